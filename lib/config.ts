@@ -1,0 +1,110 @@
+/**
+ * The one configuration file, `<home>/config.json`: where the chain, IPFS and the contracts are,
+ * and, on a provider's machine, the section `provider`. Flags of a command override it.
+ */
+import * as v from "valibot";
+import type { Address } from "viem";
+import { isAbsolute, join } from "node:path";
+import { KhachapuriError } from "./errors.ts";
+import { RUN_MEMORY_MB_MAX, RUN_TIMEOUT_MS } from "./limits.ts";
+import { addressShape, httpUrlShape, parseJson, parseShape, uintShape } from "./shape.ts";
+
+const contractsShape = v.strictObject({
+  escrow: addressShape,
+  usdc: addressShape,
+  /** Our Registry or an ENSRegistry; not needed where a Universal Resolver is given. */
+  registry: v.optional(addressShape),
+  universalResolver: v.optional(addressShape),
+});
+
+const positive = (max: number) =>
+  v.pipe(v.number(), v.integer("not a whole number"), v.minValue(1), v.maxValue(max));
+
+const providerShape = v.strictObject({
+  /** ENS name under which the provider is found. */
+  name: v.string(),
+  /** The cold provider key's address: owns resolver and earnings. */
+  address: addressShape,
+  /** host:port to listen on; port 0 lets the system choose. */
+  listen: v.optional(v.string(), "127.0.0.1:8402"),
+  /** PEM files; without them plain HTTP, for loopback or behind a TLS proxy. */
+  tls: v.optional(v.strictObject({ cert: v.string(), key: v.string() })),
+  /** The URL that callers use, as in the resolver's `getWebDomain()`. */
+  webDomain: httpUrlShape,
+  /** Price of one credit, USDC base units. */
+  price: uintShape(128),
+  /** Terms texts, newest first; a spec may have signed any of them. */
+  terms: v.pipe(v.array(v.string()), v.minLength(1, "list at least one terms file")),
+  /** Where the ledger, the content cache and unpacked programs live. */
+  stateDir: v.string(),
+  /** The operator key and the age identities, mode 0600. */
+  keyFile: v.string(),
+  /** "batch" settles in the background, "each" mines `consume` before every run. */
+  settle: v.optional(v.picklist(["each", "batch"]), "each"),
+  sandbox: v.optional(
+    v.strictObject({
+      launcher: v.optional(v.picklist(["bwrap", "nsjail"]), "bwrap"),
+      /** First uid and gid that programs run as when the provider itself is privileged. */
+      runUid: v.optional(positive(2 ** 31), 65_534),
+      concurrency: v.optional(positive(4096), 64),
+      timeoutMs: v.optional(positive(900_000), RUN_TIMEOUT_MS),
+      memoryMb: v.optional(positive(1_048_576), RUN_MEMORY_MB_MAX),
+    }),
+    {},
+  ),
+});
+
+const configShape = v.strictObject({
+  /** JSON-RPC endpoint of the chain that holds escrow and names. */
+  rpc: v.optional(httpUrlShape),
+  /** Trustless gateways in the order they are asked. */
+  gateways: v.optional(v.array(httpUrlShape), []),
+  kubo: v.optional(v.strictObject({ url: httpUrlShape, token: v.optional(v.string()) })),
+  /** Contracts by chain id; what stands here wins over the addresses that ship with us. */
+  contracts: v.optional(v.record(v.string(), contractsShape), {}),
+  provider: v.optional(providerShape),
+});
+
+export type Contracts = { escrow: Address; usdc: Address } & v.InferOutput<typeof contractsShape>;
+export type ProviderConfig = v.InferOutput<typeof providerShape>;
+export type Config = v.InferOutput<typeof configShape> & { home: string };
+
+/** A fresh configuration for `home`, as if its file were empty. */
+export function emptyConfig(home: string): Config {
+  return parseConfig({}, home);
+}
+
+/**
+ * Checks a parsed config file; unknown fields are refused.
+ * @throws KhachapuriError `invalid_config` that names the field
+ */
+export function parseConfig(value: unknown, home: string): Config {
+  return { ...parseShape(configShape, value, "config.json", "invalid_config"), home };
+}
+
+/**
+ * Reads `<home>/config.json`; a missing file is an empty configuration.
+ * @throws KhachapuriError `invalid_config`
+ */
+export async function readConfig(home: string): Promise<Config> {
+  const path = join(home, "config.json");
+  try {
+    return parseConfig(parseJson(await Deno.readTextFile(path), path, "invalid_config"), home);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return emptyConfig(home);
+    throw error;
+  }
+}
+
+/** Paths in the config file are relative to its folder. */
+export function resolveFromHome(config: Config, path: string): string {
+  return isAbsolute(path) ? path : join(config.home, path);
+}
+
+/** @throws KhachapuriError `invalid_config` when this machine is not set up as a provider. */
+export function requireProvider(config: Config): ProviderConfig {
+  if (config.provider) return config.provider;
+  throw new KhachapuriError("invalid_config", `no provider section in ${config.home}/config.json`, {
+    hints: ["run `khachapuri init --provider NAME` on this machine first"],
+  });
+}

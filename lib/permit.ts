@@ -1,0 +1,164 @@
+/**
+ * A permit is a payer's EIP-712 signature "this provider may charge me up to `credits` in total on
+ * this lane, each at most `price`". It is cumulative, so one signature covers many requests, and a
+ * bearer secret while credits are left on it: it is never logged and never sent back.
+ */
+import * as v from "valibot";
+import {
+  type Address,
+  encodeAbiParameters,
+  hashTypedData,
+  type Hex,
+  keccak256,
+  type LocalAccount,
+  recoverTypedDataAddress,
+} from "viem";
+import { KhachapuriError } from "./errors.ts";
+import { addressShape, hexShape, parseShape, uintShape } from "./shape.ts";
+
+/** What a permit says, without its signature. */
+export interface PermitTerms {
+  payer: Address;
+  provider: Address;
+  /** The counter that the credits are taken from. */
+  lane: Hex;
+  /** Highest price of one credit, USDC base units (6 decimals). */
+  price: bigint;
+  /** Cumulative: the most credits ever to be charged on the lane. */
+  credits: bigint;
+  /** Unix seconds after which the escrow no longer takes it. */
+  deadline: bigint;
+}
+
+export interface Permit extends PermitTerms {
+  /** 65 bytes r, s, v by the payer or the signer its allowance pins. */
+  signature: Hex;
+}
+
+/** The escrow a signature is bound to: EIP-712 domain separation by chain and contract. */
+export interface EscrowDomain {
+  chainId: number;
+  escrow: Address;
+}
+
+export const UINT128_MAX = (1n << 128n) - 1n;
+export const UINT64_MAX = (1n << 64n) - 1n;
+
+export const PERMIT_TYPES = {
+  Permit: [
+    { name: "payer", type: "address" },
+    { name: "provider", type: "address" },
+    { name: "lane", type: "bytes32" },
+    { name: "price", type: "uint128" },
+    { name: "credits", type: "uint128" },
+    { name: "deadline", type: "uint64" },
+  ],
+} as const;
+
+/** JSON form: integers as decimal strings. */
+export const permitShape = v.strictObject({
+  payer: addressShape,
+  provider: addressShape,
+  lane: hexShape(32),
+  price: uintShape(128),
+  credits: uintShape(128),
+  deadline: uintShape(64),
+  signature: hexShape(65),
+});
+
+/** The Escrow's EIP-712 domain (name and version as its constructor sets them). */
+export function escrowTypedDomain(domain: EscrowDomain) {
+  return {
+    name: "Khachapuri Escrow",
+    version: "1",
+    chainId: domain.chainId,
+    verifyingContract: domain.escrow,
+  } as const;
+}
+
+/** The owner's lane of a deployment: `keccak256(abi.encode("deployment", spec.id))`. */
+export function deploymentLane(specId: Hex): Hex {
+  return keccak256(
+    encodeAbiParameters([{ type: "string" }, { type: "bytes32" }], ["deployment", specId]),
+  );
+}
+
+function typedData(domain: EscrowDomain, permit: PermitTerms) {
+  return {
+    domain: escrowTypedDomain(domain),
+    types: PERMIT_TYPES,
+    primaryType: "Permit" as const,
+    message: { ...permit },
+  };
+}
+
+/** The EIP-712 digest that the payer signs and the escrow recovers. */
+export function permitDigest(domain: EscrowDomain, permit: PermitTerms): Hex {
+  return hashTypedData(typedData(domain, permit));
+}
+
+/** Signs a permit as `account`: the payer itself or its pinned signer. */
+export async function signPermit(
+  account: LocalAccount,
+  domain: EscrowDomain,
+  terms: PermitTerms,
+): Promise<Permit> {
+  return { ...terms, signature: await account.signTypedData(typedData(domain, terms)) };
+}
+
+const HALF_CURVE_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n;
+
+/**
+ * The one encoding that the escrow's ECDSA accepts (EIP-2: low s; v 27 or 28). A provider that
+ * took another would serve calls that it can never settle.
+ */
+function isCanonicalSignature(signature: Hex): boolean {
+  const s = BigInt(`0x${signature.slice(66, 130)}`);
+  const v = signature.slice(130);
+  return s <= HALF_CURVE_ORDER && (v === "1b" || v === "1c");
+}
+
+/**
+ * Who signed; null when the bytes are no signature that the escrow takes. ECDSA only, as there.
+ */
+export async function recoverPermitSigner(
+  domain: EscrowDomain,
+  permit: Permit,
+): Promise<Address | null> {
+  if (!isCanonicalSignature(permit.signature)) return null;
+  try {
+    const { signature, ...terms } = permit;
+    return await recoverTypedDataAddress({ ...typedData(domain, terms), signature });
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Reads the JSON form.
+ * @throws KhachapuriError `invalid_input`
+ */
+export function permitFromJson(value: unknown): Permit {
+  return parseShape(permitShape, value, "permit", "invalid_input");
+}
+
+/** The JSON form; bigints as decimal strings. */
+export function permitToJson(permit: Permit): v.InferInput<typeof permitShape> {
+  return {
+    payer: permit.payer,
+    provider: permit.provider,
+    lane: permit.lane,
+    price: String(permit.price),
+    credits: String(permit.credits),
+    deadline: String(permit.deadline),
+    signature: permit.signature,
+  };
+}
+
+/** @throws KhachapuriError `payment_required` when the permit no longer has `seconds` to live. */
+export function assertPermitAlive(permit: PermitTerms, nowSeconds: bigint, seconds: bigint): void {
+  if (permit.deadline >= nowSeconds + seconds) return;
+  throw new KhachapuriError("payment_required", "the permit's deadline has passed or is too near", {
+    hints: [`sign one that lives at least ${seconds} s longer`],
+  });
+}

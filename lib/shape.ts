@@ -1,0 +1,66 @@
+/** Parsing outside data into types, with errors that name the field. */
+import * as v from "valibot";
+import { type Address, getAddress, type Hex, isAddress } from "viem";
+import { type ErrorCode, KhachapuriError } from "./errors.ts";
+
+/** A 20-byte address, returned with its EIP-55 checksum. */
+export const addressShape = v.pipe(
+  v.string(),
+  v.check((text) => isAddress(text, { strict: false }), "not an Ethereum address"),
+  v.transform((text): Address => getAddress(text)),
+);
+
+/** 0x-prefixed bytes of exactly `bytes` length, in lower case. */
+export function hexShape(bytes: number) {
+  return v.pipe(
+    v.string(),
+    v.regex(new RegExp(`^0x[0-9a-fA-F]{${bytes * 2}}$`), `not ${bytes} bytes of 0x-hex`),
+    v.transform((text): Hex => text.toLowerCase() as Hex),
+  );
+}
+
+/** An unsigned integer of `bits` bits as a decimal string, the way x402 writes amounts. */
+export function uintShape(bits: number) {
+  return v.pipe(
+    v.string(),
+    v.regex(/^(0|[1-9][0-9]{0,77})$/, "not a decimal integer"),
+    v.transform((text) => BigInt(text)),
+    v.check((value) => value < 1n << BigInt(bits), `does not fit ${bits} bits`),
+  );
+}
+
+/** An absolute http or https URL. */
+export const httpUrlShape = v.pipe(
+  v.string(),
+  v.check((text) => /^https?:\/\//.test(text) && URL.canParse(text), "not an http(s) URL"),
+);
+
+/**
+ * Checks `value` against `schema`.
+ * @param what names the document in the message, e.g. "spec"
+ * @throws KhachapuriError `code`, naming the first offending field
+ */
+export function parseShape<S extends v.GenericSchema>(
+  schema: S,
+  value: unknown,
+  what: string,
+  code: ErrorCode,
+): v.InferOutput<S> {
+  const result = v.safeParse(schema, value, { abortEarly: true });
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  const path = v.getDotPath(issue);
+  throw new KhachapuriError(code, `${what}: ${path ? `${path}: ` : ""}${issue.message}`);
+}
+
+/**
+ * Parses JSON text from outside.
+ * @throws KhachapuriError `code` when it is not JSON
+ */
+export function parseJson(text: string, what: string, code: ErrorCode): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new KhachapuriError(code, `${what}: not valid JSON`, { cause });
+  }
+}
