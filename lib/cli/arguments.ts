@@ -1,0 +1,193 @@
+/** argv → checked flags and positionals, by node:util parseArgs and a command's own table. */
+import { parseArgs } from "node:util";
+import { KhachapuriError } from "../errors.ts";
+import type { Arguments, Command, CommonFlags, Option, OptionTable } from "./command.ts";
+import { suggestionHints } from "./suggest.ts";
+
+/** Flags of every command. */
+export const COMMON_OPTIONS = {
+  home: {
+    type: "string",
+    value: "DIR",
+    description: "configuration, keys and state (KHACHAPURI_HOME, default ~/.khachapuri)",
+  },
+  json: { type: "boolean", description: "print one JSON document" },
+  rpc: { type: "string", value: "URL", description: "JSON-RPC endpoint of the chain" },
+  gateway: {
+    type: "string",
+    value: "URL",
+    multiple: true,
+    description: "trustless IPFS gateway; repeat for several, asked in order",
+  },
+  kubo: { type: "string", value: "URL", description: "Kubo RPC endpoint to publish through" },
+  escrow: { type: "string", value: "ADDRESS", description: "trust this escrow contract" },
+  registry: { type: "string", value: "ADDRESS", description: "look names up in this registry" },
+  keys: { type: "string", value: "FILE", description: "key file (default <home>/keys.json)" },
+  help: { type: "boolean", short: "h", description: "show this help" },
+} as const satisfies OptionTable;
+
+/** curl has its own `--json` and `-h`: those of a raw command belong to curl. */
+function commonFor(command: Pick<Command, "rawArgs">): OptionTable {
+  if (!command.rawArgs) return COMMON_OPTIONS;
+  const { json: _json, help: _help, ...rest } = COMMON_OPTIONS;
+  return { ...rest, help: { type: "boolean", description: "show this help" } };
+}
+
+/** Every flag that `command` takes. */
+export function optionsOf(command: Pick<Command, "rawArgs" | "options">): OptionTable {
+  return { ...commonFor(command), ...command.options };
+}
+
+export interface ParsedArguments {
+  common: CommonFlags;
+  isHelp: boolean;
+  args: Arguments<OptionTable>;
+}
+
+type Values = Map<string, string[] | true>;
+
+/**
+ * Checks a command's arguments.
+ * @param name the command's name, for messages
+ * @throws KhachapuriError `usage` for an unknown flag, a missing or repeated value, or the wrong
+ *   number of positionals
+ */
+export function parseArguments(
+  name: string,
+  command: Command,
+  argv: readonly string[],
+): ParsedArguments {
+  const table = optionsOf(command);
+  const cut = command.rawArgs ? leadingFlags(table, argv) : argv.length;
+  const { values, positionals } = tokenize(name, table, argv.slice(0, cut));
+  const isHelp = values.has("help");
+  const options: Record<string, unknown> = {};
+  for (const [key, option] of Object.entries(command.options)) {
+    options[key] = valueOf(name, key, option, values, isHelp);
+  }
+  if (!isHelp && !command.rawArgs) checkCount(name, command, positionals);
+  return {
+    common: commonFlags(values),
+    isHelp,
+    args: {
+      options: options as Arguments<OptionTable>["options"],
+      positionals,
+      raw: argv.slice(cut),
+    },
+  };
+}
+
+/** How many arguments at the front are our flags with their values. */
+function leadingFlags(table: OptionTable, argv: readonly string[]): number {
+  let index = 0;
+  while (index < argv.length) {
+    const match = /^--([^=]+)(=.*)?$/s.exec(argv[index]!);
+    const option = match && table[match[1]!];
+    if (!option) return index;
+    index += option.type === "boolean" || match[2] !== undefined ? 1 : 2;
+  }
+  return argv.length;
+}
+
+function tokenize(name: string, table: OptionTable, argv: readonly string[]) {
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: Object.fromEntries(
+      Object.entries(table).map((
+        [key, { type, short }],
+      ) => [key, short ? { type, short } : { type }]),
+    ),
+    strict: false,
+    tokens: true,
+  });
+  const values: Values = new Map();
+  const positionals: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind !== "option") continue;
+    const option = Object.hasOwn(table, token.name) ? table[token.name]! : undefined;
+    if (!option) throw unknownFlag(name, table, token.rawName);
+    addValue(name, values, option, token);
+  }
+  return { values, positionals };
+}
+
+function addValue(
+  name: string,
+  values: Values,
+  option: Option,
+  token: {
+    name: string;
+    rawName: string;
+    value: string | undefined;
+    inlineValue: boolean | undefined;
+  },
+): void {
+  const { rawName, value } = token;
+  if (option.type === "boolean") {
+    if (value !== undefined) throw usageError(name, `${rawName} takes no value`);
+    values.set(token.name, true);
+    return;
+  }
+  if (value === undefined) throw usageError(name, `${rawName} needs a value: ${option.value}`);
+  if (!token.inlineValue && value.startsWith("-") && value.length > 1) {
+    throw usageError(name, `${rawName} needs a value; write ${rawName}=${value} if you mean that`);
+  }
+  const earlier = values.get(token.name);
+  if (earlier !== undefined && !option.multiple) {
+    throw usageError(name, `${rawName} is given twice`);
+  }
+  values.set(token.name, [...(Array.isArray(earlier) ? earlier : []), value]);
+}
+
+function valueOf(name: string, key: string, option: Option, values: Values, isHelp: boolean) {
+  const given = values.get(key);
+  if (option.type === "boolean") return given === true;
+  const list = Array.isArray(given) ? given : [];
+  if (option.required && list.length === 0 && !isHelp) {
+    throw usageError(name, `--${key} ${option.value} is missing`);
+  }
+  return option.multiple ? list : list[0];
+}
+
+function commonFlags(values: Values): CommonFlags {
+  const text = (key: string) => {
+    const given = values.get(key);
+    return Array.isArray(given) ? { [key]: given[0] } : {};
+  };
+  const gateway = values.get("gateway");
+  return {
+    json: values.has("json"),
+    gateway: Array.isArray(gateway) ? gateway : [],
+    ...text("home"),
+    ...text("rpc"),
+    ...text("kubo"),
+    ...text("escrow"),
+    ...text("registry"),
+    ...text("keys"),
+  };
+}
+
+function checkCount(name: string, command: Command, positionals: readonly string[]): void {
+  const { min, max } = command.positionals ?? { min: 0, max: 0 };
+  if (positionals.length < min) {
+    throw usageError(name, `usage: khachapuri ${name} ${command.usage}`);
+  }
+  if (positionals.length > max) {
+    throw usageError(name, `unexpected argument "${positionals[max]}"`);
+  }
+}
+
+function unknownFlag(name: string, table: OptionTable, rawName: string): KhachapuriError {
+  const known = Object.keys(table).map((key) => `--${key}`);
+  return new KhachapuriError("usage", `${name}: unknown flag ${rawName}`, {
+    hints: suggestionHints(rawName, known, `see khachapuri ${name} --help`),
+  });
+}
+
+/** A `usage` error that points at the command's help. */
+export function usageError(name: string, message: string): KhachapuriError {
+  return new KhachapuriError("usage", `${name}: ${message}`, {
+    hints: [`see khachapuri ${name} --help`],
+  });
+}

@@ -1,0 +1,74 @@
+/** All printing: results to stdout, everything else to stderr, `--json` exactly one document. */
+import type { KhachapuriError } from "../errors.ts";
+import type { Sink, World } from "./world.ts";
+
+const encoder = new TextEncoder();
+
+export interface Output {
+  readonly isJson: boolean;
+  /** One human line on stdout; nothing under `--json`. */
+  line(text?: string): void;
+  /** The result under `--json`; nothing otherwise. bigint becomes a decimal string. */
+  json(value: unknown): void;
+  /** The result both ways: `json` under `--json`, else the human lines. */
+  result(json: unknown, lines: readonly string[]): void;
+  /** Raw bytes on stdout, for output that is not ours (a program's answer). */
+  bytes(bytes: Uint8Array): void;
+  /** Raw bytes on stderr (a program's own messages). */
+  errorBytes(bytes: Uint8Array): void;
+  /** A remark for the person, on stderr. */
+  note(text: string): void;
+  /** What is going on right now: one line on stderr that is replaced; only on a terminal. */
+  progress(text: string): void;
+  /** A failure: on stderr with its hints, under `--json` the document on stdout. */
+  failure(error: KhachapuriError): void;
+}
+
+/** JSON as we print it: two spaces, bigint as decimal strings (the way x402 writes amounts). */
+export function jsonText(value: unknown): string {
+  const plain = (_: string, item: unknown) => typeof item === "bigint" ? String(item) : item;
+  return `${JSON.stringify(value, plain, 2)}\n`;
+}
+
+export function createOutput(world: Pick<World, "stdout" | "stderr">, isJson: boolean): Output {
+  const { stdout, stderr } = world;
+  let hasDocument = false;
+  let hasProgress = false;
+  const write = (sink: Sink, bytes: Uint8Array) => {
+    // The progress line shares the terminal with whatever is printed next.
+    if (hasProgress) stderr.write(encoder.encode("\r\x1b[K"));
+    hasProgress = false;
+    sink.write(bytes);
+  };
+  const print = (sink: Sink, text: string) => write(sink, encoder.encode(text));
+  const out: Output = {
+    isJson,
+    line: (text = "") => {
+      if (!isJson) print(stdout, `${text}\n`);
+    },
+    json: (value) => {
+      if (!isJson) return;
+      if (hasDocument) throw new TypeError("a command prints one JSON document");
+      hasDocument = true;
+      print(stdout, jsonText(value));
+    },
+    result: (json, lines) => {
+      if (isJson) out.json(json);
+      else for (const line of lines) out.line(line);
+    },
+    bytes: (bytes) => write(stdout, bytes),
+    errorBytes: (bytes) => write(stderr, bytes),
+    note: (text) => print(stderr, `${text}\n`),
+    progress: (text) => {
+      if (!stderr.isTerminal()) return;
+      print(stderr, `${text}…`);
+      hasProgress = true;
+    },
+    failure: (error) => {
+      if (isJson && !hasDocument) return out.json(error.toJSON());
+      print(stderr, `khachapuri: ${error.shortMessage} (${error.code})\n`);
+      for (const hint of error.hints) print(stderr, `  ${hint}\n`);
+    },
+  };
+  return out;
+}

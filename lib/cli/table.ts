@@ -1,0 +1,16 @@
+/**
+ * Every command by name. A command's module is loaded only when it is used, so that `help` starts
+ * without the chain library.
+ */
+import type { Command } from "./command.ts";
+
+export interface CommandEntry {
+  readonly name: string;
+  /** The heading it stands under in `help`. */
+  readonly group: "provider" | "developer" | "payer and caller";
+  /** One line, no full stop. */
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+export const COMMANDS: readonly CommandEntry[] = [];

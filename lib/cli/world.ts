@@ -1,0 +1,19 @@
+/** The process around the command line, as arguments, so that tests can be the process. */
+
+export interface Sink {
+  write(bytes: Uint8Array): void;
+  isTerminal(): boolean;
+}
+
+export interface World {
+  /** Without the program's name. */
+  readonly args: readonly string[];
+  readonly stdin: { readonly readable: ReadableStream<Uint8Array>; isTerminal(): boolean };
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  env(name: string): string | undefined;
+  /** Asks on the terminal; `hidden` shows nothing of what is typed. */
+  ask(question: string, hidden: boolean): Promise<string>;
+  /** Aborts on SIGINT or SIGTERM; the default action of the signals is gone once this is called. */
+  stopSignal(): AbortSignal;
+}
