@@ -1,0 +1,187 @@
+import assert from "node:assert/strict";
+import { KhachapuriError } from "../errors.ts";
+import { runCli } from "./cli.ts";
+import { type Command, defineCommand } from "./command.ts";
+import { fakeWorld } from "./fake_world.ts";
+import { type CommandEntry, COMMANDS } from "./table.ts";
+
+const greet = defineCommand({
+  usage: "NAME",
+  examples: ["greet Nino --times 2"],
+  options: {
+    times: { type: "string", value: "N", description: "how often" },
+    loud: { type: "boolean", short: "l", description: "with an exclamation mark" },
+    title: { type: "string", value: "TEXT", multiple: true, description: "a title" },
+  },
+  positionals: { min: 1, max: 1 },
+  run({ out, home, flags }, { options, positionals }) {
+    const mark = options.loud ? "!" : ".";
+    const facts = { name: positionals[0], options, home, gateway: flags.gateway, coins: 5n };
+    out.progress("greeting");
+    out.result(facts, [`hello ${positionals[0]} ${options.times ?? "once"}${mark}`]);
+    return Promise.resolve();
+  },
+});
+
+const fetchLike = defineCommand({
+  usage: "URL [curl flags]",
+  examples: ["fetch -d x URL"],
+  options: { pay: { type: "boolean", description: "pay for it" } },
+  rawArgs: true,
+  run({ out, flags }, { options, raw }) {
+    out.line(JSON.stringify({ raw, pay: options.pay, rpc: flags.rpc }));
+    return Promise.resolve();
+  },
+});
+
+const broken: Command = {
+  usage: "",
+  examples: ["broken"],
+  options: {},
+  run: () =>
+    Promise.reject(
+      new KhachapuriError("payment_required", "no credits left", { hints: ["allow more"] }),
+    ),
+};
+
+const entry = (name: string, command: Command): CommandEntry => ({
+  name,
+  group: "developer",
+  summary: `summary of ${name}`,
+  load: () => Promise.resolve(command),
+});
+const table = [entry("greet", greet), entry("fetch", fetchLike), entry("broken", broken)];
+
+async function run(args: string[], options: Parameters<typeof fakeWorld>[1] = {}) {
+  const world = fakeWorld(args, { env: { HOME: "/home/nino" }, ...options });
+  const code = await runCli(world, table);
+  return { code, stdout: world.stdoutText(), stderr: world.stderrText() };
+}
+
+Deno.test("runCli() passes typed flags and positionals to the command", async () => {
+  assert.deepEqual(await run(["greet", "Nino", "--times", "2", "-l"]), {
+    code: 0,
+    stdout: "hello Nino 2!\n",
+    stderr: "",
+  });
+});
+
+Deno.test("runCli() under --json prints one document and nothing else", async () => {
+  const args = [
+    "greet",
+    "Nino",
+    "--json",
+    "--title",
+    "Dr",
+    "--title=Prof",
+    "--gateway",
+    "http://a",
+  ];
+  const { code, stdout } = await run(args);
+  assert.equal(code, 0);
+  assert.deepEqual(JSON.parse(stdout), {
+    name: "Nino",
+    options: { loud: false, title: ["Dr", "Prof"] },
+    home: "/home/nino/.khachapuri",
+    gateway: ["http://a"],
+    coins: "5",
+  });
+});
+
+Deno.test("runCli() shows progress on a terminal only, and clears it", async () => {
+  const { stderr, stdout } = await run(["greet", "Nino"], { isTerminal: true });
+  assert.equal(stdout, "hello Nino once.\n");
+  assert.equal(stderr, "greeting…\r\x1b[K");
+});
+
+Deno.test("runCli() takes the home from --home before KHACHAPURI_HOME before HOME", async () => {
+  const env = { HOME: "/h", KHACHAPURI_HOME: "/k" };
+  const home = async (args: string[], options = {}) =>
+    JSON.parse((await run(["greet", "x", "--json", ...args], options)).stdout).home;
+  assert.equal(await home(["--home", "/f"], { env }), "/f");
+  assert.equal(await home([], { env }), "/k");
+  assert.equal((await run(["greet", "x"], { env: {} })).code, 2);
+});
+
+Deno.test("runCli() answers a wrong command line with exit 2 and the nearest word", async () => {
+  const cases: [string[], RegExp][] = [
+    [["gret", "x"], /unknown command gret.*\n.*did you mean greet\?/],
+    [["greet", "x", "--tims", "2"], /unknown flag --tims.*\n.*did you mean --times\?/],
+    [["greet", "x", "--zzzzzzzz"], /unknown flag --zzzzzzzz.*\n {2}see khachapuri greet --help/],
+    [["greet", "x", "--times"], /--times needs a value: N/],
+    [["greet", "x", "--times", "-l"], /--times needs a value; write --times=-l/],
+    [["greet", "x", "--times", "1", "--times", "2"], /--times is given twice/],
+    [["greet", "x", "--loud=yes"], /--loud takes no value/],
+    [["greet"], /usage: khachapuri greet NAME/],
+    [["greet", "x", "y"], /unexpected argument "y"/],
+    [["--json", "greet"], /the command comes first, not --json/],
+    [["greet", "x", "--__proto__"], /unknown flag --__proto__/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, stderr, stdout } = await run(args);
+    assert.match(stderr + stdout, message);
+    assert.equal(code, 2, args.join(" "));
+  }
+});
+
+Deno.test("runCli() turns an error's kind into the exit code, with its hints", async () => {
+  assert.deepEqual(await run(["broken"]), {
+    code: 5,
+    stdout: "",
+    stderr: "khachapuri: no credits left (payment_required)\n  allow more\n",
+  });
+  const { code, stdout } = await run(["broken", "--json"]);
+  assert.equal(code, 5);
+  assert.deepEqual(JSON.parse(stdout), {
+    error: "payment_required",
+    message: "no credits left",
+    hints: ["allow more"],
+  });
+});
+
+Deno.test("runCli() hands a raw command everything after its own leading flags", async () => {
+  const seen = async (...args: string[]) => JSON.parse((await run(["fetch", ...args])).stdout);
+  assert.deepEqual(await seen("--pay", "--rpc", "http://r", "-X", "POST", "n/c", "--json", "{}"), {
+    raw: ["-X", "POST", "n/c", "--json", "{}"],
+    pay: true,
+    rpc: "http://r",
+  });
+  assert.deepEqual(await seen("--rpc=http://r", "n/c", "--pay"), {
+    raw: ["n/c", "--pay"],
+    pay: false,
+    rpc: "http://r",
+  });
+  assert.deepEqual(await seen("--json", "{}", "n/c"), {
+    raw: ["--json", "{}", "n/c"],
+    pay: false,
+  });
+});
+
+Deno.test("runCli() prints help on request and without a command", async () => {
+  const overview = await run(["help"]);
+  assert.equal(overview.code, 0);
+  assert.match(overview.stdout, /greet +summary of greet/);
+  assert.equal((await run([])).code, 2);
+  assert.equal((await run(["--help"])).stdout, overview.stdout);
+  const help = await run(["greet", "--help"]);
+  assert.equal(help.code, 0);
+  assert.match(help.stdout, /usage: khachapuri greet NAME/);
+  assert.match(help.stdout, /-l, --loud +with an exclamation mark/);
+  assert.match(help.stdout, /khachapuri greet Nino --times 2/);
+  assert.equal((await run(["help", "greet"])).stdout, help.stdout);
+  assert.match((await run(["--version"])).stdout, /^khachapuri \d+\.\d+\.\d+\n$/);
+});
+
+Deno.test("every command loads, says how it is used and shows an example of itself", async () => {
+  assert.equal(new Set(COMMANDS.map(({ name }) => name)).size, COMMANDS.length);
+  for (const { name, summary, load } of COMMANDS) {
+    const command = await load();
+    assert.ok(summary.length > 0 && summary.length <= 72 && !summary.endsWith("."), name);
+    assert.ok(command.examples.length > 0, `${name} has no example`);
+    for (const example of command.examples) assert.ok(example.startsWith(name), example);
+    for (const [key, option] of Object.entries(command.options)) {
+      assert.match(key, /^[a-z][a-z0-9-]*$/);
+      assert.ok(option.description.length > 0, `${name} --${key}`);
+    }
+  }
+});
