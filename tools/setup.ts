@@ -1,0 +1,95 @@
+/**
+ * Makes a bare machine ready for the tasks: npm packages into node_modules, and what only a
+ * system can bring (bubblewrap, a C compiler, age, curl) through apt when we may. Otherwise it
+ * prints the exact command and stops with exit code 2. Doing nothing takes well under a second.
+ */
+import { delimiter, join } from "node:path";
+import { stop } from "./print.ts";
+
+/** Something the tasks need from the system: a file that proves it, and the Debian package. */
+interface Requirement {
+  proof: { command: string } | { file: string };
+  debianPackage: string;
+  why: string;
+}
+
+const REQUIREMENTS: readonly Requirement[] = [
+  { proof: { command: "bwrap" }, debianPackage: "bubblewrap", why: "runs programs confined" },
+  { proof: { command: "pkill" }, debianPackage: "procps", why: "ends what a program started" },
+  { proof: { command: "prlimit" }, debianPackage: "util-linux", why: "limits what a program uses" },
+  { proof: { command: "curl" }, debianPackage: "curl", why: "is the client of demo and tests" },
+  { proof: { command: "age" }, debianPackage: "age", why: "opens our envelopes in tests" },
+  { proof: { command: "gcc" }, debianPackage: "gcc", why: "builds the sandbox's helper" },
+  { proof: { command: "musl-gcc" }, debianPackage: "musl-tools", why: "links it statically" },
+  { proof: { file: "/usr/include/stdio.h" }, debianPackage: "libc6-dev", why: "C headers" },
+  {
+    proof: { file: "/usr/include/linux/seccomp.h" },
+    debianPackage: "linux-libc-dev",
+    why: "kernel headers",
+  },
+];
+
+const SUPPORTED_TARGET = "x86_64-unknown-linux-gnu";
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** Whether a command is found on PATH. */
+export async function isOnPath(command: string): Promise<boolean> {
+  const folders = (Deno.env.get("PATH") ?? "").split(delimiter);
+  for (const folder of folders) if (await exists(join(folder, command))) return true;
+  return false;
+}
+
+async function isMet({ proof }: Requirement): Promise<boolean> {
+  return "command" in proof ? await isOnPath(proof.command) : await exists(proof.file);
+}
+
+async function run(command: string, args: string[], env: Record<string, string> = {}) {
+  const { code } = await new Deno.Command(command, {
+    args,
+    env,
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).output();
+  return code === 0;
+}
+
+/** The npm packages of deno.lock, and nothing that is not in it. */
+async function installNpmPackages(): Promise<void> {
+  if (await run(Deno.execPath(), ["install", "--quiet", "--frozen"])) return;
+  stop(["setup: `deno install --frozen` failed; is the npm registry reachable?"]);
+}
+
+async function installSystemPackages(missing: readonly Requirement[]): Promise<void> {
+  const packages = missing.map((requirement) => requirement.debianPackage);
+  const install = ["install", "-y", "--no-install-recommends", ...packages];
+  const byHand = [
+    "setup: this machine lacks what the tasks need:",
+    ...missing.map(({ debianPackage, why }) => `  ${debianPackage.padEnd(16)} ${why}`),
+    "install it and run the task again:",
+    `  sudo apt-get update && sudo apt-get ${install.join(" ")}`,
+  ];
+  if (!(await isOnPath("apt-get")) || Deno.uid() !== 0) stop(byHand);
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  const isInstalled = await run("apt-get", ["-qq", ...install], env) ||
+    (await run("apt-get", ["-qq", "update"], env) &&
+      await run("apt-get", ["-qq", ...install], env));
+  if (!isInstalled) stop(byHand);
+}
+
+async function main(): Promise<void> {
+  if (Deno.build.target !== SUPPORTED_TARGET) {
+    stop([`setup: the tasks need ${SUPPORTED_TARGET}; this is ${Deno.build.target}`]);
+  }
+  await installNpmPackages();
+  const missing: Requirement[] = [];
+  for (const requirement of REQUIREMENTS) {
+    if (!(await isMet(requirement))) missing.push(requirement);
+  }
+  if (missing.length > 0) await installSystemPackages(missing);
+}
+
+if (import.meta.main) await main();

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { countOf, STAGES } from "./test.ts";
+
+const stage = (name: string) => STAGES.find((candidate) => candidate.name === name)!;
+
+Deno.test("countOf() reads the counts that deno test prints", () => {
+  const output = "ok | 9 passed (3 steps) | 0 failed | 1 ignored (29ms)\n";
+  assert.deepEqual(countOf(stage("unit"), output, true), { passed: 9, failed: 0 });
+  const bad = "FAILED | 8 passed | 2 failed (1s)\n";
+  assert.deepEqual(countOf(stage("unit"), bad, false), { passed: 8, failed: 2 });
+});
+
+Deno.test("countOf() reads the counts that forge test prints", () => {
+  const output = "Ran 3 test suites in 1.20s (2.00s CPU time): 15 tests passed, 1 failed, " +
+    "0 skipped (16 total tests)\n";
+  assert.deepEqual(countOf(stage("contracts test"), output, false), { passed: 15, failed: 1 });
+});
+
+Deno.test("countOf() takes a stage that died or ran nothing as one failure", () => {
+  assert.deepEqual(countOf(stage("unit"), "error: cannot find module\n", false), {
+    passed: 0,
+    failed: 1,
+  });
+  assert.deepEqual(countOf(stage("unit"), "", true), { passed: 0, failed: 1 });
+  assert.deepEqual(countOf(stage("unit"), "ok | 2 passed | 0 failed\n", false), {
+    passed: 2,
+    failed: 1,
+  });
+  assert.deepEqual(countOf(stage("fmt"), "", false), { passed: 0, failed: 1 });
+  assert.deepEqual(countOf(stage("fmt"), "", true), { passed: 1, failed: 0 });
+});
