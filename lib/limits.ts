@@ -10,6 +10,16 @@ export const KILL_GRACE_MS = 2_000;
 
 /** A decrypted spec: two post-quantum recipients take 4.8 KB, env secrets the rest. */
 export const SPEC_BYTES_MAX = 64 * 1024;
+/** Providers that one spec may name: bounds signatures to check and age stanzas to try. */
+export const SPEC_PROVIDERS_MAX = 16;
+/** Environment variables of a spec. */
+export const SPEC_ENV_MAX = 256;
+/** Arguments a spec puts before the request's own. */
+export const SPEC_ARGS_MAX = 64;
+/** Hosts a spec may reach. */
+export const SPEC_EGRESS_MAX = 64;
+/** Longest run a spec can ask for; the provider's own limit is usually far lower. */
+export const SPEC_TIMEOUT_MS_MAX = 900_000;
 /** Request body: held by the stream only, bounded so that one caller cannot fill a program's tmp. */
 export const REQUEST_BODY_BYTES_MAX = 16 * 1024 * 1024;
 /** All request headers together; they become argv, whose kernel limit is 128 KiB an entry. */
@@ -32,6 +42,15 @@ export const PROGRAM_ENTRIES_MAX = 10_000;
 /** Length of one path in a program zip. */
 export const PROGRAM_PATH_BYTES_MAX = 1_024;
 
+/** Private /tmp of one run; it is memory. */
+export const RUN_TMP_BYTES_MAX = 32 * 1024 * 1024;
+/** Private /dev/shm; it is memory. */
+export const RUN_SHM_BYTES_MAX = 16 * 1024 * 1024;
+/** Largest file a program may write, no larger than its /tmp. */
+export const RUN_FILE_BYTES_MAX = RUN_TMP_BYTES_MAX;
+/** Open files of one process; small, as pipes and sockets draw on quotas shared per host user. */
+export const RUN_FILES_MAX = 256;
+
 /** Memory of one run unless the spec asks for less. */
 export const RUN_MEMORY_MB_MAX = 512;
 /** Concurrent runs of one deployment. */
@@ -41,6 +60,38 @@ export const PROVIDER_CONCURRENCY_MAX = 64;
 
 /** Block size a trustless gateway may send ("SHOULD limit to 2MiB", trustless gateway spec). */
 export const BLOCK_BYTES_MAX = 2 * 1024 * 1024;
+/** A base36 CIDv1 under sha2-256 has 57 characters, a base32 one 59. */
+export const CID_TEXT_CHARACTERS_MAX = 64;
+/** Content inside a CID, UnixFS "Identity CID size limit" (IPIP-0512). */
+export const IDENTITY_BYTES_MAX = 128;
+/** Levels of a file's DAG: a width of 2 reaches 2^32 leaves with it. */
+export const DAG_DEPTH_MAX = 32;
+/** Links of one node: the widest layout in use has 1,024. */
+export const DAG_LINKS_MAX = 8_192;
+/** Nodes visited for one file: the largest program in chunks of 1 KiB. */
+export const DAG_VISITS_MAX = 65_536;
+/** Header of a CAR: we ignore its roots, which are all that could make it long. */
+export const CAR_HEADER_BYTES_MAX = 4 * 1024;
+/** What a CAR may send beyond 1.25 times the file: unrelated, early or repeated blocks. */
+export const CAR_SLACK_BYTES = 4 * 1024 * 1024;
+/** One file from IPFS, all gateways together. */
+export const IPFS_DEADLINE_MS = 60_000;
+/** A gateway without a first byte by then gets a competitor. */
+export const GATEWAY_HEDGE_MS = 1_500;
+/** A gateway that sends less than GATEWAY_PROGRESS_BYTES in this time is given up. */
+export const GATEWAY_STALL_MS = 5_000;
+/** Below 4 KB/s a program does not arrive within the deadline. */
+export const GATEWAY_PROGRESS_BYTES = 20_000;
+/** Redirects that one request follows: path to subdomain, old operator to new one. */
+export const GATEWAY_REDIRECTS_MAX = 4;
+/** Single blocks asked of one gateway at a time. */
+export const GATEWAY_BLOCKS_IN_FLIGHT_MAX = 6;
+/** Longest back-off that a gateway can make us keep. */
+export const GATEWAY_BACKOFF_SECONDS_MAX = 600;
+/** What a Kubo node may answer to an import: one line a root. */
+export const KUBO_ANSWER_BYTES_MAX = 64 * 1024;
+/** One import into a Kubo node, upload included. */
+export const KUBO_TIMEOUT_MS = 120_000;
 /** Disk that verified content may hold before the least recently used goes. */
 export const CACHE_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 
@@ -52,3 +103,7 @@ export const TERMS_BYTES_MAX = 256 * 1024;
 export const RECORD_BYTES_MAX = 16 * 1024;
 /** One JSON-RPC call to the chain. */
 export const RPC_TIMEOUT_MS = 10_000;
+/** Until a broadcast transaction is mined: dozens of blocks on the slowest chain we know. */
+export const RECEIPT_TIMEOUT_MS = 180_000;
+/** An ENS name in its dotted form; DNS encoding bounds it too (RFC 1035). */
+export const NAME_BYTES_MAX = 255;

@@ -1,0 +1,198 @@
+/** A connection to one chain: reads through viem's public client, writes through `send`. */
+import {
+  type Abi,
+  type Address,
+  ccipRequest,
+  createPublicClient,
+  defineChain,
+  encodeDeployData,
+  encodeFunctionData,
+  type FeeValuesEIP1559,
+  getAddress,
+  getContractError,
+  type Hex,
+  http,
+  type LocalAccount,
+  type PublicClient,
+  type TransactionReceipt,
+} from "viem";
+import { KhachapuriError } from "../errors.ts";
+import { RECEIPT_TIMEOUT_MS, RPC_TIMEOUT_MS } from "../limits.ts";
+import { createOutbox, type Outbox } from "./outbox.ts";
+import { asChainError, type RefusalMessages } from "./refusal.ts";
+
+/** One state-changing call. */
+export interface ContractCall {
+  address: Address;
+  abi: Abi;
+  functionName: string;
+  args?: readonly unknown[];
+  /** Sentences for the custom errors that this call may meet. */
+  messages?: RefusalMessages;
+}
+
+/** One contract creation. */
+export interface ContractCreation {
+  abi: Abi;
+  bytecode: Hex;
+  args?: readonly unknown[];
+}
+
+export interface Chain {
+  readonly chainId: number;
+  /** The RPC's origin, for messages; never the URL, which may hold an API key. */
+  readonly endpoint: string;
+  readonly public: PublicClient;
+  /**
+   * Simulates, signs, broadcasts and waits for the receipt. Concurrent calls of one account get
+   * consecutive nonces.
+   * @throws KhachapuriError `chain_refused` with the custom error's name in `data.reason`;
+   *   `chain_unavailable`, with `data.transaction` when it was broadcast and may yet be mined
+   */
+  send(account: LocalAccount, call: ContractCall): Promise<TransactionReceipt>;
+  /** Like `send`, for a contract; returns its address. */
+  deploy(account: LocalAccount, creation: ContractCreation): Promise<Address>;
+  /**
+   * A read of one contract function, its failures in our words.
+   * @throws KhachapuriError `chain_refused`, `chain_unavailable`
+   */
+  read<T>(call: ContractCall): Promise<T>;
+}
+
+export interface ConnectOptions {
+  /** Refuse any other chain: money is only safe on the chain one means. */
+  expectedChainId?: number;
+  /** Longest wait for one JSON-RPC answer. */
+  timeoutMs?: number;
+  /** Longest wait until a transaction is mined. */
+  receiptTimeoutMs?: number;
+}
+
+/**
+ * Connects to a JSON-RPC endpoint.
+ * @throws KhachapuriError `invalid_config` for a URL that is not http(s) or another chain than
+ *   expected, `chain_unavailable` when it does not answer
+ */
+export async function connect(rpcUrl: string, options: ConnectOptions = {}): Promise<Chain> {
+  if (!/^https?:\/\//.test(rpcUrl) || !URL.canParse(rpcUrl)) {
+    throw new KhachapuriError("invalid_config", "the chain's RPC is not an http(s) URL");
+  }
+  const endpoint = new URL(rpcUrl).origin;
+  const transport = http(rpcUrl, { timeout: options.timeoutMs ?? RPC_TIMEOUT_MS, retryCount: 1 });
+  const chainId = await createPublicClient({ transport }).getChainId().catch((error) => {
+    throw asChainError(error, endpoint);
+  });
+  if (options.expectedChainId !== undefined && options.expectedChainId !== chainId) {
+    const message = `${endpoint} is chain ${chainId}, expected ${options.expectedChainId}`;
+    throw new KhachapuriError("invalid_config", message, { hints: ["give another --rpc URL"] });
+  }
+  const chain = defineChain({
+    id: chainId,
+    name: `eip155:${chainId}`,
+    nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
+    rpcUrls: { default: { http: [rpcUrl] } },
+  });
+  const client = createPublicClient({ chain, transport, ccipRead: { request: httpsCcipRequest } });
+  const receiptTimeoutMs = options.receiptTimeoutMs ?? RECEIPT_TIMEOUT_MS;
+  const outbox = createOutbox(client, endpoint, receiptTimeoutMs);
+  return {
+    chainId,
+    endpoint,
+    public: client,
+    send: (account, call) => sendCall(client, endpoint, outbox, account, call),
+    deploy: (account, creation) => deployContract(client, endpoint, outbox, account, creation),
+    read: (call) => readContract(client, endpoint, call),
+  };
+}
+
+/** ERC-3668: a resolver names the gateway, so it must not be able to name a host of our network. */
+const httpsCcipRequest: typeof ccipRequest = (request) => {
+  const urls = request.urls.filter((url) => url.startsWith("https://"));
+  return ccipRequest({ ...request, urls });
+};
+
+async function readContract<T>(
+  client: PublicClient,
+  endpoint: string,
+  call: ContractCall,
+): Promise<T> {
+  const { messages, ...parameters } = call;
+  try {
+    return await client.readContract(parameters) as T;
+  } catch (error) {
+    throw asChainError(error, endpoint, messages);
+  }
+}
+
+async function sendCall(
+  client: PublicClient,
+  endpoint: string,
+  outbox: Outbox,
+  account: LocalAccount,
+  call: ContractCall,
+): Promise<TransactionReceipt> {
+  const { address, abi, functionName, args = [], messages } = call;
+  const data = encodeFunctionData({ abi, functionName, args });
+  const refused = (error: unknown) => {
+    const about = { abi, address, functionName, args, sender: account.address };
+    return asChainError(getContractError(error as Error, about), endpoint, messages);
+  };
+  const gas = await estimate(client, account, { to: address, data }, refused);
+  const receipt = await outbox.post(account, { to: address, data, gas });
+  if (receipt.status === "success") return receipt;
+  // What held when it was simulated no longer did when it was mined: ask that block why.
+  const { blockNumber } = receipt;
+  await client.call({ account: account.address, to: address, data, blockNumber }).catch((error) => {
+    throw refused(error);
+  });
+  throw new KhachapuriError("chain_refused", `${functionName} was mined but reverted`, {
+    data: { reason: "", transaction: receipt.transactionHash },
+  });
+}
+
+async function deployContract(
+  client: PublicClient,
+  endpoint: string,
+  outbox: Outbox,
+  account: LocalAccount,
+  { abi, bytecode, args = [] }: ContractCreation,
+): Promise<Address> {
+  const data = encodeDeployData({ abi, bytecode, args });
+  const refused = (error: unknown) => {
+    const about = { abi, functionName: "constructor", args, sender: account.address };
+    return asChainError(getContractError(error as Error, about), endpoint);
+  };
+  const gas = await estimate(client, account, { data }, refused);
+  const receipt = await outbox.post(account, { data, gas });
+  if (receipt.status === "success" && receipt.contractAddress) {
+    return getAddress(receipt.contractAddress);
+  }
+  throw new KhachapuriError("chain_refused", "the contract creation was mined but reverted", {
+    data: { reason: "", transaction: receipt.transactionHash },
+  });
+}
+
+/** eth_estimateGas runs the call, so it is the simulation too; a quarter more for a stale node. */
+async function estimate(
+  client: PublicClient,
+  account: LocalAccount,
+  call: { to?: Address; data: Hex },
+  refused: (error: unknown) => KhachapuriError,
+): Promise<bigint> {
+  try {
+    // prepare: false leaves fees out: a missing gas coin is the broadcast's to report.
+    const gas = await client.estimateGas({ account: account.address, ...call, prepare: false });
+    return gas + gas / 4n;
+  } catch (error) {
+    throw refused(error);
+  }
+}
+
+/** What one transaction costs per unit of gas now. @throws KhachapuriError `chain_unavailable` */
+export async function estimateFees(chain: Chain): Promise<FeeValuesEIP1559> {
+  try {
+    return await chain.public.estimateFeesPerGas();
+  } catch (error) {
+    throw asChainError(error, chain.endpoint);
+  }
+}
