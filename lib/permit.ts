@@ -112,7 +112,7 @@ const HALF_CURVE_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92
  * The one encoding that the escrow's ECDSA accepts (EIP-2: low s; v 27 or 28). A provider that
  * took another would serve calls that it can never settle.
  */
-function isCanonicalSignature(signature: Hex): boolean {
+export function isCanonicalSignature(signature: Hex): boolean {
   const s = BigInt(`0x${signature.slice(66, 130)}`);
   const v = signature.slice(130);
   return s <= HALF_CURVE_ORDER && (v === "1b" || v === "1c");

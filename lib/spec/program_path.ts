@@ -1,0 +1,26 @@
+/** Paths inside a program: the one rule that packing, unpacking and the entrypoint share. */
+import { PROGRAM_PATH_BYTES_MAX } from "../limits.ts";
+
+/** Longest name that Linux file systems take (NAME_MAX). */
+const SEGMENT_BYTES_MAX = 255;
+const DEPTH_MAX = 32;
+
+// deno-lint-ignore no-control-regex -- control characters are what is being refused
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+
+/**
+ * The segments of a relative path that stays inside its folder on every file system; null for
+ * anything else: absolute, with "." or "..", a drive, a backslash, control characters, too long.
+ */
+export function entryPath(path: string): readonly string[] | null {
+  if (!path.isWellFormed() || CONTROL.test(path) || path.includes("\\")) return null;
+  if (/^[A-Za-z]:/.test(path)) return null;
+  const bytes = (text: string) => new TextEncoder().encode(text).length;
+  if (bytes(path) > PROGRAM_PATH_BYTES_MAX) return null;
+  const segments = path.split("/");
+  if (segments.length > DEPTH_MAX) return null;
+  const sane = segments.every((segment) =>
+    segment !== "" && segment !== "." && segment !== ".." && bytes(segment) <= SEGMENT_BYTES_MAX
+  );
+  return sane ? segments : null;
+}
