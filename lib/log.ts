@@ -1,0 +1,111 @@
+/**
+ * Structured logs on stderr: one JSON object a line, or a line for a person on a terminal. Bodies,
+ * headers, environment and keys are never passed in; as a second belt a field whose name speaks of
+ * a secret is withheld, and URLs lose their credentials and query.
+ */
+import { KhachapuriError } from "./errors.ts";
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** Facts beside the message. An Error is reduced to its code and message. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** The same log with these fields on every line. */
+  with(fields: LogFields): Log;
+}
+
+export interface LogOptions {
+  /** Takes one whole line, newline included. */
+  write(line: string): void;
+  /** A person reads along: short lines instead of JSON. */
+  isTerminal: boolean;
+  /** Lines below it are dropped; default "info". */
+  level?: LogLevel;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+}
+
+const ORDER: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+const SECRET_NAME =
+  /secret|token|password|authorization|cookie|signature|permit|identit|private|key$|^env$|headers?$/i;
+const WITHHELD = "[withheld]";
+
+/** Opens a log. */
+export function createLog(options: LogOptions): Log {
+  return logWith(options, {});
+}
+
+/** A log that drops everything, for tests and for commands that only borrow a part. */
+export const silentLog: Log = createLog({ write: () => {}, isTerminal: false });
+
+function logWith(options: LogOptions, always: LogFields): Log {
+  const lowest = ORDER.indexOf(options.level ?? "info");
+  const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
+    if (ORDER.indexOf(level) < lowest) return;
+    const time = new Date((options.now ?? Date.now)()).toISOString();
+    const facts = safeFields({ ...always, ...fields });
+    options.write(
+      options.isTerminal
+        ? terminalLine(time, level, message, facts)
+        : `${JSON.stringify({ time, level, message, ...facts })}\n`,
+    );
+  };
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    with: (fields) => logWith(options, { ...always, ...fields }),
+  };
+}
+
+function terminalLine(time: string, level: LogLevel, message: string, facts: LogFields): string {
+  const pairs = Object.entries(facts).map(([name, value]) => ` ${name}=${bare(value)}`);
+  // JSON's quoting keeps foreign text from moving the cursor or starting a line of its own.
+  return `${time.slice(11, 23)} ${level.padEnd(5)} ${bare(message)}${pairs.join("")}\n`;
+}
+
+function bare(value: unknown): string {
+  const isPlain = typeof value === "string" && /^[\x20\x21\x23-\x7e]*$/.test(value);
+  return isPlain ? value : JSON.stringify(value) ?? "undefined";
+}
+
+function safeFields(fields: LogFields): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, SECRET_NAME.test(name) ? WITHHELD : safeValue(value)]),
+  );
+}
+
+function safeValue(value: unknown): unknown {
+  if (typeof value === "bigint") return String(value);
+  if (typeof value === "string") return safeText(value);
+  if (value instanceof URL) return safeText(value.href);
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (value instanceof Error) return errorFields(value);
+  if (Array.isArray(value)) return value.map(safeValue);
+  if (typeof value === "object" && value !== null) return safeFields(value as LogFields);
+  return value;
+}
+
+function errorFields(error: Error): Record<string, unknown> {
+  const code = error instanceof KhachapuriError ? error.code : error.name;
+  // One cause deep: enough to know what failed beneath, without a library's whole chain.
+  const cause = error.cause instanceof Error
+    ? { cause: safeText(error.cause.message.split("\n")[0]!) }
+    : {};
+  return { code, message: safeText(error.message), ...cause };
+}
+
+/** Credentials and queries of URLs hold API keys. */
+function safeText(text: string): string {
+  return text
+    .replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@?#]*@/gi, "$1")
+    .replace(/(\bhttps?:\/\/[^\s?#"]*)\?[^\s"]*/gi, "$1?…");
+}
