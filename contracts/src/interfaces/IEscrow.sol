@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
+/// @notice What a payer has set aside for one provider.
+/// @param pricePerCredit Highest price of a credit, token base units; `credits * pricePerCredit` is
+/// locked.
+/// @param credits Credits left.
+/// @param thawingCredits Part of `credits` that the payer may reclaim at `thawEnd`; the provider
+/// should no longer serve against it, and may still charge it until it is reclaimed.
+/// @param thawEnd Unix seconds; zero when nothing thaws.
+/// @param signer The EOA that signs permits in the payer's place; zero when the payer itself does.
+struct Allowance {
+    uint128 pricePerCredit;
+    uint128 credits;
+    uint128 thawingCredits;
+    uint64 thawEnd;
+    address signer;
+}
+
+/// @notice A payer's EIP-712 signature over
+/// `Permit(address payer,address provider,bytes32 lane,` `uint128 price,uint128 credits,`
+/// `uint64 deadline)`: "this provider may charge me up to `credits` in total on this lane, each at
+/// most `price`".
+/// @param payer Whose allowance is charged.
+/// @param provider Who may charge it.
+/// @param lane The counter; it never goes back, whatever happens to the allowance.
+/// @param price Highest price of one credit, token base units.
+/// @param credits Cumulative on the lane: the most that its counter may reach.
+/// @param deadline Unix seconds; the last second at which the escrow takes it.
+/// @param signature r, s, v (65 bytes, low s) by the allowance's signer.
+struct Permit {
+    address payer;
+    address provider;
+    bytes32 lane;
+    uint128 price;
+    uint128 credits;
+    uint64 deadline;
+    bytes signature;
+}
+
+/// @notice One row of a settlement.
+/// @param permit What the payer signed.
+/// @param credits What the lane's counter shall reach; cumulative, at most `permit.credits`.
+/// @param price Price of each new credit, at most `permit.price` and the allowance's price.
+struct Charge {
+    Permit permit;
+    uint128 credits;
+    uint128 price;
+}
+
+/// @title Escrow
+/// @notice Holds a payer's USDC per provider, so that a provider can serve thousands of requests
+/// against signatures alone and settle them later in one transaction. Nobody administers it.
+///
+/// A payer's token is in exactly one of three places: its free balance (`balanceOf`), locked for
+/// one provider (`credits * pricePerCredit`), or a provider's earnings (`earned`).
+///
+/// Taking locked credits back takes THAWING_PERIOD from a RevokeStarted event on: the provider's
+/// time to settle what it served. Until then credits, price and signer can't change to its
+/// disadvantage. Once the credits are used up nothing served is left unsettled, and the terms of
+/// the next `allow` are free.
+///
+/// Permits outlive allowances: one that still has credits and time left is good again once the
+/// payer allows the same provider with the same signer again. Another signer voids them.
+interface IEscrow {
+    /* ERRORS */
+
+    /// @notice The thawing period must be between a second and 30 days.
+    error InvalidThawingPeriod(uint64 period);
+    /// @notice Zero, or the escrow itself: tokens sent there would be lost.
+    error InvalidRecipient(address to);
+    /// @notice The zero address can't be a provider.
+    error InvalidProvider();
+    /// @notice The token moved another amount than it was asked to.
+    error DepositMismatch(uint256 received, uint256 expected);
+    /// @notice The free balance does not cover it.
+    error InsufficientBalance(uint256 available, uint256 required);
+    /// @notice An allowance or a revocation of nothing.
+    error ZeroCredits();
+    /// @notice While credits are left, price and credits only rise; `revoke` lowers credits.
+    error AllowanceDecrease(uint128 pricePerCredit, uint128 credits);
+    /// @notice While credits are left, the signer is fixed.
+    error SignerLocked(address signer);
+    /// @notice There are no credits to take back.
+    error NothingThawing();
+    /// @notice The thawing period is not over.
+    error StillThawing(uint64 thawEnd);
+    /// @notice The caller is neither this provider nor its operator.
+    error NotOperator(address provider, address caller);
+
+    /// @notice The permit's deadline has passed.
+    error PermitExpired();
+    /// @notice The lane's counter would pass the permit's credits.
+    error PermitExceeded();
+    /// @notice The lane's counter is there already: nothing to charge. In a batch this is how a
+    /// repeated row shows.
+    error AlreadyCharged();
+    /// @notice The price is above the permit's or the allowance's.
+    error PriceTooHigh();
+    /// @notice The allowance has fewer credits left.
+    error InsufficientCredits();
+    /// @notice Not a signature of the allowance's signer over this permit, chain and escrow.
+    error InvalidSignature();
+
+    /* EVENTS */
+
+    /// @notice A payer's free balance rose by a deposit.
+    event Deposited(address indexed payer, uint256 amount);
+    /// @notice A payer's free balance left the escrow.
+    event Withdrawn(address indexed payer, address indexed to, uint256 amount);
+    /// @notice What the allowance is now; nothing thaws any more.
+    event Allowed(
+        address indexed payer,
+        address indexed provider,
+        uint128 pricePerCredit,
+        uint128 credits,
+        address signer
+    );
+    /// @notice The provider has until `thawEnd` to settle what it served against these credits.
+    event RevokeStarted(
+        address indexed payer, address indexed provider, uint128 thawingCredits, uint64 thawEnd
+    );
+    /// @notice Thawed credits went back to the payer's free balance.
+    event Reclaimed(
+        address indexed payer, address indexed provider, uint128 credits, uint256 amount
+    );
+    /// @notice `credits` new credits were charged at `price` each; `cumulative` is the lane's
+    /// counter.
+    event Charged(
+        address indexed payer,
+        address indexed provider,
+        bytes32 indexed lane,
+        uint256 credits,
+        uint256 cumulative,
+        uint256 price
+    );
+    /// @notice A row of a batch did not fit; `reason` is the selector of the error that `consume`
+    /// of a single permit would revert with, `credits` the cumulative count that the row asked for.
+    event ChargeSkipped(
+        address indexed payer,
+        address indexed provider,
+        bytes32 indexed lane,
+        uint256 credits,
+        bytes4 reason
+    );
+    /// @notice A provider's earnings left the escrow.
+    event Collected(address indexed provider, address indexed to, uint256 amount);
+    /// @notice A provider named an operator, or dismissed one.
+    event OperatorSet(address indexed provider, address indexed operator, bool approved);
+
+    /* PAYER */
+
+    /// @notice Takes `amount` from the caller (who approved it) into its free balance.
+    /// @dev Reverts with DepositMismatch when the token moves another amount.
+    function deposit(uint256 amount) external;
+
+    /// @notice `deposit` and `allow` for a payer without ETH: anyone may send it, nobody can change
+    /// it. The payer signs one EIP-3009 ReceiveWithAuthorization for the token, to this escrow,
+    /// with `nonce = keccak256(abi.encode(DEPOSIT_AND_ALLOW_TYPEHASH, payer, amount, validAfter,
+    /// validBefore, provider, pricePerCredit, credits, signer, salt))`, so that the signature
+    /// covers the allowance too. Like `allow` it cancels a pending revoke: keep `validBefore` near.
+    /// @param payer Who signed, pays and allows.
+    /// @param amount Token base units.
+    /// @param validAfter Unix seconds, EIP-3009.
+    /// @param validBefore Unix seconds, EIP-3009.
+    /// @param provider As for `allow`.
+    /// @param pricePerCredit As for `allow`.
+    /// @param credits As for `allow`.
+    /// @param signer As for `allow`.
+    /// @param salt Makes two otherwise equal calls distinct.
+    /// @param signature The payer's, in the form that the token takes.
+    function depositAndAllow(
+        address payer,
+        uint256 amount,
+        uint256 validAfter,
+        uint256 validBefore,
+        address provider,
+        uint128 pricePerCredit,
+        uint128 credits,
+        address signer,
+        bytes32 salt,
+        bytes calldata signature
+    ) external;
+
+    /// @notice Sends `amount` of the caller's free balance to `to`, at once.
+    function withdraw(uint256 amount, address to) external;
+
+    /// @notice `allow(provider, pricePerCredit, credits, address(0))`: the payer signs permits
+    /// itself.
+    function allow(address provider, uint128 pricePerCredit, uint128 credits) external;
+
+    /// @notice Sees to it that `provider` has `credits` credits left at `pricePerCredit` each, and
+    /// locks what is missing out of the caller's free balance; so a repeated call locks only what
+    /// was charged in between. Cancels a pending revoke. While credits are left, price and credits
+    /// only rise (AllowanceDecrease) and the signer is fixed (SignerLocked).
+    /// @param provider Who may charge; not zero.
+    /// @param pricePerCredit Highest price of a credit, token base units; zero locks nothing.
+    /// @param credits At least one.
+    /// @param signer The EOA whose permits count; zero or the caller for the caller itself. A
+    /// contract wallet has to name one: only ECDSA counts, whatever code the address carries.
+    function allow(address provider, uint128 pricePerCredit, uint128 credits, address signer)
+        external;
+
+    /// @notice Starts to take back `credits` credits (or all, if fewer are left) in place of any
+    /// earlier revoke, whose time starts again.
+    function revoke(address provider, uint128 credits) external;
+
+    /// @notice Moves what has thawed, and was not charged meanwhile, to the caller's free balance.
+    function reclaim(address provider) external;
+
+    /* PROVIDER */
+
+    /// @notice Charges one credit on the permit's lane at `price`; reverts when it does not fit.
+    /// By the provider or its operator. Not idempotent.
+    /// @param price At most the permit's and the allowance's; what it is below the allowed price
+    /// returns to the payer's free balance.
+    /// @param permit What the payer signed.
+    function consume(uint256 price, Permit calldata permit) external;
+
+    /// @notice Charges many rows, each up to a cumulative count, so that the same rows twice charge
+    /// once. Every row gives one event: Charged, or ChargeSkipped with the reason. Rows of one
+    /// payer and provider cost least side by side.
+    /// @dev Reverts with NotOperator if any row is another provider's: then the caller is at fault.
+    /// @return amount What the providers earned, token base units.
+    function consume(Charge[] calldata charges) external returns (uint256 amount);
+
+    /// @notice Sends all of the caller's earnings to `to`. The provider's own key only.
+    function collect(address to) external;
+
+    /// @notice Lets `operator` settle for the caller, never collect; or stops it.
+    function setOperator(address operator, bool approved) external;
+
+    /* VIEWS */
+
+    /// @notice `allowance(payer, msg.sender)`.
+    function allowance(address payer) external view returns (Allowance memory);
+
+    /// @notice What `payer` has set aside for `provider`.
+    function allowance(address payer, address provider) external view returns (Allowance memory);
+
+    /// @notice The lane's counter: credits ever charged on it.
+    function consumed(address payer, address provider, bytes32 lane) external view returns (uint256);
+
+    /// @notice A payer's free balance, token base units.
+    function balanceOf(address payer) external view returns (uint256);
+
+    /// @notice What a provider may collect, token base units.
+    function earned(address provider) external view returns (uint256);
+
+    /// @notice Whether `operator` may settle for `provider`; the provider always may.
+    function isOperator(address provider, address operator) external view returns (bool);
+
+    /// @notice The token, for ever.
+    function token() external view returns (IERC20);
+
+    /// @notice Seconds from `revoke` to `reclaim`, for ever.
+    function THAWING_PERIOD() external view returns (uint64);
+
+    /// @notice EIP-712 type hash of a permit.
+    function PERMIT_TYPEHASH() external view returns (bytes32);
+
+    /// @notice EIP-712 type hash that begins the nonce of `depositAndAllow`.
+    function DEPOSIT_AND_ALLOW_TYPEHASH() external view returns (bytes32);
+}

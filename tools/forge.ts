@@ -1,0 +1,55 @@
+/**
+ * Starts the forge of the lock file on `contracts/`, with npm's solc as its compiler: nothing is
+ * downloaded, and the same sources give the same bytecode on every machine.
+ */
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const FORGE = `${ROOT}node_modules/@foundry-rs/forge-linux-amd64/bin/forge`;
+const CONFIG = `${ROOT}contracts/foundry.toml`;
+const SOLC = `${ROOT}.cache/solc`;
+
+export interface ForgeOptions {
+  env?: Readonly<Record<string, string>>;
+  /** Where forge's stdout goes; "piped" returns it. */
+  stdout?: "inherit" | "piped";
+}
+
+export interface ForgeResult {
+  success: boolean;
+  stdout: string;
+}
+
+/** forge wants one executable that is its compiler; Deno and a script are two. */
+async function writeCompiler(): Promise<void> {
+  const permissions = [`--allow-read=${ROOT}`, "--allow-env"];
+  const command = [Deno.execPath(), "run", "--no-prompt", "--frozen", "--cached-only"];
+  const argv = [...command, ...permissions, `${ROOT}tools/solc.ts`];
+  const quoted = argv.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
+  await Deno.mkdir(`${ROOT}.cache`, { recursive: true });
+  // Two runs may start at once: each puts a whole file in place.
+  const draft = await Deno.makeTempFile({ dir: `${ROOT}.cache` });
+  await Deno.writeTextFile(draft, `#!/bin/sh\nexec ${quoted} "$@"\n`);
+  await Deno.chmod(draft, 0o755);
+  await Deno.rename(draft, SOLC);
+}
+
+/** Runs forge with `args` in the repository's root; its stderr is ours. */
+export async function forge(
+  args: readonly string[],
+  { env = {}, stdout = "inherit" }: ForgeOptions = {},
+): Promise<ForgeResult> {
+  await writeCompiler();
+  const output = await new Deno.Command(FORGE, {
+    args: [...args],
+    cwd: ROOT,
+    env: { FOUNDRY_CONFIG: CONFIG, FOUNDRY_SOLC: SOLC, ...env },
+    stdin: "null",
+    stdout,
+    stderr: "inherit",
+  }).output();
+  return {
+    success: output.success,
+    stdout: stdout === "piped" ? new TextDecoder().decode(output.stdout) : "",
+  };
+}

@@ -1,0 +1,30 @@
+/**
+ * npm's solc behind the two options that forge uses of a native one: `--version`, and
+ * `--standard-json` (JSON in on stdin, JSON out on stdout). See `tools/contracts.ts`.
+ */
+import { readFileSync, writeSync } from "node:fs";
+import process from "node:process";
+import solc from "solc";
+
+interface Compiler {
+  version(): string;
+  compile(input: string): string;
+}
+
+/** Writes everything: one write to a pipe may take only a part. */
+function printAll(text: string): void {
+  let rest = new TextEncoder().encode(text);
+  while (rest.length > 0) rest = rest.subarray(writeSync(1, rest));
+}
+
+if (import.meta.main) {
+  const compiler = solc as unknown as Compiler;
+  if (process.argv.includes("--version")) {
+    printAll(`solc, the solidity compiler commandline interface\nVersion: ${compiler.version()}\n`);
+  } else if (process.argv.includes("--standard-json")) {
+    printAll(compiler.compile(readFileSync(0, "utf8")));
+  } else {
+    printAll("usage: solc.ts --version | --standard-json\n");
+    process.exit(2);
+  }
+}
