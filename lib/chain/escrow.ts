@@ -1,0 +1,293 @@
+/** The Escrow contract, call by call. Amounts are USDC base units, times Unix seconds. */
+import {
+  type Address,
+  encodeAbiParameters,
+  type Hex,
+  keccak256,
+  type LocalAccount,
+  type TransactionReceipt,
+  zeroAddress,
+} from "viem";
+import { KhachapuriError } from "../errors.ts";
+import type { DepositAuthorization } from "../payment_header.ts";
+import type { Permit } from "../permit.ts";
+import { escrowAbi } from "./abi.ts";
+import type { Chain } from "./client.ts";
+import type { RefusalMessages } from "./refusal.ts";
+import { formatUsdc, readUsdcBalance, usdcAbi } from "./usdc.ts";
+
+/** What a payer has set aside for one provider. */
+export interface Allowance {
+  pricePerCredit: bigint;
+  /** Credits left, those that thaw included. */
+  credits: bigint;
+  thawingCredits: bigint;
+  /** When what thaws may be reclaimed; zero when nothing thaws. */
+  thawEnd: bigint;
+  /** Who signs permits; zero when the payer itself does. */
+  signer: Address;
+}
+
+/** One row of a settlement: the lane's counter shall reach `credits`. */
+export interface Charge {
+  permit: Permit;
+  credits: bigint;
+  price: bigint;
+}
+
+const date = (seconds: unknown) => new Date(Number(seconds) * 1000).toISOString();
+
+/** What the contract's errors mean to the one who met them. */
+export const ESCROW_MESSAGES: RefusalMessages = {
+  InvalidRecipient: ([to]) => `tokens sent to ${to} would be lost`,
+  InvalidProvider: () => "the zero address can't be a provider",
+  DepositMismatch: ([received, expected]) =>
+    `the token moved ${formatUsdc(received as bigint)}, not ${formatUsdc(expected as bigint)}`,
+  InsufficientBalance: ([available, required]) =>
+    `you have ${formatUsdc(available as bigint)} USDC free, need ${formatUsdc(required as bigint)}`,
+  ZeroCredits: () => "the number of credits is zero",
+  AllowanceDecrease: ([price, credits]) =>
+    `${credits} credits at ${formatUsdc(price as bigint)} USDC are allowed already, ` +
+    "and can only rise; revoke to lower them",
+  SignerLocked: ([signer]) => `while credits are left the signer stays ${signer}; revoke first`,
+  NothingThawing: () => "there are no credits to take back",
+  StillThawing: ([thawEnd]) => `the credits thaw until ${date(thawEnd)}`,
+  NotOperator: ([provider, caller]) => `${caller} may not settle for ${provider}`,
+  PermitExpired: () => "the permit's deadline has passed",
+  PermitExceeded: () => "the permit has no credits left",
+  AlreadyCharged: () => "the lane is charged that far already",
+  PriceTooHigh: () => "the price is above the permitted or the allowed one",
+  InsufficientCredits: () => "the allowance has no credits left",
+  InvalidSignature: () => "the permit is not signed by the payer or its signer",
+};
+
+function call(escrow: Address, functionName: string, args: readonly unknown[]) {
+  return { address: escrow, abi: escrowAbi, functionName, args, messages: ESCROW_MESSAGES };
+}
+
+/* READS: each throws KhachapuriError `chain_unavailable` */
+
+/** What `payer` has set aside for `provider`; all zero when nothing. */
+export async function readAllowance(
+  chain: Chain,
+  escrow: Address,
+  payer: Address,
+  provider: Address,
+): Promise<Allowance> {
+  return await chain.read<Allowance>(call(escrow, "allowance", [payer, provider]));
+}
+
+/** A payer's free balance. */
+export async function readBalance(chain: Chain, escrow: Address, payer: Address): Promise<bigint> {
+  return await chain.read<bigint>(call(escrow, "balanceOf", [payer]));
+}
+
+/** Credits ever charged on a lane. */
+export async function readConsumed(
+  chain: Chain,
+  escrow: Address,
+  payer: Address,
+  provider: Address,
+  lane: Hex,
+): Promise<bigint> {
+  return await chain.read<bigint>(call(escrow, "consumed", [payer, provider, lane]));
+}
+
+/** What a provider may collect. */
+export async function earned(
+  chain: Chain,
+  escrow: Address,
+  provider: Address,
+): Promise<bigint> {
+  return await chain.read<bigint>(call(escrow, "earned", [provider]));
+}
+
+/** Seconds from `revoke` to `reclaim`. */
+export async function thawingPeriod(chain: Chain, escrow: Address): Promise<bigint> {
+  return await chain.read<bigint>(call(escrow, "THAWING_PERIOD", []));
+}
+
+/** Whether `operator` may settle for `provider`; the provider itself always may. */
+export async function isOperator(
+  chain: Chain,
+  escrow: Address,
+  provider: Address,
+  operator: Address,
+): Promise<boolean> {
+  return await chain.read<boolean>(call(escrow, "isOperator", [provider, operator]));
+}
+
+/** The token that the escrow holds. */
+export async function readToken(chain: Chain, escrow: Address): Promise<Address> {
+  return await chain.read<Address>(call(escrow, "token", []));
+}
+
+/* PAYER: each throws KhachapuriError `chain_refused`, `chain_unavailable` */
+
+/**
+ * Puts `amount` into the payer's free balance: approves exactly that much where it is needed, then
+ * deposits.
+ * @throws KhachapuriError also `invalid_config` when the escrow holds another token than `usdc`
+ */
+export async function deposit(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  usdc: Address,
+  amount: bigint,
+): Promise<TransactionReceipt> {
+  const { address } = account;
+  const [token, balance, approved] = await Promise.all([
+    readToken(chain, escrow),
+    readUsdcBalance(chain, usdc, address),
+    chain.read<bigint>({
+      ...{ address: usdc, abi: usdcAbi, functionName: "allowance", args: [address, escrow] },
+    }),
+  ]);
+  if (token.toLowerCase() !== usdc.toLowerCase()) {
+    throw new KhachapuriError("invalid_config", `the escrow holds ${token}, not USDC at ${usdc}`);
+  }
+  if (balance < amount) {
+    const message = `${address} holds ${formatUsdc(balance)} USDC, needs ${formatUsdc(amount)}`;
+    throw new KhachapuriError("chain_refused", message, { data: { reason: "InsufficientUsdc" } });
+  }
+  if (approved < amount) {
+    const args = [escrow, amount];
+    await chain.send(account, { address: usdc, abi: usdcAbi, functionName: "approve", args });
+  }
+  return await chain.send(account, call(escrow, "deposit", [amount]));
+}
+
+/**
+ * Sees to it that `provider` has `credits` credits left at `pricePerCredit` each; locks what is
+ * missing out of the free balance. Cancels a pending revoke.
+ * @param signer who signs permits; the payer itself when absent
+ */
+export async function allow(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  terms: { provider: Address; pricePerCredit: bigint; credits: bigint; signer?: Address },
+): Promise<TransactionReceipt> {
+  const { provider, pricePerCredit, credits, signer = zeroAddress } = terms;
+  const args = [provider, pricePerCredit, credits, signer];
+  return await chain.send(account, call(escrow, "allow", args));
+}
+
+/** Starts to take back `credits` credits, or all if fewer are left. */
+export async function revoke(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  provider: Address,
+  credits: bigint,
+): Promise<TransactionReceipt> {
+  return await chain.send(account, call(escrow, "revoke", [provider, credits]));
+}
+
+/** Moves what has thawed back to the free balance. */
+export async function reclaim(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  provider: Address,
+): Promise<TransactionReceipt> {
+  return await chain.send(account, call(escrow, "reclaim", [provider]));
+}
+
+/** Sends `amount` of the free balance to `to`. */
+export async function withdraw(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  amount: bigint,
+  to: Address,
+): Promise<TransactionReceipt> {
+  return await chain.send(account, call(escrow, "withdraw", [amount, to]));
+}
+
+/** Sends a payer's signed deposit and allowance, at the sender's gas. */
+export async function depositAndAllow(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  payer: Address,
+  provider: Address,
+  signed: DepositAuthorization,
+): Promise<TransactionReceipt> {
+  const { amount, validAfter, validBefore, pricePerCredit, credits, signer, salt, signature } =
+    signed;
+  const money = [payer, amount, validAfter, validBefore];
+  const allowance = [provider, pricePerCredit, credits, signer];
+  const args = [...money, ...allowance, salt, signature];
+  return await chain.send(account, call(escrow, "depositAndAllow", args));
+}
+
+/**
+ * The EIP-3009 nonce of a `depositAndAllow`: it binds every parameter of the call, so that USDC's
+ * signature authorises nothing else.
+ */
+export async function depositAndAllowNonce(
+  chain: Chain,
+  escrow: Address,
+  payer: Address,
+  provider: Address,
+  unsigned: Omit<DepositAuthorization, "signature">,
+): Promise<Hex> {
+  const typehash = await chain.read<Hex>(call(escrow, "DEPOSIT_AND_ALLOW_TYPEHASH", []));
+  const { amount, validAfter, validBefore, pricePerCredit, credits, signer, salt } = unsigned;
+  const types = [
+    ...["bytes32", "address", "uint256", "uint256", "uint256"],
+    ...["address", "uint128", "uint128", "address", "bytes32"],
+  ].map((type) => ({ type }));
+  return keccak256(
+    encodeAbiParameters(types, [
+      ...[typehash, payer, amount, validAfter, validBefore],
+      ...[provider, pricePerCredit, credits, signer, salt],
+    ]),
+  );
+}
+
+/* PROVIDER: each throws KhachapuriError `chain_refused`, `chain_unavailable` */
+
+/** Charges one credit on the permit's lane. By the provider or its operator. Not idempotent. */
+export async function consume(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  price: bigint,
+  permit: Permit,
+): Promise<TransactionReceipt> {
+  return await chain.send(account, call(escrow, "consume", [price, permit]));
+}
+
+/** Charges many lanes at once. Idempotent: what does not fit, or not any more, is skipped. */
+export async function consumeBatch(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  charges: readonly Charge[],
+): Promise<TransactionReceipt> {
+  return await chain.send(account, call(escrow, "consume", [charges]));
+}
+
+/** Sends all earnings to `to`. The provider's own key only. */
+export async function collect(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  to: Address,
+): Promise<TransactionReceipt> {
+  return await chain.send(account, call(escrow, "collect", [to]));
+}
+
+/** Lets `operator` settle for the provider, never collect; or stops it. */
+export async function setOperator(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  operator: Address,
+  approved: boolean,
+): Promise<TransactionReceipt> {
+  return await chain.send(account, call(escrow, "setOperator", [operator, approved]));
+}

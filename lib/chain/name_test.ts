@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { KhachapuriError } from "../errors.ts";
+import { parseName, splitName } from "./name.ts";
+
+// EIP-137, "namehash algorithm", and ENSIP-1's table.
+Deno.test("parseName() gives the namehashes of EIP-137", () => {
+  const eth = "0x93cdeb708b7545dc668eb9280176169d1c33cfd8ed6f04690a0bcc88a93fc4ae";
+  const foo = "0xde9b09fd7c5f901e23a3f19fecc54828e9c848539801e86591bd9801b019f84f";
+  assert.equal(parseName("eth").node, eth);
+  assert.equal(parseName("foo.eth").node, foo);
+});
+
+// ENSIP-15's own examples and the validation tests of its reference implementation.
+Deno.test("parseName() normalises as ENSIP-15 says", () => {
+  const cases = [
+    ["Nick.ETH", "nick.eth"],
+    ["RaFFY🚴‍♂️.eTh", "raffy🚴‍♂.eth"],
+    ["_foo", "_foo"],
+    ["1⃣.eth", "1⃣.eth"],
+    ["Ⅷ.eth", "viii.eth"],
+    ["ξ.eth", "ξ.eth"],
+  ] as const;
+  for (const [text, expected] of cases) {
+    assert.equal(parseName(text).text, expected);
+  }
+});
+
+Deno.test("parseName() refuses what ENSIP-15 disallows, in words", () => {
+  const bad = ["", ".", "a..eth", ".eth", "eth.", "a b.eth", "x_y.eth", "ab--c.eth", "а1a.eth"];
+  const worse = ["\u200d.eth", "a\u0000.eth", "0x1234‐.eth\u{e0000}", "a".repeat(256)];
+  for (const text of [...bad, ...worse]) {
+    assert.throws(
+      () => parseName(text),
+      (error) => error instanceof KhachapuriError && error.code === "invalid_name",
+      JSON.stringify(text),
+    );
+  }
+});
+
+Deno.test("splitName() takes the leftmost label off", () => {
+  assert.deepEqual(splitName("a.b.eth"), { label: "a", parent: "b.eth" });
+  assert.deepEqual(splitName("eth"), { label: "eth", parent: null });
+});

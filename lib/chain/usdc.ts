@@ -1,0 +1,110 @@
+/** USDC: amounts as people write them, balances, and EIP-3009 signatures. */
+import { type Address, type Hex, type LocalAccount, parseAbi } from "viem";
+import { KhachapuriError } from "../errors.ts";
+import type { Chain } from "./client.ts";
+
+/** Decimals of USDC on every chain. */
+const DECIMALS = 6;
+
+export const usdcAbi = parseAbi([
+  "function name() view returns (string)",
+  "function version() view returns (string)",
+  "function balanceOf(address account) view returns (uint256)",
+  "function allowance(address owner, address spender) view returns (uint256)",
+  "function approve(address spender, uint256 value) returns (bool)",
+]);
+
+/**
+ * Reads a decimal amount of USDC, e.g. "1.25".
+ * @returns base units
+ * @throws KhachapuriError `invalid_input` for signs, exponents, or more than six decimals
+ */
+export function parseUsdc(text: string): bigint {
+  const match = /^([0-9]{1,30})(?:\.([0-9]+))?$/.exec(text);
+  if (!match) {
+    throw new KhachapuriError("invalid_input", `not an amount of USDC: ${JSON.stringify(text)}`, {
+      hints: ["write it as 5 or 0.001"],
+    });
+  }
+  const [, whole, fraction = ""] = match;
+  if (fraction.length > DECIMALS) {
+    throw new KhachapuriError("invalid_input", `USDC has ${DECIMALS} decimals, ${text} has more`);
+  }
+  return BigInt(whole + fraction.padEnd(DECIMALS, "0"));
+}
+
+/** Base units as a decimal amount without needless zeros: 1250000n is "1.25". */
+export function formatUsdc(amount: bigint): string {
+  const sign = amount < 0n ? "-" : "";
+  const digits = String(amount < 0n ? -amount : amount).padStart(DECIMALS + 1, "0");
+  const fraction = digits.slice(-DECIMALS).replace(/0+$/, "");
+  return `${sign}${digits.slice(0, -DECIMALS)}${fraction ? `.${fraction}` : ""}`;
+}
+
+/**
+ * What `account` holds in its own wallet, base units.
+ * @throws KhachapuriError `chain_unavailable`
+ */
+export async function readUsdcBalance(
+  chain: Chain,
+  usdc: Address,
+  account: Address,
+): Promise<bigint> {
+  const call = { address: usdc, abi: usdcAbi, functionName: "balanceOf", args: [account] };
+  return await chain.read<bigint>(call);
+}
+
+/** USDC's EIP-712 domain. */
+export interface UsdcDomain {
+  name: string;
+  version: string;
+  chainId: number;
+  verifyingContract: Address;
+}
+
+/** Reads the domain from the token itself: Circle names it differently from chain to chain. */
+export async function usdcDomain(chain: Chain, usdc: Address): Promise<UsdcDomain> {
+  const read = (functionName: string) =>
+    chain.read<string>({ address: usdc, abi: usdcAbi, functionName });
+  const [name, version] = await Promise.all([read("name"), read("version")]);
+  return { name, version, chainId: chain.chainId, verifyingContract: usdc };
+}
+
+/** EIP-3009: what `receiveWithAuthorization` takes, which only `to` itself may submit. */
+export interface ReceiveAuthorization {
+  from: Address;
+  to: Address;
+  /** Base units. */
+  value: bigint;
+  /** Unix seconds, exclusive. */
+  validAfter: bigint;
+  /** Unix seconds, exclusive. */
+  validBefore: bigint;
+  /** Any 32 bytes that were not used before. */
+  nonce: Hex;
+}
+
+const RECEIVE_TYPES = {
+  ReceiveWithAuthorization: [
+    { name: "from", type: "address" },
+    { name: "to", type: "address" },
+    { name: "value", type: "uint256" },
+    { name: "validAfter", type: "uint256" },
+    { name: "validBefore", type: "uint256" },
+    { name: "nonce", type: "bytes32" },
+  ],
+} as const;
+
+/** Signs an EIP-3009 authorisation; `account` is its `from`. */
+export async function signReceiveAuthorization(
+  account: LocalAccount,
+  domain: UsdcDomain,
+  authorization: ReceiveAuthorization,
+): Promise<Hex> {
+  return await account.signTypedData({
+    domain,
+    types: RECEIVE_TYPES,
+    primaryType: "ReceiveWithAuthorization",
+    message: { ...authorization },
+  });
+}
