@@ -107,3 +107,5 @@ export const RPC_TIMEOUT_MS = 10_000;
 export const RECEIPT_TIMEOUT_MS = 180_000;
 /** An ENS name in its dotted form; DNS encoding bounds it too (RFC 1035). */
 export const NAME_BYTES_MAX = 255;
+/** JSON bodies of the provider's own paths (/stop, /logs …): a signature and a few names. */
+export const CONTROL_BODY_BYTES_MAX = 16 * 1024;

@@ -1,0 +1,143 @@
+/**
+ * Content identifiers, the part of https://github.com/multiformats/cid that files need:
+ * raw and dag-pb content under sha2-256. Everything else is refused here, so that no other module
+ * has to think about weak, truncated or unknown hashes.
+ */
+import { createHash } from "node:crypto";
+import { base32 } from "multiformats/bases/base32";
+import { base36 } from "multiformats/bases/base36";
+import { base58btc } from "multiformats/bases/base58";
+import { CID } from "multiformats/cid";
+import { create as createDigest } from "multiformats/hashes/digest";
+import { KhachapuriError } from "./errors.ts";
+import { CID_TEXT_CHARACTERS_MAX, IDENTITY_BYTES_MAX } from "./limits.ts";
+
+export { CID };
+
+/** Multicodec of a block that is nothing but bytes of a file. */
+export const RAW = 0x55;
+/** Multicodec of a block with links to other blocks. */
+export const DAG_PB = 0x70;
+
+const SHA2_256 = 0x12;
+const SHA2_256_BYTES = 32;
+const IDENTITY = 0x00;
+
+/** A block and the identifier that its bytes were, or will be, checked against. */
+export interface Block {
+  cid: CID;
+  bytes: Uint8Array;
+}
+
+const BASES = { b: base32, k: base36, z: base58btc } as const;
+
+/**
+ * Reads a CID: version 0, or version 1 in base32, base36 or base58btc (multibase b, k, z).
+ * Only the canonical spelling is taken, so that one content has one name per base.
+ * @throws KhachapuriError `invalid_cid`
+ */
+export function parseCid(text: string): CID {
+  if (text.length > CID_TEXT_CHARACTERS_MAX) {
+    throw invalidCid(`longer than ${CID_TEXT_CHARACTERS_MAX} characters`);
+  }
+  const versionZero = text.startsWith("Q");
+  const spelled = versionZero ? `z${text}` : text;
+  const base = BASES[spelled[0] as keyof typeof BASES];
+  if (base === undefined) {
+    throw invalidCid(`${JSON.stringify(text)} begins with no multibase letter that we read`);
+  }
+  let bytes: Uint8Array;
+  try {
+    bytes = base.decode(spelled);
+  } catch (cause) {
+    throw invalidCid(`${JSON.stringify(text)} is not valid ${base.name}`, cause);
+  }
+  const { cid, length } = decodeCid(bytes);
+  if (length !== bytes.length) throw invalidCid(`${text} has bytes behind its hash`);
+  if (base.encode(bytes) !== spelled || (cid.version === 0) !== versionZero) {
+    throw invalidCid(`${text} is not in canonical form`);
+  }
+  if (isInline(cid)) throw invalidCid(`${text} carries its content instead of a hash`);
+  return cid;
+}
+
+/** The canonical text: version 1, base32, lower case. */
+export function formatCid(cid: CID): string {
+  return base32.encode(cid.toV1().bytes);
+}
+
+/**
+ * Decodes the CID at the beginning of `bytes`: sha2-256 with 32 bytes, or an identity hash of at
+ * most 128 bytes, which only links inside a DAG may use (UnixFS, "Identity CID size limit").
+ * @returns the CID and how many bytes it takes
+ * @throws KhachapuriError `invalid_cid`
+ */
+export function decodeCid(bytes: Uint8Array): { cid: CID; length: number } {
+  if (bytes[0] === SHA2_256) {
+    return { cid: CID.createV0(sha256Digest(bytes, 1)), length: 2 + SHA2_256_BYTES };
+  }
+  if (bytes[0] !== 1) throw invalidCid(`version ${bytes[0] ?? "missing"} is unknown`);
+  const codec = bytes[1];
+  if (codec !== RAW && codec !== DAG_PB) {
+    throw invalidCid(`codec 0x${(codec ?? 0).toString(16)} is neither raw nor dag-pb`);
+  }
+  if (bytes[2] === SHA2_256) {
+    return { cid: CID.createV1(codec, sha256Digest(bytes, 3)), length: 4 + SHA2_256_BYTES };
+  }
+  if (bytes[2] !== IDENTITY) {
+    throw invalidCid(`hash function 0x${(bytes[2] ?? 0).toString(16)} is not sha2-256`);
+  }
+  const { start, size } = identitySize(bytes);
+  const digest = bytes.slice(start, start + size);
+  if (digest.length !== size) throw invalidCid("the identity hash is cut off");
+  return { cid: CID.createV1(codec, createDigest(IDENTITY, digest)), length: start + size };
+}
+
+/** Sizes to 127 take one varint byte, 128 (the maximum) two. */
+function identitySize(bytes: Uint8Array): { start: number; size: number } {
+  const first = bytes[3] ?? 0x80;
+  if (first < 0x80) return { start: 4, size: first };
+  if (first === 0x80 && bytes[4] === 1) return { start: 5, size: IDENTITY_BYTES_MAX };
+  throw invalidCid(`an identity hash has at most ${IDENTITY_BYTES_MAX} bytes`);
+}
+
+function sha256Digest(bytes: Uint8Array, lengthAt: number) {
+  const digest = bytes.slice(lengthAt + 1, lengthAt + 1 + SHA2_256_BYTES);
+  if (bytes[lengthAt] !== SHA2_256_BYTES || digest.length !== SHA2_256_BYTES) {
+    throw invalidCid("a sha2-256 hash has exactly 32 bytes");
+  }
+  return createDigest(SHA2_256, digest);
+}
+
+/** The version 1 CID of `bytes` under sha2-256. */
+export function cidOf(codec: typeof RAW | typeof DAG_PB, bytes: Uint8Array): CID {
+  return CID.createV1(codec, createDigest(SHA2_256, sha256(bytes)));
+}
+
+/** Whether `bytes` are the content that `cid` names. */
+export function isContentOf(cid: CID, bytes: Uint8Array): boolean {
+  const expected = cid.multihash.digest;
+  const actual = isInline(cid) ? bytes : sha256(bytes);
+  return actual.length === expected.length && actual.every((byte, i) => byte === expected[i]);
+}
+
+/** Whether the CID carries its content itself (identity hash) and so is never transferred. */
+export function isInline(cid: CID): boolean {
+  return cid.multihash.code === IDENTITY;
+}
+
+/** A map key for the block: the same for version 0 and 1, and for every codec. */
+export function blockKey(cid: CID): string {
+  return String.fromCharCode(...cid.multihash.bytes);
+}
+
+function sha256(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(bytes).digest());
+}
+
+function invalidCid(what: string, cause?: unknown): KhachapuriError {
+  return new KhachapuriError("invalid_cid", `not a CID that we can use: ${what}`, {
+    cause,
+    hints: ["use a version 0 or 1 CID of a file under sha2-256, as `ipfs add` prints it"],
+  });
+}

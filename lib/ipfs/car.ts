@@ -1,0 +1,175 @@
+/**
+ * CARv1 (https://ipld.io/specs/transport/car/carv1/): a header and blocks in a row. Reading is
+ * incremental: a block is verified as soon as it is complete, and nothing is buffered beyond it.
+ */
+import { type Block, type CID, decodeCid, formatCid, isContentOf, isInline } from "../cid.ts";
+import { KhachapuriError } from "../errors.ts";
+import { BLOCK_BYTES_MAX, CAR_HEADER_BYTES_MAX } from "../limits.ts";
+import type { Dag } from "./dag.ts";
+import { encodeVarint, VARINT_BYTES_MAX } from "./varint.ts";
+
+/** Read before every section, so a caller may raise them while it learns what to expect. */
+export interface CarLimits {
+  bytesMax: number;
+  blocksMax: number;
+}
+
+/** DAG-CBOR of the map `{roots: [one 36-byte CID], version: 1}`, around the CID. */
+const HEADER_START = [0xa2, 0x65, ...ascii("roots")];
+const HEADER_END = [0x67, ...ascii("version"), 0x01];
+const ONE_ROOT = [0x81, 0xd8, 0x2a, 0x58, 0x25, 0x00];
+const CARV2_PRAGMA = [0xa1, 0x67, ...ascii("version"), 0x02];
+
+const CID_BYTES_MAX = 36;
+
+/** A CAR with one root, its blocks in the order of the DAG. */
+export function writeCar(dag: Dag): Uint8Array<ArrayBuffer> {
+  const cid = dag.root.toV1().bytes;
+  const header = [...HEADER_START, ...ONE_ROOT, ...cid, ...HEADER_END];
+  const parts = [encodeVarint(header.length), Uint8Array.from(header)];
+  for (const block of dag.blocks) {
+    parts.push(encodeVarint(block.cid.bytes.length + block.bytes.length));
+    parts.push(block.cid.bytes, block.bytes);
+  }
+  const car = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    car.set(part, at);
+    at += part.length;
+  }
+  return car;
+}
+
+/**
+ * Reads a CAR block by block. Its roots are ignored: they are a claim, and the reader knows what
+ * it asked for. The stream is cancelled when the caller stops early.
+ * @throws KhachapuriError `invalid_input` when it is no CARv1, is cut off, holds a block that we
+ * cannot verify or passes a limit; `ipfs_mismatch` when a block is not what its CID says
+ */
+export async function* readCar(
+  stream: ReadableStream<Uint8Array>,
+  limits: CarLimits,
+): AsyncGenerator<Block> {
+  const reader = stream.getReader();
+  try {
+    const input = new Input(reader, limits);
+    await readHeader(input);
+    for (let blocks = 1;; blocks++) {
+      const length = await input.varint("end allowed");
+      if (length === null) return;
+      if (blocks > limits.blocksMax) throw malformed(`more than ${limits.blocksMax} blocks`);
+      yield await readSection(input, length);
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
+async function readHeader(input: Input): Promise<void> {
+  const length = await input.varint();
+  if (length === 0 || length > CAR_HEADER_BYTES_MAX) {
+    throw malformed(`a header of ${length} bytes`);
+  }
+  const header = await input.take(length);
+  const startsWith = (prefix: number[]) => prefix.every((byte, i) => header[i] === byte);
+  if (startsWith(CARV2_PRAGMA)) throw malformed("it is a CARv2");
+  const end = header.subarray(-HEADER_END.length);
+  if (!startsWith(HEADER_START) || !HEADER_END.every((byte, i) => end[i] === byte)) {
+    throw malformed("the header is not the one of a CARv1");
+  }
+}
+
+async function readSection(input: Input, length: number): Promise<Block> {
+  if (length === 0 || length > CID_BYTES_MAX + BLOCK_BYTES_MAX) {
+    throw malformed(`a section of ${length} bytes`);
+  }
+  const section = await input.take(length);
+  const { cid, length: cidBytes } = decodeSectionCid(section);
+  const bytes = section.subarray(cidBytes);
+  if (bytes.length > BLOCK_BYTES_MAX) throw malformed(`a block of ${bytes.length} bytes`);
+  if (!isContentOf(cid, bytes)) throw mismatch(cid);
+  return { cid, bytes };
+}
+
+function decodeSectionCid(section: Uint8Array): { cid: CID; length: number } {
+  try {
+    const decoded = decodeCid(section);
+    if (!isInline(decoded.cid)) return decoded;
+  } catch (cause) {
+    throw malformed(cause instanceof Error ? cause.message : String(cause), cause);
+  }
+  throw malformed("an identity CID, which is never in a CAR");
+}
+
+/** The bytes of a stream, taken in exact amounts. */
+class Input {
+  #chunk = new Uint8Array();
+  #taken = 0;
+
+  constructor(
+    readonly reader: ReadableStreamDefaultReader<Uint8Array>,
+    readonly limits: CarLimits,
+  ) {}
+
+  /** Exactly `length` bytes: a view of what arrived where possible, else one copy. */
+  async take(length: number): Promise<Uint8Array> {
+    this.#taken += length;
+    if (this.#taken > this.limits.bytesMax) {
+      throw malformed(`more than ${this.limits.bytesMax} bytes`);
+    }
+    if (this.#chunk.length >= length) return this.#cut(length);
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length;) {
+      if (this.#chunk.length === 0 && !(await this.#pull())) throw malformed("it is cut off");
+      const part = this.#cut(Math.min(length - at, this.#chunk.length));
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return bytes;
+  }
+
+  async varint(): Promise<number>;
+  async varint(end: "end allowed"): Promise<number | null>;
+  async varint(end?: "end allowed"): Promise<number | null> {
+    let value = 0;
+    for (let index = 0; index < VARINT_BYTES_MAX; index++) {
+      while (this.#chunk.length === 0) {
+        if (await this.#pull()) continue;
+        if (index === 0 && end !== undefined) return null;
+        throw malformed("it is cut off");
+      }
+      const byte = this.#cut(1)[0]!;
+      this.#taken++;
+      value += (byte & 0x7f) * 2 ** (7 * index);
+      if (byte === 0 && index > 0) throw malformed("a varint is longer than needed");
+      if (byte < 0x80) return value;
+    }
+    throw malformed(`a varint of more than ${VARINT_BYTES_MAX} bytes`);
+  }
+
+  #cut(length: number): Uint8Array {
+    const part = this.#chunk.subarray(0, length);
+    this.#chunk = this.#chunk.subarray(length);
+    return part;
+  }
+
+  async #pull(): Promise<boolean> {
+    const { done, value } = await this.reader.read();
+    if (done) return false;
+    this.#chunk = value as Uint8Array<ArrayBuffer>;
+    return true;
+  }
+}
+
+function ascii(text: string): number[] {
+  return [...new TextEncoder().encode(text)];
+}
+
+/** The failure of bytes that are not what `cid` says. */
+export function mismatch(cid: CID): KhachapuriError {
+  return new KhachapuriError("ipfs_mismatch", `received bytes that are not ${formatCid(cid)}`);
+}
+
+function malformed(what: string, cause?: unknown): KhachapuriError {
+  return new KhachapuriError("invalid_input", `not a CAR that we can use: ${what}`, { cause });
+}

@@ -1,0 +1,229 @@
+/**
+ * Files from IPFS over trustless gateways: no gateway is believed, several are asked, what was
+ * verified once is kept, and readers of the same content share one retrieval.
+ */
+import { type CID, formatCid } from "../cid.ts";
+import { KhachapuriError } from "../errors.ts";
+import { IPFS_DEADLINE_MS } from "../limits.ts";
+import type { BlockCache } from "./cache.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { type Network, resolveHost } from "./http.ts";
+import { race, type Racer } from "./race.ts";
+import { type Gateway, retrieveFile } from "./retrieve.ts";
+import type { UnixfsFile } from "./unixfs.ts";
+
+export interface ReadOptions {
+  /** Largest file to accept. */
+  maxBytes: number;
+  signal?: AbortSignal;
+}
+
+export interface Fetcher {
+  /**
+   * The file `cid`, every byte checked against it. The bytes may be shared with other readers and
+   * must not be changed.
+   * @throws KhachapuriError `not_found` when every gateway says so; `ipfs_unavailable` when asking
+   * again may help (with `retryAfterSeconds` where known); `ipfs_mismatch` when gateways only lied;
+   * `invalid_input` when the content is not a file, or larger than `maxBytes` (`data.limitBytes`)
+   */
+  readFile(cid: CID, options: ReadOptions): Promise<Uint8Array>;
+}
+
+export interface FetcherOptions {
+  /** Base URLs of trustless gateways in the order in which to ask them. */
+  gateways: readonly string[];
+  cache: BlockCache | null;
+  fetch?: typeof fetch;
+  resolve?: Network["resolve"];
+  clock?: Clock;
+}
+
+/** A gateway with its record; gateways of one operator share one. */
+interface Candidate extends Gateway {
+  operator: { lied: boolean; quietUntil: number };
+}
+
+/** One retrieval and how many readers wait for it. */
+interface Shared {
+  file: Promise<Uint8Array>;
+  readers: number;
+  controller: AbortController;
+}
+
+/** Names under which one operator answers: asking two of them is asking once. */
+const PROTOCOL_LABS = ["ipfs.io", "dweb.link", "trustless-gateway.link", "w3s.link"];
+
+/** Makes the reader of IPFS content that everything in one process shares. */
+export function createFetcher(options: FetcherOptions): Fetcher {
+  const { cache, clock = systemClock } = options;
+  const network: Network = {
+    fetch: options.fetch ?? fetch,
+    resolve: options.resolve ?? resolveHost,
+    now: () => clock.now(),
+  };
+  const candidates = listCandidates(options.gateways);
+  const shared = new Map<string, Shared>();
+
+  const load = async (cid: CID, maxBytes: number, signal: AbortSignal) => {
+    const cached = await cache?.get(cid, maxBytes);
+    if (cached) return cached;
+    const file = await retrieve(candidates, cid, maxBytes, { network, clock, signal });
+    await cache?.put(cid, file.blocks);
+    return file.bytes;
+  };
+  const share = (key: string, cid: CID, maxBytes: number): Shared => {
+    const controller = new AbortController();
+    const drop = () => {
+      if (shared.get(key) === entry) shared.delete(key);
+    };
+    const file = load(cid, maxBytes, controller.signal).finally(drop);
+    // Every reader may have gone before it fails.
+    file.catch(() => {});
+    controller.signal.addEventListener("abort", drop);
+    const entry = { file, readers: 0, controller };
+    shared.set(key, entry);
+    return entry;
+  };
+  return {
+    readFile(cid, { maxBytes, signal }) {
+      const key = `${formatCid(cid)} ${maxBytes}`;
+      return join(shared.get(key) ?? share(key, cid, maxBytes), signal);
+    },
+  };
+}
+
+/** Waits for a shared retrieval; the last reader to leave ends it. */
+async function join(shared: Shared, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  shared.readers++;
+  let leave: (() => void) | undefined;
+  const left = new Promise<never>((_, reject) => {
+    leave = () => reject(signal?.reason);
+    if (signal?.aborted) leave();
+    signal?.addEventListener("abort", leave);
+  });
+  try {
+    return await Promise.race([shared.file, left]);
+  } finally {
+    signal?.removeEventListener("abort", leave!);
+    if (--shared.readers === 0) shared.controller.abort();
+  }
+}
+
+function listCandidates(gateways: readonly string[]): Candidate[] {
+  const operators = new Map<string, Candidate["operator"]>();
+  return gateways.map((gateway) => {
+    const base = new URL(gateway.endsWith("/") ? gateway : `${gateway}/`);
+    const known = PROTOCOL_LABS.some((name) =>
+      base.host === name || base.host.endsWith(`.${name}`)
+    );
+    const name = known ? "protocol labs" : base.origin;
+    const operator = operators.get(name) ?? { lied: false, quietUntil: 0 };
+    operators.set(name, operator);
+    return { base, withoutCar: false, operator };
+  });
+}
+
+interface World {
+  network: Network;
+  clock: Clock;
+  signal: AbortSignal;
+}
+
+/** Races the gateways that may be asked now, within the overall deadline. */
+async function retrieve(
+  candidates: readonly Candidate[],
+  cid: CID,
+  maxBytes: number,
+  world: World,
+): Promise<UnixfsFile> {
+  const { network, clock } = world;
+  const usable = candidates.filter(({ operator }) =>
+    !operator.lied && operator.quietUntil <= clock.now()
+  );
+  if (usable.length === 0) throw nobodyToAsk(candidates, clock.now());
+  const deadline = new AbortController();
+  const cancel = clock.after(IPFS_DEADLINE_MS, () => deadline.abort(tooLate(cid)));
+  try {
+    const result = await race(usable.map((candidate) => racer(candidate)), {
+      clock,
+      signal: AbortSignal.any([world.signal, deadline.signal]),
+      isFinal: (error) => error instanceof KhachapuriError && error.code === "invalid_input",
+    });
+    if (result.won) return result.value;
+    throw allFailed(cid, result.errors);
+  } finally {
+    cancel();
+  }
+
+  function racer(candidate: Candidate): Racer<UnixfsFile> {
+    return async (signal, progress) => {
+      try {
+        return await retrieveFile(candidate, cid, maxBytes, { network, signal, progress });
+      } catch (error) {
+        if (!signal.aborted) remember(candidate, error, clock.now());
+        throw error;
+      }
+    };
+  }
+}
+
+/** A liar is not asked again in this process's life; who asks for patience gets it. */
+function remember({ operator }: Candidate, error: unknown, now: number): void {
+  if (!(error instanceof KhachapuriError)) return;
+  if (error.code === "ipfs_mismatch") operator.lied = true;
+  if (error.retryAfterSeconds === undefined) return;
+  operator.quietUntil = Math.max(operator.quietUntil, now + error.retryAfterSeconds * 1_000);
+}
+
+function allFailed(cid: CID, errors: readonly unknown[]): KhachapuriError {
+  const cause = new AggregateError(errors, "what the gateways said");
+  const failures = errors.filter((error) => error instanceof KhachapuriError);
+  const count = (code: string) => failures.filter((error) => error.code === code).length;
+  const [absent, lies] = [count("not_found"), count("ipfs_mismatch")];
+  if (absent === errors.length) {
+    return new KhachapuriError("not_found", `no gateway has ${formatCid(cid)}`, {
+      cause,
+      hints: ["publish it first, or add a gateway that has it to `gateways` in config.json"],
+    });
+  }
+  if (absent + lies === errors.length) {
+    const message = `what gateways sent for ${formatCid(cid)} is not that content`;
+    return new KhachapuriError("ipfs_mismatch", message, { cause, hints: LIAR_HINTS });
+  }
+  const waits = failures.flatMap(({ retryAfterSeconds }) => retryAfterSeconds ?? []);
+  return new KhachapuriError(
+    "ipfs_unavailable",
+    `${errors.length} gateway${errors.length === 1 ? "" : "s"} asked, none delivered ${
+      formatCid(cid)
+    }`,
+    { cause, hints: UNAVAILABLE_HINTS, retryAfterSeconds: Math.min(...waits, 10) },
+  );
+}
+
+const LIAR_HINTS = ["a gateway that sends wrong bytes is not asked again; configure another one"];
+const UNAVAILABLE_HINTS = ["check that the `gateways` in config.json can be reached from here"];
+
+function nobodyToAsk(candidates: readonly Candidate[], now: number): KhachapuriError {
+  if (candidates.length === 0) {
+    return new KhachapuriError("ipfs_unavailable", "no IPFS gateway is configured", {
+      hints: ["name a trustless gateway in `gateways` of config.json"],
+    });
+  }
+  const honest = candidates.filter(({ operator }) => !operator.lied);
+  if (honest.length === 0) {
+    const message = "every configured gateway has sent wrong bytes";
+    return new KhachapuriError("ipfs_mismatch", message, { hints: LIAR_HINTS });
+  }
+  const soonest = Math.min(...honest.map(({ operator }) => operator.quietUntil));
+  return new KhachapuriError("ipfs_unavailable", "every IPFS gateway asked us to wait", {
+    retryAfterSeconds: Math.ceil((soonest - now) / 1_000),
+  });
+}
+
+function tooLate(cid: CID): KhachapuriError {
+  return new KhachapuriError(
+    "ipfs_unavailable",
+    `${formatCid(cid)} did not arrive within ${IPFS_DEADLINE_MS / 1_000} s`,
+    { hints: UNAVAILABLE_HINTS },
+  );
+}

@@ -1,0 +1,244 @@
+/**
+ * One file from one gateway: as a CAR in one request where the gateway does that, block by block
+ * where it does not or where its CAR ends too early. What either way brings is verified first.
+ */
+import { blockKey, type CID, formatCid, isContentOf, RAW } from "../cid.ts";
+import { KhachapuriError } from "../errors.ts";
+import {
+  BLOCK_BYTES_MAX,
+  CAR_SLACK_BYTES,
+  DAG_VISITS_MAX,
+  GATEWAY_BLOCKS_IN_FLIGHT_MAX,
+} from "../limits.ts";
+import { mismatch, readCar } from "./car.ts";
+import { type GatewayAnswer, type Network, requestGateway } from "./http.ts";
+import { type BlockSource, readUnixfsFile, type UnixfsFile } from "./unixfs.ts";
+
+const CAR_TYPE = "application/vnd.ipld.car";
+const CAR_ACCEPT = `${CAR_TYPE}; version=1; order=dfs; dups=y`;
+const RAW_TYPE = "application/vnd.ipld.raw";
+
+/** A gateway and what we learnt about it. */
+export interface Gateway {
+  /** Ends with a slash; `ipfs/{cid}` is relative to it. */
+  base: URL;
+  /** It answered a CAR request with something else. */
+  withoutCar: boolean;
+}
+
+export interface Retrieval {
+  network: Network;
+  signal: AbortSignal;
+  /** Told the bytes of every piece that arrives. */
+  progress(bytes: number): void;
+}
+
+/**
+ * Fetches and verifies the file `root` from `gateway`.
+ * @throws KhachapuriError `not_found`, `ipfs_unavailable`, `ipfs_mismatch` (this gateway lies),
+ * `invalid_input` (the content itself is not acceptable, from whomever it comes)
+ */
+export async function retrieveFile(
+  gateway: Gateway,
+  root: CID,
+  maxBytes: number,
+  retrieval: Retrieval,
+): Promise<UnixfsFile> {
+  const blocks = singleBlocks(gateway, retrieval);
+  if (root.code === RAW || gateway.withoutCar) return await readUnixfsFile(root, blocks, maxBytes);
+  const source = carThenBlocks(gateway, root, retrieval, blocks);
+  try {
+    return await readUnixfsFile(root, source, maxBytes);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Blocks out of one CAR, whatever their order; what it does not hold comes from `fallback`. */
+function carThenBlocks(
+  gateway: Gateway,
+  root: CID,
+  retrieval: Retrieval,
+  fallback: BlockSource,
+): BlockSource & { close(): Promise<void> } {
+  const limits = { bytesMax: CAR_SLACK_BYTES, blocksMax: DAG_VISITS_MAX };
+  const early = new Map<string, Uint8Array>();
+  const delivered = new Set<string>();
+  let car: ReturnType<typeof readCar> | null | undefined;
+
+  const next = async () => {
+    if (car === undefined) car = await openCar(gateway, root, retrieval, limits);
+    const result = await car?.next();
+    return result === undefined || result.done ? null : result.value;
+  };
+  const fromCar = async (wanted: string): Promise<Uint8Array | null> => {
+    for (let block = await next(); block !== null; block = await next()) {
+      const key = blockKey(block.cid);
+      if (key === wanted) return block.bytes;
+      if (!delivered.has(key)) early.set(key, block.bytes.slice());
+    }
+    return null;
+  };
+  return {
+    async get(cid) {
+      const key = blockKey(cid);
+      const bytes = early.get(key) ?? await unlessBroken(fromCar(key)) ?? await fallback.get(cid);
+      early.delete(key);
+      delivered.add(key);
+      return bytes;
+    },
+    announce(children, fileBytes) {
+      limits.bytesMax = Math.max(limits.bytesMax, CAR_SLACK_BYTES + 1.25 * fileBytes);
+      fallback.announce?.(children, fileBytes);
+    },
+    async close() {
+      await car?.return(undefined);
+    },
+  };
+
+  async function unlessBroken<T>(reading: Promise<T>): Promise<T | null> {
+    try {
+      return await reading;
+    } catch (error) {
+      retrieval.signal.throwIfAborted();
+      // Cut off, malformed or too much: what came so far is verified, the rest comes singly.
+      // An answer that is no CAR, and wrong bytes, are for the caller.
+      if (car === undefined || hasCode(error, "ipfs_mismatch")) throw error;
+      car = null;
+      return null;
+    }
+  }
+}
+
+/** @returns null when this gateway does no CAR */
+async function openCar(
+  gateway: Gateway,
+  root: CID,
+  retrieval: Retrieval,
+  limits: { bytesMax: number; blocksMax: number },
+) {
+  const url = blockUrl(gateway, root, "car");
+  url.searchParams.set("dag-scope", "entity");
+  const answer = await requestGateway(retrieval.network, {
+    url,
+    accept: CAR_ACCEPT,
+    signal: retrieval.signal,
+  });
+  if (answer !== null && isCar(answer.contentType)) {
+    return readCar(withProgress(answer, retrieval), limits);
+  }
+  await answer?.body.cancel().catch(() => {});
+  gateway.withoutCar = true;
+  return null;
+}
+
+function isCar(contentType: string): boolean {
+  const [type, ...parameters] = contentType.split(";").map((part) => part.trim());
+  const version = parameters.find((parameter) => parameter.startsWith("version="));
+  return type === CAR_TYPE && (version === undefined || version === "version=1");
+}
+
+/** Blocks one request each, a few at a time, in the order in which the walk will want them. */
+function singleBlocks(gateway: Gateway, retrieval: Retrieval): BlockSource {
+  const started = new Map<string, Promise<Uint8Array>>();
+  const delivered = new Set<string>();
+  let upcoming: CID[] = [];
+
+  const start = (cid: CID) => {
+    const key = blockKey(cid);
+    if (cid.multihash.code === 0 || delivered.has(key) || started.has(key)) return;
+    const fetching = fetchBlock(gateway, cid, retrieval);
+    // Whoever waits for it sees the failure; until then it is nobody's.
+    fetching.catch(() => {});
+    started.set(key, fetching);
+  };
+  return {
+    async get(cid) {
+      const key = blockKey(cid);
+      start(cid);
+      while (started.size < GATEWAY_BLOCKS_IN_FLIGHT_MAX && upcoming.length > 0) {
+        start(upcoming.shift()!);
+      }
+      const bytes = await started.get(key)!;
+      started.delete(key);
+      delivered.add(key);
+      return bytes;
+    },
+    announce(children) {
+      upcoming = [...children, ...upcoming];
+    },
+  };
+}
+
+async function fetchBlock(gateway: Gateway, cid: CID, retrieval: Retrieval): Promise<Uint8Array> {
+  const answer = await requestGateway(retrieval.network, {
+    url: blockUrl(gateway, cid, "raw"),
+    accept: RAW_TYPE,
+    signal: retrieval.signal,
+  });
+  // A captcha or an error page with status 200 is no lie about the block, only no block.
+  if (
+    answer === null || !/^application\/(vnd\.ipld\.raw|octet-stream)\b/.test(answer.contentType)
+  ) {
+    await answer?.body.cancel().catch(() => {});
+    throw unavailable(gateway, "does not answer with blocks");
+  }
+  const bytes = await readBlock(gateway, withProgress(answer, retrieval), retrieval.signal);
+  if (!isContentOf(cid, bytes)) throw mismatch(cid);
+  return bytes;
+}
+
+async function readBlock(
+  gateway: Gateway,
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const part of body) {
+      parts.push(part);
+      length += part.length;
+      if (length > BLOCK_BYTES_MAX) break;
+    }
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw unavailable(gateway, "broke off in a block", cause);
+  }
+  if (length > BLOCK_BYTES_MAX) throw unavailable(gateway, "sends blocks of more than 2 MiB");
+  if (parts.length === 1) return parts[0]!;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function withProgress(answer: GatewayAnswer, retrieval: Retrieval): ReadableStream<Uint8Array> {
+  const reader = answer.body.getReader();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (done) return controller.close();
+      retrieval.progress(value.length);
+      controller.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+}
+
+function blockUrl(gateway: Gateway, cid: CID, format: "car" | "raw"): URL {
+  const url = new URL(`ipfs/${formatCid(cid)}`, gateway.base);
+  url.searchParams.set("format", format);
+  return url;
+}
+
+function unavailable(gateway: Gateway, what: string, cause?: unknown): KhachapuriError {
+  return new KhachapuriError("ipfs_unavailable", `${gateway.base.host} ${what}`, { cause });
+}
+
+function hasCode(error: unknown, code: KhachapuriError["code"]): boolean {
+  return error instanceof KhachapuriError && error.code === code;
+}

@@ -1,0 +1,181 @@
+/**
+ * Reading a file out of a DAG (https://specs.ipfs.tech/unixfs/). Blocks come from anywhere, are
+ * verified by their source, and may still be hostile: depth, width, visits and size are bounded,
+ * and every visit below the root yields at least one byte, so the size bounds the walk.
+ */
+import { type Block, blockKey, type CID, decodeCid, formatCid, isInline, RAW } from "../cid.ts";
+import { KhachapuriError } from "../errors.ts";
+import { DAG_DEPTH_MAX, DAG_VISITS_MAX } from "../limits.ts";
+import { decodeNode, decodeUnixfs, type PbNode, type UnixfsData } from "./dag_pb.ts";
+
+/** Where blocks come from. */
+export interface BlockSource {
+  /** The bytes of `cid`, verified. */
+  get(cid: CID): Promise<Uint8Array> | Uint8Array;
+  /** Says ahead which blocks come next, in order, and how many bytes of a file they hold. */
+  announce?(children: readonly CID[], fileBytes: number): void;
+}
+
+/** A whole file and the blocks that prove it: each once, in depth-first order. */
+export interface UnixfsFile {
+  bytes: Uint8Array;
+  blocks: Block[];
+}
+
+interface FileNode {
+  data: Uint8Array;
+  children: { cid: CID; fileBytes: number }[];
+  fileBytes: number;
+}
+
+interface Walk {
+  source: BlockSource;
+  output: Uint8Array;
+  /** Bytes of `output` written so far. */
+  written: number;
+  visits: number;
+  /** Every block used so far: a file may use one many times, a transfer may carry it once. */
+  used: Map<string, Block>;
+}
+
+/**
+ * Reads the file whose root is `root`.
+ * @param maxBytes refuses a larger file as soon as its root is known
+ * @throws KhachapuriError `invalid_input` when the content is no file that we read (final: the
+ * same CID gives the same answer everywhere), with `data.limitBytes` when it is larger than
+ * `maxBytes`; and whatever `source` throws
+ */
+export async function readUnixfsFile(
+  root: CID,
+  source: BlockSource,
+  maxBytes: number,
+): Promise<UnixfsFile> {
+  const block = await source.get(root);
+  if (root.code === RAW) {
+    refuseLarger(block.length, maxBytes);
+    return { bytes: block, blocks: [{ cid: root, bytes: block }] };
+  }
+  const node = readFileNode(root, block);
+  refuseLarger(node.fileBytes, maxBytes);
+  const walk: Walk = {
+    source,
+    output: new Uint8Array(node.fileBytes),
+    written: 0,
+    visits: 0,
+    used: new Map([[blockKey(root), { cid: root, bytes: block }]]),
+  };
+  await visitNode(walk, node, 1);
+  return { bytes: walk.output, blocks: [...walk.used.values()] };
+}
+
+/**
+ * Finds `name` in the plain directory `root`, one level deep.
+ * @returns null when the directory has no such entry
+ * @throws KhachapuriError `invalid_input` when `root` is no plain directory
+ */
+export async function readDirectoryEntry(
+  root: CID,
+  source: BlockSource,
+  name: string,
+): Promise<CID | null> {
+  const bytes = await source.get(root);
+  if (root.code === RAW) throw unreadable(root, "a file has no entries");
+  const { node, unixfs } = readNode(root, bytes);
+  if (unixfs.type !== "directory") {
+    throw unreadable(root, `a ${unixfs.type} where a plain directory was expected`);
+  }
+  const link = node.links.find((link) => link.name === name);
+  return link === undefined ? null : decodeLinkCid(root, link.hash);
+}
+
+async function visitNode(walk: Walk, node: FileNode, depth: number): Promise<void> {
+  walk.output.set(node.data, walk.written);
+  walk.written += node.data.length;
+  walk.source.announce?.(node.children.map((child) => child.cid), node.fileBytes);
+  for (const { cid, fileBytes } of node.children) {
+    if (depth === DAG_DEPTH_MAX) throw unreadable(cid, `deeper than ${DAG_DEPTH_MAX} levels`);
+    if (++walk.visits > DAG_VISITS_MAX) throw unreadable(cid, `over ${DAG_VISITS_MAX} nodes`);
+    const bytes = walk.used.get(blockKey(cid))?.bytes ?? await fetchBlock(walk, cid);
+    if (cid.code === RAW) visitLeaf(walk, cid, bytes, fileBytes);
+    else {
+      const child = readFileNode(cid, bytes);
+      if (child.fileBytes !== fileBytes) throw sizeLie(cid, fileBytes, child.fileBytes);
+      if (!isInline(cid) && !walk.used.has(blockKey(cid))) {
+        // A copy, since the source may have cut the block out of something much larger.
+        walk.used.set(blockKey(cid), { cid, bytes: bytes.slice() });
+      }
+      await visitNode(walk, child, depth + 1);
+    }
+  }
+}
+
+/** Leaves are remembered as views of the output, so that a file is not held twice. */
+function visitLeaf(walk: Walk, cid: CID, bytes: Uint8Array, fileBytes: number): void {
+  if (bytes.length !== fileBytes) throw sizeLie(cid, fileBytes, bytes.length);
+  const end = walk.written + fileBytes;
+  walk.output.set(bytes, walk.written);
+  if (!isInline(cid) && !walk.used.has(blockKey(cid))) {
+    walk.used.set(blockKey(cid), { cid, bytes: walk.output.subarray(walk.written, end) });
+  }
+  walk.written = end;
+}
+
+function fetchBlock(walk: Walk, cid: CID): Promise<Uint8Array> | Uint8Array {
+  return isInline(cid) ? cid.multihash.digest : walk.source.get(cid);
+}
+
+/** Decodes and checks everything that one node of a file says about itself. */
+function readFileNode(cid: CID, bytes: Uint8Array): FileNode {
+  const { node, unixfs } = readNode(cid, bytes);
+  const { type, data, fileSize, blockSizes } = unixfs;
+  if (type !== "file" && type !== "raw") throw unreadable(cid, `a ${type}, not a file`);
+  const children = node.links.map((link, index) => {
+    if (link.name !== "") throw unreadable(cid, "a named link inside a file");
+    const fileBytes = blockSizes[index] ?? 0;
+    if (fileBytes === 0 && node.links.length > 1) throw unreadable(cid, "an empty part in a file");
+    return { cid: decodeLinkCid(cid, link.hash), fileBytes };
+  });
+  if (blockSizes.length !== children.length) {
+    throw unreadable(cid, `${children.length} links but ${blockSizes.length} block sizes`);
+  }
+  const sum = blockSizes.reduce((total, size) => total + size, data.length);
+  if (sum !== fileSize) throw sizeLie(cid, fileSize, sum);
+  return { data, children, fileBytes: fileSize };
+}
+
+function readNode(cid: CID, bytes: Uint8Array): { node: PbNode; unixfs: UnixfsData } {
+  try {
+    const node = decodeNode(bytes);
+    return { node, unixfs: decodeUnixfs(node.data ?? new Uint8Array()) };
+  } catch (cause) {
+    throw unreadable(cid, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+function decodeLinkCid(cid: CID, hash: Uint8Array): CID {
+  try {
+    const link = decodeCid(hash);
+    if (link.length === hash.length) return link.cid;
+  } catch (cause) {
+    throw unreadable(cid, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+  throw unreadable(cid, "a link with bytes behind its CID");
+}
+
+function refuseLarger(fileBytes: number, maxBytes: number): void {
+  if (fileBytes <= maxBytes) return;
+  throw new KhachapuriError(
+    "invalid_input",
+    `the file has ${fileBytes} bytes, more than the ${maxBytes} allowed here`,
+    { data: { limitBytes: maxBytes } },
+  );
+}
+
+function sizeLie(cid: CID, claimed: number, actual: number): KhachapuriError {
+  return unreadable(cid, `${actual} bytes where ${claimed} were claimed`);
+}
+
+function unreadable(cid: CID, what: string, cause?: unknown): KhachapuriError {
+  const name = isInline(cid) ? "an inline block" : formatCid(cid);
+  return new KhachapuriError("invalid_input", `cannot read ${name} as a file: ${what}`, { cause });
+}
