@@ -1,0 +1,137 @@
+/** From a deployment cid to a verified spec that is meant for this provider. */
+import type { CID } from "multiformats/cid";
+import type { Hex } from "viem";
+import { formatCid } from "../cid.ts";
+import { KhachapuriError } from "../errors.ts";
+import type { Fetcher } from "../ipfs/gateway.ts";
+import { SPEC_BYTES_MAX } from "../limits.ts";
+import { openSpec } from "../spec/envelope.ts";
+import { type ProviderEntry, type Spec, specEntryFor } from "../spec/schema.ts";
+import { verifySpec } from "../spec/signature.ts";
+import type { BillTerms } from "./bill.ts";
+import type { Registrations } from "./registrations.ts";
+
+export interface Deployment {
+  /** Canonical text of the deployment cid. */
+  readonly cid: string;
+  readonly spec: Spec;
+  /** What the spec says about this provider. */
+  readonly entry: ProviderEntry;
+}
+
+export interface Deployments {
+  /**
+   * The deployment behind `cid`; decrypted specs are kept in memory only.
+   * @throws KhachapuriError `not_found`, `ipfs_unavailable`, `misdirected` (not for us),
+   * `invalid_spec`, `invalid_signature`, `terms_refused`, `stopped`, `overloaded`
+   */
+  get(cid: CID): Promise<Deployment>;
+}
+
+export interface DeploymentsOptions {
+  fetcher: Fetcher;
+  identities: readonly string[];
+  /** Hashes of the terms that this provider stands by. */
+  terms: ReadonlySet<Hex>;
+  us: BillTerms;
+  registrations: Registrations;
+}
+
+/** Specs kept decrypted: 64 KiB each at most. */
+const SPECS_MAX = 2_000;
+/** Refusals kept: content never changes under its cid, so most are for ever. */
+const REFUSALS_MAX = 20_000;
+/** Strangers can name any cid; this many lookups at a time reach the gateways. */
+const LOOKUPS_MAX = 32;
+
+/** Refusals that follow from the content alone. */
+const FINAL_CODES: ReadonlySet<string> = new Set([
+  "misdirected",
+  "invalid_spec",
+  "invalid_signature",
+  "terms_refused",
+  "invalid_input",
+]);
+
+export function createDeployments(options: DeploymentsOptions): Deployments {
+  const known = new Map<string, Deployment>();
+  const refused = new Map<string, KhachapuriError>();
+  const looking = new Map<string, Promise<Deployment>>();
+
+  async function look(cid: CID, text: string): Promise<Deployment> {
+    try {
+      const deployment = await load(options, cid, text);
+      remember(known, SPECS_MAX, text, deployment);
+      options.registrations.add(deployment);
+      return deployment;
+    } catch (error) {
+      if (error instanceof KhachapuriError && FINAL_CODES.has(error.code)) {
+        remember(refused, REFUSALS_MAX, text, error);
+      }
+      throw error;
+    }
+  }
+
+  async function find(cid: CID, text: string): Promise<Deployment> {
+    const found = known.get(text);
+    if (found) {
+      remember(known, SPECS_MAX, text, found);
+      return found;
+    }
+    const refusal = refused.get(text);
+    if (refusal) throw refusal;
+    const under = looking.get(text);
+    if (under) return await under;
+    if (looking.size >= LOOKUPS_MAX) {
+      throw new KhachapuriError("overloaded", "too many deployments are being looked up", {
+        retryAfterSeconds: 1,
+      });
+    }
+    const lookup = look(cid, text).finally(() => looking.delete(text));
+    looking.set(text, lookup);
+    return await lookup;
+  }
+
+  return {
+    async get(cid) {
+      const deployment = await find(cid, formatCid(cid));
+      if (options.registrations.isStopped(deployment.spec)) throw stopped();
+      return deployment;
+    },
+  };
+}
+
+async function load(
+  { fetcher, identities, terms, us }: DeploymentsOptions,
+  cid: CID,
+  text: string,
+): Promise<Deployment> {
+  const sealed = await fetcher.readFile(cid, { maxBytes: SPEC_BYTES_MAX });
+  const spec = await openSpec(sealed, identities);
+  if (!spec) throw misdirected("this deployment is encrypted to another provider");
+  await verifySpec(spec);
+  const entry = specEntryFor(spec, { ...us, address: us.provider });
+  if (!entry) throw misdirected("this deployment names another provider, chain or escrow");
+  if (!terms.has(entry.terms)) {
+    throw new KhachapuriError("terms_refused", "the owner signed terms no longer offered here", {
+      hints: [`signed: ${entry.terms}`, "owner: read /terms and deploy again"],
+    });
+  }
+  return { cid: text, spec, entry };
+}
+
+function remember<T>(map: Map<string, T>, most: number, key: string, value: T): void {
+  map.delete(key);
+  if (map.size >= most) map.delete(map.keys().next().value!);
+  map.set(key, value);
+}
+
+function misdirected(message: string): KhachapuriError {
+  return new KhachapuriError("misdirected", message, {
+    hints: ["ask the provider that the owner deployed to"],
+  });
+}
+
+function stopped(): KhachapuriError {
+  return new KhachapuriError("stopped", "the owner has stopped this deployment");
+}

@@ -1,0 +1,200 @@
+/**
+ * The provider's book as a pure reducer: entries in, balances out. The ledger stores the entries;
+ * everything it knows follows from them, so a restart replays them and nothing can drift.
+ *
+ * A lane is a counter of one payer. `charged` and `settled` are cumulative on it, as `consumed` is
+ * in the escrow. charged > settled is work the escrow has not yet paid for; settled > charged is
+ * credit taken before the run (`--settle each`) and not used: the lane's next calls are prepaid.
+ */
+import type { Address, Hex } from "viem";
+import type { Permit } from "../permit.ts";
+
+/** Why a reservation ended as it did; part of the journal that `khachapuri ledger` prints. */
+export type Outcome = "answered" | "failed" | "timeout" | "limit" | "aborted";
+
+export type Entry =
+  | { kind: "open"; payer: Address; lane: Hex; credits: bigint }
+  | { kind: "permit"; payer: Address; lane: Hex; permit: Permit }
+  | {
+    kind: "reserve";
+    payer: Address;
+    lane: Hex;
+    reservation: number;
+    deployment: string;
+    price: bigint;
+  }
+  | { kind: "charge"; payer: Address; lane: Hex; reservation: number; outcome: Outcome }
+  | { kind: "release"; payer: Address; lane: Hex; reservation: number; reason: string }
+  | { kind: "settle"; payer: Address; lane: Hex; credits: bigint; transaction: Hex | null }
+  | { kind: "skip"; payer: Address; lane: Hex; credits: bigint; reason: string; transaction: Hex };
+
+/** Consecutive unsettled credits at one price, up to the cumulative count `credits`. */
+export interface Segment {
+  credits: bigint;
+  price: bigint;
+}
+
+export interface Lane {
+  readonly payer: Address;
+  readonly lane: Hex;
+  /** Cumulative credits that runs have used. */
+  charged: bigint;
+  /** Credits held by runs that have not ended. */
+  reserved: bigint;
+  /** Cumulative credits that the escrow has taken, as far as we have seen. */
+  settled: bigint;
+  /** The permit with the most credits. */
+  permit: Permit | null;
+  /** What of `charged` is unsettled, by price, oldest first. */
+  segments: Segment[];
+  /** Set when the escrow refused to settle; such a lane is served no more until it settles. */
+  refused: string | null;
+}
+
+export interface Reservation {
+  readonly payer: Address;
+  readonly lane: Hex;
+  readonly deployment: string;
+  readonly price: bigint;
+}
+
+export interface Book {
+  readonly lanes: Map<string, Lane>;
+  readonly payers: Map<Address, Set<Lane>>;
+  readonly reservations: Map<number, Reservation>;
+  nextReservation: number;
+}
+
+export function emptyBook(): Book {
+  return { lanes: new Map(), payers: new Map(), reservations: new Map(), nextReservation: 1 };
+}
+
+/** The lane of a payer, or undefined when it has never been opened here. */
+export function laneOf(book: Book, payer: Address, lane: Hex): Lane | undefined {
+  return book.lanes.get(`${payer}:${lane}`);
+}
+
+/** Every lane of a payer. */
+export function lanesOf(book: Book, payer: Address): Iterable<Lane> {
+  return book.payers.get(payer) ?? [];
+}
+
+/** Credits used or held that the escrow has not taken yet; never negative. */
+export function outstanding(lane: Lane): bigint {
+  const open = lane.charged + lane.reserved - lane.settled;
+  return open > 0n ? open : 0n;
+}
+
+/** Credits that the escrow has taken and no run has used or holds. */
+export function prepaid(lane: Lane): bigint {
+  const left = lane.settled - lane.charged - lane.reserved;
+  return left > 0n ? left : 0n;
+}
+
+/** USDC base units that runs have used and the escrow has not paid. */
+export function unsettledAmount(lane: Lane): bigint {
+  let amount = 0n;
+  let from = lane.settled;
+  for (const segment of lane.segments) {
+    if (segment.credits > from) {
+      amount += (segment.credits - from) * segment.price;
+      from = segment.credits;
+    }
+  }
+  return amount;
+}
+
+/**
+ * Applies one entry.
+ * @throws Error when the entry contradicts the book: a bug or a damaged file, never a user's doing
+ */
+export function apply(book: Book, entry: Entry): void {
+  switch (entry.kind) {
+    case "open":
+      return openLane(book, entry.payer, entry.lane, entry.credits);
+    case "permit": {
+      requireLane(book, entry.payer, entry.lane).permit = entry.permit;
+      return;
+    }
+    case "reserve": {
+      requireLane(book, entry.payer, entry.lane).reserved += 1n;
+      assert(!book.reservations.has(entry.reservation), `reservation ${entry.reservation} twice`);
+      book.reservations.set(entry.reservation, entry);
+      book.nextReservation = Math.max(book.nextReservation, entry.reservation + 1);
+      return;
+    }
+    case "charge": {
+      const { price } = endReservation(book, entry.reservation);
+      const lane = requireLane(book, entry.payer, entry.lane);
+      lane.charged += 1n;
+      if (lane.charged > lane.settled) pushSegment(lane, price);
+      return;
+    }
+    case "release": {
+      endReservation(book, entry.reservation);
+      return;
+    }
+    case "settle": {
+      const lane = requireLane(book, entry.payer, entry.lane);
+      // Not monotone: a reorganised chain may take a settlement back, and then it is due again.
+      lane.settled = entry.credits;
+      lane.refused = null;
+      return;
+    }
+    case "skip": {
+      requireLane(book, entry.payer, entry.lane).refused = entry.reason;
+      return;
+    }
+  }
+}
+
+/** Segments that lie wholly below the settled count, forgotten once a settlement is final. */
+export function forgetSettled(lane: Lane, finalCredits: bigint): void {
+  while (lane.segments.length > 0 && lane.segments[0]!.credits <= finalCredits) {
+    lane.segments.shift();
+  }
+}
+
+function openLane(book: Book, payer: Address, lane: Hex, credits: bigint): void {
+  const key = `${payer}:${lane}`;
+  assert(!book.lanes.has(key), `lane ${lane} opened twice`);
+  const opened: Lane = {
+    payer,
+    lane,
+    charged: credits,
+    reserved: 0n,
+    settled: credits,
+    permit: null,
+    segments: [],
+    refused: null,
+  };
+  book.lanes.set(key, opened);
+  const lanes = book.payers.get(payer);
+  if (lanes) lanes.add(opened);
+  else book.payers.set(payer, new Set([opened]));
+}
+
+function pushSegment(lane: Lane, price: bigint): void {
+  const last = lane.segments.at(-1);
+  if (last && last.price === price && last.credits === lane.charged - 1n) {
+    last.credits = lane.charged;
+  } else lane.segments.push({ credits: lane.charged, price });
+}
+
+function endReservation(book: Book, id: number): Reservation {
+  const reservation = book.reservations.get(id);
+  assert(reservation !== undefined, `reservation ${id} is not open`);
+  book.reservations.delete(id);
+  requireLane(book, reservation.payer, reservation.lane).reserved -= 1n;
+  return reservation;
+}
+
+function requireLane(book: Book, payer: Address, lane: Hex): Lane {
+  const found = laneOf(book, payer, lane);
+  assert(found !== undefined, `lane ${lane} of ${payer} was never opened`);
+  return found;
+}
+
+function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new Error(`the ledger contradicts itself: ${message}`);
+}

@@ -1,0 +1,258 @@
+/**
+ * The durable ledger: an append-only journal in SQLite (WAL, synchronous FULL), one file.
+ * An entry counts at once for every decision made in this process and is on disk when `append`
+ * resolves. Entries that arrive while a commit is due share it, so concurrency does not multiply
+ * fsyncs.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { Address, Hex } from "viem";
+import { KhachapuriError } from "../errors.ts";
+import { permitFromJson, permitToJson } from "../permit.ts";
+import {
+  apply,
+  type Book,
+  emptyBook,
+  type Entry,
+  type Lane,
+  laneOf,
+  lanesOf,
+  type Outcome,
+} from "./journal.ts";
+
+/** An entry as it was written: when, and in which order. */
+export type Recorded = Entry & { seq: number; at: Date };
+
+export interface LedgerFilter {
+  payer?: Address;
+  lane?: Hex;
+  deployment?: string;
+  since?: Date;
+}
+
+export interface Ledger {
+  /** The lane, or undefined while nobody has opened it. */
+  lane(payer: Address, lane: Hex): Lane | undefined;
+  lanes(): Iterable<Lane>;
+  lanesOf(payer: Address): Iterable<Lane>;
+  /** A number that no reservation had before. */
+  nextReservation(): number;
+  /** Applies the entries at once; resolves when they are on disk. */
+  append(...entries: Entry[]): Promise<void>;
+  /** Past entries, oldest first. */
+  read(filter: LedgerFilter): Iterable<Recorded>;
+  close(): Promise<void>;
+}
+
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  CREATE TABLE IF NOT EXISTS journal (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    payer TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    reservation INTEGER,
+    deployment TEXT,
+    amount TEXT,
+    detail TEXT
+  ) STRICT;
+`;
+
+/**
+ * Opens (or creates) the ledger at `path` and releases what a crash left reserved.
+ * @param now the clock, ms since the epoch
+ * @throws Error when the file is damaged
+ */
+export async function openLedger(path: string, now: () => number = Date.now): Promise<Ledger> {
+  const database = new DatabaseSync(path);
+  database.exec(SCHEMA);
+  const book = replay(database);
+  const insert = database.prepare(
+    `INSERT INTO journal (at, kind, payer, lane, reservation, deployment, amount, detail)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const commit = groupCommit(database, insert, now);
+  const ledger: Ledger = {
+    lane: (payer, lane) => laneOf(book, payer, lane),
+    lanes: () => book.lanes.values(),
+    lanesOf: (payer) => lanesOf(book, payer),
+    nextReservation: () => book.nextReservation++,
+    append(...entries) {
+      for (const entry of entries) apply(book, entry);
+      return commit.add(entries);
+    },
+    read: (filter) => readJournal(database, filter),
+    async close() {
+      await commit.drain();
+      database.close();
+    },
+  };
+  await releaseAbandoned(ledger, book);
+  return ledger;
+}
+
+/** Opens the ledger for reading while a provider may be writing it; nothing is changed. */
+export function readLedger(path: string, filter: LedgerFilter): Recorded[] {
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    return [...readJournal(database, filter)];
+  } finally {
+    database.close();
+  }
+}
+
+interface GroupCommit {
+  add(entries: Entry[]): Promise<void>;
+  drain(): Promise<void>;
+}
+
+/**
+ * Collects the entries of one turn of the event loop and commits them together. After a failed
+ * commit memory and disk disagree, so nothing more is accepted: every later append fails too.
+ */
+function groupCommit(
+  database: DatabaseSync,
+  insert: StatementSync,
+  now: () => number,
+): GroupCommit {
+  let waiting: Entry[] = [];
+  let due: Promise<void> | null = null;
+  let broken: unknown = null;
+
+  function commitNow(): void {
+    const entries = waiting;
+    waiting = [];
+    due = null;
+    if (broken) throw broken;
+    try {
+      database.exec("BEGIN IMMEDIATE");
+      for (const entry of entries) insert.run(...toRow(entry, now()));
+      database.exec("COMMIT");
+    } catch (cause) {
+      broken = new KhachapuriError("overloaded", "the ledger cannot be written", {
+        cause,
+        hints: ["check the disk that holds the state directory, then restart the provider"],
+      });
+      throw broken;
+    }
+  }
+
+  return {
+    add(entries) {
+      waiting.push(...entries);
+      due ??= new Promise<void>((resolve) => setImmediate(resolve)).then(commitNow);
+      return due;
+    },
+    async drain() {
+      await due;
+    },
+  };
+}
+
+async function releaseAbandoned(ledger: Ledger, book: Book): Promise<void> {
+  const abandoned = [...book.reservations].map(([reservation, { payer, lane }]): Entry => (
+    { kind: "release", payer, lane, reservation, reason: "restart" }
+  ));
+  if (abandoned.length > 0) await ledger.append(...abandoned);
+}
+
+function replay(database: DatabaseSync): Book {
+  const book = emptyBook();
+  for (const recorded of readJournal(database, {})) apply(book, recorded);
+  return book;
+}
+
+type Row = [
+  at: number,
+  kind: string,
+  payer: string,
+  lane: string,
+  reservation: number | null,
+  deployment: string | null,
+  amount: string | null,
+  detail: string | null,
+];
+
+function toRow(entry: Entry, at: number): Row {
+  const { kind, payer, lane } = entry;
+  switch (entry.kind) {
+    case "open":
+      return [at, kind, payer, lane, null, null, String(entry.credits), null];
+    case "permit":
+      return [at, kind, payer, lane, null, null, null, JSON.stringify(permitToJson(entry.permit))];
+    case "reserve": {
+      const { reservation, deployment, price } = entry;
+      return [at, kind, payer, lane, reservation, deployment, String(price), null];
+    }
+    case "charge":
+      return [at, kind, payer, lane, entry.reservation, null, null, entry.outcome];
+    case "release":
+      return [at, kind, payer, lane, entry.reservation, null, null, entry.reason];
+    case "settle":
+      return [at, kind, payer, lane, null, null, String(entry.credits), entry.transaction];
+    case "skip": {
+      const detail = JSON.stringify([entry.reason, entry.transaction]);
+      return [at, kind, payer, lane, null, null, String(entry.credits), detail];
+    }
+  }
+}
+
+interface StoredRow {
+  seq: number;
+  at: number;
+  kind: Entry["kind"];
+  payer: Address;
+  lane: Hex;
+  reservation: number;
+  deployment: string;
+  amount: string;
+  detail: string | null;
+}
+
+function fromRow(row: StoredRow): Recorded {
+  return { ...entryOf(row), seq: row.seq, at: new Date(row.at) };
+}
+
+function entryOf(row: StoredRow): Entry {
+  const { kind, payer, lane, reservation, deployment, amount, detail } = row;
+  switch (kind) {
+    case "open":
+      return { kind, payer, lane, credits: BigInt(amount) };
+    case "permit":
+      return { kind, payer, lane, permit: permitFromJson(JSON.parse(detail!)) };
+    case "reserve":
+      return { kind, payer, lane, reservation, deployment, price: BigInt(amount) };
+    case "charge":
+      return { kind, payer, lane, reservation, outcome: detail as Outcome };
+    case "release":
+      return { kind, payer, lane, reservation, reason: detail! };
+    case "settle":
+      return { kind, payer, lane, credits: BigInt(amount), transaction: detail as Hex | null };
+    case "skip": {
+      const [reason, transaction] = JSON.parse(detail!);
+      return { kind, payer, lane, credits: BigInt(amount), reason, transaction };
+    }
+  }
+}
+
+function* readJournal(database: DatabaseSync, filter: LedgerFilter): Iterable<Recorded> {
+  const where: string[] = [];
+  const values: (string | number)[] = [];
+  const add = (clause: string, value: string | number) => {
+    where.push(clause);
+    values.push(value);
+  };
+  if (filter.payer) add("payer = ?", filter.payer);
+  if (filter.lane) add("lane = ?", filter.lane);
+  if (filter.since) add("at >= ?", filter.since.getTime());
+  if (filter.deployment) {
+    add(
+      "reservation IN (SELECT reservation FROM journal WHERE deployment = ?)",
+      filter.deployment,
+    );
+  }
+  const condition = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
+  const rows = database.prepare(`SELECT * FROM journal ${condition} ORDER BY seq`);
+  for (const row of rows.iterate(...values)) yield fromRow(row as unknown as StoredRow);
+}

@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import fc from "fast-check";
+import { getAddress, type Hex } from "viem";
+import { emptyBook, type Entry, type Lane, outstanding, prepaid } from "./journal.ts";
+import { apply, laneOf, unsettledAmount } from "./journal.ts";
+import { type Ledger, openLedger, readLedger } from "./ledger.ts";
+
+const PAYERS = ["0x", "0x"].map((prefix, i) => getAddress(`${prefix}${String(i + 1).repeat(40)}`));
+const LANES = ["aa", "bb", "cc"].map((byte): Hex => `0x${byte.repeat(32)}`);
+const TX: Hex = `0x${"ee".repeat(32)}`;
+
+async function withLedger(work: (path: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    await work(join(dir, "ledger.db"));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+function snapshot(ledger: Ledger): string[] {
+  return [...ledger.lanes()].map((lane) =>
+    JSON.stringify(lane, (_, value) => typeof value === "bigint" ? `${value}n` : value)
+  ).sort();
+}
+
+/** What a person with paper and pencil would keep. */
+interface Paper {
+  open: boolean;
+  charged: bigint;
+  settled: bigint;
+  held: number[];
+}
+
+type Command =
+  | { do: "reserve" | "settle"; payer: number; lane: number; count: number }
+  | { do: "charge" | "release"; payer: number; lane: number; count: number }
+  | { do: "restart"; payer: number; lane: number; count: number };
+
+const commandArbitrary: fc.Arbitrary<Command> = fc.record({
+  do: fc.constantFrom("reserve", "charge", "release", "settle", "reserve", "charge", "restart"),
+  payer: fc.nat(PAYERS.length - 1),
+  lane: fc.nat(LANES.length - 1),
+  count: fc.nat(5),
+});
+
+Deno.test("the ledger agrees with paper and pencil through any history and restarts", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(commandArbitrary, { maxLength: 60 }), async (commands) => {
+      await withLedger(async (path) => {
+        const paper = new Map<string, Paper>();
+        let ledger = await openLedger(path);
+        for (const command of commands) {
+          if (command.do === "restart") {
+            await ledger.close();
+            ledger = await openLedger(path);
+            for (const page of paper.values()) page.held = [];
+          } else await step(ledger, paper, command);
+          assertSame(ledger, paper);
+        }
+        // A restart releases what is held, so let go of it before comparing.
+        for (const [key, { held }] of paper) {
+          const [payer, lane] = key.split(":") as [`0x${string}`, Hex];
+          for (const reservation of held) {
+            await ledger.append({ kind: "release", payer, lane, reservation, reason: "test" });
+          }
+        }
+        const before = snapshot(ledger);
+        await ledger.close();
+        const replayed = await openLedger(path);
+        assert.deepEqual(snapshot(replayed), before);
+        await replayed.close();
+      });
+    }),
+    { numRuns: 60 },
+  );
+});
+
+async function step(ledger: Ledger, paper: Map<string, Paper>, command: Command): Promise<void> {
+  const payer = PAYERS[command.payer]!;
+  const lane = LANES[command.lane]!;
+  const key = `${payer}:${lane}`;
+  const page = paper.get(key) ?? { open: false, charged: 0n, settled: 0n, held: [] };
+  paper.set(key, page);
+  if (!page.open) {
+    const credits = BigInt(command.count);
+    await ledger.append({ kind: "open", payer, lane, credits });
+    Object.assign(page, { open: true, charged: credits, settled: credits });
+  }
+  if (command.do === "reserve") {
+    const reservation = ledger.nextReservation();
+    const deployment = "bafytest";
+    await ledger.append({ kind: "reserve", payer, lane, reservation, deployment, price: 7n });
+    page.held.push(reservation);
+  } else if (command.do === "settle") {
+    page.settled += BigInt(command.count);
+    await ledger.append({ kind: "settle", payer, lane, credits: page.settled, transaction: TX });
+  } else if (page.held.length > 0) {
+    const reservation = page.held.splice(command.count % page.held.length, 1)[0]!;
+    if (command.do === "charge") {
+      await ledger.append({ kind: "charge", payer, lane, reservation, outcome: "answered" });
+      page.charged += 1n;
+    } else {
+      await ledger.append({ kind: "release", payer, lane, reservation, reason: "test" });
+    }
+  }
+}
+
+function assertSame(ledger: Ledger, paper: Map<string, Paper>): void {
+  for (const [key, page] of paper) {
+    const [payer, lane] = key.split(":") as [`0x${string}`, Hex];
+    const found = ledger.lane(payer, lane)!;
+    assert.equal(found.charged, page.charged);
+    assert.equal(found.reserved, BigInt(page.held.length));
+    assert.equal(found.settled, page.settled);
+    const due = page.charged + found.reserved - page.settled;
+    assert.equal(outstanding(found), due > 0n ? due : 0n);
+    assert.equal(prepaid(found), due < 0n ? -due : 0n);
+  }
+}
+
+function opened(...entries: Entry[]): Lane {
+  const book = emptyBook();
+  for (const entry of entries) apply(book, entry);
+  return laneOf(book, PAYERS[0]!, LANES[0]!)!;
+}
+
+function sale(reservation: number, price: bigint): Entry[] {
+  const [payer, lane] = [PAYERS[0]!, LANES[0]!];
+  return [
+    { kind: "reserve", payer, lane, reservation, deployment: "bafytest", price },
+    { kind: "charge", payer, lane, reservation, outcome: "answered" },
+  ];
+}
+
+Deno.test("what is unsettled keeps the price each call was made at", () => {
+  const [payer, lane] = [PAYERS[0]!, LANES[0]!];
+  const start: Entry = { kind: "open", payer, lane, credits: 10n };
+  const found = opened(start, ...sale(1, 5n), ...sale(2, 5n), ...sale(3, 8n));
+  assert.deepEqual(found.segments, [{ credits: 12n, price: 5n }, { credits: 13n, price: 8n }]);
+  assert.equal(unsettledAmount(found), 18n);
+});
+
+Deno.test("a settlement that the chain takes back is due again", () => {
+  const [payer, lane] = [PAYERS[0]!, LANES[0]!];
+  const start: Entry = { kind: "open", payer, lane, credits: 0n };
+  const settle = (credits: bigint): Entry => (
+    { kind: "settle", payer, lane, credits, transaction: TX }
+  );
+  const found = opened(start, ...sale(1, 5n), ...sale(2, 5n), settle(2n), settle(0n));
+  assert.equal(outstanding(found), 2n);
+  assert.equal(unsettledAmount(found), 10n);
+});
+
+Deno.test("an entry that contradicts the book is refused", () => {
+  const book = emptyBook();
+  const [payer, lane] = [PAYERS[0]!, LANES[0]!];
+  const charge: Entry = { kind: "charge", payer, lane, reservation: 9, outcome: "answered" };
+  assert.throws(() => apply(book, charge), /reservation 9 is not open/);
+});
+
+Deno.test("what a crash left reserved is released at the next start, and nothing else", async () => {
+  await withLedger(async (path) => {
+    const [payer, lane] = [PAYERS[0]!, LANES[0]!];
+    const ledger = await openLedger(path);
+    await ledger.append({ kind: "open", payer, lane, credits: 0n }, ...sale(1, 5n));
+    const held = { payer, lane, reservation: 2, deployment: "bafytest", price: 5n } as const;
+    await ledger.append({ kind: "reserve", ...held });
+    // No close: the process is gone. SQLite lets another connection read what was committed.
+    const next = await openLedger(path);
+    const found = next.lane(payer, lane)!;
+    assert.equal(found.charged, 1n);
+    assert.equal(found.reserved, 0n);
+    assert.ok(next.nextReservation() > 2);
+    const last = readLedger(path, { payer }).at(-1)!;
+    assert.equal(last.kind, "release");
+    await next.close();
+    await ledger.close();
+  });
+});
+
+Deno.test("entries of one turn share a commit, in order", async () => {
+  await withLedger(async (path) => {
+    const ledger = await openLedger(path, () => 1_000);
+    const [payer, lane] = [PAYERS[0]!, LANES[0]!];
+    await Promise.all([
+      ledger.append({ kind: "open", payer, lane, credits: 0n }),
+      ...[1, 2, 3].map((n) => ledger.append(...sale(n, 5n))),
+    ]);
+    const kinds = [...ledger.read({ deployment: "bafytest" })].map(({ kind }) => kind);
+    assert.deepEqual(kinds, ["reserve", "charge", "reserve", "charge", "reserve", "charge"]);
+    assert.equal([...ledger.read({ since: new Date(1_001) })].length, 0);
+    await ledger.close();
+  });
+});

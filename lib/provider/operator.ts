@@ -1,0 +1,318 @@
+/**
+ * The operator's transactions, durable: one is on disk, signed, before it is broadcast, and keeps
+ * its nonce whatever happens. A retry is the same nonce again (with a higher fee when it is stuck),
+ * so a call that is not idempotent is mined once or never.
+ */
+import { DatabaseSync } from "node:sqlite";
+import {
+  type Address,
+  encodeFunctionData,
+  getContractError,
+  type Hex,
+  keccak256,
+  type LocalAccount,
+  type PublicClient,
+  type TransactionReceipt,
+  TransactionReceiptNotFoundError,
+} from "viem";
+import type { Chain, ContractCall } from "../chain/client.ts";
+import { asChainError } from "../chain/refusal.ts";
+import { KhachapuriError } from "../errors.ts";
+import type { Log } from "../log.ts";
+
+export interface OperatorOptions {
+  path: string;
+  chain: Chain;
+  account: LocalAccount;
+  log: Log;
+  /** Called once for every mined transaction, also those of an earlier process. */
+  onMined(receipt: TransactionReceipt): Promise<void>;
+  /** Between two looks for receipts, ms. */
+  pollMs?: number;
+  /** After this long without a receipt the fee is raised, ms. */
+  bumpAfterMs?: number;
+  now?: () => number;
+}
+
+interface Call {
+  to: Address;
+  data: Hex;
+}
+
+export interface Operator {
+  readonly address: Address;
+  /**
+   * Simulates, signs, stores and broadcasts `call`; resolves with its receipt, whether it succeeded
+   * or reverted.
+   * @throws KhachapuriError `chain_refused` with the custom error in `data.reason`,
+   * `chain_unavailable`: nothing was or will be sent
+   */
+  send(call: ContractCall): Promise<TransactionReceipt>;
+  /** Transactions that are neither mined nor dropped. */
+  pending(): number;
+  close(): Promise<void>;
+}
+
+interface Flight {
+  nonce: number;
+  call: Call;
+  gas: bigint;
+  /** Every signed form of this nonce, oldest first. */
+  signed: Hex[];
+  maxFeePerGas: bigint;
+  maxPriorityFeePerGas: bigint;
+  sentAt: number;
+  resolve(receipt: TransactionReceipt): void;
+  reject(error: unknown): void;
+  done: Promise<TransactionReceipt>;
+}
+
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  CREATE TABLE IF NOT EXISTS outbox (
+    raw TEXT PRIMARY KEY,
+    nonce INTEGER NOT NULL,
+    recipient TEXT NOT NULL,
+    data TEXT NOT NULL,
+    gas TEXT NOT NULL,
+    maxFeePerGas TEXT NOT NULL,
+    maxPriorityFeePerGas TEXT NOT NULL
+  ) STRICT;
+`;
+
+/** A stuck transaction is replaced at 1.25 times its fee; nodes ask for at least 1.1. */
+const BUMP_NUMERATOR = 5n;
+const BUMP_DENOMINATOR = 4n;
+
+/** Opens the operator's outbox and takes up what an earlier process left unmined. */
+export function openOperator(options: OperatorOptions): Operator {
+  const { account, log, chain: { public: client, chainId, endpoint } } = options;
+  const pollMs = options.pollMs ?? 500;
+  const bumpAfterMs = options.bumpAfterMs ?? 30_000;
+  const now = options.now ?? Date.now;
+  const database = new DatabaseSync(options.path);
+  database.exec(SCHEMA);
+  const remember = database.prepare("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)");
+  const forget = database.prepare("DELETE FROM outbox WHERE nonce = ?");
+
+  const flights = new Map<number, Flight>();
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let looking: Promise<void> | null = null;
+  let closed = false;
+  let turn: Promise<unknown> = Promise.resolve();
+  let nextNonce: number | null = null;
+
+  async function sign(flight: Flight): Promise<void> {
+    const raw = await account.signTransaction({
+      type: "eip1559",
+      chainId,
+      nonce: flight.nonce,
+      gas: flight.gas,
+      maxFeePerGas: flight.maxFeePerGas,
+      maxPriorityFeePerGas: flight.maxPriorityFeePerGas,
+      ...flight.call,
+    });
+    const { nonce, call, gas, maxFeePerGas, maxPriorityFeePerGas } = flight;
+    const fees = [String(gas), String(maxFeePerGas), String(maxPriorityFeePerGas)] as const;
+    remember.run(raw, nonce, call.to, call.data, ...fees);
+    flight.signed.push(raw);
+    flight.sentAt = now();
+  }
+
+  /** Broadcasting may fail or be lost; the next look tries again. */
+  async function broadcast(flight: Flight): Promise<void> {
+    try {
+      await client.sendRawTransaction({ serializedTransaction: flight.signed.at(-1)! });
+    } catch (error) {
+      const { message } = asChainError(error, endpoint);
+      log.debug("operator transaction not accepted yet", { nonce: flight.nonce, message });
+    }
+  }
+
+  async function receiptOf(flight: Flight): Promise<TransactionReceipt | null> {
+    for (const raw of [...flight.signed].reverse()) {
+      try {
+        return await client.getTransactionReceipt({ hash: keccak256(raw) });
+      } catch (error) {
+        if (!(error instanceof TransactionReceiptNotFoundError)) throw error;
+      }
+    }
+    return null;
+  }
+
+  async function settleFlight(flight: Flight, receipt: TransactionReceipt): Promise<void> {
+    await options.onMined(receipt);
+    flights.delete(flight.nonce);
+    forget.run(flight.nonce);
+    flight.resolve(receipt);
+  }
+
+  /** The nonce was used by a transaction that is none of ours: this one can never be mined. */
+  function drop(flight: Flight): void {
+    flights.delete(flight.nonce);
+    forget.run(flight.nonce);
+    nextNonce = null;
+    log.error("operator nonce was used elsewhere", { nonce: flight.nonce });
+    flight.reject(
+      new KhachapuriError("chain_unavailable", "the operator's nonce was used elsewhere", {
+        hints: ["use the operator key on one provider only"],
+      }),
+    );
+  }
+
+  async function look(flight: Flight, chainNonce: number): Promise<void> {
+    const receipt = await receiptOf(flight);
+    if (receipt) return await settleFlight(flight, receipt);
+    if (chainNonce > flight.nonce) {
+      // Mined between the two questions, or never to be mined: ask once more to know which.
+      const late = await receiptOf(flight);
+      return late ? await settleFlight(flight, late) : drop(flight);
+    }
+    if (now() - flight.sentAt >= bumpAfterMs) {
+      flight.maxFeePerGas = flight.maxFeePerGas * BUMP_NUMERATOR / BUMP_DENOMINATOR + 1n;
+      flight.maxPriorityFeePerGas =
+        flight.maxPriorityFeePerGas * BUMP_NUMERATOR / BUMP_DENOMINATOR + 1n;
+      await sign(flight);
+      log.warn("operator transaction stuck, fee raised", { nonce: flight.nonce });
+    }
+    await broadcast(flight);
+  }
+
+  async function lookAtAll(): Promise<void> {
+    try {
+      const chainNonce = await client.getTransactionCount({
+        address: account.address,
+        blockTag: "latest",
+      });
+      for (const flight of [...flights.values()]) await look(flight, chainNonce);
+    } catch (error) {
+      log.debug("looking for receipts again", { message: asChainError(error, endpoint).message });
+    }
+  }
+
+  function schedule(afterMs: number): void {
+    if (timer || looking || closed || flights.size === 0) return;
+    timer = setTimeout(() => {
+      timer = null;
+      looking = lookAtAll().finally(() => {
+        looking = null;
+        schedule(pollMs);
+      });
+    }, afterMs);
+  }
+
+  async function launch(wanted: ContractCall): Promise<Flight> {
+    const call = encode(wanted);
+    const prepared = await prepare(client, account.address, call);
+    nextNonce ??= await client.getTransactionCount({
+      address: account.address,
+      blockTag: "pending",
+    });
+    const flight = newFlight({ nonce: nextNonce, call, ...prepared }, now());
+    await sign(flight);
+    nextNonce += 1;
+    flights.set(flight.nonce, flight);
+    await broadcast(flight);
+    schedule(0);
+    return flight;
+  }
+
+  for (const flight of stored(database, now())) {
+    flights.set(flight.nonce, flight);
+    nextNonce = flight.nonce + 1;
+  }
+  schedule(0);
+
+  return {
+    address: account.address,
+    async send(call) {
+      // One at a time, so that nonces are handed out in order and none is skipped on a failure.
+      const launched = turn.then(() => launch(call)).catch((cause) => {
+        throw refusal(cause, call, account.address, endpoint);
+      });
+      turn = launched.catch(() => {});
+      return await (await launched).done;
+    },
+    pending: () => flights.size,
+    async close() {
+      closed = true;
+      if (timer) clearTimeout(timer);
+      await turn;
+      await looking;
+      database.close();
+    },
+  };
+}
+
+type FlightPlan = Pick<
+  Flight,
+  "nonce" | "call" | "gas" | "maxFeePerGas" | "maxPriorityFeePerGas"
+>;
+
+function newFlight(plan: FlightPlan, sentAt: number): Flight {
+  const { promise, resolve, reject } = Promise.withResolvers<TransactionReceipt>();
+  // A flight of an earlier process has nobody waiting for it.
+  promise.catch(() => {});
+  return { ...plan, signed: [], sentAt, done: promise, resolve, reject };
+}
+
+/** Gas with room for state that changes before the block, and fees for two full blocks. */
+async function prepare(client: PublicClient, from: Address, call: Call) {
+  const [gas, fees] = await Promise.all([
+    client.estimateGas({ account: from, ...call, prepare: false }),
+    client.estimateFeesPerGas(),
+  ]);
+  return { gas: gas * 5n / 4n, ...fees };
+}
+
+function encode({ address, abi, functionName, args = [] }: ContractCall): Call {
+  return { to: address, data: encodeFunctionData({ abi, functionName, args }) };
+}
+
+/** The escrow's own no stays `chain_refused`; that we lack gas is our trouble, not the payer's. */
+function refusal(
+  cause: unknown,
+  call: ContractCall,
+  sender: Address,
+  endpoint: string,
+): KhachapuriError {
+  const { abi, address, functionName, args = [], messages } = call;
+  const about = { abi, address, functionName, args, sender };
+  const error = asChainError(getContractError(cause as Error, about), endpoint, messages);
+  if (error.code === "chain_refused" && error.data.reason !== "InsufficientFunds") return error;
+  return new KhachapuriError("chain_unavailable", "the provider cannot settle right now", {
+    cause: error,
+    retryAfterSeconds: 5,
+    hints: ["nothing was charged; try again"],
+  });
+}
+
+interface StoredFlight {
+  raw: Hex;
+  nonce: number;
+  recipient: Address;
+  data: Hex;
+  gas: string;
+  maxFeePerGas: string;
+  maxPriorityFeePerGas: string;
+}
+
+function stored(database: DatabaseSync, sentAt: number): Flight[] {
+  const flights = new Map<number, Flight>();
+  const rows = database.prepare("SELECT * FROM outbox ORDER BY nonce, rowid").all();
+  for (const row of rows as unknown as StoredFlight[]) {
+    const flight = flights.get(row.nonce) ?? newFlight({
+      nonce: row.nonce,
+      call: { to: row.recipient, data: row.data },
+      gas: BigInt(row.gas),
+      maxFeePerGas: 0n,
+      maxPriorityFeePerGas: 0n,
+    }, sentAt);
+    flight.signed.push(row.raw);
+    flight.maxFeePerGas = BigInt(row.maxFeePerGas);
+    flight.maxPriorityFeePerGas = BigInt(row.maxPriorityFeePerGas);
+    flights.set(row.nonce, flight);
+  }
+  return [...flights.values()];
+}

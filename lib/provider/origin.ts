@@ -1,0 +1,78 @@
+/**
+ * One web origin, many strangers: what a program may say to a browser. Under `/{cid}` every
+ * deployment shares the provider's origin, so nothing that outlives the answer is let through;
+ * `https://{cid}.{domain}/` has an origin of its own.
+ */
+import { parseCid } from "../cid.ts";
+import { KhachapuriError } from "../errors.ts";
+import type { CID } from "multiformats/cid";
+
+/** Where a request is addressed: a deployment in one of two forms, or the provider itself. */
+export type Target =
+  | { form: "path" | "host"; cid: CID; path: string }
+  | { form: "provider"; path: string };
+
+/** Headers with effect on the whole origin or host, not just on one answer. */
+const ORIGIN_WIDE = [
+  "alt-svc",
+  "clear-site-data",
+  "nel",
+  "origin-agent-cluster",
+  "public-key-pins",
+  "report-to",
+  "reporting-endpoints",
+  "service-worker-allowed",
+  "strict-transport-security",
+];
+
+/**
+ * Tells which deployment a request is for.
+ * @param host the Host header; @param webHost the provider's own host name
+ * @throws KhachapuriError `invalid_cid` when the first path segment should be a cid and is none
+ */
+export function targetOf(host: string, pathname: string, webHost: string): Target {
+  const name = host.toLowerCase().replace(/:[0-9]+$/, "");
+  if (name.endsWith(`.${webHost}`)) {
+    const label = name.slice(0, -webHost.length - 1);
+    return { form: "host", cid: parseCid(label), path: pathname };
+  }
+  const [, first = "", rest = ""] = /^\/([^/]*)(.*)$/s.exec(pathname) ?? [];
+  if (!looksLikeCid(first)) return { form: "provider", path: pathname };
+  return { form: "path", cid: parseCid(first), path: rest === "" ? "/" : rest };
+}
+
+/** Our own paths are short words; what is long, or begins as cids do, is meant as a cid. */
+function looksLikeCid(segment: string): boolean {
+  return segment.length >= 32 || /^(baf|Qm|z[dbQ]|k[2-9a-z]|f01|m[A-Z])/.test(segment);
+}
+
+/**
+ * A service worker of one program would see the requests of all others.
+ * @throws KhachapuriError `access_denied`
+ */
+export function refuseServiceWorker(target: Target, headers: Headers): void {
+  if (target.form !== "path" || headers.get("service-worker") === null) return;
+  throw new KhachapuriError("access_denied", "service workers need an origin of their own", {
+    hints: ["use https://{cid}.{domain}/ instead of /{cid}"],
+  });
+}
+
+/** Makes a program's response headers safe for the origin they are answered from. */
+export function isolate(form: "path" | "host", headers: Headers): Headers {
+  for (const name of ORIGIN_WIDE) headers.delete(name);
+  if (form === "path") {
+    headers.delete("set-cookie");
+    headers.append("content-security-policy", "sandbox");
+  } else {
+    const cookies = headers.getSetCookie();
+    headers.delete("set-cookie");
+    for (const cookie of cookies) headers.append("set-cookie", withoutDomain(cookie));
+  }
+  headers.set("x-content-type-options", "nosniff");
+  return headers;
+}
+
+/** A cookie for the whole domain would reach every other deployment. */
+function withoutDomain(cookie: string): string {
+  return cookie.split(";").filter((part) => !/^\s*domain\s*=/i.test(part)).join(";");
+}

@@ -1,0 +1,128 @@
+/**
+ * What the provider keeps about deployments across restarts: which exist, whose they are, which
+ * their owner has stopped, and the latest runs of each for the owner's log. Never a secret of a
+ * spec.
+ */
+import { DatabaseSync } from "node:sqlite";
+import type { Address, Hex } from "viem";
+import type { Spec } from "../spec/schema.ts";
+import type { Deployment } from "./deployments.ts";
+
+/** One run, as its owner may read it. */
+export interface RunLog {
+  at: number;
+  /** Path and query are the caller's; only the method is kept. */
+  method: string;
+  status: number;
+  exit: number | null;
+  signal: string | null;
+  limit: string | null;
+  wallMs: number;
+  stderr: string;
+}
+
+export interface Registration {
+  cid: string;
+  id: Hex;
+  firstSeen: number;
+  stopped: boolean;
+}
+
+export interface Registrations {
+  add(deployment: Deployment): void;
+  isStopped(spec: Spec): boolean;
+  /** Durable when it returns; calls from then on get `stopped`. */
+  stop(spec: Spec): void;
+  ofOwner(owner: Address): Registration[];
+  log(cid: string, run: RunLog): void;
+  logs(cid: string): RunLog[];
+  close(): void;
+}
+
+/** Runs kept for each deployment. */
+const RUNS_PER_DEPLOYMENT_MAX = 100;
+/** Runs that share one commit; a crash loses this many log lines at most. */
+const LOG_BATCH = 64;
+
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  CREATE TABLE IF NOT EXISTS deployments (
+    cid TEXT PRIMARY KEY, id TEXT NOT NULL, owner TEXT NOT NULL, firstSeen INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS deployments_by_owner ON deployments (owner);
+  CREATE TABLE IF NOT EXISTS stops (
+    owner TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (owner, id)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS runs (cid TEXT NOT NULL, run TEXT NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS runs_by_cid ON runs (cid);
+`;
+
+/** Opens (or creates) the provider's registrations at `path`. */
+export function openRegistrations(path: string, now: () => number = Date.now): Registrations {
+  const database = new DatabaseSync(path);
+  database.exec(SCHEMA);
+  const stops = new Set<string>();
+  for (const { owner, id } of database.prepare("SELECT owner, id FROM stops").all()) {
+    stops.add(`${owner}:${id}`);
+  }
+  const runs = createRunLog(database);
+  const insert = database.prepare("INSERT OR IGNORE INTO deployments VALUES (?, ?, ?, ?)");
+  return {
+    add({ cid, spec }) {
+      insert.run(cid, spec.id, spec.owner, now());
+    },
+    // An id is its owner's word only: keyed by both, nobody can stop another's deployment.
+    isStopped: (spec) => stops.has(`${spec.owner}:${spec.id}`),
+    stop(spec) {
+      database.prepare("INSERT OR IGNORE INTO stops VALUES (?, ?, ?)")
+        .run(spec.owner, spec.id, now());
+      stops.add(`${spec.owner}:${spec.id}`);
+    },
+    ofOwner(owner) {
+      const rows = database.prepare(
+        "SELECT cid, id, firstSeen FROM deployments WHERE owner = ? ORDER BY firstSeen",
+      ).all(owner) as unknown as Omit<Registration, "stopped">[];
+      return rows.map((row) => ({ ...row, stopped: stops.has(`${owner}:${row.id}`) }));
+    },
+    log: runs.add,
+    logs: runs.read,
+    close() {
+      runs.flush();
+      database.close();
+    },
+  };
+}
+
+/** Logs are for reading, not for money: batched, so that they never cost a call its own fsync. */
+function createRunLog(database: DatabaseSync) {
+  let waiting: [cid: string, run: RunLog][] = [];
+  const insert = database.prepare("INSERT INTO runs VALUES (?, ?)");
+  const trim = database.prepare(
+    `DELETE FROM runs WHERE cid = ?1 AND rowid <= (
+       SELECT rowid FROM runs WHERE cid = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2)`,
+  );
+  const select = database.prepare("SELECT run FROM runs WHERE cid = ? ORDER BY rowid");
+
+  function flush(): void {
+    if (waiting.length === 0) return;
+    const batch = waiting;
+    waiting = [];
+    database.exec("BEGIN");
+    for (const [cid, run] of batch) insert.run(cid, JSON.stringify(run));
+    for (const cid of new Set(batch.map(([cid]) => cid))) trim.run(cid, RUNS_PER_DEPLOYMENT_MAX);
+    database.exec("COMMIT");
+  }
+
+  return {
+    flush,
+    add(cid: string, run: RunLog): void {
+      waiting.push([cid, run]);
+      if (waiting.length >= LOG_BATCH) flush();
+    },
+    read(cid: string): RunLog[] {
+      flush();
+      return select.all(cid).map((row) => JSON.parse(row.run as string));
+    },
+  };
+}

@@ -1,0 +1,199 @@
+/** Request → Response: the provider's own paths, and everything else to the deployments. */
+import type { CID } from "multiformats/cid";
+import type { Hex } from "viem";
+import { formatCid, parseCid } from "../cid.ts";
+import { asKhachapuriError, KhachapuriError } from "../errors.ts";
+import { CONTROL_BODY_BYTES_MAX } from "../limits.ts";
+import { PAYMENT_REQUIRED_HEADER, paymentRequired, toHeader } from "../payment_header.ts";
+import { parseJson } from "../shape.ts";
+import {
+  isOwnerRequestValid,
+  type OwnerQuestion,
+  type OwnerRequest,
+  parseOwnerRequest,
+} from "../spec/owner_request.ts";
+import { isStopSigned, parseStopRequest } from "../spec/stop.ts";
+import { type Caller, type CallParts, handleCall } from "./call.ts";
+import { refuseServiceWorker, targetOf } from "./origin.ts";
+import { type Offering, offeringHtml, offeringJson } from "./page.ts";
+
+export interface RouteParts extends CallParts {
+  offering: Offering;
+  /** Terms texts by hash, newest first. */
+  terms: ReadonlyMap<Hex, Uint8Array<ArrayBuffer>>;
+  /** Whether new calls could be served now; the reason when not. */
+  health(): Promise<string | null>;
+}
+
+type Handler = (parts: RouteParts, request: Request, url: URL) => Promise<Response>;
+
+const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
+  "/": { GET: frontPage },
+  "/healthz": { GET: health },
+  "/terms": { GET: terms },
+  "/stop": { POST: stop },
+  "/logs": { POST: logs },
+  "/deployments": { POST: deployments },
+};
+
+/** The provider as one function; it never throws. */
+export function createRoutes(parts: RouteParts) {
+  return async (request: Request, caller: Caller): Promise<Response> => {
+    try {
+      return await route(parts, request, caller);
+    } catch (thrown) {
+      return failure(parts, request, asKhachapuriError(thrown));
+    }
+  };
+}
+
+async function route(parts: RouteParts, request: Request, caller: Caller): Promise<Response> {
+  const url = new URL(request.url);
+  const host = request.headers.get("host") ?? url.host;
+  const target = targetOf(host, url.pathname, parts.webDomain.hostname);
+  if (target.form !== "provider") {
+    refuseServiceWorker(target, request.headers);
+    return await handleCall(parts, target, request, caller);
+  }
+  const handlers = Object.hasOwn(ROUTES, target.path) ? ROUTES[target.path]! : null;
+  if (!handlers) {
+    throw new KhachapuriError("not_found", "there is nothing at this path", {
+      hints: ["call a deployment at /{cid}", "see / for what this provider offers"],
+    });
+  }
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  const handler = handlers[method];
+  if (handler) return await handler(parts, request, url);
+  const allow = Object.keys(handlers).join(", ");
+  throw new KhachapuriError("method_not_allowed", `this path takes ${allow}`, { data: { allow } });
+}
+
+function frontPage({ offering }: RouteParts, request: Request): Promise<Response> {
+  const wantsHtml = request.headers.get("accept")?.includes("text/html") ?? false;
+  if (!wantsHtml) return Promise.resolve(json(offeringJson(offering)));
+  const headers = {
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+    vary: "accept",
+  };
+  return Promise.resolve(new Response(offeringHtml(offering), { headers }));
+}
+
+async function health(parts: RouteParts): Promise<Response> {
+  const trouble = await parts.health();
+  const runs = parts.slots.busy();
+  const sandboxes = parts.sandboxes.open();
+  if (trouble === null) return json({ ok: true, runs, sandboxes });
+  return json({ ok: false, reason: trouble, runs, sandboxes }, 503);
+}
+
+/** The newest terms, or by `?hash=0x…` any that the provider still stands by. */
+function terms(parts: RouteParts, _request: Request, url: URL): Promise<Response> {
+  const hash = url.searchParams.get("hash") ?? parts.offering.terms[0]!;
+  const text = parts.terms.get(hash as Hex);
+  if (!text) throw new KhachapuriError("not_found", "no terms with this hash are offered here");
+  const headers = { "content-type": "text/plain; charset=utf-8", "x-terms-hash": hash };
+  return Promise.resolve(new Response(text, { headers }));
+}
+
+async function stop(parts: RouteParts, request: Request): Promise<Response> {
+  const { cid, signature } = parseStopRequest(await bodyJson(request));
+  const deployment = await unstopped(parts, parseCid(cid));
+  if (!deployment) return json({ stopped: cid });
+  const { spec } = deployment;
+  const question = { id: spec.id, provider: parts.us.provider };
+  if (!await isStopSigned(question, signature, spec.owner)) throw notOwner();
+  parts.registrations.stop(spec);
+  await parts.sandboxes.end(cid);
+  parts.log.info("deployment stopped by its owner", { cid });
+  return json({ stopped: cid });
+}
+
+/** null when it is stopped already: stopping twice is as good as once. */
+async function unstopped(parts: RouteParts, cid: CID) {
+  try {
+    return await parts.deployments.get(cid);
+  } catch (error) {
+    if (error instanceof KhachapuriError && error.code === "stopped") return null;
+    throw error;
+  }
+}
+
+async function logs(parts: RouteParts, request: Request): Promise<Response> {
+  const { subject, owner } = await ownerRequest(parts, request, "logs");
+  const cid = formatCid(parseCid(subject));
+  const owned = parts.registrations.ofOwner(owner).some((row) => row.cid === cid);
+  if (!owned) {
+    throw new KhachapuriError("not_found", "this owner has no such deployment here", {
+      hints: ["a provider knows a deployment from its first call on"],
+    });
+  }
+  return json({ cid, runs: parts.registrations.logs(cid) });
+}
+
+async function deployments(parts: RouteParts, request: Request): Promise<Response> {
+  const { owner } = await ownerRequest(parts, request, "deployments");
+  return json({ owner, deployments: parts.registrations.ofOwner(owner) });
+}
+
+async function ownerRequest(
+  parts: RouteParts,
+  request: Request,
+  action: OwnerQuestion["action"],
+): Promise<OwnerRequest> {
+  const asked = parseOwnerRequest(await bodyJson(request));
+  const nowSeconds = BigInt(Math.floor(parts.now() / 1000));
+  const { provider } = parts.us;
+  if (!await isOwnerRequestValid(asked, { action, provider }, nowSeconds)) throw notOwner();
+  return asked;
+}
+
+function notOwner(): KhachapuriError {
+  return new KhachapuriError("invalid_signature", "this is not the owner's signature", {
+    hints: ["sign with the key that deployed it; check that the clocks agree"],
+  });
+}
+
+async function bodyJson(request: Request): Promise<unknown> {
+  const text = await boundedText(request);
+  return parseJson(text, "request body", "invalid_input");
+}
+
+async function boundedText(request: Request): Promise<string> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > CONTROL_BODY_BYTES_MAX) {
+      const limit = `this path takes at most ${CONTROL_BODY_BYTES_MAX} bytes`;
+      throw new KhachapuriError("body_too_large", limit);
+    }
+    chunks.push(chunk);
+  }
+  return await new Blob(chunks).text();
+}
+
+/** An error as its status and JSON; a 402 in the form of x402 version 2. */
+function failure(parts: RouteParts, request: Request, error: KhachapuriError): Response {
+  const headers = new Headers({ "content-type": "application/json" });
+  headers.set("cache-control", "no-store");
+  if (error.retryAfterSeconds !== undefined) {
+    headers.set("retry-after", String(Math.ceil(error.retryAfterSeconds)));
+  }
+  if (typeof error.data.allow === "string") headers.set("allow", error.data.allow);
+  if (error.code === "payment_required") {
+    const about = { url: new URL(request.url).pathname, error: error.shortMessage };
+    const required = paymentRequired([parts.offering.offer], about);
+    headers.set(PAYMENT_REQUIRED_HEADER, toHeader(required));
+  }
+  if (error.code === "internal") parts.log.error("request failed", { error });
+  const body = error.code === "internal"
+    ? { error: "internal", message: "the provider failed" }
+    : error.toJSON();
+  return new Response(JSON.stringify(body, null, 2) + "\n", { status: error.status, headers });
+}
+
+function json(value: unknown, status = 200): Response {
+  const headers = { "content-type": "application/json", "cache-control": "no-store" };
+  return new Response(JSON.stringify(value, null, 2) + "\n", { status, headers });
+}

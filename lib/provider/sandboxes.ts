@@ -1,0 +1,122 @@
+/** One sandbox for each deployment in use: opened at its first call, closed when idle. */
+import type { Sandbox, SandboxHost } from "../../sandbox/sandbox.ts";
+import { openSandbox } from "../../sandbox/sandbox.ts";
+import { RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX, STDERR_BYTES_MAX } from "../limits.ts";
+import type { Deployment } from "./deployments.ts";
+import type { Programs } from "./programs.ts";
+
+export interface Sandboxes {
+  /**
+   * The deployment's sandbox, ready to run; held until `release`.
+   * @throws KhachapuriError from fetching and unpacking, or `sandbox_unavailable`
+   */
+  acquire(deployment: Deployment): Promise<Lease>;
+  /** Ends a stopped deployment's sandbox and all runs in it. */
+  end(cid: string): Promise<void>;
+  /** Sandboxes open now. */
+  open(): number;
+  close(): Promise<void>;
+}
+
+export interface Lease {
+  readonly sandbox: Sandbox;
+  release(): void;
+}
+
+export interface SandboxesOptions {
+  host: SandboxHost;
+  programs: Programs;
+  /** The provider's own limits: a spec can ask for less, never for more. */
+  timeoutMs: number;
+  memoryMb: number;
+  /** A sandbox without a run for this long goes. */
+  idleMs: number;
+  /** Sandboxes that may be open; beyond it the longest idle goes first. */
+  openMax: number;
+}
+
+interface Held {
+  sandbox: Promise<Sandbox>;
+  users: number;
+  idle: ReturnType<typeof setTimeout> | null;
+}
+
+export function createSandboxes(options: SandboxesOptions): Sandboxes {
+  /** In the order of last use, longest ago first. */
+  const held = new Map<string, Held>();
+
+  async function start({ spec }: Deployment): Promise<Sandbox> {
+    const programDir = await options.programs.folderOf(spec);
+    const { timeoutMs, memoryMb } = spec.limits;
+    return await openSandbox(options.host, {
+      programDir,
+      limits: {
+        timeoutMs: Math.min(timeoutMs, options.timeoutMs),
+        memoryMb: Math.min(memoryMb, options.memoryMb),
+        stdoutBytes: RESPONSE_BYTES_MAX + RESPONSE_HEAD_BYTES_MAX,
+        stderrBytes: STDERR_BYTES_MAX,
+      },
+    });
+  }
+
+  async function end(cid: string): Promise<void> {
+    const entry = held.get(cid);
+    if (!entry) return;
+    held.delete(cid);
+    if (entry.idle) clearTimeout(entry.idle);
+    const sandbox = await entry.sandbox.catch(() => null);
+    await sandbox?.close();
+  }
+
+  function makeRoom(): void {
+    for (const [cid, entry] of held) {
+      if (held.size < options.openMax) return;
+      if (entry.users === 0) end(cid);
+    }
+  }
+
+  function hold(deployment: Deployment): Held {
+    const { cid } = deployment;
+    const known = held.get(cid);
+    if (known) {
+      held.delete(cid);
+      held.set(cid, known);
+      return known;
+    }
+    makeRoom();
+    const entry: Held = { sandbox: start(deployment), users: 0, idle: null };
+    held.set(cid, entry);
+    entry.sandbox.catch(() => {
+      if (held.get(cid) === entry) held.delete(cid);
+    });
+    return entry;
+  }
+
+  return {
+    end,
+    open: () => held.size,
+    async acquire(deployment) {
+      const entry = hold(deployment);
+      entry.users += 1;
+      if (entry.idle) clearTimeout(entry.idle);
+      entry.idle = null;
+      let leased = true;
+      function release(): void {
+        if (!leased) return;
+        leased = false;
+        entry.users -= 1;
+        if (entry.users > 0 || held.get(deployment.cid) !== entry) return;
+        entry.idle = setTimeout(() => end(deployment.cid), options.idleMs);
+      }
+      try {
+        return { sandbox: await entry.sandbox, release };
+      } catch (error) {
+        release();
+        throw error;
+      }
+    },
+    async close() {
+      await Promise.all([...held.keys()].map(end));
+    },
+  };
+}

@@ -1,0 +1,297 @@
+/** Wires a provider from its configuration and listens. */
+import { join } from "node:path";
+import type { Hex } from "viem";
+import { probeSandbox } from "../../sandbox/probe.ts";
+import type { SandboxHost } from "../../sandbox/sandbox.ts";
+import { connect } from "../chain/client.ts";
+import { contractsFor } from "../chain/deployments.ts";
+import { isOperator, thawingPeriod } from "../chain/escrow.ts";
+import {
+  type Config,
+  type Contracts,
+  type ProviderConfig,
+  requireProvider,
+  resolveFromHome,
+} from "../config.ts";
+import type { Chain } from "../chain/client.ts";
+import { KhachapuriError } from "../errors.ts";
+import { openCache } from "../ipfs/cache.ts";
+import { createFetcher, type Fetcher } from "../ipfs/gateway.ts";
+import { CACHE_BYTES_MAX, TERMS_BYTES_MAX } from "../limits.ts";
+import type { Log } from "../log.ts";
+import { accountOf, readKeyFile, recipientOf } from "../spec/keys.ts";
+import { termsHash } from "../spec/terms.ts";
+import { type BillTerms } from "./bill.ts";
+import { createCredits } from "./credits.ts";
+import { createDeployments } from "./deployments.ts";
+import { openLedger } from "./ledger.ts";
+import { openOperator } from "./operator.ts";
+import type { Offering } from "./page.ts";
+import { createPayers } from "./payers.ts";
+import { openPrograms } from "./programs.ts";
+import { openRegistrations } from "./registrations.ts";
+import { createRoutes } from "./routes.ts";
+import { createSandboxes } from "./sandboxes.ts";
+import { createConsume, recordCharges } from "./settle_each.ts";
+import { createSlots } from "./slots.ts";
+
+export interface RunningProvider {
+  /** Where it listens, e.g. `http://127.0.0.1:8402`. */
+  url: string;
+  /** Lets runs end (for `graceMs` at most), settles what is due, closes everything. */
+  stop(): Promise<void>;
+}
+
+export interface ServeOptions {
+  log: Log;
+  now?: () => number;
+  /** How long runs may go on after `stop`, ms. */
+  graceMs?: number;
+}
+
+/** A sandbox nobody calls for this long goes. */
+const SANDBOX_IDLE_MS = 60_000;
+/** Sandboxes open at once. */
+const SANDBOXES_MAX = 256;
+/** Between "this permit is good" and its settlement on chain, seconds. */
+const SETTLE_WINDOW_SECONDS = 120n;
+/** How old a view of a payer may be when a call is admitted, ms. */
+const VIEW_AGE_MS = 2_000;
+
+/**
+ * Starts a provider.
+ * @throws KhachapuriError when the configuration, the keys, the chain, the operator's approval or
+ * the sandbox would not let it serve; it says what to do
+ */
+export async function startProvider(
+  config: Config,
+  options: ServeOptions,
+): Promise<RunningProvider> {
+  const provider = requireProvider(config);
+  const now = options.now ?? Date.now;
+  const state = await prepareState(config, provider);
+  const keysPath = resolveFromHome(config, provider.keyFile);
+  const keys = await readKeyFile(keysPath);
+  const account = accountOf(keys, keysPath);
+  const identities = keys.identities ?? [];
+  const host = await sandboxHost(provider);
+  const chain = await connectChain(config);
+  const contracts = contractsFor(chain.chainId, config.contracts[String(chain.chainId)]);
+  const { escrow } = contracts;
+  await assertOperator(chain, contracts, provider, account.address);
+  const terms = await readTerms(config, provider);
+
+  await using stack = new AsyncDisposableStack();
+  const ledger = await openLedger(join(state.book, "ledger.db"), now);
+  stack.defer(() => ledger.close());
+  const registrations = openRegistrations(join(state.book, "deployments.db"), now);
+  stack.defer(() => registrations.close());
+  const operator = openOperator({
+    path: join(state.book, "operator.db"),
+    chain,
+    account,
+    log: options.log,
+    onMined: (receipt) => recordCharges(ledger, escrow, receipt),
+  });
+  stack.defer(() => operator.close());
+  const fetcher = await openFetcher(config, state.cache);
+  const programs = await openPrograms(state.programs, fetcher);
+  const { timeoutMs, memoryMb, concurrency } = provider.sandbox;
+  const sandboxes = createSandboxes({
+    host,
+    programs,
+    timeoutMs,
+    memoryMb,
+    idleMs: SANDBOX_IDLE_MS,
+    openMax: SANDBOXES_MAX,
+  });
+  stack.defer(() => sandboxes.close());
+
+  const us: BillTerms = {
+    chainId: chain.chainId,
+    escrow,
+    provider: provider.address,
+    price: provider.price,
+  };
+  const offering = await describe(chain, contracts, provider, identities, [...terms.keys()]);
+  const handle = createRoutes({
+    us,
+    webDomain: new URL(provider.webDomain),
+    deployments: createDeployments({
+      fetcher,
+      identities,
+      terms: new Set(terms.keys()),
+      us,
+      registrations,
+    }),
+    credits: createCredits({
+      domain: us,
+      ledger,
+      payers: createPayers({
+        client: chain.public,
+        escrow,
+        provider: provider.address,
+        finality: "latest",
+        now,
+      }),
+      consume: createConsume(operator, escrow),
+      settleWindowSeconds: SETTLE_WINDOW_SECONDS,
+      viewAgeMs: VIEW_AGE_MS,
+      now,
+    }),
+    slots: createSlots(concurrency, now),
+    sandboxes,
+    registrations,
+    offering,
+    terms,
+    health: chainHealth(chain),
+    log: options.log,
+    now,
+  });
+  const server = await listen(config, provider, handle);
+  const owned = stack.move();
+  options.log.info("serving", { url: server.url, name: provider.name, escrow });
+  return {
+    url: server.url,
+    async stop() {
+      await server.stop(options.graceMs ?? timeoutMs);
+      await owned.disposeAsync();
+    },
+  };
+}
+
+interface StateDirs {
+  /** Ledger and logs: nobody else's. */
+  book: string;
+  cache: string;
+  programs: string;
+}
+
+/** The run uid passes through `stateDir` to an unpacked program whose name it is told, no more. */
+async function prepareState(config: Config, provider: ProviderConfig): Promise<StateDirs> {
+  const dir = resolveFromHome(config, provider.stateDir);
+  const [book, cache, programs] = [join(dir, "book"), join(dir, "cache"), join(dir, "programs")];
+  await Deno.mkdir(book, { recursive: true });
+  await Deno.chmod(dir, 0o711);
+  await Deno.chmod(book, 0o700);
+  return { book, cache, programs };
+}
+
+async function sandboxHost(provider: ProviderConfig): Promise<SandboxHost> {
+  const { launcher, runUid } = provider.sandbox;
+  const host: SandboxHost = { launcher, runUid: Deno.uid() === 0 ? runUid : null };
+  const probe = await probeSandbox(host);
+  if (probe.ok) return host;
+  throw new KhachapuriError("sandbox_unavailable", probe.reason, { hints: probe.hints });
+}
+
+async function connectChain(config: Config): Promise<Chain> {
+  if (config.rpc) return await connect(config.rpc);
+  throw new KhachapuriError("invalid_config", "no chain is configured", {
+    hints: ['set "rpc" in config.json, or give --rpc URL'],
+  });
+}
+
+/** A provider that cannot settle would serve for nothing. */
+async function assertOperator(
+  chain: Chain,
+  { escrow }: Contracts,
+  provider: ProviderConfig,
+  operator: `0x${string}`,
+): Promise<void> {
+  if (operator === provider.address) return;
+  if (await isOperator(chain, escrow, provider.address, operator)) return;
+  throw new KhachapuriError("access_denied", `${operator} may not settle for the provider`, {
+    hints: [`with the provider key: khachapuri operator add ${operator}`],
+  });
+}
+
+async function readTerms(config: Config, provider: ProviderConfig) {
+  const terms = new Map<Hex, Uint8Array<ArrayBuffer>>();
+  for (const path of provider.terms) {
+    const text = await Deno.readFile(resolveFromHome(config, path));
+    if (text.length > TERMS_BYTES_MAX) {
+      const limit = `${path}: terms have at most ${TERMS_BYTES_MAX} bytes`;
+      throw new KhachapuriError("invalid_config", limit);
+    }
+    terms.set(termsHash(text), text);
+  }
+  return terms;
+}
+
+async function openFetcher(config: Config, dir: string): Promise<Fetcher> {
+  if (config.gateways.length === 0) {
+    throw new KhachapuriError("invalid_config", "no IPFS gateway is configured", {
+      hints: ['list trustless gateways under "gateways" in config.json, your own first'],
+    });
+  }
+  const cache = await openCache(dir, { maxBytes: CACHE_BYTES_MAX });
+  return createFetcher({ gateways: config.gateways, cache });
+}
+
+async function describe(
+  chain: Chain,
+  { escrow, usdc }: Contracts,
+  provider: ProviderConfig,
+  identities: readonly string[],
+  terms: readonly Hex[],
+): Promise<Offering> {
+  const { name, address, webDomain, price } = provider;
+  const { timeoutMs, memoryMb } = provider.sandbox;
+  const recipients = await Promise.all(identities.map(recipientOf));
+  const thawing = await thawingPeriod(chain, escrow);
+  return {
+    name,
+    address,
+    webDomain: webDomain.replace(/\/$/, ""),
+    recipients,
+    terms,
+    timeoutMs,
+    memoryMb,
+    offer: {
+      chainId: chain.chainId,
+      escrow,
+      asset: usdc,
+      payTo: address,
+      pricePerCredit: price,
+      maxTimeoutSeconds: Math.ceil(timeoutMs / 1000),
+      thawingPeriodSeconds: Number(thawing),
+    },
+  };
+}
+
+function chainHealth(chain: Chain): () => Promise<string | null> {
+  return async () => {
+    try {
+      await chain.public.getBlockNumber({ cacheTime: 2_000 });
+      return null;
+    } catch {
+      return "the chain cannot be reached";
+    }
+  };
+}
+
+type Handle = ReturnType<typeof createRoutes>;
+
+async function listen(config: Config, provider: ProviderConfig, handle: Handle) {
+  const [, hostname = "127.0.0.1", port = "8402"] = /^(.*):([0-9]+)$/.exec(provider.listen) ?? [];
+  const tls = provider.tls && {
+    cert: await Deno.readTextFile(resolveFromHome(config, provider.tls.cert)),
+    key: await Deno.readTextFile(resolveFromHome(config, provider.tls.key)),
+  };
+  const server = Deno.serve(
+    { hostname, port: Number(port), onListen: () => {}, ...tls },
+    (request, info) => handle(request, { address: info.remoteAddr.hostname }),
+  );
+  const url = `${tls ? "https" : "http"}://${hostname}:${server.addr.port}`;
+  return {
+    url,
+    /** No new calls; those under way get `graceMs` to end. */
+    async stop(graceMs: number): Promise<void> {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs));
+      await Promise.race([server.shutdown(), late]);
+      clearTimeout(timer);
+    },
+  };
+}

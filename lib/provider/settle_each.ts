@@ -1,0 +1,72 @@
+/**
+ * `--settle each`, the seed's literal flow: `consume(price, permit)` is mined before the program
+ * runs. It is one credit and not idempotent, so the transaction keeps its nonce until it is mined;
+ * a credit that our side then fails to use stays on the lane as prepaid.
+ */
+import { type Address, parseEventLogs, type TransactionReceipt } from "viem";
+import { escrowAbi } from "../chain/abi.ts";
+import { KhachapuriError } from "../errors.ts";
+import type { Bill } from "./bill.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Operator } from "./operator.ts";
+
+/** How long a caller waits for its credit to be mined, ms. */
+const MINED_TIMEOUT_MS = 60_000;
+
+/** Takes one credit of the bill's lane on chain; resolves when the ledger has it as settled. */
+export function createConsume(operator: Operator, escrow: Address): (bill: Bill) => Promise<void> {
+  return async (bill) => {
+    const { source: _, payer: __, lane: ___, permit, price } = bill;
+    const sent = operator.send({
+      address: escrow,
+      abi: escrowAbi,
+      functionName: "consume",
+      args: [price, permit],
+    });
+    const receipt = await withinTime(sent).catch((error) => {
+      throw error.code === "chain_refused" ? refused(error) : error;
+    });
+    if (receipt.status !== "success") throw refused();
+  };
+}
+
+/** Writes what a mined transaction charged into the ledger, whoever sent it. */
+export async function recordCharges(
+  ledger: Ledger,
+  escrow: Address,
+  receipt: TransactionReceipt,
+): Promise<void> {
+  const logs = receipt.logs.filter((log) => log.address.toLowerCase() === escrow.toLowerCase());
+  for (const { args } of parseEventLogs({ abi: escrowAbi, eventName: "Charged", logs })) {
+    const { payer, lane, cumulative } = args;
+    const known = ledger.lane(payer, lane);
+    if (!known || known.settled >= cumulative) continue;
+    const transaction = receipt.transactionHash;
+    await ledger.append({ kind: "settle", payer, lane, credits: cumulative, transaction });
+  }
+}
+
+/** The transaction goes on without the caller; what it takes is the lane's next call's. */
+async function withinTime<T>(work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(unmined()), MINED_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function refused(cause?: KhachapuriError): KhachapuriError {
+  const why = cause ? `: ${cause.shortMessage}` : "";
+  return new KhachapuriError("payment_required", `the escrow refused the credit${why}`, { cause });
+}
+
+function unmined(): KhachapuriError {
+  return new KhachapuriError("chain_unavailable", "the credit was not mined in time", {
+    retryAfterSeconds: 10,
+    hints: ["if it is mined later, the next call on this lane is prepaid"],
+  });
+}
