@@ -32,7 +32,7 @@ export interface LogOptions {
 
 const ORDER: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 const SECRET_NAME =
-  /secret|token|password|authorization|cookie|signature|permit|identit|private|key$|^env$|headers?$/i;
+  /secret|token|password|authorization|cookie|signature|permit|identit|key$|^env$|headers?$/i;
 const WITHHELD = "[withheld]";
 
 /** Opens a log. */

@@ -13,4 +13,17 @@ export interface CommandEntry {
   load(): Promise<Command>;
 }
 
-export const COMMANDS: readonly CommandEntry[] = [];
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: "init",
+    group: "provider",
+    summary: "make keys and a configuration, for yourself or for a provider",
+    load: async () => (await import("./init.ts")).init,
+  },
+  {
+    name: "serve",
+    group: "provider",
+    summary: "run the provider of this machine",
+    load: async () => (await import("./serve.ts")).serve,
+  },
+];

@@ -1,0 +1,200 @@
+/** `init`: keys and configuration of a new user or provider, never over existing ones. */
+import { join, resolve } from "node:path";
+import { getAddress, isAddress } from "viem";
+import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { parseUsdc } from "../chain/usdc.ts";
+import { parseName } from "../chain/name.ts";
+import { parseConfig } from "../config.ts";
+import { KhachapuriError } from "../errors.ts";
+import { generateIdentity, recipientOf, writeKeyFile } from "../spec/keys.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
+import { systemdUnit, TERMS_TEMPLATE } from "./init_files.ts";
+
+const KEY_NAME = "provider-key.json";
+
+export const init = defineCommand({
+  usage: "[--provider NAME --domain URL --price USDC --address ADDRESS|new]",
+  details: [
+    "Without --provider: an account to pay and deploy with. With it: the operator key and the " +
+    "age identity of this machine, a config.json, and a terms.txt for you to edit.",
+    "The provider key owns the name and the earnings. Give its address, so that this machine " +
+    "never sees it; --address new makes one here for you to move away.",
+    "Nothing that exists is overwritten.",
+  ],
+  examples: [
+    "init --rpc https://rpc.example",
+    "init --provider paolo.eth --domain https://paolo.example --price 0.001 --address 0x7099…79C8",
+  ],
+  options: {
+    provider: { type: "string", value: "NAME", description: "ENS name of the provider to set up" },
+    domain: { type: "string", value: "URL", description: "URL that callers will use" },
+    price: { type: "string", value: "USDC", description: "price of one credit, e.g. 0.001" },
+    address: {
+      type: "string",
+      value: "ADDRESS",
+      description: "the provider key's address, or new",
+    },
+    listen: { type: "string", value: "HOST:PORT", description: "default 127.0.0.1:8402" },
+    x25519: { type: "boolean", description: "a classic age identity, not a post-quantum one" },
+    systemd: { type: "string", value: "FILE", description: "write the systemd unit there" },
+  },
+  async run(context, { options }) {
+    if (options.provider === undefined) return await initUser(context);
+    const { provider, domain, price, address } = options;
+    if (domain === undefined || price === undefined || address === undefined) {
+      throw new KhachapuriError("usage", "--provider needs --domain, --price and --address", {
+        hints: ["see khachapuri init --help"],
+      });
+    }
+    await initProvider(context, { ...options, provider, domain, price, address });
+  },
+});
+
+async function initUser(context: CommandContext): Promise<void> {
+  const { out, home, keysPath } = context;
+  const key = generatePrivateKey();
+  const configPath = join(home, "config.json");
+  await assertFree([keysPath, configPath]);
+  await writeKeyFile(keysPath, { version: 1, account: key });
+  await writeConfig(context, configPath, {});
+  const { address } = privateKeyToAccount(key);
+  out.result({ address, keys: keysPath, config: configPath }, [
+    `address  ${address}`,
+    `keys     ${keysPath} (mode 0600; make a copy, nobody can restore it)`,
+    `config   ${configPath}`,
+    "",
+    "next: send USDC and a little of the chain's coin to the address, then",
+    "  khachapuri deposit AMOUNT",
+    "  khachapuri allow NAME --credits N",
+  ]);
+}
+
+interface ProviderOptions {
+  provider: string;
+  domain: string;
+  price: string;
+  address: string;
+  listen: string | undefined;
+  x25519: boolean;
+  systemd: string | undefined;
+}
+
+async function initProvider(context: CommandContext, options: ProviderOptions): Promise<void> {
+  const { out, home, keysPath } = context;
+  const path = (name: string) => join(home, name);
+  const unitPath = options.systemd === undefined ? null : resolve(options.systemd);
+  const isNewKey = options.address === "new";
+  const name = parseName(options.provider).text;
+  const price = parseUsdc(options.price);
+  const webDomain = checkedDomain(options.domain);
+  const coldKey = isNewKey ? generatePrivateKey() : null;
+  const address = coldKey ? privateKeyToAccount(coldKey).address : checkedAddress(options.address);
+  await assertFree([
+    keysPath,
+    path("config.json"),
+    path("terms.txt"),
+    ...(coldKey ? [path(KEY_NAME)] : []),
+    ...(unitPath ? [unitPath] : []),
+  ]);
+
+  const operatorKey = generatePrivateKey();
+  const identity = await generateIdentity(options.x25519 ? "x25519" : "pq");
+  await writeKeyFile(keysPath, { version: 1, account: operatorKey, identities: [identity] });
+  if (coldKey) await writeKeyFile(path(KEY_NAME), { version: 1, account: coldKey });
+  await writeConfig(context, path("config.json"), {
+    provider: {
+      name,
+      address,
+      ...(options.listen === undefined ? {} : { listen: options.listen }),
+      webDomain,
+      price: String(price),
+      terms: ["terms.txt"],
+      stateDir: "state",
+      keyFile: keysPath === path("keys.json") ? "keys.json" : keysPath,
+    },
+  });
+  await Deno.writeTextFile(path("terms.txt"), TERMS_TEMPLATE(name), { createNew: true });
+  const unit = systemdUnit(home);
+  if (unitPath) await Deno.writeTextFile(unitPath, unit, { createNew: true });
+
+  const operator = privateKeyToAccount(operatorKey).address;
+  const recipient = await recipientOf(identity);
+  out.result({ name, address, operator, recipient, home, ...(unitPath ? {} : { unit }) }, [
+    `provider  ${name}, key ${address}`,
+    `operator  ${operator} (this machine's hot key: settles, never collects)`,
+    `home      ${home}`,
+    ...(unitPath
+      ? [`unit      ${unitPath}`]
+      : ["", "systemd unit (or again with --systemd FILE):", unit]),
+    "",
+    ...nextSteps(home, coldKey ? path(KEY_NAME) : null),
+  ]);
+  if (coldKey) {
+    out.note(
+      `WARNING: ${path(KEY_NAME)} owns your name and your earnings. Move it to another machine ` +
+        "and delete it here before you take customers.",
+    );
+  }
+}
+
+function nextSteps(home: string, coldKeyPath: string | null): string[] {
+  const keys = `--keys ${coldKeyPath ?? "PROVIDER-KEY-FILE"}`;
+  return [
+    "next:",
+    `  edit ${join(home, "terms.txt")}`,
+    `  give the operator some of the chain's coin, for settling`,
+    `  khachapuri register --home ${home} ${keys}`,
+    `  khachapuri doctor --home ${home}`,
+    `  khachapuri serve --home ${home}`,
+  ];
+}
+
+/** The flags that name the world around us become the configuration. */
+async function writeConfig(
+  context: CommandContext,
+  path: string,
+  sections: Record<string, unknown>,
+): Promise<void> {
+  const { flags, home } = context;
+  const config = {
+    ...(flags.rpc === undefined ? {} : { rpc: flags.rpc }),
+    ...(flags.gateway.length === 0 ? {} : { gateways: flags.gateway }),
+    ...(flags.kubo === undefined ? {} : { kubo: { url: flags.kubo } }),
+    ...sections,
+  };
+  parseConfig(config, home);
+  await Deno.mkdir(home, { recursive: true, mode: 0o700 });
+  await Deno.writeTextFile(path, `${JSON.stringify(config, null, 2)}\n`, { createNew: true });
+}
+
+/** All or nothing: a half-made home would look like a whole one. */
+async function assertFree(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const isTaken = await Deno.lstat(path).then(() => true, (error) => {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    });
+    if (!isTaken) continue;
+    throw new KhachapuriError("invalid_input", `${path} exists and is never overwritten`, {
+      hints: ["choose another --home, or move the file away"],
+    });
+  }
+}
+
+/** @throws KhachapuriError `usage` unless it is https, or http to this machine */
+function checkedDomain(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isLoopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url?.hostname ?? "");
+  const isBare = url?.username === "" && url.search === "" && url.hash === "";
+  if (isBare && (url.protocol === "https:" || (url.protocol === "http:" && isLoopback))) {
+    return url.href.replace(/\/$/, "");
+  }
+  throw new KhachapuriError("usage", `--domain is not an https URL: ${text}`, {
+    hints: ["callers send permits, which are as good as money, over https only"],
+  });
+}
+
+function checkedAddress(text: string): `0x${string}` {
+  if (isAddress(text)) return getAddress(text);
+  throw new KhachapuriError("usage", `--address is neither an Ethereum address nor "new": ${text}`);
+}

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { privateKeyToAccount } from "viem/accounts";
+import { readConfig } from "../config.ts";
+import { readKeyFile, recipientOf } from "../spec/keys.ts";
+import { runCli } from "./cli.ts";
+import { fakeWorld } from "./fake_world.ts";
+
+const COLD = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+const PROVIDER = ["--provider", "Paolo.eth", "--domain", "https://paolo.example/", "--price"];
+
+async function init(...args: string[]) {
+  const world = fakeWorld(["init", "--json", ...args]);
+  const code = await runCli(world);
+  return { code, json: JSON.parse(world.stdoutText()), stderr: world.stderrText() };
+}
+
+async function withHome(test: (home: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    await test(join(dir, "home"));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("init makes a key file for its user alone and keeps the flags as configuration", async () => {
+  await withHome(async (home) => {
+    const { code, json } = await init("--home", home, "--rpc", "http://127.0.0.1:8545");
+    assert.equal(code, 0);
+    const keys = await readKeyFile(join(home, "keys.json"));
+    assert.equal(json.address, privateKeyToAccount(keys.account!).address);
+    assert.equal((await readConfig(home)).rpc, "http://127.0.0.1:8545");
+    assert.equal((await Deno.stat(home)).mode! & 0o777, 0o700);
+    assert.ok(!JSON.stringify(json).includes(keys.account!.slice(2)), "prints no key");
+  });
+});
+
+Deno.test("init overwrites nothing and leaves nothing half made", async () => {
+  await withHome(async (home) => {
+    assert.equal((await init("--home", home)).code, 0);
+    const before = await Deno.readTextFile(join(home, "keys.json"));
+    const again = await init("--home", home);
+    assert.equal(again.code, 3);
+    assert.match(again.json.message, /keys\.json exists and is never overwritten/);
+    await Deno.remove(join(home, "keys.json"));
+    assert.match((await init("--home", home)).json.message, /config\.json exists/);
+    await assert.rejects(Deno.stat(join(home, "keys.json")), Deno.errors.NotFound);
+    assert.ok(before.length > 0);
+  });
+});
+
+Deno.test("init --provider writes a configuration that serve can read, without the cold key", async () => {
+  await withHome(async (home) => {
+    const { code, json } = await init("--home", home, ...PROVIDER, "0.001", "--address", COLD);
+    assert.equal(code, 0);
+    const { provider } = await readConfig(home);
+    assert.equal(provider!.name, "paolo.eth");
+    assert.equal(provider!.address, COLD);
+    assert.equal(provider!.price, 1000n);
+    assert.equal(provider!.webDomain, "https://paolo.example");
+    const keys = await readKeyFile(join(home, provider!.keyFile));
+    assert.equal(json.operator, privateKeyToAccount(keys.account!).address);
+    assert.match(keys.identities![0]!, /^AGE-SECRET-KEY-PQ-1/);
+    assert.equal(json.recipient, await recipientOf(keys.identities![0]!));
+    assert.match(await Deno.readTextFile(join(home, provider!.terms[0]!)), /paolo\.eth/);
+    assert.match(json.unit, new RegExp(`ExecStart=.* serve --home ${home}\n`));
+    await assert.rejects(Deno.stat(join(home, "provider-key.json")), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("init --address new keeps the cold key apart and says to move it", async () => {
+  await withHome(async (home) => {
+    const unit = join(home, "..", "khachapuri.service");
+    const options = ["--address", "new", "--x25519", "--systemd", unit];
+    const { json, stderr } = await init("--home", home, ...PROVIDER, "1", ...options);
+    const cold = await readKeyFile(join(home, "provider-key.json"));
+    const hot = await readKeyFile(join(home, "keys.json"));
+    assert.equal(json.address, privateKeyToAccount(cold.account!).address);
+    assert.notEqual(cold.account, hot.account);
+    assert.equal(cold.identities, undefined);
+    assert.match(hot.identities![0]!, /^AGE-SECRET-KEY-1/);
+    assert.match(stderr, /WARNING: .*provider-key\.json owns your name/);
+    assert.match(await Deno.readTextFile(unit), /Delegate=yes/);
+  });
+});
+
+Deno.test("init refuses what a provider must not be", async () => {
+  await withHome(async (home) => {
+    const cases: [string[], string][] = [
+      [["--provider", "a.eth"], "usage"],
+      [[...PROVIDER, "1", "--address", "0x1234"], "usage"],
+      [[...PROVIDER, "0.0000001", "--address", COLD], "invalid_input"],
+      [["--provider", "a..eth", ...PROVIDER.slice(2), "1", "--address", COLD], "invalid_name"],
+    ];
+    for (
+      const domain of ["http://paolo.example", "paolo.example", "https://u:p@x", "https://x/?a"]
+    ) {
+      const rest = ["--price", "1", "--address", COLD];
+      cases.push([["--provider", "a.eth", "--domain", domain, ...rest], "usage"]);
+    }
+    for (const [args, error] of cases) {
+      assert.equal((await init("--home", home, ...args)).json.error, error, args.join(" "));
+    }
+    await assert.rejects(Deno.stat(home), Deno.errors.NotFound);
+  });
+});

@@ -1,0 +1,59 @@
+/** `serve`: runs the provider of this machine until it is told to stop. */
+import { createLog, type LogLevel } from "../log.ts";
+import { startProvider } from "../provider/serve.ts";
+import { usageError } from "./arguments.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
+
+const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+
+export const serve = defineCommand({
+  usage: "[--log-level LEVEL]",
+  details: [
+    "Serves the provider that config.json describes. It stops on SIGTERM or SIGINT: no new calls, " +
+    "running ones may end, what is due is settled.",
+    "Logs go to stderr: JSON lines, or short lines on a terminal.",
+  ],
+  examples: ["serve", "serve --home /var/lib/khachapuri --log-level debug"],
+  options: {
+    "log-level": { type: "string", value: "LEVEL", description: `${LEVELS.join(", ")}` },
+  },
+  async run(context, { options }) {
+    const { world, out } = context;
+    const log = createLog({
+      write: (line) => world.stderr.write(new TextEncoder().encode(line)),
+      isTerminal: world.stderr.isTerminal(),
+      level: checkedLevel(options["log-level"] ?? "info"),
+    });
+    const stop = world.stopSignal();
+    const provider = await startProvider(await servedConfig(context), { log });
+    // Scripts wait for this line; the log says the same to people.
+    out.result({ url: provider.url }, [`listening on ${provider.url}`]);
+    await aborted(stop);
+    log.info("stopping", { signal: String(stop.reason) });
+    await provider.stop();
+    log.info("stopped");
+  },
+});
+
+/** The configuration with the contracts that flags name, as the provider reads them. */
+async function servedConfig(context: CommandContext) {
+  const config = await context.config();
+  const { escrow, registry } = context.flags;
+  if (escrow === undefined && registry === undefined) return config;
+  const { chainId } = await context.chain();
+  const contracts = { ...config.contracts, [String(chainId)]: await context.contracts() };
+  return { ...config, contracts };
+}
+
+function checkedLevel(text: string): LogLevel {
+  const level = LEVELS.find((known) => known === text);
+  if (level) return level;
+  throw usageError("serve", `--log-level is one of ${LEVELS.join(", ")}`);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

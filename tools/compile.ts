@@ -1,0 +1,61 @@
+/**
+ * `deno task compile`: one executable by `deno compile`, bundled, minified, permissions baked in.
+ * Its base (denort) is fetched by deno from its own release server; where that cannot be reached,
+ * `deno task package` builds one file with the same behaviour.
+ */
+import { join } from "node:path";
+import { PERMISSIONS } from "./permissions.ts";
+import { print, stop } from "./print.ts";
+
+const ROOT = join(import.meta.dirname!, "..");
+
+/** The arguments of `deno` that build the executable at `path`. */
+export function compileArguments(path: string): string[] {
+  const flags = ["--quiet", "--frozen", "--no-prompt", "--bundle", "--minify"];
+  return ["compile", ...flags, ...PERMISSIONS, "--output", path, "main.ts"];
+}
+
+/**
+ * Builds the executable.
+ * @param env for deno, e.g. DENORT_BIN
+ * @returns what deno said when it failed, null when it did not
+ */
+export async function compile(
+  path: string,
+  env: Record<string, string> = {},
+): Promise<string | null> {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: compileArguments(path),
+    cwd: ROOT,
+    env: { ...env, NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  return success ? null : new TextDecoder().decode(stderr).trim();
+}
+
+/** Whether the failure is the missing base and not our sources. */
+export function isBaseMissing(complaint: string): boolean {
+  return /denort/.test(complaint);
+}
+
+if (import.meta.main) {
+  await Deno.mkdir(join(ROOT, "dist"), { recursive: true });
+  const path = join(ROOT, "dist", "khachapuri");
+  const complaint = await compile(path);
+  if (complaint === null) {
+    print(`${path}  ${((await Deno.stat(path)).size / 1e6).toFixed(1)} MB`);
+  } else if (isBaseMissing(complaint)) {
+    stop([
+      complaint,
+      "",
+      "compile: the base of compiled programs (denort) can't be downloaded here. Either",
+      "  deno task package     builds one file with the same behaviour, without it;",
+      `  or put denort-${Deno.build.target}.zip of Deno ${Deno.version.deno} under dl/release/` +
+      `v${Deno.version.deno}/ of DENO_DIR and try again.`,
+    ]);
+  } else {
+    stop([complaint]);
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * `deno task package`: one self-extracting file with the deno that runs this and our bundle in it.
+ * A POSIX sh stub stands before a tar.gz; the first start unpacks it into the user's cache under
+ * the archive's own SHA-256, later ones start from there. The permissions are baked into the stub:
+ * whatever a user writes after the file's name is an argument of ours. The same sources and the
+ * same deno give the same bytes.
+ */
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import manifest from "../deno.json" with { type: "json" };
+import { PERMISSIONS } from "./permissions.ts";
+import { print, stop } from "./print.ts";
+
+const ROOT = join(import.meta.dirname!, "..");
+
+async function run(command: string, args: readonly string[], cwd: string): Promise<Uint8Array> {
+  const { code, stdout } = await new Deno.Command(command, {
+    args: [...args],
+    cwd,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).output();
+  if (code !== 0) stop([`package: ${command} ${args[0]} failed with exit code ${code}`]);
+  return stdout;
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Everything in one JavaScript file: no npm, no remote, no paths of this machine. */
+export async function bundle(path: string): Promise<void> {
+  const flags = ["--quiet", "--frozen", "--minify", "--platform", "deno"];
+  await run(Deno.execPath(), ["bundle", ...flags, "-o", path, "main.ts"], ROOT);
+}
+
+/** deno and the bundle as a tar.gz that depends on nothing but their bytes. */
+async function payload(dir: string): Promise<Uint8Array> {
+  await Deno.copyFile(Deno.execPath(), join(dir, "deno"));
+  await Deno.chmod(join(dir, "deno"), 0o755);
+  await Deno.chmod(join(dir, "app.js"), 0o644);
+  const timeless = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
+  const tar = await run("tar", ["--format=ustar", ...timeless, "-cf", "-", "app.js", "deno"], dir);
+  return gzipSync(tar, { level: 6 });
+}
+
+/** The sh stub, as long as its own line count says. */
+function stub(archiveDigest: string, bundleDigest: string): string {
+  const text = `#!/bin/sh
+# Khachapuri ${manifest.version}: a shell stub, then a tar.gz with the program and its runtime.
+set -eu
+umask 077
+digest=${archiveDigest}
+base="\${XDG_CACHE_HOME:-\${HOME:?set HOME or XDG_CACHE_HOME}/.cache}/khachapuri"
+dir="$base/$digest"
+fail() {
+  echo "khachapuri: $1" >&2
+  exit 1
+}
+if [ ! -e "$dir" ]; then
+  mkdir -p "$base"
+  fresh=$(mktemp -d "$base/.fresh.XXXXXX")
+  trap 'rm -rf "$fresh"' EXIT
+  trap 'exit 1' HUP INT TERM
+  tail -n +@LINES@ -- "$0" >"$fresh/archive"
+  echo "$digest  $fresh/archive" | sha256sum -c --status || fail "$0 is damaged: fetch it again"
+  tar -xzf "$fresh/archive" -C "$fresh"
+  rm "$fresh/archive"
+  # Another first start may have won the race: its files are the same.
+  mv -T "$fresh" "$dir" 2>/dev/null || [ -d "$dir" ]
+  rm -rf "$fresh"
+  trap - EXIT HUP INT TERM
+fi
+[ ! -L "$dir" ] && [ "$(stat -c %u:%a "$dir")" = "$(id -u):700" ] ||
+  fail "$dir is not ours alone: remove it"
+echo "${bundleDigest}  $dir/app.js" | sha256sum -c --status || fail "$dir is damaged: remove it"
+export DENO_DIR="$dir/cache" DENO_NO_UPDATE_CHECK=1
+exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-npm --cached-only \\
+  ${PERMISSIONS.join(" ")} \\
+  "$dir/app.js" "$@"
+`;
+  return text.replace("@LINES@", String(text.split("\n").length));
+}
+
+/**
+ * Builds the file.
+ * @returns its size and digest
+ */
+export async function buildPackage(path: string): Promise<{ bytes: number; sha256: string }> {
+  const dir = await Deno.makeTempDir();
+  try {
+    await bundle(join(dir, "app.js"));
+    const archive = await payload(dir);
+    const bundleDigest = sha256(await Deno.readFile(join(dir, "app.js")));
+    const head = new TextEncoder().encode(stub(sha256(archive), bundleDigest));
+    const file = Buffer.concat([head, archive]);
+    await Deno.writeFile(path, file);
+    await Deno.chmod(path, 0o755);
+    return { bytes: file.length, sha256: sha256(file) };
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+if (import.meta.main) {
+  const path = Deno.args[0] ?? join("dist", "khachapuri");
+  if (Deno.args[0] === undefined) await Deno.mkdir("dist", { recursive: true });
+  const { bytes, sha256: digest } = await buildPackage(path);
+  print(`${path}  ${(bytes / 1e6).toFixed(1)} MB  sha256 ${digest}`);
+}

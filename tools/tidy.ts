@@ -1,0 +1,177 @@
+/** The house rules that a reader can check without running anything: sizes, imports, words. */
+import { dirname, join, relative } from "node:path";
+
+const SKIPPED = new Set(["node_modules", ".git", ".cache", "dist", "out", "cache", "coverage"]);
+const CODE = /\.(ts|sol|c|h|sh)$/;
+const TEXT = /\.(ts|sol|c|h|sh|md|json|toml|yml|service)$|^\.ci\/|^[A-Z]+$/;
+
+export const FILE_LINES_MAX = 400;
+export const FUNCTION_LINES_MAX = 70;
+export const COLUMNS_MAX = 100;
+
+export interface SourceFile {
+  /** Relative to the repository, with forward slashes. */
+  path: string;
+  text: string;
+}
+
+/** Every text file of the repository that people write. */
+export async function readSources(root: string): Promise<SourceFile[]> {
+  const files: SourceFile[] = [];
+  const walk = async (dir: string): Promise<void> => {
+    for await (const entry of Deno.readDir(dir)) {
+      const path = join(dir, entry.name);
+      const name = relative(root, path);
+      if (entry.isDirectory && !SKIPPED.has(entry.name)) await walk(path);
+      if (!entry.isFile || !TEXT.test(name)) continue;
+      files.push({ path: name, text: await Deno.readTextFile(path) });
+    }
+  };
+  await walk(root);
+  return files.sort((a, b) => a.path < b.path ? -1 : 1);
+}
+
+export const isCode = (file: SourceFile) => CODE.test(file.path);
+export const isTypeScript = (file: SourceFile) => file.path.endsWith(".ts");
+const isTest = (path: string) => path.endsWith("_test.ts");
+const isGenerated = (file: SourceFile) => /^\/[/*]+\s*Generated\b/.test(file.text);
+
+/** Sizes of one file that are beyond the house's. */
+export function sizeComplaints(file: SourceFile): string[] {
+  if (isGenerated(file)) return [];
+  const lines = file.text.split("\n");
+  const complaints: string[] = [];
+  if (lines.length - 1 > FILE_LINES_MAX) complaints.push(`${file.path}: ${lines.length - 1} lines`);
+  for (const [index, line] of lines.entries()) {
+    // A URL or a test vector can't be broken.
+    const isUnbreakable = /https?:\/\/|[0-9a-zA-Z+/=]{64}/.test(line);
+    if ([...line].length > COLUMNS_MAX && !isUnbreakable) {
+      complaints.push(`${file.path}:${index + 1}: ${[...line].length} columns`);
+    }
+  }
+  if (isTypeScript(file)) complaints.push(...longFunctions(file.path, lines));
+  return complaints;
+}
+
+const FUNCTION_START = /^( *)(?:export )?(?:default )?(?:async )?function\b/;
+const BODY_START = /^( *).*(?:=>|\)(?:: [^=]+)?) \{$/;
+const NOT_A_FUNCTION = /^ *(?:\} )?(?:else|if|for|while|switch|catch|class|do)\b/;
+
+/** The formatter closes a body at the indentation it began with, so no parser is needed. */
+function longFunctions(path: string, lines: readonly string[]): string[] {
+  const complaints: string[] = [];
+  for (const [index, line] of lines.entries()) {
+    if (NOT_A_FUNCTION.test(line)) continue;
+    const start = FUNCTION_START.exec(line) ?? BODY_START.exec(line);
+    if (!start) continue;
+    const closes = new RegExp(`^ {${start[1]!.length}}\\}`);
+    const length = lines.slice(index + 1).findIndex((later) => closes.test(later)) + 2;
+    if (length > FUNCTION_LINES_MAX) complaints.push(`${path}:${index + 1}: ${length} lines`);
+  }
+  return complaints;
+}
+
+const IMPORT =
+  /^(?:import|export)\s(?:[^"';]*?\sfrom\s)?"(?<from>[^"]+)"|\bimport\("(?<lazy>[^"]+)"\)/gm;
+
+export interface Import {
+  /** The importing file. */
+  file: string;
+  /** The imported file within the repository, or the bare specifier. */
+  target: string;
+  /** Loaded by `import()` when it is used. */
+  isLazy: boolean;
+  /** Types only: gone at run time. */
+  isTypeOnly: boolean;
+}
+
+/** What a TypeScript file imports. */
+export function importsOf(file: SourceFile): Import[] {
+  return [...file.text.matchAll(IMPORT)].map((match) => {
+    const specifier = match.groups!.from ?? match.groups!.lazy!;
+    return {
+      file: file.path,
+      target: specifier.startsWith(".") ? join(dirname(file.path), specifier) : specifier,
+      isLazy: match.groups!.lazy !== undefined,
+      isTypeOnly: /^(?:import|export) type\b/.test(match[0]),
+    };
+  });
+}
+
+const BASE = /^lib\/[a-z_0-9]+\.ts$/;
+const PARTS = /^lib\/(?:ipfs|spec|chain)\//;
+
+/** What the files of a layer may import besides their own folder; the first match counts. */
+const LAYERS: readonly { layer: RegExp; own: RegExp; may: readonly RegExp[] }[] = [
+  { layer: /^main\.ts$/, own: /^main\.ts$/, may: [/^lib\/cli\//] },
+  { layer: BASE, own: BASE, may: [] },
+  ...["ipfs", "spec", "chain"].map((name) => ({
+    layer: new RegExp(`^lib/${name}/`),
+    own: new RegExp(`^lib/${name}/`),
+    may: [BASE, ...(name === "chain" ? [/^contracts\/[\w/]+\.json$/] : [])],
+  })),
+  ...["provider", "client"].map((name) => ({
+    layer: new RegExp(`^lib/${name}/`),
+    own: new RegExp(`^lib/${name}/`),
+    may: [BASE, PARTS, /^sandbox\//],
+  })),
+  { layer: /^lib\/cli\//, own: /^lib\//, may: [/^sandbox\//, /^deno\.json$/] },
+  { layer: /^sandbox\//, own: /^sandbox\//, may: [/^lib\/(?:errors|limits)\.ts$/] },
+];
+
+/** Imports of the shipped code against the direction of dependencies. Tests may import anything. */
+export function directionComplaints(files: readonly SourceFile[]): string[] {
+  return files.filter((file) => isTypeScript(file) && !isTest(file.path)).flatMap((file) => {
+    const rule = LAYERS.find(({ layer }) => layer.test(file.path));
+    if (!rule) return [];
+    return importsOf(file)
+      .filter(({ target }) => /\.(?:ts|json)$/.test(target))
+      .filter(({ target }) => ![rule.own, ...rule.may].some((allowed) => allowed.test(target)))
+      .map(({ target }) => `${file.path} may not import ${target}`);
+  });
+}
+
+/** Cycles among the imports that load a module at once. */
+export function cycleComplaints(files: readonly SourceFile[]): string[] {
+  const graph = new Map(
+    files.filter(isTypeScript).map((file) => [
+      file.path,
+      importsOf(file).filter((i) => !i.isLazy && !i.isTypeOnly).map((i) => i.target),
+    ]),
+  );
+  const done = new Set<string>();
+  const complaints: string[] = [];
+  const visit = (path: string, trail: readonly string[]): void => {
+    const start = trail.indexOf(path);
+    if (start >= 0) complaints.push([...trail.slice(start), path].join(" → "));
+    if (start >= 0 || done.has(path)) return;
+    for (const target of graph.get(path) ?? []) visit(target, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of graph.keys()) visit(path, []);
+  return complaints;
+}
+
+const BANNED_NAMES = /(?:^|\/)(?:utils?|helpers?|common|misc)(?:\/|\.|_test\.)/;
+
+/** Names that say nothing about what is inside. */
+export function nameComplaints(files: readonly SourceFile[]): string[] {
+  return files.filter(({ path }) => BANNED_NAMES.test(path)).map(({ path }) => `${path}: name`);
+}
+
+/** Written apart, so that this file passes its own test. */
+const BANNED_WORDS: readonly { word: RegExp; why: string }[] = [
+  { word: new RegExp("--allow-" + "all"), why: "permissions are listed one by one" },
+  { word: new RegExp('\\bdeno [^`"]*\\s-' + "A\\b"), why: "permissions are listed one by one" },
+  { word: new RegExp("\\bTO" + "DO\\b|\\bFIX" + "ME\\b"), why: "unfinished" },
+  { word: new RegExp("(?:^|[\\s\"'`=(])/(?:wor" + "k|ro" + "ot)/"), why: "a path of one machine" },
+  { word: new RegExp("registry\\.npm" + "js|\\bjs" + "r\\.io"), why: "a registry's host" },
+];
+
+/** Words that must not stand in the repository. */
+export function wordComplaints(file: SourceFile): string[] {
+  return file.text.split("\n").flatMap((line, index) =>
+    BANNED_WORDS.filter(({ word }) => word.test(line))
+      .map(({ why }) => `${file.path}:${index + 1}: ${why}`)
+  );
+}

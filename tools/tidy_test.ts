@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import manifest from "../deno.json" with { type: "json" };
+import { PERMISSIONS } from "./permissions.ts";
+import {
+  cycleComplaints,
+  directionComplaints,
+  importsOf,
+  isCode,
+  nameComplaints,
+  readSources,
+  sizeComplaints,
+  type SourceFile,
+  wordComplaints,
+} from "./tidy.ts";
+
+const ROOT = join(import.meta.dirname!, "..");
+const sources = await readSources(ROOT);
+
+const file = (path: string, text: string): SourceFile => ({ path, text });
+
+Deno.test("files, functions and lines keep to the house's sizes", () => {
+  assert.deepEqual(sources.filter(isCode).flatMap(sizeComplaints), []);
+});
+
+Deno.test("imports follow the direction of dependencies", () => {
+  assert.deepEqual(directionComplaints(sources), []);
+});
+
+Deno.test("no imports go in a circle", () => {
+  assert.deepEqual(cycleComplaints(sources), []);
+});
+
+Deno.test("no file or folder has a name that says nothing", () => {
+  assert.deepEqual(nameComplaints(sources), []);
+});
+
+Deno.test("no word stands that must not", () => {
+  assert.deepEqual(sources.flatMap(wordComplaints), []);
+});
+
+Deno.test("every task starts a script that exists", () => {
+  const paths = new Set(sources.map(({ path }) => path));
+  for (const [name, { command }] of Object.entries(manifest.tasks)) {
+    for (const [script] of command.matchAll(/\b[\w/]+\.ts\b/g)) {
+      assert.ok(paths.has(script), `${name}: ${script}`);
+    }
+  }
+});
+
+Deno.test("the tasks run the command line with the permissions of the packaged file", () => {
+  for (const name of ["khachapuri", "deploy-spec"] as const) {
+    const { command } = manifest.tasks[name];
+    const given = command.split(" ").filter((word) => word.startsWith("--allow-"));
+    assert.deepEqual(given, PERMISSIONS);
+  }
+});
+
+Deno.test("importsOf() tells static, lazy and type imports apart", () => {
+  const text = 'import type { A } from "./a.ts";\nimport {\n  b,\n} from "../b.ts";\n' +
+    'export { c } from "c";\nconst d = () => import("./d.ts");\n';
+  assert.deepEqual(importsOf(file("lib/cli/x.ts", text)), [
+    { file: "lib/cli/x.ts", target: "lib/cli/a.ts", isLazy: false, isTypeOnly: true },
+    { file: "lib/cli/x.ts", target: "lib/b.ts", isLazy: false, isTypeOnly: false },
+    { file: "lib/cli/x.ts", target: "c", isLazy: false, isTypeOnly: false },
+    { file: "lib/cli/x.ts", target: "lib/cli/d.ts", isLazy: true, isTypeOnly: false },
+  ]);
+});
+
+Deno.test("the rules catch what breaks them", () => {
+  const up = file("lib/ipfs/a.ts", 'import { b } from "../chain/b.ts";\n');
+  assert.deepEqual(directionComplaints([up]), ["lib/ipfs/a.ts may not import lib/chain/b.ts"]);
+  const out = file("sandbox/a.ts", 'import { c } from "../lib/config.ts";\n');
+  assert.equal(directionComplaints([out]).length, 1);
+  const ring = [
+    file("a.ts", 'import { b } from "./b.ts";\n'),
+    file("b.ts", 'import { a } from "./a.ts";\n'),
+  ];
+  assert.deepEqual(cycleComplaints(ring), ["a.ts → b.ts → a.ts"]);
+  const body = "  x();\n".repeat(70);
+  const long = file("a.ts", `function f(): void {\n${body}}\nfunction g(): void {\n  x();\n}\n`);
+  assert.deepEqual(sizeComplaints(long), ["a.ts:1: 72 lines"]);
+  assert.equal(sizeComplaints(file("a.ts", "x();\n".repeat(401))).length, 1);
+  assert.equal(sizeComplaints(file("a.ts", `// ${"é ".repeat(49)}\n`)).length, 1);
+  assert.equal(nameComplaints([file("lib/utils/a.ts", ""), file("lib/a/common.ts", "")]).length, 2);
+  const words = ["deno run -" + "A main.ts", "--allow-" + "all", "// TO" + "DO: x"];
+  for (const word of words) assert.equal(wordComplaints(file("a.md", word)).length, 1, word);
+  assert.deepEqual(wordComplaints(file("a.md", "curl -A agent/1.0 https://x")), []);
+});
