@@ -11,10 +11,10 @@ import {
 import { KhachapuriError } from "../errors.ts";
 import type { DepositAuthorization } from "../payment_header.ts";
 import type { Permit } from "../permit.ts";
-import { escrowAbi } from "./abi.ts";
+import { escrowAbi, usdcAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
 import type { RefusalMessages } from "./refusal.ts";
-import { formatUsdc, readUsdcBalance, usdcAbi } from "./usdc.ts";
+import { formatUsdc, readUsdcBalance } from "./usdc.ts";
 
 /** What a payer has set aside for one provider. */
 export interface Allowance {

@@ -31,13 +31,3 @@ export function parseName(text: string): Name {
     });
   }
 }
-
-/**
- * The name one level up and the label below it; null parent is the root.
- * @param name normalised
- */
-export function splitName(name: string): { label: string; parent: string | null } {
-  const dot = name.indexOf(".");
-  if (dot < 0) return { label: name, parent: null };
-  return { label: name.slice(0, dot), parent: name.slice(dot + 1) };
-}

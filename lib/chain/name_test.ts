@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../errors.ts";
-import { parseName, splitName } from "./name.ts";
+import { parseName } from "./name.ts";
 
 // EIP-137, "namehash algorithm", and ENSIP-1's table.
 Deno.test("parseName() gives the namehashes of EIP-137", () => {
@@ -35,9 +35,4 @@ Deno.test("parseName() refuses what ENSIP-15 disallows, in words", () => {
       JSON.stringify(text),
     );
   }
-});
-
-Deno.test("splitName() takes the leftmost label off", () => {
-  assert.deepEqual(splitName("a.b.eth"), { label: "a", parent: "b.eth" });
-  assert.deepEqual(splitName("eth"), { label: "eth", parent: null });
 });

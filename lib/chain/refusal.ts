@@ -1,5 +1,10 @@
 /** What a chain says no with, in words: reverts become `chain_refused`, the rest `chain_unavailable`. */
-import { BaseError, ContractFunctionRevertedError, InsufficientFundsError } from "viem";
+import {
+  BaseError,
+  ContractFunctionRevertedError,
+  ContractFunctionZeroDataError,
+  InsufficientFundsError,
+} from "viem";
 import { KhachapuriError } from "../errors.ts";
 
 type Arguments = readonly unknown[];
@@ -21,6 +26,12 @@ export function asChainError(
   if (!(thrown instanceof BaseError)) throw thrown;
   const revert = thrown.walk((error) => error instanceof ContractFunctionRevertedError);
   if (revert instanceof ContractFunctionRevertedError) return refusalOf(revert, messages);
+  if (thrown.walk((error) => error instanceof ContractFunctionZeroDataError)) {
+    return new KhachapuriError("chain_refused", "there is no such contract at that address", {
+      hints: ["is this the right chain, and the right address?"],
+      data: { reason: "NoContract" },
+    });
+  }
   if (lacksGasCoin(thrown)) {
     return new KhachapuriError("chain_refused", "the account has too little ETH for the gas", {
       hints: ["send it a little of the chain's own coin"],

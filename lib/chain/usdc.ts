@@ -1,18 +1,11 @@
 /** USDC: amounts as people write them, balances, and EIP-3009 signatures. */
-import { type Address, type Hex, type LocalAccount, parseAbi } from "viem";
+import { type Address, type Hex, type LocalAccount } from "viem";
 import { KhachapuriError } from "../errors.ts";
+import { usdcAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
 
 /** Decimals of USDC on every chain. */
 const DECIMALS = 6;
-
-export const usdcAbi = parseAbi([
-  "function name() view returns (string)",
-  "function version() view returns (string)",
-  "function balanceOf(address account) view returns (uint256)",
-  "function allowance(address owner, address spender) view returns (uint256)",
-  "function approve(address spender, uint256 value) returns (bool)",
-]);
 
 /**
  * Reads a decimal amount of USDC, e.g. "1.25".

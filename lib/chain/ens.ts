@@ -1,0 +1,208 @@
+/**
+ * What a provider's ENS name says about it. Only the standard resolver functions are read (addr of
+ * EIP-137, text of ENSIP-5), so that a ProviderResolver and any public resolver serve alike.
+ */
+import {
+  type Address,
+  BaseError,
+  ContractFunctionRevertedError,
+  ContractFunctionZeroDataError,
+  type Hex,
+  isAddressEqual,
+  parseAbi,
+  zeroAddress,
+} from "viem";
+import type { ContractLocation } from "../caip.ts";
+import type { Contracts } from "../config.ts";
+import { KhachapuriError } from "../errors.ts";
+import type { Chain } from "./client.ts";
+import { type Name, parseName } from "./name.ts";
+import { checkRecords, RECORD_KEYS, type RecordKey } from "./record.ts";
+import { asChainError } from "./refusal.ts";
+
+/** Where names are looked up; without either, ENS's own Universal Resolver where there is one. */
+export type NameSource = Pick<Contracts, "registry" | "universalResolver">;
+
+/** A provider as its name describes it. */
+export interface ProviderRecord {
+  /** Normalised (ENSIP-15). */
+  name: string;
+  node: Hex;
+  resolver: Address;
+  /** Whom payers allow and permits name. */
+  address: Address;
+  /** URL without a trailing slash; calls go to `{webDomain}/{cid}`. */
+  webDomain: string;
+  /** age recipients of the provider; specs are encrypted to them. */
+  recipients: string[];
+  /** Price of one credit, USDC base units. */
+  price: bigint;
+  /** keccak256 of the terms text; null when there are none. */
+  terms: Hex | null;
+  /** Where it is paid; null when it does not say. To be trusted only by `trustedEscrow`. */
+  escrow: ContractLocation | null;
+}
+
+/** ENS's Universal Resolver, by chain id (docs.ens.domains/learn/deployments). */
+const UNIVERSAL_RESOLVERS: Readonly<Record<number, Address>> = {
+  1: "0xeEeEEEeE14D718C2B47D9923Deab1335E144EeEe",
+  11155111: "0xeEeEEEeE14D718C2B47D9923Deab1335E144EeEe",
+};
+
+export const ensRegistryAbi = parseAbi([
+  "function owner(bytes32 node) view returns (address)",
+  "function resolver(bytes32 node) view returns (address)",
+  "function setResolver(bytes32 node, address resolver)",
+  "function setOwner(bytes32 node, address owner)",
+  "function setSubnodeOwner(bytes32 node, bytes32 label, address owner) returns (bytes32)",
+]);
+
+const resolverAbi = parseAbi([
+  "function addr(bytes32 node) view returns (address)",
+  "function text(bytes32 node, string key) view returns (string)",
+]);
+
+/** How one name's records are read. */
+interface RecordReader {
+  resolver: Address;
+  address(): Promise<Address | null>;
+  text(key: string): Promise<string | null>;
+}
+
+/**
+ * Resolves a provider's name.
+ * @throws KhachapuriError `invalid_name`; `not_found` when the name has no resolver or lacks a
+ *   record, which it names; `invalid_input` for a record that is malformed; `invalid_config` when
+ *   this chain has no names; `chain_unavailable`
+ */
+export async function resolveProvider(
+  chain: Chain,
+  nameText: string,
+  source: NameSource = {},
+): Promise<ProviderRecord> {
+  const name = parseName(nameText);
+  const reader = await readerOf(chain, name, source);
+  const { address, texts } = await readRecords(reader);
+  if (address === null) throw missing(name, "address (addr)");
+  const records = checkRecords(name.text, texts);
+  return { name: name.text, node: name.node, resolver: reader.resolver, address, ...records };
+}
+
+/** The raw records at one resolver, unchecked: what `register` compares with what should be. */
+export async function readRecordsAt(
+  chain: Chain,
+  name: Name,
+  resolver: Address,
+): Promise<RawRecords> {
+  return await readRecords(resolverReader(chain, name, resolver));
+}
+
+export interface RawRecords {
+  address: Address | null;
+  texts: Record<RecordKey, string | null>;
+}
+
+async function readRecords(reader: RecordReader): Promise<RawRecords> {
+  const [address, ...values] = await Promise.all([
+    reader.address(),
+    ...RECORD_KEYS.map((key) => reader.text(key)),
+  ]);
+  const texts = Object.fromEntries(RECORD_KEYS.map((key, i) => [key, values[i] ?? null]));
+  return { address, texts: texts as Record<RecordKey, string | null> };
+}
+
+async function readerOf(chain: Chain, name: Name, source: NameSource): Promise<RecordReader> {
+  const universal = source.universalResolver ??
+    (source.registry ? undefined : UNIVERSAL_RESOLVERS[chain.chainId]);
+  if (universal) return await universalReader(chain, name, universal);
+  if (source.registry) return await registryReader(chain, name, source.registry);
+  throw new KhachapuriError("invalid_config", `chain ${chain.chainId} has no names known to us`, {
+    hints: ["give --registry ADDRESS", "or set contracts in config.json"],
+  });
+}
+
+/** The name's resolver in an ENSRegistry; null when it has none. */
+export async function readResolver(
+  chain: Chain,
+  name: Name,
+  registry: Address,
+): Promise<Address | null> {
+  const call = { address: registry, abi: ensRegistryAbi, functionName: "resolver" };
+  const resolver = await chain.read<Address>({ ...call, args: [name.node] });
+  return isAddressEqual(resolver, zeroAddress) ? null : resolver;
+}
+
+async function registryReader(
+  chain: Chain,
+  name: Name,
+  registry: Address,
+): Promise<RecordReader> {
+  const resolver = await readResolver(chain, name, registry);
+  if (resolver === null) throw unregistered(name);
+  return resolverReader(chain, name, resolver);
+}
+
+function resolverReader(chain: Chain, name: Name, resolver: Address): RecordReader {
+  const read = <T>(functionName: string, args: readonly unknown[]) =>
+    orNull(
+      chain,
+      () =>
+        chain.public.readContract(
+          { address: resolver, abi: resolverAbi, functionName, args } as never,
+        ),
+    ) as Promise<T | null>;
+  return {
+    resolver,
+    address: async () => {
+      const address = await read<Address>("addr", [name.node]);
+      return address === null || isAddressEqual(address, zeroAddress) ? null : address;
+    },
+    text: async (key) => await read<string>("text", [name.node, key]) || null,
+  };
+}
+
+/** Through viem's ENS calls, which know ENSIP-10 wildcards and ERC-3668 gateways too. */
+async function universalReader(
+  chain: Chain,
+  name: Name,
+  universalResolverAddress: Address,
+): Promise<RecordReader> {
+  const about = { name: name.text, universalResolverAddress };
+  const resolver = await orNull(chain, () => chain.public.getEnsResolver(about));
+  if (resolver === null || isAddressEqual(resolver, zeroAddress)) throw unregistered(name);
+  return {
+    resolver,
+    address: () => orNull(chain, () => chain.public.getEnsAddress(about)),
+    text: (key) => orNull(chain, () => chain.public.getEnsText({ ...about, key })),
+  };
+}
+
+/** A resolver that reverts or is no resolver at all does not have the record; a silent chain throws. */
+async function orNull<T>(chain: Chain, read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await read();
+  } catch (error) {
+    const isAbsent = error instanceof BaseError &&
+      error.walk((inner) =>
+          inner instanceof ContractFunctionRevertedError ||
+          inner instanceof ContractFunctionZeroDataError
+        ) !== null;
+    if (isAbsent) return null;
+    throw asChainError(error, chain.endpoint);
+  }
+}
+
+function unregistered(name: Name): KhachapuriError {
+  return new KhachapuriError("not_found", `${name.text} has no resolver`, {
+    hints: [
+      "is it spelled right, and on this chain?",
+      "a provider runs `khachapuri register NAME`",
+    ],
+  });
+}
+
+function missing(name: Name, record: string): KhachapuriError {
+  return new KhachapuriError("not_found", `${name.text} has no record ${record}`, {
+    hints: ["its provider sets it with `khachapuri register NAME`"],
+  });
+}
