@@ -49,6 +49,11 @@ const UNIVERSAL_RESOLVERS: Readonly<Record<number, Address>> = {
   11155111: "0xeEeEEEeE14D718C2B47D9923Deab1335E144EeEe",
 };
 
+/** ENS's own Universal Resolver on a chain; null where there is none. */
+export function knownUniversalResolver(chainId: number): Address | null {
+  return UNIVERSAL_RESOLVERS[chainId] ?? null;
+}
+
 export const ensRegistryAbi = parseAbi([
   "function owner(bytes32 node) view returns (address)",
   "function resolver(bytes32 node) view returns (address)",
@@ -113,7 +118,7 @@ async function readRecords(reader: RecordReader): Promise<RawRecords> {
 
 async function readerOf(chain: Chain, name: Name, source: NameSource): Promise<RecordReader> {
   const universal = source.universalResolver ??
-    (source.registry ? undefined : UNIVERSAL_RESOLVERS[chain.chainId]);
+    (source.registry ? null : knownUniversalResolver(chain.chainId));
   if (universal) return await universalReader(chain, name, universal);
   if (source.registry) return await registryReader(chain, name, source.registry);
   throw new KhachapuriError("invalid_config", `chain ${chain.chainId} has no names known to us`, {

@@ -49,7 +49,10 @@ export const ESCROW_MESSAGES: RefusalMessages = {
   AllowanceDecrease: ([price, credits]) =>
     `${credits} credits at ${formatUsdc(price as bigint)} USDC are allowed already, ` +
     "and can only rise; revoke to lower them",
-  SignerLocked: ([signer]) => `while credits are left the signer stays ${signer}; revoke first`,
+  SignerLocked: ([signer]) =>
+    `while credits are left the signer stays ${
+      signer === zeroAddress ? "the payer itself" : signer
+    }; revoke first`,
   NothingThawing: () => "there are no credits to take back",
   StillThawing: ([thawEnd]) => `the credits thaw until ${date(thawEnd)}`,
   NotOperator: ([provider, caller]) => `${caller} may not settle for ${provider}`,

@@ -1,5 +1,5 @@
 /** USDC: amounts as people write them, balances, and EIP-3009 signatures. */
-import { type Address, type Hex, type LocalAccount } from "viem";
+import type { Address, Hex, LocalAccount } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { usdcAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
