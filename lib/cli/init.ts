@@ -7,6 +7,7 @@ import { parseName } from "../chain/name.ts";
 import { parseConfig } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { generateIdentity, recipientOf, writeKeyFile } from "../spec/keys.ts";
+import { isConfidential } from "../web_url.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { systemdUnit, TERMS_TEMPLATE } from "./init_files.ts";
 
@@ -184,11 +185,8 @@ async function assertFree(paths: readonly string[]): Promise<void> {
 /** @throws KhachapuriError `usage` unless it is https, or http to this machine */
 function checkedDomain(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
-  const isLoopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url?.hostname ?? "");
   const isBare = url?.username === "" && url.search === "" && url.hash === "";
-  if (isBare && (url.protocol === "https:" || (url.protocol === "http:" && isLoopback))) {
-    return url.href.replace(/\/$/, "");
-  }
+  if (isBare && isConfidential(url)) return url.href.replace(/\/$/, "");
   throw new KhachapuriError("usage", `--domain is not an https URL: ${text}`, {
     hints: ["callers send permits, which are as good as money, over https only"],
   });

@@ -1,0 +1,205 @@
+/**
+ * Calling a deployment by its provider's name, the way curl calls a URL, and paying for it with a
+ * permit of one's own when that is wanted. A permit is signed for the address that the name
+ * resolved to and for an escrow that the client knew before; what a server says about money never
+ * decides whom we pay, it only decides whether we are asked to.
+ */
+import type { Address, Hex, LocalAccount } from "viem";
+import { formatCid, parseCid } from "../cid.ts";
+import type { Chain } from "../chain/client.ts";
+import { trustedEscrow } from "../chain/deployments.ts";
+import { type ProviderRecord, resolveProvider } from "../chain/ens.ts";
+import { readConsumed, thawingPeriod } from "../chain/escrow.ts";
+import { clientLane } from "../chain/lane.ts";
+import { formatUsdc } from "../chain/usdc.ts";
+import type { Contracts } from "../config.ts";
+import { KhachapuriError } from "../errors.ts";
+import { RUN_TIMEOUT_MS } from "../limits.ts";
+import {
+  type CreditsOffer,
+  decodePaymentRequired,
+  encodePaymentHeader,
+  PAYMENT_REQUIRED_HEADER,
+  PAYMENT_SIGNATURE_HEADER,
+} from "../payment_header.ts";
+import { signPermit } from "../permit.ts";
+import { isConfidential } from "../web_url.ts";
+
+/** Which deployment, at whose. */
+export interface CallTarget {
+  name: string;
+  /** Canonical. */
+  cid: string;
+  /** Path and query within the deployment; "" or with a leading slash. */
+  path: string;
+}
+
+/** A request without a place to go. */
+export interface CallRequest {
+  method: string;
+  headers: readonly (readonly [string, string])[];
+  body: Uint8Array<ArrayBuffer> | null;
+}
+
+export interface CallOptions {
+  target: CallTarget;
+  request: CallRequest;
+  /** Pay with a permit: at once, when the provider asks for it, or not at all. */
+  pay: "always" | "when asked" | "never";
+  /** Loaded when something is signed. */
+  account: () => Promise<LocalAccount>;
+  /** Clients that share an account take a lane each. */
+  laneLabel?: string;
+  signal?: AbortSignal;
+  fetch?: typeof fetch;
+  now?: () => number;
+}
+
+export interface CallAnswer {
+  url: URL;
+  response: Response;
+  /** The permit that went along; null when the owner paid, or nobody. */
+  paid: { payer: Address; lane: Hex; credits: bigint; price: bigint } | null;
+}
+
+/** A permit signed now should not be worth money tomorrow: seconds until its deadline. */
+const PERMIT_LIFE_SECONDS = 3_600n;
+
+/**
+ * Reads NAME/CID[/path][?query].
+ * @throws KhachapuriError `usage`, `invalid_cid`
+ */
+export function parseCallTarget(text: string): CallTarget {
+  const match = /^([^/?#]+)\/([^/?#]+)((?:\/[^?#]*)?(?:\?[^#]*)?)$/.exec(text);
+  if (!match || text.includes("://")) {
+    throw new KhachapuriError("usage", `not NAME/CID[/path]: ${text}`, {
+      hints: ["e.g. paolo.eth/bafk…/hello?name=Nino"],
+    });
+  }
+  return { name: match[1]!, cid: formatCid(parseCid(match[2]!)), path: match[3]! };
+}
+
+/** `{webDomain}/{cid}[/path][?query]`, which stays at the provider whatever the path says. */
+export function callUrl(webDomain: string, target: CallTarget): URL {
+  const base = `${webDomain}/${target.cid}`;
+  const url = new URL(base + target.path);
+  const prefix = new URL(base).href;
+  const isBelow = url.href === prefix || /^[/?]/.test(url.href.slice(prefix.length));
+  if (url.href.startsWith(prefix) && isBelow) return url;
+  throw new KhachapuriError("usage", `the path leads out of the deployment: ${target.path}`);
+}
+
+/**
+ * Makes the call.
+ * @throws KhachapuriError from resolving the name; `usage` rather than sending a permit where others
+ *   can read it; `untrusted_escrow`; `payment_required` when more is asked than the name says
+ */
+export async function callDeployment(
+  chain: Chain,
+  contracts: Contracts,
+  options: CallOptions,
+): Promise<CallAnswer> {
+  const record = await resolveProvider(chain, options.target.name, contracts);
+  const url = callUrl(record.webDomain, options.target);
+  const send = (headers: CallRequest["headers"]) => sendRequest(url, headers, options);
+  const { headers } = options.request;
+  if (options.pay !== "always") {
+    const response = await send(headers);
+    const offers = options.pay === "never" ? [] : offersOf(response);
+    if (offers.length === 0) return { url, response, paid: null };
+    assertAsAnnounced(record, offers);
+    await response.body?.cancel();
+  }
+  const { header, paid } = await signedPayment(chain, contracts, record, url, options);
+  const response = await send([...headers, [PAYMENT_SIGNATURE_HEADER, header]]);
+  return { url, response, paid };
+}
+
+async function sendRequest(
+  url: URL,
+  headers: CallRequest["headers"],
+  options: CallOptions,
+): Promise<Response> {
+  const { request, signal } = options;
+  try {
+    return await (options.fetch ?? fetch)(url, {
+      method: request.method,
+      headers: headers.map(([name, value]): [string, string] => [name, value]),
+      body: request.body,
+      // A redirect must not carry a permit, or a caller's data, to somebody else.
+      redirect: "manual",
+      ...(signal ? { signal } : {}),
+    });
+  } catch (cause) {
+    if (signal?.aborted) throw cause;
+    throw new KhachapuriError("provider_unavailable", `${url.origin} can't be reached`, {
+      cause,
+      hints: ["try again, or ask the provider"],
+    });
+  }
+}
+
+/** What a 402 of the provider's own (a program can't print the header) asks for. */
+function offersOf(response: Response): CreditsOffer[] {
+  const header = response.headers.get(PAYMENT_REQUIRED_HEADER);
+  if (response.status !== 402 || header === null) return [];
+  return decodePaymentRequired(header).offers;
+}
+
+/** A server may ask for less than the name announces, never for more or for somebody else. */
+function assertAsAnnounced(record: ProviderRecord, offers: readonly CreditsOffer[]): void {
+  const offer = offers.find(({ payTo }) => payTo === record.address);
+  if (!offer) {
+    const { payTo } = offers[0]!;
+    const message = `${record.webDomain} wants ${payTo} paid, but ${record.name} is ` +
+      record.address;
+    throw new KhachapuriError("payment_required", message);
+  }
+  if (offer.pricePerCredit <= record.price) return;
+  const asked = `${formatUsdc(offer.pricePerCredit)} USDC a credit`;
+  const message = `${record.webDomain} asks ${asked}, ${record.name} says ` +
+    formatUsdc(record.price);
+  throw new KhachapuriError("payment_required", message);
+}
+
+async function signedPayment(
+  chain: Chain,
+  contracts: Contracts,
+  record: ProviderRecord,
+  url: URL,
+  options: CallOptions,
+) {
+  if (!isConfidential(url)) {
+    throw new KhachapuriError("usage", `no permit over plain http to ${url.host}`, {
+      hints: ["whoever reads it on the way can spend it; the provider needs an https URL"],
+    });
+  }
+  const { chainId } = chain;
+  const escrow = trustedEscrow(record, { chainId, escrow: contracts.escrow });
+  const account = await options.account();
+  const lane = clientLane(account.address, options.laneLabel);
+  const consumed = await readConsumed(chain, escrow, account.address, record.address, lane);
+  const nowSeconds = BigInt(Math.floor((options.now ?? Date.now)() / 1000));
+  const permit = await signPermit(account, { chainId, escrow }, {
+    payer: account.address,
+    provider: record.address,
+    lane,
+    price: record.price,
+    credits: consumed + 1n,
+    deadline: nowSeconds + PERMIT_LIFE_SECONDS,
+  });
+  const accepted: CreditsOffer = {
+    chainId,
+    escrow,
+    asset: contracts.usdc,
+    payTo: record.address,
+    pricePerCredit: record.price,
+    maxTimeoutSeconds: RUN_TIMEOUT_MS / 1000,
+    thawingPeriodSeconds: Number(await thawingPeriod(chain, escrow)),
+  };
+  const { payer, credits, price } = permit;
+  return {
+    header: encodePaymentHeader({ accepted, permit }),
+    paid: { payer, lane, credits, price },
+  };
+}

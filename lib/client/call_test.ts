@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import type { Address } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { anvilAccount, startAnvil } from "../../tests/world/anvil.ts";
+import { deployUsdc } from "../../tests/world/usdc.ts";
+import { connect } from "../chain/client.ts";
+import { deployContracts } from "../chain/deploy.ts";
+import { clientLane } from "../chain/lane.ts";
+import { assignName, registerProvider } from "../chain/registry.ts";
+import {
+  type CreditsOffer,
+  decodePaymentHeader,
+  paymentRequired,
+  toHeader,
+} from "../payment_header.ts";
+import { recoverPermitSigner } from "../permit.ts";
+import { callDeployment, type CallOptions, callUrl, parseCallTarget } from "./call.ts";
+
+const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
+const PROVIDER = anvilAccount(1).address;
+const PRICE = 1_000n;
+const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
+
+Deno.test("parseCallTarget() reads NAME/CID[/path][?query] and nothing else", () => {
+  const base = { name: "paolo.eth", cid: CID };
+  assert.deepEqual(parseCallTarget(`paolo.eth/${CID}`), { ...base, path: "" });
+  assert.deepEqual(parseCallTarget(`paolo.eth/${CID}/a/b?c=d`), { ...base, path: "/a/b?c=d" });
+  assert.deepEqual(parseCallTarget(`paolo.eth/${CID}?c`), { ...base, path: "?c" });
+  for (const text of ["paolo.eth", `https://paolo.eth/${CID}`, `/${CID}`, `paolo.eth/${CID}#x`]) {
+    assert.throws(() => parseCallTarget(text), { code: "usage" }, text);
+  }
+  assert.throws(() => parseCallTarget("paolo.eth/hello"), { code: "invalid_cid" });
+});
+
+Deno.test("callUrl() keeps the call inside the deployment", () => {
+  const url = (path: string) => callUrl("https://p.example", { name: "a", cid: CID, path }).href;
+  assert.equal(url("/a b?q=1"), `https://p.example/${CID}/a%20b?q=1`);
+  assert.equal(url(""), `https://p.example/${CID}`);
+  for (const path of ["/../other", "/%2e%2e/other", "/a/../../other", "/..\\other"]) {
+    assert.throws(() => url(path), { code: "usage" }, path);
+  }
+});
+
+/** A server that remembers what it was sent and answers from a list. */
+function server(...answers: Response[]) {
+  const seen: { url: string; headers: Headers; redirect: string | undefined }[] = [];
+  const fetch = ((input: URL, init: RequestInit) => {
+    const { headers, redirect } = init;
+    seen.push({ url: input.href, headers: new Headers(headers), redirect });
+    return Promise.resolve(answers.shift() ?? new Response("ok"));
+  }) as unknown as typeof globalThis.fetch;
+  return { seen, fetch };
+}
+
+async function startNames() {
+  const anvil = await startAnvil();
+  const chain = await connect(anvil.url);
+  const root = anvilAccount(0);
+  const usdc = await deployUsdc(chain, root);
+  const { escrow, registry } = await deployContracts(chain, root, {
+    usdc,
+    thawingPeriodSeconds: 3_600n,
+  });
+  await assignName(chain, root, registry, "paolo.eth", PROVIDER);
+  await registerProvider(chain, anvilAccount(1), {
+    registry,
+    name: "paolo.eth",
+    records: {
+      address: PROVIDER,
+      webDomain: "https://p.example",
+      recipients: ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"],
+      price: PRICE,
+      terms: null,
+      escrow: { chainId: chain.chainId, address: escrow },
+    },
+  });
+  const contracts = { escrow, usdc, registry };
+  const call = (options: Partial<CallOptions>) =>
+    callDeployment(chain, contracts, {
+      target: { name: "paolo.eth", cid: CID, path: "/hi" },
+      request: { method: "POST", headers: [["x-a", "b"]], body: null },
+      pay: "when asked",
+      account: () => Promise.resolve(account),
+      now: () => 1_000_000,
+      ...options,
+    });
+  const offer: CreditsOffer = {
+    chainId: chain.chainId,
+    escrow,
+    asset: usdc,
+    payTo: PROVIDER,
+    pricePerCredit: PRICE,
+    maxTimeoutSeconds: 15,
+    thawingPeriodSeconds: 3_600,
+  };
+  return { chain, escrow, call, offer, [Symbol.asyncDispose]: () => anvil.stop() };
+}
+
+function refusal(offer: CreditsOffer): Response {
+  const required = toHeader(paymentRequired([offer], { url: "/x" }));
+  return new Response("{}", { status: 402, headers: { "payment-required": required } });
+}
+
+Deno.test("callDeployment() pays only when asked, and then for the address the name says", async () => {
+  await using names = await startNames();
+  const free = server();
+  const answer = await names.call({ fetch: free.fetch });
+  assert.equal(answer.paid, null);
+  assert.equal(free.seen[0]!.headers.get("payment-signature"), null);
+  assert.equal(free.seen[0]!.headers.get("x-a"), "b");
+  assert.equal(free.seen[0]!.redirect, "manual");
+
+  const asking = server(refusal(names.offer), new Response("paid"));
+  const paid = await names.call({ fetch: asking.fetch });
+  assert.equal(await paid.response.text(), "paid");
+  assert.equal(asking.seen.length, 2);
+  const header = asking.seen[1]!.headers.get("payment-signature")!;
+  const domain = { chainId: names.chain.chainId, escrow: names.escrow };
+  const { permit } = decodePaymentHeader(header, { ...domain, provider: PROVIDER });
+  assert.equal(permit.credits, 1n);
+  assert.equal(permit.price, PRICE);
+  assert.equal(permit.deadline, 4_600n);
+  assert.equal(permit.lane, clientLane(account.address));
+  assert.equal(await recoverPermitSigner(domain, permit), account.address);
+
+  const never = server(refusal(names.offer));
+  assert.equal((await names.call({ fetch: never.fetch, pay: "never" })).response.status, 402);
+  const always = server();
+  assert.equal((await names.call({ fetch: always.fetch, pay: "always" })).paid?.price, PRICE);
+  assert.equal(always.seen.length, 1);
+});
+
+Deno.test("callDeployment() refuses a server that wants more, or somebody else, paid", async () => {
+  await using names = await startNames();
+  const thief: Address = "0x000000000000000000000000000000000000dEaD";
+  for (const lie of [{ payTo: thief }, { pricePerCredit: PRICE + 1n }]) {
+    const { seen, fetch } = server(refusal({ ...names.offer, ...lie }));
+    await assert.rejects(names.call({ fetch }), { code: "payment_required" });
+    assert.equal(seen.length, 1);
+  }
+  const other = server(refusal({ ...names.offer, escrow: thief }));
+  await names.call({ fetch: other.fetch });
+  const header = other.seen[1]!.headers.get("payment-signature")!;
+  assert.equal(decodePaymentHeader(header).accepted.escrow, names.escrow, "signs for its own");
+});
+
+Deno.test("callDeployment() says when a provider can't be reached", async () => {
+  await using names = await startNames();
+  const fetch = () => Promise.reject(new TypeError("connection refused"));
+  await assert.rejects(names.call({ fetch }), { code: "provider_unavailable" });
+});
