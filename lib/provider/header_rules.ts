@@ -1,0 +1,32 @@
+/** Which header fields pass between the caller's connection and a program, in both directions. */
+
+/** RFC 9110 section 7.6.1, and what older software sends: one connection's, not the message's. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** RFC 9110 section 5.6.2. */
+export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** The field names that `Connection` declares to be this connection's own. */
+export function connectionOptions(connection: string | null): ReadonlySet<string> {
+  return new Set((connection ?? "").toLowerCase().split(",").map((name) => name.trim()));
+}
+
+/**
+ * Whether a field is for the two ends alone. Money is the provider's: a program neither sees a
+ * payment (a permit is a bearer secret) nor says anything about one.
+ * @param name in lower case
+ */
+export function isEndToEnd(name: string, connection: ReadonlySet<string>): boolean {
+  if (HOP_BY_HOP.has(name) || connection.has(name)) return false;
+  return name !== "payer" && !name.startsWith("payment-") && !name.startsWith("x-payment");
+}
