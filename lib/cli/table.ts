@@ -21,6 +21,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./init.ts")).init,
   },
   {
+    name: "doctor",
+    group: "provider",
+    summary: "look at this machine and say what is missing",
+    load: async () => (await import("./doctor.ts")).doctor,
+  },
+  {
     name: "serve",
     group: "provider",
     summary: "run the provider of this machine",

@@ -1,0 +1,40 @@
+/** `doctor`: what is missing on this machine, and what to do about it. */
+import { KhachapuriError } from "../errors.ts";
+import { checkup, type Finding } from "../provider/checkup.ts";
+import { resolveFromHome } from "../config.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
+
+const MARKS = { good: "ok  ", doubtful: "warn", bad: "FAIL" } as const;
+
+export const doctor = defineCommand({
+  usage: "",
+  details: [
+    "Looks at keys, chain, contracts and gateways, and on a provider's machine at the sandbox, the " +
+    "terms, the operator and the name's records. Changes nothing.",
+    "The exit code is that of the first failure.",
+  ],
+  examples: ["doctor", "doctor --home /var/lib/khachapuri --json"],
+  options: {},
+  async run(context) {
+    const { out } = context;
+    out.progress("looking");
+    const config = await context.config();
+    const findings = await checkup({ config, keysPath: await providerKeysPath(context) });
+    out.result({ findings }, findings.flatMap(findingLines));
+    const bad = findings.find((finding) => finding.state === "bad");
+    if (!bad) return;
+    const count = findings.filter((finding) => finding.state === "bad").length;
+    throw new KhachapuriError(bad.code ?? "internal", `${count} of ${findings.length} failed`);
+  },
+});
+
+/** `serve` takes its keys from where the provider section says. */
+async function providerKeysPath(context: CommandContext): Promise<string> {
+  const config = await context.config();
+  if (context.flags.keys !== undefined || !config.provider) return context.keysPath;
+  return resolveFromHome(config, config.provider.keyFile);
+}
+
+function findingLines({ state, part, detail, hints }: Finding): string[] {
+  return [`${MARKS[state]}  ${part}: ${detail}`, ...hints.map((hint) => `        ${hint}`)];
+}
