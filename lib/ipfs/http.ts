@@ -138,7 +138,9 @@ function refusal(response: Response, url: URL, now: number): KhachapuriError {
  */
 export function parseRetryAfter(header: string | null, now: number): number | null {
   if (header === null) return null;
-  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - now) / 1_000;
+  // Dates are GMT by definition; whatever else Date.parse would accept is no answer to "when".
+  const date = header.endsWith(" GMT") ? Date.parse(header) : NaN;
+  const seconds = /^\d+$/.test(header) ? Number(header) : (date - now) / 1_000;
   if (Number.isNaN(seconds)) return null;
   return Math.min(Math.max(Math.ceil(seconds), 1), GATEWAY_BACKOFF_SECONDS_MAX);
 }

@@ -11,6 +11,7 @@ import type { Dag } from "../../lib/ipfs/dag.ts";
 export interface Exchange {
   path: string;
   format: "car" | "raw";
+  dag: Dag;
   /** The honest answer's body. */
   honest: Uint8Array;
   send(bytes: Uint8Array | string): Promise<void>;
@@ -26,6 +27,8 @@ export interface HostileGateway extends AsyncDisposable {
   url: string;
   /** Paths with query, in the order in which they were asked. */
   requests: string[];
+  /** Resolves with the first request. */
+  asked: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -35,10 +38,15 @@ const TYPES = { car: "application/vnd.ipld.car; version=1", raw: "application/vn
 export function startHostileGateway(dag: Dag, behaviour: Behaviour): HostileGateway {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const requests: string[] = [];
+  const first = Promise.withResolvers<void>();
   const connections = new Map<Deno.Conn, Promise<void>>();
   const accepting = (async () => {
     for await (const connection of listener) {
-      const done = serve(connection, dag, behaviour, requests).finally(() =>
+      const noted: Behaviour = (exchange) => {
+        first.resolve();
+        return behaviour(exchange);
+      };
+      const done = serve(connection, dag, noted, requests).finally(() =>
         connections.delete(connection)
       );
       connections.set(connection, done);
@@ -51,7 +59,8 @@ export function startHostileGateway(dag: Dag, behaviour: Behaviour): HostileGate
     await Promise.all(connections.values());
   };
   const { port } = listener.addr as Deno.NetAddr;
-  return { url: `http://127.0.0.1:${port}`, requests, stop, [Symbol.asyncDispose]: stop };
+  const url = `http://127.0.0.1:${port}`;
+  return { url, requests, asked: first.promise, stop, [Symbol.asyncDispose]: stop };
 }
 
 async function serve(
@@ -71,7 +80,15 @@ async function serve(
       while (rest.length > 0) rest = rest.subarray(await connection.write(rest));
     };
     const closed = untilClosed(connection);
-    await behaviour({ path, format, honest: honestBody(dag, url, format), send, closed, turn });
+    await behaviour({
+      path,
+      format,
+      dag,
+      honest: honestBody(dag, url, format),
+      send,
+      closed,
+      turn,
+    });
   } catch {
     // The client hung up, which is what most of these tests hope for.
   } finally {
@@ -195,13 +212,14 @@ export const unrelatedForever: Behaviour = async (exchange) => {
   }
 };
 
-/** The whole CAR, then the same blocks again and again. */
+/** The root, and then the root again and again. */
 export const repeatForever: Behaviour = async (exchange) => {
+  const { root, blocks } = exchange.dag;
+  const empty = writeCar({ root, blocks: [] });
   await exchange.send(head(exchange));
-  const start = exchange.honest.subarray(0, exchange.honest.length / 2);
-  await exchange.send(start);
-  const headerBytes = 1 + exchange.honest[0]!;
-  for (;;) await exchange.send(exchange.honest.subarray(headerBytes));
+  await exchange.send(empty);
+  const section = writeCar({ root, blocks: [blocks[0]!] }).subarray(empty.length);
+  for (;;) await exchange.send(section);
 };
 
 /** An error message behind the content, as Kubo does when it must cut a stream. */
