@@ -170,6 +170,8 @@ async function respond(
       answer = parsed;
       const reader = parsed.body.getReader();
       first = (await reader.read()).value ?? null;
+      // A program whose input was cut off may still say something: that is no answer.
+      if (running.body.overflow) throw running.body.overflow;
       await assertAnswered(running, parsed, first);
       return reader;
     })

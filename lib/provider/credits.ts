@@ -3,7 +3,7 @@
  * the program starts, charged or released when it has ended. With `settle: "each"` the escrow has
  * mined `consume(price, permit)` before the reservation exists.
  */
-import type { Address, Hex } from "viem";
+import type { Address } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import {
   assertPermitAlive,
@@ -69,11 +69,7 @@ export function createCredits(options: CreditsOptions): Credits {
   const now = options.now ?? Date.now;
   const recover = rememberSigners(domain);
 
-  async function viewFor(bill: Bill): Promise<PayerView> {
-    const lanes = new Set<Hex>([bill.lane]);
-    for (const lane of ledger.lanesOf(bill.payer)) lanes.add(lane.lane);
-    return await payers.view(bill.payer, [...lanes], options.viewAgeMs);
-  }
+  const viewFor = ({ payer, lane }: Bill) => payers.view(payer, lane, options.viewAgeMs);
 
   /** Everything but the counters, which are looked at without a pause before reserving. */
   async function assertPermit(bill: Bill, view: PayerView): Promise<void> {
@@ -93,7 +89,7 @@ export function createCredits(options: CreditsOptions): Credits {
     const lane = ledger.lane(bill.payer, bill.lane);
     assertLane(bill, view, lane);
     const isPaid = options.consume !== null && lane !== undefined && prepaid(lane) > 0n;
-    if (!isPaid) assertAvailable(bill, view, ledger.lanesOf(bill.payer));
+    if (!isPaid) assertAvailable(bill, view, ledger);
     return view;
   }
 
@@ -116,7 +112,7 @@ export function createCredits(options: CreditsOptions): Credits {
     const { payer, lane: id, permit } = bill;
     const lane = ledger.lane(payer, id);
     assertLane(bill, view, lane);
-    assertAvailable(bill, view, ledger.lanesOf(payer));
+    assertAvailable(bill, view, ledger);
     const entries: Entry[] = lane ? [] : [openEntry(bill, view)];
     if (isBetter(bill, lane)) entries.push({ kind: "permit", payer, lane: id, permit });
     return await hold(ledger, bill, entries, view);
@@ -150,7 +146,7 @@ async function hold(
     return {
       chargedCredits: 1n,
       cumulativeCredits: lane.charged + 1n,
-      availableCredits: clamp(available(view, ledger.lanesOf(payer))),
+      availableCredits: clamp(available(view, payer, ledger)),
     };
   }
 
@@ -167,16 +163,23 @@ async function hold(
 }
 
 /**
- * Credits that may still be promised: `credits − thawing − outstanding`. The outstanding part is
- * counted from the same block as the credits, so a settlement moves both sides at once.
+ * Credits that may still be promised: `credits − thawing − outstanding`. What is outstanding is
+ * counted from the block of the credits, so that a settlement moves both sides at once.
  */
-export function available(view: PayerView, lanes: Iterable<Lane>): bigint {
-  let left = view.credits - view.thawingCredits;
-  for (const lane of lanes) {
-    const consumed = view.consumed.get(lane.lane) ?? lane.settled;
-    left += consumed - lane.charged - lane.reserved;
+export function available(
+  view: PayerView,
+  payer: Address,
+  ledger: Pick<Ledger, "account" | "lane">,
+): bigint {
+  const left = view.credits - view.thawingCredits;
+  const account = ledger.account(payer);
+  if (!account) return left;
+  let consumed = account.settled;
+  for (const [id, count] of view.consumed) {
+    const lane = ledger.lane(payer, id);
+    if (lane) consumed += count - lane.settled;
   }
-  return left;
+  return left + consumed - account.charged - account.reserved;
 }
 
 function openEntry(bill: Bill, view: PayerView): Entry {
@@ -204,8 +207,8 @@ function assertLane(bill: Bill, view: PayerView, lane: Lane | undefined): void {
   throw refusal(bill, "the permit is used up", "sign one for more credits on the same lane");
 }
 
-function assertAvailable(bill: Bill, view: PayerView, lanes: Iterable<Lane>): void {
-  if (available(view, lanes) > 0n) return;
+function assertAvailable(bill: Bill, view: PayerView, ledger: Ledger): void {
+  if (available(view, bill.payer, ledger) > 0n) return;
   throw refusal(bill, "the payer has no credits left with this provider", "allow more credits");
 }
 

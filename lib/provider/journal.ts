@@ -25,7 +25,14 @@ export type Entry =
   }
   | { kind: "charge"; payer: Address; lane: Hex; reservation: number; outcome: Outcome }
   | { kind: "release"; payer: Address; lane: Hex; reservation: number; reason: string }
-  | { kind: "settle"; payer: Address; lane: Hex; credits: bigint; transaction: Hex | null }
+  | {
+    kind: "settle";
+    payer: Address;
+    lane: Hex;
+    credits: bigint;
+    block: bigint;
+    transaction: Hex | null;
+  }
   | { kind: "skip"; payer: Address; lane: Hex; credits: bigint; reason: string; transaction: Hex };
 
 /** Consecutive unsettled credits at one price, up to the cumulative count `credits`. */
@@ -43,6 +50,8 @@ export interface Lane {
   reserved: bigint;
   /** Cumulative credits that the escrow has taken, as far as we have seen. */
   settled: bigint;
+  /** The block of the last settlement: views of earlier blocks do not know it yet. */
+  settledBlock: bigint;
   /** The permit with the most credits. */
   permit: Permit | null;
   /** What of `charged` is unsettled, by price, oldest first. */
@@ -58,15 +67,23 @@ export interface Reservation {
   readonly price: bigint;
 }
 
+/** The sums over all lanes of a payer, kept so that admission never walks them. */
+export interface Account {
+  readonly lanes: Set<Lane>;
+  charged: bigint;
+  reserved: bigint;
+  settled: bigint;
+}
+
 export interface Book {
   readonly lanes: Map<string, Lane>;
-  readonly payers: Map<Address, Set<Lane>>;
+  readonly accounts: Map<Address, Account>;
   readonly reservations: Map<number, Reservation>;
   nextReservation: number;
 }
 
 export function emptyBook(): Book {
-  return { lanes: new Map(), payers: new Map(), reservations: new Map(), nextReservation: 1 };
+  return { lanes: new Map(), accounts: new Map(), reservations: new Map(), nextReservation: 1 };
 }
 
 /** The lane of a payer, or undefined when it has never been opened here. */
@@ -74,9 +91,9 @@ export function laneOf(book: Book, payer: Address, lane: Hex): Lane | undefined 
   return book.lanes.get(`${payer}:${lane}`);
 }
 
-/** Every lane of a payer. */
-export function lanesOf(book: Book, payer: Address): Iterable<Lane> {
-  return book.payers.get(payer) ?? [];
+/** Every lane of a payer with their sums, or undefined when it has none here. */
+export function accountOf(book: Book, payer: Address): Account | undefined {
+  return book.accounts.get(payer);
 }
 
 /** Credits used or held that the escrow has not taken yet; never negative. */
@@ -117,7 +134,7 @@ export function apply(book: Book, entry: Entry): void {
       return;
     }
     case "reserve": {
-      requireLane(book, entry.payer, entry.lane).reserved += 1n;
+      add(book, entry, "reserved", 1n);
       assert(!book.reservations.has(entry.reservation), `reservation ${entry.reservation} twice`);
       book.reservations.set(entry.reservation, entry);
       book.nextReservation = Math.max(book.nextReservation, entry.reservation + 1);
@@ -125,8 +142,7 @@ export function apply(book: Book, entry: Entry): void {
     }
     case "charge": {
       const { price } = endReservation(book, entry.reservation);
-      const lane = requireLane(book, entry.payer, entry.lane);
-      lane.charged += 1n;
+      const lane = add(book, entry, "charged", 1n);
       if (lane.charged > lane.settled) pushSegment(lane, price);
       return;
     }
@@ -135,9 +151,10 @@ export function apply(book: Book, entry: Entry): void {
       return;
     }
     case "settle": {
-      const lane = requireLane(book, entry.payer, entry.lane);
       // Not monotone: a reorganised chain may take a settlement back, and then it is due again.
-      lane.settled = entry.credits;
+      const { settled } = requireLane(book, entry.payer, entry.lane);
+      const lane = add(book, entry, "settled", entry.credits - settled);
+      lane.settledBlock = entry.block;
       lane.refused = null;
       return;
     }
@@ -164,14 +181,31 @@ function openLane(book: Book, payer: Address, lane: Hex, credits: bigint): void 
     charged: credits,
     reserved: 0n,
     settled: credits,
+    settledBlock: 0n,
     permit: null,
     segments: [],
     refused: null,
   };
   book.lanes.set(key, opened);
-  const lanes = book.payers.get(payer);
-  if (lanes) lanes.add(opened);
-  else book.payers.set(payer, new Set([opened]));
+  const account = book.accounts.get(payer) ??
+    { lanes: new Set(), charged: 0n, reserved: 0n, settled: 0n };
+  book.accounts.set(payer, account);
+  account.lanes.add(opened);
+  account.charged += credits;
+  account.settled += credits;
+}
+
+/** Lane and account always move together. */
+function add(
+  book: Book,
+  { payer, lane: id }: { payer: Address; lane: Hex },
+  count: "charged" | "reserved" | "settled",
+  by: bigint,
+): Lane {
+  const lane = requireLane(book, payer, id);
+  lane[count] += by;
+  book.accounts.get(payer)![count] += by;
+  return lane;
 }
 
 function pushSegment(lane: Lane, price: bigint): void {
@@ -185,7 +219,7 @@ function endReservation(book: Book, id: number): Reservation {
   const reservation = book.reservations.get(id);
   assert(reservation !== undefined, `reservation ${id} is not open`);
   book.reservations.delete(id);
-  requireLane(book, reservation.payer, reservation.lane).reserved -= 1n;
+  add(book, reservation, "reserved", -1n);
   return reservation;
 }
 

@@ -9,13 +9,14 @@ import type { Address, Hex } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { permitFromJson, permitToJson } from "../permit.ts";
 import {
+  type Account,
+  accountOf,
   apply,
   type Book,
   emptyBook,
   type Entry,
   type Lane,
   laneOf,
-  lanesOf,
   type Outcome,
 } from "./journal.ts";
 
@@ -33,7 +34,8 @@ export interface Ledger {
   /** The lane, or undefined while nobody has opened it. */
   lane(payer: Address, lane: Hex): Lane | undefined;
   lanes(): Iterable<Lane>;
-  lanesOf(payer: Address): Iterable<Lane>;
+  /** A payer's lanes and their sums. */
+  account(payer: Address): Account | undefined;
   /** A number that no reservation had before. */
   nextReservation(): number;
   /** Applies the entries at once; resolves when they are on disk. */
@@ -76,7 +78,7 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
   const ledger: Ledger = {
     lane: (payer, lane) => laneOf(book, payer, lane),
     lanes: () => book.lanes.values(),
-    lanesOf: (payer) => lanesOf(book, payer),
+    account: (payer) => accountOf(book, payer),
     nextReservation: () => book.nextReservation++,
     append(...entries) {
       for (const entry of entries) apply(book, entry);
@@ -190,12 +192,16 @@ function toRow(entry: Entry, at: number): Row {
     case "release":
       return [at, kind, payer, lane, entry.reservation, null, null, entry.reason];
     case "settle":
-      return [at, kind, payer, lane, null, null, String(entry.credits), entry.transaction];
+      return [at, kind, payer, lane, null, null, String(entry.credits), settleDetail(entry)];
     case "skip": {
       const detail = JSON.stringify([entry.reason, entry.transaction]);
       return [at, kind, payer, lane, null, null, String(entry.credits), detail];
     }
   }
+}
+
+function settleDetail({ block, transaction }: Extract<Entry, { kind: "settle" }>): string {
+  return JSON.stringify([String(block), transaction]);
 }
 
 interface StoredRow {
@@ -227,8 +233,10 @@ function entryOf(row: StoredRow): Entry {
       return { kind, payer, lane, reservation, outcome: detail as Outcome };
     case "release":
       return { kind, payer, lane, reservation, reason: detail! };
-    case "settle":
-      return { kind, payer, lane, credits: BigInt(amount), transaction: detail as Hex | null };
+    case "settle": {
+      const [block, transaction] = JSON.parse(detail!);
+      return { kind, payer, lane, credits: BigInt(amount), block: BigInt(block), transaction };
+    }
     case "skip": {
       const [reason, transaction] = JSON.parse(detail!);
       return { kind, payer, lane, credits: BigInt(amount), reason, transaction };

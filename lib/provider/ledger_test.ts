@@ -95,7 +95,14 @@ async function step(ledger: Ledger, paper: Map<string, Paper>, command: Command)
     page.held.push(reservation);
   } else if (command.do === "settle") {
     page.settled += BigInt(command.count);
-    await ledger.append({ kind: "settle", payer, lane, credits: page.settled, transaction: TX });
+    await ledger.append({
+      kind: "settle",
+      payer,
+      lane,
+      credits: page.settled,
+      block: 1n,
+      transaction: TX,
+    });
   } else if (page.held.length > 0) {
     const reservation = page.held.splice(command.count % page.held.length, 1)[0]!;
     if (command.do === "charge") {
@@ -146,7 +153,7 @@ Deno.test("a settlement that the chain takes back is due again", () => {
   const [payer, lane] = [PAYERS[0]!, LANES[0]!];
   const start: Entry = { kind: "open", payer, lane, credits: 0n };
   const settle = (credits: bigint): Entry => (
-    { kind: "settle", payer, lane, credits, transaction: TX }
+    { kind: "settle", payer, lane, credits, block: 1n, transaction: TX }
   );
   const found = opened(start, ...sale(1, 5n), ...sale(2, 5n), settle(2n), settle(0n));
   assert.equal(outstanding(found), 2n);

@@ -2,6 +2,8 @@
 import { type Address, type Hex, type PublicClient, zeroAddress } from "viem";
 import { escrowAbi } from "../chain/abi.ts";
 import { KhachapuriError } from "../errors.ts";
+import type { Account } from "./journal.ts";
+import type { Ledger } from "./ledger.ts";
 
 /** A payer's allowance for this provider and its counters, all of one block. */
 export interface PayerView {
@@ -13,24 +15,25 @@ export interface PayerView {
   readonly pricePerCredit: bigint;
   /** Who may sign permits: the pinned signer, or the payer itself. */
   readonly signer: Address;
-  /** The escrow's cumulative count of each lane that was asked for. */
+  /** The escrow's cumulative count of each lane that was not known to be level with ours. */
   readonly consumed: ReadonlyMap<Hex, bigint>;
 }
 
 export interface Payers {
   /**
-   * A view no older than `maxAgeMs` that covers `lanes`.
+   * A view no older than `maxAgeMs` that covers `lane`.
    * @throws KhachapuriError `chain_unavailable`
    */
-  view(payer: Address, lanes: readonly Hex[], maxAgeMs: number): Promise<PayerView>;
-  /** The next view of `payer` is read anew. */
-  forget(payer: Address): void;
+  view(payer: Address, lane: Hex, maxAgeMs: number): Promise<PayerView>;
+  /** The next view of `payer`, or of everybody, is read anew. */
+  forget(payer?: Address): void;
 }
 
 export interface PayersOptions {
   client: PublicClient;
   escrow: Address;
   provider: Address;
+  ledger: Pick<Ledger, "account" | "lane">;
   /** Which block counts: an allowance above it could still be undone. */
   finality: "latest" | "safe" | "finalized";
   now?: () => number;
@@ -42,11 +45,10 @@ const VIEWS_MAX = 50_000;
 export function createPayers(options: PayersOptions): Payers {
   const now = options.now ?? Date.now;
   const views = new Map<Address, PayerView>();
-  const reading = new Map<Address, { lanes: ReadonlySet<Hex>; view: Promise<PayerView> }>();
+  const reading = new Map<string, Promise<PayerView>>();
 
-  async function refresh(payer: Address, lanes: ReadonlySet<Hex>): Promise<PayerView> {
-    const at = now();
-    const view = await readView(options, payer, lanes, at);
+  async function refresh(payer: Address, lane: Hex): Promise<PayerView> {
+    const view = await readView(options, payer, lane, now());
     views.delete(payer);
     if (views.size >= VIEWS_MAX) views.delete(views.keys().next().value!);
     views.set(payer, view);
@@ -54,41 +56,51 @@ export function createPayers(options: PayersOptions): Payers {
   }
 
   return {
-    async view(payer, lanes, maxAgeMs) {
+    async view(payer, lane, maxAgeMs) {
       const known = views.get(payer);
-      const covers = known && lanes.every((lane) => known.consumed.has(lane));
+      const covers = known?.consumed.has(lane) || options.ledger.lane(payer, lane) !== undefined;
       if (known && covers && now() - known.at <= maxAgeMs) return known;
-      const under = reading.get(payer);
-      if (under && lanes.every((lane) => under.lanes.has(lane))) return await under.view;
-      const wanted = new Set([...lanes, ...(known?.consumed.keys() ?? [])]);
-      const view = refresh(payer, wanted);
-      const entry = { lanes: wanted, view };
-      reading.set(payer, entry);
-      try {
-        return await view;
-      } finally {
-        if (reading.get(payer) === entry) reading.delete(payer);
-      }
+      const key = `${payer}:${lane}`;
+      const under = reading.get(key);
+      if (under) return await under;
+      const view = refresh(payer, lane).finally(() => reading.delete(key));
+      reading.set(key, view);
+      return await view;
     },
     forget(payer) {
-      views.delete(payer);
+      if (payer) views.delete(payer);
+      else views.clear();
     },
   };
 }
 
+/**
+ * The lanes whose count at `block` may differ from ours: what is not level, and what was settled
+ * later. On every other lane the escrow has taken exactly what runs have used.
+ */
+function lanesToRead(account: Account | undefined, lane: Hex, block: bigint): Hex[] {
+  const wanted = new Set([lane]);
+  for (const known of account?.lanes ?? []) {
+    const isLevel = known.charged + known.reserved === known.settled;
+    if (!isLevel || known.settledBlock > block) wanted.add(known.lane);
+  }
+  return [...wanted];
+}
+
 /** One block, one answer: mixing two would count a settlement twice or not at all. */
 async function readView(
-  { client, escrow, provider, finality }: PayersOptions,
+  { client, escrow, provider, finality, ledger }: PayersOptions,
   payer: Address,
-  lanes: ReadonlySet<Hex>,
+  lane: Hex,
   at: number,
 ): Promise<PayerView> {
   try {
     const { number: blockNumber } = await client.getBlock({ blockTag: finality });
+    const lanes = lanesToRead(ledger.account(payer), lane, blockNumber);
     const base = { address: escrow, abi: escrowAbi, blockNumber } as const;
     const [allowance, ...counts] = await Promise.all([
       client.readContract({ ...base, functionName: "allowance", args: [payer, provider] }),
-      ...[...lanes].map((lane) =>
+      ...lanes.map((lane) =>
         client.readContract({ ...base, functionName: "consumed", args: [payer, provider, lane] })
       ),
     ]);
@@ -99,7 +111,7 @@ async function readView(
       thawingCredits: allowance.thawingCredits,
       pricePerCredit: allowance.pricePerCredit,
       signer: allowance.signer === zeroAddress ? payer : allowance.signer,
-      consumed: new Map([...lanes].map((lane, index) => [lane, counts[index]!])),
+      consumed: new Map(lanes.map((lane, index) => [lane, counts[index]!])),
     };
   } catch (cause) {
     throw new KhachapuriError("chain_unavailable", "the chain cannot be read right now", {

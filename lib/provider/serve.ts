@@ -131,6 +131,7 @@ export async function startProvider(
         client: chain.public,
         escrow,
         provider: provider.address,
+        ledger,
         finality: "latest",
         now,
       }),

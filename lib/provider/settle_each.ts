@@ -41,8 +41,8 @@ export async function recordCharges(
     const { payer, lane, cumulative } = args;
     const known = ledger.lane(payer, lane);
     if (!known || known.settled >= cumulative) continue;
-    const transaction = receipt.transactionHash;
-    await ledger.append({ kind: "settle", payer, lane, credits: cumulative, transaction });
+    const { transactionHash: transaction, blockNumber: block } = receipt;
+    await ledger.append({ kind: "settle", payer, lane, credits: cumulative, block, transaction });
   }
 }
 
