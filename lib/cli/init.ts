@@ -115,6 +115,8 @@ async function initProvider(context: CommandContext, options: ProviderOptions): 
     },
   });
   await Deno.writeTextFile(path("terms.txt"), TERMS_TEMPLATE(name), { createNew: true });
+  // A provider started by root has programs run as another uid, which must pass through to them.
+  if (Deno.uid() === 0) await Deno.chmod(home, 0o711);
   const unit = systemdUnit(home);
   if (unitPath) await Deno.writeTextFile(unitPath, unit, { createNew: true });
 
@@ -165,7 +167,9 @@ async function writeConfig(
   };
   parseConfig(config, home);
   await Deno.mkdir(home, { recursive: true, mode: 0o700 });
-  await Deno.writeTextFile(path, `${JSON.stringify(config, null, 2)}\n`, { createNew: true });
+  const text = `${JSON.stringify(config, null, 2)}\n`;
+  // It may come to hold a publishing token.
+  await Deno.writeTextFile(path, text, { createNew: true, mode: 0o600 });
 }
 
 /** All or nothing: a half-made home would look like a whole one. */

@@ -121,10 +121,13 @@ async function sendRequest(
   options: CallOptions,
 ): Promise<Response> {
   const { request, signal } = options;
+  const sent = new Headers(headers.map(([name, value]): [string, string] => [name, value]));
+  // fetch would ask for compression by itself, and curl does not.
+  if (!sent.has("accept-encoding")) sent.set("accept-encoding", "identity");
   try {
     return await (options.fetch ?? fetch)(url, {
       method: request.method,
-      headers: headers.map(([name, value]): [string, string] => [name, value]),
+      headers: sent,
       body: request.body,
       // A redirect must not carry a permit, or a caller's data, to somebody else.
       redirect: "manual",

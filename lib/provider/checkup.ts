@@ -1,5 +1,5 @@
 /** Is this machine ready to serve? Every part a provider stands on, looked at without changing it. */
-import { join } from "node:path";
+import { dirname } from "node:path";
 import type { Address } from "viem";
 import { probeSandbox } from "../../sandbox/probe.ts";
 import { type Chain, connect } from "../chain/client.ts";
@@ -68,6 +68,7 @@ export async function checkup(parts: CheckupParts): Promise<Finding[]> {
   const { provider } = config;
   if (!provider) return findings;
   await look("sandbox", () => checkSandbox(provider));
+  await look("state", () => checkState(config, provider));
   const terms = await look("terms", () => checkTerms(config, provider));
   if (!chain) return findings;
   if (keys) await look("operator", () => checkOperator(chain, provider, keys.file, parts.keysPath));
@@ -136,6 +137,21 @@ async function checkSandbox({ sandbox }: ProviderConfig): Promise<Look> {
       ? { hints: ["programs share this user's uid: keep its key files unreadable to them"] }
       : {}),
   };
+}
+
+/** A provider started by root has programs run as another uid: may it reach them? */
+async function checkState(config: Config, provider: ProviderConfig): Promise<Look> {
+  const dir = resolveFromHome(config, provider.stateDir);
+  for (let path = dir; Deno.uid() === 0; path = dirname(path)) {
+    const mode = await Deno.stat(path).then((info) => info.mode ?? 0o777, () => 0o777);
+    if ((mode & 0o001) === 0) {
+      throw new KhachapuriError("invalid_config", `programs can't be reached through ${path}`, {
+        hints: [`chmod o+x ${path}`, "or give a home elsewhere, e.g. /var/lib/khachapuri"],
+      });
+    }
+    if (path === dirname(path)) break;
+  }
+  return { detail: dir };
 }
 
 async function checkTerms(config: Config, provider: ProviderConfig) {
@@ -228,5 +244,5 @@ async function checkWebDomain(
   const detail = status === null
     ? `nobody answers at ${provider.webDomain}`
     : `${url} answers ${status}`;
-  return { detail, hints: [`is \`khachapuri serve\` running? see ${join("docs", "provider.md")}`] };
+  return { detail, hints: ["is `khachapuri serve` running?"] };
 }

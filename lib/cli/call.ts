@@ -1,0 +1,82 @@
+/** `call`: curl to a deployment by its provider's name, paying for it when that is asked. */
+import { callDeployment, parseCallTarget } from "../client/call.ts";
+import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
+import { formatUsdc } from "../chain/usdc.ts";
+import { asKhachapuriError, KhachapuriError } from "../errors.ts";
+import { PAYMENT_REQUIRED_HEADER } from "../payment_header.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
+import { curlInputs, printResponse } from "./curl_output.ts";
+
+export const call = defineCommand({
+  usage: "[--pay | --no-pay] NAME/CID[/path][?query] [curl flags]",
+  details: [
+    "Resolves NAME to the provider's web domain and sends the request there, with curl's own " +
+    "flags and curl's own output.",
+    "The deployment's owner pays by default. When the provider answers that it does not, and this " +
+    "home has an account, the call is made again with a permit of that account for one credit; " +
+    "--pay sends it at once, --no-pay never. A permit is signed for the address that NAME resolved " +
+    "to and at the price that NAME announces.",
+  ],
+  examples: [
+    "call paolo.eth/bafk…/hello?name=Nino",
+    "call --pay paolo.eth/bafk… -X POST -H 'content-type: text/plain' -d @input.txt -i",
+  ],
+  options: {
+    pay: { type: "boolean", description: "pay with a permit of your own, without being asked" },
+    "no-pay": { type: "boolean", description: "never sign a permit" },
+    lane: {
+      type: "string",
+      value: "LABEL",
+      description: "count on this lane; clients that share an account take one each",
+    },
+  },
+  rawArgs: true,
+  async run(context, { options, raw }) {
+    const { world, out } = context;
+    const curl = await parseCurlFlags(raw, curlInputs(world));
+    const target = parseCallTarget(curl.target);
+    const [chain, contracts] = [await context.chain(), await context.contracts()];
+    const signal = curl.maxTimeMs === null ? null : AbortSignal.timeout(curl.maxTimeMs);
+    const answer = await callDeployment(chain, contracts, {
+      target,
+      request: { method: curl.method, headers: curl.headers, body: curl.body },
+      pay: options.pay ? "always" : await mayPay(context, options["no-pay"]),
+      account: () => context.account(),
+      ...(options.lane === undefined ? {} : { laneLabel: options.lane }),
+      ...(signal ? { signal } : {}),
+    }).catch((error) => {
+      throw signal?.aborted ? timeoutError(curl) : asKhachapuriError(error);
+    });
+    if (curl.isVerbose) {
+      out.note(`> ${curl.method} ${answer.url}`);
+      const { paid } = answer;
+      if (paid) out.note(`> permit of ${paid.payer}, at most ${formatUsdc(paid.price)} USDC`);
+    }
+    const { response } = answer;
+    if (!await printResponse(out, curl, response)) {
+      throw new KhachapuriError("program_failed", `the answer was ${response.status}`);
+    }
+    if (response.status === 402 && response.headers.has(PAYMENT_REQUIRED_HEADER)) {
+      throw new KhachapuriError("payment_required", "the call was not paid", {
+        hints: [`khachapuri allow ${target.name} --credits N, then call again with --pay`],
+      });
+    }
+  },
+});
+
+/** Nobody is asked to type a key for a call that the owner may be paying for. */
+async function mayPay(
+  context: CommandContext,
+  isRefused: boolean,
+): Promise<"when asked" | "never"> {
+  if (isRefused) return "never";
+  const keys = await context.keyFile().catch((error) => {
+    if (error instanceof KhachapuriError && error.code === "not_found") return null;
+    throw error;
+  });
+  return keys?.account ? "when asked" : "never";
+}
+
+function timeoutError(curl: CurlCommand): KhachapuriError {
+  return new KhachapuriError("program_timeout", `no answer within ${curl.maxTimeMs} ms (-m)`);
+}
