@@ -97,19 +97,19 @@ async function listEntries(dir: string): Promise<Map<string, number>> {
     // A process that died while writing; a living one would write it again.
     if (name.endsWith(TEMPORARY)) await Deno.remove(path).catch(() => {});
     if (!name.endsWith(SUFFIX)) continue;
-    const { size, mtime } = await Deno.stat(path);
-    found.push({ name, size, usedMs: mtime?.getTime() ?? 0 });
+    const info = await Deno.stat(path).catch(() => null);
+    if (info) found.push({ name, size: info.size, usedMs: info.mtime?.getTime() ?? 0 });
   }
   found.sort((one, other) => one.usedMs - other.usedMs);
   return new Map(found.map(({ name, size }) => [name, size]));
 }
 
+/** @returns null for a file that is not there, and for one that cannot be read: it is a cache */
 async function readIfThere(path: string): Promise<Uint8Array | null> {
   try {
     return await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
+  } catch {
+    return null;
   }
 }
 

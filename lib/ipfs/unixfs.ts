@@ -68,26 +68,6 @@ export async function readUnixfsFile(
   return { bytes: walk.output, blocks: [...walk.used.values()] };
 }
 
-/**
- * Finds `name` in the plain directory `root`, one level deep.
- * @returns null when the directory has no such entry
- * @throws KhachapuriError `invalid_input` when `root` is no plain directory
- */
-export async function readDirectoryEntry(
-  root: CID,
-  source: BlockSource,
-  name: string,
-): Promise<CID | null> {
-  const bytes = await source.get(root);
-  if (root.code === RAW) throw unreadable(root, "a file has no entries");
-  const { node, unixfs } = readNode(root, bytes);
-  if (unixfs.type !== "directory") {
-    throw unreadable(root, `a ${unixfs.type} where a plain directory was expected`);
-  }
-  const link = node.links.find((link) => link.name === name);
-  return link === undefined ? null : decodeLinkCid(root, link.hash);
-}
-
 async function visitNode(walk: Walk, node: FileNode, depth: number): Promise<void> {
   walk.output.set(node.data, walk.written);
   walk.written += node.data.length;
@@ -128,7 +108,9 @@ function fetchBlock(walk: Walk, cid: CID): Promise<Uint8Array> | Uint8Array {
 function readFileNode(cid: CID, bytes: Uint8Array): FileNode {
   const { node, unixfs } = readNode(cid, bytes);
   const { type, data, fileSize, blockSizes } = unixfs;
-  if (type !== "file" && type !== "raw") throw unreadable(cid, `a ${type}, not a file`);
+  if (type !== "file" && type !== "raw") {
+    throw unreadable(cid, `it is a ${type}; name the CID of the file itself`);
+  }
   const children = node.links.map((link, index) => {
     if (link.name !== "") throw unreadable(cid, "a named link inside a file");
     const fileBytes = blockSizes[index] ?? 0;

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { exporter } from "ipfs-unixfs-exporter";
-import { importBytes, importer } from "ipfs-unixfs-importer";
+import { importBytes } from "ipfs-unixfs-importer";
 import { fixedSize } from "ipfs-unixfs-importer/chunker";
 import { balanced, flat, trickle } from "ipfs-unixfs-importer/layout";
 import { blockKey, CID, cidOf, DAG_PB, parseCid, RAW } from "../cid.ts";
 import { importFile } from "./dag.ts";
-import { type BlockSource, readDirectoryEntry, readUnixfsFile } from "./unixfs.ts";
+import { type BlockSource, readUnixfsFile } from "./unixfs.ts";
 import { encodeVarint } from "./varint.ts";
 
 type Store = Map<string, Uint8Array>;
@@ -349,23 +349,6 @@ Deno.test("a file larger than allowed is refused at its root, with the limit", a
     code: "invalid_input",
     data: { limitBytes: 99 },
   });
-});
-
-Deno.test("readDirectoryEntry finds the first entry of a name, and null for none", async () => {
-  const store: Store = new Map();
-  let directory: CID | undefined;
-  const files = [{ path: "d/program.zip", content: utf8("zip") }, {
-    path: "d/ł.txt",
-    content: utf8("ł"),
-  }];
-  for await (const entry of importer(files, reference(store), { profile: "unixfs-v1-2025" })) {
-    if (entry.path === "d") directory = parseCid(entry.cid.toString());
-  }
-  const found = await readDirectoryEntry(directory!, sourceOf(store), "program.zip");
-  assert.ok(found?.equals(cidOf(RAW, utf8("zip"))));
-  assert.ok(await readDirectoryEntry(directory!, sourceOf(store), "ł.txt"));
-  assert.equal(await readDirectoryEntry(directory!, sourceOf(store), "program"), null);
-  await assert.rejects(readDirectoryEntry(found!, sourceOf(store), "x"), { code: "invalid_input" });
 });
 
 Deno.test("any bytes as a root end in a file or in invalid_input, quickly", async () => {
