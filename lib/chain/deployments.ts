@@ -24,14 +24,14 @@ export function knownUsdc(chainId: number): Address | null {
  */
 export function contractsFor(
   chainId: number,
-  overrides: Partial<Contracts> = {},
+  overrides: { readonly [K in keyof Contracts]?: Contracts[K] | undefined } = {},
   deployments: unknown = shipped,
 ): Contracts {
   const ours = parseConfig({ contracts: deployments }, "").contracts[String(chainId)];
-  const known = { ...ours, ...overrides };
+  const { escrow, registry, universalResolver, ...known } = { ...ours, ...overrides };
   const usdc = known.usdc ?? knownUsdc(chainId);
-  if (!known.escrow || !usdc) {
-    const what = known.escrow ? "USDC" : "escrow";
+  if (!escrow || !usdc) {
+    const what = escrow ? "USDC" : "escrow";
     throw new KhachapuriError("invalid_config", `no ${what} is known on chain ${chainId}`, {
       hints: [
         `name the contracts under contracts["${chainId}"] in config.json`,
@@ -39,7 +39,12 @@ export function contractsFor(
       ],
     });
   }
-  return { ...known, escrow: known.escrow, usdc };
+  return {
+    escrow,
+    usdc,
+    ...(registry ? { registry } : {}),
+    ...(universalResolver ? { universalResolver } : {}),
+  };
 }
 
 /**

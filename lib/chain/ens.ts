@@ -49,6 +49,9 @@ const UNIVERSAL_RESOLVERS: Readonly<Record<number, Address>> = {
   11155111: "0xeEeEEEeE14D718C2B47D9923Deab1335E144EeEe",
 };
 
+/** ENS's registry, at one address on every chain that has ENS. */
+export const ENS_REGISTRY: Address = "0x00000000000C2E074eC69A0dFb2997BA6C7d2e1e";
+
 /** ENS's own Universal Resolver on a chain; null where there is none. */
 export function knownUniversalResolver(chainId: number): Address | null {
   return UNIVERSAL_RESOLVERS[chainId] ?? null;

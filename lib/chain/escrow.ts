@@ -1,10 +1,12 @@
 /** The Escrow contract, call by call. Amounts are USDC base units, times Unix seconds. */
 import {
   type Address,
+  BaseError,
   encodeAbiParameters,
   type Hex,
   keccak256,
   type LocalAccount,
+  RpcRequestError,
   type TransactionReceipt,
   zeroAddress,
 } from "viem";
@@ -13,7 +15,7 @@ import type { DepositAuthorization } from "../payment_header.ts";
 import type { Permit } from "../permit.ts";
 import { escrowAbi, usdcAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
-import type { RefusalMessages } from "./refusal.ts";
+import { asChainError, type RefusalMessages } from "./refusal.ts";
 import { formatUsdc, readUsdcBalance } from "./usdc.ts";
 
 /** What a payer has set aside for one provider. */
@@ -123,6 +125,32 @@ export async function isOperator(
 /** The token that the escrow holds. */
 export async function readToken(chain: Chain, escrow: Address): Promise<Address> {
   return await chain.read<Address>(call(escrow, "token", []));
+}
+
+/**
+ * Every provider that `payer` ever allowed, from the escrow's events; null where the RPC does not
+ * search that far back.
+ * @throws KhachapuriError `chain_unavailable`
+ */
+export async function readAllowedProviders(
+  chain: Chain,
+  escrow: Address,
+  payer: Address,
+): Promise<Address[] | null> {
+  try {
+    const events = await chain.public.getContractEvents({
+      address: escrow,
+      abi: escrowAbi,
+      eventName: "Allowed",
+      args: { payer },
+      fromBlock: "earliest",
+    });
+    return [...new Set(events.flatMap(({ args }) => args.provider ?? []))];
+  } catch (error) {
+    // Public endpoints answer an error of their own to a wide range of blocks.
+    if (error instanceof BaseError && error.walk((e) => e instanceof RpcRequestError)) return null;
+    throw asChainError(error, chain.endpoint);
+  }
 }
 
 /* PAYER: each throws KhachapuriError `chain_refused`, `chain_unavailable` */

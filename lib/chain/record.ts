@@ -4,6 +4,7 @@ import { type ContractLocation, formatCaip10, parseCaip10 } from "../caip.ts";
 import { KhachapuriError } from "../errors.ts";
 import { RECORD_BYTES_MAX } from "../limits.ts";
 import { UINT128_MAX } from "../permit.ts";
+import { isConfidential } from "../web_url.ts";
 
 /** Text keys (ENSIP-5). */
 export const RECORD_KEYS = [
@@ -87,10 +88,7 @@ function malformed(name: string, key: RecordKey, why: string): KhachapuriError {
 function parseWebDomain(text: string): { href: string } | string {
   if (!URL.canParse(text)) return "not a URL";
   const url = new URL(text);
-  const isLoopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname) ||
-    url.hostname.endsWith(".localhost");
-  const isSafe = url.protocol === "https:" || (url.protocol === "http:" && isLoopback);
-  if (!isSafe) return "must be https (or http on loopback)";
+  if (!isConfidential(url)) return "must be https (or http on loopback)";
   if (url.username || url.password) return "must not hold a user name or password";
   if (url.search || url.hash) return "must not hold a query or a fragment";
   return { href: url.href.replace(/\/+$/, "") };

@@ -130,6 +130,8 @@ async function loadContracts(
     ...config.contracts[String(chain.chainId)],
     ...flag("escrow"),
     ...flag("registry"),
+    // A registry named by hand is asked itself, whatever else would answer for the chain.
+    ...(flags.registry === undefined ? {} : { universalResolver: undefined }),
   });
 }
 

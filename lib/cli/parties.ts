@@ -1,0 +1,65 @@
+/** What the commands about money share: whom a name means, and how flags are read. */
+import { type Address, getAddress, isAddress } from "viem";
+import { resolveProvider } from "../chain/ens.ts";
+import type { ProviderRecord } from "../chain/ens.ts";
+import { trustedEscrow } from "../chain/deployments.ts";
+import type { Chain } from "../chain/client.ts";
+import type { Contracts } from "../config.ts";
+import { KhachapuriError } from "../errors.ts";
+import { UINT128_MAX } from "../permit.ts";
+import type { CommandContext } from "./command.ts";
+
+/** A provider as a command names it: by ENS name, or by bare address. */
+export interface Party {
+  chain: Chain;
+  contracts: Contracts;
+  address: Address;
+  /** As given when it is an address, else normalised. */
+  name: string;
+  /** null for a bare address. */
+  record: ProviderRecord | null;
+}
+
+/**
+ * Whom NAME means, and that it wants to be paid through the escrow that we trust.
+ * @throws KhachapuriError as `resolveProvider`; `untrusted_escrow`
+ */
+export async function providerParty(context: CommandContext, text: string): Promise<Party> {
+  const [chain, contracts] = await Promise.all([context.chain(), context.contracts()]);
+  if (text.startsWith("0x") && !text.includes(".")) {
+    const address = addressOf(text, "NAME");
+    return { chain, contracts, address, name: address, record: null };
+  }
+  context.out.progress(`resolving ${text}`);
+  const record = await resolveProvider(chain, text, contracts);
+  trustedEscrow(record, { chainId: chain.chainId, escrow: contracts.escrow });
+  return { chain, contracts, address: record.address, name: record.name, record };
+}
+
+/** @throws KhachapuriError `usage` unless it is an address, with its checksum if it carries one */
+export function addressOf(text: string, what: string): Address {
+  if (isAddress(text)) return getAddress(text);
+  const why = isAddress(text, { strict: false })
+    ? "has a wrong checksum: a character was changed"
+    : "is not an Ethereum address";
+  throw new KhachapuriError("usage", `${what} ${why}: ${text}`);
+}
+
+/** @throws KhachapuriError `usage` unless it is a whole number from 1 that the escrow can count */
+export function creditsOf(text: string): bigint {
+  const credits = /^[1-9][0-9]{0,38}$/.test(text) ? BigInt(text) : 0n;
+  if (credits > 0n && credits <= UINT128_MAX) return credits;
+  throw new KhachapuriError("usage", `--credits is not a whole number from 1: ${text}`);
+}
+
+/** `1 credit`, `2 credits`. */
+export function creditsText(credits: bigint): string {
+  return `${credits} credit${credits === 1n ? "" : "s"}`;
+}
+
+/** A time of the chain for people: ISO 8601 in UTC, to the second. */
+export function timeText(seconds: bigint): string {
+  const isRepresentable = seconds < 8_640_000_000_000n;
+  if (!isRepresentable) return "never";
+  return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}Z`;
+}

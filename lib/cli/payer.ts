@@ -1,0 +1,179 @@
+/** The payer's commands that move money. */
+import {
+  allow as allowCredits,
+  deposit as depositUsdc,
+  readAllowance,
+  readBalance,
+  reclaim as reclaimCredits,
+  revoke as revokeCredits,
+  withdraw as withdrawUsdc,
+} from "../chain/escrow.ts";
+import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
+import { KhachapuriError } from "../errors.ts";
+import { UINT128_MAX } from "../permit.ts";
+import { defineCommand } from "./command.ts";
+import {
+  addressOf,
+  creditsOf,
+  creditsText,
+  type Party,
+  providerParty,
+  timeText,
+} from "./parties.ts";
+
+/** @throws KhachapuriError `usage` for nothing */
+function positiveUsdc(text: string): bigint {
+  const amount = parseUsdc(text);
+  if (amount > 0n) return amount;
+  throw new KhachapuriError("usage", "the amount is zero");
+}
+
+export const deposit = defineCommand({
+  usage: "AMOUNT",
+  details: [
+    "Moves USDC from your wallet into the escrow, where it is your free balance: withdraw takes " +
+    "it back at once, allow sets it aside for a provider. Sends an approval first where needed.",
+  ],
+  examples: ["deposit 5", "deposit 0.25 --json"],
+  options: {},
+  positionals: { min: 1, max: 1 },
+  async run(context, { positionals }) {
+    const amount = positiveUsdc(positionals[0]!);
+    const { out } = context;
+    const [chain, { escrow, usdc }] = await Promise.all([context.chain(), context.contracts()]);
+    const account = await context.account();
+    out.progress(`depositing ${formatUsdc(amount)} USDC`);
+    const { transactionHash } = await depositUsdc(chain, account, escrow, usdc, amount);
+    const free = await readBalance(chain, escrow, account.address);
+    out.result({ transaction: transactionHash, amount, free }, [
+      `deposited ${formatUsdc(amount)} USDC, free balance ${formatUsdc(free)} USDC`,
+    ]);
+  },
+});
+
+export const withdraw = defineCommand({
+  usage: "AMOUNT|all [--to ADDRESS]",
+  details: [
+    "Takes USDC out of your free balance, at once. What providers are allowed stays locked.",
+  ],
+  examples: ["withdraw 1.5", "withdraw all --to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8"],
+  options: {
+    to: { type: "string", value: "ADDRESS", description: "who gets it (default: you)" },
+  },
+  positionals: { min: 1, max: 1 },
+  async run(context, { positionals, options }) {
+    const wanted = positionals[0] === "all" ? null : positiveUsdc(positionals[0]!);
+    const given = options.to === undefined ? null : addressOf(options.to, "--to");
+    const { out } = context;
+    const [chain, { escrow }] = await Promise.all([context.chain(), context.contracts()]);
+    const account = await context.account();
+    const amount = wanted ?? await readBalance(chain, escrow, account.address);
+    if (amount === 0n) throw new KhachapuriError("invalid_input", "the free balance is empty");
+    const to = given ?? account.address;
+    out.progress(`withdrawing ${formatUsdc(amount)} USDC`);
+    const { transactionHash } = await withdrawUsdc(chain, account, escrow, amount, to);
+    const free = await readBalance(chain, escrow, account.address);
+    out.result({ transaction: transactionHash, amount, to, free }, [
+      `withdrew ${formatUsdc(amount)} USDC to ${to}, free balance ${formatUsdc(free)} USDC`,
+    ]);
+  },
+});
+
+/** @throws KhachapuriError `usage` for a bare address, which announces none */
+function announcedPrice({ record }: Party): bigint {
+  if (record) return record.price;
+  throw new KhachapuriError("usage", "an address says no price: give --price USDC");
+}
+
+export const allow = defineCommand({
+  usage: "NAME --credits N [--price USDC] [--signer ADDRESS]",
+  details: [
+    "Locks N credits at a price for one provider, out of your free balance: NAME may then charge " +
+    "you that much and no more. Run again, it fills up to N. Nobody but you takes it back, by " +
+    "revoke and, when the thawing period is over, reclaim.",
+    "NAME is an ENS name, or a provider's address together with --price.",
+  ],
+  examples: ["allow paolo.eth --credits 1000", "allow paolo.eth --credits 50 --price 0.002"],
+  options: {
+    credits: { type: "string", value: "N", required: true, description: "credits to have left" },
+    price: { type: "string", value: "USDC", description: "of one credit (default: NAME's price)" },
+    signer: {
+      type: "string",
+      value: "ADDRESS",
+      description: "the key that signs your permits (default: your own)",
+    },
+  },
+  positionals: { min: 1, max: 1 },
+  async run(context, { positionals, options }) {
+    const credits = creditsOf(options.credits);
+    const signer = options.signer === undefined ? {} : {
+      signer: addressOf(options.signer, "--signer"),
+    };
+    const given = options.price === undefined ? null : parseUsdc(options.price);
+    const { out } = context;
+    const party = await providerParty(context, positionals[0]!);
+    const pricePerCredit = given ?? announcedPrice(party);
+    const { chain, contracts: { escrow }, address: provider, name } = party;
+    const account = await context.account();
+    if (party.record && pricePerCredit < party.record.price) {
+      out.note(`${name} asks ${formatUsdc(party.record.price)} USDC a credit: it may refuse yours`);
+    }
+    out.progress(`allowing ${name} ${creditsText(credits)}`);
+    const terms = { provider, pricePerCredit, credits, ...signer };
+    const { transactionHash } = await allowCredits(chain, account, escrow, terms);
+    const free = await readBalance(chain, escrow, account.address);
+    out.result({ transaction: transactionHash, ...terms, free }, [
+      `${name} (${provider}) may charge ${creditsText(credits)} at ${formatUsdc(pricePerCredit)} ` +
+      "USDC each",
+      `free balance ${formatUsdc(free)} USDC`,
+    ]);
+  },
+});
+
+export const revoke = defineCommand({
+  usage: "NAME [--credits N]",
+  details: [
+    "Starts to take credits back from a provider. They thaw, so that it can settle what it has " +
+    "served; reclaim moves them to your free balance afterwards. A new allow cancels it.",
+  ],
+  examples: ["revoke paolo.eth", "revoke paolo.eth --credits 500"],
+  options: {
+    credits: { type: "string", value: "N", description: "how many (default: all)" },
+  },
+  positionals: { min: 1, max: 1 },
+  async run(context, { positionals, options }) {
+    const credits = options.credits === undefined ? UINT128_MAX : creditsOf(options.credits);
+    const { out } = context;
+    const party = await providerParty(context, positionals[0]!);
+    const { chain, contracts: { escrow }, address: provider, name } = party;
+    const account = await context.account();
+    out.progress(`revoking ${name}`);
+    const { transactionHash } = await revokeCredits(chain, account, escrow, provider, credits);
+    const state = await readAllowance(chain, escrow, account.address, provider);
+    const { thawingCredits, thawEnd } = state;
+    out.result({ transaction: transactionHash, provider, thawingCredits, thawEnd }, [
+      `${creditsText(thawingCredits)} thaw until ${timeText(thawEnd)}`,
+      `then: khachapuri reclaim ${positionals[0]}`,
+    ]);
+  },
+});
+
+export const reclaim = defineCommand({
+  usage: "NAME",
+  details: ["Moves revoked credits, once they have thawed, back to your free balance."],
+  examples: ["reclaim paolo.eth"],
+  options: {},
+  positionals: { min: 1, max: 1 },
+  async run(context, { positionals }) {
+    const { out } = context;
+    const party = await providerParty(context, positionals[0]!);
+    const { chain, contracts: { escrow }, address: provider, name } = party;
+    const account = await context.account();
+    out.progress(`reclaiming from ${name}`);
+    const { transactionHash } = await reclaimCredits(chain, account, escrow, provider);
+    const free = await readBalance(chain, escrow, account.address);
+    out.result({ transaction: transactionHash, provider, free }, [
+      `reclaimed from ${name}, free balance ${formatUsdc(free)} USDC`,
+    ]);
+  },
+});

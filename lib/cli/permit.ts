@@ -1,0 +1,140 @@
+/** `permit`: a ready PAYMENT-SIGNATURE header for curl and any other client. */
+import type { Address, Hex } from "viem";
+import { clientLane } from "../chain/lane.ts";
+import { type SignedPayment, signPayment } from "../chain/payment.ts";
+import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
+import { KhachapuriError } from "../errors.ts";
+import { encodePaymentHeader, PAYMENT_SIGNATURE_HEADER } from "../payment_header.ts";
+import { permitToJson, UINT64_MAX } from "../permit.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
+import { addressOf, creditsOf, creditsText, providerParty, timeText } from "./parties.ts";
+
+/** A pasted header serves for a day unless asked otherwise: what leaks should not last. */
+const LIFETIME_SECONDS = 86_400n;
+
+export const permit = defineCommand({
+  usage: "NAME --credits N [--price USDC] [--deadline TIME] [--lane HASH | --lane-label TEXT]",
+  details: [
+    "Signs that NAME may charge you N more credits, and prints the value of the header " +
+    "PAYMENT-SIGNATURE that proves it: one header pays for N calls. Until then it is as good as " +
+    "money: send it over https only, and keep it to yourself.",
+    "A lane counts what was charged. Clients that run side by side take a label each, or they " +
+    "spend each other's credits.",
+  ],
+  examples: [
+    "permit paolo.eth --credits 100",
+    "permit paolo.eth --credits 1 --price 0.001 --deadline 2030-01-01T00:00:00Z --json",
+    "permit paolo.eth --credits 50 --lane-label laptop",
+  ],
+  options: {
+    credits: { type: "string", value: "N", required: true, description: "calls that it pays for" },
+    price: { type: "string", value: "USDC", description: "at most, each (default: NAME's price)" },
+    deadline: {
+      type: "string",
+      value: "TIME",
+      description: "ISO 8601 or Unix seconds (default: a day from now)",
+    },
+    lane: { type: "string", value: "HASH", description: "32 bytes of 0x-hex" },
+    "lane-label": { type: "string", value: "TEXT", description: "a lane of that name of yours" },
+    payer: {
+      type: "string",
+      value: "ADDRESS",
+      description: "who pays, when your key is the signer of its allowance (default: you)",
+    },
+  },
+  positionals: { min: 1, max: 1 },
+  async run(context, { positionals, options }) {
+    const credits = creditsOf(options.credits);
+    const deadline = deadlineOf(options.deadline);
+    const given = options.price === undefined ? null : parseUsdc(options.price);
+    const payerGiven = options.payer === undefined ? null : addressOf(options.payer, "--payer");
+    const laneFor = laneChoice(options.lane, options["lane-label"]);
+    const { chain, contracts, address, record, name } = await providerParty(
+      context,
+      positionals[0]!,
+    );
+    const price = given ?? record?.price;
+    if (price === undefined) {
+      throw new KhachapuriError("usage", "an address says no price: give --price USDC");
+    }
+    const account = await context.account();
+    const payer = payerGiven ?? account.address;
+    const lane = laneFor(payer);
+    const { escrow, usdc } = contracts;
+    const parties = { escrow, usdc, provider: address, payer };
+    const signed = await signPayment(chain, account, {
+      ...parties,
+      lane,
+      price,
+      credits,
+      deadline,
+    });
+    printPayment(context, signed);
+    warn(context, name, signed, credits, price, record?.price ?? price);
+  },
+});
+
+function laneChoice(
+  lane: string | undefined,
+  label: string | undefined,
+): (payer: Address) => Hex {
+  if (lane === undefined) return (payer) => clientLane(payer, label);
+  if (label !== undefined) {
+    throw new KhachapuriError("usage", "--lane and --lane-label say the same thing: give one");
+  }
+  if (!/^0x[0-9a-fA-F]{64}$/.test(lane)) {
+    throw new KhachapuriError("usage", `--lane is not 32 bytes of 0x-hex: ${lane}`);
+  }
+  return () => lane.toLowerCase() as Hex;
+}
+
+/** Unix seconds. @throws KhachapuriError `usage` for what is no time, or is past */
+function deadlineOf(text: string | undefined): bigint {
+  const now = BigInt(Math.floor(Date.now() / 1000));
+  if (text === undefined) return now + LIFETIME_SECONDS;
+  const isIso = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text);
+  const milliseconds = isIso ? Date.parse(text) : NaN;
+  const seconds = /^\d{1,20}$/.test(text)
+    ? BigInt(text)
+    : Number.isNaN(milliseconds)
+    ? null
+    : BigInt(Math.floor(milliseconds / 1000));
+  if (seconds === null || seconds > UINT64_MAX) {
+    throw new KhachapuriError("usage", `--deadline is no time: ${text}`, {
+      hints: ["write it as 2030-01-01T00:00:00Z or as Unix seconds"],
+    });
+  }
+  if (seconds > now) return seconds;
+  throw new KhachapuriError("usage", `--deadline has passed: ${timeText(seconds)}`);
+}
+
+function printPayment({ out }: CommandContext, { payment, consumed }: SignedPayment): void {
+  const header = encodePaymentHeader(payment);
+  const permit = permitToJson(payment.permit);
+  out.result({ headerName: PAYMENT_SIGNATURE_HEADER, header, permit, consumed }, [header]);
+}
+
+/** On stderr, so that `$(khachapuri permit …)` stays the header alone. */
+function warn(
+  { out }: CommandContext,
+  name: string,
+  { allowance, payment: { permit } }: SignedPayment,
+  credits: bigint,
+  price: bigint,
+  asked: bigint,
+): void {
+  out.note(
+    `pays ${name} for ${creditsText(credits)} at most ${formatUsdc(price)} USDC each, ` +
+      `until ${timeText(permit.deadline)}`,
+  );
+  const left = allowance.credits - allowance.thawingCredits;
+  if (left < credits) {
+    out.note(`only ${creditsText(left)} allowed: khachapuri allow ${name} --credits ${credits}`);
+  }
+  if (allowance.credits > 0n && allowance.pricePerCredit < price) {
+    out.note(`the allowance pays ${formatUsdc(allowance.pricePerCredit)} USDC a credit at most`);
+  }
+  if (price < asked) {
+    out.note(`${name} asks ${formatUsdc(asked)} USDC a credit: it will refuse this`);
+  }
+}
