@@ -24,15 +24,16 @@ export const call = defineCommand({
   options: {
     pay: { type: "boolean", description: "pay with a permit of your own, without being asked" },
     "no-pay": { type: "boolean", description: "never sign a permit" },
-    lane: {
+    "lane-label": {
       type: "string",
-      value: "LABEL",
+      value: "TEXT",
       description: "count on this lane; clients that share an account take one each",
     },
   },
   rawArgs: true,
   async run(context, { options, raw }) {
     const { world, out } = context;
+    const laneLabel = options["lane-label"];
     const curl = await parseCurlFlags(raw, curlInputs(world));
     const target = parseCallTarget(curl.target);
     const [chain, contracts] = [await context.chain(), await context.contracts()];
@@ -42,7 +43,7 @@ export const call = defineCommand({
       request: { method: curl.method, headers: curl.headers, body: curl.body },
       pay: options.pay ? "always" : await mayPay(context, options["no-pay"]),
       account: () => context.account(),
-      ...(options.lane === undefined ? {} : { laneLabel: options.lane }),
+      ...(laneLabel === undefined ? {} : { laneLabel }),
       ...(signal ? { signal } : {}),
     }).catch((error) => {
       throw signal?.aborted ? timeoutError(curl) : asKhachapuriError(error);

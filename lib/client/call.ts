@@ -4,17 +4,16 @@
  * resolved to and for an escrow that the client knew before; what a server says about money never
  * decides whom we pay, it only decides whether we are asked to.
  */
-import type { Address, Hex, LocalAccount } from "viem";
+import type { LocalAccount } from "viem";
 import { formatCid, parseCid } from "../cid.ts";
 import type { Chain } from "../chain/client.ts";
 import { trustedEscrow } from "../chain/deployments.ts";
 import { type ProviderRecord, resolveProvider } from "../chain/ens.ts";
-import { readConsumed, thawingPeriod } from "../chain/escrow.ts";
 import { clientLane } from "../chain/lane.ts";
+import { signPayment } from "../chain/payment.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import type { Contracts } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
-import { RUN_TIMEOUT_MS } from "../limits.ts";
 import {
   type CreditsOffer,
   decodePaymentRequired,
@@ -22,7 +21,7 @@ import {
   PAYMENT_REQUIRED_HEADER,
   PAYMENT_SIGNATURE_HEADER,
 } from "../payment_header.ts";
-import { signPermit } from "../permit.ts";
+import type { PermitTerms } from "../permit.ts";
 import { isConfidential } from "../web_url.ts";
 
 /** Which deployment, at whose. */
@@ -59,7 +58,7 @@ export interface CallAnswer {
   url: URL;
   response: Response;
   /** The permit that went along; null when the owner paid, or nobody. */
-  paid: { payer: Address; lane: Hex; credits: bigint; price: bigint } | null;
+  paid: PermitTerms | null;
 }
 
 /** A permit signed now should not be worth money tomorrow: seconds until its deadline. */
@@ -177,32 +176,18 @@ async function signedPayment(
       hints: ["whoever reads it on the way can spend it; the provider needs an https URL"],
     });
   }
-  const { chainId } = chain;
-  const escrow = trustedEscrow(record, { chainId, escrow: contracts.escrow });
+  const escrow = trustedEscrow(record, { chainId: chain.chainId, escrow: contracts.escrow });
   const account = await options.account();
-  const lane = clientLane(account.address, options.laneLabel);
-  const consumed = await readConsumed(chain, escrow, account.address, record.address, lane);
   const nowSeconds = BigInt(Math.floor((options.now ?? Date.now)() / 1000));
-  const permit = await signPermit(account, { chainId, escrow }, {
-    payer: account.address,
+  const { payment } = await signPayment(chain, account, {
+    escrow,
+    usdc: contracts.usdc,
     provider: record.address,
-    lane,
+    payer: account.address,
+    lane: clientLane(account.address, options.laneLabel),
     price: record.price,
-    credits: consumed + 1n,
+    credits: 1n,
     deadline: nowSeconds + PERMIT_LIFE_SECONDS,
   });
-  const accepted: CreditsOffer = {
-    chainId,
-    escrow,
-    asset: contracts.usdc,
-    payTo: record.address,
-    pricePerCredit: record.price,
-    maxTimeoutSeconds: RUN_TIMEOUT_MS / 1000,
-    thawingPeriodSeconds: Number(await thawingPeriod(chain, escrow)),
-  };
-  const { payer, credits, price } = permit;
-  return {
-    header: encodePaymentHeader({ accepted, permit }),
-    paid: { payer, lane, credits, price },
-  };
+  return { header: encodePaymentHeader(payment), paid: payment.permit };
 }
