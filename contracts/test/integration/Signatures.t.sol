@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {Escrow} from "../../src/Escrow.sol";
+import {IEscrow, Permit} from "../../src/interfaces/IEscrow.sol";
+import {EscrowTest} from "../support/EscrowTest.sol";
+
+/// @notice Vectors that viem made and that `tools/contracts_test.ts` holds the TypeScript side to:
+/// both sides hash and sign the same.
+contract SignaturesTest is EscrowTest {
+    string private _vectors;
+
+    function setUp() public override {
+        super.setUp();
+        _vectors = vm.readFile("contracts/test/vectors/signatures.json");
+    }
+
+    function test_type_hashes_are_viems() public view {
+        assertEq(escrow.PERMIT_TYPEHASH(), vm.parseJsonBytes32(_vectors, ".permitTypehash"));
+        assertEq(
+            escrow.DEPOSIT_AND_ALLOW_TYPEHASH(),
+            vm.parseJsonBytes32(_vectors, ".depositAndAllowTypehash")
+        );
+    }
+
+    function test_the_domain_is_the_published_one() public view {
+        (, string memory name, string memory version, uint256 chainId, address contract_,,) =
+            escrow.eip712Domain();
+        assertEq(name, "Khachapuri Escrow");
+        assertEq(version, "1");
+        assertEq(chainId, block.chainid);
+        assertEq(contract_, address(escrow));
+    }
+
+    function test_the_escrow_takes_permits_that_viem_signed() public {
+        for (uint256 i = 0; vm.keyExistsJson(_vectors, at(i, "")); ++i) {
+            uint256 chainId = vm.parseJsonUint(_vectors, at(i, ".chainId"));
+            address where = vm.parseJsonAddress(_vectors, at(i, ".escrow"));
+            Permit memory permit = permitAt(i);
+            bytes32 digest = vm.parseJsonBytes32(_vectors, at(i, ".digest"));
+            assertEq(permitDigest(permit, where, chainId), digest);
+
+            vm.chainId(chainId);
+            deployCodeTo("Escrow.sol:Escrow", abi.encode(usdc, THAWING_PERIOD), where);
+            vm.prank(permit.payer);
+            IEscrow(where).allow(permit.provider, 0, 1);
+            vm.prank(permit.provider);
+            IEscrow(where).consume(0, permit);
+            assertEq(IEscrow(where).consumed(permit.payer, permit.provider, permit.lane), 1);
+        }
+    }
+
+    function test_the_nonce_is_viems() public view {
+        string memory base = ".depositAndAllow.parameters";
+        Onboarding memory on = Onboarding({
+            payer: vm.parseJsonAddress(_vectors, string.concat(base, ".payer")),
+            amount: vm.parseJsonUint(_vectors, string.concat(base, ".amount")),
+            validAfter: vm.parseJsonUint(_vectors, string.concat(base, ".validAfter")),
+            validBefore: vm.parseJsonUint(_vectors, string.concat(base, ".validBefore")),
+            provider: vm.parseJsonAddress(_vectors, string.concat(base, ".provider")),
+            pricePerCredit: uint128(
+                vm.parseJsonUint(_vectors, string.concat(base, ".pricePerCredit"))
+            ),
+            credits: uint128(vm.parseJsonUint(_vectors, string.concat(base, ".credits"))),
+            signer: vm.parseJsonAddress(_vectors, string.concat(base, ".signer")),
+            salt: vm.parseJsonBytes32(_vectors, string.concat(base, ".salt"))
+        });
+        bytes32 nonce = vm.parseJsonBytes32(_vectors, ".depositAndAllow.nonce");
+        // The escrow signs for this nonce too: see Onboarding.t.sol, which uses the same function.
+        assertEq(onboardingNonce(on), nonce);
+    }
+
+    function permitAt(uint256 i) private view returns (Permit memory) {
+        return Permit({
+            payer: vm.parseJsonAddress(_vectors, at(i, ".permit.payer")),
+            provider: vm.parseJsonAddress(_vectors, at(i, ".permit.provider")),
+            lane: vm.parseJsonBytes32(_vectors, at(i, ".permit.lane")),
+            price: uint128(vm.parseJsonUint(_vectors, at(i, ".permit.price"))),
+            credits: uint128(vm.parseJsonUint(_vectors, at(i, ".permit.credits"))),
+            deadline: uint64(vm.parseJsonUint(_vectors, at(i, ".permit.deadline"))),
+            signature: vm.parseJsonBytes(_vectors, at(i, ".permit.signature"))
+        });
+    }
+
+    function at(uint256 i, string memory field) private pure returns (string memory) {
+        return string.concat(".permits[", vm.toString(i), "]", field);
+    }
+}

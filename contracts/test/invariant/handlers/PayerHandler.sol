@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {Allowance} from "../../../src/interfaces/IEscrow.sol";
+import {EscrowTest} from "../../support/EscrowTest.sol";
+import {Role, World} from "../World.sol";
+import {Handler} from "./Handler.sol";
+
+/// @notice Payers: honest steps, and every attempt to get out of a promise.
+contract PayerHandler is Handler {
+    uint256 private constant AMOUNT_MAX = 1e12;
+    uint128 private constant PRICE_MAX = 1e6;
+    uint128 private constant CREDITS_MAX = 1000;
+
+    uint256 private _salt;
+
+    constructor(World world_) Handler(world_) {}
+
+    function deposit(uint256 p, uint256 amount) external {
+        _deposit(p % world.PAYERS(), bound(amount, 0, AMOUNT_MAX));
+    }
+
+    function donate(uint256 p, uint256 amount) external held(Role.Bystander, 0) {
+        amount = bound(amount, 0, AMOUNT_MAX);
+        vm.prank(world.payerAt(p % world.PAYERS()));
+        usdc.transfer(address(escrow), amount);
+        world.gave(amount);
+    }
+
+    function withdraw(uint256 p, uint256 amount) external {
+        p = p % world.PAYERS();
+        _withdraw(p, bound(amount, 0, escrow.balanceOf(world.payerAt(p))));
+    }
+
+    function allow(uint256 p, uint256 v, uint128 price, uint128 credits, bool isPinned) external {
+        (p, v) = (p % world.PAYERS(), v % world.PROVIDERS());
+        EscrowTest.Onboarding memory on = _target(p, v, price, credits, isPinned);
+        uint256 free = escrow.balanceOf(on.payer);
+        if (on.amount > free) _deposit(p, on.amount - free);
+        _allow(p, on);
+    }
+
+    function depositAndAllow(uint256 p, uint256 v, uint128 price, uint128 credits, bool isPinned)
+        external
+    {
+        (p, v) = (p % world.PAYERS(), v % world.PROVIDERS());
+        _depositAndAllow(p, _target(p, v, price, credits, isPinned));
+    }
+
+    function revoke(uint256 p, uint256 v, uint128 credits) external {
+        (p, v) = (p % world.PAYERS(), v % world.PROVIDERS());
+        uint128 left = world.allowanceOf(p, v).credits;
+        if (left != 0) _revoke(p, v, uint128(bound(credits, 1, uint256(left) * 2)));
+    }
+
+    function reclaim(uint256 p, uint256 v) external {
+        (p, v) = (p % world.PAYERS(), v % world.PROVIDERS());
+        _reclaim(p, v);
+    }
+
+    /// @dev Whatever terms, whatever the moment: refused, or within the rules.
+    function tryToChangeTerms(uint256 p, uint256 v, uint128 price, uint128 credits, address signer)
+        external
+    {
+        (p, v) = (p % world.PAYERS(), v % world.PROVIDERS());
+        _tryToChangeTerms(p, v, price % PRICE_MAX, credits % CREDITS_MAX, signer);
+    }
+
+    function tryToWithdrawTooMuch(uint256 p, uint256 more) external {
+        p = p % world.PAYERS();
+        _tryToWithdraw(p, escrow.balanceOf(world.payerAt(p)) + bound(more, 1, AMOUNT_MAX));
+    }
+
+    /* STEPS */
+
+    /// @dev Terms that `allow` takes as the allowance stands, and what they lock beyond it.
+    function _target(uint256 p, uint256 v, uint128 price, uint128 credits, bool isPinned)
+        private
+        returns (EscrowTest.Onboarding memory on)
+    {
+        Allowance memory now_ = world.allowanceOf(p, v);
+        price = uint128(bound(price, 0, PRICE_MAX));
+        credits = uint128(bound(credits, 1, CREDITS_MAX));
+        address signer = isPinned ? world.pinnedSigner() : address(0);
+        if (now_.credits != 0) {
+            price = now_.pricePerCredit + price % 10;
+            credits = now_.credits + credits % 100;
+            signer = now_.signer;
+        }
+        on.payer = world.payerAt(p);
+        on.provider = world.providers(v);
+        on.amount = uint256(price) * credits - uint256(now_.pricePerCredit) * now_.credits;
+        on.validBefore = type(uint256).max;
+        on.pricePerCredit = price;
+        on.credits = credits;
+        on.signer = signer;
+        on.salt = bytes32(++_salt);
+    }
+
+    function _deposit(uint256 p, uint256 amount) private held(Role.Payer, p) {
+        vm.prank(world.payerAt(p));
+        escrow.deposit(amount);
+        world.sent(amount);
+    }
+
+    function _withdraw(uint256 p, uint256 amount) private held(Role.Payer, p) {
+        address payer = world.payerAt(p);
+        vm.prank(payer);
+        escrow.withdraw(amount, payer);
+        world.left(amount);
+    }
+
+    function _allow(uint256 p, EscrowTest.Onboarding memory on) private held(Role.Payer, p) {
+        vm.prank(on.payer);
+        escrow.allow(on.provider, on.pricePerCredit, on.credits, on.signer);
+    }
+
+    function _depositAndAllow(uint256 p, EscrowTest.Onboarding memory on)
+        private
+        held(Role.Payer, p)
+    {
+        bytes memory signature = world.signOnboarding(p, on);
+        _relay(on, signature);
+        world.sent(on.amount);
+    }
+
+    function _relay(EscrowTest.Onboarding memory on, bytes memory signature) private {
+        escrow.depositAndAllow(
+            on.payer,
+            on.amount,
+            on.validAfter,
+            on.validBefore,
+            on.provider,
+            on.pricePerCredit,
+            on.credits,
+            on.signer,
+            on.salt,
+            signature
+        );
+    }
+
+    function _revoke(uint256 p, uint256 v, uint128 credits) private held(Role.Payer, p) {
+        address provider = world.providers(v);
+        vm.prank(world.payerAt(p));
+        escrow.revoke(provider, credits);
+        world.revoked(p, v);
+    }
+
+    /// @dev Works exactly when something thaws and its time has come, by our own clock.
+    function _reclaim(uint256 p, uint256 v) private held(Role.Payer, p) {
+        address provider = world.providers(v);
+        bool isThawing = world.allowanceOf(p, v).thawingCredits != 0;
+        bool isRipe = block.timestamp >= world.revokedAt(p, v) + escrow.THAWING_PERIOD();
+        vm.prank(world.payerAt(p));
+        try escrow.reclaim(provider) {
+            world.check(3, isThawing && isRipe);
+        } catch {
+            world.check(3, !isThawing || !isRipe);
+        }
+    }
+
+    function _tryToChangeTerms(uint256 p, uint256 v, uint128 price, uint128 credits, address signer)
+        private
+        held(Role.Payer, p)
+    {
+        address provider = world.providers(v);
+        // A signer whose key we do not have could never sign: stay with those we know.
+        signer = uint160(signer) % 2 == 0 ? address(0) : world.pinnedSigner();
+        vm.prank(world.payerAt(p));
+        try escrow.allow(provider, price, credits, signer) {} catch {}
+    }
+
+    function _tryToWithdraw(uint256 p, uint256 amount) private held(Role.Payer, p) {
+        address payer = world.payerAt(p);
+        vm.prank(payer);
+        try escrow.withdraw(amount, payer) {
+            world.check(1, false);
+        } catch {
+            world.check(1, true);
+        }
+    }
+}

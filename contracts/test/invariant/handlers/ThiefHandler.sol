@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {Charge, Permit} from "../../../src/interfaces/IEscrow.sol";
+import {EscrowTest} from "../../support/EscrowTest.sol";
+import {Role, World} from "../World.sol";
+import {Handler} from "./Handler.sol";
+import {VmSafe} from "forge-std/Vm.sol";
+
+/// @notice Somebody with everybody's permits, at times even with an operator's key, who forges.
+contract ThiefHandler is Handler {
+    VmSafe.Wallet private _thief;
+    uint256 private _salt = 1 << 128;
+
+    constructor(World world_) Handler(world_) {
+        _thief = vm.createWallet("thief");
+    }
+
+    function stealAsOneself(uint256 p, uint256 v, uint256 lane) external held(Role.Bystander, 0) {
+        Permit memory permit =
+            world.permitAt(p % world.PAYERS(), v % world.PROVIDERS(), lane % world.LANES());
+        Charge[] memory charges = new Charge[](1);
+        charges[0] = Charge(permit, permit.credits, permit.price);
+        vm.startPrank(_thief.addr);
+        escrow.setOperator(_thief.addr, true);
+        if (permit.signature.length != 0) {
+            try escrow.consume(permit.price, permit) {
+                world.check(7, false);
+            } catch {}
+            try escrow.consume(charges) {
+                world.check(7, false);
+            } catch {}
+        }
+        try escrow.withdraw(1, _thief.addr) {
+            world.check(7, false);
+        } catch {}
+        try escrow.reclaim(world.providers(v % world.PROVIDERS())) {
+            world.check(7, false);
+        } catch {}
+        escrow.collect(_thief.addr);
+        vm.stopPrank();
+        world.check(7, usdc.balanceOf(_thief.addr) == 0);
+    }
+
+    /// @dev One changed field of a genuine permit, even in an operator's hands, charges nothing.
+    function chargeForged(uint256 p, uint256 v, uint256 lane, uint256 field, uint256 value)
+        external
+        held(Role.Bystander, 0)
+    {
+        (p, v) = (p % world.PAYERS(), v % world.PROVIDERS());
+        Permit memory permit = world.permitAt(p, v, lane % world.LANES());
+        if (permit.signature.length == 0) return;
+        bytes32 genuine = keccak256(abi.encode(permit));
+        field = field % 7;
+        if (field == 0) permit.payer = world.payerAt(value % world.PAYERS());
+        if (field == 1) (v, permit.provider) = (1 - v, world.providers(1 - v));
+        if (field == 2) permit.lane = world.lanes(value % world.LANES());
+        if (field == 3) permit.price = uint128(value);
+        if (field == 4) permit.credits = uint128(value);
+        if (field == 5) permit.deadline = uint64(value);
+        if (field == 6) {
+            (uint8 s, bytes32 r, bytes32 t) =
+                vm.sign(_thief.privateKey, keccak256(abi.encode(permit)));
+            permit.signature = abi.encodePacked(r, t, s);
+        }
+        if (keccak256(abi.encode(permit)) == genuine) return;
+        _chargeForged(v, permit);
+    }
+
+    /// @dev One changed parameter of a genuine onboarding, and USDC refuses it.
+    function relayForged(uint256 p, uint256 field, uint256 value) external held(Role.Bystander, 0) {
+        p = p % world.PAYERS();
+        EscrowTest.Onboarding memory on;
+        on.payer = world.payerAt(p);
+        on.amount = 1e6;
+        on.validBefore = type(uint256).max;
+        on.provider = world.providers(0);
+        on.pricePerCredit = 1;
+        on.credits = 5;
+        on.salt = bytes32(++_salt);
+        bytes memory signature = world.signOnboarding(p, on);
+        bytes32 genuine = keccak256(abi.encode(on));
+        field = field % 9;
+        if (field == 0) on.payer = world.payerAt(value % world.PAYERS());
+        if (field == 1) on.amount = value % 1e9;
+        if (field == 2) on.validAfter = value % block.timestamp;
+        if (field == 3) on.validBefore = value;
+        if (field == 4) on.provider = _thief.addr;
+        if (field == 5) on.pricePerCredit = uint128(value);
+        if (field == 6) on.credits = uint128(value);
+        if (field == 7) on.signer = address(uint160(value));
+        if (field == 8) on.salt = bytes32(value);
+        if (keccak256(abi.encode(on)) == genuine) return;
+        _relayForged(on, signature);
+    }
+
+    function _chargeForged(uint256 v, Permit memory permit) private {
+        Charge[] memory charges = new Charge[](1);
+        charges[0] = Charge(permit, permit.credits, 0);
+        address operator = world.operators(v);
+        uint256 had = escrow.consumed(permit.payer, permit.provider, permit.lane);
+        vm.startPrank(operator);
+        world.check(7, escrow.consume(charges) == 0);
+        try escrow.consume(0, permit) {
+            world.check(7, false);
+        } catch {}
+        vm.stopPrank();
+        uint256 has = escrow.consumed(permit.payer, permit.provider, permit.lane);
+        world.check(7, has == had);
+    }
+
+    function _relayForged(EscrowTest.Onboarding memory on, bytes memory signature) private {
+        vm.prank(_thief.addr);
+        try escrow.depositAndAllow(
+            on.payer,
+            on.amount,
+            on.validAfter,
+            on.validBefore,
+            on.provider,
+            on.pricePerCredit,
+            on.credits,
+            on.signer,
+            on.salt,
+            signature
+        ) {
+            world.check(7, false);
+        } catch {
+            world.check(7, true);
+        }
+    }
+}
