@@ -101,6 +101,10 @@ export const PAYMENT_HEADER_BYTES_MAX = 8 * 1024;
 export const TERMS_BYTES_MAX = 256 * 1024;
 /** A resolver's text record that we are willing to read (a PQ recipient has 1,959 characters). */
 export const RECORD_BYTES_MAX = 16 * 1024;
+/** One request to a provider's own paths (/terms, /stop). */
+export const PROVIDER_HTTP_TIMEOUT_MS = 15_000;
+/** JSON that a provider answers there. */
+export const PROVIDER_JSON_BYTES_MAX = 1024 * 1024;
 /** One JSON-RPC call to the chain. */
 export const RPC_TIMEOUT_MS = 10_000;
 /** Until a broadcast transaction is mined: dozens of blocks on the slowest chain we know. */

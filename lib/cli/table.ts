@@ -33,6 +33,36 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./serve.ts")).serve,
   },
   {
+    name: "deploy",
+    group: "developer",
+    summary: "publish a program for a provider to run",
+    load: async () => (await import("./deploy.ts")).deploy,
+  },
+  {
+    name: "run",
+    group: "developer",
+    summary: "call a program in the real sandbox, with curl's flags",
+    load: async () => (await import("./run.ts")).run,
+  },
+  {
+    name: "deployments",
+    group: "developer",
+    summary: "what you deployed, with spend and credits left",
+    load: async () => (await import("./deployments.ts")).deployments,
+  },
+  {
+    name: "stop",
+    group: "developer",
+    summary: "end a deployment at its providers",
+    load: async () => (await import("./deployments.ts")).stop,
+  },
+  {
+    name: "inspect",
+    group: "developer",
+    summary: "show a deployment's spec, secrets masked",
+    load: async () => (await import("./deployments.ts")).inspect,
+  },
+  {
     name: "call",
     group: "payer and caller",
     summary: "curl to a deployment by its provider's name",

@@ -1,0 +1,270 @@
+/** `deploy`, also `deno task deploy-spec`: from a program folder to a deployment cid. */
+import { join } from "node:path";
+import { resolveProvider } from "../chain/ens.ts";
+import { readAllowance } from "../chain/escrow.ts";
+import { trustedEscrow } from "../chain/deployments.ts";
+import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
+import { book } from "../client/deployment_book.ts";
+import {
+  allowanceFault,
+  type DeployTarget,
+  deployTarget,
+  type PackedProgram,
+  packForDeployment,
+  publishDeployment,
+  sealDeployment,
+  type SealedDeployment,
+} from "../client/deploy.ts";
+import { fetchTerms } from "../client/provider_terms.ts";
+import { KhachapuriError } from "../errors.ts";
+import { writeCar } from "../ipfs/car.ts";
+import { createFetcher } from "../ipfs/gateway.ts";
+import { publish } from "../ipfs/publish.ts";
+import { listProgram } from "../spec/archive.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
+import { PROGRAM_OPTIONS, programChoices, wholeNumber } from "./program_flags.ts";
+
+const OPTIONS = {
+  provider: {
+    type: "string",
+    value: "NAME",
+    multiple: true,
+    required: true,
+    description: "ENS name of a provider; repeat for several",
+  },
+  ...PROGRAM_OPTIONS,
+  private: { type: "boolean", description: "encrypt the program, too" },
+  access: {
+    type: "string",
+    value: "WHO",
+    description: "public (default: you pay for callers who bring no permit) or payer",
+  },
+  concurrency: { type: "string", value: "N", description: "runs at the same time (default 8)" },
+  "owner-credits-per-minute": {
+    type: "string",
+    value: "N",
+    description: "most that strangers can make you pay for in a minute (default 600)",
+  },
+  "max-price": {
+    type: "string",
+    value: "USDC",
+    description: "most that your permit allows a credit to cost (default: today's price)",
+  },
+  "accept-terms": { type: "boolean", description: "agree to the providers' terms unasked" },
+  out: { type: "string", value: "DIR", description: "write CAR files there; publish nothing" },
+} as const;
+
+export const deploy = defineCommand({
+  usage: "DIR --provider NAME [flags]",
+  details: [
+    "Packs DIR, shows you the provider's terms, signs them with the spec, encrypts the spec to " +
+    "the provider and publishes both. The program is public unless --private; the spec with its " +
+    "environment is readable to the provider only.",
+    "What it may cost you is bounded by what you allow the provider: see khachapuri allow.",
+  ],
+  examples: [
+    "deploy samples/hello --provider paolo.eth",
+    "deploy . --provider paolo.eth --env-file .env --private --accept-terms",
+    "deploy . --provider a.eth --provider b.eth --access payer --out /tmp/cars",
+  ],
+  options: OPTIONS,
+  positionals: { min: 1, max: 1 },
+  async run(context, { options, positionals }) {
+    const { out, home } = context;
+    const choices = await specChoices(options);
+    const dir = positionals[0]!;
+    out.progress(`packing ${dir}`);
+    const program = await packForDeployment(dir, options.private);
+    await warnOfSecrets(context, dir, options.private);
+    out.note(`program     ${program.cid} (${program.size} bytes)`);
+
+    const cap = options["max-price"] === undefined ? null : parseUsdc(options["max-price"]);
+    const targets: DeployTarget[] = [];
+    for (const name of options.provider) targets.push(await target(context, name, cap));
+    for (const each of targets) await agree(context, each, options["accept-terms"]);
+    const account = await context.account();
+    const sealed = await sealDeployment(account, program, targets, choices);
+    out.note(`deployment  ${sealed.cid} (${sealed.size} bytes)`);
+
+    // Before anything is public: `stop` needs the id that only this book and the provider know.
+    await book(home, bookedFrom(program, sealed, targets));
+    if (options.out === undefined) await publishBoth(context, program, sealed);
+    else await writeBoth(options.out, program, sealed);
+    const faults = await Promise.all(targets.map((each) => paymentFault(context, each, sealed)));
+    report(context, program, sealed, targets, faults);
+  },
+});
+
+type DeployOptions = Parameters<typeof programChoices>[0] & {
+  access: string | undefined;
+  concurrency: string | undefined;
+  "owner-credits-per-minute": string | undefined;
+};
+
+async function specChoices(options: DeployOptions) {
+  const { timeoutMs, memoryMb, ...choices } = await programChoices(options);
+  const access = options.access ?? "public";
+  if (access !== "public" && access !== "payer") {
+    throw new KhachapuriError("usage", `--access is public or payer, not ${access}`);
+  }
+  const perMinute = "owner-credits-per-minute";
+  return {
+    ...choices,
+    access: access as "public" | "payer",
+    limits: {
+      timeoutMs,
+      memoryMb,
+      concurrency: wholeNumber("--concurrency", options.concurrency, 8),
+      ownerCreditsPerMinute: wholeNumber(`--${perMinute}`, options[perMinute], 600),
+    },
+  };
+}
+
+const LOOKS_SECRET = /(^|\/)(\.env(\..*)?|id_(rsa|ecdsa|ed25519)|keys\.json|.*\.(pem|key|p12))$/;
+
+async function warnOfSecrets(
+  { out }: CommandContext,
+  dir: string,
+  isPrivate: boolean,
+): Promise<void> {
+  if (isPrivate) return;
+  for (const { path } of await listProgram(dir)) {
+    if (!LOOKS_SECRET.test(path)) continue;
+    out.note(`warning: ${path} becomes public, for ever; --private encrypts the program`);
+  }
+}
+
+async function target(
+  context: CommandContext,
+  name: string,
+  cap: bigint | null,
+): Promise<DeployTarget> {
+  context.out.progress(`resolving ${name}`);
+  const [chain, contracts] = await Promise.all([context.chain(), context.contracts()]);
+  const record = await resolveProvider(chain, name, contracts);
+  const { chainId } = chain;
+  const escrow = trustedEscrow(record, { chainId, escrow: contracts.escrow });
+  return deployTarget(record, { chainId, escrow }, cap);
+}
+
+/** @throws KhachapuriError `terms_refused` */
+async function agree(
+  context: CommandContext,
+  { record }: DeployTarget,
+  isAccepted: boolean,
+): Promise<void> {
+  const { out } = context;
+  out.progress(`reading the terms of ${record.name}`);
+  const text = await fetchTerms(record);
+  if (isAccepted) return out.note(`terms of ${record.name} accepted: ${record.terms}`);
+  out.note(`\n--- terms of ${record.name} (${record.terms})\n${text.trimEnd()}\n---`);
+  const question = `Do you agree to the terms of ${record.name}?`;
+  const hint = "read them, then give --accept-terms";
+  if (await context.confirm(question, hint)) return;
+  throw new KhachapuriError("terms_refused", `the terms of ${record.name} were not accepted`);
+}
+
+async function publishBoth(
+  context: CommandContext,
+  program: PackedProgram,
+  sealed: SealedDeployment,
+): Promise<void> {
+  const { out } = context;
+  const { kubo, gateways, home } = await context.config();
+  if (!kubo) {
+    throw new KhachapuriError("invalid_config", "no IPFS node to publish through", {
+      hints: [`give --kubo URL or set "kubo" in ${join(home, "config.json")}`, "or use --out DIR"],
+    });
+  }
+  if (gateways.length === 0) out.note("warning: no gateway is configured; nothing is read back");
+  const fetcher = createFetcher({ gateways, cache: null });
+  out.progress(`publishing through ${kubo.url} and reading back`);
+  await publishDeployment(
+    {
+      publish: (dag) => publish(dag, { kubo }),
+      read: (cid, maxBytes) =>
+        gateways.length === 0
+          ? Promise.resolve(new Uint8Array())
+          : fetcher.readFile(cid, { maxBytes }),
+      wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    },
+    program,
+    sealed,
+  );
+}
+
+async function writeBoth(
+  dir: string,
+  program: PackedProgram,
+  sealed: SealedDeployment,
+): Promise<void> {
+  await Deno.mkdir(dir, { recursive: true });
+  for (const { dag, cid } of [program, sealed]) {
+    await Deno.writeFile(join(dir, `${cid}.car`), writeCar(dag));
+  }
+}
+
+function bookedFrom(
+  program: PackedProgram,
+  { spec, cid }: SealedDeployment,
+  targets: readonly DeployTarget[],
+) {
+  return {
+    cid,
+    id: spec.id,
+    owner: spec.owner,
+    program: { cid: program.cid, private: program.key !== undefined },
+    createdAt: new Date().toISOString(),
+    providers: targets.map(({ record, chainId, escrow, maxPrice }) => ({
+      name: record.name,
+      address: record.address,
+      chainId,
+      escrow,
+      webDomain: record.webDomain,
+      price: maxPrice,
+    })),
+  };
+}
+
+async function paymentFault(
+  context: CommandContext,
+  { record, escrow }: DeployTarget,
+  { spec }: SealedDeployment,
+) {
+  if (spec.access === "payer") return null;
+  const chain = await context.chain();
+  const allowance = await readAllowance(chain, escrow, spec.owner, record.address);
+  return allowanceFault(allowance, spec.owner, record.price);
+}
+
+function report(
+  { out }: CommandContext,
+  program: PackedProgram,
+  { spec, cid }: SealedDeployment,
+  targets: readonly DeployTarget[],
+  faults: readonly ReturnType<typeof allowanceFault>[],
+): void {
+  const providers = targets.map(({ record, maxPrice }, index) => ({
+    name: record.name,
+    address: record.address,
+    url: `${record.webDomain}/${cid}`,
+    price: record.price,
+    maxPrice,
+    cannotBePaid: faults[index] ?? null,
+  }));
+  const { key, size } = program;
+  out.json({
+    cid,
+    id: spec.id,
+    owner: spec.owner,
+    program: { cid: program.cid, private: key !== undefined, bytes: size },
+    providers,
+  });
+  out.line(cid);
+  for (const { url } of providers) out.line(`curl ${url}`);
+  for (const { name, price, cannotBePaid } of providers) {
+    if (cannotBePaid === null) continue;
+    out.note(`warning: ${name} can't charge you yet (${cannotBePaid}); callers will get 402 until`);
+    out.note(`  khachapuri allow ${name} --price ${formatUsdc(price)} --credits 1000`);
+  }
+}

@@ -1,0 +1,158 @@
+/** `deployments`, `stop` and `inspect`: what becomes of a deployment after `deploy`. */
+import { resolveProvider } from "../chain/ens.ts";
+import { formatCid, parseCid } from "../cid.ts";
+import { bookStop, readBook, requireBooked } from "../client/deployment_book.ts";
+import { readStandings, type Standing } from "../client/deployment_standing.ts";
+import { stopAt } from "../client/stop.ts";
+import { resolveFromHome } from "../config.ts";
+import { KhachapuriError } from "../errors.ts";
+import { createFetcher } from "../ipfs/gateway.ts";
+import { SPEC_BYTES_MAX } from "../limits.ts";
+import { openSpec } from "../spec/envelope.ts";
+import { readKeyFile } from "../spec/keys.ts";
+import { type Spec, specToJson } from "../spec/schema.ts";
+import { verifySpec } from "../spec/signature.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
+
+export const deployments = defineCommand({
+  usage: "",
+  details: [
+    "What was deployed from here, with the credits that each deployment has spent and that are " +
+    "left with its provider.",
+  ],
+  examples: ["deployments", "deployments --json"],
+  options: {},
+  async run(context) {
+    const { out, home } = context;
+    const booked = await readBook(home);
+    if (booked.length === 0) {
+      return out.result({ deployments: [] }, ["nothing was deployed from here yet"]);
+    }
+    const standings = await readStandings(await context.chain(), booked);
+    out.result({ deployments: standings.map(standingJson) }, standings.flatMap(standingLines));
+  },
+});
+
+function standingJson({ deployment, provider, creditsSpent, creditsLeft }: Standing) {
+  const { cid, id, owner, createdAt } = deployment;
+  const { name, address, chainId, stoppedAt } = provider;
+  return {
+    cid,
+    id,
+    owner,
+    createdAt,
+    provider: { name, address, chainId },
+    stopped: stoppedAt ?? null,
+    creditsSpent,
+    creditsLeft,
+  };
+}
+
+function standingLines({ deployment, provider, creditsSpent, creditsLeft }: Standing): string[] {
+  const state = provider.stoppedAt === undefined ? "running" : `stopped ${provider.stoppedAt}`;
+  const spending = creditsSpent === null
+    ? `paid on chain ${provider.chainId}`
+    : `${creditsSpent} credits spent, ${creditsLeft} left with ${provider.name}`;
+  return [
+    deployment.cid,
+    `  ${provider.name}, since ${deployment.createdAt}, ${state}`,
+    `  ${spending}`,
+  ];
+}
+
+export const stop = defineCommand({
+  usage: "CID [--provider NAME]",
+  details: [
+    "Ends a deployment of yours at its providers, for good: calls to it get 410 from then on. " +
+    "Your signature, not this machine, is what the provider asks for.",
+  ],
+  examples: ["stop bafkrei…", "stop bafkrei… --provider paolo.eth"],
+  options: {
+    provider: { type: "string", value: "NAME", description: "at this one only" },
+  },
+  positionals: { min: 1, max: 1 },
+  async run(context, { options, positionals }) {
+    const { out, home } = context;
+    const cid = formatCid(parseCid(positionals[0]!));
+    const deployment = await requireBooked(home, cid);
+    const providers = deployment.providers.filter(({ name }) =>
+      options.provider === undefined || options.provider === name
+    );
+    if (providers.length === 0) {
+      throw new KhachapuriError("not_found", `${cid} is not at ${options.provider}`);
+    }
+    const account = await context.account();
+    for (const provider of providers) {
+      out.progress(`stopping at ${provider.name}`);
+      await stopAt(account, deployment, provider, await presentDomain(context, provider.name));
+      await bookStop(home, cid, provider.name, new Date().toISOString());
+    }
+    const names = providers.map(({ name }) => name);
+    out.result({ stopped: cid, providers: names }, names.map((name) => `stopped at ${name}`));
+  },
+});
+
+/** A provider may have moved since the deployment. */
+async function presentDomain(context: CommandContext, name: string): Promise<string> {
+  const [chain, contracts] = await Promise.all([context.chain(), context.contracts()]);
+  return (await resolveProvider(chain, name, contracts)).webDomain;
+}
+
+export const inspect = defineCommand({
+  usage: "CID",
+  details: [
+    "With the provider's age identity (its key file, or --keys FILE): decrypts the spec, checks " +
+    "it and shows it with its secrets masked.",
+    "For the developer, who can't decrypt it: what deploy noted about it.",
+  ],
+  examples: ["inspect bafkrei…", "inspect bafkrei… --keys /etc/khachapuri/keys.json"],
+  options: {},
+  positionals: { min: 1, max: 1 },
+  async run(context, { positionals }) {
+    const cid = parseCid(positionals[0]!);
+    const identities = await identitiesOf(context);
+    const text = formatCid(cid);
+    if (identities.length === 0) return show(context, await requireBooked(context.home, text));
+    const { gateways } = await context.config();
+    context.out.progress(`fetching ${text}`);
+    const bytes = await createFetcher({ gateways, cache: null })
+      .readFile(cid, { maxBytes: SPEC_BYTES_MAX });
+    const spec = await openSpec(bytes, identities);
+    if (spec === null) return show(context, await requireBooked(context.home, text));
+    await verifySpec(spec);
+    show(context, maskedSpec(spec));
+  },
+});
+
+async function identitiesOf(context: CommandContext): Promise<string[]> {
+  const config = await context.config();
+  const path = context.flags.keys === undefined && config.provider
+    ? resolveFromHome(config, config.provider.keyFile)
+    : context.keysPath;
+  try {
+    return (await readKeyFile(path)).identities ?? [];
+  } catch (error) {
+    if (error instanceof KhachapuriError && error.code === "not_found") return [];
+    throw error;
+  }
+}
+
+function show({ out }: CommandContext, value: object): void {
+  const plain = (_: string, item: unknown) => typeof item === "bigint" ? String(item) : item;
+  out.result(value, [JSON.stringify(value, plain, 2)]);
+}
+
+/** Without what only the program, or only the escrow, may see. */
+export function maskedSpec(spec: Spec): object {
+  const json = specToJson(spec);
+  const { key, ...program } = json.program;
+  return {
+    ...json,
+    program: key === undefined ? program : { ...program, key: "(hidden)" },
+    env: Object.fromEntries(Object.keys(json.env).map((name) => [name, "(hidden)"])),
+    providers: json.providers.map((entry) => ({
+      ...entry,
+      permit: { ...entry.permit, signature: "(hidden)" },
+    })),
+  };
+}

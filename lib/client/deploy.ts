@@ -1,0 +1,224 @@
+/**
+ * Deploying a program, the seed's "Deployment" diagram: zip, upload, cid into the spec, terms
+ * agreed to, env added, the provider's key looked up, encrypted, uploaded. Every cid is known
+ * before a byte leaves this machine.
+ */
+import type { Address, LocalAccount } from "viem";
+import { isAddressEqual, zeroAddress } from "viem";
+import type { ProviderRecord } from "../chain/ens.ts";
+import type { Allowance } from "../chain/escrow.ts";
+import { type CID, formatCid } from "../cid.ts";
+import { KhachapuriError } from "../errors.ts";
+import { type Dag, importFile } from "../ipfs/dag.ts";
+import { deploymentLane, permitToJson, signPermit, UINT128_MAX, UINT64_MAX } from "../permit.ts";
+import { packProgram } from "../spec/archive.ts";
+import { recipientKind, sealSpec } from "../spec/envelope.ts";
+import { encryptProgram } from "../spec/private_program.ts";
+import { newDeploymentId, parseUnsignedSpec, type Spec, type SpecJson } from "../spec/schema.ts";
+import { signSpec } from "../spec/signature.ts";
+
+/** A program, packed and with its cid; nothing of it has been published. */
+export interface PackedProgram {
+  dag: Dag;
+  cid: string;
+  /** base64url; present when the zip is encrypted. */
+  key?: string;
+  /** Bytes of what is published. */
+  size: number;
+}
+
+/**
+ * Packs a program folder.
+ * @param isPrivate encrypt it, so that only its providers can read it
+ * @throws KhachapuriError `invalid_program`, `not_found`
+ */
+export async function packForDeployment(dir: string, isPrivate: boolean): Promise<PackedProgram> {
+  const zip = await packProgram(dir);
+  const { bytes, ...key } = isPrivate ? encryptProgram(zip) : { bytes: zip };
+  const dag = importFile(bytes);
+  return { dag, cid: formatCid(dag.root), size: bytes.length, ...key };
+}
+
+/** A provider to deploy to: its name's record, and the price and escrow that we go by. */
+export interface DeployTarget {
+  record: ProviderRecord & { terms: `0x${string}` };
+  chainId: number;
+  /** Trusted; see `trustedEscrow`. */
+  escrow: Address;
+  /** Highest price of one credit that the permit will allow, USDC base units. */
+  maxPrice: bigint;
+}
+
+/**
+ * Checks that a provider can be deployed to.
+ * @param maxPrice the owner's cap; null takes the provider's present price
+ * @throws KhachapuriError `payment_required` when it charges more than the cap, `terms_refused`
+ *   when it publishes no terms to agree to
+ */
+export function deployTarget(
+  record: ProviderRecord,
+  at: { chainId: number; escrow: Address },
+  maxPrice: bigint | null,
+): DeployTarget {
+  const { terms } = record;
+  if (maxPrice !== null && record.price > maxPrice) {
+    const message = `${record.name} charges ${record.price} base units a credit, your cap is ` +
+      `${maxPrice}`;
+    throw new KhachapuriError("payment_required", message, {
+      data: { price: String(record.price) },
+    });
+  }
+  if (terms === null) {
+    throw new KhachapuriError("terms_refused", `${record.name} publishes no terms to agree to`, {
+      hints: ["its name lacks the text record khachapuri.terms; ask the provider"],
+    });
+  }
+  return { record: { ...record, terms }, ...at, maxPrice: maxPrice ?? record.price };
+}
+
+/** The parts of a spec that the owner chooses. */
+export type SpecChoices = Pick<SpecJson, "interface" | "env" | "limits" | "access"> & {
+  entrypoint: string;
+  args: string[];
+};
+
+export interface SealedDeployment {
+  spec: Spec;
+  dag: Dag;
+  /** The deployment cid. */
+  cid: string;
+  /** Bytes of what is published. */
+  size: number;
+}
+
+/**
+ * Signs a permit for every provider and the spec over all of it, and encrypts it to them. The
+ * permits are wide (credits and deadline at their maximum): what bounds the spending is the
+ * on-chain allowance, which the owner raises and revokes, and the spec's own rate limits.
+ * @throws KhachapuriError `invalid_spec`, `invalid_input`
+ */
+export async function sealDeployment(
+  account: LocalAccount,
+  program: PackedProgram,
+  targets: readonly DeployTarget[],
+  choices: SpecChoices,
+): Promise<SealedDeployment> {
+  const id = newDeploymentId();
+  const { entrypoint, args, ...rest } = choices;
+  const providers: SpecJson["providers"] = [];
+  for (const target of targets) providers.push(await signedEntry(account, target, id));
+  const unsigned = parseUnsignedSpec({
+    version: 1,
+    id,
+    program: {
+      cid: program.cid,
+      ...(program.key === undefined ? {} : { key: program.key }),
+      entrypoint,
+      args,
+    },
+    egress: [],
+    owner: account.address,
+    providers,
+    ...rest,
+  });
+  const spec = await signSpec(unsigned, account);
+  const sealed = await sealSpec(spec, chooseRecipients(targets.map(({ record }) => record)));
+  const dag = importFile(sealed);
+  return { spec, dag, cid: formatCid(dag.root), size: sealed.length };
+}
+
+async function signedEntry(
+  account: LocalAccount,
+  { record, chainId, escrow, maxPrice }: DeployTarget,
+  id: Spec["id"],
+): Promise<SpecJson["providers"][number]> {
+  const permit = await signPermit(account, { chainId, escrow }, {
+    payer: account.address,
+    provider: record.address,
+    lane: deploymentLane(id),
+    price: maxPrice,
+    credits: UINT128_MAX,
+    deadline: UINT64_MAX,
+  });
+  const { address, terms } = record;
+  return { address, chainId, escrow, terms, permit: permitToJson(permit) };
+}
+
+/**
+ * Whom a spec is encrypted to: every provider's post-quantum recipients if each has one, else
+ * everybody's X25519 ones.
+ * @throws KhachapuriError `invalid_input` when the providers have no kind in common
+ */
+export function chooseRecipients(
+  records: readonly Pick<ProviderRecord, "name" | "recipients">[],
+): string[] {
+  for (const kind of ["pq", "x25519"] as const) {
+    const fitting = records.map(({ recipients }) =>
+      recipients.filter((recipient) => recipientKind(recipient) === kind)
+    );
+    if (fitting.every((recipients) => recipients.length > 0)) return fitting.flat();
+  }
+  const names = records.map(({ name }) => name).join(", ");
+  throw new KhachapuriError("invalid_input", `no kind of key is common to ${names}`, {
+    hints: ["a post-quantum and an X25519 recipient never share a spec; deploy to them separately"],
+  });
+}
+
+/** Why calls that the owner pays for would be refused now; null when they would not. */
+export function allowanceFault(
+  allowance: Allowance,
+  owner: Address,
+  price: bigint,
+): "no credits" | "price too low" | "another signer" | null {
+  if (allowance.credits - allowance.thawingCredits <= 0n) return "no credits";
+  if (allowance.pricePerCredit < price) return "price too low";
+  const { signer } = allowance;
+  const isPinned = signer !== zeroAddress && !isAddressEqual(signer, owner);
+  return isPinned ? "another signer" : null;
+}
+
+/** What publishing and reading back need. */
+export interface Publication {
+  publish(dag: Dag): Promise<void>;
+  /** A fresh reader without a cache: only what the gateways really serve counts. */
+  read(cid: CID, maxBytes: number): Promise<Uint8Array>;
+  wait(ms: number): Promise<void>;
+}
+
+/** Something published, to be read back. */
+type Published = Pick<PackedProgram, "dag" | "size">;
+
+/** A gateway may need a moment to find new content. */
+const READ_BACK_DELAYS_MS: readonly number[] = [500, 2_000, 5_000];
+
+/**
+ * Publishes program and spec, then reads both back, so that what is announced can be called.
+ * @throws KhachapuriError from publishing and reading
+ */
+export async function publishDeployment(
+  publication: Publication,
+  program: Published,
+  sealed: Published,
+): Promise<void> {
+  await publication.publish(program.dag);
+  await publication.publish(sealed.dag);
+  await readBack(publication, program);
+  await readBack(publication, sealed);
+}
+
+async function readBack(publication: Publication, { dag, size }: Published): Promise<void> {
+  for (const delayMs of [...READ_BACK_DELAYS_MS, null]) {
+    try {
+      // The reader checks every byte against the cid, so having it is having it whole.
+      return void await publication.read(dag.root, size);
+    } catch (error) {
+      if (delayMs === null || !isPassing(error)) throw error;
+      await publication.wait(delayMs);
+    }
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof KhachapuriError &&
+    (error.code === "not_found" || error.code === "ipfs_unavailable");
+}

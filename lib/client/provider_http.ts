@@ -1,0 +1,84 @@
+/** Requests to a provider's own paths (`/terms`, `/stop`), bounded in time and size. */
+import { type ErrorCode, errorTable, KhachapuriError } from "../errors.ts";
+import { PROVIDER_HTTP_TIMEOUT_MS } from "../limits.ts";
+
+export interface ProviderRequest {
+  /** URL without a trailing slash, as the provider's name says. */
+  webDomain: string;
+  /** With its leading slash and query. */
+  path: string;
+  /** Posted as JSON; a GET without it. */
+  body?: unknown;
+  /** Largest answer that is read. */
+  bytesMax: number;
+  fetch?: typeof fetch;
+  signal?: AbortSignal;
+}
+
+/**
+ * Sends one request and reads the whole answer.
+ * @throws KhachapuriError `provider_unavailable` when nobody answers or the answer is no good; the
+ *   provider's own refusal with its code, message and hints
+ */
+export async function askProvider(request: ProviderRequest): Promise<Uint8Array<ArrayBuffer>> {
+  const { webDomain, path, bytesMax, signal } = request;
+  const timeout = AbortSignal.timeout(PROVIDER_HTTP_TIMEOUT_MS);
+  try {
+    const response = await (request.fetch ?? fetch)(`${webDomain}${path}`, {
+      redirect: "error",
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      ...(request.body === undefined ? {} : {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(request.body),
+      }),
+    });
+    const bytes = await readBounded(response, bytesMax);
+    if (response.ok) return bytes;
+    throw refusal(webDomain, response.status, bytes);
+  } catch (cause) {
+    if (cause instanceof KhachapuriError || signal?.aborted) throw cause;
+    throw unavailable(`${webDomain}${path} can't be reached`, cause);
+  }
+}
+
+async function readBounded(
+  response: Response,
+  bytesMax: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > bytesMax) throw unavailable(`${response.url} answered more than ${bytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+/** The provider's error document, believed as far as its code is one of ours. */
+function refusal(webDomain: string, status: number, bytes: Uint8Array): KhachapuriError {
+  const plain = unavailable(`${webDomain} answered HTTP ${status}`);
+  try {
+    const said = JSON.parse(new TextDecoder().decode(bytes));
+    const code: ErrorCode | undefined = errorTable().find((row) => row.code === said.error)?.code;
+    if (!code || typeof said.message !== "string") return plain;
+    const hints = Array.isArray(said.hints) ? said.hints.map(String).map(printable) : [];
+    return new KhachapuriError(code, `${webDomain}: ${printable(said.message)}`, { hints });
+  } catch {
+    return plain;
+  }
+}
+
+/** Text from outside, without what a terminal would take for a command. */
+export function printable(text: string): string {
+  // deno-lint-ignore no-control-regex -- control characters are what is being removed
+  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, "");
+}
+
+function unavailable(message: string, cause?: unknown): KhachapuriError {
+  return new KhachapuriError("provider_unavailable", message, {
+    cause,
+    hints: ["try again, or ask the provider"],
+  });
+}

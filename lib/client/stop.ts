@@ -1,0 +1,35 @@
+/** Ending a deployment at its providers, as its owner. */
+import { isAddressEqual, type LocalAccount } from "viem";
+import { KhachapuriError } from "../errors.ts";
+import { PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
+import { signStop } from "../spec/stop.ts";
+import type { BookedDeployment, BookedProvider } from "./deployment_book.ts";
+import { askProvider } from "./provider_http.ts";
+
+/**
+ * Tells one provider to stop; it remembers that durably. Stopping twice is as good as once.
+ * @param webDomain where the provider is now
+ * @throws KhachapuriError `access_denied` when `account` is not the owner; `provider_unavailable`;
+ *   the provider's own refusal
+ */
+export async function stopAt(
+  account: LocalAccount,
+  deployment: BookedDeployment,
+  provider: BookedProvider,
+  webDomain: string,
+  options: { fetch?: typeof fetch } = {},
+): Promise<void> {
+  if (!isAddressEqual(account.address, deployment.owner)) {
+    throw new KhachapuriError("access_denied", `${deployment.cid} belongs to ${deployment.owner}`, {
+      hints: [`this account is ${account.address}; give the owner's with --keys FILE`],
+    });
+  }
+  const signature = await signStop(account, { id: deployment.id, provider: provider.address });
+  await askProvider({
+    webDomain,
+    path: "/stop",
+    body: { cid: deployment.cid, signature },
+    bytesMax: PROVIDER_JSON_BYTES_MAX,
+    ...options,
+  });
+}
