@@ -39,8 +39,23 @@ const providerShape = v.strictObject({
   stateDir: v.string(),
   /** The operator key and the age identities, mode 0600. */
   keyFile: v.string(),
-  /** "batch" settles in the background, "each" mines `consume` before every run. */
-  settle: v.optional(v.picklist(["each", "batch"]), "each"),
+  settlement: v.optional(
+    v.strictObject({
+      /** "batch" settles in the background, "each" mines `consume` before every run. */
+      mode: v.optional(v.picklist(["batch", "each"]), "batch"),
+      /** Seconds between two batches while something is due. */
+      intervalSeconds: v.optional(positive(86_400), 60),
+      /** Settle at once when this much is due, USDC base units. */
+      amount: v.optional(uintShape(128), "1000000"),
+      /** Which block an allowance must stand in to count. */
+      finality: v.optional(v.picklist(["latest", "safe", "finalized"]), "latest"),
+      /** While the chain is out of reach, serve up to this much unsettled, USDC base units. */
+      offlineAmount: v.optional(uintShape(128), "1000000"),
+      /** Milliseconds between two looks at the chain. */
+      pollMs: v.optional(positive(600_000), 2_000),
+    }),
+    {},
+  ),
   sandbox: v.optional(
     v.strictObject({
       launcher: v.optional(v.picklist(["bwrap", "nsjail"]), "bwrap"),

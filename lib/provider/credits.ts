@@ -56,11 +56,17 @@ export interface CreditsOptions {
   consume: ConsumeOne | null;
   /** A permit must outlive a call by this long, so that it can still be settled, seconds. */
   settleWindowSeconds: bigint;
-  /** How old a view of the chain may be when a call is admitted, ms. */
-  viewAgeMs: number;
+  /** How old a view of the chain may be when a call is admitted, ms; asked at each call. */
+  viewAgeMs(): number;
+  /** While the chain is out of reach, serve on old views up to this much unsettled; base units. */
+  offlineAmount: bigint;
+  /** Called after each charge. */
+  onCharge?: () => void;
   now?: () => number;
 }
 
+/** A payer who is refused is looked up this often at most, ms. */
+const REFUSAL_AGE_MS = 500;
 /** Signers of permits already verified, by the permit's signature. */
 const SIGNERS_MAX = 10_000;
 
@@ -69,7 +75,20 @@ export function createCredits(options: CreditsOptions): Credits {
   const now = options.now ?? Date.now;
   const recover = rememberSigners(domain);
 
-  const viewFor = ({ payer, lane }: Bill) => payers.view(payer, lane, options.viewAgeMs);
+  /**
+   * What the chain says of the payer. When it says nothing, what it said last will do for a while:
+   * a payer cannot take credits back before they have thawed.
+   */
+  async function viewFor(bill: Bill, maxAgeMs = options.viewAgeMs()): Promise<PayerView> {
+    try {
+      return await payers.view(bill.payer, bill.lane, maxAgeMs);
+    } catch (error) {
+      const last = payers.last(bill.payer);
+      const isKnown = last && ledger.lane(bill.payer, bill.lane);
+      if (isKnown && ledger.unsettled() + bill.price <= options.offlineAmount) return last;
+      throw error;
+    }
+  }
 
   /** Everything but the counters, which are looked at without a pause before reserving. */
   async function assertPermit(bill: Bill, view: PayerView): Promise<void> {
@@ -83,8 +102,18 @@ export function createCredits(options: CreditsOptions): Credits {
     });
   }
 
+  /** A no is never said on an old view: the payer may have allowed more just now. */
   async function admit(bill: Bill): Promise<PayerView> {
     const view = await viewFor(bill);
+    try {
+      return await admitOn(bill, view);
+    } catch (error) {
+      if (now() - view.at < REFUSAL_AGE_MS) throw error;
+      return await admitOn(bill, await viewFor(bill, REFUSAL_AGE_MS));
+    }
+  }
+
+  async function admitOn(bill: Bill, view: PayerView): Promise<PayerView> {
     await assertPermit(bill, view);
     const lane = ledger.lane(bill.payer, bill.lane);
     assertLane(bill, view, lane);
@@ -115,7 +144,7 @@ export function createCredits(options: CreditsOptions): Credits {
     assertAvailable(bill, view, ledger);
     const entries: Entry[] = lane ? [] : [openEntry(bill, view)];
     if (isBetter(bill, lane)) entries.push({ kind: "permit", payer, lane: id, permit });
-    return await hold(ledger, bill, entries, view);
+    return await hold(ledger, bill, entries, view, options.onCharge);
   }
 
   return {
@@ -135,6 +164,7 @@ async function hold(
   bill: Bill,
   entries: Entry[],
   view: PayerView,
+  onCharge?: () => void,
 ): Promise<Reservation> {
   const { payer, lane: id, deployment, price } = bill;
   const reservation = ledger.nextReservation();
@@ -154,6 +184,7 @@ async function hold(
     standing,
     async charge(outcome) {
       await ledger.append({ kind: "charge", payer, lane: id, reservation, outcome });
+      onCharge?.();
       return { ...standing(), cumulativeCredits: lane.charged };
     },
     async release(reason) {

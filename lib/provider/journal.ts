@@ -80,10 +80,18 @@ export interface Book {
   readonly accounts: Map<Address, Account>;
   readonly reservations: Map<number, Reservation>;
   nextReservation: number;
+  /** What runs have used and the escrow has not paid, over all lanes; USDC base units. */
+  unsettled: bigint;
 }
 
 export function emptyBook(): Book {
-  return { lanes: new Map(), accounts: new Map(), reservations: new Map(), nextReservation: 1 };
+  return {
+    lanes: new Map(),
+    accounts: new Map(),
+    reservations: new Map(),
+    nextReservation: 1,
+    unsettled: 0n,
+  };
 }
 
 /** The lane of a payer, or undefined when it has never been opened here. */
@@ -143,7 +151,10 @@ export function apply(book: Book, entry: Entry): void {
     case "charge": {
       const { price } = endReservation(book, entry.reservation);
       const lane = add(book, entry, "charged", 1n);
-      if (lane.charged > lane.settled) pushSegment(lane, price);
+      if (lane.charged > lane.settled) {
+        pushSegment(lane, price);
+        book.unsettled += price;
+      }
       return;
     }
     case "release": {
@@ -152,8 +163,11 @@ export function apply(book: Book, entry: Entry): void {
     }
     case "settle": {
       // Not monotone: a reorganised chain may take a settlement back, and then it is due again.
-      const { settled } = requireLane(book, entry.payer, entry.lane);
+      const before = requireLane(book, entry.payer, entry.lane);
+      const { settled } = before;
+      book.unsettled -= unsettledAmount(before);
       const lane = add(book, entry, "settled", entry.credits - settled);
+      book.unsettled += unsettledAmount(lane);
       lane.settledBlock = entry.block;
       lane.refused = null;
       return;

@@ -36,6 +36,8 @@ export interface Ledger {
   lanes(): Iterable<Lane>;
   /** A payer's lanes and their sums. */
   account(payer: Address): Account | undefined;
+  /** What runs have used and the escrow has not paid; USDC base units. */
+  unsettled(): bigint;
   /** A number that no reservation had before. */
   nextReservation(): number;
   /** Applies the entries at once; resolves when they are on disk. */
@@ -79,6 +81,7 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
     lane: (payer, lane) => laneOf(book, payer, lane),
     lanes: () => book.lanes.values(),
     account: (payer) => accountOf(book, payer),
+    unsettled: () => book.unsettled,
     nextReservation: () => book.nextReservation++,
     append(...entries) {
       for (const entry of entries) apply(book, entry);

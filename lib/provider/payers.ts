@@ -25,6 +25,8 @@ export interface Payers {
    * @throws KhachapuriError `chain_unavailable`
    */
   view(payer: Address, lane: Hex, maxAgeMs: number): Promise<PayerView>;
+  /** The newest view there is, however old; for when the chain is out of reach. */
+  last(payer: Address): PayerView | undefined;
   /** The next view of `payer`, or of everybody, is read anew. */
   forget(payer?: Address): void;
 }
@@ -67,9 +69,12 @@ export function createPayers(options: PayersOptions): Payers {
       reading.set(key, view);
       return await view;
     },
+    last: (payer) => views.get(payer),
     forget(payer) {
-      if (payer) views.delete(payer);
-      else views.clear();
+      // Kept for `last`, but too old for everybody else.
+      for (const [key, view] of payer ? [[payer, views.get(payer)] as const] : views) {
+        if (view) views.set(key, { ...view, at: -Infinity });
+      }
     },
   };
 }

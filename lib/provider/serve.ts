@@ -22,17 +22,13 @@ import type { Log } from "../log.ts";
 import { accountOf, readKeyFile, recipientOf } from "../spec/keys.ts";
 import { termsHash } from "../spec/terms.ts";
 import { type BillTerms } from "./bill.ts";
-import { createCredits } from "./credits.ts";
 import { createDeployments } from "./deployments.ts";
-import { openLedger } from "./ledger.ts";
-import { openOperator } from "./operator.ts";
 import type { Offering } from "./page.ts";
-import { createPayers } from "./payers.ts";
+import { openPayments } from "./payments.ts";
 import { openPrograms } from "./programs.ts";
 import { openRegistrations } from "./registrations.ts";
 import { createRoutes } from "./routes.ts";
 import { createSandboxes } from "./sandboxes.ts";
-import { createConsume, recordCharges } from "./settle_each.ts";
 import { createSlots } from "./slots.ts";
 
 export interface RunningProvider {
@@ -53,11 +49,6 @@ export interface ServeOptions {
 const SANDBOX_IDLE_MS = 60_000;
 /** Sandboxes open at once. */
 const SANDBOXES_MAX = 256;
-/** Between "this permit is good" and its settlement on chain, seconds. */
-const SETTLE_WINDOW_SECONDS = 120n;
-/** How old a view of a payer may be when a call is admitted, ms. */
-const VIEW_AGE_MS = 2_000;
-
 /**
  * Starts a provider.
  * @throws KhachapuriError when the configuration, the keys, the chain, the operator's approval or
@@ -82,18 +73,18 @@ export async function startProvider(
   const terms = await readTerms(config, provider);
 
   await using stack = new AsyncDisposableStack();
-  const ledger = await openLedger(join(state.book, "ledger.db"), now);
-  stack.defer(() => ledger.close());
+  const payments = await openPayments({
+    chain,
+    escrow,
+    provider,
+    account,
+    dir: state.book,
+    log: options.log,
+    now,
+  });
+  stack.defer(() => payments.close());
   const registrations = openRegistrations(join(state.book, "deployments.db"), now);
   stack.defer(() => registrations.close());
-  const operator = openOperator({
-    path: join(state.book, "operator.db"),
-    chain,
-    account,
-    log: options.log,
-    onMined: (receipt) => recordCharges(ledger, escrow, receipt),
-  });
-  stack.defer(() => operator.close());
   const fetcher = await openFetcher(config, state.cache);
   const programs = await openPrograms(state.programs, fetcher);
   const { timeoutMs, memoryMb, concurrency } = provider.sandbox;
@@ -124,22 +115,7 @@ export async function startProvider(
       us,
       registrations,
     }),
-    credits: createCredits({
-      domain: us,
-      ledger,
-      payers: createPayers({
-        client: chain.public,
-        escrow,
-        provider: provider.address,
-        ledger,
-        finality: "latest",
-        now,
-      }),
-      consume: createConsume(operator, escrow),
-      settleWindowSeconds: SETTLE_WINDOW_SECONDS,
-      viewAgeMs: VIEW_AGE_MS,
-      now,
-    }),
+    credits: payments.credits,
     slots: createSlots(concurrency, now),
     sandboxes,
     registrations,

@@ -3,11 +3,11 @@
  * runs. It is one credit and not idempotent, so the transaction keeps its nonce until it is mined;
  * a credit that our side then fails to use stays on the lane as prepaid.
  */
-import { type Address, parseEventLogs, type TransactionReceipt } from "viem";
+import type { Address } from "viem";
 import { escrowAbi } from "../chain/abi.ts";
+import { ESCROW_MESSAGES } from "../chain/escrow.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { Bill } from "./bill.ts";
-import type { Ledger } from "./ledger.ts";
 import type { Operator } from "./operator.ts";
 
 /** How long a caller waits for its credit to be mined, ms. */
@@ -16,34 +16,19 @@ const MINED_TIMEOUT_MS = 60_000;
 /** Takes one credit of the bill's lane on chain; resolves when the ledger has it as settled. */
 export function createConsume(operator: Operator, escrow: Address): (bill: Bill) => Promise<void> {
   return async (bill) => {
-    const { source: _, payer: __, lane: ___, permit, price } = bill;
+    const { permit, price } = bill;
     const sent = operator.send({
       address: escrow,
       abi: escrowAbi,
       functionName: "consume",
       args: [price, permit],
+      messages: ESCROW_MESSAGES,
     });
     const receipt = await withinTime(sent).catch((error) => {
       throw error.code === "chain_refused" ? refused(error) : error;
     });
     if (receipt.status !== "success") throw refused();
   };
-}
-
-/** Writes what a mined transaction charged into the ledger, whoever sent it. */
-export async function recordCharges(
-  ledger: Ledger,
-  escrow: Address,
-  receipt: TransactionReceipt,
-): Promise<void> {
-  const logs = receipt.logs.filter((log) => log.address.toLowerCase() === escrow.toLowerCase());
-  for (const { args } of parseEventLogs({ abi: escrowAbi, eventName: "Charged", logs })) {
-    const { payer, lane, cumulative } = args;
-    const known = ledger.lane(payer, lane);
-    if (!known || known.settled >= cumulative) continue;
-    const { transactionHash: transaction, blockNumber: block } = receipt;
-    await ledger.append({ kind: "settle", payer, lane, credits: cumulative, block, transaction });
-  }
 }
 
 /** The transaction goes on without the caller; what it takes is the lane's next call's. */

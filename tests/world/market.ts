@@ -144,6 +144,7 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
         terms: ["terms.txt"],
         stateDir: "state",
         keyFile: "keys.json",
+        settlement: { mode: "each" },
         ...options.settings,
         ...settings,
       },

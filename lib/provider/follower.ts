@@ -1,0 +1,133 @@
+/**
+ * Follows the escrow's events about this provider, block by block. A payer whose allowance changed
+ * is read anew at its next call; a reorganised chain takes back what it had told.
+ */
+import { type Address, encodeEventTopics, type Hex, pad, type RpcLog } from "viem";
+import { formatLog } from "viem";
+import { escrowAbi } from "../chain/abi.ts";
+import type { Chain } from "../chain/client.ts";
+import type { Log } from "../log.ts";
+import { type EscrowEvent, parseEscrowLogs } from "./escrow_events.ts";
+
+export interface FollowerOptions {
+  chain: Chain;
+  escrow: Address;
+  provider: Address;
+  log: Log;
+  pollMs: number;
+  /** New events, oldest first. */
+  onEvents(events: readonly EscrowEvent[]): Promise<void>;
+  /** Blocks above `block` are no longer what they were. */
+  onReorg(block: bigint): Promise<void>;
+  now?: () => number;
+}
+
+export interface Follower {
+  /** Whether the chain has been heard of lately, so that silence means that nothing changed. */
+  isCurrent(): boolean;
+  /** Looks at the chain now. */
+  poll(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Blocks whose hash is remembered to notice a reorganisation. */
+const REMEMBERED_MAX = 256;
+/** Blocks asked for at once; public RPCs refuse more. */
+const RANGE_MAX = 1_000n;
+
+const TOPICS = (["Allowed", "RevokeStarted", "Reclaimed", "Charged"] as const).map((eventName) =>
+  encodeEventTopics({ abi: escrowAbi, eventName })[0]
+);
+
+/** Starts at the chain's present block. */
+export function startFollower(options: FollowerOptions): Follower {
+  const { chain, escrow, provider, log, pollMs } = options;
+  const now = options.now ?? Date.now;
+  const seen = new Map<bigint, Hex>();
+  let head: bigint | null = null;
+  let heardAt = -Infinity;
+  let polling: Promise<void> | null = null;
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let isStopped = false;
+
+  async function hashAt(block: bigint): Promise<Hex | null> {
+    const found = await chain.public.getBlock({ blockNumber: block }).catch((error) => {
+      if ((error as Error).name === "BlockNotFoundError") return null;
+      throw error;
+    });
+    return found?.hash ?? null;
+  }
+
+  /** The highest block that is still what it was. */
+  async function commonBlock(known: bigint): Promise<bigint> {
+    for (const block of [...seen.keys()].sort((a, b) => a < b ? 1 : -1)) {
+      if (await hashAt(block) === seen.get(block)) return block;
+      seen.delete(block);
+    }
+    return known > BigInt(REMEMBERED_MAX) ? known - BigInt(REMEMBERED_MAX) : 0n;
+  }
+
+  function remember(block: bigint, hash: Hex): void {
+    seen.set(block, hash);
+    if (seen.size > REMEMBERED_MAX) seen.delete(seen.keys().next().value!);
+  }
+
+  async function eventsBetween(from: bigint, to: bigint): Promise<EscrowEvent[]> {
+    const logs = await chain.public.request({
+      method: "eth_getLogs",
+      params: [{
+        address: escrow,
+        topics: [TOPICS as Hex[], null, pad(provider)],
+        fromBlock: `0x${from.toString(16)}`,
+        toBlock: `0x${to.toString(16)}`,
+      }],
+    });
+    return parseEscrowLogs(escrow, (logs as RpcLog[]).map((entry) => formatLog(entry)));
+  }
+
+  async function look(): Promise<void> {
+    const latest = await chain.public.getBlock({ blockTag: "latest" });
+    let read = head === null ? latest.number : await undo(head);
+    while (read < latest.number) {
+      const to: bigint = read + RANGE_MAX < latest.number ? read + RANGE_MAX : latest.number;
+      const events = await eventsBetween(read + 1n, to);
+      if (events.length > 0) await options.onEvents(events);
+      read = head = to;
+    }
+    head = read;
+    remember(latest.number, latest.hash);
+    heardAt = now();
+  }
+
+  /** The block up to which what we know still holds. */
+  async function undo(known: bigint): Promise<bigint> {
+    const common = await commonBlock(known);
+    if (common >= known) return known;
+    log.warn("the chain was reorganised", { from: common });
+    await options.onReorg(common);
+    return common;
+  }
+
+  async function poll(): Promise<void> {
+    polling ??= look()
+      .catch((error) => log.debug("chain events not read", { error: String(error).slice(0, 100) }))
+      .finally(() => polling = null);
+    await polling;
+  }
+
+  function schedule(): void {
+    if (isStopped) return;
+    timer = setTimeout(() => poll().then(schedule), pollMs);
+  }
+
+  poll().then(schedule);
+  return {
+    poll,
+    isCurrent: () => now() - heardAt <= 3 * pollMs,
+    async stop() {
+      isStopped = true;
+      if (timer) clearTimeout(timer);
+      await polling;
+    },
+  };
+}

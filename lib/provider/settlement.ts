@@ -1,0 +1,153 @@
+/**
+ * Settlement in the background: what runs have used goes to the escrow in batches, by time, by
+ * amount, when a payer starts to revoke, and at shutdown. A row is cumulative, so sending it twice
+ * charges once. A row that the escrow refuses is written down and not sent again.
+ */
+import type { Address, Hex } from "viem";
+import { escrowAbi } from "../chain/abi.ts";
+import type { Chain } from "../chain/client.ts";
+import { type Charge, readAllowance, readConsumed } from "../chain/escrow.ts";
+import type { Log } from "../log.ts";
+import { parseEscrowLogs, skipReason } from "./escrow_events.ts";
+import type { Lane } from "./journal.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Operator } from "./operator.ts";
+
+export interface SettlementOptions {
+  chain: Chain;
+  escrow: Address;
+  provider: Address;
+  ledger: Ledger;
+  operator: Operator;
+  log: Log;
+  /** Settles at least this often while something is due, ms. */
+  intervalMs: number;
+  /** Settles at once when this much is due, USDC base units. */
+  amount: bigint;
+}
+
+export interface Settlement {
+  /** A run was charged: settles when enough is due. */
+  noticeCharge(): void;
+  /** Settles what is due now; resolves when it is mined or put off by an unreachable chain. */
+  settleNow(): Promise<void>;
+  /** The lane's counter is what the escrow says; a refusal is forgotten. */
+  level(lane: Lane): Promise<void>;
+  /** Settles a last time, then stops. */
+  close(): Promise<void>;
+}
+
+/** Rows of one transaction: about 2 million gas when every lane is new. */
+const ROWS_MAX = 50;
+
+export function createSettlement(options: SettlementOptions): Settlement {
+  const { ledger, chain, escrow, provider, log } = options;
+  /** Lanes of which the allowance covers only a part: no row goes beyond. */
+  const caps = new Map<Lane, bigint>();
+  let running: Promise<void> | null = null;
+  let isAskedAgain = false;
+
+  async function level(lane: Lane): Promise<void> {
+    const { payer, lane: id } = lane;
+    const block = await chain.public.getBlockNumber();
+    const credits = await readConsumed(chain, escrow, payer, provider, id);
+    await ledger.append({ kind: "settle", payer, lane: id, credits, block, transaction: null });
+  }
+
+  /** The allowance covers less than what is due: take what is there, write the rest off. */
+  async function takeRest(lane: Lane): Promise<boolean> {
+    const { credits } = await readAllowance(chain, escrow, lane.payer, provider);
+    const cap = lane.settled + credits;
+    if (credits === 0n || caps.get(lane) === cap) return false;
+    caps.set(lane, cap);
+    return true;
+  }
+
+  async function noteSkip(lane: Lane, reason: string, transaction: Hex): Promise<void> {
+    if (reason === "AlreadyCharged") return await level(lane);
+    if (reason === "InsufficientCredits" && await takeRest(lane)) return;
+    caps.delete(lane);
+    const { payer, lane: id, charged: credits } = lane;
+    await ledger.append({ kind: "skip", payer, lane: id, credits, reason, transaction });
+    log.error("the escrow refused to settle a lane", { payer, lane: id, reason, transaction });
+  }
+
+  async function settleRows(rows: readonly Row[]): Promise<void> {
+    const charges = rows.map(({ charge }) => charge);
+    const receipt = await options.operator.send({
+      address: escrow,
+      abi: escrowAbi,
+      functionName: "consume",
+      args: [charges],
+    });
+    if (receipt.status !== "success") throw new Error("the batch reverted");
+    const { transactionHash } = receipt;
+    for (const event of parseEscrowLogs(escrow, receipt.logs)) {
+      if (event.eventName !== "ChargeSkipped") continue;
+      const { payer, lane: id, credits, reason } = event.args;
+      const lane = ledger.lane(payer, id);
+      // A row that lost a race against its like is no news.
+      if (!lane || lane.settled >= credits) continue;
+      await noteSkip(lane, skipReason(reason), transactionHash);
+    }
+    log.info("settled", { rows: rows.length, transaction: transactionHash });
+  }
+
+  async function settleAll(): Promise<void> {
+    for (;;) {
+      const rows = dueRows(ledger, caps).slice(0, ROWS_MAX);
+      if (rows.length === 0) return;
+      await settleRows(rows);
+    }
+  }
+
+  async function settleNow(): Promise<void> {
+    if (running) {
+      isAskedAgain = true;
+      return await running;
+    }
+    running = (async () => {
+      do {
+        isAskedAgain = false;
+        await settleAll();
+      } while (isAskedAgain);
+    })().catch((error) => log.warn("settlement put off", { error })).finally(() => running = null);
+    return await running;
+  }
+
+  const timer = setInterval(settleNow, options.intervalMs);
+  return {
+    settleNow,
+    level,
+    noticeCharge() {
+      if (ledger.unsettled() >= options.amount) settleNow();
+    },
+    async close() {
+      clearInterval(timer);
+      await settleNow();
+    },
+  };
+}
+
+interface Row {
+  lane: Lane;
+  charge: Charge;
+}
+
+/** One row for each price of each lane, a payer's side by side: neighbours share storage reads. */
+function dueRows(ledger: Ledger, caps: ReadonlyMap<Lane, bigint>): Row[] {
+  const rows: Row[] = [];
+  for (const lane of ledger.lanes()) {
+    const { permit, settled, segments } = lane;
+    if (!permit || lane.refused !== null || lane.charged <= settled) continue;
+    const cap = caps.get(lane) ?? lane.charged;
+    let from = settled;
+    for (const { credits, price } of segments) {
+      const upTo = credits < cap ? credits : cap;
+      if (upTo <= from) continue;
+      rows.push({ lane, charge: { permit, credits: upTo, price } });
+      from = upTo;
+    }
+  }
+  return rows.sort((a, b) => a.lane.payer < b.lane.payer ? -1 : 1);
+}
