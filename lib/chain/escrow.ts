@@ -47,7 +47,7 @@ export const ESCROW_MESSAGES: RefusalMessages = {
     `the token moved ${formatUsdc(received as bigint)}, not ${formatUsdc(expected as bigint)}`,
   InsufficientBalance: ([available, required]) =>
     `you have ${formatUsdc(available as bigint)} USDC free, need ${formatUsdc(required as bigint)}`,
-  ZeroCredits: () => "the number of credits is zero",
+  ZeroCredits: () => "there are no credits to give or to take back",
   AllowanceDecrease: ([price, credits]) =>
     `${credits} credits at ${formatUsdc(price as bigint)} USDC are allowed already, ` +
     "and can only rise; revoke to lower them",

@@ -1,0 +1,272 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { keccak256, stringToBytes, toHex } from "viem";
+import { clientLane } from "../lib/chain/lane.ts";
+import { consume, readAllowance } from "../lib/chain/escrow.ts";
+import { readUsdcBalance } from "../lib/chain/usdc.ts";
+import { runCli } from "../lib/cli/cli.ts";
+import { fakeWorld } from "../lib/cli/fake_world.ts";
+import { readConfig } from "../lib/config.ts";
+import { decodePaymentHeader } from "../lib/payment_header.ts";
+import { recoverPermitSigner } from "../lib/permit.ts";
+import { generateIdentity, recipientOf, writeKeyFile } from "../lib/spec/keys.ts";
+import { anvilAccount } from "./world/anvil.ts";
+import { passTime, type Payments, startPayments } from "./world/payments.ts";
+
+const NAME = "paolo.khachapuri";
+const AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+
+interface Result {
+  code: number;
+  out: string;
+  err: string;
+  // deno-lint-ignore no-explicit-any
+  json: any;
+}
+
+/** A home with the world's contracts in its config, and a key file for each of its people. */
+async function openHome(world: Payments) {
+  const home = await Deno.makeTempDir();
+  const { escrow, usdc, registry, chain } = world;
+  const config = {
+    rpc: world.anvil.url,
+    contracts: { [String(chain.chainId)]: { escrow, usdc, registry } },
+  };
+  await Deno.writeTextFile(join(home, "config.json"), JSON.stringify(config));
+  for (const [index, who] of ["root", "payer", "provider", "operator", "stranger"].entries()) {
+    const key = toHex(anvilAccount(index).getHdKey().privateKey!);
+    await writeKeyFile(join(home, `${who}.json`), { version: 1, account: key });
+  }
+  const run = async (who: string, ...args: string[]): Promise<Result> => {
+    const [command, ...rest] = args;
+    const keys = ["--keys", join(home, `${who}.json`)];
+    const process = fakeWorld([command!, "--home", home, ...keys, ...rest]);
+    const code = await runCli(process);
+    const out = process.stdoutText();
+    const json = args.includes("--json") ? JSON.parse(out) : null;
+    return { code, out, err: process.stderrText(), json };
+  };
+  const close = () => Deno.remove(home, { recursive: true });
+  return { home, run, [Symbol.asyncDispose]: close };
+}
+
+const registration = ["--domain", "http://127.0.0.1:8402", "--age", AGE, "--price", "0.001"];
+
+Deno.test("a payer's whole way by commands: deposit, allow, permit, revoke, reclaim, withdraw", async () => {
+  await using world = await startPayments({ thawingPeriodSeconds: 600n });
+  await using home = await openHome(world);
+  const { chain, escrow, usdc, payer, provider } = world;
+  const { run } = home;
+  assert.equal((await run("root", "assign", NAME, provider.address)).code, 0);
+  assert.equal((await run("provider", "register", NAME, ...registration)).code, 0);
+
+  const deposited = await run("payer", "deposit", "5");
+  assert.match(deposited.out, /deposited 5 USDC, free balance 5 USDC/);
+  const allowed = await run("payer", "allow", NAME, "--credits", "100", "--json");
+  assert.deepEqual(
+    [allowed.json.provider, allowed.json.pricePerCredit, allowed.json.free],
+    [provider.address, "1000", "4900000"],
+  );
+  const standing = await run("payer", "allowance", NAME);
+  assert.match(standing.out, /credits +100 at 0.001 USDC each\nlocked +0.1 USDC\n$/);
+  const balance = await run("payer", "balance", "--json");
+  assert.deepEqual([balance.json.wallet, balance.json.free], ["95000000", "4900000"]);
+  assert.deepEqual(balance.json.providers, [
+    { provider: provider.address, locked: "100000", credits: "100", pricePerCredit: "1000" },
+  ]);
+
+  const first = await run("payer", "permit", NAME, "--credits", "10");
+  const domain = { chainId: chain.chainId, escrow };
+  const expected = { ...domain, provider: provider.address };
+  const { permit } = decodePaymentHeader(first.out.trim(), expected);
+  assert.deepEqual([permit.credits, permit.lane], [10n, clientLane(payer.address)]);
+  assert.equal(await recoverPermitSigner(domain, permit), payer.address);
+  await consume(chain, provider, escrow, 1000n, permit);
+  const second = await run("payer", "permit", NAME, "--credits", "10", "--json");
+  assert.deepEqual([second.json.permit.credits, second.json.consumed], ["11", "1"]);
+
+  const collected = await run("provider", "collect");
+  assert.match(collected.out, /collected 0.001 USDC/);
+  const revoked = await run("payer", "revoke", NAME);
+  assert.match(
+    revoked.out,
+    /99 credits thaw until \d{4}-\d\d-\d\dT[\d:]+Z\nthen: khachapuri reclaim/,
+  );
+  assert.match((await run("payer", "allowance", NAME)).out, /thawing +99 credits until/);
+  const early = await run("payer", "reclaim", NAME);
+  assert.deepEqual([early.code, /StillThawing/.test(early.err)], [5, true]);
+  await passTime(chain, 601n);
+  assert.match((await run("payer", "reclaim", NAME)).out, /free balance 4.999 USDC/);
+  assert.match((await run("payer", "withdraw", "all")).out, /withdrew 4.999 USDC/);
+  assert.equal(await readUsdcBalance(chain, usdc, payer.address), 99_999_000n);
+});
+
+Deno.test("resolve prints every record, and --json the base units", async () => {
+  await using world = await startPayments();
+  await using home = await openHome(world);
+  const { provider, chain, escrow } = world;
+  await home.run("root", "assign", NAME, provider.address);
+  const terms = join(home.home, "terms.txt");
+  await Deno.writeTextFile(terms, "be nice");
+  await home.run("provider", "register", NAME, ...registration, "--terms", terms);
+  const { json } = await home.run("stranger", "resolve", "PAOLO.khachapuri", "--json");
+  assert.deepEqual({ ...json, node: 0, resolver: 0 }, {
+    ...{ name: NAME, node: 0, resolver: 0, address: provider.address },
+    ...{ webDomain: "http://127.0.0.1:8402", recipients: [AGE], price: "1000" },
+    terms: keccak256(stringToBytes("be nice")),
+    escrow: { chainId: chain.chainId, address: escrow },
+  });
+  const again = await home.run("provider", "register", NAME, ...registration, "--terms", terms);
+  assert.match(again.out, /says so already/);
+  assert.match((await home.run("stranger", "resolve", NAME)).out, /price +0.001 USDC a credit/);
+});
+
+Deno.test("register on a provider's machine takes all from its config and approves the operator", async () => {
+  await using world = await startPayments();
+  await using home = await openHome(world);
+  const { provider, operator, root: _ } = world;
+  await home.run("root", "assign", NAME, provider.address);
+  const identity = await generateIdentity("pq");
+  const key = toHex(anvilAccount(3).getHdKey().privateKey!);
+  const keyFile = join(home.home, "keys.json");
+  await writeKeyFile(keyFile, { version: 1, account: key, identities: [identity] });
+  await Deno.writeTextFile(join(home.home, "terms.txt"), "be nice");
+  const path = join(home.home, "config.json");
+  const config = JSON.parse(await Deno.readTextFile(path));
+  const section = {
+    ...{ name: NAME, address: provider.address, webDomain: "https://paolo.example" },
+    ...{ price: "2000", terms: ["terms.txt"], stateDir: "state", keyFile: "keys.json" },
+  };
+  await Deno.writeTextFile(path, JSON.stringify({ ...config, provider: section }));
+  const refused = await home.run("operator", "register");
+  assert.deepEqual([refused.code, /the provider key is 0x/.test(refused.err)], [6, true]);
+  const done = await home.run("provider", "register");
+  assert.match(done.out, new RegExp(`operator ${operator.address} may settle`));
+  const { json } = await home.run("stranger", "resolve", NAME, "--json");
+  assert.deepEqual([json.price, json.webDomain], ["2000", "https://paolo.example"]);
+  assert.deepEqual(json.recipients, [await recipientOf(identity)]);
+  const removed = await home.run("provider", "operator", "remove", operator.address, "--json");
+  assert.deepEqual([removed.json.approved, removed.json.isChanged], [false, true]);
+});
+
+Deno.test("contracts deploy puts a chain into config.json, and once only", async () => {
+  await using world = await startPayments();
+  await using home = await openHome(world);
+  const { run } = home;
+  const { usdc, root, chain } = world;
+  const taken = await run("root", "contracts", "deploy", "--usdc", usdc);
+  assert.deepEqual([taken.code, /has an escrow already/.test(taken.err)], [3, true]);
+  const args = ["deploy", "--usdc", usdc, "--thawing", "60", "--replace", "--json"];
+  const { json } = await run("root", "contracts", ...args);
+  const recorded = (await readConfig(home.home)).contracts[String(chain.chainId)];
+  const { escrow, registry } = json;
+  assert.deepEqual(recorded, { escrow, usdc, registry });
+  assert.notEqual(escrow, world.escrow);
+  assert.equal((await readConfig(home.home)).rpc, world.anvil.url);
+  assert.match((await run("payer", "deposit", "1")).out, /deposited 1 USDC/);
+  const file = join(home.home, "deployments.json");
+  await run("root", "contracts", "deploy", "--usdc", usdc, "--record", file);
+  const book = JSON.parse(await Deno.readTextFile(file));
+  assert.deepEqual(Object.keys(book), [String(chain.chainId)]);
+  const fake = await run("root", "contracts", "deploy", "--replace", "--usdc", root.address);
+  assert.deepEqual([fake.code, /is no USDC/.test(fake.err)], [3, true]);
+});
+
+Deno.test("a name that wants money through a strange escrow gets none", async () => {
+  await using world = await startPayments();
+  await using home = await openHome(world);
+  const { run } = home;
+  const { provider, usdc, payer, chain, escrow } = world;
+  await run("root", "assign", NAME, provider.address);
+  const thief = usdc;
+  await run("provider", "register", NAME, ...registration, "--escrow", thief);
+  await run("payer", "deposit", "5");
+  for (const command of ["allow", "permit"]) {
+    const { code, err } = await run("payer", command, NAME, "--credits", "1");
+    assert.equal(code, 5);
+    assert.match(err, /\(untrusted_escrow\)/);
+  }
+  const allowance = await readAllowance(chain, escrow, payer.address, provider.address);
+  assert.equal(allowance.credits, 0n);
+});
+
+Deno.test("bad input of every command is named, with the exit code of its kind", async () => {
+  await using world = await startPayments();
+  await using home = await openHome(world);
+  const { run } = home;
+  const provider = world.provider.address;
+  const typo = provider.replace(/C$/, "c");
+  const cases: [string[], number, RegExp][] = [
+    [["deposit", "0"], 2, /amount is zero/],
+    [["deposit", "1,5"], 3, /not an amount of USDC/],
+    [["deposit"], 2, /usage: khachapuri deposit/],
+    [["deposit", "1000"], 5, /holds 100 USDC, needs 1000/],
+    [["withdraw", "1"], 5, /you have 0 USDC free, need 1/],
+    [["withdraw", "all"], 3, /free balance is empty/],
+    [["withdraw", "1", "--to", "paolo"], 2, /--to is not an Ethereum address/],
+    [["allow", "nobody.khachapuri", "--credits", "1"], 4, /has no resolver/],
+    [["allow", "a..b", "--credits", "1"], 3, /not an ENS name/],
+    [["allow", provider, "--credits", "1"], 2, /give --price/],
+    [["allow", typo, "--credits", "1", "--price", "1"], 2, /wrong checksum/],
+    [["allow", provider, "--price", "1"], 2, /--credits N is missing/],
+    [["allow", provider, "--credits", "0", "--price", "1"], 2, /whole number from 1/],
+    [["allow", provider, "--credits", "1.5", "--price", "1"], 2, /whole number from 1/],
+    [["allow", provider, "--credits", "9", "--price", "1"], 5, /0 USDC free, need 9/],
+    [["revoke", provider], 5, /no credits to give or to take back/],
+    [["revoke", provider, "--credits", "-1"], 2, /--credits/],
+    [["reclaim", provider], 5, /NothingThawing/],
+    [["allowance", "0x12"], 2, /not an Ethereum address/],
+    [["balance", "--of", "me"], 2, /--of is not an Ethereum address/],
+    [["permit", provider, "--credits", "1"], 2, /give --price/],
+    [["permit", provider, "--credits", "1", "--price", "1", "--lane", "1"], 2, /32 bytes/],
+    [["permit", provider, "--credits", "1", "--price", "1", "--deadline", "soon"], 2, /no time/],
+    [["permit", provider, "--credits", "1", "--price", "1", "--deadline", "1"], 2, /has passed/],
+    [
+      ["permit", provider, "--credits", "1", "--price", "1", "--payer", provider],
+      6,
+      /are signed by 0x3C44/,
+    ],
+    [["resolve", "nobody.khachapuri"], 4, /has no resolver/],
+    [["resolve", "x_y.khachapuri"], 3, /not an ENS name/],
+    [["register"], 2, /which NAME/],
+    [["register", NAME], 2, /--domain URL is missing|--age RECIPIENT is missing/],
+    [["register", NAME, ...registration], 6, /has no owner and can't be claimed/],
+    [["register", NAME, ...registration, "--terms", "/nowhere"], 3, /terms can't be read/],
+    [["register", NAME, ...registration.with(1, "http://paolo.example")], 3, /must be https/],
+    [["register", NAME, ...registration.with(3, "age1x")], 3, /not an age recipient/],
+    [["assign", NAME, "paolo"], 2, /ADDRESS is not an Ethereum address/],
+    [["assign", NAME, provider], 6, /can't hand out/],
+    [["contracts", "burn"], 2, /unknown action/],
+    [["contracts", "deploy", "--replace"], 2, /which USDC/],
+    [["contracts", "deploy", "--thawing", "1d"], 2, /whole number of seconds/],
+    [["operator", "promote", provider], 2, /neither add nor remove/],
+    [["collect"], 3, /no settled earnings/],
+    [["balance", "--rpc", "http://127.0.0.1:1"], 7, /did not answer/],
+    [["balance", "--rpc", "nowhere"], 2, /not an http/],
+  ];
+  for (const [args, code, message] of cases) {
+    const result = await run("payer", ...args);
+    assert.equal(result.code, code, `${args.join(" ")}: ${result.err}`);
+    assert.match(result.err, message, `${args.join(" ")}: ${result.err}`);
+  }
+});
+
+Deno.test("a permit pays from the allowance of another payer that pinned this key as signer", async () => {
+  await using world = await startPayments();
+  await using home = await openHome(world);
+  const { run } = home;
+  const { payer, provider, stranger, chain, escrow } = world;
+  await run("payer", "deposit", "5");
+  const price = ["--price", "0.001"];
+  const signer = ["--signer", stranger.address];
+  await run("payer", "allow", provider.address, "--credits", "10", ...price, ...signer);
+  const own = await run("payer", "permit", provider.address, "--credits", "1", ...price);
+  assert.match(own.err, new RegExp(`are signed by ${stranger.address}`));
+  const as = ["--payer", payer.address, "--lane-label", "laptop", ...price];
+  const signed = await run("stranger", "permit", provider.address, "--credits", "1", ...as);
+  const { permit } = decodePaymentHeader(signed.out.trim());
+  assert.equal(permit.lane, clientLane(payer.address, "laptop"));
+  await consume(chain, provider, escrow, 1000n, permit);
+  const left = await readAllowance(chain, escrow, payer.address, provider.address);
+  assert.equal(left.credits, 9n);
+});
