@@ -111,7 +111,11 @@ Deno.test("what the escrow refuses is said in words, with the error's name as th
       "InsufficientBalance",
       /^InsufficientBalance: you have 4.9 USDC free, need 9.9$/,
     ],
-    [() => allow(chain, payer, escrow, { ...terms, credits: 0n }), "ZeroCredits", /no credits to give/],
+    [
+      () => allow(chain, payer, escrow, { ...terms, credits: 0n }),
+      "ZeroCredits",
+      /no credits to give/,
+    ],
     [
       () => allow(chain, payer, escrow, { ...terms, credits: 5n }),
       "AllowanceDecrease",

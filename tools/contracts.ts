@@ -2,7 +2,9 @@
  * `deno task contracts <command>`: builds, tests and checks the Foundry project in `contracts/`,
  * and keeps what the rest of the code knows of it (`lib/chain/abi.ts`) fresh.
  */
+import { fileURLToPath } from "node:url";
 import { forge } from "./forge.ts";
+import { PERMISSIONS } from "./permissions.ts";
 import { complain, print } from "./print.ts";
 
 const USAGE = `deno task contracts <command>
@@ -12,7 +14,8 @@ const USAGE = `deno task contracts <command>
   check               abi and gas snapshots are fresh, no compiler or lint warning in our sources
   snapshot            write contracts/snapshots
   coverage            lines and branches of contracts/src, at least 95 % each
-  fmt [--write]       formatting of the Solidity sources`;
+  fmt [--write]       formatting of the Solidity sources
+  deploy --rpc URL    the command line's `contracts deploy`, recorded in contracts/deployments.json`;
 
 const ABI_FILE = new URL("../lib/chain/abi.ts", import.meta.url);
 const OUT = new URL("../contracts/out/", import.meta.url);
@@ -152,6 +155,17 @@ async function fmt(isWrite: boolean): Promise<boolean> {
   return (await forge(["fmt", ...check, "contracts/src", "contracts/test"])).success;
 }
 
+/** What is recorded here ships with the next release: every client then knows the chain. */
+async function deploy(args: readonly string[]): Promise<boolean> {
+  const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+  const command = [path("../main.ts"), "contracts", "deploy"];
+  const record = ["--record", path("../contracts/deployments.json")];
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--frozen", "--no-prompt", ...PERMISSIONS, ...command, ...record, ...args],
+  });
+  return (await process.spawn().status).success;
+}
+
 async function main([command, ...args]: readonly string[]): Promise<boolean> {
   switch (command) {
     case "build":
@@ -166,6 +180,8 @@ async function main([command, ...args]: readonly string[]): Promise<boolean> {
       return await coverage();
     case "fmt":
       return await fmt(args.includes("--write"));
+    case "deploy":
+      return await deploy(args);
     default:
       complain(USAGE);
       return false;
