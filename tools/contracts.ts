@@ -15,7 +15,7 @@ const USAGE = `deno task contracts <command>
   snapshot            write contracts/snapshots
   coverage            lines and branches of contracts/src, at least 95 % each
   fmt [--write]       formatting of the Solidity sources
-  deploy --rpc URL    the command line's `contracts deploy`, recorded in contracts/deployments.json`;
+  deploy --rpc URL    put Escrow and Registry on a chain; record it in contracts/deployments.json`;
 
 const ABI_FILE = new URL("../lib/chain/abi.ts", import.meta.url);
 const OUT = new URL("../contracts/out/", import.meta.url);
