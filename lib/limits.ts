@@ -37,6 +37,8 @@ export const STDERR_BYTES_MAX = 64 * 1024;
 export const PROGRAM_ZIP_BYTES_MAX = 64 * 1024 * 1024;
 /** Program once unpacked: bounds a zip bomb on disk. */
 export const PROGRAM_UNPACKED_BYTES_MAX = 256 * 1024 * 1024;
+/** Disk that all unpacked programs may hold before those not in use go. */
+export const UNPACKED_BYTES_MAX = 8 * 1024 * 1024 * 1024;
 /** Entries in a program zip; bounds inodes. */
 export const PROGRAM_ENTRIES_MAX = 10_000;
 /** Length of one path in a program zip. */

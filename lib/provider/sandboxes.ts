@@ -3,7 +3,7 @@ import type { Sandbox, SandboxHost } from "../../sandbox/sandbox.ts";
 import { openSandbox } from "../../sandbox/sandbox.ts";
 import { RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX, STDERR_BYTES_MAX } from "../limits.ts";
 import type { Deployment } from "./deployments.ts";
-import type { Programs } from "./programs.ts";
+import type { ProgramFolder, Programs } from "./programs.ts";
 
 export interface Sandboxes {
   /**
@@ -35,8 +35,13 @@ export interface SandboxesOptions {
   openMax: number;
 }
 
+interface Opened {
+  sandbox: Sandbox;
+  folder: ProgramFolder;
+}
+
 interface Held {
-  sandbox: Promise<Sandbox>;
+  sandbox: Promise<Opened>;
   users: number;
   idle: ReturnType<typeof setTimeout> | null;
 }
@@ -45,18 +50,22 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
   /** In the order of last use, longest ago first. */
   const held = new Map<string, Held>();
 
-  async function start({ spec }: Deployment): Promise<Sandbox> {
-    const programDir = await options.programs.folderOf(spec);
+  async function start({ spec }: Deployment): Promise<Opened> {
+    const folder = await options.programs.acquire(spec);
     const { timeoutMs, memoryMb } = spec.limits;
-    return await openSandbox(options.host, {
-      programDir,
+    const sandbox = await openSandbox(options.host, {
+      programDir: folder.path,
       limits: {
         timeoutMs: Math.min(timeoutMs, options.timeoutMs),
         memoryMb: Math.min(memoryMb, options.memoryMb),
         stdoutBytes: RESPONSE_BYTES_MAX + RESPONSE_HEAD_BYTES_MAX,
         stderrBytes: STDERR_BYTES_MAX,
       },
+    }).catch((error) => {
+      folder.release();
+      throw error;
     });
+    return { sandbox, folder };
   }
 
   async function end(cid: string): Promise<void> {
@@ -64,8 +73,9 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     if (!entry) return;
     held.delete(cid);
     if (entry.idle) clearTimeout(entry.idle);
-    const sandbox = await entry.sandbox.catch(() => null);
-    await sandbox?.close();
+    const opened = await entry.sandbox.catch(() => null);
+    await opened?.sandbox.close();
+    opened?.folder.release();
   }
 
   function makeRoom(): void {
@@ -109,7 +119,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
         entry.idle = setTimeout(() => end(deployment.cid), options.idleMs);
       }
       try {
-        return { sandbox: await entry.sandbox, release };
+        return { sandbox: (await entry.sandbox).sandbox, release };
       } catch (error) {
         release();
         throw error;

@@ -86,7 +86,7 @@ export async function startProvider(
   const registrations = openRegistrations(join(state.book, "deployments.db"), now);
   stack.defer(() => registrations.close());
   const fetcher = await openFetcher(config, state.cache);
-  const programs = await openPrograms(state.programs, fetcher);
+  const programs = await openPrograms({ dir: state.programs, fetcher });
   const { timeoutMs, memoryMb, concurrency } = provider.sandbox;
   const sandboxes = createSandboxes({
     host,
