@@ -6,8 +6,8 @@
 /** Environment variables that we read ourselves. */
 const OWN_VARIABLES = ["HOME", "KHACHAPURI_HOME", "KHACHAPURI_KUBO_TOKEN", "KHACHAPURI_TRACE"];
 
-/** Environment variables that libraries ask for while they load. */
-const LIBRARY_VARIABLES: readonly string[] = [];
+/** Environment variables that node:child_process looks at. */
+const LIBRARY_VARIABLES = ["NODE_V8_COVERAGE"];
 
 /** What the sandbox starts; prlimit goes on to setpriv and the launcher. */
 const PROGRAMS = ["/usr/bin/prlimit", "/usr/bin/pkill"];
