@@ -37,12 +37,11 @@ const PRIVATE = subnets([
   ["2002::", 16], // 6to4 carry an IPv4 address
 ]);
 
-/** How far an IP address (text, without brackets) is from the public internet. */
+/**
+ * How far an IP address (text, without brackets) is from the public internet. IPv4 addresses in
+ * IPv6 clothing are matched against the IPv4 rules by BlockList itself.
+ */
 export function reachOf(address: string): Reach {
-  const mapped = /^::ffff:(?:0:)?([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(address);
-  if (mapped) return reachOf(dotted(mapped[1]!, mapped[2]!));
-  const dottedTail = /^::ffff:([0-9.]+)$/i.exec(address);
-  if (dottedTail) return reachOf(dottedTail[1]!);
   const family = isIP(address) === 6 ? "ipv6" : "ipv4";
   if (isIP(address) === 0 || NEVER.check(address, family)) return "never";
   return PRIVATE.check(address, family) ? "private" : "public";
@@ -63,11 +62,6 @@ export async function reachOfHost(
   const reaches = addresses.map(reachOf);
   if (reaches.length === 0 || reaches.includes("never")) return "never";
   return reaches.includes("private") ? "private" : "public";
-}
-
-function dotted(high: string, low: string): string {
-  const bits = (Number.parseInt(high, 16) << 16 | Number.parseInt(low, 16)) >>> 0;
-  return [24, 16, 8, 0].map((shift) => (bits >>> shift) & 0xff).join(".");
 }
 
 type Subnet = readonly [string, number];

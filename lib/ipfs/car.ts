@@ -86,7 +86,6 @@ async function readSection(input: Input, length: number): Promise<Block> {
   const section = await input.take(length);
   const { cid, length: cidBytes } = decodeSectionCid(section);
   const bytes = section.subarray(cidBytes);
-  if (bytes.length > BLOCK_BYTES_MAX) throw malformed(`a block of ${bytes.length} bytes`);
   if (!isContentOf(cid, bytes)) throw mismatch(cid);
   return { cid, bytes };
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { CarReader, CarWriter } from "@ipld/car";
 import fc from "fast-check";
 import { type Block, cidOf, RAW } from "../cid.ts";
@@ -19,8 +20,10 @@ async function read(parts: Uint8Array[], limits = LIMITS): Promise<Block[]> {
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const section = (...parts: (Uint8Array | number[])[]) => {
-  const body = parts.flatMap((part) => [...part]);
-  return Uint8Array.from([...encodeVarint(body.length), ...body]);
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  return new Uint8Array(
+    Buffer.concat([encodeVarint(length), ...parts.map((p) => Uint8Array.from(p))]),
+  );
 };
 
 Deno.test("@ipld/car reads what writeCar writes", async () => {

@@ -22,12 +22,12 @@ const formats = (gateway: TestGateway) =>
 
 Deno.test("a file of several blocks takes one CAR, a file of one block takes that block", async () => {
   await using gateway = await startGateway();
-  const [large, small] = [importFile(patterned(3_000_000)), importFile(patterned(1_000))];
+  const [large, small] = [importFile(patterned(6_000_000)), importFile(patterned(1_000))];
   await gateway.put([...large.blocks, ...small.blocks]);
   const fetcher = fetcherOf(gateway);
   assert.deepEqual(
     await fetcher.readFile(large.root, { maxBytes: MAX_BYTES }),
-    patterned(3_000_000),
+    patterned(6_000_000),
   );
   assert.deepEqual(await fetcher.readFile(small.root, { maxBytes: MAX_BYTES }), patterned(1_000));
   assert.deepEqual(formats(gateway), ["car", "raw"]);

@@ -1,5 +1,5 @@
 /** After publishing: which gateways can already deliver it, each asked alone. */
-import { type CID } from "../cid.ts";
+import type { CID } from "../cid.ts";
 import { asKhachapuriError, type KhachapuriError } from "../errors.ts";
 import { createFetcher, type FetcherOptions } from "./gateway.ts";
 

@@ -225,6 +225,7 @@ Deno.test("a node that breaks UnixFS is refused", async () => {
   const empty = putBytes(store, new Uint8Array(), RAW);
   const one = [link(leaf)];
   const dagCbor = Uint8Array.of(1, 0x71, 0x12, 0x20, ...leaf.multihash.digest);
+  const inner = put(store, one, unixfs(TYPE_FILE, size(2), block(2)));
   const exabyte = [0x18, ...new Array(8).fill(0x80), 0x10];
   const cases: [string, RegExp, CID][] = [
     ["no type", /without a type/, put(store, [], size(0))],
@@ -242,6 +243,7 @@ Deno.test("a node that breaks UnixFS is refused", async () => {
     ["sum too small", /claimed/, put(store, one, unixfs(TYPE_FILE, size(3), block(2)))],
     ["no filesize", /claimed/, put(store, one, unixfs(TYPE_FILE, block(2)))],
     ["size of a leaf", /claimed/, put(store, one, unixfs(TYPE_FILE, size(3), block(3)))],
+    ["size of a node", /claimed/, put(store, [link(inner)], unixfs(TYPE_FILE, size(1), block(1)))],
     ["filesize 2^60", /claimed/, put(store, one, unixfs(TYPE_FILE, exabyte, block(2)))],
     ["a named part", /named/, put(store, [link(leaf, "a")], unixfs(TYPE_FILE, size(2), block(2)))],
     [
