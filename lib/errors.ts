@@ -98,6 +98,16 @@ export function errorTable(): { code: ErrorCode; status: number; exit: number }[
   return Object.entries(CODES).map(([code, row]) => ({ code: code as ErrorCode, ...row }));
 }
 
+/**
+ * Content that was fetched but is not what it should be (`invalid_input` of the fetcher), under the
+ * code and in the words of whoever wanted it; every other error as it is.
+ */
+export function unfit(thrown: unknown, code: ErrorCode, message: string): unknown {
+  if (!(thrown instanceof KhachapuriError) || thrown.code !== "invalid_input") return thrown;
+  const { shortMessage, data } = thrown;
+  return new KhachapuriError(code, `${message}: ${shortMessage}`, { cause: thrown, data });
+}
+
 /** Anything thrown, as a `KhachapuriError`; what we did not foresee becomes `internal`. */
 export function asKhachapuriError(thrown: unknown): KhachapuriError {
   if (thrown instanceof KhachapuriError) return thrown;

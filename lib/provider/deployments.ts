@@ -2,7 +2,7 @@
 import type { CID } from "multiformats/cid";
 import type { Hex } from "viem";
 import { formatCid } from "../cid.ts";
-import { KhachapuriError } from "../errors.ts";
+import { KhachapuriError, unfit } from "../errors.ts";
 import type { Fetcher } from "../ipfs/gateway.ts";
 import { SPEC_BYTES_MAX } from "../limits.ts";
 import { openSpec } from "../spec/envelope.ts";
@@ -50,7 +50,6 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
   "invalid_spec",
   "invalid_signature",
   "terms_refused",
-  "invalid_input",
 ]);
 
 export function createDeployments(options: DeploymentsOptions): Deployments {
@@ -106,7 +105,9 @@ async function load(
   cid: CID,
   text: string,
 ): Promise<Deployment> {
-  const sealed = await fetcher.readFile(cid, { maxBytes: SPEC_BYTES_MAX });
+  const sealed = await fetcher.readFile(cid, { maxBytes: SPEC_BYTES_MAX }).catch((error) => {
+    throw unfit(error, "invalid_spec", "what this cid holds is no deployment");
+  });
   const spec = await openSpec(sealed, identities);
   if (!spec) throw misdirected("this deployment is encrypted to another provider");
   await verifySpec(spec);

@@ -1,7 +1,7 @@
 /** From a spec's program to a folder that a sandbox can show: fetched, verified, unpacked once. */
 import { join } from "node:path";
 import { parseCid } from "../cid.ts";
-import { KhachapuriError } from "../errors.ts";
+import { KhachapuriError, unfit } from "../errors.ts";
 import type { Fetcher } from "../ipfs/gateway.ts";
 import { PROGRAM_ZIP_BYTES_MAX, UNPACKED_BYTES_MAX } from "../limits.ts";
 import { unpackProgram } from "../spec/archive.ts";
@@ -53,6 +53,8 @@ export async function openPrograms(options: ProgramsOptions): Promise<Programs> 
   async function unpack({ program }: Spec): Promise<{ path: string; bytes: number }> {
     const published = await fetcher.readFile(parseCid(program.cid), {
       maxBytes: PROGRAM_ZIP_BYTES_MAX,
+    }).catch((error) => {
+      throw unfit(error, "invalid_program", "what the program's cid holds is no program");
     });
     const zip = program.key ? await decryptProgram(published, program.key) : published;
     const path = join(dir, crypto.randomUUID());

@@ -85,7 +85,10 @@ export interface MarketOptions {
   settings?: Record<string, unknown>;
   /** Credits that owner and payer allow. */
   credits?: bigint;
+  /** In place of the market's own gateway. */
   gateways?: string[];
+  /** Asked before the market's own gateway. */
+  alsoGateways?: string[];
   /** The provider talks to this RPC instead (a proxy that misbehaves). */
   rpcOf?: (rpc: string) => string;
   blockTimeSeconds?: number;
@@ -132,7 +135,7 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
   const configure = (settings: Record<string, unknown> = {}) =>
     parseConfig({
       rpc: options.rpcOf?.(anvil.url) ?? anvil.url,
-      gateways: options.gateways ?? [gateway.url],
+      gateways: options.gateways ?? [...(options.alsoGateways ?? []), gateway.url],
       kubo: { url: gateway.kuboUrl },
       contracts: { [chain.chainId]: { escrow, usdc } },
       provider: {
