@@ -10,7 +10,7 @@ const OWN_VARIABLES = ["HOME", "KHACHAPURI_HOME", "KHACHAPURI_KUBO_TOKEN", "KHAC
 const LIBRARY_VARIABLES = ["NODE_V8_COVERAGE"];
 
 /** What the sandbox starts; prlimit goes on to setpriv and the launcher. */
-const PROGRAMS = ["/usr/bin/prlimit", "/usr/bin/pkill"];
+const PROGRAMS = ["/usr/bin/prlimit", "/usr/bin/pkill", "/usr/bin/kill"];
 
 /**
  * Reading and writing are not confined to folders: a deployer names program folders and key files
