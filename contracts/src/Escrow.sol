@@ -124,8 +124,7 @@ contract Escrow is IEscrow, EIP712, ReentrancyGuardTransient {
         uint128 thawing = credits < held.credits ? credits : held.credits;
         if (thawing == 0) revert ZeroCredits();
         uint64 thawEnd = uint64(block.timestamp) + THAWING_PERIOD;
-        held.thawingCredits = thawing;
-        held.thawEnd = thawEnd;
+        (held.thawingCredits, held.thawEnd) = (thawing, thawEnd);
         emit RevokeStarted(msg.sender, provider, thawing, thawEnd);
     }
 
@@ -137,8 +136,7 @@ contract Escrow is IEscrow, EIP712, ReentrancyGuardTransient {
         uint256 amount = uint256(held.thawingCredits) * held.pricePerCredit;
         Allowance storage stored = _allowances[msg.sender][provider];
         stored.credits = held.credits - held.thawingCredits;
-        stored.thawingCredits = 0;
-        stored.thawEnd = 0;
+        (stored.thawingCredits, stored.thawEnd) = (0, 0);
         balanceOf[msg.sender] += amount;
         emit Reclaimed(msg.sender, provider, held.thawingCredits, amount);
     }

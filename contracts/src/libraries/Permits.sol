@@ -29,8 +29,7 @@ library Permits {
 
     /// @notice Whether `signature` is the ECDSA signature of `signer` over `digest`: 65 bytes, low
     /// s, v 27 or 28. Never ERC-1271, whose verdict its contract can change after the service, and
-    /// never
-    /// routed by code length, which an EIP-7702 delegation can change.
+    /// never routed by code length, which an EIP-7702 delegation can change.
     function isSignedBy(address signer, bytes32 digest, bytes calldata signature)
         internal
         pure
