@@ -98,7 +98,7 @@ Deno.test("a deposit authorisation travels beside the permit", async () => {
   assert.deepEqual(decodePaymentHeader(encodePaymentHeader(sent)), sent);
 });
 
-Deno.test("decodePaymentHeader() refuses a permit for another chain, escrow or provider", async () => {
+Deno.test("a permit for another chain, escrow or provider is refused", async () => {
   const text = encodePaymentHeader(await payment());
   const cases: [object, RegExp][] = [
     [{ chainId: 1 }, /for chain 8453, not 1/],
@@ -111,7 +111,7 @@ Deno.test("decodePaymentHeader() refuses a permit for another chain, escrow or p
   }
 });
 
-Deno.test("decodePaymentHeader() refuses an offer that pays this provider with a permit for another", async () => {
+Deno.test("an offer and a permit that pay two providers are refused", async () => {
   const text = await encoded((json) => Object.assign(json["accepted"]!, { payTo: USDC }));
   assert.throws(() => decodePaymentHeader(text, expected), refusal("payment_required", /pays/));
 });

@@ -42,7 +42,7 @@ function hasCode(code: string, message: RegExp) {
   };
 }
 
-Deno.test("connect() refuses another chain than the expected one, and what is no http URL", async () => {
+Deno.test("connect() refuses another chain than expected, and what is no http URL", async () => {
   await using anvil = await startAnvil({ chainId: 4242 });
   assert.equal((await connect(anvil.url, { expectedChainId: 4242 })).chainId, 4242);
   const wrong = connect(anvil.url, { expectedChainId: 8453 });
@@ -50,7 +50,7 @@ Deno.test("connect() refuses another chain than the expected one, and what is no
   await assert.rejects(connect("ws://127.0.0.1:1"), hasCode("invalid_config", /not an http/));
 });
 
-Deno.test("a chain that is absent, broken or silent is chain_unavailable, and keeps the API key", async () => {
+Deno.test("an absent, broken or silent chain is named without its API key", async () => {
   const broken = [
     () => Promise.resolve(new Response("no", { status: 502 })),
     () => Promise.resolve(new Response("<html>")),
@@ -118,7 +118,7 @@ Deno.test("a broadcast whose answer got lost is repeated and mined once", async 
   assert.equal(await direct.public.getTransactionCount({ address: owner.address }), before + 1);
 });
 
-Deno.test("a transaction that is not mined in time is named, so that nobody sends it twice", async () => {
+Deno.test("a transaction not mined in time is named, so that nobody sends it twice", async () => {
   await using anvil = await startAnvil();
   const owner = anvilAccount(0);
   const usdc = await deployUsdc(await connect(anvil.url), owner);

@@ -49,7 +49,7 @@ async function depositAndAllowHundred(world: Payments): Promise<void> {
   });
 }
 
-Deno.test("money goes deposit, allow, consume, collect and every unit is accounted for", async () => {
+Deno.test("money goes deposit, allow, consume, collect, and no unit is lost", async () => {
   await using world = await startPayments();
   const { chain, escrow, usdc, payer, provider, operator } = world;
   await depositAndAllowHundred(world);
@@ -94,7 +94,7 @@ Deno.test("revoked credits come back after the thawing period and not before", a
   assert.equal(await readUsdcBalance(chain, usdc, payer.address), 99_940_000n);
 });
 
-Deno.test("what the escrow refuses is said in words, with the error's name as the reason", async () => {
+Deno.test("what the escrow refuses is said in words, with the error's name", async () => {
   await using world = await startPayments();
   const { chain, escrow, usdc, payer, provider, stranger, operator } = world;
   await depositAndAllowHundred(world);

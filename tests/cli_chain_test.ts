@@ -52,7 +52,7 @@ async function openHome(world: Payments) {
 
 const registration = ["--domain", "http://127.0.0.1:8402", "--age", AGE, "--price", "0.001"];
 
-Deno.test("a payer's whole way by commands: deposit, allow, permit, revoke, reclaim, withdraw", async () => {
+Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", async () => {
   await using world = await startPayments({ thawingPeriodSeconds: 600n });
   await using home = await openHome(world);
   const { chain, escrow, usdc, payer, provider } = world;
@@ -121,7 +121,7 @@ Deno.test("resolve prints every record, and --json the base units", async () => 
   assert.match((await home.run("stranger", "resolve", NAME)).out, /price +0.001 USDC a credit/);
 });
 
-Deno.test("register on a provider's machine takes all from its config and approves the operator", async () => {
+Deno.test("register on a provider's machine reads config.json, approves the operator", async () => {
   await using world = await startPayments();
   await using home = await openHome(world);
   const { provider, operator, root: _ } = world;
@@ -251,7 +251,7 @@ Deno.test("bad input of every command is named, with the exit code of its kind",
   }
 });
 
-Deno.test("a permit pays from the allowance of another payer that pinned this key as signer", async () => {
+Deno.test("a pinned signer's permit pays from the payer's allowance", async () => {
   await using world = await startPayments();
   await using home = await openHome(world);
   const { run } = home;

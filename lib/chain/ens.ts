@@ -185,7 +185,7 @@ async function universalReader(
   };
 }
 
-/** A resolver that reverts or is no resolver at all does not have the record; a silent chain throws. */
+/** A resolver that reverts, or is none at all, lacks the record; a silent chain throws. */
 async function orNull<T>(chain: Chain, read: () => Promise<T>): Promise<T | null> {
   try {
     return await read();

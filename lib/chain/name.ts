@@ -13,7 +13,7 @@ export interface Name {
 
 /**
  * Normalises and hashes an ENS name.
- * @throws KhachapuriError `invalid_name` for what ENSIP-15 disallows, empty labels, or over 255 bytes
+ * @throws KhachapuriError `invalid_name` for what ENSIP-15 disallows, empty labels, and length
  */
 export function parseName(text: string): Name {
   // Normalisation never lengthens a name by much, so the bound also bounds its work.

@@ -79,7 +79,7 @@ export function createOutbox(
   };
 }
 
-/** Sending the same signed bytes again is harmless, so an unclear answer is answered by a repeat. */
+/** Sending the same signed bytes again is harmless, so an unclear answer leads to a repeat. */
 async function broadcast(client: PublicClient, endpoint: string, signed: Hex): Promise<void> {
   for (let attempt = 1;; attempt++) {
     try {

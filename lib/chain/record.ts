@@ -40,8 +40,8 @@ export function formatRecords(texts: ProviderTexts): Record<RecordKey, string> {
 /**
  * Checks every record of a name.
  * @param name for messages
- * @throws KhachapuriError `not_found` that names the missing record, `invalid_input` for a malformed
- *   or oversized one
+ * @throws KhachapuriError `not_found` that names the missing record, `invalid_input` for a
+ *   malformed or oversized one
  */
 export function checkRecords(
   name: string,

@@ -1,4 +1,4 @@
-/** What a chain says no with, in words: reverts become `chain_refused`, the rest `chain_unavailable`. */
+/** A chain's no, in words: reverts become `chain_refused`, the rest `chain_unavailable`. */
 import {
   BaseError,
   ContractFunctionRevertedError,

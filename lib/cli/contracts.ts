@@ -17,14 +17,14 @@ const THAWING_SECONDS = 86_400n;
 export const contracts = defineCommand({
   usage: "deploy [--usdc ADDRESS] [--thawing SECONDS] [--open-claims] [--replace]",
   details: [
-    "Deploys the Escrow, which nobody owns, and the Registry, whose root you own; on a chain with " +
-    "ENS, or with --registry, the Escrow alone. The addresses are recorded under the chain's id in " +
-    "config.json.",
+    "Deploys the Escrow, which nobody owns, and the Registry, whose root you own; on a chain " +
+    "with ENS, or with --registry, the Escrow alone. The addresses are recorded in config.json " +
+    "under the chain's id.",
     "Token and thawing period can never be changed afterwards.",
   ],
   examples: [
     "contracts deploy --rpc https://sepolia.base.org",
-    "contracts deploy --rpc http://127.0.0.1:8545 --usdc 0x5FbDB2315678afecb367f032d93F642f64180aa3",
+    "contracts deploy --rpc http://127.0.0.1:8545 --usdc 0x5FbD…0aa3",
   ],
   options: {
     usdc: {

