@@ -231,8 +231,8 @@ export const assign = defineCommand({
   usage: "NAME ADDRESS",
   details: [
     "Gives NAME, and all names below it, to ADDRESS. Whoever owns a name above may do so, and " +
-    "may take it back the same way; at first the root's owner owns everything. Unowned names between " +
-    "become yours.",
+    "may take it back the same way; at first the root's owner owns everything. Unowned names " +
+    "between become yours.",
   ],
   examples: ["assign paolo.khachapuri 0x70997970C51812dc3A010C7d01b50e0d17dc79C8"],
   options: {},
