@@ -134,13 +134,10 @@ export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<
   }
   tell("people     provider, developer and caller have homes; the latter two 100 USDC each");
 
-  const serving = stack.adopt<{ child: Deno.ChildProcess | null }>(
-    { child: null },
-    async ({ child }) => {
-      child?.kill("SIGTERM");
-      await child?.status;
-    },
-  );
+  const serving = stack.adopt<{ child?: Deno.ChildProcess }>({}, async ({ child }) => {
+    child?.kill("SIGTERM");
+    await child?.status;
+  });
   const owned = stack.move();
   return {
     ...{ dir, rpc: anvil.url, chain, gateway, usdc, escrow, registry, webDomain, addresses },

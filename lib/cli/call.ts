@@ -12,10 +12,10 @@ export const call = defineCommand({
   details: [
     "Resolves NAME to the provider's web domain and sends the request there, with curl's own " +
     "flags and curl's own output.",
-    "The deployment's owner pays by default. When the provider answers that it does not, and this " +
-    "home has an account, the call is made again with a permit of that account for one credit; " +
-    "--pay sends it at once, --no-pay never. A permit is signed for the address that NAME resolved " +
-    "to and at the price that NAME announces.",
+    "The deployment's owner pays by default. When the provider answers that it does not, and " +
+    "this home has an account, the call is made again with a permit of that account for one " +
+    "credit; --pay sends it at once, --no-pay never. A permit is signed for the address that " +
+    "NAME resolved to and at the price that NAME announces.",
   ],
   examples: [
     "call paolo.eth/bafk…/hello?name=Nino",

@@ -9,8 +9,8 @@ const MARKS = { good: "ok  ", doubtful: "warn", bad: "FAIL" } as const;
 export const doctor = defineCommand({
   usage: "",
   details: [
-    "Looks at keys, chain, contracts and gateways, and on a provider's machine at the sandbox, the " +
-    "terms, the operator and the name's records. Changes nothing.",
+    "Looks at keys, chain, contracts and gateways, and on a provider's machine at the sandbox, " +
+    "the terms, the operator and the name's records. Changes nothing.",
     "The exit code is that of the first failure.",
   ],
   examples: ["doctor", "doctor --home /var/lib/khachapuri --json"],

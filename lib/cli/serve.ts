@@ -9,8 +9,8 @@ const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 export const serve = defineCommand({
   usage: "[--log-level LEVEL]",
   details: [
-    "Serves the provider that config.json describes. It stops on SIGTERM or SIGINT: no new calls, " +
-    "running ones may end, what is due is settled.",
+    "Serves the provider that config.json describes. It stops on SIGTERM or SIGINT: no new " +
+    "calls, running ones may end, what is due is settled.",
     "Logs go to stderr: JSON lines, or short lines on a terminal.",
   ],
   examples: ["serve", "serve --home /var/lib/khachapuri --log-level debug"],

@@ -90,8 +90,9 @@ export function callUrl(webDomain: string, target: CallTarget): URL {
 
 /**
  * Makes the call.
- * @throws KhachapuriError from resolving the name; `usage` rather than sending a permit where others
- *   can read it; `untrusted_escrow`; `payment_required` when more is asked than the name says
+ * @throws KhachapuriError from resolving the name; `usage` rather than sending a permit where
+ *   others can read it; `untrusted_escrow`; `payment_required` when more is asked than the name
+ *   says
  */
 export async function callDeployment(
   chain: Chain,

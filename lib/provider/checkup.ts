@@ -1,4 +1,4 @@
-/** Is this machine ready to serve? Every part a provider stands on, looked at without changing it. */
+/** Is this machine ready to serve? Every part a provider stands on, looked at, not changed. */
 import { dirname } from "node:path";
 import type { Address } from "viem";
 import { probeSandbox } from "../../sandbox/probe.ts";
