@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
+import { readAllowance } from "../lib/chain/escrow.ts";
 import { compile, isBaseMissing } from "../tools/compile.ts";
+import { openProvider } from "../tools/devnet.ts";
+import { NAME, startLocalWorld } from "../tools/local_world.ts";
 import { buildPackage } from "../tools/package.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
@@ -58,6 +61,26 @@ async function cacheOf(dir: string): Promise<string> {
   return join(base, names[0]!);
 }
 
+/** Provider, developer and caller are all this one file; real curl makes the call. */
+async function paidCall(file: string): Promise<void> {
+  await using world = await startLocalWorld({ command: [file] });
+  const { escrow, addresses: { developer, provider } } = world;
+  await openProvider(world);
+  await world.ask("developer", "deposit", "1");
+  await world.ask("developer", "allow", NAME, "--credits", "10");
+  const flags = ["--provider", NAME, "--accept-terms"];
+  const hello = join(ROOT, "samples", "hello");
+  const { cid } = await world.ask<{ cid: string }>("developer", "deploy", hello, ...flags);
+  const { stdout, stderr } = await new Deno.Command("curl", {
+    args: ["-q", "-sS", "-i", "-X", "POST", `${world.webDomain}/${cid}`, "-d", "data"],
+  }).output();
+  const answer = new TextDecoder().decode(stdout);
+  assert.match(answer, /^HTTP\/1\.1 200 OK\r\n/, answer + new TextDecoder().decode(stderr));
+  assert.match(answer, /gamarjoba, world\n$/);
+  const { credits } = await readAllowance(world.chain, escrow, developer, provider);
+  assert.equal(credits, 9n, "one credit was paid");
+}
+
 Deno.test("the packaged file runs alone, starts twice at once, and notices damage", async (t) => {
   await inEmptyDir(async (dir) => {
     const file = join(dir, "khachapuri");
@@ -69,6 +92,7 @@ Deno.test("the packaged file runs alone, starts twice at once, and notices damag
       await cacheOf(dir);
     });
     await t.step("it makes keys and keeps to its permissions", () => smoke(file, dir));
+    await t.step("it makes a paid call", () => paidCall(file));
     await t.step("a damaged or loosened cache is refused", async () => {
       const cache = await cacheOf(dir);
       await Deno.chmod(cache, 0o755);
