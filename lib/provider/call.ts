@@ -100,6 +100,7 @@ async function start(
   let reservation: Reservation | null = null;
   try {
     reservation = await parts.credits.reserve(bill);
+    parts.registrations.add(deployment);
     if (request.signal.aborted) throw hungUp();
     const abort = new AbortController();
     request.signal.addEventListener("abort", () => abort.abort(), { once: true });

@@ -61,7 +61,6 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
     try {
       const deployment = await load(options, cid, text);
       remember(known, SPECS_MAX, text, deployment);
-      options.registrations.add(deployment);
       return deployment;
     } catch (error) {
       if (error instanceof KhachapuriError && FINAL_CODES.has(error.code)) {

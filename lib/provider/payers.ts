@@ -44,6 +44,9 @@ export interface PayersOptions {
 /** Views kept; a payer beyond it is read again, nothing else is lost. */
 const VIEWS_MAX = 50_000;
 
+/** Payers read from the chain at the same time. */
+const READS_MAX = 64;
+
 export function createPayers(options: PayersOptions): Payers {
   const now = options.now ?? Date.now;
   const views = new Map<Address, PayerView>();
@@ -65,6 +68,12 @@ export function createPayers(options: PayersOptions): Payers {
       const key = `${payer}:${lane}`;
       const under = reading.get(key);
       if (under) return await under;
+      // Anybody can name a payer: reads for strangers must not drown the chain's endpoint.
+      if (reading.size >= READS_MAX) {
+        throw new KhachapuriError("overloaded", "too many payers are being looked up", {
+          retryAfterSeconds: 1,
+        });
+      }
       const view = refresh(payer, lane).finally(() => reading.delete(key));
       reading.set(key, view);
       return await view;

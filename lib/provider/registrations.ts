@@ -29,6 +29,7 @@ export interface Registration {
 }
 
 export interface Registrations {
+  /** Remembers a deployment that somebody has paid for; what costs nothing leaves no trace. */
   add(deployment: Deployment): void;
   isStopped(spec: Spec): boolean;
   /** Durable when it returns; calls from then on get `stopped`. */
@@ -41,6 +42,8 @@ export interface Registrations {
 
 /** Runs kept for each deployment. */
 const RUNS_PER_DEPLOYMENT_MAX = 100;
+/** Deployments known to be on disk already. */
+const ADDED_MAX = 100_000;
 /** Runs that share one commit; a crash loses this many log lines at most. */
 const LOG_BATCH = 64;
 
@@ -67,9 +70,13 @@ export function openRegistrations(path: string, now: () => number = Date.now): R
     stops.add(`${owner}:${id}`);
   }
   const runs = createRunLog(database);
+  const added = new Set<string>();
   const insert = database.prepare("INSERT OR IGNORE INTO deployments VALUES (?, ?, ?, ?)");
   return {
     add({ cid, spec }) {
+      if (added.has(cid)) return;
+      if (added.size >= ADDED_MAX) added.clear();
+      added.add(cid);
       insert.run(cid, spec.id, spec.owner, now());
     },
     // An id is its owner's word only: keyed by both, nobody can stop another's deployment.
