@@ -15,6 +15,7 @@ const USAGE = `deno task contracts <command>
   snapshot            write contracts/snapshots
   coverage            lines and branches of contracts/src, at least 95 % each
   fmt [--write]       formatting of the Solidity sources
+  lint                static analysis: forge's linter and solhint (fetched from npm when run)
   deploy --rpc URL    put Escrow and Registry on a chain; record it in contracts/deployments.json`;
 
 const ABI_FILE = new URL("../lib/chain/abi.ts", import.meta.url);
@@ -165,6 +166,25 @@ async function deploy(args: readonly string[]): Promise<boolean> {
   return (await process.spawn().status).success;
 }
 
+/** solhint has a hundred dependencies and one use: it stays out of deno.json and its lock. */
+const SOLHINT = "npm:solhint@6.2.4";
+
+async function lint(): Promise<boolean> {
+  const config = ["--disc", "--noPoster", "--max-warnings", "0", "-c", ".solhint.json"];
+  const outsideOurs = ["--quiet", "--no-lock", "--no-config", "--no-prompt"];
+  const permissions = ["--allow-read", "--allow-env", "--allow-sys"];
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", ...outsideOurs, ...permissions, SOLHINT, ...config, "src/**/*.sol"],
+    cwd: new URL("../contracts/", import.meta.url),
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).output();
+  const severities = ["high", "med", "low", "info"].flatMap((name) => ["--severity", name]);
+  const linted = await forge(["lint", "contracts/src", "--deny", "notes", ...severities]);
+  return success && linted.success;
+}
+
 async function main([command, ...args]: readonly string[]): Promise<boolean> {
   switch (command) {
     case "build":
@@ -177,6 +197,8 @@ async function main([command, ...args]: readonly string[]): Promise<boolean> {
       return await snapshot(false);
     case "coverage":
       return await coverage();
+    case "lint":
+      return await lint();
     case "fmt":
       return await fmt(args.includes("--write"));
     case "deploy":
