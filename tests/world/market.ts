@@ -115,12 +115,8 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
     thawingPeriodSeconds: THAWING_SECONDS,
   });
   await setOperator(chain, accounts.provider, escrow, accounts.operator.address, true);
-  const credits = options.credits ?? 1_000n;
   for (const account of [accounts.owner, accounts.payer]) {
-    await mintUsdc(chain, accounts.deployer, usdc, account.address, 100_000_000n);
-    await deposit(chain, account, escrow, usdc, 50_000_000n);
-    const provider = accounts.provider.address;
-    await allow(chain, account, escrow, { provider, pricePerCredit: PRICE, credits });
+    await fund({ chain, escrow, usdc, accounts }, account, options.credits);
   }
 
   const identity = await generateIdentity("pq");
@@ -132,8 +128,8 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
     identities: [identity],
   });
   await Deno.writeFile(join(home, "terms.txt"), TERMS);
-  const configure = (settings: Record<string, unknown> = {}) =>
-    parseConfig({
+  const configure = async (settings: Record<string, unknown> = {}) => {
+    const file = {
       rpc: options.rpcOf?.(anvil.url) ?? anvil.url,
       gateways: options.gateways ?? [...(options.alsoGateways ?? []), gateway.url],
       kubo: { url: gateway.kuboUrl },
@@ -151,9 +147,13 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
         ...options.settings,
         ...settings,
       },
-    }, home);
+    };
+    // Where a provider of its own process finds it too.
+    await Deno.writeTextFile(join(home, "config.json"), JSON.stringify(file));
+    return parseConfig(file, home);
+  };
   const log = options.log ?? silentLog;
-  const config = configure();
+  const config = await configure();
   const provider = await startProvider(config, { log, graceMs: 1_000 });
   const facts = { rpc: anvil.url, chain, gateway, escrow, usdc, home, config, accounts, recipient };
   const market: Market = {
@@ -162,7 +162,7 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
     ...deployer({ ...facts }),
     async restart(settings) {
       await market.provider.stop();
-      market.provider = await startProvider(configure(settings), { log, graceMs: 1_000 });
+      market.provider = await startProvider(await configure(settings), { log, graceMs: 1_000 });
     },
     async pay(payer, changes = {}) {
       const permit = await signPermit(payer, { chainId: chain.chainId, escrow }, {
@@ -185,6 +185,18 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
   };
   const owned = stack.move();
   return market;
+}
+
+/** Gives `account` USDC, half of it deposited, and has it allow the provider `credits`. */
+export async function fund(
+  { chain, escrow, usdc, accounts }: Pick<Market, "chain" | "escrow" | "usdc" | "accounts">,
+  account: LocalAccount,
+  credits = 1_000n,
+): Promise<void> {
+  await mintUsdc(chain, accounts.deployer, usdc, account.address, 100_000_000n);
+  await deposit(chain, account, escrow, usdc, 50_000_000n);
+  const provider = accounts.provider.address;
+  await allow(chain, account, escrow, { provider, pricePerCredit: PRICE, credits });
 }
 
 /** The header for a permit, offered as this market's provider asks. */
