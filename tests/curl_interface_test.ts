@@ -1,0 +1,279 @@
+/** "Programs are binaries with curl interface", shown with real ones in the real sandbox. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { curlInvocation } from "../lib/provider/curl.ts";
+import { openStage, type RehearsedProgram, type Stage } from "../lib/provider/rehearsal.ts";
+import { readResponse } from "../lib/provider/response_head.ts";
+import type { SandboxHost } from "../sandbox/sandbox.ts";
+
+const host: SandboxHost = { launcher: "bwrap", runUid: Deno.uid() === 0 ? 65_534 : null };
+const samples = new URL("../samples/", import.meta.url).pathname;
+
+function stageOf(dir: string, fields: Partial<RehearsedProgram> = {}): Promise<Stage> {
+  return openStage(host, {
+    dir,
+    entrypoint: "./main",
+    args: [],
+    env: {},
+    interface: "curl",
+    timeoutMs: 10_000,
+    memoryMb: 256,
+    ...fields,
+  });
+}
+
+async function call(
+  dir: string,
+  path: string,
+  request: { method?: string; headers?: [string, string][]; body?: string } = {},
+  fields: Partial<RehearsedProgram> = {},
+) {
+  await using stage = await stageOf(dir, fields);
+  const { response, record } = await stage.call({
+    method: request.method ?? "GET",
+    url: new URL(path, "https://provider.example"),
+    headers: request.headers ?? [],
+    body: request.body === undefined ? null : new TextEncoder().encode(request.body),
+  });
+  const body = await new Response(response.body).text();
+  const { exit, stderr } = await record;
+  return { ...response, body, exit, stderr: new TextDecoder().decode(stderr) };
+}
+
+async function withProgram(
+  script: string,
+  test: (dir: string) => Promise<void>,
+): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(join(dir, "main"), script, { mode: 0o755 });
+    await test(dir);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("a five-line sh script answers with status, headers and body", async () => {
+  assert.equal((await Deno.readTextFile(join(samples, "hello/main"))).trim().split("\n").length, 5);
+  const { status, headers, body } = await call(join(samples, "hello"), "/?Nino");
+  assert.equal(status, 200);
+  assert.equal(headers.get("content-type"), "text/plain; charset=utf-8");
+  assert.equal(headers.get("x-made-of"), "cheese and dough");
+  assert.equal(body, "gamarjoba, Nino\n");
+});
+
+Deno.test("a program gets curl's arguments, CGI variables and the body", async () => {
+  const { body } = await call(join(samples, "echo"), "/album?n=1", {
+    method: "PUT",
+    headers: [["X-A", "1"], ["Payment-Signature", "bearer"], ["Proxy", "http://evil.example"]],
+    body: "photo",
+  }, { args: ["--own"], env: { TOKEN: "secret" } });
+  const lines = body.split("\n").map((line) => line.trim());
+  const args = lines.slice(lines.indexOf("arguments") + 1, lines.indexOf("variables"));
+  assert.deepEqual(args, [
+    "--own",
+    "-q",
+    "-g",
+    "-s",
+    "-i",
+    "-X",
+    "PUT",
+    "-H",
+    "proxy: http://evil.example",
+    "-H",
+    "x-a: 1",
+    "--data-binary",
+    "@-",
+    "https://provider.example/album?n=1",
+  ]);
+  for (const variable of ["TOKEN=secret", "PATH_INFO=/album", "HTTP_X_A=1", "CONTENT_LENGTH=5"]) {
+    assert(lines.includes(variable), variable);
+  }
+  assert(!body.includes("bearer") && !body.includes("HTTP_PROXY"));
+  assert.equal(lines.at(-1), "photo");
+});
+
+Deno.test("a program's forged payment headers are gone, its own status stays", async () => {
+  const script = "#!/bin/sh\nprintf 'HTTP/1.1 402 Pay Me\\nPAYMENT-REQUIRED: forged\\n\\npay'\n";
+  await withProgram(script, async (dir) => {
+    const { status, headers, body } = await call(dir, "/");
+    assert.equal(status, 402);
+    assert.deepEqual([...headers], []);
+    assert.equal(body, "pay");
+  });
+});
+
+Deno.test("a CGI program runs unchanged", async () => {
+  const script = '#!/bin/sh\nprintf "Status: 201 Created\\nContent-Type: text/plain\\n\\n"\n' +
+    'echo "$# $REQUEST_METHOD $PATH_INFO $(cat)"\n';
+  await withProgram(script, async (dir) => {
+    const request = { method: "POST", body: "body" };
+    const { status, body } = await call(dir, "/a%20b?-x", request, { interface: "cgi" });
+    assert.equal(status, 201);
+    assert.equal(body, "0 POST /a b body\n");
+  });
+});
+
+Deno.test("Debian's curl is a program: it takes the arguments and, without network, fails", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    await Deno.copyFile("/usr/bin/curl", join(dir, "curl"));
+    await Deno.chmod(join(dir, "curl"), 0o755);
+    const fields = { entrypoint: "./curl", args: ["-S"] };
+    for (const method of ["GET", "POST", "HEAD", "DELETE"]) {
+      const request = { method, headers: [["X-Empty", ""]] as [string, string][], body: "data" };
+      const { hasHead, body, exit, stderr } = await call(dir, "/x?[a]{b}", request, fields);
+      // 6 is curl's own "could not resolve host"; a bad option would be 2.
+      assert.equal(exit, 6);
+      assert.match(stderr, /^curl: \(6\) Could not resolve host: provider\.example/);
+      assert.equal(hasHead, false);
+      assert.equal(body, "");
+    }
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+/** What a server saw of a request, without what every client adds by itself. */
+interface Seen {
+  method: string;
+  target: string;
+  headers: Record<string, string>;
+  body: string;
+}
+
+Deno.test("real curl sends the very request its arguments were made from", async () => {
+  const seen: Seen[] = [];
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
+    const { pathname, search } = new URL(request.url);
+    const { "user-agent": _, accept: __, host: ___, "content-length": ____, ...headers } = Object
+      .fromEntries(request.headers);
+    const body = await request.text();
+    seen.push({ method: request.method, target: `${pathname}${search}`, headers, body });
+    const answer = request.method === "HEAD" ? null : "answer";
+    return new Response(answer, { status: 207, headers: { "x-answer": "yes" } });
+  });
+  try {
+    for (const method of ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]) {
+      const hasBody = method === "POST" || method === "PUT";
+      const wanted = { "x-a": "1, 2", "x-empty": "", "content-type": "text/plain" };
+      const { args } = curlInvocation({
+        method,
+        base: new URL(`http://127.0.0.1:${server.addr.port}`),
+        mount: "/cid",
+        path: "/a%20b/[x]",
+        query: "q={1,2}&r=%00",
+        headers: new Headers(wanted),
+        hasBody,
+        remoteAddress: "127.0.0.1",
+        style: "curl",
+      });
+      const answer = await realCurl(args, hasBody ? "line\r\nline\n" : "");
+      assert.deepEqual(seen.pop(), {
+        method,
+        target: "/cid/a%20b/[x]?q={1,2}&r=%00",
+        headers: wanted,
+        body: hasBody ? "line\r\nline\n" : "",
+      });
+      assert.equal(answer.status, 207);
+      assert.equal(answer.headers.get("x-answer"), "yes");
+      assert.equal(await new Response(answer.body).text(), method === "HEAD" ? "" : "answer");
+    }
+  } finally {
+    await server.shutdown();
+  }
+});
+
+/** Runs curl outside of any sandbox and reads what it prints as a program's answer. */
+async function realCurl(args: string[], stdin: string) {
+  const child = new Deno.Command("curl", { args, stdin: "piped", stdout: "piped" }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(stdin));
+  await writer.close();
+  const { code, stdout } = await child.output();
+  assert.equal(code, 0);
+  return await readResponse(ReadableStream.from([stdout]), "curl");
+}
+
+const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+Deno.test("the samples do what their README says", async () => {
+  const words = await call(join(samples, "words"), "/", {
+    method: "POST",
+    body: "one two\nthree\n",
+  });
+  assert.deepEqual(JSON.parse(words.body), { lines: 2, words: 3, bytes: 14 });
+  assert.equal((await call(join(samples, "words"), "/")).status, 405);
+
+  const request = { method: "POST", body: "message" };
+  const env = { SIGNING_KEY: "key" };
+  const signed = await call(join(samples, "secret"), "/", request, { env });
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode("key\nmessage"));
+  assert.equal(signed.body, `${new Uint8Array(digest).toHex()}\n`);
+  const unset = await call(join(samples, "secret"), "/", request);
+  assert.equal(unset.exit, 1);
+  assert.equal(unset.body, "");
+  assert.equal(unset.stderr, "SIGNING_KEY is not set\n");
+});
+
+async function runCommand(...args: string[]) {
+  const main = new URL("../main.ts", import.meta.url).pathname;
+  const home = await Deno.makeTempDir();
+  const command = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      "--no-prompt",
+      "--cached-only",
+      "--allow-read",
+      "--allow-write",
+      "--allow-env",
+      "--allow-run",
+      "--allow-sys",
+      main,
+      "run",
+      ...args,
+    ],
+    env: { KHACHAPURI_HOME: home },
+    stdin: "null",
+  });
+  try {
+    const { code, stdout, stderr } = await command.output();
+    return { code, stdout: decode(stdout), stderr: decode(stderr) };
+  } finally {
+    await Deno.remove(home, { recursive: true });
+  }
+}
+
+Deno.test("run DIR prints what curl would, with curl's flags", async () => {
+  const hello = join(samples, "hello");
+  const plain = await runCommand(hello, "/?Nino");
+  assert.deepEqual(plain, { code: 0, stdout: "gamarjoba, Nino\n", stderr: "" });
+
+  const included = await runCommand(hello, "-i", "https://provider.example/x?Nino");
+  assert.equal(
+    included.stdout,
+    "HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\n" +
+      "x-made-of: cheese and dough\r\n\r\ngamarjoba, Nino\n",
+  );
+  const head = await runCommand(hello, "-I", "/");
+  assert(head.stdout.endsWith("\r\n\r\n") && !head.stdout.includes("gamarjoba"));
+
+  const words = join(samples, "words");
+  assert.match((await runCommand(words, "-d", "a b c", "/")).stdout, /"words":3/);
+  const failing = await runCommand(words, "-f", "/");
+  assert.equal(failing.code, 8);
+  assert.equal(failing.stdout, "");
+  assert.match(failing.stderr, /HTTP 405/);
+});
+
+Deno.test("run DIR tells what is wrong, with an exit code that means it", async () => {
+  const unknown = await runCommand(join(samples, "hello"), "-L", "/");
+  assert.equal(unknown.code, 2);
+  assert.match(unknown.stderr, /-L is not taken/);
+  const missing = await runCommand("--entrypoint", "./nope", join(samples, "hello"), "/");
+  assert.equal(missing.code, 3);
+  const silent = await runCommand(join(samples, "secret"), "/");
+  assert.equal(silent.code, 8);
+  assert.match(silent.stderr, /SIGNING_KEY is not set/);
+});
