@@ -53,6 +53,19 @@ export const RUN_FILE_BYTES_MAX = RUN_TMP_BYTES_MAX;
 /** Open files of one process; small, as pipes and sockets draw on quotas shared per host user. */
 export const RUN_FILES_MAX = 256;
 
+/** Processes and threads of one run, where the kernel has a pids cgroup for us. */
+export const RUN_PROCESSES_MAX = 64;
+/** Processes and threads of all runs of one sandbox; without a pids cgroup the only bound. */
+export const SANDBOX_PROCESSES_MAX = 256;
+/** Share of one processor that a run may use. */
+export const RUN_CPU_PERCENT_MAX = 100;
+/** Uids for programs, one for each open sandbox of a privileged provider. */
+export const RUN_UIDS_MAX = 4096;
+/** A sandbox without runs for this long is stopped; starting it again takes some 10 ms. */
+export const SANDBOX_IDLE_MS = 60_000;
+/** Sandboxes that are up at a time; an idle one holds less than 1 MB. */
+export const SANDBOXES_MAX = 256;
+
 /** Memory of one run unless the spec asks for less. */
 export const RUN_MEMORY_MB_MAX = 512;
 /** Concurrent runs of one deployment. */

@@ -1,61 +1,73 @@
-/** Can this machine sandbox a program? Asked at start and by `doctor`. */
+/** Can this machine sandbox a program, and within which limits? Asked at start and by `doctor`. */
 import { asKhachapuriError } from "../lib/errors.ts";
+import { hintsFor } from "./explain.ts";
+import { prepareHost } from "./helper.ts";
 import { openSandbox, type SandboxHost } from "./sandbox.ts";
+import { CONTROLLER } from "./session.ts";
 
 export type ProbeResult =
-  | { ok: true; launcher: string; programsRunAs: number }
+  | {
+    ok: true;
+    launcher: string;
+    /** The uid that programs have outside their sandbox. */
+    programsRunAs: number;
+    /** Limits that the kernel enforces here, e.g. "memory". */
+    enforced: readonly LimitKind[];
+    /** Limits that it does not; `hints` says how to get them. */
+    missing: readonly LimitKind[];
+    hints: readonly string[];
+    /** Cgroups of providers that are no more, now removed. */
+    swept: number;
+  }
   | { ok: false; reason: string; hints: readonly string[] };
 
-/** Runs one small program in a real sandbox and explains what is missing when that fails. */
+export type LimitKind = keyof typeof CONTROLLER;
+
+const DELEGATION_HINTS = [
+  "start the provider as a systemd service with Delegate=yes (`khachapuri init` writes the unit),",
+  "or try: systemd-run --user --scope -p Delegate=yes khachapuri serve",
+];
+
+/**
+ * Lays out our cgroups, runs one small program in a real sandbox, and explains what is missing.
+ */
 export async function probeSandbox(host: SandboxHost): Promise<ProbeResult> {
-  const limits = { timeoutMs: 10_000, memoryMb: 64, stdoutBytes: 4096, stderrBytes: 4096 };
   try {
-    // Any readable folder does: the program is the system's own shell.
-    const sandbox = await openSandbox(host, { programDir: "/usr", limits });
-    const argv = ["bin/sh", "-c", "id -u"];
-    const run = await sandbox.run({ argv, env: {}, stdin: null });
-    const printed = await new Response(run.stdout).text().catch(() => "");
-    const record = await run.record;
-    if (record.exit === 0 && printed === "65534\n") {
-      return { ok: true, launcher: host.launcher, programsRunAs: host.runUid ?? Deno.uid()! };
-    }
-    const said = new TextDecoder().decode(record.stderr).trim();
-    return { ok: false, reason: said || `${host.launcher} did not start`, hints: hintsFor(said) };
+    const limits = await prepareHost(host);
+    const refusal = await tryOnce(host);
+    if (refusal !== null) return { ok: false, reason: refusal, hints: hintsFor(refusal) };
+    const kinds = Object.keys(CONTROLLER) as LimitKind[];
+    const missing = kinds.filter((kind) => (limits.controllers & CONTROLLER[kind]) === 0);
+    return {
+      ok: true,
+      launcher: host.launcher,
+      programsRunAs: host.runUid ?? Deno.uid()!,
+      enforced: kinds.filter((kind) => !missing.includes(kind)),
+      missing,
+      hints: missing.length === 0 ? [] : [limits.missing, ...DELEGATION_HINTS].filter(Boolean),
+      swept: limits.swept,
+    };
   } catch (thrown) {
     const error = asKhachapuriError(thrown);
     return { ok: false, reason: error.shortMessage, hints: error.hints };
   }
 }
 
-const KNOWN: readonly { says: RegExp; hints: readonly string[] }[] = [
-  {
-    says: /No such file|not found|^$/i,
-    hints: ["apt-get install bubblewrap util-linux procps"],
-  },
-  {
-    says: /Unknown option|--disable-userns|--size/,
-    hints: ["bubblewrap 0.8 or newer is needed: Debian 12, Ubuntu 24.04 or newer carry it"],
-  },
-  {
-    says: /uid map: Permission denied|RTM_NEWADDR/,
-    hints: [
-      "AppArmor forbids user namespaces here (Ubuntu 24.04 and newer); allow them for bwrap:",
-      "apt-get install apparmor-profiles",
-      "install -m644 /usr/share/apparmor/extra-profiles/bwrap-userns-restrict /etc/apparmor.d/",
-      "apparmor_parser -r /etc/apparmor.d/bwrap-userns-restrict",
-    ],
-  },
-  {
-    says: /No permissions to create|unprivileged_userns_clone|Creating new namespace failed/,
-    hints: [
-      "user namespaces are off; allow them:",
-      "sysctl -w kernel.unprivileged_userns_clone=1",
-      "sysctl -w user.max_user_namespaces=15000",
-    ],
-  },
-];
-
-/** What to do about a launcher's message. */
-export function hintsFor(message: string): readonly string[] {
-  return KNOWN.find(({ says }) => says.test(message))?.hints ?? [];
+/** null when a program runs as it should, else why not. */
+async function tryOnce(host: SandboxHost): Promise<string | null> {
+  // Any readable folder does: the program is the system's own shell.
+  const sandbox = await openSandbox(host, {
+    programDir: "/usr",
+    limits: { timeoutMs: 10_000, memoryMb: 64, stdoutBytes: 4096, stderrBytes: 4096 },
+  });
+  try {
+    const argv = ["bin/sh", "-c", "id -u && grep -c 'Seccomp:\t2' /proc/self/status"];
+    const run = await sandbox.run({ argv, env: {}, stdin: null });
+    const printed = await new Response(run.stdout).text();
+    const record = await run.record;
+    if (record.exit === 0 && printed === "65534\n1\n") return null;
+    return new TextDecoder().decode(record.stderr).trim() || "the test program failed";
+  } finally {
+    await sandbox.close();
+  }
 }

@@ -1,199 +1,225 @@
-/** One run: starts the command, moves its bytes, enforces the clock and the caps, kills it whole. */
-import { type ChildProcess, spawn } from "node:child_process";
-import type { Readable, Writable } from "node:stream";
-import { once } from "node:events";
+/** The provider's half of one run: feeds stdin, hands out stdout, keeps stderr, tells the end. */
 import { KhachapuriError } from "../lib/errors.ts";
-import type { LauncherCommand } from "./launch.ts";
+import { KILL_GRACE_MS } from "../lib/limits.ts";
+import {
+  CHUNK_BYTES_MAX,
+  encodeBare,
+  encodeCredit,
+  encodeFrame,
+  type Exit,
+  FRAME,
+  STDIN_CLOSED,
+  STDIN_WINDOW_BYTES,
+  STDOUT_WINDOW_BYTES,
+} from "./protocol.ts";
 import type { Run, RunRecord, SandboxPolicy } from "./sandbox.ts";
+import { concat } from "./session.ts";
+import { errnoText, signalName } from "./explain.ts";
 
-/** What ended a run before its time. */
+/** The limit that ended a run. */
 export type RunLimit = "timeout" | "memory" | "stdout" | "aborted";
 
 export interface RunInput {
+  argv: readonly string[];
+  /** "NAME=value". */
+  env: readonly string[];
   stdin: ReadableStream<Uint8Array> | null;
-  signal: AbortSignal;
+  signal: AbortSignal | undefined;
+  limits: SandboxPolicy["limits"];
 }
 
-interface RunState {
-  child: ChildProcess;
-  limit: RunLimit | null;
-  stdinBytes: number;
-  stdoutBytes: number;
-  stderrBytes: number;
-  stderr: Uint8Array[];
-}
-
-/** Starts `command` and returns at once; its end is told by the record. */
-export function startRun(
-  command: LauncherCommand,
-  limits: SandboxPolicy["limits"],
-  input: RunInput,
-): Run {
-  const startedAt = performance.now();
-  const child = spawn(command.argv[0]!, command.argv.slice(1), {
-    env: {},
-    stdio: ["pipe", "pipe", "pipe", "pipe"],
-  });
-  const state: RunState = {
-    child,
-    limit: null,
-    stdinBytes: 0,
-    stdoutBytes: 0,
-    stderrBytes: 0,
-    stderr: [],
-  };
-  const end = (limit: RunLimit) => {
-    if (state.limit !== null || child.exitCode !== null || child.signalCode !== null) return;
-    state.limit = limit;
-    void killWhole(child);
-  };
-  const timer = setTimeout(() => end("timeout"), limits.timeoutMs);
-  const onAbort = () => end("aborted");
-  input.signal.addEventListener("abort", onAbort);
-  if (input.signal.aborted) onAbort();
-  const { promise: exited, resolve } = Promise.withResolvers<[number | null, string | null]>();
-  child.on("exit", (code, signal) => resolve([code, signal]));
-  child.on("error", () => resolve([127, null]));
-  sendQuietly(child.stdio[3] as Writable, command.fd3);
-  const stdinDone = feed(child.stdin!, input.stdin, state);
-  const stderrDone = keepStderr(child.stderr!, limits.stderrBytes, state);
-  const stdout = countedStdout(state, limits, exited, end);
-  const record = exited.then(async ([code, signal]): Promise<RunRecord> => {
-    clearTimeout(timer);
-    input.signal.removeEventListener("abort", onAbort);
-    child.stdin!.destroy();
-    await Promise.all([stdinDone, stderrDone]);
-    return { ...outcome(state, code, signal), wallMs: performance.now() - startedAt };
-  });
-  return { stdout, record };
+/** A run with the entries through which its sandbox's frames come in. */
+export interface LiveRun extends Run {
+  readonly index: number;
+  receive(bytes: Uint8Array): void;
+  keepStderr(bytes: Uint8Array): void;
+  allowStdin(credit: number): void;
+  exit(exit: Exit): void;
+  /** Our side failed: nobody may be charged for this run. */
+  fail(error: KhachapuriError): void;
 }
 
 /**
- * Kills everything the run started. A plain SIGKILL in bwrap's first milliseconds would leave the
- * sandbox alive, so the launcher is stopped first, then its child (pid 1 inside), then itself.
+ * @param send puts a frame on the way to the sandbox
+ * @param destroy ends the whole sandbox, for when it does not end the run in time
  */
-async function killWhole(child: ChildProcess): Promise<void> {
-  const pid = String(child.pid);
-  child.kill("SIGSTOP");
-  await execute("/usr/bin/pkill", ["-KILL", "-P", pid]);
-  // A second child.kill() would do nothing; the pid is ours until it is reaped.
-  await execute("/usr/bin/kill", ["-KILL", pid]);
-}
+export function createRun(
+  index: number,
+  input: RunInput,
+  send: (frame: Uint8Array) => void,
+  destroy: () => void,
+): LiveRun {
+  const startedAt = performance.now();
+  const { promise: record, resolve, reject } = Promise.withResolvers<RunRecord>();
+  record.catch(() => {}); // Who does not ask how a run ended is not told that it failed.
+  const stderr: Uint8Array[] = [];
+  let over = false;
+  const kill = () => {
+    if (!over) send(encodeBare(FRAME.kill, index));
+  };
+  const stdout = createStdout((bytes) => send(encodeCredit(index, bytes)), kill, () => over);
+  const stdin = createStdin(index, input.stdin, send, () => over);
+  const overdue = setTimeout(destroy, input.limits.timeoutMs + KILL_GRACE_MS);
+  input.signal?.addEventListener("abort", kill);
+  if (input.signal?.aborted) kill();
+  const end = () => {
+    over = true;
+    clearTimeout(overdue);
+    input.signal?.removeEventListener("abort", kill);
+    stdin.stop();
+  };
+  const fail = (error: KhachapuriError) => {
+    end();
+    stdout.end(error);
+    reject(error);
+  };
 
-async function execute(path: string, args: string[]): Promise<void> {
-  await new Deno.Command(path, { args, clearEnv: true, stdin: "null" }).output();
-}
-
-/** bwrap answers 128+n for a program that signal n killed, as a shell does. */
-function outcome(
-  state: RunState,
-  code: number | null,
-  signal: string | null,
-): Omit<RunRecord, "wallMs"> {
-  const byProgram = code !== null && code > 128 && code <= 128 + 64
-    ? SIGNALS[code - 128] ?? `SIG${code - 128}`
-    : null;
-  const killedBy = state.limit === null ? signal ?? byProgram : "SIGKILL";
   return {
-    exit: killedBy === null ? code : null,
-    signal: killedBy,
-    limit: state.limit,
-    cpuMs: null,
-    peakMemoryBytes: null,
-    stdinBytes: state.stdinBytes,
-    stdoutBytes: state.stdoutBytes,
-    stderrBytes: state.stderrBytes,
-    stderr: concat(state.stderr),
+    index,
+    stdout: stdout.stream,
+    record,
+    receive: stdout.receive,
+    keepStderr: (bytes) => void stderr.push(bytes.slice()),
+    allowStdin: stdin.allow,
+    fail,
+    exit(exit) {
+      if (exit.cause === "start") return fail(startFailure(exit));
+      end();
+      const limit = exit.cause === "none" ? null : exit.cause;
+      stdout.end(limit === null ? null : limitError(limit, input.limits));
+      if (exit.startErrno !== 0) stderr.push(execFailure(input.argv[0]!, exit.startErrno));
+      const wallMs = performance.now() - startedAt;
+      resolve({ ...outcome(exit), limit, wallMs, stderr: concat(stderr) });
+    },
   };
 }
 
-/** Linux signal numbers on x86-64 and arm64. */
-const SIGNALS: Record<number, string> = {
-  1: "SIGHUP",
-  2: "SIGINT",
-  3: "SIGQUIT",
-  4: "SIGILL",
-  5: "SIGTRAP",
-  6: "SIGABRT",
-  7: "SIGBUS",
-  8: "SIGFPE",
-  9: "SIGKILL",
-  11: "SIGSEGV",
-  13: "SIGPIPE",
-  14: "SIGALRM",
-  15: "SIGTERM",
-  24: "SIGXCPU",
-  25: "SIGXFSZ",
-  31: "SIGSYS",
-};
-
-/** Writes and closes; a program that does not read (EPIPE) is no failure. */
-function sendQuietly(target: Writable, text: string): void {
-  target.on("error", () => {});
-  target.end(text);
+interface Stdout {
+  stream: ReadableStream<Uint8Array>;
+  receive(bytes: Uint8Array): void;
+  end(error: KhachapuriError | null): void;
 }
 
-async function feed(
-  target: Writable,
-  source: ReadableStream<Uint8Array> | null,
-  state: RunState,
-): Promise<void> {
-  target.on("error", () => {});
-  if (source === null) return void target.end();
-  const reader = source.getReader();
-  const gone = new Promise<null>((resolve) => target.on("close", () => resolve(null)));
-  try {
-    while (true) {
-      const next = await Promise.race([reader.read(), gone]);
-      if (next === null || next.done) break;
-      state.stdinBytes += next.value.length;
-      if (!target.write(next.value)) await Promise.race([once(target, "drain"), gone]);
-    }
-  } catch {
-    // The caller's upload broke or the program closed its stdin: the program reads end of file.
-  } finally {
-    reader.cancel().catch(() => {});
-    target.end();
-  }
-}
-
-async function keepStderr(source: Readable, bytesMax: number, state: RunState): Promise<void> {
-  try {
-    for await (const chunk of source as AsyncIterable<Uint8Array>) {
-      const room = Math.max(0, bytesMax - state.stderrBytes);
-      if (room > 0) state.stderr.push(new Uint8Array(chunk.subarray(0, room)));
-      state.stderrBytes += chunk.length;
-    }
-  } catch {
-    // The pipe died with the run; what came before is kept.
-  }
-}
-
-function countedStdout(
-  state: RunState,
-  limits: SandboxPolicy["limits"],
-  exited: Promise<unknown>,
-  end: (limit: RunLimit) => void,
-): ReadableStream<Uint8Array> {
-  const chunks = (state.child.stdout as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      while (true) {
-        const next = await chunks.next().catch(() => ({ done: true as const, value: undefined }));
-        if (next.done) break;
-        const room = limits.stdoutBytes - state.stdoutBytes;
-        state.stdoutBytes += next.value.length;
-        if (next.value.length > room) end("stdout");
-        if (room > 0) return controller.enqueue(new Uint8Array(next.value.subarray(0, room)));
-      }
-      await exited;
-      if (state.limit === null) controller.close();
-      else controller.error(limitError(state.limit, limits));
+/** What the caller has taken is given back as credit in steps, so that frames stay few. */
+function createStdout(
+  credit: (bytes: number) => void,
+  cancel: () => void,
+  over: () => boolean,
+): Stdout {
+  let controller!: ReadableStreamDefaultController<Uint8Array>;
+  let received = 0;
+  let credited = 0;
+  let cancelled = false;
+  const stream = new ReadableStream<Uint8Array>({
+    start: (given) => void (controller = given),
+    pull() {
+      const queued = STDOUT_WINDOW_BYTES - (controller.desiredSize ?? 0);
+      const taken = received - queued - credited;
+      if (over() || taken < STDOUT_WINDOW_BYTES / 4) return;
+      credited += taken;
+      credit(taken);
     },
     cancel() {
-      end("aborted");
+      cancelled = true;
+      cancel();
     },
-  }, { highWaterMark: 0 });
+  }, { highWaterMark: STDOUT_WINDOW_BYTES, size: (chunk) => chunk.length });
+  return {
+    stream,
+    receive(bytes) {
+      received += bytes.length;
+      if (!cancelled) controller.enqueue(bytes.slice());
+    },
+    end(error) {
+      if (cancelled) return;
+      if (error) controller.error(error);
+      else controller.close();
+    },
+  };
+}
+
+interface Stdin {
+  allow(credit: number): void;
+  stop(): void;
+}
+
+function createStdin(
+  index: number,
+  source: ReadableStream<Uint8Array> | null,
+  send: (frame: Uint8Array) => void,
+  over: () => boolean,
+): Stdin {
+  if (source === null) {
+    send(encodeBare(FRAME.stdinEnd, index));
+    return { allow() {}, stop() {} };
+  }
+  const reader = source.getReader();
+  let window = STDIN_WINDOW_BYTES;
+  let open = true;
+  let wake = () => {};
+  const stop = () => {
+    if (!open) return;
+    open = false;
+    wake();
+    reader.cancel().catch(() => {});
+  };
+  const pump = async () => {
+    while (open) {
+      const next = await reader.read();
+      if (next.done) break;
+      for (let at = 0; at < next.value.length && open;) {
+        if (window === 0) await new Promise<void>((resolve) => wake = resolve);
+        const size = Math.min(window, CHUNK_BYTES_MAX, next.value.length - at);
+        if (!open || size === 0) continue;
+        send(encodeFrame(FRAME.stdin, index, next.value.subarray(at, at + size)));
+        window -= size;
+        at += size;
+      }
+    }
+  };
+  // A broken upload reads as end of file; that the caller is gone comes by the abort signal.
+  pump().catch(() => {}).finally(() => {
+    if (!over()) send(encodeBare(FRAME.stdinEnd, index));
+    open = false;
+  });
+  return {
+    allow(credit) {
+      if (credit === STDIN_CLOSED) return stop();
+      window = Math.min(STDIN_WINDOW_BYTES, window + credit);
+      wake();
+    },
+    stop,
+  };
+}
+
+function outcome(exit: Exit): Omit<RunRecord, "limit" | "wallMs" | "stderr"> {
+  const signal = exit.status & 0x7f;
+  const measured = {
+    cpuMs: exit.cpuMs,
+    peakMemoryBytes: exit.peakBytes,
+    stdinBytes: exit.stdinBytes,
+    stdoutBytes: exit.stdoutBytes,
+    stderrBytes: exit.stderrBytes,
+  };
+  // As shells do: 127 when there is no such program, 126 when it cannot be executed.
+  if (exit.startErrno !== 0) {
+    return { exit: exit.startErrno === ENOENT ? 127 : 126, signal: null, ...measured };
+  }
+  if (signal !== 0) return { exit: null, signal: signalName(signal), ...measured };
+  return { exit: (exit.status >> 8) & 0xff, signal: null, ...measured };
+}
+
+const ENOENT = 2;
+
+function execFailure(entrypoint: string, errno: number): Uint8Array {
+  return new TextEncoder().encode(`cannot execute ${entrypoint}: ${errnoText(errno)}\n`);
+}
+
+function startFailure(exit: Exit): KhachapuriError {
+  const text = `the sandbox could not start a run (${exit.startStep}): ${
+    errnoText(exit.startErrno)
+  }`;
+  return new KhachapuriError("sandbox_unavailable", text, { retryAfterSeconds: 1 });
 }
 
 /** What the caller is told when a limit ended the run. */
@@ -209,14 +235,4 @@ export function limitError(limit: RunLimit, limits: SandboxPolicy["limits"]): Kh
     aborted: "the run was ended before the program finished",
   };
   return new KhachapuriError("program_limit", texts[limit], { data });
-}
-
-function concat(parts: Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
 }

@@ -1,19 +1,30 @@
 /**
- * One deployment's sandbox and the runs in it. Programs are hostile: they see their own folder
+ * One deployment's sandbox and the runs in it. The first run starts the sandbox, a request later
+ * is one run in fresh pid, mount and ipc namespaces of it, and one that is idle goes. Programs are hostile: they see their own folder
  * (read-only), a private /tmp, the system's read-only libraries and the environment given here;
  * no network, no other process, no file of the provider.
  */
 import { KhachapuriError } from "../lib/errors.ts";
-import { launcherCommand } from "./launch.ts";
-import { type RunLimit, startRun } from "./run.ts";
+import { helperPath, spawnHelper } from "./helper.ts";
+import { hostArguments } from "./launch.ts";
+import { keepWithinBounds, type Stoppable } from "./pool.ts";
+import type { RunLimit } from "./run.ts";
+import { openSession, type Session } from "./session.ts";
+import { sessionSetup } from "./setup.ts";
+import { takeRunUid } from "./uid.ts";
 
 /** How this machine starts sandboxes. */
 export interface SandboxHost {
   launcher: "bwrap" | "nsjail";
   /** Absolute path of the launcher; by default where Debian installs it. */
   launcherPath?: string;
-  /** Uid and gid that programs run as; null means that we are unprivileged and they run as us. */
+  /**
+   * First of the `RUN_UIDS_MAX` uids (and gids) that programs run as, one for each open sandbox;
+   * null means that we are unprivileged and they run as us.
+   */
   runUid: number | null;
+  /** Absolute path of the native helper; by default where `deno task` builds it. */
+  helperPath?: string;
 }
 
 /** What one deployment may see and use. */
@@ -60,7 +71,10 @@ export interface Run {
    * the run, so that a cut answer is never taken for a whole one.
    */
   stdout: ReadableStream<Uint8Array>;
-  /** Resolves when everything the run started is dead; never rejects for a program's faults. */
+  /**
+   * Resolves when everything the run started is dead. Rejects with `sandbox_unavailable` when our
+   * side failed, and only then: nobody may be charged for such a run.
+   */
   record: Promise<RunRecord>;
 }
 
@@ -77,36 +91,59 @@ export interface Sandbox {
 
 export type { RunLimit };
 
+const PROGRAM_ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/tmp", TMPDIR: "/tmp" };
+
 /**
- * Opens the sandbox of one deployment.
+ * Opens the sandbox of one deployment. Nothing is started before the first run.
  * @throws KhachapuriError `sandbox_unavailable` when programs would run as uid 0
  */
-export function openSandbox(host: SandboxHost, policy: SandboxPolicy): Promise<Sandbox> {
+export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Promise<Sandbox> {
   assertUnprivileged(host, Deno.uid());
-  const live = new Set<Run>();
-  const closing = new AbortController();
-  return Promise.resolve({
-    run(request) {
-      assertPassable(request);
-      if (closing.signal.aborted) {
-        throw new KhachapuriError("sandbox_unavailable", "the sandbox is closed");
-      }
-      const signal = request.signal
-        ? AbortSignal.any([request.signal, closing.signal])
-        : closing.signal;
-      const run = startRun(launcherCommand(host, policy, request), policy.limits, {
-        stdin: request.stdin,
-        signal,
-      });
-      live.add(run);
-      run.record.finally(() => live.delete(run));
-      return Promise.resolve(run);
+  const helper = await helperPath(host);
+  const uid = takeRunUid(host.runUid);
+  const setup = sessionSetup(policy);
+  const args = hostArguments(host, policy, uid.number);
+  let session: Session | null = null;
+  let closed = false;
+  const pooled: Stoppable = {
+    get busy() {
+      return session !== null && session.runs > 0;
+    },
+    async stop() {
+      const stopping = session;
+      session = null;
+      await stopping?.close();
+    },
+  };
+  const live = (): Session => {
+    if (session) return session;
+    const started = openSession(spawnHelper(helper, args), setup);
+    session = started;
+    started.ended.finally(() => {
+      if (session === started) session = null;
+      pool.remove();
+    });
+    return started;
+  };
+  const pool = keepWithinBounds(pooled);
+
+  return {
+    async run(request) {
+      if (closed) throw new KhachapuriError("sandbox_unavailable", "the sandbox is closed");
+      const { argv, env } = passable(request);
+      await pool.touch();
+      const { stdin, signal } = request;
+      const run = live().start({ argv, env, stdin, signal, limits: policy.limits });
+      run.record.catch(() => {}).finally(pool.rest);
+      return { stdout: run.stdout, record: run.record };
     },
     async close() {
-      closing.abort();
-      await Promise.all([...live].map((run) => run.record));
+      closed = true;
+      await pooled.stop();
+      pool.remove();
+      uid.giveBack();
     },
-  });
+  };
 }
 
 /**
@@ -121,14 +158,17 @@ export function assertUnprivileged(host: SandboxHost, uid: number | null): void 
   });
 }
 
-/** argv and env travel as NUL-terminated strings. */
-function assertPassable({ argv, env }: RunRequest): void {
-  const entry = argv[0] ?? "";
+/** The command as it goes to the sandbox; the entrypoint stays inside the program folder. */
+function passable(request: RunRequest): { argv: string[]; env: string[] } {
+  const entry = request.argv[0] ?? "";
   const inside = entry !== "" && !entry.startsWith("/") && !entry.split("/").includes("..");
-  const names = Object.keys(env);
-  const texts = [...argv, ...names, ...Object.values(env)];
-  const clean = texts.every((text) => !text.includes("\0")) &&
-    names.every((name) => name !== "" && !name.includes("="));
-  if (inside && clean) return;
-  throw new KhachapuriError("invalid_input", "arguments or environment cannot reach a program");
+  const given = Object.keys(request.env);
+  if (!inside || given.some((name) => name === "" || name.includes("="))) {
+    throw new KhachapuriError("invalid_input", "arguments or environment cannot reach a program");
+  }
+  const env = Object.entries({ ...PROGRAM_ENV, ...request.env });
+  return {
+    argv: [entry.startsWith("./") ? entry : `./${entry}`, ...request.argv.slice(1)],
+    env: env.map(([name, value]) => `${name}=${value}`),
+  };
 }

@@ -1,0 +1,97 @@
+/** What launchers and kernels say, in words that tell what to do. */
+import { KhachapuriError } from "../lib/errors.ts";
+
+const KNOWN: readonly { says: RegExp; hints: readonly string[] }[] = [
+  {
+    says: /disable-userns|Unknown option/,
+    hints: ["bubblewrap 0.8 or newer is needed: Debian 12 and Ubuntu 24.04 carry it"],
+  },
+  {
+    says: /uid map: Permission denied|RTM_NEWADDR/,
+    hints: [
+      "AppArmor forbids user namespaces here (Ubuntu 24.04 and newer); allow them for bwrap:",
+      "apt-get install apparmor-profiles",
+      "install -m644 /usr/share/apparmor/extra-profiles/bwrap-userns-restrict /etc/apparmor.d/",
+      "apparmor_parser -r /etc/apparmor.d/bwrap-userns-restrict",
+    ],
+  },
+  {
+    says: /No permissions to create|unprivileged_userns_clone|Creating new namespace failed/,
+    hints: [
+      "user namespaces are off; allow them:",
+      "sysctl -w kernel.unprivileged_userns_clone=1",
+      "sysctl -w user.max_user_namespaces=15000",
+    ],
+  },
+  {
+    says: /(bwrap|nsjail): No such file/,
+    hints: ["apt-get install bubblewrap"],
+  },
+  {
+    says: /Can't find source path|Can't get type of source|Can't open|Permission denied/,
+    hints: [
+      "programs run under another uid, which must be able to enter the folder they are unpacked in:",
+      "chmod o+x on that folder and each folder above it",
+    ],
+  },
+];
+
+/** What to do about a launcher's message. */
+export function hintsFor(message: string): readonly string[] {
+  return KNOWN.find(({ says }) => says.test(message))?.hints ?? [];
+}
+
+/** Why a sandbox that should live does not. */
+export function explainFailure(said: string): KhachapuriError {
+  const message = said === "" ? "the sandbox ended" : `the sandbox ended: ${said.split("\n")[0]}`;
+  return new KhachapuriError("sandbox_unavailable", message, {
+    hints: hintsFor(said),
+    retryAfterSeconds: 5,
+  });
+}
+
+/** Signal numbers of Linux on x86-64 and arm64. */
+const SIGNALS: Readonly<Record<number, string>> = {
+  1: "SIGHUP",
+  2: "SIGINT",
+  3: "SIGQUIT",
+  4: "SIGILL",
+  5: "SIGTRAP",
+  6: "SIGABRT",
+  7: "SIGBUS",
+  8: "SIGFPE",
+  9: "SIGKILL",
+  10: "SIGUSR1",
+  11: "SIGSEGV",
+  12: "SIGUSR2",
+  13: "SIGPIPE",
+  14: "SIGALRM",
+  15: "SIGTERM",
+  24: "SIGXCPU",
+  25: "SIGXFSZ",
+  31: "SIGSYS",
+};
+
+export function signalName(number: number): string {
+  return SIGNALS[number] ?? `SIG${number}`;
+}
+
+const ERRNOS: Readonly<Record<number, string>> = {
+  1: "not permitted",
+  2: "no such file, or its interpreter is missing",
+  7: "arguments or environment too large",
+  8: "not a program for this machine, or a script without #!",
+  11: "too many processes",
+  12: "out of memory",
+  13: "not executable",
+  20: "not a folder",
+  21: "a folder",
+  24: "too many open files",
+  26: "being written to",
+  28: "no space",
+  40: "too many symbolic links",
+};
+
+export function errnoText(errno: number): string {
+  return ERRNOS[errno] ?? `error ${errno}`;
+}

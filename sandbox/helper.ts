@@ -1,0 +1,83 @@
+/** The native helper: where it is, how it is put there, how it is started. */
+import { KhachapuriError } from "../lib/errors.ts";
+import { INIT_BASE64 } from "../.cache/init/init_base64.ts";
+import type { SandboxHost } from "./sandbox.ts";
+
+/** Where `deno task` builds it; a packaged provider names its own place. */
+const BUILT = new URL("../.cache/init/khachapuri-init", import.meta.url);
+
+/** Places that are known to hold this version's helper. */
+const verified = new Set<string>();
+
+/**
+ * The helper's path, after making sure that it is there and is the one we carry.
+ * @throws KhachapuriError `sandbox_unavailable` when it can be neither found nor written
+ */
+export async function helperPath(host: SandboxHost): Promise<string> {
+  const path = host.helperPath ?? BUILT.pathname;
+  if (verified.has(path)) return path;
+  const ours = Uint8Array.fromBase64(INIT_BASE64);
+  try {
+    const there = await Deno.readFile(path).catch(() => null);
+    if (there === null || !sameBytes(there, ours)) await install(path, ours);
+  } catch (cause) {
+    throw new KhachapuriError("sandbox_unavailable", `cannot write the sandbox helper to ${path}`, {
+      hints: ["make its folder writable for the provider"],
+      cause,
+    });
+  }
+  verified.add(path);
+  return path;
+}
+
+/** Under a name of its own first: the old one may be executing. */
+async function install(path: string, bytes: Uint8Array): Promise<void> {
+  const fresh = `${path}.${Deno.pid}`;
+  await Deno.writeFile(fresh, bytes, { mode: 0o755 });
+  await Deno.rename(fresh, path);
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+
+/** Starts the helper with an empty environment, as everything that comes of it inherits. */
+export function spawnHelper(path: string, args: readonly string[]): Deno.ChildProcess {
+  try {
+    return new Deno.Command(path, {
+      args: [...args],
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  } catch (cause) {
+    throw new KhachapuriError("sandbox_unavailable", `cannot start ${path}`, {
+      hints: ["allow it: --allow-run with this path"],
+      cause,
+    });
+  }
+}
+
+/** What this machine's kernel lets us limit. */
+export interface HostLimits {
+  /** Bits of `CONTROLLER`. */
+  controllers: number;
+  /** Leftovers of earlier providers that were removed. */
+  swept: number;
+  /** Why there are no cgroup limits; empty when there are. */
+  missing: string;
+}
+
+/** Lays out our cgroups and removes what earlier providers left. Idempotent. */
+export async function prepareHost(host: SandboxHost): Promise<HostLimits> {
+  const path = await helperPath(host);
+  const { stdout } = await new Deno.Command(path, { args: ["prepare"], clearEnv: true }).output();
+  const lines = new TextDecoder().decode(stdout).split("\n").map((line) => line.split("="));
+  const fields = Object.fromEntries(lines);
+  return {
+    controllers: Number(fields.controllers),
+    swept: Number(fields.swept),
+    missing: String(fields.missing),
+  };
+}

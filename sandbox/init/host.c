@@ -1,0 +1,218 @@
+/*
+ * The host side of one sandbox: makes its cgroups, drops to the run uid, starts the launcher, and
+ * stays as the subreaper of all that comes of it. When the provider or the sandbox goes, it kills
+ * and reaps until it has no descendant left, so a launcher that dies half-way leaves nothing.
+ */
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CONTROL = 3, HELPER = 4, GRACE_MS = 1000 };
+
+struct host {
+  bool has_uid;
+  uid_t uid;
+  struct cgroup_limits limits;
+  struct cgroup_base base;
+  char cgroup[640]; /* empty: no limits but rlimits */
+  uint32_t slots;
+  int control, signals;
+  pid_t launcher;
+  char **command;
+};
+
+static unsigned long long number(const char *text) {
+  char *end;
+  unsigned long long value = strtoull(text, &end, 10);
+  if (!*text || *end) {
+    errno = EINVAL;
+    fatal(text);
+  }
+  return value;
+}
+
+/* UID|- MEMORY_BYTES PIDS CPU_PERCENT LAUNCHER ARGUMENT... */
+static void parse(struct host *host, int argc, char **argv) {
+  errno = EINVAL;
+  if (argc < 5 || argv[4][0] != '/') fatal("arguments");
+  host->has_uid = strcmp(argv[0], "-") != 0;
+  if (host->has_uid) host->uid = (uid_t)number(argv[0]);
+  host->limits.memory_bytes = number(argv[1]);
+  host->limits.pids = (uint32_t)number(argv[2]);
+  host->limits.cpu_percent = (uint32_t)number(argv[3]);
+  host->command = argv + 4;
+  uid_t runs_as = host->has_uid ? host->uid : getuid();
+  errno = EPERM;
+  if (runs_as == 0) fatal("programs must never run as uid 0");
+}
+
+/* Sends the controllers in force and, where there are cgroups, one more for a run. */
+static void send_slot(struct host *host) {
+  int dir = -1;
+  bool foreign = host->has_uid && host->uid != geteuid();
+  if (host->cgroup[0] && host->slots < RUNS_MAX) {
+    dir = cgroup_slot(host->cgroup, host->slots++, &host->limits, foreign);
+  }
+  uint32_t controllers = dir < 0 ? 0 : host->base.controllers;
+  char space[CMSG_SPACE(sizeof(int))] = {0};
+  struct iovec body = {&controllers, sizeof controllers};
+  struct msghdr message = {.msg_iov = &body, .msg_iovlen = 1};
+  if (dir >= 0) {
+    message.msg_control = space;
+    message.msg_controllen = sizeof space;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &dir, sizeof dir);
+  }
+  sendmsg(host->control, &message, MSG_NOSIGNAL);
+  if (dir >= 0) close(dir);
+}
+
+static void drop_privileges(const struct host *host) {
+  if (host->has_uid) {
+    gid_t gid = (gid_t)host->uid;
+    if (setgroups(0, NULL) || setresgid(gid, gid, gid) ||
+        setresuid(host->uid, host->uid, host->uid)) {
+      fatal("cannot become the run uid");
+    }
+  }
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct none[2] = {{0}};
+  if (syscall(SYS_capset, &header, none)) fatal("cannot drop capabilities");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) fatal("no_new_privs");
+}
+
+/* In the child: descriptor 3 is the way to us, 4 this program, nothing else is passed on. */
+static void become_launcher(const struct host *host, int theirs) {
+  int helper = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  if (helper < 0) fatal("/proc/self/exe");
+  int high = fcntl(helper, F_DUPFD_CLOEXEC, 10), control = fcntl(theirs, F_DUPFD_CLOEXEC, 10);
+  if (dup2(control, CONTROL) < 0 || dup2(high, HELPER) < 0) fatal("descriptors");
+  if (syscall(SYS_close_range, 5u, ~0u, 0u)) fatal("close_range");
+  drop_privileges(host);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  char *empty[] = {NULL};
+  execve(host->command[0], host->command, empty);
+  fatal(host->command[0]);
+}
+
+static void start_launcher(struct host *host) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) fatal("socketpair");
+  host->control = pair[0];
+  send_slot(host);
+  int leaf = -1;
+  if (host->cgroup[0]) leaf = cgroup_open_child(host->cgroup, "init", false);
+  host->launcher = fork();
+  if (host->launcher < 0) fatal("fork");
+  if (host->launcher == 0) {
+    /* Before the first instruction of the launcher, so nothing it starts is ever outside. */
+    if (leaf >= 0 && !write_file_at(leaf, "cgroup.procs", "0")) fatal("cannot enter the cgroup");
+    become_launcher(host, pair[1]);
+  }
+  close(pair[1]);
+  if (leaf >= 0) close(leaf);
+}
+
+/* SIGKILL to every child; orphans of killed ones have become ours. False: there is none. */
+static bool kill_children(void) {
+  char path[64], text[4096];
+  snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+  if (read_file_at(AT_FDCWD, path, text, sizeof text) <= 0) return false;
+  for (char *word = strtok(text, " \n"); word; word = strtok(NULL, " \n")) {
+    kill((pid_t)atoi(word), SIGKILL);
+  }
+  return true;
+}
+
+/* Until nothing that came of the launcher lives. */
+static void end_all(void) {
+  for (;;) {
+    kill_children();
+    if (waitpid(-1, NULL, 0) < 0 && errno == ECHILD) return;
+  }
+}
+
+/* Returns the launcher's wait status once the sandbox or the provider is gone. */
+static int watch(struct host *host) {
+  struct pollfd polled[] = {
+      {0, 0, 0}, {host->control, POLLIN, 0}, {host->signals, POLLIN, 0}};
+  uint64_t deadline = UINT64_MAX;
+  for (;;) {
+    uint64_t now = now_ms();
+    int timeout = deadline == UINT64_MAX ? -1 : deadline > now ? (int)(deadline - now) : 0;
+    if (poll(polled, 3, timeout) < 0 && errno != EINTR) fatal("poll");
+    if (now_ms() >= deadline) return 0;
+    bool leaving = polled[0].revents != 0;
+    if (polled[1].revents & POLLIN) {
+      char request;
+      if (recv(host->control, &request, 1, MSG_DONTWAIT) == 1) send_slot(host);
+      else leaving = true;
+    } else if (polled[1].revents) {
+      leaving = true;
+    }
+    if (polled[2].revents) {
+      struct signalfd_siginfo seen;
+      int status;
+      if (read(host->signals, &seen, sizeof seen) > 0 && seen.ssi_signo != SIGCHLD) return 0;
+      if (waitpid(host->launcher, &status, WNOHANG) == host->launcher) return status;
+    }
+    if (!leaving) continue;
+    /* The sandbox's init leaves by itself now; only what does not gets killed. */
+    deadline = now_ms() + GRACE_MS;
+    polled[0].fd = polled[1].fd = -1;
+  }
+}
+
+int host_main(int argc, char **argv) {
+  static struct host host;
+  sigset_t mask;
+  parse(&host, argc, argv);
+  syscall(SYS_close_range, 3u, ~0u, 0u);
+  setsid(); /* a terminal's Ctrl-C is for the provider, which then ends us in order */
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) fatal("subreaper");
+  sigemptyset(&mask);
+  sigaddset(&mask, SIGCHLD);
+  sigaddset(&mask, SIGTERM);
+  if (sigprocmask(SIG_SETMASK, &mask, NULL)) fatal("signal mask");
+  host.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (host.signals < 0) fatal("signalfd");
+  cgroup_find(&host.base);
+  if (!cgroup_create(&host.base, host.cgroup, sizeof host.cgroup, getppid())) host.cgroup[0] = 0;
+  start_launcher(&host);
+  close(1); /* the frames are between the sandbox and the provider */
+  int status = watch(&host);
+  close(host.control);
+  end_all();
+  cgroup_remove(host.cgroup);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Once per provider process: lays out the cgroup base, sweeps, says what there is. */
+int prepare_main(void) {
+  struct cgroup_base base;
+  cgroup_prepare(&base, getppid());
+  int swept = cgroup_sweep(&base);
+  printf("controllers=%u\nswept=%d\nmissing=%s\n", base.controllers, swept,
+         base.path[0] ? "" : base.missing);
+  return 0;
+}

@@ -1,0 +1,267 @@
+/*
+ * Pid 1 of a deployment's sandbox: reads frames, starts runs, carries their bytes under windows,
+ * ends them on time and reports. It leaves when the provider or the supervisor does, and the
+ * kernel then kills every run. Descriptors: 0 and 1 frames, 2 diagnostics, 3 the supervisor.
+ */
+#include "init.h"
+#include "inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CHANNEL_IN = 0, CHANNEL_OUT = 1, CONTROL = 3 };
+
+static struct inside inside;
+
+/* What arrived and is not yet a whole frame. */
+static struct {
+  uint8_t *bytes;
+  size_t used, size;
+} input;
+
+static void protocol_error(const char *what) {
+  errno = EPROTO;
+  fatal(what);
+}
+
+/* ---- output ---- */
+
+size_t output_room(void) { return sizeof inside.out - inside.out_end; }
+
+/* Reserves a frame of up to `length` bytes; its payload is to be written at the result. */
+uint8_t *output_begin(void) { return inside.out + inside.out_end + sizeof(struct frame); }
+
+void output_commit(uint8_t type, uint32_t run, size_t length) {
+  struct frame frame = {(uint32_t)length, type, 0, (uint16_t)run};
+  memcpy(inside.out + inside.out_end, &frame, sizeof frame);
+  inside.out_end += sizeof frame + length;
+}
+
+static void output_flush(void) {
+  while (inside.out_start < inside.out_end) {
+    ssize_t sent =
+        write(CHANNEL_OUT, inside.out + inside.out_start, inside.out_end - inside.out_start);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) break;
+    if (sent < 0) _exit(0);
+    inside.out_start += (size_t)sent;
+  }
+  if (inside.out_start == inside.out_end) inside.out_start = inside.out_end = 0;
+  /* Move what is left to the front, so that there is room for the frames that must go out. */
+  if (inside.out_start > sizeof inside.out / 2) {
+    memmove(inside.out, inside.out + inside.out_start, inside.out_end - inside.out_start);
+    inside.out_end -= inside.out_start;
+    inside.out_start = 0;
+  }
+}
+
+/* ---- input ---- */
+
+static void handle_setup(uint8_t *payload, size_t length) {
+  if (inside.ready) protocol_error("second setup");
+  if (!settings_parse(&inside.settings, payload, length)) protocol_error("malformed setup");
+  inside.ready = true;
+}
+
+static void handle_frame(const struct frame *frame, uint8_t *payload) {
+  if (frame->type == FRAME_SETUP) {
+    handle_setup(payload, frame->length);
+    return;
+  }
+  if (!inside.ready || frame->run >= RUNS_MAX) protocol_error("frame out of order");
+  struct run *run = &inside.run[frame->run];
+  uint32_t credit = 0;
+  switch (frame->type) {
+    case FRAME_START:
+      if (run->busy) protocol_error("start of a busy run");
+      if (!command_parse(&inside.command, payload, frame->length)) {
+        protocol_error("malformed start");
+      }
+      run_begin(&inside, run, &inside.command);
+      return;
+    case FRAME_STDIN:
+      if (run->busy && !run_stdin(run, payload, frame->length)) protocol_error("stdin overrun");
+      return;
+    case FRAME_STDIN_END:
+      run->stdin_ended = true;
+      if (run->busy) run_feed(run);
+      return;
+    case FRAME_CREDIT:
+      if (frame->length != sizeof credit) protocol_error("malformed credit");
+      memcpy(&credit, payload, sizeof credit);
+      if (credit > STDOUT_WINDOW_BYTES - run->credit && run->busy) protocol_error("credit overrun");
+      run->credit += credit;
+      return;
+    case FRAME_KILL:
+      run_end(run, CAUSE_ABORTED);
+      return;
+    default:
+      protocol_error("unknown frame");
+  }
+}
+
+static uint32_t length_max(uint8_t type) {
+  return type == FRAME_START || type == FRAME_SETUP ? START_BYTES_MAX : CHUNK_BYTES_MAX;
+}
+
+/* Takes whole frames off the front of the input. */
+static void handle_input(void) {
+  size_t at = 0;
+  while (input.used - at >= sizeof(struct frame)) {
+    struct frame frame;
+    memcpy(&frame, input.bytes + at, sizeof frame);
+    if (frame.zero != 0 || frame.length > length_max(frame.type)) protocol_error("bad header");
+    if (input.used - at < sizeof frame + frame.length) break;
+    handle_frame(&frame, input.bytes + at + sizeof frame);
+    at += sizeof frame + frame.length;
+  }
+  if (at == 0) return;
+  input.used -= at;
+  memmove(input.bytes, input.bytes + at, input.used);
+}
+
+static void read_channel(void) {
+  ssize_t got = read(CHANNEL_IN, input.bytes + input.used, input.size - input.used);
+  if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  if (got <= 0) _exit(0);
+  input.used += (size_t)got;
+  handle_input();
+}
+
+/* ---- the loop ---- */
+
+static void reap(int signals) {
+  struct signalfd_siginfo seen[8];
+  while (read(signals, seen, sizeof seen) > 0) continue;
+  struct rusage usage;
+  int status;
+  for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
+    for (uint32_t i = 0; i < RUNS_MAX; i++) {
+      if (inside.run[i].busy && inside.run[i].pid == pid) {
+        run_reaped(&inside.run[i], status, &usage);
+      }
+    }
+  }
+}
+
+/* Fills `polled` with what we now want to hear of; the first three are always there. */
+static nfds_t interests(struct pollfd *polled, struct run **owners, int signals) {
+  nfds_t count = 0;
+  polled[count++] = (struct pollfd){CHANNEL_IN, POLLIN, 0};
+  polled[count++] = (struct pollfd){CONTROL, 0, 0};
+  polled[count++] = (struct pollfd){signals, POLLIN, 0};
+  bool room = output_room() > CHUNK_BYTES_MAX + 2 * OUTPUT_RESERVE;
+  polled[count++] = (struct pollfd){inside.out_end ? CHANNEL_OUT : -1, POLLOUT, 0};
+  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+    struct run *run = &inside.run[i];
+    if (!run->busy) continue;
+    int fds[] = {room && run->credit ? run->out : -1, room ? run->err : -1,
+                 run->pending_end > run->pending_start ? run->in : -1};
+    for (int k = 0; k < 3; k++) {
+      owners[count] = run;
+      polled[count++] = (struct pollfd){fds[k], k == 2 ? POLLOUT : POLLIN, 0};
+    }
+  }
+  return count;
+}
+
+static int until_deadline(void) {
+  uint64_t now = now_ms(), nearest = UINT64_MAX;
+  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+    const struct run *run = &inside.run[i];
+    if (run->busy && !run->reaped && run->cause == CAUSE_NONE && run->deadline_ms < nearest) {
+      nearest = run->deadline_ms;
+    }
+  }
+  if (nearest == UINT64_MAX) return -1;
+  return nearest <= now ? 0 : (int)(nearest - now);
+}
+
+static void end_overdue(void) {
+  uint64_t now = now_ms();
+  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+    struct run *run = &inside.run[i];
+    if (run->busy && !run->reaped && run->deadline_ms <= now) run_end(run, CAUSE_TIMEOUT);
+  }
+}
+
+static void serve(int signals) {
+  static struct pollfd polled[4 + 3 * RUNS_MAX];
+  static struct run *owners[4 + 3 * RUNS_MAX];
+  for (;;) {
+    nfds_t count = interests(polled, owners, signals);
+    if (poll(polled, count, until_deadline()) < 0 && errno != EINTR) fatal("poll");
+    if (polled[1].revents) _exit(0);
+    for (nfds_t i = 4; i < count; i += 3) {
+      if (polled[i].revents) run_read_stdout(owners[i]);
+      if (polled[i + 1].revents) run_read_stderr(owners[i]);
+      if (polled[i + 2].revents) run_feed(owners[i]);
+    }
+    if (polled[2].revents) reap(signals);
+    end_overdue();
+    if (polled[0].revents) read_channel();
+    for (uint32_t i = 0; i < RUNS_MAX; i++) {
+      if (inside.run[i].busy) run_finish(&inside, &inside.run[i]);
+    }
+    output_flush();
+  }
+}
+
+/* Keeps only what starting a run needs, and nothing for what a run could become. */
+static void confine(void) {
+  for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+    if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)) fatal("capability bounding set");
+  }
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)) fatal("ambient capabilities");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) fatal("no_new_privs");
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) fatal("dumpable");
+}
+
+/* From here on a signal reaches us only by signalfd, so a program can at most be heard. */
+static int take_signals(void) {
+  sigset_t all;
+  sigfillset(&all);
+  if (sigprocmask(SIG_SETMASK, &all, NULL)) fatal("signal mask");
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  int fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (fd < 0) fatal("signalfd");
+  return fd;
+}
+
+int inside_main(void) {
+  close(4); /* this very program, by which the launcher started us */
+  int signals = take_signals();
+  confine();
+  if (fcntl(CONTROL, F_SETFD, FD_CLOEXEC)) fatal("no supervisor");
+  slots_open(&inside.slots, CONTROL);
+  inside.null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (inside.null < 0) fatal("/dev/null");
+  inside.outcomes = mmap(NULL, RUNS_MAX * sizeof(struct outcome), PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  input.size = sizeof(struct frame) + START_BYTES_MAX + CHUNK_BYTES_MAX;
+  input.bytes = mmap(NULL, input.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (inside.outcomes == MAP_FAILED || input.bytes == MAP_FAILED) fatal("memory");
+  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+    inside.run[i] = (struct run){.index = i, .in = -1, .out = -1, .err = -1};
+  }
+  make_nonblocking(CHANNEL_OUT);
+  uint32_t controllers = inside.slots.controllers;
+  memcpy(output_begin(), &controllers, sizeof controllers);
+  output_commit(FRAME_READY, 0, sizeof controllers);
+  output_flush();
+  serve(signals);
+  return 0;
+}

@@ -1,0 +1,53 @@
+/* Shared by the two halves of `inside`: the loop (inside.c) and the life of a run (run.c). */
+#ifndef KHACHAPURI_INSIDE_H
+#define KHACHAPURI_INSIDE_H
+
+#include "init.h"
+
+struct run {
+  uint32_t index;
+  const struct settings *settings;
+  bool busy, reaped, stdin_ended;
+  enum cause cause;
+  pid_t pid;
+  int in, out, err;
+  int status;
+  uint32_t credit; /* stdout bytes that the provider is ready to take */
+  uint32_t owed;   /* stdin bytes written since we last told the provider */
+  uint64_t deadline_ms;
+  uint64_t stdin_bytes, stdout_bytes, stderr_bytes;
+  uint64_t cpu_us, maxrss_bytes;
+  struct slot *slot;
+  uint8_t *pending; /* stdin that the program has not taken yet */
+  uint32_t pending_start, pending_end;
+};
+
+/* Room kept in the output for the frames that no window holds back. */
+#define OUTPUT_RESERVE (RUNS_MAX * 128u)
+
+struct inside {
+  struct settings settings;
+  struct slots slots;
+  struct command command;
+  struct outcome *outcomes;
+  struct run run[RUNS_MAX];
+  bool ready;
+  int null;
+  size_t out_start, out_end;
+  uint8_t out[512u * 1024u];
+};
+
+size_t output_room(void);
+uint8_t *output_begin(void);
+void output_commit(uint8_t type, uint32_t run, size_t length);
+
+void run_begin(struct inside *inside, struct run *run, const struct command *command);
+bool run_stdin(struct run *run, const uint8_t *bytes, uint32_t length);
+void run_feed(struct run *run);
+void run_read_stdout(struct run *run);
+void run_read_stderr(struct run *run);
+void run_end(struct run *run, enum cause cause);
+void run_reaped(struct run *run, int status, const struct rusage *usage);
+void run_finish(struct inside *inside, struct run *run);
+
+#endif

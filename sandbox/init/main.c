@@ -1,0 +1,54 @@
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+void fatal(const char *what) {
+  dprintf(2, "khachapuri-init: %s: %s\n", what, strerror(errno));
+  _exit(124);
+}
+
+void make_nonblocking(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) fatal("nonblocking");
+}
+
+uint64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+/* Reads a small file as text; -1 when it cannot be read. */
+ssize_t read_file_at(int dir, const char *name, char *text, size_t size) {
+  int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  ssize_t got = read(fd, text, size - 1);
+  close(fd);
+  if (got >= 0) text[got] = 0;
+  return got;
+}
+
+bool write_file_at(int dir, const char *name, const char *text) {
+  int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  ssize_t length = (ssize_t)strlen(text);
+  bool ok = write(fd, text, (size_t)length) == length;
+  int saved = errno;
+  close(fd);
+  errno = saved;
+  return ok;
+}
+
+int main(int argc, char **argv) {
+  if (argc == 2 && !strcmp(argv[1], "inside")) return inside_main();
+  if (argc == 2 && !strcmp(argv[1], "prepare")) return prepare_main();
+  if (argc > 2 && !strcmp(argv[1], "host")) return host_main(argc - 2, argv + 2);
+  dprintf(2, "khachapuri-init: the provider starts this; see sandbox/init/\n");
+  return 2;
+}

@@ -1,0 +1,243 @@
+/* The life of one run as its keeper sees it: begin, feed, read, end, report. */
+#include "init.h"
+#include "inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void close_fd(int *fd) {
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+}
+
+static void close_all(struct run *run) {
+  close_fd(&run->in);
+  close_fd(&run->out);
+  close_fd(&run->err);
+  free(run->pending);
+  run->pending = NULL;
+  run->pending_start = run->pending_end = 0;
+}
+
+/* Our end goes to `ours` and does not block; the program's end is returned, -1 on failure. */
+static int make_pipe(int *ours, bool we_read) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC)) return -1;
+  *ours = ends[we_read ? 0 : 1];
+  make_nonblocking(*ours);
+  return ends[we_read ? 1 : 0];
+}
+
+static void start_failed(struct inside *inside, struct run *run) {
+  struct outcome *outcome = &inside->outcomes[run->index];
+  outcome->start_errno = errno;
+  outcome->start_step = STEP_NAMESPACE;
+  outcome->known = 0;
+  run->cause = CAUSE_START;
+  run->reaped = true;
+  close_all(run);
+}
+
+/* Starts `command`. What goes wrong is told by the run's EXIT frame like everything else. */
+void run_begin(struct inside *inside, struct run *run, const struct command *command) {
+  uint32_t index = run->index;
+  *run = (struct run){.index = index, .busy = true, .in = -1, .out = -1, .err = -1};
+  run->settings = &inside->settings;
+  run->credit = STDOUT_WINDOW_BYTES;
+  run->deadline_ms = now_ms() + inside->settings.timeout_ms;
+  run->slot = slot_take(&inside->slots);
+  struct stdio stdio = {make_pipe(&run->in, false), make_pipe(&run->out, true),
+                        make_pipe(&run->err, true)};
+  run->pid = -1;
+  if (stdio.in >= 0 && stdio.out >= 0 && stdio.err >= 0) {
+    run->pid = start_run(&inside->settings, command, stdio, run->slot ? run->slot->dir : -1,
+                         &inside->outcomes[index]);
+  }
+  int saved = errno;
+  close_fd(&stdio.in);
+  close_fd(&stdio.out);
+  close_fd(&stdio.err);
+  errno = saved;
+  if (run->pid < 0) start_failed(inside, run);
+}
+
+/* Kills all that the run started; the kernel takes the pid namespace down with its pid 1. */
+void run_end(struct run *run, enum cause cause) {
+  if (!run->busy) return;
+  if (run->cause == CAUSE_NONE) run->cause = cause;
+  if (!run->reaped) {
+    kill(run->pid, SIGKILL);
+    return;
+  }
+  close_fd(&run->out);
+}
+
+/* ---- stdin ---- */
+
+static void stop_stdin(struct run *run) {
+  close_fd(&run->in);
+  run->pending_start = run->pending_end = 0;
+  uint32_t closed = STDIN_CLOSED;
+  if (run->stdin_ended) return;
+  memcpy(output_begin(), &closed, sizeof closed);
+  output_commit(FRAME_STDIN_CREDIT, run->index, sizeof closed);
+}
+
+/* Tells the provider, in steps of half a window, how much the program has taken. */
+static void report_taken(struct run *run) {
+  if (run->owed < STDIN_WINDOW_BYTES / 2 || run->stdin_ended) return;
+  memcpy(output_begin(), &run->owed, sizeof run->owed);
+  output_commit(FRAME_STDIN_CREDIT, run->index, sizeof run->owed);
+  run->owed = 0;
+}
+
+/* How much the program's stdin took now; -1 when it is closed. */
+static int64_t write_stdin(struct run *run, const uint8_t *bytes, uint32_t length) {
+  uint32_t done = 0;
+  while (done < length) {
+    ssize_t sent = write(run->in, bytes + done, length - done);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) break;
+    if (sent < 0) return -1;
+    done += (uint32_t)sent;
+  }
+  run->stdin_bytes += done;
+  run->owed += done;
+  return done;
+}
+
+/* Writes what is pending; ends the program's stdin when all has come and gone. */
+void run_feed(struct run *run) {
+  uint32_t left = run->pending_end - run->pending_start;
+  if (run->in >= 0 && left > 0) {
+    int64_t taken = write_stdin(run, run->pending + run->pending_start, left);
+    if (taken < 0) {
+      stop_stdin(run);
+      return;
+    }
+    run->pending_start += (uint32_t)taken;
+  }
+  if (run->pending_start == run->pending_end) {
+    run->pending_start = run->pending_end = 0;
+    if (run->stdin_ended) close_fd(&run->in);
+  }
+  report_taken(run);
+}
+
+/* Takes one STDIN frame; false when the provider sent more than its window. */
+bool run_stdin(struct run *run, const uint8_t *bytes, uint32_t length) {
+  if (run->stdin_ended) return false;
+  if (run->in < 0) return true;
+  if (run->pending_end - run->pending_start + length > STDIN_WINDOW_BYTES) return false;
+  if (run->pending_end == 0) {
+    int64_t taken = write_stdin(run, bytes, length);
+    if (taken < 0) {
+      stop_stdin(run);
+      return true;
+    }
+    bytes += taken;
+    length -= (uint32_t)taken;
+    report_taken(run);
+    if (length == 0) return true;
+  }
+  if (!run->pending && !(run->pending = malloc(2 * STDIN_WINDOW_BYTES))) fatal("memory");
+  if (run->pending_end + length > 2 * STDIN_WINDOW_BYTES) {
+    run->pending_end -= run->pending_start;
+    memmove(run->pending, run->pending + run->pending_start, run->pending_end);
+    run->pending_start = 0;
+  }
+  memcpy(run->pending + run->pending_end, bytes, length);
+  run->pending_end += length;
+  return true;
+}
+
+/* ---- stdout and stderr ---- */
+
+static size_t smaller(uint64_t a, uint64_t b) { return (size_t)(a < b ? a : b); }
+
+/* One read of stdout into a frame; closes it at its end, ends the run at its cap. */
+void run_read_stdout(struct run *run) {
+  if (run->out < 0 || output_room() < CHUNK_BYTES_MAX + OUTPUT_RESERVE) return;
+  /* Once the program is dead at most a pipe is left, which goes out whatever the window. */
+  size_t want = run->reaped ? CHUNK_BYTES_MAX : smaller(run->credit, CHUNK_BYTES_MAX);
+  if (want == 0) return;
+  ssize_t got = read(run->out, output_begin(), want);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) {
+    close_fd(&run->out);
+    return;
+  }
+  size_t room = smaller(run->settings->stdout_bytes_max - run->stdout_bytes, (uint64_t)got);
+  run->stdout_bytes += room;
+  run->credit -= (uint32_t)smaller(run->credit, room);
+  if (room > 0) output_commit(FRAME_STDOUT, run->index, room);
+  if (room == (size_t)got) return;
+  run_end(run, CAUSE_STDOUT);
+  close_fd(&run->out);
+}
+
+/* stderr is counted to its end and kept to its cap; it never holds the program up. */
+void run_read_stderr(struct run *run) {
+  if (run->err < 0 || output_room() < CHUNK_BYTES_MAX + OUTPUT_RESERVE) return;
+  ssize_t got = read(run->err, output_begin(), CHUNK_BYTES_MAX);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) {
+    close_fd(&run->err);
+    return;
+  }
+  uint64_t max = run->settings->stderr_bytes_max;
+  uint64_t left = max > run->stderr_bytes ? max - run->stderr_bytes : 0;
+  size_t room = smaller(left, (uint64_t)got);
+  run->stderr_bytes += (uint64_t)got;
+  if (room > 0) output_commit(FRAME_STDERR, run->index, room);
+}
+
+/* ---- the end ---- */
+
+void run_reaped(struct run *run, int status, const struct rusage *usage) {
+  run->reaped = true;
+  run->status = status;
+  run->cpu_us = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000u +
+                (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
+  run->maxrss_bytes = (uint64_t)usage->ru_maxrss * 1024u;
+  if (run->in >= 0) stop_stdin(run);
+}
+
+static void report(struct inside *inside, struct run *run) {
+  struct outcome *outcome = &inside->outcomes[run->index];
+  uint64_t peak = run->maxrss_bytes;
+  bool killed_for_memory = run->slot && slot_give_back(run->slot, run->maxrss_bytes, &peak);
+  if (killed_for_memory && run->cause == CAUSE_NONE) run->cause = CAUSE_MEMORY;
+  if (outcome->start_errno && outcome->start_step != STEP_EXEC && run->cause == CAUSE_NONE) {
+    run->cause = CAUSE_START;
+  }
+  struct exit_payload payload = {
+      .status = (uint32_t)(outcome->known ? outcome->status : run->status),
+      .start_errno = (uint32_t)outcome->start_errno,
+      .cause = run->cause,
+      .start_step = (uint32_t)outcome->start_step,
+      .cpu_us = run->cpu_us,
+      .peak_bytes = peak,
+      .stdin_bytes = run->stdin_bytes,
+      .stdout_bytes = run->stdout_bytes,
+      .stderr_bytes = run->stderr_bytes,
+  };
+  memcpy(output_begin(), &payload, sizeof payload);
+  output_commit(FRAME_EXIT, run->index, sizeof payload);
+  close_all(run);
+  run->busy = false;
+}
+
+/* Reports a run that is dead and whose pipes are dry. */
+void run_finish(struct inside *inside, struct run *run) {
+  if (!run->reaped || output_room() < OUTPUT_RESERVE) return;
+  if (run->cause != CAUSE_NONE) close_fd(&run->out);
+  while (run->out >= 0 && output_room() >= CHUNK_BYTES_MAX + OUTPUT_RESERVE) run_read_stdout(run);
+  while (run->err >= 0 && output_room() >= CHUNK_BYTES_MAX + OUTPUT_RESERVE) run_read_stderr(run);
+  if (run->out < 0 && run->err < 0) report(inside, run);
+}

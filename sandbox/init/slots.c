@@ -1,0 +1,93 @@
+/* The cgroups that runs enter. The supervisor makes them and hands over their directories. */
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* One message: the controllers in force, and a cgroup's directory where there is one. */
+static int receive_slot(int control, uint32_t *controllers) {
+  char space[CMSG_SPACE(sizeof(int))] = {0};
+  struct iovec body = {controllers, sizeof *controllers};
+  struct msghdr message = {
+      .msg_iov = &body, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
+  ssize_t got;
+  do got = recvmsg(control, &message, MSG_CMSG_CLOEXEC);
+  while (got < 0 && errno == EINTR);
+  if (got != sizeof *controllers) fatal("the supervisor is gone");
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (!header || header->cmsg_type != SCM_RIGHTS) return -1;
+  int fd;
+  memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return fd;
+}
+
+static uint64_t number_after(const char *text, const char *key) {
+  const char *at = strstr(text, key);
+  return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+static uint64_t read_oom_kills(const struct slot *slot) {
+  char text[512];
+  ssize_t got = pread(slot->events, text, sizeof text - 1, 0);
+  if (got <= 0) return 0;
+  text[got] = 0;
+  return number_after(text, "oom_kill ");
+}
+
+static uint64_t read_peak(const struct slot *slot) {
+  char text[32];
+  ssize_t got = pread(slot->peak, text, sizeof text - 1, 0);
+  if (got <= 0) return 0;
+  text[got] = 0;
+  return strtoull(text, NULL, 10);
+}
+
+static struct slot *add_slot(struct slots *slots, int dir) {
+  struct slot *slot = &slots->slot[slots->count++];
+  slot->dir = dir;
+  slot->events = openat(dir, "memory.events", O_RDONLY | O_CLOEXEC);
+  /* Linux 6.12 and newer let the peak be reset; before, it only grows. */
+  slot->peak = openat(dir, "memory.peak", O_RDWR | O_CLOEXEC);
+  if (slot->peak < 0) slot->peak = openat(dir, "memory.peak", O_RDONLY | O_CLOEXEC);
+  return slot;
+}
+
+/* False when this machine has no cgroup for runs. */
+bool slots_open(struct slots *slots, int control) {
+  slots->control = control;
+  int dir = receive_slot(control, &slots->controllers);
+  if (dir < 0) return false;
+  add_slot(slots, dir);
+  return true;
+}
+
+/* A free slot; asks the supervisor for one more when all are in use. NULL: there are none. */
+struct slot *slot_take(struct slots *slots) {
+  if (slots->count == 0) return NULL;
+  struct slot *slot = NULL;
+  for (uint32_t i = 0; i < slots->count && !slot; i++) {
+    if (!slots->slot[i].busy) slot = &slots->slot[i];
+  }
+  if (!slot) {
+    if (slots->count == RUNS_MAX || send(slots->control, "s", 1, MSG_NOSIGNAL) != 1) return NULL;
+    int dir = receive_slot(slots->control, &slots->controllers);
+    if (dir < 0) return NULL;
+    slot = add_slot(slots, dir);
+  }
+  slot->busy = true;
+  slot->oom_kills = read_oom_kills(slot);
+  if (write(slot->peak, "r", 1) != 1) slot->peak_bytes = read_peak(slot);
+  return slot;
+}
+
+bool slot_give_back(struct slot *slot, uint64_t maxrss_bytes, uint64_t *peak_bytes) {
+  uint64_t peak = read_peak(slot);
+  /* Where the peak cannot be reset, one below an earlier run's is only known by its largest RSS. */
+  *peak_bytes = peak > slot->peak_bytes ? peak : maxrss_bytes;
+  slot->busy = false;
+  return read_oom_kills(slot) > slot->oom_kills;
+}

@@ -1,0 +1,218 @@
+/**
+ * The frames between the provider and a sandbox's init (sandbox/init/init.h), little endian: a
+ * header `u32 length, u8 type, u8 0, u16 run`, then the payload. Stdin and stdout move under
+ * windows, so that one slow caller neither stalls the others nor lets memory grow.
+ */
+import { KhachapuriError } from "../lib/errors.ts";
+
+export const PROTOCOL_VERSION = 1;
+/** Runs that one sandbox holds at a time. */
+export const RUNS_MAX = 64;
+export const HEADER_BYTES = 8;
+export const CHUNK_BYTES_MAX = 64 * 1024;
+export const START_BYTES_MAX = 1024 * 1024;
+/** Strings in argv, and in env. */
+export const STRINGS_MAX = 4096;
+/** Stdin that may be under way to a program that has not read it. */
+export const STDIN_WINDOW_BYTES = 64 * 1024;
+/** Stdout that may be under way to a caller that has not taken it. */
+export const STDOUT_WINDOW_BYTES = 256 * 1024;
+/** A stdin credit of this value: the program reads no more. */
+export const STDIN_CLOSED = 0xffff_ffff;
+
+export const FRAME = {
+  setup: 1,
+  start: 2,
+  stdin: 3,
+  stdinEnd: 4,
+  credit: 5,
+  kill: 6,
+  ready: 16,
+  stdout: 17,
+  stderr: 18,
+  stdinCredit: 19,
+  exit: 20,
+} as const;
+
+export interface Frame {
+  type: number;
+  run: number;
+  payload: Uint8Array;
+}
+
+/** What one deployment's runs may use; sizes in bytes. */
+export interface Setup {
+  timeoutMs: number;
+  tmpBytes: number;
+  shmBytes: number;
+  stdoutBytes: number;
+  stderrBytes: number;
+  /** Pairs of RLIMIT_* number and value. */
+  rlimits: readonly (readonly [resource: number, value: number])[];
+  /** Encoded seccomp program, 8 bytes an instruction. */
+  filter: Uint8Array;
+}
+
+/** What ended a run before its time, in init's numbering. */
+export const CAUSES = ["none", "timeout", "memory", "stdout", "aborted", "start"] as const;
+export type Cause = typeof CAUSES[number];
+
+/** Where starting a run failed, in init's numbering. */
+export const STEPS = ["none", "namespaces", "mounts", "capabilities", "seccomp", "exec"] as const;
+
+/** The EXIT frame. */
+export interface Exit {
+  /** As wait(2) gives it. */
+  status: number;
+  /** Not 0: the program never started, with this errno at `startStep`. */
+  startErrno: number;
+  startStep: typeof STEPS[number];
+  cause: Cause;
+  cpuMs: number;
+  peakBytes: number;
+  stdinBytes: number;
+  stdoutBytes: number;
+  stderrBytes: number;
+}
+
+const encoder = new TextEncoder();
+
+/** One frame as bytes. */
+export function encodeFrame(type: number, run: number, payload: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + payload.length);
+  writeHeader(bytes, type, run, payload.length);
+  bytes.set(payload, HEADER_BYTES);
+  return bytes;
+}
+
+function writeHeader(bytes: Uint8Array, type: number, run: number, length: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  view.setUint32(0, length, true);
+  view.setUint8(4, type);
+  view.setUint16(6, run, true);
+}
+
+export function encodeSetup(setup: Setup): Uint8Array {
+  const fixed = 36;
+  const bytes = new Uint8Array(fixed + setup.rlimits.length * 16 + setup.filter.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, PROTOCOL_VERSION, true);
+  view.setUint32(4, setup.timeoutMs, true);
+  view.setUint32(8, setup.tmpBytes, true);
+  view.setUint32(12, setup.shmBytes, true);
+  view.setBigUint64(16, BigInt(setup.stdoutBytes), true);
+  view.setUint32(24, setup.stderrBytes, true);
+  view.setUint32(28, setup.rlimits.length, true);
+  view.setUint32(32, setup.filter.length / 8, true);
+  setup.rlimits.forEach(([resource, value], index) => {
+    view.setUint32(fixed + index * 16, resource, true);
+    view.setBigUint64(fixed + index * 16 + 8, BigInt(value), true);
+  });
+  bytes.set(setup.filter, fixed + setup.rlimits.length * 16);
+  return encodeFrame(FRAME.setup, 0, bytes);
+}
+
+/**
+ * The frame that starts a run.
+ * @param env "NAME=value" strings
+ * @throws KhachapuriError `invalid_input` when they cannot be passed to a program
+ */
+export function encodeStart(
+  run: number,
+  argv: readonly string[],
+  env: readonly string[],
+): Uint8Array {
+  const strings = [...argv, ...env];
+  const fits = argv.length <= STRINGS_MAX && env.length <= STRINGS_MAX;
+  if (!fits || strings.some((text) => text.includes("\0"))) throw unpassable();
+  const text = strings.length === 0 ? "" : strings.join("\0") + "\0";
+  const payload = encoder.encode(text);
+  if (8 + payload.length > START_BYTES_MAX) throw unpassable();
+  const bytes = new Uint8Array(HEADER_BYTES + 8 + payload.length);
+  writeHeader(bytes, FRAME.start, run, 8 + payload.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(HEADER_BYTES, argv.length, true);
+  view.setUint32(HEADER_BYTES + 4, env.length, true);
+  bytes.set(payload, HEADER_BYTES + 8);
+  return bytes;
+}
+
+function unpassable(): KhachapuriError {
+  return new KhachapuriError("invalid_input", "arguments or environment cannot reach a program");
+}
+
+export function encodeCredit(run: number, bytes: number): Uint8Array {
+  const payload = new Uint8Array(4);
+  new DataView(payload.buffer).setUint32(0, bytes, true);
+  return encodeFrame(FRAME.credit, run, payload);
+}
+
+/** Frames without payload. */
+export function encodeBare(type: number, run: number): Uint8Array {
+  return encodeFrame(type, run, new Uint8Array(0));
+}
+
+export const EXIT_BYTES = 56;
+
+/** @throws KhachapuriError `sandbox_unavailable` when it is not an EXIT payload */
+export function decodeExit(payload: Uint8Array): Exit {
+  if (payload.length !== EXIT_BYTES) throw malformed();
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  const cause = CAUSES[view.getUint32(8, true)];
+  const startStep = STEPS[view.getUint32(12, true)];
+  if (cause === undefined || startStep === undefined) throw malformed();
+  const big = (offset: number) => Number(view.getBigUint64(offset, true));
+  return {
+    status: view.getUint32(0, true),
+    startErrno: view.getUint32(4, true),
+    cause,
+    startStep,
+    cpuMs: big(16) / 1000,
+    peakBytes: big(24),
+    stdinBytes: big(32),
+    stdoutBytes: big(40),
+    stderrBytes: big(48),
+  };
+}
+
+/** @throws KhachapuriError `sandbox_unavailable` when it is not one u32 */
+export function decodeU32(payload: Uint8Array): number {
+  if (payload.length !== 4) throw malformed();
+  return new DataView(payload.buffer, payload.byteOffset, 4).getUint32(0, true);
+}
+
+/** The sandbox said something that its protocol does not know. */
+export function malformed(): KhachapuriError {
+  return new KhachapuriError("sandbox_unavailable", "the sandbox sent a malformed frame");
+}
+
+/**
+ * Cuts a byte stream into frames. Payloads of one call may share memory with what was fed in.
+ */
+export function createDecoder(): (bytes: Uint8Array) => Frame[] {
+  let rest = new Uint8Array(0);
+  return (bytes) => {
+    let all = bytes;
+    if (rest.length > 0) {
+      all = new Uint8Array(rest.length + bytes.length);
+      all.set(rest);
+      all.set(bytes, rest.length);
+    }
+    const view = new DataView(all.buffer, all.byteOffset, all.length);
+    const frames: Frame[] = [];
+    let at = 0;
+    while (all.length - at >= HEADER_BYTES) {
+      const length = view.getUint32(at, true);
+      if (length > CHUNK_BYTES_MAX || view.getUint8(at + 5) !== 0) throw malformed();
+      if (all.length - at < HEADER_BYTES + length) break;
+      frames.push({
+        type: view.getUint8(at + 4),
+        run: view.getUint16(at + 6, true),
+        payload: all.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length),
+      });
+      at += HEADER_BYTES + length;
+    }
+    rest = all.slice(at);
+    return frames;
+  };
+}

@@ -1,0 +1,161 @@
+/**
+ * The seccomp filter that every program runs under, assembled here as classic BPF (seccomp(2),
+ * filter.rst of the Linux documentation). The number space is cut into consecutive stretches with
+ * one verdict each, so the program is a plain ladder: "beyond this stretch? go on, else verdict".
+ */
+import { ALLOWED, CHECKED, REFUSED } from "./syscalls.ts";
+
+const EPERM = 1;
+const ENOSYS = 38;
+const EPROTONOSUPPORT = 93;
+const EAFNOSUPPORT = 97;
+
+/** What becomes of a call: an errno, or one of these. */
+export const ALLOW = 0x7fff_0000;
+export const KILL_PROCESS = 0x8000_0000;
+export const errno = (number: number) => 0x0005_0000 | number;
+
+/** One instruction: struct sock_filter. */
+export interface Instruction {
+  code: number;
+  jt: number;
+  jf: number;
+  k: number;
+}
+
+export const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
+export const RETURN = 0x06; // BPF_RET | BPF_K
+export const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+export const JUMP_ABOVE = 0x25; // BPF_JMP | BPF_JGT | BPF_K
+export const JUMP_ANY_BIT = 0x45; // BPF_JMP | BPF_JSET | BPF_K
+
+/** Offsets in struct seccomp_data; an argument's low half comes first on x86-64. */
+export const OFFSET_NUMBER = 0;
+export const OFFSET_ARCH = 4;
+export const offsetOfArgument = (index: number) => 16 + 8 * index;
+
+export const AUDIT_ARCH_X86_64 = 0xc000_003e;
+const X32_BIT = 0x4000_0000;
+
+const load = (k: number): Instruction => ({ code: LOAD, jt: 0, jf: 0, k });
+const ret = (k: number): Instruction => ({ code: RETURN, jt: 0, jf: 0, k });
+const jump = (code: number, k: number, jt: number, jf: number): Instruction => ({
+  code,
+  jt,
+  jf,
+  k,
+});
+
+/** `verdict` when the loaded value is one of `values`, else falls through. */
+function when(values: readonly number[], verdict: number): Instruction[] {
+  return values.flatMap((value) => [jump(JUMP_EQUAL, value, 0, 1), ret(verdict)]);
+}
+
+/** Namespace flags of clone: programs have no use for them and no right to them. */
+const CLONE_NEW_FLAGS = 0x7e02_0000;
+const [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK] = [1, 2, 10, 16];
+const [TCP, UDP, NETLINK_ROUTE] = [6, 17, 0];
+const [TIOCSTI, TIOCLINUX] = [0x5412, 0x541c];
+const [F_SETLEASE, F_NOTIFY, F_SETPIPE_SZ] = [1024, 1026, 1031];
+
+/** Families first, then the protocol: it stops modules such as sctp from being loaded. */
+function socketCheck(): Instruction[] {
+  const internet = [
+    load(offsetOfArgument(2)),
+    ...when([0, TCP, UDP], ALLOW),
+    ret(errno(EPROTONOSUPPORT)),
+  ];
+  const netlink = [
+    load(offsetOfArgument(2)),
+    ...when([NETLINK_ROUTE], ALLOW),
+    ret(errno(EPROTONOSUPPORT)),
+  ];
+  return [
+    load(offsetOfArgument(0)),
+    ...when([AF_UNIX], ALLOW),
+    jump(JUMP_EQUAL, AF_NETLINK, 0, netlink.length),
+    ...netlink,
+    jump(JUMP_EQUAL, AF_INET, 2, 0),
+    jump(JUMP_EQUAL, AF_INET6, 1, 0),
+    ret(errno(EAFNOSUPPORT)),
+    ...internet,
+  ];
+}
+
+/** The kernel reads these arguments as 32 bits, so the low half is all there is to check. */
+const CHECKS: Record<keyof typeof CHECKED, Instruction[]> = {
+  socket: socketCheck(),
+  socketpair: [
+    load(offsetOfArgument(0)),
+    ...when([AF_UNIX], ALLOW),
+    ret(errno(EAFNOSUPPORT)),
+  ],
+  clone: [
+    load(offsetOfArgument(0)),
+    jump(JUMP_ANY_BIT, CLONE_NEW_FLAGS, 0, 1),
+    ret(errno(EPERM)),
+    ret(ALLOW),
+  ],
+  ioctl: [load(offsetOfArgument(1)), ...when([TIOCSTI, TIOCLINUX], errno(EPERM)), ret(ALLOW)],
+  fcntl: [
+    load(offsetOfArgument(1)),
+    ...when([F_SETLEASE, F_NOTIFY, F_SETPIPE_SZ], errno(EPERM)),
+    ret(ALLOW),
+  ],
+  personality: [load(offsetOfArgument(0)), ...when([0, 0xffff_ffff], ALLOW), ret(errno(EPERM))],
+};
+
+/** A run of call numbers up to and including `last` that share a verdict. */
+interface Stretch {
+  last: number;
+  body: Instruction[];
+}
+
+function stretches(): Stretch[] {
+  const verdicts = new Map<number, Instruction[]>();
+  for (const number of Object.values(ALLOWED)) verdicts.set(number, [ret(ALLOW)]);
+  for (const number of Object.values(REFUSED)) verdicts.set(number, [ret(errno(EPERM))]);
+  for (const [name, number] of Object.entries(CHECKED)) {
+    verdicts.set(number, CHECKS[name as keyof typeof CHECKED]);
+  }
+  const unknown = [ret(errno(ENOSYS))];
+  const result: Stretch[] = [];
+  for (let number = 0; number <= Math.max(...verdicts.keys()); number++) {
+    const body = verdicts.get(number) ?? unknown;
+    const before = result.at(-1);
+    const same = before && before.body.length === 1 && body.length === 1 &&
+      before.body[0]!.k === body[0]!.k;
+    if (same) before.last = number;
+    else result.push({ last: number, body });
+  }
+  return result;
+}
+
+/**
+ * The filter: foreign architectures kill the process, x32 and everything unknown is ENOSYS.
+ */
+export function seccompProgram(): Instruction[] {
+  return [
+    load(OFFSET_ARCH),
+    jump(JUMP_EQUAL, AUDIT_ARCH_X86_64, 1, 0),
+    ret(KILL_PROCESS),
+    load(OFFSET_NUMBER),
+    jump(JUMP_ABOVE, X32_BIT - 1, 0, 1),
+    ret(errno(ENOSYS)),
+    ...stretches().flatMap(({ last, body }) => [jump(JUMP_ABOVE, last, body.length, 0), ...body]),
+    ret(errno(ENOSYS)),
+  ];
+}
+
+/** The filter as the kernel reads it: 8 bytes an instruction, little endian. */
+export function encodeProgram(program: readonly Instruction[]): Uint8Array {
+  const bytes = new Uint8Array(program.length * 8);
+  const view = new DataView(bytes.buffer);
+  program.forEach(({ code, jt, jf, k }, index) => {
+    view.setUint16(index * 8, code, true);
+    view.setUint8(index * 8 + 2, jt);
+    view.setUint8(index * 8 + 3, jf);
+    view.setUint32(index * 8 + 4, k, true);
+  });
+  return bytes;
+}

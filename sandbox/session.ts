@@ -1,0 +1,190 @@
+/**
+ * A live sandbox: the helper's process, the frames to and from its init, and the runs in it.
+ */
+import { KhachapuriError } from "../lib/errors.ts";
+import { KILL_GRACE_MS } from "../lib/limits.ts";
+import {
+  createDecoder,
+  decodeExit,
+  decodeU32,
+  encodeSetup,
+  encodeStart,
+  FRAME,
+  type Frame,
+  malformed,
+  RUNS_MAX,
+  type Setup,
+} from "./protocol.ts";
+import { createRun, type LiveRun, type RunInput } from "./run.ts";
+import { explainFailure } from "./explain.ts";
+
+/** Starts the helper; stdin, stdout and stderr are pipes. */
+export type SpawnHelper = (args: readonly string[]) => Deno.ChildProcess;
+
+export interface Session {
+  /** Runs that have begun and not ended. */
+  readonly runs: number;
+  /** Which limits the kernel enforces here, bits of `CONTROLLER`; null until init has said so. */
+  readonly controllers: number | null;
+  /**
+   * Begins a run.
+   * @throws KhachapuriError `overloaded` when the sandbox holds `RUNS_MAX` already,
+   * `invalid_input` when the command cannot be passed
+   */
+  start(input: RunInput): LiveRun;
+  /** Ends the sandbox and all in it; resolves when its processes are gone. */
+  close(): Promise<void>;
+  /** Resolves when the sandbox's processes are gone, whatever the reason. */
+  ended: Promise<void>;
+}
+
+/** Kinds of cgroup limits, as bits. */
+export const CONTROLLER = { memory: 1, pids: 2, cpu: 4 } as const;
+
+/** What of the helper's and launcher's complaints is kept. */
+const DIAGNOSTIC_BYTES_MAX = 4096;
+
+export function openSession(child: Deno.ChildProcess, setup: Setup): Session {
+  const runs: (LiveRun | null)[] = Array.from({ length: RUNS_MAX }, () => null);
+  const channel = createChannel(child.stdin);
+  let live = 0;
+  let controllers: number | null = null;
+  let closed = false;
+  let failure: KhachapuriError | null = null;
+
+  const finish = (run: LiveRun, frame: Frame) => {
+    runs[run.index] = null;
+    live -= 1;
+    run.exit(decodeExit(frame.payload));
+  };
+  const dispatch = (frame: Frame) => {
+    if (frame.type === FRAME.ready) return void (controllers = decodeU32(frame.payload));
+    const run = runs[frame.run];
+    if (!run) throw malformed();
+    if (frame.type === FRAME.stdout) run.receive(frame.payload);
+    else if (frame.type === FRAME.stderr) run.keepStderr(frame.payload);
+    else if (frame.type === FRAME.stdinCredit) run.allowStdin(decodeU32(frame.payload));
+    else if (frame.type === FRAME.exit) finish(run, frame);
+    else throw malformed();
+  };
+  const read = async () => {
+    const decode = createDecoder();
+    try {
+      for await (const bytes of child.stdout) decode(bytes).forEach(dispatch);
+    } catch (thrown) {
+      failure = thrown instanceof KhachapuriError ? thrown : malformed();
+      stop();
+    }
+  };
+  const stop = () => {
+    closed = true;
+    channel.close();
+  };
+  const diagnostics = keepBeginning(child.stderr, DIAGNOSTIC_BYTES_MAX);
+  const ended = Promise.all([read(), diagnostics, child.status]).then(([, said]) => {
+    closed = true;
+    channel.close();
+    const error = failure ?? explainFailure(said);
+    for (const run of runs) run?.fail(error);
+    runs.fill(null);
+    live = 0;
+  });
+  channel.send(encodeSetup(setup));
+
+  return {
+    get runs() {
+      return live;
+    },
+    get controllers() {
+      return controllers;
+    },
+    start(input) {
+      const index = runs.indexOf(null);
+      if (closed) throw new KhachapuriError("sandbox_unavailable", "the sandbox has ended");
+      if (index < 0) {
+        throw new KhachapuriError("overloaded", "the deployment has too many runs at once", {
+          retryAfterSeconds: 1,
+        });
+      }
+      channel.send(encodeStart(index, input.argv, input.env));
+      const run = createRun(index, input, channel.send, () => child.kill("SIGTERM"));
+      runs[index] = run;
+      live += 1;
+      return run;
+    },
+    async close() {
+      stop();
+      const giveUp = setTimeout(() => child.kill("SIGTERM"), KILL_GRACE_MS);
+      await ended;
+      clearTimeout(giveUp);
+    },
+    ended,
+  };
+}
+
+interface Channel {
+  send(bytes: Uint8Array): void;
+  close(): void;
+}
+
+/** Frames sent in one turn of the event loop leave in one write. */
+function createChannel(stream: WritableStream<Uint8Array>): Channel {
+  const writer = stream.getWriter();
+  let waiting: Uint8Array[] = [];
+  let pumping = false;
+  let closed = false;
+  const pump = async () => {
+    try {
+      while (waiting.length > 0 && !closed) {
+        const batch = concat(waiting);
+        waiting = [];
+        await writer.write(batch);
+      }
+    } catch {
+      closed = true; // The sandbox is gone; its end is noticed elsewhere.
+    }
+    pumping = false;
+    if (closed) await writer.close().catch(() => {});
+  };
+  const wake = () => {
+    if (pumping) return;
+    pumping = true;
+    queueMicrotask(pump);
+  };
+  return {
+    send(bytes) {
+      waiting.push(bytes);
+      wake();
+    },
+    close() {
+      closed = true;
+      wake();
+    },
+  };
+}
+
+/** One array of several. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
+/** The beginning of a stream as text; the rest is read and dropped. */
+async function keepBeginning(
+  stream: ReadableStream<Uint8Array>,
+  bytesMax: number,
+): Promise<string> {
+  const kept: Uint8Array[] = [];
+  let left = bytesMax;
+  for await (const bytes of stream) {
+    if (left > 0) kept.push(bytes.subarray(0, left));
+    left -= Math.min(left, bytes.length);
+  }
+  return new TextDecoder().decode(concat(kept)).trim();
+}

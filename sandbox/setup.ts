@@ -1,0 +1,39 @@
+/** What a deployment's runs may use, as its sandbox's init is told. */
+import {
+  RUN_FILE_BYTES_MAX,
+  RUN_FILES_MAX,
+  RUN_SHM_BYTES_MAX,
+  RUN_TMP_BYTES_MAX,
+  SANDBOX_PROCESSES_MAX,
+} from "../lib/limits.ts";
+import type { Setup } from "./protocol.ts";
+import type { SandboxPolicy } from "./sandbox.ts";
+import { encodeProgram, seccompProgram } from "./seccomp.ts";
+
+/** Resource numbers of setrlimit(2) on Linux. */
+export const RLIMIT = { cpu: 0, fsize: 1, core: 4, nproc: 6, nofile: 7, memlock: 8, msgqueue: 12 };
+
+/** The same for every deployment, so it is assembled once. */
+const FILTER = encodeProgram(seccompProgram());
+
+export function sessionSetup({ limits }: SandboxPolicy): Setup {
+  return {
+    timeoutMs: limits.timeoutMs,
+    tmpBytes: RUN_TMP_BYTES_MAX,
+    shmBytes: RUN_SHM_BYTES_MAX,
+    stdoutBytes: limits.stdoutBytes,
+    stderrBytes: limits.stderrBytes,
+    rlimits: [
+      [RLIMIT.cpu, Math.ceil(limits.timeoutMs / 1000) + 1],
+      [RLIMIT.fsize, RUN_FILE_BYTES_MAX],
+      // 1, not 0: with a piped core_pattern 0 still starts the host's handler as root.
+      [RLIMIT.core, 1],
+      // Counted over all runs of the sandbox; the pids cgroup is what bounds a single one.
+      [RLIMIT.nproc, SANDBOX_PROCESSES_MAX],
+      [RLIMIT.nofile, RUN_FILES_MAX],
+      [RLIMIT.memlock, 64 * 1024],
+      [RLIMIT.msgqueue, 0],
+    ],
+    filter: FILTER,
+  };
+}
