@@ -1,0 +1,181 @@
+/**
+ * The real provider, killed at random instants under load and started again on the same books:
+ * what was answered is paid, nobody pays twice or for nothing, no unit of USDC is lost.
+ *
+ * `deno task test:crash` kills often; among the other tests it is a short run. A run is repeated
+ * with the seed that it prints.
+ */
+import assert from "node:assert/strict";
+import type { Hex } from "viem";
+import { readConsumed } from "../lib/chain/escrow.ts";
+import { deploymentLane, UINT128_MAX } from "../lib/permit.ts";
+import { readLedger } from "../lib/provider/ledger.ts";
+import {
+  assertConserved,
+  assertEarned,
+  audit,
+  type CallerLane,
+  callerLane,
+  callOnce,
+  startCallers,
+} from "./world/callers.ts";
+import { type ChildProvider, startChildProvider } from "./world/child_provider.ts";
+import { fund, type Market, startMarket } from "./world/market.ts";
+import { type Random, seededRandom } from "./world/random.ts";
+
+const ANSWER = "hello\n";
+const CREDITS = 10_000n;
+const KILLS = Number(Deno.env.get("KHACHAPURI_KILLS") ?? 20);
+/** Shares of the kills: batches are the rule. */
+const KILLS_OF = { batch: Math.ceil(KILLS * 0.6), each: Math.floor(KILLS * 0.4) };
+
+/** Deploys the program and gives three payers their lanes; the owner's is the deployment's. */
+async function open(market: Market): Promise<{ cid: string; lanes: CallerLane[] }> {
+  const { owner, payer, stranger } = market.accounts;
+  await fund(market, stranger, CREDITS);
+  const limits = { timeoutMs: 5_000, memoryMb: 64, concurrency: 16, ownerCreditsPerMinute: 10_000 };
+  const spec = await market.spec({
+    files: { main: "#!/bin/sh\necho hello\n" },
+    fields: { limits },
+  });
+  const cid = await market.publishSpec(spec);
+  const lanes = [callerLane(owner.address, deploymentLane(spec.id), {})];
+  for (const account of [payer, payer, stranger, stranger]) {
+    const lane: Hex = `0x${String(10 + lanes.length).repeat(32)}`;
+    const headers = await market.pay(account, { lane, credits: UINT128_MAX });
+    lanes.push(callerLane(account.address, lane, headers));
+  }
+  return { cid, lanes };
+}
+
+interface Lives {
+  /** The URL of the provider that serves now, or of the next one that will. */
+  url(): Promise<string>;
+  /** Kills at random instants, then leaves one running. */
+  killOften(times: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Start, kill, start again. */
+function livesOf(home: string, random: Random): Lives {
+  let serving = Promise.withResolvers<string>();
+  let isServing = false;
+  let isDying = false;
+  let child: ChildProvider;
+
+  async function live(): Promise<void> {
+    const started = await startChildProvider(home);
+    child = started;
+    isDying = false;
+    started.url.then((url) => {
+      if (url === null || child !== started || isDying) return;
+      isServing = true;
+      serving.resolve(url);
+    });
+  }
+
+  /** Mostly under load, sometimes while it still opens its books. */
+  async function pauseUntilKill(): Promise<void> {
+    if (random.chance(0.15)) return await pause(random.between(0, 1_000));
+    assert.ok(await child.url, "the provider did not come up again");
+    await pause(random.chance(0.7) ? random.between(0, 400) : random.between(0, 1_500));
+  }
+
+  async function killOnce(): Promise<void> {
+    await pauseUntilKill();
+    // From here on callers wait for the next life; those under way meet the kill.
+    if (isServing) serving = Promise.withResolvers<string>();
+    isServing = false;
+    isDying = true;
+    await child.kill();
+    await live();
+  }
+
+  return {
+    url: () => serving.promise,
+    async killOften(times) {
+      await live();
+      for (let kill = 0; kill < times; kill++) await killOnce();
+      assert.ok(await child.url, "the provider did not come up again");
+    },
+    async stop() {
+      assert.equal(await child.stop(), 0);
+    },
+  };
+}
+
+/** The random instant itself: not a wait for something to have happened. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function crash(mode: "batch" | "each", times: number): Promise<void> {
+  const random = seededRandom(`crash, ${mode}`);
+  const settlement = { mode, intervalSeconds: 1, pollMs: 100, amount: "40000" };
+  await using market = await startMarket({ credits: CREDITS, settings: { settlement } });
+  const { cid, lanes } = await open(market);
+  await market.provider.stop();
+  const lives = livesOf(market.home, random);
+  const concurrency = random.between(4, 8);
+  const call = { cid, answer: ANSWER };
+  const callers = startCallers({ ...call, lanes, concurrency, random, url: lives.url });
+  try {
+    await lives.killOften(times);
+  } finally {
+    await callers.stop();
+    await lives.stop();
+  }
+  const total = await audit(market, lanes);
+  report(mode, { kills: times, concurrency, ...total, refused: refusals(lanes) });
+  assert.ok(total.answered >= times, "too few calls to prove anything");
+  assert.ok(total.lost <= times * concurrency, "more calls lost than were ever in flight");
+  if (mode === "batch") assert.equal(total.charged, total.consumed);
+  await assertConserved(market, lanes.map(({ payer }) => payer));
+  await assertEarned(market, total);
+  if (mode === "each") await assertPrepaidIsUsed(market, call, lanes);
+}
+
+/** What the escrow took for a run that never was pays the lane's next calls. */
+async function assertPrepaidIsUsed(
+  market: Market,
+  call: { cid: string; answer: string },
+  lanes: readonly CallerLane[],
+): Promise<void> {
+  const { chain, escrow, accounts } = market;
+  const taken = ({ payer, lane }: CallerLane) =>
+    readConsumed(chain, escrow, payer, accounts.provider.address, lane);
+  await market.restart();
+  for (const lane of lanes) {
+    const before = await taken(lane);
+    for (let left = Number(before) - chargedOn(market, lane); left > 0; left--) {
+      await callOnce(market.provider.url, call, lane);
+    }
+    assert.equal(await taken(lane), before, "a prepaid call was paid again");
+    assert.equal(chargedOn(market, lane), Number(before));
+  }
+}
+
+function chargedOn({ home }: Market, { payer, lane }: CallerLane): number {
+  const entries = readLedger(`${home}/state/book/ledger.db`, { payer, lane });
+  return entries.filter(({ kind }) => kind === "charge").length;
+}
+
+function refusals(lanes: readonly CallerLane[]): Record<number, number> {
+  const sum: Record<number, number> = {};
+  for (const { refused } of lanes) {
+    for (const [status, count] of refused) sum[status] = (sum[status] ?? 0) + count;
+  }
+  return sum;
+}
+
+function report(mode: string, figures: object): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${mode}: ${JSON.stringify(figures)}\n`));
+}
+
+Deno.test("kill -9 at random instants loses and doubles nothing, settled in batches", async () => {
+  await crash("batch", KILLS_OF.batch);
+});
+
+Deno.test("kill -9 at random instants loses and doubles nothing, settled before each run", async () => {
+  await crash("each", KILLS_OF.each);
+});
