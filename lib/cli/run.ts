@@ -1,11 +1,12 @@
 /** `run`: one call of a program in the real sandbox, with curl's flags, without chain or IPFS. */
-import { formatHead } from "../client/curl_print.ts";
-import { type CurlCommand, type CurlInputs, parseCurlFlags } from "../client/curl_flags.ts";
+import type { RunRecord } from "../../sandbox/sandbox.ts";
+import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
 import { KhachapuriError } from "../errors.ts";
 import { openStage, type Rehearsal } from "../provider/rehearsal.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { PROGRAM_OPTIONS, programChoices } from "./program_flags.ts";
 import { usageError } from "./arguments.ts";
+import { curlInputs, printResponse } from "./curl_output.ts";
 
 /** Uid of "nobody": programs never run as root. */
 const NOBODY = 65_534;
@@ -29,33 +30,21 @@ export const run = defineCommand({
     const [dir, ...flags] = raw;
     if (dir === undefined) throw usageError("run", "no program folder given");
     const choices = await programChoices(options);
-    const curl = await parseCurlFlags(flags, inputsOf(context));
+    const curl = await parseCurlFlags(flags, curlInputs(context.world));
     const url = targetUrl(curl.target);
     await using stage = await openStage(await hostOf(context), { dir, ...choices });
-    const { signal, cancel } = deadline(curl.maxTimeMs);
+    const signal = curl.maxTimeMs === null ? null : AbortSignal.timeout(curl.maxTimeMs);
+    const { method, headers, body } = curl;
+    if (curl.isVerbose) noteRequest(context, curl, url);
     try {
-      const { method, headers, body } = curl;
-      if (curl.isVerbose) noteRequest(context, curl, url);
-      const rehearsal = await stage.call({ method, url, headers, body, ...signal });
-      await print(context, curl, rehearsal);
-    } finally {
-      cancel();
+      const request = { method, url, headers, body, ...(signal ? { signal } : {}) };
+      await print(context, curl, await stage.call(request));
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+      throw new KhachapuriError("program_timeout", `no answer within ${curl.maxTimeMs} ms (-m)`);
     }
   },
 });
-
-function inputsOf({ world }: CommandContext): CurlInputs {
-  return {
-    async file(path) {
-      try {
-        return await Deno.readFile(path);
-      } catch (cause) {
-        throw new KhachapuriError("not_found", `${path} can't be read`, { cause });
-      }
-    },
-    stdin: async () => new Uint8Array(await new Response(world.stdin.readable).arrayBuffer()),
-  };
-}
 
 /** A path is one on a provider of the name "provider.example". */
 function targetUrl(target: string): URL {
@@ -75,13 +64,6 @@ async function hostOf(context: CommandContext) {
   } as const;
 }
 
-function deadline(ms: number | null): { signal: { signal?: AbortSignal }; cancel: () => void } {
-  if (ms === null) return { signal: {}, cancel: () => {} };
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), ms);
-  return { signal: { signal: controller.signal }, cancel: () => clearTimeout(timer) };
-}
-
 function noteRequest({ out }: CommandContext, { method, headers }: CurlCommand, url: URL): void {
   out.note(`> ${method} ${url.pathname}${url.search} HTTP/1.1`);
   for (const [name, value] of [["Host", url.host], ...headers]) out.note(`> ${name}: ${value}`);
@@ -89,50 +71,47 @@ function noteRequest({ out }: CommandContext, { method, headers }: CurlCommand, 
 }
 
 async function print(
-  context: CommandContext,
+  { out }: CommandContext,
   curl: CurlCommand,
   { response, record }: Rehearsal,
 ): Promise<void> {
-  const { out } = context;
-  const { status, headers, body } = response;
-  const isFailure = curl.isFailing && status >= 400;
-  const reader = body.getReader();
-  const first = await reader.read();
-  if (first.done && !response.hasHead) await assertAnswered(context, record);
-
-  const head = formatHead(status, headers);
-  if (curl.isVerbose) { for (const line of head.trimEnd().split("\r\n")) out.note(`< ${line}`); }
-  const write = await writerTo(context, curl.output);
-  if (curl.show !== "body" && !isFailure) await write(bytesOf(head));
-  const printsBody = curl.show !== "head" && curl.method !== "HEAD" && !isFailure;
-  for (let next = first; !next.done; next = await reader.read()) {
-    if (printsBody) await write(next.value);
+  const { status, headers } = response;
+  const isBodyless = curl.method === "HEAD" || [204, 205, 304].includes(status);
+  if (isBodyless) await response.body.cancel();
+  try {
+    const body = isBodyless ? null : await begun(response, record);
+    const isPrinted = await printResponse(out, curl, new Response(body, { status, headers }));
+    if (isPrinted) return;
+  } finally {
+    out.errorBytes((await record).stderr);
   }
-  out.errorBytes((await record).stderr);
-  if (isFailure) throw new KhachapuriError("program_failed", `the answer is HTTP ${status}`);
+  throw new KhachapuriError("program_failed", `the answer was ${status}`);
 }
 
-/** A program that failed without printing anything has not answered. */
-async function assertAnswered(
-  { out }: CommandContext,
+/**
+ * The body, once its first bytes are there.
+ * @throws KhachapuriError `program_failed` for a program that failed without printing anything
+ */
+async function begun(
+  { body, hasHead }: Rehearsal["response"],
   pending: Rehearsal["record"],
-): Promise<void> {
-  const record = await pending;
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const reader = (body as ReadableStream<Uint8Array<ArrayBuffer>>).getReader();
+  const first = await reader.read();
+  if (first.done && !hasHead) assertAnswered(await pending);
+  return new ReadableStream({
+    start: (controller) => first.done ? controller.close() : controller.enqueue(first.value),
+    async pull(controller) {
+      const next = await reader.read();
+      if (next.done) controller.close();
+      else controller.enqueue(next.value);
+    },
+    cancel: () => reader.cancel(),
+  });
+}
+
+function assertAnswered(record: RunRecord): void {
   if (record.exit === 0 && record.limit === null) return;
-  out.errorBytes(record.stderr);
   const how = record.signal ? `was ended by ${record.signal}` : `exited with ${record.exit}`;
   throw new KhachapuriError("program_failed", `the program ${how} and printed nothing`);
-}
-
-async function writerTo(
-  { out }: CommandContext,
-  path: string | null,
-): Promise<(bytes: Uint8Array) => void | Promise<void>> {
-  if (path === null) return (bytes) => out.bytes(bytes);
-  await Deno.writeFile(path, new Uint8Array());
-  return (bytes) => Deno.writeFile(path, bytes, { append: true });
-}
-
-function bytesOf(text: string): Uint8Array {
-  return Uint8Array.from(text, (char) => char.charCodeAt(0) & 0xff);
 }

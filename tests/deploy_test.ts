@@ -1,0 +1,206 @@
+/** The developer's commands against a real chain, gateway and provider. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { toHex } from "viem";
+import { assignName, registerProvider } from "../lib/chain/registry.ts";
+import { deployContracts } from "../lib/chain/deploy.ts";
+import { runCli } from "../lib/cli/cli.ts";
+import { fakeWorld } from "../lib/cli/fake_world.ts";
+import { writeKeyFile } from "../lib/spec/keys.ts";
+import { termsHash } from "../lib/spec/terms.ts";
+import { anvilAccount } from "./world/anvil.ts";
+import { type Market, PRICE, startMarket, TERMS, THAWING_SECONDS } from "./world/market.ts";
+
+const NAME = "paolo.khachapuri";
+const samples = new URL("../samples/", import.meta.url).pathname;
+
+/** Gives the market's provider a name, and its owner a home to deploy from. */
+async function openHome(market: Market) {
+  const { chain, usdc, escrow, gateway, accounts } = market;
+  const { deployer, provider } = accounts;
+  const options = { usdc, thawingPeriodSeconds: THAWING_SECONDS };
+  const { registry } = await deployContracts(chain, deployer, options);
+  await assignName(chain, deployer, registry, NAME, provider.address);
+  const register = (changes: Record<string, unknown> = {}) =>
+    registerProvider(chain, provider, {
+      registry,
+      name: NAME,
+      records: {
+        address: provider.address,
+        webDomain: market.provider.url,
+        recipients: [market.recipient],
+        price: PRICE,
+        terms: termsHash(TERMS),
+        escrow: { chainId: chain.chainId, address: escrow },
+        ...changes,
+      },
+    });
+  await register();
+  const home = await Deno.makeTempDir();
+  const config = {
+    rpc: market.rpc,
+    gateways: [gateway.url],
+    kubo: { url: gateway.kuboUrl },
+    contracts: { [String(chain.chainId)]: { escrow, usdc, registry } },
+  };
+  await Deno.writeTextFile(join(home, "config.json"), JSON.stringify(config));
+  const indexOf = (address: string) =>
+    Array.from({ length: 10 }, (_, n) => n).find((n) => anvilAccount(n).address === address)!;
+  const account = toHex(anvilAccount(indexOf(accounts.owner.address)).getHdKey().privateKey!);
+  await writeKeyFile(join(home, "keys.json"), { version: 1, account });
+  const run = async (args: string[], answers?: string[]) => {
+    const [command, ...rest] = args;
+    const world = fakeWorld(
+      [command!, "--home", home, ...rest],
+      answers ? { answers, isTerminal: true } : {},
+    );
+    const code = await runCli(world);
+    const out = world.stdoutText();
+    const json = args.includes("--json") ? JSON.parse(out) : null;
+    return { code, out, err: world.stderrText(), json };
+  };
+  return {
+    home,
+    run,
+    register,
+    [Symbol.asyncDispose]: () => Deno.remove(home, { recursive: true }),
+  };
+}
+
+Deno.test("deploy, call, list, inspect and stop, with nothing but commands and curl's URL", async () => {
+  await using market = await startMarket();
+  await using owner = await openHome(market);
+  const hello = join(samples, "hello");
+  const flags = ["--provider", NAME, "--accept-terms"];
+
+  const deployed = await owner.run(["deploy", hello, ...flags]);
+  assert.equal(deployed.code, 0, deployed.err);
+  const [cid, curl] = deployed.out.trim().split("\n");
+  assert.equal(curl, `curl ${market.provider.url}/${cid}`);
+  assert.doesNotMatch(deployed.err, /warning/);
+
+  const answer = await fetch(`${market.provider.url}/${cid}?Nino`);
+  assert.equal(await answer.text(), "gamarjoba, Nino\n");
+  assert.equal(answer.status, 200);
+
+  const listed = await owner.run(["deployments", "--json"]);
+  const [row] = listed.json.deployments;
+  assert.deepEqual([row.cid, row.creditsSpent, row.stopped], [cid, "1", null]);
+  assert.match((await owner.run(["deployments"])).out, /1 credits spent, \d+ left with paolo/);
+  const noted = await owner.run(["inspect", cid!, "--json"]);
+  assert.equal(noted.json.cid, cid);
+
+  const stopped = await owner.run(["stop", cid!]);
+  assert.equal(stopped.code, 0, stopped.err);
+  const refused = await fetch(`${market.provider.url}/${cid}`);
+  assert.equal(refused.status, 410);
+  await refused.body?.cancel();
+  const after = await owner.run(["deployments", "--json"]);
+  assert.match(after.json.deployments[0].stopped, /^\d{4}-/);
+});
+
+Deno.test("a private program with secrets runs, and neither is public", async () => {
+  await using market = await startMarket();
+  await using owner = await openHome(market);
+  const envFile = join(owner.home, "env");
+  await Deno.writeTextFile(envFile, "# a comment\nSIGNING_KEY=key=with=signs\n");
+  const deployed = await owner.run([
+    "deploy",
+    join(samples, "secret"),
+    "--json",
+    "--private",
+    "--env-file",
+    envFile,
+    "--provider",
+    NAME,
+    "--accept-terms",
+  ]);
+  assert.equal(deployed.code, 0, deployed.err);
+  const { cid, program } = deployed.json;
+  assert.equal(program.private, true);
+  const answer = await fetch(`${market.provider.url}/${cid}`, { method: "POST", body: "message" });
+  const digest = await crypto.subtle.digest(
+    "SHA-256",
+    new TextEncoder().encode("key=with=signs\nmessage"),
+  );
+  assert.equal(await answer.text(), `${new Uint8Array(digest).toHex()}\n`);
+  for (const each of [cid, program.cid]) {
+    const raw = await fetch(`${market.gateway.url}/ipfs/${each}?format=raw`);
+    const published = new TextDecoder("latin1").decode(await raw.bytes());
+    assert(!published.includes("SIGNING_KEY") && !published.includes("main"), each);
+  }
+  const inspected = await owner.run([
+    "inspect",
+    cid,
+    "--json",
+    "--keys",
+    join(market.home, "keys.json"),
+  ]);
+  assert.equal(inspected.json.env.SIGNING_KEY, "(hidden)");
+  assert.equal(inspected.json.program.key, "(hidden)");
+  assert.equal(inspected.json.providers[0].permit.signature, "(hidden)");
+});
+
+Deno.test("terms are shown and asked for, and a no deploys nothing", async () => {
+  await using market = await startMarket();
+  await using owner = await openHome(market);
+  const args = ["deploy", join(samples, "hello"), "--provider", NAME];
+  const scripted = await owner.run(args);
+  assert.equal(scripted.code, 2);
+  assert.match(scripted.err, /--accept-terms/);
+  const declined = await owner.run(args, ["n"]);
+  assert.equal(declined.code, 5);
+  assert.match(declined.err, /Be kind\. No refunds/);
+  assert.deepEqual((await owner.run(["deployments", "--json"])).json, { deployments: [] });
+  const agreed = await owner.run(args, ["y"]);
+  assert.equal(agreed.code, 0, agreed.err);
+
+  await owner.register({ terms: termsHash(new TextEncoder().encode("other")) });
+  const changed = await owner.run([...args, "--accept-terms"]);
+  assert.notEqual(changed.code, 0);
+  assert.match(changed.err, /terms/);
+});
+
+Deno.test("the price cap holds, and an owner without credits is told what to run", async () => {
+  await using market = await startMarket({ credits: 1n });
+  await using owner = await openHome(market);
+  const args = ["deploy", join(samples, "hello"), "--provider", NAME, "--accept-terms"];
+  const capped = await owner.run([...args, "--max-price", "0.0009"]);
+  assert.equal(capped.code, 5);
+  assert.match(capped.err, /charges/);
+  const first = await owner.run(args);
+  const answer = await fetch(`${market.provider.url}/${first.out.split("\n")[0]}`);
+  assert.equal(answer.status, 200);
+  await answer.body?.cancel();
+  const broke = await owner.run(args);
+  assert.equal(broke.code, 0);
+  assert.match(broke.err, /warning: .*no credits/);
+  assert.match(broke.err, /khachapuri allow paolo\.khachapuri/);
+});
+
+Deno.test("--out writes CAR files and publishes nothing", async () => {
+  await using market = await startMarket();
+  await using owner = await openHome(market);
+  const dir = join(owner.home, "cars");
+  const flags = ["--provider", NAME, "--accept-terms", "--json", "--out", dir];
+  const deployed = await owner.run(["deploy", join(samples, "hello"), ...flags]);
+  assert.equal(deployed.code, 0, deployed.err);
+  const names = (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name).sort();
+  const { cid, program } = deployed.json;
+  assert.deepEqual(names, [`${cid}.car`, `${program.cid}.car`].sort());
+  const missing = await fetch(`${market.gateway.url}/ipfs/${cid}?format=raw`);
+  assert.equal(missing.status, 404);
+  await missing.body?.cancel();
+});
+
+Deno.test("a public program is warned about when it holds what looks secret", async () => {
+  await using market = await startMarket();
+  await using owner = await openHome(market);
+  const dir = join(owner.home, "program");
+  await Deno.mkdir(dir);
+  await Deno.writeTextFile(join(dir, "main"), "#!/bin/sh\n", { mode: 0o755 });
+  await Deno.writeTextFile(join(dir, ".env"), "KEY=1");
+  const args = ["deploy", dir, "--provider", NAME, "--accept-terms"];
+  assert.match((await owner.run(args)).err, /warning: \.env becomes public/);
+  assert.doesNotMatch((await owner.run([...args, "--private"])).err, /becomes public/);
+});
