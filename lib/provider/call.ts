@@ -238,7 +238,12 @@ function relay(
 function concludeOnce(parts: CallParts, running: Running): (status: number) => Promise<void> {
   let concluded: Promise<void> | null = null;
   async function conclude(status: number): Promise<void> {
-    const record = await running.run.record;
+    const record = await running.run.record.catch(async (error) => {
+      // The sandbox failed, not the program.
+      running.leave();
+      await running.reservation.release("sandbox_unavailable");
+      throw error;
+    });
     running.leave();
     logRun(parts, running, record, status);
     const ours = ourFault(running, record, status);
