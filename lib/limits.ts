@@ -61,10 +61,6 @@ export const SANDBOX_PROCESSES_MAX = 256;
 export const RUN_CPU_PERCENT_MAX = 100;
 /** Uids for programs, one for each open sandbox of a privileged provider. */
 export const RUN_UIDS_MAX = 4096;
-/** A sandbox without runs for this long is stopped; starting it again takes some 10 ms. */
-export const SANDBOX_IDLE_MS = 60_000;
-/** Sandboxes that are up at a time; an idle one holds less than 1 MB. */
-export const SANDBOXES_MAX = 256;
 
 /** Memory of one run unless the spec asks for less. */
 export const RUN_MEMORY_MB_MAX = 512;
@@ -128,3 +124,5 @@ export const RECEIPT_TIMEOUT_MS = 180_000;
 export const NAME_BYTES_MAX = 255;
 /** JSON bodies of the provider's own paths (/stop, /logs …): a signature and a few names. */
 export const CONTROL_BODY_BYTES_MAX = 16 * 1024;
+/** Lanes of one payer at one provider: each is memory, and a row of the next settlement. */
+export const PAYER_LANES_MAX = 1_024;

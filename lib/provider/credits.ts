@@ -12,6 +12,7 @@ import {
   recoverPermitSigner,
 } from "../permit.ts";
 import { formatUsdc } from "../chain/usdc.ts";
+import { PAYER_LANES_MAX } from "../limits.ts";
 import type { Bill } from "./bill.ts";
 import { type Entry, type Lane, type Outcome, prepaid } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
@@ -34,7 +35,13 @@ export interface Reservation {
 
 export interface Credits {
   /**
-   * Cheap refusal before anything is fetched for the call.
+   * Whether the bill's permit is signed by whom the escrow would believe, whatever is left on it.
+   * @throws KhachapuriError `payment_required` when it is not, `chain_unavailable`
+   */
+  assertSigned(bill: Bill): Promise<void>;
+  /**
+   * Cheap refusal before anything is fetched for the call. A caller that has proved to be the
+   * payer, be it by a permit that is used up, finds its lane's count in the error's data.
    * @throws KhachapuriError `payment_required` with the reason, `chain_unavailable`
    */
   assertPayable(bill: Bill): Promise<void>;
@@ -67,6 +74,8 @@ export interface CreditsOptions {
 
 /** A payer who is refused is looked up this often at most, ms. */
 const REFUSAL_AGE_MS = 500;
+/** Transactions that one call may cost while others on its lane use what they take. */
+const CONSUME_ATTEMPTS_MAX = 8;
 /** Signers of permits already verified, by the permit's signature. */
 const SIGNERS_MAX = 10_000;
 
@@ -85,41 +94,44 @@ export function createCredits(options: CreditsOptions): Credits {
     } catch (error) {
       const last = payers.last(bill.payer);
       const isKnown = last && ledger.lane(bill.payer, bill.lane);
-      if (isKnown && ledger.unsettled() + bill.price <= options.offlineAmount) return last;
+      const exposure = ledger.unsettled() + ledger.held() + bill.price;
+      if (isKnown && exposure <= options.offlineAmount) return last;
       throw error;
     }
   }
 
-  /** Everything but the counters, which are looked at without a pause before reserving. */
-  async function assertPermit(bill: Bill, view: PayerView): Promise<void> {
-    const nowSeconds = BigInt(Math.floor(now() / 1000));
-    assertPermitAlive(bill.permit, nowSeconds, options.settleWindowSeconds);
-    assertPrices(bill, view);
-    const signer = await recover(bill.permit);
-    if (signer === view.signer) return;
+  async function assertSignature(bill: Bill, view: PayerView): Promise<void> {
+    if (await recover(bill.permit) === view.signer) return;
     throw new KhachapuriError("payment_required", "the permit's signature is not the payer's", {
       hints: [`it must be signed by ${view.signer} for escrow ${domain.escrow}`],
     });
   }
 
   /** A no is never said on an old view: the payer may have allowed more just now. */
-  async function admit(bill: Bill): Promise<PayerView> {
+  async function onFreshView<T>(bill: Bill, check: (view: PayerView) => Promise<T>): Promise<T> {
     const view = await viewFor(bill);
     try {
-      return await admitOn(bill, view);
+      return await check(view);
     } catch (error) {
       if (now() - view.at < REFUSAL_AGE_MS) throw error;
-      return await admitOn(bill, await viewFor(bill, REFUSAL_AGE_MS));
+      return await check(await viewFor(bill, REFUSAL_AGE_MS));
     }
   }
 
+  const admit = (bill: Bill) => onFreshView(bill, (view) => admitOn(bill, view));
+
   async function admitOn(bill: Bill, view: PayerView): Promise<PayerView> {
-    await assertPermit(bill, view);
+    await assertSignature(bill, view);
     const lane = ledger.lane(bill.payer, bill.lane);
-    assertLane(bill, view, lane);
-    const isPaid = options.consume !== null && lane !== undefined && prepaid(lane) > 0n;
-    if (!isPaid) assertAvailable(bill, view, ledger);
-    return view;
+    return correcting(bill, view, ledger, () => {
+      const nowSeconds = BigInt(Math.floor(now() / 1000));
+      assertPermitAlive(bill.permit, nowSeconds, options.settleWindowSeconds);
+      assertPrices(bill, view);
+      assertLane(bill, view, lane);
+      const isPaid = options.consume !== null && lane !== undefined && prepaid(lane) > 0n;
+      if (!isPaid) assertAvailable(bill, view, ledger);
+      return view;
+    });
   }
 
   /** The chain takes the credit first; what it took and nobody used is the lane's next call's. */
@@ -128,7 +140,10 @@ export function createCredits(options: CreditsOptions): Credits {
     if (!ledger.lane(payer, id)) await ledger.append(openEntry(bill, seen));
     const lane = ledger.lane(payer, id)!;
     let view = seen;
-    while (prepaid(lane) === 0n) {
+    for (let taken = 0; prepaid(lane) === 0n; taken++) {
+      // Others on the lane may use what we had taken; an endpoint that hides what was taken may not
+      // make us take it for ever.
+      if (taken === CONSUME_ATTEMPTS_MAX) throw untraceable();
       await consume(bill);
       payers.forget(payer);
       view = await viewFor(bill).catch(() => seen);
@@ -140,14 +155,22 @@ export function createCredits(options: CreditsOptions): Credits {
   async function promise(bill: Bill, view: PayerView): Promise<Reservation> {
     const { payer, lane: id, permit } = bill;
     const lane = ledger.lane(payer, id);
-    assertLane(bill, view, lane);
-    assertAvailable(bill, view, ledger);
-    const entries: Entry[] = lane ? [] : [openEntry(bill, view)];
-    if (isBetter(bill, lane)) entries.push({ kind: "permit", payer, lane: id, permit });
+    const entries = correcting(bill, view, ledger, (): Entry[] => {
+      assertLane(bill, view, lane);
+      assertAvailable(bill, view, ledger);
+      assertRoom(bill, lane, ledger);
+      if (lane?.permit?.signature === permit.signature) return [];
+      if (lane) assertCoversLane(bill, lane);
+      const open = lane ? [] : [openEntry(bill, view)];
+      return [...open, { kind: "permit", payer, lane: id, permit }];
+    });
     return await hold(ledger, bill, entries, view, options.onCharge);
   }
 
   return {
+    async assertSigned(bill) {
+      await onFreshView(bill, (view) => assertSignature(bill, view));
+    },
     async assertPayable(bill) {
       await admit(bill);
     },
@@ -195,7 +218,8 @@ async function hold(
 
 /**
  * Credits that may still be promised: `credits − thawing − outstanding`. What is outstanding is
- * counted from the block of the credits, so that a settlement moves both sides at once.
+ * counted against what the escrow had taken at the block of the credits, never against what we
+ * heard of since: a settlement that the view does not know has left both sides as they are.
  */
 export function available(
   view: PayerView,
@@ -205,12 +229,31 @@ export function available(
   const left = view.credits - view.thawingCredits;
   const account = ledger.account(payer);
   if (!account) return left;
-  let consumed = account.settled;
-  for (const [id, count] of view.consumed) {
-    const lane = ledger.lane(payer, id);
-    if (lane) consumed += count - lane.settled;
-  }
+  const consumed = view.consumedTotal + account.opened - view.openedTotal;
   return left + consumed - account.charged - account.reserved;
+}
+
+/** Credits of the bill's lane that are used or held: where the caller's next permit goes on. */
+function usedOn(bill: Bill, view: PayerView, lane: Lane | undefined): bigint {
+  return lane ? lane.charged + lane.reserved : view.consumed.get(bill.lane)!;
+}
+
+/**
+ * Lets a no carry the lane's count, so that a client that lost its state can go on. Only for a
+ * caller whose signature on the lane was found good.
+ */
+function correcting<T>(bill: Bill, view: PayerView, ledger: Ledger, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    const isCorrectable = error instanceof KhachapuriError && error.code === "payment_required";
+    if (!isCorrectable || bill.source !== "caller") throw error;
+    const cumulative = String(usedOn(bill, view, ledger.lane(bill.payer, bill.lane)));
+    throw new KhachapuriError(error.code, error.shortMessage, {
+      hints: error.hints,
+      data: { ...error.data, lane: bill.lane, cumulative },
+    });
+  }
 }
 
 function openEntry(bill: Bill, view: PayerView): Entry {
@@ -233,8 +276,7 @@ function assertLane(bill: Bill, view: PayerView, lane: Lane | undefined): void {
   if (lane?.refused) {
     throw refusal(bill, `the escrow refused to settle this lane (${lane.refused})`, "use another");
   }
-  const used = lane ? lane.charged + lane.reserved : view.consumed.get(bill.lane)!;
-  if (used < bill.permit.credits) return;
+  if (usedOn(bill, view, lane) < bill.permit.credits) return;
   throw refusal(bill, "the permit is used up", "sign one for more credits on the same lane");
 }
 
@@ -254,22 +296,38 @@ function refusal(bill: Bill, message: string, hint: string): KhachapuriError {
 }
 
 /**
- * Whether the bill's permit is to be kept for settlement instead of the lane's.
- * @throws KhachapuriError `payment_required` when it is needed but would not cover what the lane's
- * earlier calls cost
+ * The newest permit is the one to settle with: it covers the count that it was accepted at and so
+ * everything before, its signer is today's, and its deadline leaves time to settle. An older one
+ * with more credits may have neither.
+ * @throws KhachapuriError `payment_required` when earlier calls, not settled yet, cost more
  */
-function isBetter(bill: Bill, lane: Lane | undefined): boolean {
-  const { permit } = bill;
-  const known = lane?.permit;
-  if (!lane || !known) return true;
-  if (known.signature === permit.signature) return false;
-  const lasts = permit.credits === known.credits && permit.deadline > known.deadline;
-  if (permit.credits < known.credits || (permit.credits === known.credits && !lasts)) return false;
-  const dearest = lane.segments.reduce((most, { price }) => price > most ? price : most, 0n);
-  if (permit.price >= dearest) return true;
-  if (permit.credits === known.credits) return false;
+function assertCoversLane(bill: Bill, lane: Lane): void {
+  const dearest = lane.segments.reduce(
+    (most, { credits, price }) => credits > lane.settled && price > most ? price : most,
+    0n,
+  );
+  if (bill.permit.price >= dearest) return;
   const message = `earlier calls on this lane cost ${formatUsdc(dearest)} USDC and are not settled`;
   throw refusal(bill, message, "sign a permit for at least that price, or use another lane");
+}
+
+/** Every lane that is not settled is a row of the next batch, and every lane is memory. */
+function assertRoom(bill: Bill, lane: Lane | undefined, ledger: Ledger): void {
+  if (lane) return;
+  const lanes = ledger.account(bill.payer)?.lanes ?? new Set();
+  if (lanes.size < PAYER_LANES_MAX) return;
+  throw refusal(
+    bill,
+    `a payer has at most ${PAYER_LANES_MAX} lanes with a provider`,
+    "use one of the lanes that you have",
+  );
+}
+
+function untraceable(): KhachapuriError {
+  return new KhachapuriError("chain_unavailable", "what the escrow took cannot be read back", {
+    retryAfterSeconds: 10,
+    hints: ["the next call on this lane is prepaid"],
+  });
 }
 
 /** Recovering a signer takes about a millisecond; a permit is verified once. */

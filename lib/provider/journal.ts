@@ -52,7 +52,7 @@ export interface Lane {
   settled: bigint;
   /** The block of the last settlement: views of earlier blocks do not know it yet. */
   settledBlock: bigint;
-  /** The permit with the most credits. */
+  /** The last one accepted: it covers all that the lane has promised so far. */
   permit: Permit | null;
   /** What of `charged` is unsettled, by price, oldest first. */
   segments: Segment[];
@@ -70,6 +70,8 @@ export interface Reservation {
 /** The sums over all lanes of a payer, kept so that admission never walks them. */
 export interface Account {
   readonly lanes: Set<Lane>;
+  /** What the escrow had taken on each lane before it was opened here. */
+  opened: bigint;
   charged: bigint;
   reserved: bigint;
   settled: bigint;
@@ -82,6 +84,8 @@ export interface Book {
   nextReservation: number;
   /** What runs have used and the escrow has not paid, over all lanes; USDC base units. */
   unsettled: bigint;
+  /** What runs that have not ended may still cost; USDC base units. */
+  held: bigint;
 }
 
 export function emptyBook(): Book {
@@ -91,6 +95,7 @@ export function emptyBook(): Book {
     reservations: new Map(),
     nextReservation: 1,
     unsettled: 0n,
+    held: 0n,
   };
 }
 
@@ -145,6 +150,7 @@ export function apply(book: Book, entry: Entry): void {
       add(book, entry, "reserved", 1n);
       assert(!book.reservations.has(entry.reservation), `reservation ${entry.reservation} twice`);
       book.reservations.set(entry.reservation, entry);
+      book.held += entry.price;
       book.nextReservation = Math.max(book.nextReservation, entry.reservation + 1);
       return;
     }
@@ -179,13 +185,6 @@ export function apply(book: Book, entry: Entry): void {
   }
 }
 
-/** Segments that lie wholly below the settled count, forgotten once a settlement is final. */
-export function forgetSettled(lane: Lane, finalCredits: bigint): void {
-  while (lane.segments.length > 0 && lane.segments[0]!.credits <= finalCredits) {
-    lane.segments.shift();
-  }
-}
-
 function openLane(book: Book, payer: Address, lane: Hex, credits: bigint): void {
   const key = `${payer}:${lane}`;
   assert(!book.lanes.has(key), `lane ${lane} opened twice`);
@@ -202,9 +201,10 @@ function openLane(book: Book, payer: Address, lane: Hex, credits: bigint): void 
   };
   book.lanes.set(key, opened);
   const account = book.accounts.get(payer) ??
-    { lanes: new Set(), charged: 0n, reserved: 0n, settled: 0n };
+    { lanes: new Set(), opened: 0n, charged: 0n, reserved: 0n, settled: 0n };
   book.accounts.set(payer, account);
   account.lanes.add(opened);
+  account.opened += credits;
   account.charged += credits;
   account.settled += credits;
 }
@@ -233,6 +233,7 @@ function endReservation(book: Book, id: number): Reservation {
   const reservation = book.reservations.get(id);
   assert(reservation !== undefined, `reservation ${id} is not open`);
   book.reservations.delete(id);
+  book.held -= reservation.price;
   add(book, reservation, "reserved", -1n);
   return reservation;
 }

@@ -38,6 +38,8 @@ export interface Ledger {
   account(payer: Address): Account | undefined;
   /** What runs have used and the escrow has not paid; USDC base units. */
   unsettled(): bigint;
+  /** What runs that have not ended may still cost; USDC base units. */
+  held(): bigint;
   /** A number that no reservation had before. */
   nextReservation(): number;
   /** Applies the entries at once; resolves when they are on disk. */
@@ -82,6 +84,7 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
     lanes: () => book.lanes.values(),
     account: (payer) => accountOf(book, payer),
     unsettled: () => book.unsettled,
+    held: () => book.held,
     nextReservation: () => book.nextReservation++,
     append(...entries) {
       for (const entry of entries) apply(book, entry);

@@ -17,6 +17,10 @@ export interface PayerView {
   readonly signer: Address;
   /** The escrow's cumulative count of each lane that was not known to be level with ours. */
   readonly consumed: ReadonlyMap<Hex, bigint>;
+  /** What the escrow had taken at `block` on all lanes that the ledger had then. */
+  readonly consumedTotal: bigint;
+  /** The account's `opened` at that time: what was opened since started at the escrow's count. */
+  readonly openedTotal: bigint;
 }
 
 export interface Payers {
@@ -110,7 +114,11 @@ async function readView(
 ): Promise<PayerView> {
   try {
     const { number: blockNumber } = await client.getBlock({ blockTag: finality });
-    const lanes = lanesToRead(ledger.account(payer), lane, blockNumber);
+    const account = ledger.account(payer);
+    const lanes = lanesToRead(account, lane, blockNumber);
+    const openedTotal = account?.opened ?? 0n;
+    const settledThen = new Map(lanes.map((id) => [id, ledger.lane(payer, id)?.settled]));
+    let consumedTotal = account?.settled ?? 0n;
     const base = { address: escrow, abi: escrowAbi, blockNumber } as const;
     const [allowance, ...counts] = await Promise.all([
       client.readContract({ ...base, functionName: "allowance", args: [payer, provider] }),
@@ -118,6 +126,10 @@ async function readView(
         client.readContract({ ...base, functionName: "consumed", args: [payer, provider, lane] })
       ),
     ]);
+    for (const [index, id] of lanes.entries()) {
+      const settled = settledThen.get(id);
+      if (settled !== undefined) consumedTotal += counts[index]! - settled;
+    }
     return {
       block: blockNumber,
       at,
@@ -126,6 +138,8 @@ async function readView(
       pricePerCredit: allowance.pricePerCredit,
       signer: allowance.signer === zeroAddress ? payer : allowance.signer,
       consumed: new Map(lanes.map((lane, index) => [lane, counts[index]!])),
+      consumedTotal,
+      openedTotal,
     };
   } catch (cause) {
     throw new KhachapuriError("chain_unavailable", "the chain cannot be read right now", {

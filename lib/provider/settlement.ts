@@ -49,8 +49,9 @@ export function createSettlement(options: SettlementOptions): Settlement {
 
   async function level(lane: Lane): Promise<void> {
     const { payer, lane: id } = lane;
-    const block = await chain.public.getBlockNumber();
     const credits = await readConsumed(chain, escrow, payer, provider, id);
+    // Asked afterwards: a block that is too early would let views overlook the settlement.
+    const block = await chain.public.getBlockNumber({ cacheTime: 0 });
     await ledger.append({ kind: "settle", payer, lane: id, credits, block, transaction: null });
   }
 
@@ -93,11 +94,18 @@ export function createSettlement(options: SettlementOptions): Settlement {
     log.info("settled", { rows: rows.length, transaction: transactionHash });
   }
 
+  const progressOf = ({ lane }: Row) => [lane.settled, lane.refused, caps.get(lane)].join();
+
   async function settleAll(): Promise<void> {
     for (;;) {
       const rows = dueRows(ledger, caps).slice(0, ROWS_MAX);
       if (rows.length === 0) return;
+      const before = rows.map(progressOf);
       await settleRows(rows);
+      // A receipt without the events that it must have would have us send for ever.
+      if (rows.every((row, index) => progressOf(row) === before[index])) {
+        throw new Error("the chain does not tell what became of the batch");
+      }
     }
   }
 

@@ -1,0 +1,237 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { type Address, getAddress, type Hex, type PublicClient, zeroAddress } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { KhachapuriError } from "../errors.ts";
+import { PAYER_LANES_MAX } from "../limits.ts";
+import { type Permit, signPermit, UINT64_MAX } from "../permit.ts";
+import type { Bill } from "./bill.ts";
+import { createCredits, type CreditsOptions } from "./credits.ts";
+import { openLedger } from "./ledger.ts";
+import { createPayers } from "./payers.ts";
+
+const PAYER = privateKeyToAccount(`0x${"11".repeat(32)}`);
+const SIGNER = privateKeyToAccount(`0x${"22".repeat(32)}`);
+const PROVIDER = getAddress(`0x${"aa".repeat(20)}`);
+const DOMAIN = { chainId: 31_337, escrow: getAddress(`0x${"ee".repeat(20)}`) };
+const [LANE, OTHER]: [Hex, Hex] = [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`];
+const PRICE = 1_000n;
+const TX: Hex = `0x${"ff".repeat(32)}`;
+const NOW = 1_000_000_000_000;
+
+/** The escrow as an endpoint shows it: one payer, one provider, a block for every change. */
+function fakeEscrow(credits: bigint) {
+  const state = { block: 1n, credits, signer: zeroAddress as Address };
+  const consumed = new Map<Hex, bigint>();
+  const client = {
+    getBlock: () => Promise.resolve({ number: state.block }),
+    readContract: ({ functionName, args }: { functionName: string; args: unknown[] }) =>
+      Promise.resolve(
+        functionName === "consumed" ? consumed.get(args[2] as Hex) ?? 0n : {
+          pricePerCredit: PRICE,
+          credits: state.credits,
+          thawingCredits: 0n,
+          thawEnd: 0n,
+          signer: state.signer,
+        },
+      ),
+  } as unknown as PublicClient;
+  return {
+    state,
+    client,
+    /** Takes the lane to `cumulative`. */
+    settle(lane: Hex, cumulative: bigint): void {
+      state.block += 1n;
+      state.credits -= cumulative - (consumed.get(lane) ?? 0n);
+      consumed.set(lane, cumulative);
+    },
+  };
+}
+
+async function open(credits: bigint, changes: Partial<CreditsOptions> = {}) {
+  const dir = await Deno.makeTempDir();
+  const ledger = await openLedger(join(dir, "ledger.db"));
+  const escrow = fakeEscrow(credits);
+  const { client } = escrow;
+  const now = () => NOW;
+  const payers = createPayers({
+    client,
+    escrow: DOMAIN.escrow,
+    provider: PROVIDER,
+    ledger,
+    finality: "latest",
+    now,
+  });
+  const counter = createCredits({
+    domain: DOMAIN,
+    ledger,
+    payers,
+    consume: null,
+    settleWindowSeconds: 120n,
+    viewAgeMs: () => 60_000,
+    offlineAmount: 0n,
+    now,
+    ...changes,
+  });
+  return {
+    escrow,
+    ledger,
+    payers,
+    counter,
+    /** A call from its admission to its charge. */
+    async pay(permit: Permit): Promise<void> {
+      await (await counter.reserve(billFor(permit))).charge("answered");
+    },
+    async [Symbol.asyncDispose]() {
+      await ledger.close();
+      await Deno.remove(dir, { recursive: true });
+    },
+  };
+}
+
+function permit(changes: Partial<Permit> = {}, account = PAYER): Promise<Permit> {
+  return signPermit(account, DOMAIN, {
+    payer: PAYER.address,
+    provider: PROVIDER,
+    lane: LANE,
+    price: PRICE,
+    credits: 100n,
+    deadline: UINT64_MAX,
+    ...changes,
+  });
+}
+
+function billFor(permit: Permit, source: Bill["source"] = "caller"): Bill {
+  const { payer, lane } = permit;
+  return { source, payer, lane, permit, price: PRICE, deployment: "bafytest", deposit: null };
+}
+
+async function refusalOf(work: Promise<unknown>): Promise<KhachapuriError> {
+  const error = await work.then(() => null, (error) => error);
+  assert.ok(error instanceof KhachapuriError, "it was not refused");
+  assert.equal(error.code, "payment_required", error.message);
+  return error;
+}
+
+Deno.test("a caller that proves itself learns its lane's count with every no", async () => {
+  await using money = await open(2n);
+  const { counter } = money;
+  await money.pay(await permit({ credits: 1n }));
+  const held = await counter.reserve(billFor(await permit({ credits: 2n })));
+  const count = { lane: LANE, cumulative: "2" };
+  const past = BigInt(NOW / 1000);
+  for (const change of [{ credits: 1n }, { deadline: past }, { price: 1n }, { credits: 3n }]) {
+    const error = await refusalOf(counter.assertPayable(billFor(await permit(change))));
+    assert.deepEqual(error.data, count);
+    assert.ok(!JSON.stringify(error.toJSON()).includes('signature"'));
+  }
+  await held.release("test");
+  const unknown = billFor(await permit({ lane: OTHER, deadline: past }));
+  const { data } = await refusalOf(counter.assertPayable(unknown));
+  assert.deepEqual(data, { lane: OTHER, cumulative: "0" });
+});
+
+Deno.test("nobody else learns anything", async () => {
+  await using money = await open(1n);
+  const { counter } = money;
+  const first = await permit({ credits: 1n });
+  await money.pay(first);
+  const forged = billFor(await permit({ credits: 1n }, SIGNER));
+  assert.deepEqual((await refusalOf(counter.assertPayable(forged))).data, {});
+  const altered = billFor({ ...first, credits: 5n });
+  assert.deepEqual((await refusalOf(counter.assertPayable(altered))).data, {});
+  await assert.rejects(counter.assertSigned(altered), { code: "payment_required" });
+  await counter.assertSigned(billFor(first));
+  const owner = await refusalOf(counter.assertPayable(billFor(first, "owner")));
+  assert.deepEqual(owner.data, {});
+  assert.doesNotMatch(owner.shortMessage, /used up/);
+});
+
+Deno.test("a settlement that the view does not know leaves what may be promised as it is", async () => {
+  await using money = await open(10n);
+  const { escrow, ledger, payers, counter } = money;
+  const settle = async (lane: Hex, cumulative: bigint) => {
+    escrow.settle(lane, cumulative);
+    const { block } = escrow.state;
+    const payer = PAYER.address;
+    await ledger.append({
+      ...{ kind: "settle", payer, lane, credits: cumulative, block, transaction: TX },
+    });
+  };
+  // A lane that is level when the view is read is not part of it.
+  await money.pay(await permit({ lane: OTHER }));
+  await settle(OTHER, 1n);
+  payers.forget();
+  await money.pay(await permit());
+  for (let i = 0; i < 8; i++) await money.pay(await permit({ lane: OTHER }));
+  await settle(OTHER, 9n);
+  const error = await refusalOf(counter.reserve(billFor(await permit({ lane: OTHER }))));
+  assert.match(error.shortMessage, /no credits left/);
+  payers.forget();
+  await refusalOf(counter.reserve(billFor(await permit())));
+  await settle(LANE, 1n);
+  assert.equal(escrow.state.credits, 0n);
+});
+
+Deno.test("what was served is settled with the permit that it was served on", async () => {
+  await using money = await open(50n);
+  const { ledger } = money;
+  const dying = BigInt(NOW / 1000) + 130n;
+  await money.pay(await permit({ credits: 1_000n, deadline: dying }));
+  // Fewer credits than the first, but alive when the batch is sent.
+  const lasting = await permit({ credits: 500n });
+  await money.pay(lasting);
+  assert.deepEqual(ledger.lane(PAYER.address, LANE)!.permit, lasting);
+});
+
+Deno.test("a permit of a former signer does not stay on the lane", async () => {
+  await using money = await open(1n);
+  const { escrow, ledger, payers } = money;
+  await money.pay(await permit({ credits: 1_000n }));
+  escrow.settle(LANE, 1n);
+  Object.assign(escrow.state, { credits: 5n, signer: SIGNER.address });
+  payers.forget();
+  const next = await permit({ credits: 500n }, SIGNER);
+  await money.pay(next);
+  assert.deepEqual(ledger.lane(PAYER.address, LANE)!.permit, next);
+});
+
+Deno.test("a cheaper permit cannot replace the one that unsettled calls need", async () => {
+  await using money = await open(50n);
+  const { counter, ledger, escrow } = money;
+  await money.pay(await permit());
+  const cheap = { ...billFor(await permit({ credits: 200n, price: 10n })), price: 10n };
+  const { shortMessage } = await refusalOf(counter.reserve(cheap));
+  assert.match(shortMessage, /earlier calls on this lane cost 0\.001 USDC/);
+  escrow.settle(LANE, 1n);
+  const [payer, { block }] = [PAYER.address, escrow.state];
+  await ledger.append({ kind: "settle", payer, lane: LANE, credits: 1n, block, transaction: TX });
+  await (await counter.reserve(cheap)).charge("answered");
+});
+
+Deno.test("a payer has no more lanes than there is room for", async () => {
+  await using money = await open(10n);
+  const { counter, ledger } = money;
+  const payer = PAYER.address;
+  const laneAt = (n: number): Hex => `0x${String(n).padStart(64, "0")}`;
+  const lanes = Array.from({ length: PAYER_LANES_MAX }, (_, n) => laneAt(n));
+  await ledger.append(
+    ...lanes.map((lane) => ({ kind: "open" as const, payer, lane, credits: 0n })),
+  );
+  const { shortMessage } = await refusalOf(counter.reserve(billFor(await permit({ lane: OTHER }))));
+  assert.match(shortMessage, /at most 1024 lanes/);
+  await money.pay(await permit({ lane: laneAt(7) }));
+});
+
+Deno.test("an endpoint that hides what was taken cannot make us take it for ever", async () => {
+  let consumed = 0;
+  const consume = () => {
+    consumed += 1;
+    return Promise.resolve();
+  };
+  await using money = await open(100n, { consume });
+  await assert.rejects(money.counter.reserve(billFor(await permit())), {
+    code: "chain_unavailable",
+  });
+  assert.ok(consumed < 10, `${consumed} credits were taken`);
+});
