@@ -29,7 +29,7 @@ const unit = (...paths: string[]) => ["test", "--no-check", ...PERMISSIONS_OF_TE
 
 /** In the order they run; each is `deno` with these arguments. */
 export const STAGES: readonly Stage[] = [
-  { name: "fmt", args: ["fmt", "--check", "--quiet"], summary: null },
+  { name: "fmt", args: ["fmt", "--check"], summary: null },
   { name: "lint", args: ["lint", "--quiet"], summary: null },
   { name: "check", args: ["check", "--quiet", "--frozen"], summary: null },
   { name: "unit", args: unit("lib", "sandbox", "tools"), summary: DENO_SUMMARY },

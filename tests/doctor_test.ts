@@ -1,0 +1,82 @@
+/** `doctor` on a provider's machine in good health, and with one thing broken after another. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { openProvider } from "../tools/devnet.ts";
+import { type LocalWorld, startLocalWorld } from "../tools/local_world.ts";
+
+interface Finding {
+  part: string;
+  state: "good" | "doubtful" | "bad";
+  detail: string;
+  hints: string[];
+}
+
+async function doctor(world: LocalWorld): Promise<{ code: number; findings: Finding[] }> {
+  const { code, stdout } = await world.run("provider", "doctor", "--json");
+  return { code, findings: JSON.parse(stdout).findings };
+}
+
+async function configure(
+  world: LocalWorld,
+  change: (provider: Record<string, unknown>) => void,
+): Promise<() => Promise<void>> {
+  const path = join(world.home("provider"), "config.json");
+  const before = await Deno.readTextFile(path);
+  const config = JSON.parse(before);
+  change(config.provider);
+  await Deno.writeTextFile(path, JSON.stringify(config));
+  return () => Deno.writeTextFile(path, before);
+}
+
+/** Exactly `part` is bad, with this exit code; its hints say what to do. */
+async function isBad(world: LocalWorld, part: string, exit: number, hint: RegExp): Promise<void> {
+  const { code, findings } = await doctor(world);
+  const bad = findings.filter(({ state }) => state === "bad");
+  assert.deepEqual(bad.map((finding) => finding.part), [part], JSON.stringify(bad));
+  assert.match([bad[0]!.detail, ...bad[0]!.hints].join("\n"), hint);
+  assert.equal(code, exit);
+}
+
+Deno.test("doctor finds a healthy provider healthy, and names what is broken", async (t) => {
+  await using world = await startLocalWorld();
+  await openProvider(world);
+  const keysPath = join(world.home("provider"), "keys.json");
+
+  await t.step("all is well", async () => {
+    const { code, findings } = await doctor(world);
+    const unwell = findings.filter(({ state }) => state === "bad");
+    assert.deepEqual(unwell, []);
+    assert.equal(code, 0);
+    const parts = findings.map(({ part }) => part.split(" ")[0]);
+    const expected = ["keys", "chain", "gateway", "sandbox", "state", "terms", "operator", "name"];
+    assert.deepEqual(parts, [...expected, "web"]);
+  });
+  await t.step("a key file that others can read", async () => {
+    await Deno.chmod(keysPath, 0o644);
+    await isBad(world, "keys", 6, /chmod 600 .*keys\.json/);
+    await Deno.chmod(keysPath, 0o600);
+  });
+  await t.step("a price that the name does not say", async () => {
+    const undo = await configure(world, (provider) => provider.price = "2000");
+    await isBad(world, "name", 3, /its price is 0\.001, here 0\.002\n.*khachapuri register/);
+    await undo();
+  });
+  await t.step("terms that nobody agreed to", async () => {
+    const terms = join(world.home("provider"), "terms.txt");
+    const before = await Deno.readTextFile(terms);
+    await Deno.writeTextFile(terms, "everything is different\n");
+    await isBad(world, "name", 3, /its terms 0x[0-9a-f]{64} are not among the configured ones/);
+    await Deno.writeTextFile(terms, before);
+  });
+  await t.step("an operator that may not settle", async () => {
+    const coldKey = join(world.home("provider"), "provider-key.json");
+    const { operator } = world.addresses;
+    await world.ask("provider", "operator", "remove", operator, "--keys", coldKey);
+    await isBad(world, "operator", 6, new RegExp(`khachapuri operator add ${operator}`));
+    await world.ask("provider", "operator", "add", operator, "--keys", coldKey);
+  });
+  await t.step("a gateway that is gone", async () => {
+    await world.gateway.stop();
+    await isBad(world, `gateway ${world.gateway.url}`, 7, /it can't be reached/);
+  });
+});
