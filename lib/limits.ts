@@ -20,7 +20,7 @@ export const SPEC_ARGS_MAX = 64;
 export const SPEC_EGRESS_MAX = 64;
 /** Longest run a spec can ask for; the provider's own limit is usually far lower. */
 export const SPEC_TIMEOUT_MS_MAX = 900_000;
-/** Request body: held by the stream only, bounded so that one caller cannot fill a program's tmp. */
+/** Request body: held by the stream only, bounded so that a caller cannot fill a program's tmp. */
 export const REQUEST_BODY_BYTES_MAX = 16 * 1024 * 1024;
 /** All request headers together; they become argv, whose kernel limit is 128 KiB an entry. */
 export const REQUEST_HEADER_BYTES_MAX = 16 * 1024;

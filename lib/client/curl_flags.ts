@@ -185,7 +185,7 @@ async function takeLong(
   await flag.take(state, rest.shift() ?? missingValue(argument), inputs);
 }
 
-/** `-sSXPOST`: flags without a value may be joined, and the last one may have its value glued on. */
+/** `-sSXPOST`: flags without a value may be joined, and the last may have its value glued on. */
 async function takeShorts(
   state: State,
   argument: string,

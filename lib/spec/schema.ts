@@ -83,14 +83,16 @@ const limitsShape = v.strictObject({
   ownerCreditsPerMinute: wholeNumber(1, 1_000_000),
 });
 
-const egressShape = v.pipe(
-  v.string(),
-  v.regex(
-    /^(?=.{1,260}$)([a-z0-9]([a-z0-9-]*[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*:[1-9][0-9]{0,4}$/,
-    "not host:port",
-  ),
-  v.check((text) => Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535, "not host:port"),
-);
+/** Letters, digits and inner dashes; labels joined by dots. */
+const HOST = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+
+function isHostAndPort(text: string): boolean {
+  const [host = "", port = "", ...others] = text.split(":");
+  return others.length === 0 && host.length <= 253 && HOST.test(host) &&
+    /^[1-9][0-9]{0,4}$/.test(port) && Number(port) <= 65_535;
+}
+
+const egressShape = v.pipe(v.string(), v.check(isHostAndPort, "not host:port"));
 
 const providerShape = v.strictObject({
   address: addressShape,
