@@ -5,7 +5,7 @@ import type { SandboxHost, SandboxPolicy } from "./sandbox.ts";
 /** Uid and gid that a program sees as its own. */
 const INNER_ID = "65534";
 
-/** The init, by a descriptor that the supervisor opened: its path need not exist for the run uid. */
+/** The init, by a descriptor the supervisor opened: the run uid may not reach its path. */
 const INIT = ["/proc/self/fd/4", "inside"];
 
 /** Read-only parts of the host's /etc without which interpreters and TLS do not work. */

@@ -1,7 +1,7 @@
 /** Can this machine sandbox a program, and within which limits? Asked at start and by `doctor`. */
 import { asKhachapuriError } from "../lib/errors.ts";
 import { hintsFor } from "./explain.ts";
-import { prepareHost } from "./helper.ts";
+import { prepareHost } from "./native.ts";
 import { openSandbox, type SandboxHost } from "./sandbox.ts";
 import { CONTROLLER } from "./session.ts";
 

@@ -13,7 +13,7 @@ import {
   STDOUT_WINDOW_BYTES,
 } from "./protocol.ts";
 import type { Run, RunRecord, SandboxPolicy } from "./sandbox.ts";
-import { concat } from "./session.ts";
+import { concat } from "./bytes.ts";
 import { errnoText, signalName } from "./explain.ts";
 
 /** The limit that ended a run. */

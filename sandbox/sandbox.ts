@@ -1,13 +1,12 @@
 /**
- * One deployment's sandbox and the runs in it. The first run starts the sandbox, a request later
- * is one run in fresh pid, mount and ipc namespaces of it, and one that is idle goes. Programs are hostile: they see their own folder
- * (read-only), a private /tmp, the system's read-only libraries and the environment given here;
- * no network, no other process, no file of the provider.
+ * One deployment's sandbox and the runs in it. The first run starts the sandbox; every request is
+ * one run in fresh pid, mount and ipc namespaces of it. Programs are hostile: they see their own
+ * folder (read-only), a private /tmp, the system's read-only libraries and the environment given
+ * here; no network, no other process, no file of the provider.
  */
 import { KhachapuriError } from "../lib/errors.ts";
-import { helperPath, spawnHelper } from "./helper.ts";
+import { helperPath, spawnHelper } from "./native.ts";
 import { hostArguments } from "./launch.ts";
-import { keepWithinBounds, type Stoppable } from "./pool.ts";
 import type { RunLimit } from "./run.ts";
 import { openSession, type Session } from "./session.ts";
 import { sessionSetup } from "./setup.ts";
@@ -105,42 +104,29 @@ export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Pro
   const args = hostArguments(host, policy, uid.number);
   let session: Session | null = null;
   let closed = false;
-  const pooled: Stoppable = {
-    get busy() {
-      return session !== null && session.runs > 0;
-    },
-    async stop() {
-      const stopping = session;
-      session = null;
-      await stopping?.close();
-    },
-  };
   const live = (): Session => {
     if (session) return session;
     const started = openSession(spawnHelper(helper, args), setup);
     session = started;
     started.ended.finally(() => {
       if (session === started) session = null;
-      pool.remove();
     });
     return started;
   };
-  const pool = keepWithinBounds(pooled);
 
   return {
+    // Async, so that a refusal is a rejection like every other.
+    // deno-lint-ignore require-await
     async run(request) {
       if (closed) throw new KhachapuriError("sandbox_unavailable", "the sandbox is closed");
       const { argv, env } = passable(request);
-      await pool.touch();
       const { stdin, signal } = request;
       const run = live().start({ argv, env, stdin, signal, limits: policy.limits });
-      run.record.catch(() => {}).finally(pool.rest);
       return { stdout: run.stdout, record: run.record };
     },
     async close() {
       closed = true;
-      await pooled.stop();
-      pool.remove();
+      await session?.close();
       uid.giveBack();
     },
   };

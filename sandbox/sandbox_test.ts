@@ -65,7 +65,8 @@ Deno.test("a program gets argv, env and stdin, and its stdout, stderr and exit c
 Deno.test("a program has only its env, no network, no host file and no uid 0", async () => {
   Deno.env.set("PROVIDER_SECRET", "leak");
   const { stdout } = await runScript(
-    `env | cut -d= -f1 | sort | tr '\\n' ' '; id -u; ls -A /; cat /etc/passwd; tail -n +3 /proc/net/dev | cut -d: -f1; ls /proc | grep -c '^[0-9]'`,
+    `env | cut -d= -f1 | sort | tr '\\n' ' '; id -u; ls -A /; cat /etc/passwd
+    tail -n +3 /proc/net/dev | cut -d: -f1; ls /proc | grep -c '^[0-9]'`,
   );
   Deno.env.delete("PROVIDER_SECRET");
   const [env, root, rest] = [
@@ -81,7 +82,8 @@ Deno.test("a program has only its env, no network, no host file and no uid 0", a
 
 Deno.test("everything but /tmp is read-only and /tmp is bounded", async () => {
   const { stdout } = await runScript(
-    `for d in / /app /dev /proc /usr; do (echo x > $d/x) 2>/dev/null && echo $d; done; head -c 64m /dev/zero > /tmp/big 2>/dev/null; stat -c %s /tmp/big`,
+    `for d in / /app /dev /proc /usr; do (echo x > $d/x) 2>/dev/null && echo $d; done
+    head -c 64m /dev/zero > /tmp/big 2>/dev/null; stat -c %s /tmp/big`,
   );
   assert(Number(stdout) <= 32 * 1024 * 1024, stdout);
 });

@@ -3,6 +3,7 @@
  */
 import { KhachapuriError } from "../lib/errors.ts";
 import { KILL_GRACE_MS } from "../lib/limits.ts";
+import { concat } from "./bytes.ts";
 import {
   createDecoder,
   decodeExit,
@@ -161,18 +162,6 @@ function createChannel(stream: WritableStream<Uint8Array>): Channel {
       wake();
     },
   };
-}
-
-/** One array of several. */
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
 }
 
 /** The beginning of a stream as text; the rest is read and dropped. */

@@ -4,10 +4,13 @@
  * `deno task package` builds one file with the same behaviour.
  */
 import { join } from "node:path";
-import { PERMISSIONS } from "./permissions.ts";
+import { permissions } from "./permissions.ts";
 import { print, stop } from "./print.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
+
+/** A compiled binary writes its helper where no path is known now, and starts it through env. */
+const PERMISSIONS = permissions("/usr/bin/env");
 
 /** The arguments of `deno` that build the executable at `path`. */
 export function compileArguments(path: string): string[] {

@@ -7,10 +7,10 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import manifest from "../deno.json" with { type: "json" };
-import { PERMISSIONS } from "./permissions.ts";
+import { HELPER, permissions } from "./permissions.ts";
 import { print, stop } from "./print.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
@@ -42,10 +42,16 @@ async function payload(dir: string): Promise<Uint8Array> {
   await Deno.copyFile(Deno.execPath(), join(dir, "deno"));
   await Deno.chmod(join(dir, "deno"), 0o755);
   await Deno.chmod(join(dir, "app.js"), 0o644);
+  await Deno.copyFile(join(ROOT, HELPER), join(dir, HELPER_NAME));
+  await Deno.chmod(join(dir, HELPER_NAME), 0o755);
   const timeless = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
-  const tar = await run("tar", ["--format=ustar", ...timeless, "-cf", "-", "app.js", "deno"], dir);
+  const tar = await run("tar", ["--format=ustar", ...timeless, "-cf", "-", ...FILES], dir);
   return gzipSync(tar, { level: 6 });
 }
+
+/** The helper lies beside the bundle, which looks for it there (sandbox/native.ts). */
+const HELPER_NAME = basename(HELPER);
+const FILES = ["app.js", "deno", HELPER_NAME];
 
 /** The sh stub, as long as its own line count says. */
 function stub(archiveDigest: string, bundleDigest: string): string {
@@ -69,6 +75,8 @@ if [ ! -e "$dir" ]; then
   echo "$digest  $fresh/archive" | sha256sum -c --status || fail "$0 is damaged: fetch it again"
   tar -xzf "$fresh/archive" -C "$fresh"
   rm "$fresh/archive"
+  # Programs may run under another uid, whose sandbox begins with this file.
+  chmod 755 "$fresh/${HELPER_NAME}"
   # Another first start may have won the race: its files are the same.
   mv -T "$fresh" "$dir" 2>/dev/null || [ -d "$dir" ]
   rm -rf "$fresh"
@@ -79,7 +87,7 @@ fi
 echo "${bundleDigest}  $dir/app.js" | sha256sum -c --status || fail "$dir is damaged: remove it"
 export DENO_DIR="$dir/cache" DENO_NO_UPDATE_CHECK=1
 exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-npm --cached-only \\
-  ${PERMISSIONS.join(" ")} \\
+  ${permissions(`"$dir/${HELPER_NAME}"`).join(" ")} \\
   "$dir/app.js" "$@"
 `;
   return text.replace("@LINES@", String(text.split("\n").length));

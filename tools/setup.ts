@@ -4,6 +4,8 @@
  * prints the exact command and stops with exit code 2. Doing nothing takes well under a second.
  */
 import { delimiter, join } from "node:path";
+import { buildInit } from "../sandbox/build.ts";
+import { asKhachapuriError } from "../lib/errors.ts";
 import { stop } from "./print.ts";
 
 /** Something the tasks need from the system: a file that proves it, and the Debian package. */
@@ -15,8 +17,6 @@ interface Requirement {
 
 const REQUIREMENTS: readonly Requirement[] = [
   { proof: { command: "bwrap" }, debianPackage: "bubblewrap", why: "runs programs confined" },
-  { proof: { command: "pkill" }, debianPackage: "procps", why: "ends what a program started" },
-  { proof: { command: "prlimit" }, debianPackage: "util-linux", why: "limits what a program uses" },
   { proof: { command: "curl" }, debianPackage: "curl", why: "is the client of demo and tests" },
   { proof: { command: "age" }, debianPackage: "age", why: "opens our envelopes in tests" },
   { proof: { command: "gcc" }, debianPackage: "gcc", why: "builds the sandbox's helper" },
@@ -90,6 +90,10 @@ async function main(): Promise<void> {
     if (!(await isMet(requirement))) missing.push(requirement);
   }
   if (missing.length > 0) await installSystemPackages(missing);
+  await buildInit().catch((thrown) => {
+    const { shortMessage, hints } = asKhachapuriError(thrown);
+    stop([`setup: ${shortMessage}`, ...hints]);
+  });
 }
 
 if (import.meta.main) await main();

@@ -141,7 +141,11 @@ const LAYERS: readonly { layer: RegExp; own: RegExp; may: readonly RegExp[] }[] 
     may: [BASE, PARTS, /^sandbox\//],
   })),
   { layer: /^lib\/cli\//, own: /^lib\//, may: [/^sandbox\//, /^deno\.json$/] },
-  { layer: /^sandbox\//, own: /^sandbox\//, may: [/^lib\/(?:errors|limits)\.ts$/] },
+  {
+    layer: /^sandbox\//,
+    own: /^sandbox\//,
+    may: [/^lib\/(?:errors|limits)\.ts$/, /^\.cache\/init\//],
+  },
 ];
 
 /** Imports of the shipped code against the direction of dependencies. Tests may import anything. */
