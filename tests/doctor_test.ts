@@ -16,16 +16,15 @@ async function doctor(world: LocalWorld): Promise<{ code: number; findings: Find
   return { code, findings: JSON.parse(stdout).findings };
 }
 
-async function configure(
-  world: LocalWorld,
-  change: (provider: Record<string, unknown>) => void,
-): Promise<() => Promise<void>> {
-  const path = join(world.home("provider"), "config.json");
+/** Changes a file for as long as `check` takes. */
+async function whileChanged(
+  path: string,
+  change: (text: string) => string,
+  check: () => Promise<void>,
+): Promise<void> {
   const before = await Deno.readTextFile(path);
-  const config = JSON.parse(before);
-  change(config.provider);
-  await Deno.writeTextFile(path, JSON.stringify(config));
-  return () => Deno.writeTextFile(path, before);
+  await Deno.writeTextFile(path, change(before));
+  await check().finally(() => Deno.writeTextFile(path, before));
 }
 
 /** Exactly `part` is bad, with this exit code; its hints say what to do. */
@@ -40,7 +39,8 @@ async function isBad(world: LocalWorld, part: string, exit: number, hint: RegExp
 Deno.test("doctor finds a healthy provider healthy, and names what is broken", async (t) => {
   await using world = await startLocalWorld();
   await openProvider(world);
-  const keysPath = join(world.home("provider"), "keys.json");
+  const [keysPath, configPath, termsPath] = ["keys.json", "config.json", "terms.txt"]
+    .map((name) => join(world.home("provider"), name)) as [string, string, string];
 
   await t.step("all is well", async () => {
     const { code, findings } = await doctor(world);
@@ -53,27 +53,27 @@ Deno.test("doctor finds a healthy provider healthy, and names what is broken", a
   });
   await t.step("a key file that others can read", async () => {
     await Deno.chmod(keysPath, 0o644);
-    await isBad(world, "keys", 6, /chmod 600 .*keys\.json/);
-    await Deno.chmod(keysPath, 0o600);
+    await isBad(world, "keys", 6, /chmod 600 .*keys\.json/)
+      .finally(() => Deno.chmod(keysPath, 0o600));
   });
   await t.step("a price that the name does not say", async () => {
-    const undo = await configure(world, (provider) => provider.price = "2000");
-    await isBad(world, "name", 3, /its price is 0\.001, here 0\.002\n.*khachapuri register/);
-    await undo();
+    const dearer = (text: string) => text.replace('"price": "1000"', '"price": "2000"');
+    const says = /its price is 0\.001, here 0\.002\n.*khachapuri register/;
+    await whileChanged(configPath, dearer, () => isBad(world, "name", 3, says));
   });
   await t.step("terms that nobody agreed to", async () => {
-    const terms = join(world.home("provider"), "terms.txt");
-    const before = await Deno.readTextFile(terms);
-    await Deno.writeTextFile(terms, "everything is different\n");
-    await isBad(world, "name", 3, /its terms 0x[0-9a-f]{64} are not among the configured ones/);
-    await Deno.writeTextFile(terms, before);
+    const says = /its terms 0x[0-9a-f]{64} are not among the configured ones/;
+    const other = () => "everything is different\n";
+    await whileChanged(termsPath, other, () => isBad(world, "name", 3, says));
   });
   await t.step("an operator that may not settle", async () => {
     const coldKey = join(world.home("provider"), "provider-key.json");
     const { operator } = world.addresses;
-    await world.ask("provider", "operator", "remove", operator, "--keys", coldKey);
-    await isBad(world, "operator", 6, new RegExp(`khachapuri operator add ${operator}`));
-    await world.ask("provider", "operator", "add", operator, "--keys", coldKey);
+    const command = (action: string) =>
+      world.ask("provider", "operator", action, operator, "--keys", coldKey);
+    await command("remove");
+    await isBad(world, "operator", 6, new RegExp(`khachapuri operator add ${operator}`))
+      .finally(() => command("add"));
   });
   await t.step("a gateway that is gone", async () => {
     await world.gateway.stop();

@@ -96,6 +96,10 @@ async function answer(request: Request, store: Store, options: GatewayOptions): 
   const url = new URL(request.url);
   const content = /^\/ipfs\/([^/]+)$/.exec(url.pathname);
   if (content && (request.method === "GET" || request.method === "HEAD")) {
+    // The empty inline block, by which clients probe a gateway (trustless gateway spec).
+    if (content[1] === "bafkqaaa") {
+      return new Response("", { headers: { "content-type": "application/vnd.ipld.raw" } });
+    }
     return answerContent(parseCid(content[1]!), request, store, options);
   }
   if (!url.pathname.startsWith("/api/v0/")) return new Response("no such path\n", { status: 404 });
