@@ -62,6 +62,8 @@ interface Flight {
   maxFeePerGas: bigint;
   maxPriorityFeePerGas: bigint;
   sentAt: number;
+  /** Since when its nonce counts as used while no form of it has a receipt; null while it waits. */
+  usedSince: number | null;
   resolve(receipt: TransactionReceipt): void;
   reject(error: unknown): void;
   done: Promise<TransactionReceipt>;
@@ -80,6 +82,9 @@ const SCHEMA = `
     maxPriorityFeePerGas TEXT NOT NULL
   ) STRICT;
 `;
+
+/** A hole below our nonces up to this size is filled; beyond it the count that made it was a lie. */
+const HOLE_MAX = 64;
 
 /** A stuck transaction is replaced at 1.25 times its fee; nodes ask for at least 1.1. */
 const BUMP_NUMERATOR = 5n;
@@ -102,6 +107,7 @@ export function openOperator(options: OperatorOptions): Operator {
   let closed = false;
   let turn: Promise<unknown> = Promise.resolve();
   let nextNonce: number | null = null;
+  let holeSince: number | null = null;
 
   async function sign(flight: Flight): Promise<void> {
     const raw = await account.signTransaction({
@@ -148,27 +154,34 @@ export function openOperator(options: OperatorOptions): Operator {
     flight.resolve(receipt);
   }
 
-  /** The nonce was used by a transaction that is none of ours: this one can never be mined. */
-  function drop(flight: Flight): void {
+  /** This nonce will never be mined as ours. */
+  function drop(flight: Flight, why: string): void {
     flights.delete(flight.nonce);
     forget.run(flight.nonce);
     nextNonce = null;
-    log.error("operator nonce was used elsewhere", { nonce: flight.nonce });
+    log.error("operator transaction given up", { nonce: flight.nonce, why });
     flight.reject(
-      new KhachapuriError("chain_unavailable", "the operator's nonce was used elsewhere", {
+      new KhachapuriError("chain_unavailable", why, {
         hints: ["use the operator key on one provider only"],
       }),
     );
   }
 
+  /**
+   * Mined between two questions, or used by a transaction that is none of ours. A node may also
+   * count too far for a moment, and what we give up could still be mined: so not at once.
+   */
+  function lookAtUsed(flight: Flight): void {
+    flight.usedSince ??= now();
+    if (now() - flight.usedSince < bumpAfterMs) return;
+    drop(flight, "the operator's nonce was used elsewhere");
+  }
+
   async function look(flight: Flight, chainNonce: number): Promise<void> {
     const receipt = await receiptOf(flight);
     if (receipt) return await settleFlight(flight, receipt);
-    if (chainNonce > flight.nonce) {
-      // Mined between the two questions, or never to be mined: ask once more to know which.
-      const late = await receiptOf(flight);
-      return late ? await settleFlight(flight, late) : drop(flight);
-    }
+    if (chainNonce > flight.nonce) return lookAtUsed(flight);
+    flight.usedSince = null;
     if (now() - flight.sentAt >= bumpAfterMs) {
       flight.maxFeePerGas = flight.maxFeePerGas * BUMP_NUMERATOR / BUMP_DENOMINATOR + 1n;
       flight.maxPriorityFeePerGas =
@@ -179,12 +192,38 @@ export function openOperator(options: OperatorOptions): Operator {
     await broadcast(flight);
   }
 
+  /**
+   * Nothing of ours is mined while a nonce below it is free: a reorganised chain has lost one, or a
+   * node once counted too far. Once that has lasted, transfers of nothing to ourselves take the
+   * free ones.
+   */
+  async function closeHole(chainNonce: number): Promise<void> {
+    const lowest = Math.min(...flights.keys());
+    if (lowest <= chainNonce) return void (holeSince = null);
+    holeSince ??= now();
+    if (now() - holeSince < bumpAfterMs) return;
+    holeSince = null;
+    if (lowest - chainNonce > HOLE_MAX) {
+      for (const flight of [...flights.values()]) drop(flight, "the operator's nonce is far ahead");
+      return;
+    }
+    log.warn("filling the operator's free nonces", { from: chainNonce, below: lowest });
+    const call: Call = { to: account.address, data: "0x" };
+    const prepared = await prepare(client, account.address, call);
+    for (let nonce = chainNonce; nonce < lowest; nonce++) {
+      const filler = newFlight({ nonce, call, ...prepared }, now());
+      await sign(filler);
+      flights.set(nonce, filler);
+    }
+  }
+
   async function lookAtAll(): Promise<void> {
     try {
       const chainNonce = await client.getTransactionCount({
         address: account.address,
         blockTag: "latest",
       });
+      await closeHole(chainNonce);
       for (const flight of [...flights.values()]) await look(flight, chainNonce);
     } catch (error) {
       log.debug("looking for receipts again", { message: asChainError(error, endpoint).message });
@@ -202,14 +241,17 @@ export function openOperator(options: OperatorOptions): Operator {
     }, afterMs);
   }
 
+  /** What the node counts, and never a nonce that we have out: the node may lag behind. */
+  async function freeNonce(): Promise<number> {
+    const { address } = account;
+    const pending = await client.getTransactionCount({ address, blockTag: "pending" });
+    return Math.max(pending, ...[...flights.keys()].map((nonce) => nonce + 1));
+  }
+
   async function launch(wanted: ContractCall): Promise<Flight> {
     const call = encode(wanted);
     const prepared = await prepare(client, account.address, call);
-    nextNonce ??= await client.getTransactionCount({
-      address: account.address,
-      blockTag: "pending",
-    });
-    const flight = newFlight({ nonce: nextNonce, call, ...prepared }, now());
+    const flight = newFlight({ nonce: nextNonce ??= await freeNonce(), call, ...prepared }, now());
     await sign(flight);
     nextNonce += 1;
     flights.set(flight.nonce, flight);
@@ -254,7 +296,7 @@ function newFlight(plan: FlightPlan, sentAt: number): Flight {
   const { promise, resolve, reject } = Promise.withResolvers<TransactionReceipt>();
   // A flight of an earlier process has nobody waiting for it.
   promise.catch(() => {});
-  return { ...plan, signed: [], sentAt, done: promise, resolve, reject };
+  return { ...plan, signed: [], sentAt, usedSince: null, done: promise, resolve, reject };
 }
 
 /** Gas with room for state that changes before the block, and fees for two full blocks. */
