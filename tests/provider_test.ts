@@ -70,7 +70,10 @@ Deno.test("a deployment answers, and each answer costs its payer one credit", as
     assert.equal(response.status, 201);
     assert.equal(response.headers.get("x-method"), "POST");
     assert.equal(response.headers.get("payment-response"), null);
-    assert.match(text, /^args: -q -g -s -i -X POST .*--data-binary @- http:\/\/provider\.test\//);
+    assert.match(
+      text,
+      /^args: -q -g -s -S -i -X POST .*--data-binary @- http:\/\/provider\.test\//,
+    );
     assert.match(text, new RegExp(`${echo}/a/b\\?x=1\nbody: data$`));
     assert.equal(await spent(market, owner) - before, 1n);
   });
@@ -268,6 +271,14 @@ Deno.test("bad input is refused by name and costs nobody", async (t) => {
       providers: [{ ...spec.providers[0]!, terms }],
     });
     await refuses(market, market.call(cid), 403, "terms_refused");
+  });
+  await t.step("a program that asks for a network", async () => {
+    const cid = await market.deploy({
+      files: { main: HELLO },
+      fields: { egress: ["api.example.com:443"] },
+    });
+    const { message } = await refuses(market, market.call(cid), 422, "invalid_spec");
+    assert.match(message, /no network/);
   });
   await t.step("a payer address without proof", async () => {
     const call = market.call(hello, { headers: { payer: payer.address } });

@@ -34,7 +34,8 @@ const CURLS_OWN: ReadonlySet<string> = new Set(["host", "content-length", "expec
 
 /**
  * The program's arguments and environment for one request. Real curl accepts the arguments as they
- * stand: `-q -g` keep it from reading a config file and from expanding brackets in the URL, a HEAD
+ * stand: `-q -g` keep it from reading a config file and from expanding brackets in the URL, `-s -S`
+ * from drawing a progress meter but not from saying what went wrong, which is for the owner; a HEAD
  * is `-I`, and a header without a value is written `name;`. No part of a request can become an
  * option: each value is the argument of a flag, and the URL begins with its scheme.
  *
@@ -54,7 +55,7 @@ function mountPath({ base, mount }: ProgramRequest): string {
 function curlArguments(request: ProgramRequest): string[] {
   const { method, base, path, query, hasBody } = request;
   const isHead = method === "HEAD";
-  const args = ["-q", "-g", "-s", ...(isHead ? ["-I"] : ["-i", "-X", method])];
+  const args = ["-q", "-g", "-s", "-S", ...(isHead ? ["-I"] : ["-i", "-X", method])];
   for (const [name, value] of endToEnd(request.headers)) {
     if (!CURLS_OWN.has(name)) args.push("-H", value === "" ? `${name};` : `${name}: ${value}`);
   }

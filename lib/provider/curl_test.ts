@@ -36,6 +36,7 @@ Deno.test("a POST becomes the argument list of design and documentation", () => 
     "-q",
     "-g",
     "-s",
+    "-S",
     "-i",
     "-X",
     "POST",
@@ -52,6 +53,7 @@ Deno.test("without a body curl is not asked to read one", () => {
     "-q",
     "-g",
     "-s",
+    "-S",
     "-i",
     "-X",
     "GET",
@@ -61,7 +63,7 @@ Deno.test("without a body curl is not asked to read one", () => {
 
 Deno.test("a HEAD is -I, as -X HEAD would make curl wait for a body", () => {
   const { args } = invoke({ method: "HEAD", hasBody: true });
-  assert.deepEqual(args, ["-q", "-g", "-s", "-I", "https://provider.example/bafkcid/"]);
+  assert.deepEqual(args, ["-q", "-g", "-s", "-S", "-I", "https://provider.example/bafkcid/"]);
 });
 
 Deno.test("an empty header is written with a semicolon, as curl takes a bare colon for removal", () => {
@@ -175,7 +177,7 @@ Deno.test("no request can smuggle an option: a dash comes only from us", () => {
   const value = fc.string({ maxLength: 30 }).map((text) =>
     text.replace(/[^\x20-\x7e]/g, "-").trim()
   );
-  const options = new Set(["-q", "-g", "-s", "-i", "-I", "-X", "-H", "--data-binary"]);
+  const options = new Set(["-q", "-g", "-s", "-S", "-i", "-I", "-X", "-H", "--data-binary"]);
   fc.assert(fc.property(
     fc.constantFrom("GET", "POST", "HEAD", "-O", "M-SEARCH"),
     fc.dictionary(name, value),

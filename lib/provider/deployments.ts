@@ -117,6 +117,11 @@ async function load(
       hints: [`signed: ${entry.terms}`, "owner: read /terms and deploy again"],
     });
   }
+  if (spec.egress.length > 0) {
+    throw new KhachapuriError("invalid_spec", "programs have no network at this provider", {
+      hints: ["owner: deploy again without egress"],
+    });
+  }
   return { cid: text, spec, entry };
 }
 
