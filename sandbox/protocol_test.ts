@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  CAUSES,
+  CHUNK_BYTES_MAX,
+  createDecoder,
+  decodeExit,
+  decodeU32,
+  encodeCredit,
+  encodeFrame,
+  encodeSetup,
+  encodeStart,
+  EXIT_BYTES,
+  FRAME,
+  HEADER_BYTES,
+  START_BYTES_MAX,
+  STRINGS_MAX,
+} from "./protocol.ts";
+
+const unavailable = { code: "sandbox_unavailable" };
+const invalid = { code: "invalid_input" };
+
+Deno.test("frames survive being cut anywhere", () => {
+  const frame = fc.record({
+    type: fc.integer({ min: 0, max: 255 }),
+    run: fc.integer({ min: 0, max: 65_535 }),
+    payload: fc.uint8Array({ maxLength: 300 }),
+  });
+  fc.assert(fc.property(fc.array(frame), fc.array(fc.integer({ min: 1, max: 64 })), (all, cuts) => {
+    const bytes = Uint8Array.from(
+      all.flatMap(({ type, run, payload }) => [...encodeFrame(type, run, payload)]),
+    );
+    const decode = createDecoder();
+    const seen = [];
+    for (let at = 0, i = 0; at < bytes.length; i++) {
+      const size = cuts[i] ?? 1000;
+      seen.push(...decode(bytes.subarray(at, at + size)));
+      at += size;
+    }
+    assert.deepEqual(
+      seen.map(({ type, run, payload }) => ({ type, run, payload: [...payload] })),
+      all.map(({ type, run, payload }) => ({ type, run, payload: [...payload] })),
+    );
+  }));
+});
+
+Deno.test("a decoder takes no oversized frame and no reserved bits, and never hangs", () => {
+  const header = new Uint8Array(HEADER_BYTES);
+  new DataView(header.buffer).setUint32(0, CHUNK_BYTES_MAX + 1, true);
+  assert.throws(() => createDecoder()(header), unavailable);
+  assert.throws(() => createDecoder()(Uint8Array.of(0, 0, 0, 0, 17, 1, 0, 0)), unavailable);
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 2000 }), (bytes) => {
+    try {
+      createDecoder()(bytes);
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, "sandbox_unavailable");
+    }
+  }));
+});
+
+Deno.test("START carries argv and env as NUL-terminated strings", () => {
+  const frame = encodeStart(3, ["./main", "é"], ["A=1"]);
+  const view = new DataView(frame.buffer);
+  assert.equal(view.getUint32(0, true), frame.length - HEADER_BYTES);
+  assert.deepEqual([view.getUint8(4), view.getUint16(6, true)], [FRAME.start, 3]);
+  assert.deepEqual([view.getUint32(8, true), view.getUint32(12, true)], [2, 1]);
+  assert.equal(new TextDecoder().decode(frame.subarray(16)), "./main\0é\0A=1\0");
+});
+
+Deno.test("what cannot be passed is refused before it is sent", () => {
+  assert.throws(() => encodeStart(0, ["a\0b"], []), invalid);
+  assert.throws(() => encodeStart(0, ["a"], ["X=\0"]), invalid);
+  assert.throws(() => encodeStart(0, ["x".repeat(START_BYTES_MAX)], []), invalid);
+  assert.throws(() => encodeStart(0, ["a"], Array(STRINGS_MAX + 1).fill("A=1")), invalid);
+});
+
+Deno.test("SETUP has the layout that init reads", () => {
+  const frame = encodeSetup({
+    timeoutMs: 1,
+    tmpBytes: 2,
+    shmBytes: 3,
+    stdoutBytes: 4,
+    stderrBytes: 5,
+    rlimits: [[7, 256]],
+    filter: new Uint8Array(16).fill(9),
+  });
+  const words = new Uint32Array(frame.buffer.slice(HEADER_BYTES, HEADER_BYTES + 36 + 16));
+  assert.deepEqual([...words], [1, 1, 2, 3, 4, 0, 5, 1, 2, 7, 0, 256, 0]);
+  assert.equal(frame.length, HEADER_BYTES + 36 + 16 + 16);
+});
+
+Deno.test("EXIT reads back and refuses what it does not know", () => {
+  const payload = new Uint8Array(EXIT_BYTES);
+  const view = new DataView(payload.buffer);
+  [7 << 8, 0, CAUSES.indexOf("memory"), 0].forEach((n, i) => view.setUint32(i * 4, n, true));
+  [1500n, 4096n, 1n, 2n, 3n].forEach((n, i) => view.setBigUint64(16 + i * 8, n, true));
+  const exit = decodeExit(payload);
+  assert.deepEqual([exit.status, exit.cause, exit.cpuMs], [7 << 8, "memory", 1.5]);
+  assert.deepEqual([exit.peakBytes, exit.stdinBytes, exit.stderrBytes], [4096, 1, 3]);
+  assert.throws(() => decodeExit(payload.subarray(1)), unavailable);
+  view.setUint32(8, 99, true);
+  assert.throws(() => decodeExit(payload), unavailable);
+  assert.throws(() => decodeU32(new Uint8Array(3)), unavailable);
+  assert.equal(decodeU32(encodeCredit(0, 77).subarray(HEADER_BYTES)), 77);
+});

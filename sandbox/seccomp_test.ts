@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  ALLOW,
+  AUDIT_ARCH_X86_64,
+  encodeProgram,
+  errno,
+  type Instruction,
+  JUMP_ABOVE,
+  JUMP_ANY_BIT,
+  JUMP_EQUAL,
+  KILL_PROCESS,
+  LOAD,
+  RETURN,
+  seccompProgram,
+} from "./seccomp.ts";
+import { ALLOWED, CHECKED, REFUSED } from "./syscalls.ts";
+
+const PROGRAM = seccompProgram();
+const [EPERM, ENOSYS, EPROTONOSUPPORT, EAFNOSUPPORT] = [1, 38, 93, 97].map(errno);
+
+/** What the kernel's interpreter would return (Linux, kernel/seccomp.c, classic BPF). */
+function simulate(program: readonly Instruction[], data: DataView): number {
+  let accumulator = 0;
+  for (let at = 0;;) {
+    const { code, jt, jf, k } = program[at++] ?? assert.fail("fell off the end");
+    if (code === LOAD) accumulator = data.getUint32(k, true);
+    else if (code === RETURN) return k;
+    else if (code === JUMP_EQUAL) at += accumulator === k ? jt : jf;
+    else if (code === JUMP_ABOVE) at += accumulator > k ? jt : jf;
+    else if (code === JUMP_ANY_BIT) at += (accumulator & k) !== 0 ? jt : jf;
+    else assert.fail(`unknown instruction ${code}`);
+  }
+}
+
+/** struct seccomp_data */
+function call(number: number, args: readonly bigint[] = [], arch = AUDIT_ARCH_X86_64): DataView {
+  const data = new DataView(new ArrayBuffer(64));
+  data.setUint32(0, number, true);
+  data.setUint32(4, arch, true);
+  args.forEach((value, index) => data.setBigUint64(16 + 8 * index, value, true));
+  return data;
+}
+
+const verdict = (number: number, ...args: bigint[]) => simulate(PROGRAM, call(number, args));
+
+Deno.test("the system call numbers are those of the kernel's own header", async () => {
+  const header = await Deno.readTextFile("/usr/include/x86_64-linux-gnu/asm/unistd_64.h");
+  const numbers = new Map<string, number>();
+  for (const [, name, number] of header.matchAll(/^#define __NR_(\w+)\s+(\d+)$/gm)) {
+    numbers.set(name!, Number(number));
+  }
+  assert(numbers.size > 300);
+  const newest = Math.max(...numbers.values());
+  for (const [name, number] of Object.entries({ ...ALLOWED, ...REFUSED, ...CHECKED })) {
+    if (number <= newest) assert.equal(numbers.get(name), number, name);
+  }
+});
+
+Deno.test("no call stands in two lists", () => {
+  const all = [ALLOWED, REFUSED, CHECKED].flatMap((list) => Object.values(list));
+  assert.equal(new Set(all).size, all.length);
+});
+
+Deno.test("every call without a check gets its list's verdict, whatever its arguments", () => {
+  const allowed = new Set(Object.values(ALLOWED));
+  const refused = new Set(Object.values(REFUSED));
+  const checked = new Set<number>(Object.values(CHECKED));
+  const argument = fc.bigInt(0n, (1n << 64n) - 1n);
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 700 }), argument, argument, argument, (nr, a, b, c) => {
+      fc.pre(!checked.has(nr));
+      const want = allowed.has(nr) ? ALLOW : refused.has(nr) ? EPERM : ENOSYS;
+      assert.equal(verdict(nr, a, b, c), want);
+    }),
+    { numRuns: 20_000 },
+  );
+});
+
+Deno.test("a foreign architecture is killed and x32 does not exist", () => {
+  const I386 = 0x4000_0003;
+  for (let number = 0; number < 500; number++) {
+    assert.equal(simulate(PROGRAM, call(number, [], I386)), KILL_PROCESS);
+    assert.equal(simulate(PROGRAM, call(0x4000_0000 | number)), ENOSYS);
+  }
+  assert.equal(simulate(PROGRAM, call(0xffff_ffff)), ENOSYS);
+});
+
+Deno.test("sockets: local, internet and route queries only", () => {
+  const { socket, socketpair } = CHECKED;
+  const [TCP, UDP, SCTP, ICMP] = [6n, 17n, 132n, 1n];
+  assert.equal(verdict(socket, 1n, 1n, 0n), ALLOW);
+  for (const family of [2n, 10n]) {
+    for (const protocol of [0n, TCP, UDP]) {
+      assert.equal(verdict(socket, family, 1n, protocol), ALLOW);
+    }
+    for (const protocol of [SCTP, ICMP, 262n, 255n]) {
+      assert.equal(verdict(socket, family, 5n, protocol), EPROTONOSUPPORT);
+    }
+  }
+  assert.equal(verdict(socket, 16n, 3n, 0n), ALLOW);
+  assert.equal(verdict(socket, 16n, 3n, 12n), EPROTONOSUPPORT); // NETLINK_NETFILTER
+  const AF = { alg: 38n, vsock: 40n, packet: 17n, xdp: 44n, tipc: 30n, can: 29n, key: 15n };
+  for (const family of Object.values(AF)) {
+    assert.equal(verdict(socket, family, 3n, 0n), EAFNOSUPPORT);
+  }
+  assert.equal(verdict(socketpair, 1n, 1n, 0n), ALLOW);
+  assert.equal(verdict(socketpair, 2n, 1n, 0n), EAFNOSUPPORT);
+});
+
+Deno.test("the upper half of an argument hides nothing (CVE-2019-10063)", () => {
+  const high = 0xdead_beefn << 32n;
+  assert.equal(verdict(CHECKED.ioctl, 0n, 0x5412n), EPERM);
+  assert.equal(verdict(CHECKED.ioctl, 0n, 0x5412n | high), EPERM);
+  assert.equal(verdict(CHECKED.ioctl, 0n, 0x541cn | (1n << 32n)), EPERM);
+  assert.equal(verdict(CHECKED.ioctl, 0n, 0x541bn), ALLOW); // FIONREAD
+  assert.equal(verdict(CHECKED.socket, 38n | high, 3n, 0n), EAFNOSUPPORT);
+  assert.equal(verdict(CHECKED.socket, 1n | high, 1n, 0n), ALLOW);
+});
+
+Deno.test("threads and forks are allowed, new namespaces are not", () => {
+  const PTHREAD = 0x3d_0f00n;
+  assert.equal(verdict(CHECKED.clone, PTHREAD), ALLOW);
+  assert.equal(verdict(CHECKED.clone, 17n), ALLOW); // SIGCHLD: fork
+  for (const flag of [17, 25, 26, 27, 28, 29, 30]) {
+    assert.equal(verdict(CHECKED.clone, 17n | (1n << BigInt(flag))), EPERM, `bit ${flag}`);
+  }
+  assert.equal(verdict(435), ENOSYS); // clone3: libraries fall back to clone
+});
+
+Deno.test("pipes keep their size and personalities stay plain", () => {
+  assert.equal(verdict(CHECKED.fcntl, 0n, 1031n), EPERM);
+  assert.equal(verdict(CHECKED.fcntl, 0n, 1032n), ALLOW);
+  assert.equal(verdict(CHECKED.personality, 0xffff_ffffn), ALLOW);
+  assert.equal(verdict(CHECKED.personality, 0x40000n), EPERM); // ADDR_NO_RANDOMIZE
+});
+
+Deno.test("the program is small, its jumps stay inside, and it encodes to 8 bytes each", () => {
+  assert(PROGRAM.length < 400, String(PROGRAM.length));
+  PROGRAM.forEach(({ jt, jf }, at) => {
+    assert(jt < 256 && jf < 256);
+    assert(at + 1 + Math.max(jt, jf) <= PROGRAM.length);
+  });
+  assert.equal(PROGRAM.at(-1)!.code, RETURN);
+  const bytes = encodeProgram(PROGRAM);
+  assert.equal(bytes.length, PROGRAM.length * 8);
+  assert.deepEqual([...bytes.subarray(0, 8)], [0x20, 0, 0, 0, 4, 0, 0, 0]);
+});
