@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type Hex, type TransactionReceipt } from "viem";
+import type { Hex, TransactionReceipt } from "viem";
 import { anvilAccount } from "../../tests/world/anvil.ts";
 import { FAKE_ESCROW, type FakeChain, fakeChain, rpcError } from "../../tests/world/fake_chain.ts";
 import { escrowAbi } from "../chain/abi.ts";

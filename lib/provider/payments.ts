@@ -30,6 +30,7 @@ export interface Payments {
   ledger: Ledger;
   operator: Operator;
   settlement: Settlement;
+  follower: Follower;
   /** Settles what is due, then closes. */
   close(): Promise<void>;
 }
@@ -90,6 +91,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     ledger,
     operator,
     settlement,
+    follower,
     async close() {
       await follower.stop();
       await settlement.close();

@@ -17,8 +17,7 @@ import { escrowAbi } from "../../lib/chain/abi.ts";
 import type { Charge } from "../../lib/chain/escrow.ts";
 import { type Permit, recoverPermitSigner } from "../../lib/permit.ts";
 
-export const FAKE_ESCROW: Address = "0xE5c0E5C0e5C0e5C0e5C0E5c0E5C0e5c0e5C0E5C0"
-  .toLowerCase() as Address;
+export const FAKE_ESCROW = getAddress(`0x${"e5".repeat(20)}`);
 
 export interface FakeAllowance {
   pricePerCredit: bigint;
