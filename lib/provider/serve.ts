@@ -1,6 +1,6 @@
 /** Wires a provider from its configuration and listens. */
 import { join } from "node:path";
-import type { Hex } from "viem";
+import type { Hex, LocalAccount } from "viem";
 import { probeSandbox } from "../../sandbox/probe.ts";
 import type { SandboxHost } from "../../sandbox/sandbox.ts";
 import { connect } from "../chain/client.ts";
@@ -21,7 +21,7 @@ import { CACHE_BYTES_MAX, TERMS_BYTES_MAX } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { accountOf, readKeyFile, recipientOf } from "../spec/keys.ts";
 import { termsHash } from "../spec/terms.ts";
-import { type BillTerms } from "./bill.ts";
+import type { BillTerms } from "./bill.ts";
 import { createDeployments } from "./deployments.ts";
 import type { Offering } from "./page.ts";
 import { openPayments } from "./payments.ts";
@@ -49,6 +49,7 @@ export interface ServeOptions {
 const SANDBOX_IDLE_MS = 60_000;
 /** Sandboxes open at once. */
 const SANDBOXES_MAX = 256;
+
 /**
  * Starts a provider.
  * @throws KhachapuriError when the configuration, the keys, the chain, the operator's approval or
@@ -58,83 +59,87 @@ export async function startProvider(
   config: Config,
   options: ServeOptions,
 ): Promise<RunningProvider> {
+  const ground = await survey(config);
+  const { provider } = ground;
+  await using stack = new AsyncDisposableStack();
+  const handle = await openRoutes(config, ground, options, stack);
+  const server = await listen(config, provider, handle);
+  const owned = stack.move();
+  const { escrow } = ground.contracts;
+  options.log.info("serving", { url: server.url, name: provider.name, escrow });
+  return {
+    url: server.url,
+    async stop() {
+      await server.stop(options.graceMs ?? provider.sandbox.timeoutMs);
+      await owned.disposeAsync();
+    },
+  };
+}
+
+/** What a provider stands on, checked before anything is opened. */
+interface Ground {
+  provider: ProviderConfig;
+  state: StateDirs;
+  account: LocalAccount;
+  identities: readonly string[];
+  host: SandboxHost;
+  chain: Chain;
+  contracts: Contracts;
+  terms: ReadonlyMap<Hex, Uint8Array<ArrayBuffer>>;
+}
+
+async function survey(config: Config): Promise<Ground> {
   const provider = requireProvider(config);
-  const now = options.now ?? Date.now;
   const state = await prepareState(config, provider);
   const keysPath = resolveFromHome(config, provider.keyFile);
   const keys = await readKeyFile(keysPath);
   const account = accountOf(keys, keysPath);
-  const identities = keys.identities ?? [];
   const host = await sandboxHost(provider);
   const chain = await connectChain(config);
   const contracts = contractsFor(chain.chainId, config.contracts[String(chain.chainId)]);
-  const { escrow } = contracts;
   await assertOperator(chain, contracts, provider, account.address);
   const terms = await readTerms(config, provider);
+  const identities = keys.identities ?? [];
+  return { provider, state, account, identities, host, chain, contracts, terms };
+}
 
-  await using stack = new AsyncDisposableStack();
+/** Opens books, cache and sandboxes, to be closed with `stack`, and wires the routes on them. */
+async function openRoutes(
+  config: Config,
+  ground: Ground,
+  { log, now = Date.now }: ServeOptions,
+  stack: AsyncDisposableStack,
+): Promise<Handle> {
+  const { provider, state, account, identities, host, chain, contracts, terms } = ground;
+  const { escrow } = contracts;
+  const { timeoutMs, memoryMb, concurrency } = provider.sandbox;
+  const { address, price } = provider;
+  const us: BillTerms = { chainId: chain.chainId, escrow, provider: address, price };
   const payments = await openPayments({
-    chain,
-    escrow,
-    provider,
-    account,
+    ...{ chain, escrow, provider, account, log, now },
     dir: state.book,
-    log: options.log,
-    now,
   });
   stack.defer(() => payments.close());
   const registrations = openRegistrations(join(state.book, "deployments.db"), now);
   stack.defer(() => registrations.close());
   const fetcher = await openFetcher(config, state.cache);
   const programs = await openPrograms({ dir: state.programs, fetcher });
-  const { timeoutMs, memoryMb, concurrency } = provider.sandbox;
   const sandboxes = createSandboxes({
-    host,
-    programs,
-    timeoutMs,
-    memoryMb,
+    ...{ host, programs, timeoutMs, memoryMb },
     idleMs: SANDBOX_IDLE_MS,
     openMax: SANDBOXES_MAX,
   });
   stack.defer(() => sandboxes.close());
-
-  const us: BillTerms = {
-    chainId: chain.chainId,
-    escrow,
-    provider: provider.address,
-    price: provider.price,
-  };
-  const offering = await describe(chain, contracts, provider, identities, [...terms.keys()]);
-  const handle = createRoutes({
-    us,
+  const hashes = new Set(terms.keys());
+  return createRoutes({
+    ...{ us, terms, sandboxes, registrations, log, now },
     webDomain: new URL(provider.webDomain),
-    deployments: createDeployments({
-      fetcher,
-      identities,
-      terms: new Set(terms.keys()),
-      us,
-      registrations,
-    }),
+    deployments: createDeployments({ fetcher, identities, terms: hashes, us, registrations }),
     credits: payments.credits,
     slots: createSlots(concurrency, now),
-    sandboxes,
-    registrations,
-    offering,
-    terms,
+    offering: await describe(chain, contracts, provider, identities, [...hashes]),
     health: chainHealth(chain),
-    log: options.log,
-    now,
   });
-  const server = await listen(config, provider, handle);
-  const owned = stack.move();
-  options.log.info("serving", { url: server.url, name: provider.name, escrow });
-  return {
-    url: server.url,
-    async stop() {
-      await server.stop(options.graceMs ?? timeoutMs);
-      await owned.disposeAsync();
-    },
-  };
 }
 
 interface StateDirs {
