@@ -42,7 +42,9 @@ export function sizeComplaints(file: SourceFile): string[] {
   const lines = file.text.split("\n");
   const complaints: string[] = [];
   if (lines.length - 1 > FILE_LINES_MAX) complaints.push(`${file.path}: ${lines.length - 1} lines`);
-  for (const [index, line] of lines.entries()) {
+  for (const [index, text] of lines.entries()) {
+    // forge fmt does not count a final semicolon.
+    const line = file.path.endsWith(".sol") ? text.replace(/;$/, "") : text;
     // A URL, a test vector or a test's sentence can't be broken.
     const isUnbreakable =
       /https?:\/\/|[0-9a-zA-Z+/=]{64}|"[^"]{70,}"|^ *(?:Deno\.test|await t\.step)\(/

@@ -83,7 +83,7 @@ const SCHEMA = `
   ) STRICT;
 `;
 
-/** A hole below our nonces up to this size is filled; beyond it the count that made it was a lie. */
+/** A hole below our nonces up to this size is filled; beyond it the count behind it was a lie. */
 const HOLE_MAX = 64;
 
 /** A stuck transaction is replaced at 1.25 times its fee; nodes ask for at least 1.1. */
