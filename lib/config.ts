@@ -56,6 +56,17 @@ const providerShape = v.strictObject({
     }),
     {},
   ),
+  /** Relaying a payer's signed deposit at the operator's gas. */
+  onboarding: v.optional(
+    v.strictObject({
+      enabled: v.optional(v.boolean(), true),
+      /** The least that a deposit must allow this provider, USDC base units. */
+      minimum: v.optional(uintShape(128), "1000000"),
+      /** Deposits relayed in a minute. */
+      perMinute: v.optional(positive(10_000), 10),
+    }),
+    {},
+  ),
   sandbox: v.optional(
     v.strictObject({
       launcher: v.optional(v.picklist(["bwrap", "nsjail"]), "bwrap"),

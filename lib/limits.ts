@@ -126,3 +126,17 @@ export const NAME_BYTES_MAX = 255;
 export const CONTROL_BODY_BYTES_MAX = 16 * 1024;
 /** Lanes of one payer at one provider: each is memory, and a row of the next settlement. */
 export const PAYER_LANES_MAX = 1_024;
+/** How long an answer can be asked for again under its Idempotency-Key. */
+export const IDEMPOTENCY_WINDOW_MS = 24 * 60 * 60 * 1000;
+/** Largest answer that is kept for it. */
+export const IDEMPOTENCY_ANSWER_BYTES_MAX = 1024 * 1024;
+/** Answers kept for one payer: a stranger's disk is not for filling. */
+export const IDEMPOTENCY_PAYER_BYTES_MAX = 64 * 1024 * 1024;
+/** Length of a key; a UUID has 36. */
+export const IDEMPOTENCY_KEY_CHARACTERS_MAX = 255;
+/** Bodies that are held until they are whole, all callers together. */
+export const BUFFERED_BODY_BYTES_MAX = 128 * 1024 * 1024;
+/** An owner with fewer credits left runs low: time to allow more before calls are refused. */
+export const LOW_CREDITS = 100n;
+/** A deposit that a provider relays is mined within this time, or its call is refused. */
+export const DEPOSIT_TIMEOUT_MS = 60_000;

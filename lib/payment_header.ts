@@ -42,6 +42,8 @@ export interface CreditsOffer {
   maxTimeoutSeconds: number;
   /** Notice that a payer gives before its locked credits can leave. */
   thawingPeriodSeconds: number;
+  /** The least that a relayed deposit must allow, USDC base units; absent where none is relayed. */
+  depositMinimum?: bigint;
   /** Corrective 402 only: the lane asked about and what has been charged on it so far. */
   lane?: { id: Hex; cumulative: bigint };
 }
@@ -98,6 +100,7 @@ const offerShape = v.pipe(
       escrow: addressShape,
       pricePerCredit: uintShape(128),
       thawingPeriod: secondsShape,
+      depositMinimum: v.optional(uintShape(128)),
       lane: v.optional(hexShape(32)),
       cumulative: v.optional(uintShape(128)),
     }),
@@ -110,6 +113,7 @@ const offerShape = v.pipe(
     pricePerCredit: extra.pricePerCredit,
     maxTimeoutSeconds,
     thawingPeriodSeconds: extra.thawingPeriod,
+    ...(extra.depositMinimum === undefined ? {} : { depositMinimum: extra.depositMinimum }),
     ...(extra.lane === undefined || extra.cumulative === undefined
       ? {}
       : { lane: { id: extra.lane, cumulative: extra.cumulative } }),
@@ -149,6 +153,9 @@ export function offerToJson(offer: CreditsOffer) {
       thawingPeriod: offer.thawingPeriodSeconds,
       name,
       version,
+      ...(offer.depositMinimum === undefined
+        ? {}
+        : { depositMinimum: String(offer.depositMinimum) }),
       ...(offer.lane ? { lane: offer.lane.id, cumulative: String(offer.lane.cumulative) } : {}),
     },
   };
@@ -321,7 +328,16 @@ function malformed(what: string, why: string): KhachapuriError {
   return new KhachapuriError("invalid_input", `${what}: ${why}`);
 }
 
-function depositToJson(deposit: DepositAuthorization): v.InferInput<typeof depositShape> {
+/**
+ * Reads the JSON form of a signed deposit.
+ * @throws KhachapuriError `invalid_input`
+ */
+export function depositFromJson(value: unknown): DepositAuthorization {
+  return parseShape(depositShape, value, "deposit", "invalid_input");
+}
+
+/** The JSON form; bigints as decimal strings. */
+export function depositToJson(deposit: DepositAuthorization): v.InferInput<typeof depositShape> {
   return {
     amount: String(deposit.amount),
     validAfter: String(deposit.validAfter),

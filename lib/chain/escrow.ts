@@ -246,12 +246,21 @@ export async function depositAndAllow(
   provider: Address,
   signed: DepositAuthorization,
 ): Promise<TransactionReceipt> {
+  const args = depositAndAllowArguments(payer, provider, signed);
+  return await chain.send(account, call(escrow, "depositAndAllow", args));
+}
+
+/** The arguments of `depositAndAllow` in their order. */
+export function depositAndAllowArguments(
+  payer: Address,
+  provider: Address,
+  signed: DepositAuthorization,
+): readonly unknown[] {
   const { amount, validAfter, validBefore, pricePerCredit, credits, signer, salt, signature } =
     signed;
   const money = [payer, amount, validAfter, validBefore];
   const allowance = [provider, pricePerCredit, credits, signer];
-  const args = [...money, ...allowance, salt, signature];
-  return await chain.send(account, call(escrow, "depositAndAllow", args));
+  return [...money, ...allowance, salt, signature];
 }
 
 /**

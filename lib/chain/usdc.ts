@@ -1,5 +1,5 @@
 /** USDC: amounts as people write them, balances, and EIP-3009 signatures. */
-import type { Address, Hex, LocalAccount } from "viem";
+import { type Address, type Hex, type LocalAccount, recoverTypedDataAddress } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { usdcAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
@@ -100,4 +100,23 @@ export async function signReceiveAuthorization(
     primaryType: "ReceiveWithAuthorization",
     message: { ...authorization },
   });
+}
+
+/** Who signed an EIP-3009 authorisation; null when the bytes are no signature. */
+export async function recoverReceiveAuthorization(
+  domain: UsdcDomain,
+  authorization: ReceiveAuthorization,
+  signature: Hex,
+): Promise<Address | null> {
+  try {
+    return await recoverTypedDataAddress({
+      domain,
+      types: RECEIVE_TYPES,
+      primaryType: "ReceiveWithAuthorization",
+      message: { ...authorization },
+      signature,
+    });
+  } catch {
+    return null;
+  }
 }

@@ -3,36 +3,52 @@
  * comes before the credit; once the program has started, its run costs one credit unless the
  * failure is ours.
  */
-import type { Run, RunRecord } from "../../sandbox/sandbox.ts";
+import type { Hex } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import {
   REQUEST_BODY_BYTES_MAX,
   REQUEST_HEADER_BYTES_MAX,
   REQUEST_TARGET_BYTES_MAX,
 } from "../limits.ts";
-import type { Log } from "../log.ts";
-import { PAYMENT_RESPONSE_HEADER, paymentResponse, toHeader } from "../payment_header.ts";
-import { type Bill, billOf, type BillTerms } from "./bill.ts";
+import { UINT128_MAX } from "../permit.ts";
+import { type AnswerParts, respond, type Running } from "./answer.ts";
+import { type Bill, billOf } from "./bill.ts";
 import type { Credits, Reservation } from "./credits.ts";
 import { curlInvocation } from "./curl.ts";
 import type { Deployment, Deployments } from "./deployments.ts";
-import type { Outcome } from "./journal.ts";
-import { isolate, type Target } from "./origin.ts";
-import type { Registrations } from "./registrations.ts";
-import { type ProgramResponse, readResponse } from "./response_head.ts";
+import {
+  type Claim,
+  fingerprintOf,
+  type Idempotency,
+  REPLAYED_HEADER,
+  type RequestKey,
+  requestKey,
+  type StoredAnswer,
+} from "./idempotency.ts";
+import type { OwnerCredits } from "./owner_credits.ts";
+import type { Onboarding } from "./onboarding.ts";
+import type { Target } from "./origin.ts";
+import {
+  bodyTooLarge,
+  hungUp,
+  meterBody,
+  type ReadBody,
+  type RequestBody,
+} from "./request_body.ts";
 import type { Lease, Sandboxes } from "./sandboxes.ts";
 import type { Slot, Slots } from "./slots.ts";
 
-export interface CallParts {
-  us: BillTerms;
+export interface CallParts extends AnswerParts {
   /** What callers know us by, e.g. `https://provider.example`. */
   webDomain: URL;
   deployments: Deployments;
   credits: Credits;
+  ownerCredits: OwnerCredits;
+  onboarding: Onboarding;
+  idempotency: Idempotency;
+  readBody: ReadBody;
   slots: Slots;
   sandboxes: Sandboxes;
-  registrations: Registrations;
-  log: Log;
   now: () => number;
 }
 
@@ -42,24 +58,29 @@ export interface Caller {
 
 type DeploymentTarget = Extract<Target, { form: "path" | "host" }>;
 
-/** A run in progress and what must happen when it ends. */
-interface Running {
+/** A call as it arrived. */
+interface Call {
+  target: DeploymentTarget;
+  request: Request;
+  caller: Caller;
   deployment: Deployment;
   bill: Bill;
-  method: string;
-  startedAt: number;
-  run: Run;
-  abort: AbortController;
-  reservation: Reservation;
-  /** Gives back slot and sandbox. */
-  leave(): void;
-  body: MeteredBody;
 }
+
+/** How it is to be run, beyond the plain case. */
+interface Manner {
+  deposited: Hex | null;
+  /** The body, when it was read before. */
+  body: RequestBody | null;
+  claim: Claim | null;
+}
+
+const PLAIN: Manner = { deposited: null, body: null, claim: null };
 
 /**
  * Answers a call to a deployment.
- * @throws KhachapuriError for everything that is not the program's answer; nobody was charged
- * unless the error's code is one of `program_failed`, `program_timeout`, `program_limit`
+ * @throws KhachapuriError for everything that is not the program's answer or failure; nobody was
+ * charged
  */
 export async function handleCall(
   parts: CallParts,
@@ -70,50 +91,122 @@ export async function handleCall(
   assertSizes(request);
   const deployment = await parts.deployments.get(target.cid);
   const bill = billOf(parts.us, deployment, request.headers);
-  await parts.credits.assertPayable(bill);
+  const call = { target, request, caller, deployment, bill };
+  if (bill.source === "owner") {
+    await parts.credits.assertPayable(bill);
+    return await runOnce(parts, call, PLAIN);
+  }
+  assertCallersLane(parts, bill);
+  const key = requestKey(request.headers, bill);
+  if (key) return await answerOnce(parts, call, key);
+  return await runOnce(parts, call, { ...PLAIN, deposited: await admit(parts, bill) });
+}
+
+/**
+ * Other providers of a deployment read its owner's permits. They may not pay with them: not on a
+ * lane that a deployment counts on, and not with the owner's unlimited kind.
+ */
+function assertCallersLane({ registrations }: CallParts, { permit }: Bill): void {
+  const isOwners = registrations.isDeploymentLane(permit.payer, permit.lane);
+  if (!isOwners && permit.credits < UINT128_MAX) return;
+  throw new KhachapuriError("payment_required", "this is a deployment's permit, not a caller's", {
+    hints: ["sign a permit for a number of credits on a lane of your own"],
+  });
+}
+
+/**
+ * The payer can pay, if need be with the deposit that the call brings along.
+ * @returns the deposit's transaction when one was mined for this call
+ */
+async function admit({ credits, onboarding }: CallParts, bill: Bill): Promise<Hex | null> {
+  const { payer, deposit } = bill;
+  if (deposit === null) {
+    await credits.assertPayable(bill);
+    return null;
+  }
+  try {
+    await credits.assertPayable(bill);
+    return null;
+  } catch (error) {
+    if (!(error instanceof KhachapuriError) || error.code !== "payment_required") throw error;
+    const transaction = await onboarding.relay(payer, deposit);
+    await credits.assertPayable(bill);
+    return transaction;
+  }
+}
+
+/** Under a key the same request is charged once, however often it is sent. */
+async function answerOnce(parts: CallParts, call: Call, key: RequestKey): Promise<Response> {
+  const { request, bill, target } = call;
+  const { idempotency, credits } = parts;
+  // The answer is the payer's alone, and its permit may well be used up by now.
+  const isKnown = idempotency.isKnown(key);
+  if (isKnown) await credits.assertSigned(bill);
+  const deposited = isKnown ? null : await admit(parts, bill);
+  const body = await parts.readBody(request.body);
+  let claim: Claim | null = null;
+  try {
+    const path = target.path + new URL(request.url).search;
+    const taken = idempotency.take(key, fingerprintOf(request, path, body.sha256));
+    if ("stored" in taken) return replay(taken.stored);
+    claim = taken.claim;
+    if (isKnown) await credits.assertPayable(bill);
+    return await runOnce(parts, call, { deposited, body, claim });
+  } catch (error) {
+    claim?.end();
+    throw error;
+  } finally {
+    body.free();
+  }
+}
+
+function replay({ status, headers, body }: StoredAnswer): Response {
+  const fields = new Headers(headers);
+  fields.set(REPLAYED_HEADER, "true");
+  return new Response(body.length === 0 ? null : body, { status, headers: fields });
+}
+
+async function runOnce(parts: CallParts, call: Call, manner: Manner): Promise<Response> {
+  const { deployment, bill, target, request } = call;
   const slot = parts.slots.take(deployment, bill);
   let running: Running;
   try {
-    running = await start(parts, target, request, caller, { deployment, bill, slot });
+    running = await start(parts, call, manner, slot);
   } catch (error) {
     slot.undo();
     throw error;
   }
-  return await respond(parts, target, request, running);
-}
-
-interface Admitted {
-  deployment: Deployment;
-  bill: Bill;
-  slot: Slot;
+  return await respond(parts, target.form, request, running);
 }
 
 /** Program and sandbox ready first, then the credit, then the run: our failures cost nothing. */
-async function start(
-  parts: CallParts,
-  target: DeploymentTarget,
-  request: Request,
-  caller: Caller,
-  { deployment, bill, slot }: Admitted,
-): Promise<Running> {
+async function start(parts: CallParts, call: Call, manner: Manner, slot: Slot): Promise<Running> {
+  const { deployment, bill, request } = call;
   const lease = await parts.sandboxes.acquire(deployment);
   let reservation: Reservation | null = null;
   try {
+    // Looked at before the credit is taken, as `--settle each` takes it on chain, and after.
+    if (request.signal.aborted) throw hungUp();
     reservation = await parts.credits.reserve(bill);
     parts.registrations.add(deployment);
     if (request.signal.aborted) throw hungUp();
     const abort = new AbortController();
-    request.signal.addEventListener("abort", () => abort.abort(), { once: true });
-    const body = meter(request, abort);
+    // An answer that can be asked for again is finished without its caller.
+    if (!manner.claim) {
+      request.signal.addEventListener("abort", () => abort.abort(), { once: true });
+    }
+    const isHashed = bill.source === "caller";
+    const body = manner.body ?? meterBody(request.body, isHashed, () => abort.abort());
     const run = await lease.sandbox.run({
-      ...invocation(parts, target, request, caller, deployment),
+      ...invocation(parts, call),
       stdin: body.stream,
       signal: abort.signal,
     });
-    const method = request.method;
+    if (bill.source === "owner") parts.ownerCredits.note(bill, reservation.standing());
     const leave = leaver(slot, lease);
     const startedAt = parts.now();
-    return { deployment, bill, method, startedAt, run, abort, reservation, leave, body };
+    const { claim, deposited } = manner;
+    return { deployment, bill, startedAt, run, abort, reservation, body, claim, deposited, leave };
   } catch (error) {
     lease.release();
     await reservation?.release(error instanceof KhachapuriError ? error.code : "internal");
@@ -128,13 +221,7 @@ function leaver(slot: Slot, lease: Lease): () => void {
   };
 }
 
-function invocation(
-  { webDomain }: CallParts,
-  target: DeploymentTarget,
-  request: Request,
-  caller: Caller,
-  deployment: Deployment,
-) {
+function invocation({ webDomain }: CallParts, { target, request, caller, deployment }: Call) {
   const { spec, cid } = deployment;
   const { search } = new URL(request.url);
   const base = new URL(webDomain);
@@ -157,192 +244,6 @@ function invocation(
   };
 }
 
-async function respond(
-  parts: CallParts,
-  target: DeploymentTarget,
-  request: Request,
-  running: Running,
-): Promise<Response> {
-  const conclude = concludeOnce(parts, running);
-  let answer: ProgramResponse;
-  let first: Uint8Array | null;
-  const reader = await readResponse(running.run.stdout, running.deployment.spec.interface)
-    .then(async (parsed) => {
-      answer = parsed;
-      const reader = parsed.body.getReader();
-      first = (await reader.read()).value ?? null;
-      // A program whose input was cut off may still say something: that is no answer.
-      if (running.body.overflow) throw running.body.overflow;
-      await assertAnswered(running, parsed, first);
-      return reader;
-    })
-    .catch(async (error) => {
-      running.abort.abort();
-      await conclude(0);
-      throw running.body.overflow ?? error;
-    });
-  const headers = isolate(target.form, answer!.headers);
-  headers.set("cache-control", headers.get("cache-control") ?? "no-store");
-  notice(headers, parts, running);
-  const { status } = answer!;
-  const stream = relay(reader, first!, running, () => conclude(status));
-  if (request.method === "HEAD" || status === 204 || status === 205 || status === 304) {
-    await drain(stream);
-    return new Response(null, { status, headers });
-  }
-  return new Response(stream, { status, headers });
-}
-
-/** A program that printed nothing and failed has not answered; what it printed is its answer. */
-async function assertAnswered(
-  { run }: Running,
-  answer: ProgramResponse,
-  first: Uint8Array | null,
-): Promise<void> {
-  if (answer.hasHead || first !== null) return;
-  const record = await run.record;
-  if (record.limit === null && record.exit === 0) return;
-  throw failureOf(record);
-}
-
-/** The program's output, chunk by chunk; the charge is on disk before the stream closes. */
-function relay(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  first: Uint8Array | null,
-  running: Running,
-  conclude: () => Promise<void>,
-): ReadableStream<Uint8Array> {
-  let next = first;
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const chunk = next ?? (await reader.read()).value;
-        next = null;
-        if (chunk) return controller.enqueue(chunk);
-        await conclude();
-        controller.close();
-      } catch (error) {
-        await conclude();
-        controller.error(error);
-      }
-    },
-    async cancel() {
-      running.abort.abort();
-      await reader.cancel().catch(() => {});
-      await conclude();
-    },
-  }, { highWaterMark: 0 });
-}
-
-/** Ends a run's accounts exactly once: charge or release, log, slot and sandbox back. */
-function concludeOnce(parts: CallParts, running: Running): (status: number) => Promise<void> {
-  let concluded: Promise<void> | null = null;
-  async function conclude(status: number): Promise<void> {
-    const record = await running.run.record.catch(async (error) => {
-      // The sandbox failed, not the program.
-      running.leave();
-      await running.reservation.release("sandbox_unavailable");
-      throw error;
-    });
-    running.leave();
-    logRun(parts, running, record, status);
-    const ours = ourFault(running, record, status);
-    if (ours) await running.reservation.release(ours);
-    else await running.reservation.charge(outcomeOf(record));
-  }
-  return (status) => concluded ??= conclude(status);
-}
-
-/** Why a started run costs nothing; null when it is to be charged. */
-function ourFault(running: Running, record: RunRecord, status: number): string | null {
-  // Killed, and not because the caller went away: the provider is shutting down.
-  if (record.limit === "aborted" && !running.abort.signal.aborted) return "shutdown";
-  // Nothing has been answered yet: the caller gets a 413 in place of an answer.
-  if (running.body.overflow && status === 0) return "body_too_large";
-  return null;
-}
-
-function outcomeOf(record: RunRecord): Outcome {
-  if (record.limit === "timeout") return "timeout";
-  if (record.limit === "aborted") return "aborted";
-  if (record.limit !== null) return "limit";
-  return record.exit === 0 ? "answered" : "failed";
-}
-
-function failureOf(record: RunRecord): KhachapuriError {
-  if (record.limit === "timeout") {
-    return new KhachapuriError("program_timeout", `the program took over ${record.wallMs} ms`);
-  }
-  if (record.limit !== null) {
-    return new KhachapuriError("program_limit", `the program hit its ${record.limit} limit`, {
-      data: { limit: record.limit },
-    });
-  }
-  const how = record.signal ? `was ended by ${record.signal}` : `exited with ${record.exit}`;
-  return new KhachapuriError("program_failed", `the program ${how} and printed nothing`, {
-    hints: ["its owner finds what it wrote to stderr with `khachapuri logs CID`"],
-  });
-}
-
-function logRun(parts: CallParts, running: Running, record: RunRecord, status: number): void {
-  const { deployment, method } = running;
-  const { exit, signal, limit, wallMs } = record;
-  const stderr = new TextDecoder().decode(record.stderr);
-  const at = running.startedAt;
-  parts.registrations.log(deployment.cid, {
-    at,
-    method,
-    status,
-    exit,
-    signal,
-    limit,
-    wallMs,
-    stderr,
-  });
-  parts.log.debug("run ended", { cid: deployment.cid, status, exit, signal, limit, wallMs });
-}
-
-/** An owner's balance is nobody else's business: only a caller that pays itself is told. */
-function notice(headers: Headers, { us }: CallParts, { bill, reservation }: Running): void {
-  if (bill.source !== "caller") return;
-  const { payer } = bill;
-  const charged = { chainId: us.chainId, payer, ...reservation.standing() };
-  headers.set(PAYMENT_RESPONSE_HEADER, toHeader(paymentResponse(charged)));
-}
-
-async function drain(stream: ReadableStream<Uint8Array>): Promise<void> {
-  for await (const _ of stream) { /* the caller wants the head only */ }
-}
-
-interface MeteredBody {
-  readonly stream: ReadableStream<Uint8Array> | null;
-  /** Set once more than the limit has come in. */
-  readonly overflow: KhachapuriError | null;
-}
-
-/** Bounds a body that does not say its length; the run ends with it. */
-function meter(request: Request, abort: AbortController): MeteredBody {
-  let overflow: KhachapuriError | null = null;
-  let bytes = 0;
-  const counted = request.body?.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        bytes += chunk.length;
-        if (bytes <= REQUEST_BODY_BYTES_MAX) return controller.enqueue(chunk);
-        overflow = bodyTooLarge();
-        abort.abort();
-        controller.error(overflow);
-      },
-    }),
-  );
-  return {
-    stream: counted ?? null,
-    get overflow() {
-      return overflow;
-    },
-  };
-}
-
 /** @throws KhachapuriError `body_too_large`, `headers_too_large`, `invalid_input` */
 function assertSizes({ headers, url }: Request): void {
   let bytes = 0;
@@ -356,13 +257,4 @@ function assertSizes({ headers, url }: Request): void {
     throw new KhachapuriError("headers_too_large", limit);
   }
   if (Number(headers.get("content-length") ?? 0) > REQUEST_BODY_BYTES_MAX) throw bodyTooLarge();
-}
-
-function bodyTooLarge(): KhachapuriError {
-  const limit = `a request body has at most ${REQUEST_BODY_BYTES_MAX} bytes`;
-  return new KhachapuriError("body_too_large", limit, { data: { limit: REQUEST_BODY_BYTES_MAX } });
-}
-
-function hungUp(): KhachapuriError {
-  return new KhachapuriError("invalid_input", "the caller hung up before the program started");
 }

@@ -14,7 +14,7 @@ import {
 import { formatUsdc } from "../chain/usdc.ts";
 import { PAYER_LANES_MAX } from "../limits.ts";
 import type { Bill } from "./bill.ts";
-import { type Entry, type Lane, type Outcome, prepaid } from "./journal.ts";
+import { type Entry, type Lane, type Outcome, prepaid, type RunFacts } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Payers, PayerView } from "./payers.ts";
 
@@ -27,7 +27,10 @@ export interface Standing {
 
 /** One credit, held on disk until the run has ended. Ending it twice is an error. */
 export interface Reservation {
-  charge(outcome: Outcome): Promise<Standing>;
+  /** The number that the ledger knows it by. */
+  readonly id: number;
+  /** @param facts for the receipt, where there will be one */
+  charge(outcome: Outcome, facts?: Omit<RunFacts, "cumulative">): Promise<Standing>;
   release(reason: string): Promise<void>;
   /** What the payer will have left once this credit is charged. */
   standing(): Standing;
@@ -204,9 +207,11 @@ async function hold(
   }
 
   return {
+    id: reservation,
     standing,
-    async charge(outcome) {
-      await ledger.append({ kind: "charge", payer, lane: id, reservation, outcome });
+    async charge(outcome, facts) {
+      const counted = facts ? { facts: { ...facts, cumulative: lane.charged + 1n } } : {};
+      await ledger.append({ kind: "charge", payer, lane: id, reservation, outcome, ...counted });
       onCharge?.();
       return { ...standing(), cumulativeCredits: lane.charged };
     },

@@ -25,6 +25,8 @@ export interface FollowerOptions {
 export interface Follower {
   /** Whether the chain has been heard of lately, so that silence means that nothing changed. */
   isCurrent(): boolean;
+  /** How long ago the chain was last heard of, ms; Infinity when never. */
+  ageMs(): number;
   /** Looks at the chain now. */
   poll(): Promise<void>;
   stop(): Promise<void>;
@@ -123,6 +125,7 @@ export function startFollower(options: FollowerOptions): Follower {
   poll().then(schedule);
   return {
     poll,
+    ageMs: () => now() - heardAt,
     isCurrent: () => now() - heardAt <= 3 * pollMs,
     async stop() {
       isStopped = true;

@@ -13,6 +13,9 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
+/** Fields about money and receipts, which only the provider and the caller exchange. */
+const OUR_PREFIXES = ["payment-", "x-payment", "khachapuri-"];
+
 /** RFC 9110 section 5.6.2. */
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
@@ -28,5 +31,6 @@ export function connectionOptions(connection: string | null): ReadonlySet<string
  */
 export function isEndToEnd(name: string, connection: ReadonlySet<string>): boolean {
   if (HOP_BY_HOP.has(name) || connection.has(name)) return false;
-  return name !== "payer" && !name.startsWith("payment-") && !name.startsWith("x-payment");
+  if (name === "payer" || name === "idempotency-replayed") return false;
+  return !OUR_PREFIXES.some((prefix) => name.startsWith(prefix));
 }

@@ -8,9 +8,21 @@
  */
 import type { Address, Hex } from "viem";
 import type { Permit } from "../permit.ts";
+import type { Outcome } from "../receipt.ts";
 
-/** Why a reservation ended as it did; part of the journal that `khachapuri ledger` prints. */
-export type Outcome = "answered" | "failed" | "timeout" | "limit" | "aborted";
+export type { Outcome };
+
+/** What a receipt will say of a charge, beyond what the reservation says. */
+export interface RunFacts {
+  /** The lane's count with this charge. */
+  cumulative: bigint;
+  /** sha256 of the request body; null when it had not arrived in full. */
+  requestHash: Hex | null;
+  responseHash: Hex;
+  /** Unix ms. */
+  startedAt: number;
+  durationMs: number;
+}
 
 export type Entry =
   | { kind: "open"; payer: Address; lane: Hex; credits: bigint }
@@ -23,7 +35,15 @@ export type Entry =
     deployment: string;
     price: bigint;
   }
-  | { kind: "charge"; payer: Address; lane: Hex; reservation: number; outcome: Outcome }
+  | {
+    kind: "charge";
+    payer: Address;
+    lane: Hex;
+    reservation: number;
+    outcome: Outcome;
+    /** Only where the payer called itself. */
+    facts?: RunFacts;
+  }
   | { kind: "release"; payer: Address; lane: Hex; reservation: number; reason: string }
   | {
     kind: "settle";

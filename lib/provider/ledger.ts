@@ -18,6 +18,7 @@ import {
   type Lane,
   laneOf,
   type Outcome,
+  type RunFacts,
 } from "./journal.ts";
 
 /** An entry as it was written: when, and in which order. */
@@ -28,6 +29,7 @@ export interface LedgerFilter {
   lane?: Hex;
   deployment?: string;
   since?: Date;
+  reservation?: number;
 }
 
 export interface Ledger {
@@ -44,6 +46,8 @@ export interface Ledger {
   nextReservation(): number;
   /** Applies the entries at once; resolves when they are on disk. */
   append(...entries: Entry[]): Promise<void>;
+  /** Whether a reservation ended in a charge that is on disk. */
+  wasCharged(reservation: number): boolean;
   /** Past entries, oldest first. */
   read(filter: LedgerFilter): Iterable<Recorded>;
   close(): Promise<void>;
@@ -63,6 +67,8 @@ const SCHEMA = `
     amount TEXT,
     detail TEXT
   ) STRICT;
+  CREATE INDEX IF NOT EXISTS journal_by_reservation ON journal (reservation)
+    WHERE reservation IS NOT NULL;
 `;
 
 /**
@@ -78,6 +84,9 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
     `INSERT INTO journal (at, kind, payer, lane, reservation, deployment, amount, detail)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
+  const charged = database.prepare(
+    "SELECT 1 FROM journal WHERE reservation = ? AND kind = 'charge'",
+  );
   const commit = groupCommit(database, insert, now);
   const ledger: Ledger = {
     lane: (payer, lane) => laneOf(book, payer, lane),
@@ -90,6 +99,7 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
       for (const entry of entries) apply(book, entry);
       return commit.add(entries);
     },
+    wasCharged: (reservation) => charged.get(reservation) !== undefined,
     read: (filter) => readJournal(database, filter),
     async close() {
       await commit.drain();
@@ -194,7 +204,7 @@ function toRow(entry: Entry, at: number): Row {
       return [at, kind, payer, lane, reservation, deployment, String(price), null];
     }
     case "charge":
-      return [at, kind, payer, lane, entry.reservation, null, null, entry.outcome];
+      return [at, kind, payer, lane, entry.reservation, null, null, chargeDetail(entry)];
     case "release":
       return [at, kind, payer, lane, entry.reservation, null, null, entry.reason];
     case "settle":
@@ -204,6 +214,23 @@ function toRow(entry: Entry, at: number): Row {
       return [at, kind, payer, lane, null, null, String(entry.credits), detail];
     }
   }
+}
+
+/** The outcome, and with it what a receipt will say. */
+function chargeDetail({ outcome, facts }: Extract<Entry, { kind: "charge" }>): string {
+  if (!facts) return outcome;
+  const { cumulative, requestHash, responseHash, startedAt, durationMs } = facts;
+  const row = [outcome, String(cumulative), requestHash, responseHash, startedAt, durationMs];
+  return JSON.stringify(row);
+}
+
+function chargeOf(detail: string): { outcome: Outcome; facts?: RunFacts } {
+  if (!detail.startsWith("[")) return { outcome: detail as Outcome };
+  const [outcome, cumulative, requestHash, responseHash, startedAt, durationMs] = JSON.parse(
+    detail,
+  );
+  const counts = { cumulative: BigInt(cumulative), startedAt, durationMs };
+  return { outcome, facts: { ...counts, requestHash, responseHash } };
 }
 
 function settleDetail({ block, transaction }: Extract<Entry, { kind: "settle" }>): string {
@@ -236,7 +263,7 @@ function entryOf(row: StoredRow): Entry {
     case "reserve":
       return { kind, payer, lane, reservation, deployment, price: BigInt(amount) };
     case "charge":
-      return { kind, payer, lane, reservation, outcome: detail as Outcome };
+      return { kind, payer, lane, reservation, ...chargeOf(detail!) };
     case "release":
       return { kind, payer, lane, reservation, reason: detail! };
     case "settle": {
@@ -260,6 +287,7 @@ function* readJournal(database: DatabaseSync, filter: LedgerFilter): Iterable<Re
   if (filter.payer) add("payer = ?", filter.payer);
   if (filter.lane) add("lane = ?", filter.lane);
   if (filter.since) add("at >= ?", filter.since.getTime());
+  if (filter.reservation !== undefined) add("reservation = ?", filter.reservation);
   if (filter.deployment) {
     add(
       "reservation IN (SELECT reservation FROM journal WHERE deployment = ?)",

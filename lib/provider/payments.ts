@@ -30,6 +30,7 @@ export interface Payments {
   ledger: Ledger;
   operator: Operator;
   settlement: Settlement;
+  payers: Payers;
   follower: Follower;
   /** Settles what is due, then closes. */
   close(): Promise<void>;
@@ -91,6 +92,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     ledger,
     operator,
     settlement,
+    payers,
     follower,
     async close() {
       await follower.stop();

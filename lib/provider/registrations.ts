@@ -5,6 +5,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
+import { deploymentLane } from "../permit.ts";
 import type { Spec } from "../spec/schema.ts";
 import type { Deployment } from "./deployments.ts";
 
@@ -31,6 +32,8 @@ export interface Registration {
 export interface Registrations {
   /** Remembers a deployment that somebody has paid for; what costs nothing leaves no trace. */
   add(deployment: Deployment): void;
+  /** Whether a payer's lane is one that a deployment of its own counts on. */
+  isDeploymentLane(payer: Address, lane: Hex): boolean;
   isStopped(spec: Spec): boolean;
   /** Durable when it returns; calls from then on get `stopped`. */
   stop(spec: Spec): void;
@@ -69,6 +72,10 @@ export function openRegistrations(path: string, now: () => number = Date.now): R
   for (const { owner, id } of database.prepare("SELECT owner, id FROM stops").all()) {
     stops.add(`${owner}:${id}`);
   }
+  const lanes = new Set<string>();
+  for (const { owner, id } of database.prepare("SELECT owner, id FROM deployments").all()) {
+    lanes.add(`${owner}:${deploymentLane(id as Hex)}`);
+  }
   const runs = createRunLog(database);
   const added = new Set<string>();
   const insert = database.prepare("INSERT OR IGNORE INTO deployments VALUES (?, ?, ?, ?)");
@@ -78,7 +85,9 @@ export function openRegistrations(path: string, now: () => number = Date.now): R
       if (added.size >= ADDED_MAX) added.clear();
       added.add(cid);
       insert.run(cid, spec.id, spec.owner, now());
+      lanes.add(`${spec.owner}:${deploymentLane(spec.id)}`);
     },
+    isDeploymentLane: (payer, lane) => lanes.has(`${payer}:${lane}`),
     // An id is its owner's word only: keyed by both, nobody can stop another's deployment.
     isStopped: (spec) => stops.has(`${spec.owner}:${spec.id}`),
     stop(spec) {

@@ -1,11 +1,13 @@
 /** Request → Response: the provider's own paths, and everything else to the deployments. */
 import type { CID } from "multiformats/cid";
-import type { Hex } from "viem";
+import * as v from "valibot";
+import type { Address, Hex } from "viem";
 import { formatCid, parseCid } from "../cid.ts";
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { CONTROL_BODY_BYTES_MAX } from "../limits.ts";
-import { PAYMENT_REQUIRED_HEADER, paymentRequired, toHeader } from "../payment_header.ts";
-import { parseJson } from "../shape.ts";
+import { depositFromJson } from "../payment_header.ts";
+import { receiptToJson } from "../receipt.ts";
+import { addressShape, parseJson, parseShape } from "../shape.ts";
 import {
   isOwnerRequestValid,
   type OwnerQuestion,
@@ -14,8 +16,13 @@ import {
 } from "../spec/owner_request.ts";
 import { isStopSigned, parseStopRequest } from "../spec/stop.ts";
 import { type Caller, type CallParts, handleCall } from "./call.ts";
+import { failureOf } from "./failure.ts";
+import type { Ledger } from "./ledger.ts";
+import { type Counter, type Metric, metricsText } from "./metrics.ts";
 import { refuseServiceWorker, targetOf } from "./origin.ts";
 import { type Offering, offeringHtml, offeringJson } from "./page.ts";
+import { RECEIPT_PREFIX } from "./receipts.ts";
+import type { Settlement } from "./settlement.ts";
 
 export interface RouteParts extends CallParts {
   offering: Offering;
@@ -23,14 +30,25 @@ export interface RouteParts extends CallParts {
   terms: ReadonlyMap<Hex, Uint8Array<ArrayBuffer>>;
   /** Whether new calls could be served now; the reason when not. */
   health(): Promise<string | null>;
+  /** Whose signature may ask for a settlement now. */
+  operator: Address;
+  settlement: Pick<Settlement, "settleNow">;
+  ledger: Pick<Ledger, "unsettled">;
+  responses: Counter;
+  metrics: readonly Metric[];
 }
+
+const onboardShape = v.strictObject({ payer: addressShape, deposit: v.unknown() });
 
 type Handler = (parts: RouteParts, request: Request, url: URL) => Promise<Response>;
 
 const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   "/": { GET: frontPage },
   "/healthz": { GET: health },
+  "/metrics": { GET: metrics },
   "/terms": { GET: terms },
+  "/onboard": { POST: onboard },
+  "/settle": { POST: settle },
   "/stop": { POST: stop },
   "/logs": { POST: logs },
   "/deployments": { POST: deployments },
@@ -39,11 +57,11 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
 /** The provider as one function; it never throws. */
 export function createRoutes(parts: RouteParts) {
   return async (request: Request, caller: Caller): Promise<Response> => {
-    try {
-      return await route(parts, request, caller);
-    } catch (thrown) {
-      return failure(parts, request, asKhachapuriError(thrown));
-    }
+    const response = await route(parts, request, caller).catch((thrown) =>
+      failure(parts, request, asKhachapuriError(thrown))
+    );
+    parts.responses.add({ status: String(response.status) });
+    return response;
   };
 }
 
@@ -55,7 +73,7 @@ async function route(parts: RouteParts, request: Request, caller: Caller): Promi
     refuseServiceWorker(target, request.headers);
     return await handleCall(parts, target, request, caller);
   }
-  const handlers = Object.hasOwn(ROUTES, target.path) ? ROUTES[target.path]! : null;
+  const handlers = handlersAt(target.path);
   if (!handlers) {
     throw new KhachapuriError("not_found", "there is nothing at this path", {
       hints: ["call a deployment at /{cid}", "see / for what this provider offers"],
@@ -66,6 +84,11 @@ async function route(parts: RouteParts, request: Request, caller: Caller): Promi
   if (handler) return await handler(parts, request, url);
   const allow = Object.keys(handlers).join(", ");
   throw new KhachapuriError("method_not_allowed", `this path takes ${allow}`, { data: { allow } });
+}
+
+function handlersAt(path: string): Readonly<Record<string, Handler>> | null {
+  if (path.startsWith(RECEIPT_PREFIX)) return { GET: receipt };
+  return Object.hasOwn(ROUTES, path) ? ROUTES[path]! : null;
 }
 
 function frontPage({ offering }: RouteParts, request: Request): Promise<Response> {
@@ -85,6 +108,35 @@ async function health(parts: RouteParts): Promise<Response> {
   const sandboxes = parts.sandboxes.open();
   if (trouble === null) return json({ ok: true, runs, sandboxes });
   return json({ ok: false, reason: trouble, runs, sandboxes }, 503);
+}
+
+function metrics(parts: RouteParts): Promise<Response> {
+  const headers = {
+    "content-type": "text/plain; version=0.0.4; charset=utf-8",
+    "cache-control": "no-store",
+  };
+  return Promise.resolve(new Response(metricsText(parts.metrics), { headers }));
+}
+
+/** Whoever has the address may see it: it was given to the caller alone. */
+async function receipt(parts: RouteParts, _request: Request, url: URL): Promise<Response> {
+  return json(receiptToJson(await parts.receipts.read(url.pathname)));
+}
+
+/** A payer's signed deposit and allowance, without a call. */
+async function onboard(parts: RouteParts, request: Request): Promise<Response> {
+  const body = await bodyJson(request);
+  const asked = parseShape(onboardShape, body, "request body", "invalid_input");
+  const transaction = await parts.onboarding.relay(asked.payer, depositFromJson(asked.deposit));
+  return json({ payer: asked.payer, transaction });
+}
+
+/** Settles what is due now; for the operator of this machine. */
+async function settle(parts: RouteParts, request: Request): Promise<Response> {
+  const { owner } = await ownerRequest(parts, request, "settle");
+  if (owner !== parts.operator && owner !== parts.us.provider) throw notOwner();
+  await parts.settlement.settleNow();
+  return json({ unsettled: String(parts.ledger.unsettled()) });
 }
 
 /** The newest terms, or by `?hash=0x…` any that the provider still stands by. */
@@ -173,24 +225,11 @@ async function boundedText(request: Request): Promise<string> {
   return await new Blob(chunks).text();
 }
 
-/** An error as its status and JSON; a 402 in the form of x402 version 2. */
 function failure(parts: RouteParts, request: Request, error: KhachapuriError): Response {
-  const headers = new Headers({ "content-type": "application/json" });
-  headers.set("cache-control", "no-store");
-  if (error.retryAfterSeconds !== undefined) {
-    headers.set("retry-after", String(Math.ceil(error.retryAfterSeconds)));
-  }
-  if (typeof error.data.allow === "string") headers.set("allow", error.data.allow);
-  if (error.code === "payment_required") {
-    const about = { url: new URL(request.url).pathname, error: error.shortMessage };
-    const required = paymentRequired([parts.offering.offer], about);
-    headers.set(PAYMENT_REQUIRED_HEADER, toHeader(required));
-  }
   if (error.code === "internal") parts.log.error("request failed", { error });
-  const body = error.code === "internal"
-    ? { error: "internal", message: "the provider failed" }
-    : error.toJSON();
-  return new Response(JSON.stringify(body, null, 2) + "\n", { status: error.status, headers });
+  const path = new URL(request.url).pathname;
+  const { status, headers, body } = failureOf(error, parts.offering.offer, path);
+  return new Response(body, { status, headers });
 }
 
 function json(value: unknown, status = 200): Response {

@@ -17,15 +17,22 @@ import type { Chain } from "../chain/client.ts";
 import { KhachapuriError } from "../errors.ts";
 import { openCache } from "../ipfs/cache.ts";
 import { createFetcher, type Fetcher } from "../ipfs/gateway.ts";
-import { CACHE_BYTES_MAX, TERMS_BYTES_MAX } from "../limits.ts";
+import { BUFFERED_BODY_BYTES_MAX, CACHE_BYTES_MAX, TERMS_BYTES_MAX } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { accountOf, readKeyFile, recipientOf } from "../spec/keys.ts";
 import { termsHash } from "../spec/terms.ts";
 import type { BillTerms } from "./bill.ts";
 import { createDeployments } from "./deployments.ts";
+import { createCounters, providerMetrics } from "./gauges.ts";
+import { openIdempotency } from "./idempotency.ts";
+import { LOCK_FILE, lockState } from "./lock.ts";
+import { createOnboarding } from "./onboarding.ts";
+import { createOwnerCredits } from "./owner_credits.ts";
 import type { Offering } from "./page.ts";
 import { openPayments } from "./payments.ts";
 import { openPrograms } from "./programs.ts";
+import { createReceipts, receiptSecret } from "./receipts.ts";
+import { createBodyReader } from "./request_body.ts";
 import { openRegistrations } from "./registrations.ts";
 import { createRoutes } from "./routes.ts";
 import { createSandboxes } from "./sandboxes.ts";
@@ -62,8 +69,11 @@ export async function startProvider(
   const ground = await survey(config);
   const { provider } = ground;
   await using stack = new AsyncDisposableStack();
+  const lock = await lockState(join(ground.state.book, LOCK_FILE));
+  stack.defer(() => lock.release());
   const handle = await openRoutes(config, ground, options, stack);
   const server = await listen(config, provider, handle);
+  await lock.announce(server.url);
   const owned = stack.move();
   const { escrow } = ground.contracts;
   options.log.info("serving", { url: server.url, name: provider.name, escrow });
@@ -113,7 +123,7 @@ async function openRoutes(
   const { provider, state, account, identities, host, chain, contracts, terms } = ground;
   const { escrow } = contracts;
   const { timeoutMs, memoryMb, concurrency } = provider.sandbox;
-  const { address, price } = provider;
+  const { address, price, onboarding: policy } = provider;
   const us: BillTerms = { chainId: chain.chainId, escrow, provider: address, price };
   const payments = await openPayments({
     ...{ chain, escrow, provider, account, log, now },
@@ -130,13 +140,28 @@ async function openRoutes(
     openMax: SANDBOXES_MAX,
   });
   stack.defer(() => sandboxes.close());
+  const { credits, ledger, operator, payers, settlement } = payments;
+  const idempotency = openIdempotency({
+    path: join(state.book, "answers.db"),
+    wasCharged: (reservation) => ledger.wasCharged(reservation),
+    now,
+  });
+  stack.defer(() => idempotency.close());
+  const secret = await receiptSecret(join(state.book, "receipts.key"));
+  const { usdc } = contracts;
+  const counters = createCounters();
+  const [slots, ownerCredits] = [createSlots(concurrency, now), createOwnerCredits()];
   const hashes = new Set(terms.keys());
   return createRoutes({
-    ...{ us, terms, sandboxes, registrations, log, now },
+    ...{ us, terms, sandboxes, registrations, log, now, credits, ledger, settlement, slots },
+    ...{ idempotency, ownerCredits, ...counters },
+    readBody: createBodyReader(BUFFERED_BODY_BYTES_MAX),
+    onboarding: createOnboarding({ chain, us, usdc, policy, operator, payers, log, now }),
+    receipts: createReceipts({ secret, ledger, us, operator: account }),
+    operator: account.address,
+    metrics: providerMetrics(counters, { payments, sandboxes, slots, ownerCredits }),
     webDomain: new URL(provider.webDomain),
     deployments: createDeployments({ fetcher, identities, terms: hashes, us, registrations }),
-    credits: payments.credits,
-    slots: createSlots(concurrency, now),
     offering: await describe(chain, contracts, provider, identities, [...hashes]),
     health: chainHealth(chain),
   });
@@ -238,6 +263,7 @@ async function describe(
       pricePerCredit: price,
       maxTimeoutSeconds: Math.ceil(timeoutMs / 1000),
       thawingPeriodSeconds: Number(thawing),
+      ...(provider.onboarding.enabled ? { depositMinimum: provider.onboarding.minimum } : {}),
     },
   };
 }

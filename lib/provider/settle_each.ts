@@ -24,21 +24,28 @@ export function createConsume(operator: Operator, escrow: Address): (bill: Bill)
       args: [price, permit],
       messages: ESCROW_MESSAGES,
     });
-    const receipt = await withinTime(sent).catch((error) => {
+    const receipt = await withinTime(sent, MINED_TIMEOUT_MS, unmined).catch((error) => {
       throw error.code === "chain_refused" ? refused(error) : error;
     });
     if (receipt.status !== "success") throw refused();
   };
 }
 
-/** The transaction goes on without the caller; what it takes is the lane's next call's. */
-async function withinTime<T>(work: Promise<T>): Promise<T> {
+/**
+ * Waits for a transaction as long as a caller can. It goes on without the caller.
+ * @throws what `late` makes when `timeoutMs` have passed
+ */
+export async function withinTime<T>(
+  work: Promise<T>,
+  timeoutMs: number,
+  late: () => KhachapuriError,
+): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unmined()), MINED_TIMEOUT_MS);
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), timeoutMs);
   });
   try {
-    return await Promise.race([work, late]);
+    return await Promise.race([work, timeout]);
   } finally {
     clearTimeout(timer);
   }

@@ -23,8 +23,11 @@ export const OWNER_REQUEST_TYPES = {
 export const OWNER_REQUEST_SECONDS = 300n;
 
 export interface OwnerQuestion {
-  /** "logs" of one deployment or the "deployments" of the owner. */
-  action: "logs" | "deployments";
+  /**
+   * "logs" of one deployment or the "deployments" of the owner; a provider's operator asks it to
+   * "settle" in the same form, as the owner of what it is due.
+   */
+  action: "logs" | "deployments" | "settle";
   /** The deployment's cid; empty for "deployments". */
   subject: string;
   owner: Address;

@@ -1,0 +1,151 @@
+/** The caller's body on its way to the program: bounded, and hashed where a receipt will name it. */
+import { createHash } from "node:crypto";
+import type { Hex } from "viem";
+import { KhachapuriError } from "../errors.ts";
+import { REQUEST_BODY_BYTES_MAX } from "../limits.ts";
+
+export interface RequestBody {
+  readonly stream: ReadableStream<Uint8Array> | null;
+  /** Set once more than the limit has come in. */
+  readonly overflow: KhachapuriError | null;
+  /**
+   * sha256 of the whole body, what the program left unread included; null when the rest does not
+   * come in time, or when nobody asked for a hash.
+   */
+  hash(): Promise<Hex | null>;
+}
+
+/** How long an answer waits for the rest of a body that its program did not read, ms. */
+const REST_TIMEOUT_MS = 1_000;
+
+/**
+ * Meters a body that may not say its length.
+ * @param onOverflow called when more than the limit has come in
+ */
+export function meterBody(
+  body: ReadableStream<Uint8Array> | null,
+  isHashed: boolean,
+  onOverflow: () => void,
+): RequestBody {
+  const reader = body?.getReader() ?? null;
+  const digest = isHashed ? createHash("sha256") : null;
+  let overflow: KhachapuriError | null = null;
+  let bytes = 0;
+  let isWhole = reader === null;
+
+  async function next(): Promise<Uint8Array | null> {
+    const { value } = await reader!.read();
+    if (!value) {
+      isWhole = true;
+      return null;
+    }
+    bytes += value.length;
+    if (bytes > REQUEST_BODY_BYTES_MAX) {
+      overflow = bodyTooLarge();
+      onOverflow();
+      reader!.cancel().catch(() => {});
+      throw overflow;
+    }
+    digest?.update(value);
+    return value;
+  }
+
+  async function readRest(): Promise<void> {
+    while (!isWhole && await next() !== null);
+  }
+
+  return {
+    stream: reader && new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const chunk = await next();
+        if (chunk) controller.enqueue(chunk);
+        else controller.close();
+      },
+      // A program that reads no more leaves the rest to the hash.
+      cancel: () => digest ? undefined : reader.cancel(),
+    }, { highWaterMark: 0 }),
+    get overflow() {
+      return overflow;
+    },
+    async hash() {
+      if (!digest) return null;
+      if (!isWhole) await withinTime(readRest().catch(() => {}));
+      if (isWhole) return `0x${digest.digest("hex")}`;
+      reader!.cancel().catch(() => {});
+      return null;
+    },
+  };
+}
+
+async function withinTime(work: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, REST_TIMEOUT_MS));
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}
+
+/** A body that has arrived: the program gets it whole, or it does not start. */
+export interface WholeBody extends RequestBody {
+  readonly sha256: Hex;
+  /** Its memory is free again; calling it again does nothing. */
+  free(): void;
+}
+
+export type ReadBody = (body: ReadableStream<Uint8Array> | null) => Promise<WholeBody>;
+
+/** Reads bodies to their end, holding at most `bytesMax` at a time. */
+export function createBodyReader(bytesMax: number): ReadBody {
+  let held = 0;
+
+  /**
+   * @throws KhachapuriError `body_too_large`, `overloaded`, `invalid_input` when the caller hung up
+   */
+  return async (body) => {
+    const chunks: Uint8Array[] = [];
+    const digest = createHash("sha256");
+    let bytes = 0;
+    let isFree = false;
+    function free(): void {
+      if (!isFree) held -= bytes;
+      isFree = true;
+    }
+    try {
+      for await (const chunk of body ?? []) {
+        bytes += chunk.length;
+        held += chunk.length;
+        if (bytes > REQUEST_BODY_BYTES_MAX) throw bodyTooLarge();
+        if (held > bytesMax) throw tooManyBodies();
+        digest.update(chunk);
+        chunks.push(chunk);
+      }
+    } catch (error) {
+      free();
+      throw error instanceof KhachapuriError ? error : hungUp();
+    }
+    const sha256: Hex = `0x${digest.digest("hex")}`;
+    const stream = body && new ReadableStream<Uint8Array>({
+      pull(controller) {
+        const chunk = chunks.shift();
+        if (chunk) controller.enqueue(chunk);
+        else controller.close();
+      },
+    });
+    return { stream, overflow: null, sha256, free, hash: () => Promise.resolve(sha256) };
+  };
+}
+
+function tooManyBodies(): KhachapuriError {
+  return new KhachapuriError("overloaded", "too many large requests at a time", {
+    retryAfterSeconds: 2,
+  });
+}
+
+export function bodyTooLarge(): KhachapuriError {
+  const limit = `a request body has at most ${REQUEST_BODY_BYTES_MAX} bytes`;
+  return new KhachapuriError("body_too_large", limit, { data: { limit: REQUEST_BODY_BYTES_MAX } });
+}
+
+/** The caller pays nothing for what it did not wait for. */
+export function hungUp(): KhachapuriError {
+  return new KhachapuriError("invalid_input", "the caller hung up before the program started");
+}

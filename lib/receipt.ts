@@ -1,0 +1,119 @@
+/**
+ * A receipt is an operator's EIP-712 signature over what a caller's credit bought: which deployment
+ * answered what to what, when, and how it ended. Whoever holds the two bodies can check them
+ * against it, and the operator against the escrow. It proves a charge; it holds no permit.
+ */
+import * as v from "valibot";
+import { type Address, type Hex, type LocalAccount, recoverTypedDataAddress } from "viem";
+import { type EscrowDomain, isCanonicalSignature } from "./permit.ts";
+import { addressShape, hexShape, parseShape, uintShape } from "./shape.ts";
+
+/** How a charged run ended. "aborted": the caller hung up before the answer was complete. */
+export const OUTCOMES = ["answered", "failed", "timeout", "limit", "aborted"] as const;
+export type Outcome = typeof OUTCOMES[number];
+
+/** sha256 stands in for a request body that had not arrived in full when the run ended. */
+export const UNKNOWN_HASH: Hex = `0x${"00".repeat(32)}`;
+
+export const RECEIPT_TYPES = {
+  Receipt: [
+    { name: "payer", type: "address" },
+    { name: "provider", type: "address" },
+    { name: "operator", type: "address" },
+    { name: "lane", type: "bytes32" },
+    { name: "cumulative", type: "uint128" },
+    { name: "deployment", type: "string" },
+    { name: "requestHash", type: "bytes32" },
+    { name: "responseHash", type: "bytes32" },
+    { name: "price", type: "uint128" },
+    { name: "startedAt", type: "uint64" },
+    { name: "durationMs", type: "uint64" },
+    { name: "outcome", type: "string" },
+  ],
+} as const;
+
+const receiptShape = v.strictObject({
+  version: v.literal(1),
+  chainId: v.pipe(v.number(), v.integer("not a chain id"), v.minValue(1)),
+  escrow: addressShape,
+  payer: addressShape,
+  provider: addressShape,
+  /** Who signed; the escrow knows it as the provider's operator, or it is the provider. */
+  operator: addressShape,
+  lane: hexShape(32),
+  /** The lane's count with this credit. */
+  cumulative: uintShape(128),
+  /** The deployment's cid. */
+  deployment: v.string(),
+  /** sha256 of the request body; of no bytes when there was none. */
+  requestHash: hexShape(32),
+  /** sha256 of the response body as it was sent. */
+  responseHash: hexShape(32),
+  /** USDC base units. */
+  price: uintShape(128),
+  /** Unix milliseconds. */
+  startedAt: uintShape(64),
+  durationMs: uintShape(64),
+  outcome: v.picklist(OUTCOMES),
+  signature: hexShape(65),
+});
+
+/** What a receipt says, with the signature that makes it one. */
+export type Receipt = v.InferOutput<typeof receiptShape>;
+export type ReceiptTerms = Omit<Receipt, "version" | "signature">;
+
+function typedData(terms: ReceiptTerms) {
+  const { chainId, escrow, ...message } = terms;
+  return {
+    domain: receiptDomain({ chainId, escrow }),
+    types: RECEIPT_TYPES,
+    primaryType: "Receipt" as const,
+    message,
+  };
+}
+
+/** Bound to chain and escrow like a permit, and never to be taken for one. */
+export function receiptDomain({ chainId, escrow }: EscrowDomain) {
+  return {
+    name: "Khachapuri Receipt",
+    version: "1",
+    chainId,
+    verifyingContract: escrow,
+  } as const;
+}
+
+/** Signs as `account`, which `terms` name as the operator. */
+export async function signReceipt(account: LocalAccount, terms: ReceiptTerms): Promise<Receipt> {
+  return { version: 1, ...terms, signature: await account.signTypedData(typedData(terms)) };
+}
+
+/** Who signed; null when the bytes are no signature. */
+export async function recoverReceiptSigner(receipt: Receipt): Promise<Address | null> {
+  const { version: _, signature, ...terms } = receipt;
+  if (!isCanonicalSignature(signature)) return null;
+  try {
+    return await recoverTypedDataAddress({ ...typedData(terms), signature });
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Reads the JSON form.
+ * @throws KhachapuriError `invalid_input`
+ */
+export function receiptFromJson(value: unknown): Receipt {
+  return parseShape(receiptShape, value, "receipt", "invalid_input");
+}
+
+/** The JSON form; bigints as decimal strings. */
+export function receiptToJson(receipt: Receipt): v.InferInput<typeof receiptShape> {
+  const { cumulative, price, startedAt, durationMs, ...rest } = receipt;
+  return {
+    ...rest,
+    cumulative: String(cumulative),
+    price: String(price),
+    startedAt: String(startedAt),
+    durationMs: String(durationMs),
+  };
+}
