@@ -61,6 +61,7 @@ contract EnsTest is Test {
     }
 
     /// @dev Any order of calls by anybody: both registries agree, in answers, events and refusals.
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_both_registries_do_the_same(bytes32 seed) public {
         for (uint256 i = 0; i < 20; ++i) {
             seed = keccak256(abi.encode(seed, i));

@@ -58,12 +58,18 @@ contract PayerHandler is Handler {
         _reclaim(p, v);
     }
 
-    /// @dev Whatever terms, whatever the moment: refused, or within the rules.
-    function tryToChangeTerms(uint256 p, uint256 v, uint128 price, uint128 credits, address signer)
+    /// @dev Terms a little better or worse than the present ones, at any moment: refused, or within
+    /// the rules.
+    function tryToChangeTerms(uint256 p, uint256 v, uint8 price, uint8 credits, bool isPinned)
         external
     {
         (p, v) = (p % world.PAYERS(), v % world.PROVIDERS());
-        _tryToChangeTerms(p, v, price % PRICE_MAX, credits % CREDITS_MAX, signer);
+        Allowance memory now_ = world.allowanceOf(p, v);
+        uint128 newPrice = near(now_.pricePerCredit, price);
+        uint128 newCredits = near(now_.credits, credits);
+        // A signer whose key we do not have could never sign: stay with those we know.
+        address signer = isPinned ? world.pinnedSigner() : address(0);
+        _tryToChangeTerms(p, v, newPrice, newCredits, signer);
     }
 
     function tryToWithdrawTooMuch(uint256 p, uint256 more) external {
@@ -72,6 +78,12 @@ contract PayerHandler is Handler {
     }
 
     /* STEPS */
+
+    /// @dev One less, the same, or one more.
+    function near(uint128 value, uint8 step) private pure returns (uint128) {
+        uint128 above = value + step % 3;
+        return above == 0 ? 0 : above - 1;
+    }
 
     /// @dev Terms that `allow` takes as the allowance stands, and what they lock beyond it.
     function _target(uint256 p, uint256 v, uint128 price, uint128 credits, bool isPinned)
@@ -164,8 +176,6 @@ contract PayerHandler is Handler {
         held(Role.Payer, p)
     {
         address provider = world.providers(v);
-        // A signer whose key we do not have could never sign: stay with those we know.
-        signer = uint160(signer) % 2 == 0 ? address(0) : world.pinnedSigner();
         vm.prank(world.payerAt(p));
         try escrow.allow(provider, price, credits, signer) {} catch {}
     }
