@@ -23,6 +23,8 @@ export interface PaymentsOptions {
   dir: string;
   log: Log;
   now: () => number;
+  /** Between two looks for receipts, ms. */
+  receiptPollMs?: number;
 }
 
 export interface Payments {
@@ -56,6 +58,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     log,
     now,
     onMined: (receipt) => recordCharges(ledger, parseEscrowLogs(escrow, receipt.logs)),
+    ...(options.receiptPollMs === undefined ? {} : { pollMs: options.receiptPollMs }),
   });
   const payers = createPayers({
     client: chain.public,
