@@ -1,0 +1,43 @@
+/** A payer's way in without ETH: one signature that deposits and allows, for somebody to relay. */
+import { type Address, type Hex, type LocalAccount, toHex, zeroAddress } from "viem";
+import type { DepositAuthorization } from "../payment_header.ts";
+import type { Chain } from "./client.ts";
+import { depositAndAllowNonce } from "./escrow.ts";
+import { signReceiveAuthorization, usdcDomain } from "./usdc.ts";
+
+export interface DepositTerms {
+  escrow: Address;
+  usdc: Address;
+  provider: Address;
+  /** USDC base units; what the allowance does not lock is the payer's free balance. */
+  amount: bigint;
+  /** USDC base units. */
+  pricePerCredit: bigint;
+  credits: bigint;
+  /** How long it may be relayed, seconds; short, as it also cancels a revoke that is under way. */
+  lifetimeSeconds: bigint;
+  now?: () => number;
+}
+
+/**
+ * Signs a deposit (`Escrow.depositAndAllow`, EIP-3009). The account pays, and signs its permits.
+ * @throws KhachapuriError `chain_unavailable`
+ */
+export async function signDeposit(
+  chain: Chain,
+  account: LocalAccount,
+  terms: DepositTerms,
+): Promise<DepositAuthorization> {
+  const { escrow, usdc, provider, amount, pricePerCredit, credits, lifetimeSeconds } = terms;
+  const nowSeconds = BigInt(Math.floor((terms.now ?? Date.now)() / 1000));
+  const salt: Hex = toHex(crypto.getRandomValues(new Uint8Array(32)));
+  const validBefore = nowSeconds + lifetimeSeconds;
+  const times = { validAfter: 0n, validBefore };
+  const unsigned = { amount, ...times, pricePerCredit, credits, signer: zeroAddress, salt };
+  const [domain, nonce] = await Promise.all([
+    usdcDomain(chain, usdc),
+    depositAndAllowNonce(chain, escrow, account.address, provider, unsigned),
+  ]);
+  const authorization = { from: account.address, to: escrow, value: amount, ...times, nonce };
+  return { ...unsigned, signature: await signReceiveAuthorization(account, domain, authorization) };
+}

@@ -1,0 +1,443 @@
+/** What a caller that pays itself is owed: its count, one charge under a key, a receipt. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import type { Hex, LocalAccount } from "viem";
+import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { readAllowance } from "../lib/chain/escrow.ts";
+import { readUsdcBalance } from "../lib/chain/usdc.ts";
+import { signDeposit } from "../lib/chain/onboarding.ts";
+import {
+  decodePaymentHeader,
+  decodePaymentRequired,
+  decodePaymentResponse,
+  type DepositAuthorization,
+  depositToJson,
+  encodePaymentHeader,
+} from "../lib/payment_header.ts";
+import { deploymentLane, UINT128_MAX } from "../lib/permit.ts";
+import { readLedger } from "../lib/provider/ledger.ts";
+import { receiptFromJson, recoverReceiptSigner } from "../lib/receipt.ts";
+import { type Market, PRICE, startMarket } from "./world/market.ts";
+import { mintUsdc } from "./world/usdc.ts";
+
+const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
+const ECHO = { files: { main: "#!/bin/sh\nprintf 'ran '; cat\n" } };
+/** Nothing settles by itself within a test. */
+const BATCH = { mode: "batch", intervalSeconds: 3_600, pollMs: 50 };
+
+const sha256 = (data: string | Uint8Array): Hex =>
+  `0x${createHash("sha256").update(data).digest("hex")}`;
+
+function charges(market: Market, payer: LocalAccount): number {
+  const path = `${market.home}/state/book/ledger.db`;
+  const entries = readLedger(path, { payer: payer.address });
+  return entries.filter(({ kind }) => kind === "charge").length;
+}
+
+/** Waits until the provider has ended every run; bounded by the test runner. */
+async function idle(market: Market): Promise<void> {
+  while ((await (await fetch(`${market.provider.url}/healthz`)).json()).runs > 0);
+}
+
+async function busy(market: Market): Promise<void> {
+  while ((await (await fetch(`${market.provider.url}/healthz`)).json()).runs === 0);
+}
+
+Deno.test("a caller that lost its count gets it back with a 402", async (t) => {
+  await using market = await startMarket({ settings: { settlement: BATCH } });
+  const { payer, stranger, owner } = market.accounts;
+  const spec = await market.spec(HELLO);
+  const cid = await market.publishSpec(spec);
+  const used = await market.pay(payer, { credits: 2n });
+  for (const _ of [1, 2]) await (await market.call(cid, { headers: used })).text();
+
+  await t.step("an exhausted permit is proof enough", async () => {
+    const response = await market.call(cid, { headers: used });
+    assert.equal(response.status, 402);
+    const { offers } = decodePaymentRequired(response.headers.get("payment-required")!);
+    const { permit } = decodePaymentHeader(used["PAYMENT-SIGNATURE"]!);
+    assert.deepEqual(offers[0]!.lane, { id: permit.lane, cumulative: 2n });
+    const text = await response.text();
+    const { lane, cumulative } = JSON.parse(text);
+    assert.deepEqual([lane, cumulative], [permit.lane, "2"]);
+    const shown = text + atob(response.headers.get("payment-required")!);
+    assert.ok(!shown.includes(permit.signature), "a permit was sent back");
+    const next = await market.call(cid, { headers: await market.pay(payer, { credits: 3n }) });
+    assert.equal(await next.text(), "hello\n");
+  });
+
+  await t.step("a forged one is not", async () => {
+    const forged = await market.pay(stranger, { payer: payer.address, credits: 2n });
+    const response = await market.call(cid, { headers: forged });
+    assert.equal(response.status, 402);
+    const { offers } = decodePaymentRequired(response.headers.get("payment-required")!);
+    assert.equal(offers[0]!.lane, undefined);
+    assert.equal((await response.json()).cumulative, undefined);
+  });
+
+  await t.step("the owner's permit pays for no call of anybody's", async () => {
+    const lane = deploymentLane(spec.id);
+    await (await market.call(cid)).text();
+    const before = charges(market, owner);
+    for (const credits of [UINT128_MAX, 50n]) {
+      // As another provider of the deployment reads it in the spec.
+      const stolen = await market.pay(owner, { lane, credits });
+      const response = await market.call(cid, { headers: stolen });
+      assert.equal(response.status, 402);
+      const { message, cumulative } = await response.json();
+      assert.match(message, /a deployment's permit/);
+      assert.equal(cumulative, undefined);
+    }
+    assert.equal(charges(market, owner), before);
+  });
+});
+
+Deno.test("a key is charged once and answered as often as it is asked", async (t) => {
+  await using market = await startMarket({ settings: { settlement: BATCH } });
+  const { payer } = market.accounts;
+  const echo = await market.deploy(ECHO);
+  const send = async (cid: string, key: string, init: RequestInit = {}, credits = 100n) => {
+    const headers = { ...await market.pay(payer, { credits }), "idempotency-key": key };
+    return await market.call(cid, { method: "POST", body: "data", ...init, headers });
+  };
+  const costs = async (credits: number, work: () => Promise<unknown>) => {
+    const before = charges(market, payer);
+    await work();
+    assert.equal(charges(market, payer) - before, credits);
+  };
+
+  await t.step("the same request gets the stored answer", async () => {
+    await costs(1, async () => {
+      const first = await send(echo, '"one"', {}, 1n);
+      assert.equal(await first.text(), "ran data");
+      assert.equal(first.headers.get("idempotency-replayed"), null);
+      // With a permit that is used up, as a client that repeats a request byte for byte has.
+      const again = await send(echo, "one", {}, 1n);
+      assert.equal(await again.text(), "ran data");
+      assert.equal(again.headers.get("idempotency-replayed"), "true");
+      const names = ["payment-response", "khachapuri-receipt", "content-security-policy"];
+      for (const name of names) assert.equal(again.headers.get(name), first.headers.get(name));
+    });
+  });
+
+  await t.step("another request under it is refused", async () => {
+    await costs(0, async () => {
+      for (const change of [{ body: "other" }, { method: "PUT" }]) {
+        const response = await send(echo, "one", change);
+        assert.equal(response.status, 422);
+        assert.equal((await response.json()).error, "idempotency_mismatch");
+      }
+    });
+  });
+
+  await t.step("nobody but the payer gets it", async () => {
+    const forged = await market.pay(market.accounts.stranger, { payer: payer.address });
+    const headers = { ...forged, "idempotency-key": "one" };
+    const response = await market.call(echo, { method: "POST", body: "data", headers });
+    assert.equal(response.status, 402);
+    await response.body?.cancel();
+  });
+
+  await t.step("it survives a restart", async () => {
+    await costs(0, async () => {
+      await market.restart();
+      assert.equal(await (await send(echo, "one")).text(), "ran data");
+    });
+  });
+
+  await t.step("while the first runs the second waits outside", async () => {
+    const slow = await market.deploy({ files: { main: "#!/bin/sh\nsleep 0.5; echo late\n" } });
+    await costs(1, async () => {
+      const first = send(slow, "two");
+      await busy(market);
+      const second = await send(slow, "two");
+      assert.equal(second.status, 409);
+      assert.equal((await second.json()).error, "idempotency_conflict");
+      assert.equal(await (await first).text(), "late\n");
+    });
+  });
+
+  await t.step("a caller that went away comes back for its answer", async () => {
+    const slow = await market.deploy({
+      files: { main: "#!/bin/sh\nprintf fou; sleep 0.3; echo nd\n" },
+    });
+    await costs(1, async () => {
+      const gone = new AbortController();
+      // It has answered when the program has begun to.
+      const first = await send(slow, "three", { signal: gone.signal });
+      gone.abort();
+      await first.text().catch(() => {});
+      await idle(market);
+      const again = await send(slow, "three");
+      assert.equal(await again.text(), "found\n");
+      assert.equal(again.headers.get("idempotency-replayed"), "true");
+    });
+  });
+
+  await t.step("an answer too large to keep is charged once, and said so", async () => {
+    const large = await market.deploy({
+      files: { main: "#!/bin/sh\nhead -c 1100000 /dev/zero\n" },
+    });
+    await costs(1, async () => {
+      assert.equal((await (await send(large, "four")).bytes()).length, 1_100_000);
+      const again = await send(large, "four");
+      assert.equal(again.status, 409);
+      assert.match((await again.json()).message, /answered and charged.*larger than 1048576 bytes/);
+    });
+  });
+
+  await t.step("a program's failure is its answer", async () => {
+    const broken = await market.deploy({ files: { main: "#!/bin/sh\nexit 7\n" } });
+    await costs(1, async () => {
+      for (const _ of [1, 2]) {
+        const response = await send(broken, "five");
+        assert.equal(response.status, 502);
+        assert.equal((await response.json()).error, "program_failed");
+      }
+    });
+  });
+
+  await t.step("what the provider broke off frees the key and costs nothing", async () => {
+    const once = await market.deploy({ files: { main: "#!/bin/sh\nsleep 3; echo done\n" } });
+    await costs(1, async () => {
+      const first = send(once, "six").then((response) => response.text()).catch(() => null);
+      await busy(market);
+      await market.restart();
+      await first;
+      assert.equal(await (await send(once, "six")).text(), "done\n");
+    });
+  });
+});
+
+Deno.test("a caller that hangs up before the program started pays nothing", async () => {
+  let open = () => {};
+  let asked = () => {};
+  const isAsked = new Promise<void>((resolve) => asked = resolve);
+  const gate = new Promise<void>((resolve) => open = resolve);
+  let market: Market | null = null;
+  let held = "";
+  const proxy = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (r) => {
+    const { pathname, search } = new URL(r.url);
+    if (held !== "" && pathname.includes(held)) {
+      asked();
+      await gate;
+    }
+    return await fetch(`${market!.gateway.url}${pathname}${search}`, { headers: r.headers });
+  });
+  try {
+    market = await startMarket({
+      settings: { settlement: BATCH },
+      gateways: [`http://127.0.0.1:${proxy.addr.port}`],
+    });
+    const spec = await market.spec(HELLO);
+    held = spec.program.cid.toString();
+    const cid = await market.publishSpec(spec);
+    const gone = new AbortController();
+    const headers = await market.pay(market.accounts.payer);
+    const call = market.call(cid, { headers, signal: gone.signal }).catch(() => null);
+    await isAsked;
+    gone.abort();
+    await call;
+    open();
+    await idle(market);
+    assert.equal(charges(market, market.accounts.payer), 0);
+    const again = await market.call(cid, { headers });
+    assert.equal(
+      decodePaymentResponse(again.headers.get("payment-response")!).cumulativeCredits,
+      1n,
+    );
+    await again.text();
+  } finally {
+    open();
+    await market?.[Symbol.asyncDispose]();
+    await proxy.shutdown();
+  }
+});
+
+Deno.test("a receipt says what a credit bought, signed by a key that the escrow knows", async (t) => {
+  await using market = await startMarket({ settings: { settlement: BATCH } });
+  const { payer, operator, provider } = market.accounts;
+  const get = (path: string) => fetch(market.provider.url + path);
+  const receiptOf = async (response: Response) => {
+    const found = await get(response.headers.get("khachapuri-receipt")!);
+    assert.equal(found.status, 200);
+    return receiptFromJson(await found.json());
+  };
+
+  await t.step("for an answer", async () => {
+    const cid = await market.deploy(ECHO);
+    const headers = await market.pay(payer);
+    const before = Date.now();
+    const response = await market.call(cid, { method: "POST", body: "data", headers });
+    assert.equal(response.headers.get("khachapuri-credits-left"), "999");
+    const answer = await response.text();
+    const receipt = await receiptOf(response);
+    assert.equal(await recoverReceiptSigner(receipt), operator.address);
+    const { signature: _, startedAt, durationMs, ...facts } = receipt;
+    assert.deepEqual(facts, {
+      version: 1,
+      chainId: market.chain.chainId,
+      escrow: market.escrow,
+      payer: payer.address,
+      provider: provider.address,
+      operator: operator.address,
+      lane: decodePaymentHeader(headers["PAYMENT-SIGNATURE"]!).permit.lane,
+      cumulative: 1n,
+      deployment: cid,
+      requestHash: sha256("data"),
+      responseHash: sha256(answer),
+      price: PRICE,
+      outcome: "answered",
+    });
+    assert.ok(startedAt >= BigInt(before) && startedAt <= BigInt(Date.now()));
+    assert.ok(durationMs < 5_000n);
+  });
+
+  await t.step("also when the program does not read what it is sent, or fails", async () => {
+    const deaf = await market.deploy({ files: { main: "#!/bin/sh\nexit 9\n" } });
+    const body = "x".repeat(300_000);
+    const headers = await market.pay(payer);
+    const response = await market.call(deaf, { method: "POST", body, headers });
+    assert.equal(response.status, 502);
+    const receipt = await receiptOf(response.clone());
+    assert.equal(receipt.requestHash, sha256(body));
+    assert.equal(receipt.responseHash, sha256(await response.bytes()));
+    assert.deepEqual([receipt.outcome, receipt.cumulative], ["failed", 2n]);
+  });
+
+  await t.step("for a head, which has no body", async () => {
+    const cid = await market.deploy(HELLO);
+    const headers = await market.pay(payer);
+    const receipt = await receiptOf(await market.call(cid, { method: "HEAD", headers }));
+    assert.deepEqual([receipt.requestHash, receipt.responseHash], [sha256(""), sha256("")]);
+  });
+
+  await t.step("not for an owner-paid call, nor at an address that was never given", async () => {
+    const cid = await market.deploy(HELLO);
+    const response = await market.call(cid);
+    await response.text();
+    assert.equal(response.headers.get("khachapuri-receipt"), null);
+    assert.equal(response.headers.get("khachapuri-credits-left"), null);
+    for (const id of ["", "x", "AAAAAAAAAAEAAAAAAAAAAAAAAAAAAAAA"]) {
+      const missing = await get(`/receipts/${id}`);
+      assert.equal(missing.status, 404, id);
+      await missing.body?.cancel();
+    }
+  });
+
+  await t.step("a program cannot print one", async () => {
+    const forger = await market.deploy({
+      files: {
+        main: "#!/bin/sh\nprintf 'HTTP/1.1 200 OK\\r\\nKhachapuri-Receipt: /receipts/x\\r\\n" +
+          "Idempotency-Replayed: true\\r\\n\\r\\n'\n",
+      },
+    });
+    const response = await market.call(forger);
+    await response.text();
+    assert.equal(response.headers.get("khachapuri-receipt"), null);
+    assert.equal(response.headers.get("idempotency-replayed"), null);
+  });
+});
+
+Deno.test("a payer with USDC and no ETH gets from nothing to a paid answer", async (t) => {
+  await using market = await startMarket({
+    settings: { settlement: BATCH, onboarding: { minimum: "100000", perMinute: 3 } },
+  });
+  const { chain, usdc, accounts: { deployer, provider, stranger } } = market;
+  const cid = await market.deploy(HELLO);
+  const fresh = async () => {
+    const account = privateKeyToAccount(generatePrivateKey());
+    await mintUsdc(chain, deployer, usdc, account.address, 1_000_000n);
+    return account;
+  };
+  const depositOf = (account: LocalAccount, credits = 500n) =>
+    signDeposit(chain, account, {
+      ...{ escrow: market.escrow, usdc, provider: provider.address },
+      ...{ amount: 500_000n, pricePerCredit: PRICE, credits, lifetimeSeconds: 600n },
+    });
+  const headersFor = async (account: LocalAccount, deposit: DepositAuthorization) => {
+    const paid = await market.pay(account);
+    const payment = decodePaymentHeader(paid["PAYMENT-SIGNATURE"]!);
+    return { "PAYMENT-SIGNATURE": encodePaymentHeader({ ...payment, deposit }) };
+  };
+  const creditsOf = async ({ address }: LocalAccount) =>
+    (await readAllowance(chain, market.escrow, address, provider.address)).credits;
+
+  await t.step("with one signed header, and concurrent calls relay it once", async () => {
+    const account = await fresh();
+    assert.equal(await chain.public.getBalance({ address: account.address }), 0n);
+    const headers = await headersFor(account, await depositOf(account));
+    const nonce = () =>
+      chain.public.getTransactionCount({ address: market.accounts.operator.address });
+    const before = await nonce();
+    const answers = await Promise.all([1, 2, 3].map(() => market.call(cid, { headers })));
+    for (const answer of answers) assert.equal(await answer.text(), "hello\n");
+    assert.equal(await nonce() - before, 1);
+    assert.equal(await creditsOf(account), 500n);
+    assert.equal(await readUsdcBalance(chain, usdc, account.address), 500_000n);
+    const notices = answers.map((answer) =>
+      decodePaymentResponse(answer.headers.get("payment-response")!)
+    );
+    assert.ok(notices.every(({ transaction }) => transaction !== undefined));
+    const later = await market.call(cid, { headers });
+    assert.equal(await later.text(), "hello\n");
+    const notice = decodePaymentResponse(later.headers.get("payment-response")!);
+    assert.equal(notice.transaction, undefined);
+    assert.equal(notice.availableCredits, 496n);
+  });
+
+  await t.step("without a call too", async () => {
+    const account = await fresh();
+    const deposit = depositToJson(await depositOf(account));
+    const body = JSON.stringify({ payer: account.address, deposit });
+    const response = await fetch(`${market.provider.url}/onboard`, { method: "POST", body });
+    assert.equal(response.status, 200);
+    assert.match((await response.json()).transaction, /^0x[0-9a-f]{64}$/);
+    assert.equal(await creditsOf(account), 500n);
+  });
+
+  await t.step("what is not worth the gas, or not signed, is not sent", async () => {
+    const account = await fresh();
+    const good = await depositOf(account);
+    const small = await depositOf(account, 99n);
+    const foreign = { ...good, signature: (await depositOf(stranger)).signature };
+    const grown = { ...good, credits: 600n };
+    const poor = await depositOf(privateKeyToAccount(generatePrivateKey()));
+    const cases: [DepositAuthorization, RegExp][] = [
+      [small, /at least 0\.1 USDC/],
+      [foreign, /not signed by the payer/],
+      [grown, /not signed by the payer/],
+      [{ ...good, validBefore: 1n }, /not valid yet, or not for long enough/],
+      [{ ...good, pricePerCredit: PRICE - 1n }, /a credit costs 0\.001/],
+      [poor, /not signed by the payer/],
+    ];
+    for (const [deposit, reason] of cases) {
+      const response = await market.call(cid, { headers: await headersFor(account, deposit) });
+      assert.equal(response.status, 402);
+      assert.match((await response.json()).message, reason);
+    }
+    assert.equal(await creditsOf(account), 0n);
+  });
+
+  await t.step("an empty wallet is refused by the simulation, and costs no turn", async () => {
+    for (const _ of [1, 2, 3, 4]) {
+      const account = privateKeyToAccount(generatePrivateKey());
+      const headers = await headersFor(account, await depositOf(account));
+      const response = await market.call(cid, { headers });
+      assert.equal(response.status, 402);
+      assert.match((await response.json()).message, /the deposit was refused/);
+    }
+  });
+
+  await t.step("so many a minute and no more", async () => {
+    const statuses: number[] = [];
+    for (const _ of [1, 2]) {
+      const account = await fresh();
+      const headers = await headersFor(account, await depositOf(account));
+      const response = await market.call(cid, { headers });
+      await response.body?.cancel();
+      statuses.push(response.status);
+    }
+    assert.deepEqual(statuses, [200, 429]);
+  });
+});
