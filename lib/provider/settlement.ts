@@ -42,8 +42,8 @@ const ROWS_MAX = 50;
 
 export function createSettlement(options: SettlementOptions): Settlement {
   const { ledger, chain, escrow, provider, log } = options;
-  /** Lanes of which the allowance covers only a part: no row goes beyond. */
-  const caps = new Map<Lane, bigint>();
+  /** Lanes of which the allowance covers only a part, within one settlement: no row goes beyond. */
+  const caps = new Map<Lane, Cap>();
   let running: Promise<void> | null = null;
   let isAskedAgain = false;
 
@@ -56,21 +56,25 @@ export function createSettlement(options: SettlementOptions): Settlement {
   }
 
   /** The allowance covers less than what is due: take what is there, write the rest off. */
-  async function takeRest(lane: Lane): Promise<boolean> {
+  async function takeRest(lane: Lane, transaction: Hex): Promise<boolean> {
     const { credits } = await readAllowance(chain, escrow, lane.payer, provider);
-    const cap = lane.settled + credits;
-    if (credits === 0n || caps.get(lane) === cap) return false;
-    caps.set(lane, cap);
+    const upTo = lane.settled + credits;
+    if (credits === 0n || caps.get(lane)?.upTo === upTo) return false;
+    caps.set(lane, { upTo, transaction });
     return true;
   }
 
-  async function noteSkip(lane: Lane, reason: string, transaction: Hex): Promise<void> {
-    if (reason === "AlreadyCharged") return await level(lane);
-    if (reason === "InsufficientCredits" && await takeRest(lane)) return;
+  async function refuse(lane: Lane, reason: string, transaction: Hex): Promise<void> {
     caps.delete(lane);
     const { payer, lane: id, charged: credits } = lane;
     await ledger.append({ kind: "skip", payer, lane: id, credits, reason, transaction });
     log.error("the escrow refused to settle a lane", { payer, lane: id, reason, transaction });
+  }
+
+  async function noteSkip(lane: Lane, reason: string, transaction: Hex): Promise<void> {
+    if (reason === "AlreadyCharged") return await level(lane);
+    if (reason === "InsufficientCredits" && await takeRest(lane, transaction)) return;
+    await refuse(lane, reason, transaction);
   }
 
   async function settleRows(rows: readonly Row[]): Promise<void> {
@@ -94,12 +98,20 @@ export function createSettlement(options: SettlementOptions): Settlement {
     log.info("settled", { rows: rows.length, transaction: transactionHash });
   }
 
-  const progressOf = ({ lane }: Row) => [lane.settled, lane.refused, caps.get(lane)].join();
+  const progressOf = ({ lane }: Row) => [lane.settled, lane.refused, caps.get(lane)?.upTo].join();
+
+  /** What lies beyond the caps is owed by an allowance that is used up. */
+  async function refuseRest(): Promise<void> {
+    for (const [lane, { upTo, transaction }] of caps) {
+      if (lane.charged > upTo) await refuse(lane, "InsufficientCredits", transaction);
+    }
+  }
 
   async function settleAll(): Promise<void> {
+    caps.clear();
     for (;;) {
       const rows = dueRows(ledger, caps).slice(0, ROWS_MAX);
-      if (rows.length === 0) return;
+      if (rows.length === 0) return await refuseRest();
       const before = rows.map(progressOf);
       await settleRows(rows);
       // A receipt without the events that it must have would have us send for ever.
@@ -137,18 +149,25 @@ export function createSettlement(options: SettlementOptions): Settlement {
   };
 }
 
+interface Cap {
+  /** The lane's count that the allowance still covers. */
+  upTo: bigint;
+  /** The batch in which that showed. */
+  transaction: Hex;
+}
+
 interface Row {
   lane: Lane;
   charge: Charge;
 }
 
 /** One row for each price of each lane, a payer's side by side: neighbours share storage reads. */
-function dueRows(ledger: Ledger, caps: ReadonlyMap<Lane, bigint>): Row[] {
+function dueRows(ledger: Ledger, caps: ReadonlyMap<Lane, Cap>): Row[] {
   const rows: Row[] = [];
   for (const lane of ledger.lanes()) {
     const { permit, settled, segments } = lane;
     if (!permit || lane.refused !== null || lane.charged <= settled) continue;
-    const cap = caps.get(lane) ?? lane.charged;
+    const cap = caps.get(lane)?.upTo ?? lane.charged;
     let from = settled;
     for (const { credits, price } of segments) {
       const upTo = credits < cap ? credits : cap;
