@@ -1,0 +1,114 @@
+/**
+ * Every attack, as a real program through the real provider: on a deployment's first call and on a
+ * later one, while a neighbour is called all the time and must not notice. Prints a table.
+ */
+import assert from "node:assert/strict";
+import { startMarket } from "../world/market.ts";
+import { allCases, type Answer, type Case } from "./cases.ts";
+import { startNeighbour } from "./neighbour.ts";
+import { buildAbuse, type Facts, readFacts } from "./program.ts";
+
+const ROOT = Deno.uid() === 0;
+
+async function callCase(url: string, attack: Case): Promise<Answer> {
+  const query = attack.argument ? `?arg=${encodeURIComponent(attack.argument)}` : "";
+  const startedAt = performance.now();
+  const response = await fetch(`${url}/${attack.attack}${query}`, {
+    method: "POST",
+    body: attack.body ?? null,
+  });
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  let cut = false;
+  try {
+    for await (const chunk of response.body ?? []) {
+      bytes += chunk.length;
+      if (text.length < 100_000) text += decoder.decode(chunk, { stream: true });
+    }
+  } catch {
+    cut = true;
+  }
+  const ms = performance.now() - startedAt;
+  const { status } = response;
+  const error = status >= 400 ? JSON.parse(text) : {};
+  return { status, error, facts: readFacts(text), bytes, cut, ms };
+}
+
+/** The same program without a sandbox, in a mount namespace of its own so that it does no harm. */
+async function runOutside(path: string, { attack, argument = "" }: Case): Promise<Facts> {
+  const { stdout } = await new Deno.Command("unshare", {
+    args: ["-m", path, `http://outside/${attack}?arg=${encodeURIComponent(argument)}`],
+    cwd: "/tmp",
+    stdin: "null",
+  }).output();
+  return readFacts(new TextDecoder().decode(stdout));
+}
+
+/** Attackers that still live; zombies hold nothing. */
+async function survivors(cid: string): Promise<string> {
+  const args = ["-f", "-a", "-r", "R,S,D,T,t", `main -q .*${cid}`];
+  return new TextDecoder().decode((await new Deno.Command("pgrep", { args }).output()).stdout);
+}
+
+Deno.test("no attack gets anywhere, and the neighbour never notices", async (t) => {
+  await using market = await startMarket({
+    settings: { settlement: { mode: "batch" } },
+    credits: 40_000n,
+  });
+  const program = await buildAbuse();
+  const dir = await Deno.makeTempDir();
+  await Deno.writeFile(`${dir}/abuse`, program, { mode: 0o755 });
+  await using neighbour = await startNeighbour(market);
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const cases = allCases({
+    keyFile: `${market.home}/keys.json`,
+    otherProgram: `${market.home}/config.json`,
+    loopbackPort: listener.addr.port,
+  });
+  const base = await market.spec({ files: { main: program } });
+  const rows: string[][] = [];
+
+  for (const attack of cases) {
+    await t.step(`${attack.what} (${attack.attack} ${attack.argument ?? ""})`, async () => {
+      if (attack.outside && ROOT) attack.outside(await runOutside(`${dir}/abuse`, attack));
+      const cid = await market.deploy({
+        files: { main: program },
+        fields: {
+          program: base.program,
+          env: { GRANTED: "1" },
+          limits: {
+            timeoutMs: attack.timeoutMs ?? 8_000,
+            memoryMb: 256,
+            concurrency: 4,
+            ownerCreditsPerMinute: 10_000,
+          },
+        },
+      });
+      neighbour.reset();
+      const answers: Answer[] = [];
+      for (let call = 0; call < 2; call++) {
+        const answer = await callCase(`${market.provider.url}/${cid}`, attack);
+        answers.push(answer);
+        attack.check(answer);
+        assert.equal(await survivors(cid), "");
+      }
+      const { calls, slowestMs } = await neighbour.verdict();
+      const control = attack.outside ? (ROOT ? "works outside" : "not root") : "ran";
+      const took = answers.map(({ ms }) => `${ms.toFixed(0)} ms`);
+      rows.push([attack.what, ...took, `${calls} calls, ${slowestMs.toFixed(0)} ms`, control]);
+    });
+  }
+  listener.close();
+  await Deno.remove(dir, { recursive: true });
+  printTable(["attack", "first", "later", "neighbour", "control"], rows);
+});
+
+function printTable(head: string[], rows: string[][]): void {
+  const widths = head.map((text, column) =>
+    Math.max(text.length, ...rows.map((row) => row[column]!.length))
+  );
+  const line = (row: string[]) => row.map((text, i) => text.padEnd(widths[i]!)).join("  ");
+  // deno-lint-ignore no-console
+  console.log(["", line(head), ...rows.map(line), ""].join("\n"));
+}

@@ -1,0 +1,189 @@
+/** Attacks that take more than one call of one program: between deployments, by zip, env and time. */
+import assert from "node:assert/strict";
+import { zipSync } from "fflate";
+import { createLog } from "../../lib/log.ts";
+import { type Market, startMarket } from "../world/market.ts";
+import { buildAbuse, readFacts } from "./program.ts";
+
+const MADE = { GRANTED: "1" };
+const text = new TextEncoder();
+
+async function deployAbuse(market: Market, program: Uint8Array): Promise<string> {
+  return await market.deploy({ files: { main: program }, fields: { env: MADE } });
+}
+
+/** Calls a case whose program waits until its stdin ends, and holds it there. */
+async function hold(url: string) {
+  const body = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = body.writable.getWriter();
+  const response = await fetch(url, { method: "POST", body: body.readable });
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let said = "";
+  while (!said.includes("waiting")) said += (await reader.read()).value ?? assert.fail(said);
+  return {
+    facts: readFacts(said),
+    async letGo() {
+      await writer.close();
+      while (!(await reader.read()).done);
+    },
+  };
+}
+
+Deno.test("sandboxes of two deployments share nothing, runs of one no files, memory or queues", async () => {
+  await using market = await startMarket({ settings: { settlement: { mode: "batch" } } });
+  const program = await buildAbuse();
+  const [ours, theirs] = [await deployAbuse(market, program), await deployAbuse(market, program)];
+  const join = async (cid: string) =>
+    readFacts(await (await market.call(`${cid}/join-meeting`)).text());
+  const meeting = await hold(`${market.provider.url}/${ours}/host-meeting`);
+  for (const way of ["abstract", "loopback", "sysv", "tmp", "shm"]) {
+    assert.deepEqual(meeting.facts.get(way), ["ok"], way);
+  }
+  const [within, between] = [await join(ours), await join(theirs)];
+  // The control: runs of one deployment do meet on its loopback, as documented.
+  for (const way of ["abstract", "loopback"]) {
+    assert.deepEqual(within.get(way), ["ok"], way);
+    assert.deepEqual(between.get(way), ["ECONNREFUSED"], way);
+  }
+  for (const way of ["sysv", "tmp", "shm"]) {
+    assert.deepEqual(within.get(way), ["ENOENT"], way);
+    assert.deepEqual(between.get(way), ["ENOENT"], way);
+  }
+  await meeting.letGo();
+});
+
+Deno.test("programs that cannot start are the program's failure, and say so to the owner", async () => {
+  await using market = await startMarket({ settings: { settlement: { mode: "batch" } } });
+  const good = await buildAbuse();
+  const foreign = good.slice();
+  foreign[18] = 0xb7; // e_machine: arm64
+  const broken: Record<string, Uint8Array | string> = {
+    "another machine's": foreign,
+    "a truncated one": good.slice(0, 100),
+    "a script without interpreter": "#!/no/such/shell\n",
+    "a script without #!": "echo hello\n",
+    "an empty file": "",
+  };
+  for (const [what, main] of Object.entries(broken)) {
+    const response = await market.call(await market.deploy({ files: { main } }));
+    assert.equal(response.status, 502, what);
+    assert.equal((await response.json()).error, "program_failed", what);
+  }
+  const { program } = await market.spec({ files: { main: good } });
+  const missing = await market.deploy({
+    files: { main: good },
+    fields: { program: { ...program, entrypoint: "./absent" } },
+  });
+  const response = await market.call(missing);
+  assert([422, 502].includes(response.status), String(response.status));
+  await response.body?.cancel();
+});
+
+Deno.test("a zip with a link to the host is refused", async () => {
+  await using market = await startMarket({ settings: { settlement: { mode: "batch" } } });
+  const { program } = await market.spec({ files: { main: "#!/bin/sh\ncat /app/key\n" } });
+  const link = 0o120777 << 16;
+  const zip = zipSync({
+    main: [text.encode("#!/bin/sh\ncat /app/key\n"), { os: 3, attrs: 0o100755 << 16 }],
+    key: [text.encode(`${market.home}/keys.json`), { os: 3, attrs: link }],
+  });
+  const cid = await market.deploy({
+    files: { main: "" },
+    fields: { program: { ...program, cid: await market.publish(zip) } },
+  });
+  const response = await market.call(cid);
+  assert.equal(response.status, 422);
+  assert.equal((await response.json()).error, "invalid_program");
+});
+
+Deno.test("a tenant's environment reaches its program alone, to the letter", async () => {
+  await using market = await startMarket({ settings: { settlement: { mode: "batch" } } });
+  const env = {
+    LD_PRELOAD: "/app/evil.so",
+    LD_AUDIT: "/app/evil.so",
+    BASH_ENV: "/app/evil",
+    DENO_DIR: "/app",
+    NODE_OPTIONS: "--require /app/evil",
+    ODD: 'a=b\nc "d" $(e)\t\\',
+    BIG: "x".repeat(30_000),
+  };
+  const cid = await market.deploy({
+    files: { main: '#!/bin/sh\nprintf "%s|%s|%s" "$LD_PRELOAD" "$ODD" "$BIG"\n' },
+    fields: { env },
+  });
+  for (let call = 0; call < 2; call++) {
+    const said = await (await market.call(cid)).text();
+    assert.equal(said, `${env.LD_PRELOAD}|${env.ODD}|${env.BIG}`);
+  }
+  const header = { "x-long": "h".repeat(20_000) };
+  const response = await market.call(cid, { headers: header });
+  assert.equal(response.status, 431);
+  await response.body?.cancel();
+});
+
+Deno.test("a secret is in no argument list of the host and in no log", async () => {
+  const lines: string[] = [];
+  const log = createLog({
+    isTerminal: false,
+    level: "debug",
+    write: (line) => void lines.push(line),
+  });
+  await using market = await startMarket({ settings: { settlement: { mode: "batch" } }, log });
+  const secret = `hush-${crypto.randomUUID()}`;
+  const cid = await market.deploy({
+    files: { main: "#!/bin/sh\necho $SECRET\necho waiting\nread x\n" },
+    fields: { env: { SECRET: secret } },
+  });
+  const run = await hold(`${market.provider.url}/${cid}`);
+  assert.deepEqual([...run.facts.keys()][0], secret, "the program had it");
+  const { stdout } = await new Deno.Command("ps", { args: ["-eo", "args", "-ww"] }).output();
+  const listed = new TextDecoder().decode(stdout);
+  assert(listed.includes("/usr/bin/bwrap"), "the sandbox is in the list");
+  assert(!listed.includes(secret));
+  await run.letGo();
+  assert(lines.length > 0 && !lines.join("\n").includes(secret));
+});
+
+Deno.test("output that forges headers is answered with an error or without them", async () => {
+  await using market = await startMarket({ settings: { settlement: { mode: "batch" } } });
+  const heads: [string, number][] = [
+    ["HTTP/1.1 200 OK\\r\\nno colon here\\r\\n\\r\\n", 502],
+    ["HTTP/1.1 99999 OK\\r\\n\\r\\n", 502],
+    ["HTTP/1.1 200 OK\\r\\nx: \\001\\002\\r\\n\\r\\n", 502],
+    ["HTTP/1.1 200 OK\\r\\nPAYMENT-RESPONSE: x\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\nok", 200],
+  ];
+  for (const [head, status] of heads) {
+    const cid = await market.deploy({ files: { main: `#!/bin/sh\nprintf '${head}'\n` } });
+    const response = await market.call(cid);
+    assert.equal(response.status, status, head);
+    assert.equal(response.headers.get("payment-response"), null);
+    await response.body?.cancel();
+  }
+});
+
+Deno.test("callers who hang up at any moment leave nothing running", async () => {
+  await using market = await startMarket({ settings: { settlement: { mode: "batch" } } });
+  const limits = {
+    timeoutMs: 60_000,
+    memoryMb: 64,
+    concurrency: 64,
+    ownerCreditsPerMinute: 100_000,
+  };
+  const program = await buildAbuse();
+  const cid = await market.deploy({ files: { main: program }, fields: { limits } });
+  for (let index = 0; index < 60; index++) {
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(), index / 4);
+    await fetch(`${market.provider.url}/${cid}/sleeper`, { signal: abort.signal })
+      .then((response) => response.text()).catch(() => {});
+  }
+  const running = async () => {
+    const health = await fetch(`${market.provider.url}/healthz`);
+    return (await health.json()).runs;
+  };
+  const deadline = Date.now() + 10_000;
+  while (await running() > 0) assert(Date.now() < deadline, "runs go on");
+  const args = ["-f", "-a", "-r", "R,S,D,T,t", `main -q .*${cid}`];
+  const { stdout } = await new Deno.Command("pgrep", { args }).output();
+  assert.equal(new TextDecoder().decode(stdout), "");
+});

@@ -1,0 +1,87 @@
+/* Ways out of the sandbox, and between sandboxes. */
+#include "abuse.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+static long connect_ip(const char *host, int port) {
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  inet_pton(AF_INET, host, &to.sin_addr);
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  return connect(fd, (struct sockaddr *)&to, sizeof to);
+}
+
+/* A leading @ means the abstract namespace. */
+static socklen_t unix_address(struct sockaddr_un *to, const char *name) {
+  memset(to, 0, sizeof *to);
+  to->sun_family = AF_UNIX;
+  strncpy(to->sun_path, name, sizeof to->sun_path - 1);
+  if (name[0] == '@') to->sun_path[0] = 0;
+  return (socklen_t)(sizeof to->sun_family + strlen(name) + (name[0] == '@' ? 0 : 1));
+}
+
+static long connect_unix(const char *name) {
+  struct sockaddr_un to;
+  socklen_t size = unix_address(&to, name);
+  return connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&to, size);
+}
+
+/* The argument is the port of a service on the host's loopback. */
+static void escape(const char *port) {
+  tell("metadata", connect_ip("169.254.169.254", 80));
+  tell("private", connect_ip("10.0.0.1", 80));
+  tell("lan", connect_ip("192.168.1.1", 80));
+  tell("internet", connect_ip("1.1.1.1", 443));
+  tell("host-loopback", connect_ip("127.0.0.1", atoi(port)));
+  tell("docker", connect_unix("/var/run/docker.sock"));
+  tell("dbus", connect_unix("/run/dbus/system_bus_socket"));
+  tell("host-abstract", connect_unix("@khachapuri-abuse"));
+  struct if_nameindex *interfaces = if_nameindex();
+  int count = 0;
+  for (; interfaces && interfaces[count].if_index; count++) continue;
+  say("interfaces", count);
+}
+
+enum { MEETING_PORT = 7777, MEETING_KEY = 0x6b68 };
+
+/* Sets up everything by which another could be met, tells, and waits until it is told to go. */
+static void host_meeting(const char *unused) {
+  (void)unused;
+  struct sockaddr_un name;
+  struct sockaddr_in port = {.sin_family = AF_INET, .sin_port = htons(MEETING_PORT)};
+  socklen_t size = unix_address(&name, "@khachapuri-meeting");
+  int local = socket(AF_UNIX, SOCK_STREAM, 0), inet = socket(AF_INET, SOCK_STREAM, 0);
+  tell("abstract", bind(local, (struct sockaddr *)&name, size) + listen(local, 5));
+  tell("loopback", bind(inet, (struct sockaddr *)&port, sizeof port) + listen(inet, 5));
+  tell("sysv", shmget(MEETING_KEY, 4096, IPC_CREAT | 0666));
+  tell("tmp", open("/tmp/meeting", O_CREAT | O_RDWR, 0666));
+  tell("shm", open("/dev/shm/meeting", O_CREAT | O_RDWR, 0666));
+  say_text("waiting", "here");
+  flush();
+  char byte;
+  while (read(0, &byte, 1) > 0) continue;
+}
+
+static void join_meeting(const char *unused) {
+  (void)unused;
+  tell("abstract", connect_unix("@khachapuri-meeting"));
+  tell("loopback", connect_ip("127.0.0.1", MEETING_PORT));
+  tell("sysv", shmget(MEETING_KEY, 4096, 0));
+  tell("tmp", open("/tmp/meeting", O_RDWR));
+  tell("shm", open("/dev/shm/meeting", O_RDWR));
+}
+
+const struct attack NETWORK_ATTACKS[] = {
+    {"escape", escape}, {"host-meeting", host_meeting}, {"join-meeting", join_meeting}, {0},
+};

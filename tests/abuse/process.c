@@ -1,0 +1,174 @@
+/* Bombs, daemons, signals and floods. */
+#include "abuse.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int visible_processes(void) {
+  DIR *dir = opendir("/proc");
+  int count = 0;
+  for (struct dirent *entry; dir && (entry = readdir(dir));) {
+    if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') count++;
+  }
+  return count;
+}
+
+static void others(const char *unused) {
+  (void)unused;
+  say("processes", visible_processes());
+  tell("kill-all", kill(-1, SIGKILL));
+  tell("kill-1", kill(1, SIGKILL));
+  tell("stop-1", kill(1, SIGSTOP));
+  tell("term-1", kill(1, SIGTERM));
+  struct timespec moment = {.tv_nsec = 20000000};
+  nanosleep(&moment, NULL);
+  say("processes-after", visible_processes());
+}
+
+static void forkbomb(const char *unused) {
+  (void)unused;
+  long count = 0;
+  for (;; count++) {
+    pid_t pid = fork();
+    if (pid < 0) break;
+    if (pid == 0) pause();
+  }
+  tell("why", -1);
+  say("forks", count);
+}
+
+static void exponential(const char *unused) {
+  (void)unused;
+  flush();
+  for (;;) fork();
+}
+
+static void *wait_forever(void *unused) {
+  pause();
+  return unused;
+}
+
+static void threads(const char *unused) {
+  (void)unused;
+  long count = 0;
+  pthread_t thread;
+  pthread_attr_t small;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 16384);
+  while ((errno = pthread_create(&thread, &small, wait_forever, NULL)) == 0) count++;
+  tell("why", -1);
+  say("threads", count);
+}
+
+static void spin(const char *many) {
+  flush();
+  for (int i = 1; i < atoi(many); i++) {
+    if (fork() == 0) break;
+  }
+  for (volatile long i = 0;; i++) continue;
+}
+
+static void sleeper(const char *unused) {
+  (void)unused;
+  flush();
+  for (;;) pause();
+}
+
+static void deaf(const char *unused) {
+  (void)unused;
+  flush();
+  for (int number = 1; number < 65; number++) signal(number, SIG_IGN);
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, NULL);
+  for (;;) pause();
+}
+
+static void stop_self(const char *unused) {
+  (void)unused;
+  flush();
+  kill(getpid(), SIGSTOP);
+}
+
+/* A daemon that lets go of everything, or with the argument `stdout` holds on to that. */
+static void daemonise(const char *hold) {
+  flush();
+  if (fork() > 0) return;
+  setsid();
+  if (fork() > 0) _exit(0);
+  close(0);
+  close(2);
+  if (strcmp(hold, "stdout")) close(1);
+  for (;;) pause();
+}
+
+static void zombies(const char *unused) {
+  (void)unused;
+  for (int i = 0; i < 1000; i++) {
+    pid_t pid = fork();
+    if (pid == 0) {
+      if (fork() == 0) _exit(0);
+      _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+  }
+  struct timespec moment = {.tv_nsec = 100000000};
+  nanosleep(&moment, NULL);
+  say("processes", visible_processes());
+}
+
+static void flood(const char *where) {
+  static char block[1 << 16];
+  memset(block, 'f', sizeof block);
+  int fd = strcmp(where, "stderr") ? 1 : 2;
+  flush();
+  for (long i = 0; fd == 1 || i < 512; i++) {
+    if (write(fd, block, sizeof block) < 0) break;
+  }
+}
+
+static void crash(const char *number) {
+  flush();
+  if (atoi(number) == SIGSEGV) *(volatile int *)8 = 1;
+  raise(atoi(number));
+}
+
+/* KIND-MIB: anonymous, shared, memfd or tmpfs memory, by one process or eight. */
+static void memory(const char *argument) {
+  long mib = atol(strchr(argument, '-') ? strchr(argument, '-') + 1 : "1024");
+  int kind = argument[0];
+  flush();
+  if (kind == '8') {
+    for (int i = 0; i < 7; i++) {
+      if (fork() == 0) break;
+    }
+  }
+  int fd = -1;
+  if (kind == 'm') fd = (int)syscall(SYS_memfd_create, "m", 0);
+  if (fd >= 0 && ftruncate(fd, mib << 20)) fd = -1;
+  int flags = fd >= 0 ? MAP_SHARED : kind == 's' ? MAP_SHARED | MAP_ANONYMOUS
+                                                 : MAP_PRIVATE | MAP_ANONYMOUS;
+  char *bytes = mmap(NULL, (size_t)mib << 20, PROT_READ | PROT_WRITE, flags, fd, 0);
+  tell("mmap", bytes == MAP_FAILED ? -1 : 0);
+  if (bytes == MAP_FAILED) return;
+  for (long i = 0; i < mib << 20; i += 4096) bytes[i] = 1;
+  say("touched", mib);
+}
+
+const struct attack PROCESS_ATTACKS[] = {
+    {"others", others},   {"forkbomb", forkbomb},   {"exponential", exponential},
+    {"threads", threads}, {"spin", spin},           {"sleeper", sleeper},
+    {"deaf", deaf},       {"stop-self", stop_self}, {"daemon", daemonise},
+    {"zombies", zombies}, {"flood", flood},         {"crash", crash},
+    {"memory", memory},   {0},
+};
