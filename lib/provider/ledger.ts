@@ -1,13 +1,13 @@
 /**
- * The durable ledger: an append-only journal in SQLite (WAL, synchronous FULL), one file.
- * An entry counts at once for every decision made in this process and is on disk when `append`
- * resolves. Entries that arrive while a commit is due share it, so concurrency does not multiply
- * fsyncs.
+ * The durable ledger: an append-only journal in SQLite (WAL), one file. An entry counts at once for
+ * every decision made in this process and is on disk when `append` resolves. Entries that arrive
+ * while a commit is under way share the next, so concurrency does not multiply syncs.
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { permitFromJson, permitToJson } from "../permit.ts";
+import { createGroupCommit, type GroupCommit } from "./group_commit.ts";
 import {
   type Account,
   accountOf,
@@ -55,7 +55,6 @@ export interface Ledger {
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS journal (
     seq INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
@@ -80,14 +79,10 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
   const database = new DatabaseSync(path);
   database.exec(SCHEMA);
   const book = replay(database);
-  const insert = database.prepare(
-    `INSERT INTO journal (at, kind, payer, lane, reservation, deployment, amount, detail)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
   const charged = database.prepare(
     "SELECT 1 FROM journal WHERE reservation = ? AND kind = 'charge'",
   );
-  const commit = groupCommit(database, insert, now);
+  const commit = await openCommit(database, path, now);
   const ledger: Ledger = {
     lane: (payer, lane) => laneOf(book, payer, lane),
     lanes: () => book.lanes.values(),
@@ -103,6 +98,7 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
     read: (filter) => readJournal(database, filter),
     async close() {
       await commit.drain();
+      commit.close();
       database.close();
     },
   };
@@ -120,52 +116,45 @@ export function readLedger(path: string, filter: LedgerFilter): Recorded[] {
   }
 }
 
-interface GroupCommit {
-  add(entries: Entry[]): Promise<void>;
-  drain(): Promise<void>;
+/**
+ * Commits go to SQLite's write-ahead log without a sync of its own (synchronous NORMAL), and the
+ * log is synced from another thread: SQLite would do the same, but stop ours meanwhile.
+ */
+async function openCommit(
+  database: DatabaseSync,
+  path: string,
+  now: () => number,
+): Promise<GroupCommit<Entry> & { close(): void }> {
+  // A write under FULL makes the log file and its name in the folder durable.
+  database.exec("PRAGMA synchronous = FULL; PRAGMA user_version = 1; PRAGMA synchronous = NORMAL");
+  const log = await Deno.open(`${path}-wal`, { read: true, write: true });
+  const insert = database.prepare(
+    `INSERT INTO journal (at, kind, payer, lane, reservation, deployment, amount, detail)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const commit = createGroupCommit<Entry>({
+    write(entries) {
+      try {
+        database.exec("BEGIN IMMEDIATE");
+        for (const entry of entries) insert.run(...toRow(entry, now()));
+        database.exec("COMMIT");
+      } catch (cause) {
+        throw unwritable(cause);
+      }
+    },
+    sync: () =>
+      log.syncData().catch((cause) => {
+        throw unwritable(cause);
+      }),
+  });
+  return { ...commit, close: () => log.close() };
 }
 
-/**
- * Collects the entries of one turn of the event loop and commits them together. After a failed
- * commit memory and disk disagree, so nothing more is accepted: every later append fails too.
- */
-function groupCommit(
-  database: DatabaseSync,
-  insert: StatementSync,
-  now: () => number,
-): GroupCommit {
-  let waiting: Entry[] = [];
-  let due: Promise<void> | null = null;
-  let broken: unknown = null;
-
-  function commitNow(): void {
-    const entries = waiting;
-    waiting = [];
-    due = null;
-    if (broken) throw broken;
-    try {
-      database.exec("BEGIN IMMEDIATE");
-      for (const entry of entries) insert.run(...toRow(entry, now()));
-      database.exec("COMMIT");
-    } catch (cause) {
-      broken = new KhachapuriError("overloaded", "the ledger cannot be written", {
-        cause,
-        hints: ["check the disk that holds the state directory, then restart the provider"],
-      });
-      throw broken;
-    }
-  }
-
-  return {
-    add(entries) {
-      waiting.push(...entries);
-      due ??= new Promise<void>((resolve) => setImmediate(resolve)).then(commitNow);
-      return due;
-    },
-    async drain() {
-      await due;
-    },
-  };
+function unwritable(cause: unknown): KhachapuriError {
+  return new KhachapuriError("overloaded", "the ledger cannot be written", {
+    cause,
+    hints: ["check the disk that holds the state directory, then restart the provider"],
+  });
 }
 
 async function releaseAbandoned(ledger: Ledger, book: Book): Promise<void> {

@@ -52,7 +52,7 @@ const LOG_BATCH = 64;
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
+  PRAGMA synchronous = NORMAL;
   CREATE TABLE IF NOT EXISTS deployments (
     cid TEXT PRIMARY KEY, id TEXT NOT NULL, owner TEXT NOT NULL, firstSeen INTEGER NOT NULL
   ) STRICT;
@@ -91,8 +91,11 @@ export function openRegistrations(path: string, now: () => number = Date.now): R
     // An id is its owner's word only: keyed by both, nobody can stop another's deployment.
     isStopped: (spec) => stops.has(`${spec.owner}:${spec.id}`),
     stop(spec) {
+      // The rest of this file may lose its last moments with the power; a stop may not.
+      database.exec("PRAGMA synchronous = FULL");
       database.prepare("INSERT OR IGNORE INTO stops VALUES (?, ?, ?)")
         .run(spec.owner, spec.id, now());
+      database.exec("PRAGMA synchronous = NORMAL");
       stops.add(`${spec.owner}:${spec.id}`);
     },
     ofOwner(owner) {

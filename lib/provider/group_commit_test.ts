@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { createGroupCommit } from "./group_commit.ts";
+
+/** A disk whose syncs end when the test says so. */
+function slowDisk() {
+  const written: string[][] = [];
+  const syncs: PromiseWithResolvers<void>[] = [];
+  const commit = createGroupCommit<string>({
+    write: (items) => written.push([...items]),
+    sync() {
+      const sync = Promise.withResolvers<void>();
+      syncs.push(sync);
+      return sync.promise;
+    },
+  });
+  return { commit, written, syncs };
+}
+
+/** Lets every promise that can go on do so. */
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+async function isDone(promise: Promise<unknown>): Promise<boolean> {
+  let done = false;
+  promise.then(() => done = true, () => done = true);
+  await settle();
+  return done;
+}
+
+Deno.test("an add resolves when its sync has ended, not before", async () => {
+  const { commit, written, syncs } = slowDisk();
+  const added = commit.add(["a"]);
+  assert.equal(await isDone(added), false);
+  assert.deepEqual(written, [["a"]]);
+  syncs[0]!.resolve();
+  await added;
+});
+
+Deno.test("what arrives during a sync shares the next one, in order", async () => {
+  const { commit, written, syncs } = slowDisk();
+  const first = commit.add(["a"]);
+  await settle();
+  const others = [commit.add(["b", "c"]), commit.add(["d"])];
+  assert.equal(await isDone(others[0]!), false);
+  assert.deepEqual(written, [["a"]]);
+  syncs[0]!.resolve();
+  await first;
+  await settle();
+  assert.deepEqual(written, [["a"], ["b", "c", "d"]]);
+  assert.equal(await isDone(others[1]!), false);
+  syncs[1]!.resolve();
+  await Promise.all(others);
+  assert.equal(syncs.length, 2);
+});
+
+Deno.test("drain waits for everything that was added", async () => {
+  const { commit, syncs } = slowDisk();
+  commit.add(["a"]);
+  await settle();
+  commit.add(["b"]);
+  const drained = commit.drain();
+  syncs[0]!.resolve();
+  assert.equal(await isDone(drained), false);
+  syncs[1]!.resolve();
+  await drained;
+});
+
+Deno.test("after a failure nothing more is accepted", async () => {
+  const { commit, syncs, written } = slowDisk();
+  const first = commit.add(["a"]);
+  await settle();
+  const second = commit.add(["b"]);
+  syncs[0]!.reject(new Error("disk full"));
+  await assert.rejects(first, /disk full/);
+  await assert.rejects(second, /disk full/);
+  await assert.rejects(commit.add(["c"]), /disk full/);
+  assert.deepEqual(written, [["a"]]);
+});
