@@ -17,7 +17,7 @@ export interface FollowerOptions {
   pollMs: number;
   /** New events, oldest first. */
   onEvents(events: readonly EscrowEvent[]): Promise<void>;
-  /** Blocks above `block` are no longer what they were. */
+  /** Blocks above `block` are no longer what they were, or nobody watched them. */
   onReorg(block: bigint): Promise<void>;
   now?: () => number;
 }
@@ -40,6 +40,12 @@ const RANGE_MAX = 1_000n;
 const TOPICS = (["Allowed", "RevokeStarted", "Reclaimed", "Charged"] as const).map((eventName) =>
   encodeEventTopics({ abi: escrowAbi, eventName })[0]
 );
+
+/** The block that no reorganisation is expected to reach. */
+function before(block: bigint): bigint {
+  const depth = BigInt(REMEMBERED_MAX);
+  return block > depth ? block - depth : 0n;
+}
 
 /** Starts at the chain's present block. */
 export function startFollower(options: FollowerOptions): Follower {
@@ -66,7 +72,7 @@ export function startFollower(options: FollowerOptions): Follower {
       if (await hashAt(block) === seen.get(block)) return block;
       seen.delete(block);
     }
-    return known > BigInt(REMEMBERED_MAX) ? known - BigInt(REMEMBERED_MAX) : 0n;
+    return before(known);
   }
 
   function remember(block: bigint, hash: Hex): void {
@@ -89,7 +95,7 @@ export function startFollower(options: FollowerOptions): Follower {
 
   async function look(): Promise<void> {
     const latest = await chain.public.getBlock({ blockTag: "latest" });
-    let read = head === null ? latest.number : await undo(head);
+    let read = head === null ? await begin(latest.number) : await undo(head);
     while (read < latest.number) {
       const to: bigint = read + RANGE_MAX < latest.number ? read + RANGE_MAX : latest.number;
       const events = await eventsBetween(read + 1n, to);
@@ -99,6 +105,12 @@ export function startFollower(options: FollowerOptions): Follower {
     head = read;
     remember(latest.number, latest.hash);
     heardAt = now();
+  }
+
+  /** What an earlier process saw of the last blocks may have been undone since. */
+  async function begin(latest: bigint): Promise<bigint> {
+    await options.onReorg(before(latest));
+    return latest;
   }
 
   /** The block up to which what we know still holds. */

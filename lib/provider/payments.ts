@@ -79,14 +79,18 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     amount: policy.amount,
   });
   const follower = follow({ ...options, ledger, payers, settlement });
+  const offlineAmount = policy.mode === "each" ? 0n : policy.offlineAmount;
   const credits = createCredits({
     domain,
     ledger,
     payers,
     consume: policy.mode === "each" ? createConsume(operator, escrow) : null,
     settleWindowSeconds: BigInt(Math.max(SETTLE_WINDOW_SECONDS, 3 * policy.intervalSeconds)),
-    viewAgeMs: () => follower.isCurrent() ? FOLLOWED_AGE_MS : UNFOLLOWED_AGE_MS,
-    offlineAmount: policy.mode === "each" ? 0n : policy.offlineAmount,
+    viewAgeMs: () => {
+      if (follower.isCurrent()) return FOLLOWED_AGE_MS;
+      return ledger.unsettled() < offlineAmount ? UNFOLLOWED_AGE_MS : 0;
+    },
+    offlineAmount,
     onCharge: settlement.noticeCharge,
     now,
   });
@@ -129,7 +133,7 @@ function follow(parts: FollowParts): Follower {
   async function onReorg(block: bigint): Promise<void> {
     payers.forget();
     for (const lane of ledger.lanes()) {
-      if (lane.settledBlock > block) await settlement.level(lane);
+      if (lane.settledBlock > block || lane.refused !== null) await settlement.level(lane);
     }
   }
 
