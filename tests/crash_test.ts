@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import type { Hex } from "viem";
 import { readConsumed } from "../lib/chain/escrow.ts";
-import { deploymentLane, UINT128_MAX } from "../lib/permit.ts";
+import { deploymentLane } from "../lib/permit.ts";
 import { readLedger } from "../lib/provider/ledger.ts";
 import {
   assertConserved,
@@ -17,6 +17,7 @@ import {
   type CallerLane,
   callerLane,
   callOnce,
+  refusals,
   startCallers,
 } from "./world/callers.ts";
 import { type ChildProvider, startChildProvider } from "./world/child_provider.ts";
@@ -42,26 +43,28 @@ async function open(market: Market): Promise<{ cid: string; lanes: CallerLane[] 
   const lanes = [callerLane(owner.address, deploymentLane(spec.id), {})];
   for (const account of [payer, payer, stranger, stranger]) {
     const lane: Hex = `0x${String(10 + lanes.length).repeat(32)}`;
-    const headers = await market.pay(account, { lane, credits: UINT128_MAX });
+    const headers = await market.pay(account, { lane, credits: 1_000_000n });
     lanes.push(callerLane(account.address, lane, headers));
   }
   return { cid, lanes };
 }
 
-interface Lives {
-  /** The URL of the provider that serves now, or of the next one that will. */
-  url(): Promise<string>;
+interface Lives extends AsyncDisposable {
+  /** The URL of the provider that serves now, or of the next one that will; null after the last. */
+  url(): Promise<string | null>;
   /** Kills at random instants, then leaves one running. */
   killOften(times: number): Promise<void>;
+  /** Lets go of those who wait for a life that does not come. */
+  end(): void;
   stop(): Promise<void>;
 }
 
 /** Start, kill, start again. */
 function livesOf(home: string, random: Random): Lives {
-  let serving = Promise.withResolvers<string>();
+  let serving = Promise.withResolvers<string | null>();
   let isServing = false;
   let isDying = false;
-  let child: ChildProvider;
+  let child: ChildProvider | undefined;
 
   async function live(): Promise<void> {
     const started = await startChildProvider(home);
@@ -77,17 +80,17 @@ function livesOf(home: string, random: Random): Lives {
   /** Mostly under load, sometimes while it still opens its books. */
   async function pauseUntilKill(): Promise<void> {
     if (random.chance(0.15)) return await pause(random.between(0, 1_000));
-    assert.ok(await child.url, "the provider did not come up again");
+    assert.ok(await child!.url, "the provider did not come up again");
     await pause(random.chance(0.7) ? random.between(0, 400) : random.between(0, 1_500));
   }
 
   async function killOnce(): Promise<void> {
     await pauseUntilKill();
     // From here on callers wait for the next life; those under way meet the kill.
-    if (isServing) serving = Promise.withResolvers<string>();
+    if (isServing) serving = Promise.withResolvers<string | null>();
     isServing = false;
     isDying = true;
-    await child.kill();
+    await child!.kill();
     await live();
   }
 
@@ -96,10 +99,14 @@ function livesOf(home: string, random: Random): Lives {
     async killOften(times) {
       await live();
       for (let kill = 0; kill < times; kill++) await killOnce();
-      assert.ok(await child.url, "the provider did not come up again");
+      assert.ok(await child!.url, "the provider did not come up again");
     },
+    end: () => serving.resolve(null),
     async stop() {
-      assert.equal(await child.stop(), 0);
+      assert.equal(await child!.stop(), 0);
+    },
+    async [Symbol.asyncDispose]() {
+      await child?.kill();
     },
   };
 }
@@ -115,16 +122,17 @@ async function crash(mode: "batch" | "each", times: number): Promise<void> {
   await using market = await startMarket({ credits: CREDITS, settings: { settlement } });
   const { cid, lanes } = await open(market);
   await market.provider.stop();
-  const lives = livesOf(market.home, random);
+  await using lives = livesOf(market.home, random);
   const concurrency = random.between(4, 8);
   const call = { cid, answer: ANSWER };
   const callers = startCallers({ ...call, lanes, concurrency, random, url: lives.url });
   try {
     await lives.killOften(times);
   } finally {
+    lives.end();
     await callers.stop();
-    await lives.stop();
   }
+  await lives.stop();
   const total = await audit(market, lanes);
   report(mode, { kills: times, concurrency, ...total, refused: refusals(lanes) });
   assert.ok(total.answered >= times, "too few calls to prove anything");
@@ -158,14 +166,6 @@ async function assertPrepaidIsUsed(
 function chargedOn({ home }: Market, { payer, lane }: CallerLane): number {
   const entries = readLedger(`${home}/state/book/ledger.db`, { payer, lane });
   return entries.filter(({ kind }) => kind === "charge").length;
-}
-
-function refusals(lanes: readonly CallerLane[]): Record<number, number> {
-  const sum: Record<number, number> = {};
-  for (const { refused } of lanes) {
-    for (const [status, count] of refused) sum[status] = (sum[status] ?? 0) + count;
-  }
-  return sum;
 }
 
 function report(mode: string, figures: object): void {

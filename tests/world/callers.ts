@@ -15,8 +15,8 @@ export interface CallerLane {
   answered: number;
   /** Calls that ended without one: what they cost is not known here. */
   lost: number;
-  /** Refusals by status; free, as the protocol has it. */
-  readonly refused: Map<number, number>;
+  /** Refusals by status and message; free, as the protocol has it. */
+  readonly refused: Map<string, number>;
 }
 
 export function callerLane(payer: Address, lane: Hex, headers: Record<string, string>): CallerLane {
@@ -30,8 +30,8 @@ export interface CallersOptions {
   lanes: readonly CallerLane[];
   concurrency: number;
   random: Random;
-  /** The provider's URL as soon as it serves. */
-  url(): Promise<string>;
+  /** The provider's URL as soon as it serves; null when it never will again. */
+  url(): Promise<string | null>;
 }
 
 export interface Callers {
@@ -52,10 +52,24 @@ export async function callOnce(
     const text = await response.text();
     if (response.status === 200 && text === answer) lane.answered += 1;
     else if (response.status === 200) lane.lost += 1;
-    else lane.refused.set(response.status, (lane.refused.get(response.status) ?? 0) + 1);
+    else countRefusal(lane, response.status, text);
   } catch {
     lane.lost += 1;
   }
+}
+
+function countRefusal({ refused }: CallerLane, status: number, body: string): void {
+  const why = `${status} ${JSON.parse(body).message}`;
+  refused.set(why, (refused.get(why) ?? 0) + 1);
+}
+
+/** All refusals, summed over the lanes. */
+export function refusals(lanes: readonly CallerLane[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const { refused } of lanes) {
+    for (const [why, count] of refused) sum[why] = (sum[why] ?? 0) + count;
+  }
+  return sum;
 }
 
 /** Calls in a loop, `concurrency` at a time, each on a random lane, until told to stop. */
@@ -65,7 +79,7 @@ export function startCallers(options: CallersOptions): Callers {
   async function loop(): Promise<void> {
     while (!isStopped) {
       const url = await options.url();
-      if (isStopped) return;
+      if (isStopped || url === null) return;
       inFlight += 1;
       await callOnce(url, options, options.random.pick(options.lanes));
       inFlight -= 1;
@@ -90,7 +104,7 @@ export interface Audit {
 
 /**
  * Holds the callers' counts, the provider's ledger and the chain against each other, after the
- * provider has stopped in good order. `open` is what each lane had consumed before.
+ * provider has stopped in good order.
  * @throws AssertionError that names the lane
  */
 export async function audit(market: Market, lanes: readonly CallerLane[]): Promise<Audit> {

@@ -1,0 +1,367 @@
+/**
+ * The money as a state machine: the whole wiring (credits, ledger, operator, follower, settlement)
+ * on a chain in memory, against what a person with paper and pencil would say.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { Hex, LocalAccount } from "viem";
+import { anvilAccount } from "../../tests/world/anvil.ts";
+import { FAKE_ESCROW, fakeChain, rpcError } from "../../tests/world/fake_chain.ts";
+import { parseConfig, type ProviderConfig } from "../config.ts";
+import { silentLog } from "../log.ts";
+import { type Permit, signPermit, UINT64_MAX } from "../permit.ts";
+import type { Bill } from "./bill.ts";
+import type { Reservation } from "./credits.ts";
+import { openPayments, type Payments } from "./payments.ts";
+
+const PRICE = 5n;
+const PROVIDER = anvilAccount(1);
+const OPERATOR = anvilAccount(2);
+const PAYERS = [anvilAccount(3), anvilAccount(4)];
+const LANES = ["aa", "bb", "cc"].map((byte): Hex => `0x${byte.repeat(32)}`);
+/** Credits of the permits that a payer signs on each lane. */
+const PERMITS = [2n, 6n, 1_000n];
+const RUNS = Number(Deno.env.get("KHACHAPURI_RUNS") ?? 300);
+/** Memory for the books where there is some: durability is the crash test's business. */
+const MEMORY = "/dev/shm";
+
+type Step =
+  | { do: "call"; payer: number; lane: number; permit: number }
+  | { do: "charge" | "release"; nth: number }
+  | { do: "allow" | "revoke"; payer: number; credits: number }
+  | { do: "reclaim"; payer: number }
+  | { do: "reorganise"; depth: number; keeps: boolean }
+  | { do: "settle" | "hear" | "crash" | "silence" };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant("call" as const),
+      payer: fc.nat(PAYERS.length - 1),
+      lane: fc.nat(LANES.length - 1),
+      permit: fc.nat(PERMITS.length - 1),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constantFrom("charge", "charge", "release"), nth: fc.nat(20) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom("allow", "allow", "revoke"),
+      payer: fc.nat(PAYERS.length - 1),
+      credits: fc.integer({ min: 1, max: 8 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("reclaim" as const), payer: fc.nat(PAYERS.length - 1) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("reorganise" as const),
+      depth: fc.integer({ min: 1, max: 6 }),
+      keeps: fc.boolean(),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constantFrom("settle", "hear", "hear", "crash", "silence") }),
+  },
+);
+
+interface Page {
+  charged: bigint;
+  held: bigint;
+}
+
+interface Held {
+  key: string;
+  reservation: Reservation;
+}
+
+const permits = new Map<string, Promise<Permit>>();
+
+/** Signing takes a while: once is enough. */
+function permitOf(account: LocalAccount, lane: Hex, credits: bigint): Promise<Permit> {
+  const key = [account.address, lane, credits].join();
+  const known = permits.get(key) ??
+    signPermit(account, { chainId: 31337, escrow: FAKE_ESCROW }, {
+      payer: account.address,
+      provider: PROVIDER.address,
+      lane,
+      price: PRICE,
+      credits,
+      deadline: UINT64_MAX,
+    });
+  permits.set(key, known);
+  return known;
+}
+
+function settings(mode: "batch" | "each"): ProviderConfig {
+  const settlement = {
+    mode,
+    intervalSeconds: 86_400,
+    amount: "1000000000",
+    pollMs: 600_000,
+    offlineAmount: "0",
+  };
+  return parseConfig({
+    provider: {
+      name: "provider.test",
+      address: PROVIDER.address,
+      webDomain: "http://provider.test",
+      price: String(PRICE),
+      terms: ["terms.txt"],
+      stateDir: "state",
+      keyFile: "keys.json",
+      settlement,
+    },
+  }, "/").provider!;
+}
+
+/** One history: the real thing and the paper beside it. */
+async function openHistory(mode: "batch" | "each") {
+  const dir = await Deno.makeTempDir({ dir: MEMORY }).catch(() => Deno.makeTempDir());
+  const fake = fakeChain(PROVIDER.address);
+  for (const { address } of PAYERS) fake.allow(address, PRICE, 8n);
+  const pages = new Map<string, Page>();
+  const held: Held[] = [];
+  let nowMs = 1_700_000_000_000;
+  /** Whether the provider has heard of everything that happened on the chain. */
+  let isCurrent = true;
+  let isSilent = false;
+  let hasReorganised = false;
+
+  async function open(): Promise<Payments> {
+    const payments = await openPayments({
+      chain: fake.chain,
+      escrow: FAKE_ESCROW,
+      provider: settings(mode),
+      account: OPERATOR,
+      dir,
+      log: silentLog,
+      now: () => nowMs,
+      receiptPollMs: 1,
+    });
+    await payments.follower.poll();
+    return payments;
+  }
+  let payments = await open();
+
+  const page = (key: string) => {
+    const known = pages.get(key) ?? { charged: 0n, held: 0n };
+    pages.set(key, known);
+    return known;
+  };
+  const keyOf = (payer: number, lane: number) => `${PAYERS[payer]!.address}:${LANES[lane]!}`;
+  const taken = (payer: number, lane: number) =>
+    fake.consumed(PAYERS[payer]!.address, LANES[lane]!);
+
+  /** Used or held and not taken by the escrow, over a payer's lanes. */
+  function outstanding(payer: number): bigint {
+    return LANES.reduce((sum, _, lane) => {
+      const { charged, held } = page(keyOf(payer, lane));
+      return sum + charged + held - taken(payer, lane);
+    }, 0n);
+  }
+
+  function silence(isOn: boolean): void {
+    isSilent = isOn;
+    fake.intercept = isOn ? () => Promise.reject(rpcError("down")) : null;
+  }
+
+  /** Time passes while the chain is waited for: a nonce that a fork has freed is filled by and by. */
+  async function inTime<T>(work: Promise<T>): Promise<T> {
+    const timer = setInterval(() => nowMs += 31_000, 3);
+    return await work.finally(() => clearInterval(timer));
+  }
+
+  async function hear(): Promise<void> {
+    nowMs += 60_001;
+    await inTime(payments.follower.poll());
+    if (!isSilent) isCurrent = true;
+  }
+
+  async function call({ payer, lane, permit: index }: Extract<Step, { do: "call" }>) {
+    const account = PAYERS[payer]!;
+    const permit = await permitOf(account, LANES[lane]!, PERMITS[index]!);
+    const bill: Bill = {
+      source: "caller",
+      payer: account.address,
+      lane: LANES[lane]!,
+      permit,
+      price: PRICE,
+      deployment: "bafytest",
+      deposit: null,
+    };
+    const key = keyOf(payer, lane);
+    const { charged, held: holding } = page(key);
+    const before = taken(payer, lane);
+    const { credits, thawingCredits } = fake.allowanceOf(account.address);
+    const left = credits - thawingCredits - outstanding(payer);
+    const isPrepaid = mode === "each" && before > charged + holding;
+    const hasRoom = charged + holding < permit.credits;
+    const isRefused = payments.ledger.lane(account.address, LANES[lane]!)?.refused ?? null;
+    const reservation = await inTime(payments.credits.reserve(bill)).catch(() => null);
+    const about = `${key} permit ${permit.credits}: ${left} left, ${charged}+${holding} used`;
+    if (isCurrent && !isSilent && isRefused === null) {
+      assert.equal(reservation !== null, hasRoom && (isPrepaid || left > 0n), about);
+    }
+    if (!reservation) return;
+    assert.ok(hasRoom, `beyond the permit; ${about}`);
+    held.push({ key, reservation });
+    page(key).held += 1n;
+    // Notice that was not heard yet leaves the credits in place; a reorganisation may not.
+    if (!hasReorganised) assert.ok(outstanding(payer) <= credits, `beyond the credits; ${about}`);
+    if (mode === "each") {
+      assert.equal(taken(payer, lane), isPrepaid ? before : before + 1n, about);
+    }
+  }
+
+  async function end(how: "charge" | "release", nth: number): Promise<void> {
+    const [ended] = held.splice(nth % held.length, 1);
+    if (!ended) return;
+    const { key, reservation } = ended;
+    page(key).held -= 1n;
+    if (how === "release") return await reservation.release("test");
+    page(key).charged += 1n;
+    await reservation.charge("answered");
+  }
+
+  /** The notice has been heard, runs have ended, what was due is settled: only then it is over. */
+  async function reclaim(payer: number): Promise<void> {
+    silence(false);
+    while (held.length > 0) await end("charge", 0);
+    await hear();
+    await inTime(payments.settlement.settleNow());
+    const { address } = PAYERS[payer]!;
+    if (fake.allowanceOf(address).thawingCredits === 0n) return;
+    fake.reclaim(address);
+    isCurrent = false;
+  }
+
+  async function crash(): Promise<void> {
+    const wasSilent = isSilent;
+    // Nothing reaches the chain while the old life ends, as if it had been killed.
+    silence(true);
+    await inTime(payments.close());
+    silence(false);
+    for (const { key } of held.splice(0)) page(key).held -= 1n;
+    payments = await open();
+    isCurrent = true;
+    silence(wasSilent);
+  }
+
+  async function take(step: Step): Promise<void> {
+    switch (step.do) {
+      case "call":
+        return await call(step);
+      case "charge":
+      case "release":
+        return held.length > 0 ? await end(step.do, step.nth) : undefined;
+      case "allow": {
+        const { address } = PAYERS[step.payer]!;
+        fake.allow(address, PRICE, fake.allowanceOf(address).credits + BigInt(step.credits));
+        break;
+      }
+      case "revoke": {
+        const { address } = PAYERS[step.payer]!;
+        if (fake.allowanceOf(address).credits === 0n) return;
+        fake.revoke(address, BigInt(step.credits));
+        break;
+      }
+      case "reclaim":
+        return await reclaim(step.payer);
+      case "reorganise":
+        await fake.reorganise(step.depth, step.keeps);
+        hasReorganised = true;
+        break;
+      case "settle":
+        return await inTime(payments.settlement.settleNow());
+      case "hear":
+        return await hear();
+      case "crash":
+        return await crash();
+      case "silence":
+        return silence(!isSilent);
+    }
+    isCurrent = false;
+  }
+
+  /** Never more than was used, never more than was signed; and the book agrees with the paper. */
+  function check(): void {
+    for (const [payer, { address }] of PAYERS.entries()) {
+      for (const [lane, id] of LANES.entries()) {
+        const known = payments.ledger.lane(address, id);
+        const { charged, held } = page(keyOf(payer, lane));
+        assert.equal(known?.charged ?? 0n, charged);
+        assert.equal(known?.reserved ?? 0n, held);
+        const most = PERMITS.at(-1)!;
+        assert.ok(taken(payer, lane) <= most);
+        if (mode === "batch") assert.ok(taken(payer, lane) <= charged, "taken and not used");
+      }
+    }
+  }
+
+  /** In the end everything used is paid, or the book says that it was refused. */
+  async function finish(): Promise<void> {
+    silence(false);
+    while (held.length > 0) await end("charge", 0);
+    await hear();
+    await inTime(payments.settlement.settleNow());
+    check();
+    for (const [payer, { address }] of PAYERS.entries()) {
+      for (const [lane, id] of LANES.entries()) {
+        const { charged } = page(keyOf(payer, lane));
+        const due = charged - taken(payer, lane);
+        if (due <= 0n) continue;
+        const refused = payments.ledger.lane(address, id)?.refused;
+        assert.ok(hasReorganised, `${due} credits of lane ${id} were never settled`);
+        assert.ok(refused, `${due} credits of lane ${id} are due and nobody says so`);
+      }
+    }
+  }
+
+  return {
+    take,
+    check,
+    finish,
+    async [Symbol.asyncDispose]() {
+      silence(true);
+      await inTime(payments.close());
+      await Deno.remove(dir, { recursive: true });
+    },
+  };
+}
+
+async function holds(mode: "batch" | "each", runs: number): Promise<void> {
+  const seed = Deno.env.get("KHACHAPURI_SEED");
+  const property = fc.asyncProperty(
+    fc.array(step, { minLength: 10, maxLength: 50, size: "max" }),
+    async (steps) => {
+      await using history = await openHistory(mode);
+      for (const each of steps) {
+        await history.take(each);
+        history.check();
+      }
+      await history.finish();
+    },
+  );
+  await fc.assert(property, {
+    numRuns: runs,
+    endOnFailure: false,
+    ...(seed ? { seed: Number(seed) } : {}),
+  });
+}
+
+Deno.test("no history of payers, runs, crashes and forks overdraws or loses a credit", async () => {
+  await holds("batch", RUNS);
+});
+
+Deno.test("nor does one in which the escrow takes each credit first", async () => {
+  await holds("each", Math.ceil(RUNS / 2));
+});
