@@ -31,6 +31,12 @@ export interface ContractCall {
   messages?: RefusalMessages;
 }
 
+/** One question to a contract. */
+export interface ContractRead extends ContractCall {
+  /** As of this block; without it as of the latest. */
+  blockNumber?: bigint;
+}
+
 /** One contract creation. */
 export interface ContractCreation {
   abi: Abi;
@@ -56,7 +62,7 @@ export interface Chain {
    * A read of one contract function, its failures in our words.
    * @throws KhachapuriError `chain_refused`, `chain_unavailable`
    */
-  read<T>(call: ContractCall): Promise<T>;
+  read<T>(call: ContractRead): Promise<T>;
 }
 
 export interface ConnectOptions {
@@ -114,7 +120,7 @@ const httpsCcipRequest: typeof ccipRequest = (request) => {
 async function readContract<T>(
   client: PublicClient,
   endpoint: string,
-  call: ContractCall,
+  call: ContractRead,
 ): Promise<T> {
   const { messages, ...parameters } = call;
   try {

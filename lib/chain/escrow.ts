@@ -87,15 +87,19 @@ export async function readBalance(chain: Chain, escrow: Address, payer: Address)
   return await chain.read<bigint>(call(escrow, "balanceOf", [payer]));
 }
 
-/** Credits ever charged on a lane. */
+/** Credits ever charged on a lane, as of `blockNumber` or of the latest block. */
 export async function readConsumed(
   chain: Chain,
   escrow: Address,
   payer: Address,
   provider: Address,
   lane: Hex,
+  blockNumber?: bigint,
 ): Promise<bigint> {
-  return await chain.read<bigint>(call(escrow, "consumed", [payer, provider, lane]));
+  const consumed = call(escrow, "consumed", [payer, provider, lane]);
+  return await chain.read<bigint>(
+    blockNumber === undefined ? consumed : { ...consumed, blockNumber },
+  );
 }
 
 /** What a provider may collect. */

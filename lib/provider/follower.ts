@@ -22,6 +22,11 @@ export interface FollowerOptions {
   now?: () => number;
 }
 
+export interface BlockId {
+  number: bigint;
+  hash: Hex;
+}
+
 export interface Follower {
   /** Whether the chain has been heard of lately, so that silence means that nothing changed. */
   isCurrent(): boolean;
@@ -29,6 +34,8 @@ export interface Follower {
   ageMs(): number;
   /** Looks at the chain now. */
   poll(): Promise<void>;
+  /** The books rest on what this block said: should it go, `onReorg` will say so. */
+  note(block: BlockId): void;
   stop(): Promise<void>;
 }
 
@@ -53,6 +60,8 @@ export function startFollower(options: FollowerOptions): Follower {
   const now = options.now ?? Date.now;
   const seen = new Map<bigint, Hex>();
   let head: bigint | null = null;
+  /** A block has gone and nobody could be told yet. */
+  let isUndone = false;
   let heardAt = -Infinity;
   let polling: Promise<void> | null = null;
   let timer: ReturnType<typeof setTimeout> | null = null;
@@ -66,17 +75,17 @@ export function startFollower(options: FollowerOptions): Follower {
     return found?.hash ?? null;
   }
 
-  /** The highest block that is still what it was. */
-  async function commonBlock(known: bigint): Promise<bigint> {
+  /** The highest block that is still what it was; those above are forgotten. */
+  async function commonBlock(): Promise<bigint | null> {
     for (const block of [...seen.keys()].sort((a, b) => a < b ? 1 : -1)) {
       if (await hashAt(block) === seen.get(block)) return block;
       seen.delete(block);
     }
-    return before(known);
+    return null;
   }
 
-  function remember(block: bigint, hash: Hex): void {
-    seen.set(block, hash);
+  function remember({ number, hash }: BlockId): void {
+    seen.set(number, hash);
     if (seen.size > REMEMBERED_MAX) seen.delete(seen.keys().next().value!);
   }
 
@@ -103,7 +112,7 @@ export function startFollower(options: FollowerOptions): Follower {
       read = head = to;
     }
     head = read;
-    remember(latest.number, latest.hash);
+    remember(latest);
     heardAt = now();
   }
 
@@ -115,11 +124,14 @@ export function startFollower(options: FollowerOptions): Follower {
 
   /** The block up to which what we know still holds. */
   async function undo(known: bigint): Promise<bigint> {
-    const common = await commonBlock(known);
-    if (common >= known) return known;
+    const remembered = seen.size;
+    const common = await commonBlock() ?? before(known);
+    if (seen.size < remembered) isUndone = true;
+    if (!isUndone) return known;
     log.warn("the chain was reorganised", { from: common });
     await options.onReorg(common);
-    return common;
+    isUndone = false;
+    return common < known ? common : known;
   }
 
   async function poll(): Promise<void> {
@@ -137,6 +149,10 @@ export function startFollower(options: FollowerOptions): Follower {
   poll().then(schedule);
   return {
     poll,
+    note(block) {
+      // Of two blocks of one number the first is kept: it is the one that may have gone.
+      if (!seen.has(block.number)) remember(block);
+    },
     ageMs: () => now() - heardAt,
     isCurrent: () => now() - heardAt <= 3 * pollMs,
     async stop() {

@@ -6,6 +6,7 @@
 import { DatabaseSync } from "node:sqlite";
 import {
   type Address,
+  BaseError,
   encodeFunctionData,
   getContractError,
   type Hex,
@@ -226,7 +227,11 @@ export function openOperator(options: OperatorOptions): Operator {
       await closeHole(chainNonce);
       for (const flight of [...flights.values()]) await look(flight, chainNonce);
     } catch (error) {
-      log.debug("looking for receipts again", { message: asChainError(error, endpoint).message });
+      // A book that cannot be written is no reason to end the provider: it is asked again.
+      const message = error instanceof BaseError
+        ? asChainError(error, endpoint).message
+        : String(error);
+      log.warn("looking for receipts again", { message });
     }
   }
 

@@ -57,7 +57,10 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     account,
     log,
     now,
-    onMined: (receipt) => recordCharges(ledger, parseEscrowLogs(escrow, receipt.logs)),
+    async onMined({ blockNumber: number, blockHash: hash, logs }) {
+      follower.note({ number, hash });
+      await recordCharges(ledger, parseEscrowLogs(escrow, logs));
+    },
     ...(options.receiptPollMs === undefined ? {} : { pollMs: options.receiptPollMs }),
   });
   const payers = createPayers({
@@ -77,6 +80,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     log,
     intervalMs: policy.intervalSeconds * 1_000,
     amount: policy.amount,
+    noteBlock: (block) => follower.note(block),
   });
   const follower = follow({ ...options, ledger, payers, settlement });
   const offlineAmount = policy.mode === "each" ? 0n : policy.offlineAmount;

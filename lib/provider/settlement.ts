@@ -9,6 +9,7 @@ import type { Chain } from "../chain/client.ts";
 import { type Charge, readAllowance, readConsumed } from "../chain/escrow.ts";
 import type { Log } from "../log.ts";
 import { parseEscrowLogs, skipReason } from "./escrow_events.ts";
+import type { BlockId } from "./follower.ts";
 import type { Lane } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Operator } from "./operator.ts";
@@ -22,6 +23,8 @@ export interface SettlementOptions {
   log: Log;
   /** Settles at least this often while something is due, ms. */
   intervalMs: number;
+  /** The ledger is about to rest on what this block says. */
+  noteBlock(block: BlockId): void;
   /** Settles at once when this much is due, USDC base units. */
   amount: bigint;
 }
