@@ -140,3 +140,5 @@ export const BUFFERED_BODY_BYTES_MAX = 128 * 1024 * 1024;
 export const LOW_CREDITS = 100n;
 /** A deposit that a provider relays is mined within this time, or its call is refused. */
 export const DEPOSIT_TIMEOUT_MS = 60_000;
+/** What one 402's word on a lane's count can make a client sign for, USDC base units: 1 USDC. */
+export const CORRECTION_AMOUNT_MAX = 1_000_000n;

@@ -16,6 +16,8 @@ export interface PaymentOptions {
   lane: Hex;
   /** Highest price of a credit, USDC base units. */
   price: bigint;
+  /** What is known to be charged on the lane, when that may be more than the chain shows. */
+  charged?: bigint;
   /** How many more credits the permit shall be good for. */
   credits: bigint;
   /** Unix seconds. */
@@ -24,7 +26,7 @@ export interface PaymentOptions {
 
 export interface SignedPayment {
   payment: CreditsPayment;
-  /** What had been charged on the lane when it was signed. */
+  /** What the chain had charged on the lane when it was signed. */
   consumed: bigint;
   allowance: Allowance;
 }
@@ -46,7 +48,8 @@ export async function signPayment(
     thawingPeriod(chain, escrow),
   ]);
   assertSigner(account.address, payer, allowance);
-  const credits = consumed + options.credits;
+  const { charged = 0n } = options;
+  const credits = (charged > consumed ? charged : consumed) + options.credits;
   if (credits > UINT128_MAX) {
     throw new KhachapuriError("invalid_input", "more credits than a lane can count");
   }

@@ -1,11 +1,14 @@
 /** `call`: curl to a deployment by its provider's name, paying for it when that is asked. */
-import { callDeployment, parseCallTarget } from "../client/call.ts";
+import { callDeployment, type CallTarget, parseCallTarget } from "../client/call.ts";
 import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
+import type { LaneCounts } from "../client/paid_call.ts";
+import { knownCount, noteCount } from "../client/permit_book.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { PAYMENT_REQUIRED_HEADER } from "../payment_header.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { curlInputs, printResponse } from "./curl_output.ts";
+import { depositWish } from "./onboard.ts";
 
 export const call = defineCommand({
   usage: "[--pay | --no-pay] NAME/CID[/path][?query] [curl flags]",
@@ -16,14 +19,32 @@ export const call = defineCommand({
     "this home has an account, the call is made again with a permit of that account for one " +
     "credit; --pay sends it at once, --no-pay never. A permit is signed for the address that " +
     "NAME resolved to and at the price that NAME announces.",
+    "--deposit needs USDC in your wallet and no ETH: one signature deposits and allows, and the " +
+    "provider sends it. It is only signed when no credits are left.",
   ],
   examples: [
     "call paolo.eth/bafk…/hello?name=Nino",
+    "call --deposit 5 paolo.eth/bafk… -d data",
     "call --pay paolo.eth/bafk… -X POST -H 'content-type: text/plain' -d @input.txt -i",
   ],
   options: {
     pay: { type: "boolean", description: "pay with a permit of your own, without being asked" },
     "no-pay": { type: "boolean", description: "never sign a permit" },
+    deposit: {
+      type: "string",
+      value: "USDC",
+      description: "when nothing is left, deposit and allow this much, relayed by the provider",
+    },
+    credits: {
+      type: "string",
+      value: "N",
+      description: "credits to allow with --deposit (default: what it buys)",
+    },
+    wait: {
+      type: "string",
+      value: "SECONDS",
+      description: "for a provider that does not see a fresh allowance yet (default: 120)",
+    },
     "lane-label": {
       type: "string",
       value: "TEXT",
@@ -43,6 +64,7 @@ export const call = defineCommand({
       request: { method: curl.method, headers: curl.headers, body: curl.body },
       pay: options.pay ? "always" : await mayPay(context, options["no-pay"]),
       account: () => context.account(),
+      ...await paymentOptions(context, target, options),
       ...(laneLabel === undefined ? {} : { laneLabel }),
       ...(signal ? { signal } : {}),
     }).catch((error) => {
@@ -76,6 +98,29 @@ async function mayPay(
     throw error;
   });
   return keys?.account ? "when asked" : "never";
+}
+
+/** Where counts are kept, how long to wait, what to deposit. */
+async function paymentOptions(
+  context: CommandContext,
+  { name }: CallTarget,
+  options: { deposit: string | undefined; credits: string | undefined; wait: string | undefined },
+) {
+  const { home, out } = context;
+  const counts: LaneCounts = {
+    known: (key) => knownCount(home, key),
+    note: (key, count) => noteCount(home, key, count),
+  };
+  const waitMs = secondsOf(options.wait) * 1_000;
+  const shared = { counts, waitMs, onWait: (what: string) => out.progress(what) };
+  if (options.deposit === undefined) return shared;
+  return { ...shared, deposit: await depositWish(context, name, options.deposit, options.credits) };
+}
+
+/** @throws KhachapuriError `usage` */
+function secondsOf(text = "120"): number {
+  if (/^[0-9]{1,5}$/.test(text)) return Number(text);
+  throw new KhachapuriError("usage", `--wait is not a number of seconds: ${text}`);
 }
 
 function timeoutError(curl: CurlCommand): KhachapuriError {

@@ -7,7 +7,7 @@ import { stopAt } from "../client/stop.ts";
 import { resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { createFetcher } from "../ipfs/gateway.ts";
-import { SPEC_BYTES_MAX } from "../limits.ts";
+import { LOW_CREDITS, SPEC_BYTES_MAX } from "../limits.ts";
 import { openSpec } from "../spec/envelope.ts";
 import { readKeyFile } from "../spec/keys.ts";
 import { type Spec, specToJson } from "../spec/schema.ts";
@@ -45,6 +45,7 @@ function standingJson({ deployment, provider, creditsSpent, creditsLeft }: Stand
     stopped: stoppedAt ?? null,
     creditsSpent,
     creditsLeft,
+    isLow: isLow(creditsLeft),
   };
 }
 
@@ -57,7 +58,14 @@ function standingLines({ deployment, provider, creditsSpent, creditsLeft }: Stan
     deployment.cid,
     `  ${provider.name}, since ${deployment.createdAt}, ${state}`,
     `  ${spending}`,
+    ...(provider.stoppedAt === undefined && isLow(creditsLeft)
+      ? [`  running low: khachapuri allow ${provider.name} --credits N`]
+      : []),
   ];
+}
+
+function isLow(creditsLeft: bigint | null): boolean {
+  return creditsLeft !== null && creditsLeft < LOW_CREDITS;
 }
 
 export const stop = defineCommand({

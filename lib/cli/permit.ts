@@ -1,8 +1,12 @@
 /** `permit`: a ready PAYMENT-SIGNATURE header for curl and any other client. */
 import type { Address, Hex } from "viem";
+import type { Chain } from "../chain/client.ts";
+import type { ProviderRecord } from "../chain/ens.ts";
 import { clientLane } from "../chain/lane.ts";
 import { type SignedPayment, signPayment } from "../chain/payment.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
+import { askLaneCount, type LaneQuestion } from "../client/lane_count.ts";
+import { knownCount } from "../client/permit_book.ts";
 import { KhachapuriError } from "../errors.ts";
 import { encodePaymentHeader, PAYMENT_SIGNATURE_HEADER } from "../payment_header.ts";
 import { permitToJson, UINT64_MAX } from "../permit.ts";
@@ -62,17 +66,39 @@ export const permit = defineCommand({
     const lane = laneFor(payer);
     const { escrow, usdc } = contracts;
     const parties = { escrow, usdc, provider: address, payer };
+    const key = { chainId: chain.chainId, escrow, payer, provider: address, lane };
+    const charged = await chargedOn(context, chain, record, { account, key, usdc, price });
     const signed = await signPayment(chain, account, {
       ...parties,
-      lane,
-      price,
-      credits,
-      deadline,
+      ...{ lane, price, credits, deadline, charged },
     });
     printPayment(context, signed);
     warn(context, name, signed, credits, price, record?.price ?? price);
   },
 });
+
+/** With what is not settled yet: N more calls are N more, whatever the chain shows so far. */
+async function chargedOn(
+  context: CommandContext,
+  chain: Chain,
+  record: ProviderRecord | null,
+  about: Pick<LaneQuestion, "account" | "key" | "usdc" | "price">,
+): Promise<bigint> {
+  const known = await knownCount(context.home, about.key);
+  if (!record) return known;
+  context.out.progress(`asking ${record.name} how far the lane is charged`);
+  try {
+    return await askLaneCount(chain, { ...about, known, webDomain: record.webDomain });
+  } catch (error) {
+    const isSilent = error instanceof KhachapuriError && error.code === "provider_unavailable";
+    if (!isSilent) throw error;
+    context.out.note(
+      `${record.name} can't be asked what is charged and not settled: ` +
+        "on a lane used a moment ago the permit may cover fewer calls",
+    );
+    return known;
+  }
+}
 
 function laneChoice(
   lane: string | undefined,

@@ -87,6 +87,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./earnings.ts")).collect,
   },
   {
+    name: "ledger",
+    group: "provider",
+    summary: "print your provider's book: charged, released, settled",
+    load: async () => (await import("./ledger.ts")).ledger,
+  },
+  {
+    name: "settle",
+    group: "provider",
+    summary: "settle what is due now",
+    load: async () => (await import("./ledger.ts")).settle,
+  },
+  {
     name: "assign",
     group: "provider",
     summary: "give a name and all below it to somebody",
@@ -133,6 +145,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "payer and caller",
     summary: "sign a header that pays for calls",
     load: async () => (await import("./permit.ts")).permit,
+  },
+  {
+    name: "onboard",
+    group: "payer and caller",
+    summary: "deposit and allow with one signature and no ETH",
+    load: async () => (await import("./onboard.ts")).onboard,
+  },
+  {
+    name: "verify-receipt",
+    group: "payer and caller",
+    summary: "check a receipt against the chain and the bodies",
+    load: async () => (await import("./receipt.ts")).verifyReceipt,
   },
   {
     name: "revoke",

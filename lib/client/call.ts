@@ -10,19 +10,18 @@ import type { Chain } from "../chain/client.ts";
 import { trustedEscrow } from "../chain/deployments.ts";
 import { type ProviderRecord, resolveProvider } from "../chain/ens.ts";
 import { clientLane } from "../chain/lane.ts";
-import { signPayment } from "../chain/payment.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import type { Contracts } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import {
   type CreditsOffer,
   decodePaymentRequired,
-  encodePaymentHeader,
   PAYMENT_REQUIRED_HEADER,
   PAYMENT_SIGNATURE_HEADER,
 } from "../payment_header.ts";
 import type { PermitTerms } from "../permit.ts";
 import { isConfidential } from "../web_url.ts";
+import { type DepositWish, type LaneCounts, type PaidCall, payAndSend } from "./paid_call.ts";
 
 /** Which deployment, at whose. */
 export interface CallTarget {
@@ -49,6 +48,14 @@ export interface CallOptions {
   account: () => Promise<LocalAccount>;
   /** Clients that share an account take a lane each. */
   laneLabel?: string;
+  /** Where counts of lanes are kept. */
+  counts: LaneCounts;
+  /** Brought along when nothing is left; implies `pay: "always"`. */
+  deposit?: DepositWish;
+  /** How long to wait for a provider that does not see a fresh allowance yet, ms. */
+  waitMs?: number;
+  onWait?: (what: string) => void;
+  sleep?: (ms: number) => Promise<void>;
   signal?: AbortSignal;
   fetch?: typeof fetch;
   now?: () => number;
@@ -60,9 +67,6 @@ export interface CallAnswer {
   /** The permit that went along; null when the owner paid, or nobody. */
   paid: PermitTerms | null;
 }
-
-/** A permit signed now should not be worth money tomorrow: seconds until its deadline. */
-const PERMIT_LIFE_SECONDS = 3_600n;
 
 /**
  * Reads NAME/CID[/path][?query].
@@ -103,16 +107,15 @@ export async function callDeployment(
   const url = callUrl(record.webDomain, options.target);
   const send = (headers: CallRequest["headers"]) => sendRequest(url, headers, options);
   const { headers } = options.request;
-  if (options.pay !== "always") {
+  if (options.pay !== "always" && !options.deposit) {
     const response = await send(headers);
     const offers = options.pay === "never" ? [] : offersOf(response);
     if (offers.length === 0) return { url, response, paid: null };
     assertAsAnnounced(record, offers);
     await response.body?.cancel();
   }
-  const { header, paid } = await signedPayment(chain, contracts, record, url, options);
-  const response = await send([...headers, [PAYMENT_SIGNATURE_HEADER, header]]);
-  return { url, response, paid };
+  const pay = (header: string) => send([...headers, [PAYMENT_SIGNATURE_HEADER, header]]);
+  return { url, ...await paidCall(chain, contracts, record, url, options, pay) };
 }
 
 async function sendRequest(
@@ -165,30 +168,35 @@ function assertAsAnnounced(record: ProviderRecord, offers: readonly CreditsOffer
   throw new KhachapuriError("payment_required", message);
 }
 
-async function signedPayment(
+async function paidCall(
   chain: Chain,
   contracts: Contracts,
   record: ProviderRecord,
   url: URL,
   options: CallOptions,
-) {
+  send: (header: string) => Promise<Response>,
+): Promise<PaidCall> {
   if (!isConfidential(url)) {
     throw new KhachapuriError("usage", `no permit over plain http to ${url.host}`, {
       hints: ["whoever reads it on the way can spend it; the provider needs an https URL"],
     });
   }
-  const escrow = trustedEscrow(record, { chainId: chain.chainId, escrow: contracts.escrow });
+  const { chainId } = chain;
+  const escrow = trustedEscrow(record, { chainId, escrow: contracts.escrow });
   const account = await options.account();
-  const nowSeconds = BigInt(Math.floor((options.now ?? Date.now)() / 1000));
-  const { payment } = await signPayment(chain, account, {
-    escrow,
+  const { address: payer } = account;
+  const lane = clientLane(payer, options.laneLabel);
+  const { counts, onWait, waitMs = 0, now = Date.now, sleep = pause } = options;
+  return await payAndSend(chain, {
+    ...{ account, counts, send, waitMs, now, sleep },
+    ...(onWait ? { onWait } : {}),
+    key: { chainId, escrow, payer, provider: record.address, lane },
     usdc: contracts.usdc,
-    provider: record.address,
-    payer: account.address,
-    lane: clientLane(account.address, options.laneLabel),
     price: record.price,
-    credits: 1n,
-    deadline: nowSeconds + PERMIT_LIFE_SECONDS,
+    deposit: options.deposit ?? null,
   });
-  return { header: encodePaymentHeader(payment), paid: payment.permit };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -81,6 +81,7 @@ async function startNames() {
       request: { method: "POST", headers: [["x-a", "b"]], body: null },
       pay: "when asked",
       account: () => Promise.resolve(account),
+      counts: { known: () => Promise.resolve(0n), note: () => Promise.resolve() },
       now: () => 1_000_000,
       ...options,
     });
@@ -119,7 +120,7 @@ Deno.test("callDeployment() pays only when asked, and then for the address the n
   const { permit } = decodePaymentHeader(header, { ...domain, provider: PROVIDER });
   assert.equal(permit.credits, 1n);
   assert.equal(permit.price, PRICE);
-  assert.equal(permit.deadline, 4_600n);
+  assert.equal(permit.deadline, 87_400n);
   assert.equal(permit.lane, clientLane(account.address));
   assert.equal(await recoverPermitSigner(domain, permit), account.address);
 

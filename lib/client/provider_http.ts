@@ -9,6 +9,10 @@ export interface ProviderRequest {
   path: string;
   /** Posted as JSON; a GET without it. */
   body?: unknown;
+  /** Of a GET. */
+  headers?: Readonly<Record<string, string>>;
+  /** Longest wait; PROVIDER_HTTP_TIMEOUT_MS when absent. */
+  timeoutMs?: number;
   /** Largest answer that is read. */
   bytesMax: number;
   fetch?: typeof fetch;
@@ -22,7 +26,7 @@ export interface ProviderRequest {
  */
 export async function askProvider(request: ProviderRequest): Promise<Uint8Array<ArrayBuffer>> {
   const { webDomain, path, bytesMax, signal } = request;
-  const timeout = AbortSignal.timeout(PROVIDER_HTTP_TIMEOUT_MS);
+  const timeout = AbortSignal.timeout(request.timeoutMs ?? PROVIDER_HTTP_TIMEOUT_MS);
   try {
     const response = await (request.fetch ?? fetch)(`${webDomain}${path}`, {
       redirect: "error",
@@ -32,6 +36,7 @@ export async function askProvider(request: ProviderRequest): Promise<Uint8Array<
         headers: { "content-type": "application/json" },
         body: JSON.stringify(request.body),
       }),
+      ...(request.headers ? { headers: request.headers } : {}),
     });
     const bytes = await readBounded(response, bytesMax);
     if (response.ok) return bytes;

@@ -141,7 +141,7 @@ async function answerOnce(parts: CallParts, call: Call, key: RequestKey): Promis
   const { idempotency, credits } = parts;
   // The answer is the payer's alone, and its permit may well be used up by now.
   const isKnown = idempotency.isKnown(key);
-  if (isKnown) await credits.assertSigned(bill);
+  if (isKnown) await credits.countOf(bill);
   const deposited = isKnown ? null : await admit(parts, bill);
   const body = await parts.readBody(request.body);
   let claim: Claim | null = null;

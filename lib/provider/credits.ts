@@ -38,10 +38,11 @@ export interface Reservation {
 
 export interface Credits {
   /**
-   * Whether the bill's permit is signed by whom the escrow would believe, whatever is left on it.
-   * @throws KhachapuriError `payment_required` when it is not, `chain_unavailable`
+   * What is used or held on the bill's lane, for whoever shows a permit that the escrow would
+   * believe, whatever is left on it.
+   * @throws KhachapuriError `payment_required` when it is not the payer's, `chain_unavailable`
    */
-  assertSigned(bill: Bill): Promise<void>;
+  countOf(bill: Bill): Promise<bigint>;
   /**
    * Cheap refusal before anything is fetched for the call. A caller that has proved to be the
    * payer, be it by a permit that is used up, finds its lane's count in the error's data.
@@ -171,9 +172,11 @@ export function createCredits(options: CreditsOptions): Credits {
   }
 
   return {
-    async assertSigned(bill) {
-      await onFreshView(bill, (view) => assertSignature(bill, view));
-    },
+    countOf: (bill) =>
+      onFreshView(bill, async (view) => {
+        await assertSignature(bill, view);
+        return usedOn(bill, view, ledger.lane(bill.payer, bill.lane));
+      }),
     async assertPayable(bill) {
       await admit(bill);
     },

@@ -32,6 +32,8 @@ export interface ReceiptsOptions {
 
 const NUMBER_BYTES = 8;
 const PROOF_BYTES = 16;
+/** base64url of both, which fill it to the last bit. */
+const ID = /^[A-Za-z0-9_-]{32}$/;
 
 export function createReceipts({ secret, ledger, us, operator }: ReceiptsOptions): Receipts {
   function proofOf(number: Uint8Array): Uint8Array {
@@ -39,8 +41,8 @@ export function createReceipts({ secret, ledger, us, operator }: ReceiptsOptions
   }
 
   function reservationOf(id: string): number | null {
+    if (!ID.test(id)) return null;
     const bytes = new Uint8Array(Buffer.from(id, "base64url"));
-    if (bytes.length !== NUMBER_BYTES + PROOF_BYTES) return null;
     const number = bytes.subarray(0, NUMBER_BYTES);
     if (!timingSafeEqual(proofOf(number), bytes.subarray(NUMBER_BYTES))) return null;
     return Number(new DataView(number.buffer).getBigUint64(0));

@@ -5,7 +5,11 @@ import type { Address, Hex } from "viem";
 import { formatCid, parseCid } from "../cid.ts";
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { CONTROL_BODY_BYTES_MAX } from "../limits.ts";
-import { depositFromJson } from "../payment_header.ts";
+import {
+  decodePaymentHeader,
+  depositFromJson,
+  PAYMENT_SIGNATURE_HEADER,
+} from "../payment_header.ts";
 import { receiptToJson } from "../receipt.ts";
 import { addressShape, parseJson, parseShape } from "../shape.ts";
 import {
@@ -46,6 +50,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   "/": { GET: frontPage },
   "/healthz": { GET: health },
   "/metrics": { GET: metrics },
+  "/lane": { GET: lane },
   "/terms": { GET: terms },
   "/onboard": { POST: onboard },
   "/settle": { POST: settle },
@@ -121,6 +126,22 @@ function metrics(parts: RouteParts): Promise<Response> {
 /** Whoever has the address may see it: it was given to the caller alone. */
 async function receipt(parts: RouteParts, _request: Request, url: URL): Promise<Response> {
   return json(receiptToJson(await parts.receipts.read(url.pathname)));
+}
+
+/** A lane's count, for whoever shows a permit of it: one that is used up, or for no credit, will do. */
+async function lane(parts: RouteParts, request: Request): Promise<Response> {
+  const { us } = parts;
+  const header = request.headers.get(PAYMENT_SIGNATURE_HEADER);
+  if (header === null) {
+    throw new KhachapuriError("payment_required", "a lane's count is its payer's alone", {
+      hints: [`send any permit of the lane in ${PAYMENT_SIGNATURE_HEADER}`],
+    });
+  }
+  const { permit } = decodePaymentHeader(header, us);
+  const { payer, lane } = permit;
+  const bill = { source: "caller", payer, lane, permit, price: us.price } as const;
+  const count = await parts.credits.countOf({ ...bill, deployment: "", deposit: null });
+  return json({ payer, lane, cumulative: String(count) });
 }
 
 /** A payer's signed deposit and allowance, without a call. */

@@ -48,6 +48,7 @@ export interface Market extends AsyncDisposable {
   readonly gateway: TestGateway;
   readonly escrow: `0x${string}`;
   readonly usdc: `0x${string}`;
+  readonly registry: `0x${string}`;
   readonly home: string;
   readonly config: Config;
   readonly accounts: Accounts;
@@ -110,7 +111,7 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
   const chain = await connect(anvil.url);
   const accounts = cast();
   const usdc = await deployUsdc(chain, accounts.deployer);
-  const { escrow } = await deployContracts(chain, accounts.deployer, {
+  const { escrow, registry } = await deployContracts(chain, accounts.deployer, {
     usdc,
     thawingPeriodSeconds: THAWING_SECONDS,
   });
@@ -155,7 +156,8 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
   const log = options.log ?? silentLog;
   const config = await configure();
   const provider = await startProvider(config, { log, graceMs: 1_000 });
-  const facts = { rpc: anvil.url, chain, gateway, escrow, usdc, home, config, accounts, recipient };
+  const contracts = { escrow, usdc, registry };
+  const facts = { rpc: anvil.url, chain, gateway, ...contracts, home, config, accounts, recipient };
   const market: Market = {
     ...facts,
     provider,

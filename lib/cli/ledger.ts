@@ -1,0 +1,233 @@
+/** `ledger` and `settle`: the provider's own book, to read and to settle by hand. */
+import { join } from "node:path";
+import type { Hex } from "viem";
+import { formatUsdc } from "../chain/usdc.ts";
+import { formatCid, parseCid } from "../cid.ts";
+import { askProvider } from "../client/provider_http.ts";
+import { requireProvider, resolveFromHome } from "../config.ts";
+import { KhachapuriError } from "../errors.ts";
+import { PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
+import { createLog } from "../log.ts";
+import { type LedgerFilter, readLedger, type Recorded } from "../provider/ledger.ts";
+import { holderOf, LOCK_FILE, lockState } from "../provider/lock.ts";
+import { openPayments } from "../provider/payments.ts";
+import { accountOf, readKeyFile } from "../spec/keys.ts";
+import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
+import { addressOf } from "./parties.ts";
+
+/** One entry as it is printed: flat, without a permit's signature. */
+interface LedgerRow {
+  seq: number;
+  at: string;
+  kind: Recorded["kind"];
+  payer: string;
+  lane: string;
+  reservation: number | null;
+  deployment: string | null;
+  /** USDC base units. */
+  price: bigint | null;
+  /** Cumulative on the lane. */
+  credits: bigint | null;
+  detail: string | null;
+  transaction: string | null;
+}
+
+const COLUMNS: readonly (keyof LedgerRow)[] = [
+  ...(["seq", "at", "kind", "payer", "lane", "reservation", "deployment"] as const),
+  ...(["price", "credits", "detail", "transaction"] as const),
+];
+
+export const ledger = defineCommand({
+  usage: "[--payer ADDRESS] [--deployment CID] [--lane HASH] [--since TIME] [--csv]",
+  details: [
+    "Prints the journal of this machine's provider, oldest first: what was opened, reserved, " +
+    "charged, released, settled and skipped. It may be read while the provider runs.",
+  ],
+  examples: [
+    "ledger --since 2026-01-01",
+    "ledger --payer 0x7099…79C8 --csv",
+    "ledger --deployment bafkrei… --json",
+  ],
+  options: {
+    payer: { type: "string", value: "ADDRESS", description: "of this payer" },
+    deployment: { type: "string", value: "CID", description: "of runs of this deployment" },
+    lane: { type: "string", value: "HASH", description: "of this lane" },
+    since: { type: "string", value: "TIME", description: "ISO 8601; from then on" },
+    csv: { type: "boolean", description: "comma-separated, with a head" },
+  },
+  positionals: { min: 0, max: 0 },
+  async run(context, { options }) {
+    const filter = filterOf(options);
+    const path = join(await bookDir(context), "ledger.db");
+    const rows = readLedger(await existing(path), filter).map(rowOf);
+    if (options.csv && !context.out.isJson) {
+      for (const line of csvLines(rows)) context.out.line(line);
+    } else context.out.result({ entries: rows }, rows.map(lineOf));
+  },
+});
+
+function filterOf(
+  options: { [K in "payer" | "deployment" | "lane" | "since"]: string | undefined },
+): LedgerFilter {
+  const { payer, deployment, lane, since } = options;
+  if (lane !== undefined && !/^0x[0-9a-fA-F]{64}$/.test(lane)) {
+    throw new KhachapuriError("usage", `--lane is not 32 bytes of 0x-hex: ${lane}`);
+  }
+  const from = since === undefined ? null : new Date(since);
+  if (from && (Number.isNaN(from.getTime()) || !/^\d{4}-\d\d-\d\d/.test(since!))) {
+    throw new KhachapuriError("usage", `--since is no time: ${since}`, {
+      hints: ["write it as 2026-01-31 or 2026-01-31T08:00:00Z"],
+    });
+  }
+  return {
+    ...(payer === undefined ? {} : { payer: addressOf(payer, "--payer") }),
+    ...(deployment === undefined ? {} : { deployment: formatCid(parseCid(deployment)) }),
+    ...(lane === undefined ? {} : { lane: lane.toLowerCase() as Hex }),
+    ...(from ? { since: from } : {}),
+  };
+}
+
+async function bookDir(context: CommandContext): Promise<string> {
+  const config = await context.config();
+  return join(resolveFromHome(config, requireProvider(config).stateDir), "book");
+}
+
+async function existing(path: string): Promise<string> {
+  await Deno.stat(path).catch(() => {
+    throw new KhachapuriError("not_found", `there is no ledger at ${path} yet`, {
+      hints: ["it is made when the provider first serves"],
+    });
+  });
+  return path;
+}
+
+function rowOf(entry: Recorded): LedgerRow {
+  const { seq, kind, payer, lane } = entry;
+  const blank = { reservation: null, deployment: null, price: null, credits: null };
+  const shared = { ...{ seq, at: entry.at.toISOString(), kind, payer, lane }, ...blank };
+  const row = { ...shared, detail: null, transaction: null };
+  switch (entry.kind) {
+    case "open":
+      return { ...row, credits: entry.credits };
+    case "permit": {
+      const { price, credits, deadline } = entry.permit;
+      return { ...row, price, credits, detail: `deadline ${deadline}` };
+    }
+    case "reserve": {
+      const { reservation, deployment, price } = entry;
+      return { ...row, reservation, deployment, price };
+    }
+    case "charge": {
+      const { reservation, outcome, facts } = entry;
+      return { ...row, reservation, detail: outcome, credits: facts?.cumulative ?? null };
+    }
+    case "release":
+      return { ...row, reservation: entry.reservation, detail: entry.reason };
+    case "settle": {
+      const { credits, block, transaction } = entry;
+      return { ...row, credits, detail: `block ${block}`, transaction };
+    }
+    case "skip": {
+      const { credits, reason, transaction } = entry;
+      return { ...row, credits, detail: reason, transaction };
+    }
+  }
+}
+
+function lineOf(row: LedgerRow): string {
+  const { seq, at, kind, payer, lane, reservation, deployment, price, credits, detail } = row;
+  const facts = [
+    reservation === null ? null : `#${reservation}`,
+    credits === null ? null : `credits ${credits}`,
+    price === null ? null : `${formatUsdc(price)} USDC`,
+    deployment,
+    detail,
+    row.transaction,
+  ].filter((fact) => fact !== null);
+  const head = `${String(seq).padStart(6)} ${at} ${kind.padEnd(7)}`;
+  return `${head} ${payer} ${lane.slice(0, 10)}… ${facts.join(" ")}`;
+}
+
+/** RFC 4180. */
+function csvLines(rows: readonly LedgerRow[]): string[] {
+  const cell = (value: unknown) => {
+    const text = value === null ? "" : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return [
+    COLUMNS.join(),
+    ...rows.map((row) => COLUMNS.map((column) => cell(row[column])).join()),
+  ];
+}
+
+export const settle = defineCommand({
+  usage: "",
+  details: [
+    "Settles what is due now. While the provider runs, asks it to, signed by its operator key; " +
+    "while it is stopped, opens its books and settles from here.",
+  ],
+  examples: ["settle", "settle --home /var/lib/khachapuri"],
+  options: {},
+  positionals: { min: 0, max: 0 },
+  async run(context) {
+    const dir = await bookDir(context);
+    const lockPath = join(dir, LOCK_FILE);
+    const url = await holderOf(lockPath);
+    const unsettled = url === null
+      ? await settleHere(context, dir, lockPath)
+      : await askToSettle(context, url);
+    const left = `${formatUsdc(unsettled)} USDC still due`;
+    context.out.result({ unsettled }, [unsettled === 0n ? "all is settled" : left]);
+    if (unsettled > 0n) {
+      throw new KhachapuriError("chain_unavailable", left, {
+        hints: ["see khachapuri ledger for what the escrow refused, and the log for the chain"],
+      });
+    }
+  },
+});
+
+async function operatorOf(context: CommandContext) {
+  const config = await context.config();
+  const path = resolveFromHome(config, requireProvider(config).keyFile);
+  return accountOf(await readKeyFile(path), path);
+}
+
+async function askToSettle(context: CommandContext, webDomain: string): Promise<bigint> {
+  const { address: provider } = requireProvider(await context.config());
+  const account = await operatorOf(context);
+  const expires = BigInt(Math.floor(Date.now() / 1000)) + OWNER_REQUEST_SECONDS / 2n;
+  const question = { action: "settle" as const, subject: "", provider, expires };
+  const body = await signOwnerRequest(account, question);
+  context.out.progress(`asking the provider at ${webDomain} to settle`);
+  const answer = await askProvider({
+    ...{ webDomain, path: "/settle", body },
+    bytesMax: PROVIDER_JSON_BYTES_MAX,
+    timeoutMs: SETTLE_TIMEOUT_MS,
+  });
+  return BigInt(JSON.parse(new TextDecoder().decode(answer)).unsettled);
+}
+
+/** A batch, or several, mined on a slow chain. */
+const SETTLE_TIMEOUT_MS = 180_000;
+
+async function settleHere(context: CommandContext, dir: string, lockPath: string) {
+  await existing(join(dir, "ledger.db"));
+  const lock = await lockState(lockPath);
+  try {
+    const [chain, { escrow }] = await Promise.all([context.chain(), context.contracts()]);
+    const provider = requireProvider(await context.config());
+    const account = await operatorOf(context);
+    const { stderr } = context.world;
+    const write = (line: string) => stderr.write(new TextEncoder().encode(line));
+    const log = createLog({ write, isTerminal: stderr.isTerminal() });
+    const parts = { chain, escrow, provider, account, dir, log, now: Date.now };
+    const payments = await openPayments(parts);
+    context.out.progress("settling");
+    const settled = payments.settlement.settleNow();
+    await settled.finally(() => payments.close());
+    return payments.ledger.unsettled();
+  } finally {
+    lock.release();
+  }
+}

@@ -1,0 +1,102 @@
+/** `onboard`: from USDC in a wallet without ETH to credits at a provider, with one signature. */
+import * as v from "valibot";
+import { readAllowance } from "../chain/escrow.ts";
+import { signDeposit } from "../chain/onboarding.ts";
+import { formatUsdc, parseUsdc, readUsdcBalance } from "../chain/usdc.ts";
+import type { DepositWish } from "../client/paid_call.ts";
+import { askProvider } from "../client/provider_http.ts";
+import { KhachapuriError } from "../errors.ts";
+import { DEPOSIT_TIMEOUT_MS, PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
+import { depositToJson } from "../payment_header.ts";
+import { hexShape, parseJson, parseShape } from "../shape.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
+import { creditsOf, creditsText, providerParty } from "./parties.ts";
+
+/** What a deposit may be relayed within, seconds. */
+const LIFETIME_SECONDS = 600n;
+
+const answerShape = v.object({ transaction: hexShape(32) });
+
+export const onboard = defineCommand({
+  usage: "NAME --amount USDC [--credits N]",
+  details: [
+    "Deposits USDC into the escrow and allows NAME credits, with one signature and no ETH: the " +
+    "provider sends the transaction. What the credits don't lock is your free balance.",
+  ],
+  examples: ["onboard paolo.eth --amount 5", "onboard paolo.eth --amount 5 --credits 1000"],
+  options: {
+    amount: { type: "string", value: "USDC", required: true, description: "to deposit" },
+    credits: {
+      type: "string",
+      value: "N",
+      description: "to allow (default: what the amount buys)",
+    },
+  },
+  positionals: { min: 1, max: 1 },
+  async run(context, { positionals, options }) {
+    const { out } = context;
+    const { chain, contracts, record, name } = await providerParty(context, positionals[0]!);
+    if (!record) throw new KhachapuriError("usage", "onboard needs a provider's name");
+    const wish = wishFor(record.price, options.amount, options.credits);
+    const { address: provider, price: pricePerCredit, webDomain } = record;
+    const { escrow, usdc } = contracts;
+    const account = await context.account();
+    const wallet = await readUsdcBalance(chain, usdc, account.address);
+    if (wallet < wish.amount) {
+      const message = `${account.address} holds ${formatUsdc(wallet)} USDC`;
+      throw new KhachapuriError("chain_refused", message);
+    }
+    out.progress(`asking ${name} to relay ${formatUsdc(wish.amount)} USDC`);
+    const deposit = await signDeposit(chain, account, {
+      ...{ escrow, usdc, provider, pricePerCredit, ...wish },
+      lifetimeSeconds: LIFETIME_SECONDS,
+    });
+    const body = { payer: account.address, deposit: depositToJson(deposit) };
+    const transaction = await askToRelay(webDomain, body);
+    // The chain's word, not the provider's.
+    const { credits } = await readAllowance(chain, escrow, account.address, provider);
+    if (credits === 0n) {
+      const message = `${name} relayed the deposit, and the chain does not show it yet`;
+      throw new KhachapuriError("chain_unavailable", message, {
+        hints: [`transaction ${transaction}`, `khachapuri allowance ${name}`],
+      });
+    }
+    out.result({ transaction, amount: wish.amount, credits, provider }, [
+      `deposited ${formatUsdc(wish.amount)} USDC; ${name} may charge ${creditsText(credits)}`,
+    ]);
+  },
+});
+
+async function askToRelay(webDomain: string, body: object): Promise<string> {
+  const answer = await askProvider({
+    ...{ webDomain, path: "/onboard", body },
+    bytesMax: PROVIDER_JSON_BYTES_MAX,
+    timeoutMs: DEPOSIT_TIMEOUT_MS,
+  });
+  const what = "the provider's answer";
+  const json = parseJson(new TextDecoder().decode(answer), what, "provider_unavailable");
+  return parseShape(answerShape, json, what, "provider_unavailable").transaction;
+}
+
+/**
+ * What `--deposit` and `--credits` ask of NAME.
+ * @throws KhachapuriError `usage`
+ */
+export async function depositWish(
+  context: CommandContext,
+  name: string,
+  amount: string,
+  credits: string | undefined,
+): Promise<DepositWish> {
+  const { record } = await providerParty(context, name);
+  if (record) return wishFor(record.price, amount, credits);
+  throw new KhachapuriError("usage", "--deposit needs a provider's name");
+}
+
+function wishFor(price: bigint, amountText: string, credits: string | undefined): DepositWish {
+  const amount = parseUsdc(amountText);
+  if (credits !== undefined) return { amount, credits: creditsOf(credits) };
+  const buys = price === 0n ? 0n : amount / price;
+  if (buys > 0n) return { amount, credits: buys };
+  throw new KhachapuriError("usage", `${amountText} USDC buys no credit at ${formatUsdc(price)}`);
+}

@@ -1,0 +1,111 @@
+/** `verify-receipt`: whether a receipt is real, and whether it is about these two bodies. */
+import { createHash } from "node:crypto";
+import type { Hex } from "viem";
+import { isAddressEqual } from "viem";
+import { isOperator } from "../chain/escrow.ts";
+import { formatUsdc } from "../chain/usdc.ts";
+import { KhachapuriError } from "../errors.ts";
+import { PROVIDER_HTTP_TIMEOUT_MS, PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
+import { type Receipt, receiptFromJson, receiptToJson, recoverReceiptSigner } from "../receipt.ts";
+import { parseJson } from "../shape.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
+
+export const verifyReceipt = defineCommand({
+  usage: "FILE|URL [--request FILE] [--response FILE]",
+  details: [
+    "Checks the operator's signature, that the escrow knows the operator as the provider's, and " +
+    "that chain and escrow are the ones configured here. With the bodies that were sent and " +
+    "received: that the receipt is about them.",
+    "Exit codes: 0 all holds; 3 malformed, wrongly signed or about another body; 4 not there; 5 " +
+    "for another escrow; 6 signed by nobody that the escrow knows (any more); 7 out of reach.",
+  ],
+  examples: [
+    "verify-receipt https://provider.example/receipts/AAAA…",
+    "verify-receipt receipt.json --request body.json --response answer.txt",
+  ],
+  options: {
+    request: { type: "string", value: "FILE", description: "the request body; empty: /dev/null" },
+    response: { type: "string", value: "FILE", description: "the response body" },
+  },
+  positionals: { min: 1, max: 1 },
+  async run(context, { positionals, options }) {
+    const receipt = await readReceipt(positionals[0]!);
+    await assertSigned(context, receipt);
+    if (options.request !== undefined) {
+      await assertHash("request", receipt.requestHash, options.request);
+    }
+    if (options.response !== undefined) {
+      await assertHash("response", receipt.responseHash, options.response);
+    }
+    const { outcome, deployment, price, payer, provider, durationMs } = receipt;
+    const startedAt = new Date(Number(receipt.startedAt)).toISOString();
+    context.out.result({ valid: true, receipt: receiptToJson(receipt) }, [
+      `valid: ${deployment} ${outcome} at ${startedAt} within ${durationMs} ms`,
+      `${payer} paid ${provider} ${formatUsdc(price)} USDC, credit ${receipt.cumulative} of ` +
+      `lane ${receipt.lane}`,
+    ]);
+  },
+});
+
+async function readReceipt(source: string): Promise<Receipt> {
+  const text = /^https?:\/\//.test(source) ? await fetchText(source) : await fileText(source);
+  return receiptFromJson(parseJson(text, "receipt", "invalid_input"));
+}
+
+async function fetchText(url: string): Promise<string> {
+  const signal = AbortSignal.timeout(PROVIDER_HTTP_TIMEOUT_MS);
+  const response = await fetch(url, { signal }).catch((cause) => {
+    throw new KhachapuriError("provider_unavailable", "the receipt can't be fetched", { cause });
+  });
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > PROVIDER_JSON_BYTES_MAX) break;
+    chunks.push(chunk);
+  }
+  if (response.ok && bytes <= PROVIDER_JSON_BYTES_MAX) return await new Blob(chunks).text();
+  const code = response.status === 404 ? "not_found" : "provider_unavailable";
+  throw new KhachapuriError(code, `no receipt there: HTTP ${response.status}`);
+}
+
+async function fileText(path: string): Promise<string> {
+  return new TextDecoder().decode(await fileBytes(path));
+}
+
+async function fileBytes(path: string): Promise<Uint8Array> {
+  return await Deno.readFile(path).catch((cause) => {
+    throw new KhachapuriError("not_found", `${path} can't be read`, { cause });
+  });
+}
+
+/** @throws KhachapuriError `untrusted_escrow`, `invalid_signature`, `access_denied` */
+async function assertSigned(context: CommandContext, receipt: Receipt): Promise<void> {
+  const [chain, { escrow }] = await Promise.all([context.chain(), context.contracts()]);
+  const { operator, provider } = receipt;
+  if (receipt.chainId !== chain.chainId || !isAddressEqual(receipt.escrow, escrow)) {
+    const where = `chain ${receipt.chainId}, escrow ${receipt.escrow}`;
+    throw new KhachapuriError("untrusted_escrow", `the receipt is for ${where}`, {
+      hints: [`trusted here: chain ${chain.chainId}, escrow ${escrow}`],
+    });
+  }
+  const signer = await recoverReceiptSigner(receipt);
+  if (signer === null || !isAddressEqual(signer, operator)) {
+    throw new KhachapuriError("invalid_signature", `the receipt is not signed by ${operator}`);
+  }
+  if (isAddressEqual(operator, provider)) return;
+  if (await isOperator(chain, escrow, provider, operator)) return;
+  throw new KhachapuriError(
+    "access_denied",
+    `the escrow does not know ${operator} as an operator of ${provider}`,
+    { hints: ["it may have been one when it signed"] },
+  );
+}
+
+async function assertHash(what: string, expected: Hex, path: string): Promise<void> {
+  const found = `0x${createHash("sha256").update(await fileBytes(path)).digest("hex")}`;
+  if (found === expected) return;
+  throw new KhachapuriError("invalid_input", `the receipt is about another ${what} than ${path}`, {
+    data: { expected, found },
+  });
+}

@@ -1,0 +1,58 @@
+/** How far a lane has been charged, settled or not: what the next permit has to go on from. */
+import type { Address, LocalAccount } from "viem";
+import * as v from "valibot";
+import type { Chain } from "../chain/client.ts";
+import { signPayment } from "../chain/payment.ts";
+import { KhachapuriError } from "../errors.ts";
+import { encodePaymentHeader, PAYMENT_SIGNATURE_HEADER } from "../payment_header.ts";
+import { PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
+import { parseJson, parseShape, uintShape } from "../shape.ts";
+import { isConfidential } from "../web_url.ts";
+import { assertBelievable } from "./paid_call.ts";
+import type { LaneKey } from "./permit_book.ts";
+import { askProvider } from "./provider_http.ts";
+
+const answerShape = v.object({ cumulative: uintShape(128) });
+
+export interface LaneQuestion {
+  account: LocalAccount;
+  key: LaneKey;
+  usdc: Address;
+  /** USDC base units; what a provider says is believed as far as this makes it harmless. */
+  price: bigint;
+  /** What we know; the answer is never below it. */
+  known: bigint;
+  webDomain: string;
+  fetch?: typeof fetch;
+}
+
+/**
+ * Asks the provider, proving who we are with a permit for no credit.
+ * @throws KhachapuriError `payment_required` when it claims more than we would sign for,
+ * `provider_unavailable` when it does not say
+ */
+export async function askLaneCount(chain: Chain, question: LaneQuestion): Promise<bigint> {
+  const { account, key, usdc, price, webDomain } = question;
+  if (!isConfidential(new URL(webDomain))) return question.known;
+  const { escrow, provider, payer, lane } = key;
+  const { payment, consumed } = await signPayment(chain, account, {
+    ...{ escrow, usdc, provider, payer, lane, price },
+    // Covers what is settled and nothing more.
+    credits: 0n,
+    deadline: 0n,
+  });
+  const answer = await askProvider({
+    ...{ webDomain, path: "/lane", bytesMax: PROVIDER_JSON_BYTES_MAX },
+    headers: { [PAYMENT_SIGNATURE_HEADER]: encodePaymentHeader(payment) },
+    ...(question.fetch ? { fetch: question.fetch } : {}),
+  }).catch((cause) => {
+    throw new KhachapuriError("provider_unavailable", `${webDomain} does not say`, { cause });
+  });
+  const what = "the provider's answer";
+  const json = parseJson(new TextDecoder().decode(answer), what, "provider_unavailable");
+  const { cumulative } = parseShape(answerShape, json, what, "provider_unavailable");
+  const least = consumed > question.known ? consumed : question.known;
+  if (cumulative <= least) return least;
+  assertBelievable({ price }, cumulative - least);
+  return cumulative;
+}

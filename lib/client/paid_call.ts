@@ -1,0 +1,162 @@
+/**
+ * Paying for a call: signs a permit for the lane's next credit and goes on from what the provider
+ * says when our count was behind. A provider's word moves the count only so far: whoever could make
+ * us sign for any count could charge it.
+ */
+import type { Address, LocalAccount } from "viem";
+import type { Chain } from "../chain/client.ts";
+import { signDeposit } from "../chain/onboarding.ts";
+import { type SignedPayment, signPayment } from "../chain/payment.ts";
+import { formatUsdc } from "../chain/usdc.ts";
+import { KhachapuriError } from "../errors.ts";
+import { CORRECTION_AMOUNT_MAX } from "../limits.ts";
+import {
+  type CreditsOffer,
+  decodePaymentRequired,
+  decodePaymentResponse,
+  encodePaymentHeader,
+  PAYMENT_REQUIRED_HEADER,
+  PAYMENT_RESPONSE_HEADER,
+} from "../payment_header.ts";
+import type { PermitTerms } from "../permit.ts";
+import type { LaneKey } from "./permit_book.ts";
+
+/** The counts of lanes that outlive a process. */
+export interface LaneCounts {
+  known(key: LaneKey): Promise<bigint>;
+  note(key: LaneKey, cumulative: bigint): Promise<void>;
+}
+
+/** A deposit to bring along when the allowance has nothing left. */
+export interface DepositWish {
+  /** USDC base units. */
+  amount: bigint;
+  credits: bigint;
+}
+
+export interface PaidCallOptions {
+  account: LocalAccount;
+  key: LaneKey;
+  usdc: Address;
+  /** What one credit may cost, USDC base units. */
+  price: bigint;
+  counts: LaneCounts;
+  deposit: DepositWish | null;
+  /** Makes the call with this value of PAYMENT-SIGNATURE. */
+  send(header: string): Promise<Response>;
+  /** How long to wait until the provider sees what the chain shows already, ms. */
+  waitMs: number;
+  /** Told while waiting. */
+  onWait?: (what: string) => void;
+  now: () => number;
+  sleep: (ms: number) => Promise<void>;
+}
+
+export interface PaidCall {
+  response: Response;
+  paid: PermitTerms;
+}
+
+/** A permit signed now should not be worth money for ever: seconds until its deadline. */
+const PERMIT_LIFE_SECONDS = 86_400n;
+/** A deposit that nobody relayed in this time is void, seconds. */
+const DEPOSIT_LIFE_SECONDS = 600n;
+/** Other clients on the lane may be faster; this often we take the next number. */
+const CORRECTIONS_MAX = 16;
+/** Between two looks of a provider that waits for finality, ms. */
+const WAIT_MS = 1_000;
+
+/**
+ * Makes one paid call.
+ * @throws KhachapuriError `payment_required` when the provider claims a count that we would not
+ * sign for; `access_denied`, `chain_unavailable`
+ */
+export async function payAndSend(chain: Chain, options: PaidCallOptions): Promise<PaidCall> {
+  const { key, counts, now } = options;
+  const deadline = now() + options.waitMs;
+  let charged = await counts.known(key);
+  let deposit = options.deposit;
+  for (let corrections = 0;;) {
+    const signed = await sign(chain, options, charged);
+    // A signed deposit is money in whoever's hands: only where there is nothing left.
+    const brought = deposit && creditsLeft(signed) <= 0n
+      ? { deposit: await depositFor(chain, options, deposit) }
+      : {};
+    const { permit } = signed.payment;
+    const response = await options.send(encodePaymentHeader({ ...signed.payment, ...brought }));
+    const offer = refusalOffer(response, key);
+    if (!offer) {
+      await noteCharge(options, response, permit.credits);
+      return { response, paid: permit };
+    }
+    if ("deposit" in brought) deposit = null;
+    const claimed = offer.lane?.id === key.lane ? offer.lane.cumulative : 0n;
+    if (claimed >= permit.credits && corrections++ < CORRECTIONS_MAX) {
+      assertBelievable(options, claimed - (permit.credits - 1n));
+      charged = claimed;
+    } else if (creditsLeft(signed) > 0n && now() < deadline) {
+      options.onWait?.("the provider does not see the credits yet");
+      await options.sleep(WAIT_MS);
+    } else return { response, paid: permit };
+    await response.body?.cancel();
+  }
+}
+
+function sign(chain: Chain, options: PaidCallOptions, charged: bigint): Promise<SignedPayment> {
+  const { account, key, usdc, price, now } = options;
+  const { escrow, provider, payer, lane } = key;
+  return signPayment(chain, account, {
+    ...{ escrow, usdc, provider, payer, lane, price, charged },
+    credits: 1n,
+    deadline: BigInt(Math.floor(now() / 1000)) + PERMIT_LIFE_SECONDS,
+  });
+}
+
+/** What the chain shows beyond what is charged and not settled on this lane. */
+function creditsLeft({ allowance, consumed, payment: { permit } }: SignedPayment): bigint {
+  if (allowance.pricePerCredit < permit.price) return 0n;
+  return allowance.credits - allowance.thawingCredits - (permit.credits - 1n - consumed);
+}
+
+function depositFor(chain: Chain, options: PaidCallOptions, { amount, credits }: DepositWish) {
+  const { account, usdc, price: pricePerCredit, now, key: { escrow, provider } } = options;
+  return signDeposit(chain, account, {
+    ...{ escrow, usdc, provider, amount, credits, pricePerCredit, now },
+    lifetimeSeconds: DEPOSIT_LIFE_SECONDS,
+  });
+}
+
+/** The provider's own offer in a 402 (a program can't print one); null when it is no refusal. */
+function refusalOffer(response: Response, { provider }: LaneKey): CreditsOffer | null {
+  const header = response.headers.get(PAYMENT_REQUIRED_HEADER);
+  if (response.status !== 402 || header === null) return null;
+  const { offers } = decodePaymentRequired(header);
+  return offers.find(({ payTo }) => payTo === provider) ?? null;
+}
+
+/**
+ * @param jump how far beyond what we know the count is said to be
+ * @throws KhachapuriError `payment_required`
+ */
+export function assertBelievable({ price }: { price: bigint }, jump: bigint): void {
+  const amount = jump * price;
+  if (amount <= CORRECTION_AMOUNT_MAX) return;
+  const worth = `${formatUsdc(amount)} USDC`;
+  throw new KhachapuriError(
+    "payment_required",
+    `the provider says that ${jump} more credits (${worth}) were used on this lane than we know of`,
+    { hints: ["take another lane with --lane-label TEXT", "or wait until they are settled"] },
+  );
+}
+
+/** Never beyond what we signed, whatever is claimed. */
+async function noteCharge(
+  { counts, key }: PaidCallOptions,
+  response: Response,
+  signedFor: bigint,
+): Promise<void> {
+  const header = response.headers.get(PAYMENT_RESPONSE_HEADER);
+  if (header === null) return;
+  const { cumulativeCredits } = decodePaymentResponse(header);
+  await counts.note(key, cumulativeCredits < signedFor ? cumulativeCredits : signedFor);
+}

@@ -1,0 +1,301 @@
+/** Paying by commands: permits that advance by themselves, receipts, the provider's book. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { toHex } from "viem";
+import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { allow, deposit, readConsumed } from "../lib/chain/escrow.ts";
+import { clientLane } from "../lib/chain/lane.ts";
+import { assignName, registerProvider } from "../lib/chain/registry.ts";
+import { runCli } from "../lib/cli/cli.ts";
+import { fakeWorld } from "../lib/cli/fake_world.ts";
+import { paymentRequired, toHeader } from "../lib/payment_header.ts";
+import { startProvider } from "../lib/provider/serve.ts";
+import { silentLog } from "../lib/log.ts";
+import { writeKeyFile } from "../lib/spec/keys.ts";
+import { anvilAccount } from "./world/anvil.ts";
+import { type Market, PRICE, startMarket } from "./world/market.ts";
+import { mintUsdc } from "./world/usdc.ts";
+
+const NAME = "paolo.khachapuri";
+const HELLO = { files: { main: "#!/bin/sh\necho hello\n" }, fields: { access: "payer" } };
+const BATCH = { mode: "batch", intervalSeconds: 3_600, pollMs: 50 };
+
+/** Registers the market's provider under a name, where it listens now. */
+async function nameProvider({ chain, accounts, registry, escrow, provider, recipient }: Market) {
+  const { provider: key, deployer } = accounts;
+  await assignName(chain, deployer, registry, NAME, key.address);
+  await registerProvider(chain, key, {
+    registry,
+    name: NAME,
+    records: {
+      address: key.address,
+      webDomain: provider.url,
+      recipients: [recipient],
+      price: PRICE,
+      terms: null,
+      escrow: { chainId: chain.chainId, address: escrow },
+    },
+  });
+}
+
+/** A payer's own home, with its key. */
+async function openHome(market: Market, key: `0x${string}`) {
+  const home = await Deno.makeTempDir();
+  const { escrow, usdc, registry, chain: { chainId } } = market;
+  const config = { rpc: market.rpc, contracts: { [chainId]: { escrow, usdc, registry } } };
+  await Deno.writeTextFile(join(home, "config.json"), JSON.stringify(config));
+  await writeKeyFile(join(home, "keys.json"), { version: 1, account: key });
+  return {
+    home,
+    run: (...args: string[]) => run(home, ...args),
+    [Symbol.asyncDispose]: () => Deno.remove(home, { recursive: true }),
+  };
+}
+
+async function run(home: string, ...words: string[]) {
+  const [command = "", ...args] = words;
+  const world = fakeWorld([command, "--home", home, ...args]);
+  const code = await runCli(world);
+  return { code, out: world.stdoutText(), err: world.stderrText() };
+}
+
+const keyOf = (index: number) => toHex(anvilAccount(index).getHdKey().privateKey!);
+
+Deno.test("call pays, keeps its count, and finds it again when it was lost", async (t) => {
+  await using market = await startMarket({ settings: { settlement: BATCH } });
+  await nameProvider(market);
+  await using payer = await openHome(market, keyOf(4));
+  const cid = await market.deploy(HELLO);
+  const book = join(payer.home, "permits.json");
+  const count = async () => JSON.parse(await Deno.readTextFile(book)).lanes[0].cumulative;
+  const call = async () => {
+    const { code, out, err } = await payer.run("call", "--pay", `${NAME}/${cid}`);
+    assert.deepEqual([code, out], [0, "hello\n"], err);
+  };
+
+  await t.step("one credit after the other, unsettled", async () => {
+    for (const _ of [1, 2, 3]) await call();
+    assert.equal(await count(), "3");
+    const { provider: { address }, payer: { address: who } } = market.accounts;
+    const consumed = await readConsumed(
+      ...[market.chain, market.escrow, who, address, clientLane(who)] as const,
+    );
+    assert.equal(consumed, 0n);
+  });
+
+  await t.step("without its file it asks", async () => {
+    await Deno.remove(book);
+    await call();
+    assert.equal(await count(), "4");
+  });
+
+  await t.step("side by side with itself", async () => {
+    await Promise.all([call(), call(), call()]);
+  });
+
+  await t.step("a permit for N credits covers N calls of curl, on a lane in use", async () => {
+    const { out } = await payer.run("permit", NAME, "--credits", "5");
+    const headers = { "PAYMENT-SIGNATURE": out.trim() };
+    const statuses: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      const response = await market.call(cid, { headers });
+      statuses.push(response.status);
+      await response.body?.cancel();
+    }
+    assert.deepEqual(statuses, [200, 200, 200, 200, 200, 402]);
+  });
+});
+
+Deno.test("a fresh allowance is waited for, not failed on", async () => {
+  await using market = await startMarket({
+    settings: { settlement: { ...BATCH, finality: "finalized" } },
+  });
+  await nameProvider(market);
+  const key = generatePrivateKey();
+  const account = privateKeyToAccount(key);
+  const { chain, escrow, usdc, accounts: { deployer, provider } } = market;
+  await mintUsdc(chain, deployer, usdc, account.address, 1_000_000n);
+  const rpc = chain.public.request as (call: { method: string; params: unknown[] }) => unknown;
+  await rpc({ method: "anvil_setBalance", params: [account.address, "0xde0b6b3a7640000"] });
+  // So that the escrow is final, and the allowance is not.
+  await rpc({ method: "anvil_mine", params: ["0x80"] });
+  await deposit(chain, account, escrow, usdc, 500_000n);
+  await allow(chain, account, escrow, {
+    ...{ provider: provider.address, pricePerCredit: PRICE, credits: 10n },
+  });
+  await using payer = await openHome(market, key);
+  const cid = await market.deploy(HELLO);
+  const early = await payer.run("call", "--pay", "--wait", "0", `${NAME}/${cid}`);
+  assert.equal(early.code, 5);
+  const waiting = payer.run("call", "--pay", `${NAME}/${cid}`);
+  // Finality passes while the call waits.
+  await rpc({ method: "anvil_mine", params: ["0x80"] });
+  assert.equal((await waiting).out, "hello\n");
+});
+
+Deno.test("a provider that claims too high a count is not signed for", async () => {
+  await using market = await startMarket({ settings: { settlement: BATCH } });
+  await using payer = await openHome(market, keyOf(4));
+  const { chain, escrow, usdc, accounts } = market;
+  const claims = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+    if (new URL(request.url).pathname === "/lane") return Response.json({ cumulative: "900000" });
+    const offer = {
+      ...{ chainId: chain.chainId, escrow, asset: usdc, payTo: accounts.provider.address },
+      ...{ pricePerCredit: PRICE, maxTimeoutSeconds: 15, thawingPeriodSeconds: 3_600 },
+      lane: { id: clientLane(accounts.payer.address), cumulative: 900_000n },
+    };
+    const required = toHeader(paymentRequired([offer], { url: "/" }));
+    return new Response("{}", { status: 402, headers: { "payment-required": required } });
+  });
+  try {
+    const url = `http://127.0.0.1:${claims.addr.port}`;
+    await nameProvider({ ...market, provider: { ...market.provider, url } });
+    const cid = await market.deploy(HELLO);
+    for (const args of [["call", "--pay", `${NAME}/${cid}`], ["permit", NAME, "--credits", "1"]]) {
+      const { code, err } = await payer.run(...args);
+      assert.equal(code, 5);
+      assert.match(err, /900000 more credits \(900 USDC\) were used/);
+    }
+  } finally {
+    await claims.shutdown();
+  }
+});
+
+Deno.test("from USDC without ETH to an answer, by one command", async (t) => {
+  await using market = await startMarket({ settings: { settlement: BATCH } });
+  await nameProvider(market);
+  const cid = await market.deploy(HELLO);
+  const fresh = async () => {
+    const key = generatePrivateKey();
+    const { address } = privateKeyToAccount(key);
+    await mintUsdc(market.chain, market.accounts.deployer, market.usdc, address, 5_000_000n);
+    return await openHome(market, key);
+  };
+  await t.step("call --deposit", async () => {
+    await using payer = await fresh();
+    const args = ["--deposit", "2", "--credits", "1500", `${NAME}/${cid}`];
+    for (const _ of [1, 2]) {
+      const { code, out, err } = await payer.run("call", ...args);
+      assert.deepEqual([code, out], [0, "hello\n"], err);
+    }
+    const { out } = await payer.run("balance", "--json");
+    assert.deepEqual([JSON.parse(out).wallet, JSON.parse(out).free], ["3000000", "500000"]);
+  });
+  await t.step("onboard", async () => {
+    await using payer = await fresh();
+    const { code, out, err } = await payer.run("onboard", NAME, "--amount", "1.5");
+    assert.equal(code, 0, err);
+    assert.match(out, /deposited 1\.5 USDC; paolo\.khachapuri may charge 1500 credits/);
+    const small = await payer.run("onboard", NAME, "--amount", "0.5");
+    assert.equal(small.code, 5);
+  });
+});
+
+Deno.test("a receipt is verified against chain and bodies", async () => {
+  await using market = await startMarket({ settings: { settlement: BATCH } });
+  await using anyone = await openHome(market, keyOf(5));
+  const cid = await market.deploy({ files: { main: "#!/bin/sh\nprintf 'got '; cat\n" } });
+  const headers = await market.pay(market.accounts.payer);
+  const response = await market.call(cid, { method: "POST", body: "data", headers });
+  const at = (name: string) => join(anyone.home, name);
+  await Deno.writeTextFile(at("answer.txt"), await response.text());
+  await Deno.writeTextFile(at("body.txt"), "data");
+  const url = market.provider.url + response.headers.get("khachapuri-receipt");
+  const bodies = ["--request", at("body.txt"), "--response", at("answer.txt")];
+  const good = await anyone.run("verify-receipt", url, ...bodies);
+  assert.equal(good.code, 0, good.err);
+  assert.match(
+    good.out,
+    /^valid: bafk\w+ answered at .*\n0x\w+ paid 0x\w+ 0\.001 USDC, credit 1 of/,
+  );
+  const swapped = ["--request", at("answer.txt")];
+  assert.equal((await anyone.run("verify-receipt", url, ...swapped)).code, 3);
+
+  const receipt = await (await fetch(url)).json();
+  const verify = async (changes: Record<string, unknown>) => {
+    await Deno.writeTextFile(at("receipt.json"), JSON.stringify({ ...receipt, ...changes }));
+    return (await anyone.run("verify-receipt", at("receipt.json"))).code;
+  };
+  assert.equal(await verify({}), 0);
+  assert.equal(await verify({ price: "1" }), 3);
+  assert.equal(await verify({ chainId: 1 }), 5);
+  assert.equal(await verify({ provider: market.accounts.stranger.address }), 3);
+  assert.equal(await verify({ extra: 1 }), 3);
+  assert.equal((await anyone.run("verify-receipt", `${url}x`)).code, 4);
+});
+
+Deno.test("the provider's book: ledger, settle, one holder", async (t) => {
+  await using market = await startMarket({ settings: { settlement: BATCH } });
+  const { payer, owner } = market.accounts;
+  const cid = await market.deploy({ files: { main: "#!/bin/sh\necho hello\n" } });
+  const headers = await market.pay(payer);
+  const { permit } = JSON.parse(atob(headers["PAYMENT-SIGNATURE"]!)).payload;
+  await (await market.call(cid, { headers })).text();
+  await (await market.call(cid)).text();
+  const asProvider = (...words: string[]) => run(market.home, ...words);
+
+  await t.step("ledger prints what happened and no signature", async () => {
+    const all = await asProvider("ledger", "--json");
+    const { entries } = JSON.parse(all.out);
+    const kinds = entries.map(({ kind }: { kind: string }) => kind);
+    assert.deepEqual(kinds.sort(), ["charge", "open", "permit", "reserve"].flatMap((k) => [k, k]));
+    assert.ok(!all.out.includes(permit.signature.slice(2, 60)));
+    const mine = JSON.parse((await asProvider("ledger", "--payer", payer.address, "--json")).out);
+    assert.equal(mine.entries.length, 4);
+    const csv = (await asProvider("ledger", "--csv", "--deployment", cid)).out.trim().split("\n");
+    assert.equal(
+      csv[0],
+      "seq,at,kind,payer,lane,reservation,deployment,price,credits,detail,transaction",
+    );
+    assert.equal(csv.length, 5);
+    assert.ok(!csv.join().includes(permit.signature));
+    const later = await asProvider("ledger", "--since", "2999-01-01", "--json");
+    assert.deepEqual(JSON.parse(later.out), { entries: [] });
+    const lane = JSON.parse((await asProvider("ledger", "--lane", permit.lane, "--json")).out);
+    assert.equal(lane.entries.length, 4);
+    assert.equal((await asProvider("ledger", "--since", "soon")).code, 2);
+  });
+
+  await t.step("metrics add it up and name nobody", async () => {
+    const text = await (await fetch(`${market.provider.url}/metrics`)).text();
+    assert.match(text, /^khachapuri_runs_total\{paid_by="caller",outcome="answered"\} 1$/m);
+    assert.match(text, /^khachapuri_runs_total\{paid_by="owner",outcome="answered"\} 1$/m);
+    assert.match(text, /^khachapuri_unsettled_usdc_base_units 2000$/m);
+    assert.match(text, /^khachapuri_outbox_pending 0$/m);
+    assert.match(text, /^khachapuri_chain_age_seconds [0-9.]+$/m);
+    assert.match(text, /^khachapuri_refused_lanes 0$/m);
+    for (const secret of [payer.address, owner.address, cid]) {
+      assert.ok(!text.toLowerCase().includes(secret.toLowerCase()));
+    }
+  });
+
+  await t.step("settle asks the provider that runs", async () => {
+    const { code, out, err } = await asProvider("settle");
+    assert.equal(code, 0, err);
+    assert.equal(out, "all is settled\n");
+    const rows = JSON.parse((await asProvider("ledger", "--json")).out).entries;
+    assert.equal(rows.filter(({ kind }: { kind: string }) => kind === "settle").length, 2);
+  });
+
+  await t.step("nobody else may ask it", async () => {
+    const stranger = await fetch(`${market.provider.url}/settle`, { method: "POST", body: "{}" });
+    assert.equal(stranger.status, 400);
+    await stranger.body?.cancel();
+  });
+
+  await t.step("a second provider does not open the same books", async () => {
+    await assert.rejects(startProvider(market.config, { log: silentLog }), {
+      code: "access_denied",
+      message: /another provider uses/,
+    });
+  });
+
+  await t.step("settle opens the books of one that is stopped", async () => {
+    await (await market.call(cid)).text();
+    await market.provider.stop();
+    const { code, out, err } = await asProvider("settle");
+    assert.equal(code, 0, err);
+    assert.equal(out, "all is settled\n");
+    await market.restart();
+  });
+});
