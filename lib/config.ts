@@ -53,6 +53,8 @@ const providerShape = v.strictObject({
       offlineAmount: v.optional(uintShape(128), "1000000"),
       /** Milliseconds between two looks at the chain. */
       pollMs: v.optional(positive(600_000), 2_000),
+      /** A transaction that is not mined after so many seconds gets a higher fee. */
+      stuckSeconds: v.optional(positive(3_600), 30),
     }),
     {},
   ),

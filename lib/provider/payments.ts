@@ -61,6 +61,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       follower.note({ number, hash });
       await recordCharges(ledger, parseEscrowLogs(escrow, logs));
     },
+    bumpAfterMs: policy.stuckSeconds * 1_000,
     ...(options.receiptPollMs === undefined ? {} : { pollMs: options.receiptPollMs }),
   });
   const payers = createPayers({
