@@ -72,8 +72,8 @@ const providerShape = v.strictObject({
   sandbox: v.optional(
     v.strictObject({
       launcher: v.optional(v.picklist(["bwrap", "nsjail"]), "bwrap"),
-      /** First uid and gid that programs run as when the provider itself is privileged. */
-      runUid: v.optional(positive(2 ** 31), 65_534),
+      /** First of the 4096 uids (and gids) that programs run as when the provider is privileged. */
+      runUid: v.optional(positive(2 ** 31), 1_800_000_000),
       concurrency: v.optional(positive(4096), 64),
       timeoutMs: v.optional(positive(900_000), RUN_TIMEOUT_MS),
       memoryMb: v.optional(positive(1_048_576), RUN_MEMORY_MB_MAX),
