@@ -108,29 +108,56 @@ export interface Audit {
  * @throws AssertionError that names the lane
  */
 export async function audit(market: Market, lanes: readonly CallerLane[]): Promise<Audit> {
-  const { chain, escrow, accounts: { provider }, home } = market;
-  const charged = new Map<string, number>();
-  for (const { kind, payer, lane } of readLedger(`${home}/state/book/ledger.db`, {})) {
-    const key = `${payer}:${lane}`;
-    if (kind === "charge") charged.set(key, (charged.get(key) ?? 0) + 1);
-  }
+  const { chain, escrow, accounts: { provider } } = market;
   const total: Audit = { answered: 0, lost: 0, charged: 0, consumed: 0 };
   for (const lane of lanes) {
     const { payer, answered, lost } = lane;
-    const own = charged.get(`${payer}:${lane.lane}`) ?? 0;
+    const own = chargedOn(market, lane);
     const taken = Number(await readConsumed(chain, escrow, payer, provider.address, lane.lane));
     const about = `lane ${lane.lane.slice(0, 6)} of ${payer}: ` +
       `${answered} answered, ${lost} lost, ${own} charged, ${taken} taken by the escrow`;
     assert.ok(answered <= own, `answered and not charged; ${about}`);
     assert.ok(own <= answered + lost, `charged for nothing; ${about}`);
     assert.ok(own <= taken, `charged and not settled; ${about}`);
-    assert.ok(taken <= answered + lost, `taken for nothing; ${about}`);
+    // A refusal for want of the chain may have left its credit on the lane, prepaid.
+    assert.ok(taken <= answered + lost + unavailable(lane), `taken for nothing; ${about}`);
     total.answered += answered;
     total.lost += lost;
     total.charged += own;
     total.consumed += taken;
   }
   return total;
+}
+
+/** Credits that the ledger has charged on a lane. */
+export function chargedOn({ home }: Market, { payer, lane }: CallerLane): number {
+  const entries = readLedger(`${home}/state/book/ledger.db`, { payer, lane });
+  return entries.filter(({ kind }) => kind === "charge").length;
+}
+
+function unavailable({ refused }: CallerLane): number {
+  let count = 0;
+  for (const [why, times] of refused) if (why.startsWith("503")) count += times;
+  return count;
+}
+
+/** What the escrow took for a run that never was pays the lane's next calls. */
+export async function assertPrepaidIsUsed(
+  market: Market,
+  call: Pick<CallersOptions, "cid" | "answer">,
+  lanes: readonly CallerLane[],
+): Promise<void> {
+  const { chain, escrow, accounts } = market;
+  const taken = ({ payer, lane }: CallerLane) =>
+    readConsumed(chain, escrow, payer, accounts.provider.address, lane);
+  for (const lane of lanes) {
+    const before = await taken(lane);
+    for (let left = Number(before) - chargedOn(market, lane); left > 0; left--) {
+      await callOnce(market.provider.url, call, lane);
+    }
+    assert.equal(await taken(lane), before, "a prepaid call was paid again");
+    assert.equal(chargedOn(market, lane), Number(before));
+  }
 }
 
 /** USDC is conserved to the unit: what the escrow holds is what it owes. */
