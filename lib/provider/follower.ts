@@ -54,14 +54,21 @@ function before(block: bigint): bigint {
   return block > depth ? block - depth : 0n;
 }
 
+function lower(known: bigint | null, block: bigint): bigint {
+  return known !== null && known < block ? known : block;
+}
+
 /** Starts at the chain's present block. */
 export function startFollower(options: FollowerOptions): Follower {
   const { chain, escrow, provider, log, pollMs } = options;
   const now = options.now ?? Date.now;
+  /** One chain: should a block of it go, all above it have gone. */
   const seen = new Map<bigint, Hex>();
+  /** Blocks noted since the last look, perhaps of several forks; by hash. */
+  const noted = new Map<Hex, bigint>();
   let head: bigint | null = null;
-  /** A block has gone and nobody could be told yet. */
-  let isUndone = false;
+  /** What lies above has gone and nobody could be told yet. */
+  let undoneAbove: bigint | null = null;
   let heardAt = -Infinity;
   let polling: Promise<void> | null = null;
   let timer: ReturnType<typeof setTimeout> | null = null;
@@ -75,13 +82,25 @@ export function startFollower(options: FollowerOptions): Follower {
     return found?.hash ?? null;
   }
 
-  /** The highest block that is still what it was; those above are forgotten. */
-  async function commonBlock(): Promise<bigint | null> {
+  /** The highest block of the chain we saw that is still there; those above are forgotten. */
+  async function commonBlock(known: bigint): Promise<bigint> {
     for (const block of [...seen.keys()].sort((a, b) => a < b ? 1 : -1)) {
       if (await hashAt(block) === seen.get(block)) return block;
       seen.delete(block);
+      undoneAbove = lower(undoneAbove, known);
     }
-    return null;
+    return before(known);
+  }
+
+  /** The block above which something that we rest on has gone; null when nothing has. */
+  async function findUndone(known: bigint): Promise<bigint | null> {
+    const common = await commonBlock(known);
+    for (const [hash, block] of noted) {
+      if (await hashAt(block) !== hash) undoneAbove = lower(undoneAbove, block - 1n);
+      noted.delete(hash);
+    }
+    if (undoneAbove !== null) undoneAbove = lower(undoneAbove, common);
+    return undoneAbove;
   }
 
   function remember({ number, hash }: BlockId): void {
@@ -124,13 +143,11 @@ export function startFollower(options: FollowerOptions): Follower {
 
   /** The block up to which what we know still holds. */
   async function undo(known: bigint): Promise<bigint> {
-    const remembered = seen.size;
-    const common = await commonBlock() ?? before(known);
-    if (seen.size < remembered) isUndone = true;
-    if (!isUndone) return known;
+    const common = await findUndone(known);
+    if (common === null) return known;
     log.warn("the chain was reorganised", { from: common });
     await options.onReorg(common);
-    isUndone = false;
+    undoneAbove = null;
     return common < known ? common : known;
   }
 
@@ -149,10 +166,7 @@ export function startFollower(options: FollowerOptions): Follower {
   poll().then(schedule);
   return {
     poll,
-    note(block) {
-      // Of two blocks of one number the first is kept: it is the one that may have gone.
-      if (!seen.has(block.number)) remember(block);
-    },
+    note: ({ number, hash }) => void noted.set(hash, number),
     ageMs: () => now() - heardAt,
     isCurrent: () => now() - heardAt <= 3 * pollMs,
     async stop() {
