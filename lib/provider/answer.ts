@@ -271,7 +271,7 @@ function relay(parts: RelayParts): ReadableStream<Uint8Array> {
 interface Ending {
   /** What the caller was answered. */
   status: number;
-  /** Why the answer failed, or was cut off; null when it is the program's own, or the caller left. */
+  /** Why there is no answer, or half of one; null when it is whole, or the caller left. */
   error: KhachapuriError | null;
   transcript: Transcript;
   /** Whether all of the answer went out. */

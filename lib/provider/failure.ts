@@ -1,4 +1,4 @@
-/** A failure as the caller sees it: its status, JSON that a person can read, x402's form of a 402. */
+/** A failure as the caller sees it: a status, JSON for people, and x402's form of a 402. */
 import type { Hex } from "viem";
 import type { KhachapuriError } from "../errors.ts";
 import {

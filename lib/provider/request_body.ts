@@ -1,4 +1,4 @@
-/** The caller's body on its way to the program: bounded, and hashed where a receipt will name it. */
+/** The caller's body on its way to the program: bounded, and hashed where a receipt names it. */
 import { createHash } from "node:crypto";
 import type { Hex } from "viem";
 import { KhachapuriError } from "../errors.ts";

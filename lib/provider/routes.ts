@@ -128,7 +128,7 @@ async function receipt(parts: RouteParts, _request: Request, url: URL): Promise<
   return json(receiptToJson(await parts.receipts.read(url.pathname)));
 }
 
-/** A lane's count, for whoever shows a permit of it: one that is used up, or for no credit, will do. */
+/** A lane's count, for whoever shows a permit of it; one for no credit will do. */
 async function lane(parts: RouteParts, request: Request): Promise<Response> {
   const { us } = parts;
   const header = request.headers.get(PAYMENT_SIGNATURE_HEADER);
