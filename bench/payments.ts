@@ -1,0 +1,215 @@
+/**
+ * What payment costs: added latency and lost throughput against the same server with payment off,
+ * and gas per paid request beside one EIP-3009 transfer a request, all in one run. `--json` prints
+ * the same for machines.
+ */
+import { join } from "node:path";
+import { bytesToHex } from "viem";
+import { parseCid } from "../lib/cid.ts";
+import { decodePaymentHeader } from "../lib/payment_header.ts";
+import { specEntryFor } from "../lib/spec/schema.ts";
+import { signSpec } from "../lib/spec/signature.ts";
+import { anvilAccount } from "../tests/world/anvil.ts";
+import { type Market, PRICE, startMarket } from "../tests/world/market.ts";
+import { startPayments } from "../tests/world/payments.ts";
+import { LANES, measureGas } from "./payments_gas.ts";
+import type { ServerOrder, ServerUrls } from "./payments_server.ts";
+import { atMost, type Must, printReport, quantile, type Row } from "./report.ts";
+
+const REQUESTS = [1, 10, 100];
+const CONCURRENCY = [1, 4, 16];
+const ROUNDS = 12;
+/** Of each round and server. */
+const ROUND_MS = 400;
+const PAYER_LANE = `0x${"1a".repeat(32)}` as const;
+
+interface Target {
+  name: string;
+  url: string;
+  headers: Record<string, string>;
+}
+
+interface Measured {
+  /** ms of each request. */
+  latencies: number[];
+  /** Requests a second, of each round. */
+  rates: number[];
+}
+
+/** One after the other in short turns, so that noise meets all alike. */
+async function measure(targets: readonly Target[], concurrency: number) {
+  const results = new Map(targets.map(({ name }): [string, Measured] => [
+    name,
+    { latencies: [], rates: [] },
+  ]));
+  for (let round = -1; round < ROUNDS; round++) {
+    for (const target of targets) {
+      const { latencies, rate } = await load(target, concurrency);
+      if (round < 0) continue;
+      const result = results.get(target.name)!;
+      result.latencies.push(...latencies);
+      result.rates.push(rate);
+    }
+  }
+  return results;
+}
+
+async function load({ url, headers }: Target, concurrency: number) {
+  const latencies: number[] = [];
+  const started = performance.now();
+  async function loop(): Promise<void> {
+    while (performance.now() - started < ROUND_MS) {
+      const sent = performance.now();
+      const response = await fetch(url, { headers });
+      const text = await response.text();
+      if (text !== "hello\n") throw new Error(`${response.status}: ${text}`);
+      latencies.push(performance.now() - sent);
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, loop));
+  return { latencies, rate: latencies.length / (performance.now() - started) * 1_000 };
+}
+
+/** Two bare synced writes a request: what no durable payment can go below on this disk. */
+async function measureFloor(dir: string): Promise<number> {
+  const path = join(dir, "floor");
+  const file = await Deno.open(path, { write: true, create: true });
+  const bytes = new Uint8Array(4_096).fill(1);
+  const times: number[] = [];
+  for (let i = 0; i < 200; i++) {
+    const started = performance.now();
+    for (let write = 0; write < 2; write++) {
+      await file.write(bytes);
+      await file.syncData();
+    }
+    times.push(performance.now() - started);
+  }
+  file.close();
+  await Deno.remove(path);
+  return quantile(times, 0.5);
+}
+
+async function order(market: Market): Promise<ServerOrder & { cid: string }> {
+  const { accounts, chain, escrow, home } = market;
+  const unsigned = await market.spec({
+    files: { main: "#!/bin/sh\necho hello\n" },
+    fields: {
+      limits: { timeoutMs: 5_000, memoryMb: 64, concurrency: 64, ownerCreditsPerMinute: 1_000_000 },
+    },
+  });
+  const cid = await market.publishSpec(unsigned);
+  const spec = await signSpec(unsigned, accounts.owner);
+  const provider = accounts.provider.address;
+  const entry = specEntryFor(spec, { address: provider, chainId: chain.chainId, escrow })!;
+  const dir = join(home, "bench");
+  const programDir = join(home, "program");
+  for (const path of [dir, programDir]) await Deno.mkdir(path, { mode: 0o711 });
+  await Deno.writeTextFile(join(programDir, "main"), "#!/bin/sh\necho hello\n", { mode: 0o755 });
+  const header = (await market.pay(accounts.payer))["PAYMENT-SIGNATURE"]!;
+  return {
+    ...{ rpc: market.rpc, escrow, provider, price: PRICE, dir, programDir, cid },
+    operatorKey: bytesToHex(anvilAccount(2).getHdKey().privateKey!),
+    deployment: { cid, spec, entry },
+    offer: decodePaymentHeader(header).accepted,
+    runUid: Deno.uid() === 0 ? market.config.provider!.sandbox.runUid : null,
+  };
+}
+
+async function startServers(ordered: ServerOrder): Promise<{ worker: Worker; urls: ServerUrls }> {
+  const worker = new Worker(new URL("./payments_server.ts", import.meta.url), { type: "module" });
+  const urls = await new Promise<ServerUrls>((resolve, reject) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = (event) => reject(new Error(event.message));
+    worker.postMessage(ordered);
+  });
+  return { worker, urls };
+}
+
+async function measureCalls(): Promise<{ rows: Row[]; must: Must[] }> {
+  await using market = await startMarket({ credits: 40_000n });
+  await market.provider.stop();
+  const { cid, ...ordered } = await order(market);
+  parseCid(cid);
+  const floor = await measureFloor(ordered.dir);
+  const { worker, urls } = await startServers(ordered);
+  const own = await market.pay(market.accounts.payer, { lane: PAYER_LANE, credits: 1_000_000n });
+  const target = (name: string, url: string, headers = {}) => ({
+    name,
+    url: `${url}/${cid}`,
+    headers,
+  });
+  const quick = [
+    target("payment off", urls.free),
+    target("owner pays", urls.paid),
+    target("caller pays", urls.paid, own),
+  ];
+  const real = [target("payment off", urls.freeReal), target("owner pays", urls.paidReal)];
+  const rows: Row[] = [{ what: "disk alone, two synced writes", "p50 ms": floor }];
+  const must: Must[] = [];
+  try {
+    for (const concurrency of CONCURRENCY) {
+      const bare = await measure(quick, concurrency);
+      rows.push(...rowsOf("nothing run", concurrency, bare));
+      const whole = await measure(real, concurrency);
+      rows.push(...rowsOf("sandbox run", concurrency, whole));
+      if (concurrency === 1) {
+        for (const who of ["owner pays", "caller pays"]) {
+          must.push(atMost(`added p50 at c=1, ${who}`, addedMs(bare, who), "ms", 0.6));
+        }
+      }
+      if (concurrency === 16) {
+        const lost = 100 * (1 - rateRatio(whole, "owner pays"));
+        must.push(atMost("throughput lost at c=16", lost, "%", 15));
+      }
+    }
+  } finally {
+    worker.terminate();
+  }
+  return { rows, must };
+}
+
+const p50 = (results: Map<string, Measured>, name: string) =>
+  quantile(results.get(name)!.latencies, 0.5);
+
+function addedMs(results: Map<string, Measured>, name: string): number {
+  return p50(results, name) - p50(results, "payment off");
+}
+
+function rateRatio(results: Map<string, Measured>, name: string): number {
+  const off = results.get("payment off")!.rates;
+  return quantile(results.get(name)!.rates.map((rate, round) => rate / off[round]!), 0.5);
+}
+
+function rowsOf(what: string, concurrency: number, results: Map<string, Measured>): Row[] {
+  return [...results].map(([payment, { latencies, rates }]) => ({
+    ...{ what, payment, c: concurrency },
+    "p50 ms": quantile(latencies, 0.5),
+    "p95 ms": quantile(latencies, 0.95),
+    "added p50 ms": addedMs(results, payment),
+    "calls/s": quantile(rates, 0.5),
+    "of payment off": rateRatio(results, payment),
+  }));
+}
+
+async function measureChain(): Promise<{ rows: Row[]; must: Must[] }> {
+  await using world = await startPayments();
+  const { lane, transfer } = await measureGas(world, REQUESTS);
+  const rows = [...lane].map(([requests, gas]): Row => ({
+    what: `gas, ${LANES} lanes × ${requests} requests`,
+    "gas/lane": Math.round(gas),
+    "gas/request": Math.round(gas / requests),
+    "of EIP-3009": gas / requests / transfer,
+  }));
+  rows.push({ what: "gas, EIP-3009 transfer a request", "gas/request": transfer });
+  return {
+    rows,
+    must: [
+      atMost("warm lane in a batch of 50", lane.get(1)!, "gas", 25_000),
+      atMost("request at 100 a lane", lane.get(100)! / 100, "gas", 250),
+    ],
+  };
+}
+
+const calls = await measureCalls();
+const gas = await measureChain();
+printReport({ rows: [...calls.rows, ...gas.rows], must: [...calls.must, ...gas.must] });

@@ -1,0 +1,124 @@
+/** Gas per paid request: batches of cumulative permits beside one EIP-3009 transfer a request. */
+import { type Address, type Hex, type LocalAccount, parseAbi } from "viem";
+import { allow, consumeBatch, deposit } from "../lib/chain/escrow.ts";
+import { usdcDomain } from "../lib/chain/usdc.ts";
+import { type Permit, signPermit, UINT128_MAX, UINT64_MAX } from "../lib/permit.ts";
+import { anvilAccount } from "../tests/world/anvil.ts";
+import type { Payments } from "../tests/world/payments.ts";
+import { mintUsdc } from "../tests/world/usdc.ts";
+
+export const LANES = 50;
+const PRICE = 1_000n;
+
+const USDC = parseAbi([
+  "function transferWithAuthorization(address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce, bytes signature)",
+]);
+
+const AUTHORIZATION = {
+  TransferWithAuthorization: [
+    { name: "from", type: "address" },
+    { name: "to", type: "address" },
+    { name: "value", type: "uint256" },
+    { name: "validAfter", type: "uint256" },
+    { name: "validBefore", type: "uint256" },
+    { name: "nonce", type: "bytes32" },
+  ],
+} as const;
+
+export interface GasFigures {
+  /** Of one lane in a batch of 50 warm ones, by requests on each lane. */
+  lane: Map<number, number>;
+  /** Of one EIP-3009 transfer, which x402 `exact` makes for each request. */
+  transfer: number;
+}
+
+/** Measures on `world`'s chain, with the real USDC. */
+export async function measureGas(
+  world: Payments,
+  requests: readonly number[],
+): Promise<GasFigures> {
+  const { chain, escrow, usdc, root, payer, provider } = world;
+  await deposit(chain, payer, escrow, usdc, 50_000_000n);
+  const credits = 50_000n;
+  await allow(chain, payer, escrow, {
+    provider: provider.address,
+    pricePerCredit: PRICE,
+    credits,
+  });
+  const permits = await lanePermits(world);
+  let counted = 1n;
+  const settle = async (credits: bigint) => {
+    const charges = permits.map((permit) => ({ permit, credits, price: PRICE }));
+    return (await consumeBatch(chain, provider, escrow, charges)).gasUsed;
+  };
+  // New lanes cost more, once.
+  await settle(counted);
+  const lane = new Map<number, number>();
+  for (const count of requests) {
+    counted += BigInt(count);
+    lane.set(count, Number(await settle(counted)) / LANES);
+  }
+  await mintUsdc(chain, root, usdc, payer.address, 1_000_000n);
+  return { lane, transfer: await transferGas(world, payer) };
+}
+
+async function lanePermits({ chain, escrow, payer, provider }: Payments): Promise<Permit[]> {
+  return await Promise.all(
+    Array.from(
+      { length: LANES },
+      (_, index) =>
+        signPermit(payer, { chainId: chain.chainId, escrow }, {
+          payer: payer.address,
+          provider: provider.address,
+          lane: word(index + 1),
+          price: PRICE,
+          credits: UINT128_MAX,
+          deadline: UINT64_MAX,
+        }),
+    ),
+  );
+}
+
+/** The second of two: the first also opens the receiver's balance. */
+async function transferGas(world: Payments, payer: LocalAccount): Promise<number> {
+  const { chain, usdc } = world;
+  const to = anvilAccount(8).address;
+  let gas = 0n;
+  for (const nonce of [1, 2]) {
+    gas = (await transfer(world, payer, usdc, to, word(nonce))).gasUsed;
+  }
+  return Number(gas);
+
+  async function transfer(
+    { stranger }: Payments,
+    from: LocalAccount,
+    token: Address,
+    to: Address,
+    nonce: Hex,
+  ) {
+    const message = {
+      from: from.address,
+      to,
+      value: PRICE,
+      validAfter: 0n,
+      validBefore: UINT64_MAX,
+      nonce,
+    };
+    const signature = await from.signTypedData({
+      domain: await usdcDomain(chain, token),
+      types: AUTHORIZATION,
+      primaryType: "TransferWithAuthorization",
+      message,
+    });
+    return await chain.send(stranger, {
+      address: token,
+      abi: USDC,
+      functionName: "transferWithAuthorization",
+      args: [...Object.values(message), signature],
+    });
+  }
+}
+
+function word(value: number): Hex {
+  return `0x${value.toString(16).padStart(64, "0")}`;
+}
