@@ -1,7 +1,8 @@
 /**
  * The seccomp filter that every program runs under, assembled here as classic BPF (seccomp(2),
  * filter.rst of the Linux documentation). The number space is cut into consecutive stretches with
- * one verdict each, so the program is a plain ladder: "beyond this stretch? go on, else verdict".
+ * one verdict each, found by binary search: the kernel walks a fresh filter once for every number
+ * to build its cache (seccomp_cache_prepare), which with a ladder took a quarter of a run's time.
  */
 import { ALLOWED, CHECKED, REFUSED } from "./syscalls.ts";
 
@@ -25,6 +26,7 @@ export interface Instruction {
 
 export const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
 export const RETURN = 0x06; // BPF_RET | BPF_K
+export const JUMP = 0x05; // BPF_JMP | BPF_JA
 export const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 export const JUMP_ABOVE = 0x25; // BPF_JMP | BPF_JGT | BPF_K
 export const JUMP_ANY_BIT = 0x45; // BPF_JMP | BPF_JSET | BPF_K
@@ -35,7 +37,6 @@ export const OFFSET_ARCH = 4;
 export const offsetOfArgument = (index: number) => 16 + 8 * index;
 
 export const AUDIT_ARCH_X86_64 = 0xc000_003e;
-const X32_BIT = 0x4000_0000;
 
 const load = (k: number): Instruction => ({ code: LOAD, jt: 0, jf: 0, k });
 const ret = (k: number): Instruction => ({ code: RETURN, jt: 0, jf: 0, k });
@@ -131,19 +132,31 @@ function stretches(): Stretch[] {
   return result;
 }
 
+/** Binary search over consecutive stretches; conditional jumps reach 255 instructions. */
+function search(all: readonly Stretch[]): Instruction[] {
+  if (all.length === 1) return all[0]!.body;
+  const middle = all.length >> 1;
+  const lower = search(all.slice(0, middle));
+  const upper = search(all.slice(middle));
+  const { last } = all[middle - 1]!;
+  const node = lower.length <= 255
+    ? [jump(JUMP_ABOVE, last, lower.length, 0)]
+    : [jump(JUMP_ABOVE, last, 0, 1), { code: JUMP, jt: 0, jf: 0, k: lower.length }];
+  return [...node, ...lower, ...upper];
+}
+
 /**
  * The filter: foreign architectures kill the process, x32 and everything unknown is ENOSYS.
  */
 export function seccompProgram(): Instruction[] {
+  const beyond: Stretch = { last: 0xffff_ffff, body: [ret(errno(ENOSYS))] };
   return [
     load(OFFSET_ARCH),
     jump(JUMP_EQUAL, AUDIT_ARCH_X86_64, 1, 0),
     ret(KILL_PROCESS),
     load(OFFSET_NUMBER),
-    jump(JUMP_ABOVE, X32_BIT - 1, 0, 1),
-    ret(errno(ENOSYS)),
-    ...stretches().flatMap(({ last, body }) => [jump(JUMP_ABOVE, last, body.length, 0), ...body]),
-    ret(errno(ENOSYS)),
+    // x32 numbers lie above 0x4000_0000 and so beyond every stretch that has a verdict of its own.
+    ...search([...stretches(), beyond]),
   ];
 }
 

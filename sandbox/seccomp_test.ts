@@ -6,6 +6,7 @@ import {
   encodeProgram,
   errno,
   type Instruction,
+  JUMP,
   JUMP_ABOVE,
   JUMP_ANY_BIT,
   JUMP_EQUAL,
@@ -26,6 +27,7 @@ function simulate(program: readonly Instruction[], data: DataView): number {
     const { code, jt, jf, k } = program[at++] ?? assert.fail("fell off the end");
     if (code === LOAD) accumulator = data.getUint32(k, true);
     else if (code === RETURN) return k;
+    else if (code === JUMP) at += k;
     else if (code === JUMP_EQUAL) at += accumulator === k ? jt : jf;
     else if (code === JUMP_ABOVE) at += accumulator > k ? jt : jf;
     else if (code === JUMP_ANY_BIT) at += (accumulator & k) !== 0 ? jt : jf;
@@ -135,11 +137,26 @@ Deno.test("pipes keep their size and personalities stay plain", () => {
   assert.equal(verdict(CHECKED.personality, 0x40000n), EPERM); // ADDR_NO_RANDOMIZE
 });
 
+Deno.test("no call takes the kernel through more than a few instructions", () => {
+  const loads = PROGRAM.slice(0, 4).length;
+  for (let number = 0; number < 600; number++) {
+    let steps = 0;
+    const counted = new Proxy(PROGRAM, {
+      get(target, key) {
+        if (typeof key === "string" && /^\d+$/.test(key)) steps++;
+        return Reflect.get(target, key);
+      },
+    });
+    simulate(counted, call(number));
+    assert(steps <= loads + 24, `call ${number}: ${steps}`);
+  }
+});
+
 Deno.test("the program is small, its jumps stay inside, and it encodes to 8 bytes each", () => {
   assert(PROGRAM.length < 400, String(PROGRAM.length));
-  PROGRAM.forEach(({ jt, jf }, at) => {
+  PROGRAM.forEach(({ code, jt, jf, k }, at) => {
     assert(jt < 256 && jf < 256);
-    assert(at + 1 + Math.max(jt, jf) <= PROGRAM.length);
+    assert(at + 1 + (code === JUMP ? k : Math.max(jt, jf)) < PROGRAM.length || code === RETURN);
   });
   assert.equal(PROGRAM.at(-1)!.code, RETURN);
   const bytes = encodeProgram(PROGRAM);

@@ -117,10 +117,15 @@ pid_t start_run(const struct settings *settings, const struct command *command,
 enum controllers { CONTROL_MEMORY = 1, CONTROL_PIDS = 2, CONTROL_CPU = 4 };
 
 struct slot {
-  int dir, peak, events;
+  int dir, peak, events, cpu;
   bool busy;
-  uint64_t oom_kills;
-  uint64_t peak_bytes;
+  uint64_t oom_kills, peak_bytes, cpu_us; /* as last read */
+};
+
+/* What a run took. */
+struct used {
+  uint64_t cpu_us, peak_bytes;
+  bool out_of_memory;
 };
 
 struct slots {
@@ -132,8 +137,7 @@ struct slots {
 
 bool slots_open(struct slots *slots, int control);
 struct slot *slot_take(struct slots *slots);
-/* What the run that had the slot did: its peak, and whether the kernel ended it for memory. */
-bool slot_give_back(struct slot *slot, uint64_t maxrss_bytes, uint64_t *peak_bytes);
+struct used slot_give_back(struct slot *slot, struct used by_rusage);
 
 /* ---- host side (cgroup.c, host.c) ---- */
 

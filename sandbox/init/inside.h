@@ -16,7 +16,7 @@ struct run {
   uint32_t owed;   /* stdin bytes written since we last told the provider */
   uint64_t deadline_ms;
   uint64_t stdin_bytes, stdout_bytes, stderr_bytes;
-  uint64_t cpu_us, maxrss_bytes;
+  struct used used;
   struct slot *slot;
   uint8_t *pending; /* stdin that the program has not taken yet */
   uint32_t pending_start, pending_end;

@@ -29,7 +29,7 @@ static int make_pipe(int *ours, bool we_read) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC)) return -1;
   *ours = ends[we_read ? 0 : 1];
-  make_nonblocking(*ours);
+  fcntl(*ours, F_SETFL, O_NONBLOCK);
   return ends[we_read ? 1 : 0];
 }
 
@@ -202,17 +202,17 @@ void run_read_stderr(struct run *run) {
 void run_reaped(struct run *run, int status, const struct rusage *usage) {
   run->reaped = true;
   run->status = status;
-  run->cpu_us = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000u +
-                (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
-  run->maxrss_bytes = (uint64_t)usage->ru_maxrss * 1024u;
+  /* What the kernel reaped for a killed R1 is not in here; a cgroup knows it all. */
+  run->used.cpu_us = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000u +
+                     (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
+  run->used.peak_bytes = (uint64_t)usage->ru_maxrss * 1024u;
   if (run->in >= 0) stop_stdin(run);
 }
 
 static void report(struct inside *inside, struct run *run) {
   struct outcome *outcome = &inside->outcomes[run->index];
-  uint64_t peak = run->maxrss_bytes;
-  bool killed_for_memory = run->slot && slot_give_back(run->slot, run->maxrss_bytes, &peak);
-  if (killed_for_memory && run->cause == CAUSE_NONE) run->cause = CAUSE_MEMORY;
+  struct used used = run->slot ? slot_give_back(run->slot, run->used) : run->used;
+  if (used.out_of_memory && run->cause == CAUSE_NONE) run->cause = CAUSE_MEMORY;
   if (outcome->start_errno && outcome->start_step != STEP_EXEC && run->cause == CAUSE_NONE) {
     run->cause = CAUSE_START;
   }
@@ -221,8 +221,8 @@ static void report(struct inside *inside, struct run *run) {
       .start_errno = (uint32_t)outcome->start_errno,
       .cause = run->cause,
       .start_step = (uint32_t)outcome->start_step,
-      .cpu_us = run->cpu_us,
-      .peak_bytes = peak,
+      .cpu_us = used.cpu_us,
+      .peak_bytes = used.peak_bytes,
       .stdin_bytes = run->stdin_bytes,
       .stdout_bytes = run->stdout_bytes,
       .stderr_bytes = run->stderr_bytes,

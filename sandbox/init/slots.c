@@ -30,26 +30,20 @@ static uint64_t number_after(const char *text, const char *key) {
   return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
-static uint64_t read_oom_kills(const struct slot *slot) {
-  char text[512];
-  ssize_t got = pread(slot->events, text, sizeof text - 1, 0);
+/* A number of a cgroup file that stays open; `key` is the line's beginning. */
+static uint64_t read_number(int fd, const char *key) {
+  char text[2048];
+  ssize_t got = pread(fd, text, sizeof text - 1, 0);
   if (got <= 0) return 0;
   text[got] = 0;
-  return number_after(text, "oom_kill ");
-}
-
-static uint64_t read_peak(const struct slot *slot) {
-  char text[32];
-  ssize_t got = pread(slot->peak, text, sizeof text - 1, 0);
-  if (got <= 0) return 0;
-  text[got] = 0;
-  return strtoull(text, NULL, 10);
+  return number_after(text, key);
 }
 
 static struct slot *add_slot(struct slots *slots, int dir) {
   struct slot *slot = &slots->slot[slots->count++];
   slot->dir = dir;
   slot->events = openat(dir, "memory.events", O_RDONLY | O_CLOEXEC);
+  slot->cpu = openat(dir, "cpu.stat", O_RDONLY | O_CLOEXEC);
   /* Linux 6.12 and newer let the peak be reset; before, it only grows. */
   slot->peak = openat(dir, "memory.peak", O_RDWR | O_CLOEXEC);
   if (slot->peak < 0) slot->peak = openat(dir, "memory.peak", O_RDONLY | O_CLOEXEC);
@@ -79,15 +73,24 @@ struct slot *slot_take(struct slots *slots) {
     slot = add_slot(slots, dir);
   }
   slot->busy = true;
-  slot->oom_kills = read_oom_kills(slot);
-  if (write(slot->peak, "r", 1) != 1) slot->peak_bytes = read_peak(slot);
+  if (write(slot->peak, "r", 1) == 1) slot->peak_bytes = 0;
   return slot;
 }
 
-bool slot_give_back(struct slot *slot, uint64_t maxrss_bytes, uint64_t *peak_bytes) {
-  uint64_t peak = read_peak(slot);
-  /* Where the peak cannot be reset, one below an earlier run's is only known by its largest RSS. */
-  *peak_bytes = peak > slot->peak_bytes ? peak : maxrss_bytes;
+/* What was counted since the last run gave the slot back. */
+struct used slot_give_back(struct slot *slot, struct used by_rusage) {
+  uint64_t oom_kills = read_number(slot->events, "oom_kill ");
+  uint64_t cpu_us = read_number(slot->cpu, "usage_usec ");
+  uint64_t peak = read_number(slot->peak, "");
+  struct used used = {
+      .cpu_us = cpu_us > slot->cpu_us ? cpu_us - slot->cpu_us : by_rusage.cpu_us,
+      /* Where a peak cannot be reset, one below an earlier run's shows in the largest RSS only. */
+      .peak_bytes = peak > slot->peak_bytes ? peak : by_rusage.peak_bytes,
+      .out_of_memory = oom_kills > slot->oom_kills,
+  };
+  slot->oom_kills = oom_kills;
+  slot->cpu_us = cpu_us;
+  slot->peak_bytes = peak;
   slot->busy = false;
-  return read_oom_kills(slot) > slot->oom_kills;
+  return used;
 }

@@ -143,9 +143,11 @@ static void crash(const char *number) {
   raise(atoi(number));
 }
 
-/* KIND-MIB: anonymous, shared, memfd or tmpfs memory, by one process or eight. */
+enum { STEP_MIB = 8 };
+
+/* KIND-MIB: anonymous, shared or memfd memory, by one process or eight, 8 MiB at a time. */
 static void memory(const char *argument) {
-  long mib = atol(strchr(argument, '-') ? strchr(argument, '-') + 1 : "1024");
+  long mib = atol(strchr(argument, '-') ? strchr(argument, '-') + 1 : "1024"), touched = 0;
   int kind = argument[0];
   flush();
   if (kind == '8') {
@@ -153,16 +155,19 @@ static void memory(const char *argument) {
       if (fork() == 0) break;
     }
   }
-  int fd = -1;
-  if (kind == 'm') fd = (int)syscall(SYS_memfd_create, "m", 0);
-  if (fd >= 0 && ftruncate(fd, mib << 20)) fd = -1;
-  int flags = fd >= 0 ? MAP_SHARED : kind == 's' ? MAP_SHARED | MAP_ANONYMOUS
-                                                 : MAP_PRIVATE | MAP_ANONYMOUS;
-  char *bytes = mmap(NULL, (size_t)mib << 20, PROT_READ | PROT_WRITE, flags, fd, 0);
-  tell("mmap", bytes == MAP_FAILED ? -1 : 0);
-  if (bytes == MAP_FAILED) return;
-  for (long i = 0; i < mib << 20; i += 4096) bytes[i] = 1;
-  say("touched", mib);
+  for (; touched < mib; touched += STEP_MIB) {
+    int fd = kind == 'm' ? (int)syscall(SYS_memfd_create, "m", 0) : -1;
+    if (fd >= 0 && ftruncate(fd, STEP_MIB << 20)) fd = -1;
+    int flags = fd >= 0 ? MAP_SHARED : kind == 's' ? MAP_SHARED | MAP_ANONYMOUS
+                                                   : MAP_PRIVATE | MAP_ANONYMOUS;
+    char *bytes = mmap(NULL, STEP_MIB << 20, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (bytes == MAP_FAILED) {
+      tell("mmap", -1);
+      return;
+    }
+    for (long i = 0; i < STEP_MIB << 20; i += 4096) bytes[i] = 1;
+  }
+  say("touched", touched);
 }
 
 const struct attack PROCESS_ATTACKS[] = {

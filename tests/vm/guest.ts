@@ -1,0 +1,140 @@
+/**
+ * Runs inside the emulated Debian, as a systemd service with Delegate=yes: what the kernel's
+ * cgroup v2 must do for a run, with the sandbox as it ships. One line a case; the last says `done`.
+ */
+import assert from "node:assert/strict";
+import { probeSandbox } from "../../sandbox/probe.ts";
+import { openSandbox, type RunRecord, type SandboxHost } from "../../sandbox/sandbox.ts";
+
+const [label, helperPath] = Deno.args as [string, string];
+const runUid = Deno.uid() === 0 || label === "ambient" ? 1_800_000_000 : null;
+const host: SandboxHost = { launcher: "bwrap", runUid, helperPath };
+const MIB = 1024 * 1024;
+const MEMORY_MB = 64;
+/** Emulation is some twenty times slower than the machine. */
+const limits = {
+  timeoutMs: 120_000,
+  memoryMb: MEMORY_MB,
+  stdoutBytes: MIB,
+  stderrBytes: 64 * 1024,
+};
+
+interface Done {
+  text: string;
+  record: RunRecord;
+}
+
+const sandbox = await openSandbox(host, { programDir: "/opt/abuse", limits });
+
+async function run(attack: string, argument = "", into = sandbox): Promise<Done> {
+  const url = `http://vm/${attack}?arg=${argument}`;
+  const started = await into.run({ argv: ["abuse", url], env: {}, stdin: null });
+  const text = await new Response(started.stdout).text().catch(() => "");
+  return { text, record: await started.record };
+}
+
+function fact({ text }: Done, name: string): string | undefined {
+  return text.split("\n").find((line) => line.startsWith(`${name} `))?.slice(name.length + 1);
+}
+
+const cases: Record<string, () => Promise<string>> = {
+  async "the probe finds memory, pids and cpu"() {
+    const probe = await probeSandbox(host);
+    assert(probe.ok, JSON.stringify(probe));
+    assert.deepEqual(probe.enforced, ["memory", "pids", "cpu"]);
+    return `programs run as ${probe.programsRunAs}, swept ${probe.swept}`;
+  },
+  async "a program within its limits ends well, and its memory is measured"() {
+    const done = await run("memory", "a-40");
+    assert.equal(done.record.limit, null);
+    assert.equal(fact(done, "touched"), "40");
+    const mib = done.record.peakMemoryBytes! / MIB;
+    assert(mib >= 40 && mib <= MEMORY_MB, `${mib} MiB`);
+    return `peak ${mib.toFixed(1)} MiB, cpu ${done.record.cpuMs} ms`;
+  },
+  ...Object.fromEntries(
+    [["anonymous memory", "a"], ["shared memory", "s"], ["memfd", "m"], ["eight processes", "8"]]
+      .map(([what, kind]) => [`too much ${what} ends the run, and it alone`, () => bomb(kind!)]),
+  ),
+  async "files in /tmp are charged to the run"() {
+    const small = await openSandbox(host, {
+      programDir: "/opt/abuse",
+      limits: { ...limits, memoryMb: 16 },
+    });
+    const { record } = await run("fill", "/tmp", small);
+    await small.close();
+    assert.equal(record.limit, "memory");
+    return `${record.limit}`;
+  },
+  async "forks stop at the run's own limit, and a neighbour still forks"() {
+    const bombing = run("forkbomb");
+    const neighbour = await run("zombies");
+    const forks = Number(fact(await bombing, "forks"));
+    assert(forks > 30 && forks <= 64, `${forks} forks`);
+    assert.equal(neighbour.record.exit, 0);
+    return `${forks} forks`;
+  },
+  async "threads stop at the run's own limit"() {
+    const threads = Number(fact(await run("threads"), "threads"));
+    assert(threads > 30 && threads <= 64, `${threads} threads`);
+    return `${threads} threads`;
+  },
+  async "sixteen spinning processes get one processor's time"() {
+    const timed = await openSandbox(host, {
+      programDir: "/opt/abuse",
+      limits: { ...limits, timeoutMs: 6_000 },
+    });
+    const { record } = await run("spin", "16", timed);
+    await timed.close();
+    assert.equal(record.limit, "timeout");
+    const share = record.cpuMs! / 6_000;
+    assert(share > 0.3 && share < 1.25, `${share} of a processor`);
+    return `${share.toFixed(2)} of a processor (the machine has ${navigator.hardwareConcurrency})`;
+  },
+  async "a fork bomb that doubles is dead when its time is up"() {
+    const timed = await openSandbox(host, {
+      programDir: "/opt/abuse",
+      limits: { ...limits, timeoutMs: 3_000 },
+    });
+    const { record } = await run("exponential", "", timed);
+    await timed.close();
+    assert.equal(record.limit, "timeout");
+    return `${record.wallMs.toFixed(0)} ms`;
+  },
+  async "ten runs at once have ten limits"() {
+    const all = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => run("memory", i % 2 ? "a-40" : "a-200")),
+    );
+    const ends = all.map(({ record }) => record.limit ?? "-");
+    assert.deepEqual(ends, all.map((_, i) => i % 2 ? "-" : "memory"));
+    return ends.join(" ");
+  },
+};
+
+async function bomb(kind: string): Promise<string> {
+  const neighbour = run("zombies");
+  const done = await run("memory", `${kind}-200`);
+  assert.equal(done.record.limit, "memory", JSON.stringify(done.record));
+  assert.equal(fact(done, "touched"), undefined);
+  assert.equal((await neighbour).record.exit, 0, "a neighbour in the same sandbox lives");
+  assert.equal((await run("x32")).record.exit, 0, "and the sandbox goes on");
+  const mib = done.record.peakMemoryBytes! / MIB;
+  assert(mib <= MEMORY_MB + 1, `${mib} MiB`);
+  return `peak ${mib.toFixed(1)} MiB of ${MEMORY_MB}, signal ${done.record.signal}`;
+}
+
+const tell = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`VM ${line}\n`));
+
+let failures = 0;
+for (const [what, check] of Object.entries(cases)) {
+  const startedAt = performance.now();
+  try {
+    const detail = await check();
+    tell(`${label}: ok ${what}: ${detail} (${(performance.now() - startedAt).toFixed(0)} ms)`);
+  } catch (error) {
+    failures += 1;
+    tell(`${label}: FAILED ${what}: ${error}`);
+  }
+}
+await sandbox.close();
+tell(`${label}: done ${failures} failed`);
