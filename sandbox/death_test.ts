@@ -72,7 +72,10 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   Deno.test(`${signal} to the supervisor at ${KILLS} moments leaves nothing`, async () => {
     const stubborn = await openStubborn();
     const policy = { programDir: stubborn.dir, limits };
-    const frames = [encodeSetup(sessionSetup(policy)), encodeStart(0, ["./main"], ["PATH=/bin"])];
+    const frames = [
+      encodeSetup(sessionSetup(policy)),
+      encodeStart(0, ["./main"], ["PATH=/bin"], false),
+    ];
     for (let index = 0; index < KILLS; index++) {
       const child = spawnHelper(HELPER, hostArguments(host, policy, runUid));
       const drains = [child.stdout, child.stderr].map((pipe) => pipe.pipeTo(new WritableStream()));

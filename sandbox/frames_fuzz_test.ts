@@ -54,7 +54,11 @@ function header(length: number, type: number, zero: number, run: number): Uint8A
   return bytes;
 }
 
-const START = encodeStart(0, ["./sleep", "60"], []);
+function startPayload(argc: number, envc: number, flags: number, ...rest: number[]): Uint8Array {
+  return Uint8Array.of(argc, 0, 0, 0, envc, 0, 0, 0, flags, 0, 0, 0, ...rest);
+}
+
+const START = encodeStart(0, ["./sleep", "60"], [], true);
 
 const REFUSED: Record<string, Uint8Array[]> = {
   "a run before the setup": [START],
@@ -67,18 +71,22 @@ const REFUSED: Record<string, Uint8Array[]> = {
   "a start that is too long": [SETUP, header(START_BYTES_MAX + 1, FRAME.start, 0, 0)],
   "a chunk that is too long": [SETUP, header(CHUNK_BYTES_MAX + 1, FRAME.stdin, 0, 0)],
   "a length of 4 GiB": [SETUP, header(0xffff_ffff, FRAME.start, 0, 0)],
-  "a start without argv": [SETUP, encodeFrame(FRAME.start, 0, new Uint8Array(8))],
+  "a start without argv": [SETUP, encodeFrame(FRAME.start, 0, new Uint8Array(12))],
   "a start that lies about its strings": [
     SETUP,
-    encodeFrame(FRAME.start, 0, Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 65, 0)),
+    encodeFrame(FRAME.start, 0, startPayload(2, 0, 0, 65, 0)),
   ],
   "a string without its end": [
     SETUP,
-    encodeFrame(FRAME.start, 0, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 65)),
+    encodeFrame(FRAME.start, 0, startPayload(1, 0, 0, 65)),
   ],
   "bytes after the last string": [
     SETUP,
-    encodeFrame(FRAME.start, 0, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 65, 0, 66)),
+    encodeFrame(FRAME.start, 0, startPayload(1, 0, 0, 65, 0, 66)),
+  ],
+  "flags that nobody knows": [
+    SETUP,
+    encodeFrame(FRAME.start, 0, startPayload(1, 0, 2, 65, 0)),
   ],
   "counts that overflow": [
     SETUP,
@@ -126,7 +134,7 @@ Deno.test("frames for runs that are not there are ignored: they may cross an end
 });
 
 Deno.test("whatever bytes come, nothing survives and nothing crashes", async () => {
-  const valid = Uint8Array.from([...SETUP, ...encodeStart(0, ["./true"], ["A=1"])]);
+  const valid = Uint8Array.from([...SETUP, ...encodeStart(0, ["./true"], ["A=1"], false)]);
   const noise = fc.uint8Array({ maxLength: 200 });
   const flips = fc.array(fc.tuple(fc.nat(valid.length - 1), fc.nat(255)), { maxLength: 6 });
   await fc.assert(

@@ -115,25 +115,28 @@ export function encodeSetup(setup: Setup): Uint8Array {
 /**
  * The frame that starts a run.
  * @param env "NAME=value" strings
+ * @param hasStdin false: the program reads end of file at once
  * @throws KhachapuriError `invalid_input` when they cannot be passed to a program
  */
 export function encodeStart(
   run: number,
   argv: readonly string[],
   env: readonly string[],
+  hasStdin: boolean,
 ): Uint8Array {
   const strings = [...argv, ...env];
   const fits = argv.length <= STRINGS_MAX && env.length <= STRINGS_MAX;
   if (!fits || strings.some((text) => text.includes("\0"))) throw unpassable();
   const text = strings.length === 0 ? "" : strings.join("\0") + "\0";
   const payload = encoder.encode(text);
-  if (8 + payload.length > START_BYTES_MAX) throw unpassable();
-  const bytes = new Uint8Array(HEADER_BYTES + 8 + payload.length);
-  writeHeader(bytes, FRAME.start, run, 8 + payload.length);
+  if (12 + payload.length > START_BYTES_MAX) throw unpassable();
+  const bytes = new Uint8Array(HEADER_BYTES + 12 + payload.length);
+  writeHeader(bytes, FRAME.start, run, 12 + payload.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(HEADER_BYTES, argv.length, true);
   view.setUint32(HEADER_BYTES + 4, env.length, true);
-  bytes.set(payload, HEADER_BYTES + 8);
+  view.setUint32(HEADER_BYTES + 8, hasStdin ? 1 : 0, true);
+  bytes.set(payload, HEADER_BYTES + 12);
   return bytes;
 }
 

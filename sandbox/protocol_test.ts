@@ -59,19 +59,19 @@ Deno.test("a decoder takes no oversized frame and no reserved bits, and never ha
 });
 
 Deno.test("START carries argv and env as NUL-terminated strings", () => {
-  const frame = encodeStart(3, ["./main", "é"], ["A=1"]);
+  const frame = encodeStart(3, ["./main", "é"], ["A=1"], true);
   const view = new DataView(frame.buffer);
   assert.equal(view.getUint32(0, true), frame.length - HEADER_BYTES);
   assert.deepEqual([view.getUint8(4), view.getUint16(6, true)], [FRAME.start, 3]);
-  assert.deepEqual([view.getUint32(8, true), view.getUint32(12, true)], [2, 1]);
-  assert.equal(new TextDecoder().decode(frame.subarray(16)), "./main\0é\0A=1\0");
+  assert.deepEqual([8, 12, 16].map((at) => view.getUint32(at, true)), [2, 1, 1]);
+  assert.equal(new TextDecoder().decode(frame.subarray(20)), "./main\0é\0A=1\0");
 });
 
 Deno.test("what cannot be passed is refused before it is sent", () => {
-  assert.throws(() => encodeStart(0, ["a\0b"], []), invalid);
-  assert.throws(() => encodeStart(0, ["a"], ["X=\0"]), invalid);
-  assert.throws(() => encodeStart(0, ["x".repeat(START_BYTES_MAX)], []), invalid);
-  assert.throws(() => encodeStart(0, ["a"], Array(STRINGS_MAX + 1).fill("A=1")), invalid);
+  assert.throws(() => encodeStart(0, ["a\0b"], [], false), invalid);
+  assert.throws(() => encodeStart(0, ["a"], ["X=\0"], false), invalid);
+  assert.throws(() => encodeStart(0, ["x".repeat(START_BYTES_MAX)], [], false), invalid);
+  assert.throws(() => encodeStart(0, ["a"], Array(STRINGS_MAX + 1).fill("A=1"), true), invalid);
 });
 
 Deno.test("SETUP has the layout that init reads", () => {

@@ -149,10 +149,7 @@ function createStdin(
   send: (frame: Uint8Array) => void,
   over: () => boolean,
 ): Stdin {
-  if (source === null) {
-    send(encodeBare(FRAME.stdinEnd, index));
-    return { allow() {}, stop() {} };
-  }
+  if (source === null) return { allow() {}, stop() {} };
   const reader = source.getReader();
   let window = STDIN_WINDOW_BYTES;
   let open = true;

@@ -107,7 +107,7 @@ export function openSession(child: Deno.ChildProcess, setup: Setup): Session {
           retryAfterSeconds: 1,
         });
       }
-      channel.send(encodeStart(index, input.argv, input.env));
+      channel.send(encodeStart(index, input.argv, input.env, input.stdin !== null));
       const run = createRun(index, input, channel.send, () => child.kill("SIGTERM"));
       runs[index] = run;
       live += 1;

@@ -24,6 +24,7 @@
 #define FILTER_INSTRUCTIONS_MAX 4096u
 #define RLIMITS_MAX 16u
 #define STRINGS_MAX 4096u
+#define START_HAS_STDIN 1u
 
 struct frame {
   uint32_t length; /* of the payload that follows */
@@ -99,6 +100,7 @@ struct outcome {
 };
 
 struct command {
+  bool has_stdin; /* else it reads end of file at once */
   char *argv[STRINGS_MAX + 1];
   char *envp[STRINGS_MAX + 1];
 };

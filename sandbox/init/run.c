@@ -51,15 +51,16 @@ void run_begin(struct inside *inside, struct run *run, const struct command *com
   run->credit = STDOUT_WINDOW_BYTES;
   run->deadline_ms = now_ms() + inside->settings.timeout_ms;
   run->slot = slot_take(&inside->slots);
-  struct stdio stdio = {make_pipe(&run->in, false), make_pipe(&run->out, true),
-                        make_pipe(&run->err, true)};
+  run->stdin_ended = !command->has_stdin;
+  struct stdio stdio = {command->has_stdin ? make_pipe(&run->in, false) : inside->null,
+                        make_pipe(&run->out, true), make_pipe(&run->err, true)};
   run->pid = -1;
   if (stdio.in >= 0 && stdio.out >= 0 && stdio.err >= 0) {
     run->pid = start_run(&inside->settings, command, stdio, run->slot ? run->slot->dir : -1,
                          &inside->outcomes[index]);
   }
   int saved = errno;
-  close_fd(&stdio.in);
+  if (command->has_stdin) close_fd(&stdio.in);
   close_fd(&stdio.out);
   close_fd(&stdio.err);
   errno = saved;

@@ -62,11 +62,13 @@ static bool take_strings(struct reader *reader, char **to, uint32_t count) {
   return true;
 }
 
-/* START: argc, envc, then the strings. The result points into `bytes`. */
+/* START: argc, envc, flags, then the strings. The result points into `bytes`. */
 bool command_parse(struct command *out, uint8_t *bytes, size_t length) {
   struct reader reader = {bytes, length};
-  uint32_t argc = 0, envc = 0;
+  uint32_t argc = 0, envc = 0, flags = 0;
   if (!take(&reader, &argc, 4) || !take(&reader, &envc, 4)) return false;
+  if (!take(&reader, &flags, 4) || flags > START_HAS_STDIN) return false;
+  out->has_stdin = flags != 0;
   if (argc == 0 || argc > STRINGS_MAX || envc > STRINGS_MAX) return false;
   return take_strings(&reader, out->argv, argc) && take_strings(&reader, out->envp, envc) &&
          reader.left == 0;
