@@ -48,15 +48,22 @@ contract SettlerHandler is Handler {
         _consumeOne(v, price, permit);
     }
 
-    /// @dev A provider that charges in any order, at any price, rows of any kind: rules 2 and 5.
-    function settleAtWill(uint256 p, uint256 v, uint128 credits, uint128 price) external {
+    /// @dev A provider that charges what it likes, above the allowed price and beyond the permit
+    /// too: rules 2 and 5.
+    function settleAtWill(uint256 p, uint256 v, uint256 credits, uint128 price) external {
         (p, v) = (p % world.PAYERS(), v % world.PROVIDERS());
         uint256 lane = world.SINGLE_LANE();
-        Permit memory permit = world.permitAt(p, v, lane);
-        if (permit.signature.length == 0 || world.available(p, v) == 0) return;
+        uint128 allowed = world.allowanceOf(p, v).pricePerCredit;
+        uint256 count = escrow.consumed(world.payerAt(p), world.providers(v), world.lanes(lane));
+        // Not more than is left beside what it has promised to others; at times all of it signed.
+        uint256 left = world.available(p, v);
+        credits = bound(credits, count, count + left);
+        uint128 most = uint128(count + (price % 2 == 0 ? left : left / 2));
+        Permit memory permit =
+            world.signPermit(p, v, lane, most, price % 5 < 3 ? allowed + 1 : allowed / 2);
         Charge[] memory charges = new Charge[](2);
-        charges[0] = Charge(permit, uint128(bound(credits, 0, permit.credits)), price);
-        charges[1] = Charge(permit, credits, uint128(bound(price, 0, permit.price)));
+        charges[0] = Charge(permit, uint128(credits), allowed + price % 3);
+        charges[1] = Charge(permit, uint128(credits), uint128(bound(price, 0, allowed)));
         _settle(v, charges);
     }
 
