@@ -7,6 +7,7 @@
  * the EIP-3009 signature that funds it. The permit is a bearer secret while credits are left on
  * it, so nothing here puts a header's text into an error.
  */
+import { Buffer } from "node:buffer";
 import * as v from "valibot";
 import type { Address, Hex } from "viem";
 import { formatCaip2, parseCaip2 } from "./caip.ts";
@@ -303,8 +304,7 @@ export function decodePaymentResponse(text: string): ChargeNotice {
 
 /** Standard base64 of the UTF-8 JSON, as every x402 header carries it. */
 export function toHeader(value: object): string {
-  const bytes = new TextEncoder().encode(JSON.stringify(value));
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  return Buffer.from(JSON.stringify(value)).toString("base64");
 }
 
 function fromHeader(text: string, what: string): unknown {
@@ -317,8 +317,7 @@ function fromHeader(text: string, what: string): unknown {
 
 function decodeUtf8(base64: string, what: string): string {
   try {
-    const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(base64));
   } catch {
     throw malformed(what, "not base64 of UTF-8 text");
   }

@@ -30,6 +30,11 @@ export interface BillTerms extends EscrowDomain {
   price: bigint;
 }
 
+/** One header is sent with many calls: it is read once. By provider, then by text, last used last. */
+const decoded = new WeakMap<BillTerms, Map<string, CreditsPayment>>();
+/** Headers kept, PAYMENT_HEADER_BYTES_MAX each at most. */
+const DECODED_MAX = 1_000;
+
 /** The seed's "payer header": an address, which alone proves nothing. */
 const PAYER_HEADER = "payer";
 
@@ -60,7 +65,14 @@ export function billOf(terms: BillTerms, deployment: Deployment, headers: Header
 
 function paymentOf(terms: BillTerms, headers: Headers): CreditsPayment | null {
   const text = headers.get(PAYMENT_SIGNATURE_HEADER);
-  return text === null ? null : decodePaymentHeader(text, terms);
+  if (text === null) return null;
+  const known = decoded.get(terms) ?? new Map<string, CreditsPayment>();
+  decoded.set(terms, known);
+  const payment = known.get(text) ?? decodePaymentHeader(text, terms);
+  known.delete(text);
+  if (known.size >= DECODED_MAX) known.delete(known.keys().next().value!);
+  known.set(text, payment);
+  return payment;
 }
 
 function assertSamePayer(named: string | null, payer: Address): void {

@@ -132,12 +132,13 @@ async function openCommit(
     `INSERT INTO journal (at, kind, payer, lane, reservation, deployment, amount, detail)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
+  const [begin, end] = [database.prepare("BEGIN IMMEDIATE"), database.prepare("COMMIT")];
   const commit = createGroupCommit<Entry>({
     write(entries) {
       try {
-        database.exec("BEGIN IMMEDIATE");
+        begin.run();
         for (const entry of entries) insert.run(...toRow(entry, now()));
-        database.exec("COMMIT");
+        end.run();
       } catch (cause) {
         throw unwritable(cause);
       }
