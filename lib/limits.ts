@@ -59,6 +59,8 @@ export const RUN_PROCESSES_MAX = 64;
 export const SANDBOX_PROCESSES_MAX = 256;
 /** Share of one processor that a run may use. */
 export const RUN_CPU_PERCENT_MAX = 100;
+/** Starting a sandbox takes some 10 ms; beyond this something is badly wrong. */
+export const SANDBOX_START_MS_MAX = 10_000;
 /** Uids for programs, one for each open sandbox of a privileged provider. */
 export const RUN_UIDS_MAX = 4096;
 

@@ -1,6 +1,6 @@
 /** The provider's half of one run: feeds stdin, hands out stdout, keeps stderr, tells the end. */
 import { KhachapuriError } from "../lib/errors.ts";
-import { KILL_GRACE_MS } from "../lib/limits.ts";
+import { KILL_GRACE_MS, SANDBOX_START_MS_MAX } from "../lib/limits.ts";
 import {
   CHUNK_BYTES_MAX,
   encodeBare,
@@ -31,6 +31,8 @@ export interface RunInput {
 /** A run with the entries through which its sandbox's frames come in. */
 export interface LiveRun extends Run {
   readonly index: number;
+  /** When its sandbox must have ended it, on the clock of `performance.now()`. */
+  readonly overdueAt: number;
   receive(bytes: Uint8Array): void;
   keepStderr(bytes: Uint8Array): void;
   allowStdin(credit: number): void;
@@ -39,15 +41,11 @@ export interface LiveRun extends Run {
   fail(error: KhachapuriError): void;
 }
 
-/**
- * @param send puts a frame on the way to the sandbox
- * @param destroy ends the whole sandbox, for when it does not end the run in time
- */
+/** @param send puts a frame on the way to the sandbox */
 export function createRun(
   index: number,
   input: RunInput,
   send: (frame: Uint8Array) => void,
-  destroy: () => void,
 ): LiveRun {
   const startedAt = performance.now();
   const { promise: record, resolve, reject } = Promise.withResolvers<RunRecord>();
@@ -59,12 +57,10 @@ export function createRun(
   };
   const stdout = createStdout((bytes) => send(encodeCredit(index, bytes)), kill, () => over);
   const stdin = createStdin(index, input.stdin, send, () => over);
-  const overdue = setTimeout(destroy, input.limits.timeoutMs + KILL_GRACE_MS);
   input.signal?.addEventListener("abort", kill);
   if (input.signal?.aborted) kill();
   const end = () => {
     over = true;
-    clearTimeout(overdue);
     input.signal?.removeEventListener("abort", kill);
     stdin.stop();
   };
@@ -76,6 +72,8 @@ export function createRun(
 
   return {
     index,
+    // A first run also waits for its sandbox to start.
+    overdueAt: startedAt + input.limits.timeoutMs + SANDBOX_START_MS_MAX + KILL_GRACE_MS,
     stdout: stdout.stream,
     record,
     receive: stdout.receive,

@@ -70,8 +70,11 @@ export function openSession(child: Deno.ChildProcess, setup: Setup): Session {
   };
   const read = async () => {
     const decode = createDecoder();
+    const reader = child.stdout.getReader();
     try {
-      for await (const bytes of child.stdout) decode(bytes).forEach(dispatch);
+      for (let next = await reader.read(); !next.done; next = await reader.read()) {
+        decode(next.value).forEach(dispatch);
+      }
     } catch (thrown) {
       failure = thrown instanceof KhachapuriError ? thrown : malformed();
       stop();
@@ -81,10 +84,19 @@ export function openSession(child: Deno.ChildProcess, setup: Setup): Session {
     closed = true;
     channel.close();
   };
+  const terminate = () => {
+    try {
+      child.kill("SIGTERM");
+    } catch {
+      // It has ended already.
+    }
+  };
+  const watch = createWatch(runs, terminate);
   const diagnostics = keepBeginning(child.stderr, DIAGNOSTIC_BYTES_MAX);
   const ended = Promise.all([read(), diagnostics, child.status]).then(([, said]) => {
     closed = true;
     channel.close();
+    watch.stop();
     const error = failure ?? explainFailure(said);
     for (const run of runs) run?.fail(error);
     runs.fill(null);
@@ -108,18 +120,46 @@ export function openSession(child: Deno.ChildProcess, setup: Setup): Session {
         });
       }
       channel.send(encodeStart(index, input.argv, input.env, input.stdin !== null));
-      const run = createRun(index, input, channel.send, () => child.kill("SIGTERM"));
+      const run = createRun(index, input, channel.send);
       runs[index] = run;
       live += 1;
+      watch.arm(run);
       return run;
     },
     async close() {
       stop();
-      const giveUp = setTimeout(() => child.kill("SIGTERM"), KILL_GRACE_MS);
+      const giveUp = setTimeout(terminate, KILL_GRACE_MS);
       await ended;
       clearTimeout(giveUp);
     },
     ended,
+  };
+}
+
+/**
+ * Init ends runs in time; should it ever not, the sandbox goes. One timer for all runs, armed for
+ * the one that is due first and left to fire: setting one for each run would cost more.
+ */
+function createWatch(runs: readonly (LiveRun | null)[], terminate: () => void) {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const arm = ({ overdueAt }: LiveRun) => {
+    if (timer !== null) return;
+    timer = setTimeout(check, overdueAt - performance.now());
+    Deno.unrefTimer(timer);
+  };
+  const check = () => {
+    timer = null;
+    const live = runs.filter((run) => run !== null);
+    if (live.length === 0) return;
+    const first = live.reduce((a, b) => a.overdueAt < b.overdueAt ? a : b);
+    if (first.overdueAt <= performance.now()) terminate();
+    else arm(first);
+  };
+  return {
+    arm,
+    stop() {
+      if (timer !== null) clearTimeout(timer);
+    },
   };
 }
 
