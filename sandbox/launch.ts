@@ -9,7 +9,10 @@ const INNER_ID = "65534";
 const INIT = ["/proc/self/fd/4", "inside"];
 
 /** Read-only parts of the host's /etc without which interpreters and TLS do not work. */
-const ETC_PATHS = ["/etc/ssl/certs", "/etc/ld.so.cache", "/etc/alternatives"];
+const ETC_PATHS = [
+  ...["/etc/ssl/certs", "/etc/ld.so.cache", "/etc/alternatives"],
+  ...[11, 17, 21, 25].map((version) => `/etc/java-${version}-openjdk`),
+];
 const DEVICES = ["null", "zero", "full", "random", "urandom"];
 const SYSTEM_LINKS = [["usr/bin", "/bin"], ["usr/lib", "/lib"], ["usr/lib64", "/lib64"]] as const;
 const DEVICE_LINKS = [["fd", ""], ["stdin", "/0"], ["stdout", "/1"], ["stderr", "/2"]] as const;

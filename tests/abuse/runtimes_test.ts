@@ -1,0 +1,179 @@
+/** Honest programs of many runtimes live well in the sandbox: the filter takes nothing they need. */
+import assert from "node:assert/strict";
+import { openSandbox } from "../../sandbox/sandbox.ts";
+
+const host = { launcher: "bwrap" as const, runUid: Deno.uid() === 0 ? 1_830_000_000 : null };
+const limits = { timeoutMs: 60_000, memoryMb: 512, stdoutBytes: 1e6, stderrBytes: 64 * 1024 };
+
+interface Runtime {
+  /** The tool that must be there, else the case says that it was not run. */
+  needs: string;
+  /** File name and content. */
+  source: readonly [name: string, content: string];
+  /** Builds `main` from the source; without it the source is the program. */
+  build?: (source: string, main: string) => string[];
+}
+
+const C = `#include <pthread.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void *add(void *to) { ++*(int *)to; return to; }
+int main(void) {
+  int sum = 41;
+  pthread_t thread;
+  pthread_create(&thread, 0, add, &sum);
+  pthread_join(thread, 0);
+  if (fork() == 0) return 0;
+  wait(0);
+  printf("%d\\n", sum);
+}
+`;
+const GO = `package main
+
+import (
+	"fmt"
+	"os/exec"
+)
+
+func main() {
+	c := make(chan int)
+	for i := 0; i < 42; i++ {
+		go func() { c <- 1 }()
+	}
+	sum := 0
+	for i := 0; i < 42; i++ {
+		sum += <-c
+	}
+	if exec.Command("/bin/true").Run() == nil {
+		fmt.Println(sum)
+	}
+}
+`;
+const RUST = `fn main() {
+    let all: Vec<_> = (0..42).map(|_| std::thread::spawn(|| 1)).collect();
+    println!("{}", all.into_iter().map(|t| t.join().unwrap()).sum::<i32>());
+}
+`;
+const PYTHON = `#!/usr/bin/python3
+import asyncio, json, multiprocessing, sqlite3, ssl, subprocess, tempfile, threading
+threading.Thread(target=print, args=("",), kwargs={"end": ""}).start()
+with multiprocessing.Pool(2) as pool: assert pool.map(abs, [-1]) == [1]
+with tempfile.NamedTemporaryFile() as f: sqlite3.connect(f.name).execute("create table t(a)")
+assert subprocess.run(["/bin/true"]).returncode == 0
+ssl.create_default_context()
+asyncio.run(asyncio.sleep(0))
+print(42)
+`;
+const NODE = `#!NODE
+const { Worker } = require("node:worker_threads");
+require("node:child_process").execFileSync("/bin/true");
+const server = require("node:http").createServer((_, r) => r.end("41")).listen(0, "127.0.0.1");
+server.on("listening", async () => {
+  const text = await (await fetch("http://127.0.0.1:" + server.address().port)).text();
+  new Worker("require('node:worker_threads').parentPort.postMessage(1)", { eval: true })
+    .on("message", (n) => { console.log(Number(text) + n); process.exit(0); });
+});
+`;
+const JAVA = `public class Main {
+  public static void main(String[] a) throws Exception {
+    System.out.println(java.util.stream.IntStream.range(0, 42).parallel().map(i -> 1).sum());
+  }
+}
+`;
+
+const compile = (command: string, ...flags: string[]) => (source: string, main: string) => [
+  command,
+  ...flags,
+  "-o",
+  main,
+  source,
+];
+
+const RUNTIMES: Record<string, Runtime> = {
+  "C, musl, static": {
+    needs: "musl-gcc",
+    source: ["main.c", C],
+    build: compile("musl-gcc", "-static"),
+  },
+  "C, glibc, static": { needs: "gcc", source: ["main.c", C], build: compile("gcc", "-static") },
+  "C, glibc, dynamic": { needs: "gcc", source: ["main.c", C], build: compile("gcc") },
+  "Go": { needs: "go", source: ["main.go", GO], build: compile("go", "build") },
+  "Rust": { needs: "rustc", source: ["main.rs", RUST], build: compile("rustc") },
+  "sh": { needs: "sh", source: ["main", "#!/bin/sh\necho $(($(printf 4; true)2)) | cat\n"] },
+  "bash": { needs: "bash", source: ["main", "#!/bin/bash\ncat <(echo 42) <<<x\n"] },
+  "Python": { needs: "/usr/bin/python3", source: ["main", PYTHON] },
+  "Perl": { needs: "/usr/bin/perl", source: ["main", '#!/usr/bin/perl\nprint 6*7, "\\n";\n'] },
+  "Node": { needs: "node", source: ["main", NODE] },
+  "Java": { needs: "java", source: ["Main.java", JAVA] },
+  "Ruby": { needs: "/usr/bin/ruby", source: ["main", "#!/usr/bin/ruby\nputs 42\n"] },
+  "PHP": { needs: "php", source: ["main", "#!/usr/bin/php\n<?php echo 42, PHP_EOL;"] },
+};
+
+async function which(command: string): Promise<string | null> {
+  const { success, stdout } = await new Deno.Command("which", { args: [command] }).output();
+  if (!success) return null;
+  const path = await Deno.realPath(new TextDecoder().decode(stdout).trim());
+  // What the sandbox shows of the host.
+  return path.startsWith("/usr/") || path.startsWith("/bin/") ? path : null;
+}
+
+async function prepare(runtime: Runtime, tool: string, dir: string): Promise<void> {
+  const [name, content] = runtime.source;
+  const source = `${dir}/${name}`;
+  await Deno.writeTextFile(source, content.replace("NODE", tool), { mode: 0o755 });
+  if (name === "Main.java") {
+    const start = "#!/bin/sh\nexec java -Xmx128m Main.java\n";
+    await Deno.writeTextFile(`${dir}/main`, start, { mode: 0o755 });
+  }
+  if (!runtime.build) return;
+  const [command, ...args] = runtime.build(source, `${dir}/main`);
+  const env = { GOCACHE: `${dir}/cache`, HOME: dir };
+  const { success, stderr } = await new Deno.Command(command!, { args, env }).output();
+  assert(success, new TextDecoder().decode(stderr));
+}
+
+for (const [name, runtime] of Object.entries(RUNTIMES)) {
+  const tool = await which(runtime.needs);
+  const title = tool
+    ? `${name} works`
+    : `${name}: NOT RUN, ${runtime.needs} is not under /usr here`;
+  Deno.test({ name: title, ignore: tool === null }, async () => {
+    const dir = await Deno.makeTempDir();
+    try {
+      await Deno.chmod(dir, 0o755);
+      await prepare(runtime, tool!, dir);
+      const sandbox = await openSandbox(host, { programDir: dir, limits });
+      const run = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
+      const text = await new Response(run.stdout).text();
+      const { exit, signal, stderr } = await run.record;
+      await sandbox.close();
+      const said = new TextDecoder().decode(stderr);
+      assert.deepEqual([text, exit, signal], ["42\n", 0, null], said);
+    } finally {
+      await Deno.remove(dir, { recursive: true });
+    }
+  });
+}
+
+const stressors = "--fork 4 --pipe 2 --shm 2 --sem 2 --mmap 2 --vm 1 --vm-bytes 32M --clone 2 " +
+  "--sock 2 --poll 2 --timer 2 --eventfd 2 --fifo 2 --dentry 2 --zombie 2 --sigq 2";
+const stress = await which("stress-ng");
+Deno.test({
+  name: stress ? "stress-ng leaves nothing behind" : "stress-ng: NOT RUN, it is not installed",
+  ignore: stress === null,
+}, async () => {
+  const sandbox = await openSandbox(host, { programDir: "/usr/bin", limits });
+  const argv = ["stress-ng", ...stressors.split(" "), "--timeout", "3", "--temp-path", "/tmp"];
+  const run = await sandbox.run({ argv, env: {}, stdin: null });
+  await new Response(run.stdout).text();
+  const { limit } = await run.record;
+  assert.equal(limit, null);
+  const again = await sandbox.run({ argv: ["true"], env: {}, stdin: null });
+  await again.stdout.cancel();
+  await again.record;
+  await sandbox.close();
+  const found = await new Deno.Command("pgrep", { args: ["-r", "R,S,D,T,t", "-f", "stress-ng"] })
+    .output();
+  assert.equal(new TextDecoder().decode(found.stdout), "");
+});
