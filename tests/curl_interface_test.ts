@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { curlInvocation } from "../lib/provider/curl.ts";
 import { openStage, type RehearsedProgram, type Stage } from "../lib/provider/rehearsal.ts";
-import { readResponse } from "../lib/provider/response_head.ts";
+import { bodyOf, readResponse } from "../lib/provider/response_head.ts";
 import type { SandboxHost } from "../sandbox/sandbox.ts";
 
 const host: SandboxHost = { launcher: "bwrap", runUid: Deno.uid() === 0 ? 65_534 : null };
@@ -35,7 +35,7 @@ async function call(
     headers: request.headers ?? [],
     body: request.body === undefined ? null : new TextEncoder().encode(request.body),
   });
-  const body = await new Response(response.body).text();
+  const body = await new Response(bodyOf(response)).text();
   const { exit, stderr } = await record;
   return { ...response, body, exit, stderr: new TextDecoder().decode(stderr) };
 }
@@ -178,7 +178,7 @@ Deno.test("real curl sends the very request its arguments were made from", async
       });
       assert.equal(answer.status, 207);
       assert.equal(answer.headers.get("x-answer"), "yes");
-      assert.equal(await new Response(answer.body).text(), method === "HEAD" ? "" : "answer");
+      assert.equal(await new Response(bodyOf(answer)).text(), method === "HEAD" ? "" : "answer");
     }
   } finally {
     await server.shutdown();

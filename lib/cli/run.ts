@@ -77,7 +77,7 @@ async function print(
 ): Promise<void> {
   const { status, headers } = response;
   const isBodyless = curl.method === "HEAD" || [204, 205, 304].includes(status);
-  if (isBodyless) await response.body.cancel();
+  if (isBodyless) await response.cancel();
   try {
     const body = isBodyless ? null : await begun(response, record);
     const isPrinted = await printResponse(out, curl, new Response(body, { status, headers }));
@@ -93,21 +93,20 @@ async function print(
  * @throws KhachapuriError `program_failed` for a program that failed without printing anything
  */
 async function begun(
-  { body, hasHead }: Rehearsal["response"],
+  { read, cancel, hasHead }: Rehearsal["response"],
   pending: Rehearsal["record"],
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  const reader = (body as ReadableStream<Uint8Array<ArrayBuffer>>).getReader();
-  const first = await reader.read();
-  if (first.done && !hasHead) assertAnswered(await pending);
+  let next = read() as Promise<Uint8Array<ArrayBuffer> | null>;
+  if (await next === null && !hasHead) assertAnswered(await pending);
   return new ReadableStream({
-    start: (controller) => first.done ? controller.close() : controller.enqueue(first.value),
     async pull(controller) {
-      const next = await reader.read();
-      if (next.done) controller.close();
-      else controller.enqueue(next.value);
+      const chunk = await next;
+      if (chunk === null) return controller.close();
+      controller.enqueue(chunk);
+      next = read() as typeof next;
     },
-    cancel: () => reader.cancel(),
-  });
+    cancel,
+  }, { highWaterMark: 0 });
 }
 
 function assertAnswered(record: RunRecord): void {

@@ -27,6 +27,7 @@ import { isolate } from "./origin.ts";
 import { RECEIPT_HEADER, type Receipts } from "./receipts.ts";
 import type { Registrations } from "./registrations.ts";
 import type { RequestBody } from "./request_body.ts";
+import { readShort, type Relay, streamOf } from "./relay.ts";
 import { type ProgramResponse, readResponse } from "./response_head.ts";
 
 /** Says in plain digits what PAYMENT-RESPONSE says too: what the payer has left here. */
@@ -80,16 +81,20 @@ export async function respond(
   if (begun instanceof KhachapuriError) {
     return await respondFailure(parts, request, running, end, begun);
   }
-  const { answer: { status }, reader, first } = begun;
-  const headers = isolate(form, begun.answer.headers);
+  const { answer, first } = begun;
+  const { status } = answer;
+  const headers = isolate(form, answer.headers);
   headers.set("cache-control", headers.get("cache-control") ?? "no-store");
   notice(headers, parts, running);
   const isBare = isBodiless(request, status);
   const transcript = transcribe(running, status, headers, isBare);
-  const stream = relay({ reader, first, running, transcript, status, end });
-  if (!isBare) return new Response(stream, { status, headers });
-  for await (const _ of stream) { /* the caller gets the head only */ }
-  return new Response(null, { status, headers });
+  const relay = createRelay({ answer, first, running, transcript, status, end });
+  if (isBare) {
+    while (await relay.read() !== null) { /* the caller gets the head only */ }
+    return new Response(null, { status, headers });
+  }
+  const whole = await readShort(relay);
+  return new Response(whole ?? streamOf(relay), { status, headers });
 }
 
 function isBodiless({ method }: Request, status: number): boolean {
@@ -98,21 +103,19 @@ function isBodiless({ method }: Request, status: number): boolean {
 
 interface Begun {
   answer: ProgramResponse;
-  reader: ReadableStreamDefaultReader<Uint8Array>;
   first: Uint8Array | null;
 }
 
 /** Up to the first byte of the answer's body, or the reason why there is no answer. */
 async function begin({ run, deployment, body }: Running): Promise<Begun> {
   const answer = await readResponse(run.stdout, deployment.spec.interface);
-  const reader = answer.body.getReader();
-  const first = (await reader.read()).value ?? null;
+  const first = await answer.read();
   // A program whose input was cut off may still say something: that is no answer.
   if (body.overflow) throw body.overflow;
-  if (answer.hasHead || first !== null) return { answer, reader, first };
+  if (answer.hasHead || first !== null) return { answer, first };
   // A program that printed nothing and failed has not answered; what it printed is its answer.
   const record = await run.record;
-  if (record.limit === null && record.exit === 0) return { answer, reader, first };
+  if (record.limit === null && record.exit === 0) return { answer, first };
   throw programFailure(record);
 }
 
@@ -215,7 +218,7 @@ function transcribe(
 }
 
 interface RelayParts {
-  reader: ReadableStreamDefaultReader<Uint8Array>;
+  answer: ProgramResponse;
   first: Uint8Array | null;
   running: Running;
   transcript: Transcript;
@@ -223,15 +226,16 @@ interface RelayParts {
   end(ending: Ending): Promise<boolean>;
 }
 
-/** The program's output, chunk by chunk; the charge is on disk before the stream closes. */
-function relay(parts: RelayParts): ReadableStream<Uint8Array> {
-  const { reader, running, transcript, status, end } = parts;
-  let next = parts.first;
+function createRelay(parts: RelayParts): Relay {
+  const { answer, running, transcript, status, end } = parts;
+  let first = parts.first;
+  let again: Uint8Array[] = [];
+  let pending: Promise<Uint8Array | null> | null = null;
 
-  async function read(): Promise<Uint8Array | null> {
+  async function readOn(): Promise<Uint8Array | null> {
     try {
-      const chunk = next ?? (await reader.read()).value ?? null;
-      next = null;
+      const chunk = first ?? await answer.read();
+      first = null;
       if (chunk) transcript.add(chunk);
       else await end({ status, error: null, transcript, isWhole: true });
       return chunk;
@@ -242,6 +246,14 @@ function relay(parts: RelayParts): ReadableStream<Uint8Array> {
     }
   }
 
+  async function read(): Promise<Uint8Array | null> {
+    const chunk = again.shift();
+    if (chunk) return chunk;
+    const waiting = pending;
+    pending = null;
+    return await (waiting ?? readOn());
+  }
+
   /** A caller that went away may ask again under its key, so its answer is finished without it. */
   async function finish(): Promise<void> {
     try {
@@ -249,23 +261,21 @@ function relay(parts: RelayParts): ReadableStream<Uint8Array> {
     } catch { /* the run's end is on the books */ }
   }
 
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const chunk = await read();
-        if (chunk) controller.enqueue(chunk);
-        else controller.close();
-      } catch (error) {
-        controller.error(error);
-      }
+  return {
+    read,
+    putBack(chunks, waiting) {
+      again = chunks;
+      pending = waiting;
+      // Whoever reads on is told; a caller that is gone does not.
+      pending?.catch(() => {});
     },
     async cancel() {
       if (running.claim) await finish();
       running.abort.abort();
-      await reader.cancel().catch(() => {});
+      await answer.cancel();
       await end({ status, error: null, transcript, isWhole: false });
     },
-  }, { highWaterMark: 0 });
+  };
 }
 
 interface Ending {
@@ -346,7 +356,7 @@ function logRun(
   status: number,
 ): void {
   const { exit, signal, limit, wallMs } = record;
-  const stderr = new TextDecoder().decode(record.stderr);
+  const stderr = record.stderr.length === 0 ? "" : new TextDecoder().decode(record.stderr);
   const facts = { status, exit, signal, limit, wallMs };
   parts.registrations.log(cid, { at: startedAt, method, ...facts, stderr });
   parts.log.debug("run ended", { cid, ...facts });

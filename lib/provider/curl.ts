@@ -44,19 +44,22 @@ const CURLS_OWN: ReadonlySet<string> = new Set(["host", "content-length", "expec
  * @throws KhachapuriError `invalid_input` when the path holds what no variable can
  */
 export function curlInvocation(request: ProgramRequest): Invocation {
-  const env = metaVariables(request);
-  return { args: request.style === "cgi" ? [] : curlArguments(request), env };
+  const fields = [...endToEnd(request.headers)];
+  const env = metaVariables(request, fields);
+  return { args: request.style === "cgi" ? [] : curlArguments(request, fields), env };
 }
 
 function mountPath({ base, mount }: ProgramRequest): string {
   return base.pathname.replace(/\/+$/, "") + mount;
 }
 
-function curlArguments(request: ProgramRequest): string[] {
+type Field = readonly [name: string, value: string];
+
+function curlArguments(request: ProgramRequest, fields: readonly Field[]): string[] {
   const { method, base, path, query, hasBody } = request;
   const isHead = method === "HEAD";
   const args = ["-q", "-g", "-s", "-S", ...(isHead ? ["-I"] : ["-i", "-X", method])];
-  for (const [name, value] of endToEnd(request.headers)) {
+  for (const [name, value] of fields) {
     if (!CURLS_OWN.has(name)) args.push("-H", value === "" ? `${name};` : `${name}: ${value}`);
   }
   // With -I curl takes no body, and the body of a HEAD means nothing (RFC 9110 section 9.3.2).
@@ -66,7 +69,7 @@ function curlArguments(request: ProgramRequest): string[] {
   return args;
 }
 
-function* endToEnd(headers: Headers): Iterable<[name: string, value: string]> {
+function* endToEnd(headers: Headers): Iterable<Field> {
   const connection = connectionOptions(headers.get("connection"));
   for (const [name, value] of headers) {
     if (isEndToEnd(name, connection)) yield [name, asText(value)];
@@ -88,7 +91,10 @@ function asText(value: string): string {
   }
 }
 
-function metaVariables(request: ProgramRequest): Record<string, string> {
+function metaVariables(
+  request: ProgramRequest,
+  fields: readonly Field[],
+): Record<string, string> {
   const { method, base, path, query, headers, hasBody, remoteAddress } = request;
   const isSecure = base.protocol === "https:";
   const mount = mountPath(request);
@@ -111,7 +117,7 @@ function metaVariables(request: ProgramRequest): Record<string, string> {
     ...(isSecure ? { HTTPS: "on" } : {}),
     ...(contentType === null ? {} : { CONTENT_TYPE: asText(contentType) }),
     ...(contentLength === null || !hasBody ? {} : { CONTENT_LENGTH: contentLength }),
-    ...headerVariables(headers),
+    ...headerVariables(fields),
   };
 }
 
@@ -119,9 +125,9 @@ function metaVariables(request: ProgramRequest): Record<string, string> {
  * `HTTP_*`. Left out: `Proxy`, which would become HTTP_PROXY (httpoxy, CVE-2016-5385), and names
  * with anything but letters, digits and dashes, which could pose as another header's variable.
  */
-function headerVariables(headers: Headers): Record<string, string> {
+function headerVariables(fields: readonly Field[]): Record<string, string> {
   const variables: Record<string, string> = {};
-  for (const [name, value] of endToEnd(headers)) {
+  for (const [name, value] of fields) {
     if (name === "proxy" || name === "content-type" || name === "content-length") continue;
     if (!/^[a-z0-9-]+$/.test(name)) continue;
     variables[`HTTP_${name.toUpperCase().replaceAll("-", "_")}`] = value;

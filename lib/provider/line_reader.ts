@@ -1,4 +1,4 @@
-/** Lines at the beginning of a byte stream, bounded, and then the rest of it as a stream again. */
+/** Lines at the beginning of a byte stream, bounded, and then the rest of it in chunks. */
 import { KhachapuriError } from "../errors.ts";
 
 export interface LineReader {
@@ -11,8 +11,8 @@ export interface LineReader {
    * @throws KhachapuriError `program_failed` when the stream ends first or the bound is reached
    */
   line(): Promise<string>;
-  /** What has not been read as lines. */
-  rest(): ReadableStream<Uint8Array>;
+  /** The next bytes that were not read as lines; null at the end. */
+  read(): Promise<Uint8Array | null>;
   /** Stops reading; never throws. */
   cancel(): Promise<void>;
 }
@@ -85,28 +85,20 @@ export function createLineReader(
     }
   }
 
-  function rest(): ReadableStream<Uint8Array> {
-    const left = buffer.subarray(position, length);
-    let isFirst = left.length > 0;
-    return new ReadableStream<Uint8Array>({
-      async pull(controller) {
-        if (isFirst) {
-          isFirst = false;
-          return controller.enqueue(left);
-        }
-        const { value } = await reader.read();
-        if (value === undefined) controller.close();
-        else controller.enqueue(value);
-      },
-      cancel: (reason) => reader.cancel(reason),
-    }, { highWaterMark: 0 });
+  async function read(): Promise<Uint8Array | null> {
+    if (position < length) {
+      const left = buffer.subarray(position, length);
+      position = length;
+      return left;
+    }
+    return (await reader.read()).value ?? null;
   }
 
   return {
     startsWith,
     isEmpty,
     line,
-    rest,
+    read,
     cancel: () => reader.cancel().catch(() => {}),
   };
 }

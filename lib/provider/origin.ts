@@ -13,7 +13,7 @@ export type Target =
   | { form: "provider"; path: string };
 
 /** Headers with effect on the whole origin or host, not just on one answer. */
-const ORIGIN_WIDE = [
+const ORIGIN_WIDE: ReadonlySet<string> = new Set([
   "alt-svc",
   "clear-site-data",
   "nel",
@@ -23,7 +23,7 @@ const ORIGIN_WIDE = [
   "reporting-endpoints",
   "service-worker-allowed",
   "strict-transport-security",
-];
+]);
 
 /**
  * Tells which deployment a request is for.
@@ -34,11 +34,24 @@ export function targetOf(host: string, pathname: string, webHost: string): Targe
   const name = host.toLowerCase().replace(/:[0-9]+$/, "");
   if (name.endsWith(`.${webHost}`)) {
     const label = name.slice(0, -webHost.length - 1);
-    return { form: "host", cid: parseCid(label), path: pathname };
+    return { form: "host", cid: knownCid(label), path: pathname };
   }
   const [, first = "", rest = ""] = /^\/([^/]*)(.*)$/s.exec(pathname) ?? [];
   if (!looksLikeCid(first)) return { form: "provider", path: pathname };
-  return { form: "path", cid: parseCid(first), path: rest === "" ? "/" : rest };
+  return { form: "path", cid: knownCid(first), path: rest === "" ? "/" : rest };
+}
+
+/** A deployment is called many times by the same text. */
+const knownCids = new Map<string, CID>();
+const KNOWN_CIDS_MAX = 10_000;
+
+function knownCid(text: string): CID {
+  const known = knownCids.get(text);
+  if (known) return known;
+  const cid = parseCid(text);
+  if (knownCids.size >= KNOWN_CIDS_MAX) knownCids.delete(knownCids.keys().next().value!);
+  knownCids.set(text, cid);
+  return cid;
 }
 
 /** Our own paths are short words; what is long, or begins as cids do, is meant as a cid. */
@@ -59,7 +72,7 @@ export function refuseServiceWorker(target: Target, headers: Headers): void {
 
 /** Makes a program's response headers safe for the origin they are answered from. */
 export function isolate(form: "path" | "host", headers: Headers): Headers {
-  for (const name of ORIGIN_WIDE) headers.delete(name);
+  for (const name of [...headers.keys()]) if (ORIGIN_WIDE.has(name)) headers.delete(name);
   if (form === "path") {
     headers.delete("set-cookie");
     headers.append("content-security-policy", "sandbox");

@@ -12,8 +12,10 @@ export interface ProgramResponse {
   /** 200 to 599. */
   status: number;
   headers: Headers;
-  /** Streams what follows the head; cancelling it cancels the program's output. */
-  body: ReadableStream<Uint8Array>;
+  /** The next chunk of what follows the head; null at its end. Fails as `stdout` does. */
+  read(): Promise<Uint8Array | null>;
+  /** Gives up the rest of the program's output; never throws. */
+  cancel(): Promise<void>;
   /** Whether the program printed a head; false when all of its output is the body. */
   hasHead: boolean;
 }
@@ -38,11 +40,15 @@ export async function readResponse(
   try {
     if (style === "cgi") return await readCgi(lines);
     if (await lines.startsWith("HTTP/")) return await readCurl(lines);
-    return { status: 200, headers: new Headers(), body: lines.rest(), hasHead: false };
+    return { status: 200, headers: new Headers(), ...rest(lines), hasHead: false };
   } catch (error) {
     await lines.cancel();
     throw error;
   }
+}
+
+function rest({ read, cancel }: LineReader): Pick<ProgramResponse, "read" | "cancel"> {
+  return { read, cancel };
 }
 
 async function readCurl(lines: LineReader): Promise<ProgramResponse> {
@@ -50,7 +56,7 @@ async function readCurl(lines: LineReader): Promise<ProgramResponse> {
     const status = statusOf(await lines.line());
     const fields = await readFields(lines);
     if (status >= 200) {
-      return { status, headers: endToEndHeaders(fields), body: lines.rest(), hasHead: true };
+      return { status, headers: endToEndHeaders(fields), ...rest(lines), hasHead: true };
     }
   }
 }
@@ -66,7 +72,7 @@ function statusOf(line: string): number {
 async function readCgi(lines: LineReader): Promise<ProgramResponse> {
   // An empty output is the program's failure to answer, which its exit code explains better.
   if (await lines.isEmpty()) {
-    return { status: 200, headers: new Headers(), body: lines.rest(), hasHead: false };
+    return { status: 200, headers: new Headers(), ...rest(lines), hasHead: false };
   }
   const fields = await readFields(lines);
   const value = (name: string) => fields.find((field) => field[0] === name)?.[1];
@@ -80,7 +86,7 @@ async function readCgi(lines: LineReader): Promise<ProgramResponse> {
   return {
     status: status === undefined ? implied : cgiStatus(status),
     headers,
-    body: lines.rest(),
+    ...rest(lines),
     hasHead: true,
   };
 }
@@ -126,4 +132,16 @@ function endToEndHeaders(fields: readonly Field[]): Headers {
 
 function malformed(reason: string): KhachapuriError {
   return new KhachapuriError("program_failed", `the program printed a malformed head: ${reason}`);
+}
+
+/** What follows the head, as a stream: for who passes a whole response on as it is. */
+export function bodyOf({ read, cancel }: ProgramResponse): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const chunk = await read();
+      if (chunk) controller.enqueue(chunk);
+      else controller.close();
+    },
+    cancel,
+  }, { highWaterMark: 0 });
 }

@@ -1,0 +1,60 @@
+/** The last stretch of an answer: in one piece when it is short and soon over, else as it comes. */
+import { Buffer } from "node:buffer";
+
+/** The program's output, chunk by chunk; the charge is on disk before its end is told. */
+export interface Relay {
+  read(): Promise<Uint8Array | null>;
+  /** What was read is to be read again, and then what is still pending. */
+  putBack(chunks: Uint8Array[], pending: Promise<Uint8Array | null> | null): void;
+  /** The caller is gone. */
+  cancel(): Promise<void>;
+}
+
+/** An answer that is over this soon, ms, and this small goes out in one piece: that is cheaper. */
+const SHORT_MS = 4;
+const SHORT_BYTES_MAX = 64 * 1024;
+
+/** All of a short answer; null when it has to be streamed, with nothing of it lost. */
+export async function readShort(relay: Relay): Promise<Uint8Array<ArrayBuffer> | null> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  const deadline = performance.now() + SHORT_MS;
+  while (bytes <= SHORT_BYTES_MAX) {
+    const pending = relay.read();
+    const chunk = await within(pending, deadline - performance.now());
+    if (chunk === null) return chunks.length === 1 ? ownBytes(chunks[0]!) : concat(chunks);
+    if (chunk === "late") {
+      relay.putBack(chunks, pending);
+      return null;
+    }
+    chunks.push(chunk);
+    bytes += chunk.length;
+  }
+  relay.putBack(chunks, null);
+  return null;
+}
+
+async function within<T>(pending: Promise<T>, ms: number): Promise<T | "late"> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<"late">((resolve) => timer = setTimeout(resolve, ms, "late"));
+  try {
+    return await Promise.race([pending, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const ownBytes = (chunk: Uint8Array) => chunk as Uint8Array<ArrayBuffer>;
+const concat = (chunks: Uint8Array[]) => new Uint8Array(Buffer.concat(chunks));
+
+/** What is left of an answer, as it comes. */
+export function streamOf({ read, cancel }: Relay): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const chunk = await read();
+      if (chunk) controller.enqueue(chunk);
+      else controller.close();
+    },
+    cancel,
+  }, { highWaterMark: 0 });
+}
