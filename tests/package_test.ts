@@ -61,6 +61,23 @@ async function cacheOf(dir: string): Promise<string> {
   return join(base, names[0]!);
 }
 
+/** A minifier once dropped `using` where the variable was used once: locks and folders stayed. */
+function countUsing(code: string): number {
+  return code.match(/^\s*(await )?using \w+ =/gm)?.length ?? 0;
+}
+
+async function countUsingInSources(): Promise<number> {
+  const isSource = ({ name, isFile }: Deno.DirEntry) => isFile && /(?<!_test)\.ts$/.test(name);
+  let count = 0;
+  for (const folder of ["lib/cli", "lib/client", "lib/provider", "lib/spec", "lib/ipfs"]) {
+    for await (const entry of Deno.readDir(join(ROOT, folder))) {
+      if (!isSource(entry)) continue;
+      count += countUsing(await Deno.readTextFile(join(ROOT, folder, entry.name)));
+    }
+  }
+  return count;
+}
+
 /** Provider, developer and caller are all this one file; real curl makes the call. */
 async function paidCall(file: string): Promise<void> {
   await using world = await startLocalWorld({ command: [file] });
@@ -92,6 +109,10 @@ Deno.test("the packaged file runs alone, starts twice at once, and notices damag
       await cacheOf(dir);
     });
     await t.step("it makes keys and keeps to its permissions", () => smoke(file, dir));
+    await t.step("it lets go of all that its sources let go of", async () => {
+      const inBundle = countUsing(await Deno.readTextFile(join(await cacheOf(dir), "app.js")));
+      assert.equal(inBundle, await countUsingInSources());
+    });
     await t.step("it makes a paid call", () => paidCall(file));
     await t.step("a damaged or loosened cache is refused", async () => {
       const cache = await cacheOf(dir);

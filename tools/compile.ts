@@ -1,5 +1,5 @@
 /**
- * `deno task compile`: one executable by `deno compile`, bundled, minified, permissions baked in.
+ * `deno task compile`: one executable by `deno compile`, bundled, permissions baked in.
  * Its base (denort) is fetched by deno from its own release server; where that cannot be reached,
  * `deno task package` builds one file with the same behaviour.
  */
@@ -14,7 +14,8 @@ const PERMISSIONS = permissions("/usr/bin/env");
 
 /** The arguments of `deno` that build the executable at `path`. */
 export function compileArguments(path: string): string[] {
-  const flags = ["--quiet", "--frozen", "--no-prompt", "--bundle", "--minify"];
+  // Not --minify, for the reason that tools/package.ts gives.
+  const flags = ["--quiet", "--frozen", "--no-prompt", "--bundle"];
   return ["compile", ...flags, ...PERMISSIONS, "--output", path, "main.ts"];
 }
 

@@ -33,7 +33,8 @@ function sha256(bytes: Uint8Array): string {
 
 /** Everything in one JavaScript file: no npm, no remote, no paths of this machine. */
 export async function bundle(path: string): Promise<void> {
-  const flags = ["--quiet", "--frozen", "--minify", "--platform", "deno"];
+  // Not --minify: it drops `using` where the variable is used once, and with it what it closes.
+  const flags = ["--quiet", "--frozen", "--platform", "deno"];
   await run(Deno.execPath(), ["bundle", ...flags, "-o", path, "main.ts"], ROOT);
 }
 
