@@ -63,7 +63,7 @@ const START = encodeStart(0, ["./sleep", "60"], [], true);
 const REFUSED: Record<string, Uint8Array[]> = {
   "a run before the setup": [START],
   "a second setup": [SETUP, SETUP],
-  "a setup of another version": [encodeFrame(FRAME.setup, 0, new Uint8Array(36).fill(9))],
+  "a setup of another version": [encodeFrame(FRAME.setup, 0, new Uint8Array(44).fill(9))],
   "an empty setup": [encodeBare(FRAME.setup, 0)],
   "an unknown type": [SETUP, encodeBare(99, 0)],
   "a reserved byte that is set": [SETUP, header(0, FRAME.kill, 1, 0)],

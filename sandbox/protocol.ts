@@ -47,6 +47,8 @@ export interface Setup {
   shmBytes: number;
   stdoutBytes: number;
   stderrBytes: number;
+  /** Of one run: enforced by a cgroup, or where there is none by init, which looks often. */
+  memoryBytes: number;
   /** Pairs of RLIMIT_* number and value. */
   rlimits: readonly (readonly [resource: number, value: number])[];
   /** Encoded seccomp program, 8 bytes an instruction. */
@@ -93,7 +95,7 @@ function writeHeader(bytes: Uint8Array, type: number, run: number, length: numbe
 }
 
 export function encodeSetup(setup: Setup): Uint8Array {
-  const fixed = 36;
+  const fixed = 44;
   const bytes = new Uint8Array(fixed + setup.rlimits.length * 16 + setup.filter.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, PROTOCOL_VERSION, true);
@@ -101,9 +103,10 @@ export function encodeSetup(setup: Setup): Uint8Array {
   view.setUint32(8, setup.tmpBytes, true);
   view.setUint32(12, setup.shmBytes, true);
   view.setBigUint64(16, BigInt(setup.stdoutBytes), true);
-  view.setUint32(24, setup.stderrBytes, true);
-  view.setUint32(28, setup.rlimits.length, true);
-  view.setUint32(32, setup.filter.length / 8, true);
+  view.setBigUint64(24, BigInt(setup.memoryBytes), true);
+  view.setUint32(32, setup.stderrBytes, true);
+  view.setUint32(36, setup.rlimits.length, true);
+  view.setUint32(40, setup.filter.length / 8, true);
   setup.rlimits.forEach(([resource, value], index) => {
     view.setUint32(fixed + index * 16, resource, true);
     view.setBigUint64(fixed + index * 16 + 8, BigInt(value), true);

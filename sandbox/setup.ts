@@ -23,6 +23,7 @@ export function sessionSetup({ limits }: SandboxPolicy): Setup {
     shmBytes: RUN_SHM_BYTES_MAX,
     stdoutBytes: limits.stdoutBytes,
     stderrBytes: limits.stderrBytes,
+    memoryBytes: limits.memoryMb * 1024 * 1024,
     rlimits: [
       [RLIMIT.cpu, Math.ceil(limits.timeoutMs / 1000) + 1],
       [RLIMIT.fsize, RUN_FILE_BYTES_MAX],

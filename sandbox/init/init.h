@@ -79,6 +79,7 @@ struct settings {
   uint32_t shm_bytes;
   uint32_t stderr_bytes_max;
   uint64_t stdout_bytes_max;
+  uint64_t memory_bytes; /* of one run; a cgroup enforces it where there is one */
   uint32_t limits;
   uint32_t instructions;
   struct limit limit[RLIMITS_MAX];

@@ -177,14 +177,17 @@ static nfds_t interests(struct pollfd *polled, struct run **owners, int signals)
 
 static int until_deadline(void) {
   uint64_t now = now_ms(), nearest = UINT64_MAX;
+  bool any_run = false;
   for (uint32_t i = 0; i < RUNS_MAX; i++) {
     const struct run *run = &inside.run[i];
-    if (run->busy && !run->reaped && run->cause == CAUSE_NONE && run->deadline_ms < nearest) {
-      nearest = run->deadline_ms;
-    }
+    if (!run->busy || run->reaped || run->cause != CAUSE_NONE) continue;
+    any_run = true;
+    if (run->deadline_ms < nearest) nearest = run->deadline_ms;
   }
-  if (nearest == UINT64_MAX) return -1;
-  return nearest <= now ? 0 : (int)(nearest - now);
+  int look = watch_memory(&inside, any_run);
+  if (!any_run) return -1;
+  int left = nearest <= now ? 0 : (int)(nearest - now);
+  return look >= 0 && look < left ? look : left;
 }
 
 static void end_overdue(void) {

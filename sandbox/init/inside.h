@@ -17,6 +17,7 @@ struct run {
   uint64_t deadline_ms;
   uint64_t stdin_bytes, stdout_bytes, stderr_bytes;
   struct used used;
+  uint64_t watched_bytes; /* most that watch.c has seen it hold */
   struct slot *slot;
   uint8_t *pending; /* stdin that the program has not taken yet */
   uint32_t pending_start, pending_end;
@@ -49,5 +50,7 @@ void run_read_stderr(struct run *run);
 void run_end(struct run *run, enum cause cause);
 void run_reaped(struct run *run, int status, const struct rusage *usage);
 void run_finish(struct inside *inside, struct run *run);
+
+int watch_memory(struct inside *inside, bool any_run);
 
 #endif

@@ -212,6 +212,7 @@ void run_reaped(struct run *run, int status, const struct rusage *usage) {
 
 static void report(struct inside *inside, struct run *run) {
   struct outcome *outcome = &inside->outcomes[run->index];
+  if (run->watched_bytes > run->used.peak_bytes) run->used.peak_bytes = run->watched_bytes;
   struct used used = run->slot ? slot_give_back(run->slot, run->used) : run->used;
   if (used.out_of_memory && run->cause == CAUSE_NONE) run->cause = CAUSE_MEMORY;
   if (outcome->start_errno && outcome->start_step != STEP_EXEC && run->cause == CAUSE_NONE) {

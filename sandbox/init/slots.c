@@ -82,11 +82,12 @@ struct used slot_give_back(struct slot *slot, struct used by_rusage) {
   uint64_t oom_kills = read_number(slot->events, "oom_kill ");
   uint64_t cpu_us = read_number(slot->cpu, "usage_usec ");
   uint64_t peak = read_number(slot->peak, "");
+  bool out_of_memory = oom_kills > slot->oom_kills;
   struct used used = {
       .cpu_us = cpu_us > slot->cpu_us ? cpu_us - slot->cpu_us : by_rusage.cpu_us,
       /* Where a peak cannot be reset, one below an earlier run's shows in the largest RSS only. */
-      .peak_bytes = peak > slot->peak_bytes ? peak : by_rusage.peak_bytes,
-      .out_of_memory = oom_kills > slot->oom_kills,
+      .peak_bytes = peak > slot->peak_bytes || out_of_memory ? peak : by_rusage.peak_bytes,
+      .out_of_memory = out_of_memory,
   };
   slot->oom_kills = oom_kills;
   slot->cpu_us = cpu_us;

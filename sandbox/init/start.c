@@ -39,6 +39,7 @@ bool settings_parse(struct settings *out, const uint8_t *bytes, size_t length) {
   bool fixed = take(&reader, &version, 4) && take(&reader, &out->timeout_ms, 4) &&
                take(&reader, &out->tmp_bytes, 4) && take(&reader, &out->shm_bytes, 4) &&
                take(&reader, &out->stdout_bytes_max, 8) &&
+               take(&reader, &out->memory_bytes, 8) &&
                take(&reader, &out->stderr_bytes_max, 4) && take(&reader, &out->limits, 4) &&
                take(&reader, &out->instructions, 4);
   if (!fixed || version != PROTOCOL_VERSION) return false;

@@ -303,6 +303,18 @@ function processCases(): Case[] {
     { what: "sleep for ever", attack: "sleeper", timeoutMs: SHORT, check: timedOutAnyhow },
     { what: "ignore every signal", attack: "deaf", timeoutMs: SHORT, check: timedOutAnyhow },
     { what: "stop itself", attack: "stop-self", timeoutMs: SHORT, check: timedOutAnyhow },
+    ...["a", "s", "m", "8"].map((kind): Case => ({
+      what: `use 1 GiB of memory (${
+        { a: "anonymous", s: "shared", m: "memfd", 8: "8 processes" }[kind]
+      })`,
+      attack: "memory",
+      argument: `${kind}-1024`,
+      check({ status, error, facts, cut }) {
+        assert(!facts.has("touched"), "it got what it wanted");
+        if (!facts.has("ran")) assert.deepEqual([status, error.limit], [502, "memory"]);
+        else assert(cut, "not cut off");
+      },
+    })),
     {
       what: "leave a daemon",
       attack: "daemon",
