@@ -140,7 +140,7 @@ export function createCredits(options: CreditsOptions): Credits {
 
   /** The chain takes the credit first; what it took and nobody used is the lane's next call's. */
   async function takeFirst(bill: Bill, seen: PayerView, consume: ConsumeOne): Promise<Reservation> {
-    const { payer, lane: id } = bill;
+    const { payer, lane: id, permit } = bill;
     if (!ledger.lane(payer, id)) await ledger.append(openEntry(bill, seen));
     const lane = ledger.lane(payer, id)!;
     let view = seen;
@@ -152,7 +152,10 @@ export function createCredits(options: CreditsOptions): Credits {
       payers.forget(payer);
       view = await viewFor(bill).catch(() => seen);
     }
-    return await hold(ledger, bill, [], view);
+    // Should a fork take back what was taken, it is due like any other: by this permit.
+    const isKept = lane.permit?.signature === permit.signature;
+    const entries: Entry[] = isKept ? [] : [{ kind: "permit", payer, lane: id, permit }];
+    return await hold(ledger, bill, entries, view);
   }
 
   /** Others may have reserved while we waited for the chain: from the counters on, no pause. */

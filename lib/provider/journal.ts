@@ -74,7 +74,7 @@ export interface Lane {
   settledBlock: bigint;
   /** The last one accepted: it covers all that the lane has promised so far. */
   permit: Permit | null;
-  /** What of `charged` is unsettled, by price, oldest first. */
+  /** `charged` by price, oldest first; what lies above `settled` is due. */
   segments: Segment[];
   /** Set when the escrow refused to settle; such a lane is served no more until it settles. */
   refused: string | null;
@@ -177,10 +177,9 @@ export function apply(book: Book, entry: Entry): void {
     case "charge": {
       const { price } = endReservation(book, entry.reservation);
       const lane = add(book, entry, "charged", 1n);
-      if (lane.charged > lane.settled) {
-        pushSegment(lane, price);
-        book.unsettled += price;
-      }
+      // Also when it is settled already: a reorganised chain may make it due again.
+      pushSegment(lane, price);
+      if (lane.charged > lane.settled) book.unsettled += price;
       return;
     }
     case "release": {
