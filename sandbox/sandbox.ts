@@ -1,8 +1,8 @@
 /**
- * One deployment's sandbox and the runs in it. The first run starts the sandbox; every request is
- * one run in fresh pid, mount and ipc namespaces of it. Programs are hostile: they see their own
- * folder (read-only), a private /tmp, the system's read-only libraries and the environment given
- * here; no network, no other process, no file of the provider.
+ * One deployment's sandbox and the runs in it. Every request is one run, in fresh pid, mount and
+ * ipc namespaces of the sandbox. Programs are hostile: they see their own folder (read-only), a
+ * private /tmp, the system's read-only libraries and the environment given here; no network, no
+ * other process, no file of the provider.
  */
 import { KhachapuriError } from "../lib/errors.ts";
 import { helperPath, spawnHelper } from "./native.ts";
@@ -93,7 +93,9 @@ export type { RunLimit };
 const PROGRAM_ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/tmp", TMPDIR: "/tmp" };
 
 /**
- * Opens the sandbox of one deployment. Nothing is started before the first run.
+ * Opens the sandbox of one deployment. It starts at once and in the background, so that what its
+ * owner still has to do before the first run costs no extra time; if it ends, the next run starts
+ * it again and tells what is wrong.
  * @throws KhachapuriError `sandbox_unavailable` when programs would run as uid 0
  */
 export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Promise<Sandbox> {
@@ -113,6 +115,13 @@ export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Pro
     });
     return started;
   };
+
+  try {
+    live();
+  } catch (error) {
+    uid.giveBack();
+    throw error;
+  }
 
   return {
     // Async, so that a refusal is a rejection like every other.
