@@ -94,7 +94,7 @@ export async function respond(
     return new Response(null, { status, headers });
   }
   const whole = await readShort(relay);
-  return new Response(whole ?? streamOf(relay), { status, headers });
+  return new Response(whole ?? streamOf(relay, running.run.record), { status, headers });
 }
 
 function isBodiless({ method }: Request, status: number): boolean {

@@ -47,14 +47,47 @@ async function within<T>(pending: Promise<T>, ms: number): Promise<T | "late"> {
 const ownBytes = (chunk: Uint8Array) => chunk as Uint8Array<ArrayBuffer>;
 const concat = (chunks: Uint8Array[]) => new Uint8Array(Buffer.concat(chunks));
 
-/** What is left of an answer, as it comes. */
-export function streamOf({ read, cancel }: Relay): ReadableStream<Uint8Array> {
+/** How long a caller may take for what is left of an answer whose program has ended, ms. */
+const REST_TIMEOUT_MS = 15_000;
+
+/**
+ * What is left of an answer, as it comes. A caller that reads slowly, or no more, holds slot and
+ * sandbox no longer than a slow program could: its answer is cut off.
+ * @param ended settles when the program has ended
+ */
+export function streamOf(
+  { read, cancel }: Relay,
+  ended: Promise<unknown>,
+  restMs = REST_TIMEOUT_MS,
+): ReadableStream<Uint8Array> {
+  let isOver = false;
+  let deadline: ReturnType<typeof setTimeout> | undefined;
+  const over = () => {
+    isOver = true;
+    clearTimeout(deadline);
+  };
   return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const chunk = await read();
-      if (chunk) controller.enqueue(chunk);
-      else controller.close();
+    start(controller) {
+      const cut = () => cancel().finally(() => controller.error(new Error("read too slowly")));
+      const begin = () => {
+        if (!isOver) deadline = setTimeout(cut, restMs);
+      };
+      ended.then(begin, begin);
     },
-    cancel,
+    async pull(controller) {
+      try {
+        const chunk = await read();
+        if (chunk) return controller.enqueue(chunk);
+        over();
+        controller.close();
+      } catch (error) {
+        over();
+        throw error;
+      }
+    },
+    cancel() {
+      over();
+      return cancel();
+    },
   }, { highWaterMark: 0 });
 }

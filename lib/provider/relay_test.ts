@@ -3,6 +3,9 @@ import { readShort, type Relay, streamOf } from "./relay.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
+/** A program that has not ended. */
+const running = new Promise<never>(() => {});
+
 /** A program's output under the test's control. */
 function output() {
   const waiting: PromiseWithResolvers<Uint8Array | null>[] = [];
@@ -51,7 +54,8 @@ Deno.test("what takes longer is streamed, with nothing lost and nothing twice", 
   const { relay, say, end } = output();
   say("first ");
   assert.equal(await readShort(relay), null);
-  const text = new Response(streamOf(relay) as ReadableStream<Uint8Array<ArrayBuffer>>).text();
+  const text = new Response(streamOf(relay, running) as ReadableStream<Uint8Array<ArrayBuffer>>)
+    .text();
   say("second ");
   say("third");
   end();
@@ -64,7 +68,9 @@ Deno.test("what is large is streamed, with nothing lost", async () => {
   for (const _ of [1, 2, 3]) say(part);
   end();
   assert.equal(await readShort(relay), null);
-  const text = await new Response(streamOf(relay) as ReadableStream<Uint8Array<ArrayBuffer>>)
+  const text = await new Response(
+    streamOf(relay, running) as ReadableStream<Uint8Array<ArrayBuffer>>,
+  )
     .text();
   assert.equal(text.length, 120_000);
 });
@@ -76,8 +82,29 @@ Deno.test("a failure reaches whoever reads, early or late", async () => {
   const late = output();
   late.say("a");
   assert.equal(await readShort(late.relay), null);
-  const reader = streamOf(late.relay).getReader();
+  const reader = streamOf(late.relay, running).getReader();
   assert.deepEqual((await reader.read()).value, bytesOf("a"));
   late.fail(new Error("cut off"));
   await assert.rejects(reader.read(), /cut off/);
+});
+
+Deno.test("a caller that reads no more is cut off once the program has ended", async () => {
+  const { relay, say } = output();
+  const gone = Promise.withResolvers<void>();
+  relay.cancel = () => Promise.resolve(gone.resolve());
+  say("begun");
+  const ended = Promise.withResolvers<void>();
+  const reader = streamOf(relay, ended.promise, 1).getReader();
+  assert.deepEqual((await reader.read()).value, bytesOf("begun"));
+  ended.resolve();
+  await gone.promise;
+  await assert.rejects(reader.read(), /read too slowly/);
+});
+
+Deno.test("a caller that has read everything is not cut off", async () => {
+  const { relay, end } = output();
+  relay.cancel = () => Promise.reject(new Error("cut off"));
+  end();
+  const reader = streamOf(relay, Promise.resolve(), 1).getReader();
+  assert.equal((await reader.read()).done, true);
 });
