@@ -118,6 +118,8 @@ export const RECORD_BYTES_MAX = 16 * 1024;
 export const PROVIDER_HTTP_TIMEOUT_MS = 15_000;
 /** JSON that a provider answers there. */
 export const PROVIDER_JSON_BYTES_MAX = 1024 * 1024;
+/** A hundred runs with all the stderr that is kept of each, most of it escaped. */
+export const PROVIDER_LOGS_BYTES_MAX = 48 * 1024 * 1024;
 /** One JSON-RPC call to the chain. */
 export const RPC_TIMEOUT_MS = 10_000;
 /** Until a broadcast transaction is mined: dozens of blocks on the slowest chain we know. */

@@ -83,10 +83,20 @@ Deno.test("deploy, call, list, inspect and stop, with nothing but commands and c
   assert.equal(await answer.text(), "gamarjoba, Nino\n");
   assert.equal(answer.status, 200);
 
+  const logged = await owner.run(["logs", cid!, "--json"]);
+  assert.equal(logged.code, 0, logged.err);
+  assert.deepEqual(
+    logged.json.providers.map(({ name, runs }: { name: string; runs: { exit: number }[] }) => [
+      name,
+      runs.map((run) => run.exit),
+    ]),
+    [[NAME, [0]]],
+  );
+
   const listed = await owner.run(["deployments", "--json"]);
   const [row] = listed.json.deployments;
   assert.deepEqual([row.cid, row.creditsSpent, row.stopped], [cid, "1", null]);
-  assert.match((await owner.run(["deployments"])).out, /1 credits spent, \d+ left with paolo/);
+  assert.match((await owner.run(["deployments"])).out, /1 credit spent, \d+ left with paolo/);
   const noted = await owner.run(["inspect", cid!, "--json"]);
   assert.equal(noted.json.cid, cid);
 
@@ -97,6 +107,33 @@ Deno.test("deploy, call, list, inspect and stop, with nothing but commands and c
   await refused.body?.cancel();
   const after = await owner.run(["deployments", "--json"]);
   assert.match(after.json.deployments[0].stopped, /^\d{4}-/);
+});
+
+Deno.test("the owner alone reads what a failed program wrote to stderr", async () => {
+  await using market = await startMarket();
+  await using owner = await openHome(market);
+  const program = join(owner.home, "failing");
+  await Deno.mkdir(program);
+  const code = "#!/bin/sh\nprintf 'no such table\\033[2J' >&2\nexit 3\n";
+  await Deno.writeTextFile(join(program, "main"), code, { mode: 0o755 });
+  const deployed = await owner.run(["deploy", program, "--provider", NAME, "--accept-terms"]);
+  const cid = deployed.out.split("\n")[0]!;
+  const early = await owner.run(["logs", cid]);
+  assert.equal(early.code, 4);
+  assert.match(early.err, /from its first call on/);
+
+  const answer = await fetch(`${market.provider.url}/${cid}`);
+  assert.equal(answer.status, 502);
+  assert.match(await answer.text(), /khachapuri logs CID/);
+  const { out } = await owner.run(["logs", cid, "--provider", NAME]);
+  assert.match(out, /^paolo\.khachapuri:\n\S+Z GET 502, exit 3, \d+ ms\n {2}no such table\[2J\n$/);
+  assert.equal((await owner.run(["logs", cid, "--provider", "else.eth"])).code, 4);
+
+  const stranger = join(owner.home, "stranger.json");
+  await writeKeyFile(stranger, { version: 1, account: `0x${"11".repeat(32)}` });
+  const refused = await owner.run(["logs", cid, "--keys", stranger]);
+  assert.equal(refused.code, 4);
+  assert.equal(refused.out, "");
 });
 
 Deno.test("a private program with secrets runs, and neither is public", async () => {

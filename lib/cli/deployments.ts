@@ -1,7 +1,7 @@
 /** `deployments`, `stop` and `inspect`: what becomes of a deployment after `deploy`. */
 import { resolveProvider } from "../chain/ens.ts";
 import { formatCid, parseCid } from "../cid.ts";
-import { bookStop, readBook, requireBooked } from "../client/deployment_book.ts";
+import { bookStop, readBook, requireBooked, requireBookedAt } from "../client/deployment_book.ts";
 import { readStandings, type Standing } from "../client/deployment_standing.ts";
 import { stopAt } from "../client/stop.ts";
 import { resolveFromHome } from "../config.ts";
@@ -13,6 +13,7 @@ import { readKeyFile } from "../spec/keys.ts";
 import { type Spec, specToJson } from "../spec/schema.ts";
 import { verifySpec } from "../spec/signature.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { creditsText } from "./parties.ts";
 
 export const deployments = defineCommand({
   usage: "",
@@ -53,7 +54,7 @@ function standingLines({ deployment, provider, creditsSpent, creditsLeft }: Stan
   const state = provider.stoppedAt === undefined ? "running" : `stopped ${provider.stoppedAt}`;
   const spending = creditsSpent === null
     ? `paid on chain ${provider.chainId}`
-    : `${creditsSpent} credits spent, ${creditsLeft} left with ${provider.name}`;
+    : `${creditsText(creditsSpent)} spent, ${creditsLeft} left with ${provider.name}`;
   return [
     deployment.cid,
     `  ${provider.name}, since ${deployment.createdAt}, ${state}`,
@@ -82,13 +83,8 @@ export const stop = defineCommand({
   async run(context, { options, positionals }) {
     const { out, home } = context;
     const cid = formatCid(parseCid(positionals[0]!));
-    const deployment = await requireBooked(home, cid);
-    const providers = deployment.providers.filter(({ name }) =>
-      options.provider === undefined || options.provider === name
-    );
-    if (providers.length === 0) {
-      throw new KhachapuriError("not_found", `${cid} is not at ${options.provider}`);
-    }
+    const deployment = await requireBookedAt(home, cid, options.provider);
+    const { providers } = deployment;
     const account = await context.account();
     for (const provider of providers) {
       out.progress(`stopping at ${provider.name}`);
@@ -101,7 +97,7 @@ export const stop = defineCommand({
 });
 
 /** A provider may have moved since the deployment. */
-async function presentDomain(context: CommandContext, name: string): Promise<string> {
+export async function presentDomain(context: CommandContext, name: string): Promise<string> {
   const [chain, contracts] = await Promise.all([context.chain(), context.contracts()]);
   return (await resolveProvider(chain, name, contracts)).webDomain;
 }

@@ -51,6 +51,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./deployments.ts")).deployments,
   },
   {
+    name: "logs",
+    group: "developer",
+    summary: "how a deployment's runs ended, and their stderr",
+    load: async () => (await import("./logs.ts")).logs,
+  },
+  {
     name: "stop",
     group: "developer",
     summary: "end a deployment at its providers",

@@ -58,6 +58,25 @@ export async function requireBooked(home: string, cid: string): Promise<BookedDe
   });
 }
 
+/**
+ * A deployment with its providers, or the one of them that is asked for.
+ * @throws KhachapuriError `not_found`
+ */
+export async function requireBookedAt(
+  home: string,
+  cid: string,
+  name: string | undefined,
+): Promise<BookedDeployment> {
+  const deployment = await requireBooked(home, cid);
+  if (name === undefined) return deployment;
+  const providers = deployment.providers.filter((provider) => provider.name === name);
+  if (providers.length > 0) return { ...deployment, providers };
+  const names = deployment.providers.map((provider) => provider.name);
+  throw new KhachapuriError("not_found", `${cid} is not at ${name}`, {
+    hints: [`it is at ${names.join(", ")}`],
+  });
+}
+
 /** Adds a deployment, durably. */
 export function book(home: string, deployment: BookedDeployment): Promise<void> {
   return changeBook(home, (deployments) => [...deployments, deployment]);

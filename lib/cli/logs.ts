@@ -1,0 +1,52 @@
+/** `logs`: what a deployment's runs wrote to stderr, and how they ended. */
+import { formatCid, parseCid } from "../cid.ts";
+import { requireBookedAt } from "../client/deployment_book.ts";
+import { fetchLogs, type LoggedRun } from "../client/logs.ts";
+import { printable } from "../client/provider_http.ts";
+import { defineCommand } from "./command.ts";
+import { presentDomain } from "./deployments.ts";
+
+export const logs = defineCommand({
+  usage: "CID [--provider NAME]",
+  details: [
+    "The latest runs of a deployment of yours, oldest first: when, which method, the answer's " +
+    "status, how the program ended, and what it wrote to stderr. The provider keeps them, and " +
+    "shows them to nobody but the owner, whose signature it asks for.",
+  ],
+  examples: ["logs bafkrei…", "logs bafkrei… --provider paolo.eth --json"],
+  options: {
+    provider: { type: "string", value: "NAME", description: "at this one only" },
+  },
+  positionals: { min: 1, max: 1 },
+  async run(context, { options, positionals }) {
+    const { out, home } = context;
+    const cid = formatCid(parseCid(positionals[0]!));
+    const { providers } = await requireBookedAt(home, cid, options.provider);
+    const account = await context.account();
+    const told: { name: string; runs: LoggedRun[] }[] = [];
+    for (const { name, address } of providers) {
+      out.progress(`asking ${name}`);
+      const webDomain = await presentDomain(context, name);
+      told.push({ name, runs: await fetchLogs(account, cid, { address, webDomain }) });
+    }
+    out.result({ cid, providers: told }, told.flatMap(lines));
+  },
+});
+
+function lines({ name, runs }: { name: string; runs: readonly LoggedRun[] }): string[] {
+  if (runs.length === 0) return [`${name}: no runs yet`];
+  return [`${name}:`, ...runs.flatMap(runLines)];
+}
+
+function runLines(run: LoggedRun): string[] {
+  const ending = run.limit !== null
+    ? `hit its ${run.limit} limit`
+    : run.signal !== null
+    ? `ended by ${run.signal}`
+    : `exit ${run.exit}`;
+  const at = new Date(run.at).toISOString();
+  const head = `${at} ${run.method} ${run.status}, ${ending}, ${Math.round(run.wallMs)} ms`;
+  const stderr = run.stderr.trimEnd();
+  return [head, ...(stderr === "" ? [] : stderr.split("\n").map((line) => `  ${line}`))]
+    .map(printable);
+}

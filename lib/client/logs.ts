@@ -1,0 +1,50 @@
+/** The owner's log of a deployment, as its provider kept it. */
+import * as v from "valibot";
+import type { Address, LocalAccount } from "viem";
+import { PROVIDER_LOGS_BYTES_MAX } from "../limits.ts";
+import { parseJson, parseShape } from "../shape.ts";
+import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
+import { askProvider } from "./provider_http.ts";
+
+const runShape = v.object({
+  /** Milliseconds since the epoch. */
+  at: v.number(),
+  method: v.string(),
+  /** HTTP status of the answer. */
+  status: v.number(),
+  exit: v.nullable(v.number()),
+  signal: v.nullable(v.string()),
+  /** The limit that ended it. */
+  limit: v.nullable(v.string()),
+  wallMs: v.number(),
+  stderr: v.string(),
+});
+
+const answerShape = v.object({ runs: v.array(runShape) });
+
+export type LoggedRun = v.InferOutput<typeof runShape>;
+
+/**
+ * The latest runs of a deployment at one provider, oldest first. The question is signed for that
+ * provider and short-lived, so it serves nobody else.
+ * @param provider its address, and where it is now
+ * @throws KhachapuriError `not_found` before the first call; `provider_unavailable`; the provider's
+ *   own refusal
+ */
+export async function fetchLogs(
+  account: LocalAccount,
+  cid: string,
+  provider: { address: Address; webDomain: string },
+  options: { now?: () => number; fetch?: typeof fetch } = {},
+): Promise<LoggedRun[]> {
+  const { now = Date.now, ...http } = options;
+  const expires = BigInt(Math.floor(now() / 1000)) + OWNER_REQUEST_SECONDS / 2n;
+  const question = { action: "logs" as const, subject: cid, provider: provider.address, expires };
+  const body = await signOwnerRequest(account, question);
+  const { webDomain } = provider;
+  const bytesMax = PROVIDER_LOGS_BYTES_MAX;
+  const answer = await askProvider({ webDomain, path: "/logs", body, bytesMax, ...http });
+  const what = `${webDomain}/logs`;
+  const json = parseJson(new TextDecoder().decode(answer), what, "provider_unavailable");
+  return parseShape(answerShape, json, what, "provider_unavailable").runs;
+}
