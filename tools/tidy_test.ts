@@ -42,8 +42,8 @@ Deno.test("no word stands that must not", () => {
 Deno.test("every task starts a script that exists", () => {
   const paths = new Set(sources.map(({ path }) => path));
   for (const [name, { command }] of Object.entries(manifest.tasks)) {
-    for (const [script] of command.matchAll(/\b[\w/]+\.ts\b/g)) {
-      assert.ok(paths.has(script), `${name}: ${script}`);
+    for (const [, script] of command.matchAll(/(?:\$ROOT\/|\b)([\w/]+\.ts)\b/g)) {
+      assert.ok(paths.has(script!), `${name}: ${script}`);
     }
   }
 });
@@ -52,7 +52,8 @@ Deno.test("the tasks run the command line with the permissions of the packaged f
   for (const name of ["khachapuri", "deploy-spec"] as const) {
     const { command } = manifest.tasks[name];
     const given = command.split(" ").filter((word) => word.startsWith("--allow-"));
-    assert.deepEqual(given, permissions(HELPER));
+    assert.deepEqual(given, permissions(`"$ROOT/${HELPER}"`));
+    assert.match(command, /^ROOT=\$PWD && cd "\$INIT_CWD" && /, "a path is the caller's own");
   }
 });
 
