@@ -1,11 +1,14 @@
 /** `init`: keys and configuration of a new user or provider, never over existing ones. */
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { getAddress, isAddress } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { knownUsdc } from "../chain/deployments.ts";
+import { readToken } from "../chain/escrow.ts";
 import { parseUsdc } from "../chain/usdc.ts";
 import { parseName } from "../chain/name.ts";
 import { parseConfig } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
+import { addressShape, parseShape } from "../shape.ts";
 import { generateIdentity, recipientOf, writeKeyFile } from "../spec/keys.ts";
 import { isConfidential } from "../web_url.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
@@ -20,7 +23,8 @@ export const init = defineCommand({
     "age identity of this machine, a config.json, and a terms.txt for you to edit.",
     "The provider key owns the name and the earnings. Give its address, so that this machine " +
     "never sees it; --address new makes one here for you to move away.",
-    "Nothing that exists is overwritten.",
+    "--rpc, --gateway, --kubo, --escrow and --registry are recorded in config.json. Nothing that " +
+    "exists is overwritten.",
   ],
   examples: [
     "init --rpc https://rpc.example",
@@ -56,15 +60,18 @@ async function initUser(context: CommandContext): Promise<void> {
   const key = generatePrivateKey();
   const configPath = join(home, "config.json");
   await assertFree([keysPath, configPath]);
+  const config = await configText(context, {});
   await writeKeyFile(keysPath, { version: 1, account: key });
-  await writeConfig(context, configPath, {});
+  await writeConfig(configPath, config);
   const { address } = privateKeyToAccount(key);
   out.result({ address, keys: keysPath, config: configPath }, [
     `address  ${address}`,
     `keys     ${keysPath} (mode 0600; make a copy, nobody can restore it)`,
     `config   ${configPath}`,
     "",
-    "next: send USDC and a little of the chain's coin to the address, then",
+    "next:",
+    ...missingPlaces(context),
+    "  send USDC and a little of the chain's coin to the address",
     "  khachapuri deposit AMOUNT",
     "  khachapuri allow NAME --credits N",
   ]);
@@ -98,11 +105,7 @@ async function initProvider(context: CommandContext, options: ProviderOptions): 
     ...(unitPath ? [unitPath] : []),
   ]);
 
-  const operatorKey = generatePrivateKey();
-  const identity = await generateIdentity(options.x25519 ? "x25519" : "pq");
-  await writeKeyFile(keysPath, { version: 1, account: operatorKey, identities: [identity] });
-  if (coldKey) await writeKeyFile(path(KEY_NAME), { version: 1, account: coldKey });
-  await writeConfig(context, path("config.json"), {
+  const config = await configText(context, {
     provider: {
       name,
       address,
@@ -114,6 +117,11 @@ async function initProvider(context: CommandContext, options: ProviderOptions): 
       keyFile: keysPath === path("keys.json") ? "keys.json" : keysPath,
     },
   });
+  const operatorKey = generatePrivateKey();
+  const identity = await generateIdentity(options.x25519 ? "x25519" : "pq");
+  await writeKeyFile(keysPath, { version: 1, account: operatorKey, identities: [identity] });
+  if (coldKey) await writeKeyFile(path(KEY_NAME), { version: 1, account: coldKey });
+  await writeConfig(path("config.json"), config);
   await Deno.writeTextFile(path("terms.txt"), TERMS_TEMPLATE(name), { createNew: true });
   // A provider started by root has programs run as another uid, which must pass through to them.
   if (Deno.uid() === 0) await Deno.chmod(home, 0o711);
@@ -130,7 +138,7 @@ async function initProvider(context: CommandContext, options: ProviderOptions): 
       ? [`unit      ${unitPath}`]
       : ["", "systemd unit (or again with --systemd FILE):", unit]),
     "",
-    ...nextSteps(home, coldKey ? path(KEY_NAME) : null),
+    ...nextSteps(context, coldKey ? path(KEY_NAME) : null),
   ]);
   if (coldKey) {
     out.note(
@@ -140,36 +148,73 @@ async function initProvider(context: CommandContext, options: ProviderOptions): 
   }
 }
 
-function nextSteps(home: string, coldKeyPath: string | null): string[] {
+/** What no flag named has to be written into the file by hand: `init` does not run twice. */
+function missingPlaces({ flags, home }: CommandContext): string[] {
+  const missing = [
+    ...(flags.rpc === undefined ? ['"rpc"'] : []),
+    ...(flags.gateway.length === 0 ? ['"gateways"'] : []),
+  ];
+  return missing.length === 0
+    ? []
+    : [`  set ${missing.join(" and ")} in ${join(home, "config.json")}`];
+}
+
+function nextSteps(context: CommandContext, coldKeyPath: string | null): string[] {
+  const { home } = context;
   const keys = `--keys ${coldKeyPath ?? "PROVIDER-KEY-FILE"}`;
   return [
     "next:",
+    ...missingPlaces(context),
     `  edit ${join(home, "terms.txt")}`,
-    `  give the operator some of the chain's coin, for settling`,
+    "  give the provider key and the operator some of the chain's coin: one registers, one settles",
     `  khachapuri register --home ${home} ${keys}`,
     `  khachapuri doctor --home ${home}`,
     `  khachapuri serve --home ${home}`,
   ];
 }
 
-/** The flags that name the world around us become the configuration. */
-async function writeConfig(
+/**
+ * The flags that name the world around us become the configuration. It comes before the keys are
+ * written, which is when a wrong flag still leaves nothing behind.
+ */
+async function configText(
   context: CommandContext,
-  path: string,
   sections: Record<string, unknown>,
-): Promise<void> {
+): Promise<string> {
   const { flags, home } = context;
+  const contracts = await givenContracts(context);
   const config = {
     ...(flags.rpc === undefined ? {} : { rpc: flags.rpc }),
     ...(flags.gateway.length === 0 ? {} : { gateways: flags.gateway }),
     ...(flags.kubo === undefined ? {} : { kubo: { url: flags.kubo } }),
+    ...(contracts === null ? {} : { contracts }),
     ...sections,
   };
   parseConfig(config, home);
-  await Deno.mkdir(home, { recursive: true, mode: 0o700 });
-  const text = `${JSON.stringify(config, null, 2)}\n`;
+  return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+async function writeConfig(path: string, text: string): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
   // It may come to hold a publishing token.
   await Deno.writeTextFile(path, text, { createNew: true, mode: 0o600 });
+}
+
+/** The contracts that flags name, under the id of their chain: it is asked for that. */
+async function givenContracts({ flags, chain }: CommandContext) {
+  const { escrow, registry } = flags;
+  if (escrow === undefined && registry === undefined) return null;
+  if (escrow === undefined) {
+    throw new KhachapuriError("usage", "--registry is recorded together with --escrow only");
+  }
+  const address = parseShape(addressShape, escrow, "--escrow", "usage");
+  const connected = await chain();
+  const { chainId } = connected;
+  const usdc = knownUsdc(chainId) ?? await readToken(connected, address);
+  const own = registry === undefined
+    ? {}
+    : { registry: parseShape(addressShape, registry, "--registry", "usage") };
+  return { [String(chainId)]: { escrow: address, usdc, ...own } };
 }
 
 /** All or nothing: a half-made home would look like a whole one. */
@@ -181,7 +226,7 @@ async function assertFree(paths: readonly string[]): Promise<void> {
     });
     if (!isTaken) continue;
     throw new KhachapuriError("invalid_input", `${path} exists and is never overwritten`, {
-      hints: ["choose another --home, or move the file away"],
+      hints: ["choose another --home, edit what is there, or move the file away"],
     });
   }
 }

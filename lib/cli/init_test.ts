@@ -50,6 +50,15 @@ Deno.test("init overwrites nothing and leaves nothing half made", async () => {
   });
 });
 
+Deno.test("init with a wrong flag leaves nothing behind", async () => {
+  await withHome(async (home) => {
+    for (const flags of [["--rpc", "nowhere"], ["--registry", COLD], ["--escrow", "0x12"]]) {
+      assert.notEqual((await init("--home", home, ...flags)).code, 0, flags.join(" "));
+      await assert.rejects(Deno.stat(home), Deno.errors.NotFound);
+    }
+  });
+});
+
 Deno.test("init --provider writes a configuration that serve can read, without the cold key", async () => {
   await withHome(async (home) => {
     const { code, json } = await init("--home", home, ...PROVIDER, "0.001", "--address", COLD);
