@@ -45,6 +45,16 @@ function instructions(world: LocalWorld, cid: string): string[] {
     `  deno task khachapuri call --pay '${NAME}/${cid}?Nino'`,
     `  deno task deploy-spec samples/words --provider ${NAME}`,
     "",
+    "To be a provider, too: make a home, be given a name, get coin for gas (also for the operator),",
+    "then `register` and `serve` as init says.",
+    "",
+    "  deno task khachapuri init --home /tmp/nino --provider nino.khachapuri --price 0.002 \\",
+    `    --domain http://localhost:8402 --address new --rpc ${world.rpc} \\`,
+    `    --gateway ${world.gateway.url} --escrow ${world.escrow} --registry ${world.registry}`,
+    `  deno task khachapuri assign nino.khachapuri ADDRESS --home ${world.home("root")}`,
+    `  curl ${world.rpc} -H 'content-type: application/json' -d '{"jsonrpc":"2.0","id":1,` +
+    `"method":"anvil_setBalance","params":["ADDRESS","0xde0b6b3a7640000"]}'`,
+    "",
     "Without a deno on PATH, write `npx -y deno@2.9.6` for `deno`. Ctrl-C ends this world.",
   ];
 }
