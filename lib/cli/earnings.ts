@@ -5,7 +5,7 @@ import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import { addressOf } from "./parties.ts";
+import { addressOf, assertProviderKey } from "./parties.ts";
 
 export const operator = defineCommand({
   usage: "add|remove ADDRESS",
@@ -13,7 +13,10 @@ export const operator = defineCommand({
     "Lets a hot key settle for you, or stops it. An operator charges permits that payers signed; " +
     "it can never collect. Signed by the provider key.",
   ],
-  examples: ["operator add 0x7099…79C8 --keys provider-key.json", "operator remove 0x7099…79C8"],
+  examples: [
+    "operator add 0x7099…79C8 --keys provider-key.json",
+    "operator remove 0x7099…79C8 --keys provider-key.json",
+  ],
   options: {},
   positionals: { min: 2, max: 2 },
   async run(context, { positionals }) {
@@ -38,7 +41,10 @@ export const operator = defineCommand({
 export const collect = defineCommand({
   usage: "[--to ADDRESS]",
   details: ["Sends all settled earnings out of the escrow. Signed by the provider key."],
-  examples: ["collect --keys provider-key.json", "collect --to 0x7099…79C8"],
+  examples: [
+    "collect --keys provider-key.json",
+    "collect --to 0x7099…79C8 --keys provider-key.json",
+  ],
   options: {
     to: { type: "string", value: "ADDRESS", description: "who gets them (default: the provider)" },
   },
@@ -61,5 +67,7 @@ export const collect = defineCommand({
 
 async function earningsOf(context: CommandContext) {
   const [chain, { escrow }] = await Promise.all([context.chain(), context.contracts()]);
-  return { chain, escrow, account: await context.account() };
+  const account = await context.account();
+  assertProviderKey(account.address, (await context.config()).provider ?? null);
+  return { chain, escrow, account };
 }

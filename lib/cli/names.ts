@@ -11,7 +11,7 @@ import { TERMS_BYTES_MAX } from "../limits.ts";
 import { accountOf, readKeyFile, recipientOf } from "../spec/keys.ts";
 import { termsHash } from "../spec/terms.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import { addressOf } from "./parties.ts";
+import { addressOf, assertProviderKey } from "./parties.ts";
 
 export const resolve = defineCommand({
   usage: "NAME",
@@ -135,15 +135,6 @@ const ACTION_TEXT = {
   updated: "records updated",
   unchanged: "says so already",
 };
-
-/** A hot key that owned the name could send all customers elsewhere. */
-function assertProviderKey(account: Address, provider: ProviderConfig | null): void {
-  if (!provider || isAddressEqual(provider.address, account)) return;
-  const message = `the provider key is ${provider.address}, this key is ${account}'s`;
-  throw new KhachapuriError("access_denied", message, {
-    hints: ["give the provider key with --keys FILE"],
-  });
-}
 
 interface RecordFlags {
   domain: string | undefined;

@@ -1,10 +1,10 @@
 /** What the commands about money share: whom a name means, and how flags are read. */
-import { type Address, getAddress, isAddress } from "viem";
+import { type Address, getAddress, isAddress, isAddressEqual } from "viem";
 import { resolveProvider } from "../chain/ens.ts";
 import type { ProviderRecord } from "../chain/ens.ts";
 import { trustedEscrow } from "../chain/deployments.ts";
 import type { Chain } from "../chain/client.ts";
-import type { Contracts } from "../config.ts";
+import type { Contracts, ProviderConfig } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { UINT128_MAX } from "../permit.ts";
 import type { CommandContext } from "./command.ts";
@@ -34,6 +34,20 @@ export async function providerParty(context: CommandContext, text: string): Prom
   const record = await resolveProvider(chain, text, contracts);
   trustedEscrow(record, { chainId: chain.chainId, escrow: contracts.escrow });
   return { chain, contracts, address: record.address, name: record.name, record };
+}
+
+/**
+ * What only the cold key may sign: a hot key that owned the name could send all customers
+ * elsewhere, and has no earnings.
+ * @param provider the machine's own section, null where there is none to compare with
+ * @throws KhachapuriError `access_denied`
+ */
+export function assertProviderKey(account: Address, provider: ProviderConfig | null): void {
+  if (!provider || isAddressEqual(provider.address, account)) return;
+  const message = `the provider key is ${provider.address}, this key is ${account}'s`;
+  throw new KhachapuriError("access_denied", message, {
+    hints: ["give the provider key with --keys FILE"],
+  });
 }
 
 /** @throws KhachapuriError `usage` unless it is an address, with its checksum if it carries one */
