@@ -107,7 +107,7 @@ export function emptyConfig(home: string): Config {
  * @throws KhachapuriError `invalid_config` that names the field
  */
 export function parseConfig(value: unknown, home: string): Config {
-  return { ...parseShape(configShape, value, "config.json", "invalid_config"), home };
+  return { ...parseShape(configShape, value, join(home, "config.json"), "invalid_config"), home };
 }
 
 /**

@@ -50,6 +50,9 @@ export function parseShape<S extends v.GenericSchema>(
   if (result.success) return result.output;
   const issue = result.issues[0];
   const path = v.getDotPath(issue);
+  if (issue.type === "strict_object" && issue.expected === "never") {
+    throw new KhachapuriError(code, `${what}: unknown field ${path}`);
+  }
   throw new KhachapuriError(code, `${what}: ${path ? `${path}: ` : ""}${issue.message}`);
 }
 

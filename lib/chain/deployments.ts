@@ -32,9 +32,10 @@ export function contractsFor(
   const usdc = known.usdc ?? knownUsdc(chainId);
   if (!escrow || !usdc) {
     const what = escrow ? "USDC" : "escrow";
+    const example = { [chainId]: { escrow: "0x…", usdc: "0x…", registry: "0x…" } };
     throw new KhachapuriError("invalid_config", `no ${what} is known on chain ${chainId}`, {
       hints: [
-        `name the contracts under contracts["${chainId}"] in config.json`,
+        `name them in config.json: "contracts": ${JSON.stringify(example)}`,
         "or deploy them: khachapuri contracts deploy",
       ],
     });

@@ -1,6 +1,7 @@
 /** A chain's no, in words: reverts become `chain_refused`, the rest `chain_unavailable`. */
 import {
   BaseError,
+  ContractFunctionExecutionError,
   ContractFunctionRevertedError,
   ContractFunctionZeroDataError,
   InsufficientFundsError,
@@ -33,7 +34,9 @@ export function asChainError(
     });
   }
   if (lacksGasCoin(thrown)) {
-    return new KhachapuriError("chain_refused", "the account has too little ETH for the gas", {
+    const sender = thrown instanceof ContractFunctionExecutionError ? thrown.sender : undefined;
+    const message = `${sender ?? "the account"} has too little ETH for the gas`;
+    return new KhachapuriError("chain_refused", message, {
       hints: ["send it a little of the chain's own coin"],
       data: { reason: "InsufficientFunds" },
     });

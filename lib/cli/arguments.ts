@@ -66,6 +66,7 @@ export function parseArguments(
     options[key] = valueOf(name, key, option, values, isHelp);
   }
   if (!isHelp && !command.rawArgs) checkCount(name, command, positionals);
+  if (!isHelp && command.rawArgs) checkOursFirst(name, table, argv.slice(cut));
   return {
     common: commonFlags(values),
     isHelp,
@@ -168,17 +169,31 @@ function commonFlags(values: Values): CommonFlags {
   };
 }
 
+/** One of our flags among curl's would become a value of curl's; after `-d` it may be meant so. */
+function checkOursFirst(name: string, table: OptionTable, raw: readonly string[]): void {
+  const late = raw.find((text, index) => {
+    const [, key] = /^--([^=]+)/.exec(text) ?? [];
+    const isOurs = key !== undefined && Object.hasOwn(table, key);
+    return isOurs && !/^-[^-]/.test(raw[index - 1] ?? "");
+  });
+  if (late === undefined) return;
+  throw usageError(name, `${late} is a flag of ours: those come first, curl's own after them`);
+}
+
 function checkCount(name: string, command: Command, positionals: readonly string[]): void {
   const { min, max } = command.positionals ?? { min: 0, max: 0 };
   if (positionals.length < min) {
-    throw usageError(name, `usage: khachapuri ${name} ${command.usage}`);
+    throw new KhachapuriError("usage", `${name}: an argument is missing`, {
+      hints: [`usage: khachapuri ${name} ${command.usage}`, `see khachapuri ${name} --help`],
+    });
   }
   if (positionals.length > max) {
     throw usageError(name, `unexpected argument "${positionals[max]}"`);
   }
 }
 
-function unknownFlag(name: string, table: OptionTable, rawName: string): KhachapuriError {
+/** A `usage` error for a flag that nobody knows, with the nearest one that is known. */
+export function unknownFlag(name: string, table: OptionTable, rawName: string): KhachapuriError {
   const known = Object.keys(table).map((key) => `--${key}`);
   return new KhachapuriError("usage", `${name}: unknown flag ${rawName}`, {
     hints: suggestionHints(rawName, known, `see khachapuri ${name} --help`),

@@ -116,6 +116,8 @@ Deno.test("runCli() answers a wrong command line with exit 2 and the nearest wor
     [["greet", "x", "y"], /unexpected argument "y"/],
     [["--json", "greet"], /the command comes first, not --json/],
     [["greet", "x", "--__proto__"], /unknown flag --__proto__/],
+    [["fetch", "-d", "x", "--pay", "URL"], /--pay is a flag of ours: those come first/],
+    [["fetch", "--json", "--rpc=http://x", "URL"], /--rpc=http:\/\/x is a flag of ours/],
   ];
   for (const [args, message] of cases) {
     const { code, stderr, stdout } = await run(args);
@@ -146,8 +148,8 @@ Deno.test("runCli() hands a raw command everything after its own leading flags",
     pay: true,
     rpc: "http://r",
   });
-  assert.deepEqual(await seen("--rpc=http://r", "n/c", "--pay"), {
-    raw: ["n/c", "--pay"],
+  assert.deepEqual(await seen("--rpc=http://r", "n/c", "-d", "--pay"), {
+    raw: ["n/c", "-d", "--pay"],
     pay: false,
     rpc: "http://r",
   });

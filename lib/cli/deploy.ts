@@ -89,7 +89,7 @@ export const deploy = defineCommand({
     // Before anything is public: `stop` needs the id that only this book and the provider know.
     await book(home, bookedFrom(program, sealed, targets));
     if (options.out === undefined) await publishBoth(context, program, sealed);
-    else await writeBoth(options.out, program, sealed);
+    else await writeBoth(context, options.out, program, sealed);
     const faults = await Promise.all(targets.map((each) => paymentFault(context, each, sealed)));
     report(context, program, sealed, targets, faults);
   },
@@ -194,6 +194,7 @@ async function publishBoth(
 }
 
 async function writeBoth(
+  { out }: CommandContext,
   dir: string,
   program: PackedProgram,
   sealed: SealedDeployment,
@@ -202,6 +203,8 @@ async function writeBoth(
   for (const { dag, cid } of [program, sealed]) {
     await Deno.writeFile(join(dir, `${cid}.car`), writeCar(dag));
   }
+  const files = [program, sealed].map(({ cid }) => join(dir, `${cid}.car`));
+  out.note(`not published yet: ipfs dag import ${files.join(" ")}`);
 }
 
 function bookedFrom(

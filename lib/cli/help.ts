@@ -23,7 +23,9 @@ export function commandText(entry: CommandEntry, command: Command): string {
   const parts = [`usage: khachapuri ${entry.name} ${command.usage}`.trimEnd() + "\n"];
   parts.push(`${entry.summary}\n`);
   for (const paragraph of command.details ?? []) parts.push(`${wrap(paragraph, 80)}\n`);
-  if (command.rawArgs) parts.push("These flags come first; what follows them is curl's.\n");
+  if (command.rawArgs) {
+    parts.push("These flags come first; what follows them is curl's, --json and -h, too.\n");
+  }
   if (Object.keys(command.options).length > 0) parts.push(`flags\n${flagLines(command.options)}`);
   const common = Object.fromEntries(
     Object.entries(optionsOf(command)).filter(([key]) => !(key in command.options)),

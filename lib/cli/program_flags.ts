@@ -1,5 +1,5 @@
 /** The flags that say how a program is run, shared by `deploy` and `run`. */
-import { KhachapuriError } from "../errors.ts";
+import { type ErrorCode, KhachapuriError } from "../errors.ts";
 import { RUN_MEMORY_MB_MAX, RUN_TIMEOUT_MS } from "../limits.ts";
 import { environmentFault } from "../spec/environment.ts";
 
@@ -48,7 +48,7 @@ export interface ProgramChoices {
   memoryMb: number;
 }
 
-/** @throws KhachapuriError `usage`; `not_found` for the env file */
+/** @throws KhachapuriError `usage`; `not_found` and `invalid_input` for the env file */
 export async function programChoices(flags: ProgramFlags): Promise<ProgramChoices> {
   const kind = flags.interface ?? "curl";
   if (kind !== "curl" && kind !== "cgi") {
@@ -74,23 +74,28 @@ export function wholeNumber(flag: string, text: string | undefined, otherwise: n
 
 async function environmentOf(flags: ProgramFlags): Promise<Record<string, string>> {
   const path = flags["env-file"];
-  const fromFile = path === undefined ? [] : environmentLines(await readText(path));
-  return Object.fromEntries([...fromFile, ...flags.env].map(assignment));
+  const fromFile = path === undefined ? [] : environmentLines(path, await readText(path));
+  const fromFlags = flags.env.map((text) => assignment(text, "--env", "usage"));
+  return Object.fromEntries([...fromFile, ...fromFlags]);
 }
 
 /** Literal, as docker's --env-file: no quotes, no expansion. */
-function environmentLines(text: string): string[] {
-  return text.split(/\r?\n/).filter((line) => line.trim() !== "" && !line.startsWith("#"));
+function environmentLines(path: string, text: string): [string, string][] {
+  return text.split(/\r?\n/).flatMap((line, index) =>
+    line.trim() === "" || line.startsWith("#")
+      ? []
+      : [assignment(line, `${path}, line ${index + 1}`, "invalid_input")]
+  );
 }
 
-function assignment(line: string): [string, string] {
+function assignment(line: string, where: string, code: ErrorCode): [string, string] {
   const [, name, value] = /^([^=]*)=([^]*)$/.exec(line) ?? [];
   // Never the line itself: it may be a secret.
   if (name === undefined || value === undefined) {
-    throw new KhachapuriError("usage", "an environment variable is given as NAME=VALUE");
+    throw new KhachapuriError(code, `${where}: a variable is given as NAME=VALUE`);
   }
   const fault = environmentFault(name, value);
-  if (fault !== null) throw new KhachapuriError("usage", fault);
+  if (fault !== null) throw new KhachapuriError(code, `${where}: ${fault}`);
   return [name, value];
 }
 

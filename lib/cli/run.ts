@@ -5,7 +5,7 @@ import { KhachapuriError } from "../errors.ts";
 import { openStage, type Rehearsal } from "../provider/rehearsal.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { PROGRAM_OPTIONS, programChoices } from "./program_flags.ts";
-import { usageError } from "./arguments.ts";
+import { optionsOf, unknownFlag, usageError } from "./arguments.ts";
 import { curlInputs, printResponse } from "./curl_output.ts";
 
 /** Uid of "nobody": programs never run as root. */
@@ -29,6 +29,7 @@ export const run = defineCommand({
   async run(context, { options, raw }) {
     const [dir, ...flags] = raw;
     if (dir === undefined) throw usageError("run", "no program folder given");
+    if (dir.startsWith("-")) throw unknownFlag("run", optionsOf(run), dir);
     const choices = await programChoices(options);
     const curl = await parseCurlFlags(flags, curlInputs(context.world));
     const url = targetUrl(curl.target);

@@ -7,6 +7,7 @@ import type { Address, LocalAccount } from "viem";
 import { isAddressEqual, zeroAddress } from "viem";
 import type { ProviderRecord } from "../chain/ens.ts";
 import type { Allowance } from "../chain/escrow.ts";
+import { formatUsdc } from "../chain/usdc.ts";
 import { type CID, formatCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { type Dag, importFile } from "../ipfs/dag.ts";
@@ -62,8 +63,8 @@ export function deployTarget(
 ): DeployTarget {
   const { terms } = record;
   if (maxPrice !== null && record.price > maxPrice) {
-    const message = `${record.name} charges ${record.price} base units a credit, your cap is ` +
-      `${maxPrice}`;
+    const message = `${record.name} charges ${formatUsdc(record.price)} USDC a credit, ` +
+      `your cap is ${formatUsdc(maxPrice)}`;
     throw new KhachapuriError("payment_required", message, {
       data: { price: String(record.price) },
     });

@@ -82,6 +82,12 @@ async function* readFolder(path: string): AsyncIterable<Deno.DirEntry> {
   try {
     yield* Deno.readDir(path);
   } catch (cause) {
+    if (cause instanceof Deno.errors.NotADirectory) {
+      throw new KhachapuriError("invalid_program", `${path} is not a folder`, {
+        cause,
+        hints: ["give the folder that the program is in"],
+      });
+    }
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     throw new KhachapuriError("not_found", `no folder at ${path}`, { cause });
   }

@@ -85,6 +85,8 @@ Deno.test("a folder with a symlink, a strange name, or nothing is not packed", (
     await Deno.remove(join(dir, "back\\slash"));
     await writeProgram(dir, ["Main", "main"]);
     await packs(/clashes/);
+    await assert.rejects(packProgram(join(dir, "main")), { code: "invalid_program" });
+    await assert.rejects(packProgram(join(dir, "gone")), { code: "not_found" });
   }));
 
 Deno.test({

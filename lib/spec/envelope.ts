@@ -104,7 +104,7 @@ async function decrypt(
 function envelopeKind(bytes: Uint8Array): IdentityKind {
   const head = new TextDecoder("latin1").decode(bytes);
   const end = head.indexOf("\n---");
-  if (!head.startsWith("age-encryption.org/v1\n") || end < 0) throw malformed("not an age file");
+  if (!head.startsWith("age-encryption.org/v1\n") || end < 0) throw notAgeFile();
   const stanzas = head.slice(0, end).split("\n").filter((line) => line.startsWith("-> "));
   if (stanzas.length > SPEC_PROVIDERS_MAX) {
     throw malformed(`more than ${SPEC_PROVIDERS_MAX} recipients`);
@@ -118,6 +118,12 @@ function envelopeKind(bytes: Uint8Array): IdentityKind {
   if (!kind) throw malformed("no recipient of a known kind");
   if (others.length > 0) throw malformed("mixes post-quantum and X25519 recipients");
   return kind;
+}
+
+function notAgeFile(): KhachapuriError {
+  return new KhachapuriError("invalid_spec", "encrypted spec: not an age file", {
+    hints: ["is it a deployment's cid? a program has a cid of its own, which can't be called"],
+  });
 }
 
 function malformed(reason: string, cause?: unknown): KhachapuriError {

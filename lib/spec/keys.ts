@@ -74,7 +74,10 @@ async function openKeyFile(path: string): Promise<Deno.FsFile> {
     return await Deno.open(path);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) {
-      throw new KhachapuriError("not_found", `no key file at ${path}`, { cause });
+      throw new KhachapuriError("not_found", `no key file at ${path}`, {
+        cause,
+        hints: ["khachapuri init makes one"],
+      });
     }
     if (cause instanceof Deno.errors.PermissionDenied) {
       throw new KhachapuriError("insecure_key_file", `${path} can't be read by this user`, {
