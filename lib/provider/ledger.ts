@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { permitFromJson, permitToJson } from "../permit.ts";
+import { type Durable, openDurable } from "./durable.ts";
 import { createGroupCommit, type GroupCommit } from "./group_commit.ts";
 import {
   type Account,
@@ -54,7 +55,6 @@ export interface Ledger {
 }
 
 const SCHEMA = `
-  PRAGMA journal_mode = WAL;
   CREATE TABLE IF NOT EXISTS journal (
     seq INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
@@ -76,13 +76,13 @@ const SCHEMA = `
  * @throws Error when the file is damaged
  */
 export async function openLedger(path: string, now: () => number = Date.now): Promise<Ledger> {
-  const database = new DatabaseSync(path);
-  database.exec(SCHEMA);
+  const durable = openDurable(path, SCHEMA);
+  const { database } = durable;
   const book = replay(database);
   const charged = database.prepare(
     "SELECT 1 FROM journal WHERE reservation = ? AND kind = 'charge'",
   );
-  const commit = await openCommit(database, path, now);
+  const commit = openCommit(durable, now);
   const ledger: Ledger = {
     lane: (payer, lane) => laneOf(book, payer, lane),
     lanes: () => book.lanes.values(),
@@ -98,8 +98,7 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
     read: (filter) => readJournal(database, filter),
     async close() {
       await commit.drain();
-      commit.close();
-      database.close();
+      durable.close();
     },
   };
   await releaseAbandoned(ledger, book);
@@ -116,39 +115,26 @@ export function readLedger(path: string, filter: LedgerFilter): Recorded[] {
   }
 }
 
-/**
- * Commits go to SQLite's write-ahead log without a sync of its own (synchronous NORMAL), and the
- * log is synced from another thread: SQLite would do the same, but stop ours meanwhile.
- */
-async function openCommit(
-  database: DatabaseSync,
-  path: string,
-  now: () => number,
-): Promise<GroupCommit<Entry> & { close(): void }> {
-  // A write under FULL makes the log file and its name in the folder durable.
-  database.exec("PRAGMA synchronous = FULL; PRAGMA user_version = 1; PRAGMA synchronous = NORMAL");
-  const log = await Deno.open(`${path}-wal`, { read: true, write: true });
+function openCommit({ database, sync }: Durable, now: () => number): GroupCommit<Entry> {
   const insert = database.prepare(
     `INSERT INTO journal (at, kind, payer, lane, reservation, deployment, amount, detail)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const [begin, end] = [database.prepare("BEGIN IMMEDIATE"), database.prepare("COMMIT")];
-  const commit = createGroupCommit<Entry>({
+  return createGroupCommit<Entry>({
     write(entries) {
       try {
-        begin.run();
+        database.exec("BEGIN IMMEDIATE");
         for (const entry of entries) insert.run(...toRow(entry, now()));
-        end.run();
+        database.exec("COMMIT");
       } catch (cause) {
         throw unwritable(cause);
       }
     },
     sync: () =>
-      log.syncData().catch((cause) => {
+      sync().catch((cause) => {
         throw unwritable(cause);
       }),
   });
-  return { ...commit, close: () => log.close() };
 }
 
 function unwritable(cause: unknown): KhachapuriError {

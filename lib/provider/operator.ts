@@ -3,7 +3,7 @@
  * its nonce whatever happens. A retry is the same nonce again (with a higher fee when it is stuck),
  * so a call that is not idempotent is mined once or never.
  */
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import {
   type Address,
   BaseError,
@@ -20,6 +20,7 @@ import type { Chain, ContractCall } from "../chain/client.ts";
 import { asChainError } from "../chain/refusal.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { openDurable } from "./durable.ts";
 
 export interface OperatorOptions {
   path: string;
@@ -71,8 +72,6 @@ interface Flight {
 }
 
 const SCHEMA = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS outbox (
     raw TEXT PRIMARY KEY,
     nonce INTEGER NOT NULL,
@@ -97,8 +96,8 @@ export function openOperator(options: OperatorOptions): Operator {
   const pollMs = options.pollMs ?? 500;
   const bumpAfterMs = options.bumpAfterMs ?? 30_000;
   const now = options.now ?? Date.now;
-  const database = new DatabaseSync(options.path);
-  database.exec(SCHEMA);
+  const durable = openDurable(options.path, SCHEMA);
+  const { database } = durable;
   const remember = database.prepare("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)");
   const forget = database.prepare("DELETE FROM outbox WHERE nonce = ?");
 
@@ -123,6 +122,7 @@ export function openOperator(options: OperatorOptions): Operator {
     const { nonce, call, gas, maxFeePerGas, maxPriorityFeePerGas } = flight;
     const fees = [String(gas), String(maxFeePerGas), String(maxPriorityFeePerGas)] as const;
     remember.run(raw, nonce, call.to, call.data, ...fees);
+    await durable.sync();
     flight.signed.push(raw);
     flight.sentAt = now();
   }
@@ -151,6 +151,7 @@ export function openOperator(options: OperatorOptions): Operator {
   async function settleFlight(flight: Flight, receipt: TransactionReceipt): Promise<void> {
     await options.onMined(receipt);
     flights.delete(flight.nonce);
+    // Not synced: a receipt that is found again after a crash changes nothing.
     forget.run(flight.nonce);
     flight.resolve(receipt);
   }
@@ -287,7 +288,7 @@ export function openOperator(options: OperatorOptions): Operator {
       if (timer) clearTimeout(timer);
       await turn;
       await looking;
-      database.close();
+      durable.close();
     },
   };
 }
