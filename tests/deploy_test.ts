@@ -228,6 +228,21 @@ Deno.test("--out writes CAR files and publishes nothing", async () => {
   const missing = await fetch(`${market.gateway.url}/ipfs/${cid}?format=raw`);
   assert.equal(missing.status, 404);
   await missing.body?.cancel();
+  assert.match((await owner.run(["deployments"])).out, /not published from here/);
+});
+
+Deno.test("a deployment that could not be published is listed as such, for it can be stopped", async () => {
+  await using market = await startMarket();
+  await using owner = await openHome(market);
+  const args = ["deploy", join(samples, "hello"), "--provider", NAME, "--accept-terms"];
+  const failed = await owner.run([...args, "--kubo", `${market.gateway.url}/nowhere`]);
+  assert.equal(failed.code, 7, failed.err);
+  assert.equal((await owner.run(args)).code, 0);
+  const { deployments } = (await owner.run(["deployments", "--json"])).json;
+  assert.deepEqual(deployments.map((row: { isPublished: boolean }) => row.isPublished), [
+    false,
+    true,
+  ]);
 });
 
 Deno.test("a public program is warned about when it holds what looks secret", async () => {

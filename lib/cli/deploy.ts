@@ -4,7 +4,7 @@ import { resolveProvider } from "../chain/ens.ts";
 import { readAllowance } from "../chain/escrow.ts";
 import { trustedEscrow } from "../chain/deployments.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
-import { book } from "../client/deployment_book.ts";
+import { book, bookPublished } from "../client/deployment_book.ts";
 import {
   allowanceFault,
   type DeployTarget,
@@ -72,6 +72,7 @@ export const deploy = defineCommand({
   async run(context, { options, positionals }) {
     const { out, home } = context;
     const choices = await specChoices(options);
+    if (options.out === undefined) await requireKubo(context);
     const dir = positionals[0]!;
     out.progress(`packing ${dir}`);
     const program = await packForDeployment(dir, options.private);
@@ -88,8 +89,10 @@ export const deploy = defineCommand({
 
     // Before anything is public: `stop` needs the id that only this book and the provider know.
     await book(home, bookedFrom(program, sealed, targets));
-    if (options.out === undefined) await publishBoth(context, program, sealed);
-    else await writeBoth(context, options.out, program, sealed);
+    if (options.out === undefined) {
+      await publishBoth(context, program, sealed);
+      await bookPublished(home, sealed.cid);
+    } else await writeBoth(context, options.out, program, sealed);
     const faults = await Promise.all(targets.map((each) => paymentFault(context, each, sealed)));
     report(context, program, sealed, targets, faults);
   },
@@ -164,18 +167,23 @@ async function agree(
   throw new KhachapuriError("terms_refused", `the terms of ${record.name} were not accepted`);
 }
 
+/** @throws KhachapuriError `invalid_config` */
+async function requireKubo(context: CommandContext) {
+  const { kubo, home } = await context.config();
+  if (kubo) return kubo;
+  throw new KhachapuriError("invalid_config", "no IPFS node to publish through", {
+    hints: [`give --kubo URL or set "kubo" in ${join(home, "config.json")}`, "or use --out DIR"],
+  });
+}
+
 async function publishBoth(
   context: CommandContext,
   program: PackedProgram,
   sealed: SealedDeployment,
 ): Promise<void> {
   const { out } = context;
-  const { kubo, gateways, home } = await context.config();
-  if (!kubo) {
-    throw new KhachapuriError("invalid_config", "no IPFS node to publish through", {
-      hints: [`give --kubo URL or set "kubo" in ${join(home, "config.json")}`, "or use --out DIR"],
-    });
-  }
+  const kubo = await requireKubo(context);
+  const { gateways } = await context.config();
   if (gateways.length === 0) out.note("warning: no gateway is configured; nothing is read back");
   const fetcher = createFetcher({ gateways, cache: null });
   out.progress(`publishing through ${kubo.url} and reading back`);
@@ -218,6 +226,7 @@ function bookedFrom(
     owner: spec.owner,
     program: { cid: program.cid, private: program.key !== undefined },
     createdAt: new Date().toISOString(),
+    unpublished: true as const,
     providers: targets.map(({ record, chainId, escrow, maxPrice }) => ({
       name: record.name,
       address: record.address,

@@ -35,13 +35,14 @@ export const deployments = defineCommand({
 });
 
 function standingJson({ deployment, provider, creditsSpent, creditsLeft }: Standing) {
-  const { cid, id, owner, createdAt } = deployment;
+  const { cid, id, owner, createdAt, unpublished } = deployment;
   const { name, address, chainId, stoppedAt } = provider;
   return {
     cid,
     id,
     owner,
     createdAt,
+    isPublished: !unpublished,
     provider: { name, address, chainId },
     stopped: stoppedAt ?? null,
     creditsSpent,
@@ -51,7 +52,8 @@ function standingJson({ deployment, provider, creditsSpent, creditsLeft }: Stand
 }
 
 function standingLines({ deployment, provider, creditsSpent, creditsLeft }: Standing): string[] {
-  const state = provider.stoppedAt === undefined ? "running" : `stopped ${provider.stoppedAt}`;
+  const ready = deployment.unpublished ? "not published from here" : "running";
+  const state = provider.stoppedAt === undefined ? ready : `stopped ${provider.stoppedAt}`;
   const spending = creditsSpent === null
     ? `paid on chain ${provider.chainId}`
     : `${creditsText(creditsSpent)} spent, ${creditsLeft} left with ${provider.name}`;

@@ -26,6 +26,8 @@ const deploymentShape = v.strictObject({
   program: v.strictObject({ cid: v.string(), private: v.boolean() }),
   /** ISO 8601. */
   createdAt: v.string(),
+  /** Until a gateway was seen to have it; for ever when somebody else publishes its files. */
+  unpublished: v.exactOptional(v.literal(true)),
   providers: v.array(providerShape),
 });
 
@@ -80,6 +82,19 @@ export async function requireBookedAt(
 /** Adds a deployment, durably. */
 export function book(home: string, deployment: BookedDeployment): Promise<void> {
   return changeBook(home, (deployments) => [...deployments, deployment]);
+}
+
+/** Notes that gateways have it. */
+export function bookPublished(home: string, cid: string): Promise<void> {
+  return changeBook(
+    home,
+    (deployments) =>
+      deployments.map((deployment) => {
+        if (deployment.cid !== cid) return deployment;
+        const { unpublished: _, ...published } = deployment;
+        return published;
+      }),
+  );
 }
 
 /** Notes that a provider took the owner's `stop`. */
