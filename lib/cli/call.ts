@@ -6,6 +6,7 @@ import { knownCount, noteCount } from "../client/permit_book.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { PAYMENT_REQUIRED_HEADER } from "../payment_header.ts";
+import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { curlInputs, printResponse } from "./curl_output.ts";
 import { depositWish } from "./onboard.ts";
@@ -113,7 +114,10 @@ async function paymentOptions(
   };
   const waitMs = secondsOf(options.wait) * 1_000;
   const shared = { counts, waitMs, onWait: (what: string) => out.progress(what) };
-  if (options.deposit === undefined) return shared;
+  if (options.deposit === undefined) {
+    if (options.credits === undefined) return shared;
+    throw usageError("call", "--credits goes with --deposit USDC");
+  }
   return { ...shared, deposit: await depositWish(context, name, options.deposit, options.credits) };
 }
 

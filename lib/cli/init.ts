@@ -70,7 +70,7 @@ async function initUser(context: CommandContext): Promise<void> {
     `config   ${configPath}`,
     "",
     "next:",
-    ...missingPlaces(context),
+    ...missingPlaces(context, ["rpc"]),
     "  send USDC and a little of the chain's coin to the address",
     "  khachapuri deposit AMOUNT",
     "  khachapuri allow NAME --credits N",
@@ -149,14 +149,14 @@ async function initProvider(context: CommandContext, options: ProviderOptions): 
 }
 
 /** What no flag named has to be written into the file by hand: `init` does not run twice. */
-function missingPlaces({ flags, home }: CommandContext): string[] {
-  const missing = [
-    ...(flags.rpc === undefined ? ['"rpc"'] : []),
-    ...(flags.gateway.length === 0 ? ['"gateways"'] : []),
-  ];
-  return missing.length === 0
-    ? []
-    : [`  set ${missing.join(" and ")} in ${join(home, "config.json")}`];
+function missingPlaces(
+  { flags, home }: CommandContext,
+  needed: readonly ("rpc" | "gateways")[],
+): string[] {
+  const given = { rpc: flags.rpc !== undefined, gateways: flags.gateway.length > 0 };
+  const missing = needed.filter((field) => !given[field]).map((field) => `"${field}"`);
+  const file = join(home, "config.json");
+  return missing.length === 0 ? [] : [`  set ${missing.join(" and ")} in ${file}`];
 }
 
 function nextSteps(context: CommandContext, coldKeyPath: string | null): string[] {
@@ -164,7 +164,7 @@ function nextSteps(context: CommandContext, coldKeyPath: string | null): string[
   const keys = `--keys ${coldKeyPath ?? "PROVIDER-KEY-FILE"}`;
   return [
     "next:",
-    ...missingPlaces(context),
+    ...missingPlaces(context, ["rpc", "gateways"]),
     `  edit ${join(home, "terms.txt")}`,
     "  give the provider key and the operator some of the chain's coin: one registers, one settles",
     `  khachapuri register --home ${home} ${keys}`,
