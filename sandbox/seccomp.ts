@@ -1,8 +1,8 @@
 /**
  * The seccomp filter that every program runs under, assembled here as classic BPF (seccomp(2),
  * filter.rst of the Linux documentation). The number space is cut into consecutive stretches with
- * one verdict each, found by binary search: the kernel walks a fresh filter once for every number
- * to build its cache (seccomp_cache_prepare), which with a ladder took a quarter of a run's time.
+ * one verdict each, found by binary search. Each run pays for this program anew: the kernel
+ * compiles it and walks it once for every number (seccomp_cache_prepare), so it is kept short.
  */
 import { ALLOWED, CHECKED, REFUSED } from "./syscalls.ts";
 
@@ -26,7 +26,6 @@ export interface Instruction {
 
 export const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
 export const RETURN = 0x06; // BPF_RET | BPF_K
-export const JUMP = 0x05; // BPF_JMP | BPF_JA
 export const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 export const JUMP_ABOVE = 0x25; // BPF_JMP | BPF_JGT | BPF_K
 export const JUMP_ANY_BIT = 0x45; // BPF_JMP | BPF_JSET | BPF_K
@@ -132,17 +131,42 @@ function stretches(): Stretch[] {
   return result;
 }
 
-/** Binary search over consecutive stretches; conditional jumps reach 255 instructions. */
-function search(all: readonly Stretch[]): Instruction[] {
+/** Where a node of the search leads: into code, or to the one return that gives a verdict. */
+type Step = Instruction | { last: number; above: Target; within: Target };
+type Target = { skip: number } | { verdict: number };
+
+/** Binary search over consecutive stretches. */
+function search(all: readonly Stretch[]): Step[] {
   if (all.length === 1) return all[0]!.body;
   const middle = all.length >> 1;
-  const lower = search(all.slice(0, middle));
-  const upper = search(all.slice(middle));
-  const { last } = all[middle - 1]!;
-  const node = lower.length <= 255
-    ? [jump(JUMP_ABOVE, last, lower.length, 0)]
-    : [jump(JUMP_ABOVE, last, 0, 1), { code: JUMP, jt: 0, jf: 0, k: lower.length }];
-  return [...node, ...lower, ...upper];
+  const lower = branch(all.slice(0, middle));
+  const upper = branch(all.slice(middle));
+  const node = {
+    last: all[middle - 1]!.last,
+    within: lower.verdict === null ? { skip: 0 } : { verdict: lower.verdict },
+    above: upper.verdict === null ? { skip: lower.code.length } : { verdict: upper.verdict },
+  };
+  return [node, ...lower.code, ...upper.code];
+}
+
+/** A branch that is a mere verdict needs no code of its own. */
+function branch(all: readonly Stretch[]): { verdict: number | null; code: Step[] } {
+  const plain = all.length === 1 && all[0]!.body.length === 1;
+  return plain ? { verdict: all[0]!.body[0]!.k, code: [] } : { verdict: null, code: search(all) };
+}
+
+/** Appends the returns and turns targets into the 8-bit distances that BPF jumps have. */
+function link(steps: readonly Step[]): Instruction[] {
+  const verdicts = [ALLOW, errno(EPERM), errno(ENOSYS)];
+  return [
+    ...steps.map((step, index): Instruction => {
+      if ("code" in step) return step;
+      const distance = (to: Target) =>
+        "skip" in to ? to.skip : steps.length + verdicts.indexOf(to.verdict) - index - 1;
+      return jump(JUMP_ABOVE, step.last, distance(step.above), distance(step.within));
+    }),
+    ...verdicts.map(ret),
+  ];
 }
 
 /**
@@ -150,14 +174,14 @@ function search(all: readonly Stretch[]): Instruction[] {
  */
 export function seccompProgram(): Instruction[] {
   const beyond: Stretch = { last: 0xffff_ffff, body: [ret(errno(ENOSYS))] };
-  return [
+  return link([
     load(OFFSET_ARCH),
     jump(JUMP_EQUAL, AUDIT_ARCH_X86_64, 1, 0),
     ret(KILL_PROCESS),
     load(OFFSET_NUMBER),
     // x32 numbers lie above 0x4000_0000 and so beyond every stretch that has a verdict of its own.
     ...search([...stretches(), beyond]),
-  ];
+  ]);
 }
 
 /** The filter as the kernel reads it: 8 bytes an instruction, little endian. */

@@ -1,7 +1,7 @@
 /**
  * Which system calls of Linux on x86-64 a program may make: our own list, by purpose. What stands
  * nowhere here does not exist for a program (ENOSYS), so that libraries fall back to what does.
- * Notable absences: io_uring and memfd_secret, which go around other checks, modify_ldt, clone3
+ * Notable absences: io_uring and memfd_secret, which go around other checks, and clone3
  * (its flags are behind a pointer that no filter can follow; libraries fall back to clone).
  */
 
@@ -64,12 +64,17 @@ export const ALLOWED = parse([
   `shmget:29 shmat:30 shmctl:31 shmdt:67 semget:64 semop:65 semctl:66 semtimedop:220
    msgget:68 msgsnd:69 msgrcv:70 msgctl:71 mq_open:240 mq_unlink:241 mq_timedsend:242
    mq_timedreceive:243 mq_notify:244 mq_getsetattr:245`,
+  // Numbers of 32-bit and abandoned calls, to which the kernel itself answers ENOSYS.
+  `set_thread_area:205 get_thread_area:211 vserver:236`,
   // Old asynchronous i/o, still used by databases.
   `io_setup:206 io_destroy:207 io_getevents:208 io_submit:209 io_cancel:210 io_pgetevents:333`,
 ]);
 
 /** Refused with EPERM, the answer programs expect from a lack of rights. */
 export const REFUSED = parse([
+  // Remnants; most are ENOSYS by themselves, modify_ldt is the one that still does something.
+  `modify_ldt:154 _sysctl:156 create_module:174 get_kernel_syms:177 query_module:178
+   nfsservctl:180 getpmsg:181 putpmsg:182 afs_syscall:183 tuxcall:184 security:185`,
   // Other namespaces and mounts.
   `unshare:272 setns:308 mount:165 umount2:166 pivot_root:155 chroot:161 fsopen:430
    fsconfig:431 fsmount:432 fspick:433 move_mount:429 open_tree:428 mount_setattr:442

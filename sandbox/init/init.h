@@ -82,6 +82,7 @@ struct settings {
   uint64_t memory_bytes; /* of one run; a cgroup enforces it where there is one */
   uint32_t limits;
   uint32_t instructions;
+  char tmp_options[64], shm_options[64];
   struct limit limit[RLIMITS_MAX];
   struct sock_filter filter[FILTER_INSTRUCTIONS_MAX];
 };
@@ -90,9 +91,9 @@ bool settings_parse(struct settings *out, const uint8_t *bytes, size_t length);
 
 /* ---- starting one run (start.c) ---- */
 
-/* What R1, the run's pid 1, tells us through memory it shares with us. */
 enum start_step { STEP_NONE, STEP_NAMESPACE, STEP_MOUNT, STEP_DROP, STEP_FILTER, STEP_EXEC };
 
+/* What a run's keeper tells init, in memory that they share. */
 struct outcome {
   volatile int32_t status;
   volatile int32_t start_errno;
@@ -102,17 +103,16 @@ struct outcome {
 
 struct command {
   bool has_stdin; /* else it reads end of file at once */
-  char *argv[STRINGS_MAX + 1];
-  char *envp[STRINGS_MAX + 1];
+  char **argv, **envp;
 };
 
-bool command_parse(struct command *out, uint8_t *bytes, size_t length);
+struct command *command_parse(const uint8_t *bytes, size_t length);
 
 struct stdio {
   int in, out, err;
 };
 
-pid_t start_run(const struct settings *settings, const struct command *command,
+pid_t start_run(uint32_t index, const struct settings *settings, const struct command *command,
                 struct stdio stdio, int cgroup_fd, struct outcome *outcome);
 
 /* ---- slots: the cgroups that runs enter (slots.c) ---- */

@@ -80,14 +80,14 @@ static void handle_frame(const struct frame *frame, uint8_t *payload) {
   }
   if (!inside.ready || frame->run >= RUNS_MAX) protocol_error("frame out of order");
   struct run *run = &inside.run[frame->run];
+  struct command *command;
   uint32_t credit = 0;
   switch (frame->type) {
     case FRAME_START:
       if (run->busy) protocol_error("start of a busy run");
-      if (!command_parse(&inside.command, payload, frame->length)) {
-        protocol_error("malformed start");
-      }
-      run_begin(&inside, run, &inside.command);
+      command = command_parse(payload, frame->length);
+      if (!command) protocol_error("malformed start");
+      run_begin(&inside, run, command);
       return;
     case FRAME_STDIN:
       if (run->busy && !run_stdin(run, payload, frame->length)) protocol_error("stdin overrun");
@@ -214,7 +214,7 @@ static void serve(int signals) {
     end_overdue();
     if (polled[0].revents) read_channel();
     for (uint32_t i = 0; i < RUNS_MAX; i++) {
-      if (inside.run[i].busy) run_finish(&inside, &inside.run[i]);
+      if (inside.run[i].busy) run_finish(&inside.run[i]);
     }
     output_flush();
   }
@@ -252,11 +252,9 @@ int inside_main(void) {
   slots_open(&inside.slots, CONTROL);
   inside.null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (inside.null < 0) fatal("/dev/null");
-  inside.outcomes = mmap(NULL, RUNS_MAX * sizeof(struct outcome), PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   input.size = sizeof(struct frame) + START_BYTES_MAX + CHUNK_BYTES_MAX;
   input.bytes = mmap(NULL, input.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (inside.outcomes == MAP_FAILED || input.bytes == MAP_FAILED) fatal("memory");
+  if (input.bytes == MAP_FAILED) fatal("memory");
   for (uint32_t i = 0; i < RUNS_MAX; i++) {
     inside.run[i] = (struct run){.index = i, .in = -1, .out = -1, .err = -1};
   }

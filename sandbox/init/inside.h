@@ -11,6 +11,8 @@ struct run {
   enum cause cause;
   pid_t pid;
   int in, out, err;
+  struct command *command;
+  struct outcome outcome;
   int status;
   uint32_t credit; /* stdout bytes that the provider is ready to take */
   uint32_t owed;   /* stdin bytes written since we last told the provider */
@@ -29,8 +31,6 @@ struct run {
 struct inside {
   struct settings settings;
   struct slots slots;
-  struct command command;
-  struct outcome *outcomes;
   struct run run[RUNS_MAX];
   bool ready;
   int null;
@@ -42,14 +42,14 @@ size_t output_room(void);
 uint8_t *output_begin(void);
 void output_commit(uint8_t type, uint32_t run, size_t length);
 
-void run_begin(struct inside *inside, struct run *run, const struct command *command);
+void run_begin(struct inside *inside, struct run *run, struct command *command);
 bool run_stdin(struct run *run, const uint8_t *bytes, uint32_t length);
 void run_feed(struct run *run);
 void run_read_stdout(struct run *run);
 void run_read_stderr(struct run *run);
 void run_end(struct run *run, enum cause cause);
 void run_reaped(struct run *run, int status, const struct rusage *usage);
-void run_finish(struct inside *inside, struct run *run);
+void run_finish(struct run *run);
 
 int watch_memory(struct inside *inside, bool any_run);
 

@@ -33,21 +33,19 @@ static int make_pipe(int *ours, bool we_read) {
   return ends[we_read ? 1 : 0];
 }
 
-static void start_failed(struct inside *inside, struct run *run) {
-  struct outcome *outcome = &inside->outcomes[run->index];
-  outcome->start_errno = errno;
-  outcome->start_step = STEP_NAMESPACE;
-  outcome->known = 0;
+static void start_failed(struct run *run) {
+  run->outcome = (struct outcome){.start_errno = errno, .start_step = STEP_NAMESPACE};
   run->cause = CAUSE_START;
   run->reaped = true;
   close_all(run);
 }
 
 /* Starts `command`. What goes wrong is told by the run's EXIT frame like everything else. */
-void run_begin(struct inside *inside, struct run *run, const struct command *command) {
+void run_begin(struct inside *inside, struct run *run, struct command *command) {
   uint32_t index = run->index;
   *run = (struct run){.index = index, .busy = true, .in = -1, .out = -1, .err = -1};
   run->settings = &inside->settings;
+  run->command = command;
   run->credit = STDOUT_WINDOW_BYTES;
   run->deadline_ms = now_ms() + inside->settings.timeout_ms;
   run->slot = slot_take(&inside->slots);
@@ -56,15 +54,15 @@ void run_begin(struct inside *inside, struct run *run, const struct command *com
                         make_pipe(&run->out, true), make_pipe(&run->err, true)};
   run->pid = -1;
   if (stdio.in >= 0 && stdio.out >= 0 && stdio.err >= 0) {
-    run->pid = start_run(&inside->settings, command, stdio, run->slot ? run->slot->dir : -1,
-                         &inside->outcomes[index]);
+    run->pid = start_run(index, &inside->settings, command, stdio,
+                         run->slot ? run->slot->dir : -1, &run->outcome);
   }
   int saved = errno;
   if (command->has_stdin) close_fd(&stdio.in);
   close_fd(&stdio.out);
   close_fd(&stdio.err);
   errno = saved;
-  if (run->pid < 0) start_failed(inside, run);
+  if (run->pid < 0) start_failed(run);
 }
 
 /* Kills all that the run started; the kernel takes the pid namespace down with its pid 1. */
@@ -210,8 +208,8 @@ void run_reaped(struct run *run, int status, const struct rusage *usage) {
   if (run->in >= 0) stop_stdin(run);
 }
 
-static void report(struct inside *inside, struct run *run) {
-  struct outcome *outcome = &inside->outcomes[run->index];
+static void report(struct run *run) {
+  const struct outcome *outcome = &run->outcome;
   if (run->watched_bytes > run->used.peak_bytes) run->used.peak_bytes = run->watched_bytes;
   struct used used = run->slot ? slot_give_back(run->slot, run->used) : run->used;
   if (used.out_of_memory && run->cause == CAUSE_NONE) run->cause = CAUSE_MEMORY;
@@ -232,14 +230,15 @@ static void report(struct inside *inside, struct run *run) {
   memcpy(output_begin(), &payload, sizeof payload);
   output_commit(FRAME_EXIT, run->index, sizeof payload);
   close_all(run);
+  free(run->command);
   run->busy = false;
 }
 
 /* Reports a run that is dead and whose pipes are dry. */
-void run_finish(struct inside *inside, struct run *run) {
+void run_finish(struct run *run) {
   if (!run->reaped || output_room() < OUTPUT_RESERVE) return;
   if (run->cause != CAUSE_NONE) close_fd(&run->out);
   while (run->out >= 0 && output_room() >= CHUNK_BYTES_MAX + OUTPUT_RESERVE) run_read_stdout(run);
   while (run->err >= 0 && output_room() >= CHUNK_BYTES_MAX + OUTPUT_RESERVE) run_read_stderr(run);
-  if (run->out < 0 && run->err < 0) report(inside, run);
+  if (run->out < 0 && run->err < 0) report(run);
 }

@@ -1,23 +1,27 @@
 /*
- * One run: R1 is pid 1 of fresh pid, mount and ipc namespaces; it mounts the run's own /tmp,
- * /dev/shm and /proc, gives up every capability and starts the program as its child. When the
- * program ends R1 ends, and with pid 1 the kernel kills whatever else the run started.
+ * One run. Its keeper is pid 1 of fresh pid, mount and ipc namespaces: it mounts the run's own
+ * /tmp, /dev/shm and /proc, starts the program as its child and gives up every capability. When the
+ * program ends the keeper ends, and with pid 1 the kernel kills whatever else the run started.
+ *
+ * The keeper, and the program until it executes, run in init's memory (as after vfork): copying it
+ * for each run would cost a fifth of the run. So they call the kernel directly, on stacks of their
+ * own, and only the program is in the run's cgroup: its out-of-memory kill must not meet init.
  */
 #include "init.h"
+#include "raw.h"
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 struct reader {
   const uint8_t *at;
@@ -45,12 +49,16 @@ bool settings_parse(struct settings *out, const uint8_t *bytes, size_t length) {
   if (!fixed || version != PROTOCOL_VERSION) return false;
   if (out->timeout_ms == 0 || out->limits > RLIMITS_MAX) return false;
   if (out->instructions == 0 || out->instructions > FILTER_INSTRUCTIONS_MAX) return false;
+  snprintf(out->tmp_options, sizeof out->tmp_options, "mode=1777,size=%u,nr_inodes=16384",
+           out->tmp_bytes);
+  snprintf(out->shm_options, sizeof out->shm_options, "mode=1777,size=%u,nr_inodes=4096",
+           out->shm_bytes);
   return take(&reader, out->limit, out->limits * sizeof(struct limit)) &&
          take(&reader, out->filter, out->instructions * sizeof(struct sock_filter)) &&
          reader.left == 0;
 }
 
-/* Points `to` at `count` NUL-terminated strings in the payload. */
+/* Points `to` at `count` NUL-terminated strings of the payload. */
 static bool take_strings(struct reader *reader, char **to, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
     const uint8_t *end = memchr(reader->at, 0, reader->left);
@@ -63,106 +71,181 @@ static bool take_strings(struct reader *reader, char **to, uint32_t count) {
   return true;
 }
 
-/* START: argc, envc, flags, then the strings. The result points into `bytes`. */
-bool command_parse(struct command *out, uint8_t *bytes, size_t length) {
+/* START: argc, envc, flags, then the strings. NULL when it is malformed; free() it after the run. */
+struct command *command_parse(const uint8_t *bytes, size_t length) {
   struct reader reader = {bytes, length};
   uint32_t argc = 0, envc = 0, flags = 0;
-  if (!take(&reader, &argc, 4) || !take(&reader, &envc, 4)) return false;
-  if (!take(&reader, &flags, 4) || flags > START_HAS_STDIN) return false;
-  out->has_stdin = flags != 0;
-  if (argc == 0 || argc > STRINGS_MAX || envc > STRINGS_MAX) return false;
-  return take_strings(&reader, out->argv, argc) && take_strings(&reader, out->envp, envc) &&
-         reader.left == 0;
-}
-
-static void give_up(struct outcome *outcome, enum start_step step) {
-  outcome->start_errno = errno;
-  outcome->start_step = (int32_t)step;
-  _exit(127);
-}
-
-static void mount_private(const struct settings *settings, struct outcome *outcome) {
-  char options[64];
-  const unsigned long plain = MS_NOSUID | MS_NODEV;
-  snprintf(options, sizeof options, "mode=1777,size=%u,nr_inodes=16384", settings->tmp_bytes);
-  if (mount("tmpfs", "/tmp", "tmpfs", plain, options)) give_up(outcome, STEP_MOUNT);
-  snprintf(options, sizeof options, "mode=1777,size=%u,nr_inodes=4096", settings->shm_bytes);
-  if (mount("tmpfs", "/dev/shm", "tmpfs", plain | MS_NOEXEC, options)) {
-    give_up(outcome, STEP_MOUNT);
+  if (!take(&reader, &argc, 4) || !take(&reader, &envc, 4)) return NULL;
+  if (!take(&reader, &flags, 4) || flags > START_HAS_STDIN) return NULL;
+  if (argc == 0 || argc > STRINGS_MAX || envc > STRINGS_MAX) return NULL;
+  size_t pointers = (argc + envc + 2) * sizeof(char *);
+  struct command *command = malloc(sizeof *command + pointers + reader.left);
+  if (!command) fatal("memory");
+  char **strings = (char **)(command + 1);
+  uint8_t *copy = (uint8_t *)strings + pointers;
+  memcpy(copy, reader.at, reader.left);
+  reader.at = copy;
+  *command = (struct command){flags != 0, strings, strings + argc + 1};
+  if (take_strings(&reader, command->argv, argc) && take_strings(&reader, command->envp, envc) &&
+      reader.left == 0) {
+    return command;
   }
-  if (mount("proc", "/proc", "proc", plain | MS_NOEXEC | MS_RDONLY, NULL)) {
-    give_up(outcome, STEP_MOUNT);
-  }
-  if (chdir("/app")) give_up(outcome, STEP_MOUNT);
+  free(command);
+  return NULL;
 }
 
-static bool drop_capabilities(void) {
+__asm__(".text\n.global raw_clone\n.type raw_clone, @function\n"
+        "raw_clone:\n"
+        "  mov %rsi, %r8\n" /* entry and argument live in registers that the kernel keeps */
+        "  mov %rdx, %r9\n"
+        "  mov $88, %esi\n"
+        "  mov $435, %eax\n"
+        "  syscall\n"
+        "  test %rax, %rax\n"
+        "  jnz 1f\n"
+        "  xor %ebp, %ebp\n"
+        "  mov %r9, %rdi\n"
+        "  call *%r8\n"
+        "  ud2\n"
+        "1: ret\n");
+
+_Static_assert(SYS_clone3 == 435 && sizeof(struct clone_args) == 88, "raw_clone's constants");
+
+/* What one run's keeper and program work from; in use until the keeper is reaped. */
+struct job {
+  const struct settings *settings;
+  const struct command *command;
+  struct stdio stdio;
+  int cgroup_fd;
+  struct outcome *outcome;
+  uint8_t keeper_stack[8192] __attribute__((aligned(16)));
+  uint8_t program_stack[8192] __attribute__((aligned(16)));
+};
+
+static struct job jobs[RUNS_MAX];
+
+static _Noreturn void leave(int code) {
+  for (;;) raw(SYS_exit_group, code, 0, 0, 0, 0);
+}
+
+/* Ends this process when `result` says that a step failed. */
+static void must(struct job *job, enum start_step step, long result) {
+  if (result >= 0) return;
+  job->outcome->start_errno = (int32_t)-result;
+  job->outcome->start_step = (int32_t)step;
+  leave(127);
+}
+
+static void mount_over(struct job *job, const char *kind, const char *path, unsigned long flags,
+                       const char *options) {
+  must(job, STEP_MOUNT,
+       raw(SYS_mount, raw_pointer(kind), raw_pointer(path), raw_pointer(kind),
+           (long)(flags | MS_NOSUID | MS_NODEV), raw_pointer(options)));
+}
+
+static void drop_capabilities(struct job *job) {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
   struct __user_cap_data_struct none[2] = {{0}};
-  return syscall(SYS_capset, &header, none) == 0;
+  must(job, STEP_DROP, raw(SYS_capset, raw_pointer(&header), raw_pointer(none), 0, 0, 0));
 }
 
-/* In the program's process, memory shared with R1 until exec: only async-signal-safe calls. */
-static void become_program(const struct settings *settings, const struct command *command,
-                           struct outcome *outcome) {
-  sigset_t none;
-  setsid();
-  signal(SIGPIPE, SIG_DFL);
+/* The kernel's own struct sigaction, all of it default. */
+static const struct {
+  void *handler;
+  unsigned long flags;
+  void *restorer;
+  unsigned long mask;
+} DEFAULT_ACTION;
+
+static void become_program(void *argument) {
+  struct job *job = argument;
+  const struct settings *settings = job->settings;
+  static const unsigned long no_signals;
+  must(job, STEP_NAMESPACE, raw(SYS_unshare, CLONE_NEWCGROUP, 0, 0, 0, 0));
+  drop_capabilities(job);
+  raw(SYS_setsid, 0, 0, 0, 0, 0);
+  raw(SYS_rt_sigaction, SIGPIPE, raw_pointer(&DEFAULT_ACTION), 0, 8, 0);
+  raw(SYS_rt_sigprocmask, SIG_SETMASK, raw_pointer(&no_signals), 0, 8, 0);
   for (uint32_t i = 0; i < settings->limits; i++) {
     const struct limit *limit = &settings->limit[i];
-    struct rlimit both = {limit->value, limit->value};
-    if (setrlimit((int)limit->resource, &both)) give_up(outcome, STEP_DROP);
+    const uint64_t both[2] = {limit->value, limit->value};
+    must(job, STEP_DROP, raw(SYS_prlimit64, 0, (long)limit->resource, raw_pointer(both), 0, 0));
   }
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
-  struct sock_fprog program = {
+  const struct sock_fprog filter = {
       .len = (unsigned short)settings->instructions,
       .filter = (struct sock_filter *)(uintptr_t)settings->filter,
   };
-  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)) give_up(outcome, STEP_FILTER);
-  execve(command->argv[0], command->argv, command->envp);
-  give_up(outcome, STEP_EXEC);
+  must(job, STEP_FILTER,
+       raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, raw_pointer(&filter), 0, 0));
+  char *const *argv = job->command->argv;
+  must(job, STEP_EXEC,
+       raw(SYS_execve, raw_pointer(argv[0]), raw_pointer(argv),
+           raw_pointer(job->command->envp), 0, 0));
 }
 
-/* R1: never returns. */
-static void run_main(const struct settings *settings, const struct command *command,
-                     struct stdio stdio, struct outcome *outcome) {
-  if (dup2(stdio.in, 0) < 0 || dup2(stdio.out, 1) < 0 || dup2(stdio.err, 2) < 0 ||
-      syscall(SYS_close_range, 3u, ~0u, 0u) || unshare(CLONE_NEWCGROUP)) {
-    give_up(outcome, STEP_NAMESPACE);
+static long start_program(struct job *job) {
+  struct clone_args args = {
+      .flags = CLONE_VM | CLONE_VFORK,
+      .exit_signal = SIGCHLD,
+      .stack = (uint64_t)(uintptr_t)job->program_stack,
+      .stack_size = sizeof job->program_stack,
+  };
+  if (job->cgroup_fd >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = (unsigned)job->cgroup_fd;
   }
-  mount_private(settings, outcome);
-  if (!drop_capabilities()) give_up(outcome, STEP_DROP);
-  pid_t program = vfork();
-  if (program < 0) give_up(outcome, STEP_EXEC);
-  if (program == 0) become_program(settings, command, outcome);
+  return raw_clone(&args, become_program, job);
+}
+
+static void keep_run(void *argument) {
+  struct job *job = argument;
+  const int stdio[] = {job->stdio.in, job->stdio.out, job->stdio.err};
+  for (int fd = 0; fd < 3; fd++) {
+    must(job, STEP_NAMESPACE, raw(SYS_dup2, stdio[fd], fd, 0, 0, 0));
+  }
+  mount_over(job, "tmpfs", "/tmp", 0, job->settings->tmp_options);
+  mount_over(job, "tmpfs", "/dev/shm", MS_NOEXEC, job->settings->shm_options);
+  mount_over(job, "proc", "/proc", MS_NOEXEC | MS_RDONLY, NULL);
+  must(job, STEP_MOUNT, raw(SYS_chdir, raw_pointer("/app"), 0, 0, 0, 0));
+  if (job->cgroup_fd > 3) {
+    must(job, STEP_NAMESPACE, raw(SYS_dup2, job->cgroup_fd, 3, 0, 0, 0));
+    must(job, STEP_NAMESPACE, raw(SYS_fcntl, 3, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */, 0, 0));
+    job->cgroup_fd = 3;
+  }
+  must(job, STEP_NAMESPACE, raw(SYS_close_range, 3 + (job->cgroup_fd >= 0), ~0u, 0, 0, 0));
+  long program = start_program(job);
+  must(job, STEP_NAMESPACE, program);
+  drop_capabilities(job);
   /* Our copies would keep the pipes open after the program closed its own. */
-  syscall(SYS_close_range, 0u, 2u, 0u);
+  raw(SYS_close_range, 0, ~0u, 0, 0, 0);
   for (int status;;) {
-    pid_t gone = waitpid(-1, &status, 0);
-    if (gone != program) continue;
-    outcome->status = status;
-    outcome->known = 1;
-    _exit(0);
+    if (raw(SYS_wait4, -1, raw_pointer(&status), 0, 0, 0) != program) continue;
+    job->outcome->status = status;
+    job->outcome->known = 1;
+    leave(0);
   }
 }
 
 /*
- * Starts a run, in the cgroup `cgroup_fd` from its first instruction when that is not -1.
- * Returns R1's pid; -1 with errno when the kernel refuses.
+ * Starts the run `index`, its program in the cgroup `cgroup_fd` from its first instruction when
+ * that is not -1. Returns the keeper's pid; -1 with errno when the kernel refuses.
  */
-pid_t start_run(const struct settings *settings, const struct command *command,
+pid_t start_run(uint32_t index, const struct settings *settings, const struct command *command,
                 struct stdio stdio, int cgroup_fd, struct outcome *outcome) {
-  memset((void *)(uintptr_t)outcome, 0, sizeof *outcome);
+  struct job *job = &jobs[index];
+  *outcome = (struct outcome){0};
+  job->settings = settings;
+  job->command = command;
+  job->stdio = stdio;
+  job->cgroup_fd = cgroup_fd;
+  job->outcome = outcome;
   struct clone_args args = {
-      .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC,
+      .flags = CLONE_VM | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC,
       .exit_signal = SIGCHLD,
+      .stack = (uint64_t)(uintptr_t)job->keeper_stack,
+      .stack_size = sizeof job->keeper_stack,
   };
-  if (cgroup_fd >= 0) {
-    args.flags |= CLONE_INTO_CGROUP;
-    args.cgroup = (unsigned)cgroup_fd;
-  }
-  pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-  if (pid == 0) run_main(settings, command, stdio, outcome);
-  return pid;
+  long pid = raw_clone(&args, keep_run, job);
+  if (pid < 0) errno = (int)-pid;
+  return pid < 0 ? -1 : (pid_t)pid;
 }

@@ -1,12 +1,13 @@
 /*
  * Memory without a cgroup: adds up, every few milliseconds, what the processes of each run hold,
- * and ends a run that holds too much. It is late by what a program can allocate in between, and
- * memory shared after a fork counts for each; a cgroup does better and is used where there is one.
+ * and ends a run that holds too much. It is late by what a program can allocate in between and does
+ * not see memory that nobody has mapped; a cgroup does better and is used where there is one.
  */
 #include "init.h"
 #include "inside.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,15 @@ static bool read_process(int proc, const char *name, struct process *process) {
       .parent = (pid_t)kib_after(text, "\nPPid:"),
       .bytes = (kib_after(text, "\nRssAnon:") + kib_after(text, "\nRssShmem:")) * 1024u,
   };
+  return true;
+}
+
+/* Its share of what it holds together with others; false when it may not be looked into. */
+static bool read_share(int proc, struct process *process) {
+  char path[64], text[2048];
+  snprintf(path, sizeof path, "%d/smaps_rollup", process->pid);
+  if (read_file_at(proc, path, text, sizeof text) <= 0) return false;
+  process->bytes = (kib_after(text, "\nPss_Anon:") + kib_after(text, "\nPss_Shmem:")) * 1024u;
   return true;
 }
 
@@ -64,6 +74,34 @@ static struct run *run_of(struct inside *inside, size_t count, pid_t pid) {
   return NULL;
 }
 
+/* What `run` holds when shared memory counts once. Walking page tables: only done on suspicion. */
+static uint64_t held_exactly(struct inside *inside, struct run *run, size_t count) {
+  uint64_t held = 0;
+  int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  for (size_t i = 0; i < count; i++) {
+    if (run_of(inside, count, table[i].pid) != run) continue;
+    read_share(proc, &table[i]);
+    held += table[i].bytes;
+  }
+  close(proc);
+  return held;
+}
+
+static void look(struct inside *inside) {
+  uint64_t held[RUNS_MAX] = {0}, limit = inside->settings.memory_bytes;
+  size_t count = read_all();
+  for (size_t i = 0; i < count; i++) {
+    struct run *run = run_of(inside, count, table[i].pid);
+    if (run) held[run->index] += table[i].bytes;
+  }
+  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+    struct run *run = &inside->run[i];
+    if (held[i] > limit) held[i] = held_exactly(inside, run, count);
+    if (held[i] > run->watched_bytes) run->watched_bytes = held[i];
+    if (held[i] > limit) run_end(run, CAUSE_MEMORY);
+  }
+}
+
 /* Milliseconds until it wants to look again; -1 when nothing has to be watched. */
 int watch_memory(struct inside *inside, bool any_run) {
   static uint64_t due_ms; /* 0: nothing runs */
@@ -75,16 +113,6 @@ int watch_memory(struct inside *inside, bool any_run) {
   if (due_ms == 0) due_ms = now + PERIOD_MS;
   if (now < due_ms) return (int)(due_ms - now);
   due_ms = now + PERIOD_MS;
-  uint64_t held[RUNS_MAX] = {0};
-  size_t count = read_all();
-  for (size_t i = 0; i < count; i++) {
-    struct run *run = run_of(inside, count, table[i].pid);
-    if (run) held[run->index] += table[i].bytes;
-  }
-  for (uint32_t i = 0; i < RUNS_MAX; i++) {
-    struct run *run = &inside->run[i];
-    if (held[i] > run->watched_bytes) run->watched_bytes = held[i];
-    if (held[i] > inside->settings.memory_bytes) run_end(run, CAUSE_MEMORY);
-  }
+  look(inside);
   return PERIOD_MS;
 }

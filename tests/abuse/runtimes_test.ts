@@ -156,7 +156,8 @@ for (const [name, runtime] of Object.entries(RUNTIMES)) {
   });
 }
 
-const stressors = "--fork 4 --pipe 2 --shm 2 --sem 2 --mmap 2 --vm 1 --vm-bytes 32M --clone 2 " +
+const stressors =
+  "--fork 4 --pipe 2 --shm 2 --sem 2 --mmap 2 --mmap-bytes 32M --vm 1 --vm-bytes 32M --clone 2 " +
   "--sock 2 --poll 2 --timer 2 --eventfd 2 --fifo 2 --dentry 2 --zombie 2 --sigq 2";
 const stress = await which("stress-ng");
 Deno.test({

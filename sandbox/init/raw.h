@@ -1,0 +1,30 @@
+/*
+ * System calls without libc. A run's keeper and, until exec, its program share memory with init:
+ * libc's errno would be init's too, and so would every lock. A negative result is -errno.
+ */
+#ifndef KHACHAPURI_RAW_H
+#define KHACHAPURI_RAW_H
+
+#ifndef __x86_64__
+#error "only x86-64 is supported: the seccomp filter knows its system calls alone"
+#endif
+
+#include <linux/sched.h>
+
+static inline long raw(long number, long a, long b, long c, long d, long e) {
+  long result;
+  register long r10 __asm__("r10") = d;
+  register long r8 __asm__("r8") = e;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+
+static inline long raw_pointer(const void *pointer) { return (long)pointer; }
+
+/* clone3 whose child calls `entry(argument)` on the stack in `args`; `entry` never returns. */
+long raw_clone(struct clone_args *args, void (*entry)(void *), void *argument);
+
+#endif
