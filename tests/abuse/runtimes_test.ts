@@ -164,7 +164,10 @@ Deno.test({
   name: stress ? "stress-ng leaves nothing behind" : "stress-ng: NOT RUN, it is not installed",
   ignore: stress === null,
 }, async () => {
-  const sandbox = await openSandbox(host, { programDir: "/usr/bin", limits });
+  const sandbox = await openSandbox(host, {
+    programDir: "/usr/bin",
+    limits: { ...limits, memoryMb: 4_096 },
+  });
   const argv = ["stress-ng", ...stressors.split(" "), "--timeout", "3", "--temp-path", "/tmp"];
   const run = await sandbox.run({ argv, env: {}, stdin: null });
   await new Response(run.stdout).text();
