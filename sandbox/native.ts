@@ -96,9 +96,23 @@ export interface HostLimits {
   missing: string;
 }
 
-/** Lays out our cgroups and removes what earlier providers left. Idempotent. */
+const prepared = new Map<string, Promise<HostLimits>>();
+
+/**
+ * Lays out our cgroups and removes what earlier providers left; once in a process, before its
+ * first sandbox.
+ */
 export async function prepareHost(host: SandboxHost): Promise<HostLimits> {
   const path = await helperPath(host);
+  const known = prepared.get(path);
+  if (known) return await known;
+  const fresh = askHost(path);
+  prepared.set(path, fresh);
+  fresh.catch(() => prepared.delete(path));
+  return await fresh;
+}
+
+async function askHost(path: string): Promise<HostLimits> {
   const child = spawnHelper(path, ["prepare"]);
   await child.stdin.close();
   const { stdout } = await child.output();

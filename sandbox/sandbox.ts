@@ -5,7 +5,7 @@
  * other process, no file of the provider.
  */
 import { KhachapuriError } from "../lib/errors.ts";
-import { helperPath, spawnHelper } from "./native.ts";
+import { helperPath, prepareHost, spawnHelper } from "./native.ts";
 import { hostArguments } from "./launch.ts";
 import type { RunLimit } from "./run.ts";
 import { openSession, type Session } from "./session.ts";
@@ -101,6 +101,7 @@ const PROGRAM_ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/tmp", TMPDIR
 export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Promise<Sandbox> {
   assertUnprivileged(host, Deno.uid());
   const helper = await helperPath(host);
+  await prepareHost(host);
   const uid = takeRunUid(host.runUid);
   const setup = sessionSetup(policy);
   const args = hostArguments(host, policy, uid.number);
