@@ -94,6 +94,8 @@ const configShape = v.strictObject({
 });
 
 export type Contracts = { escrow: Address; usdc: Address } & v.InferOutput<typeof contractsShape>;
+/** What stands before the contracts that are known; undefined strikes one out. */
+export type ContractOverrides = { readonly [K in keyof Contracts]?: Contracts[K] | undefined };
 export type ProviderConfig = v.InferOutput<typeof providerShape>;
 export type Config = v.InferOutput<typeof configShape> & { home: string };
 

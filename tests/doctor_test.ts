@@ -75,6 +75,32 @@ Deno.test("doctor finds a healthy provider healthy, and names what is broken", a
     await isBad(world, "operator", 6, new RegExp(`khachapuri operator add ${operator}`))
       .finally(() => command("add"));
   });
+  await t.step("who only pays needs no gateway, and may name the contracts by flags", async () => {
+    const { rpc, escrow, addresses: { provider } } = world;
+    const home = await Deno.makeTempDir();
+    try {
+      await world.run("caller", "init", "--home", home, "--rpc", rpc);
+      const args = ["doctor", "--home", home, "--json"];
+      assert.equal((await world.run("caller", ...args)).code, 3);
+      await world.run(
+        "caller",
+        "init",
+        "--home",
+        join(home, "2"),
+        "--rpc",
+        rpc,
+        "--escrow",
+        escrow,
+      );
+      const well = await world.run("caller", "doctor", "--home", join(home, "2"), "--json");
+      assert.equal(well.code, 0, well.stdout);
+      const wrong = ["--escrow", provider];
+      const { stdout } = await world.run("caller", "doctor", "--home", join(home, "2"), ...wrong);
+      assert.match(stdout, /no contract at the escrow/);
+    } finally {
+      await Deno.remove(home, { recursive: true });
+    }
+  });
   await t.step("a gateway that is gone", async () => {
     await world.gateway.stop();
     await isBad(world, `gateway ${world.gateway.url}`, 7, /it can't be reached/);

@@ -2,7 +2,7 @@
 import { type Address, isAddressEqual } from "viem";
 import shipped from "../../contracts/deployments.json" with { type: "json" };
 import { type ContractLocation, formatCaip10 } from "../caip.ts";
-import { type Contracts, parseConfig } from "../config.ts";
+import { type ContractOverrides, type Contracts, parseConfig } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 
 /** Circle's USDC by chain id (developers.circle.com, "USDC contract addresses"). */
@@ -24,7 +24,7 @@ export function knownUsdc(chainId: number): Address | null {
  */
 export function contractsFor(
   chainId: number,
-  overrides: { readonly [K in keyof Contracts]?: Contracts[K] | undefined } = {},
+  overrides: ContractOverrides = {},
   deployments: unknown = shipped,
 ): Contracts {
   const ours = parseConfig({ contracts: deployments }, "").contracts[String(chainId)];

@@ -1,7 +1,7 @@
 /** What commands share, loaded lazily: configuration, keys, chain, questions. */
 import { join, resolve } from "node:path";
 import type { LocalAccount } from "viem";
-import type { Config, Contracts } from "../config.ts";
+import type { Config, ContractOverrides, Contracts } from "../config.ts";
 import type { Chain } from "../chain/client.ts";
 import type { KeyFile } from "../spec/keys.ts";
 import { KhachapuriError } from "../errors.ts";
@@ -121,18 +121,25 @@ async function loadContracts(
   flags: CommonFlags,
 ): Promise<Contracts> {
   const { contractsFor } = await import("../chain/deployments.ts");
-  const { addressShape, parseShape } = await import("../shape.ts");
-  const flag = (name: "escrow" | "registry") =>
-    flags[name] === undefined
-      ? {}
-      : { [name]: parseShape(addressShape, flags[name], `--${name}`, "usage") };
   return contractsFor(chain.chainId, {
     ...config.contracts[String(chain.chainId)],
-    ...flag("escrow"),
-    ...flag("registry"),
-    // A registry named by hand is asked itself, whatever else would answer for the chain.
-    ...(flags.registry === undefined ? {} : { universalResolver: undefined }),
+    ...await namedContracts(flags),
   });
+}
+
+/** @throws KhachapuriError `usage` for what is no address */
+export async function namedContracts(
+  { escrow, registry }: CommonFlags,
+): Promise<ContractOverrides> {
+  const { addressShape, parseShape } = await import("../shape.ts");
+  const address = (text: string, flag: string) => parseShape(addressShape, text, flag, "usage");
+  return {
+    ...(escrow === undefined ? {} : { escrow: address(escrow, "--escrow") }),
+    // A registry named by hand is asked itself, whatever else would answer for the chain.
+    ...(registry === undefined
+      ? {}
+      : { registry: address(registry, "--registry"), universalResolver: undefined }),
+  };
 }
 
 async function confirm(world: World, question: string, hint: string): Promise<boolean> {

@@ -3,6 +3,7 @@ import { KhachapuriError } from "../errors.ts";
 import { checkup, type Finding } from "../provider/checkup.ts";
 import { resolveFromHome } from "../config.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { namedContracts } from "./context.ts";
 
 const MARKS = { good: "ok  ", doubtful: "warn", bad: "FAIL" } as const;
 
@@ -19,7 +20,8 @@ export const doctor = defineCommand({
     const { out } = context;
     out.progress("looking");
     const config = await context.config();
-    const findings = await checkup({ config, keysPath: await providerKeysPath(context) });
+    const named = await namedContracts(context.flags);
+    const findings = await checkup({ config, keysPath: await providerKeysPath(context), named });
     out.result({ findings }, findings.flatMap(findingLines));
     const bad = findings.find((finding) => finding.state === "bad");
     if (!bad) return;

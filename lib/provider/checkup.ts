@@ -7,7 +7,13 @@ import { contractsFor } from "../chain/deployments.ts";
 import { type ProviderRecord, resolveProvider } from "../chain/ens.ts";
 import { isOperator } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
-import { type Config, type Contracts, type ProviderConfig, resolveFromHome } from "../config.ts";
+import {
+  type Config,
+  type ContractOverrides,
+  type Contracts,
+  type ProviderConfig,
+  resolveFromHome,
+} from "../config.ts";
 import { asKhachapuriError, type ErrorCode, KhachapuriError } from "../errors.ts";
 import { TERMS_BYTES_MAX } from "../limits.ts";
 import { accountOf, type KeyFile, readKeyFile, recipientOf } from "../spec/keys.ts";
@@ -27,6 +33,8 @@ export interface Finding {
 export interface CheckupParts {
   config: Config;
   keysPath: string;
+  /** Contracts named by flags, before those of the configuration. */
+  named?: ContractOverrides;
   fetch?: typeof fetch;
 }
 
@@ -60,12 +68,12 @@ export async function checkup(parts: CheckupParts): Promise<Finding[]> {
     }
   };
   const keys = await look("keys", () => checkKeys(parts.keysPath));
-  const chain = await look("chain", () => checkChain(config));
+  const chain = await look("chain", () => checkChain(config, parts.named));
   for (const gateway of config.gateways) {
     await look(`gateway ${new URL(gateway).origin}`, () => checkGateway(gateway, parts.fetch));
   }
-  if (config.gateways.length === 0) await look("gateway", noGateway);
   const { provider } = config;
+  if (config.gateways.length === 0) await look("gateway", () => noGateway(provider !== undefined));
   if (!provider) return findings;
   await look("sandbox", () => checkSandbox(provider));
   await look("state", () => checkState(config, provider));
@@ -84,14 +92,15 @@ async function checkKeys(path: string) {
   return { detail: `${path}: account ${file.account ? 1 : 0}, identities ${identities}`, file };
 }
 
-async function checkChain(config: Config) {
+async function checkChain(config: Config, named: ContractOverrides = {}) {
   if (config.rpc === undefined) {
     throw new KhachapuriError("invalid_config", "no chain is configured", {
       hints: ['set "rpc" in config.json, or give --rpc URL'],
     });
   }
   const chain = await connect(config.rpc);
-  const contracts = contractsFor(chain.chainId, config.contracts[String(chain.chainId)]);
+  const { chainId } = chain;
+  const contracts = contractsFor(chainId, { ...config.contracts[String(chainId)], ...named });
   const code = await chain.public.getCode({ address: contracts.escrow });
   if (code === undefined) {
     const message = `chain ${chain.chainId} has no contract at the escrow ${contracts.escrow}`;
@@ -117,10 +126,12 @@ async function checkGateway(gateway: string, request: typeof fetch = fetch): Pro
   });
 }
 
-function noGateway(): Promise<Look> {
-  throw new KhachapuriError("invalid_config", "no IPFS gateway is configured", {
-    hints: ['list trustless gateways under "gateways" in config.json, your own first'],
-  });
+/** A provider is nothing without one; who only pays needs none. */
+function noGateway(isNeeded: boolean): Promise<Look> {
+  const detail = "no IPFS gateway is configured";
+  const hints = ['list trustless gateways under "gateways" in config.json, your own first'];
+  if (!isNeeded) return Promise.resolve({ detail, hints: [...hints, "only deploy needs one"] });
+  throw new KhachapuriError("invalid_config", detail, { hints });
 }
 
 async function checkSandbox({ sandbox }: ProviderConfig): Promise<Look> {
