@@ -25,6 +25,8 @@ export interface PaymentsOptions {
   now: () => number;
   /** Between two looks for receipts, ms. */
   receiptPollMs?: number;
+  /** How long the last batch is waited for when all is closed, ms. */
+  closeWaitMs?: number;
 }
 
 export interface Payments {
@@ -81,6 +83,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     log,
     intervalMs: policy.intervalSeconds * 1_000,
     amount: policy.amount,
+    ...(options.closeWaitMs === undefined ? {} : { closeWaitMs: options.closeWaitMs }),
     noteBlock: (block) => follower.note(block),
   });
   const follower = follow({ ...options, ledger, payers, settlement });

@@ -23,6 +23,8 @@ export interface SettlementOptions {
   log: Log;
   /** Settles at least this often while something is due, ms. */
   intervalMs: number;
+  /** How long the last batch is waited for, ms. */
+  closeWaitMs?: number;
   /** The ledger is about to rest on what this block says. */
   noteBlock(block: BlockId): void;
   /** Settles at once when this much is due, USDC base units. */
@@ -36,9 +38,12 @@ export interface Settlement {
   settleNow(): Promise<void>;
   /** The lane's counter is what the escrow says; a refusal is forgotten. */
   level(lane: Lane): Promise<void>;
-  /** Settles a last time, then stops. */
+  /** Settles a last time, then stops; a chain that takes too long is left to the next start. */
   close(): Promise<void>;
 }
+
+/** A last batch has this long to be mined: a stop must end, whatever the chain does, ms. */
+const CLOSE_WAIT_MS = 20_000;
 
 /** Rows of one transaction: about 2 million gas when every lane is new. */
 const ROWS_MAX = 50;
@@ -147,9 +152,16 @@ export function createSettlement(options: SettlementOptions): Settlement {
     },
     async close() {
       clearInterval(timer);
-      await settleNow();
+      await atMost(options.closeWaitMs ?? CLOSE_WAIT_MS, settleNow());
     },
   };
+}
+
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }
 
 interface Cap {
