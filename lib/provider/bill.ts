@@ -30,7 +30,7 @@ export interface BillTerms extends EscrowDomain {
   price: bigint;
 }
 
-/** One header is sent with many calls: it is read once. By provider, then by text, last used last. */
+/** One header comes with many calls: it is read once. By provider, then text, last used last. */
 const decoded = new WeakMap<BillTerms, Map<string, CreditsPayment>>();
 /** Headers kept, PAYMENT_HEADER_BYTES_MAX each at most. */
 const DECODED_MAX = 1_000;

@@ -175,7 +175,7 @@ async function openHistory(mode: "batch" | "each") {
     fake.intercept = isOn ? () => Promise.reject(rpcError("down")) : null;
   }
 
-  /** Time passes while the chain is waited for: a nonce that a fork has freed is filled by and by. */
+  /** Time passes while the chain is waited for: a nonce that a fork freed is filled by and by. */
   async function inTime<T>(work: Promise<T>): Promise<T> {
     const timer = setInterval(() => nowMs += 31_000, 3);
     return await work.finally(() => clearInterval(timer));
