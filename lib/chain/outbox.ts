@@ -61,7 +61,7 @@ export function createOutbox(
     const nonce = Math.max(pending, nextNonces.get(address) ?? 0);
     const chainId = client.chain!.id;
     const signed = await account.signTransaction({ ...outgoing, ...fees, nonce, chainId });
-    await broadcast(client, endpoint, signed);
+    await broadcast(client, endpoint, address, signed);
     nextNonces.set(address, nonce + 1);
     return keccak256(signed);
   }
@@ -80,14 +80,19 @@ export function createOutbox(
 }
 
 /** Sending the same signed bytes again is harmless, so an unclear answer leads to a repeat. */
-async function broadcast(client: PublicClient, endpoint: string, signed: Hex): Promise<void> {
+async function broadcast(
+  client: PublicClient,
+  endpoint: string,
+  sender: Address,
+  signed: Hex,
+): Promise<void> {
   for (let attempt = 1;; attempt++) {
     try {
       await client.sendRawTransaction({ serializedTransaction: signed });
       return;
     } catch (error) {
       if (await isKnown(client, keccak256(signed), error)) return;
-      const failure = asChainError(error, endpoint);
+      const failure = asChainError(error, endpoint, {}, sender);
       if (failure.code === "chain_refused") throw failure;
       if (attempt === BROADCAST_ATTEMPTS) throw withTransaction(failure, keccak256(signed));
     }

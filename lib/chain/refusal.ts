@@ -1,5 +1,6 @@
 /** A chain's no, in words: reverts become `chain_refused`, the rest `chain_unavailable`. */
 import {
+  type Address,
   BaseError,
   ContractFunctionExecutionError,
   ContractFunctionRevertedError,
@@ -17,11 +18,13 @@ export type RefusalMessages = Readonly<Record<string, (args: Arguments) => strin
  * Turns what viem threw into ours.
  * @param endpoint the RPC's origin; the full URL may hold an API key
  * @param messages sentences for custom errors; one without a sentence is shown with its arguments
+ * @param sender who pays the gas, where viem was not told
  */
 export function asChainError(
   thrown: unknown,
   endpoint: string,
   messages: RefusalMessages = {},
+  sender?: Address,
 ): KhachapuriError {
   if (thrown instanceof KhachapuriError) return thrown;
   if (!(thrown instanceof BaseError)) throw thrown;
@@ -34,8 +37,8 @@ export function asChainError(
     });
   }
   if (lacksGasCoin(thrown)) {
-    const sender = thrown instanceof ContractFunctionExecutionError ? thrown.sender : undefined;
-    const message = `${sender ?? "the account"} has too little ETH for the gas`;
+    const about = thrown instanceof ContractFunctionExecutionError ? thrown.sender : undefined;
+    const message = `${sender ?? about ?? "the account"} has too little ETH for the gas`;
     return new KhachapuriError("chain_refused", message, {
       hints: ["send it a little of the chain's own coin"],
       data: { reason: "InsufficientFunds" },

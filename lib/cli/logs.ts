@@ -3,6 +3,7 @@ import { formatCid, parseCid } from "../cid.ts";
 import { requireBookedAt } from "../client/deployment_book.ts";
 import { fetchLogs, type LoggedRun } from "../client/logs.ts";
 import { printable } from "../client/provider_http.ts";
+import { KhachapuriError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { presentDomain } from "./deployments.ts";
 
@@ -24,11 +25,19 @@ export const logs = defineCommand({
     const { providers } = await requireBookedAt(home, cid, options.provider);
     const account = await context.account();
     const told: { name: string; runs: LoggedRun[] }[] = [];
+    let unknown: KhachapuriError | null = null;
     for (const { name, address } of providers) {
       out.progress(`asking ${name}`);
       const webDomain = await presentDomain(context, name);
-      told.push({ name, runs: await fetchLogs(account, cid, { address, webDomain }) });
+      const runs = await fetchLogs(account, cid, { address, webDomain }).catch((error) => {
+        if (!(error instanceof KhachapuriError) || error.code !== "not_found") throw error;
+        unknown = error;
+        return [];
+      });
+      told.push({ name, runs });
     }
+    // One provider of several may never have been called.
+    if (unknown && told.every(({ runs }) => runs.length === 0)) throw unknown;
     out.result({ cid, providers: told }, told.flatMap(lines));
   },
 });
