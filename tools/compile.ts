@@ -15,7 +15,7 @@ const PERMISSIONS = permissions("/usr/bin/env");
 /** The arguments of `deno` that build the executable at `path`. */
 export function compileArguments(path: string): string[] {
   // Not --minify, for the reason that tools/package.ts gives.
-  const flags = ["--quiet", "--frozen", "--no-prompt", "--bundle"];
+  const flags = ["--quiet", "--frozen", "--no-prompt", "--bundle", "--unstable-no-legacy-abort"];
   return ["compile", ...flags, ...PERMISSIONS, "--output", path, "main.ts"];
 }
 

@@ -88,6 +88,7 @@ fi
 echo "${bundleDigest}  $dir/app.js" | sha256sum -c --status || fail "$dir is damaged: remove it"
 export DENO_DIR="$dir/cache" DENO_NO_UPDATE_CHECK=1
 exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-npm --cached-only \\
+  --unstable-no-legacy-abort \\
   ${permissions(`"$dir/${HELPER_NAME}"`).join(" ")} \\
   "$dir/app.js" "$@"
 `;
