@@ -78,6 +78,8 @@ function unit({ label, lines }: Variant, after: string | undefined): string {
     "StandardError=journal+console",
     "TimeoutStartSec=900",
     ...lines,
+    // What a provider leaves that was killed together with its supervisors.
+    "ExecStartPre=/bin/mkdir -p /sys/fs/cgroup/system.slice/%n/sb-999999-1-1/run-0",
     `ExecStart=${deno}`,
     "[Install]",
     "WantedBy=multi-user.target",
