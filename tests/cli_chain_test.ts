@@ -240,7 +240,7 @@ Deno.test("bad input of every command is named, with the exit code of its kind",
     [["contracts", "deploy", "--replace"], 2, /which USDC/],
     [["contracts", "deploy", "--thawing", "1d"], 2, /whole number of seconds/],
     [["operator", "promote", provider], 2, /neither add nor remove/],
-    [["collect"], 3, /no settled earnings/],
+    [["collect"], 4, /no settled earnings/],
     [["balance", "--rpc", "http://127.0.0.1:1"], 7, /did not answer/],
     [["balance", "--rpc", "nowhere"], 2, /not an http/],
   ];

@@ -15,6 +15,7 @@ import {
   sealDeployment,
   type SealedDeployment,
 } from "../client/deploy.ts";
+import { fetchLimits, limitFaults, type RunLimits } from "../client/provider_limits.ts";
 import { fetchTerms } from "../client/provider_terms.ts";
 import { KhachapuriError } from "../errors.ts";
 import { writeCar } from "../ipfs/car.ts";
@@ -82,6 +83,7 @@ export const deploy = defineCommand({
     const cap = options["max-price"] === undefined ? null : parseUsdc(options["max-price"]);
     const targets: DeployTarget[] = [];
     for (const name of options.provider) targets.push(await target(context, name, cap));
+    for (const each of targets) await warnOfLimits(context, each, choices.limits);
     for (const each of targets) await agree(context, each, options["accept-terms"]);
     const account = await context.account();
     const sealed = await sealDeployment(account, program, targets, choices);
@@ -124,6 +126,16 @@ async function specChoices(options: DeployOptions) {
 }
 
 const LOOKS_SECRET = /(^|\/)(\.env(\..*)?|id_(rsa|ecdsa|ed25519)|keys\.json|.*\.(pem|key|p12))$/;
+
+/** A run gets the provider's own limits where they are lower than the spec's. */
+async function warnOfLimits(
+  { out }: CommandContext,
+  { record: { name, webDomain } }: DeployTarget,
+  wanted: RunLimits,
+): Promise<void> {
+  const given = await fetchLimits(webDomain);
+  for (const fault of limitFaults(wanted, given)) out.note(`warning: ${name} ${fault}`);
+}
 
 async function warnOfSecrets(
   { out }: CommandContext,

@@ -55,7 +55,9 @@ export const collect = defineCommand({
     const to = given ?? account.address;
     const amount = await earned(chain, escrow, account.address);
     if (amount === 0n) {
-      throw new KhachapuriError("invalid_input", `${account.address} has no settled earnings`);
+      throw new KhachapuriError("not_found", `${account.address} has no settled earnings`, {
+        hints: ["what is not settled yet: khachapuri settle"],
+      });
     }
     context.out.progress(`collecting ${formatUsdc(amount)} USDC`);
     const { transactionHash } = await collectUsdc(chain, account, escrow, to);
