@@ -112,6 +112,7 @@ struct stdio {
   int in, out, err;
 };
 
+void release_jobs(void); /* when nothing runs */
 pid_t start_run(uint32_t index, const struct settings *settings, const struct command *command,
                 struct stdio stdio, int cgroup_fd, struct outcome *outcome);
 
@@ -172,6 +173,7 @@ int inside_main(void);
 
 /* ---- small things ---- */
 
+void release_pages(void *from, size_t size); /* whose content nobody needs any more */
 void fatal(const char *what); /* prints what and errno, exits 124 */
 void make_nonblocking(int fd);
 uint64_t now_ms(void);

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHANNEL_IN = 0, CHANNEL_OUT = 1, CONTROL = 3 };
+enum { CHANNEL_IN = 0, CHANNEL_OUT = 1, CONTROL = 3, REST_AFTER_MS = 1000 };
 
 static struct inside inside;
 
@@ -87,6 +87,7 @@ static void handle_frame(const struct frame *frame, uint8_t *payload) {
       if (run->busy) protocol_error("start of a busy run");
       command = command_parse(payload, frame->length);
       if (!command) protocol_error("malformed start");
+      inside.resting = false;
       run_begin(&inside, run, command);
       return;
     case FRAME_STDIN:
@@ -175,6 +176,7 @@ static nfds_t interests(struct pollfd *polled, struct run **owners, int signals)
   return count;
 }
 
+/* Milliseconds until something has to be done that no descriptor announces; -1: nothing. */
 static int until_deadline(void) {
   uint64_t now = now_ms(), nearest = UINT64_MAX;
   bool any_run = false;
@@ -185,9 +187,21 @@ static int until_deadline(void) {
     if (run->deadline_ms < nearest) nearest = run->deadline_ms;
   }
   int look = watch_memory(&inside, any_run);
-  if (!any_run) return -1;
+  if (!any_run) return inside.resting ? -1 : REST_AFTER_MS;
   int left = nearest <= now ? 0 : (int)(nearest - now);
   return look >= 0 && look < left ? look : left;
+}
+
+/* Gives back what bursts have left in the buffers; there is nothing in them. */
+static void rest(void) {
+  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+    if (inside.run[i].busy) return;
+  }
+  if (input.used > 0 || inside.out_end > 0) return;
+  release_pages(input.bytes, input.size);
+  release_pages(inside.out, sizeof inside.out);
+  release_jobs();
+  inside.resting = true;
 }
 
 static void end_overdue(void) {
@@ -203,7 +217,9 @@ static void serve(int signals) {
   static struct run *owners[4 + 3 * RUNS_MAX];
   for (;;) {
     nfds_t count = interests(polled, owners, signals);
-    if (poll(polled, count, until_deadline()) < 0 && errno != EINTR) fatal("poll");
+    int ready = poll(polled, count, until_deadline());
+    if (ready < 0 && errno != EINTR) fatal("poll");
+    if (ready == 0) rest();
     if (polled[1].revents) _exit(0);
     for (nfds_t i = 4; i < count; i += 3) {
       if (polled[i].revents) run_read_stdout(owners[i]);

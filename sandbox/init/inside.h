@@ -33,6 +33,7 @@ struct inside {
   struct slots slots;
   struct run run[RUNS_MAX];
   bool ready;
+  bool resting; /* buffers are given back */
   int null;
   size_t out_start, out_end;
   uint8_t out[512u * 1024u];

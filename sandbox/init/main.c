@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +17,13 @@ void fatal(const char *what) {
 void make_nonblocking(int fd) {
   int flags = fcntl(fd, F_GETFL);
   if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) fatal("nonblocking");
+}
+
+void release_pages(void *from, size_t size) {
+  const uintptr_t page = 4096;
+  uintptr_t start = ((uintptr_t)from + page - 1) & ~(page - 1);
+  uintptr_t end = ((uintptr_t)from + size) & ~(page - 1);
+  if (start < end) madvise((void *)start, end - start, MADV_DONTNEED);
 }
 
 uint64_t now_ms(void) {

@@ -124,6 +124,8 @@ struct job {
 
 static struct job jobs[RUNS_MAX];
 
+void release_jobs(void) { release_pages(jobs, sizeof jobs); }
+
 static _Noreturn void leave(int code) {
   for (;;) raw(SYS_exit_group, code, 0, 0, 0, 0);
 }
