@@ -71,7 +71,7 @@ static bool take_strings(struct reader *reader, char **to, uint32_t count) {
   return true;
 }
 
-/* START: argc, envc, flags, then the strings. NULL when it is malformed; free() it after the run. */
+/* START: argc, envc, flags, then the strings. NULL: malformed; else to be freed after the run. */
 struct command *command_parse(const uint8_t *bytes, size_t length) {
   struct reader reader = {bytes, length};
   uint32_t argc = 0, envc = 0, flags = 0;

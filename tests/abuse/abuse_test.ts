@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { startMarket } from "../world/market.ts";
-import { allCases, type Answer, type Case } from "./cases.ts";
+import { allCases } from "./cases.ts";
+import type { Answer, Case } from "./expect.ts";
 import { startNeighbour } from "./neighbour.ts";
 import { buildAbuse, type Facts, readFacts } from "./program.ts";
 

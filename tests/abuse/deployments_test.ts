@@ -1,4 +1,4 @@
-/** Attacks that take more than one call of one program: between deployments, by zip, env and time. */
+/** Attacks that take more than one call of one program: between deployments, by zip, by env. */
 import assert from "node:assert/strict";
 import { zipSync } from "fflate";
 import { createLog } from "../../lib/log.ts";

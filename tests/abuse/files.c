@@ -15,10 +15,14 @@
 
 extern char **environ;
 
-/* The argument is a path outside; tries it as it is and by the detours that have worked elsewhere. */
+/* The argument is a path outside; tries it as it is and by detours that have worked elsewhere. */
 static void read_path(const char *path) {
-  static const char *const DETOURS[] = {"%s", "/proc/1/root%s", "/proc/self/root%s",
-                                        "/proc/2/root/..%s", "../../../../..%s", "/proc/1/cwd/..%s"};
+  static const char *const DETOURS[] = {"%s",
+                                        "/proc/1/root%s",
+                                        "/proc/self/root%s",
+                                        "/proc/2/root/..%s",
+                                        "../../../../..%s",
+                                        "/proc/1/cwd/..%s"};
   char name[16], full[4096];
   for (size_t i = 0; i < sizeof DETOURS / sizeof DETOURS[0]; i++) {
     snprintf(name, sizeof name, "way-%zu", i);

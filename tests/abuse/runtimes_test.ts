@@ -1,4 +1,4 @@
-/** Honest programs of many runtimes live well in the sandbox: the filter takes nothing they need. */
+/** Honest programs of many runtimes live well in the sandbox: nothing they need is refused. */
 import assert from "node:assert/strict";
 import { openSandbox } from "../../sandbox/sandbox.ts";
 

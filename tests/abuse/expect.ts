@@ -1,0 +1,81 @@
+/** What a case is, and the words in which its outcome is checked. */
+import assert from "node:assert/strict";
+import type { Facts } from "./program.ts";
+
+/** What a caller got. */
+export interface Answer {
+  status: number;
+  /** Code and data of an error answer. */
+  error: { error?: string; limit?: string };
+  facts: Facts;
+  bytes: number;
+  /** The body broke off. */
+  cut: boolean;
+  ms: number;
+}
+
+export interface Case {
+  what: string;
+  attack: string;
+  argument?: string;
+  body?: Uint8Array<ArrayBuffer>;
+  timeoutMs?: number;
+  /** Throws when the sandbox let something through. */
+  check(answer: Answer): void;
+  /** Throws when the attack does not work outside either, so that the case shows nothing. */
+  outside?(facts: Facts): void;
+}
+
+/** Where this machine keeps what programs must not see. */
+export interface Surroundings {
+  keyFile: string;
+  otherProgram: string;
+  loopbackPort: number;
+}
+
+const REFUSALS = new Set([
+  ...["EPERM", "ENOSYS", "EACCES", "ENOENT", "EROFS", "ENXIO", "ESRCH", "EAFNOSUPPORT"],
+  ...["EPROTONOSUPPORT", "ENETUNREACH", "ECONNREFUSED", "EINVAL", "ENOMEM"],
+]);
+
+/** Every fact but the frame is a refusal. */
+export function refused(facts: Facts, ...except: string[]): void {
+  ran(facts);
+  let count = 0;
+  for (const [name, values] of facts) {
+    if (["ran", "end", ...except].includes(name)) continue;
+    for (const value of values) assert(REFUSALS.has(value), `${name}: ${value}`);
+    count++;
+  }
+  assert(count > 0, "the program told nothing");
+}
+
+export function ran(facts: Facts): void {
+  assert(facts.has("ran"), "the program did not run");
+  assert(facts.has("end"), "the program did not come to its end");
+}
+
+export function has(facts: Facts, want: Record<string, string | number>): void {
+  for (const [name, value] of Object.entries(want)) {
+    assert.deepEqual(facts.get(name), [String(value)], name);
+  }
+}
+
+export const number = (facts: Facts, name: string) => Number(facts.get(name)?.[0] ?? NaN);
+
+export function between(facts: Facts, name: string, min: number, max: number): void {
+  const value = number(facts, name);
+  assert(value >= min && value <= max, `${name}: ${value}`);
+}
+
+/** A 504 that took about as long as allowed. */
+export function timedOut({ status, error, ms }: Answer): void {
+  assert.deepEqual([status, error.error], [504, "program_timeout"]);
+  assert(ms < 4_000, `${ms} ms`);
+}
+
+/** An attack whose output is cut off by the clock: it began to answer, then everything died. */
+export function timedOutAnyhow(answer: Answer): void {
+  if (answer.facts.has("ran")) return assert(answer.cut && answer.ms < 4_000, "not cut off");
+  timedOut(answer);
+}
