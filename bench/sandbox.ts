@@ -48,7 +48,8 @@ async function measureCold(url: string): Promise<Figures> {
   return { p50Ms: took[COLD_RUNS >> 1]!, p99Ms: took.at(-1)!, perSecond: NaN };
 }
 
-const HOST = "khachapuri-init host";
+/** The bracket keeps a shell that looks for it from finding itself. */
+const HOST = "[k]hachapuri-init host";
 
 async function endSandboxes(): Promise<void> {
   await new Deno.Command("pkill", { args: ["-TERM", "-f", HOST] }).output();
