@@ -72,8 +72,11 @@ const providerShape = v.strictObject({
   sandbox: v.optional(
     v.strictObject({
       launcher: v.optional(v.picklist(["bwrap", "nsjail"]), "bwrap"),
-      /** First of the 4096 uids (and gids) that programs run as when the provider is privileged. */
-      runUid: v.optional(positive(2 ** 31), 1_800_000_000),
+      /**
+       * First of the 4096 uids (and gids) that programs run as. By default a provider started by
+       * root uses 1800000000 on, and any other its own; one with ambient capabilities names it.
+       */
+      runUid: v.optional(positive(2 ** 31)),
       concurrency: v.optional(positive(4096), 64),
       timeoutMs: v.optional(positive(900_000), RUN_TIMEOUT_MS),
       memoryMb: v.optional(positive(1_048_576), RUN_MEMORY_MB_MAX),

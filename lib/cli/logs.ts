@@ -47,6 +47,8 @@ function lines({ name, runs }: { name: string; runs: readonly LoggedRun[] }): st
   return [`${name}:`, ...runs.flatMap(runLines)];
 }
 
+const MIB = 1024 * 1024;
+
 function runLines(run: LoggedRun): string[] {
   const ending = run.limit !== null
     ? `hit its ${run.limit} limit`
@@ -54,7 +56,13 @@ function runLines(run: LoggedRun): string[] {
     ? `ended by ${run.signal}`
     : `exit ${run.exit}`;
   const at = new Date(run.at).toISOString();
-  const head = `${at} ${run.method} ${run.status}, ${ending}, ${Math.round(run.wallMs)} ms`;
+  const used = [
+    `${Math.round(run.wallMs)} ms`,
+    ...(run.cpuMs === null ? [] : [`cpu ${Math.round(run.cpuMs)} ms`]),
+    ...(run.peakMemoryBytes === null ? [] : [`${Math.ceil(run.peakMemoryBytes / MIB)} MiB`]),
+    `${run.stdinBytes} B in, ${run.stdoutBytes} B out`,
+  ];
+  const head = `${at} ${run.method} ${run.status}, ${ending}, ${used.join(", ")}`;
   const stderr = run.stderr.trimEnd();
   return [head, ...(stderr === "" ? [] : stderr.split("\n").map((line) => `  ${line}`))]
     .map(printable);

@@ -17,6 +17,11 @@ const runShape = v.object({
   /** The limit that ended it. */
   limit: v.nullable(v.string()),
   wallMs: v.number(),
+  cpuMs: v.nullable(v.number()),
+  peakMemoryBytes: v.nullable(v.number()),
+  stdinBytes: v.number(),
+  stdoutBytes: v.number(),
+  stderrBytes: v.number(),
   stderr: v.string(),
 });
 

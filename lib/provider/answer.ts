@@ -22,6 +22,7 @@ import type { Deployment } from "./deployments.ts";
 import { failureOf } from "./failure.ts";
 import type { Claim } from "./idempotency.ts";
 import type { Outcome } from "./journal.ts";
+import type { RunUsage } from "./gauges.ts";
 import type { Counter } from "./metrics.ts";
 import { isolate } from "./origin.ts";
 import { RECEIPT_HEADER, type Receipts } from "./receipts.ts";
@@ -39,6 +40,7 @@ export interface AnswerParts {
   registrations: Registrations;
   receipts: Receipts;
   runs: Counter;
+  usage: RunUsage;
   log: Log;
 }
 
@@ -355,9 +357,9 @@ function logRun(
   method: string,
   status: number,
 ): void {
-  const { exit, signal, limit, wallMs } = record;
-  const stderr = record.stderr.length === 0 ? "" : new TextDecoder().decode(record.stderr);
-  const facts = { status, exit, signal, limit, wallMs };
-  parts.registrations.log(cid, { at: startedAt, method, ...facts, stderr });
-  parts.log.debug("run ended", { cid, ...facts });
+  const { stderr: bytes, ...facts } = record;
+  const stderr = bytes.length === 0 ? "" : new TextDecoder().decode(bytes);
+  parts.registrations.log(cid, { at: startedAt, method, status, ...facts, stderr });
+  parts.log.debug("run ended", { cid, status, ...facts });
+  parts.usage.note(record);
 }

@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import type { Address } from "viem";
 import { probeSandbox } from "../../sandbox/probe.ts";
+import { sandboxHost } from "./sandboxes.ts";
 import { type Chain, connect } from "../chain/client.ts";
 import { contractsFor } from "../chain/deployments.ts";
 import { type ProviderRecord, resolveProvider } from "../chain/ens.ts";
@@ -135,19 +136,20 @@ function noGateway(isNeeded: boolean): Promise<Look> {
 }
 
 async function checkSandbox({ sandbox }: ProviderConfig): Promise<Look> {
-  const { launcher, runUid } = sandbox;
-  const probe = await probeSandbox({ launcher, runUid: Deno.uid() === 0 ? runUid : null });
+  const probe = await probeSandbox(sandboxHost(sandbox));
   if (!probe.ok) {
     throw new KhachapuriError("sandbox_unavailable", probe.reason, { hints: probe.hints });
   }
-  const detail = `${probe.launcher}, programs run as uid ${probe.programsRunAs}`;
-  const isShared = probe.programsRunAs === Deno.uid();
-  return {
-    detail,
-    ...(isShared
-      ? { hints: ["programs share this user's uid: keep its key files unreadable to them"] }
-      : {}),
-  };
+  const { launcher, programsRunAs, enforced, missing } = probe;
+  const limits = enforced.length > 0 ? `, the kernel limits ${enforced.join(", ")}` : "";
+  const detail = `${launcher}, programs run as uid ${programsRunAs}${limits}`;
+  const hints = missing.length > 0
+    ? [`the kernel does not limit ${missing.join(", ")} here`, ...probe.hints]
+    : [];
+  if (programsRunAs === Deno.uid()) {
+    hints.push("programs share this user's uid: keep its key files unreadable to them");
+  }
+  return { detail, ...(hints.length > 0 ? { hints } : {}) };
 }
 
 /** A provider started by root has programs run as another uid: may it reach them? */

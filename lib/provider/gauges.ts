@@ -1,4 +1,5 @@
 /** What `GET /metrics` tells of a provider. Sums only: no payer, no deployment. */
+import type { RunRecord } from "../../sandbox/sandbox.ts";
 import type { Ledger } from "./ledger.ts";
 import { outstanding, unsettledAmount } from "./journal.ts";
 import { type Counter, createCounter, gauge, type Metric } from "./metrics.ts";
@@ -7,7 +8,39 @@ import type { Payments } from "./payments.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import type { Slots } from "./slots.ts";
 
+/** What runs have used, summed. */
+export interface RunUsage {
+  note(record: RunRecord): void;
+  readonly metrics: readonly Metric[];
+}
+
+function createUsage(): RunUsage {
+  const limits = createCounter("khachapuri_run_limits_total", "Runs that a limit ended, by limit.");
+  const seconds = createCounter("khachapuri_run_seconds_total", "Time of runs, by clock.");
+  const bytes = createCounter("khachapuri_run_bytes_total", "Bytes of runs, by stream.");
+  let peak = 0;
+  return {
+    note(record) {
+      const { limit, wallMs, cpuMs, peakMemoryBytes } = record;
+      if (limit !== null) limits.add({ limit });
+      seconds.add({ clock: "wall" }, wallMs / 1_000);
+      if (cpuMs !== null) seconds.add({ clock: "cpu" }, cpuMs / 1_000);
+      for (const stream of ["stdin", "stdout", "stderr"] as const) {
+        bytes.add({ stream }, record[`${stream}Bytes`]);
+      }
+      peak = Math.max(peak, peakMemoryBytes ?? 0);
+    },
+    metrics: [
+      limits.metric,
+      seconds.metric,
+      bytes.metric,
+      gauge("khachapuri_run_peak_memory_bytes", "Most memory that one run has used.", () => peak),
+    ],
+  };
+}
+
 export interface Counters {
+  usage: RunUsage;
   /** Responses by status. */
   responses: Counter;
   /** Ended runs by who pays and how they ended; "released" cost nothing. */
@@ -16,6 +49,7 @@ export interface Counters {
 
 export function createCounters(): Counters {
   return {
+    usage: createUsage(),
     responses: createCounter("khachapuri_responses_total", "HTTP responses by status."),
     runs: createCounter(
       "khachapuri_runs_total",
@@ -38,6 +72,7 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
   return [
     counters.responses.metric,
     counters.runs.metric,
+    ...counters.usage.metrics,
     gauge(
       "khachapuri_unsettled_usdc_base_units",
       "What runs have used and the escrow has not paid.",

@@ -19,6 +19,13 @@ export interface RunLog {
   signal: string | null;
   limit: string | null;
   wallMs: number;
+  /** User and system time; null where it could not be measured, as for the memory. */
+  cpuMs: number | null;
+  peakMemoryBytes: number | null;
+  stdinBytes: number;
+  stdoutBytes: number;
+  stderrBytes: number;
+  /** The beginning of what it wrote there. */
   stderr: string;
 }
 

@@ -1,9 +1,19 @@
 /** One sandbox for each deployment in use: opened at its first call, closed when idle. */
 import type { Sandbox, SandboxHost } from "../../sandbox/sandbox.ts";
 import { openSandbox } from "../../sandbox/sandbox.ts";
+import type { ProviderConfig } from "../config.ts";
 import { RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX, STDERR_BYTES_MAX } from "../limits.ts";
 import type { Deployment } from "./deployments.ts";
 import type { ProgramFolder, Programs } from "./programs.ts";
+
+/** First uid of programs when the provider is root: a range that nobody has an account in. */
+const RUN_UID_FIRST = 1_800_000_000;
+
+/** How this machine starts sandboxes, by the configuration and by who runs us. */
+export function sandboxHost({ launcher, runUid }: ProviderConfig["sandbox"]): SandboxHost {
+  const isRoot = Deno.uid() === 0;
+  return { launcher, runUid: runUid ?? (isRoot ? RUN_UID_FIRST : null) };
+}
 
 export interface Sandboxes {
   /**

@@ -35,7 +35,7 @@ import { createReceipts, receiptSecret } from "./receipts.ts";
 import { createBodyReader } from "./request_body.ts";
 import { openRegistrations } from "./registrations.ts";
 import { createRoutes } from "./routes.ts";
-import { createSandboxes } from "./sandboxes.ts";
+import { createSandboxes, sandboxHost } from "./sandboxes.ts";
 import { createSlots } from "./slots.ts";
 
 export interface RunningProvider {
@@ -66,7 +66,7 @@ export async function startProvider(
   config: Config,
   options: ServeOptions,
 ): Promise<RunningProvider> {
-  const ground = await survey(config);
+  const ground = await survey(config, options.log);
   const { provider } = ground;
   await using stack = new AsyncDisposableStack();
   const lock = await lockState(join(ground.state.book, LOCK_FILE));
@@ -98,13 +98,13 @@ interface Ground {
   terms: ReadonlyMap<Hex, Uint8Array<ArrayBuffer>>;
 }
 
-async function survey(config: Config): Promise<Ground> {
+async function survey(config: Config, log: Log): Promise<Ground> {
   const provider = requireProvider(config);
   const state = await prepareState(config, provider);
   const keysPath = resolveFromHome(config, provider.keyFile);
   const keys = await readKeyFile(keysPath);
   const account = accountOf(keys, keysPath);
-  const host = await sandboxHost(provider);
+  const host = await openHost(provider, log);
   const chain = await connectChain(config);
   const contracts = contractsFor(chain.chainId, config.contracts[String(chain.chainId)]);
   await assertOperator(chain, contracts, provider, account.address);
@@ -184,12 +184,16 @@ async function prepareState(config: Config, provider: ProviderConfig): Promise<S
   return { book, cache, programs };
 }
 
-async function sandboxHost(provider: ProviderConfig): Promise<SandboxHost> {
-  const { launcher, runUid } = provider.sandbox;
-  const host: SandboxHost = { launcher, runUid: Deno.uid() === 0 ? runUid : null };
+async function openHost({ sandbox }: ProviderConfig, log: Log): Promise<SandboxHost> {
+  const host = sandboxHost(sandbox);
   const probe = await probeSandbox(host);
-  if (probe.ok) return host;
-  throw new KhachapuriError("sandbox_unavailable", probe.reason, { hints: probe.hints });
+  if (!probe.ok) {
+    throw new KhachapuriError("sandbox_unavailable", probe.reason, { hints: probe.hints });
+  }
+  const { missing, hints, swept } = probe;
+  if (missing.length > 0) log.warn("limits that the kernel does not enforce", { missing, hints });
+  if (swept > 0) log.info("swept what an earlier provider left", { cgroups: swept });
+  return host;
 }
 
 async function connectChain(config: Config): Promise<Chain> {
