@@ -9,6 +9,7 @@ import { allow, deposit } from "../lib/chain/escrow.ts";
 import { decodePaymentHeader } from "../lib/payment_header.ts";
 import { specEntryFor } from "../lib/spec/schema.ts";
 import { signSpec } from "../lib/spec/signature.ts";
+import { sandboxHost } from "../lib/provider/sandboxes.ts";
 import { anvilAccount } from "../tests/world/anvil.ts";
 import { type Market, PRICE, startMarket } from "../tests/world/market.ts";
 import { startPayments } from "../tests/world/payments.ts";
@@ -120,7 +121,7 @@ async function order(market: Market): Promise<ServerOrder & { cid: string }> {
     operatorKey: bytesToHex(anvilAccount(2).getHdKey().privateKey!),
     deployment: { cid, spec, entry },
     offer: decodePaymentHeader(header).accepted,
-    runUid: Deno.uid() === 0 ? market.config.provider!.sandbox.runUid : null,
+    runUid: sandboxHost(market.config.provider!.sandbox).runUid,
   };
 }
 

@@ -103,6 +103,7 @@ async function openServers(order: ServerOrder): Promise<ServerUrls> {
   });
   const us = { chainId: chain.chainId, escrow, provider, price };
   const { ledger, credits } = payments;
+  const { runs, usage } = createCounters();
   const shared: Omit<CallParts, "credits" | "sandboxes"> = {
     ...{ us, now, log: silentLog, webDomain: new URL("http://bench.test") },
     offering: { offer: order.offer },
@@ -117,7 +118,7 @@ async function openServers(order: ServerOrder): Promise<ServerUrls> {
     slots: createSlots(1_000, now),
     registrations: openRegistrations(join(dir, "deployments.db"), now),
     receipts: createReceipts({ secret: new Uint8Array(32), ledger, us, operator: account }),
-    runs: createCounters().runs,
+    ...{ runs, usage },
   };
   const sandbox = await openSandbox({ launcher: "bwrap", runUid: order.runUid }, {
     programDir: order.programDir,
