@@ -143,7 +143,7 @@ async function answerOnce(parts: CallParts, call: Call, key: RequestKey): Promis
   const isKnown = idempotency.isKnown(key);
   if (isKnown) await credits.countOf(bill);
   const deposited = isKnown ? null : await admit(parts, bill);
-  const body = await parts.readBody(request.body);
+  const body = await parts.readBody(request.body, bill.payer);
   let claim: Claim | null = null;
   try {
     const path = target.path + new URL(request.url).search;
@@ -168,21 +168,30 @@ function replay({ status, headers, body }: StoredAnswer): Response {
 
 async function runOnce(parts: CallParts, call: Call, manner: Manner): Promise<Response> {
   const { deployment, bill, target, request } = call;
-  const slot = parts.slots.take(deployment, bill);
+  // Before a slot is taken: a program that nobody has takes long to fail.
+  const lease = await parts.sandboxes.acquire(deployment);
+  let slot: Slot | null = null;
   let running: Running;
   try {
-    running = await start(parts, call, manner, slot);
+    slot = parts.slots.take(deployment, bill);
+    running = await start(parts, call, manner, lease, slot);
   } catch (error) {
-    slot.undo();
+    slot?.undo();
+    lease.release();
     throw error;
   }
   return await respond(parts, target.form, request, running);
 }
 
 /** Program and sandbox ready first, then the credit, then the run: our failures cost nothing. */
-async function start(parts: CallParts, call: Call, manner: Manner, slot: Slot): Promise<Running> {
+async function start(
+  parts: CallParts,
+  call: Call,
+  manner: Manner,
+  lease: Lease,
+  slot: Slot,
+): Promise<Running> {
   const { deployment, bill, request } = call;
-  const lease = await parts.sandboxes.acquire(deployment);
   let reservation: Reservation | null = null;
   try {
     // Looked at before the credit is taken, as `--settle each` takes it on chain, and after.
@@ -208,7 +217,6 @@ async function start(parts: CallParts, call: Call, manner: Manner, slot: Slot): 
     const { claim, deposited } = manner;
     return { deployment, bill, startedAt, run, abort, reservation, body, claim, deposited, leave };
   } catch (error) {
-    lease.release();
     await reservation?.release(error instanceof KhachapuriError ? error.code : "internal");
     throw error;
   }

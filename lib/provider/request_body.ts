@@ -91,36 +91,60 @@ export interface WholeBody extends RequestBody {
   free(): void;
 }
 
-export type ReadBody = (body: ReadableStream<Uint8Array> | null) => Promise<WholeBody>;
+/** @param payer whose share of the memory it takes */
+export type ReadBody = (
+  body: ReadableStream<Uint8Array> | null,
+  payer: string,
+) => Promise<WholeBody>;
+
+/** A body that is read whole has to be here by then, ms: nothing else ends it. */
+const WHOLE_TIMEOUT_MS = 30_000;
+/** One payer may hold this part of the memory; its first body always has room. */
+const PAYER_PART = 4;
 
 /** Reads bodies to their end, holding at most `bytesMax` at a time. */
-export function createBodyReader(bytesMax: number): ReadBody {
+export function createBodyReader(bytesMax: number, timeoutMs = WHOLE_TIMEOUT_MS): ReadBody {
   let held = 0;
+  const heldBy = new Map<string, number>();
+
+  function hold(payer: string, bytes: number): void {
+    held += bytes;
+    const own = (heldBy.get(payer) ?? 0) + bytes;
+    if (own > 0) heldBy.set(payer, own);
+    else heldBy.delete(payer);
+  }
 
   /**
    * @throws KhachapuriError `body_too_large`, `overloaded`, `invalid_input` when the caller hung up
+   * or is too slow
    */
-  return async (body) => {
+  return async (body, payer) => {
     const chunks: Uint8Array[] = [];
     const digest = createHash("sha256");
     let bytes = 0;
     let isFree = false;
     function free(): void {
-      if (!isFree) held -= bytes;
+      if (!isFree) hold(payer, -bytes);
       isFree = true;
     }
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(tooSlow()), timeoutMs);
     try {
-      for await (const chunk of body ?? []) {
+      for await (const chunk of body?.pipeThrough(passing(), late) ?? []) {
         bytes += chunk.length;
-        held += chunk.length;
+        hold(payer, chunk.length);
         if (bytes > REQUEST_BODY_BYTES_MAX) throw bodyTooLarge();
-        if (held > bytesMax) throw tooManyBodies();
+        if (held > bytesMax || heldBy.get(payer)! > Math.max(bytes, bytesMax / PAYER_PART)) {
+          throw tooManyBodies();
+        }
         digest.update(chunk);
         chunks.push(chunk);
       }
     } catch (error) {
       free();
       throw error instanceof KhachapuriError ? error : hungUp();
+    } finally {
+      clearTimeout(timer);
     }
     const sha256: Hex = `0x${digest.digest("hex")}`;
     const stream = body && new ReadableStream<Uint8Array>({
@@ -132,6 +156,12 @@ export function createBodyReader(bytesMax: number): ReadBody {
     });
     return { stream, overflow: null, sha256, free, hash: () => Promise.resolve(sha256) };
   };
+}
+
+const passing = () => new TransformStream<Uint8Array, Uint8Array>();
+
+function tooSlow(): KhachapuriError {
+  return new KhachapuriError("invalid_input", "the request body did not arrive in time");
 }
 
 function tooManyBodies(): KhachapuriError {

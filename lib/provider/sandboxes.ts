@@ -1,7 +1,9 @@
 /** One sandbox for each deployment in use: opened at its first call, closed when idle. */
+import type { Address } from "viem";
 import type { Sandbox, SandboxHost } from "../../sandbox/sandbox.ts";
 import { openSandbox } from "../../sandbox/sandbox.ts";
 import type { ProviderConfig } from "../config.ts";
+import { KhachapuriError } from "../errors.ts";
 import { RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX, STDERR_BYTES_MAX } from "../limits.ts";
 import type { Deployment } from "./deployments.ts";
 import type { ProgramFolder, Programs } from "./programs.ts";
@@ -18,7 +20,8 @@ export function sandboxHost({ launcher, runUid }: ProviderConfig["sandbox"]): Sa
 export interface Sandboxes {
   /**
    * The deployment's sandbox, ready to run; held until `release`.
-   * @throws KhachapuriError from fetching and unpacking, or `sandbox_unavailable`
+   * @throws KhachapuriError from fetching and unpacking, `sandbox_unavailable`, or `overloaded`
+   * when too many programs are being fetched
    */
   acquire(deployment: Deployment): Promise<Lease>;
   /** Ends a stopped deployment's sandbox and all runs in it. */
@@ -45,6 +48,11 @@ export interface SandboxesOptions {
   openMax: number;
 }
 
+/** Programs being fetched and unpacked at a time. */
+const STARTS_MAX = 32;
+/** Of those, one owner's: a program that nobody has takes a minute to fail, and costs nothing. */
+const OWNER_STARTS_MAX = 4;
+
 interface Opened {
   sandbox: Sandbox;
   folder: ProgramFolder;
@@ -59,6 +67,19 @@ interface Held {
 export function createSandboxes(options: SandboxesOptions): Sandboxes {
   /** In the order of last use, longest ago first. */
   const held = new Map<string, Held>();
+  /** Owners of what is being started. */
+  const starting: Address[] = [];
+
+  function admitStart({ spec: { owner } }: Deployment): () => void {
+    const own = starting.filter((other) => other === owner).length;
+    if (starting.length >= STARTS_MAX || own >= OWNER_STARTS_MAX) {
+      throw new KhachapuriError("overloaded", "too many programs are being fetched", {
+        retryAfterSeconds: 2,
+      });
+    }
+    starting.push(owner);
+    return () => void starting.splice(starting.indexOf(owner), 1);
+  }
 
   async function start({ spec }: Deployment): Promise<Opened> {
     const folder = await options.programs.acquire(spec);
@@ -103,8 +124,9 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       held.set(cid, known);
       return known;
     }
+    const started = admitStart(deployment);
     makeRoom();
-    const entry: Held = { sandbox: start(deployment), users: 0, idle: null };
+    const entry: Held = { sandbox: start(deployment).finally(started), users: 0, idle: null };
     held.set(cid, entry);
     entry.sandbox.catch(() => {
       if (held.get(cid) === entry) held.delete(cid);
