@@ -34,7 +34,16 @@ export interface DeploymentsOptions {
   /** Hashes of the terms that this provider stands by. */
   terms: ReadonlySet<Hex>;
   us: BillTerms;
-  registrations: Registrations;
+  registrations: Pick<Registrations, "isKnown" | "isStopped">;
+  now?: () => number;
+}
+
+interface Lookup {
+  found: Promise<Deployment>;
+  at: number;
+  /** A deployment that was paid for is no stranger's whim: it always has room. */
+  isKnown: boolean;
+  controller: AbortController;
 }
 
 /** Specs kept decrypted: 64 KiB each at most. */
@@ -43,6 +52,8 @@ const SPECS_MAX = 2_000;
 const REFUSALS_MAX = 20_000;
 /** Strangers can name any cid; this many lookups at a time reach the gateways. */
 const LOOKUPS_MAX = 32;
+/** What nobody has takes a minute to fail: after this long, ms, it makes room for another. */
+const LOOKUP_PATIENCE_MS = 5_000;
 
 /** Refusals that follow from the content alone. */
 const FINAL_CODES: ReadonlySet<string> = new Set([
@@ -55,11 +66,13 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
 export function createDeployments(options: DeploymentsOptions): Deployments {
   const known = new Map<string, Deployment>();
   const refused = new Map<string, KhachapuriError>();
-  const looking = new Map<string, Promise<Deployment>>();
+  const now = options.now ?? Date.now;
+  /** Oldest first. */
+  const looking = new Map<string, Lookup>();
 
-  async function look(cid: CID, text: string): Promise<Deployment> {
+  async function look(cid: CID, text: string, signal: AbortSignal): Promise<Deployment> {
     try {
-      const deployment = await load(options, cid, text);
+      const deployment = await load(options, cid, text, signal);
       remember(known, SPECS_MAX, text, deployment);
       return deployment;
     } catch (error) {
@@ -68,6 +81,15 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
       }
       throw error;
     }
+  }
+
+  function makeRoom(): void {
+    const strangers = [...looking].filter(([, { isKnown }]) => !isKnown);
+    if (strangers.length < LOOKUPS_MAX) return;
+    const [text, { at, controller }] = strangers[0]!;
+    if (now() - at < LOOKUP_PATIENCE_MS) throw tooManyLookups();
+    looking.delete(text);
+    controller.abort(tooManyLookups());
   }
 
   async function find(cid: CID, text: string): Promise<Deployment> {
@@ -79,14 +101,14 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
     const refusal = refused.get(text);
     if (refusal) throw refusal;
     const under = looking.get(text);
-    if (under) return await under;
-    if (looking.size >= LOOKUPS_MAX) {
-      throw new KhachapuriError("overloaded", "too many deployments are being looked up", {
-        retryAfterSeconds: 1,
-      });
-    }
-    const lookup = look(cid, text).finally(() => looking.delete(text));
-    looking.set(text, lookup);
+    if (under) return await under.found;
+    const isKnown = options.registrations.isKnown(text);
+    if (!isKnown) makeRoom();
+    const controller = new AbortController();
+    const lookup = look(cid, text, controller.signal).finally(() => {
+      if (looking.get(text)?.controller === controller) looking.delete(text);
+    });
+    looking.set(text, { found: lookup, at: now(), isKnown, controller });
     return await lookup;
   }
 
@@ -103,10 +125,13 @@ async function load(
   { fetcher, identities, terms, us }: DeploymentsOptions,
   cid: CID,
   text: string,
+  signal: AbortSignal,
 ): Promise<Deployment> {
-  const sealed = await fetcher.readFile(cid, { maxBytes: SPEC_BYTES_MAX }).catch((error) => {
-    throw unfit(error, "invalid_spec", "what this cid holds is no deployment");
-  });
+  const sealed = await fetcher.readFile(cid, { maxBytes: SPEC_BYTES_MAX, signal }).catch(
+    (error) => {
+      throw unfit(error, "invalid_spec", "what this cid holds is no deployment");
+    },
+  );
   const spec = await openSpec(sealed, identities);
   if (!spec) throw misdirected("this deployment is encrypted to another provider");
   await verifySpec(spec);
@@ -129,6 +154,12 @@ function remember<T>(map: Map<string, T>, most: number, key: string, value: T): 
   map.delete(key);
   if (map.size >= most) map.delete(map.keys().next().value!);
   map.set(key, value);
+}
+
+function tooManyLookups(): KhachapuriError {
+  return new KhachapuriError("overloaded", "too many deployments are being looked up", {
+    retryAfterSeconds: 1,
+  });
 }
 
 function misdirected(message: string): KhachapuriError {

@@ -39,6 +39,8 @@ export interface Registration {
 export interface Registrations {
   /** Remembers a deployment that somebody has paid for; what costs nothing leaves no trace. */
   add(deployment: Deployment): void;
+  /** Whether somebody has paid for a call to `cid`. */
+  isKnown(cid: string): boolean;
   /** Whether a payer's lane is one that a deployment of its own counts on. */
   isDeploymentLane(payer: Address, lane: Hex): boolean;
   isStopped(spec: Spec): boolean;
@@ -86,6 +88,7 @@ export function openRegistrations(path: string, now: () => number = Date.now): R
   const runs = createRunLog(database);
   const added = new Set<string>();
   const insert = database.prepare("INSERT OR IGNORE INTO deployments VALUES (?, ?, ?, ?)");
+  const find = database.prepare("SELECT 1 FROM deployments WHERE cid = ?");
   return {
     add({ cid, spec }) {
       if (added.has(cid)) return;
@@ -94,6 +97,7 @@ export function openRegistrations(path: string, now: () => number = Date.now): R
       insert.run(cid, spec.id, spec.owner, now());
       lanes.add(`${spec.owner}:${deploymentLane(spec.id)}`);
     },
+    isKnown: (cid) => added.has(cid) || find.get(cid) !== undefined,
     isDeploymentLane: (payer, lane) => lanes.has(`${payer}:${lane}`),
     // An id is its owner's word only: keyed by both, nobody can stop another's deployment.
     isStopped: (spec) => stops.has(`${spec.owner}:${spec.id}`),
