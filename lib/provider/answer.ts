@@ -24,7 +24,7 @@ import type { Claim } from "./idempotency.ts";
 import type { Outcome } from "./journal.ts";
 import type { RunUsage } from "./gauges.ts";
 import type { Counter } from "./metrics.ts";
-import { isolate } from "./origin.ts";
+import { isolate, keepPrivate } from "./origin.ts";
 import { RECEIPT_HEADER, type Receipts } from "./receipts.ts";
 import type { Registrations } from "./registrations.ts";
 import type { RequestBody } from "./request_body.ts";
@@ -87,6 +87,7 @@ export async function respond(
   const { status } = answer;
   const headers = isolate(form, answer.headers);
   headers.set("cache-control", headers.get("cache-control") ?? "no-store");
+  if (running.bill.source === "caller") keepPrivate(headers);
   notice(headers, parts, running);
   const isBare = isBodiless(request, status);
   const transcript = transcribe(running, status, headers, isBare);
@@ -336,8 +337,9 @@ async function conclude(
 /** Why a started run costs nothing; null when it is to be charged. */
 function ourFault(running: Running, record: RunRecord, ending: Ending): string | null {
   const { error } = ending;
-  // Whoever has had the beginning of an answer can't get it for nothing by sending too much.
-  if (running.body.overflow && !ending.isWhole) return null;
+  // The program has worked on the body until it was too much. A caller that says its length is
+  // refused before, for free.
+  if (running.body.overflow) return null;
   // Killed, and not because the caller went away: the provider is shutting down.
   if (record.limit === "aborted" && !running.abort.signal.aborted) return "shutdown";
   return error && !PROGRAM_CODES.has(error.code) ? error.code : null;

@@ -25,6 +25,20 @@ const ORIGIN_WIDE: ReadonlySet<string> = new Set([
   "strict-transport-security",
 ]);
 
+/** What only an origin of one's own may say: a browser would apply it to the other deployments. */
+const ONE_ORIGINS: ReadonlySet<string> = new Set([
+  "accept-ch",
+  "critical-ch",
+  "set-cookie",
+  "set-login",
+  "use-as-dictionary",
+  // Credentials typed in for one path go to its siblings too (RFC 7617 section 2.2).
+  "www-authenticate",
+]);
+
+/** Orders to a proxy before us: a program could have it serve its own files, or fetch for it. */
+const PROXY_ORDER = /^x-(accel|sendfile|lighttpd|reproxy)/;
+
 /**
  * Tells which deployment a request is for.
  * @param host the Host header; @param webHost the provider's own host name
@@ -70,11 +84,25 @@ export function refuseServiceWorker(target: Target, headers: Headers): void {
   });
 }
 
+/**
+ * What a caller paid for is its own, with the receipt's address in the headers: no cache between
+ * may give it to anybody else, whatever the program says.
+ */
+export function keepPrivate(headers: Headers): void {
+  for (const name of [...headers.keys()]) {
+    if (name.endsWith("cache-control") || name === "surrogate-control") headers.delete(name);
+  }
+  headers.delete("expires");
+  headers.set("cache-control", "no-store");
+}
+
 /** Makes a program's response headers safe for the origin they are answered from. */
 export function isolate(form: "path" | "host", headers: Headers): Headers {
-  for (const name of [...headers.keys()]) if (ORIGIN_WIDE.has(name)) headers.delete(name);
+  for (const name of [...headers.keys()]) {
+    if (ORIGIN_WIDE.has(name) || PROXY_ORDER.test(name)) headers.delete(name);
+    if (form === "path" && ONE_ORIGINS.has(name)) headers.delete(name);
+  }
   if (form === "path") {
-    headers.delete("set-cookie");
     headers.append("content-security-policy", "sandbox");
   } else {
     const cookies = headers.getSetCookie();

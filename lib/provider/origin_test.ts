@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { formatCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
-import { isolate, refuseServiceWorker, targetOf } from "./origin.ts";
+import { isolate, keepPrivate, refuseServiceWorker, targetOf } from "./origin.ts";
 
 const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
 const V0 = "QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR";
@@ -44,6 +44,9 @@ Deno.test("under a shared origin nothing of an answer outlives it", () => {
     "set-cookie": "a=b",
     "clear-site-data": '"*"',
     "service-worker-allowed": "/",
+    "www-authenticate": 'Basic realm="x"',
+    "x-accel-redirect": "/internal/secret",
+    "x-sendfile": "/etc/passwd",
     "content-security-policy": "default-src *",
     "content-type": "text/html",
   });
@@ -51,6 +54,9 @@ Deno.test("under a shared origin nothing of an answer outlives it", () => {
   assert.equal(safe.get("set-cookie"), null);
   assert.equal(safe.get("clear-site-data"), null);
   assert.equal(safe.get("service-worker-allowed"), null);
+  assert.equal(safe.get("www-authenticate"), null);
+  assert.equal(safe.get("x-accel-redirect"), null);
+  assert.equal(safe.get("x-sendfile"), null);
   assert.equal(safe.get("content-security-policy"), "default-src *, sandbox");
   assert.equal(safe.get("x-content-type-options"), "nosniff");
   assert.equal(safe.get("content-type"), "text/html");
@@ -60,9 +66,24 @@ Deno.test("on a host of its own a deployment keeps its cookies to itself", () =>
   const headers = new Headers();
   headers.append("set-cookie", "a=b; Domain=p.example; Path=/");
   headers.append("set-cookie", "c=d; Secure");
+  headers.set("www-authenticate", "Basic");
+  headers.set("x-accel-redirect", "/internal/secret");
   const safe = isolate("host", headers);
   assert.deepEqual(safe.getSetCookie(), ["a=b; Path=/", "c=d; Secure"]);
   assert.equal(safe.get("content-security-policy"), null);
+  assert.equal(safe.get("www-authenticate"), "Basic");
+  assert.equal(safe.get("x-accel-redirect"), null);
+});
+
+Deno.test("no cache keeps what a caller paid for, whatever the program says", () => {
+  const headers = new Headers({
+    "cache-control": "public, max-age=31536000",
+    "cdn-cache-control": "max-age=60",
+    "surrogate-control": "max-age=60",
+    expires: "Fri, 01 Jan 2100 00:00:00 GMT",
+  });
+  keepPrivate(headers);
+  assert.deepEqual([...headers], [["cache-control", "no-store"]]);
 });
 
 Deno.test("a service worker is refused under a shared origin only", () => {
