@@ -68,8 +68,6 @@ export function createOnboarding(options: OnboardingOptions): Onboarding {
   }
 
   async function send(payer: Address, deposit: DepositAuthorization): Promise<Hex> {
-    assertWorthwhile(options, deposit);
-    await assertSigned(payer, deposit);
     const undo = spend();
     const sent = options.operator.send({
       address: us.escrow,
@@ -94,6 +92,9 @@ export function createOnboarding(options: OnboardingOptions): Onboarding {
 
   return {
     async relay(payer, deposit) {
+      // First of all: nobody's junk stands in for what the payer itself has signed.
+      assertWorthwhile(options, deposit);
+      await assertSigned(payer, deposit);
       const known = underWay.get(payer);
       if (known) return await known;
       const work = send(payer, deposit).finally(() => underWay.delete(payer));

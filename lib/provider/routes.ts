@@ -71,6 +71,9 @@ export function createRoutes(parts: RouteParts) {
 }
 
 async function route(parts: RouteParts, request: Request, caller: Caller): Promise<Response> {
+  if (!URL.canParse(request.url)) {
+    throw new KhachapuriError("invalid_input", "the request's Host or target makes no URL");
+  }
   const url = new URL(request.url);
   const host = request.headers.get("host") ?? url.host;
   const target = targetOf(host, url.pathname, parts.webDomain.hostname);
@@ -248,7 +251,7 @@ async function boundedText(request: Request): Promise<string> {
 
 function failure(parts: RouteParts, request: Request, error: KhachapuriError): Response {
   if (error.code === "internal") parts.log.error("request failed", { error });
-  const path = new URL(request.url).pathname;
+  const path = URL.parse(request.url)?.pathname ?? "/";
   const { status, headers, body } = failureOf(error, parts.offering.offer, path);
   return new Response(body, { status, headers });
 }
