@@ -158,11 +158,24 @@ Deno.test("failures of a program cost a credit, failures of ours none", async (t
 
   await t.step("a credit that our side did not use prepays the next call", async () => {
     const cid = await market.deploy({
-      files: { main: "#!/bin/sh\ncat >/dev/null; echo done\n" },
+      files: { main: "#!/bin/sh\nread word; [ $word = wait ] && sleep 60; echo done\n" },
       fields: {
-        limits: { timeoutMs: 5_000, memoryMb: 64, concurrency: 1, ownerCreditsPerMinute: 60 },
+        limits: { timeoutMs: 15_000, memoryMb: 64, concurrency: 1, ownerCreditsPerMinute: 60 },
       },
     });
+    const before = await spent(market, owner);
+    const broken = market.call(cid, { method: "POST", body: "wait\n" }).catch(() => null);
+    while (await spent(market, owner) === before);
+    // The provider goes down in the middle of the run.
+    await market.restart();
+    await (await broken)?.body?.cancel();
+    const response = await market.call(cid, { method: "POST", body: "go\n" });
+    assert.equal(await response.text(), "done\n");
+    assert.equal(await spent(market, owner) - before, 1n);
+  });
+
+  await t.step("a body that proves too large costs what a run costs", async () => {
+    const cid = await market.deploy({ files: { main: "#!/bin/sh\ncat >/dev/null; echo done\n" } });
     const before = await spent(market, owner);
     // Chunked, so that its size is only known once the run has begun.
     const chunk = new Uint8Array(1 << 20);
@@ -178,7 +191,7 @@ Deno.test("failures of a program cost a credit, failures of ours none", async (t
     await idle(market);
     const response = await market.call(cid, { method: "POST", body: "x" });
     assert.equal(await response.text(), "done\n");
-    assert.equal(await spent(market, owner) - before, 1n);
+    assert.equal(await spent(market, owner) - before, 2n);
   });
 });
 
