@@ -3,7 +3,7 @@
  * the program starts, charged or released when it has ended. With `settle: "each"` the escrow has
  * mined `consume(price, permit)` before the reservation exists.
  */
-import type { Address } from "viem";
+import type { Address, Hex } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import {
   assertPermitAlive,
@@ -208,7 +208,7 @@ async function hold(
     return {
       chargedCredits: 1n,
       cumulativeCredits: lane.charged + 1n,
-      availableCredits: clamp(available(view, payer, ledger)),
+      availableCredits: clamp(available(view, payer, ledger, id)),
     };
   }
 
@@ -230,18 +230,22 @@ async function hold(
 /**
  * Credits that may still be promised: `credits − thawing − outstanding`. What is outstanding is
  * counted against what the escrow had taken at the block of the credits, never against what we
- * heard of since: a settlement that the view does not know has left both sides as they are.
+ * heard of since: a settlement that the view does not know has left both sides as they are. What
+ * is prepaid on a lane is for that lane's calls alone.
  */
 export function available(
   view: PayerView,
   payer: Address,
   ledger: Pick<Ledger, "account" | "lane">,
+  lane: Hex,
 ): bigint {
   const left = view.credits - view.thawingCredits;
   const account = ledger.account(payer);
   if (!account) return left;
   const consumed = view.consumedTotal + account.opened - view.openedTotal;
-  return left + consumed - account.charged - account.reserved;
+  const own = ledger.lane(payer, lane);
+  const elsewhere = account.prepaid - (own ? prepaid(own) : 0n);
+  return left + consumed - account.charged - account.reserved - elsewhere;
 }
 
 /** Credits of the bill's lane that are used or held: where the caller's next permit goes on. */
@@ -292,7 +296,7 @@ function assertLane(bill: Bill, view: PayerView, lane: Lane | undefined): void {
 }
 
 function assertAvailable(bill: Bill, view: PayerView, ledger: Ledger): void {
-  if (available(view, bill.payer, ledger) > 0n) return;
+  if (available(view, bill.payer, ledger, bill.lane) > 0n) return;
   throw refusal(bill, "the payer has no credits left with this provider", "allow more credits");
 }
 

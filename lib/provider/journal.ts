@@ -95,6 +95,8 @@ export interface Account {
   charged: bigint;
   reserved: bigint;
   settled: bigint;
+  /** Credits that the escrow has taken on some lane and that no run has used or holds. */
+  prepaid: bigint;
 }
 
 export interface Book {
@@ -220,7 +222,7 @@ function openLane(book: Book, payer: Address, lane: Hex, credits: bigint): void 
   };
   book.lanes.set(key, opened);
   const account = book.accounts.get(payer) ??
-    { lanes: new Set(), opened: 0n, charged: 0n, reserved: 0n, settled: 0n };
+    { lanes: new Set(), opened: 0n, charged: 0n, reserved: 0n, settled: 0n, prepaid: 0n };
   book.accounts.set(payer, account);
   account.lanes.add(opened);
   account.opened += credits;
@@ -236,8 +238,11 @@ function add(
   by: bigint,
 ): Lane {
   const lane = requireLane(book, payer, id);
+  const account = book.accounts.get(payer)!;
+  account.prepaid -= prepaid(lane);
   lane[count] += by;
-  book.accounts.get(payer)![count] += by;
+  account[count] += by;
+  account.prepaid += prepaid(lane);
   return lane;
 }
 

@@ -162,11 +162,12 @@ async function openHistory(mode: "batch" | "each") {
   const taken = (payer: number, lane: number) =>
     fake.consumed(PAYERS[payer]!.address, LANES[lane]!);
 
-  /** Used or held and not taken by the escrow, over a payer's lanes. */
+  /** Used or held and not taken by the escrow, over a payer's lanes; prepaid ones owe nothing. */
   function outstanding(payer: number): bigint {
     return LANES.reduce((sum, _, lane) => {
       const { charged, held } = page(keyOf(payer, lane));
-      return sum + charged + held - taken(payer, lane);
+      const due = charged + held - taken(payer, lane);
+      return due > 0n ? sum + due : sum;
     }, 0n);
   }
 
