@@ -17,6 +17,7 @@ import type { Bill } from "./bill.ts";
 import { type Entry, type Lane, type Outcome, prepaid, type RunFacts } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Payers, PayerView } from "./payers.ts";
+import { createAsking } from "./settle_each.ts";
 
 /** What a payer has left, after a charge. */
 export interface Standing {
@@ -87,6 +88,7 @@ export function createCredits(options: CreditsOptions): Credits {
   const { ledger, payers, domain } = options;
   const now = options.now ?? Date.now;
   const recover = rememberSigners(domain);
+  const ask = createAsking();
 
   /**
    * What the chain says of the payer. When it says nothing, what it said last will do for a while:
@@ -141,6 +143,7 @@ export function createCredits(options: CreditsOptions): Credits {
   /** The chain takes the credit first; what it took and nobody used is the lane's next call's. */
   async function takeFirst(bill: Bill, seen: PayerView, consume: ConsumeOne): Promise<Reservation> {
     const { payer, lane: id, permit } = bill;
+    assertRoom(bill, ledger.lane(payer, id), ledger);
     if (!ledger.lane(payer, id)) await ledger.append(openEntry(bill, seen));
     const lane = ledger.lane(payer, id)!;
     let view = seen;
@@ -148,7 +151,8 @@ export function createCredits(options: CreditsOptions): Credits {
       // Others on the lane may use what we had taken; an endpoint that hides what was taken may not
       // make us take it for ever.
       if (taken === CONSUME_ATTEMPTS_MAX) throw untraceable();
-      await consume(bill);
+      const over = ask(bill, { payer: view.credits, lane: permit.credits - lane.settled });
+      await consume(bill).finally(over);
       payers.forget(payer);
       view = await viewFor(bill).catch(() => seen);
     }

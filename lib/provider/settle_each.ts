@@ -31,6 +31,35 @@ export function createConsume(operator: Operator, escrow: Address): (bill: Bill)
   };
 }
 
+/** What the escrow would still give: to the payer's bills, and to those on the bill's lane. */
+export interface Remaining {
+  payer: bigint;
+  lane: bigint;
+}
+
+/**
+ * Credits whose transactions are out. A simulation does not see those that wait for their block,
+ * so one more than the last credit would be sent, and revert at our gas.
+ * @returns asks for one; what it returns is to be called when its transaction is over
+ */
+export function createAsking(): (bill: Bill, remaining: Remaining) => () => void {
+  const asked = new Map<string, bigint>();
+  const add = (key: string, by: bigint) => {
+    const count = (asked.get(key) ?? 0n) + by;
+    if (count > 0n) asked.set(key, count);
+    else asked.delete(key);
+  };
+  return ({ payer, lane }, remaining) => {
+    const ofLane = `${payer}:${lane}`;
+    const isLast = (key: string, left: bigint) => (asked.get(key) ?? 0n) >= left;
+    if (isLast(payer, remaining.payer) || isLast(ofLane, remaining.lane)) throw allAsked();
+    for (const key of [payer, ofLane]) add(key, 1n);
+    return () => {
+      for (const key of [payer, ofLane]) add(key, -1n);
+    };
+  };
+}
+
 /**
  * Waits for a transaction as long as a caller can. It goes on without the caller.
  * @throws what `late` makes when `timeoutMs` have passed
@@ -49,6 +78,12 @@ export async function withinTime<T>(
   } finally {
     clearTimeout(timer);
   }
+}
+
+function allAsked(): KhachapuriError {
+  return new KhachapuriError("overloaded", "the last credits are being taken by other calls", {
+    retryAfterSeconds: 2,
+  });
 }
 
 function refused(cause?: KhachapuriError): KhachapuriError {
