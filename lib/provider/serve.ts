@@ -72,7 +72,7 @@ export async function startProvider(
   const lock = await lockState(join(ground.state.book, LOCK_FILE));
   stack.defer(() => lock.release());
   const handle = await openRoutes(config, ground, options, stack);
-  const server = await listen(config, provider, handle);
+  const server = await listen(config, provider, handle, options.log);
   await lock.announce(server.url);
   const owned = stack.move();
   const { escrow } = ground.contracts;
@@ -285,24 +285,50 @@ function chainHealth(chain: Chain): () => Promise<string | null> {
 
 type Handle = ReturnType<typeof createRoutes>;
 
-async function listen(config: Config, provider: ProviderConfig, handle: Handle) {
+/** Between two attempts to listen again, ms. */
+const RELISTEN_MS = 1_000;
+
+async function listen(config: Config, provider: ProviderConfig, handle: Handle, log: Log) {
   const [, hostname = "127.0.0.1", port = "8402"] = /^(.*):([0-9]+)$/.exec(provider.listen) ?? [];
   const tls = provider.tls && {
     cert: await Deno.readTextFile(resolveFromHome(config, provider.tls.cert)),
     key: await Deno.readTextFile(resolveFromHome(config, provider.tls.key)),
   };
-  const server = Deno.serve(
-    { hostname, port: Number(port), onListen: () => {}, ...tls },
-    (request, info) => handle(request, { address: info.remoteAddr.hostname }),
-  );
-  const url = `${tls ? "https" : "http"}://${hostname}:${server.addr.port}`;
+  let isStopped = false;
+  const open = (port: number) =>
+    Deno.serve(
+      { hostname, port, onListen: () => {}, ...tls },
+      (request, info) => handle(request, { address: info.remoteAddr.hostname }),
+    );
+  let server = open(Number(port));
+  const bound = server.addr.port;
+
+  /** Strangers can open more connections than we have files for: that must not be the end. */
+  async function listenAgain(error: unknown): Promise<void> {
+    log.error("connections are not accepted any more, listening again", { error });
+    while (!isStopped) {
+      await new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, RELISTEN_MS)));
+      try {
+        if (!isStopped) watch(server = open(bound));
+        return;
+      } catch (error) {
+        log.error("cannot listen yet", { error });
+      }
+    }
+  }
+  function watch({ finished }: typeof server): void {
+    finished.catch(listenAgain);
+  }
+  watch(server);
+  const url = `${tls ? "https" : "http"}://${hostname}:${bound}`;
   return {
     url,
     /** No new calls; those under way get `graceMs` to end. */
     async stop(graceMs: number): Promise<void> {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const late = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs));
-      await Promise.race([server.shutdown(), late]);
+      isStopped = true;
+      await Promise.race([server.shutdown().catch(() => {}), late]);
       clearTimeout(timer);
     },
   };
