@@ -50,11 +50,25 @@ const VIEWS_MAX = 50_000;
 
 /** Payers read from the chain at the same time. */
 const READS_MAX = 64;
+/** Of payers that never had a call here: so many at once, and then so many a second. */
+const STRANGERS_AT_ONCE = 200;
+const STRANGERS_PER_SECOND = 20;
 
 export function createPayers(options: PayersOptions): Payers {
   const now = options.now ?? Date.now;
   const views = new Map<Address, PayerView>();
   const reading = new Map<string, Promise<PayerView>>();
+  const admitStranger = strangersLimit(now);
+  let strangers = 0;
+
+  function admitRead(payer: Address): { over(): void } {
+    const isStranger = options.ledger.account(payer) === undefined;
+    if ((isStranger ? strangers : reading.size - strangers) >= READS_MAX) throw tooManyReads();
+    if (!isStranger) return { over() {} };
+    admitStranger();
+    strangers += 1;
+    return { over: () => void (strangers -= 1) };
+  }
 
   async function refresh(payer: Address, lane: Hex): Promise<PayerView> {
     const view = await readView(options, payer, lane, now());
@@ -73,12 +87,11 @@ export function createPayers(options: PayersOptions): Payers {
       const under = reading.get(key);
       if (under) return await under;
       // Anybody can name a payer: reads for strangers must not drown the chain's endpoint.
-      if (reading.size >= READS_MAX) {
-        throw new KhachapuriError("overloaded", "too many payers are being looked up", {
-          retryAfterSeconds: 1,
-        });
-      }
-      const view = refresh(payer, lane).finally(() => reading.delete(key));
+      const read = admitRead(payer);
+      const view = refresh(payer, lane).finally(() => {
+        read.over();
+        reading.delete(key);
+      });
       reading.set(key, view);
       return await view;
     },
@@ -90,6 +103,24 @@ export function createPayers(options: PayersOptions): Payers {
       }
     },
   };
+}
+
+/** What anybody may cost the chain's endpoint, three requests each, whoever they say they are. */
+function strangersLimit(now: () => number): () => void {
+  let tokens = STRANGERS_AT_ONCE;
+  let at = now();
+  return () => {
+    tokens = Math.min(STRANGERS_AT_ONCE, tokens + (now() - at) * STRANGERS_PER_SECOND / 1_000);
+    at = now();
+    if (tokens < 1) throw tooManyReads();
+    tokens -= 1;
+  };
+}
+
+function tooManyReads(): KhachapuriError {
+  return new KhachapuriError("overloaded", "too many payers are being looked up", {
+    retryAfterSeconds: 1,
+  });
 }
 
 /**
