@@ -5,6 +5,7 @@ import { signDeposit } from "../lib/chain/onboarding.ts";
 import { formatCid } from "../lib/cid.ts";
 import { importFile } from "../lib/ipfs/dag.ts";
 import { depositToJson } from "../lib/payment_header.ts";
+import { UINT128_MAX } from "../lib/permit.ts";
 import { type Market, PRICE, startMarket } from "./world/market.ts";
 import { mintUsdc } from "./world/usdc.ts";
 
@@ -112,6 +113,18 @@ Deno.test("strangers and hostile programs get nothing for free", async (t) => {
     };
     assert.equal(await cacheControl(), "public, max-age=9");
     assert.equal(await cacheControl(await market.pay(payer)), "no-store");
+  });
+
+  await t.step("what other providers of a deployment hold of it tells them no count", async () => {
+    const lane = `0x${"2b".repeat(32)}` as const;
+    const ask = async (credits: bigint) => {
+      const headers = await market.pay(payer, { lane, credits });
+      const response = await fetch(`${market.provider.url}/lane`, { headers });
+      await response.body?.cancel();
+      return response.status;
+    };
+    assert.equal(await ask(0n), 200);
+    assert.equal(await ask(UINT128_MAX), 402);
   });
 
   await t.step("junk in a payer's name does not stand in for its deposit", async () => {

@@ -22,6 +22,7 @@ export interface Failure {
 export function failureOf(error: KhachapuriError, offer: CreditsOffer, path: string): Failure {
   const headers = new Headers({ "content-type": "application/json" });
   headers.set("cache-control", "no-store");
+  headers.set("x-content-type-options", "nosniff");
   if (error.retryAfterSeconds !== undefined) {
     headers.set("retry-after", String(Math.ceil(error.retryAfterSeconds)));
   }

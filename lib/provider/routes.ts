@@ -10,6 +10,7 @@ import {
   depositFromJson,
   PAYMENT_SIGNATURE_HEADER,
 } from "../payment_header.ts";
+import { UINT128_MAX } from "../permit.ts";
 import { receiptToJson } from "../receipt.ts";
 import { addressShape, parseJson, parseShape } from "../shape.ts";
 import {
@@ -141,6 +142,12 @@ async function lane(parts: RouteParts, request: Request): Promise<Response> {
     });
   }
   const { permit } = decodePaymentHeader(header, us);
+  // Other providers of a deployment have its owner's: it tells them nothing of this one.
+  if (permit.credits === UINT128_MAX) {
+    throw new KhachapuriError("payment_required", "this is a deployment's permit", {
+      hints: ["any other of the lane will do, one over no credit too"],
+    });
+  }
   const { payer, lane } = permit;
   const bill = { source: "caller", payer, lane, permit, price: us.price } as const;
   const count = await parts.credits.countOf({ ...bill, deployment: "", deposit: null });
@@ -180,7 +187,7 @@ async function stop(parts: RouteParts, request: Request): Promise<Response> {
   const question = { id: spec.id, provider: parts.us.provider };
   if (!await isStopSigned(question, signature, spec.owner)) throw notOwner();
   parts.registrations.stop(spec);
-  await parts.sandboxes.end(cid);
+  await parts.sandboxes.end(deployment.cid);
   parts.log.info("deployment stopped by its owner", { cid });
   return json({ stopped: cid });
 }
@@ -257,6 +264,10 @@ function failure(parts: RouteParts, request: Request, error: KhachapuriError): R
 }
 
 function json(value: unknown, status = 200): Response {
-  const headers = { "content-type": "application/json", "cache-control": "no-store" };
+  const headers = {
+    "content-type": "application/json",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  };
   return new Response(JSON.stringify(value, null, 2) + "\n", { status, headers });
 }
