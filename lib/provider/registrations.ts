@@ -3,6 +3,7 @@
  * their owner has stopped, and the latest runs of each for the owner's log. Never a secret of a
  * spec.
  */
+import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import { deploymentLane } from "../permit.ts";
@@ -54,6 +55,8 @@ export interface Registrations {
 
 /** Runs kept for each deployment. */
 const RUNS_PER_DEPLOYMENT_MAX = 100;
+/** Bytes of all runs together: a credit buys no disk for ever. Beyond it the oldest go. */
+const RUNS_BYTES_MAX = 1024 * 1024 * 1024;
 /** Deployments known to be on disk already. */
 const ADDED_MAX = 100_000;
 /** Runs that share one commit; a crash loses this many log lines at most. */
@@ -74,7 +77,11 @@ const SCHEMA = `
 `;
 
 /** Opens (or creates) the provider's registrations at `path`. */
-export function openRegistrations(path: string, now: () => number = Date.now): Registrations {
+export function openRegistrations(
+  path: string,
+  now: () => number = Date.now,
+  runsBytesMax = RUNS_BYTES_MAX,
+): Registrations {
   const database = new DatabaseSync(path);
   database.exec(SCHEMA);
   const stops = new Set<string>();
@@ -85,7 +92,7 @@ export function openRegistrations(path: string, now: () => number = Date.now): R
   for (const { owner, id } of database.prepare("SELECT owner, id FROM deployments").all()) {
     lanes.add(`${owner}:${deploymentLane(id as Hex)}`);
   }
-  const runs = createRunLog(database);
+  const runs = createRunLog(database, runsBytesMax);
   const added = new Set<string>();
   const insert = database.prepare("INSERT OR IGNORE INTO deployments VALUES (?, ?, ?, ?)");
   const find = database.prepare("SELECT 1 FROM deployments WHERE cid = ?");
@@ -125,22 +132,42 @@ export function openRegistrations(path: string, now: () => number = Date.now): R
 }
 
 /** Logs are for reading, not for money: batched, so that they never cost a call its own fsync. */
-function createRunLog(database: DatabaseSync) {
+function createRunLog(database: DatabaseSync, bytesMax: number) {
   let waiting: [cid: string, run: RunLog][] = [];
   const insert = database.prepare("INSERT INTO runs VALUES (?, ?)");
+  const size = "OCTET_LENGTH(run) AS bytes";
   const trim = database.prepare(
     `DELETE FROM runs WHERE cid = ?1 AND rowid <= (
-       SELECT rowid FROM runs WHERE cid = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2)`,
+       SELECT rowid FROM runs WHERE cid = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2)
+     RETURNING ${size}`,
+  );
+  const dropOldest = database.prepare(
+    `DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs ORDER BY rowid LIMIT ${LOG_BATCH})
+     RETURNING ${size}`,
   );
   const select = database.prepare("SELECT run FROM runs WHERE cid = ? ORDER BY rowid");
+
+  const sum = (rows: unknown[]) =>
+    (rows as { bytes: number }[]).reduce((total, row) => total + row.bytes, 0);
+  let bytes = sum(database.prepare(`SELECT ${size} FROM runs`).all());
 
   function flush(): void {
     if (waiting.length === 0) return;
     const batch = waiting;
     waiting = [];
     database.exec("BEGIN");
-    for (const [cid, run] of batch) insert.run(cid, JSON.stringify(run));
-    for (const cid of new Set(batch.map(([cid]) => cid))) trim.run(cid, RUNS_PER_DEPLOYMENT_MAX);
+    for (const [cid, run] of batch) {
+      const text = JSON.stringify(run);
+      insert.run(cid, text);
+      bytes += Buffer.byteLength(text);
+    }
+    for (const cid of new Set(batch.map(([cid]) => cid))) {
+      bytes -= sum(trim.all(cid, RUNS_PER_DEPLOYMENT_MAX));
+    }
+    for (let dropped = 1; bytes > bytesMax && dropped > 0;) {
+      dropped = sum(dropOldest.all());
+      bytes -= dropped;
+    }
     database.exec("COMMIT");
   }
 
