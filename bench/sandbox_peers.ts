@@ -154,8 +154,8 @@ export async function measureHttp(
   const failed = /Non-2xx or 3xx responses: (\d+)/.exec(text) ?? /Socket errors: (.*)/.exec(text);
   if (failed) throw new Error(`${url}: ${failed[0]}`);
   return {
-    p50Ms: milliseconds(/50%\s+(\S+)/.exec(text)![1]!),
-    p99Ms: milliseconds(/99%\s+(\S+)/.exec(text)![1]!),
+    p50Ms: milliseconds(/^ +50% +(\S+)/m.exec(text)![1]!),
+    p99Ms: milliseconds(/^ +99% +(\S+)/m.exec(text)![1]!),
     perSecond: Number(/Requests\/sec:\s+(\S+)/.exec(text)![1]),
   };
 }
@@ -182,6 +182,8 @@ async function peer(name: string, url: string, children: Deno.ChildProcess[]): P
     url,
     async [Symbol.asyncDispose]() {
       for (const child of children) {
+        // fcgiwrap's own children outlive it.
+        await new Deno.Command("pkill", { args: ["-TERM", "-P", String(child.pid)] }).output();
         child.kill("SIGTERM");
         await child.status;
       }
