@@ -1,7 +1,7 @@
 /**
  * Structured logs on stderr: one JSON object a line, or a line for a person on a terminal. Bodies,
  * headers, environment and keys are never passed in; as a second belt a field whose name speaks of
- * a secret is withheld, and URLs lose their credentials and query.
+ * a secret is withheld, and of URLs nothing but scheme and host is written.
  */
 import { KhachapuriError } from "./errors.ts";
 
@@ -103,9 +103,9 @@ function errorFields(error: Error): Record<string, unknown> {
   return { code, message: safeText(error.message), ...cause };
 }
 
-/** Credentials and queries of URLs hold API keys. */
+/** Credentials, queries and, with RPC endpoints, paths of URLs hold API keys. */
 function safeText(text: string): string {
   return text
     .replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@?#]*@/gi, "$1")
-    .replace(/(\bhttps?:\/\/[^\s?#"]*)\?[^\s"]*/gi, "$1?…");
+    .replace(/(\b(?:https?|wss?):\/\/[^\s/?#"]*)[/?#][^\s"]+/gi, "$1/…");
 }

@@ -19,7 +19,7 @@ Deno.test("createLog() writes one JSON object a line", () => {
     message: "run ended",
     cid: "bafy",
     credits: "3",
-    url: "http://a/b?…",
+    url: "http://a/…",
   });
 });
 
@@ -36,7 +36,7 @@ Deno.test("createLog() never prints what is named like a secret", () => {
     privateKey: "0xdead",
     headers: { authorization: "Bearer dead" },
     request: { cookie: "dead", permit: { signature: "dead" } },
-    rpc: "https://user:dead@rpc.example/v1?apikey=dead",
+    rpc: "https://user:dead@rpc.example/v3/dead?apikey=dead",
     body: new TextEncoder().encode("dead"),
   });
   assert.ok(!lines[0]!.includes("dead"), lines[0]);
@@ -50,7 +50,7 @@ Deno.test("createLog() reduces an error to code and messages", () => {
   assert.deepEqual(JSON.parse(lines[0]!).error, {
     code: "chain_unavailable",
     message: "gone",
-    cause: "connect https://rpc.example/?…",
+    cause: "connect https://rpc.example/…",
   });
 });
 
