@@ -182,13 +182,19 @@ async function peer(name: string, url: string, children: Deno.ChildProcess[]): P
     url,
     async [Symbol.asyncDispose]() {
       for (const child of children) {
-        // fcgiwrap's own children outlive it.
-        await new Deno.Command("pkill", { args: ["-TERM", "-P", String(child.pid)] }).output();
+        // fcgiwrap's own children outlive it, and it replaces those that end before it.
+        const workers = await childrenOf(child.pid);
         child.kill("SIGTERM");
         await child.status;
+        await new Deno.Command("kill", { args: ["-TERM", ...workers] }).output();
       }
     },
   };
+}
+
+async function childrenOf(pid: number): Promise<string[]> {
+  const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(pid)] }).output();
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
 }
 
 function freePort(): number {
