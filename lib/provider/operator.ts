@@ -266,10 +266,8 @@ export function openOperator(options: OperatorOptions): Operator {
     return flight;
   }
 
-  for (const flight of stored(database, now())) {
-    flights.set(flight.nonce, flight);
-    nextNonce = flight.nonce + 1;
-  }
+  // What is stored may lie below what is mined already, so the next nonce is asked for.
+  for (const flight of stored(database, now())) flights.set(flight.nonce, flight);
   schedule(0);
 
   return {
