@@ -102,23 +102,12 @@ function permitOf(account: LocalAccount, lane: Hex, credits: bigint): Promise<Pe
 }
 
 function settings(mode: "batch" | "each"): ProviderConfig {
-  const settlement = {
-    mode,
-    intervalSeconds: 86_400,
-    amount: "1000000000",
-    pollMs: 600_000,
-    offlineAmount: "0",
-  };
+  const times = { intervalSeconds: 86_400, pollMs: 600_000 };
   return parseConfig({
     provider: {
-      name: "provider.test",
-      address: PROVIDER.address,
-      webDomain: "http://provider.test",
-      price: String(PRICE),
-      terms: ["terms.txt"],
-      stateDir: "state",
-      keyFile: "keys.json",
-      settlement,
+      ...{ name: "provider.test", address: PROVIDER.address, webDomain: "http://provider.test" },
+      ...{ price: String(PRICE), terms: ["terms.txt"], stateDir: "state", keyFile: "keys.json" },
+      settlement: { mode, ...times, amount: "1000000000", offlineAmount: "0" },
     },
   }, "/").provider!;
 }
