@@ -1,5 +1,6 @@
 /** The last stretch of an answer: in one piece when it is short and soon over, else as it comes. */
 import { Buffer } from "node:buffer";
+import { within } from "./within.ts";
 
 /** The program's output, chunk by chunk; the charge is on disk before its end is told. */
 export interface Relay {
@@ -32,16 +33,6 @@ export async function readShort(relay: Relay): Promise<Uint8Array<ArrayBuffer> |
   }
   relay.putBack(chunks, null);
   return null;
-}
-
-async function within<T>(pending: Promise<T>, ms: number): Promise<T | "late"> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<"late">((resolve) => timer = setTimeout(resolve, ms, "late"));
-  try {
-    return await Promise.race([pending, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 const ownBytes = (chunk: Uint8Array) => chunk as Uint8Array<ArrayBuffer>;

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { Hex } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { REQUEST_BODY_BYTES_MAX } from "../limits.ts";
+import { within } from "./within.ts";
 
 export interface RequestBody {
   readonly stream: ReadableStream<Uint8Array> | null;
@@ -69,19 +70,12 @@ export function meterBody(
     },
     async hash() {
       if (!digest) return null;
-      if (!isWhole) await withinTime(readRest().catch(() => {}));
+      if (!isWhole) await within(readRest().catch(() => {}), REST_TIMEOUT_MS);
       if (isWhole) return `0x${digest.digest("hex")}`;
       reader!.cancel().catch(() => {});
       return null;
     },
   };
-}
-
-async function withinTime(work: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, REST_TIMEOUT_MS));
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }
 
 /** A body that has arrived: the program gets it whole, or it does not start. */

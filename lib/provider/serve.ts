@@ -37,6 +37,7 @@ import { openRegistrations } from "./registrations.ts";
 import { createRoutes } from "./routes.ts";
 import { createSandboxes, sandboxHost } from "./sandboxes.ts";
 import { createSlots } from "./slots.ts";
+import { within } from "./within.ts";
 
 export interface RunningProvider {
   /** Where it listens, e.g. `http://127.0.0.1:8402`. */
@@ -325,11 +326,8 @@ async function listen(config: Config, provider: ProviderConfig, handle: Handle, 
     url,
     /** No new calls; those under way get `graceMs` to end. */
     async stop(graceMs: number): Promise<void> {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs));
       isStopped = true;
-      await Promise.race([server.shutdown().catch(() => {}), late]);
-      clearTimeout(timer);
+      await within(server.shutdown().catch(() => {}), graceMs);
     },
   };
 }

@@ -13,6 +13,7 @@ import type { BlockId } from "./follower.ts";
 import type { Lane } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Operator } from "./operator.ts";
+import { within } from "./within.ts";
 
 export interface SettlementOptions {
   chain: Chain;
@@ -152,16 +153,9 @@ export function createSettlement(options: SettlementOptions): Settlement {
     },
     async close() {
       clearInterval(timer);
-      await atMost(options.closeWaitMs ?? CLOSE_WAIT_MS, settleNow());
+      await within(settleNow(), options.closeWaitMs ?? CLOSE_WAIT_MS);
     },
   };
-}
-
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }
 
 interface Cap {
