@@ -10,22 +10,7 @@ import { openCache } from "../lib/ipfs/cache.ts";
 import { importFile } from "../lib/ipfs/dag.ts";
 import { createFetcher } from "../lib/ipfs/gateway.ts";
 import { benchFile } from "./ipfs_file.ts";
-
-interface Row {
-  file: string;
-  client: string;
-  ms: number;
-  mbPerSecond: number;
-  /** Speed relative to plain fetch of the same file. */
-  ratio: number;
-}
-
-interface Must {
-  what: string;
-  need: number;
-  got: number;
-  ok: boolean;
-}
+import { atLeast, type Must, printReport, type Report, type Row } from "./report.ts";
 
 type Client = () => Promise<number>;
 
@@ -123,7 +108,7 @@ function gatewayWorker(sizes: number[]): Promise<{ worker: Worker; car: string; 
   });
 }
 
-async function run(): Promise<{ rows: Row[]; must: Must[] }> {
+async function run(): Promise<Report> {
   const { worker, ...urls } = await gatewayWorker(FILES.map(({ bytes }) => bytes));
   const cacheDir = await Deno.makeTempDir();
   const rows: Row[] = [];
@@ -133,7 +118,7 @@ async function run(): Promise<{ rows: Row[]; must: Must[] }> {
       const medians = await measure(clientsFor(root, bytes, urls, cacheDir), runs);
       const floor = medians.get(PLAIN)!;
       for (const [client, ms] of medians) {
-        rows.push({ file, client, ms, mbPerSecond: bytes / MB / (ms / 1_000), ratio: floor / ms });
+        rows.push({ file, client, ms, "MB/s": bytes / MB / (ms / 1_000), "vs plain": floor / ms });
       }
     }
   } finally {
@@ -146,44 +131,15 @@ async function run(): Promise<{ rows: Row[]; must: Must[] }> {
 /** What may not get worse. */
 function requirements(rows: Row[]): Must[] {
   const ms = (file: string, client: string) =>
-    rows.find((row) => row.file === file && row.client === client)!.ms;
+    rows.find((row) => row.file === file && row.client === client)!.ms as number;
   const [, middle, large] = FILES.map(({ file }) => file) as [string, string, string];
-  const needs: [string, number, number][] = [
-    [`${large}: verified / plain fetch`, 0.4, ms(large, PLAIN) / ms(large, OURS)],
-    [`${middle}: verified / plain fetch`, 0.3, ms(middle, PLAIN) / ms(middle, OURS)],
-    [`${large}: ours / libraries`, 1, ms(large, LIBRARIES) / ms(large, OURS)],
-    [`${large}: cache hit / fetch`, 1, ms(large, OURS) / ms(large, OURS_CACHED)],
-  ];
-  return needs.map(([what, need, got]) => ({ what, need, got, ok: got >= need }));
-}
-
-function table({ rows, must }: { rows: Row[]; must: Must[] }): string {
-  const line = (cells: string[], widths: number[]) =>
-    cells.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(
-      "  ",
-    );
-  const widths = [16, 34, 9, 9, 11];
+  const [ours, libraries] = [ms(large, OURS), ms(large, LIBRARIES)];
   return [
-    line(["file", "client", "ms", "MB/s", "vs plain"], widths),
-    ...rows.map(({ file, client, ms, mbPerSecond, ratio }) =>
-      line([file, client, ms.toFixed(2), mbPerSecond.toFixed(0), `${ratio.toFixed(2)}×`], widths)
-    ),
-    "",
-    ...must.map(({ what, need, got, ok }) =>
-      `${ok ? "ok  " : "MISS"}  ${what}: ${got.toFixed(2)} (need ${need})`
-    ),
-  ].join("\n");
+    atLeast(`${large}: verified`, ms(large, PLAIN) / ours, "of plain fetch", 0.4),
+    atLeast(`${middle}: verified`, ms(middle, PLAIN) / ms(middle, OURS), "of plain fetch", 0.3),
+    atLeast(`${large}: ours`, libraries / ours, "of the libraries' speed", 1),
+    atLeast(`${large}: cache hit`, ours / ms(large, OURS_CACHED), "of a fetch's speed", 1),
+  ];
 }
 
-const machine = {
-  os: Deno.build.os,
-  arch: Deno.build.arch,
-  cpus: navigator.hardwareConcurrency,
-  deno: Deno.version.deno,
-};
-const result = await run();
-const text = Deno.args.includes("--json")
-  ? JSON.stringify({ machine, ...result }, null, 2)
-  : `${table(result)}\n\n${JSON.stringify(machine)}`;
-await Deno.stdout.write(new TextEncoder().encode(`${text}\n`));
-if (result.must.some(({ ok }) => !ok)) Deno.exitCode = 1;
+printReport(await run());

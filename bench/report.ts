@@ -23,7 +23,7 @@ export function machine() {
     arch: Deno.build.arch,
     cpus: navigator.hardwareConcurrency,
     deno: Deno.version.deno,
-    load: Deno.loadavg()[0]!.toFixed(1),
+    load: Math.round(Deno.loadavg()[0]! * 10) / 10,
   };
 }
 

@@ -1,83 +1,110 @@
 /**
  * What a call of a static hello costs through the whole provider, against web servers that start
  * the same program without a sandbox, a plain bubblewrap, and bare fork + exec (the floor).
- * `--json` prints the same for machines. Needs from Debian: nginx-light fcgiwrap lighttpd wrk.
+ * Ratios are medians of rounds in turn. `--json` prints the same for machines. Needs from Debian: nginx-light fcgiwrap lighttpd wrk.
  */
 import { startMarket } from "../tests/world/market.ts";
 import { startChildProvider } from "../tests/world/child_provider.ts";
 import {
   buildPrograms,
+  childrenOf,
   type Figures,
   measureFloor,
   measureHttp,
   measureShellBwrap,
   startLighttpd,
   startNginx,
+  type Times,
 } from "./sandbox_peers.ts";
-
-interface Row extends Figures {
-  what: string;
-  connections: number;
-}
-
-interface Must {
-  what: string;
-  need: string;
-  got: string;
-  ok: boolean;
-}
+import { atLeast, atMost, printReport, quantile, type Report, type Row } from "./report.ts";
 
 const CONNECTIONS = [1, 4, 16];
-const SECONDS = Number(Deno.env.get("KHACHAPURI_BENCH_SECONDS") ?? 4);
+const ROUNDS = 3;
+/** Of each round and server. */
+const SECONDS = Number(Deno.env.get("KHACHAPURI_BENCH_SECONDS") ?? 2);
 const COLD_RUNS = 40;
+const CREDITS = 200_000n;
 const OURS = "khachapuri, whole request";
 const NGINX = "nginx + fcgiwrap";
 
 /** Requests that find no sandbox: the supervisors are ended before each. */
-async function measureCold(url: string): Promise<Figures> {
+async function measureCold({ url, pid }: Ours): Promise<Times> {
   const took: number[] = [];
   for (let run = 0; run < COLD_RUNS; run++) {
-    await endSandboxes();
+    await endSandboxes(pid);
     const startedAt = performance.now();
     const response = await fetch(url);
     await response.text();
     took.push(performance.now() - startedAt);
     if (response.status !== 200) throw new Error(`cold call: ${response.status}`);
   }
-  took.sort((a, b) => a - b);
-  return { p50Ms: took[COLD_RUNS >> 1]!, p99Ms: took.at(-1)!, perSecond: NaN };
+  return { p50Ms: median(took), p99Ms: quantile(took, 0.99) };
 }
 
-/** The bracket keeps a shell that looks for it from finding itself. */
-const HOST = "[k]hachapuri-init host";
-
-async function endSandboxes(): Promise<void> {
-  await new Deno.Command("pkill", { args: ["-TERM", "-f", HOST] }).output();
-  while ((await new Deno.Command("pgrep", { args: ["-f", HOST] }).output()).success);
+/** A provider's children are its sandboxes' supervisors. */
+async function endSandboxes(provider: number): Promise<void> {
+  for (const supervisor of await childrenOf(provider)) Deno.kill(supervisor, "SIGTERM");
+  while ((await childrenOf(provider)).length > 0);
   // The provider learns of it in its own time.
   await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-/** PSS of all processes of one idle sandbox, KiB. */
-async function idleKib(): Promise<number> {
-  const script = `for pid in $(pgrep -f '${HOST}'); do
-  for one in $pid $(pgrep -P $pid) $(pgrep -P $(pgrep -P $pid)); do
-    awk '/^Pss:/ { print $2 }' /proc/$one/smaps_rollup; done; done`;
-  const { stdout } = await new Deno.Command("/bin/sh", { args: ["-c", script] }).output();
-  return new TextDecoder().decode(stdout).split("\n").reduce((sum, n) => sum + Number(n), 0);
+/** PSS of all processes below the provider, which has one idle sandbox; KiB. */
+async function idleKib(provider: number): Promise<number> {
+  let sum = 0;
+  for (const waiting = await childrenOf(provider); waiting.length > 0;) {
+    const pid = waiting.pop()!;
+    // Deno itself reads nothing below /proc.
+    const { stdout } = await new Deno.Command("cat", { args: [`/proc/${pid}/smaps_rollup`] })
+      .output();
+    sum += Number(/^Pss:\s+(\d+)/m.exec(new TextDecoder().decode(stdout))![1]);
+    waiting.push(...await childrenOf(pid));
+  }
+  return sum;
 }
 
-async function run(): Promise<{ rows: Row[]; must: Must[] }> {
-  await using stack = new AsyncDisposableStack();
-  const dir = await Deno.makeTempDir();
-  stack.defer(() => Deno.remove(dir, { recursive: true }));
-  await Deno.chmod(dir, 0o755);
-  const programs = await buildPrograms(dir);
+/** The servers in turn, several times, so that the machine's noise meets all alike. */
+async function measureInTurn(servers: readonly { name: string; url: string }[], c: number) {
+  const measured = new Map(servers.map(({ name }) => [name, [] as Figures[]]));
+  for (const { url } of servers) await measureHttp(url, c, 1);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { name, url } of servers) {
+      measured.get(name)!.push(await measureHttp(url, c, SECONDS));
+    }
+  }
+  return measured;
+}
+
+const median = (values: readonly number[]) => quantile(values, 0.5);
+
+function medians(figures: readonly Figures[]): Figures {
+  return {
+    p50Ms: median(figures.map(({ p50Ms }) => p50Ms)),
+    p99Ms: median(figures.map(({ p99Ms }) => p99Ms)),
+    perSecond: median(figures.map(({ perSecond }) => perSecond)),
+  };
+}
+
+/** Calls that did not come one after the other have no rate. */
+function row(what: string, c: number, times: Times | Figures, floor: Figures): Row {
+  const row = { what, c, "p50 ms": times.p50Ms, "p99 ms": times.p99Ms };
+  if (!("perSecond" in times)) return row;
+  return { ...row, "req/s": times.perSecond, "vs floor": times.perSecond / floor.perSecond };
+}
+
+interface Ours {
+  url: string;
+  /** Of the provider's process. */
+  pid: number;
+}
+
+/** A provider in its own process, as it runs for real, with one deployment of `program`. */
+async function startOurs(program: string, stack: AsyncDisposableStack): Promise<Ours> {
   const market = stack.use(
     // Settling is the payments bench's matter: here no batch falls due.
     await startMarket({
-      settings: { settlement: { mode: "batch", intervalSeconds: 86_400, amount: "100000000" } },
-      credits: 45_000n,
+      settings: { settlement: { mode: "batch", intervalSeconds: 86_400, amount: "1000000000" } },
+      credits: CREDITS,
     }),
   );
   const limits = {
@@ -87,94 +114,51 @@ async function run(): Promise<{ rows: Row[]; must: Must[] }> {
     ownerCreditsPerMinute: 1_000_000,
   };
   const cid = await market.deploy({
-    files: { main: await Deno.readFile(programs.hello) },
+    files: { main: await Deno.readFile(program) },
     fields: { interface: "cgi", limits },
   });
   await market.provider.stop();
-  const provider = await startChildProvider(market.home);
+  const provider = await startChildProvider(market.home, { logLevel: "info" });
   stack.defer(async () => void await provider.stop());
-  const url = `${await provider.url}/${cid}`;
-  const cold = await measureCold(url);
-  const kib = await idleKib();
+  return { url: `${await provider.url}/${cid}`, pid: provider.pid };
+}
+
+async function run(): Promise<Report> {
+  await using stack = new AsyncDisposableStack();
+  const dir = await Deno.makeTempDir();
+  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  await Deno.chmod(dir, 0o755);
+  const programs = await buildPrograms(dir);
+  const ours = await startOurs(programs.hello, stack);
+  const cold = await measureCold(ours);
+  const kib = await idleKib(ours.pid);
   const servers = [
-    { name: OURS, url },
+    { name: OURS, url: ours.url },
     stack.use(await startNginx(dir, programs.hello)),
     stack.use(await startLighttpd(dir, programs.hello)),
   ];
-  const rows: Row[] = [{ what: "khachapuri, cold", connections: 1, ...cold }];
-  rows.push({
-    what: "bwrap from a shell",
-    connections: 1,
-    ...await measureShellBwrap(programs.hello, 60),
-  });
-  for (const connections of CONNECTIONS) {
-    rows.push({
-      what: "fork + exec (floor)",
-      connections,
-      ...await measureFloor(programs, connections),
-    });
-    for (const server of servers) {
-      await measureHttp(server.url, connections, 1);
-      const figures = await measureHttp(server.url, connections, SECONDS);
-      rows.push({ what: server.name, connections, ...figures });
+  const must = [
+    atMost("cold p50", cold.p50Ms, "ms", 10),
+    atMost("idle sandbox, PSS", kib, "KiB", 1_000),
+  ];
+  const rows: Row[] = [];
+  for (const c of CONNECTIONS) {
+    const floor = await measureFloor(programs, c);
+    if (c === 1) {
+      rows.push(row("khachapuri, cold", c, cold, floor));
+      rows.push(row("bwrap from a shell", c, await measureShellBwrap(programs.hello, 60), floor));
+    }
+    rows.push(row("fork + exec (floor)", c, floor, floor));
+    const measured = await measureInTurn(servers, c);
+    for (const [name, figures] of measured) rows.push(row(name, c, medians(figures), floor));
+    const [hot, nginx] = [measured.get(OURS)!, measured.get(NGINX)!];
+    if (c === 1) must.push(atMost("hot p50 at c=1", medians(hot).p50Ms, "ms", 2));
+    if (c === 4) {
+      const ratios = hot.map(({ perSecond }, round) => perSecond / nginx[round]!.perSecond);
+      must.push(atLeast("requests a second at c=4", median(ratios), `of ${NGINX}`, 0.8));
     }
   }
-  return { rows, must: requirements(rows, kib) };
+  return { rows, must };
 }
 
-function requirements(rows: readonly Row[], kib: number): Must[] {
-  const find = (what: string, connections: number) =>
-    rows.find((row) => row.what === what && row.connections === connections)!;
-  const cold = rows[0]!.p50Ms;
-  const hot = find(OURS, 1).p50Ms;
-  const ratio = find(OURS, 4).perSecond / find(NGINX, 4).perSecond;
-  return [
-    { what: "cold p50", need: "≤ 10 ms", got: `${cold.toFixed(2)} ms`, ok: cold <= 10 },
-    { what: "hot p50 at c=1", need: "≤ 2 ms", got: `${hot.toFixed(2)} ms`, ok: hot <= 2 },
-    {
-      what: "requests a second at c=4 / nginx + fcgiwrap",
-      need: "≥ 0.8",
-      got: ratio.toFixed(2),
-      ok: ratio >= 0.8,
-    },
-    {
-      what: "idle sandbox, PSS",
-      need: "≤ 1000 KiB",
-      got: `${kib} KiB`,
-      ok: kib > 0 && kib <= 1000,
-    },
-  ];
-}
-
-function table({ rows, must }: { rows: Row[]; must: Must[] }): string {
-  const floor = (connections: number) =>
-    rows.find((row) => row.what.includes("floor") && row.connections === connections)!.perSecond;
-  const lines = rows.map(({ what, connections, p50Ms, p99Ms, perSecond }) =>
-    [
-      what.padEnd(26),
-      String(connections).padStart(3),
-      p50Ms.toFixed(2).padStart(9),
-      p99Ms.toFixed(2).padStart(9),
-      (Number.isNaN(perSecond) ? "-" : perSecond.toFixed(0)).padStart(8),
-      (Number.isNaN(perSecond) ? "-" : (perSecond / floor(connections)).toFixed(2)).padStart(9),
-    ].join("  ")
-  );
-  const head = "what                          c     p50 ms     p99 ms     req/s   vs floor";
-  const verdicts = must.map(({ what, need, got, ok }) =>
-    `${ok ? "ok  " : "MISS"}  ${what}: ${got} (need ${need})`
-  );
-  return [head, ...lines, "", ...verdicts].join("\n");
-}
-
-const machine = {
-  arch: Deno.build.arch,
-  cpus: navigator.hardwareConcurrency,
-  load: Deno.loadavg()[0],
-  deno: Deno.version.deno,
-};
-const result = await run();
-const text = Deno.args.includes("--json")
-  ? JSON.stringify({ machine, ...result }, null, 2)
-  : `${table(result)}\n\n${JSON.stringify(machine)}`;
-await Deno.stdout.write(new TextEncoder().encode(`${text}\n`));
-if (result.must.some(({ ok }) => !ok)) Deno.exitCode = 1;
+printReport(await run());

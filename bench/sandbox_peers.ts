@@ -62,9 +62,12 @@ int main(int argc, char **argv) {
 }
 `;
 
-export interface Figures {
+export interface Times {
   p50Ms: number;
   p99Ms: number;
+}
+
+export interface Figures extends Times {
   perSecond: number;
 }
 
@@ -186,15 +189,15 @@ async function peer(name: string, url: string, children: Deno.ChildProcess[]): P
         const workers = await childrenOf(child.pid);
         child.kill("SIGTERM");
         await child.status;
-        await new Deno.Command("kill", { args: ["-TERM", ...workers] }).output();
+        await new Deno.Command("kill", { args: ["-TERM", ...workers.map(String)] }).output();
       }
     },
   };
 }
 
-async function childrenOf(pid: number): Promise<string[]> {
+export async function childrenOf(pid: number): Promise<number[]> {
   const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(pid)] }).output();
-  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "").map(Number);
 }
 
 function freePort(): number {

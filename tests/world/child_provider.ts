@@ -5,6 +5,7 @@ import { PERMISSIONS } from "../../tools/permissions.ts";
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 
 export interface ChildProvider {
+  readonly pid: number;
   /** Where it listens; null when it ended before it did. */
   readonly url: Promise<string | null>;
   /** SIGKILL, and waits until it is gone. */
@@ -13,12 +14,18 @@ export interface ChildProvider {
   stop(): Promise<number>;
 }
 
-/** Starts `main.ts serve` on the configuration in `home`; its log goes to `<home>/provider.log`. */
-export async function startChildProvider(home: string): Promise<ChildProvider> {
+/**
+ * Starts `main.ts serve` on the configuration in `home`; its log goes to `<home>/provider.log`.
+ * What is measured asks for level "info", as a provider runs: a line for each call costs a tenth.
+ */
+export async function startChildProvider(
+  home: string,
+  { logLevel = "debug" }: { logLevel?: "debug" | "info" } = {},
+): Promise<ChildProvider> {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--no-check", "--frozen", "--no-prompt", ...PERMISSIONS],
-      ...[MAIN, "serve", "--home", home, "--log-level", "debug"],
+      ...[MAIN, "serve", "--home", home, "--log-level", logLevel],
     ],
     env: { NO_COLOR: "1" },
     stdin: "null",
@@ -39,6 +46,7 @@ export async function startChildProvider(home: string): Promise<ChildProvider> {
     return code;
   }
   return {
+    pid: process.pid,
     url,
     kill: async () => void await end("SIGKILL"),
     stop: () => end("SIGTERM"),

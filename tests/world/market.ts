@@ -34,6 +34,8 @@ import { deployUsdc, mintUsdc } from "./usdc.ts";
 export const TERMS = new TextEncoder().encode("Be kind. No refunds for kindness.\n");
 export const PRICE = 1_000n;
 export const THAWING_SECONDS = 3_600n;
+/** 50 USDC; more when more credits are allowed than it pays for. */
+const LEAST_DEPOSIT = 50_000_000n;
 
 export interface Program {
   /** Path to content; every file is executable. */
@@ -189,14 +191,15 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
   return market;
 }
 
-/** Gives `account` USDC, half of it deposited, and has it allow the provider `credits`. */
+/** Gives `account` USDC, deposits half of it, and has it allow the provider `credits`. */
 export async function fund(
   { chain, escrow, usdc, accounts }: Pick<Market, "chain" | "escrow" | "usdc" | "accounts">,
   account: LocalAccount,
   credits = 1_000n,
 ): Promise<void> {
-  await mintUsdc(chain, accounts.deployer, usdc, account.address, 100_000_000n);
-  await deposit(chain, account, escrow, usdc, 50_000_000n);
+  const deposited = credits * PRICE > LEAST_DEPOSIT ? credits * PRICE : LEAST_DEPOSIT;
+  await mintUsdc(chain, accounts.deployer, usdc, account.address, 2n * deposited);
+  await deposit(chain, account, escrow, usdc, deposited);
   const provider = accounts.provider.address;
   await allow(chain, account, escrow, { provider, pricePerCredit: PRICE, credits });
 }
