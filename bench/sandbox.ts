@@ -1,7 +1,8 @@
 /**
  * What a call of a static hello costs through the whole provider, against web servers that start
  * the same program without a sandbox, a plain bubblewrap, and bare fork + exec (the floor).
- * Ratios are medians of rounds in turn. `--json` prints the same for machines. Needs from Debian: nginx-light fcgiwrap lighttpd wrk.
+ * Figures are medians of rounds in turn. `--json` prints the same for machines. Needs from Debian:
+ * nginx-light fcgiwrap lighttpd wrk.
  */
 import { startMarket } from "../tests/world/market.ts";
 import { startChildProvider } from "../tests/world/child_provider.ts";
