@@ -5,19 +5,16 @@
  */
 import type { Address, Hex } from "viem";
 import { KhachapuriError } from "../errors.ts";
-import {
-  assertPermitAlive,
-  type EscrowDomain,
-  type Permit,
-  recoverPermitSigner,
-} from "../permit.ts";
+import { assertPermitAlive, type EscrowDomain } from "../permit.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { PAYER_LANES_MAX } from "../limits.ts";
+import { type Ahead, createAhead, type Spare } from "./ahead.ts";
 import type { Bill } from "./bill.ts";
 import { type Entry, type Lane, type Outcome, prepaid, type RunFacts } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Payers, PayerView } from "./payers.ts";
 import { createAsking } from "./settle_each.ts";
+import { rememberSigners } from "./signers.ts";
 
 /** What a payer has left, after a charge. */
 export interface Standing {
@@ -55,6 +52,8 @@ export interface Credits {
    * @throws KhachapuriError as `assertPayable`; nothing is then held or charged
    */
   reserve(bill: Bill): Promise<Reservation>;
+  /** Gives back what is held for calls that have not come. */
+  close(): Promise<void>;
 }
 
 /** Has the escrow take one credit of the bill's lane; resolves when the ledger knows it. */
@@ -81,14 +80,14 @@ export interface CreditsOptions {
 const REFUSAL_AGE_MS = 500;
 /** Transactions that one call may cost while others on its lane use what they take. */
 const CONSUME_ATTEMPTS_MAX = 8;
-/** Signers of permits already verified, by the permit's signature. */
-const SIGNERS_MAX = 10_000;
 
 export function createCredits(options: CreditsOptions): Credits {
   const { ledger, payers, domain } = options;
   const now = options.now ?? Date.now;
   const recover = rememberSigners(domain);
   const ask = createAsking();
+  const ahead = createAhead(ledger);
+  const book: Book = { ledger, ahead };
 
   /**
    * What the chain says of the payer. When it says nothing, what it said last will do for a while:
@@ -129,13 +128,13 @@ export function createCredits(options: CreditsOptions): Credits {
   async function admitOn(bill: Bill, view: PayerView): Promise<PayerView> {
     await assertSignature(bill, view);
     const lane = ledger.lane(bill.payer, bill.lane);
-    return correcting(bill, view, ledger, () => {
+    return correcting(bill, view, book, () => {
       const nowSeconds = BigInt(Math.floor(now() / 1000));
       assertPermitAlive(bill.permit, nowSeconds, options.settleWindowSeconds);
       assertPrices(bill, view);
-      assertLane(bill, view, lane);
+      assertLane(bill, view, book);
       const isPaid = options.consume !== null && lane !== undefined && prepaid(lane) > 0n;
-      if (!isPaid) assertAvailable(bill, view, ledger);
+      if (!isPaid) assertAvailable(bill, view, book);
       return view;
     });
   }
@@ -159,30 +158,85 @@ export function createCredits(options: CreditsOptions): Credits {
     // Should a fork take back what was taken, it is due like any other: by this permit.
     const isKept = lane.permit?.signature === permit.signature;
     const entries: Entry[] = isKept ? [] : [{ kind: "permit", payer, lane: id, permit }];
-    return await hold(ledger, bill, entries, view);
+    const { reservation, durable } = holdNow(bill, entries);
+    await durable;
+    return reservationOf(bill, view, reservation);
   }
 
   /** Others may have reserved while we waited for the chain: from the counters on, no pause. */
   async function promise(bill: Bill, view: PayerView): Promise<Reservation> {
+    const { reservation, durable } = ahead.take(bill) ?? holdNow(bill, enter(bill, view));
+    await durable;
+    return reservationOf(bill, view, reservation);
+  }
+
+  /** What the ledger has to know before it can hold a credit of the bill's lane. */
+  function enter(bill: Bill, view: PayerView): Entry[] {
     const { payer, lane: id, permit } = bill;
     const lane = ledger.lane(payer, id);
-    const entries = correcting(bill, view, ledger, (): Entry[] => {
-      assertLane(bill, view, lane);
-      assertAvailable(bill, view, ledger);
+    const isKept = lane?.permit?.signature === permit.signature;
+    // What is held ahead is first of all for a call that is here, and it is held by the lane's
+    // permit: another permit begins anew.
+    if (!isKept || !hasRoom(bill, view, ledger)) ahead.giveBack(payer);
+    return correcting(bill, view, book, (): Entry[] => {
+      assertLane(bill, view, book);
+      assertAvailable(bill, view, book);
       assertRoom(bill, lane, ledger);
-      if (lane?.permit?.signature === permit.signature) return [];
+      if (isKept) return [];
       if (lane) assertCoversLane(bill, lane);
       const open = lane ? [] : [openEntry(bill, view)];
       return [...open, { kind: "permit", payer, lane: id, permit }];
     });
-    return await hold(ledger, bill, entries, view, options.onCharge);
   }
 
+  function holdNow(bill: Bill, entries: readonly Entry[]): Spare {
+    const entry = ahead.entryFor(bill);
+    return { reservation: entry.reservation, durable: ledger.append(...entries, entry) };
+  }
+
+  /** What the next call like this one will find held, where that pays and nothing speaks against. */
+  function nextOf(bill: Bill, view: PayerView) {
+    const lane = ledger.lane(bill.payer, bill.lane)!;
+    const isServed = lane.refused === null && lane.permit?.signature === bill.permit.signature;
+    if (options.consume || !isServed || !ahead.isWorthwhile(bill)) return null;
+    return hasRoom(bill, payers.last(bill.payer) ?? view, ledger) ? ahead.entryFor(bill) : null;
+  }
+
+  function reservationOf(bill: Bill, view: PayerView, reservation: number): Reservation {
+    const { payer, lane: id } = bill;
+    const lane = ledger.lane(payer, id)!;
+    function standing(): Standing {
+      return {
+        chargedCredits: 1n,
+        cumulativeCredits: lane.charged + 1n,
+        availableCredits: clamp(availableFor(bill, view, book)),
+      };
+    }
+    return {
+      id: reservation,
+      standing,
+      async charge(outcome, facts) {
+        const counted = facts ? { facts: { ...facts, cumulative: lane.charged + 1n } } : {};
+        const next = nextOf(bill, view);
+        const written = ledger.append(
+          { kind: "charge", payer, lane: id, reservation, outcome, ...counted },
+          ...(next ? [next] : []),
+        );
+        if (next) ahead.leave(bill, { reservation: next.reservation, durable: written });
+        await written;
+        options.onCharge?.();
+        return { ...standing(), cumulativeCredits: lane.charged };
+      },
+      async release(reason) {
+        await ledger.append({ kind: "release", payer, lane: id, reservation, reason });
+      },
+    };
+  }
   return {
     countOf: (bill) =>
       onFreshView(bill, async (view) => {
         await assertSignature(bill, view);
-        return usedOn(bill, view, ledger.lane(bill.payer, bill.lane));
+        return usedOn(bill, view, book);
       }),
     async assertPayable(bill) {
       await admit(bill);
@@ -192,42 +246,7 @@ export function createCredits(options: CreditsOptions): Credits {
       const { consume } = options;
       return consume ? await takeFirst(bill, view, consume) : await promise(bill, view);
     },
-  };
-}
-
-async function hold(
-  ledger: Ledger,
-  bill: Bill,
-  entries: Entry[],
-  view: PayerView,
-  onCharge?: () => void,
-): Promise<Reservation> {
-  const { payer, lane: id, deployment, price } = bill;
-  const reservation = ledger.nextReservation();
-  entries.push({ kind: "reserve", payer, lane: id, reservation, deployment, price });
-  await ledger.append(...entries);
-  const lane = ledger.lane(payer, id)!;
-
-  function standing(): Standing {
-    return {
-      chargedCredits: 1n,
-      cumulativeCredits: lane.charged + 1n,
-      availableCredits: clamp(available(view, payer, ledger, id)),
-    };
-  }
-
-  return {
-    id: reservation,
-    standing,
-    async charge(outcome, facts) {
-      const counted = facts ? { facts: { ...facts, cumulative: lane.charged + 1n } } : {};
-      await ledger.append({ kind: "charge", payer, lane: id, reservation, outcome, ...counted });
-      onCharge?.();
-      return { ...standing(), cumulativeCredits: lane.charged };
-    },
-    async release(reason) {
-      await ledger.append({ kind: "release", payer, lane: id, reservation, reason });
-    },
+    close: ahead.close,
   };
 }
 
@@ -252,22 +271,41 @@ export function available(
   return left + consumed - account.charged - account.reserved - elsewhere;
 }
 
+/** What is counted, and what of it is held for calls that have not come. */
+interface Book {
+  ledger: Ledger;
+  ahead: Ahead;
+}
+
+/** What a call may take: what nobody holds, and what is held for its like. */
+function availableFor({ payer, lane }: Bill, view: PayerView, { ledger, ahead }: Book): bigint {
+  return available(view, payer, ledger, lane) + ahead.ofPayer(payer);
+}
+
 /** Credits of the bill's lane that are used or held: where the caller's next permit goes on. */
-function usedOn(bill: Bill, view: PayerView, lane: Lane | undefined): bigint {
-  return lane ? lane.charged + lane.reserved : view.consumed.get(bill.lane)!;
+function usedOn({ payer, lane: id }: Bill, view: PayerView, { ledger, ahead }: Book): bigint {
+  const lane = ledger.lane(payer, id);
+  return lane ? lane.charged + lane.reserved - ahead.onLane(payer, id) : view.consumed.get(id)!;
+}
+
+/** Whether one credit more can be held beside all that are. */
+function hasRoom({ payer, lane: id, permit }: Bill, view: PayerView, ledger: Ledger): boolean {
+  const lane = ledger.lane(payer, id);
+  const used = lane ? lane.charged + lane.reserved : view.consumed.get(id)!;
+  return used < permit.credits && available(view, payer, ledger, id) > 0n;
 }
 
 /**
  * Lets a no carry the lane's count, so that a client that lost its state can go on. Only for a
  * caller whose signature on the lane was found good.
  */
-function correcting<T>(bill: Bill, view: PayerView, ledger: Ledger, check: () => T): T {
+function correcting<T>(bill: Bill, view: PayerView, book: Book, check: () => T): T {
   try {
     return check();
   } catch (error) {
     const isCorrectable = error instanceof KhachapuriError && error.code === "payment_required";
     if (!isCorrectable || bill.source !== "caller") throw error;
-    const cumulative = String(usedOn(bill, view, ledger.lane(bill.payer, bill.lane)));
+    const cumulative = String(usedOn(bill, view, book));
     throw new KhachapuriError(error.code, error.shortMessage, {
       hints: error.hints,
       data: { ...error.data, lane: bill.lane, cumulative },
@@ -291,16 +329,17 @@ function assertPrices(bill: Bill, view: PayerView): void {
   }
 }
 
-function assertLane(bill: Bill, view: PayerView, lane: Lane | undefined): void {
+function assertLane(bill: Bill, view: PayerView, book: Book): void {
+  const lane = book.ledger.lane(bill.payer, bill.lane);
   if (lane?.refused) {
     throw refusal(bill, `the escrow refused to settle this lane (${lane.refused})`, "use another");
   }
-  if (usedOn(bill, view, lane) < bill.permit.credits) return;
+  if (usedOn(bill, view, book) < bill.permit.credits) return;
   throw refusal(bill, "the permit is used up", "sign one for more credits on the same lane");
 }
 
-function assertAvailable(bill: Bill, view: PayerView, ledger: Ledger): void {
-  if (available(view, bill.payer, ledger, bill.lane) > 0n) return;
+function assertAvailable(bill: Bill, view: PayerView, book: Book): void {
+  if (availableFor(bill, view, book) > 0n) return;
   throw refusal(bill, "the payer has no credits left with this provider", "allow more credits");
 }
 
@@ -347,31 +386,6 @@ function untraceable(): KhachapuriError {
     retryAfterSeconds: 10,
     hints: ["the next call on this lane is prepaid"],
   });
-}
-
-/** Recovering a signer takes about a millisecond; a permit is verified once. */
-function rememberSigners(domain: EscrowDomain): (permit: Permit) => Promise<Address | null> {
-  const signers = new Map<string, Address | null>();
-  /** The same object again, as of a deployment's owner or a header read before. */
-  const seen = new WeakMap<Permit, Address | null>();
-
-  async function recover(permit: Permit): Promise<Address | null> {
-    const key = Object.values(permit).join();
-    const known = signers.get(key);
-    if (known !== undefined) return known;
-    const signer = await recoverPermitSigner(domain, permit);
-    if (signers.size >= SIGNERS_MAX) signers.delete(signers.keys().next().value!);
-    signers.set(key, signer);
-    return signer;
-  }
-
-  return async (permit) => {
-    const known = seen.get(permit);
-    if (known !== undefined) return known;
-    const signer = await recover(permit);
-    seen.set(permit, signer);
-    return signer;
-  };
 }
 
 function clamp(value: bigint): bigint {

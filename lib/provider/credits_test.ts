@@ -83,6 +83,7 @@ async function open(credits: bigint, changes: Partial<CreditsOptions> = {}) {
       await (await counter.reserve(billFor(permit))).charge("answered");
     },
     async [Symbol.asyncDispose]() {
+      await counter.close();
       await ledger.close();
       await Deno.remove(dir, { recursive: true });
     },
@@ -129,6 +130,21 @@ Deno.test("a caller that proves itself learns its lane's count with every no", a
   const unknown = billFor(await permit({ lane: OTHER, deadline: past }));
   const { data } = await refusalOf(counter.assertPayable(unknown));
   assert.deepEqual(data, { lane: OTHER, cumulative: "0" });
+});
+
+Deno.test("a call soon after another finds its credit held, and another lane may still have it", async () => {
+  await using money = await open(4n);
+  const { ledger } = money;
+  const own = await permit();
+  for (let call = 0; call < 3; call++) await money.pay(own);
+  const kinds = [...ledger.read({ lane: LANE })].map(({ kind }) => kind);
+  const second = ["reserve", "charge", "reserve"];
+  assert.deepEqual(kinds, ["open", "permit", "reserve", "charge", ...second, "charge", "reserve"]);
+  const other = await money.counter.reserve(billFor(await permit({ lane: OTHER })));
+  assert.equal(other.standing().availableCredits, 0n);
+  assert.equal([...ledger.read({ lane: LANE })].at(-1)?.kind, "release");
+  await refusalOf(money.counter.reserve(billFor(own)));
+  await other.charge("answered");
 });
 
 Deno.test("nobody else learns anything", async () => {

@@ -111,6 +111,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     follower,
     async close() {
       await follower.stop();
+      await credits.close();
       await settlement.close();
       await operator.close();
       await ledger.close();

@@ -300,7 +300,8 @@ async function openHistory(mode: "batch" | "each") {
         const known = payments.ledger.lane(address, id);
         const { charged, held } = page(keyOf(payer, lane));
         assert.equal(known?.charged ?? 0n, charged);
-        assert.equal(known?.reserved ?? 0n, held);
+        // What is reserved beyond it waits for calls to come.
+        assert.ok((known?.reserved ?? 0n) >= held);
         const most = PERMITS.at(-1)!;
         assert.ok(taken(payer, lane) <= most);
         if (mode === "batch") assert.ok(taken(payer, lane) <= charged, "taken and not used");
@@ -314,10 +315,12 @@ async function openHistory(mode: "batch" | "each") {
     while (held.length > 0) await end("charge", 0);
     await hear();
     await inTime(payments.settlement.settleNow());
+    await payments.credits.close();
     check();
     for (const [payer, { address }] of PAYERS.entries()) {
       for (const [lane, id] of LANES.entries()) {
         const { charged } = page(keyOf(payer, lane));
+        assert.equal(payments.ledger.lane(address, id)?.reserved ?? 0n, 0n);
         const due = charged - taken(payer, lane);
         if (due <= 0n) continue;
         const refused = payments.ledger.lane(address, id)?.refused;
