@@ -10,10 +10,10 @@ import {
   FRAME,
   STDIN_CLOSED,
   STDIN_WINDOW_BYTES,
-  STDOUT_WINDOW_BYTES,
 } from "./protocol.ts";
 import type { Run, RunRecord, SandboxPolicy } from "./sandbox.ts";
 import { concat } from "./bytes.ts";
+import { createOutput, streamOf } from "./output.ts";
 import { errnoText, signalName } from "./explain.ts";
 
 /** The limit that ended a run. */
@@ -55,7 +55,7 @@ export function createRun(
   const kill = () => {
     if (!over) send(encodeBare(FRAME.kill, index));
   };
-  const stdout = createStdout((bytes) => send(encodeCredit(index, bytes)), kill, () => over);
+  const output = createOutput((bytes) => send(encodeCredit(index, bytes)), kill);
   const stdin = createStdin(index, input.stdin, send, () => over);
   input.signal?.addEventListener("abort", kill);
   if (input.signal?.aborted) kill();
@@ -66,7 +66,7 @@ export function createRun(
   };
   const fail = (error: KhachapuriError) => {
     end();
-    stdout.end(error);
+    output.end(error);
     reject(error);
   };
 
@@ -74,9 +74,12 @@ export function createRun(
     index,
     // A first run also waits for its sandbox to start.
     overdueAt: startedAt + input.limits.timeoutMs + SANDBOX_START_MS_MAX + KILL_GRACE_MS,
-    stdout: stdout.stream,
+    output,
+    get stdout() {
+      return streamOf(output);
+    },
     record,
-    receive: stdout.receive,
+    receive: output.receive,
     keepStderr: (bytes) => void stderr.push(bytes.slice()),
     allowStdin: stdin.allow,
     fail,
@@ -84,54 +87,10 @@ export function createRun(
       if (exit.cause === "start") return fail(startFailure(exit));
       end();
       const limit = exit.cause === "none" ? null : exit.cause;
-      stdout.end(limit === null ? null : limitError(limit, input.limits));
+      output.end(limit === null ? null : limitError(limit, input.limits));
       if (exit.startErrno !== 0) stderr.push(execFailure(input.argv[0]!, exit.startErrno));
       const wallMs = performance.now() - startedAt;
       resolve({ ...outcome(exit), limit, wallMs, stderr: concat(stderr) });
-    },
-  };
-}
-
-interface Stdout {
-  stream: ReadableStream<Uint8Array>;
-  receive(bytes: Uint8Array): void;
-  end(error: KhachapuriError | null): void;
-}
-
-/** What the caller has taken is given back as credit in steps, so that frames stay few. */
-function createStdout(
-  credit: (bytes: number) => void,
-  cancel: () => void,
-  over: () => boolean,
-): Stdout {
-  let controller!: ReadableStreamDefaultController<Uint8Array>;
-  let received = 0;
-  let credited = 0;
-  let cancelled = false;
-  const stream = new ReadableStream<Uint8Array>({
-    start: (given) => void (controller = given),
-    pull() {
-      const queued = STDOUT_WINDOW_BYTES - (controller.desiredSize ?? 0);
-      const taken = received - queued - credited;
-      if (over() || taken < STDOUT_WINDOW_BYTES / 4) return;
-      credited += taken;
-      credit(taken);
-    },
-    cancel() {
-      cancelled = true;
-      cancel();
-    },
-  }, { highWaterMark: STDOUT_WINDOW_BYTES, size: (chunk) => chunk.length });
-  return {
-    stream,
-    receive(bytes) {
-      received += bytes.length;
-      if (!cancelled) controller.enqueue(bytes.slice());
-    },
-    end(error) {
-      if (cancelled) return;
-      if (error) controller.error(error);
-      else controller.close();
     },
   };
 }

@@ -7,6 +7,7 @@
 import { KhachapuriError } from "../lib/errors.ts";
 import { helperPath, prepareHost, spawnHelper } from "./native.ts";
 import { hostArguments } from "./launch.ts";
+import type { Output } from "./output.ts";
 import type { RunLimit } from "./run.ts";
 import { openSession, type Session } from "./session.ts";
 import { sessionSetup } from "./setup.ts";
@@ -66,10 +67,12 @@ export interface RunRecord {
 
 export interface Run {
   /**
-   * As written by the program. Errors with `program_timeout` or `program_limit` when a limit ends
+   * As written by the program. Fails with `program_timeout` or `program_limit` when a limit ends
    * the run, so that a cut answer is never taken for a whole one.
    */
-  stdout: ReadableStream<Uint8Array>;
+  readonly output: Output;
+  /** The same as a web stream, for who needs one; read either the one or the other. */
+  readonly stdout: ReadableStream<Uint8Array>;
   /**
    * Resolves when everything the run started is dead. Rejects with `sandbox_unavailable` when our
    * side failed, and only then: nobody may be charged for such a run.
@@ -131,8 +134,7 @@ export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Pro
       if (closed) throw new KhachapuriError("sandbox_unavailable", "the sandbox is closed");
       const { argv, env } = passable(request);
       const { stdin, signal } = request;
-      const run = live().start({ argv, env, stdin, signal, limits: policy.limits });
-      return { stdout: run.stdout, record: run.record };
+      return live().start({ argv, env, stdin, signal, limits: policy.limits });
     },
     async close() {
       closed = true;

@@ -5,6 +5,7 @@ import { KhachapuriError } from "../lib/errors.ts";
 import { KILL_GRACE_MS } from "../lib/limits.ts";
 import { concat } from "./bytes.ts";
 import {
+  CHUNK_BYTES_MAX,
   createDecoder,
   decodeExit,
   decodeU32,
@@ -70,10 +71,15 @@ export function openSession(child: Deno.ChildProcess, setup: Setup): Session {
   };
   const read = async () => {
     const decode = createDecoder();
-    const reader = child.stdout.getReader();
+    // One buffer for all reads: whoever keeps a payload copies it.
+    const reader = child.stdout.getReader({ mode: "byob" });
+    let buffer = new Uint8Array(CHUNK_BYTES_MAX);
     try {
-      for (let next = await reader.read(); !next.done; next = await reader.read()) {
-        decode(next.value).forEach(dispatch);
+      for (;;) {
+        const { value, done } = await reader.read(buffer);
+        if (done) break;
+        decode(value).forEach(dispatch);
+        buffer = new Uint8Array(value.buffer);
       }
     } catch (thrown) {
       failure = thrown instanceof KhachapuriError ? thrown : malformed();

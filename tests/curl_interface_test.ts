@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { curlInvocation } from "../lib/provider/curl.ts";
 import { openStage, type RehearsedProgram, type Stage } from "../lib/provider/rehearsal.ts";
 import { bodyOf, readResponse } from "../lib/provider/response_head.ts";
+import { outputOf } from "../sandbox/output.ts";
 import type { SandboxHost } from "../sandbox/sandbox.ts";
 
 const host: SandboxHost = { launcher: "bwrap", runUid: Deno.uid() === 0 ? 65_534 : null };
@@ -193,7 +194,7 @@ async function realCurl(args: string[], stdin: string) {
   await writer.close();
   const { code, stdout } = await child.output();
   assert.equal(code, 0);
-  return await readResponse(ReadableStream.from([stdout]), "curl");
+  return await readResponse(outputOf(ReadableStream.from([stdout])), "curl");
 }
 
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

@@ -111,7 +111,7 @@ interface Begun {
 
 /** Up to the first byte of the answer's body, or the reason why there is no answer. */
 async function begin({ run, deployment, body }: Running): Promise<Begun> {
-  const answer = await readResponse(run.stdout, deployment.spec.interface);
+  const answer = await readResponse(run.output, deployment.spec.interface);
   const first = await answer.read();
   // A program whose input was cut off may still say something: that is no answer.
   if (body.overflow) throw body.overflow;

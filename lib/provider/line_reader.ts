@@ -1,4 +1,5 @@
 /** Lines at the beginning of a byte stream, bounded, and then the rest of it in chunks. */
+import type { Output } from "../../sandbox/output.ts";
 import { KhachapuriError } from "../errors.ts";
 
 export interface LineReader {
@@ -22,10 +23,9 @@ const FIRST_BYTES = 4_096;
 
 /** @param bytesMax bound of all lines together */
 export function createLineReader(
-  stream: ReadableStream<Uint8Array>,
+  output: Output,
   bytesMax: number,
 ): LineReader {
-  const reader = stream.getReader();
   let buffer = new Uint8Array(0);
   let length = 0;
   let position = 0;
@@ -33,9 +33,9 @@ export function createLineReader(
 
   /** Reads one more chunk; false at the end of the stream. */
   async function fill(): Promise<boolean> {
-    const { value } = await reader.read();
-    if (value === undefined) return false;
-    append(value);
+    const chunk = await output.read();
+    if (chunk === null) return false;
+    append(chunk);
     return true;
   }
 
@@ -91,7 +91,7 @@ export function createLineReader(
       position = length;
       return left;
     }
-    return (await reader.read()).value ?? null;
+    return await output.read();
   }
 
   return {
@@ -99,7 +99,7 @@ export function createLineReader(
     isEmpty,
     line,
     read,
-    cancel: () => reader.cancel().catch(() => {}),
+    cancel: () => output.cancel().catch(() => {}),
   };
 }
 

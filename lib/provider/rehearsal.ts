@@ -127,7 +127,7 @@ async function callOnce(
     stdin: body && new Blob([body]).stream(),
     ...(signal ? { signal } : {}),
   });
-  const response = await readResponse(run.stdout, program.interface);
+  const response = await readResponse(run.output, program.interface);
   return { response, record: run.record };
 }
 

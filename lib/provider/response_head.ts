@@ -2,6 +2,7 @@
  * What a program prints, read as an HTTP response: the head as `curl -i` prints it, or the header
  * of a CGI program (RFC 3875 section 6), and everything after it streamed as the body.
  */
+import type { Output } from "../../sandbox/output.ts";
 import { KhachapuriError } from "../errors.ts";
 import { RESPONSE_HEAD_BYTES_MAX } from "../limits.ts";
 import type { Spec } from "../spec/schema.ts";
@@ -12,7 +13,7 @@ export interface ProgramResponse {
   /** 200 to 599. */
   status: number;
   headers: Headers;
-  /** The next chunk of what follows the head; null at its end. Fails as `stdout` does. */
+  /** The next chunk of what follows the head; null at its end. Fails as the output does. */
   read(): Promise<Uint8Array | null>;
   /** Gives up the rest of the program's output; never throws. */
   cancel(): Promise<void>;
@@ -30,13 +31,13 @@ type Field = readonly [name: string, value: string];
  * Dropped: hop-by-hop fields, payment fields, and Content-Length, as the server frames the body
  * that there is instead of the one that was announced.
  * @throws KhachapuriError `program_failed` when the head is malformed, cut off or larger than
- *   RESPONSE_HEAD_BYTES_MAX; whatever `stdout` itself fails with
+ *   RESPONSE_HEAD_BYTES_MAX; whatever `output` itself fails with
  */
 export async function readResponse(
-  stdout: ReadableStream<Uint8Array>,
+  output: Output,
   style: Spec["interface"],
 ): Promise<ProgramResponse> {
-  const lines = createLineReader(stdout, RESPONSE_HEAD_BYTES_MAX);
+  const lines = createLineReader(output, RESPONSE_HEAD_BYTES_MAX);
   try {
     if (style === "cgi") return await readCgi(lines);
     if (await lines.startsWith("HTTP/")) return await readCurl(lines);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { KhachapuriError } from "../errors.ts";
 import { RESPONSE_HEAD_BYTES_MAX } from "../limits.ts";
+import { outputOf } from "../../sandbox/output.ts";
 import { bodyOf, readResponse } from "./response_head.ts";
 
 const bytesOf = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
@@ -10,7 +11,7 @@ const streamOf = (...chunks: (string | Uint8Array)[]) =>
 
 async function read(text: string | string[], style: "curl" | "cgi" = "curl") {
   const chunks = typeof text === "string" ? [text] : text;
-  const response = await readResponse(streamOf(...chunks), style);
+  const response = await readResponse(outputOf(streamOf(...chunks)), style);
   const { status, headers, hasHead } = response;
   const body = await new Response(bodyOf(response)).text();
   return { status, headers: [...headers], body, hasHead };
@@ -110,14 +111,14 @@ Deno.test("an endless line without an end is given up, and the program told so",
     pull: (controller) => controller.enqueue(new Uint8Array(10_000).fill(120)),
     cancel: () => void (cancelled = true),
   });
-  await assert.rejects(readResponse(endless, "curl"), { code: "program_failed" });
+  await assert.rejects(readResponse(outputOf(endless), "curl"), { code: "program_failed" });
   assert(cancelled);
 });
 
 Deno.test("the body streams: what is printed is there before the program ends", async () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
-  const pending = readResponse(readable, "curl");
+  const pending = readResponse(outputOf(readable), "curl");
   await writer.write(bytesOf("HTTP/1.1 200 OK\n\nfirst"));
   const response = await pending;
   assert.deepEqual(await response.read(), bytesOf("first"));
@@ -130,7 +131,7 @@ Deno.test("the body streams: what is printed is there before the program ends", 
 Deno.test("plain output is passed on as soon as it can't become a head", async () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
-  const pending = readResponse(readable, "curl");
+  const pending = readResponse(outputOf(readable), "curl");
   await writer.write(bytesOf("hi"));
   const response = await pending;
   assert.deepEqual(await response.read(), bytesOf("hi"));
@@ -144,8 +145,8 @@ Deno.test("cancelling the body cancels the program's output", async () => {
       start: (controller) => controller.enqueue(bytesOf("HTTP/1.1 200 OK\n\nx")),
       cancel: () => void cancelled++,
     });
-  await (await readResponse(stream(), "curl")).cancel();
-  await bodyOf(await readResponse(stream(), "curl")).cancel();
+  await (await readResponse(outputOf(stream()), "curl")).cancel();
+  await bodyOf(await readResponse(outputOf(stream()), "curl")).cancel();
   assert.equal(cancelled, 2);
 });
 
@@ -195,7 +196,7 @@ Deno.test("whatever a program prints, we answer or refuse cleanly, with valid he
     fc.asyncProperty(printed, fc.constantFrom("curl", "cgi"), async (chunks, style) => {
       const stream = streamOf(...chunks.map((chunk) => new TextEncoder().encode(chunk)));
       try {
-        const response = await readResponse(stream, style as "curl");
+        const response = await readResponse(outputOf(stream), style as "curl");
         const { status, headers } = response;
         assert(status >= 200 && status <= 599);
         for (const [name, value] of headers) {

@@ -1,0 +1,100 @@
+/**
+ * What a run prints, chunk by chunk. No web stream: a run is over in half a millisecond, and a
+ * stream of its own would be a good part of that.
+ */
+import { STDOUT_WINDOW_BYTES } from "./protocol.ts";
+
+export interface Output {
+  /** The next bytes as the program wrote them; null at the end. One read at a time. */
+  read(): Promise<Uint8Array | null>;
+  /** Gives up what is left; a run that is still going is ended. */
+  cancel(): Promise<void>;
+}
+
+/** An output with the entries through which its sandbox's frames come in. */
+export interface LiveOutput extends Output {
+  /** Copies what it is given. */
+  receive(bytes: Uint8Array): void;
+  /** No more will come. An error also takes back what was not read yet. */
+  end(error: Error | null): void;
+}
+
+interface Waiter {
+  resolve(chunk: Uint8Array | null): void;
+  reject(error: Error): void;
+}
+
+/**
+ * @param credit gives the sandbox room for so many bytes; called in steps, so that frames stay few
+ * @param cancel ends the run
+ */
+export function createOutput(credit: (bytes: number) => void, cancel: () => void): LiveOutput {
+  const chunks: Uint8Array[] = [];
+  let waiter: Waiter | null = null;
+  let ended: { error: Error | null } | null = null;
+  let owed = 0;
+
+  function taken(bytes: number): void {
+    owed += bytes;
+    if (ended || owed < STDOUT_WINDOW_BYTES / 4) return;
+    credit(owed);
+    owed = 0;
+  }
+
+  function end(error: Error | null): void {
+    if (ended) return;
+    ended = { error };
+    if (error) chunks.length = 0;
+    if (error) waiter?.reject(error);
+    else waiter?.resolve(null);
+    waiter = null;
+  }
+
+  return {
+    end,
+    receive(bytes) {
+      if (ended) return;
+      const chunk = bytes.slice();
+      if (!waiter) return void chunks.push(chunk);
+      waiter.resolve(chunk);
+      waiter = null;
+      taken(chunk.length);
+    },
+    read() {
+      const chunk = chunks.shift();
+      if (chunk) {
+        taken(chunk.length);
+        return Promise.resolve(chunk);
+      }
+      if (ended) return ended.error ? Promise.reject(ended.error) : Promise.resolve(null);
+      return new Promise((resolve, reject) => waiter = { resolve, reject });
+    },
+    cancel() {
+      chunks.length = 0;
+      if (!ended) cancel();
+      end(null);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** An output as a web stream; read either the one or the other. */
+export function streamOf(output: Output): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const chunk = await output.read();
+      if (chunk) controller.enqueue(chunk);
+      else controller.close();
+    },
+    cancel: output.cancel,
+  }, { highWaterMark: 0 });
+}
+
+/** A web stream read like an output. */
+export function outputOf(stream: ReadableStream<Uint8Array>): Output {
+  const reader = stream.getReader();
+  return {
+    read: async () => (await reader.read()).value ?? null,
+    cancel: () => reader.cancel(),
+  };
+}
