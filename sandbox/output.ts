@@ -5,6 +5,8 @@
 import { STDOUT_WINDOW_BYTES } from "./protocol.ts";
 
 export interface Output {
+  /** Whether all of it has come in, so that reading waits for nothing. */
+  readonly isComplete: boolean;
   /** The next bytes as the program wrote them; null at the end. One read at a time. */
   read(): Promise<Uint8Array | null>;
   /** Gives up what is left; a run that is still going is ended. */
@@ -52,6 +54,9 @@ export function createOutput(credit: (bytes: number) => void, cancel: () => void
 
   return {
     end,
+    get isComplete() {
+      return ended !== null;
+    },
     receive(bytes) {
       if (ended) return;
       const chunk = bytes.slice();
@@ -94,6 +99,7 @@ export function streamOf(output: Output): ReadableStream<Uint8Array> {
 export function outputOf(stream: ReadableStream<Uint8Array>): Output {
   const reader = stream.getReader();
   return {
+    isComplete: false,
     read: async () => (await reader.read()).value ?? null,
     cancel: () => reader.cancel(),
   };

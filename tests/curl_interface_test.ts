@@ -165,7 +165,7 @@ Deno.test("real curl sends the very request its arguments were made from", async
         mount: "/cid",
         path: "/a%20b/[x]",
         query: "q={1,2}&r=%00",
-        headers: new Headers(wanted),
+        headers: [...new Headers(wanted)],
         hasBody,
         remoteAddress: "127.0.0.1",
         style: "curl",

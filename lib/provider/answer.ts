@@ -196,7 +196,6 @@ function transcribe(
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let bytes = 0;
   const isTooLarge = () => bytes > IDEMPOTENCY_ANSWER_BYTES_MAX;
-  const fields = [...headers];
   return {
     isTooLarge,
     add(chunk) {
@@ -215,7 +214,7 @@ function transcribe(
         : `it was larger than ${IDEMPOTENCY_ANSWER_BYTES_MAX} bytes`;
       if (!isWhole || isTooLarge()) return claim.store({ why }, reservation);
       const body = new Uint8Array(Buffer.concat(chunks));
-      claim.store({ status, headers: fields, body }, reservation);
+      claim.store({ status, headers: [...headers], body }, reservation);
     },
   };
 }
@@ -265,6 +264,9 @@ function createRelay(parts: RelayParts): Relay {
   }
 
   return {
+    get isComplete() {
+      return running.run.output.isComplete;
+    },
     read,
     putBack(chunks, waiting) {
       again = chunks;

@@ -14,7 +14,7 @@ import { UINT128_MAX } from "../permit.ts";
 import { type AnswerParts, respond, type Running } from "./answer.ts";
 import { type Bill, billOf } from "./bill.ts";
 import type { Credits, Reservation } from "./credits.ts";
-import { curlInvocation } from "./curl.ts";
+import { curlInvocation, type HeaderField } from "./curl.ts";
 import type { Deployment, Deployments } from "./deployments.ts";
 import {
   type Claim,
@@ -61,7 +61,10 @@ type DeploymentTarget = Extract<Target, { form: "path" | "host" }>;
 /** A call as it arrived. */
 interface Call {
   target: DeploymentTarget;
+  /** The query with its question mark; "" when there is none. */
+  search: string;
   request: Request;
+  headers: readonly HeaderField[];
   caller: Caller;
   deployment: Deployment;
   bill: Bill;
@@ -79,19 +82,22 @@ const PLAIN: Manner = { deposited: null, body: null, claim: null };
 
 /**
  * Answers a call to a deployment.
+ * @param search the URL's query with its question mark; "" when there is none
  * @throws KhachapuriError for everything that is not the program's answer or failure; nobody was
  * charged
  */
 export async function handleCall(
   parts: CallParts,
   target: DeploymentTarget,
+  search: string,
   request: Request,
   caller: Caller,
 ): Promise<Response> {
-  assertSizes(request);
+  const headers = [...request.headers];
+  assertSizes(request, headers);
   const deployment = await parts.deployments.get(target.cid);
   const bill = billOf(parts.us, deployment, request.headers);
-  const call = { target, request, caller, deployment, bill };
+  const call = { target, search, request, headers, caller, deployment, bill };
   if (bill.source === "owner") {
     await parts.credits.assertPayable(bill);
     return await runOnce(parts, call, PLAIN);
@@ -146,7 +152,7 @@ async function answerOnce(parts: CallParts, call: Call, key: RequestKey): Promis
   const body = await parts.readBody(request.body, bill.payer);
   let claim: Claim | null = null;
   try {
-    const path = target.path + new URL(request.url).search;
+    const path = target.path + call.search;
     const taken = idempotency.take(key, fingerprintOf(request, path, body.sha256));
     if ("stored" in taken) return replay(taken.stored);
     claim = taken.claim;
@@ -229,19 +235,19 @@ function leaver(slot: Slot, lease: Lease): () => void {
   };
 }
 
-function invocation({ webDomain }: CallParts, { target, request, caller, deployment }: Call) {
-  const { spec, cid } = deployment;
-  const { search } = new URL(request.url);
-  const base = new URL(webDomain);
-  if (target.form === "host") base.hostname = `${cid}.${base.hostname}`;
-  const mount = target.form === "host" ? "" : `/${cid}`;
+function invocation({ webDomain }: CallParts, call: Call) {
+  const { target, search, request, headers, caller, deployment: { spec, cid } } = call;
+  const isOwnHost = target.form === "host";
+  const base = isOwnHost ? new URL(webDomain) : webDomain;
+  if (isOwnHost) base.hostname = `${cid}.${webDomain.hostname}`;
+  const mount = isOwnHost ? "" : `/${cid}`;
   const { args, env } = curlInvocation({
     method: request.method,
     base,
     mount,
     path: target.path,
     query: search.slice(1),
-    headers: request.headers,
+    headers,
     hasBody: request.body !== null,
     remoteAddress: caller.address,
     style: spec.interface,
@@ -253,9 +259,9 @@ function invocation({ webDomain }: CallParts, { target, request, caller, deploym
 }
 
 /** @throws KhachapuriError `body_too_large`, `headers_too_large`, `invalid_input` */
-function assertSizes({ headers, url }: Request): void {
+function assertSizes({ headers, url }: Request, fields: readonly HeaderField[]): void {
   let bytes = 0;
-  for (const [name, value] of headers) bytes += name.length + value.length + 4;
+  for (const [name, value] of fields) bytes += name.length + value.length + 4;
   if (bytes > REQUEST_HEADER_BYTES_MAX) {
     const limit = `request headers have at most ${REQUEST_HEADER_BYTES_MAX} bytes`;
     throw new KhachapuriError("headers_too_large", limit);

@@ -6,6 +6,8 @@ import { KhachapuriError } from "../errors.ts";
 import type { Spec } from "../spec/schema.ts";
 import { connectionOptions, isEndToEnd } from "./header_rules.ts";
 
+export type HeaderField = readonly [name: string, value: string];
+
 export interface ProgramRequest {
   method: string;
   /** Scheme, host and port that the caller used. */
@@ -16,7 +18,8 @@ export interface ProgramRequest {
   path: string;
   /** Without the question mark; "" when there is none. */
   query: string;
-  headers: Headers;
+  /** As a `Headers` lists them: in lower case, repeated ones joined. */
+  headers: readonly HeaderField[];
   hasBody: boolean;
   remoteAddress: string;
   style: Spec["interface"];
@@ -53,9 +56,7 @@ function mountPath({ base, mount }: ProgramRequest): string {
   return base.pathname.replace(/\/+$/, "") + mount;
 }
 
-type Field = readonly [name: string, value: string];
-
-function curlArguments(request: ProgramRequest, fields: readonly Field[]): string[] {
+function curlArguments(request: ProgramRequest, fields: readonly HeaderField[]): string[] {
   const { method, base, path, query, hasBody } = request;
   const isHead = method === "HEAD";
   const args = ["-q", "-g", "-s", "-S", ...(isHead ? ["-I"] : ["-i", "-X", method])];
@@ -69,8 +70,12 @@ function curlArguments(request: ProgramRequest, fields: readonly Field[]): strin
   return args;
 }
 
-function* endToEnd(headers: Headers): Iterable<Field> {
-  const connection = connectionOptions(headers.get("connection"));
+function valueOf(headers: readonly HeaderField[], wanted: string): string | null {
+  return headers.find(([name]) => name === wanted)?.[1] ?? null;
+}
+
+function* endToEnd(headers: readonly HeaderField[]): Iterable<HeaderField> {
+  const connection = connectionOptions(valueOf(headers, "connection"));
   for (const [name, value] of headers) {
     if (isEndToEnd(name, connection)) yield [name, asText(value)];
   }
@@ -93,13 +98,13 @@ function asText(value: string): string {
 
 function metaVariables(
   request: ProgramRequest,
-  fields: readonly Field[],
+  fields: readonly HeaderField[],
 ): Record<string, string> {
   const { method, base, path, query, headers, hasBody, remoteAddress } = request;
   const isSecure = base.protocol === "https:";
   const mount = mountPath(request);
-  const contentType = headers.get("content-type");
-  const contentLength = headers.get("content-length");
+  const contentType = valueOf(headers, "content-type");
+  const contentLength = valueOf(headers, "content-length");
   return {
     GATEWAY_INTERFACE: "CGI/1.1",
     PATH_INFO: decodePath(path),
@@ -125,7 +130,7 @@ function metaVariables(
  * `HTTP_*`. Left out: `Proxy`, which would become HTTP_PROXY (httpoxy, CVE-2016-5385), and names
  * with anything but letters, digits and dashes, which could pose as another header's variable.
  */
-function headerVariables(fields: readonly Field[]): Record<string, string> {
+function headerVariables(fields: readonly HeaderField[]): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const [name, value] of fields) {
     if (name === "proxy" || name === "content-type" || name === "content-length") continue;

@@ -15,7 +15,7 @@ function invoke(fields: Partial<Omit<ProgramRequest, "headers">> & { headers?: H
     remoteAddress: "192.0.2.7",
     style: "curl",
     ...rest,
-    headers: new Headers(headers),
+    headers: [...new Headers(headers)],
   });
 }
 

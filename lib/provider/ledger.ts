@@ -120,12 +120,13 @@ function openCommit({ database, sync }: Durable, now: () => number): GroupCommit
     `INSERT INTO journal (at, kind, payer, lane, reservation, deployment, amount, detail)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
+  const [begin, end] = [database.prepare("BEGIN IMMEDIATE"), database.prepare("COMMIT")];
   return createGroupCommit<Entry>({
     write(entries) {
       try {
-        database.exec("BEGIN IMMEDIATE");
+        begin.run();
         for (const entry of entries) insert.run(...toRow(entry, now()));
-        database.exec("COMMIT");
+        end.run();
       } catch (cause) {
         throw unwritable(cause);
       }

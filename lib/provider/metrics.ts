@@ -7,7 +7,7 @@ export type Labels = Readonly<Record<string, string>>;
 
 /** One line of a metric, read when somebody asks. */
 export interface Sample {
-  labels?: Labels;
+  readonly labels?: Labels;
   value: number;
 }
 
@@ -28,8 +28,11 @@ export function createCounter(name: string, help: string): Counter {
   const values = new Map<string, Sample>();
   return {
     add(labels, by = 1) {
-      const key = Object.values(labels).join("\n");
-      values.set(key, { labels, value: (values.get(key)?.value ?? 0) + by });
+      let key = "";
+      for (const name in labels) key += `${labels[name]}\n`;
+      const known = values.get(key);
+      if (known) known.value += by;
+      else values.set(key, { labels, value: by });
     },
     metric: { name, help, type: "counter", read: () => [...values.values()] },
   };

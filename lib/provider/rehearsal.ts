@@ -116,7 +116,7 @@ async function callOnce(
     mount: "",
     path: url.pathname,
     query: url.search.slice(1),
-    headers,
+    headers: [...headers],
     hasBody: body !== null,
     remoteAddress: "127.0.0.1",
     style: program.interface,

@@ -72,15 +72,13 @@ export function createRoutes(parts: RouteParts) {
 }
 
 async function route(parts: RouteParts, request: Request, caller: Caller): Promise<Response> {
-  if (!URL.canParse(request.url)) {
-    throw new KhachapuriError("invalid_input", "the request's Host or target makes no URL");
-  }
-  const url = new URL(request.url);
+  const url = URL.parse(request.url);
+  if (!url) throw new KhachapuriError("invalid_input", "the request's Host or target makes no URL");
   const host = request.headers.get("host") ?? url.host;
   const target = targetOf(host, url.pathname, parts.webDomain.hostname);
   if (target.form !== "provider") {
     refuseServiceWorker(target, request.headers);
-    return await handleCall(parts, target, request, caller);
+    return await handleCall(parts, target, url.search, request, caller);
   }
   const handlers = handlersAt(target.path);
   if (!handlers) {
