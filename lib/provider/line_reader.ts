@@ -26,7 +26,7 @@ export function createLineReader(
   output: Output,
   bytesMax: number,
 ): LineReader {
-  let buffer = new Uint8Array(0);
+  let buffer: Uint8Array = new Uint8Array(0);
   let length = 0;
   let position = 0;
   let linesBytes = 0;
@@ -41,6 +41,11 @@ export function createLineReader(
 
   /** Grows by doubling, so that a program that writes single bytes costs no more than one line. */
   function append(chunk: Uint8Array): void {
+    if (length === 0) {
+      buffer = chunk;
+      length = chunk.length;
+      return;
+    }
     if (length + chunk.length > buffer.length) {
       const size = Math.max(FIRST_BYTES, buffer.length * 2, length + chunk.length);
       const grown = new Uint8Array(size);

@@ -61,7 +61,10 @@ interface Opened {
 interface Held {
   sandbox: Promise<Opened>;
   users: number;
-  idle: ReturnType<typeof setTimeout> | null;
+  /** When the last user left, on the clock of `performance.now()`. */
+  idleSince: number;
+  /** Looks whether it is idle for long; left to fire, as setting one for each call costs more. */
+  look: ReturnType<typeof setTimeout> | null;
 }
 
 export function createSandboxes(options: SandboxesOptions): Sandboxes {
@@ -103,10 +106,22 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     const entry = held.get(cid);
     if (!entry) return;
     held.delete(cid);
-    if (entry.idle) clearTimeout(entry.idle);
+    if (entry.look) clearTimeout(entry.look);
     const opened = await entry.sandbox.catch(() => null);
     await opened?.sandbox.close();
     opened?.folder.release();
+  }
+
+  /** Ends a sandbox once it has been idle for long, unless it is used again before. */
+  function endWhenIdle(cid: string, entry: Held): void {
+    if (entry.look || entry.users > 0 || held.get(cid) !== entry) return;
+    const left = entry.idleSince + options.idleMs - performance.now();
+    entry.look = setTimeout(() => {
+      entry.look = null;
+      const isIdle = entry.users === 0 && performance.now() - entry.idleSince >= options.idleMs;
+      if (isIdle && held.get(cid) === entry) end(cid);
+      else endWhenIdle(cid, entry);
+    }, Math.max(0, left));
   }
 
   function makeRoom(): void {
@@ -126,7 +141,8 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     }
     const started = admitStart(deployment);
     makeRoom();
-    const entry: Held = { sandbox: start(deployment).finally(started), users: 0, idle: null };
+    const sandbox = start(deployment).finally(started);
+    const entry: Held = { sandbox, users: 0, idleSince: 0, look: null };
     held.set(cid, entry);
     entry.sandbox.catch(() => {
       if (held.get(cid) === entry) held.delete(cid);
@@ -140,15 +156,13 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     async acquire(deployment) {
       const entry = hold(deployment);
       entry.users += 1;
-      if (entry.idle) clearTimeout(entry.idle);
-      entry.idle = null;
       let leased = true;
       function release(): void {
         if (!leased) return;
         leased = false;
         entry.users -= 1;
-        if (entry.users > 0 || held.get(deployment.cid) !== entry) return;
-        entry.idle = setTimeout(() => end(deployment.cid), options.idleMs);
+        entry.idleSince = performance.now();
+        if (entry.users === 0) endWhenIdle(deployment.cid, entry);
       }
       try {
         return { sandbox: (await entry.sandbox).sandbox, release };
