@@ -7,7 +7,8 @@ import { startMarket } from "../world/market.ts";
 import { allCases } from "./cases.ts";
 import type { Answer, Case } from "./expect.ts";
 import { startNeighbour } from "./neighbour.ts";
-import { buildAbuse, type Facts, readFacts } from "./program.ts";
+import { assertWorksOutside } from "./outside.ts";
+import { buildAbuse, readFacts } from "./program.ts";
 
 const ROOT = Deno.uid() === 0;
 
@@ -36,16 +37,6 @@ async function callCase(url: string, attack: Case): Promise<Answer> {
   return { status, error, facts: readFacts(text), bytes, cut, ms };
 }
 
-/** The same program without a sandbox, in a mount namespace of its own so that it does no harm. */
-async function runOutside(path: string, { attack, argument = "" }: Case): Promise<Facts> {
-  const { stdout } = await new Deno.Command("unshare", {
-    args: ["-m", path, `http://outside/${attack}?arg=${encodeURIComponent(argument)}`],
-    cwd: "/tmp",
-    stdin: "null",
-  }).output();
-  return readFacts(new TextDecoder().decode(stdout));
-}
-
 /** Attackers that still live; zombies hold nothing. */
 async function survivors(cid: string): Promise<string> {
   const args = ["-f", "-a", "-r", "R,S,D,T,t", `main -q .*${cid}`];
@@ -59,12 +50,14 @@ Deno.test("no attack gets anywhere, and the neighbour never notices", async (t) 
   });
   const program = await buildAbuse();
   const dir = await Deno.makeTempDir();
+  await Deno.chmod(dir, 0o755);
   await Deno.writeFile(`${dir}/abuse`, program, { mode: 0o755 });
   await using neighbour = await startNeighbour(market);
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const local = Deno.listen({ transport: "unix", path: "\0khachapuri-abuse" });
   const cases = allCases({
     keyFile: `${market.home}/keys.json`,
-    otherProgram: `${market.home}/config.json`,
+    otherProgram: await neighbour.program(),
     loopbackPort: listener.addr.port,
   });
   const base = await market.spec({ files: { main: program } });
@@ -72,7 +65,7 @@ Deno.test("no attack gets anywhere, and the neighbour never notices", async (t) 
 
   for (const attack of cases) {
     await t.step(`${attack.what} (${attack.attack} ${attack.argument ?? ""})`, async () => {
-      if (attack.outside && ROOT) attack.outside(await runOutside(`${dir}/abuse`, attack));
+      const control = ROOT ? await assertWorksOutside(`${dir}/abuse`, attack) : "ran: not root";
       const cid = await market.deploy({
         files: { main: program },
         fields: {
@@ -95,12 +88,12 @@ Deno.test("no attack gets anywhere, and the neighbour never notices", async (t) 
         assert.equal(await survivors(cid), "");
       }
       const { calls, slowestMs } = await neighbour.verdict();
-      const control = attack.outside ? (ROOT ? "works outside" : "not root") : "ran";
       const took = answers.map(({ ms }) => `${ms.toFixed(0)} ms`);
       rows.push([attack.what, ...took, `${calls} calls, ${slowestMs.toFixed(0)} ms`, control]);
     });
   }
   listener.close();
+  local.close();
   await Deno.remove(dir, { recursive: true });
   printTable(["attack", "first", "later", "neighbour", "control"], rows);
 });

@@ -1,5 +1,6 @@
 /** What a case is, and the words in which its outcome is checked. */
 import assert from "node:assert/strict";
+import type { Control } from "./outside.ts";
 import type { Facts } from "./program.ts";
 
 /** What a caller got. */
@@ -22,14 +23,16 @@ export interface Case {
   timeoutMs?: number;
   /** Throws when the sandbox let something through. */
   check(answer: Answer): void;
-  /** Throws when the attack does not work outside either, so that the case shows nothing. */
-  outside?(facts: Facts): void;
+  /** Shows that it is an attack: it works without the sandbox. */
+  outside: Control;
 }
 
 /** Where this machine keeps what programs must not see. */
 export interface Surroundings {
   keyFile: string;
+  /** A file of the neighbour's unpacked program. */
   otherProgram: string;
+  /** Something listens there, and on the abstract socket that is named in network.c. */
   loopbackPort: number;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -127,6 +128,7 @@ static void deep(const char *unused) {
   name[255] = 0;
   long levels = 0;
   if (chdir("/tmp")) return;
+  tell("before", access(name, F_OK));
   while (levels < 3000 && mkdir(name, 0700) == 0 && chdir(name) == 0) levels++;
   say("levels", levels);
 }
@@ -168,11 +170,42 @@ static void identity(const char *unused) {
   }
 }
 
+/* A program of the host's that is root for whoever starts it; any option makes it end at once. */
+static void setuid_program(const char *unused) {
+  (void)unused;
+  const char *paths[] = {"/usr/bin/su", "/usr/bin/mount", "/usr/bin/passwd"};
+  struct stat info;
+  const char *found = NULL;
+  for (size_t i = 0; !found && i < sizeof paths / sizeof paths[0]; i++) {
+    if (stat(paths[i], &info) == 0 && (info.st_mode & S_ISUID)) found = paths[i];
+  }
+  say_text("program", found ? found : "none");
+  if (!found) return;
+  flush();
+  pid_t pid = fork();
+  if (pid == 0) {
+    dup2(open("/dev/null", O_RDWR), 1);
+    dup2(1, 2);
+    execl(found, found, "--help", (char *)0);
+    _exit(1);
+  }
+  siginfo_t end;
+  waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT);
+  char path[64], line[256];
+  snprintf(path, sizeof path, "/proc/%d/status", pid);
+  FILE *status = fopen(path, "r");
+  while (status && fgets(line, sizeof line, status)) {
+    long real, effective;
+    if (sscanf(line, "Uid: %ld %ld", &real, &effective) == 2) say("euid", effective);
+  }
+}
+
 const struct attack FILE_ATTACKS[] = {
     {"read-path", read_path},     {"list-host", list_host},
     {"inherited", inherited},     {"write-everywhere", write_everywhere},
     {"write-kernel", write_kernel}, {"fill", fill},
     {"inodes", inodes},           {"deep", deep},
     {"freshness", freshness},     {"identity", identity},
+    {"setuid-program", setuid_program},
     {0},
 };

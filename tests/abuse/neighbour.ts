@@ -7,6 +7,8 @@ export interface Neighbour extends AsyncDisposable {
   reset(): void;
   /** Waits for one more call to end; throws when any since `reset` was not answered rightly. */
   verdict(): Promise<{ calls: number; slowestMs: number }>;
+  /** Where its program is unpacked on the host. */
+  program(): Promise<string>;
 }
 
 const SCRIPT = '#!/bin/sh\nread word\necho "$word" > /tmp/kept\nsleep 0.02\ncat /tmp/kept\n';
@@ -53,6 +55,12 @@ export async function startNeighbour(market: Market): Promise<Neighbour> {
       assert.equal(wrong, null);
       assert(slowestMs < SLOWEST_MS, `the neighbour waited ${slowestMs} ms`);
       return { calls, slowestMs };
+    },
+    async program() {
+      await callOnce();
+      const dir = `${market.home}/state/programs`;
+      const [folder] = await Array.fromAsync(Deno.readDir(dir));
+      return `${dir}/${folder!.name}/main`;
     },
     async [Symbol.asyncDispose]() {
       stopped = true;

@@ -4,11 +4,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -143,30 +146,43 @@ static void crash(const char *number) {
   raise(atoi(number));
 }
 
-enum { STEP_MIB = 8 };
+enum { STEP_MIB = 8, STEP = STEP_MIB << 20, EIGHT = 8 };
 
-/* KIND-MIB: anonymous, shared or memfd memory, by one process or eight, 8 MiB at a time. */
+/* A piece of memory: (a)nonymous, (s)hared, (m)emfd or System (v). */
+static char *piece(int kind) {
+  if (kind == 'v') {
+    int id = shmget(IPC_PRIVATE, STEP, IPC_CREAT | 0600);
+    char *bytes = id < 0 ? (char *)-1 : shmat(id, NULL, 0);
+    if (id >= 0) shmctl(id, IPC_RMID, NULL);
+    return bytes;
+  }
+  int fd = kind == 'm' ? (int)syscall(SYS_memfd_create, "m", 0) : -1;
+  if (fd >= 0 && ftruncate(fd, STEP)) fd = -1;
+  int flags = fd >= 0 ? MAP_SHARED : kind == 's' ? MAP_SHARED | MAP_ANONYMOUS
+                                                 : MAP_PRIVATE | MAP_ANONYMOUS;
+  return mmap(NULL, STEP, PROT_READ | PROT_WRITE, flags, fd, 0);
+}
+
+/* KIND-MIB of memory, 8 MiB at a time; of the kind `8` anonymous memory by eight processes, which
+ * hold it until all have their part. */
 static void memory(const char *argument) {
   long mib = atol(strchr(argument, '-') ? strchr(argument, '-') + 1 : "1024"), touched = 0;
-  int kind = argument[0];
+  int kind = argument[0], parts = kind == '8' ? EIGHT : 1;
+  int *have = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   flush();
-  if (kind == '8') {
-    for (int i = 0; i < 7; i++) {
-      if (fork() == 0) break;
-    }
+  for (int i = 1; i < parts; i++) {
+    if (fork() == 0) break;
   }
-  for (; touched < mib; touched += STEP_MIB) {
-    int fd = kind == 'm' ? (int)syscall(SYS_memfd_create, "m", 0) : -1;
-    if (fd >= 0 && ftruncate(fd, STEP_MIB << 20)) fd = -1;
-    int flags = fd >= 0 ? MAP_SHARED : kind == 's' ? MAP_SHARED | MAP_ANONYMOUS
-                                                   : MAP_PRIVATE | MAP_ANONYMOUS;
-    char *bytes = mmap(NULL, STEP_MIB << 20, PROT_READ | PROT_WRITE, flags, fd, 0);
+  for (; touched < mib / parts; touched += STEP_MIB) {
+    char *bytes = piece(kind);
     if (bytes == MAP_FAILED) {
       tell("mmap", -1);
       return;
     }
-    for (long i = 0; i < STEP_MIB << 20; i += 4096) bytes[i] = 1;
+    for (long i = 0; i < STEP; i += 4096) bytes[i] = 1;
   }
+  __atomic_add_fetch(have, 1, __ATOMIC_SEQ_CST);
+  while (__atomic_load_n(have, __ATOMIC_SEQ_CST) < parts) sched_yield();
   say("touched", touched);
 }
 

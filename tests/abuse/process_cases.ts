@@ -1,14 +1,31 @@
 /** Attacks with processes: too many, too hungry, too stubborn, too messy. */
 import assert from "node:assert/strict";
 import { between, type Case, has, ran, timedOutAnyhow } from "./expect.ts";
+import type { Control } from "./outside.ts";
 
 const SHORT = 600;
+const TIMED = { timeoutMs: SHORT, check: timedOutAnyhow };
+const EIGHT_MIB = new Uint8Array(8 * 1024 * 1024);
 
 export function processCases(): Case[] {
   return [...bombCases(), ...stubbornCases(), ...leftoverCases()];
 }
 
-const MEMORY = { a: "anonymous", s: "shared", m: "memfd", 8: "eight processes" };
+const MEMORY = {
+  a: "anonymous",
+  s: "shared",
+  m: "memfd",
+  v: "System V",
+  8: "eight processes",
+};
+
+/** It is still there after the time that it gets inside; `state` is that of proc(5). */
+function goesOn(state: string): Control {
+  return {
+    place: "box, on and on",
+    check: ({ facts }) => assert.equal(facts.get("in-time")?.[0], state),
+  };
+}
 
 function bombCases(): Case[] {
   return [
@@ -19,6 +36,13 @@ function bombCases(): Case[] {
         ran(facts);
         has(facts, { processes: 2, "kill-all": "ESRCH", "processes-after": 2 });
       },
+      outside: {
+        place: "box",
+        check({ facts }) {
+          has(facts, { "kill-all": "ok" });
+          between(facts, "processes", 3, 3);
+        },
+      },
     },
     {
       what: "fork until it is refused",
@@ -27,12 +51,17 @@ function bombCases(): Case[] {
         has(facts, { why: "EAGAIN" });
         between(facts, "forks", 8, 256);
       },
+      outside: { place: "crowd", check: ({ facts }) => between(facts, "forks", 300, 400) },
     },
     {
       what: "fork exponentially",
       attack: "exponential",
       timeoutMs: SHORT,
       check: timedOutAnyhow,
+      outside: {
+        place: "crowd, on and on",
+        check: ({ facts }) => assert(facts.get("left")!.length > 300),
+      },
     },
     {
       what: "start threads until it is refused",
@@ -41,6 +70,7 @@ function bombCases(): Case[] {
         has(facts, { why: "EAGAIN" });
         between(facts, "threads", 8, 256);
       },
+      outside: { place: "crowd", check: ({ facts }) => between(facts, "threads", 300, 400) },
     },
     ...Object.entries(MEMORY).map(([kind, name]): Case => ({
       what: `use 1 GiB of memory (${name})`,
@@ -51,6 +81,13 @@ function bombCases(): Case[] {
         if (!facts.has("ran")) assert.deepEqual([status, error.limit], [502, "memory"]);
         else assert(cut, "not cut off");
       },
+      outside: {
+        place: "box",
+        check({ facts }) {
+          const touched = facts.get("touched")!.map(Number);
+          assert.equal(touched.reduce((sum, mib) => sum + mib), 1_024);
+        },
+      },
     })),
   ];
 }
@@ -58,17 +95,38 @@ function bombCases(): Case[] {
 /** What does not end by itself. */
 function stubbornCases(): Case[] {
   return [
-    { what: "spin", attack: "spin", argument: "1", timeoutMs: SHORT, check: timedOutAnyhow },
+    { ...TIMED, what: "spin", attack: "spin", argument: "1", outside: goesOn("R") },
     {
+      ...TIMED,
       what: "spin in 16 processes",
       attack: "spin",
       argument: "16",
-      timeoutMs: SHORT,
-      check: timedOutAnyhow,
+      outside: {
+        place: "box, on and on",
+        check: ({ facts }) => assert.equal(facts.get("left")!.length, 16),
+      },
     },
-    { what: "sleep for ever", attack: "sleeper", timeoutMs: SHORT, check: timedOutAnyhow },
-    { what: "ignore every signal", attack: "deaf", timeoutMs: SHORT, check: timedOutAnyhow },
-    { what: "stop itself", attack: "stop-self", timeoutMs: SHORT, check: timedOutAnyhow },
+    { ...TIMED, what: "sleep for ever", attack: "sleeper", outside: goesOn("S") },
+    {
+      ...TIMED,
+      what: "ignore every signal",
+      attack: "deaf",
+      outside: {
+        place: "box, on and on",
+        check: ({ facts }) => has(facts, { "in-time": "S", "after-term": "S" }),
+      },
+    },
+    { ...TIMED, what: "stop itself", attack: "stop-self", outside: goesOn("T") },
+    {
+      ...TIMED,
+      what: "hold 8 MiB of stdin unread",
+      attack: "sleeper",
+      body: EIGHT_MIB,
+      outside: {
+        place: "box, on and on",
+        check: ({ bodyTaken }) => assert(!bodyTaken, "something read it"),
+      },
+    },
   ];
 }
 
@@ -82,6 +140,7 @@ function leftoverCases(): Case[] {
         assert(facts.has("ran"));
         assert(ms < 3_000, `${ms} ms`);
       },
+      outside: { place: "box", check: ({ facts }) => assert.equal(facts.get("left")!.length, 1) },
     },
     {
       what: "leave a daemon that holds stdout",
@@ -91,11 +150,19 @@ function leftoverCases(): Case[] {
         assert(facts.has("ran"));
         assert(ms < 3_000, `${ms} ms`);
       },
+      outside: {
+        place: "box",
+        check: ({ facts }) => assert(facts.has("left-with-stdout"), "it let go"),
+      },
     },
     {
       what: "leave a thousand orphans",
       attack: "zombies",
       check: ({ facts }) => between(facts, "processes", 2, 3),
+      outside: {
+        place: "box, as pid 1",
+        check: ({ facts }) => between(facts, "processes", 1_000, 1_003),
+      },
     },
     {
       what: "flood stdout",
@@ -104,30 +171,35 @@ function leftoverCases(): Case[] {
       check({ bytes, cut }) {
         assert(cut && bytes > 1_000_000 && bytes < 20_000_000, `${bytes} bytes`);
       },
+      outside: { place: "box", check: ({ stdoutBytes }) => assert(stdoutBytes > 60_000_000) },
     },
     {
       what: "flood stderr",
       attack: "flood",
       argument: "stderr",
       check: ({ facts }) => ran(facts),
+      outside: { place: "box", check: ({ stderrBytes }) => assert(stderrBytes > 30_000_000) },
     },
     {
       what: "never read 8 MiB of stdin",
       attack: "x32",
-      body: new Uint8Array(8 * 1024 * 1024),
+      body: EIGHT_MIB,
       check: ({ facts }) => ran(facts),
+      outside: { place: "box", check: ({ bodyTaken }) => assert(!bodyTaken, "something read it") },
     },
     {
       what: "die of a bad pointer",
       attack: "crash",
       argument: "11",
       check: ({ status, facts }) => assert(status === 502 || facts.has("ran")),
+      outside: { place: "box", check: ({ facts }) => has(facts, { exit: 139 }) },
     },
     {
       what: "abort",
       attack: "crash",
       argument: "6",
       check: ({ status, facts }) => assert(status === 502 || facts.has("ran")),
+      outside: { place: "box", check: ({ facts }) => has(facts, { exit: 134 }) },
     },
   ];
 }
