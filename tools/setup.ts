@@ -2,11 +2,12 @@
  * Makes a bare machine ready for the tasks: npm packages into node_modules, and what only a
  * system can bring (bubblewrap, a C compiler, age, curl) through apt when we may. Otherwise it
  * prints the exact command and stops with exit code 2. Doing nothing takes well under a second.
+ * With `--tests` it also gets what single tests want; without that they say what they did not run.
  */
 import { delimiter, join } from "node:path";
 import { buildInit } from "../sandbox/build.ts";
 import { asKhachapuriError } from "../lib/errors.ts";
-import { stop } from "./print.ts";
+import { complain, stop } from "./print.ts";
 
 /** Something the tasks need from the system: a file that proves it, and the Debian package. */
 interface Requirement {
@@ -26,6 +27,17 @@ const REQUIREMENTS: readonly Requirement[] = [
     proof: { file: "/usr/include/linux/seccomp.h" },
     debianPackage: "linux-libc-dev",
     why: "kernel headers",
+  },
+];
+
+/** Nobody is stopped for want of these. A package without a command is found in dpkg's records. */
+const WANTED_BY_TESTS: readonly Requirement[] = [
+  { proof: { command: "stress-ng" }, debianPackage: "stress-ng", why: "presses on the sandbox" },
+  { proof: { command: "dpkg-source" }, debianPackage: "dpkg-dev", why: "unpacks bwrap's tests" },
+  {
+    proof: { file: "/var/lib/dpkg/info/python3-seccomp.list" },
+    debianPackage: "python3-seccomp",
+    why: "is what some of bwrap's tests are written with",
   },
 ];
 
@@ -63,21 +75,43 @@ async function installNpmPackages(): Promise<void> {
   stop(["setup: `deno install --frozen` failed; is the npm registry reachable?"]);
 }
 
-async function installSystemPackages(missing: readonly Requirement[]): Promise<void> {
-  const packages = missing.map((requirement) => requirement.debianPackage);
-  const install = ["install", "-y", "--no-install-recommends", ...packages];
-  const byHand = [
+const installArguments = (missing: readonly Requirement[]) => [
+  ...["install", "-y", "--no-install-recommends"],
+  ...missing.map((requirement) => requirement.debianPackage),
+];
+
+/** Whether apt could install them. */
+async function install(missing: readonly Requirement[]): Promise<boolean> {
+  if (!(await isOnPath("apt-get")) || Deno.uid() !== 0) return false;
+  const args = ["-qq", ...installArguments(missing)];
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  return await run("apt-get", args, env) ||
+    (await run("apt-get", ["-qq", "update"], env) && await run("apt-get", args, env));
+}
+
+async function installRequired(missing: readonly Requirement[]): Promise<void> {
+  if (missing.length === 0 || await install(missing)) return;
+  stop([
     "setup: this machine lacks what the tasks need:",
     ...missing.map(({ debianPackage, why }) => `  ${debianPackage.padEnd(16)} ${why}`),
     "install it and run the task again:",
-    `  sudo apt-get update && sudo apt-get ${install.join(" ")}`,
-  ];
-  if (!(await isOnPath("apt-get")) || Deno.uid() !== 0) stop(byHand);
-  const env = { DEBIAN_FRONTEND: "noninteractive" };
-  const isInstalled = await run("apt-get", ["-qq", ...install], env) ||
-    (await run("apt-get", ["-qq", "update"], env) &&
-      await run("apt-get", ["-qq", ...install], env));
-  if (!isInstalled) stop(byHand);
+    `  sudo apt-get update && sudo apt-get ${installArguments(missing).join(" ")}`,
+  ]);
+}
+
+async function missingOf(requirements: readonly Requirement[]): Promise<Requirement[]> {
+  const missing: Requirement[] = [];
+  for (const requirement of requirements) {
+    if (!(await isMet(requirement))) missing.push(requirement);
+  }
+  return missing;
+}
+
+async function installWanted(missing: readonly Requirement[]): Promise<void> {
+  if (missing.length === 0 || await install(missing)) return;
+  complain(
+    `setup: some tests will not run without: apt-get ${installArguments(missing).join(" ")}`,
+  );
 }
 
 async function main(): Promise<void> {
@@ -85,11 +119,8 @@ async function main(): Promise<void> {
     stop([`setup: the tasks need ${SUPPORTED_TARGET}; this is ${Deno.build.target}`]);
   }
   await installNpmPackages();
-  const missing: Requirement[] = [];
-  for (const requirement of REQUIREMENTS) {
-    if (!(await isMet(requirement))) missing.push(requirement);
-  }
-  if (missing.length > 0) await installSystemPackages(missing);
+  await installRequired(await missingOf(REQUIREMENTS));
+  if (Deno.args.includes("--tests")) await installWanted(await missingOf(WANTED_BY_TESTS));
   await buildInit().catch((thrown) => {
     const { shortMessage, hints } = asKhachapuriError(thrown);
     stop([`setup: ${shortMessage}`, ...hints]);
