@@ -22,6 +22,7 @@ import { openRegistrations } from "../lib/provider/registrations.ts";
 import { createBodyReader } from "../lib/provider/request_body.ts";
 import type { Sandboxes } from "../lib/provider/sandboxes.ts";
 import { createSlots } from "../lib/provider/slots.ts";
+import { createOutput, streamOf } from "../sandbox/output.ts";
 import { openSandbox, type Sandbox } from "../sandbox/sandbox.ts";
 
 export interface ServerOrder {
@@ -50,6 +51,7 @@ const NO_CREDITS: Credits = {
   countOf: () => Promise.resolve(0n),
   assertPayable: () => Promise.resolve(),
   reserve: () => Promise.resolve(FREE),
+  close: () => Promise.resolve(),
 };
 
 const NOTHING = { chargedCredits: 0n, cumulativeCredits: 0n, availableCredits: 1_000n };
@@ -65,15 +67,22 @@ const ANSWER = new TextEncoder().encode("hello\n");
 
 /** A program that has always just answered. */
 const AT_ONCE: Sandbox = {
-  run: () =>
-    Promise.resolve({
-      stdout: ReadableStream.from([ANSWER]),
+  run: () => {
+    const output = createOutput(() => {}, () => {});
+    output.receive(ANSWER);
+    output.end(null);
+    return Promise.resolve({
+      output,
+      get stdout() {
+        return streamOf(output);
+      },
       record: Promise.resolve({
         ...{ exit: 0, signal: null, limit: null, wallMs: 0, cpuMs: 0, peakMemoryBytes: 0 },
         ...{ stdinBytes: 0, stdoutBytes: ANSWER.length, stderrBytes: 0 },
         stderr: new Uint8Array(),
       }),
-    }),
+    });
+  },
   close: () => Promise.resolve(),
 };
 
@@ -137,10 +146,11 @@ function serve(parts: CallParts): string {
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     async (request) => {
-      const target = targetOf("bench.test", new URL(request.url).pathname, "bench.test");
+      const { pathname, search } = new URL(request.url);
+      const target = targetOf("bench.test", pathname, "bench.test");
       if (target.form === "provider") return new Response(null, { status: 404 });
       try {
-        return await handleCall(parts, target, request, { address: "127.0.0.1" });
+        return await handleCall(parts, target, search, request, { address: "127.0.0.1" });
       } catch (error) {
         return new Response(String(error), { status: 500 });
       }
