@@ -194,7 +194,7 @@ export function createCredits(options: CreditsOptions): Credits {
     return { reservation: entry.reservation, durable: ledger.append(...entries, entry) };
   }
 
-  /** What the next call like this one will find held, where that pays and nothing speaks against. */
+  /** What the next call like this one will find held, where that pays and nothing is against it. */
   function nextOf(bill: Bill, view: PayerView) {
     const lane = ledger.lane(bill.payer, bill.lane)!;
     const isServed = lane.refused === null && lane.permit?.signature === bill.permit.signature;

@@ -9,7 +9,9 @@ import { processCases } from "./process_cases.ts";
 
 export function allCases(around: Surroundings): Case[] {
   return [
-    ...fileCases(around),
+    ...readCases(around),
+    ...writeCases(),
+    ...identityCases(),
     ...kernelCases(),
     ...processCases(),
     ...networkCases(around),
@@ -21,7 +23,7 @@ const GRANTED = new RegExp(
     "[A-Z_]*(HTTP|REQUEST|SERVER|GATEWAY|REMOTE|QUERY|PATH|SCRIPT|CONTENT)[A-Z_]*)$",
 );
 
-function fileCases({ keyFile, otherProgram }: Surroundings): Case[] {
+function readCases({ keyFile, otherProgram }: Surroundings): Case[] {
   const readable: Control = {
     place: "machine",
     check: ({ facts }) => has(facts, { "way-0": "ok" }),
@@ -74,6 +76,11 @@ function fileCases({ keyFile, otherProgram }: Surroundings): Case[] {
         },
       },
     },
+  ];
+}
+
+function writeCases(): Case[] {
+  return [
     {
       what: "write outside /tmp",
       attack: "write-everywhere",
@@ -142,6 +149,11 @@ function fileCases({ keyFile, otherProgram }: Surroundings): Case[] {
         check: ({ facts }) => has(facts, { "tmp-before": "ok", "shm-before": "ok" }),
       },
     },
+  ];
+}
+
+function identityCases(): Case[] {
+  return [
     {
       what: "be somebody, learn where one is",
       attack: "identity",

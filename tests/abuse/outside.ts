@@ -158,7 +158,7 @@ export async function assertWorksOutside(
   return check(outcome) ?? PLACE_NAMES[place];
 }
 
-/** Counts what comes and keeps the beginning; calls `tooMuch` when it is more than any case needs. */
+/** Counts what comes and keeps the beginning; calls `tooMuch` beyond what any case needs. */
 async function readSome(stream: ReadableStream<Uint8Array>, tooMuch: () => void) {
   const decoder = new TextDecoder();
   let text = "";

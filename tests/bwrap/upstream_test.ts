@@ -1,4 +1,4 @@
-/** `deno task test:bwrap`: bubblewrap keeps its own promises on this machine, as ours rest on them. */
+/** `deno task test:bwrap`: bubblewrap keeps its own promises here, as ours rest on them. */
 import assert from "node:assert/strict";
 import { countOf, runUpstreamSuite } from "./upstream.ts";
 
