@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { zipSync } from "fflate";
 import { createLog } from "../../lib/log.ts";
+import { startChildProvider } from "../world/child_provider.ts";
 import { type Market, startMarket } from "../world/market.ts";
 import { buildAbuse, readFacts } from "./program.ts";
 
@@ -181,9 +182,41 @@ Deno.test("callers who hang up at any moment leave nothing running", async () =>
     const health = await fetch(`${market.provider.url}/healthz`);
     return (await health.json()).runs;
   };
-  const deadline = Date.now() + 10_000;
-  while (await running() > 0) assert(Date.now() < deadline, "runs go on");
-  const args = ["-f", "-a", "-r", "R,S,D,T,t", `main -q .*${cid}`];
-  const { stdout } = await new Deno.Command("pgrep", { args }).output();
-  assert.equal(new TextDecoder().decode(stdout), "");
+  await until(async () => await running() === 0, "no run goes on");
+  assert.equal(await attackers(cid), "");
 });
+
+Deno.test("a provider that is killed leaves no program running, and the next start clears up", async () => {
+  await using market = await startMarket({ settings: { settlement: { mode: "batch" } } });
+  const cid = await deployAbuse(market, await buildAbuse());
+  await market.provider.stop();
+  const unpacked = async () =>
+    (await Array.fromAsync(Deno.readDir(`${market.home}/state/programs`))).map(({ name }) => name);
+  const killed = await startChildProvider(market.home);
+  const call = fetch(`${await killed.url}/${cid}/deaf`).then((response) => response.text());
+  const cut = assert.rejects(call);
+  await until(async () => await attackers(cid) !== "", "the attack begins");
+  const left = await unpacked();
+  assert.equal(left.length, 1);
+  await killed.kill();
+  await cut;
+  await until(async () => await attackers(cid) === "", "the attack is dead");
+  assert.deepEqual(await unpacked(), left, "what was unpacked is still there");
+
+  const next = await startChildProvider(market.home);
+  const url = await next.url;
+  assert.deepEqual(await unpacked(), []);
+  assert.match(await (await fetch(`${url}/${cid}/x32`)).text(), /^x32-getpid/m);
+  assert.equal(await next.stop(), 0);
+});
+
+/** Attackers that still live, as the host sees them; zombies hold nothing. */
+async function attackers(cid: string): Promise<string> {
+  const args = ["-f", "-a", "-r", "R,S,D,T,t", `main -q .*${cid}`];
+  return new TextDecoder().decode((await new Deno.Command("pgrep", { args }).output()).stdout);
+}
+
+async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!await isSo()) assert(Date.now() < deadline, `${what}: not within 10 s`);
+}
