@@ -148,7 +148,7 @@ static void crash(const char *number) {
 
 enum { STEP_MIB = 8, STEP = STEP_MIB << 20, EIGHT = 8 };
 
-/* A piece of memory: (a)nonymous, (s)hared, (m)emfd or System (v). */
+/* A piece of memory: (a)nonymous, (s)hared, (m)emfd, memfd to be (u)nmapped, System (v). */
 static char *piece(int kind) {
   if (kind == 'v') {
     int id = shmget(IPC_PRIVATE, STEP, IPC_CREAT | 0600);
@@ -156,7 +156,7 @@ static char *piece(int kind) {
     if (id >= 0) shmctl(id, IPC_RMID, NULL);
     return bytes;
   }
-  int fd = kind == 'm' ? (int)syscall(SYS_memfd_create, "m", 0) : -1;
+  int fd = kind == 'm' || kind == 'u' ? (int)syscall(SYS_memfd_create, "m", 0) : -1;
   if (fd >= 0 && ftruncate(fd, STEP)) fd = -1;
   int flags = fd >= 0 ? MAP_SHARED : kind == 's' ? MAP_SHARED | MAP_ANONYMOUS
                                                  : MAP_PRIVATE | MAP_ANONYMOUS;
@@ -180,6 +180,7 @@ static void memory(const char *argument) {
       return;
     }
     for (long i = 0; i < STEP; i += 4096) bytes[i] = 1;
+    if (kind == 'u') munmap(bytes, STEP);
   }
   __atomic_add_fetch(have, 1, __ATOMIC_SEQ_CST);
   while (__atomic_load_n(have, __ATOMIC_SEQ_CST) < parts) sched_yield();

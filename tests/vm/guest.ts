@@ -19,6 +19,18 @@ const limits = {
   stderrBytes: 64 * 1024,
 };
 
+/** Kinds of memory that the attacker knows. */
+const MEMORY = {
+  a: "anonymous memory",
+  s: "shared memory",
+  m: "memfd",
+  u: "memory that nobody has mapped",
+  v: "System V memory",
+  8: "memory of eight processes",
+};
+/** Where the machine's core handler (vm.ts) notes whose cores it got. */
+const CORES = "/run/cores";
+
 interface Done {
   text: string;
   record: RunRecord;
@@ -54,8 +66,10 @@ const cases: Record<string, () => Promise<string>> = {
     return `peak ${mib.toFixed(1)} MiB, cpu ${done.record.cpuMs} ms`;
   },
   ...Object.fromEntries(
-    [["anonymous memory", "a"], ["shared memory", "s"], ["memfd", "m"], ["eight processes", "8"]]
-      .map(([what, kind]) => [`too much ${what} ends the run, and it alone`, () => bomb(kind!)]),
+    Object.entries(MEMORY).map(([kind, what]) => [
+      `too much ${what} ends the run, and it alone`,
+      () => bomb(kind),
+    ]),
   ),
   async "files in /tmp are charged to the run"() {
     const small = await openSandbox(host, {
@@ -101,6 +115,18 @@ const cases: Record<string, () => Promise<string>> = {
     await timed.close();
     assert.equal(record.limit, "timeout");
     return `${record.wallMs.toFixed(0)} ms`;
+  },
+  async "a crash does not start the machine's core handler, one outside does"() {
+    const cores = async () => (await Deno.readTextFile(CORES).catch(() => "")).split("\n");
+    const outside = async () => (await cores()).filter((name) => name === "sh").length;
+    const before = await outside();
+    const { record } = await run("crash", "11");
+    assert.equal(record.signal, "SIGSEGV");
+    await new Deno.Command("/bin/sh", { args: ["-c", "kill -SEGV $$"] }).output();
+    const deadline = performance.now() + 60_000;
+    while (await outside() === before) assert(performance.now() < deadline, "no core outside");
+    assert(!(await cores()).includes("abuse"), "the run's core was handled");
+    return "RLIMIT_CORE keeps it out";
   },
   async "ten runs at once have ten limits"() {
     const all = await Promise.all(

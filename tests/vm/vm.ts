@@ -48,6 +48,9 @@ async function baseSystem(): Promise<string> {
   return tar;
 }
 
+const CORE_HANDLER = '#!/bin/sh\necho "$1" >> /run/cores\n';
+const CORE_SETTING = "kernel.core_pattern=|/opt/core %e\n";
+
 interface Variant {
   label: string;
   /** Lines of its [Service] section. */
@@ -66,7 +69,7 @@ const VARIANTS: Variant[] = [
 function unit({ label, lines }: Variant, after: string | undefined): string {
   const helper = "/opt/khachapuri-init";
   const deno = `/opt/deno run --no-prompt --cached-only --no-config --no-lock --allow-read ` +
-    `--allow-sys=uid --allow-run=${helper} /opt/guest.js ${label} ${helper}`;
+    `--allow-sys=uid --allow-run=${helper},/bin/sh /opt/guest.js ${label} ${helper}`;
   return [
     "[Unit]",
     ...(after ? [`After=${after}.service`] : []),
@@ -99,6 +102,9 @@ async function makeDisk(tar: string): Promise<{ disk: string; kernel: string; in
   const bundle = ["bundle", "--quiet", "--platform", "deno", "-o", join(root, "opt/guest.js")];
   await run(Deno.execPath(), [...bundle, "tests/vm/guest.ts"], ROOT);
   await run("chroot", [root, "useradd", "--system", "khachapuri"]);
+  // Like Ubuntu's apport or systemd-coredump: root's own program gets what crashes.
+  await Deno.writeTextFile(join(root, "opt/core"), CORE_HANDLER, { mode: 0o755 });
+  await Deno.writeTextFile(join(root, "etc/sysctl.d/core.conf"), CORE_SETTING);
   const units = join(root, "etc/systemd/system");
   const wanted = join(units, "multi-user.target.wants");
   await Deno.mkdir(wanted, { recursive: true });
