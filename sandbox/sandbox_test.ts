@@ -148,6 +148,29 @@ Deno.test("the system's curl and python3 work", async () => {
   assert.equal(stdout, "curl 2\n");
 });
 
+Deno.test("a signal to its own process group meets no other run", async () => {
+  const dir = await Deno.makeTempDir();
+  await Deno.chmod(dir, 0o755);
+  const scripts = { waits: "echo begun; read word; echo $word", kills: "kill -USR1 0; sleep 60" };
+  for (const [name, script] of Object.entries(scripts)) {
+    await Deno.writeTextFile(`${dir}/${name}`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
+  const sandbox = await openSandbox(host, { programDir: dir, limits });
+  const stdin = new TransformStream<Uint8Array, Uint8Array>();
+  const waits = await sandbox.run({ argv: ["waits"], env: {}, stdin: stdin.readable });
+  const stdout = waits.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  assert.equal((await stdout.read()).value, "begun\n");
+  const kills = await sandbox.run({ argv: ["kills"], env: {}, stdin: null });
+  assert.equal((await kills.record).signal, "SIGUSR1");
+  const writer = stdin.writable.getWriter();
+  await writer.write(new TextEncoder().encode("alive\n"));
+  assert.equal((await stdout.read()).value, "alive\n");
+  await writer.close();
+  assert.equal((await waits.record).exit, 0);
+  await sandbox.close();
+  await Deno.remove(dir, { recursive: true });
+});
+
 Deno.test("closing a sandbox ends its runs as our own failure", async () => {
   const sandbox = await openSandbox(host, { programDir: "/usr", limits });
   const run = await sandbox.run({ argv: ["bin/sleep", "60"], env: {}, stdin: null });

@@ -1,10 +1,11 @@
 /**
- * The seccomp filter that every program runs under, assembled here as classic BPF (seccomp(2),
- * filter.rst of the Linux documentation). The number space is cut into consecutive stretches with
- * one verdict each, found by binary search. Each run pays for this program anew: the kernel
- * compiles it and walks it once for every number (seccomp_cache_prepare), so it is kept short.
+ * The seccomp filters that every program runs under, assembled here as classic BPF (seccomp(2),
+ * filter.rst of the Linux documentation). The kernel compiles a filter where it is installed, for
+ * some 50 µs when it is a whole allow-list. So that list is installed once, in the sandbox's init,
+ * with what init needs besides; each run adds a filter of a few instructions that takes just that
+ * away again. Filters are inherited, and of two verdicts the stricter one counts.
  */
-import { ALLOWED, CHECKED, REFUSED } from "./syscalls.ts";
+import { ALLOWED, CHECKED, INIT_ONLY, REFUSED } from "./syscalls.ts";
 
 const EPERM = 1;
 const ENOSYS = 38;
@@ -111,13 +112,14 @@ interface Stretch {
   body: Instruction[];
 }
 
-function stretches(): Stretch[] {
+function stretches(besides: readonly number[]): Stretch[] {
   const verdicts = new Map<number, Instruction[]>();
   for (const number of Object.values(ALLOWED)) verdicts.set(number, [ret(ALLOW)]);
   for (const number of Object.values(REFUSED)) verdicts.set(number, [ret(errno(EPERM))]);
   for (const [name, number] of Object.entries(CHECKED)) {
     verdicts.set(number, CHECKS[name as keyof typeof CHECKED]);
   }
+  for (const number of besides) verdicts.set(number, [ret(ALLOW)]);
   const unknown = [ret(errno(ENOSYS))];
   const result: Stretch[] = [];
   for (let number = 0; number <= Math.max(...verdicts.keys()); number++) {
@@ -170,9 +172,11 @@ function link(steps: readonly Step[]): Instruction[] {
 }
 
 /**
- * The filter: foreign architectures kill the process, x32 and everything unknown is ENOSYS.
+ * The allow-list: foreign architectures kill the process, x32 and everything unknown is ENOSYS. The
+ * numbers are cut into consecutive stretches with one verdict each, found by binary search.
+ * @param besides what is allowed whatever the lists say
  */
-export function seccompProgram(): Instruction[] {
+export function allowList(besides: readonly number[] = []): Instruction[] {
   const beyond: Stretch = { last: 0xffff_ffff, body: [ret(errno(ENOSYS))] };
   return link([
     load(OFFSET_ARCH),
@@ -180,11 +184,28 @@ export function seccompProgram(): Instruction[] {
     ret(KILL_PROCESS),
     load(OFFSET_NUMBER),
     // x32 numbers lie above 0x4000_0000 and so beyond every stretch that has a verdict of its own.
-    ...search([...stretches(), beyond]),
+    ...search([...stretches(besides), beyond]),
   ]);
 }
 
-/** The filter as the kernel reads it: 8 bytes an instruction, little endian. */
+/** The filter of the sandbox's init, which everything in the sandbox inherits. */
+export function sandboxFilter(): Instruction[] {
+  return allowList(Object.values(INIT_ONLY));
+}
+
+/**
+ * What a program has on top of the sandbox's filter: together they are the plain allow-list. Calls
+ * of other architectures may be judged as if they were ours: the filter below kills them anyway.
+ */
+export function runFilter(): Instruction[] {
+  const refused = new Set<number>(Object.values(REFUSED));
+  const taken = Object.values(INIT_ONLY).flatMap((number) =>
+    when([number], errno(refused.has(number) ? EPERM : ENOSYS))
+  );
+  return [load(OFFSET_NUMBER), ...taken, ret(ALLOW)];
+}
+
+/** A filter as the kernel reads it: 8 bytes an instruction, little endian. */
 export function encodeProgram(program: readonly Instruction[]): Uint8Array {
   const bytes = new Uint8Array(program.length * 8);
   const view = new DataView(bytes.buffer);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   ALLOW,
+  allowList,
   AUDIT_ARCH_X86_64,
   encodeProgram,
   errno,
@@ -12,11 +13,13 @@ import {
   KILL_PROCESS,
   LOAD,
   RETURN,
-  seccompProgram,
+  runFilter,
+  sandboxFilter,
 } from "./seccomp.ts";
-import { ALLOWED, CHECKED, REFUSED } from "./syscalls.ts";
+import { ALLOWED, CHECKED, INIT_ONLY, REFUSED } from "./syscalls.ts";
 
-const PROGRAM = seccompProgram();
+/** As a program has them, the one installed last first. */
+const LAYERS = [runFilter(), sandboxFilter()];
 const [EPERM, ENOSYS, EPROTONOSUPPORT, EAFNOSUPPORT] = [1, 38, 93, 97].map(errno);
 
 /** What the kernel's interpreter would return (Linux, kernel/seccomp.c, classic BPF). */
@@ -42,7 +45,14 @@ function call(number: number, args: readonly bigint[] = [], arch = AUDIT_ARCH_X8
   return data;
 }
 
-const verdict = (number: number, ...args: bigint[]) => simulate(PROGRAM, call(number, args));
+/** Of two verdicts the stricter one counts, of equally strict ones that of the newer filter. */
+function judge(layers: readonly (readonly Instruction[])[], data: DataView): number {
+  const strictness = (verdict: number) => (verdict & 0xffff_0000) | 0;
+  return layers.map((layer) => simulate(layer, data))
+    .reduce((newer, older) => strictness(older) < strictness(newer) ? older : newer) >>> 0;
+}
+
+const verdict = (number: number, ...args: bigint[]) => judge(LAYERS, call(number, args));
 
 Deno.test("the system call numbers are those of the kernel's own header", async () => {
   const header = await Deno.readTextFile("/usr/include/x86_64-linux-gnu/asm/unistd_64.h");
@@ -52,7 +62,9 @@ Deno.test("the system call numbers are those of the kernel's own header", async 
   }
   assert(numbers.size > 300);
   const newest = Math.max(...numbers.values());
-  for (const [name, number] of Object.entries({ ...ALLOWED, ...REFUSED, ...CHECKED })) {
+  for (
+    const [name, number] of Object.entries({ ...ALLOWED, ...REFUSED, ...CHECKED, ...INIT_ONLY })
+  ) {
     if (number <= newest) assert.equal(numbers.get(name), number, name);
   }
 });
@@ -77,13 +89,42 @@ Deno.test("every call without a check gets its list's verdict, whatever its argu
   );
 });
 
+Deno.test("a program's two filters judge every call as the allow-list alone would", () => {
+  const whole = allowList();
+  const high = 0xdead_beefn << 32n;
+  const telling = [0n, 1n, 2n, 6n, 10n, 12n, 16n, 17n, 132n, 1024n, 1026n, 1031n, 0x5412n, 0x541cn];
+  const values = [...telling, 0x40000n, 0x0200_0000n, 0x1000_0000n, 0xffff_ffffn, 0x5412n | high];
+  for (const arch of [AUDIT_ARCH_X86_64, 0x4000_0003]) {
+    for (const base of [0, 0x4000_0000, 0xffff_fc00]) {
+      for (let number = base; number < base + 1024; number++) {
+        for (const [index, value] of values.entries()) {
+          const other = values[(index * 7 + number) % values.length]!;
+          for (const args of [[value, value, value], [value, other, 0n], [other, value, other]]) {
+            const data = call(number, args, arch);
+            assert.equal(judge(LAYERS, data), judge([whole], data), `${number} ${args}`);
+          }
+        }
+      }
+    }
+  }
+});
+
+Deno.test("init may do what programs may not, and no more", () => {
+  for (let number = 0; number < 1024; number++) {
+    const own = Object.values<number>(INIT_ONLY).includes(number);
+    const [init, program] = [judge(LAYERS.slice(1), call(number)), verdict(number)];
+    if (own) assert.deepEqual([init, program === ALLOW], [ALLOW, false]);
+    else assert.equal(init, program);
+  }
+});
+
 Deno.test("a foreign architecture is killed and x32 does not exist", () => {
   const I386 = 0x4000_0003;
   for (let number = 0; number < 500; number++) {
-    assert.equal(simulate(PROGRAM, call(number, [], I386)), KILL_PROCESS);
-    assert.equal(simulate(PROGRAM, call(0x4000_0000 | number)), ENOSYS);
+    assert.equal(judge(LAYERS, call(number, [], I386)), KILL_PROCESS);
+    assert.equal(judge(LAYERS, call(0x4000_0000 | number)), ENOSYS);
   }
-  assert.equal(simulate(PROGRAM, call(0xffff_ffff)), ENOSYS);
+  assert.equal(judge(LAYERS, call(0xffff_ffff)), ENOSYS);
 });
 
 Deno.test("sockets: local, internet and route queries only", () => {
@@ -136,28 +177,32 @@ Deno.test("pipes keep their size and personalities stay plain", () => {
 });
 
 Deno.test("no call takes the kernel through more than a few instructions", () => {
-  const loads = PROGRAM.slice(0, 4).length;
   for (let number = 0; number < 600; number++) {
     let steps = 0;
-    const counted = new Proxy(PROGRAM, {
-      get(target, key) {
-        if (typeof key === "string" && /^\d+$/.test(key)) steps++;
-        return Reflect.get(target, key);
-      },
-    });
-    simulate(counted, call(number));
-    assert(steps <= loads + 24, `call ${number}: ${steps}`);
+    const counted = LAYERS.map((layer) =>
+      new Proxy(layer, {
+        get(target, key) {
+          if (typeof key === "string" && /^\d+$/.test(key)) steps++;
+          return Reflect.get(target, key);
+        },
+      })
+    );
+    judge(counted, call(number));
+    assert(steps <= 36, `call ${number}: ${steps}`);
   }
 });
 
-Deno.test("the program is small, its jumps stay inside, and it encodes to 8 bytes each", () => {
-  assert(PROGRAM.length < 160, String(PROGRAM.length));
-  PROGRAM.forEach(({ code, jt, jf }, at) => {
-    assert(jt >= 0 && jt < 256 && jf >= 0 && jf < 256);
-    assert(at + 1 + Math.max(jt, jf) < PROGRAM.length || code === RETURN);
-  });
-  assert.equal(PROGRAM.at(-1)!.code, RETURN);
-  const bytes = encodeProgram(PROGRAM);
-  assert.equal(bytes.length, PROGRAM.length * 8);
+Deno.test("the filters are small, their jumps stay inside, and they encode to 8 bytes each", () => {
+  const [run, sandbox] = [runFilter(), sandboxFilter()];
+  assert(run.length <= 8 && sandbox.length < 160, `${run.length} ${sandbox.length}`);
+  for (const filter of LAYERS) {
+    filter.forEach(({ code, jt, jf }, at) => {
+      assert(jt >= 0 && jt < 256 && jf >= 0 && jf < 256);
+      assert(at + 1 + Math.max(jt, jf) < filter.length || code === RETURN);
+    });
+    assert.equal(filter.at(-1)!.code, RETURN);
+  }
+  const bytes = encodeProgram(sandbox);
+  assert.equal(bytes.length, sandbox.length * 8);
   assert.deepEqual([...bytes.subarray(0, 8)], [0x20, 0, 0, 0, 4, 0, 0, 0]);
 });

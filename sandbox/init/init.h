@@ -15,7 +15,7 @@
 
 /* ---- frames between the provider and `inside`; little endian, see protocol.ts ---- */
 
-#define PROTOCOL_VERSION 1u
+#define PROTOCOL_VERSION 2u
 #define RUNS_MAX 64u
 #define CHUNK_BYTES_MAX (64u * 1024u)
 #define START_BYTES_MAX (1024u * 1024u)
@@ -73,6 +73,11 @@ struct limit {
   uint64_t value;
 };
 
+struct filter {
+  uint32_t instructions;
+  struct sock_filter code[FILTER_INSTRUCTIONS_MAX];
+};
+
 struct settings {
   uint32_t timeout_ms;
   uint32_t tmp_bytes;
@@ -81,13 +86,13 @@ struct settings {
   uint64_t stdout_bytes_max;
   uint64_t memory_bytes; /* of one run; a cgroup enforces it where there is one */
   uint32_t limits;
-  uint32_t instructions;
   char tmp_options[64], shm_options[64];
   struct limit limit[RLIMITS_MAX];
-  struct sock_filter filter[FILTER_INSTRUCTIONS_MAX];
+  struct filter sandbox_filter, run_filter; /* init's own; each run's on top of it */
 };
 
 bool settings_parse(struct settings *out, const uint8_t *bytes, size_t length);
+long install_filter(const struct filter *filter); /* 0 or -errno */
 
 /* ---- starting one run (start.c) ---- */
 

@@ -70,6 +70,8 @@ static void output_flush(void) {
 static void handle_setup(uint8_t *payload, size_t length) {
   if (inside.ready) protocol_error("second setup");
   if (!settings_parse(&inside.settings, payload, length)) protocol_error("malformed setup");
+  errno = (int)-install_filter(&inside.settings.sandbox_filter);
+  if (errno) fatal("seccomp");
   inside.ready = true;
 }
 

@@ -36,7 +36,12 @@ static bool take(struct reader *reader, void *out, size_t size) {
   return true;
 }
 
-/* SETUP: version, sizes, rlimits, the filter; nothing may be left over. */
+static bool take_filter(struct reader *reader, struct filter *filter) {
+  if (filter->instructions == 0 || filter->instructions > FILTER_INSTRUCTIONS_MAX) return false;
+  return take(reader, filter->code, filter->instructions * sizeof *filter->code);
+}
+
+/* SETUP: version, sizes, rlimits, the filters; nothing may be left over. */
 bool settings_parse(struct settings *out, const uint8_t *bytes, size_t length) {
   struct reader reader = {bytes, length};
   uint32_t version = 0;
@@ -45,16 +50,16 @@ bool settings_parse(struct settings *out, const uint8_t *bytes, size_t length) {
                take(&reader, &out->stdout_bytes_max, 8) &&
                take(&reader, &out->memory_bytes, 8) &&
                take(&reader, &out->stderr_bytes_max, 4) && take(&reader, &out->limits, 4) &&
-               take(&reader, &out->instructions, 4);
+               take(&reader, &out->sandbox_filter.instructions, 4) &&
+               take(&reader, &out->run_filter.instructions, 4);
   if (!fixed || version != PROTOCOL_VERSION) return false;
   if (out->timeout_ms == 0 || out->limits > RLIMITS_MAX) return false;
-  if (out->instructions == 0 || out->instructions > FILTER_INSTRUCTIONS_MAX) return false;
   snprintf(out->tmp_options, sizeof out->tmp_options, "mode=1777,size=%u,nr_inodes=16384",
            out->tmp_bytes);
   snprintf(out->shm_options, sizeof out->shm_options, "mode=1777,size=%u,nr_inodes=4096",
            out->shm_bytes);
   return take(&reader, out->limit, out->limits * sizeof(struct limit)) &&
-         take(&reader, out->filter, out->instructions * sizeof(struct sock_filter)) &&
+         take_filter(&reader, &out->sandbox_filter) && take_filter(&reader, &out->run_filter) &&
          reader.left == 0;
 }
 
@@ -159,13 +164,26 @@ static const struct {
   unsigned long mask;
 } DEFAULT_ACTION;
 
+/* For the caller and all that it starts, beside what they have. */
+long install_filter(const struct filter *filter) {
+  const struct sock_fprog program = {
+      .len = (unsigned short)filter->instructions,
+      .filter = (struct sock_filter *)(uintptr_t)filter->code,
+  };
+  return raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, raw_pointer(&program), 0, 0);
+}
+
 static void become_program(void *argument) {
   struct job *job = argument;
   const struct settings *settings = job->settings;
   static const unsigned long no_signals;
   must(job, STEP_NAMESPACE, raw(SYS_unshare, CLONE_NEWCGROUP, 0, 0, 0, 0));
   drop_capabilities(job);
-  raw(SYS_setsid, 0, 0, 0, 0, 0);
+  /*
+   * A signal to its own process group meets nobody else then. No session of its own: the kernel
+   * would give that a scheduling group with as much weight as all of the provider.
+   */
+  must(job, STEP_DROP, raw(SYS_setpgid, 0, 0, 0, 0, 0));
   raw(SYS_rt_sigaction, SIGPIPE, raw_pointer(&DEFAULT_ACTION), 0, 8, 0);
   raw(SYS_rt_sigprocmask, SIG_SETMASK, raw_pointer(&no_signals), 0, 8, 0);
   for (uint32_t i = 0; i < settings->limits; i++) {
@@ -173,12 +191,7 @@ static void become_program(void *argument) {
     const uint64_t both[2] = {limit->value, limit->value};
     must(job, STEP_DROP, raw(SYS_prlimit64, 0, (long)limit->resource, raw_pointer(both), 0, 0));
   }
-  const struct sock_fprog filter = {
-      .len = (unsigned short)settings->instructions,
-      .filter = (struct sock_filter *)(uintptr_t)settings->filter,
-  };
-  must(job, STEP_FILTER,
-       raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, raw_pointer(&filter), 0, 0));
+  must(job, STEP_FILTER, install_filter(&settings->run_filter));
   char *const *argv = job->command->argv;
   must(job, STEP_EXEC,
        raw(SYS_execve, raw_pointer(argv[0]), raw_pointer(argv),
@@ -187,7 +200,7 @@ static void become_program(void *argument) {
 
 static long start_program(struct job *job) {
   struct clone_args args = {
-      .flags = CLONE_VM | CLONE_VFORK,
+      .flags = CLONE_VM,
       .exit_signal = SIGCHLD,
       .stack = (uint64_t)(uintptr_t)job->program_stack,
       .stack_size = sizeof job->program_stack,
