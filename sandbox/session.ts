@@ -150,7 +150,7 @@ function createWatch(runs: readonly (LiveRun | null)[], terminate: () => void) {
   let timer: ReturnType<typeof setTimeout> | null = null;
   const arm = ({ overdueAt }: LiveRun) => {
     if (timer !== null) return;
-    timer = setTimeout(check, overdueAt - performance.now());
+    timer = setTimeout(check, Math.max(0, overdueAt - performance.now()));
     Deno.unrefTimer(timer);
   };
   const check = () => {
