@@ -10,12 +10,15 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -238,6 +241,22 @@ static void serve(int signals) {
   }
 }
 
+/*
+ * Leaves the launcher's mount namespace for one where all that stands is read-only and without
+ * set-uid, and where no mount of the machine appears. Launchers see to that for what they mount
+ * themselves; but under nsjail, filesystems below /usr or the program would stay writable, and bwrap
+ * lets in what the machine mounts there later, as it was mounted.
+ */
+static void seal_mounts(void) {
+  static const uint64_t attributes[4] = {
+      1 | 2, /* MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID */
+      0, MS_PRIVATE, 0};
+  if (unshare(CLONE_NEWNS)) fatal("mount namespace");
+  if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, attributes, sizeof attributes)) {
+    fatal("read-only mounts");
+  }
+}
+
 /* Keeps only what starting a run needs, and nothing for what a run could become. */
 static void confine(void) {
   for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
@@ -265,6 +284,7 @@ static int take_signals(void) {
 int inside_main(void) {
   close(4); /* this very program, by which the launcher started us */
   int signals = take_signals();
+  seal_mounts();
   confine();
   if (fcntl(CONTROL, F_SETFD, FD_CLOEXEC)) fatal("no supervisor");
   slots_open(&inside.slots, CONTROL);
