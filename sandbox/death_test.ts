@@ -8,10 +8,11 @@ import { helperPath, spawnHelper } from "./native.ts";
 import { encodeSetup, encodeStart } from "./protocol.ts";
 import { openSandbox, type SandboxHost } from "./sandbox.ts";
 import { sessionSetup } from "./setup.ts";
+import { eachLauncher, type Launcher } from "./testing/launchers.ts";
 
 const runUid = Deno.uid() === 0 ? 1_820_000_000 : null;
-const host: SandboxHost = { launcher: "bwrap", runUid };
-const HELPER = await helperPath(host);
+const hostOf = (launcher: Launcher): SandboxHost => ({ ...launcher, runUid });
+const HELPER = await helperPath({ launcher: "bwrap", runUid });
 const KILLS = Number(Deno.env.get("KHACHAPURI_KILLS") ?? 40);
 /** Starting takes some 10 ms here; the whole of it and the first run's start are covered. */
 const SPREAD_MS = 15;
@@ -37,61 +38,72 @@ async function openStubborn(): Promise<{ dir: string; survivors(): Promise<strin
   };
 }
 
-Deno.test("the program of these tests lives until it is killed, and is found", async () => {
-  const stubborn = await openStubborn();
-  const sandbox = await openSandbox(host, { programDir: stubborn.dir, limits });
-  const run = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
-  await until(async () => (await stubborn.survivors()).split("\n").length >= 3);
-  await sandbox.close();
-  await assert.rejects(run.record, { code: "sandbox_unavailable" });
-  assert.equal(await stubborn.survivors(), "");
-  stubborn.end();
-});
+eachLauncher(
+  "the program of these tests lives until it is killed, and is found",
+  async (launcher) => {
+    const stubborn = await openStubborn();
+    const sandbox = await openSandbox(hostOf(launcher), { programDir: stubborn.dir, limits });
+    const run = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
+    await until(async () => (await stubborn.survivors()).split("\n").length >= 3);
+    await sandbox.close();
+    await assert.rejects(run.record, { code: "sandbox_unavailable" });
+    assert.equal(await stubborn.survivors(), "");
+    stubborn.end();
+  },
+);
 
 const limits = { timeoutMs: 20_000, memoryMb: 64, stdoutBytes: 1e6, stderrBytes: 1e4 };
 const moment = (index: number) => (index / KILLS) * SPREAD_MS;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-Deno.test(`aborting and closing at ${KILLS} moments of a start leaves nothing`, async () => {
-  const stubborn = await openStubborn();
-  for (let index = 0; index < KILLS; index++) {
-    const sandbox = await openSandbox(host, { programDir: stubborn.dir, limits });
-    const abort = new AbortController();
-    const request = { argv: ["main"], env: {}, stdin: null, signal: abort.signal };
-    const run = await sandbox.run(request);
-    await pause(moment(index));
-    abort.abort();
-    if (index % 2 === 0) assert.equal((await run.record).limit, "aborted");
-    await sandbox.close();
-    assert.equal(await stubborn.survivors(), "");
-  }
-  stubborn.end();
-});
-
-for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-  Deno.test(`${signal} to the supervisor at ${KILLS} moments leaves nothing`, async () => {
+eachLauncher(
+  `aborting and closing at ${KILLS} moments of a start leaves nothing`,
+  async (launcher) => {
     const stubborn = await openStubborn();
-    const policy = { programDir: stubborn.dir, limits };
-    const frames = [
-      encodeSetup(sessionSetup(policy)),
-      encodeStart(0, ["./main"], ["PATH=/bin"], false),
-    ];
     for (let index = 0; index < KILLS; index++) {
-      const child = spawnHelper(HELPER, hostArguments(host, policy, runUid));
-      const drains = [child.stdout, child.stderr].map((pipe) => pipe.pipeTo(new WritableStream()));
-      const writer = child.stdin.getWriter();
-      for (const frame of frames) writer.write(frame).catch(() => {});
+      const sandbox = await openSandbox(hostOf(launcher), { programDir: stubborn.dir, limits });
+      const abort = new AbortController();
+      const request = { argv: ["main"], env: {}, stdin: null, signal: abort.signal };
+      const run = await sandbox.run(request);
       await pause(moment(index));
-      child.kill(signal);
-      await child.status;
-      await until(async () => await stubborn.survivors() === "");
-      await Promise.all([writer.close().catch(() => {}), ...drains]);
+      abort.abort();
+      if (index % 2 === 0) assert.equal((await run.record).limit, "aborted");
+      await sandbox.close();
+      assert.equal(await stubborn.survivors(), "");
     }
     stubborn.end();
-  });
+  },
+);
+
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  eachLauncher(
+    `${signal} to the supervisor at ${KILLS} moments leaves nothing`,
+    async (launcher) => {
+      const stubborn = await openStubborn();
+      const policy = { programDir: stubborn.dir, limits };
+      const frames = [
+        encodeSetup(sessionSetup(policy)),
+        encodeStart(0, ["./main"], ["PATH=/bin"], false),
+      ];
+      for (let index = 0; index < KILLS; index++) {
+        const child = spawnHelper(HELPER, hostArguments(hostOf(launcher), policy, runUid));
+        const drains = [child.stdout, child.stderr].map((pipe) =>
+          pipe.pipeTo(new WritableStream())
+        );
+        const writer = child.stdin.getWriter();
+        for (const frame of frames) writer.write(frame).catch(() => {});
+        await pause(moment(index));
+        child.kill(signal);
+        await child.status;
+        await until(async () => await stubborn.survivors() === "");
+        await Promise.all([writer.close().catch(() => {}), ...drains]);
+      }
+      stubborn.end();
+    },
+  );
 }
 
-Deno.test("SIGKILL to the provider leaves nothing", async () => {
+eachLauncher("SIGKILL to the provider leaves nothing", async (launcher) => {
   const stubborn = await openStubborn();
   for (let index = 0; index < Math.ceil(KILLS / 4); index++) {
     const provider = new Deno.Command(Deno.execPath(), {
@@ -99,7 +111,7 @@ Deno.test("SIGKILL to the provider leaves nothing", async () => {
         ...["run", "--no-check", "--no-prompt", "--allow-read", "--allow-sys=uid"],
         ...["--allow-write=.cache", `--allow-run=${HELPER}`],
         ...[new URL("testing/doomed_provider.ts", import.meta.url).pathname],
-        ...[stubborn.dir, String(runUid)],
+        ...[stubborn.dir, JSON.stringify(hostOf(launcher))],
       ],
       stdin: "null",
       stdout: "piped",

@@ -7,6 +7,17 @@ const KNOWN: readonly { says: RegExp; hints: readonly string[] }[] = [
     hints: ["bubblewrap 0.8 or newer is needed: Debian 12 and Ubuntu 24.04 carry it"],
   },
   {
+    says: /nsjail: unrecognized option/,
+    hints: ["nsjail 3.1 or newer is needed"],
+  },
+  {
+    says: /nsjail: No such file/,
+    hints: [
+      "Debian has no nsjail: build it, and name it in provider.sandbox.launcherPath,",
+      "or do without: set provider.sandbox.launcher to bwrap",
+    ],
+  },
+  {
     says: /uid map: Permission denied|RTM_NEWADDR/,
     hints: [
       "AppArmor forbids user namespaces here (Ubuntu 24.04 and newer); allow them for bwrap:",
@@ -16,7 +27,8 @@ const KNOWN: readonly { says: RegExp; hints: readonly string[] }[] = [
     ],
   },
   {
-    says: /No permissions to create|unprivileged_userns_clone|Creating new namespace failed/,
+    says:
+      /No permissions to create|unprivileged_userns_clone|Creating new namespace failed|clone\(flags/,
     hints: [
       "user namespaces are off; allow them:",
       "sysctl -w kernel.unprivileged_userns_clone=1",
@@ -24,7 +36,7 @@ const KNOWN: readonly { says: RegExp; hints: readonly string[] }[] = [
     ],
   },
   {
-    says: /(bwrap|nsjail): No such file/,
+    says: /bwrap: No such file/,
     hints: ["apt-get install bubblewrap"],
   },
   {

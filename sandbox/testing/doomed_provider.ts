@@ -1,11 +1,8 @@
 /** A provider that death_test.ts kills while it starts a run. */
 import { openSandbox } from "../sandbox.ts";
 
-const [programDir, runUid] = Deno.args as [string, string];
-const sandbox = await openSandbox({
-  launcher: "bwrap",
-  runUid: runUid === "null" ? null : Number(runUid),
-}, {
+const [programDir, host] = Deno.args as [string, string];
+const sandbox = await openSandbox(JSON.parse(host), {
   programDir,
   limits: { timeoutMs: 20_000, memoryMb: 64, stdoutBytes: 1e6, stderrBytes: 1e4 },
 });
