@@ -72,6 +72,8 @@ const providerShape = v.strictObject({
   sandbox: v.optional(
     v.strictObject({
       launcher: v.optional(v.picklist(["bwrap", "nsjail"]), "bwrap"),
+      /** Where the launcher is; by default in /usr/bin. */
+      launcherPath: v.optional(v.pipe(v.string(), v.startsWith("/", "not an absolute path"))),
       /**
        * First of the 4096 uids (and gids) that programs run as. By default a provider started by
        * root uses 1800000000 on, and any other its own; one with ambient capabilities names it.

@@ -27,6 +27,15 @@ const KNOWN: readonly { says: RegExp; hints: readonly string[] }[] = [
     ],
   },
   {
+    says: /MS_REC\|MS_PRIVATE.*: Permission denied/,
+    hints: [
+      "AppArmor forbids user namespaces here (Ubuntu 24.04 and newer); allow them for nsjail:",
+      "write to /etc/apparmor.d/nsjail, with nsjail's own path in it:",
+      "abi <abi/4.0>, profile nsjail /usr/bin/nsjail flags=(unconfined) { userns, }",
+      "apparmor_parser -r /etc/apparmor.d/nsjail",
+    ],
+  },
+  {
     says:
       /No permissions to create|unprivileged_userns_clone|Creating new namespace failed|clone\(flags/,
     hints: [
@@ -53,9 +62,11 @@ export function hintsFor(message: string): readonly string[] {
   return KNOWN.find(({ says }) => says.test(message))?.hints ?? [];
 }
 
-/** Why a sandbox that should live does not. */
+/** Why a sandbox that should live does not; `said` may begin with warnings that are not why. */
 export function explainFailure(said: string): KhachapuriError {
-  const message = said === "" ? "the sandbox ended" : `the sandbox ended: ${said.split("\n")[0]}`;
+  const lines = said.split("\n");
+  const line = lines.find((line) => hintsFor(line).length > 0) ?? lines[0];
+  const message = said === "" ? "the sandbox ended" : `the sandbox ended: ${line}`;
   return new KhachapuriError("sandbox_unavailable", message, {
     hints: hintsFor(said),
     retryAfterSeconds: 5,

@@ -68,11 +68,11 @@ export function bwrapArguments(policy: SandboxPolicy): string[] {
  * explicitly is what nsjail would do otherwise: stop after ten minutes, run at nice 19, close the
  * descriptors, keep no capability. It has no mount that may fail, so what is missing is left out.
  * Nested user namespaces, which bwrap forbids as well, are for the seccomp filter to refuse.
- * @throws KhachapuriError `invalid_config` when a path holds a colon, which ends a path for nsjail
+ * @throws KhachapuriError `sandbox_unavailable` when a path holds a colon, which ends a path for nsjail
  */
 export function nsjailArguments(policy: SandboxPolicy): string[] {
   if (policy.programDir.includes(":")) {
-    throw new KhachapuriError("invalid_config", "nsjail cannot mount a path with a colon", {
+    throw new KhachapuriError("sandbox_unavailable", "nsjail cannot mount a path with a colon", {
       hints: ["use bwrap, or another state directory"],
     });
   }

@@ -305,6 +305,6 @@ Deno.test("nsjail gets the same view: its argument list", () => {
 Deno.test("a path that nsjail would cut at its colon is refused", () => {
   const policy = { programDir: "/srv/a:b", limits };
   assert.throws(() => hostArguments({ launcher: "nsjail", runUid: 1000 }, policy, 1000), {
-    code: "invalid_config",
+    code: "sandbox_unavailable",
   });
 });

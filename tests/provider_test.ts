@@ -5,6 +5,7 @@ import { decodePaymentResponse } from "../lib/payment_header.ts";
 import { deploymentLane } from "../lib/permit.ts";
 import { signStop } from "../lib/spec/stop.ts";
 import { signOwnerRequest } from "../lib/spec/owner_request.ts";
+import { eachLauncher } from "../sandbox/testing/launchers.ts";
 import { type Market, PRICE, startMarket, TERMS } from "./world/market.ts";
 import { refuses, spent } from "./world/refuses.ts";
 
@@ -21,8 +22,8 @@ async function idle(market: Market): Promise<void> {
   while ((await (await fetch(`${market.provider.url}/healthz`)).json()).runs > 0);
 }
 
-Deno.test("a deployment answers, and each answer costs its payer one credit", async (t) => {
-  await using market = await startMarket();
+eachLauncher("a deployment answers, and each answer costs one credit", async (sandbox, t) => {
+  await using market = await startMarket({ settings: { sandbox } });
   const { owner, payer } = market.accounts;
   const echo = await market.deploy({ files: { main: ECHO } });
 

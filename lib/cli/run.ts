@@ -1,5 +1,5 @@
 /** `run`: one call of a program in the real sandbox, with curl's flags, without chain or IPFS. */
-import type { RunRecord } from "../../sandbox/sandbox.ts";
+import type { RunRecord, SandboxHost } from "../../sandbox/sandbox.ts";
 import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
 import { KhachapuriError } from "../errors.ts";
 import { openStage, type Rehearsal } from "../provider/rehearsal.ts";
@@ -56,13 +56,14 @@ function targetUrl(target: string): URL {
   throw new KhachapuriError("usage", `not a path or an http(s) URL: ${target}`);
 }
 
-async function hostOf(context: CommandContext) {
+async function hostOf(context: CommandContext): Promise<SandboxHost> {
   const { provider } = await context.config();
-  const isRoot = Deno.uid() === 0;
+  const { launcher = "bwrap", launcherPath, runUid = NOBODY } = provider?.sandbox ?? {};
   return {
-    launcher: provider?.sandbox.launcher ?? "bwrap",
-    runUid: isRoot ? provider?.sandbox.runUid ?? NOBODY : null,
-  } as const;
+    launcher,
+    ...(launcherPath === undefined ? {} : { launcherPath }),
+    runUid: Deno.uid() === 0 ? runUid : null,
+  };
 }
 
 function noteRequest({ out }: CommandContext, { method, headers }: CurlCommand, url: URL): void {

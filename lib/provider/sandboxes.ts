@@ -12,9 +12,14 @@ import type { ProgramFolder, Programs } from "./programs.ts";
 const RUN_UID_FIRST = 1_800_000_000;
 
 /** How this machine starts sandboxes, by the configuration and by who runs us. */
-export function sandboxHost({ launcher, runUid }: ProviderConfig["sandbox"]): SandboxHost {
+export function sandboxHost(config: ProviderConfig["sandbox"]): SandboxHost {
+  const { launcher, launcherPath, runUid } = config;
   const isRoot = Deno.uid() === 0;
-  return { launcher, runUid: runUid ?? (isRoot ? RUN_UID_FIRST : null) };
+  return {
+    launcher,
+    ...(launcherPath === undefined ? {} : { launcherPath }),
+    runUid: runUid ?? (isRoot ? RUN_UID_FIRST : null),
+  };
 }
 
 export interface Sandboxes {

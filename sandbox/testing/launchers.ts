@@ -4,15 +4,17 @@ import type { SandboxHost } from "../sandbox.ts";
 /** As in the `sandbox` section of a provider's configuration. */
 export type Launcher = Pick<SandboxHost, "launcher" | "launcherPath">;
 
-export const LAUNCHERS: readonly Launcher[] = await findLaunchers();
+const LAUNCHERS: readonly Launcher[] = await findLaunchers();
 
 /** Registers a test once for each launcher. */
 export function eachLauncher(
-  name: string,
+  test: string | { name: string; ignore: boolean },
   body: (launcher: Launcher, t: Deno.TestContext) => Promise<void>,
 ): void {
+  const { name, ignore } = typeof test === "string" ? { name: test, ignore: false } : test;
   for (const launcher of LAUNCHERS) {
-    Deno.test(`${name}, under ${launcher.launcher}`, (t) => body(launcher, t));
+    const title = `${name}, under ${launcher.launcher}`;
+    Deno.test({ name: title, ignore }, (t) => body(launcher, t));
   }
 }
 

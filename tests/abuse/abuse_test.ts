@@ -3,6 +3,7 @@
  * later one, while a neighbour is called all the time and must not notice. Prints a table.
  */
 import assert from "node:assert/strict";
+import { eachLauncher } from "../../sandbox/testing/launchers.ts";
 import { startMarket } from "../world/market.ts";
 import { allCases } from "./cases.ts";
 import type { Answer, Case } from "./expect.ts";
@@ -43,9 +44,9 @@ async function survivors(cid: string): Promise<string> {
   return new TextDecoder().decode((await new Deno.Command("pgrep", { args }).output()).stdout);
 }
 
-Deno.test("no attack gets anywhere, and the neighbour never notices", async (t) => {
+eachLauncher("no attack gets anywhere, the neighbour never notices", async (sandbox, t) => {
   await using market = await startMarket({
-    settings: { settlement: { mode: "batch" } },
+    settings: { settlement: { mode: "batch" }, sandbox },
     credits: 40_000n,
   });
   const program = await buildAbuse();

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { zipSync } from "fflate";
 import { createLog } from "../../lib/log.ts";
+import { eachLauncher } from "../../sandbox/testing/launchers.ts";
 import { startChildProvider } from "../world/child_provider.ts";
 import { type Market, startMarket } from "../world/market.ts";
 import { buildAbuse, readFacts } from "./program.ts";
@@ -30,8 +31,8 @@ async function hold(url: string) {
   };
 }
 
-Deno.test("sandboxes of two deployments share nothing, runs of one no files, memory or queues", async () => {
-  await using market = await startMarket({ settings: { settlement: { mode: "batch" } } });
+eachLauncher("deployments share nothing, runs of one no files or memory", async (sandbox) => {
+  await using market = await startMarket({ settings: { settlement: { mode: "batch" }, sandbox } });
   const program = await buildAbuse();
   const [ours, theirs] = [await deployAbuse(market, program), await deployAbuse(market, program)];
   const join = async (cid: string) =>
@@ -97,8 +98,8 @@ Deno.test("a zip with a link to the host is refused", async () => {
   assert.equal((await response.json()).error, "invalid_program");
 });
 
-Deno.test("a tenant's environment reaches its program alone, to the letter", async () => {
-  await using market = await startMarket({ settings: { settlement: { mode: "batch" } } });
+eachLauncher("a tenant's environment reaches its program alone", async (sandbox) => {
+  await using market = await startMarket({ settings: { settlement: { mode: "batch" }, sandbox } });
   const env = {
     LD_PRELOAD: "/app/evil.so",
     LD_AUDIT: "/app/evil.so",
@@ -122,14 +123,17 @@ Deno.test("a tenant's environment reaches its program alone, to the letter", asy
   await response.body?.cancel();
 });
 
-Deno.test("a secret is in no argument list of the host and in no log", async () => {
+eachLauncher("a secret is in no argument list and in no log", async (sandbox) => {
   const lines: string[] = [];
   const log = createLog({
     isTerminal: false,
     level: "debug",
     write: (line) => void lines.push(line),
   });
-  await using market = await startMarket({ settings: { settlement: { mode: "batch" } }, log });
+  await using market = await startMarket({
+    settings: { settlement: { mode: "batch" }, sandbox },
+    log,
+  });
   const secret = `hush-${crypto.randomUUID()}`;
   const cid = await market.deploy({
     files: { main: "#!/bin/sh\necho $SECRET\necho waiting\nread x\n" },
@@ -139,7 +143,7 @@ Deno.test("a secret is in no argument list of the host and in no log", async () 
   assert.deepEqual([...run.facts.keys()][0], secret, "the program had it");
   const { stdout } = await new Deno.Command("ps", { args: ["-eo", "args", "-ww"] }).output();
   const listed = new TextDecoder().decode(stdout);
-  assert(listed.includes("/usr/bin/bwrap"), "the sandbox is in the list");
+  assert(listed.includes(sandbox.launcherPath ?? "/usr/bin/bwrap"), "the sandbox is in the list");
   assert(!listed.includes(secret));
   await run.letGo();
   assert(lines.length > 0 && !lines.join("\n").includes(secret));
@@ -162,8 +166,8 @@ Deno.test("output that forges headers is answered with an error or without them"
   }
 });
 
-Deno.test("callers who hang up at any moment leave nothing running", async () => {
-  await using market = await startMarket({ settings: { settlement: { mode: "batch" } } });
+eachLauncher("callers who hang up at any moment leave nothing running", async (sandbox) => {
+  await using market = await startMarket({ settings: { settlement: { mode: "batch" }, sandbox } });
   const limits = {
     timeoutMs: 60_000,
     memoryMb: 64,

@@ -1,8 +1,9 @@
 /** Honest programs of many runtimes live well in the sandbox: nothing they need is refused. */
 import assert from "node:assert/strict";
 import { openSandbox } from "../../sandbox/sandbox.ts";
+import { eachLauncher } from "../../sandbox/testing/launchers.ts";
 
-const host = { launcher: "bwrap" as const, runUid: Deno.uid() === 0 ? 1_830_000_000 : null };
+const runUid = Deno.uid() === 0 ? 1_830_000_000 : null;
 const limits = { timeoutMs: 60_000, memoryMb: 512, stdoutBytes: 1e6, stderrBytes: 64 * 1024 };
 
 interface Runtime {
@@ -138,12 +139,12 @@ for (const [name, runtime] of Object.entries(RUNTIMES)) {
   const title = tool
     ? `${name} works`
     : `${name}: NOT RUN, ${runtime.needs} is not under /usr here`;
-  Deno.test({ name: title, ignore: tool === null }, async () => {
+  eachLauncher({ name: title, ignore: tool === null }, async (launcher) => {
     const dir = await Deno.makeTempDir();
     try {
       await Deno.chmod(dir, 0o755);
       await prepare(runtime, tool!, dir);
-      const sandbox = await openSandbox(host, { programDir: dir, limits });
+      const sandbox = await openSandbox({ ...launcher, runUid }, { programDir: dir, limits });
       const run = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
       const text = await new Response(run.stdout).text();
       const { exit, signal, stderr } = await run.record;
@@ -160,11 +161,11 @@ const stressors =
   "--fork 4 --pipe 2 --shm 2 --sem 2 --mmap 2 --mmap-bytes 32M --vm 1 --vm-bytes 32M --clone 2 " +
   "--sock 2 --poll 2 --timer 2 --eventfd 2 --fifo 2 --dentry 2 --zombie 2 --sigq 2";
 const stress = await which("stress-ng");
-Deno.test({
+eachLauncher({
   name: stress ? "stress-ng leaves nothing behind" : "stress-ng: NOT RUN, it is not installed",
   ignore: stress === null,
-}, async () => {
-  const sandbox = await openSandbox(host, {
+}, async (launcher) => {
+  const sandbox = await openSandbox({ ...launcher, runUid }, {
     programDir: "/usr/bin",
     limits: { ...limits, memoryMb: 4_096 },
   });
