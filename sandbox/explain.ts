@@ -8,7 +8,7 @@ const KNOWN: readonly { says: RegExp; hints: readonly string[] }[] = [
   },
   {
     says: /nsjail: unrecognized option/,
-    hints: ["nsjail 3.1 or newer is needed"],
+    hints: ["nsjail 3.4 or newer is needed"],
   },
   {
     says: /nsjail: No such file/,

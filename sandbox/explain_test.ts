@@ -9,7 +9,7 @@ const SAID: readonly [string, string][] = [
   ["bwrap: No permissions to create new namespace", "user.max_user_namespaces"],
   ["bwrap: Can't find source path /a/b: Permission denied", "chmod o+x"],
   ["khachapuri-init: /usr/bin/bwrap: No such file or directory", "apt-get install bubblewrap"],
-  ["nsjail: unrecognized option '--nice_level'", "nsjail 3.1"],
+  ["nsjail: unrecognized option '--nice_level'", "nsjail 3.4"],
   [
     "[W][2026-11-22T11:37:25+0000][7] runChild():148 clone(flags=CLONE_NEWNS) failed: " +
     "No space left on device",

@@ -64,7 +64,7 @@ export function bwrapArguments(policy: SandboxPolicy): string[] {
 }
 
 /**
- * nsjail >= 3.1: the same view, the same init, which does the rest in the same way. What is said
+ * nsjail >= 3.4: the same view, the same init, which does the rest in the same way. What is said
  * explicitly is what nsjail would do otherwise: stop after ten minutes, run at nice 19, close the
  * descriptors, keep no capability. It has no mount that may fail, so what is missing is left out.
  * Nested user namespaces, which bwrap forbids as well, are for the seccomp filter to refuse.
