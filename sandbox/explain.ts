@@ -36,8 +36,7 @@ const KNOWN: readonly { says: RegExp; hints: readonly string[] }[] = [
     ],
   },
   {
-    says:
-      /No permissions to create|unprivileged_userns_clone|Creating new namespace failed|clone\(flags/,
+    says: /No permissions to create|userns_clone|Creating new namespace failed|clone\(flags/,
     hints: [
       "user namespaces are off; allow them:",
       "sysctl -w kernel.unprivileged_userns_clone=1",

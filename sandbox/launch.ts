@@ -68,7 +68,7 @@ export function bwrapArguments(policy: SandboxPolicy): string[] {
  * explicitly is what nsjail would do otherwise: stop after ten minutes, run at nice 19, close the
  * descriptors, keep no capability. It has no mount that may fail, so what is missing is left out.
  * Nested user namespaces, which bwrap forbids as well, are for the seccomp filter to refuse.
- * @throws KhachapuriError `sandbox_unavailable` when a path holds a colon, which ends a path for nsjail
+ * @throws KhachapuriError `sandbox_unavailable` when a path holds a colon, which ends it for nsjail
  */
 export function nsjailArguments(policy: SandboxPolicy): string[] {
   if (policy.programDir.includes(":")) {
