@@ -244,8 +244,8 @@ static void serve(int signals) {
 /*
  * Leaves the launcher's mount namespace for one where all that stands is read-only and without
  * set-uid, and where no mount of the machine appears. Launchers see to that for what they mount
- * themselves; but under nsjail, filesystems below /usr or the program would stay writable, and bwrap
- * lets in what the machine mounts there later, as it was mounted.
+ * themselves; but under nsjail, filesystems below /usr or the program would stay writable, and
+ * bwrap lets in what the machine mounts there later, as it was mounted.
  */
 static void seal_mounts(void) {
   static const uint64_t attributes[4] = {
