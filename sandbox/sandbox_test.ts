@@ -173,6 +173,24 @@ eachLauncher("a daemon that holds stdout ends with the program", async (launcher
   assert(record.wallMs < 2_000);
 });
 
+eachLauncher(
+  "what a program leaves behind is dead before its record is there",
+  async (launcher) => {
+    const nap = `${900_000 + Math.floor(Math.random() * 90_000)}.25`;
+    const script = `setsid sleep ${nap} & (sleep ${nap} &) ; sleep ${nap} &`;
+    await withScript(launcher, script, {}, async (sandbox) => {
+      for (let call = 0; call < 5; call++) {
+        const run = await sandbox.run({ argv: ["./main"], env: {}, stdin: null });
+        const { exit, cpuMs, peakMemoryBytes } = await run.record;
+        const found = await new Deno.Command("pgrep", { args: ["-f", nap] }).output();
+        assert.equal(new TextDecoder().decode(found.stdout), "");
+        assert.equal(exit, 0);
+        assert.ok(cpuMs! > 0 && peakMemoryBytes! > 0);
+      }
+    });
+  },
+);
+
 eachLauncher("output beyond the cap kills the run and the stream fails", async (launcher) => {
   const { stdout, error, record } = await runScript(launcher, "yes", {}, { stdoutBytes: 5_000 });
   assert.equal(stdout.length, 5_000);

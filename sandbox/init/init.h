@@ -104,6 +104,8 @@ struct outcome {
   volatile int32_t start_errno;
   volatile int32_t start_step;
   volatile int32_t known;
+  volatile int32_t over; /* all that the run started is dead; what follows is known */
+  volatile uint64_t cpu_us, peak_bytes;
 };
 
 struct command {
@@ -117,9 +119,18 @@ struct stdio {
   int in, out, err;
 };
 
+/* What of ours a run works with. */
+struct stage {
+  struct stdio stdio;
+  int cgroup; /* -1: none */
+  int over;   /* an eventfd: some run is over */
+};
+
 void release_jobs(void); /* when nothing runs */
-pid_t start_run(uint32_t index, const struct settings *settings, const struct command *command,
-                struct stdio stdio, int cgroup_fd, struct outcome *outcome);
+pid_t start_run(const struct settings *settings, const struct command *command,
+                struct stage stage, struct outcome *outcome);
+bool keeper_may_linger(void);
+void keeper_reaped(pid_t pid);
 
 /* ---- slots: the cgroups that runs enter (slots.c) ---- */
 
@@ -178,6 +189,7 @@ int inside_main(void);
 
 /* ---- small things ---- */
 
+uint64_t cpu_us(const struct rusage *usage); /* user and system time */
 void release_pages(void *from, size_t size); /* whose content nobody needs any more */
 void fatal(const char *what); /* prints what and errno, exits 124 */
 void make_nonblocking(int fd);

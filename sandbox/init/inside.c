@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -22,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHANNEL_IN = 0, CHANNEL_OUT = 1, CONTROL = 3, REST_AFTER_MS = 1000 };
+enum { CHANNEL_IN = 0, CHANNEL_OUT = 1, CONTROL = 3, OWN_FDS = 5, REST_AFTER_MS = 1000 };
 
 static struct inside inside;
 
@@ -152,15 +153,25 @@ static void reap(int signals) {
   struct rusage usage;
   int status;
   for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
+    keeper_reaped(pid);
     for (uint32_t i = 0; i < RUNS_MAX; i++) {
-      if (inside.run[i].busy && inside.run[i].pid == pid) {
-        run_reaped(&inside.run[i], status, &usage);
-      }
+      struct run *run = &inside.run[i];
+      if (run->busy && !run->dead && run->pid == pid) run_reaped(run, status, &usage);
     }
   }
 }
 
-/* Fills `polled` with what we now want to hear of; the first three are always there. */
+/* Runs that are over need not wait until the kernel has taken down their keepers' namespaces. */
+static void hear_over(void) {
+  uint64_t count;
+  if (read(inside.over, &count, sizeof count) < 0) return;
+  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+    struct run *run = &inside.run[i];
+    if (run->busy && !run->dead && run->outcome.over && keeper_may_linger()) run_over(run);
+  }
+}
+
+/* Fills `polled` with what we now want to hear of; our own descriptors come first. */
 static nfds_t interests(struct pollfd *polled, struct run **owners, int signals) {
   nfds_t count = 0;
   polled[count++] = (struct pollfd){CHANNEL_IN, POLLIN, 0};
@@ -168,6 +179,7 @@ static nfds_t interests(struct pollfd *polled, struct run **owners, int signals)
   polled[count++] = (struct pollfd){signals, POLLIN, 0};
   bool room = output_room() > CHUNK_BYTES_MAX + 2 * OUTPUT_RESERVE;
   polled[count++] = (struct pollfd){inside.out_end ? CHANNEL_OUT : -1, POLLOUT, 0};
+  polled[count++] = (struct pollfd){inside.over, POLLIN, 0};
   for (uint32_t i = 0; i < RUNS_MAX; i++) {
     struct run *run = &inside.run[i];
     if (!run->busy) continue;
@@ -187,7 +199,7 @@ static int until_deadline(void) {
   bool any_run = false;
   for (uint32_t i = 0; i < RUNS_MAX; i++) {
     const struct run *run = &inside.run[i];
-    if (!run->busy || run->reaped || run->cause != CAUSE_NONE) continue;
+    if (!run->busy || run->dead || run->cause != CAUSE_NONE) continue;
     any_run = true;
     if (run->deadline_ms < nearest) nearest = run->deadline_ms;
   }
@@ -213,24 +225,25 @@ static void end_overdue(void) {
   uint64_t now = now_ms();
   for (uint32_t i = 0; i < RUNS_MAX; i++) {
     struct run *run = &inside.run[i];
-    if (run->busy && !run->reaped && run->deadline_ms <= now) run_end(run, CAUSE_TIMEOUT);
+    if (run->busy && !run->dead && run->deadline_ms <= now) run_end(run, CAUSE_TIMEOUT);
   }
 }
 
 static void serve(int signals) {
-  static struct pollfd polled[4 + 3 * RUNS_MAX];
-  static struct run *owners[4 + 3 * RUNS_MAX];
+  static struct pollfd polled[OWN_FDS + 3 * RUNS_MAX];
+  static struct run *owners[OWN_FDS + 3 * RUNS_MAX];
   for (;;) {
     nfds_t count = interests(polled, owners, signals);
     int ready = poll(polled, count, until_deadline());
     if (ready < 0 && errno != EINTR) fatal("poll");
     if (ready == 0) rest();
     if (polled[1].revents) _exit(0);
-    for (nfds_t i = 4; i < count; i += 3) {
+    for (nfds_t i = OWN_FDS; i < count; i += 3) {
       if (polled[i].revents) run_read_stdout(owners[i]);
       if (polled[i + 1].revents) run_read_stderr(owners[i]);
       if (polled[i + 2].revents) run_feed(owners[i]);
     }
+    if (polled[4].revents) hear_over();
     if (polled[2].revents) reap(signals);
     end_overdue();
     if (polled[0].revents) read_channel();
@@ -290,6 +303,8 @@ int inside_main(void) {
   slots_open(&inside.slots, CONTROL);
   inside.null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (inside.null < 0) fatal("/dev/null");
+  inside.over = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (inside.over < 0) fatal("eventfd");
   input.size = sizeof(struct frame) + START_BYTES_MAX + CHUNK_BYTES_MAX;
   input.bytes = mmap(NULL, input.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (input.bytes == MAP_FAILED) fatal("memory");

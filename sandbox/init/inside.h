@@ -7,7 +7,8 @@
 struct run {
   uint32_t index;
   const struct settings *settings;
-  bool busy, reaped, stdin_ended;
+  bool busy, stdin_ended;
+  bool dead; /* with all that it started */
   enum cause cause;
   pid_t pid;
   int in, out, err;
@@ -35,6 +36,7 @@ struct inside {
   bool ready;
   bool resting; /* buffers are given back */
   int null;
+  int over; /* an eventfd by which keepers say that their run is over */
   size_t out_start, out_end;
   uint8_t out[512u * 1024u];
 };
@@ -49,6 +51,7 @@ void run_feed(struct run *run);
 void run_read_stdout(struct run *run);
 void run_read_stderr(struct run *run);
 void run_end(struct run *run, enum cause cause);
+void run_over(struct run *run);
 void run_reaped(struct run *run, int status, const struct rusage *usage);
 void run_finish(struct run *run);
 

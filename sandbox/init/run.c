@@ -36,7 +36,7 @@ static int make_pipe(int *ours, bool we_read) {
 static void start_failed(struct run *run) {
   run->outcome = (struct outcome){.start_errno = errno, .start_step = STEP_NAMESPACE};
   run->cause = CAUSE_START;
-  run->reaped = true;
+  run->dead = true;
   close_all(run);
 }
 
@@ -54,8 +54,8 @@ void run_begin(struct inside *inside, struct run *run, struct command *command) 
                         make_pipe(&run->out, true), make_pipe(&run->err, true)};
   run->pid = -1;
   if (stdio.in >= 0 && stdio.out >= 0 && stdio.err >= 0) {
-    run->pid = start_run(index, &inside->settings, command, stdio,
-                         run->slot ? run->slot->dir : -1, &run->outcome);
+    struct stage stage = {stdio, run->slot ? run->slot->dir : -1, inside->over};
+    run->pid = start_run(&inside->settings, command, stage, &run->outcome);
   }
   int saved = errno;
   if (command->has_stdin) close_fd(&stdio.in);
@@ -69,7 +69,7 @@ void run_begin(struct inside *inside, struct run *run, struct command *command) 
 void run_end(struct run *run, enum cause cause) {
   if (!run->busy) return;
   if (run->cause == CAUSE_NONE) run->cause = cause;
-  if (!run->reaped) {
+  if (!run->dead) {
     kill(run->pid, SIGKILL);
     return;
   }
@@ -163,7 +163,7 @@ static size_t smaller(uint64_t a, uint64_t b) { return (size_t)(a < b ? a : b); 
 void run_read_stdout(struct run *run) {
   if (run->out < 0 || output_room() < CHUNK_BYTES_MAX + OUTPUT_RESERVE) return;
   /* Once the program is dead at most a pipe is left, which goes out whatever the window. */
-  size_t want = run->reaped ? CHUNK_BYTES_MAX : smaller(run->credit, CHUNK_BYTES_MAX);
+  size_t want = run->dead ? CHUNK_BYTES_MAX : smaller(run->credit, CHUNK_BYTES_MAX);
   if (want == 0) return;
   ssize_t got = read(run->out, output_begin(), want);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -198,14 +198,23 @@ void run_read_stderr(struct run *run) {
 
 /* ---- the end ---- */
 
-void run_reaped(struct run *run, int status, const struct rusage *usage) {
-  run->reaped = true;
-  run->status = status;
-  /* What the kernel reaped for a killed R1 is not in here; a cgroup knows it all. */
-  run->used.cpu_us = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000u +
-                     (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
-  run->used.peak_bytes = (uint64_t)usage->ru_maxrss * 1024u;
+static void run_died(struct run *run, uint64_t cpu_us, uint64_t peak_bytes) {
+  run->dead = true;
+  run->used.cpu_us = cpu_us;
+  run->used.peak_bytes = peak_bytes;
   if (run->in >= 0) stop_stdin(run);
+}
+
+/* Its keeper says that nothing of it lives. */
+void run_over(struct run *run) {
+  run_died(run, run->outcome.cpu_us, run->outcome.peak_bytes);
+}
+
+/* Its keeper is gone, and with it the kernel has killed the rest. */
+void run_reaped(struct run *run, int status, const struct rusage *usage) {
+  run->status = status;
+  /* What the kernel reaped for a killed keeper is not in here; a cgroup knows it all. */
+  run_died(run, cpu_us(usage), (uint64_t)usage->ru_maxrss * 1024u);
 }
 
 static void report(struct run *run) {
@@ -236,7 +245,7 @@ static void report(struct run *run) {
 
 /* Reports a run that is dead and whose pipes are dry. */
 void run_finish(struct run *run) {
-  if (!run->reaped || output_room() < OUTPUT_RESERVE) return;
+  if (!run->dead || output_room() < OUTPUT_RESERVE) return;
   if (run->cause != CAUSE_NONE) close_fd(&run->out);
   while (run->out >= 0 && output_room() >= CHUNK_BYTES_MAX + OUTPUT_RESERVE) run_read_stdout(run);
   while (run->err >= 0 && output_room() >= CHUNK_BYTES_MAX + OUTPUT_RESERVE) run_read_stderr(run);

@@ -11,6 +11,7 @@
 #include "raw.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -22,6 +23,9 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+/* Where a keeper has what it keeps. */
+enum { KEPT_OVER = 3, KEPT_CGROUP = 4 };
 
 struct reader {
   const uint8_t *at;
@@ -118,18 +122,34 @@ _Static_assert(SYS_clone3 == 435 && sizeof(struct clone_args) == 88, "raw_clone'
 
 /* What one run's keeper and program work from; in use until the keeper is reaped. */
 struct job {
+  pid_t keeper; /* 0: free */
   const struct settings *settings;
   const struct command *command;
-  struct stdio stdio;
-  int cgroup_fd;
+  struct stage stage;
   struct outcome *outcome;
   uint8_t keeper_stack[8192] __attribute__((aligned(16)));
   uint8_t program_stack[8192] __attribute__((aligned(16)));
 };
 
-static struct job jobs[RUNS_MAX];
+/* A keeper takes a while to go after its run is over, and the next run need not wait for that. */
+static struct job jobs[2 * RUNS_MAX];
+static uint32_t jobs_used;
 
-void release_jobs(void) { release_pages(jobs, sizeof jobs); }
+void release_jobs(void) {
+  if (jobs_used == 0) release_pages(jobs, sizeof jobs);
+}
+
+/* Whether there is a job for every run that may come before the keepers that linger are gone. */
+bool keeper_may_linger(void) { return jobs_used <= RUNS_MAX; }
+
+void keeper_reaped(pid_t pid) {
+  for (uint32_t i = 0; i < 2 * RUNS_MAX; i++) {
+    if (jobs[i].keeper != pid) continue;
+    jobs[i].keeper = 0;
+    jobs_used--;
+    return;
+  }
+}
 
 static _Noreturn void leave(int code) {
   for (;;) raw(SYS_exit_group, code, 0, 0, 0, 0);
@@ -205,54 +225,90 @@ static long start_program(struct job *job) {
       .stack = (uint64_t)(uintptr_t)job->program_stack,
       .stack_size = sizeof job->program_stack,
   };
-  if (job->cgroup_fd >= 0) {
+  if (job->stage.cgroup >= 0) {
     args.flags |= CLONE_INTO_CGROUP;
-    args.cgroup = (unsigned)job->cgroup_fd;
+    args.cgroup = KEPT_CGROUP;
   }
   return raw_clone(&args, become_program, job);
 }
 
-static void keep_run(void *argument) {
-  struct job *job = argument;
-  const int stdio[] = {job->stdio.in, job->stdio.out, job->stdio.err};
+/* The descriptors that a keeper has beside its run's stdio; the program gets neither. */
+static void keep_descriptors(struct job *job) {
+  const struct stage *stage = &job->stage;
+  const int stdio[] = {stage->stdio.in, stage->stdio.out, stage->stdio.err};
   for (int fd = 0; fd < 3; fd++) {
     must(job, STEP_NAMESPACE, raw(SYS_dup2, stdio[fd], fd, 0, 0, 0));
   }
+  must(job, STEP_NAMESPACE, raw(SYS_dup3, stage->over, KEPT_OVER, O_CLOEXEC, 0, 0));
+  if (stage->cgroup >= 0) {
+    must(job, STEP_NAMESPACE, raw(SYS_dup3, stage->cgroup, KEPT_CGROUP, O_CLOEXEC, 0, 0));
+  }
+  int kept = stage->cgroup >= 0 ? KEPT_CGROUP : KEPT_OVER;
+  must(job, STEP_NAMESPACE, raw(SYS_close_range, kept + 1, ~0u, 0, 0, 0));
+}
+
+/*
+ * Kills what the program has left behind. All of it is a descendant of ours in our own pid
+ * namespace, so when there is no child there is nothing else either.
+ */
+static void end_leftovers(void) {
+  long left = raw(SYS_wait4, -1, 0, WNOHANG | __WALL, 0, 0);
+  if (left == -ECHILD) return;
+  raw(SYS_kill, -1, SIGKILL, 0, 0, 0);
+  do left = raw(SYS_wait4, -1, 0, __WALL, 0, 0);
+  while (left != -ECHILD);
+}
+
+/* Tells init that the run is over. Our own end, with the namespaces, takes longer than the rest. */
+static void tell_over(struct outcome *outcome) {
+  static const uint64_t one = 1;
+  struct rusage used = {0};
+  raw(SYS_getrusage, RUSAGE_CHILDREN, raw_pointer(&used), 0, 0, 0);
+  outcome->cpu_us = cpu_us(&used);
+  outcome->peak_bytes = (uint64_t)used.ru_maxrss * 1024u;
+  outcome->over = 1;
+  raw(SYS_write, KEPT_OVER, raw_pointer(&one), sizeof one, 0, 0);
+}
+
+static void keep_run(void *argument) {
+  struct job *job = argument;
+  keep_descriptors(job);
   mount_over(job, "tmpfs", "/tmp", 0, job->settings->tmp_options);
   mount_over(job, "tmpfs", "/dev/shm", MS_NOEXEC, job->settings->shm_options);
   mount_over(job, "proc", "/proc", MS_NOEXEC | MS_RDONLY, NULL);
   must(job, STEP_MOUNT, raw(SYS_chdir, raw_pointer("/app"), 0, 0, 0, 0));
-  if (job->cgroup_fd > 3) {
-    must(job, STEP_NAMESPACE, raw(SYS_dup2, job->cgroup_fd, 3, 0, 0, 0));
-    must(job, STEP_NAMESPACE, raw(SYS_fcntl, 3, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */, 0, 0));
-    job->cgroup_fd = 3;
-  }
-  must(job, STEP_NAMESPACE, raw(SYS_close_range, 3 + (job->cgroup_fd >= 0), ~0u, 0, 0, 0));
   long program = start_program(job);
   must(job, STEP_NAMESPACE, program);
   drop_capabilities(job);
   /* Our copies would keep the pipes open after the program closed its own. */
-  raw(SYS_close_range, 0, ~0u, 0, 0, 0);
-  for (int status;;) {
-    if (raw(SYS_wait4, -1, raw_pointer(&status), 0, 0, 0) != program) continue;
-    job->outcome->status = status;
-    job->outcome->known = 1;
-    leave(0);
-  }
+  raw(SYS_close_range, 0, KEPT_OVER - 1, 0, 0, 0);
+  raw(SYS_close_range, KEPT_OVER + 1, ~0u, 0, 0, 0);
+  int status;
+  while (raw(SYS_wait4, -1, raw_pointer(&status), 0, 0, 0) != program) continue;
+  job->outcome->status = status;
+  job->outcome->known = 1;
+  end_leftovers();
+  tell_over(job->outcome);
+  leave(0);
+}
+
+static struct job *free_job(void) {
+  struct job *job = jobs;
+  while (job->keeper != 0) job++;
+  return job;
 }
 
 /*
- * Starts the run `index`, its program in the cgroup `cgroup_fd` from its first instruction when
- * that is not -1. Returns the keeper's pid; -1 with errno when the kernel refuses.
+ * Starts a run, its program in the stage's cgroup from its first instruction where there is one.
+ * Returns the keeper's pid; -1 with errno when the kernel refuses.
  */
-pid_t start_run(uint32_t index, const struct settings *settings, const struct command *command,
-                struct stdio stdio, int cgroup_fd, struct outcome *outcome) {
-  struct job *job = &jobs[index];
+pid_t start_run(const struct settings *settings, const struct command *command,
+                struct stage stage, struct outcome *outcome) {
+  struct job *job = free_job();
   *outcome = (struct outcome){0};
   job->settings = settings;
   job->command = command;
-  job->stdio = stdio;
-  job->cgroup_fd = cgroup_fd;
+  job->stage = stage;
   job->outcome = outcome;
   struct clone_args args = {
       .flags = CLONE_VM | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC,
@@ -261,6 +317,11 @@ pid_t start_run(uint32_t index, const struct settings *settings, const struct co
       .stack_size = sizeof job->keeper_stack,
   };
   long pid = raw_clone(&args, keep_run, job);
-  if (pid < 0) errno = (int)-pid;
-  return pid < 0 ? -1 : (pid_t)pid;
+  if (pid < 0) {
+    errno = (int)-pid;
+    return -1;
+  }
+  job->keeper = (pid_t)pid;
+  jobs_used++;
+  return job->keeper;
 }
