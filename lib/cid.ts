@@ -63,7 +63,7 @@ export function parseCid(text: string): CID {
 
 /** The canonical text: version 1, base32, lower case. */
 export function formatCid(cid: CID): string {
-  return base32.encode(cid.toV1().bytes);
+  return cid.toV1().toString(base32);
 }
 
 /**

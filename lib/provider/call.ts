@@ -16,6 +16,7 @@ import { type Bill, billOf } from "./bill.ts";
 import type { Credits, Reservation } from "./credits.ts";
 import { curlInvocation, type HeaderField } from "./curl.ts";
 import type { Deployment, Deployments } from "./deployments.ts";
+import type { Attendance, HangUps } from "./hang_ups.ts";
 import {
   type Claim,
   fingerprintOf,
@@ -49,6 +50,7 @@ export interface CallParts extends AnswerParts {
   readBody: ReadBody;
   slots: Slots;
   sandboxes: Sandboxes;
+  hangUps: HangUps;
   now: () => number;
 }
 
@@ -68,6 +70,13 @@ interface Call {
   caller: Caller;
   deployment: Deployment;
   bill: Bill;
+}
+
+/** What a call holds while it runs. */
+interface Place {
+  lease: Lease;
+  slot: Slot;
+  attendance: Attendance;
 }
 
 /** How it is to be run, beyond the plain case. */
@@ -174,16 +183,19 @@ function replay({ status, headers, body }: StoredAnswer): Response {
 
 async function runOnce(parts: CallParts, call: Call, manner: Manner): Promise<Response> {
   const { deployment, bill, target, request } = call;
-  // Before a slot is taken: a program that nobody has takes long to fail.
-  const lease = await parts.sandboxes.acquire(deployment);
+  const attendance = parts.hangUps.attend(request);
+  let lease: Lease | null = null;
   let slot: Slot | null = null;
   let running: Running;
   try {
+    // Before a slot is taken: a program that nobody has takes long to fail.
+    lease = await parts.sandboxes.acquire(deployment);
     slot = parts.slots.take(deployment, bill);
-    running = await start(parts, call, manner, lease, slot);
+    running = await start(parts, call, manner, { lease, slot, attendance });
   } catch (error) {
+    attendance.end();
     slot?.undo();
-    lease.release();
+    lease?.release();
     throw error;
   }
   return await respond(parts, target.form, request, running);
@@ -194,22 +206,20 @@ async function start(
   parts: CallParts,
   call: Call,
   manner: Manner,
-  lease: Lease,
-  slot: Slot,
+  place: Place,
 ): Promise<Running> {
   const { deployment, bill, request } = call;
+  const { lease, attendance } = place;
   let reservation: Reservation | null = null;
   try {
     // Looked at before the credit is taken, as `--settle each` takes it on chain, and after.
-    if (request.signal.aborted) throw hungUp();
+    if (attendance.hasGone()) throw hungUp();
     reservation = await parts.credits.reserve(bill);
     parts.registrations.add(deployment);
-    if (request.signal.aborted) throw hungUp();
+    if (attendance.hasGone()) throw hungUp();
     const abort = new AbortController();
     // An answer that can be asked for again is finished without its caller.
-    if (!manner.claim) {
-      request.signal.addEventListener("abort", () => abort.abort(), { once: true });
-    }
+    if (!manner.claim) attendance.whenGone(() => abort.abort());
     const isHashed = bill.source === "caller";
     const body = manner.body ?? meterBody(request.body, isHashed, () => abort.abort());
     const run = await lease.sandbox.run({
@@ -218,7 +228,7 @@ async function start(
       signal: abort.signal,
     });
     if (bill.source === "owner") parts.ownerCredits.note(bill, reservation.standing());
-    const leave = leaver(slot, lease);
+    const leave = () => vacate(place);
     const startedAt = parts.now();
     const { claim, deposited } = manner;
     return { deployment, bill, startedAt, run, abort, reservation, body, claim, deposited, leave };
@@ -228,11 +238,10 @@ async function start(
   }
 }
 
-function leaver(slot: Slot, lease: Lease): () => void {
-  return () => {
-    slot.free();
-    lease.release();
-  };
+function vacate({ lease, slot, attendance }: Place): void {
+  attendance.end();
+  slot.free();
+  lease.release();
 }
 
 function invocation({ webDomain }: CallParts, call: Call) {

@@ -24,6 +24,7 @@ import { termsHash } from "../spec/terms.ts";
 import type { BillTerms } from "./bill.ts";
 import { createDeployments } from "./deployments.ts";
 import { createCounters, providerMetrics } from "./gauges.ts";
+import { createHangUps } from "./hang_ups.ts";
 import { openIdempotency } from "./idempotency.ts";
 import { LOCK_FILE, lockState } from "./lock.ts";
 import { createOnboarding } from "./onboarding.ts";
@@ -152,10 +153,12 @@ async function openRoutes(
   const { usdc } = contracts;
   const counters = createCounters();
   const [slots, ownerCredits] = [createSlots(concurrency, now), createOwnerCredits()];
+  const hangUps = createHangUps();
+  stack.defer(() => hangUps.close());
   const hashes = new Set(terms.keys());
   return createRoutes({
     ...{ us, terms, sandboxes, registrations, log, now, credits, ledger, settlement, slots },
-    ...{ idempotency, ownerCredits, ...counters },
+    ...{ idempotency, ownerCredits, hangUps, ...counters },
     readBody: createBodyReader(BUFFERED_BODY_BYTES_MAX),
     onboarding: createOnboarding({ chain, us, usdc, policy, operator, payers, log, now }),
     receipts: createReceipts({ secret, ledger, us, operator: account }),

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { createHangUps } from "./hang_ups.ts";
+
+/** A request that tells when it was asked for its signal. */
+function request() {
+  const controller = new AbortController();
+  const asked = Promise.withResolvers<void>();
+  return {
+    abort: () => controller.abort(),
+    asked: asked.promise,
+    get signal() {
+      asked.resolve();
+      return controller.signal;
+    },
+  };
+}
+
+Deno.test("a caller that goes away is noticed, before and after somebody waits for it", async () => {
+  const hangUps = createHangUps();
+  const [early, late] = [request(), request()];
+  const attendances = [hangUps.attend(early), hangUps.attend(late)] as const;
+  early.abort();
+  await new Promise<void>((resolve) => attendances[0].whenGone(resolve));
+  assert.ok(attendances[0].hasGone());
+  let left = 0;
+  attendances[0].whenGone(() => left += 1);
+  assert.equal(left, 1);
+  await late.asked;
+  assert.ok(!attendances[1].hasGone());
+  const gone = new Promise<void>((resolve) => attendances[1].whenGone(resolve));
+  late.abort();
+  await gone;
+  hangUps.close();
+});
+
+Deno.test("a call that is soon over is never asked for its signal", async () => {
+  const hangUps = createHangUps();
+  const [short, long] = [request(), request()];
+  let isAsked = false;
+  short.asked.then(() => isAsked = true);
+  hangUps.attend(short).end();
+  hangUps.attend(long);
+  await long.asked;
+  assert.ok(!isAsked);
+  hangUps.close();
+});
+
+Deno.test("nobody is told of a caller that goes after the end", async () => {
+  const hangUps = createHangUps();
+  const call = request();
+  const attendance = hangUps.attend(call);
+  let left = 0;
+  attendance.whenGone(() => left += 1);
+  await call.asked;
+  attendance.end();
+  call.abort();
+  assert.equal(left, 0);
+  hangUps.close();
+});
