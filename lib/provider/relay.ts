@@ -1,5 +1,6 @@
 /** The last stretch of an answer: in one piece when it is short and soon over, else as it comes. */
 import { Buffer } from "node:buffer";
+import { KhachapuriError } from "../errors.ts";
 import { within } from "./within.ts";
 
 /** The program's output, chunk by chunk; the charge is on disk before its end is told. */
@@ -63,7 +64,7 @@ export function streamOf(
   };
   return new ReadableStream<Uint8Array>({
     start(controller) {
-      const cut = () => cancel().finally(() => controller.error(new Error("read too slowly")));
+      const cut = () => cancel().finally(() => controller.error(tooSlow()));
       const begin = () => {
         if (!isOver) deadline = setTimeout(cut, restMs);
       };
@@ -85,4 +86,8 @@ export function streamOf(
       return cancel();
     },
   }, { highWaterMark: 0 });
+}
+
+function tooSlow(): KhachapuriError {
+  return new KhachapuriError("invalid_input", "the caller reads too slowly");
 }

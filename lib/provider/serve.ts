@@ -14,7 +14,7 @@ import {
   resolveFromHome,
 } from "../config.ts";
 import type { Chain } from "../chain/client.ts";
-import { KhachapuriError } from "../errors.ts";
+import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { openCache } from "../ipfs/cache.ts";
 import { createFetcher, type Fetcher } from "../ipfs/gateway.ts";
 import { BUFFERED_BODY_BYTES_MAX, CACHE_BYTES_MAX, TERMS_BYTES_MAX } from "../limits.ts";
@@ -289,6 +289,17 @@ function chainHealth(chain: Chain): () => Promise<string | null> {
 
 type Handle = ReturnType<typeof createRoutes>;
 
+/**
+ * An answer that had begun could not be ended. Mostly a program met a limit or a caller went away,
+ * which strangers may bring about as often as they like.
+ */
+function cutOff(thrown: unknown, log: Log): Response {
+  const error = asKhachapuriError(thrown);
+  const level = error.code === "internal" ? "error" : "debug";
+  log[level]("an answer was cut off", { error });
+  return new Response(null, { status: 500 });
+}
+
 /** Between two attempts to listen again, ms. */
 const RELISTEN_MS = 1_000;
 
@@ -301,7 +312,7 @@ async function listen(config: Config, provider: ProviderConfig, handle: Handle, 
   let isStopped = false;
   const open = (port: number) =>
     Deno.serve(
-      { hostname, port, onListen: () => {}, ...tls },
+      { hostname, port, onListen: () => {}, onError: (error) => cutOff(error, log), ...tls },
       (request, info) => handle(request, { address: info.remoteAddr.hostname }),
     );
   let server = open(Number(port));
