@@ -94,44 +94,6 @@ struct settings {
 bool settings_parse(struct settings *out, const uint8_t *bytes, size_t length);
 long install_filter(const struct filter *filter); /* 0 or -errno */
 
-/* ---- starting one run (start.c) ---- */
-
-enum start_step { STEP_NONE, STEP_NAMESPACE, STEP_MOUNT, STEP_DROP, STEP_FILTER, STEP_EXEC };
-
-/* What a run's keeper tells init, in memory that they share. */
-struct outcome {
-  volatile int32_t status;
-  volatile int32_t start_errno;
-  volatile int32_t start_step;
-  volatile int32_t known;
-  volatile int32_t over; /* all that the run started is dead; what follows is known */
-  volatile uint64_t cpu_us, peak_bytes;
-};
-
-struct command {
-  bool has_stdin; /* else it reads end of file at once */
-  char **argv, **envp;
-};
-
-struct command *command_parse(const uint8_t *bytes, size_t length);
-
-struct stdio {
-  int in, out, err;
-};
-
-/* What of ours a run works with. */
-struct stage {
-  struct stdio stdio;
-  int cgroup; /* -1: none */
-  int over;   /* an eventfd: some run is over */
-};
-
-void release_jobs(void); /* when nothing runs */
-pid_t start_run(const struct settings *settings, const struct command *command,
-                struct stage stage, struct outcome *outcome);
-bool keeper_may_linger(void);
-void keeper_reaped(pid_t pid);
-
 /* ---- slots: the cgroups that runs enter (slots.c) ---- */
 
 enum controllers { CONTROL_MEMORY = 1, CONTROL_PIDS = 2, CONTROL_CPU = 4 };
@@ -157,7 +119,50 @@ struct slots {
 
 bool slots_open(struct slots *slots, int control);
 struct slot *slot_take(struct slots *slots);
-struct used slot_give_back(struct slot *slot, struct used by_rusage);
+struct used slot_read(struct slot *slot, struct used by_rusage);
+
+/* ---- keepers: each starts one program and sees to its end (keeper.c) ---- */
+
+enum start_step { STEP_NONE, STEP_NAMESPACE, STEP_MOUNT, STEP_DROP, STEP_FILTER, STEP_EXEC };
+
+/* What a run's keeper tells init, in memory that they share. */
+struct outcome {
+  volatile int32_t status;
+  volatile int32_t start_errno;
+  volatile int32_t start_step;
+  volatile int32_t known; /* status is */
+  volatile int32_t over;  /* nothing of the run lives */
+  struct rusage usage;
+};
+
+struct command {
+  bool has_stdin; /* else it reads end of file at once */
+  char **argv, **envp;
+};
+
+struct command *command_parse(const uint8_t *bytes, size_t length);
+
+struct task {
+  const struct command *command;
+  struct slot *slot; /* in whose cgroup the program is from its first instruction; or NULL */
+  int stdio[3];
+};
+
+struct keeper;
+
+bool keeper_wanted(bool resting);
+bool keeper_prepare(const struct settings *settings, int bell);
+struct keeper *keeper_start(const struct settings *settings, int bell, const struct task *task);
+bool keeper_begun(const struct keeper *keeper);
+bool keeper_over(const struct keeper *keeper);
+const struct outcome *keeper_outcome(const struct keeper *keeper);
+pid_t keeper_pid(const struct keeper *keeper);
+void keeper_kill(const struct keeper *keeper);
+void keeper_dismiss(struct keeper *keeper);
+struct keeper *keeper_reaped(pid_t pid, bool *unprepared);
+bool keepers_leaving(void);
+void keepers_make_room(void);
+void keepers_rest(void);
 
 /* ---- host side (cgroup.c, host.c) ---- */
 
@@ -189,11 +194,11 @@ int inside_main(void);
 
 /* ---- small things ---- */
 
-uint64_t cpu_us(const struct rusage *usage); /* user and system time */
 void release_pages(void *from, size_t size); /* whose content nobody needs any more */
 void fatal(const char *what); /* prints what and errno, exits 124 */
 void make_nonblocking(int fd);
 uint64_t now_ms(void);
+uint64_t now_us(void);
 ssize_t read_file_at(int dir, const char *name, char *text, size_t size);
 bool write_file_at(int dir, const char *name, const char *text);
 

@@ -21,9 +21,12 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { CHANNEL_IN = 0, CHANNEL_OUT = 1, CONTROL = 3, OWN_FDS = 5, REST_AFTER_MS = 1000 };
+enum { CHANNEL_IN = 0, CHANNEL_OUT = 1, CONTROL = 3 };
+enum { REST_AFTER_MS = 1000, REAP_WITHIN_MS = 10, SETTLE_WITHIN_MS = 1, HOLD_US = 150 };
+enum { FIXED = 5 /* descriptors that are always polled */ };
 
 static struct inside inside;
 
@@ -45,13 +48,26 @@ size_t output_room(void) { return sizeof inside.out - inside.out_end; }
 /* Reserves a frame of up to `length` bytes; its payload is to be written at the result. */
 uint8_t *output_begin(void) { return inside.out + inside.out_end + sizeof(struct frame); }
 
-void output_commit(uint8_t type, uint32_t run, size_t length) {
+static void append(uint8_t type, uint32_t run, size_t length) {
   struct frame frame = {(uint32_t)length, type, 0, (uint16_t)run};
   memcpy(inside.out + inside.out_end, &frame, sizeof frame);
   inside.out_end += sizeof frame + length;
 }
 
+void output_commit(uint8_t type, uint32_t run, size_t length) {
+  append(type, run, length);
+  inside.hold_until_us = 0;
+}
+
+/* Of a frame that most probably has a successor at once, with which it may leave. */
+void output_commit_calmly(uint8_t type, uint32_t run, size_t length) {
+  if (inside.out_end == 0) inside.hold_until_us = now_us() + HOLD_US;
+  append(type, run, length);
+}
+
 static void output_flush(void) {
+  if (inside.hold_until_us > 0 && now_us() < inside.hold_until_us) return;
+  inside.hold_until_us = 0;
   while (inside.out_start < inside.out_end) {
     ssize_t sent =
         write(CHANNEL_OUT, inside.out + inside.out_start, inside.out_end - inside.out_start);
@@ -66,6 +82,22 @@ static void output_flush(void) {
     memmove(inside.out, inside.out + inside.out_start, inside.out_end - inside.out_start);
     inside.out_end -= inside.out_start;
     inside.out_start = 0;
+  }
+}
+
+/* ---- deaths ---- */
+
+static void reap(void) {
+  struct signalfd_siginfo seen[8];
+  while (read(inside.signals, seen, sizeof seen) > 0) continue;
+  struct rusage usage;
+  int status;
+  for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
+    struct keeper *keeper = keeper_reaped(pid, &inside.unprepared);
+    for (uint32_t i = 0; keeper && i < RUNS_MAX; i++) {
+      struct run *run = &inside.run[i];
+      if (run->busy && !run->dead && run->keeper == keeper) run_died(run, status, &usage);
+    }
   }
 }
 
@@ -94,6 +126,7 @@ static void handle_frame(const struct frame *frame, uint8_t *payload) {
       command = command_parse(payload, frame->length);
       if (!command) protocol_error("malformed start");
       inside.resting = false;
+      if (keepers_leaving()) reap();
       run_begin(&inside, run, command);
       return;
     case FRAME_STDIN:
@@ -147,43 +180,44 @@ static void read_channel(void) {
 
 /* ---- the loop ---- */
 
-static void reap(int signals) {
-  struct signalfd_siginfo seen[8];
-  while (read(signals, seen, sizeof seen) > 0) continue;
-  struct rusage usage;
-  int status;
-  for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
-    keeper_reaped(pid);
-    for (uint32_t i = 0; i < RUNS_MAX; i++) {
-      struct run *run = &inside.run[i];
-      if (run->busy && !run->dead && run->pid == pid) run_reaped(run, status, &usage);
+/* What keepers have told. Their own deaths follow; nobody waits for those. */
+static void hear_bell(void) {
+  uint64_t rung;
+  if (read(inside.bell, &rung, sizeof rung) < 0) return;
+  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+    struct run *run = &inside.run[i];
+    if (run->busy && !run->dead && keeper_over(run->keeper)) {
+      inside.unprepared = false;
+      run_died(run, 0, &keeper_outcome(run->keeper)->usage);
     }
   }
 }
 
-/* Runs that are over need not wait until the kernel has taken down their keepers' namespaces. */
-static void hear_over(void) {
-  uint64_t count;
-  if (read(inside.over, &count, sizeof count) < 0) return;
+/* A death that no bell announces: of a keeper that was killed, or that nobody expects to die. */
+static bool death_expected(void) {
   for (uint32_t i = 0; i < RUNS_MAX; i++) {
-    struct run *run = &inside.run[i];
-    if (run->busy && !run->dead && run->outcome.over && keeper_may_linger()) run_over(run);
+    const struct run *run = &inside.run[i];
+    if (run->busy && !run->dead && run->cause != CAUSE_NONE) return true;
   }
+  return !keepers_leaving();
 }
 
-/* Fills `polled` with what we now want to hear of; our own descriptors come first. */
-static nfds_t interests(struct pollfd *polled, struct run **owners, int signals) {
+/* Fills `polled` with what we now want to hear of, the first few being always there. */
+static nfds_t interests(struct pollfd *polled, struct run **owners) {
   nfds_t count = 0;
   polled[count++] = (struct pollfd){CHANNEL_IN, POLLIN, 0};
   polled[count++] = (struct pollfd){CONTROL, 0, 0};
-  polled[count++] = (struct pollfd){signals, POLLIN, 0};
+  polled[count++] = (struct pollfd){death_expected() ? inside.signals : -1, POLLIN, 0};
+  polled[count++] = (struct pollfd){inside.bell, POLLIN, 0};
   bool room = output_room() > CHUNK_BYTES_MAX + 2 * OUTPUT_RESERVE;
-  polled[count++] = (struct pollfd){inside.out_end ? CHANNEL_OUT : -1, POLLOUT, 0};
-  polled[count++] = (struct pollfd){inside.over, POLLIN, 0};
+  bool stuck = inside.out_end > 0 && inside.hold_until_us == 0;
+  polled[count++] = (struct pollfd){stuck ? CHANNEL_OUT : -1, POLLOUT, 0};
   for (uint32_t i = 0; i < RUNS_MAX; i++) {
     struct run *run = &inside.run[i];
     if (!run->busy) continue;
-    int fds[] = {room && run->credit ? run->out : -1, room ? run->err : -1,
+    run_settle(run);
+    bool wanted = room && !(run->calm && inside.hold_until_us);
+    int fds[] = {wanted && run->credit ? run->out : -1, wanted ? run->err : -1,
                  run->pending_end > run->pending_start ? run->in : -1};
     for (int k = 0; k < 3; k++) {
       owners[count] = run;
@@ -193,20 +227,28 @@ static nfds_t interests(struct pollfd *polled, struct run **owners, int signals)
   return count;
 }
 
+/* The sooner of two times in milliseconds, of which -1 is never. */
+static int sooner(int64_t a, int64_t b) {
+  if (a < 0 || b < 0) return (int)(a < 0 ? b : a);
+  return (int)(a < b ? a : b);
+}
+
 /* Milliseconds until something has to be done that no descriptor announces; -1: nothing. */
 static int until_deadline(void) {
   uint64_t now = now_ms(), nearest = UINT64_MAX;
-  bool any_run = false;
+  bool any_run = false, unsettled = false;
   for (uint32_t i = 0; i < RUNS_MAX; i++) {
     const struct run *run = &inside.run[i];
     if (!run->busy || run->dead || run->cause != CAUSE_NONE) continue;
     any_run = true;
+    unsettled = unsettled || run->theirs[1] >= 0;
     if (run->deadline_ms < nearest) nearest = run->deadline_ms;
   }
+  if (nearest < now) nearest = now;
   int look = watch_memory(&inside, any_run);
-  if (!any_run) return inside.resting ? -1 : REST_AFTER_MS;
-  int left = nearest <= now ? 0 : (int)(nearest - now);
-  return look >= 0 && look < left ? look : left;
+  int left = any_run ? sooner((int64_t)(nearest - now), look) : inside.resting ? -1 : REST_AFTER_MS;
+  if (keepers_leaving()) left = sooner(left, REAP_WITHIN_MS);
+  return unsettled ? sooner(left, SETTLE_WITHIN_MS) : left;
 }
 
 /* Gives back what bursts have left in the buffers; there is nothing in them. */
@@ -217,7 +259,7 @@ static void rest(void) {
   if (input.used > 0 || inside.out_end > 0) return;
   release_pages(input.bytes, input.size);
   release_pages(inside.out, sizeof inside.out);
-  release_jobs();
+  keepers_rest();
   inside.resting = true;
 }
 
@@ -229,24 +271,45 @@ static void end_overdue(void) {
   }
 }
 
-static void serve(int signals) {
-  static struct pollfd polled[OWN_FDS + 3 * RUNS_MAX];
-  static struct run *owners[OWN_FDS + 3 * RUNS_MAX];
+static void attend(const struct pollfd *polled, struct run **owners, nfds_t count) {
+  if (polled[1].revents) _exit(0);
+  for (nfds_t i = FIXED; i < count; i += 3) {
+    if (polled[i].revents) run_read_stdout(owners[i]);
+    if (polled[i + 1].revents) run_read_stderr(owners[i]);
+    if (polled[i + 2].revents) run_feed(owners[i]);
+  }
+  if (polled[3].revents) hear_bell();
+  if (polled[2].revents) reap();
+  if (polled[0].revents) read_channel();
+}
+
+/* Waits for one of our interests; what can be done ahead of need is done when there is none. */
+static int await_any(struct pollfd *polled, nfds_t count) {
+  struct timespec wait = {0};
+  bool ahead = inside.ready && !inside.unprepared && keeper_wanted(inside.resting);
+  int left = ahead ? 0 : until_deadline();
+  uint64_t now = inside.hold_until_us ? now_us() : 0;
+  if (left > 0) wait = (struct timespec){left / 1000, left % 1000 * 1000000};
+  if (inside.hold_until_us && !ahead) {
+    uint64_t hold = inside.hold_until_us > now ? inside.hold_until_us - now : 0;
+    wait = (struct timespec){0, (long)hold * 1000};
+    left = 0;
+  }
+  int ready = ppoll(polled, count, left < 0 ? NULL : &wait, NULL);
+  if (ready < 0 && errno != EINTR) fatal("poll");
+  if (ready == 0 && ahead) inside.unprepared = !keeper_prepare(&inside.settings, inside.bell);
+  else if (ready == 0 && keepers_leaving()) reap();
+  else if (ready == 0) rest();
+  return ready;
+}
+
+static void serve(void) {
+  static struct pollfd polled[FIXED + 3 * RUNS_MAX];
+  static struct run *owners[FIXED + 3 * RUNS_MAX];
   for (;;) {
-    nfds_t count = interests(polled, owners, signals);
-    int ready = poll(polled, count, until_deadline());
-    if (ready < 0 && errno != EINTR) fatal("poll");
-    if (ready == 0) rest();
-    if (polled[1].revents) _exit(0);
-    for (nfds_t i = OWN_FDS; i < count; i += 3) {
-      if (polled[i].revents) run_read_stdout(owners[i]);
-      if (polled[i + 1].revents) run_read_stderr(owners[i]);
-      if (polled[i + 2].revents) run_feed(owners[i]);
-    }
-    if (polled[4].revents) hear_over();
-    if (polled[2].revents) reap(signals);
+    nfds_t count = interests(polled, owners);
+    if (await_any(polled, count) > 0) attend(polled, owners, count);
     end_overdue();
-    if (polled[0].revents) read_channel();
     for (uint32_t i = 0; i < RUNS_MAX; i++) {
       if (inside.run[i].busy) run_finish(&inside.run[i]);
     }
@@ -281,7 +344,7 @@ static void confine(void) {
 }
 
 /* From here on a signal reaches us only by signalfd, so a program can at most be heard. */
-static int take_signals(void) {
+static void take_signals(void) {
   sigset_t all;
   sigfillset(&all);
   if (sigprocmask(SIG_SETMASK, &all, NULL)) fatal("signal mask");
@@ -289,33 +352,32 @@ static int take_signals(void) {
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
-  int fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (fd < 0) fatal("signalfd");
-  return fd;
+  inside.signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+  inside.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (inside.signals < 0 || inside.bell < 0) fatal("signalfd");
 }
 
 int inside_main(void) {
   close(4); /* this very program, by which the launcher started us */
-  int signals = take_signals();
+  take_signals();
   seal_mounts();
   confine();
   if (fcntl(CONTROL, F_SETFD, FD_CLOEXEC)) fatal("no supervisor");
   slots_open(&inside.slots, CONTROL);
   inside.null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (inside.null < 0) fatal("/dev/null");
-  inside.over = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (inside.over < 0) fatal("eventfd");
   input.size = sizeof(struct frame) + START_BYTES_MAX + CHUNK_BYTES_MAX;
   input.bytes = mmap(NULL, input.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (input.bytes == MAP_FAILED) fatal("memory");
   for (uint32_t i = 0; i < RUNS_MAX; i++) {
-    inside.run[i] = (struct run){.index = i, .in = -1, .out = -1, .err = -1};
+    inside.run[i] = RUN_NONE;
+    inside.run[i].index = i;
   }
   make_nonblocking(CHANNEL_OUT);
   uint32_t controllers = inside.slots.controllers;
   memcpy(output_begin(), &controllers, sizeof controllers);
   output_commit(FRAME_READY, 0, sizeof controllers);
   output_flush();
-  serve(signals);
+  serve();
   return 0;
 }

@@ -7,14 +7,15 @@
 struct run {
   uint32_t index;
   const struct settings *settings;
-  bool busy, stdin_ended;
-  bool dead; /* with all that it started */
+  bool busy, dead, stdin_ended;
+  bool calm; /* what it printed is held back, and nothing more is read meanwhile */
   enum cause cause;
-  pid_t pid;
+  struct keeper *keeper;
   int in, out, err;
+  int theirs[3]; /* the program's ends, open until it has its own copies */
   struct command *command;
   struct outcome outcome;
-  int status;
+  int status; /* of the keeper */
   uint32_t credit; /* stdout bytes that the provider is ready to take */
   uint32_t owed;   /* stdin bytes written since we last told the provider */
   uint64_t deadline_ms;
@@ -26,6 +27,8 @@ struct run {
   uint32_t pending_start, pending_end;
 };
 
+#define RUN_NONE (struct run){.in = -1, .out = -1, .err = -1, .theirs = {-1, -1, -1}}
+
 /* Room kept in the output for the frames that no window holds back. */
 #define OUTPUT_RESERVE (RUNS_MAX * 128u)
 
@@ -35,8 +38,11 @@ struct inside {
   struct run run[RUNS_MAX];
   bool ready;
   bool resting; /* buffers are given back */
+  bool unprepared; /* keepers fail before they get a task: none is made ahead of need */
   int null;
-  int over; /* an eventfd by which keepers say that their run is over */
+  int bell; /* eventfd: a run is over */
+  int signals;
+  uint64_t hold_until_us; /* not 0: what is in `out` may wait until then for more */
   size_t out_start, out_end;
   uint8_t out[512u * 1024u];
 };
@@ -44,6 +50,7 @@ struct inside {
 size_t output_room(void);
 uint8_t *output_begin(void);
 void output_commit(uint8_t type, uint32_t run, size_t length);
+void output_commit_calmly(uint8_t type, uint32_t run, size_t length);
 
 void run_begin(struct inside *inside, struct run *run, struct command *command);
 bool run_stdin(struct run *run, const uint8_t *bytes, uint32_t length);
@@ -51,8 +58,8 @@ void run_feed(struct run *run);
 void run_read_stdout(struct run *run);
 void run_read_stderr(struct run *run);
 void run_end(struct run *run, enum cause cause);
-void run_over(struct run *run);
-void run_reaped(struct run *run, int status, const struct rusage *usage);
+void run_settle(struct run *run);
+void run_died(struct run *run, int status, const struct rusage *usage);
 void run_finish(struct run *run);
 
 int watch_memory(struct inside *inside, bool any_run);

@@ -32,10 +32,10 @@ uint64_t now_ms(void) {
   return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
-uint64_t cpu_us(const struct rusage *usage) {
-  const struct timeval *user = &usage->ru_utime, *system = &usage->ru_stime;
-  return (uint64_t)(user->tv_sec + system->tv_sec) * 1000000u +
-         (uint64_t)(user->tv_usec + system->tv_usec);
+uint64_t now_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
 /* Reads a small file as text; -1 when it cannot be read. */

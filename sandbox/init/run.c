@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { CALM_BYTES_MAX = 8192 };
+
 static void close_fd(int *fd) {
   if (*fd >= 0) close(*fd);
   *fd = -1;
@@ -19,9 +21,16 @@ static void close_all(struct run *run) {
   close_fd(&run->in);
   close_fd(&run->out);
   close_fd(&run->err);
+  for (int i = 0; i < 3; i++) close_fd(&run->theirs[i]);
   free(run->pending);
   run->pending = NULL;
   run->pending_start = run->pending_end = 0;
+}
+
+/* Closes the program's ends here as soon as it has its own, so that it alone decides on them. */
+void run_settle(struct run *run) {
+  if (!run->keeper || !(run->dead || keeper_begun(run->keeper))) return;
+  for (int i = 0; i < 3; i++) close_fd(&run->theirs[i]);
 }
 
 /* Our end goes to `ours` and does not block; the program's end is returned, -1 on failure. */
@@ -43,26 +52,25 @@ static void start_failed(struct run *run) {
 /* Starts `command`. What goes wrong is told by the run's EXIT frame like everything else. */
 void run_begin(struct inside *inside, struct run *run, struct command *command) {
   uint32_t index = run->index;
-  *run = (struct run){.index = index, .busy = true, .in = -1, .out = -1, .err = -1};
+  *run = RUN_NONE;
+  run->index = index;
+  run->busy = true;
+  keepers_make_room();
   run->settings = &inside->settings;
   run->command = command;
   run->credit = STDOUT_WINDOW_BYTES;
   run->deadline_ms = now_ms() + inside->settings.timeout_ms;
   run->slot = slot_take(&inside->slots);
   run->stdin_ended = !command->has_stdin;
-  struct stdio stdio = {command->has_stdin ? make_pipe(&run->in, false) : inside->null,
-                        make_pipe(&run->out, true), make_pipe(&run->err, true)};
-  run->pid = -1;
-  if (stdio.in >= 0 && stdio.out >= 0 && stdio.err >= 0) {
-    struct stage stage = {stdio, run->slot ? run->slot->dir : -1, inside->over};
-    run->pid = start_run(&inside->settings, command, stage, &run->outcome);
+  if (command->has_stdin) run->theirs[0] = make_pipe(&run->in, false);
+  run->theirs[1] = make_pipe(&run->out, true);
+  run->theirs[2] = make_pipe(&run->err, true);
+  int in = command->has_stdin ? run->theirs[0] : inside->null;
+  if (in >= 0 && run->theirs[1] >= 0 && run->theirs[2] >= 0) {
+    struct task task = {command, run->slot, {in, run->theirs[1], run->theirs[2]}};
+    run->keeper = keeper_start(&inside->settings, inside->bell, &task);
   }
-  int saved = errno;
-  if (command->has_stdin) close_fd(&stdio.in);
-  close_fd(&stdio.out);
-  close_fd(&stdio.err);
-  errno = saved;
-  if (run->pid < 0) start_failed(run);
+  if (!run->keeper) start_failed(run);
 }
 
 /* Kills all that the run started; the kernel takes the pid namespace down with its pid 1. */
@@ -70,7 +78,7 @@ void run_end(struct run *run, enum cause cause) {
   if (!run->busy) return;
   if (run->cause == CAUSE_NONE) run->cause = cause;
   if (!run->dead) {
-    kill(run->pid, SIGKILL);
+    keeper_kill(run->keeper);
     return;
   }
   close_fd(&run->out);
@@ -159,6 +167,11 @@ bool run_stdin(struct run *run, const uint8_t *bytes, uint32_t length) {
 
 static size_t smaller(uint64_t a, uint64_t b) { return (size_t)(a < b ? a : b); }
 
+/* After a read that failed. A dead run's pipe is dry, whoever else was passed its other end. */
+static bool may_come_later(const struct run *run) {
+  return errno == EINTR || (errno == EAGAIN && !run->dead);
+}
+
 /* One read of stdout into a frame; closes it at its end, ends the run at its cap. */
 void run_read_stdout(struct run *run) {
   if (run->out < 0 || output_room() < CHUNK_BYTES_MAX + OUTPUT_RESERVE) return;
@@ -166,7 +179,7 @@ void run_read_stdout(struct run *run) {
   size_t want = run->dead ? CHUNK_BYTES_MAX : smaller(run->credit, CHUNK_BYTES_MAX);
   if (want == 0) return;
   ssize_t got = read(run->out, output_begin(), want);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got < 0 && may_come_later(run)) return;
   if (got <= 0) {
     close_fd(&run->out);
     return;
@@ -174,7 +187,11 @@ void run_read_stdout(struct run *run) {
   size_t room = smaller(run->settings->stdout_bytes_max - run->stdout_bytes, (uint64_t)got);
   run->stdout_bytes += room;
   run->credit -= (uint32_t)smaller(run->credit, room);
-  if (room > 0) output_commit(FRAME_STDOUT, run->index, room);
+  /* Most programs print once and end. What is printed first may wait a moment for the EXIT. */
+  bool first = run->stdout_bytes == room && room <= CALM_BYTES_MAX && !run->dead;
+  run->calm = first;
+  if (room > 0 && first) output_commit_calmly(FRAME_STDOUT, run->index, room);
+  else if (room > 0) output_commit(FRAME_STDOUT, run->index, room);
   if (room == (size_t)got) return;
   run_end(run, CAUSE_STDOUT);
   close_fd(&run->out);
@@ -184,7 +201,7 @@ void run_read_stdout(struct run *run) {
 void run_read_stderr(struct run *run) {
   if (run->err < 0 || output_room() < CHUNK_BYTES_MAX + OUTPUT_RESERVE) return;
   ssize_t got = read(run->err, output_begin(), CHUNK_BYTES_MAX);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got < 0 && may_come_later(run)) return;
   if (got <= 0) {
     close_fd(&run->err);
     return;
@@ -198,29 +215,23 @@ void run_read_stderr(struct run *run) {
 
 /* ---- the end ---- */
 
-static void run_died(struct run *run, uint64_t cpu_us, uint64_t peak_bytes) {
+/* Everything of the run is dead; what it left in its pipes is still to be read. */
+void run_died(struct run *run, int status, const struct rusage *usage) {
   run->dead = true;
-  run->used.cpu_us = cpu_us;
-  run->used.peak_bytes = peak_bytes;
-  if (run->in >= 0) stop_stdin(run);
-}
-
-/* Its keeper says that nothing of it lives. */
-void run_over(struct run *run) {
-  run_died(run, run->outcome.cpu_us, run->outcome.peak_bytes);
-}
-
-/* Its keeper is gone, and with it the kernel has killed the rest. */
-void run_reaped(struct run *run, int status, const struct rusage *usage) {
   run->status = status;
+  run->outcome = *keeper_outcome(run->keeper);
   /* What the kernel reaped for a killed keeper is not in here; a cgroup knows it all. */
-  run_died(run, cpu_us(usage), (uint64_t)usage->ru_maxrss * 1024u);
+  run->used.cpu_us = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000u +
+                     (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
+  run->used.peak_bytes = (uint64_t)usage->ru_maxrss * 1024u;
+  run_settle(run);
+  if (run->in >= 0) stop_stdin(run);
 }
 
 static void report(struct run *run) {
   const struct outcome *outcome = &run->outcome;
   if (run->watched_bytes > run->used.peak_bytes) run->used.peak_bytes = run->watched_bytes;
-  struct used used = run->slot ? slot_give_back(run->slot, run->used) : run->used;
+  struct used used = run->slot ? slot_read(run->slot, run->used) : run->used;
   if (used.out_of_memory && run->cause == CAUSE_NONE) run->cause = CAUSE_MEMORY;
   if (outcome->start_errno && outcome->start_step != STEP_EXEC && run->cause == CAUSE_NONE) {
     run->cause = CAUSE_START;
@@ -240,6 +251,8 @@ static void report(struct run *run) {
   output_commit(FRAME_EXIT, run->index, sizeof payload);
   close_all(run);
   free(run->command);
+  if (run->keeper) keeper_dismiss(run->keeper);
+  else if (run->slot) run->slot->busy = false;
   run->busy = false;
 }
 

@@ -77,8 +77,8 @@ struct slot *slot_take(struct slots *slots) {
   return slot;
 }
 
-/* What was counted since the last run gave the slot back. */
-struct used slot_give_back(struct slot *slot, struct used by_rusage) {
+/* What was counted since it was last asked. The slot stays busy until its run's mounts are gone. */
+struct used slot_read(struct slot *slot, struct used by_rusage) {
   uint64_t oom_kills = read_number(slot->events, "oom_kill ");
   uint64_t cpu_us = read_number(slot->cpu, "usage_usec ");
   uint64_t peak = read_number(slot->peak, "");
@@ -92,6 +92,5 @@ struct used slot_give_back(struct slot *slot, struct used by_rusage) {
   slot->oom_kills = oom_kills;
   slot->cpu_us = cpu_us;
   slot->peak_bytes = peak;
-  slot->busy = false;
   return used;
 }

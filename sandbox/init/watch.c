@@ -63,7 +63,7 @@ static struct run *run_of(struct inside *inside, size_t count, pid_t pid) {
   for (int depth = 0; depth < PROCESSES_MAX && pid > 1; depth++) {
     for (uint32_t i = 0; i < RUNS_MAX; i++) {
       struct run *run = &inside->run[i];
-      if (run->busy && !run->dead && run->pid == pid) return run;
+      if (run->busy && !run->dead && keeper_pid(run->keeper) == pid) return run;
     }
     pid_t parent = 0;
     for (size_t i = 0; i < count; i++) {
