@@ -1,7 +1,4 @@
-/**
- * Group commit: what arrives while the disk is busy shares the next write. The caller's thread
- * never waits for the disk, so a commit costs a call latency but no throughput.
- */
+/** Group commit: what arrives together, or while the disk is busy, shares a write and a sync. */
 
 export interface GroupCommit<Item> {
   /** Resolves when the items are on disk. */
