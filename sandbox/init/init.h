@@ -150,7 +150,7 @@ struct task {
 
 struct keeper;
 
-bool keeper_wanted(bool resting);
+bool keeper_wanted(void);
 bool keeper_prepare(const struct settings *settings, int bell);
 struct keeper *keeper_start(const struct settings *settings, int bell, const struct task *task);
 bool keeper_begun(const struct keeper *keeper);
@@ -162,7 +162,7 @@ void keeper_dismiss(struct keeper *keeper);
 struct keeper *keeper_reaped(pid_t pid, bool *unprepared);
 bool keepers_leaving(void);
 void keepers_make_room(void);
-void keepers_rest(void);
+void keepers_release(void);
 
 /* ---- host side (cgroup.c, host.c) ---- */
 

@@ -259,7 +259,7 @@ static void rest(void) {
   if (input.used > 0 || inside.out_end > 0) return;
   release_pages(input.bytes, input.size);
   release_pages(inside.out, sizeof inside.out);
-  keepers_rest();
+  keepers_release();
   inside.resting = true;
 }
 
@@ -286,7 +286,7 @@ static void attend(const struct pollfd *polled, struct run **owners, nfds_t coun
 /* Waits for one of our interests; what can be done ahead of need is done when there is none. */
 static int await_any(struct pollfd *polled, nfds_t count) {
   struct timespec wait = {0};
-  bool ahead = inside.ready && !inside.unprepared && keeper_wanted(inside.resting);
+  bool ahead = inside.ready && !inside.unprepared && keeper_wanted();
   int left = ahead ? 0 : until_deadline();
   uint64_t now = inside.hold_until_us ? now_us() : 0;
   if (left > 0) wait = (struct timespec){left / 1000, left % 1000 * 1000000};

@@ -2,11 +2,11 @@
  * Keepers. Each is pid 1 of fresh pid, mount and ipc namespaces for exactly one run: it mounts the
  * run's own /tmp, /dev/shm and /proc, starts the program as its child, gives up every capability,
  * and when the program ends kills and reaps whatever else the run started, tells init and leaves.
- * Should it be killed instead, the kernel takes the whole pid namespace down with it. A few keepers
- * are made ahead of need and wait, with all their mounts, for a program to start.
+ * Should it be killed instead, the kernel takes the whole pid namespace down with it. One keeper
+ * is made ahead of need and waits, with all its mounts, for a program to start.
  *
- * A keeper, and the program until it executes, run in init's memory and the keeper with init's
- * descriptors: copying them for each run would cost a fifth of the run. So they call the kernel
+ * A keeper, and the program until it executes, run in init's memory, and a keeper that waits has
+ * init's descriptors: copying the memory would cost a fifth of the run. So they call the kernel
  * directly, on stacks of their own, and only the program is in the run's cgroup: its out-of-memory
  * kill must not meet init.
  */
@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { READY_MAX = 2, KEEPERS_MAX = RUNS_MAX + READY_MAX };
+enum { READY_MAX = 1, KEEPERS_MAX = RUNS_MAX + READY_MAX };
 enum { BELL = 3, CGROUP = 4 /* descriptors of a keeper */ };
 
 enum state { FREE, READY, USED, LEAVING };
@@ -259,8 +259,8 @@ static struct keeper *make_keeper(const struct settings *settings, int bell) {
   return keeper;
 }
 
-/* Whether one more should be made ahead of need; one is enough where nothing runs. */
-bool keeper_wanted(bool resting) { return count[READY] < (resting ? 1 : READY_MAX); }
+/* Whether one more should be made ahead of need. More than one ready cost more than they gain. */
+bool keeper_wanted(void) { return count[READY] < READY_MAX; }
 
 /* Makes one keeper ahead of need; false when the kernel refuses. */
 bool keeper_prepare(const struct settings *settings, int bell) {
@@ -337,13 +337,8 @@ void keepers_make_room(void) {
   }
 }
 
-/* Sends away all that are ready but one, and gives back the stacks of those that are gone. */
-void keepers_rest(void) {
-  while (count[READY] > 1) {
-    struct keeper *keeper = find(READY);
-    keeper_kill(keeper);
-    set_state(keeper, LEAVING);
-  }
+/* Gives back the stacks of those that are not there. */
+void keepers_release(void) {
   for (uint32_t i = 0; i < KEEPERS_MAX; i++) {
     if (keepers[i].state == FREE) release_pages(&stacks[i], sizeof stacks[i]);
   }
