@@ -13,6 +13,7 @@ import { type CallParts, handleCall } from "../lib/provider/call.ts";
 import type { Credits } from "../lib/provider/credits.ts";
 import type { Deployment } from "../lib/provider/deployments.ts";
 import { createCounters } from "../lib/provider/gauges.ts";
+import { createHangUps } from "../lib/provider/hang_ups.ts";
 import { openIdempotency } from "../lib/provider/idempotency.ts";
 import { targetOf } from "../lib/provider/origin.ts";
 import { createOwnerCredits } from "../lib/provider/owner_credits.ts";
@@ -125,6 +126,7 @@ async function openServers(order: ServerOrder): Promise<ServerUrls> {
     }),
     readBody: createBodyReader(1_000_000),
     slots: createSlots(1_000, now),
+    hangUps: createHangUps(),
     registrations: openRegistrations(join(dir, "deployments.db"), now),
     receipts: createReceipts({ secret: new Uint8Array(32), ledger, us, operator: account }),
     ...{ runs, usage },

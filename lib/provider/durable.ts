@@ -38,23 +38,27 @@ export function openDurable(path: string, schema: string): Durable {
   };
 }
 
-/** A disk that is usually this fast is waited for here: another thread costs more than it, ms. */
+/** A disk that is usually this fast may be waited for here, ms. */
 const FAST_MS = 0.5;
+/** With more cores than this another thread may wait for any disk. */
+const FEW_CORES = 2;
 /** The share of the last sync in what is usual. */
 const WEIGHT = 0.2;
 
 /**
- * Syncs a file's data: on a slow disk in another thread, so that ours does not stop, and on a fast
- * one in ours, as two threads that wake each other take longer than the disk.
+ * Syncs a file's data: in another thread, so that ours does not stop, but for a fast disk on a
+ * small machine. There the two threads' waking each other costs more than the disk.
  */
 export function createSync(
   file: Pick<Deno.FsFile, "syncData" | "syncDataSync">,
+  cores: number = navigator.hardwareConcurrency,
   now: () => number = () => performance.now(),
 ): () => Promise<void> {
   let usualMs: number | null = null;
   return async () => {
     const startedAt = now();
-    if (usualMs !== null && usualMs < FAST_MS) file.syncDataSync();
+    const isQuickest = cores <= FEW_CORES && usualMs !== null && usualMs < FAST_MS;
+    if (isQuickest) file.syncDataSync();
     else await file.syncData();
     const tookMs = now() - startedAt;
     usualMs = usualMs === null ? tookMs : usualMs + (tookMs - usualMs) * WEIGHT;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createSync, openDurable } from "./durable.ts";
 
 /** A disk whose every sync takes what `tookMs` says at the time. */
-function disk() {
+function disk(cores: number) {
   const log: string[] = [];
   const state = { tookMs: 0.1, nowMs: 0 };
   const record = (how: string) => {
@@ -13,11 +13,11 @@ function disk() {
     syncData: () => Promise.resolve(record("elsewhere")),
     syncDataSync: () => record("here"),
   };
-  return { log, state, sync: createSync(file, () => state.nowMs) };
+  return { log, state, sync: createSync(file, cores, () => state.nowMs) };
 }
 
-Deno.test("a fast disk is waited for, a slow one is not, and one that changes is noticed", async () => {
-  const { log, state, sync } = disk();
+Deno.test("a small machine waits for a fast disk, not for a slow one, and notices a change", async () => {
+  const { log, state, sync } = disk(2);
   for (let time = 0; time < 3; time++) await sync();
   assert.deepEqual(log, ["elsewhere", "here", "here"]);
   state.tookMs = 5;
@@ -28,12 +28,18 @@ Deno.test("a fast disk is waited for, a slow one is not, and one that changes is
   assert.ok(log.length < 30);
 });
 
+Deno.test("a machine with cores to spare waits for no disk", async () => {
+  const { log, sync } = disk(4);
+  for (let time = 0; time < 3; time++) await sync();
+  assert.deepEqual(log, ["elsewhere", "elsewhere", "elsewhere"]);
+});
+
 Deno.test("a sync that fails rejects, here as elsewhere", async () => {
   let isFull = false;
   const fail = () => {
     if (isFull) throw new Error("no space");
   };
-  const sync = createSync({ syncData: async () => await fail(), syncDataSync: fail }, () => 0);
+  const sync = createSync({ syncData: async () => await fail(), syncDataSync: fail }, 2, () => 0);
   await sync();
   isFull = true;
   await assert.rejects(sync(), /no space/);
