@@ -50,18 +50,25 @@ async function endSandboxes(provider: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-/** PSS of all processes below the provider, which has one idle sandbox; KiB. */
+/**
+ * PSS of the one idle sandbox of a provider: supervisor, launcher and init, KiB. The keeper that
+ * waits below init lives in init's memory, which counts once.
+ */
 async function idleKib(provider: number): Promise<number> {
   let sum = 0;
-  for (const waiting = await childrenOf(provider); waiting.length > 0;) {
-    const pid = waiting.pop()!;
-    // Deno itself reads nothing below /proc.
-    const { stdout } = await new Deno.Command("cat", { args: [`/proc/${pid}/smaps_rollup`] })
-      .output();
-    sum += Number(/^Pss:\s+(\d+)/m.exec(new TextDecoder().decode(stdout))![1]);
-    waiting.push(...await childrenOf(pid));
+  let level = await childrenOf(provider);
+  for (let depth = 0; depth < 3; depth++) {
+    for (const pid of level) sum += await pssKib(pid);
+    level = (await Promise.all(level.map(childrenOf))).flat();
   }
   return sum;
+}
+
+/** Read by another program, as Deno itself reads nothing below /proc. */
+async function pssKib(pid: number): Promise<number> {
+  const args = [`/proc/${pid}/smaps_rollup`];
+  const { stdout } = await new Deno.Command("cat", { args }).output();
+  return Number(/^Pss:\s+(\d+)/m.exec(new TextDecoder().decode(stdout))![1]);
 }
 
 /** The servers in turn, several times, so that the machine's noise meets all alike. */
