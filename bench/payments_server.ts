@@ -92,6 +92,7 @@ function always(sandbox: Sandbox): Sandboxes {
     acquire: () => Promise.resolve({ sandbox, release() {} }),
     end: () => Promise.resolve(),
     open: () => 1,
+    isOpen: () => true,
     close: () => sandbox.close(),
   };
 }

@@ -27,6 +27,8 @@ const SETUP = encodeSetup(sessionSetup(policy));
 const HELPER = await helperPath(host);
 const CASES = Number(Deno.env.get("KHACHAPURI_FUZZ") ?? 60);
 
+const SIGSYS = 31;
+
 interface Ending {
   code: number;
   said: string;
@@ -142,7 +144,10 @@ Deno.test("whatever bytes come, nothing survives and nothing crashes", async () 
       const bytes = valid.slice();
       for (const [at, value] of changes) bytes[at] = value;
       const { code, said } = await talk([bytes.subarray(0, cut), tail]);
-      assert(code === 0 || code === 124, `exit ${code}: ${said}`);
+      // Init puts itself under the filter that it is sent: another one may well end it.
+      const isOtherFilter = SETUP.some((byte, at) => bytes[at] !== byte);
+      const expected = isOtherFilter ? [0, 124, 128 + SIGSYS] : [0, 124];
+      assert(expected.includes(code), `exit ${code}: ${said}`);
     }),
     { numRuns: CASES },
   );

@@ -184,6 +184,7 @@ function replay({ status, headers, body }: StoredAnswer): Response {
 async function runOnce(parts: CallParts, call: Call, manner: Manner): Promise<Response> {
   const { deployment, bill, target, request } = call;
   const attendance = parts.hangUps.attend(request);
+  if (!parts.sandboxes.isOpen(deployment.cid)) attendance.expectLong();
   let lease: Lease | null = null;
   let slot: Slot | null = null;
   let running: Running;

@@ -5,6 +5,8 @@
 
 /** One call, looked after until `end`. */
 export interface Attendance {
+  /** Looks after the call from now on: it will take a while. */
+  expectLong(): void;
   /** Whether the caller is known to have gone. */
   hasGone(): boolean;
   /** Calls `leave` once when the caller goes, or has gone. */
@@ -47,7 +49,7 @@ export function createHangUps(): HangUps {
   }
 
   function lookAfter(call: Attended): void {
-    young.delete(call);
+    if (!young.delete(call)) return;
     const gone = () => {
       call.isGone = true;
       call.leave?.();
@@ -64,6 +66,7 @@ export function createHangUps(): HangUps {
       young.add(call);
       arm();
       return {
+        expectLong: () => lookAfter(call),
         hasGone: () => call.isGone,
         whenGone(leave) {
           if (call.isGone) leave();

@@ -45,6 +45,17 @@ Deno.test("a call that is soon over is never asked for its signal", async () => 
   hangUps.close();
 });
 
+Deno.test("a call that is known to take long is looked after at once", () => {
+  const hangUps = createHangUps();
+  const call = request();
+  const attendance = hangUps.attend(call);
+  attendance.expectLong();
+  attendance.expectLong();
+  call.abort();
+  assert.ok(attendance.hasGone());
+  hangUps.close();
+});
+
 Deno.test("nobody is told of a caller that goes after the end", async () => {
   const hangUps = createHangUps();
   const call = request();

@@ -29,6 +29,8 @@ export interface Sandboxes {
    * when too many programs are being fetched
    */
   acquire(deployment: Deployment): Promise<Lease>;
+  /** Whether the deployment's sandbox need not be made first. */
+  isOpen(cid: string): boolean;
   /** Ends a stopped deployment's sandbox and all runs in it. */
   end(cid: string): Promise<void>;
   /** Sandboxes open now. */
@@ -65,6 +67,7 @@ interface Opened {
 
 interface Held {
   sandbox: Promise<Opened>;
+  isOpen: boolean;
   users: number;
   /** When the last user left, on the clock of `performance.now()`. */
   idleSince: number;
@@ -147,9 +150,9 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     const started = admitStart(deployment);
     makeRoom();
     const sandbox = start(deployment).finally(started);
-    const entry: Held = { sandbox, users: 0, idleSince: 0, look: null };
+    const entry: Held = { sandbox, isOpen: false, users: 0, idleSince: 0, look: null };
     held.set(cid, entry);
-    entry.sandbox.catch(() => {
+    sandbox.then(() => entry.isOpen = true, () => {
       if (held.get(cid) === entry) held.delete(cid);
     });
     return entry;
@@ -158,6 +161,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
   return {
     end,
     open: () => held.size,
+    isOpen: (cid) => held.get(cid)?.isOpen ?? false,
     async acquire(deployment) {
       const entry = hold(deployment);
       entry.users += 1;
