@@ -7,7 +7,7 @@ import { STDOUT_WINDOW_BYTES } from "./protocol.ts";
 export interface Output {
   /** Whether all of it has come in, so that reading waits for nothing. */
   readonly isComplete: boolean;
-  /** The next bytes as the program wrote them; null at the end. One read at a time. */
+  /** The next bytes as the program wrote them; null at the end. */
   read(): Promise<Uint8Array | null>;
   /** Gives up what is left; a run that is still going is ended. */
   cancel(): Promise<void>;
@@ -32,7 +32,7 @@ interface Waiter {
  */
 export function createOutput(credit: (bytes: number) => void, cancel: () => void): LiveOutput {
   const chunks: Uint8Array[] = [];
-  let waiter: Waiter | null = null;
+  const waiters: Waiter[] = [];
   let ended: { error: Error | null } | null = null;
   let owed = 0;
 
@@ -47,9 +47,10 @@ export function createOutput(credit: (bytes: number) => void, cancel: () => void
     if (ended) return;
     ended = { error };
     if (error) chunks.length = 0;
-    if (error) waiter?.reject(error);
-    else waiter?.resolve(null);
-    waiter = null;
+    for (const waiter of waiters.splice(0)) {
+      if (error) waiter.reject(error);
+      else waiter.resolve(null);
+    }
   }
 
   return {
@@ -60,9 +61,9 @@ export function createOutput(credit: (bytes: number) => void, cancel: () => void
     receive(bytes) {
       if (ended) return;
       const chunk = bytes.slice();
+      const waiter = waiters.shift();
       if (!waiter) return void chunks.push(chunk);
       waiter.resolve(chunk);
-      waiter = null;
       taken(chunk.length);
     },
     read() {
@@ -72,7 +73,7 @@ export function createOutput(credit: (bytes: number) => void, cancel: () => void
         return Promise.resolve(chunk);
       }
       if (ended) return ended.error ? Promise.reject(ended.error) : Promise.resolve(null);
-      return new Promise((resolve, reject) => waiter = { resolve, reject });
+      return new Promise((resolve, reject) => waiters.push({ resolve, reject }));
     },
     cancel() {
       chunks.length = 0;

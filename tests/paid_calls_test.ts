@@ -204,18 +204,16 @@ Deno.test("a key is charged once and answered as often as it is asked", async (t
   });
 });
 
-Deno.test("a caller that hangs up before the program started pays nothing", async () => {
-  let open = () => {};
-  let asked = () => {};
-  const isAsked = new Promise<void>((resolve) => asked = resolve);
-  const gate = new Promise<void>((resolve) => open = resolve);
+Deno.test("a caller that hangs up before the program started pays nothing", async (t) => {
   let market: Market | null = null;
   let held = "";
+  let gate = Promise.withResolvers<void>();
+  let asked = Promise.withResolvers<void>();
   const proxy = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (r) => {
     const { pathname, search } = new URL(r.url);
     if (held !== "" && pathname.includes(held)) {
-      asked();
-      await gate;
+      asked.resolve();
+      await gate.promise;
     }
     return await fetch(`${market!.gateway.url}${pathname}${search}`, { headers: r.headers });
   });
@@ -224,26 +222,30 @@ Deno.test("a caller that hangs up before the program started pays nothing", asyn
       settings: { settlement: BATCH },
       gateways: [`http://127.0.0.1:${proxy.addr.port}`],
     });
-    const spec = await market.spec(HELLO);
-    held = spec.program.cid.toString();
-    const cid = await market.publishSpec(spec);
-    const gone = new AbortController();
-    const headers = await market.pay(market.accounts.payer);
-    const call = market.call(cid, { headers, signal: gone.signal }).catch(() => null);
-    await isAsked;
-    gone.abort();
-    await call;
-    open();
-    await idle(market);
-    assert.equal(charges(market, market.accounts.payer), 0);
-    const again = await market.call(cid, { headers });
-    assert.equal(
-      decodePaymentResponse(again.headers.get("payment-response")!).cumulativeCredits,
-      1n,
-    );
-    await again.text();
+    const { payer } = market.accounts;
+    const headers = await market.pay(payer);
+    for (const waitsFor of ["spec", "program"]) {
+      await t.step(`while the ${waitsFor} is fetched`, async () => {
+        gate = Promise.withResolvers();
+        asked = Promise.withResolvers();
+        const spec = await market!.spec({ files: { main: `#!/bin/sh\necho ${waitsFor}\n` } });
+        const cid = await market!.publishSpec(spec);
+        held = waitsFor === "spec" ? cid : spec.program.cid.toString();
+        const before = charges(market!, payer);
+        const gone = new AbortController();
+        const call = market!.call(cid, { headers, signal: gone.signal }).catch(() => null);
+        await asked.promise;
+        gone.abort();
+        await call;
+        gate.resolve();
+        await idle(market!);
+        assert.equal(charges(market!, payer), before);
+        assert.equal(await (await market!.call(cid, { headers })).text(), `${waitsFor}\n`);
+        assert.equal(charges(market!, payer), before + 1);
+      });
+    }
   } finally {
-    open();
+    gate.resolve();
     await market?.[Symbol.asyncDispose]();
     await proxy.shutdown();
   }

@@ -21,13 +21,13 @@ export interface Ahead {
   take(bill: Bill): Spare | null;
   /** Whether calls like this one come quickly enough to hold a credit for the next. */
   isWorthwhile(bill: Bill): boolean;
-  /** The entry that holds a credit for the next call like this one. */
-  entryFor(bill: Bill): Extract<Entry, { kind: "reserve" }>;
-  /** That entry is on its way to the disk. */
+  /** Keeps a credit, whose reservation is on its way to the disk, for the next call like this. */
   leave(bill: Bill, spare: Spare): void;
   /** Credits held ahead for a payer, on all lanes. */
   ofPayer(payer: Address): bigint;
   onLane(payer: Address, lane: Hex): bigint;
+  /** What all of it would cost; USDC base units. */
+  amount(): bigint;
   /** Releases what is held ahead for a payer; it counts at once. */
   giveBack(payer: Address): void;
   /** Releases everything. */
@@ -56,33 +56,37 @@ interface Pool {
   isOld: boolean;
 }
 
-export function createAhead(ledger: Pick<Ledger, "append" | "nextReservation">): Ahead {
+export function createAhead(ledger: Pick<Ledger, "append">): Ahead {
   const pools = new Map<string, Pool>();
   const ofPayer = createTally<Address>();
   const onLane = createTally<string>();
   let timer: ReturnType<typeof setTimeout> | null = null;
+  let amount = 0n;
+  let isClosed = false;
 
-  function count({ payer, lane }: Pool, by: bigint): void {
+  function count({ payer, lane }: Pool, by: 1n | -1n, price: bigint): void {
     ofPayer.add(payer, by);
     onLane.add(laneKey(payer, lane), by);
+    amount += by * price;
   }
 
-  function release(pool: Pool, spares: readonly Held[]): Promise<void> {
-    if (spares.length === 0) return Promise.resolve();
+  /** A ledger that cannot be written refuses every call and says so; a start releases the rest. */
+  async function release(pool: Pool, spares: readonly Held[]): Promise<void> {
+    if (spares.length === 0) return;
     pool.spares = pool.spares.filter((held) => !spares.includes(held));
-    count(pool, -BigInt(spares.length));
+    for (const { price } of spares) count(pool, -1n, price);
     const { payer, lane } = pool;
-    return ledger.append(...spares.map(({ reservation }): Entry => (
+    const released = ledger.append(...spares.map(({ reservation }): Entry => (
       { kind: "release", payer, lane, reservation, reason: "unused" }
     )));
+    await released.catch(() => {});
   }
 
   /** Takes turns instead of looking at a clock: what two sweeps in a row have seen goes. */
   function sweep(): void {
     timer = null;
     for (const [key, pool] of pools) {
-      // A ledger that cannot be written refuses every call, and says so there.
-      release(pool, pool.spares.filter(({ isOld }) => isOld)).catch(() => {});
+      release(pool, pool.spares.filter(({ isOld }) => isOld));
       for (const held of pool.spares) held.isOld = true;
       if (pool.isOld && pool.spares.length === 0) pools.delete(key);
       pool.isOld = true;
@@ -91,7 +95,7 @@ export function createAhead(ledger: Pick<Ledger, "append" | "nextReservation">):
   }
 
   function arm(): void {
-    if (timer !== null || pools.size === 0) return;
+    if (timer !== null || pools.size === 0 || isClosed) return;
     timer = setTimeout(sweep, KEPT_MS);
     Deno.unrefTimer(timer);
   }
@@ -110,34 +114,33 @@ export function createAhead(ledger: Pick<Ledger, "append" | "nextReservation">):
       const last = pool.spares.at(-1);
       if (!last || last.price !== bill.price || last.permit !== bill.permit.signature) return null;
       pool.spares.pop();
-      count(pool, -1n);
+      count(pool, -1n, last.price);
       return last;
     },
     isWorthwhile(bill) {
       const pool = pools.get(poolKey(bill));
-      return pool !== undefined && pool.isBusy && pool.spares.length < POOL_MAX;
-    },
-    entryFor({ payer, lane, deployment, price }) {
-      const reservation = ledger.nextReservation();
-      return { kind: "reserve", payer, lane, reservation, deployment, price };
+      return !isClosed && pool !== undefined && pool.isBusy && pool.spares.length < POOL_MAX;
     },
     leave(bill, spare) {
       const pool = pools.get(poolKey(bill))!;
       const { permit: { signature: permit }, price } = bill;
       pool.spares.push({ ...spare, permit, price, isOld: false });
-      count(pool, 1n);
+      count(pool, 1n, price);
     },
     ofPayer: ofPayer.of,
     onLane: (payer, lane) => onLane.of(laneKey(payer, lane)),
+    amount: () => amount,
     giveBack(payer) {
+      if (ofPayer.of(payer) === 0n) return;
       for (const pool of pools.values()) {
-        if (pool.payer === payer) release(pool, pool.spares).catch(() => {});
+        if (pool.payer === payer) release(pool, pool.spares);
       }
     },
     async close() {
+      isClosed = true;
       if (timer !== null) clearTimeout(timer);
+      timer = null;
       await Promise.all([...pools.values()].map((pool) => release(pool, pool.spares)));
-      pools.clear();
     },
   };
 }

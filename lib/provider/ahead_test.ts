@@ -19,7 +19,6 @@ function open() {
   const entries: Entry[] = [];
   let next = 1;
   const ahead = createAhead({
-    nextReservation: () => next++,
     append(...more) {
       entries.push(...more);
       return Promise.resolve();
@@ -32,7 +31,7 @@ function open() {
     hold(bill: Bill): number {
       ahead.take(bill);
       ahead.take(bill);
-      const { reservation } = ahead.entryFor(bill);
+      const reservation = next++;
       ahead.leave(bill, { reservation, durable: Promise.resolve() });
       return reservation;
     },
@@ -64,10 +63,34 @@ Deno.test("what is held is taken once, and only by a call of the same kind", asy
   assert.equal(book.ahead.ofPayer(PAYER), 1n);
   assert.equal(book.ahead.onLane(PAYER, LANE), 1n);
   assert.equal(book.ahead.onLane(PAYER, OTHER), 0n);
+  assert.equal(book.ahead.amount(), 5n);
   assert.equal(book.ahead.take(billFor())?.reservation, held);
   assert.equal(book.ahead.take(billFor()), null);
   assert.equal(book.ahead.ofPayer(PAYER), 0n);
+  assert.equal(book.ahead.amount(), 0n);
   assert.deepEqual(book.entries, []);
+});
+
+Deno.test("no more is held than runs at a time, and nothing once it is closed", async () => {
+  const book = open();
+  const bill = billFor();
+  for (let call = 0; call < 64; call++) {
+    book.ahead.take(billFor({}, "0xbb"));
+    if (call > 0) assert.ok(book.ahead.isWorthwhile(bill));
+    book.ahead.leave(bill, { reservation: call, durable: Promise.resolve() });
+  }
+  assert.ok(!book.ahead.isWorthwhile(bill));
+  await book.ahead.close();
+  assert.equal(book.entries.length, 64);
+  assert.ok(!book.ahead.isWorthwhile(bill));
+});
+
+Deno.test("a ledger that cannot be written does not keep it from closing", async () => {
+  const ahead = createAhead({ append: () => Promise.reject(new Error("no space")) });
+  ahead.take(billFor());
+  ahead.leave(billFor(), { reservation: 1, durable: Promise.resolve() });
+  await ahead.close();
+  assert.equal(ahead.ofPayer(PAYER), 0n);
 });
 
 Deno.test("what is given back counts no more, and is released in the book", async () => {
@@ -96,7 +119,6 @@ Deno.test("what nobody takes is released soon", async () => {
   await using book = open();
   const released = Promise.withResolvers<Entry[]>();
   const ahead = createAhead({
-    nextReservation: () => 7,
     append(...entries) {
       released.resolve(entries);
       return Promise.resolve();

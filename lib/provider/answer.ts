@@ -265,7 +265,7 @@ function createRelay(parts: RelayParts): Relay {
 
   return {
     get isComplete() {
-      return running.run.output.isComplete;
+      return running.run.output.isComplete && running.body.isWhole;
     },
     read,
     putBack(chunks, waiting) {

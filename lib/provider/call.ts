@@ -61,13 +61,18 @@ export interface Caller {
 type DeploymentTarget = Extract<Target, { form: "path" | "host" }>;
 
 /** A call as it arrived. */
-interface Call {
+interface Arrived {
   target: DeploymentTarget;
   /** The query with its question mark; "" when there is none. */
   search: string;
   request: Request;
   headers: readonly HeaderField[];
   caller: Caller;
+  attendance: Attendance;
+}
+
+/** And what it is about. */
+interface Call extends Arrived {
   deployment: Deployment;
   bill: Bill;
 }
@@ -104,9 +109,20 @@ export async function handleCall(
 ): Promise<Response> {
   const headers = [...request.headers];
   assertSizes(request, headers);
+  const attendance = parts.hangUps.attend(request);
+  try {
+    return await serve(parts, { target, search, request, headers, caller, attendance });
+  } catch (error) {
+    attendance.end();
+    throw error;
+  }
+}
+
+async function serve(parts: CallParts, arrived: Arrived): Promise<Response> {
+  const { target, request } = arrived;
   const deployment = await parts.deployments.get(target.cid);
   const bill = billOf(parts.us, deployment, request.headers);
-  const call = { target, search, request, headers, caller, deployment, bill };
+  const call = { ...arrived, deployment, bill };
   if (bill.source === "owner") {
     await parts.credits.assertPayable(bill);
     return await runOnce(parts, call, PLAIN);
@@ -163,7 +179,10 @@ async function answerOnce(parts: CallParts, call: Call, key: RequestKey): Promis
   try {
     const path = target.path + call.search;
     const taken = idempotency.take(key, fingerprintOf(request, path, body.sha256));
-    if ("stored" in taken) return replay(taken.stored);
+    if ("stored" in taken) {
+      call.attendance.end();
+      return replay(taken.stored);
+    }
     claim = taken.claim;
     if (isKnown) await credits.assertPayable(bill);
     return await runOnce(parts, call, { deposited, body, claim });
@@ -182,8 +201,7 @@ function replay({ status, headers, body }: StoredAnswer): Response {
 }
 
 async function runOnce(parts: CallParts, call: Call, manner: Manner): Promise<Response> {
-  const { deployment, bill, target, request } = call;
-  const attendance = parts.hangUps.attend(request);
+  const { deployment, bill, target, request, attendance } = call;
   if (!parts.sandboxes.isOpen(deployment.cid)) attendance.expectLong();
   let lease: Lease | null = null;
   let slot: Slot | null = null;
@@ -194,7 +212,6 @@ async function runOnce(parts: CallParts, call: Call, manner: Manner): Promise<Re
     slot = parts.slots.take(deployment, bill);
     running = await start(parts, call, manner, { lease, slot, attendance });
   } catch (error) {
-    attendance.end();
     slot?.undo();
     lease?.release();
     throw error;

@@ -147,6 +147,40 @@ Deno.test("a call soon after another finds its credit held, and another lane may
   await other.charge("answered");
 });
 
+Deno.test("what is held ahead is no promise: calls that come at once get what is left", async () => {
+  await using money = await open(20n);
+  const { counter, escrow, payers } = money;
+  const bill = billFor(await permit());
+  for (let round = 0; round < 2; round++) {
+    const held = await Promise.all(Array.from({ length: 4 }, () => counter.reserve(bill)));
+    await Promise.all(held.map((each) => each.charge("answered")));
+  }
+  escrow.state.block += 1n;
+  escrow.state.credits = 8n + 1n;
+  payers.forget(PAYER.address);
+  const tries = await Promise.allSettled(Array.from({ length: 4 }, () => counter.reserve(bill)));
+  assert.equal(tries.filter(({ status }) => status === "fulfilled").length, 1);
+});
+
+Deno.test("while the chain is silent, what is held ahead takes nothing of what may be served", async () => {
+  let isSilent = false;
+  await using money = await open(100n, { offlineAmount: 10n * PRICE, viewAgeMs: () => -1 });
+  const { counter, escrow } = money;
+  const answer = escrow.client.getBlock;
+  escrow.client.getBlock =
+    ((...args: []) =>
+      isSilent ? Promise.reject(new Error("down")) : answer(...args)) as typeof answer;
+  const bill = billFor(await permit());
+  const held = await Promise.all(Array.from({ length: 3 }, () => counter.reserve(bill)));
+  await Promise.all(held.map((each) => each.charge("answered")));
+  isSilent = true;
+  let served = 3;
+  while (
+    await counter.reserve(bill).then((each) => each.charge("answered")).catch(() => null)
+  ) served += 1;
+  assert.equal(served, 10);
+});
+
 Deno.test("nobody else learns anything", async () => {
   await using money = await open(1n);
   const { counter } = money;

@@ -80,7 +80,7 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
     ),
     gauge(
       "khachapuri_held_usdc_base_units",
-      "What runs that have not ended may still cost.",
+      "What runs that have not ended, or are about to come, may still cost.",
       () => dollars(ledger.held()),
     ),
     gauge(

@@ -80,6 +80,7 @@ export function createHangUps(): HangUps {
     },
     close() {
       if (timer !== null) clearTimeout(timer);
+      timer = null;
       young.clear();
     },
   };

@@ -66,7 +66,7 @@ export interface Lane {
   readonly lane: Hex;
   /** Cumulative credits that runs have used. */
   charged: bigint;
-  /** Credits held by runs that have not ended. */
+  /** Credits held for runs that have not ended, or have not come yet. */
   reserved: bigint;
   /** Cumulative credits that the escrow has taken, as far as we have seen. */
   settled: bigint;
@@ -106,7 +106,7 @@ export interface Book {
   nextReservation: number;
   /** What runs have used and the escrow has not paid, over all lanes; USDC base units. */
   unsettled: bigint;
-  /** What runs that have not ended may still cost; USDC base units. */
+  /** What is reserved and has not ended may still cost; USDC base units. */
   held: bigint;
 }
 

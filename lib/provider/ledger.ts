@@ -41,7 +41,7 @@ export interface Ledger {
   account(payer: Address): Account | undefined;
   /** What runs have used and the escrow has not paid; USDC base units. */
   unsettled(): bigint;
-  /** What runs that have not ended may still cost; USDC base units. */
+  /** What is reserved and has not ended may still cost; USDC base units. */
   held(): bigint;
   /** A number that no reservation had before. */
   nextReservation(): number;

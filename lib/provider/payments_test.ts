@@ -7,6 +7,7 @@ import fc from "fast-check";
 import type { Hex, LocalAccount } from "viem";
 import { anvilAccount } from "../../tests/world/anvil.ts";
 import { FAKE_ESCROW, fakeChain, rpcError } from "../../tests/world/fake_chain.ts";
+import { LANES, PAYERS, PERMITS, type Step, step } from "../../tests/world/payment_steps.ts";
 import { parseConfig, type ProviderConfig } from "../config.ts";
 import { silentLog } from "../log.ts";
 import { type Permit, signPermit, UINT64_MAX } from "../permit.ts";
@@ -17,61 +18,9 @@ import { openPayments, type Payments } from "./payments.ts";
 const PRICE = 5n;
 const PROVIDER = anvilAccount(1);
 const OPERATOR = anvilAccount(2);
-const PAYERS = [anvilAccount(3), anvilAccount(4)];
-const LANES = ["aa", "bb", "cc"].map((byte): Hex => `0x${byte.repeat(32)}`);
-/** Credits of the permits that a payer signs on each lane. */
-const PERMITS = [2n, 6n, 1_000n];
 const RUNS = Number(Deno.env.get("KHACHAPURI_RUNS") ?? 200);
 /** A step that takes longer will never end, ms. */
 const STUCK_MS = 20_000;
-
-type Step =
-  | { do: "call"; payer: number; lane: number; permit: number }
-  | { do: "charge" | "release"; nth: number }
-  | { do: "allow" | "revoke"; payer: number; credits: number }
-  | { do: "reclaim"; payer: number }
-  | { do: "reorganise"; depth: number; keeps: boolean }
-  | { do: "settle" | "hear" | "crash" | "silence" };
-
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 8,
-    arbitrary: fc.record({
-      do: fc.constant("call" as const),
-      payer: fc.nat(PAYERS.length - 1),
-      lane: fc.nat(LANES.length - 1),
-      permit: fc.nat(PERMITS.length - 1),
-    }),
-  },
-  {
-    weight: 6,
-    arbitrary: fc.record({ do: fc.constantFrom("charge", "charge", "release"), nth: fc.nat(20) }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constantFrom("allow", "allow", "revoke"),
-      payer: fc.nat(PAYERS.length - 1),
-      credits: fc.integer({ min: 1, max: 8 }),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ do: fc.constant("reclaim" as const), payer: fc.nat(PAYERS.length - 1) }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      do: fc.constant("reorganise" as const),
-      depth: fc.integer({ min: 1, max: 6 }),
-      keeps: fc.boolean(),
-    }),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({ do: fc.constantFrom("settle", "hear", "hear", "crash", "silence") }),
-  },
-);
 
 interface Page {
   charged: bigint;
@@ -220,6 +169,33 @@ async function openHistory(mode: "batch" | "each") {
     }
   }
 
+  /** Calls at the same time: as many get a credit as there are, whichever calls they be. */
+  async function burst({ payer, lane, calls }: Extract<Step, { do: "burst" }>) {
+    const account = PAYERS[payer]!;
+    const permit = await permitOf(account, LANES[lane]!, PERMITS.at(-1)!);
+    const bill: Bill = {
+      ...{ source: "caller", payer: account.address, lane: LANES[lane]!, permit, price: PRICE },
+      ...{ deployment: "bafytest", deposit: null },
+    };
+    const own = page(keyOf(payer, lane));
+    const { credits, thawingCredits } = fake.allowanceOf(account.address);
+    const left = credits - thawingCredits - outstanding(payer);
+    const room = permit.credits - own.charged - own.held;
+    const isRefused = payments.ledger.lane(account.address, LANES[lane]!)?.refused ?? null;
+    const tries = Array.from({ length: calls }, () => payments.credits.reserve(bill));
+    let admitted = 0n;
+    for (const tried of await inTime(Promise.allSettled(tries))) {
+      if (tried.status === "rejected") continue;
+      held.push({ key: keyOf(payer, lane), reservation: tried.value });
+      own.held += 1n;
+      admitted += 1n;
+    }
+    assert.ok(admitted <= room, "beyond the permit");
+    if (mode === "each" || !isCurrent || isSilent || isRefused !== null) return;
+    const most = [BigInt(calls), left, room].reduce((a, b) => a < b ? a : b);
+    assert.equal(admitted, most > 0n ? most : 0n, `${left} left, room for ${room}`);
+  }
+
   async function end(how: "charge" | "release", nth: number): Promise<void> {
     const [ended] = held.splice(nth % held.length, 1);
     if (!ended) return;
@@ -258,6 +234,8 @@ async function openHistory(mode: "batch" | "each") {
     switch (step.do) {
       case "call":
         return await call(step);
+      case "burst":
+        return await burst(step);
       case "charge":
       case "release":
         return held.length > 0 ? await end(step.do, step.nth) : undefined;

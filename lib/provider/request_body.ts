@@ -7,6 +7,8 @@ import { within } from "./within.ts";
 
 export interface RequestBody {
   readonly stream: ReadableStream<Uint8Array> | null;
+  /** Whether `hash` waits for nothing. */
+  readonly isWhole: boolean;
   /** Set once more than the limit has come in. */
   readonly overflow: KhachapuriError | null;
   /**
@@ -65,6 +67,9 @@ export function meterBody(
       // A program that reads no more leaves the rest to the hash.
       cancel: () => digest ? undefined : reader.cancel(),
     }, { highWaterMark: 0 }),
+    get isWhole() {
+      return digest === null || isWhole;
+    },
     get overflow() {
       return overflow;
     },
@@ -148,7 +153,8 @@ export function createBodyReader(bytesMax: number, timeoutMs = WHOLE_TIMEOUT_MS)
         else controller.close();
       },
     });
-    return { stream, overflow: null, sha256, free, hash: () => Promise.resolve(sha256) };
+    const hash = () => Promise.resolve(sha256);
+    return { stream, isWhole: true, overflow: null, sha256, free, hash };
   };
 }
 

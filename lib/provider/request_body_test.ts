@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createBodyReader } from "./request_body.ts";
+import { createBodyReader, meterBody } from "./request_body.ts";
 
 const PAYER = "0xA";
 
@@ -38,4 +38,14 @@ Deno.test("a body arrives whole and once", async () => {
   );
   assert.equal(body.sha256, await body.hash());
   body.free();
+});
+
+Deno.test("a body that is hashed is waited for until it has come, another is not", async () => {
+  const source = () => new Blob(["khacha"]).stream();
+  assert.ok(meterBody(null, true, () => {}).isWhole);
+  assert.ok(meterBody(source(), false, () => {}).isWhole);
+  const body = meterBody(source(), true, () => {});
+  assert.ok(!body.isWhole);
+  await body.hash();
+  assert.ok(body.isWhole);
 });
