@@ -50,6 +50,28 @@ socket.send_fds(s, [b"x"], [1]); print("given")`,
   assert.equal((await takes.run.record).exit, 0);
 });
 
+eachLauncher("what another run writes to a dead run's stdout is not its own", async (launcher) => {
+  const socket = "import os, socket, sys\ns = socket.socket(socket.AF_UNIX)\n";
+  await using scripts = await openScripts(launcher, {
+    writes: `/usr/bin/python3\n${socket}s.bind("\\0given"); s.listen()
+print("begun", flush=True)
+out = socket.recv_fds(s.accept()[0], 9, 1)[1][0]
+os.set_blocking(0, False); os.set_blocking(out, False)
+while sys.stdin.buffer.raw.read(1) != b"":
+  try: os.write(out, b"x" * 65536)
+  except BlockingIOError: pass`,
+    leaves: `/usr/bin/python3\n${socket}s.connect("\\0given"); print("given", flush=True)
+socket.send_fds(s, [b"x"], [1, 2])`,
+  });
+  const writes = await scripts.begin("writes");
+  const leaves = await scripts.sandbox.run({ argv: ["leaves"], env: {}, stdin: null });
+  const { stdoutBytes, stderrBytes } = await leaves.record;
+  // What it printed itself, and what its pipes held when it died.
+  assert.ok(stdoutBytes <= 2 * 65_536 && stderrBytes <= 65_536, `${stdoutBytes} bytes`);
+  await writes.stdin.close();
+  await writes.stdout.read().catch(() => {});
+});
+
 eachLauncher("hundreds of runs, as many at a time as fit, all find it fresh", async (launcher) => {
   const script = "/bin/sh\necho $1; ls /tmp /dev/shm; echo x > /tmp/x; echo x > /dev/shm/x";
   await using scripts = await openScripts(launcher, { says: script });

@@ -127,6 +127,10 @@ Deno.test("a foreign architecture is killed and x32 does not exist", () => {
   assert.equal(judge(LAYERS, call(0xffff_ffff)), ENOSYS);
 });
 
+Deno.test("what is one number for the whole machine is not there", () => {
+  assert.equal(verdict(206), ENOSYS); // io_setup: fs.aio-max-nr
+});
+
 Deno.test("sockets: local, internet and route queries only", () => {
   const { socket, socketpair } = CHECKED;
   const [TCP, UDP, SCTP, ICMP] = [6n, 17n, 132n, 1n];

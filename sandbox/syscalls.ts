@@ -1,8 +1,9 @@
 /**
  * Which system calls of Linux on x86-64 a program may make: our own list, by purpose. What stands
  * nowhere here does not exist for a program (ENOSYS), so that libraries fall back to what does.
- * Notable absences: io_uring and memfd_secret, which go around other checks, and clone3
- * (its flags are behind a pointer that no filter can follow; libraries fall back to clone).
+ * Notable absences: io_uring and memfd_secret, which go around other checks, clone3 (its flags are
+ * behind a pointer that no filter can follow; libraries fall back to clone), and io_setup, whose
+ * contexts are one number for the whole machine.
  */
 
 /** Allowed whatever the arguments. */
@@ -66,8 +67,6 @@ export const ALLOWED = parse([
    mq_timedreceive:243 mq_notify:244 mq_getsetattr:245`,
   // Numbers of 32-bit and abandoned calls, to which the kernel itself answers ENOSYS.
   `set_thread_area:205 get_thread_area:211 vserver:236`,
-  // Old asynchronous i/o, still used by databases.
-  `io_setup:206 io_destroy:207 io_getevents:208 io_submit:209 io_cancel:210 io_pgetevents:333`,
 ]);
 
 /** Refused with EPERM, the answer programs expect from a lack of rights. */

@@ -99,7 +99,7 @@ long install_filter(const struct filter *filter); /* 0 or -errno */
 enum controllers { CONTROL_MEMORY = 1, CONTROL_PIDS = 2, CONTROL_CPU = 4 };
 
 struct slot {
-  int dir, peak, events, cpu;
+  int dir, peak, events, cpu, memory, kinds;
   bool busy;
   uint64_t oom_kills, peak_bytes, cpu_us; /* as last read */
 };

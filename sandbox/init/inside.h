@@ -16,6 +16,7 @@ struct run {
   struct command *command;
   struct outcome outcome;
   int status; /* of the keeper */
+  int out_left, err_left; /* of a dead run: what its pipes held when it died */
   uint32_t credit; /* stdout bytes that the provider is ready to take */
   uint32_t owed;   /* stdin bytes written since we last told the provider */
   uint64_t deadline_ms;

@@ -7,8 +7,8 @@
  *
  * A keeper, and the program until it executes, run in init's memory, and a keeper that waits has
  * init's descriptors: copying the memory would cost a fifth of the run. So they call the kernel
- * directly, on stacks of their own, and only the program is in the run's cgroup: its out-of-memory
- * kill must not meet init.
+ * directly, on stacks of their own, and only the program is in the run's cgroup. Its out-of-memory
+ * kill must not meet init: until it executes it is started as by vfork, which the kernel spares.
  */
 #include "init.h"
 #include "raw.h"
@@ -172,7 +172,7 @@ static void take_descriptors(struct keeper *keeper) {
 
 static long start_program(struct keeper *keeper) {
   struct clone_args args = {
-      .flags = CLONE_VM,
+      .flags = CLONE_VM | CLONE_VFORK,
       .exit_signal = SIGCHLD,
       .stack = (uint64_t)(uintptr_t)keeper->stacks->program,
       .stack_size = sizeof keeper->stacks->program,
@@ -240,6 +240,8 @@ static struct keeper *find(enum state state) {
 /* A new keeper, which waits for its task; NULL with errno when the kernel refuses. */
 static struct keeper *make_keeper(const struct settings *settings, int bell) {
   struct keeper *keeper = find(FREE);
+  errno = EAGAIN;
+  if (!keeper) return NULL;
   keeper->settings = settings;
   keeper->stacks = &stacks[keeper - keepers];
   keeper->bell = bell;

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,7 +67,10 @@ void run_begin(struct inside *inside, struct run *run, struct command *command) 
   run->theirs[1] = make_pipe(&run->out, true);
   run->theirs[2] = make_pipe(&run->err, true);
   int in = command->has_stdin ? run->theirs[0] : inside->null;
-  if (in >= 0 && run->theirs[1] >= 0 && run->theirs[2] >= 0) {
+  /* Where runs have cgroups, none goes without its limits. */
+  bool limited = run->slot || inside->slots.count == 0;
+  if (!limited) errno = EAGAIN;
+  if (limited && in >= 0 && run->theirs[1] >= 0 && run->theirs[2] >= 0) {
     struct task task = {command, run->slot, {in, run->theirs[1], run->theirs[2]}};
     run->keeper = keeper_start(&inside->settings, inside->bell, &task);
   }
@@ -172,18 +176,26 @@ static bool may_come_later(const struct run *run) {
   return errno == EINTR || (errno == EAGAIN && !run->dead);
 }
 
+/* What a pipe holds. Others may go on to fill it, but what they write is not the run's. */
+static int bytes_in(int fd) {
+  int bytes = 0;
+  return fd >= 0 && ioctl(fd, FIONREAD, &bytes) == 0 ? bytes : 0;
+}
+
 /* One read of stdout into a frame; closes it at its end, ends the run at its cap. */
 void run_read_stdout(struct run *run) {
   if (run->out < 0 || output_room() < CHUNK_BYTES_MAX + OUTPUT_RESERVE) return;
   /* Once the program is dead at most a pipe is left, which goes out whatever the window. */
-  size_t want = run->dead ? CHUNK_BYTES_MAX : smaller(run->credit, CHUNK_BYTES_MAX);
-  if (want == 0) return;
-  ssize_t got = read(run->out, output_begin(), want);
+  uint32_t window = run->dead ? (uint32_t)run->out_left : run->credit;
+  size_t want = smaller(window, CHUNK_BYTES_MAX);
+  if (want == 0 && !run->dead) return;
+  ssize_t got = want == 0 ? 0 : read(run->out, output_begin(), want);
   if (got < 0 && may_come_later(run)) return;
   if (got <= 0) {
     close_fd(&run->out);
     return;
   }
+  if (run->dead) run->out_left -= (int)got;
   size_t room = smaller(run->settings->stdout_bytes_max - run->stdout_bytes, (uint64_t)got);
   run->stdout_bytes += room;
   run->credit -= (uint32_t)smaller(run->credit, room);
@@ -200,12 +212,14 @@ void run_read_stdout(struct run *run) {
 /* stderr is counted to its end and kept to its cap; it never holds the program up. */
 void run_read_stderr(struct run *run) {
   if (run->err < 0 || output_room() < CHUNK_BYTES_MAX + OUTPUT_RESERVE) return;
-  ssize_t got = read(run->err, output_begin(), CHUNK_BYTES_MAX);
+  size_t want = run->dead ? smaller((uint32_t)run->err_left, CHUNK_BYTES_MAX) : CHUNK_BYTES_MAX;
+  ssize_t got = want == 0 ? 0 : read(run->err, output_begin(), want);
   if (got < 0 && may_come_later(run)) return;
   if (got <= 0) {
     close_fd(&run->err);
     return;
   }
+  if (run->dead) run->err_left -= (int)got;
   uint64_t max = run->settings->stderr_bytes_max;
   uint64_t left = max > run->stderr_bytes ? max - run->stderr_bytes : 0;
   size_t room = smaller(left, (uint64_t)got);
@@ -218,6 +232,8 @@ void run_read_stderr(struct run *run) {
 /* Everything of the run is dead; what it left in its pipes is still to be read. */
 void run_died(struct run *run, int status, const struct rusage *usage) {
   run->dead = true;
+  run->out_left = bytes_in(run->out);
+  run->err_left = bytes_in(run->err);
   run->status = status;
   run->outcome = *keeper_outcome(run->keeper);
   /* What the kernel reaped for a killed keeper is not in here; a cgroup knows it all. */

@@ -8,6 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Less than this a run may leave in its slot: the kernel counts coarsely. */
+enum { LEFT_BYTES_MAX = 1024 * 1024 };
+
 /* One message: the controllers in force, and a cgroup's directory where there is one. */
 static int receive_slot(int control, uint32_t *controllers) {
   char space[CMSG_SPACE(sizeof(int))] = {0};
@@ -44,6 +47,8 @@ static struct slot *add_slot(struct slots *slots, int dir) {
   slot->dir = dir;
   slot->events = openat(dir, "memory.events", O_RDONLY | O_CLOEXEC);
   slot->cpu = openat(dir, "cpu.stat", O_RDONLY | O_CLOEXEC);
+  slot->memory = openat(dir, "memory.current", O_RDONLY | O_CLOEXEC);
+  slot->kinds = openat(dir, "memory.stat", O_RDONLY | O_CLOEXEC);
   /* Linux 6.12 and newer let the peak be reset; before, it only grows. */
   slot->peak = openat(dir, "memory.peak", O_RDWR | O_CLOEXEC);
   if (slot->peak < 0) slot->peak = openat(dir, "memory.peak", O_RDONLY | O_CLOEXEC);
@@ -59,19 +64,38 @@ bool slots_open(struct slots *slots, int control) {
   return true;
 }
 
-/* A free slot; asks the supervisor for one more when all are in use. NULL: there are none. */
+/*
+ * Memory that is still counted here though the last run is dead: a program can hand what it holds
+ * to another run. What is cached of files does not matter, the kernel gives it up for the next.
+ */
+static uint64_t left_behind(const struct slot *slot) {
+  if (read_number(slot->memory, "") <= LEFT_BYTES_MAX) return 0;
+  return read_number(slot->kinds, "anon ") + read_number(slot->kinds, "\nshmem ");
+}
+
+static struct slot *ask_for_slot(struct slots *slots) {
+  if (slots->count == RUNS_MAX || send(slots->control, "s", 1, MSG_NOSIGNAL) != 1) return NULL;
+  int dir = receive_slot(slots->control, &slots->controllers);
+  return dir < 0 ? NULL : add_slot(slots, dir);
+}
+
+/*
+ * A free slot that owes nothing to earlier runs; asks the supervisor for one more when there is
+ * none, and makes do with the one that owes least when there can be no more. NULL: none is free.
+ */
 struct slot *slot_take(struct slots *slots) {
   if (slots->count == 0) return NULL;
-  struct slot *slot = NULL;
-  for (uint32_t i = 0; i < slots->count && !slot; i++) {
-    if (!slots->slot[i].busy) slot = &slots->slot[i];
+  struct slot *best = NULL;
+  uint64_t least = UINT64_MAX;
+  for (uint32_t i = 0; i < slots->count && least > LEFT_BYTES_MAX; i++) {
+    if (slots->slot[i].busy) continue;
+    uint64_t left = left_behind(&slots->slot[i]);
+    if (left < least) best = &slots->slot[i];
+    if (left < least) least = left;
   }
-  if (!slot) {
-    if (slots->count == RUNS_MAX || send(slots->control, "s", 1, MSG_NOSIGNAL) != 1) return NULL;
-    int dir = receive_slot(slots->control, &slots->controllers);
-    if (dir < 0) return NULL;
-    slot = add_slot(slots, dir);
-  }
+  struct slot *fresh = least > LEFT_BYTES_MAX ? ask_for_slot(slots) : NULL;
+  struct slot *slot = fresh ? fresh : best;
+  if (!slot) return NULL;
   slot->busy = true;
   if (write(slot->peak, "r", 1) == 1) slot->peak_bytes = 0;
   return slot;

@@ -11,6 +11,7 @@
 #include <sys/ipc.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,6 +83,49 @@ static void join_meeting(const char *unused) {
   tell("shm", open("/dev/shm/meeting", O_RDWR));
 }
 
+/* Keeps whatever another run hands over, until it is killed. */
+static void heir(const char *unused) {
+  (void)unused;
+  struct sockaddr_un name;
+  socklen_t size = unix_address(&name, "@khachapuri-heir");
+  int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  tell("heir", bind(listener, (struct sockaddr *)&name, size) + listen(listener, 5));
+  flush();
+  int giver = accept(listener, NULL, NULL);
+  for (;;) {
+    char byte, space[CMSG_SPACE(sizeof(int))];
+    struct iovec body = {&byte, 1};
+    struct msghdr message = {
+        .msg_iov = &body, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
+    if (recvmsg(giver, &message, 0) <= 0) pause();
+  }
+}
+
+/* Hands memory to the heir and fills it, until there is no more. */
+static void testator(const char *unused) {
+  (void)unused;
+  static char page[4096] = "full";
+  struct sockaddr_un name;
+  socklen_t size = unix_address(&name, "@khachapuri-heir");
+  int taker = socket(AF_UNIX, SOCK_STREAM, 0);
+  tell("taker", connect(taker, (struct sockaddr *)&name, size));
+  flush();
+  for (int i = 0; i < 64; i++) {
+    char byte = 0, space[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec body = {&byte, 1};
+    struct msghdr message = {
+        .msg_iov = &body, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    *header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+    int memory = (int)syscall(SYS_memfd_create, "m", 0);
+    memcpy(CMSG_DATA(header), &memory, sizeof memory);
+    sendmsg(taker, &message, 0);
+    for (int pages = 0; pages < 1024 && write(memory, page, sizeof page) > 0; pages++) continue;
+    close(memory);
+  }
+}
+
 const struct attack NETWORK_ATTACKS[] = {
-    {"escape", escape}, {"host-meeting", host_meeting}, {"join-meeting", join_meeting}, {0},
+    {"escape", escape}, {"host-meeting", host_meeting}, {"join-meeting", join_meeting},
+    {"heir", heir},     {"testator", testator},         {0},
 };

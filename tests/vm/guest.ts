@@ -38,9 +38,9 @@ interface Done {
 
 const sandbox = await openSandbox(host, { programDir: "/opt/abuse", limits });
 
-async function run(attack: string, argument = "", into = sandbox): Promise<Done> {
+async function run(attack: string, argument = "", into = sandbox, env = {}): Promise<Done> {
   const url = `http://vm/${attack}?arg=${argument}`;
-  const started = await into.run({ argv: ["abuse", url], env: {}, stdin: null });
+  const started = await into.run({ argv: ["abuse", url], env, stdin: null });
   const text = await new Response(started.stdout).text().catch(() => "");
   return { text, record: await started.record };
 }
@@ -71,6 +71,24 @@ const cases: Record<string, () => Promise<string>> = {
       () => bomb(kind),
     ]),
   ),
+  async "memory that outlives its run in another's hands is no later run's"() {
+    const argv = ["abuse", "http://vm/heir?arg="];
+    const leaving = new AbortController();
+    const heir = await sandbox.run({ argv, env: {}, stdin: null, signal: leaving.signal });
+    await heir.output.read();
+    assert.equal((await run("testator")).record.limit, "memory");
+    // A program's arguments are the first that its own cgroup has to hold.
+    const env = Object.fromEntries(
+      Array.from({ length: 100 }, (_, i) => [`LONG_${i}`, "x".repeat(1_000)]),
+    );
+    for (let call = 0; call < 4; call++) {
+      const { record } = await run("x32", "", sandbox, env);
+      assert.deepEqual([record.exit, record.limit], [0, null]);
+    }
+    leaving.abort();
+    assert.equal((await heir.record).limit, "aborted", "its holder and their sandbox lived on");
+    return "four runs after it ended well";
+  },
   async "files in /tmp are charged to the run"() {
     const small = await openSandbox(host, {
       programDir: "/opt/abuse",
