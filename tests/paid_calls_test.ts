@@ -2,11 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Hex, LocalAccount } from "viem";
-import {
-  decodePaymentHeader,
-  decodePaymentRequired,
-  decodePaymentResponse,
-} from "../lib/payment_header.ts";
+import { decodePaymentHeader, decodePaymentRequired } from "../lib/payment_header.ts";
 import { deploymentLane, UINT128_MAX } from "../lib/permit.ts";
 import { readLedger } from "../lib/provider/ledger.ts";
 import { receiptFromJson, recoverReceiptSigner } from "../lib/receipt.ts";
