@@ -116,7 +116,9 @@ static void testator(const char *unused) {
     struct msghdr message = {
         .msg_iov = &body, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    *header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
     int memory = (int)syscall(SYS_memfd_create, "m", 0);
     memcpy(CMSG_DATA(header), &memory, sizeof memory);
     sendmsg(taker, &message, 0);

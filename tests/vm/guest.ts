@@ -76,7 +76,8 @@ const cases: Record<string, () => Promise<string>> = {
     const leaving = new AbortController();
     const heir = await sandbox.run({ argv, env: {}, stdin: null, signal: leaving.signal });
     await heir.output.read();
-    assert.equal((await run("testator")).record.limit, "memory");
+    const testator = await run("testator");
+    assert.equal(testator.record.limit, "memory", JSON.stringify(testator));
     // A program's arguments are the first that its own cgroup has to hold.
     const env = Object.fromEntries(
       Array.from({ length: 100 }, (_, i) => [`LONG_${i}`, "x".repeat(1_000)]),
@@ -86,7 +87,8 @@ const cases: Record<string, () => Promise<string>> = {
       assert.deepEqual([record.exit, record.limit], [0, null]);
     }
     leaving.abort();
-    assert.equal((await heir.record).limit, "aborted", "its holder and their sandbox lived on");
+    const holder = await heir.record;
+    assert.equal(holder.limit, "aborted", `its holder ended before: ${JSON.stringify(holder)}`);
     return "four runs after it ended well";
   },
   async "files in /tmp are charged to the run"() {
