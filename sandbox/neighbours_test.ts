@@ -7,6 +7,9 @@ import { eachLauncher, type Launcher } from "./testing/launchers.ts";
 const runUid = Deno.uid() === 0 ? 1_840_000_000 : null;
 const limits = { timeoutMs: 5_000, memoryMb: 256, stdoutBytes: 1e6, stderrBytes: 1e4 };
 
+/** How a script that meets another on an abstract socket begins. */
+const MEETS = "/usr/bin/python3\nimport os, socket, sys\ns = socket.socket(socket.AF_UNIX)\n";
+
 /** A program folder with these scripts, which stand without their `#!`, and its sandbox. */
 async function openScripts(launcher: Launcher, scripts: Record<string, string>) {
   const dir = await Deno.makeTempDir();
@@ -33,13 +36,12 @@ async function openScripts(launcher: Launcher, scripts: Record<string, string>) 
 }
 
 eachLauncher("a run whose stdout lives on in another run ends all the same", async (launcher) => {
-  const socket = "import os, socket, sys\ns = socket.socket(socket.AF_UNIX)\n";
   await using scripts = await openScripts(launcher, {
-    takes: `/usr/bin/python3\n${socket}s.bind("\\0taken"); s.listen()
+    takes: `${MEETS}s.bind("\\0taken"); s.listen()
 print("begun", flush=True)
 held = socket.recv_fds(s.accept()[0], 9, 1)
 sys.stdin.read(); print("held", len(held[1]))`,
-    gives: `/usr/bin/python3\n${socket}s.connect("\\0taken")
+    gives: `${MEETS}s.connect("\\0taken")
 socket.send_fds(s, [b"x"], [1]); print("given")`,
   });
   const takes = await scripts.begin("takes");
@@ -52,16 +54,15 @@ socket.send_fds(s, [b"x"], [1]); print("given")`,
 });
 
 eachLauncher("what another run writes to a dead run's stdout is not its own", async (launcher) => {
-  const socket = "import os, socket, sys\ns = socket.socket(socket.AF_UNIX)\n";
   await using scripts = await openScripts(launcher, {
-    writes: `/usr/bin/python3\n${socket}s.bind("\\0given"); s.listen()
+    writes: `${MEETS}s.bind("\\0given"); s.listen()
 print("begun", flush=True)
 out = socket.recv_fds(s.accept()[0], 9, 1)[1][0]
 os.set_blocking(0, False); os.set_blocking(out, False)
 while sys.stdin.buffer.raw.read(1) != b"":
   try: os.write(out, b"x" * 65536)
   except BlockingIOError: pass`,
-    leaves: `/usr/bin/python3\n${socket}s.connect("\\0given"); print("given", flush=True)
+    leaves: `${MEETS}s.connect("\\0given"); print("given", flush=True)
 socket.send_fds(s, [b"x"], [1, 2])`,
   });
   const writes = await scripts.begin("writes");

@@ -85,14 +85,16 @@ export function createOutput(credit: (bytes: number) => void, cancel: () => void
 }
 
 /** An output as a web stream; read either the one or the other. */
-export function streamOf(output: Output): ReadableStream<Uint8Array> {
+export function streamOf(
+  { read, cancel }: Pick<Output, "read" | "cancel">,
+): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const chunk = await output.read();
+      const chunk = await read();
       if (chunk) controller.enqueue(chunk);
       else controller.close();
     },
-    cancel: output.cancel,
+    cancel,
   }, { highWaterMark: 0 });
 }
 

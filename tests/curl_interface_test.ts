@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { curlInvocation } from "../lib/provider/curl.ts";
 import { openStage, type RehearsedProgram, type Stage } from "../lib/provider/rehearsal.ts";
-import { bodyOf, readResponse } from "../lib/provider/response_head.ts";
-import { outputOf } from "../sandbox/output.ts";
+import { readResponse } from "../lib/provider/response_head.ts";
+import { outputOf, streamOf as bodyOf } from "../sandbox/output.ts";
 import type { SandboxHost } from "../sandbox/sandbox.ts";
 
 const host: SandboxHost = { launcher: "bwrap", runUid: Deno.uid() === 0 ? 65_534 : null };

@@ -134,15 +134,3 @@ function endToEndHeaders(fields: readonly Field[]): Headers {
 function malformed(reason: string): KhachapuriError {
   return new KhachapuriError("program_failed", `the program printed a malformed head: ${reason}`);
 }
-
-/** What follows the head, as a stream: for who passes a whole response on as it is. */
-export function bodyOf({ read, cancel }: ProgramResponse): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const chunk = await read();
-      if (chunk) controller.enqueue(chunk);
-      else controller.close();
-    },
-    cancel,
-  }, { highWaterMark: 0 });
-}

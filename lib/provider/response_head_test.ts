@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { KhachapuriError } from "../errors.ts";
 import { RESPONSE_HEAD_BYTES_MAX } from "../limits.ts";
-import { outputOf } from "../../sandbox/output.ts";
-import { bodyOf, readResponse } from "./response_head.ts";
+import { outputOf, streamOf as bodyOf } from "../../sandbox/output.ts";
+import { readResponse } from "./response_head.ts";
 
 const bytesOf = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
 const streamOf = (...chunks: (string | Uint8Array)[]) =>
