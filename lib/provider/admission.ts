@@ -45,25 +45,22 @@ export function availableFor(
   return available(view, payer, ledger, lane) + ahead.ofPayer(payer);
 }
 
-/** Credits of the bill's lane that are used or held: where the caller's next permit goes on. */
-export function usedOn(
-  { payer, lane: id }: Bill,
-  view: PayerView,
-  { ledger, ahead }: Book,
-): bigint {
+/** Credits of the bill's lane that are used or held, for whichever call. */
+function countOn({ payer, lane: id }: Bill, view: PayerView, ledger: Ledger): bigint {
   const lane = ledger.lane(payer, id);
-  return lane ? lane.charged + lane.reserved - ahead.onLane(payer, id) : view.consumed.get(id)!;
+  return lane ? lane.charged + lane.reserved : view.consumed.get(id)!;
+}
+
+/** Of these, what calls use that have come: where the caller's next permit goes on. */
+export function usedOn(bill: Bill, view: PayerView, { ledger, ahead }: Book): bigint {
+  return countOn(bill, view, ledger) - ahead.onLane(bill.payer, bill.lane);
 }
 
 /** Whether one credit more can be held beside all that are. */
-export function hasRoom(
-  { payer, lane: id, permit }: Bill,
-  view: PayerView,
-  ledger: Ledger,
-): boolean {
-  const lane = ledger.lane(payer, id);
-  const used = lane ? lane.charged + lane.reserved : view.consumed.get(id)!;
-  return used < permit.credits && available(view, payer, ledger, id) > 0n;
+export function hasRoom(bill: Bill, view: PayerView, ledger: Ledger): boolean {
+  const { payer, lane, permit } = bill;
+  const isCovered = countOn(bill, view, ledger) < permit.credits;
+  return isCovered && available(view, payer, ledger, lane) > 0n;
 }
 
 /**

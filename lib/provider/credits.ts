@@ -174,11 +174,11 @@ export function createCredits(options: CreditsOptions): Credits {
 
   /** Others may have reserved while we waited for the chain: from the counters on, no pause. */
   async function promise(bill: Bill, view: PayerView): Promise<Reservation> {
-    correcting(bill, view, book, () => {
+    const { reservation, durable } = correcting(bill, view, book, () => {
       assertLane(bill, view, book);
       assertAvailable(bill, view, book);
+      return ahead.take(bill) ?? holdNow(bill, enter(bill, view));
     });
-    const { reservation, durable } = ahead.take(bill) ?? holdNow(bill, enter(bill, view));
     await durable;
     return reservationOf(bill, view, reservation);
   }
@@ -187,19 +187,15 @@ export function createCredits(options: CreditsOptions): Credits {
   function enter(bill: Bill, view: PayerView): Entry[] {
     const { payer, lane: id, permit } = bill;
     const lane = ledger.lane(payer, id);
+    assertRoom(bill, lane, ledger);
     const isKept = lane?.permit?.signature === permit.signature;
+    if (lane && !isKept) assertCoversLane(bill, lane);
     // What is held ahead is first of all for a call that is here, and it is held by the lane's
     // permit: another permit begins anew.
     if (!isKept || !hasRoom(bill, view, ledger)) ahead.giveBack(payer);
-    return correcting(bill, view, book, (): Entry[] => {
-      assertLane(bill, view, book);
-      assertAvailable(bill, view, book);
-      assertRoom(bill, lane, ledger);
-      if (isKept) return [];
-      if (lane) assertCoversLane(bill, lane);
-      const open = lane ? [] : [openEntry(bill, view)];
-      return [...open, { kind: "permit", payer, lane: id, permit }];
-    });
+    if (isKept) return [];
+    const open = lane ? [] : [openEntry(bill, view)];
+    return [...open, { kind: "permit", payer, lane: id, permit }];
   }
 
   function holdNow(bill: Bill, entries: readonly Entry[]): Spare {

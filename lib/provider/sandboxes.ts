@@ -124,12 +124,11 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
   function endWhenIdle(cid: string, entry: Held): void {
     if (entry.look || entry.users > 0 || held.get(cid) !== entry) return;
     const left = entry.idleSince + options.idleMs - performance.now();
+    if (left <= 0) return void end(cid);
     entry.look = setTimeout(() => {
       entry.look = null;
-      const isIdle = entry.users === 0 && performance.now() - entry.idleSince >= options.idleMs;
-      if (isIdle && held.get(cid) === entry) end(cid);
-      else endWhenIdle(cid, entry);
-    }, Math.max(0, left));
+      endWhenIdle(cid, entry);
+    }, left);
   }
 
   function makeRoom(): void {
