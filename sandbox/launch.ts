@@ -14,9 +14,13 @@ const ETC_PATHS = [
   ...["/etc/ssl/certs", "/etc/ld.so.cache", "/etc/alternatives"],
   ...[11, 17, 21, 25].map((version) => `/etc/java-${version}-openjdk`),
 ];
-const DEVICES = ["null", "zero", "full", "random", "urandom"];
+const DEVICES = ["null", "zero", "full", "urandom"];
 const SYSTEM_LINKS = [["usr/bin", "/bin"], ["usr/lib", "/lib"], ["usr/lib64", "/lib64"]] as const;
-const DEVICE_LINKS = [["fd", ""], ["stdin", "/0"], ["stdout", "/1"], ["stderr", "/2"]] as const;
+/** Since Linux 5.6 `random` differs from `urandom` only before a machine has booted. */
+const DEVICE_LINKS = [
+  ...[["random", "urandom"], ["fd", "/proc/self/fd"], ["stdin", "/proc/self/fd/0"]],
+  ...[["stdout", "/proc/self/fd/1"], ["stderr", "/proc/self/fd/2"]],
+] as const;
 
 /** Arguments of the helper's `host` command, whose launcher starts the sandbox's init. */
 export function hostArguments(
@@ -52,10 +56,9 @@ export function bwrapArguments(policy: SandboxPolicy): string[] {
     ...["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETPCAP"],
     ...["--uid", INNER_ID, "--gid", INNER_ID, "--hostname", "sandbox", "--clearenv"],
     ...["--proc", "/proc", "--remount-ro", "/proc"],
-    ...["--perms", "0755", "--size", "65536", "--tmpfs", "/dev"],
     ...DEVICES.flatMap((name) => ["--dev-bind", `/dev/${name}`, `/dev/${name}`]),
-    ...DEVICE_LINKS.flatMap(([name, fd]) => ["--symlink", `/proc/self/fd${fd}`, `/dev/${name}`]),
-    ...["--dir", "/dev/shm", "--remount-ro", "/dev", "--dir", "/tmp"],
+    ...DEVICE_LINKS.flatMap(([name, target]) => ["--symlink", target, `/dev/${name}`]),
+    ...["--dir", "/dev/shm", "--dir", "/tmp"],
     ...["--ro-bind", policy.programDir, "/app", "--ro-bind", "/usr", "/usr"],
     ...SYSTEM_LINKS.flatMap(([target, path]) => ["--symlink", target, path]),
     ...ETC_PATHS.flatMap((path) => ["--ro-bind-try", path, path]),
@@ -85,7 +88,7 @@ export function nsjailArguments(policy: SandboxPolicy): string[] {
     ...["--bindmount_ro", `${policy.programDir}:/app`],
     ...readOnly.flatMap((path) => ["--bindmount_ro", path]),
     ...DEVICES.flatMap((name) => ["--bindmount", `/dev/${name}`]),
-    ...DEVICE_LINKS.flatMap(([name, fd]) => ["--symlink", `/proc/self/fd${fd}:/dev/${name}`]),
+    ...DEVICE_LINKS.flatMap(([name, target]) => ["--symlink", `${target}:/dev/${name}`]),
     ...["--tmpfsmount", "/dev/shm", "--tmpfsmount", "/tmp"],
     ...SYSTEM_LINKS.flatMap(([target, path]) => ["--symlink", `${target}:${path}`]),
   ];

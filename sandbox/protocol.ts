@@ -5,7 +5,7 @@
  */
 import { KhachapuriError } from "../lib/errors.ts";
 
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 /** Runs that one sandbox holds at a time. */
 export const RUNS_MAX = 64;
 export const HEADER_BYTES = 8;
@@ -51,9 +51,10 @@ export interface Setup {
   memoryBytes: number;
   /** Pairs of RLIMIT_* number and value. */
   rlimits: readonly (readonly [resource: number, value: number])[];
-  /** Encoded seccomp programs, 8 bytes an instruction: init's own, and each run's on top of it. */
-  sandboxFilter: Uint8Array;
-  runFilter: Uint8Array;
+  /** Shown with a call, it makes the filter let init start runs; 64 bits. */
+  secret: bigint;
+  /** The encoded seccomp program, 8 bytes an instruction. */
+  filter: Uint8Array;
 }
 
 /** What ended a run before its time, in init's numbering. */
@@ -96,10 +97,10 @@ function writeHeader(bytes: Uint8Array, type: number, run: number, length: numbe
 }
 
 export function encodeSetup(setup: Setup): Uint8Array {
-  const fixed = 48;
-  const { sandboxFilter, runFilter } = setup;
-  const filters = fixed + setup.rlimits.length * 16;
-  const bytes = new Uint8Array(filters + sandboxFilter.length + runFilter.length);
+  const fixed = 52;
+  const { filter } = setup;
+  const filterAt = fixed + setup.rlimits.length * 16;
+  const bytes = new Uint8Array(filterAt + filter.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, PROTOCOL_VERSION, true);
   view.setUint32(4, setup.timeoutMs, true);
@@ -109,14 +110,13 @@ export function encodeSetup(setup: Setup): Uint8Array {
   view.setBigUint64(24, BigInt(setup.memoryBytes), true);
   view.setUint32(32, setup.stderrBytes, true);
   view.setUint32(36, setup.rlimits.length, true);
-  view.setUint32(40, sandboxFilter.length / 8, true);
-  view.setUint32(44, runFilter.length / 8, true);
+  view.setBigUint64(40, setup.secret, true);
+  view.setUint32(48, filter.length / 8, true);
   setup.rlimits.forEach(([resource, value], index) => {
     view.setUint32(fixed + index * 16, resource, true);
     view.setBigUint64(fixed + index * 16 + 8, BigInt(value), true);
   });
-  bytes.set(sandboxFilter, filters);
-  bytes.set(runFilter, filters + sandboxFilter.length);
+  bytes.set(filter, filterAt);
   return encodeFrame(FRAME.setup, 0, bytes);
 }
 

@@ -83,13 +83,13 @@ Deno.test("SETUP has the layout that init reads", () => {
     stderrBytes: 5,
     memoryBytes: 6,
     rlimits: [[7, 256]],
-    sandboxFilter: new Uint8Array(16).fill(9),
-    runFilter: new Uint8Array(8).fill(8),
+    secret: 0x1234_5678_9abc_def0n,
+    filter: new Uint8Array(16).fill(9),
   });
-  const words = new Uint32Array(frame.buffer.slice(HEADER_BYTES, HEADER_BYTES + 48 + 16));
-  assert.deepEqual([...words], [2, 1, 2, 3, 4, 0, 6, 0, 5, 1, 2, 1, 7, 0, 256, 0]);
-  const filters = [...frame.subarray(HEADER_BYTES + 48 + 16)];
-  assert.deepEqual(filters, [...Array(16).fill(9), ...Array(8).fill(8)]);
+  const words = new Uint32Array(frame.buffer.slice(HEADER_BYTES, HEADER_BYTES + 52 + 16));
+  assert.deepEqual([...words.subarray(0, 10)], [3, 1, 2, 3, 4, 0, 6, 0, 5, 1]);
+  assert.deepEqual([...words.subarray(10)], [0x9abc_def0, 0x1234_5678, 2, 7, 0, 256, 0]);
+  assert.deepEqual([...frame.subarray(HEADER_BYTES + 52 + 16)], Array(16).fill(9));
 });
 
 Deno.test("EXIT reads back and refuses what it does not know", () => {

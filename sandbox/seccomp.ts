@@ -1,9 +1,11 @@
 /**
- * The seccomp filters that every program runs under, assembled here as classic BPF (seccomp(2),
- * filter.rst of the Linux documentation). The kernel compiles a filter where it is installed, for
- * some 50 µs when it is a whole allow-list. So that list is installed once, in the sandbox's init,
- * with what init needs besides; each run adds a filter of a few instructions that takes just that
- * away again. Filters are inherited, and of two verdicts the stricter one counts.
+ * The seccomp filter that every program runs under, assembled here as classic BPF (seccomp(2),
+ * filter.rst of the Linux documentation). The kernel compiles a filter where it is installed, which
+ * takes as long as a good part of a run. So it is installed once, in the sandbox's init, and all
+ * that init starts inherits it. The few calls by which init starts runs it lets through for who
+ * shows a secret in an argument that the kernel does not read: a random number that init was told
+ * and that leaves its memory for no program. Guessing it would gain little: programs have no
+ * capability, and the kernel asks for one in each of these calls.
  */
 import { ALLOWED, CHECKED, INIT_ONLY, REFUSED } from "./syscalls.ts";
 
@@ -112,15 +114,31 @@ interface Stretch {
   body: Instruction[];
 }
 
-function stretches(besides: readonly number[]): Stretch[] {
+/** The sixth argument, which none of init's calls has, must be the secret. */
+function secretCheck(secret: bigint, otherwise: number): Instruction[] {
+  const [low, high] = [Number(secret & 0xffff_ffffn), Number(secret >> 32n)];
+  return [
+    load(offsetOfArgument(5)),
+    jump(JUMP_EQUAL, low, 0, 3),
+    load(offsetOfArgument(5) + 4),
+    jump(JUMP_EQUAL, high, 0, 1),
+    ret(ALLOW),
+    ret(otherwise),
+  ];
+}
+
+function stretches(secret: bigint | null): Stretch[] {
   const verdicts = new Map<number, Instruction[]>();
   for (const number of Object.values(ALLOWED)) verdicts.set(number, [ret(ALLOW)]);
   for (const number of Object.values(REFUSED)) verdicts.set(number, [ret(errno(EPERM))]);
   for (const [name, number] of Object.entries(CHECKED)) {
     verdicts.set(number, CHECKS[name as keyof typeof CHECKED]);
   }
-  for (const number of besides) verdicts.set(number, [ret(ALLOW)]);
   const unknown = [ret(errno(ENOSYS))];
+  for (const number of secret === null ? [] : Object.values(INIT_ONLY)) {
+    const [{ k: otherwise }] = (verdicts.get(number) ?? unknown) as [Instruction];
+    verdicts.set(number, secretCheck(secret!, otherwise));
+  }
   const result: Stretch[] = [];
   for (let number = 0; number <= Math.max(...verdicts.keys()); number++) {
     const body = verdicts.get(number) ?? unknown;
@@ -174,9 +192,9 @@ function link(steps: readonly Step[]): Instruction[] {
 /**
  * The allow-list: foreign architectures kill the process, x32 and everything unknown is ENOSYS. The
  * numbers are cut into consecutive stretches with one verdict each, found by binary search.
- * @param besides what is allowed whatever the lists say
+ * @param secret 64 bits for which init's own calls are let through too; null: for nothing
  */
-export function allowList(besides: readonly number[] = []): Instruction[] {
+export function allowList(secret: bigint | null = null): Instruction[] {
   const beyond: Stretch = { last: 0xffff_ffff, body: [ret(errno(ENOSYS))] };
   return link([
     load(OFFSET_ARCH),
@@ -184,25 +202,8 @@ export function allowList(besides: readonly number[] = []): Instruction[] {
     ret(KILL_PROCESS),
     load(OFFSET_NUMBER),
     // x32 numbers lie above 0x4000_0000 and so beyond every stretch that has a verdict of its own.
-    ...search([...stretches(besides), beyond]),
+    ...search([...stretches(secret), beyond]),
   ]);
-}
-
-/** The filter of the sandbox's init, which everything in the sandbox inherits. */
-export function sandboxFilter(): Instruction[] {
-  return allowList(Object.values(INIT_ONLY));
-}
-
-/**
- * What a program has on top of the sandbox's filter: together they are the plain allow-list. Calls
- * of other architectures may be judged as if they were ours: the filter below kills them anyway.
- */
-export function runFilter(): Instruction[] {
-  const refused = new Set<number>(Object.values(REFUSED));
-  const taken = Object.values(INIT_ONLY).flatMap((number) =>
-    when([number], errno(refused.has(number) ? EPERM : ENOSYS))
-  );
-  return [load(OFFSET_NUMBER), ...taken, ret(ALLOW)];
 }
 
 /** A filter as the kernel reads it: 8 bytes an instruction, little endian. */

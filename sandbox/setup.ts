@@ -8,16 +8,13 @@ import {
 } from "../lib/limits.ts";
 import type { Setup } from "./protocol.ts";
 import type { SandboxPolicy } from "./sandbox.ts";
-import { encodeProgram, runFilter, sandboxFilter } from "./seccomp.ts";
+import { allowList, encodeProgram } from "./seccomp.ts";
 
 /** Resource numbers of setrlimit(2) on Linux. */
 export const RLIMIT = { cpu: 0, fsize: 1, core: 4, nproc: 6, nofile: 7, memlock: 8, msgqueue: 12 };
 
-/** The same for every deployment, so they are assembled once. */
-const SANDBOX_FILTER = encodeProgram(sandboxFilter());
-const RUN_FILTER = encodeProgram(runFilter());
-
 export function sessionSetup({ limits }: SandboxPolicy): Setup {
+  const [secret] = crypto.getRandomValues(new BigUint64Array(1));
   return {
     timeoutMs: limits.timeoutMs,
     tmpBytes: RUN_TMP_BYTES_MAX,
@@ -36,7 +33,7 @@ export function sessionSetup({ limits }: SandboxPolicy): Setup {
       [RLIMIT.memlock, 64 * 1024],
       [RLIMIT.msgqueue, 0],
     ],
-    sandboxFilter: SANDBOX_FILTER,
-    runFilter: RUN_FILTER,
+    secret: secret!,
+    filter: encodeProgram(allowList(secret!)),
   };
 }

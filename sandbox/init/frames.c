@@ -23,7 +23,7 @@ static bool take_filter(struct reader *reader, struct filter *filter) {
   return take(reader, filter->code, filter->instructions * sizeof *filter->code);
 }
 
-/* SETUP: version, sizes, rlimits, the filters; nothing may be left over. */
+/* SETUP: version, sizes, rlimits, the secret, the filter; nothing may be left over. */
 bool settings_parse(struct settings *out, const uint8_t *bytes, size_t length) {
   struct reader reader = {bytes, length};
   uint32_t version = 0;
@@ -32,8 +32,7 @@ bool settings_parse(struct settings *out, const uint8_t *bytes, size_t length) {
                take(&reader, &out->stdout_bytes_max, 8) &&
                take(&reader, &out->memory_bytes, 8) &&
                take(&reader, &out->stderr_bytes_max, 4) && take(&reader, &out->limits, 4) &&
-               take(&reader, &out->sandbox_filter.instructions, 4) &&
-               take(&reader, &out->run_filter.instructions, 4);
+               take(&reader, &out->secret, 8) && take(&reader, &out->filter.instructions, 4);
   if (!fixed || version != PROTOCOL_VERSION) return false;
   if (out->timeout_ms == 0 || out->limits > RLIMITS_MAX) return false;
   snprintf(out->tmp_options, sizeof out->tmp_options, "mode=1777,size=%u,nr_inodes=16384",
@@ -41,8 +40,7 @@ bool settings_parse(struct settings *out, const uint8_t *bytes, size_t length) {
   snprintf(out->shm_options, sizeof out->shm_options, "mode=1777,size=%u,nr_inodes=4096",
            out->shm_bytes);
   return take(&reader, out->limit, out->limits * sizeof(struct limit)) &&
-         take_filter(&reader, &out->sandbox_filter) && take_filter(&reader, &out->run_filter) &&
-         reader.left == 0;
+         take_filter(&reader, &out->filter) && reader.left == 0;
 }
 
 /* Points `to` at `count` NUL-terminated strings of the payload. */

@@ -15,7 +15,7 @@
 
 /* ---- frames between the provider and `inside`; little endian, see protocol.ts ---- */
 
-#define PROTOCOL_VERSION 2u
+#define PROTOCOL_VERSION 3u
 #define RUNS_MAX 64u
 #define CHUNK_BYTES_MAX (64u * 1024u)
 #define START_BYTES_MAX (1024u * 1024u)
@@ -88,7 +88,8 @@ struct settings {
   uint32_t limits;
   char tmp_options[64], shm_options[64];
   struct limit limit[RLIMITS_MAX];
-  struct filter sandbox_filter, run_filter; /* init's own; each run's on top of it */
+  uint64_t secret; /* the filter lets who knows it make the calls that start a run */
+  struct filter filter;
 };
 
 bool settings_parse(struct settings *out, const uint8_t *bytes, size_t length);

@@ -87,9 +87,12 @@ static void output_flush(void) {
 
 /* ---- deaths ---- */
 
-static void reap(void) {
+static void hear_signals(void) {
   struct signalfd_siginfo seen[8];
   while (read(inside.signals, seen, sizeof seen) > 0) continue;
+}
+
+static void reap(void) {
   struct rusage usage;
   int status;
   for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
@@ -106,7 +109,7 @@ static void reap(void) {
 static void handle_setup(uint8_t *payload, size_t length) {
   if (inside.ready) protocol_error("second setup");
   if (!settings_parse(&inside.settings, payload, length)) protocol_error("malformed setup");
-  errno = (int)-install_filter(&inside.settings.sandbox_filter);
+  errno = (int)-install_filter(&inside.settings.filter);
   if (errno) fatal("seccomp");
   inside.ready = true;
 }
@@ -279,7 +282,10 @@ static void attend(const struct pollfd *polled, struct run **owners, nfds_t coun
     if (polled[i + 2].revents) run_feed(owners[i]);
   }
   if (polled[3].revents) hear_bell();
-  if (polled[2].revents) reap();
+  if (polled[2].revents) {
+    hear_signals();
+    reap();
+  }
   if (polled[0].revents) read_channel();
 }
 
@@ -348,7 +354,8 @@ static void take_signals(void) {
   sigset_t all;
   sigfillset(&all);
   if (sigprocmask(SIG_SETMASK, &all, NULL)) fatal("signal mask");
-  signal(SIGPIPE, SIG_IGN);
+  /* What would be ignored here would be in every program. */
+  signal(SIGPIPE, SIG_DFL);
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
@@ -363,7 +370,8 @@ int inside_main(void) {
   seal_mounts();
   confine();
   if (fcntl(CONTROL, F_SETFD, FD_CLOEXEC)) fatal("no supervisor");
-  slots_open(&inside.slots, CONTROL);
+  /* Runs without cgroups of their own are not to see the machine's. */
+  if (!slots_open(&inside.slots, CONTROL) && unshare(CLONE_NEWCGROUP)) fatal("cgroup namespace");
   inside.null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (inside.null < 0) fatal("/dev/null");
   input.size = sizeof(struct frame) + START_BYTES_MAX + CHUNK_BYTES_MAX;

@@ -56,14 +56,15 @@ static uint32_t count[LEAVING + 1]; /* keepers in each state but FREE */
 __asm__(".text\n.global raw_clone\n.type raw_clone, @function\n"
         "raw_clone:\n"
         "  mov %rsi, %r8\n" /* entry and argument live in registers that the kernel keeps */
-        "  mov %rdx, %r9\n"
+        "  mov %rdx, %r10\n"
+        "  mov %rcx, %r9\n"
         "  mov $88, %esi\n"
         "  mov $435, %eax\n"
         "  syscall\n"
         "  test %rax, %rax\n"
         "  jnz 1f\n"
         "  xor %ebp, %ebp\n"
-        "  mov %r9, %rdi\n"
+        "  mov %r10, %rdi\n"
         "  call *%r8\n"
         "  ud2\n"
         "1: ret\n");
@@ -101,8 +102,13 @@ static void keeper_must(struct keeper *keeper, enum start_step step, long result
 static void mount_over(struct keeper *keeper, const char *kind, const char *path,
                        unsigned long flags, const char *options) {
   keeper_must(keeper, STEP_MOUNT,
-              raw(SYS_mount, raw_pointer(kind), raw_pointer(path), raw_pointer(kind),
-                  (long)(flags | MS_NOSUID | MS_NODEV), raw_pointer(options)));
+              raw_own(keeper->settings->secret, SYS_mount, raw_pointer(kind), raw_pointer(path),
+                      raw_pointer(kind), (long)(flags | MS_NOSUID | MS_NODEV),
+                      raw_pointer(options)));
+}
+
+static long unshare_own(const struct settings *settings, long flags) {
+  return raw_own(settings->secret, SYS_unshare, flags, 0, 0, 0, 0);
 }
 
 static long drop_capabilities(void) {
@@ -120,33 +126,24 @@ long install_filter(const struct filter *filter) {
   return raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, raw_pointer(&program), 0, 0);
 }
 
-/* The kernel's own struct sigaction, all of it default. */
-static const struct {
-  void *handler;
-  unsigned long flags;
-  void *restorer;
-  unsigned long mask;
-} DEFAULT_ACTION;
-
 static void become_program(void *argument) {
   struct keeper *keeper = argument;
   const struct settings *settings = keeper->settings;
   static const unsigned long no_signals;
-  must(keeper, STEP_NAMESPACE, raw(SYS_unshare, CLONE_NEWCGROUP, 0, 0, 0, 0));
+  /* Its own cgroup is all it is to see of them. */
+  if (keeper->task.slot) must(keeper, STEP_NAMESPACE, unshare_own(settings, CLONE_NEWCGROUP));
   must(keeper, STEP_DROP, drop_capabilities());
   /*
    * A signal to its own process group meets nobody else then. No session of its own: the kernel
    * would give that a scheduling group with as much weight as all of the provider.
    */
   must(keeper, STEP_DROP, raw(SYS_setpgid, 0, 0, 0, 0, 0));
-  raw(SYS_rt_sigaction, SIGPIPE, raw_pointer(&DEFAULT_ACTION), 0, 8, 0);
   raw(SYS_rt_sigprocmask, SIG_SETMASK, raw_pointer(&no_signals), 0, 8, 0);
   for (uint32_t i = 0; i < settings->limits; i++) {
     const struct limit *limit = &settings->limit[i];
     const uint64_t both[2] = {limit->value, limit->value};
     must(keeper, STEP_DROP, raw(SYS_prlimit64, 0, (long)limit->resource, raw_pointer(both), 0, 0));
   }
-  must(keeper, STEP_FILTER, install_filter(&settings->run_filter));
   const struct command *command = keeper->task.command;
   must(keeper, STEP_EXEC,
        raw(SYS_execve, raw_pointer(command->argv[0]), raw_pointer(command->argv),
@@ -156,7 +153,7 @@ static void become_program(void *argument) {
 /* Descriptors of its own instead of init's: the program's three, and two for itself. */
 static void take_descriptors(struct keeper *keeper) {
   const struct task *task = &keeper->task;
-  keeper_must(keeper, STEP_NAMESPACE, raw(SYS_unshare, CLONE_FILES, 0, 0, 0, 0));
+  keeper_must(keeper, STEP_NAMESPACE, unshare_own(keeper->settings, CLONE_FILES));
   keeper->begun = 1;
   for (int fd = 0; fd < 3; fd++) {
     keeper_must(keeper, STEP_NAMESPACE, raw(SYS_dup2, task->stdio[fd], fd, 0, 0, 0));
@@ -181,7 +178,7 @@ static long start_program(struct keeper *keeper) {
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = CGROUP;
   }
-  return raw_clone(&args, become_program, keeper);
+  return raw_clone(&args, become_program, keeper, keeper->settings->secret);
 }
 
 static long wait_for_child(int *status, int options) {
@@ -201,7 +198,6 @@ static void keep_run(void *argument) {
   mount_over(keeper, "tmpfs", "/tmp", 0, keeper->settings->tmp_options);
   mount_over(keeper, "tmpfs", "/dev/shm", MS_NOEXEC, keeper->settings->shm_options);
   mount_over(keeper, "proc", "/proc", MS_NOEXEC | MS_RDONLY, NULL);
-  keeper_must(keeper, STEP_MOUNT, raw(SYS_chdir, raw_pointer("/app"), 0, 0, 0, 0));
   while (!__atomic_load_n(&keeper->go, __ATOMIC_ACQUIRE)) {
     raw(SYS_futex, raw_pointer(&keeper->go), FUTEX_WAIT_PRIVATE, 0, 0, 0);
   }
@@ -253,7 +249,7 @@ static struct keeper *make_keeper(const struct settings *settings, int bell) {
       .stack = (uint64_t)(uintptr_t)keeper->stacks->keeper,
       .stack_size = sizeof keeper->stacks->keeper,
   };
-  long pid = raw_clone(&args, keep_run, keeper);
+  long pid = raw_clone(&args, keep_run, keeper, settings->secret);
   if (pid < 0) errno = (int)-pid;
   if (pid < 0) return NULL;
   keeper->pid = (pid_t)pid;
