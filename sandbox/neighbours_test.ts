@@ -24,7 +24,7 @@ async function openScripts(launcher: Launcher, scripts: Record<string, string>) 
     async begin(name: string) {
       const stdin = new TransformStream<Uint8Array, Uint8Array>();
       const run = await sandbox.run({ argv: [name], env: {}, stdin: stdin.readable });
-      const stdout = run.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      const stdout = run.stdout().pipeThrough(new TextDecoderStream()).getReader();
       assert.equal((await stdout.read()).value, "begun\n");
       return { run, stdout, stdin: stdin.writable.getWriter() };
     },
@@ -46,7 +46,7 @@ socket.send_fds(s, [b"x"], [1]); print("given")`,
   });
   const takes = await scripts.begin("takes");
   const gives = await scripts.sandbox.run({ argv: ["gives"], env: {}, stdin: null });
-  assert.equal(await new Response(gives.stdout).text(), "given\n");
+  assert.equal(await new Response(gives.stdout()).text(), "given\n");
   assert.equal((await gives.record).exit, 0);
   await takes.stdin.close();
   assert.equal((await takes.stdout.read()).value, "held 1\n");
@@ -83,7 +83,7 @@ eachLauncher("hundreds of runs, as many at a time as fit, all find it fresh", as
     while (next < 400) {
       const word = String(next++);
       const run = await scripts.sandbox.run({ argv: ["says", word], env: {}, stdin: null });
-      assert.equal(await new Response(run.stdout).text(), `${word}\n/dev/shm:\n\n/tmp:\n`);
+      assert.equal(await new Response(run.stdout()).text(), `${word}\n/dev/shm:\n\n/tmp:\n`);
       assert.equal((await run.record).exit, 0);
     }
   };

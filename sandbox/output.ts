@@ -1,12 +1,13 @@
 /**
  * What a run prints, chunk by chunk. No web stream: a run is over in half a millisecond, and a
- * stream of its own would be a good part of that.
+ * stream of its own would be a good part of that. Nor are there getters in what each run makes: V8
+ * keeps a shape for every object literal with a getter, and with it all that the getter can see.
  */
 import { STDOUT_WINDOW_BYTES } from "./protocol.ts";
 
 export interface Output {
   /** Whether all of it has come in, so that reading waits for nothing. */
-  readonly isComplete: boolean;
+  isComplete(): boolean;
   /** The next bytes as the program wrote them; null at the end. */
   read(): Promise<Uint8Array | null>;
   /** Gives up what is left; a run that is still going is ended. */
@@ -55,9 +56,7 @@ export function createOutput(credit: (bytes: number) => void, cancel: () => void
 
   return {
     end,
-    get isComplete() {
-      return ended !== null;
-    },
+    isComplete: () => ended !== null,
     receive(bytes) {
       if (ended) return;
       const chunk = bytes.slice();
@@ -102,7 +101,7 @@ export function streamOf(
 export function outputOf(stream: ReadableStream<Uint8Array>): Output {
   const reader = stream.getReader();
   return {
-    isComplete: false,
+    isComplete: () => false,
     read: async () => (await reader.read()).value ?? null,
     cancel: () => reader.cancel(),
   };

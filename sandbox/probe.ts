@@ -63,7 +63,7 @@ async function tryOnce(host: SandboxHost): Promise<string | null> {
   try {
     const argv = ["bin/sh", "-c", "id -u && grep -c 'Seccomp:\t2' /proc/self/status"];
     const run = await sandbox.run({ argv, env: {}, stdin: null });
-    const printed = await new Response(run.stdout).text();
+    const printed = await new Response(run.stdout()).text();
     const record = await run.record;
     if (record.exit === 0 && printed === "65534\n1\n") return null;
     return new TextDecoder().decode(record.stderr).trim() || "the test program failed";

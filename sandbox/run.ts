@@ -75,9 +75,7 @@ export function createRun(
     // A first run also waits for its sandbox to start.
     overdueAt: startedAt + input.limits.timeoutMs + SANDBOX_START_MS_MAX + KILL_GRACE_MS,
     output,
-    get stdout() {
-      return streamOf(output);
-    },
+    stdout: () => streamOf(output),
     record,
     receive: output.receive,
     keepStderr: (bytes) => void stderr.push(bytes.slice()),

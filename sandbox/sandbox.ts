@@ -72,7 +72,7 @@ export interface Run {
    */
   readonly output: Output;
   /** The same as a web stream, for who needs one; read either the one or the other. */
-  readonly stdout: ReadableStream<Uint8Array>;
+  stdout(): ReadableStream<Uint8Array>;
   /**
    * Resolves when everything the run started is dead. Rejects with `sandbox_unavailable` when our
    * side failed, and only then: nobody may be charged for such a run.

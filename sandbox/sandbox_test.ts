@@ -52,7 +52,7 @@ async function runScript(
     let stdout = "";
     let error: unknown = null;
     try {
-      for await (const text of run.stdout.pipeThrough(new TextDecoderStream())) stdout += text;
+      for await (const text of run.stdout().pipeThrough(new TextDecoderStream())) stdout += text;
     } catch (thrown) {
       error = thrown;
     }
@@ -131,12 +131,12 @@ eachLauncher(
     await withScript(launcher, script, {}, async (sandbox) => {
       const hold = new TransformStream<Uint8Array, Uint8Array>();
       const first = await sandbox.run({ argv: ["main", "first"], env: {}, stdin: hold.readable });
-      const reader = first.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      const reader = first.stdout().pipeThrough(new TextDecoderStream()).getReader();
       let seen = "";
       while (seen.split("\n").length < 4) seen += (await reader.read()).value ?? assert.fail(seen);
       assert.equal(seen, "2\n1\n1\n", "its own");
       const second = await sandbox.run({ argv: ["main", "second"], env: {}, stdin: null });
-      assert.equal(await new Response(second.stdout).text(), "0\n0\n1\n", "the other's");
+      assert.equal(await new Response(second.stdout()).text(), "0\n0\n1\n", "the other's");
       await second.record;
       await hold.writable.close();
       while (!(await reader.read()).done);
@@ -246,7 +246,7 @@ eachLauncher("a signal to its own process group meets no other run", async (laun
   const sandbox = await openSandbox({ ...launcher, runUid }, { programDir: dir, limits });
   const stdin = new TransformStream<Uint8Array, Uint8Array>();
   const waits = await sandbox.run({ argv: ["waits"], env: {}, stdin: stdin.readable });
-  const stdout = waits.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const stdout = waits.stdout().pipeThrough(new TextDecoderStream()).getReader();
   assert.equal((await stdout.read()).value, "begun\n");
   const kills = await sandbox.run({ argv: ["kills"], env: {}, stdin: null });
   assert.equal((await kills.record).signal, "SIGUSR1");
@@ -265,7 +265,7 @@ eachLauncher("closing a sandbox ends its runs as our own failure", async (launch
   const run = await sandbox.run({ argv: ["bin/sleep", "60"], env: {}, stdin: null });
   await sandbox.close();
   await assert.rejects(run.record, { code: "sandbox_unavailable" });
-  await assert.rejects(new Response(run.stdout).text(), { code: "sandbox_unavailable" });
+  await assert.rejects(new Response(run.stdout()).text(), { code: "sandbox_unavailable" });
 });
 
 eachLauncher("argv and env that cannot reach a program are refused", async (launcher) => {

@@ -114,7 +114,8 @@ async function begin({ run, deployment, body }: Running): Promise<Begun> {
   const answer = await readResponse(run.output, deployment.spec.interface);
   const first = await answer.read();
   // A program whose input was cut off may still say something: that is no answer.
-  if (body.overflow) throw body.overflow;
+  const overflow = body.overflow();
+  if (overflow) throw overflow;
   if (answer.hasHead || first !== null) return { answer, first };
   // A program that printed nothing and failed has not answered; what it printed is its answer.
   const record = await run.record;
@@ -146,7 +147,7 @@ async function respondFailure(
   thrown: KhachapuriError,
 ): Promise<Response> {
   running.abort.abort();
-  const error = running.body.overflow ?? thrown;
+  const error = running.body.overflow() ?? thrown;
   const { status, headers, body } = failureOf(
     error,
     parts.offering.offer,
@@ -264,9 +265,7 @@ function createRelay(parts: RelayParts): Relay {
   }
 
   return {
-    get isComplete() {
-      return running.run.output.isComplete && running.body.isWhole;
-    },
+    isComplete: () => running.run.output.isComplete() && running.body.isWhole(),
     read,
     putBack(chunks, waiting) {
       again = chunks;
@@ -341,7 +340,7 @@ function ourFault(running: Running, record: RunRecord, ending: Ending): string |
   const { error } = ending;
   // The program has worked on the body until it was too much. A caller that says its length is
   // refused before, for free.
-  if (running.body.overflow) return null;
+  if (running.body.overflow()) return null;
   // Killed, and not because the caller went away: the provider is shutting down.
   if (record.limit === "aborted" && !running.abort.signal.aborted) return "shutdown";
   return error && !PROGRAM_CODES.has(error.code) ? error.code : null;

@@ -23,15 +23,18 @@ export interface HangUps {
 const LOOK_MS = 5;
 
 interface Attended {
-  request: Pick<Request, "signal">;
-  isOld: boolean;
+  /** Until it is looked after, or over. */
+  request: Pick<Request, "signal"> | null;
   isGone: boolean;
   leave: (() => void) | null;
 }
 
 export function createHangUps(): HangUps {
-  /** Calls that nobody looks after yet. */
-  const young = new Set<Attended>();
+  /**
+   * Calls since the last look, and since the one before. Not sets: what a set has held while it was
+   * rehashed the garbage collector keeps for long, and here that would be whole calls.
+   */
+  let [young, older]: [Attended[], Attended[]] = [[], []];
   let timer: ReturnType<typeof setTimeout> | null = null;
 
   /** Left to fire: setting a timer for each call would cost as much as the signal. */
@@ -41,29 +44,28 @@ export function createHangUps(): HangUps {
 
   function look(): void {
     timer = null;
-    for (const call of young) {
-      if (call.isOld) lookAfter(call);
-      else call.isOld = true;
-    }
-    if (young.size > 0) arm();
+    older.forEach(lookAfter);
+    [older, young] = [young, []];
+    if (older.length > 0) arm();
   }
 
   function lookAfter(call: Attended): void {
-    if (!young.delete(call)) return;
+    if (call.request === null) return;
+    const { signal } = call.request;
+    call.request = null;
     const gone = () => {
       call.isGone = true;
       call.leave?.();
       call.leave = null;
     };
-    const { signal } = call.request;
     if (signal.aborted) gone();
     else signal.addEventListener("abort", gone, { once: true });
   }
 
   return {
     attend(request) {
-      const call: Attended = { request, isOld: false, isGone: false, leave: null };
-      young.add(call);
+      const call: Attended = { request, isGone: false, leave: null };
+      young.push(call);
       arm();
       return {
         expectLong: () => lookAfter(call),
@@ -73,7 +75,7 @@ export function createHangUps(): HangUps {
           else call.leave = leave;
         },
         end() {
-          young.delete(call);
+          call.request = null;
           call.leave = null;
         },
       };
@@ -81,7 +83,7 @@ export function createHangUps(): HangUps {
     close() {
       if (timer !== null) clearTimeout(timer);
       timer = null;
-      young.clear();
+      [young, older] = [[], []];
     },
   };
 }

@@ -6,7 +6,7 @@ import { within } from "./within.ts";
 /** The program's output, chunk by chunk; the charge is on disk before its end is told. */
 export interface Relay {
   /** Whether all of the output is here, so that only our own books are waited for. */
-  readonly isComplete: boolean;
+  isComplete(): boolean;
   read(): Promise<Uint8Array | null>;
   /** What was read is to be read again, and then what is still pending. */
   putBack(chunks: Uint8Array[], pending: Promise<Uint8Array | null> | null): void;
@@ -27,7 +27,7 @@ export async function readShort(relay: Relay): Promise<Uint8Array<ArrayBuffer> |
     const pending = relay.read();
     // A timer costs more than it is worth where nothing can be late.
     const chunk =
-      await (relay.isComplete ? pending : within(pending, deadline - performance.now()));
+      await (relay.isComplete() ? pending : within(pending, deadline - performance.now()));
     if (chunk === null) return chunks.length === 1 ? ownBytes(chunks[0]!) : concat(chunks);
     if (chunk === "late") {
       relay.putBack(chunks, pending);

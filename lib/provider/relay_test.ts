@@ -14,7 +14,7 @@ function output() {
   let again: Uint8Array[] = [];
   let pending: Promise<Uint8Array | null> | null = null;
   const relay: Relay = {
-    isComplete: false,
+    isComplete: () => false,
     async read() {
       const chunk = again.shift();
       if (chunk) return chunk;

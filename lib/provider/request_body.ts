@@ -8,9 +8,9 @@ import { within } from "./within.ts";
 export interface RequestBody {
   readonly stream: ReadableStream<Uint8Array> | null;
   /** Whether `hash` waits for nothing. */
-  readonly isWhole: boolean;
-  /** Set once more than the limit has come in. */
-  readonly overflow: KhachapuriError | null;
+  isWhole(): boolean;
+  /** The error once more than the limit has come in. */
+  overflow(): KhachapuriError | null;
   /**
    * sha256 of the whole body, what the program left unread included; null when the rest does not
    * come in time, or when nobody asked for a hash.
@@ -67,12 +67,8 @@ export function meterBody(
       // A program that reads no more leaves the rest to the hash.
       cancel: () => digest ? undefined : reader.cancel(),
     }, { highWaterMark: 0 }),
-    get isWhole() {
-      return digest === null || isWhole;
-    },
-    get overflow() {
-      return overflow;
-    },
+    isWhole: () => digest === null || isWhole,
+    overflow: () => overflow,
     async hash() {
       if (!digest) return null;
       if (!isWhole) await within(readRest().catch(() => {}), REST_TIMEOUT_MS);
@@ -154,7 +150,7 @@ export function createBodyReader(bytesMax: number, timeoutMs = WHOLE_TIMEOUT_MS)
       },
     });
     const hash = () => Promise.resolve(sha256);
-    return { stream, isWhole: true, overflow: null, sha256, free, hash };
+    return { stream, isWhole: () => true, overflow: () => null, sha256, free, hash };
   };
 }
 

@@ -42,10 +42,10 @@ Deno.test("a body arrives whole and once", async () => {
 
 Deno.test("a body that is hashed is waited for until it has come, another is not", async () => {
   const source = () => new Blob(["khacha"]).stream();
-  assert.ok(meterBody(null, true, () => {}).isWhole);
-  assert.ok(meterBody(source(), false, () => {}).isWhole);
+  assert.ok(meterBody(null, true, () => {}).isWhole());
+  assert.ok(meterBody(source(), false, () => {}).isWhole());
   const body = meterBody(source(), true, () => {});
-  assert.ok(!body.isWhole);
+  assert.ok(!body.isWhole());
   await body.hash();
-  assert.ok(body.isWhole);
+  assert.ok(body.isWhole());
 });

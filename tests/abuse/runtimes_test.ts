@@ -146,7 +146,7 @@ for (const [name, runtime] of Object.entries(RUNTIMES)) {
       await prepare(runtime, tool!, dir);
       const sandbox = await openSandbox({ ...launcher, runUid }, { programDir: dir, limits });
       const run = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
-      const text = await new Response(run.stdout).text();
+      const text = await new Response(run.stdout()).text();
       const { exit, signal, stderr } = await run.record;
       await sandbox.close();
       const said = new TextDecoder().decode(stderr);
@@ -171,11 +171,11 @@ eachLauncher({
   });
   const argv = ["stress-ng", ...stressors.split(" "), "--timeout", "3", "--temp-path", "/tmp"];
   const run = await sandbox.run({ argv, env: {}, stdin: null });
-  await new Response(run.stdout).text();
+  await new Response(run.stdout()).text();
   const { limit } = await run.record;
   assert.equal(limit, null);
   const again = await sandbox.run({ argv: ["true"], env: {}, stdin: null });
-  await again.stdout.cancel();
+  await again.stdout().cancel();
   await again.record;
   await sandbox.close();
   const found = await new Deno.Command("pgrep", { args: ["-r", "R,S,D,T,t", "-f", "stress-ng"] })

@@ -41,7 +41,7 @@ const sandbox = await openSandbox(host, { programDir: "/opt/abuse", limits });
 async function run(attack: string, argument = "", into = sandbox, env = {}): Promise<Done> {
   const url = `http://vm/${attack}?arg=${argument}`;
   const started = await into.run({ argv: ["abuse", url], env, stdin: null });
-  const text = await new Response(started.stdout).text().catch(() => "");
+  const text = await new Response(started.stdout()).text().catch(() => "");
   return { text, record: await started.record };
 }
 
