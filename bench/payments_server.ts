@@ -74,7 +74,7 @@ const AT_ONCE: Sandbox = {
     output.end(null);
     return Promise.resolve({
       output,
-      get stdout() {
+      stdout() {
         return streamOf(output);
       },
       record: Promise.resolve({

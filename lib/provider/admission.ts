@@ -56,11 +56,12 @@ export function usedOn(bill: Bill, view: PayerView, { ledger, ahead }: Book): bi
   return countOn(bill, view, ledger) - ahead.onLane(bill.payer, bill.lane);
 }
 
-/** Whether one credit more can be held beside all that are. */
-export function hasRoom(bill: Bill, view: PayerView, ledger: Ledger): boolean {
+/** How many credits more can be held beside all that are. */
+export function roomFor(bill: Bill, view: PayerView, ledger: Ledger): bigint {
   const { payer, lane, permit } = bill;
-  const isCovered = countOn(bill, view, ledger) < permit.credits;
-  return isCovered && available(view, payer, ledger, lane) > 0n;
+  const covered = permit.credits - countOn(bill, view, ledger);
+  const left = available(view, payer, ledger, lane);
+  return covered < left ? covered : left;
 }
 
 /**

@@ -1,8 +1,9 @@
 /**
  * Reservations made ahead of the calls that take them. Where calls on a lane follow one another
- * quickly, the charge of one and the reservation for the next share a commit: the next finds its
- * credit held, and on disk, and a call waits for the disk once instead of twice. What nobody takes
- * is released soon, or at once when another call of its payer needs the credit.
+ * quickly, the charge of one and the reservation for a later one share a commit: the later one finds
+ * its credit held, and on disk, and waits for no disk. As many are held as come while the disk is
+ * on its way. What nobody takes is released soon, or at once when another call of its payer needs
+ * the credit.
  */
 import type { Address, Hex } from "viem";
 import type { Bill } from "./bill.ts";
@@ -12,17 +13,17 @@ import type { Ledger } from "./ledger.ts";
 /** A credit that is held for the next call like the one that left it. */
 export interface Spare {
   readonly reservation: number;
-  /** Resolves when the reservation is on disk. */
-  readonly durable: Promise<void>;
+  /** The ledger's mark behind the reservation. */
+  readonly mark: number;
 }
 
 export interface Ahead {
   /** Notes a call and hands it the credit that is held for it, if there is one. */
   take(bill: Bill): Spare | null;
-  /** Whether calls like this one come quickly enough to hold a credit for the next. */
-  isWorthwhile(bill: Bill): boolean;
-  /** Keeps a credit, whose reservation is on its way to the disk, for the next call like this. */
-  leave(bill: Bill, spare: Spare): void;
+  /** How many more credits to hold for calls like this one, as quickly as they come. */
+  wanted(bill: Bill): number;
+  /** Keeps a credit, whose reservation was written just now, for a call like this. */
+  leave(bill: Bill, reservation: number): void;
   /** Credits held ahead for a payer, on all lanes. */
   ofPayer(payer: Address): bigint;
   onLane(payer: Address, lane: Hex): bigint;
@@ -31,13 +32,15 @@ export interface Ahead {
   /** Releases what is held ahead for a payer; it counts at once. */
   giveBack(payer: Address): void;
   /** Releases everything. */
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** What is held ahead is kept for one to two of these, ms. */
 const KEPT_MS = 500;
 /** As many as one deployment's sandbox runs at a time. */
 const POOL_MAX = 64;
+/** A call makes up for itself, and for one more where there were too few. */
+const LEFT_MAX = 2;
 
 interface Held extends Spare {
   readonly permit: string;
@@ -49,14 +52,17 @@ interface Held extends Spare {
 interface Pool {
   readonly payer: Address;
   readonly lane: Hex;
+  /** Oldest first. */
   spares: Held[];
+  /** How many there should be, once calls come quickly. */
+  depth: number;
   /** A second call has come soon after the first. */
   isBusy: boolean;
   /** No call has come since the last sweep. */
   isOld: boolean;
 }
 
-export function createAhead(ledger: Pick<Ledger, "append">): Ahead {
+export function createAhead(ledger: Pick<Ledger, "commit" | "mark" | "isDurable">): Ahead {
   const pools = new Map<string, Pool>();
   const ofPayer = createTally<Address>();
   const onLane = createTally<string>();
@@ -71,15 +77,16 @@ export function createAhead(ledger: Pick<Ledger, "append">): Ahead {
   }
 
   /** A ledger that cannot be written refuses every call and says so; a start releases the rest. */
-  async function release(pool: Pool, spares: readonly Held[]): Promise<void> {
+  function release(pool: Pool, spares: readonly Held[]): void {
     if (spares.length === 0) return;
     pool.spares = pool.spares.filter((held) => !spares.includes(held));
     for (const { price } of spares) count(pool, -1n, price);
     const { payer, lane } = pool;
-    const released = ledger.append(...spares.map(({ reservation }): Entry => (
-      { kind: "release", payer, lane, reservation, reason: "unused" }
-    )));
-    await released.catch(() => {});
+    try {
+      ledger.commit(...spares.map(({ reservation }): Entry => (
+        { kind: "release", payer, lane, reservation, reason: "unused" }
+      )));
+    } catch { /* as said */ }
   }
 
   /** Takes turns instead of looking at a clock: what two sweeps in a row have seen goes. */
@@ -105,26 +112,30 @@ export function createAhead(ledger: Pick<Ledger, "append">): Ahead {
       const pool = pools.get(poolKey(bill));
       if (!pool) {
         const { payer, lane } = bill;
-        pools.set(poolKey(bill), { payer, lane, spares: [], isBusy: false, isOld: false });
+        const fresh = { payer, lane, spares: [], depth: 1, isBusy: false, isOld: false };
+        pools.set(poolKey(bill), fresh);
         arm();
         return null;
       }
       pool.isBusy = true;
       pool.isOld = false;
-      const last = pool.spares.at(-1);
-      if (!last || last.price !== bill.price || last.permit !== bill.permit.signature) return null;
-      pool.spares.pop();
-      count(pool, -1n, last.price);
-      return last;
+      const first = pool.spares[0];
+      const isThere = first && ledger.isDurable(first.mark);
+      if (!isThere) pool.depth = Math.min(pool.depth + 1, POOL_MAX);
+      if (first?.price !== bill.price || first.permit !== bill.permit.signature) return null;
+      pool.spares.shift();
+      count(pool, -1n, first.price);
+      return first;
     },
-    isWorthwhile(bill) {
+    wanted(bill) {
       const pool = pools.get(poolKey(bill));
-      return !isClosed && pool !== undefined && pool.isBusy && pool.spares.length < POOL_MAX;
+      if (isClosed || !pool?.isBusy) return 0;
+      return Math.min(Math.max(pool.depth - pool.spares.length, 0), LEFT_MAX);
     },
-    leave(bill, spare) {
+    leave(bill, reservation) {
       const pool = pools.get(poolKey(bill))!;
       const { permit: { signature: permit }, price } = bill;
-      pool.spares.push({ ...spare, permit, price, isOld: false });
+      pool.spares.push({ reservation, mark: ledger.mark(), permit, price, isOld: false });
       count(pool, 1n, price);
     },
     ofPayer: ofPayer.of,
@@ -136,11 +147,11 @@ export function createAhead(ledger: Pick<Ledger, "append">): Ahead {
         if (pool.payer === payer) release(pool, pool.spares);
       }
     },
-    async close() {
+    close() {
       isClosed = true;
       if (timer !== null) clearTimeout(timer);
       timer = null;
-      await Promise.all([...pools.values()].map((pool) => release(pool, pool.spares)));
+      for (const pool of pools.values()) release(pool, pool.spares);
     },
   };
 }

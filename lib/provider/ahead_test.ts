@@ -14,44 +14,64 @@ function billFor(changes: Partial<Bill> = {}, signature: Hex = "0xaa"): Bill {
   return { ...own, permit, deployment: "bafyone", deposit: null, ...changes };
 }
 
-/** Ahead on a ledger that only writes down. */
+/** Ahead on a ledger that only writes down, on a disk that is as far as `state.synced`. */
 function open() {
   const entries: Entry[] = [];
+  const state = { mark: 0, synced: Infinity };
   let next = 1;
   const ahead = createAhead({
-    append(...more) {
-      entries.push(...more);
-      return Promise.resolve();
-    },
+    commit: (...more) => void entries.push(...more),
+    mark: () => state.mark,
+    isDurable: (mark) => mark <= state.synced,
   });
   return {
     ahead,
     entries,
+    state,
     /** Two calls, and a credit held for the third. */
     hold(bill: Bill): number {
       ahead.take(bill);
       ahead.take(bill);
       const reservation = next++;
-      ahead.leave(bill, { reservation, durable: Promise.resolve() });
+      ahead.leave(bill, reservation);
       return reservation;
     },
-    [Symbol.asyncDispose]: () => ahead.close(),
+    [Symbol.dispose]: () => ahead.close(),
   };
 }
 
-Deno.test("holding ahead is worthwhile from the second call on", async () => {
-  await using book = open();
+Deno.test("holding ahead is wanted from the second call on", () => {
+  using book = open();
   const bill = billFor();
-  assert.equal(book.ahead.isWorthwhile(bill), false);
+  assert.equal(book.ahead.wanted(bill), 0);
   assert.equal(book.ahead.take(bill), null);
-  assert.equal(book.ahead.isWorthwhile(bill), false);
+  assert.equal(book.ahead.wanted(bill), 0);
   assert.equal(book.ahead.take(bill), null);
-  assert.equal(book.ahead.isWorthwhile(bill), true);
-  assert.equal(book.ahead.isWorthwhile(billFor({ deployment: "bafytwo" })), false);
+  assert.ok(book.ahead.wanted(bill) > 0);
+  assert.equal(book.ahead.wanted(billFor({ deployment: "bafytwo" })), 0);
 });
 
-Deno.test("what is held is taken once, and only by a call of the same kind", async () => {
-  await using book = open();
+Deno.test("the oldest is taken first, and more is held while the disk is behind", () => {
+  using book = open();
+  const { ahead, state } = book;
+  const bill = billFor();
+  state.synced = -1;
+  /** A call, and what it leaves. */
+  const call = (): { taken: number | null; left: number } => {
+    const taken = ahead.take(bill)?.reservation ?? null;
+    const left = ahead.wanted(bill);
+    for (let each = 0; each < left; each++) ahead.leave(bill, ++state.mark);
+    return { taken, left };
+  };
+  call();
+  assert.deepEqual(call(), { taken: null, left: 2 });
+  for (let turn = 1; turn < 40; turn++) assert.deepEqual(call(), { taken: turn, left: 2 });
+  state.synced = Infinity;
+  for (let turn = 40; turn < 80; turn++) assert.deepEqual(call(), { taken: turn, left: 1 });
+});
+
+Deno.test("what is held is taken once, and only by a call of the same kind", () => {
+  using book = open();
   const held = book.hold(billFor());
   const others = [
     billFor({ deployment: "bafytwo" }),
@@ -71,30 +91,36 @@ Deno.test("what is held is taken once, and only by a call of the same kind", asy
   assert.deepEqual(book.entries, []);
 });
 
-Deno.test("no more is held than runs at a time, and nothing once it is closed", async () => {
+Deno.test("no more is held than runs at a time, and nothing once it is closed", () => {
   const book = open();
   const bill = billFor();
-  for (let call = 0; call < 64; call++) {
+  book.state.synced = -1;
+  book.ahead.take(bill);
+  for (let call = 0; call < 200; call++) {
     book.ahead.take(billFor({}, "0xbb"));
-    if (call > 0) assert.ok(book.ahead.isWorthwhile(bill));
-    book.ahead.leave(bill, { reservation: call, durable: Promise.resolve() });
+    for (let left = book.ahead.wanted(bill); left > 0; left--) book.ahead.leave(bill, call);
   }
-  assert.ok(!book.ahead.isWorthwhile(bill));
-  await book.ahead.close();
+  assert.equal(book.ahead.ofPayer(PAYER), 64n);
+  assert.equal(book.ahead.wanted(bill), 0);
+  book.ahead.close();
   assert.equal(book.entries.length, 64);
-  assert.ok(!book.ahead.isWorthwhile(bill));
+  assert.equal(book.ahead.wanted(bill), 0);
 });
 
-Deno.test("a ledger that cannot be written does not keep it from closing", async () => {
-  const ahead = createAhead({ append: () => Promise.reject(new Error("no space")) });
+Deno.test("a ledger that cannot be written does not keep it from closing", () => {
+  const ahead = createAhead({
+    commit: () => assert.fail("no space"),
+    mark: () => 0,
+    isDurable: () => true,
+  });
   ahead.take(billFor());
-  ahead.leave(billFor(), { reservation: 1, durable: Promise.resolve() });
-  await ahead.close();
+  ahead.leave(billFor(), 1);
+  ahead.close();
   assert.equal(ahead.ofPayer(PAYER), 0n);
 });
 
-Deno.test("what is given back counts no more, and is released in the book", async () => {
-  await using book = open();
+Deno.test("what is given back counts no more, and is released in the book", () => {
+  using book = open();
   const one = book.hold(billFor());
   const two = book.hold(billFor({ lane: OTHER }));
   book.ahead.giveBack(getAddress(`0x${"22".repeat(20)}`));
@@ -106,32 +132,29 @@ Deno.test("what is given back counts no more, and is released in the book", asyn
   assert.deepEqual(released, [one, two]);
 });
 
-Deno.test("closing releases everything", async () => {
+Deno.test("closing releases everything", () => {
   const book = open();
   const held = book.hold(billFor());
-  await book.ahead.close();
+  book.ahead.close();
   const reason = "unused";
   const released = { kind: "release", payer: PAYER, lane: LANE, reservation: held, reason };
   assert.deepEqual(book.entries, [released]);
 });
 
 Deno.test("what nobody takes is released soon", async () => {
-  await using book = open();
   const released = Promise.withResolvers<Entry[]>();
   const ahead = createAhead({
-    append(...entries) {
-      released.resolve(entries);
-      return Promise.resolve();
-    },
+    commit: (...entries) => released.resolve(entries),
+    mark: () => 0,
+    isDurable: () => true,
   });
   const bill = billFor();
   ahead.take(bill);
-  ahead.leave(bill, { reservation: 7, durable: Promise.resolve() });
+  ahead.leave(bill, 7);
   // The timer that releases does not keep a process alive: this one does, until it has.
   const awake = setInterval(() => {}, 1_000);
   const [entry] = await released.promise.finally(() => clearInterval(awake));
   assert.equal(entry?.kind, "release");
   assert.equal(ahead.ofPayer(PAYER), 0n);
-  await ahead.close();
-  assert.deepEqual(book.entries, []);
+  ahead.close();
 });

@@ -316,7 +316,7 @@ async function conclude(
     const paidBy = bill.source;
     if (fault !== null || record instanceof KhachapuriError) {
       parts.runs.add({ paid_by: paidBy, outcome: "released" });
-      await reservation.release(fault ?? "internal");
+      reservation.release(fault ?? "internal");
       return false;
     }
     const outcome = outcomeOf(record);

@@ -251,7 +251,7 @@ async function start(
     const { claim, deposited } = manner;
     return { deployment, bill, startedAt, run, abort, reservation, body, claim, deposited, leave };
   } catch (error) {
-    await reservation?.release(error instanceof KhachapuriError ? error.code : "internal");
+    reservation?.release(error instanceof KhachapuriError ? error.code : "internal");
     throw error;
   }
 }

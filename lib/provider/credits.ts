@@ -14,10 +14,10 @@ import {
   availableFor,
   type Book,
   correcting,
-  hasRoom,
+  roomFor,
   usedOn,
 } from "./admission.ts";
-import { createAhead, type Spare } from "./ahead.ts";
+import { createAhead } from "./ahead.ts";
 import type { Bill } from "./bill.ts";
 import { type Entry, type Outcome, prepaid, type RunFacts } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
@@ -36,9 +36,13 @@ export interface Standing {
 export interface Reservation {
   /** The number that the ledger knows it by. */
   readonly id: number;
-  /** @param facts for the receipt, where there will be one */
+  /**
+   * Resolves when no end of this process can undo it; with a receipt, when it is on disk: what we
+   * sign we must not forget, whatever happens to the machine.
+   * @param facts for the receipt, where there will be one
+   */
   charge(outcome: Outcome, facts?: Omit<RunFacts, "cumulative">): Promise<Standing>;
-  release(reason: string): Promise<void>;
+  release(reason: string): void;
   /** What the payer will have left once this credit is charged. */
   standing(): Standing;
 }
@@ -62,7 +66,7 @@ export interface Credits {
    */
   reserve(bill: Bill): Promise<Reservation>;
   /** Gives back what is held for calls that have not come. */
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** Has the escrow take one credit of the bill's lane; resolves when the ledger knows it. */
@@ -177,9 +181,9 @@ export function createCredits(options: CreditsOptions): Credits {
     const { reservation, durable } = correcting(bill, view, book, () => {
       assertLane(bill, view, book);
       assertAvailable(bill, view, book);
-      return ahead.take(bill) ?? holdNow(bill, enter(bill, view));
+      return takeHeld(bill) ?? holdNow(bill, enter(bill, view));
     });
-    await durable;
+    if (durable) await durable;
     return reservationOf(bill, view, reservation);
   }
 
@@ -192,25 +196,32 @@ export function createCredits(options: CreditsOptions): Credits {
     if (lane && !isKept) assertCoversLane(bill, lane);
     // What is held ahead is first of all for a call that is here, and it is held by the lane's
     // permit: another permit begins anew.
-    if (!isKept || !hasRoom(bill, view, ledger)) ahead.giveBack(payer);
+    if (!isKept || roomFor(bill, view, ledger) <= 0n) ahead.giveBack(payer);
     if (isKept) return [];
     const open = lane ? [] : [openEntry(bill, view)];
     return [...open, { kind: "permit", payer, lane: id, permit }];
   }
 
-  function holdNow(bill: Bill, entries: readonly Entry[]): Spare {
+  function takeHeld(bill: Bill): Hold | null {
+    const spare = ahead.take(bill);
+    if (!spare) return null;
+    const isDurable = ledger.isDurable(spare.mark);
+    return { reservation: spare.reservation, durable: isDurable ? null : ledger.sync() };
+  }
+
+  function holdNow(bill: Bill, entries: readonly Entry[]): Hold {
     const entry = reserveEntry(bill, ledger);
     return { reservation: entry.reservation, durable: ledger.append(...entries, entry) };
   }
 
-  /** What the next call like this one will find held, where that pays and nothing is against it. */
-  function nextOf(bill: Bill, view: PayerView) {
+  /** What calls like this one will find held, where that pays and nothing is against it. */
+  function heldAhead(bill: Bill, view: PayerView): Extract<Entry, { kind: "reserve" }>[] {
     const lane = ledger.lane(bill.payer, bill.lane)!;
     const isServed = lane.refused === null && lane.permit?.signature === bill.permit.signature;
-    if (options.consume || !isServed || !ahead.isWorthwhile(bill)) return null;
-    return hasRoom(bill, payers.last(bill.payer) ?? view, ledger)
-      ? reserveEntry(bill, ledger)
-      : null;
+    const wanted = options.consume || !isServed ? 0 : ahead.wanted(bill);
+    if (wanted === 0) return [];
+    const room = Number(clamp(roomFor(bill, payers.last(bill.payer) ?? view, ledger)));
+    return Array.from({ length: Math.min(wanted, room) }, () => reserveEntry(bill, ledger));
   }
 
   function reservationOf(bill: Bill, view: PayerView, reservation: number): Reservation {
@@ -228,18 +239,16 @@ export function createCredits(options: CreditsOptions): Credits {
       standing,
       async charge(outcome, facts) {
         const counted = facts ? { facts: { ...facts, cumulative: lane.charged + 1n } } : {};
-        const next = nextOf(bill, view);
-        const written = ledger.append(
-          { kind: "charge", payer, lane: id, reservation, outcome, ...counted },
-          ...(next ? [next] : []),
-        );
-        if (next) ahead.leave(bill, { reservation: next.reservation, durable: written });
-        await written;
+        const held = heldAhead(bill, view);
+        const charge = { kind: "charge", payer, lane: id, reservation, outcome, ...counted } as const;
+        const durable = facts ? ledger.append(charge, ...held) : ledger.commit(charge, ...held);
+        for (const next of held) ahead.leave(bill, next.reservation);
+        await durable;
         options.onCharge?.();
         return { ...standing(), cumulativeCredits: lane.charged };
       },
-      async release(reason) {
-        await ledger.append({ kind: "release", payer, lane: id, reservation, reason });
+      release(reason) {
+        ledger.commit({ kind: "release", payer, lane: id, reservation, reason });
       },
     };
   }
@@ -260,6 +269,12 @@ export function createCredits(options: CreditsOptions): Credits {
     close: ahead.close,
   };
 }
+/** A credit that is held; `durable` is null when it is on disk already. */
+interface Hold {
+  readonly reservation: number;
+  readonly durable: Promise<void> | null;
+}
+
 function openEntry(bill: Bill, view: PayerView): Entry {
   const credits = view.consumed.get(bill.lane)!;
   return { kind: "open", payer: bill.payer, lane: bill.lane, credits };

@@ -3,8 +3,19 @@
 export interface GroupCommit<Item> {
   /** Resolves when the items are on disk. */
   add(items: readonly Item[]): Promise<void>;
-  /** Resolves when everything added so far is on disk. */
-  drain(): Promise<void>;
+  /**
+   * Hands the items, and what still waits, to the operating system before it returns: they outlive
+   * this process. They are on disk within `SYNC_WITHIN_MS`.
+   */
+  write(items: readonly Item[]): void;
+  /** How many items have come so far. */
+  mark(): number;
+  /** Whether everything up to a mark is on disk. */
+  isSynced(mark: number): boolean;
+  /** Resolves when everything so far is on disk. */
+  sync(): Promise<void>;
+  /** As `sync`; nothing may come after it. */
+  close(): Promise<void>;
 }
 
 export interface CommitSteps<Item> {
@@ -14,9 +25,12 @@ export interface CommitSteps<Item> {
   sync(): Promise<void>;
 }
 
+/** What was only written waits no longer than this for its sync to begin, ms. */
+export const SYNC_WITHIN_MS = 5;
+
 /**
- * At most one sync is under way; items that come in meanwhile are written together after it. Once a
- * step has failed memory and disk disagree, so nothing more is accepted: every later add fails too.
+ * At most one sync is under way; items that are added meanwhile are written together after it. Once
+ * a step has failed memory and disk disagree, so nothing more is accepted: all that comes fails.
  */
 export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<Item> {
   let waiting: Item[] = [];
@@ -25,30 +39,74 @@ export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<I
   /** The commit that is being synced. */
   let current: Promise<void> = Promise.resolve();
   let failure: { error: unknown } | null = null;
+  /** Items so far: that came, that the sync under way covers, that are on disk. */
+  let [come, covered, synced] = [0, 0, 0];
+  let timer: ReturnType<typeof setTimeout> | null = null;
 
-  async function commit(): Promise<void> {
-    const items = waiting;
-    waiting = [];
-    current = next!;
-    next = null;
+  function attempt<T>(step: () => T): T {
     if (failure) throw failure.error;
     try {
-      steps.write(items);
-      await steps.sync();
+      return step();
     } catch (error) {
       failure = { error };
       throw error;
     }
   }
 
+  function writeWaiting(): void {
+    if (waiting.length === 0) return;
+    const items = waiting;
+    waiting = [];
+    attempt(() => steps.write(items));
+  }
+
+  async function commit(): Promise<void> {
+    current = next!;
+    next = null;
+    writeWaiting();
+    const upTo = covered = come;
+    await attempt(steps.sync).catch((error) => {
+      failure = { error };
+      throw error;
+    });
+    synced = upTo;
+  }
+
+  function syncNext(): Promise<void> {
+    return next ??= current.then(commit, commit);
+  }
+
+  function sync(): Promise<void> {
+    return covered < come ? syncNext() : current;
+  }
+
+  /** Left to fire: setting a timer for each write would cost more than a look in vain. */
+  function syncSoon(): void {
+    timer ??= setTimeout(() => {
+      timer = null;
+      // Who comes next is told of a failure.
+      sync().catch(() => {});
+    }, SYNC_WITHIN_MS);
+  }
+
   return {
     add(items) {
       waiting.push(...items);
-      next ??= current.then(commit, commit);
-      return next;
+      come += items.length;
+      return syncNext();
     },
-    async drain() {
-      await (next ?? current);
+    write(items) {
+      waiting.push(...items);
+      come += items.length;
+      writeWaiting();
+      syncSoon();
+    },
+    mark: () => come,
+    isSynced: (mark) => mark <= synced,
+    sync,
+    async close() {
+      if (timer !== null) clearTimeout(timer);
+      await sync();
     },
   };
 }

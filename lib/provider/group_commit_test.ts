@@ -52,12 +52,12 @@ Deno.test("what arrives during a sync shares the next one, in order", async () =
   assert.equal(syncs.length, 2);
 });
 
-Deno.test("drain waits for everything that was added", async () => {
+Deno.test("closing waits for everything that was added", async () => {
   const { commit, syncs } = slowDisk();
   commit.add(["a"]);
   await settle();
   commit.add(["b"]);
-  const drained = commit.drain();
+  const drained = commit.close();
   syncs[0]!.resolve();
   assert.equal(await isDone(drained), false);
   syncs[1]!.resolve();
@@ -74,4 +74,51 @@ Deno.test("after a failure nothing more is accepted", async () => {
   await assert.rejects(second, /disk full/);
   await assert.rejects(commit.add(["c"]), /disk full/);
   assert.deepEqual(written, [["a"]]);
+});
+
+Deno.test("what is written is handed over at once, with all that waited, and synced soon", async () => {
+  const { commit, written, syncs } = slowDisk();
+  const added = commit.add(["a"]);
+  await settle();
+  const later = commit.add(["b"]);
+  commit.write(["c"]);
+  assert.deepEqual(written, [["a"], ["b", "c"]]);
+  assert.equal(commit.mark(), 3);
+  assert.ok(!commit.isSynced(1));
+  syncs[0]!.resolve();
+  await added;
+  assert.deepEqual([1, 2, 3].map(commit.isSynced), [true, false, false]);
+  await settle();
+  syncs[1]!.resolve();
+  await later;
+  assert.ok(commit.isSynced(3));
+  commit.write(["d"]);
+  assert.equal(syncs.length, 2);
+  while (syncs.length < 3) await settle();
+  assert.ok(!commit.isSynced(4));
+  const closed = commit.close();
+  syncs[2]!.resolve();
+  await closed;
+  assert.ok(commit.isSynced(4));
+  assert.equal(syncs.length, 3);
+});
+
+Deno.test("a sync that nobody waited for and that failed is told to whoever comes next", async () => {
+  const { commit, syncs } = slowDisk();
+  commit.write(["a"]);
+  while (syncs.length < 1) await settle();
+  syncs[0]!.reject(new Error("disk full"));
+  await settle();
+  assert.throws(() => commit.write(["b"]), /disk full/);
+  assert.ok(!commit.isSynced(1));
+  await assert.rejects(commit.close(), /disk full/);
+});
+
+Deno.test("what cannot be written is said at once", async () => {
+  const commit = createGroupCommit<string>({
+    write: () => assert.fail("locked"),
+    sync: () => Promise.resolve(),
+  });
+  assert.throws(() => commit.write(["a"]), /locked/);
+  await assert.rejects(commit.add(["b"]), /locked/);
 });

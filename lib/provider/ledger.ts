@@ -1,7 +1,9 @@
 /**
  * The durable ledger: an append-only journal in SQLite (WAL), one file. An entry counts at once for
- * every decision made in this process and is on disk when `append` resolves. Entries that arrive
- * while a commit is under way share the next, so concurrency does not multiply syncs.
+ * every decision made in this process. It is on disk when `append` resolves; entries that arrive
+ * while a commit is under way share the next, so concurrency does not multiply syncs. What is only
+ * committed outlives this process, and is on disk a few ms later: should the machine lose its power
+ * before, the provider has lost those entries, in the order in which they came.
  */
 import { DatabaseSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
@@ -47,6 +49,17 @@ export interface Ledger {
   nextReservation(): number;
   /** Applies the entries at once; resolves when they are on disk. */
   append(...entries: Entry[]): Promise<void>;
+  /**
+   * Applies the entries at once; when it returns no end of this process can undo them.
+   * @throws KhachapuriError `overloaded` when the ledger cannot be written
+   */
+  commit(...entries: Entry[]): void;
+  /** How many entries have come since the start. */
+  mark(): number;
+  /** Whether everything up to a mark is on disk. */
+  isDurable(mark: number): boolean;
+  /** Resolves when everything so far is on disk. */
+  sync(): Promise<void>;
   /** Whether a reservation ended in a charge that is on disk. */
   wasCharged(reservation: number): boolean;
   /** Past entries, oldest first. */
@@ -94,10 +107,17 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
       for (const entry of entries) apply(book, entry);
       return commit.add(entries);
     },
+    commit(...entries) {
+      for (const entry of entries) apply(book, entry);
+      commit.write(entries);
+    },
+    mark: commit.mark,
+    isDurable: commit.isSynced,
+    sync: commit.sync,
     wasCharged: (reservation) => charged.get(reservation) !== undefined,
     read: (filter) => readJournal(database, filter),
     async close() {
-      await commit.drain();
+      await commit.close();
       durable.close();
     },
   };
