@@ -13,7 +13,6 @@ import { type CallParts, handleCall } from "../lib/provider/call.ts";
 import type { Credits } from "../lib/provider/credits.ts";
 import type { Deployment } from "../lib/provider/deployments.ts";
 import { createCounters } from "../lib/provider/gauges.ts";
-import { createHangUps } from "../lib/provider/hang_ups.ts";
 import { openIdempotency } from "../lib/provider/idempotency.ts";
 import { targetOf } from "../lib/provider/origin.ts";
 import { createOwnerCredits } from "../lib/provider/owner_credits.ts";
@@ -23,6 +22,7 @@ import { openRegistrations } from "../lib/provider/registrations.ts";
 import { createBodyReader } from "../lib/provider/request_body.ts";
 import type { Sandboxes } from "../lib/provider/sandboxes.ts";
 import { createSlots } from "../lib/provider/slots.ts";
+import { createSoon } from "../lib/provider/soon.ts";
 import { createOutput, streamOf } from "../sandbox/output.ts";
 import { openSandbox, type Sandbox } from "../sandbox/sandbox.ts";
 
@@ -60,7 +60,7 @@ const NOTHING = { chargedCredits: 0n, cumulativeCredits: 0n, availableCredits: 1
 const FREE = {
   id: 1,
   charge: () => Promise.resolve(NOTHING),
-  release: () => Promise.resolve(),
+  release() {},
   standing: () => NOTHING,
 };
 
@@ -77,6 +77,7 @@ const AT_ONCE: Sandbox = {
       stdout() {
         return streamOf(output);
       },
+      kill() {},
       record: Promise.resolve({
         ...{ exit: 0, signal: null, limit: null, wallMs: 0, cpuMs: 0, peakMemoryBytes: 0 },
         ...{ stdinBytes: 0, stdoutBytes: ANSWER.length, stderrBytes: 0 },
@@ -127,7 +128,7 @@ async function openServers(order: ServerOrder): Promise<ServerUrls> {
     }),
     readBody: createBodyReader(1_000_000),
     slots: createSlots(1_000, now),
-    hangUps: createHangUps(),
+    soon: createSoon(),
     registrations: openRegistrations(join(dir, "deployments.db"), now),
     receipts: createReceipts({ secret: new Uint8Array(32), ledger, us, operator: account }),
     ...{ runs, usage },

@@ -57,16 +57,14 @@ const moment = (index: number) => (index / KILLS) * SPREAD_MS;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 eachLauncher(
-  `aborting and closing at ${KILLS} moments of a start leaves nothing`,
+  `killing and closing at ${KILLS} moments of a start leaves nothing`,
   async (launcher) => {
     const stubborn = await openStubborn();
     for (let index = 0; index < KILLS; index++) {
       const sandbox = await openSandbox(hostOf(launcher), { programDir: stubborn.dir, limits });
-      const abort = new AbortController();
-      const request = { argv: ["main"], env: {}, stdin: null, signal: abort.signal };
-      const run = await sandbox.run(request);
+      const run = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
       await pause(moment(index));
-      abort.abort();
+      run.kill();
       if (index % 2 === 0) assert.equal((await run.record).limit, "aborted");
       await sandbox.close();
       assert.equal(await stubborn.survivors(), "");

@@ -24,7 +24,6 @@ export interface RunInput {
   /** "NAME=value". */
   env: readonly string[];
   stdin: ReadableStream<Uint8Array> | null;
-  signal: AbortSignal | undefined;
   limits: SandboxPolicy["limits"];
 }
 
@@ -57,11 +56,8 @@ export function createRun(
   };
   const output = createOutput((bytes) => send(encodeCredit(index, bytes)), kill);
   const stdin = createStdin(index, input.stdin, send, () => over);
-  input.signal?.addEventListener("abort", kill);
-  if (input.signal?.aborted) kill();
   const end = () => {
     over = true;
-    input.signal?.removeEventListener("abort", kill);
     stdin.stop();
   };
   const fail = (error: KhachapuriError) => {
@@ -77,6 +73,7 @@ export function createRun(
     output,
     stdout: () => streamOf(output),
     record,
+    kill,
     receive: output.receive,
     keepStderr: (bytes) => void stderr.push(bytes.slice()),
     allowStdin: stdin.allow,

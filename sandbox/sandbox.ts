@@ -41,8 +41,6 @@ export interface RunRequest {
   env: Readonly<Record<string, string>>;
   /** null: the program reads end of file at once. */
   stdin: ReadableStream<Uint8Array> | null;
-  /** Aborting kills the run. */
-  signal?: AbortSignal;
 }
 
 /** What became of a run. */
@@ -78,6 +76,8 @@ export interface Run {
    * side failed, and only then: nobody may be charged for such a run.
    */
   record: Promise<RunRecord>;
+  /** Ends it before its time, with all that it started. */
+  kill(): void;
 }
 
 export interface Sandbox {
@@ -133,8 +133,8 @@ export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Pro
     async run(request) {
       if (closed) throw new KhachapuriError("sandbox_unavailable", "the sandbox is closed");
       const { argv, env } = passable(request);
-      const { stdin, signal } = request;
-      return live().start({ argv, env, stdin, signal, limits: policy.limits });
+      const { stdin } = request;
+      return live().start({ argv, env, stdin, limits: policy.limits });
     },
     async close() {
       closed = true;

@@ -30,6 +30,7 @@ import type { Registrations } from "./registrations.ts";
 import type { RequestBody } from "./request_body.ts";
 import { readShort, type Relay, streamOf } from "./relay.ts";
 import { type ProgramResponse, readResponse } from "./response_head.ts";
+import type { Soon } from "./soon.ts";
 
 /** Says in plain digits what PAYMENT-RESPONSE says too: what the payer has left here. */
 export const CREDITS_LEFT_HEADER = "Khachapuri-Credits-Left";
@@ -42,6 +43,7 @@ export interface AnswerParts {
   runs: Counter;
   usage: RunUsage;
   log: Log;
+  soon: Soon;
 }
 
 /** A run in progress and what must happen when it ends. */
@@ -50,7 +52,9 @@ export interface Running {
   bill: Bill;
   startedAt: number;
   run: Run;
-  abort: AbortController;
+  /** Ends the run before its time. */
+  kill(): void;
+  isKilled(): boolean;
   reservation: Reservation;
   body: RequestBody;
   /** Where the answer is to be kept; such a run goes on when its caller goes away. */
@@ -96,7 +100,7 @@ export async function respond(
     while (await relay.read() !== null) { /* the caller gets the head only */ }
     return new Response(null, { status, headers });
   }
-  const whole = await readShort(relay);
+  const whole = await readShort(relay, parts.soon);
   return new Response(whole ?? streamOf(relay, running.run.record), { status, headers });
 }
 
@@ -146,7 +150,7 @@ async function respondFailure(
   end: (ending: Ending) => Promise<boolean>,
   thrown: KhachapuriError,
 ): Promise<Response> {
-  running.abort.abort();
+  running.kill();
   const error = running.body.overflow() ?? thrown;
   const { status, headers, body } = failureOf(
     error,
@@ -275,7 +279,7 @@ function createRelay(parts: RelayParts): Relay {
     },
     async cancel() {
       if (running.claim) await finish();
-      running.abort.abort();
+      running.kill();
       await answer.cancel();
       await end({ status, error: null, transcript, isWhole: false });
     },
@@ -342,7 +346,7 @@ function ourFault(running: Running, record: RunRecord, ending: Ending): string |
   // refused before, for free.
   if (running.body.overflow()) return null;
   // Killed, and not because the caller went away: the provider is shutting down.
-  if (record.limit === "aborted" && !running.abort.signal.aborted) return "shutdown";
+  if (record.limit === "aborted" && !running.isKilled()) return "shutdown";
   return error && !PROGRAM_CODES.has(error.code) ? error.code : null;
 }
 

@@ -4,6 +4,7 @@
  * failure is ours.
  */
 import type { Hex } from "viem";
+import type { Run } from "../../sandbox/sandbox.ts";
 import { KhachapuriError } from "../errors.ts";
 import {
   REQUEST_BODY_BYTES_MAX,
@@ -16,7 +17,7 @@ import { type Bill, billOf } from "./bill.ts";
 import type { Credits, Reservation } from "./credits.ts";
 import { curlInvocation, type HeaderField } from "./curl.ts";
 import type { Deployment, Deployments } from "./deployments.ts";
-import type { Attendance, HangUps } from "./hang_ups.ts";
+import { attend, type Attendance } from "./hang_ups.ts";
 import {
   type Claim,
   fingerprintOf,
@@ -50,7 +51,6 @@ export interface CallParts extends AnswerParts {
   readBody: ReadBody;
   slots: Slots;
   sandboxes: Sandboxes;
-  hangUps: HangUps;
   now: () => number;
 }
 
@@ -107,9 +107,10 @@ export async function handleCall(
   request: Request,
   caller: Caller,
 ): Promise<Response> {
-  const headers = [...request.headers];
+  const headers: HeaderField[] = [];
+  request.headers.forEach((value, name) => headers.push([name, value]));
   assertSizes(request, headers);
-  const attendance = parts.hangUps.attend(request);
+  const attendance = attend(request, parts.soon);
   try {
     return await serve(parts, { target, search, request, headers, caller, attendance });
   } catch (error) {
@@ -235,25 +236,43 @@ async function start(
     reservation = await parts.credits.reserve(bill);
     parts.registrations.add(deployment);
     if (attendance.hasGone()) throw hungUp();
-    const abort = new AbortController();
+    const killing = createKilling();
     // An answer that can be asked for again is finished without its caller.
-    if (!manner.claim) attendance.whenGone(() => abort.abort());
+    if (!manner.claim) attendance.whenGone(killing.kill);
     const isHashed = bill.source === "caller";
-    const body = manner.body ?? meterBody(request.body, isHashed, () => abort.abort());
-    const run = await lease.sandbox.run({
-      ...invocation(parts, call),
-      stdin: body.stream,
-      signal: abort.signal,
-    });
+    const body = manner.body ?? meterBody(request.body, isHashed, killing.kill);
+    const run = await lease.sandbox.run({ ...invocation(parts, call), stdin: body.stream });
+    killing.meant(run);
     if (bill.source === "owner") parts.ownerCredits.note(bill, reservation.standing());
     const leave = () => vacate(place);
     const startedAt = parts.now();
     const { claim, deposited } = manner;
-    return { deployment, bill, startedAt, run, abort, reservation, body, claim, deposited, leave };
+    const { kill, isKilled } = killing;
+    return {
+      ...{ deployment, bill, startedAt, run, kill, isKilled, reservation, body, claim, deposited },
+      leave,
+    };
   } catch (error) {
     reservation?.release(error instanceof KhachapuriError ? error.code : "internal");
     throw error;
   }
+}
+
+/** Ends a run for a reason of ours or the caller's, which may come before the run does. */
+function createKilling() {
+  let run: Pick<Run, "kill"> | null = null;
+  let isKilled = false;
+  return {
+    kill(): void {
+      isKilled = true;
+      run?.kill();
+    },
+    isKilled: () => isKilled,
+    meant(started: Pick<Run, "kill">): void {
+      run = started;
+      if (isKilled) run.kill();
+    },
+  };
 }
 
 function vacate({ lease, slot, attendance }: Place): void {

@@ -240,7 +240,14 @@ export function createCredits(options: CreditsOptions): Credits {
       async charge(outcome, facts) {
         const counted = facts ? { facts: { ...facts, cumulative: lane.charged + 1n } } : {};
         const held = heldAhead(bill, view);
-        const charge = { kind: "charge", payer, lane: id, reservation, outcome, ...counted } as const;
+        const charge = {
+          kind: "charge",
+          payer,
+          lane: id,
+          reservation,
+          outcome,
+          ...counted,
+        } as const;
         const durable = facts ? ledger.append(charge, ...held) : ledger.commit(charge, ...held);
         for (const next of held) ahead.leave(bill, next.reservation);
         await durable;

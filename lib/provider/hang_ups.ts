@@ -2,6 +2,7 @@
  * Callers that go away while they are served. Asking for a request's signal costs a short call a
  * good part of its time, so a call is only looked after once it has lasted a moment.
  */
+import type { Soon } from "./soon.ts";
 
 /** One call, looked after until `end`. */
 export interface Attendance {
@@ -14,76 +15,38 @@ export interface Attendance {
   end(): void;
 }
 
-export interface HangUps {
-  attend(request: Pick<Request, "signal">): Attendance;
-  close(): void;
-}
+/** Looks after a request's caller. */
+export function attend(request: Pick<Request, "signal">, soon: Soon): Attendance {
+  let [isGone, isLookedAfter, isOver] = [false, false, false];
+  let leave: (() => void) | null = null;
 
-/** Calls that last one to two of these are looked after, ms. */
-const LOOK_MS = 5;
-
-interface Attended {
-  /** Until it is looked after, or over. */
-  request: Pick<Request, "signal"> | null;
-  isGone: boolean;
-  leave: (() => void) | null;
-}
-
-export function createHangUps(): HangUps {
-  /**
-   * Calls since the last look, and since the one before. Not sets: what a set has held while it was
-   * rehashed the garbage collector keeps for long, and here that would be whole calls.
-   */
-  let [young, older]: [Attended[], Attended[]] = [[], []];
-  let timer: ReturnType<typeof setTimeout> | null = null;
-
-  /** Left to fire: setting a timer for each call would cost as much as the signal. */
-  function arm(): void {
-    timer ??= setTimeout(look, LOOK_MS);
+  function gone(): void {
+    if (isOver) return;
+    isGone = true;
+    leave?.();
+    leave = null;
   }
 
-  function look(): void {
-    timer = null;
-    older.forEach(lookAfter);
-    [older, young] = [young, []];
-    if (older.length > 0) arm();
-  }
-
-  function lookAfter(call: Attended): void {
-    if (call.request === null) return;
-    const { signal } = call.request;
-    call.request = null;
-    const gone = () => {
-      call.isGone = true;
-      call.leave?.();
-      call.leave = null;
-    };
+  function lookAfter(): void {
+    if (isLookedAfter || isOver) return;
+    isLookedAfter = true;
+    const { signal } = request;
     if (signal.aborted) gone();
     else signal.addEventListener("abort", gone, { once: true });
   }
 
+  const forget = soon.after(lookAfter);
   return {
-    attend(request) {
-      const call: Attended = { request, isGone: false, leave: null };
-      young.push(call);
-      arm();
-      return {
-        expectLong: () => lookAfter(call),
-        hasGone: () => call.isGone,
-        whenGone(leave) {
-          if (call.isGone) leave();
-          else call.leave = leave;
-        },
-        end() {
-          call.request = null;
-          call.leave = null;
-        },
-      };
+    expectLong: lookAfter,
+    hasGone: () => isGone,
+    whenGone(then) {
+      if (isGone) then();
+      else leave = then;
     },
-    close() {
-      if (timer !== null) clearTimeout(timer);
-      timer = null;
-      [young, older] = [[], []];
+    end() {
+      isOver = true;
+      leave = null;
+      forget();
     },
   };
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createHangUps } from "./hang_ups.ts";
+import { attend } from "./hang_ups.ts";
+import { createSoon } from "./soon.ts";
 
 /** A request that tells when it was asked for its signal. */
 function request() {
@@ -16,9 +17,9 @@ function request() {
 }
 
 Deno.test("a caller that goes away is noticed, before and after somebody waits for it", async () => {
-  const hangUps = createHangUps();
+  const soon = createSoon();
   const [early, late] = [request(), request()];
-  const attendances = [hangUps.attend(early), hangUps.attend(late)] as const;
+  const attendances = [attend(early, soon), attend(late, soon)] as const;
   early.abort();
   await new Promise<void>((resolve) => attendances[0].whenGone(resolve));
   assert.ok(attendances[0].hasGone());
@@ -30,41 +31,41 @@ Deno.test("a caller that goes away is noticed, before and after somebody waits f
   const gone = new Promise<void>((resolve) => attendances[1].whenGone(resolve));
   late.abort();
   await gone;
-  hangUps.close();
+  soon.close();
 });
 
 Deno.test("a call that is soon over is never asked for its signal", async () => {
-  const hangUps = createHangUps();
+  const soon = createSoon();
   const [short, long] = [request(), request()];
   let isAsked = false;
   short.asked.then(() => isAsked = true);
-  hangUps.attend(short).end();
-  hangUps.attend(long);
+  attend(short, soon).end();
+  attend(long, soon);
   await long.asked;
   assert.ok(!isAsked);
-  hangUps.close();
+  soon.close();
 });
 
 Deno.test("a call that is known to take long is looked after at once", () => {
-  const hangUps = createHangUps();
+  const soon = createSoon();
   const call = request();
-  const attendance = hangUps.attend(call);
+  const attendance = attend(call, soon);
   attendance.expectLong();
   attendance.expectLong();
   call.abort();
   assert.ok(attendance.hasGone());
-  hangUps.close();
+  soon.close();
 });
 
 Deno.test("nobody is told of a caller that goes after the end", async () => {
-  const hangUps = createHangUps();
+  const soon = createSoon();
   const call = request();
-  const attendance = hangUps.attend(call);
+  const attendance = attend(call, soon);
   let left = 0;
   attendance.whenGone(() => left += 1);
   await call.asked;
   attendance.end();
   call.abort();
   assert.equal(left, 0);
-  hangUps.close();
+  soon.close();
 });

@@ -136,16 +136,23 @@ export function readLedger(path: string, filter: LedgerFilter): Recorded[] {
 }
 
 function openCommit({ database, sync }: Durable, now: () => number): GroupCommit<Entry> {
-  const insert = database.prepare(
-    `INSERT INTO journal (at, kind, payer, lane, reservation, deployment, amount, detail)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
+  const into =
+    "INSERT INTO journal (at, kind, payer, lane, reservation, deployment, amount, detail)";
+  const row = "(?, ?, ?, ?, ?, ?, ?, ?)";
+  const insert = database.prepare(`${into} VALUES ${row}`);
+  // By far the most come in pairs: a charge, and what is held in its stead.
+  const insertTwo = database.prepare(`${into} VALUES ${row}, ${row}`);
   const [begin, end] = [database.prepare("BEGIN IMMEDIATE"), database.prepare("COMMIT")];
   return createGroupCommit<Entry>({
     write(entries) {
+      const rows = entries.map((entry) => toRow(entry, now()));
       try {
+        if (rows.length === 2) {
+          insertTwo.run(...rows[0]!, ...rows[1]!);
+          return;
+        }
         begin.run();
-        for (const entry of entries) insert.run(...toRow(entry, now()));
+        for (const each of rows) insert.run(...each);
         end.run();
       } catch (cause) {
         throw unwritable(cause);

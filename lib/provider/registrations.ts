@@ -59,8 +59,12 @@ const RUNS_PER_DEPLOYMENT_MAX = 100;
 const RUNS_BYTES_MAX = 1024 * 1024 * 1024;
 /** Deployments known to be on disk already. */
 const ADDED_MAX = 100_000;
-/** Runs that share one commit; a crash loses this many log lines at most. */
-const LOG_BATCH = 64;
+/** Runs share a commit; a crash loses the lines of so long, ms, or so many, or of so much stderr. */
+const LOG_MS = 1_000;
+const LOG_RUNS = 256;
+const LOG_STDERR_BYTES = 64 * 1024;
+/** Runs dropped at a time when all together are too many. */
+const DROPPED_AT_ONCE = 64;
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
@@ -125,7 +129,7 @@ export function openRegistrations(
     log: runs.add,
     logs: runs.read,
     close() {
-      runs.flush();
+      runs.close();
       database.close();
     },
   };
@@ -133,7 +137,10 @@ export function openRegistrations(
 
 /** Logs are for reading, not for money: batched, so that they never cost a call its own fsync. */
 function createRunLog(database: DatabaseSync, bytesMax: number) {
-  let waiting: [cid: string, run: RunLog][] = [];
+  /** By deployment, no more than are kept: of a busy one only the latest are ever written. */
+  let waiting = new Map<string, RunLog[]>();
+  let [count, stderrBytes] = [0, 0];
+  let timer: ReturnType<typeof setTimeout> | null = null;
   const insert = database.prepare("INSERT INTO runs VALUES (?, ?)");
   const size = "OCTET_LENGTH(run) AS bytes";
   const trim = database.prepare(
@@ -142,7 +149,7 @@ function createRunLog(database: DatabaseSync, bytesMax: number) {
      RETURNING ${size}`,
   );
   const dropOldest = database.prepare(
-    `DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs ORDER BY rowid LIMIT ${LOG_BATCH})
+    `DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs ORDER BY rowid LIMIT ${DROPPED_AT_ONCE})
      RETURNING ${size}`,
   );
   const select = database.prepare("SELECT run FROM runs WHERE cid = ? ORDER BY rowid");
@@ -152,16 +159,17 @@ function createRunLog(database: DatabaseSync, bytesMax: number) {
   let bytes = sum(database.prepare(`SELECT ${size} FROM runs`).all());
 
   function flush(): void {
-    if (waiting.length === 0) return;
+    if (waiting.size === 0) return;
     const batch = waiting;
-    waiting = [];
+    waiting = new Map();
+    [count, stderrBytes] = [0, 0];
     database.exec("BEGIN");
-    for (const [cid, run] of batch) {
-      const text = JSON.stringify(run);
-      insert.run(cid, text);
-      bytes += Buffer.byteLength(text);
-    }
-    for (const cid of new Set(batch.map(([cid]) => cid))) {
+    for (const [cid, runs] of batch) {
+      for (const run of runs) {
+        const text = JSON.stringify(run);
+        insert.run(cid, text);
+        bytes += Buffer.byteLength(text);
+      }
       bytes -= sum(trim.all(cid, RUNS_PER_DEPLOYMENT_MAX));
     }
     for (let dropped = 1; bytes > bytesMax && dropped > 0;) {
@@ -171,11 +179,29 @@ function createRunLog(database: DatabaseSync, bytesMax: number) {
     database.exec("COMMIT");
   }
 
+  /** Left to fire; it keeps no process alive. */
+  function flushSoon(): void {
+    timer ??= setTimeout(() => {
+      timer = null;
+      flush();
+    }, LOG_MS);
+    Deno.unrefTimer(timer);
+  }
+
   return {
-    flush,
+    close(): void {
+      if (timer !== null) clearTimeout(timer);
+      flush();
+    },
     add(cid: string, run: RunLog): void {
-      waiting.push([cid, run]);
-      if (waiting.length >= LOG_BATCH) flush();
+      const runs = waiting.get(cid) ?? [];
+      waiting.set(cid, runs);
+      if (runs.length === RUNS_PER_DEPLOYMENT_MAX) runs.shift();
+      else count += 1;
+      runs.push(run);
+      stderrBytes += run.stderr.length;
+      if (count >= LOG_RUNS || stderrBytes > LOG_STDERR_BYTES) flush();
+      else if (timer === null) flushSoon();
     },
     read(cid: string): RunLog[] {
       flush();

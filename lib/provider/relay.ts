@@ -1,7 +1,7 @@
 /** The last stretch of an answer: in one piece when it is short and soon over, else as it comes. */
 import { Buffer } from "node:buffer";
 import { KhachapuriError } from "../errors.ts";
-import { within } from "./within.ts";
+import type { Soon } from "./soon.ts";
 
 /** The program's output, chunk by chunk; the charge is on disk before its end is told. */
 export interface Relay {
@@ -14,20 +14,33 @@ export interface Relay {
   cancel(): Promise<void>;
 }
 
-/** An answer that is over this soon, ms, and this small goes out in one piece: that is cheaper. */
-const SHORT_MS = 4;
+/** An answer that is over soon, and this small, goes out in one piece: that is cheaper. */
 const SHORT_BYTES_MAX = 64 * 1024;
 
 /** All of a short answer; null when it has to be streamed, with nothing of it lost. */
-export async function readShort(relay: Relay): Promise<Uint8Array<ArrayBuffer> | null> {
+export async function readShort(
+  relay: Relay,
+  soon: Soon,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const late = Promise.withResolvers<"late">();
+  const forget = relay.isComplete() ? () => {} : soon.after(() => late.resolve("late"));
+  try {
+    return await readUntil(relay, late.promise);
+  } finally {
+    forget();
+  }
+}
+
+async function readUntil(
+  relay: Relay,
+  late: Promise<"late">,
+): Promise<Uint8Array<ArrayBuffer> | null> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  const deadline = performance.now() + SHORT_MS;
   while (bytes <= SHORT_BYTES_MAX) {
     const pending = relay.read();
-    // A timer costs more than it is worth where nothing can be late.
-    const chunk =
-      await (relay.isComplete() ? pending : within(pending, deadline - performance.now()));
+    // Where all is here, nothing but our own books is waited for.
+    const chunk = await (relay.isComplete() ? pending : Promise.race([pending, late]));
     if (chunk === null) return chunks.length === 1 ? ownBytes(chunks[0]!) : concat(chunks);
     if (chunk === "late") {
       relay.putBack(chunks, pending);

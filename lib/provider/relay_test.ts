@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
-import { readShort, type Relay, streamOf } from "./relay.ts";
+import { readShort as read, type Relay, streamOf } from "./relay.ts";
+import { createSoon } from "./soon.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
+
+async function readShort(relay: Relay) {
+  const soon = createSoon();
+  return await read(relay, soon).finally(() => soon.close());
+}
 
 /** A program that has not ended. */
 const running = new Promise<never>(() => {});

@@ -24,7 +24,6 @@ import { termsHash } from "../spec/terms.ts";
 import type { BillTerms } from "./bill.ts";
 import { createDeployments } from "./deployments.ts";
 import { createCounters, providerMetrics } from "./gauges.ts";
-import { createHangUps } from "./hang_ups.ts";
 import { openIdempotency } from "./idempotency.ts";
 import { LOCK_FILE, lockState } from "./lock.ts";
 import { createOnboarding } from "./onboarding.ts";
@@ -38,6 +37,7 @@ import { openRegistrations } from "./registrations.ts";
 import { createRoutes } from "./routes.ts";
 import { createSandboxes, sandboxHost } from "./sandboxes.ts";
 import { createSlots } from "./slots.ts";
+import { createSoon } from "./soon.ts";
 import { within } from "./within.ts";
 
 export interface RunningProvider {
@@ -153,12 +153,12 @@ async function openRoutes(
   const { usdc } = contracts;
   const counters = createCounters();
   const [slots, ownerCredits] = [createSlots(concurrency, now), createOwnerCredits()];
-  const hangUps = createHangUps();
-  stack.defer(() => hangUps.close());
+  const soon = createSoon();
+  stack.defer(() => soon.close());
   const hashes = new Set(terms.keys());
   return createRoutes({
     ...{ us, terms, sandboxes, registrations, log, now, credits, ledger, settlement, slots },
-    ...{ idempotency, ownerCredits, hangUps, ...counters },
+    ...{ idempotency, ownerCredits, soon, ...counters },
     readBody: createBodyReader(BUFFERED_BODY_BYTES_MAX),
     onboarding: createOnboarding({ chain, us, usdc, policy, operator, payers, log, now }),
     receipts: createReceipts({ secret, ledger, us, operator: account }),

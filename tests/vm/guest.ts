@@ -73,8 +73,7 @@ const cases: Record<string, () => Promise<string>> = {
   ),
   async "memory that outlives its run in another's hands is no later run's"() {
     const argv = ["abuse", "http://vm/heir?arg="];
-    const leaving = new AbortController();
-    const heir = await sandbox.run({ argv, env: {}, stdin: null, signal: leaving.signal });
+    const heir = await sandbox.run({ argv, env: {}, stdin: null });
     await heir.output.read();
     const testator = await run("testator");
     assert.equal(testator.record.limit, "memory", JSON.stringify(testator));
@@ -86,7 +85,7 @@ const cases: Record<string, () => Promise<string>> = {
       const { record } = await run("x32", "", sandbox, env);
       assert.deepEqual([record.exit, record.limit], [0, null]);
     }
-    leaving.abort();
+    heir.kill();
     const holder = await heir.record;
     assert.equal(holder.limit, "aborted", `its holder ended before: ${JSON.stringify(holder)}`);
     return "four runs after it ended well";
