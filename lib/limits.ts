@@ -44,10 +44,8 @@ export const PROGRAM_ENTRIES_MAX = 10_000;
 /** Length of one path in a program zip. */
 export const PROGRAM_PATH_BYTES_MAX = 1_024;
 
-/** Private /tmp of one run; it is memory. */
+/** Private /tmp of one run, which is its /dev/shm too; it is memory. */
 export const RUN_TMP_BYTES_MAX = 32 * 1024 * 1024;
-/** Private /dev/shm; it is memory. */
-export const RUN_SHM_BYTES_MAX = 16 * 1024 * 1024;
 /** Largest file a program may write, no larger than its /tmp. */
 export const RUN_FILE_BYTES_MAX = RUN_TMP_BYTES_MAX;
 /** Open files of one process; small, as pipes and sockets draw on quotas shared per host user. */

@@ -44,7 +44,6 @@ export interface Frame {
 export interface Setup {
   timeoutMs: number;
   tmpBytes: number;
-  shmBytes: number;
   stdoutBytes: number;
   stderrBytes: number;
   /** Of one run: enforced by a cgroup, or where there is none by init, which looks often. */
@@ -97,7 +96,7 @@ function writeHeader(bytes: Uint8Array, type: number, run: number, length: numbe
 }
 
 export function encodeSetup(setup: Setup): Uint8Array {
-  const fixed = 52;
+  const fixed = 48;
   const { filter } = setup;
   const filterAt = fixed + setup.rlimits.length * 16;
   const bytes = new Uint8Array(filterAt + filter.length);
@@ -105,13 +104,12 @@ export function encodeSetup(setup: Setup): Uint8Array {
   view.setUint32(0, PROTOCOL_VERSION, true);
   view.setUint32(4, setup.timeoutMs, true);
   view.setUint32(8, setup.tmpBytes, true);
-  view.setUint32(12, setup.shmBytes, true);
+  view.setUint32(12, setup.stderrBytes, true);
   view.setBigUint64(16, BigInt(setup.stdoutBytes), true);
   view.setBigUint64(24, BigInt(setup.memoryBytes), true);
-  view.setUint32(32, setup.stderrBytes, true);
-  view.setUint32(36, setup.rlimits.length, true);
-  view.setBigUint64(40, setup.secret, true);
-  view.setUint32(48, filter.length / 8, true);
+  view.setBigUint64(32, setup.secret, true);
+  view.setUint32(40, setup.rlimits.length, true);
+  view.setUint32(44, filter.length / 8, true);
   setup.rlimits.forEach(([resource, value], index) => {
     view.setUint32(fixed + index * 16, resource, true);
     view.setBigUint64(fixed + index * 16 + 8, BigInt(value), true);

@@ -78,7 +78,6 @@ Deno.test("SETUP has the layout that init reads", () => {
   const frame = encodeSetup({
     timeoutMs: 1,
     tmpBytes: 2,
-    shmBytes: 3,
     stdoutBytes: 4,
     stderrBytes: 5,
     memoryBytes: 6,
@@ -86,10 +85,10 @@ Deno.test("SETUP has the layout that init reads", () => {
     secret: 0x1234_5678_9abc_def0n,
     filter: new Uint8Array(16).fill(9),
   });
-  const words = new Uint32Array(frame.buffer.slice(HEADER_BYTES, HEADER_BYTES + 52 + 16));
-  assert.deepEqual([...words.subarray(0, 10)], [3, 1, 2, 3, 4, 0, 6, 0, 5, 1]);
-  assert.deepEqual([...words.subarray(10)], [0x9abc_def0, 0x1234_5678, 2, 7, 0, 256, 0]);
-  assert.deepEqual([...frame.subarray(HEADER_BYTES + 52 + 16)], Array(16).fill(9));
+  const words = new Uint32Array(frame.buffer.slice(HEADER_BYTES, HEADER_BYTES + 48 + 16));
+  assert.deepEqual([...words.subarray(0, 8)], [3, 1, 2, 5, 4, 0, 6, 0]);
+  assert.deepEqual([...words.subarray(8)], [0x9abc_def0, 0x1234_5678, 1, 2, 7, 0, 256, 0]);
+  assert.deepEqual([...frame.subarray(HEADER_BYTES + 48 + 16)], Array(16).fill(9));
 });
 
 Deno.test("EXIT reads back and refuses what it does not know", () => {

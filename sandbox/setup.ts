@@ -2,7 +2,6 @@
 import {
   RUN_FILE_BYTES_MAX,
   RUN_FILES_MAX,
-  RUN_SHM_BYTES_MAX,
   RUN_TMP_BYTES_MAX,
   SANDBOX_PROCESSES_MAX,
 } from "../lib/limits.ts";
@@ -18,7 +17,6 @@ export function sessionSetup({ limits }: SandboxPolicy): Setup {
   return {
     timeoutMs: limits.timeoutMs,
     tmpBytes: RUN_TMP_BYTES_MAX,
-    shmBytes: RUN_SHM_BYTES_MAX,
     stdoutBytes: limits.stdoutBytes,
     stderrBytes: limits.stderrBytes,
     memoryBytes: limits.memoryMb * 1024 * 1024,

@@ -28,17 +28,14 @@ bool settings_parse(struct settings *out, const uint8_t *bytes, size_t length) {
   struct reader reader = {bytes, length};
   uint32_t version = 0;
   bool fixed = take(&reader, &version, 4) && take(&reader, &out->timeout_ms, 4) &&
-               take(&reader, &out->tmp_bytes, 4) && take(&reader, &out->shm_bytes, 4) &&
+               take(&reader, &out->tmp_bytes, 4) && take(&reader, &out->stderr_bytes_max, 4) &&
                take(&reader, &out->stdout_bytes_max, 8) &&
-               take(&reader, &out->memory_bytes, 8) &&
-               take(&reader, &out->stderr_bytes_max, 4) && take(&reader, &out->limits, 4) &&
-               take(&reader, &out->secret, 8) && take(&reader, &out->filter.instructions, 4);
+               take(&reader, &out->memory_bytes, 8) && take(&reader, &out->secret, 8) &&
+               take(&reader, &out->limits, 4) && take(&reader, &out->filter.instructions, 4);
   if (!fixed || version != PROTOCOL_VERSION) return false;
   if (out->timeout_ms == 0 || out->limits > RLIMITS_MAX) return false;
   snprintf(out->tmp_options, sizeof out->tmp_options, "mode=1777,size=%u,nr_inodes=16384",
            out->tmp_bytes);
-  snprintf(out->shm_options, sizeof out->shm_options, "mode=1777,size=%u,nr_inodes=4096",
-           out->shm_bytes);
   return take(&reader, out->limit, out->limits * sizeof(struct limit)) &&
          take_filter(&reader, &out->filter) && reader.left == 0;
 }

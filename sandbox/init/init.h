@@ -81,12 +81,11 @@ struct filter {
 struct settings {
   uint32_t timeout_ms;
   uint32_t tmp_bytes;
-  uint32_t shm_bytes;
   uint32_t stderr_bytes_max;
   uint64_t stdout_bytes_max;
   uint64_t memory_bytes; /* of one run; a cgroup enforces it where there is one */
   uint32_t limits;
-  char tmp_options[64], shm_options[64];
+  char tmp_options[64];
   struct limit limit[RLIMITS_MAX];
   uint64_t secret; /* the filter lets who knows it make the calls that start a run */
   struct filter filter;

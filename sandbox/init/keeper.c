@@ -1,6 +1,6 @@
 /*
  * Keepers. Each is pid 1 of fresh pid, mount and ipc namespaces for exactly one run: it mounts the
- * run's own /tmp, /dev/shm and /proc, starts the program as its child, gives up every capability,
+ * run's own /tmp and /proc, starts the program as its child, gives up every capability,
  * and when the program ends kills and reaps whatever else the run started, tells init and leaves.
  * Should it be killed instead, the kernel takes the whole pid namespace down with it. One keeper
  * is made ahead of need and waits, with all its mounts, for a program to start.
@@ -196,7 +196,6 @@ static void keep_run(void *argument) {
   struct keeper *keeper = argument;
   struct outcome *outcome = &keeper->outcome;
   mount_over(keeper, "tmpfs", "/tmp", 0, keeper->settings->tmp_options);
-  mount_over(keeper, "tmpfs", "/dev/shm", MS_NOEXEC, keeper->settings->shm_options);
   mount_over(keeper, "proc", "/proc", MS_NOEXEC | MS_RDONLY, NULL);
   while (!__atomic_load_n(&keeper->go, __ATOMIC_ACQUIRE)) {
     raw(SYS_futex, raw_pointer(&keeper->go), FUTEX_WAIT_PRIVATE, 0, 0, 0);

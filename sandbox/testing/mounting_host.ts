@@ -22,7 +22,7 @@ const sandbox = await openSandbox(JSON.parse(host), {
 });
 for (let run = 0; run < 2; run++) {
   const { stdout, record } = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
-  const sees = (await new Response(stdout).text()).trim().split("\n");
+  const sees = (await new Response(stdout()).text()).trim().split("\n");
   const { stderr } = await record;
   // deno-lint-ignore no-console
   console.log(

@@ -115,7 +115,7 @@ function writeCases(): Case[] {
       argument: "/dev/shm",
       check({ facts }) {
         has(facts, { why: "ENOSPC" });
-        between(facts, "mib", 10, 16);
+        between(facts, "mib", 20, 32);
       },
       outside: { place: "box", check: ({ facts }) => between(facts, "mib", 60, 64) },
     },
