@@ -124,7 +124,7 @@ async function openServers(order: ServerOrder): Promise<ServerUrls> {
     onboarding: { relay: () => Promise.reject(new Error("nobody deposits here")) },
     idempotency: openIdempotency({
       ...{ path: join(dir, "answers.db"), now },
-      wasCharged: ledger.wasCharged,
+      wasCharged: (reservation) => ledger.receipted(reservation) !== undefined,
     }),
     readBody: createBodyReader(1_000_000),
     slots: createSlots(1_000, now),

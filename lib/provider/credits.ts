@@ -25,6 +25,9 @@ import type { Payers, PayerView } from "./payers.ts";
 import { createAsking } from "./settle_each.ts";
 import { rememberSigners } from "./signers.ts";
 
+/** What of a receipt only the run knows. */
+export type OwnFacts = Omit<RunFacts, "cumulative" | "deployment" | "price">;
+
 /** What a payer has left, after a charge. */
 export interface Standing {
   chargedCredits: bigint;
@@ -41,7 +44,7 @@ export interface Reservation {
    * sign we must not forget, whatever happens to the machine.
    * @param facts for the receipt, where there will be one
    */
-  charge(outcome: Outcome, facts?: Omit<RunFacts, "cumulative">): Promise<Standing>;
+  charge(outcome: Outcome, facts?: OwnFacts): Promise<Standing>;
   release(reason: string): void;
   /** What the payer will have left once this credit is charged. */
   standing(): Standing;
@@ -238,7 +241,9 @@ export function createCredits(options: CreditsOptions): Credits {
       id: reservation,
       standing,
       async charge(outcome, facts) {
-        const counted = facts ? { facts: { ...facts, cumulative: lane.charged + 1n } } : {};
+        const { deployment, price } = bill;
+        const told = { deployment, price, cumulative: lane.charged + 1n };
+        const counted = facts ? { facts: { ...facts, ...told } } : {};
         const held = heldAhead(bill, view);
         const charge = {
           kind: "charge",

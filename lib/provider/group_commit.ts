@@ -26,7 +26,7 @@ export interface CommitSteps<Item> {
 }
 
 /** What was only written waits no longer than this for its sync to begin, ms. */
-export const SYNC_WITHIN_MS = 5;
+export const SYNC_WITHIN_MS = 10;
 
 /**
  * At most one sync is under way; items that are added meanwhile are written together after it. Once

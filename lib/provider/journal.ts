@@ -12,8 +12,12 @@ import type { Outcome } from "../receipt.ts";
 
 export type { Outcome };
 
-/** What a receipt will say of a charge, beyond what the reservation says. */
+/** What a receipt will say of a charge. */
 export interface RunFacts {
+  /** The deployment's cid. */
+  deployment: string;
+  /** USDC base units. */
+  price: bigint;
   /** The lane's count with this charge. */
   cumulative: bigint;
   /** sha256 of the request body; null when it had not arrived in full. */

@@ -32,8 +32,10 @@ export interface LedgerFilter {
   lane?: Hex;
   deployment?: string;
   since?: Date;
-  reservation?: number;
 }
+
+/** A charge for which there is a receipt. */
+export type Receipted = Extract<Recorded, { kind: "charge" }> & { facts: RunFacts };
 
 export interface Ledger {
   /** The lane, or undefined while nobody has opened it. */
@@ -60,13 +62,15 @@ export interface Ledger {
   isDurable(mark: number): boolean;
   /** Resolves when everything so far is on disk. */
   sync(): Promise<void>;
-  /** Whether a reservation ended in a charge that is on disk. */
-  wasCharged(reservation: number): boolean;
+  /** The charge, on disk, in which a reservation ended whose payer was the caller itself. */
+  receipted(reservation: number): Receipted | undefined;
   /** Past entries, oldest first. */
   read(filter: LedgerFilter): Iterable<Recorded>;
   close(): Promise<void>;
 }
 
+/** Such charges alone are looked up, so they alone cost a call an index. */
+const IS_RECEIPTED = "kind = 'charge' AND detail LIKE '[%'";
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS journal (
     seq INTEGER PRIMARY KEY,
@@ -79,8 +83,7 @@ const SCHEMA = `
     amount TEXT,
     detail TEXT
   ) STRICT;
-  CREATE INDEX IF NOT EXISTS journal_by_reservation ON journal (reservation)
-    WHERE reservation IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS journal_receipted ON journal (reservation) WHERE ${IS_RECEIPTED};
 `;
 
 /**
@@ -92,8 +95,8 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
   const durable = openDurable(path, SCHEMA);
   const { database } = durable;
   const book = replay(database);
-  const charged = database.prepare(
-    "SELECT 1 FROM journal WHERE reservation = ? AND kind = 'charge'",
+  const receipted = database.prepare(
+    `SELECT * FROM journal WHERE reservation = ? AND ${IS_RECEIPTED}`,
   );
   const commit = openCommit(durable, now);
   const ledger: Ledger = {
@@ -114,7 +117,10 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
     mark: commit.mark,
     isDurable: commit.isSynced,
     sync: commit.sync,
-    wasCharged: (reservation) => charged.get(reservation) !== undefined,
+    receipted(reservation) {
+      const row = receipted.get(reservation) as unknown as StoredRow | undefined;
+      return row && fromRow(row) as Receipted;
+    },
     read: (filter) => readJournal(database, filter),
     async close() {
       await commit.close();
@@ -224,17 +230,16 @@ function toRow(entry: Entry, at: number): Row {
 function chargeDetail({ outcome, facts }: Extract<Entry, { kind: "charge" }>): string {
   if (!facts) return outcome;
   const { cumulative, requestHash, responseHash, startedAt, durationMs } = facts;
-  const row = [outcome, String(cumulative), requestHash, responseHash, startedAt, durationMs];
-  return JSON.stringify(row);
+  const run = [String(cumulative), requestHash, responseHash, startedAt, durationMs];
+  return JSON.stringify([outcome, ...run, facts.deployment, String(facts.price)]);
 }
 
 function chargeOf(detail: string): { outcome: Outcome; facts?: RunFacts } {
   if (!detail.startsWith("[")) return { outcome: detail as Outcome };
-  const [outcome, cumulative, requestHash, responseHash, startedAt, durationMs] = JSON.parse(
-    detail,
-  );
-  const counts = { cumulative: BigInt(cumulative), startedAt, durationMs };
-  return { outcome, facts: { ...counts, requestHash, responseHash } };
+  const [outcome, cumulative, ...run] = JSON.parse(detail);
+  const [requestHash, responseHash, startedAt, durationMs, deployment, price] = run;
+  const counts = { cumulative: BigInt(cumulative), price: BigInt(price), startedAt, durationMs };
+  return { outcome, facts: { ...counts, requestHash, responseHash, deployment } };
 }
 
 function settleDetail({ block, transaction }: Extract<Entry, { kind: "settle" }>): string {
@@ -291,7 +296,6 @@ function* readJournal(database: DatabaseSync, filter: LedgerFilter): Iterable<Re
   if (filter.payer) add("payer = ?", filter.payer);
   if (filter.lane) add("lane = ?", filter.lane);
   if (filter.since) add("at >= ?", filter.since.getTime());
-  if (filter.reservation !== undefined) add("reservation = ?", filter.reservation);
   if (filter.deployment) {
     add(
       "reservation IN (SELECT reservation FROM journal WHERE deployment = ?)",

@@ -8,7 +8,7 @@ import type { LocalAccount } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { type Receipt, signReceipt, UNKNOWN_HASH } from "../receipt.ts";
 import type { BillTerms } from "./bill.ts";
-import type { Ledger, Recorded } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 
 /** Carries the address of a receipt, a path at the provider. */
 export const RECEIPT_HEADER = "Khachapuri-Receipt";
@@ -24,7 +24,7 @@ export interface Receipts {
 export interface ReceiptsOptions {
   /** 32 random bytes that make addresses unguessable. */
   secret: Uint8Array;
-  ledger: Pick<Ledger, "read">;
+  ledger: Pick<Ledger, "receipted">;
   us: BillTerms;
   /** Signs: a key that the escrow knows as the provider's. */
   operator: LocalAccount;
@@ -57,15 +57,14 @@ export function createReceipts({ secret, ledger, us, operator }: ReceiptsOptions
     },
     async read(path) {
       const reservation = reservationOf(path.slice(RECEIPT_PREFIX.length));
-      const entries = reservation === null ? [] : [...ledger.read({ reservation })];
-      const [held, ended] = [entries.find(isReserve), entries.find(isCharge)];
-      if (!held || !ended?.facts) throw noReceipt(held !== undefined);
-      const { requestHash, startedAt, durationMs, ...facts } = ended.facts;
-      const { payer, lane, deployment, price } = held;
+      const charge = reservation === null ? undefined : ledger.receipted(reservation);
+      if (!charge) throw noReceipt(reservation !== null);
+      const { payer, lane, outcome } = charge;
+      const { requestHash, startedAt, durationMs, ...facts } = charge.facts;
       const { chainId, escrow, provider } = us;
       return await signReceipt(operator, {
         ...{ chainId, escrow, payer, provider, operator: operator.address, lane },
-        ...{ deployment, price, outcome: ended.outcome, ...facts },
+        ...{ outcome, ...facts },
         requestHash: requestHash ?? UNKNOWN_HASH,
         startedAt: BigInt(startedAt),
         durationMs: BigInt(durationMs),
@@ -74,17 +73,9 @@ export function createReceipts({ secret, ledger, us, operator }: ReceiptsOptions
   };
 }
 
-function isReserve(entry: Recorded): entry is Extract<Recorded, { kind: "reserve" }> {
-  return entry.kind === "reserve";
-}
-
-function isCharge(entry: Recorded): entry is Extract<Recorded, { kind: "charge" }> {
-  return entry.kind === "charge";
-}
-
-function noReceipt(isHeld: boolean): KhachapuriError {
+function noReceipt(isGiven: boolean): KhachapuriError {
   return new KhachapuriError("not_found", "there is no such receipt", {
-    hints: isHeld ? ["it is there once the response has ended, if the call was charged"] : [],
+    hints: isGiven ? ["it is there once the response has ended, if the call was charged"] : [],
   });
 }
 

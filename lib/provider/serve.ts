@@ -145,7 +145,7 @@ async function openRoutes(
   const { credits, ledger, operator, payers, settlement } = payments;
   const idempotency = openIdempotency({
     path: join(state.book, "answers.db"),
-    wasCharged: (reservation) => ledger.wasCharged(reservation),
+    wasCharged: (reservation) => ledger.receipted(reservation) !== undefined,
     now,
   });
   stack.defer(() => idempotency.close());
