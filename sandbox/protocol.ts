@@ -131,11 +131,12 @@ export function encodeStart(
   hasStdin: boolean,
 ): Uint8Array {
   const strings = [...argv, ...env];
-  const fits = argv.length <= STRINGS_MAX && env.length <= STRINGS_MAX;
-  if (!fits || strings.some((text) => text.includes("\0"))) throw unpassable();
-  const text = strings.length === 0 ? "" : strings.join("\0") + "\0";
-  const payload = encoder.encode(text);
+  if (argv.length > STRINGS_MAX || env.length > STRINGS_MAX) throw unpassable();
+  const payload = encoder.encode(strings.length === 0 ? "" : strings.join("\0") + "\0");
   if (12 + payload.length > START_BYTES_MAX) throw unpassable();
+  let ends = 0;
+  for (const byte of payload) ends += byte === 0 ? 1 : 0;
+  if (ends !== strings.length) throw unpassable();
   const bytes = new Uint8Array(HEADER_BYTES + 12 + payload.length);
   writeHeader(bytes, FRAME.start, run, 12 + payload.length);
   const view = new DataView(bytes.buffer);

@@ -20,6 +20,7 @@ import type { Bill, BillTerms } from "./bill.ts";
 import type { Reservation } from "./credits.ts";
 import type { Deployment } from "./deployments.ts";
 import { failureOf } from "./failure.ts";
+import type { HeaderField } from "./header_rules.ts";
 import type { Claim } from "./idempotency.ts";
 import type { Outcome } from "./journal.ts";
 import type { RunUsage } from "./gauges.ts";
@@ -89,10 +90,9 @@ export async function respond(
   }
   const { answer, first } = begun;
   const { status } = answer;
-  const headers = isolate(form, answer.headers);
-  headers.set("cache-control", headers.get("cache-control") ?? "no-store");
-  if (running.bill.source === "caller") keepPrivate(headers);
-  notice(headers, parts, running);
+  const safe = cached(isolate(form, answer.headers));
+  const own = running.bill.source === "caller" ? keepPrivate(safe) : safe;
+  const headers = [...own, ...notice(parts, running)];
   const isBare = isBodiless(request, status);
   const transcript = transcribe(running, status, headers, isBare);
   const relay = createRelay({ answer, first, running, transcript, status, end });
@@ -152,12 +152,12 @@ async function respondFailure(
 ): Promise<Response> {
   running.kill();
   const error = running.body.overflow() ?? thrown;
-  const { status, headers, body } = failureOf(
+  const { status, headers: plain, body } = failureOf(
     error,
     parts.offering.offer,
     new URL(request.url).pathname,
   );
-  notice(headers, parts, running);
+  const headers = [...plain, ...notice(parts, running)];
   const isBare = request.method === "HEAD";
   const transcript = transcribe(running, status, headers, isBare);
   transcript.add(body);
@@ -167,18 +167,25 @@ async function respondFailure(
 }
 
 /** An owner's balance is nobody else's business: only a caller that pays itself is told. */
-function notice(headers: Headers, { us, receipts }: AnswerParts, running: Running): void {
+function notice({ us, receipts }: AnswerParts, running: Running): HeaderField[] {
   const { bill, reservation, deposited } = running;
-  if (bill.source !== "caller") return;
+  if (bill.source !== "caller") return [];
   const standing = reservation.standing();
   const transaction = deposited ? { transaction: deposited } : {};
   const charged = { chainId: us.chainId, payer: bill.payer, ...standing, ...transaction };
-  headers.set(PAYMENT_RESPONSE_HEADER, toHeader(paymentResponse(charged)));
-  headers.set(RECEIPT_HEADER, receipts.pathOf(reservation.id));
-  headers.set(CREDITS_LEFT_HEADER, String(standing.availableCredits));
-  for (const name of [PAYMENT_RESPONSE_HEADER, RECEIPT_HEADER, CREDITS_LEFT_HEADER]) {
-    headers.append("access-control-expose-headers", name);
-  }
+  const told: HeaderField[] = [
+    [PAYMENT_RESPONSE_HEADER, toHeader(paymentResponse(charged))],
+    [RECEIPT_HEADER, receipts.pathOf(reservation.id)],
+    [CREDITS_LEFT_HEADER, String(standing.availableCredits)],
+  ];
+  const names = told.map(([name]) => name).join(", ");
+  return [...told, ["access-control-expose-headers", names]];
+}
+
+/** A program that does not say what caches may do wants nothing kept. */
+function cached(headers: HeaderField[]): HeaderField[] {
+  const isSaid = headers.some(([name]) => name === "cache-control");
+  return isSaid ? headers : [...headers, ["cache-control", "no-store"]];
 }
 
 /** What of the answer outlives it: its hash, and itself when it is to be kept and small. */
@@ -194,7 +201,7 @@ interface Transcript {
 function transcribe(
   { bill, claim }: Running,
   status: number,
-  headers: Headers,
+  headers: HeaderField[],
   isBare: boolean,
 ): Transcript {
   const digest = bill.source === "caller" ? createHash("sha256") : null;
@@ -219,7 +226,7 @@ function transcribe(
         : `it was larger than ${IDEMPOTENCY_ANSWER_BYTES_MAX} bytes`;
       if (!isWhole || isTooLarge()) return claim.store({ why }, reservation);
       const body = new Uint8Array(Buffer.concat(chunks));
-      claim.store({ status, headers: [...headers], body }, reservation);
+      claim.store({ status, headers, body }, reservation);
     },
   };
 }

@@ -15,9 +15,10 @@ import { UINT128_MAX } from "../permit.ts";
 import { type AnswerParts, respond, type Running } from "./answer.ts";
 import { type Bill, billOf } from "./bill.ts";
 import type { Credits, Reservation } from "./credits.ts";
-import { curlInvocation, type HeaderField } from "./curl.ts";
+import { curlInvocation } from "./curl.ts";
 import type { Deployment, Deployments } from "./deployments.ts";
 import { attend, type Attendance } from "./hang_ups.ts";
+import type { HeaderField } from "./header_rules.ts";
 import {
   type Claim,
   fingerprintOf,

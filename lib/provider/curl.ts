@@ -4,9 +4,7 @@
  */
 import { KhachapuriError } from "../errors.ts";
 import type { Spec } from "../spec/schema.ts";
-import { connectionOptions, isEndToEnd } from "./header_rules.ts";
-
-export type HeaderField = readonly [name: string, value: string];
+import { connectionOptions, type HeaderField, isEndToEnd } from "./header_rules.ts";
 
 export interface ProgramRequest {
   method: string;

@@ -7,11 +7,12 @@ import {
   paymentRequired,
   toHeader,
 } from "../payment_header.ts";
+import type { HeaderField } from "./header_rules.ts";
 
 /** The body is returned beside the response, for whoever has to hash or keep it. */
 export interface Failure {
   status: number;
-  headers: Headers;
+  headers: HeaderField[];
   body: Uint8Array<ArrayBuffer>;
 }
 
@@ -20,18 +21,20 @@ export interface Failure {
  * @param path of the request, for the 402
  */
 export function failureOf(error: KhachapuriError, offer: CreditsOffer, path: string): Failure {
-  const headers = new Headers({ "content-type": "application/json" });
-  headers.set("cache-control", "no-store");
-  headers.set("x-content-type-options", "nosniff");
+  const headers: HeaderField[] = [
+    ["content-type", "application/json"],
+    ["cache-control", "no-store"],
+    ["x-content-type-options", "nosniff"],
+  ];
   if (error.retryAfterSeconds !== undefined) {
-    headers.set("retry-after", String(Math.ceil(error.retryAfterSeconds)));
+    headers.push(["retry-after", String(Math.ceil(error.retryAfterSeconds))]);
   }
-  if (typeof error.data.allow === "string") headers.set("allow", error.data.allow);
+  if (typeof error.data.allow === "string") headers.push(["allow", error.data.allow]);
   if (error.code === "payment_required") {
     const offers = [{ ...offer, ...laneOf(error) }];
     const required = paymentRequired(offers, { url: path, error: error.shortMessage });
-    headers.set(PAYMENT_REQUIRED_HEADER, toHeader(required));
-    headers.set("access-control-expose-headers", PAYMENT_REQUIRED_HEADER);
+    headers.push([PAYMENT_REQUIRED_HEADER, toHeader(required)]);
+    headers.push(["access-control-expose-headers", PAYMENT_REQUIRED_HEADER]);
   }
   const shown = error.code === "internal"
     ? { error: "internal", message: "the provider failed" }

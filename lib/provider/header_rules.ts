@@ -1,5 +1,11 @@
 /** Which header fields pass between the caller's connection and a program, in both directions. */
 
+/**
+ * A field, its name in lower case. Lists of them take the place of `Headers`, which sorts and joins
+ * them anew whenever somebody looks through them.
+ */
+export type HeaderField = [name: string, value: string];
+
 /** RFC 9110 section 7.6.1, and what older software sends: one connection's, not the message's. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",

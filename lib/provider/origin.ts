@@ -6,6 +6,7 @@
 import { parseCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { CID } from "multiformats/cid";
+import type { HeaderField } from "./header_rules.ts";
 
 /** Where a request is addressed: a deployment in one of two forms, or the provider itself. */
 export type Target =
@@ -88,29 +89,25 @@ export function refuseServiceWorker(target: Target, headers: Headers): void {
  * What a caller paid for is its own, with the receipt's address in the headers: no cache between
  * may give it to anybody else, whatever the program says.
  */
-export function keepPrivate(headers: Headers): void {
-  for (const name of [...headers.keys()]) {
-    if (name.endsWith("cache-control") || name === "surrogate-control") headers.delete(name);
-  }
-  headers.delete("expires");
-  headers.set("cache-control", "no-store");
+export function keepPrivate(headers: readonly HeaderField[]): HeaderField[] {
+  const kept = headers.filter(([name]) =>
+    !name.endsWith("cache-control") && name !== "surrogate-control" && name !== "expires"
+  );
+  return [...kept, ["cache-control", "no-store"]];
 }
 
 /** Makes a program's response headers safe for the origin they are answered from. */
-export function isolate(form: "path" | "host", headers: Headers): Headers {
-  for (const name of [...headers.keys()]) {
-    if (ORIGIN_WIDE.has(name) || PROXY_ORDER.test(name)) headers.delete(name);
-    if (form === "path" && ONE_ORIGINS.has(name)) headers.delete(name);
+export function isolate(form: "path" | "host", headers: readonly HeaderField[]): HeaderField[] {
+  const safe: HeaderField[] = [];
+  for (const [name, value] of headers) {
+    if (ORIGIN_WIDE.has(name) || PROXY_ORDER.test(name)) continue;
+    if (form === "path" && ONE_ORIGINS.has(name)) continue;
+    if (name === "x-content-type-options") continue;
+    safe.push([name, name === "set-cookie" ? withoutDomain(value) : value]);
   }
-  if (form === "path") {
-    headers.append("content-security-policy", "sandbox");
-  } else {
-    const cookies = headers.getSetCookie();
-    headers.delete("set-cookie");
-    for (const cookie of cookies) headers.append("set-cookie", withoutDomain(cookie));
-  }
-  headers.set("x-content-type-options", "nosniff");
-  return headers;
+  if (form === "path") safe.push(["content-security-policy", "sandbox"]);
+  safe.push(["x-content-type-options", "nosniff"]);
+  return safe;
 }
 
 /** A cookie for the whole domain would reach every other deployment. */

@@ -6,13 +6,13 @@ import type { Output } from "../../sandbox/output.ts";
 import { KhachapuriError } from "../errors.ts";
 import { RESPONSE_HEAD_BYTES_MAX } from "../limits.ts";
 import type { Spec } from "../spec/schema.ts";
-import { connectionOptions, isEndToEnd, TOKEN } from "./header_rules.ts";
+import { connectionOptions, type HeaderField, isEndToEnd, TOKEN } from "./header_rules.ts";
 import { createLineReader, type LineReader } from "./line_reader.ts";
 
 export interface ProgramResponse {
   /** 200 to 599. */
   status: number;
-  headers: Headers;
+  headers: HeaderField[];
   /** The next chunk of what follows the head; null at its end. Fails as the output does. */
   read(): Promise<Uint8Array | null>;
   /** Gives up the rest of the program's output; never throws. */
@@ -20,8 +20,6 @@ export interface ProgramResponse {
   /** Whether the program printed a head; false when all of its output is the body. */
   hasHead: boolean;
 }
-
-type Field = readonly [name: string, value: string];
 
 /**
  * Reads the head of a program's output. For "curl": output that begins with `HTTP/` is a head,
@@ -41,7 +39,7 @@ export async function readResponse(
   try {
     if (style === "cgi") return await readCgi(lines);
     if (await lines.startsWith("HTTP/")) return await readCurl(lines);
-    return { status: 200, headers: new Headers(), ...rest(lines), hasHead: false };
+    return { status: 200, headers: [], ...rest(lines), hasHead: false };
   } catch (error) {
     await lines.cancel();
     throw error;
@@ -73,7 +71,7 @@ function statusOf(line: string): number {
 async function readCgi(lines: LineReader): Promise<ProgramResponse> {
   // An empty output is the program's failure to answer, which its exit code explains better.
   if (await lines.isEmpty()) {
-    return { status: 200, headers: new Headers(), ...rest(lines), hasHead: false };
+    return { status: 200, headers: [], ...rest(lines), hasHead: false };
   }
   const fields = await readFields(lines);
   const value = (name: string) => fields.find((field) => field[0] === name)?.[1];
@@ -99,8 +97,8 @@ function cgiStatus(value: string): number {
   throw malformed(`${JSON.stringify(value.slice(0, 80))} is no CGI status`);
 }
 
-async function readFields(lines: LineReader): Promise<Field[]> {
-  const fields: Field[] = [];
+async function readFields(lines: LineReader): Promise<HeaderField[]> {
+  const fields: HeaderField[] = [];
   while (true) {
     const line = await lines.line();
     if (line === "") return fields;
@@ -109,7 +107,7 @@ async function readFields(lines: LineReader): Promise<Field[]> {
 }
 
 /** RFC 9112 section 5, without the folded lines that it deprecates. */
-function parseField(line: string): Field {
+function parseField(line: string): HeaderField {
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(colon, 0));
   const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
@@ -121,14 +119,10 @@ function parseField(line: string): Field {
   return [name.toLowerCase(), value];
 }
 
-function endToEndHeaders(fields: readonly Field[]): Headers {
+function endToEndHeaders(fields: readonly HeaderField[]): HeaderField[] {
   const options = fields.filter(([name]) => name === "connection").map((field) => field[1]);
   const connection = connectionOptions(options.join(","));
-  const headers = new Headers();
-  for (const [name, value] of fields) {
-    if (name !== "content-length" && isEndToEnd(name, connection)) headers.append(name, value);
-  }
-  return headers;
+  return fields.filter(([name]) => name !== "content-length" && isEndToEnd(name, connection));
 }
 
 function malformed(reason: string): KhachapuriError {

@@ -14,7 +14,7 @@ async function read(text: string | string[], style: "curl" | "cgi" = "curl") {
   const response = await readResponse(outputOf(streamOf(...chunks)), style);
   const { status, headers, hasHead } = response;
   const body = await new Response(bodyOf(response)).text();
-  return { status, headers: [...headers], body, hasHead };
+  return { status, headers: [...new Headers(headers)], body, hasHead };
 }
 
 const refuses = (text: string, message: RegExp, style: "curl" | "cgi" = "curl") =>
