@@ -59,7 +59,7 @@ const NOTHING = { chargedCredits: 0n, cumulativeCredits: 0n, availableCredits: 1
 
 const FREE = {
   id: 1,
-  charge: () => Promise.resolve(NOTHING),
+  charge: () => Promise.resolve(),
   release() {},
   standing: () => NOTHING,
 };

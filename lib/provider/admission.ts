@@ -83,14 +83,16 @@ export function correcting<T>(bill: Bill, view: PayerView, book: Book, check: ()
 }
 
 export function assertPrices(bill: Bill, view: PayerView): void {
-  const asked = `one credit costs ${formatUsdc(bill.price)} USDC here`;
   if (bill.permit.price < bill.price) {
-    throw refusal(bill, `the permit allows ${formatUsdc(bill.permit.price)} USDC a credit`, asked);
+    throw tooDear(bill, `the permit allows ${formatUsdc(bill.permit.price)} USDC a credit`);
   }
   if (view.credits > 0n && view.pricePerCredit < bill.price) {
-    const allowed = `the allowance is at ${formatUsdc(view.pricePerCredit)} USDC a credit`;
-    throw refusal(bill, allowed, asked);
+    throw tooDear(bill, `the allowance is at ${formatUsdc(view.pricePerCredit)} USDC a credit`);
   }
+}
+
+function tooDear(bill: Bill, message: string): KhachapuriError {
+  return refusal(bill, message, `one credit costs ${formatUsdc(bill.price)} USDC here`);
 }
 
 export function assertLane(bill: Bill, view: PayerView, book: Book): void {
@@ -136,8 +138,8 @@ export function assertCoversLane(bill: Bill, lane: Lane): void {
 /** Every lane that is not settled is a row of the next batch, and every lane is memory. */
 export function assertRoom(bill: Bill, lane: Lane | undefined, ledger: Ledger): void {
   if (lane) return;
-  const lanes = ledger.account(bill.payer)?.lanes ?? new Set();
-  if (lanes.size < PAYER_LANES_MAX) return;
+  const lanes = ledger.account(bill.payer)?.lanes.size ?? 0;
+  if (lanes < PAYER_LANES_MAX) return;
   throw refusal(
     bill,
     `a payer has at most ${PAYER_LANES_MAX} lanes with a provider`,

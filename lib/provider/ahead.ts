@@ -17,13 +17,19 @@ export interface Spare {
   readonly mark: number;
 }
 
-export interface Ahead {
+/** What calls of one deployment on one lane, by one permit, find held. */
+export interface Pool {
   /** Notes a call and hands it the credit that is held for it, if there is one. */
-  take(bill: Bill): Spare | null;
-  /** How many more credits to hold for calls like this one, as quickly as they come. */
-  wanted(bill: Bill): number;
-  /** Keeps a credit, whose reservation was written just now, for a call like this. */
-  leave(bill: Bill, reservation: number): void;
+  take(price: bigint): Spare | null;
+  /** How many more credits to hold for such calls, as quickly as they come. */
+  wanted(): number;
+  /** Keeps a credit, whose reservation was written just now, for such a call. */
+  leave(price: bigint, reservation: number): void;
+}
+
+export interface Ahead {
+  /** Where calls like this one find what is held for them. */
+  poolOf(bill: Bill): Pool;
   /** Credits held ahead for a payer, on all lanes. */
   ofPayer(payer: Address): bigint;
   onLane(payer: Address, lane: Hex): bigint;
@@ -43,132 +49,159 @@ const POOL_MAX = 64;
 const LEFT_MAX = 2;
 
 interface Held extends Spare {
-  readonly permit: string;
   readonly price: bigint;
   isOld: boolean;
 }
 
-/** What calls of one deployment on one lane find. */
-interface Pool {
+interface OpenPool extends Pool {
   readonly payer: Address;
-  readonly lane: Hex;
-  /** Oldest first. */
-  spares: Held[];
-  /** How many there should be, once calls come quickly. */
-  depth: number;
-  /** A second call has come soon after the first. */
-  isBusy: boolean;
-  /** No call has come since the last sweep. */
-  isOld: boolean;
+  /** Releases what two sweeps in a row have seen; false when it is empty and no call came. */
+  sweep(): boolean;
+  giveBack(): void;
+  /** Of an empty one: it counts nothing any more. */
+  close(): void;
+}
+
+/** What is held in all pools of a payer, or of a lane. */
+interface Tally {
+  credits: bigint;
+  pools: number;
 }
 
 export function createAhead(ledger: Pick<Ledger, "commit" | "mark" | "isDurable">): Ahead {
-  const pools = new Map<string, Pool>();
-  const ofPayer = createTally<Address>();
-  const onLane = createTally<string>();
+  /** By permit, then deployment: the texts of both are at hand, and long. */
+  const pools = new Map<Hex, Map<string, OpenPool>>();
+  const payers = new Map<Address, Tally>();
+  const lanes = new Map<string, Tally>();
   let timer: ReturnType<typeof setTimeout> | null = null;
   let amount = 0n;
   let isClosed = false;
 
-  function count({ payer, lane }: Pool, by: 1n | -1n, price: bigint): void {
-    ofPayer.add(payer, by);
-    onLane.add(laneKey(payer, lane), by);
-    amount += by * price;
+  function openPool({ payer, lane }: Bill): OpenPool {
+    const laneKey = `${payer}:${lane}`;
+    const ofPayer = entry(payers, payer, emptyTally);
+    const onLane = entry(lanes, laneKey, emptyTally);
+    ofPayer.pools += 1;
+    onLane.pools += 1;
+    /** Oldest first. */
+    let spares: Held[] = [];
+    /** How many there should be, once calls come quickly. */
+    let depth = 1;
+    /** Calls since it was opened, and since the last sweep. */
+    let [calls, lately] = [0, 0];
+
+    function count(by: 1n | -1n, price: bigint): void {
+      ofPayer.credits += by;
+      onLane.credits += by;
+      amount += by * price;
+    }
+
+    /** A ledger that cannot be written refuses every call and says so; a start releases the rest. */
+    function release(released: readonly Held[]): void {
+      if (released.length === 0) return;
+      spares = spares.filter((held) => !released.includes(held));
+      for (const { price } of released) count(-1n, price);
+      try {
+        ledger.commit(...released.map(({ reservation }): Entry => (
+          { kind: "release", payer, lane, reservation, reason: "unused" }
+        )));
+      } catch { /* as said */ }
+    }
+
+    return {
+      payer,
+      take(price) {
+        lately += 1;
+        calls += 1;
+        if (calls === 1) return null;
+        const first = spares[0];
+        const isThere = first && ledger.isDurable(first.mark);
+        if (!isThere) depth = Math.min(depth + 1, POOL_MAX);
+        if (first?.price !== price) return null;
+        spares.shift();
+        count(-1n, price);
+        return first;
+      },
+      wanted() {
+        if (isClosed || calls < 2) return 0;
+        return Math.min(Math.max(depth - spares.length, 0), LEFT_MAX);
+      },
+      leave(price, reservation) {
+        spares.push({ reservation, mark: ledger.mark(), price, isOld: false });
+        count(1n, price);
+      },
+      sweep() {
+        release(spares.filter(({ isOld }) => isOld));
+        for (const held of spares) held.isOld = true;
+        const isUsed = lately > 0 || spares.length > 0;
+        lately = 0;
+        return isUsed;
+      },
+      giveBack: () => release(spares),
+      close() {
+        if (--ofPayer.pools === 0) payers.delete(payer);
+        if (--onLane.pools === 0) lanes.delete(laneKey);
+      },
+    };
   }
 
-  /** A ledger that cannot be written refuses every call and says so; a start releases the rest. */
-  function release(pool: Pool, spares: readonly Held[]): void {
-    if (spares.length === 0) return;
-    pool.spares = pool.spares.filter((held) => !spares.includes(held));
-    for (const { price } of spares) count(pool, -1n, price);
-    const { payer, lane } = pool;
-    try {
-      ledger.commit(...spares.map(({ reservation }): Entry => (
-        { kind: "release", payer, lane, reservation, reason: "unused" }
-      )));
-    } catch { /* as said */ }
+  function* allPools(): Iterable<OpenPool> {
+    for (const own of pools.values()) yield* own.values();
   }
 
-  /** Takes turns instead of looking at a clock: what two sweeps in a row have seen goes. */
+  /** Takes turns instead of looking at a clock. */
   function sweep(): void {
     timer = null;
-    for (const [key, pool] of pools) {
-      release(pool, pool.spares.filter(({ isOld }) => isOld));
-      for (const held of pool.spares) held.isOld = true;
-      if (pool.isOld && pool.spares.length === 0) pools.delete(key);
-      pool.isOld = true;
+    for (const [signature, own] of pools) {
+      for (const [deployment, pool] of own) {
+        if (pool.sweep()) continue;
+        pool.close();
+        own.delete(deployment);
+      }
+      if (own.size === 0) pools.delete(signature);
     }
-    arm();
+    if (pools.size > 0) arm();
   }
 
   function arm(): void {
-    if (timer !== null || pools.size === 0 || isClosed) return;
+    if (timer !== null || isClosed) return;
     timer = setTimeout(sweep, KEPT_MS);
     Deno.unrefTimer(timer);
   }
 
   return {
-    take(bill) {
-      const pool = pools.get(poolKey(bill));
-      if (!pool) {
-        const { payer, lane } = bill;
-        const fresh = { payer, lane, spares: [], depth: 1, isBusy: false, isOld: false };
-        pools.set(poolKey(bill), fresh);
+    poolOf(bill) {
+      const own = entry(pools, bill.permit.signature, () => new Map());
+      return entry(own, bill.deployment, () => {
         arm();
-        return null;
-      }
-      pool.isBusy = true;
-      pool.isOld = false;
-      const first = pool.spares[0];
-      const isThere = first && ledger.isDurable(first.mark);
-      if (!isThere) pool.depth = Math.min(pool.depth + 1, POOL_MAX);
-      if (first?.price !== bill.price || first.permit !== bill.permit.signature) return null;
-      pool.spares.shift();
-      count(pool, -1n, first.price);
-      return first;
+        return openPool(bill);
+      });
     },
-    wanted(bill) {
-      const pool = pools.get(poolKey(bill));
-      if (isClosed || !pool?.isBusy) return 0;
-      return Math.min(Math.max(pool.depth - pool.spares.length, 0), LEFT_MAX);
-    },
-    leave(bill, reservation) {
-      const pool = pools.get(poolKey(bill))!;
-      const { permit: { signature: permit }, price } = bill;
-      pool.spares.push({ reservation, mark: ledger.mark(), permit, price, isOld: false });
-      count(pool, 1n, price);
-    },
-    ofPayer: ofPayer.of,
-    onLane: (payer, lane) => onLane.of(laneKey(payer, lane)),
+    ofPayer: (payer) => payers.get(payer)?.credits ?? 0n,
+    onLane: (payer, lane) => lanes.get(`${payer}:${lane}`)?.credits ?? 0n,
     amount: () => amount,
     giveBack(payer) {
-      if (ofPayer.of(payer) === 0n) return;
-      for (const pool of pools.values()) {
-        if (pool.payer === payer) release(pool, pool.spares);
+      if (!payers.get(payer)?.credits) return;
+      for (const pool of allPools()) {
+        if (pool.payer === payer) pool.giveBack();
       }
     },
     close() {
       isClosed = true;
       if (timer !== null) clearTimeout(timer);
       timer = null;
-      for (const pool of pools.values()) release(pool, pool.spares);
+      for (const pool of allPools()) pool.giveBack();
     },
   };
 }
 
-const laneKey = (payer: Address, lane: Hex) => `${payer}:${lane}`;
-const poolKey = ({ payer, lane, deployment }: Bill) => `${payer}:${lane}:${deployment}`;
+const emptyTally = (): Tally => ({ credits: 0n, pools: 0 });
 
-/** Counts by key; what is at zero takes no room. */
-function createTally<Key>() {
-  const counts = new Map<Key, bigint>();
-  const of = (key: Key) => counts.get(key) ?? 0n;
-  return {
-    of,
-    add(key: Key, by: bigint): void {
-      const sum = of(key) + by;
-      if (sum === 0n) counts.delete(key);
-      else counts.set(key, sum);
-    },
-  };
+/** What a map has under a key; made when there is nothing. */
+function entry<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }

@@ -30,10 +30,10 @@ function open() {
     state,
     /** Two calls, and a credit held for the third. */
     hold(bill: Bill): number {
-      ahead.take(bill);
-      ahead.take(bill);
+      ahead.poolOf(bill).take(bill.price);
+      ahead.poolOf(bill).take(bill.price);
       const reservation = next++;
-      ahead.leave(bill, reservation);
+      ahead.poolOf(bill).leave(bill.price, reservation);
       return reservation;
     },
     [Symbol.dispose]: () => ahead.close(),
@@ -43,12 +43,12 @@ function open() {
 Deno.test("holding ahead is wanted from the second call on", () => {
   using book = open();
   const bill = billFor();
-  assert.equal(book.ahead.wanted(bill), 0);
-  assert.equal(book.ahead.take(bill), null);
-  assert.equal(book.ahead.wanted(bill), 0);
-  assert.equal(book.ahead.take(bill), null);
-  assert.ok(book.ahead.wanted(bill) > 0);
-  assert.equal(book.ahead.wanted(billFor({ deployment: "bafytwo" })), 0);
+  assert.equal(book.ahead.poolOf(bill).wanted(), 0);
+  assert.equal(book.ahead.poolOf(bill).take(bill.price), null);
+  assert.equal(book.ahead.poolOf(bill).wanted(), 0);
+  assert.equal(book.ahead.poolOf(bill).take(bill.price), null);
+  assert.ok(book.ahead.poolOf(bill).wanted() > 0);
+  assert.equal(book.ahead.poolOf(billFor({ deployment: "bafytwo" })).wanted(), 0);
 });
 
 Deno.test("the oldest is taken first, and more is held while the disk is behind", () => {
@@ -58,9 +58,9 @@ Deno.test("the oldest is taken first, and more is held while the disk is behind"
   state.synced = -1;
   /** A call, and what it leaves. */
   const call = (): { taken: number | null; left: number } => {
-    const taken = ahead.take(bill)?.reservation ?? null;
-    const left = ahead.wanted(bill);
-    for (let each = 0; each < left; each++) ahead.leave(bill, ++state.mark);
+    const taken = ahead.poolOf(bill).take(bill.price)?.reservation ?? null;
+    const left = ahead.poolOf(bill).wanted();
+    for (let each = 0; each < left; each++) ahead.poolOf(bill).leave(bill.price, ++state.mark);
     return { taken, left };
   };
   call();
@@ -75,17 +75,17 @@ Deno.test("what is held is taken once, and only by a call of the same kind", () 
   const held = book.hold(billFor());
   const others = [
     billFor({ deployment: "bafytwo" }),
-    billFor({ lane: OTHER }),
+    billFor({ lane: OTHER }, "0xcc"),
     billFor({ price: 6n }),
     billFor({}, "0xbb"),
   ];
-  for (const other of others) assert.equal(book.ahead.take(other), null);
+  for (const other of others) assert.equal(book.ahead.poolOf(other).take(other.price), null);
   assert.equal(book.ahead.ofPayer(PAYER), 1n);
   assert.equal(book.ahead.onLane(PAYER, LANE), 1n);
   assert.equal(book.ahead.onLane(PAYER, OTHER), 0n);
   assert.equal(book.ahead.amount(), 5n);
-  assert.equal(book.ahead.take(billFor())?.reservation, held);
-  assert.equal(book.ahead.take(billFor()), null);
+  assert.equal(book.ahead.poolOf(billFor()).take(billFor().price)?.reservation, held);
+  assert.equal(book.ahead.poolOf(billFor()).take(billFor().price), null);
   assert.equal(book.ahead.ofPayer(PAYER), 0n);
   assert.equal(book.ahead.amount(), 0n);
   assert.deepEqual(book.entries, []);
@@ -95,16 +95,17 @@ Deno.test("no more is held than runs at a time, and nothing once it is closed", 
   const book = open();
   const bill = billFor();
   book.state.synced = -1;
-  book.ahead.take(bill);
+  const pool = book.ahead.poolOf(bill);
   for (let call = 0; call < 200; call++) {
-    book.ahead.take(billFor({}, "0xbb"));
-    for (let left = book.ahead.wanted(bill); left > 0; left--) book.ahead.leave(bill, call);
+    pool.take(bill.price);
+    for (let left = pool.wanted(); left > 0; left--) pool.leave(bill.price, call);
   }
   assert.equal(book.ahead.ofPayer(PAYER), 64n);
-  assert.equal(book.ahead.wanted(bill), 0);
+  assert.equal(pool.wanted(), 0);
   book.ahead.close();
   assert.equal(book.entries.length, 64);
-  assert.equal(book.ahead.wanted(bill), 0);
+  assert.equal(book.ahead.ofPayer(PAYER), 0n);
+  assert.equal(pool.wanted(), 0);
 });
 
 Deno.test("a ledger that cannot be written does not keep it from closing", () => {
@@ -113,8 +114,8 @@ Deno.test("a ledger that cannot be written does not keep it from closing", () =>
     mark: () => 0,
     isDurable: () => true,
   });
-  ahead.take(billFor());
-  ahead.leave(billFor(), 1);
+  ahead.poolOf(billFor()).take(billFor().price);
+  ahead.poolOf(billFor()).leave(billFor().price, 1);
   ahead.close();
   assert.equal(ahead.ofPayer(PAYER), 0n);
 });
@@ -122,12 +123,12 @@ Deno.test("a ledger that cannot be written does not keep it from closing", () =>
 Deno.test("what is given back counts no more, and is released in the book", () => {
   using book = open();
   const one = book.hold(billFor());
-  const two = book.hold(billFor({ lane: OTHER }));
+  const two = book.hold(billFor({ lane: OTHER }, "0xcc"));
   book.ahead.giveBack(getAddress(`0x${"22".repeat(20)}`));
   assert.equal(book.ahead.ofPayer(PAYER), 2n);
   book.ahead.giveBack(PAYER);
   assert.equal(book.ahead.ofPayer(PAYER), 0n);
-  assert.equal(book.ahead.take(billFor()), null);
+  assert.equal(book.ahead.poolOf(billFor()).take(billFor().price), null);
   const released = book.entries.map((entry) => entry.kind === "release" && entry.reservation);
   assert.deepEqual(released, [one, two]);
 });
@@ -149,8 +150,8 @@ Deno.test("what nobody takes is released soon", async () => {
     isDurable: () => true,
   });
   const bill = billFor();
-  ahead.take(bill);
-  ahead.leave(bill, 7);
+  ahead.poolOf(bill).take(bill.price);
+  ahead.poolOf(bill).leave(bill.price, 7);
   // The timer that releases does not keep a process alive: this one does, until it has.
   const awake = setInterval(() => {}, 1_000);
   const [entry] = await released.promise.finally(() => clearInterval(awake));

@@ -44,7 +44,7 @@ export interface Reservation {
    * sign we must not forget, whatever happens to the machine.
    * @param facts for the receipt, where there will be one
    */
-  charge(outcome: Outcome, facts?: OwnFacts): Promise<Standing>;
+  charge(outcome: Outcome, facts?: OwnFacts): Promise<void>;
   release(reason: string): void;
   /** What the payer will have left once this credit is charged. */
   standing(): Standing;
@@ -206,7 +206,7 @@ export function createCredits(options: CreditsOptions): Credits {
   }
 
   function takeHeld(bill: Bill): Hold | null {
-    const spare = ahead.take(bill);
+    const spare = ahead.poolOf(bill).take(bill.price);
     if (!spare) return null;
     const isDurable = ledger.isDurable(spare.mark);
     return { reservation: spare.reservation, durable: isDurable ? null : ledger.sync() };
@@ -221,7 +221,7 @@ export function createCredits(options: CreditsOptions): Credits {
   function heldAhead(bill: Bill, view: PayerView): Extract<Entry, { kind: "reserve" }>[] {
     const lane = ledger.lane(bill.payer, bill.lane)!;
     const isServed = lane.refused === null && lane.permit?.signature === bill.permit.signature;
-    const wanted = options.consume || !isServed ? 0 : ahead.wanted(bill);
+    const wanted = options.consume || !isServed ? 0 : ahead.poolOf(bill).wanted();
     if (wanted === 0) return [];
     const room = Number(clamp(roomFor(bill, payers.last(bill.payer) ?? view, ledger)));
     return Array.from({ length: Math.min(wanted, room) }, () => reserveEntry(bill, ledger));
@@ -254,10 +254,9 @@ export function createCredits(options: CreditsOptions): Credits {
           ...counted,
         } as const;
         const durable = facts ? ledger.append(charge, ...held) : ledger.commit(charge, ...held);
-        for (const next of held) ahead.leave(bill, next.reservation);
+        for (const next of held) ahead.poolOf(bill).leave(bill.price, next.reservation);
         await durable;
         options.onCharge?.();
-        return { ...standing(), cumulativeCredits: lane.charged };
       },
       release(reason) {
         ledger.commit({ kind: "release", payer, lane: id, reservation, reason });

@@ -18,16 +18,20 @@ function createUsage(): RunUsage {
   const limits = createCounter("khachapuri_run_limits_total", "Runs that a limit ended, by limit.");
   const seconds = createCounter("khachapuri_run_seconds_total", "Time of runs, by clock.");
   const bytes = createCounter("khachapuri_run_bytes_total", "Bytes of runs, by stream.");
+  const [wall, cpu] = [seconds.at({ clock: "wall" }), seconds.at({ clock: "cpu" })];
+  const stdin = bytes.at({ stream: "stdin" });
+  const stdout = bytes.at({ stream: "stdout" });
+  const stderr = bytes.at({ stream: "stderr" });
   let peak = 0;
   return {
     note(record) {
       const { limit, wallMs, cpuMs, peakMemoryBytes } = record;
       if (limit !== null) limits.add({ limit });
-      seconds.add({ clock: "wall" }, wallMs / 1_000);
-      if (cpuMs !== null) seconds.add({ clock: "cpu" }, cpuMs / 1_000);
-      for (const stream of ["stdin", "stdout", "stderr"] as const) {
-        bytes.add({ stream }, record[`${stream}Bytes`]);
-      }
+      wall.value += wallMs / 1_000;
+      cpu.value += (cpuMs ?? 0) / 1_000;
+      stdin.value += record.stdinBytes;
+      stdout.value += record.stdoutBytes;
+      stderr.value += record.stderrBytes;
       peak = Math.max(peak, peakMemoryBytes ?? 0);
     },
     metrics: [

@@ -25,9 +25,12 @@ const OUR_PREFIXES = ["payment-", "x-payment", "khachapuri-"];
 /** RFC 9110 section 5.6.2. */
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** The field names that `Connection` declares to be this connection's own. */
 export function connectionOptions(connection: string | null): ReadonlySet<string> {
-  return new Set((connection ?? "").toLowerCase().split(",").map((name) => name.trim()));
+  if (!connection) return NONE;
+  return new Set(connection.toLowerCase().split(",").map((name) => name.trim()));
 }
 
 /**

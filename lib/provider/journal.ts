@@ -93,7 +93,7 @@ export interface Reservation {
 
 /** The sums over all lanes of a payer, kept so that admission never walks them. */
 export interface Account {
-  readonly lanes: Set<Lane>;
+  readonly lanes: Map<Hex, Lane>;
   /** What the escrow had taken on each lane before it was opened here. */
   opened: bigint;
   charged: bigint;
@@ -104,7 +104,6 @@ export interface Account {
 }
 
 export interface Book {
-  readonly lanes: Map<string, Lane>;
   readonly accounts: Map<Address, Account>;
   readonly reservations: Map<number, Reservation>;
   nextReservation: number;
@@ -116,7 +115,6 @@ export interface Book {
 
 export function emptyBook(): Book {
   return {
-    lanes: new Map(),
     accounts: new Map(),
     reservations: new Map(),
     nextReservation: 1,
@@ -127,7 +125,12 @@ export function emptyBook(): Book {
 
 /** The lane of a payer, or undefined when it has never been opened here. */
 export function laneOf(book: Book, payer: Address, lane: Hex): Lane | undefined {
-  return book.lanes.get(`${payer}:${lane}`);
+  return book.accounts.get(payer)?.lanes.get(lane);
+}
+
+/** Every lane of every payer. */
+export function* lanesOf(book: Book): Iterable<Lane> {
+  for (const { lanes } of book.accounts.values()) yield* lanes.values();
 }
 
 /** Every lane of a payer with their sums, or undefined when it has none here. */
@@ -211,8 +214,7 @@ export function apply(book: Book, entry: Entry): void {
 }
 
 function openLane(book: Book, payer: Address, lane: Hex, credits: bigint): void {
-  const key = `${payer}:${lane}`;
-  assert(!book.lanes.has(key), `lane ${lane} opened twice`);
+  assert(laneOf(book, payer, lane) === undefined, `lane ${lane} opened twice`);
   const opened: Lane = {
     payer,
     lane,
@@ -224,11 +226,10 @@ function openLane(book: Book, payer: Address, lane: Hex, credits: bigint): void 
     segments: [],
     refused: null,
   };
-  book.lanes.set(key, opened);
   const account = book.accounts.get(payer) ??
-    { lanes: new Set(), opened: 0n, charged: 0n, reserved: 0n, settled: 0n, prepaid: 0n };
+    { lanes: new Map(), opened: 0n, charged: 0n, reserved: 0n, settled: 0n, prepaid: 0n };
   book.accounts.set(payer, account);
-  account.lanes.add(opened);
+  account.lanes.set(lane, opened);
   account.opened += credits;
   account.charged += credits;
   account.settled += credits;

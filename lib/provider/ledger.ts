@@ -20,6 +20,7 @@ import {
   type Entry,
   type Lane,
   laneOf,
+  lanesOf,
   type Outcome,
   type RunFacts,
 } from "./journal.ts";
@@ -101,7 +102,7 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
   const commit = openCommit(durable, now);
   const ledger: Ledger = {
     lane: (payer, lane) => laneOf(book, payer, lane),
-    lanes: () => book.lanes.values(),
+    lanes: () => lanesOf(book),
     account: (payer) => accountOf(book, payer),
     unsettled: () => book.unsettled,
     held: () => book.held,

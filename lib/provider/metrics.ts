@@ -20,19 +20,25 @@ export interface Metric {
 
 export interface Counter {
   add(labels: Labels, by?: number): void;
+  /** What `add` adds to, for who adds often. */
+  at(labels: Labels): Sample;
   readonly metric: Metric;
 }
 
 /** A counter that starts at zero with the process. */
 export function createCounter(name: string, help: string): Counter {
   const values = new Map<string, Sample>();
+  function at(labels: Labels): Sample {
+    let key = "";
+    for (const name in labels) key += `${labels[name]}\n`;
+    const known = values.get(key) ?? { labels, value: 0 };
+    values.set(key, known);
+    return known;
+  }
   return {
+    at,
     add(labels, by = 1) {
-      let key = "";
-      for (const name in labels) key += `${labels[name]}\n`;
-      const known = values.get(key);
-      if (known) known.value += by;
-      else values.set(key, { labels, value: by });
+      at(labels).value += by;
     },
     metric: { name, help, type: "counter", read: () => [...values.values()] },
   };

@@ -129,7 +129,7 @@ function tooManyReads(): KhachapuriError {
  */
 function lanesToRead(account: Account | undefined, lane: Hex, block: bigint): Hex[] {
   const wanted = new Set([lane]);
-  for (const known of account?.lanes ?? []) {
+  for (const known of account?.lanes.values() ?? []) {
     const isLevel = known.charged + known.reserved === known.settled;
     if (!isLevel || known.settledBlock > block) wanted.add(known.lane);
   }

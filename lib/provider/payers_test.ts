@@ -6,7 +6,7 @@ import { createPayers } from "./payers.ts";
 const LANE: Hex = `0x${"1a".repeat(32)}`;
 const KNOWN: Address = `0x${"ab".repeat(20)}`;
 const NONE = { opened: 0n, charged: 0n, reserved: 0n, settled: 0n, prepaid: 0n };
-const EMPTY: Account = { lanes: new Set(), ...NONE };
+const EMPTY: Account = { lanes: new Map(), ...NONE };
 const ALLOWANCE = {
   credits: 1n,
   thawingCredits: 0n,

@@ -153,7 +153,7 @@ function follow(parts: FollowParts): Follower {
 
 /** More credits may cover what the escrow refused. */
 async function reviveRefused(ledger: Ledger, settlement: Settlement, payer: Address) {
-  for (const lane of ledger.account(payer)?.lanes ?? []) {
+  for (const lane of ledger.account(payer)?.lanes.values() ?? []) {
     if (lane.refused !== null) await settlement.level(lane);
   }
 }
