@@ -21,7 +21,7 @@ export interface Spare {
 export interface Pool {
   /** Notes a call and hands it the credit that is held for it, if there is one. */
   take(price: bigint): Spare | null;
-  /** How many more credits to hold for such calls, as quickly as they come. */
+  /** Asked as a call ends: how many more credits to hold for such calls. */
   wanted(): number;
   /** Keeps a credit, whose reservation was written just now, for such a call. */
   leave(price: bigint, reservation: number): void;
@@ -45,8 +45,6 @@ export interface Ahead {
 const KEPT_MS = 500;
 /** As many as one deployment's sandbox runs at a time. */
 const POOL_MAX = 64;
-/** A call makes up for itself, and for one more where there were too few. */
-const LEFT_MAX = 2;
 
 interface Held extends Spare {
   readonly price: bigint;
@@ -85,8 +83,8 @@ export function createAhead(ledger: Pick<Ledger, "commit" | "mark" | "isDurable"
     onLane.pools += 1;
     /** Oldest first. */
     let spares: Held[] = [];
-    /** How many there should be, once calls come quickly. */
-    let depth = 1;
+    /** How many there may be, and how often there were too few since one more was last held. */
+    let [depth, misses] = [1, 0];
     /** Calls since it was opened, and since the last sweep. */
     let [calls, lately] = [0, 0];
 
@@ -116,15 +114,21 @@ export function createAhead(ledger: Pick<Ledger, "commit" | "mark" | "isDurable"
         if (calls === 1) return null;
         const first = spares[0];
         const isThere = first && ledger.isDurable(first.mark);
-        if (!isThere) depth = Math.min(depth + 1, POOL_MAX);
+        if (!isThere && depth < POOL_MAX) {
+          depth += 1;
+          misses += 1;
+        }
         if (first?.price !== price) return null;
         spares.shift();
         count(-1n, price);
         return first;
       },
       wanted() {
-        if (isClosed || calls < 2) return 0;
-        return Math.min(Math.max(depth - spares.length, 0), LEFT_MAX);
+        const room = depth - spares.length;
+        if (isClosed || calls < 2 || room <= 0) return 0;
+        if (misses === 0 || room === 1) return 1;
+        misses -= 1;
+        return 2;
       },
       leave(price, reservation) {
         spares.push({ reservation, mark: ledger.mark(), price, isOld: false });

@@ -149,18 +149,19 @@ function openCommit({ database, sync }: Durable, now: () => number): GroupCommit
   const insert = database.prepare(`${into} VALUES ${row}`);
   // By far the most come in pairs: a charge, and what is held in its stead.
   const insertTwo = database.prepare(`${into} VALUES ${row}, ${row}`);
-  const [begin, end] = [database.prepare("BEGIN IMMEDIATE"), database.prepare("COMMIT")];
+  function inOne(work: () => void): void {
+    database.exec("BEGIN IMMEDIATE");
+    work();
+    database.exec("COMMIT");
+  }
   return createGroupCommit<Entry>({
     write(entries) {
       const rows = entries.map((entry) => toRow(entry, now()));
       try {
-        if (rows.length === 2) {
-          insertTwo.run(...rows[0]!, ...rows[1]!);
-          return;
-        }
-        begin.run();
-        for (const each of rows) insert.run(...each);
-        end.run();
+        const [first, second, third] = rows;
+        if (third) inOne(() => rows.forEach((each) => insert.run(...each)));
+        else if (second) insertTwo.run(...first!, ...second);
+        else if (first) insert.run(...first);
       } catch (cause) {
         throw unwritable(cause);
       }
