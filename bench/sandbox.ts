@@ -142,7 +142,8 @@ async function run(): Promise<Report> {
   const kib = await idleKib(ours.pid);
   const servers = [
     { name: OURS, url: ours.url },
-    stack.use(await startNginx(dir, programs.hello)),
+    stack.use(await startNginx(dir, programs.hello, Math.max(...CONNECTIONS))),
+    stack.use(await startNginx(dir, programs.hello, 1)),
     stack.use(await startLighttpd(dir, programs.hello)),
   ];
   const must = [

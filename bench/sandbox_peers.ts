@@ -113,21 +113,26 @@ export async function measureShellBwrap(hello: string, runs: number): Promise<Fi
   };
 }
 
-/** nginx in front of fcgiwrap, as Debian ships them. */
-export async function startNginx(dir: string, hello: string): Promise<Peer> {
+/**
+ * nginx in front of fcgiwrap, both from Debian.
+ * @param children of fcgiwrap; Debian's own service starts one
+ */
+export async function startNginx(dir: string, hello: string, children: number): Promise<Peer> {
   const port = freePort();
-  const socket = join(dir, "fcgiwrap.sock");
-  const config = `daemon off; worker_processes 2; pid ${dir}/nginx.pid; error_log ${dir}/nginx.log;
+  const own = await Deno.makeTempDir({ dir });
+  const socket = join(own, "fcgiwrap.sock");
+  const config = `daemon off; worker_processes 2; pid ${own}/nginx.pid; error_log ${own}/nginx.log;
 ${Deno.uid() === 0 ? "user root;" : ""}
 events { worker_connections 256; }
-http { access_log off; client_body_temp_path ${dir}/b; proxy_temp_path ${dir}/p;
-fastcgi_temp_path ${dir}/f; uwsgi_temp_path ${dir}/u; scgi_temp_path ${dir}/s;
+http { access_log off; client_body_temp_path ${own}/b; proxy_temp_path ${own}/p;
+fastcgi_temp_path ${own}/f; uwsgi_temp_path ${own}/u; scgi_temp_path ${own}/s;
 server { listen 127.0.0.1:${port}; location / { fastcgi_pass unix:${socket};
 include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME ${hello}; } } }`;
-  await Deno.writeTextFile(join(dir, "nginx.conf"), config);
-  const wrap = start("/usr/sbin/fcgiwrap", ["-c", "16", "-s", `unix:${socket}`]);
-  const nginx = start("/usr/sbin/nginx", ["-c", join(dir, "nginx.conf"), "-p", dir]);
-  return await peer("nginx + fcgiwrap", `http://127.0.0.1:${port}/`, [nginx, wrap]);
+  await Deno.writeTextFile(join(own, "nginx.conf"), config);
+  const wrap = start("/usr/sbin/fcgiwrap", ["-c", String(children), "-s", `unix:${socket}`]);
+  const nginx = start("/usr/sbin/nginx", ["-c", join(own, "nginx.conf"), "-p", own]);
+  const name = children === 1 ? "nginx + fcgiwrap, one child" : "nginx + fcgiwrap";
+  return await peer(name, `http://127.0.0.1:${port}/`, [nginx, wrap]);
 }
 
 /** lighttpd's own CGI module. */

@@ -7,7 +7,7 @@ import { PAYER_LANES_MAX } from "../limits.ts";
 import { type Permit, signPermit, UINT64_MAX } from "../permit.ts";
 import type { Bill } from "./bill.ts";
 import { createCredits, type CreditsOptions } from "./credits.ts";
-import { openLedger } from "./ledger.ts";
+import { openLedger, readLedger } from "./ledger.ts";
 import { createPayers } from "./payers.ts";
 
 const PAYER = privateKeyToAccount(`0x${"11".repeat(32)}`);
@@ -50,7 +50,8 @@ function fakeEscrow(credits: bigint) {
 
 async function open(credits: bigint, changes: Partial<CreditsOptions> = {}) {
   const dir = await Deno.makeTempDir();
-  const ledger = await openLedger(join(dir, "ledger.db"));
+  const path = join(dir, "ledger.db");
+  const ledger = await openLedger(path);
   const escrow = fakeEscrow(credits);
   const { client } = escrow;
   const now = () => NOW;
@@ -78,6 +79,7 @@ async function open(credits: bigint, changes: Partial<CreditsOptions> = {}) {
     ledger,
     payers,
     counter,
+    path,
     /** A call from its admission to its charge. */
     async pay(permit: Permit): Promise<void> {
       await (await counter.reserve(billFor(permit))).charge("answered");
@@ -287,4 +289,24 @@ Deno.test("an endpoint that hides what was taken cannot make us take it for ever
     code: "chain_unavailable",
   });
   assert.ok(consumed < 10, `${consumed} credits were taken`);
+});
+
+Deno.test("a charge is in the book before it is answered, and on disk where it is signed", async () => {
+  await using money = await open(50n);
+  const { counter, ledger, path } = money;
+  const charges = () => readLedger(path, {}).filter(({ kind }) => kind === "charge").length;
+  const owners = await counter.reserve(billFor(await permit(), "owner"));
+  assert.ok(ledger.isDurable(ledger.mark()), "held on disk before the program starts");
+  const charged = owners.charge("answered");
+  assert.equal(charges(), 1);
+  assert.ok(!ledger.isDurable(ledger.mark()));
+  await charged;
+  const callers = await counter.reserve(billFor(await permit({ lane: OTHER })));
+  const hashes = { requestHash: null, responseHash: "0x00" } as const;
+  await callers.charge("answered", { ...hashes, startedAt: NOW, durationMs: 1 });
+  assert.ok(ledger.isDurable(ledger.mark()));
+  assert.equal(charges(), 2);
+  const receipted = ledger.receipted(callers.id);
+  assert.deepEqual([receipted?.facts.price, receipted?.facts.deployment], [PRICE, "bafytest"]);
+  assert.equal(ledger.receipted(owners.id), undefined);
 });
