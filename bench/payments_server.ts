@@ -129,7 +129,7 @@ async function openServers(order: ServerOrder): Promise<ServerUrls> {
     readBody: createBodyReader(1_000_000),
     slots: createSlots(1_000, now),
     soon: createSoon(),
-    registrations: openRegistrations(join(dir, "deployments.db"), now),
+    registrations: openRegistrations(join(dir, "deployments.db"), { now }),
     receipts: createReceipts({ secret: new Uint8Array(32), ledger, us, operator: account }),
     ...{ runs, usage },
   };

@@ -44,6 +44,9 @@ export const PROGRAM_ENTRIES_MAX = 10_000;
 /** Length of one path in a program zip. */
 export const PROGRAM_PATH_BYTES_MAX = 1_024;
 
+/** Header fields that one run may answer with: each costs as much as all before it. */
+export const RESPONSE_FIELDS_MAX = 256;
+
 /** Private /tmp of one run, which is its /dev/shm too; it is memory. */
 export const RUN_TMP_BYTES_MAX = 32 * 1024 * 1024;
 /** Largest file a program may write, no larger than its /tmp. */

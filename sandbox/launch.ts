@@ -59,6 +59,7 @@ export function bwrapArguments(policy: SandboxPolicy): string[] {
     ...["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETPCAP"],
     ...["--uid", INNER_ID, "--gid", INNER_ID, "--hostname", "sandbox", "--clearenv"],
     ...["--proc", "/proc", "--remount-ro", "/proc"],
+    ...["--perms", "0755", "--dir", "/dev"],
     ...DEVICES.flatMap((name) => ["--dev-bind", `/dev/${name}`, `/dev/${name}`]),
     ...DEVICE_LINKS.flatMap(([name, target]) => ["--symlink", target, `/dev/${name}`]),
     ...["--dir", "/tmp"],

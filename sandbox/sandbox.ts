@@ -106,13 +106,12 @@ export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Pro
   const helper = await helperPath(host);
   await prepareHost(host);
   const uid = takeRunUid(host.runUid);
-  const setup = sessionSetup(policy);
   const args = hostArguments(host, policy, uid.number);
   let session: Session | null = null;
   let closed = false;
   const live = (): Session => {
     if (session) return session;
-    const started = openSession(spawnHelper(helper, args), setup);
+    const started = openSession(spawnHelper(helper, args), sessionSetup(policy));
     session = started;
     started.ended.finally(() => {
       if (session === started) session = null;

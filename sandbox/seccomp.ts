@@ -4,8 +4,8 @@
  * takes as long as a good part of a run. So it is installed once, in the sandbox's init, and all
  * that init starts inherits it. The few calls by which init starts runs it lets through for who
  * shows a secret in an argument that the kernel does not read: a random number that init was told
- * and that leaves its memory for no program. Guessing it would gain little: programs have no
- * capability, and the kernel asks for one in each of these calls.
+ * and that leaves its memory for no program. Without it they would gain little but by a user
+ * namespace, for which alone the kernel asks no capability; bwrap forbids those besides.
  */
 import { ALLOWED, CHECKED, INIT_ONLY, REFUSED } from "./syscalls.ts";
 
@@ -32,6 +32,9 @@ export const RETURN = 0x06; // BPF_RET | BPF_K
 export const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 export const JUMP_ABOVE = 0x25; // BPF_JMP | BPF_JGT | BPF_K
 export const JUMP_ANY_BIT = 0x45; // BPF_JMP | BPF_JSET | BPF_K
+export const XOR = 0xa4; // BPF_ALU | BPF_XOR | BPF_K
+export const OR_INDEX = 0x4c; // BPF_ALU | BPF_OR | BPF_X
+export const TO_INDEX = 0x07; // BPF_MISC | BPF_TAX
 
 /** Offsets in struct seccomp_data; an argument's low half comes first on x86-64. */
 export const OFFSET_NUMBER = 0;
@@ -41,6 +44,7 @@ export const offsetOfArgument = (index: number) => 16 + 8 * index;
 export const AUDIT_ARCH_X86_64 = 0xc000_003e;
 
 const load = (k: number): Instruction => ({ code: LOAD, jt: 0, jf: 0, k });
+const compute = (code: number, k = 0): Instruction => ({ code, jt: 0, jf: 0, k });
 const ret = (k: number): Instruction => ({ code: RETURN, jt: 0, jf: 0, k });
 const jump = (code: number, k: number, jt: number, jf: number): Instruction => ({
   code,
@@ -56,6 +60,7 @@ function when(values: readonly number[], verdict: number): Instruction[] {
 
 /** Namespace flags of clone: programs have no use for them and no right to them. */
 const CLONE_NEW_FLAGS = 0x7e02_0000;
+const CLONE_NEWUSER = 0x1000_0000;
 const [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK] = [1, 2, 10, 16];
 const [TCP, UDP, NETLINK_ROUTE] = [6, 17, 0];
 const [TIOCSTI, TIOCLINUX] = [0x5412, 0x541c];
@@ -114,18 +119,31 @@ interface Stretch {
   body: Instruction[];
 }
 
-/** The sixth argument, which none of init's calls has, must be the secret. */
+/**
+ * The sixth argument, which none of init's calls has, must be the secret. Both halves are compared
+ * at once: a branch between them would let a program time its way to the first.
+ */
 function secretCheck(secret: bigint, otherwise: number): Instruction[] {
   const [low, high] = [Number(secret & 0xffff_ffffn), Number(secret >> 32n)];
   return [
     load(offsetOfArgument(5)),
-    jump(JUMP_EQUAL, low, 0, 3),
+    compute(XOR, low),
+    compute(TO_INDEX),
     load(offsetOfArgument(5) + 4),
-    jump(JUMP_EQUAL, high, 0, 1),
+    compute(XOR, high),
+    compute(OR_INDEX),
+    jump(JUMP_EQUAL, 0, 0, 1),
     ret(ALLOW),
     ret(otherwise),
   ];
 }
+
+/** Init itself makes no user namespace. */
+const NO_USER_NAMESPACE = [
+  load(offsetOfArgument(0)),
+  jump(JUMP_ANY_BIT, CLONE_NEWUSER, 0, 1),
+  ret(errno(EPERM)),
+];
 
 function stretches(secret: bigint | null): Stretch[] {
   const verdicts = new Map<number, Instruction[]>();
@@ -137,7 +155,8 @@ function stretches(secret: bigint | null): Stretch[] {
   const unknown = [ret(errno(ENOSYS))];
   for (const number of secret === null ? [] : Object.values(INIT_ONLY)) {
     const [{ k: otherwise }] = (verdicts.get(number) ?? unknown) as [Instruction];
-    verdicts.set(number, secretCheck(secret!, otherwise));
+    const before = number === INIT_ONLY.unshare ? NO_USER_NAMESPACE : [];
+    verdicts.set(number, [...before, ...secretCheck(secret!, otherwise)]);
   }
   const result: Stretch[] = [];
   for (let number = 0; number <= Math.max(...verdicts.keys()); number++) {

@@ -102,7 +102,7 @@ export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<I
       syncSoon();
     },
     mark: () => come,
-    isSynced: (mark) => mark <= synced,
+    isSynced: (mark) => failure === null && mark <= synced,
     sync,
     async close() {
       if (timer !== null) clearTimeout(timer);

@@ -63,7 +63,7 @@ export interface Ledger {
   isDurable(mark: number): boolean;
   /** Resolves when everything so far is on disk. */
   sync(): Promise<void>;
-  /** The charge, on disk, in which a reservation ended whose payer was the caller itself. */
+  /** The charge in which a reservation ended whose payer was the caller itself. */
   receipted(reservation: number): Receipted | undefined;
   /** Past entries, oldest first. */
   read(filter: LedgerFilter): Iterable<Recorded>;
@@ -84,6 +84,7 @@ const SCHEMA = `
     amount TEXT,
     detail TEXT
   ) STRICT;
+  DROP INDEX IF EXISTS journal_by_reservation;
   CREATE INDEX IF NOT EXISTS journal_receipted ON journal (reservation) WHERE ${IS_RECEIPTED};
 `;
 
@@ -120,12 +121,12 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
     sync: commit.sync,
     receipted(reservation) {
       const row = receipted.get(reservation) as unknown as StoredRow | undefined;
-      return row && fromRow(row) as Receipted;
+      const charge = row && fromRow(row);
+      return charge?.kind === "charge" && charge.facts ? charge as Receipted : undefined;
     },
     read: (filter) => readJournal(database, filter),
     async close() {
-      await commit.close();
-      durable.close();
+      await commit.close().finally(durable.close);
     },
   };
   await releaseAbandoned(ledger, book);
@@ -151,8 +152,13 @@ function openCommit({ database, sync }: Durable, now: () => number): GroupCommit
   const insertTwo = database.prepare(`${into} VALUES ${row}, ${row}`);
   function inOne(work: () => void): void {
     database.exec("BEGIN IMMEDIATE");
-    work();
-    database.exec("COMMIT");
+    try {
+      work();
+      database.exec("COMMIT");
+    } catch (error) {
+      if (database.isTransaction) database.exec("ROLLBACK");
+      throw error;
+    }
   }
   return createGroupCommit<Entry>({
     write(entries) {
@@ -240,6 +246,8 @@ function chargeOf(detail: string): { outcome: Outcome; facts?: RunFacts } {
   if (!detail.startsWith("[")) return { outcome: detail as Outcome };
   const [outcome, cumulative, ...run] = JSON.parse(detail);
   const [requestHash, responseHash, startedAt, durationMs, deployment, price] = run;
+  // Written before a receipt's every word stood here: there is none any more.
+  if (price === undefined) return { outcome };
   const counts = { cumulative: BigInt(cumulative), price: BigInt(price), startedAt, durationMs };
   return { outcome, facts: { ...counts, requestHash, responseHash, deployment } };
 }

@@ -24,7 +24,7 @@ export interface Receipts {
 export interface ReceiptsOptions {
   /** 32 random bytes that make addresses unguessable. */
   secret: Uint8Array;
-  ledger: Pick<Ledger, "receipted">;
+  ledger: Pick<Ledger, "receipted" | "sync">;
   us: BillTerms;
   /** Signs: a key that the escrow knows as the provider's. */
   operator: LocalAccount;
@@ -59,6 +59,8 @@ export function createReceipts({ secret, ledger, us, operator }: ReceiptsOptions
       const reservation = reservationOf(path.slice(RECEIPT_PREFIX.length));
       const charge = reservation === null ? undefined : ledger.receipted(reservation);
       if (!charge) throw noReceipt(reservation !== null);
+      // What we sign we must not forget.
+      await ledger.sync();
       const { payer, lane, outcome } = charge;
       const { requestHash, startedAt, durationMs, ...facts } = charge.facts;
       const { chainId, escrow, provider } = us;

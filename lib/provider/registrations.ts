@@ -80,11 +80,18 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS runs_by_cid ON runs (cid);
 `;
 
+export interface RegistrationsOptions {
+  now?: () => number;
+  /** Kept of the logs of all runs, bytes. */
+  runsBytesMax?: number;
+  /** Told when log lines could not be written: no call fails for that. */
+  lost?: (error: unknown) => void;
+}
+
 /** Opens (or creates) the provider's registrations at `path`. */
 export function openRegistrations(
   path: string,
-  now: () => number = Date.now,
-  runsBytesMax = RUNS_BYTES_MAX,
+  { now = Date.now, runsBytesMax = RUNS_BYTES_MAX, lost = () => {} }: RegistrationsOptions = {},
 ): Registrations {
   const database = new DatabaseSync(path);
   database.exec(SCHEMA);
@@ -96,7 +103,7 @@ export function openRegistrations(
   for (const { owner, id } of database.prepare("SELECT owner, id FROM deployments").all()) {
     lanes.add(`${owner}:${deploymentLane(id as Hex)}`);
   }
-  const runs = createRunLog(database, runsBytesMax);
+  const runs = createRunLog(database, runsBytesMax, lost);
   const added = new Set<string>();
   const insert = database.prepare("INSERT OR IGNORE INTO deployments VALUES (?, ?, ?, ?)");
   const find = database.prepare("SELECT 1 FROM deployments WHERE cid = ?");
@@ -136,7 +143,11 @@ export function openRegistrations(
 }
 
 /** Logs are for reading, not for money: batched, so that they never cost a call its own fsync. */
-function createRunLog(database: DatabaseSync, bytesMax: number) {
+function createRunLog(
+  database: DatabaseSync,
+  bytesMax: number,
+  lost: (error: unknown) => void,
+) {
   /** By deployment, no more than are kept: of a busy one only the latest are ever written. */
   let waiting = new Map<string, RunLog[]>();
   let [count, stderrBytes] = [0, 0];
@@ -158,12 +169,7 @@ function createRunLog(database: DatabaseSync, bytesMax: number) {
     (rows as { bytes: number }[]).reduce((total, row) => total + row.bytes, 0);
   let bytes = sum(database.prepare(`SELECT ${size} FROM runs`).all());
 
-  function flush(): void {
-    if (waiting.size === 0) return;
-    const batch = waiting;
-    waiting = new Map();
-    [count, stderrBytes] = [0, 0];
-    database.exec("BEGIN");
+  function write(batch: ReadonlyMap<string, readonly RunLog[]>): void {
     for (const [cid, runs] of batch) {
       for (const run of runs) {
         const text = JSON.stringify(run);
@@ -176,7 +182,22 @@ function createRunLog(database: DatabaseSync, bytesMax: number) {
       dropped = sum(dropOldest.all());
       bytes -= dropped;
     }
-    database.exec("COMMIT");
+  }
+
+  function flush(): void {
+    if (waiting.size === 0) return;
+    const [batch, before] = [waiting, bytes];
+    waiting = new Map();
+    [count, stderrBytes] = [0, 0];
+    try {
+      database.exec("BEGIN");
+      write(batch);
+      database.exec("COMMIT");
+    } catch (error) {
+      bytes = before;
+      if (database.isTransaction) database.exec("ROLLBACK");
+      lost(error);
+    }
   }
 
   /** Left to fire; it keeps no process alive. */

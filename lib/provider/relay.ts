@@ -77,7 +77,7 @@ export function streamOf(
   };
   return new ReadableStream<Uint8Array>({
     start(controller) {
-      const cut = () => cancel().finally(() => controller.error(tooSlow()));
+      const cut = () => cancel().catch(() => {}).finally(() => controller.error(tooSlow()));
       const begin = () => {
         if (!isOver) deadline = setTimeout(cut, restMs);
       };

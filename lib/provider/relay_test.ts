@@ -115,3 +115,12 @@ Deno.test("a caller that has read everything is not cut off", async () => {
   const reader = streamOf(relay, Promise.resolve(), 1).getReader();
   assert.equal((await reader.read()).done, true);
 });
+
+Deno.test("cutting a caller off fails nothing when its run cannot be ended in order", async () => {
+  const { relay, say } = output();
+  relay.cancel = () => Promise.reject(new Error("the ledger cannot be written"));
+  say("begun");
+  const reader = streamOf(relay, Promise.resolve(), 1).getReader();
+  assert.deepEqual((await reader.read()).value, bytesOf("begun"));
+  await assert.rejects(reader.read(), /reads too slowly/);
+});

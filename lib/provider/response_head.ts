@@ -4,7 +4,7 @@
  */
 import type { Output } from "../../sandbox/output.ts";
 import { KhachapuriError } from "../errors.ts";
-import { RESPONSE_HEAD_BYTES_MAX } from "../limits.ts";
+import { RESPONSE_FIELDS_MAX, RESPONSE_HEAD_BYTES_MAX } from "../limits.ts";
 import type { Spec } from "../spec/schema.ts";
 import { connectionOptions, type HeaderField, isEndToEnd, TOKEN } from "./header_rules.ts";
 import { createLineReader, type LineReader } from "./line_reader.ts";
@@ -103,6 +103,9 @@ async function readFields(lines: LineReader): Promise<HeaderField[]> {
     const line = await lines.line();
     if (line === "") return fields;
     fields.push(parseField(line));
+    if (fields.length > RESPONSE_FIELDS_MAX) {
+      throw malformed(`it has more than ${RESPONSE_FIELDS_MAX} fields`);
+    }
   }
 }
 
@@ -119,10 +122,20 @@ function parseField(line: string): HeaderField {
   return [name.toLowerCase(), value];
 }
 
+/** Repeated ones as one line, but for cookies (RFC 9110 section 5.3). */
 function endToEndHeaders(fields: readonly HeaderField[]): HeaderField[] {
   const options = fields.filter(([name]) => name === "connection").map((field) => field[1]);
   const connection = connectionOptions(options.join(","));
-  return fields.filter(([name]) => name !== "content-length" && isEndToEnd(name, connection));
+  const kept = new Map<string, HeaderField>();
+  const cookies: HeaderField[] = [];
+  for (const [name, value] of fields) {
+    if (name === "content-length" || !isEndToEnd(name, connection)) continue;
+    const before = kept.get(name);
+    if (name === "set-cookie") cookies.push([name, value]);
+    else if (before) before[1] += `, ${value}`;
+    else kept.set(name, [name, value]);
+  }
+  return [...kept.values(), ...cookies];
 }
 
 function malformed(reason: string): KhachapuriError {

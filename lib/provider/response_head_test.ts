@@ -67,6 +67,17 @@ Deno.test("repeated headers stay apart where they must", async () => {
   ]);
 });
 
+Deno.test("a field that is repeated goes out once, and no answer has hundreds of them", async () => {
+  const stream = outputOf(
+    streamOf("HTTP/1.1 200 OK\ncontent-type: a\nvary: x\ncontent-type: b\n\n"),
+  );
+  const { headers } = await readResponse(stream, "curl");
+  assert.deepEqual(headers, [["content-type", "a, b"], ["vary", "x"]]);
+  const fields = (count: number) => Array.from({ length: count }, (_, n) => `x-${n}: 1\n`).join("");
+  assert.equal((await read(`HTTP/1.1 200 OK\n${fields(256)}\n`)).headers.length, 256);
+  await refuses(`HTTP/1.1 200 OK\n${fields(257)}\n`, /more than 256 fields/);
+});
+
 Deno.test("payment, framing and hop-by-hop headers of a program are dropped", async () => {
   const text = "HTTP/1.1 200 OK\nPAYMENT-REQUIRED: forged\npayment-response: x\nX-Payment-Y: z\n" +
     "Payer: me\nContent-Length: 9999\nTransfer-Encoding: chunked\nConnection: x-hop\nX-Hop: 1\n" +

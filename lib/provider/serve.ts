@@ -132,7 +132,10 @@ async function openRoutes(
     dir: state.book,
   });
   stack.defer(() => payments.close());
-  const registrations = openRegistrations(join(state.book, "deployments.db"), now);
+  const registrations = openRegistrations(join(state.book, "deployments.db"), {
+    now,
+    lost: (error) => log.warn("log lines of runs were lost", { message: String(error) }),
+  });
   stack.defer(() => registrations.close());
   const fetcher = await openFetcher(config, state.cache);
   const programs = await openPrograms({ dir: state.programs, fetcher });

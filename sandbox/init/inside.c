@@ -349,13 +349,17 @@ static void confine(void) {
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) fatal("dumpable");
 }
 
-/* From here on a signal reaches us only by signalfd, so a program can at most be heard. */
+/*
+ * From here on a signal reaches us only by signalfd, so a program can at most be heard. What would
+ * be ignored here would be in every program. Not by libc, which keeps three signals for itself.
+ */
 static void take_signals(void) {
-  sigset_t all;
-  sigfillset(&all);
-  if (sigprocmask(SIG_SETMASK, &all, NULL)) fatal("signal mask");
-  /* What would be ignored here would be in every program. */
-  signal(SIGPIPE, SIG_DFL);
+  static const unsigned long all = ~0ul;
+  static const unsigned long by_default[4]; /* the kernel's own struct sigaction */
+  if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all)) fatal("signal mask");
+  for (int number = 1; number <= 64; number++) {
+    syscall(SYS_rt_sigaction, number, by_default, NULL, sizeof all);
+  }
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
