@@ -159,7 +159,8 @@ function stretches(secret: bigint | null): Stretch[] {
     verdicts.set(number, [...before, ...secretCheck(secret!, otherwise)]);
   }
   const result: Stretch[] = [];
-  for (let number = 0; number <= Math.max(...verdicts.keys()); number++) {
+  const highest = Math.max(...verdicts.keys());
+  for (let number = 0; number <= highest; number++) {
     const body = verdicts.get(number) ?? unknown;
     const before = result.at(-1);
     const same = before && before.body.length === 1 && body.length === 1 &&

@@ -94,6 +94,8 @@ export interface CreditsOptions {
 
 /** A payer who is refused is looked up this often at most, ms. */
 const REFUSAL_AGE_MS = 500;
+/** A call that was admitted so lately, ms, on what is still the last view, is not judged again. */
+const ADMITTED_MS = 50;
 /** Transactions that one call may cost while others on its lane use what they take. */
 const CONSUME_ATTEMPTS_MAX = 8;
 
@@ -104,6 +106,8 @@ export function createCredits(options: CreditsOptions): Credits {
   const ask = createAsking();
   const ahead = createAhead(ledger);
   const book: Book = { ledger, ahead };
+  /** Calls that were found good, with the view that says so. */
+  const admitted = new WeakMap<Bill, { view: PayerView; at: number }>();
 
   /**
    * What the chain says of the payer. When it says nothing, what it said last will do for a while:
@@ -140,6 +144,13 @@ export function createCredits(options: CreditsOptions): Credits {
   }
 
   const admit = (bill: Bill) => onFreshView(bill, (view) => admitOn(bill, view));
+
+  /** What was admitted lately, when nothing that is awaited has changed since. */
+  function lately(bill: Bill): PayerView | null {
+    const known = admitted.get(bill);
+    const isLate = known === undefined || now() - known.at > ADMITTED_MS;
+    return isLate || payers.last(bill.payer) !== known.view ? null : known.view;
+  }
 
   async function admitOn(bill: Bill, view: PayerView): Promise<PayerView> {
     await assertSignature(bill, view);
@@ -270,10 +281,10 @@ export function createCredits(options: CreditsOptions): Credits {
         return usedOn(bill, view, book);
       }),
     async assertPayable(bill) {
-      await admit(bill);
+      admitted.set(bill, { view: await admit(bill), at: now() });
     },
     async reserve(bill) {
-      const view = await admit(bill);
+      const view = lately(bill) ?? await admit(bill);
       const { consume } = options;
       return consume ? await takeFirst(bill, view, consume) : await promise(bill, view);
     },

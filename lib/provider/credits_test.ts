@@ -310,3 +310,17 @@ Deno.test("a charge is in the book before it is answered, and on disk where it i
   assert.deepEqual([receipted?.facts.price, receipted?.facts.deployment], [PRICE, "bafytest"]);
   assert.equal(ledger.receipted(owners.id), undefined);
 });
+
+Deno.test("who was admitted is judged again once the chain says something else", async () => {
+  await using money = await open(5n);
+  const { counter, escrow, payers } = money;
+  const bill = billFor(await permit());
+  await counter.assertPayable(bill);
+  await (await counter.reserve(bill)).charge("answered");
+  const next = billFor(await permit());
+  await counter.assertPayable(next);
+  escrow.state.block += 1n;
+  escrow.state.credits = 1n;
+  payers.forget(PAYER.address);
+  await refusalOf(counter.reserve(next));
+});
