@@ -1,6 +1,7 @@
 /** The commands that start a deployment's sandbox; everything in them may be seen in /proc. */
 import { KhachapuriError } from "../lib/errors.ts";
 import { RUN_CPU_PERCENT_MAX, RUN_PROCESSES_MAX } from "../lib/limits.ts";
+import { ETC_PATHS } from "./etc.ts";
 import type { SandboxHost, SandboxPolicy } from "./sandbox.ts";
 
 /** Uid and gid that a program sees as its own. */
@@ -9,11 +10,6 @@ const INNER_ID = "65534";
 /** The init, by a descriptor the supervisor opened: the run uid may not reach its path. */
 const INIT = ["/proc/self/fd/4", "inside"];
 
-/** Read-only parts of the host's /etc without which interpreters and TLS do not work. */
-const ETC_PATHS = [
-  ...["/etc/ssl/certs", "/etc/ld.so.cache", "/etc/alternatives"],
-  ...[11, 17, 21, 25].map((version) => `/etc/java-${version}-openjdk`),
-];
 const DEVICES = ["null", "zero", "full", "urandom"];
 const SYSTEM_LINKS = [["usr/bin", "/bin"], ["usr/lib", "/lib"], ["usr/lib64", "/lib64"]] as const;
 /**
@@ -32,8 +28,8 @@ export function hostArguments(
   runUid: number | null,
 ): string[] {
   const launcher = host.launcher === "bwrap"
-    ? [host.launcherPath ?? "/usr/bin/bwrap", ...bwrapArguments(policy)]
-    : [host.launcherPath ?? "/usr/bin/nsjail", ...nsjailArguments(policy)];
+    ? [host.launcherPath ?? "/usr/bin/bwrap", ...bwrapArguments(policy, host.etc)]
+    : [host.launcherPath ?? "/usr/bin/nsjail", ...nsjailArguments(policy, host.etc)];
   const memoryBytes = policy.limits.memoryMb * 1024 * 1024;
   return [
     "host",
@@ -51,7 +47,7 @@ export function hostArguments(
  * namespaces and leaves them none. No --die-with-parent: killing bwrap in its first milliseconds
  * would strand a sandbox, so init itself leaves when its supervisor does.
  */
-export function bwrapArguments(policy: SandboxPolicy): string[] {
+export function bwrapArguments(policy: SandboxPolicy, etc?: string): string[] {
   const kinds = ["user", "ipc", "pid", "net", "uts"];
   return [
     ...kinds.map((kind) => `--unshare-${kind}`),
@@ -65,7 +61,9 @@ export function bwrapArguments(policy: SandboxPolicy): string[] {
     ...["--dir", "/tmp"],
     ...["--ro-bind", policy.programDir, "/app", "--ro-bind", "/usr", "/usr"],
     ...SYSTEM_LINKS.flatMap(([target, path]) => ["--symlink", target, path]),
-    ...ETC_PATHS.flatMap((path) => ["--ro-bind-try", path, path]),
+    ...(etc === undefined
+      ? ETC_PATHS.flatMap((path) => ["--ro-bind-try", path, path])
+      : ["--ro-bind", etc, "/etc"]),
     ...["--chdir", "/app", "--remount-ro", "/"],
   ];
 }
@@ -77,13 +75,14 @@ export function bwrapArguments(policy: SandboxPolicy): string[] {
  * Nested user namespaces, which bwrap forbids as well, are for the seccomp filter to refuse.
  * @throws KhachapuriError `sandbox_unavailable` when a path holds a colon, which ends it for nsjail
  */
-export function nsjailArguments(policy: SandboxPolicy): string[] {
-  if (policy.programDir.includes(":")) {
+export function nsjailArguments(policy: SandboxPolicy, etc?: string): string[] {
+  if ([policy.programDir, etc].some((path) => path?.includes(":"))) {
     throw new KhachapuriError("sandbox_unavailable", "nsjail cannot mount a path with a colon", {
       hints: ["use bwrap, or another state directory"],
     });
   }
-  const readOnly = ["/usr", ...ETC_PATHS.filter(isThere)];
+  const own = etc === undefined ? ETC_PATHS.filter(isThere) : [`${etc}:/etc`];
+  const readOnly = ["/usr", ...own];
   return [
     ...["--mode", "o", "--quiet", "--hostname", "sandbox", "--time_limit", "0"],
     ...["--nice_level", "0", "--disable_rlimits", "--disable_clone_newcgroup"],

@@ -1,6 +1,7 @@
 /** Wires a provider from its configuration and listens. */
 import { join } from "node:path";
 import type { Hex, LocalAccount } from "viem";
+import { copyEtc } from "../../sandbox/etc.ts";
 import { probeSandbox } from "../../sandbox/probe.ts";
 import type { SandboxHost } from "../../sandbox/sandbox.ts";
 import { connect } from "../chain/client.ts";
@@ -106,7 +107,7 @@ async function survey(config: Config, log: Log): Promise<Ground> {
   const keysPath = resolveFromHome(config, provider.keyFile);
   const keys = await readKeyFile(keysPath);
   const account = accountOf(keys, keysPath);
-  const host = await openHost(provider, log);
+  const host = { ...await openHost(provider, log), etc: await copyEtc(state.etc) };
   const chain = await connectChain(config);
   const contracts = contractsFor(chain.chainId, config.contracts[String(chain.chainId)]);
   await assertOperator(chain, contracts, provider, account.address);
@@ -179,16 +180,18 @@ interface StateDirs {
   book: string;
   cache: string;
   programs: string;
+  etc: string;
 }
 
 /** The run uid passes through `stateDir` to an unpacked program whose name it is told, no more. */
 async function prepareState(config: Config, provider: ProviderConfig): Promise<StateDirs> {
   const dir = resolveFromHome(config, provider.stateDir);
-  const [book, cache, programs] = [join(dir, "book"), join(dir, "cache"), join(dir, "programs")];
+  const [book, cache] = [join(dir, "book"), join(dir, "cache")];
+  const [programs, etc] = [join(dir, "programs"), join(dir, "etc")];
   await Deno.mkdir(book, { recursive: true });
   await Deno.chmod(dir, 0o711);
   await Deno.chmod(book, 0o700);
-  return { book, cache, programs };
+  return { book, cache, programs, etc };
 }
 
 async function openHost({ sandbox }: ProviderConfig, log: Log): Promise<SandboxHost> {

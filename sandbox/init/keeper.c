@@ -5,9 +5,9 @@
  * Should it be killed instead, the kernel takes the whole pid namespace down with it. One keeper
  * is made ahead of need and waits, with all its mounts, for a program to start.
  *
- * A keeper, and the program until it executes, run in init's memory, and a keeper that waits has
- * init's descriptors: copying the memory would cost a fifth of the run. So they call the kernel
- * directly, on stacks of their own, and only the program is in the run's cgroup. Its out-of-memory
+ * A keeper, and the program until it executes, run in init's memory, and a keeper has init's
+ * descriptors: copying the memory would cost a fifth of the run. So they call the kernel directly,
+ * on stacks of their own, and only the program is in the run's cgroup. Its out-of-memory
  * kill must not meet init: until it executes it is started as by vfork, which the kernel spares.
  */
 #include "init.h"
@@ -27,8 +27,6 @@
 #include <unistd.h>
 
 enum { READY_MAX = 1, KEEPERS_MAX = RUNS_MAX + READY_MAX };
-enum { BELL = 3, CGROUP = 4 /* descriptors of a keeper */ };
-
 enum state { FREE, READY, USED, LEAVING };
 
 struct keeper {
@@ -38,7 +36,7 @@ struct keeper {
   int bell;
   struct task task;
   uint32_t go;             /* futex: the task is there */
-  volatile uint32_t begun; /* it has descriptors of its own */
+  volatile uint32_t begun; /* the program has descriptors of its own */
   struct outcome outcome;
   struct stacks *stacks;
 };
@@ -126,10 +124,20 @@ long install_filter(const struct filter *filter) {
   return raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, raw_pointer(&program), 0, 0);
 }
 
+/* The copies of init's descriptors that it came with, but for its own three. */
+static void drop_descriptors(struct keeper *keeper) {
+  keeper->begun = 1;
+  for (int fd = 0; fd < 3; fd++) {
+    must(keeper, STEP_NAMESPACE, raw(SYS_dup2, keeper->task.stdio[fd], fd, 0, 0, 0));
+  }
+  must(keeper, STEP_NAMESPACE, raw(SYS_close_range, 3, ~0u, 0, 0, 0));
+}
+
 static void become_program(void *argument) {
   struct keeper *keeper = argument;
   const struct settings *settings = keeper->settings;
   static const unsigned long no_signals;
+  drop_descriptors(keeper);
   /* Its own cgroup is all it is to see of them. */
   if (keeper->task.slot) must(keeper, STEP_NAMESPACE, unshare_own(settings, CLONE_NEWCGROUP));
   must(keeper, STEP_DROP, drop_capabilities());
@@ -150,23 +158,6 @@ static void become_program(void *argument) {
            raw_pointer(command->envp), 0, 0));
 }
 
-/* Descriptors of its own instead of init's: the program's three, and two for itself. */
-static void take_descriptors(struct keeper *keeper) {
-  const struct task *task = &keeper->task;
-  keeper_must(keeper, STEP_NAMESPACE, unshare_own(keeper->settings, CLONE_FILES));
-  keeper->begun = 1;
-  for (int fd = 0; fd < 3; fd++) {
-    keeper_must(keeper, STEP_NAMESPACE, raw(SYS_dup2, task->stdio[fd], fd, 0, 0, 0));
-  }
-  keeper_must(keeper, STEP_NAMESPACE, raw(SYS_dup3, keeper->bell, BELL, O_CLOEXEC, 0, 0));
-  keeper->bell = BELL;
-  if (task->slot) {
-    keeper_must(keeper, STEP_NAMESPACE, raw(SYS_dup3, task->slot->dir, CGROUP, O_CLOEXEC, 0, 0));
-  }
-  keeper_must(keeper, STEP_NAMESPACE,
-              raw(SYS_close_range, task->slot ? CGROUP + 1 : CGROUP, ~0u, 0, 0, 0));
-}
-
 static long start_program(struct keeper *keeper) {
   struct clone_args args = {
       .flags = CLONE_VM | CLONE_VFORK,
@@ -176,7 +167,7 @@ static long start_program(struct keeper *keeper) {
   };
   if (keeper->task.slot) {
     args.flags |= CLONE_INTO_CGROUP;
-    args.cgroup = CGROUP;
+    args.cgroup = (uint32_t)keeper->task.slot->dir;
   }
   return raw_clone(&args, become_program, keeper, keeper->settings->secret);
 }
@@ -200,12 +191,9 @@ static void keep_run(void *argument) {
   while (!__atomic_load_n(&keeper->go, __ATOMIC_ACQUIRE)) {
     raw(SYS_futex, raw_pointer(&keeper->go), FUTEX_WAIT_PRIVATE, 0, 0, 0);
   }
-  take_descriptors(keeper);
   long program = start_program(keeper);
   keeper_must(keeper, STEP_NAMESPACE, program);
   drop_capabilities();
-  /* Our copies would keep the pipes open after the program closed its own. */
-  raw(SYS_close_range, 0, BELL - 1, 0, 0, 0);
   for (int status; !outcome->known;) {
     if (wait_for_child(&status, 0) != program) continue;
     outcome->status = status;
