@@ -13,8 +13,8 @@ const INIT = ["/proc/self/fd/4", "inside"];
 const DEVICES = ["null", "zero", "full", "urandom"];
 const SYSTEM_LINKS = [["usr/bin", "/bin"], ["usr/lib", "/lib"], ["usr/lib64", "/lib64"]] as const;
 /**
- * Since Linux 5.6 `random` differs from `urandom` only before a machine has booted. Shared memory is
- * in the run's /tmp: a file system of its own would be a tenth of the run.
+ * Since Linux 5.6 `random` differs from `urandom` only before a machine has booted. Shared memory
+ * is in the run's /tmp: a file system of its own would be a tenth of the run.
  */
 const DEVICE_LINKS = [
   ...[["random", "urandom"], ["shm", "/tmp"], ["fd", "/proc/self/fd"]],

@@ -23,7 +23,7 @@ export interface SandboxHost {
    * null means that we are unprivileged and they run as us.
    */
   runUid: number | null;
-  /** Absolute path of a copy of `ETC_PATHS`; without it each is mounted by itself, which is slower. */
+  /** Absolute path of a copy of `ETC_PATHS`; without it each is mounted by itself: slower. */
   etc?: string;
   /** Absolute path of the native helper; by default where `deno task` builds it. */
   helperPath?: string;

@@ -1,9 +1,9 @@
 /**
  * Reservations made ahead of the calls that take them. Where calls on a lane follow one another
- * quickly, the charge of one and the reservation for a later one share a commit: the later one finds
- * its credit held, and on disk, and waits for no disk. As many are held as come while the disk is
- * on its way. What nobody takes is released soon, or at once when another call of its payer needs
- * the credit.
+ * quickly, the charge of one and the reservation for a later one share a commit: the later one
+ * finds its credit held, and on disk, and waits for no disk. As many are held as come while the
+ * disk is on its way. What nobody takes is released soon, or at once when another call of its payer
+ * needs the credit.
  */
 import type { Address, Hex } from "viem";
 import type { Bill } from "./bill.ts";
@@ -94,7 +94,7 @@ export function createAhead(ledger: Pick<Ledger, "commit" | "mark" | "isDurable"
       amount += by * price;
     }
 
-    /** A ledger that cannot be written refuses every call and says so; a start releases the rest. */
+    /** A ledger that cannot be written refuses every call; a start releases what is left. */
     function release(released: readonly Held[]): void {
       if (released.length === 0) return;
       spares = spares.filter((held) => !released.includes(held));
@@ -103,7 +103,7 @@ export function createAhead(ledger: Pick<Ledger, "commit" | "mark" | "isDurable"
         ledger.commit(...released.map(({ reservation }): Entry => (
           { kind: "release", payer, lane, reservation, reason: "unused" }
         )));
-      } catch { /* as said */ }
+      } catch { /* every call will say so */ }
     }
 
     return {

@@ -59,12 +59,12 @@ const RUNS_PER_DEPLOYMENT_MAX = 100;
 const RUNS_BYTES_MAX = 1024 * 1024 * 1024;
 /** Deployments known to be on disk already. */
 const ADDED_MAX = 100_000;
-/** Runs share a commit; a crash loses the lines of so long, ms, or so many, or of so much stderr. */
+/** Runs share a commit; a crash loses the lines of so long, ms, so many, or so much stderr. */
 const LOG_MS = 1_000;
 const LOG_RUNS = 256;
 const LOG_STDERR_BYTES = 64 * 1024;
 /** Runs dropped at a time when all together are too many. */
-const DROPPED_AT_ONCE = 64;
+const DROPPED_RUNS = 64;
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
@@ -160,7 +160,7 @@ function createRunLog(
      RETURNING ${size}`,
   );
   const dropOldest = database.prepare(
-    `DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs ORDER BY rowid LIMIT ${DROPPED_AT_ONCE})
+    `DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs ORDER BY rowid LIMIT ${DROPPED_RUNS})
      RETURNING ${size}`,
   );
   const select = database.prepare("SELECT run FROM runs WHERE cid = ? ORDER BY rowid");

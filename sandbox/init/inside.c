@@ -106,27 +106,6 @@ static void reap(void) {
 
 /* ---- input ---- */
 
-/* The limits that init can live with it takes on itself: what it starts inherits them. */
-static void take_limits(struct settings *settings) {
-  uint32_t left = 0;
-  for (uint32_t i = 0; i < settings->limits; i++) {
-    const struct limit limit = settings->limit[i];
-    switch (limit.resource) {
-      case RLIMIT_CORE:
-      case RLIMIT_FSIZE:
-      case RLIMIT_MEMLOCK:
-      case RLIMIT_MSGQUEUE: {
-        const struct rlimit both = {limit.value, limit.value};
-        if (setrlimit((int)limit.resource, &both)) fatal("resource limit");
-        break;
-      }
-      default:
-        settings->limit[left++] = limit;
-    }
-  }
-  settings->limits = left;
-}
-
 static void handle_setup(uint8_t *payload, size_t length) {
   if (inside.ready) protocol_error("second setup");
   if (!settings_parse(&inside.settings, payload, length)) protocol_error("malformed setup");
