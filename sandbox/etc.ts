@@ -34,8 +34,8 @@ export async function copyEtc(folder: string, paths = ETC_PATHS, root = "/etc"):
 async function copy(from: string, to: string): Promise<void> {
   const { isSymlink, isDirectory, isFile, mode } = await Deno.lstat(from);
   if (isSymlink) return await Deno.symlink(await Deno.readLink(from), to);
-  const isForAll = ((mode ?? 0) & (isDirectory ? 0o005 : 0o004)) === (isDirectory ? 0o005 : 0o004);
-  if (!isForAll) return;
+  const needed = isDirectory ? 0o005 : 0o004;
+  if (((mode ?? 0) & needed) !== needed) return;
   if (isFile) {
     await Deno.copyFile(from, to);
     return await Deno.chmod(to, 0o644);

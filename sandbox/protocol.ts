@@ -61,7 +61,7 @@ export const CAUSES = ["none", "timeout", "memory", "stdout", "aborted", "start"
 export type Cause = typeof CAUSES[number];
 
 /** Where starting a run failed, in init's numbering. */
-export const STEPS = ["none", "namespaces", "mounts", "capabilities", "seccomp", "exec"] as const;
+export const STEPS = ["none", "namespaces", "mounts", "capabilities", "exec"] as const;
 
 /** The EXIT frame. */
 export interface Exit {

@@ -4,7 +4,7 @@
  * takes as long as a good part of a run. So it is installed once, in the sandbox's init, and all
  * that init starts inherits it. The few calls by which init starts runs it lets through for who
  * shows a secret in an argument that the kernel does not read: a random number that init was told
- * and that leaves its memory for no program. Without it they would gain little but by a user
+ * and that leaves its memory for no program. With it one would gain little but by a user
  * namespace, for which alone the kernel asks no capability; bwrap forbids those besides.
  */
 import { ALLOWED, CHECKED, INIT_ONLY, REFUSED } from "./syscalls.ts";

@@ -17,7 +17,7 @@ import {
   roomFor,
   usedOn,
 } from "./admission.ts";
-import { createAhead } from "./ahead.ts";
+import { createAhead, type Pool } from "./ahead.ts";
 import type { Bill } from "./bill.ts";
 import { type Entry, type Outcome, prepaid, type RunFacts } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
@@ -42,9 +42,9 @@ export interface Reservation {
   /**
    * Resolves when no end of this process can undo it; with a receipt, when it is on disk: what we
    * sign we must not forget, whatever happens to the machine.
-   * @param facts for the receipt, where there will be one
+   * @param own for the receipt, where there will be one
    */
-  charge(outcome: Outcome, facts?: OwnFacts): Promise<void>;
+  charge(outcome: Outcome, own?: OwnFacts): Promise<void>;
   release(reason: string): void;
   /** What the payer will have left once this credit is charged. */
   standing(): Standing;
@@ -229,10 +229,10 @@ export function createCredits(options: CreditsOptions): Credits {
   }
 
   /** What calls like this one will find held, where that pays and nothing is against it. */
-  function heldAhead(bill: Bill, view: PayerView): Extract<Entry, { kind: "reserve" }>[] {
+  function heldAhead(bill: Bill, view: PayerView, pool: Pool) {
     const lane = ledger.lane(bill.payer, bill.lane)!;
     const isServed = lane.refused === null && lane.permit?.signature === bill.permit.signature;
-    const wanted = options.consume || !isServed ? 0 : ahead.poolOf(bill).wanted();
+    const wanted = options.consume || !isServed ? 0 : pool.wanted();
     if (wanted === 0) return [];
     const room = Number(clamp(roomFor(bill, payers.last(bill.payer) ?? view, ledger)));
     return Array.from({ length: Math.min(wanted, room) }, () => reserveEntry(bill, ledger));
@@ -241,32 +241,24 @@ export function createCredits(options: CreditsOptions): Credits {
   function reservationOf(bill: Bill, view: PayerView, reservation: number): Reservation {
     const { payer, lane: id } = bill;
     const lane = ledger.lane(payer, id)!;
-    function standing(): Standing {
-      return {
+    return {
+      id: reservation,
+      standing: () => ({
         chargedCredits: 1n,
         cumulativeCredits: lane.charged + 1n,
         availableCredits: clamp(availableFor(bill, view, book)),
-      };
-    }
-    return {
-      id: reservation,
-      standing,
-      async charge(outcome, facts) {
+      }),
+      async charge(outcome, own) {
         const { deployment, price } = bill;
-        const told = { deployment, price, cumulative: lane.charged + 1n };
-        const counted = facts ? { facts: { ...facts, ...told } } : {};
-        const held = heldAhead(bill, view);
-        const charge = {
-          kind: "charge",
-          payer,
-          lane: id,
-          reservation,
-          outcome,
-          ...counted,
-        } as const;
-        const durable = facts ? ledger.append(charge, ...held) : ledger.commit(charge, ...held);
-        for (const next of held) ahead.poolOf(bill).leave(bill.price, next.reservation);
-        await durable;
+        const facts = own && { ...own, deployment, price, cumulative: lane.charged + 1n };
+        const charged = { kind: "charge", payer, lane: id, reservation, outcome } as const;
+        const pool = ahead.poolOf(bill);
+        const held = heldAhead(bill, view, pool);
+        const written = facts
+          ? ledger.append({ ...charged, facts }, ...held)
+          : ledger.commit(charged, ...held);
+        for (const next of held) pool.leave(price, next.reservation);
+        await written;
         options.onCharge?.();
       },
       release(reason) {

@@ -124,7 +124,7 @@ struct used slot_read(struct slot *slot, struct used by_rusage);
 
 /* ---- keepers: each starts one program and sees to its end (keeper.c) ---- */
 
-enum start_step { STEP_NONE, STEP_NAMESPACE, STEP_MOUNT, STEP_DROP, STEP_FILTER, STEP_EXEC };
+enum start_step { STEP_NONE, STEP_NAMESPACE, STEP_MOUNT, STEP_DROP, STEP_EXEC };
 
 /* What a run's keeper tells init, in memory that they share. */
 struct outcome {

@@ -14,7 +14,6 @@
 #include "raw.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
