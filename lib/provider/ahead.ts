@@ -99,11 +99,10 @@ export function createAhead(ledger: Pick<Ledger, "commit" | "mark" | "isDurable"
       if (released.length === 0) return;
       spares = spares.filter((held) => !released.includes(held));
       for (const { price } of released) count(-1n, price);
-      try {
-        ledger.commit(...released.map(({ reservation }): Entry => (
-          { kind: "release", payer, lane, reservation, reason: "unused" }
-        )));
-      } catch { /* every call will say so */ }
+      const entries = released.map(({ reservation }): Entry => (
+        { kind: "release", payer, lane, reservation, reason: "unused" }
+      ));
+      ledger.commit(...entries).catch(() => {}); // Every call will say so.
     }
 
     return {

@@ -20,7 +20,7 @@ function open() {
   const state = { mark: 0, synced: Infinity };
   let next = 1;
   const ahead = createAhead({
-    commit: (...more) => void entries.push(...more),
+    commit: (...more) => Promise.resolve(void entries.push(...more)),
     mark: () => state.mark,
     isDurable: (mark) => mark <= state.synced,
   });
@@ -110,7 +110,7 @@ Deno.test("no more is held than runs at a time, and nothing once it is closed", 
 
 Deno.test("a ledger that cannot be written does not keep it from closing", () => {
   const ahead = createAhead({
-    commit: () => assert.fail("no space"),
+    commit: () => Promise.reject(new Error("no space")),
     mark: () => 0,
     isDurable: () => true,
   });
@@ -145,7 +145,7 @@ Deno.test("closing releases everything", () => {
 Deno.test("what nobody takes is released soon", async () => {
   const released = Promise.withResolvers<Entry[]>();
   const ahead = createAhead({
-    commit: (...entries) => released.resolve(entries),
+    commit: (...entries) => Promise.resolve(released.resolve(entries)),
     mark: () => 0,
     isDurable: () => true,
   });

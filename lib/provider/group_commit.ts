@@ -1,13 +1,15 @@
 /** Group commit: what arrives together, or while the disk is busy, shares a write and a sync. */
+import { setImmediate } from "node:timers";
 
 export interface GroupCommit<Item> {
   /** Resolves when the items are on disk. */
   add(items: readonly Item[]): Promise<void>;
   /**
-   * Hands the items, and what still waits, to the operating system before it returns: they outlive
-   * this process. They are on disk within `SYNC_WITHIN_MS`.
+   * Hands the items to the operating system, in one write with all that comes in the same turn of
+   * the event loop. Resolves when they outlive this process; within `SYNC_WITHIN_MS` they are on
+   * disk as well.
    */
-  write(items: readonly Item[]): void;
+  write(items: readonly Item[]): Promise<void>;
   /** How many items have come so far. */
   mark(): number;
   /** Whether everything up to a mark is on disk. */
@@ -41,6 +43,8 @@ export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<I
   let failure: { error: unknown } | null = null;
   /** Items so far: that came, that the sync under way covers, that are on disk. */
   let [come, covered, synced] = [0, 0, 0];
+  /** The write of this turn. */
+  let turn: Promise<void> | null = null;
   let timer: ReturnType<typeof setTimeout> | null = null;
 
   function attempt<T>(step: () => T): T {
@@ -54,10 +58,17 @@ export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<I
   }
 
   function writeWaiting(): void {
+    if (failure) throw failure.error;
     if (waiting.length === 0) return;
     const items = waiting;
     waiting = [];
     attempt(() => steps.write(items));
+  }
+
+  function writeTurn(): void {
+    turn = null;
+    writeWaiting();
+    if (covered < come) syncSoon();
   }
 
   async function commit(): Promise<void> {
@@ -98,8 +109,7 @@ export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<I
     write(items) {
       waiting.push(...items);
       come += items.length;
-      writeWaiting();
-      syncSoon();
+      return turn ??= new Promise<void>((resolve) => setImmediate(resolve)).then(writeTurn);
     },
     mark: () => come,
     isSynced: (mark) => failure === null && mark <= synced,

@@ -76,49 +76,62 @@ Deno.test("after a failure nothing more is accepted", async () => {
   assert.deepEqual(written, [["a"]]);
 });
 
-Deno.test("what is written is handed over at once, with all that waited, and synced soon", async () => {
+Deno.test("what is written is handed over soon, with all that waited, and synced later", async () => {
   const { commit, written, syncs } = slowDisk();
   const added = commit.add(["a"]);
   await settle();
   const later = commit.add(["b"]);
-  commit.write(["c"]);
-  assert.deepEqual(written, [["a"], ["b", "c"]]);
-  assert.equal(commit.mark(), 3);
+  await Promise.all([commit.write(["c"]), Promise.resolve().then(() => commit.write(["d"]))]);
+  assert.deepEqual(written, [["a"], ["b", "c", "d"]]);
+  assert.equal(commit.mark(), 4);
   assert.ok(!commit.isSynced(1));
   syncs[0]!.resolve();
   await added;
-  assert.deepEqual([1, 2, 3].map(commit.isSynced), [true, false, false]);
+  assert.deepEqual([1, 2, 3, 4].map(commit.isSynced), [true, false, false, false]);
   await settle();
   syncs[1]!.resolve();
   await later;
-  assert.ok(commit.isSynced(3));
-  commit.write(["d"]);
+  assert.ok(commit.isSynced(4));
+  await commit.write(["e"]);
   assert.equal(syncs.length, 2);
   while (syncs.length < 3) await settle();
-  assert.ok(!commit.isSynced(4));
+  assert.ok(!commit.isSynced(5));
   const closed = commit.close();
   syncs[2]!.resolve();
   await closed;
-  assert.ok(commit.isSynced(4));
+  assert.ok(commit.isSynced(5));
   assert.equal(syncs.length, 3);
 });
 
 Deno.test("a sync that nobody waited for and that failed is told to whoever comes next", async () => {
   const { commit, syncs } = slowDisk();
-  commit.write(["a"]);
+  await commit.write(["a"]);
   while (syncs.length < 1) await settle();
   syncs[0]!.reject(new Error("disk full"));
   await settle();
-  assert.throws(() => commit.write(["b"]), /disk full/);
+  await assert.rejects(commit.write(["b"]), /disk full/);
   assert.ok(!commit.isSynced(0), "nothing is good any more");
   await assert.rejects(commit.close(), /disk full/);
 });
 
-Deno.test("what cannot be written is said at once", async () => {
+Deno.test("closing does not leave behind what was to be written in its turn", async () => {
+  const { commit, written, syncs } = slowDisk();
+  const write = commit.write(["a"]);
+  const closed = commit.close();
+  await settle();
+  syncs[0]!.resolve();
+  await Promise.all([write, closed]);
+  assert.deepEqual(written, [["a"]]);
+  assert.equal(syncs.length, 1);
+});
+
+Deno.test("what cannot be written is said to all who share the write", async () => {
   const commit = createGroupCommit<string>({
     write: () => assert.fail("locked"),
     sync: () => Promise.resolve(),
   });
-  assert.throws(() => commit.write(["a"]), /locked/);
-  await assert.rejects(commit.add(["b"]), /locked/);
+  const [first, second] = [commit.write(["a"]), commit.write(["b"])];
+  await assert.rejects(first, /locked/);
+  await assert.rejects(second, /locked/);
+  await assert.rejects(commit.add(["c"]), /locked/);
 });
