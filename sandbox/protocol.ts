@@ -132,22 +132,25 @@ export function encodeStart(
 ): Uint8Array {
   const strings = [...argv, ...env];
   if (argv.length > STRINGS_MAX || env.length > STRINGS_MAX) throw unpassable();
-  const payload = encoder.encode(strings.length === 0 ? "" : strings.join("\0") + "\0");
-  if (12 + payload.length > START_BYTES_MAX) throw unpassable();
-  let ends = 0;
-  for (const byte of payload) ends += byte === 0 ? 1 : 0;
-  if (ends !== strings.length) throw unpassable();
-  const bytes = new Uint8Array(HEADER_BYTES + 12 + payload.length);
-  writeHeader(bytes, FRAME.start, run, 12 + payload.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(HEADER_BYTES, argv.length, true);
-  view.setUint32(HEADER_BYTES + 4, env.length, true);
-  view.setUint32(HEADER_BYTES + 8, hasStdin ? 1 : 0, true);
-  bytes.set(payload, HEADER_BYTES + 12);
-  return bytes;
+  if (strings.some((string) => string.includes("\0"))) throw unpassable();
+  const text = strings.length === 0 ? "" : strings.join("\0") + "\0";
+  const { read, written } = encoder.encodeInto(text, startStrings);
+  if (read < text.length) throw unpassable();
+  writeHeader(startFrame, FRAME.start, run, START_FIXED_BYTES + written);
+  startView.setUint32(HEADER_BYTES, argv.length, true);
+  startView.setUint32(HEADER_BYTES + 4, env.length, true);
+  startView.setUint32(HEADER_BYTES + 8, hasStdin ? 1 : 0, true);
+  return startFrame.slice(0, HEADER_BYTES + START_FIXED_BYTES + written);
 }
 
-function unpassable(): KhachapuriError {
+/** Where START frames are put together; the pages that none has needed yet cost nothing. */
+const START_FIXED_BYTES = 12;
+const startFrame = new Uint8Array(HEADER_BYTES + START_BYTES_MAX);
+const startView = new DataView(startFrame.buffer);
+const startStrings = startFrame.subarray(HEADER_BYTES + START_FIXED_BYTES);
+
+/** No program can be given such arguments, or such an environment. */
+export function unpassable(): KhachapuriError {
   return new KhachapuriError("invalid_input", "arguments or environment cannot reach a program");
 }
 

@@ -7,6 +7,7 @@
 import { KhachapuriError } from "../lib/errors.ts";
 import { helperPath, prepareHost, spawnHelper } from "./native.ts";
 import { hostArguments } from "./launch.ts";
+import { unpassable } from "./protocol.ts";
 import type { Output } from "./output.ts";
 import type { RunLimit } from "./run.ts";
 import { openSession, type Session } from "./session.ts";
@@ -158,16 +159,20 @@ export function assertUnprivileged(host: SandboxHost, uid: number | null): void 
 }
 
 /** The command as it goes to the sandbox; the entrypoint stays inside the program folder. */
-function passable(request: RunRequest): { argv: string[]; env: string[] } {
-  const entry = request.argv[0] ?? "";
-  const inside = entry !== "" && !entry.startsWith("/") && !entry.split("/").includes("..");
-  const given = Object.keys(request.env);
-  if (!inside || given.some((name) => name === "" || name.includes("="))) {
-    throw new KhachapuriError("invalid_input", "arguments or environment cannot reach a program");
+function passable({ argv: [entry = "", ...rest], env }: RunRequest): {
+  argv: string[];
+  env: string[];
+} {
+  if (entry === "" || entry.startsWith("/") || entry.split("/").includes("..")) {
+    throw unpassable();
   }
-  const env = Object.entries({ ...PROGRAM_ENV, ...request.env });
-  return {
-    argv: [entry.startsWith("./") ? entry : `./${entry}`, ...request.argv.slice(1)],
-    env: env.map(([name, value]) => `${name}=${value}`),
-  };
+  const strings: string[] = [];
+  for (const [name, value] of Object.entries(PROGRAM_ENV)) {
+    if (!Object.hasOwn(env, name)) strings.push(`${name}=${value}`);
+  }
+  for (const name in env) {
+    if (name === "" || name.includes("=")) throw unpassable();
+    strings.push(`${name}=${env[name]}`);
+  }
+  return { argv: [entry.startsWith("./") ? entry : `./${entry}`, ...rest], env: strings };
 }
