@@ -280,3 +280,13 @@ Deno.test("run DIR tells what is wrong, with an exit code that means it", async 
   assert.equal(silent.code, 8);
   assert.match(silent.stderr, /SIGNING_KEY is not set/);
 });
+
+Deno.test("run DIR -m ends a program that takes longer", async () => {
+  await withProgram("#!/bin/sh\nexec sleep 60\n", async (dir) => {
+    const startedAt = Date.now();
+    const late = await runCommand(dir, "-m", "0.2", "/");
+    assert.ok(Date.now() - startedAt < 10_000, "before its own 15 s are over");
+    assert.match(late.stderr, /no answer within 200 ms \(-m\)/);
+    assert.notEqual(late.code, 0);
+  });
+});

@@ -125,8 +125,9 @@ async function callOnce(
     argv: [program.entrypoint, ...program.args, ...args],
     env: { ...program.env, ...env },
     stdin: body && new Blob([body]).stream(),
-    ...(signal ? { signal } : {}),
   });
+  if (signal?.aborted) run.kill();
+  signal?.addEventListener("abort", run.kill, { once: true });
   const response = await readResponse(run.output, program.interface);
   return { response, record: run.record };
 }
