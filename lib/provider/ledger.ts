@@ -5,7 +5,7 @@
  * committed outlives this process, and is on disk a few ms later: should the machine lose its power
  * before, the provider has lost those entries, in the order in which they came.
  */
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { permitFromJson, permitToJson } from "../permit.ts";
@@ -144,19 +144,18 @@ export function readLedger(path: string, filter: LedgerFilter): Recorded[] {
 }
 
 /** Rows that one statement inserts. */
-const INSERT_ROWS_MAX = 16;
+const INSERT_ROWS_MAX = 64;
 
 function openCommit({ database, sync }: Durable, now: () => number): GroupCommit<Entry> {
   const into =
     "INSERT INTO journal (at, kind, payer, lane, reservation, deployment, amount, detail)";
   const row = "(?, ?, ?, ?, ?, ?, ?, ?)";
-  // For each number of rows: a statement for all costs half of what one for each does.
-  const inserts = Array.from({ length: INSERT_ROWS_MAX }, (_, more) => {
-    const rows = Array(more + 1).fill(row).join(", ");
-    return database.prepare(`${into} VALUES ${rows}`);
-  });
+  /** For each number of rows one, as they are needed: far cheaper than as many statements. */
+  const inserts: StatementSync[] = [];
   function insert(rows: readonly Row[]): void {
-    inserts[rows.length - 1]!.run(...rows.flat());
+    const count = rows.length;
+    inserts[count] ??= database.prepare(`${into} VALUES ${Array(count).fill(row).join(", ")}`);
+    inserts[count].run(...rows.flat());
   }
   function inOne(work: () => void): void {
     database.exec("BEGIN IMMEDIATE");

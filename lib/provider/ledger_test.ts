@@ -209,15 +209,15 @@ Deno.test("a turn of any size is committed in order and as a whole", async () =>
     // SQLite stores what is no number as NULL, which a row's time may not be.
     const ledger = await openLedger(path, () => good-- > 0 ? 1_000 : NaN);
     const whole: Entry[] = [{ kind: "open", payer, lane, credits: 0n }];
-    for (let n = 1; n <= 20; n++) whole.push(...sale(n, 5n));
+    for (let n = 1; n <= 70; n++) whole.push(...sale(n, 5n));
     await Promise.all(whole.map((entry) => ledger.commit(entry)));
     const sequence = [...ledger.read({})].map(({ kind }) => kind);
     assert.deepEqual(sequence, whole.map(({ kind }) => kind));
-    const broken = Array.from({ length: 20 }, (_, n) => sale(30 + n, 5n)).flat();
+    const broken = Array.from({ length: 70 }, (_, n) => sale(100 + n, 5n)).flat();
     good = broken.length - 1;
     await assert.rejects(ledger.commit(...broken), { code: "overloaded" });
     assert.equal([...ledger.read({})].length, whole.length, "nothing of a turn that failed");
-    await assert.rejects(ledger.commit(...sale(60, 5n)), { code: "overloaded" });
+    await assert.rejects(ledger.commit(...sale(300, 5n)), { code: "overloaded" });
     await ledger.close().catch(() => {});
   });
 });

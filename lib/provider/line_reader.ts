@@ -113,7 +113,7 @@ function latin1(bytes: Uint8Array): string {
   let text = "";
   // In slices: a call takes only so many arguments.
   for (let at = 0; at < bytes.length; at += 8_192) {
-    text += String.fromCharCode(...bytes.subarray(at, at + 8_192));
+    text += String.fromCharCode.apply(null, bytes.subarray(at, at + 8_192) as unknown as number[]);
   }
   return text;
 }

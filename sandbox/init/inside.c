@@ -351,6 +351,15 @@ static void confine(void) {
 }
 
 /*
+ * Who wakes here, or in a run, waits its turn instead of taking a processor from the provider in
+ * the middle of a call. Runs inherit it, and can at most give it up for themselves.
+ */
+static void yield_to_provider(void) {
+  const struct sched_param none = {0};
+  if (syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &none)) fatal("scheduling policy");
+}
+
+/*
  * From here on a signal reaches us only by signalfd, so a program can at most be heard. What would
  * be ignored here would be in every program. Not by libc, which keeps three signals for itself.
  */
@@ -372,6 +381,7 @@ static void take_signals(void) {
 int inside_main(void) {
   close(4); /* this very program, by which the launcher started us */
   take_signals();
+  yield_to_provider();
   seal_mounts();
   confine();
   if (fcntl(CONTROL, F_SETFD, FD_CLOEXEC)) fatal("no supervisor");
