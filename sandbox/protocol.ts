@@ -199,11 +199,13 @@ export function malformed(): KhachapuriError {
   return new KhachapuriError("sandbox_unavailable", "the sandbox sent a malformed frame");
 }
 
+const NOTHING = new Uint8Array(0);
+
 /**
  * Cuts a byte stream into frames. Payloads of one call may share memory with what was fed in.
  */
 export function createDecoder(): (bytes: Uint8Array) => Frame[] {
-  let rest = new Uint8Array(0);
+  let rest: Uint8Array = NOTHING;
   return (bytes) => {
     let all = bytes;
     if (rest.length > 0) {
@@ -225,7 +227,7 @@ export function createDecoder(): (bytes: Uint8Array) => Frame[] {
       });
       at += HEADER_BYTES + length;
     }
-    rest = all.slice(at);
+    rest = at === all.length ? NOTHING : all.slice(at);
     return frames;
   };
 }

@@ -96,7 +96,12 @@ export interface Sandbox {
 
 export type { RunLimit };
 
-const PROGRAM_ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/tmp", TMPDIR: "/tmp" };
+/** What a program gets unless its owner says otherwise. */
+const DEFAULT_ENV = Object.entries({
+  PATH: "/usr/local/bin:/usr/bin:/bin",
+  HOME: "/tmp",
+  TMPDIR: "/tmp",
+});
 
 /**
  * Opens the sandbox of one deployment. It starts at once and in the background, so that what its
@@ -167,7 +172,7 @@ function passable({ argv: [entry = "", ...rest], env }: RunRequest): {
     throw unpassable();
   }
   const strings: string[] = [];
-  for (const [name, value] of Object.entries(PROGRAM_ENV)) {
+  for (const [name, value] of DEFAULT_ENV) {
     if (!Object.hasOwn(env, name)) strings.push(`${name}=${value}`);
   }
   for (const name in env) {

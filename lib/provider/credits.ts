@@ -234,8 +234,10 @@ export function createCredits(options: CreditsOptions): Credits {
     const isServed = lane.refused === null && lane.permit?.signature === bill.permit.signature;
     const wanted = options.consume || !isServed ? 0 : pool.wanted();
     if (wanted === 0) return [];
-    const room = Number(clamp(roomFor(bill, payers.last(bill.payer) ?? view, ledger)));
-    return Array.from({ length: Math.min(wanted, room) }, () => reserveEntry(bill, ledger));
+    const room = roomFor(bill, payers.last(bill.payer) ?? view, ledger);
+    const held: ReserveEntry[] = [];
+    while (held.length < wanted && room > held.length) held.push(reserveEntry(bill, ledger));
+    return held;
   }
 
   function reservationOf(bill: Bill, view: PayerView, reservation: number): Reservation {
@@ -296,9 +298,11 @@ function openEntry(bill: Bill, view: PayerView): Entry {
   return { kind: "open", payer: bill.payer, lane: bill.lane, credits };
 }
 
-function reserveEntry({ payer, lane, deployment, price }: Bill, ledger: Ledger) {
+type ReserveEntry = Extract<Entry, { kind: "reserve" }>;
+
+function reserveEntry({ payer, lane, deployment, price }: Bill, ledger: Ledger): ReserveEntry {
   const reservation = ledger.nextReservation();
-  return { kind: "reserve", payer, lane, reservation, deployment, price } as const;
+  return { kind: "reserve", payer, lane, reservation, deployment, price };
 }
 
 function untraceable(): KhachapuriError {

@@ -2,7 +2,6 @@
  * Admission: how many runs at once, and how many credits a minute strangers may cost an owner.
  * A refusal is free and says when to come back.
  */
-import type { Address } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import type { Bill } from "./bill.ts";
 import type { Deployment } from "./deployments.ts";
@@ -35,8 +34,7 @@ export function createSlots(concurrency: number, now: () => number = Date.now): 
   const running = new Map<string, number>();
   const buckets = new Map<string, Bucket>();
 
-  function bucketOf(owner: Address, id: string, perMinute: number): Bucket {
-    const key = `${owner}:${id}`;
+  function bucketOf(key: string, perMinute: number): Bucket {
     const bucket = buckets.get(key) ?? { tokens: perMinute, at: now() };
     const refilled = bucket.tokens + (now() - bucket.at) * perMinute / 60_000;
     bucket.tokens = Math.min(perMinute, refilled);
@@ -47,9 +45,8 @@ export function createSlots(concurrency: number, now: () => number = Date.now): 
     return bucket;
   }
 
-  function takeToken(deployment: Deployment): Bucket {
-    const { owner, id, limits } = deployment.spec;
-    const bucket = bucketOf(owner, id, limits.ownerCreditsPerMinute);
+  function takeToken(key: string, { limits }: Deployment["spec"]): Bucket {
+    const bucket = bucketOf(key, limits.ownerCreditsPerMinute);
     if (bucket.tokens < 1) {
       const seconds = (1 - bucket.tokens) * 60 / limits.ownerCreditsPerMinute;
       throw new KhachapuriError(
@@ -80,7 +77,7 @@ export function createSlots(concurrency: number, now: () => number = Date.now): 
           retryAfterSeconds: 1,
         });
       }
-      const bucket = bill.source === "owner" ? takeToken(deployment) : null;
+      const bucket = bill.source === "owner" ? takeToken(key, deployment.spec) : null;
       busy += 1;
       running.set(key, runs + 1);
       let taken = true;

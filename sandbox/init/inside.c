@@ -97,7 +97,7 @@ static void reap(void) {
   int status;
   for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
     struct keeper *keeper = keeper_reaped(pid, &inside.unprepared);
-    for (uint32_t i = 0; keeper && i < RUNS_MAX; i++) {
+    for (uint32_t i = 0; keeper && i < inside.runs; i++) {
       struct run *run = &inside.run[i];
       if (run->busy && !run->dead && run->keeper == keeper) run_died(run, status, &usage);
     }
@@ -131,6 +131,7 @@ static void handle_frame(const struct frame *frame, uint8_t *payload) {
       if (!command) protocol_error("malformed start");
       inside.resting = false;
       if (keepers_leaving()) reap();
+      if (inside.runs <= frame->run) inside.runs = frame->run + 1u;
       run_begin(&inside, run, command);
       return;
     case FRAME_STDIN:
@@ -188,7 +189,7 @@ static void read_channel(void) {
 static void hear_bell(void) {
   uint64_t rung;
   if (read(inside.bell, &rung, sizeof rung) < 0) return;
-  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+  for (uint32_t i = 0; i < inside.runs; i++) {
     struct run *run = &inside.run[i];
     if (run->busy && !run->dead && keeper_over(run->keeper)) {
       inside.unprepared = false;
@@ -199,7 +200,7 @@ static void hear_bell(void) {
 
 /* A death that no bell announces: of a keeper that was killed, or that nobody expects to die. */
 static bool death_expected(void) {
-  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+  for (uint32_t i = 0; i < inside.runs; i++) {
     const struct run *run = &inside.run[i];
     if (run->busy && !run->dead && run->cause != CAUSE_NONE) return true;
   }
@@ -216,7 +217,7 @@ static nfds_t interests(struct pollfd *polled, struct run **owners) {
   bool room = output_room() > CHUNK_BYTES_MAX + 2 * OUTPUT_RESERVE;
   bool stuck = inside.out_end > 0 && inside.hold_until_us == 0;
   polled[count++] = (struct pollfd){stuck ? CHANNEL_OUT : -1, POLLOUT, 0};
-  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+  for (uint32_t i = 0; i < inside.runs; i++) {
     struct run *run = &inside.run[i];
     if (!run->busy) continue;
     run_settle(run);
@@ -241,7 +242,7 @@ static int sooner(int64_t a, int64_t b) {
 static int until_deadline(void) {
   uint64_t now = now_ms(), nearest = UINT64_MAX;
   bool any_run = false, unsettled = false;
-  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+  for (uint32_t i = 0; i < inside.runs; i++) {
     const struct run *run = &inside.run[i];
     if (!run->busy || run->dead || run->cause != CAUSE_NONE) continue;
     any_run = true;
@@ -257,7 +258,7 @@ static int until_deadline(void) {
 
 /* Gives back what bursts have left in the buffers; there is nothing in them. */
 static void rest(void) {
-  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+  for (uint32_t i = 0; i < inside.runs; i++) {
     if (inside.run[i].busy) return;
   }
   if (input.used > 0 || inside.out_end > 0) return;
@@ -269,7 +270,7 @@ static void rest(void) {
 
 static void end_overdue(void) {
   uint64_t now = now_ms();
-  for (uint32_t i = 0; i < RUNS_MAX; i++) {
+  for (uint32_t i = 0; i < inside.runs; i++) {
     struct run *run = &inside.run[i];
     if (run->busy && !run->dead && run->deadline_ms <= now) run_end(run, CAUSE_TIMEOUT);
   }
@@ -317,9 +318,10 @@ static void serve(void) {
     nfds_t count = interests(polled, owners);
     if (await_any(polled, count) > 0) attend(polled, owners, count);
     end_overdue();
-    for (uint32_t i = 0; i < RUNS_MAX; i++) {
+    for (uint32_t i = 0; i < inside.runs; i++) {
       if (inside.run[i].busy) run_finish(&inside.run[i]);
     }
+    while (inside.runs > 0 && !inside.run[inside.runs - 1].busy) inside.runs--;
     output_flush();
   }
 }

@@ -37,6 +37,7 @@ struct inside {
   struct settings settings;
   struct slots slots;
   struct run run[RUNS_MAX];
+  uint32_t runs; /* none is busy from this one on */
   bool ready;
   bool resting; /* buffers are given back */
   bool unprepared; /* keepers fail before they get a task: none is made ahead of need */

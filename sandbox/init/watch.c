@@ -61,7 +61,7 @@ static size_t read_all(void) {
 /* The run that a process came of: all but its first are descendants of that one. */
 static struct run *run_of(struct inside *inside, size_t count, pid_t pid) {
   for (int depth = 0; depth < PROCESSES_MAX && pid > 1; depth++) {
-    for (uint32_t i = 0; i < RUNS_MAX; i++) {
+    for (uint32_t i = 0; i < inside->runs; i++) {
       struct run *run = &inside->run[i];
       if (run->busy && !run->dead && keeper_pid(run->keeper) == pid) return run;
     }
