@@ -23,8 +23,10 @@ const CONNECTIONS = [1, 4, 16];
 const ROUNDS = 3;
 /** Of each round and server. */
 const SECONDS = Number(Deno.env.get("KHACHAPURI_BENCH_SECONDS") ?? 2);
+/** Before the first round: by then what is compiled while it runs is compiled. */
+const WARM_SECONDS = 4;
 const COLD_RUNS = 40;
-const CREDITS = 200_000n;
+const CREDITS = 400_000n;
 const OURS = "khachapuri, whole request";
 const NGINX = "nginx + fcgiwrap";
 
@@ -74,7 +76,7 @@ async function pssKib(pid: number): Promise<number> {
 /** The servers in turn, several times, so that the machine's noise meets all alike. */
 async function measureInTurn(servers: readonly { name: string; url: string }[], c: number) {
   const measured = new Map(servers.map(({ name }) => [name, [] as Figures[]]));
-  for (const { url } of servers) await measureHttp(url, c, 1);
+  for (const { url } of servers) await measureHttp(url, c, WARM_SECONDS);
   for (let round = 0; round < ROUNDS; round++) {
     for (const { name, url } of servers) {
       measured.get(name)!.push(await measureHttp(url, c, SECONDS));
