@@ -290,6 +290,18 @@ eachLauncher("argv and env that cannot reach a program are refused", async (laun
   }
 });
 
+eachLauncher(
+  "a program starts with signals as they are by default, and wakes without preempting",
+  async (launcher) => {
+    const { stdout } = await runScript(
+      launcher,
+      'grep -E "^Sig(Ign|Blk)" /proc/self/status; cut -d" " -f41 /proc/self/stat',
+    );
+    const SCHED_BATCH = 3;
+    assert.match(stdout, new RegExp(`^SigBlk:\\s0+\nSigIgn:\\s0+\n${SCHED_BATCH}\n$`));
+  },
+);
+
 Deno.test("programs never run as uid 0", async () => {
   const asRoot: SandboxHost = { launcher: "bwrap", runUid: 0 };
   await assert.rejects(async () => await openSandbox(asRoot, { programDir: "/usr", limits }), {

@@ -92,7 +92,6 @@ struct settings {
 };
 
 bool settings_parse(struct settings *out, const uint8_t *bytes, size_t length);
-long install_filter(const struct filter *filter); /* 0 or -errno */
 void take_limits(struct settings *settings);
 
 /* ---- slots: the cgroups that runs enter (slots.c) ---- */

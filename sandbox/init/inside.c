@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,8 +15,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -110,8 +107,7 @@ static void handle_setup(uint8_t *payload, size_t length) {
   if (inside.ready) protocol_error("second setup");
   if (!settings_parse(&inside.settings, payload, length)) protocol_error("malformed setup");
   take_limits(&inside.settings);
-  errno = (int)-install_filter(&inside.settings.filter);
-  if (errno) fatal("seccomp");
+  install_filter(&inside.settings.filter);
   inside.ready = true;
 }
 
@@ -324,41 +320,6 @@ static void serve(void) {
     while (inside.runs > 0 && !inside.run[inside.runs - 1].busy) inside.runs--;
     output_flush();
   }
-}
-
-/*
- * Leaves the launcher's mount namespace for one where all that stands is read-only and without
- * set-uid, and where no mount of the machine appears. Launchers see to that for what they mount
- * themselves; but under nsjail, filesystems below /usr or the program would stay writable, and
- * bwrap lets in what the machine mounts there later, as it was mounted.
- */
-static void seal_mounts(void) {
-  static const uint64_t attributes[4] = {
-      1 | 2, /* MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID */
-      0, MS_PRIVATE, 0};
-  if (unshare(CLONE_NEWNS)) fatal("mount namespace");
-  if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, attributes, sizeof attributes)) {
-    fatal("read-only mounts");
-  }
-}
-
-/* Keeps only what starting a run needs, and nothing for what a run could become. */
-static void confine(void) {
-  for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-    if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)) fatal("capability bounding set");
-  }
-  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)) fatal("ambient capabilities");
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) fatal("no_new_privs");
-  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) fatal("dumpable");
-}
-
-/*
- * Who wakes here, or in a run, waits its turn instead of taking a processor from the provider in
- * the middle of a call. Runs inherit it, and can at most give it up for themselves.
- */
-static void yield_to_provider(void) {
-  const struct sched_param none = {0};
-  if (syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &none)) fatal("scheduling policy");
 }
 
 /*

@@ -1,4 +1,4 @@
-/* Shared by the two halves of `inside`: the loop (inside.c) and the life of a run (run.c). */
+/* Shared by the parts of `inside`: the loop (inside.c), the life of a run (run.c) and the rest. */
 #ifndef KHACHAPURI_INSIDE_H
 #define KHACHAPURI_INSIDE_H
 
@@ -63,6 +63,11 @@ void run_end(struct run *run, enum cause cause);
 void run_settle(struct run *run);
 void run_died(struct run *run, int status, const struct rusage *usage);
 void run_finish(struct run *run);
+
+void seal_mounts(void);
+void confine(void);
+void yield_to_provider(void);
+void install_filter(const struct filter *filter);
 
 int watch_memory(struct inside *inside, bool any_run);
 

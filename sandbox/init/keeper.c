@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -112,15 +111,6 @@ static long drop_capabilities(void) {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
   struct __user_cap_data_struct none[2] = {{0}};
   return raw(SYS_capset, raw_pointer(&header), raw_pointer(none), 0, 0, 0);
-}
-
-/* For the caller and all that it starts, beside what they have. */
-long install_filter(const struct filter *filter) {
-  const struct sock_fprog program = {
-      .len = (unsigned short)filter->instructions,
-      .filter = (struct sock_filter *)(uintptr_t)filter->code,
-  };
-  return raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, raw_pointer(&program), 0, 0);
 }
 
 /* The copies of init's descriptors that it came with, but for its own three. */
