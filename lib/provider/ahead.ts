@@ -23,7 +23,7 @@ export interface Pool {
   take(price: bigint): Spare | null;
   /** Asked as a call ends: how many more credits to hold for such calls. */
   wanted(): number;
-  /** Keeps a credit, whose reservation was written just now, for such a call. */
+  /** Keeps a credit, whose reservation the ledger was handed just now, for such a call. */
   leave(price: bigint, reservation: number): void;
 }
 

@@ -1,7 +1,7 @@
 /**
  * From a started run to the caller's answer and the end of its accounts. The program's output goes
- * out as it comes; the charge is on disk before the last byte is. What is the program's fault costs
- * its payer one credit, what is ours costs nothing.
+ * out as it comes; the charge is committed before the last byte goes. What is the program's fault
+ * costs its payer one credit, what is ours costs nothing.
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";

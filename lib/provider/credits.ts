@@ -45,6 +45,7 @@ export interface Reservation {
    * @param own for the receipt, where there will be one
    */
   charge(outcome: Outcome, own?: OwnFacts): Promise<void>;
+  /** Written soon; should this process end before, the next start releases it. */
   release(reason: string): void;
   /** What the payer will have left once this credit is charged. */
   standing(): Standing;

@@ -13,8 +13,8 @@ export interface Durable {
 }
 
 /**
- * Pages that the log takes before it is copied into the database, 32 MiB. Meanwhile every call
- * waits; SQLite's own 1,000 pages would have a busy provider wait several times a second.
+ * Pages that the log takes before it is copied into the database, 32 MiB. All else waits while it
+ * is; at SQLite's own 1,000 pages a busy provider would wait several times a second.
  */
 const LOG_PAGES = 8_192;
 

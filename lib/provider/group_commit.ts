@@ -46,6 +46,7 @@ export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<I
   /** The write of this turn. */
   let turn: Promise<void> | null = null;
   let timer: ReturnType<typeof setTimeout> | null = null;
+  let isClosed = false;
 
   function attempt<T>(step: () => T): T {
     if (failure) throw failure.error;
@@ -58,17 +59,17 @@ export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<I
   }
 
   function writeWaiting(): void {
-    if (failure) throw failure.error;
-    if (waiting.length === 0) return;
     const items = waiting;
     waiting = [];
+    if (failure) throw failure.error;
+    if (items.length === 0) return;
     attempt(() => steps.write(items));
   }
 
   function writeTurn(): void {
     turn = null;
     writeWaiting();
-    if (covered < come) syncSoon();
+    if (covered < come && !isClosed) syncSoon();
   }
 
   async function commit(): Promise<void> {
@@ -115,6 +116,7 @@ export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<I
     isSynced: (mark) => failure === null && mark <= synced,
     sync,
     async close() {
+      isClosed = true;
       if (timer !== null) clearTimeout(timer);
       await sync();
     },

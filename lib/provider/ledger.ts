@@ -112,9 +112,9 @@ export async function openLedger(path: string, now: () => number = Date.now): Pr
       for (const entry of entries) apply(book, entry);
       return commit.add(entries);
     },
-    commit(...entries) {
+    async commit(...entries) {
       for (const entry of entries) apply(book, entry);
-      return commit.write(entries);
+      await commit.write(entries);
     },
     mark: commit.mark,
     isDurable: commit.isSynced,

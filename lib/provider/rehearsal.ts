@@ -128,6 +128,8 @@ async function callOnce(
   });
   if (signal?.aborted) run.kill();
   signal?.addEventListener("abort", run.kill, { once: true });
+  const forget = () => signal?.removeEventListener("abort", run.kill);
+  run.record.then(forget, forget);
   const response = await readResponse(run.output, program.interface);
   return { response, record: run.record };
 }

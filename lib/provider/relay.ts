@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { KhachapuriError } from "../errors.ts";
 import type { Soon } from "./soon.ts";
 
-/** The program's output, chunk by chunk; the charge is on disk before its end is told. */
+/** The program's output, chunk by chunk; the charge is committed before its end is told. */
 export interface Relay {
   /** Whether all of the output is here, so that only our own books are waited for. */
   isComplete(): boolean;

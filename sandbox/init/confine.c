@@ -2,7 +2,6 @@
 #include "init.h"
 #include "inside.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sched.h>
