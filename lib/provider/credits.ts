@@ -107,8 +107,8 @@ export function createCredits(options: CreditsOptions): Credits {
   const ask = createAsking();
   const ahead = createAhead(ledger);
   const book: Book = { ledger, ahead };
-  /** Calls that were found good, with the view that says so. */
-  const admitted = new WeakMap<Bill, { view: PayerView; at: number }>();
+  /** The call that was found good last, with the view that says so. */
+  let admitted: { bill: Bill; view: PayerView; at: number } | null = null;
 
   /**
    * What the chain says of the payer. When it says nothing, what it said last will do for a while:
@@ -148,9 +148,8 @@ export function createCredits(options: CreditsOptions): Credits {
 
   /** What was admitted lately, when nothing that is awaited has changed since. */
   function lately(bill: Bill): PayerView | null {
-    const known = admitted.get(bill);
-    const isLate = known === undefined || now() - known.at > ADMITTED_MS;
-    return isLate || payers.last(bill.payer) !== known.view ? null : known.view;
+    if (admitted?.bill !== bill || now() - admitted.at > ADMITTED_MS) return null;
+    return payers.last(bill.payer) === admitted.view ? admitted.view : null;
   }
 
   async function admitOn(bill: Bill, view: PayerView): Promise<PayerView> {
@@ -278,7 +277,8 @@ export function createCredits(options: CreditsOptions): Credits {
         return usedOn(bill, view, book);
       }),
     async assertPayable(bill) {
-      admitted.set(bill, { view: await admit(bill), at: now() });
+      const view = await admit(bill);
+      admitted = { bill, view, at: now() };
     },
     async reserve(bill) {
       const view = lately(bill) ?? await admit(bill);

@@ -10,6 +10,7 @@ import { type ProviderEntry, type Spec, specEntryFor } from "../spec/schema.ts";
 import { verifySpec } from "../spec/signature.ts";
 import type { BillTerms } from "./bill.ts";
 import type { Registrations } from "./registrations.ts";
+import { createRecent } from "./recent.ts";
 
 export interface Deployment {
   /** Canonical text of the deployment cid. */
@@ -64,8 +65,8 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
 ]);
 
 export function createDeployments(options: DeploymentsOptions): Deployments {
-  const known = new Map<string, Deployment>();
-  const refused = new Map<string, KhachapuriError>();
+  const known = createRecent<Deployment>(SPECS_MAX);
+  const refused = createRecent<KhachapuriError>(REFUSALS_MAX);
   const now = options.now ?? Date.now;
   /** Oldest first. */
   const looking = new Map<string, Lookup>();
@@ -73,11 +74,11 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
   async function look(cid: CID, text: string, signal: AbortSignal): Promise<Deployment> {
     try {
       const deployment = await load(options, cid, text, signal);
-      remember(known, SPECS_MAX, text, deployment);
+      known.set(text, deployment);
       return deployment;
     } catch (error) {
       if (error instanceof KhachapuriError && FINAL_CODES.has(error.code)) {
-        remember(refused, REFUSALS_MAX, text, error);
+        refused.set(text, error);
       }
       throw error;
     }
@@ -94,10 +95,7 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
 
   async function find(cid: CID, text: string): Promise<Deployment> {
     const found = known.get(text);
-    if (found) {
-      remember(known, SPECS_MAX, text, found);
-      return found;
-    }
+    if (found) return found;
     const refusal = refused.get(text);
     if (refusal) throw refusal;
     const under = looking.get(text);
@@ -148,12 +146,6 @@ async function load(
     });
   }
   return { cid: text, spec, entry };
-}
-
-function remember<T>(map: Map<string, T>, most: number, key: string, value: T): void {
-  map.delete(key);
-  if (map.size >= most) map.delete(map.keys().next().value!);
-  map.set(key, value);
 }
 
 function tooManyLookups(): KhachapuriError {

@@ -5,6 +5,7 @@
 import { KhachapuriError } from "../errors.ts";
 import type { Bill } from "./bill.ts";
 import type { Deployment } from "./deployments.ts";
+import { createRecent } from "./recent.ts";
 
 export interface Slot {
   /** The run has ended (or never began); calling it again does nothing. */
@@ -32,16 +33,16 @@ const BUCKETS_MAX = 50_000;
 export function createSlots(concurrency: number, now: () => number = Date.now): Slots {
   let busy = 0;
   const running = new Map<string, number>();
-  const buckets = new Map<string, Bucket>();
+  const buckets = createRecent<Bucket>(BUCKETS_MAX);
 
   function bucketOf(key: string, perMinute: number): Bucket {
-    const bucket = buckets.get(key) ?? { tokens: perMinute, at: now() };
-    const refilled = bucket.tokens + (now() - bucket.at) * perMinute / 60_000;
+    const at = now();
+    const known = buckets.get(key);
+    const bucket = known ?? { tokens: perMinute, at };
+    if (!known) buckets.set(key, bucket);
+    const refilled = bucket.tokens + (at - bucket.at) * perMinute / 60_000;
     bucket.tokens = Math.min(perMinute, refilled);
-    bucket.at = now();
-    buckets.delete(key);
-    if (buckets.size >= BUCKETS_MAX) buckets.delete(buckets.keys().next().value!);
-    buckets.set(key, bucket);
+    bucket.at = at;
     return bucket;
   }
 
