@@ -7,7 +7,6 @@ import { KhachapuriError } from "../errors.ts";
 import { RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX, STDERR_BYTES_MAX } from "../limits.ts";
 import type { Deployment } from "./deployments.ts";
 import type { ProgramFolder, Programs } from "./programs.ts";
-import { MOVED_MS } from "./recent.ts";
 
 /** First uid of programs when the provider is root: a range that nobody has an account in. */
 const RUN_UID_FIRST = 1_800_000_000;
@@ -72,14 +71,11 @@ interface Held {
   users: number;
   /** When the last user left, on the clock of `performance.now()`. */
   idleSince: number;
-  /** When it was last put behind the others. */
-  movedAt: number;
   /** Looks whether it is idle for long; left to fire, as setting one for each call costs more. */
   look: ReturnType<typeof setTimeout> | null;
 }
 
 export function createSandboxes(options: SandboxesOptions): Sandboxes {
-  /** In the order of last use, give or take `MOVED_MS`, longest ago first. */
   const held = new Map<string, Held>();
   /** Owners of what is being started. */
   const starting: Address[] = [];
@@ -134,40 +130,22 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     }, left);
   }
 
+  /** Closes what has been idle for longest until one more may be open, or none is idle. */
   function makeRoom(): void {
-    for (const [cid, entry] of held) {
-      if (held.size < options.openMax) return;
-      if (entry.users === 0) end(cid);
-    }
-  }
-
-  /** Behind the others, though not at each call: see recent.ts. */
-  function move(cid: string, entry: Held): void {
-    const now = performance.now();
-    if (now - entry.movedAt < MOVED_MS) return;
-    entry.movedAt = now;
-    held.delete(cid);
-    held.set(cid, entry);
+    const idle = [...held].filter(([, { users }]) => users === 0);
+    idle.sort(([, one], [, other]) => one.idleSince - other.idleSince);
+    const over = Math.max(0, held.size + 1 - options.openMax);
+    for (const [cid] of idle.slice(0, over)) end(cid);
   }
 
   function hold(deployment: Deployment): Held {
     const { cid } = deployment;
     const known = held.get(cid);
-    if (known) {
-      move(cid, known);
-      return known;
-    }
+    if (known) return known;
     const started = admitStart(deployment);
     makeRoom();
     const sandbox = start(deployment).finally(started);
-    const entry: Held = {
-      sandbox,
-      isOpen: false,
-      users: 0,
-      idleSince: 0,
-      movedAt: 0,
-      look: null,
-    };
+    const entry: Held = { sandbox, isOpen: false, users: 0, idleSince: 0, look: null };
     held.set(cid, entry);
     sandbox.then(() => entry.isOpen = true, () => {
       if (held.get(cid) === entry) held.delete(cid);

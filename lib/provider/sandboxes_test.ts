@@ -89,3 +89,13 @@ Deno.test("beyond the most that may be open the longest idle goes first", async 
   await world.nextGone();
   assert.ok(sandboxes.open() <= 2);
 });
+
+Deno.test("what was used again a moment ago is not the longest idle", async () => {
+  await using world = await open(2);
+  const { sandboxes } = world;
+  for (const cid of ["bafyone", "bafytwo", "bafyone", "bafythree"]) {
+    (await sandboxes.acquire(await deployment(cid))).release();
+  }
+  const are = ["bafyone", "bafytwo", "bafythree"].map(sandboxes.isOpen);
+  assert.deepEqual(are, [true, false, true]);
+});
