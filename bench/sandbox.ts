@@ -4,8 +4,8 @@
  * Figures are medians of rounds in turn. `--json` prints the same for machines. Needs from Debian:
  * nginx-light fcgiwrap lighttpd wrk.
  */
-import { startMarket } from "../tests/world/market.ts";
-import { startChildProvider } from "../tests/world/child_provider.ts";
+import { startMarket } from "../worlds/market.ts";
+import { startChildProvider } from "../worlds/child_provider.ts";
 import {
   buildPrograms,
   childrenOf,

@@ -8,7 +8,7 @@ import { helperPath, spawnHelper } from "./native.ts";
 import { encodeSetup, encodeStart } from "./protocol.ts";
 import { openSandbox, type SandboxHost } from "./sandbox.ts";
 import { sessionSetup } from "./setup.ts";
-import { eachLauncher, type Launcher } from "./testing/launchers.ts";
+import { eachLauncher, type Launcher } from "../worlds/sandbox/launchers.ts";
 
 const runUid = Deno.uid() === 0 ? 1_820_000_000 : null;
 const hostOf = (launcher: Launcher): SandboxHost => ({ ...launcher, runUid });

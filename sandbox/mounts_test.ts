@@ -1,6 +1,6 @@
 /** What the machine mounts below what a sandbox shows is as read-only as the rest of it. */
 import assert from "node:assert/strict";
-import { eachLauncher } from "./testing/launchers.ts";
+import { eachLauncher } from "../worlds/sandbox/launchers.ts";
 
 const HOST = new URL("testing/mounting_host.ts", import.meta.url).pathname;
 

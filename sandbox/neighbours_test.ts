@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { STDOUT_WINDOW_BYTES } from "./protocol.ts";
 import { openSandbox } from "./sandbox.ts";
-import { eachLauncher, type Launcher } from "./testing/launchers.ts";
+import { eachLauncher, type Launcher } from "../worlds/sandbox/launchers.ts";
 
 const runUid = Deno.uid() === 0 ? 1_840_000_000 : null;
 const limits = { timeoutMs: 5_000, memoryMb: 256, stdoutBytes: 1e6, stderrBytes: 1e4 };

@@ -9,7 +9,7 @@ import {
   type Sandbox,
   type SandboxHost,
 } from "./sandbox.ts";
-import { eachLauncher, type Launcher } from "./testing/launchers.ts";
+import { eachLauncher, type Launcher } from "../worlds/sandbox/launchers.ts";
 
 const runUid = Deno.uid() === 0 ? 1_800_000_000 : null;
 const limits = {

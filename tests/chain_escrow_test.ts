@@ -10,8 +10,8 @@ import {
 } from "../lib/chain/usdc.ts";
 import { KhachapuriError } from "../lib/errors.ts";
 import { type Permit, signPermit, UINT64_MAX } from "../lib/permit.ts";
-import { passTime, type Payments, startPayments } from "./world/payments.ts";
-import { blacklist } from "./world/usdc.ts";
+import { passTime, type Payments, startPayments } from "../worlds/payments.ts";
+import { blacklist } from "../worlds/usdc.ts";
 
 const { allow, collect, consume, consumeBatch, deposit, depositAndAllow, depositAndAllowNonce } =
   escrowCalls;

@@ -8,8 +8,8 @@ import type { Hex, LocalAccount } from "viem";
 import { allow, earned, readConsumed, reclaim, revoke, withdraw } from "../lib/chain/escrow.ts";
 import type { Chain } from "../lib/chain/client.ts";
 import { deploymentLane } from "../lib/permit.ts";
-import { readLedger } from "../lib/provider/ledger.ts";
-import { anvilAccount } from "./world/anvil.ts";
+import { readLedger } from "../lib/provider/ledger/ledger.ts";
+import { anvilAccount } from "../worlds/anvil.ts";
 import {
   assertConserved,
   assertEarned,
@@ -19,11 +19,11 @@ import {
   callerLane,
   refusals,
   startCallers,
-} from "./world/callers.ts";
-import { type ChaosRpc, NO_FAULTS, randomFaults, startChaosRpc } from "./world/chaos_rpc.ts";
-import { fund, type Market, PRICE, startMarket, THAWING_SECONDS } from "./world/market.ts";
-import { passTime } from "./world/payments.ts";
-import { type Random, seededRandom } from "./world/random.ts";
+} from "../worlds/callers.ts";
+import { type ChaosRpc, NO_FAULTS, randomFaults, startChaosRpc } from "../worlds/chaos_rpc.ts";
+import { fund, type Market, PRICE, startMarket, THAWING_SECONDS } from "../worlds/market.ts";
+import { passTime } from "../worlds/payments.ts";
+import { type Random, seededRandom } from "../worlds/random.ts";
 
 const ANSWER = "hello\n";
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };

@@ -5,13 +5,13 @@ import { clientLane } from "../lib/chain/lane.ts";
 import { consume, readAllowance } from "../lib/chain/escrow.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
 import { runCli } from "../lib/cli/cli.ts";
-import { fakeWorld } from "../lib/cli/fake_world.ts";
+import { fakeWorld } from "../worlds/terminal.ts";
 import { readConfig } from "../lib/config.ts";
 import { decodePaymentHeader } from "../lib/payment_header.ts";
 import { recoverPermitSigner } from "../lib/permit.ts";
 import { generateIdentity, recipientOf, writeKeyFile } from "../lib/spec/keys.ts";
-import { anvilAccount } from "./world/anvil.ts";
-import { passTime, type Payments, startPayments } from "./world/payments.ts";
+import { anvilAccount } from "../worlds/anvil.ts";
+import { passTime, type Payments, startPayments } from "../worlds/payments.ts";
 
 const NAME = "paolo.khachapuri";
 const AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";

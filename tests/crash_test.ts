@@ -17,10 +17,10 @@ import {
   callerLane,
   refusals,
   startCallers,
-} from "./world/callers.ts";
-import { type ChildProvider, startChildProvider } from "./world/child_provider.ts";
-import { fund, type Market, startMarket } from "./world/market.ts";
-import { type Random, seededRandom } from "./world/random.ts";
+} from "../worlds/callers.ts";
+import { type ChildProvider, startChildProvider } from "../worlds/child_provider.ts";
+import { fund, type Market, startMarket } from "../worlds/market.ts";
+import { type Random, seededRandom } from "../worlds/random.ts";
 
 const ANSWER = "hello\n";
 const CREDITS = 10_000n;

@@ -1,9 +1,9 @@
 /** "Programs are binaries with curl interface", shown with real ones in the real sandbox. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { curlInvocation } from "../lib/provider/curl.ts";
-import { openStage, type RehearsedProgram, type Stage } from "../lib/provider/rehearsal.ts";
-import { readResponse } from "../lib/provider/response_head.ts";
+import { curlInvocation } from "../lib/provider/program/interface/curl.ts";
+import { openStage, type RehearsedProgram, type Stage } from "../lib/provider/program/rehearsal.ts";
+import { readResponse } from "../lib/provider/program/interface/response_head.ts";
 import { outputOf, streamOf as bodyOf } from "../sandbox/output.ts";
 import type { SandboxHost } from "../sandbox/sandbox.ts";
 

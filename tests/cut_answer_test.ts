@@ -1,7 +1,7 @@
 /** An answer that begins and cannot be ended: what the caller sees, and what the log says. */
 import assert from "node:assert/strict";
-import { startChildProvider } from "./world/child_provider.ts";
-import { startMarket } from "./world/market.ts";
+import { startChildProvider } from "../worlds/child_provider.ts";
+import { startMarket } from "../worlds/market.ts";
 
 const LIMITS = { timeoutMs: 300, memoryMb: 64, concurrency: 1, ownerCreditsPerMinute: 60 };
 

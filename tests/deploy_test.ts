@@ -5,11 +5,11 @@ import { toHex } from "viem";
 import { assignName, registerProvider } from "../lib/chain/registry.ts";
 import { deployContracts } from "../lib/chain/deploy.ts";
 import { runCli } from "../lib/cli/cli.ts";
-import { fakeWorld } from "../lib/cli/fake_world.ts";
+import { fakeWorld } from "../worlds/terminal.ts";
 import { writeKeyFile } from "../lib/spec/keys.ts";
 import { termsHash } from "../lib/spec/terms.ts";
-import { anvilAccount } from "./world/anvil.ts";
-import { type Market, PRICE, startMarket, TERMS, THAWING_SECONDS } from "./world/market.ts";
+import { anvilAccount } from "../worlds/anvil.ts";
+import { type Market, PRICE, startMarket, TERMS, THAWING_SECONDS } from "../worlds/market.ts";
 
 const NAME = "paolo.khachapuri";
 const samples = new URL("../samples/", import.meta.url).pathname;

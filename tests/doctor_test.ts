@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openProvider } from "../tools/devnet.ts";
-import { type LocalWorld, startLocalWorld } from "../tools/local_world.ts";
+import { type LocalWorld, startLocalWorld } from "../worlds/local_world.ts";
 
 interface Finding {
   part: string;

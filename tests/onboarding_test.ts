@@ -12,8 +12,8 @@ import {
   depositToJson,
   encodePaymentHeader,
 } from "../lib/payment_header.ts";
-import { PRICE, startMarket } from "./world/market.ts";
-import { mintUsdc } from "./world/usdc.ts";
+import { PRICE, startMarket } from "../worlds/market.ts";
+import { mintUsdc } from "../worlds/usdc.ts";
 
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 /** Nothing settles by itself within a test. */

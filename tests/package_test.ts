@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { readAllowance } from "../lib/chain/escrow.ts";
 import { compile, isBaseMissing } from "../tools/compile.ts";
 import { openProvider } from "../tools/devnet.ts";
-import { NAME, startLocalWorld } from "../tools/local_world.ts";
+import { NAME, startLocalWorld } from "../worlds/local_world.ts";
 import { buildPackage } from "../tools/package.ts";
 
 const ROOT = join(import.meta.dirname!, "..");

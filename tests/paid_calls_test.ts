@@ -4,9 +4,9 @@ import { createHash } from "node:crypto";
 import type { Hex, LocalAccount } from "viem";
 import { decodePaymentHeader, decodePaymentRequired } from "../lib/payment_header.ts";
 import { deploymentLane, UINT128_MAX } from "../lib/permit.ts";
-import { readLedger } from "../lib/provider/ledger.ts";
+import { readLedger } from "../lib/provider/ledger/ledger.ts";
 import { receiptFromJson, recoverReceiptSigner } from "../lib/receipt.ts";
-import { type Market, PRICE, startMarket } from "./world/market.ts";
+import { type Market, PRICE, startMarket } from "../worlds/market.ts";
 
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 const ECHO = { files: { main: "#!/bin/sh\nprintf 'ran '; cat\n" } };

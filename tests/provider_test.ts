@@ -5,9 +5,9 @@ import { decodePaymentResponse } from "../lib/payment_header.ts";
 import { deploymentLane } from "../lib/permit.ts";
 import { signStop } from "../lib/spec/stop.ts";
 import { signOwnerRequest } from "../lib/spec/owner_request.ts";
-import { eachLauncher } from "../sandbox/testing/launchers.ts";
-import { type Market, PRICE, startMarket, TERMS } from "./world/market.ts";
-import { refuses, spent } from "./world/refuses.ts";
+import { eachLauncher } from "../worlds/sandbox/launchers.ts";
+import { type Market, PRICE, startMarket, TERMS } from "../worlds/market.ts";
+import { refuses, spent } from "../worlds/refuses.ts";
 
 const ECHO = `#!/bin/sh
 printf 'HTTP/1.1 201 Made\\r\\ncontent-type: text/plain\\r\\n'

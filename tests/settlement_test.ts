@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import type { Hex } from "viem";
 import { earned, readAllowance, readConsumed, revoke } from "../lib/chain/escrow.ts";
 import { deploymentLane } from "../lib/permit.ts";
-import { readLedger } from "../lib/provider/ledger.ts";
-import { type Market, PRICE, startMarket } from "./world/market.ts";
+import { readLedger } from "../lib/provider/ledger/ledger.ts";
+import { type Market, PRICE, startMarket } from "../worlds/market.ts";
 
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 /** Nothing settles by itself within a test, unless the test says so. */

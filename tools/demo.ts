@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import type { Address } from "viem";
 import { formatUsdc } from "../lib/chain/usdc.ts";
-import { type LocalWorld, NAME, type Person, startLocalWorld } from "./local_world.ts";
+import { type LocalWorld, NAME, type Person, startLocalWorld } from "../worlds/local_world.ts";
 import { complain, print } from "./print.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));

@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
-import { type LocalWorld, NAME, startLocalWorld } from "./local_world.ts";
+import { type LocalWorld, NAME, startLocalWorld } from "../worlds/local_world.ts";
 import { print } from "./print.ts";
 
 const HELLO = fileURLToPath(new URL("../samples/hello", import.meta.url));

@@ -32,7 +32,7 @@ export const STAGES: readonly Stage[] = [
   { name: "fmt", args: ["fmt", "--check"], summary: null },
   { name: "lint", args: ["lint", "--quiet"], summary: null },
   { name: "check", args: ["check", "--quiet", "--frozen"], summary: null },
-  { name: "unit", args: unit("lib", "sandbox", "tools"), summary: DENO_SUMMARY },
+  { name: "unit", args: unit("lib", "sandbox", "tools", "worlds"), summary: DENO_SUMMARY },
   { name: "contracts fmt", args: ["task", "--quiet", "contracts", "fmt"], summary: null },
   {
     name: "contracts test",

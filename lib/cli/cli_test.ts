@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { KhachapuriError } from "../errors.ts";
 import { runCli } from "./cli.ts";
 import { type Command, defineCommand } from "./command.ts";
-import { fakeWorld } from "./fake_world.ts";
+import { fakeWorld } from "../../worlds/terminal.ts";
 import { type CommandEntry, COMMANDS } from "./table.ts";
 
 const greet = defineCommand({

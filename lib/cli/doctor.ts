@@ -1,6 +1,6 @@
 /** `doctor`: what is missing on this machine, and what to do about it. */
 import { KhachapuriError } from "../errors.ts";
-import { checkup, type Finding } from "../provider/checkup.ts";
+import { checkup, type Finding } from "../provider/door/preflight.ts";
 import { resolveFromHome } from "../config.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { namedContracts } from "./context.ts";

@@ -4,7 +4,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { readConfig } from "../config.ts";
 import { readKeyFile, recipientOf } from "../spec/keys.ts";
 import { runCli } from "./cli.ts";
-import { fakeWorld } from "./fake_world.ts";
+import { fakeWorld } from "../../worlds/terminal.ts";
 
 const COLD = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 const PROVIDER = ["--provider", "Paolo.eth", "--domain", "https://paolo.example/", "--price"];

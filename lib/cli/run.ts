@@ -2,7 +2,7 @@
 import type { RunRecord, SandboxHost } from "../../sandbox/sandbox.ts";
 import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
 import { KhachapuriError } from "../errors.ts";
-import { openStage, type Rehearsal } from "../provider/rehearsal.ts";
+import { openStage, type Rehearsal } from "../provider/program/rehearsal.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { PROGRAM_OPTIONS, programChoices } from "./program_flags.ts";
 import { optionsOf, unknownFlag, usageError } from "./arguments.ts";

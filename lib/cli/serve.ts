@@ -1,6 +1,6 @@
 /** `serve`: runs the provider of this machine until it is told to stop. */
 import { createLog, type LogLevel } from "../log.ts";
-import { startProvider } from "../provider/serve.ts";
+import { startProvider } from "../provider/door/serve.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 

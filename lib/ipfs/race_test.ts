@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { manualClock } from "../../tests/world/clock.ts";
+import { manualClock } from "../../worlds/clock.ts";
 import { GATEWAY_HEDGE_MS, GATEWAY_PROGRESS_BYTES, GATEWAY_STALL_MS } from "../limits.ts";
 import { race, type Racer } from "./race.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { startGateway } from "../../tests/world/gateway.ts";
-import { lie, startHostileGateway } from "../../tests/world/hostile_gateway.ts";
+import { startGateway } from "../../worlds/gateway.ts";
+import { lie, startHostileGateway } from "../../worlds/hostile_gateway.ts";
 import { importFile } from "./dag.ts";
 import { readBack } from "./read_back.ts";
 

@@ -3,8 +3,8 @@
  * later one, while a neighbour is called all the time and must not notice. Prints a table.
  */
 import assert from "node:assert/strict";
-import { eachLauncher } from "../../sandbox/testing/launchers.ts";
-import { startMarket } from "../world/market.ts";
+import { eachLauncher } from "../../worlds/sandbox/launchers.ts";
+import { startMarket } from "../../worlds/market.ts";
 import { allCases } from "./cases.ts";
 import type { Answer, Case } from "./expect.ts";
 import { startNeighbour } from "./neighbour.ts";

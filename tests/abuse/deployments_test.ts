@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { zipSync } from "fflate";
 import { createLog } from "../../lib/log.ts";
-import { eachLauncher } from "../../sandbox/testing/launchers.ts";
-import { startChildProvider } from "../world/child_provider.ts";
-import { type Market, startMarket } from "../world/market.ts";
+import { eachLauncher } from "../../worlds/sandbox/launchers.ts";
+import { startChildProvider } from "../../worlds/child_provider.ts";
+import { type Market, startMarket } from "../../worlds/market.ts";
 import { buildAbuse, readFacts } from "./program.ts";
 
 const MADE = { GRANTED: "1" };

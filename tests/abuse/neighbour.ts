@@ -1,6 +1,6 @@
 /** A well-behaved deployment that is called all the time while others misbehave. */
 import assert from "node:assert/strict";
-import type { Market } from "../world/market.ts";
+import type { Market } from "../../worlds/market.ts";
 
 export interface Neighbour extends AsyncDisposable {
   /** Forgets what has been counted. */

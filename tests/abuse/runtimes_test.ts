@@ -1,7 +1,7 @@
 /** Honest programs of many runtimes live well in the sandbox: nothing they need is refused. */
 import assert from "node:assert/strict";
 import { openSandbox } from "../../sandbox/sandbox.ts";
-import { eachLauncher } from "../../sandbox/testing/launchers.ts";
+import { eachLauncher } from "../../worlds/sandbox/launchers.ts";
 
 const runUid = Deno.uid() === 0 ? 1_830_000_000 : null;
 const limits = { timeoutMs: 60_000, memoryMb: 512, stdoutBytes: 1e6, stderrBytes: 64 * 1024 };

@@ -4,8 +4,8 @@
  * processes, descriptors of provider and init, folders, cgroups; and memory has settled.
  */
 import assert from "node:assert/strict";
-import { startChildProvider } from "../world/child_provider.ts";
-import { startMarket } from "../world/market.ts";
+import { startChildProvider } from "../../worlds/child_provider.ts";
+import { startMarket } from "../../worlds/market.ts";
 import { buildAbuse } from "./program.ts";
 
 const CALLS = Number(Deno.env.get("KHACHAPURI_SOAK_CALLS") ?? 20_000);

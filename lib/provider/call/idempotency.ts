@@ -1,0 +1,246 @@
+/**
+ * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): the same request of the same payer
+ * under the same key is charged once, and answered again from here. An answer is on disk before
+ * its charge commits; one whose charge a crash took back counts for nothing.
+ */
+import { createHash } from "node:crypto";
+import { DatabaseSync } from "node:sqlite";
+import type { Address } from "viem";
+import { KhachapuriError } from "../../errors.ts";
+import {
+  IDEMPOTENCY_KEY_CHARACTERS_MAX,
+  IDEMPOTENCY_PAYER_BYTES_MAX,
+  IDEMPOTENCY_WINDOW_MS,
+} from "../../limits.ts";
+import type { Bill } from "../money/bill.ts";
+
+export const IDEMPOTENCY_HEADER = "Idempotency-Key";
+/** On an answer that was given, and charged, before. */
+export const REPLAYED_HEADER = "Idempotency-Replayed";
+
+/** A request's place: payer, lane, deployment and key. */
+export interface RequestKey {
+  /** Their digest. */
+  readonly id: Uint8Array;
+  readonly payer: Address;
+}
+
+export interface StoredAnswer {
+  status: number;
+  headers: [string, string][];
+  body: Uint8Array<ArrayBuffer>;
+}
+
+/** What is kept of an answer that cannot be given again: why. */
+export interface LostAnswer {
+  why: string;
+}
+
+/** A key that is being answered. One of the two ends it; more calls do nothing. */
+export interface Claim {
+  /** The answer, durable when it returns; it counts once `reservation` is charged. */
+  store(answer: StoredAnswer | LostAnswer, reservation: number): void;
+  /** The run was charged, or (without a stored answer) came to nothing: the key is free again. */
+  end(): void;
+}
+
+export interface Idempotency {
+  /** Whether something is known under the key, be it a run that goes on. */
+  isKnown(key: RequestKey): boolean;
+  /**
+   * Takes the key for one run, unless it has been answered.
+   * @param fingerprint of the request; another one under the same key is refused
+   * @throws KhachapuriError `idempotency_mismatch`; `idempotency_conflict` when it is running, or
+   * was charged and its answer was not kept
+   */
+  take(key: RequestKey, fingerprint: Uint8Array): { stored: StoredAnswer } | { claim: Claim };
+  close(): void;
+}
+
+export interface IdempotencyOptions {
+  path: string;
+  /** Whether the ledger has charged a reservation. */
+  wasCharged(reservation: number): boolean;
+  now: () => number;
+}
+
+/** Answers that are out of their window are forgotten this often, ms. */
+const PURGE_MS = 600_000;
+
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  CREATE TABLE IF NOT EXISTS answers (
+    id BLOB PRIMARY KEY,
+    payer TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    reservation INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    status INTEGER,
+    headers TEXT,
+    body BLOB,
+    why TEXT
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS answers_by_payer ON answers (payer, at);
+  CREATE INDEX IF NOT EXISTS answers_by_time ON answers (at);
+`;
+
+interface Row {
+  fingerprint: Uint8Array;
+  reservation: number;
+  at: number;
+  status: number | null;
+  headers: string | null;
+  body: Uint8Array<ArrayBuffer> | null;
+  why: string | null;
+}
+
+/**
+ * The key of a request, or null when it has none.
+ * @throws KhachapuriError `invalid_input` unless it is a quoted string (RFC 8941) or a bare one
+ */
+export function requestKey(headers: Headers, bill: Bill): RequestKey | null {
+  const text = headers.get(IDEMPOTENCY_HEADER);
+  if (text === null) return null;
+  const key = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/.exec(text)?.[1] ?? text;
+  if (key === "" || key.length > IDEMPOTENCY_KEY_CHARACTERS_MAX || !/^[\x21-\x7e]*$/.test(key)) {
+    const most = `1 to ${IDEMPOTENCY_KEY_CHARACTERS_MAX} visible characters`;
+    throw new KhachapuriError("invalid_input", `${IDEMPOTENCY_HEADER} has ${most}`);
+  }
+  const { payer, lane, deployment } = bill;
+  const id = createHash("sha256").update(JSON.stringify([payer, lane, deployment, key])).digest();
+  return { id: new Uint8Array(id), payer };
+}
+
+/** What makes two requests the same: method, path with query, content type and body. */
+export function fingerprintOf(request: Request, path: string, bodyHash: string): Uint8Array {
+  const parts = [request.method, path, request.headers.get("content-type"), bodyHash];
+  return new Uint8Array(createHash("sha256").update(JSON.stringify(parts)).digest());
+}
+
+/** Opens (or creates) the answers at `options.path`. */
+export function openIdempotency(options: IdempotencyOptions): Idempotency {
+  const { now } = options;
+  const database = new DatabaseSync(options.path);
+  database.exec(SCHEMA);
+  const select = database.prepare("SELECT * FROM answers WHERE id = ?");
+  const drop = database.prepare("DELETE FROM answers WHERE id = ?");
+  const insert = database.prepare(
+    "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+  );
+  const purge = database.prepare("DELETE FROM answers WHERE at < ?");
+  const makeRoom = roomMaker(database);
+  const running = new Map<string, Uint8Array>();
+  let purgedAt = -Infinity;
+
+  function find({ id }: RequestKey): Row | null {
+    const row = select.get(id) as unknown as Row | undefined;
+    if (!row) return null;
+    if (row.at >= now() - IDEMPOTENCY_WINDOW_MS && options.wasCharged(row.reservation)) return row;
+    drop.run(id);
+    return null;
+  }
+
+  function write(
+    { id, payer }: RequestKey,
+    fingerprint: Uint8Array,
+    answer: StoredAnswer | LostAnswer,
+    reservation: number,
+  ): void {
+    if (now() - purgedAt > PURGE_MS) {
+      purgedAt = now();
+      purge.run(now() - IDEMPOTENCY_WINDOW_MS);
+    }
+    if ("why" in answer) {
+      insert.run(id, payer, fingerprint, reservation, now(), 0, null, null, null, answer.why);
+      return;
+    }
+    const { status, headers, body } = answer;
+    const fields = JSON.stringify(headers);
+    const bytes = body.length + fields.length;
+    makeRoom(payer, bytes);
+    insert.run(id, payer, fingerprint, reservation, now(), bytes, status, fields, body, null);
+  }
+
+  return {
+    isKnown: (key) => running.has(textOf(key)) || find(key) !== null,
+    take(key, fingerprint) {
+      const text = textOf(key);
+      const under = running.get(text);
+      if (under) throw isSame(under, fingerprint) ? stillRunning() : mismatch();
+      const row = find(key);
+      if (row) return { stored: storedAnswer(row, fingerprint) };
+      running.set(text, fingerprint);
+      return {
+        claim: {
+          store: (answer, reservation) => write(key, fingerprint, answer, reservation),
+          end() {
+            if (running.get(text) === fingerprint) running.delete(text);
+          },
+        },
+      };
+    },
+    close: () => database.close(),
+  };
+}
+
+/** A payer that fills its share loses its oldest bodies, not the word that they were charged. */
+function roomMaker(database: DatabaseSync): (payer: Address, bytes: number) => void {
+  const sum = database.prepare("SELECT SUM(bytes) AS bytes FROM answers WHERE payer = ?");
+  const oldest = database.prepare(
+    "SELECT id, bytes FROM answers WHERE payer = ? AND bytes > 0 ORDER BY at LIMIT 64",
+  );
+  const empty = database.prepare(
+    "UPDATE answers SET bytes = 0, status = NULL, headers = NULL, body = NULL, why = ? WHERE id = ?",
+  );
+  return (payer, wanted) => {
+    const { bytes } = sum.get(payer) as { bytes: number | null };
+    let over = (bytes ?? 0) + wanted - IDEMPOTENCY_PAYER_BYTES_MAX;
+    while (over > 0) {
+      const rows = oldest.all(payer) as { id: Uint8Array; bytes: number }[];
+      if (rows.length === 0) return;
+      for (const row of rows) {
+        if (over <= 0) return;
+        empty.run("later ones took its place", row.id);
+        over -= row.bytes;
+      }
+    }
+  };
+}
+
+function storedAnswer(row: Row, fingerprint: Uint8Array): StoredAnswer {
+  if (!isSame(row.fingerprint, fingerprint)) throw mismatch();
+  const { status, headers, body, why } = row;
+  if (status === null || headers === null || body === null) throw notKept(why ?? "it was lost");
+  return { status, headers: JSON.parse(headers), body };
+}
+
+function textOf({ id }: RequestKey): string {
+  return id.join();
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+
+function mismatch(): KhachapuriError {
+  return new KhachapuriError("idempotency_mismatch", "this key was used for another request", {
+    hints: ["the same key goes with the same method, path, content type and body"],
+  });
+}
+
+function stillRunning(): KhachapuriError {
+  return new KhachapuriError("idempotency_conflict", "the first request with this key still runs", {
+    retryAfterSeconds: 1,
+    hints: ["nothing was charged for this one; ask again for its answer"],
+  });
+}
+
+function notKept(why: string): KhachapuriError {
+  return new KhachapuriError(
+    "idempotency_conflict",
+    `the first request with this key was answered and charged, but its answer was not kept: ${why}`,
+    { hints: ["nothing was charged for this one; use a new key to run it again"] },
+  );
+}

@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { KhachapuriError } from "../../../errors.ts";
+import { curlInvocation, type ProgramRequest } from "./curl.ts";
+
+function invoke(fields: Partial<Omit<ProgramRequest, "headers">> & { headers?: HeadersInit } = {}) {
+  const { headers, ...rest } = fields;
+  return curlInvocation({
+    method: "GET",
+    base: new URL("https://provider.example"),
+    mount: "/bafkcid",
+    path: "/",
+    query: "",
+    hasBody: false,
+    remoteAddress: "192.0.2.7",
+    style: "curl",
+    ...rest,
+    headers: [...new Headers(headers)],
+  });
+}
+
+/** What follows each -H. */
+function headerArguments(args: readonly string[]): string[] {
+  return args.filter((_, index) => args[index - 1] === "-H");
+}
+
+Deno.test("a POST becomes the argument list of design and documentation", () => {
+  const { args } = invoke({
+    method: "POST",
+    path: "/path",
+    query: "query",
+    headers: { "content-type": "application/json", host: "provider.example" },
+    hasBody: true,
+  });
+  assert.deepEqual(args, [
+    "-q",
+    "-g",
+    "-s",
+    "-S",
+    "-i",
+    "-X",
+    "POST",
+    "-H",
+    "content-type: application/json",
+    "--data-binary",
+    "@-",
+    "https://provider.example/bafkcid/path?query",
+  ]);
+});
+
+Deno.test("without a body curl is not asked to read one", () => {
+  assert.deepEqual(invoke().args, [
+    "-q",
+    "-g",
+    "-s",
+    "-S",
+    "-i",
+    "-X",
+    "GET",
+    "https://provider.example/bafkcid/",
+  ]);
+});
+
+Deno.test("a HEAD is -I, as -X HEAD would make curl wait for a body", () => {
+  const { args } = invoke({ method: "HEAD", hasBody: true });
+  assert.deepEqual(args, ["-q", "-g", "-s", "-S", "-I", "https://provider.example/bafkcid/"]);
+});
+
+Deno.test("an empty header is written with a semicolon, as curl takes a bare colon for removal", () => {
+  assert.deepEqual(headerArguments(invoke({ headers: { "x-empty": "" } }).args), ["x-empty;"]);
+});
+
+Deno.test("UTF-8 in a header reaches the program as the caller's bytes", () => {
+  const wire = (text: string) => String.fromCharCode(...new TextEncoder().encode(text));
+  const { args, env } = invoke({ headers: { "x-a": wire("ხაჭაპური"), "x-b": "caf\u00e9" } });
+  assert.deepEqual(headerArguments(args), ["x-a: ხაჭაპური", "x-b: café"]);
+  assert.equal(env.HTTP_X_A, "ხაჭაპური");
+});
+
+const PRIVATE = {
+  "payment-signature": "bearer",
+  "payment-anything": "1",
+  "x-payment": "bearer",
+  "payer": "0x1",
+  "connection": "close, X-Hop",
+  "x-hop": "1",
+  "keep-alive": "1",
+  "proxy-authorization": "Basic x",
+  "te": "trailers",
+  "transfer-encoding": "chunked",
+  "upgrade": "h2c",
+};
+
+Deno.test("payments and hop-by-hop headers reach neither arguments nor environment", () => {
+  const { args, env } = invoke({ headers: { ...PRIVATE, authorization: "Bearer program's" } });
+  assert.deepEqual(headerArguments(args), ["authorization: Bearer program's"]);
+  const names = Object.keys(env).filter((name) => name.startsWith("HTTP_"));
+  assert.deepEqual(names, ["HTTP_AUTHORIZATION"]);
+});
+
+Deno.test("httpoxy: a Proxy header does not become HTTP_PROXY", () => {
+  const { args, env } = invoke({ headers: { proxy: "http://evil.example" } });
+  assert.equal(env.HTTP_PROXY, undefined);
+  assert.deepEqual(headerArguments(args), ["proxy: http://evil.example"]);
+});
+
+Deno.test("a header with an underscore can't pose as another one's variable", () => {
+  const { env } = invoke({ headers: { "x_role": "admin", "x-role": "guest", "a.b": "1" } });
+  assert.equal(env.HTTP_X_ROLE, "guest");
+  assert.equal(Object.keys(env).filter((name) => name.includes("A.B")).length, 0);
+});
+
+Deno.test("RFC 3875 4.1.5 and 4.1.6: the example path is decoded", () => {
+  const { env } = invoke({
+    base: new URL("http://somehost.com"),
+    mount: "/cgi-bin/somescript",
+    path: "/this%2eis%2epath%3binfo",
+  });
+  assert.equal(env.SCRIPT_NAME, "/cgi-bin/somescript");
+  assert.equal(env.PATH_INFO, "/this.is.path;info");
+});
+
+Deno.test("RFC 3875 4.1: every required variable is set", () => {
+  const { env } = invoke({
+    method: "POST",
+    query: "a=1&b=2",
+    hasBody: true,
+    headers: { "content-type": "text/plain", "content-length": "5", accept: "*/*" },
+  });
+  assert.deepEqual(env, {
+    GATEWAY_INTERFACE: "CGI/1.1",
+    PATH_INFO: "/",
+    QUERY_STRING: "a=1&b=2",
+    REMOTE_ADDR: "192.0.2.7",
+    REMOTE_HOST: "192.0.2.7",
+    REQUEST_METHOD: "POST",
+    REQUEST_SCHEME: "https",
+    REQUEST_URI: "/bafkcid/?a=1&b=2",
+    SCRIPT_NAME: "/bafkcid",
+    SERVER_NAME: "provider.example",
+    SERVER_PORT: "443",
+    SERVER_PROTOCOL: "HTTP/1.1",
+    SERVER_SOFTWARE: "khachapuri",
+    HTTPS: "on",
+    CONTENT_TYPE: "text/plain",
+    CONTENT_LENGTH: "5",
+    HTTP_ACCEPT: "*/*",
+  });
+});
+
+Deno.test("RFC 3875 4.1.2: CONTENT_LENGTH is set only with a body, QUERY_STRING always", () => {
+  const { env } = invoke({ headers: { "content-length": "0" } });
+  assert.equal(env.CONTENT_LENGTH, undefined);
+  assert.equal(env.QUERY_STRING, "");
+});
+
+Deno.test("a host of its own and a port appear in URL and variables alike", () => {
+  const { args, env } = invoke({ base: new URL("http://cid.provider.example:8402"), mount: "" });
+  assert.equal(args.at(-1), "http://cid.provider.example:8402/");
+  assert.equal(env.SERVER_PORT, "8402");
+  assert.equal(env.SERVER_NAME, "cid.provider.example");
+  assert.equal(env.SCRIPT_NAME, "");
+});
+
+Deno.test("CVE-2012-1823: a query never becomes an argument of a CGI program", () => {
+  assert.deepEqual(invoke({ style: "cgi", query: "-s" }).args, []);
+});
+
+Deno.test("a path that no variable can hold is refused", () => {
+  assert.throws(() => invoke({ path: "/a%00b" }), { code: "invalid_input", message: /NUL/ });
+  assert.throws(() => invoke({ path: "/%ff" }), { code: "invalid_input", message: /UTF-8/ });
+  assert.equal(invoke({ path: "/100%" }).env.PATH_INFO, "/100%");
+});
+
+Deno.test("no request can smuggle an option: a dash comes only from us", () => {
+  const name = fc.stringMatching(/^[a-z-]{1,12}$/);
+  const value = fc.string({ maxLength: 30 }).map((text) =>
+    text.replace(/[^\x20-\x7e]/g, "-").trim()
+  );
+  const options = new Set(["-q", "-g", "-s", "-S", "-i", "-I", "-X", "-H", "--data-binary"]);
+  fc.assert(fc.property(
+    fc.constantFrom("GET", "POST", "HEAD", "-O", "M-SEARCH"),
+    fc.dictionary(name, value),
+    fc.webPath(),
+    fc.boolean(),
+    (method, headers, path, hasBody) => {
+      let args: string[];
+      try {
+        args = invoke({ method, headers, path: path || "/", hasBody }).args;
+      } catch (error) {
+        assert(error instanceof KhachapuriError);
+        return;
+      }
+      for (let index = 0; index < args.length - 1; index++) {
+        const argument = args[index]!;
+        assert(options.has(argument), argument);
+        if (["-X", "-H", "--data-binary"].includes(argument)) index++;
+      }
+      assert(args.at(-1)!.startsWith("https://provider.example/"));
+      assert(args.every((argument) => !/[\r\n\0]/.test(argument)));
+    },
+  ));
+});

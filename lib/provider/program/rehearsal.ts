@@ -1,0 +1,140 @@
+/**
+ * One call of a program in the real sandbox without a chain or IPFS: the program is packed and
+ * unpacked as a deployment would be, called as a provider calls it, and answers as it would there.
+ */
+import { join } from "node:path";
+import {
+  openSandbox,
+  type RunRecord,
+  type Sandbox,
+  type SandboxHost,
+} from "../../../sandbox/sandbox.ts";
+import { KhachapuriError } from "../../errors.ts";
+import { RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX, STDERR_BYTES_MAX } from "../../limits.ts";
+import { packProgram, unpackProgram } from "../../spec/archive.ts";
+import { curlInvocation } from "./interface/curl.ts";
+import { type ProgramResponse, readResponse } from "./interface/response_head.ts";
+
+export interface RehearsedProgram {
+  dir: string;
+  /** Relative to `dir`. */
+  entrypoint: string;
+  args: readonly string[];
+  env: Readonly<Record<string, string>>;
+  interface: "curl" | "cgi";
+  timeoutMs: number;
+  memoryMb: number;
+}
+
+export interface RehearsedRequest {
+  method: string;
+  /** As the caller would see it. */
+  url: URL;
+  headers: readonly (readonly [string, string])[];
+  body: Uint8Array<ArrayBuffer> | null;
+  signal?: AbortSignal;
+}
+
+export interface Rehearsal {
+  response: ProgramResponse;
+  /** Resolves when the run and everything it started is gone. */
+  record: Promise<RunRecord>;
+}
+
+/** An unpacked program, ready to be called. */
+export interface Stage extends AsyncDisposable {
+  /**
+   * Calls the program once.
+   * @throws KhachapuriError `invalid_input`, `sandbox_unavailable`, `program_failed`
+   */
+  call(request: RehearsedRequest): Promise<Rehearsal>;
+}
+
+/**
+ * Packs and unpacks a program folder into a temporary one and opens its sandbox; disposing of it
+ * ends the sandbox and removes the folder.
+ * @throws KhachapuriError `invalid_program`, `not_found`, `sandbox_unavailable`
+ */
+export async function openStage(host: SandboxHost, program: RehearsedProgram): Promise<Stage> {
+  const zip = await packProgram(program.dir);
+  const parent = await Deno.makeTempDir({ prefix: "khachapuri-" });
+  const remove = () => Deno.remove(parent, { recursive: true });
+  try {
+    // The sandbox may run as another uid, which has to enter the folder.
+    await Deno.chmod(parent, 0o711);
+    const programDir = join(parent, crypto.randomUUID());
+    await unpackProgram(zip, programDir);
+    await assertExecutable(programDir, program.entrypoint);
+    const { timeoutMs, memoryMb } = program;
+    const sandbox = await openSandbox(host, {
+      programDir,
+      limits: {
+        timeoutMs,
+        memoryMb,
+        stdoutBytes: RESPONSE_BYTES_MAX + RESPONSE_HEAD_BYTES_MAX,
+        stderrBytes: STDERR_BYTES_MAX,
+      },
+    });
+    return {
+      call: (request) => callOnce(sandbox, program, request),
+      async [Symbol.asyncDispose]() {
+        await sandbox.close();
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function assertExecutable(programDir: string, entrypoint: string): Promise<void> {
+  const info = await Deno.stat(join(programDir, entrypoint)).catch(() => null);
+  if (!info?.isFile) {
+    throw new KhachapuriError("invalid_program", `the program has no file ${entrypoint}`, {
+      hints: ["name another with --entrypoint PATH"],
+    });
+  }
+  if (((info.mode ?? 0) & 0o111) !== 0) return;
+  throw new KhachapuriError("invalid_program", `${entrypoint} is not executable`, {
+    hints: [`chmod +x ${entrypoint}`],
+  });
+}
+
+async function callOnce(
+  sandbox: Sandbox,
+  program: RehearsedProgram,
+  request: RehearsedRequest,
+): Promise<Rehearsal> {
+  const { method, url, body, signal } = request;
+  const headers = new Headers(request.headers.map(([name, value]) => [name, asByteString(value)]));
+  if (body) headers.set("content-length", String(body.length));
+  headers.set("host", url.host);
+  const { args, env } = curlInvocation({
+    method,
+    base: new URL(url.origin),
+    mount: "",
+    path: url.pathname,
+    query: url.search.slice(1),
+    headers: [...headers],
+    hasBody: body !== null,
+    remoteAddress: "127.0.0.1",
+    style: program.interface,
+  });
+  const run = await sandbox.run({
+    argv: [program.entrypoint, ...program.args, ...args],
+    env: { ...program.env, ...env },
+    stdin: body && new Blob([body]).stream(),
+  });
+  if (signal?.aborted) run.kill();
+  signal?.addEventListener("abort", run.kill, { once: true });
+  const forget = () => signal?.removeEventListener("abort", run.kill);
+  run.record.then(forget, forget);
+  const response = await readResponse(run.output, program.interface);
+  return { response, record: run.record };
+}
+
+/** What a header looks like once it came over the wire: bytes in the guise of Latin-1. */
+function asByteString(value: string): string {
+  return Array.from(new TextEncoder().encode(value), (byte) => String.fromCharCode(byte)).join("");
+}

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { sampleSpec } from "../../../worlds/sample_spec.ts";
+import type { Deployment } from "../deployment/deployments.ts";
+import { createSandboxes } from "./sandboxes.ts";
+
+const IDLE_MS = 50;
+
+/** Sandboxes whose programs are empty folders; tells which of them were given back. */
+async function open(openMax: number) {
+  const dir = await Deno.makeTempDir();
+  await Deno.chmod(dir, 0o755);
+  let gone = 0;
+  let noticed = Promise.withResolvers<void>();
+  const sandboxes = createSandboxes({
+    host: { launcher: "bwrap", runUid: Deno.uid() === 0 ? 1_800_000_000 : null },
+    programs: {
+      bytes: () => 0,
+      acquire: () =>
+        Promise.resolve({
+          path: dir,
+          release() {
+            gone += 1;
+            noticed.resolve();
+          },
+        }),
+    },
+    ...{ timeoutMs: 1_000, memoryMb: 64, idleMs: IDLE_MS, openMax },
+  });
+  return {
+    sandboxes,
+    gone: () => gone,
+    /** Resolves when the next one has gone. */
+    async nextGone(): Promise<void> {
+      await noticed.promise;
+      noticed = Promise.withResolvers();
+    },
+    async [Symbol.asyncDispose]() {
+      await sandboxes.close();
+      await Deno.remove(dir, { recursive: true });
+    },
+  };
+}
+
+async function deployment(cid: string): Promise<Deployment> {
+  const spec = await sampleSpec();
+  return { cid, spec, entry: spec.providers[0]! };
+}
+
+Deno.test("a sandbox goes once it has been idle, not while it is used", async () => {
+  await using world = await open(4);
+  const { sandboxes } = world;
+  const idle = await sandboxes.acquire(await deployment("bafyidle"));
+  const used = await sandboxes.acquire(await deployment("bafyused"));
+  (await sandboxes.acquire(await deployment("bafyused"))).release();
+  idle.release();
+  idle.release();
+  await world.nextGone();
+  assert.equal(sandboxes.open(), 1);
+  assert.equal(world.gone(), 1);
+  used.release();
+  await world.nextGone();
+  assert.equal(sandboxes.open(), 0);
+});
+
+Deno.test("a sandbox that is used again stays, and goes when that is over", async () => {
+  await using world = await open(4);
+  const { sandboxes } = world;
+  const wanted = await deployment("bafywanted");
+  const started = performance.now();
+  let calls = 0;
+  // Each call comes well before the one before is idle for long.
+  while (performance.now() - started < 3 * IDLE_MS) {
+    const { sandbox, release } = await sandboxes.acquire(wanted);
+    await (await sandbox.run({ argv: ["none"], env: {}, stdin: null })).record;
+    release();
+    calls += 1;
+  }
+  assert.equal(world.gone(), 0, `gone between two of ${calls} calls`);
+  await world.nextGone();
+  assert.equal(sandboxes.open(), 0);
+});
+
+Deno.test("beyond the most that may be open the longest idle goes first", async () => {
+  await using world = await open(2);
+  const { sandboxes } = world;
+  for (const cid of ["bafyone", "bafytwo", "bafythree"]) {
+    (await sandboxes.acquire(await deployment(cid))).release();
+  }
+  await world.nextGone();
+  assert.ok(sandboxes.open() <= 2);
+});
+
+Deno.test("what was used again a moment ago is not the longest idle", async () => {
+  await using world = await open(2);
+  const { sandboxes } = world;
+  for (const cid of ["bafyone", "bafytwo", "bafyone", "bafythree"]) {
+    (await sandboxes.acquire(await deployment(cid))).release();
+  }
+  const are = ["bafyone", "bafytwo", "bafythree"].map(sandboxes.isOpen);
+  assert.deepEqual(are, [true, false, true]);
+});

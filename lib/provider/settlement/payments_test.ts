@@ -1,0 +1,376 @@
+/**
+ * The money as a state machine: the whole wiring (credits, ledger, operator, follower, settlement)
+ * on a chain in memory, against what a person with paper and pencil would say.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { Hex, LocalAccount } from "viem";
+import { anvilAccount } from "../../../worlds/anvil.ts";
+import { FAKE_ESCROW, fakeChain, rpcError } from "../../../worlds/fake_chain.ts";
+import { LANES, PAYERS, PERMITS, type Step, step } from "../../../worlds/payment_steps.ts";
+import { parseConfig, type ProviderConfig } from "../../config.ts";
+import { silentLog } from "../../log.ts";
+import { type Permit, signPermit, UINT64_MAX } from "../../permit.ts";
+import type { Bill } from "../money/bill.ts";
+import type { Reservation } from "../money/credits.ts";
+import { openPayments, type Payments } from "./payments.ts";
+
+const PRICE = 5n;
+const PROVIDER = anvilAccount(1);
+const OPERATOR = anvilAccount(2);
+const RUNS = Number(Deno.env.get("KHACHAPURI_RUNS") ?? 200);
+/** A step that takes longer will never end, ms. */
+const STUCK_MS = 20_000;
+
+interface Page {
+  charged: bigint;
+  held: bigint;
+}
+
+interface Held {
+  key: string;
+  reservation: Reservation;
+}
+
+const permits = new Map<string, Promise<Permit>>();
+
+/** Signing takes a while: once is enough. */
+function permitOf(account: LocalAccount, lane: Hex, credits: bigint): Promise<Permit> {
+  const key = [account.address, lane, credits].join();
+  const known = permits.get(key) ??
+    signPermit(account, { chainId: 31337, escrow: FAKE_ESCROW }, {
+      payer: account.address,
+      provider: PROVIDER.address,
+      lane,
+      price: PRICE,
+      credits,
+      deadline: UINT64_MAX,
+    });
+  permits.set(key, known);
+  return known;
+}
+
+function settings(mode: "batch" | "each"): ProviderConfig {
+  const times = { intervalSeconds: 86_400, pollMs: 600_000 };
+  return parseConfig({
+    provider: {
+      ...{ name: "provider.test", address: PROVIDER.address, webDomain: "http://provider.test" },
+      ...{ price: String(PRICE), terms: ["terms.txt"], stateDir: "state", keyFile: "keys.json" },
+      settlement: { mode, ...times, amount: "1000000000", offlineAmount: "0" },
+    },
+  }, "/").provider!;
+}
+
+/** One history: the real thing and the paper beside it. */
+async function openHistory(mode: "batch" | "each") {
+  const dir = await Deno.makeTempDir();
+  const fake = fakeChain(PROVIDER.address);
+  for (const { address } of PAYERS) fake.allow(address, PRICE, 8n);
+  const pages = new Map<string, Page>();
+  const held: Held[] = [];
+  let nowMs = 1_700_000_000_000;
+  /** Whether the provider has heard of everything that happened on the chain. */
+  let isCurrent = true;
+  let isSilent = false;
+  let hasReorganised = false;
+
+  async function open(): Promise<Payments> {
+    const payments = await openPayments({
+      chain: fake.chain,
+      escrow: FAKE_ESCROW,
+      provider: settings(mode),
+      account: OPERATOR,
+      dir,
+      log: silentLog,
+      now: () => nowMs,
+      receiptPollMs: 1,
+      closeWaitMs: 1,
+    });
+    await payments.follower.poll();
+    return payments;
+  }
+  let payments = await open();
+
+  const page = (key: string) => {
+    const known = pages.get(key) ?? { charged: 0n, held: 0n };
+    pages.set(key, known);
+    return known;
+  };
+  const keyOf = (payer: number, lane: number) => `${PAYERS[payer]!.address}:${LANES[lane]!}`;
+  const taken = (payer: number, lane: number) =>
+    fake.consumed(PAYERS[payer]!.address, LANES[lane]!);
+
+  /** Used or held and not taken by the escrow, over a payer's lanes; prepaid ones owe nothing. */
+  function outstanding(payer: number): bigint {
+    return LANES.reduce((sum, _, lane) => {
+      const { charged, held } = page(keyOf(payer, lane));
+      const due = charged + held - taken(payer, lane);
+      return due > 0n ? sum + due : sum;
+    }, 0n);
+  }
+
+  function silence(isOn: boolean): void {
+    isSilent = isOn;
+    fake.intercept = isOn ? () => Promise.reject(rpcError("down")) : null;
+  }
+
+  /** Time passes while the chain is waited for: a nonce that a fork freed is filled by and by. */
+  async function inTime<T>(work: Promise<T>): Promise<T> {
+    const timer = setInterval(() => nowMs += 31_000, 3);
+    return await work.finally(() => clearInterval(timer));
+  }
+
+  async function hear(): Promise<void> {
+    nowMs += 60_001;
+    await inTime(payments.follower.poll());
+    if (!isSilent) isCurrent = true;
+  }
+
+  async function call({ payer, lane, permit: index }: Extract<Step, { do: "call" }>) {
+    const account = PAYERS[payer]!;
+    const permit = await permitOf(account, LANES[lane]!, PERMITS[index]!);
+    const bill: Bill = {
+      source: "caller",
+      payer: account.address,
+      lane: LANES[lane]!,
+      permit,
+      price: PRICE,
+      deployment: "bafytest",
+      deposit: null,
+    };
+    const key = keyOf(payer, lane);
+    const { charged, held: holding } = page(key);
+    const before = taken(payer, lane);
+    const { credits, thawingCredits } = fake.allowanceOf(account.address);
+    const left = credits - thawingCredits - outstanding(payer);
+    const isPrepaid = mode === "each" && before > charged + holding;
+    const hasRoom = charged + holding < permit.credits;
+    const isRefused = payments.ledger.lane(account.address, LANES[lane]!)?.refused ?? null;
+    let why = "served";
+    const reservation = await inTime(payments.credits.reserve(bill)).catch((error) => {
+      why = String(error);
+      return null;
+    });
+    const about =
+      `${key} permit ${permit.credits}: ${left} left, ${charged}+${holding} used; ${why}`;
+    if (isCurrent && !isSilent && isRefused === null) {
+      assert.equal(reservation !== null, hasRoom && (isPrepaid || left > 0n), about);
+    }
+    if (!reservation) return;
+    assert.ok(hasRoom, `beyond the permit; ${about}`);
+    held.push({ key, reservation });
+    page(key).held += 1n;
+    // Notice that was not heard yet leaves the credits in place; a reorganisation may not.
+    if (!hasReorganised) assert.ok(outstanding(payer) <= credits, `beyond the credits; ${about}`);
+    // The escrow has taken what is used, this one included, and nothing beyond what it had.
+    if (mode === "each" && isCurrent) {
+      const used = charged + holding + 1n;
+      assert.equal(taken(payer, lane), before > used ? before : used, about);
+    }
+  }
+
+  /** Calls at the same time: as many get a credit as there are, whichever calls they be. */
+  async function burst({ payer, lane, calls }: Extract<Step, { do: "burst" }>) {
+    const account = PAYERS[payer]!;
+    const permit = await permitOf(account, LANES[lane]!, PERMITS.at(-1)!);
+    const bill: Bill = {
+      ...{ source: "caller", payer: account.address, lane: LANES[lane]!, permit, price: PRICE },
+      ...{ deployment: "bafytest", deposit: null },
+    };
+    const own = page(keyOf(payer, lane));
+    const { credits, thawingCredits } = fake.allowanceOf(account.address);
+    const left = credits - thawingCredits - outstanding(payer);
+    const room = permit.credits - own.charged - own.held;
+    const isRefused = payments.ledger.lane(account.address, LANES[lane]!)?.refused ?? null;
+    const tries = Array.from({ length: calls }, () => payments.credits.reserve(bill));
+    let admitted = 0n;
+    for (const tried of await inTime(Promise.allSettled(tries))) {
+      if (tried.status === "rejected") continue;
+      held.push({ key: keyOf(payer, lane), reservation: tried.value });
+      own.held += 1n;
+      admitted += 1n;
+    }
+    assert.ok(admitted <= room, "beyond the permit");
+    if (mode === "each" || !isCurrent || isSilent || isRefused !== null) return;
+    const most = [BigInt(calls), left, room].reduce((a, b) => a < b ? a : b);
+    assert.equal(admitted, most > 0n ? most : 0n, `${left} left, room for ${room}`);
+  }
+
+  async function end(how: "charge" | "release", nth: number): Promise<void> {
+    const [ended] = held.splice(nth % held.length, 1);
+    if (!ended) return;
+    const { key, reservation } = ended;
+    page(key).held -= 1n;
+    if (how === "release") return await reservation.release("test");
+    page(key).charged += 1n;
+    await reservation.charge("answered");
+  }
+
+  /** The notice has been heard, runs have ended, what was due is settled: only then it is over. */
+  async function reclaim(payer: number): Promise<void> {
+    silence(false);
+    while (held.length > 0) await end("charge", 0);
+    await hear();
+    await inTime(payments.settlement.settleNow());
+    const { address } = PAYERS[payer]!;
+    if (fake.allowanceOf(address).thawingCredits === 0n) return;
+    fake.reclaim(address);
+    isCurrent = false;
+  }
+
+  async function crash(): Promise<void> {
+    const wasSilent = isSilent;
+    // Nothing reaches the chain while the old life ends, as if it had been killed.
+    silence(true);
+    await inTime(payments.close());
+    silence(false);
+    for (const { key } of held.splice(0)) page(key).held -= 1n;
+    payments = await open();
+    isCurrent = true;
+    silence(wasSilent);
+  }
+
+  async function take(step: Step): Promise<void> {
+    switch (step.do) {
+      case "call":
+        return await call(step);
+      case "burst":
+        return await burst(step);
+      case "charge":
+      case "release":
+        return held.length > 0 ? await end(step.do, step.nth) : undefined;
+      case "allow": {
+        const { address } = PAYERS[step.payer]!;
+        fake.allow(address, PRICE, fake.allowanceOf(address).credits + BigInt(step.credits));
+        break;
+      }
+      case "revoke": {
+        const { address } = PAYERS[step.payer]!;
+        if (fake.allowanceOf(address).credits === 0n) return;
+        fake.revoke(address, BigInt(step.credits));
+        break;
+      }
+      case "reclaim":
+        return await reclaim(step.payer);
+      case "reorganise":
+        await fake.reorganise(step.depth, step.keeps);
+        hasReorganised = true;
+        break;
+      case "settle": {
+        const settled = payments.settlement.settleNow();
+        // What is under way when the chain falls silent waits for it to speak again.
+        return isSilent ? undefined : await inTime(settled);
+      }
+      case "hear":
+        return await hear();
+      case "crash":
+        return await crash();
+      case "silence":
+        return silence(!isSilent);
+    }
+    isCurrent = false;
+  }
+
+  /** Never more than was used, never more than was signed; and the book agrees with the paper. */
+  function check(): void {
+    for (const [payer, { address }] of PAYERS.entries()) {
+      for (const [lane, id] of LANES.entries()) {
+        const known = payments.ledger.lane(address, id);
+        const { charged, held } = page(keyOf(payer, lane));
+        assert.equal(known?.charged ?? 0n, charged);
+        // What is reserved beyond it waits for calls to come.
+        assert.ok((known?.reserved ?? 0n) >= held);
+        const most = PERMITS.at(-1)!;
+        assert.ok(taken(payer, lane) <= most);
+        if (mode === "batch") assert.ok(taken(payer, lane) <= charged, "taken and not used");
+      }
+    }
+  }
+
+  /** In the end everything used is paid, or the book says that it was refused. */
+  async function finish(): Promise<void> {
+    silence(false);
+    while (held.length > 0) await end("charge", 0);
+    await hear();
+    await inTime(payments.settlement.settleNow());
+    await payments.credits.close();
+    check();
+    for (const [payer, { address }] of PAYERS.entries()) {
+      for (const [lane, id] of LANES.entries()) {
+        const { charged } = page(keyOf(payer, lane));
+        assert.equal(payments.ledger.lane(address, id)?.reserved ?? 0n, 0n);
+        const due = charged - taken(payer, lane);
+        if (due <= 0n) continue;
+        const refused = payments.ledger.lane(address, id)?.refused;
+        assert.ok(hasReorganised, `${due} credits of lane ${id} were never settled`);
+        assert.ok(refused, `${due} credits of lane ${id} are due and nobody says so`);
+      }
+    }
+  }
+
+  return {
+    fake,
+    take,
+    check,
+    finish,
+    stop: () => payments.close(),
+    async restart() {
+      payments = await open();
+    },
+    async [Symbol.asyncDispose]() {
+      silence(true);
+      await inTime(payments.close());
+      await Deno.remove(dir, { recursive: true });
+    },
+  };
+}
+
+/** @throws Error when `work` waits for something that does not come */
+async function ends(work: Promise<void>, what: string): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} hangs`)), STUCK_MS);
+  });
+  await Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+async function holds(mode: "batch" | "each", runs: number): Promise<void> {
+  const seed = Deno.env.get("KHACHAPURI_SEED");
+  const property = fc.asyncProperty(
+    fc.array(step, { minLength: 10, maxLength: 50, size: "max" }),
+    async (steps) => {
+      await using history = await openHistory(mode);
+      for (const each of steps) {
+        await ends(history.take(each), each.do);
+        history.check();
+      }
+      await ends(history.finish(), "finish");
+    },
+  );
+  await fc.assert(property, {
+    numRuns: runs,
+    ...(seed ? { seed: Number(seed) } : {}),
+  });
+}
+
+Deno.test("no history of payers, runs, crashes and forks overdraws or loses a credit", async () => {
+  await holds("batch", RUNS);
+});
+
+Deno.test("nor does one in which the escrow takes each credit first", async () => {
+  await holds("each", Math.ceil(RUNS / 2));
+});
+
+Deno.test("a stop ends though its last batch is never mined, and the next start takes it up", async () => {
+  await using history = await openHistory("batch");
+  const { fake } = history;
+  fake.isMining = false;
+  await history.take({ do: "call", payer: 0, lane: 0, permit: 2 });
+  await history.take({ do: "charge", nth: 0 });
+  await history.stop();
+  assert.equal(fake.mempool.length, 1);
+  await history.restart();
+  fake.isMining = true;
+  await history.finish();
+  assert.equal(fake.consumed(PAYERS[0]!.address, LANES[0]!), 1n);
+});

@@ -1,0 +1,68 @@
+/** The provider as its own process, started the way a user starts it; made to be killed. */
+import { fileURLToPath } from "node:url";
+import { PERMISSIONS } from "../tools/permissions.ts";
+
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+
+export interface ChildProvider {
+  readonly pid: number;
+  /** Where it listens; null when it ended before it did. */
+  readonly url: Promise<string | null>;
+  /** SIGKILL, and waits until it is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM: runs end, what is due is settled. Returns the exit code. */
+  stop(): Promise<number>;
+}
+
+/**
+ * Starts `main.ts serve` on the configuration in `home`; its log goes to `<home>/provider.log`.
+ * What is measured asks for level "info", as a provider runs: a line for each call costs a tenth.
+ */
+export async function startChildProvider(
+  home: string,
+  { logLevel = "debug" }: { logLevel?: "debug" | "info" } = {},
+): Promise<ChildProvider> {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-check", "--frozen", "--no-prompt", ...PERMISSIONS],
+      ...[MAIN, "serve", "--home", home, "--log-level", logLevel],
+    ],
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const log = await Deno.open(`${home}/provider.log`, { create: true, append: true });
+  const logged = process.stderr.pipeTo(log.writable).catch(() => {});
+  const url = listeningUrl(process.stdout);
+  async function end(signal: Deno.Signal): Promise<number> {
+    try {
+      process.kill(signal);
+    } catch {
+      // It is gone already.
+    }
+    const { code } = await process.status;
+    await Promise.all([url, logged]);
+    return code;
+  }
+  return {
+    pid: process.pid,
+    url,
+    kill: async () => void await end("SIGKILL"),
+    stop: () => end("SIGTERM"),
+  };
+}
+
+/** Scripts wait for the line "listening on URL" (or its JSON); so do we. */
+function listeningUrl(stdout: ReadableStream<Uint8Array>): Promise<string | null> {
+  const { promise, resolve } = Promise.withResolvers<string | null>();
+  (async () => {
+    let head = "";
+    for await (const text of stdout.pipeThrough(new TextDecoderStream())) {
+      head = (head + text).slice(-1_000);
+      const [url] = /http:\/\/127\.0\.0\.1:\d+(?=\D)/.exec(head) ?? [];
+      if (url) resolve(url);
+    }
+  })().catch(() => {}).finally(() => resolve(null));
+  return promise;
+}

@@ -1,0 +1,142 @@
+/**
+ * What the escrow's `consume` may do, written down once more from the contract's documentation, on
+ * a state in memory; and the logs and answers that a chain would give for it.
+ */
+import {
+  type Address,
+  decodeFunctionData,
+  encodeAbiParameters,
+  encodeEventTopics,
+  encodeFunctionResult,
+  getAddress,
+  type Hex,
+  toFunctionSelector,
+  zeroAddress,
+} from "viem";
+import { escrowAbi } from "../lib/chain/abi.ts";
+import type { Charge } from "../lib/chain/escrow.ts";
+import { type Permit, recoverPermitSigner } from "../lib/permit.ts";
+
+export const FAKE_ESCROW = getAddress(`0x${"e5".repeat(20)}`);
+
+export interface FakeAllowance {
+  pricePerCredit: bigint;
+  credits: bigint;
+  thawingCredits: bigint;
+}
+
+export interface State {
+  allowances: Map<Address, FakeAllowance>;
+  /** By `payer:lane`. */
+  consumed: Map<string, bigint>;
+  /** Mined transactions of the operator. */
+  nonce: number;
+}
+
+export interface FakeLog {
+  eventName: string;
+  topics: Hex[];
+  data: Hex;
+}
+
+/** Runs call data on a state; returns its logs, or the name of the error it reverts with. */
+export function createEscrow(chainId: number) {
+  const signers = new Map<string, Address | null>();
+
+  async function signerOf(permit: Permit): Promise<Address | null> {
+    const key = Object.values(permit).join();
+    const known = signers.get(key);
+    if (known !== undefined) return known;
+    const signer = await recoverPermitSigner({ chainId, escrow: FAKE_ESCROW }, permit);
+    signers.set(key, signer);
+    return signer;
+  }
+
+  async function charge(state: State, { permit, credits, price }: Charge): Promise<string | null> {
+    const key = `${permit.payer}:${permit.lane}`;
+    const before = state.consumed.get(key) ?? 0n;
+    const held = state.allowances.get(permit.payer) ?? none();
+    if (credits <= before) return "AlreadyCharged";
+    if (credits > permit.credits) return "PermitExceeded";
+    if (price > permit.price || price > held.pricePerCredit) return "PriceTooHigh";
+    if (credits - before > held.credits) return "InsufficientCredits";
+    if (await signerOf(permit) !== permit.payer) return "InvalidSignature";
+    const left = held.credits - (credits - before);
+    const thawingCredits = held.thawingCredits < left ? held.thawingCredits : left;
+    state.allowances.set(permit.payer, { ...held, credits: left, thawingCredits });
+    state.consumed.set(key, credits);
+    return null;
+  }
+
+  async function execute(state: State, data: Hex): Promise<FakeLog[] | string> {
+    if (data === "0x") return [];
+    const { args } = decodeFunctionData({ abi: escrowAbi, data });
+    if (Array.isArray(args![0])) {
+      const logs: FakeLog[] = [];
+      for (const row of args![0] as Charge[]) {
+        const before = state.consumed.get(`${row.permit.payer}:${row.permit.lane}`) ?? 0n;
+        const refusal = await charge(state, row);
+        logs.push(refusal ? skipped(row, refusal) : charged(row, row.credits - before));
+      }
+      return logs;
+    }
+    const [price, permit] = args as unknown as [bigint, Permit];
+    const next = (state.consumed.get(`${permit.payer}:${permit.lane}`) ?? 0n) + 1n;
+    const row = { permit, price, credits: next };
+    return await charge(state, row) ?? [charged(row, 1n)];
+  }
+
+  return execute;
+}
+
+export function none(): FakeAllowance {
+  return { pricePerCredit: 0n, credits: 0n, thawingCredits: 0n };
+}
+
+export function copy({ allowances, consumed, nonce }: State): State {
+  return { allowances: new Map(allowances), consumed: new Map(consumed), nonce };
+}
+
+export function read(data: Hex, state: State): Hex {
+  const { functionName, args } = decodeFunctionData({ abi: escrowAbi, data });
+  const payer = args![0] as Address;
+  if (functionName === "consumed") {
+    const result = state.consumed.get(`${payer}:${args![2]}`) ?? 0n;
+    return encodeFunctionResult({ abi: escrowAbi, functionName, result });
+  }
+  const held = state.allowances.get(payer) ?? none();
+  return encodeAbiParameters(
+    ["uint128", "uint128", "uint128", "uint64", "address"].map((type) => ({ type })),
+    [held.pricePerCredit, held.credits, held.thawingCredits, 0n, zeroAddress],
+  );
+}
+
+function charged({ permit, credits, price }: Charge, fresh: bigint): FakeLog {
+  const topics = encodeEventTopics({ abi: escrowAbi, eventName: "Charged", args: permit }) as Hex[];
+  return { eventName: "Charged", topics, data: words("uint256", fresh, credits, price) };
+}
+
+function skipped({ permit, credits }: Charge, reason: string): FakeLog {
+  const eventName = "ChargeSkipped";
+  const topics = encodeEventTopics({ abi: escrowAbi, eventName, args: permit }) as Hex[];
+  const types = [{ type: "uint256" }, { type: "bytes4" }];
+  return { eventName, topics, data: encodeAbiParameters(types, [credits, selectorOf(reason)]) };
+}
+
+export function dataOf(eventName: string, held: FakeAllowance): Hex {
+  const { pricePerCredit, credits, thawingCredits } = held;
+  if (eventName === "Allowed") {
+    const types = ["uint128", "uint128", "address"].map((type) => ({ type }));
+    return encodeAbiParameters(types, [pricePerCredit, credits, zeroAddress]);
+  }
+  if (eventName === "RevokeStarted") return words("uint128", thawingCredits, 0n);
+  return words("uint128", credits, 0n);
+}
+
+function words(type: string, ...values: bigint[]): Hex {
+  return encodeAbiParameters(values.map(() => ({ type })), values);
+}
+
+export function selectorOf(error: string): Hex {
+  return toFunctionSelector(`${error}()`);
+}
