@@ -4,18 +4,13 @@
  * the same for machines.
  */
 import { join } from "node:path";
-import { bytesToHex, type LocalAccount } from "viem";
+import type { LocalAccount } from "viem";
 import { allow, deposit } from "../lib/chain/escrow.ts";
-import { decodePaymentHeader } from "../lib/payment_header.ts";
-import { specEntryFor } from "../lib/spec/schema.ts";
-import { signSpec } from "../lib/spec/signature.ts";
-import { sandboxHost } from "../lib/provider/program/sandboxes.ts";
-import { anvilAccount } from "../worlds/anvil.ts";
 import { type Market, PRICE, startMarket } from "../worlds/market.ts";
 import { startPayments } from "../worlds/payments.ts";
+import type { ServerOrder, ServerUrls } from "../worlds/payments_server.ts";
 import { mintUsdc } from "../worlds/usdc.ts";
 import { LANES, measureGas } from "./payments_gas.ts";
-import type { ServerOrder, ServerUrls } from "./payments_server.ts";
 import { atMost, type Must, printReport, quantile, type Row } from "./report.ts";
 
 const REQUESTS = [1, 10, 100];
@@ -97,31 +92,22 @@ async function openFloor(dir: string): Promise<Target & { close(): void }> {
   };
 }
 
-async function order(market: Market): Promise<ServerOrder & { cid: string }> {
-  const { accounts, chain, escrow, home } = market;
-  const unsigned = await market.spec({
+/** What is to be called: a program that says hello, whose owner lets anybody call it. */
+async function deployHello(market: Market): Promise<string> {
+  return await market.deploy({
     files: { main: "#!/bin/sh\necho hello\n" },
     fields: {
       limits: { timeoutMs: 5_000, memoryMb: 64, concurrency: 64, ownerCreditsPerMinute: 1_000_000 },
     },
   });
-  const cid = await market.publishSpec(unsigned);
-  const spec = await signSpec(unsigned, accounts.owner);
-  const provider = accounts.provider.address;
-  const entry = specEntryFor(spec, { address: provider, chainId: chain.chainId, escrow })!;
-  const dir = join(home, "bench");
-  const programDir = join(home, "program");
-  for (const path of [dir, programDir]) await Deno.mkdir(path, { mode: 0o711 });
-  await Deno.writeTextFile(join(programDir, "main"), "#!/bin/sh\necho hello\n", { mode: 0o755 });
-  const header = (await market.pay(accounts.payer))["PAYMENT-SIGNATURE"]!;
-  return {
-    ...{ rpc: market.rpc, escrow, provider, price: PRICE, dir, programDir, cid },
-    operatorKey: bytesToHex(anvilAccount(2).getHdKey().privateKey!),
-    deployment: { cid, spec, entry },
-    offer: decodePaymentHeader(header).accepted,
-    runUid: sandboxHost(market.config.provider!.sandbox).runUid,
-  };
 }
+
+/** Settled in batches that never come, in books of their own, with a slot for every call. */
+const SETTINGS = {
+  stateDir: "bench",
+  settlement: { intervalSeconds: 3_600, amount: "1000000000000" },
+  sandbox: { concurrency: 1_000 },
+};
 
 /** More than the fastest machine can use up. */
 async function allowPlenty(market: Market, payer: LocalAccount): Promise<void> {
@@ -133,7 +119,9 @@ async function allowPlenty(market: Market, payer: LocalAccount): Promise<void> {
 }
 
 async function startServers(ordered: ServerOrder): Promise<{ worker: Worker; urls: ServerUrls }> {
-  const worker = new Worker(new URL("./payments_server.ts", import.meta.url), { type: "module" });
+  const worker = new Worker(new URL("../worlds/payments_server.ts", import.meta.url), {
+    type: "module",
+  });
   const urls = await new Promise<ServerUrls>((resolve, reject) => {
     worker.onmessage = ({ data }) => resolve(data);
     worker.onerror = (event) => reject(new Error(event.message));
@@ -143,14 +131,14 @@ async function startServers(ordered: ServerOrder): Promise<{ worker: Worker; url
 }
 
 async function measureCalls(): Promise<{ rows: Row[]; must: Must[] }> {
-  await using market = await startMarket();
+  await using market = await startMarket({ settings: SETTINGS });
   await market.provider.stop();
   for (const payer of [market.accounts.owner, market.accounts.payer]) {
     await allowPlenty(market, payer);
   }
-  const { cid, ...ordered } = await order(market);
-  const floor = await openFloor(ordered.dir);
-  const { worker, urls } = await startServers(ordered);
+  const cid = await deployHello(market);
+  const floor = await openFloor(market.home);
+  const { worker, urls } = await startServers({ home: market.home });
   const own = await market.pay(market.accounts.payer, { lane: PAYER_LANE, credits: PLENTY });
   const quick = [
     caller("payment off", `${urls.free}/${cid}`),

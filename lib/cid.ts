@@ -14,6 +14,12 @@ import { CID_TEXT_CHARACTERS_MAX, IDENTITY_BYTES_MAX } from "./limits.ts";
 
 export { CID };
 
+/**
+ * The canonical text of a CID, as `formatCid` writes it: one content, one text. What a provider
+ * keeps, counts and logs about a deployment goes by it, from the route to the gateway.
+ */
+export type CidText = string & { readonly canonical: unique symbol };
+
 /** Multicodec of a block that is nothing but bytes of a file. */
 export const RAW = 0x55;
 /** Multicodec of a block with links to other blocks. */
@@ -62,8 +68,8 @@ export function parseCid(text: string): CID {
 }
 
 /** The canonical text: version 1, base32, lower case. */
-export function formatCid(cid: CID): string {
-  return cid.toV1().toString(base32);
+export function formatCid(cid: CID): CidText {
+  return cid.toV1().toString(base32) as CidText;
 }
 
 /**

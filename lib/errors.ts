@@ -50,7 +50,11 @@ export interface KhachapuriErrorOptions {
   cause?: unknown;
   /** Seconds after which trying again makes sense; becomes `Retry-After`. */
   retryAfterSeconds?: number;
-  /** Machine-readable facts shown beside the message; never a secret. */
+  /** The methods that a path takes; becomes `Allow`. */
+  allow?: string;
+  /** Told to who proved to be a payer: where its next permit on the lane has to go on. */
+  lane?: { readonly id: string; readonly cumulative: bigint };
+  /** Machine-readable facts shown beside the message; never a secret, and nothing acts on them. */
   data?: Readonly<Record<string, unknown>>;
 }
 
@@ -61,6 +65,8 @@ export class KhachapuriError extends Error {
   readonly shortMessage: string;
   readonly hints: readonly string[];
   readonly retryAfterSeconds: number | undefined;
+  readonly allow: string | undefined;
+  readonly lane: KhachapuriErrorOptions["lane"] | undefined;
   readonly data: Readonly<Record<string, unknown>>;
 
   constructor(code: ErrorCode, shortMessage: string, options: KhachapuriErrorOptions = {}) {
@@ -69,6 +75,8 @@ export class KhachapuriError extends Error {
     this.shortMessage = shortMessage;
     this.hints = options.hints ?? [];
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.allow = options.allow;
+    this.lane = options.lane;
     this.data = options.data ?? {};
   }
 
@@ -89,6 +97,8 @@ export class KhachapuriError extends Error {
       message: this.shortMessage,
       ...(this.hints.length > 0 ? { hints: this.hints } : {}),
       ...this.data,
+      ...(this.allow === undefined ? {} : { allow: this.allow }),
+      ...(this.lane ? { lane: this.lane.id, cumulative: String(this.lane.cumulative) } : {}),
     };
   }
 }

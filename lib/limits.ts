@@ -147,3 +147,52 @@ export const LOW_CREDITS = 100n;
 export const DEPOSIT_TIMEOUT_MS = 60_000;
 /** What one 402's word on a lane's count can make a client sign for, USDC base units: 1 USDC. */
 export const CORRECTION_AMOUNT_MAX = 1_000_000n;
+
+/** PAYMENT-SIGNATURE headers kept decoded, PAYMENT_HEADER_BYTES_MAX each at most. */
+export const HEADERS_DECODED_MAX = 1_000;
+/** Permits whose signer is remembered, some 500 bytes each. */
+export const PERMIT_SIGNERS_MAX = 10_000;
+/** Payers whose allowance is remembered; one beyond it is read again at its next call. */
+export const PAYER_VIEWS_MAX = 50_000;
+/** Payers read from the chain at the same time, some requests each. */
+export const PAYER_READS_MAX = 64;
+/** Reads for payers that never had a call here: anybody can name one. So many at once, */
+export const STRANGER_READS_BURST_MAX = 200;
+/** and then so many a second. */
+export const STRANGER_READS_PER_SECOND_MAX = 20;
+/** Owners that are remembered to run low. */
+export const OWNERS_LOW_MAX = 100_000;
+/** Transactions that one call may cost while others on its lane use what they take. */
+export const CONSUME_ATTEMPTS_MAX = 8;
+/** How long a caller waits for its credit to be mined (`settlement.mode` "each"). */
+export const CONSUME_TIMEOUT_MS = 60_000;
+/** Specs kept decrypted, SPEC_BYTES_MAX each at most. */
+export const SPECS_MAX = 2_000;
+/** Cids that are remembered to hold no deployment of ours. */
+export const SPEC_REFUSALS_MAX = 20_000;
+/** Strangers can name any cid; this many lookups of theirs reach the gateways at a time. */
+export const LOOKUPS_MAX = 32;
+/** What nobody has takes a minute to fail: after this long it makes room for another. */
+export const LOOKUP_PATIENCE_MS = 5_000;
+/** Deployments remembered to be registered on disk. */
+export const REGISTRATIONS_REMEMBERED_MAX = 100_000;
+/** Runs kept for each deployment. */
+export const RUN_LOG_RUNS_MAX = 100;
+/** Disk of the runs of all deployments together: a credit buys no disk for ever. */
+export const RUN_LOG_BYTES_MAX = 1024 * 1024 * 1024;
+/** Spellings of cids that are remembered with their canonical text. */
+export const CID_TEXTS_REMEMBERED_MAX = 10_000;
+/** How long a caller may take for what is left of an answer whose program has ended. */
+export const ANSWER_REST_TIMEOUT_MS = 15_000;
+/** How long an answer waits for the rest of a body that its program did not read. */
+export const BODY_REST_TIMEOUT_MS = 1_000;
+/** A body that is read whole has to be here by then: nothing else ends it. */
+export const BODY_WHOLE_TIMEOUT_MS = 30_000;
+/** One payer may hold this part of BUFFERED_BODY_BYTES_MAX; its first body always has room. */
+export const PAYER_BODIES_PART = 4;
+/** Programs being fetched and unpacked at a time. */
+export const PROGRAM_STARTS_MAX = 32;
+/** Of those, one owner's. */
+export const OWNER_PROGRAM_STARTS_MAX = 4;
+/** Deployments whose owner's credits a minute are counted; one beyond it starts anew. */
+export const OWNER_RATES_REMEMBERED_MAX = 50_000;

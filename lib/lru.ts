@@ -1,43 +1,61 @@
 /**
- * Bounded maps that forget what was not used for longest. Who is used all the time is moved behind
- * the others now and then, not each time: moving replaces a map's table every few calls, and the
- * garbage collector keeps dead tables for long.
+ * A bounded map that forgets what was not used for longest. An entry that is used is moved behind
+ * the others at most once in `MOVE_INTERVAL_MS`, so between two entries used within that time of
+ * each other either may be the one forgotten. Moving at each use would have the map rebuild its
+ * table every few calls, and the garbage collector keeps dead tables for long (`bench sandbox`,
+ * requests a second at c=4).
  */
 
-export interface Recent<Value> {
-  /** Counts as a use. */
-  get(key: string): Value | undefined;
-  /** Makes room by forgetting another where there is none. */
-  set(key: string, value: Value): void;
-}
+/** How often an entry is moved at most, ms. */
+export const MOVE_INTERVAL_MS = 1_000;
 
-/** How often one is moved at most, ms; as exact is the order of use. */
-export const MOVED_MS = 1_000;
-
-interface Kept<Value> {
+interface Slot<Value> {
   value: Value;
   movedAt: number;
 }
 
-/** @param now a clock that does not go back, ms */
-export function createRecent<Value>(
-  most: number,
-  now: () => number = () => performance.now(),
-): Recent<Value> {
-  const kept = new Map<string, Kept<Value>>();
+export class Lru<Key, Value> {
+  readonly #slots = new Map<Key, Slot<Value>>();
 
-  function put(key: string, value: Value): void {
-    kept.delete(key);
-    if (kept.size >= most) kept.delete(kept.keys().next().value!);
-    kept.set(key, { value, movedAt: now() });
+  /**
+   * @param most entries kept
+   * @param now a clock that does not go back, ms
+   */
+  constructor(
+    private readonly most: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** Counts as a use. */
+  get(key: Key): Value | undefined {
+    const slot = this.#slots.get(key);
+    if (slot && this.now() - slot.movedAt >= MOVE_INTERVAL_MS) this.set(key, slot.value);
+    return slot?.value;
   }
 
-  return {
-    get(key) {
-      const found = kept.get(key);
-      if (found && now() - found.movedAt >= MOVED_MS) put(key, found.value);
-      return found?.value;
-    },
-    set: put,
-  };
+  /** Forgets the one that was not used for longest where there is no room. */
+  set(key: Key, value: Value): void {
+    this.#slots.delete(key);
+    if (this.#slots.size >= this.most) this.#slots.delete(this.#slots.keys().next().value!);
+    this.#slots.set(key, { value, movedAt: this.now() });
+  }
+
+  /** Puts another value in the place of a known one, which is no use of it. */
+  replace(key: Key, value: Value): void {
+    const slot = this.#slots.get(key);
+    if (slot) slot.value = value;
+  }
+
+  delete(key: Key): void {
+    this.#slots.delete(key);
+  }
+
+  keys(): IterableIterator<Key> {
+    return this.#slots.keys();
+  }
+
+  /** What is there, which is no use of it. */
+  peek(key: Key): Value | undefined {
+    return this.#slots.get(key)?.value;
+  }
 }

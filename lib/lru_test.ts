@@ -1,16 +1,48 @@
 import assert from "node:assert/strict";
-import { createRecent, MOVED_MS } from "./lru.ts";
+import { Lru, MOVE_INTERVAL_MS } from "./lru.ts";
 
-Deno.test("what was not used for longest makes room, and only when there is none", () => {
-  let clock = 0;
-  const recent = createRecent<number>(2, () => clock);
-  recent.set("a", 1);
-  recent.set("b", 2);
-  assert.deepEqual([recent.get("a"), recent.get("b"), recent.get("c")], [1, 2, undefined]);
-  clock += MOVED_MS;
-  assert.equal(recent.get("a"), 1);
-  recent.set("c", 3);
-  assert.deepEqual([recent.get("a"), recent.get("b"), recent.get("c")], [1, undefined, 3]);
-  recent.set("c", 4);
-  assert.deepEqual([recent.get("a"), recent.get("c")], [1, 4]);
+function lruOf(most: number) {
+  const clock = { ms: 0 };
+  return { clock, lru: new Lru<string, number>(most, () => clock.ms) };
+}
+
+Deno.test("Lru forgets what was not used for longest", () => {
+  const { clock, lru } = lruOf(2);
+  lru.set("a", 1);
+  lru.set("b", 2);
+  clock.ms = MOVE_INTERVAL_MS;
+  assert.equal(lru.get("a"), 1);
+  lru.set("c", 3);
+  assert.equal(lru.get("b"), undefined);
+  assert.deepEqual([lru.get("a"), lru.get("c")], [1, 3]);
+});
+
+Deno.test("Lru takes a use soon after another for none", () => {
+  const { clock, lru } = lruOf(2);
+  lru.set("a", 1);
+  lru.set("b", 2);
+  clock.ms = MOVE_INTERVAL_MS - 1;
+  assert.equal(lru.get("a"), 1);
+  lru.set("c", 3);
+  assert.equal(lru.get("a"), undefined);
+});
+
+Deno.test("Lru counts neither a look nor a replacement as a use", () => {
+  const { clock, lru } = lruOf(2);
+  lru.set("a", 1);
+  lru.set("b", 2);
+  clock.ms = MOVE_INTERVAL_MS;
+  assert.equal(lru.peek("a"), 1);
+  lru.replace("a", 9);
+  lru.replace("none", 9);
+  assert.deepEqual([...lru.keys()], ["a", "b"]);
+  lru.set("c", 3);
+  assert.equal(lru.peek("a"), undefined);
+});
+
+Deno.test("Lru forgets what it is told to", () => {
+  const { lru } = lruOf(2);
+  lru.set("a", 1);
+  lru.delete("a");
+  assert.equal(lru.get("a"), undefined);
 });

@@ -230,9 +230,12 @@ function notTaken(message: string): KhachapuriError {
   });
 }
 
-/** The JSON of a 402, for `PAYMENT-REQUIRED` by `toHeader`. */
-export function paymentRequired(
-  offers: readonly CreditsOffer[],
+/**
+ * The JSON of a 402, for `PAYMENT-REQUIRED` by `toHeader`.
+ * @param accepts what would be taken, each as its scheme writes it (`offerToJson`)
+ */
+export function paymentRequired<Accept extends object>(
+  accepts: readonly Accept[],
   about: { url: string; error?: string; description?: string },
 ) {
   return {
@@ -242,7 +245,7 @@ export function paymentRequired(
       url: about.url,
       ...(about.description === undefined ? {} : { description: about.description }),
     },
-    accepts: offers.map(offerToJson),
+    accepts,
   };
 }
 

@@ -13,7 +13,6 @@ import {
   type LocalAccount,
   recoverTypedDataAddress,
 } from "viem";
-import { KhachapuriError } from "./errors.ts";
 import { addressShape, hexShape, parseShape, uintShape } from "./shape.ts";
 
 /** What a permit says, without its signature. */
@@ -155,10 +154,14 @@ export function permitToJson(permit: Permit): v.InferInput<typeof permitShape> {
   };
 }
 
-/** @throws KhachapuriError `payment_required` when the permit no longer has `seconds` to live. */
-export function assertPermitAlive(permit: PermitTerms, nowSeconds: bigint, seconds: bigint): void {
-  if (permit.deadline >= nowSeconds + seconds) return;
-  throw new KhachapuriError("payment_required", "the permit's deadline has passed or is too near", {
-    hints: [`sign one that lives at least ${seconds} s longer`],
-  });
+/**
+ * Whether a permit can still be settled `seconds` from now.
+ * @param nowSeconds Unix seconds
+ */
+export function isPermitAlive(
+  { deadline }: PermitTerms,
+  nowSeconds: bigint,
+  seconds: bigint,
+): boolean {
+  return deadline >= nowSeconds + seconds;
 }

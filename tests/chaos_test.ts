@@ -8,7 +8,7 @@ import type { Hex, LocalAccount } from "viem";
 import { allow, earned, readConsumed, reclaim, revoke, withdraw } from "../lib/chain/escrow.ts";
 import type { Chain } from "../lib/chain/client.ts";
 import { deploymentLane } from "../lib/permit.ts";
-import { readLedger } from "../lib/provider/ledger/ledger.ts";
+import { readJournal } from "../lib/provider/ledger/store.ts";
 import { anvilAccount } from "../worlds/anvil.ts";
 import {
   assertConserved,
@@ -169,7 +169,7 @@ Deno.test("a settlement that a fork takes back is due again and settled again", 
   assert.equal(await earned(chain, escrow, provider.address), 3n * PRICE);
   await market.restart();
   const path = `${market.home}/state/book/ledger.db`;
-  const charges = readLedger(path, { lane }).filter(({ kind }) => kind === "charge");
+  const charges = readJournal(path, { lane }).filter(({ kind }) => kind === "charge");
   assert.equal(charges.length, 3);
   assert.equal(await taken(), 3n);
 });

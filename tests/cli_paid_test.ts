@@ -8,7 +8,7 @@ import { clientLane } from "../lib/chain/lane.ts";
 import { assignName, registerProvider } from "../lib/chain/registry.ts";
 import { runCli } from "../lib/cli/cli.ts";
 import { fakeWorld } from "../worlds/terminal.ts";
-import { paymentRequired, toHeader } from "../lib/payment_header.ts";
+import { offerToJson, paymentRequired, toHeader } from "../lib/payment_header.ts";
 import { startProvider } from "../lib/provider/door/serve.ts";
 import { silentLog } from "../lib/log.ts";
 import { writeKeyFile } from "../lib/spec/keys.ts";
@@ -144,7 +144,7 @@ Deno.test("a provider that claims too high a count is not signed for", async () 
       ...{ pricePerCredit: PRICE, maxTimeoutSeconds: 15, thawingPeriodSeconds: 3_600 },
       lane: { id: clientLane(accounts.payer.address), cumulative: 900_000n },
     };
-    const required = toHeader(paymentRequired([offer], { url: "/" }));
+    const required = toHeader(paymentRequired([offerToJson(offer)], { url: "/" }));
     return new Response("{}", { status: 402, headers: { "payment-required": required } });
   });
   try {

@@ -1,9 +1,8 @@
 /** "Programs are binaries with curl interface", shown with real ones in the real sandbox. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { curlInvocation } from "../lib/provider/program/interface/curl.ts";
+import { curlInvocation, readCurlResponse } from "../lib/provider/program/interface/curl.ts";
 import { openStage, type RehearsedProgram, type Stage } from "../lib/provider/program/rehearsal.ts";
-import { readResponse } from "../lib/provider/program/interface/response_head.ts";
 import { outputOf, streamOf as bodyOf } from "../sandbox/output.ts";
 import type { SandboxHost } from "../sandbox/sandbox.ts";
 
@@ -169,7 +168,6 @@ Deno.test("real curl sends the very request its arguments were made from", async
         headers: [...new Headers(wanted)],
         hasBody,
         remoteAddress: "127.0.0.1",
-        style: "curl",
       });
       const answer = await realCurl(args, hasBody ? "line\r\nline\n" : "");
       assert.deepEqual(seen.pop(), {
@@ -195,7 +193,7 @@ async function realCurl(args: string[], stdin: string) {
   await writer.close();
   const { code, stdout } = await child.output();
   assert.equal(code, 0);
-  return await readResponse(outputOf(ReadableStream.from([stdout])), "curl");
+  return await readCurlResponse(outputOf(ReadableStream.from([stdout])));
 }
 
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import type { Hex, LocalAccount } from "viem";
 import { decodePaymentHeader, decodePaymentRequired } from "../lib/payment_header.ts";
 import { deploymentLane, UINT128_MAX } from "../lib/permit.ts";
-import { readLedger } from "../lib/provider/ledger/ledger.ts";
+import { readJournal } from "../lib/provider/ledger/store.ts";
 import { receiptFromJson, recoverReceiptSigner } from "../lib/receipt.ts";
 import { type Market, PRICE, startMarket } from "../worlds/market.ts";
 
@@ -18,7 +18,7 @@ const sha256 = (data: string | Uint8Array): Hex =>
 
 function charges(market: Market, payer: LocalAccount): number {
   const path = `${market.home}/state/book/ledger.db`;
-  const entries = readLedger(path, { payer: payer.address });
+  const entries = readJournal(path, { payer: payer.address });
   return entries.filter(({ kind }) => kind === "charge").length;
 }
 

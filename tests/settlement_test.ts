@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Hex } from "viem";
 import { earned, readAllowance, readConsumed, revoke } from "../lib/chain/escrow.ts";
 import { deploymentLane } from "../lib/permit.ts";
-import { readLedger } from "../lib/provider/ledger/ledger.ts";
+import { readJournal } from "../lib/provider/ledger/store.ts";
 import { type Market, PRICE, startMarket } from "../worlds/market.ts";
 
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
@@ -47,7 +47,7 @@ Deno.test("calls are served without a transaction and settled in one batch", asy
   assert.equal(await nonce(), before + 1);
   const due = await earned(market.chain, market.escrow, market.accounts.provider.address);
   assert.equal(due, 8n * PRICE);
-  const entries = readLedger(`${market.home}/state/book/ledger.db`, { payer: owner.address });
+  const entries = readJournal(`${market.home}/state/book/ledger.db`, { payer: owner.address });
   assert.equal(entries.filter(({ kind }) => kind === "charge").length, 5);
   assert.equal(entries.at(-1)!.kind, "settle");
 });

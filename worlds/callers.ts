@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Address, Hex } from "viem";
 import { earned, readAllowance, readBalance, readConsumed } from "../lib/chain/escrow.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
-import { readLedger } from "../lib/provider/ledger/ledger.ts";
+import { readJournal } from "../lib/provider/ledger/store.ts";
 import { type Market, PRICE } from "./market.ts";
 import type { Random } from "./random.ts";
 
@@ -131,7 +131,7 @@ export async function audit(market: Market, lanes: readonly CallerLane[]): Promi
 
 /** Credits that the ledger has charged on a lane. */
 export function chargedOn({ home }: Market, { payer, lane }: CallerLane): number {
-  const entries = readLedger(`${home}/state/book/ledger.db`, { payer, lane });
+  const entries = readJournal(`${home}/state/book/ledger.db`, { payer, lane });
   return entries.filter(({ kind }) => kind === "charge").length;
 }
 

@@ -1,6 +1,7 @@
 /** `doctor`: what is missing on this machine, and what to do about it. */
 import { KhachapuriError } from "../errors.ts";
-import { checkup, type Finding } from "../provider/door/preflight.ts";
+import { checkup } from "../provider/door/checkup.ts";
+import type { Finding } from "../provider/door/findings.ts";
 import { resolveFromHome } from "../config.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { namedContracts } from "./context.ts";
@@ -22,11 +23,14 @@ export const doctor = defineCommand({
     const config = await context.config();
     const named = await namedContracts(context.flags);
     const findings = await checkup({ config, keysPath: await providerKeysPath(context), named });
-    out.result({ findings }, findings.flatMap(findingLines));
+    out.result({ findings: findings.map(findingJson) }, findings.flatMap(findingLines));
     const bad = findings.find((finding) => finding.state === "bad");
     if (!bad) return;
     const count = findings.filter((finding) => finding.state === "bad").length;
-    throw new KhachapuriError(bad.code ?? "internal", `${count} of ${findings.length} failed`);
+    throw new KhachapuriError(
+      bad.error?.code ?? "internal",
+      `${count} of ${findings.length} failed`,
+    );
   },
 });
 
@@ -35,6 +39,10 @@ async function providerKeysPath(context: CommandContext): Promise<string> {
   const config = await context.config();
   if (context.flags.keys !== undefined || !config.provider) return context.keysPath;
   return resolveFromHome(config, config.provider.keyFile);
+}
+
+function findingJson({ error, ...finding }: Finding) {
+  return { ...finding, ...(error ? { code: error.code } : {}) };
 }
 
 function findingLines({ state, part, detail, hints }: Finding): string[] {

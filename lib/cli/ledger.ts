@@ -8,7 +8,8 @@ import { requireProvider, resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
 import { createLog } from "../log.ts";
-import { type LedgerFilter, readLedger, type Recorded } from "../provider/ledger/ledger.ts";
+import type { Recorded } from "../provider/ledger/codec.ts";
+import { type JournalFilter, readJournal } from "../provider/ledger/store.ts";
 import { holderOf, LOCK_FILE, lockState } from "../provider/door/lock.ts";
 import { openPayments } from "../provider/settlement/payments.ts";
 import { accountOf, readKeyFile } from "../spec/keys.ts";
@@ -27,7 +28,7 @@ interface LedgerRow {
   deployment: string | null;
   /** USDC base units. */
   price: bigint | null;
-  /** Cumulative on the lane. */
+  /** The lane's counter, charged or settled by the kind of entry; of a permit, its credits. */
   credits: bigint | null;
   detail: string | null;
   transaction: string | null;
@@ -60,7 +61,7 @@ export const ledger = defineCommand({
   async run(context, { options }) {
     const filter = filterOf(options);
     const path = join(await bookDir(context), "ledger.db");
-    const rows = readLedger(await existing(path), filter).map(rowOf);
+    const rows = readJournal(await existing(path), filter).map(rowOf);
     if (options.csv && !context.out.isJson) {
       for (const line of csvLines(rows)) context.out.line(line);
     } else context.out.result({ entries: rows }, rows.map(lineOf));
@@ -69,7 +70,7 @@ export const ledger = defineCommand({
 
 function filterOf(
   options: { [K in "payer" | "deployment" | "lane" | "since"]: string | undefined },
-): LedgerFilter {
+): JournalFilter {
   const { payer, deployment, lane, since } = options;
   if (lane !== undefined && !/^0x[0-9a-fA-F]{64}$/.test(lane)) {
     throw new KhachapuriError("usage", `--lane is not 32 bytes of 0x-hex: ${lane}`);
@@ -82,7 +83,7 @@ function filterOf(
   }
   return {
     ...(payer === undefined ? {} : { payer: addressOf(payer, "--payer") }),
-    ...(deployment === undefined ? {} : { deployment: formatCid(parseCid(deployment)) }),
+    ...(deployment === undefined ? {} : { cid: formatCid(parseCid(deployment)) }),
     ...(lane === undefined ? {} : { lane: lane.toLowerCase() as Hex }),
     ...(from ? { since: from } : {}),
   };
@@ -109,27 +110,27 @@ function rowOf(entry: Recorded): LedgerRow {
   const row = { ...shared, detail: null, transaction: null };
   switch (entry.kind) {
     case "open":
-      return { ...row, credits: entry.credits };
+      return { ...row, credits: entry.charged };
     case "permit": {
       const { price, credits, deadline } = entry.permit;
       return { ...row, price, credits, detail: `deadline ${deadline}` };
     }
     case "reserve": {
-      const { reservation, deployment, price } = entry;
+      const { reservation, cid: deployment, price } = entry;
       return { ...row, reservation, deployment, price };
     }
     case "charge": {
       const { reservation, outcome, facts } = entry;
-      return { ...row, reservation, detail: outcome, credits: facts?.cumulative ?? null };
+      return { ...row, reservation, detail: outcome, credits: facts?.charged ?? null };
     }
     case "release":
       return { ...row, reservation: entry.reservation, detail: entry.reason };
     case "settle": {
-      const { credits, block, transaction } = entry;
+      const { settled: credits, block, transaction } = entry;
       return { ...row, credits, detail: `block ${block}`, transaction };
     }
     case "skip": {
-      const { credits, reason, transaction } = entry;
+      const { charged: credits, reason, transaction } = entry;
       return { ...row, credits, detail: reason, transaction };
     }
   }
@@ -226,7 +227,7 @@ async function settleHere(context: CommandContext, dir: string, lockPath: string
     context.out.progress("settling");
     const settled = payments.settlement.settleNow();
     await settled.finally(() => payments.close());
-    return payments.ledger.unsettled();
+    return payments.ledger.totals().unsettled;
   } finally {
     lock.release();
   }

@@ -10,6 +10,7 @@ import { assignName, registerProvider } from "../chain/registry.ts";
 import {
   type CreditsOffer,
   decodePaymentHeader,
+  offerToJson,
   paymentRequired,
   toHeader,
 } from "../payment_header.ts";
@@ -98,7 +99,7 @@ async function startNames() {
 }
 
 function refusal(offer: CreditsOffer): Response {
-  const required = toHeader(paymentRequired([offer], { url: "/x" }));
+  const required = toHeader(paymentRequired([offerToJson(offer)], { url: "/x" }));
   return new Response("{}", { status: 402, headers: { "payment-required": required } });
 }
 

@@ -4,7 +4,7 @@
  * its charge commits; one whose charge a crash took back counts for nothing.
  */
 import { createHash } from "node:crypto";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Address } from "viem";
 import { KhachapuriError } from "../../errors.ts";
 import {
@@ -12,13 +12,13 @@ import {
   IDEMPOTENCY_PAYER_BYTES_MAX,
   IDEMPOTENCY_WINDOW_MS,
 } from "../../limits.ts";
-import type { Bill } from "../money/bill.ts";
+import type { Bill } from "../money/scheme.ts";
 
 export const IDEMPOTENCY_HEADER = "Idempotency-Key";
 /** On an answer that was given, and charged, before. */
 export const REPLAYED_HEADER = "Idempotency-Replayed";
 
-/** A request's place: payer, lane, deployment and key. */
+/** What a request is known by: payer, lane, deployment and key. */
 export interface RequestKey {
   /** Their digest. */
   readonly id: Uint8Array;
@@ -44,16 +44,20 @@ export interface Claim {
   end(): void;
 }
 
+/** A key that was taken for one run, or the answer that it has. */
+export type Taken = { readonly stored: StoredAnswer } | { readonly claim: Claim };
+
+/** Promises, as one day another machine may keep the answers; here each is kept at once. */
 export interface Idempotency {
   /** Whether something is known under the key, be it a run that goes on. */
-  isKnown(key: RequestKey): boolean;
+  isKnown(key: RequestKey): Promise<boolean>;
   /**
    * Takes the key for one run, unless it has been answered.
    * @param fingerprint of the request; another one under the same key is refused
    * @throws KhachapuriError `idempotency_mismatch`; `idempotency_conflict` when it is running, or
    * was charged and its answer was not kept
    */
-  take(key: RequestKey, fingerprint: Uint8Array): { stored: StoredAnswer } | { claim: Claim };
+  take(key: RequestKey, fingerprint: Uint8Array): Promise<Taken>;
   close(): void;
 }
 
@@ -108,8 +112,8 @@ export function requestKey(headers: Headers, bill: Bill): RequestKey | null {
     const most = `1 to ${IDEMPOTENCY_KEY_CHARACTERS_MAX} visible characters`;
     throw new KhachapuriError("invalid_input", `${IDEMPOTENCY_HEADER} has ${most}`);
   }
-  const { payer, lane, deployment } = bill;
-  const id = createHash("sha256").update(JSON.stringify([payer, lane, deployment, key])).digest();
+  const { payer, scope, cid } = bill;
+  const id = createHash("sha256").update(JSON.stringify([payer, scope, cid, key])).digest();
   return { id: new Uint8Array(id), payer };
 }
 
@@ -119,94 +123,114 @@ export function fingerprintOf(request: Request, path: string, bodyHash: string):
   return new Uint8Array(createHash("sha256").update(JSON.stringify(parts)).digest());
 }
 
-/** Opens (or creates) the answers at `options.path`. */
-export function openIdempotency(options: IdempotencyOptions): Idempotency {
-  const { now } = options;
-  const database = new DatabaseSync(options.path);
-  database.exec(SCHEMA);
-  const select = database.prepare("SELECT * FROM answers WHERE id = ?");
-  const drop = database.prepare("DELETE FROM answers WHERE id = ?");
-  const insert = database.prepare(
-    "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-  );
-  const purge = database.prepare("DELETE FROM answers WHERE at < ?");
-  const makeRoom = roomMaker(database);
-  const running = new Map<string, Uint8Array>();
-  let purgedAt = -Infinity;
+/** The answers of one process, in SQLite. */
+export class SqliteIdempotency implements Idempotency {
+  readonly #options: IdempotencyOptions;
+  readonly #database: DatabaseSync;
+  readonly #select: StatementSync;
+  readonly #drop: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #purge: StatementSync;
+  readonly #sum: StatementSync;
+  readonly #oldest: StatementSync;
+  readonly #empty: StatementSync;
+  /** Fingerprints of what is running, by key. */
+  readonly #running = new Map<string, Uint8Array>();
+  #purgedAt = -Infinity;
 
-  function find({ id }: RequestKey): Row | null {
-    const row = select.get(id) as unknown as Row | undefined;
+  /** Opens (or creates) the answers at `options.path`. */
+  constructor(options: IdempotencyOptions) {
+    this.#options = options;
+    const database = this.#database = new DatabaseSync(options.path);
+    database.exec(SCHEMA);
+    this.#select = database.prepare("SELECT * FROM answers WHERE id = ?");
+    this.#drop = database.prepare("DELETE FROM answers WHERE id = ?");
+    this.#insert = database.prepare(
+      "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    );
+    this.#purge = database.prepare("DELETE FROM answers WHERE at < ?");
+    this.#sum = database.prepare("SELECT SUM(bytes) AS bytes FROM answers WHERE payer = ?");
+    this.#oldest = database.prepare(
+      "SELECT id, bytes FROM answers WHERE payer = ? AND bytes > 0 ORDER BY at LIMIT 64",
+    );
+    this.#empty = database.prepare(
+      "UPDATE answers SET bytes = 0, status = NULL, headers = NULL, body = NULL, why = ? " +
+        "WHERE id = ?",
+    );
+  }
+
+  isKnown(key: RequestKey): Promise<boolean> {
+    return Promise.resolve(this.#running.has(textOf(key)) || this.#find(key) !== null);
+  }
+
+  /** Nothing is awaited between the look and the claim: two of one key cannot both run. */
+  // deno-lint-ignore require-await -- a refusal is a rejection
+  async take(key: RequestKey, fingerprint: Uint8Array): Promise<Taken> {
+    const text = textOf(key);
+    const underWay = this.#running.get(text);
+    if (underWay) throw isSame(underWay, fingerprint) ? stillRunning() : mismatch();
+    const row = this.#find(key);
+    if (row) return { stored: storedAnswer(row, fingerprint) };
+    this.#running.set(text, fingerprint);
+    return {
+      claim: {
+        store: (answer, reservation) => this.#write(key, fingerprint, answer, reservation),
+        end: () => {
+          if (this.#running.get(text) === fingerprint) this.#running.delete(text);
+        },
+      },
+    };
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #find({ id }: RequestKey): Row | null {
+    const row = this.#select.get(id) as unknown as Row | undefined;
     if (!row) return null;
-    if (row.at >= now() - IDEMPOTENCY_WINDOW_MS && options.wasCharged(row.reservation)) return row;
-    drop.run(id);
+    const isOpen = row.at >= this.#options.now() - IDEMPOTENCY_WINDOW_MS;
+    if (isOpen && this.#options.wasCharged(row.reservation)) return row;
+    this.#drop.run(id);
     return null;
   }
 
-  function write(
+  #write(
     { id, payer }: RequestKey,
     fingerprint: Uint8Array,
     answer: StoredAnswer | LostAnswer,
     reservation: number,
   ): void {
-    if (now() - purgedAt > PURGE_MS) {
-      purgedAt = now();
-      purge.run(now() - IDEMPOTENCY_WINDOW_MS);
+    const now = this.#options.now();
+    if (now - this.#purgedAt > PURGE_MS) {
+      this.#purgedAt = now;
+      this.#purge.run(now - IDEMPOTENCY_WINDOW_MS);
     }
     if ("why" in answer) {
-      insert.run(id, payer, fingerprint, reservation, now(), 0, null, null, null, answer.why);
+      this.#insert.run(id, payer, fingerprint, reservation, now, 0, null, null, null, answer.why);
       return;
     }
     const { status, headers, body } = answer;
     const fields = JSON.stringify(headers);
     const bytes = body.length + fields.length;
-    makeRoom(payer, bytes);
-    insert.run(id, payer, fingerprint, reservation, now(), bytes, status, fields, body, null);
+    this.#makeRoom(payer, bytes);
+    this.#insert.run(id, payer, fingerprint, reservation, now, bytes, status, fields, body, null);
   }
 
-  return {
-    isKnown: (key) => running.has(textOf(key)) || find(key) !== null,
-    take(key, fingerprint) {
-      const text = textOf(key);
-      const under = running.get(text);
-      if (under) throw isSame(under, fingerprint) ? stillRunning() : mismatch();
-      const row = find(key);
-      if (row) return { stored: storedAnswer(row, fingerprint) };
-      running.set(text, fingerprint);
-      return {
-        claim: {
-          store: (answer, reservation) => write(key, fingerprint, answer, reservation),
-          end() {
-            if (running.get(text) === fingerprint) running.delete(text);
-          },
-        },
-      };
-    },
-    close: () => database.close(),
-  };
-}
-
-/** A payer that fills its share loses its oldest bodies, not the word that they were charged. */
-function roomMaker(database: DatabaseSync): (payer: Address, bytes: number) => void {
-  const sum = database.prepare("SELECT SUM(bytes) AS bytes FROM answers WHERE payer = ?");
-  const oldest = database.prepare(
-    "SELECT id, bytes FROM answers WHERE payer = ? AND bytes > 0 ORDER BY at LIMIT 64",
-  );
-  const empty = database.prepare(
-    "UPDATE answers SET bytes = 0, status = NULL, headers = NULL, body = NULL, why = ? WHERE id = ?",
-  );
-  return (payer, wanted) => {
-    const { bytes } = sum.get(payer) as { bytes: number | null };
+  /** A payer that fills its share loses its oldest bodies, not the word that they were charged. */
+  #makeRoom(payer: Address, wanted: number): void {
+    const { bytes } = this.#sum.get(payer) as { bytes: number | null };
     let over = (bytes ?? 0) + wanted - IDEMPOTENCY_PAYER_BYTES_MAX;
     while (over > 0) {
-      const rows = oldest.all(payer) as { id: Uint8Array; bytes: number }[];
+      const rows = this.#oldest.all(payer) as { id: Uint8Array; bytes: number }[];
       if (rows.length === 0) return;
       for (const row of rows) {
         if (over <= 0) return;
-        empty.run("later ones took its place", row.id);
+        this.#empty.run("later ones took its place", row.id);
         over -= row.bytes;
       }
     }
-  };
+  }
 }
 
 function storedAnswer(row: Row, fingerprint: Uint8Array): StoredAnswer {

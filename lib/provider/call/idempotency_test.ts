@@ -1,28 +1,18 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { getAddress } from "viem";
-import type { KhachapuriError } from "../../errors.ts";
 import { IDEMPOTENCY_PAYER_BYTES_MAX, IDEMPOTENCY_WINDOW_MS } from "../../limits.ts";
-import { signPermit, UINT64_MAX } from "../../permit.ts";
 import { privateKeyToAccount } from "viem/accounts";
-import type { Bill } from "../money/bill.ts";
-import { type Claim, fingerprintOf, openIdempotency, requestKey } from "./idempotency.ts";
+import type { CidText } from "../../cid.ts";
+import type { Bill } from "../money/scheme.ts";
+import { type Claim, fingerprintOf, requestKey, SqliteIdempotency } from "./idempotency.ts";
 
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
-const permit = await signPermit(account, {
-  chainId: 1,
-  escrow: getAddress(`0x${"ee".repeat(20)}`),
-}, {
-  payer: account.address,
-  provider: getAddress(`0x${"aa".repeat(20)}`),
-  lane: `0x${"01".repeat(32)}`,
-  price: 1n,
-  credits: 1n,
-  deadline: UINT64_MAX,
-});
-const { payer, lane } = permit;
 const BILL: Bill = {
-  ...{ source: "caller", payer, lane, permit, price: 1n, deployment: "bafytest", deposit: null },
+  source: "caller",
+  payer: account.address,
+  scope: `0x${"01".repeat(32)}`,
+  cid: "bafytest" as CidText,
 };
 const PRINT = new Uint8Array([1]);
 
@@ -30,13 +20,13 @@ const keyOf = (text: string, bill = BILL) =>
   requestKey(new Headers({ "idempotency-key": text }), bill)!;
 
 async function withAnswers(
-  work: (open: () => ReturnType<typeof openIdempotency>, world: World) => Promise<void> | void,
+  work: (open: () => SqliteIdempotency, world: World) => Promise<void> | void,
 ): Promise<void> {
   const dir = await Deno.makeTempDir();
   const world: World = { charged: new Set(), now: 1_000_000_000 };
   try {
     const open = () =>
-      openIdempotency({
+      new SqliteIdempotency({
         path: join(dir, "answers.db"),
         wasCharged: (reservation) => world.charged.has(reservation),
         now: () => world.now,
@@ -62,77 +52,71 @@ const answer = (bytes = 3) => (
 );
 
 Deno.test("an answer counts once its charge does: a crash between the two is no answer", async () => {
-  await withAnswers((open, world) => {
+  await withAnswers(async (open, world) => {
     const before = open();
-    claimOf(before.take(keyOf("k"), PRINT)).store(answer(), 7);
+    claimOf(await before.take(keyOf("k"), PRINT)).store(answer(), 7);
     // The process dies here: the charge of reservation 7 never came, the restart released it.
     before.close();
     const after = open();
-    assert.equal(after.isKnown(keyOf("k")), false);
-    const claim = claimOf(after.take(keyOf("k"), PRINT));
+    assert.equal(await after.isKnown(keyOf("k")), false);
+    const claim = claimOf(await after.take(keyOf("k"), PRINT));
     claim.store(answer(), 8);
     world.charged.add(8);
     claim.end();
-    assert.deepEqual(after.take(keyOf("k"), PRINT), { stored: answer() });
+    assert.deepEqual(await after.take(keyOf("k"), PRINT), { stored: answer() });
     after.close();
   });
 });
 
 Deno.test("a key is a place of its own for each payer, lane and deployment", async () => {
-  await withAnswers((open) => {
+  await withAnswers(async (open) => {
     const answers = open();
     const bills: Bill[] = [
       BILL,
       { ...BILL, payer: getAddress(`0x${"bb".repeat(20)}`) },
-      { ...BILL, lane: `0x${"02".repeat(32)}` },
-      { ...BILL, deployment: "bafyother" },
+      { ...BILL, scope: `0x${"02".repeat(32)}` },
+      { ...BILL, cid: "bafyother" as CidText },
     ];
-    for (const bill of bills) claimOf(answers.take(keyOf("k", bill), PRINT));
-    const code = (print: Uint8Array) => {
-      try {
-        answers.take(keyOf("k"), print);
-      } catch (error) {
-        return (error as KhachapuriError).code;
-      }
-    };
-    assert.equal(code(PRINT), "idempotency_conflict");
-    assert.equal(code(new Uint8Array([2])), "idempotency_mismatch");
+    for (const bill of bills) claimOf(await answers.take(keyOf("k", bill), PRINT));
+    const again = (print: Uint8Array) => answers.take(keyOf("k"), print);
+    await assert.rejects(again(PRINT), { code: "idempotency_conflict" });
+    await assert.rejects(again(new Uint8Array([2])), { code: "idempotency_mismatch" });
     answers.close();
   });
 });
 
 Deno.test("a claim that came to nothing frees the key, and its window ends", async () => {
-  await withAnswers((open, world) => {
+  await withAnswers(async (open, world) => {
     const answers = open();
-    claimOf(answers.take(keyOf("k"), PRINT)).end();
-    const claim = claimOf(answers.take(keyOf("k"), PRINT));
+    claimOf(await answers.take(keyOf("k"), PRINT)).end();
+    const claim = claimOf(await answers.take(keyOf("k"), PRINT));
     claim.store(answer(), 1);
     world.charged.add(1);
     claim.end();
     world.now += IDEMPOTENCY_WINDOW_MS;
-    assert.ok("stored" in answers.take(keyOf("k"), PRINT));
+    assert.ok("stored" in await answers.take(keyOf("k"), PRINT));
     world.now += 1;
-    claimOf(answers.take(keyOf("k"), PRINT));
+    claimOf(await answers.take(keyOf("k"), PRINT));
     answers.close();
   });
 });
 
 Deno.test("a payer that fills its share loses bodies, never the word that it was charged", async () => {
-  await withAnswers((open, world) => {
+  await withAnswers(async (open, world) => {
     const answers = open();
     const bytes = IDEMPOTENCY_PAYER_BYTES_MAX / 4;
     for (let n = 0; n < 5; n++) {
       world.now += 1;
-      const claim = claimOf(answers.take(keyOf(`k${n}`), PRINT));
+      const claim = claimOf(await answers.take(keyOf(`k${n}`), PRINT));
       claim.store(answer(bytes), n);
       world.charged.add(n);
       claim.end();
     }
-    assert.throws(() => answers.take(keyOf("k0"), PRINT), {
+    await assert.rejects(answers.take(keyOf("k0"), PRINT), {
       code: "idempotency_conflict",
       message: /answered and charged.*later ones took its place/,
     });
-    assert.ok("stored" in answers.take(keyOf("k4"), PRINT));
+    assert.ok("stored" in await answers.take(keyOf("k4"), PRINT));
     answers.close();
   });
 });

@@ -1,11 +1,13 @@
 /**
- * Admission: how many runs at once, and how many credits a minute strangers may cost an owner.
- * A refusal is free and says when to come back.
+ * How many runs at once, and how many credits a minute strangers may cost an owner. A refusal is
+ * free and says when to come back.
  */
 import { KhachapuriError } from "../../errors.ts";
-import type { Bill } from "../money/bill.ts";
-import type { Deployment } from "../deployment/deployments.ts";
-import { createRecent } from "../../lru.ts";
+import { OWNER_RATES_REMEMBERED_MAX } from "../../limits.ts";
+import { Lru } from "../../lru.ts";
+import { TokenBucket } from "../../token_bucket.ts";
+import type { Deployment } from "../deployment/deployment.ts";
+import type { Bill } from "../money/scheme.ts";
 
 export interface Slot {
   /** The run has ended (or never began); calling it again does nothing. */
@@ -14,89 +16,80 @@ export interface Slot {
   undo(): void;
 }
 
-export interface Slots {
-  /** @throws KhachapuriError `rate_limited` (429), `overloaded` (503), both with Retry-After */
-  take(deployment: Deployment, bill: Bill): Slot;
+export class Slots {
+  #busy = 0;
+  /** Runs going on, by deployment. */
+  readonly #running = new Map<string, number>();
+  /** An owner's credits a minute, by deployment; one that was forgotten starts with a full one. */
+  readonly #rates = new Lru<string, TokenBucket>(OWNER_RATES_REMEMBERED_MAX);
+
+  /** @param concurrency runs of the provider at the same time */
+  constructor(
+    private readonly concurrency: number,
+    private readonly now: () => number = Date.now,
+  ) {}
+
   /** Runs going on now. */
-  busy(): number;
-}
-
-/** A bucket that refills evenly: `perMinute` at once, then one every 60 / perMinute seconds. */
-interface Bucket {
-  tokens: number;
-  at: number;
-}
-
-/** Buckets kept; a deployment beyond it starts with a full one. */
-const BUCKETS_MAX = 50_000;
-
-export function createSlots(concurrency: number, now: () => number = Date.now): Slots {
-  let busy = 0;
-  const running = new Map<string, number>();
-  const buckets = createRecent<Bucket>(BUCKETS_MAX);
-
-  function bucketOf(key: string, perMinute: number): Bucket {
-    const at = now();
-    const known = buckets.get(key);
-    const bucket = known ?? { tokens: perMinute, at };
-    if (!known) buckets.set(key, bucket);
-    const refilled = bucket.tokens + (at - bucket.at) * perMinute / 60_000;
-    bucket.tokens = Math.min(perMinute, refilled);
-    bucket.at = at;
-    return bucket;
+  busy(): number {
+    return this.#busy;
   }
 
-  function takeToken(key: string, { limits }: Deployment["spec"]): Bucket {
-    const bucket = bucketOf(key, limits.ownerCreditsPerMinute);
-    if (bucket.tokens < 1) {
-      const seconds = (1 - bucket.tokens) * 60 / limits.ownerCreditsPerMinute;
-      throw new KhachapuriError(
-        "rate_limited",
-        `the owner pays for ${limits.ownerCreditsPerMinute} calls a minute`,
-        { retryAfterSeconds: Math.ceil(seconds), hints: ["or pay with a permit of your own"] },
-      );
-    }
-    bucket.tokens -= 1;
-    return bucket;
+  /** @throws KhachapuriError `rate_limited` (429), `overloaded` (503), both with Retry-After */
+  take({ spec }: Deployment, bill: Pick<Bill, "source">): Slot {
+    const { id, owner, limits } = spec;
+    const key = `${owner}:${id}`;
+    const runs = this.#running.get(key) ?? 0;
+    if (runs >= limits.concurrency) throw tooManyRuns(limits.concurrency);
+    if (this.#busy >= this.concurrency) throw allBusy();
+    const rate = bill.source === "owner" ? this.#rateOf(key, limits.ownerCreditsPerMinute) : null;
+    if (rate && !rate.take()) throw tooFast(limits.ownerCreditsPerMinute, rate.waitSeconds());
+    this.#busy += 1;
+    this.#running.set(key, runs + 1);
+    let isTaken = true;
+    const free = () => {
+      if (!isTaken) return;
+      isTaken = false;
+      this.#free(key);
+    };
+    return {
+      free,
+      undo() {
+        if (isTaken) rate?.giveBack();
+        free();
+      },
+    };
   }
 
-  return {
-    busy: () => busy,
-    take(deployment, bill) {
-      const { id, owner, limits } = deployment.spec;
-      const key = `${owner}:${id}`;
-      const runs = running.get(key) ?? 0;
-      if (runs >= limits.concurrency) {
-        throw new KhachapuriError(
-          "rate_limited",
-          `this deployment runs ${limits.concurrency} calls at a time`,
-          { retryAfterSeconds: 1 },
-        );
-      }
-      if (busy >= concurrency) {
-        throw new KhachapuriError("overloaded", "all slots of this provider are busy", {
-          retryAfterSeconds: 1,
-        });
-      }
-      const bucket = bill.source === "owner" ? takeToken(key, deployment.spec) : null;
-      busy += 1;
-      running.set(key, runs + 1);
-      let taken = true;
-      function free(): void {
-        if (!taken) return;
-        taken = false;
-        busy -= 1;
-        const left = running.get(key)! - 1;
-        if (left > 0) running.set(key, left);
-        else running.delete(key);
-      }
-      return {
-        free,
-        undo() {
-          if (taken && bucket) bucket.tokens += 1;
-          free();
-        },
-      };
-    },
-  };
+  #free(key: string): void {
+    this.#busy -= 1;
+    const left = this.#running.get(key)! - 1;
+    if (left > 0) this.#running.set(key, left);
+    else this.#running.delete(key);
+  }
+
+  #rateOf(key: string, perMinute: number): TokenBucket {
+    const known = this.#rates.get(key);
+    if (known) return known;
+    const rate = new TokenBucket(perMinute, perMinute / 60, this.now);
+    this.#rates.set(key, rate);
+    return rate;
+  }
+}
+
+function tooManyRuns(concurrency: number): KhachapuriError {
+  const limit = `this deployment runs ${concurrency} calls at a time`;
+  return new KhachapuriError("rate_limited", limit, { retryAfterSeconds: 1 });
+}
+
+function allBusy(): KhachapuriError {
+  return new KhachapuriError("overloaded", "all slots of this provider are busy", {
+    retryAfterSeconds: 1,
+  });
+}
+
+function tooFast(perMinute: number, waitSeconds: number): KhachapuriError {
+  return new KhachapuriError("rate_limited", `the owner pays for ${perMinute} calls a minute`, {
+    retryAfterSeconds: Math.ceil(waitSeconds),
+    hints: ["or pay with a permit of your own"],
+  });
 }

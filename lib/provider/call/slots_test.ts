@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../../errors.ts";
 import { sampleSpec } from "../../../worlds/sample_spec.ts";
-import type { Bill } from "../money/bill.ts";
-import type { Deployment } from "../deployment/deployments.ts";
-import { createSlots } from "./slots.ts";
+import type { CidText } from "../../cid.ts";
+import type { Bill } from "../money/scheme.ts";
+import type { Deployment } from "../deployment/deployment.ts";
+import { Slots } from "./slots.ts";
 
 async function deploymentWith(limits: Record<string, number>): Promise<Deployment> {
   const spec = await sampleSpec({
@@ -17,7 +18,7 @@ async function deploymentWith(limits: Record<string, number>): Promise<Deploymen
       },
     },
   });
-  return { cid: "bafytest", spec, entry: spec.providers[0]! };
+  return { cid: "bafytest" as CidText, spec, entry: spec.providers[0]! };
 }
 
 const bill = (source: Bill["source"]) => ({ source }) as Bill;
@@ -33,7 +34,7 @@ function refusal(work: () => unknown): KhachapuriError {
 }
 
 Deno.test("a deployment runs at most its own number of calls at a time", async () => {
-  const slots = createSlots(10);
+  const slots = new Slots(10);
   const deployment = await deploymentWith({ concurrency: 2 });
   const first = slots.take(deployment, bill("caller"));
   slots.take(deployment, bill("caller"));
@@ -46,7 +47,7 @@ Deno.test("a deployment runs at most its own number of calls at a time", async (
 });
 
 Deno.test("a provider's slots are shared by all deployments", async () => {
-  const slots = createSlots(1);
+  const slots = new Slots(1);
   const slot = slots.take(await deploymentWith({}), bill("caller"));
   const other = await deploymentWith({});
   assert.equal(refusal(() => slots.take(other, bill("caller"))).code, "overloaded");
@@ -58,7 +59,7 @@ Deno.test("a provider's slots are shared by all deployments", async () => {
 
 Deno.test("an owner's rate refills evenly, and callers who pay do not count", async () => {
   let now = 0;
-  const slots = createSlots(100, () => now);
+  const slots = new Slots(100, () => now);
   const deployment = await deploymentWith({ ownerCreditsPerMinute: 3, concurrency: 64 });
   const take = (source: Bill["source"]) => slots.take(deployment, bill(source)).free();
   for (let i = 0; i < 3; i++) take("owner");
@@ -73,7 +74,7 @@ Deno.test("an owner's rate refills evenly, and callers who pay do not count", as
 });
 
 Deno.test("a call that cost nothing does not count against the owner's rate", async () => {
-  const slots = createSlots(100, () => 0);
+  const slots = new Slots(100, () => 0);
   const deployment = await deploymentWith({ ownerCreditsPerMinute: 1 });
   for (let i = 0; i < 5; i++) slots.take(deployment, bill("owner")).undo();
   const slot = slots.take(deployment, bill("owner"));

@@ -1,41 +1,33 @@
 /** From a deployment cid to a verified spec that is meant for this provider. */
-import type { CID } from "multiformats/cid";
-import type { Hex } from "viem";
-import { formatCid } from "../../cid.ts";
+import type { Address, Hex } from "viem";
+import { type CidText, parseCid } from "../../cid.ts";
 import { KhachapuriError, unfit } from "../../errors.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
-import { SPEC_BYTES_MAX } from "../../limits.ts";
+import {
+  LOOKUP_PATIENCE_MS,
+  LOOKUPS_MAX,
+  SPEC_BYTES_MAX,
+  SPEC_REFUSALS_MAX,
+  SPECS_MAX,
+} from "../../limits.ts";
+import { Lru } from "../../lru.ts";
+import type { EscrowDomain } from "../../permit.ts";
 import { openSpec } from "../../spec/envelope.ts";
-import { type ProviderEntry, type Spec, specEntryFor } from "../../spec/schema.ts";
+import { specEntryFor } from "../../spec/schema.ts";
 import { verifySpec } from "../../spec/signature.ts";
-import type { BillTerms } from "../money/bill.ts";
+import type { Deployment } from "./deployment.ts";
 import type { Registrations } from "./registrations.ts";
-import { createRecent } from "../../lru.ts";
-
-export interface Deployment {
-  /** Canonical text of the deployment cid. */
-  readonly cid: string;
-  readonly spec: Spec;
-  /** What the spec says about this provider. */
-  readonly entry: ProviderEntry;
-}
-
-export interface Deployments {
-  /**
-   * The deployment behind `cid`; decrypted specs are kept in memory only.
-   * @throws KhachapuriError `not_found`, `ipfs_unavailable`, `misdirected` (not for us),
-   * `invalid_spec`, `invalid_signature`, `terms_refused`, `stopped`, `overloaded`
-   */
-  get(cid: CID): Promise<Deployment>;
-}
+import type { Stops } from "./stops.ts";
 
 export interface DeploymentsOptions {
   fetcher: Fetcher;
   identities: readonly string[];
   /** Hashes of the terms that this provider stands by. */
-  terms: ReadonlySet<Hex>;
-  us: BillTerms;
-  registrations: Pick<Registrations, "isKnown" | "isStopped">;
+  termsHashes: ReadonlySet<Hex>;
+  /** Whom a spec must name. */
+  seller: EscrowDomain & { provider: Address };
+  registrations: Pick<Registrations, "isKnown">;
+  stops: Pick<Stops, "has">;
   now?: () => number;
 }
 
@@ -47,16 +39,7 @@ interface Lookup {
   controller: AbortController;
 }
 
-/** Specs kept decrypted: 64 KiB each at most. */
-const SPECS_MAX = 2_000;
-/** Refusals kept: content never changes under its cid, so most are for ever. */
-const REFUSALS_MAX = 20_000;
-/** Strangers can name any cid; this many lookups at a time reach the gateways. */
-const LOOKUPS_MAX = 32;
-/** What nobody has takes a minute to fail: after this long, ms, it makes room for another. */
-const LOOKUP_PATIENCE_MS = 5_000;
-
-/** Refusals that follow from the content alone. */
+/** Refusals that follow from the content alone, which never changes under its cid. */
 const FINAL_CODES: ReadonlySet<string> = new Set([
   "misdirected",
   "invalid_spec",
@@ -64,68 +47,78 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
   "terms_refused",
 ]);
 
-export function createDeployments(options: DeploymentsOptions): Deployments {
-  const known = createRecent<Deployment>(SPECS_MAX);
-  const refused = createRecent<KhachapuriError>(REFUSALS_MAX);
-  const now = options.now ?? Date.now;
-  /** Oldest first. */
-  const looking = new Map<string, Lookup>();
+export class Deployments {
+  readonly #options: DeploymentsOptions;
+  readonly #now: () => number;
+  /** Decrypted specs are kept in memory only. */
+  readonly #known = new Lru<CidText, Deployment>(SPECS_MAX);
+  readonly #refused = new Lru<CidText, KhachapuriError>(SPEC_REFUSALS_MAX);
+  /** Lookups under way, oldest first. */
+  readonly #lookups = new Map<CidText, Lookup>();
 
-  async function look(cid: CID, text: string, signal: AbortSignal): Promise<Deployment> {
+  constructor(options: DeploymentsOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /**
+   * The deployment behind `cid`.
+   * @throws KhachapuriError `not_found`, `ipfs_unavailable`, `misdirected` (not for us),
+   * `invalid_spec`, `invalid_signature`, `terms_refused`, `stopped`, `overloaded`
+   */
+  async get(cid: CidText): Promise<Deployment> {
+    const deployment = await this.#find(cid);
+    if (this.#options.stops.has(deployment.spec)) throw stopped();
+    return deployment;
+  }
+
+  async #find(cid: CidText): Promise<Deployment> {
+    const known = this.#known.get(cid);
+    if (known) return known;
+    const refusal = this.#refused.get(cid);
+    if (refusal) throw refusal;
+    const underWay = this.#lookups.get(cid);
+    if (underWay) return await underWay.found;
+    const isKnown = this.#options.registrations.isKnown(cid);
+    if (!isKnown) this.#makeRoom();
+    const controller = new AbortController();
+    const found = this.#lookUp(cid, controller.signal).finally(() => {
+      if (this.#lookups.get(cid)?.controller === controller) this.#lookups.delete(cid);
+    });
+    this.#lookups.set(cid, { found, at: this.#now(), isKnown, controller });
+    return await found;
+  }
+
+  async #lookUp(cid: CidText, signal: AbortSignal): Promise<Deployment> {
     try {
-      const deployment = await load(options, cid, text, signal);
-      known.set(text, deployment);
+      const deployment = await load(this.#options, cid, signal);
+      this.#known.set(cid, deployment);
       return deployment;
     } catch (error) {
       if (error instanceof KhachapuriError && FINAL_CODES.has(error.code)) {
-        refused.set(text, error);
+        this.#refused.set(cid, error);
       }
       throw error;
     }
   }
 
-  function makeRoom(): void {
-    const strangers = [...looking].filter(([, { isKnown }]) => !isKnown);
+  /** Strangers can name any cid: the longest lookup of theirs makes room, once it took its time. */
+  #makeRoom(): void {
+    const strangers = [...this.#lookups].filter(([, { isKnown }]) => !isKnown);
     if (strangers.length < LOOKUPS_MAX) return;
-    const [text, { at, controller }] = strangers[0]!;
-    if (now() - at < LOOKUP_PATIENCE_MS) throw tooManyLookups();
-    looking.delete(text);
+    const [cid, { at, controller }] = strangers[0]!;
+    if (this.#now() - at < LOOKUP_PATIENCE_MS) throw tooManyLookups();
+    this.#lookups.delete(cid);
     controller.abort(tooManyLookups());
   }
-
-  async function find(cid: CID, text: string): Promise<Deployment> {
-    const found = known.get(text);
-    if (found) return found;
-    const refusal = refused.get(text);
-    if (refusal) throw refusal;
-    const under = looking.get(text);
-    if (under) return await under.found;
-    const isKnown = options.registrations.isKnown(text);
-    if (!isKnown) makeRoom();
-    const controller = new AbortController();
-    const lookup = look(cid, text, controller.signal).finally(() => {
-      if (looking.get(text)?.controller === controller) looking.delete(text);
-    });
-    looking.set(text, { found: lookup, at: now(), isKnown, controller });
-    return await lookup;
-  }
-
-  return {
-    async get(cid) {
-      const deployment = await find(cid, formatCid(cid));
-      if (options.registrations.isStopped(deployment.spec)) throw stopped();
-      return deployment;
-    },
-  };
 }
 
 async function load(
-  { fetcher, identities, terms, us }: DeploymentsOptions,
-  cid: CID,
-  text: string,
+  { fetcher, identities, termsHashes, seller }: DeploymentsOptions,
+  cid: CidText,
   signal: AbortSignal,
 ): Promise<Deployment> {
-  const sealed = await fetcher.readFile(cid, { maxBytes: SPEC_BYTES_MAX, signal }).catch(
+  const sealed = await fetcher.readFile(parseCid(cid), { maxBytes: SPEC_BYTES_MAX, signal }).catch(
     (error) => {
       throw unfit(error, "invalid_spec", "what this cid holds is no deployment");
     },
@@ -133,9 +126,9 @@ async function load(
   const spec = await openSpec(sealed, identities);
   if (!spec) throw misdirected("this deployment is encrypted to another provider");
   await verifySpec(spec);
-  const entry = specEntryFor(spec, { ...us, address: us.provider });
+  const entry = specEntryFor(spec, { ...seller, address: seller.provider });
   if (!entry) throw misdirected("this deployment names another provider, chain or escrow");
-  if (!terms.has(entry.terms)) {
+  if (!termsHashes.has(entry.terms)) {
     throw new KhachapuriError("terms_refused", "the owner signed terms no longer offered here", {
       hints: [`signed: ${entry.terms}`, "owner: read /terms and deploy again"],
     });
@@ -145,7 +138,7 @@ async function load(
       hints: ["owner: deploy again without egress"],
     });
   }
-  return { cid: text, spec, entry };
+  return { cid, spec, entry };
 }
 
 function tooManyLookups(): KhachapuriError {

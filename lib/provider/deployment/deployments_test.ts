@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { type CID, formatCid } from "../../cid.ts";
+import { type CidText, formatCid } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { importFile } from "../../ipfs/dag.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
-import { createDeployments } from "./deployments.ts";
+import { Deployments } from "./deployments.ts";
 
 const ZERO = `0x${"00".repeat(20)}` as const;
 
-function cidOf(text: string): CID {
-  return importFile(new TextEncoder().encode(text)).root;
+function cidOf(text: string): CidText {
+  return formatCid(importFile(new TextEncoder().encode(text)).root);
 }
 
 /** Nobody has anything: a lookup ends when it is made to. */
@@ -22,12 +22,13 @@ function emptyWorld(known: ReadonlySet<string>) {
       });
     },
   };
-  const deployments = createDeployments({
+  const deployments = new Deployments({
     fetcher,
     identities: [],
-    terms: new Set(),
-    us: { chainId: 1, escrow: ZERO, provider: ZERO, price: 1n },
-    registrations: { isKnown: (cid) => known.has(cid), isStopped: () => false },
+    termsHashes: new Set(),
+    seller: { chainId: 1, escrow: ZERO, provider: ZERO },
+    registrations: { isKnown: (cid) => known.has(cid) },
+    stops: { has: () => false },
     now: () => world.at,
   });
   return { world, deployments };
@@ -35,17 +36,17 @@ function emptyWorld(known: ReadonlySet<string>) {
 
 Deno.test("cids that nobody has keep the provider from no other for long", async () => {
   const paid = cidOf("paid for");
-  const { world, deployments } = emptyWorld(new Set([formatCid(paid)]));
+  const { world, deployments } = emptyWorld(new Set([paid]));
   const junk = Array.from({ length: 32 }, (_, index) => deployments.get(cidOf(String(index))));
   const first = assert.rejects(junk[0]!, { code: "overloaded" });
   for (const lookup of junk) lookup.catch(() => {});
   const late = cidOf("late");
   await assert.rejects(deployments.get(late), { code: "overloaded", retryAfterSeconds: 1 });
   deployments.get(paid).catch(() => {});
-  assert.equal(world.asked.at(-1), formatCid(paid), "what was paid for always has room");
+  assert.equal(world.asked.at(-1), paid, "what was paid for always has room");
   world.at = 5_000;
   deployments.get(late).catch(() => {});
-  assert.equal(world.asked.at(-1), formatCid(late));
+  assert.equal(world.asked.at(-1), late);
   await first;
 });
 

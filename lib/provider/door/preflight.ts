@@ -1,13 +1,14 @@
-/** Is this machine ready to serve? Every part a provider stands on, looked at, not changed. */
+/**
+ * What a provider stands on, looked at part by part: keys, chain, gateways, sandbox, state, terms,
+ * operator. `serve` starts on what it finds, `doctor` tells it to a person. Nothing is changed.
+ */
 import { dirname } from "node:path";
-import type { Address } from "viem";
-import { probeSandbox } from "../../../sandbox/probe.ts";
-import { sandboxHost } from "../program/sandboxes.ts";
+import type { Hex, LocalAccount } from "viem";
+import { type ProbeResult, probeSandbox } from "../../../sandbox/probe.ts";
+import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { type Chain, connect } from "../../chain/client.ts";
 import { contractsFor } from "../../chain/deployments.ts";
-import { type ProviderRecord, resolveProvider } from "../../chain/ens.ts";
 import { isOperator } from "../../chain/escrow.ts";
-import { formatUsdc } from "../../chain/usdc.ts";
 import {
   type Config,
   type ContractOverrides,
@@ -15,76 +16,92 @@ import {
   type ProviderConfig,
   resolveFromHome,
 } from "../../config.ts";
-import { asKhachapuriError, type ErrorCode, KhachapuriError } from "../../errors.ts";
+import { KhachapuriError } from "../../errors.ts";
 import { TERMS_BYTES_MAX } from "../../limits.ts";
-import { accountOf, type KeyFile, readKeyFile, recipientOf } from "../../spec/keys.ts";
+import { accountOf, type KeyFile, readKeyFile } from "../../spec/keys.ts";
 import { termsHash } from "../../spec/terms.ts";
+import { sandboxHost } from "../program/sandboxes.ts";
+import { Findings, type Look } from "./findings.ts";
 
-/** What one look found. */
-export interface Finding {
-  part: string;
-  state: "good" | "doubtful" | "bad";
-  detail: string;
-  /** What to do about it. */
-  hints: readonly string[];
-  /** Why it is bad. */
-  code?: ErrorCode;
-}
-
-export interface CheckupParts {
+export interface PreflightOptions {
   config: Config;
   keysPath: string;
   /** Contracts named by flags, before those of the configuration. */
   named?: ContractOverrides;
-  fetch?: typeof fetch;
 }
 
-/** Good news, or with hints: works, but. */
-interface Look {
-  detail: string;
-  hints?: readonly string[];
+/** Terms texts by hash, newest first. */
+export type TermsTexts = ReadonlyMap<Hex, Uint8Array<ArrayBuffer>>;
+
+export interface Connected {
+  chain: Chain;
+  contracts: Contracts;
 }
 
-/** A gateway that serves trustlessly answers it with no bytes at all: the empty inline block. */
-const EMPTY_CID = "bafkqaaa";
-const PROBE_TIMEOUT_MS = 10_000;
+/** What was looked at and is good; null for what is bad, or could not be looked at. */
+export interface Seen {
+  keys: KeyFile | null;
+  connected: Connected | null;
+  sandbox: { host: SandboxHost; probe: Extract<ProbeResult, { ok: true }> } | null;
+  terms: TermsTexts | null;
+  /** The operator's. */
+  account: LocalAccount | null;
+}
+
+export interface Preflight {
+  findings: Findings;
+  seen: Seen;
+}
+
+/** All that `serve` needs, and all of it good. */
+export type Ground = { [Part in keyof Seen]: NonNullable<Seen[Part]> };
+
 /** Gas of some hundred settlements; below it the operator should be topped up soon. */
 const OPERATOR_GAS_LOW = 20_000_000n;
 
 /** Looks at everything; a part that another one's failure hides is left out. */
-export async function checkup(parts: CheckupParts): Promise<Finding[]> {
-  const { config } = parts;
-  const findings: Finding[] = [];
-  const look = async <T extends Look>(part: string, check: () => Promise<T>): Promise<T | null> => {
-    try {
-      const seen = await check();
-      const hints = seen.hints ?? [];
-      const state = hints.length > 0 ? "doubtful" : "good";
-      findings.push({ part, state, detail: seen.detail, hints });
-      return seen;
-    } catch (thrown) {
-      const { shortMessage: detail, hints, code } = asKhachapuriError(thrown);
-      findings.push({ part, state: "bad", detail, hints, code });
-      return null;
-    }
-  };
-  const keys = await look("keys", () => checkKeys(parts.keysPath));
-  const chain = await look("chain", () => checkChain(config, parts.named));
-  for (const gateway of config.gateways) {
-    await look(`gateway ${new URL(gateway).origin}`, () => checkGateway(gateway, parts.fetch));
-  }
+export async function preflight(options: PreflightOptions): Promise<Preflight> {
+  const { config, keysPath, named } = options;
   const { provider } = config;
-  if (config.gateways.length === 0) await look("gateway", () => noGateway(provider !== undefined));
-  if (!provider) return findings;
-  await look("sandbox", () => checkSandbox(provider));
-  await look("state", () => checkState(config, provider));
-  const terms = await look("terms", () => checkTerms(config, provider));
-  if (!chain) return findings;
-  if (keys) await look("operator", () => checkOperator(chain, provider, keys.file, parts.keysPath));
-  const own = { keys: keys?.file ?? null, terms: terms?.hashes ?? null };
-  await look("name", () => checkName(chain, provider, own));
-  await look("web domain", () => checkWebDomain(provider, parts.fetch));
-  return findings;
+  const findings = new Findings();
+  const keys = await findings.look("keys", () => checkKeys(keysPath));
+  const connected = await findings.look("chain", () => checkChain(config, named));
+  if (config.gateways.length === 0) {
+    await findings.look("gateway", () => noGateway(provider !== undefined));
+  }
+  const seen: Seen = {
+    keys: keys?.file ?? null,
+    connected,
+    sandbox: null,
+    terms: null,
+    account: null,
+  };
+  if (!provider) return { findings, seen };
+  seen.sandbox = await findings.look("sandbox", () => checkSandbox(provider));
+  await findings.look("state", () => checkState(config, provider));
+  const terms = await findings.look("terms", () => checkTerms(config, provider));
+  seen.terms = terms?.texts ?? null;
+  if (!connected || !keys) return { findings, seen };
+  const operator = await findings.look(
+    "operator",
+    () => checkOperator(connected, provider, keys.file, keysPath),
+  );
+  seen.account = operator?.account ?? null;
+  return { findings, seen };
+}
+
+/**
+ * What the provider stands on.
+ * @throws KhachapuriError for the first part that is bad; it says what to do
+ */
+export function groundOf({ findings, seen }: Preflight): Ground {
+  const bad = findings.all.find(({ error }) => error !== undefined);
+  if (bad) throw bad.error!;
+  const { keys, connected, sandbox, terms, account } = seen;
+  if (keys && connected && sandbox && terms && account) {
+    return { keys, connected, sandbox, terms, account };
+  }
+  throw new Error("a part of the preflight is neither good nor bad");
 }
 
 async function checkKeys(path: string) {
@@ -104,27 +121,12 @@ async function checkChain(config: Config, named: ContractOverrides = {}) {
   const contracts = contractsFor(chainId, { ...config.contracts[String(chainId)], ...named });
   const code = await chain.public.getCode({ address: contracts.escrow });
   if (code === undefined) {
-    const message = `chain ${chain.chainId} has no contract at the escrow ${contracts.escrow}`;
+    const message = `chain ${chainId} has no contract at the escrow ${contracts.escrow}`;
     throw new KhachapuriError("invalid_config", message, {
       hints: ['is "rpc" the chain you mean?'],
     });
   }
-  return { detail: `chain ${chain.chainId}, escrow ${contracts.escrow}`, chain, contracts };
-}
-
-async function checkGateway(gateway: string, request: typeof fetch = fetch): Promise<Look> {
-  const url = `${gateway.replace(/\/$/, "")}/ipfs/${EMPTY_CID}?format=raw`;
-  const accept = "application/vnd.ipld.raw";
-  const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
-  const response = await request(url, { headers: { accept }, signal }).catch((cause) => {
-    throw new KhachapuriError("ipfs_unavailable", "it can't be reached", { cause });
-  });
-  const bytes = (await response.bytes()).length;
-  if (response.status === 200 && bytes === 0) return { detail: "serves blocks" };
-  const said = `it answered ${response.status} with ${bytes} bytes to an empty block`;
-  throw new KhachapuriError("ipfs_unavailable", said, {
-    hints: ["is it a trustless gateway (specs.ipfs.tech/http-gateways/trustless-gateway)?"],
-  });
+  return { detail: `chain ${chainId}, escrow ${contracts.escrow}`, chain, contracts };
 }
 
 /** A provider is nothing without one; who only pays needs none. */
@@ -135,8 +137,9 @@ function noGateway(isNeeded: boolean): Promise<Look> {
   throw new KhachapuriError("invalid_config", detail, { hints });
 }
 
-async function checkSandbox({ sandbox }: ProviderConfig): Promise<Look> {
-  const probe = await probeSandbox(sandboxHost(sandbox));
+async function checkSandbox({ sandbox }: ProviderConfig) {
+  const host = sandboxHost(sandbox);
+  const probe = await probeSandbox(host);
   if (!probe.ok) {
     throw new KhachapuriError("sandbox_unavailable", probe.reason, { hints: probe.hints });
   }
@@ -149,7 +152,7 @@ async function checkSandbox({ sandbox }: ProviderConfig): Promise<Look> {
   if (programsRunAs === Deno.uid()) {
     hints.push("programs share this user's uid: keep its key files unreadable to them");
   }
-  return { detail, ...(hints.length > 0 ? { hints } : {}) };
+  return { detail, hints, host, probe };
 }
 
 /** A provider started by root has programs run as another uid: may it reach them? */
@@ -168,7 +171,7 @@ async function checkState(config: Config, provider: ProviderConfig): Promise<Loo
 }
 
 async function checkTerms(config: Config, provider: ProviderConfig) {
-  const hashes = [];
+  const texts = new Map<Hex, Uint8Array<ArrayBuffer>>();
   for (const path of provider.terms) {
     const text = await Deno.readFile(resolveFromHome(config, path)).catch((cause) => {
       throw new KhachapuriError("invalid_config", `${path} can't be read`, { cause });
@@ -177,23 +180,21 @@ async function checkTerms(config: Config, provider: ProviderConfig) {
       const limit = `${path}: terms have at most ${TERMS_BYTES_MAX} bytes`;
       throw new KhachapuriError("invalid_config", limit);
     }
-    hashes.push(termsHash(text));
+    texts.set(termsHash(text), text);
   }
-  return { detail: `${provider.terms.join(", ")}: ${hashes[0]}`, hashes };
+  const [newest] = texts.keys();
+  return { detail: `${provider.terms.join(", ")}: ${newest}`, texts };
 }
 
-interface Connected {
-  chain: Chain;
-  contracts: Contracts;
-}
-
+/** A provider that cannot settle would serve for nothing. */
 async function checkOperator(
   { chain, contracts }: Connected,
   provider: ProviderConfig,
   keys: KeyFile,
   keysPath: string,
-): Promise<Look> {
-  const { address } = accountOf(keys, keysPath);
+) {
+  const account = accountOf(keys, keysPath);
+  const { address } = account;
   const isAllowed = address === provider.address ||
     await isOperator(chain, contracts.escrow, provider.address, address);
   if (!isAllowed) {
@@ -207,55 +208,6 @@ async function checkOperator(
   ]);
   const isLow = balance < OPERATOR_GAS_LOW * gasPrice;
   const hints = isLow ? [`send some of the chain's coin to ${address}: it pays for settling`] : [];
-  return { detail: `${address} may settle${isLow ? ", but has little left for gas" : ""}`, hints };
-}
-
-/** The records that callers go by, beside what this machine is configured to do. */
-async function checkName(
-  { chain, contracts }: Connected,
-  provider: ProviderConfig,
-  own: { keys: KeyFile | null; terms: readonly string[] | null },
-): Promise<Look> {
-  const record = await resolveProvider(chain, provider.name, contracts);
-  const recipients = await Promise.all((own.keys?.identities ?? []).map(recipientOf));
-  const differences = differencesOf(record, provider, contracts.escrow);
-  if (own.keys && !record.recipients.every((recipient) => recipients.includes(recipient))) {
-    differences.push("it publishes a recipient whose identity is not in the key file");
-  }
-  if (own.terms && record.terms !== null && !own.terms.includes(record.terms)) {
-    differences.push(`its terms ${record.terms} are not among the configured ones`);
-  }
-  if (differences.length === 0) return { detail: `${record.name} says what config.json says` };
-  throw new KhachapuriError("invalid_config", `${record.name}: ${differences.join("; ")}`, {
-    hints: ["with the provider key: khachapuri register"],
-  });
-}
-
-function differencesOf(record: ProviderRecord, provider: ProviderConfig, escrow: Address) {
-  const differences: string[] = [];
-  const expect = (what: string, says: string, configured: string) => {
-    if (says !== configured) differences.push(`its ${what} is ${says}, here ${configured}`);
-  };
-  expect("address", record.address, provider.address);
-  expect("url", record.webDomain, provider.webDomain.replace(/\/$/, ""));
-  expect("price", formatUsdc(record.price), formatUsdc(provider.price));
-  if (record.escrow) expect("escrow", record.escrow.address, escrow);
-  return differences;
-}
-
-async function checkWebDomain(
-  provider: ProviderConfig,
-  request: typeof fetch = fetch,
-): Promise<Look> {
-  const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
-  const url = `${provider.webDomain.replace(/\/$/, "")}/healthz`;
-  const status = await request(url, { signal }).then(async (response) => {
-    await response.body?.cancel();
-    return response.status;
-  }, () => null);
-  if (status === 200) return { detail: `${provider.webDomain} serves` };
-  const detail = status === null
-    ? `nobody answers at ${provider.webDomain}`
-    : `${url} answers ${status}`;
-  return { detail, hints: ["is `khachapuri serve` running?"] };
+  const detail = `${address} may settle${isLow ? ", but has little left for gas" : ""}`;
+  return { detail, hints, account };
 }

@@ -1,52 +1,52 @@
 /**
- * Callers that go away while they are served. Asking for a request's signal costs a short call a
- * good part of its time, so a call is only looked after once it has lasted a moment.
+ * Callers that go away while they are served. Asking a request for its signal costs a short call a
+ * good part of its time (`bench sandbox`, hot at c=1), so a call is watched only once it has lasted
+ * a moment.
  */
-import type { Soon } from "./short_timer.ts";
+import type { ShortTimer } from "./short_timer.ts";
 
-/** One call, looked after until `end`. */
-export interface Attendance {
-  /** Looks after the call from now on: it will take a while. */
-  expectLong(): void;
+/** Watches the caller of one request until `end`. */
+export class Attendance {
+  #isGone = false;
+  #isWatched = false;
+  #isOver = false;
+  #onGone: (() => void) | null = null;
+  readonly #forget: () => void;
+
+  constructor(private readonly request: Pick<Request, "signal">, timer: ShortTimer) {
+    this.#forget = timer.after(() => this.expectLong());
+  }
+
+  /** The call will take a while: watches its caller from now on. */
+  expectLong(): void {
+    if (this.#isWatched || this.#isOver) return;
+    this.#isWatched = true;
+    const { signal } = this.request;
+    if (signal.aborted) this.#gone();
+    else signal.addEventListener("abort", () => this.#gone(), { once: true });
+  }
+
   /** Whether the caller is known to have gone. */
-  hasGone(): boolean;
-  /** Calls `leave` once when the caller goes, or has gone. */
-  whenGone(leave: () => void): void;
-  end(): void;
-}
-
-/** Looks after a request's caller. */
-export function attend(request: Pick<Request, "signal">, soon: Soon): Attendance {
-  let [isGone, isLookedAfter, isOver] = [false, false, false];
-  let leave: (() => void) | null = null;
-
-  function gone(): void {
-    if (isOver) return;
-    isGone = true;
-    leave?.();
-    leave = null;
+  hasGone(): boolean {
+    return this.#isGone;
   }
 
-  function lookAfter(): void {
-    if (isLookedAfter || isOver) return;
-    isLookedAfter = true;
-    const { signal } = request;
-    if (signal.aborted) gone();
-    else signal.addEventListener("abort", gone, { once: true });
+  /** Calls back once when the caller goes, or has gone. */
+  whenGone(callback: () => void): void {
+    if (this.#isGone) callback();
+    else this.#onGone = callback;
   }
 
-  const forget = soon.after(lookAfter);
-  return {
-    expectLong: lookAfter,
-    hasGone: () => isGone,
-    whenGone(then) {
-      if (isGone) then();
-      else leave = then;
-    },
-    end() {
-      isOver = true;
-      leave = null;
-      forget();
-    },
-  };
+  end(): void {
+    this.#isOver = true;
+    this.#onGone = null;
+    this.#forget();
+  }
+
+  #gone(): void {
+    if (this.#isOver) return;
+    this.#isGone = true;
+    this.#onGone?.();
+    this.#onGone = null;
+  }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { attend } from "./attendance.ts";
-import { createSoon } from "./short_timer.ts";
+import { Attendance } from "./attendance.ts";
+import { ShortTimer } from "./short_timer.ts";
 
 /** A request that tells when it was asked for its signal. */
 function request() {
@@ -17,9 +17,9 @@ function request() {
 }
 
 Deno.test("a caller that goes away is noticed, before and after somebody waits for it", async () => {
-  const soon = createSoon();
+  const timer = new ShortTimer();
   const [early, late] = [request(), request()];
-  const attendances = [attend(early, soon), attend(late, soon)] as const;
+  const attendances = [new Attendance(early, timer), new Attendance(late, timer)] as const;
   early.abort();
   await new Promise<void>((resolve) => attendances[0].whenGone(resolve));
   assert.ok(attendances[0].hasGone());
@@ -31,41 +31,41 @@ Deno.test("a caller that goes away is noticed, before and after somebody waits f
   const gone = new Promise<void>((resolve) => attendances[1].whenGone(resolve));
   late.abort();
   await gone;
-  soon.close();
+  timer.close();
 });
 
 Deno.test("a call that is soon over is never asked for its signal", async () => {
-  const soon = createSoon();
+  const timer = new ShortTimer();
   const [short, long] = [request(), request()];
   let isAsked = false;
   short.asked.then(() => isAsked = true);
-  attend(short, soon).end();
-  attend(long, soon);
+  new Attendance(short, timer).end();
+  new Attendance(long, timer);
   await long.asked;
   assert.ok(!isAsked);
-  soon.close();
+  timer.close();
 });
 
 Deno.test("a call that is known to take long is looked after at once", () => {
-  const soon = createSoon();
+  const timer = new ShortTimer();
   const call = request();
-  const attendance = attend(call, soon);
+  const attendance = new Attendance(call, timer);
   attendance.expectLong();
   attendance.expectLong();
   call.abort();
   assert.ok(attendance.hasGone());
-  soon.close();
+  timer.close();
 });
 
 Deno.test("nobody is told of a caller that goes after the end", async () => {
-  const soon = createSoon();
+  const timer = new ShortTimer();
   const call = request();
-  const attendance = attend(call, soon);
+  const attendance = new Attendance(call, timer);
   let left = 0;
   attendance.whenGone(() => left += 1);
   await call.asked;
   attendance.end();
   call.abort();
   assert.equal(left, 0);
-  soon.close();
+  timer.close();
 });

@@ -1,15 +1,9 @@
 /** A failure as the caller sees it: a status, JSON for people, and x402's form of a 402. */
-import type { Hex } from "viem";
 import type { KhachapuriError } from "../../errors.ts";
-import {
-  type CreditsOffer,
-  PAYMENT_REQUIRED_HEADER,
-  paymentRequired,
-  toHeader,
-} from "../../payment_header.ts";
+import { PAYMENT_REQUIRED_HEADER, paymentRequired, toHeader } from "../../payment_header.ts";
 import type { HeaderField } from "./header_rules.ts";
 
-/** The body is returned beside the response, for whoever has to hash or keep it. */
+/** The body is returned beside the head, for whoever has to hash or keep it. */
 export interface Failure {
   status: number;
   headers: HeaderField[];
@@ -17,10 +11,16 @@ export interface Failure {
 }
 
 /**
+ * What a 402 asks for: the entries of x402's `accepts`.
+ * @param lane the counter that a payer who proved itself may go on from
+ */
+export type Accepts = (lane: KhachapuriError["lane"]) => Record<string, unknown>[];
+
+/**
  * Renders an error. What we did not foresee shows nothing of itself.
  * @param path of the request, for the 402
  */
-export function failureOf(error: KhachapuriError, offer: CreditsOffer, path: string): Failure {
+export function failureOf(error: KhachapuriError, accepts: Accepts, path: string): Failure {
   const headers: HeaderField[] = [
     ["content-type", "application/json"],
     ["cache-control", "no-store"],
@@ -29,11 +29,13 @@ export function failureOf(error: KhachapuriError, offer: CreditsOffer, path: str
   if (error.retryAfterSeconds !== undefined) {
     headers.push(["retry-after", String(Math.ceil(error.retryAfterSeconds))]);
   }
-  if (typeof error.data.allow === "string") headers.push(["allow", error.data.allow]);
+  if (error.allow !== undefined) headers.push(["allow", error.allow]);
   if (error.code === "payment_required") {
-    const offers = [{ ...offer, ...laneOf(error) }];
-    const required = paymentRequired(offers, { url: path, error: error.shortMessage });
-    headers.push([PAYMENT_REQUIRED_HEADER, toHeader(required)]);
+    const about = { url: path, error: error.shortMessage };
+    headers.push([
+      PAYMENT_REQUIRED_HEADER,
+      toHeader(paymentRequired(accepts(error.lane), about)),
+    ]);
     headers.push(["access-control-expose-headers", PAYMENT_REQUIRED_HEADER]);
   }
   const shown = error.code === "internal"
@@ -41,10 +43,4 @@ export function failureOf(error: KhachapuriError, offer: CreditsOffer, path: str
     : error.toJSON();
   const body = new TextEncoder().encode(JSON.stringify(shown, null, 2) + "\n");
   return { status: error.status, headers, body };
-}
-
-/** The count that a caller who proved itself may go on from. */
-function laneOf({ data }: KhachapuriError): Pick<CreditsOffer, "lane"> {
-  if (typeof data.lane !== "string" || typeof data.cumulative !== "string") return {};
-  return { lane: { id: data.lane as Hex, cumulative: BigInt(data.cumulative) } };
 }

@@ -2,30 +2,34 @@
 import type { Address, Hex } from "viem";
 import { formatUsdc } from "../../chain/usdc.ts";
 import { REQUEST_BODY_BYTES_MAX, RESPONSE_BYTES_MAX } from "../../limits.ts";
-import { type CreditsOffer, offerToJson } from "../../payment_header.ts";
+import type { CreditsOffer } from "../../payment_header.ts";
 
 export interface Offering {
   name: string;
   address: Address;
   webDomain: string;
   recipients: readonly string[];
-  /** Hash of each terms text, newest first. */
-  terms: readonly Hex[];
+  /** Of each terms text, newest first. */
+  termsHashes: readonly Hex[];
+  /** What one call costs, for people. */
   offer: CreditsOffer;
   timeoutMs: number;
   memoryMb: number;
 }
 
-/** The front page as JSON. */
-export function offeringJson(offering: Offering) {
-  const { name, address, webDomain, recipients, terms, offer, timeoutMs, memoryMb } = offering;
+/**
+ * The front page as JSON.
+ * @param accepts the entries of x402's `accepts`
+ */
+export function offeringJson(offering: Offering, accepts: readonly Record<string, unknown>[]) {
+  const { name, address, webDomain, recipients, termsHashes, timeoutMs, memoryMb } = offering;
   return {
     name,
     address,
     webDomain,
     recipients,
-    terms,
-    accepts: [offerToJson(offer)],
+    terms: termsHashes,
+    accepts,
     limits: {
       timeoutMs,
       memoryMb,
@@ -37,13 +41,14 @@ export function offeringJson(offering: Offering) {
 
 /** The front page for a browser: no script, nothing loaded from elsewhere. */
 export function offeringHtml(offering: Offering): string {
-  const { name, address, webDomain, recipients, terms, offer, timeoutMs, memoryMb } = offering;
+  const { name, address, webDomain, recipients, termsHashes, offer, timeoutMs, memoryMb } =
+    offering;
   const rows: [string, string][] = [
     ["Address", address],
     ["Price", `${formatUsdc(offer.pricePerCredit)} USDC a call`],
     ["Chain", `eip155:${offer.chainId}, escrow ${offer.escrow}`],
     ["Limits", `${timeoutMs / 1000} s, ${memoryMb} MiB a call`],
-    ["Terms", terms[0] ?? ""],
+    ["Terms", termsHashes[0] ?? ""],
     ["Public key", recipients[0] ?? ""],
   ];
   const table = rows.map(([head, cell]) => `<dt>${text(head)}</dt><dd>${text(cell)}</dd>`).join("");

@@ -1,11 +1,12 @@
-/** The last stretch of an answer: in one piece when it is short and soon over, else as it comes. */
+/** How an answer's body goes out: in one piece when it is short and soon over, else as it comes. */
 import { Buffer } from "node:buffer";
 import { KhachapuriError } from "../../errors.ts";
-import type { Soon } from "./short_timer.ts";
+import { ANSWER_REST_TIMEOUT_MS } from "../../limits.ts";
+import type { ShortTimer } from "./short_timer.ts";
 
 /** The program's output, chunk by chunk; the charge is committed before its end is told. */
 export interface Relay {
-  /** Whether all of the output is here, so that only our own books are waited for. */
+  /** Whether all of the output has come in, so that only our own books are waited for. */
   isComplete(): boolean;
   read(): Promise<Uint8Array | null>;
   /** What was read is to be read again, and then what is still pending. */
@@ -14,16 +15,16 @@ export interface Relay {
   cancel(): Promise<void>;
 }
 
-/** An answer that is over soon, and this small, goes out in one piece: that is cheaper. */
+/** An answer that is soon over and this small goes out in one piece, which costs less. */
 const SHORT_BYTES_MAX = 64 * 1024;
 
 /** All of a short answer; null when it has to be streamed, with nothing of it lost. */
 export async function readShort(
   relay: Relay,
-  soon: Soon,
+  timer: ShortTimer,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   const late = Promise.withResolvers<"late">();
-  const forget = relay.isComplete() ? () => {} : soon.after(() => late.resolve("late"));
+  const forget = relay.isComplete() ? () => {} : timer.after(() => late.resolve("late"));
   try {
     return await readUntil(relay, late.promise);
   } finally {
@@ -39,7 +40,7 @@ async function readUntil(
   let bytes = 0;
   while (bytes <= SHORT_BYTES_MAX) {
     const pending = relay.read();
-    // Where all is here, nothing but our own books is waited for.
+    // Once all has come in, only our own books are waited for, and they are no reason to stream.
     const chunk = await (relay.isComplete() ? pending : Promise.race([pending, late]));
     if (chunk === null) return chunks.length === 1 ? ownBytes(chunks[0]!) : concat(chunks);
     if (chunk === "late") {
@@ -56,18 +57,15 @@ async function readUntil(
 const ownBytes = (chunk: Uint8Array) => chunk as Uint8Array<ArrayBuffer>;
 const concat = (chunks: Uint8Array[]) => new Uint8Array(Buffer.concat(chunks));
 
-/** How long a caller may take for what is left of an answer whose program has ended, ms. */
-const REST_TIMEOUT_MS = 15_000;
-
 /**
  * What is left of an answer, as it comes. A caller that reads slowly, or no more, holds slot and
  * sandbox no longer than a slow program could: its answer is cut off.
  * @param ended settles when the program has ended
  */
 export function streamOf(
-  { read, cancel }: Relay,
+  relay: Relay,
   ended: Promise<unknown>,
-  restMs = REST_TIMEOUT_MS,
+  restMs = ANSWER_REST_TIMEOUT_MS,
 ): ReadableStream<Uint8Array> {
   let isOver = false;
   let deadline: ReturnType<typeof setTimeout> | undefined;
@@ -77,7 +75,7 @@ export function streamOf(
   };
   return new ReadableStream<Uint8Array>({
     start(controller) {
-      const cut = () => cancel().catch(() => {}).finally(() => controller.error(tooSlow()));
+      const cut = () => relay.cancel().catch(() => {}).finally(() => controller.error(tooSlow()));
       const begin = () => {
         if (!isOver) deadline = setTimeout(cut, restMs);
       };
@@ -85,7 +83,7 @@ export function streamOf(
     },
     async pull(controller) {
       try {
-        const chunk = await read();
+        const chunk = await relay.read();
         if (chunk) return controller.enqueue(chunk);
         over();
         controller.close();
@@ -96,7 +94,7 @@ export function streamOf(
     },
     cancel() {
       over();
-      return cancel();
+      return relay.cancel();
     },
   }, { highWaterMark: 0 });
 }

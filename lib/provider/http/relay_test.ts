@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { readShort as read, type Relay, streamOf } from "./relay.ts";
-import { createSoon } from "./short_timer.ts";
+import { ShortTimer } from "./short_timer.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
 async function readShort(relay: Relay) {
-  const soon = createSoon();
-  return await read(relay, soon).finally(() => soon.close());
+  const timer = new ShortTimer();
+  return await read(relay, timer).finally(() => timer.close());
 }
 
 /** A program that has not ended. */

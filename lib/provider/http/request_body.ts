@@ -2,7 +2,12 @@
 import { createHash } from "node:crypto";
 import type { Hex } from "viem";
 import { KhachapuriError } from "../../errors.ts";
-import { REQUEST_BODY_BYTES_MAX } from "../../limits.ts";
+import {
+  BODY_REST_TIMEOUT_MS,
+  BODY_WHOLE_TIMEOUT_MS,
+  PAYER_BODIES_PART,
+  REQUEST_BODY_BYTES_MAX,
+} from "../../limits.ts";
 import { within } from "../../within.ts";
 
 export interface RequestBody {
@@ -17,9 +22,6 @@ export interface RequestBody {
    */
   hash(): Promise<Hex | null>;
 }
-
-/** How long an answer waits for the rest of a body that its program did not read, ms. */
-const REST_TIMEOUT_MS = 1_000;
 
 /**
  * Meters a body that may not say its length.
@@ -71,7 +73,7 @@ export function meterBody(
     overflow: () => overflow,
     async hash() {
       if (!digest) return null;
-      if (!isWhole) await within(readRest().catch(() => {}), REST_TIMEOUT_MS);
+      if (!isWhole) await within(readRest().catch(() => {}), BODY_REST_TIMEOUT_MS);
       if (isWhole) return `0x${digest.digest("hex")}`;
       reader!.cancel().catch(() => {});
       return null;
@@ -92,13 +94,8 @@ export type ReadBody = (
   payer: string,
 ) => Promise<WholeBody>;
 
-/** A body that is read whole has to be here by then, ms: nothing else ends it. */
-const WHOLE_TIMEOUT_MS = 30_000;
-/** One payer may hold this part of the memory; its first body always has room. */
-const PAYER_PART = 4;
-
 /** Reads bodies to their end, holding at most `bytesMax` at a time. */
-export function createBodyReader(bytesMax: number, timeoutMs = WHOLE_TIMEOUT_MS): ReadBody {
+export function createBodyReader(bytesMax: number, timeoutMs = BODY_WHOLE_TIMEOUT_MS): ReadBody {
   let held = 0;
   const heldBy = new Map<string, number>();
 
@@ -129,7 +126,7 @@ export function createBodyReader(bytesMax: number, timeoutMs = WHOLE_TIMEOUT_MS)
         bytes += chunk.length;
         hold(payer, chunk.length);
         if (bytes > REQUEST_BODY_BYTES_MAX) throw bodyTooLarge();
-        if (held > bytesMax || heldBy.get(payer)! > Math.max(bytes, bytesMax / PAYER_PART)) {
+        if (held > bytesMax || heldBy.get(payer)! > Math.max(bytes, bytesMax / PAYER_BODIES_PART)) {
           throw tooManyBodies();
         }
         digest.update(chunk);

@@ -1,56 +1,53 @@
 /**
- * Timers for what is mostly over before they fire: one for all that was asked for lately. Setting
- * and clearing one of its own would cost a short call a good part of its time.
+ * Timeouts for what is mostly over before they are due: one timer of the runtime for all that were
+ * set within a few ms of each other. Setting and clearing one of its own would cost a short call a
+ * good part of its time (`bench sandbox`, hot at c=1).
  */
 
-export interface Soon {
-  /**
-   * Calls back once, `SOON_MS` to twice that from now.
-   * @returns takes it back
-   */
-  after(callback: () => void): () => void;
-  /** Calls back nobody any more. */
-  close(): void;
-}
-
 /** After this a call is no longer a short one, ms. */
-export const SOON_MS = 5;
+export const SHORT_MS = 5;
 
-interface Asked {
+interface Timeout {
   callback: (() => void) | null;
 }
 
-export function createSoon(): Soon {
+export class ShortTimer {
   /**
-   * Since the last turn, and since the one before. Not sets: what a set has held while it was
-   * rehashed the garbage collector keeps for long, and here that would be whole calls.
+   * Set since the timer last fired, and in the interval before. Lists and not sets: what a set has
+   * held while it was rehashed the garbage collector keeps for long, and here that would be whole
+   * calls.
    */
-  let [young, older]: [Asked[], Asked[]] = [[], []];
-  let timer: ReturnType<typeof setTimeout> | null = null;
+  #young: Timeout[] = [];
+  #older: Timeout[] = [];
+  #timer: ReturnType<typeof setTimeout> | null = null;
 
-  function turn(): void {
-    timer = null;
-    const due = older;
-    [older, young] = [young, []];
-    if (older.length > 0) arm();
+  /**
+   * Calls back once, `SHORT_MS` to twice that from now.
+   * @returns takes it back
+   */
+  after(callback: () => void): () => void {
+    const timeout: Timeout = { callback };
+    this.#young.push(timeout);
+    this.#arm();
+    return () => timeout.callback = null;
+  }
+
+  /** Calls back nobody any more. */
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    [this.#young, this.#older] = [[], []];
+  }
+
+  #fire(): void {
+    this.#timer = null;
+    const due = this.#older;
+    [this.#older, this.#young] = [this.#young, []];
+    if (this.#older.length > 0) this.#arm();
     for (const { callback } of due) callback?.();
   }
 
-  function arm(): void {
-    timer ??= setTimeout(turn, SOON_MS);
+  #arm(): void {
+    this.#timer ??= setTimeout(() => this.#fire(), SHORT_MS);
   }
-
-  return {
-    after(callback) {
-      const asked: Asked = { callback };
-      young.push(asked);
-      arm();
-      return () => asked.callback = null;
-    },
-    close() {
-      if (timer !== null) clearTimeout(timer);
-      timer = null;
-      [young, older] = [[], []];
-    },
-  };
 }

@@ -1,19 +1,23 @@
-/** Group commit: what arrives together, or while the disk is busy, shares a write and a sync. */
+/** Group commit: items that arrive together, or while the disk is busy, share a write and a sync. */
 import { setImmediate } from "node:timers";
 
+/**
+ * How far a write has got when its promise resolves. "disk": it outlives the machine's power.
+ * "handed over": the operating system has it, so it outlives this process, and within
+ * `SYNC_WITHIN_MS` it is on disk as well.
+ */
+export type Until = "disk" | "handed over";
+
 export interface GroupCommit<Item> {
-  /** Resolves when the items are on disk. */
-  add(items: readonly Item[]): Promise<void>;
   /**
-   * Hands the items to the operating system, in one write with all that comes in the same turn of
-   * the event loop. Resolves when they outlive this process; within `SYNC_WITHIN_MS` they are on
-   * disk as well.
+   * Writes the items after all that came before. What is only to be handed over goes in one write
+   * with all that comes in the same turn of the event loop.
    */
-  write(items: readonly Item[]): Promise<void>;
+  write(items: readonly Item[], until: Until): Promise<void>;
   /** How many items have come so far. */
   mark(): number;
   /** Whether everything up to a mark is on disk. */
-  isSynced(mark: number): boolean;
+  isOnDisk(mark: number): boolean;
   /** Resolves when everything so far is on disk. */
   sync(): Promise<void>;
   /** As `sync`; nothing may come after it. */
@@ -27,12 +31,12 @@ export interface CommitSteps<Item> {
   sync(): Promise<void>;
 }
 
-/** What was only written waits no longer than this for its sync to begin, ms. */
+/** What was only handed over waits no longer than this for its sync to begin, ms. */
 export const SYNC_WITHIN_MS = 10;
 
 /**
- * At most one sync is under way; items that are added meanwhile are written together after it. Once
- * a step has failed memory and disk disagree, so nothing more is accepted: all that comes fails.
+ * At most one sync is under way; items that come meanwhile are written together after it. Once a
+ * step has failed, memory and disk disagree: every write after that is rejected with its error.
  */
 export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<Item> {
   let waiting: Item[] = [];
@@ -41,9 +45,9 @@ export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<I
   /** The commit that is being synced. */
   let current: Promise<void> = Promise.resolve();
   let failure: { error: unknown } | null = null;
-  /** Items so far: that came, that the sync under way covers, that are on disk. */
-  let [come, covered, synced] = [0, 0, 0];
-  /** The write of this turn. */
+  /** Items so far: that arrived, that the sync under way covers, that are on disk. */
+  let [arrived, covered, synced] = [0, 0, 0];
+  /** The write of this turn of the event loop. */
   let turn: Promise<void> | null = null;
   let timer: ReturnType<typeof setTimeout> | null = null;
   let isClosed = false;
@@ -69,14 +73,14 @@ export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<I
   function writeTurn(): void {
     turn = null;
     writeWaiting();
-    if (covered < come && !isClosed) syncSoon();
+    if (covered < arrived && !isClosed) armSync();
   }
 
   async function commit(): Promise<void> {
     current = next!;
     next = null;
     writeWaiting();
-    const upTo = covered = come;
+    const upTo = covered = arrived;
     await attempt(steps.sync).catch((error) => {
       failure = { error };
       throw error;
@@ -89,31 +93,27 @@ export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<I
   }
 
   function sync(): Promise<void> {
-    return covered < come ? syncNext() : current;
+    return covered < arrived ? syncNext() : current;
   }
 
-  /** Left to fire: setting a timer for each write would cost more than a look in vain. */
-  function syncSoon(): void {
+  /** The timer is left to fire: one set anew for each write would cost more than a sync in vain. */
+  function armSync(): void {
     timer ??= setTimeout(() => {
       timer = null;
-      // Who comes next is told of a failure.
+      // A failure is kept in `failure` and rejects the next write, so that a caller hears of it.
       sync().catch(() => {});
     }, SYNC_WITHIN_MS);
   }
 
   return {
-    add(items) {
+    write(items, until) {
       waiting.push(...items);
-      come += items.length;
-      return syncNext();
-    },
-    write(items) {
-      waiting.push(...items);
-      come += items.length;
+      arrived += items.length;
+      if (until === "disk") return syncNext();
       return turn ??= new Promise<void>((resolve) => setImmediate(resolve)).then(writeTurn);
     },
-    mark: () => come,
-    isSynced: (mark) => failure === null && mark <= synced,
+    mark: () => arrived,
+    isOnDisk: (mark) => failure === null && mark <= synced,
     sync,
     async close() {
       isClosed = true;

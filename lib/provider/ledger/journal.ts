@@ -1,25 +1,34 @@
 /**
- * The provider's book as a pure reducer: entries in, balances out. The ledger stores the entries;
- * everything it knows follows from them, so a restart replays them and nothing can drift.
+ * The provider's book as a pure reducer: entries in, balances out. The store keeps the entries;
+ * everything the book knows follows from them, so a restart replays them and nothing can drift.
  *
- * A lane is a counter of one payer. `charged` and `settled` are cumulative on it, as `consumed` is
- * in the escrow. charged > settled is work the escrow has not yet paid for; settled > charged is
- * credit taken before the run (`--settle each`) and not used: the lane's next calls are prepaid.
+ * A lane is a counter of one payer. `charged` is what runs have used on it, `settled` what the
+ * escrow has taken, both cumulative (the contract calls the latter `consumed`, the wire calls the
+ * former `cumulative`). charged > settled is work that the escrow has not yet paid for. settled >
+ * charged is credit that the escrow took before the run (`--settle each`) and no run has used: the
+ * lane's next calls are prepaid.
  */
 import type { Address, Hex } from "viem";
+import type { CidText } from "../../cid.ts";
 import type { Permit } from "../../permit.ts";
 import type { Outcome } from "../../receipt.ts";
 
 export type { Outcome };
 
+/** A lane's name: the payer that signs for it and the number that the payer gave it. */
+export interface LaneId {
+  readonly payer: Address;
+  readonly lane: Hex;
+}
+
 /** What a receipt will say of a charge. */
-export interface RunFacts {
-  /** The deployment's cid. */
-  deployment: string;
+export interface ReceiptFacts {
+  /** The deployment that ran. */
+  cid: CidText;
   /** USDC base units. */
   price: bigint;
-  /** The lane's count with this charge. */
-  cumulative: bigint;
+  /** The lane's counter with this charge. */
+  charged: bigint;
   /** sha256 of the request body; null when it had not arrived in full. */
   requestHash: Hex | null;
   responseHash: Hex;
@@ -28,50 +37,80 @@ export interface RunFacts {
   durationMs: number;
 }
 
-export type Entry =
-  | { kind: "open"; payer: Address; lane: Hex; credits: bigint }
-  | { kind: "permit"; payer: Address; lane: Hex; permit: Permit }
-  | {
-    kind: "reserve";
-    payer: Address;
-    lane: Hex;
-    reservation: number;
-    deployment: string;
-    price: bigint;
-  }
-  | {
-    kind: "charge";
-    payer: Address;
-    lane: Hex;
-    reservation: number;
-    outcome: Outcome;
-    /** Only where the payer called itself. */
-    facts?: RunFacts;
-  }
-  | { kind: "release"; payer: Address; lane: Hex; reservation: number; reason: string }
-  | {
-    kind: "settle";
-    payer: Address;
-    lane: Hex;
-    credits: bigint;
-    block: bigint;
-    transaction: Hex | null;
-  }
-  | { kind: "skip"; payer: Address; lane: Hex; credits: bigint; reason: string; transaction: Hex };
+/** The first thing known of a lane: the escrow had taken so much of it before it came to us. */
+export interface OpenEntry extends LaneId {
+  kind: "open";
+  charged: bigint;
+}
 
-/** Consecutive unsettled credits at one price, up to the cumulative count `credits`. */
-export interface Segment {
-  credits: bigint;
+/** From now on the lane is settled with this permit. */
+export interface PermitEntry extends LaneId {
+  kind: "permit";
+  permit: Permit;
+}
+
+/** One credit is held for a run. */
+export interface ReserveEntry extends LaneId {
+  kind: "reserve";
+  reservation: number;
+  cid: CidText;
+  /** USDC base units. */
   price: bigint;
 }
 
-export interface Lane {
-  readonly payer: Address;
-  readonly lane: Hex;
+/** The run of a reservation has ended and costs its credit. */
+export interface ChargeEntry extends LaneId {
+  kind: "charge";
+  reservation: number;
+  outcome: Outcome;
+  /** Only where the payer called itself. */
+  facts?: ReceiptFacts;
+}
+
+/** A reservation ended and costs nothing. */
+export interface ReleaseEntry extends LaneId {
+  kind: "release";
+  reservation: number;
+  reason: string;
+}
+
+/** The escrow's counter of the lane, as `block` has it. */
+export interface SettleEntry extends LaneId {
+  kind: "settle";
+  settled: bigint;
+  block: bigint;
+  /** Null when the counter was read instead of heard of. */
+  transaction: Hex | null;
+}
+
+/** The escrow refused to settle the lane up to `charged`. */
+export interface SkipEntry extends LaneId {
+  kind: "skip";
+  charged: bigint;
+  reason: string;
+  transaction: Hex;
+}
+
+export type Entry =
+  | OpenEntry
+  | PermitEntry
+  | ReserveEntry
+  | ChargeEntry
+  | ReleaseEntry
+  | SettleEntry
+  | SkipEntry;
+
+/** Consecutive charged credits at one price, up to the counter `upTo`. */
+export interface Segment {
+  upTo: bigint;
+  price: bigint;
+}
+
+export interface Lane extends LaneId {
   /** Cumulative credits that runs have used. */
   charged: bigint;
   /** Credits held for runs that have not ended, or have not come yet. */
-  reserved: bigint;
+  held: bigint;
   /** Cumulative credits that the escrow has taken, as far as we have seen. */
   settled: bigint;
   /** The block of the last settlement: views of earlier blocks do not know it yet. */
@@ -84,20 +123,19 @@ export interface Lane {
   refused: string | null;
 }
 
-export interface Reservation {
-  readonly payer: Address;
-  readonly lane: Hex;
-  readonly deployment: string;
+/** What the book keeps of a credit that is held. */
+export interface Reservation extends LaneId {
+  readonly cid: CidText;
   readonly price: bigint;
 }
 
-/** The sums over all lanes of a payer, kept so that admission never walks them. */
+/** The sums over all lanes of a payer, kept so that a judgement never walks them. */
 export interface Account {
   readonly lanes: Map<Hex, Lane>;
   /** What the escrow had taken on each lane before it was opened here. */
   opened: bigint;
   charged: bigint;
-  reserved: bigint;
+  held: bigint;
   settled: bigint;
   /** Credits that the escrow has taken on some lane and that no run has used or holds. */
   prepaid: bigint;
@@ -108,9 +146,9 @@ export interface Book {
   readonly reservations: Map<number, Reservation>;
   nextReservation: number;
   /** What runs have used and the escrow has not paid, over all lanes; USDC base units. */
-  unsettled: bigint;
-  /** What is reserved and has not ended may still cost; USDC base units. */
-  held: bigint;
+  unsettledAmount: bigint;
+  /** What is held and has not ended may still cost; USDC base units. */
+  heldAmount: bigint;
 }
 
 export function emptyBook(): Book {
@@ -118,8 +156,8 @@ export function emptyBook(): Book {
     accounts: new Map(),
     reservations: new Map(),
     nextReservation: 1,
-    unsettled: 0n,
-    held: 0n,
+    unsettledAmount: 0n,
+    heldAmount: 0n,
   };
 }
 
@@ -133,34 +171,36 @@ export function* lanesOf(book: Book): Iterable<Lane> {
   for (const { lanes } of book.accounts.values()) yield* lanes.values();
 }
 
-/** Every lane of a payer with their sums, or undefined when it has none here. */
-export function accountOf(book: Book, payer: Address): Account | undefined {
-  return book.accounts.get(payer);
-}
-
 /** Credits used or held that the escrow has not taken yet; never negative. */
 export function outstanding(lane: Lane): bigint {
-  const open = lane.charged + lane.reserved - lane.settled;
+  const open = lane.charged + lane.held - lane.settled;
   return open > 0n ? open : 0n;
 }
 
 /** Credits that the escrow has taken and no run has used or holds. */
 export function prepaid(lane: Lane): bigint {
-  const left = lane.settled - lane.charged - lane.reserved;
+  const left = lane.settled - lane.charged - lane.held;
   return left > 0n ? left : 0n;
 }
 
 /** USDC base units that runs have used and the escrow has not paid. */
-export function unsettledAmount(lane: Lane): bigint {
+export function unsettledAmount({ settled, segments }: Pick<Lane, "settled" | "segments">): bigint {
   let amount = 0n;
-  let from = lane.settled;
-  for (const segment of lane.segments) {
-    if (segment.credits > from) {
-      amount += (segment.credits - from) * segment.price;
-      from = segment.credits;
+  let from = settled;
+  for (const { upTo, price } of segments) {
+    if (upTo > from) {
+      amount += (upTo - from) * price;
+      from = upTo;
     }
   }
   return amount;
+}
+
+/** The highest price among the credits that the escrow has not paid; 0n when there are none. */
+export function dearestUnsettled({ settled, segments }: Lane): bigint {
+  let dearest = 0n;
+  for (const { upTo, price } of segments) if (upTo > settled && price > dearest) dearest = price;
+  return dearest;
 }
 
 /**
@@ -170,16 +210,16 @@ export function unsettledAmount(lane: Lane): bigint {
 export function apply(book: Book, entry: Entry): void {
   switch (entry.kind) {
     case "open":
-      return openLane(book, entry.payer, entry.lane, entry.credits);
+      return openLane(book, entry);
     case "permit": {
-      requireLane(book, entry.payer, entry.lane).permit = entry.permit;
+      requireLane(book, entry).permit = entry.permit;
       return;
     }
     case "reserve": {
-      add(book, entry, "reserved", 1n);
+      add(book, entry, "held", 1n);
       assert(!book.reservations.has(entry.reservation), `reservation ${entry.reservation} twice`);
       book.reservations.set(entry.reservation, entry);
-      book.held += entry.price;
+      book.heldAmount += entry.price;
       book.nextReservation = Math.max(book.nextReservation, entry.reservation + 1);
       return;
     }
@@ -188,7 +228,7 @@ export function apply(book: Book, entry: Entry): void {
       const lane = add(book, entry, "charged", 1n);
       // Also when it is settled already: a reorganised chain may make it due again.
       pushSegment(lane, price);
-      if (lane.charged > lane.settled) book.unsettled += price;
+      if (lane.charged > lane.settled) book.unsettledAmount += price;
       return;
     }
     case "release": {
@@ -197,77 +237,72 @@ export function apply(book: Book, entry: Entry): void {
     }
     case "settle": {
       // Not monotone: a reorganised chain may take a settlement back, and then it is due again.
-      const before = requireLane(book, entry.payer, entry.lane);
+      const before = requireLane(book, entry);
       const { settled } = before;
-      book.unsettled -= unsettledAmount(before);
-      const lane = add(book, entry, "settled", entry.credits - settled);
-      book.unsettled += unsettledAmount(lane);
+      book.unsettledAmount -= unsettledAmount(before);
+      const lane = add(book, entry, "settled", entry.settled - settled);
+      book.unsettledAmount += unsettledAmount(lane);
       lane.settledBlock = entry.block;
       lane.refused = null;
       return;
     }
     case "skip": {
-      requireLane(book, entry.payer, entry.lane).refused = entry.reason;
+      requireLane(book, entry).refused = entry.reason;
       return;
     }
   }
 }
 
-function openLane(book: Book, payer: Address, lane: Hex, credits: bigint): void {
+function openLane(book: Book, { payer, lane, charged }: OpenEntry): void {
   assert(laneOf(book, payer, lane) === undefined, `lane ${lane} opened twice`);
   const opened: Lane = {
     payer,
     lane,
-    charged: credits,
-    reserved: 0n,
-    settled: credits,
+    charged,
+    held: 0n,
+    settled: charged,
     settledBlock: 0n,
     permit: null,
     segments: [],
     refused: null,
   };
   const account = book.accounts.get(payer) ??
-    { lanes: new Map(), opened: 0n, charged: 0n, reserved: 0n, settled: 0n, prepaid: 0n };
+    { lanes: new Map(), opened: 0n, charged: 0n, held: 0n, settled: 0n, prepaid: 0n };
   book.accounts.set(payer, account);
   account.lanes.set(lane, opened);
-  account.opened += credits;
-  account.charged += credits;
-  account.settled += credits;
+  account.opened += charged;
+  account.charged += charged;
+  account.settled += charged;
 }
 
 /** Lane and account always move together. */
-function add(
-  book: Book,
-  { payer, lane: id }: { payer: Address; lane: Hex },
-  count: "charged" | "reserved" | "settled",
-  by: bigint,
-): Lane {
-  const lane = requireLane(book, payer, id);
-  const account = book.accounts.get(payer)!;
+function add(book: Book, id: LaneId, counter: "charged" | "held" | "settled", by: bigint): Lane {
+  const lane = requireLane(book, id);
+  const account = book.accounts.get(id.payer)!;
   account.prepaid -= prepaid(lane);
-  lane[count] += by;
-  account[count] += by;
+  lane[counter] += by;
+  account[counter] += by;
   account.prepaid += prepaid(lane);
   return lane;
 }
 
 function pushSegment(lane: Lane, price: bigint): void {
   const last = lane.segments.at(-1);
-  if (last && last.price === price && last.credits === lane.charged - 1n) {
-    last.credits = lane.charged;
-  } else lane.segments.push({ credits: lane.charged, price });
+  if (last && last.price === price && last.upTo === lane.charged - 1n) {
+    last.upTo = lane.charged;
+  } else lane.segments.push({ upTo: lane.charged, price });
 }
 
 function endReservation(book: Book, id: number): Reservation {
   const reservation = book.reservations.get(id);
   assert(reservation !== undefined, `reservation ${id} is not open`);
   book.reservations.delete(id);
-  book.held -= reservation.price;
-  add(book, reservation, "reserved", -1n);
+  book.heldAmount -= reservation.price;
+  add(book, reservation, "held", -1n);
   return reservation;
 }
 
-function requireLane(book: Book, payer: Address, lane: Hex): Lane {
+function requireLane(book: Book, { payer, lane }: LaneId): Lane {
   const found = laneOf(book, payer, lane);
   assert(found !== undefined, `lane ${lane} of ${payer} was never opened`);
   return found;

@@ -1,329 +1,120 @@
 /**
- * The durable ledger: an append-only journal in SQLite (WAL), one file. An entry counts at once for
- * every decision made in this process. It is on disk when `append` resolves; entries that arrive
- * while a commit is under way share the next, so concurrency does not multiply syncs. What is only
- * committed outlives this process, and is on disk a few ms later: should the machine lose its power
- * before, the provider has lost those entries, in the order in which they came.
+ * The ledger as everybody above it sees it: who holds a credit, what runs have used, what the
+ * escrow has taken, what is due. It decides by itself whether a credit may be held, so what decides
+ * can be this process with a file (sqlite_ledger.ts) or, one day, a database that several nodes
+ * share; hence the promises. What is answered at once (`knows`, `totals`, `standing`) is what this
+ * process last heard, good enough for an early check or a figure, never for a promise.
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
-import { KhachapuriError } from "../../errors.ts";
-import { permitFromJson, permitToJson } from "../../permit.ts";
-import { type Durable, openDurable } from "./durable.ts";
-import { createGroupCommit, type GroupCommit } from "./group_commit.ts";
-import {
-  type Account,
-  accountOf,
-  apply,
-  type Book,
-  emptyBook,
-  type Entry,
-  type Lane,
-  laneOf,
-  lanesOf,
-  type Outcome,
-  type RunFacts,
-} from "./journal.ts";
+import type { Draw, Judgement, PayerView, Source } from "./judge.ts";
+import type { Lane, LaneId, Outcome, ReceiptFacts } from "./journal.ts";
+import type { ReceiptedCharge } from "./store.ts";
 
-/** An entry as it was written: when, and in which order. */
-export type Recorded = Entry & { seq: number; at: Date };
-
-export interface LedgerFilter {
-  payer?: Address;
-  lane?: Hex;
-  deployment?: string;
-  since?: Date;
+/** One credit, held on disk until its run has ended. Ending it twice is an error. */
+export interface Held {
+  readonly payable: true;
+  /** The number that the ledger knows it by; its receipt's address is made of it. */
+  readonly reservation: number;
+  readonly draw: Draw;
+  readonly source: Source;
 }
 
-/** A charge for which there is a receipt. */
-export type Receipted = Extract<Recorded, { kind: "charge" }> & { facts: RunFacts };
+/** What of a receipt only the run knows. */
+export type RunFacts = Omit<ReceiptFacts, "charged" | "cid" | "price">;
+
+/** What a payer has left, once one more credit is charged. */
+export interface Standing {
+  /** The lane's counter with that credit. */
+  readonly charged: bigint;
+  /** Credits that the payer's next call may have. */
+  readonly available: bigint;
+}
+
+/** From where the escrow's counters of a payer have to be read at a block. */
+export interface Basis {
+  /** The lanes whose counter may differ from ours, with the counter that we know; if we do. */
+  readonly lanes: ReadonlyMap<Hex, bigint | null>;
+  /** Σ settled − opened over all lanes of the payer. */
+  readonly settledHere: bigint;
+}
+
+/** A lane as the ledger has it now; a copy. */
+export type LaneState = Readonly<Omit<Lane, "segments">> & Pick<Lane, "segments">;
+
+/** What the chain told about a lane. */
+export type ChainFact =
+  /** The escrow took credits, whoever sent it; an older counter than ours changes nothing. */
+  | LaneId & { fact: "settled"; settled: bigint; block: bigint; transaction: Hex }
+  /** The escrow's counter was read: ours is that, be it lower; a refusal is forgotten. */
+  | LaneId & { fact: "level"; settled: bigint; block: bigint }
+  /** The escrow refused to settle what is charged. */
+  | LaneId & { fact: "refused"; reason: string; transaction: Hex };
+
+/** Sums over all lanes, as this process last heard. Amounts are USDC base units. */
+export interface Totals {
+  /** What runs have used and the escrow has not paid. */
+  readonly unsettled: bigint;
+  /** What is held and has not ended may still cost. */
+  readonly held: bigint;
+  /** Of that, what is held for calls that have not come. */
+  readonly preheld: bigint;
+}
+
+/** Figures about all lanes, for `/metrics`. */
+export interface LaneFigures {
+  /** Lanes with credits that the escrow has not taken. */
+  readonly outstanding: number;
+  /** Lanes that the escrow refused to settle. */
+  readonly refused: number;
+  /** What is due on them, USDC base units. */
+  readonly refusedAmount: bigint;
+}
 
 export interface Ledger {
-  /** The lane, or undefined while nobody has opened it. */
-  lane(payer: Address, lane: Hex): Lane | undefined;
-  lanes(): Iterable<Lane>;
-  /** A payer's lanes and their sums. */
-  account(payer: Address): Account | undefined;
-  /** What runs have used and the escrow has not paid; USDC base units. */
-  unsettled(): bigint;
-  /** What is reserved and has not ended may still cost; USDC base units. */
-  held(): bigint;
-  /** A number that no reservation had before. */
-  nextReservation(): number;
-  /** Applies the entries at once; resolves when they are on disk. */
-  append(...entries: Entry[]): Promise<void>;
+  /** Whether one more credit could be held now. */
+  judge(draw: Draw, view: PayerView, source: Source): Promise<Judgement>;
   /**
-   * Applies the entries at once; when it resolves no end of this process can undo them. Rejects
-   * with KhachapuriError `overloaded` when the ledger cannot be written.
+   * Holds one credit, unless what all lanes hold at this moment is against it. On disk when it
+   * resolves.
+   * @throws KhachapuriError `overloaded` when the ledger cannot be written
    */
-  commit(...entries: Entry[]): Promise<void>;
-  /** How many entries have come since the start. */
-  mark(): number;
-  /** Whether everything up to a mark is on disk. */
-  isDurable(mark: number): boolean;
-  /** Resolves when everything so far is on disk. */
-  sync(): Promise<void>;
-  /** The charge in which a reservation ended whose payer was the caller itself. */
-  receipted(reservation: number): Receipted | undefined;
-  /** Past entries, oldest first. */
-  read(filter: LedgerFilter): Iterable<Recorded>;
+  hold(
+    draw: Draw,
+    view: PayerView,
+    source: Source,
+  ): Promise<Held | Extract<Judgement, { payable: false }>>;
+  /**
+   * The run has ended and costs its credit. When it resolves no end of this process can undo it;
+   * with `run`, of which there will be a signed receipt, it is on disk.
+   */
+  charge(held: Held, outcome: Outcome, run: RunFacts | null): Promise<void>;
+  /** The credit is free again. Should this process end before that is written, a start does it. */
+  release(held: Held, reason: string): void;
+  /** What the payer will have left once this credit is charged. */
+  standing(draw: Draw, view: PayerView): Standing;
+  /** Where the payer's next permit on a lane has to go on. */
+  used(lane: LaneId, view: PayerView): Promise<bigint>;
+
+  /** Whether a payer has ever had a lane here, or that one. */
+  knows(payer: Address, lane?: Hex): boolean;
+  /** What to read of the escrow at `block` to know a payer's ceiling, for a call on `lane`. */
+  basis(payer: Address, lane: Hex, block: bigint): Promise<Basis>;
+
+  /** Lanes with credits that the escrow has not taken and that it has not refused. */
+  due(): Promise<LaneState[]>;
+  lane(id: LaneId): Promise<LaneState | undefined>;
+  /** Lanes that rest on what was told of blocks above `block`, and all that the escrow refused. */
+  unsure(block: bigint): Promise<LaneState[]>;
+  /** Of one payer, what the escrow refused. */
+  refused(payer: Address): Promise<LaneState[]>;
+  /** Writes down what the chain told; facts about lanes that were never opened are passed over. */
+  record(facts: readonly ChainFact[]): Promise<void>;
+
+  /** The charge that a receipt is about, on disk when it resolves; undefined when there is none. */
+  receipted(reservation: number): Promise<ReceiptedCharge | undefined>;
+  totals(): Totals;
+  figures(): Promise<LaneFigures>;
+  /** Gives back what is held for calls that have not come; no more is. */
+  stopHolding(): void;
   close(): Promise<void>;
-}
-
-/** Such charges alone are looked up, so they alone cost a call an index. */
-const IS_RECEIPTED = "kind = 'charge' AND detail LIKE '[%'";
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS journal (
-    seq INTEGER PRIMARY KEY,
-    at INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    payer TEXT NOT NULL,
-    lane TEXT NOT NULL,
-    reservation INTEGER,
-    deployment TEXT,
-    amount TEXT,
-    detail TEXT
-  ) STRICT;
-  DROP INDEX IF EXISTS journal_by_reservation;
-  CREATE INDEX IF NOT EXISTS journal_receipted ON journal (reservation) WHERE ${IS_RECEIPTED};
-`;
-
-/**
- * Opens (or creates) the ledger at `path` and releases what a crash left reserved.
- * @param now the clock, ms since the epoch
- * @throws Error when the file is damaged
- */
-export async function openLedger(path: string, now: () => number = Date.now): Promise<Ledger> {
-  const durable = openDurable(path, SCHEMA);
-  const { database } = durable;
-  const book = replay(database);
-  const receipted = database.prepare(
-    `SELECT * FROM journal WHERE reservation = ? AND ${IS_RECEIPTED}`,
-  );
-  const commit = openCommit(durable, now);
-  const ledger: Ledger = {
-    lane: (payer, lane) => laneOf(book, payer, lane),
-    lanes: () => lanesOf(book),
-    account: (payer) => accountOf(book, payer),
-    unsettled: () => book.unsettled,
-    held: () => book.held,
-    nextReservation: () => book.nextReservation++,
-    append(...entries) {
-      for (const entry of entries) apply(book, entry);
-      return commit.add(entries);
-    },
-    async commit(...entries) {
-      for (const entry of entries) apply(book, entry);
-      await commit.write(entries);
-    },
-    mark: commit.mark,
-    isDurable: commit.isSynced,
-    sync: commit.sync,
-    receipted(reservation) {
-      const row = receipted.get(reservation) as unknown as StoredRow | undefined;
-      const charge = row && fromRow(row);
-      return charge?.kind === "charge" && charge.facts ? charge as Receipted : undefined;
-    },
-    read: (filter) => readJournal(database, filter),
-    async close() {
-      await commit.close().finally(durable.close);
-    },
-  };
-  await releaseAbandoned(ledger, book);
-  return ledger;
-}
-
-/** Opens the ledger for reading while a provider may be writing it; nothing is changed. */
-export function readLedger(path: string, filter: LedgerFilter): Recorded[] {
-  const database = new DatabaseSync(path, { readOnly: true });
-  try {
-    return [...readJournal(database, filter)];
-  } finally {
-    database.close();
-  }
-}
-
-/** Rows that one statement inserts. */
-const INSERT_ROWS_MAX = 64;
-
-function openCommit({ database, sync }: Durable, now: () => number): GroupCommit<Entry> {
-  const into =
-    "INSERT INTO journal (at, kind, payer, lane, reservation, deployment, amount, detail)";
-  const row = "(?, ?, ?, ?, ?, ?, ?, ?)";
-  /** For each number of rows one, as they are needed: far cheaper than as many statements. */
-  const inserts: StatementSync[] = [];
-  function insert(rows: readonly Row[]): void {
-    const count = rows.length;
-    inserts[count] ??= database.prepare(`${into} VALUES ${Array(count).fill(row).join(", ")}`);
-    inserts[count].run(...rows.flat());
-  }
-  function inOne(work: () => void): void {
-    database.exec("BEGIN IMMEDIATE");
-    try {
-      work();
-      database.exec("COMMIT");
-    } catch (error) {
-      if (database.isTransaction) database.exec("ROLLBACK");
-      throw error;
-    }
-  }
-  return createGroupCommit<Entry>({
-    write(entries) {
-      const rows = entries.map((entry) => toRow(entry, now()));
-      try {
-        if (rows.length <= INSERT_ROWS_MAX) insert(rows);
-        else {
-          inOne(() => {
-            for (let at = 0; at < rows.length; at += INSERT_ROWS_MAX) {
-              insert(rows.slice(at, at + INSERT_ROWS_MAX));
-            }
-          });
-        }
-      } catch (cause) {
-        throw unwritable(cause);
-      }
-    },
-    sync: () =>
-      sync().catch((cause) => {
-        throw unwritable(cause);
-      }),
-  });
-}
-
-function unwritable(cause: unknown): KhachapuriError {
-  return new KhachapuriError("overloaded", "the ledger cannot be written", {
-    cause,
-    hints: ["check the disk that holds the state directory, then restart the provider"],
-  });
-}
-
-async function releaseAbandoned(ledger: Ledger, book: Book): Promise<void> {
-  const abandoned = [...book.reservations].map(([reservation, { payer, lane }]): Entry => (
-    { kind: "release", payer, lane, reservation, reason: "restart" }
-  ));
-  if (abandoned.length > 0) await ledger.append(...abandoned);
-}
-
-function replay(database: DatabaseSync): Book {
-  const book = emptyBook();
-  for (const recorded of readJournal(database, {})) apply(book, recorded);
-  return book;
-}
-
-type Row = [
-  at: number,
-  kind: string,
-  payer: string,
-  lane: string,
-  reservation: number | null,
-  deployment: string | null,
-  amount: string | null,
-  detail: string | null,
-];
-
-function toRow(entry: Entry, at: number): Row {
-  const { kind, payer, lane } = entry;
-  switch (entry.kind) {
-    case "open":
-      return [at, kind, payer, lane, null, null, String(entry.credits), null];
-    case "permit":
-      return [at, kind, payer, lane, null, null, null, JSON.stringify(permitToJson(entry.permit))];
-    case "reserve": {
-      const { reservation, deployment, price } = entry;
-      return [at, kind, payer, lane, reservation, deployment, String(price), null];
-    }
-    case "charge":
-      return [at, kind, payer, lane, entry.reservation, null, null, chargeDetail(entry)];
-    case "release":
-      return [at, kind, payer, lane, entry.reservation, null, null, entry.reason];
-    case "settle":
-      return [at, kind, payer, lane, null, null, String(entry.credits), settleDetail(entry)];
-    case "skip": {
-      const detail = JSON.stringify([entry.reason, entry.transaction]);
-      return [at, kind, payer, lane, null, null, String(entry.credits), detail];
-    }
-  }
-}
-
-/** The outcome, and with it what a receipt will say. */
-function chargeDetail({ outcome, facts }: Extract<Entry, { kind: "charge" }>): string {
-  if (!facts) return outcome;
-  const { cumulative, requestHash, responseHash, startedAt, durationMs } = facts;
-  const run = [String(cumulative), requestHash, responseHash, startedAt, durationMs];
-  return JSON.stringify([outcome, ...run, facts.deployment, String(facts.price)]);
-}
-
-function chargeOf(detail: string): { outcome: Outcome; facts?: RunFacts } {
-  if (!detail.startsWith("[")) return { outcome: detail as Outcome };
-  const [outcome, cumulative, ...run] = JSON.parse(detail);
-  const [requestHash, responseHash, startedAt, durationMs, deployment, price] = run;
-  // Written before a receipt's every word stood here: there is none any more.
-  if (price === undefined) return { outcome };
-  const counts = { cumulative: BigInt(cumulative), price: BigInt(price), startedAt, durationMs };
-  return { outcome, facts: { ...counts, requestHash, responseHash, deployment } };
-}
-
-function settleDetail({ block, transaction }: Extract<Entry, { kind: "settle" }>): string {
-  return JSON.stringify([String(block), transaction]);
-}
-
-interface StoredRow {
-  seq: number;
-  at: number;
-  kind: Entry["kind"];
-  payer: Address;
-  lane: Hex;
-  reservation: number;
-  deployment: string;
-  amount: string;
-  detail: string | null;
-}
-
-function fromRow(row: StoredRow): Recorded {
-  return { ...entryOf(row), seq: row.seq, at: new Date(row.at) };
-}
-
-function entryOf(row: StoredRow): Entry {
-  const { kind, payer, lane, reservation, deployment, amount, detail } = row;
-  switch (kind) {
-    case "open":
-      return { kind, payer, lane, credits: BigInt(amount) };
-    case "permit":
-      return { kind, payer, lane, permit: permitFromJson(JSON.parse(detail!)) };
-    case "reserve":
-      return { kind, payer, lane, reservation, deployment, price: BigInt(amount) };
-    case "charge":
-      return { kind, payer, lane, reservation, ...chargeOf(detail!) };
-    case "release":
-      return { kind, payer, lane, reservation, reason: detail! };
-    case "settle": {
-      const [block, transaction] = JSON.parse(detail!);
-      return { kind, payer, lane, credits: BigInt(amount), block: BigInt(block), transaction };
-    }
-    case "skip": {
-      const [reason, transaction] = JSON.parse(detail!);
-      return { kind, payer, lane, credits: BigInt(amount), reason, transaction };
-    }
-  }
-}
-
-function* readJournal(database: DatabaseSync, filter: LedgerFilter): Iterable<Recorded> {
-  const where: string[] = [];
-  const values: (string | number)[] = [];
-  const add = (clause: string, value: string | number) => {
-    where.push(clause);
-    values.push(value);
-  };
-  if (filter.payer) add("payer = ?", filter.payer);
-  if (filter.lane) add("lane = ?", filter.lane);
-  if (filter.since) add("at >= ?", filter.since.getTime());
-  if (filter.deployment) {
-    add(
-      "reservation IN (SELECT reservation FROM journal WHERE deployment = ?)",
-      filter.deployment,
-    );
-  }
-  const condition = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
-  const rows = database.prepare(`SELECT * FROM journal ${condition} ORDER BY seq`);
-  for (const row of rows.iterate(...values)) yield fromRow(row as unknown as StoredRow);
 }

@@ -15,7 +15,7 @@ export interface Metric {
   name: string;
   help: string;
   type: "counter" | "gauge";
-  read(): readonly Sample[];
+  read(): Promise<readonly Sample[]>;
 }
 
 export interface Counter {
@@ -40,22 +40,24 @@ export function createCounter(name: string, help: string): Counter {
     add(labels, by = 1) {
       at(labels).value += by;
     },
-    metric: { name, help, type: "counter", read: () => [...values.values()] },
+    metric: { name, help, type: "counter", read: () => Promise.resolve([...values.values()]) },
   };
 }
 
-export function gauge(name: string, help: string, read: () => number): Metric {
-  return { name, help, type: "gauge", read: () => [{ value: read() }] };
+export function gauge(name: string, help: string, read: () => number | Promise<number>): Metric {
+  return { name, help, type: "gauge", read: async () => [{ value: await read() }] };
 }
 
 /** The exposition of all metrics. */
-export function metricsText(metrics: readonly Metric[]): string {
-  return metrics.map(({ name, help, type, read }) => {
-    const lines = read().map(({ labels = {}, value }) =>
-      `${name}${labelText(labels)} ${numberText(value)}`
-    );
-    return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ""].join("\n");
-  }).join("");
+export async function metricsText(metrics: readonly Metric[]): Promise<string> {
+  return (await Promise.all(metrics.map(metricText))).join("");
+}
+
+async function metricText({ name, help, type, read }: Metric): Promise<string> {
+  const lines = (await read()).map(({ labels = {}, value }) =>
+    `${name}${labelText(labels)} ${numberText(value)}`
+  );
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ""].join("\n");
 }
 
 function numberText(value: number): string {

@@ -1,78 +1,91 @@
-/** Who pays for a call: the bearer of a permit, or by default the deployment's owner. */
+/** Who pays for a call in credits: the bearer of a permit, or by default the deployment's owner. */
 import type { Address, Hex } from "viem";
 import { KhachapuriError } from "../../errors.ts";
+import { HEADERS_DECODED_MAX } from "../../limits.ts";
+import { Lru } from "../../lru.ts";
 import {
   type CreditsPayment,
   decodePaymentHeader,
   type DepositAuthorization,
   PAYMENT_SIGNATURE_HEADER,
 } from "../../payment_header.ts";
-import type { EscrowDomain, Permit } from "../../permit.ts";
-import type { Deployment } from "../deployment/deployments.ts";
+import { type Permit, UINT128_MAX } from "../../permit.ts";
+import type { Deployment } from "../deployment/deployment.ts";
+import type { Draw } from "../ledger/judge.ts";
+import type { Bill } from "./scheme.ts";
+import type { Seller } from "./seller.ts";
 
-/** One credit, about to be taken. */
-export interface Bill {
-  /** An owner's balance is nobody else's business; a caller is told about its own. */
-  readonly source: "owner" | "caller";
-  readonly payer: Address;
-  readonly lane: Hex;
-  readonly permit: Permit;
-  /** What the provider asks for one credit, USDC base units. */
-  readonly price: bigint;
-  /** The deployment's cid. */
-  readonly deployment: string;
+/** One credit, about to be taken from a lane. */
+export interface CreditsBill extends Bill, Draw {
   /** A first call may bring the money along. */
   readonly deposit: DepositAuthorization | null;
 }
 
-export interface BillTerms extends EscrowDomain {
-  provider: Address;
-  price: bigint;
-}
-
-/** One header comes with many calls: it is read once. By provider, then text, last used last. */
-const decoded = new WeakMap<BillTerms, Map<string, CreditsPayment>>();
-/** Headers kept, PAYMENT_HEADER_BYTES_MAX each at most. */
-const DECODED_MAX = 1_000;
-
 /** The seed's "payer header": an address, which alone proves nothing. */
 const PAYER_HEADER = "payer";
 
-/**
- * Reads who pays from the request's headers.
- * @throws KhachapuriError `payment_required` for an address without proof, a permit for somebody
- * else, or none where the deployment asks callers to pay; `invalid_input` for a malformed header
- */
-export function billOf(terms: BillTerms, deployment: Deployment, headers: Headers): Bill {
-  const shared = { price: terms.price, deployment: deployment.cid };
-  const payment = paymentOf(terms, headers);
-  if (payment) {
-    const { permit, deposit = null } = payment;
-    assertSamePayer(headers.get(PAYER_HEADER), permit.payer);
-    const { payer, lane } = permit;
-    return { ...shared, source: "caller", payer, lane, permit, deposit };
+/** Whether a payer's lane is one that a deployment of its own counts on. */
+export type IsDeploymentLane = (payer: Address, lane: Hex) => boolean;
+
+export class BillReader {
+  /** A client sends one header with many calls: it is decoded, and its signature checked, once. */
+  readonly #decoded = new Lru<string, CreditsPayment>(HEADERS_DECODED_MAX);
+
+  constructor(
+    private readonly seller: Seller,
+    private readonly isDeploymentLane: IsDeploymentLane,
+  ) {}
+
+  /**
+   * Reads who pays from the request's headers.
+   * @throws KhachapuriError `payment_required` for an address without proof, a permit for somebody
+   * else or of a deployment, or none where the deployment asks callers to pay; `invalid_input` for
+   * a malformed header
+   */
+  read({ cid, spec, entry }: Deployment, headers: Headers): CreditsBill {
+    const payment = this.#paymentOf(headers);
+    if (payment) {
+      const { permit, deposit = null } = payment;
+      assertSamePayer(headers.get(PAYER_HEADER), permit.payer);
+      this.#assertCallers(permit);
+      return billOf(this.seller, cid, "caller", permit, deposit);
+    }
+    if (headers.has(PAYER_HEADER)) throw noProof();
+    if (spec.access === "payer") throw callersPay(this.seller);
+    return billOf(this.seller, cid, "owner", entry.permit, null);
   }
-  if (headers.has(PAYER_HEADER)) throw noProof();
-  if (deployment.spec.access === "payer") {
-    throw new KhachapuriError("payment_required", "callers of this deployment pay themselves", {
-      hints: [howToPay(terms)],
+
+  #paymentOf(headers: Headers): CreditsPayment | null {
+    const text = headers.get(PAYMENT_SIGNATURE_HEADER);
+    if (text === null) return null;
+    const known = this.#decoded.get(text);
+    if (known) return known;
+    const payment = decodePaymentHeader(text, this.seller);
+    this.#decoded.set(text, payment);
+    return payment;
+  }
+
+  /**
+   * Other providers of a deployment read its owner's permits. They may not pay with them: not on a
+   * lane that a deployment counts on, and not with the owner's unlimited kind.
+   */
+  #assertCallers({ payer, lane, credits }: Permit): void {
+    if (!this.isDeploymentLane(payer, lane) && credits < UINT128_MAX) return;
+    throw new KhachapuriError("payment_required", "this is a deployment's permit, not a caller's", {
+      hints: ["sign a permit for a number of credits on a lane of your own"],
     });
   }
-  const { permit } = deployment.entry;
-  const { payer, lane } = permit;
-  return { ...shared, source: "owner", payer, lane, permit, deposit: null };
 }
 
-function paymentOf(terms: BillTerms, headers: Headers): CreditsPayment | null {
-  const text = headers.get(PAYMENT_SIGNATURE_HEADER);
-  if (text === null) return null;
-  const known = decoded.get(terms) ?? new Map<string, CreditsPayment>();
-  decoded.set(terms, known);
-  const payment = known.get(text) ?? decodePaymentHeader(text, terms);
-  known.delete(text);
-  if (known.size >= DECODED_MAX) known.delete(known.keys().next().value!);
-  known.set(text, payment);
-  return payment;
+function billOf(
+  { price }: Seller,
+  cid: Deployment["cid"],
+  source: Bill["source"],
+  permit: Permit,
+  deposit: DepositAuthorization | null,
+): CreditsBill {
+  const { payer, lane } = permit;
+  return { source, payer, lane, scope: lane, permit, price, cid, deposit };
 }
 
 function assertSamePayer(named: string | null, payer: Address): void {
@@ -86,7 +99,9 @@ function noProof(): KhachapuriError {
   });
 }
 
-function howToPay({ provider }: BillTerms): string {
-  return `sign a permit for provider ${provider} with \`khachapuri permit NAME --credits N\`, ` +
-    `and send it in ${PAYMENT_SIGNATURE_HEADER}`;
+function callersPay({ provider }: Seller): KhachapuriError {
+  const how = `sign a permit for provider ${provider} with \`khachapuri permit NAME --credits N\``;
+  return new KhachapuriError("payment_required", "callers of this deployment pay themselves", {
+    hints: [`${how}, and send it in ${PAYMENT_SIGNATURE_HEADER}`],
+  });
 }

@@ -1,26 +1,18 @@
 /** Which owners run low, as far as their deployments have been called; for the metric. */
 import type { Address } from "viem";
-import { LOW_CREDITS } from "../../limits.ts";
-import type { Bill } from "./bill.ts";
-import type { Standing } from "./credits.ts";
+import { LOW_CREDITS, OWNERS_LOW_MAX } from "../../limits.ts";
 
-export interface OwnerCredits {
+export class OwnerCredits {
+  readonly #low = new Set<Address>();
+
   /** What an owner has left after a call. */
-  note(bill: Pick<Bill, "payer">, standing: Pick<Standing, "availableCredits">): void;
+  note(owner: Address, availableCredits: bigint): void {
+    if (availableCredits >= LOW_CREDITS) this.#low.delete(owner);
+    else if (this.#low.size < OWNERS_LOW_MAX) this.#low.add(owner);
+  }
+
   /** Owners whose last call left them with fewer than LOW_CREDITS. */
-  low(): number;
-}
-
-/** Owners kept; beyond it the one that was noted first is forgotten. */
-const LOW_MAX = 100_000;
-
-export function createOwnerCredits(): OwnerCredits {
-  const low = new Set<Address>();
-  return {
-    note({ payer }, { availableCredits }) {
-      if (availableCredits >= LOW_CREDITS) low.delete(payer);
-      else if (low.size < LOW_MAX) low.add(payer);
-    },
-    low: () => low.size,
-  };
+  low(): number {
+    return this.#low.size;
+  }
 }

@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
 import { type Address, type Hex, type PublicClient, zeroAddress } from "viem";
-import type { Account } from "../ledger/journal.ts";
-import { createPayers } from "./payers.ts";
+import { Payers } from "./payers.ts";
 
 const LANE: Hex = `0x${"1a".repeat(32)}`;
 const KNOWN: Address = `0x${"ab".repeat(20)}`;
-const NONE = { opened: 0n, charged: 0n, reserved: 0n, settled: 0n, prepaid: 0n };
-const EMPTY: Account = { lanes: new Map(), ...NONE };
 const ALLOWANCE = {
   credits: 1n,
   thawingCredits: 0n,
@@ -27,13 +24,13 @@ function lookup(answers: boolean) {
     readContract: ({ functionName }: { functionName: string }) =>
       Promise.resolve(functionName === "allowance" ? ALLOWANCE : 0n),
   } as unknown as PublicClient;
-  const payers = createPayers({
+  const payers = new Payers({
     client,
     escrow: zeroAddress,
     provider: zeroAddress,
     ledger: {
-      account: (payer) => payer === KNOWN ? EMPTY : undefined,
-      lane: () => undefined,
+      knows: (payer, lane) => payer === KNOWN && lane === undefined,
+      basis: (_payer, lane) => Promise.resolve({ lanes: new Map([[lane, null]]), settledHere: 0n }),
     },
     finality: "latest",
     now: () => world.at,

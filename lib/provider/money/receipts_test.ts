@@ -1,28 +1,39 @@
 import assert from "node:assert/strict";
 import { getAddress, type Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import type { Receipted } from "../ledger/ledger.ts";
-import { createReceipts } from "./receipts.ts";
+import type { CidText } from "../../cid.ts";
+import type { ReceiptedCharge } from "../ledger/store.ts";
+import { Receipts } from "./receipts.ts";
 
 const OPERATOR = privateKeyToAccount(`0x${"07".repeat(32)}`);
 const PAYER = getAddress(`0x${"11".repeat(20)}`);
 const LANE: Hex = `0x${"01".repeat(32)}`;
 const HASH: Hex = `0x${"02".repeat(32)}`;
 
-const CHARGE: Receipted = {
-  ...{ kind: "charge", seq: 1, at: new Date(0), payer: PAYER, lane: LANE, reservation: 7 },
+const CHARGE: ReceiptedCharge = {
+  kind: "charge",
+  seq: 1,
+  at: new Date(0),
+  payer: PAYER,
+  lane: LANE,
+  reservation: 7,
   outcome: "answered",
   facts: {
-    ...{ deployment: "bafytest", price: 5n, cumulative: 3n, requestHash: null },
-    ...{ responseHash: HASH, startedAt: 1_000, durationMs: 2 },
+    cid: "bafytest" as CidText,
+    price: 5n,
+    charged: 3n,
+    requestHash: null,
+    responseHash: HASH,
+    startedAt: 1_000,
+    durationMs: 2,
   },
 };
 
-function receipts(charge: Receipted | undefined, sync: () => Promise<void>) {
-  return createReceipts({
+function receipts(charge: ReceiptedCharge | undefined, sync: () => Promise<void>) {
+  return new Receipts({
     secret: new Uint8Array(32),
-    ledger: { receipted: () => charge, sync },
-    us: { chainId: 1, escrow: PAYER, provider: PAYER, price: 5n },
+    ledger: { receipted: () => sync().then(() => charge) },
+    seller: { chainId: 1, escrow: PAYER, provider: PAYER, price: 5n },
     operator: OPERATOR,
   });
 }

@@ -1,31 +1,32 @@
 /** Who signed which permit, remembered: recovering a signer takes about a millisecond. */
 import type { Address } from "viem";
+import { PERMIT_SIGNERS_MAX } from "../../limits.ts";
+import { Lru } from "../../lru.ts";
 import { type EscrowDomain, type Permit, recoverPermitSigner } from "../../permit.ts";
 
-/** Signers of permits already verified, by all that a permit says. */
-const SIGNERS_MAX = 10_000;
+export class Signers {
+  /** By all that a permit says. */
+  readonly #known = new Lru<string, Address | null>(PERMIT_SIGNERS_MAX);
+  /** By the object, which stays the same for an owner's permit and for a header read before. */
+  readonly #seen = new WeakMap<Permit, Address | null>();
 
-/** The signer of a permit for `domain`, null when its signature is none; verified once. */
-export function rememberSigners(domain: EscrowDomain): (permit: Permit) => Promise<Address | null> {
-  const signers = new Map<string, Address | null>();
-  /** The same object again, as of a deployment's owner or a header read before. */
-  const seen = new WeakMap<Permit, Address | null>();
+  constructor(private readonly domain: EscrowDomain) {}
 
-  async function recover(permit: Permit): Promise<Address | null> {
-    const key = Object.values(permit).join();
-    const known = signers.get(key);
-    if (known !== undefined) return known;
-    const signer = await recoverPermitSigner(domain, permit);
-    if (signers.size >= SIGNERS_MAX) signers.delete(signers.keys().next().value!);
-    signers.set(key, signer);
+  /** The signer of a permit; null when its signature is none. */
+  async signerOf(permit: Permit): Promise<Address | null> {
+    const seen = this.#seen.get(permit);
+    if (seen !== undefined) return seen;
+    const signer = await this.#recover(permit);
+    this.#seen.set(permit, signer);
     return signer;
   }
 
-  return async (permit) => {
-    const known = seen.get(permit);
+  async #recover(permit: Permit): Promise<Address | null> {
+    const key = Object.values(permit).join();
+    const known = this.#known.get(key);
     if (known !== undefined) return known;
-    const signer = await recover(permit);
-    seen.set(permit, signer);
+    const signer = await recoverPermitSigner(this.domain, permit);
+    this.#known.set(key, signer);
     return signer;
-  };
+  }
 }

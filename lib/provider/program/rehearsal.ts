@@ -10,17 +10,13 @@ import {
   type SandboxHost,
 } from "../../../sandbox/sandbox.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX, STDERR_BYTES_MAX } from "../../limits.ts";
 import { packProgram, unpackProgram } from "../../spec/archive.ts";
-import { curlInvocation } from "./interface/curl.ts";
-import { type ProgramResponse, readResponse } from "./interface/response_head.ts";
+import type { ProgramCommand, ProgramResponse } from "./interface/interface.ts";
+import { interfaceOf } from "./interface/interfaces.ts";
+import { runLimits } from "./run_limits.ts";
 
-export interface RehearsedProgram {
+export interface RehearsedProgram extends ProgramCommand {
   dir: string;
-  /** Relative to `dir`. */
-  entrypoint: string;
-  args: readonly string[];
-  env: Readonly<Record<string, string>>;
   interface: "curl" | "cgi";
   timeoutMs: number;
   memoryMb: number;
@@ -65,16 +61,8 @@ export async function openStage(host: SandboxHost, program: RehearsedProgram): P
     const programDir = join(parent, crypto.randomUUID());
     await unpackProgram(zip, programDir);
     await assertExecutable(programDir, program.entrypoint);
-    const { timeoutMs, memoryMb } = program;
-    const sandbox = await openSandbox(host, {
-      programDir,
-      limits: {
-        timeoutMs,
-        memoryMb,
-        stdoutBytes: RESPONSE_BYTES_MAX + RESPONSE_HEAD_BYTES_MAX,
-        stderrBytes: STDERR_BYTES_MAX,
-      },
-    });
+    const limits = runLimits(program.timeoutMs, program.memoryMb);
+    const sandbox = await openSandbox(host, { programDir, limits });
     return {
       call: (request) => callOnce(sandbox, program, request),
       async [Symbol.asyncDispose]() {
@@ -110,7 +98,8 @@ async function callOnce(
   const headers = new Headers(request.headers.map(([name, value]) => [name, asByteString(value)]));
   if (body) headers.set("content-length", String(body.length));
   headers.set("host", url.host);
-  const { args, env } = curlInvocation({
+  const style = interfaceOf(program.interface);
+  const run = await style.start(sandbox, program, {
     method,
     base: new URL(url.origin),
     mount: "",
@@ -119,18 +108,12 @@ async function callOnce(
     headers: [...headers],
     hasBody: body !== null,
     remoteAddress: "127.0.0.1",
-    style: program.interface,
-  });
-  const run = await sandbox.run({
-    argv: [program.entrypoint, ...program.args, ...args],
-    env: { ...program.env, ...env },
-    stdin: body && new Blob([body]).stream(),
-  });
+  }, body && new Blob([body]).stream());
   if (signal?.aborted) run.kill();
   signal?.addEventListener("abort", run.kill, { once: true });
   const forget = () => signal?.removeEventListener("abort", run.kill);
   run.record.then(forget, forget);
-  const response = await readResponse(run.output, program.interface);
+  const response = await style.respond(run.output);
   return { response, record: run.record };
 }
 

@@ -2,11 +2,13 @@
 import type { Address } from "viem";
 import type { Sandbox, SandboxHost } from "../../../sandbox/sandbox.ts";
 import { openSandbox } from "../../../sandbox/sandbox.ts";
+import type { CidText } from "../../cid.ts";
 import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX, STDERR_BYTES_MAX } from "../../limits.ts";
-import type { Deployment } from "../deployment/deployments.ts";
+import { OWNER_PROGRAM_STARTS_MAX, PROGRAM_STARTS_MAX } from "../../limits.ts";
+import type { Deployment } from "../deployment/deployment.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
+import { runLimits } from "./run_limits.ts";
 
 /** First uid of programs when the provider is root: a range that nobody has an account in. */
 const RUN_UID_FIRST = 1_800_000_000;
@@ -20,22 +22,6 @@ export function sandboxHost(config: ProviderConfig["sandbox"]): SandboxHost {
     ...(launcherPath === undefined ? {} : { launcherPath }),
     runUid: runUid ?? (isRoot ? RUN_UID_FIRST : null),
   };
-}
-
-export interface Sandboxes {
-  /**
-   * The deployment's sandbox, ready to run; held until `release`.
-   * @throws KhachapuriError from fetching and unpacking, `sandbox_unavailable`, or `overloaded`
-   * when too many programs are being fetched
-   */
-  acquire(deployment: Deployment): Promise<Lease>;
-  /** Whether the deployment's sandbox need not be made first. */
-  isOpen(cid: string): boolean;
-  /** Ends a stopped deployment's sandbox and all runs in it. */
-  end(cid: string): Promise<void>;
-  /** Sandboxes open now. */
-  open(): number;
-  close(): Promise<void>;
 }
 
 export interface Lease {
@@ -55,11 +41,6 @@ export interface SandboxesOptions {
   openMax: number;
 }
 
-/** Programs being fetched and unpacked at a time. */
-const STARTS_MAX = 32;
-/** Of those, one owner's: a program that nobody has takes a minute to fail, and costs nothing. */
-const OWNER_STARTS_MAX = 4;
-
 interface Opened {
   sandbox: Sandbox;
   folder: ProgramFolder;
@@ -75,14 +56,85 @@ interface Held {
   look: ReturnType<typeof setTimeout> | null;
 }
 
-export function createSandboxes(options: SandboxesOptions): Sandboxes {
-  const held = new Map<string, Held>();
+export class Sandboxes {
+  readonly #options: SandboxesOptions;
+  readonly #held = new Map<CidText, Held>();
   /** Owners of what is being started. */
-  const starting: Address[] = [];
+  readonly #starting: Address[] = [];
 
-  function admitStart({ spec: { owner } }: Deployment): () => void {
+  constructor(options: SandboxesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The deployment's sandbox, ready to run; held until `release`.
+   * @throws KhachapuriError from fetching and unpacking, `sandbox_unavailable`, or `overloaded`
+   * when too many programs are being fetched
+   */
+  async acquire(deployment: Deployment): Promise<Lease> {
+    const entry = this.#hold(deployment);
+    entry.users += 1;
+    let isLeased = true;
+    const release = () => {
+      if (!isLeased) return;
+      isLeased = false;
+      entry.users -= 1;
+      entry.idleSince = performance.now();
+      if (entry.users === 0) this.#endWhenIdle(deployment.cid, entry);
+    };
+    try {
+      return { sandbox: (await entry.sandbox).sandbox, release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** Whether the deployment's sandbox need not be made first. */
+  isOpen(cid: CidText): boolean {
+    return this.#held.get(cid)?.isOpen ?? false;
+  }
+
+  /** Sandboxes open now. */
+  open(): number {
+    return this.#held.size;
+  }
+
+  /** Ends a deployment's sandbox and all runs in it. */
+  async end(cid: CidText): Promise<void> {
+    const entry = this.#held.get(cid);
+    if (!entry) return;
+    this.#held.delete(cid);
+    if (entry.look) clearTimeout(entry.look);
+    const opened = await entry.sandbox.catch(() => null);
+    await opened?.sandbox.close();
+    opened?.folder.release();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#held.keys()].map((cid) => this.end(cid)));
+  }
+
+  #hold(deployment: Deployment): Held {
+    const { cid } = deployment;
+    const known = this.#held.get(cid);
+    if (known) return known;
+    const started = this.#admitStart(deployment);
+    this.#makeRoom();
+    const sandbox = this.#start(deployment).finally(started);
+    const entry: Held = { sandbox, isOpen: false, users: 0, idleSince: 0, look: null };
+    this.#held.set(cid, entry);
+    sandbox.then(() => entry.isOpen = true, () => {
+      if (this.#held.get(cid) === entry) this.#held.delete(cid);
+    });
+    return entry;
+  }
+
+  /** A program that nobody has takes a minute to fail, and costs nothing. */
+  #admitStart({ spec: { owner } }: Deployment): () => void {
+    const starting = this.#starting;
     const own = starting.filter((other) => other === owner).length;
-    if (starting.length >= STARTS_MAX || own >= OWNER_STARTS_MAX) {
+    if (starting.length >= PROGRAM_STARTS_MAX || own >= OWNER_PROGRAM_STARTS_MAX) {
       throw new KhachapuriError("overloaded", "too many programs are being fetched", {
         retryAfterSeconds: 2,
       });
@@ -91,17 +143,15 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     return () => void starting.splice(starting.indexOf(owner), 1);
   }
 
-  async function start({ spec }: Deployment): Promise<Opened> {
-    const folder = await options.programs.acquire(spec);
-    const { timeoutMs, memoryMb } = spec.limits;
-    const sandbox = await openSandbox(options.host, {
+  async #start({ spec }: Deployment): Promise<Opened> {
+    const { programs, host, timeoutMs, memoryMb } = this.#options;
+    const folder = await programs.acquire(spec);
+    const sandbox = await openSandbox(host, {
       programDir: folder.path,
-      limits: {
-        timeoutMs: Math.min(timeoutMs, options.timeoutMs),
-        memoryMb: Math.min(memoryMb, options.memoryMb),
-        stdoutBytes: RESPONSE_BYTES_MAX + RESPONSE_HEAD_BYTES_MAX,
-        stderrBytes: STDERR_BYTES_MAX,
-      },
+      limits: runLimits(
+        Math.min(spec.limits.timeoutMs, timeoutMs),
+        Math.min(spec.limits.memoryMb, memoryMb),
+      ),
     }).catch((error) => {
       folder.release();
       throw error;
@@ -109,74 +159,22 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     return { sandbox, folder };
   }
 
-  async function end(cid: string): Promise<void> {
-    const entry = held.get(cid);
-    if (!entry) return;
-    held.delete(cid);
-    if (entry.look) clearTimeout(entry.look);
-    const opened = await entry.sandbox.catch(() => null);
-    await opened?.sandbox.close();
-    opened?.folder.release();
-  }
-
   /** Ends a sandbox once it has been idle for long, unless it is used again before. */
-  function endWhenIdle(cid: string, entry: Held): void {
-    if (entry.look || entry.users > 0 || held.get(cid) !== entry) return;
-    const left = entry.idleSince + options.idleMs - performance.now();
-    if (left <= 0) return void end(cid);
+  #endWhenIdle(cid: CidText, entry: Held): void {
+    if (entry.look || entry.users > 0 || this.#held.get(cid) !== entry) return;
+    const left = entry.idleSince + this.#options.idleMs - performance.now();
+    if (left <= 0) return void this.end(cid);
     entry.look = setTimeout(() => {
       entry.look = null;
-      endWhenIdle(cid, entry);
+      this.#endWhenIdle(cid, entry);
     }, left);
   }
 
   /** Closes what has been idle for longest until one more may be open, or none is idle. */
-  function makeRoom(): void {
-    const idle = [...held].filter(([, { users }]) => users === 0);
+  #makeRoom(): void {
+    const idle = [...this.#held].filter(([, { users }]) => users === 0);
     idle.sort(([, one], [, other]) => one.idleSince - other.idleSince);
-    const over = Math.max(0, held.size + 1 - options.openMax);
-    for (const [cid] of idle.slice(0, over)) end(cid);
+    const over = Math.max(0, this.#held.size + 1 - this.#options.openMax);
+    for (const [cid] of idle.slice(0, over)) this.end(cid);
   }
-
-  function hold(deployment: Deployment): Held {
-    const { cid } = deployment;
-    const known = held.get(cid);
-    if (known) return known;
-    const started = admitStart(deployment);
-    makeRoom();
-    const sandbox = start(deployment).finally(started);
-    const entry: Held = { sandbox, isOpen: false, users: 0, idleSince: 0, look: null };
-    held.set(cid, entry);
-    sandbox.then(() => entry.isOpen = true, () => {
-      if (held.get(cid) === entry) held.delete(cid);
-    });
-    return entry;
-  }
-
-  return {
-    end,
-    open: () => held.size,
-    isOpen: (cid) => held.get(cid)?.isOpen ?? false,
-    async acquire(deployment) {
-      const entry = hold(deployment);
-      entry.users += 1;
-      let leased = true;
-      function release(): void {
-        if (!leased) return;
-        leased = false;
-        entry.users -= 1;
-        entry.idleSince = performance.now();
-        if (entry.users === 0) endWhenIdle(deployment.cid, entry);
-      }
-      try {
-        return { sandbox: (await entry.sandbox).sandbox, release };
-      } catch (error) {
-        release();
-        throw error;
-      }
-    },
-    async close() {
-      await Promise.all([...held.keys()].map(end));
-    },
-  };
 }

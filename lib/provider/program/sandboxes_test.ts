@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { sampleSpec } from "../../../worlds/sample_spec.ts";
-import type { Deployment } from "../deployment/deployments.ts";
-import { createSandboxes } from "./sandboxes.ts";
+import type { CidText } from "../../cid.ts";
+import type { Deployment } from "../deployment/deployment.ts";
+import { Sandboxes } from "./sandboxes.ts";
 
 const IDLE_MS = 50;
 
@@ -11,7 +12,7 @@ async function open(openMax: number) {
   await Deno.chmod(dir, 0o755);
   let gone = 0;
   let noticed = Promise.withResolvers<void>();
-  const sandboxes = createSandboxes({
+  const sandboxes = new Sandboxes({
     host: { launcher: "bwrap", runUid: Deno.uid() === 0 ? 1_800_000_000 : null },
     programs: {
       bytes: () => 0,
@@ -24,7 +25,10 @@ async function open(openMax: number) {
           },
         }),
     },
-    ...{ timeoutMs: 1_000, memoryMb: 64, idleMs: IDLE_MS, openMax },
+    timeoutMs: 1_000,
+    memoryMb: 64,
+    idleMs: IDLE_MS,
+    openMax,
   });
   return {
     sandboxes,
@@ -43,7 +47,7 @@ async function open(openMax: number) {
 
 async function deployment(cid: string): Promise<Deployment> {
   const spec = await sampleSpec();
-  return { cid, spec, entry: spec.providers[0]! };
+  return { cid: cid as CidText, spec, entry: spec.providers[0]! };
 }
 
 Deno.test("a sandbox goes once it has been idle, not while it is used", async () => {
@@ -96,6 +100,6 @@ Deno.test("what was used again a moment ago is not the longest idle", async () =
   for (const cid of ["bafyone", "bafytwo", "bafyone", "bafythree"]) {
     (await sandboxes.acquire(await deployment(cid))).release();
   }
-  const are = ["bafyone", "bafytwo", "bafythree"].map(sandboxes.isOpen);
+  const are = ["bafyone", "bafytwo", "bafythree"].map((cid) => sandboxes.isOpen(cid as CidText));
   assert.deepEqual(are, [true, false, true]);
 });

@@ -1,4 +1,4 @@
-/** The escrow's events about this provider, and what they do to the ledger. */
+/** The escrow's events about this provider, and what they tell the ledger. */
 import {
   type Address,
   type Hex,
@@ -7,7 +7,7 @@ import {
   toFunctionSelector,
 } from "viem";
 import { escrowAbi } from "../../chain/abi.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import type { ChainFact } from "../ledger/ledger.ts";
 
 /** What the escrow told: one of its events, with the block that carries it. */
 export type EscrowEvent = ReturnType<typeof parseEscrowLogs>[number];
@@ -32,14 +32,11 @@ export function skipReason(selector: Hex): string {
   return REASONS.get(selector) ?? selector;
 }
 
-/** What the events say about counters that we know: a settlement, whoever sent it. */
-export async function recordCharges(ledger: Ledger, events: readonly EscrowEvent[]): Promise<void> {
-  for (const event of events) {
-    if (event.eventName !== "Charged") continue;
-    const { payer, lane, cumulative: credits } = event.args;
-    const known = ledger.lane(payer, lane);
-    if (!known || known.settled >= credits) continue;
+/** The settlements among the events, whoever sent them. The event's cumulative is our settled. */
+export function settlementsIn(events: readonly EscrowEvent[]): ChainFact[] {
+  return events.filter((event) => event.eventName === "Charged").map((event): ChainFact => {
+    const { payer, lane, cumulative: settled } = event.args;
     const { blockNumber: block, transactionHash: transaction } = event;
-    await ledger.append({ kind: "settle", payer, lane, credits, block, transaction });
-  }
+    return { fact: "settled", payer, lane, settled, block, transaction };
+  });
 }

@@ -2,11 +2,11 @@
  * Follows the escrow's events about this provider, block by block. A payer whose allowance changed
  * is read anew at its next call; a reorganised chain takes back what it had told.
  */
-import { type Address, encodeEventTopics, type Hex, pad, type RpcLog } from "viem";
-import { formatLog } from "viem";
+import { type Address, encodeEventTopics, formatLog, type Hex, pad, type RpcLog } from "viem";
 import { escrowAbi } from "../../chain/abi.ts";
 import type { Chain } from "../../chain/client.ts";
 import type { Log } from "../../log.ts";
+import { Lru } from "../../lru.ts";
 import { type EscrowEvent, parseEscrowLogs } from "./escrow_events.ts";
 
 export interface FollowerOptions {
@@ -27,54 +27,133 @@ export interface BlockId {
   hash: Hex;
 }
 
-export interface Follower {
-  /** Whether the chain has been heard of lately, so that silence means that nothing changed. */
-  isCurrent(): boolean;
-  /** How long ago the chain was last heard of, ms; Infinity when never. */
-  ageMs(): number;
-  /** Looks at the chain now. */
-  poll(): Promise<void>;
-  /** The books rest on what this block said: should it go, `onReorg` will say so. */
-  note(block: BlockId): void;
-  stop(): Promise<void>;
-}
-
 /** Blocks whose hash is remembered to notice a reorganisation. */
-const REMEMBERED_MAX = 256;
+const BLOCKS_REMEMBERED = 256;
 /** Blocks asked for at once; public RPCs refuse more. */
-const RANGE_MAX = 1_000n;
+const RANGE_BLOCKS = 1_000n;
 
 const TOPICS = (["Allowed", "RevokeStarted", "Reclaimed", "Charged"] as const).map((eventName) =>
   encodeEventTopics({ abi: escrowAbi, eventName })[0]
 );
 
-/** The block that no reorganisation is expected to reach. */
-function before(block: bigint): bigint {
-  const depth = BigInt(REMEMBERED_MAX);
-  return block > depth ? block - depth : 0n;
-}
-
-function lower(known: bigint | null, block: bigint): bigint {
-  return known !== null && known < block ? known : block;
-}
-
-/** Starts at the chain's present block. */
-export function startFollower(options: FollowerOptions): Follower {
-  const { chain, escrow, provider, log, pollMs } = options;
-  const now = options.now ?? Date.now;
+export class Follower {
+  readonly #options: FollowerOptions;
+  readonly #now: () => number;
   /** One chain: should a block of it go, all above it have gone. */
-  const seen = new Map<bigint, Hex>();
+  readonly #seen = new Lru<bigint, Hex>(BLOCKS_REMEMBERED);
   /** Blocks noted since the last look, perhaps of several forks; by hash. */
-  const noted = new Map<Hex, bigint>();
-  let head: bigint | null = null;
+  readonly #noted = new Map<Hex, bigint>();
+  #head: bigint | null = null;
   /** What lies above has gone and nobody could be told yet. */
-  let undoneAbove: bigint | null = null;
-  let heardAt = -Infinity;
-  let polling: Promise<void> | null = null;
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  let isStopped = false;
+  #undoneAbove: bigint | null = null;
+  #heardAt = -Infinity;
+  #polling: Promise<void> | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #isStopped = false;
 
-  async function hashAt(block: bigint): Promise<Hex | null> {
+  /** Starts at the chain's present block. */
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.poll().then(() => this.#schedule());
+  }
+
+  /** Whether the chain has been heard of lately, so that silence means that nothing changed. */
+  isCurrent(): boolean {
+    return this.ageMs() <= 3 * this.#options.pollMs;
+  }
+
+  /** How long ago the chain was last heard of, ms; Infinity when never. */
+  ageMs(): number {
+    return this.#now() - this.#heardAt;
+  }
+
+  /** Looks at the chain now. */
+  async poll(): Promise<void> {
+    const { log } = this.#options;
+    this.#polling ??= this.#look()
+      .catch((error) => log.debug("chain events not read", { error: String(error).slice(0, 100) }))
+      .finally(() => this.#polling = null);
+    await this.#polling;
+  }
+
+  /** The books rest on what this block said: should it go, `onReorg` will say so. */
+  note({ number, hash }: BlockId): void {
+    this.#noted.set(hash, number);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    await this.#polling;
+  }
+
+  #schedule(): void {
+    if (this.#isStopped) return;
+    const { pollMs } = this.#options;
+    this.#timer = setTimeout(() => this.poll().then(() => this.#schedule()), pollMs);
+  }
+
+  async #look(): Promise<void> {
+    const latest = await this.#options.chain.public.getBlock({ blockTag: "latest" });
+    const head = this.#head;
+    let read = head === null ? await this.#begin(latest.number) : await this.#undo(head);
+    while (read < latest.number) {
+      const end: bigint = read + RANGE_BLOCKS;
+      const to = end < latest.number ? end : latest.number;
+      const events = await this.#eventsBetween(read + 1n, to);
+      if (events.length > 0) await this.#options.onEvents(events);
+      read = this.#head = to;
+    }
+    this.#head = read;
+    this.#seen.set(latest.number, latest.hash);
+    this.#heardAt = this.#now();
+  }
+
+  /** What an earlier process saw of the last blocks may have been undone since. */
+  async #begin(latest: bigint): Promise<bigint> {
+    await this.#options.onReorg(outOfReach(latest));
+    return latest;
+  }
+
+  /** The block up to which what we know still holds. */
+  async #undo(known: bigint): Promise<bigint> {
+    const common = await this.#findUndone(known);
+    if (common === null) return known;
+    this.#options.log.warn("the chain was reorganised", { from: common });
+    await this.#options.onReorg(common);
+    this.#undoneAbove = null;
+    return common < known ? common : known;
+  }
+
+  /** The block above which something that we rest on has gone; null when nothing has. */
+  async #findUndone(known: bigint): Promise<bigint | null> {
+    const common = await this.#commonBlock(known);
+    for (const [hash, block] of this.#noted) {
+      if (await this.#hashAt(block) !== hash) this.#lowerUndone(block - 1n);
+      this.#noted.delete(hash);
+    }
+    if (this.#undoneAbove !== null) this.#lowerUndone(common);
+    return this.#undoneAbove;
+  }
+
+  /** The highest block of the chain we saw that is still there; those above are forgotten. */
+  async #commonBlock(known: bigint): Promise<bigint> {
+    for (const block of [...this.#seen.keys()].sort((a, b) => a < b ? 1 : -1)) {
+      if (await this.#hashAt(block) === this.#seen.peek(block)) return block;
+      this.#seen.delete(block);
+      this.#lowerUndone(known);
+    }
+    return outOfReach(known);
+  }
+
+  #lowerUndone(block: bigint): void {
+    const known = this.#undoneAbove;
+    this.#undoneAbove = known !== null && known < block ? known : block;
+  }
+
+  async #hashAt(block: bigint): Promise<Hex | null> {
+    const { chain } = this.#options;
     const found = await chain.public.getBlock({ blockNumber: block }).catch((error) => {
       if ((error as Error).name === "BlockNotFoundError") return null;
       throw error;
@@ -82,33 +161,8 @@ export function startFollower(options: FollowerOptions): Follower {
     return found?.hash ?? null;
   }
 
-  /** The highest block of the chain we saw that is still there; those above are forgotten. */
-  async function commonBlock(known: bigint): Promise<bigint> {
-    for (const block of [...seen.keys()].sort((a, b) => a < b ? 1 : -1)) {
-      if (await hashAt(block) === seen.get(block)) return block;
-      seen.delete(block);
-      undoneAbove = lower(undoneAbove, known);
-    }
-    return before(known);
-  }
-
-  /** The block above which something that we rest on has gone; null when nothing has. */
-  async function findUndone(known: bigint): Promise<bigint | null> {
-    const common = await commonBlock(known);
-    for (const [hash, block] of noted) {
-      if (await hashAt(block) !== hash) undoneAbove = lower(undoneAbove, block - 1n);
-      noted.delete(hash);
-    }
-    if (undoneAbove !== null) undoneAbove = lower(undoneAbove, common);
-    return undoneAbove;
-  }
-
-  function remember({ number, hash }: BlockId): void {
-    seen.set(number, hash);
-    if (seen.size > REMEMBERED_MAX) seen.delete(seen.keys().next().value!);
-  }
-
-  async function eventsBetween(from: bigint, to: bigint): Promise<EscrowEvent[]> {
+  async #eventsBetween(from: bigint, to: bigint): Promise<EscrowEvent[]> {
+    const { chain, escrow, provider } = this.#options;
     const logs = await chain.public.request({
       method: "eth_getLogs",
       params: [{
@@ -120,59 +174,10 @@ export function startFollower(options: FollowerOptions): Follower {
     });
     return parseEscrowLogs(escrow, (logs as RpcLog[]).map((entry) => formatLog(entry)));
   }
+}
 
-  async function look(): Promise<void> {
-    const latest = await chain.public.getBlock({ blockTag: "latest" });
-    let read = head === null ? await begin(latest.number) : await undo(head);
-    while (read < latest.number) {
-      const to: bigint = read + RANGE_MAX < latest.number ? read + RANGE_MAX : latest.number;
-      const events = await eventsBetween(read + 1n, to);
-      if (events.length > 0) await options.onEvents(events);
-      read = head = to;
-    }
-    head = read;
-    remember(latest);
-    heardAt = now();
-  }
-
-  /** What an earlier process saw of the last blocks may have been undone since. */
-  async function begin(latest: bigint): Promise<bigint> {
-    await options.onReorg(before(latest));
-    return latest;
-  }
-
-  /** The block up to which what we know still holds. */
-  async function undo(known: bigint): Promise<bigint> {
-    const common = await findUndone(known);
-    if (common === null) return known;
-    log.warn("the chain was reorganised", { from: common });
-    await options.onReorg(common);
-    undoneAbove = null;
-    return common < known ? common : known;
-  }
-
-  async function poll(): Promise<void> {
-    polling ??= look()
-      .catch((error) => log.debug("chain events not read", { error: String(error).slice(0, 100) }))
-      .finally(() => polling = null);
-    await polling;
-  }
-
-  function schedule(): void {
-    if (isStopped) return;
-    timer = setTimeout(() => poll().then(schedule), pollMs);
-  }
-
-  poll().then(schedule);
-  return {
-    poll,
-    note: ({ number, hash }) => void noted.set(hash, number),
-    ageMs: () => now() - heardAt,
-    isCurrent: () => now() - heardAt <= 3 * pollMs,
-    async stop() {
-      isStopped = true;
-      if (timer) clearTimeout(timer);
-      await polling;
-    },
-  };
+/** The block below `block` that no reorganisation is expected to reach. */
+function outOfReach(block: bigint): bigint {
+  const depth = BigInt(BLOCKS_REMEMBERED);
+  return block > depth ? block - depth : 0n;
 }

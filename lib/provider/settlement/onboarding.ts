@@ -22,23 +22,15 @@ import { KhachapuriError } from "../../errors.ts";
 import { DEPOSIT_TIMEOUT_MS } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import type { DepositAuthorization } from "../../payment_header.ts";
-import type { BillTerms } from "../money/bill.ts";
+import { TokenBucket } from "../../token_bucket.ts";
+import { withinTime } from "../../within.ts";
 import type { Operator } from "./operator.ts";
 import type { Payers } from "../money/payers.ts";
-import { withinTime } from "./settle_each.ts";
-
-export interface Onboarding {
-  /**
-   * Has a payer's deposit mined. A payer with one under way gets that one's result.
-   * @returns its transaction; views of the payer are read anew from then on
-   * @throws KhachapuriError `payment_required` with the reason, `rate_limited`, `chain_unavailable`
-   */
-  relay(payer: Address, deposit: DepositAuthorization): Promise<Hex>;
-}
+import type { Seller } from "../money/seller.ts";
 
 export interface OnboardingOptions {
   chain: Chain;
-  us: BillTerms;
+  seller: Seller;
   usdc: Address;
   policy: ProviderConfig["onboarding"];
   operator: Pick<Operator, "send">;
@@ -50,66 +42,80 @@ export interface OnboardingOptions {
 /** Between "this deposit is good" and the block that takes it, seconds. */
 const MINING_SECONDS = 30n;
 
-export function createOnboarding(options: OnboardingOptions): Onboarding {
-  const { chain, us, usdc, policy, now } = options;
-  const underWay = new Map<Address, Promise<Hex>>();
-  const spend = rateLimit(policy.perMinute, now);
-  let domain: UsdcDomain | null = null;
+export class Onboarding {
+  readonly #options: OnboardingOptions;
+  readonly #underWay = new Map<Address, Promise<Hex>>();
+  readonly #rate: TokenBucket;
+  #usdcDomain: UsdcDomain | null = null;
+
+  constructor(options: OnboardingOptions) {
+    this.#options = options;
+    const { perMinute } = options.policy;
+    this.#rate = new TokenBucket(perMinute, perMinute / 60, options.now);
+  }
+
+  /**
+   * Has a payer's deposit mined. A payer with one under way gets that one's result.
+   * @returns its transaction; views of the payer are read anew from then on
+   * @throws KhachapuriError `payment_required` with the reason, `rate_limited`, `chain_unavailable`
+   */
+  async relay(payer: Address, deposit: DepositAuthorization): Promise<Hex> {
+    // First of all: nobody's junk stands in for what the payer itself has signed.
+    assertWorthwhile(this.#options, deposit);
+    await this.#assertSigned(payer, deposit);
+    const known = this.#underWay.get(payer);
+    if (known) return await known;
+    const work = this.#send(payer, deposit).finally(() => this.#underWay.delete(payer));
+    this.#underWay.set(payer, work);
+    return await work;
+  }
 
   /** Checked here and not only by simulation, so that junk costs the endpoint no simulation. */
-  async function assertSigned(payer: Address, deposit: DepositAuthorization): Promise<void> {
-    domain ??= await usdcDomain(chain, usdc);
+  async #assertSigned(payer: Address, deposit: DepositAuthorization): Promise<void> {
+    const { chain, usdc, seller: { escrow, provider } } = this.#options;
+    const domain = this.#usdcDomain ??= await usdcDomain(chain, usdc);
     const { amount: value, validAfter, validBefore, signature } = deposit;
-    const nonce = await depositAndAllowNonce(chain, us.escrow, payer, us.provider, deposit);
-    const authorization = { from: payer, to: us.escrow, value, validAfter, validBefore, nonce };
+    const nonce = await depositAndAllowNonce(chain, escrow, payer, provider, deposit);
+    const authorization = { from: payer, to: escrow, value, validAfter, validBefore, nonce };
     const signer = await recoverReceiveAuthorization(domain, authorization, signature);
     if (signer !== null && isAddressEqual(signer, payer)) return;
     throw refused("the deposit is not signed by the payer");
   }
 
-  async function send(payer: Address, deposit: DepositAuthorization): Promise<Hex> {
-    const undo = spend();
-    const sent = options.operator.send({
-      address: us.escrow,
+  async #send(payer: Address, deposit: DepositAuthorization): Promise<Hex> {
+    const { operator, payers, log, policy, seller: { escrow, provider } } = this.#options;
+    if (!this.#rate.take()) throw tooManyDeposits(policy.perMinute, this.#rate.waitSeconds());
+    const sent = operator.send({
+      address: escrow,
       abi: escrowAbi,
       functionName: "depositAndAllow",
-      args: depositAndAllowArguments(payer, us.provider, deposit),
+      args: depositAndAllowArguments(payer, provider, deposit),
       messages: ESCROW_MESSAGES,
     }).catch((error) => {
       // Refused by the simulation: nothing was sent, so the next in line may.
-      undo();
+      this.#rate.giveBack();
       if (error.code !== "chain_refused") throw error;
       throw refused(`the deposit was refused: ${error.shortMessage}`, error);
     });
     const receipt = await withinTime(sent, DEPOSIT_TIMEOUT_MS, late);
     // Also when it reverted: somebody else may have sent it before us.
-    options.payers.forget(payer);
+    payers.forget(payer);
     if (receipt.status !== "success") throw refused("the deposit was mined but reverted");
     const transaction = receipt.transactionHash;
-    options.log.info("deposit relayed", { payer, amount: deposit.amount, transaction });
+    log.info("deposit relayed", { payer, amount: deposit.amount, transaction });
     return transaction;
   }
-
-  return {
-    async relay(payer, deposit) {
-      // First of all: nobody's junk stands in for what the payer itself has signed.
-      assertWorthwhile(options, deposit);
-      await assertSigned(payer, deposit);
-      const known = underWay.get(payer);
-      if (known) return await known;
-      const work = send(payer, deposit).finally(() => underWay.delete(payer));
-      underWay.set(payer, work);
-      return await work;
-    },
-  };
 }
 
 /** What it locks for us is what we send it for: the rest the payer can take away again. */
-function assertWorthwhile({ us, policy, now }: OnboardingOptions, deposit: DepositAuthorization) {
+function assertWorthwhile(
+  { seller, policy, now }: OnboardingOptions,
+  deposit: DepositAuthorization,
+) {
   if (!policy.enabled) throw refused("this provider relays no deposits");
   const { pricePerCredit, credits, validAfter, validBefore } = deposit;
-  if (pricePerCredit < us.price) {
-    const asked = `a credit costs ${formatUsdc(us.price)}`;
+  if (pricePerCredit < seller.price) {
+    const asked = `a credit costs ${formatUsdc(seller.price)}`;
     throw refused(`the deposit allows ${formatUsdc(pricePerCredit)} USDC a credit, ${asked}`);
   }
   if (pricePerCredit * credits < policy.minimum) {
@@ -122,24 +128,11 @@ function assertWorthwhile({ us, policy, now }: OnboardingOptions, deposit: Depos
   }
 }
 
-/** @returns takes one token; what it returns gives it back */
-function rateLimit(perMinute: number, now: () => number): () => () => void {
-  let tokens = perMinute;
-  let at = now();
-  return () => {
-    tokens = Math.min(perMinute, tokens + (now() - at) * perMinute / 60_000);
-    at = now();
-    if (tokens < 1) {
-      throw new KhachapuriError("rate_limited", `${perMinute} deposits a minute are relayed here`, {
-        retryAfterSeconds: Math.ceil((1 - tokens) * 60 / perMinute),
-        hints: ["or deposit and allow yourself"],
-      });
-    }
-    tokens -= 1;
-    return () => {
-      tokens += 1;
-    };
-  };
+function tooManyDeposits(perMinute: number, waitSeconds: number): KhachapuriError {
+  return new KhachapuriError("rate_limited", `${perMinute} deposits a minute are relayed here`, {
+    retryAfterSeconds: Math.ceil(waitSeconds),
+    hints: ["or deposit and allow yourself"],
+  });
 }
 
 function refused(message: string, cause?: unknown): KhachapuriError {

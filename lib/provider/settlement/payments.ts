@@ -1,18 +1,21 @@
-/** The provider's money, wired: ledger, operator, view of the chain, settlement, credits. */
+/**
+ * The provider's books, opened and kept level with the chain: the ledger, the operator that sends
+ * transactions, the views of payers, settlement, and what the chain's news mean for each.
+ */
 import { join } from "node:path";
 import type { Address, LocalAccount } from "viem";
 import type { Chain } from "../../chain/client.ts";
 import type { ProviderConfig } from "../../config.ts";
 import type { Log } from "../../log.ts";
-import type { EscrowDomain } from "../../permit.ts";
-import { createCredits, type Credits } from "../money/credits.ts";
-import { type EscrowEvent, parseEscrowLogs, recordCharges } from "./escrow_events.ts";
-import { type Follower, startFollower } from "./follower.ts";
-import { type Ledger, openLedger } from "../ledger/ledger.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { openSqliteLedger, type SqliteLedger } from "../ledger/sqlite_ledger.ts";
+import type { CreditPolicy } from "../money/credits.ts";
+import { Payers } from "../money/payers.ts";
+import { type EscrowEvent, parseEscrowLogs, settlementsIn } from "./escrow_events.ts";
+import { Follower } from "./follower.ts";
 import { openOperator, type Operator } from "./operator.ts";
-import { createPayers, type Payers } from "../money/payers.ts";
 import { createConsume } from "./settle_each.ts";
-import { createSettlement, type Settlement } from "./settlement.ts";
+import { Settlement } from "./settlement.ts";
 
 export interface PaymentsOptions {
   chain: Chain;
@@ -30,12 +33,13 @@ export interface PaymentsOptions {
 }
 
 export interface Payments {
-  credits: Credits;
-  ledger: Ledger;
-  operator: Operator;
-  settlement: Settlement;
-  payers: Payers;
-  follower: Follower;
+  readonly ledger: SqliteLedger;
+  readonly operator: Operator;
+  readonly payers: Payers;
+  readonly settlement: Settlement;
+  readonly follower: Follower;
+  /** How the scheme "credits" is to ask the chain. */
+  readonly policy: CreditPolicy;
   /** Settles what is due, then closes. */
   close(): Promise<void>;
 }
@@ -49,10 +53,14 @@ const UNFOLLOWED_AGE_MS = 2_000;
 
 /** Opens the books and starts to follow the chain. */
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
-  const { chain, escrow, account, dir, log, now, provider: { settlement: policy } } = options;
-  const provider = options.provider.address;
-  const domain: EscrowDomain = { chainId: chain.chainId, escrow };
-  const ledger = await openLedger(join(dir, "ledger.db"), now);
+  const { chain, escrow, account, dir, log, now } = options;
+  const { address: provider, settlement: { intervalSeconds, amount, ...rest } } = options.provider;
+  const windowSeconds = BigInt(Math.max(SETTLE_WINDOW_SECONDS, 3 * intervalSeconds));
+  const ledger = await openSqliteLedger({
+    path: join(dir, "ledger.db"),
+    now,
+    settleWindowSeconds: windowSeconds,
+  });
   const operator = openOperator({
     path: join(dir, "operator.db"),
     chain,
@@ -61,57 +69,41 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     now,
     async onMined({ blockNumber: number, blockHash: hash, logs }) {
       follower.note({ number, hash });
-      await recordCharges(ledger, parseEscrowLogs(escrow, logs));
+      await ledger.record(settlementsIn(parseEscrowLogs(escrow, logs)));
     },
-    bumpAfterMs: policy.stuckSeconds * 1_000,
+    bumpAfterMs: rest.stuckSeconds * 1_000,
     ...(options.receiptPollMs === undefined ? {} : { pollMs: options.receiptPollMs }),
   });
-  const payers = createPayers({
-    client: chain.public,
-    escrow,
-    provider,
-    ledger,
-    finality: policy.finality,
-    now,
-  });
-  const settlement = createSettlement({
+  const { finality } = rest;
+  const payers = new Payers({ client: chain.public, escrow, provider, ledger, finality, now });
+  const settlement = new Settlement({
     chain,
     escrow,
     provider,
     ledger,
     operator,
     log,
-    intervalMs: policy.intervalSeconds * 1_000,
-    amount: policy.amount,
+    intervalMs: intervalSeconds * 1_000,
+    amount,
     ...(options.closeWaitMs === undefined ? {} : { closeWaitMs: options.closeWaitMs }),
-    noteBlock: (block) => follower.note(block),
   });
-  const follower = follow({ ...options, ledger, payers, settlement });
-  const offlineAmount = policy.mode === "each" ? 0n : policy.offlineAmount;
-  const credits = createCredits({
-    domain,
-    ledger,
-    payers,
-    consume: policy.mode === "each" ? createConsume(operator, escrow) : null,
-    settleWindowSeconds: BigInt(Math.max(SETTLE_WINDOW_SECONDS, 3 * policy.intervalSeconds)),
-    viewAgeMs: () => {
-      if (follower.isCurrent()) return FOLLOWED_AGE_MS;
-      return ledger.unsettled() < offlineAmount ? UNFOLLOWED_AGE_MS : 0;
-    },
-    offlineAmount,
-    onCharge: settlement.noticeCharge,
-    now,
-  });
+  const follower = follow(options, { ledger, payers, settlement });
+  const offlineAmount = rest.mode === "each" ? 0n : rest.offlineAmount;
   return {
-    credits,
     ledger,
     operator,
-    settlement,
     payers,
+    settlement,
     follower,
+    policy: {
+      consume: rest.mode === "each" ? createConsume(operator, escrow) : null,
+      settleWindowSeconds: windowSeconds,
+      viewAgeMs: () => viewAgeMs(follower, ledger, offlineAmount),
+      offlineAmount,
+    },
     async close() {
       await follower.stop();
-      await credits.close();
+      ledger.stopHolding();
       await settlement.close();
       await operator.close();
       await ledger.close();
@@ -119,41 +111,43 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   };
 }
 
-interface FollowParts extends PaymentsOptions {
+/** How old a view may be: older while the chain is heard of, no more than it may cost while not. */
+function viewAgeMs(
+  follower: Pick<Follower, "isCurrent">,
+  ledger: Pick<Ledger, "totals">,
+  offlineAmount: bigint,
+): number {
+  if (follower.isCurrent()) return FOLLOWED_AGE_MS;
+  return ledger.totals().unsettled < offlineAmount ? UNFOLLOWED_AGE_MS : 0;
+}
+
+interface Books {
   ledger: Ledger;
   payers: Payers;
   settlement: Settlement;
 }
 
-/** What the chain's news mean here. */
-function follow(parts: FollowParts): Follower {
-  const { chain, escrow, log, now, provider, ledger, payers, settlement } = parts;
+/** What the chain's news mean for the books. */
+function follow(options: PaymentsOptions, { ledger, payers, settlement }: Books): Follower {
+  const { chain, escrow, log, now, provider: { address: provider, settlement: policy } } = options;
 
   async function onEvents(events: readonly EscrowEvent[]): Promise<void> {
-    await recordCharges(ledger, events);
+    await ledger.record(settlementsIn(events));
     for (const { eventName, args: { payer } } of events) {
       payers.forget(payer);
       // The payer has given notice: what it owes is settled well before the credits can leave.
       if (eventName === "RevokeStarted") settlement.settleNow();
-      if (eventName === "Allowed") await reviveRefused(ledger, settlement, payer);
+      // More credits may cover what the escrow refused.
+      if (eventName !== "Allowed") continue;
+      for (const lane of await ledger.refused(payer)) await settlement.level(lane);
     }
   }
 
   async function onReorg(block: bigint): Promise<void> {
     payers.forget();
-    for (const lane of ledger.lanes()) {
-      if (lane.settledBlock > block || lane.refused !== null) await settlement.level(lane);
-    }
+    for (const lane of await ledger.unsure(block)) await settlement.level(lane);
   }
 
-  const { address } = provider;
-  const { pollMs } = provider.settlement;
-  return startFollower({ chain, escrow, provider: address, log, pollMs, onEvents, onReorg, now });
-}
-
-/** More credits may cover what the escrow refused. */
-async function reviveRefused(ledger: Ledger, settlement: Settlement, payer: Address) {
-  for (const lane of ledger.account(payer)?.lanes.values() ?? []) {
-    if (lane.refused !== null) await settlement.level(lane);
-  }
+  const { pollMs } = policy;
+  return new Follower({ chain, escrow, provider, log, pollMs, onEvents, onReorg, now });
 }

@@ -11,13 +11,17 @@ import { LANES, PAYERS, PERMITS, type Step, step } from "../../../worlds/payment
 import { parseConfig, type ProviderConfig } from "../../config.ts";
 import { silentLog } from "../../log.ts";
 import { type Permit, signPermit, UINT64_MAX } from "../../permit.ts";
-import type { Bill } from "../money/bill.ts";
-import type { Reservation } from "../money/credits.ts";
+import type { CidText } from "../../cid.ts";
+import { type Lane, laneOf } from "../ledger/journal.ts";
+import type { CreditsBill } from "../money/bill.ts";
+import { Credits } from "../money/credits.ts";
+import type { Hold } from "../money/scheme.ts";
 import { openPayments, type Payments } from "./payments.ts";
 
 const PRICE = 5n;
 const PROVIDER = anvilAccount(1);
 const OPERATOR = anvilAccount(2);
+const CID = "bafytest" as CidText;
 const RUNS = Number(Deno.env.get("KHACHAPURI_RUNS") ?? 200);
 /** A step that takes longer will never end, ms. */
 const STUCK_MS = 20_000;
@@ -29,7 +33,7 @@ interface Page {
 
 interface Held {
   key: string;
-  reservation: Reservation;
+  hold: Hold;
 }
 
 const permits = new Map<string, Promise<Permit>>();
@@ -54,11 +58,60 @@ function settings(mode: "batch" | "each"): ProviderConfig {
   const times = { intervalSeconds: 86_400, pollMs: 600_000 };
   return parseConfig({
     provider: {
-      ...{ name: "provider.test", address: PROVIDER.address, webDomain: "http://provider.test" },
-      ...{ price: String(PRICE), terms: ["terms.txt"], stateDir: "state", keyFile: "keys.json" },
+      name: "provider.test",
+      address: PROVIDER.address,
+      webDomain: "http://provider.test",
+      price: String(PRICE),
+      terms: ["terms.txt"],
+      stateDir: "state",
+      keyFile: "keys.json",
       settlement: { mode, ...times, amount: "1000000000", offlineAmount: "0" },
     },
   }, "/").provider!;
+}
+
+/** The scheme "credits" on a provider's books. */
+function creditsOn({ ledger, payers, settlement, policy }: Payments, now: () => number): Credits {
+  const seller = {
+    chainId: 31337,
+    escrow: FAKE_ESCROW,
+    provider: PROVIDER.address,
+    price: PRICE,
+  };
+  return new Credits({
+    seller,
+    offer: {
+      chainId: seller.chainId,
+      escrow: FAKE_ESCROW,
+      asset: FAKE_ESCROW,
+      payTo: PROVIDER.address,
+      pricePerCredit: PRICE,
+      maxTimeoutSeconds: 15,
+      thawingPeriodSeconds: 3_600,
+    },
+    policy,
+    ledger,
+    payers,
+    receipts: { pathOf: String },
+    ownerCredits: { note() {} },
+    isDeploymentLane: () => false,
+    relay: () => Promise.reject(new Error("nobody deposits here")),
+    onCharge: () => settlement.noticeCharge(),
+    now,
+  });
+}
+
+function billFor(account: LocalAccount, lane: Hex, permit: Permit): CreditsBill {
+  return {
+    source: "caller",
+    payer: account.address,
+    lane,
+    scope: lane,
+    permit,
+    price: PRICE,
+    cid: CID,
+    deposit: null,
+  };
 }
 
 /** One history: the real thing and the paper beside it. */
@@ -90,6 +143,11 @@ async function openHistory(mode: "batch" | "each") {
     return payments;
   }
   let payments = await open();
+  let credits = creditsOn(payments, () => nowMs);
+
+  const holdOne = async (bill: CreditsBill) => await credits.hold(await credits.admit(bill));
+  const laneAt = (payer: LocalAccount, lane: number): Lane | undefined =>
+    laneOf(payments.ledger.store.book, payer.address, LANES[lane]!);
 
   const page = (key: string) => {
     const known = pages.get(key) ?? { charged: 0n, held: 0n };
@@ -129,15 +187,7 @@ async function openHistory(mode: "batch" | "each") {
   async function call({ payer, lane, permit: index }: Extract<Step, { do: "call" }>) {
     const account = PAYERS[payer]!;
     const permit = await permitOf(account, LANES[lane]!, PERMITS[index]!);
-    const bill: Bill = {
-      source: "caller",
-      payer: account.address,
-      lane: LANES[lane]!,
-      permit,
-      price: PRICE,
-      deployment: "bafytest",
-      deposit: null,
-    };
+    const bill = billFor(account, LANES[lane]!, permit);
     const key = keyOf(payer, lane);
     const { charged, held: holding } = page(key);
     const before = taken(payer, lane);
@@ -145,20 +195,20 @@ async function openHistory(mode: "batch" | "each") {
     const left = credits - thawingCredits - outstanding(payer);
     const isPrepaid = mode === "each" && before > charged + holding;
     const hasRoom = charged + holding < permit.credits;
-    const isRefused = payments.ledger.lane(account.address, LANES[lane]!)?.refused ?? null;
+    const isRefused = laneAt(account, lane)?.refused ?? null;
     let why = "served";
-    const reservation = await inTime(payments.credits.reserve(bill)).catch((error) => {
+    const hold = await inTime(holdOne(bill)).catch((error) => {
       why = String(error);
       return null;
     });
     const about =
       `${key} permit ${permit.credits}: ${left} left, ${charged}+${holding} used; ${why}`;
     if (isCurrent && !isSilent && isRefused === null) {
-      assert.equal(reservation !== null, hasRoom && (isPrepaid || left > 0n), about);
+      assert.equal(hold !== null, hasRoom && (isPrepaid || left > 0n), about);
     }
-    if (!reservation) return;
+    if (!hold) return;
     assert.ok(hasRoom, `beyond the permit; ${about}`);
-    held.push({ key, reservation });
+    held.push({ key, hold });
     page(key).held += 1n;
     // Notice that was not heard yet leaves the credits in place; a reorganisation may not.
     if (!hasReorganised) assert.ok(outstanding(payer) <= credits, `beyond the credits; ${about}`);
@@ -173,20 +223,17 @@ async function openHistory(mode: "batch" | "each") {
   async function burst({ payer, lane, calls }: Extract<Step, { do: "burst" }>) {
     const account = PAYERS[payer]!;
     const permit = await permitOf(account, LANES[lane]!, PERMITS.at(-1)!);
-    const bill: Bill = {
-      ...{ source: "caller", payer: account.address, lane: LANES[lane]!, permit, price: PRICE },
-      ...{ deployment: "bafytest", deposit: null },
-    };
+    const bill = billFor(account, LANES[lane]!, permit);
     const own = page(keyOf(payer, lane));
     const { credits, thawingCredits } = fake.allowanceOf(account.address);
     const left = credits - thawingCredits - outstanding(payer);
     const room = permit.credits - own.charged - own.held;
-    const isRefused = payments.ledger.lane(account.address, LANES[lane]!)?.refused ?? null;
-    const tries = Array.from({ length: calls }, () => payments.credits.reserve(bill));
+    const isRefused = laneAt(account, lane)?.refused ?? null;
+    const tries = Array.from({ length: calls }, () => holdOne(bill));
     let admitted = 0n;
     for (const tried of await inTime(Promise.allSettled(tries))) {
       if (tried.status === "rejected") continue;
-      held.push({ key: keyOf(payer, lane), reservation: tried.value });
+      held.push({ key: keyOf(payer, lane), hold: tried.value });
       own.held += 1n;
       admitted += 1n;
     }
@@ -199,11 +246,11 @@ async function openHistory(mode: "batch" | "each") {
   async function end(how: "charge" | "release", nth: number): Promise<void> {
     const [ended] = held.splice(nth % held.length, 1);
     if (!ended) return;
-    const { key, reservation } = ended;
+    const { key, hold } = ended;
     page(key).held -= 1n;
-    if (how === "release") return await reservation.release("test");
+    if (how === "release") return hold.release("test");
     page(key).charged += 1n;
-    await reservation.charge("answered");
+    await hold.charge("answered", null);
   }
 
   /** The notice has been heard, runs have ended, what was due is settled: only then it is over. */
@@ -226,6 +273,7 @@ async function openHistory(mode: "batch" | "each") {
     silence(false);
     for (const { key } of held.splice(0)) page(key).held -= 1n;
     payments = await open();
+    credits = creditsOn(payments, () => nowMs);
     isCurrent = true;
     silence(wasSilent);
   }
@@ -273,13 +321,13 @@ async function openHistory(mode: "batch" | "each") {
 
   /** Never more than was used, never more than was signed; and the book agrees with the paper. */
   function check(): void {
-    for (const [payer, { address }] of PAYERS.entries()) {
-      for (const [lane, id] of LANES.entries()) {
-        const known = payments.ledger.lane(address, id);
+    for (const [payer, account] of PAYERS.entries()) {
+      for (const lane of LANES.keys()) {
+        const known = laneAt(account, lane);
         const { charged, held } = page(keyOf(payer, lane));
         assert.equal(known?.charged ?? 0n, charged);
         // What is reserved beyond it waits for calls to come.
-        assert.ok((known?.reserved ?? 0n) >= held);
+        assert.ok((known?.held ?? 0n) >= held);
         const most = PERMITS.at(-1)!;
         assert.ok(taken(payer, lane) <= most);
         if (mode === "batch") assert.ok(taken(payer, lane) <= charged, "taken and not used");
@@ -293,15 +341,15 @@ async function openHistory(mode: "batch" | "each") {
     while (held.length > 0) await end("charge", 0);
     await hear();
     await inTime(payments.settlement.settleNow());
-    await payments.credits.close();
+    payments.ledger.stopHolding();
     check();
-    for (const [payer, { address }] of PAYERS.entries()) {
+    for (const [payer, account] of PAYERS.entries()) {
       for (const [lane, id] of LANES.entries()) {
         const { charged } = page(keyOf(payer, lane));
-        assert.equal(payments.ledger.lane(address, id)?.reserved ?? 0n, 0n);
+        assert.equal(laneAt(account, lane)?.held ?? 0n, 0n);
         const due = charged - taken(payer, lane);
         if (due <= 0n) continue;
-        const refused = payments.ledger.lane(address, id)?.refused;
+        const refused = laneAt(account, lane)?.refused;
         assert.ok(hasReorganised, `${due} credits of lane ${id} were never settled`);
         assert.ok(refused, `${due} credits of lane ${id} are due and nobody says so`);
       }
@@ -316,6 +364,7 @@ async function openHistory(mode: "batch" | "each") {
     stop: () => payments.close(),
     async restart() {
       payments = await open();
+      credits = creditsOn(payments, () => nowMs);
     },
     async [Symbol.asyncDispose]() {
       silence(true);

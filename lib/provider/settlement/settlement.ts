@@ -8,182 +8,205 @@ import { escrowAbi } from "../../chain/abi.ts";
 import type { Chain } from "../../chain/client.ts";
 import { type Charge, readAllowance, readConsumed } from "../../chain/escrow.ts";
 import type { Log } from "../../log.ts";
-import { parseEscrowLogs, skipReason } from "./escrow_events.ts";
-import type { BlockId } from "./follower.ts";
-import type { Lane } from "../ledger/journal.ts";
-import type { Ledger } from "../ledger/ledger.ts";
-import type { Operator } from "./operator.ts";
 import { within } from "../../within.ts";
+import type { LaneId } from "../ledger/journal.ts";
+import type { LaneState, Ledger } from "../ledger/ledger.ts";
+import { parseEscrowLogs, skipReason } from "./escrow_events.ts";
+import type { Operator } from "./operator.ts";
 
 export interface SettlementOptions {
   chain: Chain;
   escrow: Address;
   provider: Address;
-  ledger: Ledger;
-  operator: Operator;
+  ledger: Pick<Ledger, "due" | "lane" | "record" | "totals">;
+  operator: Pick<Operator, "send">;
   log: Log;
   /** Settles at least this often while something is due, ms. */
   intervalMs: number;
-  /** How long the last batch is waited for, ms. */
-  closeWaitMs?: number;
-  /** The ledger is about to rest on what this block says. */
-  noteBlock(block: BlockId): void;
   /** Settles at once when this much is due, USDC base units. */
   amount: bigint;
-}
-
-export interface Settlement {
-  /** A run was charged: settles when enough is due. */
-  noticeCharge(): void;
-  /** Settles what is due now; resolves when it is mined or put off by an unreachable chain. */
-  settleNow(): Promise<void>;
-  /** The lane's counter is what the escrow says; a refusal is forgotten. */
-  level(lane: Lane): Promise<void>;
-  /** Settles a last time, then stops; a chain that takes too long is left to the next start. */
-  close(): Promise<void>;
+  /** How long the last batch is waited for, ms. */
+  closeWaitMs?: number;
 }
 
 /** A last batch has this long to be mined: a stop must end, whatever the chain does, ms. */
 const CLOSE_WAIT_MS = 20_000;
 
 /** Rows of one transaction: about 2 million gas when every lane is new. */
-const ROWS_MAX = 50;
+const BATCH_ROWS = 50;
 
-export function createSettlement(options: SettlementOptions): Settlement {
-  const { ledger, chain, escrow, provider, log } = options;
-  /** Lanes of which the allowance covers only a part, within one settlement: no row goes beyond. */
-  const caps = new Map<Lane, Cap>();
-  let running: Promise<void> | null = null;
-  let isAskedAgain = false;
-
-  async function level(lane: Lane): Promise<void> {
-    const { payer, lane: id } = lane;
-    const credits = await readConsumed(chain, escrow, payer, provider, id);
-    // Asked afterwards: a block that is too early would let views overlook the settlement.
-    const block = await chain.public.getBlockNumber({ cacheTime: 0 });
-    await ledger.append({ kind: "settle", payer, lane: id, credits, block, transaction: null });
-  }
-
-  /** The allowance covers less than what is due: take what is there, write the rest off. */
-  async function takeRest(lane: Lane, transaction: Hex): Promise<boolean> {
-    const { credits } = await readAllowance(chain, escrow, lane.payer, provider);
-    const upTo = lane.settled + credits;
-    if (credits === 0n || caps.get(lane)?.upTo === upTo) return false;
-    caps.set(lane, { upTo, transaction });
-    return true;
-  }
-
-  async function refuse(lane: Lane, reason: string, transaction: Hex): Promise<void> {
-    caps.delete(lane);
-    const { payer, lane: id, charged: credits } = lane;
-    await ledger.append({ kind: "skip", payer, lane: id, credits, reason, transaction });
-    log.error("the escrow refused to settle a lane", { payer, lane: id, reason, transaction });
-  }
-
-  async function noteSkip(lane: Lane, reason: string, transaction: Hex): Promise<void> {
-    if (reason === "AlreadyCharged") return await level(lane);
-    if (reason === "InsufficientCredits" && await takeRest(lane, transaction)) return;
-    await refuse(lane, reason, transaction);
-  }
-
-  async function settleRows(rows: readonly Row[]): Promise<void> {
-    const charges = rows.map(({ charge }) => charge);
-    const receipt = await options.operator.send({
-      address: escrow,
-      abi: escrowAbi,
-      functionName: "consume",
-      args: [charges],
-    });
-    if (receipt.status !== "success") throw new Error("the batch reverted");
-    const { transactionHash } = receipt;
-    for (const event of parseEscrowLogs(escrow, receipt.logs)) {
-      if (event.eventName !== "ChargeSkipped") continue;
-      const { payer, lane: id, credits, reason } = event.args;
-      const lane = ledger.lane(payer, id);
-      // A row that lost a race against its like is no news.
-      if (!lane || lane.settled >= credits) continue;
-      await noteSkip(lane, skipReason(reason), transactionHash);
-    }
-    log.info("settled", { rows: rows.length, transaction: transactionHash });
-  }
-
-  const progressOf = ({ lane }: Row) => [lane.settled, lane.refused, caps.get(lane)?.upTo].join();
-
-  /** What lies beyond the caps is owed by an allowance that is used up. */
-  async function refuseRest(): Promise<void> {
-    for (const [lane, { upTo, transaction }] of caps) {
-      if (lane.charged > upTo) await refuse(lane, "InsufficientCredits", transaction);
-    }
-  }
-
-  async function settleAll(): Promise<void> {
-    caps.clear();
-    for (;;) {
-      const rows = dueRows(ledger, caps).slice(0, ROWS_MAX);
-      if (rows.length === 0) return await refuseRest();
-      const before = rows.map(progressOf);
-      await settleRows(rows);
-      // A receipt without the events that it must have would have us send for ever.
-      if (rows.every((row, index) => progressOf(row) === before[index])) {
-        throw new Error("the chain does not tell what became of the batch");
-      }
-    }
-  }
-
-  async function settleNow(): Promise<void> {
-    if (running) {
-      isAskedAgain = true;
-      return await running;
-    }
-    running = (async () => {
-      do {
-        isAskedAgain = false;
-        await settleAll();
-      } while (isAskedAgain);
-    })().catch((error) => log.warn("settlement put off", { error })).finally(() => running = null);
-    return await running;
-  }
-
-  const timer = setInterval(settleNow, options.intervalMs);
-  return {
-    settleNow,
-    level,
-    noticeCharge() {
-      if (ledger.unsettled() >= options.amount) settleNow();
-    },
-    async close() {
-      clearInterval(timer);
-      await within(settleNow(), options.closeWaitMs ?? CLOSE_WAIT_MS);
-    },
-  };
-}
-
-interface Cap {
-  /** The lane's count that the allowance still covers. */
+/** A lane of which the allowance covers only a part, within one settlement. */
+interface Cap extends LaneId {
+  /** The lane's counter that the allowance still covers. */
   upTo: bigint;
   /** The batch in which that showed. */
   transaction: Hex;
 }
 
+/** One row of a batch: a lane's counter up to which one price holds. */
 interface Row {
-  lane: Lane;
+  lane: LaneState;
   charge: Charge;
 }
 
-/** One row for each price of each lane, a payer's side by side: neighbours share storage reads. */
-function dueRows(ledger: Ledger, caps: ReadonlyMap<Lane, Cap>): Row[] {
-  const rows: Row[] = [];
-  for (const lane of ledger.lanes()) {
-    const { permit, settled, segments } = lane;
-    if (!permit || lane.refused !== null || lane.charged <= settled) continue;
-    const cap = caps.get(lane)?.upTo ?? lane.charged;
-    let from = settled;
-    for (const { credits, price } of segments) {
-      const upTo = credits < cap ? credits : cap;
-      if (upTo <= from) continue;
-      rows.push({ lane, charge: { permit, credits: upTo, price } });
-      from = upTo;
+export class Settlement {
+  readonly #options: SettlementOptions;
+  /** No row of this settlement goes beyond these. */
+  readonly #caps = new Map<string, Cap>();
+  readonly #timer: ReturnType<typeof setInterval>;
+  #running: Promise<void> | null = null;
+  #isAskedAgain = false;
+
+  constructor(options: SettlementOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.settleNow(), options.intervalMs);
+  }
+
+  /** A run was charged: settles when enough is due. */
+  noticeCharge(): void {
+    const { ledger, amount } = this.#options;
+    if (ledger.totals().unsettled >= amount) this.settleNow();
+  }
+
+  /** Settles what is due now; resolves when it is mined or put off by an unreachable chain. */
+  async settleNow(): Promise<void> {
+    if (this.#running) this.#isAskedAgain = true;
+    else {
+      this.#running = this.#settleAsAsked()
+        .catch((error) => this.#options.log.warn("settlement put off", { error }))
+        .finally(() => this.#running = null);
+    }
+    await this.#running;
+  }
+
+  /** The lane's counter is what the escrow says; a refusal is forgotten. */
+  async level({ payer, lane }: LaneId): Promise<void> {
+    const { chain, escrow, provider, ledger } = this.#options;
+    const settled = await readConsumed(chain, escrow, payer, provider, lane);
+    // Asked afterwards: a block that is too early would let views overlook the settlement.
+    const block = await chain.public.getBlockNumber({ cacheTime: 0 });
+    await ledger.record([{ fact: "level", payer, lane, settled, block }]);
+  }
+
+  /** Settles a last time, then stops; a chain that takes too long is left to the next start. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await within(this.settleNow(), this.#options.closeWaitMs ?? CLOSE_WAIT_MS);
+  }
+
+  async #settleAsAsked(): Promise<void> {
+    do {
+      this.#isAskedAgain = false;
+      await this.#settleAll();
+    } while (this.#isAskedAgain);
+  }
+
+  async #settleAll(): Promise<void> {
+    this.#caps.clear();
+    let sent: readonly Row[] = [];
+    let sentCaps: readonly (bigint | undefined)[] = [];
+    for (;;) {
+      const due = await this.#options.ledger.due();
+      // A receipt without the events that it must have would have us send the same for ever.
+      if (sent.length > 0 && !this.#hasProgress(sent, sentCaps, due)) {
+        throw new Error("the chain does not tell what became of the batch");
+      }
+      sent = rowsOf(due, this.#caps).slice(0, BATCH_ROWS);
+      if (sent.length === 0) return await this.#refuseRest();
+      sentCaps = sent.map(({ lane }) => this.#caps.get(keyOf(lane))?.upTo);
+      await this.#send(sent);
     }
   }
-  return rows.sort((a, b) => a.lane.payer < b.lane.payer ? -1 : 1);
+
+  /** Whether a batch changed anything about one of its lanes: settled, refused or capped. */
+  #hasProgress(
+    sent: readonly Row[],
+    sentCaps: readonly (bigint | undefined)[],
+    due: readonly LaneState[],
+  ): boolean {
+    const now = new Map(due.map((lane) => [keyOf(lane), lane]));
+    return sent.some(({ lane }, index) => {
+      const key = keyOf(lane);
+      const left = now.get(key);
+      return left?.settled !== lane.settled || this.#caps.get(key)?.upTo !== sentCaps[index];
+    });
+  }
+
+  async #send(rows: readonly Row[]): Promise<void> {
+    const { escrow, operator, ledger, log } = this.#options;
+    const receipt = await operator.send({
+      address: escrow,
+      abi: escrowAbi,
+      functionName: "consume",
+      args: [rows.map(({ charge }) => charge)],
+    });
+    if (receipt.status !== "success") throw new Error("the batch reverted");
+    const { transactionHash } = receipt;
+    for (const event of parseEscrowLogs(escrow, receipt.logs)) {
+      if (event.eventName !== "ChargeSkipped") continue;
+      const { credits, reason } = event.args;
+      const lane = await ledger.lane(event.args);
+      // A row that another settlement of the same lane overtook was skipped and lost nothing.
+      if (!lane || lane.settled >= credits) continue;
+      await this.#noteSkip(lane, skipReason(reason), transactionHash);
+    }
+    log.info("settled", { rows: rows.length, transaction: transactionHash });
+  }
+
+  async #noteSkip(lane: LaneState, reason: string, transaction: Hex): Promise<void> {
+    if (reason === "AlreadyCharged") return await this.level(lane);
+    if (reason === "InsufficientCredits" && await this.#capToRest(lane, transaction)) return;
+    await this.#refuse(lane, reason, transaction);
+  }
+
+  /** The allowance covers less than what is due: the next batch takes what is there. */
+  async #capToRest(lane: LaneState, transaction: Hex): Promise<boolean> {
+    const { chain, escrow, provider } = this.#options;
+    const { payer, lane: id, settled } = lane;
+    const { credits } = await readAllowance(chain, escrow, payer, provider);
+    const upTo = settled + credits;
+    const key = keyOf(lane);
+    if (credits === 0n || this.#caps.get(key)?.upTo === upTo) return false;
+    this.#caps.set(key, { payer, lane: id, upTo, transaction });
+    return true;
+  }
+
+  /** What lies beyond the caps is owed by an allowance that is used up. */
+  async #refuseRest(): Promise<void> {
+    for (const cap of [...this.#caps.values()]) {
+      const lane = await this.#options.ledger.lane(cap);
+      if (!lane || lane.charged <= cap.upTo) continue;
+      await this.#refuse(lane, "InsufficientCredits", cap.transaction);
+    }
+  }
+
+  async #refuse(lane: LaneState, reason: string, transaction: Hex): Promise<void> {
+    const { ledger, log } = this.#options;
+    const { payer, lane: id } = lane;
+    this.#caps.delete(keyOf(lane));
+    await ledger.record([{ fact: "refused", payer, lane: id, reason, transaction }]);
+    log.error("the escrow refused to settle a lane", { payer, lane: id, reason, transaction });
+  }
+}
+
+function keyOf({ payer, lane }: LaneId): string {
+  return `${payer}:${lane}`;
+}
+
+/** One row for each price of each lane, a payer's side by side: neighbours share storage reads. */
+function rowsOf(lanes: readonly LaneState[], caps: ReadonlyMap<string, Cap>): Row[] {
+  const rows: Row[] = [];
+  for (const lane of lanes) {
+    const { permit, settled, charged, segments } = lane;
+    if (!permit) continue;
+    const cap = caps.get(keyOf(lane))?.upTo ?? charged;
+    let from = settled;
+    for (const { upTo: end, price } of segments) {
+      const credits = end < cap ? end : cap;
+      if (credits <= from) continue;
+      rows.push({ lane, charge: { permit, credits, price } });
+      from = credits;
+    }
+  }
+  return rows.sort(({ lane: { payer: a } }, { lane: { payer: b } }) => a < b ? -1 : a > b ? 1 : 0);
 }

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { KhachapuriError } from "../../../errors.ts";
-import { curlInvocation, type ProgramRequest } from "./curl.ts";
+import { cgiInvocation } from "./cgi.ts";
+import { curlInvocation } from "./curl.ts";
+import type { ProgramRequest } from "./interface.ts";
 
-function invoke(fields: Partial<Omit<ProgramRequest, "headers">> & { headers?: HeadersInit } = {}) {
-  const { headers, ...rest } = fields;
-  return curlInvocation({
+type Fields = Partial<Omit<ProgramRequest, "headers">> & { headers?: HeadersInit };
+
+function requestOf({ headers, ...rest }: Fields): ProgramRequest {
+  return {
     method: "GET",
     base: new URL("https://provider.example"),
     mount: "/bafkcid",
@@ -13,11 +16,12 @@ function invoke(fields: Partial<Omit<ProgramRequest, "headers">> & { headers?: H
     query: "",
     hasBody: false,
     remoteAddress: "192.0.2.7",
-    style: "curl",
     ...rest,
     headers: [...new Headers(headers)],
-  });
+  };
 }
+
+const invoke = (fields: Fields = {}) => curlInvocation(requestOf(fields));
 
 /** What follows each -H. */
 function headerArguments(args: readonly string[]): string[] {
@@ -163,7 +167,7 @@ Deno.test("a host of its own and a port appear in URL and variables alike", () =
 });
 
 Deno.test("CVE-2012-1823: a query never becomes an argument of a CGI program", () => {
-  assert.deepEqual(invoke({ style: "cgi", query: "-s" }).args, []);
+  assert.deepEqual(cgiInvocation(requestOf({ query: "-s" })).args, []);
 });
 
 Deno.test("a path that no variable can hold is refused", () => {

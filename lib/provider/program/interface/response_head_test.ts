@@ -3,7 +3,10 @@ import fc from "fast-check";
 import { KhachapuriError } from "../../../errors.ts";
 import { RESPONSE_HEAD_BYTES_MAX } from "../../../limits.ts";
 import { outputOf, streamOf as bodyOf } from "../../../../sandbox/output.ts";
-import { readResponse } from "./response_head.ts";
+import { cgi } from "./cgi.ts";
+import { curl } from "./curl.ts";
+
+const INTERFACES = { curl, cgi };
 
 const bytesOf = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
 const streamOf = (...chunks: (string | Uint8Array)[]) =>
@@ -11,7 +14,7 @@ const streamOf = (...chunks: (string | Uint8Array)[]) =>
 
 async function read(text: string | string[], style: "curl" | "cgi" = "curl") {
   const chunks = typeof text === "string" ? [text] : text;
-  const response = await readResponse(outputOf(streamOf(...chunks)), style);
+  const response = await INTERFACES[style].respond(outputOf(streamOf(...chunks)));
   const { status, headers, hasHead } = response;
   const body = await new Response(bodyOf(response)).text();
   return { status, headers: [...new Headers(headers)], body, hasHead };
@@ -71,7 +74,7 @@ Deno.test("a field that is repeated goes out once, and no answer has hundreds of
   const stream = outputOf(
     streamOf("HTTP/1.1 200 OK\ncontent-type: a\nvary: x\ncontent-type: b\n\n"),
   );
-  const { headers } = await readResponse(stream, "curl");
+  const { headers } = await curl.respond(stream);
   assert.deepEqual(headers, [["content-type", "a, b"], ["vary", "x"]]);
   const fields = (count: number) => Array.from({ length: count }, (_, n) => `x-${n}: 1\n`).join("");
   assert.equal((await read(`HTTP/1.1 200 OK\n${fields(256)}\n`)).headers.length, 256);
@@ -122,14 +125,14 @@ Deno.test("an endless line without an end is given up, and the program told so",
     pull: (controller) => controller.enqueue(new Uint8Array(10_000).fill(120)),
     cancel: () => void (cancelled = true),
   });
-  await assert.rejects(readResponse(outputOf(endless), "curl"), { code: "program_failed" });
+  await assert.rejects(curl.respond(outputOf(endless)), { code: "program_failed" });
   assert(cancelled);
 });
 
 Deno.test("the body streams: what is printed is there before the program ends", async () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
-  const pending = readResponse(outputOf(readable), "curl");
+  const pending = curl.respond(outputOf(readable));
   await writer.write(bytesOf("HTTP/1.1 200 OK\n\nfirst"));
   const response = await pending;
   assert.deepEqual(await response.read(), bytesOf("first"));
@@ -142,7 +145,7 @@ Deno.test("the body streams: what is printed is there before the program ends", 
 Deno.test("plain output is passed on as soon as it can't become a head", async () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
-  const pending = readResponse(outputOf(readable), "curl");
+  const pending = curl.respond(outputOf(readable));
   await writer.write(bytesOf("hi"));
   const response = await pending;
   assert.deepEqual(await response.read(), bytesOf("hi"));
@@ -156,8 +159,8 @@ Deno.test("cancelling the body cancels the program's output", async () => {
       start: (controller) => controller.enqueue(bytesOf("HTTP/1.1 200 OK\n\nx")),
       cancel: () => void cancelled++,
     });
-  await (await readResponse(outputOf(stream()), "curl")).cancel();
-  await bodyOf(await readResponse(outputOf(stream()), "curl")).cancel();
+  await (await curl.respond(outputOf(stream()))).cancel();
+  await bodyOf(await curl.respond(outputOf(stream()))).cancel();
   assert.equal(cancelled, 2);
 });
 
@@ -207,7 +210,7 @@ Deno.test("whatever a program prints, we answer or refuse cleanly, with valid he
     fc.asyncProperty(printed, fc.constantFrom("curl", "cgi"), async (chunks, style) => {
       const stream = streamOf(...chunks.map((chunk) => new TextEncoder().encode(chunk)));
       try {
-        const response = await readResponse(outputOf(stream), style as "curl");
+        const response = await INTERFACES[style as "curl"].respond(outputOf(stream));
         const { status, headers } = response;
         assert(status >= 200 && status <= 599);
         for (const [name, value] of headers) {

@@ -2,25 +2,36 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
 import { getAddress, type Hex } from "viem";
-import { emptyBook, type Entry, type Lane, outstanding, prepaid } from "./journal.ts";
-import { apply, laneOf, unsettledAmount } from "./journal.ts";
-import { type Ledger, openLedger, readLedger } from "./ledger.ts";
+import type { CidText } from "../../cid.ts";
+import {
+  apply,
+  emptyBook,
+  type Entry,
+  type Lane,
+  laneOf,
+  lanesOf,
+  outstanding,
+  prepaid,
+  unsettledAmount,
+} from "./journal.ts";
+import { openStore, readJournal, type Store } from "./store.ts";
 
 const PAYERS = ["0x", "0x"].map((prefix, i) => getAddress(`${prefix}${String(i + 1).repeat(40)}`));
 const LANES = ["aa", "bb", "cc"].map((byte): Hex => `0x${byte.repeat(32)}`);
+const CID = "bafytest" as CidText;
 const TX: Hex = `0x${"ee".repeat(32)}`;
 
 async function withLedger(work: (path: string) => Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir();
   try {
-    await work(join(dir, "ledger.db"));
+    await work(join(dir, "store.db"));
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
 }
 
-function snapshot(ledger: Ledger): string[] {
-  return [...ledger.lanes()].map((lane) =>
+function snapshot(store: Store): string[] {
+  return [...lanesOf(store.book)].map((lane) =>
     JSON.stringify(lane, (_, value) => typeof value === "bigint" ? `${value}n` : value)
   ).sort();
 }
@@ -50,25 +61,28 @@ Deno.test("the ledger agrees with paper and pencil through any history and resta
     fc.asyncProperty(fc.array(commandArbitrary, { maxLength: 60 }), async (commands) => {
       await withLedger(async (path) => {
         const paper = new Map<string, Paper>();
-        let ledger = await openLedger(path);
+        let store = await openStore(path);
         for (const command of commands) {
           if (command.do === "restart") {
-            await ledger.close();
-            ledger = await openLedger(path);
+            await store.close();
+            store = await openStore(path);
             for (const page of paper.values()) page.held = [];
-          } else await step(ledger, paper, command);
-          assertSame(ledger, paper);
+          } else await step(store, paper, command);
+          assertSame(store, paper);
         }
         // A restart releases what is held, so let go of it before comparing.
         for (const [key, { held }] of paper) {
           const [payer, lane] = key.split(":") as [`0x${string}`, Hex];
           for (const reservation of held) {
-            await ledger.append({ kind: "release", payer, lane, reservation, reason: "test" });
+            await store.write(
+              [{ kind: "release", payer, lane, reservation, reason: "test" }],
+              "disk",
+            );
           }
         }
-        const before = snapshot(ledger);
-        await ledger.close();
-        const replayed = await openLedger(path);
+        const before = snapshot(store);
+        await store.close();
+        const replayed = await openStore(path);
         assert.deepEqual(snapshot(replayed), before);
         await replayed.close();
       });
@@ -77,7 +91,7 @@ Deno.test("the ledger agrees with paper and pencil through any history and resta
   );
 });
 
-async function step(ledger: Ledger, paper: Map<string, Paper>, command: Command): Promise<void> {
+async function step(store: Store, paper: Map<string, Paper>, command: Command): Promise<void> {
   const payer = PAYERS[command.payer]!;
   const lane = LANES[command.lane]!;
   const key = `${payer}:${lane}`;
@@ -85,43 +99,45 @@ async function step(ledger: Ledger, paper: Map<string, Paper>, command: Command)
   paper.set(key, page);
   if (!page.open) {
     const credits = BigInt(command.count);
-    await ledger.append({ kind: "open", payer, lane, credits });
+    await store.write([{ kind: "open", payer, lane, charged: credits }], "disk");
     Object.assign(page, { open: true, charged: credits, settled: credits });
   }
   if (command.do === "reserve") {
-    const reservation = ledger.nextReservation();
-    const deployment = "bafytest";
-    await ledger.append({ kind: "reserve", payer, lane, reservation, deployment, price: 7n });
+    const reservation = store.book.nextReservation++;
+    await store.write([{ kind: "reserve", payer, lane, reservation, cid: CID, price: 7n }], "disk");
     page.held.push(reservation);
   } else if (command.do === "settle") {
     page.settled += BigInt(command.count);
-    await ledger.append({
+    await store.write([{
       kind: "settle",
       payer,
       lane,
-      credits: page.settled,
+      settled: page.settled,
       block: 1n,
       transaction: TX,
-    });
+    }], "disk");
   } else if (page.held.length > 0) {
     const reservation = page.held.splice(command.count % page.held.length, 1)[0]!;
     if (command.do === "charge") {
-      await ledger.append({ kind: "charge", payer, lane, reservation, outcome: "answered" });
+      await store.write(
+        [{ kind: "charge", payer, lane, reservation, outcome: "answered" }],
+        "disk",
+      );
       page.charged += 1n;
     } else {
-      await ledger.append({ kind: "release", payer, lane, reservation, reason: "test" });
+      await store.write([{ kind: "release", payer, lane, reservation, reason: "test" }], "disk");
     }
   }
 }
 
-function assertSame(ledger: Ledger, paper: Map<string, Paper>): void {
+function assertSame(store: Store, paper: Map<string, Paper>): void {
   for (const [key, page] of paper) {
     const [payer, lane] = key.split(":") as [`0x${string}`, Hex];
-    const found = ledger.lane(payer, lane)!;
+    const found = laneOf(store.book, payer, lane)!;
     assert.equal(found.charged, page.charged);
-    assert.equal(found.reserved, BigInt(page.held.length));
+    assert.equal(found.held, BigInt(page.held.length));
     assert.equal(found.settled, page.settled);
-    const due = page.charged + found.reserved - page.settled;
+    const due = page.charged + found.held - page.settled;
     assert.equal(outstanding(found), due > 0n ? due : 0n);
     assert.equal(prepaid(found), due < 0n ? -due : 0n);
   }
@@ -136,24 +152,24 @@ function opened(...entries: Entry[]): Lane {
 function sale(reservation: number, price: bigint): Entry[] {
   const [payer, lane] = [PAYERS[0]!, LANES[0]!];
   return [
-    { kind: "reserve", payer, lane, reservation, deployment: "bafytest", price },
+    { kind: "reserve", payer, lane, reservation, cid: CID, price },
     { kind: "charge", payer, lane, reservation, outcome: "answered" },
   ];
 }
 
 Deno.test("what is unsettled keeps the price each call was made at", () => {
   const [payer, lane] = [PAYERS[0]!, LANES[0]!];
-  const start: Entry = { kind: "open", payer, lane, credits: 10n };
+  const start: Entry = { kind: "open", payer, lane, charged: 10n };
   const found = opened(start, ...sale(1, 5n), ...sale(2, 5n), ...sale(3, 8n));
-  assert.deepEqual(found.segments, [{ credits: 12n, price: 5n }, { credits: 13n, price: 8n }]);
+  assert.deepEqual(found.segments, [{ upTo: 12n, price: 5n }, { upTo: 13n, price: 8n }]);
   assert.equal(unsettledAmount(found), 18n);
 });
 
 Deno.test("a settlement that the chain takes back is due again", () => {
   const [payer, lane] = [PAYERS[0]!, LANES[0]!];
-  const start: Entry = { kind: "open", payer, lane, credits: 0n };
-  const settle = (credits: bigint): Entry => (
-    { kind: "settle", payer, lane, credits, block: 1n, transaction: TX }
+  const start: Entry = { kind: "open", payer, lane, charged: 0n };
+  const settle = (settled: bigint): Entry => (
+    { kind: "settle", payer, lane, settled, block: 1n, transaction: TX }
   );
   const found = opened(start, ...sale(1, 5n), ...sale(2, 5n), settle(2n), settle(0n));
   assert.equal(outstanding(found), 2n);
@@ -170,35 +186,35 @@ Deno.test("an entry that contradicts the book is refused", () => {
 Deno.test("what a crash left reserved is released at the next start, and nothing else", async () => {
   await withLedger(async (path) => {
     const [payer, lane] = [PAYERS[0]!, LANES[0]!];
-    const ledger = await openLedger(path);
-    await ledger.append({ kind: "open", payer, lane, credits: 0n }, ...sale(1, 5n));
-    const held = { payer, lane, reservation: 2, deployment: "bafytest", price: 5n } as const;
-    await ledger.append({ kind: "reserve", ...held });
+    const store = await openStore(path);
+    await store.write([{ kind: "open", payer, lane, charged: 0n }, ...sale(1, 5n)], "disk");
+    const held = { payer, lane, reservation: 2, cid: CID, price: 5n } as const;
+    await store.write([{ kind: "reserve", ...held }], "disk");
     // No close: the process is gone. SQLite lets another connection read what was committed.
-    const next = await openLedger(path);
-    const found = next.lane(payer, lane)!;
+    const next = await openStore(path);
+    const found = laneOf(next.book, payer, lane)!;
     assert.equal(found.charged, 1n);
-    assert.equal(found.reserved, 0n);
-    assert.ok(next.nextReservation() > 2);
-    const last = readLedger(path, { payer }).at(-1)!;
+    assert.equal(found.held, 0n);
+    assert.ok(next.book.nextReservation > 2);
+    const last = readJournal(path, { payer }).at(-1)!;
     assert.equal(last.kind, "release");
     await next.close();
-    await ledger.close();
+    await store.close();
   });
 });
 
 Deno.test("entries of one turn share a commit, in order", async () => {
   await withLedger(async (path) => {
-    const ledger = await openLedger(path, () => 1_000);
+    const store = await openStore(path, () => 1_000);
     const [payer, lane] = [PAYERS[0]!, LANES[0]!];
     await Promise.all([
-      ledger.append({ kind: "open", payer, lane, credits: 0n }),
-      ...[1, 2, 3].map((n) => ledger.append(...sale(n, 5n))),
+      store.write([{ kind: "open", payer, lane, charged: 0n }], "disk"),
+      ...[1, 2, 3].map((n) => store.write([...sale(n, 5n)], "disk")),
     ]);
-    const kinds = [...ledger.read({ deployment: "bafytest" })].map(({ kind }) => kind);
+    const kinds = [...store.read({ cid: CID })].map(({ kind }) => kind);
     assert.deepEqual(kinds, ["reserve", "charge", "reserve", "charge", "reserve", "charge"]);
-    assert.equal([...ledger.read({ since: new Date(1_001) })].length, 0);
-    await ledger.close();
+    assert.equal([...store.read({ since: new Date(1_001) })].length, 0);
+    await store.close();
   });
 });
 
@@ -207,17 +223,17 @@ Deno.test("a turn of any size is committed in order and as a whole", async () =>
     const [payer, lane] = [PAYERS[0]!, LANES[0]!];
     let good = Infinity;
     // SQLite stores what is no number as NULL, which a row's time may not be.
-    const ledger = await openLedger(path, () => good-- > 0 ? 1_000 : NaN);
-    const whole: Entry[] = [{ kind: "open", payer, lane, credits: 0n }];
+    const store = await openStore(path, () => good-- > 0 ? 1_000 : NaN);
+    const whole: Entry[] = [{ kind: "open", payer, lane, charged: 0n }];
     for (let n = 1; n <= 70; n++) whole.push(...sale(n, 5n));
-    await Promise.all(whole.map((entry) => ledger.commit(entry)));
-    const sequence = [...ledger.read({})].map(({ kind }) => kind);
+    await Promise.all(whole.map((entry) => store.write([entry], "handed over")));
+    const sequence = [...store.read({})].map(({ kind }) => kind);
     assert.deepEqual(sequence, whole.map(({ kind }) => kind));
     const broken = Array.from({ length: 70 }, (_, n) => sale(100 + n, 5n)).flat();
     good = broken.length - 1;
-    await assert.rejects(ledger.commit(...broken), { code: "overloaded" });
-    assert.equal([...ledger.read({})].length, whole.length, "nothing of a turn that failed");
-    await assert.rejects(ledger.commit(...sale(300, 5n)), { code: "overloaded" });
-    await ledger.close().catch(() => {});
+    await assert.rejects(store.write([...broken], "handed over"), { code: "overloaded" });
+    assert.equal([...store.read({})].length, whole.length, "nothing of a turn that failed");
+    await assert.rejects(store.write([...sale(300, 5n)], "handed over"), { code: "overloaded" });
+    await store.close().catch(() => {});
   });
 });

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
-import { openRegistrations, type RunLog } from "./registrations.ts";
+import type { CidText } from "../../cid.ts";
+import { openRecords } from "./records.ts";
+import type { LoggedRun } from "./run_log.ts";
 
-const RUN: RunLog = {
+const RUN: LoggedRun = {
   at: 0,
   method: "GET",
   status: 200,
@@ -32,11 +34,13 @@ Deno.test("runs of ever new deployments take so much disk and no more", async ()
   await withFile((path) => {
     // Each NUL takes six bytes: some 6 KB a run.
     for (const round of [0, 1]) {
-      const registrations = openRegistrations(path, { now: () => 0, runsBytesMax: 700_000 });
-      for (let index = 0; index < 200; index++) registrations.log(`${round}-${index}`, RUN);
-      assert.equal(registrations.logs(`${round}-0`).length, 0, "the oldest go first");
-      assert.equal(registrations.logs(`${round}-199`).length, 1);
-      registrations.close();
+      const records = openRecords(path, { now: () => 0, runsBytesMax: 700_000 });
+      for (let index = 0; index < 200; index++) {
+        records.runLog.add(`${round}-${index}` as CidText, RUN);
+      }
+      assert.equal(records.runLog.read(`${round}-0` as CidText).length, 0, "the oldest go first");
+      assert.equal(records.runLog.read(`${round}-199` as CidText).length, 1);
+      records.close();
     }
     assert.ok(Deno.statSync(path).size < 1_500_000);
   });
@@ -44,29 +48,29 @@ Deno.test("runs of ever new deployments take so much disk and no more", async ()
 
 Deno.test("a deployment keeps its latest hundred runs", async () => {
   await withFile((path) => {
-    const registrations = openRegistrations(path);
-    for (let at = 0; at < 150; at++) registrations.log("a", { ...RUN, at });
-    registrations.log("b", RUN);
-    assert.deepEqual(registrations.logs("a").map(({ at }) => at).slice(0, 2), [50, 51]);
-    assert.equal(registrations.logs("b").length, 1);
-    registrations.close();
+    const records = openRecords(path);
+    for (let at = 0; at < 150; at++) records.runLog.add("a" as CidText, { ...RUN, at });
+    records.runLog.add("b" as CidText, RUN);
+    assert.deepEqual(records.runLog.read("a" as CidText).map(({ at }) => at).slice(0, 2), [50, 51]);
+    assert.equal(records.runLog.read("b" as CidText).length, 1);
+    records.close();
   });
 });
 
 Deno.test("log lines that cannot be written are lost, and nothing else", async () => {
   await withFile((path) => {
     const losses: unknown[] = [];
-    const registrations = openRegistrations(path, { lost: (error) => losses.push(error) });
+    const records = openRecords(path, { lost: (error) => losses.push(error) });
     const other = new DatabaseSync(path);
     other.exec("BEGIN IMMEDIATE");
-    registrations.log("a", { ...RUN, at: 1 });
-    assert.deepEqual(registrations.logs("a"), []);
+    records.runLog.add("a" as CidText, { ...RUN, at: 1 });
+    assert.deepEqual(records.runLog.read("a" as CidText), []);
     assert.match(String(losses[0]), /locked/);
     other.exec("COMMIT");
     other.close();
-    registrations.log("a", { ...RUN, at: 2 });
-    assert.deepEqual(registrations.logs("a").map(({ at }) => at), [2]);
+    records.runLog.add("a" as CidText, { ...RUN, at: 2 });
+    assert.deepEqual(records.runLog.read("a" as CidText).map(({ at }) => at), [2]);
     assert.equal(losses.length, 1);
-    registrations.close();
+    records.close();
   });
 });

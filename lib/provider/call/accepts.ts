@@ -1,0 +1,7 @@
+/** What a 402 asks for: one entry for each way to be paid. */
+import type { Accepts } from "../http/failure.ts";
+import type { PaymentScheme } from "../money/scheme.ts";
+
+export function acceptsOf(schemes: readonly PaymentScheme[]): Accepts {
+  return (lane) => schemes.map((scheme) => scheme.offer(lane));
+}

@@ -1,0 +1,105 @@
+/** Answers a call: once, or under an Idempotency-Key as often as it is sent and charged once. */
+import { KhachapuriError } from "../../errors.ts";
+import {
+  REQUEST_BODY_BYTES_MAX,
+  REQUEST_HEADER_BYTES_MAX,
+  REQUEST_TARGET_BYTES_MAX,
+} from "../../limits.ts";
+import type { HeaderField } from "../http/header_rules.ts";
+import { bodyTooLarge } from "../http/request_body.ts";
+import type { DeploymentTarget } from "../http/target.ts";
+import { answerRun } from "./answer.ts";
+import { type Arrival, Call } from "./call.ts";
+import {
+  type Claim,
+  fingerprintOf,
+  REPLAYED_HEADER,
+  type RequestKey,
+  requestKey,
+  type StoredAnswer,
+} from "./idempotency.ts";
+import type { CallParts } from "./parts.ts";
+
+/**
+ * Answers a call to a deployment.
+ * @param search the URL's query with its question mark; "" when there is none
+ * @throws KhachapuriError for everything that is not the program's answer or failure; nobody was
+ * charged
+ */
+export async function handleCall(
+  parts: CallParts,
+  target: DeploymentTarget,
+  search: string,
+  request: Request,
+  remoteAddress: string,
+): Promise<Response> {
+  const headers: HeaderField[] = [];
+  request.headers.forEach((value, name) => headers.push([name, value]));
+  assertSizes(request, headers);
+  const arrival: Arrival = { target, search, request, headers, remoteAddress };
+  const call = await Call.open(parts, arrival);
+  try {
+    const key = call.bill.source === "caller" ? requestKey(request.headers, call.bill) : null;
+    return key ? await answerUnderKey(call, key) : await answerOnce(call);
+  } catch (error) {
+    call.leave();
+    throw error;
+  }
+}
+
+async function answerOnce(call: Call): Promise<Response> {
+  const admission = await call.scheme.admit(call.bill);
+  const started = await call.start(admission, null, null);
+  return await answerRun(call, started, null);
+}
+
+async function answerUnderKey(call: Call, key: RequestKey): Promise<Response> {
+  const { scheme, bill, arrival: { request, target, search } } = call;
+  const { idempotency, readBody } = call.parts.gate;
+  let admission: unknown;
+  // An answer that is kept is the payer's alone, and its permit may well be used up by now.
+  const isKnown = await idempotency.isKnown(key);
+  if (isKnown) await scheme.prove(bill);
+  else admission = await scheme.admit(bill);
+  const body = await readBody(request.body, bill.payer);
+  let claim: Claim | null = null;
+  try {
+    const fingerprint = fingerprintOf(request, target.path + search, body.sha256);
+    const taken = await idempotency.take(key, fingerprint);
+    if ("stored" in taken) {
+      call.leave();
+      return replay(taken.stored);
+    }
+    claim = taken.claim;
+    // What was known came to nothing meanwhile: this is the first run under the key after all.
+    if (isKnown) admission = await scheme.admit(bill);
+    const started = await call.start(admission, body, claim);
+    return await answerRun(call, started, claim);
+  } catch (error) {
+    claim?.end();
+    throw error;
+  } finally {
+    body.free();
+  }
+}
+
+function replay({ status, headers, body }: StoredAnswer): Response {
+  const fields = new Headers(headers);
+  fields.set(REPLAYED_HEADER, "true");
+  return new Response(body.length === 0 ? null : body, { status, headers: fields });
+}
+
+/** @throws KhachapuriError `body_too_large`, `headers_too_large` */
+function assertSizes({ headers, url }: Request, fields: readonly HeaderField[]): void {
+  let bytes = 0;
+  for (const [name, value] of fields) bytes += name.length + value.length + 4;
+  if (bytes > REQUEST_HEADER_BYTES_MAX) {
+    const limit = `request headers have at most ${REQUEST_HEADER_BYTES_MAX} bytes`;
+    throw new KhachapuriError("headers_too_large", limit);
+  }
+  if (url.length > REQUEST_TARGET_BYTES_MAX) {
+    const limit = `a request's URL has at most ${REQUEST_TARGET_BYTES_MAX} bytes`;
+    throw new KhachapuriError("headers_too_large", limit);
+  }
+  if (Number(headers.get("content-length") ?? 0) > REQUEST_BODY_BYTES_MAX) throw bodyTooLarge();
+}

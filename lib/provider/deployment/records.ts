@@ -1,0 +1,39 @@
+/**
+ * What the provider keeps about deployments across restarts, in one file: which exist, which their
+ * owner has stopped, and the latest runs of each. Never a secret of a spec.
+ */
+import { DatabaseSync } from "node:sqlite";
+import { Registrations } from "./registrations.ts";
+import { RunLog, type RunLogOptions } from "./run_log.ts";
+import { Stops } from "./stops.ts";
+
+export interface Records {
+  readonly registrations: Registrations;
+  readonly stops: Stops;
+  readonly runLog: RunLog;
+  close(): void;
+}
+
+export interface RecordsOptions extends RunLogOptions {
+  now?: () => number;
+}
+
+/** Opens (or creates) the records at `path`. */
+export function openRecords(path: string, options: RecordsOptions = {}): Records {
+  const now = options.now ?? Date.now;
+  const database = new DatabaseSync(path);
+  // Only a stop has to be on disk at once; it says so itself.
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+  const stops = new Stops(database, now);
+  const registrations = new Registrations(database, stops, now);
+  const runLog = new RunLog(database, options);
+  return {
+    registrations,
+    stops,
+    runLog,
+    close() {
+      runLog.close();
+      database.close();
+    },
+  };
+}

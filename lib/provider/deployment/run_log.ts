@@ -1,0 +1,151 @@
+/**
+ * The latest runs of each deployment, for its owner to read. Logs are no money: runs share a write,
+ * so that none costs its call an fsync, and lines that cannot be written are lost.
+ */
+import { Buffer } from "node:buffer";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { CidText } from "../../cid.ts";
+import { RUN_LOG_BYTES_MAX, RUN_LOG_RUNS_MAX } from "../../limits.ts";
+
+/** One run, as its owner may read it. */
+export interface LoggedRun {
+  /** Unix ms. */
+  at: number;
+  /** Path and query are the caller's; only the method is kept. */
+  method: string;
+  status: number;
+  exit: number | null;
+  signal: string | null;
+  limit: string | null;
+  wallMs: number;
+  /** User and system time; null where it could not be measured, as for the memory. */
+  cpuMs: number | null;
+  peakMemoryBytes: number | null;
+  stdinBytes: number;
+  stdoutBytes: number;
+  stderrBytes: number;
+  /** The beginning of what it wrote there. */
+  stderr: string;
+}
+
+export interface RunLogOptions {
+  /** Kept of the runs of all deployments, bytes; beyond it the oldest go. */
+  runsBytesMax?: number;
+  /** Told when log lines could not be written: no call fails for that. */
+  lost?: (error: unknown) => void;
+}
+
+/** A crash loses the lines of so long, ms, of so many runs, or of so much stderr. */
+const WRITE_WITHIN_MS = 1_000;
+const WRITE_RUNS = 256;
+const WRITE_STDERR_BYTES = 64 * 1024;
+/** Runs dropped at a time when all together are too many. */
+const DROPPED_RUNS = 64;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS runs (cid TEXT NOT NULL, run TEXT NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS runs_by_cid ON runs (cid);
+`;
+
+export class RunLog {
+  readonly #database: DatabaseSync;
+  readonly #bytesMax: number;
+  readonly #lost: (error: unknown) => void;
+  /** By deployment, no more than are kept: of a busy one only the latest are ever written. */
+  #waiting = new Map<CidText, LoggedRun[]>();
+  #count = 0;
+  #stderrBytes = 0;
+  /** What is on disk. */
+  #bytes: number;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  readonly #insert: StatementSync;
+  readonly #trim: StatementSync;
+  readonly #dropOldest: StatementSync;
+  readonly #select: StatementSync;
+
+  constructor(database: DatabaseSync, options: RunLogOptions = {}) {
+    this.#database = database;
+    this.#bytesMax = options.runsBytesMax ?? RUN_LOG_BYTES_MAX;
+    this.#lost = options.lost ?? (() => {});
+    database.exec(SCHEMA);
+    this.#insert = database.prepare("INSERT INTO runs VALUES (?, ?)");
+    const size = "OCTET_LENGTH(run) AS bytes";
+    this.#trim = database.prepare(
+      `DELETE FROM runs WHERE cid = ?1 AND rowid <= (
+         SELECT rowid FROM runs WHERE cid = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2)
+       RETURNING ${size}`,
+    );
+    this.#dropOldest = database.prepare(
+      `DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs ORDER BY rowid LIMIT ${DROPPED_RUNS})
+       RETURNING ${size}`,
+    );
+    this.#select = database.prepare("SELECT run FROM runs WHERE cid = ? ORDER BY rowid");
+    this.#bytes = sumOf(database.prepare(`SELECT ${size} FROM runs`).all());
+  }
+
+  add(cid: CidText, run: LoggedRun): void {
+    const runs = this.#waiting.get(cid) ?? [];
+    this.#waiting.set(cid, runs);
+    if (runs.length === RUN_LOG_RUNS_MAX) runs.shift();
+    else this.#count += 1;
+    runs.push(run);
+    this.#stderrBytes += run.stderr.length;
+    if (this.#count >= WRITE_RUNS || this.#stderrBytes > WRITE_STDERR_BYTES) this.#flush();
+    else if (this.#timer === null) this.#flushSoon();
+  }
+
+  /** A deployment's runs, oldest first. */
+  read(cid: CidText): LoggedRun[] {
+    this.#flush();
+    return this.#select.all(cid).map((row) => JSON.parse(row.run as string));
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#flush();
+  }
+
+  /** The timer is left to fire, and keeps no process alive. */
+  #flushSoon(): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#flush();
+    }, WRITE_WITHIN_MS);
+    Deno.unrefTimer(this.#timer);
+  }
+
+  #flush(): void {
+    if (this.#waiting.size === 0) return;
+    const [batch, before] = [this.#waiting, this.#bytes];
+    this.#waiting = new Map();
+    [this.#count, this.#stderrBytes] = [0, 0];
+    try {
+      this.#database.exec("BEGIN");
+      this.#write(batch);
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      this.#bytes = before;
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      this.#lost(error);
+    }
+  }
+
+  #write(batch: ReadonlyMap<CidText, readonly LoggedRun[]>): void {
+    for (const [cid, runs] of batch) {
+      for (const run of runs) {
+        const text = JSON.stringify(run);
+        this.#insert.run(cid, text);
+        this.#bytes += Buffer.byteLength(text);
+      }
+      this.#bytes -= sumOf(this.#trim.all(cid, RUN_LOG_RUNS_MAX));
+    }
+    for (let dropped = 1; this.#bytes > this.#bytesMax && dropped > 0;) {
+      dropped = sumOf(this.#dropOldest.all());
+      this.#bytes -= dropped;
+    }
+  }
+}
+
+function sumOf(rows: unknown[]): number {
+  return (rows as { bytes: number }[]).reduce((total, { bytes }) => total + bytes, 0);
+}

@@ -1,0 +1,39 @@
+/** Which deployments their owner has stopped; for ever, and across restarts. */
+import type { DatabaseSync } from "node:sqlite";
+import type { Spec } from "../../spec/schema.ts";
+
+/** An id is its owner's word only: keyed by both, nobody can stop another's deployment. */
+type Stoppable = Pick<Spec, "owner" | "id">;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS stops (
+    owner TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (owner, id)
+  ) STRICT;
+`;
+
+export class Stops {
+  readonly #known = new Set<string>();
+
+  constructor(private readonly database: DatabaseSync, private readonly now: () => number) {
+    database.exec(SCHEMA);
+    const rows = database.prepare("SELECT owner, id FROM stops").all() as unknown as Stoppable[];
+    for (const row of rows) this.#known.add(keyOf(row));
+  }
+
+  has(spec: Stoppable): boolean {
+    return this.#known.has(keyOf(spec));
+  }
+
+  /** Durable when it returns; calls from then on are refused as `stopped`. */
+  add(spec: Stoppable): void {
+    this.database.exec("PRAGMA synchronous = FULL");
+    this.database.prepare("INSERT OR IGNORE INTO stops VALUES (?, ?, ?)")
+      .run(spec.owner, spec.id, this.now());
+    this.database.exec("PRAGMA synchronous = NORMAL");
+    this.#known.add(keyOf(spec));
+  }
+}
+
+function keyOf({ owner, id }: Stoppable): string {
+  return `${owner}:${id}`;
+}

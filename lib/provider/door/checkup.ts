@@ -1,0 +1,118 @@
+/**
+ * Is this machine ready to serve, as callers will see it? The preflight, and what only a person
+ * asks for: the gateways, the name's records and the provider at its own address.
+ */
+import type { Address } from "viem";
+import { type ProviderRecord, resolveProvider } from "../../chain/ens.ts";
+import { formatUsdc } from "../../chain/usdc.ts";
+import type { ProviderConfig } from "../../config.ts";
+import { KhachapuriError } from "../../errors.ts";
+import { recipientOf } from "../../spec/keys.ts";
+import type { Finding, Look } from "./findings.ts";
+import { type Connected, preflight, type PreflightOptions, type Seen } from "./preflight.ts";
+
+export interface CheckupOptions extends PreflightOptions {
+  fetch?: typeof fetch;
+}
+
+/** A gateway that serves trustlessly answers it with no bytes at all: the empty inline block. */
+const EMPTY_CID = "bafkqaaa";
+const PROBE_TIMEOUT_MS = 10_000;
+
+/** In the order in which one would mend them. */
+const PARTS = [
+  "keys",
+  "chain",
+  "gateway",
+  "sandbox",
+  "state",
+  "terms",
+  "operator",
+  "name",
+  "web domain",
+];
+
+/** Looks at everything; a part that another one's failure hides is left out. */
+export async function checkup(options: CheckupOptions): Promise<Finding[]> {
+  const { config: { gateways, provider } } = options;
+  const { findings, seen } = await preflight(options);
+  for (const gateway of gateways) {
+    const part = `gateway ${new URL(gateway).origin}`;
+    await findings.look(part, () => checkGateway(gateway, options.fetch));
+  }
+  const { connected } = seen;
+  if (provider && connected) {
+    await findings.look("name", () => checkName(connected, provider, seen));
+    await findings.look("web domain", () => checkWebDomain(provider, options.fetch));
+  }
+  return findings.all.sort((one, other) => rankOf(one) - rankOf(other));
+}
+
+function rankOf({ part }: Finding): number {
+  return PARTS.findIndex((known) => part.startsWith(known));
+}
+
+async function checkGateway(gateway: string, request: typeof fetch = fetch): Promise<Look> {
+  const url = `${gateway.replace(/\/$/, "")}/ipfs/${EMPTY_CID}?format=raw`;
+  const accept = "application/vnd.ipld.raw";
+  const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+  const response = await request(url, { headers: { accept }, signal }).catch((cause) => {
+    throw new KhachapuriError("ipfs_unavailable", "it can't be reached", { cause });
+  });
+  const bytes = (await response.bytes()).length;
+  if (response.status === 200 && bytes === 0) return { detail: "serves blocks" };
+  const said = `it answered ${response.status} with ${bytes} bytes to an empty block`;
+  throw new KhachapuriError("ipfs_unavailable", said, {
+    hints: ["is it a trustless gateway (specs.ipfs.tech/http-gateways/trustless-gateway)?"],
+  });
+}
+
+/** The records that callers go by, beside what this machine is configured to do. */
+async function checkName(
+  { chain, contracts }: Connected,
+  provider: ProviderConfig,
+  { keys, terms }: Seen,
+): Promise<Look> {
+  const record = await resolveProvider(chain, provider.name, contracts);
+  const recipients = await Promise.all((keys?.identities ?? []).map(recipientOf));
+  const differences = differencesOf(record, provider, contracts.escrow);
+  if (keys && !record.recipients.every((recipient) => recipients.includes(recipient))) {
+    differences.push("it publishes a recipient whose identity is not in the key file");
+  }
+  if (terms && record.terms !== null && !terms.has(record.terms)) {
+    differences.push(`its terms ${record.terms} are not among the configured ones`);
+  }
+  if (differences.length === 0) return { detail: `${record.name} says what config.json says` };
+  throw new KhachapuriError("invalid_config", `${record.name}: ${differences.join("; ")}`, {
+    hints: ["with the provider key: khachapuri register"],
+  });
+}
+
+function differencesOf(record: ProviderRecord, provider: ProviderConfig, escrow: Address) {
+  const differences: string[] = [];
+  const expect = (what: string, says: string, configured: string) => {
+    if (says !== configured) differences.push(`its ${what} is ${says}, here ${configured}`);
+  };
+  expect("address", record.address, provider.address);
+  expect("url", record.webDomain, provider.webDomain.replace(/\/$/, ""));
+  expect("price", formatUsdc(record.price), formatUsdc(provider.price));
+  if (record.escrow) expect("escrow", record.escrow.address, escrow);
+  return differences;
+}
+
+async function checkWebDomain(
+  provider: ProviderConfig,
+  request: typeof fetch = fetch,
+): Promise<Look> {
+  const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+  const url = `${provider.webDomain.replace(/\/$/, "")}/healthz`;
+  const status = await request(url, { signal }).then(async (response) => {
+    await response.body?.cancel();
+    return response.status;
+  }, () => null);
+  if (status === 200) return { detail: `${provider.webDomain} serves` };
+  const detail = status === null
+    ? `nobody answers at ${provider.webDomain}`
+    : `${url} answers ${status}`;
+  return { detail, hints: ["is `khachapuri serve` running?"] };
+}

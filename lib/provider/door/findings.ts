@@ -1,0 +1,39 @@
+/** What looks at a provider's machine find: each part good, doubtful or bad, and what to do. */
+import { asKhachapuriError, type KhachapuriError } from "../../errors.ts";
+
+/** What one look found. */
+export interface Finding {
+  part: string;
+  state: "good" | "doubtful" | "bad";
+  detail: string;
+  /** What to do about it. */
+  hints: readonly string[];
+  /** Why it is bad. */
+  error?: KhachapuriError;
+}
+
+/** Good news, or with hints: works, but. */
+export interface Look {
+  detail: string;
+  hints?: readonly string[];
+}
+
+export class Findings {
+  readonly all: Finding[] = [];
+
+  /** Looks at a part; null when it is bad. */
+  async look<Seen extends Look>(part: string, check: () => Promise<Seen>): Promise<Seen | null> {
+    try {
+      const seen = await check();
+      const hints = seen.hints ?? [];
+      const state = hints.length > 0 ? "doubtful" : "good";
+      this.all.push({ part, state, detail: seen.detail, hints });
+      return seen;
+    } catch (thrown) {
+      const error = asKhachapuriError(thrown);
+      const { shortMessage: detail, hints } = error;
+      this.all.push({ part, state: "bad", detail, hints, error });
+      return null;
+    }
+  }
+}

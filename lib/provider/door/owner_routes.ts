@@ -1,0 +1,83 @@
+/** Paths that take a signature: an owner's about its deployments, the operator's about settling. */
+import type { CidText } from "../../cid.ts";
+import { formatCid, parseCid } from "../../cid.ts";
+import { KhachapuriError } from "../../errors.ts";
+import {
+  isOwnerRequestValid,
+  type OwnerQuestion,
+  type OwnerRequest,
+  parseOwnerRequest,
+} from "../../spec/owner_request.ts";
+import { isStopSigned, parseStopRequest } from "../../spec/stop.ts";
+import type { Deployment } from "../deployment/deployment.ts";
+import { jsonResponse, readJson } from "./json.ts";
+import type { RouteParts } from "./parts.ts";
+
+/** Settles what is due now; for the operator of this machine. */
+export async function settle(parts: RouteParts, request: Request): Promise<Response> {
+  const { owner } = await ownerRequest(parts, request, "settle");
+  if (owner !== parts.operator && owner !== parts.seller.provider) throw notOwner();
+  await parts.money.settlement.settleNow();
+  return jsonResponse({ unsettled: String(parts.money.ledger.totals().unsettled) });
+}
+
+/** Ends a deployment for ever. */
+export async function stop(parts: RouteParts, request: Request): Promise<Response> {
+  const { cid: text, signature } = parseStopRequest(await readJson(request));
+  const { seller, records, programs } = parts;
+  const deployment = await unstopped(parts, formatCid(parseCid(text)));
+  if (!deployment) return jsonResponse({ stopped: text });
+  const { spec, cid } = deployment;
+  const question = { id: spec.id, provider: seller.provider };
+  if (!await isStopSigned(question, signature, spec.owner)) throw notOwner();
+  records.stops.add(spec);
+  await programs.sandboxes.end(cid);
+  records.log.info("deployment stopped by its owner", { cid: text });
+  return jsonResponse({ stopped: text });
+}
+
+/** null when it is stopped already: stopping twice is as good as once. */
+async function unstopped({ programs }: RouteParts, cid: CidText): Promise<Deployment | null> {
+  try {
+    return await programs.deployments.get(cid);
+  } catch (error) {
+    if (error instanceof KhachapuriError && error.code === "stopped") return null;
+    throw error;
+  }
+}
+
+/** The latest runs of a deployment. */
+export async function logs(parts: RouteParts, request: Request): Promise<Response> {
+  const { subject, owner } = await ownerRequest(parts, request, "logs");
+  const { registrations, runLog } = parts.records;
+  const cid = formatCid(parseCid(subject));
+  const owned = registrations.ofOwner(owner).some((row) => row.cid === cid);
+  if (!owned) {
+    throw new KhachapuriError("not_found", "this owner has no such deployment here", {
+      hints: ["a provider knows a deployment from its first call on"],
+    });
+  }
+  return jsonResponse({ cid, runs: runLog.read(cid) });
+}
+
+export async function deployments(parts: RouteParts, request: Request): Promise<Response> {
+  const { owner } = await ownerRequest(parts, request, "deployments");
+  return jsonResponse({ owner, deployments: parts.records.registrations.ofOwner(owner) });
+}
+
+async function ownerRequest(
+  { records, seller: { provider } }: RouteParts,
+  request: Request,
+  action: OwnerQuestion["action"],
+): Promise<OwnerRequest> {
+  const asked = parseOwnerRequest(await readJson(request));
+  const nowSeconds = BigInt(Math.floor(records.now() / 1000));
+  if (!await isOwnerRequestValid(asked, { action, provider }, nowSeconds)) throw notOwner();
+  return asked;
+}
+
+function notOwner(): KhachapuriError {
+  return new KhachapuriError("invalid_signature", "this is not the owner's signature", {
+    hints: ["sign with the key that deployed it; check that the clocks agree"],
+  });
+}

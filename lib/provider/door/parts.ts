@@ -1,0 +1,49 @@
+/** What the provider's own paths are served with, beside what calls need. */
+import type { Address } from "viem";
+import type { CallMoney, CallParts, CallPrograms, CallRecords } from "../call/parts.ts";
+import type { Slots } from "../call/slots.ts";
+import type { Deployments } from "../deployment/deployments.ts";
+import type { Records } from "../deployment/records.ts";
+import type { Offering } from "../http/page.ts";
+import type { Counter, Metric } from "../metrics/metrics.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Credits } from "../money/credits.ts";
+import type { Receipts } from "../money/receipts.ts";
+import type { Seller } from "../money/seller.ts";
+import type { Sandboxes } from "../program/sandboxes.ts";
+import type { Onboarding } from "../settlement/onboarding.ts";
+import type { Settlement } from "../settlement/settlement.ts";
+import type { TermsTexts } from "./preflight.ts";
+
+export interface RouteParts extends CallParts {
+  seller: Seller;
+  /** Whose signature may ask for a settlement now. */
+  operator: Address;
+  offering: Offering;
+  terms: TermsTexts;
+  /** Whether new calls could be served now; the reason when not. */
+  health(): Promise<string | null>;
+  /** Responses by status. */
+  responses: Counter;
+  metrics: readonly Metric[];
+  money: CallMoney & {
+    credits: Pick<Credits, "used">;
+    receipts: Pick<Receipts, "read">;
+    onboarding: Pick<Onboarding, "relay">;
+    settlement: Pick<Settlement, "settleNow">;
+    ledger: Pick<Ledger, "totals">;
+  };
+  programs: CallPrograms & {
+    deployments: Pick<Deployments, "get">;
+    sandboxes: Pick<Sandboxes, "end" | "open">;
+  };
+  gate: CallParts["gate"] & { slots: Pick<Slots, "busy"> };
+  records: CallRecords & {
+    registrations: Pick<Records["registrations"], "ofOwner">;
+    runLog: Pick<Records["runLog"], "read">;
+    stops: Pick<Records["stops"], "add">;
+  };
+}
+
+/** Answers a request to one of the provider's own paths. */
+export type RouteHandler = (parts: RouteParts, request: Request, url: URL) => Promise<Response>;

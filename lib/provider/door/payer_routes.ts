@@ -1,0 +1,51 @@
+/** Paths for who pays: a lane's counter, a deposit without gas, a receipt. */
+import * as v from "valibot";
+import { KhachapuriError } from "../../errors.ts";
+import {
+  decodePaymentHeader,
+  depositFromJson,
+  PAYMENT_SIGNATURE_HEADER,
+} from "../../payment_header.ts";
+import { UINT128_MAX } from "../../permit.ts";
+import { receiptToJson } from "../../receipt.ts";
+import { addressShape, parseShape } from "../../shape.ts";
+import { jsonResponse, readJson } from "./json.ts";
+import type { RouteParts } from "./parts.ts";
+
+const onboardShape = v.strictObject({ payer: addressShape, deposit: v.unknown() });
+
+/** A lane's counter, for whoever shows a permit of it; one for no credit will do. */
+export async function lane({ seller, money }: RouteParts, request: Request): Promise<Response> {
+  const header = request.headers.get(PAYMENT_SIGNATURE_HEADER);
+  if (header === null) {
+    throw new KhachapuriError("payment_required", "a lane's count is its payer's alone", {
+      hints: [`send any permit of the lane in ${PAYMENT_SIGNATURE_HEADER}`],
+    });
+  }
+  const { permit } = decodePaymentHeader(header, seller);
+  // Other providers of a deployment have its owner's: it tells them nothing of this one.
+  if (permit.credits === UINT128_MAX) {
+    throw new KhachapuriError("payment_required", "this is a deployment's permit", {
+      hints: ["any other of the lane will do, one over no credit too"],
+    });
+  }
+  const { payer, lane } = permit;
+  return jsonResponse({ payer, lane, cumulative: String(await money.credits.used(permit)) });
+}
+
+/** A payer's signed deposit and allowance, without a call. */
+export async function onboard({ money }: RouteParts, request: Request): Promise<Response> {
+  const asked = parseShape(onboardShape, await readJson(request), "request body", "invalid_input");
+  const deposit = depositFromJson(asked.deposit);
+  const transaction = await money.onboarding.relay(asked.payer, deposit);
+  return jsonResponse({ payer: asked.payer, transaction });
+}
+
+/** Whoever has the address may see it: it was given to the caller alone. */
+export async function receipt(
+  { money }: RouteParts,
+  _request: Request,
+  url: URL,
+): Promise<Response> {
+  return jsonResponse(receiptToJson(await money.receipts.read(url.pathname)));
+}

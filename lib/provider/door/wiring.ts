@@ -1,0 +1,294 @@
+/** Opens a provider's parts on what it stands on, and wires its routes on them. */
+import { join } from "node:path";
+import { copyEtc } from "../../../sandbox/etc.ts";
+import type { Chain } from "../../chain/client.ts";
+import { thawingPeriod } from "../../chain/escrow.ts";
+import {
+  type Config,
+  type ProviderConfig,
+  requireProvider,
+  resolveFromHome,
+} from "../../config.ts";
+import { openCache } from "../../ipfs/cache.ts";
+import { createFetcher } from "../../ipfs/gateway.ts";
+import { BUFFERED_BODY_BYTES_MAX, CACHE_BYTES_MAX } from "../../limits.ts";
+import type { Log } from "../../log.ts";
+import type { CreditsOffer } from "../../payment_header.ts";
+import { recipientOf } from "../../spec/keys.ts";
+import { SqliteIdempotency } from "../call/idempotency.ts";
+import { Slots } from "../call/slots.ts";
+import { Deployments } from "../deployment/deployments.ts";
+import { openPrograms } from "../deployment/programs.ts";
+import { openRecords, type Records } from "../deployment/records.ts";
+import type { Offering } from "../http/page.ts";
+import { createBodyReader } from "../http/request_body.ts";
+import { ShortTimer } from "../http/short_timer.ts";
+import { createCounters, providerMetrics } from "../metrics/gauges.ts";
+import { Credits } from "../money/credits.ts";
+import { OwnerCredits } from "../money/owner_credits.ts";
+import { Receipts, receiptSecret } from "../money/receipts.ts";
+import type { Seller } from "../money/seller.ts";
+import { Sandboxes } from "../program/sandboxes.ts";
+import { Onboarding } from "../settlement/onboarding.ts";
+import { openPayments, type Payments } from "../settlement/payments.ts";
+import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
+import type { RouteParts } from "./parts.ts";
+import { type Ground, groundOf, preflight } from "./preflight.ts";
+
+/** A provider whose books are open, before it listens. */
+export interface OpenProvider {
+  parts: RouteParts;
+  /** Nobody else's while this one is open. */
+  lock: StateLock;
+}
+
+interface StateDirs {
+  /** Ledger and logs: nobody else's. */
+  book: string;
+  cache: string;
+  programs: string;
+  etc: string;
+}
+
+/** Where a provider's parts are opened, and on what. */
+interface Site {
+  config: Config;
+  provider: ProviderConfig;
+  state: StateDirs;
+  ground: Ground;
+  log: Log;
+  now: () => number;
+}
+
+/** A sandbox that no call uses for this long is closed, ms. */
+const SANDBOX_IDLE_MS = 60_000;
+/** Sandboxes open at once. */
+const SANDBOXES_MAX = 256;
+
+/**
+ * Opens a provider's parts, to be closed with `stack`.
+ * @throws KhachapuriError when the configuration, the keys, the chain, the operator's approval or
+ * the sandbox would not let it serve; it says what to do
+ */
+export async function openProvider(
+  config: Config,
+  { log, now }: { log: Log; now: () => number },
+  stack: AsyncDisposableStack,
+): Promise<OpenProvider> {
+  const provider = requireProvider(config);
+  const state = await prepareState(config, provider);
+  const keysPath = resolveFromHome(config, provider.keyFile);
+  const ground = groundOf(await preflight({ config, keysPath }));
+  tellLimits(ground, log);
+  const lock = await lockState(join(state.book, LOCK_FILE));
+  stack.defer(() => lock.release());
+  const parts = await openParts({ config, provider, state, ground, log, now }, stack);
+  return { parts, lock };
+}
+
+/** The run uid passes through `stateDir` to an unpacked program whose name it is told, no more. */
+async function prepareState(config: Config, provider: ProviderConfig): Promise<StateDirs> {
+  const dir = resolveFromHome(config, provider.stateDir);
+  const [book, cache] = [join(dir, "book"), join(dir, "cache")];
+  const [programs, etc] = [join(dir, "programs"), join(dir, "etc")];
+  await Deno.mkdir(book, { recursive: true });
+  await Deno.chmod(dir, 0o711);
+  await Deno.chmod(book, 0o700);
+  return { book, cache, programs, etc };
+}
+
+function tellLimits({ sandbox: { probe: { missing, hints, swept } } }: Ground, log: Log): void {
+  if (missing.length > 0) log.warn("limits that the kernel does not enforce", { missing, hints });
+  if (swept > 0) log.info("swept what an earlier provider left", { cgroups: swept });
+}
+
+async function openParts(site: Site, stack: AsyncDisposableStack): Promise<RouteParts> {
+  const { provider, state, ground, log, now } = site;
+  const { connected: { chain, contracts }, account } = ground;
+  const seller: Seller = {
+    chainId: chain.chainId,
+    escrow: contracts.escrow,
+    provider: provider.address,
+    price: provider.price,
+  };
+  const records = openRecords(join(state.book, "deployments.db"), {
+    now,
+    lost: (error) => log.warn("log lines of runs were lost", { message: String(error) }),
+  });
+  stack.defer(() => records.close());
+  const payments = await openPayments({
+    chain,
+    escrow: contracts.escrow,
+    provider,
+    account,
+    dir: state.book,
+    log,
+    now,
+  });
+  stack.defer(() => payments.close());
+  const offering = await describe(site);
+  const money = await openMoney(site, seller, offering.offer, payments, records);
+  const programs = await openSandboxes(site, seller, records, stack);
+  const gate = openGate(site, payments, stack);
+  const counters = createCounters();
+  const { registrations, stops, runLog } = records;
+  const { runs, usage } = counters;
+  return {
+    seller,
+    operator: account.address,
+    offering,
+    terms: ground.terms,
+    health: chainHealth(chain),
+    responses: counters.responses,
+    metrics: providerMetrics(counters, watch(payments, programs, gate, money)),
+    money,
+    programs,
+    gate,
+    records: { registrations, stops, runLog, runs, usage, log, now },
+  };
+}
+
+async function openMoney(
+  { ground, provider, state, log, now }: Site,
+  seller: Seller,
+  offer: CreditsOffer,
+  payments: Payments,
+  { registrations }: Records,
+) {
+  const { connected: { chain, contracts: { usdc } }, account } = ground;
+  const { ledger, payers, settlement, operator, policy } = payments;
+  const secret = await receiptSecret(join(state.book, "receipts.key"));
+  const receipts = new Receipts({ secret, ledger, seller, operator: account });
+  const onboarding = new Onboarding({
+    chain,
+    seller,
+    usdc,
+    policy: provider.onboarding,
+    operator,
+    payers,
+    log,
+    now,
+  });
+  const ownerCredits = new OwnerCredits();
+  const credits = new Credits({
+    seller,
+    offer,
+    policy,
+    ledger,
+    payers,
+    receipts,
+    ownerCredits,
+    isDeploymentLane: (payer, lane) => registrations.isDeploymentLane(payer, lane),
+    relay: (payer, deposit) => onboarding.relay(payer, deposit),
+    onCharge: () => settlement.noticeCharge(),
+    now,
+  });
+  return { schemes: [credits], credits, receipts, onboarding, settlement, ledger, ownerCredits };
+}
+
+async function openSandboxes(
+  { config, ground, provider, state }: Site,
+  seller: Seller,
+  { registrations, stops }: Records,
+  stack: AsyncDisposableStack,
+) {
+  const { keys, sandbox, terms } = ground;
+  const { timeoutMs, memoryMb } = provider.sandbox;
+  const cache = await openCache(state.cache, { maxBytes: CACHE_BYTES_MAX });
+  const fetcher = createFetcher({ gateways: config.gateways, cache });
+  const sandboxes = new Sandboxes({
+    host: { ...sandbox.host, etc: await copyEtc(state.etc) },
+    programs: await openPrograms({ dir: state.programs, fetcher }),
+    timeoutMs,
+    memoryMb,
+    idleMs: SANDBOX_IDLE_MS,
+    openMax: SANDBOXES_MAX,
+  });
+  stack.defer(() => sandboxes.close());
+  const deployments = new Deployments({
+    fetcher,
+    identities: keys.identities ?? [],
+    termsHashes: new Set(terms.keys()),
+    seller,
+    registrations,
+    stops,
+  });
+  return { deployments, sandboxes, webDomain: new URL(provider.webDomain) };
+}
+
+function openGate(
+  { provider, state, now }: Site,
+  { ledger }: Payments,
+  stack: AsyncDisposableStack,
+) {
+  const idempotency = new SqliteIdempotency({
+    path: join(state.book, "answers.db"),
+    wasCharged: (reservation) => ledger.store.receipted(reservation) !== undefined,
+    now,
+  });
+  stack.defer(() => idempotency.close());
+  const shortTimer = new ShortTimer();
+  stack.defer(() => shortTimer.close());
+  return {
+    slots: new Slots(provider.sandbox.concurrency, now),
+    idempotency,
+    readBody: createBodyReader(BUFFERED_BODY_BYTES_MAX),
+    shortTimer,
+  };
+}
+
+function watch(
+  { ledger, operator, follower }: Payments,
+  { sandboxes }: { sandboxes: Sandboxes },
+  { slots }: { slots: Slots },
+  { ownerCredits }: { ownerCredits: OwnerCredits },
+) {
+  return {
+    unsettledAmount: () => ledger.totals().unsettled,
+    heldAmount: () => ledger.totals().held,
+    lanes: () => ledger.figures(),
+    outboxPending: () => operator.pending(),
+    chainAgeMs: () => follower.ageMs(),
+    sandboxesOpen: () => sandboxes.open(),
+    runsBusy: () => slots.busy(),
+    ownersLow: () => ownerCredits.low(),
+  };
+}
+
+async function describe({ provider, ground }: Site): Promise<Offering> {
+  const { connected: { chain, contracts: { escrow, usdc } }, keys, terms } = ground;
+  const { name, address, webDomain, price, onboarding } = provider;
+  const { timeoutMs, memoryMb } = provider.sandbox;
+  const thawing = await thawingPeriod(chain, escrow);
+  return {
+    name,
+    address,
+    webDomain: webDomain.replace(/\/$/, ""),
+    recipients: await Promise.all((keys.identities ?? []).map(recipientOf)),
+    termsHashes: [...terms.keys()],
+    timeoutMs,
+    memoryMb,
+    offer: {
+      chainId: chain.chainId,
+      escrow,
+      asset: usdc,
+      payTo: address,
+      pricePerCredit: price,
+      maxTimeoutSeconds: Math.ceil(timeoutMs / 1000),
+      thawingPeriodSeconds: Number(thawing),
+      ...(onboarding.enabled ? { depositMinimum: onboarding.minimum } : {}),
+    },
+  };
+}
+
+/** Whether the chain can be reached; the reason when not. */
+function chainHealth(chain: Chain): () => Promise<string | null> {
+  return async () => {
+    try {
+      await chain.public.getBlockNumber({ cacheTime: 2_000 });
+      return null;
+    } catch {
+      return "the chain cannot be reached";
+    }
+  };
+}

@@ -1,0 +1,128 @@
+/** Journal entries as rows of the ledger's table, and back. */
+import type { Address, Hex } from "viem";
+import type { CidText } from "../../cid.ts";
+import { permitFromJson, permitToJson } from "../../permit.ts";
+import type { ChargeEntry, Entry, Outcome, ReceiptFacts, SettleEntry } from "./journal.ts";
+
+/** An entry as it was written: when, and in which order. */
+export type Recorded = Entry & { seq: number; at: Date };
+
+/** The columns of a row, in the order of `COLUMNS`. */
+export type Row = [
+  at: number,
+  kind: string,
+  payer: string,
+  lane: string,
+  reservation: number | null,
+  deployment: string | null,
+  amount: string | null,
+  detail: string | null,
+];
+
+/** What SQLite gives back of a row. */
+export interface StoredRow {
+  seq: number;
+  at: number;
+  kind: Entry["kind"];
+  payer: Address;
+  lane: Hex;
+  reservation: number;
+  deployment: CidText;
+  amount: string;
+  detail: string | null;
+}
+
+export const COLUMNS = "at, kind, payer, lane, reservation, deployment, amount, detail";
+
+export const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS journal (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    payer TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    reservation INTEGER,
+    deployment TEXT,
+    amount TEXT,
+    detail TEXT
+  ) STRICT
+`;
+
+/** In SQL: whether a row is a charge with a receipt, whose detail is a list (`chargeDetail`). */
+export const IS_RECEIPTED = "kind = 'charge' AND detail LIKE '[%'";
+
+/** @param at Unix ms */
+export function toRow(entry: Entry, at: number): Row {
+  const { kind, payer, lane } = entry;
+  switch (entry.kind) {
+    case "open":
+      return [at, kind, payer, lane, null, null, String(entry.charged), null];
+    case "permit":
+      return [at, kind, payer, lane, null, null, null, JSON.stringify(permitToJson(entry.permit))];
+    case "reserve": {
+      const { reservation, cid, price } = entry;
+      return [at, kind, payer, lane, reservation, cid, String(price), null];
+    }
+    case "charge":
+      return [at, kind, payer, lane, entry.reservation, null, null, chargeDetail(entry)];
+    case "release":
+      return [at, kind, payer, lane, entry.reservation, null, null, entry.reason];
+    case "settle":
+      return [at, kind, payer, lane, null, null, String(entry.settled), settleDetail(entry)];
+    case "skip": {
+      const detail = JSON.stringify([entry.reason, entry.transaction]);
+      return [at, kind, payer, lane, null, null, String(entry.charged), detail];
+    }
+  }
+}
+
+/** @throws Error when the row is none of ours */
+export function fromRow(row: StoredRow): Recorded {
+  return { ...entryOf(row), seq: row.seq, at: new Date(row.at) };
+}
+
+function entryOf(row: StoredRow): Entry {
+  const { kind, payer, lane, reservation, deployment: cid, amount, detail } = row;
+  switch (kind) {
+    case "open":
+      return { kind, payer, lane, charged: BigInt(amount) };
+    case "permit":
+      return { kind, payer, lane, permit: permitFromJson(JSON.parse(detail!)) };
+    case "reserve":
+      return { kind, payer, lane, reservation, cid, price: BigInt(amount) };
+    case "charge":
+      return { kind, payer, lane, reservation, ...chargeOf(detail!) };
+    case "release":
+      return { kind, payer, lane, reservation, reason: detail! };
+    case "settle": {
+      const [block, transaction] = JSON.parse(detail!);
+      return { kind, payer, lane, settled: BigInt(amount), block: BigInt(block), transaction };
+    }
+    case "skip": {
+      const [reason, transaction] = JSON.parse(detail!);
+      return { kind, payer, lane, charged: BigInt(amount), reason, transaction };
+    }
+  }
+}
+
+/** The outcome alone, or with it, as a list, what a receipt will say. */
+function chargeDetail({ outcome, facts }: ChargeEntry): string {
+  if (!facts) return outcome;
+  const { charged, requestHash, responseHash, startedAt, durationMs } = facts;
+  const run = [String(charged), requestHash, responseHash, startedAt, durationMs];
+  return JSON.stringify([outcome, ...run, facts.cid, String(facts.price)]);
+}
+
+function chargeOf(detail: string): { outcome: Outcome; facts?: ReceiptFacts } {
+  if (!detail.startsWith("[")) return { outcome: detail as Outcome };
+  const [outcome, charged, ...run] = JSON.parse(detail);
+  const [requestHash, responseHash, startedAt, durationMs, cid, price] = run;
+  // Written by a version that kept only a part of what a receipt says: there is no receipt of it.
+  if (price === undefined) return { outcome };
+  const counts = { charged: BigInt(charged), price: BigInt(price), startedAt, durationMs };
+  return { outcome, facts: { ...counts, requestHash, responseHash, cid } };
+}
+
+function settleDetail({ block, transaction }: SettleEntry): string {
+  return JSON.stringify([String(block), transaction]);
+}

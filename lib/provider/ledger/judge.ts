@@ -1,0 +1,205 @@
+/**
+ * Whether one more credit may be held: a pure function of what is asked, what the escrow says of
+ * the payer and what the book says of its lanes. The ledger asks it at the moment of holding, with
+ * nothing awaited in between, so calls that come at once cannot share a credit.
+ */
+import type { Address, Hex } from "viem";
+import type { CidText } from "../../cid.ts";
+import { PAYER_LANES_MAX } from "../../limits.ts";
+import { isPermitAlive, type Permit } from "../../permit.ts";
+import {
+  type Account,
+  type Book,
+  dearestUnsettled,
+  type Lane,
+  type LaneId,
+  laneOf,
+  prepaid,
+} from "./journal.ts";
+
+/** One credit that somebody asks for. */
+export interface Draw extends LaneId {
+  /** By which it can be settled; its signature has been verified. */
+  readonly permit: Permit;
+  /** What the provider asks for the credit, USDC base units. */
+  readonly price: bigint;
+  /** The deployment that is to run for it. */
+  readonly cid: CidText;
+}
+
+/** A payer's allowance for this provider and its counters, all as of one block. */
+export interface PayerView {
+  readonly block: bigint;
+  /** When it was read, ms since the epoch. */
+  readonly at: number;
+  readonly credits: bigint;
+  readonly thawingCredits: bigint;
+  readonly pricePerCredit: bigint;
+  /** Who may sign permits: the pinned signer, or the payer itself. */
+  readonly signer: Address;
+  /** The escrow's counter of each lane that was not known to be level with ours. */
+  readonly settled: ReadonlyMap<Hex, bigint>;
+  /**
+   * The most that runs may use and hold here, counted from what the escrow had taken when each lane
+   * was opened. A settlement lowers the allowance and raises the counters by the same number, so it
+   * leaves the ceiling as it is: a view need not know the newest one.
+   */
+  readonly ceiling: bigint;
+}
+
+/** Where the credit comes from: the allowance, or what the escrow has already taken. */
+export type Source = "allowance" | "prepaid";
+
+/** Why a credit is not held. */
+export type Refusal =
+  | { readonly reason: "permit_expiring" }
+  | { readonly reason: "permit_price" | "allowance_price"; readonly allowed: bigint }
+  | { readonly reason: "lane_refused"; readonly because: string }
+  | { readonly reason: "permit_used" | "no_credits" | "too_many_lanes" }
+  | { readonly reason: "earlier_dearer"; readonly price: bigint }
+  /** Of the prepaid source alone: the escrow has to take a credit first; so many it had taken. */
+  | { readonly reason: "not_taken"; readonly settled: bigint };
+
+export type Judgement =
+  | { readonly payable: true }
+  | {
+    readonly payable: false;
+    readonly refusal: Refusal;
+    /** The lane's counter with what runs hold: the next permit has to cover one more. */
+    readonly used: bigint;
+  };
+
+/** Credits held for calls that have not come (prehold.ts): any call of the payer may have them. */
+export interface Preholds {
+  ofPayer(payer: Address): bigint;
+  onLane(payer: Address, lane: Hex): bigint;
+}
+
+/** What a judgement needs of the ledger. */
+export interface Position {
+  readonly book: Book;
+  readonly preholds: Preholds;
+}
+
+/** When it is, and how long a permit must still be good so that it can be settled. */
+export interface Clock {
+  /** Unix seconds. */
+  readonly now: bigint;
+  /** Seconds. */
+  readonly settleWindow: bigint;
+}
+
+/** Judges one more credit for `draw` from `source`. */
+export function judge(
+  draw: Draw,
+  view: PayerView,
+  position: Position,
+  clock: Clock,
+  source: Source,
+): Judgement {
+  const refusal = permitRefusal(draw, view, clock) ??
+    laneRefusal(draw, view, position) ??
+    roomRefusal(draw, position.book) ??
+    creditRefusal(draw, view, position, source);
+  if (refusal === null) return PAYABLE;
+  return { payable: false, refusal, used: usedOn(draw, view, position) };
+}
+
+const PAYABLE: Judgement = { payable: true };
+
+function permitRefusal({ permit, price }: Draw, view: PayerView, clock: Clock): Refusal | null {
+  if (!isPermitAlive(permit, clock.now, clock.settleWindow)) return { reason: "permit_expiring" };
+  if (permit.price < price) return { reason: "permit_price", allowed: permit.price };
+  if (view.credits > 0n && view.pricePerCredit < price) {
+    return { reason: "allowance_price", allowed: view.pricePerCredit };
+  }
+  return null;
+}
+
+function laneRefusal(draw: Draw, view: PayerView, position: Position): Refusal | null {
+  const lane = laneOf(position.book, draw.payer, draw.lane);
+  if (lane && lane.refused !== null) return { reason: "lane_refused", because: lane.refused };
+  return usedOn(draw, view, position) < draw.permit.credits ? null : { reason: "permit_used" };
+}
+
+function creditRefusal(
+  draw: Draw,
+  view: PayerView,
+  position: Position,
+  source: Source,
+): Refusal | null {
+  const lane = laneOf(position.book, draw.payer, draw.lane);
+  if (source === "prepaid" && lane && prepaid(lane) > 0n) return null;
+  if (availableTo(draw, view, position) <= 0n) return { reason: "no_credits" };
+  if (source === "allowance") return null;
+  return { reason: "not_taken", settled: lane?.settled ?? settledBefore(draw, view) };
+}
+
+/** Every lane that is not settled is a row of the next batch, and every lane is memory. */
+function roomRefusal({ payer, lane: id, permit }: Draw, book: Book): Refusal | null {
+  const lane = laneOf(book, payer, id);
+  if (!lane) {
+    const lanes = book.accounts.get(payer)?.lanes.size ?? 0;
+    return lanes < PAYER_LANES_MAX ? null : { reason: "too_many_lanes" };
+  }
+  if (isKept(lane, permit)) return null;
+  // A lane is settled by its newest permit. That one covers the counter it was accepted at, its
+  // signer is today's and its deadline leaves time; an older one with more credits may have
+  // neither. But it must not be cheaper than what is still unpaid.
+  const price = dearestUnsettled(lane);
+  return permit.price < price ? { reason: "earlier_dearer", price } : null;
+}
+
+/** Whether the lane would be settled by this very permit. */
+export function isKept(lane: Lane, permit: Permit): boolean {
+  return lane.permit?.signature === permit.signature;
+}
+
+/** The escrow's counter of a lane that has not been opened here. */
+export function settledBefore({ lane }: LaneId, view: PayerView): bigint {
+  const settled = view.settled.get(lane);
+  if (settled === undefined) throw new Error(`the view does not tell the counter of ${lane}`);
+  return settled;
+}
+
+/** Credits of the lane that runs have used or that are held, for whichever call. */
+function takenOn(id: LaneId, view: PayerView, book: Book): bigint {
+  const lane = laneOf(book, id.payer, id.lane);
+  return lane ? lane.charged + lane.held : settledBefore(id, view);
+}
+
+/** Of these, what belongs to calls that have come: where the payer's next permit goes on. */
+export function usedOn(id: LaneId, view: PayerView, { book, preholds }: Position): bigint {
+  return takenOn(id, view, book) - preholds.onLane(id.payer, id.lane);
+}
+
+/**
+ * Credits that nobody holds: `ceiling − used − held`. What is prepaid on a lane is for that lane's
+ * calls alone.
+ */
+function unheld({ payer, lane: id }: Draw, view: PayerView, book: Book): bigint {
+  const account = book.accounts.get(payer);
+  if (!account) return view.ceiling;
+  return view.ceiling - usedOf(account) - account.held - prepaidElsewhere(account, id);
+}
+
+function usedOf({ charged, opened }: Account): bigint {
+  return charged - opened;
+}
+
+function prepaidElsewhere(account: Account, id: Hex): bigint {
+  const own = account.lanes.get(id);
+  return account.prepaid - (own ? prepaid(own) : 0n);
+}
+
+/** What a call may have: what nobody holds, and what is held for calls that have not come. */
+export function availableTo(draw: Draw, view: PayerView, { book, preholds }: Position): bigint {
+  return unheld(draw, view, book) + preholds.ofPayer(draw.payer);
+}
+
+/** How many credits more could be held beside all that are. */
+export function roomFor(draw: Draw, view: PayerView, book: Book): bigint {
+  const covered = draw.permit.credits - takenOn(draw, view, book);
+  const left = unheld(draw, view, book);
+  return covered < left ? covered : left;
+}

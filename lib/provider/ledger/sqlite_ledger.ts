@@ -1,0 +1,319 @@
+/**
+ * The ledger of one process: the book in memory, its journal in SQLite. Judging, holding and
+ * charging happen between two awaits, so the book never changes under a decision.
+ */
+import type { Address, Hex } from "viem";
+import type { Until } from "./group_commit.ts";
+import {
+  availableTo,
+  type Draw,
+  isKept,
+  judge,
+  type Judgement,
+  type PayerView,
+  type Position,
+  roomFor,
+  settledBefore,
+  type Source,
+  usedOn,
+} from "./judge.ts";
+import {
+  type Account,
+  type Entry,
+  type Lane,
+  type LaneId,
+  laneOf,
+  lanesOf,
+  type Outcome,
+  outstanding,
+  type ReserveEntry,
+  unsettledAmount,
+} from "./journal.ts";
+import type {
+  Basis,
+  ChainFact,
+  Held,
+  LaneFigures,
+  LaneState,
+  Ledger,
+  RunFacts,
+  Standing,
+  Totals,
+} from "./ledger.ts";
+import { type Pool, PreholdBook } from "./prehold.ts";
+import { openStore, type ReceiptedCharge, type Store } from "./store.ts";
+
+export interface SqliteLedgerOptions {
+  path: string;
+  /** The clock, ms since the epoch. */
+  now: () => number;
+  /** A permit must outlive a call by this long, so that it can still be settled, seconds. */
+  settleWindowSeconds: bigint;
+}
+
+/**
+ * Opens (or creates) the ledger and releases what a crash left held.
+ * @throws Error when the file is damaged
+ */
+export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<SqliteLedger> {
+  return new SqliteLedger(await openStore(options.path, options.now), options);
+}
+
+export class SqliteLedger implements Ledger {
+  readonly #preholds: PreholdBook;
+  readonly #position: Position;
+
+  constructor(readonly store: Store, private readonly options: Omit<SqliteLedgerOptions, "path">) {
+    this.#preholds = new PreholdBook(store);
+    this.#position = { book: store.book, preholds: this.#preholds };
+  }
+
+  judge(draw: Draw, view: PayerView, source: Source): Promise<Judgement> {
+    return Promise.resolve(this.#judge(draw, view, source));
+  }
+
+  hold(
+    draw: Draw,
+    view: PayerView,
+    source: Source,
+  ): Promise<Held | Extract<Judgement, { payable: false }>> {
+    const judgement = this.#judge(draw, view, source);
+    if (!judgement.payable) return this.#refuse(draw, view, judgement);
+    const taken = source === "allowance" ? this.#takePrehold(draw, view) : null;
+    const { reservation, written } = taken ?? this.#reserve(draw, view, source);
+    const held: Held = { payable: true, reservation, draw, source };
+    return written === null ? Promise.resolve(held) : written.then(() => held);
+  }
+
+  async charge(held: Held, outcome: Outcome, run: RunFacts | null): Promise<void> {
+    const { reservation, draw } = held;
+    const { payer, lane, cid, price } = draw;
+    const charged = this.#laneOf(draw).charged + 1n;
+    const facts = run === null ? {} : { facts: { ...run, cid, price, charged } };
+    const pool = this.#preholds.poolOf(draw);
+    const preheld = this.#prehold(held, pool);
+    // What is signed must not be forgotten, whatever happens to the machine.
+    const until: Until = run === null ? "handed over" : "disk";
+    const written = this.store.write(
+      [{ kind: "charge", payer, lane, reservation, outcome, ...facts }, ...preheld],
+      until,
+    );
+    for (const next of preheld) pool.add(price, next.reservation);
+    await written;
+  }
+
+  release({ reservation, draw: { payer, lane } }: Held, reason: string): void {
+    const entry = { kind: "release", payer, lane, reservation, reason } as const;
+    // A ledger that cannot be written refuses the next call; the next start releases this one.
+    this.store.write([entry], "handed over").catch(() => {});
+  }
+
+  standing(draw: Draw, view: PayerView): Standing {
+    const available = availableTo(draw, view, this.#position);
+    return {
+      charged: this.#laneOf(draw).charged + 1n,
+      available: available > 0n ? available : 0n,
+    };
+  }
+
+  used(lane: LaneId, view: PayerView): Promise<bigint> {
+    return Promise.resolve(usedOn(lane, view, this.#position));
+  }
+
+  knows(payer: Address, lane?: Hex): boolean {
+    const account = this.store.book.accounts.get(payer);
+    return account !== undefined && (lane === undefined || account.lanes.has(lane));
+  }
+
+  basis(payer: Address, lane: Hex, block: bigint): Promise<Basis> {
+    const account = this.store.book.accounts.get(payer);
+    const settledHere = account ? account.settled - account.opened : 0n;
+    return Promise.resolve({ lanes: lanesToRead(account, lane, block), settledHere });
+  }
+
+  due(): Promise<LaneState[]> {
+    return this.#copies(({ permit, refused, charged, settled }) =>
+      permit !== null && refused === null && charged > settled
+    );
+  }
+
+  lane({ payer, lane }: LaneId): Promise<LaneState | undefined> {
+    const found = laneOf(this.store.book, payer, lane);
+    return Promise.resolve(found && copyOf(found));
+  }
+
+  unsure(block: bigint): Promise<LaneState[]> {
+    return this.#copies(({ settledBlock, refused }) => settledBlock > block || refused !== null);
+  }
+
+  refused(payer: Address): Promise<LaneState[]> {
+    const lanes = this.store.book.accounts.get(payer)?.lanes.values() ?? [];
+    return Promise.resolve([...lanes].filter(({ refused }) => refused !== null).map(copyOf));
+  }
+
+  async record(facts: readonly ChainFact[]): Promise<void> {
+    const writes: Promise<void>[] = [];
+    for (const fact of facts) {
+      const entry = this.#entryOf(fact);
+      if (entry) writes.push(this.store.write([entry], "disk"));
+    }
+    await Promise.all(writes);
+  }
+
+  async receipted(reservation: number): Promise<ReceiptedCharge | undefined> {
+    const charge = this.store.receipted(reservation);
+    if (charge) await this.store.sync();
+    return charge;
+  }
+
+  totals(): Totals {
+    const { unsettledAmount: unsettled, heldAmount: held } = this.store.book;
+    return { unsettled, held, preheld: this.#preholds.amount() };
+  }
+
+  figures(): Promise<LaneFigures> {
+    const figures = { outstanding: 0, refused: 0, refusedAmount: 0n };
+    for (const lane of lanesOf(this.store.book)) {
+      if (outstanding(lane) > 0n) figures.outstanding += 1;
+      if (lane.refused === null) continue;
+      figures.refused += 1;
+      figures.refusedAmount += unsettledAmount(lane);
+    }
+    return Promise.resolve(figures);
+  }
+
+  stopHolding(): void {
+    this.#preholds.close();
+  }
+
+  async close(): Promise<void> {
+    this.#preholds.close();
+    await this.store.close();
+  }
+
+  #judge(draw: Draw, view: PayerView, source: Source): Judgement {
+    const { now, settleWindowSeconds } = this.options;
+    const clock = {
+      now: BigInt(Math.floor(now() / 1000)),
+      settleWindow: settleWindowSeconds,
+    };
+    return judge(draw, view, this.#position, clock, source);
+  }
+
+  /** A lane on which the escrow has to take a credit first is opened, so that it is heard of. */
+  #refuse(
+    draw: Draw,
+    view: PayerView,
+    judgement: Extract<Judgement, { payable: false }>,
+  ): Promise<Extract<Judgement, { payable: false }>> {
+    const isFirst = !this.knows(draw.payer, draw.lane);
+    if (judgement.refusal.reason !== "not_taken" || !isFirst) return Promise.resolve(judgement);
+    return this.store.write([openEntry(draw, view)], "disk").then(() => judgement);
+  }
+
+  #takePrehold(draw: Draw, view: PayerView): Reserved | null {
+    const prehold = this.#preholds.poolOf(draw).take(draw.price, view);
+    if (!prehold) return null;
+    const { reservation, mark } = prehold;
+    return { reservation, written: this.store.isOnDisk(mark) ? null : this.store.sync() };
+  }
+
+  #reserve(draw: Draw, view: PayerView, source: Source): Reserved {
+    const entry = this.#reserveEntry(draw);
+    const before = this.#entriesBefore(draw, view, source);
+    return {
+      reservation: entry.reservation,
+      written: this.store.write([...before, entry], "disk"),
+    };
+  }
+
+  /** What the book has to know before it can hold a credit of the draw's lane. */
+  #entriesBefore(draw: Draw, view: PayerView, source: Source): Entry[] {
+    const { payer, lane: id, permit } = draw;
+    const lane = laneOf(this.store.book, payer, id);
+    const isSamePermit = lane !== undefined && isKept(lane, permit);
+    // A prehold is first of all for a call that is here. And it is held by the lane's permit: when
+    // another one takes its place, holding begins anew.
+    const isShort = source === "allowance" &&
+      (!isSamePermit || roomFor(draw, view, this.store.book) <= 0n);
+    if (isShort) this.#preholds.giveBack(payer);
+    if (isSamePermit) return [];
+    const open = lane ? [] : [openEntry(draw, view)];
+    return [...open, { kind: "permit", payer, lane: id, permit }];
+  }
+
+  /** Reservations for later calls like this one, where that pays and nothing is against it. */
+  #prehold({ draw, source }: Held, pool: Pool): ReserveEntry[] {
+    const lane = this.#laneOf(draw);
+    const isServed = lane.refused === null && isKept(lane, draw.permit);
+    const wanted = source === "allowance" && isServed ? pool.wanted() : 0;
+    const view = pool.lastView();
+    if (wanted === 0 || view === null) return [];
+    const room = roomFor(draw, view, this.store.book);
+    const entries: ReserveEntry[] = [];
+    while (entries.length < wanted && room > entries.length) entries.push(this.#reserveEntry(draw));
+    return entries;
+  }
+
+  #reserveEntry({ payer, lane, cid, price }: Draw): ReserveEntry {
+    const reservation = this.store.book.nextReservation++;
+    return { kind: "reserve", payer, lane, reservation, cid, price };
+  }
+
+  #laneOf({ payer, lane }: LaneId): Lane {
+    return laneOf(this.store.book, payer, lane)!;
+  }
+
+  #copies(isWanted: (lane: Lane) => boolean): Promise<LaneState[]> {
+    const found: LaneState[] = [];
+    for (const lane of lanesOf(this.store.book)) if (isWanted(lane)) found.push(copyOf(lane));
+    return Promise.resolve(found);
+  }
+
+  /** The entry that writes a fact down; null when it changes nothing. */
+  #entryOf(fact: ChainFact): Entry | null {
+    const { payer, lane: id } = fact;
+    const lane = laneOf(this.store.book, payer, id);
+    if (!lane) return null;
+    if (fact.fact === "refused") {
+      const { reason, transaction } = fact;
+      return { kind: "skip", payer, lane: id, charged: lane.charged, reason, transaction };
+    }
+    if (fact.fact === "settled" && lane.settled >= fact.settled) return null;
+    const { settled, block } = fact;
+    const transaction = fact.fact === "settled" ? fact.transaction : null;
+    return { kind: "settle", payer, lane: id, settled, block, transaction };
+  }
+}
+
+interface Reserved {
+  readonly reservation: number;
+  /** Resolves when it is on disk; null when it is. */
+  readonly written: Promise<void> | null;
+}
+
+function openEntry(draw: Draw, view: PayerView): Entry {
+  const { payer, lane } = draw;
+  return { kind: "open", payer, lane, charged: settledBefore(draw, view) };
+}
+
+/**
+ * The lanes whose counter at `block` may differ from ours: what is not level, and what was settled
+ * later. On every other lane the escrow has taken exactly what runs have used.
+ */
+function lanesToRead(
+  account: Account | undefined,
+  lane: Hex,
+  block: bigint,
+): ReadonlyMap<Hex, bigint | null> {
+  const wanted = new Map([[lane, account?.lanes.get(lane)?.settled ?? null]]);
+  for (const known of account?.lanes.values() ?? []) {
+    const isLevel = known.charged + known.held === known.settled;
+    if (!isLevel || known.settledBlock > block) wanted.set(known.lane, known.settled);
+  }
+  return wanted;
+}
+
+function copyOf(lane: Lane): LaneState {
+  return { ...lane, segments: lane.segments.map((segment) => ({ ...segment })) };
+}

@@ -1,0 +1,107 @@
+/** Why a bill is not paid, in words: the whole reason to the payer, less to everybody else. */
+import type { Address } from "viem";
+import { formatUsdc } from "../../chain/usdc.ts";
+import { KhachapuriError } from "../../errors.ts";
+import { PAYER_LANES_MAX } from "../../limits.ts";
+import type { Refusal } from "../ledger/judge.ts";
+import type { CreditsBill } from "./bill.ts";
+
+/** A permit that is not signed by whom the escrow would believe. */
+export interface WrongSigner {
+  readonly reason: "wrong_signer";
+  /** Who must sign. */
+  readonly signer: Address;
+}
+
+/** A bill that is not paid. */
+export interface No {
+  readonly payable: false;
+  readonly refusal: Refusal | WrongSigner;
+  /** Where the lane's next permit has to go on; absent while nobody proved to be the payer. */
+  readonly used?: bigint;
+}
+
+export interface Wording {
+  escrow: Address;
+  /** Seconds that a permit must outlive a call. */
+  settleWindow: bigint;
+}
+
+/** The error for a bill that is not paid. */
+export function refusalError(bill: CreditsBill, no: No, wording: Wording): KhachapuriError {
+  const { refusal, used } = no;
+  if (refusal.reason === "wrong_signer") return wrongSigner(refusal, wording);
+  const { message, hint } = wordsFor(bill, refusal, wording);
+  if (bill.source === "owner" && refusal.reason !== "permit_expiring") {
+    return new KhachapuriError("payment_required", "the owner's credits do not cover this call", {
+      hints: [`owner: ${message}; ${hint}`, "caller: pay yourself with a permit of your own"],
+    });
+  }
+  // The counter lets a client that lost its state go on; the owner's is nobody else's business.
+  const isTold = bill.source === "caller" && used !== undefined;
+  return new KhachapuriError("payment_required", message, {
+    hints: [hint],
+    ...(isTold ? { lane: { id: bill.lane, cumulative: used } } : {}),
+  });
+}
+
+/** Before the payer is proved nothing is told but who must sign. */
+export function wrongSigner({ signer }: WrongSigner, { escrow }: Wording): KhachapuriError {
+  return new KhachapuriError("payment_required", "the permit's signature is not the payer's", {
+    hints: [`it must be signed by ${signer} for escrow ${escrow}`],
+  });
+}
+
+interface Words {
+  message: string;
+  hint: string;
+}
+
+function wordsFor({ price }: CreditsBill, refusal: Refusal, { settleWindow }: Wording): Words {
+  switch (refusal.reason) {
+    case "permit_expiring":
+      return {
+        message: "the permit's deadline has passed or is too near",
+        hint: `sign one that lives at least ${settleWindow} s longer`,
+      };
+    case "permit_price":
+      return tooDear("permit allows", refusal.allowed, price);
+    case "allowance_price":
+      return tooDear("allowance is at", refusal.allowed, price);
+    case "lane_refused":
+      return {
+        message: `the escrow refused to settle this lane (${refusal.because})`,
+        hint: "use another",
+      };
+    case "permit_used":
+      return {
+        message: "the permit is used up",
+        hint: "sign one for more credits on the same lane",
+      };
+    case "no_credits":
+    case "not_taken":
+      return {
+        message: "the payer has no credits left with this provider",
+        hint: "allow more credits",
+      };
+    case "earlier_dearer": {
+      const cost = formatUsdc(refusal.price);
+      return {
+        message: `earlier calls on this lane cost ${cost} USDC and are not settled`,
+        hint: "sign a permit for at least that price, or use another lane",
+      };
+    }
+    case "too_many_lanes":
+      return {
+        message: `a payer has at most ${PAYER_LANES_MAX} lanes with a provider`,
+        hint: "use one of the lanes that you have",
+      };
+  }
+}
+
+function tooDear(which: string, allowed: bigint, price: bigint): Words {
+  return {
+    message: `the ${which} ${formatUsdc(allowed)} USDC a credit`,
+    hint: `one credit costs ${formatUsdc(price)} USDC here`,
+  };
+}

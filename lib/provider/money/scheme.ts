@@ -1,0 +1,73 @@
+/**
+ * A way to be paid. A call asks each scheme in turn whether the request pays its way (`read`), has
+ * the payer checked before anything is fetched (`admit`), and takes the credit just before the
+ * program starts (`hold`). What a scheme knows of chains and ledgers stays behind these.
+ */
+import type { Address } from "viem";
+import type { CidText } from "../../cid.ts";
+import type { Outcome } from "../../receipt.ts";
+import type { Deployment } from "../deployment/deployment.ts";
+import type { HeaderField } from "../http/header_rules.ts";
+import type { RunFacts } from "../ledger/ledger.ts";
+
+/** Who is to pay for one run of a deployment. */
+export interface Bill {
+  /** An owner's balance is nobody else's business; a caller is told about its own. */
+  readonly source: "owner" | "caller";
+  readonly payer: Address;
+  /** The deployment. */
+  readonly cid: CidText;
+  /** What an Idempotency-Key is unique within, besides payer and deployment: the lane. */
+  readonly scope: string;
+}
+
+/** A 402 may tell who proved to be the payer where its next permit goes on. */
+export interface LaneCounter {
+  readonly id: string;
+  /** As the wire calls what is charged and held for runs under way. */
+  readonly cumulative: bigint;
+}
+
+/** The credit of one run, taken before the program starts. Ending it twice is an error. */
+export interface Hold {
+  /** The number that the ledger knows it by. */
+  readonly reservation: number;
+  /**
+   * The run has ended and costs its credit. When it resolves no end of this process can undo it.
+   * @param run for the receipt; null where there is none, as nobody but the owner pays
+   */
+  charge(outcome: Outcome, run: RunFacts | null): Promise<void>;
+  /** The run costs nothing. */
+  release(reason: string): void;
+  /** What the answer's head tells the payer about its money; nothing where the owner pays. */
+  notice(): HeaderField[];
+}
+
+/**
+ * @template B what the scheme reads of a request
+ * @template A what it hands from `admit` to `hold`
+ */
+export interface PaymentScheme<B extends Bill = Bill, A = unknown> {
+  /** One entry of x402's `accepts`. */
+  offer(lane?: LaneCounter): Record<string, unknown>;
+  /**
+   * Who pays, as the request says it; null when it does not pay this way.
+   * @throws KhachapuriError `payment_required` for what proves nothing here, `invalid_input`
+   */
+  read(deployment: Deployment, headers: Headers): B | null;
+  /**
+   * That the bearer is the payer, whatever is left to pay with: for answers that were paid before.
+   * @throws KhachapuriError `payment_required`, `chain_unavailable`
+   */
+  prove(bill: B): Promise<void>;
+  /**
+   * That the bill can be paid; nothing is taken yet.
+   * @throws KhachapuriError `payment_required` with the reason, `chain_unavailable`
+   */
+  admit(bill: B): Promise<A>;
+  /**
+   * Takes the credit; durable when it resolves.
+   * @throws KhachapuriError as `admit`; nothing is then held or charged
+   */
+  hold(admission: A): Promise<Hold>;
+}

@@ -1,0 +1,46 @@
+/** A token bucket: so much at once, and then as fast as it refills. */
+
+export class TokenBucket {
+  #tokens: number;
+  #filledAt: number;
+
+  /**
+   * @param size tokens at the start and at most
+   * @param perSecond tokens that come back in a second
+   * @param now the clock, ms
+   */
+  constructor(
+    private readonly size: number,
+    private readonly perSecond: number,
+    private readonly now: () => number,
+  ) {
+    this.#tokens = size;
+    this.#filledAt = now();
+  }
+
+  /** Takes one token; false when there is none. */
+  take(): boolean {
+    this.#refill();
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+
+  /** What took a token came to nothing. */
+  giveBack(): void {
+    this.#tokens += 1;
+  }
+
+  /** Seconds until a token is there. */
+  waitSeconds(): number {
+    this.#refill();
+    return Math.max(0, (1 - this.#tokens) / this.perSecond);
+  }
+
+  #refill(): void {
+    const now = this.now();
+    const refilled = this.#tokens + (now - this.#filledAt) * this.perSecond / 1_000;
+    this.#tokens = Math.min(this.size, refilled);
+    this.#filledAt = now;
+  }
+}

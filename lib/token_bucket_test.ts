@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { TokenBucket } from "./token_bucket.ts";
+
+function bucketOf(size: number, perSecond: number) {
+  const clock = { ms: 0 };
+  return { clock, bucket: new TokenBucket(size, perSecond, () => clock.ms) };
+}
+
+Deno.test("TokenBucket gives its size at once, and then as it refills", () => {
+  const { clock, bucket } = bucketOf(2, 4);
+  assert.deepEqual([1, 2, 3].map(() => bucket.take()), [true, true, false]);
+  assert.equal(bucket.waitSeconds(), 0.25);
+  clock.ms = 249;
+  assert.equal(bucket.take(), false);
+  clock.ms = 250;
+  assert.equal(bucket.take(), true);
+  assert.equal(bucket.take(), false);
+});
+
+Deno.test("TokenBucket holds no more than its size, however long it rests", () => {
+  const { clock, bucket } = bucketOf(2, 4);
+  clock.ms = 3_600_000;
+  assert.deepEqual([1, 2, 3].map(() => bucket.take()), [true, true, false]);
+});
+
+Deno.test("TokenBucket gives a token that was given back again", () => {
+  const { bucket } = bucketOf(1, 1);
+  assert.ok(bucket.take());
+  assert.equal(bucket.waitSeconds(), 1);
+  bucket.giveBack();
+  assert.equal(bucket.waitSeconds(), 0);
+  assert.ok(bucket.take());
+});
