@@ -6,8 +6,9 @@ import * as v from "valibot";
 import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
 import { KhachapuriError } from "./errors.ts";
+import { readJsonFile } from "./home_file.ts";
 import { RUN_MEMORY_MB_MAX, RUN_TIMEOUT_MS } from "./limits.ts";
-import { addressShape, httpUrlShape, parseJson, parseShape, uintShape } from "./shape.ts";
+import { addressShape, httpUrlShape, parseShape, uintShape } from "./shape.ts";
 
 const contractsShape = v.strictObject({
   escrow: addressShape,
@@ -16,6 +17,8 @@ const contractsShape = v.strictObject({
   registry: v.optional(addressShape),
   universalResolver: v.optional(addressShape),
 });
+
+const contractsByChainShape = v.record(v.string(), contractsShape);
 
 const positive = (max: number) =>
   v.pipe(v.number(), v.integer("not a whole number"), v.minValue(1), v.maxValue(max));
@@ -94,7 +97,7 @@ const configShape = v.strictObject({
   gateways: v.optional(v.array(httpUrlShape), []),
   kubo: v.optional(v.strictObject({ url: httpUrlShape, token: v.optional(v.string()) })),
   /** Contracts by chain id; what stands here wins over the addresses that ship with us. */
-  contracts: v.optional(v.record(v.string(), contractsShape), {}),
+  contracts: v.optional(contractsByChainShape, {}),
   provider: v.optional(providerShape),
 });
 
@@ -103,6 +106,8 @@ export type Contracts = { escrow: Address; usdc: Address } & v.InferOutput<typeo
 export type ContractOverrides = { readonly [K in keyof Contracts]?: Contracts[K] | undefined };
 export type ProviderConfig = v.InferOutput<typeof providerShape>;
 export type Config = v.InferOutput<typeof configShape> & { home: string };
+/** The file as it is written: what it leaves out has its default. */
+export type ConfigJson = v.InferInput<typeof configShape>;
 
 /** A fresh configuration for `home`, as if its file were empty. */
 export function emptyConfig(home: string): Config {
@@ -118,17 +123,21 @@ export function parseConfig(value: unknown, home: string): Config {
 }
 
 /**
+ * Checks contracts by chain id, as `config.json` and files of their own hold them.
+ * @param what names the document in messages
+ * @throws KhachapuriError `invalid_config` that names the field
+ */
+export function parseContracts(value: unknown, what: string): Record<string, Contracts> {
+  return parseShape(contractsByChainShape, value, what, "invalid_config");
+}
+
+/**
  * Reads `<home>/config.json`; a missing file is an empty configuration.
  * @throws KhachapuriError `invalid_config`
  */
 export async function readConfig(home: string): Promise<Config> {
-  const path = join(home, "config.json");
-  try {
-    return parseConfig(parseJson(await Deno.readTextFile(path), path, "invalid_config"), home);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return emptyConfig(home);
-    throw error;
-  }
+  const json = await readJsonFile(join(home, "config.json"));
+  return json === undefined ? emptyConfig(home) : parseConfig(json, home);
 }
 
 /** Paths in the config file are relative to its folder. */

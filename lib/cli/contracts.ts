@@ -1,12 +1,12 @@
 /** `contracts deploy`: puts Escrow and Registry on a chain and writes down where they are. */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Address } from "viem";
 import { deployContracts } from "../chain/deploy.ts";
 import { knownUsdc } from "../chain/deployments.ts";
 import { ENS_REGISTRY, knownUniversalResolver } from "../chain/ens.ts";
-import { type Contracts, parseConfig } from "../config.ts";
+import { type ConfigJson, type Contracts, parseConfig, parseContracts } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
-import { parseJson } from "../shape.ts";
+import { openHomeFile, readJsonFile, replaceJsonFile } from "../home_file.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { addressOf } from "./parties.ts";
@@ -60,8 +60,10 @@ export const contracts = defineCommand({
     if (usdc === null) {
       throw usageError("contracts", `which USDC? chain ${chainId} is unknown: --usdc ADDRESS`);
     }
-    const book = openBook(context, options.record);
-    const earlier = (await book.read())[String(chainId)];
+    const file = options.record === undefined
+      ? configContracts(context.home)
+      : recordedContracts(options.record);
+    const earlier = (await file.read())[String(chainId)];
     if (earlier && !options.replace) {
       const message = `chain ${chainId} has an escrow already: ${earlier.escrow}`;
       throw new KhachapuriError("invalid_input", message, { hints: ["deploy again: --replace"] });
@@ -73,13 +75,13 @@ export const contracts = defineCommand({
     const terms = { usdc, thawingPeriodSeconds, openClaims, ...names };
     const deployed = await deployContracts(chain, account, terms);
     const record: Contracts = { ...deployed, usdc, ...names };
-    await book.write(String(chainId), record);
-    out.result({ chainId, ...record, recorded: book.path }, [
+    await file.add(String(chainId), record);
+    out.result({ chainId, ...record, recorded: file.path }, [
       `chain     ${chainId}`,
       `escrow    ${record.escrow}`,
       `usdc      ${record.usdc}`,
       `registry  ${record.registry}`,
-      `recorded in ${book.path}`,
+      `recorded in ${file.path}`,
     ]);
   },
 });
@@ -100,43 +102,49 @@ function existingNames(
   return universalResolver ? { registry: ENS_REGISTRY, universalResolver } : {};
 }
 
-interface Book {
+/** Where addresses are written down, by chain id. */
+interface ContractsFile {
   path: string;
   read(): Promise<Record<string, Contracts>>;
-  write(chainId: string, contracts: Contracts): Promise<void>;
+  /** Adds a chain's contracts, or replaces them. */
+  add(chainId: string, contracts: Contracts): Promise<void>;
 }
 
-/** Addresses by chain id: in config.json under `contracts`, in a file of its own at the top. */
-function openBook(context: CommandContext, recordPath: string | undefined): Book {
-  const path = recordPath ?? join(context.home, "config.json");
-  const isConfig = recordPath === undefined;
-  const readJson = async (): Promise<Record<string, unknown>> => {
-    const text = await Deno.readTextFile(path).catch((error) => {
-      if (error instanceof Deno.errors.NotFound) return "{}";
-      throw error;
-    });
-    return parseJson(text, path, "invalid_config") as Record<string, unknown>;
-  };
-  const contractsIn = (json: Record<string, unknown>) =>
-    parseConfig(isConfig ? json : { contracts: json }, context.home).contracts;
+/** The section `contracts` of config.json. */
+function configContracts(home: string): ContractsFile {
+  const path = join(home, "config.json");
+  const file = openHomeFile<ConfigJson>(path, {
+    empty: {},
+    parse(json) {
+      parseConfig(json, home);
+      return json as ConfigJson;
+    },
+    toJson: (config) => config,
+  });
   return {
     path,
-    read: async () => contractsIn(await readJson()),
-    async write(chainId, contracts) {
-      const json = await readJson();
-      const inner = isConfig ? json["contracts"] as Record<string, unknown> | undefined : json;
-      const changed = { ...inner, [chainId]: contracts };
-      const next = isConfig ? { ...json, contracts: changed } : changed;
-      contractsIn(next);
-      await replaceFile(path, `${JSON.stringify(next, null, 2)}\n`);
-    },
+    read: async () => parseConfig(await file.read(), home).contracts,
+    add: (chainId, contracts) =>
+      file.change((config) => ({
+        ...config,
+        contracts: { ...config.contracts, [chainId]: contracts },
+      })),
   };
 }
 
-/** Either the old file or the new one is there, whatever happens in between. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${crypto.randomUUID()}`;
-  await Deno.writeTextFile(temporary, text, { createNew: true });
-  await Deno.rename(temporary, path);
+/** A file to be published, with nothing else in it: everybody may read it, nobody locks it. */
+function recordedContracts(path: string): ContractsFile {
+  const readRaw = async (): Promise<unknown> => {
+    const json = await readJsonFile(path);
+    return json === undefined ? {} : json;
+  };
+  return {
+    path,
+    read: async () => parseContracts(await readRaw(), path),
+    async add(chainId, contracts) {
+      const json = { ...await readRaw() as object, [chainId]: contracts };
+      parseContracts(json, path);
+      await replaceJsonFile(path, json, 0o666);
+    },
+  };
 }

@@ -1,13 +1,14 @@
 /** `init`: keys and configuration of a new user or provider, never over existing ones. */
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { getAddress, isAddress } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { knownUsdc } from "../chain/deployments.ts";
 import { readToken } from "../chain/escrow.ts";
 import { parseUsdc } from "../chain/usdc.ts";
 import { parseName } from "../chain/name.ts";
-import { parseConfig } from "../config.ts";
+import { type ConfigJson, parseConfig } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
+import { createPrivateJsonFile } from "../home_file.ts";
 import { addressShape, parseShape } from "../shape.ts";
 import { generateIdentity, recipientOf, writeKeyFile } from "../spec/keys.ts";
 import { isConfidential } from "../web_url.ts";
@@ -60,9 +61,10 @@ async function initUser(context: CommandContext): Promise<void> {
   const key = generatePrivateKey();
   const configPath = join(home, "config.json");
   await assertFree([keysPath, configPath]);
-  const config = await configText(context, {});
+  const config = await configJson(context, {});
   await writeKeyFile(keysPath, { version: 1, account: key });
-  await writeConfig(configPath, config);
+  // Private, as it may come to hold a publishing token.
+  await createPrivateJsonFile(configPath, config);
   const { address } = privateKeyToAccount(key);
   out.result({ address, keys: keysPath, config: configPath }, [
     `address  ${address}`,
@@ -105,7 +107,7 @@ async function initProvider(context: CommandContext, options: ProviderOptions): 
     ...(unitPath ? [unitPath] : []),
   ]);
 
-  const config = await configText(context, {
+  const config = await configJson(context, {
     provider: {
       name,
       address,
@@ -121,7 +123,7 @@ async function initProvider(context: CommandContext, options: ProviderOptions): 
   const identity = await generateIdentity(options.x25519 ? "x25519" : "pq");
   await writeKeyFile(keysPath, { version: 1, account: operatorKey, identities: [identity] });
   if (coldKey) await writeKeyFile(path(KEY_NAME), { version: 1, account: coldKey });
-  await writeConfig(path("config.json"), config);
+  await createPrivateJsonFile(path("config.json"), config);
   await Deno.writeTextFile(path("terms.txt"), TERMS_TEMPLATE(name), { createNew: true });
   // A provider started by root has programs run as another uid, which must pass through to them.
   if (Deno.uid() === 0) await Deno.chmod(home, 0o711);
@@ -177,27 +179,21 @@ function nextSteps(context: CommandContext, coldKeyPath: string | null): string[
  * The flags that name the world around us become the configuration. It comes before the keys are
  * written, which is when a wrong flag still leaves nothing behind.
  */
-async function configText(
+async function configJson(
   context: CommandContext,
-  sections: Record<string, unknown>,
-): Promise<string> {
+  sections: Pick<ConfigJson, "provider">,
+): Promise<ConfigJson> {
   const { flags, home } = context;
   const contracts = await givenContracts(context);
   const config = {
     ...(flags.rpc === undefined ? {} : { rpc: flags.rpc }),
-    ...(flags.gateway.length === 0 ? {} : { gateways: flags.gateway }),
+    ...(flags.gateway.length === 0 ? {} : { gateways: [...flags.gateway] }),
     ...(flags.kubo === undefined ? {} : { kubo: { url: flags.kubo } }),
     ...(contracts === null ? {} : { contracts }),
     ...sections,
   };
   parseConfig(config, home);
-  return `${JSON.stringify(config, null, 2)}\n`;
-}
-
-async function writeConfig(path: string, text: string): Promise<void> {
-  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  // It may come to hold a publishing token.
-  await Deno.writeTextFile(path, text, { createNew: true, mode: 0o600 });
+  return config;
 }
 
 /** The contracts that flags name, under the id of their chain: it is asked for that. */

@@ -2,10 +2,11 @@
  * The owner's own list of deployments, `<home>/deployments.json`: what `stop` needs and no gateway
  * can tell, as the published spec is readable to its providers only. It holds no secret.
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import * as v from "valibot";
 import { KhachapuriError } from "../errors.ts";
-import { addressShape, hexShape, parseJson, parseShape, uintShape } from "../shape.ts";
+import { type HomeFile, openHomeFile } from "../home_file.ts";
+import { addressShape, hexShape, parseShape, uintShape } from "../shape.ts";
 
 const providerShape = v.strictObject({
   name: v.string(),
@@ -40,15 +41,8 @@ export type BookedDeployment = v.InferOutput<typeof deploymentShape>;
  * All deployments, oldest first; none when there is no book yet.
  * @throws KhachapuriError `invalid_config` when the file is damaged
  */
-export async function readBook(home: string): Promise<BookedDeployment[]> {
-  const path = bookPath(home);
-  try {
-    const json = parseJson(await Deno.readTextFile(path), path, "invalid_config");
-    return parseShape(bookShape, json, path, "invalid_config").deployments;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+export async function readBook(home: string): Promise<readonly BookedDeployment[]> {
+  return await deploymentBook(home).read();
 }
 
 /** @throws KhachapuriError `not_found` */
@@ -81,59 +75,43 @@ export async function requireBookedAt(
 
 /** Adds a deployment, durably. */
 export function book(home: string, deployment: BookedDeployment): Promise<void> {
-  return changeBook(home, (deployments) => [...deployments, deployment]);
+  return deploymentBook(home).change((deployments) => [...deployments, deployment]);
 }
 
 /** Notes that gateways have it. */
 export function bookPublished(home: string, cid: string): Promise<void> {
-  return changeBook(
-    home,
-    (deployments) =>
-      deployments.map((deployment) => {
-        if (deployment.cid !== cid) return deployment;
-        const { unpublished: _, ...published } = deployment;
-        return published;
-      }),
+  return deploymentBook(home).change((deployments) =>
+    deployments.map((deployment) => {
+      if (deployment.cid !== cid) return deployment;
+      const { unpublished: _, ...published } = deployment;
+      return published;
+    })
   );
 }
 
 /** Notes that a provider took the owner's `stop`. */
 export function bookStop(home: string, cid: string, name: string, at: string): Promise<void> {
-  return changeBook(
-    home,
-    (deployments) =>
-      deployments.map((deployment) =>
-        deployment.cid !== cid ? deployment : {
-          ...deployment,
-          providers: deployment.providers.map((provider) =>
-            provider.name !== name ? provider : { ...provider, stoppedAt: at }
-          ),
-        }
-      ),
+  return deploymentBook(home).change((deployments) =>
+    deployments.map((deployment) =>
+      deployment.cid !== cid ? deployment : {
+        ...deployment,
+        providers: deployment.providers.map((provider) =>
+          provider.name !== name ? provider : { ...provider, stoppedAt: at }
+        ),
+      }
+    )
   );
 }
 
-/** One writer at a time; readers see the old book or the new one, never half of one. */
-async function changeBook(
-  home: string,
-  change: (deployments: BookedDeployment[]) => BookedDeployment[],
-): Promise<void> {
-  const path = bookPath(home);
-  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  using lock = await Deno.open(`${path}.lock`, { create: true, write: true, mode: 0o600 });
-  await lock.lock(true);
-  const deployments = change(await readBook(home)).map(toJson);
-  const partial = `${path}.${crypto.randomUUID()}`;
-  const text = `${JSON.stringify({ version: 1, deployments }, null, 2)}\n`;
-  await Deno.writeTextFile(partial, text, { createNew: true, mode: 0o600 });
-  await Deno.rename(partial, path);
+function deploymentBook(home: string): HomeFile<readonly BookedDeployment[]> {
+  return openHomeFile<readonly BookedDeployment[]>(join(home, "deployments.json"), {
+    empty: [],
+    parse: (json, path) => parseShape(bookShape, json, path, "invalid_config").deployments,
+    toJson: (deployments) => ({ version: 1, deployments: deployments.map(toJson) }),
+  });
 }
 
 function toJson(deployment: BookedDeployment): v.InferInput<typeof deploymentShape> {
   const providers = deployment.providers.map((entry) => ({ ...entry, price: String(entry.price) }));
   return { ...deployment, providers };
-}
-
-function bookPath(home: string): string {
-  return join(home, "deployments.json");
 }

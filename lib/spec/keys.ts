@@ -2,7 +2,6 @@
  * The one file that holds secrets: an account's private key, age identities, or both. Mode 0600
  * and owned by whoever runs us; anything looser is refused with the command that mends it.
  */
-import { dirname } from "node:path";
 import {
   generateHybridIdentity,
   generateX25519Identity,
@@ -12,6 +11,7 @@ import * as v from "valibot";
 import type { LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { KhachapuriError } from "../errors.ts";
+import { createPrivateJsonFile } from "../home_file.ts";
 import { hexShape, parseJson, parseShape } from "../shape.ts";
 
 const CURVE_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
@@ -122,22 +122,14 @@ function parseSecret(text: string, path: string): unknown {
  */
 export async function writeKeyFile(path: string, keyFile: KeyFile): Promise<void> {
   const checked = parseShape(keyFileShape, keyFile, "key file", "invalid_input");
-  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const partial = `${path}.${crypto.randomUUID()}`;
   try {
-    const text = JSON.stringify(checked, null, 2) + "\n";
-    await Deno.writeTextFile(partial, text, { createNew: true, mode: 0o600 });
-    using file = await Deno.open(partial, { write: true });
-    await file.syncData();
-    await Deno.link(partial, path);
+    await createPrivateJsonFile(path, checked);
   } catch (cause) {
     if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
     throw new KhachapuriError("invalid_input", `${path} exists and is never overwritten`, {
       cause,
       hints: ["move it away first if its keys are no longer needed"],
     });
-  } finally {
-    await Deno.remove(partial).catch(() => {});
   }
 }
 
