@@ -35,9 +35,9 @@ const offer: CreditsOffer = {
 const expected = { chainId: 8453, escrow: ESCROW, provider: PROVIDER };
 
 async function payment(): Promise<CreditsPayment> {
-  const terms = { payer: payer.address, provider: PROVIDER, lane: LANE };
+  const parties = { payer: payer.address, provider: PROVIDER, lane: LANE };
   const limits = { price: 1000n, credits: 100n, deadline: 2_000_000_000n };
-  return { accepted: offer, permit: await signPermit(payer, offer, { ...terms, ...limits }) };
+  return { accepted: offer, permit: await signPermit(payer, offer, { ...parties, ...limits }) };
 }
 
 function refusal(code: string, message: RegExp) {

@@ -15,8 +15,8 @@ import {
 } from "viem";
 import { addressShape, hexShape, parseShape, uintShape } from "./shape.ts";
 
-/** What a permit says, without its signature. */
-export interface PermitTerms {
+/** A permit before it is signed. */
+export interface UnsignedPermit {
   payer: Address;
   provider: Address;
   /** The counter that the credits are taken from. */
@@ -29,7 +29,7 @@ export interface PermitTerms {
   deadline: bigint;
 }
 
-export interface Permit extends PermitTerms {
+export interface Permit extends UnsignedPermit {
   /** 65 bytes r, s, v by the payer or the signer its allowance pins. */
   signature: Hex;
 }
@@ -82,7 +82,7 @@ export function deploymentLane(specId: Hex): Hex {
   );
 }
 
-function typedData(domain: EscrowDomain, permit: PermitTerms) {
+function typedData(domain: EscrowDomain, permit: UnsignedPermit) {
   return {
     domain: escrowTypedDomain(domain),
     types: PERMIT_TYPES,
@@ -92,7 +92,7 @@ function typedData(domain: EscrowDomain, permit: PermitTerms) {
 }
 
 /** The EIP-712 digest that the payer signs and the escrow recovers. */
-export function permitDigest(domain: EscrowDomain, permit: PermitTerms): Hex {
+export function permitDigest(domain: EscrowDomain, permit: UnsignedPermit): Hex {
   return hashTypedData(typedData(domain, permit));
 }
 
@@ -100,9 +100,9 @@ export function permitDigest(domain: EscrowDomain, permit: PermitTerms): Hex {
 export async function signPermit(
   account: LocalAccount,
   domain: EscrowDomain,
-  terms: PermitTerms,
+  unsigned: UnsignedPermit,
 ): Promise<Permit> {
-  return { ...terms, signature: await account.signTypedData(typedData(domain, terms)) };
+  return { ...unsigned, signature: await account.signTypedData(typedData(domain, unsigned)) };
 }
 
 const HALF_CURVE_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n;
@@ -126,8 +126,8 @@ export async function recoverPermitSigner(
 ): Promise<Address | null> {
   if (!isCanonicalSignature(permit.signature)) return null;
   try {
-    const { signature, ...terms } = permit;
-    return await recoverTypedDataAddress({ ...typedData(domain, terms), signature });
+    const { signature, ...unsigned } = permit;
+    return await recoverTypedDataAddress({ ...typedData(domain, unsigned), signature });
   } catch {
     return null;
   }
@@ -159,7 +159,7 @@ export function permitToJson(permit: Permit): v.InferInput<typeof permitShape> {
  * @param nowSeconds Unix seconds
  */
 export function isPermitAlive(
-  { deadline }: PermitTerms,
+  { deadline }: UnsignedPermit,
   nowSeconds: bigint,
   seconds: bigint,
 ): boolean {

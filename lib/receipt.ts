@@ -58,12 +58,12 @@ const receiptShape = v.strictObject({
   signature: hexShape(65),
 });
 
-/** What a receipt says, with the signature that makes it one. */
 export type Receipt = v.InferOutput<typeof receiptShape>;
-export type ReceiptTerms = Omit<Receipt, "version" | "signature">;
+/** A receipt before its operator signs it. */
+export type UnsignedReceipt = Omit<Receipt, "version" | "signature">;
 
-function typedData(terms: ReceiptTerms) {
-  const { chainId, escrow, ...message } = terms;
+function typedData(unsigned: UnsignedReceipt) {
+  const { chainId, escrow, ...message } = unsigned;
   return {
     domain: receiptDomain({ chainId, escrow }),
     types: RECEIPT_TYPES,
@@ -82,17 +82,21 @@ export function receiptDomain({ chainId, escrow }: EscrowDomain) {
   } as const;
 }
 
-/** Signs as `account`, which `terms` name as the operator. */
-export async function signReceipt(account: LocalAccount, terms: ReceiptTerms): Promise<Receipt> {
-  return { version: 1, ...terms, signature: await account.signTypedData(typedData(terms)) };
+/** Signs as `account`, which must be the operator that the receipt names. */
+export async function signReceipt(
+  account: LocalAccount,
+  unsigned: UnsignedReceipt,
+): Promise<Receipt> {
+  const signature = await account.signTypedData(typedData(unsigned));
+  return { version: 1, ...unsigned, signature };
 }
 
 /** Who signed; null when the bytes are no signature. */
 export async function recoverReceiptSigner(receipt: Receipt): Promise<Address | null> {
-  const { version: _, signature, ...terms } = receipt;
+  const { version: _, signature, ...unsigned } = receipt;
   if (!isCanonicalSignature(signature)) return null;
   try {
-    return await recoverTypedDataAddress({ ...typedData(terms), signature });
+    return await recoverTypedDataAddress({ ...typedData(unsigned), signature });
   } catch {
     return null;
   }

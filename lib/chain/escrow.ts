@@ -202,9 +202,9 @@ export async function allow(
   chain: Chain,
   account: LocalAccount,
   escrow: Address,
-  terms: { provider: Address; pricePerCredit: bigint; credits: bigint; signer?: Address },
+  wanted: { provider: Address; pricePerCredit: bigint; credits: bigint; signer?: Address },
 ): Promise<TransactionReceipt> {
-  const { provider, pricePerCredit, credits, signer = zeroAddress } = terms;
+  const { provider, pricePerCredit, credits, signer = zeroAddress } = wanted;
   const args = [provider, pricePerCredit, credits, signer];
   return await chain.send(account, call(escrow, "allow", args));
 }

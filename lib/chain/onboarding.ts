@@ -5,7 +5,7 @@ import type { Chain } from "./client.ts";
 import { depositAndAllowNonce } from "./escrow.ts";
 import { signReceiveAuthorization, usdcDomain } from "./usdc.ts";
 
-export interface DepositTerms {
+export interface DepositOptions {
   escrow: Address;
   usdc: Address;
   provider: Address;
@@ -26,10 +26,10 @@ export interface DepositTerms {
 export async function signDeposit(
   chain: Chain,
   account: LocalAccount,
-  terms: DepositTerms,
+  options: DepositOptions,
 ): Promise<DepositAuthorization> {
-  const { escrow, usdc, provider, amount, pricePerCredit, credits, lifetimeSeconds } = terms;
-  const nowSeconds = BigInt(Math.floor((terms.now ?? Date.now)() / 1000));
+  const { escrow, usdc, provider, amount, pricePerCredit, credits, lifetimeSeconds } = options;
+  const nowSeconds = BigInt(Math.floor((options.now ?? Date.now)() / 1000));
   const salt: Hex = toHex(crypto.getRandomValues(new Uint8Array(32)));
   const validBefore = nowSeconds + lifetimeSeconds;
   const times = { validAfter: 0n, validBefore };

@@ -54,8 +54,8 @@ export async function signPayment(
     throw new KhachapuriError("invalid_input", "more credits than a lane can count");
   }
   const { chainId } = chain;
-  const terms = { payer, provider, lane, price, credits, deadline };
-  const permit = await signPermit(account, { chainId, escrow }, terms);
+  const unsigned = { payer, provider, lane, price, credits, deadline };
+  const permit = await signPermit(account, { chainId, escrow }, unsigned);
   const accepted = {
     ...{ chainId, escrow, asset: options.usdc, payTo: provider, pricePerCredit: price },
     maxTimeoutSeconds: RUN_TIMEOUT_MS / 1000,

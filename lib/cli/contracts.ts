@@ -71,9 +71,12 @@ export const contracts = defineCommand({
     const account = await context.account();
     out.progress(`deploying to chain ${chainId}`);
     const names = existingNames(context, chainId);
-    const openClaims = options["open-claims"];
-    const terms = { usdc, thawingPeriodSeconds, openClaims, ...names };
-    const deployed = await deployContracts(chain, account, terms);
+    const deployed = await deployContracts(chain, account, {
+      usdc,
+      thawingPeriodSeconds,
+      openClaims: options["open-claims"],
+      ...names,
+    });
     const record: Contracts = { ...deployed, usdc, ...names };
     await file.add(String(chainId), record);
     out.result({ chainId, ...record, recorded: file.path }, [

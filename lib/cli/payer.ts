@@ -119,10 +119,10 @@ export const allow = defineCommand({
       out.note(`${name} asks ${formatUsdc(party.record.price)} USDC a credit: it may refuse yours`);
     }
     out.progress(`allowing ${name} ${creditsText(credits)}`);
-    const terms = { provider, pricePerCredit, credits, ...signer };
-    const { transactionHash } = await allowCredits(chain, account, escrow, terms);
+    const wanted = { provider, pricePerCredit, credits, ...signer };
+    const { transactionHash } = await allowCredits(chain, account, escrow, wanted);
     const free = await readBalance(chain, escrow, account.address);
-    out.result({ transaction: transactionHash, ...terms, free }, [
+    out.result({ transaction: transactionHash, ...wanted, free }, [
       `${name} (${provider}) may charge ${creditsText(credits)} at ${formatUsdc(pricePerCredit)} ` +
       "USDC each",
       `free balance ${formatUsdc(free)} USDC`,

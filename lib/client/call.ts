@@ -19,7 +19,7 @@ import {
   PAYMENT_REQUIRED_HEADER,
   PAYMENT_SIGNATURE_HEADER,
 } from "../payment_header.ts";
-import type { PermitTerms } from "../permit.ts";
+import type { UnsignedPermit } from "../permit.ts";
 import { isConfidential } from "../web_url.ts";
 import { type DepositWish, type LaneCounts, type PaidCall, payAndSend } from "./paid_call.ts";
 
@@ -65,7 +65,7 @@ export interface CallAnswer {
   url: URL;
   response: Response;
   /** The permit that went along; null when the owner paid, or nobody. */
-  paid: PermitTerms | null;
+  paid: UnsignedPermit | null;
 }
 
 /**

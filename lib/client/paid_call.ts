@@ -18,7 +18,7 @@ import {
   PAYMENT_REQUIRED_HEADER,
   PAYMENT_RESPONSE_HEADER,
 } from "../payment_header.ts";
-import type { PermitTerms } from "../permit.ts";
+import type { UnsignedPermit } from "../permit.ts";
 import type { LaneKey } from "./permit_book.ts";
 
 /** The counts of lanes that outlive a process. */
@@ -54,7 +54,7 @@ export interface PaidCallOptions {
 
 export interface PaidCall {
   response: Response;
-  paid: PermitTerms;
+  paid: UnsignedPermit;
 }
 
 /** A permit signed now should not be worth money for ever: seconds until its deadline. */
