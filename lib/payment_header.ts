@@ -1,7 +1,8 @@
 /**
  * The payment headers, in the form of x402 version 2 (transports-v2/http.md): standard base64 of
  * UTF-8 JSON. `PAYMENT-SIGNATURE` carries a payer's permit to the provider, `PAYMENT-REQUIRED`
- * says with a 402 what would be taken, `PAYMENT-RESPONSE` says what was charged.
+ * says with a 402 what would be taken, `PAYMENT-RESPONSE` says what was charged. How far a lane is
+ * charged is `cumulative` and `cumulativeCredits` here, the wire's names, and `charged` elsewhere.
  *
  * Our scheme is `credits`: a cumulative permit against the Escrow, and for a payer's first call
  * the EIP-3009 signature that funds it. The permit is a bearer secret while credits are left on

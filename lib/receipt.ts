@@ -41,7 +41,7 @@ const receiptShape = v.strictObject({
   /** Who signed; the escrow knows it as the provider's operator, or it is the provider. */
   operator: addressShape,
   lane: hexShape(32),
-  /** The lane's count with this credit. */
+  /** How far the lane is charged with this credit: the receipt's name for `charged`. */
   cumulative: uintShape(128),
   /** The deployment's cid. */
   deployment: v.string(),

@@ -87,7 +87,10 @@ export async function readBalance(chain: Chain, escrow: Address, payer: Address)
   return await chain.read<bigint>(call(escrow, "balanceOf", [payer]));
 }
 
-/** Credits ever charged on a lane, as of `blockNumber` or of the latest block. */
+/**
+ * Credits that the escrow has ever taken on a lane, as of `blockNumber` or of the latest block. The
+ * contract calls them `consumed`; we call them `settled`, as runs charge a lane before.
+ */
 export async function readConsumed(
   chain: Chain,
   escrow: Address,
@@ -96,10 +99,8 @@ export async function readConsumed(
   lane: Hex,
   blockNumber?: bigint,
 ): Promise<bigint> {
-  const consumed = call(escrow, "consumed", [payer, provider, lane]);
-  return await chain.read<bigint>(
-    blockNumber === undefined ? consumed : { ...consumed, blockNumber },
-  );
+  const read = call(escrow, "consumed", [payer, provider, lane]);
+  return await chain.read<bigint>(blockNumber === undefined ? read : { ...read, blockNumber });
 }
 
 /** What a provider may collect. */

@@ -16,7 +16,7 @@ export interface PaymentOptions {
   lane: Hex;
   /** Highest price of a credit, USDC base units. */
   price: bigint;
-  /** What is known to be charged on the lane, when that may be more than the chain shows. */
+  /** What is known to be charged on the lane, where that may be more than is settled. */
   charged?: bigint;
   /** How many more credits the permit shall be good for. */
   credits: bigint;
@@ -26,15 +26,15 @@ export interface PaymentOptions {
 
 export interface SignedPayment {
   payment: CreditsPayment;
-  /** What the chain had charged on the lane when it was signed. */
-  consumed: bigint;
+  /** What the escrow had taken on the lane when it was signed. */
+  settled: bigint;
   allowance: Allowance;
 }
 
 /**
- * Signs a permit for `credits` credits beyond what the chain says is charged on the lane.
+ * Signs a permit for `credits` credits beyond those that are charged or settled on the lane.
  * @throws KhachapuriError `access_denied` when the escrow would not take this account's signature,
- *   `invalid_input` when the count does not fit, `chain_unavailable`
+ *   `invalid_input` when a lane can't count so many, `chain_unavailable`
  */
 export async function signPayment(
   chain: Chain,
@@ -42,14 +42,14 @@ export async function signPayment(
   options: PaymentOptions,
 ): Promise<SignedPayment> {
   const { escrow, provider, payer, lane, price, deadline } = options;
-  const [consumed, allowance, thawingSeconds] = await Promise.all([
+  const [settled, allowance, thawingSeconds] = await Promise.all([
     readConsumed(chain, escrow, payer, provider, lane),
     readAllowance(chain, escrow, payer, provider),
     thawingPeriod(chain, escrow),
   ]);
   assertSigner(account.address, payer, allowance);
   const { charged = 0n } = options;
-  const credits = (charged > consumed ? charged : consumed) + options.credits;
+  const credits = (charged > settled ? charged : settled) + options.credits;
   if (credits > UINT128_MAX) {
     throw new KhachapuriError("invalid_input", "more credits than a lane can count");
   }
@@ -61,7 +61,7 @@ export async function signPayment(
     maxTimeoutSeconds: RUN_TIMEOUT_MS / 1000,
     thawingPeriodSeconds: Number(thawingSeconds),
   };
-  return { payment: { accepted, permit }, consumed, allowance };
+  return { payment: { accepted, permit }, settled, allowance };
 }
 
 /** An allowance pins who signs; before there is one, the payer's own signature will do. */

@@ -1,8 +1,8 @@
 /** `call`: curl to a deployment by its provider's name, paying for it when that is asked. */
 import { callDeployment, type CallTarget, parseCallTarget } from "../client/call.ts";
 import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
-import type { LaneCounts } from "../client/paid_call.ts";
-import { knownCount, noteCount } from "../client/permit_book.ts";
+import type { KnownLanes } from "../client/paid_call.ts";
+import { noteCharged, readCharged } from "../client/permits_file.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { PAYMENT_REQUIRED_HEADER } from "../payment_header.ts";
@@ -101,19 +101,19 @@ async function mayPay(
   return keys?.account ? "when asked" : "never";
 }
 
-/** Where counts are kept, how long to wait, what to deposit. */
+/** What is known of the lanes, how long to wait, what to deposit. */
 async function paymentOptions(
   context: CommandContext,
   { name }: CallTarget,
   options: { deposit: string | undefined; credits: string | undefined; wait: string | undefined },
 ) {
   const { home, out } = context;
-  const counts: LaneCounts = {
-    known: (key) => knownCount(home, key),
-    note: (key, count) => noteCount(home, key, count),
+  const lanes: KnownLanes = {
+    charged: (key) => readCharged(home, key),
+    noteCharged: (key, charged) => noteCharged(home, key, charged),
   };
   const waitMs = secondsOf(options.wait) * 1_000;
-  const shared = { counts, waitMs, onWait: (what: string) => out.progress(what) };
+  const shared = { lanes, waitMs, onWait: (what: string) => out.progress(what) };
   if (options.deposit === undefined) {
     if (options.credits === undefined) return shared;
     throw usageError("call", "--credits goes with --deposit USDC");

@@ -5,8 +5,8 @@ import type { ProviderRecord } from "../chain/ens.ts";
 import { clientLane } from "../chain/lane.ts";
 import { type SignedPayment, signPayment } from "../chain/payment.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
-import { askLaneCount, type LaneQuestion } from "../client/lane_count.ts";
-import { knownCount } from "../client/permit_book.ts";
+import { askCharged, type LaneQuestion } from "../client/lane_charged.ts";
+import { readCharged } from "../client/permits_file.ts";
 import { KhachapuriError } from "../errors.ts";
 import { encodePaymentHeader, PAYMENT_SIGNATURE_HEADER } from "../payment_header.ts";
 import { permitToJson, UINT64_MAX } from "../permit.ts";
@@ -84,11 +84,11 @@ async function chargedOn(
   record: ProviderRecord | null,
   about: Pick<LaneQuestion, "account" | "key" | "usdc" | "price">,
 ): Promise<bigint> {
-  const known = await knownCount(context.home, about.key);
+  const known = await readCharged(context.home, about.key);
   if (!record) return known;
   context.out.progress(`asking ${record.name} how far the lane is charged`);
   try {
-    return await askLaneCount(chain, { ...about, known, webDomain: record.webDomain });
+    return await askCharged(chain, { ...about, known, webDomain: record.webDomain });
   } catch (error) {
     const isSilent = error instanceof KhachapuriError && error.code === "provider_unavailable";
     if (!isSilent) throw error;
@@ -134,10 +134,11 @@ function deadlineOf(text: string | undefined): bigint {
   throw new KhachapuriError("usage", `--deadline has passed: ${timeText(seconds)}`);
 }
 
-function printPayment({ out }: CommandContext, { payment, consumed }: SignedPayment): void {
+function printPayment({ out }: CommandContext, { payment, settled }: SignedPayment): void {
   const header = encodePaymentHeader(payment);
   const permit = permitToJson(payment.permit);
-  out.result({ headerName: PAYMENT_SIGNATURE_HEADER, header, permit, consumed }, [header]);
+  const headerName = PAYMENT_SIGNATURE_HEADER;
+  out.result({ headerName, header, permit, consumed: settled }, [header]);
 }
 
 /** On stderr, so that `$(khachapuri permit …)` stays the header alone. */

@@ -21,7 +21,7 @@ import {
 } from "../payment_header.ts";
 import type { UnsignedPermit } from "../permit.ts";
 import { isConfidential } from "../web_url.ts";
-import { type DepositWish, type LaneCounts, type PaidCall, payAndSend } from "./paid_call.ts";
+import { type DepositWish, type KnownLanes, type PaidCall, payAndSend } from "./paid_call.ts";
 
 /** Which deployment, at whose. */
 export interface CallTarget {
@@ -48,8 +48,8 @@ export interface CallOptions {
   account: () => Promise<LocalAccount>;
   /** Clients that share an account take a lane each. */
   laneLabel?: string;
-  /** Where counts of lanes are kept. */
-  counts: LaneCounts;
+  /** What is known of this account's lanes. */
+  lanes: KnownLanes;
   /** Brought along when nothing is left; implies `pay: "always"`. */
   deposit?: DepositWish;
   /** How long to wait for a provider that does not see a fresh allowance yet, ms. */
@@ -186,9 +186,9 @@ async function paidCall(
   const account = await options.account();
   const { address: payer } = account;
   const lane = clientLane(payer, options.laneLabel);
-  const { counts, onWait, waitMs = 0, now = Date.now, sleep = pause } = options;
+  const { lanes, onWait, waitMs = 0, now = Date.now, sleep = pause } = options;
   return await payAndSend(chain, {
-    ...{ account, counts, send, waitMs, now, sleep },
+    ...{ account, lanes, send, waitMs, now, sleep },
     ...(onWait ? { onWait } : {}),
     key: { chainId, escrow, payer, provider: record.address, lane },
     usdc: contracts.usdc,

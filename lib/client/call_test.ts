@@ -82,7 +82,7 @@ async function startNames() {
       request: { method: "POST", headers: [["x-a", "b"]], body: null },
       pay: "when asked",
       account: () => Promise.resolve(account),
-      counts: { known: () => Promise.resolve(0n), note: () => Promise.resolve() },
+      lanes: { charged: () => Promise.resolve(0n), noteCharged: () => Promise.resolve() },
       now: () => 1_000_000,
       ...options,
     });

@@ -1,7 +1,7 @@
 /**
- * Paying for a call: signs a permit for the lane's next credit and goes on from what the provider
- * says when our count was behind. A provider's word moves the count only so far: whoever could make
- * us sign for any count could charge it.
+ * Paying for a call: signs a permit for the lane's next credit. A provider that has charged more on
+ * the lane than we know says so, and we sign again from there, but only so much further: what we
+ * sign for, it can charge.
  */
 import type { Address, LocalAccount } from "viem";
 import type { Chain } from "../chain/client.ts";
@@ -19,12 +19,12 @@ import {
   PAYMENT_RESPONSE_HEADER,
 } from "../payment_header.ts";
 import type { UnsignedPermit } from "../permit.ts";
-import type { LaneKey } from "./permit_book.ts";
+import type { LaneKey } from "./permits_file.ts";
 
-/** The counts of lanes that outlive a process. */
-export interface LaneCounts {
-  known(key: LaneKey): Promise<bigint>;
-  note(key: LaneKey, cumulative: bigint): Promise<void>;
+/** How far lanes are charged, remembered beyond this process. */
+export interface KnownLanes {
+  charged(key: LaneKey): Promise<bigint>;
+  noteCharged(key: LaneKey, charged: bigint): Promise<void>;
 }
 
 /** A deposit to bring along when the allowance has nothing left. */
@@ -40,7 +40,7 @@ export interface PaidCallOptions {
   usdc: Address;
   /** What one credit may cost, USDC base units. */
   price: bigint;
-  counts: LaneCounts;
+  lanes: KnownLanes;
   deposit: DepositWish | null;
   /** Makes the call with this value of PAYMENT-SIGNATURE. */
   send(header: string): Promise<Response>;
@@ -68,13 +68,13 @@ const WAIT_MS = 1_000;
 
 /**
  * Makes one paid call.
- * @throws KhachapuriError `payment_required` when the provider claims a count that we would not
- * sign for; `access_denied`, `chain_unavailable`
+ * @throws KhachapuriError `payment_required` when the provider claims to have charged more than we
+ * would sign for; `access_denied`, `chain_unavailable`
  */
 export async function payAndSend(chain: Chain, options: PaidCallOptions): Promise<PaidCall> {
-  const { key, counts, now } = options;
+  const { key, lanes, now } = options;
   const deadline = now() + options.waitMs;
-  let charged = await counts.known(key);
+  let charged = await lanes.charged(key);
   let deposit = options.deposit;
   for (let corrections = 0;;) {
     const signed = await sign(chain, options, charged);
@@ -86,13 +86,13 @@ export async function payAndSend(chain: Chain, options: PaidCallOptions): Promis
     const response = await options.send(encodePaymentHeader({ ...signed.payment, ...brought }));
     const offer = refusalOffer(response, key);
     if (!offer) {
-      await noteCharge(options, response, permit.credits);
+      await noteAnswer(options, response, permit.credits);
       return { response, paid: permit };
     }
     if ("deposit" in brought) deposit = null;
-    const claimed = offer.lane?.id === key.lane ? offer.lane.cumulative : 0n;
-    if (claimed >= permit.credits && corrections++ < CORRECTIONS_MAX) {
-      assertBelievable(options, claimed - (permit.credits - 1n));
+    const claimed = offer.lane?.id === key.lane ? offer.lane.cumulative : null;
+    if (claimed !== null && claimed >= permit.credits && corrections++ < CORRECTIONS_MAX) {
+      assertBelievable(options.price, claimed - (permit.credits - 1n));
       charged = claimed;
     } else if (creditsLeft(signed) > 0n && now() < deadline) {
       options.onWait?.("the provider does not see the credits yet");
@@ -113,9 +113,9 @@ function sign(chain: Chain, options: PaidCallOptions, charged: bigint): Promise<
 }
 
 /** What the chain shows beyond what is charged and not settled on this lane. */
-function creditsLeft({ allowance, consumed, payment: { permit } }: SignedPayment): bigint {
+function creditsLeft({ allowance, settled, payment: { permit } }: SignedPayment): bigint {
   if (allowance.pricePerCredit < permit.price) return 0n;
-  return allowance.credits - allowance.thawingCredits - (permit.credits - 1n - consumed);
+  return allowance.credits - allowance.thawingCredits - (permit.credits - 1n - settled);
 }
 
 function depositFor(chain: Chain, options: PaidCallOptions, { amount, credits }: DepositWish) {
@@ -135,10 +135,11 @@ function refusalOffer(response: Response, { provider }: LaneKey): CreditsOffer |
 }
 
 /**
- * @param jump how far beyond what we know the count is said to be
- * @throws KhachapuriError `payment_required`
+ * @param price of one credit, USDC base units
+ * @param jump credits that the provider claims beyond those that we know to be charged
+ * @throws KhachapuriError `payment_required` when they are worth more than CORRECTION_AMOUNT_MAX
  */
-export function assertBelievable({ price }: { price: bigint }, jump: bigint): void {
+export function assertBelievable(price: bigint, jump: bigint): void {
   const amount = jump * price;
   if (amount <= CORRECTION_AMOUNT_MAX) return;
   const worth = `${formatUsdc(amount)} USDC`;
@@ -149,14 +150,14 @@ export function assertBelievable({ price }: { price: bigint }, jump: bigint): vo
   );
 }
 
-/** Never beyond what we signed, whatever is claimed. */
-async function noteCharge(
-  { counts, key }: PaidCallOptions,
+/** Remembers what the answer says is charged, never beyond what we signed for. */
+async function noteAnswer(
+  { lanes, key }: PaidCallOptions,
   response: Response,
   signedFor: bigint,
 ): Promise<void> {
   const header = response.headers.get(PAYMENT_RESPONSE_HEADER);
   if (header === null) return;
-  const { cumulativeCredits } = decodePaymentResponse(header);
-  await counts.note(key, cumulativeCredits < signedFor ? cumulativeCredits : signedFor);
+  const { cumulativeCredits: charged } = decodePaymentResponse(header);
+  await lanes.noteCharged(key, charged < signedFor ? charged : signedFor);
 }

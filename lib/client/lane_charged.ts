@@ -9,9 +9,10 @@ import { PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
 import { parseJson, parseShape, uintShape } from "../shape.ts";
 import { isConfidential } from "../web_url.ts";
 import { assertBelievable } from "./paid_call.ts";
-import type { LaneKey } from "./permit_book.ts";
+import type { LaneKey } from "./permits_file.ts";
 import { askProvider } from "./provider_http.ts";
 
+/** `cumulative` is the wire's name for `charged`. */
 const answerShape = v.object({ cumulative: uintShape(128) });
 
 export interface LaneQuestion {
@@ -20,7 +21,7 @@ export interface LaneQuestion {
   usdc: Address;
   /** USDC base units; what a provider says is believed as far as this makes it harmless. */
   price: bigint;
-  /** What we know; the answer is never below it. */
+  /** How far the lane is known to be charged; the answer is never below it. */
   known: bigint;
   webDomain: string;
   fetch?: typeof fetch;
@@ -31,11 +32,11 @@ export interface LaneQuestion {
  * @throws KhachapuriError `payment_required` when it claims more than we would sign for,
  * `provider_unavailable` when it does not say
  */
-export async function askLaneCount(chain: Chain, question: LaneQuestion): Promise<bigint> {
+export async function askCharged(chain: Chain, question: LaneQuestion): Promise<bigint> {
   const { account, key, usdc, price, webDomain } = question;
   if (!isConfidential(new URL(webDomain))) return question.known;
   const { escrow, provider, payer, lane } = key;
-  const { payment, consumed } = await signPayment(chain, account, {
+  const { payment, settled } = await signPayment(chain, account, {
     ...{ escrow, usdc, provider, payer, lane, price },
     // Covers what is settled and nothing more.
     credits: 0n,
@@ -50,9 +51,9 @@ export async function askLaneCount(chain: Chain, question: LaneQuestion): Promis
   });
   const what = "the provider's answer";
   const json = parseJson(new TextDecoder().decode(answer), what, "provider_unavailable");
-  const { cumulative } = parseShape(answerShape, json, what, "provider_unavailable");
-  const least = consumed > question.known ? consumed : question.known;
-  if (cumulative <= least) return least;
-  assertBelievable({ price }, cumulative - least);
-  return cumulative;
+  const { cumulative: charged } = parseShape(answerShape, json, what, "provider_unavailable");
+  const least = settled > question.known ? settled : question.known;
+  if (charged <= least) return least;
+  assertBelievable(price, charged - least);
+  return charged;
 }
