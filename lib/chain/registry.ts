@@ -33,7 +33,8 @@ export interface ProviderRecords extends ProviderTexts {
   address: Address;
 }
 
-export interface Registration {
+/** A name after `registerProvider`. */
+export interface RegisteredName {
   name: string;
   node: Hex;
   resolver: Address;
@@ -74,7 +75,7 @@ export async function registerProvider(
   chain: Chain,
   account: LocalAccount,
   options: RegisterOptions,
-): Promise<Registration> {
+): Promise<RegisteredName> {
   const { registry, records } = options;
   const name = parseName(options.name);
   const { address, ...texts } = records;

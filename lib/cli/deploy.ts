@@ -4,7 +4,7 @@ import { resolveProvider } from "../chain/ens.ts";
 import { readAllowance } from "../chain/escrow.ts";
 import { trustedEscrow } from "../chain/deployments.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
-import { book, bookPublished } from "../client/deployment_book.ts";
+import { addDeployment, notePublished, type OwnDeployment } from "../client/deployments_file.ts";
 import {
   allowanceFault,
   type DeployTarget,
@@ -89,11 +89,11 @@ export const deploy = defineCommand({
     const sealed = await sealDeployment(account, program, targets, choices);
     out.note(`deployment  ${sealed.cid} (${sealed.size} bytes)`);
 
-    // Before anything is public: `stop` needs the id that only this book and the provider know.
-    await book(home, bookedFrom(program, sealed, targets));
+    // Before anything is public: `stop` needs the id, which only we and the provider know.
+    await addDeployment(home, ownDeployment(program, sealed, targets));
     if (options.out === undefined) {
       await publishBoth(context, program, sealed);
-      await bookPublished(home, sealed.cid);
+      await notePublished(home, sealed.cid);
     } else await writeBoth(context, options.out, program, sealed);
     const faults = await Promise.all(targets.map((each) => paymentFault(context, each, sealed)));
     report(context, program, sealed, targets, faults);
@@ -227,18 +227,18 @@ async function writeBoth(
   out.note(`not published yet: ipfs dag import ${files.join(" ")}`);
 }
 
-function bookedFrom(
+function ownDeployment(
   program: PackedProgram,
   { spec, cid }: SealedDeployment,
   targets: readonly DeployTarget[],
-) {
+): OwnDeployment {
   return {
     cid,
     id: spec.id,
     owner: spec.owner,
     program: { cid: program.cid, private: program.key !== undefined },
     createdAt: new Date().toISOString(),
-    unpublished: true as const,
+    unpublished: true,
     providers: targets.map(({ record, chainId, escrow, maxPrice }) => ({
       name: record.name,
       address: record.address,

@@ -1,8 +1,13 @@
 /** `deployments`, `stop` and `inspect`: what becomes of a deployment after `deploy`. */
 import { resolveProvider } from "../chain/ens.ts";
 import { formatCid, parseCid } from "../cid.ts";
-import { bookStop, readBook, requireBooked, requireBookedAt } from "../client/deployment_book.ts";
-import { readStandings, type Standing } from "../client/deployment_standing.ts";
+import {
+  noteStopped,
+  readDeployments,
+  requireDeployment,
+  requireDeploymentAt,
+} from "../client/deployments_file.ts";
+import { readSpending, type Spending } from "../client/deployment_spending.ts";
 import { stopAt } from "../client/stop.ts";
 import { resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
@@ -25,16 +30,16 @@ export const deployments = defineCommand({
   options: {},
   async run(context) {
     const { out, home } = context;
-    const booked = await readBook(home);
-    if (booked.length === 0) {
+    const own = await readDeployments(home);
+    if (own.length === 0) {
       return out.result({ deployments: [] }, ["nothing was deployed from here yet"]);
     }
-    const standings = await readStandings(await context.chain(), booked);
-    out.result({ deployments: standings.map(standingJson) }, standings.flatMap(standingLines));
+    const spending = await readSpending(await context.chain(), own);
+    out.result({ deployments: spending.map(spendingJson) }, spending.flatMap(spendingLines));
   },
 });
 
-function standingJson({ deployment, provider, creditsSpent, creditsLeft }: Standing) {
+function spendingJson({ deployment, provider, settled, creditsLeft }: Spending) {
   const { cid, id, owner, createdAt, unpublished } = deployment;
   const { name, address, chainId, stoppedAt } = provider;
   return {
@@ -45,18 +50,18 @@ function standingJson({ deployment, provider, creditsSpent, creditsLeft }: Stand
     isPublished: !unpublished,
     provider: { name, address, chainId },
     stopped: stoppedAt ?? null,
-    creditsSpent,
+    creditsSpent: settled,
     creditsLeft,
     isLow: isLow(creditsLeft),
   };
 }
 
-function standingLines({ deployment, provider, creditsSpent, creditsLeft }: Standing): string[] {
+function spendingLines({ deployment, provider, settled, creditsLeft }: Spending): string[] {
   const ready = deployment.unpublished ? "not published from here" : "running";
   const state = provider.stoppedAt === undefined ? ready : `stopped ${provider.stoppedAt}`;
-  const spending = creditsSpent === null
+  const spending = settled === null
     ? `paid on chain ${provider.chainId}`
-    : `${creditsText(creditsSpent)} spent, ${creditsLeft} left with ${provider.name}`;
+    : `${creditsText(settled)} spent, ${creditsLeft} left with ${provider.name}`;
   return [
     deployment.cid,
     `  ${provider.name}, since ${deployment.createdAt}, ${state}`,
@@ -85,13 +90,13 @@ export const stop = defineCommand({
   async run(context, { options, positionals }) {
     const { out, home } = context;
     const cid = formatCid(parseCid(positionals[0]!));
-    const deployment = await requireBookedAt(home, cid, options.provider);
+    const deployment = await requireDeploymentAt(home, cid, options.provider);
     const { providers } = deployment;
     const account = await context.account();
     for (const provider of providers) {
       out.progress(`stopping at ${provider.name}`);
       await stopAt(account, deployment, provider, await presentDomain(context, provider.name));
-      await bookStop(home, cid, provider.name, new Date().toISOString());
+      await noteStopped(home, cid, provider.name, new Date().toISOString());
     }
     const names = providers.map(({ name }) => name);
     out.result({ stopped: cid, providers: names }, names.map((name) => `stopped at ${name}`));
@@ -118,13 +123,13 @@ export const inspect = defineCommand({
     const cid = parseCid(positionals[0]!);
     const identities = await identitiesOf(context);
     const text = formatCid(cid);
-    if (identities.length === 0) return show(context, await requireBooked(context.home, text));
+    if (identities.length === 0) return show(context, await requireDeployment(context.home, text));
     const { gateways } = await context.config();
     context.out.progress(`fetching ${text}`);
     const bytes = await createFetcher({ gateways, cache: null })
       .readFile(cid, { maxBytes: SPEC_BYTES_MAX });
     const spec = await openSpec(bytes, identities);
-    if (spec === null) return show(context, await requireBooked(context.home, text));
+    if (spec === null) return show(context, await requireDeployment(context.home, text));
     await verifySpec(spec);
     show(context, maskedSpec(spec));
   },

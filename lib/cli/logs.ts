@@ -1,6 +1,6 @@
 /** `logs`: what a deployment's runs wrote to stderr, and how they ended. */
 import { formatCid, parseCid } from "../cid.ts";
-import { requireBookedAt } from "../client/deployment_book.ts";
+import { requireDeploymentAt } from "../client/deployments_file.ts";
 import { fetchLogs, type LoggedRun } from "../client/logs.ts";
 import { printable } from "../client/provider_http.ts";
 import { KhachapuriError } from "../errors.ts";
@@ -22,7 +22,7 @@ export const logs = defineCommand({
   async run(context, { options, positionals }) {
     const { out, home } = context;
     const cid = formatCid(parseCid(positionals[0]!));
-    const { providers } = await requireBookedAt(home, cid, options.provider);
+    const { providers } = await requireDeploymentAt(home, cid, options.provider);
     const account = await context.account();
     const told: { name: string; runs: LoggedRun[] }[] = [];
     let unknown: KhachapuriError | null = null;

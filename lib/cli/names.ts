@@ -112,7 +112,7 @@ export const register = defineCommand({
       ? await operatorOf(config, provider)
       : addressOf(options.operator, "--operator");
     context.out.progress(`registering ${nameText}`);
-    const registration = await registerProvider(chain, account, {
+    const registered = await registerProvider(chain, account, {
       ...{ registry, name: nameText },
       records: { ...records, escrow: { chainId: chain.chainId, address: escrow } },
       replacesResolver: options["replace-resolver"],
@@ -122,8 +122,8 @@ export const register = defineCommand({
     });
     const isApproved = operator !== null &&
       await approveOperator(context, account.address, operator);
-    const { name, resolver, action } = registration;
-    context.out.result({ ...registration, operator: isApproved ? operator : null }, [
+    const { name, resolver, action } = registered;
+    context.out.result({ ...registered, operator: isApproved ? operator : null }, [
       `${name}: ${ACTION_TEXT[action]} (resolver ${resolver})`,
       ...(isApproved ? [`operator ${operator} may settle`] : []),
     ]);

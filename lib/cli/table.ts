@@ -138,13 +138,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "allowance",
     group: "payer and caller",
     summary: "what a provider may still charge you",
-    load: async () => (await import("./standing.ts")).allowance,
+    load: async () => (await import("./balance.ts")).allowance,
   },
   {
     name: "balance",
     group: "payer and caller",
     summary: "your wallet, your free balance, what is locked",
-    load: async () => (await import("./standing.ts")).balance,
+    load: async () => (await import("./balance.ts")).balance,
   },
   {
     name: "permit",

@@ -20,7 +20,12 @@ import {
   sealDeployment,
   type SpecChoices,
 } from "./deploy.ts";
-import { book, bookStop, readBook, requireBooked } from "./deployment_book.ts";
+import {
+  addDeployment,
+  noteStopped,
+  readDeployments,
+  requireDeployment,
+} from "./deployments_file.ts";
 import { fetchTerms } from "./provider_terms.ts";
 import { stopAt } from "./stop.ts";
 
@@ -222,7 +227,7 @@ Deno.test("terms can't drive the terminal", async () => {
   assert.equal(await fetchTerms(record, { fetch: answering(evil).fetch }), "Be [2Jkind.\n");
 });
 
-const booked = (owner = newAccount().address) => ({
+const ownDeployment = (owner = newAccount().address) => ({
   cid: "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",
   id: `0x${"12".repeat(32)}` as const,
   owner,
@@ -239,29 +244,29 @@ const booked = (owner = newAccount().address) => ({
 
 Deno.test("the book keeps deployments and stops, also when written at the same time", () =>
   inFolder(async (home) => {
-    const one = booked();
-    const others = Array.from({ length: 5 }, (_, n) => ({ ...booked(), cid: `cid${n}` }));
-    await Promise.all([one, ...others].map((each) => book(home, each)));
-    assert.equal((await readBook(home)).length, 6);
-    await bookStop(home, one.cid, "paolo.test", "2026-01-02T00:00:00.000Z");
-    const { providers, ...rest } = await requireBooked(home, one.cid);
+    const one = ownDeployment();
+    const others = Array.from({ length: 5 }, (_, n) => ({ ...ownDeployment(), cid: `cid${n}` }));
+    await Promise.all([one, ...others].map((each) => addDeployment(home, each)));
+    assert.equal((await readDeployments(home)).length, 6);
+    await noteStopped(home, one.cid, "paolo.test", "2026-01-02T00:00:00.000Z");
+    const { providers, ...rest } = await requireDeployment(home, one.cid);
     const { providers: before, ...expected } = one;
     assert.deepEqual(rest, expected);
     assert.deepEqual(providers, [{ ...before[0], stoppedAt: "2026-01-02T00:00:00.000Z" }]);
-    await assert.rejects(requireBooked(home, "other"), { code: "not_found" });
+    await assert.rejects(requireDeployment(home, "other"), { code: "not_found" });
     assert.equal((await Deno.stat(join(home, "deployments.json"))).mode! & 0o777, 0o600);
   }));
 
 Deno.test("an empty home has an empty book, a damaged book is not taken for one", () =>
   inFolder(async (home) => {
-    assert.deepEqual(await readBook(home), []);
+    assert.deepEqual(await readDeployments(home), []);
     await Deno.writeTextFile(join(home, "deployments.json"), "{");
-    await assert.rejects(readBook(home), { code: "invalid_config" });
+    await assert.rejects(readDeployments(home), { code: "invalid_config" });
   }));
 
 Deno.test("a stop is signed for the provider, and only the owner can give it", async () => {
   const owner = newAccount();
-  const deployment = booked(owner.address);
+  const deployment = ownDeployment(owner.address);
   const [first] = deployment.providers;
   const { asked, fetch } = answering("{}");
   await stopAt(owner, deployment, first!, "https://moved.test", { fetch });
@@ -275,7 +280,7 @@ Deno.test("a provider's refusal keeps its code and message", async () => {
   const owner = newAccount();
   const refusal = JSON.stringify({ error: "access_denied", message: "not \x1bthe owner" });
   const { fetch } = answering(refusal, { status: 403 });
-  const deployment = booked(owner.address);
+  const deployment = ownDeployment(owner.address);
   const stopping = stopAt(owner, deployment, deployment.providers[0]!, "https://p.test", { fetch });
   await assert.rejects(stopping, {
     code: "access_denied",

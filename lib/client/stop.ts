@@ -3,7 +3,7 @@ import { isAddressEqual, type LocalAccount } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
 import { signStop } from "../spec/stop.ts";
-import type { BookedDeployment, BookedProvider } from "./deployment_book.ts";
+import type { OwnDeployment, OwnDeploymentProvider } from "./deployments_file.ts";
 import { askProvider } from "./provider_http.ts";
 
 /**
@@ -14,8 +14,8 @@ import { askProvider } from "./provider_http.ts";
  */
 export async function stopAt(
   account: LocalAccount,
-  deployment: BookedDeployment,
-  provider: BookedProvider,
+  deployment: OwnDeployment,
+  provider: OwnDeploymentProvider,
   webDomain: string,
   options: { fetch?: typeof fetch } = {},
 ): Promise<void> {

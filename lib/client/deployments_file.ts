@@ -32,22 +32,23 @@ const deploymentShape = v.strictObject({
   providers: v.array(providerShape),
 });
 
-const bookShape = v.strictObject({ version: v.literal(1), deployments: v.array(deploymentShape) });
+const fileShape = v.strictObject({ version: v.literal(1), deployments: v.array(deploymentShape) });
 
-export type BookedProvider = v.InferOutput<typeof providerShape>;
-export type BookedDeployment = v.InferOutput<typeof deploymentShape>;
+export type OwnDeploymentProvider = v.InferOutput<typeof providerShape>;
+/** A deployment that was made from this home. */
+export type OwnDeployment = v.InferOutput<typeof deploymentShape>;
 
 /**
- * All deployments, oldest first; none when there is no book yet.
+ * All deployments, oldest first; none when there is no file yet.
  * @throws KhachapuriError `invalid_config` when the file is damaged
  */
-export async function readBook(home: string): Promise<readonly BookedDeployment[]> {
-  return await deploymentBook(home).read();
+export async function readDeployments(home: string): Promise<readonly OwnDeployment[]> {
+  return await deploymentsFile(home).read();
 }
 
 /** @throws KhachapuriError `not_found` */
-export async function requireBooked(home: string, cid: string): Promise<BookedDeployment> {
-  const found = (await readBook(home)).find((deployment) => deployment.cid === cid);
+export async function requireDeployment(home: string, cid: string): Promise<OwnDeployment> {
+  const found = (await readDeployments(home)).find((deployment) => deployment.cid === cid);
   if (found) return found;
   throw new KhachapuriError("not_found", `${cid} was not deployed from here`, {
     hints: ["only the machine that deployed it knows its id", "see khachapuri deployments"],
@@ -58,12 +59,12 @@ export async function requireBooked(home: string, cid: string): Promise<BookedDe
  * A deployment with its providers, or the one of them that is asked for.
  * @throws KhachapuriError `not_found`
  */
-export async function requireBookedAt(
+export async function requireDeploymentAt(
   home: string,
   cid: string,
   name: string | undefined,
-): Promise<BookedDeployment> {
-  const deployment = await requireBooked(home, cid);
+): Promise<OwnDeployment> {
+  const deployment = await requireDeployment(home, cid);
   if (name === undefined) return deployment;
   const providers = deployment.providers.filter((provider) => provider.name === name);
   if (providers.length > 0) return { ...deployment, providers };
@@ -74,13 +75,13 @@ export async function requireBookedAt(
 }
 
 /** Adds a deployment, durably. */
-export function book(home: string, deployment: BookedDeployment): Promise<void> {
-  return deploymentBook(home).change((deployments) => [...deployments, deployment]);
+export function addDeployment(home: string, deployment: OwnDeployment): Promise<void> {
+  return deploymentsFile(home).change((deployments) => [...deployments, deployment]);
 }
 
 /** Notes that gateways have it. */
-export function bookPublished(home: string, cid: string): Promise<void> {
-  return deploymentBook(home).change((deployments) =>
+export function notePublished(home: string, cid: string): Promise<void> {
+  return deploymentsFile(home).change((deployments) =>
     deployments.map((deployment) => {
       if (deployment.cid !== cid) return deployment;
       const { unpublished: _, ...published } = deployment;
@@ -90,8 +91,8 @@ export function bookPublished(home: string, cid: string): Promise<void> {
 }
 
 /** Notes that a provider took the owner's `stop`. */
-export function bookStop(home: string, cid: string, name: string, at: string): Promise<void> {
-  return deploymentBook(home).change((deployments) =>
+export function noteStopped(home: string, cid: string, name: string, at: string): Promise<void> {
+  return deploymentsFile(home).change((deployments) =>
     deployments.map((deployment) =>
       deployment.cid !== cid ? deployment : {
         ...deployment,
@@ -103,15 +104,15 @@ export function bookStop(home: string, cid: string, name: string, at: string): P
   );
 }
 
-function deploymentBook(home: string): HomeFile<readonly BookedDeployment[]> {
-  return openHomeFile<readonly BookedDeployment[]>(join(home, "deployments.json"), {
+function deploymentsFile(home: string): HomeFile<readonly OwnDeployment[]> {
+  return openHomeFile<readonly OwnDeployment[]>(join(home, "deployments.json"), {
     empty: [],
-    parse: (json, path) => parseShape(bookShape, json, path, "invalid_config").deployments,
+    parse: (json, path) => parseShape(fileShape, json, path, "invalid_config").deployments,
     toJson: (deployments) => ({ version: 1, deployments: deployments.map(toJson) }),
   });
 }
 
-function toJson(deployment: BookedDeployment): v.InferInput<typeof deploymentShape> {
+function toJson(deployment: OwnDeployment): v.InferInput<typeof deploymentShape> {
   const providers = deployment.providers.map((entry) => ({ ...entry, price: String(entry.price) }));
   return { ...deployment, providers };
 }
