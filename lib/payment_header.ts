@@ -266,7 +266,10 @@ export function decodePaymentRequired(
   return { error: body.error ?? null, offers };
 }
 
-/** The JSON of a paid answer, for `PAYMENT-RESPONSE` by `toHeader`. */
+/**
+ * The JSON of a paid answer, for `PAYMENT-RESPONSE` by `toHeader`. x402 wants `transaction` and
+ * `amount` to be there: they are empty while the charge awaits settlement, and in credits.
+ */
 export function paymentResponse(notice: ChargeNotice) {
   return {
     success: true,

@@ -2,7 +2,7 @@
 import { type Address, isAddressEqual } from "viem";
 import shipped from "../../contracts/deployments.json" with { type: "json" };
 import { type ContractLocation, formatCaip10 } from "../caip.ts";
-import { type ContractOverrides, type Contracts, parseConfig } from "../config.ts";
+import { type ContractOverrides, type Contracts, parseContracts } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 
 /** Circle's USDC by chain id (developers.circle.com, "USDC contract addresses"). */
@@ -27,7 +27,7 @@ export function contractsFor(
   overrides: ContractOverrides = {},
   deployments: unknown = shipped,
 ): Contracts {
-  const ours = parseConfig({ contracts: deployments }, "").contracts[String(chainId)];
+  const ours = parseContracts(deployments, "contracts/deployments.json")[String(chainId)];
   const { escrow, registry, universalResolver, ...known } = { ...ours, ...overrides };
   const usdc = known.usdc ?? knownUsdc(chainId);
   if (!escrow || !usdc) {

@@ -62,18 +62,18 @@ export function checkRecords(
       hints: ["its provider sets it with `khachapuri register NAME`"],
     });
   };
-  const check = <T>(key: RecordKey, value: string, parse: (text: string) => T | string): T => {
-    const result = parse(value);
-    if (typeof result === "string") throw malformed(name, key, result);
-    return result;
+  const check = <T>(key: RecordKey, value: string, parse: (text: string) => Parsed<T>): T => {
+    const parsed = parse(value);
+    if ("fault" in parsed) throw malformed(name, key, parsed.fault);
+    return parsed.value;
   };
   const terms = optional("khachapuri.terms");
   const escrow = optional("khachapuri.escrow");
   return {
-    webDomain: check("url", required("url"), parseWebDomain).href,
+    webDomain: check("url", required("url"), parseWebDomain),
     recipients: check("khachapuri.age", required("khachapuri.age"), parseRecipients),
     price: check("khachapuri.price", required("khachapuri.price"), parsePrice),
-    terms: terms === null ? null : check("khachapuri.terms", terms, parseTerms).hash,
+    terms: terms === null ? null : check("khachapuri.terms", terms, parseTerms),
     escrow: escrow === null ? null : check("khachapuri.escrow", escrow, parseEscrow),
   };
 }
@@ -82,16 +82,17 @@ function malformed(name: string, key: RecordKey, why: string): KhachapuriError {
   return new KhachapuriError("invalid_input", `${name}: record ${key}: ${why}`);
 }
 
-/* Each answers the parsed value, or the complaint as a string. */
+/** A record's value, or what is wrong with its text. */
+type Parsed<T> = { value: T } | { fault: string };
 
 /** Permits travel to this URL: only TLS, or a loopback that nothing leaves the machine by. */
-function parseWebDomain(text: string): { href: string } | string {
-  if (!URL.canParse(text)) return "not a URL";
+function parseWebDomain(text: string): Parsed<string> {
+  if (!URL.canParse(text)) return { fault: "not a URL" };
   const url = new URL(text);
-  if (!isConfidential(url)) return "must be https (or http on loopback)";
-  if (url.username || url.password) return "must not hold a user name or password";
-  if (url.search || url.hash) return "must not hold a query or a fragment";
-  return { href: url.href.replace(/\/+$/, "") };
+  if (!isConfidential(url)) return { fault: "must be https (or http on loopback)" };
+  if (url.username || url.password) return { fault: "must not hold a user name or password" };
+  if (url.search || url.hash) return { fault: "must not hold a query or a fragment" };
+  return { value: url.href.replace(/\/+$/, "") };
 }
 
 // Bech32 (BIP 173) data characters; the checksum is checked where the recipient is used.
@@ -99,27 +100,34 @@ const X25519_RECIPIENT = /^age1[02-9ac-hj-np-z]{58}$/;
 const HYBRID_RECIPIENT = /^age1pq1[02-9ac-hj-np-z]{1952}$/;
 
 /** One or several, separated by white space, all post-quantum or none (age's own rule). */
-function parseRecipients(text: string): string[] | string {
+function parseRecipients(text: string): Parsed<string[]> {
   const recipients = text.split(/\s+/).filter((word) => word !== "");
-  if (recipients.length === 0) return "no age recipient";
+  if (recipients.length === 0) return { fault: "no age recipient" };
   const hybrid = recipients.filter((word) => HYBRID_RECIPIENT.test(word)).length;
   const classic = recipients.filter((word) => X25519_RECIPIENT.test(word)).length;
-  if (hybrid + classic !== recipients.length) return "not an age recipient (age1… or age1pq1…)";
-  if (hybrid > 0 && classic > 0) return "mixes post-quantum and X25519 recipients";
-  return recipients;
+  if (hybrid + classic !== recipients.length) {
+    return { fault: "not an age recipient (age1… or age1pq1…)" };
+  }
+  if (hybrid > 0 && classic > 0) return { fault: "mixes post-quantum and X25519 recipients" };
+  return { value: recipients };
 }
 
-function parsePrice(text: string): bigint | string {
-  if (!/^(0|[1-9][0-9]{0,38})$/.test(text)) return "not a whole number of USDC base units";
+function parsePrice(text: string): Parsed<bigint> {
+  if (!/^(0|[1-9][0-9]{0,38})$/.test(text)) {
+    return { fault: "not a whole number of USDC base units" };
+  }
   const price = BigInt(text);
-  return price > UINT128_MAX ? "does not fit 128 bits" : price;
+  return price > UINT128_MAX ? { fault: "does not fit 128 bits" } : { value: price };
 }
 
-function parseTerms(text: string): { hash: Hex } | string {
-  if (!/^0x[0-9a-fA-F]{64}$/.test(text)) return "not a keccak256 hash (0x and 64 hex digits)";
-  return { hash: text.toLowerCase() as Hex };
+function parseTerms(text: string): Parsed<Hex> {
+  if (!/^0x[0-9a-fA-F]{64}$/.test(text)) {
+    return { fault: "not a keccak256 hash (0x and 64 hex digits)" };
+  }
+  return { value: text.toLowerCase() as Hex };
 }
 
-function parseEscrow(text: string): ContractLocation | string {
-  return parseCaip10(text) ?? "not a CAIP-10 contract (eip155:CHAIN:0x…)";
+function parseEscrow(text: string): Parsed<ContractLocation> {
+  const value = parseCaip10(text);
+  return value ? { value } : { fault: "not a CAIP-10 contract (eip155:CHAIN:0x…)" };
 }

@@ -202,10 +202,7 @@ async function publishBoth(
   await publishDeployment(
     {
       publish: (dag) => publish(dag, { kubo }),
-      read: (cid, maxBytes) =>
-        gateways.length === 0
-          ? Promise.resolve(new Uint8Array())
-          : fetcher.readFile(cid, { maxBytes }),
+      read: gateways.length === 0 ? null : (cid, maxBytes) => fetcher.readFile(cid, { maxBytes }),
       wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     },
     program,

@@ -61,8 +61,8 @@ export function addressOf(text: string, what: string): Address {
 
 /** @throws KhachapuriError `usage` unless it is a whole number from 1 that the escrow can count */
 export function creditsOf(text: string): bigint {
-  const credits = /^[1-9][0-9]{0,38}$/.test(text) ? BigInt(text) : 0n;
-  if (credits > 0n && credits <= UINT128_MAX) return credits;
+  const credits = /^[1-9][0-9]{0,38}$/.test(text) ? BigInt(text) : null;
+  if (credits !== null && credits <= UINT128_MAX) return credits;
   throw new KhachapuriError("usage", `--credits is not a whole number from 1: ${text}`);
 }
 

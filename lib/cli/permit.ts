@@ -118,13 +118,7 @@ function laneChoice(
 function deadlineOf(text: string | undefined): bigint {
   const now = BigInt(Math.floor(Date.now() / 1000));
   if (text === undefined) return now + LIFETIME_SECONDS;
-  const isIso = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text);
-  const milliseconds = isIso ? Date.parse(text) : NaN;
-  const seconds = /^\d{1,20}$/.test(text)
-    ? BigInt(text)
-    : Number.isNaN(milliseconds)
-    ? null
-    : BigInt(Math.floor(milliseconds / 1000));
+  const seconds = secondsOf(text);
   if (seconds === null || seconds > UINT64_MAX) {
     throw new KhachapuriError("usage", `--deadline is no time: ${text}`, {
       hints: ["write it as 2030-01-01T00:00:00Z or as Unix seconds"],
@@ -132,6 +126,14 @@ function deadlineOf(text: string | undefined): bigint {
   }
   if (seconds > now) return seconds;
   throw new KhachapuriError("usage", `--deadline has passed: ${timeText(seconds)}`);
+}
+
+/** Unix seconds of a time in ISO 8601 or in Unix seconds; null for any other text. */
+function secondsOf(text: string): bigint | null {
+  if (/^\d{1,20}$/.test(text)) return BigInt(text);
+  if (!/^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text)) return null;
+  const milliseconds = Date.parse(text);
+  return Number.isNaN(milliseconds) ? null : BigInt(Math.floor(milliseconds / 1000));
 }
 
 function printPayment({ out }: CommandContext, { payment, settled }: SignedPayment): void {

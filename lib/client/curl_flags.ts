@@ -125,8 +125,8 @@ const FLAGS: Readonly<Record<string, Flag>> = {
 
 const ALIASES: Readonly<Record<string, string>> = { "data-ascii": "data" };
 
-const SHORT: ReadonlyMap<string, string> = new Map(
-  Object.entries(FLAGS).flatMap(([name, { short }]) => short ? [[short, name]] : []),
+const SHORT: ReadonlyMap<string, Flag> = new Map(
+  Object.values(FLAGS).flatMap((flag) => flag.short ? [[flag.short, flag]] : []),
 );
 
 /**
@@ -194,7 +194,7 @@ async function takeShorts(
 ): Promise<void> {
   for (let index = 1; index < argument.length; index++) {
     const letter = argument[index]!;
-    const flag = FLAGS[SHORT.get(letter) ?? ""] ?? unknownFlag(`-${letter}`);
+    const flag = SHORT.get(letter) ?? unknownFlag(`-${letter}`);
     if (!flag.take) {
       flag.set!(state);
       continue;
@@ -282,9 +282,10 @@ function takeCookie(state: State, value: string): void {
 }
 
 function takeMaxTime(state: State, value: string): void {
-  const seconds = /^[0-9]{1,6}(\.[0-9]+)?$/.test(value) ? Number(value) : 0;
-  if (seconds <= 0) throw usage(`-m takes seconds, not ${JSON.stringify(value)}`);
-  state.maxTimeMs = Math.ceil(seconds * 1_000);
+  if (!/^[0-9]{1,6}(\.[0-9]+)?$/.test(value) || Number(value) === 0) {
+    throw usage(`-m takes seconds, not ${JSON.stringify(value)}`);
+  }
+  state.maxTimeMs = Math.ceil(Number(value) * 1_000);
 }
 
 function checkedMethod(value: string): string {

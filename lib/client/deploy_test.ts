@@ -193,6 +193,12 @@ Deno.test("publishing fails when the content never comes, and at once when a gat
   assert.deepEqual(lying.events, ["publish program", "publish spec", "read program"]);
 });
 
+Deno.test("where no gateway is configured, nothing is read back", async () => {
+  const { events, ...rest } = publication(1);
+  await publishDeployment({ ...rest, read: null }, dagOf("program"), dagOf("spec"));
+  assert.deepEqual(events, ["publish program", "publish spec"]);
+});
+
 /** A provider's HTTP side that answers everything alike. */
 function answering(body: BodyInit, init: ResponseInit = {}) {
   const asked: { url: string; body: unknown }[] = [];

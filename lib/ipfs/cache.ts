@@ -7,7 +7,7 @@ import { type Block, blockKey, type CID, formatCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { DAG_VISITS_MAX } from "../limits.ts";
 import { readCar, writeCar } from "./car.ts";
-import { readUnixfsFile } from "./unixfs.ts";
+import { type BoundedRead, readBoundedFile, tooLarge } from "./unixfs.ts";
 
 export interface BlockCache {
   /**
@@ -66,17 +66,18 @@ export async function openCache(dir: string, options: { maxBytes: number }): Pro
         forget(name);
         return null;
       }
+      let read: BoundedRead;
       try {
-        const bytes = await readVerified(cid, car, maxBytes);
-        remember(name, car.length);
-        const now = new Date();
-        await Deno.utime(path, now, now).catch(() => {});
-        return bytes;
-      } catch (error) {
-        if (error instanceof KhachapuriError && error.data["limitBytes"] !== undefined) throw error;
+        read = await readVerified(cid, car, maxBytes);
+      } catch {
         await remove(name);
         return null;
       }
+      if (read.kind === "too large") throw tooLarge(read.fileBytes, maxBytes);
+      remember(name, car.length);
+      const now = new Date();
+      await Deno.utime(path, now, now).catch(() => {});
+      return read.file.bytes;
     },
     async put(cid, blocks) {
       const name = formatCid(cid) + SUFFIX;
@@ -113,7 +114,7 @@ async function readIfThere(path: string): Promise<Uint8Array | null> {
   }
 }
 
-async function readVerified(cid: CID, car: Uint8Array, maxBytes: number): Promise<Uint8Array> {
+async function readVerified(cid: CID, car: Uint8Array, maxBytes: number): Promise<BoundedRead> {
   const blocks = readCar(ReadableStream.from([car]), {
     bytesMax: car.length,
     blocksMax: DAG_VISITS_MAX,
@@ -129,7 +130,7 @@ async function readVerified(cid: CID, car: Uint8Array, maxBytes: number): Promis
     },
   };
   try {
-    return (await readUnixfsFile(cid, source, maxBytes)).bytes;
+    return await readBoundedFile(cid, source, maxBytes);
   } finally {
     await blocks.return(undefined);
   }

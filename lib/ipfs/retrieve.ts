@@ -64,12 +64,13 @@ function carThenBlocks(
   const limits = { bytesMax: CAR_SLACK_BYTES, blocksMax: DAG_VISITS_MAX };
   const early = new Map<string, Uint8Array>();
   const delivered = new Set<string>();
-  let car: ReturnType<typeof readCar> | null | undefined;
+  let car: ReturnType<typeof readCar> | "not asked for" | "none" = "not asked for";
 
   const next = async () => {
-    if (car === undefined) car = await openCar(gateway, root, retrieval, limits);
-    const result = await car?.next();
-    return result === undefined || result.done ? null : result.value;
+    if (car === "not asked for") car = await openCar(gateway, root, retrieval, limits) ?? "none";
+    if (car === "none") return null;
+    const { done, value } = await car.next();
+    return done ? null : value;
   };
   const fromCar = async (wanted: string): Promise<Uint8Array | null> => {
     for (let block = await next(); block !== null; block = await next()) {
@@ -92,7 +93,7 @@ function carThenBlocks(
       fallback.announce?.(children, fileBytes);
     },
     async close() {
-      await car?.return(undefined);
+      if (typeof car !== "string") await car.return(undefined);
     },
   };
 
@@ -103,8 +104,8 @@ function carThenBlocks(
       retrieval.signal.throwIfAborted();
       // Cut off, malformed or too much: what came so far is verified, the rest comes singly.
       // An answer that is no CAR, and wrong bytes, are for the caller.
-      if (car === undefined || hasCode(error, "ipfs_mismatch")) throw error;
-      car = null;
+      if (car === "not asked for" || hasCode(error, "ipfs_mismatch")) throw error;
+      car = "none";
       return null;
     }
   }

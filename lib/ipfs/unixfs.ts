@@ -22,6 +22,12 @@ export interface UnixfsFile {
   blocks: Block[];
 }
 
+/** What became of reading a file that may have a largest size. */
+export type BoundedRead =
+  | { kind: "read"; file: UnixfsFile }
+  /** `fileBytes` is what its root says; nothing below the root was read. */
+  | { kind: "too large"; fileBytes: number };
+
 interface FileNode {
   data: Uint8Array;
   children: { cid: CID; fileBytes: number }[];
@@ -42,21 +48,35 @@ interface Walk {
  * Reads the file whose root is `root`.
  * @param maxBytes refuses a larger file as soon as its root is known
  * @throws KhachapuriError `invalid_input` when the content is no file that we read (final: the
- * same CID gives the same answer everywhere), with `data.limitBytes` when it is larger than
- * `maxBytes`; and whatever `source` throws
+ * same CID gives the same answer everywhere), with `limitBytes` for the caller when it is larger
+ * than `maxBytes`; and whatever `source` throws
  */
 export async function readUnixfsFile(
   root: CID,
   source: BlockSource,
   maxBytes: number,
 ): Promise<UnixfsFile> {
+  const read = await readBoundedFile(root, source, maxBytes);
+  if (read.kind === "too large") throw tooLarge(read.fileBytes, maxBytes);
+  return read.file;
+}
+
+/**
+ * Like `readUnixfsFile`, for a caller that has to tell too large a file from a broken one.
+ * @throws KhachapuriError `invalid_input`, and whatever `source` throws
+ */
+export async function readBoundedFile(
+  root: CID,
+  source: BlockSource,
+  maxBytes: number,
+): Promise<BoundedRead> {
   const block = await source.get(root);
   if (root.code === RAW) {
-    refuseLarger(block.length, maxBytes);
-    return { bytes: block, blocks: [{ cid: root, bytes: block }] };
+    if (block.length > maxBytes) return { kind: "too large", fileBytes: block.length };
+    return { kind: "read", file: { bytes: block, blocks: [{ cid: root, bytes: block }] } };
   }
   const node = readFileNode(root, block);
-  refuseLarger(node.fileBytes, maxBytes);
+  if (node.fileBytes > maxBytes) return { kind: "too large", fileBytes: node.fileBytes };
   const walk: Walk = {
     source,
     output: new Uint8Array(node.fileBytes),
@@ -65,7 +85,7 @@ export async function readUnixfsFile(
     used: new Map([[blockKey(root), { cid: root, bytes: block }]]),
   };
   await visitNode(walk, node, 1);
-  return { bytes: walk.output, blocks: [...walk.used.values()] };
+  return { kind: "read", file: { bytes: walk.output, blocks: [...walk.used.values()] } };
 }
 
 async function visitNode(walk: Walk, node: FileNode, depth: number): Promise<void> {
@@ -144,9 +164,9 @@ function decodeLinkCid(cid: CID, hash: Uint8Array): CID {
   throw unreadable(cid, "a link with bytes behind its CID");
 }
 
-function refuseLarger(fileBytes: number, maxBytes: number): void {
-  if (fileBytes <= maxBytes) return;
-  throw new KhachapuriError(
+/** The failure of a file that has more bytes than its reader accepts. */
+export function tooLarge(fileBytes: number, maxBytes: number): KhachapuriError {
+  return new KhachapuriError(
     "invalid_input",
     `the file has ${fileBytes} bytes, more than the ${maxBytes} allowed here`,
     { data: { limitBytes: maxBytes } },
