@@ -177,7 +177,10 @@ export async function deposit(
     readToken(chain, escrow),
     readUsdcBalance(chain, usdc, address),
     chain.read<bigint>({
-      ...{ address: usdc, abi: usdcAbi, functionName: "allowance", args: [address, escrow] },
+      address: usdc,
+      abi: usdcAbi,
+      functionName: "allowance",
+      args: [address, escrow],
     }),
   ]);
   if (token.toLowerCase() !== usdc.toLowerCase()) {
@@ -261,12 +264,33 @@ export function depositAndAllowArguments(
   provider: Address,
   signed: DepositAuthorization,
 ): readonly unknown[] {
-  const { amount, validAfter, validBefore, pricePerCredit, credits, signer, salt, signature } =
-    signed;
-  const money = [payer, amount, validAfter, validBefore];
-  const allowance = [provider, pricePerCredit, credits, signer];
-  return [...money, ...allowance, salt, signature];
+  return [
+    payer,
+    signed.amount,
+    signed.validAfter,
+    signed.validBefore,
+    provider,
+    signed.pricePerCredit,
+    signed.credits,
+    signed.signer,
+    signed.salt,
+    signed.signature,
+  ];
 }
+
+/** What the nonce of `depositAndAllow` is the hash of, in the contract's order. */
+const DEPOSIT_NONCE_TYPES = [
+  { name: "typehash", type: "bytes32" },
+  { name: "payer", type: "address" },
+  { name: "amount", type: "uint256" },
+  { name: "validAfter", type: "uint256" },
+  { name: "validBefore", type: "uint256" },
+  { name: "provider", type: "address" },
+  { name: "pricePerCredit", type: "uint128" },
+  { name: "credits", type: "uint128" },
+  { name: "signer", type: "address" },
+  { name: "salt", type: "bytes32" },
+] as const;
 
 /**
  * The EIP-3009 nonce of a `depositAndAllow`: it binds every parameter of the call, so that USDC's
@@ -280,15 +304,18 @@ export async function depositAndAllowNonce(
   unsigned: Omit<DepositAuthorization, "signature">,
 ): Promise<Hex> {
   const typehash = await chain.read<Hex>(call(escrow, "DEPOSIT_AND_ALLOW_TYPEHASH", []));
-  const { amount, validAfter, validBefore, pricePerCredit, credits, signer, salt } = unsigned;
-  const types = [
-    ...["bytes32", "address", "uint256", "uint256", "uint256"],
-    ...["address", "uint128", "uint128", "address", "bytes32"],
-  ].map((type) => ({ type }));
   return keccak256(
-    encodeAbiParameters(types, [
-      ...[typehash, payer, amount, validAfter, validBefore],
-      ...[provider, pricePerCredit, credits, signer, salt],
+    encodeAbiParameters(DEPOSIT_NONCE_TYPES, [
+      typehash,
+      payer,
+      unsigned.amount,
+      unsigned.validAfter,
+      unsigned.validBefore,
+      provider,
+      unsigned.pricePerCredit,
+      unsigned.credits,
+      unsigned.signer,
+      unsigned.salt,
     ]),
   );
 }

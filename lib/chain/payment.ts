@@ -57,7 +57,11 @@ export async function signPayment(
   const unsigned = { payer, provider, lane, price, credits, deadline };
   const permit = await signPermit(account, { chainId, escrow }, unsigned);
   const accepted = {
-    ...{ chainId, escrow, asset: options.usdc, payTo: provider, pricePerCredit: price },
+    chainId,
+    escrow,
+    asset: options.usdc,
+    payTo: provider,
+    pricePerCredit: price,
     maxTimeoutSeconds: RUN_TIMEOUT_MS / 1000,
     thawingPeriodSeconds: Number(thawingSeconds),
   };

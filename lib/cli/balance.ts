@@ -60,7 +60,10 @@ export const balance = defineCommand({
     ]);
     const isComplete = found !== null;
     const rows = locked.map(({ provider, locked, allowance: { credits, pricePerCredit } }) => ({
-      ...{ provider, locked, credits, pricePerCredit },
+      provider,
+      locked,
+      credits,
+      pricePerCredit,
     }));
     out.result({ address, wallet, coin, free, providers: rows, isComplete }, [
       `address  ${address}`,

@@ -113,7 +113,8 @@ export const register = defineCommand({
       : addressOf(options.operator, "--operator");
     context.out.progress(`registering ${nameText}`);
     const registered = await registerProvider(chain, account, {
-      ...{ registry, name: nameText },
+      registry,
+      name: nameText,
       records: { ...records, escrow: { chainId: chain.chainId, address: escrow } },
       replacesResolver: options["replace-resolver"],
       ...(publicResolver === undefined

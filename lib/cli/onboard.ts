@@ -48,7 +48,11 @@ export const onboard = defineCommand({
     }
     out.progress(`asking ${name} to relay ${formatUsdc(wish.amount)} USDC`);
     const deposit = await signDeposit(chain, account, {
-      ...{ escrow, usdc, provider, pricePerCredit, ...wish },
+      escrow,
+      usdc,
+      provider,
+      pricePerCredit,
+      ...wish,
       lifetimeSeconds: LIFETIME_SECONDS,
     });
     const body = { payer: account.address, deposit: depositToJson(deposit) };
@@ -69,7 +73,9 @@ export const onboard = defineCommand({
 
 async function askToRelay(webDomain: string, body: object): Promise<string> {
   const answer = await askProvider({
-    ...{ webDomain, path: "/onboard", body },
+    webDomain,
+    path: "/onboard",
+    body,
     bytesMax: PROVIDER_JSON_BYTES_MAX,
     timeoutMs: DEPOSIT_TIMEOUT_MS,
   });

@@ -65,12 +65,18 @@ export const permit = defineCommand({
     const payer = payerGiven ?? account.address;
     const lane = laneFor(payer);
     const { escrow, usdc } = contracts;
-    const parties = { escrow, usdc, provider: address, payer };
     const key = { chainId: chain.chainId, escrow, payer, provider: address, lane };
     const charged = await chargedOn(context, chain, record, { account, key, usdc, price });
     const signed = await signPayment(chain, account, {
-      ...parties,
-      ...{ lane, price, credits, deadline, charged },
+      escrow,
+      usdc,
+      provider: address,
+      payer,
+      lane,
+      price,
+      credits,
+      deadline,
+      charged,
     });
     printPayment(context, signed);
     warn(context, name, signed, credits, price, record?.price ?? price);

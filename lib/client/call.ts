@@ -188,7 +188,12 @@ async function paidCall(
   const lane = clientLane(payer, options.laneLabel);
   const { lanes, onWait, waitMs = 0, now = Date.now, sleep = pause } = options;
   return await payAndSend(chain, {
-    ...{ account, lanes, send, waitMs, now, sleep },
+    account,
+    lanes,
+    send,
+    waitMs,
+    now,
+    sleep,
     ...(onWait ? { onWait } : {}),
     key: { chainId, escrow, payer, provider: record.address, lane },
     usdc: contracts.usdc,

@@ -37,13 +37,20 @@ export async function askCharged(chain: Chain, question: LaneQuestion): Promise<
   if (!isConfidential(new URL(webDomain))) return question.known;
   const { escrow, provider, payer, lane } = key;
   const { payment, settled } = await signPayment(chain, account, {
-    ...{ escrow, usdc, provider, payer, lane, price },
+    escrow,
+    usdc,
+    provider,
+    payer,
+    lane,
+    price,
     // Covers what is settled and nothing more.
     credits: 0n,
     deadline: 0n,
   });
   const answer = await askProvider({
-    ...{ webDomain, path: "/lane", bytesMax: PROVIDER_JSON_BYTES_MAX },
+    webDomain,
+    path: "/lane",
+    bytesMax: PROVIDER_JSON_BYTES_MAX,
     headers: { [PAYMENT_SIGNATURE_HEADER]: encodePaymentHeader(payment) },
     ...(question.fetch ? { fetch: question.fetch } : {}),
   }).catch((cause) => {

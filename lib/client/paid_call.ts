@@ -106,7 +106,13 @@ function sign(chain: Chain, options: PaidCallOptions, charged: bigint): Promise<
   const { account, key, usdc, price, now } = options;
   const { escrow, provider, payer, lane } = key;
   return signPayment(chain, account, {
-    ...{ escrow, usdc, provider, payer, lane, price, charged },
+    escrow,
+    usdc,
+    provider,
+    payer,
+    lane,
+    price,
+    charged,
     credits: 1n,
     deadline: BigInt(Math.floor(now() / 1000)) + PERMIT_LIFE_SECONDS,
   });
@@ -121,7 +127,13 @@ function creditsLeft({ allowance, settled, payment: { permit } }: SignedPayment)
 function depositFor(chain: Chain, options: PaidCallOptions, { amount, credits }: DepositWish) {
   const { account, usdc, price: pricePerCredit, now, key: { escrow, provider } } = options;
   return signDeposit(chain, account, {
-    ...{ escrow, usdc, provider, amount, credits, pricePerCredit, now },
+    escrow,
+    usdc,
+    provider,
+    amount,
+    credits,
+    pricePerCredit,
+    now,
     lifetimeSeconds: DEPOSIT_LIFE_SECONDS,
   });
 }
