@@ -35,8 +35,17 @@ interface LedgerRow {
 }
 
 const COLUMNS: readonly (keyof LedgerRow)[] = [
-  ...(["seq", "at", "kind", "payer", "lane", "reservation", "deployment"] as const),
-  ...(["price", "credits", "detail", "transaction"] as const),
+  "seq",
+  "at",
+  "kind",
+  "payer",
+  "lane",
+  "reservation",
+  "deployment",
+  "price",
+  "credits",
+  "detail",
+  "transaction",
 ];
 
 export const ledger = defineCommand({
@@ -105,9 +114,19 @@ async function existing(path: string): Promise<string> {
 
 function rowOf(entry: Recorded): LedgerRow {
   const { seq, kind, payer, lane } = entry;
-  const blank = { reservation: null, deployment: null, price: null, credits: null };
-  const shared = { ...{ seq, at: entry.at.toISOString(), kind, payer, lane }, ...blank };
-  const row = { ...shared, detail: null, transaction: null };
+  const row = {
+    seq,
+    at: entry.at.toISOString(),
+    kind,
+    payer,
+    lane,
+    reservation: null,
+    deployment: null,
+    price: null,
+    credits: null,
+    detail: null,
+    transaction: null,
+  };
   switch (entry.kind) {
     case "open":
       return { ...row, credits: entry.charged };
@@ -202,7 +221,9 @@ async function askToSettle(context: CommandContext, webDomain: string): Promise<
   const body = await signOwnerRequest(account, question);
   context.out.progress(`asking the provider at ${webDomain} to settle`);
   const answer = await askProvider({
-    ...{ webDomain, path: "/settle", body },
+    webDomain,
+    path: "/settle",
+    body,
     bytesMax: PROVIDER_JSON_BYTES_MAX,
     timeoutMs: SETTLE_TIMEOUT_MS,
   });
