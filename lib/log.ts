@@ -1,7 +1,7 @@
 /**
  * Structured logs on stderr: one JSON object a line, or a line for a person on a terminal. Bodies,
- * headers, environment and keys are never passed in; as a second belt a field whose name speaks of
- * a secret is withheld, and of URLs nothing but scheme and host is written.
+ * headers, environment and keys are never passed in. In case one is, a field whose name speaks of a
+ * secret is withheld, and of URLs nothing but scheme and host is written.
  */
 import { KhachapuriError } from "./errors.ts";
 
@@ -22,7 +22,7 @@ export interface Log {
 export interface LogOptions {
   /** Takes one whole line, newline included. */
   write(line: string): void;
-  /** A person reads along: short lines instead of JSON. */
+  /** Short lines for a person instead of JSON. */
   isTerminal: boolean;
   /** Lines below it are dropped; default "info". */
   level?: LogLevel;
@@ -40,7 +40,7 @@ export function createLog(options: LogOptions): Log {
   return logWith(options, {});
 }
 
-/** A log that drops everything, for tests and for commands that only borrow a part. */
+/** A log that drops everything, for tests and for commands that run a part without its log. */
 export const silentLog: Log = createLog({ write: () => {}, isTerminal: false });
 
 function logWith(options: LogOptions, always: LogFields): Log {

@@ -1,8 +1,8 @@
 /** Which URLs a bearer secret (a permit, a token) may travel to. */
 
 /**
- * Whether nobody between here and there can read along: https, or this very machine by an address
- * that no name server can point elsewhere.
+ * Whether nobody on the way can read a request to `url`: it is https, or to this machine by an
+ * address that no name server can point elsewhere.
  */
 export function isConfidential(url: URL): boolean {
   if (url.protocol === "https:") return true;

@@ -333,7 +333,7 @@ export async function consume(
   return await chain.send(account, call(escrow, "consume", [price, permit]));
 }
 
-/** Charges many lanes at once. Idempotent: what does not fit, or not any more, is skipped. */
+/** Charges many lanes at once. Idempotent: rows that can't be charged (any more) are skipped. */
 export async function consumeBatch(
   chain: Chain,
   account: LocalAccount,

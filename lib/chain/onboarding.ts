@@ -1,4 +1,4 @@
-/** A payer's way in without ETH: one signature that deposits and allows, for somebody to relay. */
+/** Deposit and allowance by one signature of a payer without ETH, for somebody else to send. */
 import { type Address, type Hex, type LocalAccount, toHex, zeroAddress } from "viem";
 import type { DepositAuthorization } from "../payment_header.ts";
 import type { Chain } from "./client.ts";

@@ -85,7 +85,7 @@ function malformed(name: string, key: RecordKey, why: string): KhachapuriError {
 /** A record's value, or what is wrong with its text. */
 type Parsed<T> = { value: T } | { fault: string };
 
-/** Permits travel to this URL: only TLS, or a loopback that nothing leaves the machine by. */
+/** Permits travel to this URL: https only, or http to loopback, which stays on this machine. */
 function parseWebDomain(text: string): Parsed<string> {
   if (!URL.canParse(text)) return { fault: "not a URL" };
   const url = new URL(text);

@@ -47,7 +47,7 @@ export interface RegisterOptions {
   registry: Address;
   name: string;
   records: ProviderRecords;
-  /** Write into this public resolver, and own none. */
+  /** Write into this public resolver instead of deploying one. */
   publicResolver?: Address;
   /** Take the place of a resolver that is somebody else's. */
   replacesResolver?: boolean;
@@ -84,7 +84,7 @@ export async function registerProvider(
   const current = await readResolver(chain, name, registry);
   const known = await knownResolver(chain, account, current, options);
   const isPointed = current !== null && known !== null && isAddressEqual(current, known);
-  // Before anything is paid for: may we point the name at all?
+  // Asked before any transaction: whether this account may point the name at all.
   const functionName = isPointed ? null : await pointFunction(chain, account, registry, name);
   const transactions: Hex[] = [];
   const resolver = known ?? await deployResolver(chain, account, wanted);

@@ -169,7 +169,10 @@ function commonFlags(values: Values): CommonFlags {
   };
 }
 
-/** One of our flags among curl's would become a value of curl's; after `-d` it may be meant so. */
+/**
+ * Refuses one of our flags among curl's, where a flag of curl's could take it for its value. Right
+ * behind a short one (`-d --pay`) that may be meant, and it is left alone.
+ */
 function checkOursFirst(name: string, table: OptionTable, raw: readonly string[]): void {
   const late = raw.find((text, index) => {
     const [, key] = /^--([^=]+)/.exec(text) ?? [];

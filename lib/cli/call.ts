@@ -88,7 +88,10 @@ export const call = defineCommand({
   },
 });
 
-/** Nobody is asked to type a key for a call that the owner may be paying for. */
+/**
+ * Without an account in the key file a call is paid with --pay only: nobody shall have to type a
+ * key for a call that the owner may be paying for.
+ */
 async function mayPay(
   context: CommandContext,
   isRefused: boolean,

@@ -135,7 +135,7 @@ export async function namedContracts(
   const address = (text: string, flag: string) => parseShape(addressShape, text, flag, "usage");
   return {
     ...(escrow === undefined ? {} : { escrow: address(escrow, "--escrow") }),
-    // A registry named by hand is asked itself, whatever else would answer for the chain.
+    // A registry named by a flag is asked itself, not through a Universal Resolver.
     ...(registry === undefined
       ? {}
       : { registry: address(registry, "--registry"), universalResolver: undefined }),

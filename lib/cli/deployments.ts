@@ -103,7 +103,7 @@ export const stop = defineCommand({
   },
 });
 
-/** A provider may have moved since the deployment. */
+/** Where a provider's name says it is now; it may have moved since the deployment. */
 export async function presentDomain(context: CommandContext, name: string): Promise<string> {
   const [chain, contracts] = await Promise.all([context.chain(), context.contracts()]);
   return (await resolveProvider(chain, name, contracts)).webDomain;
@@ -153,7 +153,7 @@ function show({ out }: CommandContext, value: object): void {
   out.result(value, [JSON.stringify(value, plain, 2)]);
 }
 
-/** Without what only the program, or only the escrow, may see. */
+/** A spec's JSON without its secrets: the program's key, values of env, permits' signatures. */
 export function maskedSpec(spec: Spec): object {
   const json = specToJson(spec);
   const { key, ...program } = json.program;

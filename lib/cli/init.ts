@@ -125,7 +125,7 @@ async function initProvider(context: CommandContext, options: ProviderOptions): 
   if (coldKey) await writeKeyFile(path(KEY_NAME), { version: 1, account: coldKey });
   await createPrivateJsonFile(path("config.json"), config);
   await Deno.writeTextFile(path("terms.txt"), TERMS_TEMPLATE(name), { createNew: true });
-  // A provider started by root has programs run as another uid, which must pass through to them.
+  // Started by root, the provider runs programs as another uid, which must pass through its home.
   if (Deno.uid() === 0) await Deno.chmod(home, 0o711);
   const unit = systemdUnit(home);
   if (unitPath) await Deno.writeTextFile(unitPath, unit, { createNew: true });
@@ -150,7 +150,7 @@ async function initProvider(context: CommandContext, options: ProviderOptions): 
   }
 }
 
-/** What no flag named has to be written into the file by hand: `init` does not run twice. */
+/** The step of writing into config.json what no flag gave, as `init` never writes it again. */
 function missingPlaces(
   { flags, home }: CommandContext,
   needed: readonly ("rpc" | "gateways")[],
@@ -176,8 +176,9 @@ function nextSteps(context: CommandContext, coldKeyPath: string | null): string[
 }
 
 /**
- * The flags that name the world around us become the configuration. It comes before the keys are
- * written, which is when a wrong flag still leaves nothing behind.
+ * The configuration that the flags make. It is checked before any key is written, so that a wrong
+ * flag leaves nothing behind.
+ * @throws KhachapuriError `usage`, `invalid_config`
  */
 async function configJson(
   context: CommandContext,
@@ -196,7 +197,7 @@ async function configJson(
   return config;
 }
 
-/** The contracts that flags name, under the id of their chain: it is asked for that. */
+/** The contracts that flags name, under the id of the chain that `--rpc` reaches. */
 async function givenContracts({ flags, chain }: CommandContext) {
   const { escrow, registry } = flags;
   if (escrow === undefined && registry === undefined) return null;
@@ -213,7 +214,10 @@ async function givenContracts({ flags, chain }: CommandContext) {
   return { [String(chainId)]: { escrow: address, usdc, ...own } };
 }
 
-/** All or nothing: a half-made home would look like a whole one. */
+/**
+ * @throws KhachapuriError `invalid_input` when one of the files exists: a home made of old and new
+ *   files would look whole, with keys and configuration that do not belong together
+ */
 async function assertFree(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     const isTaken = await Deno.lstat(path).then(() => true, (error) => {

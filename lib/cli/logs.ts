@@ -36,7 +36,7 @@ export const logs = defineCommand({
       });
       told.push({ name, runs });
     }
-    // One provider of several may never have been called.
+    // A provider that was never called knows of no runs: a failure only when no other has any.
     if (unknown && told.every(({ runs }) => runs.length === 0)) throw unknown;
     out.result({ cid, providers: told }, told.flatMap(lines));
   },

@@ -37,7 +37,7 @@ export const resolve = defineCommand({
   },
 });
 
-/** Names resolve where no escrow is known, too. */
+/** Where names are looked up; unlike `contracts()`, for a chain without a known escrow, too. */
 async function nameSource(context: CommandContext): Promise<Partial<Contracts>> {
   if (context.flags.registry !== undefined) {
     return { registry: addressOf(context.flags.registry, "--registry") };

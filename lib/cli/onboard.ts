@@ -12,7 +12,7 @@ import { hexShape, parseJson, parseShape } from "../shape.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { creditsOf, creditsText, providerParty } from "./parties.ts";
 
-/** What a deposit may be relayed within, seconds. */
+/** How long the signed deposit may be relayed, seconds. */
 const LIFETIME_SECONDS = 600n;
 
 const answerShape = v.object({ transaction: hexShape(32) });
@@ -57,7 +57,7 @@ export const onboard = defineCommand({
     });
     const body = { payer: account.address, deposit: depositToJson(deposit) };
     const transaction = await askToRelay(webDomain, body);
-    // The chain's word, not the provider's.
+    // Asked of the chain: the provider could name a transaction that deposits nothing.
     const { credits } = await readAllowance(chain, escrow, account.address, provider);
     if (credits === 0n) {
       const message = `${name} relayed the deposit, and the chain does not show it yet`;

@@ -35,7 +35,7 @@ export function createOutput(world: Pick<World, "stdout" | "stderr">, isJson: bo
   let hasDocument = false;
   let hasProgress = false;
   const write = (sink: Sink, bytes: Uint8Array) => {
-    // The progress line shares the terminal with whatever is printed next.
+    // What is printed next would stand behind the progress line: clear that first.
     if (hasProgress) stderr.write(encoder.encode("\r\x1b[K"));
     hasProgress = false;
     sink.write(bytes);

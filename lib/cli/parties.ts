@@ -21,7 +21,7 @@ export interface Party {
 }
 
 /**
- * Whom NAME means, and that it wants to be paid through the escrow that we trust.
+ * The provider that NAME means, once it is sure that it is paid through the escrow that we trust.
  * @throws KhachapuriError as `resolveProvider`; `untrusted_escrow`
  */
 export async function providerParty(context: CommandContext, text: string): Promise<Party> {
@@ -37,8 +37,8 @@ export async function providerParty(context: CommandContext, text: string): Prom
 }
 
 /**
- * What only the cold key may sign: a hot key that owned the name could send all customers
- * elsewhere, and has no earnings.
+ * Refuses another key than the provider's for what only that may sign. A hot key that owned the
+ * name could send all customers elsewhere when it is stolen, and it has no earnings to collect.
  * @param provider the machine's own section, null where there is none to compare with
  * @throws KhachapuriError `access_denied`
  */

@@ -13,7 +13,7 @@ import { permitToJson, UINT64_MAX } from "../permit.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { addressOf, creditsOf, creditsText, providerParty, timeText } from "./parties.ts";
 
-/** A pasted header serves for a day unless asked otherwise: what leaks should not last. */
+/** Seconds until a permit's deadline without --deadline: one that leaks is worth nothing then. */
 const LIFETIME_SECONDS = 86_400n;
 
 export const permit = defineCommand({
@@ -83,7 +83,7 @@ export const permit = defineCommand({
   },
 });
 
-/** With what is not settled yet: N more calls are N more, whatever the chain shows so far. */
+/** How far the lane is charged, unsettled calls included: the permit covers N calls beyond. */
 async function chargedOn(
   context: CommandContext,
   chain: Chain,

@@ -90,7 +90,7 @@ function environmentLines(path: string, text: string): [string, string][] {
 
 function assignment(line: string, where: string, code: ErrorCode): [string, string] {
   const [, name, value] = /^([^=]*)=([^]*)$/.exec(line) ?? [];
-  // Never the line itself: it may be a secret.
+  // The message does not quote the line, which may hold a secret.
   if (name === undefined || value === undefined) {
     throw new KhachapuriError(code, `${where}: a variable is given as NAME=VALUE`);
   }

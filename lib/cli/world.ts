@@ -1,4 +1,4 @@
-/** The process around the command line, as arguments, so that tests can be the process. */
+/** What the command line uses of its process, handed in so that tests can stand in for it. */
 
 export interface Sink {
   write(bytes: Uint8Array): void;

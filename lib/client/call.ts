@@ -1,8 +1,8 @@
 /**
  * Calling a deployment by its provider's name, the way curl calls a URL, and paying for it with a
  * permit of one's own when that is wanted. A permit is signed for the address that the name
- * resolved to and for an escrow that the client knew before; what a server says about money never
- * decides whom we pay, it only decides whether we are asked to.
+ * resolved to and for an escrow that the client knew before. A server's 402 can make us pay, but
+ * not change whom: a server that was taken over can't have its callers pay somebody else.
  */
 import type { LocalAccount } from "viem";
 import { formatCid, parseCid } from "../cid.ts";
@@ -23,7 +23,7 @@ import type { UnsignedPermit } from "../permit.ts";
 import { isConfidential } from "../web_url.ts";
 import { type DepositWish, type KnownLanes, type PaidCall, payAndSend } from "./paid_call.ts";
 
-/** Which deployment, at whose. */
+/** A deployment, the provider that is asked for it, and what is asked of it. */
 export interface CallTarget {
   name: string;
   /** Canonical. */
@@ -32,7 +32,7 @@ export interface CallTarget {
   path: string;
 }
 
-/** A request without a place to go. */
+/** A request; its URL follows from the target. */
 export interface CallRequest {
   method: string;
   headers: readonly (readonly [string, string])[];
@@ -44,13 +44,13 @@ export interface CallOptions {
   request: CallRequest;
   /** Pay with a permit: at once, when the provider asks for it, or not at all. */
   pay: "always" | "when asked" | "never";
-  /** Loaded when something is signed. */
+  /** Called only when something is signed, as it may ask for a key. */
   account: () => Promise<LocalAccount>;
   /** Clients that share an account take a lane each. */
   laneLabel?: string;
   /** What is known of this account's lanes. */
   lanes: KnownLanes;
-  /** Brought along when nothing is left; implies `pay: "always"`. */
+  /** Signed and sent along when no credits are left; implies `pay: "always"`. */
   deposit?: DepositWish;
   /** How long to wait for a provider that does not see a fresh allowance yet, ms. */
   waitMs?: number;
@@ -82,7 +82,10 @@ export function parseCallTarget(text: string): CallTarget {
   return { name: match[1]!, cid: formatCid(parseCid(match[2]!)), path: match[3]! };
 }
 
-/** `{webDomain}/{cid}[/path][?query]`, which stays at the provider whatever the path says. */
+/**
+ * `{webDomain}/{cid}[/path][?query]`.
+ * @throws KhachapuriError `usage` for a path that leads out of the deployment, by `..` or the like
+ */
 export function callUrl(webDomain: string, target: CallTarget): URL {
   const base = `${webDomain}/${target.cid}`;
   const url = new URL(base + target.path);
@@ -125,7 +128,7 @@ async function sendRequest(
 ): Promise<Response> {
   const { request, signal } = options;
   const sent = new Headers(headers.map(([name, value]): [string, string] => [name, value]));
-  // fetch would ask for compression by itself, and curl does not.
+  // Without the header fetch asks for compression, which curl does not.
   if (!sent.has("accept-encoding")) sent.set("accept-encoding", "identity");
   try {
     return await (options.fetch ?? fetch)(url, {
@@ -145,14 +148,17 @@ async function sendRequest(
   }
 }
 
-/** What a 402 of the provider's own (a program can't print the header) asks for. */
+/** The provider's offers in a 402; none for other answers. Programs can't print the header. */
 function offersOf(response: Response): CreditsOffer[] {
   const header = response.headers.get(PAYMENT_REQUIRED_HEADER);
   if (response.status !== 402 || header === null) return [];
   return decodePaymentRequired(header).offers;
 }
 
-/** A server may ask for less than the name announces, never for more or for somebody else. */
+/**
+ * @throws KhachapuriError `payment_required` when a server asks for more than its provider's name
+ *   announces, or for somebody else to be paid
+ */
 function assertAsAnnounced(record: ProviderRecord, offers: readonly CreditsOffer[]): void {
   const offer = offers.find(({ payTo }) => payTo === record.address);
   if (!offer) {

@@ -1,6 +1,6 @@
 /** The data of curl's -d family. */
 
-/** Several pieces make one body: with "&" between them, or as they are (--json). */
+/** Joins the pieces of one body: with "&" between them, or with nothing (--json). */
 export function joinData(pieces: readonly Uint8Array[], isForm: boolean): Uint8Array<ArrayBuffer> {
   const glue = isForm ? 1 : 0;
   const size = pieces.reduce((sum, piece) => sum + piece.length, 0);

@@ -6,7 +6,7 @@
 import { KhachapuriError } from "../errors.ts";
 import { joinData, urlencodedData } from "./curl_data.ts";
 
-/** A curl command line, understood. */
+/** A curl command line, parsed. */
 export interface CurlCommand {
   /** URL or path as given; with -G the data is already in its query. */
   target: string;
@@ -116,7 +116,7 @@ const FLAGS: Readonly<Record<string, Flag>> = {
   },
   "max-time": { short: "m", take: takeMaxTime },
   url: { take: (state, value) => void state.targets.push(value) },
-  // What these ask for is so already: no config file, no globbing, no buffering, no meter.
+  // What these flags ask for always holds here: no config file, globbing, buffering or meter.
   disable: { short: "q", set: () => {} },
   globoff: { short: "g", set: () => {} },
   "no-buffer": { short: "N", set: () => {} },
@@ -130,7 +130,7 @@ const SHORT: ReadonlyMap<string, Flag> = new Map(
 );
 
 /**
- * Understands curl's arguments.
+ * Parses curl's arguments.
  * @throws KhachapuriError `usage` that names the flag, or when there is not exactly one target;
  *   `not_found` for a file that is not there
  */

@@ -1,6 +1,6 @@
 /**
- * Deploying a program, the seed's "Deployment" diagram: zip, upload, cid into the spec, terms
- * agreed to, env added, the provider's key looked up, encrypted, uploaded. Every cid is known
+ * Deploying a program: it is packed, its cid goes into a spec with env and the terms agreed to, the
+ * spec is signed and encrypted to the providers' keys, and both are published. Every cid is known
  * before a byte leaves this machine.
  */
 import type { Address, LocalAccount } from "viem";
@@ -40,7 +40,7 @@ export async function packForDeployment(dir: string, isPrivate: boolean): Promis
   return { dag, cid: formatCid(dag.root), size: bytes.length, ...key };
 }
 
-/** A provider to deploy to: its name's record, and the price and escrow that we go by. */
+/** A provider to deploy to: its name's record, and the escrow and price that we sign for. */
 export interface DeployTarget {
   record: ProviderRecord & { terms: `0x${string}` };
   chainId: number;

@@ -1,6 +1,7 @@
 /**
- * The owner's own list of deployments, `<home>/deployments.json`: what `stop` needs and no gateway
- * can tell, as the published spec is readable to its providers only. It holds no secret.
+ * The deployments that were made from this home, `<home>/deployments.json`. `stop` needs a
+ * deployment's id, which no gateway can tell: the published spec is readable to its providers only.
+ * The file holds no secret.
  */
 import { join } from "node:path";
 import * as v from "valibot";
@@ -27,7 +28,7 @@ const deploymentShape = v.strictObject({
   program: v.strictObject({ cid: v.string(), private: v.boolean() }),
   /** ISO 8601. */
   createdAt: v.string(),
-  /** Until a gateway was seen to have it; for ever when somebody else publishes its files. */
+  /** Absent once it was published; stays where `--out` wrote files for somebody to publish. */
   unpublished: v.exactOptional(v.literal(true)),
   providers: v.array(providerShape),
 });
@@ -74,7 +75,7 @@ export async function requireDeploymentAt(
   });
 }
 
-/** Adds a deployment, durably. */
+/** Adds a deployment; it is on disk when this returns. */
 export function addDeployment(home: string, deployment: OwnDeployment): Promise<void> {
   return deploymentsFile(home).change((deployments) => [...deployments, deployment]);
 }

@@ -1,4 +1,4 @@
-/** How far a lane has been charged, settled or not: what the next permit has to go on from. */
+/** Asking a provider how far a lane is charged, so that the next permit covers more than that. */
 import type { Address, LocalAccount } from "viem";
 import * as v from "valibot";
 import type { Chain } from "../chain/client.ts";
@@ -19,7 +19,7 @@ export interface LaneQuestion {
   account: LocalAccount;
   key: LaneKey;
   usdc: Address;
-  /** USDC base units; what a provider says is believed as far as this makes it harmless. */
+  /** Of one credit, USDC base units: what the credits that a provider claims are worth. */
   price: bigint;
   /** How far the lane is known to be charged; the answer is never below it. */
   known: bigint;
@@ -28,7 +28,8 @@ export interface LaneQuestion {
 }
 
 /**
- * Asks the provider, proving who we are with a permit for no credit.
+ * Asks the provider, proving who we are with a permit for no credit. Over plain http nobody is
+ * asked, as permits are sent over https only, and the answer is what is known.
  * @throws KhachapuriError `payment_required` when it claims more than we would sign for,
  * `provider_unavailable` when it does not say
  */
@@ -43,7 +44,7 @@ export async function askCharged(chain: Chain, question: LaneQuestion): Promise<
     payer,
     lane,
     price,
-    // Covers what is settled and nothing more.
+    // It covers what is settled already, so it proves who asks and charges nothing.
     credits: 0n,
     deadline: 0n,
   });

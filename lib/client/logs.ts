@@ -31,7 +31,7 @@ export type LoggedRun = v.InferOutput<typeof runShape>;
 
 /**
  * The latest runs of a deployment at one provider, oldest first. The question is signed for that
- * provider and short-lived, so it serves nobody else.
+ * provider and short-lived, so that nobody who sees it can ask with it elsewhere or later.
  * @param provider its address, and where it is now
  * @throws KhachapuriError `not_found` before the first call; `provider_unavailable`; the provider's
  *   own refusal

@@ -46,7 +46,7 @@ export interface PaidCallOptions {
   send(header: string): Promise<Response>;
   /** How long to wait until the provider sees what the chain shows already, ms. */
   waitMs: number;
-  /** Told while waiting. */
+  /** Called with what is waited for. */
   onWait?: (what: string) => void;
   now: () => number;
   sleep: (ms: number) => Promise<void>;
@@ -57,13 +57,13 @@ export interface PaidCall {
   paid: UnsignedPermit;
 }
 
-/** A permit signed now should not be worth money for ever: seconds until its deadline. */
+/** Seconds until a permit's deadline: one that leaks is worth nothing a day later. */
 const PERMIT_LIFE_SECONDS = 86_400n;
 /** A deposit that nobody relayed in this time is void, seconds. */
 const DEPOSIT_LIFE_SECONDS = 600n;
 /** Other clients on the lane may be faster; this often we take the next number. */
 const CORRECTIONS_MAX = 16;
-/** Between two looks of a provider that waits for finality, ms. */
+/** Between two attempts at a provider that does not see the allowance yet, ms. */
 const WAIT_MS = 1_000;
 
 /**
@@ -78,7 +78,7 @@ export async function payAndSend(chain: Chain, options: PaidCallOptions): Promis
   let deposit = options.deposit;
   for (let corrections = 0;;) {
     const signed = await sign(chain, options, charged);
-    // A signed deposit is money in whoever's hands: only where there is nothing left.
+    // Whoever gets hold of a signed deposit can submit it: sign one only when no credits are left.
     const brought = deposit && creditsLeft(signed) <= 0n
       ? { deposit: await depositFor(chain, options, deposit) }
       : {};
@@ -118,7 +118,7 @@ function sign(chain: Chain, options: PaidCallOptions, charged: bigint): Promise<
   });
 }
 
-/** What the chain shows beyond what is charged and not settled on this lane. */
+/** Credits allowed that neither thaw nor are charged on this lane and await settlement. */
 function creditsLeft({ allowance, settled, payment: { permit } }: SignedPayment): bigint {
   if (allowance.pricePerCredit < permit.price) return 0n;
   return allowance.credits - allowance.thawingCredits - (permit.credits - 1n - settled);

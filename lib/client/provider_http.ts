@@ -61,7 +61,7 @@ async function readBounded(
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }
 
-/** The provider's error document, believed as far as its code is one of ours. */
+/** The provider's own error, where its document has a code that we know; else what HTTP says. */
 function refusal(webDomain: string, status: number, bytes: Uint8Array): KhachapuriError {
   const plain = unavailable(`${webDomain} answered HTTP ${status}`);
   try {
@@ -75,7 +75,7 @@ function refusal(webDomain: string, status: number, bytes: Uint8Array): Khachapu
   }
 }
 
-/** Text from outside, without what a terminal would take for a command. */
+/** Text from outside without control characters, which a terminal would obey. */
 export function printable(text: string): string {
   // deno-lint-ignore no-control-regex -- control characters are what is being removed
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, "");

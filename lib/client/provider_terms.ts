@@ -6,7 +6,7 @@ import { termsHash } from "../spec/terms.ts";
 import { askProvider, printable } from "./provider_http.ts";
 
 /**
- * The text behind the terms hash of a provider's name, fit for a terminal.
+ * The text behind the terms hash of a provider's name, safe to print on a terminal.
  * @throws KhachapuriError `terms_refused` when another text is served than the name pins;
  *   `provider_unavailable`
  */

@@ -7,7 +7,7 @@ import type { OwnDeployment, OwnDeploymentProvider } from "./deployments_file.ts
 import { askProvider } from "./provider_http.ts";
 
 /**
- * Tells one provider to stop; it remembers that durably. Stopping twice is as good as once.
+ * Tells one provider to stop a deployment, which it does for good. A repeat changes nothing.
  * @param webDomain where the provider is now
  * @throws KhachapuriError `access_denied` when `account` is not the owner; `provider_unavailable`;
  *   the provider's own refusal

@@ -15,7 +15,7 @@ export interface BlockCache {
    * @throws KhachapuriError `invalid_input` when it is larger than `maxBytes`
    */
   get(cid: CID, maxBytes: number): Promise<Uint8Array | null>;
-  /** Keeps the blocks of a verified file; root first. A full disk is not the reader's problem. */
+  /** Keeps the blocks of a verified file, root first; does nothing when they can't be written. */
   put(cid: CID, blocks: readonly Block[]): Promise<void>;
   /** Bytes held now. */
   size(): number;
@@ -95,7 +95,7 @@ async function listEntries(dir: string): Promise<Map<string, number>> {
   for await (const { name, isFile } of Deno.readDir(dir)) {
     if (!isFile) continue;
     const path = join(dir, name);
-    // A process that died while writing; a living one would write it again.
+    // Left by a process that died while writing. One that still writes just caches nothing now.
     if (name.endsWith(TEMPORARY)) await Deno.remove(path).catch(() => {});
     if (!name.endsWith(SUFFIX)) continue;
     const info = await Deno.stat(path).catch(() => null);
@@ -105,7 +105,7 @@ async function listEntries(dir: string): Promise<Map<string, number>> {
   return new Map(found.map(({ name, size }) => [name, size]));
 }
 
-/** @returns null for a file that is not there, and for one that cannot be read: it is a cache */
+/** @returns null for a file that is not there or can't be read; its content is fetched again */
 async function readIfThere(path: string): Promise<Uint8Array | null> {
   try {
     return await Deno.readFile(path);
@@ -122,7 +122,7 @@ async function readVerified(cid: CID, car: Uint8Array, maxBytes: number): Promis
   const source = {
     async get(wanted: CID): Promise<Uint8Array> {
       const { done, value } = await blocks.next();
-      // Ours hold each block once, in the order in which the walk asks.
+      // `put` wrote each block once, in the order in which the walk asks for them.
       if (done || blockKey(value.cid) !== blockKey(wanted)) {
         throw new KhachapuriError("invalid_input", "not the block that comes next");
       }

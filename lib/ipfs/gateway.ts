@@ -1,6 +1,6 @@
 /**
- * Files from IPFS over trustless gateways: no gateway is believed, several are asked, what was
- * verified once is kept, and readers of the same content share one retrieval.
+ * Files from IPFS over trustless gateways: every byte is checked, several gateways are asked, what
+ * was verified is cached, and readers of the same content share one retrieval.
  */
 import { type CID, formatCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
@@ -38,7 +38,7 @@ export interface FetcherOptions {
   clock?: Clock;
 }
 
-/** A gateway with its record; gateways of one operator share one. */
+/** A gateway and how its operator behaved; gateways of one operator share that. */
 interface Candidate extends Gateway {
   operator: { lied: boolean; quietUntil: number };
 }
@@ -50,7 +50,7 @@ interface Shared {
   controller: AbortController;
 }
 
-/** Names under which one operator answers: asking two of them is asking once. */
+/** Hosts of one operator: what one of them lacks, or lies about, the others do, too. */
 const PROTOCOL_LABS = ["ipfs.io", "dweb.link", "trustless-gateway.link", "w3s.link"];
 
 /** Makes the reader of IPFS content that everything in one process shares. */
@@ -77,7 +77,7 @@ export function createFetcher(options: FetcherOptions): Fetcher {
       if (shared.get(key) === entry) shared.delete(key);
     };
     const file = load(cid, maxBytes, controller.signal).finally(drop);
-    // Every reader may have gone before it fails.
+    // When every reader has left before it fails, nobody handles the failure.
     file.catch(() => {});
     controller.signal.addEventListener("abort", drop);
     const entry = { file, readers: 0, controller };
@@ -167,7 +167,10 @@ async function retrieve(
   }
 }
 
-/** A liar is not asked again in this process's life; who asks for patience gets it. */
+/**
+ * An operator that sent wrong bytes is not asked again by this process; one that asked us to wait
+ * (`Retry-After`) is not asked until then.
+ */
 function remember({ operator }: Candidate, error: unknown, now: number): void {
   if (!(error instanceof KhachapuriError)) return;
   if (error.code === "ipfs_mismatch") operator.lied = true;

@@ -1,6 +1,6 @@
 /**
  * One GET to a trustless gateway (https://specs.ipfs.tech/http-gateways/trustless-gateway/):
- * bounded redirects, no content codings, and every answer sorted by what to do about it.
+ * bounded redirects, no content codings, and a code for each kind of refusal.
  */
 import { lookup } from "node:dns/promises";
 import { KhachapuriError } from "../errors.ts";
@@ -22,13 +22,13 @@ export interface GatewayRequest {
   signal: AbortSignal;
 }
 
-/** An answer with status 200; the type is in lower case, its parameters included. */
+/** An answer with status 200; the type with parameters, in lower case, empty when it says none. */
 export interface GatewayAnswer {
   contentType: string;
   body: ReadableStream<Uint8Array>;
 }
 
-/** Gateways that ask for patience without a number: ipfs.io's advice is five minutes. */
+/** Seconds to wait after a 429 or 503 without `Retry-After`; ipfs.io advises five minutes. */
 const BACKOFF_SECONDS = { 429: 300, 503: 10 } as const;
 
 /** Resolves with the system's resolver. */
@@ -67,7 +67,7 @@ async function send(network: Network, request: GatewayRequest): Promise<Response
   const { url, accept, signal } = request;
   try {
     return await network.fetch(url, {
-      // Content is hashed as it is; a coding could only turn a small answer into a large one.
+      // The hash is of the plain bytes, and a coding could turn a small answer into a large one.
       headers: { accept, "accept-encoding": "identity" },
       redirect: "manual",
       signal,
@@ -138,7 +138,7 @@ function refusal(response: Response, url: URL, now: number): KhachapuriError {
  */
 export function parseRetryAfter(header: string | null, now: number): number | null {
   if (header === null) return null;
-  // Dates are GMT by definition; whatever else Date.parse would accept is no answer to "when".
+  // An HTTP date ends in GMT (RFC 9110 §5.6.7); Date.parse would take much else for a date.
   const date = header.endsWith(" GMT") ? Date.parse(header) : NaN;
   const seconds = /^\d+$/.test(header) ? Number(header) : (date - now) / 1_000;
   if (Number.isNaN(seconds)) return null;

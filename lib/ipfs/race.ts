@@ -1,6 +1,6 @@
 /**
- * Several gateways, one result: the next one starts when the ones before give no sign of life, and
- * the first to finish wins.
+ * Several gateways, one result: the next one is asked when those before failed or sent no byte in
+ * time, and the first that finishes wins.
  */
 import { KhachapuriError } from "../errors.ts";
 import { GATEWAY_HEDGE_MS, GATEWAY_PROGRESS_BYTES, GATEWAY_STALL_MS } from "../limits.ts";
@@ -77,7 +77,10 @@ export function race<T>(racers: readonly Racer<T>[], options: RaceOptions): Prom
   });
 }
 
-/** Calls `late` when nothing has come by the hedge time, and `stalled` when it dries up later. */
+/**
+ * Calls `late` when no byte has come within GATEWAY_HEDGE_MS, and `stalled` when later fewer than
+ * GATEWAY_PROGRESS_BYTES come within GATEWAY_STALL_MS.
+ */
 function watchProgress(clock: Clock, late: () => void, stalled: (error: unknown) => void) {
   let bytes = 0;
   let begun = false;

@@ -6,14 +6,14 @@ import { createFetcher, type FetcherOptions } from "./gateway.ts";
 /** What one gateway did when asked for the content. */
 export interface ReadBack {
   gateway: string;
-  /** Milliseconds until the whole file was here and verified, or until it was clear that not. */
+  /** Milliseconds until the whole file was here and verified, or until the attempt failed. */
   ms: number;
   /** null when the content came and was right. */
   error: KhachapuriError | null;
 }
 
 /**
- * Fetches `cid` from each gateway by the way a provider will take, without any cache.
+ * Fetches `cid` from each gateway the way a provider will, without a cache.
  * @param options.maxBytes size of the published file
  */
 export function readBack(

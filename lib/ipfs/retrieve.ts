@@ -18,7 +18,7 @@ const CAR_TYPE = "application/vnd.ipld.car";
 const CAR_ACCEPT = `${CAR_TYPE}; version=1; order=dfs; dups=y`;
 const RAW_TYPE = "application/vnd.ipld.raw";
 
-/** A gateway and what we learnt about it. */
+/** A gateway and whether it serves CARs, as far as we know. */
 export interface Gateway {
   /** Ends with a slash; `ipfs/{cid}` is relative to it. */
   base: URL;
@@ -149,7 +149,7 @@ function singleBlocks(gateway: Gateway, retrieval: Retrieval): BlockSource {
     const key = blockKey(cid);
     if (cid.multihash.code === 0 || delivered.has(key) || started.has(key)) return;
     const fetching = fetchBlock(gateway, cid, retrieval);
-    // Whoever waits for it sees the failure; until then it is nobody's.
+    // `get` awaits it and throws its failure; one that comes before would count as unhandled.
     fetching.catch(() => {});
     started.set(key, fetching);
   };
@@ -177,7 +177,7 @@ async function fetchBlock(gateway: Gateway, cid: CID, retrieval: Retrieval): Pro
     accept: RAW_TYPE,
     signal: retrieval.signal,
   });
-  // A captcha or an error page with status 200 is no lie about the block, only no block.
+  // A captcha or an error page with status 200 makes the gateway useless now, but not a liar.
   if (
     answer === null || !/^application\/(vnd\.ipld\.raw|octet-stream)\b/.test(answer.contentType)
   ) {

@@ -48,8 +48,8 @@ interface Walk {
  * Reads the file whose root is `root`.
  * @param maxBytes refuses a larger file as soon as its root is known
  * @throws KhachapuriError `invalid_input` when the content is no file that we read (final: the
- * same CID gives the same answer everywhere), with `limitBytes` for the caller when it is larger
- * than `maxBytes`; and whatever `source` throws
+ * same CID gives the same answer everywhere), with `data.limitBytes` when it is larger than
+ * `maxBytes`; and whatever `source` throws
  */
 export async function readUnixfsFile(
   root: CID,

@@ -112,7 +112,7 @@ export async function packProgram(dir: string): Promise<Uint8Array<ArrayBuffer>>
       `the zip has ${zip.length} bytes, at most ${PROGRAM_ZIP_BYTES_MAX} are allowed`,
     );
   }
-  // What packs must unpack: case clashes and the like come to light here, not at a provider.
+  // Read back at once: case clashes and the like must fail here, not at a provider.
   readZip(zip as Uint8Array<ArrayBuffer>);
   return zip as Uint8Array<ArrayBuffer>;
 }

@@ -4,7 +4,7 @@ import { SPEC_ENV_MAX } from "../limits.ts";
 
 /**
  * The meta-variables of RFC 3875 section 4.1 and their common companions. A request sets them, so
- * a spec may not: whichever of the two won, the other would be lied to.
+ * a spec may not: one of the two values would be lost.
  */
 const REQUEST_VARIABLES: ReadonlySet<string> = new Set([
   "AUTH_TYPE",

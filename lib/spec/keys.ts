@@ -106,7 +106,7 @@ function assertPrivate(path: string, info: Deno.FileInfo): void {
   }
 }
 
-/** JSON.parse quotes its input in its message; a key must not end in a log that way. */
+/** Without the cause: JSON.parse's message quotes its input, and a key would end in a log. */
 function parseSecret(text: string, path: string): unknown {
   try {
     return parseJson(text, path, "invalid_input");

@@ -19,7 +19,10 @@ export const OWNER_REQUEST_TYPES = {
   ],
 } as const;
 
-/** How long a signed question stays valid, seconds: clocks differ, logs do not wait. */
+/**
+ * How long a signed question stays valid, seconds: more than clocks differ by, and too short for
+ * one that leaks to be of use.
+ */
 export const OWNER_REQUEST_SECONDS = 300n;
 
 export interface OwnerQuestion {

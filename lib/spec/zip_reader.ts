@@ -1,8 +1,8 @@
 /**
  * A strict reader of the zip format (PKWARE APPNOTE 6.3.10), for archives from strangers. It takes
  * the plain subset that every tool writes and refuses whatever two readers could see differently:
- * the central directory, the local headers and the bytes between them must tell one story, and
- * every byte of the file must belong to it.
+ * the central directory, the local headers and the bytes between them must agree, and every byte of
+ * the file must belong to one of them.
  */
 import { KhachapuriError } from "../errors.ts";
 import {
@@ -37,7 +37,7 @@ const DESCRIPTOR_SIGNATURE = 0x08074b50;
 const FLAG_ENCRYPTED = 0x0001;
 const FLAG_DESCRIPTOR = 0x0008;
 const FLAG_UTF8 = 0x0800;
-/** The two deflate level bits say how hard the packer tried, nothing more. */
+/** 0x0006: the level that the packer deflated with, which unpacking does not depend on. */
 const FLAGS_KNOWN = FLAG_DESCRIPTOR | FLAG_UTF8 | 0x0006;
 
 const METHODS: Readonly<Record<number, ZipEntry["method"]>> = { 0: "stored", 8: "deflated" };
@@ -197,7 +197,7 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
-/** crc, packed and unpacked size at `at`; zero is as good where a descriptor follows the data. */
+/** crc, packed and unpacked size at `at`; zeros, too, where a descriptor follows the data. */
 function sameSizes(view: DataView, at: number, record: Central, deferred: boolean): boolean {
   const expected = [record.crc32, record.packedSize, record.size];
   return expected.every((value, index) => {
