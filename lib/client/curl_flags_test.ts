@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../errors.ts";
 import { parseCurlFlags } from "./curl_flags.ts";
-import { formatHead } from "./curl_print.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const inputs = {
@@ -128,10 +127,4 @@ Deno.test("incomplete and contradictory command lines are refused", async () => 
   await refuses(["-H", "no colon", "/"], /-H takes/);
   await refuses(["-H", "a: b\r\nc: d", "/"], /-H takes/);
   await refuses(["-I", "-d", "x", "/"], /exclude/);
-});
-
-Deno.test("a head is printed as curl -i prints it", () => {
-  const headers = new Headers({ "x-b": "2" });
-  assert.equal(formatHead(404, headers), "HTTP/1.1 404 Not Found\r\nx-b: 2\r\n\r\n");
-  assert.equal(formatHead(299, []), "HTTP/1.1 299\r\n\r\n");
 });

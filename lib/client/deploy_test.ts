@@ -20,14 +20,6 @@ import {
   sealDeployment,
   type SpecChoices,
 } from "./deploy.ts";
-import {
-  addDeployment,
-  noteStopped,
-  readDeployments,
-  requireDeployment,
-} from "./deployments_file.ts";
-import { fetchTerms } from "./provider_terms.ts";
-import { stopAt } from "./stop.ts";
 
 const newAccount = () => privateKeyToAccount(generatePrivateKey());
 const text = (value: string) => new TextEncoder().encode(value);
@@ -197,99 +189,4 @@ Deno.test("where no gateway is configured, nothing is read back", async () => {
   const { events, ...rest } = publication(1);
   await publishDeployment({ ...rest, read: null }, dagOf("program"), dagOf("spec"));
   assert.deepEqual(events, ["publish program", "publish spec"]);
-});
-
-/** A provider's HTTP side that answers everything alike. */
-function answering(body: BodyInit, init: ResponseInit = {}) {
-  const asked: { url: string; body: unknown }[] = [];
-  const answer = ((url: string, request: RequestInit) => {
-    asked.push({ url, body: request.body ? JSON.parse(String(request.body)) : null });
-    return Promise.resolve(new Response(body, init));
-  }) as typeof fetch;
-  return { asked, fetch: answer };
-}
-
-Deno.test("terms are asked for by the hash that the name pins", async () => {
-  const { record } = await provider("pq");
-  const { terms } = deployTarget(record, at, null).record;
-  const { asked, fetch } = answering(TERMS);
-  assert.equal(await fetchTerms({ ...record, terms }, { fetch }), "Be kind.\n");
-  assert.deepEqual(asked.map(({ url }) => url), [`https://paolo.test/terms?hash=${terms}`]);
-});
-
-Deno.test("other terms than the name pins, endless ones and a dead provider are refused", async () => {
-  const record = { name: "paolo.test", webDomain: "https://paolo.test", terms: keccak256(TERMS) };
-  const refuses = (fetch: unknown, code: string) =>
-    assert.rejects(fetchTerms(record, { fetch: fetch as typeof globalThis.fetch }), { code });
-  await refuses(answering("Be cruel.").fetch, "terms_refused");
-  await refuses(answering(new Uint8Array(300_000)).fetch, "provider_unavailable");
-  await refuses(answering("no", { status: 500 }).fetch, "provider_unavailable");
-  await refuses(() => Promise.reject(new TypeError("refused")), "provider_unavailable");
-});
-
-Deno.test("terms can't drive the terminal", async () => {
-  const evil = text("Be \x1b[2Jkind\u202e.\n");
-  const record = { name: "paolo.test", webDomain: "https://paolo.test", terms: keccak256(evil) };
-  assert.equal(await fetchTerms(record, { fetch: answering(evil).fetch }), "Be [2Jkind.\n");
-});
-
-const ownDeployment = (owner = newAccount().address) => ({
-  cid: "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",
-  id: `0x${"12".repeat(32)}` as const,
-  owner,
-  program: { cid: "bafy", private: false },
-  createdAt: "2026-01-01T00:00:00.000Z",
-  providers: [{
-    name: "paolo.test",
-    address: newAccount().address,
-    ...at,
-    webDomain: "https://paolo.test",
-    price: 1_000n,
-  }],
-});
-
-Deno.test("the book keeps deployments and stops, also when written at the same time", () =>
-  inFolder(async (home) => {
-    const one = ownDeployment();
-    const others = Array.from({ length: 5 }, (_, n) => ({ ...ownDeployment(), cid: `cid${n}` }));
-    await Promise.all([one, ...others].map((each) => addDeployment(home, each)));
-    assert.equal((await readDeployments(home)).length, 6);
-    await noteStopped(home, one.cid, "paolo.test", "2026-01-02T00:00:00.000Z");
-    const { providers, ...rest } = await requireDeployment(home, one.cid);
-    const { providers: before, ...expected } = one;
-    assert.deepEqual(rest, expected);
-    assert.deepEqual(providers, [{ ...before[0], stoppedAt: "2026-01-02T00:00:00.000Z" }]);
-    await assert.rejects(requireDeployment(home, "other"), { code: "not_found" });
-    assert.equal((await Deno.stat(join(home, "deployments.json"))).mode! & 0o777, 0o600);
-  }));
-
-Deno.test("an empty home has an empty book, a damaged book is not taken for one", () =>
-  inFolder(async (home) => {
-    assert.deepEqual(await readDeployments(home), []);
-    await Deno.writeTextFile(join(home, "deployments.json"), "{");
-    await assert.rejects(readDeployments(home), { code: "invalid_config" });
-  }));
-
-Deno.test("a stop is signed for the provider, and only the owner can give it", async () => {
-  const owner = newAccount();
-  const deployment = ownDeployment(owner.address);
-  const [first] = deployment.providers;
-  const { asked, fetch } = answering("{}");
-  await stopAt(owner, deployment, first!, "https://moved.test", { fetch });
-  assert.equal(asked[0]!.url, "https://moved.test/stop");
-  assert.equal((asked[0]!.body as { cid: string }).cid, deployment.cid);
-  const stranger = stopAt(newAccount(), deployment, first!, "https://paolo.test", { fetch });
-  await assert.rejects(stranger, { code: "access_denied" });
-});
-
-Deno.test("a provider's refusal keeps its code and message", async () => {
-  const owner = newAccount();
-  const refusal = JSON.stringify({ error: "access_denied", message: "not \x1bthe owner" });
-  const { fetch } = answering(refusal, { status: 403 });
-  const deployment = ownDeployment(owner.address);
-  const stopping = stopAt(owner, deployment, deployment.providers[0]!, "https://p.test", { fetch });
-  await assert.rejects(stopping, {
-    code: "access_denied",
-    message: "https://p.test: not the owner",
-  });
 });

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import {
+  addDeployment,
+  notePublished,
+  noteStopped,
+  type OwnDeployment,
+  readDeployments,
+  requireDeployment,
+  requireDeploymentAt,
+} from "./deployments_file.ts";
+
+const providerOf = (name: string) => ({
+  name,
+  address: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8" as const,
+  chainId: 31_337,
+  escrow: "0x5FbDB2315678afecb367f032d93F642f64180aa3" as const,
+  webDomain: `https://${name}`,
+  price: 1_000n,
+});
+
+const deploymentOf = (cid: string): OwnDeployment => ({
+  cid,
+  id: `0x${"12".repeat(32)}`,
+  owner: "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913",
+  program: { cid: "bafyprogram", private: false },
+  createdAt: "2026-01-01T00:00:00.000Z",
+  providers: [providerOf("paolo.test"), providerOf("nino.test")],
+});
+
+const STOPPED_AT = "2026-01-02T00:00:00.000Z";
+
+async function inHome(test: (home: string) => Promise<void>): Promise<void> {
+  const home = await Deno.makeTempDir();
+  try {
+    await test(home);
+  } finally {
+    await Deno.remove(home, { recursive: true });
+  }
+}
+
+Deno.test("the file keeps deployments and stops, also when written at the same time", () =>
+  inHome(async (home) => {
+    const one = deploymentOf("cid");
+    const others = Array.from({ length: 5 }, (_, n) => deploymentOf(`cid${n}`));
+    await Promise.all([one, ...others].map((each) => addDeployment(home, each)));
+    assert.equal((await readDeployments(home)).length, 6);
+    await noteStopped(home, one.cid, "paolo.test", STOPPED_AT);
+    const { providers, ...rest } = await requireDeployment(home, one.cid);
+    const { providers: [first, second], ...expected } = one;
+    assert.deepEqual(rest, expected);
+    assert.deepEqual(providers, [{ ...first, stoppedAt: STOPPED_AT }, second]);
+    for (const other of others) assert.deepEqual(await requireDeployment(home, other.cid), other);
+    await assert.rejects(requireDeployment(home, "other"), { code: "not_found" });
+    assert.equal((await Deno.stat(join(home, "deployments.json"))).mode! & 0o777, 0o600);
+  }));
+
+Deno.test("a deployment is unpublished until it is noted to be published", () =>
+  inHome(async (home) => {
+    const [one, other] = [deploymentOf("one"), deploymentOf("other")];
+    await addDeployment(home, { ...one, unpublished: true });
+    await addDeployment(home, { ...other, unpublished: true });
+    await notePublished(home, "one");
+    assert.deepEqual(await readDeployments(home), [one, { ...other, unpublished: true }]);
+  }));
+
+Deno.test("a deployment can be asked for at one of its providers", () =>
+  inHome(async (home) => {
+    const deployment = deploymentOf("cid");
+    await addDeployment(home, deployment);
+    assert.deepEqual(await requireDeploymentAt(home, "cid", undefined), deployment);
+    const { providers } = await requireDeploymentAt(home, "cid", "nino.test");
+    assert.deepEqual(providers, [deployment.providers[1]]);
+    await assert.rejects(requireDeploymentAt(home, "cid", "mari.test"), {
+      code: "not_found",
+      hints: ["it is at paolo.test, nino.test"],
+    });
+  }));
+
+Deno.test("an empty home has no deployments, a damaged file is not taken for none", () =>
+  inHome(async (home) => {
+    assert.deepEqual(await readDeployments(home), []);
+    await Deno.writeTextFile(join(home, "deployments.json"), "{");
+    await assert.rejects(readDeployments(home), { code: "invalid_config" });
+  }));

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { privateKeyToAccount } from "viem/accounts";
+import { allowanceOf, answeringChain } from "../../worlds/chain/escrow_answers.ts";
+import { decodePaymentHeader } from "../payment_header.ts";
+import { recoverPermitSigner } from "../permit.ts";
+import { askCharged } from "./lane_charged.ts";
+
+const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
+const key = {
+  chainId: 31_337,
+  escrow: "0x5FbDB2315678afecb367f032d93F642f64180aa3",
+  payer: account.address,
+  provider: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+  lane: `0x${"ab".repeat(32)}`,
+} as const;
+
+/** Asks a provider that answers `response` about a lane on which `settled` credits are settled. */
+function ask(
+  response: Response | Error,
+  { known = 0n, settled = 3n, price = 1_000n, webDomain = "https://p.test" } = {},
+) {
+  const asked: { url: string; headers: Headers }[] = [];
+  const fetch = ((url: string, { headers }: RequestInit) => {
+    asked.push({ url, headers: new Headers(headers) });
+    return response instanceof Error ? Promise.reject(response) : Promise.resolve(response);
+  }) as typeof globalThis.fetch;
+  const chain = answeringChain({ settled, allowance: allowanceOf(100n, price) });
+  const usdc = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
+  const charged = askCharged(chain, { account, key, usdc, price, known, webDomain, fetch });
+  return { asked, charged };
+}
+
+Deno.test("the question proves who asks, by a permit that charges nothing", async () => {
+  const { asked, charged } = ask(Response.json({ cumulative: "8" }));
+  assert.equal(await charged, 8n);
+  assert.equal(asked[0]!.url, "https://p.test/lane");
+  const { permit } = decodePaymentHeader(asked[0]!.headers.get("payment-signature")!);
+  assert.deepEqual([permit.credits, permit.deadline, permit.lane], [3n, 0n, key.lane]);
+  assert.equal(await recoverPermitSigner(key, permit), account.address);
+});
+
+Deno.test("the answer is never below what is known or settled", async () => {
+  const answer = () => Response.json({ cumulative: "1" });
+  assert.equal(await ask(answer(), { known: 5n }).charged, 5n);
+  assert.equal(await ask(answer(), { known: 2n }).charged, 3n);
+});
+
+Deno.test("a claim that would cost too much is refused", async () => {
+  const claim = () => Response.json({ cumulative: "1004" });
+  await assert.rejects(ask(claim()).charged, { code: "payment_required" });
+  assert.equal(await ask(claim(), { known: 4n }).charged, 1_004n);
+});
+
+Deno.test("a provider that does not say, in whatever way, is told apart from one that does", async () => {
+  const answers = [
+    new Response("not found", { status: 404 }),
+    Response.json({ error: "rate_limited", message: "later" }, { status: 429 }),
+    Response.json({ charged: "8" }),
+    new Response("hello"),
+    new TypeError("connection refused"),
+  ];
+  for (const answer of answers) {
+    await assert.rejects(ask(answer).charged, { code: "provider_unavailable" });
+  }
+});
+
+Deno.test("over plain http nobody is asked", async () => {
+  const { asked, charged } = ask(Response.json({ cumulative: "8" }), {
+    known: 1n,
+    webDomain: "http://p.test",
+  });
+  assert.equal(await charged, 1n);
+  assert.deepEqual(asked, []);
+});

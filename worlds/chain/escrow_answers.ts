@@ -1,0 +1,50 @@
+/** A chain whose escrow and USDC answer from an object; there is nothing to connect or send to. */
+import { zeroAddress, zeroHash } from "viem";
+import type { Chain } from "../../lib/chain/client.ts";
+import type { Allowance } from "../../lib/chain/escrow.ts";
+
+/** What the chain says; a test may change it between two questions. */
+export interface EscrowAnswers {
+  /** Credits settled on every lane. */
+  settled: bigint;
+  /** Of every payer for every provider. */
+  allowance: Allowance;
+}
+
+/** An allowance of `credits` at one base unit each that the payer itself signs for. */
+export function allowanceOf(credits: bigint, pricePerCredit = 1n): Allowance {
+  return { pricePerCredit, credits, thawingCredits: 0n, thawEnd: 0n, signer: zeroAddress };
+}
+
+/** @returns a chain that fails whatever the client's payments don't ask for */
+export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain {
+  const read = (functionName: string): unknown => {
+    switch (functionName) {
+      case "consumed":
+        return answers.settled;
+      case "allowance":
+        return answers.allowance;
+      case "THAWING_PERIOD":
+        return 86_400n;
+      case "DEPOSIT_AND_ALLOW_TYPEHASH":
+        return zeroHash;
+      case "name":
+        return "USD Coin";
+      case "version":
+        return "2";
+    }
+    throw new Error(`nobody answers ${functionName}`);
+  };
+  const fails = () => Promise.reject(new Error("nothing can be sent to this chain"));
+  return {
+    chainId,
+    endpoint: "http://chain.test",
+    get public(): never {
+      throw new Error("this chain has no client");
+    },
+    send: fails,
+    deploy: fails,
+    read: <T>({ functionName }: { functionName: string }) =>
+      Promise.resolve().then(() => read(functionName) as T),
+  };
+}
