@@ -108,7 +108,7 @@ eachLauncher("SIGKILL to the provider leaves nothing", async (launcher) => {
       args: [
         ...["run", "--no-check", "--no-prompt", "--allow-read", "--allow-sys=uid"],
         ...["--allow-write=.cache", `--allow-run=${HELPER}`],
-        ...[new URL("testing/doomed_provider.ts", import.meta.url).pathname],
+        ...[new URL("../worlds/sandbox/doomed_provider.ts", import.meta.url).pathname],
         ...[stubborn.dir, JSON.stringify(hostOf(launcher))],
       ],
       stdin: "null",

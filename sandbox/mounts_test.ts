@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { eachLauncher } from "../worlds/sandbox/launchers.ts";
 
-const HOST = new URL("testing/mounting_host.ts", import.meta.url).pathname;
+const HOST = new URL("../worlds/sandbox/mounting_host.ts", import.meta.url).pathname;
 
 eachLauncher(
   "filesystems mounted below the program's folder cannot be written to",
