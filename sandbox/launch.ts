@@ -2,7 +2,7 @@
 import { KhachapuriError } from "../lib/errors.ts";
 import { RUN_CPU_PERCENT_MAX, RUN_PROCESSES_MAX } from "../lib/limits.ts";
 import { ETC_PATHS } from "./etc.ts";
-import type { SandboxHost, SandboxPolicy } from "./sandbox.ts";
+import type { SandboxHost, SandboxPolicy } from "./policy.ts";
 
 /** Uid and gid that a program sees as its own. */
 const INNER_ID = "65534";

@@ -2,7 +2,7 @@
 import { dirname } from "node:path";
 import { KhachapuriError } from "../lib/errors.ts";
 import { INIT_BASE64 } from "../.cache/init/init_base64.ts";
-import type { SandboxHost } from "./sandbox.ts";
+import type { SandboxHost } from "./policy.ts";
 
 /** Beside a bundle, or where `deno task setup` builds it. */
 const SHIPPED = ["khachapuri-init", "../.cache/init/khachapuri-init"];

@@ -2,7 +2,8 @@
 import { asKhachapuriError } from "../lib/errors.ts";
 import { hintsFor } from "./explain.ts";
 import { prepareHost } from "./native.ts";
-import { openSandbox, type SandboxHost } from "./sandbox.ts";
+import type { SandboxHost } from "./policy.ts";
+import { openSandbox } from "./sandbox.ts";
 import { CONTROLLER } from "./session.ts";
 
 export type ProbeResult =

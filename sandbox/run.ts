@@ -11,13 +11,50 @@ import {
   STDIN_CLOSED,
   STDIN_WINDOW_BYTES,
 } from "./protocol.ts";
-import type { Run, RunRecord, SandboxPolicy } from "./sandbox.ts";
+import type { SandboxPolicy } from "./policy.ts";
 import { concat } from "./bytes.ts";
-import { createOutput, streamOf } from "./output.ts";
+import { createOutput, type Output, streamOf } from "./output.ts";
 import { errnoText, signalName } from "./explain.ts";
 
 /** The limit that ended a run. */
 export type RunLimit = "timeout" | "memory" | "stdout" | "aborted";
+
+/** What became of a run. */
+export interface RunRecord {
+  /** Exit code; null when a signal ended the program. */
+  exit: number | null;
+  /** e.g. "SIGSEGV". */
+  signal: string | null;
+  /** The limit that ended the run, if one did. */
+  limit: RunLimit | null;
+  wallMs: number;
+  /** User and system time of all its processes, where it can be measured. */
+  cpuMs: number | null;
+  /** Where it can be measured. */
+  peakMemoryBytes: number | null;
+  stdinBytes: number;
+  stdoutBytes: number;
+  stderrBytes: number;
+  /** The beginning of stderr, at most `limits.stderrBytes`. */
+  stderr: Uint8Array;
+}
+
+export interface Run {
+  /**
+   * As written by the program. Fails with `program_timeout` or `program_limit` when a limit ends
+   * the run, so that a cut answer is never taken for a whole one.
+   */
+  readonly output: Output;
+  /** The same as a web stream, for who needs one; read either the one or the other. */
+  stdout(): ReadableStream<Uint8Array>;
+  /**
+   * Resolves when everything the run started is dead. Rejects with `sandbox_unavailable` when our
+   * side failed, and only then: nobody may be charged for such a run.
+   */
+  record: Promise<RunRecord>;
+  /** Ends it before its time, with all that it started. */
+  kill(): void;
+}
 
 export interface RunInput {
   argv: readonly string[];

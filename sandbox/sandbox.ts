@@ -8,34 +8,11 @@ import { KhachapuriError } from "../lib/errors.ts";
 import { helperPath, prepareHost, spawnHelper } from "./native.ts";
 import { hostArguments } from "./launch.ts";
 import { unpassable } from "./protocol.ts";
-import type { Output } from "./output.ts";
-import type { RunLimit } from "./run.ts";
+import type { SandboxHost, SandboxPolicy } from "./policy.ts";
+import type { Run } from "./run.ts";
 import { openSession, type Session } from "./session.ts";
 import { sessionSetup } from "./setup.ts";
 import { takeRunUid } from "./uid.ts";
-
-/** How this machine starts sandboxes. */
-export interface SandboxHost {
-  launcher: "bwrap" | "nsjail";
-  /** Absolute path of the launcher; by default where Debian installs it. */
-  launcherPath?: string;
-  /**
-   * First of the `RUN_UIDS_MAX` uids (and gids) that programs run as, one for each open sandbox;
-   * null means that we are unprivileged and they run as us.
-   */
-  runUid: number | null;
-  /** Absolute path of a copy of `ETC_PATHS`; without it each is mounted by itself: slower. */
-  etc?: string;
-  /** Absolute path of the native helper; by default where `deno task` builds it. */
-  helperPath?: string;
-}
-
-/** What one deployment may see and use. */
-export interface SandboxPolicy {
-  /** Absolute path of the unpacked program; must be readable by the run uid. */
-  programDir: string;
-  limits: { timeoutMs: number; memoryMb: number; stdoutBytes: number; stderrBytes: number };
-}
 
 export interface RunRequest {
   /** argv[0] is the entrypoint relative to the program folder. */
@@ -44,43 +21,6 @@ export interface RunRequest {
   env: Readonly<Record<string, string>>;
   /** null: the program reads end of file at once. */
   stdin: ReadableStream<Uint8Array> | null;
-}
-
-/** What became of a run. */
-export interface RunRecord {
-  /** Exit code; null when a signal ended the program. */
-  exit: number | null;
-  /** e.g. "SIGSEGV". */
-  signal: string | null;
-  /** The limit that ended the run, if one did. */
-  limit: RunLimit | null;
-  wallMs: number;
-  /** User and system time of all its processes, where it can be measured. */
-  cpuMs: number | null;
-  /** Where it can be measured. */
-  peakMemoryBytes: number | null;
-  stdinBytes: number;
-  stdoutBytes: number;
-  stderrBytes: number;
-  /** The beginning of stderr, at most `limits.stderrBytes`. */
-  stderr: Uint8Array;
-}
-
-export interface Run {
-  /**
-   * As written by the program. Fails with `program_timeout` or `program_limit` when a limit ends
-   * the run, so that a cut answer is never taken for a whole one.
-   */
-  readonly output: Output;
-  /** The same as a web stream, for who needs one; read either the one or the other. */
-  stdout(): ReadableStream<Uint8Array>;
-  /**
-   * Resolves when everything the run started is dead. Rejects with `sandbox_unavailable` when our
-   * side failed, and only then: nobody may be charged for such a run.
-   */
-  record: Promise<RunRecord>;
-  /** Ends it before its time, with all that it started. */
-  kill(): void;
 }
 
 export interface Sandbox {
@@ -94,7 +34,8 @@ export interface Sandbox {
   close(): Promise<void>;
 }
 
-export type { RunLimit };
+export type { Run, RunLimit, RunRecord } from "./run.ts";
+export type { SandboxHost, SandboxPolicy } from "./policy.ts";
 
 /** What a program gets unless its owner says otherwise. */
 const DEFAULT_ENV = Object.entries({

@@ -6,7 +6,7 @@ import {
   SANDBOX_PROCESSES_MAX,
 } from "../lib/limits.ts";
 import type { Setup } from "./protocol.ts";
-import type { SandboxPolicy } from "./sandbox.ts";
+import type { SandboxPolicy } from "./policy.ts";
 import { allowList, encodeProgram } from "./seccomp.ts";
 
 /** Resource numbers of setrlimit(2) on Linux. */

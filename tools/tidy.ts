@@ -162,13 +162,23 @@ export function directionComplaints(files: readonly SourceFile[]): string[] {
   });
 }
 
-/** Cycles among the imports that load a module at once. */
-export function cycleComplaints(files: readonly SourceFile[]): string[] {
+/** Folders in which an import of types alone counts towards a cycle too. */
+export const TYPES_COUNT_IN: readonly string[] = ["sandbox/"];
+
+/**
+ * Cycles among the imports that load a module at once, and among all imports of the files below
+ * `typesCountIn`: a circle of types has to be understood as a whole, too.
+ */
+export function cycleComplaints(
+  files: readonly SourceFile[],
+  typesCountIn: readonly string[] = TYPES_COUNT_IN,
+): string[] {
   const graph = new Map(
-    files.filter(isTypeScript).map((file) => [
-      file.path,
-      importsOf(file).filter((i) => !i.isLazy && !i.isTypeOnly).map((i) => i.target),
-    ]),
+    files.filter(isTypeScript).map((file) => {
+      const typesCount = typesCountIn.some((folder) => file.path.startsWith(folder));
+      const imports = importsOf(file).filter((i) => !i.isLazy && (typesCount || !i.isTypeOnly));
+      return [file.path, imports.map((i) => i.target)];
+    }),
   );
   const done = new Set<string>();
   const complaints: string[] = [];

@@ -78,6 +78,12 @@ Deno.test("the rules catch what breaks them", () => {
     file("b.ts", 'import { a } from "./a.ts";\n'),
   ];
   assert.deepEqual(cycleComplaints(ring), ["a.ts → b.ts → a.ts"]);
+  const typeRing = [
+    file("sandbox/a.ts", 'import type { B } from "./b.ts";\n'),
+    file("sandbox/b.ts", 'export type { A } from "./a.ts";\n'),
+  ];
+  assert.deepEqual(cycleComplaints(typeRing), ["sandbox/a.ts → sandbox/b.ts → sandbox/a.ts"]);
+  assert.deepEqual(cycleComplaints(typeRing, []), []);
   const body = "  x();\n".repeat(70);
   const long = file("a.ts", `function f(): void {\n${body}}\nfunction g(): void {\n  x();\n}\n`);
   assert.deepEqual(sizeComplaints(long), ["a.ts:1: 72 lines"]);

@@ -1,5 +1,5 @@
 /** The launchers that this machine has. What holds of a sandbox must hold under each of them. */
-import type { SandboxHost } from "../../sandbox/sandbox.ts";
+import type { SandboxHost } from "../../sandbox/policy.ts";
 
 /** As in the `sandbox` section of a provider's configuration. */
 export type Launcher = Pick<SandboxHost, "launcher" | "launcherPath">;
