@@ -9,18 +9,24 @@ const SOURCES = new URL("init/", import.meta.url);
 const TARGET = new URL("../.cache/init/", import.meta.url);
 
 const FLAGS = [
-  ...["-std=c11", "-D_GNU_SOURCE", "-Os", "-static", "-s", "-fstack-protector-strong"],
-  ...[
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-Wconversion",
-    "-Wshadow",
-    "-fno-ident",
-    "-Wl,--build-id=none",
-  ],
+  "-std=c11",
+  "-D_GNU_SOURCE",
+  "-Os",
+  "-static",
+  "-s",
+  "-fstack-protector-strong",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-Wconversion",
+  "-Wshadow",
+  "-fno-ident",
+  "-Wl,--build-id=none",
   // musl brings no kernel headers; Debian's linux-libc-dev does.
-  ...["-idirafter", "/usr/include/x86_64-linux-gnu", "-idirafter", "/usr/include"],
+  "-idirafter",
+  "/usr/include/x86_64-linux-gnu",
+  "-idirafter",
+  "/usr/include",
 ];
 
 /**

@@ -1,10 +1,12 @@
 /*
- * cgroup v2 on the host side: one subtree per sandbox under a base that is ours,
+ * cgroup v2: one subtree per sandbox under a base that is ours,
  *   <base>/sb-<provider pid>-<its start time>-<supervisor pid>/{init,run-0,run-1,...}
  * The base is our own delegated cgroup (systemd Delegate=yes), whose processes move down into
  * `khachapuri-daemon`, or for root without one /sys/fs/cgroup/khachapuri.
  */
-#include "init.h"
+#include "cgroup.h"
+#include "protocol.h"
+#include "sys.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -26,7 +28,7 @@
 static const struct {
   const char *name;
   uint32_t bit;
-} KINDS[] = {{"memory", CONTROL_MEMORY}, {"pids", CONTROL_PIDS}, {"cpu", CONTROL_CPU}};
+} KINDS[] = {{"memory", CONTROLLER_MEMORY}, {"pids", CONTROLLER_PIDS}, {"cpu", CONTROLLER_CPU}};
 
 enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0] };
 
@@ -42,7 +44,7 @@ static bool write_at(const char *dir, const char *name, const char *text) {
   return write_file_at(AT_FDCWD, path, text);
 }
 
-/* Passes what `dir` has on to its children and returns which of our controllers they have. */
+/* Gives the children of `dir` the controllers that it has itself; returns which of ours it has. */
 static uint32_t enable_controllers(const char *dir) {
   char text[256];
   uint32_t enabled = 0;
@@ -72,6 +74,7 @@ static bool own_cgroup(char *path, size_t size) {
   return (size_t)snprintf(path, size, MOUNT "%s", below[1] ? below : "") < size;
 }
 
+/* From the cgroup into which `cgroup_prepare` moved us to the base above it; false elsewhere. */
 static bool strip_daemon(char *path) {
   size_t length = strlen(path), tail = strlen(DAEMON);
   if (length < tail || strcmp(path + length - tail, DAEMON)) return false;
@@ -79,6 +82,7 @@ static bool strip_daemon(char *path) {
   return true;
 }
 
+/* False when we may not write to the base, or it has none of our controllers. */
 static bool use_base(struct cgroup_base *base) {
   base->controllers = access(base->path, W_OK) ? 0 : enable_controllers(base->path);
   if (base->controllers) return true;
@@ -86,7 +90,6 @@ static bool use_base(struct cgroup_base *base) {
   return false;
 }
 
-/* The base that `prepare` has laid out before. */
 void cgroup_find(struct cgroup_base *base) {
   *base = (struct cgroup_base){.missing = "cgroup v2 is not mounted on " MOUNT};
   if (!own_cgroup(base->path, sizeof base->path)) {
@@ -99,7 +102,10 @@ void cgroup_find(struct cgroup_base *base) {
   use_base(base);
 }
 
-/* Moves the processes in `from` to `to`. As root only the provider and ourselves may be there. */
+/*
+ * Moves the processes in `from` to `to`. Root may move anybody's, so as root it moves none unless
+ * the provider and ourselves are the only ones there.
+ */
 static bool move_processes(const char *from, const char *to, pid_t provider) {
   char path[768], line[32];
   snprintf(path, sizeof path, "%s/cgroup.procs", from);
@@ -121,7 +127,6 @@ static bool move_processes(const char *from, const char *to, pid_t provider) {
   return true;
 }
 
-/* Makes our own cgroup a base, so that sandboxes started later find it. */
 void cgroup_prepare(struct cgroup_base *base, pid_t provider) {
   char own[512], daemon[544];
   cgroup_find(base);
@@ -137,7 +142,10 @@ void cgroup_prepare(struct cgroup_base *base, pid_t provider) {
   cgroup_find(base);
 }
 
-/* Field 22 of /proc/PID/stat: with the pid it names a process for good. 0 when there is none. */
+/*
+ * Field 22 of /proc/PID/stat; 0 when there is no such process. A pid is used again, a pid together
+ * with a start time is not.
+ */
 static unsigned long long start_time(pid_t pid) {
   char path[64], text[1024];
   snprintf(path, sizeof path, "/proc/%d/stat", pid);
@@ -147,7 +155,6 @@ static unsigned long long start_time(pid_t pid) {
   return at ? strtoull(at, NULL, 10) : 0;
 }
 
-/* Removes what sandboxes of providers that are no more have left; returns how many. */
 int cgroup_sweep(const struct cgroup_base *base) {
   DIR *dir = base->path[0] ? opendir(base->path) : NULL;
   int swept = 0;
@@ -166,17 +173,12 @@ int cgroup_sweep(const struct cgroup_base *base) {
   return swept;
 }
 
-/* A sandbox's own subtree; false when there is no base or it cannot be made. */
 bool cgroup_create(const struct cgroup_base *base, char *path, size_t size, pid_t provider) {
   if (!base->path[0]) return false;
   snprintf(path, size, "%s/sb-%d-%llu-%d", base->path, provider, start_time(provider), getpid());
   return mkdir(path, 0755) == 0 && enable_controllers(path) != 0;
 }
 
-/*
- * Makes and opens a leaf. Entering it takes write access to its cgroup.procs and its parent's,
- * which a sandbox under another uid gets; nobody outside the subtree can enter by that.
- */
 int cgroup_open_child(const char *sandbox, const char *name, bool foreign_uid) {
   char path[768], procs[800];
   snprintf(path, sizeof path, "%s/%s", sandbox, name);
@@ -190,7 +192,6 @@ int cgroup_open_child(const char *sandbox, const char *name, bool foreign_uid) {
   return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* The cgroup of one run at a time, with its limits; its directory, or -1. */
 int cgroup_slot(const char *sandbox, uint32_t index, const struct cgroup_limits *limits,
                 bool foreign_uid) {
   char text[64];
@@ -208,7 +209,6 @@ int cgroup_slot(const char *sandbox, uint32_t index, const struct cgroup_limits 
   return dir;
 }
 
-/* Kills what is left in the subtree and removes it; a dying process may take a moment. */
 void cgroup_remove(const char *sandbox) {
   char path[768];
   if (!sandbox[0]) return;

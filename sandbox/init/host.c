@@ -1,9 +1,13 @@
 /*
- * The host side of one sandbox: makes its cgroups, drops to the run uid, starts the launcher, and
- * stays as the subreaper of all that comes of it. When the provider or the sandbox goes, it kills
- * and reaps until it has no descendant left, so a launcher that dies half-way leaves nothing.
+ * The supervisor of one sandbox: makes its cgroups, starts the launcher under the run uid, and
+ * stays as the subreaper of all that descends from it. When the provider or the sandbox is gone, it
+ * kills and reaps until it has no descendant left, so a launcher that dies half-way leaves nothing.
  */
-#include "init.h"
+#include "host.h"
+#include "cgroup.h"
+#include "descriptors.h"
+#include "protocol.h"
+#include "sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,16 +25,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONTROL = 3, HELPER = 4, GRACE_MS = 1000 };
+enum { GRACE_MS = 1000 };
 
 struct host {
   bool has_uid;
   uid_t uid;
   struct cgroup_limits limits;
   struct cgroup_base base;
-  char cgroup[640]; /* empty: no limits but rlimits */
-  uint32_t slots;
-  int control, signals;
+  char cgroup[640]; /* the sandbox's own; empty: only rlimits bound its runs */
+  uint32_t slots; /* cgroups for runs that have been made */
+  int control;    /* socket to init, which asks for them */
+  int signals;
   pid_t launcher;
   char **command;
 };
@@ -46,7 +51,7 @@ static unsigned long long number(const char *text) {
 }
 
 /* UID|- MEMORY_BYTES PIDS CPU_PERCENT LAUNCHER ARGUMENT... */
-static void parse(struct host *host, int argc, char **argv) {
+static void parse_arguments(struct host *host, int argc, char **argv) {
   errno = EINVAL;
   if (argc < 5 || argv[4][0] != '/') fatal("arguments");
   host->has_uid = strcmp(argv[0], "-") != 0;
@@ -60,7 +65,7 @@ static void parse(struct host *host, int argc, char **argv) {
   if (runs_as == 0) fatal("programs must never run as uid 0");
 }
 
-/* Sends the controllers in force and, where there are cgroups, one more for a run. */
+/* Sends init the controllers in force and, where there are cgroups, one more for a run. */
 static void send_slot(struct host *host) {
   int dir = -1;
   bool foreign = host->has_uid && host->uid != geteuid();
@@ -99,12 +104,12 @@ static void drop_privileges(const struct host *host) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) fatal("no_new_privs");
 }
 
-/* In the child: descriptor 3 is the way to us, 4 this program, nothing else is passed on. */
+/* In the child: passes on `theirs` as SUPERVISOR, this program as HELPER, and nothing else. */
 static void become_launcher(const struct host *host, int theirs) {
   int helper = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   if (helper < 0) fatal("/proc/self/exe");
   int high = fcntl(helper, F_DUPFD_CLOEXEC, 10), control = fcntl(theirs, F_DUPFD_CLOEXEC, 10);
-  if (dup2(control, CONTROL) < 0 || dup2(high, HELPER) < 0) fatal("descriptors");
+  if (dup2(control, SUPERVISOR) < 0 || dup2(high, HELPER) < 0) fatal("descriptors");
   if (syscall(SYS_close_range, 5u, ~0u, 0u)) fatal("close_range");
   drop_privileges(host);
   sigset_t none;
@@ -125,7 +130,7 @@ static void start_launcher(struct host *host) {
   host->launcher = fork();
   if (host->launcher < 0) fatal("fork");
   if (host->launcher == 0) {
-    /* Before the first instruction of the launcher, so nothing it starts is ever outside. */
+    /* Before the launcher's first instruction, so that nothing it starts is ever outside. */
     if (leaf >= 0 && !write_file_at(leaf, "cgroup.procs", "0")) fatal("cannot enter the cgroup");
     become_launcher(host, pair[1]);
   }
@@ -133,18 +138,17 @@ static void start_launcher(struct host *host) {
   if (leaf >= 0) close(leaf);
 }
 
-/* SIGKILL to every child; orphans of killed ones have become ours. False: there is none. */
-static bool kill_children(void) {
+/* SIGKILL to every child; as subreaper we have inherited the children of those that died. */
+static void kill_children(void) {
   char path[64], text[4096];
   snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
-  if (read_file_at(AT_FDCWD, path, text, sizeof text) <= 0) return false;
+  if (read_file_at(AT_FDCWD, path, text, sizeof text) <= 0) return;
   for (char *word = strtok(text, " \n"); word; word = strtok(NULL, " \n")) {
     kill((pid_t)atoi(word), SIGKILL);
   }
-  return true;
 }
 
-/* Until nothing that came of the launcher lives. */
+/* Kills and reaps until nothing that descends from the launcher lives. */
 static void end_all(void) {
   for (;;) {
     kill_children();
@@ -152,8 +156,11 @@ static void end_all(void) {
   }
 }
 
-/* Returns the launcher's wait status once the sandbox or the provider is gone. */
-static int watch(struct host *host) {
+/*
+ * Gives init the cgroups that it asks for until the sandbox or the provider is gone. Returns the
+ * launcher's wait status, 0 when the launcher still runs.
+ */
+static int wait_for_end(struct host *host) {
   struct pollfd polled[] = {
       {0, 0, 0}, {host->control, POLLIN, 0}, {host->signals, POLLIN, 0}};
   uint64_t deadline = UINT64_MAX;
@@ -177,7 +184,7 @@ static int watch(struct host *host) {
       if (waitpid(host->launcher, &status, WNOHANG) == host->launcher) return status;
     }
     if (!leaving) continue;
-    /* The sandbox's init leaves by itself now; only what does not gets killed. */
+    /* Init exits by itself when its pipe closes; what has not after this time is killed. */
     deadline = now_ms() + GRACE_MS;
     polled[0].fd = polled[1].fd = -1;
   }
@@ -186,9 +193,9 @@ static int watch(struct host *host) {
 int host_main(int argc, char **argv) {
   static struct host host;
   sigset_t mask;
-  parse(&host, argc, argv);
+  parse_arguments(&host, argc, argv);
   syscall(SYS_close_range, 3u, ~0u, 0u);
-  setsid(); /* a terminal's Ctrl-C is for the provider, which then ends us in order */
+  setsid(); /* a terminal's Ctrl-C then reaches the provider alone, which ends us in order */
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) fatal("subreaper");
   sigemptyset(&mask);
   sigaddset(&mask, SIGCHLD);
@@ -200,14 +207,13 @@ int host_main(int argc, char **argv) {
   if (!cgroup_create(&host.base, host.cgroup, sizeof host.cgroup, getppid())) host.cgroup[0] = 0;
   start_launcher(&host);
   close(1); /* the frames are between the sandbox and the provider */
-  int status = watch(&host);
+  int status = wait_for_end(&host);
   close(host.control);
   end_all();
   cgroup_remove(host.cgroup);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Once per provider process: lays out the cgroup base, sweeps, says what there is. */
 int prepare_main(void) {
   struct cgroup_base base;
   cgroup_prepare(&base, getppid());

@@ -1,90 +1,43 @@
 /*
- * Pid 1 of a deployment's sandbox: reads frames, starts runs, carries their bytes under windows,
- * ends them on time and reports. It leaves when the provider or the supervisor does, and the
- * kernel then kills every run. Descriptors: 0 and 1 frames, 2 diagnostics, 3 the supervisor.
+ * Pid 1 of a deployment's sandbox: starts the runs that the provider's frames ask for, carries
+ * their bytes under windows, ends them on time and reports. It exits when the provider or the
+ * supervisor is gone, and the kernel then kills every run.
  */
-#include "init.h"
 #include "inside.h"
+#include "confine.h"
+#include "descriptors.h"
+#include "input.h"
+#include "output.h"
+#include "sys.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { CHANNEL_IN = 0, CHANNEL_OUT = 1, CONTROL = 3 };
-enum { REST_AFTER_MS = 1000, REAP_WITHIN_MS = 10, SETTLE_WITHIN_MS = 1, HOLD_US = 150 };
-enum { FIXED = 5 /* descriptors that are always polled */ };
+enum {
+  RELEASE_AFTER_MS = 1000, /* without a run, the buffers' memory */
+  REAP_WITHIN_MS = 10,     /* dismissed keepers */
+  CLOSE_WITHIN_MS = 1,     /* our copies of the program's ends, once it has started */
+};
+
+/* Where the descriptors that are always polled stand; those of the runs follow. */
+enum { POLL_INPUT, POLL_SUPERVISOR, POLL_DEATHS, POLL_DONE, POLL_OUTPUT, POLL_RUNS };
 
 static struct inside inside;
 
-/* What arrived and is not yet a whole frame. */
-static struct {
-  uint8_t *bytes;
-  size_t used, size;
-} input;
-
-static void protocol_error(const char *what) {
-  errno = EPROTO;
-  fatal(what);
-}
-
-/* ---- output ---- */
-
-size_t output_room(void) { return sizeof inside.out - inside.out_end; }
-
-/* Reserves a frame of up to `length` bytes; its payload is to be written at the result. */
-uint8_t *output_begin(void) { return inside.out + inside.out_end + sizeof(struct frame); }
-
-static void append(uint8_t type, uint32_t run, size_t length) {
-  struct frame frame = {(uint32_t)length, type, 0, (uint16_t)run};
-  memcpy(inside.out + inside.out_end, &frame, sizeof frame);
-  inside.out_end += sizeof frame + length;
-}
-
-void output_commit(uint8_t type, uint32_t run, size_t length) {
-  append(type, run, length);
-  inside.hold_until_us = 0;
-}
-
-/* Of a frame that most probably has a successor at once, with which it may leave. */
-void output_commit_calmly(uint8_t type, uint32_t run, size_t length) {
-  if (inside.out_end == 0) inside.hold_until_us = now_us() + HOLD_US;
-  append(type, run, length);
-}
-
-static void output_flush(void) {
-  if (inside.hold_until_us > 0 && now_us() < inside.hold_until_us) return;
-  inside.hold_until_us = 0;
-  while (inside.out_start < inside.out_end) {
-    ssize_t sent =
-        write(CHANNEL_OUT, inside.out + inside.out_start, inside.out_end - inside.out_start);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && errno == EAGAIN) break;
-    if (sent < 0) _exit(0);
-    inside.out_start += (size_t)sent;
-  }
-  if (inside.out_start == inside.out_end) inside.out_start = inside.out_end = 0;
-  /* Move what is left to the front, so that there is room for the frames that must go out. */
-  if (inside.out_start > sizeof inside.out / 2) {
-    memmove(inside.out, inside.out + inside.out_start, inside.out_end - inside.out_start);
-    inside.out_end -= inside.out_start;
-    inside.out_start = 0;
-  }
-}
-
 /* ---- deaths ---- */
 
-static void hear_signals(void) {
+static void drain_signals(void) {
   struct signalfd_siginfo seen[8];
   while (read(inside.signals, seen, sizeof seen) > 0) continue;
 }
@@ -93,7 +46,7 @@ static void reap(void) {
   struct rusage usage;
   int status;
   for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
-    struct keeper *keeper = keeper_reaped(pid, &inside.unprepared);
+    struct keeper *keeper = keeper_reaped(pid, &inside.prepare_failed);
     for (uint32_t i = 0; keeper && i < inside.runs; i++) {
       struct run *run = &inside.run[i];
       if (run->busy && !run->dead && run->keeper == keeper) run_died(run, status, &usage);
@@ -101,7 +54,7 @@ static void reap(void) {
   }
 }
 
-/* ---- input ---- */
+/* ---- frames ---- */
 
 static void handle_setup(uint8_t *payload, size_t length) {
   if (inside.ready) protocol_error("second setup");
@@ -111,7 +64,7 @@ static void handle_setup(uint8_t *payload, size_t length) {
   inside.ready = true;
 }
 
-static void handle_frame(const struct frame *frame, uint8_t *payload) {
+static void handle_frame(const struct frame_header *frame, uint8_t *payload) {
   if (frame->type == FRAME_SETUP) {
     handle_setup(payload, frame->length);
     return;
@@ -119,14 +72,14 @@ static void handle_frame(const struct frame *frame, uint8_t *payload) {
   if (!inside.ready || frame->run >= RUNS_MAX) protocol_error("frame out of order");
   struct run *run = &inside.run[frame->run];
   struct command *command;
-  uint32_t credit = 0;
+  struct credit_payload credit;
   switch (frame->type) {
     case FRAME_START:
       if (run->busy) protocol_error("start of a busy run");
       command = command_parse(payload, frame->length);
       if (!command) protocol_error("malformed start");
-      inside.resting = false;
-      if (keepers_leaving()) reap();
+      inside.released = false;
+      if (keepers_exiting()) reap();
       if (inside.runs <= frame->run) inside.runs = frame->run + 1u;
       run_begin(&inside, run, command);
       return;
@@ -140,8 +93,10 @@ static void handle_frame(const struct frame *frame, uint8_t *payload) {
     case FRAME_CREDIT:
       if (frame->length != sizeof credit) protocol_error("malformed credit");
       memcpy(&credit, payload, sizeof credit);
-      if (credit > STDOUT_WINDOW_BYTES - run->credit && run->busy) protocol_error("credit overrun");
-      run->credit += credit;
+      if (credit.bytes > STDOUT_WINDOW_BYTES - run->credit && run->busy) {
+        protocol_error("credit overrun");
+      }
+      run->credit += credit.bytes;
       return;
     case FRAME_KILL:
       run_end(run, CAUSE_ABORTED);
@@ -151,73 +106,48 @@ static void handle_frame(const struct frame *frame, uint8_t *payload) {
   }
 }
 
-static uint32_t length_max(uint8_t type) {
-  return type == FRAME_START || type == FRAME_SETUP ? START_BYTES_MAX : CHUNK_BYTES_MAX;
-}
-
-/* Takes whole frames off the front of the input. */
-static void handle_input(void) {
-  size_t at = 0;
-  while (input.used - at >= sizeof(struct frame)) {
-    struct frame frame;
-    memcpy(&frame, input.bytes + at, sizeof frame);
-    if (frame.zero != 0 || frame.length > length_max(frame.type)) protocol_error("bad header");
-    if (input.used - at < sizeof frame + frame.length) break;
-    handle_frame(&frame, input.bytes + at + sizeof frame);
-    at += sizeof frame + frame.length;
-  }
-  if (at == 0) return;
-  input.used -= at;
-  memmove(input.bytes, input.bytes + at, input.used);
-}
-
-static void read_channel(void) {
-  ssize_t got = read(CHANNEL_IN, input.bytes + input.used, input.size - input.used);
-  if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
-  if (got <= 0) _exit(0);
-  input.used += (size_t)got;
-  handle_input();
-}
-
 /* ---- the loop ---- */
 
-/* What keepers have told. Their own deaths follow; nobody waits for those. */
-static void hear_bell(void) {
-  uint64_t rung;
-  if (read(inside.bell, &rung, sizeof rung) < 0) return;
+/* Takes note of the runs that keepers say are over. The keepers' own deaths are reaped later. */
+static void collect_finished(void) {
+  uint64_t times;
+  if (read(inside.done_fd, &times, sizeof times) < 0) return;
   for (uint32_t i = 0; i < inside.runs; i++) {
     struct run *run = &inside.run[i];
     if (run->busy && !run->dead && keeper_over(run->keeper)) {
-      inside.unprepared = false;
+      inside.prepare_failed = false;
       run_died(run, 0, &keeper_outcome(run->keeper)->usage);
     }
   }
 }
 
-/* A death that no bell announces: of a keeper that was killed, or that nobody expects to die. */
-static bool death_expected(void) {
+/*
+ * Whether to listen for SIGCHLD. A keeper that was killed writes nothing to `done_fd`, so its death
+ * is how we learn that its run is over. While dismissed keepers exit and no run is being killed we
+ * do not listen, as each of them would wake us: they are reaped within REAP_WITHIN_MS.
+ */
+static bool awaits_deaths(void) {
   for (uint32_t i = 0; i < inside.runs; i++) {
     const struct run *run = &inside.run[i];
     if (run->busy && !run->dead && run->cause != CAUSE_NONE) return true;
   }
-  return !keepers_leaving();
+  return !keepers_exiting();
 }
 
-/* Fills `polled` with what we now want to hear of, the first few being always there. */
-static nfds_t interests(struct pollfd *polled, struct run **owners) {
-  nfds_t count = 0;
-  polled[count++] = (struct pollfd){CHANNEL_IN, POLLIN, 0};
-  polled[count++] = (struct pollfd){CONTROL, 0, 0};
-  polled[count++] = (struct pollfd){death_expected() ? inside.signals : -1, POLLIN, 0};
-  polled[count++] = (struct pollfd){inside.bell, POLLIN, 0};
+/* Fills `polled` with what to wait for: three descriptors of each run, whose owner it notes. */
+static nfds_t fill_polled(struct pollfd *polled, struct run **owners) {
+  nfds_t count = POLL_RUNS;
+  polled[POLL_INPUT] = (struct pollfd){CHANNEL_IN, POLLIN, 0};
+  polled[POLL_SUPERVISOR] = (struct pollfd){SUPERVISOR, 0, 0};
+  polled[POLL_DEATHS] = (struct pollfd){awaits_deaths() ? inside.signals : -1, POLLIN, 0};
+  polled[POLL_DONE] = (struct pollfd){inside.done_fd, POLLIN, 0};
+  polled[POLL_OUTPUT] = (struct pollfd){output_is_blocked() ? CHANNEL_OUT : -1, POLLOUT, 0};
   bool room = output_room() > CHUNK_BYTES_MAX + 2 * OUTPUT_RESERVE;
-  bool stuck = inside.out_end > 0 && inside.hold_until_us == 0;
-  polled[count++] = (struct pollfd){stuck ? CHANNEL_OUT : -1, POLLOUT, 0};
   for (uint32_t i = 0; i < inside.runs; i++) {
     struct run *run = &inside.run[i];
     if (!run->busy) continue;
-    run_settle(run);
-    bool wanted = room && !(run->calm && inside.hold_until_us);
+    run_close_program_ends(run);
+    bool wanted = room && !(run->held && output_is_held());
     int fds[] = {wanted && run->credit ? run->out : -1, wanted ? run->err : -1,
                  run->pending_end > run->pending_start ? run->in : -1};
     for (int k = 0; k < 3; k++) {
@@ -235,33 +165,34 @@ static int sooner(int64_t a, int64_t b) {
 }
 
 /* Milliseconds until something has to be done that no descriptor announces; -1: nothing. */
-static int until_deadline(void) {
+static int timeout_ms(void) {
   uint64_t now = now_ms(), nearest = UINT64_MAX;
-  bool any_run = false, unsettled = false;
+  bool any_run = false, starting = false;
   for (uint32_t i = 0; i < inside.runs; i++) {
     const struct run *run = &inside.run[i];
     if (!run->busy || run->dead || run->cause != CAUSE_NONE) continue;
     any_run = true;
-    unsettled = unsettled || run->theirs[1] >= 0;
+    starting = starting || run->program_ends[1] >= 0;
     if (run->deadline_ms < nearest) nearest = run->deadline_ms;
   }
   if (nearest < now) nearest = now;
-  int look = watch_memory(&inside, any_run);
-  int left = any_run ? sooner((int64_t)(nearest - now), look) : inside.resting ? -1 : REST_AFTER_MS;
-  if (keepers_leaving()) left = sooner(left, REAP_WITHIN_MS);
-  return unsettled ? sooner(left, SETTLE_WITHIN_MS) : left;
+  int watch = watch_memory(&inside, any_run);
+  int left = inside.released ? -1 : RELEASE_AFTER_MS;
+  if (any_run) left = sooner((int64_t)(nearest - now), watch);
+  if (keepers_exiting()) left = sooner(left, REAP_WITHIN_MS);
+  return starting ? sooner(left, CLOSE_WITHIN_MS) : left;
 }
 
-/* Gives back what bursts have left in the buffers; there is nothing in them. */
-static void rest(void) {
+/* Gives back the memory that bursts have left in the buffers, unless something is going on. */
+static void release_buffers(void) {
   for (uint32_t i = 0; i < inside.runs; i++) {
     if (inside.run[i].busy) return;
   }
-  if (input.used > 0 || inside.out_end > 0) return;
-  release_pages(input.bytes, input.size);
-  release_pages(inside.out, sizeof inside.out);
+  if (!input_is_empty() || !output_is_empty()) return;
+  input_release();
+  output_release();
   keepers_release();
-  inside.resting = true;
+  inside.released = true;
 }
 
 static void end_overdue(void) {
@@ -272,47 +203,52 @@ static void end_overdue(void) {
   }
 }
 
-static void attend(const struct pollfd *polled, struct run **owners, nfds_t count) {
-  if (polled[1].revents) _exit(0);
-  for (nfds_t i = FIXED; i < count; i += 3) {
+static void dispatch(const struct pollfd *polled, struct run **owners, nfds_t count) {
+  if (polled[POLL_SUPERVISOR].revents) _exit(0);
+  for (nfds_t i = POLL_RUNS; i < count; i += 3) {
     if (polled[i].revents) run_read_stdout(owners[i]);
     if (polled[i + 1].revents) run_read_stderr(owners[i]);
     if (polled[i + 2].revents) run_feed(owners[i]);
   }
-  if (polled[3].revents) hear_bell();
-  if (polled[2].revents) {
-    hear_signals();
+  if (polled[POLL_DONE].revents) collect_finished();
+  if (polled[POLL_DEATHS].revents) {
+    drain_signals();
     reap();
   }
-  if (polled[0].revents) read_channel();
+  if (polled[POLL_INPUT].revents) input_read(handle_frame);
 }
 
-/* Waits for one of our interests; what can be done ahead of need is done when there is none. */
-static int await_any(struct pollfd *polled, nfds_t count) {
+/*
+ * Waits for one of `polled`, or until something is due. Where a keeper can be made ahead of need it
+ * does not wait: it makes one when nothing else is to be done.
+ */
+static int wait_for_events(struct pollfd *polled, nfds_t count) {
   struct timespec wait = {0};
-  bool ahead = inside.ready && !inside.unprepared && keeper_wanted();
-  int left = ahead ? 0 : until_deadline();
-  uint64_t now = inside.hold_until_us ? now_us() : 0;
+  bool ahead = inside.ready && !inside.prepare_failed && keeper_wanted();
+  int left = ahead ? 0 : timeout_ms();
   if (left > 0) wait = (struct timespec){left / 1000, left % 1000 * 1000000};
-  if (inside.hold_until_us && !ahead) {
-    uint64_t hold = inside.hold_until_us > now ? inside.hold_until_us - now : 0;
-    wait = (struct timespec){0, (long)hold * 1000};
+  if (output_is_held() && !ahead) {
+    wait = (struct timespec){0, (long)output_held_us() * 1000};
     left = 0;
   }
   int ready = ppoll(polled, count, left < 0 ? NULL : &wait, NULL);
   if (ready < 0 && errno != EINTR) fatal("poll");
-  if (ready == 0 && ahead) inside.unprepared = !keeper_prepare(&inside.settings, inside.bell);
-  else if (ready == 0 && keepers_leaving()) reap();
-  else if (ready == 0) rest();
+  if (ready == 0 && ahead) {
+    inside.prepare_failed = !keeper_prepare(&inside.settings, inside.done_fd);
+  } else if (ready == 0 && keepers_exiting()) {
+    reap();
+  } else if (ready == 0) {
+    release_buffers();
+  }
   return ready;
 }
 
 static void serve(void) {
-  static struct pollfd polled[FIXED + 3 * RUNS_MAX];
-  static struct run *owners[FIXED + 3 * RUNS_MAX];
+  static struct pollfd polled[POLL_RUNS + 3 * RUNS_MAX];
+  static struct run *owners[POLL_RUNS + 3 * RUNS_MAX];
   for (;;) {
-    nfds_t count = interests(polled, owners);
-    if (await_any(polled, count) > 0) attend(polled, owners, count);
+    nfds_t count = fill_polled(polled, owners);
+    if (wait_for_events(polled, count) > 0) dispatch(polled, owners, count);
     end_overdue();
     for (uint32_t i = 0; i < inside.runs; i++) {
       if (inside.run[i].busy) run_finish(&inside.run[i]);
@@ -323,10 +259,11 @@ static void serve(void) {
 }
 
 /*
- * From here on a signal reaches us only by signalfd, so a program can at most be heard. What would
- * be ignored here would be in every program. Not by libc, which keeps three signals for itself.
+ * Blocks every signal, so that one from a program does nothing here, and has SIGCHLD come by a
+ * descriptor. Each signal also gets its default action, as a program inherits what is ignored here.
+ * By system calls, because libc does neither to the three signals that it keeps for itself.
  */
-static void take_signals(void) {
+static void open_signals(void) {
   static const unsigned long all = ~0ul;
   static const unsigned long by_default[4]; /* the kernel's own struct sigaction */
   if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all)) fatal("signal mask");
@@ -337,32 +274,30 @@ static void take_signals(void) {
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
   inside.signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-  inside.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (inside.signals < 0 || inside.bell < 0) fatal("signalfd");
+  inside.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (inside.signals < 0 || inside.done_fd < 0) fatal("signalfd");
 }
 
 int inside_main(void) {
-  close(4); /* this very program, by which the launcher started us */
-  take_signals();
-  yield_to_provider();
+  close(HELPER);
+  open_signals();
+  schedule_as_batch();
   seal_mounts();
-  confine();
-  if (fcntl(CONTROL, F_SETFD, FD_CLOEXEC)) fatal("no supervisor");
-  /* Runs without cgroups of their own are not to see the machine's. */
-  if (!slots_open(&inside.slots, CONTROL) && unshare(CLONE_NEWCGROUP)) fatal("cgroup namespace");
+  drop_rights();
+  if (fcntl(SUPERVISOR, F_SETFD, FD_CLOEXEC)) fatal("no supervisor");
+  /* Runs without cgroups of their own must not see the machine's. */
+  if (!slots_open(&inside.slots, SUPERVISOR) && unshare(CLONE_NEWCGROUP)) fatal("cgroup namespace");
   inside.null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (inside.null < 0) fatal("/dev/null");
-  input.size = sizeof(struct frame) + START_BYTES_MAX + CHUNK_BYTES_MAX;
-  input.bytes = mmap(NULL, input.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (input.bytes == MAP_FAILED) fatal("memory");
+  input_open();
   for (uint32_t i = 0; i < RUNS_MAX; i++) {
     inside.run[i] = RUN_NONE;
     inside.run[i].index = i;
   }
   make_nonblocking(CHANNEL_OUT);
-  uint32_t controllers = inside.slots.controllers;
-  memcpy(output_begin(), &controllers, sizeof controllers);
-  output_commit(FRAME_READY, 0, sizeof controllers);
+  struct ready_payload ready = {inside.slots.controllers};
+  memcpy(output_begin(), &ready, sizeof ready);
+  output_commit(FRAME_READY, 0, sizeof ready);
   output_flush();
   serve();
   return 0;

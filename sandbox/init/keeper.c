@@ -1,17 +1,21 @@
 /*
- * Keepers. Each is pid 1 of fresh pid, mount and ipc namespaces for exactly one run: it mounts the
- * run's own /tmp and /proc, starts the program as its child, gives up every capability,
- * and when the program ends kills and reaps whatever else the run started, tells init and leaves.
- * Should it be killed instead, the kernel takes the whole pid namespace down with it. One keeper
- * is made ahead of need and waits, with all its mounts, for a program to start.
+ * A keeper is pid 1 of fresh pid, mount and ipc namespaces for exactly one run: it mounts the run's
+ * own /tmp and /proc, starts the program as its child and gives up every capability. When the
+ * program ends it kills and reaps whatever else the run started, tells init and exits. If it is
+ * killed instead, the kernel kills all of its pid namespace. One keeper is made ahead of need and
+ * waits, with all its mounts, for a program to start.
  *
  * A keeper, and the program until it executes, run in init's memory, and a keeper has init's
- * descriptors: copying the memory would cost a fifth of the run. So they call the kernel directly,
- * on stacks of their own, and only the program is in the run's cgroup. Its out-of-memory
- * kill must not meet init: until it executes it is started as by vfork, which the kernel spares.
+ * descriptors: no run then waits for the kernel to copy either (`deno task bench sandbox`, row
+ * "khachapuri, whole request"). So they call the kernel directly, on stacks of their own.
+ *
+ * Only the program is in the run's cgroup. An out-of-memory kill of that cgroup would end init too
+ * if it met the program before it has memory of its own; so it is started as by vfork, whose child
+ * the kernel spares until it executes.
  */
-#include "init.h"
+#include "keeper.h"
 #include "raw.h"
+#include "sys.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -23,17 +27,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* One is made ahead of need: more did not raise the rates that `deno task bench sandbox` prints. */
 enum { READY_MAX = 1, KEEPERS_MAX = RUNS_MAX + READY_MAX };
-enum state { FREE, READY, USED, LEAVING };
+
+enum state {
+  FREE,
+  READY,   /* made ahead of need: waits for a task */
+  USED,    /* has one */
+  EXITING, /* has done its part, but is not reaped yet */
+};
 
 struct keeper {
   enum state state;
   pid_t pid;
   const struct settings *settings;
-  int bell;
+  int done_fd;
   struct task task;
-  uint32_t go;             /* futex: the task is there */
-  volatile uint32_t begun; /* the program has descriptors of its own */
+  uint32_t go;             /* futex: not 0 when the task is there */
+  volatile uint32_t begun; /* the program has its own copies of the descriptors */
   struct outcome outcome;
   struct stacks *stacks;
 };
@@ -44,7 +55,7 @@ struct stacks {
 
 static struct keeper keepers[KEEPERS_MAX];
 static struct stacks stacks[KEEPERS_MAX] __attribute__((aligned(4096)));
-static uint32_t count[LEAVING + 1]; /* keepers in each state but FREE */
+static uint32_t count[EXITING + 1]; /* keepers in each state but FREE */
 
 /* ---- in the keeper and in the program that it starts ---- */
 
@@ -66,18 +77,19 @@ __asm__(".text\n.global raw_clone\n.type raw_clone, @function\n"
 
 _Static_assert(SYS_clone3 == 435 && sizeof(struct clone_args) == 88, "raw_clone's constants");
 
-static _Noreturn void leave(int code) {
+static _Noreturn void exit_process(int code) {
   for (;;) raw(SYS_exit_group, code, 0, 0, 0, 0);
 }
 
-/* Of a keeper: nothing of the run lives but itself. */
-static _Noreturn void tell_and_leave(struct keeper *keeper) {
+/* Ends the keeper when it is all that still lives of the run, and tells init so. */
+static _Noreturn void finish(struct keeper *keeper) {
   static const uint64_t one = 1;
   keeper->outcome.over = 1;
-  raw(SYS_write, keeper->bell, raw_pointer(&one), sizeof one, 0, 0);
-  leave(0);
+  raw(SYS_write, keeper->done_fd, raw_pointer(&one), sizeof one, 0, 0);
+  exit_process(0);
 }
 
+/* Notes for init that a step has failed, when `result` says so. */
 static bool failed(struct keeper *keeper, enum start_step step, long result) {
   if (result >= 0) return false;
   keeper->outcome.start_errno = (int32_t)-result;
@@ -85,18 +97,19 @@ static bool failed(struct keeper *keeper, enum start_step step, long result) {
   return true;
 }
 
-/* Ends the program's process when `result` says that a step failed. */
-static void must(struct keeper *keeper, enum start_step step, long result) {
-  if (failed(keeper, step, result)) leave(127);
+/* In the program's process: ends it when a step has failed. */
+static void program_must(struct keeper *keeper, enum start_step step, long result) {
+  if (failed(keeper, step, result)) exit_process(127);
 }
 
+/* In the keeper: ends it when a step has failed. */
 static void keeper_must(struct keeper *keeper, enum start_step step, long result) {
-  if (failed(keeper, step, result)) tell_and_leave(keeper);
+  if (failed(keeper, step, result)) finish(keeper);
 }
 
 static void mount_over(struct keeper *keeper, const char *kind, const char *path,
                        unsigned long flags, const char *options) {
-  keeper_must(keeper, STEP_MOUNT,
+  keeper_must(keeper, STEP_MOUNTS,
               raw_own(keeper->settings->secret, SYS_mount, raw_pointer(kind), raw_pointer(path),
                       raw_pointer(kind), (long)(flags | MS_NOSUID | MS_NODEV),
                       raw_pointer(options)));
@@ -112,13 +125,13 @@ static long drop_capabilities(void) {
   return raw(SYS_capset, raw_pointer(&header), raw_pointer(none), 0, 0, 0);
 }
 
-/* The copies of init's descriptors that it came with, but for its own three. */
+/* The program was started with copies of init's descriptors: keeps its own three of them. */
 static void drop_descriptors(struct keeper *keeper) {
   keeper->begun = 1;
   for (int fd = 0; fd < 3; fd++) {
-    must(keeper, STEP_NAMESPACE, raw(SYS_dup2, keeper->task.stdio[fd], fd, 0, 0, 0));
+    program_must(keeper, STEP_NAMESPACES, raw(SYS_dup2, keeper->task.stdio[fd], fd, 0, 0, 0));
   }
-  must(keeper, STEP_NAMESPACE, raw(SYS_close_range, 3, ~0u, 0, 0, 0));
+  program_must(keeper, STEP_NAMESPACES, raw(SYS_close_range, 3, ~0u, 0, 0, 0));
 }
 
 static void become_program(void *argument) {
@@ -126,24 +139,27 @@ static void become_program(void *argument) {
   const struct settings *settings = keeper->settings;
   static const unsigned long no_signals;
   drop_descriptors(keeper);
-  /* Its own cgroup is all it is to see of them. */
-  if (keeper->task.slot) must(keeper, STEP_NAMESPACE, unshare_own(settings, CLONE_NEWCGROUP));
-  must(keeper, STEP_DROP, drop_capabilities());
+  /* In a cgroup namespace of its own the program sees no cgroup but its own. */
+  if (keeper->task.slot) {
+    program_must(keeper, STEP_NAMESPACES, unshare_own(settings, CLONE_NEWCGROUP));
+  }
+  program_must(keeper, STEP_CAPABILITIES, drop_capabilities());
   /*
-   * A signal to its own process group meets nobody else then. No session of its own: the kernel
-   * would give that a scheduling group with as much weight as all of the provider.
+   * A process group of its own, so that a signal to the group reaches no other run. No session of
+   * its own: the kernel would schedule it as a group with as much weight as all of the provider.
    */
-  must(keeper, STEP_DROP, raw(SYS_setpgid, 0, 0, 0, 0, 0));
+  program_must(keeper, STEP_CAPABILITIES, raw(SYS_setpgid, 0, 0, 0, 0, 0));
   raw(SYS_rt_sigprocmask, SIG_SETMASK, raw_pointer(&no_signals), 0, 8, 0);
   for (uint32_t i = 0; i < settings->limits; i++) {
     const struct limit *limit = &settings->limit[i];
     const uint64_t both[2] = {limit->value, limit->value};
-    must(keeper, STEP_DROP, raw(SYS_prlimit64, 0, (long)limit->resource, raw_pointer(both), 0, 0));
+    program_must(keeper, STEP_CAPABILITIES,
+                 raw(SYS_prlimit64, 0, (long)limit->resource, raw_pointer(both), 0, 0));
   }
   const struct command *command = keeper->task.command;
-  must(keeper, STEP_EXEC,
-       raw(SYS_execve, raw_pointer(command->argv[0]), raw_pointer(command->argv),
-           raw_pointer(command->envp), 0, 0));
+  program_must(keeper, STEP_EXEC,
+               raw(SYS_execve, raw_pointer(command->argv[0]), raw_pointer(command->argv),
+                   raw_pointer(command->envp), 0, 0));
 }
 
 static long start_program(struct keeper *keeper) {
@@ -164,14 +180,17 @@ static long wait_for_child(int *status, int options) {
   return raw(SYS_wait4, -1, raw_pointer(status), options | __WALL, 0, 0);
 }
 
-/* Everything of a run descends from its keeper: who has no child left is alone. */
-static void end_others(void) {
+/*
+ * Kills and reaps what the program has left behind. All of it has the keeper as its pid 1, which
+ * inherits orphans: a keeper without a child is alone.
+ */
+static void kill_others(void) {
   if (wait_for_child(NULL, WNOHANG) == -ECHILD) return;
   raw(SYS_kill, -1, SIGKILL, 0, 0, 0);
   while (wait_for_child(NULL, 0) != -ECHILD) continue;
 }
 
-static void keep_run(void *argument) {
+static void keeper_main(void *argument) {
   struct keeper *keeper = argument;
   struct outcome *outcome = &keeper->outcome;
   mount_over(keeper, "tmpfs", "/tmp", 0, keeper->settings->tmp_options);
@@ -180,16 +199,16 @@ static void keep_run(void *argument) {
     raw(SYS_futex, raw_pointer(&keeper->go), FUTEX_WAIT_PRIVATE, 0, 0, 0);
   }
   long program = start_program(keeper);
-  keeper_must(keeper, STEP_NAMESPACE, program);
+  keeper_must(keeper, STEP_NAMESPACES, program);
   drop_capabilities();
   for (int status; !outcome->known;) {
     if (wait_for_child(&status, 0) != program) continue;
     outcome->status = status;
     outcome->known = 1;
   }
-  end_others();
+  kill_others();
   raw(SYS_getrusage, RUSAGE_CHILDREN, raw_pointer(&outcome->usage), 0, 0, 0);
-  tell_and_leave(keeper);
+  finish(keeper);
 }
 
 /* ---- in init ---- */
@@ -208,14 +227,14 @@ static struct keeper *find(enum state state) {
   return NULL;
 }
 
-/* A new keeper, which waits for its task; NULL with errno when the kernel refuses. */
-static struct keeper *make_keeper(const struct settings *settings, int bell) {
+/* A new keeper, which waits for a task; NULL with errno when the kernel refuses. */
+static struct keeper *make_keeper(const struct settings *settings, int done_fd) {
   struct keeper *keeper = find(FREE);
   errno = EAGAIN;
   if (!keeper) return NULL;
   keeper->settings = settings;
   keeper->stacks = &stacks[keeper - keepers];
-  keeper->bell = bell;
+  keeper->done_fd = done_fd;
   keeper->go = keeper->begun = 0;
   keeper->outcome = (struct outcome){0};
   struct clone_args args = {
@@ -224,7 +243,7 @@ static struct keeper *make_keeper(const struct settings *settings, int bell) {
       .stack = (uint64_t)(uintptr_t)keeper->stacks->keeper,
       .stack_size = sizeof keeper->stacks->keeper,
   };
-  long pid = raw_clone(&args, keep_run, keeper, settings->secret);
+  long pid = raw_clone(&args, keeper_main, keeper, settings->secret);
   if (pid < 0) errno = (int)-pid;
   if (pid < 0) return NULL;
   keeper->pid = (pid_t)pid;
@@ -232,23 +251,20 @@ static struct keeper *make_keeper(const struct settings *settings, int bell) {
   return keeper;
 }
 
-/* Whether one more should be made ahead of need. More than one ready cost more than they gain. */
 bool keeper_wanted(void) { return count[READY] < READY_MAX; }
 
-/* Makes one keeper ahead of need; false when the kernel refuses. */
-bool keeper_prepare(const struct settings *settings, int bell) {
-  return make_keeper(settings, bell) != NULL;
+bool keeper_prepare(const struct settings *settings, int done_fd) {
+  return make_keeper(settings, done_fd) != NULL;
 }
 
-/* Gives `task` to a keeper. NULL with errno when the kernel refuses. */
-struct keeper *keeper_start(const struct settings *settings, int bell, const struct task *task) {
+struct keeper *keeper_start(const struct settings *settings, int done_fd, const struct task *task) {
   struct keeper *keeper = find(READY);
-  /* One that failed to get ready is not used: another try tells why, or works. */
+  /* The one made ahead of need may have failed at its mounts: a new try works or says why not. */
   while (keeper && keeper->outcome.over) {
-    set_state(keeper, LEAVING);
+    set_state(keeper, EXITING);
     keeper = find(READY);
   }
-  if (!keeper) keeper = make_keeper(settings, bell);
+  if (!keeper) keeper = make_keeper(settings, done_fd);
   if (!keeper) return NULL;
   keeper->task = *task;
   set_state(keeper, USED);
@@ -257,12 +273,10 @@ struct keeper *keeper_start(const struct settings *settings, int bell, const str
   return keeper;
 }
 
-/* True once everything of its run is dead; `outcome` says how it ended. */
 bool keeper_over(const struct keeper *keeper) { return keeper->outcome.over; }
 
 const struct outcome *keeper_outcome(const struct keeper *keeper) { return &keeper->outcome; }
 
-/* True once it has its own copies of the task's descriptors, or needs none. */
 bool keeper_begun(const struct keeper *keeper) { return keeper->begun || keeper->outcome.over; }
 
 void keeper_kill(const struct keeper *keeper) {
@@ -278,39 +292,32 @@ static void become_free(struct keeper *keeper) {
   set_state(keeper, FREE);
 }
 
-/* Its run is reported. It may still take its namespaces down, and is busy until it is reaped. */
 void keeper_dismiss(struct keeper *keeper) {
-  set_state(keeper, LEAVING);
+  set_state(keeper, EXITING);
   if (!keeper->pid) become_free(keeper);
 }
 
-/*
- * Takes note of a death. Returns the keeper whose run it ends, NULL when no run is concerned;
- * `unprepared` is set when one died that was to be ready.
- */
-struct keeper *keeper_reaped(pid_t pid, bool *unprepared) {
+struct keeper *keeper_reaped(pid_t pid, bool *prepare_failed) {
   for (uint32_t i = 0; i < KEEPERS_MAX; i++) {
     struct keeper *keeper = &keepers[i];
     if (keeper->state == FREE || keeper->pid != pid) continue;
     keeper->pid = 0;
     if (keeper->state == USED) return keeper;
-    *unprepared = *unprepared || keeper->state == READY;
+    *prepare_failed = *prepare_failed || keeper->state == READY;
     become_free(keeper);
   }
   return NULL;
 }
 
-bool keepers_leaving(void) { return count[LEAVING] > 0; }
+bool keepers_exiting(void) { return count[EXITING] > 0; }
 
-/* Waits until one more run can have a keeper and a slot; those that leave do so by themselves. */
 void keepers_make_room(void) {
-  while (count[USED] + count[LEAVING] >= RUNS_MAX) {
-    struct keeper *keeper = find(LEAVING);
+  while (count[USED] + count[EXITING] >= RUNS_MAX) {
+    struct keeper *keeper = find(EXITING);
     if (waitpid(keeper->pid, NULL, 0) == keeper->pid) become_free(keeper);
   }
 }
 
-/* Gives back the stacks of those that are not there. */
 void keepers_release(void) {
   for (uint32_t i = 0; i < KEEPERS_MAX; i++) {
     if (keepers[i].state == FREE) release_pages(&stacks[i], sizeof stacks[i]);

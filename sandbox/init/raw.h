@@ -12,7 +12,10 @@
 #include <linux/sched.h>
 #include <stdint.h>
 
-/* The secret is for the calls that the filter lets only us make: it looks for it in `r9`. */
+/*
+ * One of the calls that the filter lets only init and keepers make: it wants their secret as the
+ * sixth argument, in r9, which none of those calls uses.
+ */
 static inline long raw_own(uint64_t secret, long number, long a, long b, long c, long d, long e) {
   long result;
   register long r10 __asm__("r10") = d;

@@ -1,6 +1,7 @@
-/* The life of one run as its keeper sees it: begin, feed, read, end, report. */
-#include "init.h"
+#include "run.h"
 #include "inside.h"
+#include "output.h"
+#include "sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CALM_BYTES_MAX = 8192 };
+enum { HELD_BYTES_MAX = 8192 };
 
 static void close_fd(int *fd) {
   if (*fd >= 0) close(*fd);
@@ -22,16 +23,15 @@ static void close_all(struct run *run) {
   close_fd(&run->in);
   close_fd(&run->out);
   close_fd(&run->err);
-  for (int i = 0; i < 3; i++) close_fd(&run->theirs[i]);
+  for (int i = 0; i < 3; i++) close_fd(&run->program_ends[i]);
   free(run->pending);
   run->pending = NULL;
   run->pending_start = run->pending_end = 0;
 }
 
-/* Closes the program's ends here as soon as it has its own, so that it alone decides on them. */
-void run_settle(struct run *run) {
+void run_close_program_ends(struct run *run) {
   if (!run->keeper || !(run->dead || keeper_begun(run->keeper))) return;
-  for (int i = 0; i < 3; i++) close_fd(&run->theirs[i]);
+  for (int i = 0; i < 3; i++) close_fd(&run->program_ends[i]);
 }
 
 /* Our end goes to `ours` and does not block; the program's end is returned, -1 on failure. */
@@ -44,13 +44,12 @@ static int make_pipe(int *ours, bool we_read) {
 }
 
 static void start_failed(struct run *run) {
-  run->outcome = (struct outcome){.start_errno = errno, .start_step = STEP_NAMESPACE};
+  run->outcome = (struct outcome){.start_errno = errno, .start_step = STEP_NAMESPACES};
   run->cause = CAUSE_START;
   run->dead = true;
   close_all(run);
 }
 
-/* Starts `command`. What goes wrong is told by the run's EXIT frame like everything else. */
 void run_begin(struct inside *inside, struct run *run, struct command *command) {
   uint32_t index = run->index;
   *run = RUN_NONE;
@@ -63,21 +62,20 @@ void run_begin(struct inside *inside, struct run *run, struct command *command) 
   run->deadline_ms = now_ms() + inside->settings.timeout_ms;
   run->slot = slot_take(&inside->slots);
   run->stdin_ended = !command->has_stdin;
-  if (command->has_stdin) run->theirs[0] = make_pipe(&run->in, false);
-  run->theirs[1] = make_pipe(&run->out, true);
-  run->theirs[2] = make_pipe(&run->err, true);
-  int in = command->has_stdin ? run->theirs[0] : inside->null;
+  if (command->has_stdin) run->program_ends[0] = make_pipe(&run->in, false);
+  run->program_ends[1] = make_pipe(&run->out, true);
+  run->program_ends[2] = make_pipe(&run->err, true);
+  int in = command->has_stdin ? run->program_ends[0] : inside->null;
   /* Where runs have cgroups, none goes without its limits. */
   bool limited = run->slot || inside->slots.count == 0;
   if (!limited) errno = EAGAIN;
-  if (limited && in >= 0 && run->theirs[1] >= 0 && run->theirs[2] >= 0) {
-    struct task task = {command, run->slot, {in, run->theirs[1], run->theirs[2]}};
-    run->keeper = keeper_start(&inside->settings, inside->bell, &task);
+  if (limited && in >= 0 && run->program_ends[1] >= 0 && run->program_ends[2] >= 0) {
+    struct task task = {command, run->slot, {in, run->program_ends[1], run->program_ends[2]}};
+    run->keeper = keeper_start(&inside->settings, inside->done_fd, &task);
   }
   if (!run->keeper) start_failed(run);
 }
 
-/* Kills all that the run started; the kernel takes the pid namespace down with its pid 1. */
 void run_end(struct run *run, enum cause cause) {
   if (!run->busy) return;
   if (run->cause == CAUSE_NONE) run->cause = cause;
@@ -90,21 +88,24 @@ void run_end(struct run *run, enum cause cause) {
 
 /* ---- stdin ---- */
 
+static void send_credit(const struct run *run, uint32_t bytes) {
+  struct credit_payload credit = {bytes};
+  memcpy(output_begin(), &credit, sizeof credit);
+  output_commit(FRAME_STDIN_CREDIT, run->index, sizeof credit);
+}
+
+/* The program reads no more. */
 static void stop_stdin(struct run *run) {
   close_fd(&run->in);
   run->pending_start = run->pending_end = 0;
-  uint32_t closed = STDIN_CLOSED;
-  if (run->stdin_ended) return;
-  memcpy(output_begin(), &closed, sizeof closed);
-  output_commit(FRAME_STDIN_CREDIT, run->index, sizeof closed);
+  if (!run->stdin_ended) send_credit(run, STDIN_CLOSED);
 }
 
-/* Tells the provider, in steps of half a window, how much the program has taken. */
+/* Tells the provider how much the program has taken, in steps of half a window: few frames. */
 static void report_taken(struct run *run) {
-  if (run->owed < STDIN_WINDOW_BYTES / 2 || run->stdin_ended) return;
-  memcpy(output_begin(), &run->owed, sizeof run->owed);
-  output_commit(FRAME_STDIN_CREDIT, run->index, sizeof run->owed);
-  run->owed = 0;
+  if (run->unreported < STDIN_WINDOW_BYTES / 2 || run->stdin_ended) return;
+  send_credit(run, run->unreported);
+  run->unreported = 0;
 }
 
 /* How much the program's stdin took now; -1 when it is closed. */
@@ -118,11 +119,10 @@ static int64_t write_stdin(struct run *run, const uint8_t *bytes, uint32_t lengt
     done += (uint32_t)sent;
   }
   run->stdin_bytes += done;
-  run->owed += done;
+  run->unreported += done;
   return done;
 }
 
-/* Writes what is pending; ends the program's stdin when all has come and gone. */
 void run_feed(struct run *run) {
   uint32_t left = run->pending_end - run->pending_start;
   if (run->in >= 0 && left > 0) {
@@ -140,7 +140,6 @@ void run_feed(struct run *run) {
   report_taken(run);
 }
 
-/* Takes one STDIN frame; false when the provider sent more than its window. */
 bool run_stdin(struct run *run, const uint8_t *bytes, uint32_t length) {
   if (run->stdin_ended) return false;
   if (run->in < 0) return true;
@@ -171,21 +170,23 @@ bool run_stdin(struct run *run, const uint8_t *bytes, uint32_t length) {
 
 static size_t smaller(uint64_t a, uint64_t b) { return (size_t)(a < b ? a : b); }
 
-/* After a read that failed. A dead run's pipe is dry, whoever else was passed its other end. */
+/*
+ * After a read that failed: whether a later one may succeed. A dead run's pipe is at its end for
+ * us, though another process may have been passed its other end.
+ */
 static bool may_come_later(const struct run *run) {
   return errno == EINTR || (errno == EAGAIN && !run->dead);
 }
 
-/* What a pipe holds. Others may go on to fill it, but what they write is not the run's. */
+/* What a pipe holds. Read when its run dies: what others write to it later is not the run's. */
 static int bytes_in(int fd) {
   int bytes = 0;
   return fd >= 0 && ioctl(fd, FIONREAD, &bytes) == 0 ? bytes : 0;
 }
 
-/* One read of stdout into a frame; closes it at its end, ends the run at its cap. */
 void run_read_stdout(struct run *run) {
   if (run->out < 0 || output_room() < CHUNK_BYTES_MAX + OUTPUT_RESERVE) return;
-  /* Once the program is dead at most a pipe is left, which goes out whatever the window. */
+  /* Once the run is dead at most a pipe's content is left, which is sent whatever the window. */
   uint32_t window = run->dead ? (uint32_t)run->out_left : run->credit;
   size_t want = smaller(window, CHUNK_BYTES_MAX);
   if (want == 0 && !run->dead) return;
@@ -199,17 +200,16 @@ void run_read_stdout(struct run *run) {
   size_t room = smaller(run->settings->stdout_bytes_max - run->stdout_bytes, (uint64_t)got);
   run->stdout_bytes += room;
   run->credit -= (uint32_t)smaller(run->credit, room);
-  /* Most programs print once and end. What is printed first may wait a moment for the EXIT. */
-  bool first = run->stdout_bytes == room && room <= CALM_BYTES_MAX && !run->dead;
-  run->calm = first;
-  if (room > 0 && first) output_commit_calmly(FRAME_STDOUT, run->index, room);
+  /* Most programs print once and end: what is printed first is held so that EXIT can join it. */
+  bool first = run->stdout_bytes == room && room <= HELD_BYTES_MAX && !run->dead;
+  run->held = first;
+  if (room > 0 && first) output_commit_held(FRAME_STDOUT, run->index, room);
   else if (room > 0) output_commit(FRAME_STDOUT, run->index, room);
   if (room == (size_t)got) return;
   run_end(run, CAUSE_STDOUT);
   close_fd(&run->out);
 }
 
-/* stderr is counted to its end and kept to its cap; it never holds the program up. */
 void run_read_stderr(struct run *run) {
   if (run->err < 0 || output_room() < CHUNK_BYTES_MAX + OUTPUT_RESERVE) return;
   size_t want = run->dead ? smaller((uint32_t)run->err_left, CHUNK_BYTES_MAX) : CHUNK_BYTES_MAX;
@@ -229,18 +229,17 @@ void run_read_stderr(struct run *run) {
 
 /* ---- the end ---- */
 
-/* Everything of the run is dead; what it left in its pipes is still to be read. */
 void run_died(struct run *run, int status, const struct rusage *usage) {
   run->dead = true;
   run->out_left = bytes_in(run->out);
   run->err_left = bytes_in(run->err);
   run->status = status;
   run->outcome = *keeper_outcome(run->keeper);
-  /* What the kernel reaped for a killed keeper is not in here; a cgroup knows it all. */
+  /* When the keeper was killed, what the kernel reaped for it is missing; a cgroup counts it. */
   run->used.cpu_us = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000u +
                      (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
   run->used.peak_bytes = (uint64_t)usage->ru_maxrss * 1024u;
-  run_settle(run);
+  run_close_program_ends(run);
   if (run->in >= 0) stop_stdin(run);
 }
 
@@ -272,7 +271,6 @@ static void report(struct run *run) {
   run->busy = false;
 }
 
-/* Reports a run that is dead and whose pipes are dry. */
 void run_finish(struct run *run) {
   if (!run->dead || output_room() < OUTPUT_RESERVE) return;
   if (run->cause != CAUSE_NONE) close_fd(&run->out);

@@ -1,5 +1,6 @@
-/* The cgroups that runs enter. The supervisor makes them and hands over their directories. */
-#include "init.h"
+/* The supervisor makes the cgroups and hands over their directories. */
+#include "slots.h"
+#include "sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,17 +9,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Less than this a run may leave in its slot: the kernel counts coarsely. */
+/*
+ * A slot is as good as empty below this: the kernel counts in batches, so that some memory of a
+ * dead run may still be counted.
+ */
 enum { LEFT_BYTES_MAX = 1024 * 1024 };
 
-/* One message: the controllers in force, and a cgroup's directory where there is one. */
-static int receive_slot(int control, uint32_t *controllers) {
+/* Receives one message: the controllers in force, and the directory of a cgroup or -1. */
+static int receive_slot(int supervisor, uint32_t *controllers) {
   char space[CMSG_SPACE(sizeof(int))] = {0};
   struct iovec body = {controllers, sizeof *controllers};
   struct msghdr message = {
       .msg_iov = &body, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
   ssize_t got;
-  do got = recvmsg(control, &message, MSG_CMSG_CLOEXEC);
+  do got = recvmsg(supervisor, &message, MSG_CMSG_CLOEXEC);
   while (got < 0 && errno == EINTR);
   if (got != sizeof *controllers) fatal("the supervisor is gone");
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
@@ -33,7 +37,7 @@ static uint64_t number_after(const char *text, const char *key) {
   return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
-/* A number of a cgroup file that stays open; `key` is the line's beginning. */
+/* The number behind `key` in a cgroup file that stays open; 0 when it cannot be read. */
 static uint64_t read_number(int fd, const char *key) {
   char text[2048];
   ssize_t got = pread(fd, text, sizeof text - 1, 0);
@@ -55,18 +59,18 @@ static struct slot *add_slot(struct slots *slots, int dir) {
   return slot;
 }
 
-/* False when this machine has no cgroup for runs. */
-bool slots_open(struct slots *slots, int control) {
-  slots->control = control;
-  int dir = receive_slot(control, &slots->controllers);
+bool slots_open(struct slots *slots, int supervisor) {
+  slots->supervisor = supervisor;
+  int dir = receive_slot(supervisor, &slots->controllers);
   if (dir < 0) return false;
   add_slot(slots, dir);
   return true;
 }
 
 /*
- * Memory that is still counted here though the last run is dead: a program can hand what it holds
- * to another run. What is cached of files does not matter, the kernel gives it up for the next.
+ * Memory that is still counted in the slot though its last run is dead: a program can hand what it
+ * holds to another run. Cached files do not matter: the kernel drops them when the next run needs
+ * memory.
  */
 static uint64_t left_behind(const struct slot *slot) {
   if (read_number(slot->memory, "") <= LEFT_BYTES_MAX) return 0;
@@ -74,15 +78,11 @@ static uint64_t left_behind(const struct slot *slot) {
 }
 
 static struct slot *ask_for_slot(struct slots *slots) {
-  if (slots->count == RUNS_MAX || send(slots->control, "s", 1, MSG_NOSIGNAL) != 1) return NULL;
-  int dir = receive_slot(slots->control, &slots->controllers);
+  if (slots->count == RUNS_MAX || send(slots->supervisor, "s", 1, MSG_NOSIGNAL) != 1) return NULL;
+  int dir = receive_slot(slots->supervisor, &slots->controllers);
   return dir < 0 ? NULL : add_slot(slots, dir);
 }
 
-/*
- * A free slot that owes nothing to earlier runs; asks the supervisor for one more when there is
- * none, and makes do with the one that owes least when there can be no more. NULL: none is free.
- */
 struct slot *slot_take(struct slots *slots) {
   if (slots->count == 0) return NULL;
   struct slot *best = NULL;
@@ -101,7 +101,6 @@ struct slot *slot_take(struct slots *slots) {
   return slot;
 }
 
-/* What was counted since it was last asked. The slot stays busy until its run's mounts are gone. */
 struct used slot_read(struct slot *slot, struct used by_rusage) {
   uint64_t oom_kills = read_number(slot->events, "oom_kill ");
   uint64_t cpu_us = read_number(slot->cpu, "usage_usec ");
@@ -109,7 +108,7 @@ struct used slot_read(struct slot *slot, struct used by_rusage) {
   bool out_of_memory = oom_kills > slot->oom_kills;
   struct used used = {
       .cpu_us = cpu_us > slot->cpu_us ? cpu_us - slot->cpu_us : by_rusage.cpu_us,
-      /* Where a peak cannot be reset, one below an earlier run's shows in the largest RSS only. */
+      /* Where a peak cannot be reset it hides lower ones; rusage then knows the largest RSS. */
       .peak_bytes = peak > slot->peak_bytes || out_of_memory ? peak : by_rusage.peak_bytes,
       .out_of_memory = out_of_memory,
   };

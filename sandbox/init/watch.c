@@ -1,10 +1,5 @@
-/*
- * Memory without a cgroup: adds up, every few milliseconds, what the processes of each run hold,
- * and ends a run that holds too much. It is late by what a program can allocate in between and does
- * not see memory that nobody has mapped; a cgroup does better and is used where there is one.
- */
-#include "init.h"
-#include "inside.h"
+#include "watch.h"
+#include "sys.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -37,13 +32,15 @@ static bool read_process(int proc, const char *name, struct process *process) {
   return true;
 }
 
-/* Its share of what it holds together with others; false when it may not be looked into. */
-static bool read_share(int proc, struct process *process) {
+/*
+ * Replaces `bytes` by the exact count, in which shared memory is divided among its holders. A
+ * process that we may not look into keeps the coarse one.
+ */
+static void read_share(int proc, struct process *process) {
   char path[64], text[2048];
   snprintf(path, sizeof path, "%d/smaps_rollup", process->pid);
-  if (read_file_at(proc, path, text, sizeof text) <= 0) return false;
+  if (read_file_at(proc, path, text, sizeof text) <= 0) return;
   process->bytes = (kib_after(text, "\nPss_Anon:") + kib_after(text, "\nPss_Shmem:")) * 1024u;
-  return true;
 }
 
 static size_t read_all(void) {
@@ -58,7 +55,7 @@ static size_t read_all(void) {
   return count;
 }
 
-/* The run that a process came of: all but its first are descendants of that one. */
+/* The run that a process belongs to: it descends from the run's keeper. NULL: to none. */
 static struct run *run_of(struct inside *inside, size_t count, pid_t pid) {
   for (int depth = 0; depth < PROCESSES_MAX && pid > 1; depth++) {
     for (uint32_t i = 0; i < inside->runs; i++) {
@@ -74,7 +71,10 @@ static struct run *run_of(struct inside *inside, size_t count, pid_t pid) {
   return NULL;
 }
 
-/* What `run` holds when shared memory counts once. Walking page tables: only done on suspicion. */
+/*
+ * What `run` holds when shared memory counts once. The kernel walks page tables for it, so this is
+ * done only when the coarse sum is beyond the limit.
+ */
 static uint64_t held_exactly(struct inside *inside, struct run *run, size_t count) {
   uint64_t held = 0;
   int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -87,7 +87,7 @@ static uint64_t held_exactly(struct inside *inside, struct run *run, size_t coun
   return held;
 }
 
-static void look(struct inside *inside) {
+static void check_runs(struct inside *inside) {
   uint64_t held[RUNS_MAX] = {0}, limit = inside->settings.memory_bytes;
   size_t count = read_all();
   for (size_t i = 0; i < count; i++) {
@@ -102,17 +102,16 @@ static void look(struct inside *inside) {
   }
 }
 
-/* Milliseconds until it wants to look again; -1 when nothing has to be watched. */
 int watch_memory(struct inside *inside, bool any_run) {
   static uint64_t due_ms; /* 0: nothing runs */
-  if (inside->slots.controllers & CONTROL_MEMORY) return -1;
+  if (inside->slots.controllers & CONTROLLER_MEMORY) return -1;
   uint64_t now = now_ms();
   if (!any_run) due_ms = 0;
   if (!any_run) return -1;
-  /* A run that ends within one period is never looked at. */
+  /* The first look comes one period after the first run began: for shorter ones there is none. */
   if (due_ms == 0) due_ms = now + PERIOD_MS;
   if (now < due_ms) return (int)(due_ms - now);
   due_ms = now + PERIOD_MS;
-  look(inside);
+  check_runs(inside);
   return PERIOD_MS;
 }

@@ -1,0 +1,11 @@
+/* What the helper does outside the sandbox. */
+#ifndef KHACHAPURI_HOST_H
+#define KHACHAPURI_HOST_H
+
+/* Supervises one sandbox until it is gone: UID|- MEMORY_BYTES PIDS CPU_PERCENT LAUNCHER ... */
+int host_main(int argc, char **argv);
+
+/* Once in a provider's process: lays out the cgroup base, sweeps it, prints what there is. */
+int prepare_main(void);
+
+#endif

@@ -1,0 +1,73 @@
+/* Keepers: each is pid 1 of one run's namespaces, starts its program and sees to its end. */
+#ifndef KHACHAPURI_KEEPER_H
+#define KHACHAPURI_KEEPER_H
+
+#include "frames.h"
+#include "slots.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+/* What a run's keeper tells init, in memory that they share. */
+struct outcome {
+  volatile int32_t status;
+  volatile int32_t start_errno;
+  volatile int32_t start_step;
+  volatile int32_t known; /* whether `status` is */
+  volatile int32_t over;  /* nothing of the run lives */
+  struct rusage usage;
+};
+
+/* What a keeper is given to start. */
+struct task {
+  const struct command *command;
+  struct slot *slot; /* in whose cgroup the program is from its first instruction; or NULL */
+  int stdio[3];
+};
+
+struct keeper;
+
+/*
+ * Whether a keeper should be made ahead of need, and making it; false when the kernel refuses.
+ * `done_fd` is an eventfd to which it writes when its run is over.
+ */
+bool keeper_wanted(void);
+bool keeper_prepare(const struct settings *settings, int done_fd);
+
+/* Gives `task` to a keeper. NULL with errno when the kernel refuses. */
+struct keeper *keeper_start(const struct settings *settings, int done_fd, const struct task *task);
+
+/* True once the program has its own copies of the task's descriptors, or needs none. */
+bool keeper_begun(const struct keeper *keeper);
+
+/* True once everything of its run is dead; the outcome then says how it ended. */
+bool keeper_over(const struct keeper *keeper);
+const struct outcome *keeper_outcome(const struct keeper *keeper);
+
+/* 0 once it has been reaped. */
+pid_t keeper_pid(const struct keeper *keeper);
+
+/* Kills it, and the kernel with it all of its run. */
+void keeper_kill(const struct keeper *keeper);
+
+/* Its run is reported. Its slot stays busy until it is reaped: its mounts may still be there. */
+void keeper_dismiss(struct keeper *keeper);
+
+/*
+ * Takes note of a death. Returns the keeper whose run it ends, NULL when it ends none; sets
+ * `prepare_failed` when it was the keeper that was made ahead of need.
+ */
+struct keeper *keeper_reaped(pid_t pid, bool *prepare_failed);
+
+/* Whether there are dismissed keepers to reap. */
+bool keepers_exiting(void);
+
+/* Waits until one more run can have a keeper and a slot; dismissed ones exit by themselves. */
+void keepers_make_room(void);
+
+/* Gives the memory of unused keepers' stacks back. */
+void keepers_release(void);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * What the provider and a sandbox's init send each other: the counterpart of ../protocol.ts, whose
+ * comments explain it. ../protocol_header_test.ts reads this file and compares every number, name
+ * and field in it with what protocol.ts encodes and decodes; it fails on what it cannot read. So
+ * here stand only plain numbers, enums, and structs of unsigned integers without padding.
+ */
+#ifndef KHACHAPURI_PROTOCOL_H
+#define KHACHAPURI_PROTOCOL_H
+
+#include <stdint.h>
+
+#define PROTOCOL_VERSION 3u
+#define RUNS_MAX 64u
+#define CHUNK_BYTES_MAX (64u * 1024u)
+#define START_BYTES_MAX (1024u * 1024u)
+#define STRINGS_MAX 4096u
+#define RLIMITS_MAX 16u
+#define FILTER_INSTRUCTIONS_MAX 4096u
+#define STDIN_WINDOW_BYTES (64u * 1024u)
+#define STDOUT_WINDOW_BYTES (256u * 1024u)
+
+/* The only bit in a START's `flags`. */
+#define START_HAS_STDIN 1u
+/* A STDIN_CREDIT of so many bytes says that the program reads no more. */
+#define STDIN_CLOSED 0xffffffffu
+
+enum frame_type {
+  FRAME_SETUP = 1,
+  FRAME_START = 2,
+  FRAME_STDIN = 3,
+  FRAME_STDIN_END = 4,
+  FRAME_CREDIT = 5,
+  FRAME_KILL = 6,
+  FRAME_READY = 16,
+  FRAME_STDOUT = 17,
+  FRAME_STDERR = 18,
+  FRAME_STDIN_CREDIT = 19,
+  FRAME_EXIT = 20,
+};
+
+/* Stands before each payload. */
+struct frame_header {
+  uint32_t length; /* of the payload */
+  uint8_t type;
+  uint8_t zero;
+  uint16_t run;
+};
+
+/* SETUP: this, then `rlimits` of struct limit, then `instructions` of struct sock_filter. */
+struct setup_payload {
+  uint32_t version;
+  uint32_t timeout_ms;
+  uint32_t tmp_bytes;
+  uint32_t stderr_bytes;
+  uint64_t stdout_bytes;
+  uint64_t memory_bytes;
+  uint64_t secret;
+  uint32_t rlimits;
+  uint32_t instructions;
+};
+
+struct limit {
+  uint32_t resource;
+  uint32_t zero;
+  uint64_t value;
+};
+
+/* START: this, then `argc` and `envc` strings, each with a NUL at its end. */
+struct start_payload {
+  uint32_t argc;
+  uint32_t envc;
+  uint32_t flags;
+};
+
+/* READY: the limits that cgroups enforce here, bits of enum controller. */
+struct ready_payload {
+  uint32_t controllers;
+};
+
+/* CREDIT of stdout, and STDIN_CREDIT: so many bytes more may be sent. */
+struct credit_payload {
+  uint32_t bytes;
+};
+
+struct exit_payload {
+  uint32_t status;      /* wait(2) status of the program */
+  uint32_t start_errno; /* not 0: the program never started */
+  uint32_t cause;
+  uint32_t start_step; /* enum start_step at which start_errno arose */
+  uint64_t cpu_us;
+  uint64_t peak_bytes;
+  uint64_t stdin_bytes;
+  uint64_t stdout_bytes;
+  uint64_t stderr_bytes;
+};
+
+enum controller {
+  CONTROLLER_MEMORY = 1,
+  CONTROLLER_PIDS = 2,
+  CONTROLLER_CPU = 4,
+};
+
+/* What ended a run before its time. */
+enum cause {
+  CAUSE_NONE = 0,
+  CAUSE_TIMEOUT = 1,
+  CAUSE_MEMORY = 2,
+  CAUSE_STDOUT = 3,
+  CAUSE_ABORTED = 4,
+  CAUSE_START = 5,
+};
+
+/* Where starting a program failed. */
+enum start_step {
+  STEP_NONE = 0,
+  STEP_NAMESPACES = 1,
+  STEP_MOUNTS = 2,
+  STEP_CAPABILITIES = 3,
+  STEP_EXEC = 4,
+};
+
+#endif

@@ -1,0 +1,65 @@
+/* One run as init sees it: begin, feed, read, end, report. */
+#ifndef KHACHAPURI_RUN_H
+#define KHACHAPURI_RUN_H
+
+#include "keeper.h"
+
+struct inside;
+
+struct run {
+  uint32_t index;
+  const struct settings *settings;
+  bool busy, dead, stdin_ended;
+  bool held; /* what it printed is held back (output.h), and nothing more is read meanwhile */
+  enum cause cause;
+  struct keeper *keeper; /* NULL: it could not be started */
+  int in, out, err;      /* our ends of the program's pipes; -1 when closed */
+  int program_ends[3];   /* open until the program has its own copies */
+  struct command *command;
+  struct outcome outcome;
+  int status;             /* of the keeper */
+  int out_left, err_left; /* once it is dead: what its pipes held when it died */
+  uint32_t credit;        /* stdout bytes that the provider is ready to take */
+  uint32_t unreported;    /* stdin bytes that the program took since the last STDIN_CREDIT */
+  uint64_t deadline_ms;
+  uint64_t stdin_bytes, stdout_bytes, stderr_bytes;
+  struct used used;
+  uint64_t watched_bytes; /* most that watch.c has seen it hold */
+  struct slot *slot;
+  uint8_t *pending; /* stdin that the program has not taken yet, from start to end */
+  uint32_t pending_start, pending_end;
+};
+
+#define RUN_NONE (struct run){.in = -1, .out = -1, .err = -1, .program_ends = {-1, -1, -1}}
+
+/* Starts `command`. What goes wrong is told by the run's EXIT frame, like every end. */
+void run_begin(struct inside *inside, struct run *run, struct command *command);
+
+/*
+ * Closes the program's ends of the pipes here as soon as the program has its own copies: a pipe
+ * then ends when the program and those it started close theirs.
+ */
+void run_close_program_ends(struct run *run);
+
+/* Takes one STDIN frame; false when the provider sent more than its window, or after the end. */
+bool run_stdin(struct run *run, const uint8_t *bytes, uint32_t length);
+
+/* Writes what is pending; closes the program's stdin once all is written and no more comes. */
+void run_feed(struct run *run);
+
+/* Reads once from stdout into a frame; closes it at its end, ends the run at its cap. */
+void run_read_stdout(struct run *run);
+
+/* Reads once from stderr. It is counted to its end and kept to its cap; it never ends the run. */
+void run_read_stderr(struct run *run);
+
+/* Kills all that the run started, for `cause` unless it is being ended for another already. */
+void run_end(struct run *run, enum cause cause);
+
+/* Everything of the run is dead; what it left in its pipes is still to be read. */
+void run_died(struct run *run, int status, const struct rusage *usage);
+
+/* Reads what is left of a dead run's pipes, and reports its end when they are dry. */
+void run_finish(struct run *run);
+
+#endif

@@ -1,0 +1,46 @@
+/* The cgroups that runs enter: a slot is used by one run at a time, and again by later ones. */
+#ifndef KHACHAPURI_SLOTS_H
+#define KHACHAPURI_SLOTS_H
+
+#include "protocol.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct slot {
+  int dir; /* of the cgroup; the others are files in it, -1 where this kernel has none */
+  int peak, events, cpu, memory, kinds;
+  bool busy;
+  uint64_t oom_kills, peak_bytes, cpu_us; /* as read after the last run */
+};
+
+/* What a run took. */
+struct used {
+  uint64_t cpu_us, peak_bytes;
+  bool out_of_memory;
+};
+
+struct slots {
+  int supervisor;       /* socket to the supervisor, which makes cgroups */
+  uint32_t controllers; /* in force, bits of enum controller */
+  uint32_t count;
+  struct slot slot[RUNS_MAX];
+};
+
+/* Waits for the supervisor's first message; false when this machine has no cgroup for runs. */
+bool slots_open(struct slots *slots, int supervisor);
+
+/*
+ * A free slot, from now on busy, in which no memory of earlier runs is counted. When there is none
+ * the supervisor is asked for one more; when that has no more, the free one in which least is
+ * counted has to do. NULL when none is free.
+ */
+struct slot *slot_take(struct slots *slots);
+
+/*
+ * What was counted since the last read; where the cgroup cannot tell, what rusage told. The slot
+ * stays busy until its run's mounts are gone.
+ */
+struct used slot_read(struct slot *slot, struct used by_rusage);
+
+#endif
