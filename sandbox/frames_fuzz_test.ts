@@ -11,6 +11,8 @@ import {
   encodeSetup,
   encodeStart,
   FRAME,
+  HEADER_BYTES,
+  PROTOCOL_VERSION,
   RUNS_MAX,
   START_BYTES_MAX,
 } from "./protocol.ts";
@@ -60,12 +62,20 @@ function startPayload(argc: number, envc: number, flags: number, ...rest: number
   return Uint8Array.of(argc, 0, 0, 0, envc, 0, 0, 0, flags, 0, 0, 0, ...rest);
 }
 
+/** A set-up that is right in all but its version. */
+function setupOfVersion(version: number): Uint8Array {
+  const frame = SETUP.slice();
+  new DataView(frame.buffer).setUint32(HEADER_BYTES, version, true);
+  return frame;
+}
+
 const START = encodeStart(0, ["./sleep", "60"], [], true);
 
 const REFUSED: Record<string, Uint8Array[]> = {
   "a run before the setup": [START],
   "a second setup": [SETUP, SETUP],
-  "a setup of another version": [encodeFrame(FRAME.setup, 0, new Uint8Array(44).fill(9))],
+  "a setup of another version": [setupOfVersion(PROTOCOL_VERSION + 1)],
+  "a setup that is cut off": [encodeFrame(FRAME.setup, 0, new Uint8Array(44).fill(9))],
   "an empty setup": [encodeBare(FRAME.setup, 0)],
   "an unknown type": [SETUP, encodeBare(99, 0)],
   "a reserved byte that is set": [SETUP, header(0, FRAME.kill, 1, 0)],

@@ -3,8 +3,8 @@ import { asKhachapuriError } from "../lib/errors.ts";
 import { hintsFor } from "./explain.ts";
 import { prepareHost } from "./native.ts";
 import type { SandboxHost } from "./policy.ts";
+import { CONTROLLER } from "./protocol.ts";
 import { openSandbox } from "./sandbox.ts";
-import { CONTROLLER } from "./session.ts";
 
 export type ProbeResult =
   | {

@@ -1,7 +1,8 @@
 /**
- * The frames between the provider and a sandbox's init (sandbox/init/init.h), little endian: a
- * header `u32 length, u8 type, u8 0, u16 run`, then the payload. Stdin and stdout move under
- * windows, so that one slow caller neither stalls the others nor lets memory grow.
+ * The frames between the provider and a sandbox's init, little endian: a header `u32 length, u8
+ * type, u8 0, u16 run`, then the payload. init/protocol.h says the same to init; a test compares
+ * the two (protocol_header_test.ts). Stdin and stdout move under windows: what a slow caller or
+ * program does not take is not sent, so that it neither stalls other runs nor fills memory.
  */
 import { KhachapuriError } from "../lib/errors.ts";
 
@@ -9,14 +10,21 @@ export const PROTOCOL_VERSION = 3;
 /** Runs that one sandbox holds at a time. */
 export const RUNS_MAX = 64;
 export const HEADER_BYTES = 8;
+/** Payload of one frame, except START and SETUP. */
 export const CHUNK_BYTES_MAX = 64 * 1024;
+/** Payload of a START or SETUP frame. */
 export const START_BYTES_MAX = 1024 * 1024;
-/** Strings in argv, and in env. */
+/** Strings in argv, and as many in env. */
 export const STRINGS_MAX = 4096;
+export const RLIMITS_MAX = 16;
+/** Of the seccomp filter: the kernel's own BPF_MAXINSNS. */
+export const FILTER_INSTRUCTIONS_MAX = 4096;
 /** Stdin that may be under way to a program that has not read it. */
 export const STDIN_WINDOW_BYTES = 64 * 1024;
 /** Stdout that may be under way to a caller that has not taken it. */
 export const STDOUT_WINDOW_BYTES = 256 * 1024;
+/** The only flag of a START frame: without it the program reads end of file at once. */
+export const START_HAS_STDIN = 1;
 /** A stdin credit of this value: the program reads no more. */
 export const STDIN_CLOSED = 0xffff_ffff;
 
@@ -34,6 +42,9 @@ export const FRAME = {
   exit: 20,
 } as const;
 
+/** Kinds of limits that cgroups enforce, as bits of a READY frame's payload. */
+export const CONTROLLER = { memory: 1, pids: 2, cpu: 4 } as const;
+
 export interface Frame {
   type: number;
   run: number;
@@ -46,11 +57,11 @@ export interface Setup {
   tmpBytes: number;
   stdoutBytes: number;
   stderrBytes: number;
-  /** Of one run: enforced by a cgroup, or where there is none by init, which looks often. */
+  /** Of one run: enforced by a cgroup, or where there is none by init, which looks every 20 ms. */
   memoryBytes: number;
   /** Pairs of RLIMIT_* number and value. */
   rlimits: readonly (readonly [resource: number, value: number])[];
-  /** Shown with a call, it makes the filter let init start runs; 64 bits. */
+  /** 64 bits that the filter asks for in the system calls with which init starts runs. */
   secret: bigint;
   /** The encoded seccomp program, 8 bytes an instruction. */
   filter: Uint8Array;
@@ -95,10 +106,18 @@ function writeHeader(bytes: Uint8Array, type: number, run: number, length: numbe
   view.setUint16(6, run, true);
 }
 
+const SETUP_FIXED_BYTES = 48;
+const RLIMIT_BYTES = 16;
+const INSTRUCTION_BYTES = 8;
+
+/** @throws KhachapuriError `sandbox_unavailable` when init would not take so much */
 export function encodeSetup(setup: Setup): Uint8Array {
-  const fixed = 48;
   const { filter } = setup;
-  const filterAt = fixed + setup.rlimits.length * 16;
+  const instructions = filter.length / INSTRUCTION_BYTES;
+  if (setup.rlimits.length > RLIMITS_MAX || instructions > FILTER_INSTRUCTIONS_MAX) {
+    throw new KhachapuriError("sandbox_unavailable", "the sandbox's set-up is too large");
+  }
+  const filterAt = SETUP_FIXED_BYTES + setup.rlimits.length * RLIMIT_BYTES;
   const bytes = new Uint8Array(filterAt + filter.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, PROTOCOL_VERSION, true);
@@ -109,10 +128,11 @@ export function encodeSetup(setup: Setup): Uint8Array {
   view.setBigUint64(24, BigInt(setup.memoryBytes), true);
   view.setBigUint64(32, setup.secret, true);
   view.setUint32(40, setup.rlimits.length, true);
-  view.setUint32(44, filter.length / 8, true);
+  view.setUint32(44, instructions, true);
   setup.rlimits.forEach(([resource, value], index) => {
-    view.setUint32(fixed + index * 16, resource, true);
-    view.setBigUint64(fixed + index * 16 + 8, BigInt(value), true);
+    const at = SETUP_FIXED_BYTES + index * RLIMIT_BYTES;
+    view.setUint32(at, resource, true);
+    view.setBigUint64(at + 8, BigInt(value), true);
   });
   bytes.set(filter, filterAt);
   return encodeFrame(FRAME.setup, 0, bytes);
@@ -139,17 +159,20 @@ export function encodeStart(
   writeHeader(startFrame, FRAME.start, run, START_FIXED_BYTES + written);
   startView.setUint32(HEADER_BYTES, argv.length, true);
   startView.setUint32(HEADER_BYTES + 4, env.length, true);
-  startView.setUint32(HEADER_BYTES + 8, hasStdin ? 1 : 0, true);
+  startView.setUint32(HEADER_BYTES + 8, hasStdin ? START_HAS_STDIN : 0, true);
   return startFrame.slice(0, HEADER_BYTES + START_FIXED_BYTES + written);
 }
 
-/** Where START frames are put together; the pages that none has needed yet cost nothing. */
 const START_FIXED_BYTES = 12;
+/**
+ * Each START frame is put together here and then copied out. The kernel gives this buffer memory
+ * only as far as the longest frame so far has reached.
+ */
 const startFrame = new Uint8Array(HEADER_BYTES + START_BYTES_MAX);
 const startView = new DataView(startFrame.buffer);
 const startStrings = startFrame.subarray(HEADER_BYTES + START_FIXED_BYTES);
 
-/** No program can be given such arguments, or such an environment. */
+/** For arguments or an environment that execve(2) cannot give to a program. */
 export function unpassable(): KhachapuriError {
   return new KhachapuriError("invalid_input", "arguments or environment cannot reach a program");
 }
@@ -194,16 +217,14 @@ export function decodeU32(payload: Uint8Array): number {
   return new DataView(payload.buffer, payload.byteOffset, 4).getUint32(0, true);
 }
 
-/** The sandbox said something that its protocol does not know. */
+/** For what came from the sandbox and is no frame of this protocol. */
 export function malformed(): KhachapuriError {
   return new KhachapuriError("sandbox_unavailable", "the sandbox sent a malformed frame");
 }
 
 const NOTHING = new Uint8Array(0);
 
-/**
- * Cuts a byte stream into frames. Payloads of one call may share memory with what was fed in.
- */
+/** Cuts a byte stream into frames. Their payloads may be views of the bytes that were passed in. */
 export function createDecoder(): (bytes: Uint8Array) => Frame[] {
   let rest: Uint8Array = NOTHING;
   return (bytes) => {

@@ -11,8 +11,11 @@ import {
   encodeSetup,
   encodeStart,
   EXIT_BYTES,
+  FILTER_INSTRUCTIONS_MAX,
   FRAME,
   HEADER_BYTES,
+  RLIMITS_MAX,
+  type Setup,
   START_BYTES_MAX,
   STRINGS_MAX,
 } from "./protocol.ts";
@@ -74,17 +77,26 @@ Deno.test("what cannot be passed is refused before it is sent", () => {
   assert.throws(() => encodeStart(0, ["a"], Array(STRINGS_MAX + 1).fill("A=1"), true), invalid);
 });
 
+const SETUP: Setup = {
+  timeoutMs: 1,
+  tmpBytes: 2,
+  stdoutBytes: 4,
+  stderrBytes: 5,
+  memoryBytes: 6,
+  rlimits: [[7, 256]],
+  secret: 0x1234_5678_9abc_def0n,
+  filter: new Uint8Array(16).fill(9),
+};
+
+Deno.test("a set-up that init would refuse for its size is not sent", () => {
+  const rlimits = Array.from({ length: RLIMITS_MAX + 1 }, () => [7, 256] as const);
+  assert.throws(() => encodeSetup({ ...SETUP, rlimits }), unavailable);
+  const filter = new Uint8Array((FILTER_INSTRUCTIONS_MAX + 1) * 8);
+  assert.throws(() => encodeSetup({ ...SETUP, filter }), unavailable);
+});
+
 Deno.test("SETUP has the layout that init reads", () => {
-  const frame = encodeSetup({
-    timeoutMs: 1,
-    tmpBytes: 2,
-    stdoutBytes: 4,
-    stderrBytes: 5,
-    memoryBytes: 6,
-    rlimits: [[7, 256]],
-    secret: 0x1234_5678_9abc_def0n,
-    filter: new Uint8Array(16).fill(9),
-  });
+  const frame = encodeSetup(SETUP);
   const words = new Uint32Array(frame.buffer.slice(HEADER_BYTES, HEADER_BYTES + 48 + 16));
   assert.deepEqual([...words.subarray(0, 8)], [3, 1, 2, 5, 4, 0, 6, 0]);
   assert.deepEqual([...words.subarray(8)], [0x9abc_def0, 0x1234_5678, 1, 2, 7, 0, 256, 0]);

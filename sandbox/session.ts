@@ -40,9 +40,6 @@ export interface Session {
   ended: Promise<void>;
 }
 
-/** Kinds of cgroup limits, as bits. */
-export const CONTROLLER = { memory: 1, pids: 2, cpu: 4 } as const;
-
 /** What of the helper's and launcher's complaints is kept. */
 const DIAGNOSTIC_BYTES_MAX = 4096;
 

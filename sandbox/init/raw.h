@@ -1,6 +1,6 @@
 /*
- * System calls without libc. A run's keeper and, until exec, its program share memory with init:
- * libc's errno would be init's too, and so would every lock. A negative result is -errno.
+ * System calls without libc. A run's keeper and, until it executes, its program share memory with
+ * init: by libc they would write init's errno and take init's locks. A negative result is -errno.
  */
 #ifndef KHACHAPURI_RAW_H
 #define KHACHAPURI_RAW_H
