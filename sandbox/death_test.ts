@@ -106,10 +106,16 @@ eachLauncher("SIGKILL to the provider leaves nothing", async (launcher) => {
   for (let index = 0; index < Math.ceil(KILLS / 4); index++) {
     const provider = new Deno.Command(Deno.execPath(), {
       args: [
-        ...["run", "--no-check", "--no-prompt", "--allow-read", "--allow-sys=uid"],
-        ...["--allow-write=.cache", `--allow-run=${HELPER}`],
-        ...[new URL("../worlds/sandbox/doomed_provider.ts", import.meta.url).pathname],
-        ...[stubborn.dir, JSON.stringify(hostOf(launcher))],
+        "run",
+        "--no-check",
+        "--no-prompt",
+        "--allow-read",
+        "--allow-sys=uid",
+        "--allow-write=.cache",
+        `--allow-run=${HELPER}`,
+        new URL("../worlds/sandbox/doomed_provider.ts", import.meta.url).pathname,
+        stubborn.dir,
+        JSON.stringify(hostOf(launcher)),
       ],
       stdin: "null",
       stdout: "piped",

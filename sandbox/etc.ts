@@ -1,18 +1,25 @@
 /**
- * The few parts of the machine's /etc that programs see, copied into one folder. Every run's mount
- * namespace copies every mount, so that one mount instead of four is a few percent of a run.
+ * The few parts of the machine's /etc that programs see, copied into one folder. The kernel copies
+ * every mount into every run's namespace, so one mount in place of one a path makes each run
+ * shorter (`deno task bench sandbox`, row "khachapuri, whole request").
  */
 import { join } from "node:path";
 
 /** Without these interpreters and TLS do not work. */
 export const ETC_PATHS: readonly string[] = [
-  ...["/etc/ssl/certs", "/etc/ld.so.cache", "/etc/alternatives"],
-  ...[11, 17, 21, 25].map((version) => `/etc/java-${version}-openjdk`),
+  "/etc/ssl/certs",
+  "/etc/ld.so.cache",
+  "/etc/alternatives",
+  "/etc/java-11-openjdk",
+  "/etc/java-17-openjdk",
+  "/etc/java-21-openjdk",
+  "/etc/java-25-openjdk",
 ];
 
 /**
  * Copies what there is of `ETC_PATHS` to `folder`, in place of what an earlier start left there.
- * Links stay links. What not everybody may read is left out: the copy is for everybody.
+ * Links stay links. What not everybody on this machine may read is left out, as every program may
+ * read the copy.
  * @returns `folder`
  */
 export async function copyEtc(folder: string, paths = ETC_PATHS, root = "/etc"): Promise<string> {
@@ -46,7 +53,7 @@ async function copy(from: string, to: string): Promise<void> {
   await Promise.all(names.map((name) => copy(join(from, name), join(to, name))));
 }
 
-/** Whatever the umask: the run uid passes through. */
+/** Open for everybody whatever our umask is, as programs enter it under another uid. */
 async function makeFolder(path: string): Promise<void> {
   await Deno.mkdir(path, { recursive: true });
   await Deno.chmod(path, 0o755);

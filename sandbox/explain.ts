@@ -1,4 +1,4 @@
-/** What launchers and kernels say, in words that tell what to do. */
+/** What launchers and the kernel say, in words, and what the operator can do about it. */
 import { KhachapuriError } from "../lib/errors.ts";
 
 const KNOWN: readonly { says: RegExp; hints: readonly string[] }[] = [
@@ -61,7 +61,11 @@ export function hintsFor(message: string): readonly string[] {
   return KNOWN.find(({ says }) => says.test(message))?.hints ?? [];
 }
 
-/** Why a sandbox that should live does not; `said` may begin with warnings that are not why. */
+/**
+ * The error for a sandbox that has ended by itself.
+ * @param said what its launcher printed. It may begin with harmless warnings, so the first line
+ * that we have hints for is quoted, else the first of all.
+ */
 export function explainFailure(said: string): KhachapuriError {
   const lines = said.split("\n");
   const line = lines.find((line) => hintsFor(line).length > 0) ?? lines[0];

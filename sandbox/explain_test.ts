@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { explainFailure } from "./explain.ts";
+import { errnoText, explainFailure, signalName } from "./explain.ts";
 
 /** What launchers and the helper print, and a part of the last hint that must follow. */
 const SAID: readonly [string, string][] = [
@@ -41,4 +41,21 @@ Deno.test("what launchers say comes with what to do, also after a warning", () =
 Deno.test("what nobody knows is passed on as it is", () => {
   assert.equal(explainFailure("odd\nodder").shortMessage, "the sandbox ended: odd");
   assert.equal(explainFailure("").shortMessage, "the sandbox ended");
+});
+
+Deno.test("signals have the names of the kernel's own header", async () => {
+  const header = await Deno.readTextFile("/usr/include/x86_64-linux-gnu/asm/signal.h");
+  const defined = [...header.matchAll(/^#define (SIG[A-Z0-9]+)\s+(\d+)$/gm)];
+  const numbers = new Map(defined.map(([, name, number]) => [name!, Number(number)]));
+  for (let number = 1; number < 32; number++) {
+    const name = signalName(number);
+    if (name !== `SIG${number}`) assert.equal(numbers.get(name), number, name);
+  }
+  assert.equal(signalName(9), "SIGKILL");
+  assert.equal(signalName(40), "SIG40");
+});
+
+Deno.test("why a program did not start is said in words, or by its number", () => {
+  assert.equal(errnoText(2), "no such file, or its interpreter is missing");
+  assert.equal(errnoText(99), "error 99");
 });

@@ -1,4 +1,7 @@
-/** The commands that start a deployment's sandbox; everything in them may be seen in /proc. */
+/**
+ * The command that starts a deployment's sandbox. Everybody on the machine can read it in /proc,
+ * so nothing of a call stands in it.
+ */
 import { KhachapuriError } from "../lib/errors.ts";
 import { RUN_CPU_PERCENT_MAX, RUN_PROCESSES_MAX } from "../lib/limits.ts";
 import { ETC_PATHS } from "./etc.ts";
@@ -7,21 +10,36 @@ import type { SandboxHost, SandboxPolicy } from "./policy.ts";
 /** Uid and gid that a program sees as its own. */
 const INNER_ID = "65534";
 
-/** The init, by a descriptor the supervisor opened: the run uid may not reach its path. */
+/** The sandbox's init, by descriptor HELPER (init/descriptors.h), not by its path. */
 const INIT = ["/proc/self/fd/4", "inside"];
 
 const DEVICES = ["null", "zero", "full", "urandom"];
-const SYSTEM_LINKS = [["usr/bin", "/bin"], ["usr/lib", "/lib"], ["usr/lib64", "/lib64"]] as const;
+
 /**
- * Since Linux 5.6 `random` differs from `urandom` only before a machine has booted. Shared memory
- * is in the run's /tmp: a file system of its own would be a tenth of the run.
+ * Links in /dev. Since Linux 5.6 `random` differs from `urandom` only before a machine has booted.
+ * Shared memory lies in the run's /tmp, as each further mount makes every run longer (`deno task
+ * bench sandbox`, row "khachapuri, whole request").
  */
 const DEVICE_LINKS = [
-  ...[["random", "urandom"], ["shm", "/tmp"], ["fd", "/proc/self/fd"]],
-  ...["stdin", "stdout", "stderr"].map((name, fd) => [name, `/proc/self/fd/${fd}`]),
-] as const;
+  { name: "random", target: "urandom" },
+  { name: "shm", target: "/tmp" },
+  { name: "fd", target: "/proc/self/fd" },
+  { name: "stdin", target: "/proc/self/fd/0" },
+  { name: "stdout", target: "/proc/self/fd/1" },
+  { name: "stderr", target: "/proc/self/fd/2" },
+];
 
-/** Arguments of the helper's `host` command, whose launcher starts the sandbox's init. */
+const SYSTEM_LINKS = [
+  { path: "/bin", target: "usr/bin" },
+  { path: "/lib", target: "usr/lib" },
+  { path: "/lib64", target: "usr/lib64" },
+];
+
+/**
+ * Arguments of the helper's `host` command, whose launcher starts the sandbox's init.
+ * @param runUid the uid that programs run as; null: ours
+ * @throws KhachapuriError `sandbox_unavailable` when the launcher cannot mount a path
+ */
 export function hostArguments(
   host: SandboxHost,
   policy: SandboxPolicy,
@@ -34,7 +52,9 @@ export function hostArguments(
   return [
     "host",
     runUid === null ? "-" : String(runUid),
-    ...[memoryBytes, RUN_PROCESSES_MAX, RUN_CPU_PERCENT_MAX].map(String),
+    String(memoryBytes),
+    String(RUN_PROCESSES_MAX),
+    String(RUN_CPU_PERCENT_MAX),
     ...launcher,
     "--",
     ...INIT,
@@ -42,37 +62,54 @@ export function hostArguments(
 }
 
 /**
- * bubblewrap >= 0.8. Explicit --unshare-*, as --unshare-all tolerates failing ones. The two
- * capabilities are for init alone, inside its own user namespace: it starts runs in fresh
- * namespaces and leaves them none. No --die-with-parent: killing bwrap in its first milliseconds
- * would strand a sandbox, so init itself leaves when its supervisor does.
+ * For bubblewrap >= 0.8. Each namespace is named, as --unshare-all goes on without those that the
+ * kernel refuses. The two capabilities are init's alone, inside its own user namespace: it starts
+ * runs in fresh namespaces and leaves them none. --die-with-parent is not used: it would kill a
+ * bwrap that is still starting, which strands the sandbox it has begun. Init exits by itself when
+ * its supervisor is gone.
  */
 export function bwrapArguments(policy: SandboxPolicy, etc?: string): string[] {
-  const kinds = ["user", "ipc", "pid", "net", "uts"];
-  return [
-    ...kinds.map((kind) => `--unshare-${kind}`),
-    ...["--disable-userns", "--assert-userns-disabled", "--new-session", "--as-pid-1"],
-    ...["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETPCAP"],
-    ...["--uid", INNER_ID, "--gid", INNER_ID, "--hostname", "sandbox", "--clearenv"],
-    ...["--proc", "/proc", "--remount-ro", "/proc"],
-    ...["--perms", "0755", "--dir", "/dev"],
-    ...DEVICES.flatMap((name) => ["--dev-bind", `/dev/${name}`, `/dev/${name}`]),
-    ...DEVICE_LINKS.flatMap(([name, target]) => ["--symlink", target, `/dev/${name}`]),
-    ...["--dir", "/tmp"],
-    ...["--ro-bind", policy.programDir, "/app", "--ro-bind", "/usr", "/usr"],
-    ...SYSTEM_LINKS.flatMap(([target, path]) => ["--symlink", target, path]),
-    ...(etc === undefined
-      ? ETC_PATHS.flatMap((path) => ["--ro-bind-try", path, path])
-      : ["--ro-bind", etc, "/etc"]),
-    ...["--chdir", "/app", "--remount-ro", "/"],
+  const etcMounts = etc === undefined
+    ? ETC_PATHS.map((path) => ["--ro-bind-try", path, path])
+    : [["--ro-bind", etc, "/etc"]];
+  const options = [
+    ["--unshare-user"],
+    ["--unshare-ipc"],
+    ["--unshare-pid"],
+    ["--unshare-net"],
+    ["--unshare-uts"],
+    ["--disable-userns"],
+    ["--assert-userns-disabled"],
+    ["--new-session"],
+    ["--as-pid-1"],
+    ["--cap-drop", "ALL"],
+    ["--cap-add", "CAP_SYS_ADMIN"],
+    ["--cap-add", "CAP_SETPCAP"],
+    ["--uid", INNER_ID],
+    ["--gid", INNER_ID],
+    ["--hostname", "sandbox"],
+    ["--clearenv"],
+    ["--proc", "/proc"],
+    ["--remount-ro", "/proc"],
+    ["--perms", "0755", "--dir", "/dev"],
+    ...DEVICES.map((name) => ["--dev-bind", `/dev/${name}`, `/dev/${name}`]),
+    ...DEVICE_LINKS.map(({ name, target }) => ["--symlink", target, `/dev/${name}`]),
+    ["--dir", "/tmp"],
+    ["--ro-bind", policy.programDir, "/app"],
+    ["--ro-bind", "/usr", "/usr"],
+    ...SYSTEM_LINKS.map(({ path, target }) => ["--symlink", target, path]),
+    ...etcMounts,
+    ["--chdir", "/app"],
+    ["--remount-ro", "/"],
   ];
+  return options.flat();
 }
 
 /**
- * nsjail >= 3.4: the same view, the same init, which does the rest in the same way. What is said
- * explicitly is what nsjail would do otherwise: stop after ten minutes, run at nice 19, close the
- * descriptors, keep no capability. It has no mount that may fail, so what is missing is left out.
- * Nested user namespaces, which bwrap forbids as well, are for the seccomp filter to refuse.
+ * For nsjail >= 3.4: the same view and the same init. Some options only turn off what nsjail does
+ * by default: ending after ten minutes, nice 19, closing descriptors, rlimits of its own, keeping
+ * no capability. It has no mount that may fail, so a path that is missing is left out. It cannot
+ * forbid nested user namespaces as bwrap does: only the seccomp filter refuses them.
  * @throws KhachapuriError `sandbox_unavailable` when a path holds a colon, which ends it for nsjail
  */
 export function nsjailArguments(policy: SandboxPolicy, etc?: string): string[] {
@@ -81,20 +118,31 @@ export function nsjailArguments(policy: SandboxPolicy, etc?: string): string[] {
       hints: ["use bwrap, or another state directory"],
     });
   }
-  const own = etc === undefined ? ETC_PATHS.filter(isThere) : [`${etc}:/etc`];
-  const readOnly = ["/usr", ...own];
-  return [
-    ...["--mode", "o", "--quiet", "--hostname", "sandbox", "--time_limit", "0"],
-    ...["--nice_level", "0", "--disable_rlimits", "--disable_clone_newcgroup"],
-    ...["--pass_fd", "3", "--pass_fd", "4", "--cap", "CAP_SYS_ADMIN", "--cap", "CAP_SETPCAP"],
-    ...["--user", INNER_ID, "--group", INNER_ID, "--cwd", "/app"],
-    ...["--bindmount_ro", `${policy.programDir}:/app`],
-    ...readOnly.flatMap((path) => ["--bindmount_ro", path]),
-    ...DEVICES.flatMap((name) => ["--bindmount", `/dev/${name}`]),
-    ...DEVICE_LINKS.flatMap(([name, target]) => ["--symlink", `${target}:/dev/${name}`]),
-    ...["--tmpfsmount", "/tmp"],
-    ...SYSTEM_LINKS.flatMap(([target, path]) => ["--symlink", `${target}:${path}`]),
+  const etcMounts = etc === undefined ? ETC_PATHS.filter(isThere) : [`${etc}:/etc`];
+  const options = [
+    ["--mode", "o"],
+    ["--quiet"],
+    ["--hostname", "sandbox"],
+    ["--time_limit", "0"],
+    ["--nice_level", "0"],
+    ["--disable_rlimits"],
+    ["--disable_clone_newcgroup"],
+    ["--pass_fd", "3"],
+    ["--pass_fd", "4"],
+    ["--cap", "CAP_SYS_ADMIN"],
+    ["--cap", "CAP_SETPCAP"],
+    ["--user", INNER_ID],
+    ["--group", INNER_ID],
+    ["--cwd", "/app"],
+    ["--bindmount_ro", `${policy.programDir}:/app`],
+    ["--bindmount_ro", "/usr"],
+    ...etcMounts.map((path) => ["--bindmount_ro", path]),
+    ...DEVICES.map((name) => ["--bindmount", `/dev/${name}`]),
+    ...DEVICE_LINKS.map(({ name, target }) => ["--symlink", `${target}:/dev/${name}`]),
+    ["--tmpfsmount", "/tmp"],
+    ...SYSTEM_LINKS.map(({ path, target }) => ["--symlink", `${target}:${path}`]),
   ];
+  return options.flat();
 }
 
 function isThere(path: string): boolean {

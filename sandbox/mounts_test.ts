@@ -15,9 +15,19 @@ eachLauncher(
     const host = { ...launcher, runUid: 1_840_000_000 };
     const { stdout } = await new Deno.Command("unshare", {
       args: [
-        ...["--mount", "--propagation", "shared", Deno.execPath(), "run", "--no-check"],
-        ...["--allow-read", "--allow-write", "--allow-run", "--allow-sys=uid", HOST],
-        ...[dir, JSON.stringify(host)],
+        "--mount",
+        "--propagation",
+        "shared",
+        Deno.execPath(),
+        "run",
+        "--no-check",
+        "--allow-read",
+        "--allow-write",
+        "--allow-run",
+        "--allow-sys=uid",
+        HOST,
+        dir,
+        JSON.stringify(host),
       ],
       stderr: "inherit",
     }).output();

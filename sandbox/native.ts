@@ -1,10 +1,10 @@
-/** The native helper: where it is, how it is put there, how it is started. */
+/** The native helper (init/): where it lies, how it is put there, how it is started. */
 import { dirname } from "node:path";
 import { KhachapuriError } from "../lib/errors.ts";
 import { INIT_BASE64 } from "../.cache/init/init_base64.ts";
 import type { SandboxHost } from "./policy.ts";
 
-/** Beside a bundle, or where `deno task setup` builds it. */
+/** Beside a bundle; else where `deno task setup` builds it. */
 const SHIPPED = ["khachapuri-init", "../.cache/init/khachapuri-init"];
 
 /**
@@ -22,11 +22,11 @@ async function defaultPath(): Promise<string> {
   });
 }
 
-/** Places that are known to hold this version's helper. */
+/** Paths at which this process has found or written the helper that it carries. */
 const verified = new Set<string>();
 
 /**
- * The helper's path, after making sure that it is there and is the one we carry.
+ * The helper's path. A file there that is not the helper that this version carries is replaced.
  * @throws KhachapuriError `sandbox_unavailable` when it can be neither found nor written
  */
 export async function helperPath(host: SandboxHost): Promise<string> {
@@ -46,7 +46,7 @@ export async function helperPath(host: SandboxHost): Promise<string> {
   return path;
 }
 
-/** Under a name of its own first: the old one may be executing. */
+/** Written under another name and renamed, as a file that is being executed cannot be written. */
 async function install(path: string, bytes: Uint8Array): Promise<void> {
   const fresh = `${path}.${Deno.pid}`;
   await Deno.mkdir(dirname(path), { recursive: true });
@@ -58,9 +58,10 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
-/** The helper with an empty environment, as everything that comes of it inherits. */
+/** With an empty environment, which everything that the helper starts inherits. */
 function helperCommand(path: string, args: readonly string[]): Deno.Command {
-  // What a compiled binary may start is fixed before anyone knows where its helper will be.
+  // A compiled binary's permission to run names a path that is fixed when it is built, and its
+  // helper lies in the user's home: it may start /usr/bin/env, which starts the helper.
   const [command, ...before] = Deno.build.standalone ? ["/usr/bin/env", path] : [path];
   return new Deno.Command(command!, {
     args: [...before, ...args],
@@ -90,7 +91,7 @@ export function spawnHelper(path: string, args: readonly string[]): Deno.ChildPr
 export interface HostLimits {
   /** Bits of `CONTROLLER`. */
   controllers: number;
-  /** Leftovers of earlier providers that were removed. */
+  /** Cgroups of providers that are gone, now removed. */
   swept: number;
   /** Why there are no cgroup limits; empty when there are. */
   missing: string;
@@ -99,8 +100,8 @@ export interface HostLimits {
 const prepared = new Map<string, Promise<HostLimits>>();
 
 /**
- * Lays out our cgroups and removes what earlier providers left; once in a process, before its
- * first sandbox.
+ * Lays out our cgroups and removes those that earlier providers left. Done once in a process,
+ * before its first sandbox; later calls get the same answer.
  */
 export async function prepareHost(host: SandboxHost): Promise<HostLimits> {
   const path = await helperPath(host);

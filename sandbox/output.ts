@@ -1,7 +1,8 @@
 /**
- * What a run prints, chunk by chunk. No web stream: a run is over in half a millisecond, and a
- * stream of its own would be a good part of that. Nor are there getters in what each run makes: V8
- * keeps a shape for every object literal with a getter, and with it all that the getter can see.
+ * What a run prints, chunk by chunk. Not a web stream: making and reading one takes a part of each
+ * run (`deno task bench sandbox`, row "khachapuri, whole request"). And `isComplete` is a method,
+ * not a getter: V8 keeps a hidden class for each object literal with a getter, and with that class
+ * everything that the getter's closure refers to, so that every run would leave memory behind.
  */
 import { STDOUT_WINDOW_BYTES } from "./protocol.ts";
 
@@ -14,11 +15,11 @@ export interface Output {
   cancel(): Promise<void>;
 }
 
-/** An output with the entries through which its sandbox's frames come in. */
+/** The sandbox's side of an output: its frames come in here. */
 export interface LiveOutput extends Output {
   /** Copies what it is given. */
   receive(bytes: Uint8Array): void;
-  /** No more will come. An error also takes back what was not read yet. */
+  /** No more will come. With an error, what was not read yet is dropped and reading fails. */
   end(error: Error | null): void;
 }
 
@@ -28,7 +29,8 @@ interface Waiter {
 }
 
 /**
- * @param credit gives the sandbox room for so many bytes; called in steps, so that frames stay few
+ * @param credit lets the sandbox send so many bytes more; called once a quarter of the window has
+ * been read, so that few frames carry credit
  * @param cancel ends the run
  */
 export function createOutput(credit: (bytes: number) => void, cancel: () => void): LiveOutput {
@@ -83,7 +85,7 @@ export function createOutput(credit: (bytes: number) => void, cancel: () => void
   };
 }
 
-/** An output as a web stream; read either the one or the other. */
+/** The output as a web stream. Whoever reads the stream must not read the output itself. */
 export function streamOf(
   { read, cancel }: Pick<Output, "read" | "cancel">,
 ): ReadableStream<Uint8Array> {
@@ -97,7 +99,7 @@ export function streamOf(
   }, { highWaterMark: 0 });
 }
 
-/** A web stream read like an output. */
+/** A web stream as an output. */
 export function outputOf(stream: ReadableStream<Uint8Array>): Output {
   const reader = stream.getReader();
   return {

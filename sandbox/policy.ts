@@ -6,19 +6,20 @@ export interface SandboxHost {
   /** Absolute path of the launcher; by default where Debian installs it. */
   launcherPath?: string;
   /**
-   * First of the `RUN_UIDS_MAX` uids (and gids) that programs run as, one for each open sandbox;
-   * null means that we are unprivileged and they run as us.
+   * First of the `RUN_UIDS_MAX` uids (and gids) that programs run as, one for each open sandbox.
+   * null: we are unprivileged, and they run under our own uid.
    */
   runUid: number | null;
-  /** Absolute path of a copy of `ETC_PATHS`; without it each is mounted by itself: slower. */
+  /** Absolute path of a copy of `ETC_PATHS` (etc.ts); without it each of them is a mount. */
   etc?: string;
-  /** Absolute path of the native helper; by default where `deno task` builds it. */
+  /** Absolute path of the native helper; by default where `deno task setup` builds it. */
   helperPath?: string;
 }
 
-/** What one deployment may see and use. */
+/** What the runs of one deployment may see and use. */
 export interface SandboxPolicy {
   /** Absolute path of the unpacked program; must be readable by the run uid. */
   programDir: string;
+  /** Of each run. */
   limits: { timeoutMs: number; memoryMb: number; stdoutBytes: number; stderrBytes: number };
 }

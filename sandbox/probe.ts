@@ -1,4 +1,4 @@
-/** Can this machine sandbox a program, and within which limits? Asked at start and by `doctor`. */
+/** Whether this machine can sandbox a program, and within which limits: for serve and doctor. */
 import { asKhachapuriError } from "../lib/errors.ts";
 import { hintsFor } from "./explain.ts";
 import { prepareHost } from "./native.ts";
@@ -17,7 +17,7 @@ export type ProbeResult =
     /** Limits that it does not; `hints` says how to get them. */
     missing: readonly LimitKind[];
     hints: readonly string[];
-    /** Cgroups of providers that are no more, now removed. */
+    /** Cgroups of providers that are gone, now removed. */
     swept: number;
   }
   | { ok: false; reason: string; hints: readonly string[] };
@@ -56,7 +56,7 @@ export async function probeSandbox(host: SandboxHost): Promise<ProbeResult> {
 
 /** null when a program runs as it should, else why not. */
 async function tryOnce(host: SandboxHost): Promise<string | null> {
-  // Any readable folder does: the program is the system's own shell.
+  // The program is the system's own shell, so its folder is the system's.
   const sandbox = await openSandbox(host, {
     programDir: "/usr",
     limits: { timeoutMs: 10_000, memoryMb: 64, stdoutBytes: 4096, stderrBytes: 4096 },

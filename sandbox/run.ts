@@ -1,20 +1,12 @@
-/** The provider's half of one run: feeds stdin, hands out stdout, keeps stderr, tells the end. */
+/** One run as the provider sees it: feeds stdin, hands out stdout, keeps stderr, tells the end. */
 import { KhachapuriError } from "../lib/errors.ts";
 import { KILL_GRACE_MS, SANDBOX_START_MS_MAX } from "../lib/limits.ts";
-import {
-  CHUNK_BYTES_MAX,
-  encodeBare,
-  encodeCredit,
-  encodeFrame,
-  type Exit,
-  FRAME,
-  STDIN_CLOSED,
-  STDIN_WINDOW_BYTES,
-} from "./protocol.ts";
-import type { SandboxPolicy } from "./policy.ts";
 import { concat } from "./bytes.ts";
-import { createOutput, type Output, streamOf } from "./output.ts";
 import { errnoText, signalName } from "./explain.ts";
+import { createOutput, type Output, streamOf } from "./output.ts";
+import type { SandboxPolicy } from "./policy.ts";
+import { encodeBare, encodeCredit, type Exit, FRAME } from "./protocol.ts";
+import { createStdin } from "./stdin.ts";
 
 /** The limit that ended a run. */
 export type RunLimit = "timeout" | "memory" | "stdout" | "aborted";
@@ -28,9 +20,9 @@ export interface RunRecord {
   /** The limit that ended the run, if one did. */
   limit: RunLimit | null;
   wallMs: number;
-  /** User and system time of all its processes, where it can be measured. */
+  /** User and system time of all its processes; null where it cannot be measured. */
   cpuMs: number | null;
-  /** Where it can be measured. */
+  /** null where it cannot be measured. */
   peakMemoryBytes: number | null;
   stdinBytes: number;
   stdoutBytes: number;
@@ -45,14 +37,14 @@ export interface Run {
    * the run, so that a cut answer is never taken for a whole one.
    */
   readonly output: Output;
-  /** The same as a web stream, for who needs one; read either the one or the other. */
+  /** `output` as a web stream, for callers that need one; then `output` itself must not be read. */
   stdout(): ReadableStream<Uint8Array>;
   /**
-   * Resolves when everything the run started is dead. Rejects with `sandbox_unavailable` when our
-   * side failed, and only then: nobody may be charged for such a run.
+   * Resolves when everything the run started is dead. Rejects only with `sandbox_unavailable`, when
+   * our side failed: nobody may be charged for such a run.
    */
   record: Promise<RunRecord>;
-  /** Ends it before its time, with all that it started. */
+  /** Ends the run, with all that it started. */
   kill(): void;
 }
 
@@ -64,16 +56,17 @@ export interface RunInput {
   limits: SandboxPolicy["limits"];
 }
 
-/** A run with the entries through which its sandbox's frames come in. */
+/** The session's side of a run: its sandbox's frames come in here. */
 export interface LiveRun extends Run {
   readonly index: number;
-  /** When its sandbox must have ended it, on the clock of `performance.now()`. */
+  /** When init must have ended it, on the clock of `performance.now()`. */
   readonly overdueAt: number;
+  /** The next bytes of stdout. */
   receive(bytes: Uint8Array): void;
   keepStderr(bytes: Uint8Array): void;
   allowStdin(credit: number): void;
   exit(exit: Exit): void;
-  /** Our side failed: nobody may be charged for this run. */
+  /** Our side failed: the record and the output fail with `error`. */
   fail(error: KhachapuriError): void;
 }
 
@@ -85,7 +78,7 @@ export function createRun(
 ): LiveRun {
   const startedAt = performance.now();
   const { promise: record, resolve, reject } = Promise.withResolvers<RunRecord>();
-  record.catch(() => {}); // Who does not ask how a run ended is not told that it failed.
+  record.catch(() => {}); // A failure that nobody waits for must not end the provider.
   const stderr: Uint8Array[] = [];
   let over = false;
   const kill = () => {
@@ -105,7 +98,7 @@ export function createRun(
 
   return {
     index,
-    // A first run also waits for its sandbox to start.
+    // The first run of a sandbox also waits for it to start.
     overdueAt: startedAt + input.limits.timeoutMs + SANDBOX_START_MS_MAX + KILL_GRACE_MS,
     output,
     stdout: () => streamOf(output),
@@ -127,57 +120,6 @@ export function createRun(
   };
 }
 
-interface Stdin {
-  allow(credit: number): void;
-  stop(): void;
-}
-
-function createStdin(
-  index: number,
-  source: ReadableStream<Uint8Array> | null,
-  send: (frame: Uint8Array) => void,
-  over: () => boolean,
-): Stdin {
-  if (source === null) return { allow() {}, stop() {} };
-  const reader = source.getReader();
-  let window = STDIN_WINDOW_BYTES;
-  let open = true;
-  let wake = () => {};
-  const stop = () => {
-    if (!open) return;
-    open = false;
-    wake();
-    reader.cancel().catch(() => {});
-  };
-  const pump = async () => {
-    while (open) {
-      const next = await reader.read();
-      if (next.done) break;
-      for (let at = 0; at < next.value.length && open;) {
-        if (window === 0) await new Promise<void>((resolve) => wake = resolve);
-        const size = Math.min(window, CHUNK_BYTES_MAX, next.value.length - at);
-        if (!open || size === 0) continue;
-        send(encodeFrame(FRAME.stdin, index, next.value.subarray(at, at + size)));
-        window -= size;
-        at += size;
-      }
-    }
-  };
-  // A broken upload reads as end of file; that the caller is gone comes by the abort signal.
-  pump().catch(() => {}).finally(() => {
-    if (!over()) send(encodeBare(FRAME.stdinEnd, index));
-    open = false;
-  });
-  return {
-    allow(credit) {
-      if (credit === STDIN_CLOSED) return stop();
-      window = Math.min(STDIN_WINDOW_BYTES, window + credit);
-      wake();
-    },
-    stop,
-  };
-}
-
 function outcome(exit: Exit): Omit<RunRecord, "limit" | "wallMs" | "stderr"> {
   const signal = exit.status & 0x7f;
   const measured = {
@@ -187,7 +129,7 @@ function outcome(exit: Exit): Omit<RunRecord, "limit" | "wallMs" | "stderr"> {
     stdoutBytes: exit.stdoutBytes,
     stderrBytes: exit.stderrBytes,
   };
-  // As shells do: 127 when there is no such program, 126 when it cannot be executed.
+  // POSIX, as in shells: 127 when there is no such program, 126 when it cannot be executed.
   if (exit.startErrno !== 0) {
     return { exit: exit.startErrno === ENOENT ? 127 : 126, signal: null, ...measured };
   }

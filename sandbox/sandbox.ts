@@ -37,7 +37,7 @@ export interface Sandbox {
 export type { Run, RunLimit, RunRecord } from "./run.ts";
 export type { SandboxHost, SandboxPolicy } from "./policy.ts";
 
-/** What a program gets unless its owner says otherwise. */
+/** What a program gets unless the request names the variable. */
 const DEFAULT_ENV = Object.entries({
   PATH: "/usr/local/bin:/usr/bin:/bin",
   HOME: "/tmp",
@@ -45,9 +45,9 @@ const DEFAULT_ENV = Object.entries({
 });
 
 /**
- * Opens the sandbox of one deployment. It starts at once and in the background, so that what its
- * owner still has to do before the first run costs no extra time; if it ends, the next run starts
- * it again and tells what is wrong.
+ * Opens the sandbox of one deployment. Its processes start at once, while the caller goes on to
+ * prepare the first run. When they end, the next run starts them again, and fails with the reason
+ * when they cannot.
  * @throws KhachapuriError `sandbox_unavailable` when programs would run as uid 0
  */
 export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Promise<Sandbox> {
@@ -76,7 +76,7 @@ export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Pro
   }
 
   return {
-    // Async, so that a refusal is a rejection like every other.
+    // Async, so that what it throws is a rejection.
     // deno-lint-ignore require-await
     async run(request) {
       if (closed) throw new KhachapuriError("sandbox_unavailable", "the sandbox is closed");
@@ -93,7 +93,8 @@ export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Pro
 }
 
 /**
- * Programs never run as uid 0: uid_map would then hand them the global root's rights on sysctls.
+ * Programs never run as uid 0: a process whose uid is the machine's root may write sysctls, also in
+ * a user namespace.
  * @throws KhachapuriError `sandbox_unavailable`
  */
 export function assertUnprivileged(host: SandboxHost, uid: number | null): void {
@@ -104,7 +105,11 @@ export function assertUnprivileged(host: SandboxHost, uid: number | null): void 
   });
 }
 
-/** The command as it goes to the sandbox; the entrypoint stays inside the program folder. */
+/**
+ * The command in the form that START takes.
+ * @throws KhachapuriError `invalid_input` when the entrypoint is not inside the program folder, or
+ * a name cannot be one of an environment variable
+ */
 function passable({ argv: [entry = "", ...rest], env }: RunRequest): {
   argv: string[];
   env: string[];

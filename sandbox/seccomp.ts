@@ -1,11 +1,14 @@
 /**
  * The seccomp filter that every program runs under, assembled here as classic BPF (seccomp(2),
- * filter.rst of the Linux documentation). The kernel compiles a filter where it is installed, which
- * takes as long as a good part of a run. So it is installed once, in the sandbox's init, and all
- * that init starts inherits it. The few calls by which init starts runs it lets through for who
- * shows a secret in an argument that the kernel does not read: a random number that init was told
- * and that leaves its memory for no program. With it one would gain little but by a user
- * namespace, for which alone the kernel asks no capability; bwrap forbids those besides.
+ * filter.rst of the Linux documentation).
+ *
+ * The kernel compiles a filter each time it is installed. So that no run waits for that (`deno task
+ * bench sandbox`, row "khachapuri, whole request"), it is installed once, in the sandbox's init,
+ * and all that init starts inherits it. Init itself needs three calls that no program may make. The
+ * filter allows them when an argument that the kernel does not read holds a secret: a random number
+ * that init is told in its set-up and that no program can read in init's memory. A program that
+ * guessed it would still lack the capabilities that these calls ask for; only a user namespace asks
+ * for none, and those are refused by the filter in `unshare` and by bwrap everywhere.
  */
 import { ALLOWED, CHECKED, INIT_ONLY, REFUSED } from "./syscalls.ts";
 
@@ -14,7 +17,7 @@ const ENOSYS = 38;
 const EPROTONOSUPPORT = 93;
 const EAFNOSUPPORT = 97;
 
-/** What becomes of a call: an errno, or one of these. */
+/** What the kernel does with a call: these, or failing with an errno. */
 export const ALLOW = 0x7fff_0000;
 export const KILL_PROCESS = 0x8000_0000;
 export const errno = (number: number) => 0x0005_0000 | number;
@@ -66,7 +69,7 @@ const [TCP, UDP, NETLINK_ROUTE] = [6, 17, 0];
 const [TIOCSTI, TIOCLINUX] = [0x5412, 0x541c];
 const [F_SETLEASE, F_NOTIFY, F_SETPIPE_SZ] = [1024, 1026, 1031];
 
-/** Families first, then the protocol: it stops modules such as sctp from being loaded. */
+/** By family, then by protocol, as the kernel loads a module such as sctp for one it lacks. */
 function socketCheck(): Instruction[] {
   const internet = [
     load(offsetOfArgument(2)),
@@ -113,15 +116,16 @@ const CHECKS: Record<keyof typeof CHECKED, Instruction[]> = {
   personality: [load(offsetOfArgument(0)), ...when([0, 0xffff_ffff], ALLOW), ret(errno(EPERM))],
 };
 
-/** A run of call numbers up to and including `last` that share a verdict. */
+/** Consecutive call numbers, up to and including `last`, that share a verdict. */
 interface Stretch {
   last: number;
   body: Instruction[];
 }
 
 /**
- * The sixth argument, which none of init's calls has, must be the secret. Both halves are compared
- * at once: a branch between them would let a program time its way to the first.
+ * Allows a call whose sixth argument, which none of init's calls uses, is the secret. Both halves
+ * are compared in one step: after a branch between them a program could tell by the time that a
+ * call takes whether it has guessed one half.
  */
 function secretCheck(secret: bigint, otherwise: number): Instruction[] {
   const [low, high] = [Number(secret & 0xffff_ffffn), Number(secret >> 32n)];
@@ -138,7 +142,7 @@ function secretCheck(secret: bigint, otherwise: number): Instruction[] {
   ];
 }
 
-/** Init itself makes no user namespace. */
+/** Refuses a user namespace whatever the secret: init makes none. */
 const NO_USER_NAMESPACE = [
   load(offsetOfArgument(0)),
   jump(JUMP_ANY_BIT, CLONE_NEWUSER, 0, 1),
@@ -171,11 +175,14 @@ function stretches(secret: bigint | null): Stretch[] {
   return result;
 }
 
-/** Where a node of the search leads: into code, or to the one return that gives a verdict. */
+/**
+ * A step of the search: an instruction, or a comparison with `last`, either side of which skips so
+ * many steps or goes to the return that gives a verdict.
+ */
 type Step = Instruction | { last: number; above: Target; within: Target };
 type Target = { skip: number } | { verdict: number };
 
-/** Binary search over consecutive stretches. */
+/** A binary search for the stretch that a call's number lies in. */
 function search(all: readonly Stretch[]): Step[] {
   if (all.length === 1) return all[0]!.body;
   const middle = all.length >> 1;
@@ -189,13 +196,13 @@ function search(all: readonly Stretch[]): Step[] {
   return [node, ...lower.code, ...upper.code];
 }
 
-/** A branch that is a mere verdict needs no code of its own. */
+/** One side of a comparison; a stretch that is only a verdict needs no code. */
 function branch(all: readonly Stretch[]): { verdict: number | null; code: Step[] } {
   const plain = all.length === 1 && all[0]!.body.length === 1;
   return plain ? { verdict: all[0]!.body[0]!.k, code: [] } : { verdict: null, code: search(all) };
 }
 
-/** Appends the returns and turns targets into the 8-bit distances that BPF jumps have. */
+/** Appends one return for each verdict, and turns targets into the distances of BPF jumps. */
 function link(steps: readonly Step[]): Instruction[] {
   const verdicts = [ALLOW, errno(EPERM), errno(ENOSYS)];
   return [
@@ -212,7 +219,7 @@ function link(steps: readonly Step[]): Instruction[] {
 /**
  * The allow-list: foreign architectures kill the process, x32 and everything unknown is ENOSYS. The
  * numbers are cut into consecutive stretches with one verdict each, found by binary search.
- * @param secret 64 bits for which init's own calls are let through too; null: for nothing
+ * @param secret 64 bits with which init's own calls are allowed; null: they never are
  */
 export function allowList(secret: bigint | null = null): Instruction[] {
   const beyond: Stretch = { last: 0xffff_ffff, body: [ret(errno(ENOSYS))] };

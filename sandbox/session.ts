@@ -1,6 +1,4 @@
-/**
- * A live sandbox: the helper's process, the frames to and from its init, and the runs in it.
- */
+/** A live sandbox: the helper's process, the frames to and from its init, and the runs in it. */
 import { KhachapuriError } from "../lib/errors.ts";
 import { KILL_GRACE_MS } from "../lib/limits.ts";
 import { concat } from "./bytes.ts";
@@ -20,14 +18,18 @@ import {
 import { createRun, type LiveRun, type RunInput } from "./run.ts";
 import { explainFailure } from "./explain.ts";
 
-/** Starts the helper; stdin, stdout and stderr are pipes. */
-export type SpawnHelper = (args: readonly string[]) => Deno.ChildProcess;
+/** The helper's process, as far as a session needs it. */
+export interface HelperProcess {
+  readonly stdin: WritableStream<Uint8Array>;
+  /** Readable into a buffer of the reader's own. */
+  readonly stdout: ReadableStream<Uint8Array>;
+  readonly stderr: ReadableStream<Uint8Array>;
+  /** Settles when it has ended. */
+  readonly status: Promise<unknown>;
+  kill(signal: "SIGTERM"): void;
+}
 
 export interface Session {
-  /** Runs that have begun and not ended. */
-  readonly runs: number;
-  /** Which limits the kernel enforces here, bits of `CONTROLLER`; null until init has said so. */
-  readonly controllers: number | null;
   /**
    * Begins a run.
    * @throws KhachapuriError `overloaded` when the sandbox holds `RUNS_MAX` already,
@@ -37,27 +39,27 @@ export interface Session {
   /** Ends the sandbox and all in it; resolves when its processes are gone. */
   close(): Promise<void>;
   /** Resolves when the sandbox's processes are gone, whatever the reason. */
-  ended: Promise<void>;
+  readonly ended: Promise<void>;
 }
 
-/** What of the helper's and launcher's complaints is kept. */
+/** Of what the helper and the launcher print to stderr, so much is kept to explain a failure. */
 const DIAGNOSTIC_BYTES_MAX = 4096;
 
-export function openSession(child: Deno.ChildProcess, setup: Setup): Session {
+export function openSession(child: HelperProcess, setup: Setup): Session {
   const runs: (LiveRun | null)[] = Array.from({ length: RUNS_MAX }, () => null);
   const channel = createChannel(child.stdin);
-  let live = 0;
-  let controllers: number | null = null;
   let closed = false;
   let failure: KhachapuriError | null = null;
 
   const finish = (run: LiveRun, frame: Frame) => {
+    // A malformed EXIT throws here, before the run is forgotten: it then fails with the session.
+    const exit = decodeExit(frame.payload);
     runs[run.index] = null;
-    live -= 1;
-    run.exit(decodeExit(frame.payload));
+    run.exit(exit);
   };
   const dispatch = (frame: Frame) => {
-    if (frame.type === FRAME.ready) return void (controllers = decodeU32(frame.payload));
+    // Which limits cgroups enforce has been asked before: prepareHost in native.ts.
+    if (frame.type === FRAME.ready) return void decodeU32(frame.payload);
     const run = runs[frame.run];
     if (!run) throw malformed();
     if (frame.type === FRAME.stdout) run.receive(frame.payload);
@@ -68,7 +70,7 @@ export function openSession(child: Deno.ChildProcess, setup: Setup): Session {
   };
   const read = async () => {
     const decode = createDecoder();
-    // One buffer for all reads: whoever keeps a payload copies it.
+    // One buffer serves all reads, so a run copies what it keeps of a payload.
     const reader = child.stdout.getReader({ mode: "byob" });
     let buffer = new Uint8Array(CHUNK_BYTES_MAX);
     try {
@@ -91,7 +93,7 @@ export function openSession(child: Deno.ChildProcess, setup: Setup): Session {
     try {
       child.kill("SIGTERM");
     } catch {
-      // It has ended already.
+      // It has ended already, and `ended` follows.
     }
   };
   const watch = createWatch(runs, terminate);
@@ -103,17 +105,10 @@ export function openSession(child: Deno.ChildProcess, setup: Setup): Session {
     const error = failure ?? explainFailure(said);
     for (const run of runs) run?.fail(error);
     runs.fill(null);
-    live = 0;
   });
   channel.send(encodeSetup(setup));
 
   return {
-    get runs() {
-      return live;
-    },
-    get controllers() {
-      return controllers;
-    },
     start(input) {
       const index = runs.indexOf(null);
       if (closed) throw new KhachapuriError("sandbox_unavailable", "the sandbox has ended");
@@ -125,7 +120,6 @@ export function openSession(child: Deno.ChildProcess, setup: Setup): Session {
       channel.send(encodeStart(index, input.argv, input.env, input.stdin !== null));
       const run = createRun(index, input, channel.send);
       runs[index] = run;
-      live += 1;
       watch.arm(run);
       return run;
     },
@@ -140,8 +134,10 @@ export function openSession(child: Deno.ChildProcess, setup: Setup): Session {
 }
 
 /**
- * Init ends runs in time; should it ever not, the sandbox goes. One timer for all runs, armed for
- * the one that is due first and left to fire: setting one for each run would cost more.
+ * Ends the sandbox when its init has not ended a run in time. All runs share one timer, which is
+ * not moved when a run begins or ends: it fires for the run that it was set for, and is then set
+ * for the one that is due first. A timer for each run would be set and cleared with every call
+ * (`deno task bench sandbox`, row "khachapuri, whole request").
  */
 function createWatch(runs: readonly (LiveRun | null)[], terminate: () => void) {
   let timer: ReturnType<typeof setTimeout> | null = null;
@@ -171,7 +167,7 @@ interface Channel {
   close(): void;
 }
 
-/** Frames sent in one turn of the event loop leave in one write. */
+/** Frames that are sent in one turn of the event loop leave in one write. */
 function createChannel(stream: WritableStream<Uint8Array>): Channel {
   const writer = stream.getWriter();
   let waiting: Uint8Array[] = [];
@@ -185,7 +181,7 @@ function createChannel(stream: WritableStream<Uint8Array>): Channel {
         await writer.write(batch);
       }
     } catch {
-      closed = true; // The sandbox is gone; its end is noticed elsewhere.
+      closed = true; // The sandbox is gone, which ends the session too.
     }
     pumping = false;
     if (closed) await writer.close().catch(() => {});

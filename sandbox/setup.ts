@@ -1,4 +1,4 @@
-/** What a deployment's runs may use, as its sandbox's init is told. */
+/** The set-up of a deployment's sandbox: what its init is told when it starts. */
 import {
   RUN_FILE_BYTES_MAX,
   RUN_FILES_MAX,
@@ -12,6 +12,7 @@ import { allowList, encodeProgram } from "./seccomp.ts";
 /** Resource numbers of setrlimit(2) on Linux. */
 export const RLIMIT = { cpu: 0, fsize: 1, core: 4, nproc: 6, nofile: 7, memlock: 8, msgqueue: 12 };
 
+/** With a fresh secret for each start of a sandbox. */
 export function sessionSetup({ limits }: SandboxPolicy): Setup {
   const [secret] = crypto.getRandomValues(new BigUint64Array(1));
   return {

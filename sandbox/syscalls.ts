@@ -1,12 +1,12 @@
 /**
- * Which system calls of Linux on x86-64 a program may make: our own list, by purpose. What stands
- * nowhere here does not exist for a program (ENOSYS), so that libraries fall back to what does.
- * Notable absences: io_uring and memfd_secret, which go around other checks, clone3 (its flags are
- * behind a pointer that no filter can follow; libraries fall back to clone), and io_setup, whose
- * contexts are one number for the whole machine.
+ * Which system calls of Linux on x86-64 a program may make: our own list, by purpose. A call that
+ * is not listed fails with ENOSYS, as on an older kernel, so that libraries use another one.
+ * Left out on purpose: io_uring and memfd_secret, which go around other checks; clone3, whose flags
+ * are behind a pointer that no filter can follow (libraries use clone then); and io_setup, whose
+ * contexts are counted for the whole machine together.
  */
 
-/** Allowed whatever the arguments. */
+/** Allowed with any arguments. */
 export const ALLOWED = parse([
   // Bytes in and out of descriptors.
   `read:0 write:1 pread64:17 pwrite64:18 readv:19 writev:20 preadv:295 pwritev:296
@@ -102,8 +102,8 @@ export const REFUSED = parse([
 ]);
 
 /**
- * What the sandbox's init needs to give a run its namespaces and mounts: only for who shows its
- * secret (seccomp.ts). None of them has a sixth argument.
+ * With these the sandbox's init gives a run its namespaces and mounts. They are allowed only with
+ * init's secret as the sixth argument, which none of them uses (seccomp.ts).
  */
 export const INIT_ONLY = { mount: 165, unshare: 272, clone3: 435 };
 

@@ -1,18 +1,19 @@
-/** Uids for sandboxes: two that are open at the same time never share one. */
+/** The uids that programs run as: no two sandboxes that are open at the same time share one. */
 import { KhachapuriError } from "../lib/errors.ts";
 import { RUN_UIDS_MAX } from "../lib/limits.ts";
 
 export interface RunUid {
-  /** null: programs run as ourselves. */
+  /** null: programs run under our own uid. */
   number: number | null;
   giveBack(): void;
 }
 
-/** All that this process has handed out: the kernel's quotas are per uid and machine-wide. */
+/** In use by this process, whichever range they are of. */
 const taken = new Set<number>();
 
 /**
- * Takes the first free uid of the range that starts at `first`.
+ * Takes the first free uid of the `RUN_UIDS_MAX` from `first` on. A uid of its own keeps a sandbox
+ * from the quotas of another, which the kernel counts for each uid on the whole machine.
  * @throws KhachapuriError `overloaded` when all are in use
  */
 export function takeRunUid(first: number | null): RunUid {

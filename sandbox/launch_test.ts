@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { ETC_PATHS } from "./etc.ts";
+import { bwrapArguments, hostArguments } from "./launch.ts";
+
+const limits = { timeoutMs: 5_000, memoryMb: 256, stdoutBytes: 1e6, stderrBytes: 1e4 };
+
+/** Whether `part` stands in `args`, in one piece. */
+const has = (args: readonly string[], ...part: string[]) =>
+  args.some((_, at) => part.every((word, index) => args[at + index] === word));
+
+Deno.test("bwrap unshares every namespace and leaves init two capabilities", () => {
+  const args = bwrapArguments({ programDir: "/srv/p", limits });
+  for (const kind of ["user", "ipc", "pid", "net", "uts"]) assert(has(args, `--unshare-${kind}`));
+  assert(has(args, "--disable-userns", "--assert-userns-disabled"));
+  const capabilities = args.filter((_, at) => /^--cap/.test(args[at - 1] ?? ""));
+  assert.deepEqual(capabilities, ["ALL", "CAP_SYS_ADMIN", "CAP_SETPCAP"]);
+  assert(args.indexOf("ALL") < args.indexOf("CAP_SYS_ADMIN"), "dropped before any is added");
+});
+
+Deno.test("bwrap mounts the program and the system read-only, and seals the root last", () => {
+  const args = bwrapArguments({ programDir: "/srv/p", limits }, "/srv/etc");
+  for (const [from, to] of [["/srv/p", "/app"], ["/usr", "/usr"], ["/srv/etc", "/etc"]]) {
+    assert(has(args, "--ro-bind", from!, to!), to);
+  }
+  assert(!args.includes("--bind"));
+  assert.deepEqual(args.slice(-2), ["--remount-ro", "/"]);
+  const each = bwrapArguments({ programDir: "/srv/p", limits });
+  for (const path of ETC_PATHS) assert(has(each, "--ro-bind-try", path, path), path);
+});
+
+Deno.test("an unprivileged host names no uid, and a launcher elsewhere is the one that starts", () => {
+  const host = { launcher: "bwrap", launcherPath: "/opt/bwrap", runUid: null } as const;
+  const args = hostArguments(host, { programDir: "/srv/p", limits }, null);
+  assert.deepEqual(args.slice(0, 6), ["host", "-", "268435456", "64", "100", "/opt/bwrap"]);
+});
+
+Deno.test("nsjail gets the same view: its argument list", () => {
+  const policy = { programDir: "/srv/p", limits };
+  const args = hostArguments({ launcher: "nsjail", runUid: 1000 }, policy, 1000).join(" ");
+  assert.match(args, /^host 1000 268435456 64 100 \/usr\/bin\/nsjail /);
+  assert.match(args, /--bindmount_ro \/srv\/p:\/app/);
+  assert.match(args, /--user 65534 --group 65534/);
+  assert.match(args, /--pass_fd 3 --pass_fd 4/);
+  assert.match(args, / -- \/proc\/self\/fd\/4 inside$/);
+});
+
+Deno.test("a path that nsjail would cut at its colon is refused", () => {
+  const policy = { programDir: "/srv/a:b", limits };
+  assert.throws(() => hostArguments({ launcher: "nsjail", runUid: 1000 }, policy, 1000), {
+    code: "sandbox_unavailable",
+  });
+});
