@@ -30,7 +30,12 @@ export const PAYMENT_RESPONSE_HEADER = "PAYMENT-RESPONSE";
 /** The name of our scheme in `accepts`. */
 export const CREDITS_SCHEME = "credits";
 
-/** What a provider takes: one entry of `accepts`. */
+/** One entry of `accepts`, in whatever scheme, as it stands in the header. */
+export interface Accept {
+  readonly scheme: string;
+}
+
+/** What a provider takes in our scheme. */
 export interface CreditsOffer {
   chainId: number;
   escrow: Address;
@@ -235,8 +240,8 @@ function notTaken(message: string): KhachapuriError {
  * The JSON of a 402, for `PAYMENT-REQUIRED` by `toHeader`.
  * @param accepts what would be taken, each as its scheme writes it (`offerToJson`)
  */
-export function paymentRequired<Accept extends object>(
-  accepts: readonly Accept[],
+export function paymentRequired<Entry extends Accept>(
+  accepts: readonly Entry[],
   about: { url: string; error?: string; description?: string },
 ) {
   return {

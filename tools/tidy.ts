@@ -163,7 +163,7 @@ export function directionComplaints(files: readonly SourceFile[]): string[] {
 }
 
 /** Folders in which an import of types alone counts towards a cycle too. */
-export const TYPES_COUNT_IN: readonly string[] = ["sandbox/"];
+export const TYPES_COUNT_IN: readonly string[] = ["lib/", "sandbox/"];
 
 /**
  * Cycles among the imports that load a module at once, and among all imports of the files below

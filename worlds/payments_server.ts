@@ -34,7 +34,7 @@ const FREE_HOLD: Hold = {
 
 /** Payment off: nothing is looked at, nothing written. */
 const FREE: PaymentScheme<Bill, null> = {
-  offer: () => ({}),
+  offer: () => ({ scheme: "free" }),
   read: ({ cid, spec: { owner } }) => ({ source: "owner", payer: owner, cid, scope: "" }),
   prove: () => Promise.resolve(),
   admit: () => Promise.resolve(null),

@@ -6,6 +6,7 @@ import {
   type CreditsOffer,
   type CreditsPayment,
   decodePaymentHeader,
+  offerToJson,
   paymentRequired,
   paymentResponse,
   toHeader,
@@ -36,7 +37,9 @@ const offer: CreditsOffer = {
 };
 
 function refusal(lane?: CreditsOffer["lane"]): Response {
-  const required = paymentRequired([{ ...offer, ...(lane ? { lane } : {}) }], { url: "/x" });
+  const required = paymentRequired([offerToJson({ ...offer, ...(lane ? { lane } : {}) })], {
+    url: "/x",
+  });
   return new Response("{}", { status: 402, headers: { "payment-required": toHeader(required) } });
 }
 
@@ -185,7 +188,7 @@ Deno.test("a deposit goes along when nothing is left, and once", async () => {
 });
 
 Deno.test("a program's own 402, or one that asks to pay somebody else, is the answer", async () => {
-  const stranger = paymentRequired([{ ...offer, payTo: USDC }], { url: "/x" });
+  const stranger = paymentRequired([offerToJson({ ...offer, payTo: USDC })], { url: "/x" });
   const headers = { "payment-required": toHeader(stranger) };
   for (const init of [{ status: 402 }, { status: 402, headers }]) {
     const { pay, sent } = worldOf(() => new Response("pay me", init));

@@ -141,7 +141,7 @@ interface RelayParts {
   transcript: Transcript;
 }
 
-/** The answer's body as it is read from the program; its end is told when the accounts have ended. */
+/** The answer's body, read from the program; its end is told once the accounts have ended. */
 class OutputRelay implements Relay {
   #first: Uint8Array | null;
   /** What is to be read again. */

@@ -1,4 +1,4 @@
-/** What calls are served with: money, programs, the gate in front of them, and the records behind. */
+/** What calls are served with: money, programs, the gate before them, the records behind. */
 import type { Log } from "../../log.ts";
 import type { Deployments } from "../deployment/deployments.ts";
 import type { Records } from "../deployment/records.ts";

@@ -1,4 +1,4 @@
-/** A deployment as this provider runs it: a published spec that was opened, verified and meant for us. */
+/** A deployment as this provider runs it: a published spec, opened, verified and meant for us. */
 import type { CidText } from "../../cid.ts";
 import type { ProviderEntry, Spec } from "../../spec/schema.ts";
 

@@ -1,6 +1,11 @@
 /** A failure as the caller sees it: a status, JSON for people, and x402's form of a 402. */
 import type { KhachapuriError } from "../../errors.ts";
-import { PAYMENT_REQUIRED_HEADER, paymentRequired, toHeader } from "../../payment_header.ts";
+import {
+  type Accept,
+  PAYMENT_REQUIRED_HEADER,
+  paymentRequired,
+  toHeader,
+} from "../../payment_header.ts";
 import type { HeaderField } from "./header_rules.ts";
 
 /** The body is returned beside the head, for whoever has to hash or keep it. */
@@ -14,7 +19,7 @@ export interface Failure {
  * What a 402 asks for: the entries of x402's `accepts`.
  * @param lane the counter that a payer who proved itself may go on from
  */
-export type Accepts = (lane: KhachapuriError["lane"]) => Record<string, unknown>[];
+export type Accepts = (lane: KhachapuriError["lane"]) => Accept[];
 
 /**
  * Renders an error. What we did not foresee shows nothing of itself.

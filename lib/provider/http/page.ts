@@ -2,7 +2,7 @@
 import type { Address, Hex } from "viem";
 import { formatUsdc } from "../../chain/usdc.ts";
 import { REQUEST_BODY_BYTES_MAX, RESPONSE_BYTES_MAX } from "../../limits.ts";
-import type { CreditsOffer } from "../../payment_header.ts";
+import type { Accept, CreditsOffer } from "../../payment_header.ts";
 
 export interface Offering {
   name: string;
@@ -21,7 +21,7 @@ export interface Offering {
  * The front page as JSON.
  * @param accepts the entries of x402's `accepts`
  */
-export function offeringJson(offering: Offering, accepts: readonly Record<string, unknown>[]) {
+export function offeringJson(offering: Offering, accepts: readonly Accept[]) {
   const { name, address, webDomain, recipients, termsHashes, timeoutMs, memoryMb } = offering;
   return {
     name,

@@ -1,4 +1,4 @@
-/** Group commit: items that arrive together, or while the disk is busy, share a write and a sync. */
+/** Group commit: items that come together, or while the disk is busy, share a write and a sync. */
 import { setImmediate } from "node:timers";
 
 /**

@@ -7,6 +7,7 @@ import type { Address, Hex } from "viem";
 import { KhachapuriError } from "../../errors.ts";
 import { CONSUME_ATTEMPTS_MAX } from "../../limits.ts";
 import {
+  type Accept,
   type CreditsOffer,
   type DepositAuthorization,
   offerToJson,
@@ -94,7 +95,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     this.#source = options.policy.consume ? "prepaid" : "allowance";
   }
 
-  offer(lane?: LaneCounter): Record<string, unknown> {
+  offer(lane?: LaneCounter): Accept {
     const { offer } = this.options;
     if (!lane) return offerToJson(offer);
     return offerToJson({ ...offer, lane: { id: lane.id as Hex, cumulative: lane.cumulative } });

@@ -5,6 +5,7 @@
  */
 import type { Address } from "viem";
 import type { CidText } from "../../cid.ts";
+import type { Accept } from "../../payment_header.ts";
 import type { Outcome } from "../../receipt.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { HeaderField } from "../http/header_rules.ts";
@@ -49,7 +50,7 @@ export interface Hold {
  */
 export interface PaymentScheme<B extends Bill = Bill, A = unknown> {
   /** One entry of x402's `accepts`. */
-  offer(lane?: LaneCounter): Record<string, unknown>;
+  offer(lane?: LaneCounter): Accept;
   /**
    * Who pays, as the request says it; null when it does not pay this way.
    * @throws KhachapuriError `payment_required` for what proves nothing here, `invalid_input`
