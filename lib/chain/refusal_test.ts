@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
-import { ContractFunctionRevertedError, encodeErrorResult, HttpRequestError, parseAbi } from "viem";
-import { asChainError } from "./refusal.ts";
+import {
+  ContractFunctionRevertedError,
+  encodeErrorResult,
+  HttpRequestError,
+  InsufficientFundsError,
+  parseAbi,
+} from "viem";
+import { asChainError, readFailure } from "./refusal.ts";
 
 const ENDPOINT = "https://rpc.example";
 const abi = parseAbi(["error Short(uint256 available, uint256 required)", "error Bare()"]);
@@ -33,4 +39,13 @@ Deno.test("an unreachable chain is named by its origin, its URL and key stay out
 Deno.test("what is no failure of the chain is not swallowed", () => {
   const bug = new TypeError("bug");
   assert.throws(() => asChainError(bug, ENDPOINT), bug);
+});
+
+Deno.test("a failure can be told apart without reading its words", () => {
+  const revert = readFailure(reverted("Bare"), ENDPOINT);
+  assert.deepEqual(revert, { kind: "reverted", name: "Bare", message: "Bare" });
+  const poor = readFailure(new InsufficientFundsError(), ENDPOINT);
+  assert.deepEqual(poor, { kind: "no gas coin", account: null });
+  const silent = new HttpRequestError({ url: `${ENDPOINT}/key`, details: "refused" });
+  assert.equal(readFailure(silent, ENDPOINT).kind, "unavailable");
 });

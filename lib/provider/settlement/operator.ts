@@ -17,7 +17,7 @@ import {
   TransactionReceiptNotFoundError,
 } from "viem";
 import type { Chain, ContractCall } from "../../chain/client.ts";
-import { asChainError } from "../../chain/refusal.ts";
+import { asChainError, readFailure, wordFailure } from "../../chain/refusal.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import { openDurable } from "../ledger/durable.ts";
@@ -325,8 +325,9 @@ function refusal(
 ): KhachapuriError {
   const { abi, address, functionName, args = [], messages } = call;
   const about = { abi, address, functionName, args, sender };
-  const error = asChainError(getContractError(cause as Error, about), endpoint, messages);
-  if (error.code === "chain_refused" && error.data.reason !== "InsufficientFunds") return error;
+  const failure = readFailure(getContractError(cause as Error, about), endpoint, messages);
+  const error = wordFailure(failure);
+  if (failure.kind === "reverted" || failure.kind === "no contract") return error;
   return new KhachapuriError("chain_unavailable", "the provider cannot settle right now", {
     cause: error,
     retryAfterSeconds: 5,
