@@ -18,7 +18,9 @@ import {
 } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { RECEIPT_TIMEOUT_MS, RPC_TIMEOUT_MS } from "../limits.ts";
-import { createOutbox, type Outbox } from "./outbox.ts";
+import { estimateGas } from "./outbox/outbox.ts";
+import { createPost, type Post } from "./outbox/post.ts";
+import type { Outgoing } from "./outbox/store.ts";
 import { asChainError, type RefusalMessages } from "./refusal.ts";
 
 /** One state-changing call. */
@@ -100,13 +102,13 @@ export async function connect(rpcUrl: string, options: ConnectOptions = {}): Pro
   });
   const client = createPublicClient({ chain, transport, ccipRead: { request: httpsCcipRequest } });
   const receiptTimeoutMs = options.receiptTimeoutMs ?? RECEIPT_TIMEOUT_MS;
-  const outbox = createOutbox(client, endpoint, receiptTimeoutMs);
+  const post = createPost(client, endpoint, receiptTimeoutMs);
   return {
     chainId,
     endpoint,
     public: client,
-    send: (account, call) => sendCall(client, endpoint, outbox, account, call),
-    deploy: (account, creation) => deployContract(client, endpoint, outbox, account, creation),
+    send: (account, call) => sendCall(client, endpoint, post, account, call),
+    deploy: (account, creation) => deployContract(client, endpoint, post, account, creation),
     read: (call) => readContract(client, endpoint, call),
   };
 }
@@ -133,7 +135,7 @@ async function readContract<T>(
 async function sendCall(
   client: PublicClient,
   endpoint: string,
-  outbox: Outbox,
+  post: Post,
   account: LocalAccount,
   call: ContractCall,
 ): Promise<TransactionReceipt> {
@@ -144,7 +146,7 @@ async function sendCall(
     return asChainError(getContractError(error as Error, about), endpoint, messages);
   };
   const gas = await estimate(client, account, { to: address, data }, refused);
-  const receipt = await outbox.post(account, { to: address, data, gas });
+  const receipt = await post(account, { to: address, data, gas });
   if (receipt.status === "success") return receipt;
   // What held when it was simulated no longer did when it was mined: ask that block why.
   const { blockNumber } = receipt;
@@ -159,7 +161,7 @@ async function sendCall(
 async function deployContract(
   client: PublicClient,
   endpoint: string,
-  outbox: Outbox,
+  post: Post,
   account: LocalAccount,
   { abi, bytecode, args = [] }: ContractCreation,
 ): Promise<Address> {
@@ -168,8 +170,8 @@ async function deployContract(
     const about = { abi, functionName: "constructor", args, sender: account.address };
     return asChainError(getContractError(error as Error, about), endpoint);
   };
-  const gas = await estimate(client, account, { data }, refused);
-  const receipt = await outbox.post(account, { data, gas });
+  const gas = await estimate(client, account, { to: null, data }, refused);
+  const receipt = await post(account, { to: null, data, gas });
   if (receipt.status === "success" && receipt.contractAddress) {
     return getAddress(receipt.contractAddress);
   }
@@ -178,17 +180,14 @@ async function deployContract(
   });
 }
 
-/** eth_estimateGas runs the call, so it is the simulation too; a quarter more for a stale node. */
 async function estimate(
   client: PublicClient,
   account: LocalAccount,
-  call: { to?: Address; data: Hex },
+  call: Omit<Outgoing, "gas">,
   refused: (error: unknown) => KhachapuriError,
 ): Promise<bigint> {
   try {
-    // prepare: false leaves fees out: a missing gas coin is the broadcast's to report.
-    const gas = await client.estimateGas({ account: account.address, ...call, prepare: false });
-    return gas + gas / 4n;
+    return await estimateGas(client, account.address, call);
   } catch (error) {
     throw refused(error);
   }

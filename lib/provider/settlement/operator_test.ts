@@ -295,3 +295,16 @@ Deno.test("a call that reverts when mined says so and blocks nothing", async () 
     assert.equal(operator.pending(), 0);
   });
 });
+
+Deno.test("that the operator lacks gas coin is not told as the payer's trouble", async () => {
+  await withOperator(async ({ fake, consume }) => {
+    intercept(fake, "eth_estimateGas", () => {
+      throw rpcError("insufficient funds for gas * price + value");
+    });
+    await assert.rejects(consume(), (error: KhachapuriError) => {
+      assert.equal(error.code, "chain_unavailable");
+      assert.equal(error.message, "the provider cannot settle right now");
+      return true;
+    });
+  });
+});

@@ -1,0 +1,48 @@
+/** Where an outbox keeps what it has signed. */
+import type { Address, Hex } from "viem";
+import type { Fees } from "./plan.ts";
+
+/** One call to the chain, with the gas that it may take. */
+export interface Outgoing {
+  /** Null creates a contract. */
+  to: Address | null;
+  data: Hex;
+  gas: bigint;
+}
+
+/** A transaction as it is broadcast. */
+export interface SignedForm extends Outgoing, Fees {
+  raw: Hex;
+  nonce: number;
+}
+
+/**
+ * A transaction that was broadcast may be mined whatever becomes of us, so it is stored first: who
+ * forgets it would sign another call under its nonce.
+ */
+export interface OutboxStore {
+  /** What was remembered and not forgotten, in the order in which it was remembered. */
+  load(): SignedForm[];
+  /**
+   * Resolves when the form is as safe as this store makes it; it is broadcast only then.
+   * @throws when it could not be stored; then the store does not hold it
+   */
+  remember(form: SignedForm): Promise<void>;
+  /** Drops all forms of a nonce. What is dropped and found again after a crash does no harm. */
+  forget(nonce: number): void;
+}
+
+/** A store that lasts as long as the process. */
+export function createMemoryStore(): OutboxStore {
+  const forms = new Map<Hex, SignedForm>();
+  return {
+    load: () => [...forms.values()],
+    remember(form) {
+      forms.set(form.raw, form);
+      return Promise.resolve();
+    },
+    forget(nonce) {
+      for (const form of forms.values()) if (form.nonce === nonce) forms.delete(form.raw);
+    },
+  };
+}
