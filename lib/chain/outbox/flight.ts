@@ -22,7 +22,7 @@ export function newFlight(nonce: number, outgoing: Outgoing, fees: Fees, now: nu
   return { nonce, outgoing, fees, sentAt: now, broadcastAt: now, forms: [], settled };
 }
 
-/** The flights whose forms a store holds, each nonce's oldest first. */
+/** The flights whose forms a store holds, in the order of their nonces. */
 export function storedFlights(forms: readonly SignedForm[], now: number): OutFlight[] {
   const flights = new Map<number, OutFlight>();
   for (const { raw, nonce, to, data, gas, maxFeePerGas, maxPriorityFeePerGas } of forms) {
@@ -35,5 +35,5 @@ export function storedFlights(forms: readonly SignedForm[], now: number): OutFli
     flight.forms.push({ raw, hash: keccak256(raw) });
     flights.set(nonce, flight);
   }
-  return [...flights.values()];
+  return [...flights.values()].sort((a, b) => a.nonce - b.nonce);
 }

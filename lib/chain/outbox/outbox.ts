@@ -149,14 +149,15 @@ export class Outbox {
       client.estimateFeesPerGas(),
       this.#freeNonce(),
     ]);
-    const before = this.#nextNonce;
+    const nextBefore = this.#nextNonce;
     this.#nextNonce = nonce + 1;
     const flight = newFlight(nonce, outgoing, fees, now());
     try {
       await this.#sign(flight, fees);
       await this.#offer(flight);
     } catch (error) {
-      if (this.#nextNonce === nonce + 1) this.#nextNonce = before;
+      // Its nonce is the next one's, unless a give-up has called for another count meanwhile.
+      if (this.#nextNonce === nonce + 1) this.#nextNonce = nextBefore;
       if (flight.forms.length > 0) store.forget(nonce);
       throw error;
     }

@@ -59,7 +59,12 @@ export interface Doubts {
 
 export const NO_DOUBTS: Doubts = { usedSince: new Map(), holeSince: null };
 
-/** Why a transaction is given up. */
+/**
+ * Why a transaction is given up. It is mined nevertheless only if the chain was wrong about its
+ * nonce or kept its receipt back for all of `Repair.afterMs`, if a reorganisation takes back what
+ * was mined in its place, if the account one day reaches a nonce that was far ahead, or if it was
+ * only late.
+ */
 export type GiveUpReason =
   /** Another transaction of the account, which is none of ours, was mined under its nonce. */
   | "used elsewhere"
@@ -164,12 +169,14 @@ function judgeFlight<Receipt>(
   if (giveUpAfterMs !== null && now - sentAt >= giveUpAfterMs) {
     return { kind: "give up", reason: "late" };
   }
-  const usedSince = doubts.usedSince.get(nonce) ?? null;
+  // A count that calls the nonce free ends the doubt; without a count it stays.
+  const isFree = count !== null && count <= nonce;
+  const usedSince = isFree ? null : doubts.usedSince.get(nonce) ?? null;
   if (receipt === undefined || (repair && count === null)) {
     return usedSince === null ? { kind: "wait" } : { kind: "doubt", since: usedSince };
   }
-  if (repair && count !== null) {
-    if (count > nonce) {
+  if (repair) {
+    if (!isFree) {
       const since = usedSince ?? now;
       if (now - since < repair.afterMs) return { kind: "doubt", since };
       return { kind: "give up", reason: "used elsewhere" };

@@ -37,8 +37,8 @@ export interface Operator {
   /**
    * Simulates, signs, stores and broadcasts `call`; resolves with its receipt, whether it succeeded
    * or reverted.
-   * @throws KhachapuriError `chain_refused` with the custom error in `data.reason`,
-   * `chain_unavailable`: nothing was or will be sent
+   * @throws KhachapuriError `chain_refused` with the custom error in `data.reason`: nothing was
+   *   sent; `chain_unavailable`: nothing was sent, or it was given up because its nonce is used
    */
   send(call: ContractCall): Promise<TransactionReceipt>;
   /** Transactions that are neither mined nor dropped. */

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { join } from "node:path";
+import type { SignedForm } from "../../chain/outbox/store.ts";
+import { openOutboxStore } from "./outbox_store.ts";
+
+const TO = "0x00000000000000000000000000000000000000aa";
+
+const FORM: SignedForm = {
+  raw: "0x01",
+  nonce: 7,
+  to: TO,
+  data: "0xabcd",
+  gas: 21_000n,
+  maxFeePerGas: 2n ** 70n,
+  maxPriorityFeePerGas: 1n,
+};
+
+async function withPath(work: (path: string) => Promise<void> | void): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    await work(join(dir, "operator.db"));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("what was remembered is there after a restart, until it is forgotten", async () => {
+  await withPath(async (path) => {
+    const first = openOutboxStore(path);
+    const raised = { ...FORM, raw: "0x02", maxFeePerGas: 2n ** 71n } as const;
+    const other = { ...FORM, raw: "0x03", nonce: 8 } as const;
+    for (const form of [FORM, other, raised]) await first.remember(form);
+    first.close();
+    const second = openOutboxStore(path);
+    assert.deepEqual(second.load(), [FORM, raised, other]);
+    second.forget(7);
+    assert.deepEqual(second.load(), [other]);
+    second.close();
+  });
+});
+
+Deno.test("an outbox of before there were stores is read as it is", async () => {
+  await withPath((path) => {
+    const old = new DatabaseSync(path);
+    old.exec(`
+      CREATE TABLE outbox (
+        raw TEXT PRIMARY KEY,
+        nonce INTEGER NOT NULL,
+        recipient TEXT NOT NULL,
+        data TEXT NOT NULL,
+        gas TEXT NOT NULL,
+        maxFeePerGas TEXT NOT NULL,
+        maxPriorityFeePerGas TEXT NOT NULL
+      ) STRICT;
+      INSERT INTO outbox VALUES ('0x01', 7, '${TO}', '0xabcd', '21000', '${2n ** 70n}', '1');
+      PRAGMA user_version = 1;
+    `);
+    old.close();
+    const store = openOutboxStore(path);
+    assert.deepEqual(store.load(), [FORM]);
+    store.close();
+  });
+});
+
+Deno.test("a form that cannot be put on the disk is not in the store", async () => {
+  await withPath(async (path) => {
+    const store = openOutboxStore(path);
+    // Its log cannot be opened to be synced.
+    await Deno.remove(`${path}-wal`);
+    await assert.rejects(store.remember(FORM));
+    assert.deepEqual(store.load(), []);
+    await assert.rejects(store.remember({ ...FORM, to: null }), TypeError);
+    store.close();
+  });
+});

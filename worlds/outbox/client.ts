@@ -1,0 +1,77 @@
+/** A nonce chain's node as an outbox sees it: the questions of viem's client, and a signing key. */
+import {
+  BaseError,
+  fromHex,
+  type Hex,
+  keccak256,
+  type LocalAccount,
+  toHex,
+  TransactionReceiptNotFoundError,
+} from "viem";
+import type { OutboxClient } from "../../lib/chain/outbox/outbox.ts";
+import { countOf, type Form, hasReceipt, isSameForm, offer, pendingOf } from "./chain.ts";
+import type { Scene } from "./referee.ts";
+
+const ADDRESS = "0x00000000000000000000000000000000000000aa";
+
+/** Signs nothing: the raw form says what is in it, a transfer of nothing being a filler. */
+export const NONCE_ACCOUNT = {
+  address: ADDRESS,
+  signTransaction: ({ nonce, data, maxFeePerGas }: { [name: string]: unknown }) => {
+    const call = data === "0x" ? `filler ${nonce}` : fromHex(data as Hex, "string");
+    const form: Form = { nonce: nonce as number, call, fee: Number(maxFeePerGas) };
+    return Promise.resolve(toHex(JSON.stringify(form)));
+  },
+} as unknown as LocalAccount;
+
+export const callData = (call: string): Hex => toHex(call);
+export const formOf = (raw: Hex): Form => JSON.parse(fromHex(raw, "string"));
+
+/** Fees begin at nothing, and each raise is one more: what the model counts. */
+const FEES = { maxFeePerGas: 0n, maxPriorityFeePerGas: 0n };
+
+/**
+ * A client of the scene's chain.
+ * @param onOffer is told of each broadcast
+ */
+export function nonceClient({ chain }: Scene, onOffer: (form: Form) => void): OutboxClient {
+  const forms = new Map<Hex, Form>();
+  const requireAnswer = (isCount = false) => {
+    if (chain.view.answers === "all" || isCount && chain.view.answers === "count only") return;
+    throw new BaseError("no answer");
+  };
+  const client = {
+    getTransactionCount: async ({ blockTag }: { blockTag: string }) => {
+      requireAnswer(blockTag === "latest");
+      return await Promise.resolve(blockTag === "latest" ? countOf(chain) : pendingOf(chain));
+    },
+    estimateFeesPerGas: async () => {
+      requireAnswer();
+      return await Promise.resolve(FEES);
+    },
+    estimateGas: () => Promise.resolve(21_000n),
+    sendRawTransaction: async ({ serializedTransaction: raw }: { serializedTransaction: Hex }) => {
+      const form = formOf(raw);
+      onOffer(form);
+      const answer = offer(chain, form);
+      if (answer !== "accepted") throw new BaseError(answer);
+      const hash = keccak256(raw);
+      forms.set(hash, form);
+      return await Promise.resolve(hash);
+    },
+    getTransaction: async ({ hash }: { hash: Hex }) => {
+      requireAnswer();
+      const form = forms.get(hash);
+      const held = [...chain.mempool, ...chain.mined];
+      if (form && held.some((known) => isSameForm(known, form))) return await Promise.resolve({});
+      throw new BaseError("not found");
+    },
+    getTransactionReceipt: async ({ hash }: { hash: Hex }) => {
+      requireAnswer();
+      const form = forms.get(hash);
+      if (!form || !hasReceipt(chain, form)) throw new TransactionReceiptNotFoundError({ hash });
+      return await Promise.resolve({ transactionHash: hash, call: form.call });
+    },
+  };
+  return client as unknown as OutboxClient;
+}
