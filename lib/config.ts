@@ -7,7 +7,7 @@ import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
 import { KhachapuriError } from "./errors.ts";
 import { readJsonFile } from "./home_file.ts";
-import { RUN_MEMORY_MB_MAX, RUN_TIMEOUT_MS } from "./limits.ts";
+import { PROVIDER_CONCURRENCY_DEFAULT, RUN_MEMORY_MB_MAX, RUN_TIMEOUT_MS } from "./limits.ts";
 import { addressShape, httpUrlShape, parseShape, uintShape } from "./shape.ts";
 
 const contractsShape = v.strictObject({
@@ -82,7 +82,7 @@ const providerShape = v.strictObject({
        * root uses 1800000000 on, and any other its own; one with ambient capabilities names it.
        */
       runUid: v.optional(positive(2 ** 31)),
-      concurrency: v.optional(positive(4096), 64),
+      concurrency: v.optional(positive(4096), PROVIDER_CONCURRENCY_DEFAULT),
       timeoutMs: v.optional(positive(900_000), RUN_TIMEOUT_MS),
       memoryMb: v.optional(positive(1_048_576), RUN_MEMORY_MB_MAX),
     }),

@@ -1,12 +1,80 @@
 /**
- * Every bound of the system, with its unit in the name and the reason for its size.
- * A request, a spec, a program or a peer can make us use this much and no more.
+ * Every bound that a stranger can make us reach, grouped by who that is, with its unit in the name
+ * and the reason for its size. What only tunes our own work (the pacing of a poll, the size of a
+ * batch, how long something idle is kept) stands beside its use.
  */
 
-/** Wall clock of one run; the seed asks for "15 secs or so". */
-export const RUN_TIMEOUT_MS = 15_000;
-/** Between the polite end (closing stdin, killing) and giving up on a process. */
-export const KILL_GRACE_MS = 2_000;
+// A caller: anybody who sends a request.
+
+/** Request body: held by the stream only, bounded so that a caller cannot fill a program's tmp. */
+export const REQUEST_BODY_BYTES_MAX = 16 * 1024 * 1024;
+/** All request headers together; they become argv, whose kernel limit is 128 KiB an entry. */
+export const REQUEST_HEADER_BYTES_MAX = 16 * 1024;
+/** One request target (path and query). */
+export const REQUEST_TARGET_BYTES_MAX = 8 * 1024;
+/** JSON bodies of the provider's own paths (/stop, /logs …): a signature and a few names. */
+export const CONTROL_BODY_BYTES_MAX = 16 * 1024;
+/** Bodies that are held until they are whole, all callers together. */
+export const BUFFERED_BODY_BYTES_MAX = 128 * 1024 * 1024;
+/** A base36 CIDv1 under sha2-256 has 57 characters, a base32 one 59. */
+export const CID_TEXT_CHARACTERS_MAX = 64;
+/** Runs of a provider at a time unless it configures a number; beyond it a free 503. */
+export const PROVIDER_CONCURRENCY_DEFAULT = 64;
+/** Disk that verified content may hold before the least recently used goes. */
+export const CACHE_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+/** Spellings of cids that are remembered with their canonical text. */
+export const CID_TEXTS_REMEMBERED_MAX = 10_000;
+/** Specs kept decrypted, SPEC_BYTES_MAX each at most. */
+export const SPECS_MAX = 2_000;
+/** Cids that are remembered to hold no deployment of ours. */
+export const SPEC_REFUSALS_MAX = 20_000;
+/** Strangers can name any cid; this many lookups of theirs reach the gateways at a time. */
+export const LOOKUPS_MAX = 32;
+/** What nobody has takes a minute to fail: after this long it makes room for another. */
+export const LOOKUP_PATIENCE_MS = 5_000;
+/** A body that is read whole has to be here by then: nothing else ends it. */
+export const BODY_WHOLE_TIMEOUT_MS = 30_000;
+/** How long an answer waits for the rest of a body that its program did not read. */
+export const BODY_REST_TIMEOUT_MS = 1_000;
+/** How long a caller may take for what is left of an answer whose program has ended. */
+export const ANSWER_REST_TIMEOUT_MS = 15_000;
+
+// A payer: whoever signs permits or deposits.
+
+/** Permit, offer and deposit in one PAYMENT-SIGNATURE header. */
+export const PAYMENT_HEADER_BYTES_MAX = 8 * 1024;
+/** Lanes of one payer at one provider: each is memory, and a row of the next settlement. */
+export const PAYER_LANES_MAX = 1_024;
+/** A deposit that a provider relays is mined within this time, or its call is refused. */
+export const DEPOSIT_TIMEOUT_MS = 60_000;
+/** How long an answer can be asked for again under its Idempotency-Key. */
+export const IDEMPOTENCY_WINDOW_MS = 24 * 60 * 60 * 1000;
+/** Largest answer that is kept for it. */
+export const IDEMPOTENCY_ANSWER_BYTES_MAX = 1024 * 1024;
+/** Answers kept for one payer: a stranger's disk is not for filling. */
+export const IDEMPOTENCY_PAYER_BYTES_MAX = 64 * 1024 * 1024;
+/** Length of a key; a UUID has 36. */
+export const IDEMPOTENCY_KEY_CHARACTERS_MAX = 255;
+/** One payer may hold this part of BUFFERED_BODY_BYTES_MAX; its first body always has room. */
+export const PAYER_BODIES_PART = 4;
+/** PAYMENT-SIGNATURE headers kept decoded, PAYMENT_HEADER_BYTES_MAX each at most. */
+export const HEADERS_DECODED_MAX = 1_000;
+/** Permits whose signer is remembered, some 500 bytes each. */
+export const PERMIT_SIGNERS_MAX = 10_000;
+/** Payers whose allowance is remembered; one beyond it is read again at its next call. */
+export const PAYER_VIEWS_MAX = 50_000;
+/** Payers read from the chain at the same time, some requests each. */
+export const PAYER_READS_MAX = 64;
+/** Reads for payers that never had a call here: anybody can name one. So many at once, */
+export const STRANGER_READS_BURST_MAX = 200;
+/** and then so many a second. */
+export const STRANGER_READS_PER_SECOND_MAX = 20;
+/** Transactions that one call may cost while others on its lane use what they take. */
+export const CONSUME_ATTEMPTS_MAX = 8;
+/** How long a caller waits for its credit to be mined (`settlement.mode` "each"). */
+export const CONSUME_TIMEOUT_MS = 60_000;
+
+// A deployer: whoever writes a spec and its program's zip.
 
 /** A decrypted spec: two post-quantum recipients take 4.8 KB, env secrets the rest. */
 export const SPEC_BYTES_MAX = 64 * 1024;
@@ -20,19 +88,8 @@ export const SPEC_ARGS_MAX = 64;
 export const SPEC_EGRESS_MAX = 64;
 /** Longest run a spec can ask for; the provider's own limit is usually far lower. */
 export const SPEC_TIMEOUT_MS_MAX = 900_000;
-/** Request body: held by the stream only, bounded so that a caller cannot fill a program's tmp. */
-export const REQUEST_BODY_BYTES_MAX = 16 * 1024 * 1024;
-/** All request headers together; they become argv, whose kernel limit is 128 KiB an entry. */
-export const REQUEST_HEADER_BYTES_MAX = 16 * 1024;
-/** One request target (path and query). */
-export const REQUEST_TARGET_BYTES_MAX = 8 * 1024;
-/** What a program may print in one run. */
-export const RESPONSE_BYTES_MAX = 16 * 1024 * 1024;
-/** The status line and headers that a program prints with `HTTP/`. */
-export const RESPONSE_HEAD_BYTES_MAX = 64 * 1024;
-/** stderr kept for the owner's log; the rest is read and dropped. */
-export const STDERR_BYTES_MAX = 64 * 1024;
-
+/** Concurrent runs of one deployment. */
+export const DEPLOYMENT_CONCURRENCY_MAX = 64;
 /** Program zip as published. */
 export const PROGRAM_ZIP_BYTES_MAX = 64 * 1024 * 1024;
 /** Program once unpacked: bounds a zip bomb on disk. */
@@ -43,17 +100,37 @@ export const UNPACKED_BYTES_MAX = 8 * 1024 * 1024 * 1024;
 export const PROGRAM_ENTRIES_MAX = 10_000;
 /** Length of one path in a program zip. */
 export const PROGRAM_PATH_BYTES_MAX = 1_024;
+/** Uids for programs, one for each open sandbox of a privileged provider. */
+export const RUN_UIDS_MAX = 4096;
+/** Programs being fetched and unpacked at a time. */
+export const PROGRAM_STARTS_MAX = 32;
+/** Of those, one owner's. */
+export const OWNER_PROGRAM_STARTS_MAX = 4;
+/** Deployments remembered to be registered on disk. */
+export const REGISTRATIONS_REMEMBERED_MAX = 100_000;
+/** Deployments whose owner's credits a minute are counted; one beyond it starts anew. */
+export const OWNER_RATES_REMEMBERED_MAX = 50_000;
+/** Owners that are remembered to run low. */
+export const OWNERS_LOW_MAX = 100_000;
+/** Runs kept for each deployment. */
+export const RUN_LOG_RUNS_MAX = 100;
+/** Disk of the runs of all deployments together: a credit buys no disk for ever. */
+export const RUN_LOG_BYTES_MAX = 1024 * 1024 * 1024;
 
-/** Header fields that one run may answer with: each costs as much as all before it. */
-export const RESPONSE_FIELDS_MAX = 256;
+// A program, while it runs.
 
+/** Wall clock of one run; the seed asks for "15 secs or so". */
+export const RUN_TIMEOUT_MS = 15_000;
+/** Between the polite end (closing stdin, killing) and giving up on a process. */
+export const KILL_GRACE_MS = 2_000;
+/** Memory of one run unless the spec asks for less. */
+export const RUN_MEMORY_MB_MAX = 512;
 /** Private /tmp of one run, which is its /dev/shm too; it is memory. */
 export const RUN_TMP_BYTES_MAX = 32 * 1024 * 1024;
 /** Largest file a program may write, no larger than its /tmp. */
 export const RUN_FILE_BYTES_MAX = RUN_TMP_BYTES_MAX;
 /** Open files of one process; small, as pipes and sockets draw on quotas shared per host user. */
 export const RUN_FILES_MAX = 256;
-
 /** Processes and threads of one run, where the kernel has a pids cgroup for us. */
 export const RUN_PROCESSES_MAX = 64;
 /** Processes and threads of all runs of one sandbox; without a pids cgroup the only bound. */
@@ -62,20 +139,19 @@ export const SANDBOX_PROCESSES_MAX = 256;
 export const RUN_CPU_PERCENT_MAX = 100;
 /** Starting a sandbox takes some 10 ms; beyond this something is badly wrong. */
 export const SANDBOX_START_MS_MAX = 10_000;
-/** Uids for programs, one for each open sandbox of a privileged provider. */
-export const RUN_UIDS_MAX = 4096;
+/** What a program may print in one run. */
+export const RESPONSE_BYTES_MAX = 16 * 1024 * 1024;
+/** The status line and headers that a program prints with `HTTP/`. */
+export const RESPONSE_HEAD_BYTES_MAX = 64 * 1024;
+/** Header fields that one run may answer with: each costs as much as all before it. */
+export const RESPONSE_FIELDS_MAX = 256;
+/** stderr kept for the owner's log; the rest is read and dropped. */
+export const STDERR_BYTES_MAX = 64 * 1024;
 
-/** Memory of one run unless the spec asks for less. */
-export const RUN_MEMORY_MB_MAX = 512;
-/** Concurrent runs of one deployment. */
-export const DEPLOYMENT_CONCURRENCY_MAX = 64;
-/** Concurrent runs of one provider: beyond it a free 503. */
-export const PROVIDER_CONCURRENCY_MAX = 64;
+// A gateway, and whoever made the content that it delivers.
 
 /** Block size a trustless gateway may send ("SHOULD limit to 2MiB", trustless gateway spec). */
 export const BLOCK_BYTES_MAX = 2 * 1024 * 1024;
-/** A base36 CIDv1 under sha2-256 has 57 characters, a base32 one 59. */
-export const CID_TEXT_CHARACTERS_MAX = 64;
 /** Content inside a CID, UnixFS "Identity CID size limit" (IPIP-0512). */
 export const IDENTITY_BYTES_MAX = 128;
 /** Levels of a file's DAG: a width of 2 reaches 2^32 leaves with it. */
@@ -106,93 +182,32 @@ export const GATEWAY_BACKOFF_SECONDS_MAX = 600;
 export const KUBO_ANSWER_BYTES_MAX = 64 * 1024;
 /** One import into a Kubo node, upload included. */
 export const KUBO_TIMEOUT_MS = 120_000;
-/** Disk that verified content may hold before the least recently used goes. */
-export const CACHE_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 
-/** Specs, env and permits in one PAYMENT-SIGNATURE header. */
-export const PAYMENT_HEADER_BYTES_MAX = 8 * 1024;
-/** Terms text served at /terms. */
-export const TERMS_BYTES_MAX = 256 * 1024;
-/** A resolver's text record that we are willing to read (a PQ recipient has 1,959 characters). */
-export const RECORD_BYTES_MAX = 16 * 1024;
-/** One request to a provider's own paths (/terms, /stop). */
-export const PROVIDER_HTTP_TIMEOUT_MS = 15_000;
-/** JSON that a provider answers there. */
-export const PROVIDER_JSON_BYTES_MAX = 1024 * 1024;
-/** A hundred runs with all the stderr that is kept of each, most of it escaped. */
-export const PROVIDER_LOGS_BYTES_MAX = 48 * 1024 * 1024;
+// A chain endpoint, and whoever wrote what stands on the chain.
+
 /** One JSON-RPC call to the chain. */
 export const RPC_TIMEOUT_MS = 10_000;
 /** Until a broadcast transaction is mined: dozens of blocks on the slowest chain we know. */
 export const RECEIPT_TIMEOUT_MS = 180_000;
 /** An ENS name in its dotted form; DNS encoding bounds it too (RFC 1035). */
 export const NAME_BYTES_MAX = 255;
-/** JSON bodies of the provider's own paths (/stop, /logs …): a signature and a few names. */
-export const CONTROL_BODY_BYTES_MAX = 16 * 1024;
-/** Lanes of one payer at one provider: each is memory, and a row of the next settlement. */
-export const PAYER_LANES_MAX = 1_024;
-/** How long an answer can be asked for again under its Idempotency-Key. */
-export const IDEMPOTENCY_WINDOW_MS = 24 * 60 * 60 * 1000;
-/** Largest answer that is kept for it. */
-export const IDEMPOTENCY_ANSWER_BYTES_MAX = 1024 * 1024;
-/** Answers kept for one payer: a stranger's disk is not for filling. */
-export const IDEMPOTENCY_PAYER_BYTES_MAX = 64 * 1024 * 1024;
-/** Length of a key; a UUID has 36. */
-export const IDEMPOTENCY_KEY_CHARACTERS_MAX = 255;
-/** Bodies that are held until they are whole, all callers together. */
-export const BUFFERED_BODY_BYTES_MAX = 128 * 1024 * 1024;
-/** An owner with fewer credits left runs low: time to allow more before calls are refused. */
-export const LOW_CREDITS = 100n;
-/** A deposit that a provider relays is mined within this time, or its call is refused. */
-export const DEPOSIT_TIMEOUT_MS = 60_000;
+/** A resolver's text record that we are willing to read (a PQ recipient has 1,959 characters). */
+export const RECORD_BYTES_MAX = 16 * 1024;
+
+// A provider, to its developers and payers.
+
+/** Terms text served at /terms. */
+export const TERMS_BYTES_MAX = 256 * 1024;
+/** One request to a provider's own paths (/terms, /stop). */
+export const PROVIDER_HTTP_TIMEOUT_MS = 15_000;
+/** JSON that a provider answers there. */
+export const PROVIDER_JSON_BYTES_MAX = 1024 * 1024;
+/** A hundred runs with all the stderr that is kept of each, most of it escaped. */
+export const PROVIDER_LOGS_BYTES_MAX = 48 * 1024 * 1024;
 /** What one 402's word on a lane's count can make a client sign for, USDC base units: 1 USDC. */
 export const CORRECTION_AMOUNT_MAX = 1_000_000n;
 
-/** PAYMENT-SIGNATURE headers kept decoded, PAYMENT_HEADER_BYTES_MAX each at most. */
-export const HEADERS_DECODED_MAX = 1_000;
-/** Permits whose signer is remembered, some 500 bytes each. */
-export const PERMIT_SIGNERS_MAX = 10_000;
-/** Payers whose allowance is remembered; one beyond it is read again at its next call. */
-export const PAYER_VIEWS_MAX = 50_000;
-/** Payers read from the chain at the same time, some requests each. */
-export const PAYER_READS_MAX = 64;
-/** Reads for payers that never had a call here: anybody can name one. So many at once, */
-export const STRANGER_READS_BURST_MAX = 200;
-/** and then so many a second. */
-export const STRANGER_READS_PER_SECOND_MAX = 20;
-/** Owners that are remembered to run low. */
-export const OWNERS_LOW_MAX = 100_000;
-/** Transactions that one call may cost while others on its lane use what they take. */
-export const CONSUME_ATTEMPTS_MAX = 8;
-/** How long a caller waits for its credit to be mined (`settlement.mode` "each"). */
-export const CONSUME_TIMEOUT_MS = 60_000;
-/** Specs kept decrypted, SPEC_BYTES_MAX each at most. */
-export const SPECS_MAX = 2_000;
-/** Cids that are remembered to hold no deployment of ours. */
-export const SPEC_REFUSALS_MAX = 20_000;
-/** Strangers can name any cid; this many lookups of theirs reach the gateways at a time. */
-export const LOOKUPS_MAX = 32;
-/** What nobody has takes a minute to fail: after this long it makes room for another. */
-export const LOOKUP_PATIENCE_MS = 5_000;
-/** Deployments remembered to be registered on disk. */
-export const REGISTRATIONS_REMEMBERED_MAX = 100_000;
-/** Runs kept for each deployment. */
-export const RUN_LOG_RUNS_MAX = 100;
-/** Disk of the runs of all deployments together: a credit buys no disk for ever. */
-export const RUN_LOG_BYTES_MAX = 1024 * 1024 * 1024;
-/** Spellings of cids that are remembered with their canonical text. */
-export const CID_TEXTS_REMEMBERED_MAX = 10_000;
-/** How long a caller may take for what is left of an answer whose program has ended. */
-export const ANSWER_REST_TIMEOUT_MS = 15_000;
-/** How long an answer waits for the rest of a body that its program did not read. */
-export const BODY_REST_TIMEOUT_MS = 1_000;
-/** A body that is read whole has to be here by then: nothing else ends it. */
-export const BODY_WHOLE_TIMEOUT_MS = 30_000;
-/** One payer may hold this part of BUFFERED_BODY_BYTES_MAX; its first body always has room. */
-export const PAYER_BODIES_PART = 4;
-/** Programs being fetched and unpacked at a time. */
-export const PROGRAM_STARTS_MAX = 32;
-/** Of those, one owner's. */
-export const OWNER_PROGRAM_STARTS_MAX = 4;
-/** Deployments whose owner's credits a minute are counted; one beyond it starts anew. */
-export const OWNER_RATES_REMEMBERED_MAX = 50_000;
+// What a provider and its clients say alike; nothing is refused for it.
+
+/** An owner with fewer credits left runs low: time to allow more before calls are refused. */
+export const LOW_CREDITS = 100n;
