@@ -14,6 +14,8 @@ export const REQUEST_HEADER_BYTES_MAX = 16 * 1024;
 export const REQUEST_TARGET_BYTES_MAX = 8 * 1024;
 /** JSON bodies of the provider's own paths (/stop, /logs …): a signature and a few names. */
 export const CONTROL_BODY_BYTES_MAX = 16 * 1024;
+/** What a signed question to a provider may name: twice a cid. */
+export const OWNER_REQUEST_SUBJECT_CHARACTERS_MAX = 128;
 /** Bodies that are held until they are whole, all callers together. */
 export const BUFFERED_BODY_BYTES_MAX = 128 * 1024 * 1024;
 /** A base36 CIDv1 under sha2-256 has 57 characters, a base32 one 59. */
@@ -82,12 +84,18 @@ export const SPEC_BYTES_MAX = 64 * 1024;
 export const SPEC_PROVIDERS_MAX = 16;
 /** Environment variables of a spec. */
 export const SPEC_ENV_MAX = 256;
+/** Length of one variable's name. */
+export const SPEC_ENV_NAME_CHARACTERS_MAX = 256;
 /** Arguments a spec puts before the request's own. */
 export const SPEC_ARGS_MAX = 64;
 /** Hosts a spec may reach. */
 export const SPEC_EGRESS_MAX = 64;
 /** Longest run a spec can ask for; the provider's own limit is usually far lower. */
 export const SPEC_TIMEOUT_MS_MAX = 900_000;
+/** Memory of a run that a spec can ask for, MiB; the provider's own limit is usually far lower. */
+export const SPEC_MEMORY_MB_MAX = 1_048_576;
+/** Calls a minute that an owner can offer to pay; beyond what any provider runs. */
+export const SPEC_OWNER_CREDITS_PER_MINUTE_MAX = 1_000_000;
 /** Concurrent runs of one deployment. */
 export const DEPLOYMENT_CONCURRENCY_MAX = 64;
 /** Program zip as published. */
@@ -100,6 +108,10 @@ export const UNPACKED_BYTES_MAX = 8 * 1024 * 1024 * 1024;
 export const PROGRAM_ENTRIES_MAX = 10_000;
 /** Length of one path in a program zip. */
 export const PROGRAM_PATH_BYTES_MAX = 1_024;
+/** Longest name that Linux file systems take (NAME_MAX). */
+export const PROGRAM_PATH_SEGMENT_BYTES_MAX = 255;
+/** Folders in each other; bounds whoever walks the unpacked tree. */
+export const PROGRAM_PATH_DEPTH_MAX = 32;
 /** Uids for programs, one for each open sandbox of a privileged provider. */
 export const RUN_UIDS_MAX = 4096;
 /** Programs being fetched and unpacked at a time. */

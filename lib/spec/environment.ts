@@ -1,6 +1,6 @@
 /** The owner's environment variables in a spec. */
 import * as v from "valibot";
-import { SPEC_ENV_MAX } from "../limits.ts";
+import { SPEC_ENV_MAX, SPEC_ENV_NAME_CHARACTERS_MAX } from "../limits.ts";
 
 /**
  * The meta-variables of RFC 3875 section 4.1 and their common companions. A request sets them, so
@@ -39,7 +39,8 @@ export function isRequestVariable(name: string): boolean {
 
 /** Why `name=value` can't be an environment variable of a program; null when it can. */
 export function environmentFault(name: string, value: string): string | null {
-  if (!/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(name)) return `"${name}" is no variable name`;
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return `"${name}" is no variable name`;
+  if (name.length > SPEC_ENV_NAME_CHARACTERS_MAX) return `"${name}" is no variable name`;
   if (name === "__proto__") return `"${name}" is no variable name`;
   if (isRequestVariable(name)) return `${name} is set by each request`;
   if (value.includes("\0") || !value.isWellFormed()) return `${name} is not text without NUL`;

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { type Address, type Hex, isAddressEqual, type LocalAccount } from "viem";
 import { recoverTypedDataAddress } from "viem";
+import { OWNER_REQUEST_SUBJECT_CHARACTERS_MAX } from "../limits.ts";
 import { isCanonicalSignature } from "../permit.ts";
 import { addressShape, hexShape, parseShape, uintShape } from "../shape.ts";
 import { DEPLOYMENT_DOMAIN } from "./signature.ts";
@@ -40,7 +41,7 @@ export interface OwnerQuestion {
 }
 
 const requestShape = v.strictObject({
-  subject: v.pipe(v.string(), v.maxLength(128)),
+  subject: v.pipe(v.string(), v.maxLength(OWNER_REQUEST_SUBJECT_CHARACTERS_MAX)),
   owner: addressShape,
   expires: uintShape(64),
   signature: hexShape(65),

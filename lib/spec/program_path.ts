@@ -1,9 +1,9 @@
 /** Paths inside a program: the one rule that packing, unpacking and the entrypoint share. */
-import { PROGRAM_PATH_BYTES_MAX } from "../limits.ts";
-
-/** Longest name that Linux file systems take (NAME_MAX). */
-const SEGMENT_BYTES_MAX = 255;
-const DEPTH_MAX = 32;
+import {
+  PROGRAM_PATH_BYTES_MAX,
+  PROGRAM_PATH_DEPTH_MAX,
+  PROGRAM_PATH_SEGMENT_BYTES_MAX,
+} from "../limits.ts";
 
 // deno-lint-ignore no-control-regex -- control characters are what is being refused
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
@@ -18,9 +18,10 @@ export function entryPath(path: string): readonly string[] | null {
   const bytes = (text: string) => new TextEncoder().encode(text).length;
   if (bytes(path) > PROGRAM_PATH_BYTES_MAX) return null;
   const segments = path.split("/");
-  if (segments.length > DEPTH_MAX) return null;
+  if (segments.length > PROGRAM_PATH_DEPTH_MAX) return null;
   const sane = segments.every((segment) =>
-    segment !== "" && segment !== "." && segment !== ".." && bytes(segment) <= SEGMENT_BYTES_MAX
+    segment !== "" && segment !== "." && segment !== ".." &&
+    bytes(segment) <= PROGRAM_PATH_SEGMENT_BYTES_MAX
   );
   return sane ? segments : null;
 }

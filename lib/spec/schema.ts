@@ -12,6 +12,8 @@ import {
   PROGRAM_PATH_BYTES_MAX,
   SPEC_ARGS_MAX,
   SPEC_EGRESS_MAX,
+  SPEC_MEMORY_MB_MAX,
+  SPEC_OWNER_CREDITS_PER_MINUTE_MAX,
   SPEC_PROVIDERS_MAX,
   SPEC_TIMEOUT_MS_MAX,
 } from "../limits.ts";
@@ -76,11 +78,11 @@ const limitsShape = v.strictObject({
   /** Wall clock of one run; the provider's own limit holds where it is lower. */
   timeoutMs: wholeNumber(1, SPEC_TIMEOUT_MS_MAX),
   /** Memory of one run in MiB; the provider's own limit holds where it is lower. */
-  memoryMb: wholeNumber(1, 1_048_576),
+  memoryMb: wholeNumber(1, SPEC_MEMORY_MB_MAX),
   /** Runs at the same time. */
   concurrency: wholeNumber(1, DEPLOYMENT_CONCURRENCY_MAX),
   /** Credits the owner pays for strangers in a minute; beyond it callers get a free 429. */
-  ownerCreditsPerMinute: wholeNumber(1, 1_000_000),
+  ownerCreditsPerMinute: wholeNumber(1, SPEC_OWNER_CREDITS_PER_MINUTE_MAX),
 });
 
 /** Letters, digits and inner dashes; labels joined by dots. */
