@@ -4,9 +4,14 @@
  */
 import { type Block, type CID, decodeCid, formatCid, isContentOf, isInline } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
-import { BLOCK_BYTES_MAX, CAR_HEADER_BYTES_MAX } from "../limits.ts";
+import {
+  BLOCK_BYTES_MAX,
+  CAR_CID_BYTES_MAX,
+  CAR_HEADER_BYTES_MAX,
+  VARINT_BYTES_MAX,
+} from "../limits.ts";
 import type { Dag } from "./dag.ts";
-import { encodeVarint, VARINT_BYTES_MAX } from "./varint.ts";
+import { encodeVarint } from "./varint.ts";
 
 /** Read before every section, so a caller may raise them while it learns what to expect. */
 export interface CarLimits {
@@ -19,8 +24,6 @@ const HEADER_START = [0xa2, 0x65, ...ascii("roots")];
 const HEADER_END = [0x67, ...ascii("version"), 0x01];
 const ONE_ROOT = [0x81, 0xd8, 0x2a, 0x58, 0x25, 0x00];
 const CARV2_PRAGMA = [0xa1, 0x67, ...ascii("version"), 0x02];
-
-const CID_BYTES_MAX = 36;
 
 /** A CAR with one root, its blocks in the order of the DAG. */
 export function writeCar(dag: Dag): Uint8Array<ArrayBuffer> {
@@ -80,7 +83,7 @@ async function readHeader(input: Input): Promise<void> {
 }
 
 async function readSection(input: Input, length: number): Promise<Block> {
-  if (length === 0 || length > CID_BYTES_MAX + BLOCK_BYTES_MAX) {
+  if (length === 0 || length > CAR_CID_BYTES_MAX + BLOCK_BYTES_MAX) {
     throw malformed(`a section of ${length} bytes`);
   }
   const section = await input.take(length);

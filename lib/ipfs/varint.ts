@@ -1,8 +1,5 @@
 /** Unsigned varints of https://github.com/multiformats/unsigned-varint, as CARs use them. */
 
-/** Bytes that a varint may take: 63 bits. */
-export const VARINT_BYTES_MAX = 9;
-
 /** Appends `value` (an unsigned integer below 2^53) to `target`. */
 export function pushVarint(target: number[], value: number): void {
   while (value >= 0x80) {
