@@ -151,6 +151,8 @@ export const SANDBOX_PROCESSES_MAX = 256;
 export const RUN_CPU_PERCENT_MAX = 100;
 /** Starting a sandbox takes some 10 ms; beyond this something is badly wrong. */
 export const SANDBOX_START_MS_MAX = 10_000;
+/** Complaints of helper and launcher that are kept, for the message that says what failed. */
+export const SANDBOX_DIAGNOSTIC_BYTES_MAX = 4_096;
 /** What a program may print in one run. */
 export const RESPONSE_BYTES_MAX = 16 * 1024 * 1024;
 /** The status line and headers that a program prints with `HTTP/`. */

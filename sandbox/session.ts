@@ -1,6 +1,6 @@
 /** A live sandbox: the helper's process, the frames to and from its init, and the runs in it. */
 import { KhachapuriError } from "../lib/errors.ts";
-import { KILL_GRACE_MS } from "../lib/limits.ts";
+import { KILL_GRACE_MS, SANDBOX_DIAGNOSTIC_BYTES_MAX } from "../lib/limits.ts";
 import { concat } from "./bytes.ts";
 import {
   CHUNK_BYTES_MAX,
@@ -41,9 +41,6 @@ export interface Session {
   /** Resolves when the sandbox's processes are gone, whatever the reason. */
   readonly ended: Promise<void>;
 }
-
-/** Of what the helper and the launcher print to stderr, so much is kept to explain a failure. */
-const DIAGNOSTIC_BYTES_MAX = 4096;
 
 export function openSession(child: HelperProcess, setup: Setup): Session {
   const runs: (LiveRun | null)[] = Array.from({ length: RUNS_MAX }, () => null);
@@ -97,7 +94,7 @@ export function openSession(child: HelperProcess, setup: Setup): Session {
     }
   };
   const watch = createWatch(runs, terminate);
-  const diagnostics = keepBeginning(child.stderr, DIAGNOSTIC_BYTES_MAX);
+  const diagnostics = keepBeginning(child.stderr, SANDBOX_DIAGNOSTIC_BYTES_MAX);
   const ended = Promise.all([read(), diagnostics, child.status]).then(([, said]) => {
     closed = true;
     channel.close();
