@@ -222,10 +222,16 @@ export const PROVIDER_HTTP_TIMEOUT_MS = 15_000;
 export const PROVIDER_JSON_BYTES_MAX = 1024 * 1024;
 /** A hundred runs with all the stderr that is kept of each, most of it escaped. */
 export const PROVIDER_LOGS_BYTES_MAX = 48 * 1024 * 1024;
+/** A provider that is asked to settle now: a batch, or several, mined on a slow chain. */
+export const SETTLE_TIMEOUT_MS = 180_000;
+/** Counts that one call takes from 402s: other clients on its lane may be faster. */
+export const CORRECTIONS_MAX = 16;
 /** What one 402's word on a lane's count can make a client sign for, USDC base units: 1 USDC. */
 export const CORRECTION_AMOUNT_MAX = 1_000_000n;
 
-// What a provider and its clients say alike; nothing is refused for it.
+// We ourselves.
 
+/** Lanes remembered in a payer's home; the ones used longest ago go first. */
+export const LANES_REMEMBERED_MAX = 1_000;
 /** An owner with fewer credits left runs low: time to allow more before calls are refused. */
 export const LOW_CREDITS = 100n;

@@ -6,7 +6,7 @@ import { formatCid, parseCid } from "../cid.ts";
 import { askProvider } from "../client/provider_http.ts";
 import { requireProvider, resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
-import { PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
+import { PROVIDER_JSON_BYTES_MAX, SETTLE_TIMEOUT_MS } from "../limits.ts";
 import { createLog } from "../log.ts";
 import type { Recorded } from "../provider/ledger/codec.ts";
 import { type JournalFilter, readJournal } from "../provider/ledger/store.ts";
@@ -229,9 +229,6 @@ async function askToSettle(context: CommandContext, webDomain: string): Promise<
   });
   return BigInt(JSON.parse(new TextDecoder().decode(answer)).unsettled);
 }
-
-/** A batch, or several, mined on a slow chain. */
-const SETTLE_TIMEOUT_MS = 180_000;
 
 async function settleHere(context: CommandContext, dir: string, lockPath: string) {
   await existing(join(dir, "ledger.db"));

@@ -9,7 +9,7 @@ import { signDeposit } from "../chain/onboarding.ts";
 import { type SignedPayment, signPayment } from "../chain/payment.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
-import { CORRECTION_AMOUNT_MAX } from "../limits.ts";
+import { CORRECTION_AMOUNT_MAX, CORRECTIONS_MAX } from "../limits.ts";
 import {
   type CreditsOffer,
   decodePaymentRequired,
@@ -61,8 +61,6 @@ export interface PaidCall {
 const PERMIT_LIFE_SECONDS = 86_400n;
 /** A deposit that nobody relayed in this time is void, seconds. */
 const DEPOSIT_LIFE_SECONDS = 600n;
-/** Other clients on the lane may be faster; this often we take the next number. */
-const CORRECTIONS_MAX = 16;
 /** Between two attempts at a provider that does not see the allowance yet, ms. */
 const WAIT_MS = 1_000;
 

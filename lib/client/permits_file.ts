@@ -7,6 +7,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import type { Address, Hex } from "viem";
 import { type HomeFile, openHomeFile } from "../home_file.ts";
+import { LANES_REMEMBERED_MAX } from "../limits.ts";
 import type { EscrowDomain } from "../permit.ts";
 import { addressShape, hexShape, parseShape, uintShape } from "../shape.ts";
 
@@ -16,9 +17,6 @@ export interface LaneKey extends EscrowDomain {
   provider: Address;
   lane: Hex;
 }
-
-/** Lanes kept; the ones used longest ago go first. */
-const LANES_MAX = 1_000;
 
 const laneShape = v.strictObject({
   chainId: v.number(),
@@ -51,7 +49,7 @@ export async function readCharged(home: string, key: LaneKey): Promise<bigint> {
 export async function noteCharged(home: string, key: LaneKey, charged: bigint): Promise<void> {
   await permitsFile(home).change((lanes) => {
     if (chargedOn(lanes, key) >= charged) return lanes;
-    const others = lanes.filter((lane) => !isSame(lane, key)).slice(1 - LANES_MAX);
+    const others = lanes.filter((lane) => !isSame(lane, key)).slice(1 - LANES_REMEMBERED_MAX);
     const { chainId, escrow, payer, provider, lane } = key;
     return [...others, { chainId, escrow, payer, provider, lane, charged }];
   });
