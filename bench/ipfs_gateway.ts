@@ -1,5 +1,5 @@
 /** The gateway of bench/ipfs.ts on a thread of its own, so that it does not share the client's. */
-import { startGateway } from "../worlds/gateway.ts";
+import { startGateway } from "../worlds/ipfs/gateway.ts";
 import { importFile } from "../lib/ipfs/dag.ts";
 import { benchFile } from "./ipfs_file.ts";
 

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import type { LocalAccount } from "viem";
 import { allow, deposit } from "../lib/chain/escrow.ts";
 import { type Market, PRICE, startMarket } from "../worlds/market.ts";
-import { startPayments } from "../worlds/payments.ts";
+import { startPayments } from "../worlds/chain/escrow_chain.ts";
 import type { ServerOrder, ServerUrls } from "../worlds/payments_server.ts";
-import { mintUsdc } from "../worlds/usdc.ts";
+import { mintUsdc } from "../worlds/chain/usdc.ts";
 import { LANES, measureGas } from "./payments_gas.ts";
 import { atMost, type Must, printReport, quantile, type Row } from "./report.ts";
 

@@ -3,9 +3,9 @@ import { type Address, type Hex, type LocalAccount, parseAbi } from "viem";
 import { allow, consumeBatch, deposit } from "../lib/chain/escrow.ts";
 import { usdcDomain } from "../lib/chain/usdc.ts";
 import { type Permit, signPermit, UINT128_MAX, UINT64_MAX } from "../lib/permit.ts";
-import { anvilAccount } from "../worlds/anvil.ts";
-import type { Payments } from "../worlds/payments.ts";
-import { mintUsdc } from "../worlds/usdc.ts";
+import { anvilAccount } from "../worlds/chain/anvil.ts";
+import type { Payments } from "../worlds/chain/escrow_chain.ts";
+import { mintUsdc } from "../worlds/chain/usdc.ts";
 
 export const LANES = 50;
 const PRICE = 1_000n;

@@ -4,9 +4,9 @@ import { connect } from "../lib/chain/client.ts";
 import { deposit, readBalance, withdraw } from "../lib/chain/escrow.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
 import { KhachapuriError } from "../lib/errors.ts";
-import { anvilAccount, startAnvil } from "../worlds/anvil.ts";
-import { startPayments } from "../worlds/payments.ts";
-import { deployUsdc, mintUsdc } from "../worlds/usdc.ts";
+import { anvilAccount, startAnvil } from "../worlds/chain/anvil.ts";
+import { startPayments } from "../worlds/chain/escrow_chain.ts";
+import { deployUsdc, mintUsdc } from "../worlds/chain/usdc.ts";
 
 interface RpcCall {
   id: number;

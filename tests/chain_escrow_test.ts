@@ -10,8 +10,8 @@ import {
 } from "../lib/chain/usdc.ts";
 import { KhachapuriError } from "../lib/errors.ts";
 import { type Permit, signPermit, UINT64_MAX } from "../lib/permit.ts";
-import { passTime, type Payments, startPayments } from "../worlds/payments.ts";
-import { blacklist } from "../worlds/usdc.ts";
+import { passTime, type Payments, startPayments } from "../worlds/chain/escrow_chain.ts";
+import { blacklist } from "../worlds/chain/usdc.ts";
 
 const { allow, collect, consume, consumeBatch, deposit, depositAndAllow, depositAndAllowNonce } =
   escrowCalls;

@@ -9,8 +9,8 @@ import {
   registerProvider,
 } from "../lib/chain/registry.ts";
 import { KhachapuriError } from "../lib/errors.ts";
-import { deployEns, deployUniversalResolver, giveName, resolverAbi } from "../worlds/ens.ts";
-import { type Payments, startPayments } from "../worlds/payments.ts";
+import { deployEns, deployUniversalResolver, giveName, resolverAbi } from "../worlds/chain/ens.ts";
+import { type Payments, startPayments } from "../worlds/chain/escrow_chain.ts";
 
 const AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
 /** ENSIP-11: 0x80000000 | 8453. */

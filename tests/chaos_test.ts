@@ -9,7 +9,7 @@ import { allow, earned, readConsumed, reclaim, revoke, withdraw } from "../lib/c
 import type { Chain } from "../lib/chain/client.ts";
 import { deploymentLane } from "../lib/permit.ts";
 import { readJournal } from "../lib/provider/ledger/store.ts";
-import { anvilAccount } from "../worlds/anvil.ts";
+import { anvilAccount } from "../worlds/chain/anvil.ts";
 import {
   assertConserved,
   assertEarned,
@@ -20,9 +20,14 @@ import {
   refusals,
   startCallers,
 } from "../worlds/callers.ts";
-import { type ChaosRpc, NO_FAULTS, randomFaults, startChaosRpc } from "../worlds/chaos_rpc.ts";
+import {
+  type ChaosRpc,
+  NO_FAULTS,
+  randomFaults,
+  startChaosRpc,
+} from "../worlds/chain/chaos_rpc.ts";
 import { fund, type Market, PRICE, startMarket, THAWING_SECONDS } from "../worlds/market.ts";
-import { passTime } from "../worlds/payments.ts";
+import { passTime } from "../worlds/chain/escrow_chain.ts";
 import { type Random, seededRandom } from "../worlds/random.ts";
 
 const ANSWER = "hello\n";

@@ -10,8 +10,8 @@ import { readConfig } from "../lib/config.ts";
 import { decodePaymentHeader } from "../lib/payment_header.ts";
 import { recoverPermitSigner } from "../lib/permit.ts";
 import { generateIdentity, recipientOf, writeKeyFile } from "../lib/spec/keys.ts";
-import { anvilAccount } from "../worlds/anvil.ts";
-import { passTime, type Payments, startPayments } from "../worlds/payments.ts";
+import { anvilAccount } from "../worlds/chain/anvil.ts";
+import { passTime, type Payments, startPayments } from "../worlds/chain/escrow_chain.ts";
 
 const NAME = "paolo.khachapuri";
 const AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";

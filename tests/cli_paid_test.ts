@@ -12,9 +12,9 @@ import { offerToJson, paymentRequired, toHeader } from "../lib/payment_header.ts
 import { startProvider } from "../lib/provider/door/serve.ts";
 import { silentLog } from "../lib/log.ts";
 import { writeKeyFile } from "../lib/spec/keys.ts";
-import { anvilAccount } from "../worlds/anvil.ts";
+import { anvilAccount } from "../worlds/chain/anvil.ts";
 import { type Market, PRICE, startMarket } from "../worlds/market.ts";
-import { mintUsdc } from "../worlds/usdc.ts";
+import { mintUsdc } from "../worlds/chain/usdc.ts";
 
 const NAME = "paolo.khachapuri";
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" }, fields: { access: "payer" } };

@@ -8,7 +8,7 @@ import { runCli } from "../lib/cli/cli.ts";
 import { fakeWorld } from "../worlds/terminal.ts";
 import { writeKeyFile } from "../lib/spec/keys.ts";
 import { termsHash } from "../lib/spec/terms.ts";
-import { anvilAccount } from "../worlds/anvil.ts";
+import { anvilAccount } from "../worlds/chain/anvil.ts";
 import { type Market, PRICE, startMarket, TERMS, THAWING_SECONDS } from "../worlds/market.ts";
 
 const NAME = "paolo.khachapuri";

@@ -13,7 +13,7 @@ import {
   encodePaymentHeader,
 } from "../lib/payment_header.ts";
 import { PRICE, startMarket } from "../worlds/market.ts";
-import { mintUsdc } from "../worlds/usdc.ts";
+import { mintUsdc } from "../worlds/chain/usdc.ts";
 
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 /** Nothing settles by itself within a test. */

@@ -2,7 +2,12 @@
 import assert from "node:assert/strict";
 import { readAllowance } from "../lib/chain/escrow.ts";
 import { importFile } from "../lib/ipfs/dag.ts";
-import { type Behaviour, lie, startHostileGateway, status } from "../worlds/hostile_gateway.ts";
+import {
+  type Behaviour,
+  lie,
+  startHostileGateway,
+  status,
+} from "../worlds/ipfs/hostile_gateway.ts";
 import { startMarket } from "../worlds/market.ts";
 
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };

@@ -7,7 +7,7 @@ import { importFile } from "../lib/ipfs/dag.ts";
 import { depositToJson } from "../lib/payment_header.ts";
 import { UINT128_MAX } from "../lib/permit.ts";
 import { type Market, PRICE, startMarket } from "../worlds/market.ts";
-import { mintUsdc } from "../worlds/usdc.ts";
+import { mintUsdc } from "../worlds/chain/usdc.ts";
 
 const HELLO = "#!/bin/sh\necho hello\n";
 /** Nothing settles by itself within a test. */

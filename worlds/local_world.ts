@@ -9,9 +9,9 @@ import { type Address, type Hex, toHex } from "viem";
 import { type Chain, connect } from "../lib/chain/client.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
 import { writeKeyFile } from "../lib/spec/keys.ts";
-import { anvilAccount, startAnvil } from "./anvil.ts";
-import { startGateway, type TestGateway } from "./gateway.ts";
-import { deployUsdc, mintUsdc } from "./usdc.ts";
+import { anvilAccount, startAnvil } from "./chain/anvil.ts";
+import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
+import { deployUsdc, mintUsdc } from "./chain/usdc.ts";
 import { PERMISSIONS } from "../tools/permissions.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));

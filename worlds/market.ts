@@ -27,9 +27,9 @@ import { generateIdentity, recipientOf, writeKeyFile } from "../lib/spec/keys.ts
 import { newDeploymentId, parseUnsignedSpec, type UnsignedSpec } from "../lib/spec/schema.ts";
 import { signSpec } from "../lib/spec/signature.ts";
 import { termsHash } from "../lib/spec/terms.ts";
-import { anvilAccount, startAnvil } from "./anvil.ts";
-import { startGateway, type TestGateway } from "./gateway.ts";
-import { deployUsdc, mintUsdc } from "./usdc.ts";
+import { anvilAccount, startAnvil } from "./chain/anvil.ts";
+import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
+import { deployUsdc, mintUsdc } from "./chain/usdc.ts";
 
 export const TERMS = new TextEncoder().encode("Be kind. No refunds for kindness.\n");
 export const PRICE = 1_000n;

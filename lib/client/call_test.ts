@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { Address } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { anvilAccount, startAnvil } from "../../worlds/anvil.ts";
-import { deployUsdc } from "../../worlds/usdc.ts";
+import { anvilAccount, startAnvil } from "../../worlds/chain/anvil.ts";
+import { deployUsdc } from "../../worlds/chain/usdc.ts";
 import { connect } from "../chain/client.ts";
 import { deployContracts } from "../chain/deploy.ts";
 import { clientLane } from "../chain/lane.ts";

@@ -1,8 +1,8 @@
 /** The fetcher against gateways that lie, stall, flood and mislead, over real sockets. */
 import assert from "node:assert/strict";
 import { manualClock } from "../../worlds/clock.ts";
-import { startGateway } from "../../worlds/gateway.ts";
-import * as hostile from "../../worlds/hostile_gateway.ts";
+import { startGateway } from "../../worlds/ipfs/gateway.ts";
+import * as hostile from "../../worlds/ipfs/hostile_gateway.ts";
 import type { ErrorCode } from "../errors.ts";
 import { GATEWAY_HEDGE_MS, GATEWAY_STALL_MS, IPFS_DEADLINE_MS } from "../limits.ts";
 import { type Dag, importFile } from "./dag.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { base58btc } from "multiformats/bases/base58";
-import { startGateway } from "../../worlds/gateway.ts";
+import { startGateway } from "../../worlds/ipfs/gateway.ts";
 import { importFile } from "./dag.ts";
 import { createFetcher } from "./gateway.ts";
 import { publish } from "./publish.ts";

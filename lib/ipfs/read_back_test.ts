@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { startGateway } from "../../worlds/gateway.ts";
-import { lie, startHostileGateway } from "../../worlds/hostile_gateway.ts";
+import { startGateway } from "../../worlds/ipfs/gateway.ts";
+import { lie, startHostileGateway } from "../../worlds/ipfs/hostile_gateway.ts";
 import { importFile } from "./dag.ts";
 import { readBack } from "./read_back.ts";
 

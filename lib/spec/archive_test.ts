@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { KhachapuriError } from "../errors.ts";
 import { PROGRAM_ENTRIES_MAX, PROGRAM_UNPACKED_BYTES_MAX } from "../limits.ts";
 import { packProgram, unpackProgram } from "./archive.ts";
-import { type SampleEntry, sampleZip } from "../../worlds/sample_zip.ts";
+import { type SampleEntry, sampleZip } from "../../worlds/spec/sample_zip.ts";
 import { readZip } from "./zip_reader.ts";
 
 async function inFolder(test: (dir: string) => Promise<void>): Promise<void> {

@@ -3,7 +3,7 @@ import { Decrypter, Encrypter } from "age-encryption";
 import { SPEC_BYTES_MAX } from "../limits.ts";
 import { openSpec, recipientKind, sealSpec } from "./envelope.ts";
 import { generateIdentity, type IdentityKind, recipientOf } from "./keys.ts";
-import { sampleSpec } from "../../worlds/sample_spec.ts";
+import { sampleSpec } from "../../worlds/spec/sample_spec.ts";
 import { specToJson } from "./schema.ts";
 import { verifySpec } from "./signature.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../errors.ts";
 import { parseSpec, specEntryFor, specToJson } from "./schema.ts";
-import { sampleSpec } from "../../worlds/sample_spec.ts";
+import { sampleSpec } from "../../worlds/spec/sample_spec.ts";
 
 // deno-lint-ignore no-explicit-any -- tests reach into JSON by path
 type Json = any;

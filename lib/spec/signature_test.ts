@@ -10,7 +10,7 @@ import {
 } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { deploymentLane, signPermit } from "../permit.ts";
-import { sampleSpec, sampleUnsigned } from "../../worlds/sample_spec.ts";
+import { sampleSpec, sampleUnsigned } from "../../worlds/spec/sample_spec.ts";
 import { parseSpec, type Spec, specToJson } from "./schema.ts";
 import { deploymentTypedData, signSpec, specHash, verifySpec } from "./signature.ts";
 import { isStopSigned, parseStopRequest, signStop } from "./stop.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../../errors.ts";
-import { sampleSpec } from "../../../worlds/sample_spec.ts";
+import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { CidText } from "../../cid.ts";
 import type { Bill } from "../money/scheme.ts";
 import type { Deployment } from "../deployment/deployment.ts";

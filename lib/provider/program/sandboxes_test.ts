@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { sampleSpec } from "../../../worlds/sample_spec.ts";
+import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { CidText } from "../../cid.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { Sandboxes } from "./sandboxes.ts";

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Hex, TransactionReceipt } from "viem";
-import { anvilAccount } from "../../../worlds/anvil.ts";
-import { FAKE_ESCROW, type FakeChain, fakeChain, rpcError } from "../../../worlds/fake_chain.ts";
+import { anvilAccount } from "../../../worlds/chain/anvil.ts";
+import {
+  FAKE_ESCROW,
+  type FakeChain,
+  fakeChain,
+  rpcError,
+} from "../../../worlds/chain/fake_chain.ts";
 import { escrowAbi } from "../../chain/abi.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { silentLog } from "../../log.ts";

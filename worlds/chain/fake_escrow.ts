@@ -13,9 +13,9 @@ import {
   toFunctionSelector,
   zeroAddress,
 } from "viem";
-import { escrowAbi } from "../lib/chain/abi.ts";
-import type { Charge } from "../lib/chain/escrow.ts";
-import { type Permit, recoverPermitSigner } from "../lib/permit.ts";
+import { escrowAbi } from "../../lib/chain/abi.ts";
+import type { Charge } from "../../lib/chain/escrow.ts";
+import { type Permit, recoverPermitSigner } from "../../lib/permit.ts";
 
 export const FAKE_ESCROW = getAddress(`0x${"e5".repeat(20)}`);
 

@@ -1,7 +1,7 @@
 /** A chain with everything that money needs: the real USDC, our contracts, funded accounts. */
 import type { Address, LocalAccount } from "viem";
-import { type Chain, connect } from "../lib/chain/client.ts";
-import { deployContracts } from "../lib/chain/deploy.ts";
+import { type Chain, connect } from "../../lib/chain/client.ts";
+import { deployContracts } from "../../lib/chain/deploy.ts";
 import { type Anvil, anvilAccount, type AnvilOptions, startAnvil } from "./anvil.ts";
 import { deployUsdc, mintUsdc } from "./usdc.ts";
 

@@ -3,9 +3,9 @@
  * send. Each behaviour is one function; the test names the one it wants.
  */
 import { gzipSync } from "node:zlib";
-import { cidOf, parseCid, RAW } from "../lib/cid.ts";
-import { writeCar } from "../lib/ipfs/car.ts";
-import type { Dag } from "../lib/ipfs/dag.ts";
+import { cidOf, parseCid, RAW } from "../../lib/cid.ts";
+import { writeCar } from "../../lib/ipfs/car.ts";
+import type { Dag } from "../../lib/ipfs/dag.ts";
 
 /** One request to answer badly. */
 export interface Exchange {

@@ -9,7 +9,7 @@ import {
   stringToBytes,
   zeroHash,
 } from "viem";
-import type { Chain } from "../lib/chain/client.ts";
+import type { Chain } from "../../lib/chain/client.ts";
 import ensRegistry from "@ensdomains/ens/build/contracts/ENSRegistry.json" with { type: "json" };
 import publicResolver from "@ensdomains/resolver/build/contracts/PublicResolver.json" with {
   type: "json",

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { CarReader } from "@ipld/car";
-import { formatCid } from "../lib/cid.ts";
-import { importFile } from "../lib/ipfs/dag.ts";
-import { publish } from "../lib/ipfs/publish.ts";
+import { formatCid } from "../../lib/cid.ts";
+import { importFile } from "../../lib/ipfs/dag.ts";
+import { publish } from "../../lib/ipfs/publish.ts";
 import { startGateway } from "./gateway.ts";
 
 const BYTES = new Uint8Array(1_000).map((_, i) => i % 50);

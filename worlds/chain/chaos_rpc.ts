@@ -2,7 +2,7 @@
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Hex, keccak256 } from "viem";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 
 /** How often each fault happens, from 0 to 1; several may meet. */
 export interface Faults {

@@ -15,10 +15,10 @@ import {
   isContentOf,
   isInline,
   parseCid,
-} from "../lib/cid.ts";
-import { asKhachapuriError, KhachapuriError } from "../lib/errors.ts";
-import { writeCar } from "../lib/ipfs/car.ts";
-import { decodeNode, decodeUnixfs } from "../lib/ipfs/dag_pb.ts";
+} from "../../lib/cid.ts";
+import { asKhachapuriError, KhachapuriError } from "../../lib/errors.ts";
+import { writeCar } from "../../lib/ipfs/car.ts";
+import { decodeNode, decodeUnixfs } from "../../lib/ipfs/dag_pb.ts";
 
 export interface GatewayOptions {
   /** Keeps blocks in this folder across restarts; without it in memory. */

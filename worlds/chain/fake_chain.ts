@@ -13,8 +13,8 @@ import {
   numberToHex,
   parseTransaction,
 } from "viem";
-import { escrowAbi } from "../lib/chain/abi.ts";
-import type { Chain } from "../lib/chain/client.ts";
+import { escrowAbi } from "../../lib/chain/abi.ts";
+import type { Chain } from "../../lib/chain/client.ts";
 import {
   copy,
   createEscrow,
