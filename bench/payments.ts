@@ -4,12 +4,9 @@
  * the same for machines.
  */
 import { join } from "node:path";
-import type { LocalAccount } from "viem";
-import { allow, deposit } from "../lib/chain/escrow.ts";
-import { type Market, PRICE, startMarket } from "../worlds/market.ts";
-import { startPayments } from "../worlds/chain/escrow_chain.ts";
+import { PRICE, startEscrowChain } from "../worlds/chain/escrow_chain.ts";
+import { type Market, startMarket } from "../worlds/market.ts";
 import type { ServerOrder, ServerUrls } from "../worlds/payments_server.ts";
-import { mintUsdc } from "../worlds/chain/usdc.ts";
 import { LANES, measureGas } from "./payments_gas.ts";
 import { atMost, type Must, printReport, quantile, type Row } from "./report.ts";
 
@@ -19,6 +16,7 @@ const ROUNDS = 12;
 /** Of each round and server. */
 const ROUND_MS = 400;
 const FLOOR = "the disk alone";
+/** Credits: more than the fastest machine can use up. */
 const PLENTY = 5_000_000n;
 const PAYER_LANE = `0x${"1a".repeat(32)}` as const;
 
@@ -109,15 +107,6 @@ const SETTINGS = {
   sandbox: { concurrency: 1_000 },
 };
 
-/** More than the fastest machine can use up. */
-async function allowPlenty(market: Market, payer: LocalAccount): Promise<void> {
-  const { chain, escrow, usdc, accounts } = market;
-  await mintUsdc(chain, accounts.deployer, usdc, payer.address, PLENTY * PRICE);
-  await deposit(chain, payer, escrow, usdc, PLENTY * PRICE);
-  const provider = accounts.provider.address;
-  await allow(chain, payer, escrow, { provider, pricePerCredit: PRICE, credits: PLENTY });
-}
-
 async function startServers(ordered: ServerOrder): Promise<{ worker: Worker; urls: ServerUrls }> {
   const worker = new Worker(new URL("../worlds/payments_server.ts", import.meta.url), {
     type: "module",
@@ -131,11 +120,8 @@ async function startServers(ordered: ServerOrder): Promise<{ worker: Worker; url
 }
 
 async function measureCalls(): Promise<{ rows: Row[]; must: Must[] }> {
-  await using market = await startMarket({ settings: SETTINGS });
+  await using market = await startMarket({ credits: PLENTY, settings: SETTINGS });
   await market.provider.stop();
-  for (const payer of [market.accounts.owner, market.accounts.payer]) {
-    await allowPlenty(market, payer);
-  }
   const cid = await deployHello(market);
   const floor = await openFloor(market.home);
   const { worker, urls } = await startServers({ home: market.home });
@@ -189,7 +175,9 @@ function rateRatio(results: Map<string, Measured>, name: string): number {
 function rowsOf(what: string, concurrency: number, results: Map<string, Measured>): Row[] {
   return [...results].map(([payment, { latencies, rates }]): Row => {
     const times = {
-      ...{ what, payment, c: concurrency },
+      what,
+      payment,
+      c: concurrency,
       "p50 ms": quantile(latencies, 0.5),
       "p95 ms": quantile(latencies, 0.95),
     };
@@ -204,7 +192,7 @@ function rowsOf(what: string, concurrency: number, results: Map<string, Measured
 }
 
 async function measureChain(): Promise<{ rows: Row[]; must: Must[] }> {
-  await using world = await startPayments();
+  await using world = await startEscrowChain();
   const { lane, transfer } = await measureGas(world, REQUESTS);
   const rows = [...lane].map(([requests, gas]): Row => ({
     what: `gas, ${LANES} lanes × ${requests} requests`,

@@ -1,14 +1,12 @@
 /** Gas per paid request: batches of cumulative permits beside one EIP-3009 transfer a request. */
 import { type Address, type Hex, type LocalAccount, parseAbi } from "viem";
-import { allow, consumeBatch, deposit } from "../lib/chain/escrow.ts";
+import { consumeBatch } from "../lib/chain/escrow.ts";
 import { usdcDomain } from "../lib/chain/usdc.ts";
 import { type Permit, signPermit, UINT128_MAX, UINT64_MAX } from "../lib/permit.ts";
 import { anvilAccount } from "../worlds/chain/anvil.ts";
-import type { Payments } from "../worlds/chain/escrow_chain.ts";
-import { mintUsdc } from "../worlds/chain/usdc.ts";
+import { type EscrowChain, fund, PRICE } from "../worlds/chain/escrow_chain.ts";
 
 export const LANES = 50;
-const PRICE = 1_000n;
 
 const USDC = parseAbi([
   "function transferWithAuthorization(address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce, bytes signature)",
@@ -34,17 +32,11 @@ export interface GasFigures {
 
 /** Measures on `world`'s chain, with the real USDC. */
 export async function measureGas(
-  world: Payments,
+  world: EscrowChain,
   requests: readonly number[],
 ): Promise<GasFigures> {
-  const { chain, escrow, usdc, root, payer, provider } = world;
-  await deposit(chain, payer, escrow, usdc, 50_000_000n);
-  const credits = 50_000n;
-  await allow(chain, payer, escrow, {
-    provider: provider.address,
-    pricePerCredit: PRICE,
-    credits,
-  });
+  const { chain, escrow, accounts: { payer, provider } } = world;
+  await fund(world, payer, 50_000n);
   const permits = await lanePermits(world);
   let counted = 1n;
   const settle = async (credits: bigint) => {
@@ -58,11 +50,12 @@ export async function measureGas(
     counted += BigInt(count);
     lane.set(count, Number(await settle(counted)) / LANES);
   }
-  await mintUsdc(chain, root, usdc, payer.address, 1_000_000n);
   return { lane, transfer: await transferGas(world, payer) };
 }
 
-async function lanePermits({ chain, escrow, payer, provider }: Payments): Promise<Permit[]> {
+async function lanePermits(
+  { chain, escrow, accounts: { payer, provider } }: EscrowChain,
+): Promise<Permit[]> {
   return await Promise.all(
     Array.from(
       { length: LANES },
@@ -80,7 +73,7 @@ async function lanePermits({ chain, escrow, payer, provider }: Payments): Promis
 }
 
 /** The second of two: the first also opens the receiver's balance. */
-async function transferGas(world: Payments, payer: LocalAccount): Promise<number> {
+async function transferGas(world: EscrowChain, payer: LocalAccount): Promise<number> {
   const { chain, usdc } = world;
   const to = anvilAccount(8).address;
   let gas = 0n;
@@ -90,7 +83,7 @@ async function transferGas(world: Payments, payer: LocalAccount): Promise<number
   return Number(gas);
 
   async function transfer(
-    { stranger }: Payments,
+    { accounts: { stranger } }: EscrowChain,
     from: LocalAccount,
     token: Address,
     to: Address,

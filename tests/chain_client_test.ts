@@ -4,9 +4,11 @@ import { connect } from "../lib/chain/client.ts";
 import { deposit, readBalance, withdraw } from "../lib/chain/escrow.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
 import { KhachapuriError } from "../lib/errors.ts";
-import { anvilAccount, startAnvil } from "../worlds/chain/anvil.ts";
-import { startPayments } from "../worlds/chain/escrow_chain.ts";
+import { startAnvil } from "../worlds/chain/anvil.ts";
+import { startEscrowChain } from "../worlds/chain/escrow_chain.ts";
+import { ACCOUNTS } from "../worlds/chain/people.ts";
 import { deployUsdc, mintUsdc } from "../worlds/chain/usdc.ts";
+import { startUsdcChain } from "../worlds/chain/usdc_chain.ts";
 
 interface RpcCall {
   id: number;
@@ -81,13 +83,12 @@ Deno.test("an absent, broken or silent chain is named without its API key", asyn
 });
 
 Deno.test("concurrent transactions of one account take consecutive nonces", async () => {
-  await using anvil = await startAnvil();
-  const chain = await connect(anvil.url);
-  const owner = anvilAccount(0);
-  const usdc = await deployUsdc(chain, owner);
+  await using world = await startUsdcChain();
+  const { chain, usdc } = world;
+  const owner = ACCOUNTS.deployer;
   const before = await chain.public.getTransactionCount({ address: owner.address });
   await Promise.all(
-    Array.from({ length: 25 }, () => mintUsdc(chain, owner, usdc, owner.address, 2n)),
+    Array.from({ length: 25 }, () => world.mint(owner, 2n)),
   );
   assert.equal(await readUsdcBalance(chain, usdc, owner.address), 50n);
   const after = await chain.public.getTransactionCount({ address: owner.address });
@@ -95,10 +96,10 @@ Deno.test("concurrent transactions of one account take consecutive nonces", asyn
 });
 
 Deno.test("a broadcast whose answer got lost is repeated and mined once", async () => {
-  await using anvil = await startAnvil();
-  const owner = anvilAccount(0);
+  await using world = await startUsdcChain();
+  const owner = ACCOUNTS.deployer;
   let lost = 0;
-  await using rpc = startRpc(anvil.url, async ({ method }, forward) => {
+  await using rpc = startRpc(world.rpc, async ({ method }, forward) => {
     const response = await forward();
     if (method !== "eth_sendRawTransaction" || lost > 1) return response;
     await response.body?.cancel();
@@ -108,8 +109,7 @@ Deno.test("a broadcast whose answer got lost is repeated and mined once", async 
   const chain = await connect(rpc.url);
   await deployUsdc(chain, owner);
   assert.equal(lost, 2);
-  const direct = await connect(anvil.url);
-  const usdc = await deployUsdc(direct, owner);
+  const { chain: direct, usdc } = world;
   const before = await direct.public.getTransactionCount({ address: owner.address });
   lost = 0;
   await mintUsdc(chain, owner, usdc, owner.address, 3n);
@@ -119,10 +119,10 @@ Deno.test("a broadcast whose answer got lost is repeated and mined once", async 
 });
 
 Deno.test("a transaction not mined in time is named, so that nobody sends it twice", async () => {
-  await using anvil = await startAnvil();
-  const owner = anvilAccount(0);
-  const usdc = await deployUsdc(await connect(anvil.url), owner);
-  await using rpc = startRpc(anvil.url, async ({ id, method }, forward) => {
+  await using world = await startUsdcChain();
+  const { usdc } = world;
+  const owner = ACCOUNTS.deployer;
+  await using rpc = startRpc(world.rpc, async ({ id, method }, forward) => {
     if (method !== "eth_getTransactionReceipt") return await forward();
     return Response.json({ jsonrpc: "2.0", id, result: null });
   });
@@ -135,13 +135,13 @@ Deno.test("a transaction not mined in time is named, so that nobody sends it twi
 });
 
 Deno.test("what was simulated well and reverted when mined says why", async () => {
-  await using world = await startPayments();
-  const { chain, anvil, escrow, usdc, payer } = world;
+  await using world = await startEscrowChain();
+  const { chain, escrow, usdc, accounts: { payer } } = world;
   await deposit(chain, payer, escrow, usdc, 1_000_000n);
   // Both are simulated before either is mined.
   let waiting = 2;
   const both = Promise.withResolvers<void>();
-  await using rpc = startRpc(anvil.url, async ({ method }, forward) => {
+  await using rpc = startRpc(world.rpc, async ({ method }, forward) => {
     const response = await forward();
     if (method === "eth_estimateGas" && --waiting === 0) both.resolve();
     if (method === "eth_estimateGas") await both.promise;
@@ -160,10 +160,10 @@ Deno.test("what was simulated well and reverted when mined says why", async () =
 });
 
 Deno.test("an account without ETH is told so", async () => {
-  await using world = await startPayments();
-  const { chain, root, escrow, usdc } = world;
+  await using world = await startEscrowChain();
+  const { chain, escrow, usdc } = world;
   const poor = privateKeyToAccount(generatePrivateKey());
-  await mintUsdc(chain, root, usdc, poor.address, 5n);
+  await world.mint(poor, 5n);
   const attempt = deposit(chain, poor, escrow, usdc, 5n);
   await assert.rejects(
     attempt,

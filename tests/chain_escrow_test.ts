@@ -10,7 +10,8 @@ import {
 } from "../lib/chain/usdc.ts";
 import { KhachapuriError } from "../lib/errors.ts";
 import { type Permit, signPermit, UINT64_MAX } from "../lib/permit.ts";
-import { passTime, type Payments, startPayments } from "../worlds/chain/escrow_chain.ts";
+import { passTime } from "../worlds/chain/anvil_calls.ts";
+import { type EscrowChain, PRICE, startEscrowChain } from "../worlds/chain/escrow_chain.ts";
 import { blacklist } from "../worlds/chain/usdc.ts";
 
 const { allow, collect, consume, consumeBatch, deposit, depositAndAllow, depositAndAllowNonce } =
@@ -18,8 +19,6 @@ const { allow, collect, consume, consumeBatch, deposit, depositAndAllow, deposit
 const { earned, isOperator, readAllowance, readBalance, readConsumed, reclaim, revoke } =
   escrowCalls;
 const { setOperator, thawingPeriod, withdraw } = escrowCalls;
-
-const PRICE = 1_000n;
 
 function refusal(reason: string, message: RegExp) {
   return (error: unknown) => {
@@ -31,16 +30,16 @@ function refusal(reason: string, message: RegExp) {
   };
 }
 
-async function permitOf(world: Payments, credits: bigint, lane?: Hex): Promise<Permit> {
-  const { chain, escrow, payer, provider } = world;
+async function permitOf(world: EscrowChain, credits: bigint, lane?: Hex): Promise<Permit> {
+  const { chain, escrow, accounts: { payer, provider } } = world;
   const parties = { payer: payer.address, provider: provider.address };
   const terms = { lane: lane ?? clientLane(payer.address), price: PRICE, deadline: UINT64_MAX };
   const domain = { chainId: chain.chainId, escrow };
   return await signPermit(payer, domain, { ...parties, ...terms, credits });
 }
 
-async function depositAndAllowHundred(world: Payments): Promise<void> {
-  const { chain, escrow, usdc, payer, provider } = world;
+async function depositAndAllowHundred(world: EscrowChain): Promise<void> {
+  const { chain, escrow, usdc, accounts: { payer, provider } } = world;
   await deposit(chain, payer, escrow, usdc, 5_000_000n);
   await allow(chain, payer, escrow, {
     provider: provider.address,
@@ -50,8 +49,8 @@ async function depositAndAllowHundred(world: Payments): Promise<void> {
 }
 
 Deno.test("money goes deposit, allow, consume, collect, and no unit is lost", async () => {
-  await using world = await startPayments();
-  const { chain, escrow, usdc, payer, provider, operator } = world;
+  await using world = await startEscrowChain();
+  const { chain, escrow, usdc, accounts: { payer, provider, operator } } = world;
   await depositAndAllowHundred(world);
   assert.equal(await readBalance(chain, escrow, payer.address), 4_900_000n);
   const allowance = await readAllowance(chain, escrow, payer.address, provider.address);
@@ -76,8 +75,8 @@ Deno.test("money goes deposit, allow, consume, collect, and no unit is lost", as
 });
 
 Deno.test("revoked credits come back after the thawing period and not before", async () => {
-  await using world = await startPayments({ thawingPeriodSeconds: 600n });
-  const { chain, escrow, usdc, payer, provider } = world;
+  await using world = await startEscrowChain({ thawingSeconds: 600n });
+  const { chain, escrow, usdc, accounts: { payer, provider } } = world;
   await depositAndAllowHundred(world);
   assert.equal(await thawingPeriod(chain, escrow), 600n);
   await revoke(chain, payer, escrow, provider.address, 40n);
@@ -95,8 +94,8 @@ Deno.test("revoked credits come back after the thawing period and not before", a
 });
 
 Deno.test("what the escrow refuses is said in words, with the error's name", async () => {
-  await using world = await startPayments();
-  const { chain, escrow, usdc, payer, provider, stranger, operator } = world;
+  await using world = await startEscrowChain();
+  const { chain, escrow, usdc, accounts: { payer, provider, stranger, operator } } = world;
   await depositAndAllowHundred(world);
   const terms = { provider: provider.address, pricePerCredit: PRICE, credits: 10_000n };
   const permit = await permitOf(world, 1n);
@@ -156,23 +155,23 @@ Deno.test("what the escrow refuses is said in words, with the error's name", asy
 });
 
 Deno.test("USDC's own refusals come through as it words them", async () => {
-  await using world = await startPayments();
-  const { chain, root, escrow, usdc, payer } = world;
-  await blacklist(chain, root, usdc, payer.address);
+  await using world = await startEscrowChain();
+  const { chain, escrow, usdc, accounts: { deployer, payer } } = world;
+  await blacklist(chain, deployer, usdc, payer.address);
   await assert.rejects(deposit(chain, payer, escrow, usdc, 1n), (error) => {
     return error instanceof KhachapuriError && /account is blacklisted/.test(error.message);
   });
 });
 
 Deno.test("deposit() refuses an escrow that holds another token", async () => {
-  await using world = await startPayments();
-  const { chain, escrow, payer } = world;
+  await using world = await startEscrowChain();
+  const { chain, escrow, accounts: { payer } } = world;
   await assert.rejects(deposit(chain, payer, escrow, escrow, 1n), /holds 0x.*, not USDC at 0x/);
 });
 
 Deno.test("a payer without ETH deposits and allows by one signature", async () => {
-  await using world = await startPayments();
-  const { chain, escrow, usdc, payer, provider, operator } = world;
+  await using world = await startEscrowChain();
+  const { chain, escrow, usdc, accounts: { payer, provider, operator } } = world;
   const unsigned = {
     amount: 2_000_000n,
     validAfter: 0n,

@@ -10,15 +10,15 @@ import {
 } from "../lib/chain/registry.ts";
 import { KhachapuriError } from "../lib/errors.ts";
 import { deployEns, deployUniversalResolver, giveName, resolverAbi } from "../worlds/chain/ens.ts";
-import { type Payments, startPayments } from "../worlds/chain/escrow_chain.ts";
+import { type EscrowChain, startEscrowChain } from "../worlds/chain/escrow_chain.ts";
 
 const AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
 /** ENSIP-11: 0x80000000 | 8453. */
 const BASE_COIN_TYPE = 2147492101n;
 const NAME = "provider.khachapuri";
 
-function recordsOf(world: Payments): ProviderRecords {
-  const { chain, escrow, provider } = world;
+function recordsOf(world: EscrowChain): ProviderRecords {
+  const { chain, escrow, accounts: { provider } } = world;
   return {
     address: provider.address,
     webDomain: "http://127.0.0.1:8402",
@@ -29,7 +29,7 @@ function recordsOf(world: Payments): ProviderRecords {
   };
 }
 
-function optionsOf(world: Payments, more: Partial<RegisterOptions> = {}): RegisterOptions {
+function optionsOf(world: EscrowChain, more: Partial<RegisterOptions> = {}): RegisterOptions {
   return { registry: world.registry, name: NAME, records: recordsOf(world), ...more };
 }
 
@@ -43,9 +43,9 @@ function hasCode(code: string, message: RegExp) {
 }
 
 Deno.test("a provider registers in our Registry and is resolved by name", async () => {
-  await using world = await startPayments();
-  const { chain, registry, root, provider } = world;
-  await assignName(chain, root, registry, NAME, provider.address);
+  await using world = await startEscrowChain();
+  const { chain, registry, accounts: { deployer, provider } } = world;
+  await assignName(chain, deployer, registry, NAME, provider.address);
   const first = await registerProvider(chain, provider, optionsOf(world));
   assert.equal(first.action, "deployed");
   const record = await resolveProvider(chain, "Provider.KHACHAPURI", { registry });
@@ -55,9 +55,9 @@ Deno.test("a provider registers in our Registry and is resolved by name", async 
 });
 
 Deno.test("registering again sets what changed in the same resolver, or nothing", async () => {
-  await using world = await startPayments();
-  const { chain, registry, root, provider, operator } = world;
-  await assignName(chain, root, registry, NAME, provider.address);
+  await using world = await startEscrowChain();
+  const { chain, registry, accounts: { deployer, provider, operator } } = world;
+  await assignName(chain, deployer, registry, NAME, provider.address);
   const { resolver } = await registerProvider(chain, provider, optionsOf(world));
   const again = await registerProvider(chain, provider, optionsOf(world));
   assert.deepEqual([again.action, again.resolver, again.transactions], ["unchanged", resolver, []]);
@@ -70,11 +70,11 @@ Deno.test("registering again sets what changed in the same resolver, or nothing"
 });
 
 Deno.test("viem's ENS calls read a ProviderResolver through a Universal Resolver", async () => {
-  await using world = await startPayments();
-  const { chain, registry, root, provider } = world;
-  await assignName(chain, root, registry, NAME, provider.address);
+  await using world = await startEscrowChain();
+  const { chain, registry, accounts: { deployer, provider } } = world;
+  await assignName(chain, deployer, registry, NAME, provider.address);
   const { resolver } = await registerProvider(chain, provider, optionsOf(world));
-  const universalResolver = await deployUniversalResolver(chain, root, registry);
+  const universalResolver = await deployUniversalResolver(chain, deployer, registry);
   const about = { name: NAME, universalResolverAddress: universalResolver };
   const client = chain.public;
   assert.equal(await client.getEnsAddress(about), provider.address);
@@ -90,10 +90,10 @@ Deno.test("viem's ENS calls read a ProviderResolver through a Universal Resolver
 });
 
 Deno.test("a name of the real ENSRegistry points to a ProviderResolver", async () => {
-  await using world = await startPayments();
-  const { chain, root, provider } = world;
-  const { registry, universalResolver } = await deployEns(chain, root);
-  await giveName(chain, root, registry, "provider.eth", provider.address);
+  await using world = await startEscrowChain();
+  const { chain, accounts: { deployer, provider } } = world;
+  const { registry, universalResolver } = await deployEns(chain, deployer);
+  await giveName(chain, deployer, registry, "provider.eth", provider.address);
   const options = optionsOf(world, { registry, name: "provider.eth" });
   assert.equal((await registerProvider(chain, provider, options)).action, "deployed");
   for (const source of [{ registry }, { universalResolver }]) {
@@ -104,10 +104,10 @@ Deno.test("a name of the real ENSRegistry points to a ProviderResolver", async (
 });
 
 Deno.test("a name of the real ENS keeps its PublicResolver and says the same", async () => {
-  await using world = await startPayments();
-  const { chain, root, provider } = world;
-  const { registry, publicResolver, universalResolver } = await deployEns(chain, root);
-  await giveName(chain, root, registry, "provider.eth", provider.address);
+  await using world = await startEscrowChain();
+  const { chain, accounts: { deployer, provider } } = world;
+  const { registry, publicResolver, universalResolver } = await deployEns(chain, deployer);
+  await giveName(chain, deployer, registry, "provider.eth", provider.address);
   const options = optionsOf(world, { registry, name: "provider.eth", publicResolver });
   const first = await registerProvider(chain, provider, options);
   assert.deepEqual([first.action, first.resolver], ["updated", publicResolver]);
@@ -128,10 +128,10 @@ Deno.test("a name of the real ENS keeps its PublicResolver and says the same", a
 });
 
 Deno.test("resolving says what is missing or malformed", async () => {
-  await using world = await startPayments();
-  const { chain, root, provider, usdc } = world;
-  const { registry, publicResolver, universalResolver } = await deployEns(chain, root);
-  await giveName(chain, root, registry, "provider.eth", provider.address);
+  await using world = await startEscrowChain();
+  const { chain, usdc, accounts: { deployer, provider } } = world;
+  const { registry, publicResolver, universalResolver } = await deployEns(chain, deployer);
+  await giveName(chain, deployer, registry, "provider.eth", provider.address);
   const node = parseName("provider.eth").node;
   const sources = [{ registry }, { universalResolver }];
   const failsWith = async (code: string, message: RegExp) => {
@@ -168,13 +168,13 @@ Deno.test("resolving says what is missing or malformed", async () => {
 });
 
 Deno.test("only who owns a name registers it, and the refusal costs nothing", async () => {
-  await using world = await startPayments();
-  const { chain, registry, root, provider, stranger } = world;
+  await using world = await startEscrowChain();
+  const { chain, registry, accounts: { deployer, provider, stranger } } = world;
   await assert.rejects(
     registerProvider(chain, provider, optionsOf(world)),
     hasCode("access_denied", /has no owner and can't be claimed/),
   );
-  await assignName(chain, root, registry, NAME, provider.address);
+  await assignName(chain, deployer, registry, NAME, provider.address);
   await assert.rejects(
     registerProvider(chain, stranger, optionsOf(world)),
     hasCode("access_denied", new RegExp(`belongs to ${provider.address}`)),
@@ -192,14 +192,14 @@ Deno.test("only who owns a name registers it, and the refusal costs nothing", as
 });
 
 Deno.test("the root hands out subtrees, takes them back, and others stay out", async () => {
-  await using world = await startPayments();
-  const { chain, registry, root, provider, operator, stranger } = world;
-  const given = await assignName(chain, root, registry, "a.b.c", provider.address);
+  await using world = await startEscrowChain();
+  const { chain, registry, accounts: { deployer, provider, operator, stranger } } = world;
+  const given = await assignName(chain, deployer, registry, "a.b.c", provider.address);
   assert.deepEqual([given.previousOwner, given.transactions.length], [null, 3]);
   const passed = await assignName(chain, provider, registry, "x.a.b.c", operator.address);
   assert.equal(passed.transactions.length, 1);
   await assignName(chain, provider, registry, "a.b.c", operator.address);
-  const back = await assignName(chain, root, registry, "a.b.c", root.address);
+  const back = await assignName(chain, deployer, registry, "a.b.c", deployer.address);
   assert.equal(back.previousOwner, operator.address);
   for (const name of ["a.b.c", "y.a.b.c", "c", "new"]) {
     await assert.rejects(
@@ -208,7 +208,7 @@ Deno.test("the root hands out subtrees, takes them back, and others stay out", a
     );
   }
   await assert.rejects(
-    assignName(chain, root, registry, "z.x.a.b.c", root.address),
+    assignName(chain, deployer, registry, "z.x.a.b.c", deployer.address),
     hasCode("access_denied", new RegExp(`x.a.b.c belongs to ${operator.address}`)),
   );
 });

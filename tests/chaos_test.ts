@@ -6,10 +6,10 @@
 import assert from "node:assert/strict";
 import type { Hex, LocalAccount } from "viem";
 import { allow, earned, readConsumed, reclaim, revoke, withdraw } from "../lib/chain/escrow.ts";
-import type { Chain } from "../lib/chain/client.ts";
 import { deploymentLane } from "../lib/permit.ts";
 import { readJournal } from "../lib/provider/ledger/store.ts";
 import { anvilAccount } from "../worlds/chain/anvil.ts";
+import { fork, mine, passTime } from "../worlds/chain/anvil_calls.ts";
 import {
   assertConserved,
   assertEarned,
@@ -26,8 +26,8 @@ import {
   randomFaults,
   startChaosRpc,
 } from "../worlds/chain/chaos_rpc.ts";
-import { fund, type Market, PRICE, startMarket, THAWING_SECONDS } from "../worlds/market.ts";
-import { passTime } from "../worlds/chain/escrow_chain.ts";
+import { fund, PRICE, THAWING_SECONDS } from "../worlds/chain/escrow_chain.ts";
+import { type Market, startMarket } from "../worlds/market.ts";
 import { type Random, seededRandom } from "../worlds/random.ts";
 
 const ANSWER = "hello\n";
@@ -112,17 +112,6 @@ Deno.test("batches survive an endpoint that fails, stalls, lies and loses", asyn
 Deno.test("so does a provider that takes each credit first", async () => {
   await survives("each");
 });
-
-/** The last `depth` blocks are replaced by empty ones; their transactions are lost. */
-async function fork({ public: client }: Chain, depth: number): Promise<void> {
-  const request = client.request as (call: object) => Promise<unknown>;
-  await request({ method: "anvil_reorg", params: [depth, []] });
-}
-
-async function mine({ public: client }: Chain, blocks: number): Promise<void> {
-  const request = client.request as (call: object) => Promise<unknown>;
-  await request({ method: "anvil_mine", params: [`0x${blocks.toString(16)}`] });
-}
 
 async function statusOf(market: Market, cid: string, headers: Record<string, string>) {
   const response = await market.call(cid, { headers });

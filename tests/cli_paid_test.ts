@@ -1,72 +1,37 @@
 /** Paying by commands: permits that advance by themselves, receipts, the provider's book. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { toHex } from "viem";
+import type { Hex } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { allow, deposit, readConsumed } from "../lib/chain/escrow.ts";
 import { clientLane } from "../lib/chain/lane.ts";
-import { assignName, registerProvider } from "../lib/chain/registry.ts";
-import { runCli } from "../lib/cli/cli.ts";
-import { fakeWorld } from "../worlds/terminal.ts";
 import { offerToJson, paymentRequired, toHeader } from "../lib/payment_header.ts";
 import { startProvider } from "../lib/provider/door/serve.ts";
 import { silentLog } from "../lib/log.ts";
-import { writeKeyFile } from "../lib/spec/keys.ts";
-import { anvilAccount } from "../worlds/chain/anvil.ts";
-import { type Market, PRICE, startMarket } from "../worlds/market.ts";
-import { mintUsdc } from "../worlds/chain/usdc.ts";
+import { giveEther, mine } from "../worlds/chain/anvil_calls.ts";
+import { nameProvider, PRICE } from "../worlds/chain/escrow_chain.ts";
+import { privateKeyOf } from "../worlds/chain/people.ts";
+import { chainConfig, openHome, runIn } from "../worlds/home.ts";
+import { type Market, startMarket } from "../worlds/market.ts";
 
 const NAME = "paolo.khachapuri";
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" }, fields: { access: "payer" } };
 const BATCH = { mode: "batch", intervalSeconds: 3_600, pollMs: 50 };
 
-/** Registers the market's provider under a name, where it listens now. */
-async function nameProvider({ chain, accounts, registry, escrow, provider, recipient }: Market) {
-  const { provider: key, deployer } = accounts;
-  await assignName(chain, deployer, registry, NAME, key.address);
-  await registerProvider(chain, key, {
-    registry,
-    name: NAME,
-    records: {
-      address: key.address,
-      webDomain: provider.url,
-      recipients: [recipient],
-      price: PRICE,
-      terms: null,
-      escrow: { chainId: chain.chainId, address: escrow },
-    },
-  });
+/** Names the market's provider, where it listens now. */
+async function nameIt(market: Market, webDomain = market.provider.url): Promise<void> {
+  await nameProvider(market, NAME, { webDomain, recipients: [market.recipient] });
 }
 
 /** A payer's own home, with its key. */
-async function openHome(market: Market, key: `0x${string}`) {
-  const home = await Deno.makeTempDir();
-  const { escrow, usdc, registry, chain: { chainId } } = market;
-  const config = { rpc: market.rpc, contracts: { [chainId]: { escrow, usdc, registry } } };
-  await Deno.writeTextFile(join(home, "config.json"), JSON.stringify(config));
-  await writeKeyFile(join(home, "keys.json"), { version: 1, account: key });
-  return {
-    home,
-    run: (...args: string[]) => run(home, ...args),
-    [Symbol.asyncDispose]: () => Deno.remove(home, { recursive: true }),
-  };
-}
-
-async function run(home: string, ...words: string[]) {
-  const [command = "", ...args] = words;
-  const world = fakeWorld([command, "--home", home, ...args]);
-  const code = await runCli(world);
-  return { code, out: world.stdoutText(), err: world.stderrText() };
-}
-
-const keyOf = (index: number) => toHex(anvilAccount(index).getHdKey().privateKey!);
+const openPayer = (market: Market, key: Hex) => openHome(chainConfig(market), { "keys.json": key });
 
 Deno.test("call pays, keeps its count, and finds it again when it was lost", async (t) => {
   await using market = await startMarket({ settings: { settlement: BATCH } });
-  await nameProvider(market);
-  await using payer = await openHome(market, keyOf(4));
+  await nameIt(market);
+  await using payer = await openPayer(market, privateKeyOf(market.accounts.payer));
   const cid = await market.deploy(HELLO);
-  const book = join(payer.home, "permits.json");
+  const book = join(payer.dir, "permits.json");
   const count = async () => JSON.parse(await Deno.readTextFile(book)).lanes[0].cumulative;
   const call = async () => {
     const { code, out, err } = await payer.run("call", "--pay", `${NAME}/${cid}`);
@@ -76,10 +41,9 @@ Deno.test("call pays, keeps its count, and finds it again when it was lost", asy
   await t.step("one credit after the other, unsettled", async () => {
     for (const _ of [1, 2, 3]) await call();
     assert.equal(await count(), "3");
-    const { provider: { address }, payer: { address: who } } = market.accounts;
-    const consumed = await readConsumed(
-      ...[market.chain, market.escrow, who, address, clientLane(who)] as const,
-    );
+    const { chain, escrow, accounts: { provider, payer: { address } } } = market;
+    const lane = clientLane(address);
+    const consumed = await readConsumed(chain, escrow, address, provider.address, lane);
     assert.equal(consumed, 0n);
   });
 
@@ -110,38 +74,41 @@ Deno.test("a fresh allowance is waited for, not failed on", async () => {
   await using market = await startMarket({
     settings: { settlement: { ...BATCH, finality: "finalized" } },
   });
-  await nameProvider(market);
+  await nameIt(market);
   const key = generatePrivateKey();
   const account = privateKeyToAccount(key);
-  const { chain, escrow, usdc, accounts: { deployer, provider } } = market;
-  await mintUsdc(chain, deployer, usdc, account.address, 1_000_000n);
-  const rpc = chain.public.request as (call: { method: string; params: unknown[] }) => unknown;
-  await rpc({ method: "anvil_setBalance", params: [account.address, "0xde0b6b3a7640000"] });
+  const { chain, escrow, usdc, accounts } = market;
+  await market.mint(account, 1_000_000n);
+  await giveEther(chain, account.address);
   // So that the escrow is final, and the allowance is not.
-  await rpc({ method: "anvil_mine", params: ["0x80"] });
+  await mine(chain, 0x80);
   await deposit(chain, account, escrow, usdc, 500_000n);
-  await allow(chain, account, escrow, {
-    ...{ provider: provider.address, pricePerCredit: PRICE, credits: 10n },
-  });
-  await using payer = await openHome(market, key);
+  const provider = accounts.provider.address;
+  await allow(chain, account, escrow, { provider, pricePerCredit: PRICE, credits: 10n });
+  await using payer = await openPayer(market, key);
   const cid = await market.deploy(HELLO);
   const early = await payer.run("call", "--pay", "--wait", "0", `${NAME}/${cid}`);
   assert.equal(early.code, 5);
   const waiting = payer.run("call", "--pay", `${NAME}/${cid}`);
   // Finality passes while the call waits.
-  await rpc({ method: "anvil_mine", params: ["0x80"] });
+  await mine(chain, 0x80);
   assert.equal((await waiting).out, "hello\n");
 });
 
 Deno.test("a provider that claims too high a count is not signed for", async () => {
   await using market = await startMarket({ settings: { settlement: BATCH } });
-  await using payer = await openHome(market, keyOf(4));
+  await using payer = await openPayer(market, privateKeyOf(market.accounts.payer));
   const { chain, escrow, usdc, accounts } = market;
   const claims = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
     if (new URL(request.url).pathname === "/lane") return Response.json({ cumulative: "900000" });
     const offer = {
-      ...{ chainId: chain.chainId, escrow, asset: usdc, payTo: accounts.provider.address },
-      ...{ pricePerCredit: PRICE, maxTimeoutSeconds: 15, thawingPeriodSeconds: 3_600 },
+      chainId: chain.chainId,
+      escrow,
+      asset: usdc,
+      payTo: accounts.provider.address,
+      pricePerCredit: PRICE,
+      maxTimeoutSeconds: 15,
+      thawingPeriodSeconds: 3_600,
       lane: { id: clientLane(accounts.payer.address), cumulative: 900_000n },
     };
     const required = toHeader(paymentRequired([offerToJson(offer)], { url: "/" }));
@@ -149,7 +116,7 @@ Deno.test("a provider that claims too high a count is not signed for", async () 
   });
   try {
     const url = `http://127.0.0.1:${claims.addr.port}`;
-    await nameProvider({ ...market, provider: { ...market.provider, url } });
+    await nameIt(market, url);
     const cid = await market.deploy(HELLO);
     for (const args of [["call", "--pay", `${NAME}/${cid}`], ["permit", NAME, "--credits", "1"]]) {
       const { code, err } = await payer.run(...args);
@@ -163,13 +130,12 @@ Deno.test("a provider that claims too high a count is not signed for", async () 
 
 Deno.test("from USDC without ETH to an answer, by one command", async (t) => {
   await using market = await startMarket({ settings: { settlement: BATCH } });
-  await nameProvider(market);
+  await nameIt(market);
   const cid = await market.deploy(HELLO);
   const fresh = async () => {
     const key = generatePrivateKey();
-    const { address } = privateKeyToAccount(key);
-    await mintUsdc(market.chain, market.accounts.deployer, market.usdc, address, 5_000_000n);
-    return await openHome(market, key);
+    await market.mint(privateKeyToAccount(key), 5_000_000n);
+    return await openPayer(market, key);
   };
   await t.step("call --deposit", async () => {
     await using payer = await fresh();
@@ -193,11 +159,11 @@ Deno.test("from USDC without ETH to an answer, by one command", async (t) => {
 
 Deno.test("a receipt is verified against chain and bodies", async () => {
   await using market = await startMarket({ settings: { settlement: BATCH } });
-  await using anyone = await openHome(market, keyOf(5));
+  await using anyone = await openPayer(market, privateKeyOf(market.accounts.stranger));
   const cid = await market.deploy({ files: { main: "#!/bin/sh\nprintf 'got '; cat\n" } });
   const headers = await market.pay(market.accounts.payer);
   const response = await market.call(cid, { method: "POST", body: "data", headers });
-  const at = (name: string) => join(anyone.home, name);
+  const at = (name: string) => join(anyone.dir, name);
   await Deno.writeTextFile(at("answer.txt"), await response.text());
   await Deno.writeTextFile(at("body.txt"), "data");
   const url = market.provider.url + response.headers.get("khachapuri-receipt");
@@ -232,7 +198,7 @@ Deno.test("the provider's book: ledger, settle, one holder", async (t) => {
   const { permit } = JSON.parse(atob(headers["PAYMENT-SIGNATURE"]!)).payload;
   await (await market.call(cid, { headers })).text();
   await (await market.call(cid)).text();
-  const asProvider = (...words: string[]) => run(market.home, ...words);
+  const asProvider = (...words: string[]) => runIn(market.home, words);
 
   await t.step("ledger prints what happened and no signature", async () => {
     const all = await asProvider("ledger", "--json");

@@ -19,7 +19,8 @@ import {
   startCallers,
 } from "../worlds/callers.ts";
 import { type ChildProvider, startChildProvider } from "../worlds/child_provider.ts";
-import { fund, type Market, startMarket } from "../worlds/market.ts";
+import { fund } from "../worlds/chain/escrow_chain.ts";
+import { type Market, startMarket } from "../worlds/market.ts";
 import { type Random, seededRandom } from "../worlds/random.ts";
 
 const ANSWER = "hello\n";

@@ -1,75 +1,42 @@
 /** The developer's commands against a real chain, gateway and provider. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { toHex } from "viem";
-import { assignName, registerProvider } from "../lib/chain/registry.ts";
-import { deployContracts } from "../lib/chain/deploy.ts";
-import { runCli } from "../lib/cli/cli.ts";
-import { fakeWorld } from "../worlds/terminal.ts";
+import type { ProviderRecords } from "../lib/chain/registry.ts";
 import { writeKeyFile } from "../lib/spec/keys.ts";
 import { termsHash } from "../lib/spec/terms.ts";
-import { anvilAccount } from "../worlds/chain/anvil.ts";
-import { type Market, PRICE, startMarket, TERMS, THAWING_SECONDS } from "../worlds/market.ts";
+import { nameProvider } from "../worlds/chain/escrow_chain.ts";
+import { privateKeyOf } from "../worlds/chain/people.ts";
+import { chainConfig, openHome, runIn } from "../worlds/home.ts";
+import { type Market, startMarket, TERMS } from "../worlds/market.ts";
 
 const NAME = "paolo.khachapuri";
 const samples = new URL("../samples/", import.meta.url).pathname;
 
 /** Gives the market's provider a name, and its owner a home to deploy from. */
-async function openHome(market: Market) {
-  const { chain, usdc, escrow, gateway, accounts } = market;
-  const { deployer, provider } = accounts;
-  const options = { usdc, thawingPeriodSeconds: THAWING_SECONDS };
-  const { registry } = await deployContracts(chain, deployer, options);
-  await assignName(chain, deployer, registry, NAME, provider.address);
-  const register = (changes: Record<string, unknown> = {}) =>
-    registerProvider(chain, provider, {
-      registry,
-      name: NAME,
-      records: {
-        address: provider.address,
-        webDomain: market.provider.url,
-        recipients: [market.recipient],
-        price: PRICE,
-        terms: termsHash(TERMS),
-        escrow: { chainId: chain.chainId, address: escrow },
-        ...changes,
-      },
+async function openOwnersHome(market: Market) {
+  const { gateway, accounts } = market;
+  const register = (records: Partial<ProviderRecords> = {}) =>
+    nameProvider(market, NAME, {
+      webDomain: market.provider.url,
+      recipients: [market.recipient],
+      terms: termsHash(TERMS),
+      ...records,
     });
   await register();
-  const home = await Deno.makeTempDir();
   const config = {
-    rpc: market.rpc,
+    ...chainConfig(market),
     gateways: [gateway.url],
     kubo: { url: gateway.kuboUrl },
-    contracts: { [String(chain.chainId)]: { escrow, usdc, registry } },
   };
-  await Deno.writeTextFile(join(home, "config.json"), JSON.stringify(config));
-  const indexOf = (address: string) =>
-    Array.from({ length: 10 }, (_, n) => n).find((n) => anvilAccount(n).address === address)!;
-  const account = toHex(anvilAccount(indexOf(accounts.owner.address)).getHdKey().privateKey!);
-  await writeKeyFile(join(home, "keys.json"), { version: 1, account });
-  const run = async (args: string[], answers?: string[]) => {
-    const [command, ...rest] = args;
-    const world = fakeWorld(
-      [command!, "--home", home, ...rest],
-      answers ? { answers, isTerminal: true } : {},
-    );
-    const code = await runCli(world);
-    const out = world.stdoutText();
-    const json = args.includes("--json") ? JSON.parse(out) : null;
-    return { code, out, err: world.stderrText(), json };
-  };
-  return {
-    home,
-    run,
-    register,
-    [Symbol.asyncDispose]: () => Deno.remove(home, { recursive: true }),
-  };
+  const home = await openHome(config, { "keys.json": privateKeyOf(accounts.owner) });
+  const run = (args: string[], answers?: string[]) =>
+    runIn(home.dir, args, answers ? { answers, isTerminal: true } : {});
+  return { ...home, run, register };
 }
 
 Deno.test("deploy, call, list, inspect and stop, with nothing but commands and curl's URL", async () => {
   await using market = await startMarket();
-  await using owner = await openHome(market);
+  await using owner = await openOwnersHome(market);
   const hello = join(samples, "hello");
   const flags = ["--provider", NAME, "--accept-terms"];
 
@@ -111,8 +78,8 @@ Deno.test("deploy, call, list, inspect and stop, with nothing but commands and c
 
 Deno.test("the owner alone reads what a failed program wrote to stderr", async () => {
   await using market = await startMarket();
-  await using owner = await openHome(market);
-  const program = join(owner.home, "failing");
+  await using owner = await openOwnersHome(market);
+  const program = join(owner.dir, "failing");
   await Deno.mkdir(program);
   const code = "#!/bin/sh\nprintf 'no such table\\033[2J' >&2\nexit 3\n";
   await Deno.writeTextFile(join(program, "main"), code, { mode: 0o755 });
@@ -132,7 +99,7 @@ Deno.test("the owner alone reads what a failed program wrote to stderr", async (
   assert.deepEqual(lines.slice(2), ["  no such table[2J", ""]);
   assert.equal((await owner.run(["logs", cid, "--provider", "else.eth"])).code, 4);
 
-  const stranger = join(owner.home, "stranger.json");
+  const stranger = join(owner.dir, "stranger.json");
   await writeKeyFile(stranger, { version: 1, account: `0x${"11".repeat(32)}` });
   const refused = await owner.run(["logs", cid, "--keys", stranger]);
   assert.equal(refused.code, 4);
@@ -141,8 +108,8 @@ Deno.test("the owner alone reads what a failed program wrote to stderr", async (
 
 Deno.test("a private program with secrets runs, and neither is public", async () => {
   await using market = await startMarket();
-  await using owner = await openHome(market);
-  const envFile = join(owner.home, "env");
+  await using owner = await openOwnersHome(market);
+  const envFile = join(owner.dir, "env");
   await Deno.writeTextFile(envFile, "# a comment\nSIGNING_KEY=key=with=signs\n");
   const deployed = await owner.run([
     "deploy",
@@ -183,7 +150,7 @@ Deno.test("a private program with secrets runs, and neither is public", async ()
 
 Deno.test("terms are shown and asked for, and a no deploys nothing", async () => {
   await using market = await startMarket();
-  await using owner = await openHome(market);
+  await using owner = await openOwnersHome(market);
   const args = ["deploy", join(samples, "hello"), "--provider", NAME];
   const scripted = await owner.run(args);
   assert.equal(scripted.code, 2);
@@ -203,7 +170,7 @@ Deno.test("terms are shown and asked for, and a no deploys nothing", async () =>
 
 Deno.test("the price cap holds, and an owner without credits is told what to run", async () => {
   await using market = await startMarket({ credits: 1n });
-  await using owner = await openHome(market);
+  await using owner = await openOwnersHome(market);
   const args = ["deploy", join(samples, "hello"), "--provider", NAME, "--accept-terms"];
   const capped = await owner.run([...args, "--max-price", "0.0009"]);
   assert.equal(capped.code, 5);
@@ -220,8 +187,8 @@ Deno.test("the price cap holds, and an owner without credits is told what to run
 
 Deno.test("--out writes CAR files and publishes nothing", async () => {
   await using market = await startMarket();
-  await using owner = await openHome(market);
-  const dir = join(owner.home, "cars");
+  await using owner = await openOwnersHome(market);
+  const dir = join(owner.dir, "cars");
   const flags = ["--provider", NAME, "--accept-terms", "--json", "--out", dir];
   const deployed = await owner.run(["deploy", join(samples, "hello"), ...flags]);
   assert.equal(deployed.code, 0, deployed.err);
@@ -236,7 +203,7 @@ Deno.test("--out writes CAR files and publishes nothing", async () => {
 
 Deno.test("a deployment that could not be published is listed as such, for it can be stopped", async () => {
   await using market = await startMarket();
-  await using owner = await openHome(market);
+  await using owner = await openOwnersHome(market);
   const args = ["deploy", join(samples, "hello"), "--provider", NAME, "--accept-terms"];
   const failed = await owner.run([...args, "--kubo", `${market.gateway.url}/nowhere`]);
   assert.equal(failed.code, 7, failed.err);
@@ -250,8 +217,8 @@ Deno.test("a deployment that could not be published is listed as such, for it ca
 
 Deno.test("a public program is warned about when it holds what looks secret", async () => {
   await using market = await startMarket();
-  await using owner = await openHome(market);
-  const dir = join(owner.home, "program");
+  await using owner = await openOwnersHome(market);
+  const dir = join(owner.dir, "program");
   await Deno.mkdir(dir);
   await Deno.writeTextFile(join(dir, "main"), "#!/bin/sh\n", { mode: 0o755 });
   await Deno.writeTextFile(join(dir, ".env"), "KEY=1");

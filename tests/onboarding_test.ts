@@ -12,8 +12,8 @@ import {
   depositToJson,
   encodePaymentHeader,
 } from "../lib/payment_header.ts";
-import { PRICE, startMarket } from "../worlds/market.ts";
-import { mintUsdc } from "../worlds/chain/usdc.ts";
+import { PRICE } from "../worlds/chain/escrow_chain.ts";
+import { startMarket } from "../worlds/market.ts";
 
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 /** Nothing settles by itself within a test. */
@@ -23,17 +23,22 @@ Deno.test("a payer with USDC and no ETH gets from nothing to a paid answer", asy
   await using market = await startMarket({
     settings: { settlement: BATCH, onboarding: { minimum: "100000", perMinute: 3 } },
   });
-  const { chain, usdc, accounts: { deployer, provider, stranger } } = market;
+  const { chain, usdc, accounts: { provider, stranger } } = market;
   const cid = await market.deploy(HELLO);
   const fresh = async () => {
     const account = privateKeyToAccount(generatePrivateKey());
-    await mintUsdc(chain, deployer, usdc, account.address, 1_000_000n);
+    await market.mint(account, 1_000_000n);
     return account;
   };
   const depositOf = (account: LocalAccount, credits = 500n) =>
     signDeposit(chain, account, {
-      ...{ escrow: market.escrow, usdc, provider: provider.address },
-      ...{ amount: 500_000n, pricePerCredit: PRICE, credits, lifetimeSeconds: 600n },
+      escrow: market.escrow,
+      usdc,
+      provider: provider.address,
+      amount: 500_000n,
+      pricePerCredit: PRICE,
+      credits,
+      lifetimeSeconds: 600n,
     });
   const headersFor = async (account: LocalAccount, deposit: DepositAuthorization) => {
     const paid = await market.pay(account);

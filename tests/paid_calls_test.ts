@@ -6,7 +6,8 @@ import { decodePaymentHeader, decodePaymentRequired } from "../lib/payment_heade
 import { deploymentLane, UINT128_MAX } from "../lib/permit.ts";
 import { readJournal } from "../lib/provider/ledger/store.ts";
 import { receiptFromJson, recoverReceiptSigner } from "../lib/receipt.ts";
-import { type Market, PRICE, startMarket } from "../worlds/market.ts";
+import { PRICE } from "../worlds/chain/escrow_chain.ts";
+import { type Market, startMarket } from "../worlds/market.ts";
 
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 const ECHO = { files: { main: "#!/bin/sh\nprintf 'ran '; cat\n" } };

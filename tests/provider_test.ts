@@ -6,7 +6,8 @@ import { deploymentLane } from "../lib/permit.ts";
 import { signStop } from "../lib/spec/stop.ts";
 import { signOwnerRequest } from "../lib/spec/owner_request.ts";
 import { eachLauncher } from "../worlds/sandbox/launchers.ts";
-import { type Market, PRICE, startMarket, TERMS } from "../worlds/market.ts";
+import { PRICE } from "../worlds/chain/escrow_chain.ts";
+import { type Market, startMarket, TERMS } from "../worlds/market.ts";
 import { refuses, spent } from "../worlds/refuses.ts";
 
 const ECHO = `#!/bin/sh

@@ -7,7 +7,8 @@ import { deploymentLane, signPermit } from "../lib/permit.ts";
 import { sealSpec } from "../lib/spec/envelope.ts";
 import { generateIdentity, recipientOf } from "../lib/spec/keys.ts";
 import { signSpec } from "../lib/spec/signature.ts";
-import { type Market, PRICE, startMarket } from "../worlds/market.ts";
+import { PRICE } from "../worlds/chain/escrow_chain.ts";
+import { type Market, startMarket } from "../worlds/market.ts";
 import { refuses } from "../worlds/refuses.ts";
 
 const HELLO = "#!/bin/sh\necho hello $NAME\n";

@@ -4,7 +4,8 @@ import type { Hex } from "viem";
 import { earned, readAllowance, readConsumed, revoke } from "../lib/chain/escrow.ts";
 import { deploymentLane } from "../lib/permit.ts";
 import { readJournal } from "../lib/provider/ledger/store.ts";
-import { type Market, PRICE, startMarket } from "../worlds/market.ts";
+import { PRICE } from "../worlds/chain/escrow_chain.ts";
+import { type Market, startMarket } from "../worlds/market.ts";
 
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 /** Nothing settles by itself within a test, unless the test says so. */

@@ -6,8 +6,8 @@ import { formatCid } from "../lib/cid.ts";
 import { importFile } from "../lib/ipfs/dag.ts";
 import { depositToJson } from "../lib/payment_header.ts";
 import { UINT128_MAX } from "../lib/permit.ts";
-import { type Market, PRICE, startMarket } from "../worlds/market.ts";
-import { mintUsdc } from "../worlds/chain/usdc.ts";
+import { PRICE } from "../worlds/chain/escrow_chain.ts";
+import { type Market, startMarket } from "../worlds/market.ts";
 
 const HELLO = "#!/bin/sh\necho hello\n";
 /** Nothing settles by itself within a test. */
@@ -78,7 +78,7 @@ Deno.test("strangers and hostile programs get nothing for free", async (t) => {
   await using market = await startMarket({
     settings: { settlement: BATCH, onboarding: { minimum: "100000", perMinute: 3 } },
   });
-  const { chain, usdc, accounts: { deployer, payer, provider } } = market;
+  const { chain, usdc, accounts: { payer, provider } } = market;
 
   await t.step("a request without a URL is a bad request", async () => {
     for (const host of ["%%%", "a b[", "a:99999", "[::"]) {
@@ -129,10 +129,15 @@ Deno.test("strangers and hostile programs get nothing for free", async (t) => {
 
   await t.step("junk in a payer's name does not stand in for its deposit", async () => {
     const account = privateKeyToAccount(generatePrivateKey());
-    await mintUsdc(chain, deployer, usdc, account.address, 1_000_000n);
+    await market.mint(account, 1_000_000n);
     const good = await signDeposit(chain, account, {
-      ...{ escrow: market.escrow, usdc, provider: provider.address },
-      ...{ amount: 500_000n, pricePerCredit: PRICE, credits: 500n, lifetimeSeconds: 600n },
+      escrow: market.escrow,
+      usdc,
+      provider: provider.address,
+      amount: 500_000n,
+      pricePerCredit: PRICE,
+      credits: 500n,
+      lifetimeSeconds: 600n,
     });
     const onboard = (deposit: typeof good) =>
       fetch(`${market.provider.url}/onboard`, {

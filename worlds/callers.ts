@@ -4,7 +4,8 @@ import type { Address, Hex } from "viem";
 import { earned, readAllowance, readBalance, readConsumed } from "../lib/chain/escrow.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
 import { readJournal } from "../lib/provider/ledger/store.ts";
-import { type Market, PRICE } from "./market.ts";
+import { PRICE } from "./chain/escrow_chain.ts";
+import type { Market } from "./market.ts";
 import type { Random } from "./random.ts";
 
 export interface CallerLane {

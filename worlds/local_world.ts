@@ -5,14 +5,15 @@
  */
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
-import { type Address, type Hex, toHex } from "viem";
-import { type Chain, connect } from "../lib/chain/client.ts";
+import type { Address } from "viem";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
 import { writeKeyFile } from "../lib/spec/keys.ts";
-import { anvilAccount, startAnvil } from "./chain/anvil.ts";
-import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
-import { deployUsdc, mintUsdc } from "./chain/usdc.ts";
 import { PERMISSIONS } from "../tools/permissions.ts";
+import { giveEther } from "./chain/anvil_calls.ts";
+import { ACCOUNTS, privateKeyOf } from "./chain/people.ts";
+import { startUsdcChain, type UsdcChain } from "./chain/usdc_chain.ts";
+import { chainConfig, makeFolder } from "./home.ts";
+import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
@@ -29,12 +30,9 @@ export interface Said {
   stderr: string;
 }
 
-export interface LocalWorld extends AsyncDisposable {
+export interface LocalWorld extends UsdcChain {
   readonly dir: string;
-  readonly rpc: string;
-  readonly chain: Chain;
   readonly gateway: TestGateway;
-  readonly usdc: Address;
   readonly escrow: Address;
   readonly registry: Address;
   /** The provider's URL, as its name says. */
@@ -72,18 +70,12 @@ export function commandFromSource(): string[] {
 export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<LocalWorld> {
   const tell = options.tell ?? (() => {});
   await using stack = new AsyncDisposableStack();
-  const dir = await Deno.makeTempDir({ prefix: "khachapuri-" });
-  stack.defer(() => Deno.remove(dir, { recursive: true }));
-  // Programs run as another uid when we are root, and pass through here to their files.
-  await Deno.chmod(dir, 0o711);
-  const anvil = stack.use(await startAnvil());
-  tell(`chain      ${anvil.url} (anvil, chain id 31337)`);
+  const { dir } = stack.use(await makeFolder());
+  const money = stack.use(await startUsdcChain());
+  tell(`chain      ${money.rpc} (anvil, chain id ${money.chain.chainId})`);
   const gateway = stack.use(await startGateway());
   tell(`ipfs       ${gateway.url} (trustless gateway and Kubo RPC)`);
-  const chain = await connect(anvil.url);
-  const deployer = anvilAccount(0);
-  const usdc = await deployUsdc(chain, deployer);
-  tell(`usdc       ${usdc} (FiatTokenV2_2)`);
+  tell(`usdc       ${money.usdc} (FiatTokenV2_2)`);
 
   const command = options.command ?? commandFromSource();
   const home = (person: Person) => join(dir, person);
@@ -93,31 +85,60 @@ export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<
     if (said.code === 0) return JSON.parse(said.stdout) as T;
     throw new Error(`${person}: ${args.join(" ")}: ${said.code}\n${said.stdout}${said.stderr}`);
   };
+  const contracts = await deployOurs(money, home("root"), ask);
+  tell(`escrow     ${contracts.escrow}`);
+  tell(`registry   ${contracts.registry}`);
+  const base = { ...money, ...contracts, dir, gateway, home, run, ask };
+  const people = await makePeople(base, options.settlement ?? { mode: "each" });
+  tell("people     provider, developer and caller have homes; the latter two 100 USDC each");
 
-  const rootKey = toHex(deployer.getHdKey().privateKey!);
-  await writeKeyFile(join(home("root"), "keys.json"), { version: 1, account: rootKey });
-  const { escrow, registry } = await ask<{ escrow: Address; registry: Address }>(
-    "root",
-    ...["contracts", "deploy", "--rpc", anvil.url, "--usdc", usdc, "--thawing", THAWING_SECONDS],
-  );
-  tell(`escrow     ${escrow}`);
-  tell(`registry   ${registry}`);
-  const contracts = { [chain.chainId]: { escrow, usdc, registry } };
+  const serving = stack.adopt<{ child?: Deno.ChildProcess }>({}, async ({ child }) => {
+    child?.kill("SIGTERM");
+    await child?.status;
+  });
+  const owned = stack.move();
+  return {
+    ...base,
+    ...people,
+    async serve() {
+      serving.child = await startServe(command, home("provider"), options.log ?? "null");
+    },
+    wallet: (address) => readUsdcBalance(money.chain, money.usdc, address),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
 
-  const places = ["--rpc", anvil.url, "--gateway", gateway.url, "--kubo", gateway.kuboUrl];
+type Ask = LocalWorld["ask"];
+
+/** Puts our contracts on the chain, as "root" does it by the command line. */
+async function deployOurs({ rpc, usdc }: UsdcChain, home: string, ask: Ask) {
+  const account = privateKeyOf(ACCOUNTS.deployer);
+  await writeKeyFile(join(home, "keys.json"), { version: 1, account });
+  const deploy = ["contracts", "deploy", "--rpc", rpc];
+  const terms = ["--usdc", usdc, "--thawing", THAWING_SECONDS];
+  type Deployed = Record<"escrow" | "registry", Address>;
+  const { escrow, registry } = await ask<Deployed>("root", ...deploy, ...terms);
+  return { escrow, registry };
+}
+
+/** Homes that know this world, ETH for all of them, and USDC for those who pay. */
+async function makePeople(
+  world: Omit<LocalWorld, "webDomain" | "addresses" | "serve" | "wallet">,
+  settlement: Record<string, unknown>,
+): Promise<Pick<LocalWorld, "webDomain" | "addresses">> {
+  const { rpc, chain, gateway, home, ask, mint } = world;
+  const places = ["--rpc", rpc, "--gateway", gateway.url, "--kubo", gateway.kuboUrl];
   const webDomain = `http://localhost:${freePort()}`;
   const listen = webDomain.replace("http://localhost", "127.0.0.1");
-  const provider = await ask<{ address: Address; operator: Address }>(
-    "provider",
-    ...["init", "--provider", NAME, "--domain", webDomain, "--listen", listen],
-    ...["--price", PRICE_USDC, "--address", "new", ...places],
-  );
+  const init = ["init", "--provider", NAME, "--domain", webDomain, "--listen", listen];
+  const offer = ["--price", PRICE_USDC, "--address", "new"];
+  type Made = Record<"address" | "operator", Address>;
+  const provider = await ask<Made>("provider", ...init, ...offer, ...places);
   const developer = await ask<{ address: Address }>("developer", "init", ...places);
   const caller = await ask<{ address: Address }>("caller", "init", ...places);
   for (const person of ["root", "provider", "developer", "caller"] as const) {
-    await changeConfig(home(person), (config) => ({ ...config, rpc: anvil.url, contracts }));
+    await changeConfig(home(person), (config) => ({ ...config, ...chainConfig(world) }));
   }
-  const settlement = options.settlement ?? { mode: "each" };
   await changeConfig(home("provider"), ({ provider, ...config }) => ({
     ...config,
     provider: { ...provider as Record<string, unknown>, settlement },
@@ -129,25 +150,8 @@ export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<
     caller: caller.address,
   };
   for (const address of Object.values(addresses)) await giveEther(chain, address);
-  for (const { address } of [developer, caller]) {
-    await mintUsdc(chain, deployer, usdc, address, 100_000_000n);
-  }
-  tell("people     provider, developer and caller have homes; the latter two 100 USDC each");
-
-  const serving = stack.adopt<{ child?: Deno.ChildProcess }>({}, async ({ child }) => {
-    child?.kill("SIGTERM");
-    await child?.status;
-  });
-  const owned = stack.move();
-  return {
-    ...{ dir, rpc: anvil.url, chain, gateway, usdc, escrow, registry, webDomain, addresses },
-    ...{ home, run, ask },
-    async serve() {
-      serving.child = await startServe(command, home("provider"), options.log ?? "null");
-    },
-    wallet: (address) => readUsdcBalance(chain, usdc, address),
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
+  for (const account of [developer, caller]) await mint(account, 100_000_000n);
+  return { webDomain, addresses };
 }
 
 async function runCommand(
@@ -178,14 +182,6 @@ async function changeConfig(
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
-}
-
-async function giveEther(chain: Chain, address: Address): Promise<void> {
-  const request = chain.public.request as (call: {
-    method: "anvil_setBalance";
-    params: [Address, Hex];
-  }) => Promise<null>;
-  await request({ method: "anvil_setBalance", params: [address, toHex(10n ** 19n)] });
 }
 
 async function startServe(

@@ -3,10 +3,8 @@
  * IPFS gateway, a provider that serves, an owner and a caller who have allowed it credits.
  */
 import { join } from "node:path";
-import { bytesToHex, type LocalAccount } from "viem";
-import { allow, deposit, setOperator } from "../lib/chain/escrow.ts";
-import { type Chain, connect } from "../lib/chain/client.ts";
-import { deployContracts } from "../lib/chain/deploy.ts";
+import type { LocalAccount } from "viem";
+import { setOperator } from "../lib/chain/escrow.ts";
 import { formatCid } from "../lib/cid.ts";
 import { type Config, parseConfig } from "../lib/config.ts";
 import { importFile } from "../lib/ipfs/dag.ts";
@@ -27,15 +25,18 @@ import { generateIdentity, recipientOf, writeKeyFile } from "../lib/spec/keys.ts
 import { newDeploymentId, parseUnsignedSpec, type UnsignedSpec } from "../lib/spec/schema.ts";
 import { signSpec } from "../lib/spec/signature.ts";
 import { termsHash } from "../lib/spec/terms.ts";
-import { anvilAccount, startAnvil } from "./chain/anvil.ts";
+import {
+  type EscrowChain,
+  fund,
+  PRICE,
+  startEscrowChain,
+  THAWING_SECONDS,
+} from "./chain/escrow_chain.ts";
+import { privateKeyOf } from "./chain/people.ts";
+import { chainConfig, makeFolder } from "./home.ts";
 import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
-import { deployUsdc, mintUsdc } from "./chain/usdc.ts";
 
 export const TERMS = new TextEncoder().encode("Be kind. No refunds for kindness.\n");
-export const PRICE = 1_000n;
-export const THAWING_SECONDS = 3_600n;
-/** 50 USDC; more when more credits are allowed than it pays for. */
-const LEAST_DEPOSIT = 50_000_000n;
 
 export interface Program {
   /** Path to content; every file is executable. */
@@ -44,16 +45,11 @@ export interface Program {
   readonly fields?: Partial<Record<keyof UnsignedSpec, unknown>>;
 }
 
-export interface Market extends AsyncDisposable {
-  readonly rpc: string;
-  readonly chain: Chain;
+export interface Market extends EscrowChain {
   readonly gateway: TestGateway;
-  readonly escrow: `0x${string}`;
-  readonly usdc: `0x${string}`;
-  readonly registry: `0x${string}`;
+  /** The provider's home. */
   readonly home: string;
   readonly config: Config;
-  readonly accounts: Accounts;
   readonly recipient: string;
   /** The running provider; replaced by `restart`. */
   provider: RunningProvider;
@@ -70,16 +66,6 @@ export interface Market extends AsyncDisposable {
   /** `PAYMENT-SIGNATURE` of a payer for its own lane. */
   pay(payer: LocalAccount, changes?: Partial<Permit>): Promise<Record<string, string>>;
   call(cid: string, init?: RequestInit): Promise<Response>;
-  stopChain(): Promise<void>;
-}
-
-export interface Accounts {
-  deployer: LocalAccount;
-  provider: LocalAccount;
-  operator: LocalAccount;
-  owner: LocalAccount;
-  payer: LocalAccount;
-  stranger: LocalAccount;
 }
 
 export interface MarketOptions {
@@ -103,70 +89,28 @@ const LANE = `0x${"1a".repeat(32)}` as const;
 export async function startMarket(options: MarketOptions = {}): Promise<Market> {
   await using stack = new AsyncDisposableStack();
   const { blockTimeSeconds } = options;
-  const anvil = stack.use(await startAnvil(blockTimeSeconds ? { blockTimeSeconds } : {}));
+  const money = stack.use(await startEscrowChain(blockTimeSeconds ? { blockTimeSeconds } : {}));
   const gateway = stack.use(await startGateway());
-  const home = await Deno.makeTempDir({ prefix: "khachapuri-" });
-  stack.defer(() => Deno.remove(home, { recursive: true }));
-  // The run uid enters unpacked programs below it.
-  await Deno.chmod(home, 0o711);
-
-  const chain = await connect(anvil.url);
-  const accounts = cast();
-  const usdc = await deployUsdc(chain, accounts.deployer);
-  const { escrow, registry } = await deployContracts(chain, accounts.deployer, {
-    usdc,
-    thawingPeriodSeconds: THAWING_SECONDS,
-  });
+  const { dir: home } = stack.use(await makeFolder());
+  const { chain, escrow, accounts } = money;
   await setOperator(chain, accounts.provider, escrow, accounts.operator.address, true);
   for (const account of [accounts.owner, accounts.payer]) {
-    await fund({ chain, escrow, usdc, accounts }, account, options.credits);
+    await fund(money, account, options.credits);
   }
-
-  const identity = await generateIdentity("pq");
-  const recipient = await recipientOf(identity);
-  const operatorKey = privateKeyOf(2);
-  await writeKeyFile(join(home, "keys.json"), {
-    version: 1,
-    account: operatorKey,
-    identities: [identity],
-  });
-  await Deno.writeFile(join(home, "terms.txt"), TERMS);
-  const configure = async (settings: Record<string, unknown> = {}) => {
-    const file = {
-      rpc: options.rpcOf?.(anvil.url) ?? anvil.url,
-      gateways: options.gateways ?? [...(options.alsoGateways ?? []), gateway.url],
-      kubo: { url: gateway.kuboUrl },
-      contracts: { [chain.chainId]: { escrow, usdc } },
-      provider: {
-        name: "provider.test",
-        address: accounts.provider.address,
-        listen: "127.0.0.1:0",
-        webDomain: "http://provider.test",
-        price: String(PRICE),
-        terms: ["terms.txt"],
-        stateDir: "state",
-        keyFile: "keys.json",
-        settlement: { mode: "each" },
-        ...options.settings,
-        ...settings,
-      },
-    };
-    // Where a provider of its own process finds it too.
-    await Deno.writeTextFile(join(home, "config.json"), JSON.stringify(file));
-    return parseConfig(file, home);
-  };
+  const recipient = await writeProviderFiles(home, accounts.operator);
   const log = options.log ?? silentLog;
-  const config = await configure();
-  const provider = await startProvider(config, { log, graceMs: 1_000 });
-  const contracts = { escrow, usdc, registry };
-  const facts = { rpc: anvil.url, chain, gateway, ...contracts, home, config, accounts, recipient };
+  const start = async (settings?: Record<string, unknown>) => {
+    const config = await configure({ ...money, gateway, home }, options, settings);
+    return { config, provider: await startProvider(config, { log, graceMs: 1_000 }) };
+  };
+  const facts = { ...money, gateway, home, recipient };
   const market: Market = {
     ...facts,
-    provider,
-    ...deployer({ ...facts }),
+    ...await start(),
+    ...developer(facts),
     async restart(settings) {
       await market.provider.stop();
-      market.provider = await startProvider(await configure(settings), { log, graceMs: 1_000 });
+      market.provider = (await start(settings)).provider;
     },
     async pay(payer, changes = {}) {
       const permit = await signPermit(payer, { chainId: chain.chainId, escrow }, {
@@ -181,7 +125,6 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
       return paymentHeader(market, { ...permit, ...changes });
     },
     call: (cid, init) => fetch(`${market.provider.url}/${cid}`, init),
-    stopChain: anvil.stop,
     async [Symbol.asyncDispose]() {
       await market.provider.stop();
       await owned.disposeAsync();
@@ -191,17 +134,46 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
   return market;
 }
 
-/** Gives `account` USDC, deposits half of it, and has it allow the provider `credits`. */
-export async function fund(
-  { chain, escrow, usdc, accounts }: Pick<Market, "chain" | "escrow" | "usdc" | "accounts">,
-  account: LocalAccount,
-  credits = 1_000n,
-): Promise<void> {
-  const deposited = credits * PRICE > LEAST_DEPOSIT ? credits * PRICE : LEAST_DEPOSIT;
-  await mintUsdc(chain, accounts.deployer, usdc, account.address, 2n * deposited);
-  await deposit(chain, account, escrow, usdc, deposited);
-  const provider = accounts.provider.address;
-  await allow(chain, account, escrow, { provider, pricePerCredit: PRICE, credits });
+/** Keys and terms; returns the recipient that specs are sealed to. */
+async function writeProviderFiles(
+  home: string,
+  operator: EscrowChain["accounts"]["operator"],
+): Promise<string> {
+  const identity = await generateIdentity("pq");
+  const account = privateKeyOf(operator);
+  await writeKeyFile(join(home, "keys.json"), { version: 1, account, identities: [identity] });
+  await Deno.writeFile(join(home, "terms.txt"), TERMS);
+  return await recipientOf(identity);
+}
+
+/** Writes the provider's config.json, where a provider of its own process finds it too. */
+async function configure(
+  market: Pick<Market, "gateway" | "home"> & EscrowChain,
+  options: MarketOptions,
+  settings: Record<string, unknown> = {},
+): Promise<Config> {
+  const { rpc, gateway, home, accounts } = market;
+  const file = {
+    ...chainConfig(market),
+    rpc: options.rpcOf?.(rpc) ?? rpc,
+    gateways: options.gateways ?? [...(options.alsoGateways ?? []), gateway.url],
+    kubo: { url: gateway.kuboUrl },
+    provider: {
+      name: "provider.test",
+      address: accounts.provider.address,
+      listen: "127.0.0.1:0",
+      webDomain: "http://provider.test",
+      price: String(PRICE),
+      terms: ["terms.txt"],
+      stateDir: "state",
+      keyFile: "keys.json",
+      settlement: { mode: "each" },
+      ...options.settings,
+      ...settings,
+    },
+  };
+  await Deno.writeTextFile(join(home, "config.json"), JSON.stringify(file));
+  return parseConfig(file, home);
 }
 
 /** The header for a permit, offered as this market's provider asks. */
@@ -224,7 +196,8 @@ export function paymentHeader(market: Market, permit: Permit): Record<string, st
 
 type Facts = Pick<Market, "chain" | "gateway" | "escrow" | "accounts" | "recipient">;
 
-function deployer({ chain, gateway, escrow, accounts, recipient }: Facts) {
+/** What a developer does with programs and specs. */
+function developer({ chain, gateway, escrow, accounts, recipient }: Facts) {
   async function publish(bytes: Uint8Array): Promise<string> {
     const dag = importFile(bytes);
     await gateway.put(dag.blocks);
@@ -282,22 +255,4 @@ async function zipOf(files: Program["files"]): Promise<Uint8Array> {
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
-}
-
-function cast(): Accounts {
-  const [deployer, provider, operator, owner, payer, stranger] = [0, 1, 2, 3, 4, 5].map(
-    anvilAccount,
-  );
-  return {
-    deployer: deployer!,
-    provider: provider!,
-    operator: operator!,
-    owner: owner!,
-    payer: payer!,
-    stranger: stranger!,
-  };
-}
-
-function privateKeyOf(index: number): `0x${string}` {
-  return bytesToHex(anvilAccount(index).getHdKey().privateKey!);
 }

@@ -1,60 +1,77 @@
-/** A chain with everything that money needs: the real USDC, our contracts, funded accounts. */
+/** A local chain with everything that money needs: the real USDC, our contracts, people. */
 import type { Address, LocalAccount } from "viem";
-import { type Chain, connect } from "../../lib/chain/client.ts";
 import { deployContracts } from "../../lib/chain/deploy.ts";
-import { type Anvil, anvilAccount, type AnvilOptions, startAnvil } from "./anvil.ts";
-import { deployUsdc, mintUsdc } from "./usdc.ts";
+import { allow, deposit } from "../../lib/chain/escrow.ts";
+import { assignName, type ProviderRecords, registerProvider } from "../../lib/chain/registry.ts";
+import type { AnvilOptions } from "./anvil.ts";
+import { ACCOUNTS, type Accounts } from "./people.ts";
+import { startUsdcChain, type UsdcChain } from "./usdc_chain.ts";
 
-export interface Payments extends AsyncDisposable {
-  readonly anvil: Anvil;
-  readonly chain: Chain;
-  readonly usdc: Address;
+/** What a credit costs, USDC base units. */
+export const PRICE = 1_000n;
+export const THAWING_SECONDS = 3_600n;
+/** 50 USDC; more when more credits are allowed than it pays for. */
+const LEAST_DEPOSIT = 50_000_000n;
+/** 100 USDC. */
+const WALLET = 100_000_000n;
+/** An age key that nobody needs to open anything with. */
+const RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+
+export interface EscrowChain extends UsdcChain {
   readonly escrow: Address;
   readonly registry: Address;
-  /** Deployed everything, mints USDC, owns the registry's root. */
-  readonly root: LocalAccount;
-  readonly payer: LocalAccount;
-  /** The provider's cold key. */
-  readonly provider: LocalAccount;
-  /** The provider's hot key. */
-  readonly operator: LocalAccount;
-  /** Has ETH and nothing else. */
-  readonly stranger: LocalAccount;
+  readonly accounts: Accounts;
 }
 
-export interface PaymentsOptions extends AnvilOptions {
-  thawingPeriodSeconds?: bigint;
-  /** The payer's wallet at the start, USDC base units. */
-  payerUsdc?: bigint;
+export interface EscrowChainOptions extends AnvilOptions {
+  thawingSeconds?: bigint;
 }
 
-/** Starts it; disposing ends the chain. */
-export async function startPayments(options: PaymentsOptions = {}): Promise<Payments> {
-  const anvil = await startAnvil(options);
-  try {
-    const chain = await connect(anvil.url);
-    const [root, payer, provider, operator, stranger] = [0, 1, 2, 3, 4].map(anvilAccount);
-    const usdc = await deployUsdc(chain, root!);
-    const thawingPeriodSeconds = options.thawingPeriodSeconds ?? 86_400n;
-    const contracts = await deployContracts(chain, root!, { usdc, thawingPeriodSeconds });
-    await mintUsdc(chain, root!, usdc, payer!.address, options.payerUsdc ?? 100_000_000n);
-    return {
-      ...{ anvil, chain, usdc, ...contracts },
-      ...{ root: root!, payer: payer!, provider: provider!, operator: operator! },
-      stranger: stranger!,
-      [Symbol.asyncDispose]: () => anvil.stop(),
-    };
-  } catch (error) {
-    await anvil.stop();
-    throw error;
-  }
+/** Starts it; the payer has 100 USDC in its wallet. Disposing ends the chain. */
+export async function startEscrowChain(options: EscrowChainOptions = {}): Promise<EscrowChain> {
+  const { thawingSeconds = THAWING_SECONDS, ...anvil } = options;
+  await using stack = new AsyncDisposableStack();
+  const base = stack.use(await startUsdcChain(anvil));
+  const { escrow, registry } = await deployContracts(base.chain, ACCOUNTS.deployer, {
+    usdc: base.usdc,
+    thawingPeriodSeconds: thawingSeconds,
+  });
+  await base.mint(ACCOUNTS.payer, WALLET);
+  stack.move();
+  return { ...base, escrow, registry, accounts: ACCOUNTS };
 }
 
-/** Moves the chain's clock on and mines a block there. */
-export async function passTime(chain: Chain, seconds: bigint): Promise<void> {
-  const request = chain.public.request as (
-    call: { method: string; params: unknown[] },
-  ) => Promise<unknown>;
-  await request({ method: "evm_increaseTime", params: [Number(seconds)] });
-  await request({ method: "evm_mine", params: [] });
+/** Gives `account` USDC, deposits half of it, and has it allow the provider `credits`. */
+export async function fund(
+  { chain, escrow, usdc, accounts, mint }: EscrowChain,
+  account: LocalAccount,
+  credits = 1_000n,
+): Promise<void> {
+  const deposited = credits * PRICE > LEAST_DEPOSIT ? credits * PRICE : LEAST_DEPOSIT;
+  await mint(account, 2n * deposited);
+  await deposit(chain, account, escrow, usdc, deposited);
+  const provider = accounts.provider.address;
+  await allow(chain, account, escrow, { provider, pricePerCredit: PRICE, credits });
+}
+
+/** Registers the provider under `name`, or changes what is said there. */
+export async function nameProvider(
+  { chain, registry, escrow, accounts: { deployer, provider } }: EscrowChain,
+  name: string,
+  records: Partial<ProviderRecords>,
+): Promise<void> {
+  await assignName(chain, deployer, registry, name, provider.address);
+  await registerProvider(chain, provider, {
+    registry,
+    name,
+    records: {
+      address: provider.address,
+      webDomain: "https://provider.test",
+      recipients: [RECIPIENT],
+      price: PRICE,
+      terms: null,
+      escrow: { chainId: chain.chainId, address: escrow },
+      ...records,
+    },
+  });
 }

@@ -1,0 +1,71 @@
+/** Homes of people on disk: what the command line reads there, and the command line run in one. */
+import { join } from "node:path";
+import type { Hex } from "viem";
+import { runCli } from "../lib/cli/cli.ts";
+import { writeKeyFile } from "../lib/spec/keys.ts";
+import type { EscrowChain } from "./chain/escrow_chain.ts";
+import { fakeWorld, type FakeWorldOptions } from "./terminal.ts";
+
+/** What one command came to. */
+export interface Outcome {
+  code: number;
+  out: string;
+  err: string;
+  /** What it printed under `--json`; null without. */
+  // deno-lint-ignore no-explicit-any
+  json: any;
+}
+
+export interface Folder extends AsyncDisposable {
+  readonly dir: string;
+}
+
+export interface Home extends Folder {
+  run(...args: string[]): Promise<Outcome>;
+}
+
+/** A new folder of one world; programs run as another uid and pass through it to their files. */
+export async function makeFolder(): Promise<Folder> {
+  const dir = await Deno.makeTempDir({ prefix: "khachapuri-" });
+  await Deno.chmod(dir, 0o711);
+  return { dir, [Symbol.asyncDispose]: () => Deno.remove(dir, { recursive: true }) };
+}
+
+/** What a configuration says of a chain and our contracts there. */
+export function chainConfig(
+  { rpc, chain, escrow, usdc, registry }: Pick<
+    EscrowChain,
+    "rpc" | "chain" | "escrow" | "usdc" | "registry"
+  >,
+) {
+  return { rpc, contracts: { [String(chain.chainId)]: { escrow, usdc, registry } } };
+}
+
+/**
+ * Makes a home with this config.json.
+ * @param keys private keys by the name of their file; commands use "keys.json" unless told
+ */
+export async function openHome(
+  config: Record<string, unknown>,
+  keys: Readonly<Record<string, Hex>>,
+): Promise<Home> {
+  const folder = await makeFolder();
+  await Deno.writeTextFile(join(folder.dir, "config.json"), JSON.stringify(config));
+  for (const [name, account] of Object.entries(keys)) {
+    await writeKeyFile(join(folder.dir, name), { version: 1, account });
+  }
+  return { ...folder, run: (...args) => runIn(folder.dir, args) };
+}
+
+/** Runs a command in the home at `dir`, within this process. */
+export async function runIn(
+  dir: string,
+  [command = "", ...rest]: readonly string[],
+  terminal: FakeWorldOptions = {},
+): Promise<Outcome> {
+  const world = fakeWorld([command, "--home", dir, ...rest], terminal);
+  const code = await runCli(world);
+  const out = world.stdoutText();
+  const json = rest.includes("--json") ? JSON.parse(out) : null;
+  return { code, out, err: world.stderrText(), json };
+}
