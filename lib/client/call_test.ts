@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
 import type { Address } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { anvilAccount, startAnvil } from "../../worlds/chain/anvil.ts";
-import { deployUsdc } from "../../worlds/chain/usdc.ts";
-import { connect } from "../chain/client.ts";
-import { deployContracts } from "../chain/deploy.ts";
+import { nameProvider, PRICE, startEscrowChain } from "../../worlds/chain/escrow_chain.ts";
+import { ACCOUNTS } from "../../worlds/chain/people.ts";
 import { clientLane } from "../chain/lane.ts";
-import { assignName, registerProvider } from "../chain/registry.ts";
 import {
   type CreditsOffer,
   decodePaymentHeader,
@@ -18,8 +15,7 @@ import { recoverPermitSigner } from "../permit.ts";
 import { callDeployment, type CallOptions, callUrl, parseCallTarget } from "./call.ts";
 
 const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
-const PROVIDER = anvilAccount(1).address;
-const PRICE = 1_000n;
+const PROVIDER = ACCOUNTS.provider.address;
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
 
 Deno.test("parseCallTarget() reads NAME/CID[/path][?query] and nothing else", () => {
@@ -54,27 +50,9 @@ function server(...answers: Response[]) {
 }
 
 async function startNames() {
-  const anvil = await startAnvil();
-  const chain = await connect(anvil.url);
-  const root = anvilAccount(0);
-  const usdc = await deployUsdc(chain, root);
-  const { escrow, registry } = await deployContracts(chain, root, {
-    usdc,
-    thawingPeriodSeconds: 3_600n,
-  });
-  await assignName(chain, root, registry, "paolo.eth", PROVIDER);
-  await registerProvider(chain, anvilAccount(1), {
-    registry,
-    name: "paolo.eth",
-    records: {
-      address: PROVIDER,
-      webDomain: "https://p.example",
-      recipients: ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"],
-      price: PRICE,
-      terms: null,
-      escrow: { chainId: chain.chainId, address: escrow },
-    },
-  });
+  const world = await startEscrowChain();
+  const { chain, escrow, usdc, registry } = world;
+  await nameProvider(world, "paolo.eth", { webDomain: "https://p.example" });
   const contracts = { escrow, usdc, registry };
   const call = (options: Partial<CallOptions>) =>
     callDeployment(chain, contracts, {
@@ -95,7 +73,7 @@ async function startNames() {
     maxTimeoutSeconds: 15,
     thawingPeriodSeconds: 3_600,
   };
-  return { chain, escrow, call, offer, [Symbol.asyncDispose]: () => anvil.stop() };
+  return { chain, escrow, call, offer, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };
 }
 
 function refusal(offer: CreditsOffer): Response {
