@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { readAllowance } from "../lib/chain/escrow.ts";
 import { compile, isBaseMissing } from "../tools/compile.ts";
 import { openProvider } from "../tools/devnet.ts";
-import { NAME, startLocalWorld } from "../worlds/local_world.ts";
 import { buildPackage } from "../tools/package.ts";
+import { readSources } from "../tools/tidy.ts";
+import { NAME, startLocalWorld } from "../worlds/local_world.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 
@@ -67,13 +68,9 @@ function countUsing(code: string): number {
 }
 
 async function countUsingInSources(): Promise<number> {
-  const isSource = ({ name, isFile }: Deno.DirEntry) => isFile && /(?<!_test)\.ts$/.test(name);
   let count = 0;
-  for (const folder of ["lib/cli", "lib/client", "lib/provider", "lib/spec", "lib/ipfs"]) {
-    for await (const entry of Deno.readDir(join(ROOT, folder))) {
-      if (!isSource(entry)) continue;
-      count += countUsing(await Deno.readTextFile(join(ROOT, folder, entry.name)));
-    }
+  for (const { path, text } of await readSources(ROOT)) {
+    if (/^lib\/.*(?<!_test)\.ts$/.test(path)) count += countUsing(text);
   }
   return count;
 }
