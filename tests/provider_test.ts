@@ -6,8 +6,9 @@ import { deploymentLane } from "../lib/permit.ts";
 import { signStop } from "../lib/spec/stop.ts";
 import { signOwnerRequest } from "../lib/spec/owner_request.ts";
 import { eachLauncher } from "../worlds/sandbox/launchers.ts";
+import { untilMined } from "../worlds/chain/blocks.ts";
 import { PRICE } from "../worlds/chain/escrow_chain.ts";
-import { type Market, startMarket, TERMS } from "../worlds/market.ts";
+import { startMarket, TERMS } from "../worlds/market.ts";
 import { refuses, spent } from "../worlds/refuses.ts";
 
 const ECHO = `#!/bin/sh
@@ -17,11 +18,6 @@ printf 'args:'; printf ' %s' "$@"; printf '\\nbody: '
 cat
 `;
 const HELLO = "#!/bin/sh\necho hello $NAME\n";
-
-/** Waits until the provider has ended every run. */
-async function idle(market: Market): Promise<void> {
-  while ((await (await fetch(`${market.provider.url}/healthz`)).json()).runs > 0);
-}
 
 eachLauncher("a deployment answers, and each answer costs one credit", async (sandbox, t) => {
   await using market = await startMarket({ settings: { sandbox } });
@@ -167,7 +163,7 @@ Deno.test("failures of a program cost a credit, failures of ours none", async (t
     });
     const before = await spent(market, owner);
     const broken = market.call(cid, { method: "POST", body: "wait\n" }).catch(() => null);
-    while (await spent(market, owner) === before);
+    await untilMined(market.rpc, async () => await spent(market, owner) > before);
     // The provider goes down in the middle of the run.
     await market.restart();
     await (await broken)?.body?.cancel();
@@ -188,9 +184,10 @@ Deno.test("failures of a program cost a credit, failures of ours none", async (t
         else controller.close();
       },
     });
+    const ended = market.logged("run ended");
     const refused = await market.call(cid, { method: "POST", body }).catch(() => null);
     await refused?.body?.cancel();
-    await idle(market);
+    await ended;
     const response = await market.call(cid, { method: "POST", body: "x" });
     assert.equal(await response.text(), "done\n");
     assert.equal(await spent(market, owner) - before, 2n);

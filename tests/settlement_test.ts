@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Hex } from "viem";
 import { earned, readAllowance, readConsumed, revoke } from "../lib/chain/escrow.ts";
 import { deploymentLane } from "../lib/permit.ts";
-import { readJournal } from "../lib/provider/ledger/store.ts";
+import { untilMined } from "../worlds/chain/blocks.ts";
 import { PRICE } from "../worlds/chain/escrow_chain.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 
@@ -27,11 +27,6 @@ const ownerConsumed = (market: Market, id: Hex) =>
     deploymentLane(id),
   );
 
-/** Polls the chain; bounded by the test runner. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!await condition());
-}
-
 Deno.test("calls are served without a transaction and settled in one batch", async () => {
   await using market = await startMarket({ settings: { settlement: BATCH } });
   const { owner, payer, operator } = market.accounts;
@@ -48,7 +43,7 @@ Deno.test("calls are served without a transaction and settled in one batch", asy
   assert.equal(await nonce(), before + 1);
   const due = await earned(market.chain, market.escrow, market.accounts.provider.address);
   assert.equal(due, 8n * PRICE);
-  const entries = readJournal(`${market.home}/state/book/ledger.db`, { payer: owner.address });
+  const entries = market.entries({ payer: owner.address });
   assert.equal(entries.filter(({ kind }) => kind === "charge").length, 5);
   assert.equal(entries.at(-1)!.kind, "settle");
 });
@@ -59,7 +54,7 @@ Deno.test("what is due by amount is settled at once", async () => {
   const spec = await market.spec(HELLO);
   const cid = await market.publishSpec(spec);
   await callTimes(market, cid, 3);
-  await until(async () => await ownerConsumed(market, spec.id) === 3n);
+  await untilMined(market.rpc, async () => await ownerConsumed(market, spec.id) === 3n);
 });
 
 Deno.test("a payer that revokes is settled before its credits can leave", async () => {
@@ -69,7 +64,7 @@ Deno.test("a payer that revokes is settled before its credits can leave", async 
   const cid = await market.publishSpec(spec);
   await callTimes(market, cid, 4);
   await revoke(market.chain, owner, market.escrow, provider.address, 1_000n);
-  await until(async () => await ownerConsumed(market, spec.id) === 4n);
+  await untilMined(market.rpc, async () => await ownerConsumed(market, spec.id) === 4n);
   const held = await readAllowance(market.chain, market.escrow, owner.address, provider.address);
   assert.equal(held.credits, 996n);
   const refused = await market.call(cid);

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import type { Address, Hex } from "viem";
 import { earned, readAllowance, readBalance, readConsumed } from "../lib/chain/escrow.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
-import { readJournal } from "../lib/provider/ledger/store.ts";
 import { PRICE } from "./chain/escrow_chain.ts";
 import type { Market } from "./market.ts";
 import type { Random } from "./random.ts";
@@ -131,9 +130,8 @@ export async function audit(market: Market, lanes: readonly CallerLane[]): Promi
 }
 
 /** Credits that the ledger has charged on a lane. */
-export function chargedOn({ home }: Market, { payer, lane }: CallerLane): number {
-  const entries = readJournal(`${home}/state/book/ledger.db`, { payer, lane });
-  return entries.filter(({ kind }) => kind === "charge").length;
+export function chargedOn({ entries }: Market, { payer, lane }: CallerLane): number {
+  return entries({ payer, lane }).filter(({ kind }) => kind === "charge").length;
 }
 
 function unavailable({ refused }: CallerLane): number {

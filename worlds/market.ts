@@ -8,7 +8,6 @@ import { setOperator } from "../lib/chain/escrow.ts";
 import { formatCid } from "../lib/cid.ts";
 import { type Config, parseConfig } from "../lib/config.ts";
 import { importFile } from "../lib/ipfs/dag.ts";
-import { type Log, silentLog } from "../lib/log.ts";
 import { encodePaymentHeader } from "../lib/payment_header.ts";
 import {
   deploymentLane,
@@ -19,6 +18,8 @@ import {
   UINT64_MAX,
 } from "../lib/permit.ts";
 import { type RunningProvider, startProvider } from "../lib/provider/door/serve.ts";
+import type { Recorded } from "../lib/provider/ledger/codec.ts";
+import { type JournalFilter, readJournal } from "../lib/provider/ledger/store.ts";
 import { packProgram } from "../lib/spec/archive.ts";
 import { sealSpec } from "../lib/spec/envelope.ts";
 import { generateIdentity, recipientOf, writeKeyFile } from "../lib/spec/keys.ts";
@@ -33,6 +34,7 @@ import {
   THAWING_SECONDS,
 } from "./chain/escrow_chain.ts";
 import { privateKeyOf } from "./chain/people.ts";
+import { type HeardLog, hearLog } from "./heard_log.ts";
 import { chainConfig, makeFolder } from "./home.ts";
 import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
 
@@ -45,7 +47,7 @@ export interface Program {
   readonly fields?: Partial<Record<keyof UnsignedSpec, unknown>>;
 }
 
-export interface Market extends EscrowChain {
+export interface Market extends EscrowChain, Omit<HeardLog, "log"> {
   readonly gateway: TestGateway;
   /** The provider's home. */
   readonly home: string;
@@ -53,7 +55,10 @@ export interface Market extends EscrowChain {
   readonly recipient: string;
   /** The running provider; replaced by `restart`. */
   provider: RunningProvider;
-  /** Stops the provider and starts it again with these provider settings changed. */
+  /**
+   * Stops the provider, which waits until every call has ended, also those whose caller has gone,
+   * and starts it again with these provider settings changed.
+   */
   restart(settings?: Record<string, unknown>): Promise<void>;
   /** Publishes a zip and returns its cid. */
   publish(bytes: Uint8Array): Promise<string>;
@@ -66,10 +71,11 @@ export interface Market extends EscrowChain {
   /** `PAYMENT-SIGNATURE` of a payer for its own lane. */
   pay(payer: LocalAccount, changes?: Partial<Permit>): Promise<Record<string, string>>;
   call(cid: string, init?: RequestInit): Promise<Response>;
+  /** What the provider's ledger says, oldest first. */
+  entries(filter?: JournalFilter): Recorded[];
 }
 
 export interface MarketOptions {
-  log?: Log;
   /** Provider settings that replace the defaults. */
   settings?: Record<string, unknown>;
   /** Credits that owner and payer allow. */
@@ -81,6 +87,8 @@ export interface MarketOptions {
   /** The provider talks to this RPC instead (a proxy that misbehaves). */
   rpcOf?: (rpc: string) => string;
   blockTimeSeconds?: number;
+  /** The provider's clock, Unix ms. */
+  now?: () => number;
 }
 
 const LANE = `0x${"1a".repeat(32)}` as const;
@@ -98,14 +106,16 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
     await fund(money, account, options.credits);
   }
   const recipient = await writeProviderFiles(home, accounts.operator);
-  const log = options.log ?? silentLog;
+  const { log, ...heard } = hearLog();
+  const { now = Date.now } = options;
   const start = async (settings?: Record<string, unknown>) => {
     const config = await configure({ ...money, gateway, home }, options, settings);
-    return { config, provider: await startProvider(config, { log, graceMs: 1_000 }) };
+    return { config, provider: await startProvider(config, { log, now, graceMs: 1_000 }) };
   };
   const facts = { ...money, gateway, home, recipient };
   const market: Market = {
     ...facts,
+    ...heard,
     ...await start(),
     ...developer(facts),
     async restart(settings) {
@@ -125,6 +135,7 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
       return paymentHeader(market, { ...permit, ...changes });
     },
     call: (cid, init) => fetch(`${market.provider.url}/${cid}`, init),
+    entries: (filter = {}) => readJournal(join(home, "state", "book", "ledger.db"), filter),
     async [Symbol.asyncDispose]() {
       await market.provider.stop();
       await owned.disposeAsync();

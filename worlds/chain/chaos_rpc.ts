@@ -30,6 +30,8 @@ export interface ChaosRpc extends AsyncDisposable {
   faults: Faults;
   /** Requests that met a fault. */
   readonly faulty: () => number;
+  /** Resolves when this method is asked for the next time. */
+  asked(method: string): Promise<void>;
 }
 
 export const NO_FAULTS: Faults = {
@@ -62,6 +64,7 @@ export function randomFaults(random: Random, most: number): Faults {
 /** Starts it without faults; `target` must be set before the first request. */
 export async function startChaosRpc(random: Random): Promise<ChaosRpc> {
   let faulty = 0;
+  const awaited = new Map<string, PromiseWithResolvers<void>>();
 
   /** Whether this request meets this fault. */
   function meets(fault: keyof Faults): boolean {
@@ -98,11 +101,13 @@ export async function startChaosRpc(random: Random): Promise<ChaosRpc> {
     return await ask(call);
   }
 
-  async function answer(body: string, response: ServerResponse): Promise<void> {
+  async function answer(call: Call, response: ServerResponse): Promise<void> {
+    awaited.get(call.method)?.resolve();
+    awaited.delete(call.method);
     if (meets("reset")) return void response.socket?.destroy();
-    if (meets("error")) return fail(JSON.parse(body).id, response);
+    if (meets("error")) return fail(call.id, response);
     if (meets("stall")) await new Promise((resolve) => setTimeout(resolve, STALL_MS));
-    const json = JSON.stringify({ jsonrpc: "2.0", ...await lied(JSON.parse(body)) });
+    const json = JSON.stringify({ jsonrpc: "2.0", ...await lied(call) });
     response.setHeader("content-type", "application/json");
     response.end(json);
   }
@@ -120,7 +125,7 @@ export async function startChaosRpc(random: Random): Promise<ChaosRpc> {
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
       const body = new TextDecoder().decode(new Uint8Array(chunks.flatMap((part) => [...part])));
-      answer(body, response).catch(() => response.socket?.destroy());
+      answer(JSON.parse(body), response).catch(() => response.socket?.destroy());
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -130,6 +135,11 @@ export async function startChaosRpc(random: Random): Promise<ChaosRpc> {
     target: "",
     faults: NO_FAULTS,
     faulty: () => faulty,
+    asked(method) {
+      const next = awaited.get(method) ?? Promise.withResolvers<void>();
+      awaited.set(method, next);
+      return next.promise;
+    },
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {
         server.closeAllConnections();
