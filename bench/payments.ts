@@ -4,7 +4,7 @@
  * the same for machines.
  */
 import { join } from "node:path";
-import { PRICE, startEscrowChain } from "../worlds/chain/escrow_chain.ts";
+import { startEscrowChain } from "../worlds/chain/escrow_chain.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import type { ServerOrder, ServerUrls } from "../worlds/payments_server.ts";
 import { LANES, measureGas } from "./payments_gas.ts";
