@@ -10,7 +10,7 @@ import { hostArguments } from "./launch.ts";
 import { unpassable } from "./protocol.ts";
 import type { SandboxHost, SandboxPolicy } from "./policy.ts";
 import type { Run } from "./run.ts";
-import { openSession, type Session } from "./session.ts";
+import { Session } from "./session.ts";
 import { sessionSetup } from "./setup.ts";
 import { takeRunUid } from "./uid.ts";
 
@@ -60,7 +60,7 @@ export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Pro
   let closed = false;
   const live = (): Session => {
     if (session) return session;
-    const started = openSession(spawnHelper(helper, args), sessionSetup(policy));
+    const started = new Session(spawnHelper(helper, args), sessionSetup(policy));
     session = started;
     started.ended.finally(() => {
       if (session === started) session = null;

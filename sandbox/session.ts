@@ -29,105 +29,119 @@ export interface HelperProcess {
   kill(signal: "SIGTERM"): void;
 }
 
-export interface Session {
+export class Session {
+  /** Resolves when the sandbox's processes are gone, whatever the reason. */
+  readonly ended: Promise<void>;
+  readonly #child: HelperProcess;
+  readonly #runs: (LiveRun | null)[] = Array.from({ length: RUNS_MAX }, () => null);
+  readonly #channel: Channel;
+  readonly #watch: Watch;
+  #isClosed = false;
+  #failure: KhachapuriError | null = null;
+
+  /** Takes over a helper that has just been started. */
+  constructor(child: HelperProcess, setup: Setup) {
+    this.#child = child;
+    this.#channel = createChannel(child.stdin);
+    this.#watch = createWatch(this.#runs, () => this.#terminate());
+    const diagnostics = keepBeginning(child.stderr, SANDBOX_DIAGNOSTIC_BYTES_MAX);
+    this.ended = Promise.all([this.#read(), diagnostics, child.status])
+      .then(([, said]) => this.#end(said));
+    this.#channel.send(encodeSetup(setup));
+  }
+
   /**
    * Begins a run.
    * @throws KhachapuriError `overloaded` when the sandbox holds `RUNS_MAX` already,
    * `invalid_input` when the command cannot be passed
    */
-  start(input: RunInput): LiveRun;
+  start(input: RunInput): LiveRun {
+    const index = this.#runs.indexOf(null);
+    if (this.#isClosed) throw new KhachapuriError("sandbox_unavailable", "the sandbox has ended");
+    if (index < 0) {
+      throw new KhachapuriError("overloaded", "the deployment has too many runs at once", {
+        retryAfterSeconds: 1,
+      });
+    }
+    const { send } = this.#channel;
+    send(encodeStart(index, input.argv, input.env, input.stdin !== null));
+    const run = createRun(index, input, send);
+    this.#runs[index] = run;
+    this.#watch.arm(run);
+    return run;
+  }
+
   /** Ends the sandbox and all in it; resolves when its processes are gone. */
-  close(): Promise<void>;
-  /** Resolves when the sandbox's processes are gone, whatever the reason. */
-  readonly ended: Promise<void>;
-}
+  async close(): Promise<void> {
+    this.#stop();
+    const giveUp = setTimeout(() => this.#terminate(), KILL_GRACE_MS);
+    await this.ended;
+    clearTimeout(giveUp);
+  }
 
-export function openSession(child: HelperProcess, setup: Setup): Session {
-  const runs: (LiveRun | null)[] = Array.from({ length: RUNS_MAX }, () => null);
-  const channel = createChannel(child.stdin);
-  let closed = false;
-  let failure: KhachapuriError | null = null;
-
-  const finish = (run: LiveRun, frame: Frame) => {
-    // A malformed EXIT throws here, before the run is forgotten: it then fails with the session.
-    const exit = decodeExit(frame.payload);
-    runs[run.index] = null;
-    run.exit(exit);
-  };
-  const dispatch = (frame: Frame) => {
-    // Which limits cgroups enforce has been asked before: prepareHost in native.ts.
-    if (frame.type === FRAME.ready) return void decodeU32(frame.payload);
-    const run = runs[frame.run];
-    if (!run) throw malformed();
-    if (frame.type === FRAME.stdout) run.receive(frame.payload);
-    else if (frame.type === FRAME.stderr) run.keepStderr(frame.payload);
-    else if (frame.type === FRAME.stdinCredit) run.allowStdin(decodeU32(frame.payload));
-    else if (frame.type === FRAME.exit) finish(run, frame);
-    else throw malformed();
-  };
-  const read = async () => {
+  async #read(): Promise<void> {
     const decode = createDecoder();
     // One buffer serves all reads, so a run copies what it keeps of a payload.
-    const reader = child.stdout.getReader({ mode: "byob" });
+    const reader = this.#child.stdout.getReader({ mode: "byob" });
     let buffer = new Uint8Array(CHUNK_BYTES_MAX);
     try {
       for (;;) {
         const { value, done } = await reader.read(buffer);
         if (done) break;
-        decode(value).forEach(dispatch);
+        for (const frame of decode(value)) this.#dispatch(frame);
         buffer = new Uint8Array(value.buffer);
       }
     } catch (thrown) {
-      failure = thrown instanceof KhachapuriError ? thrown : malformed();
-      stop();
+      this.#failure = thrown instanceof KhachapuriError ? thrown : malformed();
+      this.#stop();
     }
-  };
-  const stop = () => {
-    closed = true;
-    channel.close();
-  };
-  const terminate = () => {
+  }
+
+  #dispatch(frame: Frame): void {
+    // Which limits cgroups enforce has been asked before: prepareHost in native.ts.
+    if (frame.type === FRAME.ready) return void decodeU32(frame.payload);
+    const run = this.#runs[frame.run];
+    if (!run) throw malformed();
+    if (frame.type === FRAME.stdout) run.receive(frame.payload);
+    else if (frame.type === FRAME.stderr) run.keepStderr(frame.payload);
+    else if (frame.type === FRAME.stdinCredit) run.allowStdin(decodeU32(frame.payload));
+    else if (frame.type === FRAME.exit) this.#finish(run, frame);
+    else throw malformed();
+  }
+
+  #finish(run: LiveRun, frame: Frame): void {
+    // A malformed EXIT throws here, before the run is forgotten: it then fails with the session.
+    const exit = decodeExit(frame.payload);
+    this.#runs[run.index] = null;
+    run.exit(exit);
+  }
+
+  #stop(): void {
+    this.#isClosed = true;
+    this.#channel.close();
+  }
+
+  #terminate(): void {
     try {
-      child.kill("SIGTERM");
+      this.#child.kill("SIGTERM");
     } catch {
       // It has ended already, and `ended` follows.
     }
-  };
-  const watch = createWatch(runs, terminate);
-  const diagnostics = keepBeginning(child.stderr, SANDBOX_DIAGNOSTIC_BYTES_MAX);
-  const ended = Promise.all([read(), diagnostics, child.status]).then(([, said]) => {
-    closed = true;
-    channel.close();
-    watch.stop();
-    const error = failure ?? explainFailure(said);
-    for (const run of runs) run?.fail(error);
-    runs.fill(null);
-  });
-  channel.send(encodeSetup(setup));
+  }
 
-  return {
-    start(input) {
-      const index = runs.indexOf(null);
-      if (closed) throw new KhachapuriError("sandbox_unavailable", "the sandbox has ended");
-      if (index < 0) {
-        throw new KhachapuriError("overloaded", "the deployment has too many runs at once", {
-          retryAfterSeconds: 1,
-        });
-      }
-      channel.send(encodeStart(index, input.argv, input.env, input.stdin !== null));
-      const run = createRun(index, input, channel.send);
-      runs[index] = run;
-      watch.arm(run);
-      return run;
-    },
-    async close() {
-      stop();
-      const giveUp = setTimeout(terminate, KILL_GRACE_MS);
-      await ended;
-      clearTimeout(giveUp);
-    },
-    ended,
-  };
+  /** @param said what the helper and the launcher printed to stderr */
+  #end(said: string): void {
+    this.#stop();
+    this.#watch.stop();
+    const error = this.#failure ?? explainFailure(said);
+    for (const run of this.#runs) run?.fail(error);
+    this.#runs.fill(null);
+  }
+}
+
+interface Watch {
+  arm(run: LiveRun): void;
+  stop(): void;
 }
 
 /**
@@ -136,7 +150,7 @@ export function openSession(child: HelperProcess, setup: Setup): Session {
  * for the one that is due first. A timer for each run would be set and cleared with every call
  * (`deno task bench sandbox`, row "khachapuri, whole request").
  */
-function createWatch(runs: readonly (LiveRun | null)[], terminate: () => void) {
+function createWatch(runs: readonly (LiveRun | null)[], terminate: () => void): Watch {
   let timer: ReturnType<typeof setTimeout> | null = null;
   const arm = ({ overdueAt }: LiveRun) => {
     if (timer !== null) return;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { KILL_GRACE_MS, SANDBOX_START_MS_MAX } from "../lib/limits.ts";
 import { CAUSES, encodeFrame, EXIT_BYTES, FRAME, RUNS_MAX, type Setup } from "./protocol.ts";
-import { openSession } from "./session.ts";
+import { Session } from "./session.ts";
 
 const unavailable = { code: "sandbox_unavailable" };
 const limits = { timeoutMs: 1_000, memoryMb: 64, stdoutBytes: 1_000, stderrBytes: 1_000 };
@@ -71,7 +71,7 @@ function exitFrame(run: number, cause: typeof CAUSES[number]): Uint8Array {
 
 Deno.test("what is sent in one turn leaves in one write", async () => {
   const helper = createHelper();
-  const session = openSession(helper.child, SETUP);
+  const session = new Session(helper.child, SETUP);
   session.start(INPUT);
   session.start(INPUT);
   await session.close();
@@ -80,7 +80,7 @@ Deno.test("what is sent in one turn leaves in one write", async () => {
 
 Deno.test("frames reach their runs, and an index is free again once its run is over", async () => {
   const helper = createHelper();
-  const session = openSession(helper.child, SETUP);
+  const session = new Session(helper.child, SETUP);
   const runs = [session.start(INPUT), session.start(INPUT)];
   assert.deepEqual(runs.map(({ index }) => index), [0, 1]);
   helper.says(
@@ -100,7 +100,7 @@ Deno.test("frames reach their runs, and an index is free again once its run is o
 
 Deno.test("a sandbox holds so many runs and no more", async () => {
   const helper = createHelper();
-  const session = openSession(helper.child, SETUP);
+  const session = new Session(helper.child, SETUP);
   for (let run = 0; run < RUNS_MAX; run++) session.start(INPUT);
   assert.throws(() => session.start(INPUT), { code: "overloaded" });
   await session.close();
@@ -115,7 +115,7 @@ Deno.test("a sandbox that speaks another protocol is closed, and its runs fail",
   };
   for (const [what, frame] of Object.entries(frames)) {
     const helper = createHelper();
-    const session = openSession(helper.child, SETUP);
+    const session = new Session(helper.child, SETUP);
     const run = session.start(INPUT);
     helper.says(frame);
     await assert.rejects(run.record, { ...unavailable, message: /malformed/ }, what);
@@ -126,7 +126,7 @@ Deno.test("a sandbox that speaks another protocol is closed, and its runs fail",
 
 Deno.test("a sandbox that ends by itself fails its runs with what its launcher said", async () => {
   const helper = createHelper();
-  const session = openSession(helper.child, SETUP);
+  const session = new Session(helper.child, SETUP);
   const run = session.start(INPUT);
   helper.complains("bwrap: Unknown option --disable-userns\n");
   helper.complains("x".repeat(100_000));
@@ -137,7 +137,7 @@ Deno.test("a sandbox that ends by itself fails its runs with what its launcher s
 
 Deno.test("a sandbox whose init ends no run in time is ended", async () => {
   const helper = createHelper();
-  const session = openSession(helper.child, SETUP);
+  const session = new Session(helper.child, SETUP);
   const dueInMs = 5;
   const timeoutMs = dueInMs - SANDBOX_START_MS_MAX - KILL_GRACE_MS;
   // A later run neither delays the watch nor is what it is armed for.

@@ -87,6 +87,10 @@ Deno.test("the rules catch what breaks them", () => {
   const body = "  x();\n".repeat(70);
   const long = file("a.ts", `function f(): void {\n${body}}\nfunction g(): void {\n  x();\n}\n`);
   assert.deepEqual(sizeComplaints(long), ["a.ts:1: 72 lines"]);
+  const inner = `  function g(): void {\n${"    x();\n".repeat(60)}  }\n`;
+  const nested = `function f(): void {\n${inner}${"  x();\n".repeat(20)}}\n`;
+  assert.deepEqual(sizeComplaints(file("tests/a.ts", nested)), []);
+  assert.deepEqual(sizeComplaints(file("lib/a.ts", nested)), ["lib/a.ts:1: 84 lines"]);
   assert.equal(sizeComplaints(file("a.ts", "x();\n".repeat(401))).length, 1);
   assert.equal(sizeComplaints(file("a.ts", `// ${"é ".repeat(49)}\n`)).length, 1);
   assert.equal(nameComplaints([file("lib/utils/a.ts", ""), file("lib/a/common.ts", "")]).length, 2);

@@ -8,22 +8,6 @@ import { setImmediate } from "node:timers";
  */
 export type Until = "disk" | "handed over";
 
-export interface GroupCommit<Item> {
-  /**
-   * Writes the items after all that came before. What is only to be handed over goes in one write
-   * with all that comes in the same turn of the event loop.
-   */
-  write(items: readonly Item[], until: Until): Promise<void>;
-  /** How many items have come so far. */
-  mark(): number;
-  /** Whether everything up to a mark is on disk. */
-  isOnDisk(mark: number): boolean;
-  /** Resolves when everything so far is on disk. */
-  sync(): Promise<void>;
-  /** As `sync`; nothing may come after it. */
-  close(): Promise<void>;
-}
-
 export interface CommitSteps<Item> {
   /** Hands the items to the operating system in one transaction. */
   write(items: readonly Item[]): void;
@@ -38,87 +22,107 @@ export const SYNC_WITHIN_MS = 10;
  * At most one sync is under way; items that come meanwhile are written together after it. Once a
  * step has failed, memory and disk disagree: every write after that is rejected with its error.
  */
-export function createGroupCommit<Item>(steps: CommitSteps<Item>): GroupCommit<Item> {
-  let waiting: Item[] = [];
+export class GroupCommit<Item> {
+  #waiting: Item[] = [];
   /** The commit that will carry what is waiting. */
-  let next: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
   /** The commit that is being synced. */
-  let current: Promise<void> = Promise.resolve();
-  let failure: { error: unknown } | null = null;
+  #current: Promise<void> = Promise.resolve();
+  #failure: { error: unknown } | null = null;
   /** Items so far: that arrived, that the sync under way covers, that are on disk. */
-  let [arrived, covered, synced] = [0, 0, 0];
+  #arrived = 0;
+  #covered = 0;
+  #synced = 0;
   /** The write of this turn of the event loop. */
-  let turn: Promise<void> | null = null;
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  let isClosed = false;
+  #turn: Promise<void> | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #isClosed = false;
+  /** Kept as functions: made anew for each commit they would be a part of its cost. */
+  readonly #commit = () => this.#commitNext();
+  readonly #endTurn = () => this.#writeTurn();
 
-  function attempt<T>(step: () => T): T {
-    if (failure) throw failure.error;
+  constructor(private readonly steps: CommitSteps<Item>) {}
+
+  /**
+   * Writes the items after all that came before. What is only to be handed over goes in one write
+   * with all that comes in the same turn of the event loop.
+   */
+  write(items: readonly Item[], until: Until): Promise<void> {
+    this.#waiting.push(...items);
+    this.#arrived += items.length;
+    if (until === "disk") return this.#syncNext();
+    return this.#turn ??= new Promise<void>((resolve) => setImmediate(resolve))
+      .then(this.#endTurn);
+  }
+
+  /** How many items have come so far. */
+  mark(): number {
+    return this.#arrived;
+  }
+
+  /** Whether everything up to a mark is on disk. */
+  isOnDisk(mark: number): boolean {
+    return this.#failure === null && mark <= this.#synced;
+  }
+
+  /** Resolves when everything so far is on disk. */
+  sync(): Promise<void> {
+    return this.#covered < this.#arrived ? this.#syncNext() : this.#current;
+  }
+
+  /** As `sync`; nothing may come after it. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.sync();
+  }
+
+  #syncNext(): Promise<void> {
+    return this.#next ??= this.#current.then(this.#commit, this.#commit);
+  }
+
+  async #commitNext(): Promise<void> {
+    this.#current = this.#next!;
+    this.#next = null;
+    this.#writeWaiting();
+    const upTo = this.#covered = this.#arrived;
+    await this.#attempt(this.steps.sync).catch((error) => {
+      this.#failure = { error };
+      throw error;
+    });
+    this.#synced = upTo;
+  }
+
+  #writeTurn(): void {
+    this.#turn = null;
+    this.#writeWaiting();
+    if (this.#covered < this.#arrived && !this.#isClosed) this.#armSync();
+  }
+
+  #writeWaiting(): void {
+    const items = this.#waiting;
+    this.#waiting = [];
+    if (this.#failure) throw this.#failure.error;
+    if (items.length === 0) return;
+    this.#attempt(() => this.steps.write(items));
+  }
+
+  #attempt<T>(step: () => T): T {
+    if (this.#failure) throw this.#failure.error;
     try {
       return step();
     } catch (error) {
-      failure = { error };
+      this.#failure = { error };
       throw error;
     }
   }
 
-  function writeWaiting(): void {
-    const items = waiting;
-    waiting = [];
-    if (failure) throw failure.error;
-    if (items.length === 0) return;
-    attempt(() => steps.write(items));
-  }
-
-  function writeTurn(): void {
-    turn = null;
-    writeWaiting();
-    if (covered < arrived && !isClosed) armSync();
-  }
-
-  async function commit(): Promise<void> {
-    current = next!;
-    next = null;
-    writeWaiting();
-    const upTo = covered = arrived;
-    await attempt(steps.sync).catch((error) => {
-      failure = { error };
-      throw error;
-    });
-    synced = upTo;
-  }
-
-  function syncNext(): Promise<void> {
-    return next ??= current.then(commit, commit);
-  }
-
-  function sync(): Promise<void> {
-    return covered < arrived ? syncNext() : current;
-  }
-
   /** The timer is left to fire: one set anew for each write would cost more than a sync in vain. */
-  function armSync(): void {
-    timer ??= setTimeout(() => {
-      timer = null;
-      // A failure is kept in `failure` and rejects the next write, so that a caller hears of it.
-      sync().catch(() => {});
+  #armSync(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      // A failure is kept in `#failure` and rejects the next write, so that a caller hears of it.
+      this.sync().catch(() => {});
     }, SYNC_WITHIN_MS);
   }
-
-  return {
-    write(items, until) {
-      waiting.push(...items);
-      arrived += items.length;
-      if (until === "disk") return syncNext();
-      return turn ??= new Promise<void>((resolve) => setImmediate(resolve)).then(writeTurn);
-    },
-    mark: () => arrived,
-    isOnDisk: (mark) => failure === null && mark <= synced,
-    sync,
-    async close() {
-      isClosed = true;
-      if (timer !== null) clearTimeout(timer);
-      await sync();
-    },
-  };
 }

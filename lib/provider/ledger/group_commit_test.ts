@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { createGroupCommit } from "./group_commit.ts";
+import { GroupCommit } from "./group_commit.ts";
 
 /** A disk whose syncs end when the test says so. */
 function slowDisk() {
   const written: string[][] = [];
   const syncs: PromiseWithResolvers<void>[] = [];
-  const commit = createGroupCommit<string>({
+  const commit = new GroupCommit<string>({
     write: (items) => written.push([...items]),
     sync() {
       const sync = Promise.withResolvers<void>();
@@ -90,7 +90,7 @@ Deno.test("what is written is handed over soon, with all that waited, and synced
   assert.ok(!commit.isOnDisk(1));
   syncs[0]!.resolve();
   await added;
-  assert.deepEqual([1, 2, 3, 4].map(commit.isOnDisk), [true, false, false, false]);
+  assert.deepEqual([1, 2, 3, 4].map((mark) => commit.isOnDisk(mark)), [true, false, false, false]);
   await settle();
   syncs[1]!.resolve();
   await later;
@@ -129,7 +129,7 @@ Deno.test("closing does not leave behind what was to be written in its turn", as
 });
 
 Deno.test("what cannot be written is said to all who share the write", async () => {
-  const commit = createGroupCommit<string>({
+  const commit = new GroupCommit<string>({
     write: () => assert.fail("locked"),
     sync: () => Promise.resolve(),
   });

@@ -19,7 +19,7 @@ import {
   toRow,
 } from "./codec.ts";
 import { type Durable, openDurable } from "./durable.ts";
-import { createGroupCommit, type GroupCommit, type Until } from "./group_commit.ts";
+import { GroupCommit, type Until } from "./group_commit.ts";
 import {
   apply,
   type Book,
@@ -97,9 +97,9 @@ export async function openStore(path: string, now: () => number = Date.now): Pro
       }
       return commit.write(entries, until);
     },
-    mark: commit.mark,
-    isOnDisk: commit.isOnDisk,
-    sync: commit.sync,
+    mark: () => commit.mark(),
+    isOnDisk: (mark) => commit.isOnDisk(mark),
+    sync: () => commit.sync(),
     receipted(reservation) {
       const row = findReceipted.get(reservation) as unknown as StoredRow | undefined;
       const charge = row && fromRow(row);
@@ -129,7 +129,7 @@ const INSERT_ROWS_MAX = 64;
 
 function openCommit({ database, sync }: Durable, now: () => number): GroupCommit<Entry> {
   const insert = openInsert(database);
-  return createGroupCommit<Entry>({
+  return new GroupCommit<Entry>({
     write(entries) {
       const rows = entries.map((entry) => toRow(entry, now()));
       try {

@@ -1,7 +1,7 @@
 /** The interface "cgi": CGI/1.1 (RFC 3875). */
 import type { Output } from "../../../../sandbox/output.ts";
 import { RESPONSE_HEAD_BYTES_MAX } from "../../../limits.ts";
-import { createLineReader, type LineReader } from "../line_reader.ts";
+import { LineReader } from "../line_reader.ts";
 import {
   type Invocation,
   type ProgramRequest,
@@ -25,7 +25,7 @@ export function cgiInvocation(request: ProgramRequest): Invocation {
  * @throws KhachapuriError `program_failed`; whatever `output` itself fails with
  */
 export async function readCgiResponse(output: Output): Promise<ProgramResponse> {
-  const lines = createLineReader(output, RESPONSE_HEAD_BYTES_MAX);
+  const lines = new LineReader(output, RESPONSE_HEAD_BYTES_MAX);
   try {
     return await readHead(lines);
   } catch (error) {

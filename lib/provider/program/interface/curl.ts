@@ -5,7 +5,7 @@
 import type { Output } from "../../../../sandbox/output.ts";
 import { RESPONSE_HEAD_BYTES_MAX } from "../../../limits.ts";
 import type { HeaderField } from "../../http/header_rules.ts";
-import { createLineReader, type LineReader } from "../line_reader.ts";
+import { LineReader } from "../line_reader.ts";
 import {
   type Invocation,
   type ProgramRequest,
@@ -51,7 +51,7 @@ function curlArguments(request: ProgramRequest, fields: readonly HeaderField[]):
  * @throws KhachapuriError `program_failed`; whatever `output` itself fails with
  */
 export async function readCurlResponse(output: Output): Promise<ProgramResponse> {
-  const lines = createLineReader(output, RESPONSE_HEAD_BYTES_MAX);
+  const lines = new LineReader(output, RESPONSE_HEAD_BYTES_MAX);
   try {
     if (await lines.startsWith("HTTP/")) return await readHeads(lines);
     return { status: 200, headers: [], ...bodyOf(lines), hasHead: false };

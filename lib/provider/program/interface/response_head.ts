@@ -10,8 +10,8 @@ import type { LineReader } from "../line_reader.ts";
 import type { ProgramResponse } from "./interface.ts";
 
 /** What follows the head. */
-export function bodyOf({ read, cancel }: LineReader): Pick<ProgramResponse, "read" | "cancel"> {
-  return { read, cancel };
+export function bodyOf(lines: LineReader): Pick<ProgramResponse, "read" | "cancel"> {
+  return { read: () => lines.read(), cancel: () => lines.cancel() };
 }
 
 /** @throws KhachapuriError `program_failed` */
