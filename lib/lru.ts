@@ -40,12 +40,6 @@ export class Lru<Key, Value> {
     this.#slots.set(key, { value, movedAt: this.now() });
   }
 
-  /** Puts another value in the place of a known one, which is no use of it. */
-  replace(key: Key, value: Value): void {
-    const slot = this.#slots.get(key);
-    if (slot) slot.value = value;
-  }
-
   delete(key: Key): void {
     this.#slots.delete(key);
   }

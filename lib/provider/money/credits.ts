@@ -171,7 +171,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   async #takeFirst(admission: CreditsAdmission, consume: Consume): Promise<Answered<Held>> {
     const { bill } = admission;
     const { ledger, payers } = this.options;
-    let view = this.#isStillGood(bill.payer, admission.view)
+    let view = this.#isCurrent(bill.payer, admission.view)
       ? admission.view
       : (await this.admit(bill)).view;
     for (let attempts = 0;; attempts++) {
@@ -201,7 +201,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     known: PayerView | null,
     question: (view: PayerView) => Promise<Answer>,
   ): Promise<Answered<Answer>> {
-    const view = known !== null && this.#isStillGood(permit.payer, known)
+    const view = known !== null && this.#isCurrent(permit.payer, known)
       ? known
       : await this.#viewFor(permit, this.options.policy.viewAgeMs());
     const answer = await question(view);
@@ -210,9 +210,9 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     return { answer: await question(fresh), view: fresh };
   }
 
-  #isStillGood(payer: Address, view: PayerView): boolean {
-    const { payers, policy, now } = this.options;
-    return payers.last(payer) === view && now() - view.at <= policy.viewAgeMs();
+  #isCurrent(payer: Address, view: PayerView): boolean {
+    const { payers, policy } = this.options;
+    return payers.isCurrent(payer, view, policy.viewAgeMs());
   }
 
   /**

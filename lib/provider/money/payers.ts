@@ -23,10 +23,16 @@ export interface PayersOptions {
   now?: () => number;
 }
 
+interface Known {
+  readonly view: PayerView;
+  /** Something has happened since: it is kept for when the chain is out of reach. */
+  isOutdated: boolean;
+}
+
 export class Payers {
   readonly #options: PayersOptions;
   readonly #now: () => number;
-  readonly #views = new Lru<Address, PayerView>(PAYER_VIEWS_MAX);
+  readonly #known = new Lru<Address, Known>(PAYER_VIEWS_MAX);
   /** Reads under way, by payer and lane. */
   readonly #reading = new Map<string, Promise<PayerView>>();
   /** Reads for payers that never had a call here. */
@@ -48,9 +54,10 @@ export class Payers {
    * @throws KhachapuriError `chain_unavailable`; `overloaded` when too many payers are looked up
    */
   async view(payer: Address, lane: Hex, maxAgeMs: number): Promise<PayerView> {
-    const known = this.#views.get(payer);
-    const isCovered = known?.settled.has(lane) || this.#options.ledger.knows(payer, lane);
-    if (known && isCovered && this.#now() - known.at <= maxAgeMs) return known;
+    const known = this.#known.get(payer);
+    if (known && this.#isGood(known, maxAgeMs) && this.#covers(known.view, payer, lane)) {
+      return known.view;
+    }
     const key = `${payer}:${lane}`;
     const underWay = this.#reading.get(key);
     if (underWay) return await underWay;
@@ -65,16 +72,30 @@ export class Payers {
 
   /** The newest view there is, however old; for when the chain is out of reach. */
   last(payer: Address): PayerView | undefined {
-    return this.#views.peek(payer);
+    return this.#known.peek(payer)?.view;
+  }
+
+  /** Whether `view` is the newest one of a payer, no older than `maxAgeMs` and not outdated. */
+  isCurrent(payer: Address, view: PayerView, maxAgeMs: number): boolean {
+    const known = this.#known.peek(payer);
+    return known?.view === view && this.#isGood(known, maxAgeMs);
   }
 
   /** The next view of `payer`, or of everybody, is read anew. */
   forget(payer?: Address): void {
-    for (const each of payer ? [payer] : this.#views.keys()) {
-      const view = this.#views.peek(each);
-      // Kept for `last`, but too old for everybody else.
-      if (view) this.#views.replace(each, { ...view, at: -Infinity });
+    for (const each of payer ? [payer] : this.#known.keys()) {
+      const known = this.#known.peek(each);
+      if (known) known.isOutdated = true;
     }
+  }
+
+  #isGood({ view, isOutdated }: Known, maxAgeMs: number): boolean {
+    return !isOutdated && this.#now() - view.at <= maxAgeMs;
+  }
+
+  /** Whether a lane's counter is known: by the view, or by the ledger. */
+  #covers({ settled }: PayerView, payer: Address, lane: Hex): boolean {
+    return settled.has(lane) || this.#options.ledger.knows(payer, lane);
   }
 
   /**
@@ -95,7 +116,7 @@ export class Payers {
 
   async #refresh(payer: Address, lane: Hex): Promise<PayerView> {
     const view = await readView(this.#options, payer, lane, this.#now());
-    this.#views.set(payer, view);
+    this.#known.set(payer, { view, isOutdated: false });
     return view;
   }
 }
