@@ -2,8 +2,8 @@
  * A bounded map that forgets what was not used for longest. An entry that is used is moved behind
  * the others at most once in `MOVE_INTERVAL_MS`, so between two entries used within that time of
  * each other either may be the one forgotten. Moving at each use would have the map rebuild its
- * table every few calls, and the garbage collector keeps dead tables for long (`bench sandbox`,
- * requests a second at c=4).
+ * table every few calls, and the garbage collector keeps dead tables for long (`deno task
+ * bench sandbox`, row "khachapuri, whole request").
  */
 
 /** How often an entry is moved at most, ms. */

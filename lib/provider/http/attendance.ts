@@ -1,7 +1,7 @@
 /**
  * Callers that go away while they are served. Asking a request for its signal costs a short call a
- * good part of its time (`bench sandbox`, hot at c=1), so a call is watched only once it has lasted
- * a moment.
+ * good part of its time (`deno task bench sandbox`, row "khachapuri, whole request"), so a call is
+ * watched only once it has lasted a moment.
  */
 import type { ShortTimer } from "./short_timer.ts";
 

@@ -1,7 +1,7 @@
 /**
  * Timeouts for what is mostly over before they are due: one timer of the runtime for all that were
  * set within a few ms of each other. Setting and clearing one of its own would cost a short call a
- * good part of its time (`bench sandbox`, hot at c=1).
+ * good part of its time (`deno task bench sandbox`, row "khachapuri, whole request").
  */
 
 /** After this a call is no longer a short one, ms. */

@@ -53,7 +53,8 @@ const WEIGHT = 0.2;
 
 /**
  * Syncs a file's data: in another thread, so that ours does not stop, but for a fast disk on a
- * small machine. There the two threads' waking each other costs more than the disk.
+ * small machine, where two threads that wake each other take longer than the disk does
+ * (`deno task bench payments`, row "owner pays").
  */
 export function createSync(
   file: Pick<Deno.FsFile, "syncData" | "syncDataSync">,

@@ -37,7 +37,7 @@ export class GroupCommit<Item> {
   #turn: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isClosed = false;
-  /** Kept as functions: made anew for each commit they would be a part of its cost. */
+  /** Made once and not for each commit. */
   readonly #commit = () => this.#commitNext();
   readonly #endTurn = () => this.#writeTurn();
 
@@ -117,7 +117,10 @@ export class GroupCommit<Item> {
     }
   }
 
-  /** The timer is left to fire: one set anew for each write would cost more than a sync in vain. */
+  /**
+   * A timer that is set is left to fire: setting it anew for each write would cost more than a sync
+   * in vain (`deno task bench payments`, row "owner pays").
+   */
   #armSync(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = null;

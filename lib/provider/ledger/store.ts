@@ -66,7 +66,7 @@ export interface Store {
 
 /**
  * Only charges with a receipt are looked up by their reservation, so only they have an index: one
- * over all would cost every call a part of its write.
+ * over all would lengthen the write of every call (`deno task bench payments`, row "owner pays").
  */
 const SCHEMA_WITH_INDEX = `
   ${SCHEMA};

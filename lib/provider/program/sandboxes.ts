@@ -52,8 +52,11 @@ interface Held {
   users: number;
   /** When the last user left, on the clock of `performance.now()`. */
   idleSince: number;
-  /** Looks whether it is idle for long; left to fire, as setting one for each call costs more. */
-  look: ReturnType<typeof setTimeout> | null;
+  /**
+   * Ends it when it has been idle for long. One that is set is left to fire, as setting it anew for
+   * each call would cost more (`deno task bench sandbox`, row "khachapuri, whole request").
+   */
+  idleTimer: ReturnType<typeof setTimeout> | null;
 }
 
 export class Sandboxes {
@@ -105,7 +108,7 @@ export class Sandboxes {
     const entry = this.#held.get(cid);
     if (!entry) return;
     this.#held.delete(cid);
-    if (entry.look) clearTimeout(entry.look);
+    if (entry.idleTimer) clearTimeout(entry.idleTimer);
     const opened = await entry.sandbox.catch(() => null);
     await opened?.sandbox.close();
     opened?.folder.release();
@@ -122,7 +125,7 @@ export class Sandboxes {
     const started = this.#admitStart(deployment);
     this.#makeRoom();
     const sandbox = this.#start(deployment).finally(started);
-    const entry: Held = { sandbox, isOpen: false, users: 0, idleSince: 0, look: null };
+    const entry: Held = { sandbox, isOpen: false, users: 0, idleSince: 0, idleTimer: null };
     this.#held.set(cid, entry);
     sandbox.then(() => entry.isOpen = true, () => {
       if (this.#held.get(cid) === entry) this.#held.delete(cid);
@@ -161,11 +164,11 @@ export class Sandboxes {
 
   /** Ends a sandbox once it has been idle for long, unless it is used again before. */
   #endWhenIdle(cid: CidText, entry: Held): void {
-    if (entry.look || entry.users > 0 || this.#held.get(cid) !== entry) return;
+    if (entry.idleTimer || entry.users > 0 || this.#held.get(cid) !== entry) return;
     const left = entry.idleSince + this.#options.idleMs - performance.now();
     if (left <= 0) return void this.end(cid);
-    entry.look = setTimeout(() => {
-      entry.look = null;
+    entry.idleTimer = setTimeout(() => {
+      entry.idleTimer = null;
       this.#endWhenIdle(cid, entry);
     }, left);
   }

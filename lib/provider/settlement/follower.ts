@@ -41,7 +41,7 @@ export class Follower {
   readonly #now: () => number;
   /** One chain: should a block of it go, all above it have gone. */
   readonly #seen = new Lru<bigint, Hex>(BLOCKS_REMEMBERED);
-  /** Blocks noted since the last look, perhaps of several forks; by hash. */
+  /** Blocks noted since the last reading, perhaps of several forks; by hash. */
   readonly #noted = new Map<Hex, bigint>();
   #head: bigint | null = null;
   /** What lies above has gone and nobody could be told yet. */
@@ -68,10 +68,10 @@ export class Follower {
     return this.#now() - this.#heardAt;
   }
 
-  /** Looks at the chain now. */
+  /** Reads the chain now. */
   async poll(): Promise<void> {
     const { log } = this.#options;
-    this.#polling ??= this.#look()
+    this.#polling ??= this.#read()
       .catch((error) => log.debug("chain events not read", { error: String(error).slice(0, 100) }))
       .finally(() => this.#polling = null);
     await this.#polling;
@@ -94,18 +94,18 @@ export class Follower {
     this.#timer = setTimeout(() => this.poll().then(() => this.#schedule()), pollMs);
   }
 
-  async #look(): Promise<void> {
+  async #read(): Promise<void> {
     const latest = await this.#options.chain.public.getBlock({ blockTag: "latest" });
     const head = this.#head;
-    let read = head === null ? await this.#begin(latest.number) : await this.#undo(head);
-    while (read < latest.number) {
-      const end: bigint = read + RANGE_BLOCKS;
+    let upTo = head === null ? await this.#begin(latest.number) : await this.#undo(head);
+    while (upTo < latest.number) {
+      const end: bigint = upTo + RANGE_BLOCKS;
       const to = end < latest.number ? end : latest.number;
-      const events = await this.#eventsBetween(read + 1n, to);
+      const events = await this.#eventsBetween(upTo + 1n, to);
       if (events.length > 0) await this.#options.onEvents(events);
-      read = this.#head = to;
+      upTo = this.#head = to;
     }
-    this.#head = read;
+    this.#head = upTo;
     this.#seen.set(latest.number, latest.hash);
     this.#heardAt = this.#now();
   }
