@@ -16,8 +16,8 @@ export interface Relay {
 }
 
 /**
- * An answer that is soon over and this small goes out in one piece: a stream of its own would cost
- * it more than the sandbox does (`deno task bench sandbox`, row "khachapuri, whole request").
+ * An answer that is soon over and this small goes out in one piece: a stream would cost it a good
+ * part of its time (`deno task bench sandbox`, row "khachapuri, whole request").
  */
 const SHORT_BYTES_MAX = 64 * 1024;
 
