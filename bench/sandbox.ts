@@ -6,9 +6,9 @@
  */
 import { startMarket } from "../worlds/market.ts";
 import { startChildProvider } from "../worlds/child_provider.ts";
+import { childrenOf, untilChildrenEnded } from "../worlds/processes.ts";
 import {
   buildPrograms,
-  childrenOf,
   type Figures,
   measureFloor,
   measureHttp,
@@ -47,8 +47,8 @@ async function measureCold({ url, pid }: Ours): Promise<Times> {
 /** A provider's children are its sandboxes' supervisors. */
 async function endSandboxes(provider: number): Promise<void> {
   for (const supervisor of await childrenOf(provider)) Deno.kill(supervisor, "SIGTERM");
-  while ((await childrenOf(provider)).length > 0);
-  // The provider learns of it in its own time.
+  await untilChildrenEnded(provider);
+  // Nothing tells from outside when the provider has learnt of it.
   await new Promise((resolve) => setTimeout(resolve, 20));
 }
 

@@ -1,5 +1,6 @@
 /** Who the sandbox is measured against: web servers that start the same program without any. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { childrenOf } from "../worlds/processes.ts";
 
 export interface Peer extends AsyncDisposable {
   name: string;
@@ -129,8 +130,10 @@ fastcgi_temp_path ${own}/f; uwsgi_temp_path ${own}/u; scgi_temp_path ${own}/s;
 server { listen 127.0.0.1:${port}; location / { fastcgi_pass unix:${socket};
 include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME ${hello}; } } }`;
   await Deno.writeTextFile(join(own, "nginx.conf"), config);
-  const wrap = start("/usr/sbin/fcgiwrap", ["-c", String(children), "-s", `unix:${socket}`]);
-  const nginx = start("/usr/sbin/nginx", ["-c", join(own, "nginx.conf"), "-p", own]);
+  const options = ["-c", String(children), "-s", `unix:${socket}`];
+  const wrap = await start("/usr/sbin/fcgiwrap", options, socket);
+  const args = ["-c", join(own, "nginx.conf"), "-p", own];
+  const nginx = await start("/usr/sbin/nginx", args, join(own, "nginx.pid"));
   const name = children === 1 ? "nginx + fcgiwrap, one child" : "nginx + fcgiwrap";
   return await peer(name, `http://127.0.0.1:${port}/`, [nginx, wrap]);
 }
@@ -138,15 +141,18 @@ include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME ${hello}; } } }
 /** lighttpd's own CGI module. */
 export async function startLighttpd(dir: string, hello: string): Promise<Peer> {
   const port = freePort();
+  const own = await Deno.makeTempDir({ dir });
   const config = `server.modules = ("mod_cgi")
 server.document-root = "${dir}"
+server.pid-file = "${own}/lighttpd.pid"
 server.bind = "127.0.0.1"
 server.port = ${port}
 server.max-keep-alive-requests = 1000000
 cgi.assign = (".cgi" => "")
 `;
-  await Deno.writeTextFile(join(dir, "lighttpd.conf"), config);
-  const child = start("/usr/sbin/lighttpd", ["-D", "-f", join(dir, "lighttpd.conf")]);
+  await Deno.writeTextFile(join(own, "lighttpd.conf"), config);
+  const args = ["-D", "-f", join(own, "lighttpd.conf")];
+  const child = await start("/usr/sbin/lighttpd", args, join(own, "lighttpd.pid"));
   const url = `http://127.0.0.1:${port}/${hello.split("/").at(-1)}`;
   return await peer("lighttpd mod_cgi", url, [child]);
 }
@@ -173,18 +179,25 @@ function milliseconds(text: string): number {
   return text.endsWith("us") ? value / 1000 : text.endsWith("ms") ? value : value * 1000;
 }
 
-function start(command: string, args: string[]): Deno.ChildProcess {
-  return new Deno.Command(command, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
+/**
+ * Starts a server and waits until it listens.
+ * @param sign its pid file, which it writes once it does, or the socket itself
+ */
+async function start(command: string, args: string[], sign: string): Promise<Deno.ChildProcess> {
+  using watcher = Deno.watchFs(dirname(sign));
+  const options = { args, stdin: "null", stdout: "null", stderr: "null" } as const;
+  const child = new Deno.Command(command, options).spawn();
+  child.status.then(() => watcher.close());
+  for await (const _ of watcher) {
+    const { isSocket, size } = await Deno.stat(sign).catch(() => ({ isSocket: false, size: 0 }));
+    if (isSocket || size > 0) return child;
+  }
+  throw new Error(`${command} ended before it listened`);
 }
 
 async function peer(name: string, url: string, children: Deno.ChildProcess[]): Promise<Peer> {
-  const deadline = Date.now() + 5_000;
-  while (true) {
-    const response = await fetch(url).catch(() => null);
-    const text = await response?.text();
-    if (text === "hello\n") break;
-    if (Date.now() > deadline) throw new Error(`${name} does not answer: ${text}`);
-  }
+  const text = await (await fetch(url)).text();
+  if (text !== "hello\n") throw new Error(`${name} answers ${JSON.stringify(text)}`);
   return {
     name,
     url,
@@ -198,11 +211,6 @@ async function peer(name: string, url: string, children: Deno.ChildProcess[]): P
       }
     },
   };
-}
-
-export async function childrenOf(pid: number): Promise<number[]> {
-  const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(pid)] }).output();
-  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "").map(Number);
 }
 
 function freePort(): number {

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { eachLauncher } from "../../worlds/sandbox/launchers.ts";
 import { startMarket } from "../../worlds/market.ts";
+import { livingProcesses } from "../../worlds/processes.ts";
 import { allCases } from "./cases.ts";
 import type { Answer, Case } from "./expect.ts";
 import { startNeighbour } from "./neighbour.ts";
@@ -36,12 +37,6 @@ async function callCase(url: string, attack: Case): Promise<Answer> {
   const { status } = response;
   const error = status >= 400 ? JSON.parse(text) : {};
   return { status, error, facts: readFacts(text), bytes, cut, ms };
-}
-
-/** Attackers that still live; zombies hold nothing. */
-async function survivors(cid: string): Promise<string> {
-  const args = ["-f", "-a", "-r", "R,S,D,T,t", `main -q .*${cid}`];
-  return new TextDecoder().decode((await new Deno.Command("pgrep", { args }).output()).stdout);
 }
 
 eachLauncher("no attack gets anywhere, the neighbour never notices", async (sandbox, t) => {
@@ -86,7 +81,7 @@ eachLauncher("no attack gets anywhere, the neighbour never notices", async (sand
         const answer = await callCase(`${market.provider.url}/${cid}`, attack);
         answers.push(answer);
         attack.check(answer);
-        assert.equal(await survivors(cid), "");
+        assert.equal(await livingProcesses(`main -q .*${cid}`), "");
       }
       const { calls, slowestMs } = await neighbour.verdict();
       const took = answers.map(({ ms }) => `${ms.toFixed(0)} ms`);

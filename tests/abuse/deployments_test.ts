@@ -4,6 +4,7 @@ import { zipSync } from "fflate";
 import { eachLauncher } from "../../worlds/sandbox/launchers.ts";
 import { startChildProvider } from "../../worlds/child_provider.ts";
 import { type Market, startMarket } from "../../worlds/market.ts";
+import { livingProcesses, survivors } from "../../worlds/processes.ts";
 import { buildAbuse, readFacts } from "./program.ts";
 
 const MADE = { GRANTED: "1" };
@@ -172,7 +173,7 @@ eachLauncher("callers who hang up at any moment leave nothing running", async (s
     await fetch(`${market.provider.url}/${cid}/sleeper`, { signal: abort.signal })
       .then((response) => response.text()).catch(() => {});
   }
-  await until(async () => await attackers(cid) === "", "no run goes on");
+  assert.equal(await survivors(attackersOf(cid)), "");
   await market.provider.stop();
   const stopped = market.entries().filter((entry) =>
     entry.kind === "release" && entry.reason === "shutdown"
@@ -189,12 +190,12 @@ Deno.test("a provider that is killed leaves no program running, and the next sta
   const killed = await startChildProvider(market.home);
   const answer = await fetch(`${await killed.url}/${cid}/deaf`);
   const cut = assert.rejects(answer.text());
-  assert.notEqual(await attackers(cid), "", "the attack has begun to answer");
+  assert.notEqual(await livingProcesses(attackersOf(cid)), "", "the attack has begun to answer");
   const left = await unpacked();
   assert.equal(left.length, 1);
   await killed.kill();
   await cut;
-  await until(async () => await attackers(cid) === "", "the attack is dead");
+  assert.equal(await survivors(attackersOf(cid)), "", "the attack is not dead");
   assert.deepEqual(await unpacked(), left, "what was unpacked is still there");
 
   const next = await startChildProvider(market.home);
@@ -204,14 +205,5 @@ Deno.test("a provider that is killed leaves no program running, and the next sta
   assert.equal(await next.stop(), 0);
 });
 
-/** Attackers that still live, as the host sees them; zombies hold nothing. */
-async function attackers(cid: string): Promise<string> {
-  const args = ["-f", "-a", "-r", "R,S,D,T,t", `main -q .*${cid}`];
-  return new TextDecoder().decode((await new Deno.Command("pgrep", { args }).output()).stdout);
-}
-
-/** Polls what has no event: the death of processes that are not ours. */
-async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!await isSo()) assert(Date.now() < deadline, `${what}: not within 10 s`);
-}
+/** The argv of a deployment's attackers, as the host sees them. */
+const attackersOf = (cid: string) => `main -q .*${cid}`;

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { startChildProvider } from "../../worlds/child_provider.ts";
 import { startMarket } from "../../worlds/market.ts";
+import { survivors } from "../../worlds/processes.ts";
 import { buildAbuse } from "./program.ts";
 
 const CALLS = Number(Deno.env.get("KHACHAPURI_SOAK_CALLS") ?? 20_000);
@@ -50,13 +51,10 @@ async function holdings(home: string, cid: string): Promise<Holdings> {
   };
 }
 
+/** When the runs of callers that hung up have ended too. */
 async function settled(home: string, cid: string): Promise<Holdings> {
-  let now = await holdings(home, cid);
-  for (let attempt = 0; attempt < 50 && now.runs > 0; attempt++) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    now = await holdings(home, cid);
-  }
-  return now;
+  await survivors(`main -q .*${cid}`);
+  return await holdings(home, cid);
 }
 
 await using market = await startMarket({
