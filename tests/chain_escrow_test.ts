@@ -184,8 +184,12 @@ Deno.test("a payer without ETH deposits and allows by one signature", async () =
   const parties = [payer.address, provider.address] as const;
   const nonce = await depositAndAllowNonce(chain, escrow, ...parties, unsigned);
   const signature = await signReceiveAuthorization(payer, await usdcDomain(chain, usdc), {
-    ...{ from: payer.address, to: escrow, value: unsigned.amount },
-    ...{ validAfter: unsigned.validAfter, validBefore: unsigned.validBefore, nonce },
+    from: payer.address,
+    to: escrow,
+    value: unsigned.amount,
+    validAfter: unsigned.validAfter,
+    validBefore: unsigned.validBefore,
+    nonce,
   });
   const signed = { ...unsigned, signature };
   const stripped = { ...signed, credits: 1n };

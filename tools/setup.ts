@@ -75,10 +75,10 @@ async function installNpmPackages(): Promise<void> {
   stop(["setup: `deno install --frozen` failed; is the npm registry reachable?"]);
 }
 
-const installArguments = (missing: readonly Requirement[]) => [
-  ...["install", "-y", "--no-install-recommends"],
-  ...missing.map((requirement) => requirement.debianPackage),
-];
+function installArguments(missing: readonly Requirement[]): string[] {
+  const names = missing.map((requirement) => requirement.debianPackage);
+  return ["install", "-y", "--no-install-recommends", ...names];
+}
 
 /** Whether apt could install them. */
 async function install(missing: readonly Requirement[]): Promise<boolean> {

@@ -137,16 +137,11 @@ const PARTS = /^lib\/(?:ipfs|spec|chain)\//;
 const LAYERS: readonly { layer: RegExp; own: RegExp; may: readonly RegExp[] }[] = [
   { layer: /^main\.ts$/, own: /^main\.ts$/, may: [/^lib\/cli\//] },
   { layer: BASE, own: BASE, may: [] },
-  ...["ipfs", "spec", "chain"].map((name) => ({
-    layer: new RegExp(`^lib/${name}/`),
-    own: new RegExp(`^lib/${name}/`),
-    may: [BASE, ...(name === "chain" ? [/^contracts\/[\w/]+\.json$/] : [])],
-  })),
-  ...["provider", "client"].map((name) => ({
-    layer: new RegExp(`^lib/${name}/`),
-    own: new RegExp(`^lib/${name}/`),
-    may: [BASE, PARTS, /^sandbox\//],
-  })),
+  { layer: /^lib\/ipfs\//, own: /^lib\/ipfs\//, may: [BASE] },
+  { layer: /^lib\/spec\//, own: /^lib\/spec\//, may: [BASE] },
+  { layer: /^lib\/chain\//, own: /^lib\/chain\//, may: [BASE, /^contracts\/[\w/]+\.json$/] },
+  { layer: /^lib\/provider\//, own: /^lib\/provider\//, may: [BASE, PARTS, /^sandbox\//] },
+  { layer: /^lib\/client\//, own: /^lib\/client\//, may: [BASE, PARTS, /^sandbox\//] },
   { layer: /^lib\/cli\//, own: /^lib\//, may: [/^sandbox\//, /^deno\.json$/] },
   {
     layer: /^sandbox\//,

@@ -22,11 +22,10 @@ export async function startChildProvider(
   home: string,
   { logLevel = "debug" }: { logLevel?: "debug" | "info" } = {},
 ): Promise<ChildProvider> {
+  const run = ["run", "--no-check", "--frozen", "--no-prompt", ...PERMISSIONS];
+  const serve = [MAIN, "serve", "--home", home, "--log-level", logLevel];
   const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--no-check", "--frozen", "--no-prompt", ...PERMISSIONS],
-      ...[MAIN, "serve", "--home", home, "--log-level", logLevel],
-    ],
+    args: [...run, ...serve],
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",

@@ -37,8 +37,19 @@ export interface Surroundings {
 }
 
 const REFUSALS = new Set([
-  ...["EPERM", "ENOSYS", "EACCES", "ENOENT", "EROFS", "ENXIO", "ESRCH", "EAFNOSUPPORT"],
-  ...["EPROTONOSUPPORT", "ENETUNREACH", "ECONNREFUSED", "EINVAL", "ENOMEM"],
+  "EPERM",
+  "ENOSYS",
+  "EACCES",
+  "ENOENT",
+  "EROFS",
+  "ENXIO",
+  "ESRCH",
+  "EAFNOSUPPORT",
+  "EPROTONOSUPPORT",
+  "ENETUNREACH",
+  "ECONNREFUSED",
+  "EINVAL",
+  "ENOMEM",
 ]);
 
 /** Every fact but the frame is a refusal. */

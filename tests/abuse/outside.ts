@@ -90,11 +90,12 @@ const PLACES = {
   /** As root on the machine itself, but for the mount namespace. */
   machine: (program: string, url: string) => ["unshare", "-m", program, url],
   /** A plain bubblewrap whose folders are all throw-away and writable. */
-  bwrap: (program: string, url: string) => [
-    ...["bwrap", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/app"],
-    ...["usr", "etc", "bin"].flatMap((name) => ["--dir", `/${name}`]),
-    ...["--ro-bind", program, "/app/abuse", "--die-with-parent", "/app/abuse", url],
-  ],
+  bwrap(program: string, url: string) {
+    const mounts = ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/app"];
+    const folders = ["usr", "etc", "bin"].flatMap((name) => ["--dir", `/${name}`]);
+    const own = ["--ro-bind", program, "/app/abuse", "--die-with-parent"];
+    return ["bwrap", ...mounts, ...folders, ...own, "/app/abuse", url];
+  },
   box: inBox(ONCE),
   /** The second of two runs in the same box. */
   "box, again": inBox(TWICE),

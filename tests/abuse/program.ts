@@ -1,6 +1,9 @@
 /** The attacking program (C, in this folder), built once for each test run. */
 import { KhachapuriError } from "../../lib/errors.ts";
 
+const FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-static", "-Wall", "-Wextra", "-Werror"];
+const KERNEL_HEADERS = ["/usr/include/x86_64-linux-gnu", "/usr/include"]
+  .flatMap((folder) => ["-idirafter", folder]);
 const SOURCES = ["main.c", "files.c", "kernel.c", "process.c", "network.c"];
 
 /**
@@ -10,11 +13,7 @@ const SOURCES = ["main.c", "files.c", "kernel.c", "process.c", "network.c"];
 export async function buildAbuse(): Promise<Uint8Array<ArrayBuffer>> {
   const path = await Deno.makeTempFile();
   const { success, stderr } = await new Deno.Command("musl-gcc", {
-    args: [
-      ...["-std=c11", "-D_GNU_SOURCE", "-O1", "-static", "-Wall", "-Wextra", "-Werror"],
-      ...["-idirafter", "/usr/include/x86_64-linux-gnu", "-idirafter", "/usr/include"],
-      ...["-o", path, ...SOURCES],
-    ],
+    args: [...FLAGS, ...KERNEL_HEADERS, "-o", path, ...SOURCES],
     cwd: import.meta.dirname!,
   }).output();
   try {

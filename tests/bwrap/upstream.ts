@@ -40,10 +40,8 @@ async function missingPackages(): Promise<string[]> {
 /** One line of a sources list for each of the distribution's own archives that apt knows here. */
 async function archives(): Promise<string[]> {
   const format = "$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)";
-  const { stdout } = await run("apt-get", [
-    ...["indextargets", "--format", format],
-    "Created-By: Packages",
-  ]);
+  const args = ["indextargets", "--format", format, "Created-By: Packages"];
+  const { stdout } = await run("apt-get", args);
   const targets = stdout.split("\n").map((line) => line.split("|"));
   return targets.filter(([origin]) => ["Debian", "Ubuntu"].includes(origin!)).map(
     ([origin, uri, release, component]) => {

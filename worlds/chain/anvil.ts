@@ -27,11 +27,10 @@ export function anvilAccount(index: number) {
 /** Starts a chain and waits until it listens. */
 export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const { chainId = 31337, blockTimeSeconds } = options;
+  const place = ["--host", "127.0.0.1", "--port", "0", "--chain-id", String(chainId)];
+  const pace = blockTimeSeconds === undefined ? [] : ["--block-time", String(blockTimeSeconds)];
   const process = new Deno.Command(ANVIL, {
-    args: [
-      ...["--host", "127.0.0.1", "--port", "0", "--chain-id", String(chainId)],
-      ...(blockTimeSeconds === undefined ? [] : ["--block-time", String(blockTimeSeconds)]),
-    ],
+    args: [...place, ...pace],
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
