@@ -33,7 +33,7 @@ export async function readSources(root: string): Promise<SourceFile[]> {
 
 export const isCode = (file: SourceFile) => CODE.test(file.path);
 export const isTypeScript = (file: SourceFile) => file.path.endsWith(".ts");
-const isTest = (path: string) => path.endsWith("_test.ts");
+export const isTest = (path: string) => path.endsWith("_test.ts");
 const isGenerated = (file: SourceFile) => /^\/[/*]+\s*Generated\b/.test(file.text);
 
 /** Sizes of one file that are beyond the house's. */
@@ -67,7 +67,7 @@ interface Span {
 }
 
 /** What is shipped; the rest (tests, worlds, tools, benches) only runs here. */
-const SHIPPED = /^(?:main\.ts$|lib\/|sandbox\/)/;
+const SHIPPED = /^(?:main\.ts$|lib\/|sandbox\/|contracts\/src\/)/;
 
 /**
  * Functions that are too long. In what is shipped all of their lines count: where state meets many
@@ -160,6 +160,28 @@ export function directionComplaints(files: readonly SourceFile[]): string[] {
       .filter(({ target }) => ![rule.own, ...rule.may].some((allowed) => allowed.test(target)))
       .map(({ target }) => `${file.path} may not import ${target}`);
   });
+}
+
+const NOT_SHIPPED = /^(?:worlds|tests|bench|tools|contracts\/test)\//;
+const STAND_IN =
+  /(?:^|[/_.])(?:fakes?|mocks?|stubs?|samples?|fixtures?|testing|worlds)(?:[/_.]|$)/i;
+const SOLIDITY_IMPORT = /^import\s(?:[^"';]*?\sfrom\s)?"(?<from>[^"]+)"/gm;
+
+/** What is shipped and imports what is not, or stands in for something. */
+export function shippedComplaints(files: readonly SourceFile[]): string[] {
+  const shipped = files.filter(({ path }) => SHIPPED.test(path) && !isTest(path));
+  return shipped.flatMap((file) => [
+    ...targetsOf(file)
+      .filter((target) => NOT_SHIPPED.test(target))
+      .map((target) => `${file.path} is shipped and imports ${target}`),
+    ...(STAND_IN.test(file.path) ? [`${file.path} is shipped and named like a stand-in`] : []),
+  ]);
+}
+
+function targetsOf(file: SourceFile): string[] {
+  if (isTypeScript(file)) return importsOf(file).map(({ target }) => target);
+  const names = [...file.text.matchAll(SOLIDITY_IMPORT)].map((match) => match.groups!.from!);
+  return file.path.endsWith(".sol") ? names.map((name) => join(dirname(file.path), name)) : [];
 }
 
 /** Folders in which an import of types alone counts towards a cycle too. */

@@ -9,6 +9,7 @@ import {
   isCode,
   nameComplaints,
   readSources,
+  shippedComplaints,
   sizeComplaints,
   type SourceFile,
   wordComplaints,
@@ -25,6 +26,10 @@ Deno.test("files, functions and lines keep to the house's sizes", () => {
 
 Deno.test("imports follow the direction of dependencies", () => {
   assert.deepEqual(directionComplaints(sources), []);
+});
+
+Deno.test("what is shipped holds no stand-ins and imports none", () => {
+  assert.deepEqual(shippedComplaints(sources), []);
 });
 
 Deno.test("no imports go in a circle", () => {
@@ -73,6 +78,14 @@ Deno.test("the rules catch what breaks them", () => {
   assert.deepEqual(directionComplaints([up]), ["lib/ipfs/a.ts may not import lib/chain/b.ts"]);
   const out = file("sandbox/a.ts", 'import { c } from "../lib/config.ts";\n');
   assert.equal(directionComplaints([out]).length, 1);
+  const market = 'import { startMarket } from "../../worlds/market.ts";\n';
+  assert.equal(shippedComplaints([file("lib/cli/a.ts", market)]).length, 1);
+  assert.deepEqual(shippedComplaints([file("lib/cli/a_test.ts", market)]), []);
+  assert.deepEqual(shippedComplaints([file("tools/a/b.ts", market)]), []);
+  const token = 'import { Token } from "../test/support/Token.sol";\n';
+  assert.equal(shippedComplaints([file("contracts/src/A.sol", token)]).length, 1);
+  assert.equal(shippedComplaints([file("lib/fake_chain.ts", "")]).length, 1);
+  assert.equal(shippedComplaints([file("sandbox/testing/host.ts", "")]).length, 1);
   const ring = [
     file("a.ts", 'import { b } from "./b.ts";\n'),
     file("b.ts", 'import { a } from "./a.ts";\n'),
