@@ -1,0 +1,73 @@
+/**
+ * The rule for bounds: what a stranger can make us reach stands in lib/limits.ts, with a reason,
+ * and is used. Text tells a bound by its name, `_MAX` or `_TIMEOUT_MS`: what only tunes our own
+ * work is called otherwise.
+ */
+import { isTest, isTypeScript, type SourceFile } from "./tidy.ts";
+
+const LIMITS = "lib/limits.ts";
+const SHIPPED = /^(?:lib|sandbox)\//;
+const BOUND = /^ *(?:export )?const ([A-Z][A-Z0-9_]*(?:_MAX|_TIMEOUT_MS))\b[^=\n]*=\s*[-\d(]/;
+/** The largest values of types bound nothing. */
+const OF_A_TYPE = /^UINT\d+_MAX$/;
+
+/** Files whose bounds stand beside their use, and why. */
+export const BOUNDED_ELSEWHERE: Readonly<Record<string, string>> = {
+  "sandbox/protocol.ts": "sizes that we and init agree on: init/protocol.h has the same",
+};
+
+/** Files whose bounds have yet to move. To be emptied. */
+const YET_TO_MOVE: readonly string[] = [
+  "lib/provider/door/checkup.ts",
+  "lib/provider/door/wiring.ts",
+  "lib/provider/http/relay.ts",
+  "lib/provider/ledger/prehold.ts",
+  "lib/provider/ledger/store.ts",
+  "lib/provider/settlement/operator.ts",
+];
+
+/** Bounds outside lib/limits.ts, and exceptions that are not needed. */
+export function boundComplaints(
+  files: readonly SourceFile[],
+  elsewhere: Readonly<Record<string, string>> = BOUNDED_ELSEWHERE,
+): string[] {
+  const found = files.filter(isShippedSource).flatMap(({ path, text }) =>
+    path === LIMITS ? [] : boundsIn(text).map(({ name, line }) => ({ path, name, line }))
+  );
+  const idle = Object.keys(elsewhere).filter((path) => !found.some((each) => each.path === path));
+  return [
+    ...found
+      .filter(({ path }) => !Object.hasOwn(elsewhere, path))
+      .filter(({ path }) => !YET_TO_MOVE.includes(path))
+      .map(({ path, line, name }) => `${path}:${line}: ${name} belongs in ${LIMITS}`),
+    ...idle.map((path) => `${path}: needs no exception`),
+  ];
+}
+
+function boundsIn(text: string): { name: string; line: number }[] {
+  return text.split("\n").flatMap((code, index) => {
+    const name = BOUND.exec(code)?.[1];
+    return name && !OF_A_TYPE.test(name) ? [{ name, line: index + 1 }] : [];
+  });
+}
+
+/** Bounds of lib/limits.ts that nothing shipped uses, or that give no reason. */
+export function limitComplaints(files: readonly SourceFile[]): string[] {
+  const limits = files.find(({ path }) => path === LIMITS)?.text ?? "";
+  const users = files.filter((file) => isShippedSource(file) && file.path !== LIMITS);
+  const uses = (name: string) => users.some(({ text }) => new RegExp(`\\b${name}\\b`).test(text));
+  const lines = limits.split("\n");
+  return lines.flatMap((code, index) => {
+    const name = /^export const ([A-Z0-9_]+)/.exec(code)?.[1];
+    if (!name) return [];
+    const about = `${LIMITS}:${index + 1}: ${name}`;
+    return [
+      ...(uses(name) ? [] : [`${about} is used nowhere`]),
+      ...(lines[index - 1]?.endsWith("*/") ? [] : [`${about} gives no reason`]),
+    ];
+  });
+}
+
+function isShippedSource(file: SourceFile): boolean {
+  return isTypeScript(file) && SHIPPED.test(file.path) && !isTest(file.path);
+}
