@@ -1,0 +1,79 @@
+/** The rule for tests: every source of the provider has its own beside it, or a reason. */
+import { isTest, isTypeScript, type SourceFile } from "./tidy.ts";
+
+const PROVIDER = "lib/provider/";
+const RUNS = /^(?:export )?(?:async )?(?:function|class|const|let)\b/m;
+
+/**
+ * Sources without a test beside them, and what tests them instead. "To be given one" is a debt:
+ * whole-system tests reach it, and do not say where it breaks.
+ */
+export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
+  "lib/provider/call/accepts.ts": "one line",
+  "lib/provider/call/account.ts": "to be given one; until then tests/provider_test.ts",
+  "lib/provider/call/answer.ts": "to be given one; until then tests/paid_calls_test.ts",
+  "lib/provider/call/call.ts": "to be given one; until then tests/provider_test.ts",
+  "lib/provider/call/handle.ts": "to be given one; until then tests/paid_calls_test.ts",
+  "lib/provider/call/transcript.ts": "tests/paid_calls_test.ts reads hashes and kept answers",
+  "lib/provider/deployment/records.ts": "run_log_test.ts opens it",
+  "lib/provider/deployment/registrations.ts": "tests/deploy_test.ts lists what it keeps",
+  "lib/provider/deployment/stops.ts": "tests/provider_test.ts stops, and starts again",
+  "lib/provider/door/checkup.ts": "tests/doctor_test.ts breaks one part after another",
+  "lib/provider/door/findings.ts": "tests/doctor_test.ts reads each finding",
+  "lib/provider/door/front_routes.ts": "tests/provider_test.ts reads each page",
+  "lib/provider/door/json.ts": "tests/stranger_test.ts sends what is none",
+  "lib/provider/door/listener.ts": "to be given one; until then every world listens by it",
+  "lib/provider/door/owner_routes.ts": "tests/provider_test.ts and tests/deploy_test.ts ask",
+  "lib/provider/door/payer_routes.ts": "tests/stranger_test.ts and tests/onboarding_test.ts ask",
+  "lib/provider/door/preflight.ts": "tests/doctor_test.ts breaks one part after another",
+  "lib/provider/door/routes.ts": "to be given one; until then tests/refusal_test.ts",
+  "lib/provider/door/serve.ts": "to be given one; until then every world starts it",
+  "lib/provider/door/wiring.ts": "every world is wired by it",
+  "lib/provider/http/failure.ts": "tests/refusal_test.ts reads each failure",
+  "lib/provider/http/header_rules.ts": "curl_test.ts and response_head_test.ts, in and out",
+  "lib/provider/http/page.ts": "tests/provider_test.ts reads both forms",
+  "lib/provider/ledger/codec.ts": "store_test.ts writes and replays every kind of entry",
+  "lib/provider/ledger/journal.ts": "store_test.ts holds it against paper and pencil",
+  "lib/provider/ledger/judge.ts": "credits_test.ts in money asks it through the ledger",
+  "lib/provider/ledger/sqlite_ledger.ts": "credits_test.ts in money, payments_test.ts at random",
+  "lib/provider/metrics/gauges.ts": "tests/cli_paid_test.ts reads /metrics",
+  "lib/provider/metrics/metrics.ts": "tests/cli_paid_test.ts reads /metrics",
+  "lib/provider/metrics/run_usage.ts": "tests/cli_paid_test.ts reads /metrics",
+  "lib/provider/money/bill.ts": "tests/refusal_test.ts sends every wrong payment",
+  "lib/provider/money/owner_credits.ts": "a set of addresses",
+  "lib/provider/money/refusal.ts": "credits_test.ts reads what each party is told",
+  "lib/provider/money/signers.ts": "credits_test.ts signs and forges",
+  "lib/provider/program/interface/cgi.ts": "response_head_test.ts and curl_test.ts read by it",
+  "lib/provider/program/interface/interface.ts": "curl_test.ts invokes by it",
+  "lib/provider/program/interface/interfaces.ts": "a table of two",
+  "lib/provider/program/interface/meta_variables.ts": "curl_test.ts reads RFC 3875's variables",
+  "lib/provider/program/line_reader.ts": "response_head_test.ts feeds it heads byte by byte",
+  "lib/provider/program/rehearsal.ts": "tests/curl_interface_test.ts rehearses",
+  "lib/provider/program/run_limits.ts": "one object",
+  "lib/provider/settlement/escrow_events.ts": "payments_test.ts reads them from a chain",
+  "lib/provider/settlement/follower.ts": "payments_test.ts forks its chain at random",
+  "lib/provider/settlement/onboarding.ts": "tests/onboarding_test.ts, on a real chain",
+  "lib/provider/settlement/settle_each.ts": "payments_test.ts takes each credit first",
+  "lib/provider/settlement/settlement.ts": "payments_test.ts, and tests/settlement_test.ts",
+};
+
+/** Sources that run something and have neither, and reasons that are not needed. */
+export function neighbourComplaints(
+  files: readonly SourceFile[],
+  reasons: Readonly<Record<string, string>> = TESTED_ELSEWHERE,
+): string[] {
+  const paths = new Set(files.map(({ path }) => path));
+  const hasTest = (path: string) => paths.has(path.replace(/\.ts$/, "_test.ts"));
+  const bare = files
+    .filter((file) => isTypeScript(file) && file.path.startsWith(PROVIDER))
+    .filter(({ path, text }) => !isTest(path) && !hasTest(path) && RUNS.test(text))
+    .map(({ path }) => path);
+  return [
+    ...bare
+      .filter((path) => !Object.hasOwn(reasons, path))
+      .map((path) => `${path}: no test beside it and no reason`),
+    ...Object.keys(reasons)
+      .filter((path) => !bare.includes(path))
+      .map((path) => `${path}: needs no reason`),
+  ];
+}
