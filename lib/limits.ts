@@ -34,6 +34,8 @@ export const SPEC_REFUSALS_MAX = 20_000;
 export const LOOKUPS_MAX = 32;
 /** What nobody has takes a minute to fail: after this long it makes room for another. */
 export const LOOKUP_PATIENCE_MS = 5_000;
+/** Sandboxes open at once; an idle one takes some 0.8 MB (`deno task bench sandbox`). */
+export const SANDBOXES_OPEN_MAX = 256;
 /** A body that is read whole has to be here by then: nothing else ends it. */
 export const BODY_WHOLE_TIMEOUT_MS = 30_000;
 /** How long an answer waits for the rest of a body that its program did not read. */
@@ -200,11 +202,15 @@ export const GATEWAY_BACKOFF_SECONDS_MAX = 600;
 export const KUBO_ANSWER_BYTES_MAX = 64 * 1024;
 /** One import into a Kubo node, upload included. */
 export const KUBO_TIMEOUT_MS = 120_000;
+/** `doctor` waits so long for a gateway, or for our own URL. */
+export const PROBE_TIMEOUT_MS = 10_000;
 
 // A chain endpoint, and whoever wrote what stands on the chain.
 
 /** One JSON-RPC call to the chain. */
 export const RPC_TIMEOUT_MS = 10_000;
+/** Free nonces below ours that are filled; beyond it the count that showed them was a lie. */
+export const NONCE_HOLE_MAX = 64;
 /** Until a broadcast transaction is mined: dozens of blocks on the slowest chain we know. */
 export const RECEIPT_TIMEOUT_MS = 180_000;
 /** An ENS name in its dotted form; DNS encoding bounds it too (RFC 1035). */

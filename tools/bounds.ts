@@ -16,16 +16,6 @@ export const BOUNDED_ELSEWHERE: Readonly<Record<string, string>> = {
   "sandbox/protocol.ts": "sizes that we and init agree on: init/protocol.h has the same",
 };
 
-/** Files whose bounds have yet to move. To be emptied. */
-const YET_TO_MOVE: readonly string[] = [
-  "lib/provider/door/checkup.ts",
-  "lib/provider/door/wiring.ts",
-  "lib/provider/http/relay.ts",
-  "lib/provider/ledger/prehold.ts",
-  "lib/provider/ledger/store.ts",
-  "lib/provider/settlement/operator.ts",
-];
-
 /** Bounds outside lib/limits.ts, and exceptions that are not needed. */
 export function boundComplaints(
   files: readonly SourceFile[],
@@ -38,7 +28,6 @@ export function boundComplaints(
   return [
     ...found
       .filter(({ path }) => !Object.hasOwn(elsewhere, path))
-      .filter(({ path }) => !YET_TO_MOVE.includes(path))
       .map(({ path, line, name }) => `${path}:${line}: ${name} belongs in ${LIMITS}`),
     ...idle.map((path) => `${path}: needs no exception`),
   ];

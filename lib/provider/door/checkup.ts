@@ -7,6 +7,7 @@ import { type ProviderRecord, resolveProvider } from "../../chain/ens.ts";
 import { formatUsdc } from "../../chain/usdc.ts";
 import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { PROBE_TIMEOUT_MS } from "../../limits.ts";
 import { recipientOf } from "../../spec/keys.ts";
 import type { Finding, Look } from "./findings.ts";
 import { type Connected, preflight, type PreflightOptions, type Seen } from "./preflight.ts";
@@ -17,7 +18,6 @@ export interface CheckupOptions extends PreflightOptions {
 
 /** A gateway that serves trustlessly answers it with no bytes at all: the empty inline block. */
 const EMPTY_CID = "bafkqaaa";
-const PROBE_TIMEOUT_MS = 10_000;
 
 /** In the order in which one would mend them. */
 const PARTS = [

@@ -11,7 +11,7 @@ import {
 } from "../../config.ts";
 import { openCache } from "../../ipfs/cache.ts";
 import { createFetcher } from "../../ipfs/gateway.ts";
-import { BUFFERED_BODY_BYTES_MAX, CACHE_BYTES_MAX } from "../../limits.ts";
+import { BUFFERED_BODY_BYTES_MAX, CACHE_BYTES_MAX, SANDBOXES_OPEN_MAX } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import type { CreditsOffer } from "../../payment_header.ts";
 import { recipientOf } from "../../spec/keys.ts";
@@ -62,8 +62,6 @@ interface Site {
 
 /** A sandbox that no call uses for this long is closed, ms. */
 const SANDBOX_IDLE_MS = 60_000;
-/** Sandboxes open at once. */
-const SANDBOXES_MAX = 256;
 
 /**
  * Opens a provider's parts, to be closed with `stack`.
@@ -202,7 +200,7 @@ async function openSandboxes(
     timeoutMs,
     memoryMb,
     idleMs: SANDBOX_IDLE_MS,
-    openMax: SANDBOXES_MAX,
+    openMax: SANDBOXES_OPEN_MAX,
   });
   stack.defer(() => sandboxes.close());
   const deployments = new Deployments({

@@ -19,7 +19,7 @@ export interface Relay {
  * An answer that is soon over and this small goes out in one piece: a stream would cost it a good
  * part of its time (`deno task bench sandbox`, row "khachapuri, whole request").
  */
-const SHORT_BYTES_MAX = 64 * 1024;
+const SHORT_BYTES = 64 * 1024;
 
 /** All of a short answer; null when it has to be streamed, with nothing of it lost. */
 export async function readShort(
@@ -41,7 +41,7 @@ async function readUntil(
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  while (bytes <= SHORT_BYTES_MAX) {
+  while (bytes <= SHORT_BYTES) {
     const pending = relay.read();
     // Once all has come in, only our own books are waited for, and they are no reason to stream.
     const chunk = await (relay.isComplete() ? pending : Promise.race([pending, late]));

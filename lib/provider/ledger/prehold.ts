@@ -6,6 +6,7 @@
  * payer needs the credit.
  */
 import type { Address, Hex } from "viem";
+import { DEPLOYMENT_CONCURRENCY_MAX } from "../../limits.ts";
 import type { Draw, PayerView, Preholds } from "./judge.ts";
 import type { LaneId, ReleaseEntry } from "./journal.ts";
 import type { Store } from "./store.ts";
@@ -19,8 +20,6 @@ export interface Prehold {
 
 /** A prehold is kept for one to two of these, ms. */
 const SWEEP_MS = 500;
-/** Preholds of one pool: as many as one deployment's sandbox runs at a time. */
-const POOL_MAX = 64;
 
 /** What preholds need of the store. */
 type Writing = Pick<Store, "write" | "mark" | "isOnDisk">;
@@ -81,7 +80,8 @@ export class Pool {
     if (this.#calls === 1) return null;
     const first = this.#kept[0];
     const isReady = first !== undefined && this.store.isOnDisk(first.mark);
-    if (!isReady && this.#depth < POOL_MAX) {
+    // As many as one deployment's sandbox runs at a time.
+    if (!isReady && this.#depth < DEPLOYMENT_CONCURRENCY_MAX) {
       this.#depth += 1;
       this.#misses += 1;
     }

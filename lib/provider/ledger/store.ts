@@ -125,7 +125,7 @@ export function readJournal(path: string, filter: JournalFilter): Recorded[] {
 }
 
 /** Rows that one statement inserts. */
-const INSERT_ROWS_MAX = 64;
+const INSERT_ROWS = 64;
 
 function openCommit({ database, sync }: Durable, now: () => number): GroupCommit<Entry> {
   const insert = openInsert(database);
@@ -133,11 +133,11 @@ function openCommit({ database, sync }: Durable, now: () => number): GroupCommit
     write(entries) {
       const rows = entries.map((entry) => toRow(entry, now()));
       try {
-        if (rows.length <= INSERT_ROWS_MAX) insert(rows);
+        if (rows.length <= INSERT_ROWS) insert(rows);
         else {
           inTransaction(database, () => {
-            for (let at = 0; at < rows.length; at += INSERT_ROWS_MAX) {
-              insert(rows.slice(at, at + INSERT_ROWS_MAX));
+            for (let at = 0; at < rows.length; at += INSERT_ROWS) {
+              insert(rows.slice(at, at + INSERT_ROWS));
             }
           });
         }

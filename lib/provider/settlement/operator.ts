@@ -15,6 +15,7 @@ import { estimateGas, type GiveUp, type Notice, Outbox } from "../../chain/outbo
 import type { Outgoing } from "../../chain/outbox/store.ts";
 import { readFailure, wordFailure } from "../../chain/refusal.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { NONCE_HOLE_MAX } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import { openOutboxStore } from "./outbox_store.ts";
 
@@ -46,9 +47,6 @@ export interface Operator {
   close(): Promise<void>;
 }
 
-/** A hole below our nonces up to this size is filled; beyond it the count behind it was a lie. */
-const HOLE_MAX = 64;
-
 /** Opens the operator's outbox and takes up what an earlier process left unmined. */
 export function openOperator(options: OperatorOptions): Operator {
   const { account, log, onMined, chain: { public: client, chainId, endpoint } } = options;
@@ -63,7 +61,7 @@ export function openOperator(options: OperatorOptions): Operator {
     policy: {
       rebroadcastAfterMs: 0,
       giveUpAfterMs: null,
-      repair: { afterMs: options.bumpAfterMs ?? 30_000, holeMax: HOLE_MAX },
+      repair: { afterMs: options.bumpAfterMs ?? 30_000, holeMax: NONCE_HOLE_MAX },
     },
     pause: { firstMs: pollMs, lastMs: pollMs },
     launchAttempts: null,
