@@ -188,7 +188,7 @@ Deno.test("bad input of every command is named, with the exit code of its kind",
   await using home = await openPeoplesHome(world);
   const { run } = home;
   const provider = world.accounts.provider.address;
-  const typo = provider.replace("C", "c");
+  const typo = provider.replace(/C$/, "c");
   const cases: [string[], number, RegExp][] = [
     [["deposit", "0"], 2, /amount is zero/],
     [["deposit", "1,5"], 3, /not an amount of USDC/],
@@ -217,7 +217,7 @@ Deno.test("bad input of every command is named, with the exit code of its kind",
     [
       ["permit", provider, "--credits", "1", "--price", "1", "--payer", provider],
       6,
-      new RegExp(`are signed by ${provider}`),
+      /are signed by 0x3C44/,
     ],
     [["resolve", "nobody.khachapuri"], 4, /has no resolver/],
     [["resolve", "x_y.khachapuri"], 3, /not an ENS name/],

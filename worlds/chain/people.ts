@@ -20,11 +20,11 @@ export interface Accounts {
 
 export const ACCOUNTS: Accounts = {
   deployer: anvilAccount(0),
-  provider: anvilAccount(1),
-  operator: anvilAccount(2),
-  owner: anvilAccount(3),
-  payer: anvilAccount(4),
-  stranger: anvilAccount(5),
+  payer: anvilAccount(1),
+  provider: anvilAccount(2),
+  operator: anvilAccount(3),
+  stranger: anvilAccount(4),
+  owner: anvilAccount(5),
 };
 
 /** As a key file holds it. */
