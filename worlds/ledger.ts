@@ -1,0 +1,116 @@
+/** A ledger of its own for a test, and what is asked of it: nothing here is signed. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { type Address, getAddress, type Hex } from "viem";
+import type { CidText } from "../lib/cid.ts";
+import { type Permit, UINT64_MAX } from "../lib/permit.ts";
+import type { Draw, PayerView, Source } from "../lib/provider/ledger/judge.ts";
+import type { Entry, LaneId } from "../lib/provider/ledger/journal.ts";
+import type { Held, Ledger, RunFacts } from "../lib/provider/ledger/ledger.ts";
+import { openSqliteLedger } from "../lib/provider/ledger/sqlite_ledger.ts";
+
+const address = (byte: string): Address => getAddress(`0x${byte.repeat(20)}`);
+const bytes32 = (byte: string): Hex => `0x${byte.repeat(32)}`;
+
+export const [PAYER, OTHER_PAYER] = [address("11"), address("22")];
+export const [LANE, OTHER_LANE, THIRD_LANE] = [bytes32("aa"), bytes32("bb"), bytes32("cc")];
+export const [CID, OTHER_CID] = ["bafyone" as CidText, "bafytwo" as CidText];
+/** The lane that all is about where nothing else is said. */
+export const ID: LaneId = { payer: PAYER, lane: LANE };
+export const TRANSACTION = bytes32("ee");
+/** USDC base units. */
+export const PRICE = 5n;
+/** Unix ms, in the middle of a second. */
+export const NOW_MS = 1_700_000_000_500;
+/** Seconds. */
+export const SETTLE_WINDOW = 120n;
+
+/** Two permits are one where their signatures are. */
+export function permitOf(changes: Partial<Permit> = {}): Permit {
+  return {
+    payer: PAYER,
+    provider: address("99"),
+    lane: LANE,
+    price: PRICE,
+    credits: 1_000n,
+    deadline: UINT64_MAX,
+    signature: signatureOf(1),
+    ...changes,
+  };
+}
+
+export function signatureOf(number: number): Hex {
+  return `0x${number.toString(16).padStart(130, "0")}`;
+}
+
+/** A draw on the permit of its lane. */
+export function drawOf(changes: Partial<Draw> = {}): Draw {
+  const { payer = PAYER, lane = LANE } = changes;
+  const permit = permitOf({ payer, lane });
+  return { payer, lane, permit, price: PRICE, cid: CID, ...changes };
+}
+
+/** A view of a payer that has `credits` to use here, of which the escrow has taken none. */
+export function viewOf(credits: bigint, changes: Partial<PayerView> = {}): PayerView {
+  return {
+    block: 1n,
+    at: NOW_MS,
+    credits,
+    thawingCredits: 0n,
+    pricePerCredit: PRICE,
+    signer: PAYER,
+    settled: new Map([LANE, OTHER_LANE, THIRD_LANE].map((lane) => [lane, 0n])),
+    ceiling: credits,
+    ...changes,
+  };
+}
+
+/** A run from its reservation to its charge. */
+export function sale(reservation: number, price = PRICE, id = ID): Entry[] {
+  return [
+    { kind: "reserve", ...id, reservation, cid: CID, price },
+    { kind: "charge", ...id, reservation, outcome: "answered" },
+  ];
+}
+
+/** What of a receipt only the run knows. */
+export const RUN: RunFacts = {
+  requestHash: null,
+  responseHash: bytes32("dd"),
+  startedAt: NOW_MS,
+  durationMs: 12,
+};
+
+/** A ledger in a folder of its own. */
+export async function openLedger() {
+  const dir = await Deno.makeTempDir();
+  const path = join(dir, "ledger.db");
+  const options = { path, now: () => NOW_MS, settleWindowSeconds: SETTLE_WINDOW };
+  const ledger = await openSqliteLedger(options);
+  return {
+    ledger,
+    path,
+    options,
+    async [Symbol.asyncDispose]() {
+      await ledger.close().catch(() => {});
+      await Deno.remove(dir, { recursive: true });
+    },
+  };
+}
+
+/** Holds a credit, which must be there. */
+export async function holdOne(
+  ledger: Ledger,
+  draw: Draw,
+  view: PayerView,
+  source: Source = "allowance",
+): Promise<Held> {
+  const held = await ledger.hold(draw, view, source);
+  assert.ok(held.payable, JSON.stringify(held, (_, value) => String(value)));
+  return held;
+}
+
+/** A call from its hold to its charge. */
+export async function sell(ledger: Ledger, draw: Draw, view: PayerView): Promise<void> {
+  await ledger.charge(await holdOne(ledger, draw, view), "answered", null);
+}
