@@ -3,17 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { getAddress, type Hex } from "viem";
 import type { CidText } from "../../cid.ts";
-import {
-  apply,
-  emptyBook,
-  type Entry,
-  type Lane,
-  laneOf,
-  lanesOf,
-  outstanding,
-  prepaid,
-  unsettledAmount,
-} from "./journal.ts";
+import { type Entry, laneOf, lanesOf, outstanding, prepaid } from "./journal.ts";
 import { openStore, readJournal, type Store } from "./store.ts";
 
 const PAYERS = ["0x", "0x"].map((prefix, i) => getAddress(`${prefix}${String(i + 1).repeat(40)}`));
@@ -143,12 +133,6 @@ function assertSame(store: Store, paper: Map<string, Paper>): void {
   }
 }
 
-function opened(...entries: Entry[]): Lane {
-  const book = emptyBook();
-  for (const entry of entries) apply(book, entry);
-  return laneOf(book, PAYERS[0]!, LANES[0]!)!;
-}
-
 function sale(reservation: number, price: bigint): Entry[] {
   const [payer, lane] = [PAYERS[0]!, LANES[0]!];
   return [
@@ -156,32 +140,6 @@ function sale(reservation: number, price: bigint): Entry[] {
     { kind: "charge", payer, lane, reservation, outcome: "answered" },
   ];
 }
-
-Deno.test("what is unsettled keeps the price each call was made at", () => {
-  const [payer, lane] = [PAYERS[0]!, LANES[0]!];
-  const start: Entry = { kind: "open", payer, lane, charged: 10n };
-  const found = opened(start, ...sale(1, 5n), ...sale(2, 5n), ...sale(3, 8n));
-  assert.deepEqual(found.segments, [{ upTo: 12n, price: 5n }, { upTo: 13n, price: 8n }]);
-  assert.equal(unsettledAmount(found), 18n);
-});
-
-Deno.test("a settlement that the chain takes back is due again", () => {
-  const [payer, lane] = [PAYERS[0]!, LANES[0]!];
-  const start: Entry = { kind: "open", payer, lane, charged: 0n };
-  const settle = (settled: bigint): Entry => (
-    { kind: "settle", payer, lane, settled, block: 1n, transaction: TX }
-  );
-  const found = opened(start, ...sale(1, 5n), ...sale(2, 5n), settle(2n), settle(0n));
-  assert.equal(outstanding(found), 2n);
-  assert.equal(unsettledAmount(found), 10n);
-});
-
-Deno.test("an entry that contradicts the book is refused", () => {
-  const book = emptyBook();
-  const [payer, lane] = [PAYERS[0]!, LANES[0]!];
-  const charge: Entry = { kind: "charge", payer, lane, reservation: 9, outcome: "answered" };
-  assert.throws(() => apply(book, charge), /reservation 9 is not open/);
-});
 
 Deno.test("what a crash left reserved is released at the next start, and nothing else", async () => {
   await withLedger(async (path) => {
