@@ -183,7 +183,10 @@ export function prepaid(lane: Lane): bigint {
   return left > 0n ? left : 0n;
 }
 
-/** USDC base units that runs have used and the escrow has not paid. */
+/**
+ * USDC base units that runs have used and the escrow has not paid. What was used before the lane was
+ * opened here, and is due again as the chain was reorganised, counts at the first run's price.
+ */
 export function unsettledAmount({ settled, segments }: Pick<Lane, "settled" | "segments">): bigint {
   let amount = 0n;
   let from = settled;
@@ -226,9 +229,12 @@ export function apply(book: Book, entry: Entry): void {
     case "charge": {
       const { price } = endReservation(book, entry.reservation);
       const lane = add(book, entry, "charged", 1n);
+      const isFirst = lane.segments.length === 0;
       // Also when it is settled already: a reorganised chain may make it due again.
       pushSegment(lane, price);
-      if (lane.charged > lane.settled) book.unsettledAmount += price;
+      // Credits below a lane's first run, which a reorganisation makes due again, had no price yet.
+      if (isFirst) book.unsettledAmount += unsettledAmount(lane);
+      else if (lane.charged > lane.settled) book.unsettledAmount += price;
       return;
     }
     case "release": {

@@ -72,6 +72,16 @@ Deno.test("a settlement that the chain takes back is due again", () => {
   assert.equal(unsettledAmount(found), 10n);
 });
 
+Deno.test("what was used before a lane came here and is due again counts as its rows will", () => {
+  const book = bookOf(open(4n), reserve(1, 5n), settle(5n), settle(2n));
+  const charge: Entry = { kind: "charge", ...ID, reservation: 1, outcome: "answered" };
+  apply(book, charge);
+  assert.equal(unsettledAmount(laneOf(book, PAYER, LANE)!), 15n);
+  assert.equal(book.unsettledAmount, 15n);
+  apply(book, settle(5n));
+  assert.equal(book.unsettledAmount, 0n);
+});
+
 Deno.test("an entry that contradicts the book is refused", () => {
   const book = emptyBook();
   const charge: Entry = { kind: "charge", ...ID, reservation: 9, outcome: "answered" };
@@ -207,9 +217,11 @@ interface Paper {
   settled: bigint;
 }
 
-/** The price of each credit that is due. */
+/** The price of each credit that is due; of what was used before the lane came here, the first. */
 function duePrices({ opened, charged, settled }: Paper): bigint[] {
-  return charged.slice(Number(settled - opened));
+  if (charged.length === 0) return [];
+  const before = Array<bigint>(Number(opened)).fill(charged[0]!);
+  return [...before, ...charged].slice(Number(settled));
 }
 
 const sum = (amounts: readonly bigint[]) => amounts.reduce((all, each) => all + each, 0n);
@@ -231,7 +243,7 @@ Deno.test("every sum of the book is what counting credit by credit gives", () =>
         const reservation = book.nextReservation;
         apply(book, { kind: "reserve", payer, lane: id, reservation, cid: CID, price: amount });
       } else if (what === "settle") {
-        paper.settled = paper.opened + amount;
+        paper.settled = amount * 2n;
         apply(book, settle(paper.settled, { payer, lane: id }));
       } else if (held && what === "release") {
         apply(book, { kind: "release", payer, lane: id, reservation: held[0], reason: "test" });
