@@ -165,6 +165,7 @@ Deno.test("a lane on which nothing was used owes nothing", () => {
   const lane = opened(open(7n));
   const sums = [unsettledAmount(lane), dearestUnsettled(lane), outstanding(lane), prepaid(lane)];
   assert.deepEqual(sums, [0n, 0n, 0n, 0n]);
+  assert.equal(lane.settledBlock, 0n, "every view knows the counter that it was opened at");
 });
 
 Deno.test("what the escrow took first is prepaid until a run holds or uses it", () => {
@@ -172,7 +173,7 @@ Deno.test("what the escrow took first is prepaid until a run holds or uses it", 
   const book = bookOf(open(4n), open(0n, other), settle(6n), settle(1n, other));
   const [lane, account] = [laneOf(book, PAYER, LANE)!, book.accounts.get(PAYER)!];
   const left = () => [prepaid(lane), account.prepaid];
-  assert.deepEqual(left(), [2n, 3n]);
+  assert.deepEqual([...left(), outstanding(lane)], [2n, 3n, 0n]);
   apply(book, reserve(1, 5n));
   assert.deepEqual(left(), [1n, 2n]);
   apply(book, release(1));
@@ -193,6 +194,8 @@ Deno.test("a refusal lasts until the escrow's counter is known anew, whatever it
   assert.equal(unsettledAmount(lane), 10n, "it is due all the same");
   const later = opened(open(0n), ...sale(1), ...sale(2), REFUSED, settle(0n, ID, 9n));
   assert.deepEqual([later.refused, later.settled, later.settledBlock], [null, 0n, 9n]);
+  const undone = opened(open(0n), ...sale(1), settle(1n, ID, 9n), settle(0n, ID, 8n));
+  assert.equal(undone.settledBlock, 8n, "of the last, be it lower");
 });
 
 Deno.test("the newest permit is the lane's", () => {
