@@ -102,6 +102,9 @@ function entryOf(row: StoredRow): Entry {
       const [reason, transaction] = JSON.parse(detail!);
       return { kind, payer, lane, charged: BigInt(amount), reason, transaction };
     }
+    default:
+      // What the file says is not bound by our types.
+      throw new Error(`row ${row.seq} of the ledger is of an unknown kind, ${kind}`);
   }
 }
 

@@ -152,6 +152,7 @@ Deno.test("a charge of a version that kept less of a run is a charge without a r
 
 Deno.test("a row that is none of ours is not passed over", () => {
   const broken: Partial<StoredRow>[] = [
+    { kind: "refund" as "charge" },
     { kind: "permit", detail: "{}" },
     { kind: "settle", detail: "0x00" },
     { kind: "open", amount: "many" },
