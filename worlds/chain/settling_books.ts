@@ -1,0 +1,154 @@
+/**
+ * The books of a provider that settles: the real ledger, operator and settlement on the chain in
+ * memory. Batches can be held up, lost or altered on their way, and counted.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Hex, LocalAccount, TransactionReceipt } from "viem";
+import type { Charge } from "../../lib/chain/escrow.ts";
+import type { CidText } from "../../lib/cid.ts";
+import { signPermit, UINT64_MAX } from "../../lib/permit.ts";
+import type { PayerView } from "../../lib/provider/ledger/judge.ts";
+import type { LaneState } from "../../lib/provider/ledger/ledger.ts";
+import { openSqliteLedger } from "../../lib/provider/ledger/sqlite_ledger.ts";
+import { parseEscrowLogs, settlementsIn } from "../../lib/provider/settlement/escrow_events.ts";
+import { openOperator } from "../../lib/provider/settlement/operator.ts";
+import { Settlement, type SettlementOptions } from "../../lib/provider/settlement/settlement.ts";
+import { hearLog } from "../heard_log.ts";
+import { anvilAccount } from "./anvil.ts";
+import { FAKE_ESCROW, fakeChain } from "./fake_chain.ts";
+
+const PROVIDER = anvilAccount(1).address;
+export const [ANNA, BERT] = [anvilAccount(4), anvilAccount(5)];
+/** What a run costs when nothing else is said. */
+export const PRICE = 5n;
+/** The most that permits and allowances here pay for a credit. */
+export const PRICE_MAX = 100n;
+/** What Anna and Bert allow at first, each, and what their permits are good for. */
+export const CREDITS = 1_000n;
+
+type Times = Partial<Pick<SettlementOptions, "amount" | "intervalMs" | "closeWaitMs">>;
+
+export interface Use {
+  price?: bigint;
+  signer?: LocalAccount;
+}
+
+export type SettlingBooks = Awaited<ReturnType<typeof openSettlingBooks>>;
+
+/** Opens them; nothing settles by itself unless `times` say so. */
+export async function openSettlingBooks(times: Times = {}) {
+  const dir = await Deno.makeTempDir();
+  const fake = fakeChain(PROVIDER);
+  for (const { address } of [ANNA, BERT]) fake.allow(address, PRICE_MAX, CREDITS);
+  const heard = hearLog();
+  const ledger = await openSqliteLedger({
+    path: join(dir, "ledger.db"),
+    now: () => 0,
+    settleWindowSeconds: 0n,
+  });
+  const world = {
+    /** Every batch, in the order they were sent in. */
+    batches: [] as Charge[][],
+    /** How often the ledger was asked what is due. */
+    looks: 0,
+    /** Receipts come without the events that they must have. */
+    isMute: false,
+    /** What becomes of a batch; `send` has the operator mine it. */
+    carry: (send: () => Promise<TransactionReceipt>) => send(),
+    /** What the ledger found due, on its way to the settlement. */
+    tellDue: (due: LaneState[]) => Promise.resolve(due),
+  };
+  const operator = openOperator({
+    path: join(dir, "operator.db"),
+    chain: fake.chain,
+    account: anvilAccount(2),
+    log: heard.log,
+    pollMs: 1,
+    async onMined({ logs }) {
+      if (!world.isMute) await ledger.record(settlementsIn(parseEscrowLogs(FAKE_ESCROW, logs)));
+    },
+  });
+  const settlement = new Settlement({
+    chain: fake.chain,
+    escrow: FAKE_ESCROW,
+    provider: PROVIDER,
+    ledger: {
+      async due() {
+        world.looks += 1;
+        return await world.tellDue(await ledger.due());
+      },
+      lane: (id) => ledger.lane(id),
+      record: (facts) => ledger.record(facts),
+      totals: () => ledger.totals(),
+    },
+    operator: {
+      async send(call) {
+        const [rows] = call.args as [Charge[]];
+        world.batches.push(rows);
+        const receipt = await world.carry(() => operator.send(call));
+        return world.isMute ? { ...receipt, logs: [] } : receipt;
+      },
+    },
+    log: heard.log,
+    intervalMs: 86_400_000,
+    amount: 1_000_000n,
+    closeWaitMs: 1,
+    ...times,
+  });
+
+  return Object.assign(world, {
+    fake,
+    ledger,
+    settlement,
+    heard,
+    /** So many runs of `account` end, each for `price`; `signer` signed for them. */
+    async use(account: LocalAccount, lane: Hex, credits: number, more: Use = {}): Promise<void> {
+      const { price = PRICE, signer = account } = more;
+      const permit = await permitOf(account, lane, signer);
+      const draw = { payer: account.address, lane, permit, price, cid: "bafytest" as CidText };
+      for (let run = 0; run < credits; run++) {
+        const held = await ledger.hold(draw, viewOf(account, lane), "allowance");
+        assert.ok(held.payable);
+        await ledger.charge(held, "answered", null);
+      }
+    },
+    async stateOf({ address: payer }: LocalAccount, lane: Hex): Promise<LaneState> {
+      const state = await ledger.lane({ payer, lane });
+      assert.ok(state, "the lane was never opened");
+      return state;
+    },
+    async [Symbol.asyncDispose]() {
+      world.carry = () => Promise.reject(new Error("the test is over"));
+      await settlement.close();
+      await operator.close();
+      await ledger.close();
+      await Deno.remove(dir, { recursive: true });
+    },
+  });
+}
+
+function permitOf({ address }: LocalAccount, lane: Hex, signer: LocalAccount) {
+  return signPermit(signer, { chainId: 31_337, escrow: FAKE_ESCROW }, {
+    payer: address,
+    provider: PROVIDER,
+    lane,
+    price: PRICE_MAX,
+    credits: CREDITS,
+    deadline: UINT64_MAX,
+  });
+}
+
+/** As the chain had it when the first call came. */
+function viewOf({ address }: LocalAccount, lane: Hex): PayerView {
+  return {
+    block: 0n,
+    at: 0,
+    credits: CREDITS,
+    thawingCredits: 0n,
+    pricePerCredit: PRICE_MAX,
+    signer: address,
+    settled: new Map([[lane, 0n]]),
+    ceiling: CREDITS,
+  };
+}
