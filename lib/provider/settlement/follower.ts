@@ -41,7 +41,7 @@ export class Follower {
   readonly #now: () => number;
   /** One chain: should a block of it go, all above it have gone. */
   readonly #seen = new Lru<bigint, Hex>(BLOCKS_REMEMBERED);
-  /** Blocks noted since the last reading, perhaps of several forks; by hash. */
+  /** Blocks noted that no reading has reached yet, perhaps of several forks; by hash. */
   readonly #noted = new Map<Hex, bigint>();
   #head: bigint | null = null;
   /** What lies above has gone and nobody could be told yet. */
@@ -97,7 +97,11 @@ export class Follower {
   async #read(): Promise<void> {
     const latest = await this.#options.chain.public.getBlock({ blockTag: "latest" });
     const head = this.#head;
-    let upTo = head === null ? await this.#begin(latest.number) : await this.#undo(head);
+    let upTo = this.#head = head === null
+      ? await this.#begin(latest.number)
+      : await this.#undo(head, latest.number);
+    // Before its events are read: should that fail, what was told until then can still be undone.
+    this.#seen.set(latest.number, latest.hash);
     while (upTo < latest.number) {
       const end: bigint = upTo + RANGE_BLOCKS;
       const to = end < latest.number ? end : latest.number;
@@ -105,8 +109,6 @@ export class Follower {
       if (events.length > 0) await this.#options.onEvents(events);
       upTo = this.#head = to;
     }
-    this.#head = upTo;
-    this.#seen.set(latest.number, latest.hash);
     this.#heardAt = this.#now();
   }
 
@@ -117,8 +119,8 @@ export class Follower {
   }
 
   /** The block up to which what we know still holds. */
-  async #undo(known: bigint): Promise<bigint> {
-    const common = await this.#findUndone(known);
+  async #undo(known: bigint, latest: bigint): Promise<bigint> {
+    const common = await this.#findUndone(known, latest);
     if (common === null) return known;
     this.#options.log.warn("the chain was reorganised", { from: common });
     await this.#options.onReorg(common);
@@ -127,11 +129,13 @@ export class Follower {
   }
 
   /** The block above which something that we rest on has gone; null when nothing has. */
-  async #findUndone(known: bigint): Promise<bigint | null> {
+  async #findUndone(known: bigint, latest: bigint): Promise<bigint | null> {
     const common = await this.#commonBlock(known);
     for (const [hash, block] of this.#noted) {
-      if (await this.#hashAt(block) !== hash) this.#lowerUndone(block - 1n);
-      this.#noted.delete(hash);
+      const isThere = await this.#hashAt(block) === hash;
+      if (!isThere) this.#lowerUndone(block - 1n);
+      // Below the latest block it is part of the chain that we have seen; above, it is not yet.
+      if (!isThere || block <= latest) this.#noted.delete(hash);
     }
     if (this.#undoneAbove !== null) this.#lowerUndone(common);
     return this.#undoneAbove;
