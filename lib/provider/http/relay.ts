@@ -78,7 +78,11 @@ export function streamOf(
   };
   return new ReadableStream<Uint8Array>({
     start(controller) {
-      const cut = () => relay.cancel().catch(() => {}).finally(() => controller.error(tooSlow()));
+      // First the caller's end: what it reads while the run is ended would seem to be all there is.
+      const cut = () => {
+        controller.error(tooSlow());
+        relay.cancel().catch(() => {});
+      };
       const begin = () => {
         if (!isOver) deadline = setTimeout(cut, restMs);
       };

@@ -124,3 +124,22 @@ Deno.test("cutting a caller off fails nothing when its run cannot be ended in or
   assert.deepEqual((await reader.read()).value, bytesOf("begun"));
   await assert.rejects(reader.read(), /reads too slowly/);
 });
+
+Deno.test("an answer that is being cut off is never told to be whole", async () => {
+  const { relay, say, end } = output();
+  const cutting = Promise.withResolvers<void>();
+  const accounts = Promise.withResolvers<void>();
+  relay.cancel = () => {
+    // As the program's output does, which gives up what was not read.
+    end();
+    cutting.resolve();
+    return accounts.promise;
+  };
+  say("begun");
+  const reader = streamOf(relay, Promise.resolve(), 1).getReader();
+  assert.deepEqual((await reader.read()).value, bytesOf("begun"));
+  await cutting.promise;
+  const rest = assert.rejects(reader.read(), /reads too slowly/);
+  accounts.resolve();
+  await rest;
+});
