@@ -18,7 +18,8 @@ import { Transcript } from "./transcript.ts";
 /**
  * The response to a run.
  * @param claim where the answer is to be kept; such a run goes on when its caller goes away
- * @throws KhachapuriError when the failure is ours; nobody was charged then
+ * @throws KhachapuriError when the failure is ours, and nobody was charged; also when a limit ends
+ * a short answer in its middle, which is charged
  */
 export async function answerRun(
   call: Call,

@@ -23,8 +23,8 @@ import type { CallParts } from "./parts.ts";
 /**
  * Answers a call to a deployment.
  * @param search the URL's query with its question mark; "" when there is none
- * @throws KhachapuriError for everything that is not the program's answer or failure; nobody was
- * charged
+ * @throws KhachapuriError for everything that is not the program's answer or failure, and nobody
+ * was charged; also when a limit ends a short answer in its middle, which is charged
  */
 export async function handleCall(
   parts: CallParts,
