@@ -1,0 +1,297 @@
+/**
+ * Calls without a chain, IPFS or a sandbox. What a call takes is counted, each of its stages can be
+ * made to wait or to fail, and the test plays the program. Slots, keys, records, timer and the
+ * provider's own side of a run are the real ones.
+ */
+import assert from "node:assert/strict";
+import { getAddress } from "viem";
+import type { Sandbox } from "../sandbox/sandbox.ts";
+import type { CidText } from "../lib/cid.ts";
+import { BUFFERED_BODY_BYTES_MAX } from "../lib/limits.ts";
+import { Call } from "../lib/provider/call/call.ts";
+import { handleCall } from "../lib/provider/call/handle.ts";
+import { SqliteIdempotency } from "../lib/provider/call/idempotency.ts";
+import type { CallParts } from "../lib/provider/call/parts.ts";
+import { Slots } from "../lib/provider/call/slots.ts";
+import type { Deployment } from "../lib/provider/deployment/deployment.ts";
+import { openRecords, type Records } from "../lib/provider/deployment/records.ts";
+import { createBodyReader } from "../lib/provider/http/request_body.ts";
+import { ShortTimer } from "../lib/provider/http/short_timer.ts";
+import type { RunFacts } from "../lib/provider/ledger/ledger.ts";
+import { type Counters, createCounters } from "../lib/provider/metrics/gauges.ts";
+import type { Bill, Hold, PaymentScheme } from "../lib/provider/money/scheme.ts";
+import type { Lease } from "../lib/provider/program/sandboxes.ts";
+import { type HeardLog, hearLog } from "./heard_log.ts";
+import { type PlayedRun, playRun } from "./sandbox/played_run.ts";
+import { sampleSpec } from "./spec/sample_spec.ts";
+
+export const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy" as CidText;
+export const PAYER = getAddress(`0x${"bb".repeat(20)}`);
+/** Unix ms, on the clock of every world. */
+export const NOW = 1_700_000_000_000;
+/** Who sends it pays itself; what it holds is the lane. */
+const PAYMENT_HEADER = "payment-signature";
+
+/** What a call goes through, in this order; a caller's known key is proved instead of admitted. */
+export type Stage =
+  | "deployment"
+  | "read"
+  | "prove"
+  | "admit"
+  | "acquire"
+  | "slot"
+  | "hold"
+  | "run"
+  | "charge";
+
+/** A credit that was held. */
+export interface HeldCredit {
+  readonly reservation: number;
+  /** How it ended, e.g. "charged answered" or "released overloaded": once, if all is well. */
+  readonly endings: string[];
+  /** For the receipt; null until it is charged, and where the owner pays. */
+  facts: RunFacts | null;
+}
+
+export interface CallOptions {
+  method?: string;
+  /** With its query. */
+  path?: string;
+  form?: "path" | "host";
+  headers?: Record<string, string>;
+  body?: BodyInit;
+  /** The lane on which the caller pays itself; without one the owner pays. */
+  lane?: string;
+  /** Its Idempotency-Key. */
+  key?: string;
+  signal?: AbortSignal;
+}
+
+export interface CallWorld extends Omit<HeardLog, "log">, Disposable {
+  readonly parts: Omit<CallParts, "gate"> & { gate: CallParts["gate"] & { slots: Slots } };
+  readonly deployment: Deployment;
+  readonly records: Records;
+  readonly counters: Counters;
+  /** Called before a stage: throws to fail it; it waits for a promise ("read", "slot" do not). */
+  readonly before: { [S in Stage]?: () => unknown };
+  /** What programs do once they are started; prints "hello\n" and exits unless replaced. */
+  program: (run: PlayedRun) => unknown;
+  /** Whether the deployment's sandbox is open before the call. */
+  isOpen: boolean;
+  readonly holds: readonly HeldCredit[];
+  /** Resolves with the next run; to be asked before the call. */
+  nextRun(): Promise<PlayedRun>;
+  request(options?: CallOptions): Request;
+  /** The call as `handleCall` has it. */
+  call(options?: CallOptions): Promise<Response>;
+  /** The call as far as `Call.open` goes. */
+  open(options?: CallOptions): Promise<Call>;
+  /** How each credit ended. */
+  endings(): string[][];
+  /** Fails when something is still taken, or somebody still looks after a caller. */
+  assertNothingTaken(): Promise<void>;
+}
+
+export interface CallWorldOptions {
+  /** Spec fields that replace the sample's own. */
+  spec?: Record<string, unknown>;
+  /** Runs of the provider at the same time. */
+  concurrency?: number;
+}
+
+/** Opens a world in which every call succeeds until a test says otherwise. */
+export async function openCallWorld(options: CallWorldOptions = {}): Promise<CallWorld> {
+  const spec = await sampleSpec({ fields: options.spec ?? {} });
+  const deployment: Deployment = { cid: CID, spec, entry: spec.providers[0]! };
+  const before: CallWorld["before"] = {};
+  const holds: HeldCredit[] = [];
+  const { log, ...heard } = hearLog();
+  const records = openRecords(":memory:", { now: () => NOW });
+  const counters = createCounters();
+  const programs = playPrograms(before, deployment);
+  const gate = openGate(before, holds, options.concurrency ?? 4);
+  let asked = 0;
+
+  const world: CallWorld = {
+    ...heard,
+    parts: {
+      money: { schemes: [countingScheme(before, holds)] },
+      programs: {
+        deployments: {
+          async get() {
+            await before.deployment?.();
+            return deployment;
+          },
+        },
+        sandboxes: { acquire: programs.acquire, isOpen: () => world.isOpen },
+        webDomain: new URL("https://provider.test"),
+      },
+      gate,
+      records: { ...records, runs: counters.runs, usage: counters.usage, log, now: () => NOW },
+    },
+    deployment,
+    records,
+    counters,
+    before,
+    program(run) {
+      run.print("hello\n");
+      run.exit();
+    },
+    isOpen: true,
+    holds,
+    nextRun: programs.nextRun,
+    request: (call) => requestOf(call, () => asked += 1),
+    call(call = {}) {
+      const [target, search] = targetOf(call);
+      return handleCall(world.parts, target, search, world.request(call), "192.0.2.7");
+    },
+    open(call = {}) {
+      const [target, search] = targetOf(call);
+      const request = world.request(call);
+      const headers = [...request.headers];
+      return Call.open(world.parts, {
+        target,
+        search,
+        request,
+        headers,
+        remoteAddress: "192.0.2.7",
+      });
+    },
+    endings: () => holds.map(({ endings }) => endings),
+    async assertNothingTaken() {
+      assert.equal(programs.leases(), 0, "a lease is out");
+      assert.equal(gate.slots.busy(), 0, "a slot is taken");
+      for (const { endings } of holds) assert.equal(endings.length, 1, `ended: ${endings}`);
+      const before = asked;
+      // By then every watch that a call has asked for would have begun.
+      await new Promise<void>((resolve) => gate.shortTimer.after(resolve));
+      assert.equal(asked, before, "a caller is still looked after");
+    },
+    [Symbol.dispose]() {
+      gate.shortTimer.close();
+      gate.idempotency.close();
+      records.close();
+    },
+  };
+  programs.play((run) => world.program(run));
+  return world;
+}
+
+function requestOf(options: CallOptions = {}, onAsked: () => void): Request {
+  const { method = "GET", path = "/", form = "path", lane, key, body, signal } = options;
+  const headers = new Headers(options.headers);
+  if (lane !== undefined) headers.set(PAYMENT_HEADER, lane);
+  if (key !== undefined) headers.set("idempotency-key", key);
+  const base = form === "path" ? `https://provider.test/${CID}` : `https://${CID}.provider.test`;
+  const init: RequestInit & { duplex?: "half" } = { method, headers };
+  if (body !== undefined) Object.assign(init, { body, duplex: "half" });
+  const request = new Request(`${base}${path}`, init);
+  const its = signal ?? new AbortController().signal;
+  // Asking a real request for its signal is what looking after its caller costs.
+  Object.defineProperty(request, "signal", {
+    get() {
+      onAsked();
+      return its;
+    },
+  });
+  return request;
+}
+
+function targetOf({ path = "/", form = "path" }: CallOptions) {
+  const [own = "", query] = path.split("?");
+  return [{ form, cid: CID, path: own }, query === undefined ? "" : `?${query}`] as const;
+}
+
+/** A scheme that takes everything and counts what it holds. */
+function countingScheme(before: CallWorld["before"], holds: HeldCredit[]): PaymentScheme {
+  function holdFor(bill: Bill): Hold {
+    const reservation = holds.length + 1;
+    const held: HeldCredit = { reservation, endings: [], facts: null };
+    holds.push(held);
+    return {
+      reservation,
+      async charge(outcome, facts) {
+        await before.charge?.();
+        held.endings.push(`charged ${outcome}`);
+        held.facts = facts;
+      },
+      release: (reason) => void held.endings.push(`released ${reason}`),
+      notice() {
+        const receipt: [string, string] = ["khachapuri-receipt", `/receipts/${reservation}`];
+        return bill.source === "caller" ? [receipt] : [];
+      },
+    };
+  }
+  const scheme: PaymentScheme<Bill, Bill> = {
+    offer: (lane) => ({ scheme: "counting", ...(lane ? { lane: lane.id } : {}) }),
+    read({ cid, spec: { owner } }, headers) {
+      before.read?.();
+      const scope = headers.get(PAYMENT_HEADER);
+      if (scope === null) return { source: "owner", payer: owner, cid, scope: "" };
+      return { source: "caller", payer: PAYER, cid, scope };
+    },
+    prove: async () => void await before.prove?.(),
+    async admit(bill) {
+      await before.admit?.();
+      return bill;
+    },
+    async hold(bill) {
+      await before.hold?.();
+      return holdFor(bill);
+    },
+  };
+  return scheme;
+}
+
+/** A sandbox whose runs the test plays, and leases of it that are counted. */
+function playPrograms(before: CallWorld["before"], { cid }: Deployment) {
+  let program: (run: PlayedRun) => unknown = () => {};
+  let next = Promise.withResolvers<PlayedRun>();
+  let leases = 0;
+  const sandbox: Sandbox = {
+    async run(request) {
+      await before.run?.();
+      const run = playRun(request);
+      program(run);
+      next.resolve(run);
+      next = Promise.withResolvers();
+      return run.live;
+    },
+    close: () => Promise.resolve(),
+  };
+  return {
+    play: (its: typeof program) => void (program = its),
+    nextRun: () => next.promise,
+    leases: () => leases,
+    async acquire(deployment: Deployment): Promise<Lease> {
+      await before.acquire?.();
+      assert.equal(deployment.cid, cid);
+      leases += 1;
+      let isOut = true;
+      return {
+        sandbox,
+        release() {
+          if (isOut) leases -= 1;
+          isOut = false;
+        },
+      };
+    },
+  };
+}
+
+function openGate(before: CallWorld["before"], holds: readonly HeldCredit[], concurrency: number) {
+  const slots = new Slots(concurrency, () => NOW);
+  const take = slots.take.bind(slots);
+  slots.take = (...about) => {
+    before.slot?.();
+    return take(...about);
+  };
+  const wasCharged = (reservation: number) =>
+    holds[reservation - 1]?.endings.some((ending) => ending.startsWith("charged")) ?? false;
+  return {
+    slots,
+    idempotency: new SqliteIdempotency({ path: ":memory:", wasCharged, now: () => NOW }),
+    readBody: createBodyReader(BUFFERED_BODY_BYTES_MAX),
+    shortTimer: new ShortTimer(),
+  };
+}
