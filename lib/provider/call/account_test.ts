@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import {
+  type CallOptions,
+  type CallWorld,
+  CID,
+  NOW,
+  openCallWorld,
+} from "../../../worlds/calls.ts";
+import type { PlayedRun } from "../../../worlds/sandbox/played_run.ts";
+import { KhachapuriError } from "../../errors.ts";
+import { REQUEST_BODY_BYTES_MAX } from "../../limits.ts";
+import { Account, type Ending } from "./account.ts";
+import type { Call } from "./call.ts";
+import type { Claim, LostAnswer, StoredAnswer } from "./idempotency.ts";
+import { Transcript } from "./transcript.ts";
+
+const SIGSEGV = 11;
+const sha256 = (data: string) => `0x${createHash("sha256").update(data).digest("hex")}`;
+const failed = (code: ConstructorParameters<typeof KhachapuriError>[0]) =>
+  new KhachapuriError(code, "so it was");
+
+interface Ended {
+  world: CallWorld;
+  isCharged: boolean;
+  kept: (StoredAnswer | LostAnswer)[];
+  account: Account;
+  ending: Ending;
+}
+
+interface Course {
+  call?: CallOptions;
+  /** What the program does. */
+  play?: (run: PlayedRun, call: Call) => unknown;
+  ending?: Partial<Ending>;
+  answer?: string;
+}
+
+/** Ends the accounts of one call whose run went like this. */
+async function settle(world: CallWorld, course: Course): Promise<Ended> {
+  const { play = (run) => run.exit(), answer = "answer" } = course;
+  const kept: Ended["kept"] = [];
+  const claim: Claim = {
+    store(its) {
+      assert.deepEqual(world.endings().at(-1), [], "kept once it was charged");
+      kept.push(its);
+    },
+    end: () => void ends.push("claim"),
+  };
+  const ends: string[] = [];
+  world.program = () => {};
+  const begun = world.nextRun();
+  const call = await world.open(course.call);
+  const started = await call.start(call.bill, null, claim);
+  await play(await begun, call);
+  const isHashed = call.bill.source === "caller";
+  const transcript = new Transcript({
+    status: 200,
+    headers: [],
+    isHashed,
+    isBodiless: false,
+    claim,
+  });
+  transcript.add(new TextEncoder().encode(answer));
+  const ending = { status: 200, error: null, transcript, isWhole: true, ...course.ending };
+  const account = new Account(call, started, claim);
+  const isCharged = await account.end(ending);
+  assert.deepEqual(ends, ["claim"], "the key is not free again");
+  return { world, isCharged, kept, account, ending };
+}
+
+async function endingOf(course: Course): Promise<string> {
+  using world = await openCallWorld();
+  const { isCharged } = await settle(world, course);
+  await world.assertNothingTaken();
+  const [[ending]] = world.endings() as [[string]];
+  assert.equal(isCharged, ending.startsWith("charged"));
+  const outcome = ending.startsWith("charged") ? ending.slice("charged ".length) : "released";
+  const [counted] = await world.counters.runs.metric.read();
+  assert.deepEqual(counted, { labels: { paid_by: "owner", outcome }, value: 1 });
+  return ending;
+}
+
+Deno.test("a run that ends in whatever way of its own costs its payer a credit", async () => {
+  const ways: [string, (run: PlayedRun) => void][] = [
+    ["answered", (run) => run.exit()],
+    ["failed", (run) => run.exit(3)],
+    ["failed", (run) => run.crash(SIGSEGV)],
+    ["timeout", (run) => run.meet("timeout")],
+    ["limit", (run) => run.meet("memory")],
+    ["limit", (run) => run.meet("stdout")],
+  ];
+  for (const [outcome, play] of ways) {
+    assert.equal(await endingOf({ play }), `charged ${outcome}`);
+  }
+});
+
+Deno.test("a run that its caller ended costs a credit, one that we ended costs none", async () => {
+  const play = (_: PlayedRun, call: Call) => call.kill();
+  assert.equal(await endingOf({ play }), "charged aborted");
+  assert.equal(await endingOf({ play: (run) => run.meet("aborted") }), "released shutdown");
+});
+
+Deno.test("what fails at the program is charged, what fails at us is not", async () => {
+  for (const code of ["program_failed", "program_timeout", "program_limit"] as const) {
+    assert.equal(await endingOf({ ending: { error: failed(code) } }), "charged answered");
+  }
+  for (const code of ["internal", "sandbox_unavailable", "chain_unavailable"] as const) {
+    assert.equal(await endingOf({ ending: { error: failed(code) } }), `released ${code}`);
+  }
+  const play = (run: PlayedRun) => run.fail(failed("sandbox_unavailable"));
+  assert.equal(await endingOf({ play }), "released sandbox_unavailable");
+});
+
+Deno.test("a program has worked on a body until it was too much, and is paid for that", async () => {
+  const chunk = new Uint8Array(1 << 20);
+  const chunks = Array.from({ length: REQUEST_BODY_BYTES_MAX / chunk.length + 1 }, () => chunk);
+  const call = { method: "POST", body: ReadableStream.from(chunks) };
+  const ending = { error: failed("body_too_large") };
+  const play = (run: PlayedRun) => run.killed;
+  assert.equal(await endingOf({ call, play, ending }), "charged aborted");
+});
+
+Deno.test("accounts end once, and whoever asks again gets the same word", async () => {
+  using world = await openCallWorld();
+  const { account, ending, isCharged } = await settle(world, {});
+  assert.equal(await account.end({ ...ending, error: failed("internal") }), isCharged);
+  assert.deepEqual(world.endings(), [["charged answered"]]);
+});
+
+Deno.test("slot and sandbox are free before the charge is on disk", async () => {
+  using world = await openCallWorld();
+  world.before.charge = () => assert.equal(world.parts.gate.slots.busy(), 0);
+  await settle(world, {});
+  assert.deepEqual(world.endings(), [["charged answered"]]);
+});
+
+Deno.test("a charge that cannot be written is no charge, and the key is free again", async () => {
+  using world = await openCallWorld();
+  world.before.charge = () => {
+    throw failed("overloaded");
+  };
+  world.program = () => {};
+  const call = await world.open({ lane: "lane" });
+  const begun = world.nextRun();
+  const started = await call.start(call.bill, null, null);
+  (await begun).exit();
+  let isFree = false;
+  const claim: Claim = { store() {}, end: () => void (isFree = true) };
+  const transcript = new Transcript({
+    status: 200,
+    headers: [],
+    isHashed: true,
+    isBodiless: false,
+    claim,
+  });
+  const account = new Account(call, started, claim);
+  const ending: Ending = { status: 200, error: null, transcript, isWhole: true };
+  await assert.rejects(account.end(ending), { code: "overloaded" });
+  assert.ok(isFree);
+  assert.equal(world.parts.gate.slots.busy(), 0);
+});
+
+Deno.test("a caller's charge carries what its receipt will say, an owner's carries nothing", async () => {
+  using world = await openCallWorld();
+  const post = { method: "POST", body: "question" };
+  await settle(world, { call: { ...post, lane: "lane" }, answer: "answer" });
+  await settle(world, { call: post });
+  const [callers, owners] = world.holds;
+  const { durationMs, ...facts } = callers!.facts!;
+  assert.deepEqual(facts, {
+    requestHash: sha256("question"),
+    responseHash: sha256("answer"),
+    startedAt: NOW,
+  });
+  assert.ok(Number.isInteger(durationMs) && durationMs >= 0);
+  assert.equal(owners!.facts, null);
+});
+
+Deno.test("an answer is kept before its charge, and none is kept that was not charged", async () => {
+  using world = await openCallWorld();
+  const call = { lane: "lane" };
+  const kept = await settle(world, { call });
+  const body = new TextEncoder().encode("answer");
+  assert.deepEqual(kept.kept, [{ status: 200, headers: [], body }]);
+  const cut = await settle(world, { call, ending: { isWhole: false } });
+  assert.deepEqual(cut.kept, [{ why: "it was cut short" }]);
+  const released = await settle(world, { call, ending: { error: failed("internal") } });
+  assert.deepEqual(released.kept, []);
+});
+
+Deno.test("a run is in its owner's log and in the figures, with what it wrote to stderr", async () => {
+  using world = await openCallWorld();
+  const play = (run: PlayedRun) => {
+    run.print("out");
+    run.complain("oops");
+    run.exit(7);
+  };
+  await settle(world, { call: { method: "PUT" }, play, ending: { status: 502 } });
+  const [run] = world.records.runLog.read(CID);
+  const { wallMs, ...logged } = run!;
+  assert.ok(wallMs >= 0);
+  assert.deepEqual(logged, {
+    at: NOW,
+    method: "PUT",
+    status: 502,
+    exit: 7,
+    signal: null,
+    limit: null,
+    cpuMs: 1,
+    peakMemoryBytes: 4_096,
+    stdinBytes: 0,
+    stdoutBytes: 3,
+    stderrBytes: 4,
+    stderr: "oops",
+  });
+  const bytes = world.counters.usage.metrics.find(({ name }) => /run_bytes/.test(name))!;
+  const stdout = (await bytes.read()).find(({ labels }) => labels!.stream === "stdout");
+  assert.equal(stdout!.value, 3);
+  assert.ok(world.lines.every((line) => !line.includes("oops")), "stderr is the owner's alone");
+});
+
+Deno.test("a run that failed at us is in nobody's log", async () => {
+  using world = await openCallWorld();
+  await settle(world, { play: (run) => run.fail(failed("sandbox_unavailable")) });
+  assert.deepEqual(world.records.runLog.read(CID), []);
+});
