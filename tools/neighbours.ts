@@ -9,12 +9,6 @@ const RUNS = /^(?:export )?(?:async )?(?:function|class|const|let)\b/m;
  * whole-system tests reach it, and do not say where it breaks.
  */
 export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
-  "lib/provider/call/accepts.ts": "one line",
-  "lib/provider/call/account.ts": "to be given one; until then tests/provider_test.ts",
-  "lib/provider/call/answer.ts": "to be given one; until then tests/paid_calls_test.ts",
-  "lib/provider/call/call.ts": "to be given one; until then tests/provider_test.ts",
-  "lib/provider/call/handle.ts": "to be given one; until then tests/paid_calls_test.ts",
-  "lib/provider/call/transcript.ts": "tests/paid_calls_test.ts reads hashes and kept answers",
   "lib/provider/deployment/records.ts": "run_log_test.ts opens it",
   "lib/provider/deployment/registrations.ts": "tests/deploy_test.ts lists what it keeps",
   "lib/provider/deployment/stops.ts": "tests/provider_test.ts stops, and starts again",
@@ -32,10 +26,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/http/failure.ts": "tests/refusal_test.ts reads each failure",
   "lib/provider/http/header_rules.ts": "curl_test.ts and response_head_test.ts, in and out",
   "lib/provider/http/page.ts": "tests/provider_test.ts reads both forms",
-  "lib/provider/ledger/codec.ts": "store_test.ts writes and replays every kind of entry",
-  "lib/provider/ledger/journal.ts": "store_test.ts holds it against paper and pencil",
-  "lib/provider/ledger/judge.ts": "credits_test.ts in money asks it through the ledger",
-  "lib/provider/ledger/sqlite_ledger.ts": "credits_test.ts in money, payments_test.ts at random",
   "lib/provider/metrics/gauges.ts": "tests/cli_paid_test.ts reads /metrics",
   "lib/provider/metrics/metrics.ts": "tests/cli_paid_test.ts reads /metrics",
   "lib/provider/metrics/run_usage.ts": "tests/cli_paid_test.ts reads /metrics",
@@ -51,10 +41,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/program/rehearsal.ts": "tests/curl_interface_test.ts rehearses",
   "lib/provider/program/run_limits.ts": "one object",
   "lib/provider/settlement/escrow_events.ts": "payments_test.ts reads them from a chain",
-  "lib/provider/settlement/follower.ts": "payments_test.ts forks its chain at random",
   "lib/provider/settlement/onboarding.ts": "tests/onboarding_test.ts, on a real chain",
   "lib/provider/settlement/settle_each.ts": "payments_test.ts takes each credit first",
-  "lib/provider/settlement/settlement.ts": "payments_test.ts, and tests/settlement_test.ts",
 };
 
 /** Sources that run something and have neither, and reasons that are not needed. */

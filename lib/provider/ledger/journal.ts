@@ -184,8 +184,8 @@ export function prepaid(lane: Lane): bigint {
 }
 
 /**
- * USDC base units that runs have used and the escrow has not paid. What was used before the lane was
- * opened here, and is due again as the chain was reorganised, counts at the first run's price.
+ * USDC base units that runs have used and the escrow has not paid. What was used before the lane
+ * was opened here and a reorganisation makes due again counts at the first run's price.
  */
 export function unsettledAmount({ settled, segments }: Pick<Lane, "settled" | "segments">): bigint {
   let amount = 0n;
