@@ -5,8 +5,10 @@
  */
 import assert from "node:assert/strict";
 import { getAddress } from "viem";
+import type { PrivateKeyAccount } from "viem/accounts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { CidText } from "../lib/cid.ts";
+import { KhachapuriError } from "../lib/errors.ts";
 import { BUFFERED_BODY_BYTES_MAX } from "../lib/limits.ts";
 import { Call } from "../lib/provider/call/call.ts";
 import { handleCall } from "../lib/provider/call/handle.ts";
@@ -20,6 +22,7 @@ import { ShortTimer } from "../lib/provider/http/short_timer.ts";
 import type { RunFacts } from "../lib/provider/ledger/ledger.ts";
 import { type Counters, createCounters } from "../lib/provider/metrics/gauges.ts";
 import type { Bill, Hold, PaymentScheme } from "../lib/provider/money/scheme.ts";
+import type { Seller } from "../lib/provider/money/seller.ts";
 import type { Lease } from "../lib/provider/program/sandboxes.ts";
 import { type HeardLog, hearLog } from "./heard_log.ts";
 import { type PlayedRun, playRun } from "./sandbox/played_run.ts";
@@ -93,6 +96,10 @@ export interface CallWorld extends Omit<HeardLog, "log">, Disposable {
 }
 
 export interface CallWorldOptions {
+  /** Signs the spec; somebody unless given. */
+  owner?: PrivateKeyAccount;
+  /** Whom the spec names. */
+  seller?: Seller;
   /** Spec fields that replace the sample's own. */
   spec?: Record<string, unknown>;
   /** Runs of the provider at the same time. */
@@ -101,7 +108,12 @@ export interface CallWorldOptions {
 
 /** Opens a world in which every call succeeds until a test says otherwise. */
 export async function openCallWorld(options: CallWorldOptions = {}): Promise<CallWorld> {
-  const spec = await sampleSpec({ fields: options.spec ?? {} });
+  const { owner, seller, spec: fields = {} } = options;
+  const spec = await sampleSpec({
+    ...(owner ? { owner } : {}),
+    ...(seller ?? {}),
+    fields,
+  });
   const deployment: Deployment = { cid: CID, spec, entry: spec.providers[0]! };
   const before: CallWorld["before"] = {};
   const holds: HeldCredit[] = [];
@@ -120,6 +132,7 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
         deployments: {
           async get() {
             await before.deployment?.();
+            if (records.stops.has(spec)) throw new KhachapuriError("stopped", "it was stopped");
             return deployment;
           },
         },

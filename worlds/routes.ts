@@ -1,0 +1,141 @@
+/**
+ * A provider's routes on the world of calls: what lies behind them (credits, receipts, settlement)
+ * answers what a test wants and remembers what it was asked.
+ */
+import assert from "node:assert/strict";
+import { getAddress, type Hex } from "viem";
+import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
+import { KhachapuriError } from "../lib/errors.ts";
+import type { CreditsOffer } from "../lib/payment_header.ts";
+import type { RouteParts } from "../lib/provider/door/parts.ts";
+import { createRoutes } from "../lib/provider/door/routes.ts";
+import type { Seller } from "../lib/provider/money/seller.ts";
+import type { Receipt } from "../lib/receipt.ts";
+import { termsHash } from "../lib/spec/terms.ts";
+import { type CallWorld, type CallWorldOptions, openCallWorld } from "./calls.ts";
+
+export const OWNER = privateKeyToAccount(`0x${"01".repeat(32)}`);
+export const OPERATOR = privateKeyToAccount(`0x${"02".repeat(32)}`);
+export const PROVIDER = privateKeyToAccount(`0x${"03".repeat(32)}`);
+export const STRANGER = privateKeyToAccount(`0x${"04".repeat(32)}`);
+export type Person = PrivateKeyAccount;
+
+export const SELLER: Seller = {
+  chainId: 31_337,
+  escrow: getAddress(`0x${"ee".repeat(20)}`),
+  provider: PROVIDER.address,
+  price: 1_000n,
+};
+
+export const OFFER: CreditsOffer = {
+  chainId: SELLER.chainId,
+  escrow: SELLER.escrow,
+  asset: getAddress(`0x${"dc".repeat(20)}`),
+  payTo: SELLER.provider,
+  pricePerCredit: SELLER.price,
+  maxTimeoutSeconds: 15,
+  thawingPeriodSeconds: 3_600,
+};
+
+/** Of a deposit that was relayed. */
+export const TRANSACTION: Hex = `0x${"7a".repeat(32)}`;
+
+const textOf = (text: string) => new TextEncoder().encode(text);
+/** Newest first. */
+export const TERMS: readonly Uint8Array<ArrayBuffer>[] = ["new terms\n", "old terms\n"].map(textOf);
+
+export interface RouteWorld extends Omit<CallWorld, "parts"> {
+  readonly parts: RouteParts;
+  /** What was asked of the parts behind the routes, in order, e.g. "settle". */
+  readonly asked: string[];
+  /** The receipts that there are, by path. */
+  readonly receipts: Map<string, Receipt>;
+  /** Answers a request; `path` may be a whole URL. */
+  ask(path: string, init?: RequestInit): Promise<Response>;
+  /** Posts a JSON body. */
+  post(path: string, body: unknown): Promise<Response>;
+}
+
+/** Opens a world in which every route succeeds until a test says otherwise. */
+export async function openRouteWorld(options: CallWorldOptions = {}): Promise<RouteWorld> {
+  const calls = await openCallWorld({ owner: OWNER, seller: SELLER, ...options });
+  const asked: string[] = [];
+  const receipts = new Map<string, Receipt>();
+  const terms = new Map<Hex, Uint8Array<ArrayBuffer>>(TERMS.map((text) => [termsHash(text), text]));
+  const parts: RouteParts = {
+    ...calls.parts,
+    seller: SELLER,
+    operator: OPERATOR.address,
+    offering: {
+      name: "provider.test",
+      address: PROVIDER.address,
+      webDomain: "https://provider.test",
+      recipients: ["age1first", "age1second"],
+      termsHashes: [...terms.keys()],
+      timeoutMs: 15_000,
+      memoryMb: 256,
+      offer: OFFER,
+    },
+    terms,
+    health: () => Promise.resolve(null),
+    responses: calls.counters.responses,
+    metrics: [calls.counters.responses.metric],
+    money: { ...calls.parts.money, ...answeringMoney(asked, receipts) },
+    programs: {
+      ...calls.parts.programs,
+      sandboxes: {
+        ...calls.parts.programs.sandboxes,
+        open: () => 3,
+        end: (cid) => Promise.resolve(void asked.push(`end ${cid}`)),
+      },
+    },
+    records: { ...calls.parts.records, ...calls.records },
+  };
+  const routes = createRoutes(parts);
+  const ask = (path: string, init: RequestInit = {}) =>
+    routes(new Request(new URL(path, "https://provider.test"), init), "192.0.2.7");
+  const post = (path: string, body: unknown) =>
+    ask(path, { method: "POST", body: JSON.stringify(body) });
+  // The same object, so that what a test changes of the world of calls is changed.
+  return Object.assign(calls, { parts, asked, receipts, ask, post });
+}
+
+/** The answer must be a refusal with this status and code. */
+export async function assertRefused(
+  answer: Promise<Response>,
+  status: number,
+  code: string,
+): Promise<void> {
+  const response = await answer;
+  const { error, message } = await response.json();
+  assert.deepEqual([response.status, error], [status, code], message);
+}
+
+/** Money that remembers what it is asked for. */
+function answeringMoney(asked: string[], receipts: ReadonlyMap<string, Receipt>) {
+  const totals = { unsettled: 5_000n, held: 0n, preheld: 0n };
+  return {
+    credits: { used: () => Promise.resolve(7n) },
+    receipts: {
+      read(path: string): Promise<Receipt> {
+        const receipt = receipts.get(path);
+        if (receipt) return Promise.resolve(receipt);
+        return Promise.reject(new KhachapuriError("not_found", "there is no such receipt"));
+      },
+    },
+    onboarding: {
+      relay(payer: Hex): Promise<Hex> {
+        asked.push(`relay ${payer}`);
+        return Promise.resolve(TRANSACTION);
+      },
+    },
+    settlement: {
+      async settleNow(): Promise<void> {
+        asked.push("settle");
+        await Promise.resolve();
+        totals.unsettled = 0n;
+      },
+    },
+    ledger: { totals: () => totals },
+  };
+}
