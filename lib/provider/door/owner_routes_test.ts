@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import type { LoggedRun } from "../deployment/run_log.ts";
+import { CID, NOW } from "../../../worlds/calls.ts";
+import {
+  assertRefused,
+  openRouteWorld,
+  OPERATOR,
+  OWNER,
+  type Person,
+  PROVIDER,
+  type RouteWorld,
+  SELLER,
+  STRANGER,
+} from "../../../worlds/routes.ts";
+import { CONTROL_BODY_BYTES_MAX } from "../../limits.ts";
+import {
+  OWNER_REQUEST_SECONDS,
+  type OwnerQuestion,
+  signOwnerRequest,
+} from "../../spec/owner_request.ts";
+import { signStop } from "../../spec/stop.ts";
+
+type Action = OwnerQuestion["action"];
+
+const SOON = BigInt(NOW / 1_000) + OWNER_REQUEST_SECONDS;
+/** Another deployment's cid. */
+const OTHER_CID = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e";
+
+/** A signed question; `changes` are made before it is signed. */
+function question(person: Person, action: Action, changes: Partial<OwnerQuestion> = {}) {
+  const subject = action === "logs" ? CID : "";
+  const asked = { action, subject, provider: SELLER.provider, expires: SOON, ...changes };
+  return signOwnerRequest(person, asked);
+}
+
+/** Calls the deployment once, so that it is known here. */
+async function callOnce(world: RouteWorld): Promise<void> {
+  await (await world.ask(`/${CID}`)).text();
+}
+
+Deno.test("a question needs the signature of who asks, for this provider, for this, and now", async () => {
+  using world = await openRouteWorld();
+  await callOnce(world);
+  const actions: [string, Action, Action][] = [
+    ["/logs", "logs", "deployments"],
+    ["/deployments", "deployments", "logs"],
+    ["/settle", "settle", "deployments"],
+  ];
+  for (const [path, action, other] of actions) {
+    const person = action === "settle" ? OPERATOR : OWNER;
+    const good = await question(person, action);
+    assert.equal((await world.post(path, good)).status, 200, path);
+    world.asked.length = 0;
+    const forged = [
+      { ...await question(STRANGER, action), owner: person.address },
+      await question(person, other),
+      await question(person, action, { provider: STRANGER.address }),
+      await question(person, action, { expires: BigInt(NOW / 1_000) - 1n }),
+      await question(person, action, { expires: SOON + OWNER_REQUEST_SECONDS + 1n }),
+      { ...good, subject: `${good.subject}x` },
+    ];
+    for (const request of forged) {
+      await assertRefused(world.post(path, request), 403, "invalid_signature");
+    }
+    for (const malformed of [{}, null, { ...good, more: 1 }, { ...good, signature: "0x00" }]) {
+      await assertRefused(world.post(path, malformed), 400, "invalid_input");
+    }
+    const large = { ...good, subject: "x".repeat(CONTROL_BODY_BYTES_MAX) };
+    await assertRefused(world.post(path, large), 413, "body_too_large");
+    assert.deepEqual(world.asked, []);
+  }
+});
+
+Deno.test("the operator and the provider may have it settled now, and nobody else", async () => {
+  using world = await openRouteWorld();
+  for (const person of [OPERATOR, PROVIDER]) {
+    const response = await world.post("/settle", await question(person, "settle"));
+    assert.deepEqual(await response.json(), { unsettled: "0" });
+  }
+  assert.deepEqual(world.asked, ["settle", "settle"]);
+  const other = world.post("/settle", await question(OWNER, "settle"));
+  await assertRefused(other, 403, "invalid_signature");
+  assert.equal(world.asked.length, 2);
+});
+
+Deno.test("an owner reads the runs of its deployment, and nobody else does", async () => {
+  using world = await openRouteWorld();
+  world.program = (run) => {
+    run.complain("oops");
+    run.exit(3);
+  };
+  await callOnce(world);
+  const { cid, runs } = await (await world.post("/logs", await question(OWNER, "logs"))).json();
+  assert.equal(cid, CID);
+  assert.deepEqual(
+    runs.map(({ at, status, exit, stderr }: LoggedRun) => [at, status, exit, stderr]),
+    [[NOW, 502, 3, "oops"]],
+  );
+  const others = [
+    question(STRANGER, "logs"),
+    question(OWNER, "logs", { subject: OTHER_CID }),
+  ];
+  for (const other of others) {
+    await assertRefused(world.post("/logs", await other), 404, "not_found");
+  }
+  const bad = world.post("/logs", await question(OWNER, "logs", { subject: "bafynope" }));
+  await assertRefused(bad, 400, "invalid_cid");
+});
+
+Deno.test("a deployment that nobody has called is not known", async () => {
+  using world = await openRouteWorld();
+  await assertRefused(world.post("/logs", await question(OWNER, "logs")), 404, "not_found");
+});
+
+Deno.test("an owner is told its deployments, and which of them it stopped", async () => {
+  using world = await openRouteWorld();
+  const list = async (person: Person) =>
+    await (await world.post("/deployments", await question(person, "deployments"))).json();
+  const { id } = world.deployment.spec;
+  assert.deepEqual(await list(OWNER), { owner: OWNER.address, deployments: [] });
+  await callOnce(world);
+  const row = { cid: CID, id, firstSeen: NOW };
+  const before = [{ ...row, stopped: false }];
+  assert.deepEqual(await list(OWNER), { owner: OWNER.address, deployments: before });
+  world.records.stops.add(world.deployment.spec);
+  const after = [{ ...row, stopped: true }];
+  assert.deepEqual(await list(OWNER), { owner: OWNER.address, deployments: after });
+  assert.deepEqual(await list(STRANGER), { owner: STRANGER.address, deployments: [] });
+});
+
+Deno.test("an owner ends a deployment for good, with its sandbox, and as often as it likes", async () => {
+  using world = await openRouteWorld();
+  const { id } = world.deployment.spec;
+  const signature = await signStop(OWNER, { id, provider: SELLER.provider });
+  for (const _ of [1, 2]) {
+    const response = await world.post("/stop", { cid: CID, signature });
+    assert.equal(response.status, 200);
+    assert.deepEqual(await response.json(), { stopped: CID });
+  }
+  await assertRefused(world.ask(`/${CID}`), 410, "stopped");
+  assert.deepEqual(world.asked, [`end ${CID}`]);
+  assert.match(world.lines.join(""), /deployment stopped by its owner/);
+});
+
+Deno.test("nobody but the owner stops a deployment, and not with what it told another", async () => {
+  using world = await openRouteWorld();
+  const { id } = world.deployment.spec;
+  const signatures = [
+    signStop(STRANGER, { id, provider: SELLER.provider }),
+    signStop(OWNER, { id, provider: STRANGER.address }),
+    signStop(OWNER, { id: `0x${"11".repeat(32)}`, provider: SELLER.provider }),
+  ];
+  for (const signature of signatures) {
+    const request = { cid: CID, signature: await signature };
+    await assertRefused(world.post("/stop", request), 403, "invalid_signature");
+  }
+  const signature = await signStop(OWNER, { id, provider: SELLER.provider });
+  await assertRefused(world.post("/stop", { cid: "bafynope", signature }), 400, "invalid_cid");
+  await assertRefused(world.post("/stop", { cid: CID }), 400, "invalid_input");
+  assert.deepEqual(world.asked, []);
+  assert.equal((await world.ask(`/${CID}`)).status, 200);
+});
+
+Deno.test("what cannot be looked up is not stopped", async () => {
+  using world = await openRouteWorld();
+  world.before.deployment = () => {
+    throw new Error("not foreseen");
+  };
+  const { id } = world.deployment.spec;
+  const signature = await signStop(OWNER, { id, provider: SELLER.provider });
+  await assertRefused(world.post("/stop", { cid: CID, signature }), 500, "internal");
+  assert.equal(world.records.stops.has(world.deployment.spec), false);
+});
