@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import type { Hex } from "viem";
+import {
+  assertRefused,
+  OFFER,
+  openRouteWorld,
+  OPERATOR,
+  PROVIDER,
+  type RouteWorld,
+  SELLER,
+  STRANGER,
+  TRANSACTION,
+} from "../../../worlds/routes.ts";
+import { KhachapuriError } from "../../errors.ts";
+import {
+  type DepositAuthorization,
+  depositToJson,
+  encodePaymentHeader,
+} from "../../payment_header.ts";
+import { type Permit, signPermit, UINT128_MAX, UINT64_MAX } from "../../permit.ts";
+import { receiptToJson, signReceipt } from "../../receipt.ts";
+
+const PAYER = STRANGER;
+const LANE: Hex = `0x${"1a".repeat(32)}`;
+const DEPOSIT: DepositAuthorization = {
+  amount: 5_000_000n,
+  validAfter: 0n,
+  validBefore: 2_000_000_000n,
+  pricePerCredit: 1_000n,
+  credits: 5_000n,
+  signer: PAYER.address,
+  salt: `0x${"5a".repeat(32)}`,
+  signature: `0x${"11".repeat(64)}1b`,
+};
+
+async function paymentFor(changes: Partial<Permit>): Promise<Record<string, string>> {
+  const permit = await signPermit(PAYER, SELLER, {
+    payer: PAYER.address,
+    provider: SELLER.provider,
+    lane: LANE,
+    price: SELLER.price,
+    credits: 0n,
+    deadline: UINT64_MAX,
+    ...changes,
+  });
+  return { "payment-signature": encodePaymentHeader({ accepted: OFFER, permit }) };
+}
+
+/** Which permits the credits were asked about. */
+function permitsAsked({ parts }: RouteWorld): Permit[] {
+  const asked: Permit[] = [];
+  parts.money.credits = {
+    used(permit) {
+      asked.push(permit);
+      return Promise.resolve(7n);
+    },
+  };
+  return asked;
+}
+
+Deno.test("who shows a permit of a lane, if only over no credit, is told how far it is", async () => {
+  using world = await openRouteWorld();
+  const asked = permitsAsked(world);
+  for (const credits of [0n, 100n]) {
+    const response = await world.ask("/lane", { headers: await paymentFor({ credits }) });
+    assert.equal(response.status, 200);
+    const { address: payer } = PAYER;
+    assert.deepEqual(await response.json(), { payer, lane: LANE, cumulative: "7" });
+  }
+  assert.deepEqual(asked.map(({ lane, credits }) => [lane, credits]), [[LANE, 0n], [LANE, 100n]]);
+});
+
+Deno.test("a lane is nobody else's business, nor is a deployment's permit proof of it", async () => {
+  using world = await openRouteWorld();
+  const asked = permitsAsked(world);
+  const headers = [
+    {},
+    await paymentFor({ credits: UINT128_MAX }),
+    await paymentFor({ provider: STRANGER.address }),
+  ];
+  for (const each of headers) {
+    await assertRefused(world.ask("/lane", { headers: each }), 402, "payment_required");
+  }
+  const malformed = { "payment-signature": "not base64" };
+  await assertRefused(world.ask("/lane", { headers: malformed }), 400, "invalid_input");
+  assert.deepEqual(asked, []);
+  world.parts.money.credits = {
+    used: () => Promise.reject(new KhachapuriError("payment_required", "not the payer's")),
+  };
+  await assertRefused(
+    world.ask("/lane", { headers: await paymentFor({}) }),
+    402,
+    "payment_required",
+  );
+});
+
+Deno.test("a payer's signed deposit is relayed without a call", async () => {
+  using world = await openRouteWorld();
+  const deposits: unknown[] = [];
+  const { relay } = world.parts.money.onboarding;
+  world.parts.money.onboarding = {
+    relay(payer, deposit) {
+      deposits.push(deposit);
+      return relay(payer, deposit);
+    },
+  };
+  const payer = PAYER.address;
+  const response = await world.post("/onboard", { payer, deposit: depositToJson(DEPOSIT) });
+  assert.equal(response.status, 200);
+  assert.deepEqual(await response.json(), { payer, transaction: TRANSACTION });
+  assert.deepEqual(world.asked, [`relay ${payer}`]);
+  assert.deepEqual(deposits, [DEPOSIT]);
+});
+
+Deno.test("a malformed deposit goes nowhere", async () => {
+  using world = await openRouteWorld();
+  const payer = PAYER.address;
+  const deposit = depositToJson(DEPOSIT);
+  const bodies = [
+    {},
+    { payer },
+    { payer: "0x00", deposit },
+    { payer, deposit: { ...deposit, amount: -1 } },
+    { payer, deposit, more: true },
+  ];
+  for (const body of bodies) {
+    await assertRefused(world.post("/onboard", body), 400, "invalid_input");
+  }
+  assert.deepEqual(world.asked, []);
+});
+
+Deno.test("whoever has a receipt's address may read it", async () => {
+  using world = await openRouteWorld();
+  const receipt = await signReceipt(OPERATOR, {
+    chainId: SELLER.chainId,
+    escrow: SELLER.escrow,
+    payer: PAYER.address,
+    provider: PROVIDER.address,
+    operator: OPERATOR.address,
+    lane: LANE,
+    cumulative: 7n,
+    deployment: "bafy",
+    price: SELLER.price,
+    outcome: "answered",
+    requestHash: `0x${"01".repeat(32)}`,
+    responseHash: `0x${"02".repeat(32)}`,
+    startedAt: 1n,
+    durationMs: 2n,
+  });
+  world.receipts.set("/receipts/some", receipt);
+  const response = await world.ask("/receipts/some?ignored");
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("cache-control"), "no-store");
+  assert.deepEqual(await response.json(), receiptToJson(receipt));
+  await assertRefused(world.ask("/receipts/other"), 404, "not_found");
+});
