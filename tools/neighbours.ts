@@ -14,13 +14,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/deployment/stops.ts": "tests/provider_test.ts stops, and starts again",
   "lib/provider/door/checkup.ts": "tests/doctor_test.ts breaks one part after another",
   "lib/provider/door/findings.ts": "tests/doctor_test.ts reads each finding",
-  "lib/provider/door/front_routes.ts": "tests/provider_test.ts reads each page",
-  "lib/provider/door/json.ts": "tests/stranger_test.ts sends what is none",
   "lib/provider/door/listener.ts": "to be given one; until then every world listens by it",
-  "lib/provider/door/owner_routes.ts": "tests/provider_test.ts and tests/deploy_test.ts ask",
-  "lib/provider/door/payer_routes.ts": "tests/stranger_test.ts and tests/onboarding_test.ts ask",
   "lib/provider/door/preflight.ts": "tests/doctor_test.ts breaks one part after another",
-  "lib/provider/door/routes.ts": "to be given one; until then tests/refusal_test.ts",
   "lib/provider/door/serve.ts": "to be given one; until then every world starts it",
   "lib/provider/door/wiring.ts": "every world is wired by it",
   "lib/provider/http/failure.ts": "tests/refusal_test.ts reads each failure",
@@ -40,9 +35,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/program/line_reader.ts": "response_head_test.ts feeds it heads byte by byte",
   "lib/provider/program/rehearsal.ts": "tests/curl_interface_test.ts rehearses",
   "lib/provider/program/run_limits.ts": "one object",
-  "lib/provider/settlement/escrow_events.ts": "payments_test.ts reads them from a chain",
-  "lib/provider/settlement/onboarding.ts": "tests/onboarding_test.ts, on a real chain",
-  "lib/provider/settlement/settle_each.ts": "payments_test.ts takes each credit first",
 };
 
 /** Sources that run something and have neither, and reasons that are not needed. */

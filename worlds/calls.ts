@@ -45,6 +45,7 @@ export type Stage =
   | "slot"
   | "hold"
   | "run"
+  | "notice"
   | "charge";
 
 /** A credit that was held. */
@@ -229,7 +230,8 @@ function countingScheme(before: CallWorld["before"], holds: HeldCredit[]): Payme
         held.facts = facts;
       },
       release: (reason) => void held.endings.push(`released ${reason}`),
-      notice() {
+      async notice() {
+        await before.notice?.();
         const receipt: [string, string] = ["khachapuri-receipt", `/receipts/${reservation}`];
         return bill.source === "caller" ? [receipt] : [];
       },

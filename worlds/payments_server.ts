@@ -29,7 +29,7 @@ const FREE_HOLD: Hold = {
   reservation: 1,
   charge: () => Promise.resolve(),
   release() {},
-  notice: () => [],
+  notice: () => Promise.resolve([]),
 };
 
 /** Payment off: nothing is looked at, nothing written. */

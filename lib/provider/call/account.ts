@@ -47,7 +47,7 @@ export class Account {
   async #conclude(ending: Ending): Promise<boolean> {
     const { started: { run, hold }, call, claim } = this;
     const record = await run.record.catch((error) => asKhachapuriError(error));
-    call.leave();
+    call.release();
     try {
       if (record instanceof KhachapuriError) return this.#release(record.code);
       this.#log(record, ending.status);

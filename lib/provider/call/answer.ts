@@ -2,7 +2,7 @@
  * From a started run to the caller's answer. The program's output goes out as it comes; the charge
  * is committed before the last byte goes.
  */
-import type { RunRecord } from "../../../sandbox/sandbox.ts";
+import type { Run, RunRecord } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { failureOf } from "../http/failure.ts";
 import type { HeaderField } from "../http/header_rules.ts";
@@ -31,9 +31,8 @@ export async function answerRun(
   if (begun instanceof KhachapuriError) {
     return await answerFailure(call, started, claim, account, begun);
   }
-  const { response, first } = begun;
+  const { response, first, headers } = begun;
   const { status } = response;
-  const headers = headOf(call, started, response);
   const isBodiless = hasNoBody(call.arrival.request, status);
   const transcript = transcribe(call, claim, status, headers, isBodiless);
   const relay = new OutputRelay({ call, started, claim, account, response, first, transcript });
@@ -48,20 +47,25 @@ export async function answerRun(
 interface Begun {
   response: ProgramResponse;
   first: Uint8Array | null;
+  headers: HeaderField[];
 }
 
 /** Up to the first byte of the answer's body, or the reason why there is no answer. */
-async function begin(call: Call, { run, body }: Started): Promise<Begun> {
+async function begin(call: Call, started: Started): Promise<Begun> {
+  const { run, body } = started;
   const response = await call.interface.respond(run.output);
   const first = await response.read();
   // A program whose input was cut off may still say something: that is no answer.
   const overflow = body.overflow();
   if (overflow) throw overflow;
-  if (response.hasHead || first !== null) return { response, first };
-  // A program that printed nothing and failed has not answered; what it printed is its answer.
+  if (!response.hasHead && first === null) await assertEnded(run);
+  return { response, first, headers: await headOf(call, started, response) };
+}
+
+/** A program that printed nothing and failed has not answered; what it printed is its answer. */
+async function assertEnded(run: Run): Promise<void> {
   const record = await run.record;
-  if (record.limit === null && record.exit === 0) return { response, first };
-  throw programFailure(record);
+  if (record.limit !== null || record.exit !== 0) throw programFailure(record);
 }
 
 function programFailure(record: RunRecord): KhachapuriError {
@@ -80,10 +84,14 @@ function programFailure(record: RunRecord): KhachapuriError {
 }
 
 /** The answer's header fields: the program's, made safe, and what the payer is told. */
-function headOf(call: Call, { hold }: Started, { headers }: ProgramResponse): HeaderField[] {
+async function headOf(
+  call: Call,
+  { hold }: Started,
+  { headers }: ProgramResponse,
+): Promise<HeaderField[]> {
   const safe = withCaching(isolate(call.arrival.target.form, headers));
   const own = call.bill.source === "caller" ? keepPrivate(safe) : safe;
-  return [...own, ...hold.notice()];
+  return [...own, ...await hold.notice()];
 }
 
 /** Where a program does not say what caches may do, nothing is to be kept. */
@@ -111,7 +119,7 @@ async function answerFailure(
   const accepts = acceptsOf(call.parts.money.schemes);
   const failure = failureOf(error, accepts, new URL(request.url).pathname);
   const { status, body } = failure;
-  const headers = [...failure.headers, ...started.hold.notice()];
+  const headers = [...failure.headers, ...await started.hold.notice().catch(() => [])];
   const isBodiless = request.method === "HEAD";
   const transcript = transcribe(call, claim, status, headers, isBodiless);
   transcript.add(body);

@@ -258,3 +258,16 @@ Deno.test("the hash of a body covers what the program left unread", async () => 
   assert.equal(await response.text(), "hello\n");
   assert.equal(world.holds[0]!.facts!.requestHash, sha256(body));
 });
+
+Deno.test("no byte of an answer goes out before its payer's notice, and none without", async () => {
+  using world = await openCallWorld();
+  world.program = (run) => run.print("paid for?");
+  world.before.notice = () => {
+    throw new KhachapuriError("payment_required", "the money did not come");
+  };
+  const started = world.nextRun();
+  await assert.rejects(world.call({ lane: LANE }), { code: "payment_required" });
+  await (await started).killed;
+  await world.assertNothingTaken();
+  assert.deepEqual(world.endings(), [["released payment_required"]]);
+});

@@ -118,7 +118,7 @@ export class Call {
   }
 
   /** The run is over, or there will be none: gives back slot and sandbox. */
-  leave(): void {
+  release(): void {
     this.#attendance.end();
     this.#slot?.free();
     this.#lease?.release();
@@ -145,7 +145,7 @@ export class Call {
   #abandon(error: unknown): void {
     this.#hold?.release(error instanceof KhachapuriError ? error.code : "internal");
     this.#slot?.undo();
-    this.leave();
+    this.release();
   }
 
   #programRequest(): ProgramRequest {

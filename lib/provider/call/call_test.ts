@@ -86,10 +86,10 @@ Deno.test("what was taken is given back after a run, and once however often it i
   world.program = () => {};
   const { call } = await begin(world);
   const { call: other } = await begin(world);
-  call.leave();
-  call.leave();
+  call.release();
+  call.release();
   assert.equal(world.parts.gate.slots.busy(), 1, "the other call's slot is gone");
-  other.leave();
+  other.release();
   assert.equal(world.parts.gate.slots.busy(), 0);
 });
 
@@ -128,7 +128,7 @@ Deno.test("a caller that goes while the run starts ends it as soon as it is ther
   const { call } = await begin(world, { signal: caller.signal });
   await (await started).killed;
   assert.ok(call.isKilled());
-  call.leave();
+  call.release();
 });
 
 Deno.test("a caller that goes during a run ends it, but not when its answer is kept", async () => {
@@ -141,7 +141,7 @@ Deno.test("a caller that goes during a run ends it, but not when its answer is k
     caller.abort();
     assert.equal(call.isKilled(), claim === null);
     assert.equal(run.output.isComplete(), claim === null);
-    call.leave();
+    call.release();
   }
 });
 
@@ -154,7 +154,7 @@ Deno.test("a run can be ended at any time, and one that nobody ended is not", as
   call.kill();
   await (await started).killed;
   assert.ok(call.isKilled());
-  call.leave();
+  call.release();
 });
 
 Deno.test("nobody looks after the caller of a call that is over", async () => {
@@ -163,7 +163,7 @@ Deno.test("nobody looks after the caller of a call that is over", async () => {
   world.isOpen = false;
   world.program = () => {};
   const { call } = await begin(world, { signal: caller.signal });
-  call.leave();
+  call.release();
   caller.abort();
   assert.ok(!call.isKilled());
 });
@@ -191,7 +191,7 @@ Deno.test("schemes are asked in order, and the first that the request pays in ta
   assert.equal(call.scheme, counting);
   assert.deepEqual(call.bill, { source: "caller", payer: PAYER, cid: CID, scope: "lane" });
   assert.deepEqual(asked, ["never"]);
-  call.leave();
+  call.release();
   world.parts.money.schemes = [never];
   await assert.rejects(world.open(), { code: "payment_required" });
   await world.assertNothingTaken();

@@ -42,7 +42,7 @@ export async function handleCall(
     const key = call.bill.source === "caller" ? requestKey(request.headers, call.bill) : null;
     return key ? await answerUnderKey(call, key) : await answerOnce(call);
   } catch (error) {
-    call.leave();
+    call.release();
     throw error;
   }
 }
@@ -67,7 +67,7 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Response> {
     const fingerprint = fingerprintOf(request, target.path + search, body.sha256);
     const taken = await idempotency.take(key, fingerprint);
     if ("stored" in taken) {
-      call.leave();
+      call.release();
       return replay(taken.stored);
     }
     claim = taken.claim;

@@ -280,9 +280,12 @@ class CreditsHold implements Hold {
     this.options.ledger.release(this.held, reason);
   }
 
-  notice(): HeaderField[] {
+  notice(): Promise<HeaderField[]> {
+    return Promise.resolve(this.bill.source === "caller" ? this.#callersNotice() : []);
+  }
+
+  #callersNotice(): HeaderField[] {
     const { bill, view, deposited, options: { ledger, receipts, seller } } = this;
-    if (bill.source !== "caller") return [];
     const { charged, available } = ledger.standing(bill, view);
     const response = paymentResponse({
       chainId: seller.chainId,

@@ -121,8 +121,8 @@ async function open(credits: bigint, changes: Partial<CreditPolicy> = {}) {
 }
 
 /** What the payer has left once a hold is charged, as its notice says. */
-function leftAfter(hold: Hold): number {
-  const left = hold.notice().find(([name]) => name === CREDITS_LEFT_HEADER)?.[1];
+async function leftAfter(hold: Hold): Promise<number> {
+  const left = (await hold.notice()).find(([name]) => name === CREDITS_LEFT_HEADER)?.[1];
   return Number(left);
 }
 
@@ -177,7 +177,7 @@ Deno.test("a call soon after another finds its credit held, and another lane may
   const [first, second] = [["open", "permit", "reserve", "charge"], ["reserve", "charge"]];
   assert.deepEqual(kinds, [...first, ...second, "reserve", "reserve", "charge"]);
   const other = await hold(billFor(await permit({ lane: OTHER })));
-  assert.equal(leftAfter(other), 0);
+  assert.equal(await leftAfter(other), 0);
   assert.equal([...ledger.store.read({ lane: LANE })].at(-1)?.kind, "release");
   await refusalOf(hold(billFor(own)));
   await other.charge("answered", null);

@@ -40,8 +40,12 @@ export interface Hold {
   charge(outcome: Outcome, run: RunFacts | null): Promise<void>;
   /** The run costs nothing. */
   release(reason: string): void;
-  /** What the answer's head tells the payer about its money; nothing where the owner pays. */
-  notice(): HeaderField[];
+  /**
+   * What the answer's head tells the payer about its money; nothing where the owner pays. The head
+   * waits for it, as a scheme may have to see the money first.
+   * @throws KhachapuriError when there is no money after all: the run is ended and released
+   */
+  notice(): Promise<HeaderField[]>;
 }
 
 /**
