@@ -10,17 +10,12 @@ const RUNS = /^(?:export )?(?:async )?(?:function|class|const|let)\b/m;
  */
 export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/deployment/records.ts": "run_log_test.ts opens it",
-  "lib/provider/deployment/registrations.ts": "tests/deploy_test.ts lists what it keeps",
-  "lib/provider/deployment/stops.ts": "tests/provider_test.ts stops, and starts again",
   "lib/provider/door/checkup.ts": "tests/doctor_test.ts breaks one part after another",
   "lib/provider/door/findings.ts": "tests/doctor_test.ts reads each finding",
   "lib/provider/door/listener.ts": "to be given one; until then every world listens by it",
   "lib/provider/door/preflight.ts": "tests/doctor_test.ts breaks one part after another",
   "lib/provider/door/serve.ts": "to be given one; until then every world starts it",
   "lib/provider/door/wiring.ts": "every world is wired by it",
-  "lib/provider/http/failure.ts": "tests/refusal_test.ts reads each failure",
-  "lib/provider/http/header_rules.ts": "curl_test.ts and response_head_test.ts, in and out",
-  "lib/provider/http/page.ts": "tests/provider_test.ts reads both forms",
   "lib/provider/metrics/gauges.ts": "tests/cli_paid_test.ts reads /metrics",
   "lib/provider/metrics/metrics.ts": "tests/cli_paid_test.ts reads /metrics",
   "lib/provider/metrics/run_usage.ts": "tests/cli_paid_test.ts reads /metrics",
