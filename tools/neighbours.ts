@@ -20,13 +20,9 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/money/owner_credits.ts": "a set of addresses",
   "lib/provider/money/refusal.ts": "credits_test.ts reads what each party is told",
   "lib/provider/money/signers.ts": "credits_test.ts signs and forges",
-  "lib/provider/program/interface/cgi.ts": "response_head_test.ts and curl_test.ts read by it",
-  "lib/provider/program/interface/interface.ts": "curl_test.ts invokes by it",
-  "lib/provider/program/interface/interfaces.ts": "a table of two",
+  "lib/provider/program/interface/interfaces.ts": "a table of two; interface_test.ts looks it up",
   "lib/provider/program/interface/meta_variables.ts": "curl_test.ts reads RFC 3875's variables",
-  "lib/provider/program/line_reader.ts": "response_head_test.ts feeds it heads byte by byte",
   "lib/provider/program/rehearsal.ts": "tests/curl_interface_test.ts rehearses",
-  "lib/provider/program/run_limits.ts": "one object",
 };
 
 /** Sources that run something and have neither, and reasons that are not needed. */
