@@ -13,7 +13,6 @@ import {
   OTHER_CID,
   OTHER_LANE,
   OTHER_PAYER,
-  PAYER,
   permitOf,
   PRICE,
   RUN,
@@ -275,49 +274,6 @@ Deno.test("once it is told to stop, it gives back what is held for later calls a
   assert.deepEqual(ledger.totals(), { unsettled: 10n, held: 0n, preheld: 0n });
   await sellTwo(ledger, drawOf());
   assert.equal(ledger.totals().held, 0n);
-});
-
-/** The escrow has taken a credit of the lane. */
-function taken(ledger: SqliteLedger, settled: bigint): Promise<void> {
-  const transaction = TRANSACTION;
-  return ledger.record([{ fact: "settled", ...ID, settled, block: 2n, transaction }]);
-}
-
-Deno.test("a lane of which the escrow has to take a credit first is opened, then holds that credit", async () => {
-  await using book = await openLedger();
-  const { ledger, path } = book;
-  const view = viewOf(2n, { settled: new Map([[LANE, 7n]]) });
-  const ask = () => ledger.hold(drawOf(), view, "prepaid");
-  const notTaken = (at: bigint) => (
-    { payable: false, refusal: { reason: "not_taken", settled: at }, used: at }
-  );
-  assert.deepEqual(await ask(), notTaken(7n));
-  assert.ok(isAllOnDisk(ledger));
-  assert.deepEqual(await ask(), notTaken(7n));
-  assert.deepEqual(kindsIn(path), ["open"]);
-  assert.ok(ledger.knows(PAYER) && ledger.knows(PAYER, LANE));
-  assert.ok(!ledger.knows(PAYER, OTHER_LANE) && !ledger.knows(OTHER_PAYER));
-  await taken(ledger, 8n);
-  assert.equal((await ask()).payable, true);
-  assert.deepEqual(await ask(), notTaken(8n));
-});
-
-Deno.test("a lane that is refused for another reason is not opened", async () => {
-  await using book = await openLedger();
-  const refused = await book.ledger.hold(drawOf(), viewOf(0n), "prepaid");
-  assert.ok(!refused.payable && refused.refusal.reason === "no_credits");
-  assert.ok(!book.ledger.knows(PAYER));
-});
-
-Deno.test("nothing is held ahead where the escrow takes each credit first", async () => {
-  await using book = await openLedger();
-  const { ledger } = book;
-  await ledger.hold(drawOf(), VIEW, "prepaid");
-  await taken(ledger, 9n);
-  for (let call = 0; call < 4; call++) {
-    await ledger.charge(await holdOne(ledger, drawOf(), VIEW, "prepaid"), "answered", null);
-  }
-  assert.deepEqual(ledger.totals(), { unsettled: 0n, held: 0n, preheld: 0n });
 });
 
 Deno.test("who asks for a receipt's charge waits for the disk", async () => {
