@@ -155,7 +155,10 @@ export class SqliteLedger implements Ledger {
     const writes: Promise<void>[] = [];
     for (const fact of facts) {
       const entry = this.#entryOf(fact);
-      if (entry) writes.push(this.store.write([entry], "disk"));
+      if (!entry) continue;
+      const isPrepaid = entry.kind === "settle" && entry.settled > this.#laneOf(entry).charged;
+      if (isPrepaid) this.#preholds.giveBack(entry.payer);
+      writes.push(this.store.write([entry], "disk"));
     }
     await Promise.all(writes);
   }
@@ -246,7 +249,9 @@ export class SqliteLedger implements Ledger {
   #prehold({ draw, source }: Held, pool: Pool): ReserveEntry[] {
     const lane = this.#laneOf(draw);
     const isServed = lane.refused === null && isKept(lane, draw.permit);
-    const wanted = source === "allowance" && isServed ? pool.wanted() : 0;
+    // A call on any lane of the payer may have what is held ahead; what is prepaid is this lane's.
+    const isPrepaid = lane.settled > lane.charged + 1n;
+    const wanted = source === "allowance" && isServed && !isPrepaid ? pool.wanted() : 0;
     const view = pool.lastView();
     if (wanted === 0 || view === null) return [];
     const room = roomFor(draw, view, this.store.book);

@@ -9,6 +9,7 @@ import {
   OTHER_LANE,
   OTHER_PAYER,
   PAYER,
+  sell,
   TRANSACTION,
   viewOf,
 } from "../../../worlds/ledger.ts";
@@ -56,4 +57,49 @@ Deno.test("nothing is held ahead where the escrow takes each credit first", asyn
     await ledger.charge(await holdOne(ledger, drawOf(), viewOf(100n), "prepaid"), "answered", null);
   }
   assert.deepEqual(ledger.totals(), { unsettled: 0n, held: 0n, preheld: 0n });
+});
+
+Deno.test("what is prepaid on a lane is lent to no other, however its calls follow one another", async () => {
+  await using book = await openLedger();
+  const { ledger } = book;
+  // All that the payer allowed has been taken, for this lane.
+  const view = viewOf(0n, { ceiling: 5n });
+  await ledger.hold(drawOf(), view, "prepaid");
+  await taken(ledger, 5n);
+  for (let call = 0; call < 2; call++) await sell(ledger, drawOf(), view);
+  const other = await ledger.hold(drawOf({ lane: OTHER_LANE }), view, "allowance");
+  assert.equal(other.payable, false);
+  for (let call = 0; call < 3; call++) await sell(ledger, drawOf(), view);
+  assert.equal((await ledger.hold(drawOf(), view, "allowance")).payable, false);
+});
+
+Deno.test("nor is what is prepaid again, as the run that was to use it is released", async () => {
+  await using book = await openLedger();
+  const { ledger } = book;
+  const view = viewOf(1n, { ceiling: 4n });
+  await ledger.hold(drawOf(), view, "prepaid");
+  await taken(ledger, 3n);
+  await sell(ledger, drawOf(), view);
+  const [first, second] = [
+    await holdOne(ledger, drawOf(), view),
+    await holdOne(ledger, drawOf(), view),
+  ];
+  await ledger.charge(first, "answered", null);
+  ledger.release(second, "internal");
+  // The payer has revoked what was not taken.
+  const later = viewOf(0n, { ceiling: 3n });
+  const other = await ledger.hold(drawOf({ lane: OTHER_LANE }), later, "allowance");
+  assert.equal(other.payable, false);
+  assert.equal((await ledger.hold(drawOf(), later, "allowance")).payable, true);
+});
+
+Deno.test("nor is what the escrow takes while credits are held for later calls", async () => {
+  await using book = await openLedger();
+  const { ledger } = book;
+  const view = viewOf(0n, { ceiling: 5n });
+  for (let call = 0; call < 2; call++) await sell(ledger, drawOf(), view);
+  assert.ok(ledger.totals().preheld > 0n);
+  await taken(ledger, 5n);
+  assert.equal((await ledger.hold(drawOf({ lane: OTHER_LANE }), view, "allowance")).payable, false);
+  assert.equal((await ledger.hold(drawOf(), view, "allowance")).payable, true);
 });
