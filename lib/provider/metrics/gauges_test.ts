@@ -2,40 +2,76 @@ import assert from "node:assert/strict";
 import { createCounters, providerMetrics, type Watched } from "./gauges.ts";
 import { metricsText } from "./metrics.ts";
 
-const WATCHED: Watched = {
-  unsettledAmount: () => 1n,
-  heldAmount: () => 2n,
-  lanes: () => Promise.resolve({ outstanding: 3, refused: 4, refusedAmount: 5n }),
-  outboxPending: () => 6,
-  chainAgeMs: () => 7_000,
-  sandboxesOpen: () => 8,
-  runsBusy: () => 9,
-  ownersLow: () => 10,
+/** A provider in which every figure is another. */
+function watched(changes: Partial<Watched> = {}): Watched {
+  return {
+    unsettledAmount: () => 2_000n,
+    heldAmount: () => 3_000n,
+    lanes: () => Promise.resolve({ outstanding: 4, refused: 5, refusedAmount: 6_000n }),
+    outboxPending: () => 7,
+    chainAgeMs: () => 8_250,
+    sandboxesOpen: () => 9,
+    runsBusy: () => 10,
+    ownersLow: () => 11,
+    ...changes,
+  };
+}
+
+/** What is exposed, but for runs that have not been. */
+const GAUGES = {
+  khachapuri_unsettled_usdc_base_units: 2_000,
+  khachapuri_held_usdc_base_units: 3_000,
+  khachapuri_unsettled_lanes: 4,
+  khachapuri_refused_lanes: 5,
+  khachapuri_refused_usdc_base_units: 6_000,
+  khachapuri_outbox_pending: 7,
+  khachapuri_chain_age_seconds: 8.25,
+  khachapuri_sandboxes_open: 9,
+  khachapuri_runs_busy: 10,
+  khachapuri_owners_low: 11,
 };
 
-Deno.test("every gauge says what it is named for", async () => {
+const COUNTERS = [
+  "khachapuri_responses_total",
+  "khachapuri_runs_total",
+  "khachapuri_run_limits_total",
+  "khachapuri_run_seconds_total",
+  "khachapuri_run_bytes_total",
+];
+
+Deno.test("/metrics tells this much of a provider, under these names", () => {
+  const names = providerMetrics(createCounters(), watched()).map(({ name }) => name).sort();
+  const expected = [...COUNTERS, "khachapuri_run_peak_memory_bytes", ...Object.keys(GAUGES)].sort();
+  assert.deepEqual(names, expected);
+});
+
+Deno.test("each gauge shows its own figure, times in seconds", async () => {
+  const text = await metricsText(providerMetrics(createCounters(), watched()));
+  for (const [name, value] of Object.entries(GAUGES)) {
+    assert.ok(text.includes(`\n${name} ${value}\n`), name);
+  }
+});
+
+Deno.test("the figures are those of the moment somebody asks", async () => {
+  let busy = 0;
   const counters = createCounters();
-  counters.responses.add({ status: "200" });
-  counters.runs.add({ paid_by: "owner", outcome: "answered" });
-  const text = await metricsText(providerMetrics(counters, WATCHED));
-  const values = new Map(
-    text.split("\n").filter((line) => line !== "" && !line.startsWith("#")).map((line) =>
-      line.split(" ") as [string, string]
-    ),
-  );
-  const expected: [string, string][] = [
-    ['khachapuri_responses_total{status="200"}', "1"],
-    ['khachapuri_runs_total{paid_by="owner",outcome="answered"}', "1"],
-    ["khachapuri_unsettled_usdc_base_units", "1"],
-    ["khachapuri_held_usdc_base_units", "2"],
-    ["khachapuri_unsettled_lanes", "3"],
-    ["khachapuri_refused_lanes", "4"],
-    ["khachapuri_refused_usdc_base_units", "5"],
-    ["khachapuri_outbox_pending", "6"],
-    ["khachapuri_chain_age_seconds", "7"],
-    ["khachapuri_sandboxes_open", "8"],
-    ["khachapuri_runs_busy", "9"],
-    ["khachapuri_owners_low", "10"],
-  ];
-  for (const [name, value] of expected) assert.equal(values.get(name), value, name);
+  const metrics = providerMetrics(counters, watched({ runsBusy: () => busy }));
+  busy = 3;
+  counters.responses.add({ status: "402" });
+  counters.runs.add({ paid_by: "caller", outcome: "released" });
+  const text = await metricsText(metrics);
+  assert.match(text, /^khachapuri_runs_busy 3$/m);
+  assert.match(text, /^khachapuri_responses_total\{status="402"\} 1$/m);
+  assert.match(text, /^khachapuri_runs_total\{paid_by="caller",outcome="released"\} 1$/m);
+});
+
+/** https://prometheus.io/docs/practices/naming/ */
+Deno.test("names say unit and type as Prometheus would have it, and a line of help what they are", () => {
+  const metrics = providerMetrics(createCounters(), watched());
+  for (const { name, help, type } of metrics) {
+    assert.match(name, /^khachapuri_[a-z_]+$/);
+    assert.equal(name.endsWith("_total"), type === "counter", name);
+    // Backslash and newline would have to be escaped.
+    assert.match(help, /^[A-Z][^\\\n]+\.$/, name);
+  }
 });

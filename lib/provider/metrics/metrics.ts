@@ -18,6 +18,7 @@ export interface Metric {
   read(): Promise<readonly Sample[]>;
 }
 
+/** All labels of one counter have the same names in the same order. */
 export interface Counter {
   add(labels: Labels, by?: number): void;
   /** What `add` adds to, for who adds often. */
@@ -61,7 +62,8 @@ async function metricText({ name, help, type, read }: Metric): Promise<string> {
 }
 
 function numberText(value: number): string {
-  return Number.isFinite(value) ? String(value) : value > 0 ? "+Inf" : "NaN";
+  if (Number.isFinite(value) || Number.isNaN(value)) return String(value);
+  return value > 0 ? "+Inf" : "-Inf";
 }
 
 function labelText(labels: Labels): string {
