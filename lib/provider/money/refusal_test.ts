@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { getAddress, type Hex } from "viem";
+import type { CidText } from "../../cid.ts";
+import type { KhachapuriError } from "../../errors.ts";
+import { UINT64_MAX } from "../../permit.ts";
+import type { Refusal } from "../ledger/judge.ts";
+import type { CreditsBill } from "./bill.ts";
+import { refusalError, wrongSigner } from "./refusal.ts";
+
+const PAYER = getAddress(`0x${"11".repeat(20)}`);
+const SIGNER = getAddress(`0x${"22".repeat(20)}`);
+const LANE: Hex = `0x${"01".repeat(32)}`;
+const WORDING = { escrow: getAddress(`0x${"ee".repeat(20)}`), settleWindow: 120n };
+
+function billOf(source: CreditsBill["source"]): CreditsBill {
+  const permit = {
+    payer: PAYER,
+    provider: SIGNER,
+    lane: LANE,
+    price: 1_000n,
+    credits: 100n,
+    deadline: UINT64_MAX,
+    signature: LANE,
+  };
+  return {
+    source,
+    payer: PAYER,
+    lane: LANE,
+    scope: LANE,
+    permit,
+    price: 1_500n,
+    cid: "bafytest" as CidText,
+    deposit: null,
+  };
+}
+
+function refused(source: CreditsBill["source"], refusal: Refusal): KhachapuriError {
+  return refusalError(billOf(source), { payable: false, refusal, used: 7n }, WORDING);
+}
+
+const SENTENCES: [refusal: Refusal, message: string, hint: string][] = [
+  [
+    { reason: "permit_expiring" },
+    "the permit's deadline has passed or is too near",
+    "sign one that lives at least 120 s longer",
+  ],
+  [
+    { reason: "permit_price", allowed: 1_000n },
+    "the permit allows 0.001 USDC a credit",
+    "one credit costs 0.0015 USDC here",
+  ],
+  [
+    { reason: "allowance_price", allowed: 1_000n },
+    "the allowance is at 0.001 USDC a credit",
+    "one credit costs 0.0015 USDC here",
+  ],
+  [
+    { reason: "lane_refused", because: "PermitExpired" },
+    "the escrow refused to settle this lane (PermitExpired)",
+    "use another",
+  ],
+  [
+    { reason: "permit_used" },
+    "the permit is used up",
+    "sign one for more credits on the same lane",
+  ],
+  [
+    { reason: "no_credits" },
+    "the payer has no credits left with this provider",
+    "allow more credits",
+  ],
+  [
+    { reason: "not_taken", settled: 3n },
+    "the payer has no credits left with this provider",
+    "allow more credits",
+  ],
+  [
+    { reason: "earlier_dearer", price: 2_000n },
+    "earlier calls on this lane cost 0.002 USDC and are not settled",
+    "sign a permit for at least that price, or use another lane",
+  ],
+  [
+    { reason: "too_many_lanes" },
+    "a payer has at most 1024 lanes with a provider",
+    "use one of the lanes that you have",
+  ],
+];
+
+Deno.test("a caller is told why, what to do, and where its lane goes on", () => {
+  for (const [refusal, message, hint] of SENTENCES) {
+    const { code, shortMessage, hints, lane } = refused("caller", refusal);
+    assert.deepEqual(
+      { code, shortMessage, hints, lane },
+      {
+        code: "payment_required",
+        shortMessage: message,
+        hints: [hint],
+        lane: { id: LANE, cumulative: 7n },
+      },
+    );
+  }
+});
+
+Deno.test("the owner's guest is told that the owner does not cover it, and what either can do", () => {
+  for (const [refusal, message, hint] of SENTENCES.slice(1)) {
+    const { code, shortMessage, hints, lane } = refused("owner", refusal);
+    assert.equal(code, "payment_required");
+    assert.equal(shortMessage, "the owner's credits do not cover this call");
+    assert.deepEqual(hints, [
+      `owner: ${message}; ${hint}`,
+      "caller: pay yourself with a permit of your own",
+    ]);
+    assert.equal(lane, undefined, "the owner's counter is nobody else's business");
+  }
+});
+
+Deno.test("that an owner's permit ends is no matter of credits, and told as it is", () => {
+  const { shortMessage, lane } = refused("owner", { reason: "permit_expiring" });
+  assert.equal(shortMessage, "the permit's deadline has passed or is too near");
+  assert.equal(lane, undefined);
+});
+
+Deno.test("a lane's counter is not told where it is not known, and zero is a counter", () => {
+  const refusal = { reason: "permit_used" } as const;
+  const unknown = refusalError(billOf("caller"), { payable: false, refusal }, WORDING);
+  assert.equal(unknown.lane, undefined);
+  const fresh = refusalError(billOf("caller"), { payable: false, refusal, used: 0n }, WORDING);
+  assert.deepEqual(fresh.lane, { id: LANE, cumulative: 0n });
+});
+
+Deno.test("who did not prove to be the payer is told who must sign, and nothing else", () => {
+  const refusal = { reason: "wrong_signer", signer: SIGNER } as const;
+  const told = [
+    wrongSigner(refusal, WORDING),
+    refusalError(billOf("caller"), { payable: false, refusal, used: 7n }, WORDING),
+    refusalError(billOf("owner"), { payable: false, refusal }, WORDING),
+  ];
+  for (const error of told) {
+    assert.deepEqual(error.toJSON(), {
+      error: "payment_required",
+      message: "the permit's signature is not the payer's",
+      hints: [`it must be signed by ${SIGNER} for escrow ${WORDING.escrow}`],
+    });
+  }
+});
