@@ -13,6 +13,8 @@ async function samplesIn(...metrics: Metric[]): Promise<string[]> {
 }
 
 /** https://prometheus.io/docs/instrumenting/exposition_formats/#text-format-example */
+const ESCAPED = String.raw`error="Cannot find file:\n\"FILE.TXT\""`;
+
 Deno.test("metrics read like the example of the text format", async () => {
   const requests = createCounter("http_requests_total", "The total number of HTTP requests.");
   requests.add({ method: "post", code: "200" }, 1027);
@@ -34,7 +36,7 @@ http_requests_total{method="post",code="200"} 1027
 http_requests_total{method="post",code="400"} 3
 # HELP msdos_file_access_time_seconds Help.
 # TYPE msdos_file_access_time_seconds gauge
-msdos_file_access_time_seconds{path="C:\\DIR\\FILE.TXT",error="Cannot find file:\n\"FILE.TXT\""} 1458255915
+msdos_file_access_time_seconds{path="C:\\DIR\\FILE.TXT",${ESCAPED}} 1458255915
 # HELP metric_without_timestamp_and_labels Help.
 # TYPE metric_without_timestamp_and_labels gauge
 metric_without_timestamp_and_labels 12.47
