@@ -12,8 +12,10 @@ import {
   PRICE,
   refusalOf,
   SIGNER,
+  TX,
 } from "../../../worlds/chain/credits_desk.ts";
 import { PAYER_LANES_MAX } from "../../limits.ts";
+import type { DepositAuthorization } from "../../payment_header.ts";
 import { laneOf } from "../ledger/journal.ts";
 import { readJournal } from "../ledger/store.ts";
 import { CREDITS_LEFT_HEADER } from "./credits.ts";
@@ -221,4 +223,121 @@ Deno.test("who was admitted is judged again once the chain says something else",
   escrow.state.credits = 1n;
   payers.forget(PAYER.address);
   await refusalOf(hold(next));
+});
+
+Deno.test("a caller's answer says in its head what was charged, what is left and where the receipt is", async () => {
+  await using money = await openCreditsDesk(5n);
+  const bill = billFor(await permit());
+  await money.pay(bill.permit);
+  const held = await money.hold(bill);
+  const response = `{"success":true,"transaction":"","network":"eip155:31337",` +
+    `"payer":"${PAYER.address}","amount":"",` +
+    `"extra":{"chargedCredits":"1","cumulativeCredits":"2","availableCredits":"3"}}`;
+  assert.deepEqual(await held.notice(), [
+    ["PAYMENT-RESPONSE", btoa(response)],
+    ["Khachapuri-Receipt", `/receipts/${held.reservation}`],
+    ["Khachapuri-Credits-Left", "3"],
+    [
+      "access-control-expose-headers",
+      "PAYMENT-RESPONSE, Khachapuri-Receipt, Khachapuri-Credits-Left",
+    ],
+  ]);
+});
+
+Deno.test("where the owner pays the answer says nothing, and what the owner has left is noted", async () => {
+  await using money = await openCreditsDesk(5n);
+  const { hold, notes } = money;
+  await hold(billFor(await permit()));
+  assert.deepEqual(notes, []);
+  const held = await hold(billFor(await permit({ lane: OTHER }), "owner"));
+  assert.deepEqual(await held.notice(), []);
+  assert.deepEqual(notes, [{ owner: PAYER.address, available: 3n }]);
+});
+
+Deno.test("a charge is told to whoever settles, a release is not, and either ends the hold", async () => {
+  await using money = await openCreditsDesk(2n);
+  const { hold, ledger } = money;
+  const own = await permit();
+  const released = await hold(billFor(own));
+  assert.equal(ledger.totals().held, PRICE);
+  released.release("test");
+  assert.deepEqual([money.charges, ledger.totals().held], [0, 0n]);
+  await money.pay(own);
+  assert.equal(money.charges, 1);
+  const { unsettled, held, preheld } = ledger.totals();
+  assert.deepEqual([unsettled, held - preheld], [PRICE, 0n]);
+});
+
+Deno.test("a payer that proves itself may ask for what was paid, and learns its count, with nothing left", async () => {
+  await using money = await openCreditsDesk(3n);
+  const { scheme, hold, admit } = money;
+  const used = await permit({ credits: 1n });
+  assert.equal(await scheme.used(used), 0n);
+  await money.pay(used);
+  await refusalOf(admit(billFor(used)));
+  await scheme.prove(billFor(used));
+  await hold(billFor(await permit({ credits: 2n })));
+  assert.equal(await scheme.used(used), 2n, "what a run holds counts");
+  const forged = await permit({ credits: 1n }, SIGNER);
+  await refusalOf(scheme.prove(billFor(forged)));
+});
+
+Deno.test("an offer names the lane of who proved to be its payer, and of nobody else", async () => {
+  await using money = await openCreditsDesk(0n);
+  const { extra } = money.scheme.offer() as unknown as { extra: Record<string, unknown> };
+  assert.ok(!("lane" in extra) && !("cumulative" in extra));
+  const own = money.scheme.offer({ id: LANE, cumulative: 7n }) as unknown as { extra: object };
+  assert.deepEqual(own.extra, { ...extra, lane: LANE, cumulative: "7" });
+});
+
+const DEPOSIT: DepositAuthorization = {
+  amount: 5_000n,
+  validAfter: 0n,
+  validBefore: 1n,
+  pricePerCredit: PRICE,
+  credits: 5n,
+  signer: PAYER.address,
+  salt: LANE,
+  signature: `0x${"04".repeat(65)}`,
+};
+
+Deno.test("a deposit is relayed for who is refused, who is judged again and told of it", async () => {
+  await using money = await openCreditsDesk(0n);
+  const { admit, scheme, escrow, payers } = money;
+  const relayed: unknown[] = [];
+  money.relay = (payer, deposit) => {
+    relayed.push([payer, deposit]);
+    escrow.change({ credits: 5n });
+    payers.forget(payer);
+    return Promise.resolve(TX);
+  };
+  const own = await permit();
+  await refusalOf(admit(billFor(own)));
+  assert.deepEqual(relayed, []);
+  const admission = await admit({ ...billFor(own), deposit: DEPOSIT });
+  assert.deepEqual(relayed, [[PAYER.address, DEPOSIT]]);
+  assert.equal(admission.deposited, TX);
+  const [[, response]] = await (await scheme.hold(admission)).notice() as [[string, string]];
+  assert.equal(JSON.parse(atob(response)).transaction, TX);
+  const next = await admit({ ...billFor(own), deposit: DEPOSIT });
+  assert.equal(next.deposited, null);
+  assert.equal(relayed.length, 1, "there were credits left");
+});
+
+Deno.test("a deposit that does not help is relayed once, and one that fails says why", async () => {
+  await using money = await openCreditsDesk(0n);
+  let relayed = 0;
+  money.relay = (payer) => {
+    relayed += 1;
+    money.escrow.change({ signer: SIGNER.address });
+    money.payers.forget(payer);
+    return Promise.resolve(TX);
+  };
+  const bill = { ...billFor(await permit()), deposit: DEPOSIT };
+  const { shortMessage } = await refusalOf(money.admit(bill));
+  assert.match(shortMessage, /not the payer's/, "what is so now, not what was before");
+  assert.equal(relayed, 1);
+  const late = new Error("not mined in time");
+  money.relay = () => Promise.reject(late);
+  await assert.rejects(money.admit(bill), late);
 });
