@@ -1,0 +1,133 @@
+/**
+ * The chain in memory behind a JSON-RPC endpoint on loopback, for what connects by URL. Beside the
+ * escrow's books it answers what a provider asks before it serves: its rights, its gas, its name.
+ */
+import {
+  type Address,
+  decodeFunctionData,
+  encodeFunctionResult,
+  getAddress,
+  type Hex,
+  numberToHex,
+  parseAbi,
+} from "viem";
+import type { RecordKey } from "../../lib/chain/record.ts";
+import { FAKE_ESCROW, type FakeChain, fakeChain } from "./fake_chain.ts";
+
+export const FAKE_REGISTRY = getAddress(`0x${"e6".repeat(20)}`);
+export const FAKE_USDC = getAddress(`0x${"dc".repeat(20)}`);
+const RESOLVER = getAddress(`0x${"e7".repeat(20)}`);
+
+/** What the chain says beside the escrow's books; a test may change it between two questions. */
+export interface ChainAnswers {
+  /** Whether there is a contract at the escrow's address. */
+  hasEscrow: boolean;
+  /** Whether whoever is asked about may settle for the provider. */
+  isOperator: boolean;
+  /** Of everybody, wei. */
+  balance: bigint;
+  /** Records of every name; null when no name has a resolver. */
+  records: { address: Address; texts: Record<RecordKey, string> } | null;
+  /** Whether anything is answered at all. */
+  isUp: boolean;
+}
+
+export interface ServedChain extends AsyncDisposable {
+  readonly fake: FakeChain;
+  readonly rpc: string;
+  readonly answers: ChainAnswers;
+}
+
+const abi = parseAbi([
+  "function THAWING_PERIOD() view returns (uint256)",
+  "function isOperator(address provider, address operator) view returns (bool)",
+  "function resolver(bytes32 node) view returns (address)",
+  "function addr(bytes32 node) view returns (address)",
+  "function text(bytes32 node, string key) view returns (string)",
+]);
+
+export const GAS_PRICE = 1_000_000_000n;
+export const THAWING_SECONDS = 3_600n;
+
+interface Question {
+  method: string;
+  params?: readonly unknown[];
+}
+
+/** Serves it; disposing ends the endpoint. */
+export function serveChain(provider: Address): ServedChain {
+  const fake = fakeChain(provider);
+  const answers: ChainAnswers = {
+    hasEscrow: true,
+    isOperator: true,
+    balance: 10n ** 18n,
+    records: null,
+    isUp: true,
+  };
+  fake.intercept = (question) => Promise.resolve(answerOf(question, answers));
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (request) => {
+      const { id, method, params } = await request.json();
+      if (!answers.isUp) return new Response("down", { status: 503 });
+      try {
+        const question = { method, params } as never;
+        const result = await fake.chain.public.request(question);
+        return Response.json({ jsonrpc: "2.0", id, result });
+      } catch (error) {
+        const { code = -32_000, message } = error as { code?: number; message: string };
+        return Response.json({ jsonrpc: "2.0", id, error: { code, message } });
+      }
+    },
+  );
+  return {
+    fake,
+    answers,
+    rpc: `http://127.0.0.1:${server.addr.port}`,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+/** The answer to what the fake chain does not know; undefined for the rest. */
+function answerOf({ method, params = [] }: Question, answers: ChainAnswers): unknown {
+  switch (method) {
+    case "eth_getCode":
+      return answers.hasEscrow && getAddress(params[0] as Hex) === FAKE_ESCROW ? "0x01" : "0x";
+    case "eth_getBalance":
+      return numberToHex(answers.balance);
+    case "eth_gasPrice":
+      return numberToHex(GAS_PRICE);
+    case "eth_call":
+      return read((params[0] as { data: Hex }).data, answers);
+  }
+  return undefined;
+}
+
+function read(data: Hex, { isOperator, records }: ChainAnswers): Hex | undefined {
+  const call = decode(data);
+  switch (call?.functionName) {
+    case "THAWING_PERIOD":
+      return encodeFunctionResult({ abi, functionName: "THAWING_PERIOD", result: THAWING_SECONDS });
+    case "isOperator":
+      return encodeFunctionResult({ abi, functionName: "isOperator", result: isOperator });
+    case "resolver": {
+      const result = records ? RESOLVER : getAddress(`0x${"00".repeat(20)}`);
+      return encodeFunctionResult({ abi, functionName: "resolver", result });
+    }
+    case "addr":
+      return encodeFunctionResult({ abi, functionName: "addr", result: records!.address });
+    case "text": {
+      const result = records!.texts[call.args[1] as RecordKey] ?? "";
+      return encodeFunctionResult({ abi, functionName: "text", result });
+    }
+  }
+  return undefined;
+}
+
+function decode(data: Hex) {
+  try {
+    return decodeFunctionData({ abi, data });
+  } catch {
+    return null;
+  }
+}

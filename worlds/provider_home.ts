@@ -1,0 +1,80 @@
+/** A provider's home on disk, on a chain in memory and a small IPFS node: ready to serve. */
+import { join } from "node:path";
+import { formatRecords } from "../lib/chain/record.ts";
+import { type Config, parseConfig } from "../lib/config.ts";
+import { generateIdentity, recipientOf, writeKeyFile } from "../lib/spec/keys.ts";
+import { termsHash } from "../lib/spec/terms.ts";
+import { FAKE_ESCROW } from "./chain/fake_chain.ts";
+import { ACCOUNTS, privateKeyOf } from "./chain/people.ts";
+import { FAKE_REGISTRY, FAKE_USDC, serveChain, type ServedChain } from "./chain/served_chain.ts";
+import { makeFolder } from "./home.ts";
+import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
+
+export const TERMS = new TextEncoder().encode("Be kind.\n");
+const PRICE = "1000";
+
+export interface ProviderHome extends AsyncDisposable {
+  readonly dir: string;
+  readonly chain: ServedChain;
+  readonly gateway: TestGateway;
+  readonly keysPath: string;
+  readonly recipient: string;
+  /** The configuration, with these provider settings changed. */
+  config(settings?: Record<string, unknown>): Config;
+}
+
+/** Makes it; all is well there until a test says otherwise. */
+export async function openProviderHome(): Promise<ProviderHome> {
+  await using stack = new AsyncDisposableStack();
+  const { provider, operator } = ACCOUNTS;
+  const chain = stack.use(serveChain(provider.address));
+  const gateway = stack.use(await startGateway());
+  const { dir } = stack.use(await makeFolder());
+  const keysPath = join(dir, "keys.json");
+  const identity = await generateIdentity("x25519");
+  const account = privateKeyOf(operator);
+  await writeKeyFile(keysPath, { version: 1, account, identities: [identity] });
+  await Deno.writeFile(join(dir, "terms.txt"), TERMS);
+  const recipient = await recipientOf(identity);
+  const { chainId } = chain.fake.chain;
+  chain.answers.records = {
+    address: provider.address,
+    texts: formatRecords({
+      webDomain: "https://provider.test",
+      recipients: [recipient],
+      price: BigInt(PRICE),
+      terms: termsHash(TERMS),
+      escrow: { chainId, address: FAKE_ESCROW },
+    }),
+  };
+  const owned = stack.move();
+  return {
+    dir,
+    chain,
+    gateway,
+    keysPath,
+    recipient,
+    config(settings = {}) {
+      const file = {
+        rpc: chain.rpc,
+        gateways: [gateway.url],
+        contracts: {
+          [String(chainId)]: { escrow: FAKE_ESCROW, usdc: FAKE_USDC, registry: FAKE_REGISTRY },
+        },
+        provider: {
+          name: "provider.test",
+          address: provider.address,
+          listen: "127.0.0.1:0",
+          webDomain: "https://provider.test/",
+          price: PRICE,
+          terms: ["terms.txt"],
+          stateDir: "state",
+          keyFile: "keys.json",
+          ...settings,
+        },
+      };
+      return parseConfig(file, dir);
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
