@@ -2,28 +2,35 @@ import assert from "node:assert/strict";
 import { KhachapuriError } from "../../errors.ts";
 import { Findings } from "./findings.ts";
 
-Deno.test("a look is good, doubtful when there is something to do, or bad with its reason", async () => {
+Deno.test("a part that was looked at is good, or doubtful when there is something to do", async () => {
   const findings = new Findings();
-  const seen = await findings.look("keys", () => Promise.resolve({ detail: "one", more: 7 }));
-  assert.equal(seen?.more, 7);
-  await findings.look("sandbox", () => Promise.resolve({ detail: "works", hints: ["but"] }));
-  const error = new KhachapuriError("invalid_config", "no chain", { hints: ["name one"] });
-  assert.equal(await findings.look("chain", () => Promise.reject(error)), null);
-  assert.equal(
-    await findings.look("odd", () => {
-      throw new TypeError("undefined is not");
-    }),
-    null,
-  );
-  assert.deepEqual(
-    findings.all.map(({ part, state, detail, hints }) => [part, state, detail, hints]),
-    [
-      ["keys", "good", "one", []],
-      ["sandbox", "doubtful", "works", ["but"]],
-      ["chain", "bad", "no chain", ["name one"]],
-      ["odd", "bad", "unexpected failure: undefined is not", []],
-    ],
-  );
-  assert.equal(findings.all[2]?.error, error);
-  assert.equal(findings.all[3]?.error?.code, "internal");
+  const seen = await findings.look("keys", () => Promise.resolve({ detail: "all there", file: 1 }));
+  assert.deepEqual(seen, { detail: "all there", file: 1 });
+  const hints = ["send some coin"];
+  const doubtful = { detail: "little is left", hints };
+  assert.equal(await findings.look("operator", () => Promise.resolve(doubtful)), doubtful);
+  assert.deepEqual(findings.all, [
+    { part: "keys", state: "good", detail: "all there", hints: [] },
+    { part: "operator", state: "doubtful", detail: "little is left", hints },
+  ]);
+});
+
+Deno.test("a part that fails is bad and says what to do, and the next is looked at", async () => {
+  const findings = new Findings();
+  const error = new KhachapuriError("not_found", "no key file", { hints: ["make one"] });
+  assert.equal(await findings.look("keys", () => Promise.reject(error)), null);
+  const unforeseen = () => {
+    throw new TypeError("not foreseen");
+  };
+  assert.equal(await findings.look("chain", unforeseen), null);
+  await findings.look("terms", () => Promise.resolve({ detail: "fine" }));
+  assert.deepEqual(findings.all.map(({ part, state }) => [part, state]), [
+    ["keys", "bad"],
+    ["chain", "bad"],
+    ["terms", "good"],
+  ]);
+  const [keys, chain] = findings.all;
+  assert.deepEqual([keys!.detail, keys!.hints, keys!.error], ["no key file", ["make one"], error]);
+  assert.equal(chain!.error!.code, "internal");
+  assert.match(chain!.detail, /not foreseen/);
 });
