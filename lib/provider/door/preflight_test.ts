@@ -1,69 +1,215 @@
-/** Without a chain; tests/doctor_test.ts breaks one part of a whole provider after another. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { parseConfig } from "../../config.ts";
+import { FAKE_ESCROW } from "../../../worlds/chain/fake_chain.ts";
+import { ACCOUNTS } from "../../../worlds/chain/people.ts";
+import { FAKE_USDC, GAS_PRICE } from "../../../worlds/chain/served_chain.ts";
+import { openProviderHome, type ProviderHome, TERMS } from "../../../worlds/provider_home.ts";
+import { type Config, parseConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { generateIdentity, writeKeyFile } from "../../spec/keys.ts";
+import { TERMS_BYTES_MAX } from "../../limits.ts";
 import { termsHash } from "../../spec/terms.ts";
-import { Findings } from "./findings.ts";
+import type { Finding } from "./findings.ts";
 import { groundOf, preflight } from "./preflight.ts";
 
-const PROVIDER = {
-  name: "provider.test",
-  address: `0x${"11".repeat(20)}`,
-  webDomain: "http://provider.test",
-  price: "1000",
-  terms: ["new.txt", "old.txt"],
-  stateDir: "state",
-  keyFile: "keys.json",
-};
+const PARTS = ["keys", "chain", "sandbox", "state", "terms", "operator"];
 
-async function withHome(work: (home: string) => Promise<void>): Promise<void> {
-  const home = await Deno.makeTempDir();
-  try {
-    await Deno.chmod(home, 0o711);
-    await work(home);
-  } finally {
-    await Deno.remove(home, { recursive: true });
-  }
+const look = ({ keysPath }: ProviderHome, config: Config) => preflight({ config, keysPath });
+const partsOf = (all: readonly Finding[]) => all.map(({ part }) => part);
+const badOf = (all: readonly Finding[]) => all.filter(({ state }) => state === "bad");
+
+/** One thing that is broken, and what is then said. */
+interface Breakage {
+  what: string;
+  part: string;
+  says: RegExp;
+  code: string;
+  /** What cannot be looked at any more. */
+  hides?: string[];
+  settings?: Record<string, unknown>;
+  make?: (home: ProviderHome) => unknown;
 }
 
-Deno.test("one bad part hides no other, and what rests on it is left out", async () => {
-  await withHome(async (home) => {
-    const keysPath = join(home, "keys.json");
-    await writeKeyFile(keysPath, { version: 1, identities: [await generateIdentity("x25519")] });
-    for (const name of ["new.txt", "old.txt"]) await Deno.writeTextFile(join(home, name), name);
-    const config = parseConfig({ provider: PROVIDER }, home);
-    const { findings, seen } = await preflight({ config, keysPath });
-    assert.deepEqual(findings.all.map(({ part, state }) => [part, state === "bad"]), [
-      ["keys", false],
-      ["chain", true],
-      ["gateway", true],
-      ["sandbox", false],
-      ["state", false],
-      ["terms", false],
-    ]);
-    const hashes = ["new.txt", "old.txt"].map((text) => termsHash(new TextEncoder().encode(text)));
-    assert.deepEqual([...seen.terms!.keys()], hashes, "newest first");
-    assert.equal(seen.connected, null);
-    assert.throws(() => groundOf({ findings, seen }), { message: "no chain is configured" });
-  });
+const BREAKAGES: readonly Breakage[] = [
+  {
+    what: "a key file that is missing",
+    part: "keys",
+    says: /no key file.*khachapuri init/s,
+    code: "not_found",
+    hides: ["operator"],
+    make: ({ keysPath }) => Deno.remove(keysPath),
+  },
+  {
+    what: "a key file that others can read",
+    part: "keys",
+    says: /others can use the keys.*chmod 600/s,
+    code: "insecure_key_file",
+    hides: ["operator"],
+    make: ({ keysPath }) => Deno.chmod(keysPath, 0o644),
+  },
+  {
+    what: "a chain that does not answer",
+    part: "chain",
+    says: /127\.0\.0\.1/,
+    code: "chain_unavailable",
+    hides: ["operator"],
+    make: ({ chain }) => chain.answers.isUp = false,
+  },
+  {
+    what: "a chain without our contracts",
+    part: "chain",
+    says: /no contract at the escrow.*is "rpc" the chain you mean/s,
+    code: "invalid_config",
+    hides: ["operator"],
+    make: ({ chain }) => chain.answers.hasEscrow = false,
+  },
+  {
+    what: "a launcher that is missing",
+    part: "sandbox",
+    says: /nowhere/,
+    code: "sandbox_unavailable",
+    settings: { sandbox: { launcherPath: "/nowhere/bwrap" } },
+  },
+  {
+    what: "terms that are missing",
+    part: "terms",
+    says: /terms\.txt can't be read/,
+    code: "invalid_config",
+    make: ({ dir }) => Deno.remove(join(dir, "terms.txt")),
+  },
+  {
+    what: "terms that are too large",
+    part: "terms",
+    says: /terms have at most/,
+    code: "invalid_config",
+    make: ({ dir }) => Deno.writeFile(join(dir, "terms.txt"), new Uint8Array(TERMS_BYTES_MAX + 1)),
+  },
+  {
+    what: "an operator without its right",
+    part: "operator",
+    says: /may not settle for the provider.*khachapuri operator add 0x/s,
+    code: "access_denied",
+    make: ({ chain }) => chain.answers.isOperator = false,
+  },
+];
+
+Deno.test("a machine in good health is found so, part by part, and nothing is changed", async () => {
+  await using home = await openProviderHome();
+  const before = await Array.fromAsync(Deno.readDir(home.dir));
+  const { findings, seen } = await look(home, home.config());
+  assert.deepEqual(partsOf(findings.all), PARTS);
+  assert.deepEqual(badOf(findings.all), []);
+  const { connected, terms, account } = groundOf({ findings, seen });
+  assert.equal(connected.contracts.escrow, FAKE_ESCROW);
+  assert.deepEqual([...terms], [[termsHash(TERMS), TERMS]]);
+  assert.equal(account.address, ACCOUNTS.operator.address);
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(home.dir)), before);
 });
 
-Deno.test("who only pays needs no gateway, and is asked for no provider", async () => {
-  await withHome(async (home) => {
-    const config = parseConfig({}, home);
-    const { findings } = await preflight({ config, keysPath: join(home, "keys.json") });
-    const states = findings.all.map(({ part, state }) => [part, state]);
-    assert.deepEqual(states, [["keys", "bad"], ["chain", "bad"], ["gateway", "doubtful"]]);
+for (const { what, part, says, code, hides = [], settings, make } of BREAKAGES) {
+  Deno.test(`preflight finds ${what}, and looks at the rest besides`, async () => {
+    await using home = await openProviderHome();
+    await make?.(home);
+    const found = await look(home, home.config(settings));
+    const [bad, ...more] = badOf(found.findings.all);
+    assert.deepEqual([bad!.part, more], [part, []]);
+    assert.match([bad!.detail, ...bad!.hints].join("\n"), says);
+    const others = PARTS.filter((other) => !hides.includes(other));
+    assert.deepEqual(partsOf(found.findings.all), others);
+    assert.throws(() => groundOf(found), { code });
   });
+}
+
+Deno.test("with everything broken each part says so, and the first is what serve fails with", async () => {
+  await using home = await openProviderHome();
+  for (const { make } of BREAKAGES.filter(({ part }) => part !== "keys")) await make?.(home);
+  home.chain.answers.isUp = true;
+  const settings = { sandbox: { launcherPath: "/nowhere/bwrap" } };
+  const found = await look(home, home.config(settings));
+  assert.deepEqual(partsOf(badOf(found.findings.all)), ["chain", "sandbox", "terms"]);
+  assert.throws(() => groundOf(found), /no contract at the escrow/);
 });
 
-Deno.test("the first bad part is the reason why a provider does not start", async () => {
-  const findings = new Findings();
-  for (const message of ["first", "second"]) {
-    await findings.look(message, () => Promise.reject(new KhachapuriError("usage", message)));
+Deno.test("what was found neither good nor bad is a mistake of ours", async () => {
+  await using home = await openProviderHome();
+  const { findings, seen } = await look(home, home.config());
+  const ground = () => groundOf({ findings, seen: { ...seen, terms: null } });
+  assert.throws(ground, (error) => !(error instanceof KhachapuriError));
+});
+
+Deno.test("an operator that runs out of gas is told before it is too late", async () => {
+  await using home = await openProviderHome();
+  const balances: [bigint, Finding["state"]][] = [
+    [20_000_000n * GAS_PRICE, "good"],
+    [20_000_000n * GAS_PRICE - 1n, "doubtful"],
+  ];
+  for (const [balance, state] of balances) {
+    home.chain.answers.balance = balance;
+    const found = await look(home, home.config());
+    const operator = found.findings.all.find(({ part }) => part === "operator")!;
+    assert.equal(operator.state, state);
+    assert.equal(operator.hints.length, state === "good" ? 0 : 1);
+    groundOf(found);
   }
-  const seen = { keys: null, connected: null, sandbox: null, terms: null, account: null };
-  assert.throws(() => groundOf({ findings, seen }), { message: "first" });
+});
+
+Deno.test("the provider's own key may settle without being an operator", async () => {
+  await using home = await openProviderHome();
+  home.chain.answers.isOperator = false;
+  const settings = { address: ACCOUNTS.operator.address };
+  groundOf(await look(home, home.config(settings)));
+});
+
+Deno.test("every terms text that is stood by is known by its hash, the newest first", async () => {
+  await using home = await openProviderHome();
+  const newer = new TextEncoder().encode("Be kinder.\n");
+  await Deno.writeFile(join(home.dir, "newer.txt"), newer);
+  const found = await look(home, home.config({ terms: ["newer.txt", "terms.txt"] }));
+  const { terms } = groundOf(found);
+  assert.deepEqual([...terms], [[termsHash(newer), newer], [termsHash(TERMS), TERMS]]);
+  const told = found.findings.all.find(({ part }) => part === "terms")!;
+  assert.ok(told.detail.endsWith(termsHash(newer)));
+});
+
+Deno.test({
+  name: "a provider started by root is told when its programs cannot reach their folder",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using home = await openProviderHome();
+    await Deno.chmod(home.dir, 0o700);
+    const { findings } = await look(home, home.config());
+    const [bad] = badOf(findings.all);
+    assert.equal(bad!.part, "state");
+    assert.deepEqual(bad!.hints[0], `chmod o+x ${home.dir}`);
+  },
+});
+
+Deno.test("a provider needs a gateway, who only pays does well without", async () => {
+  await using home = await openProviderHome();
+  const config = home.config();
+  const without = await look(home, { ...config, gateways: [] });
+  assert.deepEqual(partsOf(badOf(without.findings.all)), ["gateway"]);
+  assert.throws(() => groundOf(without), /no IPFS gateway/);
+
+  const { rpc, contracts } = config;
+  const payers = parseConfig({ rpc, contracts }, home.dir);
+  const { findings, seen } = await look(home, payers);
+  assert.deepEqual(findings.all.map(({ part, state }) => [part, state]), [
+    ["keys", "good"],
+    ["chain", "good"],
+    ["gateway", "doubtful"],
+  ]);
+  assert.deepEqual([seen.sandbox, seen.terms, seen.account], [null, null, null]);
+});
+
+Deno.test("a chain has to be configured, and its contracts may be named by flags", async () => {
+  await using home = await openProviderHome();
+  const { rpc } = home.config();
+  const { keysPath, dir } = home;
+  const unset = await look(home, parseConfig({}, dir));
+  assert.match(unset.findings.all[1]!.hints.join(), /set "rpc" in config\.json/);
+  const config = parseConfig({ rpc }, dir);
+  assert.deepEqual(partsOf(badOf((await look(home, config)).findings.all)), ["chain"]);
+  const named = { escrow: FAKE_ESCROW, usdc: FAKE_USDC };
+  const { findings } = await preflight({ config, keysPath, named });
+  assert.deepEqual(badOf(findings.all), []);
 });
