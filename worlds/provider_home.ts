@@ -1,14 +1,22 @@
 /** A provider's home on disk, on a chain in memory and a small IPFS node: ready to serve. */
 import { join } from "node:path";
+import { privateKeyToAccount } from "viem/accounts";
 import { formatRecords } from "../lib/chain/record.ts";
+import { formatCid } from "../lib/cid.ts";
 import { type Config, parseConfig } from "../lib/config.ts";
+import { importFile } from "../lib/ipfs/dag.ts";
+import { packProgram } from "../lib/spec/archive.ts";
+import { sealSpec } from "../lib/spec/envelope.ts";
 import { generateIdentity, recipientOf, writeKeyFile } from "../lib/spec/keys.ts";
+import type { Spec } from "../lib/spec/schema.ts";
+import { signSpec } from "../lib/spec/signature.ts";
 import { termsHash } from "../lib/spec/terms.ts";
 import { FAKE_ESCROW } from "./chain/fake_chain.ts";
 import { ACCOUNTS, privateKeyOf } from "./chain/people.ts";
 import { FAKE_REGISTRY, FAKE_USDC, serveChain, type ServedChain } from "./chain/served_chain.ts";
 import { makeFolder } from "./home.ts";
 import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
+import { sampleUnsigned } from "./spec/sample_spec.ts";
 
 export const TERMS = new TextEncoder().encode("Be kind.\n");
 const PRICE = "1000";
@@ -21,6 +29,13 @@ export interface ProviderHome extends AsyncDisposable {
   readonly recipient: string;
   /** The configuration, with these provider settings changed. */
   config(settings?: Record<string, unknown>): Config;
+  /** Publishes a shell script and a deployment of it that the owner pays for. */
+  deploy(script: string): Promise<Published>;
+}
+
+export interface Published {
+  readonly cid: string;
+  readonly spec: Spec;
 }
 
 /** Makes it; all is well there until a test says otherwise. */
@@ -75,6 +90,37 @@ export async function openProviderHome(): Promise<ProviderHome> {
       };
       return parseConfig(file, dir);
     },
+    deploy: (script) => deploy(gateway, recipient, script),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+async function deploy(
+  gateway: TestGateway,
+  recipient: string,
+  script: string,
+): Promise<Published> {
+  const publish = async (bytes: Uint8Array) => {
+    const { root, blocks } = importFile(bytes);
+    await gateway.put(blocks);
+    return formatCid(root);
+  };
+  const program = { cid: await publish(await zipOf(script)), entrypoint: "./main", args: [] };
+  const { provider } = ACCOUNTS;
+  const owner = privateKeyToAccount(privateKeyOf(ACCOUNTS.owner));
+  const { spec } = await sampleUnsigned({
+    owner,
+    provider: provider.address,
+    escrow: FAKE_ESCROW,
+    fields: { program },
+  });
+  const providers = spec.providers.map((entry) => ({ ...entry, terms: termsHash(TERMS) }));
+  const signed = await signSpec({ ...spec, providers }, owner);
+  return { cid: await publish(await sealSpec(signed, [recipient])), spec: signed };
+}
+
+async function zipOf(script: string): Promise<Uint8Array> {
+  await using folder = await makeFolder();
+  await Deno.writeTextFile(join(folder.dir, "main"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  return await packProgram(folder.dir);
 }
