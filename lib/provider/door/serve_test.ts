@@ -1,53 +1,101 @@
-/** How a provider does not start; that it starts, serves and stops is in every test of tests/. */
+/** A whole provider, its sandbox included, on a chain in memory. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { parseConfig } from "../../config.ts";
-import { silentLog } from "../../log.ts";
+import { ACCOUNTS } from "../../../worlds/chain/people.ts";
+import { hearLog } from "../../../worlds/heard_log.ts";
+import { openProviderHome, type ProviderHome } from "../../../worlds/provider_home.ts";
+import { emptyConfig } from "../../config.ts";
+import { deploymentLane } from "../../permit.ts";
 import { holderOf, LOCK_FILE } from "./lock.ts";
 import { startProvider } from "./serve.ts";
 
-async function withHome(work: (home: string) => Promise<void>): Promise<void> {
-  const home = await Deno.makeTempDir();
-  try {
-    await work(home);
-  } finally {
-    await Deno.remove(home, { recursive: true });
-  }
+/** Nothing settles by itself within a test. */
+const BATCH = { settlement: { mode: "batch", intervalSeconds: 3_600 } };
+const OWNER = ACCOUNTS.owner.address;
+
+const lockPath = ({ dir }: ProviderHome) => join(dir, "state", "book", LOCK_FILE);
+
+async function start(home: ProviderHome, settings = {}, graceMs = 10_000) {
+  const { log, ...heard } = hearLog();
+  const provider = await startProvider(home.config({ ...BATCH, ...settings }), { log, graceMs });
+  return { provider, ...heard };
 }
 
-Deno.test("a machine that is not set up as a provider is told how to become one", async () => {
-  await withHome(async (home) => {
-    const start = startProvider(parseConfig({}, home), { log: silentLog });
-    await assert.rejects(start, {
-      code: "invalid_config",
-      message: /no provider section/,
-      hints: ["run `khachapuri init --provider NAME` on this machine first"],
-    });
-    assert.deepEqual(await Array.fromAsync(Deno.readDir(home)), [], "nothing was made");
-  });
+Deno.test("a provider says where it serves, and after its end it does not", async () => {
+  await using home = await openProviderHome();
+  const { provider, lines } = await start(home);
+  assert.equal(await holderOf(lockPath(home)), provider.url);
+  const { name } = await (await fetch(provider.url)).json();
+  assert.equal(name, "provider.test");
+  const serving = lines.map((line) => JSON.parse(line)).find(({ message }) =>
+    message === "serving"
+  );
+  assert.deepEqual([serving.url, serving.name], [provider.url, "provider.test"]);
+  await provider.stop();
+  assert.equal(await holderOf(lockPath(home)), null);
+  await assert.rejects(fetch(provider.url));
 });
 
-Deno.test("a provider that cannot serve says why, and holds its state no longer", async () => {
-  await withHome(async (home) => {
-    const provider = {
-      name: "provider.test",
-      address: `0x${"11".repeat(20)}`,
-      webDomain: "http://provider.test",
-      price: "1000",
-      terms: ["terms.txt"],
-      stateDir: "state",
-      keyFile: "keys.json",
-    };
-    const config = parseConfig({ provider }, home);
-    for (const _ of [1, 2]) {
-      const start = startProvider(config, { log: silentLog });
-      await assert.rejects(start, ({ code, message }) => {
-        assert.match(message, /keys\.json/, "the first part that is bad");
-        return code === "not_found";
-      });
-    }
-    const book = join(home, "state", "book");
-    assert.equal(await holderOf(join(book, LOCK_FILE)), null);
-    assert.equal(((await Deno.stat(book)).mode ?? 0) & 0o777, 0o700);
-  });
+Deno.test("a call is served, and charged on chain by the time that the provider has ended", async () => {
+  await using home = await openProviderHome();
+  home.chain.fake.allow(OWNER, 1_000n, 100n);
+  const { cid, spec } = await home.deploy("echo hello");
+  const { provider } = await start(home);
+  const response = await fetch(`${provider.url}/${cid}`);
+  assert.deepEqual([response.status, await response.text()], [200, "hello\n"]);
+  const lane = deploymentLane(spec.id);
+  assert.equal(home.chain.fake.consumed(OWNER, lane), 0n);
+  await provider.stop();
+  assert.equal(home.chain.fake.consumed(OWNER, lane), 1n);
+});
+
+Deno.test("a run that is under way ends within its grace, and its caller has the answer", async () => {
+  await using home = await openProviderHome();
+  home.chain.fake.allow(OWNER, 1_000n, 100n);
+  const { cid, spec } = await home.deploy("echo begun; sleep 0.1; echo done");
+  const { provider } = await start(home);
+  const response = await fetch(`${provider.url}/${cid}`);
+  const stopped = provider.stop();
+  assert.equal(await response.text(), "begun\ndone\n");
+  await stopped;
+  assert.equal(home.chain.fake.consumed(OWNER, deploymentLane(spec.id)), 1n);
+});
+
+Deno.test("a run that goes on beyond its grace is ended, and costs nothing", async () => {
+  await using home = await openProviderHome();
+  home.chain.fake.allow(OWNER, 1_000n, 100n);
+  const { cid, spec } = await home.deploy("echo begun; sleep 60");
+  const { provider } = await start(home, {}, 1);
+  const response = await fetch(`${provider.url}/${cid}`);
+  const cut = assert.rejects(response.text());
+  await provider.stop();
+  await cut;
+  assert.equal(home.chain.fake.consumed(OWNER, deploymentLane(spec.id)), 0n);
+});
+
+Deno.test("a state directory is one provider's, and the second does the first no harm", async () => {
+  await using home = await openProviderHome();
+  const { provider } = await start(home);
+  await assert.rejects(start(home), { code: "access_denied", message: /another provider uses/ });
+  assert.equal((await fetch(`${provider.url}/healthz`)).status, 200);
+  await provider.stop();
+});
+
+Deno.test("a provider that cannot listen lets go of all that it has opened", async () => {
+  await using home = await openProviderHome();
+  const { host } = new URL(home.gateway.url);
+  await assert.rejects(start(home, { listen: host }), Deno.errors.AddrInUse);
+  assert.equal(await holderOf(lockPath(home)), null);
+  const { provider } = await start(home);
+  await provider.stop();
+});
+
+Deno.test("a machine that is no provider's, or is not ready, does not serve", async () => {
+  await using home = await openProviderHome();
+  const { log } = hearLog();
+  const nobody = startProvider(emptyConfig(home.dir), { log });
+  await assert.rejects(nobody, { code: "invalid_config", message: /no provider section/ });
+  home.chain.answers.isOperator = false;
+  await assert.rejects(start(home), { code: "access_denied", message: /may not settle/ });
+  assert.equal(await holderOf(lockPath(home)), null);
 });
