@@ -47,8 +47,12 @@ export interface PayerView {
   readonly ceiling: bigint;
 }
 
-/** Where the credit comes from: the allowance, or what the escrow has already taken. */
-export type Source = "allowance" | "prepaid";
+/**
+ * Where the credit comes from: the allowance, or what the escrow has already taken. "taken": what
+ * it took for this very call, which was judged before: nothing that happened since is held against
+ * the call, only that another call may have used the credit.
+ */
+export type Source = "allowance" | "prepaid" | "taken";
 
 /** Why a credit is not held. */
 export type Refusal =
@@ -97,10 +101,12 @@ export function judge(
   clock: Clock,
   source: Source,
 ): Judgement {
-  const refusal = permitRefusal(draw, view, clock) ??
-    laneRefusal(draw, view, position) ??
-    roomRefusal(draw, position.book) ??
-    creditRefusal(draw, view, position, source);
+  const refusal = source === "taken"
+    ? takenRefusal(draw, view, position)
+    : permitRefusal(draw, view, clock) ??
+      laneRefusal(draw, view, position) ??
+      roomRefusal(draw, position.book) ??
+      creditRefusal(draw, view, position, source);
   if (refusal === null) return PAYABLE;
   return { payable: false, refusal, used: usedOn(draw, view, position) };
 }
@@ -132,6 +138,12 @@ function creditRefusal(
   if (source === "prepaid" && lane && prepaid(lane) > 0n) return null;
   if (availableTo(draw, view, position) <= 0n) return { reason: "no_credits" };
   if (source === "allowance") return null;
+  return { reason: "not_taken", settled: lane?.settled ?? settledBefore(draw, view) };
+}
+
+function takenRefusal(draw: Draw, view: PayerView, { book }: Position): Refusal | null {
+  const lane = laneOf(book, draw.payer, draw.lane);
+  if (lane && prepaid(lane) > 0n) return null;
   return { reason: "not_taken", settled: lane?.settled ?? settledBefore(draw, view) };
 }
 

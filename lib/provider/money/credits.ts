@@ -126,7 +126,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   async admit(bill: CreditsBill): Promise<CreditsAdmission> {
     const first = await this.#judge(bill);
     if (!isNo(first.answer)) return { bill, view: first.view, deposited: null };
-    if (bill.deposit === null) throw this.#refused(bill, first.answer);
+    if (bill.deposit === null || !isMendable(first.answer)) throw this.#refused(bill, first.answer);
     const deposited = await this.options.relay(bill.payer, bill.deposit);
     const second = await this.#judge(bill);
     if (!isNo(second.answer)) return { bill, view: second.view, deposited };
@@ -144,6 +144,13 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
       ownerCredits.note(bill.payer, ledger.standing(bill, view).available);
     }
     return new CreditsHold(this.options, held, bill, view, deposited);
+  }
+
+  /** @throws KhachapuriError when the bill can't be paid any more */
+  async #viewToPay(bill: CreditsBill): Promise<PayerView> {
+    const { answer, view } = await this.#judge(bill);
+    if (isNo(answer)) throw this.#refused(bill, answer);
+    return view;
   }
 
   #judge(bill: CreditsBill): Promise<Answered<Judgement | No>> {
@@ -173,9 +180,9 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     const { ledger, payers } = this.options;
     let view = this.#isCurrent(bill.payer, admission.view)
       ? admission.view
-      : (await this.admit(bill)).view;
+      : await this.#viewToPay(bill);
     for (let attempts = 0;; attempts++) {
-      const answer = await ledger.hold(bill, view, "prepaid");
+      const answer = await ledger.hold(bill, view, attempts === 0 ? "prepaid" : "taken");
       if (answer.payable) return { answer, view };
       if (answer.refusal.reason !== "not_taken") throw this.#refused(bill, answer);
       // Other calls on the lane may use what we had taken; an endpoint that hides what was taken
@@ -255,6 +262,11 @@ interface SignerNo extends No {
 /** That the escrow has to take the credit first is no refusal. */
 function isNo(answer: Judgement | No | Held): answer is No {
   return !answer.payable && answer.refusal.reason !== "not_taken";
+}
+
+/** Whether a deposit may change the answer: it brings no lanes, and no dearer permit. */
+function isMendable({ refusal: { reason } }: No): boolean {
+  return reason !== "too_many_lanes" && reason !== "earlier_dearer";
 }
 
 /** One credit of a lane, in hand. */

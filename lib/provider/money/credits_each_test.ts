@@ -94,6 +94,22 @@ Deno.test("a prepaid credit is its own lane's, though another has none", async (
   await money.pay(await permit());
 });
 
+Deno.test("a credit that the escrow took late is held, though the permit has come too near its deadline", async () => {
+  await using money = await openTakingDesk(5n);
+  const { hold, asked } = money;
+  money.take = async (_bill, mine) => {
+    await mine();
+    money.now += 30_000;
+  };
+  const bill = billFor(await permit({ deadline: BigInt(money.now) / 1000n + 125n }));
+  const held = await hold(bill);
+  await held.charge("answered", null);
+  assert.equal(asked.length, 1);
+  assert.equal(money.ledger.totals().unsettled, 0n);
+  await refusalOf(hold(bill));
+  assert.equal(asked.length, 1, "the permit is too near its deadline to be taken from again");
+});
+
 Deno.test("of two calls for the last prepaid credit of a permit one is refused, and none is taken", async () => {
   await using money = await openTakingDesk(5n);
   const { hold, admit, scheme, asked } = money;

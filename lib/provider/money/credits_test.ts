@@ -341,3 +341,17 @@ Deno.test("a deposit that does not help is relayed once, and one that fails says
   money.relay = () => Promise.reject(late);
   await assert.rejects(money.admit(bill), late);
 });
+
+Deno.test("no deposit is relayed for a bill that a deposit cannot help", async () => {
+  await using money = await openCreditsDesk(50n);
+  let relayed = 0;
+  money.relay = () => {
+    relayed += 1;
+    return Promise.resolve(TX);
+  };
+  await money.pay(await permit());
+  const price = PRICE / 2n;
+  const cheaper = { ...billFor(await permit({ price })), price, deposit: DEPOSIT };
+  assert.match((await refusalOf(money.admit(cheaper))).shortMessage, /not settled/);
+  assert.equal(relayed, 0);
+});
