@@ -11,7 +11,6 @@ const RUNS = /^(?:export )?(?:async )?(?:function|class|const|let)\b/m;
 export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/deployment/records.ts": "run_log_test.ts opens it",
   "lib/provider/program/interface/interfaces.ts": "a table of two; interface_test.ts looks it up",
-  "lib/provider/program/interface/meta_variables.ts": "curl_test.ts reads RFC 3875's variables",
   "lib/provider/program/rehearsal.ts": "tests/curl_interface_test.ts rehearses",
 };
 

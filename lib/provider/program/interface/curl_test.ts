@@ -1,27 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { KhachapuriError } from "../../../errors.ts";
-import { cgiInvocation } from "./cgi.ts";
+import { programRequest, type RequestFields } from "../../../../worlds/sandbox/program_request.ts";
 import { curlInvocation } from "./curl.ts";
-import type { ProgramRequest } from "./interface.ts";
 
-type Fields = Partial<Omit<ProgramRequest, "headers">> & { headers?: HeadersInit };
-
-function requestOf({ headers, ...rest }: Fields): ProgramRequest {
-  return {
-    method: "GET",
-    base: new URL("https://provider.example"),
-    mount: "/bafkcid",
-    path: "/",
-    query: "",
-    hasBody: false,
-    remoteAddress: "192.0.2.7",
-    ...rest,
-    headers: [...new Headers(headers)],
-  };
-}
-
-const invoke = (fields: Fields = {}) => curlInvocation(requestOf(fields));
+const invoke = (fields: RequestFields = {}) => curlInvocation(programRequest(fields));
 
 /** What follows each -H. */
 function headerArguments(args: readonly string[]): string[] {
@@ -108,72 +91,12 @@ Deno.test("httpoxy: a Proxy header does not become HTTP_PROXY", () => {
   assert.deepEqual(headerArguments(args), ["proxy: http://evil.example"]);
 });
 
-Deno.test("a header with an underscore can't pose as another one's variable", () => {
-  const { env } = invoke({ headers: { "x_role": "admin", "x-role": "guest", "a.b": "1" } });
-  assert.equal(env.HTTP_X_ROLE, "guest");
-  assert.equal(Object.keys(env).filter((name) => name.includes("A.B")).length, 0);
-});
-
-Deno.test("RFC 3875 4.1.5 and 4.1.6: the example path is decoded", () => {
-  const { env } = invoke({
-    base: new URL("http://somehost.com"),
-    mount: "/cgi-bin/somescript",
-    path: "/this%2eis%2epath%3binfo",
-  });
-  assert.equal(env.SCRIPT_NAME, "/cgi-bin/somescript");
-  assert.equal(env.PATH_INFO, "/this.is.path;info");
-});
-
-Deno.test("RFC 3875 4.1: every required variable is set", () => {
-  const { env } = invoke({
-    method: "POST",
-    query: "a=1&b=2",
-    hasBody: true,
-    headers: { "content-type": "text/plain", "content-length": "5", accept: "*/*" },
-  });
-  assert.deepEqual(env, {
-    GATEWAY_INTERFACE: "CGI/1.1",
-    PATH_INFO: "/",
-    QUERY_STRING: "a=1&b=2",
-    REMOTE_ADDR: "192.0.2.7",
-    REMOTE_HOST: "192.0.2.7",
-    REQUEST_METHOD: "POST",
-    REQUEST_SCHEME: "https",
-    REQUEST_URI: "/bafkcid/?a=1&b=2",
-    SCRIPT_NAME: "/bafkcid",
-    SERVER_NAME: "provider.example",
-    SERVER_PORT: "443",
-    SERVER_PROTOCOL: "HTTP/1.1",
-    SERVER_SOFTWARE: "khachapuri",
-    HTTPS: "on",
-    CONTENT_TYPE: "text/plain",
-    CONTENT_LENGTH: "5",
-    HTTP_ACCEPT: "*/*",
-  });
-});
-
-Deno.test("RFC 3875 4.1.2: CONTENT_LENGTH is set only with a body, QUERY_STRING always", () => {
-  const { env } = invoke({ headers: { "content-length": "0" } });
-  assert.equal(env.CONTENT_LENGTH, undefined);
-  assert.equal(env.QUERY_STRING, "");
-});
-
 Deno.test("a host of its own and a port appear in URL and variables alike", () => {
   const { args, env } = invoke({ base: new URL("http://cid.provider.example:8402"), mount: "" });
   assert.equal(args.at(-1), "http://cid.provider.example:8402/");
   assert.equal(env.SERVER_PORT, "8402");
   assert.equal(env.SERVER_NAME, "cid.provider.example");
   assert.equal(env.SCRIPT_NAME, "");
-});
-
-Deno.test("CVE-2012-1823: a query never becomes an argument of a CGI program", () => {
-  assert.deepEqual(cgiInvocation(requestOf({ query: "-s" })).args, []);
-});
-
-Deno.test("a path that no variable can hold is refused", () => {
-  assert.throws(() => invoke({ path: "/a%00b" }), { code: "invalid_input", message: /NUL/ });
-  assert.throws(() => invoke({ path: "/%ff" }), { code: "invalid_input", message: /UTF-8/ });
-  assert.equal(invoke({ path: "/100%" }).env.PATH_INFO, "/100%");
 });
 
 Deno.test("no request can smuggle an option: a dash comes only from us", () => {

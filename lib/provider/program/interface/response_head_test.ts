@@ -12,16 +12,16 @@ const bytesOf = (text: string) => Uint8Array.from(text, (char) => char.charCodeA
 const streamOf = (...chunks: (string | Uint8Array)[]) =>
   ReadableStream.from(chunks.map((chunk) => typeof chunk === "string" ? bytesOf(chunk) : chunk));
 
-async function read(text: string | string[], style: "curl" | "cgi" = "curl") {
+async function read(text: string | string[]) {
   const chunks = typeof text === "string" ? [text] : text;
-  const response = await INTERFACES[style].respond(outputOf(streamOf(...chunks)));
+  const response = await curl.respond(outputOf(streamOf(...chunks)));
   const { status, headers, hasHead } = response;
   const body = await new Response(bodyOf(response)).text();
   return { status, headers: [...new Headers(headers)], body, hasHead };
 }
 
-const refuses = (text: string, message: RegExp, style: "curl" | "cgi" = "curl") =>
-  assert.rejects(read(text, style), { code: "program_failed", message });
+const refuses = (text: string, message: RegExp) =>
+  assert.rejects(read(text), { code: "program_failed", message });
 
 Deno.test("plain output is the body of a 200", async () => {
   const expected = { status: 200, headers: [], hasHead: false };
@@ -162,39 +162,6 @@ Deno.test("cancelling the body cancels the program's output", async () => {
   await (await curl.respond(outputOf(stream()))).cancel();
   await bodyOf(await curl.respond(outputOf(stream()))).cancel();
   assert.equal(cancelled, 2);
-});
-
-Deno.test("RFC 3875 6.2.1: a document response", async () => {
-  const answer = await read("Content-Type: text/html\nX-A: 1\n\n<p>hi", "cgi");
-  assert.equal(answer.status, 200);
-  assert.deepEqual(answer.headers, [["content-type", "text/html"], ["x-a", "1"]]);
-  assert.equal(answer.body, "<p>hi");
-});
-
-Deno.test("RFC 3875 6.2.3 and 6.2.4: a client redirect is a 302 unless it says otherwise", async () => {
-  const plain = await read("Location: https://example.org/\n\n", "cgi");
-  assert.equal(plain.status, 302);
-  const headers = "Status: 301 Moved\nLocation: https://example.org/\nContent-Type: text/plain\n\n";
-  const withDocument = await read(`${headers}moved`, "cgi");
-  assert.equal(withDocument.status, 301);
-  assert.equal(withDocument.body, "moved");
-  assert.deepEqual(withDocument.headers.map(([name]) => name), ["content-type", "location"]);
-});
-
-Deno.test("RFC 3875 6.3.3: Status sets the status and is no header", async () => {
-  const answer = await read("status: 404 Not Found\r\ncontent-type: text/plain\r\n\r\nno", "cgi");
-  assert.equal(answer.status, 404);
-  assert.deepEqual(answer.headers, [["content-type", "text/plain"]]);
-});
-
-Deno.test("a CGI program without a CGI header has failed", async () => {
-  await refuses("hello\n", /no header field/, "cgi");
-  await refuses("X-A: 1\n\nbody", /needs Content-Type, Location or Status/, "cgi");
-  await refuses("\nbody", /needs Content-Type/, "cgi");
-  await refuses("HTTP/1.1 200 OK\n\n", /no header field/, "cgi");
-  await refuses("Status: 99\n\n", /no CGI status/, "cgi");
-  await refuses("Status: 101 Switching\n\n", /no CGI status/, "cgi");
-  assert.deepEqual(await read("", "cgi"), { status: 200, headers: [], body: "", hasHead: false });
 });
 
 Deno.test("whatever a program prints, we answer or refuse cleanly, with valid headers", async () => {
