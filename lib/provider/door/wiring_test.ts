@@ -76,95 +76,96 @@ async function payment(
 
 const modeOf = async (path: string) => (await Deno.stat(path)).mode! & 0o777;
 
-Deno.test("a provider's books are its own, and programs may pass to their folders", async () => {
+Deno.test("a provider as it has opened", async (t) => {
   await using home = await openProviderHome();
-  await using _ = await open(home);
-  const state = join(home.dir, "state");
-  assert.equal(await modeOf(state), 0o711);
-  assert.equal(await modeOf(join(state, "book")), 0o700);
-  assert.equal(await modeOf(join(state, "book", "receipts.key")), 0o600);
-});
-
-Deno.test("what it offers is what its configuration, its keys and the chain say", async () => {
-  await using home = await openProviderHome();
+  home.chain.fake.allow(OWNER.address, 1_000n, 10n);
+  const { cid } = await home.deploy("echo hello");
   await using provider = await open(home, { sandbox: { timeoutMs: 2_500, memoryMb: 64 } });
-  const { offering, terms, operator, seller } = provider.parts;
-  const { chainId } = home.chain.fake.chain;
-  assert.deepEqual(offering, {
-    name: "provider.test",
-    address: PROVIDER.address,
-    webDomain: "https://provider.test",
-    recipients: [home.recipient],
-    termsHashes: [termsHash(TERMS)],
-    timeoutMs: 2_500,
-    memoryMb: 64,
-    offer: {
-      chainId,
-      escrow: FAKE_ESCROW,
-      asset: FAKE_USDC,
-      payTo: PROVIDER.address,
-      pricePerCredit: 1_000n,
-      maxTimeoutSeconds: 3,
-      thawingPeriodSeconds: 3_600,
-      depositMinimum: 1_000_000n,
+
+  await t.step(
+    "a provider's books are its own, and programs may pass to their folders",
+    async () => {
+      const state = join(home.dir, "state");
+      assert.equal(await modeOf(state), 0o711);
+      assert.equal(await modeOf(join(state, "book")), 0o700);
+      assert.equal(await modeOf(join(state, "book", "receipts.key")), 0o600);
     },
+  );
+
+  await t.step("what it offers is what its configuration, its keys and the chain say", () => {
+    const { offering, terms, operator, seller } = provider.parts;
+    const { chainId } = home.chain.fake.chain;
+    assert.deepEqual(offering, {
+      name: "provider.test",
+      address: PROVIDER.address,
+      webDomain: "https://provider.test",
+      recipients: [home.recipient],
+      termsHashes: [termsHash(TERMS)],
+      timeoutMs: 2_500,
+      memoryMb: 64,
+      offer: {
+        chainId,
+        escrow: FAKE_ESCROW,
+        asset: FAKE_USDC,
+        payTo: PROVIDER.address,
+        pricePerCredit: 1_000n,
+        maxTimeoutSeconds: 3,
+        thawingPeriodSeconds: 3_600,
+        depositMinimum: 1_000_000n,
+      },
+    });
+    assert.deepEqual([...terms], [[termsHash(TERMS), TERMS]]);
+    assert.equal(operator, OPERATOR.address);
+    const { address } = PROVIDER;
+    assert.deepEqual(seller, { chainId, escrow: FAKE_ESCROW, provider: address, price: 1_000n });
   });
-  assert.deepEqual([...terms], [[termsHash(TERMS), TERMS]]);
-  assert.equal(operator, OPERATOR.address);
-  const { address } = PROVIDER;
-  assert.deepEqual(seller, { chainId, escrow: FAKE_ESCROW, provider: address, price: 1_000n });
+
+  await t.step(
+    "its log tells which limits the kernel does not enforce, and nothing when it does",
+    async () => {
+      const probe = await probeSandbox(sandboxHost(home.config().provider!.sandbox));
+      assert.ok(probe.ok);
+      const told = provider.lines.map((line) => JSON.parse(line))
+        .filter(({ message }) => message === "limits that the kernel does not enforce");
+      const missing = probe.missing.length > 0 ? [probe.missing] : [];
+      assert.deepEqual(told.map((line) => line.missing), missing);
+      assert.ok(told.every(({ level }) => level === "warn"));
+    },
+  );
+
+  await t.step("its figures are those of its ledger, its sandboxes and its runs", async () => {
+    assert.equal(await (await provider.ask(cid)).text(), "hello\n");
+    const text = await (await provider.ask("metrics")).text();
+    const figures = Object.fromEntries(
+      text.split("\n").filter((line) => /^[^#]/.test(line)).map((line) => line.split(" ")),
+    );
+    const expected = {
+      'khachapuri_responses_total{status="200"}': "1",
+      'khachapuri_runs_total{paid_by="owner",outcome="answered"}': "1",
+      khachapuri_unsettled_usdc_base_units: "1000",
+      khachapuri_unsettled_lanes: "1",
+      khachapuri_refused_lanes: "0",
+      khachapuri_outbox_pending: "0",
+      khachapuri_sandboxes_open: "1",
+      khachapuri_runs_busy: "0",
+      khachapuri_owners_low: "1",
+    };
+    for (const [name, value] of Object.entries(expected)) assert.equal(figures[name], value, name);
+    assert.ok(Number(figures.khachapuri_chain_age_seconds) < 60);
+  });
+
+  await t.step("it is well while the chain can be reached", async () => {
+    home.chain.answers.isUp = false;
+    assert.equal(await provider.parts.health(), "the chain cannot be reached");
+    home.chain.answers.isUp = true;
+    assert.equal(await provider.parts.health(), null);
+  });
 });
 
 Deno.test("a provider that relays no deposits offers none", async () => {
   await using home = await openProviderHome();
   await using provider = await open(home, { onboarding: { enabled: false } });
   assert.equal(provider.parts.offering.offer.depositMinimum, undefined);
-});
-
-Deno.test("it is well while the chain can be reached", async () => {
-  await using home = await openProviderHome();
-  await using provider = await open(home);
-  home.chain.answers.isUp = false;
-  assert.equal(await provider.parts.health(), "the chain cannot be reached");
-  home.chain.answers.isUp = true;
-  assert.equal(await provider.parts.health(), null);
-});
-
-Deno.test("its log tells which limits the kernel does not enforce, and nothing when it does", async () => {
-  await using home = await openProviderHome();
-  await using provider = await open(home);
-  const probe = await probeSandbox(sandboxHost(home.config().provider!.sandbox));
-  assert.ok(probe.ok);
-  const told = provider.lines.map((line) => JSON.parse(line))
-    .filter(({ message }) => message === "limits that the kernel does not enforce");
-  const missing = probe.missing.length > 0 ? [probe.missing] : [];
-  assert.deepEqual(told.map((line) => line.missing), missing);
-  assert.ok(told.every(({ level }) => level === "warn"));
-});
-
-Deno.test("its figures are those of its ledger, its sandboxes and its runs", async () => {
-  await using home = await openProviderHome();
-  home.chain.fake.allow(OWNER.address, 1_000n, 10n);
-  const { cid } = await home.deploy("echo hello");
-  await using provider = await open(home);
-  assert.equal(await (await provider.ask(cid)).text(), "hello\n");
-  const text = await (await provider.ask("metrics")).text();
-  const figures = Object.fromEntries(
-    text.split("\n").filter((line) => /^[^#]/.test(line)).map((line) => line.split(" ")),
-  );
-  const expected = {
-    'khachapuri_responses_total{status="200"}': "1",
-    'khachapuri_runs_total{paid_by="owner",outcome="answered"}': "1",
-    khachapuri_unsettled_usdc_base_units: "1000",
-    khachapuri_unsettled_lanes: "1",
-    khachapuri_refused_lanes: "0",
-    khachapuri_outbox_pending: "0",
-    khachapuri_sandboxes_open: "1",
-    khachapuri_runs_busy: "0",
-    khachapuri_owners_low: "1",
-  };
-  for (const [name, value] of Object.entries(expected)) assert.equal(figures[name], value, name);
-  assert.ok(Number(figures.khachapuri_chain_age_seconds) < 60);
 });
 
 Deno.test("what is due is settled as soon as it is enough", async () => {
