@@ -10,7 +10,6 @@ const RUNS = /^(?:export )?(?:async )?(?:function|class|const|let)\b/m;
  */
 export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/deployment/records.ts": "run_log_test.ts opens it",
-  "lib/provider/program/interface/interfaces.ts": "a table of two; interface_test.ts looks it up",
   "lib/provider/program/rehearsal.ts": "tests/curl_interface_test.ts rehearses",
 };
 

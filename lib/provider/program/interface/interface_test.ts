@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import type { Run, RunRequest } from "../../../../sandbox/sandbox.ts";
 import { type ProgramRequest, runPerRequest } from "./interface.ts";
-import { interfaceOf } from "./interfaces.ts";
 
 const REQUEST = { method: "PUT" } as ProgramRequest;
 
@@ -44,8 +43,4 @@ Deno.test("a request that cannot be passed on is a rejection", async () => {
   // A caller that only awaits must see it, too.
   const start = async () => await style.start(sandbox, command, REQUEST, null);
   await assert.rejects(start, /NUL/);
-});
-
-Deno.test("a spec names curl or cgi", () => {
-  assert.notEqual(interfaceOf("curl"), interfaceOf("cgi"));
 });
