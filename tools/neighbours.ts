@@ -10,7 +10,6 @@ const RUNS = /^(?:export )?(?:async )?(?:function|class|const|let)\b/m;
  */
 export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/deployment/records.ts": "run_log_test.ts opens it",
-  "lib/provider/program/rehearsal.ts": "tests/curl_interface_test.ts rehearses",
 };
 
 /** Sources that run something and have neither, and reasons that are not needed. */
