@@ -1,67 +1,82 @@
 import assert from "node:assert/strict";
-import { KhachapuriError } from "../../errors.ts";
-import { decodePaymentRequired, PAYMENT_REQUIRED_HEADER } from "../../payment_header.ts";
-import { type Accepts, failureOf } from "./failure.ts";
+import { asKhachapuriError, errorTable, KhachapuriError } from "../../errors.ts";
+import { PAYMENT_REQUIRED_HEADER } from "../../payment_header.ts";
+import { failureOf } from "./failure.ts";
 
-const nothing: Accepts = () => [];
+const LANE = { id: "0x01", cumulative: 7n };
+const accepts = (lane: KhachapuriError["lane"]) => [
+  { scheme: "one", lane: lane?.id },
+  { scheme: "other" },
+];
 
-function bodyOf(error: KhachapuriError, accepts = nothing): Record<string, unknown> {
-  return JSON.parse(new TextDecoder().decode(failureOf(error, accepts, "/x").body));
+function render(error: KhachapuriError) {
+  const { status, headers, body } = failureOf(error, accepts, "/path");
+  const text = new TextDecoder().decode(body);
+  return { status, headers: new Headers(headers), text, json: JSON.parse(text) };
 }
 
-function headersOf(error: KhachapuriError, accepts = nothing): Headers {
-  return new Headers(failureOf(error, accepts, "/x").headers);
-}
-
-Deno.test("a failure says its code, its sentence and what to do, and is kept by no cache", () => {
-  const error = new KhachapuriError("not_found", "nothing here", { hints: ["look elsewhere"] });
-  assert.equal(failureOf(error, nothing, "/x").status, 404);
-  assert.deepEqual(bodyOf(error), {
-    error: "not_found",
-    message: "nothing here",
-    hints: ["look elsewhere"],
-  });
-  const headers = headersOf(error);
-  assert.equal(headers.get("cache-control"), "no-store");
-  assert.equal(headers.get("content-type"), "application/json");
-  assert.equal(headers.get("x-content-type-options"), "nosniff");
-  for (const name of ["retry-after", "allow", PAYMENT_REQUIRED_HEADER]) {
-    assert.equal(headers.get(name), null, name);
+Deno.test("every failure has its status and its code, readable and kept by no cache", () => {
+  for (const { code, status } of errorTable().filter((row) => row.code !== "internal")) {
+    const said = render(new KhachapuriError(code, "so it is"));
+    assert.equal(said.status, status);
+    assert.deepEqual(said.json, { error: code, message: "so it is" });
+    assert.equal(said.headers.get("content-type"), "application/json");
+    assert.equal(said.headers.get("cache-control"), "no-store");
+    assert.equal(said.headers.get("x-content-type-options"), "nosniff");
+    assert.equal(said.headers.get("payment-required") !== null, status === 402, code);
+    assert.ok(said.text.endsWith("}\n"));
   }
 });
 
-Deno.test("what was not foreseen shows nothing of itself", () => {
-  const error = new KhachapuriError("internal", "unexpected failure: /home/me/keys.json", {
-    hints: ["secret"],
-    data: { path: "/home/me" },
-  });
-  assert.deepEqual(bodyOf(error), { error: "internal", message: "the provider failed" });
+Deno.test("hints and facts stand beside the message", () => {
+  const { json } = render(
+    new KhachapuriError("program_limit", "too much", {
+      hints: ["less"],
+      data: { limit: "memory" },
+    }),
+  );
+  const message = "too much";
+  assert.deepEqual(json, { error: "program_limit", message, hints: ["less"], limit: "memory" });
 });
 
-Deno.test("when to come back and which methods there are stand in the headers", () => {
-  const busy = new KhachapuriError("overloaded", "busy", { retryAfterSeconds: 1.2 });
-  assert.equal(headersOf(busy).get("retry-after"), "2");
-  const wrong = new KhachapuriError("method_not_allowed", "no", { allow: "GET, POST" });
-  assert.equal(headersOf(wrong).get("allow"), "GET, POST");
-  assert.equal(bodyOf(wrong).allow, "GET, POST");
+Deno.test("what we did not foresee shows nothing of itself", () => {
+  const hints = ["the key is 1234"];
+  const errors = [
+    asKhachapuriError(new TypeError("the secret is 1234")),
+    new KhachapuriError("internal", "the secret is 1234", { hints, data: { key: "1234" } }),
+  ];
+  for (const error of errors) {
+    const { status, headers, text, json } = render(error);
+    assert.equal(status, 500);
+    assert.deepEqual(json, { error: "internal", message: "the provider failed" });
+    assert.ok(!(text + JSON.stringify([...headers])).includes("1234"));
+  }
 });
 
-Deno.test("a 402 asks for what is accepted, with the counter of who proved to be the payer", () => {
-  const lane = { id: `0x${"01".repeat(32)}`, cumulative: 7n };
-  const asked: unknown[] = [];
-  const accepts: Accepts = (own) => {
-    asked.push(own);
-    return [{ scheme: "foreign" }];
-  };
-  const error = new KhachapuriError("payment_required", "the permit is used up", { lane });
-  const headers = headersOf(error, accepts);
-  const header = headers.get(PAYMENT_REQUIRED_HEADER)!;
-  assert.deepEqual(decodePaymentRequired(header), { error: "the permit is used up", offers: [] });
-  const required = JSON.parse(atob(header));
-  assert.deepEqual(required.accepts, [{ scheme: "foreign" }]);
-  assert.equal(required.resource.url, "/x");
-  assert.deepEqual(asked, [lane]);
+Deno.test("a refusal that ends by itself says when to come back, in whole seconds", () => {
+  const error = new KhachapuriError("rate_limited", "too fast", { retryAfterSeconds: 1.2 });
+  assert.equal(render(error).headers.get("retry-after"), "2");
+  const now = new KhachapuriError("overloaded", "full", { retryAfterSeconds: 0 });
+  assert.equal(render(now).headers.get("retry-after"), "0");
+  assert.equal(render(new KhachapuriError("overloaded", "full")).headers.get("retry-after"), null);
+});
+
+Deno.test("a path that takes other methods names them", () => {
+  const error = new KhachapuriError("method_not_allowed", "no", { allow: "GET, POST" });
+  const { headers, json } = render(error);
+  assert.deepEqual([headers.get("allow"), json.allow], ["GET, POST", "GET, POST"]);
+  assert.equal(render(new KhachapuriError("not_found", "no")).headers.get("allow"), null);
+});
+
+Deno.test("a 402 asks for payment as x402 does, and a browser's script may read it", () => {
+  const { headers, json } = render(
+    new KhachapuriError("payment_required", "no credits left", { lane: LANE }),
+  );
+  const asked = JSON.parse(atob(headers.get("payment-required")!));
+  assert.equal(asked.x402Version, 2);
+  assert.equal(asked.error, "no credits left");
+  assert.equal(asked.resource.url, "/path");
+  assert.deepEqual(asked.accepts, [{ scheme: "one", lane: "0x01" }, { scheme: "other" }]);
   assert.equal(headers.get("access-control-expose-headers"), PAYMENT_REQUIRED_HEADER);
-  const { lane: id, cumulative } = bodyOf(error, accepts);
-  assert.deepEqual([id, cumulative], [lane.id, "7"]);
+  assert.deepEqual([json.lane, json.cumulative], ["0x01", "7"]);
 });
