@@ -151,7 +151,7 @@ Deno.test("a run that is over lets go of its caller's signal", async () => {
 
 Deno.test("a program's limits hold, and a head that is none is its failure", async () => {
   const files = { main: SLEEPS, bad: "#!/bin/sh\necho HTTP/x\n" };
-  await withProgram({ files, timeoutMs: 50 }, async (program) => {
+  await withProgram({ files, timeoutMs: 1_000 }, async (program) => {
     await using stage = await openStage(HOST, program);
     const { record } = await stage.call(GET);
     assert.equal((await record).limit, "timeout");
