@@ -31,6 +31,12 @@ export async function makeFolder(): Promise<Folder> {
   return { dir, [Symbol.asyncDispose]: () => Deno.remove(dir, { recursive: true }) };
 }
 
+/** Does `work` in such a folder, gone afterwards. */
+export async function inFolder(work: (dir: string) => Promise<void>): Promise<void> {
+  await using folder = await makeFolder();
+  await work(folder.dir);
+}
+
 /** What a configuration says of a chain and our contracts there. */
 export function chainConfig(
   { rpc, chain, escrow, usdc, registry }: Pick<

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { inFolder } from "../../worlds/home.ts";
 import {
   addDeployment,
   notePublished,
@@ -30,17 +31,8 @@ const deploymentOf = (cid: string): OwnDeployment => ({
 
 const STOPPED_AT = "2026-01-02T00:00:00.000Z";
 
-async function inHome(test: (home: string) => Promise<void>): Promise<void> {
-  const home = await Deno.makeTempDir();
-  try {
-    await test(home);
-  } finally {
-    await Deno.remove(home, { recursive: true });
-  }
-}
-
 Deno.test("the file keeps deployments and stops, also when written at the same time", () =>
-  inHome(async (home) => {
+  inFolder(async (home) => {
     const one = deploymentOf("cid");
     const others = Array.from({ length: 5 }, (_, n) => deploymentOf(`cid${n}`));
     await Promise.all([one, ...others].map((each) => addDeployment(home, each)));
@@ -56,7 +48,7 @@ Deno.test("the file keeps deployments and stops, also when written at the same t
   }));
 
 Deno.test("a deployment is unpublished until it is noted to be published", () =>
-  inHome(async (home) => {
+  inFolder(async (home) => {
     const [one, other] = [deploymentOf("one"), deploymentOf("other")];
     await addDeployment(home, { ...one, unpublished: true });
     await addDeployment(home, { ...other, unpublished: true });
@@ -65,7 +57,7 @@ Deno.test("a deployment is unpublished until it is noted to be published", () =>
   }));
 
 Deno.test("a deployment can be asked for at one of its providers", () =>
-  inHome(async (home) => {
+  inFolder(async (home) => {
     const deployment = deploymentOf("cid");
     await addDeployment(home, deployment);
     assert.deepEqual(await requireDeploymentAt(home, "cid", undefined), deployment);
@@ -78,7 +70,7 @@ Deno.test("a deployment can be asked for at one of its providers", () =>
   }));
 
 Deno.test("an empty home has no deployments, a damaged file is not taken for none", () =>
-  inHome(async (home) => {
+  inFolder(async (home) => {
     assert.deepEqual(await readDeployments(home), []);
     await Deno.writeTextFile(join(home, "deployments.json"), "{");
     await assert.rejects(readDeployments(home), { code: "invalid_config" });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { inFolder } from "../../worlds/home.ts";
 import { type LaneKey, noteCharged, readCharged } from "./permits_file.ts";
 
 const key: LaneKey = {
@@ -10,30 +11,21 @@ const key: LaneKey = {
   lane: `0x${"ab".repeat(32)}`,
 };
 
-async function inHome(test: (home: string) => Promise<void>): Promise<void> {
-  const home = await Deno.makeTempDir();
-  try {
-    await test(home);
-  } finally {
-    await Deno.remove(home, { recursive: true });
-  }
-}
-
 Deno.test("a lane that is not known is charged 0, and what is noted is read back", () =>
-  inHome(async (home) => {
+  inFolder(async (home) => {
     assert.equal(await readCharged(home, key), 0n);
     await noteCharged(home, key, 7n);
     assert.equal(await readCharged(home, key), 7n);
   }));
 
 Deno.test("a lane's counter only rises, whoever notes last", () =>
-  inHome(async (home) => {
+  inFolder(async (home) => {
     await Promise.all([3n, 9n, 5n, 1n].map((charged) => noteCharged(home, key, charged)));
     assert.equal(await readCharged(home, key), 9n);
   }));
 
 Deno.test("lanes are told apart by chain, escrow, payer, provider and lane", () =>
-  inHome(async (home) => {
+  inFolder(async (home) => {
     const others: LaneKey[] = [
       { ...key, chainId: 1 },
       { ...key, escrow: key.payer },
@@ -51,7 +43,7 @@ Deno.test("lanes are told apart by chain, escrow, payer, provider and lane", () 
   }));
 
 Deno.test("the file keeps its form: what an earlier release wrote is read", () =>
-  inHome(async (home) => {
+  inFolder(async (home) => {
     const path = join(home, "permits.json");
     const text = `${
       JSON.stringify({ version: 1, lanes: [{ ...key, cumulative: "7" }] }, null, 2)
@@ -63,7 +55,7 @@ Deno.test("the file keeps its form: what an earlier release wrote is read", () =
   }));
 
 Deno.test("of a thousand lanes and one more, the one noted first is forgotten", () =>
-  inHome(async (home) => {
+  inFolder(async (home) => {
     const laneOf = (index: number): LaneKey => ({
       ...key,
       lane: `0x${String(index).padStart(64, "0")}`,
@@ -80,7 +72,7 @@ Deno.test("of a thousand lanes and one more, the one noted first is forgotten", 
   }));
 
 Deno.test("a damaged file is named instead of being taken for an empty one", () =>
-  inHome(async (home) => {
+  inFolder(async (home) => {
     await Deno.writeTextFile(join(home, "permits.json"), '{"version":1,"lanes":[{}]}');
     const named = { code: "invalid_config", message: /permits\.json: lanes\.0/ };
     await assert.rejects(readCharged(home, key), named);

@@ -1,28 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { makeFolder } from "../../../worlds/home.ts";
+import { RUN } from "../../../worlds/logged_run.ts";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { CidText } from "../../cid.ts";
 import { openRecords } from "./records.ts";
-import type { LoggedRun } from "./run_log.ts";
 
 const CID = "bafytest" as CidText;
-const RUN: LoggedRun = {
-  at: 0,
-  method: "GET",
-  status: 200,
-  exit: 0,
-  signal: null,
-  limit: null,
-  wallMs: 1,
-  cpuMs: null,
-  peakMemoryBytes: null,
-  stdinBytes: 0,
-  stdoutBytes: 0,
-  stderrBytes: 4,
-  stderr: "oops",
-};
-
 Deno.test("registrations, stops and runs are in one file, and there after a start", async () => {
   await using folder = await makeFolder();
   const path = join(folder.dir, "deployments.db");

@@ -1,25 +1,13 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
+import { RUN } from "../../../worlds/logged_run.ts";
 import type { CidText } from "../../cid.ts";
 import { openRecords } from "./records.ts";
 import type { LoggedRun } from "./run_log.ts";
 
-const RUN: LoggedRun = {
-  at: 0,
-  method: "GET",
-  status: 200,
-  exit: 0,
-  signal: null,
-  limit: null,
-  wallMs: 1,
-  cpuMs: null,
-  peakMemoryBytes: null,
-  stdinBytes: 0,
-  stdoutBytes: 0,
-  stderrBytes: 1_000,
-  stderr: "\0".repeat(1_000),
-};
+/** Each NUL takes six bytes as JSON: some 6 KB a run. */
+const LONG: LoggedRun = { ...RUN, stderrBytes: 1_000, stderr: "\0".repeat(1_000) };
 
 async function withFile(work: (path: string) => void): Promise<void> {
   const dir = await Deno.makeTempDir();
@@ -32,11 +20,10 @@ async function withFile(work: (path: string) => void): Promise<void> {
 
 Deno.test("runs of ever new deployments take so much disk and no more", async () => {
   await withFile((path) => {
-    // Each NUL takes six bytes: some 6 KB a run.
     for (const round of [0, 1]) {
       const records = openRecords(path, { now: () => 0, runsBytesMax: 700_000 });
       for (let index = 0; index < 200; index++) {
-        records.runLog.add(`${round}-${index}` as CidText, RUN);
+        records.runLog.add(`${round}-${index}` as CidText, LONG);
       }
       assert.equal(records.runLog.read(`${round}-0` as CidText).length, 0, "the oldest go first");
       assert.equal(records.runLog.read(`${round}-199` as CidText).length, 1);
@@ -49,8 +36,8 @@ Deno.test("runs of ever new deployments take so much disk and no more", async ()
 Deno.test("a deployment keeps its latest hundred runs", async () => {
   await withFile((path) => {
     const records = openRecords(path);
-    for (let at = 0; at < 150; at++) records.runLog.add("a" as CidText, { ...RUN, at });
-    records.runLog.add("b" as CidText, RUN);
+    for (let at = 0; at < 150; at++) records.runLog.add("a" as CidText, { ...LONG, at });
+    records.runLog.add("b" as CidText, LONG);
     assert.deepEqual(records.runLog.read("a" as CidText).map(({ at }) => at).slice(0, 2), [50, 51]);
     assert.equal(records.runLog.read("b" as CidText).length, 1);
     records.close();
@@ -63,12 +50,12 @@ Deno.test("log lines that cannot be written are lost, and nothing else", async (
     const records = openRecords(path, { lost: (error) => losses.push(error) });
     const other = new DatabaseSync(path);
     other.exec("BEGIN IMMEDIATE");
-    records.runLog.add("a" as CidText, { ...RUN, at: 1 });
+    records.runLog.add("a" as CidText, { ...LONG, at: 1 });
     assert.deepEqual(records.runLog.read("a" as CidText), []);
     assert.match(String(losses[0]), /locked/);
     other.exec("COMMIT");
     other.close();
-    records.runLog.add("a" as CidText, { ...RUN, at: 2 });
+    records.runLog.add("a" as CidText, { ...LONG, at: 2 });
     assert.deepEqual(records.runLog.read("a" as CidText).map(({ at }) => at), [2]);
     assert.equal(losses.length, 1);
     records.close();

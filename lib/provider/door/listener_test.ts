@@ -147,7 +147,8 @@ Deno.test("after its end it listens no more, whatever happens to the socket", as
   assert.equal(sockets.opened.length, 1);
 });
 
-Deno.test("the end waits for calls under way, and takes no new ones", async () => {
+/** A listener with a call under way, which `answer` ends. */
+async function openUnderWay() {
   const begun = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<Response>();
   const { listener } = await open(() => {
@@ -156,26 +157,24 @@ Deno.test("the end waits for calls under way, and takes no new ones", async () =
   });
   const call = bodyOf(listener.url);
   await begun.promise;
+  return { listener, answer: answer.resolve, call };
+}
+
+Deno.test("the end waits for calls under way, and takes no new ones", async () => {
+  const { listener, answer, call } = await openUnderWay();
   let isStopped = false;
   const stopped = listener.stop(GRACE_MS).then(() => isStopped = true);
   await assert.rejects(fetch(listener.url));
   assert.ok(!isStopped);
-  answer.resolve(new Response("late"));
+  answer(new Response("late"));
   assert.equal(await call, "late");
   await stopped;
 });
 
 Deno.test("a call that does not end keeps nobody longer than its grace", async () => {
-  const begun = Promise.withResolvers<void>();
-  const answer = Promise.withResolvers<Response>();
-  const { listener } = await open(() => {
-    begun.resolve();
-    return answer.promise;
-  });
-  const call = bodyOf(listener.url);
-  await begun.promise;
+  const { listener, answer, call } = await openUnderWay();
   await listener.stop(1);
-  answer.resolve(new Response("much later"));
+  answer(new Response("much later"));
   assert.equal(await call, "much later");
 });
 
