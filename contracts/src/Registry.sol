@@ -23,8 +23,9 @@ contract Registry is IRegistry {
     mapping(address owner => mapping(address operator => bool)) public isApprovedForAll;
     mapping(bytes32 node => Record) private _records;
 
-    constructor() {
-        _setOwner(ROOT, msg.sender);
+    /// @param rootOwner To whom all belongs at first.
+    constructor(address rootOwner) {
+        _setOwner(ROOT, rootOwner);
     }
 
     modifier authorised(bytes32 node) {

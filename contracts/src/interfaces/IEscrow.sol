@@ -11,24 +11,31 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 /// should no longer serve against it, and may still charge it until it is reclaimed.
 /// @param thawEnd Unix seconds; zero when nothing thaws.
 /// @param signer The EOA that signs permits in the payer's place; zero when the payer itself does.
+/// @param epoch The epoch in force: permits of an earlier one are void.
+/// @param epochEnd When `epoch` ends, Unix seconds: permits of `epoch` count before, those of
+/// `epoch + 1` already now. Zero while no bump is pending.
 struct Allowance {
     uint128 pricePerCredit;
     uint128 credits;
     uint128 thawingCredits;
     uint64 thawEnd;
     address signer;
+    uint32 epoch;
+    uint64 epochEnd;
 }
 
 /// @notice A payer's EIP-712 signature over
 /// `Permit(address payer,address provider,bytes32 lane,` `uint128 price,uint128 credits,`
-/// `uint64 deadline)`: "this provider may charge me up to `credits` in total on this lane, each at
-/// most `price`".
+/// `uint64 deadline,uint32 epoch)`: "this provider may charge me up to `credits` in total on this
+/// lane, each at most `price`".
 /// @param payer Whose allowance is charged.
 /// @param provider Who may charge it.
 /// @param lane The counter; it never goes back, whatever happens to the allowance.
 /// @param price Highest price of one credit, token base units.
 /// @param credits Cumulative on the lane: the most that its counter may reach.
 /// @param deadline Unix seconds; the last second at which the escrow takes it.
+/// @param epoch The payer's epoch at this provider; when the payer bumps it, the permit is void a
+/// thawing period later.
 /// @param signature r, s, v (65 bytes, low s) by the allowance's signer.
 struct Permit {
     address payer;
@@ -36,6 +43,21 @@ struct Permit {
     bytes32 lane;
     uint128 price;
     uint128 credits;
+    uint64 deadline;
+    uint32 epoch;
+    bytes signature;
+}
+
+/// @notice What makes a payer's message good for somebody else to send.
+/// @param feeMax The most that the relayer may take out of the payer's free balance, token base
+/// units.
+/// @param nonce `nonces(payer)`.
+/// @param deadline Unix seconds; the last second at which the escrow takes it.
+/// @param signature r, s, v (65 bytes, low s) by the payer itself, never by an allowance's signer,
+/// over the EIP-712 message that the function names.
+struct Authorization {
+    uint256 feeMax;
+    uint256 nonce;
     uint64 deadline;
     bytes signature;
 }
@@ -63,11 +85,18 @@ struct Charge {
 /// the next `allow` are free.
 ///
 /// Permits outlive allowances: one that still has credits and time left is good again once the
-/// payer allows the same provider with the same signer again. Another signer voids them.
+/// payer allows the same provider with the same signer again. Another signer voids them, and so
+/// does a new epoch, which comes a thawing period after the payer asked for it (`bumpEpoch`), so
+/// that the provider can settle what it served for them. Lane counters go on.
+///
+/// Whatever lets a payer out (`revoke`, `bumpEpoch`, `reclaim`, `withdraw`) it may also sign as an
+/// EIP-712 message for anybody to send (`revokeFor` and alike), so that it needs no ETH. A relayer
+/// can change nothing, repeat nothing, send nothing after the deadline and take no more than the
+/// signed fee.
 interface IEscrow {
     /* ERRORS */
 
-    /// @notice The thawing period must be between a second and 30 days.
+    /// @notice The thawing period must be between an hour and 30 days.
     error InvalidThawingPeriod(uint64 period);
     /// @notice Zero, or the escrow itself: tokens sent there would be lost.
     error InvalidRecipient(address to);
@@ -75,6 +104,10 @@ interface IEscrow {
     error InvalidProvider();
     /// @notice The token moved another amount than it was asked to.
     error DepositMismatch(uint256 received, uint256 expected);
+    /// @notice The escrow takes no more than 2^128 - 1 token base units.
+    error EscrowFull(uint256 holds);
+    /// @notice The token took `left` from the escrow and gave `received` to the recipient.
+    error PayoutMismatch(uint256 left, uint256 received, uint256 expected);
     /// @notice The free balance does not cover it.
     error InsufficientBalance(uint256 available, uint256 required);
     /// @notice An allowance or a revocation of nothing.
@@ -87,8 +120,24 @@ interface IEscrow {
     error NothingThawing();
     /// @notice The thawing period is not over.
     error StillThawing(uint64 thawEnd);
+    /// @notice A bump of the epoch is pending already.
+    error EpochPending(uint64 epochEnd);
+    /// @notice The message's deadline has passed.
+    error AuthorizationExpired(uint64 deadline);
+    /// @notice Not the payer's signature over this message, chain and escrow.
+    error InvalidAuthorization();
+    /// @notice The relayer asks for more than the payer signed.
+    error FeeTooHigh(uint256 fee, uint256 feeMax);
     /// @notice The caller is neither this provider nor its operator.
     error NotOperator(address provider, address caller);
+    /// @notice An operator can't be named for a time that has passed.
+    error ExpiryPassed(uint48 expiry);
+    /// @notice The provider's earnings go to this address alone.
+    error WrongCollector(address collector);
+    /// @notice The provider has fewer uncollected earnings.
+    error InsufficientEarnings(uint256 available, uint256 required);
+    /// @notice No more was charged on the lane, or it was refunded already.
+    error RefundTooHigh(uint256 paid, uint256 required);
 
     /// @notice The permit's deadline has passed.
     error PermitExpired();
@@ -101,6 +150,10 @@ interface IEscrow {
     error PriceTooHigh();
     /// @notice The allowance has fewer credits left.
     error InsufficientCredits();
+    /// @notice The payer took the permit's epoch back, or has not begun it.
+    error WrongEpoch();
+    /// @notice The operator has settled its daily cap; the provider itself may go on.
+    error DailyCapReached();
     /// @notice Not a signature of the allowance's signer over this permit, chain and escrow.
     error InvalidSignature();
 
@@ -126,6 +179,12 @@ interface IEscrow {
     event Reclaimed(
         address indexed payer, address indexed provider, uint128 credits, uint256 amount
     );
+    /// @notice Permits of the epochs before `epoch` are void from `epochEnd` on.
+    event EpochBumped(
+        address indexed payer, address indexed provider, uint32 epoch, uint64 epochEnd
+    );
+    /// @notice A payer's message was sent by `relayer` or for it, and cost the payer `fee`.
+    event Relayed(address indexed payer, address indexed relayer, uint256 nonce, uint256 fee);
     /// @notice `credits` new credits were charged at `price` each; `cumulative` is the lane's
     /// counter.
     event Charged(
@@ -147,13 +206,23 @@ interface IEscrow {
     );
     /// @notice A provider's earnings left the escrow.
     event Collected(address indexed provider, address indexed to, uint256 amount);
-    /// @notice A provider named an operator, or dismissed one.
-    event OperatorSet(address indexed provider, address indexed operator, bool approved);
+    /// @notice A provider gave earnings from a lane back to its payer's free balance.
+    event Refunded(
+        address indexed provider, address indexed payer, bytes32 indexed lane, uint256 amount
+    );
+    /// @notice From `since` on the provider's earnings go to `collector` alone; to whomever it
+    /// says, when that is zero.
+    event CollectorSet(address indexed provider, address indexed collector, uint64 since);
+    /// @notice `operator` may settle until `expiry`, up to `dailyCap` a day (zero: no cap).
+    event OperatorSet(
+        address indexed provider, address indexed operator, uint48 expiry, uint88 dailyCap
+    );
 
     /* PAYER */
 
     /// @notice Takes `amount` from the caller (who approved it) into its free balance.
-    /// @dev Reverts with DepositMismatch when the token moves another amount.
+    /// @dev Reverts with DepositMismatch when the token brings another amount, more or less; with
+    /// EscrowFull beyond 2^128 - 1.
     function deposit(uint256 amount) external;
 
     /// @notice `deposit` and `allow` for a payer without ETH: anyone may send it, nobody can change
@@ -185,6 +254,7 @@ interface IEscrow {
     ) external;
 
     /// @notice Sends `amount` of the caller's free balance to `to`, at once.
+    /// @dev Reverts with PayoutMismatch when the token moves another amount.
     function withdraw(uint256 amount, address to) external;
 
     /// @notice `allow(provider, pricePerCredit, credits, address(0))`: the payer signs permits
@@ -207,8 +277,66 @@ interface IEscrow {
     /// earlier revoke, whose time starts again.
     function revoke(address provider, uint128 credits) external;
 
+    /// @notice Takes the caller's permits for `provider` back: those of the epoch in force are void
+    /// a thawing period from now, and permits of the next epoch count already. Reverts with
+    /// EpochPending until an earlier bump has taken effect.
+    function bumpEpoch(address provider) external;
+
     /// @notice Moves what has thawed, and was not charged meanwhile, to the caller's free balance.
     function reclaim(address provider) external;
+
+    /* PAYER WITHOUT ETH */
+
+    /// @notice `revoke` by the payer's message `Revoke(address payer,address provider,`
+    /// `uint128 credits,uint256 feeMax,uint256 nonce,uint64 deadline)`. Anyone may send it.
+    /// @param fee At most `by.feeMax`; moves from the payer's free balance to the relayer's.
+    /// @param relayer Who gets the fee.
+    function revokeFor(
+        address payer,
+        address provider,
+        uint128 credits,
+        Authorization calldata by,
+        uint256 fee,
+        address relayer
+    ) external;
+
+    /// @notice `bumpEpoch` by the payer's message `BumpEpoch(address payer,address provider,`
+    /// `uint256 feeMax,uint256 nonce,uint64 deadline)`. Anyone may send it.
+    /// @param fee As for `revokeFor`.
+    /// @param relayer As for `revokeFor`.
+    function bumpEpochFor(
+        address payer,
+        address provider,
+        Authorization calldata by,
+        uint256 fee,
+        address relayer
+    ) external;
+
+    /// @notice `reclaim` by the payer's message `Reclaim(address payer,address provider,`
+    /// `uint256 feeMax,uint256 nonce,uint64 deadline)`. Anyone may send it.
+    /// @param fee As for `revokeFor`; what is reclaimed may pay it.
+    /// @param relayer As for `revokeFor`.
+    function reclaimFor(
+        address payer,
+        address provider,
+        Authorization calldata by,
+        uint256 fee,
+        address relayer
+    ) external;
+
+    /// @notice `withdraw` by the payer's message `Withdraw(address payer,uint256 amount,address
+    /// to,` `uint256 feeMax,uint256 nonce,uint64 deadline)`. Anyone may send it. The fee comes on
+    /// top.
+    /// @param fee As for `revokeFor`.
+    /// @param relayer As for `revokeFor`.
+    function withdrawFor(
+        address payer,
+        uint256 amount,
+        address to,
+        Authorization calldata by,
+        uint256 fee,
+        address relayer
+    ) external;
 
     /* PROVIDER */
 
@@ -226,11 +354,28 @@ interface IEscrow {
     /// @return amount What the providers earned, token base units.
     function consume(Charge[] calldata charges) external returns (uint256 amount);
 
-    /// @notice Sends all of the caller's earnings to `to`. The provider's own key only.
+    /// @notice Sends all of the caller's earnings to `to`. The provider's own key only; to the
+    /// collector only (WrongCollector), where the provider has named one.
     function collect(address to) external;
 
-    /// @notice Lets `operator` settle for the caller, never collect; or stops it.
-    function setOperator(address operator, bool approved) external;
+    /// @notice Gives uncollected earnings from a lane back to its payer's free balance. The
+    /// provider's own key only, and never more than was charged on the lane and not refunded, so
+    /// that this way no earnings reach anybody but who paid them. The lane's counter stays.
+    /// @param amount Token base units.
+    function refund(address payer, bytes32 lane, uint256 amount) external;
+
+    /// @notice From now on the caller's earnings go to `collector` alone. Where there is one, the
+    /// change takes COLLECTOR_DELAY, in which they still go to the earlier one: who steals the
+    /// provider's key cannot take its earnings before the provider has seen it and collected.
+    /// Naming the one in force again cancels a pending change; zero lets `collect` send anywhere
+    /// again.
+    function setCollector(address collector) external;
+
+    /// @notice Lets `operator` settle for the caller, never collect or refund.
+    /// @param expiry Unix seconds from which it no longer may; zero dismisses it now.
+    /// @param dailyCap The most that it may settle in one day of UTC, token base units; zero is no
+    /// cap. Rows beyond it are skipped (DailyCapReached).
+    function setOperator(address operator, uint48 expiry, uint88 dailyCap) external;
 
     /* VIEWS */
 
@@ -243,20 +388,47 @@ interface IEscrow {
     /// @notice The lane's counter: credits ever charged on it.
     function consumed(address payer, address provider, bytes32 lane) external view returns (uint256);
 
+    /// @notice What was charged on the lane and not refunded, token base units.
+    function paid(address payer, address provider, bytes32 lane) external view returns (uint256);
+
     /// @notice A payer's free balance, token base units.
     function balanceOf(address payer) external view returns (uint256);
 
     /// @notice What a provider may collect, token base units.
     function earned(address provider) external view returns (uint256);
 
-    /// @notice Whether `operator` may settle for `provider`; the provider always may.
+    /// @notice Whether `operator` may settle for `provider` now; the provider always may.
     function isOperator(address provider, address operator) external view returns (bool);
+
+    /// @notice What `setOperator` set, and what the operator has settled today.
+    /// @return expiry Unix seconds; zero when it was never named or is dismissed.
+    /// @return dailyCap Token base units; zero is no cap.
+    /// @return spent Token base units settled in the present day of UTC; counted only under a cap.
+    function operatorLimits(address provider, address operator)
+        external
+        view
+        returns (uint48 expiry, uint88 dailyCap, uint88 spent);
+
+    /// @notice Who alone gets the provider's earnings; zero when anybody may.
+    /// @return collector The one in force.
+    /// @return next Who follows it, where a change is pending.
+    /// @return since When the change takes effect, Unix seconds; zero when none is pending.
+    function collectorOf(address provider)
+        external
+        view
+        returns (address collector, address next, uint64 since);
+
+    /// @notice The nonce of the payer's next message.
+    function nonces(address payer) external view returns (uint256);
 
     /// @notice The token, for ever.
     function token() external view returns (IERC20);
 
     /// @notice Seconds from `revoke` to `reclaim`, for ever.
     function THAWING_PERIOD() external view returns (uint64);
+
+    /// @notice Seconds until another collector takes effect.
+    function COLLECTOR_DELAY() external view returns (uint64);
 
     /// @notice EIP-712 type hash of a permit.
     function PERMIT_TYPEHASH() external view returns (bytes32);

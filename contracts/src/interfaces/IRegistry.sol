@@ -61,9 +61,9 @@ interface IENSRegistry {
 }
 
 /// @title Registry
-/// @notice Names for chains without ENS. Every node belongs to the root owner (the deployer) at
-/// first, who hands subtrees out; the owner of a node may reassign what is under it, as in ENS.
-///
+/// @notice Names for chains without ENS. Every node belongs to the root owner at first, whom the
+/// constructor names, and who hands subtrees out; the owner of a node may reassign what is under
+/// it, as in ENS.
 /// The root owner may open unowned nodes to claims. A node is a hash and does not tell its parent,
 /// so a claim can't be checked against the parent's owner: who claims a node holds it only until an
 /// owner above hands it out, which `setSubnodeOwner` does whoever has it. Open claims are for

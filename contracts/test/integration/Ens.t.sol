@@ -30,7 +30,7 @@ contract EnsTest is Test {
 
     function setUp() public {
         _ens = IENSRegistry(deploy("@ensdomains/ens/build/contracts/ENSRegistry.json", ""));
-        _ours = new Registry();
+        _ours = new Registry(address(this));
     }
 
     function test_our_resolver_serves_a_name_of_the_real_registry() public {

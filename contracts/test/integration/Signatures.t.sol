@@ -78,6 +78,7 @@ contract SignaturesTest is EscrowTest {
             price: uint128(vm.parseJsonUint(_vectors, at(i, ".permit.price"))),
             credits: uint128(vm.parseJsonUint(_vectors, at(i, ".permit.credits"))),
             deadline: uint64(vm.parseJsonUint(_vectors, at(i, ".permit.deadline"))),
+            epoch: uint32(vm.parseJsonUint(_vectors, at(i, ".permit.epoch"))),
             signature: vm.parseJsonBytes(_vectors, at(i, ".permit.signature"))
         });
     }

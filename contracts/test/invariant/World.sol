@@ -68,7 +68,7 @@ contract World is EscrowTest {
             providers[i] = makeAddr(i == 0 ? "provider one" : "provider two");
             operators[i] = makeAddr(i == 0 ? "operator one" : "operator two");
             vm.prank(providers[i]);
-            escrow.setOperator(operators[i], true);
+            escrow.setOperator(operators[i], type(uint48).max, 0);
         }
         for (uint256 i = 0; i < LANES; ++i) {
             lanes[i] = keccak256(abi.encode("lane", i));
@@ -142,7 +142,9 @@ contract World is EscrowTest {
         public
         returns (Permit memory permit)
     {
-        permit = Permit(payerAt(p), providers[v], lanes[lane], price, credits, type(uint64).max, "");
+        permit = Permit(
+            payerAt(p), providers[v], lanes[lane], price, credits, type(uint64).max, 0, ""
+        );
         VmSafe.Wallet memory wallet = allowanceOf(p, v).signer == address(0) ? _payers[p] : _pinned;
         permit = signed(permit, wallet);
         _permits[p][v][lane] = permit;

@@ -34,7 +34,7 @@ abstract contract EscrowTest is RealUsdc {
         vm.prank(payer.addr);
         usdc.approve(address(escrow), type(uint256).max);
         vm.prank(provider);
-        escrow.setOperator(operator, true);
+        escrow.setOperator(operator, type(uint48).max, 0);
     }
 
     /* STEPS */
@@ -127,7 +127,7 @@ abstract contract EscrowTest is RealUsdc {
         returns (Permit memory)
     {
         uint64 deadline = uint64(block.timestamp + 1 days);
-        return Permit(payer.addr, provider, lane, price, credits, deadline, "");
+        return Permit(payer.addr, provider, lane, price, credits, deadline, 0, "");
     }
 
     function signed(Permit memory permit, VmSafe.Wallet memory wallet)
@@ -165,7 +165,7 @@ abstract contract EscrowTest is RealUsdc {
             )
         );
         bytes32 typeHash = keccak256(
-            "Permit(address payer,address provider,bytes32 lane,uint128 price,uint128 credits,uint64 deadline)"
+            "Permit(address payer,address provider,bytes32 lane,uint128 price,uint128 credits,uint64 deadline,uint32 epoch)"
         );
         bytes32 structHash = keccak256(
             abi.encode(
@@ -175,7 +175,8 @@ abstract contract EscrowTest is RealUsdc {
                 permit.lane,
                 permit.price,
                 permit.credits,
-                permit.deadline
+                permit.deadline,
+                permit.epoch
             )
         );
         return keccak256(abi.encodePacked(hex"1901", domain, structHash));

@@ -102,7 +102,7 @@ contract EscrowAttackTest is EscrowTest {
         depositAndAllow();
         Permit memory permit = permitOf(10);
         vm.startPrank(thief);
-        escrow.setOperator(thief, true);
+        escrow.setOperator(thief, type(uint48).max, 0);
         vm.expectRevert(abi.encodeWithSelector(IEscrow.NotOperator.selector, provider, thief));
         escrow.consume(PRICE, permit);
         permit.provider = thief;

@@ -105,7 +105,7 @@ contract EscrowBatchTest is EscrowTest {
     function test_an_operator_of_two_providers_settles_both_in_one_batch() public {
         address second = makeAddr("second provider");
         vm.prank(second);
-        escrow.setOperator(operator, true);
+        escrow.setOperator(operator, type(uint48).max, 0);
         depositAndAllow();
         fundAndAllow(payer, second);
         Charge[] memory charges = new Charge[](2);
@@ -192,9 +192,9 @@ contract EscrowBatchTest is EscrowTest {
     function test_a_dismissed_operator_settles_no_more() public {
         depositAndAllow();
         vm.expectEmit(address(escrow));
-        emit IEscrow.OperatorSet(provider, operator, false);
+        emit IEscrow.OperatorSet(provider, operator, 0, 0);
         vm.prank(provider);
-        escrow.setOperator(operator, false);
+        escrow.setOperator(operator, 0, 0);
         assertFalse(escrow.isOperator(provider, operator));
         vm.expectRevert(abi.encodeWithSelector(IEscrow.NotOperator.selector, provider, operator));
         settle(permitOf(10), 10, PRICE);

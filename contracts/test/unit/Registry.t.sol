@@ -18,7 +18,7 @@ contract RegistryTest is Test {
 
     function setUp() public {
         vm.prank(_root);
-        _registry = new Registry();
+        _registry = new Registry(address(this));
     }
 
     /* THE TREE */

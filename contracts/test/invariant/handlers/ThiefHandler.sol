@@ -22,7 +22,7 @@ contract ThiefHandler is Handler {
         Charge[] memory charges = new Charge[](1);
         charges[0] = Charge(permit, permit.credits, permit.price);
         vm.startPrank(_thief.addr);
-        escrow.setOperator(_thief.addr, true);
+        escrow.setOperator(_thief.addr, type(uint48).max, 0);
         if (permit.signature.length != 0) {
             try escrow.consume(permit.price, permit) {
                 world.check(7, false);
