@@ -1,6 +1,6 @@
 /** Gas per paid request: batches of cumulative permits beside one EIP-3009 transfer a request. */
 import { type Address, type Hex, type LocalAccount, parseAbi } from "viem";
-import { consumeBatch } from "../lib/chain/escrow.ts";
+import { consumeBatch } from "../lib/chain/escrow_provider.ts";
 import { usdcDomain } from "../lib/chain/usdc.ts";
 import { type Permit, signPermit, UINT128_MAX, UINT64_MAX } from "../lib/permit.ts";
 import { anvilAccount } from "../worlds/chain/anvil.ts";
@@ -67,6 +67,7 @@ async function lanePermits(
           price: PRICE,
           credits: UINT128_MAX,
           deadline: UINT64_MAX,
+          epoch: 0,
         }),
     ),
   );

@@ -36,7 +36,7 @@ const expected = { chainId: 8453, escrow: ESCROW, provider: PROVIDER };
 
 async function payment(): Promise<CreditsPayment> {
   const parties = { payer: payer.address, provider: PROVIDER, lane: LANE };
-  const limits = { price: 1000n, credits: 100n, deadline: 2_000_000_000n };
+  const limits = { price: 1000n, credits: 100n, deadline: 2_000_000_000n, epoch: 0 };
   return { accepted: offer, permit: await signPermit(payer, offer, { ...parties, ...limits }) };
 }
 

@@ -27,6 +27,8 @@ export interface UnsignedPermit {
   credits: bigint;
   /** Unix seconds after which the escrow no longer takes it. */
   deadline: bigint;
+  /** The payer's epoch at the provider; with the epoch the permit ends. */
+  epoch: number;
 }
 
 export interface Permit extends UnsignedPermit {
@@ -51,8 +53,22 @@ export const PERMIT_TYPES = {
     { name: "price", type: "uint128" },
     { name: "credits", type: "uint128" },
     { name: "deadline", type: "uint64" },
+    { name: "epoch", type: "uint32" },
   ],
 } as const;
+
+/** A payer's epoch at a provider: permits of an earlier one are void. */
+export interface Epoch {
+  /** The one in force. */
+  epoch: number;
+  /** When it ends, Unix seconds; zero while it has no end. The next one counts from now on. */
+  epochEnd: bigint;
+}
+
+/** The epoch that a new permit is signed for: one that has no end yet. */
+export function signingEpoch({ epoch, epochEnd }: Epoch): number {
+  return epochEnd === 0n ? epoch : epoch + 1;
+}
 
 /** JSON form: integers as decimal strings. */
 export const permitShape = v.strictObject({
@@ -62,6 +78,7 @@ export const permitShape = v.strictObject({
   price: uintShape(128),
   credits: uintShape(128),
   deadline: uintShape(64),
+  epoch: v.pipe(uintShape(32), v.transform(Number)),
   signature: hexShape(65),
 });
 
@@ -150,6 +167,7 @@ export function permitToJson(permit: Permit): v.InferInput<typeof permitShape> {
     price: String(permit.price),
     credits: String(permit.credits),
     deadline: String(permit.deadline),
+    epoch: String(permit.epoch),
     signature: permit.signature,
   };
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { type Address, type Hex, zeroAddress } from "viem";
 import { clientLane } from "../lib/chain/lane.ts";
-import * as escrowCalls from "../lib/chain/escrow.ts";
+import * as payerCalls from "../lib/chain/escrow.ts";
+import * as providerCalls from "../lib/chain/escrow_provider.ts";
 import {
   formatUsdc,
   readUsdcBalance,
@@ -14,11 +15,9 @@ import { passTime } from "../worlds/chain/anvil_calls.ts";
 import { type EscrowChain, PRICE, startEscrowChain } from "../worlds/chain/escrow_chain.ts";
 import { blacklist } from "../worlds/chain/usdc.ts";
 
-const { allow, collect, consume, consumeBatch, deposit, depositAndAllow, depositAndAllowNonce } =
-  escrowCalls;
-const { earned, isOperator, readAllowance, readBalance, readConsumed, reclaim, revoke } =
-  escrowCalls;
-const { setOperator, thawingPeriod, withdraw } = escrowCalls;
+const { allow, deposit, depositAndAllow, depositAndAllowNonce, readAllowance } = payerCalls;
+const { readBalance, readConsumed, reclaim, revoke, thawingPeriod, withdraw } = payerCalls;
+const { collect, consume, consumeBatch, earned, isOperator, NEVER, setOperator } = providerCalls;
 
 function refusal(reason: string, message: RegExp) {
   return (error: unknown) => {
@@ -33,7 +32,12 @@ function refusal(reason: string, message: RegExp) {
 async function permitOf(world: EscrowChain, credits: bigint, lane?: Hex): Promise<Permit> {
   const { chain, escrow, accounts: { payer, provider } } = world;
   const parties = { payer: payer.address, provider: provider.address };
-  const terms = { lane: lane ?? clientLane(payer.address), price: PRICE, deadline: UINT64_MAX };
+  const terms = {
+    lane: lane ?? clientLane(payer.address),
+    price: PRICE,
+    deadline: UINT64_MAX,
+    epoch: 0,
+  };
   const domain = { chainId: chain.chainId, escrow };
   return await signPermit(payer, domain, { ...parties, ...terms, credits });
 }
@@ -61,7 +65,7 @@ Deno.test("money goes deposit, allow, consume, collect, and no unit is lost", as
     thawEnd: 0n,
     signer: zeroAddress,
   });
-  await setOperator(chain, provider, escrow, operator.address, true);
+  await setOperator(chain, provider, escrow, operator.address, { expiry: NEVER, dailyCap: 0n });
   assert.equal(await isOperator(chain, escrow, provider.address, operator.address), true);
   const permit = await permitOf(world, 10n);
   await consume(chain, operator, escrow, PRICE, permit);

@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import type { Hex, LocalAccount } from "viem";
-import { allow, earned, readConsumed, reclaim, revoke, withdraw } from "../lib/chain/escrow.ts";
+import { allow, readConsumed, reclaim, revoke, withdraw } from "../lib/chain/escrow.ts";
+import { earned } from "../lib/chain/escrow_provider.ts";
 import { deploymentLane } from "../lib/permit.ts";
 import { anvilAccount } from "../worlds/chain/anvil.ts";
 import { fork, mine, passTime } from "../worlds/chain/anvil_calls.ts";

@@ -139,6 +139,7 @@ Deno.test("a payment that does not hold is refused by name and costs nobody", as
       price: PRICE,
       credits: 1n,
       deadline: 9_999_999_999n,
+      epoch: 0,
     });
     const headers = await market.pay(payer, { ...permit, credits: 500n });
     await refuses(market, market.call(hello, { headers }), 402, "payment_required");
@@ -167,6 +168,7 @@ Deno.test("a payment that does not hold is refused by name and costs nobody", as
       price: PRICE,
       credits: 1n,
       deadline: 9_999_999_999n,
+      epoch: 0,
     });
     const headers = await market.pay(payer, permit);
     await refuses(market, market.call(hello, { headers }), 402, "payment_required");

@@ -1,7 +1,8 @@
 /** Batched settlement on a real chain: what was served is paid, once, whatever the payer does. */
 import assert from "node:assert/strict";
 import type { Hex } from "viem";
-import { earned, readAllowance, readConsumed, revoke } from "../lib/chain/escrow.ts";
+import { readAllowance, readConsumed, revoke } from "../lib/chain/escrow.ts";
+import { earned } from "../lib/chain/escrow_provider.ts";
 import { deploymentLane } from "../lib/permit.ts";
 import { untilMined } from "../worlds/chain/blocks.ts";
 import { PRICE } from "../worlds/chain/escrow_chain.ts";

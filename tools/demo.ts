@@ -94,7 +94,8 @@ interface Money {
 
 /** What an allowance holds, and what the provider has earned, on chain. */
 async function money(world: LocalWorld, payer: "developer" | "caller"): Promise<Money> {
-  const { readAllowance, earned } = await import("../lib/chain/escrow.ts");
+  const { readAllowance } = await import("../lib/chain/escrow.ts");
+  const { earned } = await import("../lib/chain/escrow_provider.ts");
   const { chain, escrow, addresses } = world;
   const allowance = await readAllowance(chain, escrow, addresses[payer], addresses.provider);
   return { credits: allowance.credits, earned: await earned(chain, escrow, addresses.provider) };

@@ -1,7 +1,8 @@
 /** Callers who keep calling and keep their own count, lane by lane, to hold against the books. */
 import assert from "node:assert/strict";
 import type { Address, Hex } from "viem";
-import { earned, readAllowance, readBalance, readConsumed } from "../lib/chain/escrow.ts";
+import { readAllowance, readBalance, readConsumed } from "../lib/chain/escrow.ts";
+import { earned } from "../lib/chain/escrow_provider.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
 import { PRICE } from "./chain/escrow_chain.ts";
 import type { Market } from "./market.ts";

@@ -35,6 +35,7 @@ export function permitOf(changes: Partial<Permit> = {}): Permit {
     price: PRICE,
     credits: 1_000n,
     deadline: UINT64_MAX,
+    epoch: 0,
     signature: `0x${payer.slice(2).toLowerCase()}${lane.slice(2)}${"00".repeat(13)}`,
     ...changes,
   };
@@ -61,6 +62,8 @@ export function viewOf(credits: bigint, changes: Partial<PayerView> = {}): Payer
     thawingCredits: 0n,
     pricePerCredit: PRICE,
     signer: PAYER,
+    epoch: 0,
+    epochEnd: 0n,
     settled: new Map([LANE, OTHER_LANE, THIRD_LANE].map((lane) => [lane, 0n])),
     ceiling: credits,
     ...changes,

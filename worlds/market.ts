@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import type { LocalAccount } from "viem";
-import { setOperator } from "../lib/chain/escrow.ts";
+import { NEVER, setOperator } from "../lib/chain/escrow_provider.ts";
 import { formatCid } from "../lib/cid.ts";
 import { type Config, parseConfig } from "../lib/config.ts";
 import { importFile } from "../lib/ipfs/dag.ts";
@@ -101,7 +101,10 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
   const gateway = stack.use(await startGateway());
   const { dir: home } = stack.use(await makeFolder());
   const { chain, escrow, accounts } = money;
-  await setOperator(chain, accounts.provider, escrow, accounts.operator.address, true);
+  await setOperator(chain, accounts.provider, escrow, accounts.operator.address, {
+    expiry: NEVER,
+    dailyCap: 0n,
+  });
   for (const account of [accounts.owner, accounts.payer]) {
     await fund(money, account, options.credits);
   }
@@ -130,6 +133,7 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
         price: PRICE,
         credits: 100n,
         deadline: UINT64_MAX,
+        epoch: 0,
         ...changes,
       });
       return paymentHeader(market, { ...permit, ...changes });
@@ -226,6 +230,7 @@ function developer({ chain, gateway, escrow, accounts, recipient }: Facts) {
       price: PRICE,
       credits: UINT128_MAX,
       deadline: UINT64_MAX,
+      epoch: 0,
     });
     return parseUnsignedSpec({
       version: 1,

@@ -50,7 +50,8 @@ async function deployRegistry(
   options: DeployOptions,
 ): Promise<Address> {
   const abi = registryAbi as Abi;
-  const registry = await chain.deploy(account, { abi, bytecode: registryBytecode });
+  const args = [account.address];
+  const registry = await chain.deploy(account, { abi, bytecode: registryBytecode, args });
   if (options.openClaims) {
     const call = { address: registry, abi, functionName: "setOpenClaims", args: [true] };
     await chain.send(account, call);

@@ -1,4 +1,4 @@
-/** The Escrow contract, call by call. Amounts are USDC base units, times Unix seconds. */
+/** The payer's side of the Escrow contract. Amounts are USDC base units, times Unix seconds. */
 import {
   type Address,
   BaseError,
@@ -12,14 +12,15 @@ import {
 } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import type { DepositAuthorization } from "../payment_header.ts";
-import type { Permit } from "../permit.ts";
+import type { Epoch } from "../permit.ts";
 import { escrowAbi, usdcAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
-import { asChainError, type RefusalMessages } from "./refusal.ts";
+import { asChainError } from "./refusal.ts";
+import { escrowCall } from "./escrow_call.ts";
 import { formatUsdc, readUsdcBalance } from "./usdc.ts";
 
 /** What a payer has set aside for one provider. */
-export interface Allowance {
+export interface Allowance extends Epoch {
   pricePerCredit: bigint;
   /** Credits left, those that thaw included. */
   credits: bigint;
@@ -28,46 +29,6 @@ export interface Allowance {
   thawEnd: bigint;
   /** Who signs permits; zero when the payer itself does. */
   signer: Address;
-}
-
-/** One row of a settlement: the lane's counter shall reach `credits`. */
-export interface Charge {
-  permit: Permit;
-  credits: bigint;
-  price: bigint;
-}
-
-const date = (seconds: unknown) => new Date(Number(seconds) * 1000).toISOString();
-
-/** What the contract's errors mean to the one who met them. */
-export const ESCROW_MESSAGES: RefusalMessages = {
-  InvalidRecipient: ([to]) => `tokens sent to ${to} would be lost`,
-  InvalidProvider: () => "the zero address can't be a provider",
-  DepositMismatch: ([received, expected]) =>
-    `the token moved ${formatUsdc(received as bigint)}, not ${formatUsdc(expected as bigint)}`,
-  InsufficientBalance: ([available, required]) =>
-    `you have ${formatUsdc(available as bigint)} USDC free, need ${formatUsdc(required as bigint)}`,
-  ZeroCredits: () => "there are no credits to give or to take back",
-  AllowanceDecrease: ([price, credits]) =>
-    `${credits} credits at ${formatUsdc(price as bigint)} USDC are allowed already, ` +
-    "and can only rise; revoke to lower them",
-  SignerLocked: ([signer]) =>
-    `while credits are left the signer stays ${
-      signer === zeroAddress ? "the payer itself" : signer
-    }; revoke first`,
-  NothingThawing: () => "there are no credits to take back",
-  StillThawing: ([thawEnd]) => `the credits thaw until ${date(thawEnd)}`,
-  NotOperator: ([provider, caller]) => `${caller} may not settle for ${provider}`,
-  PermitExpired: () => "the permit's deadline has passed",
-  PermitExceeded: () => "the permit has no credits left",
-  AlreadyCharged: () => "the lane is charged that far already",
-  PriceTooHigh: () => "the price is above the permitted or the allowed one",
-  InsufficientCredits: () => "the allowance has no credits left",
-  InvalidSignature: () => "the permit is not signed by the payer or its signer",
-};
-
-function call(escrow: Address, functionName: string, args: readonly unknown[]) {
-  return { address: escrow, abi: escrowAbi, functionName, args, messages: ESCROW_MESSAGES };
 }
 
 /* READS: each throws KhachapuriError `chain_unavailable` */
@@ -79,12 +40,12 @@ export async function readAllowance(
   payer: Address,
   provider: Address,
 ): Promise<Allowance> {
-  return await chain.read<Allowance>(call(escrow, "allowance", [payer, provider]));
+  return await chain.read<Allowance>(escrowCall(escrow, "allowance", [payer, provider]));
 }
 
 /** A payer's free balance. */
 export async function readBalance(chain: Chain, escrow: Address, payer: Address): Promise<bigint> {
-  return await chain.read<bigint>(call(escrow, "balanceOf", [payer]));
+  return await chain.read<bigint>(escrowCall(escrow, "balanceOf", [payer]));
 }
 
 /**
@@ -99,37 +60,18 @@ export async function readConsumed(
   lane: Hex,
   blockNumber?: bigint,
 ): Promise<bigint> {
-  const read = call(escrow, "consumed", [payer, provider, lane]);
+  const read = escrowCall(escrow, "consumed", [payer, provider, lane]);
   return await chain.read<bigint>(blockNumber === undefined ? read : { ...read, blockNumber });
-}
-
-/** What a provider may collect. */
-export async function earned(
-  chain: Chain,
-  escrow: Address,
-  provider: Address,
-): Promise<bigint> {
-  return await chain.read<bigint>(call(escrow, "earned", [provider]));
 }
 
 /** Seconds from `revoke` to `reclaim`. */
 export async function thawingPeriod(chain: Chain, escrow: Address): Promise<bigint> {
-  return await chain.read<bigint>(call(escrow, "THAWING_PERIOD", []));
-}
-
-/** Whether `operator` may settle for `provider`; the provider itself always may. */
-export async function isOperator(
-  chain: Chain,
-  escrow: Address,
-  provider: Address,
-  operator: Address,
-): Promise<boolean> {
-  return await chain.read<boolean>(call(escrow, "isOperator", [provider, operator]));
+  return await chain.read<bigint>(escrowCall(escrow, "THAWING_PERIOD", []));
 }
 
 /** The token that the escrow holds. */
 export async function readToken(chain: Chain, escrow: Address): Promise<Address> {
-  return await chain.read<Address>(call(escrow, "token", []));
+  return await chain.read<Address>(escrowCall(escrow, "token", []));
 }
 
 /**
@@ -194,7 +136,7 @@ export async function deposit(
     const args = [escrow, amount];
     await chain.send(account, { address: usdc, abi: usdcAbi, functionName: "approve", args });
   }
-  return await chain.send(account, call(escrow, "deposit", [amount]));
+  return await chain.send(account, escrowCall(escrow, "deposit", [amount]));
 }
 
 /**
@@ -210,7 +152,7 @@ export async function allow(
 ): Promise<TransactionReceipt> {
   const { provider, pricePerCredit, credits, signer = zeroAddress } = wanted;
   const args = [provider, pricePerCredit, credits, signer];
-  return await chain.send(account, call(escrow, "allow", args));
+  return await chain.send(account, escrowCall(escrow, "allow", args));
 }
 
 /** Starts to take back `credits` credits, or all if fewer are left. */
@@ -221,7 +163,7 @@ export async function revoke(
   provider: Address,
   credits: bigint,
 ): Promise<TransactionReceipt> {
-  return await chain.send(account, call(escrow, "revoke", [provider, credits]));
+  return await chain.send(account, escrowCall(escrow, "revoke", [provider, credits]));
 }
 
 /** Moves what has thawed back to the free balance. */
@@ -231,7 +173,7 @@ export async function reclaim(
   escrow: Address,
   provider: Address,
 ): Promise<TransactionReceipt> {
-  return await chain.send(account, call(escrow, "reclaim", [provider]));
+  return await chain.send(account, escrowCall(escrow, "reclaim", [provider]));
 }
 
 /** Sends `amount` of the free balance to `to`. */
@@ -242,7 +184,7 @@ export async function withdraw(
   amount: bigint,
   to: Address,
 ): Promise<TransactionReceipt> {
-  return await chain.send(account, call(escrow, "withdraw", [amount, to]));
+  return await chain.send(account, escrowCall(escrow, "withdraw", [amount, to]));
 }
 
 /** Sends a payer's signed deposit and allowance, at the sender's gas. */
@@ -255,7 +197,7 @@ export async function depositAndAllow(
   signed: DepositAuthorization,
 ): Promise<TransactionReceipt> {
   const args = depositAndAllowArguments(payer, provider, signed);
-  return await chain.send(account, call(escrow, "depositAndAllow", args));
+  return await chain.send(account, escrowCall(escrow, "depositAndAllow", args));
 }
 
 /** The arguments of `depositAndAllow` in their order. */
@@ -303,7 +245,7 @@ export async function depositAndAllowNonce(
   provider: Address,
   unsigned: Omit<DepositAuthorization, "signature">,
 ): Promise<Hex> {
-  const typehash = await chain.read<Hex>(call(escrow, "DEPOSIT_AND_ALLOW_TYPEHASH", []));
+  const typehash = await chain.read<Hex>(escrowCall(escrow, "DEPOSIT_AND_ALLOW_TYPEHASH", []));
   return keccak256(
     encodeAbiParameters(DEPOSIT_NONCE_TYPES, [
       typehash,
@@ -318,48 +260,4 @@ export async function depositAndAllowNonce(
       unsigned.salt,
     ]),
   );
-}
-
-/* PROVIDER: each throws KhachapuriError `chain_refused`, `chain_unavailable` */
-
-/** Charges one credit on the permit's lane. By the provider or its operator. Not idempotent. */
-export async function consume(
-  chain: Chain,
-  account: LocalAccount,
-  escrow: Address,
-  price: bigint,
-  permit: Permit,
-): Promise<TransactionReceipt> {
-  return await chain.send(account, call(escrow, "consume", [price, permit]));
-}
-
-/** Charges many lanes at once. Idempotent: rows that can't be charged (any more) are skipped. */
-export async function consumeBatch(
-  chain: Chain,
-  account: LocalAccount,
-  escrow: Address,
-  charges: readonly Charge[],
-): Promise<TransactionReceipt> {
-  return await chain.send(account, call(escrow, "consume", [charges]));
-}
-
-/** Sends all earnings to `to`. The provider's own key only. */
-export async function collect(
-  chain: Chain,
-  account: LocalAccount,
-  escrow: Address,
-  to: Address,
-): Promise<TransactionReceipt> {
-  return await chain.send(account, call(escrow, "collect", [to]));
-}
-
-/** Lets `operator` settle for the provider, never collect; or stops it. */
-export async function setOperator(
-  chain: Chain,
-  account: LocalAccount,
-  escrow: Address,
-  operator: Address,
-  approved: boolean,
-): Promise<TransactionReceipt> {
-  return await chain.send(account, call(escrow, "setOperator", [operator, approved]));
 }

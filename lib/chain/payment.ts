@@ -3,7 +3,7 @@ import { type Address, type Hex, isAddressEqual, type LocalAccount, zeroAddress 
 import { KhachapuriError } from "../errors.ts";
 import { RUN_TIMEOUT_MS } from "../limits.ts";
 import type { CreditsPayment } from "../payment_header.ts";
-import { signPermit, UINT128_MAX } from "../permit.ts";
+import { signingEpoch, signPermit, UINT128_MAX } from "../permit.ts";
 import type { Chain } from "./client.ts";
 import { type Allowance, readAllowance, readConsumed, thawingPeriod } from "./escrow.ts";
 
@@ -54,7 +54,8 @@ export async function signPayment(
     throw new KhachapuriError("invalid_input", "more credits than a lane can count");
   }
   const { chainId } = chain;
-  const unsigned = { payer, provider, lane, price, credits, deadline };
+  const epoch = signingEpoch(allowance);
+  const unsigned = { payer, provider, lane, price, credits, deadline, epoch };
   const permit = await signPermit(account, { chainId, escrow }, unsigned);
   const accepted = {
     chainId,

@@ -1,5 +1,6 @@
 /** `deploy`, also `deno task deploy-spec`: from a program folder to a deployment cid. */
 import { join } from "node:path";
+import type { Address } from "viem";
 import { resolveProvider } from "../chain/ens.ts";
 import { readAllowance } from "../chain/escrow.ts";
 import { trustedEscrow } from "../chain/deployments.ts";
@@ -14,6 +15,7 @@ import {
   publishDeployment,
   sealDeployment,
   type SealedDeployment,
+  type SigningTarget,
 } from "../client/deploy.ts";
 import { fetchLimits, limitFaults, type RunLimits } from "../client/provider_limits.ts";
 import { fetchTerms } from "../client/provider_terms.ts";
@@ -21,6 +23,7 @@ import { KhachapuriError } from "../errors.ts";
 import { writeCar } from "../ipfs/car.ts";
 import { createFetcher } from "../ipfs/gateway.ts";
 import { publish } from "../ipfs/publish.ts";
+import { signingEpoch } from "../permit.ts";
 import { listProgram } from "../spec/archive.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { PROGRAM_OPTIONS, programChoices, wholeNumber } from "./program_flags.ts";
@@ -86,7 +89,10 @@ export const deploy = defineCommand({
     for (const each of targets) await warnOfLimits(context, each, choices.limits);
     for (const each of targets) await agree(context, each, options["accept-terms"]);
     const account = await context.account();
-    const sealed = await sealDeployment(account, program, targets, choices);
+    const signing = await Promise.all(
+      targets.map((each) => signingTarget(context, each, account.address)),
+    );
+    const sealed = await sealDeployment(account, program, signing, choices);
     out.note(`deployment  ${sealed.cid} (${sealed.size} bytes)`);
 
     // Before anything is public: `stop` needs the id, which only we and the provider know.
@@ -160,6 +166,16 @@ async function target(
   const { chainId } = chain;
   const escrow = trustedEscrow(record, { chainId, escrow: contracts.escrow });
   return deployTarget(record, { chainId, escrow }, cap);
+}
+
+async function signingTarget(
+  context: CommandContext,
+  each: DeployTarget,
+  owner: Address,
+): Promise<SigningTarget> {
+  const { record: { address }, escrow } = each;
+  const held = await readAllowance(await context.chain(), escrow, owner, address);
+  return { ...each, epoch: signingEpoch(held) };
 }
 
 /** @throws KhachapuriError `terms_refused` */

@@ -1,6 +1,12 @@
 /** `operator` and `collect`: what only the provider key may do about its earnings. */
 import { isAddressEqual } from "viem";
-import { collect as collectUsdc, earned, isOperator, setOperator } from "../chain/escrow.ts";
+import {
+  collect as collectUsdc,
+  earned,
+  isOperator,
+  NEVER,
+  setOperator,
+} from "../chain/escrow_provider.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
 import { usageError } from "./arguments.ts";
@@ -31,7 +37,10 @@ export const operator = defineCommand({
       throw new KhachapuriError("invalid_input", "the provider key may always settle for itself");
     }
     const isChanged = await isOperator(chain, escrow, account.address, address) !== approved;
-    if (isChanged) await setOperator(chain, account, escrow, address, approved);
+    if (isChanged) {
+      const limits = { expiry: approved ? NEVER : 0n, dailyCap: 0n };
+      await setOperator(chain, account, escrow, address, limits);
+    }
     context.out.result({ provider: account.address, operator: address, approved, isChanged }, [
       `${address} ${approved ? "may" : "may no longer"} settle for ${account.address}`,
     ]);

@@ -1,7 +1,7 @@
 /** `resolve`, `register`, `assign`: what a name says, saying it, and handing names out. */
 import { type Address, type Hex, isAddressEqual } from "viem";
 import { formatCaip10 } from "../caip.ts";
-import { isOperator, setOperator } from "../chain/escrow.ts";
+import { isOperator, NEVER, setOperator } from "../chain/escrow_provider.ts";
 import { ENS_REGISTRY, knownUniversalResolver, resolveProvider } from "../chain/ens.ts";
 import { assignName, type ProviderRecords, registerProvider } from "../chain/registry.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
@@ -215,7 +215,10 @@ async function approveOperator(
   const [chain, { escrow }] = await Promise.all([context.chain(), context.contracts()]);
   if (isAddressEqual(provider, operator)) return false;
   if (await isOperator(chain, escrow, provider, operator)) return true;
-  await setOperator(chain, await context.account(), escrow, operator, true);
+  await setOperator(chain, await context.account(), escrow, operator, {
+    expiry: NEVER,
+    dailyCap: 0n,
+  });
   return true;
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Hex } from "viem";
 import { isAddressEqual } from "viem";
-import { isOperator } from "../chain/escrow.ts";
+import { isOperator } from "../chain/escrow_provider.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
 import { PROVIDER_HTTP_TIMEOUT_MS, PROVIDER_JSON_BYTES_MAX } from "../limits.ts";

@@ -11,7 +11,8 @@ import { formatUsdc } from "../chain/usdc.ts";
 import { type CID, formatCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { type Dag, importFile } from "../ipfs/dag.ts";
-import { deploymentLane, permitToJson, signPermit, UINT128_MAX, UINT64_MAX } from "../permit.ts";
+import { permitToJson } from "../permit.ts";
+import { signDeploymentPermit } from "./deployment_permit.ts";
 import { packProgram } from "../spec/archive.ts";
 import { recipientKind, sealSpec } from "../spec/envelope.ts";
 import { encryptProgram } from "../spec/private_program.ts";
@@ -92,16 +93,20 @@ export interface SealedDeployment {
   size: number;
 }
 
+/** A provider, and the owner's epoch there. */
+export interface SigningTarget extends DeployTarget {
+  /** The one that new permits are signed for (`signingEpoch`). */
+  epoch: number;
+}
+
 /**
- * Signs a permit for every provider and the spec over all of it, and encrypts it to them. The
- * permits are wide (credits and deadline at their maximum): what bounds the spending is the
- * on-chain allowance, which the owner raises and revokes, and the spec's own rate limits.
+ * Signs a permit for every provider and the spec over all of it, and encrypts it to them.
  * @throws KhachapuriError `invalid_spec`, `invalid_input`
  */
 export async function sealDeployment(
   account: LocalAccount,
   program: PackedProgram,
-  targets: readonly DeployTarget[],
+  targets: readonly SigningTarget[],
   choices: SpecChoices,
 ): Promise<SealedDeployment> {
   const id = newDeploymentId();
@@ -130,17 +135,11 @@ export async function sealDeployment(
 
 async function signedEntry(
   account: LocalAccount,
-  { record, chainId, escrow, maxPrice }: DeployTarget,
+  { record, chainId, escrow, maxPrice, epoch }: SigningTarget,
   id: Spec["id"],
 ): Promise<SpecJson["providers"][number]> {
-  const permit = await signPermit(account, { chainId, escrow }, {
-    payer: account.address,
-    provider: record.address,
-    lane: deploymentLane(id),
-    price: maxPrice,
-    credits: UINT128_MAX,
-    deadline: UINT64_MAX,
-  });
+  const wanted = { provider: record.address, id, price: maxPrice, epoch };
+  const permit = await signDeploymentPermit(account, { chainId, escrow }, wanted);
   const { address, terms } = record;
   return { address, chainId, escrow, terms, permit: permitToJson(permit) };
 }

@@ -80,7 +80,8 @@ Deno.test("a sealed deployment opens at each provider, verifies, and carries a w
     const [one, two] = [await provider("pq"), await provider("pq", { price: 5n })];
     const targets = [deployTarget(one.record, at, 2_000n), deployTarget(two.record, at, null)];
     const program = await packForDeployment(dir, true);
-    const sealed = await sealDeployment(owner, program, targets, choices);
+    const signing = targets.map((target, epoch) => ({ ...target, epoch }));
+    const sealed = await sealDeployment(owner, program, signing, choices);
     for (const { identity } of [one, two]) {
       const spec = await openSpec(sealed.dag.blocks[0]!.bytes, [identity]);
       await verifySpec(spec!);
@@ -95,6 +96,7 @@ Deno.test("a sealed deployment opens at each provider, verifies, and carries a w
     });
     assert.deepEqual(spec.env, { TOKEN: "secret" });
     assert.deepEqual(spec.providers.map(({ permit }) => permit.price), [2_000n, 5n]);
+    assert.deepEqual(spec.providers.map(({ permit }) => permit.epoch), [0, 1]);
     for (const { permit, terms } of spec.providers) {
       assert.equal(permit.credits, UINT128_MAX);
       assert.equal(permit.deadline, UINT64_MAX);
@@ -133,6 +135,8 @@ Deno.test("why the owner can't be charged is told apart", () => {
     thawEnd: 0n,
     pricePerCredit: 5n,
     signer: zeroAddress,
+    epoch: 0,
+    epochEnd: 0n,
   };
   assert.equal(allowanceFault(good, owner, 5n), null);
   assert.equal(allowanceFault({ ...good, signer: owner }, owner, 5n), null);

@@ -29,7 +29,7 @@ export const NOW = 1_000_000_000_000;
 
 /** The escrow as an endpoint shows it. */
 function fakeEscrow(credits: bigint) {
-  const state = { block: 1n, credits, signer: zeroAddress as Address };
+  const state = { block: 1n, credits, signer: zeroAddress as Address, epoch: 0, epochEnd: 0n };
   const endpoint = { isSilent: false, reads: 0 };
   const consumed = new Map<Hex, bigint>();
   const client = {
@@ -46,6 +46,8 @@ function fakeEscrow(credits: bigint) {
           thawingCredits: 0n,
           thawEnd: 0n,
           signer: state.signer,
+          epoch: state.epoch,
+          epochEnd: state.epochEnd,
         },
       ),
   } as unknown as PublicClient;
@@ -170,6 +172,7 @@ export function permit(changes: Partial<Permit> = {}, account = PAYER): Promise<
     price: PRICE,
     credits: 100n,
     deadline: UINT64_MAX,
+    epoch: 0,
     ...changes,
   });
 }

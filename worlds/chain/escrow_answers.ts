@@ -13,7 +13,15 @@ export interface EscrowAnswers {
 
 /** An allowance of `credits` at one base unit each that the payer itself signs for. */
 export function allowanceOf(credits: bigint, pricePerCredit = 1n): Allowance {
-  return { pricePerCredit, credits, thawingCredits: 0n, thawEnd: 0n, signer: zeroAddress };
+  return {
+    pricePerCredit,
+    credits,
+    thawingCredits: 0n,
+    thawEnd: 0n,
+    signer: zeroAddress,
+    epoch: 0,
+    epochEnd: 0n,
+  };
 }
 
 /** @returns a chain that fails whatever the client's payments don't ask for */

@@ -14,7 +14,7 @@ import {
   zeroAddress,
 } from "viem";
 import { escrowAbi } from "../../lib/chain/abi.ts";
-import type { Charge } from "../../lib/chain/escrow.ts";
+import type { Charge } from "../../lib/chain/escrow_provider.ts";
 import { type Permit, recoverPermitSigner } from "../../lib/permit.ts";
 
 export const FAKE_ESCROW = getAddress(`0x${"e5".repeat(20)}`);
@@ -106,8 +106,9 @@ export function read(data: Hex, state: State): Hex {
   }
   const held = state.allowances.get(payer) ?? none();
   return encodeAbiParameters(
-    ["uint128", "uint128", "uint128", "uint64", "address"].map((type) => ({ type })),
-    [held.pricePerCredit, held.credits, held.thawingCredits, 0n, zeroAddress],
+    ["uint128", "uint128", "uint128", "uint64", "address", "uint32", "uint64"]
+      .map((type) => ({ type })),
+    [held.pricePerCredit, held.credits, held.thawingCredits, 0n, zeroAddress, 0, 0n],
   );
 }
 

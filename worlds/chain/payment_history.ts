@@ -45,6 +45,7 @@ function permitOf(account: LocalAccount, lane: Hex, credits: bigint): Promise<Pe
       price: PRICE,
       credits,
       deadline: UINT64_MAX,
+      epoch: 0,
     });
   permits.set(key, known);
   return known;

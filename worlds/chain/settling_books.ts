@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Hex, LocalAccount, TransactionReceipt } from "viem";
-import type { Charge } from "../../lib/chain/escrow.ts";
+import type { Charge } from "../../lib/chain/escrow_provider.ts";
 import type { CidText } from "../../lib/cid.ts";
 import { signPermit, UINT64_MAX } from "../../lib/permit.ts";
 import type { PayerView } from "../../lib/provider/ledger/judge.ts";
@@ -136,6 +136,7 @@ function permitOf({ address }: LocalAccount, lane: Hex, signer: LocalAccount) {
     price: PRICE_MAX,
     credits: CREDITS,
     deadline: UINT64_MAX,
+    epoch: 0,
   });
 }
 
@@ -148,6 +149,8 @@ function viewOf({ address }: LocalAccount, lane: Hex): PayerView {
     thawingCredits: 0n,
     pricePerCredit: PRICE_MAX,
     signer: address,
+    epoch: 0,
+    epochEnd: 0n,
     settled: new Map([[lane, 0n]]),
     ceiling: CREDITS,
   };

@@ -36,6 +36,7 @@ export async function sampleUnsigned(
     price: 1_000_000n,
     credits: UINT128_MAX,
     deadline: UINT64_MAX,
+    epoch: 0,
   });
   const spec = parseUnsignedSpec({
     version: 1,

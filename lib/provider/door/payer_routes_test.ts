@@ -41,6 +41,7 @@ async function paymentFor(changes: Partial<Permit>): Promise<Record<string, stri
     price: SELLER.price,
     credits: 0n,
     deadline: UINT64_MAX,
+    epoch: 0,
     ...changes,
   });
   return { "payment-signature": encodePaymentHeader({ accepted: OFFER, permit }) };

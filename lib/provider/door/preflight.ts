@@ -8,7 +8,7 @@ import { type ProbeResult, probeSandbox } from "../../../sandbox/probe.ts";
 import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { type Chain, connect } from "../../chain/client.ts";
 import { contractsFor } from "../../chain/deployments.ts";
-import { isOperator } from "../../chain/escrow.ts";
+import { isOperator } from "../../chain/escrow_provider.ts";
 import {
   type Config,
   type ContractOverrides,

@@ -60,6 +60,7 @@ async function payment(
     price: 1_000n,
     credits: 100n,
     deadline: UINT64_MAX,
+    epoch: 0,
     ...changes,
   });
   const accepted = {

@@ -70,6 +70,7 @@ const permit = fc.record({
   price: counter,
   credits: counter,
   deadline: fc.bigInt(0n, UINT64_MAX),
+  epoch: fc.nat(2 ** 32 - 1),
   signature: hex(65),
 }, PLAIN);
 

@@ -6,7 +6,7 @@
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { PAYER_LANES_MAX } from "../../limits.ts";
-import { isPermitAlive, type Permit } from "../../permit.ts";
+import { type Epoch, isPermitAlive, type Permit, signingEpoch } from "../../permit.ts";
 import {
   type Account,
   type Book,
@@ -28,7 +28,7 @@ export interface Draw extends LaneId {
 }
 
 /** A payer's allowance for this provider and its counters, all as of one block. */
-export interface PayerView {
+export interface PayerView extends Readonly<Epoch> {
   readonly block: bigint;
   /** When it was read, ms since the epoch. */
   readonly at: number;
@@ -57,6 +57,8 @@ export type Source = "allowance" | "prepaid" | "taken";
 /** Why a credit is not held. */
 export type Refusal =
   | { readonly reason: "permit_expiring" }
+  /** The payer has taken it back, or is about to; `epoch` is what new permits are signed for. */
+  | { readonly reason: "permit_epoch"; readonly epoch: number }
   | { readonly reason: "permit_price" | "allowance_price"; readonly allowed: bigint }
   | { readonly reason: "lane_refused"; readonly because: string }
   | { readonly reason: "permit_used" | "no_credits" | "too_many_lanes" }
@@ -115,11 +117,22 @@ const PAYABLE: Judgement = { payable: true };
 
 function permitRefusal({ permit, price }: Draw, view: PayerView, clock: Clock): Refusal | null {
   if (!isPermitAlive(permit, clock.now, clock.settleWindow)) return { reason: "permit_expiring" };
+  if (!isEpochAlive(permit.epoch, view, clock)) {
+    return { reason: "permit_epoch", epoch: signingEpoch(view) };
+  }
   if (permit.price < price) return { reason: "permit_price", allowed: permit.price };
   if (view.credits > 0n && view.pricePerCredit < price) {
     return { reason: "allowance_price", allowed: view.pricePerCredit };
   }
   return null;
+}
+
+/** Whether permits of `epoch` can still be settled: the payer may have announced their end. */
+function isEpochAlive(epoch: number, view: PayerView, { now, settleWindow }: Clock): boolean {
+  if (view.epochEnd === 0n) return epoch === view.epoch;
+  if (epoch === view.epoch + 1) return true;
+  // The escrow takes them until the second before the end.
+  return epoch === view.epoch && now + settleWindow < view.epochEnd;
 }
 
 function laneRefusal(draw: Draw, view: PayerView, position: Position): Refusal | null {

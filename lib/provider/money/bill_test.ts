@@ -69,6 +69,7 @@ function permit(changes: Partial<Permit> = {}): Promise<Permit> {
     price: SELLER.price,
     credits: 100n,
     deadline: UINT64_MAX,
+    epoch: 0,
     ...changes,
   });
 }

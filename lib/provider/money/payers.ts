@@ -154,6 +154,8 @@ async function readView(
       thawingCredits,
       pricePerCredit,
       signer: allowance.signer === zeroAddress ? payer : allowance.signer,
+      epoch: allowance.epoch,
+      epochEnd: allowance.epochEnd,
       settled,
       ceiling: credits - thawingCredits + settledHere + settledSince(lanes, settled),
     };

@@ -64,6 +64,11 @@ function wordsFor({ price }: CreditsBill, refusal: Refusal, { settleWindow }: Wo
         message: "the permit's deadline has passed or is too near",
         hint: `sign one that lives at least ${settleWindow} s longer`,
       };
+    case "permit_epoch":
+      return {
+        message: "the payer has taken this permit's epoch back",
+        hint: `sign one of epoch ${refusal.epoch}`,
+      };
     case "permit_price":
       return tooDear("permit allows", refusal.allowed, price);
     case "allowance_price":

@@ -20,6 +20,7 @@ function billOf(source: CreditsBill["source"]): CreditsBill {
     price: 1_000n,
     credits: 100n,
     deadline: UINT64_MAX,
+    epoch: 0,
     signature: LANE,
   };
   return {

@@ -16,6 +16,7 @@ function permit(account = PAYER): Promise<Permit> {
     price: 1_000n,
     credits: 100n,
     deadline: UINT64_MAX,
+    epoch: 0,
   });
 }
 

@@ -12,7 +12,14 @@ import type { ChainFact } from "../ledger/ledger.ts";
 /** What the escrow told: one of its events, with the block that carries it. */
 export type EscrowEvent = ReturnType<typeof parseEscrowLogs>[number];
 
-const NAMES = ["Allowed", "RevokeStarted", "Reclaimed", "Charged", "ChargeSkipped"] as const;
+const NAMES = [
+  "Allowed",
+  "RevokeStarted",
+  "EpochBumped",
+  "Reclaimed",
+  "Charged",
+  "ChargeSkipped",
+] as const;
 
 /** The escrow's events in `logs`; other contracts' are passed over. */
 export function parseEscrowLogs(escrow: Address, logs: readonly ChainLog[]) {

@@ -32,9 +32,8 @@ const BLOCKS_REMEMBERED = 256;
 /** Blocks asked for at once; public RPCs refuse more. */
 const RANGE_BLOCKS = 1_000n;
 
-const TOPICS = (["Allowed", "RevokeStarted", "Reclaimed", "Charged"] as const).map((eventName) =>
-  encodeEventTopics({ abi: escrowAbi, eventName })[0]
-);
+const EVENTS = ["Allowed", "RevokeStarted", "EpochBumped", "Reclaimed", "Charged"] as const;
+const TOPICS = EVENTS.map((eventName) => encodeEventTopics({ abi: escrowAbi, eventName })[0]);
 
 export class Follower {
   readonly #options: FollowerOptions;

@@ -6,11 +6,8 @@
 import { type Address, type Hex, isAddressEqual } from "viem";
 import { escrowAbi } from "../../chain/abi.ts";
 import type { Chain } from "../../chain/client.ts";
-import {
-  depositAndAllowArguments,
-  depositAndAllowNonce,
-  ESCROW_MESSAGES,
-} from "../../chain/escrow.ts";
+import { depositAndAllowArguments, depositAndAllowNonce } from "../../chain/escrow.ts";
+import { ESCROW_MESSAGES } from "../../chain/escrow_call.ts";
 import {
   formatUsdc,
   recoverReceiveAuthorization,

@@ -6,7 +6,7 @@ import { anvilAccount } from "../../../worlds/chain/anvil.ts";
 import { allowanceOf, answeringChain } from "../../../worlds/chain/escrow_answers.ts";
 import { hearLog } from "../../../worlds/heard_log.ts";
 import type { ContractCall } from "../../chain/client.ts";
-import { ESCROW_MESSAGES } from "../../chain/escrow.ts";
+import { ESCROW_MESSAGES } from "../../chain/escrow_call.ts";
 import { signDeposit } from "../../chain/onboarding.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { DEPOSIT_TIMEOUT_MS } from "../../limits.ts";

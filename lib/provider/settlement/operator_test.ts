@@ -35,7 +35,7 @@ async function withOperator(work: (world: World) => Promise<void>): Promise<void
   const fake = fakeChain(PROVIDER);
   const terms = { payer: PAYER.address, provider: PROVIDER, lane: LANE, price: 5n, credits: 100n };
   const domain = { chainId: fake.chain.chainId, escrow: FAKE_ESCROW };
-  const permit = await signPermit(PAYER, domain, { ...terms, deadline: UINT64_MAX });
+  const permit = await signPermit(PAYER, domain, { ...terms, deadline: UINT64_MAX, epoch: 0 });
   fake.allow(PAYER.address, 5n, 50n);
   const mined: TransactionReceipt[] = [];
   let nowMs = 1_000;

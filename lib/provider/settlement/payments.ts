@@ -135,8 +135,8 @@ function follow(options: PaymentsOptions, { ledger, payers, settlement }: Books)
     await ledger.record(settlementsIn(events));
     for (const { eventName, args: { payer } } of events) {
       payers.forget(payer);
-      // The payer has given notice: what it owes is settled well before the credits can leave.
-      if (eventName === "RevokeStarted") settlement.settleNow();
+      // The payer has given notice: what it owes is settled well before credits or permits go.
+      if (eventName === "RevokeStarted" || eventName === "EpochBumped") settlement.settleNow();
       // More credits may cover what the escrow refused.
       if (eventName !== "Allowed") continue;
       for (const lane of await ledger.refused(payer)) await settlement.level(lane);

@@ -5,7 +5,7 @@
  */
 import type { Address } from "viem";
 import { escrowAbi } from "../../chain/abi.ts";
-import { ESCROW_MESSAGES } from "../../chain/escrow.ts";
+import { ESCROW_MESSAGES } from "../../chain/escrow_call.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { CONSUME_TIMEOUT_MS } from "../../limits.ts";
 import { withinTime } from "../../within.ts";

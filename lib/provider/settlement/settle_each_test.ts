@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mock } from "node:test";
 import type { Address, Hex, TransactionReceipt } from "viem";
-import { ESCROW_MESSAGES } from "../../chain/escrow.ts";
+import { ESCROW_MESSAGES } from "../../chain/escrow_call.ts";
 import type { ContractCall } from "../../chain/client.ts";
 import type { CidText } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
@@ -22,6 +22,7 @@ const PERMIT: Permit = {
   price: 7n,
   credits: 100n,
   deadline: 1n,
+  epoch: 0,
   signature: `0x${"22".repeat(65)}`,
 };
 

@@ -6,7 +6,8 @@
 import type { Address, Hex } from "viem";
 import { escrowAbi } from "../../chain/abi.ts";
 import type { Chain } from "../../chain/client.ts";
-import { type Charge, readAllowance, readConsumed } from "../../chain/escrow.ts";
+import { readAllowance, readConsumed } from "../../chain/escrow.ts";
+import type { Charge } from "../../chain/escrow_provider.ts";
 import type { Log } from "../../log.ts";
 import { within } from "../../within.ts";
 import type { LaneId } from "../ledger/journal.ts";

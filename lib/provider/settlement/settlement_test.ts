@@ -12,7 +12,7 @@ import {
   PRICE_MAX,
   type SettlingBooks,
 } from "../../../worlds/chain/settling_books.ts";
-import type { Charge } from "../../chain/escrow.ts";
+import type { Charge } from "../../chain/escrow_provider.ts";
 
 const [LANE, OTHER]: [Hex, Hex] = [`0x${"0a".repeat(32)}`, `0x${"0b".repeat(32)}`];
 
@@ -203,7 +203,7 @@ Deno.test("an endpoint that shows credits that are gone does not keep a settleme
   const { fake, settlement, batches, use, stateOf } = books;
   await use(ANNA, LANE, 3);
   fake.allow(ANNA.address, PRICE_MAX, 0n);
-  const old = [PRICE_MAX, 2n, 0n, 0n, 0n];
+  const old = [PRICE_MAX, 2n, 0n, 0n, 0n, 0n, 0n];
   const answer = encodeAbiParameters(old.map(() => ({ type: "uint256" })), old);
   fake.intercept = ({ method }) => Promise.resolve(method === "eth_call" ? answer : undefined);
   await settlement.settleNow();

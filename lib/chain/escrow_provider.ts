@@ -1,0 +1,113 @@
+/**
+ * The provider's side of the Escrow contract: settling, earnings, operators. Amounts are USDC base
+ * units, times Unix seconds.
+ */
+import type { Address, LocalAccount, TransactionReceipt } from "viem";
+import type { Permit } from "../permit.ts";
+import type { Chain } from "./client.ts";
+import { escrowCall } from "./escrow_call.ts";
+
+/** One row of a settlement: the lane's counter shall reach `credits`. */
+export interface Charge {
+  permit: Permit;
+  credits: bigint;
+  price: bigint;
+}
+
+/** What an operator may settle. */
+export interface OperatorLimits {
+  /** Unix seconds from which it no longer may; zero when it never was named, or is dismissed. */
+  expiry: bigint;
+  /** Most that it may settle in a day of UTC, base units; zero when there is no cap. */
+  dailyCap: bigint;
+  /** What it settled of that in the day of the block that was asked. */
+  spent: bigint;
+}
+
+/** The expiry of an operator that has none. */
+export const NEVER = (1n << 48n) - 1n;
+
+/* READS: each throws KhachapuriError `chain_unavailable` */
+
+/** What a provider may collect. */
+export async function earned(
+  chain: Chain,
+  escrow: Address,
+  provider: Address,
+): Promise<bigint> {
+  return await chain.read<bigint>(escrowCall(escrow, "earned", [provider]));
+}
+
+/**
+ * Whether `operator` may settle for `provider`, as of `blockNumber` or of the latest block; the
+ * provider itself always may.
+ */
+export async function isOperator(
+  chain: Chain,
+  escrow: Address,
+  provider: Address,
+  operator: Address,
+  blockNumber?: bigint,
+): Promise<boolean> {
+  const read = escrowCall(escrow, "isOperator", [provider, operator]);
+  return await chain.read<boolean>(blockNumber === undefined ? read : { ...read, blockNumber });
+}
+
+/** What `operator` may settle for `provider`. */
+export async function readOperatorLimits(
+  chain: Chain,
+  escrow: Address,
+  provider: Address,
+  operator: Address,
+): Promise<OperatorLimits> {
+  const read = escrowCall(escrow, "operatorLimits", [provider, operator]);
+  const [expiry, dailyCap, spent] = await chain.read<[number, bigint, bigint]>(read);
+  return { expiry: BigInt(expiry), dailyCap, spent };
+}
+
+/* CALLS: each throws KhachapuriError `chain_refused`, `chain_unavailable` */
+
+/** Charges one credit on the permit's lane. By the provider or its operator. Not idempotent. */
+export async function consume(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  price: bigint,
+  permit: Permit,
+): Promise<TransactionReceipt> {
+  return await chain.send(account, escrowCall(escrow, "consume", [price, permit]));
+}
+
+/** Charges many lanes at once. Idempotent: rows that can't be charged (any more) are skipped. */
+export async function consumeBatch(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  charges: readonly Charge[],
+): Promise<TransactionReceipt> {
+  return await chain.send(account, escrowCall(escrow, "consume", [charges]));
+}
+
+/** Sends all earnings to `to`. The provider's own key only. */
+export async function collect(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  to: Address,
+): Promise<TransactionReceipt> {
+  return await chain.send(account, escrowCall(escrow, "collect", [to]));
+}
+
+/**
+ * Lets `operator` settle for the provider, never collect or refund.
+ * @param limits an expiry of zero dismisses it, `NEVER` has none; a cap of zero is none
+ */
+export async function setOperator(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  operator: Address,
+  { expiry, dailyCap }: Pick<OperatorLimits, "expiry" | "dailyCap">,
+): Promise<TransactionReceipt> {
+  return await chain.send(account, escrowCall(escrow, "setOperator", [operator, expiry, dailyCap]));
+}
