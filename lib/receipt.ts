@@ -20,6 +20,7 @@ export const RECEIPT_TYPES = {
     { name: "payer", type: "address" },
     { name: "provider", type: "address" },
     { name: "operator", type: "address" },
+    { name: "block", type: "uint64" },
     { name: "lane", type: "bytes32" },
     { name: "cumulative", type: "uint128" },
     { name: "deployment", type: "string" },
@@ -38,8 +39,10 @@ const receiptShape = v.strictObject({
   escrow: addressShape,
   payer: addressShape,
   provider: addressShape,
-  /** Who signed; the escrow knows it as the provider's operator, or it is the provider. */
+  /** Who signed: at `block` an operator of the provider, or the provider itself. */
   operator: addressShape,
+  /** The chain's block when it was signed. */
+  block: uintShape(64),
   lane: hexShape(32),
   /** How far the lane is charged with this credit: the receipt's name for `charged`. */
   cumulative: uintShape(128),
@@ -112,9 +115,10 @@ export function receiptFromJson(value: unknown): Receipt {
 
 /** The JSON form; bigints as decimal strings. */
 export function receiptToJson(receipt: Receipt): v.InferInput<typeof receiptShape> {
-  const { cumulative, price, startedAt, durationMs, ...rest } = receipt;
+  const { block, cumulative, price, startedAt, durationMs, ...rest } = receipt;
   return {
     ...rest,
+    block: String(block),
     cumulative: String(cumulative),
     price: String(price),
     startedAt: String(startedAt),

@@ -79,10 +79,10 @@ Deno.test("money goes deposit, allow, consume, collect, and no unit is lost", as
 });
 
 Deno.test("revoked credits come back after the thawing period and not before", async () => {
-  await using world = await startEscrowChain({ thawingSeconds: 600n });
+  await using world = await startEscrowChain({ thawingSeconds: 3_600n });
   const { chain, escrow, usdc, accounts: { payer, provider } } = world;
   await depositAndAllowHundred(world);
-  assert.equal(await thawingPeriod(chain, escrow), 600n);
+  assert.equal(await thawingPeriod(chain, escrow), 3_600n);
   await revoke(chain, payer, escrow, provider.address, 40n);
   const thawing = await readAllowance(chain, escrow, payer.address, provider.address);
   assert.equal(thawing.thawingCredits, 40n);

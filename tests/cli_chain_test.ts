@@ -30,7 +30,7 @@ async function openPeoplesHome(world: EscrowChain) {
 const registration = ["--domain", "http://127.0.0.1:8402", "--age", AGE, "--price", "0.001"];
 
 Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", async () => {
-  await using world = await startEscrowChain({ thawingSeconds: 600n });
+  await using world = await startEscrowChain({ thawingSeconds: 3_600n });
   await using home = await openPeoplesHome(world);
   const { chain, escrow, usdc, accounts: { payer, provider } } = world;
   const { run } = home;

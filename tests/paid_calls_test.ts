@@ -1,5 +1,6 @@
 /** What a caller that pays itself is owed: its count, one charge under a key, a receipt. */
 import assert from "node:assert/strict";
+import { NEVER, setOperator, wasOperator } from "../lib/chain/escrow_provider.ts";
 import { createHash } from "node:crypto";
 import type { Hex, LocalAccount } from "viem";
 import { decodePaymentHeader, decodePaymentRequired } from "../lib/payment_header.ts";
@@ -259,7 +260,7 @@ Deno.test("a receipt says what a credit bought, signed by a key that the escrow 
     const answer = await response.text();
     const receipt = await receiptOf(response);
     assert.equal(await recoverReceiptSigner(receipt), operator.address);
-    const { signature: _, startedAt, durationMs, ...facts } = receipt;
+    const { signature: _, startedAt, durationMs, block, ...facts } = receipt;
     assert.deepEqual(facts, {
       version: 1,
       chainId: market.chain.chainId,
@@ -277,6 +278,17 @@ Deno.test("a receipt says what a credit bought, signed by a key that the escrow 
     });
     assert.ok(startedAt >= BigInt(before) && startedAt <= BigInt(Date.now()));
     assert.ok(durationMs < 5_000n);
+    const { chain, escrow } = market;
+    assert.ok(block <= await chain.public.getBlockNumber({ cacheTime: 0 }));
+    const dismissed = { expiry: 0n, dailyCap: 0n };
+    await setOperator(chain, provider, escrow, operator.address, dismissed);
+    const asked = [chain, escrow, provider.address, operator.address] as const;
+    assert.equal(await wasOperator(...asked, block), true, "it was one when it signed");
+    assert.equal(
+      await wasOperator(...asked, await chain.public.getBlockNumber({ cacheTime: 0 })),
+      false,
+    );
+    await setOperator(chain, provider, escrow, operator.address, { expiry: NEVER, dailyCap: 0n });
   });
 
   await t.step("also when the program does not read what it is sent, or fails", async () => {

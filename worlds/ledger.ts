@@ -7,7 +7,10 @@ import { type Permit, UINT64_MAX } from "../lib/permit.ts";
 import type { Draw, PayerView, Source } from "../lib/provider/ledger/judge.ts";
 import type { Entry, LaneId } from "../lib/provider/ledger/journal.ts";
 import type { Held, Ledger, RunFacts } from "../lib/provider/ledger/ledger.ts";
-import { openSqliteLedger } from "../lib/provider/ledger/sqlite_ledger.ts";
+import {
+  openSqliteLedger,
+  type SqliteLedgerOptions,
+} from "../lib/provider/ledger/sqlite_ledger.ts";
 
 const address = (byte: string): Address => getAddress(`0x${byte.repeat(20)}`);
 const bytes32 = (byte: string): Hex => `0x${byte.repeat(32)}`;
@@ -24,6 +27,7 @@ export const PRICE = 5n;
 export const NOW_MS = 1_700_000_000_500;
 /** Seconds. */
 export const SETTLE_WINDOW = 120n;
+export const THAWING_PERIOD = 3_600n;
 
 /** Of one payer on one lane it is the same permit, unless the changes say another signature. */
 export function permitOf(changes: Partial<Permit> = {}): Permit {
@@ -90,7 +94,13 @@ export const RUN: RunFacts = {
 export async function openLedger() {
   const dir = await Deno.makeTempDir();
   const path = join(dir, "ledger.db");
-  const options = { path, now: () => NOW_MS, settleWindowSeconds: SETTLE_WINDOW };
+  const options: SqliteLedgerOptions = {
+    path,
+    now: () => NOW_MS,
+    settleWindowSeconds: SETTLE_WINDOW,
+    thawingPeriodSeconds: THAWING_PERIOD,
+    operatorLimits: () => null,
+  };
   const ledger = await openSqliteLedger(options);
   return {
     ledger,

@@ -3,9 +3,12 @@
  * units, times Unix seconds.
  */
 import type { Address, LocalAccount, TransactionReceipt } from "viem";
+import { KhachapuriError } from "../errors.ts";
 import type { Permit } from "../permit.ts";
+import { escrowAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
 import { escrowCall } from "./escrow_call.ts";
+import { asChainError } from "./refusal.ts";
 
 /** One row of a settlement: the lane's counter shall reach `credits`. */
 export interface Charge {
@@ -51,6 +54,52 @@ export async function isOperator(
 ): Promise<boolean> {
   const read = escrowCall(escrow, "isOperator", [provider, operator]);
   return await chain.read<boolean>(blockNumber === undefined ? read : { ...read, blockNumber });
+}
+
+/**
+ * Whether `operator` might settle for `provider` at a block, be it long ago: from the state of the
+ * block, or, where the node has let go of that, from the escrow's events up to it.
+ * @throws KhachapuriError `chain_unavailable` also for a block that is not there
+ */
+export async function wasOperator(
+  chain: Chain,
+  escrow: Address,
+  provider: Address,
+  operator: Address,
+  block: bigint,
+): Promise<boolean> {
+  try {
+    return await isOperator(chain, escrow, provider, operator, block);
+  } catch (error) {
+    const isForgotten = error instanceof KhachapuriError && error.code === "chain_unavailable";
+    if (!isForgotten) throw error;
+    return await wasNamed(chain, escrow, provider, operator, block);
+  }
+}
+
+async function wasNamed(
+  chain: Chain,
+  escrow: Address,
+  provider: Address,
+  operator: Address,
+  blockNumber: bigint,
+): Promise<boolean> {
+  try {
+    const [{ timestamp }, events] = await Promise.all([
+      chain.public.getBlock({ blockNumber }),
+      chain.public.getContractEvents({
+        address: escrow,
+        abi: escrowAbi,
+        eventName: "OperatorSet",
+        args: { provider, operator },
+        fromBlock: "earliest",
+        toBlock: blockNumber,
+      }),
+    ]);
+    return BigInt(events.at(-1)?.args.expiry ?? 0) > timestamp;
+  } catch (error) {
+    throw asChainError(error, chain.endpoint);
+  }
 }
 
 /** What `operator` may settle for `provider`. */

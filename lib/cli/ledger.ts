@@ -1,6 +1,7 @@
 /** `ledger` and `settle`: the provider's own book, to read and to settle by hand. */
 import { join } from "node:path";
 import type { Hex } from "viem";
+import { thawingPeriod } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { formatCid, parseCid } from "../cid.ts";
 import { askProvider } from "../client/provider_http.ts";
@@ -240,7 +241,17 @@ async function settleHere(context: CommandContext, dir: string, lockPath: string
     const { stderr } = context.world;
     const write = (line: string) => stderr.write(new TextEncoder().encode(line));
     const log = createLog({ write, isTerminal: stderr.isTerminal() });
-    const parts = { chain, escrow, provider, account, dir, log, now: Date.now };
+    const thawingPeriodSeconds = await thawingPeriod(chain, escrow);
+    const parts = {
+      chain,
+      escrow,
+      provider,
+      account,
+      thawingPeriodSeconds,
+      dir,
+      log,
+      now: Date.now,
+    };
     const payments = await openPayments(parts);
     context.out.progress("settling");
     const settled = payments.settlement.settleNow();

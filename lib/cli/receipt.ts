@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Hex } from "viem";
 import { isAddressEqual } from "viem";
-import { isOperator } from "../chain/escrow_provider.ts";
+import { wasOperator } from "../chain/escrow_provider.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
 import { PROVIDER_HTTP_TIMEOUT_MS, PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
@@ -13,11 +13,11 @@ import { type CommandContext, defineCommand } from "./command.ts";
 export const verifyReceipt = defineCommand({
   usage: "FILE|URL [--request FILE] [--response FILE]",
   details: [
-    "Checks the operator's signature, that the escrow knows the operator as the provider's, and " +
-    "that chain and escrow are the ones configured here. With the bodies that were sent and " +
+    "Checks the operator's signature, that the escrow knew the operator as the provider's at the " +
+    "block of the signature, and that chain and escrow are the ones configured here. With the bodies that were sent and " +
     "received: that the receipt is about them.",
     "Exit codes: 0 all holds; 3 malformed, wrongly signed or about another body; 4 not there; 5 " +
-    "for another escrow; 6 signed by nobody that the escrow knows (any more); 7 out of reach.",
+    "for another escrow; 6 signed by nobody that the escrow knew then; 7 out of reach.",
   ],
   examples: [
     "verify-receipt https://provider.example/receipts/AAAA…",
@@ -94,11 +94,11 @@ async function assertSigned(context: CommandContext, receipt: Receipt): Promise<
     throw new KhachapuriError("invalid_signature", `the receipt is not signed by ${operator}`);
   }
   if (isAddressEqual(operator, provider)) return;
-  if (await isOperator(chain, escrow, provider, operator)) return;
+  const { block } = receipt;
+  if (await wasOperator(chain, escrow, provider, operator, block)) return;
   throw new KhachapuriError(
     "access_denied",
-    `the escrow does not know ${operator} as an operator of ${provider}`,
-    { hints: ["it may have been one when it signed"] },
+    `at block ${block} the escrow did not know ${operator} as an operator of ${provider}`,
   );
 }
 

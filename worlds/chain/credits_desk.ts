@@ -10,6 +10,7 @@ import type { CidText } from "../../lib/cid.ts";
 import { KhachapuriError } from "../../lib/errors.ts";
 import type { CreditsOffer, DepositAuthorization } from "../../lib/payment_header.ts";
 import { type Permit, signPermit, UINT64_MAX } from "../../lib/permit.ts";
+import type { OperatorLimits } from "../../lib/provider/ledger/operator_room.ts";
 import { openSqliteLedger } from "../../lib/provider/ledger/sqlite_ledger.ts";
 import type { CreditsBill } from "../../lib/provider/money/bill.ts";
 import { type CreditPolicy, Credits } from "../../lib/provider/money/credits.ts";
@@ -92,6 +93,8 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
     now: NOW,
     /** What owners were noted to have left. */
     notes: [] as { owner: Address; available: bigint }[],
+    /** What the operator may settle. */
+    operator: null as OperatorLimits | null,
     /** Charges that were told. */
     charges: 0,
     /** Has a deposit mined. */
@@ -99,8 +102,13 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
       Promise.reject(new Error("nobody deposits here")),
   };
   const now = () => desk.now;
-  const settleWindowSeconds = 120n;
-  const ledger = await openSqliteLedger({ path, now, settleWindowSeconds });
+  const ledger = await openSqliteLedger({
+    path,
+    now,
+    settleWindowSeconds: 120n,
+    thawingPeriodSeconds: 3_600n,
+    operatorLimits: () => desk.operator,
+  });
   const escrow = fakeEscrow(credits);
   const payers = new Payers({
     client: escrow.client,
@@ -115,7 +123,7 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
     offer: OFFER,
     policy: {
       consume: null,
-      settleWindowSeconds,
+      settleWindowSeconds: 120n,
       viewAgeMs: () => 60_000,
       offlineAmount: 0n,
       ...changes,

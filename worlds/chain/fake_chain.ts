@@ -15,6 +15,7 @@ import {
 } from "viem";
 import { escrowAbi } from "../../lib/chain/abi.ts";
 import type { Chain } from "../../lib/chain/client.ts";
+import { NEVER } from "../../lib/chain/escrow_provider.ts";
 import {
   copy,
   createEscrow,
@@ -22,6 +23,7 @@ import {
   FAKE_ESCROW,
   type FakeAllowance,
   type FakeLog,
+  type FakeOperator,
   none,
   read,
   selectorOf,
@@ -64,6 +66,7 @@ export interface FakeChain {
   allow(payer: Address, pricePerCredit: bigint, credits: bigint): void;
   revoke(payer: Address, credits: bigint): void;
   reclaim(payer: Address): void;
+  limitOperator(operator: FakeOperator): void;
   /** Mines what is in the mempool, in nonce order, one block each; or one empty block. */
   mine(): Promise<void>;
   /** A foreign wallet with the operator's key uses a nonce. */
@@ -90,7 +93,12 @@ export function fakeChain(provider: Address): FakeChain {
     blocks.push({ number, hash, state, logs: [], transaction: null, status: "0x1", ...rest });
   }
 
-  append({ allowances: new Map(), consumed: new Map(), nonce: 0 });
+  append({
+    allowances: new Map(),
+    consumed: new Map(),
+    nonce: 0,
+    operator: { expiry: NEVER, dailyCap: 0n, spent: 0n },
+  });
 
   async function mineOne(transaction: Transaction): Promise<void> {
     const state = copy(head().state);
@@ -146,6 +154,9 @@ export function fakeChain(provider: Address): FakeChain {
       const held = fake.allowanceOf(payer);
       const credits = held.credits - held.thawingCredits;
       payerAction("Reclaimed", payer, { ...held, credits, thawingCredits: 0n });
+    },
+    limitOperator(operator) {
+      append({ ...copy(head().state), operator });
     },
     async mine() {
       if (await mineReady() === 0) append(copy(head().state));

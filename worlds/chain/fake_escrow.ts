@@ -31,6 +31,14 @@ export interface State {
   consumed: Map<string, bigint>;
   /** Mined transactions of the operator. */
   nonce: number;
+  /** What the operator may settle. */
+  operator: FakeOperator;
+}
+
+export interface FakeOperator {
+  expiry: bigint;
+  dailyCap: bigint;
+  spent: bigint;
 }
 
 export interface FakeLog {
@@ -60,11 +68,15 @@ export function createEscrow(chainId: number) {
     if (credits > permit.credits) return "PermitExceeded";
     if (price > permit.price || price > held.pricePerCredit) return "PriceTooHigh";
     if (credits - before > held.credits) return "InsufficientCredits";
+    const { dailyCap, spent } = state.operator;
+    const amount = (credits - before) * price;
+    if (dailyCap > 0n && spent + amount > dailyCap) return "DailyCapReached";
     if (await signerOf(permit) !== permit.payer) return "InvalidSignature";
     const left = held.credits - (credits - before);
     const thawingCredits = held.thawingCredits < left ? held.thawingCredits : left;
     state.allowances.set(permit.payer, { ...held, credits: left, thawingCredits });
     state.consumed.set(key, credits);
+    state.operator = { ...state.operator, spent: spent + amount };
     return null;
   }
 
@@ -93,8 +105,8 @@ export function none(): FakeAllowance {
   return { pricePerCredit: 0n, credits: 0n, thawingCredits: 0n };
 }
 
-export function copy({ allowances, consumed, nonce }: State): State {
-  return { allowances: new Map(allowances), consumed: new Map(consumed), nonce };
+export function copy({ allowances, consumed, nonce, operator }: State): State {
+  return { allowances: new Map(allowances), consumed: new Map(consumed), nonce, operator };
 }
 
 export function read(data: Hex, state: State): Hex {
@@ -102,6 +114,11 @@ export function read(data: Hex, state: State): Hex {
   const payer = args![0] as Address;
   if (functionName === "consumed") {
     const result = state.consumed.get(`${payer}:${args![2]}`) ?? 0n;
+    return encodeFunctionResult({ abi: escrowAbi, functionName, result });
+  }
+  if (functionName === "operatorLimits") {
+    const { expiry, dailyCap, spent } = state.operator;
+    const result = [Number(expiry), dailyCap, spent] as const;
     return encodeFunctionResult({ abi: escrowAbi, functionName, result });
   }
   const held = state.allowances.get(payer) ?? none();

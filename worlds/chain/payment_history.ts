@@ -130,6 +130,7 @@ export async function openHistory(mode: "batch" | "each") {
       escrow: FAKE_ESCROW,
       provider: settings(mode),
       account: OPERATOR,
+      thawingPeriodSeconds: 3_600n,
       dir,
       log: silentLog,
       now: () => nowMs,

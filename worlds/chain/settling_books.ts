@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Hex, LocalAccount, TransactionReceipt } from "viem";
-import type { Charge } from "../../lib/chain/escrow_provider.ts";
+import { type Charge, NEVER } from "../../lib/chain/escrow_provider.ts";
 import type { CidText } from "../../lib/cid.ts";
 import { signPermit, UINT64_MAX } from "../../lib/permit.ts";
 import type { PayerView } from "../../lib/provider/ledger/judge.ts";
@@ -13,6 +13,7 @@ import type { LaneState } from "../../lib/provider/ledger/ledger.ts";
 import { openSqliteLedger } from "../../lib/provider/ledger/sqlite_ledger.ts";
 import { parseEscrowLogs, settlementsIn } from "../../lib/provider/settlement/escrow_events.ts";
 import { openOperator } from "../../lib/provider/settlement/operator.ts";
+import { OperatorWatch } from "../../lib/provider/settlement/operator_watch.ts";
 import { Settlement, type SettlementOptions } from "../../lib/provider/settlement/settlement.ts";
 import { hearLog } from "../heard_log.ts";
 import { anvilAccount } from "./anvil.ts";
@@ -32,6 +33,7 @@ type Times = Partial<Pick<SettlementOptions, "amount" | "intervalMs" | "closeWai
 export interface Use {
   price?: bigint;
   signer?: LocalAccount;
+  deadline?: bigint;
 }
 
 export type SettlingBooks = Awaited<ReturnType<typeof openSettlingBooks>>;
@@ -46,6 +48,8 @@ export async function openSettlingBooks(times: Times = {}) {
     path: join(dir, "ledger.db"),
     now: () => 0,
     settleWindowSeconds: 0n,
+    thawingPeriodSeconds: 3_600n,
+    operatorLimits: () => null,
   });
   const world = {
     /** Every batch, in the order they were sent in. */
@@ -69,6 +73,12 @@ export async function openSettlingBooks(times: Times = {}) {
       if (!world.isMute) await ledger.record(settlementsIn(parseEscrowLogs(FAKE_ESCROW, logs)));
     },
   });
+  const watch = new OperatorWatch({
+    chain: fake.chain,
+    escrow: FAKE_ESCROW,
+    provider: PROVIDER,
+    operator: operator.address,
+  });
   const settlement = new Settlement({
     chain: fake.chain,
     escrow: FAKE_ESCROW,
@@ -90,6 +100,7 @@ export async function openSettlingBooks(times: Times = {}) {
         return world.isMute ? { ...receipt, logs: [] } : receipt;
       },
     },
+    watch,
     log: heard.log,
     intervalMs: 86_400_000,
     amount: 1_000_000n,
@@ -102,10 +113,14 @@ export async function openSettlingBooks(times: Times = {}) {
     ledger,
     settlement,
     heard,
+    /** The operator may settle no more than `left` today. */
+    limit(left: bigint): void {
+      fake.limitOperator({ expiry: NEVER, dailyCap: 1_000n, spent: 1_000n - left });
+    },
     /** So many runs of `account` end, each for `price`; `signer` signed for them. */
     async use(account: LocalAccount, lane: Hex, credits: number, more: Use = {}): Promise<void> {
-      const { price = PRICE, signer = account } = more;
-      const permit = await permitOf(account, lane, signer);
+      const { price = PRICE, signer = account, deadline = UINT64_MAX } = more;
+      const permit = await permitOf(account, lane, signer, deadline);
       const draw = { payer: account.address, lane, permit, price, cid: "bafytest" as CidText };
       for (let run = 0; run < credits; run++) {
         const held = await ledger.hold(draw, viewOf(account, lane), "allowance");
@@ -128,14 +143,14 @@ export async function openSettlingBooks(times: Times = {}) {
   });
 }
 
-function permitOf({ address }: LocalAccount, lane: Hex, signer: LocalAccount) {
+function permitOf({ address }: LocalAccount, lane: Hex, signer: LocalAccount, deadline: bigint) {
   return signPermit(signer, { chainId: 31_337, escrow: FAKE_ESCROW }, {
     payer: address,
     provider: PROVIDER,
     lane,
     price: PRICE_MAX,
     credits: CREDITS,
-    deadline: UINT64_MAX,
+    deadline,
     epoch: 0,
   });
 }

@@ -138,6 +138,7 @@ Deno.test("whoever has a receipt's address may read it", async () => {
     payer: PAYER.address,
     provider: PROVIDER.address,
     operator: OPERATOR.address,
+    block: 1n,
     lane: LANE,
     cumulative: 7n,
     deployment: "bafy",

@@ -2,7 +2,7 @@
  * What a provider stands on, looked at part by part: keys, chain, gateways, sandbox, state, terms,
  * operator. `serve` starts on what it finds, `doctor` tells it to a person. Nothing is changed.
  */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import type { Hex, LocalAccount } from "viem";
 import { type ProbeResult, probeSandbox } from "../../../sandbox/probe.ts";
 import type { SandboxHost } from "../../../sandbox/sandbox.ts";
@@ -20,6 +20,7 @@ import { KhachapuriError } from "../../errors.ts";
 import { TERMS_BYTES_MAX } from "../../limits.ts";
 import { accountOf, type KeyFile, readKeyFile } from "../../spec/keys.ts";
 import { termsHash } from "../../spec/terms.ts";
+import { assertLedgerVersion } from "../ledger/version.ts";
 import { sandboxHost } from "../program/sandboxes.ts";
 import { Findings, type Look } from "./findings.ts";
 
@@ -158,6 +159,7 @@ async function checkSandbox({ sandbox }: ProviderConfig) {
 /** A provider started by root has programs run as another uid: may it reach them? */
 async function checkState(config: Config, provider: ProviderConfig): Promise<Look> {
   const dir = resolveFromHome(config, provider.stateDir);
+  assertLedgerVersion(join(dir, "book", "ledger.db"));
   for (let path = dir; Deno.uid() === 0; path = dirname(path)) {
     const mode = await Deno.stat(path).then((info) => info.mode ?? 0o777, () => 0o777);
     if ((mode & 0o001) === 0) {

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { copyEtc } from "../../../sandbox/etc.ts";
 import type { Chain } from "../../chain/client.ts";
+import { asChainError } from "../../chain/refusal.ts";
 import { thawingPeriod } from "../../chain/escrow.ts";
 import {
   type Config,
@@ -114,17 +115,18 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     lost: (error) => log.warn("log lines of runs were lost", { message: String(error) }),
   });
   stack.defer(() => records.close());
+  const offering = await describe(site);
   const payments = await openPayments({
     chain,
     escrow: contracts.escrow,
     provider,
     account,
+    thawingPeriodSeconds: BigInt(offering.offer.thawingPeriodSeconds),
     dir: state.book,
     log,
     now,
   });
   stack.defer(() => payments.close());
-  const offering = await describe(site);
   const money = await openMoney(site, seller, offering.offer, payments, records);
   const programs = await openSandboxes(site, seller, records, stack);
   const gate = openGate(site, payments, stack);
@@ -154,9 +156,10 @@ async function openMoney(
   { registrations }: Records,
 ) {
   const { connected: { chain, contracts: { usdc } }, account } = ground;
-  const { ledger, payers, settlement, operator, policy } = payments;
+  const { ledger, payers, settlement, operator, policy, follower } = payments;
   const secret = await receiptSecret(join(state.book, "receipts.key"));
-  const receipts = new Receipts({ secret, ledger, seller, operator: account });
+  const block = () => headOf(chain, follower);
+  const receipts = new Receipts({ secret, ledger, seller, operator: account, block });
   const onboarding = new Onboarding({
     chain,
     seller,
@@ -182,6 +185,13 @@ async function openMoney(
     now,
   });
   return { schemes: [credits], credits, receipts, onboarding, settlement, ledger, ownerCredits };
+}
+
+/** @throws KhachapuriError `chain_unavailable` */
+async function headOf(chain: Chain, follower: Payments["follower"]): Promise<bigint> {
+  return follower.head() ?? await chain.public.getBlockNumber().catch((error) => {
+    throw asChainError(error, chain.endpoint);
+  });
 }
 
 async function openSandboxes(

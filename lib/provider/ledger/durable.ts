@@ -18,12 +18,15 @@ export interface Durable {
  */
 const LOG_PAGES = 8_192;
 
-/** Opens (or creates) a database with `schema`, a list of idempotent statements. */
-export function openDurable(path: string, schema: string): Durable {
+/**
+ * Opens (or creates) a database with `schema`, a list of idempotent statements.
+ * @param version of what its rows mean, as `user_version`
+ */
+export function openDurable(path: string, schema: string, version = 1): Durable {
   const database = new DatabaseSync(path);
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${LOG_PAGES}`);
   // A write under FULL makes the log file and its name in the folder durable.
-  database.exec(`PRAGMA synchronous = FULL; ${schema}; PRAGMA user_version = 1`);
+  database.exec(`PRAGMA synchronous = FULL; ${schema}; PRAGMA user_version = ${version}`);
   database.exec("PRAGMA synchronous = NORMAL");
   let log: Promise<Deno.FsFile> | null = null;
   let sync: (() => Promise<void>) | null = null;

@@ -147,6 +147,8 @@ export interface Book {
   nextReservation: number;
   /** What runs have used and the escrow has not paid, over all lanes; USDC base units. */
   unsettledAmount: bigint;
+  /** Of that, what lies on lanes that the escrow refused to settle; USDC base units. */
+  refusedAmount: bigint;
   /** What is held and has not ended may still cost; USDC base units. */
   heldAmount: bigint;
 }
@@ -157,6 +159,7 @@ export function emptyBook(): Book {
     reservations: new Map(),
     nextReservation: 1,
     unsettledAmount: 0n,
+    refusedAmount: 0n,
     heldAmount: 0n,
   };
 }
@@ -233,8 +236,8 @@ export function apply(book: Book, entry: Entry): void {
       // Also when it is settled already: a reorganised chain may make it due again.
       pushSegment(lane, price);
       // Credits below a lane's first run, which a reorganisation makes due again, had no price yet.
-      if (isFirst) book.unsettledAmount += unsettledAmount(lane);
-      else if (lane.charged > lane.settled) book.unsettledAmount += price;
+      if (isFirst) owe(book, lane, unsettledAmount(lane));
+      else if (lane.charged > lane.settled) owe(book, lane, price);
       return;
     }
     case "release": {
@@ -245,18 +248,26 @@ export function apply(book: Book, entry: Entry): void {
       // Not monotone: a reorganised chain may take a settlement back, and then it is due again.
       const before = requireLane(book, entry);
       const { settled } = before;
-      book.unsettledAmount -= unsettledAmount(before);
+      owe(book, before, -unsettledAmount(before));
       const lane = add(book, entry, "settled", entry.settled - settled);
-      book.unsettledAmount += unsettledAmount(lane);
       lane.settledBlock = entry.block;
       lane.refused = null;
+      owe(book, lane, unsettledAmount(lane));
       return;
     }
     case "skip": {
-      requireLane(book, entry).refused = entry.reason;
+      const lane = requireLane(book, entry);
+      if (lane.refused === null) book.refusedAmount += unsettledAmount(lane);
+      lane.refused = entry.reason;
       return;
     }
   }
+}
+
+/** Counts what the lane owes, up or down. */
+function owe(book: Book, lane: Lane, amount: bigint): void {
+  book.unsettledAmount += amount;
+  if (lane.refused !== null) book.refusedAmount += amount;
 }
 
 function openLane(book: Book, { payer, lane, charged }: OpenEntry): void {

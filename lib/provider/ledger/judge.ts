@@ -7,6 +7,7 @@ import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { PAYER_LANES_MAX } from "../../limits.ts";
 import { type Epoch, isPermitAlive, type Permit, signingEpoch } from "../../permit.ts";
+import { DAY, type OperatorLimits, operatorRoom } from "./operator_room.ts";
 import {
   type Account,
   type Book,
@@ -63,6 +64,8 @@ export type Refusal =
   | { readonly reason: "lane_refused"; readonly because: string }
   | { readonly reason: "permit_used" | "no_credits" | "too_many_lanes" }
   | { readonly reason: "earlier_dearer"; readonly price: bigint }
+  /** The operator could not settle it in time: ours to mend, and over with the next day of UTC. */
+  | { readonly reason: "operator_limit"; readonly retryAfterSeconds: number }
   /** Of the prepaid source alone: the escrow has to take a credit first; so many it had taken. */
   | { readonly reason: "not_taken"; readonly settled: bigint };
 
@@ -87,12 +90,16 @@ export interface Position {
   readonly preholds: Preholds;
 }
 
-/** When it is, and how long a permit must still be good so that it can be settled. */
-export interface Clock {
+/** When it is, and how what is promised gets settled. */
+export interface Settling {
   /** Unix seconds. */
   readonly now: bigint;
-  /** Seconds. */
+  /** How long a permit must still be good so that it can be settled, seconds. */
   readonly settleWindow: bigint;
+  /** Notice that a payer gives before credits or permits leave, seconds. */
+  readonly thawingPeriod: bigint;
+  /** Null when the operator may settle whatever there is. */
+  readonly operator: OperatorLimits | null;
 }
 
 /** Judges one more credit for `draw` from `source`. */
@@ -100,24 +107,30 @@ export function judge(
   draw: Draw,
   view: PayerView,
   position: Position,
-  clock: Clock,
+  settling: Settling,
   source: Source,
 ): Judgement {
   const refusal = source === "taken"
     ? takenRefusal(draw, view, position)
-    : permitRefusal(draw, view, clock) ??
+    : permitRefusal(draw, view, settling) ??
       laneRefusal(draw, view, position) ??
       roomRefusal(draw, position.book) ??
-      creditRefusal(draw, view, position, source);
+      creditRefusal(draw, view, position, source, settling);
   if (refusal === null) return PAYABLE;
   return { payable: false, refusal, used: usedOn(draw, view, position) };
 }
 
 const PAYABLE: Judgement = { payable: true };
 
-function permitRefusal({ permit, price }: Draw, view: PayerView, clock: Clock): Refusal | null {
-  if (!isPermitAlive(permit, clock.now, clock.settleWindow)) return { reason: "permit_expiring" };
-  if (!isEpochAlive(permit.epoch, view, clock)) {
+function permitRefusal(
+  { permit, price }: Draw,
+  view: PayerView,
+  settling: Settling,
+): Refusal | null {
+  if (!isPermitAlive(permit, settling.now, settling.settleWindow)) {
+    return { reason: "permit_expiring" };
+  }
+  if (!isEpochAlive(permit.epoch, view, settling)) {
     return { reason: "permit_epoch", epoch: signingEpoch(view) };
   }
   if (permit.price < price) return { reason: "permit_price", allowed: permit.price };
@@ -128,7 +141,7 @@ function permitRefusal({ permit, price }: Draw, view: PayerView, clock: Clock): 
 }
 
 /** Whether permits of `epoch` can still be settled: the payer may have announced their end. */
-function isEpochAlive(epoch: number, view: PayerView, { now, settleWindow }: Clock): boolean {
+function isEpochAlive(epoch: number, view: PayerView, { now, settleWindow }: Settling): boolean {
   if (view.epochEnd === 0n) return epoch === view.epoch;
   if (epoch === view.epoch + 1) return true;
   // The escrow takes them until the second before the end.
@@ -146,12 +159,45 @@ function creditRefusal(
   view: PayerView,
   position: Position,
   source: Source,
+  settling: Settling,
 ): Refusal | null {
   const lane = laneOf(position.book, draw.payer, draw.lane);
   if (source === "prepaid" && lane && prepaid(lane) > 0n) return null;
   if (availableTo(draw, view, position) <= 0n) return { reason: "no_credits" };
+  const limit = operatorRefusal(draw, view, position.book, settling);
+  if (limit) return limit;
   if (source === "allowance") return null;
   return { reason: "not_taken", settled: lane?.settled ?? settledBefore(draw, view) };
+}
+
+function operatorRefusal(
+  draw: Draw,
+  view: PayerView,
+  book: Book,
+  settling: Settling,
+): Refusal | null {
+  const left = operatorLeft(draw, view, book, settling);
+  if (left === null || left >= draw.price) return null;
+  return { reason: "operator_limit", retryAfterSeconds: Number(DAY - settling.now % DAY) };
+}
+
+/**
+ * USDC base units that the operator could settle beside all that is used and held, before the
+ * draw's permit ends or its payer, giving notice now, takes credits or permits away; null when that
+ * is any amount.
+ */
+export function operatorLeft(
+  { permit }: Draw,
+  { epoch, epochEnd }: PayerView,
+  { unsettledAmount, refusedAmount, heldAmount }: Book,
+  { now, settleWindow, thawingPeriod, operator }: Settling,
+): bigint | null {
+  if (operator === null) return null;
+  const ends = [permit.deadline, now + thawingPeriod];
+  if (permit.epoch === epoch && epochEnd !== 0n) ends.push(epochEnd);
+  const end = ends.reduce((one, other) => one < other ? one : other);
+  const room = operatorRoom(operator, now, end - settleWindow);
+  return room === null ? null : room - (unsettledAmount - refusedAmount) - heldAmount;
 }
 
 function takenRefusal(draw: Draw, view: PayerView, { book }: Position): Refusal | null {

@@ -16,6 +16,7 @@ import {
   permitOf,
   SETTLE_WINDOW,
   signatureOf,
+  THAWING_PERIOD,
   THIRD_LANE,
   TRANSACTION,
   viewOf,
@@ -36,7 +37,12 @@ const LANES = [LANE, OTHER_LANE, THIRD_LANE];
 /** No history opens it. */
 const NEW_LANE: Hex = `0x${"f0".repeat(32)}`;
 const NOW = BigInt(Math.floor(NOW_MS / 1000));
-const CLOCK = { now: NOW, settleWindow: SETTLE_WINDOW };
+const SETTLING = {
+  now: NOW,
+  settleWindow: SETTLE_WINDOW,
+  thawingPeriod: THAWING_PERIOD,
+  operator: null,
+};
 
 /** A lane on paper, one line for each credit. */
 interface Page extends LaneId {
@@ -213,7 +219,7 @@ Deno.test("no history makes the judgement differ from the rules", () => {
       for (const { lane, price, permit, view: chain, source } of questions) {
         const draw = drawOf({ lane, price, permit: permitOf({ ...permit, lane }) });
         const view = viewOf(0n, chain);
-        const judgement = judge(draw, view, paper, CLOCK, source);
+        const judgement = judge(draw, view, paper, SETTLING, source);
         assert.deepEqual(judgement, expected(paper, draw, view, source));
         seen.add(judgement.payable ? "payable" : judgement.refusal.reason);
       }
@@ -272,7 +278,7 @@ function openMarket(granted: bigint) {
 function answers(book: Book, view: PayerView, sources: readonly Source[]): Judgement[] {
   const preholds = { ofPayer: () => 0n, onLane: () => 0n };
   return LANES.flatMap((lane) =>
-    sources.map((source) => judge(drawOf({ lane }), view, { book, preholds }, CLOCK, source))
+    sources.map((source) => judge(drawOf({ lane }), view, { book, preholds }, SETTLING, source))
   );
 }
 

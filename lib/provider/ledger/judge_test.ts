@@ -12,6 +12,7 @@ import {
   sale,
   SETTLE_WINDOW,
   signatureOf,
+  THAWING_PERIOD,
   THIRD_LANE,
   TRANSACTION,
   viewOf,
@@ -30,10 +31,16 @@ import {
   type Source,
   usedOn,
 } from "./judge.ts";
+import { DAY, type OperatorLimits } from "./operator_room.ts";
 import { apply, emptyBook, type Entry } from "./journal.ts";
 
 const NOW = BigInt(Math.floor(NOW_MS / 1000));
-const CLOCK = { now: NOW, settleWindow: SETTLE_WINDOW };
+const SETTLING = {
+  now: NOW,
+  settleWindow: SETTLE_WINDOW,
+  thawingPeriod: THAWING_PERIOD,
+  operator: null,
+};
 
 /** What differs from the usual situation. */
 interface Situation {
@@ -45,6 +52,7 @@ interface Situation {
   permit?: Partial<Permit>;
   view?: Partial<PayerView>;
   source?: Source;
+  operator?: Partial<OperatorLimits>;
 }
 
 /** Opened at 10; three runs at 5 make it 13; one credit is held; the escrow has taken 11. */
@@ -95,8 +103,22 @@ function ask({ more = [], preheld = 0n, draw: drawn, permit, view: seen }: Situa
 
 function judgementOf(situation: Situation) {
   const { draw, view, position } = ask(situation);
-  return judge(draw, view, position, CLOCK, situation.source ?? "allowance");
+  const { operator = null, source = "allowance" } = situation;
+  const settling = { ...SETTLING, operator: operator && { ...OPERATOR, ...operator } };
+  return judge(draw, view, position, settling, source);
 }
+
+/** Twenty base units are left today: ten are unsettled, five are held, a credit costs five. */
+const OPERATOR: OperatorLimits = {
+  expiry: 1n << 40n,
+  dailyCap: 120n,
+  spent: 100n,
+  day: NOW / DAY,
+};
+const CANNOT_SETTLE: Refusal = {
+  reason: "operator_limit",
+  retryAfterSeconds: Number(DAY - NOW % DAY),
+};
 
 interface Boundary {
   /** Where it is still payable. */
@@ -116,6 +138,31 @@ const BOUNDARIES: Record<string, Boundary> = {
     last: { permit: { deadline: NOW + SETTLE_WINDOW } },
     beyond: { permit: { deadline: NOW + SETTLE_WINDOW - 1n } },
     refusal: { reason: "permit_expiring" },
+  },
+  "the permit's epoch must outlive the settle window": {
+    last: { view: { epochEnd: NOW + SETTLE_WINDOW + 1n } },
+    beyond: { view: { epochEnd: NOW + SETTLE_WINDOW } },
+    refusal: { reason: "permit_epoch", epoch: 1 },
+  },
+  "a permit of the next epoch counts once the payer has announced it": {
+    last: { permit: { epoch: 1 }, view: { epochEnd: 1n } },
+    beyond: { permit: { epoch: 1 } },
+    refusal: { reason: "permit_epoch", epoch: 0 },
+  },
+  "a permit of an epoch that is over, or is not announced, does not": {
+    last: { permit: { epoch: 2 }, view: { epoch: 2 } },
+    beyond: { permit: { epoch: 2 }, view: { epoch: 3 } },
+    refusal: { reason: "permit_epoch", epoch: 3 },
+  },
+  "what is promised fits what the operator may settle": {
+    last: { operator: {} },
+    beyond: { operator: { spent: 101n } },
+    refusal: CANNOT_SETTLE,
+  },
+  "an operator whose time is over settles nothing": {
+    last: { operator: { dailyCap: 0n, expiry: NOW + 1n } },
+    beyond: { operator: { dailyCap: 0n, expiry: NOW } },
+    refusal: CANNOT_SETTLE,
   },
   "the permit must cover the price": {
     last: { permit: { price: 5n } },
@@ -317,4 +364,31 @@ Deno.test("what may still be held is bound by permit and ceiling, what a call ma
     assert.equal(usedOn(draw, view, position), 13n);
     assert.equal(availableTo(draw, view, position), view.ceiling - 4n + 1n);
   }
+});
+
+Deno.test("a prepaid credit asks nothing of the operator, and one to be taken does", () => {
+  const prepaid = settle(15n);
+  const over = { operator: { spent: 120n }, source: "prepaid" as const };
+  assert.deepEqual(judgementOf({ ...over, more: [prepaid] }).payable, true);
+  const judged = judgementOf(over);
+  assert.deepEqual(judged.payable ? null : judged.refusal, CANNOT_SETTLE);
+});
+
+Deno.test("what the escrow refused to settle takes nothing of what the operator may", () => {
+  const other = [open(OTHER_LANE, 0n), ...sale(5, 5n, { payer: PAYER, lane: OTHER_LANE })];
+  const owed = { operator: {}, more: other };
+  assert.equal(judgementOf(owed).payable, false, "five more are unsettled");
+  const refused: Entry = { ...REFUSED, lane: OTHER_LANE };
+  assert.equal(judgementOf({ ...owed, more: [...other, refused] }).payable, true);
+});
+
+Deno.test("a permit that ends tomorrow may wait for tomorrow's settlement, a payer's notice allowing", () => {
+  const late = { operator: { spent: 120n }, permit: { deadline: NOW + 3n * DAY } };
+  assert.equal(judgementOf(late).payable, false, "the payer may take its credits back in an hour");
+  const { draw, view, position } = ask(late);
+  const operator = { ...OPERATOR, spent: 120n };
+  const judged = (thawingPeriod: bigint) =>
+    judge(draw, view, position, { ...SETTLING, thawingPeriod, operator }, "allowance").payable;
+  const untilTomorrow = DAY - NOW % DAY + SETTLE_WINDOW;
+  assert.deepEqual([judged(untilTomorrow), judged(untilTomorrow + 1n)], [false, true]);
 });

@@ -10,10 +10,12 @@ import {
   isKept,
   judge,
   type Judgement,
+  operatorLeft,
   type PayerView,
   type Position,
   roomFor,
   settledBefore,
+  type Settling,
   type Source,
   usedOn,
 } from "./judge.ts";
@@ -40,6 +42,7 @@ import type {
   Standing,
   Totals,
 } from "./ledger.ts";
+import type { OperatorLimits } from "./operator_room.ts";
 import { type Pool, PreholdBook } from "./prehold.ts";
 import { openStore, type ReceiptedCharge, type Store } from "./store.ts";
 
@@ -49,6 +52,10 @@ export interface SqliteLedgerOptions {
   now: () => number;
   /** A permit must outlive a call by this long, so that it can still be settled, seconds. */
   settleWindowSeconds: bigint;
+  /** Notice that a payer gives before credits or permits leave, seconds. */
+  thawingPeriodSeconds: bigint;
+  /** What the operator may settle; null when that is whatever there is. */
+  operatorLimits: () => OperatorLimits | null;
 }
 
 /**
@@ -195,12 +202,17 @@ export class SqliteLedger implements Ledger {
   }
 
   #judge(draw: Draw, view: PayerView, source: Source): Judgement {
-    const { now, settleWindowSeconds } = this.options;
-    const clock = {
+    return judge(draw, view, this.#position, this.#settling(), source);
+  }
+
+  #settling(): Settling {
+    const { now, settleWindowSeconds, thawingPeriodSeconds, operatorLimits } = this.options;
+    return {
       now: BigInt(Math.floor(now() / 1000)),
       settleWindow: settleWindowSeconds,
+      thawingPeriod: thawingPeriodSeconds,
+      operator: operatorLimits(),
     };
-    return judge(draw, view, this.#position, clock, source);
   }
 
   /** A lane on which the escrow has to take a credit first is opened, so that it is heard of. */
@@ -254,10 +266,19 @@ export class SqliteLedger implements Ledger {
     const wanted = source === "allowance" && isServed && !isPrepaid ? pool.wanted() : 0;
     const view = pool.lastView();
     if (wanted === 0 || view === null) return [];
-    const room = roomFor(draw, view, this.store.book);
+    const room = this.#roomToPrehold(draw, view);
     const entries: ReserveEntry[] = [];
     while (entries.length < wanted && room > entries.length) entries.push(this.#reserveEntry(draw));
     return entries;
+  }
+
+  /** How many credits more could be held, and settled. */
+  #roomToPrehold(draw: Draw, view: PayerView): bigint {
+    const { book } = this.store;
+    const room = roomFor(draw, view, book);
+    const left = operatorLeft(draw, view, book, this.#settling());
+    if (left === null || draw.price === 0n || left >= room * draw.price) return room;
+    return left / draw.price;
   }
 
   #reserveEntry({ payer, lane, cid, price }: Draw): ReserveEntry {

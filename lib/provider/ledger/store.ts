@@ -29,6 +29,7 @@ import {
   type ReceiptFacts,
   type ReleaseEntry,
 } from "./journal.ts";
+import { assertLedgerVersion, LEDGER_VERSION } from "./version.ts";
 
 /** Which entries to read; without any member all of them. */
 export interface JournalFilter {
@@ -77,10 +78,12 @@ const SCHEMA_WITH_INDEX = `
 /**
  * Opens (or creates) the ledger at `path` and releases what a crash left reserved.
  * @param now the clock, ms since the epoch
- * @throws Error when the file is damaged
+ * @throws KhachapuriError `invalid_config` for a ledger of another version; Error when the file is
+ *   damaged
  */
 export async function openStore(path: string, now: () => number = Date.now): Promise<Store> {
-  const durable = openDurable(path, SCHEMA_WITH_INDEX);
+  assertLedgerVersion(path);
+  const durable = openDurable(path, SCHEMA_WITH_INDEX, LEDGER_VERSION);
   const { database } = durable;
   const book = replay(database);
   const findReceipted = database.prepare(
@@ -116,6 +119,7 @@ export async function openStore(path: string, now: () => number = Date.now): Pro
 
 /** Reads the ledger at `path` while a provider may be writing it; nothing is changed. */
 export function readJournal(path: string, filter: JournalFilter): Recorded[] {
+  assertLedgerVersion(path);
   const database = new DatabaseSync(path, { readOnly: true });
   try {
     return [...readRows(database, filter)];

@@ -212,7 +212,8 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
       ? known
       : await this.#viewFor(permit, this.options.policy.viewAgeMs());
     const answer = await question(view);
-    if (!isNo(answer) || this.options.now() - view.at < REFUSAL_AGE_MS) return { answer, view };
+    const isFinal = !isNo(answer) || answer.refusal.reason === "operator_limit";
+    if (isFinal || this.options.now() - view.at < REFUSAL_AGE_MS) return { answer, view };
     const fresh = await this.#viewFor(permit, REFUSAL_AGE_MS);
     return { answer: await question(fresh), view: fresh };
   }
@@ -264,9 +265,9 @@ function isNo(answer: Judgement | No | Held): answer is No {
   return !answer.payable && answer.refusal.reason !== "not_taken";
 }
 
-/** Whether a deposit may change the answer: it brings no lanes, and no dearer permit. */
+/** Whether a deposit may change the answer: it brings no lanes, no dearer permit, no operator. */
 function isMendable({ refusal: { reason } }: No): boolean {
-  return reason !== "too_many_lanes" && reason !== "earlier_dearer";
+  return reason !== "too_many_lanes" && reason !== "earlier_dearer" && reason !== "operator_limit";
 }
 
 /** One credit of a lane, in hand. */

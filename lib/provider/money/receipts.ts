@@ -21,6 +21,11 @@ export interface ReceiptsOptions {
   seller: Seller;
   /** Signs: a key that the escrow knows as the provider's. */
   operator: LocalAccount;
+  /**
+   * The chain's present block, at which the escrow knows the operator.
+   * @throws KhachapuriError `chain_unavailable`
+   */
+  block(): Promise<bigint>;
 }
 
 const NUMBER_BYTES = 8;
@@ -39,7 +44,7 @@ export class Receipts {
     return `${RECEIPT_PREFIX}${id}`;
   }
 
-  /** @throws KhachapuriError `not_found`: never given, or not charged (yet) */
+  /** @throws KhachapuriError `not_found`: never given, or not charged (yet); `chain_unavailable` */
   async read(path: string): Promise<Receipt> {
     const reservation = this.#reservationOf(path.slice(RECEIPT_PREFIX.length));
     if (reservation === null) throw noReceipt([]);
@@ -47,7 +52,7 @@ export class Receipts {
     if (!charge) {
       throw noReceipt(["it is there once the response has ended, if the call was charged"]);
     }
-    const { operator, seller: { chainId, escrow, provider } } = this.options;
+    const { operator, block, seller: { chainId, escrow, provider } } = this.options;
     const { payer, lane, outcome, facts } = charge;
     return await signReceipt(operator, {
       chainId,
@@ -55,6 +60,7 @@ export class Receipts {
       payer,
       provider,
       operator: operator.address,
+      block: await block(),
       lane,
       // The wire calls cumulative what is charged here, and deployment the deployment's cid.
       cumulative: facts.charged,

@@ -35,6 +35,7 @@ function receipts(charge: ReceiptedCharge | undefined, sync: () => Promise<void>
     ledger: { receipted: () => sync().then(() => charge) },
     seller: { chainId: 1, escrow: PAYER, provider: PAYER, price: 5n },
     operator: OPERATOR,
+    block: () => Promise.resolve(42n),
   });
 }
 
@@ -49,8 +50,9 @@ Deno.test("a receipt says what the book does, once that is on disk", async () =>
   await new Promise((resolve) => setImmediate(resolve));
   assert.ok(!isSigned);
   disk.resolve();
-  const { price, deployment, cumulative, outcome } = await reading;
+  const { price, deployment, cumulative, outcome, block } = await reading;
   assert.deepEqual([price, deployment, cumulative, outcome], [5n, "bafytest", 3n, "answered"]);
+  assert.equal(block, 42n, "the escrow knows the operator there");
 });
 
 Deno.test("what the disk has not taken is not signed", async () => {

@@ -31,6 +31,7 @@ export interface Wording {
 export function refusalError(bill: CreditsBill, no: No, wording: Wording): KhachapuriError {
   const { refusal, used } = no;
   if (refusal.reason === "wrong_signer") return wrongSigner(refusal, wording);
+  if (refusal.reason === "operator_limit") return cannotSettle(refusal.retryAfterSeconds);
   const { message, hint } = wordsFor(bill, refusal, wording);
   if (bill.source === "owner" && refusal.reason !== "permit_expiring") {
     return new KhachapuriError("payment_required", "the owner's credits do not cover this call", {
@@ -42,6 +43,14 @@ export function refusalError(bill: CreditsBill, no: No, wording: Wording): Khach
   return new KhachapuriError("payment_required", message, {
     hints: [hint],
     ...(isTold ? { lane: { id: bill.lane, cumulative: used } } : {}),
+  });
+}
+
+/** Nothing is wrong with who pays: what it would owe could not be settled in time. */
+function cannotSettle(retryAfterSeconds: number): KhachapuriError {
+  return new KhachapuriError("overloaded", "the provider's operator can settle no more today", {
+    retryAfterSeconds,
+    hints: ["nothing was charged", "provider: raise its daily cap or expiry: khachapuri operator"],
   });
 }
 
@@ -57,7 +66,11 @@ interface Words {
   hint: string;
 }
 
-function wordsFor({ price }: CreditsBill, refusal: Refusal, { settleWindow }: Wording): Words {
+function wordsFor(
+  { price }: CreditsBill,
+  refusal: Exclude<Refusal, { reason: "operator_limit" }>,
+  { settleWindow }: Wording,
+): Words {
   switch (refusal.reason) {
     case "permit_expiring":
       return {

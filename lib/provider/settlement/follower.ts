@@ -62,6 +62,11 @@ export class Follower {
     return this.ageMs() <= 3 * this.#options.pollMs;
   }
 
+  /** The newest block that was read; null before the first. */
+  head(): bigint | null {
+    return this.#head;
+  }
+
   /** How long ago the chain was last heard of, ms; Infinity when never. */
   ageMs(): number {
     return this.#now() - this.#heardAt;

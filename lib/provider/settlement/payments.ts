@@ -14,6 +14,7 @@ import { Payers } from "../money/payers.ts";
 import { type EscrowEvent, parseEscrowLogs, settlementsIn } from "./escrow_events.ts";
 import { Follower } from "./follower.ts";
 import { openOperator, type Operator } from "./operator.ts";
+import { OperatorWatch } from "./operator_watch.ts";
 import { createConsume } from "./settle_each.ts";
 import { Settlement } from "./settlement.ts";
 
@@ -22,6 +23,8 @@ export interface PaymentsOptions {
   escrow: Address;
   provider: ProviderConfig;
   account: LocalAccount;
+  /** Notice that a payer gives before credits or permits leave, seconds. */
+  thawingPeriodSeconds: bigint;
   /** Folder of the ledger and the operator's outbox. */
   dir: string;
   log: Log;
@@ -56,10 +59,13 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   const { chain, escrow, account, dir, log, now } = options;
   const { address: provider, settlement: { intervalSeconds, amount, ...rest } } = options.provider;
   const windowSeconds = BigInt(Math.max(SETTLE_WINDOW_SECONDS, 3 * intervalSeconds));
+  const watch = new OperatorWatch({ chain, escrow, provider, operator: account.address });
   const ledger = await openSqliteLedger({
     path: join(dir, "ledger.db"),
     now,
     settleWindowSeconds: windowSeconds,
+    thawingPeriodSeconds: options.thawingPeriodSeconds,
+    operatorLimits: () => watch.limits(),
   });
   const operator = openOperator({
     path: join(dir, "operator.db"),
@@ -82,11 +88,13 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     provider,
     ledger,
     operator,
+    watch,
     log,
     intervalMs: intervalSeconds * 1_000,
     amount,
     ...(options.closeWaitMs === undefined ? {} : { closeWaitMs: options.closeWaitMs }),
   });
+  await watch.look();
   const follower = follow(options, { ledger, payers, settlement });
   const offlineAmount = rest.mode === "each" ? 0n : rest.offlineAmount;
   return {

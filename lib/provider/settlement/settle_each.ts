@@ -23,10 +23,21 @@ export function createConsume(operator: Pick<Operator, "send">, escrow: Address)
       messages: ESCROW_MESSAGES,
     });
     const receipt = await withinTime(sent, CONSUME_TIMEOUT_MS, unmined).catch((error) => {
-      throw error.code === "chain_refused" ? refused(error) : error;
+      throw error.code === "chain_refused" ? refusalOf(error) : error;
     });
     if (receipt.status !== "success") throw refused(null);
   };
+}
+
+/** A limit of the operator's own is not the payer's trouble. */
+function refusalOf(error: KhachapuriError): KhachapuriError {
+  const { reason } = error.data;
+  if (reason !== "DailyCapReached" && reason !== "NotOperator") return refused(error);
+  return new KhachapuriError("overloaded", "the provider's operator can settle no more today", {
+    cause: error,
+    retryAfterSeconds: 60,
+    hints: ["nothing was charged"],
+  });
 }
 
 function refused(cause: KhachapuriError | null): KhachapuriError {

@@ -83,6 +83,16 @@ Deno.test("the escrow's no is the payer's to mend, in the escrow's words where t
   });
 });
 
+Deno.test("a limit of the operator's own is not told as the payer's trouble", async () => {
+  for (const reason of ["DailyCapReached", "NotOperator"]) {
+    const cause = new KhachapuriError("chain_refused", "it may not", { data: { reason } });
+    await assert.rejects(consumeWith(Promise.reject(cause)).consume(BILL), {
+      code: "overloaded",
+      retryAfterSeconds: 60,
+    });
+  }
+});
+
 Deno.test("a chain out of reach is not told as the payer's trouble", async () => {
   const outage = new KhachapuriError("chain_unavailable", "the provider cannot settle right now");
   await assert.rejects(consumeWith(Promise.reject(outage)).consume(BILL), outage);

@@ -12,8 +12,10 @@ import type { Log } from "../../log.ts";
 import { within } from "../../within.ts";
 import type { LaneId } from "../ledger/journal.ts";
 import type { LaneState, Ledger } from "../ledger/ledger.ts";
+import { leftToday } from "../ledger/operator_room.ts";
 import { parseEscrowLogs, skipReason } from "./escrow_events.ts";
 import type { Operator } from "./operator.ts";
+import type { OperatorWatch } from "./operator_watch.ts";
 
 export interface SettlementOptions {
   chain: Chain;
@@ -21,6 +23,7 @@ export interface SettlementOptions {
   provider: Address;
   ledger: Pick<Ledger, "due" | "lane" | "record" | "totals">;
   operator: Pick<Operator, "send">;
+  watch: Pick<OperatorWatch, "limits" | "look">;
   log: Log;
   /** Settles at least this often while something is due, ms. */
   intervalMs: number;
@@ -48,6 +51,8 @@ interface Cap extends LaneId {
 interface Row {
   lane: LaneState;
   charge: Charge;
+  /** Credits that it charges: those between the counter before it and `charge.credits`. */
+  fresh: bigint;
 }
 
 export class Settlement {
@@ -55,6 +60,8 @@ export class Settlement {
   /** No row of this settlement goes beyond these. */
   readonly #caps = new Map<string, Cap>();
   readonly #timer: ReturnType<typeof setInterval>;
+  /** A row was skipped because somebody else with the operator's key used the day's rest. */
+  #isOverCap = false;
   #running: Promise<void> | null = null;
   #isAskedAgain = false;
 
@@ -104,6 +111,7 @@ export class Settlement {
 
   async #settleAll(): Promise<void> {
     this.#caps.clear();
+    this.#isOverCap = false;
     let sent: readonly Row[] = [];
     let sentCaps: readonly (bigint | undefined)[] = [];
     for (;;) {
@@ -112,11 +120,26 @@ export class Settlement {
       if (sent.length > 0 && !this.#hasProgress(sent, sentCaps, due)) {
         throw new Error("the chain does not tell what became of the batch");
       }
-      sent = rowsOf(due, this.#caps).slice(0, BATCH_ROWS);
+      const rows = rowsOf(due, this.#caps);
+      sent = (await this.#withinLimits(rows, sent.length === 0)).slice(0, BATCH_ROWS);
       if (sent.length === 0) return await this.#refuseRest();
       sentCaps = sent.map(({ lane }) => this.#caps.get(keyOf(lane))?.upTo);
       await this.#send(sent);
+      // The next settlement looks again: an endpoint that hides it would have us send for ever.
+      if (this.#isOverCap) return;
     }
+  }
+
+  /** What an operator with a daily cap cannot settle today waits, permits that end last longest. */
+  async #withinLimits(rows: Row[], isFirst: boolean): Promise<Row[]> {
+    const { watch, log } = this.#options;
+    if (rows.length > 0 && (isFirst || watch.limits() !== null)) await watch.look();
+    const limits = watch.limits();
+    if (limits === null || limits.dailyCap === 0n) return rows;
+    const within = fitting(soonestFirst(rows), leftToday(limits));
+    const waiting = rows.length - within.length;
+    if (waiting > 0) log.warn("the operator's daily cap puts rows off", { rows: waiting });
+    return within;
   }
 
   /** Whether a batch changed anything about one of its lanes: settled, refused or capped. */
@@ -156,6 +179,7 @@ export class Settlement {
 
   async #noteSkip(lane: LaneState, reason: string, transaction: Hex): Promise<void> {
     if (reason === "AlreadyCharged") return await this.level(lane);
+    if (reason === "DailyCapReached") return void (this.#isOverCap = true);
     if (reason === "InsufficientCredits" && await this.#capToRest(lane, transaction)) return;
     await this.#refuse(lane, reason, transaction);
   }
@@ -205,9 +229,38 @@ function rowsOf(lanes: readonly LaneState[], caps: ReadonlyMap<string, Cap>): Ro
     for (const { upTo: end, price } of segments) {
       const credits = end < cap ? end : cap;
       if (credits <= from) continue;
-      rows.push({ lane, charge: { permit, credits, price } });
+      rows.push({ lane, charge: { permit, credits, price }, fresh: credits - from });
       from = credits;
     }
   }
   return rows.sort(({ lane: { payer: a } }, { lane: { payer: b } }) => a < b ? -1 : a > b ? 1 : 0);
+}
+
+/** Rows of permits that end soon come first. */
+function soonestFirst(rows: readonly Row[]): Row[] {
+  const deadline = ({ charge }: Row) => charge.permit.deadline;
+  return rows.toSorted((a, b) =>
+    Number(deadline(a) > deadline(b)) - Number(deadline(a) < deadline(b))
+  );
+}
+
+/** The rows that cost at most `room` together, USDC base units; of a row as much as fits. */
+function fitting(rows: readonly Row[], room: bigint): Row[] {
+  const within: Row[] = [];
+  const cut = new Set<string>();
+  let left = room;
+  for (const row of rows) {
+    const key = keyOf(row.lane);
+    // A lane's later rows go on from where the earlier ones end.
+    if (cut.has(key)) continue;
+    const { charge, fresh } = row;
+    const affordable = charge.price === 0n ? fresh : left / charge.price;
+    const taken = affordable < fresh ? affordable : fresh;
+    if (taken < fresh) cut.add(key);
+    if (taken === 0n) continue;
+    const credits = charge.credits - fresh + taken;
+    within.push({ ...row, charge: { ...charge, credits }, fresh: taken });
+    left -= taken * charge.price;
+  }
+  return within;
 }

@@ -1,7 +1,7 @@
 /** Settlement between the real ledger and operator, and the escrow on a chain in memory. */
 import assert from "node:assert/strict";
 import { mock } from "node:test";
-import { encodeAbiParameters, type Hex, type TransactionReceipt } from "viem";
+import { encodeAbiParameters, type Hex, toFunctionSelector, type TransactionReceipt } from "viem";
 import { rpcError } from "../../../worlds/chain/fake_chain.ts";
 import {
   ANNA,
@@ -198,6 +198,11 @@ Deno.test("an allowance that grows while it is looked at pays all, and nothing i
   assert.deepEqual([settled, refused], [3n, null]);
 });
 
+function isAllowanceCall([call]: readonly unknown[] = []): boolean {
+  const selector = toFunctionSelector("allowance(address,address)");
+  return (call as { data: Hex }).data.startsWith(selector);
+}
+
 Deno.test("an endpoint that shows credits that are gone does not keep a settlement going", async () => {
   await using books = await openSettlingBooks();
   const { fake, settlement, batches, use, stateOf } = books;
@@ -205,7 +210,8 @@ Deno.test("an endpoint that shows credits that are gone does not keep a settleme
   fake.allow(ANNA.address, PRICE_MAX, 0n);
   const old = [PRICE_MAX, 2n, 0n, 0n, 0n, 0n, 0n];
   const answer = encodeAbiParameters(old.map(() => ({ type: "uint256" })), old);
-  fake.intercept = ({ method }) => Promise.resolve(method === "eth_call" ? answer : undefined);
+  fake.intercept = ({ method, params }) =>
+    Promise.resolve(method === "eth_call" && isAllowanceCall(params) ? answer : undefined);
   await settlement.settleNow();
   assert.deepEqual(batches.map(([row]) => row!.credits), [3n, 2n]);
   assert.deepEqual(refusalsIn(books).map(({ reason }) => reason), ["InsufficientCredits"]);

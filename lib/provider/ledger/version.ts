@@ -1,0 +1,49 @@
+/**
+ * What the rows of a ledger mean. Permits of version 1 had no epoch: the escrow that they were
+ * signed for is another one, so nothing on them can be settled or compared here.
+ */
+import { DatabaseSync } from "node:sqlite";
+import { KhachapuriError } from "../../errors.ts";
+
+export const LEDGER_VERSION = 2;
+
+/**
+ * Refuses a ledger that an earlier version kept; one without rows, or none at all, is as good as
+ * new.
+ * @throws KhachapuriError `invalid_config` that says what to do
+ */
+export function assertLedgerVersion(path: string): void {
+  const version = versionOf(path);
+  if (version === null || version === LEDGER_VERSION) return;
+  const message = version < LEDGER_VERSION
+    ? `${path} was kept for an earlier escrow, whose permits had no epoch`
+    : `${path} was kept by a later release (version ${version})`;
+  const hints = version < LEDGER_VERSION
+    ? ["settle what it holds with the release that wrote it", `then: mv ${path} ${path}.old`]
+    : ["run that release"];
+  throw new KhachapuriError("invalid_config", message, { hints });
+}
+
+/** Null when there is no such file, or nothing in it. */
+function versionOf(path: string): number | null {
+  if (!isThere(path)) return null;
+  const database = new DatabaseSync(path);
+  try {
+    const table = "SELECT 1 FROM sqlite_master WHERE name = 'journal'";
+    if (!database.prepare(table).get()) return null;
+    if (!database.prepare("SELECT 1 FROM journal LIMIT 1").get()) return null;
+    const row = database.prepare("PRAGMA user_version").get() as { user_version: number };
+    return row.user_version;
+  } finally {
+    database.close();
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { getAddress } from "viem";
+import { FAKE_ESCROW, fakeChain } from "../../../worlds/chain/fake_chain.ts";
+import { NEVER } from "../../chain/escrow_provider.ts";
+import { OperatorWatch } from "./operator_watch.ts";
+
+const PROVIDER = getAddress(`0x${"aa".repeat(20)}`);
+const OPERATOR = getAddress(`0x${"bb".repeat(20)}`);
+
+function watchOf(operator = OPERATOR) {
+  const fake = fakeChain(PROVIDER);
+  const watch = new OperatorWatch({
+    chain: fake.chain,
+    escrow: FAKE_ESCROW,
+    provider: PROVIDER,
+    operator,
+  });
+  return { fake, watch };
+}
+
+Deno.test("an operator that never expires and has no cap has no limits", async () => {
+  const { watch } = watchOf();
+  await watch.look();
+  assert.equal(watch.limits(), null);
+});
+
+Deno.test("a cap or an expiry is a limit, as of the block that told it, until it is lifted", async () => {
+  const { fake, watch } = watchOf();
+  fake.limitOperator({ expiry: NEVER, dailyCap: 7n, spent: 2n });
+  assert.equal(watch.limits(), null, "nobody looked yet");
+  await watch.look();
+  assert.deepEqual(watch.limits(), { expiry: NEVER, dailyCap: 7n, spent: 2n, day: 0n });
+  fake.limitOperator({ expiry: 9n, dailyCap: 0n, spent: 0n });
+  await watch.look();
+  assert.deepEqual(watch.limits(), { expiry: 9n, dailyCap: 0n, spent: 0n, day: 0n });
+  fake.limitOperator({ expiry: NEVER, dailyCap: 0n, spent: 0n });
+  await watch.look();
+  assert.equal(watch.limits(), null);
+});
+
+Deno.test("the provider's own key is never asked about", async () => {
+  const { fake, watch } = watchOf(PROVIDER);
+  fake.intercept = () => Promise.reject(new Error("nobody asks"));
+  await watch.look();
+  assert.equal(watch.limits(), null);
+});
+
+Deno.test("while the chain does not answer, what it said last holds", async () => {
+  const { fake, watch } = watchOf();
+  fake.limitOperator({ expiry: NEVER, dailyCap: 7n, spent: 2n });
+  await watch.look();
+  fake.intercept = () => Promise.reject(new Error("down"));
+  await watch.look();
+  assert.equal(watch.limits()?.dailyCap, 7n);
+});

@@ -1,0 +1,68 @@
+/** Settlement by an operator that may settle so much a day and no more. */
+import assert from "node:assert/strict";
+import type { Hex } from "viem";
+import {
+  ANNA,
+  BERT,
+  openSettlingBooks,
+  PRICE,
+  type SettlingBooks,
+} from "../../../worlds/chain/settling_books.ts";
+import { type Charge, NEVER } from "../../chain/escrow_provider.ts";
+
+const [LANE, OTHER]: [Hex, Hex] = [`0x${"0a".repeat(32)}`, `0x${"0b".repeat(32)}`];
+
+/** A row as one writes it on paper. */
+function paper({ permit: { payer, lane }, credits, price }: Charge) {
+  return { payer, lane, credits, price };
+}
+
+/** The log's lines of one message, oldest first. */
+function linesOf({ heard }: SettlingBooks, message: string) {
+  return heard.lines.map((line) => JSON.parse(line)).filter((line) => line.message === message);
+}
+
+Deno.test("under a daily cap what fits today is settled, permits that end soon first", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, batches, use, stateOf } = books;
+  await use(ANNA, LANE, 3);
+  await use(BERT, OTHER, 3, { deadline: 9_000_000_000n });
+  books.limit(4n * PRICE);
+  await settlement.settleNow();
+  assert.deepEqual(batches.map((rows) => rows.map(paper)), [[
+    { payer: BERT.address, lane: OTHER, credits: 3n, price: PRICE },
+    { payer: ANNA.address, lane: LANE, credits: 1n, price: PRICE },
+  ]]);
+  const { settled, refused } = await stateOf(ANNA, LANE);
+  assert.deepEqual([settled, refused], [1n, null], "the rest is due, and waits");
+  const warnings = linesOf(books, "the operator's daily cap puts rows off");
+  assert.deepEqual(warnings.map(({ level, rows }) => [level, rows]), [["warn", 1]]);
+  books.limit(10n * PRICE);
+  await settlement.settleNow();
+  assert.equal((await stateOf(ANNA, LANE)).settled, 3n);
+});
+
+Deno.test("a cap that is used up sends nothing, and free credits are settled all the same", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, batches, use, stateOf } = books;
+  await use(ANNA, LANE, 1);
+  await use(ANNA, OTHER, 1, { price: 0n });
+  books.limit(0n);
+  await settlement.settleNow();
+  assert.deepEqual(batches.flat().map(({ permit }) => permit.lane), [OTHER]);
+  assert.equal((await stateOf(ANNA, LANE)).settled, 0n);
+});
+
+Deno.test("a row that the cap skipped after all is not refused", async () => {
+  await using books = await openSettlingBooks();
+  const { fake, settlement, use, stateOf } = books;
+  await use(ANNA, LANE, 2);
+  books.carry = (send) => {
+    fake.limitOperator({ expiry: NEVER, dailyCap: PRICE, spent: 0n });
+    return send();
+  };
+  await settlement.settleNow();
+  assert.deepEqual([linesOf(books, "settlement put off").length, books.batches.length], [0, 1]);
+  const { settled, refused } = await stateOf(ANNA, LANE);
+  assert.deepEqual([settled, refused], [0n, null]);
+});
