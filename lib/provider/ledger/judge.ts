@@ -82,6 +82,8 @@ export type Judgement =
 export interface Preholds {
   ofPayer(payer: Address): bigint;
   onLane(payer: Address, lane: Hex): bigint;
+  /** What all of them would cost, USDC base units. */
+  amount(): bigint;
 }
 
 /** What a judgement needs of the ledger. */
@@ -164,7 +166,7 @@ function creditRefusal(
   const lane = laneOf(position.book, draw.payer, draw.lane);
   if (source === "prepaid" && lane && prepaid(lane) > 0n) return null;
   if (availableTo(draw, view, position) <= 0n) return { reason: "no_credits" };
-  const limit = operatorRefusal(draw, view, position.book, settling);
+  const limit = operatorRefusal(draw, view, position, settling);
   if (limit) return limit;
   if (source === "allowance") return null;
   return { reason: "not_taken", settled: lane?.settled ?? settledBefore(draw, view) };
@@ -173,31 +175,30 @@ function creditRefusal(
 function operatorRefusal(
   draw: Draw,
   view: PayerView,
-  book: Book,
+  position: Position,
   settling: Settling,
 ): Refusal | null {
-  const left = operatorLeft(draw, view, book, settling);
-  if (left === null || left >= draw.price) return null;
-  return { reason: "operator_limit", retryAfterSeconds: Number(DAY - settling.now % DAY) };
+  const { now, operator } = settling;
+  if (operator === null) return null;
+  const room = operatorRoom(operator, now, settledBy(draw, view, settling));
+  if (room === null || promisedAmount(position) + draw.price <= room) return null;
+  return { reason: "operator_limit", retryAfterSeconds: Number(DAY - now % DAY) };
 }
 
-/**
- * USDC base units that the operator could settle beside all that is used and held, before the
- * draw's permit ends or its payer, giving notice now, takes credits or permits away; null when that
- * is any amount.
- */
-export function operatorLeft(
+/** When the credit must be settled, should the payer give notice now; Unix seconds. */
+function settledBy(
   { permit }: Draw,
   { epoch, epochEnd }: PayerView,
-  { unsettledAmount, refusedAmount, heldAmount }: Book,
-  { now, settleWindow, thawingPeriod, operator }: Settling,
-): bigint | null {
-  if (operator === null) return null;
+  { now, settleWindow, thawingPeriod }: Settling,
+): bigint {
   const ends = [permit.deadline, now + thawingPeriod];
   if (permit.epoch === epoch && epochEnd !== 0n) ends.push(epochEnd);
-  const end = ends.reduce((one, other) => one < other ? one : other);
-  const room = operatorRoom(operator, now, end - settleWindow);
-  return room === null ? null : room - (unsettledAmount - refusedAmount) - heldAmount;
+  return ends.reduce((one, other) => one < other ? one : other) - settleWindow;
+}
+
+/** What calls have used and may still use that nobody settled, USDC base units. */
+function promisedAmount({ book, preholds }: Position): bigint {
+  return book.unsettledAmount - book.refusedAmount + book.heldAmount - preholds.amount();
 }
 
 function takenRefusal(draw: Draw, view: PayerView, { book }: Position): Refusal | null {

@@ -73,6 +73,7 @@ function blank(): Paper {
     book: emptyBook(),
     nextReservation: 1,
     preholds: {
+      amount: () => 0n,
       ofPayer: (payer) => preheld(pages.filter((page) => page.payer === payer)),
       onLane: (payer, lane) =>
         preheld(pages.filter((page) => page.payer === payer && page.lane === lane)),
@@ -276,7 +277,7 @@ function openMarket(granted: bigint) {
 
 /** What calls on each lane are told on a view. */
 function answers(book: Book, view: PayerView, sources: readonly Source[]): Judgement[] {
-  const preholds = { ofPayer: () => 0n, onLane: () => 0n };
+  const preholds = { ofPayer: () => 0n, onLane: () => 0n, amount: () => 0n };
   return LANES.flatMap((lane) =>
     sources.map((source) => judge(drawOf({ lane }), view, { book, preholds }, SETTLING, source))
   );

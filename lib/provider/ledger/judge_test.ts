@@ -9,6 +9,7 @@ import {
   OTHER_PAYER,
   PAYER,
   permitOf,
+  PRICE,
   sale,
   SETTLE_WINDOW,
   signatureOf,
@@ -91,7 +92,7 @@ function lanes(count: number): Entry[] {
 function ask({ more = [], preheld = 0n, draw: drawn, permit, view: seen }: Situation) {
   const book = emptyBook();
   for (const entry of [...USUAL, ...more]) apply(book, entry);
-  const preholds = { ofPayer: () => preheld, onLane: () => preheld };
+  const preholds = { ofPayer: () => preheld, onLane: () => preheld, amount: () => preheld * PRICE };
   const draw = drawOf({
     permit: permitOf({ credits: 20n, deadline: NOW + SETTLE_WINDOW, ...permit }),
     ...drawn,
@@ -158,6 +159,12 @@ const BOUNDARIES: Record<string, Boundary> = {
     last: { operator: {} },
     beyond: { operator: { spent: 101n } },
     refusal: CANNOT_SETTLE,
+  },
+  "what is held for calls that have not come is no promise": {
+    last: { operator: { spent: 105n }, preheld: 1n },
+    beyond: { operator: { spent: 106n }, preheld: 1n },
+    refusal: CANNOT_SETTLE,
+    used: 13n,
   },
   "an operator whose time is over settles nothing": {
     last: { operator: { dailyCap: 0n, expiry: NOW + 1n } },
@@ -367,9 +374,8 @@ Deno.test("what may still be held is bound by permit and ceiling, what a call ma
 });
 
 Deno.test("a prepaid credit asks nothing of the operator, and one to be taken does", () => {
-  const prepaid = settle(15n);
   const over = { operator: { spent: 120n }, source: "prepaid" as const };
-  assert.deepEqual(judgementOf({ ...over, more: [prepaid] }).payable, true);
+  assert.equal(judgementOf({ ...over, more: [settle(15n)] }).payable, true);
   const judged = judgementOf(over);
   assert.deepEqual(judged.payable ? null : judged.refusal, CANNOT_SETTLE);
 });

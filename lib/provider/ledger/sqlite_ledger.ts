@@ -10,7 +10,6 @@ import {
   isKept,
   judge,
   type Judgement,
-  operatorLeft,
   type PayerView,
   type Position,
   roomFor,
@@ -266,19 +265,10 @@ export class SqliteLedger implements Ledger {
     const wanted = source === "allowance" && isServed && !isPrepaid ? pool.wanted() : 0;
     const view = pool.lastView();
     if (wanted === 0 || view === null) return [];
-    const room = this.#roomToPrehold(draw, view);
+    const room = roomFor(draw, view, this.store.book);
     const entries: ReserveEntry[] = [];
     while (entries.length < wanted && room > entries.length) entries.push(this.#reserveEntry(draw));
     return entries;
-  }
-
-  /** How many credits more could be held, and settled. */
-  #roomToPrehold(draw: Draw, view: PayerView): bigint {
-    const { book } = this.store;
-    const room = roomFor(draw, view, book);
-    const left = operatorLeft(draw, view, book, this.#settling());
-    if (left === null || draw.price === 0n || left >= room * draw.price) return room;
-    return left / draw.price;
   }
 
   #reserveEntry({ payer, lane, cid, price }: Draw): ReserveEntry {
