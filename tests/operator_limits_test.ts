@@ -1,4 +1,4 @@
-/** An operator that its provider bounded, on a real chain: no call is served that it cannot settle. */
+/** An operator that its provider bounded, on a real chain: it serves nothing it cannot settle. */
 import assert from "node:assert/strict";
 import { readConsumed } from "../lib/chain/escrow.ts";
 import { NEVER, readOperatorLimits, setOperator } from "../lib/chain/escrow_provider.ts";
