@@ -64,6 +64,8 @@ Deno.test("money goes deposit, allow, consume, collect, and no unit is lost", as
     thawingCredits: 0n,
     thawEnd: 0n,
     signer: zeroAddress,
+    epoch: 0,
+    epochEnd: 0n,
   });
   await setOperator(chain, provider, escrow, operator.address, { expiry: NEVER, dailyCap: 0n });
   assert.equal(await isOperator(chain, escrow, provider.address, operator.address), true);
@@ -90,7 +92,7 @@ Deno.test("revoked credits come back after the thawing period and not before", a
     reclaim(chain, payer, escrow, provider.address),
     refusal("StillThawing", /the credits thaw until 20\d\d-/),
   );
-  await passTime(chain, 601n);
+  await passTime(chain, 3_601n);
   await reclaim(chain, payer, escrow, provider.address);
   assert.equal(await readBalance(chain, escrow, payer.address), 4_940_000n);
   await withdraw(chain, payer, escrow, 4_940_000n, payer.address);

@@ -72,7 +72,7 @@ Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", 
   assert.match((await run("payer", "allowance", NAME)).out, /thawing +99 credits until/);
   const early = await run("payer", "reclaim", NAME);
   assert.deepEqual([early.code, /StillThawing/.test(early.err)], [5, true]);
-  await passTime(chain, 601n);
+  await passTime(chain, 3_601n);
   assert.match((await run("payer", "reclaim", NAME)).out, /free balance 4.999 USDC/);
   assert.match((await run("payer", "withdraw", "all")).out, /withdrew 4.999 USDC/);
   assert.equal(await readUsdcBalance(chain, usdc, payer.address), 99_999_000n);
