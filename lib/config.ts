@@ -11,14 +11,14 @@ import { PROVIDER_CONCURRENCY_DEFAULT, RUN_MEMORY_MB_MAX, RUN_TIMEOUT_MS } from 
 import { addressShape, httpUrlShape, parseShape, uintShape } from "./shape.ts";
 
 const contractsShape = v.strictObject({
-  escrow: addressShape,
-  usdc: addressShape,
+  /** Needed where none ships with us. */
+  escrow: v.optional(addressShape),
+  /** The escrow says which; here it is only compared. */
+  usdc: v.optional(addressShape),
   /** Our Registry or an ENSRegistry; not needed where a Universal Resolver is given. */
   registry: v.optional(addressShape),
   universalResolver: v.optional(addressShape),
 });
-
-const contractsByChainShape = v.record(v.string(), contractsShape);
 
 const positive = (max: number) =>
   v.pipe(v.number(), v.integer("not a whole number"), v.minValue(1), v.maxValue(max));
@@ -97,11 +97,14 @@ const configShape = v.strictObject({
   gateways: v.optional(v.array(httpUrlShape), []),
   kubo: v.optional(v.strictObject({ url: httpUrlShape, token: v.optional(v.string()) })),
   /** Contracts by chain id; what stands here wins over the addresses that ship with us. */
-  contracts: v.optional(contractsByChainShape, {}),
+  contracts: v.optional(v.record(v.string(), contractsShape), {}),
   provider: v.optional(providerShape),
 });
 
-export type Contracts = { escrow: Address; usdc: Address } & v.InferOutput<typeof contractsShape>;
+/** What a configuration names on one chain. */
+export type ContractsConfig = v.InferOutput<typeof contractsShape>;
+/** The contracts that are used on one chain. */
+export type Contracts = ContractsConfig & { escrow: Address; usdc: Address };
 /** What stands before the contracts that are known; undefined strikes one out. */
 export type ContractOverrides = { readonly [K in keyof Contracts]?: Contracts[K] | undefined };
 export type ProviderConfig = v.InferOutput<typeof providerShape>;
@@ -120,15 +123,6 @@ export function emptyConfig(home: string): Config {
  */
 export function parseConfig(value: unknown, home: string): Config {
   return { ...parseShape(configShape, value, join(home, "config.json"), "invalid_config"), home };
-}
-
-/**
- * Checks contracts by chain id, as `config.json` and files of their own hold them.
- * @param what names the document in messages
- * @throws KhachapuriError `invalid_config` that names the field
- */
-export function parseContracts(value: unknown, what: string): Record<string, Contracts> {
-  return parseShape(contractsByChainShape, value, what, "invalid_config");
 }
 
 /**

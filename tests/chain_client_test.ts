@@ -7,7 +7,7 @@ import { KhachapuriError } from "../lib/errors.ts";
 import { startAnvil } from "../worlds/chain/anvil.ts";
 import { startEscrowChain } from "../worlds/chain/escrow_chain.ts";
 import { ACCOUNTS } from "../worlds/chain/people.ts";
-import { deployUsdc, mintUsdc } from "../worlds/chain/usdc.ts";
+import { deployUsdc, mintUsdc } from "../lib/chain/circle_usdc.ts";
 import { startUsdcChain } from "../worlds/chain/usdc_chain.ts";
 
 interface RpcCall {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { keccak256, stringToBytes } from "viem";
 import { clientLane } from "../lib/chain/lane.ts";
+import { deployEscrow } from "../lib/chain/deploy.ts";
 import { readAllowance } from "../lib/chain/escrow.ts";
 import { consume } from "../lib/chain/escrow_provider.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
-import { readConfig } from "../lib/config.ts";
 import { decodePaymentHeader } from "../lib/payment_header.ts";
 import { recoverPermitSigner } from "../lib/permit.ts";
 import { generateIdentity, recipientOf, writeKeyFile } from "../lib/spec/keys.ts";
@@ -136,44 +136,15 @@ Deno.test("register on a provider's machine reads config.json, approves the oper
   assert.deepEqual([removed.json.approved, removed.json.isChanged], [false, true]);
 });
 
-Deno.test("contracts deploy puts a chain into config.json, and once only", async () => {
-  await using world = await startEscrowChain();
-  await using home = await openPeoplesHome(world);
-  const { run } = home;
-  const { usdc, chain, accounts: { deployer } } = world;
-  const taken = await run("deployer", "contracts", "deploy", "--usdc", usdc);
-  assert.deepEqual([taken.code, /has an escrow already/.test(taken.err)], [3, true]);
-  const args = ["deploy", "--usdc", usdc, "--thawing", "60", "--replace", "--json"];
-  const { json } = await run("deployer", "contracts", ...args);
-  const recorded = (await readConfig(home.dir)).contracts[String(chain.chainId)];
-  const { escrow, registry } = json;
-  assert.deepEqual(recorded, { escrow, usdc, registry });
-  assert.notEqual(escrow, world.escrow);
-  assert.equal((await readConfig(home.dir)).rpc, world.rpc);
-  assert.match((await run("payer", "deposit", "1")).out, /deposited 1 USDC/);
-  const file = join(home.dir, "deployments.json");
-  await run("deployer", "contracts", "deploy", "--usdc", usdc, "--record", file);
-  const book = JSON.parse(await Deno.readTextFile(file));
-  assert.deepEqual(Object.keys(book), [String(chain.chainId)]);
-  const fake = await run(
-    "deployer",
-    "contracts",
-    "deploy",
-    "--replace",
-    "--usdc",
-    deployer.address,
-  );
-  assert.deepEqual([fake.code, /is no USDC/.test(fake.err)], [3, true]);
-});
-
 Deno.test("a name that wants money through a strange escrow gets none", async () => {
   await using world = await startEscrowChain();
   await using home = await openPeoplesHome(world);
   const { run } = home;
-  const { usdc, chain, escrow, accounts: { provider, payer } } = world;
+  const { usdc, chain, escrow, accounts: { deployer, provider, payer } } = world;
   await run("deployer", "assign", NAME, provider.address);
-  const thief = usdc;
-  await run("provider", "register", NAME, ...registration, "--escrow", thief);
+  const terms = { usdc, thawingPeriodSeconds: 7_200n };
+  const { address: strange } = await deployEscrow(chain, deployer, terms);
+  await run("provider", "register", NAME, ...registration, "--escrow", strange);
   await run("payer", "deposit", "5");
   for (const command of ["allow", "permit"]) {
     const { code, err } = await run("payer", command, NAME, "--credits", "1");
@@ -230,7 +201,7 @@ Deno.test("bad input of every command is named, with the exit code of its kind",
     [["register", NAME, ...registration.with(3, "age1x")], 3, /not an age recipient/],
     [["assign", NAME, "paolo"], 2, /ADDRESS is not an Ethereum address/],
     [["assign", NAME, provider], 6, /can't hand out/],
-    [["contracts", "burn"], 2, /unknown action/],
+    [["contracts", "burn"], 2, /unknown action "burn": address, deploy or mint/],
     [["contracts", "deploy", "--replace"], 2, /which USDC/],
     [["contracts", "deploy", "--thawing", "1d"], 2, /whole number of seconds/],
     [["operator", "promote", provider], 2, /neither add nor remove/],

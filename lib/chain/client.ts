@@ -58,6 +58,8 @@ export interface Chain {
    *   `chain_unavailable`, with `data.transaction` when it was broadcast and may yet be mined
    */
   send(account: LocalAccount, call: ContractCall): Promise<TransactionReceipt>;
+  /** Like `send`, for what takes bytes and no function: nothing is said of why it refuses. */
+  sendData(account: LocalAccount, to: Address, data: Hex): Promise<TransactionReceipt>;
   /** Like `send`, for a contract; returns its address. */
   deploy(account: LocalAccount, creation: ContractCreation): Promise<Address>;
   /**
@@ -108,6 +110,7 @@ export async function connect(rpcUrl: string, options: ConnectOptions = {}): Pro
     endpoint,
     public: client,
     send: (account, call) => sendCall(client, endpoint, post, account, call),
+    sendData: (account, to, data) => sendBytes(client, endpoint, post, account, { to, data }),
     deploy: (account, creation) => deployContract(client, endpoint, post, account, creation),
     read: (call) => readContract(client, endpoint, call),
   };
@@ -154,6 +157,22 @@ async function sendCall(
     throw refused(error);
   });
   throw new KhachapuriError("chain_refused", `${functionName} was mined but reverted`, {
+    data: { reason: "", transaction: receipt.transactionHash },
+  });
+}
+
+async function sendBytes(
+  client: PublicClient,
+  endpoint: string,
+  post: Post,
+  account: LocalAccount,
+  call: Omit<Outgoing, "gas">,
+): Promise<TransactionReceipt> {
+  const refused = (error: unknown) => asChainError(error, endpoint, {}, account.address);
+  const gas = await estimate(client, account, call, refused);
+  const receipt = await post(account, { ...call, gas });
+  if (receipt.status === "success") return receipt;
+  throw new KhachapuriError("chain_refused", "the transaction was mined but reverted", {
     data: { reason: "", transaction: receipt.transactionHash },
   });
 }

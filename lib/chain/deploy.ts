@@ -1,62 +1,99 @@
-/** Putting the contracts on a chain. */
-import { type Abi, type Address, isAddressEqual, type LocalAccount } from "viem";
+/** Putting the contracts where they belong on a chain; whoever does it, they come out the same. */
+import { type Abi, type Address, encodeDeployData, type Hex, type LocalAccount } from "viem";
 import { KhachapuriError } from "../errors.ts";
-import { escrowAbi, escrowBytecode, registryAbi, registryBytecode } from "./abi.ts";
-import type { Chain } from "./client.ts";
-import { readToken, thawingPeriod } from "./escrow.ts";
+import { registryAbi, registryBytecode, registryRuntime } from "./abi.ts";
+import type { Chain, ContractCreation } from "./client.ts";
+import { codeAt, create2, create2Address } from "./create2.ts";
+import {
+  escrowAddress,
+  escrowCode,
+  escrowCreation,
+  escrowInitCode,
+  type EscrowTerms,
+} from "./escrow_code.ts";
 import { usdcDomain } from "./usdc.ts";
 
-export interface DeployOptions {
-  usdc: Address;
-  /** Notice that a payer gives before locked credits can leave. */
-  thawingPeriodSeconds: bigint;
-  /** Names are kept in this ENSRegistry; without it a Registry of ours is deployed too. */
-  registry?: Address;
-  /** Our Registry lets anyone claim an unowned name. */
-  openClaims?: boolean;
-}
-
-export interface Deployed {
-  escrow: Address;
-  registry: Address;
+/** A contract where it belongs. */
+export interface Placed {
+  address: Address;
+  /** Whether it was put there just now. */
+  isNew: boolean;
 }
 
 /**
- * Deploys the Escrow and, where there is no registry yet, the Registry, whose root the account
- * then owns. Nobody owns the Escrow.
- * @throws KhachapuriError `invalid_input` when `usdc` is no USDC or the period is refused;
- *   `chain_refused`; `chain_unavailable`
+ * Puts the Escrow on the chain, unless it stands there. Nobody owns it.
+ * @throws KhachapuriError `invalid_input` when `usdc` is no USDC; `invalid_config` where the chain
+ *   lacks the factory; `chain_refused`; `chain_unavailable`
  */
-export async function deployContracts(
+export async function deployEscrow(
   chain: Chain,
   account: LocalAccount,
-  options: DeployOptions,
-): Promise<Deployed> {
-  const { usdc, thawingPeriodSeconds } = options;
-  await assertUsdc(chain, usdc);
-  const escrow = await chain.deploy(account, {
-    abi: escrowAbi as Abi,
-    bytecode: escrowBytecode,
-    args: [usdc, thawingPeriodSeconds],
-  });
-  const registry = options.registry ?? await deployRegistry(chain, account, options);
-  await assertDeployed(chain, escrow, options);
-  return { escrow, registry };
+  terms: EscrowTerms,
+): Promise<Placed> {
+  await assertUsdc(chain, terms.usdc);
+  const escrow = escrowAddress(terms);
+  const initCode = escrowInitCode(terms);
+  const code = escrowCode(terms, { chainId: chain.chainId, escrow });
+  return await place(chain, account, { initCode, code, creation: escrowCreation(terms) });
 }
 
-async function deployRegistry(
+/** How a Registry is created whose root `rootOwner` owns. */
+function registryCreation(rootOwner: Address): ContractCreation {
+  return { abi: registryAbi as Abi, bytecode: registryBytecode, args: [rootOwner] };
+}
+
+function registryInitCode(rootOwner: Address): Hex {
+  const { abi, bytecode, args = [] } = registryCreation(rootOwner);
+  return encodeDeployData({ abi, bytecode, args });
+}
+
+/** The one address of the Registry whose root `rootOwner` owns, on whichever chain. */
+export function registryAddress(rootOwner: Address): Address {
+  return create2Address(registryInitCode(rootOwner));
+}
+
+/**
+ * Puts the Registry of `rootOwner` on the chain, unless it stands there.
+ * @throws KhachapuriError `invalid_config` where the chain lacks the factory, `chain_refused`,
+ *   `chain_unavailable`
+ */
+export async function deployRegistry(
   chain: Chain,
   account: LocalAccount,
-  options: DeployOptions,
-): Promise<Address> {
-  const abi = registryAbi as Abi;
-  const args = [account.address];
-  const registry = await chain.deploy(account, { abi, bytecode: registryBytecode, args });
-  if (options.openClaims) {
-    const call = { address: registry, abi, functionName: "setOpenClaims", args: [true] };
-    await chain.send(account, call);
-  }
-  return registry;
+  rootOwner: Address,
+): Promise<Placed> {
+  const creation = registryCreation(rootOwner);
+  const initCode = registryInitCode(rootOwner);
+  return await place(chain, account, { initCode, code: registryRuntime.code, creation });
+}
+
+/** Lets anyone claim an unowned name of the Registry; by its root owner. */
+export async function openClaims(
+  chain: Chain,
+  account: LocalAccount,
+  registry: Address,
+): Promise<void> {
+  const call = { address: registry, abi: registryAbi as Abi, functionName: "setOpenClaims" };
+  await chain.send(account, { ...call, args: [true] });
+}
+
+interface Placement {
+  initCode: Hex;
+  /** What must stand there afterwards. */
+  code: Hex;
+  creation: ContractCreation;
+}
+
+async function place(
+  chain: Chain,
+  account: LocalAccount,
+  { initCode, code, creation }: Placement,
+): Promise<Placed> {
+  const address = create2Address(initCode);
+  const isNew = await codeAt(chain, address) === undefined;
+  if (isNew) await create2(chain, account, initCode, creation);
+  if (await codeAt(chain, address) === code) return { address, isNew };
+  throw new KhachapuriError("internal", `the code at ${address} is not what was deployed`);
 }
 
 /** The token is fixed for ever, so a slip here is caught before it is deployed. */
@@ -68,17 +105,4 @@ async function assertUsdc(chain: Chain, usdc: Address): Promise<void> {
     const message = `${usdc} on chain ${chain.chainId} is no USDC: it has no name() and version()`;
     throw new KhachapuriError("invalid_input", message, { cause: error });
   }
-}
-
-async function assertDeployed(
-  chain: Chain,
-  escrow: Address,
-  options: DeployOptions,
-): Promise<void> {
-  const [token, period] = await Promise.all([
-    readToken(chain, escrow),
-    thawingPeriod(chain, escrow),
-  ]);
-  if (isAddressEqual(token, options.usdc) && period === options.thawingPeriodSeconds) return;
-  throw new KhachapuriError("internal", `the escrow at ${escrow} does not answer as deployed`);
 }

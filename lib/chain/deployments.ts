@@ -1,51 +1,42 @@
-/** Which contracts belong to which chain, and which escrow a client trusts with its money. */
+/** What ships with us of each chain, and which escrow a client trusts with its money. */
 import { type Address, isAddressEqual } from "viem";
+import * as v from "valibot";
 import shipped from "../../contracts/deployments.json" with { type: "json" };
 import { type ContractLocation, formatCaip10 } from "../caip.ts";
-import { type ContractOverrides, type Contracts, parseContracts } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
+import { addressShape, hexShape, parseShape } from "../shape.ts";
 
-/** Circle's USDC by chain id (developers.circle.com, "USDC contract addresses"). */
-const USDC: Readonly<Record<number, Address>> = {
-  1: "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48",
-  8453: "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913",
-  84532: "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
-  11155111: "0x1c7D4B196Cb0C7B01d743Fbc6116a902379C7238",
-};
+const deploymentShape = v.strictObject({
+  /** The chain's. */
+  name: v.string(),
+  /** Circle's token (developers.circle.com, "USDC contract addresses"), and its EIP-712 domain. */
+  usdc: v.strictObject({ address: addressShape, name: v.string(), version: v.string() }),
+  thawingPeriodSeconds: v.number(),
+  /** Follows from token and thawing period; whether it stands there the chain alone can say. */
+  escrow: addressShape,
+  /** keccak256 of its code there. */
+  codeHash: hexShape(32),
+});
 
-/** Circle's USDC on a chain; null where we know of none. */
-export function knownUsdc(chainId: number): Address | null {
-  return USDC[chainId] ?? null;
+/** A chain that ships with us. */
+export type Deployment = v.InferOutput<typeof deploymentShape>;
+
+const SHIPPED = parseShape(
+  v.record(v.string(), deploymentShape),
+  shipped,
+  "contracts/deployments.json",
+  "invalid_config",
+);
+
+/** What ships with us of a chain; null for any other. */
+export function shippedOn(chainId: number): Deployment | null {
+  return SHIPPED[String(chainId)] ?? null;
 }
 
-/**
- * The contracts on a chain: `overrides` (flags and config) before what ships with us.
- * @throws KhachapuriError `invalid_config` when escrow or USDC are unknown
- */
-export function contractsFor(
-  chainId: number,
-  overrides: ContractOverrides = {},
-  deployments: unknown = shipped,
-): Contracts {
-  const ours = parseContracts(deployments, "contracts/deployments.json")[String(chainId)];
-  const { escrow, registry, universalResolver, ...known } = { ...ours, ...overrides };
-  const usdc = known.usdc ?? knownUsdc(chainId);
-  if (!escrow || !usdc) {
-    const what = escrow ? "USDC" : "escrow";
-    const example = { [chainId]: { escrow: "0x…", usdc: "0x…", registry: "0x…" } };
-    throw new KhachapuriError("invalid_config", `no ${what} is known on chain ${chainId}`, {
-      hints: [
-        `name them in config.json: "contracts": ${JSON.stringify(example)}`,
-        "or deploy them: khachapuri contracts deploy",
-      ],
-    });
-  }
-  return {
-    escrow,
-    usdc,
-    ...(registry ? { registry } : {}),
-    ...(universalResolver ? { universalResolver } : {}),
-  };
+/** `Base (chain 8453)`, or `chain 31337`. */
+export function chainText(chainId: number): string {
+  const known = shippedOn(chainId);
+  return known ? `${known.name} (chain ${chainId})` : `chain ${chainId}`;
 }
 
 /**

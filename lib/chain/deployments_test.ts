@@ -1,32 +1,33 @@
 import assert from "node:assert/strict";
 import { mainnet, sepolia } from "viem/chains";
-import type { Address } from "viem";
+import { type Address, getAddress } from "viem";
+import { usdc } from "viem/tokens";
 import { KhachapuriError } from "../errors.ts";
-import { contractsFor, knownUsdc, trustedEscrow } from "./deployments.ts";
+import shipped from "../../contracts/deployments.json" with { type: "json" };
+import { chainText, shippedOn, trustedEscrow } from "./deployments.ts";
 import { knownUniversalResolver } from "./ens.ts";
 
 const ESCROW: Address = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
 const THIEF: Address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-const USDC: Address = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
-const shipped = { "8453": { escrow: ESCROW, usdc: USDC } };
 
 function hasCode(code: string) {
   return (error: unknown) => error instanceof KhachapuriError && error.code === code;
 }
 
-Deno.test("contractsFor() lays flags and config over what ships with us", () => {
-  assert.deepEqual(contractsFor(8453, {}, shipped), shipped["8453"]);
-  assert.equal(contractsFor(8453, { escrow: THIEF }, shipped).escrow, THIEF);
-  assert.equal(contractsFor(8453, { escrow: THIEF }, {}).usdc, knownUsdc(8453));
+Deno.test("what ships is told by chain id, and names the chain", () => {
+  assert.equal(shippedOn(8453)?.usdc.address, "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");
+  assert.equal(chainText(8453), "Base (chain 8453)");
+  assert.equal(shippedOn(31337), null);
+  assert.equal(chainText(31337), "chain 31337");
 });
 
-Deno.test("contractsFor() says which contract is unknown and where to name it", () => {
-  assert.throws(() => contractsFor(31337, {}, shipped), /no escrow is known on chain 31337/);
-  assert.throws(() => contractsFor(31337, { escrow: ESCROW }, shipped), /no USDC is known/);
-});
-
-Deno.test("the deployments that ship with us are well-formed", () => {
-  assert.throws(() => contractsFor(1234567), hasCode("invalid_config"));
+Deno.test("USDC is where viem's list has it, on every chain that ships", () => {
+  const chains = Object.keys(shipped).map(Number);
+  assert.deepEqual(chains, [1, 10, 137, 8453, 42161, 84532, 421614, 11155111]);
+  for (const chainId of chains) {
+    const listed = (usdc.addresses as Record<number, Address>)[chainId]!;
+    assert.equal(shippedOn(chainId)!.usdc.address, getAddress(listed), chainText(chainId));
+  }
 });
 
 Deno.test("a name can't make a client trust an escrow that it did not know", () => {

@@ -1,8 +1,15 @@
 /** USDC: amounts as people write them, balances, and EIP-3009 signatures. */
-import { type Address, type Hex, type LocalAccount, recoverTypedDataAddress } from "viem";
+import {
+  type Address,
+  domainSeparator,
+  type Hex,
+  type LocalAccount,
+  recoverTypedDataAddress,
+} from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { usdcAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
+import { shippedOn } from "./deployments.ts";
 
 /** Decimals of USDC on every chain. */
 const DECIMALS = 6;
@@ -55,12 +62,30 @@ export interface UsdcDomain {
   verifyingContract: Address;
 }
 
-/** Reads the domain from the token itself: Circle names it differently from chain to chain. */
+/**
+ * Reads the domain from the token itself: Circle names it differently from chain to chain. It must
+ * be the one by which the token checks signatures and, where we know the token, the one we know: a
+ * signature in another domain is worth nothing, or means something else.
+ * @throws KhachapuriError `invalid_config` when it is not, `chain_refused`, `chain_unavailable`
+ */
 export async function usdcDomain(chain: Chain, usdc: Address): Promise<UsdcDomain> {
+  const { chainId } = chain;
   const read = (functionName: string) =>
     chain.read<string>({ address: usdc, abi: usdcAbi, functionName });
-  const [name, version] = await Promise.all([read("name"), read("version")]);
-  return { name, version, chainId: chain.chainId, verifyingContract: usdc };
+  const [name, version, separator] = await Promise.all([
+    read("name"),
+    read("version"),
+    read("DOMAIN_SEPARATOR"),
+  ]);
+  const domain = { name, version, chainId, verifyingContract: usdc };
+  const known = shippedOn(chainId)?.usdc;
+  const isOther = known?.address === usdc && (known.name !== name || known.version !== version);
+  if (!isOther && domainSeparator({ domain }) === separator) return domain;
+  const message =
+    `USDC at ${usdc} signs by another EIP-712 domain than "${name}" version ${version}`;
+  throw new KhachapuriError("invalid_config", message, {
+    hints: ["nothing was signed", "is this the chain, and the token, that you mean?"],
+  });
 }
 
 /** EIP-3009: what `receiveWithAuthorization` takes, which only `to` itself may submit. */

@@ -120,8 +120,8 @@ async function loadContracts(
   chain: Chain,
   flags: CommonFlags,
 ): Promise<Contracts> {
-  const { contractsFor } = await import("../chain/deployments.ts");
-  return contractsFor(chain.chainId, {
+  const { readContracts } = await import("../chain/contracts.ts");
+  return await readContracts(chain, {
     ...config.contracts[String(chain.chainId)],
     ...await namedContracts(flags),
   });

@@ -1,93 +1,146 @@
-/** `contracts deploy`: puts Escrow and Registry on a chain and writes down where they are. */
+/** `contracts`: where our contracts belong on a chain, and putting them there. */
 import { join } from "node:path";
-import type { Address } from "viem";
-import { deployContracts } from "../chain/deploy.ts";
-import { knownUsdc } from "../chain/deployments.ts";
+import { type Address, isAddressEqual, keccak256 } from "viem";
+import type { Chain } from "../chain/client.ts";
+import { codeAt, CREATE2_FACTORY, CREATE2_SALT } from "../chain/create2.ts";
+import { deployEscrow, deployRegistry, openClaims, registryAddress } from "../chain/deploy.ts";
+import { chainText, shippedOn } from "../chain/deployments.ts";
 import { ENS_REGISTRY, knownUniversalResolver } from "../chain/ens.ts";
-import { type ConfigJson, type Contracts, parseConfig, parseContracts } from "../config.ts";
+import {
+  escrowAddress,
+  escrowCode,
+  escrowInitCode,
+  type EscrowTerms,
+} from "../chain/escrow_code.ts";
+import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
+import { type ConfigJson, type ContractsConfig, parseConfig } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
-import { openHomeFile, readJsonFile, replaceJsonFile } from "../home_file.ts";
+import { openHomeFile } from "../home_file.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { addressOf } from "./parties.ts";
 
 /** A day: long enough for a provider that was down to settle, short enough for a payer. */
 const THAWING_SECONDS = 86_400n;
+/** What `--with-usdc` gives its deployer, base units. */
+const MINTED = 1_000_000_000_000n;
+
+const OPTIONS = {
+  usdc: {
+    type: "string",
+    value: "ADDRESS",
+    description: "the USDC contract (known where we ship)",
+  },
+  "with-usdc": {
+    type: "boolean",
+    description: "deploy: put Circle's USDC on a chain of your own first, and mint a million",
+  },
+  thawing: {
+    type: "string",
+    value: "SECONDS",
+    description: `from revoke to reclaim, an hour to 30 days (default ${THAWING_SECONDS})`,
+  },
+  chain: { type: "string", value: "ID", description: "address: this chain, without asking it" },
+  "root-owner": {
+    type: "string",
+    value: "ADDRESS",
+    description: "whom all names of the Registry belong to (deploy: you)",
+  },
+  "open-claims": { type: "boolean", description: "deploy: anyone may claim an unowned name" },
+  replace: { type: "boolean", description: "deploy: though config.json has another escrow" },
+  to: { type: "string", value: "ADDRESS", description: "mint: who gets it (default: you)" },
+} as const;
 
 export const contracts = defineCommand({
-  usage: "deploy [--usdc ADDRESS] [--thawing SECONDS] [--open-claims] [--replace]",
+  usage: "address|deploy|mint AMOUNT [flags]",
   details: [
-    "Deploys the Escrow, which nobody owns, and the Registry, whose root you own; on a chain " +
-    "with ENS, or with --registry, the Escrow alone. The addresses are recorded in config.json " +
-    "under the chain's id.",
-    "Token and thawing period can never be changed afterwards.",
+    "An escrow's address follows from its code, the token and the thawing period: address tells " +
+    "it before anybody deployed it, with the hash of its code there.",
+    "deploy puts it there, for the gas, whoever you are: nobody owns it. On a chain without ENS " +
+    "it also puts a Registry for names there, whose root you own. What does not ship with us is " +
+    "recorded in config.json. Where they stand already nothing is sent.",
+    "mint gives out the USDC that deploy --with-usdc brought.",
   ],
   examples: [
+    "contracts address --chain 8453",
     "contracts deploy --rpc https://sepolia.base.org",
-    "contracts deploy --rpc http://127.0.0.1:8545 --usdc 0x5FbD…0aa3",
+    "contracts deploy --rpc http://127.0.0.1:8545 --with-usdc",
+    "contracts mint 100 --to 0x7099…79C8",
   ],
-  options: {
-    usdc: {
-      type: "string",
-      value: "ADDRESS",
-      description: "the USDC contract (known for Ethereum, Base and their Sepolias)",
-    },
-    thawing: {
-      type: "string",
-      value: "SECONDS",
-      description: `from revoke to reclaim (default ${THAWING_SECONDS})`,
-    },
-    "open-claims": { type: "boolean", description: "anyone may claim an unowned name" },
-    replace: { type: "boolean", description: "deploy again where config.json has an escrow" },
-    record: {
-      type: "string",
-      value: "FILE",
-      description: "record in this JSON file, by chain id, instead of config.json",
-    },
-  },
-  positionals: { min: 1, max: 1 },
+  options: OPTIONS,
+  positionals: { min: 1, max: 2 },
   async run(context, { positionals, options }) {
-    if (positionals[0] !== "deploy") {
-      throw usageError("contracts", `unknown action "${positionals[0]}": deploy it is`);
-    }
-    const { out } = context;
-    const thawingPeriodSeconds = secondsOf(options.thawing);
-    const chain = await context.chain();
-    const { chainId } = chain;
-    const usdc = options.usdc === undefined
-      ? knownUsdc(chainId)
-      : addressOf(options.usdc, "--usdc");
-    if (usdc === null) {
-      throw usageError("contracts", `which USDC? chain ${chainId} is unknown: --usdc ADDRESS`);
-    }
-    const file = options.record === undefined
-      ? configContracts(context.home)
-      : recordedContracts(options.record);
-    const earlier = (await file.read())[String(chainId)];
-    if (earlier && !options.replace) {
-      const message = `chain ${chainId} has an escrow already: ${earlier.escrow}`;
-      throw new KhachapuriError("invalid_input", message, { hints: ["deploy again: --replace"] });
-    }
-    const account = await context.account();
-    out.progress(`deploying to chain ${chainId}`);
-    const names = existingNames(context, chainId);
-    const deployed = await deployContracts(chain, account, {
-      usdc,
-      thawingPeriodSeconds,
-      openClaims: options["open-claims"],
-      ...names,
-    });
-    const record: Contracts = { ...deployed, usdc, ...names };
-    await file.add(String(chainId), record);
-    out.result({ chainId, ...record, recorded: file.path }, [
-      `chain     ${chainId}`,
-      `escrow    ${record.escrow}`,
-      `usdc      ${record.usdc}`,
-      `registry  ${record.registry}`,
-      `recorded in ${file.path}`,
-    ]);
+    const [action, amount] = positionals;
+    if (action === "mint") return await mint(context, amount, options.to);
+    if (amount !== undefined) throw usageError("contracts", `what is "${amount}"?`);
+    if (action === "address") return await tellAddress(context, options);
+    if (action === "deploy") return await deploy(context, options);
+    throw usageError("contracts", `unknown action "${action}": address, deploy or mint`);
   },
 });
+
+interface Options {
+  usdc: string | undefined;
+  "with-usdc": boolean;
+  thawing: string | undefined;
+  chain: string | undefined;
+  "root-owner": string | undefined;
+  "open-claims": boolean;
+  replace: boolean;
+}
+
+/* ADDRESS */
+
+async function tellAddress(context: CommandContext, options: Options): Promise<void> {
+  const chain = options.chain === undefined ? await context.chain() : null;
+  const chainId = chain?.chainId ?? chainIdOf(options.chain!);
+  const terms = termsFor(chainId, options);
+  const escrow = escrowAddress(terms);
+  const code = escrowCode(terms, { chainId, escrow });
+  const owner = options["root-owner"];
+  const registry = owner === undefined ? null : registryAddress(addressOf(owner, "--root-owner"));
+  const stands = chain ? await codeAt(chain, escrow) === code : null;
+  const facts = {
+    chainId,
+    escrow,
+    codeHash: keccak256(code),
+    initCodeHash: keccak256(escrowInitCode(terms)),
+    usdc: terms.usdc,
+    thawingPeriodSeconds: Number(terms.thawingPeriodSeconds),
+    factory: CREATE2_FACTORY,
+    salt: CREATE2_SALT,
+    ...(registry ? { registry } : {}),
+    ...(stands === null ? {} : { stands }),
+  };
+  context.out.result(facts, [
+    `chain      ${chainText(chainId)}`,
+    `escrow     ${escrow}${stands === null ? "" : stands ? ", stands" : ", does not stand yet"}`,
+    `code hash  ${facts.codeHash}`,
+    `init hash  ${facts.initCodeHash}`,
+    `usdc       ${facts.usdc}`,
+    `thawing    ${facts.thawingPeriodSeconds} s`,
+    `factory    ${facts.factory}, salt ${facts.salt}`,
+    ...(registry ? [`registry   ${registry}`] : []),
+    ...(stands === false ? ["put it there, for the gas: khachapuri contracts deploy"] : []),
+  ]);
+}
+
+function chainIdOf(text: string): number {
+  if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text);
+  throw usageError("contracts", `--chain is not a chain id: ${text}`);
+}
+
+function termsFor(chainId: number, options: Pick<Options, "usdc" | "thawing">): EscrowTerms {
+  const thawingPeriodSeconds = secondsOf(options.thawing);
+  const usdc = options.usdc === undefined
+    ? shippedOn(chainId)?.usdc.address
+    : addressOf(options.usdc, "--usdc");
+  if (usdc !== undefined) return { usdc, thawingPeriodSeconds };
+  throw usageError(
+    "contracts",
+    `which USDC? ${chainText(chainId)} is unknown: --usdc ADDRESS, or deploy --with-usdc`,
+  );
+}
 
 function secondsOf(text: string | undefined): bigint {
   if (text === undefined) return THAWING_SECONDS;
@@ -95,26 +148,104 @@ function secondsOf(text: string | undefined): bigint {
   throw usageError("contracts", `--thawing is not a whole number of seconds: ${text}`);
 }
 
-/** Names that the chain has without us; empty where a Registry of ours is needed. */
-function existingNames(
-  { flags }: CommandContext,
-  chainId: number,
-): { registry?: Address; universalResolver?: Address } {
-  if (flags.registry !== undefined) return { registry: addressOf(flags.registry, "--registry") };
-  const universalResolver = knownUniversalResolver(chainId);
-  return universalResolver ? { registry: ENS_REGISTRY, universalResolver } : {};
+/* DEPLOY */
+
+async function deploy(context: CommandContext, options: Options): Promise<void> {
+  const { out } = context;
+  const chain = await context.chain();
+  const { chainId } = chain;
+  const account = await context.account();
+  const file = configFile(context.home);
+  const earlier = (await file.read())[String(chainId)];
+  const withUsdc = options["with-usdc"];
+  if (withUsdc) assertBare(chainId, options, earlier);
+  // Before anything is sent: a wrong flag leaves nothing behind.
+  const isOpen = options["open-claims"];
+  const rootOwner = options["root-owner"] === undefined
+    ? account.address
+    : addressOf(options["root-owner"], "--root-owner");
+  if (isOpen && !isAddressEqual(rootOwner, account.address)) {
+    throw usageError("contracts", "--open-claims is the root owner's to say, with its own key");
+  }
+  const usdc = withUsdc ? await bringUsdc(context, chain) : options.usdc;
+  const terms = termsFor(chainId, { ...options, usdc });
+  assertUnnamed(chainId, earlier, escrowAddress(terms), options.replace);
+  out.progress(`deploying to ${chainText(chainId)}`);
+  const escrow = await deployEscrow(chain, account, terms);
+  const given = await namesOn(context, chainId);
+  const registry = given ? null : await deployRegistry(chain, account, rootOwner);
+  if (registry && isOpen) await openClaims(chain, account, registry.address);
+
+  const names = registry ? { registry: registry.address } : given!;
+  const isShipped = shippedOn(chainId)?.escrow === escrow.address;
+  const record = { ...(isShipped ? {} : { escrow: escrow.address }), ...names };
+  const isRecorded = Object.keys(record).length > 0;
+  if (isRecorded) await file.add(String(chainId), record);
+  const { isNew } = escrow;
+  const facts = { escrow: escrow.address, usdc: terms.usdc, isNew, ...names };
+  out.result({ chainId, ...facts, recorded: isRecorded ? file.path : null }, [
+    `chain     ${chainText(chainId)}`,
+    `escrow    ${escrow.address}${isNew ? "" : ", stood there already"}`,
+    `usdc      ${terms.usdc}`,
+    ...(names.registry ? [`registry  ${names.registry}`] : []),
+    ...(withUsdc ? [`minted    ${formatUsdc(MINTED)} USDC for ${account.address}`] : []),
+    ...(isRecorded ? [`recorded in ${file.path}`] : []),
+  ]);
 }
 
-/** Where addresses are written down, by chain id. */
-interface ContractsFile {
-  path: string;
-  read(): Promise<Record<string, Contracts>>;
-  /** Adds a chain's contracts, or replaces them. */
-  add(chainId: string, contracts: Contracts): Promise<void>;
+/** Two tokens called USDC, or two escrows, on one chain would only confuse. */
+function assertBare(chainId: number, options: Options, earlier: ContractsConfig | undefined): void {
+  if (options.usdc !== undefined) {
+    throw usageError("contracts", "--usdc and --with-usdc say the same thing: give one");
+  }
+  if (shippedOn(chainId)) {
+    throw usageError("contracts", `${chainText(chainId)} has Circle's own USDC: no --with-usdc`);
+  }
+  if (earlier?.escrow && !options.replace) throw namedAlready(chainId, earlier.escrow);
+}
+
+function assertUnnamed(
+  chainId: number,
+  earlier: ContractsConfig | undefined,
+  escrow: Address,
+  isReplaced: boolean,
+): void {
+  if (!earlier?.escrow || isReplaced || isAddressEqual(earlier.escrow, escrow)) return;
+  throw namedAlready(chainId, earlier.escrow);
+}
+
+function namedAlready(chainId: number, escrow: Address): KhachapuriError {
+  const message = `config.json has another escrow on ${chainText(chainId)}: ${escrow}`;
+  return new KhachapuriError("invalid_input", message, {
+    hints: ["put the new one in its place: --replace"],
+  });
+}
+
+async function bringUsdc({ account, out }: CommandContext, chain: Chain): Promise<Address> {
+  const { deployUsdc, mintUsdc } = await import("../chain/circle_usdc.ts");
+  out.progress("deploying Circle's USDC");
+  const owner = await account();
+  const usdc = await deployUsdc(chain, owner);
+  await mintUsdc(chain, owner, usdc, owner.address, MINTED);
+  return usdc;
+}
+
+/** Names that the chain has without us; null where a Registry of ours is needed. */
+async function namesOn(
+  { flags, chain }: CommandContext,
+  chainId: number,
+): Promise<Pick<ContractsConfig, "registry" | "universalResolver"> | null> {
+  if (flags.registry !== undefined) {
+    const registry = addressOf(flags.registry, "--registry");
+    if (await codeAt(await chain(), registry)) return { registry };
+    throw new KhachapuriError("invalid_input", `there is no contract at --registry ${registry}`);
+  }
+  const universalResolver = knownUniversalResolver(chainId);
+  return universalResolver ? { registry: ENS_REGISTRY, universalResolver } : null;
 }
 
 /** The section `contracts` of config.json. */
-function configContracts(home: string): ContractsFile {
+function configFile(home: string) {
   const path = join(home, "config.json");
   const file = openHomeFile<ConfigJson>(path, {
     empty: {},
@@ -127,7 +258,8 @@ function configContracts(home: string): ContractsFile {
   return {
     path,
     read: async () => parseConfig(await file.read(), home).contracts,
-    add: (chainId, contracts) =>
+    /** Adds a chain's contracts, or replaces them. */
+    add: (chainId: string, contracts: ContractsConfig) =>
       file.change((config) => ({
         ...config,
         contracts: { ...config.contracts, [chainId]: contracts },
@@ -135,19 +267,22 @@ function configContracts(home: string): ContractsFile {
   };
 }
 
-/** A file to be published, with nothing else in it: everybody may read it, nobody locks it. */
-function recordedContracts(path: string): ContractsFile {
-  const readRaw = async (): Promise<unknown> => {
-    const json = await readJsonFile(path);
-    return json === undefined ? {} : json;
-  };
-  return {
-    path,
-    read: async () => parseContracts(await readRaw(), path),
-    async add(chainId, contracts) {
-      const json = { ...await readRaw() as object, [chainId]: contracts };
-      parseContracts(json, path);
-      await replaceJsonFile(path, json, 0o666);
-    },
-  };
+/* MINT */
+
+async function mint(
+  context: CommandContext,
+  text: string | undefined,
+  recipient: string | undefined,
+): Promise<void> {
+  if (text === undefined) throw usageError("contracts", "how much? contracts mint AMOUNT");
+  const amount = parseUsdc(text);
+  const [chain, { usdc }] = await Promise.all([context.chain(), context.contracts()]);
+  const account = await context.account();
+  const to = recipient === undefined ? account.address : addressOf(recipient, "--to");
+  if (shippedOn(chain.chainId)) {
+    throw usageError("contracts", `Circle alone mints USDC on ${chainText(chain.chainId)}`);
+  }
+  const { mintUsdc } = await import("../chain/circle_usdc.ts");
+  await mintUsdc(chain, account, usdc, to, amount);
+  context.out.result({ usdc, to, amount }, [`minted ${formatUsdc(amount)} USDC for ${to}`]);
 }

@@ -2,8 +2,7 @@
 import { join, resolve } from "node:path";
 import { getAddress, isAddress } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { knownUsdc } from "../chain/deployments.ts";
-import { readToken } from "../chain/escrow.ts";
+import { readContracts } from "../chain/contracts.ts";
 import { parseUsdc } from "../chain/usdc.ts";
 import { parseName } from "../chain/name.ts";
 import { type ConfigJson, parseConfig } from "../config.ts";
@@ -197,7 +196,7 @@ async function configJson(
   return config;
 }
 
-/** The contracts that flags name, under the id of the chain that `--rpc` reaches. */
+/** The contracts that flags name, checked, under the id of the chain that `--rpc` reaches. */
 async function givenContracts({ flags, chain }: CommandContext) {
   const { escrow, registry } = flags;
   if (escrow === undefined && registry === undefined) return null;
@@ -206,12 +205,14 @@ async function givenContracts({ flags, chain }: CommandContext) {
   }
   const address = parseShape(addressShape, escrow, "--escrow", "usage");
   const connected = await chain();
-  const { chainId } = connected;
-  const usdc = knownUsdc(chainId) ?? await readToken(connected, address);
-  const own = registry === undefined
-    ? {}
-    : { registry: parseShape(addressShape, registry, "--registry", "usage") };
-  return { [String(chainId)]: { escrow: address, usdc, ...own } };
+  const named = {
+    escrow: address,
+    ...(registry === undefined
+      ? {}
+      : { registry: parseShape(addressShape, registry, "--registry", "usage") }),
+  };
+  await readContracts(connected, named);
+  return { [String(connected.chainId)]: named };
 }
 
 /**

@@ -2,10 +2,15 @@
 import { type Address, type Hex, isAddressEqual } from "viem";
 import { formatCaip10 } from "../caip.ts";
 import { isOperator, NEVER, setOperator } from "../chain/escrow_provider.ts";
-import { ENS_REGISTRY, knownUniversalResolver, resolveProvider } from "../chain/ens.ts";
+import {
+  ENS_REGISTRY,
+  knownUniversalResolver,
+  type NameSource,
+  resolveProvider,
+} from "../chain/ens.ts";
 import { assignName, type ProviderRecords, registerProvider } from "../chain/registry.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
-import { type Config, type Contracts, type ProviderConfig, resolveFromHome } from "../config.ts";
+import { type Config, type ProviderConfig, resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { TERMS_BYTES_MAX } from "../limits.ts";
 import { accountOf, readKeyFile, recipientOf } from "../spec/keys.ts";
@@ -38,7 +43,7 @@ export const resolve = defineCommand({
 });
 
 /** Where names are looked up; unlike `contracts()`, for a chain without a known escrow, too. */
-async function nameSource(context: CommandContext): Promise<Partial<Contracts>> {
+async function nameSource(context: CommandContext): Promise<NameSource> {
   if (context.flags.registry !== undefined) {
     return { registry: addressOf(context.flags.registry, "--registry") };
   }

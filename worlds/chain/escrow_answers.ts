@@ -1,5 +1,5 @@
 /** A chain whose escrow and USDC answer from an object; there is nothing to connect or send to. */
-import { zeroAddress, zeroHash } from "viem";
+import { type Address, domainSeparator, zeroAddress, zeroHash } from "viem";
 import type { Chain } from "../../lib/chain/client.ts";
 import type { Allowance } from "../../lib/chain/escrow.ts";
 
@@ -26,7 +26,7 @@ export function allowanceOf(credits: bigint, pricePerCredit = 1n): Allowance {
 
 /** @returns a chain that fails whatever the client's payments don't ask for */
 export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain {
-  const read = (functionName: string): unknown => {
+  const read = (functionName: string, address: Address): unknown => {
     switch (functionName) {
       case "consumed":
         return answers.settled;
@@ -40,6 +40,10 @@ export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain 
         return "USD Coin";
       case "version":
         return "2";
+      case "DOMAIN_SEPARATOR":
+        return domainSeparator({
+          domain: { name: "USD Coin", version: "2", chainId, verifyingContract: address },
+        });
     }
     throw new Error(`nobody answers ${functionName}`);
   };
@@ -51,8 +55,9 @@ export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain 
       throw new Error("this chain has no client");
     },
     send: fails,
+    sendData: fails,
     deploy: fails,
-    read: <T>({ functionName }: { functionName: string }) =>
-      Promise.resolve().then(() => read(functionName) as T),
+    read: <T>({ functionName, address }: { functionName: string; address: Address }) =>
+      Promise.resolve().then(() => read(functionName, address) as T),
   };
 }

@@ -1,6 +1,6 @@
 /** A local chain with everything that money needs: the real USDC, our contracts, people. */
 import type { Address, LocalAccount } from "viem";
-import { deployContracts } from "../../lib/chain/deploy.ts";
+import { deployEscrow, deployRegistry } from "../../lib/chain/deploy.ts";
 import { allow, deposit } from "../../lib/chain/escrow.ts";
 import { assignName, type ProviderRecords, registerProvider } from "../../lib/chain/registry.ts";
 import type { AnvilOptions } from "./anvil.ts";
@@ -32,10 +32,11 @@ export async function startEscrowChain(options: EscrowChainOptions = {}): Promis
   const { thawingSeconds = THAWING_SECONDS, ...anvil } = options;
   await using stack = new AsyncDisposableStack();
   const base = stack.use(await startUsdcChain(anvil));
-  const { escrow, registry } = await deployContracts(base.chain, ACCOUNTS.deployer, {
-    usdc: base.usdc,
-    thawingPeriodSeconds: thawingSeconds,
-  });
+  const { chain, usdc } = base;
+  const { deployer } = ACCOUNTS;
+  const terms = { usdc, thawingPeriodSeconds: thawingSeconds };
+  const { address: escrow } = await deployEscrow(chain, deployer, terms);
+  const { address: registry } = await deployRegistry(chain, deployer, deployer.address);
   await base.mint(ACCOUNTS.payer, WALLET);
   stack.move();
   return { ...base, escrow, registry, accounts: ACCOUNTS };

@@ -264,6 +264,7 @@ export function fakeChain(provider: Address): FakeChain {
     endpoint: "fake",
     public: client as unknown as Chain["public"],
     send: unused,
+    sendData: unused,
     deploy: unused,
     read: async <T>(call: Parameters<Chain["read"]>[0]) => await client.readContract(call) as T,
   };

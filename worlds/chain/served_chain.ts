@@ -5,12 +5,14 @@
 import {
   type Address,
   decodeFunctionData,
+  domainSeparator,
   encodeFunctionResult,
   getAddress,
   type Hex,
   numberToHex,
   parseAbi,
 } from "viem";
+import { escrowCode } from "../../lib/chain/escrow_code.ts";
 import type { RecordKey } from "../../lib/chain/record.ts";
 import { FAKE_ESCROW, type FakeChain, fakeChain } from "./fake_chain.ts";
 
@@ -41,6 +43,9 @@ export interface ServedChain extends AsyncDisposable {
 const abi = parseAbi([
   "function THAWING_PERIOD() view returns (uint256)",
   "function isOperator(address provider, address operator) view returns (bool)",
+  "function name() view returns (string)",
+  "function version() view returns (string)",
+  "function DOMAIN_SEPARATOR() view returns (bytes32)",
   "function resolver(bytes32 node) view returns (address)",
   "function addr(bytes32 node) view returns (address)",
   "function text(bytes32 node, string key) view returns (string)",
@@ -92,7 +97,7 @@ export function serveChain(provider: Address): ServedChain {
 function answerOf({ method, params = [] }: Question, answers: ChainAnswers): unknown {
   switch (method) {
     case "eth_getCode":
-      return answers.hasEscrow && getAddress(params[0] as Hex) === FAKE_ESCROW ? "0x01" : "0x";
+      return codeAt(getAddress(params[0] as Hex), answers);
     case "eth_getBalance":
       return numberToHex(answers.balance);
     case "eth_gasPrice":
@@ -103,11 +108,35 @@ function answerOf({ method, params = [] }: Question, answers: ChainAnswers): unk
   return undefined;
 }
 
+const CHAIN_ID = 31_337;
+
+function codeAt(address: Address, { hasEscrow }: ChainAnswers): Hex {
+  if (address === FAKE_REGISTRY) return "0x01";
+  if (address !== FAKE_ESCROW || !hasEscrow) return "0x";
+  const terms = { usdc: FAKE_USDC, thawingPeriodSeconds: THAWING_SECONDS };
+  return escrowCode(terms, { chainId: CHAIN_ID, escrow: address });
+}
+
+const USDC_DOMAIN = {
+  name: "USD Coin",
+  version: "2",
+  chainId: CHAIN_ID,
+  verifyingContract: FAKE_USDC,
+};
+
 function read(data: Hex, { isOperator, records }: ChainAnswers): Hex | undefined {
   const call = decode(data);
   switch (call?.functionName) {
     case "THAWING_PERIOD":
       return encodeFunctionResult({ abi, functionName: "THAWING_PERIOD", result: THAWING_SECONDS });
+    case "name":
+      return encodeFunctionResult({ abi, functionName: "name", result: USDC_DOMAIN.name });
+    case "version":
+      return encodeFunctionResult({ abi, functionName: "version", result: USDC_DOMAIN.version });
+    case "DOMAIN_SEPARATOR": {
+      const result = domainSeparator({ domain: USDC_DOMAIN });
+      return encodeFunctionResult({ abi, functionName: "DOMAIN_SEPARATOR", result });
+    }
     case "isOperator":
       return encodeFunctionResult({ abi, functionName: "isOperator", result: isOperator });
     case "resolver": {

@@ -1,9 +1,9 @@
 /** A local chain with the real USDC on it, and nothing of ours. */
 import type { Address, LocalAccount } from "viem";
+import { deployUsdc, mintUsdc } from "../../lib/chain/circle_usdc.ts";
 import { type Chain, connect } from "../../lib/chain/client.ts";
 import { type AnvilOptions, startAnvil } from "./anvil.ts";
 import { ACCOUNTS } from "./people.ts";
-import { deployUsdc, mintUsdc } from "./usdc.ts";
 
 export interface UsdcChain extends AsyncDisposable {
   /** URL of its JSON-RPC. */

@@ -7,8 +7,9 @@ import type { Hex, LocalAccount } from "viem";
 import { type ProbeResult, probeSandbox } from "../../../sandbox/probe.ts";
 import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { type Chain, connect } from "../../chain/client.ts";
-import { contractsFor } from "../../chain/deployments.ts";
+import { readContracts } from "../../chain/contracts.ts";
 import { isOperator } from "../../chain/escrow_provider.ts";
+import { usdcDomain } from "../../chain/usdc.ts";
 import {
   type Config,
   type ContractOverrides,
@@ -119,14 +120,10 @@ async function checkChain(config: Config, named: ContractOverrides = {}) {
   }
   const chain = await connect(config.rpc);
   const { chainId } = chain;
-  const contracts = contractsFor(chainId, { ...config.contracts[String(chainId)], ...named });
-  const code = await chain.public.getCode({ address: contracts.escrow });
-  if (code === undefined) {
-    const message = `chain ${chainId} has no contract at the escrow ${contracts.escrow}`;
-    throw new KhachapuriError("invalid_config", message, {
-      hints: ['is "rpc" the chain you mean?'],
-    });
-  }
+  const configured = config.contracts[String(chainId)];
+  const contracts = await readContracts(chain, { ...configured, ...named });
+  // Deposits that are relayed here are signed by USDC's domain.
+  await usdcDomain(chain, contracts.usdc);
   return { detail: `chain ${chainId}, escrow ${contracts.escrow}`, chain, contracts };
 }
 

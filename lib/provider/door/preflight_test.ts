@@ -57,7 +57,7 @@ const BREAKAGES: readonly Breakage[] = [
   {
     what: "a chain without our contracts",
     part: "chain",
-    says: /no contract at the escrow.*is "rpc" the chain you mean/s,
+    says: /no contract at the escrow.*is this the right --rpc/s,
     code: "invalid_config",
     hides: ["operator"],
     make: ({ chain }) => chain.answers.hasEscrow = false,

@@ -1,0 +1,87 @@
+/**
+ * The contracts to use on a chain, and that they are what they should be: the escrow is known by
+ * its code, which also says which token it holds, so a client is told nothing but where it is.
+ */
+import { type Address, isAddressEqual } from "viem";
+import type { ContractOverrides, Contracts } from "../config.ts";
+import { KhachapuriError } from "../errors.ts";
+import type { Chain } from "./client.ts";
+import { codeAt } from "./create2.ts";
+import { chainText, shippedOn } from "./deployments.ts";
+import { escrowTermsOf } from "./escrow_code.ts";
+
+/**
+ * The contracts on the chain: `named` (flags and config) before what ships with us.
+ * @throws KhachapuriError `invalid_config` when no escrow is known or stands there, or what stands
+ *   there is no escrow of this release or holds another token than was named; `chain_unavailable`
+ */
+export async function readContracts(
+  chain: Chain,
+  named: ContractOverrides = {},
+): Promise<Contracts> {
+  const { chainId } = chain;
+  const escrow = named.escrow ?? shippedOn(chainId)?.escrow;
+  if (!escrow) throw noEscrowKnown(chainId);
+  const { registry, universalResolver } = named;
+  const [code, registryCode] = await Promise.all([
+    codeAt(chain, escrow),
+    registry ? codeAt(chain, registry) : null,
+  ]);
+  if (code === undefined) throw noEscrowThere(chainId, escrow);
+  const terms = escrowTermsOf(code, { chainId, escrow });
+  if (terms === null) throw anotherContract(chainId, escrow);
+  const { usdc } = terms;
+  if (named.usdc && !isAddressEqual(named.usdc, usdc)) throw anotherToken(escrow, usdc, named.usdc);
+  if (registry && registryCode === undefined) throw noRegistryThere(chainId, registry);
+  return {
+    escrow,
+    usdc,
+    ...(registry ? { registry } : {}),
+    ...(universalResolver ? { universalResolver } : {}),
+  };
+}
+
+const DEPLOY = "khachapuri contracts deploy";
+
+function noEscrowKnown(chainId: number): KhachapuriError {
+  const example = { [chainId]: { escrow: "0x…", registry: "0x…" } };
+  return new KhachapuriError("invalid_config", `no escrow is known on ${chainText(chainId)}`, {
+    hints: [
+      `name it in config.json: "contracts": ${JSON.stringify(example)}`,
+      `or put one there: ${DEPLOY}`,
+    ],
+  });
+}
+
+function noEscrowThere(chainId: number, escrow: Address): KhachapuriError {
+  if (shippedOn(chainId)?.escrow !== escrow) {
+    const message = `${chainText(chainId)} has no contract at the escrow ${escrow}`;
+    return new KhachapuriError("invalid_config", message, { hints: ["is this the right --rpc?"] });
+  }
+  const message = `the escrow does not stand on ${chainText(chainId)} yet, at ${escrow}`;
+  return new KhachapuriError("invalid_config", message, {
+    hints: [`anyone can put it there, for the gas: ${DEPLOY}`],
+  });
+}
+
+function anotherContract(chainId: number, escrow: Address): KhachapuriError {
+  const message = `the contract at ${escrow} on ${chainText(chainId)} is not this release's escrow`;
+  return new KhachapuriError("invalid_config", message, {
+    hints: [
+      "an escrow of an earlier release is used with that release alone: take your money out there",
+      `put this release's on the chain: ${DEPLOY} --replace`,
+    ],
+  });
+}
+
+function anotherToken(escrow: Address, holds: Address, named: Address): KhachapuriError {
+  const message = `the escrow at ${escrow} holds ${holds}, not the USDC that is named: ${named}`;
+  return new KhachapuriError("invalid_config", message, {
+    hints: ['leave "usdc" out of config.json: the escrow says which'],
+  });
+}
+
+function noRegistryThere(chainId: number, registry: Address): KhachapuriError {
+  const message = `${chainText(chainId)} has no contract at the registry ${registry}`;
+  return new KhachapuriError("invalid_config", message, { hints: ["is this the right --rpc?"] });
+}

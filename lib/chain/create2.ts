@@ -1,0 +1,88 @@
+/**
+ * Contracts at an address that follows from their code alone: the canonical CREATE2 factory
+ * (github.com/Arachnid/deterministic-deployment-proxy) puts the same code at the same address,
+ * whoever asks it to.
+ */
+import {
+  type Address,
+  type BaseError,
+  concat,
+  getContractAddress,
+  getContractError,
+  type Hex,
+  type LocalAccount,
+  zeroHash,
+} from "viem";
+import { KhachapuriError } from "../errors.ts";
+import type { Chain, ContractCreation } from "./client.ts";
+import { asChainError } from "./refusal.ts";
+
+/** On nearly every chain, anvil included; it takes a salt and the creation code, and no more. */
+export const CREATE2_FACTORY: Address = "0x4e59b44847b379578588920cA78FbF26c0B4956C";
+
+/** Fixed for ever: there is one escrow for a chain, token and thawing period. */
+export const CREATE2_SALT: Hex = zeroHash;
+
+/** Where the factory puts what `initCode` creates. */
+export function create2Address(initCode: Hex): Address {
+  const at = { from: CREATE2_FACTORY, salt: CREATE2_SALT, bytecode: initCode };
+  return getContractAddress({ opcode: "CREATE2", ...at });
+}
+
+/**
+ * Has the factory create it.
+ * @param initCode creation code with its arguments
+ * @param creation what they were made of, to word a refusal of the constructor
+ * @throws KhachapuriError `invalid_config` where the chain lacks the factory, `chain_refused`,
+ *   `chain_unavailable`
+ */
+export async function create2(
+  chain: Chain,
+  account: LocalAccount,
+  initCode: Hex,
+  creation: ContractCreation,
+): Promise<Address> {
+  await assertFactory(chain);
+  await assertConstructible(chain, account, initCode, creation);
+  await chain.sendData(account, CREATE2_FACTORY, concat([CREATE2_SALT, initCode]));
+  return create2Address(initCode);
+}
+
+async function assertFactory(chain: Chain): Promise<void> {
+  if (await codeAt(chain, CREATE2_FACTORY)) return;
+  const message = `chain ${chain.chainId} lacks the CREATE2 factory ${CREATE2_FACTORY}`;
+  throw new KhachapuriError("invalid_config", message, {
+    hints: [
+      "anyone can put it there by its presigned transaction: " +
+      "https://github.com/Arachnid/deterministic-deployment-proxy",
+      "anvil has it unless it was started with --disable-default-create2-deployer",
+    ],
+  });
+}
+
+/** The factory swallows why a constructor refused; a simulation of the creation itself does not. */
+async function assertConstructible(
+  chain: Chain,
+  account: LocalAccount,
+  data: Hex,
+  { abi, args = [] }: ContractCreation,
+): Promise<void> {
+  try {
+    await chain.public.call({ account: account.address, data });
+  } catch (error) {
+    const about = { abi, functionName: "constructor", args, sender: account.address };
+    throw asChainError(getContractError(error as BaseError, about), chain.endpoint);
+  }
+}
+
+/**
+ * The code at an address; undefined when there is none.
+ * @throws KhachapuriError `chain_unavailable`
+ */
+export async function codeAt(chain: Chain, address: Address): Promise<Hex | undefined> {
+  try {
+    return await chain.public.getCode({ address });
+  } catch (error) {
+    throw asChainError(error, chain.endpoint);
+  }
+}
