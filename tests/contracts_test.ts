@@ -1,6 +1,7 @@
 /** Contracts at their computed addresses, on real chains of different ids. */
 import assert from "node:assert/strict";
 import { type Address, keccak256, numberToHex, parseEther } from "viem";
+import { generatePrivateKey } from "viem/accounts";
 import { deployUsdc } from "../lib/chain/circle_usdc.ts";
 import { type Chain, connect } from "../lib/chain/client.ts";
 import { readContracts } from "../lib/chain/contracts.ts";
@@ -131,7 +132,7 @@ async function copyAccount(chain: Chain, from: Address, to: Address): Promise<vo
 Deno.test("a chain of one's own: USDC, escrow, names, and a deposit, by commands alone", async () => {
   await using anvil = await startAnvil();
   const config = { rpc: anvil.url };
-  await using home = await openHome(config, { "keys.json": privateKeyOf(deployer) });
+  await using home = await openHome(config, { "keys.json": generatePrivateKey() });
   const deployed = await home.run("contracts", "deploy", "--with-usdc", "--json");
   assert.equal(deployed.code, 0, deployed.err);
   const { escrow, usdc, registry, isNew } = deployed.json;

@@ -1,6 +1,6 @@
 /** `contracts`: where our contracts belong on a chain, and putting them there. */
 import { join } from "node:path";
-import { type Address, isAddressEqual, keccak256 } from "viem";
+import { type Address, isAddressEqual, keccak256, numberToHex } from "viem";
 import type { Chain } from "../chain/client.ts";
 import { codeAt, CREATE2_FACTORY, CREATE2_SALT } from "../chain/create2.ts";
 import { deployEscrow, deployRegistry, openClaims, registryAddress } from "../chain/deploy.ts";
@@ -24,6 +24,8 @@ import { addressOf } from "./parties.ts";
 const THAWING_SECONDS = 86_400n;
 /** What `--with-usdc` gives its deployer, base units. */
 const MINTED = 1_000_000_000_000n;
+/** And of the chain's coin, where it has none and that can be had; wei. */
+const COIN = 10n ** 20n;
 
 const OPTIONS = {
   usdc: {
@@ -33,7 +35,7 @@ const OPTIONS = {
   },
   "with-usdc": {
     type: "boolean",
-    description: "deploy: put Circle's USDC on a chain of your own first, and mint a million",
+    description: "deploy: put Circle's USDC on a chain of your own first; a million is yours",
   },
   thawing: {
     type: "string",
@@ -225,9 +227,18 @@ async function bringUsdc({ account, out }: CommandContext, chain: Chain): Promis
   const { deployUsdc, mintUsdc } = await import("../chain/circle_usdc.ts");
   out.progress("deploying Circle's USDC");
   const owner = await account();
+  await giveCoin(chain, owner.address);
   const usdc = await deployUsdc(chain, owner);
   await mintUsdc(chain, owner, usdc, owner.address, MINTED);
   return usdc;
+}
+
+/** On anvil the chain's coin is for the asking; another chain has no such method. */
+async function giveCoin(chain: Chain, address: Address): Promise<void> {
+  if (await chain.public.getBalance({ address }) > 0n) return;
+  const request = chain.public.request as (call: unknown) => Promise<unknown>;
+  const params = [address, numberToHex(COIN)];
+  await request({ method: "anvil_setBalance", params }).catch(() => {});
 }
 
 /** Names that the chain has without us; null where a Registry of ours is needed. */
