@@ -10,7 +10,11 @@ import { decodePaymentHeader } from "../lib/payment_header.ts";
 import { recoverPermitSigner } from "../lib/permit.ts";
 import { generateIdentity, recipientOf, writeKeyFile } from "../lib/spec/keys.ts";
 import { passTime } from "../worlds/chain/anvil_calls.ts";
-import { type EscrowChain, startEscrowChain } from "../worlds/chain/escrow_chain.ts";
+import {
+  type EscrowChain,
+  startEscrowChain,
+  THAWING_SECONDS,
+} from "../worlds/chain/escrow_chain.ts";
 import { type Accounts, privateKeyOf } from "../worlds/chain/people.ts";
 import { chainConfig, openHome } from "../worlds/home.ts";
 
@@ -30,7 +34,7 @@ async function openPeoplesHome(world: EscrowChain) {
 const registration = ["--domain", "http://127.0.0.1:8402", "--age", AGE, "--price", "0.001"];
 
 Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", async () => {
-  await using world = await startEscrowChain({ thawingSeconds: 600n });
+  await using world = await startEscrowChain();
   await using home = await openPeoplesHome(world);
   const { chain, escrow, usdc, accounts: { payer, provider } } = world;
   const { run } = home;
@@ -72,7 +76,7 @@ Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", 
   assert.match((await run("payer", "allowance", NAME)).out, /thawing +99 credits until/);
   const early = await run("payer", "reclaim", NAME);
   assert.deepEqual([early.code, /StillThawing/.test(early.err)], [5, true]);
-  await passTime(chain, 601n);
+  await passTime(chain, THAWING_SECONDS + 1n);
   assert.match((await run("payer", "reclaim", NAME)).out, /free balance 4.999 USDC/);
   assert.match((await run("payer", "withdraw", "all")).out, /withdrew 4.999 USDC/);
   assert.equal(await readUsdcBalance(chain, usdc, payer.address), 99_999_000n);
@@ -143,7 +147,7 @@ Deno.test("contracts deploy puts a chain into config.json, and once only", async
   const { usdc, chain, accounts: { deployer } } = world;
   const taken = await run("deployer", "contracts", "deploy", "--usdc", usdc);
   assert.deepEqual([taken.code, /has an escrow already/.test(taken.err)], [3, true]);
-  const args = ["deploy", "--usdc", usdc, "--thawing", "60", "--replace", "--json"];
+  const args = ["deploy", "--usdc", usdc, "--thawing", "3600", "--replace", "--json"];
   const { json } = await run("deployer", "contracts", ...args);
   const recorded = (await readConfig(home.dir)).contracts[String(chain.chainId)];
   const { escrow, registry } = json;

@@ -66,6 +66,9 @@ const MESSAGE_TYPES: Readonly<
   ],
 };
 
+/** The types that a message may have. */
+export const MESSAGE_NAMES = Object.keys(MESSAGE_TYPES) as readonly PayerMessage["type"][];
+
 const COMMON_SHAPE = {
   chainId: v.pipe(v.number(), v.integer("not a whole number"), v.minValue(1)),
   escrow: addressShape,

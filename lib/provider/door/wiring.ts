@@ -29,8 +29,10 @@ import { OwnerCredits } from "../money/owner_credits.ts";
 import { Receipts, receiptSecret } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
 import { Sandboxes } from "../program/sandboxes.ts";
+import { MessageRelay } from "../settlement/message_relay.ts";
 import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
+import { Relays } from "../settlement/relays.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import type { RouteParts } from "./parts.ts";
 import { type Ground, groundOf, preflight } from "./preflight.ts";
@@ -157,13 +159,23 @@ async function openMoney(
   const { ledger, payers, settlement, operator, policy } = payments;
   const secret = await receiptSecret(join(state.book, "receipts.key"));
   const receipts = new Receipts({ secret, ledger, seller, operator: account });
+  const relaysOf = (what: string, perMinute: number) =>
+    new Relays({ what, perMinute, operator, ledger, payers, now });
   const onboarding = new Onboarding({
     chain,
     seller,
     usdc,
     policy: provider.onboarding,
-    operator,
-    payers,
+    relays: relaysOf("deposit", provider.onboarding.perMinute),
+    log,
+    now,
+  });
+  const messages = new MessageRelay({
+    chain,
+    seller,
+    policy: provider.relay,
+    thawingSeconds: offer.thawingPeriodSeconds,
+    relays: relaysOf("message", provider.relay.perMinute),
     log,
     now,
   });
@@ -181,7 +193,8 @@ async function openMoney(
     onCharge: () => settlement.noticeCharge(),
     now,
   });
-  return { schemes: [credits], credits, receipts, onboarding, settlement, ledger, ownerCredits };
+  const desks = { onboarding, messages };
+  return { schemes: [credits], credits, receipts, ...desks, settlement, ledger, ownerCredits };
 }
 
 async function openSandboxes(

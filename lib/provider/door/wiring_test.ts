@@ -121,6 +121,17 @@ Deno.test("a provider as it has opened", async (t) => {
     assert.deepEqual(seller, { chainId, escrow: FAKE_ESCROW, provider: address, price: 1_000n });
   });
 
+  await t.step("it relays messages to its escrow, for its fee to its own address", () => {
+    const { chainId } = home.chain.fake.chain;
+    assert.deepEqual(provider.parts.money.messages.offer(), {
+      chainId,
+      escrow: FAKE_ESCROW,
+      relayer: PROVIDER.address,
+      fee: 10_000n,
+      relays: ["Revoke", "BumpEpoch", "Reclaim", "Withdraw"],
+    });
+  });
+
   await t.step(
     "its log tells which limits the kernel does not enforce, and nothing when it does",
     async () => {
