@@ -244,6 +244,8 @@ export const SETTLE_TIMEOUT_MS = 180_000;
 export const CORRECTIONS_MAX = 16;
 /** What one 402's word on a lane's count can make a client sign for, USDC base units: 1 USDC. */
 export const CORRECTION_AMOUNT_MAX = 1_000_000n;
+/** What a relayer may ask for a message without the payer's word for it, base units: 1 USDC. */
+export const RELAY_FEE_MAX = 1_000_000n;
 
 // We ourselves.
 

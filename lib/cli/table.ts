@@ -167,19 +167,25 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "revoke",
     group: "payer and caller",
-    summary: "start to take credits back",
-    load: async () => (await import("./payer.ts")).revoke,
+    summary: "start to take credits or permits back",
+    load: async () => (await import("./exit.ts")).revoke,
   },
   {
     name: "reclaim",
     group: "payer and caller",
     summary: "move thawed credits to your free balance",
-    load: async () => (await import("./payer.ts")).reclaim,
+    load: async () => (await import("./exit.ts")).reclaim,
   },
   {
     name: "withdraw",
     group: "payer and caller",
     summary: "take your free balance out of the escrow",
-    load: async () => (await import("./payer.ts")).withdraw,
+    load: async () => (await import("./exit.ts")).withdraw,
+  },
+  {
+    name: "relay",
+    group: "payer and caller",
+    summary: "send what somebody has signed to leave the escrow",
+    load: async () => (await import("./relay.ts")).relay,
   },
 ];
