@@ -51,6 +51,22 @@ export function assertProviderKey(account: Address, provider: ProviderConfig | n
   });
 }
 
+/**
+ * What a command about earnings works with, signed by the provider key.
+ * @throws KhachapuriError `access_denied` for another key
+ */
+export async function earningsOf(context: CommandContext) {
+  const [chain, { escrow }] = await Promise.all([context.chain(), context.contracts()]);
+  const account = await context.account();
+  assertProviderKey(account.address, (await context.config()).provider ?? null);
+  return { chain, escrow, account };
+}
+
+/** Whose earnings and operators are meant: the machine's provider, else whose key this is. */
+export async function providerAddress(context: CommandContext): Promise<Address> {
+  return (await context.config()).provider?.address ?? (await context.account()).address;
+}
+
 /** @throws KhachapuriError `usage` unless it is an address, with its checksum if it carries one */
 export function addressOf(text: string, what: string): Address {
   if (isAddress(text)) return getAddress(text);

@@ -83,14 +83,26 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "operator",
     group: "provider",
-    summary: "let a hot key settle for you, or stop it",
-    load: async () => (await import("./earnings.ts")).operator,
+    summary: "let a hot key settle for you, within limits, or stop it",
+    load: async () => (await import("./operator.ts")).operator,
   },
   {
     name: "collect",
     group: "provider",
     summary: "send your settled earnings out of the escrow",
     load: async () => (await import("./earnings.ts")).collect,
+  },
+  {
+    name: "collector",
+    group: "provider",
+    summary: "name the one address that your earnings may go to",
+    load: async () => (await import("./earnings.ts")).collector,
+  },
+  {
+    name: "refund",
+    group: "provider",
+    summary: "give a payer back what it was charged",
+    load: async () => (await import("./earnings.ts")).refund,
   },
   {
     name: "ledger",
