@@ -1,11 +1,12 @@
 /** Calls and events of the Escrow contract, and what its errors mean to the one who met them. */
 import { type Address, BaseError, RpcRequestError, zeroAddress } from "viem";
+import { timeText } from "../time_text.ts";
 import { escrowAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
 import { asChainError, type RefusalMessages } from "./refusal.ts";
 import { formatUsdc } from "./usdc.ts";
 
-const date = (seconds: unknown) => new Date(Number(seconds) * 1000).toISOString();
+const date = (seconds: unknown) => timeText(BigInt(seconds as bigint | number));
 
 /** What the contract's errors mean to the one who met them. */
 export const ESCROW_MESSAGES: RefusalMessages = {

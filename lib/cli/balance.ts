@@ -9,8 +9,9 @@ import {
   readBalance,
 } from "../chain/escrow.ts";
 import { formatUsdc, readUsdcBalance } from "../chain/usdc.ts";
+import { timeText } from "../time_text.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import { addressOf, creditsText, providerParty, timeText } from "./parties.ts";
+import { addressOf, creditsText, providerParty } from "./parties.ts";
 
 const OF = {
   type: "string",

@@ -16,15 +16,9 @@ import { resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { deploymentLane } from "../permit.ts";
 import { readKeyFile } from "../spec/keys.ts";
+import { timeText } from "../time_text.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import {
-  addressOf,
-  earningsOf,
-  laneOf,
-  positiveUsdc,
-  providerAddress,
-  timeText,
-} from "./parties.ts";
+import { addressOf, earningsOf, laneOf, positiveUsdc, providerAddress } from "./parties.ts";
 import { fetchSpec } from "./spec.ts";
 
 export const collect = defineCommand({

@@ -3,6 +3,7 @@ import { readAllowance, readBalance } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
 import { UINT128_MAX } from "../permit.ts";
+import { timeText } from "../time_text.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import {
   addressOf,
@@ -11,7 +12,6 @@ import {
   type Party,
   positiveUsdc,
   providerParty,
-  timeText,
 } from "./parties.ts";
 import { type Sent, WAY_OUT_OPTIONS, WAY_OUT_USAGE, type WayOut, wayOut } from "./way_out.ts";
 

@@ -10,16 +10,10 @@ import {
 } from "../chain/escrow_provider.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
+import { timeText } from "../time_text.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import {
-  addressOf,
-  deadlineOf,
-  earningsOf,
-  positiveUsdc,
-  providerAddress,
-  timeText,
-} from "./parties.ts";
+import { addressOf, deadlineOf, earningsOf, positiveUsdc, providerAddress } from "./parties.ts";
 
 const DAY_SECONDS = 86_400n;
 const UINT88_MAX = (1n << 88n) - 1n;

@@ -8,6 +8,7 @@ import { parseUsdc } from "../chain/usdc.ts";
 import type { Contracts, ProviderConfig } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { UINT128_MAX, UINT64_MAX } from "../permit.ts";
+import { timeText } from "../time_text.ts";
 import type { CommandContext } from "./command.ts";
 
 /** A provider as a command names it: by ENS name, or by bare address. */
@@ -123,11 +124,4 @@ function secondsOf(text: string): bigint | null {
 /** `1 credit`, `2 credits`. */
 export function creditsText(credits: bigint): string {
   return `${credits} credit${credits === 1n ? "" : "s"}`;
-}
-
-/** A time of the chain for people: ISO 8601 in UTC, to the second. */
-export function timeText(seconds: bigint): string {
-  const isRepresentable = seconds < 8_640_000_000_000n;
-  if (!isRepresentable) return "never";
-  return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}Z`;
 }

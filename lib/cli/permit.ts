@@ -10,16 +10,9 @@ import { readCharged } from "../client/permits_file.ts";
 import { KhachapuriError } from "../errors.ts";
 import { encodePaymentHeader, PAYMENT_SIGNATURE_HEADER } from "../payment_header.ts";
 import { permitToJson } from "../permit.ts";
+import { timeText } from "../time_text.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import {
-  addressOf,
-  creditsOf,
-  creditsText,
-  deadlineOf,
-  laneOf,
-  providerParty,
-  timeText,
-} from "./parties.ts";
+import { addressOf, creditsOf, creditsText, deadlineOf, laneOf, providerParty } from "./parties.ts";
 
 /** Seconds until a permit's deadline without --deadline: one that leaks is worth nothing then. */
 const LIFETIME_SECONDS = 86_400n;

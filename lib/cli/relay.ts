@@ -11,8 +11,9 @@ import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
 import { UINT128_MAX } from "../permit.ts";
 import { parseJson } from "../shape.ts";
+import { timeText } from "../time_text.ts";
 import { defineCommand } from "./command.ts";
-import { addressOf, creditsText, timeText } from "./parties.ts";
+import { addressOf, creditsText } from "./parties.ts";
 
 export const relay = defineCommand({
   usage: "FILE [--fee USDC] [--relayer ADDRESS]",

@@ -17,9 +17,10 @@ import { askRelayOffer, askToRelay } from "../client/relay.ts";
 import { KhachapuriError } from "../errors.ts";
 import { RELAY_FEE_MAX } from "../limits.ts";
 import { isConfidential } from "../web_url.ts";
+import { timeText } from "../time_text.ts";
 import type { CommandContext, OptionTable } from "./command.ts";
 import { jsonText } from "./output.ts";
-import { deadlineOf, providerParty, timeText } from "./parties.ts";
+import { deadlineOf, providerParty } from "./parties.ts";
 
 /** How long a message may be sent, seconds. */
 const LIFETIME_SECONDS = 600n;
