@@ -10,7 +10,9 @@ import {
   type Hex,
   numberToHex,
   parseAbi,
+  zeroAddress,
 } from "viem";
+import { NEVER, type OperatorLimits } from "../../lib/chain/escrow_provider.ts";
 import type { RecordKey } from "../../lib/chain/record.ts";
 import { FAKE_ESCROW, type FakeChain, fakeChain } from "./fake_chain.ts";
 
@@ -24,6 +26,10 @@ export interface ChainAnswers {
   hasEscrow: boolean;
   /** Whether whoever is asked about may settle for the provider. */
   isOperator: boolean;
+  /** Of whoever is asked about. */
+  limits: OperatorLimits;
+  /** Who gets the provider's earnings, as the escrow says it: zero for nobody. */
+  collector: { current: Address; next: Address; since: bigint };
   /** Of everybody, wei. */
   balance: bigint;
   /** Records of every name; null when no name has a resolver. */
@@ -41,6 +47,8 @@ export interface ServedChain extends AsyncDisposable {
 const abi = parseAbi([
   "function THAWING_PERIOD() view returns (uint256)",
   "function isOperator(address provider, address operator) view returns (bool)",
+  "function operatorLimits(address provider, address operator) view returns (uint48, uint88, uint88)",
+  "function collectorOf(address provider) view returns (address, address, uint64)",
   "function resolver(bytes32 node) view returns (address)",
   "function addr(bytes32 node) view returns (address)",
   "function text(bytes32 node, string key) view returns (string)",
@@ -60,6 +68,8 @@ export function serveChain(provider: Address): ServedChain {
   const answers: ChainAnswers = {
     hasEscrow: true,
     isOperator: true,
+    limits: { expiry: NEVER, dailyCap: 50_000_000n, spent: 0n },
+    collector: { current: zeroAddress, next: zeroAddress, since: 0n },
     balance: 10n ** 18n,
     records: null,
     isUp: true,
@@ -103,13 +113,24 @@ function answerOf({ method, params = [] }: Question, answers: ChainAnswers): unk
   return undefined;
 }
 
-function read(data: Hex, { isOperator, records }: ChainAnswers): Hex | undefined {
+function read(
+  data: Hex,
+  { isOperator, limits, collector, records }: ChainAnswers,
+): Hex | undefined {
   const call = decode(data);
   switch (call?.functionName) {
     case "THAWING_PERIOD":
       return encodeFunctionResult({ abi, functionName: "THAWING_PERIOD", result: THAWING_SECONDS });
     case "isOperator":
       return encodeFunctionResult({ abi, functionName: "isOperator", result: isOperator });
+    case "operatorLimits": {
+      const result = [Number(limits.expiry), limits.dailyCap, limits.spent] as const;
+      return encodeFunctionResult({ abi, functionName: "operatorLimits", result });
+    }
+    case "collectorOf": {
+      const result = [collector.current, collector.next, collector.since] as const;
+      return encodeFunctionResult({ abi, functionName: "collectorOf", result });
+    }
     case "resolver": {
       const result = records ? RESOLVER : getAddress(`0x${"00".repeat(20)}`);
       return encodeFunctionResult({ abi, functionName: "resolver", result });

@@ -78,8 +78,9 @@ export async function openProvider(
   const provider = requireProvider(config);
   const state = await prepareState(config, provider);
   const keysPath = resolveFromHome(config, provider.keyFile);
-  const ground = groundOf(await preflight({ config, keysPath }));
+  const ground = groundOf(await preflight({ config, keysPath, now }));
   tellLimits(ground, log);
+  tellCollector(ground, log);
   const lock = await lockState(join(state.book, LOCK_FILE));
   stack.defer(() => lock.release());
   const parts = await openParts({ config, provider, state, ground, log, now }, stack);
@@ -100,6 +101,11 @@ async function prepareState(config: Config, provider: ProviderConfig): Promise<S
 function tellLimits({ sandbox: { probe: { missing, hints, swept } } }: Ground, log: Log): void {
   if (missing.length > 0) log.warn("limits that the kernel does not enforce", { missing, hints });
   if (swept > 0) log.info("swept what an earlier provider left", { cgroups: swept });
+}
+
+/** An owner who did not ask for it has three days to notice. */
+function tellCollector({ collector: { current, pending } }: Ground, log: Log): void {
+  if (pending) log.warn("another collector is pending", { collector: current, ...pending });
 }
 
 async function openParts(site: Site, stack: AsyncDisposableStack): Promise<RouteParts> {

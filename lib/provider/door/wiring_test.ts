@@ -256,6 +256,27 @@ Deno.test("a deployment's lane pays for no caller, also after a restart", async 
   assert.match((await response.json()).message, /a deployment's permit/);
 });
 
+Deno.test("a provider that starts tells of a change of the collector that is under way", async () => {
+  await using home = await openProviderHome();
+  const told = async () => {
+    await using provider = await open(home);
+    return provider.lines.map((line) => JSON.parse(line))
+      .filter(({ message }) => message === "another collector is pending");
+  };
+  const { answers } = home.chain;
+  const [current, next] = [OWNER.address, PAYER.address];
+  answers.collector = { ...answers.collector, current };
+  assert.deepEqual(await told(), []);
+  answers.collector = { current, next, since: 5n };
+  const [line] = await told();
+  assert.deepEqual([line.level, line.collector, line.next, line.since], [
+    "warn",
+    current,
+    next,
+    "5",
+  ]);
+});
+
 Deno.test("what was opened before something failed is closed again", async () => {
   await using home = await openProviderHome();
   const book = join(home.dir, "state", "book");
