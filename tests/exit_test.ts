@@ -80,6 +80,8 @@ Deno.test("with USDC and no ETH a payer gets in, is served, and gets everything 
       const permits = await run("revoke", NAME, "--permits", ...relayed);
       assert.deepEqual([permits.code, permits.json.fee, permits.json.epoch], [0, "0", 0]);
       const lane = clientLane(address);
+      const standing = await run("allowance", NAME);
+      assert.match(standing.out, /^permits +of epoch 0 are void from \d{4}-/m);
       // The notice has the provider settle what it served.
       while (await readConsumed(chain, escrow, address, provider.address, lane) === 0n);
       const credits = await run("revoke", NAME, ...relayed);
@@ -103,6 +105,9 @@ Deno.test("with USDC and no ETH a payer gets in, is served, and gets everything 
     const reclaimed = await run("reclaim", NAME, "--relay", market.provider.url, "--json");
     assert.deepEqual([reclaimed.json.fee, reclaimed.json.free], ["10000", "489000"]);
     const to = ["--to", stranger.address];
+    const low = await run("withdraw", "0.1", ...to, "--relay", NAME, "--fee-max", "0.009");
+    assert.equal(low.code, 5);
+    assert.match(low.err, /a message is relayed for 0\.01 USDC, this one allows 0\.009 \(payment_/);
     const withdrawn = await run("withdraw", "all", ...to, "--relay", NAME);
     assert.match(withdrawn.out, /withdrew 0\.479 USDC .*, free balance 0 USDC, for 0\.01 USDC$/m);
     assert.equal(await readUsdcBalance(chain, usdc, stranger.address), 479_000n);
@@ -259,6 +264,16 @@ Deno.test("a provider sends nothing that was changed, sent before or is late", a
       assert.equal(await gas(), sent + 1);
     });
   }
+  await t.step("another provider's payer is helped out for the fee", async () => {
+    const { stranger } = market.accounts;
+    const terms = { provider: stranger.address, pricePerCredit: PRICE, credits: 5n };
+    await allow(chain, payer, escrow, terms);
+    const matter = { type: "Revoke", provider: stranger.address, credits: 5n } as const;
+    const response = await post(market, messageToJson(await world.sign(matter)));
+    assert.equal((await response.json()).fee, String(FEE));
+    const left = await readAllowance(chain, escrow, payer.address, stranger.address);
+    assert.equal(left.thawingCredits, 5n);
+  });
   await t.step("what is late, or does nothing, costs no gas either", async () => {
     const [reclaim, , bump, withdraw] = mattersOf(world);
     const sent = await gas();

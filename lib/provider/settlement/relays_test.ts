@@ -119,7 +119,7 @@ Deno.test("one payer has so many an hour, and is no trouble to another", async (
   for (let i = 0; i < most; i++) {
     await assert.rejects(desk.send(CARL), /a minute are relayed here/);
   }
-  desk.now += 3_600_000;
+  desk.now += 60_000;
   for (let i = 0; i < most; i++) await desk.send(CARL);
 });
 
