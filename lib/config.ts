@@ -72,6 +72,17 @@ const providerShape = v.strictObject({
     }),
     {},
   ),
+  /** Relaying a payer's signed message (revoke, reclaim, withdraw …) at the operator's gas. */
+  relay: v.optional(
+    v.strictObject({
+      enabled: v.optional(v.boolean(), true),
+      /** What one costs its payer, USDC base units; it goes to the provider's free balance. */
+      fee: v.optional(uintShape(128), "10000"),
+      /** Messages relayed in a minute. */
+      perMinute: v.optional(positive(10_000), 10),
+    }),
+    {},
+  ),
   sandbox: v.optional(
     v.strictObject({
       launcher: v.optional(v.picklist(["bwrap", "nsjail"]), "bwrap"),

@@ -49,8 +49,18 @@ export const ANSWER_REST_TIMEOUT_MS = 15_000;
 export const PAYMENT_HEADER_BYTES_MAX = 8 * 1024;
 /** Lanes of one payer at one provider: each is memory, and a row of the next settlement. */
 export const PAYER_LANES_MAX = 1_024;
-/** A deposit that a provider relays is mined within this time, or its call is refused. */
-export const DEPOSIT_TIMEOUT_MS = 60_000;
+/** What a provider relays for a payer is mined within this time, or whoever asked is refused. */
+export const RELAY_TIMEOUT_MS = 60_000;
+/** What is relayed is tried on the chain first: of payers without a call here so many at once, */
+export const RELAY_TRIES_BURST_MAX = 100;
+/** and then so many a second: keys cost nothing, and each may sign what the chain then refuses. */
+export const RELAY_TRIES_PER_SECOND_MAX = 10;
+/** What one payer may have sent in an hour: a whole way out takes four messages. */
+export const PAYER_RELAYS_PER_HOUR_MAX = 12;
+/** Payers whose relays are counted; one beyond it starts anew. */
+export const RELAYED_PAYERS_REMEMBERED_MAX = 50_000;
+/** A message to relay ends within a day: the longer it is good, the later somebody may send it. */
+export const RELAY_LIFETIME_SECONDS_MAX = 86_400n;
 /** How long an answer can be asked for again under its Idempotency-Key. */
 export const IDEMPOTENCY_WINDOW_MS = 24 * 60 * 60 * 1000;
 /** Largest answer that is kept for it. */
@@ -234,6 +244,8 @@ export const SETTLE_TIMEOUT_MS = 180_000;
 export const CORRECTIONS_MAX = 16;
 /** What one 402's word on a lane's count can make a client sign for, USDC base units: 1 USDC. */
 export const CORRECTION_AMOUNT_MAX = 1_000_000n;
+/** What a relayer may ask for a message without the payer's word for it, base units: 1 USDC. */
+export const RELAY_FEE_MAX = 1_000_000n;
 
 // We ourselves.
 

@@ -10,7 +10,11 @@ import { decodePaymentHeader } from "../lib/payment_header.ts";
 import { recoverPermitSigner } from "../lib/permit.ts";
 import { generateIdentity, recipientOf, writeKeyFile } from "../lib/spec/keys.ts";
 import { passTime } from "../worlds/chain/anvil_calls.ts";
-import { type EscrowChain, startEscrowChain } from "../worlds/chain/escrow_chain.ts";
+import {
+  type EscrowChain,
+  startEscrowChain,
+  THAWING_SECONDS,
+} from "../worlds/chain/escrow_chain.ts";
 import { type Accounts, privateKeyOf } from "../worlds/chain/people.ts";
 import { chainConfig, openHome } from "../worlds/home.ts";
 
@@ -30,7 +34,7 @@ async function openPeoplesHome(world: EscrowChain) {
 const registration = ["--domain", "http://127.0.0.1:8402", "--age", AGE, "--price", "0.001"];
 
 Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", async () => {
-  await using world = await startEscrowChain({ thawingSeconds: 3_600n });
+  await using world = await startEscrowChain();
   await using home = await openPeoplesHome(world);
   const { chain, escrow, usdc, accounts: { payer, provider } } = world;
   const { run } = home;
@@ -72,7 +76,7 @@ Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", 
   assert.match((await run("payer", "allowance", NAME)).out, /thawing +99 credits until/);
   const early = await run("payer", "reclaim", NAME);
   assert.deepEqual([early.code, /StillThawing/.test(early.err)], [5, true]);
-  await passTime(chain, 3_601n);
+  await passTime(chain, THAWING_SECONDS + 1n);
   assert.match((await run("payer", "reclaim", NAME)).out, /free balance 4.999 USDC/);
   assert.match((await run("payer", "withdraw", "all")).out, /withdrew 4.999 USDC/);
   assert.equal(await readUsdcBalance(chain, usdc, payer.address), 99_999_000n);
@@ -204,7 +208,7 @@ Deno.test("bad input of every command is named, with the exit code of its kind",
     [["contracts", "burn"], 2, /unknown action "burn": address, deploy or mint/],
     [["contracts", "deploy", "--replace"], 2, /which USDC/],
     [["contracts", "deploy", "--thawing", "1d"], 2, /whole number of seconds/],
-    [["operator", "promote", provider], 2, /neither add nor remove/],
+    [["operator", "promote", provider], 2, /"promote" is no action of it/],
     [["collect"], 4, /no settled earnings/],
     [["balance", "--rpc", "http://127.0.0.1:1"], 7, /did not answer/],
     [["balance", "--rpc", "nowhere"], 2, /not an http/],

@@ -18,7 +18,7 @@ export const ROOMS: readonly Room[] = [
   { floor: 1, name: "deployment", why: "from a cid to a verified spec, its program, its records" },
   { floor: 2, name: "money", why: "who pays, in which scheme, and what the chain says of it" },
   { floor: 2, name: "program", why: "sandboxes, and how a program is given a request" },
-  { floor: 3, name: "settlement", why: "the chain: transactions, batches, events, deposits" },
+  { floor: 3, name: "settlement", why: "the chain: transactions, batches, events, relays" },
   { floor: 4, name: "call", why: "one call, from its arrival to the end of its accounts" },
   { floor: 5, name: "door", why: "start, wiring, socket, routes" },
 ];

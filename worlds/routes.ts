@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { getAddress, type Hex } from "viem";
 import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
+import type { Relayed, RelayOffer } from "../lib/chain/relay_offer.ts";
 import { KhachapuriError } from "../lib/errors.ts";
 import type { CreditsOffer } from "../lib/payment_header.ts";
 import type { RouteParts } from "../lib/provider/door/parts.ts";
@@ -37,7 +38,15 @@ export const OFFER: CreditsOffer = {
   thawingPeriodSeconds: 3_600,
 };
 
-/** Of a deposit that was relayed. */
+export const RELAY_OFFER: RelayOffer = {
+  chainId: SELLER.chainId,
+  escrow: SELLER.escrow,
+  relayer: SELLER.provider,
+  fee: 10_000n,
+  relays: ["Revoke", "BumpEpoch", "Reclaim", "Withdraw"],
+};
+
+/** Of a deposit or message that was relayed. */
 export const TRANSACTION: Hex = `0x${"7a".repeat(32)}`;
 
 const textOf = (text: string) => new TextEncoder().encode(text);
@@ -127,6 +136,13 @@ function answeringMoney(asked: string[], receipts: ReadonlyMap<string, Receipt>)
       relay(payer: Hex): Promise<Hex> {
         asked.push(`relay ${payer}`);
         return Promise.resolve(TRANSACTION);
+      },
+    },
+    messages: {
+      offer: () => RELAY_OFFER,
+      relay({ payer }: { payer: Hex }): Promise<Relayed> {
+        asked.push(`relay ${payer}`);
+        return Promise.resolve({ transaction: TRANSACTION, fee: RELAY_OFFER.fee });
       },
     },
     settlement: {

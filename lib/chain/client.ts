@@ -220,3 +220,12 @@ export async function estimateFees(chain: Chain): Promise<FeeValuesEIP1559> {
     throw asChainError(error, chain.endpoint);
   }
 }
+
+/** When the newest block was made, Unix seconds. @throws KhachapuriError `chain_unavailable` */
+export async function blockTime(chain: Chain): Promise<bigint> {
+  try {
+    return (await chain.public.getBlock()).timestamp;
+  } catch (error) {
+    throw asChainError(error, chain.endpoint);
+  }
+}

@@ -1,22 +1,19 @@
 /** The payer's side of the Escrow contract. Amounts are USDC base units, times Unix seconds. */
 import {
   type Address,
-  BaseError,
   encodeAbiParameters,
   type Hex,
   keccak256,
   type LocalAccount,
-  RpcRequestError,
   type TransactionReceipt,
   zeroAddress,
 } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import type { DepositAuthorization } from "../payment_header.ts";
 import type { Epoch } from "../permit.ts";
-import { escrowAbi, usdcAbi } from "./abi.ts";
+import { usdcAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
-import { asChainError } from "./refusal.ts";
-import { escrowCall } from "./escrow_call.ts";
+import { escrowCall, searchEvents } from "./escrow_call.ts";
 import { formatUsdc, readUsdcBalance } from "./usdc.ts";
 
 /** What a payer has set aside for one provider. */
@@ -64,6 +61,11 @@ export async function readConsumed(
   return await chain.read<bigint>(blockNumber === undefined ? read : { ...read, blockNumber });
 }
 
+/** The nonce of the payer's next message. */
+export async function readNonce(chain: Chain, escrow: Address, payer: Address): Promise<bigint> {
+  return await chain.read<bigint>(escrowCall(escrow, "nonces", [payer]));
+}
+
 /** Seconds from `revoke` to `reclaim`. */
 export async function thawingPeriod(chain: Chain, escrow: Address): Promise<bigint> {
   return await chain.read<bigint>(escrowCall(escrow, "THAWING_PERIOD", []));
@@ -84,20 +86,8 @@ export async function readAllowedProviders(
   escrow: Address,
   payer: Address,
 ): Promise<Address[] | null> {
-  try {
-    const events = await chain.public.getContractEvents({
-      address: escrow,
-      abi: escrowAbi,
-      eventName: "Allowed",
-      args: { payer },
-      fromBlock: "earliest",
-    });
-    return [...new Set(events.flatMap(({ args }) => args.provider ?? []))];
-  } catch (error) {
-    // Public endpoints answer an error of their own to a wide range of blocks.
-    if (error instanceof BaseError && error.walk((e) => e instanceof RpcRequestError)) return null;
-    throw asChainError(error, chain.endpoint);
-  }
+  const events = await searchEvents(chain, escrow, "Allowed", { payer });
+  return events && [...new Set(events.map(({ provider }) => provider as Address))];
 }
 
 /* PAYER: each throws KhachapuriError `chain_refused`, `chain_unavailable` */
@@ -164,6 +154,16 @@ export async function revoke(
   credits: bigint,
 ): Promise<TransactionReceipt> {
   return await chain.send(account, escrowCall(escrow, "revoke", [provider, credits]));
+}
+
+/** Takes permits for `provider` back: those signed so far are void a thawing period from now. */
+export async function bumpEpoch(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  provider: Address,
+): Promise<TransactionReceipt> {
+  return await chain.send(account, escrowCall(escrow, "bumpEpoch", [provider]));
 }
 
 /** Moves what has thawed back to the free balance. */

@@ -1,10 +1,12 @@
-/** Calls of the Escrow contract, and what its errors mean to the one who met them. */
-import { type Address, zeroAddress } from "viem";
+/** Calls and events of the Escrow contract, and what its errors mean to the one who met them. */
+import { type Address, BaseError, RpcRequestError, zeroAddress } from "viem";
+import { timeText } from "../time_text.ts";
 import { escrowAbi } from "./abi.ts";
-import type { RefusalMessages } from "./refusal.ts";
+import type { Chain } from "./client.ts";
+import { asChainError, type RefusalMessages } from "./refusal.ts";
 import { formatUsdc } from "./usdc.ts";
 
-const date = (seconds: unknown) => new Date(Number(seconds) * 1000).toISOString();
+const date = (seconds: unknown) => timeText(BigInt(seconds as bigint | number));
 
 /** What the contract's errors mean to the one who met them. */
 export const ESCROW_MESSAGES: RefusalMessages = {
@@ -61,4 +63,26 @@ export const ESCROW_MESSAGES: RefusalMessages = {
 /** A call of the escrow, to be read or sent. */
 export function escrowCall(escrow: Address, functionName: string, args: readonly unknown[]) {
   return { address: escrow, abi: escrowAbi, functionName, args, messages: ESCROW_MESSAGES };
+}
+
+/**
+ * What every event of a kind said, oldest first; null where the RPC does not search that far back.
+ * @param args what they have to say
+ * @throws KhachapuriError `chain_unavailable`
+ */
+export async function searchEvents(
+  chain: Chain,
+  escrow: Address,
+  eventName: "Allowed" | "OperatorSet",
+  args: { payer: Address } | { provider: Address },
+): Promise<Readonly<Record<string, unknown>>[] | null> {
+  const what = { address: escrow, abi: escrowAbi, eventName, args } as const;
+  try {
+    const events = await chain.public.getContractEvents({ ...what, fromBlock: "earliest" });
+    return events.map((event) => event.args);
+  } catch (error) {
+    // Public endpoints answer an error of their own to a wide range of blocks.
+    if (error instanceof BaseError && error.walk((e) => e instanceof RpcRequestError)) return null;
+    throw asChainError(error, chain.endpoint);
+  }
 }

@@ -2,12 +2,19 @@
  * The provider's side of the Escrow contract: settling, earnings, operators. Amounts are USDC base
  * units, times Unix seconds.
  */
-import type { Address, LocalAccount, TransactionReceipt } from "viem";
+import {
+  type Address,
+  type Hex,
+  isAddressEqual,
+  type LocalAccount,
+  type TransactionReceipt,
+  zeroAddress,
+} from "viem";
 import { KhachapuriError } from "../errors.ts";
 import type { Permit } from "../permit.ts";
 import { escrowAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
-import { escrowCall } from "./escrow_call.ts";
+import { escrowCall, searchEvents } from "./escrow_call.ts";
 import { asChainError } from "./refusal.ts";
 
 /** One row of a settlement: the lane's counter shall reach `credits`. */
@@ -29,6 +36,14 @@ export interface OperatorLimits {
 
 /** The expiry of an operator that has none. */
 export const NEVER = (1n << 48n) - 1n;
+
+/** Who alone gets a provider's earnings. */
+export interface Collector {
+  /** The one in force; null: whomever `collect` names. */
+  current: Address | null;
+  /** A change under way, and when it takes effect, Unix seconds; null when there is none. */
+  pending: { next: Address | null; since: bigint } | null;
+}
 
 /* READS: each throws KhachapuriError `chain_unavailable` */
 
@@ -114,6 +129,45 @@ export async function readOperatorLimits(
   return { expiry: BigInt(expiry), dailyCap, spent };
 }
 
+/**
+ * Every operator that `provider` ever named, from the escrow's events; null where the RPC does not
+ * search that far back.
+ */
+export async function readNamedOperators(
+  chain: Chain,
+  escrow: Address,
+  provider: Address,
+): Promise<Address[] | null> {
+  const events = await searchEvents(chain, escrow, "OperatorSet", { provider });
+  return events && [...new Set(events.map(({ operator }) => operator as Address))];
+}
+
+/** Who gets the provider's earnings. */
+export async function readCollector(
+  chain: Chain,
+  escrow: Address,
+  provider: Address,
+): Promise<Collector> {
+  const read = escrowCall(escrow, "collectorOf", [provider]);
+  const [current, next, since] = await chain.read<[Address, Address, bigint]>(read);
+  const named = (address: Address) => isAddressEqual(address, zeroAddress) ? null : address;
+  return {
+    current: named(current),
+    pending: since === 0n ? null : { next: named(next), since },
+  };
+}
+
+/** What was charged on a lane and not refunded. */
+export async function readPaid(
+  chain: Chain,
+  escrow: Address,
+  payer: Address,
+  provider: Address,
+  lane: Hex,
+): Promise<bigint> {
+  return await chain.read<bigint>(escrowCall(escrow, "paid", [payer, provider, lane]));
+}
+
 /* CALLS: each throws KhachapuriError `chain_refused`, `chain_unavailable` */
 
 /** Charges one credit on the permit's lane. By the provider or its operator. Not idempotent. */
@@ -145,6 +199,35 @@ export async function collect(
   to: Address,
 ): Promise<TransactionReceipt> {
   return await chain.send(account, escrowCall(escrow, "collect", [to]));
+}
+
+/**
+ * Gives `amount` of uncollected earnings from a lane back to its payer's free balance. The
+ * provider's own key only; at most `readPaid` of the lane.
+ */
+export async function refund(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  payer: Address,
+  lane: Hex,
+  amount: bigint,
+): Promise<TransactionReceipt> {
+  return await chain.send(account, escrowCall(escrow, "refund", [payer, lane, amount]));
+}
+
+/**
+ * From now on earnings go to `collector` alone, or after a delay where there is one already; null
+ * lets `collect` name anybody. The provider's own key only.
+ */
+export async function setCollector(
+  chain: Chain,
+  account: LocalAccount,
+  escrow: Address,
+  collector: Address | null,
+): Promise<TransactionReceipt> {
+  const call = escrowCall(escrow, "setCollector", [collector ?? zeroAddress]);
+  return await chain.send(account, call);
 }
 
 /**

@@ -9,8 +9,9 @@ import {
   readBalance,
 } from "../chain/escrow.ts";
 import { formatUsdc, readUsdcBalance } from "../chain/usdc.ts";
+import { timeText } from "../time_text.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import { addressOf, creditsText, providerParty, timeText } from "./parties.ts";
+import { addressOf, creditsText, providerParty } from "./parties.ts";
 
 const OF = {
   type: "string",
@@ -122,13 +123,16 @@ export const allowance = defineCommand({
 });
 
 function allowanceLines(name: string, provider: Address, state: Allowance): string[] {
-  const { credits, pricePerCredit, thawingCredits, thawEnd, signer } = state;
+  const { credits, pricePerCredit, thawingCredits, thawEnd, signer, epoch, epochEnd } = state;
   return [
     `provider  ${name}${name === provider ? "" : ` (${provider})`}`,
     `credits   ${credits} at ${formatUsdc(pricePerCredit)} USDC each`,
     `locked    ${formatUsdc(lockedOf(state))} USDC`,
     ...(thawingCredits > 0n
       ? [`thawing   ${creditsText(thawingCredits)} until ${timeText(thawEnd)}`]
+      : []),
+    ...(epochEnd > 0n
+      ? [`permits   of epoch ${epoch} are void from ${timeText(epochEnd)} on`]
       : []),
     ...(isAddressEqual(signer, zeroAddress) ? [] : [`signer    ${signer}`]),
   ];

@@ -11,14 +11,12 @@ import { readSpending, type Spending } from "../client/deployment_spending.ts";
 import { stopAt } from "../client/stop.ts";
 import { resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
-import { createFetcher } from "../ipfs/gateway.ts";
-import { LOW_CREDITS, SPEC_BYTES_MAX } from "../limits.ts";
-import { openSpec } from "../spec/envelope.ts";
+import { LOW_CREDITS } from "../limits.ts";
 import { readKeyFile } from "../spec/keys.ts";
 import { type Spec, specToJson } from "../spec/schema.ts";
-import { verifySpec } from "../spec/signature.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { creditsText } from "./parties.ts";
+import { fetchSpec } from "./spec.ts";
 
 export const deployments = defineCommand({
   usage: "",
@@ -124,13 +122,8 @@ export const inspect = defineCommand({
     const identities = await identitiesOf(context);
     const text = formatCid(cid);
     if (identities.length === 0) return show(context, await requireDeployment(context.home, text));
-    const { gateways } = await context.config();
-    context.out.progress(`fetching ${text}`);
-    const bytes = await createFetcher({ gateways, cache: null })
-      .readFile(cid, { maxBytes: SPEC_BYTES_MAX });
-    const spec = await openSpec(bytes, identities);
+    const spec = await fetchSpec(context, cid, identities);
     if (spec === null) return show(context, await requireDeployment(context.home, text));
-    await verifySpec(spec);
     show(context, maskedSpec(spec));
   },
 });

@@ -6,7 +6,7 @@ import { formatUsdc, parseUsdc, readUsdcBalance } from "../chain/usdc.ts";
 import type { DepositWish } from "../client/paid_call.ts";
 import { askProvider } from "../client/provider_http.ts";
 import { KhachapuriError } from "../errors.ts";
-import { DEPOSIT_TIMEOUT_MS, PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
+import { PROVIDER_JSON_BYTES_MAX, RELAY_TIMEOUT_MS } from "../limits.ts";
 import { depositToJson } from "../payment_header.ts";
 import { hexShape, parseJson, parseShape } from "../shape.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
@@ -77,7 +77,7 @@ async function askToRelay(webDomain: string, body: object): Promise<string> {
     path: "/onboard",
     body,
     bytesMax: PROVIDER_JSON_BYTES_MAX,
-    timeoutMs: DEPOSIT_TIMEOUT_MS,
+    timeoutMs: RELAY_TIMEOUT_MS,
   });
   const what = "the provider's answer";
   const json = parseJson(new TextDecoder().decode(answer), what, "provider_unavailable");

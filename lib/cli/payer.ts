@@ -1,32 +1,16 @@
-/** The payer's commands that move money. */
-import {
-  allow as allowCredits,
-  deposit as depositUsdc,
-  readAllowance,
-  readBalance,
-  reclaim as reclaimCredits,
-  revoke as revokeCredits,
-  withdraw as withdrawUsdc,
-} from "../chain/escrow.ts";
+/** `deposit` and `allow`: the payer's way into the escrow. */
+import { allow as allowCredits, deposit as depositUsdc, readBalance } from "../chain/escrow.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
-import { UINT128_MAX } from "../permit.ts";
 import { defineCommand } from "./command.ts";
 import {
   addressOf,
   creditsOf,
   creditsText,
   type Party,
+  positiveUsdc,
   providerParty,
-  timeText,
 } from "./parties.ts";
-
-/** @throws KhachapuriError `usage` for nothing */
-function positiveUsdc(text: string): bigint {
-  const amount = parseUsdc(text);
-  if (amount > 0n) return amount;
-  throw new KhachapuriError("usage", "the amount is zero");
-}
 
 export const deposit = defineCommand({
   usage: "AMOUNT",
@@ -47,34 +31,6 @@ export const deposit = defineCommand({
     const free = await readBalance(chain, escrow, account.address);
     out.result({ transaction: transactionHash, amount, free }, [
       `deposited ${formatUsdc(amount)} USDC, free balance ${formatUsdc(free)} USDC`,
-    ]);
-  },
-});
-
-export const withdraw = defineCommand({
-  usage: "AMOUNT|all [--to ADDRESS]",
-  details: [
-    "Takes USDC out of your free balance, at once. What providers are allowed stays locked.",
-  ],
-  examples: ["withdraw 1.5", "withdraw all --to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8"],
-  options: {
-    to: { type: "string", value: "ADDRESS", description: "who gets it (default: you)" },
-  },
-  positionals: { min: 1, max: 1 },
-  async run(context, { positionals, options }) {
-    const wanted = positionals[0] === "all" ? null : positiveUsdc(positionals[0]!);
-    const given = options.to === undefined ? null : addressOf(options.to, "--to");
-    const { out } = context;
-    const [chain, { escrow }] = await Promise.all([context.chain(), context.contracts()]);
-    const account = await context.account();
-    const amount = wanted ?? await readBalance(chain, escrow, account.address);
-    if (amount === 0n) throw new KhachapuriError("invalid_input", "the free balance is empty");
-    const to = given ?? account.address;
-    out.progress(`withdrawing ${formatUsdc(amount)} USDC`);
-    const { transactionHash } = await withdrawUsdc(chain, account, escrow, amount, to);
-    const free = await readBalance(chain, escrow, account.address);
-    out.result({ transaction: transactionHash, amount, to, free }, [
-      `withdrew ${formatUsdc(amount)} USDC to ${to}, free balance ${formatUsdc(free)} USDC`,
     ]);
   },
 });
@@ -126,54 +82,6 @@ export const allow = defineCommand({
       `${name} (${provider}) may charge ${creditsText(credits)} at ${formatUsdc(pricePerCredit)} ` +
       "USDC each",
       `free balance ${formatUsdc(free)} USDC`,
-    ]);
-  },
-});
-
-export const revoke = defineCommand({
-  usage: "NAME [--credits N]",
-  details: [
-    "Starts to take credits back from a provider. They thaw, so that it can settle what it has " +
-    "served; reclaim moves them to your free balance afterwards. A new allow cancels it.",
-  ],
-  examples: ["revoke paolo.eth", "revoke paolo.eth --credits 500"],
-  options: {
-    credits: { type: "string", value: "N", description: "how many (default: all)" },
-  },
-  positionals: { min: 1, max: 1 },
-  async run(context, { positionals, options }) {
-    const credits = options.credits === undefined ? UINT128_MAX : creditsOf(options.credits);
-    const { out } = context;
-    const party = await providerParty(context, positionals[0]!);
-    const { chain, contracts: { escrow }, address: provider, name } = party;
-    const account = await context.account();
-    out.progress(`revoking ${name}`);
-    const { transactionHash } = await revokeCredits(chain, account, escrow, provider, credits);
-    const state = await readAllowance(chain, escrow, account.address, provider);
-    const { thawingCredits, thawEnd } = state;
-    out.result({ transaction: transactionHash, provider, thawingCredits, thawEnd }, [
-      `${creditsText(thawingCredits)} thaw until ${timeText(thawEnd)}`,
-      `then: khachapuri reclaim ${positionals[0]}`,
-    ]);
-  },
-});
-
-export const reclaim = defineCommand({
-  usage: "NAME",
-  details: ["Moves revoked credits, once they have thawed, back to your free balance."],
-  examples: ["reclaim paolo.eth"],
-  options: {},
-  positionals: { min: 1, max: 1 },
-  async run(context, { positionals }) {
-    const { out } = context;
-    const party = await providerParty(context, positionals[0]!);
-    const { chain, contracts: { escrow }, address: provider, name } = party;
-    const account = await context.account();
-    out.progress(`reclaiming from ${name}`);
-    const { transactionHash } = await reclaimCredits(chain, account, escrow, provider);
-    const free = await readBalance(chain, escrow, account.address);
-    out.result({ transaction: transactionHash, provider, free }, [
-      `reclaimed from ${name}, free balance ${formatUsdc(free)} USDC`,
     ]);
   },
 });

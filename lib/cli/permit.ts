@@ -9,9 +9,10 @@ import { askCharged, type LaneQuestion } from "../client/lane_charged.ts";
 import { readCharged } from "../client/permits_file.ts";
 import { KhachapuriError } from "../errors.ts";
 import { encodePaymentHeader, PAYMENT_SIGNATURE_HEADER } from "../payment_header.ts";
-import { permitToJson, UINT64_MAX } from "../permit.ts";
+import { permitToJson } from "../permit.ts";
+import { timeText } from "../time_text.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import { addressOf, creditsOf, creditsText, providerParty, timeText } from "./parties.ts";
+import { addressOf, creditsOf, creditsText, deadlineOf, laneOf, providerParty } from "./parties.ts";
 
 /** Seconds until a permit's deadline without --deadline: one that leaks is worth nothing then. */
 const LIFETIME_SECONDS = 86_400n;
@@ -49,7 +50,9 @@ export const permit = defineCommand({
   positionals: { min: 1, max: 1 },
   async run(context, { positionals, options }) {
     const credits = creditsOf(options.credits);
-    const deadline = deadlineOf(options.deadline);
+    const deadline = options.deadline === undefined
+      ? BigInt(Math.floor(Date.now() / 1000)) + LIFETIME_SECONDS
+      : deadlineOf(options.deadline, "--deadline");
     const given = options.price === undefined ? null : parseUsdc(options.price);
     const payerGiven = options.payer === undefined ? null : addressOf(options.payer, "--payer");
     const laneFor = laneChoice(options.lane, options["lane-label"]);
@@ -114,32 +117,8 @@ function laneChoice(
   if (label !== undefined) {
     throw new KhachapuriError("usage", "--lane and --lane-label say the same thing: give one");
   }
-  if (!/^0x[0-9a-fA-F]{64}$/.test(lane)) {
-    throw new KhachapuriError("usage", `--lane is not 32 bytes of 0x-hex: ${lane}`);
-  }
-  return () => lane.toLowerCase() as Hex;
-}
-
-/** Unix seconds. @throws KhachapuriError `usage` for what is no time, or is past */
-function deadlineOf(text: string | undefined): bigint {
-  const now = BigInt(Math.floor(Date.now() / 1000));
-  if (text === undefined) return now + LIFETIME_SECONDS;
-  const seconds = secondsOf(text);
-  if (seconds === null || seconds > UINT64_MAX) {
-    throw new KhachapuriError("usage", `--deadline is no time: ${text}`, {
-      hints: ["write it as 2030-01-01T00:00:00Z or as Unix seconds"],
-    });
-  }
-  if (seconds > now) return seconds;
-  throw new KhachapuriError("usage", `--deadline has passed: ${timeText(seconds)}`);
-}
-
-/** Unix seconds of a time in ISO 8601 or in Unix seconds; null for any other text. */
-function secondsOf(text: string): bigint | null {
-  if (/^\d{1,20}$/.test(text)) return BigInt(text);
-  if (!/^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text)) return null;
-  const milliseconds = Date.parse(text);
-  return Number.isNaN(milliseconds) ? null : BigInt(Math.floor(milliseconds / 1000));
+  const given = laneOf(lane);
+  return () => given;
 }
 
 function printPayment({ out }: CommandContext, { payment, settled }: SignedPayment): void {

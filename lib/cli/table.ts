@@ -83,14 +83,26 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "operator",
     group: "provider",
-    summary: "let a hot key settle for you, or stop it",
-    load: async () => (await import("./earnings.ts")).operator,
+    summary: "let a hot key settle for you, within limits, or stop it",
+    load: async () => (await import("./operator.ts")).operator,
   },
   {
     name: "collect",
     group: "provider",
     summary: "send your settled earnings out of the escrow",
     load: async () => (await import("./earnings.ts")).collect,
+  },
+  {
+    name: "collector",
+    group: "provider",
+    summary: "name the one address that your earnings may go to",
+    load: async () => (await import("./earnings.ts")).collector,
+  },
+  {
+    name: "refund",
+    group: "provider",
+    summary: "give a payer back what it was charged",
+    load: async () => (await import("./earnings.ts")).refund,
   },
   {
     name: "ledger",
@@ -167,19 +179,25 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "revoke",
     group: "payer and caller",
-    summary: "start to take credits back",
-    load: async () => (await import("./payer.ts")).revoke,
+    summary: "start to take credits or permits back",
+    load: async () => (await import("./exit.ts")).revoke,
   },
   {
     name: "reclaim",
     group: "payer and caller",
     summary: "move thawed credits to your free balance",
-    load: async () => (await import("./payer.ts")).reclaim,
+    load: async () => (await import("./exit.ts")).reclaim,
   },
   {
     name: "withdraw",
     group: "payer and caller",
     summary: "take your free balance out of the escrow",
-    load: async () => (await import("./payer.ts")).withdraw,
+    load: async () => (await import("./exit.ts")).withdraw,
+  },
+  {
+    name: "relay",
+    group: "payer and caller",
+    summary: "send what somebody has signed to leave the escrow",
+    load: async () => (await import("./relay.ts")).relay,
   },
 ];

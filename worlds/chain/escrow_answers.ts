@@ -9,6 +9,8 @@ export interface EscrowAnswers {
   settled: bigint;
   /** Of every payer for every provider. */
   allowance: Allowance;
+  /** Every payer's free balance. */
+  balance?: bigint;
 }
 
 /** An allowance of `credits` at one base unit each that the payer itself signs for. */
@@ -32,6 +34,8 @@ export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain 
         return answers.settled;
       case "allowance":
         return answers.allowance;
+      case "balanceOf":
+        return answers.balance ?? 0n;
       case "THAWING_PERIOD":
         return 86_400n;
       case "DEPOSIT_AND_ALLOW_TYPEHASH":

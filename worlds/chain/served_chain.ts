@@ -11,8 +11,10 @@ import {
   type Hex,
   numberToHex,
   parseAbi,
+  zeroAddress,
 } from "viem";
 import { escrowCode } from "../../lib/chain/escrow_code.ts";
+import { NEVER, type OperatorLimits } from "../../lib/chain/escrow_provider.ts";
 import type { RecordKey } from "../../lib/chain/record.ts";
 import { FAKE_ESCROW, type FakeChain, fakeChain } from "./fake_chain.ts";
 
@@ -26,6 +28,10 @@ export interface ChainAnswers {
   hasEscrow: boolean;
   /** Whether whoever is asked about may settle for the provider. */
   isOperator: boolean;
+  /** Of whoever is asked about. */
+  limits: OperatorLimits;
+  /** Who gets the provider's earnings, as the escrow says it: zero for nobody. */
+  collector: { current: Address; next: Address; since: bigint };
   /** Of everybody, wei. */
   balance: bigint;
   /** Records of every name; null when no name has a resolver. */
@@ -46,6 +52,8 @@ const abi = parseAbi([
   "function name() view returns (string)",
   "function version() view returns (string)",
   "function DOMAIN_SEPARATOR() view returns (bytes32)",
+  "function operatorLimits(address provider, address operator) view returns (uint48, uint88, uint88)",
+  "function collectorOf(address provider) view returns (address, address, uint64)",
   "function resolver(bytes32 node) view returns (address)",
   "function addr(bytes32 node) view returns (address)",
   "function text(bytes32 node, string key) view returns (string)",
@@ -65,6 +73,8 @@ export function serveChain(provider: Address): ServedChain {
   const answers: ChainAnswers = {
     hasEscrow: true,
     isOperator: true,
+    limits: { expiry: NEVER, dailyCap: 50_000_000n, spent: 0n },
+    collector: { current: zeroAddress, next: zeroAddress, since: 0n },
     balance: 10n ** 18n,
     records: null,
     isUp: true,
@@ -124,7 +134,10 @@ const USDC_DOMAIN = {
   verifyingContract: FAKE_USDC,
 };
 
-function read(data: Hex, { isOperator, records }: ChainAnswers): Hex | undefined {
+function read(
+  data: Hex,
+  { isOperator, limits, collector, records }: ChainAnswers,
+): Hex | undefined {
   const call = decode(data);
   switch (call?.functionName) {
     case "THAWING_PERIOD":
@@ -139,6 +152,14 @@ function read(data: Hex, { isOperator, records }: ChainAnswers): Hex | undefined
     }
     case "isOperator":
       return encodeFunctionResult({ abi, functionName: "isOperator", result: isOperator });
+    case "operatorLimits": {
+      const result = [Number(limits.expiry), limits.dailyCap, limits.spent] as const;
+      return encodeFunctionResult({ abi, functionName: "operatorLimits", result });
+    }
+    case "collectorOf": {
+      const result = [collector.current, collector.next, collector.since] as const;
+      return encodeFunctionResult({ abi, functionName: "collectorOf", result });
+    }
     case "resolver": {
       const result = records ? RESOLVER : getAddress(`0x${"00".repeat(20)}`);
       return encodeFunctionResult({ abi, functionName: "resolver", result });

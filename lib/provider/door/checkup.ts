@@ -28,6 +28,7 @@ const PARTS = [
   "state",
   "terms",
   "operator",
+  "collector",
   "name",
   "web domain",
 ];

@@ -45,6 +45,7 @@ Deno.test("everything is looked at, and told in the order in which one would men
     "state",
     "terms",
     "operator",
+    "collector",
     "name",
     "web domain",
   ]);

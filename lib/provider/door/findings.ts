@@ -16,6 +16,8 @@ export interface Finding {
 export interface Look {
   detail: string;
   hints?: readonly string[];
+  /** What would be better still; it is good without. */
+  advice?: readonly string[];
 }
 
 export class Findings {
@@ -25,9 +27,9 @@ export class Findings {
   async look<Seen extends Look>(part: string, check: () => Promise<Seen>): Promise<Seen | null> {
     try {
       const seen = await check();
-      const hints = seen.hints ?? [];
+      const { detail, hints = [], advice = [] } = seen;
       const state = hints.length > 0 ? "doubtful" : "good";
-      this.all.push({ part, state, detail: seen.detail, hints });
+      this.all.push({ part, state, detail, hints: [...hints, ...advice] });
       return seen;
     } catch (thrown) {
       const error = asKhachapuriError(thrown);

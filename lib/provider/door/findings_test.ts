@@ -15,6 +15,17 @@ Deno.test("a part that was looked at is good, or doubtful when there is somethin
   ]);
 });
 
+Deno.test("advice is told, and makes nothing doubtful", async () => {
+  const findings = new Findings();
+  const [hints, advice] = [["send some coin"], ["name a cap"]];
+  await findings.look("operator", () => Promise.resolve({ detail: "may settle", advice }));
+  await findings.look("operator", () => Promise.resolve({ detail: "may settle", hints, advice }));
+  assert.deepEqual(findings.all.map(({ state, hints }) => [state, hints]), [
+    ["good", advice],
+    ["doubtful", [...hints, ...advice]],
+  ]);
+});
+
 Deno.test("a part that fails is bad and says what to do, and the next is looked at", async () => {
   const findings = new Findings();
   const error = new KhachapuriError("not_found", "no key file", { hints: ["make one"] });

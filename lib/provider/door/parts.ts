@@ -11,6 +11,7 @@ import type { Credits } from "../money/credits.ts";
 import type { Receipts } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
 import type { Sandboxes } from "../program/sandboxes.ts";
+import type { MessageRelay } from "../settlement/message_relay.ts";
 import type { Onboarding } from "../settlement/onboarding.ts";
 import type { Settlement } from "../settlement/settlement.ts";
 import type { TermsTexts } from "./preflight.ts";
@@ -30,6 +31,7 @@ export interface RouteParts extends CallParts {
     credits: Pick<Credits, "used">;
     receipts: Pick<Receipts, "read">;
     onboarding: Pick<Onboarding, "relay">;
+    messages: Pick<MessageRelay, "offer" | "relay">;
     settlement: Pick<Settlement, "settleNow">;
     ledger: Pick<Ledger, "totals">;
   };

@@ -1,5 +1,7 @@
-/** Paths for who pays: a lane's counter, a deposit without gas, a receipt. */
+/** Paths for who pays: a lane's counter, the ways in and out without gas, a receipt. */
 import * as v from "valibot";
+import { messageFromJson } from "../../chain/payer_message.ts";
+import { offerToJson, relayedToJson } from "../../chain/relay_offer.ts";
 import { KhachapuriError } from "../../errors.ts";
 import {
   decodePaymentHeader,
@@ -39,6 +41,17 @@ export async function onboard({ money }: RouteParts, request: Request): Promise<
   const deposit = depositFromJson(asked.deposit);
   const transaction = await money.onboarding.relay(asked.payer, deposit);
   return jsonResponse({ payer: asked.payer, transaction });
+}
+
+/** On which terms a payer's messages are relayed. */
+export function relayOffer({ money }: RouteParts): Promise<Response> {
+  return Promise.resolve().then(() => jsonResponse(offerToJson(money.messages.offer())));
+}
+
+/** A payer's signed message to the escrow. */
+export async function relay({ money }: RouteParts, request: Request): Promise<Response> {
+  const signed = messageFromJson(await readJson(request));
+  return jsonResponse(relayedToJson(signed.payer, await money.messages.relay(signed)));
 }
 
 /** Whoever has the address may see it: it was given to the caller alone. */

@@ -6,11 +6,13 @@ import {
   openRouteWorld,
   OPERATOR,
   PROVIDER,
+  RELAY_OFFER,
   type RouteWorld,
   SELLER,
   STRANGER,
   TRANSACTION,
 } from "../../../worlds/routes.ts";
+import { messageToJson, type SignedMessage } from "../../chain/payer_message.ts";
 import { KhachapuriError } from "../../errors.ts";
 import {
   type DepositAuthorization,
@@ -128,6 +130,59 @@ Deno.test("a malformed deposit goes nowhere", async () => {
     await assertRefused(world.post("/onboard", body), 400, "invalid_input");
   }
   assert.deepEqual(world.asked, []);
+});
+
+const MESSAGE: SignedMessage = {
+  type: "Withdraw",
+  chainId: SELLER.chainId,
+  escrow: SELLER.escrow,
+  payer: PAYER.address,
+  amount: 5_000_000n,
+  to: PROVIDER.address,
+  feeMax: 10_000n,
+  nonce: 3n,
+  deadline: 2_000_000_000n,
+  signature: `0x${"11".repeat(64)}1b`,
+};
+
+Deno.test("it is said what a message costs, and one is relayed as it was signed", async () => {
+  using world = await openRouteWorld();
+  const offer = await world.ask("/relay");
+  assert.deepEqual([offer.status, await offer.json()], [200, { ...RELAY_OFFER, fee: "10000" }]);
+  const messages: SignedMessage[] = [];
+  const { relay, offer: offers } = world.parts.money.messages;
+  world.parts.money.messages = {
+    offer: offers,
+    relay(signed) {
+      messages.push(signed);
+      return relay(signed);
+    },
+  };
+  const response = await world.post("/relay", messageToJson(MESSAGE));
+  assert.equal(response.status, 200);
+  const { address: payer } = PAYER;
+  assert.deepEqual(await response.json(), { payer, transaction: TRANSACTION, fee: "10000" });
+  assert.deepEqual(messages, [MESSAGE]);
+});
+
+Deno.test("a malformed message goes nowhere, and a refusal says what it is", async () => {
+  using world = await openRouteWorld();
+  const json = messageToJson(MESSAGE);
+  for (const body of [{}, { ...json, to: "me" }, { ...json, feeMax: 1 }, { ...json, more: 1 }]) {
+    await assertRefused(world.post("/relay", body), 400, "invalid_input");
+  }
+  assert.deepEqual(world.asked, []);
+  const low = new KhachapuriError("payment_required", "too low", { data: { fee: "10000" } });
+  const none = new KhachapuriError("not_found", "this provider relays no messages");
+  world.parts.money.messages = {
+    relay: () => Promise.reject(low),
+    offer() {
+      throw none;
+    },
+  };
+  const refused = await world.post("/relay", json);
+  assert.deepEqual([refused.status, (await refused.json()).fee], [402, "10000"]);
+  await assertRefused(world.ask("/relay"), 404, "not_found");
 });
 
 Deno.test("whoever has a receipt's address may read it", async () => {

@@ -1,15 +1,23 @@
 /**
  * What a provider stands on, looked at part by part: keys, chain, gateways, sandbox, state, terms,
- * operator. `serve` starts on what it finds, `doctor` tells it to a person. Nothing is changed.
+ * operator, collector. `serve` starts on what it finds, `doctor` tells it to a person. Nothing is
+ * changed.
  */
 import { dirname, join } from "node:path";
-import type { Hex, LocalAccount } from "viem";
+import type { Address, Hex, LocalAccount } from "viem";
 import { type ProbeResult, probeSandbox } from "../../../sandbox/probe.ts";
 import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { type Chain, connect } from "../../chain/client.ts";
 import { readContracts } from "../../chain/contracts.ts";
-import { isOperator } from "../../chain/escrow_provider.ts";
-import { usdcDomain } from "../../chain/usdc.ts";
+import {
+  type Collector,
+  isOperator,
+  NEVER,
+  type OperatorLimits,
+  readCollector,
+  readOperatorLimits,
+} from "../../chain/escrow_provider.ts";
+import { formatUsdc, usdcDomain } from "../../chain/usdc.ts";
 import {
   type Config,
   type ContractOverrides,
@@ -22,6 +30,7 @@ import { TERMS_BYTES_MAX } from "../../limits.ts";
 import { accountOf, type KeyFile, readKeyFile } from "../../spec/keys.ts";
 import { termsHash } from "../../spec/terms.ts";
 import { assertLedgerVersion } from "../ledger/version.ts";
+import { timeText } from "../../time_text.ts";
 import { sandboxHost } from "../program/sandboxes.ts";
 import { Findings, type Look } from "./findings.ts";
 
@@ -30,6 +39,7 @@ export interface PreflightOptions {
   keysPath: string;
   /** Contracts named by flags, before those of the configuration. */
   named?: ContractOverrides;
+  now?: () => number;
 }
 
 /** Terms texts by hash, newest first. */
@@ -48,6 +58,8 @@ export interface Seen {
   terms: TermsTexts | null;
   /** The operator's. */
   account: LocalAccount | null;
+  /** Who gets the earnings. */
+  collector: Collector | null;
 }
 
 export interface Preflight {
@@ -60,6 +72,9 @@ export type Ground = { [Part in keyof Seen]: NonNullable<Seen[Part]> };
 
 /** Gas of some hundred settlements; below it the operator should be topped up soon. */
 const OPERATOR_GAS_LOW = 20_000_000n;
+
+/** An operator whose time ends within so many seconds is to be renewed. */
+const EXPIRY_SOON_SECONDS = 14n * 86_400n;
 
 /** Looks at everything; a part that another one's failure hides is left out. */
 export async function preflight(options: PreflightOptions): Promise<Preflight> {
@@ -77,18 +92,21 @@ export async function preflight(options: PreflightOptions): Promise<Preflight> {
     sandbox: null,
     terms: null,
     account: null,
+    collector: null,
   };
   if (!provider) return { findings, seen };
   seen.sandbox = await findings.look("sandbox", () => checkSandbox(provider));
   await findings.look("state", () => checkState(config, provider));
   const terms = await findings.look("terms", () => checkTerms(config, provider));
   seen.terms = terms?.texts ?? null;
-  if (!connected || !keys) return { findings, seen };
-  const operator = await findings.look(
-    "operator",
-    () => checkOperator(connected, provider, keys.file, keysPath),
-  );
-  seen.account = operator?.account ?? null;
+  if (!connected) return { findings, seen };
+  if (keys) {
+    const account = () => accountOf(keys.file, keysPath);
+    const check = () => checkOperator(connected, provider, account(), options.now ?? Date.now);
+    seen.account = (await findings.look("operator", check))?.account ?? null;
+  }
+  const earnings = await findings.look("collector", () => checkCollector(connected, provider));
+  seen.collector = earnings?.collector ?? null;
   return { findings, seen };
 }
 
@@ -99,9 +117,9 @@ export async function preflight(options: PreflightOptions): Promise<Preflight> {
 export function groundOf({ findings, seen }: Preflight): Ground {
   const bad = findings.all.find(({ error }) => error !== undefined);
   if (bad) throw bad.error!;
-  const { keys, connected, sandbox, terms, account } = seen;
-  if (keys && connected && sandbox && terms && account) {
-    return { keys, connected, sandbox, terms, account };
+  const { keys, connected, sandbox, terms, account, collector } = seen;
+  if (keys && connected && sandbox && terms && account && collector) {
+    return { keys, connected, sandbox, terms, account, collector };
   }
   throw new Error("a part of the preflight is neither good nor bad");
 }
@@ -187,26 +205,87 @@ async function checkTerms(config: Config, provider: ProviderConfig) {
 
 /** A provider that cannot settle would serve for nothing. */
 async function checkOperator(
-  { chain, contracts }: Connected,
+  connected: Connected,
   provider: ProviderConfig,
-  keys: KeyFile,
-  keysPath: string,
+  account: LocalAccount,
+  now: () => number,
 ) {
-  const account = accountOf(keys, keysPath);
   const { address } = account;
-  const isAllowed = address === provider.address ||
-    await isOperator(chain, contracts.escrow, provider.address, address);
-  if (!isAllowed) {
-    throw new KhachapuriError("access_denied", `${address} may not settle for the provider`, {
-      hints: [`with the provider key: khachapuri operator add ${address}`],
-    });
+  const limits = address === provider.address
+    ? null
+    : await checkRight(connected, provider, address);
+  const hints = await gasHints(connected.chain, address);
+  const { dailyCap = 1n, expiry = NEVER } = limits ?? {};
+  if (expiry < BigInt(Math.floor(now() / 1000)) + EXPIRY_SOON_SECONDS) {
+    hints.push(
+      `soon it no longer may; with the provider key: ${addOperator(address)} --expires 90d`,
+    );
   }
+  const advice = dailyCap > 0n ? [] : [
+    "a daily cap bounds what a stolen operator key can charge; with the provider key: " +
+    `${addOperator(address)} --daily-cap USDC`,
+  ];
+  return {
+    detail: `${address} may settle${limits ? limitsText(limits) : ""}`,
+    hints,
+    advice,
+    account,
+  };
+}
+
+const addOperator = (address: Address) => `khachapuri operator add ${address}`;
+
+/** What an operator may settle. @throws KhachapuriError `access_denied` where it is nothing */
+async function checkRight(
+  { chain, contracts: { escrow } }: Connected,
+  { address: provider }: ProviderConfig,
+  operator: Address,
+): Promise<OperatorLimits> {
+  const [isAllowed, limits] = await Promise.all([
+    isOperator(chain, escrow, provider, operator),
+    readOperatorLimits(chain, escrow, provider, operator),
+  ]);
+  if (isAllowed) return limits;
+  const { expiry } = limits;
+  const since = expiry === 0n ? "" : ` since ${timeText(expiry)}`;
+  throw new KhachapuriError(
+    "access_denied",
+    `${operator} may not settle for the provider${since}`,
+    {
+      hints: [`with the provider key: ${addOperator(operator)}`],
+    },
+  );
+}
+
+function limitsText({ expiry, dailyCap, spent }: OperatorLimits): string {
+  const until = expiry === NEVER ? "" : ` until ${timeText(expiry)}`;
+  if (dailyCap === 0n) return until;
+  return `${until}, ${formatUsdc(spent)} of ${formatUsdc(dailyCap)} USDC settled today`;
+}
+
+async function gasHints(chain: Chain, address: Address): Promise<string[]> {
   const [balance, gasPrice] = await Promise.all([
     chain.public.getBalance({ address }),
     chain.public.getGasPrice(),
   ]);
-  const isLow = balance < OPERATOR_GAS_LOW * gasPrice;
-  const hints = isLow ? [`send some of the chain's coin to ${address}: it pays for settling`] : [];
-  const detail = `${address} may settle${isLow ? ", but has little left for gas" : ""}`;
-  return { detail, hints, account };
+  if (balance >= OPERATOR_GAS_LOW * gasPrice) return [];
+  return [`it has little left for gas: send some of the chain's coin to ${address}`];
+}
+
+/** A change that the owner knows nothing of is how a stolen provider key shows. */
+async function checkCollector(
+  { chain, contracts: { escrow } }: Connected,
+  { address }: ProviderConfig,
+) {
+  const collector = await readCollector(chain, escrow, address);
+  const { current, pending } = collector;
+  const detail = `earnings go to ${current ?? "whomever the provider key says"}`;
+  if (!pending) return { detail, collector };
+  const next = pending.next ?? "whomever the provider key says";
+  const hints = [
+    `from ${timeText(pending.since)} on they go to ${next}: ` +
+    "if that was not you, the provider key is stolen",
+    `take it back with that key: khachapuri collector ${current}, and then: khachapuri collect`,
+  ];
+  return { detail, hints, collector };
 }

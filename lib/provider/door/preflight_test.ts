@@ -11,9 +11,13 @@ import { termsHash } from "../../spec/terms.ts";
 import type { Finding } from "./findings.ts";
 import { groundOf, preflight } from "./preflight.ts";
 
-const PARTS = ["keys", "chain", "sandbox", "state", "terms", "operator"];
+const PARTS = ["keys", "chain", "sandbox", "state", "terms", "operator", "collector"];
+const DAY_SECONDS = 86_400n;
+/** Unix seconds. */
+const NOW = 1_700_000_000n;
 
-const look = ({ keysPath }: ProviderHome, config: Config) => preflight({ config, keysPath });
+const look = ({ keysPath }: ProviderHome, config: Config) =>
+  preflight({ config, keysPath, now: () => Number(NOW) * 1_000 });
 const partsOf = (all: readonly Finding[]) => all.map(({ part }) => part);
 const badOf = (all: readonly Finding[]) => all.filter(({ state }) => state === "bad");
 
@@ -51,7 +55,7 @@ const BREAKAGES: readonly Breakage[] = [
     part: "chain",
     says: /127\.0\.0\.1/,
     code: "chain_unavailable",
-    hides: ["operator"],
+    hides: ["operator", "collector"],
     make: ({ chain }) => chain.answers.isUp = false,
   },
   {
@@ -59,7 +63,7 @@ const BREAKAGES: readonly Breakage[] = [
     part: "chain",
     says: /no contract at the escrow.*is this the right --rpc/s,
     code: "invalid_config",
-    hides: ["operator"],
+    hides: ["operator", "collector"],
     make: ({ chain }) => chain.answers.hasEscrow = false,
   },
   {
@@ -152,11 +156,72 @@ Deno.test("an operator that runs out of gas is told before it is too late", asyn
   }
 });
 
+/** What is said of a part. */
+async function findingOf(home: ProviderHome, part: string, settings = {}): Promise<Finding> {
+  const found = await look(home, home.config(settings));
+  groundOf(found);
+  return found.findings.all.find((finding) => finding.part === part)!;
+}
+
+Deno.test("an operator without a cap is advised to have one, and is good without", async () => {
+  await using home = await openProviderHome();
+  const { limits } = home.chain.answers;
+  Object.assign(limits, { dailyCap: 5_000_000n, spent: 1_250_000n });
+  const capped = await findingOf(home, "operator");
+  assert.deepEqual([capped.state, capped.hints], ["good", []]);
+  assert.match(capped.detail, /may settle, 1\.25 of 5 USDC settled today$/);
+  limits.dailyCap = 0n;
+  const free = await findingOf(home, "operator");
+  assert.deepEqual([free.state, free.hints.length], ["good", 1]);
+  assert.match(free.hints[0]!, /khachapuri operator add 0x\w{40} --daily-cap USDC$/);
+  assert.match(free.detail, /may settle$/);
+});
+
+Deno.test("an operator whose time ends soon is told before, one whose time has ended is bad", async () => {
+  await using home = await openProviderHome();
+  const { limits } = home.chain.answers;
+  const times: [bigint, Finding["state"]][] = [
+    [NOW + 14n * DAY_SECONDS, "good"],
+    [NOW + 14n * DAY_SECONDS - 1n, "doubtful"],
+  ];
+  for (const [expiry, state] of times) {
+    limits.expiry = expiry;
+    const operator = await findingOf(home, "operator");
+    assert.equal(operator.state, state);
+    assert.match(operator.detail, /may settle until 2023-11-28T\d\d:13:\d\dZ, 0 of 50 USDC/);
+    assert.equal(/operator add 0x\w{40} --expires/.test(operator.hints.join()), state !== "good");
+  }
+  Object.assign(home.chain.answers, { isOperator: false });
+  const found = await look(home, home.config());
+  const [bad] = badOf(found.findings.all);
+  assert.match(bad!.detail, /may not settle for the provider since 2023-11-28/);
+});
+
+Deno.test("a change of the collector that is under way is told with what to do against it", async () => {
+  await using home = await openProviderHome();
+  const { answers } = home.chain;
+  const [owner, thief] = [ACCOUNTS.owner.address, ACCOUNTS.stranger.address];
+  assert.match(
+    (await findingOf(home, "collector")).detail,
+    /go to whomever the provider key says$/,
+  );
+  answers.collector = { ...answers.collector, current: owner };
+  const named = await findingOf(home, "collector");
+  assert.deepEqual([named.state, named.detail], ["good", `earnings go to ${owner}`]);
+  answers.collector = { current: owner, next: thief, since: NOW };
+  const pending = await findingOf(home, "collector");
+  assert.equal(pending.state, "doubtful");
+  const [what, how] = pending.hints;
+  assert.match(what!, new RegExp(`from 2023-11-14T22:13:20Z on they go to ${thief}.*stolen`));
+  assert.match(how!, new RegExp(`khachapuri collector ${owner}, and then: khachapuri collect`));
+});
+
 Deno.test("the provider's own key may settle without being an operator", async () => {
   await using home = await openProviderHome();
   home.chain.answers.isOperator = false;
+  home.chain.answers.limits = { expiry: 0n, dailyCap: 0n, spent: 0n };
   const settings = { address: ACCOUNTS.operator.address };
-  groundOf(await look(home, home.config(settings)));
+  assert.deepEqual((await findingOf(home, "operator", settings)).hints, []);
 });
 
 Deno.test("every terms text that is stood by is known by its hash, the newest first", async () => {

@@ -10,7 +10,7 @@ import { frontPage, health, metrics, terms } from "./front_routes.ts";
 import type { Handle } from "./listener.ts";
 import { deployments, logs, settle, stop } from "./owner_routes.ts";
 import type { RouteHandler, RouteParts } from "./parts.ts";
-import { lane, onboard, receipt } from "./payer_routes.ts";
+import { lane, onboard, receipt, relay, relayOffer } from "./payer_routes.ts";
 
 const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> = {
   "/": { GET: frontPage },
@@ -19,6 +19,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> =
   "/lane": { GET: lane },
   "/terms": { GET: terms },
   "/onboard": { POST: onboard },
+  "/relay": { GET: relayOffer, POST: relay },
   "/settle": { POST: settle },
   "/stop": { POST: stop },
   "/logs": { POST: logs },

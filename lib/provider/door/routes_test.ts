@@ -4,8 +4,8 @@ import { openRouteWorld, type RouteWorld } from "../../../worlds/routes.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { createRoutes } from "./routes.ts";
 
-/** The provider's own paths, and the method that each takes. */
-const PATHS: Readonly<Record<string, "GET" | "POST">> = {
+/** The provider's own paths, and the methods that each takes. */
+const PATHS: Readonly<Record<string, "GET" | "POST" | "GET, POST">> = {
   "/": "GET",
   "/healthz": "GET",
   "/metrics": "GET",
@@ -13,6 +13,7 @@ const PATHS: Readonly<Record<string, "GET" | "POST">> = {
   "/terms": "GET",
   "/receipts/some": "GET",
   "/onboard": "POST",
+  "/relay": "GET, POST",
   "/settle": "POST",
   "/stop": "POST",
   "/logs": "POST",
@@ -31,7 +32,7 @@ Deno.test("each path takes its method, HEAD as GET, and says which it takes", as
   for (const [path, takes] of Object.entries(PATHS)) {
     for (const method of METHODS) {
       const { status, headers } = await world.ask(path, { method });
-      const isTaken = method === takes || method === "HEAD" && takes === "GET";
+      const isTaken = takes.split(", ").includes(method === "HEAD" ? "GET" : method);
       assert.equal(status !== 405, isTaken, `${method} ${path}`);
       assert.equal(headers.get("allow"), isTaken ? null : takes, `${method} ${path}`);
     }
@@ -40,7 +41,7 @@ Deno.test("each path takes its method, HEAD as GET, and says which it takes", as
 
 Deno.test("a HEAD is answered as its GET", async () => {
   using world = await openRouteWorld();
-  for (const path of ["/", "/healthz", "/metrics", "/terms", "/lane"]) {
+  for (const path of ["/", "/healthz", "/metrics", "/terms", "/lane", "/relay"]) {
     const [get, head] = [await world.ask(path), await world.ask(path, { method: "HEAD" })];
     assert.equal(head.status, get.status);
     assert.deepEqual([...head.headers], [...get.headers]);

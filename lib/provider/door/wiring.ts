@@ -30,8 +30,10 @@ import { OwnerCredits } from "../money/owner_credits.ts";
 import { Receipts, receiptSecret } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
 import { Sandboxes } from "../program/sandboxes.ts";
+import { MessageRelay } from "../settlement/message_relay.ts";
 import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
+import { Relays } from "../settlement/relays.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import type { RouteParts } from "./parts.ts";
 import { type Ground, groundOf, preflight } from "./preflight.ts";
@@ -77,8 +79,9 @@ export async function openProvider(
   const provider = requireProvider(config);
   const state = await prepareState(config, provider);
   const keysPath = resolveFromHome(config, provider.keyFile);
-  const ground = groundOf(await preflight({ config, keysPath }));
+  const ground = groundOf(await preflight({ config, keysPath, now }));
   tellLimits(ground, log);
+  tellCollector(ground, log);
   const lock = await lockState(join(state.book, LOCK_FILE));
   stack.defer(() => lock.release());
   const parts = await openParts({ config, provider, state, ground, log, now }, stack);
@@ -99,6 +102,11 @@ async function prepareState(config: Config, provider: ProviderConfig): Promise<S
 function tellLimits({ sandbox: { probe: { missing, hints, swept } } }: Ground, log: Log): void {
   if (missing.length > 0) log.warn("limits that the kernel does not enforce", { missing, hints });
   if (swept > 0) log.info("swept what an earlier provider left", { cgroups: swept });
+}
+
+/** An owner who did not ask for it has three days to notice. */
+function tellCollector({ collector: { current, pending } }: Ground, log: Log): void {
+  if (pending) log.warn("another collector is pending", { collector: current, ...pending });
 }
 
 async function openParts(site: Site, stack: AsyncDisposableStack): Promise<RouteParts> {
@@ -160,13 +168,23 @@ async function openMoney(
   const secret = await receiptSecret(join(state.book, "receipts.key"));
   const block = () => headOf(chain, follower);
   const receipts = new Receipts({ secret, ledger, seller, operator: account, block });
+  const relaysOf = (what: string, perMinute: number) =>
+    new Relays({ what, perMinute, operator, ledger, payers, now });
   const onboarding = new Onboarding({
     chain,
     seller,
     usdc,
     policy: provider.onboarding,
-    operator,
-    payers,
+    relays: relaysOf("deposit", provider.onboarding.perMinute),
+    log,
+    now,
+  });
+  const messages = new MessageRelay({
+    chain,
+    seller,
+    policy: provider.relay,
+    thawingSeconds: offer.thawingPeriodSeconds,
+    relays: relaysOf("message", provider.relay.perMinute),
     log,
     now,
   });
@@ -184,7 +202,8 @@ async function openMoney(
     onCharge: () => settlement.noticeCharge(),
     now,
   });
-  return { schemes: [credits], credits, receipts, onboarding, settlement, ledger, ownerCredits };
+  const desks = { onboarding, messages };
+  return { schemes: [credits], credits, receipts, ...desks, settlement, ledger, ownerCredits };
 }
 
 /** @throws KhachapuriError `chain_unavailable` */

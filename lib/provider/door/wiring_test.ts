@@ -121,6 +121,17 @@ Deno.test("a provider as it has opened", async (t) => {
     assert.deepEqual(seller, { chainId, escrow: FAKE_ESCROW, provider: address, price: 1_000n });
   });
 
+  await t.step("it relays messages to its escrow, for its fee to its own address", () => {
+    const { chainId } = home.chain.fake.chain;
+    assert.deepEqual(provider.parts.money.messages.offer(), {
+      chainId,
+      escrow: FAKE_ESCROW,
+      relayer: PROVIDER.address,
+      fee: 10_000n,
+      relays: ["Revoke", "BumpEpoch", "Reclaim", "Withdraw"],
+    });
+  });
+
   await t.step(
     "its log tells which limits the kernel does not enforce, and nothing when it does",
     async () => {
@@ -243,6 +254,27 @@ Deno.test("a deployment's lane pays for no caller, also after a restart", async 
   const response = await provider.ask(cid, { headers });
   assert.equal(response.status, 402);
   assert.match((await response.json()).message, /a deployment's permit/);
+});
+
+Deno.test("a provider that starts tells of a change of the collector that is under way", async () => {
+  await using home = await openProviderHome();
+  const told = async () => {
+    await using provider = await open(home);
+    return provider.lines.map((line) => JSON.parse(line))
+      .filter(({ message }) => message === "another collector is pending");
+  };
+  const { answers } = home.chain;
+  const [current, next] = [OWNER.address, PAYER.address];
+  answers.collector = { ...answers.collector, current };
+  assert.deepEqual(await told(), []);
+  answers.collector = { current, next, since: 5n };
+  const [line] = await told();
+  assert.deepEqual([line.level, line.collector, line.next, line.since], [
+    "warn",
+    current,
+    next,
+    "5",
+  ]);
 });
 
 Deno.test("what was opened before something failed is closed again", async () => {

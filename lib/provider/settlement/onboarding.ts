@@ -16,45 +16,35 @@ import {
 } from "../../chain/usdc.ts";
 import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { DEPOSIT_TIMEOUT_MS } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import type { DepositAuthorization } from "../../payment_header.ts";
-import { TokenBucket } from "../../token_bucket.ts";
-import { withinTime } from "../../within.ts";
-import type { Operator } from "./operator.ts";
-import type { Payers } from "../money/payers.ts";
 import type { Seller } from "../money/seller.ts";
+import { MINING_SECONDS, type Relays } from "./relays.ts";
 
 export interface OnboardingOptions {
   chain: Chain;
   seller: Seller;
   usdc: Address;
   policy: ProviderConfig["onboarding"];
-  operator: Pick<Operator, "send">;
-  payers: Pick<Payers, "forget">;
+  relays: Pick<Relays, "admitTry" | "send">;
   log: Log;
   now: () => number;
 }
 
-/** Between "this deposit is good" and the block that takes it, seconds. */
-const MINING_SECONDS = 30n;
-
 export class Onboarding {
   readonly #options: OnboardingOptions;
   readonly #underWay = new Map<Address, Promise<Hex>>();
-  readonly #rate: TokenBucket;
   #usdcDomain: UsdcDomain | null = null;
 
   constructor(options: OnboardingOptions) {
     this.#options = options;
-    const { perMinute } = options.policy;
-    this.#rate = new TokenBucket(perMinute, perMinute / 60, options.now);
   }
 
   /**
    * Has a payer's deposit mined. A payer with one under way gets that one's result.
    * @returns its transaction; views of the payer are read anew from then on
-   * @throws KhachapuriError `payment_required` with the reason, `rate_limited`, `chain_unavailable`
+   * @throws KhachapuriError `payment_required` with the reason, `rate_limited`, `overloaded`,
+   *   `chain_unavailable`
    */
   async relay(payer: Address, deposit: DepositAuthorization): Promise<Hex> {
     // First of all: nobody's junk stands in for what the payer itself has signed.
@@ -80,23 +70,18 @@ export class Onboarding {
   }
 
   async #send(payer: Address, deposit: DepositAuthorization): Promise<Hex> {
-    const { operator, payers, log, policy, seller: { escrow, provider } } = this.#options;
-    if (!this.#rate.take()) throw tooManyDeposits(policy.perMinute, this.#rate.waitSeconds());
-    const sent = operator.send({
+    const { relays, log, seller: { escrow, provider } } = this.#options;
+    relays.admitTry(payer);
+    const receipt = await relays.send(payer, {
       address: escrow,
       abi: escrowAbi,
       functionName: "depositAndAllow",
       args: depositAndAllowArguments(payer, provider, deposit),
       messages: ESCROW_MESSAGES,
     }).catch((error) => {
-      // Refused by the simulation: nothing was sent, so the next in line may.
-      this.#rate.giveBack();
       if (error.code !== "chain_refused") throw error;
       throw refused(`the deposit was refused: ${error.shortMessage}`, error);
     });
-    const receipt = await withinTime(sent, DEPOSIT_TIMEOUT_MS, late);
-    // Also when it reverted: somebody else may have sent it before us.
-    payers.forget(payer);
     if (receipt.status !== "success") throw refused("the deposit was mined but reverted");
     const transaction = receipt.transactionHash;
     log.info("deposit relayed", { payer, amount: deposit.amount, transaction });
@@ -125,23 +110,9 @@ function assertWorthwhile(
   }
 }
 
-function tooManyDeposits(perMinute: number, waitSeconds: number): KhachapuriError {
-  return new KhachapuriError("rate_limited", `${perMinute} deposits a minute are relayed here`, {
-    retryAfterSeconds: Math.ceil(waitSeconds),
-    hints: ["or deposit and allow yourself"],
-  });
-}
-
 function refused(message: string, cause?: unknown): KhachapuriError {
   return new KhachapuriError("payment_required", message, {
     cause,
     hints: ["sign another deposit, or deposit and allow by yourself"],
-  });
-}
-
-function late(): KhachapuriError {
-  return new KhachapuriError("chain_unavailable", "the deposit was not mined in time", {
-    retryAfterSeconds: 10,
-    hints: ["it may still be mined: look at your allowance before signing another"],
   });
 }

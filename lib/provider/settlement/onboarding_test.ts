@@ -9,9 +9,10 @@ import type { ContractCall } from "../../chain/client.ts";
 import { ESCROW_MESSAGES } from "../../chain/escrow_call.ts";
 import { signDeposit } from "../../chain/onboarding.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { DEPOSIT_TIMEOUT_MS } from "../../limits.ts";
+import { RELAY_TIMEOUT_MS } from "../../limits.ts";
 import type { DepositAuthorization } from "../../payment_header.ts";
 import { Onboarding, type OnboardingOptions } from "./onboarding.ts";
+import { Relays } from "./relays.ts";
 
 const PROVIDER = anvilAccount(1).address;
 const [ANNA, BERT] = [anvilAccount(4), anvilAccount(5)];
@@ -32,6 +33,8 @@ function openDesk(policy: Partial<OnboardingOptions["policy"]> = {}) {
     now: Number(NOW) * 1_000,
     sent: [] as ContractCall[],
     forgotten: [] as (Address | undefined)[],
+    /** What the chain says to a deposit before it is sent. */
+    simulate: (): Promise<void> => Promise.resolve(),
     /** What becomes of a deposit that is sent. */
     mine: (): Promise<Partial<TransactionReceipt>> => Promise.resolve(MINED),
     lines: heard.lines,
@@ -41,13 +44,20 @@ function openDesk(policy: Partial<OnboardingOptions["policy"]> = {}) {
     seller: { chainId: chain.chainId, escrow: ESCROW, provider: PROVIDER, price: PRICE },
     usdc: USDC,
     policy: { enabled: true, minimum: 100_000n, perMinute: 2, ...policy },
-    operator: {
-      async send(call) {
-        desk.sent.push(call);
-        return await desk.mine() as TransactionReceipt;
+    relays: new Relays({
+      what: "deposit",
+      perMinute: policy.perMinute ?? 2,
+      operator: {
+        simulate: () => desk.simulate(),
+        async send(call) {
+          desk.sent.push(call);
+          return await desk.mine() as TransactionReceipt;
+        },
       },
-    },
-    payers: { forget: (payer) => void desk.forgotten.push(payer) },
+      ledger: { knows: () => false },
+      payers: { forget: (payer) => void desk.forgotten.push(payer) },
+      now: () => desk.now,
+    }),
     log: heard.log,
     now: () => desk.now,
   });
@@ -207,10 +217,10 @@ Deno.test("so many a minute are sent, whether they are mined or revert", async (
   await assert.rejects(desk.relay(ANNA, next), { code: "rate_limited" });
 });
 
-Deno.test("what the simulation refuses takes nobody's turn, and says why", async () => {
+Deno.test("what the simulation refuses is not sent, and says why", async () => {
   const desk = openDesk();
   const cause = new KhachapuriError("chain_refused", "transfer amount exceeds balance");
-  desk.mine = () => Promise.reject(cause);
+  desk.simulate = () => Promise.reject(cause);
   const deposit = await depositOf();
   for (const _ of [1, 2, 3]) {
     await assert.rejects(desk.relay(ANNA, deposit), (error: KhachapuriError) => {
@@ -224,9 +234,10 @@ Deno.test("what the simulation refuses takes nobody's turn, and says why", async
     });
   }
   const outage = new KhachapuriError("chain_unavailable", "the provider cannot settle right now");
-  desk.mine = () => Promise.reject(outage);
+  desk.simulate = () => Promise.reject(outage);
   await assert.rejects(desk.relay(ANNA, deposit), outage);
-  desk.mine = () => Promise.resolve(MINED);
+  assert.deepEqual(desk.sent, []);
+  desk.simulate = () => Promise.resolve();
   for (const account of [ANNA, BERT]) await desk.relay(account, await depositOf(account));
   assert.deepEqual(desk.forgotten, [ANNA.address, BERT.address]);
 });
@@ -239,7 +250,7 @@ Deno.test("a deposit that is not mined in time is not waited for any longer", as
   let isOver = false;
   const relayed = desk.relay(ANNA, await depositOf()).finally(() => isOver = true);
   await desk.untilSent(1);
-  mock.timers.tick(DEPOSIT_TIMEOUT_MS - 1);
+  mock.timers.tick(RELAY_TIMEOUT_MS - 1);
   await turn();
   assert.ok(!isOver);
   mock.timers.tick(1);

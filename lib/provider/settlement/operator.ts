@@ -36,6 +36,12 @@ export interface OperatorOptions {
 export interface Operator {
   readonly address: Address;
   /**
+   * Whether the chain would take `call` now, as far as one can tell; beside the queue of what is
+   * sent.
+   * @throws KhachapuriError `chain_refused`, `chain_unavailable`, as `send`
+   */
+  simulate(call: ContractCall): Promise<void>;
+  /**
    * Simulates, signs, stores and broadcasts `call`; resolves with its receipt, whether it succeeded
    * or reverted.
    * @throws KhachapuriError `chain_refused` with the custom error in `data.reason`: nothing was
@@ -72,18 +78,23 @@ export function openOperator(options: OperatorOptions): Operator {
   });
 
   /** As of now: what is out and not mined yet is not in the simulation. */
-  async function simulate({ address, abi, functionName, args = [] }: ContractCall) {
+  async function prepare({ address, abi, functionName, args = [] }: ContractCall) {
     const call = { to: address, data: encodeFunctionData({ abi, functionName, args }) };
     const outgoing: Outgoing = { ...call, gas: await estimateGas(client, account.address, call) };
     return outgoing;
   }
 
+  const refused = (call: ContractCall) => (cause: unknown) => {
+    throw refusal(cause, call, account.address, endpoint);
+  };
+
   return {
     address: account.address,
+    async simulate(call) {
+      await prepare(call).catch(refused(call));
+    },
     async send(call) {
-      const { mined } = await outbox.launch(() => simulate(call)).catch((cause) => {
-        throw refusal(cause, call, account.address, endpoint);
-      });
+      const { mined } = await outbox.launch(() => prepare(call)).catch(refused(call));
       return await mined;
     },
     pending: () => outbox.size,

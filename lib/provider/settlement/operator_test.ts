@@ -9,6 +9,7 @@ import {
   rpcError,
 } from "../../../worlds/chain/fake_chain.ts";
 import { escrowAbi } from "../../chain/abi.ts";
+import type { ContractCall } from "../../chain/client.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { silentLog } from "../../log.ts";
 import { signPermit, UINT64_MAX } from "../../permit.ts";
@@ -27,6 +28,7 @@ interface World {
   advance(ms: number): void;
   /** As after a crash: another operator on the same outbox. */
   restart(): Promise<void>;
+  readonly consumption: ContractCall;
   consume(): Promise<TransactionReceipt>;
 }
 
@@ -59,13 +61,13 @@ async function withOperator(work: (world: World) => Promise<void>): Promise<void
       await world.operator.close();
       world.operator = open();
     },
-    consume: () =>
-      world.operator.send({
-        address: FAKE_ESCROW,
-        abi: escrowAbi,
-        functionName: "consume",
-        args: [5n, permit],
-      }),
+    consumption: {
+      address: FAKE_ESCROW,
+      abi: escrowAbi,
+      functionName: "consume",
+      args: [5n, permit],
+    },
+    consume: () => world.operator.send(world.consumption),
   };
   try {
     await work(world);
@@ -286,6 +288,31 @@ Deno.test("the escrow's no is told before anything is signed", async () => {
     });
     assert.equal(operator.pending(), 0);
     assert.equal(fake.nonce(), 0);
+  });
+});
+
+Deno.test("a simulation says the escrow's no, and signs nothing either way", async () => {
+  await withOperator(async ({ fake, operator, consumption }) => {
+    const sent = intercept(fake, "eth_sendRawTransaction", () => undefined);
+    await operator.simulate(consumption);
+    fake.allow(PAYER.address, 5n, 0n);
+    await assert.rejects(operator.simulate(consumption), (error: KhachapuriError) => {
+      assert.equal(error.code, "chain_refused");
+      assert.equal(error.data.reason, "InsufficientCredits");
+      return true;
+    });
+    assert.deepEqual([sent.count(), operator.pending(), fake.nonce()], [0, 0, 0]);
+  });
+});
+
+Deno.test("a simulation waits for nothing that is sent", async () => {
+  await withOperator(async ({ fake, operator, consume, consumption }) => {
+    const held = Promise.withResolvers<undefined>();
+    intercept(fake, "eth_sendRawTransaction", () => held.promise);
+    const sent = consume();
+    await operator.simulate(consumption);
+    held.resolve(undefined);
+    await sent;
   });
 });
 

@@ -1,0 +1,10 @@
+/** Times for people. */
+
+/** After this JavaScript has no dates; nobody's deadline, but the largest values of types are. */
+const LAST_SECOND = 8_640_000_000_000n;
+
+/** A time of the chain, Unix seconds: ISO 8601 in UTC, to the second. */
+export function timeText(seconds: bigint): string {
+  if (seconds >= LAST_SECOND) return "never";
+  return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}Z`;
+}
