@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {Authorization} from "../interfaces/IEscrow.sol";
+import {Authorization} from "../interfaces/EscrowTypes.sol";
 
 /// @title Messages
 /// @notice EIP-712 struct hashes of what a payer signs for somebody else to send.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {Permit} from "../interfaces/IEscrow.sol";
+import {Permit} from "../interfaces/EscrowTypes.sol";
 
 /// @title Permits
 /// @notice EIP-712 struct hash of a permit.
