@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {Allowance, Permit} from "../../src/interfaces/IEscrow.sol";
+import {Allowance, Permit} from "../../src/interfaces/EscrowTypes.sol";
 import {EscrowTest} from "../support/EscrowTest.sol";
 import {VmSafe} from "forge-std/Vm.sol";
 

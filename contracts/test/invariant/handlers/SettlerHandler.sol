@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {Allowance, Charge, Permit} from "../../../src/interfaces/IEscrow.sol";
+import {Allowance, Charge, Permit} from "../../../src/interfaces/EscrowTypes.sol";
 import {Role, State, World} from "../World.sol";
 import {Handler} from "./Handler.sol";
 
