@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { hashStruct, keccak256, stringToBytes, toFunctionSelector } from "viem";
+import {
+  hashStruct,
+  hashTypedData,
+  keccak256,
+  recoverAddress,
+  stringToBytes,
+  toFunctionSelector,
+} from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { escrowAbi } from "../lib/chain/abi.ts";
 import { permitDigest, permitFromJson, recoverPermitSigner, signPermit } from "../lib/permit.ts";
@@ -19,6 +26,26 @@ const DEPOSIT_AND_ALLOW_TYPES = {
   ],
 } as const;
 
+/** What a payer without ETH signs, as the escrow's interface states it. */
+const MESSAGE_END = [
+  { name: "feeMax", type: "uint256" },
+  { name: "nonce", type: "uint256" },
+  { name: "deadline", type: "uint64" },
+];
+const PAYER = { name: "payer", type: "address" };
+const PROVIDER = { name: "provider", type: "address" };
+const MESSAGE_TYPES: Readonly<Record<string, readonly { name: string; type: string }[]>> = {
+  Revoke: [PAYER, PROVIDER, { name: "credits", type: "uint128" }, ...MESSAGE_END],
+  BumpEpoch: [PAYER, PROVIDER, ...MESSAGE_END],
+  Reclaim: [PAYER, PROVIDER, ...MESSAGE_END],
+  Withdraw: [
+    PAYER,
+    { name: "amount", type: "uint256" },
+    { name: "to", type: "address" },
+    ...MESSAGE_END,
+  ],
+};
+
 const hex = (text: string) => text as `0x${string}`;
 
 Deno.test("permits hash and sign as the contract tests say", async () => {
@@ -29,6 +56,27 @@ Deno.test("permits hash and sign as the contract tests say", async () => {
     assert.equal(permitDigest(domain, terms), digest);
     assert.deepEqual(await signPermit(account, domain, terms), { ...terms, signature });
     assert.equal(await recoverPermitSigner(domain, { ...terms, signature }), account.address);
+  }
+});
+
+Deno.test("messages of payers without ETH hash and sign as the contract tests say", async () => {
+  const account = privateKeyToAccount(hex(vectors.privateKey));
+  const names = vectors.messages.map(({ name }) => name);
+  assert.deepEqual(names, Object.keys(MESSAGE_TYPES));
+  for (const { name, typehash, chainId, escrow, message, digest, signature } of vectors.messages) {
+    const fields = MESSAGE_TYPES[name]!;
+    const typeText = `${name}(${fields.map((field) => `${field.type} ${field.name}`).join(",")})`;
+    assert.equal(keccak256(stringToBytes(typeText)), typehash);
+    const data = {
+      domain: { name: "Khachapuri Escrow", version: "1", chainId, verifyingContract: hex(escrow) },
+      types: { [name]: fields },
+      primaryType: name,
+      message,
+    };
+    assert.equal(hashTypedData(data), digest);
+    assert.equal(await account.signTypedData(data), signature);
+    const signer = await recoverAddress({ hash: hex(digest), signature: hex(signature) });
+    assert.equal(signer, message.payer);
   }
 });
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {Allowance, Charge, IEscrow, Permit} from "../../src/interfaces/IEscrow.sol";
+import {Allowance, Charge, Permit} from "../../src/interfaces/EscrowTypes.sol";
+import {IEscrow} from "../../src/interfaces/IEscrow.sol";
 import {EscrowTest} from "../support/EscrowTest.sol";
 
 /// @notice The arithmetic of charges and thawing, over all numbers.

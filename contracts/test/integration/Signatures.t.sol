@@ -2,12 +2,16 @@
 pragma solidity 0.8.30;
 
 import {Escrow} from "../../src/Escrow.sol";
-import {IEscrow, Permit} from "../../src/interfaces/IEscrow.sol";
-import {EscrowTest} from "../support/EscrowTest.sol";
+import {Authorization, Permit} from "../../src/interfaces/EscrowTypes.sol";
+import {IEscrow} from "../../src/interfaces/IEscrow.sol";
+import {Kind, Message, RelayTest} from "../support/RelayTest.sol";
+import {StdStorage, stdStorage} from "forge-std/StdStorage.sol";
 
 /// @notice Vectors that viem made and that `tools/contracts_test.ts` holds the TypeScript side to:
 /// both sides hash and sign the same.
-contract SignaturesTest is EscrowTest {
+contract SignaturesTest is RelayTest {
+    using stdStorage for StdStorage;
+
     string private _vectors;
 
     function setUp() public override {
@@ -40,13 +44,37 @@ contract SignaturesTest is EscrowTest {
             bytes32 digest = vm.parseJsonBytes32(_vectors, at(i, ".digest"));
             assertEq(permitDigest(permit, where, chainId), digest);
 
-            vm.chainId(chainId);
-            deployCodeTo("Escrow.sol:Escrow", abi.encode(usdc, THAWING_PERIOD), where);
+            deployAt(chainId, where);
+            putEpoch(escrow, permit.payer, permit.provider, permit.epoch);
             vm.prank(permit.payer);
-            IEscrow(where).allow(permit.provider, 0, 1);
+            escrow.allow(permit.provider, 0, 1);
             vm.prank(permit.provider);
-            IEscrow(where).consume(0, permit);
-            assertEq(IEscrow(where).consumed(permit.payer, permit.provider, permit.lane), 1);
+            escrow.consume(0, permit);
+            assertEq(escrow.consumed(permit.payer, permit.provider, permit.lane), 1);
+        }
+    }
+
+    function test_message_type_hashes_are_viems() public view {
+        for (uint256 kind = 0; kind < KINDS; ++kind) {
+            bytes32 typeHash = vm.parseJsonBytes32(_vectors, messageField(kind, ".typehash"));
+            assertEq(messageTypeHash(Kind(kind)), typeHash);
+        }
+    }
+
+    function test_the_escrow_takes_messages_that_viem_signed() public {
+        for (uint256 kind = 0; kind < KINDS; ++kind) {
+            uint256 chainId = vm.parseJsonUint(_vectors, messageField(kind, ".chainId"));
+            address where = vm.parseJsonAddress(_vectors, messageField(kind, ".escrow"));
+            Message memory message = messageAt(kind);
+            bytes32 digest = vm.parseJsonBytes32(_vectors, messageField(kind, ".digest"));
+            assertEq(messageDigest(message, where, chainId), digest);
+
+            deployAt(chainId, where);
+            prepareFor(message);
+            vm.expectEmit(where);
+            emit IEscrow.Relayed(message.payer, relayer, message.by.nonce, message.by.feeMax);
+            relay(message, message.by.feeMax, relayer);
+            assertEq(escrow.nonces(message.payer), message.by.nonce + 1);
         }
     }
 
@@ -85,5 +113,55 @@ contract SignaturesTest is EscrowTest {
 
     function at(uint256 i, string memory field) private pure returns (string memory) {
         return string.concat(".permits[", vm.toString(i), "]", field);
+    }
+
+    function messageAt(uint256 kind) private view returns (Message memory message) {
+        message.kind = Kind(kind);
+        message.payer = vm.parseJsonAddress(_vectors, messageField(kind, ".message.payer"));
+        if (message.kind == Kind.Withdraw) {
+            message.amount = vm.parseJsonUint(_vectors, messageField(kind, ".message.amount"));
+            message.to = vm.parseJsonAddress(_vectors, messageField(kind, ".message.to"));
+        } else {
+            message.provider =
+                vm.parseJsonAddress(_vectors, messageField(kind, ".message.provider"));
+        }
+        if (message.kind == Kind.Revoke) {
+            message.credits =
+                uint128(vm.parseJsonUint(_vectors, messageField(kind, ".message.credits")));
+        }
+        message.by = Authorization({
+            feeMax: vm.parseJsonUint(_vectors, messageField(kind, ".message.feeMax")),
+            nonce: vm.parseJsonUint(_vectors, messageField(kind, ".message.nonce")),
+            deadline: uint64(vm.parseJsonUint(_vectors, messageField(kind, ".message.deadline"))),
+            signature: vm.parseJsonBytes(_vectors, messageField(kind, ".signature"))
+        });
+    }
+
+    function messageField(uint256 kind, string memory field) private pure returns (string memory) {
+        return string.concat(".messages[", vm.toString(kind), "]", field);
+    }
+
+    function deployAt(uint256 chainId, address where) private {
+        vm.chainId(chainId);
+        deployCodeTo("Escrow.sol:Escrow", abi.encode(usdc, THAWING_PERIOD), where);
+        escrow = Escrow(where);
+    }
+
+    /// @dev So that the payer's message of any kind would do something: money is free, a credit
+    /// thaws and is ripe, and as many messages went before.
+    function prepareFor(Message memory message) private {
+        uint256 amount = message.amount + message.by.feeMax;
+        mint(message.payer, amount);
+        vm.startPrank(message.payer);
+        usdc.approve(address(escrow), amount);
+        escrow.deposit(amount);
+        if (message.kind != Kind.Withdraw) {
+            escrow.allow(message.provider, 0, 1);
+            escrow.revoke(message.provider, 1);
+            skip(THAWING_PERIOD);
+        }
+        vm.stopPrank();
+        stdstore.target(address(escrow)).sig("nonces(address)").with_key(message.payer)
+            .checked_write(message.by.nonce);
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Escrow} from "../../src/Escrow.sol";
-import {Allowance, Charge, IEscrow, Permit} from "../../src/interfaces/IEscrow.sol";
+import {Allowance, Charge, Permit} from "../../src/interfaces/EscrowTypes.sol";
 import {IFiatToken, RealUsdc} from "./RealUsdc.sol";
 import {VmSafe} from "forge-std/Vm.sol";
 
@@ -70,6 +70,11 @@ abstract contract EscrowTest is RealUsdc {
         escrow.reclaim(provider);
     }
 
+    function bumpEpoch() internal {
+        vm.prank(payer.addr);
+        escrow.bumpEpoch(provider);
+    }
+
     function consume(uint256 price, Permit memory permit) internal {
         vm.prank(operator);
         escrow.consume(price, permit);
@@ -85,6 +90,18 @@ abstract contract EscrowTest is RealUsdc {
         returns (uint256 amount)
     {
         return settle(rows(permit, credits, price));
+    }
+
+    /// @dev As if the payer, who has pinned no signer, had bumped it `epoch` times.
+    function putEpoch(Escrow where, address from, address to, uint32 epoch) internal {
+        vm.record();
+        where.allowance(from, to);
+        (bytes32[] memory reads,) = vm.accesses(address(where));
+        // The slot of signer, epoch and epochEnd, in this order from the lowest bit.
+        vm.store(address(where), reads[reads.length - 1], bytes32(uint256(epoch) << 160));
+        Allowance memory held = where.allowance(from, to);
+        assertEq(held.epoch, epoch);
+        assertEq(held.signer, address(0));
     }
 
     /* VIEWS */
@@ -114,6 +131,13 @@ abstract contract EscrowTest is RealUsdc {
     {
         charges = new Charge[](1);
         charges[0] = Charge(permit, credits, price);
+    }
+
+    /// @dev A permit of the payer for the provider on LANE, for ever, of this epoch.
+    function permitOf(uint128 credits, uint32 epoch) internal view returns (Permit memory permit) {
+        permit = unsigned(LANE, PRICE, credits);
+        (permit.deadline, permit.epoch) = (type(uint64).max, epoch);
+        return signed(permit, payer);
     }
 
     /// @dev A permit of the payer for the provider on LANE that lives a day.
@@ -153,17 +177,6 @@ abstract contract EscrowTest is RealUsdc {
         pure
         returns (bytes32)
     {
-        bytes32 domain = keccak256(
-            abi.encode(
-                keccak256(
-                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-                ),
-                keccak256("Khachapuri Escrow"),
-                keccak256("1"),
-                chainId,
-                verifyingContract
-            )
-        );
         bytes32 typeHash = keccak256(
             "Permit(address payer,address provider,bytes32 lane,uint128 price,uint128 credits,uint64 deadline,uint32 epoch)"
         );
@@ -177,6 +190,26 @@ abstract contract EscrowTest is RealUsdc {
                 permit.credits,
                 permit.deadline,
                 permit.epoch
+            )
+        );
+        return typedDigest(structHash, verifyingContract, chainId);
+    }
+
+    /// @dev EIP-712 in the escrow's domain.
+    function typedDigest(bytes32 structHash, address verifyingContract, uint256 chainId)
+        internal
+        pure
+        returns (bytes32)
+    {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
+                keccak256("Khachapuri Escrow"),
+                keccak256("1"),
+                chainId,
+                verifyingContract
             )
         );
         return keccak256(abi.encodePacked(hex"1901", domain, structHash));

@@ -6,8 +6,10 @@ import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 /// @notice Everything that the real USDC does not do, and an upgrade of it might.
 contract HostileToken is ERC20("Hostile", "EVIL") {
     bytes public answer;
-    uint256 private _fee;
+    int256 private _atSender;
+    int256 private _atRecipient;
     bool private _fails;
+    bytes private _balanceAnswer;
     address private _target;
     bytes private _call;
 
@@ -15,16 +17,31 @@ contract HostileToken is ERC20("Hostile", "EVIL") {
         _mint(to, amount);
     }
 
-    function setFee(uint256 fee) external {
-        _fee = fee;
+    /// @notice Every transfer changes the two balances by this much more than it should.
+    function skew(int256 atSender, int256 atRecipient) external {
+        (_atSender, _atRecipient) = (atSender, atRecipient);
     }
 
     function fail(bool fails) external {
         _fails = fails;
     }
 
+    /// @notice From now on every balance is these bytes; the true one again when there are none.
+    function answerBalances(bytes calldata words) external {
+        _balanceAnswer = words;
+    }
+
+    /// @notice The next transfer calls `target` before it ends, and keeps what it answers.
     function callDuringTransfer(address target, bytes calldata data) external {
         (_target, _call) = (target, data);
+    }
+
+    function balanceOf(address account) public view override returns (uint256) {
+        bytes memory words = _balanceAnswer;
+        if (words.length == 0) return super.balanceOf(account);
+        assembly ("memory-safe") {
+            return(add(words, 0x20), mload(words))
+        }
     }
 
     function transfer(address to, uint256 amount) public override returns (bool) {
@@ -50,9 +67,17 @@ contract HostileToken is ERC20("Hostile", "EVIL") {
     function _update(address from, address to, uint256 amount) internal override {
         super._update(from, to, amount);
         if (from == address(0)) return;
-        if (_fee != 0) super._update(to, address(0xfee), _fee);
+        _change(from, _atSender);
+        _change(to, _atRecipient);
         if (_target == address(0)) return;
-        (, bytes memory result) = _target.call(_call);
+        address target = _target;
+        _target = address(0);
+        (, bytes memory result) = target.call(_call);
         answer = result;
+    }
+
+    function _change(address account, int256 by) private {
+        if (by > 0) super._update(address(0), account, uint256(by));
+        if (by < 0) super._update(account, address(0xfee), uint256(-by));
     }
 }

@@ -2,7 +2,8 @@
 pragma solidity 0.8.30;
 
 import {Escrow} from "../../src/Escrow.sol";
-import {Allowance, IEscrow} from "../../src/interfaces/IEscrow.sol";
+import {Allowance} from "../../src/interfaces/EscrowTypes.sol";
+import {IEscrow} from "../../src/interfaces/IEscrow.sol";
 import {EscrowTest} from "../support/EscrowTest.sol";
 
 /// @notice Deposits, withdrawals and allowances.
@@ -16,15 +17,15 @@ contract EscrowPayerTest is EscrowTest {
         assertEq(escrow.THAWING_PERIOD(), THAWING_PERIOD);
     }
 
-    function test_the_constructor_refuses_no_thawing_period() public {
-        vm.expectRevert(abi.encodeWithSelector(IEscrow.InvalidThawingPeriod.selector, 0));
-        new Escrow(usdc, 0);
-    }
-
-    function test_the_constructor_refuses_a_period_that_would_lock_payers_in() public {
-        uint64 tooLong = 30 days + 1;
-        vm.expectRevert(abi.encodeWithSelector(IEscrow.InvalidThawingPeriod.selector, tooLong));
-        new Escrow(usdc, tooLong);
+    function test_the_thawing_period_is_an_hour_to_thirty_days() public {
+        uint64[4] memory refused = [uint64(0), 1 hours - 1, 30 days + 1, type(uint64).max];
+        for (uint256 i = 0; i < refused.length; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(IEscrow.InvalidThawingPeriod.selector, refused[i])
+            );
+            new Escrow(usdc, refused[i]);
+        }
+        assertEq(new Escrow(usdc, 1 hours).THAWING_PERIOD(), 1 hours);
         assertEq(new Escrow(usdc, 30 days).THAWING_PERIOD(), 30 days);
     }
 
@@ -43,6 +44,27 @@ contract EscrowPayerTest is EscrowTest {
         vm.prank(thief);
         vm.expectRevert("ERC20: transfer amount exceeds allowance");
         escrow.deposit(1e6);
+    }
+
+    function test_the_escrow_holds_up_to_2_to_the_128_and_no_more() public {
+        uint256 most = type(uint128).max;
+        mint(payer.addr, most);
+        deposit(most - 5);
+        bytes memory full = abi.encodeWithSelector(IEscrow.EscrowFull.selector, most + 1);
+        vm.prank(payer.addr);
+        vm.expectRevert(full);
+        escrow.deposit(6);
+        Onboarding memory on = onboarding();
+        (on.amount, on.pricePerCredit) = (6, 0);
+        bytes memory signature = onboardingSignature(on);
+        vm.expectRevert(full);
+        onboard(on, signature);
+        deposit(5);
+        assertEq(free(), most);
+        // Payouts and accounting go on.
+        vm.prank(payer.addr);
+        escrow.withdraw(most, thief);
+        assertEq(usdc.balanceOf(thief), most);
     }
 
     function test_withdraw_sends_free_balance_at_once() public {

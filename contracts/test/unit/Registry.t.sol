@@ -17,14 +17,19 @@ contract RegistryTest is Test {
     Registry private _registry;
 
     function setUp() public {
-        vm.prank(_root);
-        _registry = new Registry(address(this));
+        _registry = new Registry(_root);
     }
 
     /* THE TREE */
 
-    function test_all_belongs_to_the_deployer_at_first() public view {
-        assertEq(_registry.owner(ROOT), _root);
+    function test_all_belongs_to_the_named_root_owner_at_first_whoever_deploys() public {
+        vm.expectEmit();
+        emit IENSRegistry.Transfer(ROOT, _root);
+        Registry registry = new Registry(_root);
+        assertEq(registry.owner(ROOT), _root);
+    }
+
+    function test_nothing_else_has_an_owner_at_first() public view {
         assertTrue(_registry.recordExists(ROOT));
         assertFalse(_registry.recordExists(node(ROOT, ETH_LABEL)));
         assertFalse(_registry.openClaims());

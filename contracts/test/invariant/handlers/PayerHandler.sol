@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {Allowance} from "../../../src/interfaces/IEscrow.sol";
+import {Allowance} from "../../../src/interfaces/EscrowTypes.sol";
 import {EscrowTest} from "../../support/EscrowTest.sol";
 import {Role, World} from "../World.sol";
 import {Handler} from "./Handler.sol";
@@ -17,23 +17,23 @@ contract PayerHandler is Handler {
     constructor(World world_) Handler(world_) {}
 
     function deposit(uint256 p, uint256 amount) external {
-        _deposit(p % world.PAYERS(), bound(amount, 0, AMOUNT_MAX));
+        _deposit(aPayer(p), bound(amount, 0, AMOUNT_MAX));
     }
 
-    function donate(uint256 p, uint256 amount) external held(Role.Bystander, 0) {
+    function donate(uint256 p, uint256 amount) external held(Role.Bystander) {
         amount = bound(amount, 0, AMOUNT_MAX);
-        vm.prank(world.payerAt(p % world.PAYERS()));
+        vm.prank(world.payerAt(aPayer(p)));
         usdc.transfer(address(escrow), amount);
         world.gave(amount);
     }
 
     function withdraw(uint256 p, uint256 amount) external {
-        p = p % world.PAYERS();
+        p = aPayer(p);
         _withdraw(p, bound(amount, 0, escrow.balanceOf(world.payerAt(p))));
     }
 
     function allow(uint256 p, uint256 v, uint128 price, uint128 credits, bool isPinned) external {
-        (p, v) = (p % world.PAYERS(), v % world.PROVIDERS());
+        (p, v) = (aPayer(p), aProvider(v));
         EscrowTest.Onboarding memory on = _target(p, v, price, credits, isPinned);
         uint256 free = escrow.balanceOf(on.payer);
         if (on.amount > free) _deposit(p, on.amount - free);
@@ -43,19 +43,25 @@ contract PayerHandler is Handler {
     function depositAndAllow(uint256 p, uint256 v, uint128 price, uint128 credits, bool isPinned)
         external
     {
-        (p, v) = (p % world.PAYERS(), v % world.PROVIDERS());
+        (p, v) = (aPayer(p), aProvider(v));
         _depositAndAllow(p, _target(p, v, price, credits, isPinned));
     }
 
     function revoke(uint256 p, uint256 v, uint128 credits) external {
-        (p, v) = (p % world.PAYERS(), v % world.PROVIDERS());
+        (p, v) = (aPayer(p), aProvider(v));
         uint128 left = world.allowanceOf(p, v).credits;
         if (left != 0) _revoke(p, v, uint128(bound(credits, 1, uint256(left) * 2)));
     }
 
+    /// @dev Of what is ripe, if anything is.
     function reclaim(uint256 p, uint256 v) external {
-        (p, v) = (p % world.PAYERS(), v % world.PROVIDERS());
+        (p, v) = aRipePair(p, v);
         _reclaim(p, v);
+    }
+
+    function bumpEpoch(uint256 p, uint256 v) external {
+        (p, v) = (aPayer(p), aProvider(v));
+        _bumpEpoch(p, v);
     }
 
     /// @dev Terms a little better or worse than the present ones, at any moment: refused, or within
@@ -63,7 +69,7 @@ contract PayerHandler is Handler {
     function tryToChangeTerms(uint256 p, uint256 v, uint8 price, uint8 credits, bool isPinned)
         external
     {
-        (p, v) = (p % world.PAYERS(), v % world.PROVIDERS());
+        (p, v) = (aPayer(p), aProvider(v));
         Allowance memory now_ = world.allowanceOf(p, v);
         uint128 newPrice = near(now_.pricePerCredit, price);
         uint128 newCredits = near(now_.credits, credits);
@@ -73,7 +79,7 @@ contract PayerHandler is Handler {
     }
 
     function tryToWithdrawTooMuch(uint256 p, uint256 more) external {
-        p = p % world.PAYERS();
+        p = aPayer(p);
         _tryToWithdraw(p, escrow.balanceOf(world.payerAt(p)) + bound(more, 1, AMOUNT_MAX));
     }
 
@@ -109,28 +115,25 @@ contract PayerHandler is Handler {
         on.salt = bytes32(++_salt);
     }
 
-    function _deposit(uint256 p, uint256 amount) private held(Role.Payer, p) {
+    function _deposit(uint256 p, uint256 amount) private heldOf(p, 0) {
         vm.prank(world.payerAt(p));
         escrow.deposit(amount);
         world.sent(amount);
     }
 
-    function _withdraw(uint256 p, uint256 amount) private held(Role.Payer, p) {
+    function _withdraw(uint256 p, uint256 amount) private heldOf(p, amount) {
         address payer = world.payerAt(p);
         vm.prank(payer);
         escrow.withdraw(amount, payer);
         world.left(amount);
     }
 
-    function _allow(uint256 p, EscrowTest.Onboarding memory on) private held(Role.Payer, p) {
+    function _allow(uint256 p, EscrowTest.Onboarding memory on) private heldOf(p, 0) {
         vm.prank(on.payer);
         escrow.allow(on.provider, on.pricePerCredit, on.credits, on.signer);
     }
 
-    function _depositAndAllow(uint256 p, EscrowTest.Onboarding memory on)
-        private
-        held(Role.Payer, p)
-    {
+    function _depositAndAllow(uint256 p, EscrowTest.Onboarding memory on) private heldOf(p, 0) {
         bytes memory signature = world.signOnboarding(p, on);
         _relay(on, signature);
         world.sent(on.amount);
@@ -151,7 +154,7 @@ contract PayerHandler is Handler {
         );
     }
 
-    function _revoke(uint256 p, uint256 v, uint128 credits) private held(Role.Payer, p) {
+    function _revoke(uint256 p, uint256 v, uint128 credits) private heldOf(p, 0) {
         address provider = world.providers(v);
         vm.prank(world.payerAt(p));
         escrow.revoke(provider, credits);
@@ -159,28 +162,40 @@ contract PayerHandler is Handler {
     }
 
     /// @dev Works exactly when something thaws and its time has come, by our own clock.
-    function _reclaim(uint256 p, uint256 v) private held(Role.Payer, p) {
+    function _reclaim(uint256 p, uint256 v) private heldOf(p, 0) {
         address provider = world.providers(v);
-        bool isThawing = world.allowanceOf(p, v).thawingCredits != 0;
-        bool isRipe = block.timestamp >= world.revokedAt(p, v) + escrow.THAWING_PERIOD();
+        bool isDue = isRipe(p, v);
         vm.prank(world.payerAt(p));
         try escrow.reclaim(provider) {
-            world.check(3, isThawing && isRipe);
+            world.check(3, isDue);
         } catch {
-            world.check(3, !isThawing || !isRipe);
+            world.check(3, !isDue);
+        }
+    }
+
+    /// @dev Works exactly when no bump is pending, by our own clock.
+    function _bumpEpoch(uint256 p, uint256 v) private heldOf(p, 0) {
+        address provider = world.providers(v);
+        (uint32 current, uint32 last) = world.epochsInForce(p, v);
+        vm.prank(world.payerAt(p));
+        try escrow.bumpEpoch(provider) {
+            world.check(3, current == last);
+            world.bumped(p, v);
+        } catch {
+            world.check(3, current != last);
         }
     }
 
     function _tryToChangeTerms(uint256 p, uint256 v, uint128 price, uint128 credits, address signer)
         private
-        held(Role.Payer, p)
+        heldOf(p, 0)
     {
         address provider = world.providers(v);
         vm.prank(world.payerAt(p));
         try escrow.allow(provider, price, credits, signer) {} catch {}
     }
 
-    function _tryToWithdraw(uint256 p, uint256 amount) private held(Role.Payer, p) {
+    function _tryToWithdraw(uint256 p, uint256 amount) private heldOf(p, 0) {
         address payer = world.payerAt(p);
         vm.prank(payer);
         try escrow.withdraw(amount, payer) {
