@@ -10,6 +10,7 @@ import {
   encodeDeployData,
   getAddress,
   type Hex,
+  isAddressEqual,
   keccak256,
   numberToHex,
   pad,
@@ -83,13 +84,18 @@ export function termsIn(code: Hex): EscrowTerms | null {
   };
 }
 
-/** The terms of this release's escrow, by the code at its address; null for any other contract. */
+/**
+ * The terms of this release's escrow, by the code at its address; null for any other contract. The
+ * same code anywhere else does not count: whoever put it there by other means than the factory may
+ * have written balances of their own before it, and would take out what others pay in.
+ */
 export function escrowTermsOf(
   code: Hex,
   at: { chainId: number; escrow: Address },
 ): EscrowTerms | null {
   const terms = termsIn(code);
-  return terms !== null && escrowCode(terms, at) === code.toLowerCase() ? terms : null;
+  if (terms === null || !isAddressEqual(escrowAddress(terms), at.escrow)) return null;
+  return escrowCode(terms, at) === code.toLowerCase() ? terms : null;
 }
 
 /** As OpenZeppelin keeps a text of up to 31 bytes in a word: its length in the last one. */

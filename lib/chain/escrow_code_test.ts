@@ -4,14 +4,14 @@ import { shippedOn } from "./deployments.ts";
 import { escrowAddress, escrowCode, escrowTermsOf, termsIn } from "./escrow_code.ts";
 
 const USDC = getAddress(`0x${"dc".repeat(20)}`);
-const ESCROW = getAddress(`0x${"e5".repeat(20)}`);
 const TERMS = { usdc: USDC, thawingPeriodSeconds: 86_400n };
-const AT = { chainId: 31_337, escrow: ESCROW };
+const AT = { chainId: 31_337, escrow: escrowAddress(TERMS) };
 
-Deno.test("an escrow is known by its code, wherever it stands, with the terms that it has", () => {
+Deno.test("an escrow is known by its code on any chain, with the terms that it has", () => {
   for (const thawingPeriodSeconds of [3_600n, 86_400n, 2_592_000n]) {
     const terms = { usdc: USDC, thawingPeriodSeconds };
-    for (const at of [AT, { ...AT, chainId: 8453 }, { ...AT, escrow: USDC }]) {
+    for (const chainId of [31_337, 8453]) {
+      const at = { chainId, escrow: escrowAddress(terms) };
       assert.deepEqual(escrowTermsOf(escrowCode(terms, at), at), terms);
     }
   }
@@ -31,16 +31,28 @@ Deno.test("code of another place, another length or another byte is not an escro
   }
 });
 
+Deno.test("the escrow's code where the factory would not have put it is not an escrow's", () => {
+  const at = { ...AT, escrow: USDC };
+  const code = escrowCode(TERMS, at);
+  assert.deepEqual(termsIn(code), TERMS);
+  assert.equal(escrowTermsOf(code, at), null);
+});
+
 Deno.test("the token stands in the code several times: one changed place gives it away", () => {
   const code = escrowCode(TERMS, AT);
   const thief = "ab".repeat(20);
   const first = code.replace("dc".repeat(20), thief) as Hex;
-  assert.equal(termsIn(first)?.usdc, getAddress(`0x${thief}`));
+  const terms = { ...TERMS, usdc: getAddress(`0x${thief}`) };
+  assert.deepEqual(termsIn(first), terms);
+  assert.equal(escrowTermsOf(first, { ...AT, escrow: escrowAddress(terms) }), null);
   assert.equal(escrowTermsOf(first, AT), null);
 });
 
 Deno.test("an address follows from token and thawing period", () => {
-  const addresses = [TERMS, { ...TERMS, usdc: ESCROW }, { ...TERMS, thawingPeriodSeconds: 3_600n }]
+  const addresses = [TERMS, { ...TERMS, usdc: AT.escrow }, {
+    ...TERMS,
+    thawingPeriodSeconds: 3_600n,
+  }]
     .map(escrowAddress);
   assert.equal(new Set(addresses).size, 3);
   const base = shippedOn(8453)!;

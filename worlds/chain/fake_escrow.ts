@@ -14,10 +14,14 @@ import {
   zeroAddress,
 } from "viem";
 import { escrowAbi } from "../../lib/chain/abi.ts";
+import { escrowAddress } from "../../lib/chain/escrow_code.ts";
 import type { Charge } from "../../lib/chain/escrow_provider.ts";
 import { type Permit, recoverPermitSigner } from "../../lib/permit.ts";
 
-export const FAKE_ESCROW = getAddress(`0x${"e5".repeat(20)}`);
+export const FAKE_USDC = getAddress(`0x${"dc".repeat(20)}`);
+/** What an escrow there is made of: it has the address that follows. */
+export const FAKE_TERMS = { usdc: FAKE_USDC, thawingPeriodSeconds: 3_600n };
+export const FAKE_ESCROW = escrowAddress(FAKE_TERMS);
 
 export interface FakeAllowance {
   pricePerCredit: bigint;

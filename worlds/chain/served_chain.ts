@@ -17,9 +17,11 @@ import { escrowCode } from "../../lib/chain/escrow_code.ts";
 import { NEVER, type OperatorLimits } from "../../lib/chain/escrow_provider.ts";
 import type { RecordKey } from "../../lib/chain/record.ts";
 import { FAKE_ESCROW, type FakeChain, fakeChain } from "./fake_chain.ts";
+import { FAKE_TERMS, FAKE_USDC } from "./fake_escrow.ts";
+
+export { FAKE_USDC };
 
 export const FAKE_REGISTRY = getAddress(`0x${"e6".repeat(20)}`);
-export const FAKE_USDC = getAddress(`0x${"dc".repeat(20)}`);
 const RESOLVER = getAddress(`0x${"e7".repeat(20)}`);
 
 /** What the chain says beside the escrow's books; a test may change it between two questions. */
@@ -60,7 +62,7 @@ const abi = parseAbi([
 ]);
 
 export const GAS_PRICE = 1_000_000_000n;
-export const THAWING_SECONDS = 3_600n;
+export const THAWING_SECONDS = FAKE_TERMS.thawingPeriodSeconds;
 
 interface Question {
   method: string;
@@ -123,8 +125,7 @@ const CHAIN_ID = 31_337;
 function codeAt(address: Address, { hasEscrow }: ChainAnswers): Hex {
   if (address === FAKE_REGISTRY) return "0x01";
   if (address !== FAKE_ESCROW || !hasEscrow) return "0x";
-  const terms = { usdc: FAKE_USDC, thawingPeriodSeconds: THAWING_SECONDS };
-  return escrowCode(terms, { chainId: CHAIN_ID, escrow: address });
+  return escrowCode(FAKE_TERMS, { chainId: CHAIN_ID, escrow: address });
 }
 
 const USDC_DOMAIN = {
