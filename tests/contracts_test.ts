@@ -1,18 +1,27 @@
 /** Contracts at their computed addresses, on real chains of different ids. */
 import assert from "node:assert/strict";
-import { type Address, keccak256, numberToHex, parseEther } from "viem";
-import { generatePrivateKey } from "viem/accounts";
+import {
+  type Address,
+  concat,
+  getContractAddress,
+  type Hex,
+  keccak256,
+  numberToHex,
+  pad,
+  parseEther,
+} from "viem";
+import { escrowAbi } from "../lib/chain/abi.ts";
 import { deployUsdc } from "../lib/chain/circle_usdc.ts";
 import { type Chain, connect } from "../lib/chain/client.ts";
 import { readContracts } from "../lib/chain/contracts.ts";
 import { CREATE2_FACTORY } from "../lib/chain/create2.ts";
 import { deployEscrow, deployRegistry, registryAddress } from "../lib/chain/deploy.ts";
 import { shippedOn } from "../lib/chain/deployments.ts";
-import { escrowAddress } from "../lib/chain/escrow_code.ts";
+import { readBalance } from "../lib/chain/escrow.ts";
+import { escrowAddress, escrowCode } from "../lib/chain/escrow_code.ts";
 import { usdcDomain } from "../lib/chain/usdc.ts";
 import { startAnvil } from "../worlds/chain/anvil.ts";
-import { ACCOUNTS, privateKeyOf } from "../worlds/chain/people.ts";
-import { openHome } from "../worlds/home.ts";
+import { ACCOUNTS } from "../worlds/chain/people.ts";
 
 const { deployer, payer, stranger } = ACCOUNTS;
 
@@ -54,13 +63,98 @@ Deno.test("a constructor's refusal is said, though the factory swallows it", asy
     code: "invalid_input",
     message: /is no USDC/,
   });
-  await setCode(chain, CREATE2_FACTORY, "0x");
+});
+
+Deno.test("who deploys at the same time as somebody else finds it standing", async () => {
+  await using anvil = await startAnvil();
+  const [here, there] = [await connect(anvil.url), await connect(anvil.url)];
+  const usdc = await deployUsdc(here, deployer);
+  // Both are sent before either is mined.
+  const request = here.public.request as (call: unknown) => Promise<unknown>;
+  await request({ method: "evm_setIntervalMining", params: [1] });
   const terms = { usdc, thawingPeriodSeconds: 3_600n };
-  await assert.rejects(deployEscrow(chain, deployer, terms), {
+  const placed = await Promise.all([
+    deployEscrow(here, stranger, terms),
+    deployEscrow(there, payer, terms),
+  ]);
+  assert.deepEqual(placed.map(({ address }) => address), Array(2).fill(escrowAddress(terms)));
+  assert.deepEqual(placed.map(({ isNew }) => isNew).sort(), [false, true]);
+});
+
+Deno.test("where the factory is missing the way to put it there is told, and works", async () => {
+  await using anvil = await startAnvil();
+  const chain = await connect(anvil.url);
+  const usdc = await deployUsdc(chain, deployer);
+  const terms = { usdc, thawingPeriodSeconds: 3_600n };
+  const factoryCode = await chain.public.getCode({ address: CREATE2_FACTORY });
+  await setCode(chain, CREATE2_FACTORY, "0x");
+  const absent = await deployEscrow(chain, deployer, terms).catch((error) => error);
+  assert.equal(absent.code, "invalid_config");
+  assert.match(absent.message, /lacks the CREATE2 factory/);
+  const [, steps, serializedTransaction] = absent.hints;
+  const [, coin, signer] = /send ([\d.]+) of the chain's coin to (0x\w+)/.exec(steps)!;
+  const request = chain.public.request as (call: unknown) => Promise<unknown>;
+  await request({
+    method: "anvil_setBalance",
+    params: [signer, numberToHex(parseEther(coin!))],
+  });
+  await chain.public.sendRawTransaction({ serializedTransaction });
+  assert.equal(await chain.public.getCode({ address: CREATE2_FACTORY }), factoryCode);
+  assert.equal((await deployEscrow(chain, deployer, terms)).isNew, true);
+});
+
+Deno.test("the escrow's own code with balances written before it is refused", async () => {
+  await using anvil = await startAnvil();
+  const chain = await connect(anvil.url);
+  const usdc = await deployUsdc(chain, deployer);
+  const thief = stranger;
+  const nonce = await chain.public.getTransactionCount({ address: thief.address });
+  const escrow = getContractAddress({ from: thief.address, nonce: BigInt(nonce) });
+  const terms = { usdc, thawingPeriodSeconds: 86_400n };
+  const code = escrowCode(terms, { chainId: chain.chainId, escrow });
+  const bytecode = creationWith(await balanceSlot(chain, terms, thief.address), 10n ** 12n, code);
+  assert.equal(await chain.deploy(thief, { abi: escrowAbi as never, bytecode }), escrow);
+  assert.equal(await chain.public.getCode({ address: escrow }), code);
+  assert.equal(await readBalance(chain, escrow, thief.address), 10n ** 12n);
+  await assert.rejects(readContracts(chain, { escrow }), {
     code: "invalid_config",
-    message: /lacks the CREATE2 factory/,
+    message: /is not this release's escrow/,
   });
 });
+
+/** Where the escrow keeps somebody's free balance: the first slot that shows when it is set. */
+async function balanceSlot(
+  chain: Chain,
+  terms: { usdc: Address; thawingPeriodSeconds: bigint },
+  whose: Address,
+): Promise<Hex> {
+  const { address: escrow } = await deployEscrow(chain, deployer, terms);
+  const request = chain.public.request as (call: unknown) => Promise<unknown>;
+  for (let base = 0; base < 16; base++) {
+    const slot = keccak256(concat([pad(whose), numberToHex(base, { size: 32 })]));
+    const set = (value: bigint) =>
+      request({
+        method: "anvil_setStorageAt",
+        params: [escrow, slot, numberToHex(value, { size: 32 })],
+      });
+    await set(1n);
+    if (await readBalance(chain, escrow, whose) === 1n) return slot;
+    await set(0n);
+  }
+  throw new Error("no slot is the balance's");
+}
+
+/** Creation code that writes one slot and leaves `code` behind. */
+function creationWith(slot: Hex, value: bigint, code: Hex): Hex {
+  const size = numberToHex((code.length - 2) / 2, { size: 2 });
+  const push32 = "0x7f";
+  const stores = concat([push32, numberToHex(value, { size: 32 }), push32, slot, "0x55"]);
+  // CODECOPY(0, start, size) RETURN(0, size), the code right behind.
+  const start = numberToHex((stores.length - 2) / 2 + 14, { size: 2 });
+  const copies = concat(["0x61", size, "0x61", start, "0x5f39", "0x61", size, "0x5ff3"]);
+  assert.equal((copies.length - 2) / 2, 13);
+  return concat([stores, copies, "0x00", code]);
+}
 
 Deno.test("an escrow that is none, or holds another token, is refused before anything is asked", async () => {
   await using anvil = await startAnvil();
@@ -75,8 +169,9 @@ Deno.test("an escrow that is none, or holds another token, is refused before any
   await refused({}, /no escrow is known on chain 31337/);
   await refused({ escrow: payer.address }, /no contract at the escrow/);
   await refused({ escrow: usdc }, /is not this release's escrow/);
-  await refused({ escrow, usdc: payer.address }, /holds 0x\w+, not the USDC that is named/);
+  await refused({ escrow, usdc: payer.address }, /holds 0x\w+, and config.json names 0x7099/);
   await refused({ escrow, registry: payer.address }, /no contract at the registry/);
+  assert.equal((await readContracts(chain, { escrow, registry: usdc })).registry, usdc);
   const code = await chain.public.getCode({ address: escrow });
   await setCode(chain, payer.address, code!);
   await refused({ escrow: payer.address }, /is not this release's escrow/);
@@ -99,6 +194,13 @@ Deno.test("on a chain that ships, an escrow that does not stand yet is said, and
   assert.deepEqual(await deployEscrow(chain, stranger, terms), { address: escrow, isNew: true });
   assert.equal(keccak256((await chain.public.getCode({ address: escrow }))!), codeHash);
   assert.equal((await readContracts(chain)).escrow, escrow);
+  // An escrow of another token than Circle's is used only where the configuration wants that.
+  const { address: other } = await deployEscrow(chain, stranger, { ...terms, usdc: copied });
+  await assert.rejects(readContracts(chain, { escrow: other }), {
+    code: "invalid_config",
+    message: /holds 0x\w+, and Circle's USDC is 0x036C/,
+  });
+  assert.equal((await readContracts(chain, { escrow: other, usdc: copied })).usdc, copied);
 });
 
 Deno.test("a token that signs by another domain than it says, or than is known, is not signed for", async () => {
@@ -128,55 +230,3 @@ async function copyAccount(chain: Chain, from: Address, to: Address): Promise<vo
     await request({ method: "anvil_setStorageAt", params: [to, slot, value] });
   }
 }
-
-Deno.test("a chain of one's own: USDC, escrow, names, and a deposit, by commands alone", async () => {
-  await using anvil = await startAnvil();
-  const config = { rpc: anvil.url };
-  await using home = await openHome(config, { "keys.json": generatePrivateKey() });
-  const deployed = await home.run("contracts", "deploy", "--with-usdc", "--json");
-  assert.equal(deployed.code, 0, deployed.err);
-  const { escrow, usdc, registry, isNew } = deployed.json;
-  assert.equal(isNew, true);
-  const written = JSON.parse(await Deno.readTextFile(`${home.dir}/config.json`));
-  assert.deepEqual(written.contracts, { "31337": { escrow, registry } });
-
-  const again = await home.run("contracts", "deploy", "--usdc", usdc, "--json");
-  assert.deepEqual([again.code, again.json.escrow, again.json.isNew], [0, escrow, false]);
-  const twice = await home.run("contracts", "deploy", "--with-usdc");
-  assert.deepEqual([twice.code, /another escrow.*--replace/s.test(twice.err)], [3, true]);
-
-  const deposited = await home.run("deposit", "5", "--json");
-  assert.equal(deposited.code, 0, deposited.err);
-  assert.equal(deposited.json.free, "5000000");
-  const minted = await home.run("contracts", "mint", "7", "--to", payer.address);
-  assert.equal(minted.code, 0, minted.err);
-  const balance = await home.run("balance", "--of", payer.address, "--json");
-  assert.equal(balance.json.wallet, "7000000");
-
-  const told = await home.run("contracts", "address", "--usdc", usdc, "--json");
-  assert.deepEqual([told.json.escrow, told.json.stands], [escrow, true]);
-  const offline = await home.run("contracts", "address", "--chain", "8453", "--json");
-  const base = shippedOn(8453)!;
-  const { codeHash } = offline.json;
-  assert.deepEqual([offline.json.escrow, codeHash], [base.escrow, base.codeHash]);
-});
-
-Deno.test("an entry of an earlier release in config.json is refused by name, with what to do", async () => {
-  await using anvil = await startAnvil();
-  const chain = await connect(anvil.url);
-  const usdc = await deployUsdc(chain, deployer);
-  const old = "0x00000000000000000000000000000000000dEaD1";
-  await setCode(chain, old, "0x6080604052");
-  const config = { rpc: anvil.url, contracts: { "31337": { escrow: old, usdc } } };
-  await using home = await openHome(config, { "keys.json": privateKeyOf(payer) });
-  for (const command of [["balance"], ["deposit", "1"], ["allowance", payer.address]]) {
-    const { code, err } = await home.run(...command);
-    assert.equal(code, 3, command[0]);
-    assert.match(err, /is not this release's escrow/);
-    assert.match(err, /contracts deploy --replace/);
-  }
-  assert.ok(await chain.public.getBalance({ address: payer.address }) > parseEther("1"));
-  const replaced = await home.run("contracts", "deploy", "--usdc", usdc, "--replace", "--json");
-  assert.equal(replaced.code, 0, replaced.err);
-  assert.equal((await home.run("balance")).code, 0);
-});

@@ -20,8 +20,10 @@ export async function readContracts(
   named: ContractOverrides = {},
 ): Promise<Contracts> {
   const { chainId } = chain;
-  const escrow = named.escrow ?? shippedOn(chainId)?.escrow;
+  const shipped = shippedOn(chainId);
+  const escrow = named.escrow ?? shipped?.escrow;
   if (!escrow) throw noEscrowKnown(chainId);
+  const expected = named.usdc ?? shipped?.usdc.address;
   const { registry, universalResolver } = named;
   const [code, registryCode] = await Promise.all([
     codeAt(chain, escrow),
@@ -31,7 +33,14 @@ export async function readContracts(
   const terms = escrowTermsOf(code, { chainId, escrow });
   if (terms === null) throw anotherContract(chainId, escrow);
   const { usdc } = terms;
-  if (named.usdc && !isAddressEqual(named.usdc, usdc)) throw anotherToken(escrow, usdc, named.usdc);
+  if (expected && !isAddressEqual(expected, usdc)) {
+    throw anotherToken(
+      escrow,
+      usdc,
+      named.usdc ? "config.json names" : "Circle's USDC is",
+      expected,
+    );
+  }
   if (registry && registryCode === undefined) throw noRegistryThere(chainId, registry);
   return {
     escrow,
@@ -56,7 +65,12 @@ function noEscrowKnown(chainId: number): KhachapuriError {
 function noEscrowThere(chainId: number, escrow: Address): KhachapuriError {
   if (shippedOn(chainId)?.escrow !== escrow) {
     const message = `${chainText(chainId)} has no contract at the escrow ${escrow}`;
-    return new KhachapuriError("invalid_config", message, { hints: ["is this the right --rpc?"] });
+    return new KhachapuriError("invalid_config", message, {
+      hints: [
+        "is this the right --rpc?",
+        `a chain of your own that began anew has forgotten it: ${DEPLOY} --with-usdc`,
+      ],
+    });
   }
   const message = `the escrow does not stand on ${chainText(chainId)} yet, at ${escrow}`;
   return new KhachapuriError("invalid_config", message, {
@@ -66,18 +80,26 @@ function noEscrowThere(chainId: number, escrow: Address): KhachapuriError {
 
 function anotherContract(chainId: number, escrow: Address): KhachapuriError {
   const message = `the contract at ${escrow} on ${chainText(chainId)} is not this release's escrow`;
+  const ours = shippedOn(chainId)?.escrow;
   return new KhachapuriError("invalid_config", message, {
     hints: [
       "an escrow of an earlier release is used with that release alone: take your money out there",
-      `put this release's on the chain: ${DEPLOY} --replace`,
+      ours
+        ? `then leave "escrow" out of config.json, and --escrow: this release's is at ${ours}`
+        : `then put this release's on the chain, and into config.json: ${DEPLOY} --replace`,
     ],
   });
 }
 
-function anotherToken(escrow: Address, holds: Address, named: Address): KhachapuriError {
-  const message = `the escrow at ${escrow} holds ${holds}, not the USDC that is named: ${named}`;
+function anotherToken(
+  escrow: Address,
+  holds: Address,
+  who: string,
+  expected: Address,
+): KhachapuriError {
+  const message = `the escrow at ${escrow} holds ${holds}, and ${who} ${expected}`;
   return new KhachapuriError("invalid_config", message, {
-    hints: ['leave "usdc" out of config.json: the escrow says which'],
+    hints: ['what "usdc" in config.json names is only compared: the escrow says which it holds'],
   });
 }
 

@@ -48,14 +48,27 @@ export async function create2(
   return create2Address(initCode);
 }
 
+/** Signed for no chain in particular, by a key that nobody has: it can create nothing else. */
+const FACTORY_TRANSACTION: Hex = concat([
+  "0xf8a58085174876e800830186a08080b853604580600e600039806000f350fe",
+  "0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe036016000816020823780358282",
+  "0x34f58015156039578182fd5b8082525050506014600cf3",
+  "0x1ba02222222222222222222222222222222222222222222222222222222222222222",
+  "0xa02222222222222222222222222222222222222222222222222222222222222222",
+]);
+/** Its sender, and what its gas costs. */
+const FACTORY_DEPLOYER: Address = "0x3fAB184622Dc19b6109349B94811493BF2a45362";
+const FACTORY_COST = "0.01";
+
 async function assertFactory(chain: Chain): Promise<void> {
   if (await codeAt(chain, CREATE2_FACTORY)) return;
   const message = `chain ${chain.chainId} lacks the CREATE2 factory ${CREATE2_FACTORY}`;
   throw new KhachapuriError("invalid_config", message, {
     hints: [
-      "anyone can put it there by its presigned transaction: " +
-      "https://github.com/Arachnid/deterministic-deployment-proxy",
       "anvil has it unless it was started with --disable-default-create2-deployer",
+      `elsewhere anyone can put it there: send ${FACTORY_COST} of the chain's coin to ` +
+      `${FACTORY_DEPLOYER}, then broadcast (eth_sendRawTransaction) what it signed:`,
+      FACTORY_TRANSACTION,
     ],
   });
 }

@@ -90,9 +90,16 @@ async function place(
   { initCode, code, creation }: Placement,
 ): Promise<Placed> {
   const address = create2Address(initCode);
-  const isNew = await codeAt(chain, address) === undefined;
-  if (isNew) await create2(chain, account, initCode, creation);
-  if (await codeAt(chain, address) === code) return { address, isNew };
+  const stands = async () => await codeAt(chain, address) === code;
+  if (await stands()) return { address, isNew: false };
+  try {
+    await create2(chain, account, initCode, creation);
+  } catch (error) {
+    // The factory refuses what somebody else has put there in the meantime.
+    if (await stands()) return { address, isNew: false };
+    throw error;
+  }
+  if (await stands()) return { address, isNew: true };
   throw new KhachapuriError("internal", `the code at ${address} is not what was deployed`);
 }
 
