@@ -1,11 +1,11 @@
 /** Which URLs a bearer secret (a permit, a token) may travel to. */
 
-/**
- * Whether nobody on the way can read a request to `url`: it is https, or to this machine by an
- * address that no name server can point elsewhere.
- */
+/** Whether `url` is of this machine, by an address that no name server can point elsewhere. */
+export function isThisMachine(url: URL): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
+}
+
+/** Whether nobody on the way can read a request to `url`: it is https, or to this machine. */
 export function isConfidential(url: URL): boolean {
-  if (url.protocol === "https:") return true;
-  return url.protocol === "http:" &&
-    /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
+  return url.protocol === "https:" || (url.protocol === "http:" && isThisMachine(url));
 }

@@ -39,12 +39,9 @@ export async function inFolder(work: (dir: string) => Promise<void>): Promise<vo
 
 /** What a configuration says of a chain and our contracts there. */
 export function chainConfig(
-  { rpc, chain, escrow, usdc, registry }: Pick<
-    EscrowChain,
-    "rpc" | "chain" | "escrow" | "usdc" | "registry"
-  >,
+  { rpc, chain, escrow, registry }: Pick<EscrowChain, "rpc" | "chain" | "escrow" | "registry">,
 ) {
-  return { rpc, contracts: { [String(chain.chainId)]: { escrow, usdc, registry } } };
+  return { rpc, contracts: { [String(chain.chainId)]: { escrow, registry } } };
 }
 
 /**

@@ -6,12 +6,15 @@
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import type { Address } from "viem";
+import { mintUsdc } from "../lib/chain/circle_usdc.ts";
+import { connect } from "../lib/chain/client.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
 import { writeKeyFile } from "../lib/spec/keys.ts";
 import { PERMISSIONS } from "../tools/permissions.ts";
+import { startAnvil } from "./chain/anvil.ts";
 import { giveEther } from "./chain/anvil_calls.ts";
 import { ACCOUNTS, privateKeyOf } from "./chain/people.ts";
-import { startUsdcChain, type UsdcChain } from "./chain/usdc_chain.ts";
+import type { UsdcChain } from "./chain/usdc_chain.ts";
 import { chainConfig, makeFolder } from "./home.ts";
 import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
 
@@ -71,12 +74,11 @@ export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<
   const tell = options.tell ?? (() => {});
   await using stack = new AsyncDisposableStack();
   const { dir } = stack.use(await makeFolder());
-  const money = stack.use(await startUsdcChain());
-  tell(`chain      ${money.rpc} (anvil, chain id ${money.chain.chainId})`);
+  const anvil = stack.use(await startAnvil());
+  const chain = await connect(anvil.url);
+  tell(`chain      ${anvil.url} (anvil, chain id ${chain.chainId})`);
   const gateway = stack.use(await startGateway());
   tell(`ipfs       ${gateway.url} (trustless gateway and Kubo RPC)`);
-  tell(`usdc       ${money.usdc} (FiatTokenV2_2)`);
-
   const command = options.command ?? commandFromSource();
   const home = (person: Person) => join(dir, person);
   const run = (person: Person, ...args: string[]) => runCommand(command, home(person), args);
@@ -85,10 +87,24 @@ export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<
     if (said.code === 0) return JSON.parse(said.stdout) as T;
     throw new Error(`${person}: ${args.join(" ")}: ${said.code}\n${said.stdout}${said.stderr}`);
   };
-  const contracts = await deployOurs(money, home("root"), ask);
+  const contracts = await deployContracts(anvil.url, home("root"), ask);
+  const { usdc } = contracts;
+  tell(`usdc       ${usdc} (FiatTokenV2_2)`);
   tell(`escrow     ${contracts.escrow}`);
   tell(`registry   ${contracts.registry}`);
-  const base = { ...money, ...contracts, dir, gateway, home, run, ask };
+  const base = {
+    ...contracts,
+    rpc: anvil.url,
+    chain,
+    mint: ({ address }: { address: Address }, amount: bigint) =>
+      mintUsdc(chain, ACCOUNTS.deployer, usdc, address, amount),
+    stopChain: anvil.stop,
+    dir,
+    gateway,
+    home,
+    run,
+    ask,
+  };
   const people = await makePeople(base, options.settlement ?? { mode: "each" });
   tell("people     provider, developer and caller have homes; the latter two 100 USDC each");
 
@@ -103,27 +119,27 @@ export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<
     async serve() {
       serving.child = await startServe(command, home("provider"), options.log ?? "null");
     },
-    wallet: (address) => readUsdcBalance(money.chain, money.usdc, address),
+    wallet: (address) => readUsdcBalance(chain, usdc, address),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
 type Ask = LocalWorld["ask"];
 
-/** Puts our contracts on the chain, as "root" does it by the command line. */
-async function deployOurs({ rpc, usdc }: UsdcChain, home: string, ask: Ask) {
+/** Puts USDC and our contracts on the chain, as "root" does it by the command line. */
+async function deployContracts(rpc: string, home: string, ask: Ask) {
   const account = privateKeyOf(ACCOUNTS.deployer);
   await writeKeyFile(join(home, "keys.json"), { version: 1, account });
   const deploy = ["contracts", "deploy", "--rpc", rpc];
-  const terms = ["--usdc", usdc, "--thawing", THAWING_SECONDS];
-  type Deployed = Record<"escrow" | "registry", Address>;
-  const { escrow, registry } = await ask<Deployed>("root", ...deploy, ...terms);
-  return { escrow, registry };
+  const terms = ["--with-usdc", "--thawing", THAWING_SECONDS];
+  type Deployed = Record<"escrow" | "registry" | "usdc", Address>;
+  const { escrow, registry, usdc } = await ask<Deployed>("root", ...deploy, ...terms);
+  return { escrow, registry, usdc };
 }
 
 /** Homes that know this world, ETH for all of them, and USDC for those who pay. */
 async function makePeople(
-  world: Omit<LocalWorld, "webDomain" | "addresses" | "serve" | "wallet">,
+  world: Omit<LocalWorld, "webDomain" | "addresses" | "serve" | "wallet" | symbol>,
   settlement: Record<string, unknown>,
 ): Promise<Pick<LocalWorld, "webDomain" | "addresses">> {
   const { rpc, chain, gateway, home, ask, mint } = world;

@@ -1,31 +1,23 @@
 /** `contracts`: where our contracts belong on a chain, and putting them there. */
-import { join } from "node:path";
-import { type Address, isAddressEqual, keccak256, numberToHex } from "viem";
-import type { Chain } from "../chain/client.ts";
+import { keccak256 } from "viem";
 import { codeAt, CREATE2_FACTORY, CREATE2_SALT } from "../chain/create2.ts";
-import { deployEscrow, deployRegistry, openClaims, registryAddress } from "../chain/deploy.ts";
+import type { Chain } from "../chain/client.ts";
+import { registryAddress } from "../chain/deploy.ts";
 import { chainText, shippedOn } from "../chain/deployments.ts";
-import { ENS_REGISTRY, knownUniversalResolver } from "../chain/ens.ts";
-import {
-  escrowAddress,
-  escrowCode,
-  escrowInitCode,
-  type EscrowTerms,
-} from "../chain/escrow_code.ts";
+import { escrowAddress, escrowCode, escrowInitCode } from "../chain/escrow_code.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
-import { type ConfigJson, type ContractsConfig, parseConfig } from "../config.ts";
-import { KhachapuriError } from "../errors.ts";
-import { openHomeFile } from "../home_file.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import {
+  standing,
+  type TermFlags,
+  termsGiven,
+  termsKnown,
+  termsOf,
+  THAWING_SECONDS,
+} from "./contract_terms.ts";
+import { deploy } from "./contracts_deploy.ts";
 import { addressOf } from "./parties.ts";
-
-/** A day: long enough for a provider that was down to settle, short enough for a payer. */
-const THAWING_SECONDS = 86_400n;
-/** What `--with-usdc` gives its deployer, base units. */
-const MINTED = 1_000_000_000_000n;
-/** And of the chain's coin, where it has none and that can be had; wei. */
-const COIN = 10n ** 20n;
 
 const OPTIONS = {
   usdc: {
@@ -60,8 +52,9 @@ export const contracts = defineCommand({
     "it before anybody deployed it, with the hash of its code there.",
     "deploy puts it there, for the gas, whoever you are: nobody owns it. On a chain without ENS " +
     "it also puts a Registry for names there, whose root you own. What does not ship with us is " +
-    "recorded in config.json. Where they stand already nothing is sent.",
-    "mint gives out the USDC that deploy --with-usdc brought.",
+    "recorded in config.json. What stands already is left as it is.",
+    "Without flags the terms are those of the escrow in use. mint gives out the USDC that deploy " +
+    "--with-usdc brought.",
   ],
   examples: [
     "contracts address --chain 8453",
@@ -81,22 +74,19 @@ export const contracts = defineCommand({
   },
 });
 
-interface Options {
-  usdc: string | undefined;
-  "with-usdc": boolean;
-  thawing: string | undefined;
+interface AddressFlags extends TermFlags {
   chain: string | undefined;
   "root-owner": string | undefined;
-  "open-claims": boolean;
-  replace: boolean;
 }
 
-/* ADDRESS */
-
-async function tellAddress(context: CommandContext, options: Options): Promise<void> {
-  const chain = options.chain === undefined ? await context.chain() : null;
-  const chainId = chain?.chainId ?? chainIdOf(options.chain!);
-  const terms = termsFor(chainId, options);
+async function tellAddress(context: CommandContext, options: AddressFlags): Promise<void> {
+  const isAsked = options.chain === undefined || context.flags.rpc !== undefined;
+  const chain = isAsked ? await context.chain() : null;
+  const chainId = chainIdOf(options.chain, chain);
+  const { contracts } = await context.config();
+  const named = contracts[String(chainId)] ?? {};
+  const known = await termsKnown(chainId, chain ? await standing(chain, named) : named, chain);
+  const terms = termsOf(chainId, { ...known, ...termsGiven(options) });
   const escrow = escrowAddress(terms);
   const code = escrowCode(terms, { chainId, escrow });
   const owner = options["root-owner"];
@@ -127,158 +117,15 @@ async function tellAddress(context: CommandContext, options: Options): Promise<v
   ]);
 }
 
-function chainIdOf(text: string): number {
-  if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text);
-  throw usageError("contracts", `--chain is not a chain id: ${text}`);
-}
-
-function termsFor(chainId: number, options: Pick<Options, "usdc" | "thawing">): EscrowTerms {
-  const thawingPeriodSeconds = secondsOf(options.thawing);
-  const usdc = options.usdc === undefined
-    ? shippedOn(chainId)?.usdc.address
-    : addressOf(options.usdc, "--usdc");
-  if (usdc !== undefined) return { usdc, thawingPeriodSeconds };
-  throw usageError(
-    "contracts",
-    `which USDC? ${chainText(chainId)} is unknown: --usdc ADDRESS, or deploy --with-usdc`,
-  );
-}
-
-function secondsOf(text: string | undefined): bigint {
-  if (text === undefined) return THAWING_SECONDS;
-  if (/^[1-9][0-9]{0,9}$/.test(text)) return BigInt(text);
-  throw usageError("contracts", `--thawing is not a whole number of seconds: ${text}`);
-}
-
-/* DEPLOY */
-
-async function deploy(context: CommandContext, options: Options): Promise<void> {
-  const { out } = context;
-  const chain = await context.chain();
-  const { chainId } = chain;
-  const account = await context.account();
-  const file = configFile(context.home);
-  const earlier = (await file.read())[String(chainId)];
-  const withUsdc = options["with-usdc"];
-  if (withUsdc) assertBare(chainId, options, earlier);
-  // Before anything is sent: a wrong flag leaves nothing behind.
-  const isOpen = options["open-claims"];
-  const rootOwner = options["root-owner"] === undefined
-    ? account.address
-    : addressOf(options["root-owner"], "--root-owner");
-  if (isOpen && !isAddressEqual(rootOwner, account.address)) {
-    throw usageError("contracts", "--open-claims is the root owner's to say, with its own key");
+/** @throws KhachapuriError `usage` for no chain id, or another than the chain that is asked has */
+function chainIdOf(text: string | undefined, chain: Chain | null): number {
+  if (text === undefined) return chain!.chainId;
+  if (!/^[1-9][0-9]{0,14}$/.test(text)) {
+    throw usageError("contracts", `--chain is not a chain id: ${text}`);
   }
-  const usdc = withUsdc ? await bringUsdc(context, chain) : options.usdc;
-  const terms = termsFor(chainId, { ...options, usdc });
-  assertUnnamed(chainId, earlier, escrowAddress(terms), options.replace);
-  out.progress(`deploying to ${chainText(chainId)}`);
-  const escrow = await deployEscrow(chain, account, terms);
-  const given = await namesOn(context, chainId);
-  const registry = given ? null : await deployRegistry(chain, account, rootOwner);
-  if (registry && isOpen) await openClaims(chain, account, registry.address);
-
-  const names = registry ? { registry: registry.address } : given!;
-  const isShipped = shippedOn(chainId)?.escrow === escrow.address;
-  const record = { ...(isShipped ? {} : { escrow: escrow.address }), ...names };
-  const isRecorded = Object.keys(record).length > 0;
-  if (isRecorded) await file.add(String(chainId), record);
-  const { isNew } = escrow;
-  const facts = { escrow: escrow.address, usdc: terms.usdc, isNew, ...names };
-  out.result({ chainId, ...facts, recorded: isRecorded ? file.path : null }, [
-    `chain     ${chainText(chainId)}`,
-    `escrow    ${escrow.address}${isNew ? "" : ", stood there already"}`,
-    `usdc      ${terms.usdc}`,
-    ...(names.registry ? [`registry  ${names.registry}`] : []),
-    ...(withUsdc ? [`minted    ${formatUsdc(MINTED)} USDC for ${account.address}`] : []),
-    ...(isRecorded ? [`recorded in ${file.path}`] : []),
-  ]);
+  if (!chain || chain.chainId === Number(text)) return Number(text);
+  throw usageError("contracts", `${chain.endpoint} is chain ${chain.chainId}, not ${text}`);
 }
-
-/** Two tokens called USDC, or two escrows, on one chain would only confuse. */
-function assertBare(chainId: number, options: Options, earlier: ContractsConfig | undefined): void {
-  if (options.usdc !== undefined) {
-    throw usageError("contracts", "--usdc and --with-usdc say the same thing: give one");
-  }
-  if (shippedOn(chainId)) {
-    throw usageError("contracts", `${chainText(chainId)} has Circle's own USDC: no --with-usdc`);
-  }
-  if (earlier?.escrow && !options.replace) throw namedAlready(chainId, earlier.escrow);
-}
-
-function assertUnnamed(
-  chainId: number,
-  earlier: ContractsConfig | undefined,
-  escrow: Address,
-  isReplaced: boolean,
-): void {
-  if (!earlier?.escrow || isReplaced || isAddressEqual(earlier.escrow, escrow)) return;
-  throw namedAlready(chainId, earlier.escrow);
-}
-
-function namedAlready(chainId: number, escrow: Address): KhachapuriError {
-  const message = `config.json has another escrow on ${chainText(chainId)}: ${escrow}`;
-  return new KhachapuriError("invalid_input", message, {
-    hints: ["put the new one in its place: --replace"],
-  });
-}
-
-async function bringUsdc({ account, out }: CommandContext, chain: Chain): Promise<Address> {
-  const { deployUsdc, mintUsdc } = await import("../chain/circle_usdc.ts");
-  out.progress("deploying Circle's USDC");
-  const owner = await account();
-  await giveCoin(chain, owner.address);
-  const usdc = await deployUsdc(chain, owner);
-  await mintUsdc(chain, owner, usdc, owner.address, MINTED);
-  return usdc;
-}
-
-/** On anvil the chain's coin is for the asking; another chain has no such method. */
-async function giveCoin(chain: Chain, address: Address): Promise<void> {
-  if (await chain.public.getBalance({ address }) > 0n) return;
-  const request = chain.public.request as (call: unknown) => Promise<unknown>;
-  const params = [address, numberToHex(COIN)];
-  await request({ method: "anvil_setBalance", params }).catch(() => {});
-}
-
-/** Names that the chain has without us; null where a Registry of ours is needed. */
-async function namesOn(
-  { flags, chain }: CommandContext,
-  chainId: number,
-): Promise<Pick<ContractsConfig, "registry" | "universalResolver"> | null> {
-  if (flags.registry !== undefined) {
-    const registry = addressOf(flags.registry, "--registry");
-    if (await codeAt(await chain(), registry)) return { registry };
-    throw new KhachapuriError("invalid_input", `there is no contract at --registry ${registry}`);
-  }
-  const universalResolver = knownUniversalResolver(chainId);
-  return universalResolver ? { registry: ENS_REGISTRY, universalResolver } : null;
-}
-
-/** The section `contracts` of config.json. */
-function configFile(home: string) {
-  const path = join(home, "config.json");
-  const file = openHomeFile<ConfigJson>(path, {
-    empty: {},
-    parse(json) {
-      parseConfig(json, home);
-      return json as ConfigJson;
-    },
-    toJson: (config) => config,
-  });
-  return {
-    path,
-    read: async () => parseConfig(await file.read(), home).contracts,
-    /** Adds a chain's contracts, or replaces them. */
-    add: (chainId: string, contracts: ContractsConfig) =>
-      file.change((config) => ({
-        ...config,
-        contracts: { ...config.contracts, [chainId]: contracts },
-      })),
-  };
-}
-
-/* MINT */
 
 async function mint(
   context: CommandContext,

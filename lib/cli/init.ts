@@ -2,16 +2,15 @@
 import { join, resolve } from "node:path";
 import { getAddress, isAddress } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { readContracts } from "../chain/contracts.ts";
 import { parseUsdc } from "../chain/usdc.ts";
 import { parseName } from "../chain/name.ts";
 import { type ConfigJson, parseConfig } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { createPrivateJsonFile } from "../home_file.ts";
-import { addressShape, parseShape } from "../shape.ts";
 import { generateIdentity, recipientOf, writeKeyFile } from "../spec/keys.ts";
 import { isConfidential } from "../web_url.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { namedContracts } from "./context.ts";
 import { systemdUnit, TERMS_TEMPLATE } from "./init_files.ts";
 
 const KEY_NAME = "provider-key.json";
@@ -197,22 +196,12 @@ async function configJson(
 }
 
 /** The contracts that flags name, checked, under the id of the chain that `--rpc` reaches. */
-async function givenContracts({ flags, chain }: CommandContext) {
-  const { escrow, registry } = flags;
-  if (escrow === undefined && registry === undefined) return null;
-  if (escrow === undefined) {
-    throw new KhachapuriError("usage", "--registry is recorded together with --escrow only");
-  }
-  const address = parseShape(addressShape, escrow, "--escrow", "usage");
-  const connected = await chain();
-  const named = {
-    escrow: address,
-    ...(registry === undefined
-      ? {}
-      : { registry: parseShape(addressShape, registry, "--registry", "usage") }),
-  };
-  await readContracts(connected, named);
-  return { [String(connected.chainId)]: named };
+async function givenContracts({ flags, chain, contracts }: CommandContext) {
+  const { escrow, registry } = await namedContracts(flags);
+  if (!escrow && !registry) return null;
+  await contracts();
+  const named = { ...(escrow ? { escrow } : {}), ...(registry ? { registry } : {}) };
+  return { [String((await chain()).chainId)]: named };
 }
 
 /**

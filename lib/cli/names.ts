@@ -42,15 +42,13 @@ export const resolve = defineCommand({
   },
 });
 
-/** Where names are looked up; unlike `contracts()`, for a chain without a known escrow, too. */
+/** Where names are looked up: they need no escrow, so none is asked for. */
 async function nameSource(context: CommandContext): Promise<NameSource> {
   if (context.flags.registry !== undefined) {
     return { registry: addressOf(context.flags.registry, "--registry") };
   }
   const [config, { chainId }] = await Promise.all([context.config(), context.chain()]);
-  const configured = config.contracts[String(chainId)];
-  if (configured) return configured;
-  return knownUniversalResolver(chainId) ? {} : await context.contracts();
+  return config.contracts[String(chainId)] ?? {};
 }
 
 async function registryOf(context: CommandContext): Promise<Address> {
