@@ -5,7 +5,6 @@
 import { fileURLToPath } from "node:url";
 import { type AbiItem, type Artifact, runtimeOf } from "./contract_code.ts";
 import { forge } from "./forge.ts";
-import { PERMISSIONS } from "./permissions.ts";
 import { complain, print } from "./print.ts";
 
 const USAGE = `deno task contracts <command>
@@ -16,8 +15,7 @@ const USAGE = `deno task contracts <command>
   snapshot            write contracts/snapshots
   coverage            lines and branches of contracts/src, at least 95 % each
   fmt [--write]       formatting of the Solidity sources
-  lint                static analysis: forge's linter and solhint (fetched from npm when run)
-  deploy --rpc URL    put the Escrow, and a Registry, where they belong on a chain`;
+  lint                static analysis: forge's linter and solhint (fetched from npm when run)`;
 
 const ROOT = new URL("../", import.meta.url);
 const ABI_FILE = new URL("lib/chain/abi.ts", ROOT);
@@ -128,10 +126,11 @@ async function build(isCheck: boolean): Promise<boolean> {
 
 /** In a process of its own, as it computes from the bytecode that was written just now. */
 async function freshDeployments(): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--frozen", "--no-prompt", "--allow-read", "--allow-env", DEPLOYMENTS_TOOL],
     stderr: "inherit",
   }).output();
+  if (!success) throw new Error("contracts/deployments.json could not be computed");
   return new TextDecoder().decode(stdout);
 }
 
@@ -185,14 +184,6 @@ async function fmt(isWrite: boolean): Promise<boolean> {
   return (await forge(["fmt", ...check, "contracts/src", "contracts/test"])).success;
 }
 
-async function deploy(args: readonly string[]): Promise<boolean> {
-  const main = fileURLToPath(new URL("main.ts", ROOT));
-  const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--frozen", "--no-prompt", ...PERMISSIONS, main, "contracts", "deploy", ...args],
-  });
-  return (await process.spawn().status).success;
-}
-
 /** solhint has a hundred dependencies and one use: it stays out of deno.json and its lock. */
 const SOLHINT = "npm:solhint@6.2.4";
 
@@ -228,8 +219,6 @@ async function main([command, ...args]: readonly string[]): Promise<boolean> {
       return await lint();
     case "fmt":
       return await fmt(args.includes("--write"));
-    case "deploy":
-      return await deploy(args);
     default:
       complain(USAGE);
       return false;
