@@ -92,6 +92,7 @@ function creditsOn({ ledger, payers, settlement, policy }: Payments, now: () => 
     receipts: { pathOf: String },
     ownerCredits: { note() {} },
     isDeploymentLane: () => false,
+    ownerPermit: ({ entry }) => entry.permit,
     relay: () => Promise.reject(new Error("nobody deposits here")),
     onCharge: () => settlement.noticeCharge(),
     now,

@@ -8,7 +8,7 @@ import { targetOf } from "../http/target.ts";
 import { RECEIPT_PREFIX } from "../money/receipts.ts";
 import { frontPage, health, metrics, terms } from "./front_routes.ts";
 import type { Handle } from "./listener.ts";
-import { deployments, logs, settle, stop } from "./owner_routes.ts";
+import { deployments, logs, renew, settle, stop } from "./owner_routes.ts";
 import type { RouteHandler, RouteParts } from "./parts.ts";
 import { lane, onboard, receipt } from "./payer_routes.ts";
 
@@ -21,6 +21,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> =
   "/onboard": { POST: onboard },
   "/settle": { POST: settle },
   "/stop": { POST: stop },
+  "/permit": { POST: renew },
   "/logs": { POST: logs },
   "/deployments": { POST: deployments },
 };

@@ -26,6 +26,7 @@ import { ShortTimer } from "../http/short_timer.ts";
 import { createCounters, providerMetrics } from "../metrics/gauges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
+import { Renewals } from "../money/renewals.ts";
 import { Receipts, receiptSecret } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
 import { Sandboxes } from "../program/sandboxes.ts";
@@ -151,7 +152,7 @@ async function openMoney(
   seller: Seller,
   offer: CreditsOffer,
   payments: Payments,
-  { registrations }: Records,
+  { registrations, ownerPermits }: Records,
 ) {
   const { connected: { chain, contracts: { usdc } }, account } = ground;
   const { ledger, payers, settlement, operator, policy } = payments;
@@ -177,11 +178,23 @@ async function openMoney(
     receipts,
     ownerCredits,
     isDeploymentLane: (payer, lane) => registrations.isDeploymentLane(payer, lane),
+    ownerPermit: (deployment) => ownerPermits.of(deployment),
     relay: (payer, deposit) => onboarding.relay(payer, deposit),
     onCharge: () => settlement.noticeCharge(),
     now,
   });
-  return { schemes: [credits], credits, receipts, onboarding, settlement, ledger, ownerCredits };
+  const renewals = new Renewals(credits, ownerPermits);
+  const schemes = [credits];
+  return {
+    schemes,
+    credits,
+    renewals,
+    receipts,
+    onboarding,
+    settlement,
+    ledger,
+    ownerCredits,
+  };
 }
 
 async function openSandboxes(

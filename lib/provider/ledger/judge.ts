@@ -106,6 +106,7 @@ export function judge(
   const refusal = source === "taken"
     ? takenRefusal(draw, view, position)
     : permitRefusal(draw, view, clock) ??
+      allowanceRefusal(draw, view) ??
       laneRefusal(draw, view, position) ??
       roomRefusal(draw, position.book) ??
       creditRefusal(draw, view, position, source);
@@ -115,20 +116,26 @@ export function judge(
 
 const PAYABLE: Judgement = { payable: true };
 
-function permitRefusal({ permit, price }: Draw, view: PayerView, clock: Clock): Refusal | null {
+/** Why the escrow might not take a permit, whatever the payer has left; null when it would. */
+export function permitRefusal(
+  { permit, price }: Pick<Draw, "permit" | "price">,
+  view: Epoch,
+  clock: Clock,
+): Refusal | null {
   if (!isPermitAlive(permit, clock.now, clock.settleWindow)) return { reason: "permit_expiring" };
   if (!isEpochAlive(permit.epoch, view, clock)) {
     return { reason: "permit_epoch", epoch: signingEpoch(view) };
   }
-  if (permit.price < price) return { reason: "permit_price", allowed: permit.price };
-  if (view.credits > 0n && view.pricePerCredit < price) {
-    return { reason: "allowance_price", allowed: view.pricePerCredit };
-  }
-  return null;
+  return permit.price < price ? { reason: "permit_price", allowed: permit.price } : null;
+}
+
+function allowanceRefusal({ price }: Draw, view: PayerView): Refusal | null {
+  if (view.credits === 0n || view.pricePerCredit >= price) return null;
+  return { reason: "allowance_price", allowed: view.pricePerCredit };
 }
 
 /** Whether permits of `epoch` can still be settled: the payer may have announced their end. */
-function isEpochAlive(epoch: number, view: PayerView, { now, settleWindow }: Clock): boolean {
+function isEpochAlive(epoch: number, view: Epoch, { now, settleWindow }: Clock): boolean {
   if (view.epochEnd === 0n) return epoch === view.epoch;
   if (epoch === view.epoch + 1) return true;
   // The escrow takes them until the second before the end.
@@ -137,8 +144,25 @@ function isEpochAlive(epoch: number, view: PayerView, { now, settleWindow }: Clo
 
 function laneRefusal(draw: Draw, view: PayerView, position: Position): Refusal | null {
   const lane = laneOf(position.book, draw.payer, draw.lane);
-  if (lane && lane.refused !== null) return { reason: "lane_refused", because: lane.refused };
+  if (lane && lane.refused !== null && !mayMend(lane, draw.permit)) {
+    return { reason: "lane_refused", because: lane.refused };
+  }
   return usedOn(draw, view, position) < draw.permit.credits ? null : { reason: "permit_used" };
+}
+
+/** What the escrow says of one permit and not of the lane. */
+const PERMIT_FAULTS: ReadonlySet<string> = new Set([
+  "PermitExpired",
+  "WrongEpoch",
+  "InvalidSignature",
+]);
+
+/**
+ * Whether a refused lane can be settled by `permit`: another one than the escrow refused covers
+ * what is due too, as permits are cumulative.
+ */
+function mayMend(lane: Lane, permit: Permit): boolean {
+  return PERMIT_FAULTS.has(lane.refused!) && !isKept(lane, permit);
 }
 
 function creditRefusal(

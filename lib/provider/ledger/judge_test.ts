@@ -117,6 +117,26 @@ const BOUNDARIES: Record<string, Boundary> = {
     beyond: { permit: { deadline: NOW + SETTLE_WINDOW - 1n } },
     refusal: { reason: "permit_expiring" },
   },
+  "a permit counts until its epoch has only the settle window left": {
+    last: { view: { epochEnd: NOW + SETTLE_WINDOW + 1n } },
+    beyond: { view: { epochEnd: NOW + SETTLE_WINDOW } },
+    refusal: { reason: "permit_epoch", epoch: 1 },
+  },
+  "the next epoch's permit counts from the bump on": {
+    last: { permit: { epoch: 1 }, view: { epochEnd: 1n } },
+    beyond: { permit: { epoch: 2 }, view: { epochEnd: NOW + 9_999n } },
+    refusal: { reason: "permit_epoch", epoch: 1 },
+  },
+  "and not before": {
+    last: { permit: { epoch: 3 }, view: { epoch: 3 } },
+    beyond: { permit: { epoch: 4 }, view: { epoch: 3 } },
+    refusal: { reason: "permit_epoch", epoch: 3 },
+  },
+  "an epoch that has ended does not come back": {
+    last: { permit: { epoch: 3 }, view: { epoch: 3 } },
+    beyond: { permit: { epoch: 2 }, view: { epoch: 3 } },
+    refusal: { reason: "permit_epoch", epoch: 3 },
+  },
   "the permit must cover the price": {
     last: { permit: { price: 5n } },
     beyond: { permit: { price: 4n } },
@@ -136,6 +156,16 @@ const BOUNDARIES: Record<string, Boundary> = {
     last: { more: [REFUSED, settle(12n)] },
     beyond: { more: [settle(12n), REFUSED] },
     refusal: { reason: "lane_refused", because: "PermitExpired" },
+  },
+  "what the escrow has against one permit is nothing against the next": {
+    last: { more: [REFUSED], permit: ANOTHER },
+    beyond: { more: [{ ...REFUSED, reason: "NoCredits" }], permit: ANOTHER },
+    refusal: { reason: "lane_refused", because: "NoCredits" },
+  },
+  "which must be good for what is due by the one before": {
+    last: { more: [REFUSED], draw: { price: 4n }, permit: { ...ANOTHER, price: 5n } },
+    beyond: { more: [REFUSED], draw: { price: 4n }, permit: { ...ANOTHER, price: 4n } },
+    refusal: { reason: "earlier_dearer", price: 5n },
   },
   "the permit must cover one credit more than are used or held": {
     last: { permit: { credits: 15n } },
@@ -247,14 +277,15 @@ function reasonsOf(steps: readonly Situation[]): string[] {
 Deno.test("the first thing that the payer would have to put right is the reason", () => {
   const wrong: Situation = {
     source: "prepaid",
-    more: [REFUSED],
+    more: [{ ...REFUSED, reason: "NoCredits" }],
     draw: { price: 4n },
-    permit: { ...ANOTHER, deadline: NOW, price: 3n, credits: 14n },
+    permit: { ...ANOTHER, deadline: NOW, epoch: 1, price: 3n, credits: 14n },
     view: { pricePerCredit: 3n, ceiling: 4n },
   };
   const reasons = reasonsOf([
     wrong,
     { permit: { deadline: NOW + SETTLE_WINDOW } },
+    { permit: { epoch: 0 } },
     { permit: { price: 4n } },
     { view: { pricePerCredit: 4n } },
     { more: [] },
@@ -265,6 +296,7 @@ Deno.test("the first thing that the payer would have to put right is the reason"
   ]);
   assert.deepEqual(reasons, [
     "permit_expiring",
+    "permit_epoch",
     "permit_price",
     "allowance_price",
     "lane_refused",
