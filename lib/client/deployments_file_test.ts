@@ -18,6 +18,7 @@ const providerOf = (name: string) => ({
   escrow: "0x5FbDB2315678afecb367f032d93F642f64180aa3" as const,
   webDomain: `https://${name}`,
   price: 1_000n,
+  epoch: 0,
 });
 
 const deploymentOf = (cid: string): OwnDeployment => ({
