@@ -76,7 +76,7 @@ export async function renewAt(
   return { price, epoch };
 }
 
-/** The permit is as good as money: it goes to whom the spec names, and nobody reads it on the way. */
+/** The permit is as good as money: it goes to whom the spec names, and nobody may overhear it. */
 function assertSame(
   { name, address }: OwnDeploymentProvider,
   record: RenewalTarget["record"],
