@@ -51,7 +51,7 @@ Deno.test("a stop ends though its last batch is never mined, and the next start 
   await using history = await openHistory("batch");
   const { fake } = history;
   fake.isMining = false;
-  await history.take({ do: "call", payer: 0, lane: 0, permit: 2 });
+  await history.take({ do: "call", payer: 0, lane: 0, permit: 2, age: 0 });
   await history.take({ do: "charge", nth: 0 });
   await history.stop();
   assert.equal(fake.mempool.length, 1);
