@@ -62,6 +62,20 @@ Deno.test("a permit that could not be written down does not pay", () => {
   assert.equal(permits.of(deployment(spec)), spec);
 });
 
+Deno.test("a permit waits for the disk", () => {
+  using database = new DatabaseSync(":memory:");
+  database.exec("PRAGMA synchronous = NORMAL");
+  const levels: unknown[] = [];
+  // The clock is asked in the midst of the writing.
+  const permits = new OwnerPermits(database, { isDeploymentLane: () => true }, () => {
+    levels.push(database.prepare("PRAGMA synchronous").get()!.synchronous);
+    return 0;
+  });
+  permits.put(permitOf());
+  const FULL = 2;
+  assert.deepEqual(levels, [FULL]);
+});
+
 Deno.test("those that cost nobody a credit make room for each other, never what was paid for", () => {
   using database = new DatabaseSync(":memory:");
   const paid = new Set<Hex>([laneOf(0)]);
