@@ -9,7 +9,6 @@ import { clientLane } from "../chain/lane.ts";
 import { type SignedPayment, signPayment } from "../chain/payment.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
 import { type CidText, formatCid, parseCid } from "../cid.ts";
-import { requireDeploymentAt } from "../client/deployments_file.ts";
 import { askCharged, type LaneQuestion } from "../client/lane_charged.ts";
 import { readCharged } from "../client/permits_file.ts";
 import { KhachapuriError } from "../errors.ts";
@@ -18,7 +17,7 @@ import { permitToJson, UINT64_MAX } from "../permit.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { addressOf, creditsOf, creditsText, providerParty, timeText } from "./parties.ts";
-import { renewAll, renewedLines } from "./renew.ts";
+import { renewDeployment } from "./renew.ts";
 
 /** Seconds until a permit's deadline without --deadline: one that leaks is worth nothing then. */
 const LIFETIME_SECONDS = 86_400n;
@@ -127,24 +126,6 @@ function refuseFlags(
   if (given === undefined) return;
   const [is, other] = isName ? ["a provider's name", "CID"] : ["a deployment's cid", "NAME"];
   throw usageError("permit", `--${given} goes with ${other}, and this is ${is}`);
-}
-
-async function renewDeployment(
-  context: CommandContext,
-  cid: CidText,
-  options: { provider: string | undefined; "max-price": string | undefined },
-): Promise<void> {
-  const cap = options["max-price"] === undefined ? null : parseUsdc(options["max-price"]);
-  const deployment = await requireDeploymentAt(context.home, cid, options.provider);
-  const running = deployment.providers.filter(({ stoppedAt }) => stoppedAt === undefined);
-  if (running.length === 0) {
-    throw new KhachapuriError("stopped", `${cid} is stopped`, { hints: ["deploy it again"] });
-  }
-  const placements = running.map((provider) => ({ deployment, provider }));
-  const { renewed, failure } = await renewAll(context, placements, cap);
-  if (renewed.length === 0 && failure) throw failure;
-  context.out.result({ cid, renewed }, renewedLines(renewed));
-  if (failure) throw failure;
 }
 
 /** How far the lane is charged, unsettled calls included: the permit covers N calls beyond. */

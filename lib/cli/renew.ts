@@ -2,15 +2,39 @@
 import { resolveProvider } from "../chain/ens.ts";
 import { readAllowance } from "../chain/escrow.ts";
 import { trustedEscrow } from "../chain/deployments.ts";
-import { formatUsdc } from "../chain/usdc.ts";
+import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
+import type { CidText } from "../cid.ts";
 import {
   noteRenewed,
   type OwnDeployment,
   type OwnDeploymentProvider,
+  requireDeploymentAt,
 } from "../client/deployments_file.ts";
 import { type RenewalTarget, renewAt, type SignedTerms } from "../client/renewal.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { CommandContext } from "./command.ts";
+
+/**
+ * `permit CID`: renews a deployment's permits at the providers where it runs, or at one of them.
+ * @throws KhachapuriError `not_found`, `stopped`; the first failure, once all were tried
+ */
+export async function renewDeployment(
+  context: CommandContext,
+  cid: CidText,
+  options: { provider: string | undefined; "max-price": string | undefined },
+): Promise<void> {
+  const cap = options["max-price"] === undefined ? null : parseUsdc(options["max-price"]);
+  const deployment = await requireDeploymentAt(context.home, cid, options.provider);
+  const running = deployment.providers.filter(({ stoppedAt }) => stoppedAt === undefined);
+  if (running.length === 0) {
+    throw new KhachapuriError("stopped", `${cid} is stopped`, { hints: ["deploy it again"] });
+  }
+  const placements = running.map((provider) => ({ deployment, provider }));
+  const { renewed, failure } = await renewAll(context, placements, cap);
+  if (renewed.length === 0 && failure) throw failure;
+  context.out.result({ cid, renewed }, renewedLines(renewed));
+  if (failure) throw failure;
+}
 
 /** A deployment at one of its providers. */
 export interface Placement {
@@ -27,7 +51,7 @@ export interface RenewedPermit extends SignedTerms {
 
 export interface Renewals {
   renewed: RenewedPermit[];
-  /** In the words of the first that failed; null when none did. */
+  /** The first that failed; null when none did. */
   failure: KhachapuriError | null;
 }
 
