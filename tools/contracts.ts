@@ -6,12 +6,14 @@ import { fileURLToPath } from "node:url";
 import { forge } from "./forge.ts";
 import { PERMISSIONS } from "./permissions.ts";
 import { complain, print } from "./print.ts";
+import { prove } from "./proofs.ts";
 
 const USAGE = `deno task contracts <command>
 
   build [--check]     compile; write lib/chain/abi.ts (or fail if it is stale)
   test [--deep] ...   all tests; --deep for long fuzz and invariant runs; the rest goes to forge
-  check               abi and gas snapshots are fresh, no compiler or lint warning in our sources
+  check               abi and gas snapshots are fresh, no compiler warning, proofs hold
+  prove               symbolic proof of the escrow's arithmetic, by solc's SMTChecker
   snapshot            write contracts/snapshots
   coverage            lines and branches of contracts/src, at least 95 % each
   fmt [--write]       formatting of the Solidity sources
@@ -132,7 +134,7 @@ async function snapshot(isCheck: boolean): Promise<boolean> {
 async function check(): Promise<boolean> {
   if (!(await build(true))) return false;
   const warnings = ["build", "--quiet", "--force", "--skip", "test", "--deny", "warnings"];
-  return (await forge(warnings)).success && await snapshot(true);
+  return (await forge(warnings)).success && await snapshot(true) && prove();
 }
 
 async function coverage(): Promise<boolean> {
@@ -193,6 +195,8 @@ async function main([command, ...args]: readonly string[]): Promise<boolean> {
       return await test(args);
     case "check":
       return await check();
+    case "prove":
+      return prove();
     case "snapshot":
       return await snapshot(false);
     case "coverage":
