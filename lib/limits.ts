@@ -132,6 +132,8 @@ export const PROGRAM_STARTS_MAX = 32;
 export const OWNER_PROGRAM_STARTS_MAX = 4;
 /** Deployments remembered to be registered on disk. */
 export const REGISTRATIONS_REMEMBERED_MAX = 100_000;
+/** Permits that owners renewed for deployments nobody has paid for yet, some 1 KB each. */
+export const UNPAID_RENEWALS_MAX = 10_000;
 /** Deployments whose owner's credits a minute are counted; one beyond it starts anew. */
 export const OWNER_RATES_REMEMBERED_MAX = 50_000;
 /** Owners that are remembered to run low. */

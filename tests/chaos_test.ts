@@ -27,7 +27,7 @@ import {
   randomFaults,
   startChaosRpc,
 } from "../worlds/chain/chaos_rpc.ts";
-import { fund, PRICE, THAWING_SECONDS } from "../worlds/chain/escrow_chain.ts";
+import { bumpEpoch, fund, PRICE, THAWING_SECONDS } from "../worlds/chain/escrow_chain.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { type Random, randomOf, seededRandom } from "../worlds/random.ts";
 
@@ -185,6 +185,7 @@ async function takeBack(
   const { chain, escrow, accounts: { provider } } = market;
   const tricks = [
     () => revoke(chain, payer, escrow, provider.address, BigInt(random.between(1, 400))),
+    () => bumpEpoch(market, payer),
     () => withdraw(chain, payer, escrow, 1_000n, payer.address),
     () => reclaim(chain, payer, escrow, provider.address),
     () =>
@@ -211,9 +212,9 @@ Deno.test("a payer that takes back what it can has paid for what it was served",
   const cid = await market.publishSpec(spec);
   const lanes: CallerLane[] = [];
   for (const lane of lanesOf(5)) {
-    // The same credits promised on every lane, and again by a second permit.
-    for (const credits of [60n, 200n]) {
-      const headers = await market.pay(payer, { lane, credits });
+    // The same credits promised on every lane, again by a second permit, and by the next epoch's.
+    for (const [credits, epoch] of [[60n, 0], [200n, 0], [300n, 1]] as const) {
+      const headers = await market.pay(payer, { lane, credits, epoch });
       lanes.push(callerLane(payer.address, lane, headers));
     }
   }
@@ -233,6 +234,8 @@ Deno.test("a payer that takes back what it can has paid for what it was served",
   const total = await audit(market, merged(lanes));
   report("payer", { ...total, refused: refusals(lanes) });
   assert.ok(total.answered > 0);
+  const ofNextEpoch = lanes.filter((_, index) => index % 3 === 2);
+  assert.ok(ofNextEpoch.some(({ answered }) => answered > 0), "no permit of the next epoch paid");
   assert.equal(total.answered, total.charged);
   assert.equal(total.charged, total.consumed);
   await assertEarned(market, total);

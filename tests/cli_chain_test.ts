@@ -19,6 +19,7 @@ import { type Accounts, privateKeyOf } from "../worlds/chain/people.ts";
 import { chainConfig, openHome } from "../worlds/home.ts";
 
 const NAME = "paolo.khachapuri";
+const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
 const AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
 
 /** A home with the world's contracts in its config, and a key file for each of its people. */
@@ -187,6 +188,12 @@ Deno.test("bad input of every command is named, with the exit code of its kind",
     [["allowance", "0x12"], 2, /not an Ethereum address/],
     [["balance", "--of", "me"], 2, /--of is not an Ethereum address/],
     [["permit", provider, "--credits", "1"], 2, /give --price/],
+    [["permit", provider], 2, /--credits N is missing/],
+    [["permit", provider, "--max-price", "1"], 2, /--max-price goes with CID/],
+    [["permit", CID, "--credits", "1"], 2, /--credits goes with NAME/],
+    [["permit", CID], 4, /was not deployed from here/],
+    [["allow", NAME, "--credits", "1", "--price", "1", "--reprice"], 2, /no --price/],
+    [["allow", provider, "--credits", "1", "--reprice"], 2, /an address says no price/],
     [["permit", provider, "--credits", "1", "--price", "1", "--lane", "1"], 2, /32 bytes/],
     [["permit", provider, "--credits", "1", "--price", "1", "--deadline", "soon"], 2, /no time/],
     [["permit", provider, "--credits", "1", "--price", "1", "--deadline", "1"], 2, /has passed/],

@@ -6,12 +6,14 @@ import { fileURLToPath } from "node:url";
 import { type AbiItem, type Artifact, runtimeOf } from "./contract_code.ts";
 import { forge } from "./forge.ts";
 import { complain, print } from "./print.ts";
+import { prove } from "./proofs.ts";
 
 const USAGE = `deno task contracts <command>
 
   build [--check]     compile; write abi.ts and deployments.json (or fail if they are stale)
   test [--deep] ...   all tests; --deep for long fuzz and invariant runs; the rest goes to forge
-  check               what was built and the gas snapshots are fresh, no warning in our sources
+  check               what was built and the gas figures are fresh, no warnings, proofs hold
+  prove               symbolic proof of the escrow's arithmetic, by solc's SMTChecker
   snapshot            write contracts/snapshots
   coverage            lines and branches of contracts/src, at least 95 % each
   fmt [--write]       formatting of the Solidity sources
@@ -161,7 +163,7 @@ async function snapshot(isCheck: boolean): Promise<boolean> {
 }
 
 async function check(): Promise<boolean> {
-  return await build(true) && await snapshot(true);
+  return await build(true) && await snapshot(true) && prove();
 }
 
 async function coverage(): Promise<boolean> {
@@ -211,6 +213,8 @@ async function main([command, ...args]: readonly string[]): Promise<boolean> {
       return await test(args);
     case "check":
       return await check();
+    case "prove":
+      return prove();
     case "snapshot":
       return await snapshot(false);
     case "coverage":

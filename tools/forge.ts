@@ -6,18 +6,24 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const FORGE = `${ROOT}node_modules/@foundry-rs/forge-linux-amd64/bin/forge`;
-const CONFIG = `${ROOT}contracts/foundry.toml`;
 const SOLC = `${ROOT}.cache/solc`;
 
 export interface ForgeOptions {
   env?: Readonly<Record<string, string>>;
   /** Where forge's stdout goes; "piped" returns it. */
   stdout?: "inherit" | "piped";
+  /** Where forge's stderr goes; "piped" returns it. */
+  stderr?: "inherit" | "piped";
+  /** The folder that has `contracts/` and `node_modules/`; this repository when left out. */
+  root?: string;
+  /** Ends forge when it aborts. */
+  signal?: AbortSignal;
 }
 
 export interface ForgeResult {
   success: boolean;
   stdout: string;
+  stderr: string;
 }
 
 /** forge wants one executable that is its compiler; Deno and a script are two. */
@@ -34,23 +40,32 @@ async function writeCompiler(): Promise<void> {
   await Deno.rename(draft, SOLC);
 }
 
-/** Runs forge with `args` in the repository's root; its stderr is ours. */
+/** Runs forge with `args` in the root of `contracts/`. */
 export async function forge(
   args: readonly string[],
-  { env = {}, stdout = "inherit" }: ForgeOptions = {},
+  { env = {}, stdout = "inherit", stderr = "inherit", root = ROOT, signal }: ForgeOptions = {},
 ): Promise<ForgeResult> {
   await writeCompiler();
   const output = await new Deno.Command(FORGE, {
     args: [...args],
-    cwd: ROOT,
+    cwd: root,
     // Gas figures are written when asked for, not by any run of the tests.
-    env: { FOUNDRY_CONFIG: CONFIG, FOUNDRY_SOLC: SOLC, FORGE_SNAPSHOT_EMIT: "false", ...env },
+    env: {
+      FOUNDRY_CONFIG: `${root}contracts/foundry.toml`,
+      FOUNDRY_SOLC: SOLC,
+      FORGE_SNAPSHOT_EMIT: "false",
+      ...env,
+    },
     stdin: "null",
     stdout,
-    stderr: "inherit",
+    stderr,
+    ...(signal && { signal }),
   }).output();
+  const textOf = (stream: "stdout" | "stderr", mode: string) =>
+    mode === "piped" ? new TextDecoder().decode(output[stream]) : "";
   return {
     success: output.success,
-    stdout: stdout === "piped" ? new TextDecoder().decode(output.stdout) : "",
+    stdout: textOf("stdout", stdout),
+    stderr: textOf("stderr", stderr),
   };
 }

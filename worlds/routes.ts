@@ -8,6 +8,8 @@ import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import type { Relayed, RelayOffer } from "../lib/chain/relay_offer.ts";
 import { KhachapuriError } from "../lib/errors.ts";
 import type { CreditsOffer } from "../lib/payment_header.ts";
+import type { Permit } from "../lib/permit.ts";
+import type { Deployment } from "../lib/provider/deployment/deployment.ts";
 import type { RouteParts } from "../lib/provider/door/parts.ts";
 import { createRoutes } from "../lib/provider/door/routes.ts";
 import type { Seller } from "../lib/provider/money/seller.ts";
@@ -125,6 +127,12 @@ function answeringMoney(asked: string[], receipts: ReadonlyMap<string, Receipt>)
   const totals = { unsettled: 5_000n, held: 0n, preheld: 0n };
   return {
     credits: { used: () => Promise.resolve(7n) },
+    renewals: {
+      take({ cid }: Deployment, { credits }: Permit): Promise<boolean> {
+        asked.push(`renew ${cid}`);
+        return Promise.resolve(credits > 0n);
+      },
+    },
     receipts: {
       read(path: string): Promise<Receipt> {
         const receipt = receipts.get(path);

@@ -69,8 +69,11 @@ export async function signPayment(
   return { payment: { accepted, permit }, settled, allowance };
 }
 
-/** An allowance pins who signs; before there is one, the payer's own signature will do. */
-function assertSigner(account: Address, payer: Address, { signer }: Allowance): void {
+/**
+ * An allowance pins who signs; before there is one, the payer's own signature will do.
+ * @throws KhachapuriError `access_denied` when that is not `account`
+ */
+export function assertSigner(account: Address, payer: Address, { signer }: Allowance): void {
   const expected = isAddressEqual(signer, zeroAddress) ? payer : signer;
   if (isAddressEqual(account, expected)) return;
   const message = `permits of ${payer} for this provider are signed by ${expected}, not ${account}`;

@@ -96,7 +96,7 @@ export const deploy = defineCommand({
     out.note(`deployment  ${sealed.cid} (${sealed.size} bytes)`);
 
     // Before anything is public: `stop` needs the id, which only we and the provider know.
-    await addDeployment(home, ownDeployment(program, sealed, targets));
+    await addDeployment(home, ownDeployment(program, sealed, signing));
     if (options.out === undefined) {
       await publishBoth(context, program, sealed);
       await notePublished(home, sealed.cid);
@@ -243,7 +243,7 @@ async function writeBoth(
 function ownDeployment(
   program: PackedProgram,
   { spec, cid }: SealedDeployment,
-  targets: readonly DeployTarget[],
+  targets: readonly SigningTarget[],
 ): OwnDeployment {
   return {
     cid,
@@ -252,13 +252,14 @@ function ownDeployment(
     program: { cid: program.cid, private: program.key !== undefined },
     createdAt: new Date().toISOString(),
     unpublished: true,
-    providers: targets.map(({ record, chainId, escrow, maxPrice }) => ({
+    providers: targets.map(({ record, chainId, escrow, maxPrice, epoch }) => ({
       name: record.name,
       address: record.address,
       chainId,
       escrow,
       webDomain: record.webDomain,
       price: maxPrice,
+      epoch,
     })),
   };
 }

@@ -1,13 +1,16 @@
 /** `deployments`, `stop` and `inspect`: what becomes of a deployment after `deploy`. */
-import { resolveProvider } from "../chain/ens.ts";
+import { type ProviderRecord, resolveProvider } from "../chain/ens.ts";
+import { formatUsdc } from "../chain/usdc.ts";
 import { formatCid, parseCid } from "../cid.ts";
 import {
   noteStopped,
+  type OwnDeployment,
   readDeployments,
   requireDeployment,
   requireDeploymentAt,
 } from "../client/deployments_file.ts";
 import { readSpending, type Spending } from "../client/deployment_spending.ts";
+import { type PermitNeed, permitNeed } from "../client/renewal.ts";
 import { stopAt } from "../client/stop.ts";
 import { resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
@@ -22,7 +25,8 @@ export const deployments = defineCommand({
   usage: "",
   details: [
     "What was deployed from here, with the credits that each deployment has spent and that are " +
-    "left with its provider.",
+    "left with its provider, and what each needs: credits, or a new permit, because the " +
+    "provider's price rose or the permit was taken back.",
   ],
   examples: ["deployments", "deployments --json"],
   options: {},
@@ -32,12 +36,47 @@ export const deployments = defineCommand({
     if (own.length === 0) {
       return out.result({ deployments: [] }, ["nothing was deployed from here yet"]);
     }
-    const spending = await readSpending(await context.chain(), own);
-    out.result({ deployments: spending.map(spendingJson) }, spending.flatMap(spendingLines));
+    const [spending, prices] = await Promise.all([
+      context.chain().then((chain) => readSpending(chain, own)),
+      presentPrices(context, own),
+    ]);
+    const rows = spending.map((row) => rowOf(row, prices.get(row.provider.name) ?? null));
+    out.result({ deployments: rows.map(rowJson) }, rows.flatMap(rowLines));
   },
 });
 
-function spendingJson({ deployment, provider, settled, creditsLeft }: Spending) {
+/** A deployment at one provider, with what its permit lacks. */
+interface Row extends Spending {
+  /** What the provider asks for a credit now; null when its name can't be read. */
+  priceNow: bigint | null;
+  needsPermit: PermitNeed | null;
+}
+
+function rowOf(spending: Spending, priceNow: bigint | null): Row {
+  const { provider, signingEpoch: epoch } = spending;
+  return { ...spending, priceNow, needsPermit: permitNeed(provider, { price: priceNow, epoch }) };
+}
+
+/** What the providers ask now, by name; a name that can't be read is left out. */
+async function presentPrices(
+  context: CommandContext,
+  own: readonly OwnDeployment[],
+): Promise<ReadonlyMap<string, bigint>> {
+  const running = own.flatMap(({ providers }) => providers)
+    .filter(({ stoppedAt }) => stoppedAt === undefined);
+  const prices = new Map<string, bigint>();
+  const names = [...new Set(running.map(({ name }) => name))];
+  await Promise.all(names.map(async (name) => {
+    const record = await presentRecord(context, name).catch((error) => {
+      if (error instanceof KhachapuriError) return null;
+      throw error;
+    });
+    if (record) prices.set(name, record.price);
+  }));
+  return prices;
+}
+
+function rowJson({ deployment, provider, settled, creditsLeft, priceNow, needsPermit }: Row) {
   const { cid, id, owner, createdAt, unpublished } = deployment;
   const { name, address, chainId, stoppedAt } = provider;
   return {
@@ -51,10 +90,14 @@ function spendingJson({ deployment, provider, settled, creditsLeft }: Spending) 
     creditsSpent: settled,
     creditsLeft,
     isLow: isLow(creditsLeft),
+    permit: { price: provider.price, epoch: provider.epoch },
+    priceNow,
+    needsPermit,
   };
 }
 
-function spendingLines({ deployment, provider, settled, creditsLeft }: Spending): string[] {
+function rowLines(row: Row): string[] {
+  const { deployment, provider, settled, creditsLeft } = row;
   const ready = deployment.unpublished ? "not published from here" : "running";
   const state = provider.stoppedAt === undefined ? ready : `stopped ${provider.stoppedAt}`;
   const spending = settled === null
@@ -67,7 +110,20 @@ function spendingLines({ deployment, provider, settled, creditsLeft }: Spending)
     ...(provider.stoppedAt === undefined && isLow(creditsLeft)
       ? [`  running low: khachapuri allow ${provider.name} --credits N`]
       : []),
+    ...permitLines(row),
   ];
+}
+
+function permitLines({ deployment: { cid }, provider, priceNow, needsPermit }: Row): string[] {
+  if (provider.stoppedAt !== undefined) return [];
+  const renewal = `needs a new permit: khachapuri permit ${cid}`;
+  if (needsPermit === "epoch") return [`  permits taken back; ${renewal}`];
+  if (priceNow === null) {
+    return [`  the price of ${provider.name} is unknown: its name can't be read`];
+  }
+  if (needsPermit === null) return [];
+  const paid = formatUsdc(provider.price);
+  return [`  price rose to ${formatUsdc(priceNow)} USDC, the permit pays ${paid}; ${renewal}`];
 }
 
 function isLow(creditsLeft: bigint | null): boolean {
@@ -103,8 +159,12 @@ export const stop = defineCommand({
 
 /** Where a provider's name says it is now; it may have moved since the deployment. */
 export async function presentDomain(context: CommandContext, name: string): Promise<string> {
+  return (await presentRecord(context, name)).webDomain;
+}
+
+async function presentRecord(context: CommandContext, name: string): Promise<ProviderRecord> {
   const [chain, contracts] = await Promise.all([context.chain(), context.contracts()]);
-  return (await resolveProvider(chain, name, contracts)).webDomain;
+  return await resolveProvider(chain, name, contracts);
 }
 
 export const inspect = defineCommand({

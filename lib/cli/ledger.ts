@@ -132,8 +132,8 @@ function rowOf(entry: Recorded): LedgerRow {
     case "open":
       return { ...row, credits: entry.charged };
     case "permit": {
-      const { price, credits, deadline } = entry.permit;
-      return { ...row, price, credits, detail: `deadline ${deadline}` };
+      const { price, credits, deadline, epoch } = entry.permit;
+      return { ...row, price, credits, detail: `deadline ${deadline}, epoch ${epoch}` };
     }
     case "reserve": {
       const { reservation, cid: deployment, price } = entry;

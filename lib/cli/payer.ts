@@ -1,8 +1,17 @@
 /** `deposit` and `allow`: the payer's way into the escrow. */
-import { allow as allowCredits, deposit as depositUsdc, readBalance } from "../chain/escrow.ts";
+import {
+  allow as allowCredits,
+  deposit as depositUsdc,
+  readAllowance,
+  readBalance,
+} from "../chain/escrow.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
-import { defineCommand } from "./command.ts";
+import { readDeployments } from "../client/deployments_file.ts";
+import { permitNeed } from "../client/renewal.ts";
+import { signingEpoch } from "../permit.ts";
+import { usageError } from "./arguments.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
 import {
   addressOf,
   creditsOf,
@@ -11,6 +20,7 @@ import {
   positiveUsdc,
   providerParty,
 } from "./parties.ts";
+import { renewAll, type Renewals, renewedLines } from "./renew.ts";
 
 export const deposit = defineCommand({
   usage: "AMOUNT",
@@ -42,14 +52,20 @@ function announcedPrice({ record }: Party): bigint {
 }
 
 export const allow = defineCommand({
-  usage: "NAME --credits N [--price USDC] [--signer ADDRESS]",
+  usage: "NAME --credits N [--price USDC] [--signer ADDRESS] [--reprice]",
   details: [
     "Locks N credits at a price for one provider, out of your free balance: NAME may then charge " +
     "you that much and no more. Run again, it fills up to N. Nobody but you takes it back, by " +
     "revoke and, when the thawing period is over, reclaim.",
     "NAME is an ENS name, or a provider's address together with --price.",
+    "With --reprice your deployments with NAME follow its price: those whose permit pays less, or " +
+    "was taken back, get a new one and run on at the same URL.",
   ],
-  examples: ["allow paolo.eth --credits 1000", "allow paolo.eth --credits 50 --price 0.002"],
+  examples: [
+    "allow paolo.eth --credits 1000",
+    "allow paolo.eth --credits 50 --price 0.002",
+    "allow paolo.eth --credits 1000 --reprice",
+  ],
   options: {
     credits: { type: "string", value: "N", required: true, description: "credits to have left" },
     price: { type: "string", value: "USDC", description: "of one credit (default: NAME's price)" },
@@ -58,6 +74,7 @@ export const allow = defineCommand({
       value: "ADDRESS",
       description: "the key that signs your permits (default: your own)",
     },
+    reprice: { type: "boolean", description: "renew the permits of your deployments with NAME" },
   },
   positionals: { min: 1, max: 1 },
   async run(context, { positionals, options }) {
@@ -66,6 +83,9 @@ export const allow = defineCommand({
       signer: addressOf(options.signer, "--signer"),
     };
     const given = options.price === undefined ? null : parseUsdc(options.price);
+    if (options.reprice && given !== null) {
+      throw usageError("allow", "--reprice takes NAME's own price, and no --price");
+    }
     const { out } = context;
     const party = await providerParty(context, positionals[0]!);
     const pricePerCredit = given ?? announcedPrice(party);
@@ -78,10 +98,32 @@ export const allow = defineCommand({
     const wanted = { provider, pricePerCredit, credits, ...signer };
     const { transactionHash } = await allowCredits(chain, account, escrow, wanted);
     const free = await readBalance(chain, escrow, account.address);
-    out.result({ transaction: transactionHash, ...wanted, free }, [
+    const repriced = options.reprice ? await reprice(context, party, pricePerCredit) : null;
+    const json = { transaction: transactionHash, ...wanted, free };
+    out.result(repriced ? { ...json, renewed: repriced.renewed } : json, [
       `${name} (${provider}) may charge ${creditsText(credits)} at ${formatUsdc(pricePerCredit)} ` +
       "USDC each",
       `free balance ${formatUsdc(free)} USDC`,
+      ...(repriced ? renewedLines(repriced.renewed) : []),
     ]);
+    if (repriced?.failure) throw repriced.failure;
   },
 });
+
+/** Renews the permits of the account's running deployments with a provider that need it. */
+async function reprice(context: CommandContext, party: Party, price: bigint): Promise<Renewals> {
+  const { chain, contracts: { escrow }, address, name } = party;
+  const { address: owner } = await context.account();
+  const placements = (await readDeployments(context.home)).flatMap((deployment) =>
+    deployment.providers
+      .filter((provider) => deployment.owner === owner && provider.address === address)
+      .map((provider) => ({ deployment, provider }))
+  );
+  if (placements.length === 0) context.out.note(`nothing was deployed from here with ${name}`);
+  const epoch = signingEpoch(await readAllowance(chain, escrow, owner, address));
+  const needing = placements.filter(({ provider }) => permitNeed(provider, { price, epoch }));
+  if (placements.length > 0 && needing.length === 0) {
+    context.out.note(`no deployment with ${name} needs a new permit`);
+  }
+  return await renewAll(context, needing, null);
+}

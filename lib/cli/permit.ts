@@ -1,38 +1,49 @@
-/** `permit`: a ready PAYMENT-SIGNATURE header for curl and any other client. */
+/**
+ * `permit`: for a caller a ready PAYMENT-SIGNATURE header for curl and any other client, for the
+ * owner of a deployment its next permit, given to the provider.
+ */
 import type { Address, Hex } from "viem";
 import type { Chain } from "../chain/client.ts";
 import type { ProviderRecord } from "../chain/ens.ts";
 import { clientLane } from "../chain/lane.ts";
 import { type SignedPayment, signPayment } from "../chain/payment.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
+import { type CidText, formatCid, parseCid } from "../cid.ts";
 import { askCharged, type LaneQuestion } from "../client/lane_charged.ts";
 import { readCharged } from "../client/permits_file.ts";
 import { KhachapuriError } from "../errors.ts";
 import { encodePaymentHeader, PAYMENT_SIGNATURE_HEADER } from "../payment_header.ts";
 import { permitToJson } from "../permit.ts";
 import { timeText } from "../time_text.ts";
+import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { addressOf, creditsOf, creditsText, deadlineOf, laneOf, providerParty } from "./parties.ts";
+import { renewDeployment } from "./renew.ts";
 
 /** Seconds until a permit's deadline without --deadline: one that leaks is worth nothing then. */
 const LIFETIME_SECONDS = 86_400n;
 
 export const permit = defineCommand({
-  usage: "NAME --credits N [--price USDC] [--deadline TIME] [--lane HASH | --lane-label TEXT]",
+  usage: "NAME --credits N [flags]  |  CID [--provider NAME] [--max-price USDC]",
   details: [
-    "Signs that NAME may charge you N more credits, and prints the value of the header " +
+    "NAME: signs that NAME may charge you N more credits, and prints the value of the header " +
     "PAYMENT-SIGNATURE that proves it: one header pays for N calls. Until then it is as good as " +
     "money: send it over https only, and keep it to yourself.",
     "A lane counts what was charged. Clients that run side by side take a label each, or they " +
     "spend each other's credits.",
+    "CID: a deployment of yours whose permit does not pay any more, because the provider's price " +
+    "rose or you took your permits back, gets a new one. It is given to its providers, not " +
+    "printed, and the deployment runs on at the same URL.",
   ],
   examples: [
     "permit paolo.eth --credits 100",
     "permit paolo.eth --credits 1 --price 0.001 --deadline 2030-01-01T00:00:00Z --json",
     "permit paolo.eth --credits 50 --lane-label laptop",
+    "permit bafkrei…",
+    "permit bafkrei… --provider paolo.eth --max-price 0.002",
   ],
   options: {
-    credits: { type: "string", value: "N", required: true, description: "calls that it pays for" },
+    credits: { type: "string", value: "N", description: "NAME: calls that it pays for" },
     price: { type: "string", value: "USDC", description: "at most, each (default: NAME's price)" },
     deadline: {
       type: "string",
@@ -46,9 +57,19 @@ export const permit = defineCommand({
       value: "ADDRESS",
       description: "who pays, when your key is the signer of its allowance (default: you)",
     },
+    provider: { type: "string", value: "NAME", description: "CID: at this one only" },
+    "max-price": {
+      type: "string",
+      value: "USDC",
+      description: "CID: most that a credit may cost (default: today's price)",
+    },
   },
   positionals: { min: 1, max: 1 },
   async run(context, { positionals, options }) {
+    const cid = deploymentOf(positionals[0]!);
+    refuseFlags(options, cid === null ? DEPLOYMENT_FLAGS : CALLER_FLAGS, cid === null);
+    if (cid !== null) return await renewDeployment(context, cid, options);
+    if (options.credits === undefined) throw usageError("permit", "--credits N is missing");
     const credits = creditsOf(options.credits);
     const deadline = options.deadline === undefined
       ? BigInt(Math.floor(Date.now() / 1000)) + LIFETIME_SECONDS
@@ -85,6 +106,30 @@ export const permit = defineCommand({
     warn(context, name, signed, credits, price, record?.price ?? price);
   },
 });
+
+const DEPLOYMENT_FLAGS = ["provider", "max-price"] as const;
+const CALLER_FLAGS = ["credits", "price", "deadline", "lane", "lane-label", "payer"] as const;
+
+/** The deployment cid that is meant; null for a provider's name or address. */
+function deploymentOf(text: string): CidText | null {
+  try {
+    return formatCid(parseCid(text));
+  } catch {
+    return null;
+  }
+}
+
+/** @throws KhachapuriError `usage` for a flag that belongs to the other use of the command */
+function refuseFlags(
+  options: Readonly<Record<string, unknown>>,
+  flags: readonly string[],
+  isName: boolean,
+): void {
+  const given = flags.find((flag) => options[flag] !== undefined);
+  if (given === undefined) return;
+  const [is, other] = isName ? ["a provider's name", "CID"] : ["a deployment's cid", "NAME"];
+  throw usageError("permit", `--${given} goes with ${other}, and this is ${is}`);
+}
 
 /** How far the lane is charged, unsettled calls included: the permit covers N calls beyond. */
 async function chargedOn(

@@ -161,7 +161,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "permit",
     group: "payer and caller",
-    summary: "sign a header that pays for calls",
+    summary: "sign a header that pays for calls, or renew a deployment's permit",
     load: async () => (await import("./permit.ts")).permit,
   },
   {

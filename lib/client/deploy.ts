@@ -138,7 +138,13 @@ async function signedEntry(
   { record, chainId, escrow, maxPrice, epoch }: SigningTarget,
   id: Spec["id"],
 ): Promise<SpecJson["providers"][number]> {
-  const wanted = { provider: record.address, id, price: maxPrice, epoch };
+  const wanted = {
+    payer: account.address,
+    provider: record.address,
+    id,
+    price: maxPrice,
+    epoch,
+  };
   const permit = await signDeploymentPermit(account, { chainId, escrow }, wanted);
   const { address, terms } = record;
   return { address, chainId, escrow, terms, permit: permitToJson(permit) };

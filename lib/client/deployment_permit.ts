@@ -14,6 +14,8 @@ import {
 } from "../permit.ts";
 
 export interface DeploymentPermit {
+  /** The owner. */
+  payer: Address;
   provider: Address;
   /** The spec's id, which the lane is made of. */
   id: Hex;
@@ -23,14 +25,14 @@ export interface DeploymentPermit {
   epoch: number;
 }
 
-/** Signs it as the owner. */
+/** Signs it as the owner, or as the signer that the owner's allowance pins. */
 export async function signDeploymentPermit(
-  owner: LocalAccount,
+  account: LocalAccount,
   domain: EscrowDomain,
-  { provider, id, price, epoch }: DeploymentPermit,
+  { payer, provider, id, price, epoch }: DeploymentPermit,
 ): Promise<Permit> {
-  return await signPermit(owner, domain, {
-    payer: owner.address,
+  return await signPermit(account, domain, {
+    payer,
     provider,
     lane: deploymentLane(id),
     price,

@@ -1,7 +1,7 @@
 /** What an owner's deployments have cost, and what is left to pay for them. */
 import type { Chain } from "../chain/client.ts";
 import { readAllowance, readConsumed } from "../chain/escrow.ts";
-import { deploymentLane } from "../permit.ts";
+import { deploymentLane, signingEpoch } from "../permit.ts";
 import type { OwnDeployment, OwnDeploymentProvider } from "./deployments_file.ts";
 
 export interface Spending {
@@ -14,6 +14,8 @@ export interface Spending {
    * they are on another chain.
    */
   creditsLeft: bigint | null;
+  /** The owner's epoch that permits are signed for there; null when it is on another chain. */
+  signingEpoch: number | null;
 }
 
 /**
@@ -36,10 +38,17 @@ async function spendingOf(
 ): Promise<Spending> {
   const { owner, id } = row.deployment;
   const { escrow, address, chainId } = row.provider;
-  if (chainId !== chain.chainId) return { ...row, settled: null, creditsLeft: null };
+  if (chainId !== chain.chainId) {
+    return { ...row, settled: null, creditsLeft: null, signingEpoch: null };
+  }
   const [settled, allowance] = await Promise.all([
     readConsumed(chain, escrow, owner, address, deploymentLane(id)),
     readAllowance(chain, escrow, owner, address),
   ]);
-  return { ...row, settled, creditsLeft: allowance.credits - allowance.thawingCredits };
+  return {
+    ...row,
+    settled,
+    creditsLeft: allowance.credits - allowance.thawingCredits,
+    signingEpoch: signingEpoch(allowance),
+  };
 }

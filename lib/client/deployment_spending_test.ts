@@ -10,6 +10,7 @@ const providerOn = (chainId: number, name: string) => ({
   escrow: "0x5FbDB2315678afecb367f032d93F642f64180aa3" as const,
   webDomain: `https://${name}`,
   price: 1_000n,
+  epoch: 0,
 });
 
 const deployment: OwnDeployment = {
@@ -22,11 +23,13 @@ const deployment: OwnDeployment = {
 };
 
 Deno.test("each provider of a deployment has a row, with what is settled and what is left", async () => {
-  const allowance = { ...allowanceOf(10n), thawingCredits: 4n };
+  const allowance = { ...allowanceOf(10n), thawingCredits: 4n, epoch: 2, epochEnd: 9n };
   const chain = answeringChain({ settled: 3n, allowance });
   const [here, elsewhere, ...others] = await readSpending(chain, [deployment]);
   assert.equal(here!.provider.name, "a.test");
   assert.deepEqual([here!.settled, here!.creditsLeft], [3n, 6n], "what thaws is not left");
+  assert.equal(here!.signingEpoch, 3, "the one that begins when the bump takes effect");
+  assert.equal(elsewhere!.signingEpoch, null);
   assert.equal(elsewhere!.provider.name, "b.test");
   assert.deepEqual([elsewhere!.settled, elsewhere!.creditsLeft], [null, null], "another chain");
   assert.deepEqual(others, []);

@@ -17,6 +17,8 @@ const providerShape = v.strictObject({
   webDomain: v.string(),
   /** Highest price of one credit that its permit allows, USDC base units. */
   price: uintShape(128),
+  /** The permit's; files from before epochs do not say it. */
+  epoch: v.optional(v.number(), 0),
   /** ISO 8601; absent while it runs there. */
   stoppedAt: v.exactOptional(v.string()),
 });
@@ -93,12 +95,34 @@ export function notePublished(home: string, cid: string): Promise<void> {
 
 /** Notes that a provider took the owner's `stop`. */
 export function noteStopped(home: string, cid: string, name: string, at: string): Promise<void> {
+  return changeProvider(home, cid, name, (provider) => ({ ...provider, stoppedAt: at }));
+}
+
+/** Notes the terms of a permit that a provider took; of two it keeps the one that pays for more. */
+export function noteRenewed(
+  home: string,
+  cid: string,
+  name: string,
+  { price, epoch }: Pick<OwnDeploymentProvider, "price" | "epoch">,
+): Promise<void> {
+  return changeProvider(home, cid, name, (provider) => {
+    const isMore = epoch > provider.epoch || (epoch === provider.epoch && price > provider.price);
+    return isMore ? { ...provider, price, epoch } : provider;
+  });
+}
+
+function changeProvider(
+  home: string,
+  cid: string,
+  name: string,
+  change: (provider: OwnDeploymentProvider) => OwnDeploymentProvider,
+): Promise<void> {
   return deploymentsFile(home).change((deployments) =>
     deployments.map((deployment) =>
       deployment.cid !== cid ? deployment : {
         ...deployment,
         providers: deployment.providers.map((provider) =>
-          provider.name !== name ? provider : { ...provider, stoppedAt: at }
+          provider.name === name ? change(provider) : provider
         ),
       }
     )

@@ -4,6 +4,7 @@ import { inFolder } from "../../worlds/home.ts";
 import {
   addDeployment,
   notePublished,
+  noteRenewed,
   noteStopped,
   type OwnDeployment,
   readDeployments,
@@ -18,6 +19,7 @@ const providerOf = (name: string) => ({
   escrow: "0x5FbDB2315678afecb367f032d93F642f64180aa3" as const,
   webDomain: `https://${name}`,
   price: 1_000n,
+  epoch: 0,
 });
 
 const deploymentOf = (cid: string): OwnDeployment => ({
@@ -54,6 +56,31 @@ Deno.test("a deployment is unpublished until it is noted to be published", () =>
     await addDeployment(home, { ...other, unpublished: true });
     await notePublished(home, "one");
     assert.deepEqual(await readDeployments(home), [one, { ...other, unpublished: true }]);
+  }));
+
+Deno.test("of two permits that a provider took the file keeps the terms of the one that pays", () =>
+  inFolder(async (home) => {
+    await addDeployment(home, deploymentOf("cid"));
+    const termsAfter = async (price: bigint, epoch: number) => {
+      await noteRenewed(home, "cid", "paolo.test", { price, epoch });
+      const { providers: [first, second] } = await requireDeployment(home, "cid");
+      assert.deepEqual(second, providerOf("nino.test"));
+      return [first!.price, first!.epoch];
+    };
+    assert.deepEqual(await termsAfter(2_000n, 0), [2_000n, 0]);
+    assert.deepEqual(await termsAfter(1_500n, 0), [2_000n, 0]);
+    assert.deepEqual(await termsAfter(500n, 1), [500n, 1]);
+    assert.deepEqual(await termsAfter(9_000n, 0), [500n, 1]);
+  }));
+
+Deno.test("a file from before there were epochs is of the first", () =>
+  inFolder(async (home) => {
+    await addDeployment(home, deploymentOf("cid"));
+    const path = join(home, "deployments.json");
+    const text = await Deno.readTextFile(path);
+    assert.match(text, /"epoch": 0/);
+    await Deno.writeTextFile(path, text.replaceAll(/,?\s*"epoch": 0/g, ""));
+    assert.deepEqual(await readDeployments(home), [deploymentOf("cid")]);
   }));
 
 Deno.test("a deployment can be asked for at one of its providers", () =>

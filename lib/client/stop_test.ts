@@ -13,6 +13,7 @@ const provider = {
   escrow: "0x5FbDB2315678afecb367f032d93F642f64180aa3" as const,
   webDomain: "https://paolo.test",
   price: 1_000n,
+  epoch: 0,
 };
 const deployment: OwnDeployment = {
   cid: "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",

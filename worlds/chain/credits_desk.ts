@@ -63,8 +63,8 @@ function fakeEscrow(credits: bigint) {
       state.credits -= cumulative - (consumed.get(lane) ?? 0n);
       consumed.set(lane, cumulative);
     },
-    /** What the payer does: allow more or less, or let somebody else sign. */
-    change(changes: Partial<Pick<typeof state, "credits" | "signer">>): void {
+    /** What the payer does: allow more or less, let somebody else sign, take permits back. */
+    change(changes: Partial<Omit<typeof state, "block">>): void {
       state.block += 1n;
       Object.assign(state, changes);
     },
@@ -133,6 +133,7 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
     receipts: { pathOf: (reservation) => `/receipts/${reservation}` },
     ownerCredits: { note: (owner, available) => void desk.notes.push({ owner, available }) },
     isDeploymentLane: () => false,
+    ownerPermit: ({ entry }) => entry.permit,
     relay: (payer, deposit) => desk.relay(payer, deposit),
     onCharge: () => void (desk.charges += 1),
     now,

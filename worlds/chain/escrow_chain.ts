@@ -2,6 +2,7 @@
 import type { Address, LocalAccount } from "viem";
 import { deployEscrow, deployRegistry } from "../../lib/chain/deploy.ts";
 import { allow, deposit } from "../../lib/chain/escrow.ts";
+import { escrowCall } from "../../lib/chain/escrow_call.ts";
 import { assignName, type ProviderRecords, registerProvider } from "../../lib/chain/registry.ts";
 import type { AnvilOptions } from "./anvil.ts";
 import { ACCOUNTS, type Accounts } from "./people.ts";
@@ -53,6 +54,14 @@ export async function fund(
   await deposit(chain, account, escrow, usdc, deposited);
   const provider = accounts.provider.address;
   await allow(chain, account, escrow, { provider, pricePerCredit: PRICE, credits });
+}
+
+/** Has `payer` take its permits for the provider back, a thawing period from now. */
+export async function bumpEpoch(
+  { chain, escrow, accounts }: EscrowChain,
+  payer: LocalAccount,
+): Promise<void> {
+  await chain.send(payer, escrowCall(escrow, "bumpEpoch", [accounts.provider.address]));
 }
 
 /** Registers the provider under `name`, or changes what is said there. */

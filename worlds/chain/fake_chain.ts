@@ -20,6 +20,7 @@ import {
   copy,
   createEscrow,
   dataOf,
+  epochsOf,
   FAKE_ESCROW,
   type FakeAllowance,
   type FakeLog,
@@ -55,6 +56,8 @@ type Request = { method: string; params?: readonly unknown[] };
 export interface FakeChain {
   readonly chain: Chain;
   readonly provider: Address;
+  /** The chain's clock, Unix seconds. */
+  now: bigint;
   /** Every request passes here first: throw to fail it, return to answer in its place. */
   intercept: ((request: Request) => Promise<unknown>) | null;
   /** Whether a broadcast transaction is mined at once; else with `mine`. */
@@ -67,6 +70,8 @@ export interface FakeChain {
   revoke(payer: Address, credits: bigint): void;
   reclaim(payer: Address): void;
   limitOperator(operator: FakeOperator): void;
+  /** The payer's permits of the epoch in force are void from `epochEnd` on, Unix seconds. */
+  bumpEpoch(payer: Address, epochEnd: bigint): void;
   /** Mines what is in the mempool, in nonce order, one block each; or one empty block. */
   mine(): Promise<void>;
   /** A foreign wallet with the operator's key uses a nonce. */
@@ -78,7 +83,7 @@ export interface FakeChain {
 }
 
 export function fakeChain(provider: Address): FakeChain {
-  const execute = createEscrow(CHAIN_ID);
+  const execute = createEscrow(CHAIN_ID, () => fake.now);
   const blocks: Block[] = [];
   const mempool: Transaction[] = [];
   let salt = 0;
@@ -137,13 +142,18 @@ export function fakeChain(provider: Address): FakeChain {
   const fake: FakeChain = {
     chain: null as unknown as Chain,
     provider,
+    now: 1n,
     intercept: null,
     isMining: true,
     mempool,
-    allowanceOf: (payer) => head().state.allowances.get(payer) ?? none(),
+    allowanceOf(payer) {
+      const held = head().state.allowances.get(payer) ?? none();
+      return { ...held, ...epochsOf(held, fake.now) };
+    },
     consumed: (payer, lane) => head().state.consumed.get(`${payer}:${lane}`) ?? 0n,
     allow(payer, pricePerCredit, credits) {
-      payerAction("Allowed", payer, { pricePerCredit, credits, thawingCredits: 0n });
+      const held = fake.allowanceOf(payer);
+      payerAction("Allowed", payer, { ...held, pricePerCredit, credits, thawingCredits: 0n });
     },
     revoke(payer, credits) {
       const held = fake.allowanceOf(payer);
@@ -157,6 +167,9 @@ export function fakeChain(provider: Address): FakeChain {
     },
     limitOperator(operator) {
       append({ ...copy(head().state), operator });
+    },
+    bumpEpoch(payer, epochEnd) {
+      payerAction("EpochBumped", payer, { ...fake.allowanceOf(payer), epochEnd });
     },
     async mine() {
       if (await mineReady() === 0) append(copy(head().state));
@@ -219,7 +232,7 @@ export function fakeChain(provider: Address): FakeChain {
       case "eth_getLogs":
         return logsJson(params[0] as { fromBlock: Hex; toBlock: Hex; topics: (Hex[] | null)[] });
       case "eth_call":
-        return read((params[0] as { data: Hex }).data, blockAt(params[1]).state);
+        return read((params[0] as { data: Hex }).data, blockAt(params[1]).state, fake.now);
     }
     throw rpcError(`${method} is not known here`);
   }

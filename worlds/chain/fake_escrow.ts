@@ -16,7 +16,7 @@ import {
 import { escrowAbi } from "../../lib/chain/abi.ts";
 import { escrowAddress } from "../../lib/chain/escrow_code.ts";
 import type { Charge } from "../../lib/chain/escrow_provider.ts";
-import { type Permit, recoverPermitSigner } from "../../lib/permit.ts";
+import { type Epoch, type Permit, recoverPermitSigner } from "../../lib/permit.ts";
 
 export const FAKE_USDC = getAddress(`0x${"dc".repeat(20)}`);
 /** What an escrow there is made of: it has the address that follows. */
@@ -27,6 +27,9 @@ export interface FakeAllowance {
   pricePerCredit: bigint;
   credits: bigint;
   thawingCredits: bigint;
+  /** As they were last written; `epochsOf` brings them up to date. */
+  epoch: number;
+  epochEnd: bigint;
 }
 
 export interface State {
@@ -51,8 +54,11 @@ export interface FakeLog {
   data: Hex;
 }
 
-/** Runs call data on a state; returns its logs, or the name of the error it reverts with. */
-export function createEscrow(chainId: number) {
+/**
+ * Runs call data on a state; returns its logs, or the name of the error it reverts with.
+ * @param now the chain's clock, Unix seconds
+ */
+export function createEscrow(chainId: number, now: () => bigint) {
   const signers = new Map<string, Address | null>();
 
   async function signerOf(permit: Permit): Promise<Address | null> {
@@ -75,6 +81,9 @@ export function createEscrow(chainId: number) {
     const { dailyCap, spent } = state.operator;
     const amount = (credits - before) * price;
     if (dailyCap > 0n && spent + amount > dailyCap) return "DailyCapReached";
+    const { epoch, epochEnd } = epochsOf(held, now());
+    const isNext = epochEnd !== 0n && permit.epoch === epoch + 1;
+    if (permit.epoch !== epoch && !isNext) return "WrongEpoch";
     if (await signerOf(permit) !== permit.payer) return "InvalidSignature";
     const left = held.credits - (credits - before);
     const thawingCredits = held.thawingCredits < left ? held.thawingCredits : left;
@@ -106,14 +115,20 @@ export function createEscrow(chainId: number) {
 }
 
 export function none(): FakeAllowance {
-  return { pricePerCredit: 0n, credits: 0n, thawingCredits: 0n };
+  return { pricePerCredit: 0n, credits: 0n, thawingCredits: 0n, epoch: 0, epochEnd: 0n };
+}
+
+/** Nobody writes when an epoch ends. */
+export function epochsOf({ epoch, epochEnd }: FakeAllowance, now: bigint): Epoch {
+  const isOver = epochEnd !== 0n && now >= epochEnd;
+  return isOver ? { epoch: epoch + 1, epochEnd: 0n } : { epoch, epochEnd };
 }
 
 export function copy({ allowances, consumed, nonce, operator }: State): State {
   return { allowances: new Map(allowances), consumed: new Map(consumed), nonce, operator };
 }
 
-export function read(data: Hex, state: State): Hex {
+export function read(data: Hex, state: State, now: bigint): Hex {
   const { functionName, args } = decodeFunctionData({ abi: escrowAbi, data });
   const payer = args![0] as Address;
   if (functionName === "consumed") {
@@ -126,10 +141,11 @@ export function read(data: Hex, state: State): Hex {
     return encodeFunctionResult({ abi: escrowAbi, functionName, result });
   }
   const held = state.allowances.get(payer) ?? none();
+  const { epoch, epochEnd } = epochsOf(held, now);
   return encodeAbiParameters(
     ["uint128", "uint128", "uint128", "uint64", "address", "uint32", "uint64"]
       .map((type) => ({ type })),
-    [held.pricePerCredit, held.credits, held.thawingCredits, 0n, zeroAddress, 0, 0n],
+    [held.pricePerCredit, held.credits, held.thawingCredits, 0n, zeroAddress, epoch, epochEnd],
   );
 }
 
@@ -150,6 +166,10 @@ export function dataOf(eventName: string, held: FakeAllowance): Hex {
   if (eventName === "Allowed") {
     const types = ["uint128", "uint128", "address"].map((type) => ({ type }));
     return encodeAbiParameters(types, [pricePerCredit, credits, zeroAddress]);
+  }
+  if (eventName === "EpochBumped") {
+    const types = ["uint32", "uint64"].map((type) => ({ type }));
+    return encodeAbiParameters(types, [held.epoch + 1, held.epochEnd]);
   }
   if (eventName === "RevokeStarted") return words("uint128", thawingCredits, 0n);
   return words("uint128", credits, 0n);

@@ -3,24 +3,26 @@
  * settlement) on a chain in memory, and beside it what a person with paper and pencil would keep.
  */
 import assert from "node:assert/strict";
-import type { Hex, LocalAccount } from "viem";
-import type { CidText } from "../../lib/cid.ts";
+import type { LocalAccount } from "viem";
 import { parseConfig, type ProviderConfig } from "../../lib/config.ts";
 import { silentLog } from "../../lib/log.ts";
-import { type Permit, signPermit, UINT64_MAX } from "../../lib/permit.ts";
+import { signingEpoch } from "../../lib/permit.ts";
 import { type Lane, laneOf } from "../../lib/provider/ledger/journal.ts";
 import type { CreditsBill } from "../../lib/provider/money/bill.ts";
 import { Credits } from "../../lib/provider/money/credits.ts";
 import type { Hold } from "../../lib/provider/money/scheme.ts";
 import { openPayments, type Payments } from "../../lib/provider/settlement/payments.ts";
 import { anvilAccount } from "./anvil.ts";
+import { billFor, permitOf, PRICE, PROVIDER } from "./payer_bills.ts";
 import { FAKE_ESCROW, fakeChain, rpcError } from "./fake_chain.ts";
 import { LANES, PAYERS, PERMITS, type Step } from "./payment_steps.ts";
 
-const PRICE = 5n;
-const PROVIDER = anvilAccount(1);
 const OPERATOR = anvilAccount(2);
-const CID = "bafytest" as CidText;
+const INTERVAL_SECONDS = 86_400;
+/** A permit must outlive a call by so long. */
+const SETTLE_WINDOW_SECONDS = 3n * BigInt(INTERVAL_SECONDS);
+/** From a bump to the end of the epoch: time enough for calls before the settle window. */
+const NOTICE_SECONDS = 10n * SETTLE_WINDOW_SECONDS;
 
 interface Page {
   charged: bigint;
@@ -32,27 +34,8 @@ interface Held {
   hold: Hold;
 }
 
-const permits = new Map<string, Promise<Permit>>();
-
-/** Signing takes a while: once is enough. */
-function permitOf(account: LocalAccount, lane: Hex, credits: bigint): Promise<Permit> {
-  const key = [account.address, lane, credits].join();
-  const known = permits.get(key) ??
-    signPermit(account, { chainId: 31337, escrow: FAKE_ESCROW }, {
-      payer: account.address,
-      provider: PROVIDER.address,
-      lane,
-      price: PRICE,
-      credits,
-      deadline: UINT64_MAX,
-      epoch: 0,
-    });
-  permits.set(key, known);
-  return known;
-}
-
 function settings(mode: "batch" | "each"): ProviderConfig {
-  const times = { intervalSeconds: 86_400, pollMs: 600_000 };
+  const times = { intervalSeconds: INTERVAL_SECONDS, pollMs: 600_000 };
   return parseConfig({
     provider: {
       name: "provider.test",
@@ -92,33 +75,23 @@ function creditsOn({ ledger, payers, settlement, policy }: Payments, now: () => 
     receipts: { pathOf: String },
     ownerCredits: { note() {} },
     isDeploymentLane: () => false,
+    ownerPermit: ({ entry }) => entry.permit,
     relay: () => Promise.reject(new Error("nobody deposits here")),
     onCharge: () => settlement.noticeCharge(),
     now,
   });
 }
 
-function billFor(account: LocalAccount, lane: Hex, permit: Permit): CreditsBill {
-  return {
-    source: "caller",
-    payer: account.address,
-    lane,
-    scope: lane,
-    permit,
-    price: PRICE,
-    cid: CID,
-    deposit: null,
-  };
-}
-
 /** One history: the real thing and the paper beside it. */
 export async function openHistory(mode: "batch" | "each") {
   const dir = await Deno.makeTempDir();
   const fake = fakeChain(PROVIDER.address);
+  let nowMs = 1_700_000_000_000;
+  const seconds = () => BigInt(Math.floor(nowMs / 1000));
+  Object.defineProperty(fake, "now", { get: seconds });
   for (const { address } of PAYERS) fake.allow(address, PRICE, 8n);
   const pages = new Map<string, Page>();
   const held: Held[] = [];
-  let nowMs = 1_700_000_000_000;
   /** Whether the provider has heard of everything that happened on the chain. */
   let isCurrent = true;
   let isSilent = false;
@@ -165,6 +138,14 @@ export async function openHistory(mode: "batch" | "each") {
     }, 0n);
   }
 
+  /** Whether a permit of this epoch can still be settled, as the protocol has it. */
+  function isEpochGood(payer: LocalAccount, signed: number): boolean {
+    const { epoch, epochEnd } = fake.allowanceOf(payer.address);
+    if (epochEnd === 0n) return signed === epoch;
+    const isOver = seconds() + SETTLE_WINDOW_SECONDS >= epochEnd;
+    return signed === epoch + 1 || (signed === epoch && !isOver);
+  }
+
   function silence(isOn: boolean): void {
     isSilent = isOn;
     fake.intercept = isOn ? () => Promise.reject(rpcError("down")) : null;
@@ -182,9 +163,10 @@ export async function openHistory(mode: "batch" | "each") {
     if (!isSilent) isCurrent = true;
   }
 
-  async function call({ payer, lane, permit: index }: Extract<Step, { do: "call" }>) {
+  async function call({ payer, lane, permit: index, age }: Extract<Step, { do: "call" }>) {
     const account = PAYERS[payer]!;
-    const permit = await permitOf(account, LANES[lane]!, PERMITS[index]!);
+    const epoch = Math.max(0, signingEpoch(fake.allowanceOf(account.address)) - age);
+    const permit = await permitOf(account, LANES[lane]!, PERMITS[index]!, epoch);
     const bill = billFor(account, LANES[lane]!, permit);
     const key = keyOf(payer, lane);
     const { charged, held: holding } = page(key);
@@ -194,15 +176,16 @@ export async function openHistory(mode: "batch" | "each") {
     const isPrepaid = mode === "each" && before > charged + holding;
     const hasRoom = charged + holding < permit.credits;
     const isRefused = laneAt(account, lane)?.refused ?? null;
+    const isGood = isEpochGood(account, epoch);
     let why = "served";
     const hold = await inTime(holdOne(bill)).catch((error) => {
       why = String(error);
       return null;
     });
-    const about =
-      `${key} permit ${permit.credits}: ${left} left, ${charged}+${holding} used; ${why}`;
+    const about = `${key} permit ${permit.credits} of ${epoch}: ` +
+      `${left} left, ${charged}+${holding} used; ${why}`;
     if (isCurrent && !isSilent && isRefused === null) {
-      assert.equal(hold !== null, hasRoom && (isPrepaid || left > 0n), about);
+      assert.equal(hold !== null, isGood && hasRoom && (isPrepaid || left > 0n), about);
     }
     if (!hold) return;
     assert.ok(hasRoom, `beyond the permit; ${about}`);
@@ -220,7 +203,8 @@ export async function openHistory(mode: "batch" | "each") {
   /** Calls at the same time: as many get a credit as there are, whichever calls they be. */
   async function burst({ payer, lane, calls }: Extract<Step, { do: "burst" }>) {
     const account = PAYERS[payer]!;
-    const permit = await permitOf(account, LANES[lane]!, PERMITS.at(-1)!);
+    const epoch = signingEpoch(fake.allowanceOf(account.address));
+    const permit = await permitOf(account, LANES[lane]!, PERMITS.at(-1)!, epoch);
     const bill = billFor(account, LANES[lane]!, permit);
     const own = page(keyOf(payer, lane));
     const { credits, thawingCredits } = fake.allowanceOf(account.address);
@@ -263,6 +247,22 @@ export async function openHistory(mode: "batch" | "each") {
     isCurrent = false;
   }
 
+  /**
+   * Time goes on to where old permits are not served any more, or to where they are void. What was
+   * served is settled by then.
+   */
+  async function passEpoch(payer: number): Promise<void> {
+    silence(false);
+    while (held.length > 0) await end("charge", 0);
+    await hear();
+    await inTime(payments.settlement.settleNow());
+    const { epochEnd } = fake.allowanceOf(PAYERS[payer]!.address);
+    if (epochEnd === 0n) return;
+    const lastServed = epochEnd - SETTLE_WINDOW_SECONDS;
+    nowMs = Number(seconds() < lastServed ? lastServed : epochEnd) * 1_000;
+    await hear();
+  }
+
   async function crash(): Promise<void> {
     const wasSilent = isSilent;
     // Nothing reaches the chain while the old life ends, as if it had been killed.
@@ -298,6 +298,12 @@ export async function openHistory(mode: "batch" | "each") {
       }
       case "reclaim":
         return await reclaim(step.payer);
+      case "take permits back": {
+        const { address } = PAYERS[step.payer]!;
+        if (fake.allowanceOf(address).epochEnd !== 0n) return await passEpoch(step.payer);
+        fake.bumpEpoch(address, seconds() + NOTICE_SECONDS);
+        break;
+      }
       case "reorganise":
         await fake.reorganise(step.depth, step.keeps);
         hasReorganised = true;

@@ -10,11 +10,12 @@ export const PERMITS = [2n, 6n, 1_000n];
 
 /** What may happen, to whom. */
 export type Step =
-  | { do: "call"; payer: number; lane: number; permit: number }
+  /** `age`: how many epochs the permit lags behind those that are signed now. */
+  | { do: "call"; payer: number; lane: number; permit: number; age: number }
   | { do: "burst"; payer: number; lane: number; calls: number }
   | { do: "charge" | "release"; nth: number }
   | { do: "allow" | "revoke"; payer: number; credits: number }
-  | { do: "reclaim"; payer: number }
+  | { do: "reclaim" | "take permits back"; payer: number }
   | { do: "reorganise"; depth: number; keeps: boolean }
   | { do: "settle" | "hear" | "crash" | "silence" };
 
@@ -26,6 +27,7 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
       payer: fc.nat(PAYERS.length - 1),
       lane: fc.nat(LANES.length - 1),
       permit: fc.nat(PERMITS.length - 1),
+      age: fc.constantFrom(0, 0, 1, 2),
     }),
   },
   {
@@ -52,6 +54,13 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant("reclaim" as const), payer: fc.nat(PAYERS.length - 1) }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("take permits back" as const),
+      payer: fc.constantFrom(0, 0, 0, 1),
+    }),
   },
   {
     weight: 1,

@@ -112,6 +112,7 @@ export async function openSettlingBooks(times: Times = {}) {
     fake,
     ledger,
     settlement,
+    watch,
     heard,
     /** The operator may settle no more than `left` today. */
     limit(left: bigint): void {

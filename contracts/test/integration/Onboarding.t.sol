@@ -10,6 +10,10 @@ contract OnboardingTest is EscrowTest {
         Onboarding memory on = onboarding();
         on.signer = signer.addr;
         bytes memory signature = onboardingSignature(on);
+        vm.expectEmit(address(escrow));
+        emit IEscrow.Deposited(payer.addr, on.amount);
+        vm.expectEmit(address(escrow));
+        emit IEscrow.Allowed(payer.addr, provider, PRICE, CREDITS, signer.addr);
         vm.prank(thief);
         onboard(on, signature);
         assertEq(free(), 0);

@@ -209,6 +209,17 @@ contract EscrowConsumeTest is EscrowTest {
         assertEq(escrow.consumed(thief, provider, LANE), 0);
     }
 
+    function test_a_refusal_is_the_errors_selector_and_nothing_more() public {
+        depositAndAllow();
+        Permit memory permit = permitOf(0);
+        vm.prank(operator);
+        try escrow.consume(PRICE, permit) {
+            fail();
+        } catch (bytes memory refusal) {
+            assertEq(refusal, abi.encodePacked(IEscrow.PermitExceeded.selector));
+        }
+    }
+
     function expectRefusal(bytes4 reason, uint256 price, Permit memory permit) private {
         vm.expectRevert(reason);
         consume(price, permit);

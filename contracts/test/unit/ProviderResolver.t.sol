@@ -61,6 +61,8 @@ contract ProviderResolverTest is Test {
         assertTrue(_resolver.supportsInterface(type(IProviderResolver).interfaceId));
         assertFalse(_resolver.supportsInterface(0xffffffff));
         assertFalse(_resolver.supportsInterface(0x9061b923)); // wildcards, ENSIP-10
+        assertFalse(_resolver.supportsInterface(0x00000000));
+        assertFalse(_resolver.supportsInterface(0x01ffc9a6));
     }
 
     function test_the_constructor_tells_indexers_what_it_starts_with() public {
@@ -105,6 +107,13 @@ contract ProviderResolverTest is Test {
         assertEq(_resolver.text(NODE, "terms"), "0x01");
         _resolver.setText(NODE, "terms", "0x02");
         assertEq(_resolver.text(NODE, "khachapuri.terms"), "0x02");
+    }
+
+    function test_no_other_key_has_the_terms() public {
+        _resolver.setText(NODE, "terms", "0x01");
+        for (uint256 i = 0; i < 64; ++i) {
+            assertEq(_resolver.text(NODE, string.concat("terms", vm.toString(i))), "");
+        }
     }
 
     function test_many_texts_are_set_at_once() public {

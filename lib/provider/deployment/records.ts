@@ -1,15 +1,18 @@
 /**
  * What the provider keeps about deployments across restarts, in one file: which exist, which their
- * owner has stopped, and the latest runs of each. Never a secret of a spec.
+ * owner has stopped, the permits that owners signed since, and the latest runs of each. Never a
+ * secret of a spec.
  */
 import { DatabaseSync } from "node:sqlite";
 import { Registrations } from "./registrations.ts";
+import { OwnerPermits } from "./owner_permits.ts";
 import { RunLog, type RunLogOptions } from "./run_log.ts";
 import { Stops } from "./stops.ts";
 
 export interface Records {
   readonly registrations: Registrations;
   readonly stops: Stops;
+  readonly ownerPermits: OwnerPermits;
   readonly runLog: RunLog;
   close(): void;
 }
@@ -22,14 +25,16 @@ export interface RecordsOptions extends RunLogOptions {
 export function openRecords(path: string, options: RecordsOptions = {}): Records {
   const now = options.now ?? Date.now;
   const database = new DatabaseSync(path);
-  // Only a stop has to be on disk at once; it says so itself.
+  // Only stops and permits have to be on disk at once; they say so themselves.
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
   const stops = new Stops(database, now);
   const registrations = new Registrations(database, stops, now);
+  const ownerPermits = new OwnerPermits(database, registrations, now);
   const runLog = new RunLog(database, options);
   return {
     registrations,
     stops,
+    ownerPermits,
     runLog,
     close() {
       runLog.close();

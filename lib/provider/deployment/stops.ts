@@ -1,6 +1,7 @@
 /** Which deployments their owner has stopped; for ever, and across restarts. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Spec } from "../../spec/schema.ts";
+import { durably } from "./durably.ts";
 
 /** An id is its owner's word only: keyed by both, nobody can stop another's deployment. */
 type Stoppable = Pick<Spec, "owner" | "id">;
@@ -26,10 +27,8 @@ export class Stops {
 
   /** Durable when it returns; calls from then on are refused as `stopped`. */
   add(spec: Stoppable): void {
-    this.database.exec("PRAGMA synchronous = FULL");
-    this.database.prepare("INSERT OR IGNORE INTO stops VALUES (?, ?, ?)")
-      .run(spec.owner, spec.id, this.now());
-    this.database.exec("PRAGMA synchronous = NORMAL");
+    const insert = this.database.prepare("INSERT OR IGNORE INTO stops VALUES (?, ?, ?)");
+    durably(this.database, () => void insert.run(spec.owner, spec.id, this.now()));
     this.#known.add(keyOf(spec));
   }
 }

@@ -8,6 +8,7 @@ import {
   type OwnerRequest,
   parseOwnerRequest,
 } from "../../spec/owner_request.ts";
+import { parseRenewalRequest } from "../../spec/renewal.ts";
 import { isStopSigned, parseStopRequest } from "../../spec/stop.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { jsonResponse, readJson } from "./json.ts";
@@ -34,6 +35,15 @@ export async function stop(parts: RouteParts, request: Request): Promise<Respons
   await programs.sandboxes.end(cid);
   records.log.info("deployment stopped by its owner", { cid: text });
   return jsonResponse({ stopped: text });
+}
+
+/** Takes the owner's new permit for a deployment, which is paid by it from the next call on. */
+export async function renew(parts: RouteParts, request: Request): Promise<Response> {
+  const { cid, permit } = parseRenewalRequest(await readJson(request));
+  const { money, programs, records } = parts;
+  const isRenewed = await money.renewals.take(await programs.deployments.get(cid), permit);
+  if (isRenewed) records.log.info("permit renewed by the owner", { cid });
+  return jsonResponse({ cid, renewed: isRenewed });
 }
 
 /** null when it is stopped already: stopping twice is as good as once. */

@@ -9,6 +9,7 @@ import type { Counter, Metric } from "../metrics/metrics.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Credits } from "../money/credits.ts";
 import type { Receipts } from "../money/receipts.ts";
+import type { Renewals } from "../money/renewals.ts";
 import type { Seller } from "../money/seller.ts";
 import type { Sandboxes } from "../program/sandboxes.ts";
 import type { MessageRelay } from "../settlement/message_relay.ts";
@@ -29,6 +30,7 @@ export interface RouteParts extends CallParts {
   metrics: readonly Metric[];
   money: CallMoney & {
     credits: Pick<Credits, "used">;
+    renewals: Pick<Renewals, "take">;
     receipts: Pick<Receipts, "read">;
     onboarding: Pick<Onboarding, "relay">;
     messages: Pick<MessageRelay, "offer" | "relay">;

@@ -8,7 +8,7 @@ import { targetOf } from "../http/target.ts";
 import { RECEIPT_PREFIX } from "../money/receipts.ts";
 import { frontPage, health, metrics, terms } from "./front_routes.ts";
 import type { Handle } from "./listener.ts";
-import { deployments, logs, settle, stop } from "./owner_routes.ts";
+import { deployments, logs, renew, settle, stop } from "./owner_routes.ts";
 import type { RouteHandler, RouteParts } from "./parts.ts";
 import { lane, onboard, receipt, relay, relayOffer } from "./payer_routes.ts";
 
@@ -22,6 +22,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> =
   "/relay": { GET: relayOffer, POST: relay },
   "/settle": { POST: settle },
   "/stop": { POST: stop },
+  "/permit": { POST: renew },
   "/logs": { POST: logs },
   "/deployments": { POST: deployments },
 };

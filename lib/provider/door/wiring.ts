@@ -27,6 +27,7 @@ import { ShortTimer } from "../http/short_timer.ts";
 import { createCounters, providerMetrics } from "../metrics/gauges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
+import { Renewals } from "../money/renewals.ts";
 import { Receipts, receiptSecret } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
 import { Sandboxes } from "../program/sandboxes.ts";
@@ -161,7 +162,7 @@ async function openMoney(
   seller: Seller,
   offer: CreditsOffer,
   payments: Payments,
-  { registrations }: Records,
+  { registrations, ownerPermits }: Records,
 ) {
   const { connected: { chain, contracts: { usdc } }, account } = ground;
   const { ledger, payers, settlement, operator, policy, follower } = payments;
@@ -198,12 +199,15 @@ async function openMoney(
     receipts,
     ownerCredits,
     isDeploymentLane: (payer, lane) => registrations.isDeploymentLane(payer, lane),
+    ownerPermit: (deployment) => ownerPermits.of(deployment),
     relay: (payer, deposit) => onboarding.relay(payer, deposit),
     onCharge: () => settlement.noticeCharge(),
     now,
   });
-  const desks = { onboarding, messages };
-  return { schemes: [credits], credits, receipts, ...desks, settlement, ledger, ownerCredits };
+  const renewals = new Renewals(credits, ownerPermits);
+  const schemes = [credits];
+  const desks = { renewals, onboarding, messages };
+  return { schemes, credits, receipts, ...desks, settlement, ledger, ownerCredits };
 }
 
 /** @throws KhachapuriError `chain_unavailable` */

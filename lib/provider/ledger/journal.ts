@@ -119,7 +119,10 @@ export interface Lane extends LaneId {
   permit: Permit | null;
   /** `charged` by price, oldest first; what lies above `settled` is due. */
   segments: Segment[];
-  /** Set when the escrow refused to settle; such a lane is served no more until it settles. */
+  /**
+   * Set when the escrow refused to settle; such a lane is served no more until it settles, or until
+   * another permit takes the place of the one that was at fault.
+   */
   refused: string | null;
 }
 
@@ -218,7 +221,10 @@ export function apply(book: Book, entry: Entry): void {
     case "open":
       return openLane(book, entry);
     case "permit": {
-      requireLane(book, entry).permit = entry.permit;
+      const lane = requireLane(book, entry);
+      lane.permit = entry.permit;
+      // It was held against the permit before.
+      lane.refused = null;
       return;
     }
     case "reserve": {

@@ -66,6 +66,14 @@ Deno.test("what is unsettled keeps the price each call was made at", () => {
   assert.equal(unsettledAmount(found), 18n);
 });
 
+Deno.test("a refusal is of the permit that the lane is settled with, and goes with it", () => {
+  const permit = permitOf();
+  const by: Entry = { kind: "permit", ...ID, permit };
+  assert.equal(opened(open(0n), by, ...sale(1, 5n), REFUSED).refused, "NoCredits");
+  const found = opened(open(0n), by, ...sale(1, 5n), REFUSED, by);
+  assert.deepEqual([found.refused, found.permit, outstanding(found)], [null, permit, 1n]);
+});
+
 Deno.test("a settlement that the chain takes back is due again", () => {
   const found = opened(open(0n), ...sale(1, 5n), ...sale(2, 5n), settle(2n), settle(0n));
   assert.equal(outstanding(found), 2n);

@@ -92,12 +92,16 @@ export interface Position {
   readonly preholds: Preholds;
 }
 
-/** When it is, and how what is promised gets settled. */
-export interface Settling {
+/** When it is, and how long a permit must still be good so that it can be settled. */
+export interface Clock {
   /** Unix seconds. */
   readonly now: bigint;
-  /** How long a permit must still be good so that it can be settled, seconds. */
+  /** Seconds. */
   readonly settleWindow: bigint;
+}
+
+/** And how what is promised gets settled. */
+export interface Settling extends Clock {
   /** Notice that a payer gives before credits or permits leave, seconds. */
   readonly thawingPeriod: bigint;
   /** Null when the operator may settle whatever there is. */
@@ -115,6 +119,7 @@ export function judge(
   const refusal = source === "taken"
     ? takenRefusal(draw, view, position)
     : permitRefusal(draw, view, settling) ??
+      allowanceRefusal(draw, view) ??
       laneRefusal(draw, view, position) ??
       roomRefusal(draw, position.book) ??
       creditRefusal(draw, view, position, source, settling);
@@ -124,26 +129,26 @@ export function judge(
 
 const PAYABLE: Judgement = { payable: true };
 
-function permitRefusal(
-  { permit, price }: Draw,
-  view: PayerView,
-  settling: Settling,
+/** Why the escrow might not take a permit, whatever the payer has left; null when it would. */
+export function permitRefusal(
+  { permit, price }: Pick<Draw, "permit" | "price">,
+  view: Epoch,
+  clock: Clock,
 ): Refusal | null {
-  if (!isPermitAlive(permit, settling.now, settling.settleWindow)) {
-    return { reason: "permit_expiring" };
-  }
-  if (!isEpochAlive(permit.epoch, view, settling)) {
+  if (!isPermitAlive(permit, clock.now, clock.settleWindow)) return { reason: "permit_expiring" };
+  if (!isEpochAlive(permit.epoch, view, clock)) {
     return { reason: "permit_epoch", epoch: signingEpoch(view) };
   }
-  if (permit.price < price) return { reason: "permit_price", allowed: permit.price };
-  if (view.credits > 0n && view.pricePerCredit < price) {
-    return { reason: "allowance_price", allowed: view.pricePerCredit };
-  }
-  return null;
+  return permit.price < price ? { reason: "permit_price", allowed: permit.price } : null;
+}
+
+function allowanceRefusal({ price }: Draw, view: PayerView): Refusal | null {
+  if (view.credits === 0n || view.pricePerCredit >= price) return null;
+  return { reason: "allowance_price", allowed: view.pricePerCredit };
 }
 
 /** Whether permits of `epoch` can still be settled: the payer may have announced their end. */
-function isEpochAlive(epoch: number, view: PayerView, { now, settleWindow }: Settling): boolean {
+function isEpochAlive(epoch: number, view: Epoch, { now, settleWindow }: Clock): boolean {
   if (view.epochEnd === 0n) return epoch === view.epoch;
   if (epoch === view.epoch + 1) return true;
   // The escrow takes them until the second before the end.
@@ -152,8 +157,25 @@ function isEpochAlive(epoch: number, view: PayerView, { now, settleWindow }: Set
 
 function laneRefusal(draw: Draw, view: PayerView, position: Position): Refusal | null {
   const lane = laneOf(position.book, draw.payer, draw.lane);
-  if (lane && lane.refused !== null) return { reason: "lane_refused", because: lane.refused };
+  if (lane && lane.refused !== null && !mayMend(lane, draw.permit)) {
+    return { reason: "lane_refused", because: lane.refused };
+  }
   return usedOn(draw, view, position) < draw.permit.credits ? null : { reason: "permit_used" };
+}
+
+/** What the escrow says of one permit and not of the lane. */
+const PERMIT_FAULTS: ReadonlySet<string> = new Set([
+  "PermitExpired",
+  "WrongEpoch",
+  "InvalidSignature",
+]);
+
+/**
+ * Whether a refused lane can be settled by `permit`: another one than the escrow refused covers
+ * what is due too, as permits are cumulative.
+ */
+function mayMend(lane: Lane, permit: Permit): boolean {
+  return PERMIT_FAULTS.has(lane.refused!) && !isKept(lane, permit);
 }
 
 function creditRefusal(

@@ -133,10 +133,11 @@ function take(paper: Paper, { do: what, payer, lane, amount }: Step): void {
     const transaction = TRANSACTION;
     apply(book, { kind: "settle", ...id, settled: page.settled, block: 1n, transaction });
   } else if (what === "refuse") {
-    page.refused = "NoCredits";
+    page.refused = amount % 2n === 0n ? "NoCredits" : "WrongEpoch";
     const transaction = TRANSACTION;
     apply(book, { kind: "skip", ...id, charged: 0n, reason: page.refused, transaction });
   } else {
+    page.refused = null;
     page.signature = signatureOf(Number(amount) % 2);
     apply(book, { kind: "permit", ...id, permit: permitOf({ signature: page.signature }) });
   }
@@ -168,9 +169,14 @@ const question = fc.record({
     price: fc.bigInt(3n, 7n),
     credits: fc.bigInt(0n, 16n),
     deadline: fc.constantFrom(0n, 1n, 1n, 2n, 3n, -1n).map((left) => NOW + SETTLE_WINDOW + left),
+    epoch: fc.constantFrom(1, 1, 1, 0, 2, 3),
     signature: fc.nat(2).map(signatureOf),
   }),
   view: fc.record({
+    epoch: fc.constant(1),
+    epochEnd: fc.constantFrom(null, null, null, -1n, 0n, 1n).map((left) =>
+      left === null ? 0n : NOW + SETTLE_WINDOW + left
+    ),
     credits: fc.bigInt(0n, 2n),
     pricePerCredit: fc.bigInt(2n, 7n),
     ceiling: fc.bigInt(-2n, 16n),
@@ -193,13 +199,20 @@ function expected(paper: Paper, draw: Draw, view: PayerView, source: Source): Ju
   const no = (refusal: Refusal): Judgement => ({ payable: false, refusal, used });
 
   if (permit.deadline - SETTLE_WINDOW < NOW) return no({ reason: "permit_expiring" });
+  const isOver = view.epochEnd > 0n && view.epochEnd <= NOW + SETTLE_WINDOW;
+  const good = view.epochEnd === 0n ? [1] : isOver ? [2] : [1, 2];
+  if (!good.includes(permit.epoch)) {
+    return no({ reason: "permit_epoch", epoch: view.epochEnd === 0n ? 1 : 2 });
+  }
   if (permit.price < price) return no({ reason: "permit_price", allowed: permit.price });
   if (view.credits > 0n && view.pricePerCredit < price) {
     return no({ reason: "allowance_price", allowed: view.pricePerCredit });
   }
-  if (page && page.refused !== null) return no({ reason: "lane_refused", because: page.refused });
-  if (used >= permit.credits) return no({ reason: "permit_used" });
   const isKept = page?.signature === permit.signature;
+  if (page && page.refused !== null && (isKept || page.refused !== "WrongEpoch")) {
+    return no({ reason: "lane_refused", because: page.refused });
+  }
+  if (used >= permit.credits) return no({ reason: "permit_used" });
   if (page && !isKept && permit.price < dearestDue(page)) {
     return no({ reason: "earlier_dearer", price: dearestDue(page) });
   }
@@ -228,7 +241,7 @@ Deno.test("no history makes the judgement differ from the rules", () => {
   );
   fc.assert(property, { numRuns: 500 });
   // Nobody has a thousand lanes here.
-  assert.equal(seen.size, 9, `every other answer came up: ${[...seen]}`);
+  assert.equal(seen.size, 10, `every other answer came up: ${[...seen]}`);
 });
 
 /** One payer's escrow, and a book that hears of settlements when it is told. */

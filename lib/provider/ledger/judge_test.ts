@@ -9,7 +9,6 @@ import {
   OTHER_PAYER,
   PAYER,
   permitOf,
-  PRICE,
   sale,
   SETTLE_WINDOW,
   signatureOf,
@@ -32,7 +31,6 @@ import {
   type Source,
   usedOn,
 } from "./judge.ts";
-import { DAY, type OperatorLimits } from "./operator_room.ts";
 import { apply, emptyBook, type Entry } from "./journal.ts";
 
 const NOW = BigInt(Math.floor(NOW_MS / 1000));
@@ -53,7 +51,6 @@ interface Situation {
   permit?: Partial<Permit>;
   view?: Partial<PayerView>;
   source?: Source;
-  operator?: Partial<OperatorLimits>;
 }
 
 /** Opened at 10; three runs at 5 make it 13; one credit is held; the escrow has taken 11. */
@@ -92,7 +89,7 @@ function lanes(count: number): Entry[] {
 function ask({ more = [], preheld = 0n, draw: drawn, permit, view: seen }: Situation) {
   const book = emptyBook();
   for (const entry of [...USUAL, ...more]) apply(book, entry);
-  const preholds = { ofPayer: () => preheld, onLane: () => preheld, amount: () => preheld * PRICE };
+  const preholds = { ofPayer: () => preheld, onLane: () => preheld, amount: () => 0n };
   const draw = drawOf({
     permit: permitOf({ credits: 20n, deadline: NOW + SETTLE_WINDOW, ...permit }),
     ...drawn,
@@ -104,22 +101,8 @@ function ask({ more = [], preheld = 0n, draw: drawn, permit, view: seen }: Situa
 
 function judgementOf(situation: Situation) {
   const { draw, view, position } = ask(situation);
-  const { operator = null, source = "allowance" } = situation;
-  const settling = { ...SETTLING, operator: operator && { ...OPERATOR, ...operator } };
-  return judge(draw, view, position, settling, source);
+  return judge(draw, view, position, SETTLING, situation.source ?? "allowance");
 }
-
-/** Twenty base units are left today: ten are unsettled, five are held, a credit costs five. */
-const OPERATOR: OperatorLimits = {
-  expiry: 1n << 40n,
-  dailyCap: 120n,
-  spent: 100n,
-  day: NOW / DAY,
-};
-const CANNOT_SETTLE: Refusal = {
-  reason: "operator_limit",
-  retryAfterSeconds: Number(DAY - NOW % DAY),
-};
 
 interface Boundary {
   /** Where it is still payable. */
@@ -145,31 +128,20 @@ const BOUNDARIES: Record<string, Boundary> = {
     beyond: { view: { epochEnd: NOW + SETTLE_WINDOW } },
     refusal: { reason: "permit_epoch", epoch: 1 },
   },
-  "a permit of the next epoch counts once the payer has announced it": {
+  "the next epoch's permit counts from the bump on": {
     last: { permit: { epoch: 1 }, view: { epochEnd: 1n } },
-    beyond: { permit: { epoch: 1 } },
-    refusal: { reason: "permit_epoch", epoch: 0 },
+    beyond: { permit: { epoch: 2 }, view: { epochEnd: NOW + 9_999n } },
+    refusal: { reason: "permit_epoch", epoch: 1 },
   },
-  "a permit of an epoch that is over, or is not announced, does not": {
-    last: { permit: { epoch: 2 }, view: { epoch: 2 } },
-    beyond: { permit: { epoch: 2 }, view: { epoch: 3 } },
+  "and not before": {
+    last: { permit: { epoch: 3 }, view: { epoch: 3 } },
+    beyond: { permit: { epoch: 4 }, view: { epoch: 3 } },
     refusal: { reason: "permit_epoch", epoch: 3 },
   },
-  "what is promised fits what the operator may settle": {
-    last: { operator: {} },
-    beyond: { operator: { spent: 101n } },
-    refusal: CANNOT_SETTLE,
-  },
-  "what is held for calls that have not come is no promise": {
-    last: { operator: { spent: 105n }, preheld: 1n },
-    beyond: { operator: { spent: 106n }, preheld: 1n },
-    refusal: CANNOT_SETTLE,
-    used: 13n,
-  },
-  "an operator whose time is over settles nothing": {
-    last: { operator: { dailyCap: 0n, expiry: NOW + 1n } },
-    beyond: { operator: { dailyCap: 0n, expiry: NOW } },
-    refusal: CANNOT_SETTLE,
+  "an epoch that has ended does not come back": {
+    last: { permit: { epoch: 3 }, view: { epoch: 3 } },
+    beyond: { permit: { epoch: 2 }, view: { epoch: 3 } },
+    refusal: { reason: "permit_epoch", epoch: 3 },
   },
   "the permit must cover the price": {
     last: { permit: { price: 5n } },
@@ -190,6 +162,16 @@ const BOUNDARIES: Record<string, Boundary> = {
     last: { more: [REFUSED, settle(12n)] },
     beyond: { more: [settle(12n), REFUSED] },
     refusal: { reason: "lane_refused", because: "PermitExpired" },
+  },
+  "what the escrow has against one permit is nothing against the next": {
+    last: { more: [REFUSED], permit: ANOTHER },
+    beyond: { more: [{ ...REFUSED, reason: "NoCredits" }], permit: ANOTHER },
+    refusal: { reason: "lane_refused", because: "NoCredits" },
+  },
+  "which must be good for what is due by the one before": {
+    last: { more: [REFUSED], draw: { price: 4n }, permit: { ...ANOTHER, price: 5n } },
+    beyond: { more: [REFUSED], draw: { price: 4n }, permit: { ...ANOTHER, price: 4n } },
+    refusal: { reason: "earlier_dearer", price: 5n },
   },
   "the permit must cover one credit more than are used or held": {
     last: { permit: { credits: 15n } },
@@ -301,14 +283,15 @@ function reasonsOf(steps: readonly Situation[]): string[] {
 Deno.test("the first thing that the payer would have to put right is the reason", () => {
   const wrong: Situation = {
     source: "prepaid",
-    more: [REFUSED],
+    more: [{ ...REFUSED, reason: "NoCredits" }],
     draw: { price: 4n },
-    permit: { ...ANOTHER, deadline: NOW, price: 3n, credits: 14n },
+    permit: { ...ANOTHER, deadline: NOW, epoch: 1, price: 3n, credits: 14n },
     view: { pricePerCredit: 3n, ceiling: 4n },
   };
   const reasons = reasonsOf([
     wrong,
     { permit: { deadline: NOW + SETTLE_WINDOW } },
+    { permit: { epoch: 0 } },
     { permit: { price: 4n } },
     { view: { pricePerCredit: 4n } },
     { more: [] },
@@ -319,6 +302,7 @@ Deno.test("the first thing that the payer would have to put right is the reason"
   ]);
   assert.deepEqual(reasons, [
     "permit_expiring",
+    "permit_epoch",
     "permit_price",
     "allowance_price",
     "lane_refused",
@@ -371,30 +355,4 @@ Deno.test("what may still be held is bound by permit and ceiling, what a call ma
     assert.equal(usedOn(draw, view, position), 13n);
     assert.equal(availableTo(draw, view, position), view.ceiling - 4n + 1n);
   }
-});
-
-Deno.test("a prepaid credit asks nothing of the operator, and one to be taken does", () => {
-  const over = { operator: { spent: 120n }, source: "prepaid" as const };
-  assert.equal(judgementOf({ ...over, more: [settle(15n)] }).payable, true);
-  const judged = judgementOf(over);
-  assert.deepEqual(judged.payable ? null : judged.refusal, CANNOT_SETTLE);
-});
-
-Deno.test("what the escrow refused to settle takes nothing of what the operator may", () => {
-  const other = [open(OTHER_LANE, 0n), ...sale(5, 5n, { payer: PAYER, lane: OTHER_LANE })];
-  const owed = { operator: {}, more: other };
-  assert.equal(judgementOf(owed).payable, false, "five more are unsettled");
-  const refused: Entry = { ...REFUSED, lane: OTHER_LANE };
-  assert.equal(judgementOf({ ...owed, more: [...other, refused] }).payable, true);
-});
-
-Deno.test("a permit that ends tomorrow may wait for tomorrow's settlement, a payer's notice allowing", () => {
-  const late = { operator: { spent: 120n }, permit: { deadline: NOW + 3n * DAY } };
-  assert.equal(judgementOf(late).payable, false, "the payer may take its credits back in an hour");
-  const { draw, view, position } = ask(late);
-  const operator = { ...OPERATOR, spent: 120n };
-  const judged = (thawingPeriod: bigint) =>
-    judge(draw, view, position, { ...SETTLING, thawingPeriod, operator }, "allowance").payable;
-  const untilTomorrow = DAY - NOW % DAY + SETTLE_WINDOW;
-  assert.deepEqual([judged(untilTomorrow), judged(untilTomorrow + 1n)], [false, true]);
 });

@@ -2,6 +2,7 @@
  * What the rows of a ledger mean. Permits of version 1 had no epoch: the escrow that they were
  * signed for is another one, so nothing on them can be settled or compared here.
  */
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { KhachapuriError } from "../../errors.ts";
 
@@ -19,9 +20,15 @@ export function assertLedgerVersion(path: string): void {
     ? `${path} was kept for an earlier escrow, whose permits had no epoch`
     : `${path} was kept by a later release (version ${version})`;
   const hints = version < LEDGER_VERSION
-    ? ["settle what it holds with the release that wrote it", `then: mv ${path} ${path}.old`]
+    ? ["settle what it holds with the release that wrote it", moveAway(path)]
     : ["run that release"];
   throw new KhachapuriError("invalid_config", message, { hints });
+}
+
+/** With what SQLite keeps beside it. */
+function moveAway(path: string): string {
+  const aside = join(dirname(path), "earlier");
+  return `then: mkdir -p ${aside} && mv ${path}* ${aside}`;
 }
 
 /** Null when there is no such file, or nothing in it. */

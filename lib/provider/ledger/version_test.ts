@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { PAYER } from "../../../worlds/ledger.ts";
 import { openStore, readJournal } from "./store.ts";
@@ -43,7 +43,7 @@ Deno.test("one of an earlier escrow is refused by name, with what to do, and sta
     assert.throws(() => assertLedgerVersion(path), ({ hints }) => {
       assert.deepEqual(hints, [
         "settle what it holds with the release that wrote it",
-        `then: mv ${path} ${path}.old`,
+        `then: mkdir -p ${dirname(path)}/earlier && mv ${path}* ${dirname(path)}/earlier`,
       ]);
       return true;
     });

@@ -27,6 +27,9 @@ const PAYER_HEADER = "payer";
 /** Whether a payer's lane is one that a deployment of its own counts on. */
 export type IsDeploymentLane = (payer: Address, lane: Hex) => boolean;
 
+/** The permit by which a deployment's owner pays; the same object at each call. */
+export type OwnerPermit = (deployment: Deployment) => Permit;
+
 export class BillReader {
   /** A client sends one header with many calls: it is decoded, and its signature checked, once. */
   readonly #decoded = new Lru<string, CreditsPayment>(HEADERS_DECODED_MAX);
@@ -34,6 +37,7 @@ export class BillReader {
   constructor(
     private readonly seller: Seller,
     private readonly isDeploymentLane: IsDeploymentLane,
+    private readonly ownerPermit: OwnerPermit,
   ) {}
 
   /**
@@ -42,7 +46,8 @@ export class BillReader {
    * else or of a deployment, or none where the deployment asks callers to pay; `invalid_input` for
    * a malformed header
    */
-  read({ cid, spec, entry }: Deployment, headers: Headers): CreditsBill {
+  read(deployment: Deployment, headers: Headers): CreditsBill {
+    const { cid, spec } = deployment;
     const payment = this.#paymentOf(headers);
     if (payment) {
       const { permit, deposit = null } = payment;
@@ -52,7 +57,7 @@ export class BillReader {
     }
     if (headers.has(PAYER_HEADER)) throw noProof();
     if (spec.access === "payer") throw callersPay(this.seller);
-    return billOf(this.seller, cid, "owner", entry.permit, null);
+    return billOf(this.seller, cid, "owner", this.ownerPermit(deployment), null);
   }
 
   #paymentOf(headers: Headers): CreditsPayment | null {

@@ -12,7 +12,7 @@ import {
 } from "../../payment_header.ts";
 import { type Permit, signPermit, UINT128_MAX, UINT64_MAX } from "../../permit.ts";
 import type { Deployment } from "../deployment/deployment.ts";
-import { BillReader, type IsDeploymentLane } from "./bill.ts";
+import { BillReader, type IsDeploymentLane, type OwnerPermit } from "./bill.ts";
 
 const OWNER = privateKeyToAccount(`0x${"11".repeat(32)}`);
 const PAYER = privateKeyToAccount(`0x${"22".repeat(32)}`);
@@ -57,8 +57,11 @@ async function deploymentWith(access: "public" | "payer"): Promise<Deployment> {
 const PUBLIC = await deploymentWith("public");
 const PAID_BY_CALLERS = await deploymentWith("payer");
 
-function readerFor(isDeploymentLane: IsDeploymentLane = () => false): BillReader {
-  return new BillReader(SELLER, isDeploymentLane);
+function readerFor(
+  isDeploymentLane: IsDeploymentLane = () => false,
+  ownerPermit: OwnerPermit = ({ entry }) => entry.permit,
+): BillReader {
+  return new BillReader(SELLER, isDeploymentLane, ownerPermit);
 }
 
 function permit(changes: Partial<Permit> = {}): Promise<Permit> {
@@ -94,6 +97,13 @@ Deno.test("who shows nothing is the owner's guest, on the lane of the deployment
     cid: CID,
     deposit: null,
   });
+});
+
+Deno.test("an owner pays by the permit that it renewed, and a caller by its own", async () => {
+  const renewed = { ...PUBLIC.entry.permit, epoch: 1 };
+  const reader = readerFor(undefined, (asked) => asked === PUBLIC ? renewed : asked.entry.permit);
+  assert.equal(reader.read(PUBLIC, new Headers()).permit, renewed);
+  assert.deepEqual(reader.read(PUBLIC, paid(await permit())).permit, await permit());
 });
 
 Deno.test("a permit is the bearer's bill, at the provider's price whatever the permit allows", async () => {

@@ -18,15 +18,21 @@ import {
 import type { Permit } from "../../permit.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { HeaderField } from "../http/header_rules.ts";
-import type { Judgement, PayerView, Source } from "../ledger/judge.ts";
+import {
+  type Clock,
+  type Judgement,
+  type PayerView,
+  permitRefusal,
+  type Source,
+} from "../ledger/judge.ts";
 import type { Outcome } from "../ledger/journal.ts";
 import type { Held, Ledger, RunFacts } from "../ledger/ledger.ts";
 import { Asking } from "./asking.ts";
-import { BillReader, type CreditsBill, type IsDeploymentLane } from "./bill.ts";
+import { BillReader, type CreditsBill, type IsDeploymentLane, type OwnerPermit } from "./bill.ts";
 import type { OwnerCredits } from "./owner_credits.ts";
 import type { Payers } from "./payers.ts";
 import { RECEIPT_HEADER, type Receipts } from "./receipts.ts";
-import { type No, refusalError, type WrongSigner, wrongSigner } from "./refusal.ts";
+import { type No, refusalError, type ToldBill, type WrongSigner, wrongSigner } from "./refusal.ts";
 import type { Hold, LaneCounter, PaymentScheme } from "./scheme.ts";
 import type { Seller } from "./seller.ts";
 import { Signers } from "./signers.ts";
@@ -59,6 +65,7 @@ export interface CreditsOptions {
   receipts: Pick<Receipts, "pathOf">;
   ownerCredits: Pick<OwnerCredits, "note">;
   isDeploymentLane: IsDeploymentLane;
+  ownerPermit: OwnerPermit;
   /** Has a payer's deposit mined; returns its transaction. */
   relay(payer: Address, deposit: DepositAuthorization): Promise<Hex>;
   /** Called after each charge. */
@@ -90,7 +97,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   readonly #source: Source;
 
   constructor(private readonly options: CreditsOptions) {
-    this.#bills = new BillReader(options.seller, options.isDeploymentLane);
+    this.#bills = new BillReader(options.seller, options.isDeploymentLane, options.ownerPermit);
     this.#signers = new Signers(options.seller);
     this.#source = options.policy.consume ? "prepaid" : "allowance";
   }
@@ -121,6 +128,24 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     });
     if (!answer.payable) throw wrongSigner(answer.refusal, this.#wording());
     return await this.options.ledger.used(permit, view);
+  }
+
+  /**
+   * Why the escrow might not take a permit for a call now, whatever the payer has left; null when
+   * it would.
+   * @throws KhachapuriError `chain_unavailable`, `overloaded`
+   */
+  async permitFault(permit: Permit): Promise<KhachapuriError | null> {
+    if (await this.#signers.signerOf(permit) === null) return unsigned();
+    const { seller: { price } } = this.options;
+    const { answer } = await this.#ask<Judgement | No>(permit, null, async (view) => {
+      const no = await this.#signerRefusal(permit, view);
+      const refusal = permitRefusal({ permit, price }, view, this.#clock());
+      return no ?? (refusal ? { payable: false, refusal } : { payable: true });
+    });
+    if (!isNo(answer)) return null;
+    // To who shows the permit the whole reason is told.
+    return this.#refused({ source: "caller", lane: permit.lane, permit, price }, answer);
   }
 
   async admit(bill: CreditsBill): Promise<CreditsAdmission> {
@@ -246,7 +271,12 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     return { payable: false, refusal: { reason: "wrong_signer", signer: view.signer } };
   }
 
-  #refused(bill: CreditsBill, no: No): KhachapuriError {
+  #clock(): Clock {
+    const { now, policy: { settleWindowSeconds: settleWindow } } = this.options;
+    return { now: BigInt(Math.floor(now() / 1000)), settleWindow };
+  }
+
+  #refused(bill: ToldBill, no: No): KhachapuriError {
     return refusalError(bill, no, this.#wording());
   }
 
@@ -316,6 +346,12 @@ class CreditsHold implements Hold {
     const names = told.map(([name]) => name).join(", ");
     return [...told, ["access-control-expose-headers", names]];
   }
+}
+
+function unsigned(): KhachapuriError {
+  return new KhachapuriError("payment_required", "the permit carries no signature", {
+    hints: ["the escrow takes 65 bytes r, s, v with low s and v 27 or 28"],
+  });
 }
 
 function untraceable(): KhachapuriError {

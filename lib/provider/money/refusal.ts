@@ -27,15 +27,24 @@ export interface Wording {
   settleWindow: bigint;
 }
 
+/** Of a bill, what its refusal depends on. */
+export type ToldBill = Pick<CreditsBill, "source" | "lane" | "price" | "permit">;
+
 /** The error for a bill that is not paid. */
-export function refusalError(bill: CreditsBill, no: No, wording: Wording): KhachapuriError {
+export function refusalError(bill: ToldBill, no: No, wording: Wording): KhachapuriError {
   const { refusal, used } = no;
   if (refusal.reason === "wrong_signer") return wrongSigner(refusal, wording);
   if (refusal.reason === "operator_limit") return cannotSettle(refusal.retryAfterSeconds);
   const { message, hint } = wordsFor(bill, refusal, wording);
   if (bill.source === "owner" && refusal.reason !== "permit_expiring") {
     return new KhachapuriError("payment_required", "the owner's credits do not cover this call", {
-      hints: [`owner: ${message}; ${hint}`, "caller: pay yourself with a permit of your own"],
+      hints: [
+        `owner: ${message}; ${hint}`,
+        ...(isRenewable(refusal)
+          ? ["owner: khachapuri permit CID renews it, URL and all stay"]
+          : []),
+        "caller: pay yourself with a permit of your own",
+      ],
     });
   }
   // The counter lets a client that lost its state go on; the owner's is nobody else's business.
@@ -61,13 +70,18 @@ export function wrongSigner({ signer }: WrongSigner, { escrow }: Wording): Khach
   });
 }
 
+/** Whether another permit of the owner's is all that is missing. */
+function isRenewable({ reason }: Refusal): boolean {
+  return reason === "permit_epoch" || reason === "permit_price";
+}
+
 interface Words {
   message: string;
   hint: string;
 }
 
 function wordsFor(
-  { price }: CreditsBill,
+  { price, permit }: ToldBill,
   refusal: Exclude<Refusal, { reason: "operator_limit" }>,
   { settleWindow }: Wording,
 ): Words {
@@ -79,7 +93,9 @@ function wordsFor(
       };
     case "permit_epoch":
       return {
-        message: "the payer has taken this permit's epoch back",
+        message: permit.epoch > refusal.epoch
+          ? "the payer has not begun this permit's epoch, as far as the chain is certain"
+          : "the payer has taken the permits of this epoch back",
         hint: `sign one of epoch ${refusal.epoch}`,
       };
     case "permit_price":

@@ -20,7 +20,7 @@ function billOf(source: CreditsBill["source"]): CreditsBill {
     price: 1_000n,
     credits: 100n,
     deadline: UINT64_MAX,
-    epoch: 0,
+    epoch: 3,
     signature: LANE,
   };
   return {
@@ -44,6 +44,16 @@ const SENTENCES: [refusal: Refusal, message: string, hint: string][] = [
     { reason: "permit_expiring" },
     "the permit's deadline has passed or is too near",
     "sign one that lives at least 120 s longer",
+  ],
+  [
+    { reason: "permit_epoch", epoch: 4 },
+    "the payer has taken the permits of this epoch back",
+    "sign one of epoch 4",
+  ],
+  [
+    { reason: "permit_epoch", epoch: 2 },
+    "the payer has not begun this permit's epoch, as far as the chain is certain",
+    "sign one of epoch 2",
   ],
   [
     { reason: "permit_price", allowed: 1_000n },
@@ -107,8 +117,10 @@ Deno.test("the owner's guest is told that the owner does not cover it, and what 
     const { code, shortMessage, hints, lane } = refused("owner", refusal);
     assert.equal(code, "payment_required");
     assert.equal(shortMessage, "the owner's credits do not cover this call");
+    const isRenewable = ["permit_epoch", "permit_price"].includes(refusal.reason);
     assert.deepEqual(hints, [
       `owner: ${message}; ${hint}`,
+      ...(isRenewable ? ["owner: khachapuri permit CID renews it, URL and all stay"] : []),
       "caller: pay yourself with a permit of your own",
     ]);
     assert.equal(lane, undefined, "the owner's counter is nobody else's business");

@@ -22,6 +22,15 @@ export class OperatorWatch {
     return this.#limits;
   }
 
+  /**
+   * A batch is on its way that will use `amount` of the day's cap, USDC base units. Until the chain
+   * shows it, what it settles counts as due and as spent: too little is promised, never too much.
+   */
+  expect(amount: bigint): void {
+    if (this.#limits === null) return;
+    this.#limits = { ...this.#limits, spent: this.#limits.spent + amount };
+  }
+
   /** Reads it anew. While the chain does not answer, what it said last holds. */
   async look(): Promise<void> {
     const { operator, provider } = this.options;

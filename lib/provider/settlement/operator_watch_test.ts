@@ -53,3 +53,15 @@ Deno.test("while the chain does not answer, what it said last holds", async () =
   await watch.look();
   assert.equal(watch.limits()?.dailyCap, 7n);
 });
+
+Deno.test("what a batch on its way will spend counts at once, until the chain tells", async () => {
+  const { fake, watch } = watchOf();
+  watch.expect(5n);
+  assert.equal(watch.limits(), null, "without limits nothing is counted");
+  fake.limitOperator({ expiry: NEVER, dailyCap: 7n, spent: 2n });
+  await watch.look();
+  watch.expect(3n);
+  assert.equal(watch.limits()?.spent, 5n);
+  await watch.look();
+  assert.equal(watch.limits()?.spent, 2n);
+});

@@ -145,8 +145,8 @@ function follow(options: PaymentsOptions, { ledger, payers, settlement }: Books)
       payers.forget(payer);
       // The payer has given notice: what it owes is settled well before credits or permits go.
       if (eventName === "RevokeStarted" || eventName === "EpochBumped") settlement.settleNow();
-      // More credits may cover what the escrow refused.
-      if (eventName !== "Allowed") continue;
+      // More credits may cover what the escrow refused, an epoch that begins its permit.
+      if (eventName !== "Allowed" && eventName !== "EpochBumped") continue;
       for (const lane of await ledger.refused(payer)) await settlement.level(lane);
     }
   }

@@ -47,11 +47,30 @@ Deno.test("nor does one in which the escrow takes each credit first", async () =
   await holds("each", Math.ceil(RUNS / 2));
 });
 
+Deno.test("a permit whose epoch a fork took back is settled once the epoch comes again", async () => {
+  await using history = await openHistory("batch");
+  const { fake } = history;
+  const { address } = PAYERS[0]!;
+  const taken = () => fake.consumed(address, LANES[0]!);
+  await history.take({ do: "take permits back", payer: 0 });
+  await history.take({ do: "hear" });
+  await history.take({ do: "call", payer: 0, lane: 0, permit: 2, age: 0 });
+  await history.take({ do: "charge", nth: 0 });
+  await history.take({ do: "reorganise", depth: 1, keeps: false });
+  await history.take({ do: "hear" });
+  await history.take({ do: "settle" });
+  assert.deepEqual([fake.allowanceOf(address).epochEnd, taken()], [0n, 0n]);
+  await history.take({ do: "take permits back", payer: 0 });
+  await history.take({ do: "hear" });
+  await history.take({ do: "settle" });
+  assert.equal(taken(), 1n);
+});
+
 Deno.test("a stop ends though its last batch is never mined, and the next start takes it up", async () => {
   await using history = await openHistory("batch");
   const { fake } = history;
   fake.isMining = false;
-  await history.take({ do: "call", payer: 0, lane: 0, permit: 2 });
+  await history.take({ do: "call", payer: 0, lane: 0, permit: 2, age: 0 });
   await history.take({ do: "charge", nth: 0 });
   await history.stop();
   assert.equal(fake.mempool.length, 1);

@@ -23,7 +23,7 @@ export interface SettlementOptions {
   provider: Address;
   ledger: Pick<Ledger, "due" | "lane" | "record" | "totals">;
   operator: Pick<Operator, "send">;
-  watch: Pick<OperatorWatch, "limits" | "look">;
+  watch: Pick<OperatorWatch, "limits" | "expect" | "look">;
   log: Log;
   /** Settles at least this often while something is due, ms. */
   intervalMs: number;
@@ -121,19 +121,20 @@ export class Settlement {
         throw new Error("the chain does not tell what became of the batch");
       }
       const rows = rowsOf(due, this.#caps);
-      sent = (await this.#withinLimits(rows, sent.length === 0)).slice(0, BATCH_ROWS);
+      if (rows.length > 0 && sent.length === 0) await this.#options.watch.look();
+      sent = this.#withinLimits(rows).slice(0, BATCH_ROWS);
       if (sent.length === 0) return await this.#refuseRest();
       sentCaps = sent.map(({ lane }) => this.#caps.get(keyOf(lane))?.upTo);
       await this.#send(sent);
+      if (this.#options.watch.limits() !== null) await this.#options.watch.look();
       // The next settlement looks again: an endpoint that hides it would have us send for ever.
       if (this.#isOverCap) return;
     }
   }
 
   /** What an operator with a daily cap cannot settle today waits, permits that end last longest. */
-  async #withinLimits(rows: Row[], isFirst: boolean): Promise<Row[]> {
+  #withinLimits(rows: Row[]): Row[] {
     const { watch, log } = this.#options;
-    if (rows.length > 0 && (isFirst || watch.limits() !== null)) await watch.look();
     const limits = watch.limits();
     if (limits === null || limits.dailyCap === 0n) return rows;
     const within = fitting(soonestFirst(rows), leftToday(limits));
@@ -157,7 +158,8 @@ export class Settlement {
   }
 
   async #send(rows: readonly Row[]): Promise<void> {
-    const { escrow, operator, ledger, log } = this.#options;
+    const { escrow, operator, watch, ledger, log } = this.#options;
+    watch.expect(rows.reduce((sum, { charge, fresh }) => sum + fresh * charge.price, 0n));
     const receipt = await operator.send({
       address: escrow,
       abi: escrowAbi,

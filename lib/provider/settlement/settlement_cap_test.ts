@@ -66,3 +66,19 @@ Deno.test("a row that the cap skipped after all is not refused", async () => {
   const { settled, refused } = await stateOf(ANNA, LANE);
   assert.deepEqual([settled, refused], [0n, null]);
 });
+
+Deno.test("a batch under a cap counts as spent from before it is sent, and as the chain has it after", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, watch, use } = books;
+  await use(ANNA, LANE, 2);
+  books.limit(10n * PRICE);
+  const spent: (bigint | undefined)[] = [];
+  books.carry = (send) => {
+    spent.push(watch.limits()?.spent);
+    return send();
+  };
+  await settlement.settleNow();
+  spent.push(watch.limits()?.spent);
+  const before = 1_000n - 10n * PRICE;
+  assert.deepEqual(spent, [before + 2n * PRICE, before + 2n * PRICE]);
+});

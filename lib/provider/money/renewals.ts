@@ -1,0 +1,81 @@
+/**
+ * An owner's new permit for a deployment whose old one does not pay any more: the provider's price
+ * rose, or the owner took its permits back. The permit is its own proof, as its lane names the
+ * deployment, its domain chain and escrow, and whoever signed it is who pays.
+ */
+import { isAddressEqual } from "viem";
+import { KhachapuriError } from "../../errors.ts";
+import type { Permit } from "../../permit.ts";
+import type { Deployment } from "../deployment/deployment.ts";
+import type { OwnerPermits } from "../deployment/owner_permits.ts";
+import type { Credits } from "./credits.ts";
+
+/** What becomes of a permit that is offered in the place of the one that is held. */
+export type Renewal =
+  | "renewed"
+  /** The one that is held covers as much: a repeat, or an old one that somebody sent again. */
+  | "unchanged"
+  /** It is neither more nor less. */
+  | "narrower";
+
+/**
+ * A later epoch is the payer's later word. Within an epoch a permit must cover all that the other
+ * covers, so that nobody can lower what the owner signed by sending an older permit again.
+ * @param offered one that the escrow would take
+ * @param isHeldGood whether it would take the other one, too
+ */
+export function renewalOf(held: Permit, offered: Permit, isHeldGood: boolean): Renewal {
+  if (!isHeldGood || offered.epoch > held.epoch) return "renewed";
+  if (offered.epoch < held.epoch || covers(held, offered)) return "unchanged";
+  return covers(offered, held) ? "renewed" : "narrower";
+}
+
+/** Whether `one` is good for all that `other` is good for. */
+function covers(one: Permit, other: Permit): boolean {
+  return one.price >= other.price && one.credits >= other.credits &&
+    one.deadline >= other.deadline;
+}
+
+export class Renewals {
+  constructor(
+    private readonly credits: Pick<Credits, "permitFault">,
+    private readonly permits: Pick<OwnerPermits, "of" | "put">,
+  ) {}
+
+  /**
+   * Takes a permit for a deployment: its owner's calls are paid by it from the next one on. It is
+   * on disk when this resolves.
+   * @returns whether it took the place of another
+   * @throws KhachapuriError `invalid_input` when it is another deployment's or covers less in
+   * some way; `payment_required` with the reason when it would not pay; `chain_unavailable`
+   */
+  async take(deployment: Deployment, offered: Permit): Promise<boolean> {
+    assertOf(deployment, offered);
+    const fault = await this.credits.permitFault(offered);
+    if (fault) throw fault;
+    const held = this.permits.of(deployment);
+    const isHeldGood = await this.credits.permitFault(held) === null;
+    // Another one came while the chain was asked.
+    if (this.permits.of(deployment) !== held) return await this.take(deployment, offered);
+    const renewal = renewalOf(held, offered, isHeldGood);
+    if (renewal === "narrower") throw narrower();
+    if (renewal === "renewed") this.permits.put(offered);
+    return renewal === "renewed";
+  }
+}
+
+/** @throws KhachapuriError `invalid_input`; who owns a deployment is not told */
+function assertOf({ entry: { permit } }: Deployment, offered: Permit): void {
+  const isOwners = isAddressEqual(offered.payer, permit.payer) &&
+    isAddressEqual(offered.provider, permit.provider) && offered.lane === permit.lane;
+  if (isOwners) return;
+  throw new KhachapuriError("invalid_input", "this permit is not of this deployment", {
+    hints: ["it names the deployment's owner, its lane and this provider"],
+  });
+}
+
+function narrower(): KhachapuriError {
+  return new KhachapuriError("invalid_input", "the permit in force covers more in some way", {
+    hints: ["sign one with at least its price, credits and deadline, or bump the epoch"],
+  });
+}
