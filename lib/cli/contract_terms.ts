@@ -13,8 +13,7 @@ import { addressOf } from "./parties.ts";
 /** A day: long enough for a provider that was down to settle, short enough for a payer. */
 export const THAWING_SECONDS = 86_400n;
 /** What the Escrow's constructor takes. */
-const THAWING_MIN = 3_600n;
-const THAWING_MAX = 2_592_000n;
+const THAWING = { least: 3_600n, most: 2_592_000n };
 
 export interface TermFlags {
   usdc: string | undefined;
@@ -65,8 +64,8 @@ export function termsGiven({ usdc, thawing }: TermFlags): Partial<EscrowTerms> {
 
 function secondsOf(text: string): bigint {
   const seconds = /^[1-9][0-9]{0,9}$/.test(text) ? BigInt(text) : null;
-  if (seconds !== null && seconds >= THAWING_MIN && seconds <= THAWING_MAX) return seconds;
-  const range = `a whole number of seconds from ${THAWING_MIN} to ${THAWING_MAX}`;
+  if (seconds !== null && seconds >= THAWING.least && seconds <= THAWING.most) return seconds;
+  const range = `a whole number of seconds from ${THAWING.least} to ${THAWING.most}`;
   throw usageError("contracts", `--thawing is not ${range}: ${text}`);
 }
 
