@@ -155,6 +155,9 @@ Deno.test("a chain of one's own: USDC, escrow, names, and a deposit, by commands
 
   const told = await home.run("contracts", "address", "--usdc", usdc, "--json");
   assert.deepEqual([told.json.escrow, told.json.stands], [escrow, true]);
+  const { address: owner } = JSON.parse((await home.run("balance", "--json")).out);
+  const owned = await home.run("contracts", "address", "--usdc", usdc, "--root-owner", owner);
+  assert.match(owned.out, new RegExp(`registry +${registry}, stands`));
   const offline = await home.run("contracts", "address", "--chain", "8453", "--json");
   const base = shippedOn(8453)!;
   const { codeHash } = offline.json;

@@ -3,7 +3,13 @@ import { join } from "node:path";
 import { type Address, isAddressEqual, keccak256, numberToHex } from "viem";
 import type { Chain } from "../chain/client.ts";
 import { codeAt, CREATE2_FACTORY, CREATE2_SALT } from "../chain/create2.ts";
-import { deployEscrow, deployRegistry, openClaims, registryAddress } from "../chain/deploy.ts";
+import {
+  deployEscrow,
+  deployRegistry,
+  isRegistry,
+  openClaims,
+  registryAddress,
+} from "../chain/deploy.ts";
 import { chainText, shippedOn } from "../chain/deployments.ts";
 import { ENS_REGISTRY, knownUniversalResolver } from "../chain/ens.ts";
 import {
@@ -101,7 +107,8 @@ async function tellAddress(context: CommandContext, options: Options): Promise<v
   const code = escrowCode(terms, { chainId, escrow });
   const owner = options["root-owner"];
   const registry = owner === undefined ? null : registryAddress(addressOf(owner, "--root-owner"));
-  const stands = chain ? await codeAt(chain, escrow) === code : null;
+  const stands = chain && await codeAt(chain, escrow) === code;
+  const registryStands = registry && chain && await isRegistry(chain, registry);
   const facts = {
     chainId,
     escrow,
@@ -111,20 +118,27 @@ async function tellAddress(context: CommandContext, options: Options): Promise<v
     thawingPeriodSeconds: Number(terms.thawingPeriodSeconds),
     factory: CREATE2_FACTORY,
     salt: CREATE2_SALT,
-    ...(registry ? { registry } : {}),
     ...(stands === null ? {} : { stands }),
+    ...(registry ? { registry } : {}),
+    ...(registryStands === null ? {} : { registryStands }),
   };
   context.out.result(facts, [
     `chain      ${chainText(chainId)}`,
-    `escrow     ${escrow}${stands === null ? "" : stands ? ", stands" : ", does not stand yet"}`,
+    `escrow     ${escrow}${standsText(stands)}`,
     `code hash  ${facts.codeHash}`,
     `init hash  ${facts.initCodeHash}`,
     `usdc       ${facts.usdc}`,
     `thawing    ${facts.thawingPeriodSeconds} s`,
     `factory    ${facts.factory}, salt ${facts.salt}`,
-    ...(registry ? [`registry   ${registry}`] : []),
+    ...(registry ? [`registry   ${registry}${standsText(registryStands)}`] : []),
     ...(stands === false ? ["put it there, for the gas: khachapuri contracts deploy"] : []),
   ]);
+}
+
+/** Nothing is said of a chain that was not asked. */
+function standsText(stands: boolean | null): string {
+  if (stands === null) return "";
+  return stands ? ", stands" : ", does not stand yet";
 }
 
 function chainIdOf(text: string): number {
