@@ -60,7 +60,10 @@ Deno.test("a second account finds the escrow standing, and names of its own or t
   assert.notEqual(own.json.registry, registry);
   const root = ["--root-owner", payer.address];
   const told = await second.run("contracts", "address", ...root, "--json");
-  assert.equal(told.json.registry, own.json.registry);
+  assert.deepEqual([told.json.registry, told.json.registryStands], [own.json.registry, true]);
+  const nobodys = ["--root-owner", provider.address];
+  const absent = await second.run("contracts", "address", ...nobodys);
+  assert.match(absent.out, /registry +0x\w{40}, does not stand yet/);
   const shared = await second.run("contracts", "deploy", "--registry", registry, "--json");
   assert.deepEqual([shared.code, shared.json?.registry], [0, registry], shared.err);
   const kept = await second.run("contracts", "deploy", "--json");

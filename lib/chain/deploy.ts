@@ -67,6 +67,11 @@ export async function deployRegistry(
   return await place(chain, account, { initCode, code: registryRuntime.code, creation });
 }
 
+/** Whether a Registry of this release stands at `address`. */
+export async function isRegistry(chain: Chain, address: Address): Promise<boolean> {
+  return await codeAt(chain, address) === registryRuntime.code;
+}
+
 /** Lets anyone claim an unowned name of the Registry; by its root owner. */
 export async function openClaims(
   chain: Chain,

@@ -2,7 +2,7 @@
 import { keccak256 } from "viem";
 import { codeAt, CREATE2_FACTORY, CREATE2_SALT } from "../chain/create2.ts";
 import type { Chain } from "../chain/client.ts";
-import { registryAddress } from "../chain/deploy.ts";
+import { isRegistry, registryAddress } from "../chain/deploy.ts";
 import { chainText, shippedOn } from "../chain/deployments.ts";
 import { escrowAddress, escrowCode, escrowInitCode } from "../chain/escrow_code.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
@@ -91,7 +91,8 @@ async function tellAddress(context: CommandContext, options: AddressFlags): Prom
   const code = escrowCode(terms, { chainId, escrow });
   const owner = options["root-owner"];
   const registry = owner === undefined ? null : registryAddress(addressOf(owner, "--root-owner"));
-  const stands = chain ? await codeAt(chain, escrow) === code : null;
+  const stands = chain && await codeAt(chain, escrow) === code;
+  const registryStands = registry && chain && await isRegistry(chain, registry);
   const facts = {
     chainId,
     escrow,
@@ -101,20 +102,27 @@ async function tellAddress(context: CommandContext, options: AddressFlags): Prom
     thawingPeriodSeconds: Number(terms.thawingPeriodSeconds),
     factory: CREATE2_FACTORY,
     salt: CREATE2_SALT,
-    ...(registry ? { registry } : {}),
     ...(stands === null ? {} : { stands }),
+    ...(registry ? { registry } : {}),
+    ...(registryStands === null ? {} : { registryStands }),
   };
   context.out.result(facts, [
     `chain      ${chainText(chainId)}`,
-    `escrow     ${escrow}${stands === null ? "" : stands ? ", stands" : ", does not stand yet"}`,
+    `escrow     ${escrow}${standsText(stands)}`,
     `code hash  ${facts.codeHash}`,
     `init hash  ${facts.initCodeHash}`,
     `usdc       ${facts.usdc}`,
     `thawing    ${facts.thawingPeriodSeconds} s`,
     `factory    ${facts.factory}, salt ${facts.salt}`,
-    ...(registry ? [`registry   ${registry}`] : []),
+    ...(registry ? [`registry   ${registry}${standsText(registryStands)}`] : []),
     ...(stands === false ? ["put it there, for the gas: khachapuri contracts deploy"] : []),
   ]);
+}
+
+/** Nothing is said of a chain that was not asked. */
+function standsText(stands: boolean | null): string {
+  if (stands === null) return "";
+  return stands ? ", stands" : ", does not stand yet";
 }
 
 /** @throws KhachapuriError `usage` for no chain id, or another than the chain that is asked has */

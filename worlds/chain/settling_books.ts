@@ -144,6 +144,16 @@ export async function openSettlingBooks(times: Times = {}) {
   });
 }
 
+/** A row as one writes it on paper. */
+export function paper({ permit: { payer, lane }, credits, price }: Charge) {
+  return { payer, lane, credits, price };
+}
+
+/** The log's lines of one message, oldest first. */
+export function linesOf({ heard }: SettlingBooks, message: string) {
+  return heard.lines.map((line) => JSON.parse(line)).filter((line) => line.message === message);
+}
+
 function permitOf({ address }: LocalAccount, lane: Hex, signer: LocalAccount, deadline: bigint) {
   return signPermit(signer, { chainId: 31_337, escrow: FAKE_ESCROW }, {
     payer: address,

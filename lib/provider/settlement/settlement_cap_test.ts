@@ -4,23 +4,14 @@ import type { Hex } from "viem";
 import {
   ANNA,
   BERT,
+  linesOf,
   openSettlingBooks,
+  paper,
   PRICE,
-  type SettlingBooks,
 } from "../../../worlds/chain/settling_books.ts";
-import { type Charge, NEVER } from "../../chain/escrow_provider.ts";
+import { NEVER } from "../../chain/escrow_provider.ts";
 
 const [LANE, OTHER]: [Hex, Hex] = [`0x${"0a".repeat(32)}`, `0x${"0b".repeat(32)}`];
-
-/** A row as one writes it on paper. */
-function paper({ permit: { payer, lane }, credits, price }: Charge) {
-  return { payer, lane, credits, price };
-}
-
-/** The log's lines of one message, oldest first. */
-function linesOf({ heard }: SettlingBooks, message: string) {
-  return heard.lines.map((line) => JSON.parse(line)).filter((line) => line.message === message);
-}
 
 Deno.test("under a daily cap what fits today is settled, permits that end soon first", async () => {
   await using books = await openSettlingBooks();

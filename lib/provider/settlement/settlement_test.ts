@@ -7,24 +7,15 @@ import {
   ANNA,
   BERT,
   CREDITS,
+  linesOf,
   openSettlingBooks,
+  paper,
   PRICE,
   PRICE_MAX,
   type SettlingBooks,
 } from "../../../worlds/chain/settling_books.ts";
-import type { Charge } from "../../chain/escrow_provider.ts";
 
 const [LANE, OTHER]: [Hex, Hex] = [`0x${"0a".repeat(32)}`, `0x${"0b".repeat(32)}`];
-
-/** A row as one writes it on paper. */
-function paper({ permit: { payer, lane }, credits, price }: Charge) {
-  return { payer, lane, credits, price };
-}
-
-/** The log's lines of one message, oldest first. */
-function linesOf({ heard }: SettlingBooks, message: string) {
-  return heard.lines.map((line) => JSON.parse(line)).filter((line) => line.message === message);
-}
 
 /** The refusals that were logged. */
 function refusalsIn(books: SettlingBooks) {
