@@ -23,6 +23,9 @@ export const FAKE_USDC = getAddress(`0x${"dc".repeat(20)}`);
 export const FAKE_TERMS = { usdc: FAKE_USDC, thawingPeriodSeconds: 3_600n };
 export const FAKE_ESCROW = escrowAddress(FAKE_TERMS);
 
+/** When what thaws here may be reclaimed, Unix seconds. */
+const THAW_END = 8_000_000_000n;
+
 export interface FakeAllowance {
   pricePerCredit: bigint;
   credits: bigint;
@@ -145,7 +148,15 @@ export function read(data: Hex, state: State, now: bigint): Hex {
   return encodeAbiParameters(
     ["uint128", "uint128", "uint128", "uint64", "address", "uint32", "uint64"]
       .map((type) => ({ type })),
-    [held.pricePerCredit, held.credits, held.thawingCredits, 0n, zeroAddress, epoch, epochEnd],
+    [
+      held.pricePerCredit,
+      held.credits,
+      held.thawingCredits,
+      held.thawingCredits > 0n ? THAW_END : 0n,
+      zeroAddress,
+      epoch,
+      epochEnd,
+    ],
   );
 }
 

@@ -223,7 +223,8 @@ export function apply(book: Book, entry: Entry): void {
     case "permit": {
       const lane = requireLane(book, entry);
       lane.permit = entry.permit;
-      // It was held against the permit before.
+      // It was held against the permit before; what is owed is due again.
+      if (lane.refused !== null) book.refusedAmount -= unsettledAmount(lane);
       lane.refused = null;
       return;
     }

@@ -10,6 +10,7 @@ import {
   PRICE,
   sale,
   SETTLE_WINDOW,
+  signatureOf,
   THAWING_PERIOD,
   TRANSACTION,
   viewOf,
@@ -112,4 +113,23 @@ Deno.test("a late permit waits for tomorrow's cap, if its payer could not leave 
   const untilTomorrow = DAY - NOW % DAY + SETTLE_WINDOW;
   assert.deepEqual(refusalIn({ ...late, thawingPeriod: untilTomorrow }), CANNOT_SETTLE);
   assert.equal(refusalIn({ ...late, thawingPeriod: untilTomorrow + 1n }), null);
+});
+
+Deno.test("what it owes counts again once another permit covers the lane, and is gone when settled", () => {
+  const reason = "WrongEpoch";
+  const refused: Entry = { kind: "skip", ...ID, charged: 2n, reason, transaction: TRANSACTION };
+  const mended: Entry = { kind: "permit", ...ID, permit: permitOf({ signature: signatureOf(2) }) };
+  const at = { operator: { spent: 110n } };
+  assert.equal(refusalIn({ ...at, more: [refused] })?.reason, "lane_refused");
+  assert.deepEqual(refusalIn({ ...at, more: [refused, mended] }), CANNOT_SETTLE);
+  const book = emptyBook();
+  const settled: Entry = {
+    kind: "settle",
+    ...ID,
+    settled: 2n,
+    block: 1n,
+    transaction: TRANSACTION,
+  };
+  for (const entry of [...USUAL, refused, mended, settled]) apply(book, entry);
+  assert.deepEqual([book.unsettledAmount, book.refusedAmount], [0n, 0n]);
 });

@@ -155,7 +155,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     const deposited = await this.options.relay(bill.payer, bill.deposit);
     const second = await this.#judge(bill);
     if (!isNo(second.answer)) return { bill, view: second.view, deposited };
-    throw this.#refused(bill, second.answer);
+    throw depositedInVain(this.#refused(bill, second.answer), deposited);
   }
 
   async hold(admission: CreditsAdmission): Promise<Hold> {
@@ -295,9 +295,28 @@ function isNo(answer: Judgement | No | Held): answer is No {
   return !answer.payable && answer.refusal.reason !== "not_taken";
 }
 
-/** Whether a deposit may change the answer: it brings no lanes, no dearer permit, no operator. */
+/** The call is not paid, and the payer's money has moved: it is told so. */
+function depositedInVain(refusal: KhachapuriError, transaction: Hex): KhachapuriError {
+  const { code, shortMessage, lane } = refusal;
+  return new KhachapuriError(code, shortMessage, {
+    cause: refusal,
+    hints: [`the deposit was mined and is yours: ${transaction}`, ...refusal.hints],
+    data: { ...refusal.data, transaction },
+    ...(lane ? { lane } : {}),
+  });
+}
+
+/** What more credits, a dearer allowance or a newly named signer may change. */
+const MENDABLE: ReadonlySet<string> = new Set([
+  "no_credits",
+  "not_taken",
+  "allowance_price",
+  "wrong_signer",
+]);
+
+/** Whether a deposit may change the answer. */
 function isMendable({ refusal: { reason } }: No): boolean {
-  return reason !== "too_many_lanes" && reason !== "earlier_dearer" && reason !== "operator_limit";
+  return MENDABLE.has(reason);
 }
 
 /** One credit of a lane, in hand. */

@@ -353,5 +353,17 @@ Deno.test("no deposit is relayed for a bill that a deposit cannot help", async (
   const price = PRICE / 2n;
   const cheaper = { ...billFor(await permit({ price })), price, deposit: DEPOSIT };
   assert.match((await refusalOf(money.admit(cheaper))).shortMessage, /not settled/);
+  for (const terms of [{ price: 1n }, { deadline: 1n }, { epoch: 7 }, { credits: 0n }]) {
+    const bill = { ...billFor(await permit({ lane: OTHER, ...terms })), deposit: DEPOSIT };
+    await refusalOf(money.admit(bill));
+  }
   assert.equal(relayed, 0);
+});
+
+Deno.test("who is refused after its deposit was mined is told of the transaction", async () => {
+  await using money = await openCreditsDesk(0n);
+  money.relay = () => Promise.resolve(TX);
+  const refusal = await refusalOf(money.admit({ ...billFor(await permit()), deposit: DEPOSIT }));
+  assert.equal(refusal.data.transaction, TX);
+  assert.match(refusal.hints[0]!, /the deposit was mined and is yours/);
 });

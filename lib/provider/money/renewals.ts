@@ -25,8 +25,9 @@ export type Renewal =
  * @param isHeldGood whether it would take the other one, too
  */
 export function renewalOf(held: Permit, offered: Permit, isHeldGood: boolean): Renewal {
+  if (offered.epoch < held.epoch) return "unchanged";
   if (!isHeldGood || offered.epoch > held.epoch) return "renewed";
-  if (offered.epoch < held.epoch || covers(held, offered)) return "unchanged";
+  if (covers(held, offered)) return "unchanged";
   return covers(offered, held) ? "renewed" : "narrower";
 }
 

@@ -10,37 +10,61 @@ export interface OperatorWatchOptions {
   escrow: Address;
   provider: Address;
   operator: Address;
+  now?: () => number;
 }
 
+/** Limits that bind are read anew when they are asked for and this old: they may have risen, ms. */
+const STALE_MS = 2_000;
+
 export class OperatorWatch {
-  #limits: OperatorLimits | null = null;
+  readonly #options: OperatorWatchOptions;
+  readonly #now: () => number;
+  /** Undefined until the chain has told. */
+  #limits: OperatorLimits | null | undefined;
+  #lookedAt = -Infinity;
+  #looking: Promise<void> | null = null;
+  /** What batches on their way will use of the day's cap, USDC base units. */
+  #expected = 0n;
 
-  constructor(private readonly options: OperatorWatchOptions) {}
+  constructor(options: OperatorWatchOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+  }
 
-  /** Null while there is no limit, or none was read yet. */
+  /** Null while there is no limit, or none was told yet. */
   limits(): OperatorLimits | null {
-    return this.#limits;
+    const isStale = this.#limits !== null && this.#now() - this.#lookedAt > STALE_MS;
+    if (isStale) this.look();
+    if (!this.#limits) return null;
+    return { ...this.#limits, spent: this.#limits.spent + this.#expected };
   }
 
   /**
-   * A batch is on its way that will use `amount` of the day's cap, USDC base units. Until the chain
-   * shows it, what it settles counts as due and as spent: too little is promised, never too much.
+   * A batch is on its way that will use `amount` of the day's cap, USDC base units. What it settles
+   * counts as due and as spent: too little is promised, never too much.
+   * @returns to be called when the chain has been asked afterwards
    */
-  expect(amount: bigint): void {
-    if (this.#limits === null) return;
-    this.#limits = { ...this.#limits, spent: this.#limits.spent + amount };
+  expect(amount: bigint): () => void {
+    this.#expected += amount;
+    return () => void (this.#expected -= amount);
   }
 
   /** Reads it anew. While the chain does not answer, what it said last holds. */
   async look(): Promise<void> {
-    const { operator, provider } = this.options;
+    const { operator, provider } = this.#options;
     // The provider itself has no limits.
     if (operator === provider) return;
-    this.#limits = await this.#read().catch(() => this.#limits);
+    this.#looking ??= this.#read()
+      .then((limits) => void (this.#limits = limits), () => {})
+      .finally(() => {
+        this.#looking = null;
+        this.#lookedAt = this.#now();
+      });
+    await this.#looking;
   }
 
   async #read(): Promise<OperatorLimits | null> {
-    const { chain, escrow, provider, operator } = this.options;
+    const { chain, escrow, provider, operator } = this.#options;
     const { number: blockNumber, timestamp } = await chain.public.getBlock();
     const [expiry, dailyCap, spent] = await chain.public.readContract({
       address: escrow,

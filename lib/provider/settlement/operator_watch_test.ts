@@ -7,13 +7,14 @@ import { OperatorWatch } from "./operator_watch.ts";
 const PROVIDER = getAddress(`0x${"aa".repeat(20)}`);
 const OPERATOR = getAddress(`0x${"bb".repeat(20)}`);
 
-function watchOf(operator = OPERATOR) {
+function watchOf(operator = OPERATOR, now: () => number = () => 0) {
   const fake = fakeChain(PROVIDER);
   const watch = new OperatorWatch({
     chain: fake.chain,
     escrow: FAKE_ESCROW,
     provider: PROVIDER,
     operator,
+    now,
   });
   return { fake, watch };
 }
@@ -54,14 +55,48 @@ Deno.test("while the chain does not answer, what it said last holds", async () =
   assert.equal(watch.limits()?.dailyCap, 7n);
 });
 
-Deno.test("what a batch on its way will spend counts at once, until the chain tells", async () => {
+Deno.test("what a batch on its way will spend counts at once, until the chain was asked", async () => {
   const { fake, watch } = watchOf();
-  watch.expect(5n);
-  assert.equal(watch.limits(), null, "without limits nothing is counted");
   fake.limitOperator({ expiry: NEVER, dailyCap: 7n, spent: 2n });
   await watch.look();
-  watch.expect(3n);
+  const told = watch.expect(3n);
   assert.equal(watch.limits()?.spent, 5n);
   await watch.look();
+  assert.equal(watch.limits()?.spent, 5n, "another look does not know of the batch yet");
+  told();
   assert.equal(watch.limits()?.spent, 2n);
 });
+
+Deno.test("limits that bind are read anew when they are asked for, every other second", async () => {
+  let nowMs = 0;
+  const { fake, watch } = watchOf(OPERATOR, () => nowMs);
+  fake.limitOperator({ expiry: 9n, dailyCap: 0n, spent: 0n });
+  await watch.look();
+  fake.limitOperator({ expiry: NEVER, dailyCap: 0n, spent: 0n });
+  nowMs = 2_000;
+  assert.equal(watch.limits()?.expiry, 9n);
+  await turn();
+  assert.equal(watch.limits()?.expiry, 9n, "they are not that old");
+  nowMs = 2_001;
+  watch.limits();
+  await turn();
+  assert.equal(watch.limits(), null);
+});
+
+Deno.test("until the chain has told, it is asked again", async () => {
+  let nowMs = 0;
+  const { fake, watch } = watchOf(OPERATOR, () => nowMs);
+  fake.limitOperator({ expiry: 9n, dailyCap: 0n, spent: 0n });
+  fake.intercept = () => Promise.reject(new Error("down"));
+  await watch.look();
+  fake.intercept = null;
+  nowMs = 2_001;
+  assert.equal(watch.limits(), null);
+  await turn();
+  assert.equal(watch.limits()?.expiry, 9n);
+});
+
+/** What was asked of the chain in memory has been answered. */
+async function turn(): Promise<void> {
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+}

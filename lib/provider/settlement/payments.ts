@@ -47,7 +47,7 @@ export interface Payments {
   close(): Promise<void>;
 }
 
-/** Between "this permit is good" and its settlement on chain, seconds; at least three batches. */
+/** Between the end of a run and its settlement on chain, seconds; at least three batches. */
 const SETTLE_WINDOW_SECONDS = 120;
 /** While events are heard, a view holds until one says otherwise; this is the second belt, ms. */
 const FOLLOWED_AGE_MS = 60_000;
@@ -58,8 +58,9 @@ const UNFOLLOWED_AGE_MS = 2_000;
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
   const { chain, escrow, account, dir, log, now } = options;
   const { address: provider, settlement: { intervalSeconds, amount, ...rest } } = options.provider;
-  const windowSeconds = BigInt(Math.max(SETTLE_WINDOW_SECONDS, 3 * intervalSeconds));
-  const watch = new OperatorWatch({ chain, escrow, provider, operator: account.address });
+  const runSeconds = Math.ceil(options.provider.sandbox.timeoutMs / 1_000);
+  const windowSeconds = BigInt(Math.max(SETTLE_WINDOW_SECONDS, 3 * intervalSeconds) + runSeconds);
+  const watch = new OperatorWatch({ chain, escrow, provider, operator: account.address, now });
   const ledger = await openSqliteLedger({
     path: join(dir, "ledger.db"),
     now,

@@ -6,7 +6,7 @@
 import type { Address, Hex } from "viem";
 import { escrowAbi } from "../../chain/abi.ts";
 import type { Chain } from "../../chain/client.ts";
-import { readAllowance, readConsumed } from "../../chain/escrow.ts";
+import { type Allowance, readAllowance, readConsumed } from "../../chain/escrow.ts";
 import type { Charge } from "../../chain/escrow_provider.ts";
 import type { Log } from "../../log.ts";
 import { within } from "../../within.ts";
@@ -114,33 +114,62 @@ export class Settlement {
     this.#isOverCap = false;
     let sent: readonly Row[] = [];
     let sentCaps: readonly (bigint | undefined)[] = [];
-    for (;;) {
+    for (let round = 0;; round++) {
       const due = await this.#options.ledger.due();
+      // Also with nothing due: who was served nothing owes nothing, and its limits may have risen.
+      if (round === 0) await this.#options.watch.look();
       // A receipt without the events that it must have would have us send the same for ever.
       if (sent.length > 0 && !this.#hasProgress(sent, sentCaps, due)) {
         throw new Error("the chain does not tell what became of the batch");
       }
       const rows = rowsOf(due, this.#caps);
-      if (rows.length > 0 && sent.length === 0) await this.#options.watch.look();
-      sent = this.#withinLimits(rows).slice(0, BATCH_ROWS);
+      sent = (await this.#withinLimits(rows)).slice(0, BATCH_ROWS);
       if (sent.length === 0) return await this.#refuseRest();
       sentCaps = sent.map(({ lane }) => this.#caps.get(keyOf(lane))?.upTo);
-      await this.#send(sent);
-      if (this.#options.watch.limits() !== null) await this.#options.watch.look();
+      await this.#sendExpected(sent);
       // The next settlement looks again: an endpoint that hides it would have us send for ever.
       if (this.#isOverCap) return;
     }
   }
 
-  /** What an operator with a daily cap cannot settle today waits, permits that end last longest. */
-  #withinLimits(rows: Row[]): Row[] {
+  /** What an operator with a daily cap cannot settle today waits, what ends last longest. */
+  async #withinLimits(rows: Row[]): Promise<Row[]> {
     const { watch, log } = this.#options;
     const limits = watch.limits();
     if (limits === null || limits.dailyCap === 0n) return rows;
-    const within = fitting(soonestFirst(rows), leftToday(limits));
-    const waiting = rows.length - within.length;
-    if (waiting > 0) log.warn("the operator's daily cap puts rows off", { rows: waiting });
+    const left = leftToday(limits);
+    if (costOf(rows) <= left) return rows;
+    const within = fitting(soonestFirst(rows, await this.#allowancesOf(rows)), left);
+    const amount = costOf(rows) - costOf(within);
+    log.warn("the operator's daily cap puts a part off", { amount, rows: within.length });
     return within;
+  }
+
+  /** Of the rows' payers: they may have given notice. */
+  async #allowancesOf(rows: readonly Row[]): Promise<ReadonlyMap<Address, Allowance>> {
+    const { chain, escrow, provider } = this.#options;
+    const payers = [...new Set(rows.map(({ lane }) => lane.payer))];
+    const found = new Map<Address, Allowance>();
+    for (let at = 0; at < payers.length; at += BATCH_ROWS) {
+      const some = payers.slice(at, at + BATCH_ROWS);
+      const read = some.map((payer) => readAllowance(chain, escrow, payer, provider));
+      for (const [index, held] of (await Promise.all(read)).entries()) {
+        found.set(some[index]!, held);
+      }
+    }
+    return found;
+  }
+
+  /** What it will use of the operator's cap counts as spent until the chain has told. */
+  async #sendExpected(rows: readonly Row[]): Promise<void> {
+    const { watch } = this.#options;
+    const told = watch.expect(costOf(rows));
+    try {
+      await this.#send(rows);
+      if (watch.limits() !== null) await watch.look();
+    } finally {
+      told();
+    }
   }
 
   /** Whether a batch changed anything about one of its lanes: settled, refused or capped. */
@@ -158,8 +187,7 @@ export class Settlement {
   }
 
   async #send(rows: readonly Row[]): Promise<void> {
-    const { escrow, operator, watch, ledger, log } = this.#options;
-    watch.expect(rows.reduce((sum, { charge, fresh }) => sum + fresh * charge.price, 0n));
+    const { escrow, operator, ledger, log } = this.#options;
     const receipt = await operator.send({
       address: escrow,
       abi: escrowAbi,
@@ -238,12 +266,28 @@ function rowsOf(lanes: readonly LaneState[], caps: ReadonlyMap<string, Cap>): Ro
   return rows.sort(({ lane: { payer: a } }, { lane: { payer: b } }) => a < b ? -1 : a > b ? 1 : 0);
 }
 
-/** Rows of permits that end soon come first. */
-function soonestFirst(rows: readonly Row[]): Row[] {
-  const deadline = ({ charge }: Row) => charge.permit.deadline;
+/** USDC base units that rows come to. */
+function costOf(rows: readonly Row[]): bigint {
+  return rows.reduce((sum, { charge, fresh }) => sum + fresh * charge.price, 0n);
+}
+
+/** What can be settled for the shortest time comes first. */
+function soonestFirst(
+  rows: readonly Row[],
+  allowances: ReadonlyMap<Address, Allowance>,
+): Row[] {
+  const ends = new Map(rows.map((row) => [row, endOf(row, allowances.get(row.lane.payer))]));
   return rows.toSorted((a, b) =>
-    Number(deadline(a) > deadline(b)) - Number(deadline(a) < deadline(b))
+    Number(ends.get(a)! > ends.get(b)!) - Number(ends.get(a)! < ends.get(b)!)
   );
+}
+
+/** When the permit ends, or its epoch does, or the payer's credits have thawed; Unix seconds. */
+function endOf({ charge: { permit } }: Row, held: Allowance | undefined): bigint {
+  const ends = [permit.deadline];
+  if (held && held.epochEnd > 0n && permit.epoch === held.epoch) ends.push(held.epochEnd);
+  if (held && held.thawEnd > 0n) ends.push(held.thawEnd);
+  return ends.reduce((one, other) => one < other ? one : other);
 }
 
 /** The rows that cost at most `room` together, USDC base units; of a row as much as fits. */

@@ -26,8 +26,12 @@ Deno.test("under a daily cap what fits today is settled, permits that end soon f
   ]]);
   const { settled, refused } = await stateOf(ANNA, LANE);
   assert.deepEqual([settled, refused], [1n, null], "the rest is due, and waits");
-  const warnings = linesOf(books, "the operator's daily cap puts rows off");
-  assert.deepEqual(warnings.map(({ level, rows }) => [level, rows]), [["warn", 1]]);
+  const warnings = linesOf(books, "the operator's daily cap puts a part off");
+  const waiting = String(2n * PRICE);
+  assert.deepEqual(warnings.map(({ level, amount, rows }) => [level, amount, rows]), [
+    ["warn", waiting, 2],
+    ["warn", waiting, 0],
+  ]);
   books.limit(10n * PRICE);
   await settlement.settleNow();
   assert.equal((await stateOf(ANNA, LANE)).settled, 3n);
@@ -72,4 +76,30 @@ Deno.test("a batch under a cap counts as spent from before it is sent, and as th
   spent.push(watch.limits()?.spent);
   const before = 1_000n - 10n * PRICE;
   assert.deepEqual(spent, [before + 2n * PRICE, before + 2n * PRICE]);
+});
+
+Deno.test("under a cap what a payer has given notice of comes before what ends later", async () => {
+  for (const notice of ["permits", "credits"]) {
+    await using books = await openSettlingBooks();
+    const { fake, settlement, batches, use } = books;
+    await use(ANNA, LANE, 2);
+    await use(BERT, OTHER, 2, { deadline: 9_000_000_000n });
+    if (notice === "permits") fake.bumpEpoch(ANNA.address, 8_000_000_000n);
+    else fake.revoke(ANNA.address, 1n);
+    books.limit(2n * PRICE);
+    await settlement.settleNow();
+    const payers = batches.flat().map(({ permit }) => permit.payer);
+    assert.deepEqual(payers, [ANNA.address], notice);
+  }
+});
+
+Deno.test("limits that rose are heard of, though who was served nothing owes nothing", async () => {
+  await using books = await openSettlingBooks();
+  const { fake, settlement, watch } = books;
+  fake.limitOperator({ expiry: 1n, dailyCap: 0n, spent: 0n });
+  await watch.look();
+  assert.equal(watch.limits()?.expiry, 1n);
+  fake.limitOperator({ expiry: NEVER, dailyCap: 0n, spent: 0n });
+  await settlement.settleNow();
+  assert.equal(watch.limits(), null);
 });
