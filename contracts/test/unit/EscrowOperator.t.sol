@@ -122,20 +122,20 @@ contract EscrowOperatorTest is EscrowTest {
         assertLimits(operator, FOREVER, CAP, CAP);
     }
 
+    /// @dev From the first second of a day to its last, three days in a row.
     function test_the_cap_is_for_a_day_of_utc() public {
         name(operator, FOREVER, CAP);
-        skip(1 days - 1);
-        assertEq(settle(permitOf(50), 10, PRICE), CAP);
-        assertLimits(operator, FOREVER, CAP, CAP);
-        expectCapReached(11);
-        settle(permitOf(50), 11, PRICE);
-        skip(1);
-        assertLimits(operator, FOREVER, CAP, 0);
-        assertEq(settle(permitOf(50), 14, PRICE), 4 * PRICE);
-        assertEq(settle(permitOf(50), 20, PRICE), 6 * PRICE);
-        assertLimits(operator, FOREVER, CAP, CAP);
-        expectCapReached(21);
-        settle(permitOf(50), 21, PRICE);
+        for (uint128 count = 0; count < 30; count += 10) {
+            assertLimits(operator, FOREVER, CAP, 0);
+            assertEq(settle(longLived(50), count + 4, PRICE), 4 * PRICE);
+            skip(1 days - 1);
+            assertLimits(operator, FOREVER, CAP, 4 * uint88(PRICE));
+            assertEq(settle(longLived(50), count + 10, PRICE), 6 * PRICE);
+            assertLimits(operator, FOREVER, CAP, CAP);
+            expectCapReached(count + 11);
+            settle(longLived(50), count + 11, PRICE);
+            skip(1);
+        }
     }
 
     function test_days_without_a_settlement_do_not_add_up() public {

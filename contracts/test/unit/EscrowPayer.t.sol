@@ -23,10 +23,15 @@ contract EscrowPayerTest is EscrowTest {
             vm.expectRevert(
                 abi.encodeWithSelector(IEscrow.InvalidThawingPeriod.selector, refused[i])
             );
-            new Escrow(usdc, refused[i]);
+            this.deployWith(refused[i]);
         }
-        assertEq(new Escrow(usdc, 1 hours).THAWING_PERIOD(), 1 hours);
-        assertEq(new Escrow(usdc, 30 days).THAWING_PERIOD(), 30 days);
+        assertEq(this.deployWith(1 hours).THAWING_PERIOD(), 1 hours);
+        assertEq(this.deployWith(30 days).THAWING_PERIOD(), 30 days);
+    }
+
+    /// @dev A call of its own: what `vm.expectRevert` looks at whichever way forge deploys.
+    function deployWith(uint64 thawingPeriod) external returns (Escrow) {
+        return new Escrow(usdc, thawingPeriod);
     }
 
     /* DEPOSIT AND WITHDRAW */
@@ -125,6 +130,16 @@ contract EscrowPayerTest is EscrowTest {
         allow(PRICE, CREDITS, payer.addr);
         assertAllowance(PRICE, CREDITS, 0, 0, address(0));
         allow(PRICE, CREDITS, address(0));
+    }
+
+    function test_any_address_but_the_payers_own_is_pinned() public {
+        address[2] memory signers = [address(1), address(type(uint160).max)];
+        for (uint256 i = 0; i < signers.length; ++i) {
+            uint256 start = vm.snapshotState();
+            allow(0, CREDITS, signers[i]);
+            assertAllowance(0, CREDITS, 0, 0, signers[i]);
+            vm.revertToState(start);
+        }
     }
 
     function test_the_seeds_allowance_is_the_callers() public {

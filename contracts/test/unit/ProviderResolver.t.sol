@@ -79,9 +79,14 @@ contract ProviderResolverTest is Test {
 
     function test_a_provider_without_an_address_is_refused() public {
         vm.expectRevert(IProviderResolver.InvalidAddress.selector);
-        new ProviderResolver(address(0), URL, AGE);
+        this.deployFor(address(0));
         vm.expectRevert(IProviderResolver.InvalidAddress.selector);
         _resolver.setAddress(address(0));
+    }
+
+    /// @dev A call of its own: what `vm.expectRevert` looks at whichever way forge deploys.
+    function deployFor(address provider) external returns (ProviderResolver) {
+        return new ProviderResolver(provider, URL, AGE);
     }
 
     function test_the_owner_rotates_address_domain_and_key() public {
