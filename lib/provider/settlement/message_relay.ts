@@ -77,9 +77,12 @@ export class MessageRelay {
     const isGift = await this.#isGift(signed);
     const fee = isGift ? 0n : policy.fee;
     if (signed.feeMax < fee) throw tooLow(fee, signed.feeMax);
-    const receipt = await relays.send(payer, messageCall(signed, fee, provider));
+    const gift = giftOf(signed);
+    // Given when it is sent: one that reverts, or comes late, has cost us the gas as well.
+    if (isGift) this.#gifts.set(gift, now());
+    const takeBack = () => isGift && this.#gifts.delete(gift);
+    const receipt = await relays.send(payer, messageCall(signed, fee, provider), takeBack);
     if (receipt.status !== "success") throw reverted();
-    if (isGift) this.#gifts.set(giftOf(signed), now());
     const transaction = receipt.transactionHash;
     log.info("message relayed", { type, payer, fee, transaction });
     return { transaction, fee };

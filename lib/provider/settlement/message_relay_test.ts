@@ -46,6 +46,8 @@ function openDesk(policy: Partial<MessageRelayOptions["policy"]> = {}) {
     answers,
     tried: [] as Address[],
     sent: [] as [Address, ContractCall][],
+    /** To be called when nothing is sent after all. */
+    unsent: undefined as (() => void) | undefined,
     /** What becomes of a message that is sent. */
     mine: (): Promise<Partial<TransactionReceipt>> => Promise.resolve(MINED),
     lines: heard.lines,
@@ -57,8 +59,9 @@ function openDesk(policy: Partial<MessageRelayOptions["policy"]> = {}) {
     thawingSeconds: THAWING_SECONDS,
     relays: {
       admitTry: (payer) => void desk.tried.push(payer),
-      async send(payer, call) {
+      async send(payer, call, onUnsent) {
         desk.sent.push([payer, call]);
+        desk.unsent = onUnsent;
         return await desk.mine() as TransactionReceipt;
       },
     },
@@ -177,17 +180,38 @@ Deno.test("who has locked everything here gives each notice for nothing, once in
   assert.equal((await desk.relay(await sign(NOTICES[0]!, late, BERT))).fee, 0n, "each payer");
 });
 
-Deno.test("a notice that came to nothing was no gift", async () => {
+Deno.test("a notice that was not sent was no gift", async () => {
   const desk = openDesk();
   desk.answers.balance = 0n;
   const free = await sign(NOTICES[0]!, { feeMax: 0n });
   const no = new KhachapuriError("chain_refused", "ZeroCredits");
-  desk.mine = () => Promise.reject(no);
-  await assert.rejects(desk.relay(free), no);
-  desk.mine = () => Promise.resolve({ ...MINED, status: "reverted" });
-  await assert.rejects(desk.relay(free), { code: "chain_refused", message: /mined but reverted/ });
+  desk.mine = () => {
+    desk.unsent!();
+    return Promise.reject(no);
+  };
+  for (const _ of [1, 2]) await assert.rejects(desk.relay(free), no);
   desk.mine = () => Promise.resolve(MINED);
   assert.equal((await desk.relay(free)).fee, 0n);
+});
+
+Deno.test("a notice that was sent for nothing was the gift, whatever became of it", async () => {
+  const late = new KhachapuriError("chain_unavailable", "the message was not mined in time");
+  const fates = [
+    () => Promise.resolve({ ...MINED, status: "reverted" } as const),
+    () => Promise.reject(late),
+  ];
+  for (const fate of fates) {
+    const desk = openDesk();
+    desk.answers.balance = 0n;
+    desk.mine = fate;
+    const free = await sign(NOTICES[0]!, { feeMax: 0n });
+    await assert.rejects(desk.relay(free), /not mined in time|mined but reverted/);
+    for (const nonce of [0n, 1n]) {
+      const again = await sign(NOTICES[0]!, { feeMax: 0n, nonce });
+      await assert.rejects(desk.relay(again), { code: "payment_required" });
+    }
+    assert.equal(desk.sent.length, 1);
+  }
 });
 
 Deno.test("nothing else is for nothing", async () => {
