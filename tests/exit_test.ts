@@ -260,7 +260,7 @@ Deno.test("a provider sends nothing that was changed, sent before or is late", a
       assert.deepEqual([said[0].payer, said[0].fee], [payer.address, String(FEE)]);
       assert.equal(await readBalance(chain, escrow, provider.address), free + FEE);
       assert.equal(await gas(), sent + 1);
-      await refuses(signed, "chain_refused", /the payer's next message is number/);
+      await refuses(signed, "idempotency_conflict", /has taken message \d of 0x\w+ already/);
       assert.equal(await gas(), sent + 1);
     });
   }

@@ -38,7 +38,7 @@ const MATTERS: MessageMatter[] = [
 /** The desk of a provider at which everybody has 0.02 USDC free, and as much locked. */
 function openDesk(policy: Partial<MessageRelayOptions["policy"]> = {}) {
   const heard = hearLog();
-  const answers = { settled: 0n, allowance: allowanceOf(20n, 1_000n), balance: 20_000n };
+  const answers = { settled: 0n, allowance: allowanceOf(20n, 1_000n), balance: 20_000n, nonce: 0n };
   const chain = answeringChain(answers);
   const desk = {
     /** Unix ms. */
@@ -212,6 +212,36 @@ Deno.test("a notice that was sent for nothing was the gift, whatever became of i
     }
     assert.equal(desk.sent.length, 1);
   }
+});
+
+Deno.test("a message that somebody else sent first is not refused, it is taken", async () => {
+  const no = new KhachapuriError("chain_refused", "InvalidAccountNonce");
+  const fates = [
+    () => Promise.resolve({ ...MINED, status: "reverted" } as const),
+    () => Promise.reject(no),
+  ];
+  for (const fate of fates) {
+    const desk = openDesk();
+    desk.mine = fate;
+    const signed = await sign(MATTERS[2]!, { nonce: 4n });
+    desk.answers.nonce = 5n;
+    await assert.rejects(desk.relay(signed), (error: KhachapuriError) => {
+      assert.deepEqual([error.code, error.status], ["idempotency_conflict", 409]);
+      assert.match(error.message, /has taken message 4 of 0x\w{40} already$/);
+      assert.equal(error.data["nonce"], "4");
+      return true;
+    });
+    desk.answers.nonce = 4n;
+    await assert.rejects(desk.relay(signed), { code: "chain_refused" });
+  }
+});
+
+Deno.test("what was not refused is nobody else's doing, and asks the chain nothing more", async () => {
+  const desk = openDesk();
+  desk.answers.nonce = 5n;
+  const late = new KhachapuriError("chain_unavailable", "not mined in time");
+  desk.mine = () => Promise.reject(late);
+  await assert.rejects(desk.relay(await sign(MATTERS[2]!, { nonce: 4n })), late);
 });
 
 Deno.test("nothing else is for nothing", async () => {
