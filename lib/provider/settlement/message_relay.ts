@@ -34,6 +34,8 @@ export interface MessageRelayOptions {
   now: () => number;
 }
 
+const ETHEREUM_CHAIN_ID = 1;
+
 export class MessageRelay {
   readonly #options: MessageRelayOptions;
   readonly #underWay = new Map<Address, { signature: Hex; work: Promise<Relayed> }>();
@@ -46,8 +48,10 @@ export class MessageRelay {
 
   /** @throws KhachapuriError `not_found` where nothing is relayed */
   offer(): RelayOffer {
-    const { policy: { enabled, fee }, seller: { chainId, escrow, provider } } = this.#options;
-    if (!enabled) throw notOffered();
+    const { policy, seller } = this.#options;
+    assertOffered(policy, seller);
+    const { fee } = policy;
+    const { chainId, escrow, provider } = seller;
     return { chainId, escrow, relayer: provider, fee, relays: MESSAGE_NAMES };
   }
 
@@ -127,7 +131,7 @@ async function assertGenuine(
   { policy, seller, now }: MessageRelayOptions,
   signed: SignedMessage,
 ): Promise<void> {
-  if (!policy.enabled) throw notOffered();
+  assertOffered(policy, seller);
   assertForEscrow(signed, seller);
   const seconds = BigInt(Math.floor(now() / 1000));
   if (signed.deadline < seconds + MINING_SECONDS) {
@@ -146,8 +150,15 @@ function badDeadline(why: string): KhachapuriError {
   });
 }
 
-function notOffered(): KhachapuriError {
-  return new KhachapuriError("not_found", "this provider relays no messages", {
+/**
+ * On Ethereum a message takes dollars of gas, and anybody could have us spend them for a fee of
+ * cents: there nothing is relayed unless the provider says so.
+ * @throws KhachapuriError `not_found`
+ */
+function assertOffered({ enabled }: ProviderConfig["relay"], { chainId }: Seller): void {
+  if (enabled ?? chainId !== ETHEREUM_CHAIN_ID) return;
+  const why = enabled === undefined ? ": on Ethereum one costs more gas than its fee is worth" : "";
+  throw new KhachapuriError("not_found", `this provider relays no messages${why}`, {
     hints: ["another provider may, or anybody: khachapuri relay FILE"],
   });
 }

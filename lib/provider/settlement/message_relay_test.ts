@@ -36,7 +36,7 @@ const MATTERS: MessageMatter[] = [
 ];
 
 /** The desk of a provider at which everybody has 0.02 USDC free, and as much locked. */
-function openDesk(policy: Partial<MessageRelayOptions["policy"]> = {}) {
+function openDesk(policy: Partial<MessageRelayOptions["policy"]> = {}, chainId = 31_337) {
   const heard = hearLog();
   const answers = { settled: 0n, allowance: allowanceOf(20n, 1_000n), balance: 20_000n, nonce: 0n };
   const chain = answeringChain(answers);
@@ -54,8 +54,8 @@ function openDesk(policy: Partial<MessageRelayOptions["policy"]> = {}) {
   };
   const relay = new MessageRelay({
     chain,
-    seller: { chainId: chain.chainId, escrow: ESCROW, provider: PROVIDER, price: 1_000n },
-    policy: { enabled: true, fee: FEE, perMinute: 10, ...policy },
+    seller: { chainId, escrow: ESCROW, provider: PROVIDER, price: 1_000n },
+    policy: { fee: FEE, perMinute: 10, ...policy },
     thawingSeconds: THAWING_SECONDS,
     relays: {
       admitTry: (payer) => void desk.tried.push(payer),
@@ -120,7 +120,19 @@ Deno.test("it says what it sends, for how much and to whom", () => {
   const { relays, ...rest } = openDesk().offer();
   assert.deepEqual(rest, { chainId: 31_337, escrow: ESCROW, relayer: PROVIDER, fee: FEE });
   assert.deepEqual(relays, MATTERS.map(({ type }) => type));
-  assert.throws(() => openDesk({ enabled: false }).offer(), { code: "not_found" });
+  assert.throws(() => openDesk({ enabled: false }).offer(), {
+    code: "not_found",
+    message: "this provider relays no messages",
+  });
+});
+
+Deno.test("where a message costs more than its fee none is sent unless the provider says so", async () => {
+  const ethereum = openDesk({}, 1);
+  const refusal = { code: "not_found", message: /on Ethereum one costs more gas than its fee/ };
+  assert.throws(() => ethereum.offer(), refusal);
+  await assert.rejects(ethereum.relay(await sign(MATTERS[0]!)), refusal);
+  assert.equal(openDesk({ enabled: true }, 1).offer().chainId, 1);
+  for (const chainId of [10, 8_453, 31_337]) assert.ok(openDesk({}, chainId).offer());
 });
 
 Deno.test("what is not for here and now, or nobody's, costs the chain no question", async () => {
