@@ -138,6 +138,10 @@ export const OWNER_PROGRAM_STARTS_MAX = 4;
 export const REGISTRATIONS_REMEMBERED_MAX = 100_000;
 /** Permits that owners renewed for deployments nobody has paid for yet, some 1 KB each. */
 export const UNPAID_RENEWALS_MAX = 10_000;
+/** Permits that are renewed for one deployment in a second: each is a write that is waited for. */
+export const RENEWALS_PER_SECOND_MAX = 1;
+/** Deployments whose renewals are counted; one beyond it starts anew. */
+export const RENEWALS_REMEMBERED_MAX = 50_000;
 /** Deployments whose owner's credits a minute are counted; one beyond it starts anew. */
 export const OWNER_RATES_REMEMBERED_MAX = 50_000;
 /** Owners that are remembered to run low. */
