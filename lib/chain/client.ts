@@ -221,6 +221,15 @@ export async function estimateFees(chain: Chain): Promise<FeeValuesEIP1559> {
   }
 }
 
+/** The newest block's number, or an earlier one's. @throws KhachapuriError `chain_unavailable` */
+export async function blockNumber(chain: Chain): Promise<bigint> {
+  try {
+    return await chain.public.getBlockNumber();
+  } catch (error) {
+    throw asChainError(error, chain.endpoint);
+  }
+}
+
 /** When the newest block was made, Unix seconds. @throws KhachapuriError `chain_unavailable` */
 export async function blockTime(chain: Chain): Promise<bigint> {
   try {
