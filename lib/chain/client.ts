@@ -230,10 +230,14 @@ export async function blockNumber(chain: Chain): Promise<bigint> {
   }
 }
 
-/** When the newest block was made, Unix seconds. @throws KhachapuriError `chain_unavailable` */
-export async function blockTime(chain: Chain): Promise<bigint> {
+/**
+ * When a block was made, the newest one by default, Unix seconds.
+ * @throws KhachapuriError `chain_unavailable`, also for a block that is not there
+ */
+export async function blockTime(chain: Chain, blockNumber?: bigint): Promise<bigint> {
   try {
-    return (await chain.public.getBlock()).timestamp;
+    const which = blockNumber === undefined ? {} : { blockNumber };
+    return (await chain.public.getBlock(which)).timestamp;
   } catch (error) {
     throw asChainError(error, chain.endpoint);
   }
