@@ -55,6 +55,10 @@ export const RELAY_TIMEOUT_MS = 60_000;
 export const RELAY_TRIES_BURST_MAX = 100;
 /** and then so many a second: keys cost nothing, and each may sign what the chain then refuses. */
 export const RELAY_TRIES_PER_SECOND_MAX = 10;
+/** Those whose payers had a call here: of one payer so many at once, a way out and a few mistakes, */
+export const PAYER_TRIES_BURST_MAX = 8;
+/** and then so many a second; of all of them as many as of strangers, beside them. */
+export const PAYER_TRIES_PER_SECOND_MAX = 1 / 5;
 /** What one payer may have sent in an hour: a whole way out takes four messages. */
 export const PAYER_RELAYS_PER_HOUR_MAX = 12;
 /** Payers whose relays are counted; one beyond it starts anew. */
@@ -134,6 +138,10 @@ export const OWNER_PROGRAM_STARTS_MAX = 4;
 export const REGISTRATIONS_REMEMBERED_MAX = 100_000;
 /** Permits that owners renewed for deployments nobody has paid for yet, some 1 KB each. */
 export const UNPAID_RENEWALS_MAX = 10_000;
+/** Permits that are renewed for one deployment in a second: each is a write that is waited for. */
+export const RENEWALS_PER_SECOND_MAX = 1;
+/** Deployments whose renewals are counted; one beyond it starts anew. */
+export const RENEWALS_REMEMBERED_MAX = 50_000;
 /** Deployments whose owner's credits a minute are counted; one beyond it starts anew. */
 export const OWNER_RATES_REMEMBERED_MAX = 50_000;
 /** Owners that are remembered to run low. */

@@ -8,6 +8,7 @@ import { clientLane } from "../lib/chain/lane.ts";
 import { offerToJson, paymentRequired, toHeader } from "../lib/payment_header.ts";
 import { startProvider } from "../lib/provider/door/serve.ts";
 import { silentLog } from "../lib/log.ts";
+import { receiptFromJson, receiptToJson, signReceipt } from "../lib/receipt.ts";
 import { giveEther, mine } from "../worlds/chain/anvil_calls.ts";
 import { nameProvider, PRICE } from "../worlds/chain/escrow_chain.ts";
 import { privateKeyOf } from "../worlds/chain/people.ts";
@@ -188,6 +189,20 @@ Deno.test("a receipt is verified against chain and bodies", async () => {
   assert.equal(await verify({ provider: market.accounts.stranger.address }), 3);
   assert.equal(await verify({ extra: 1 }), 3);
   assert.equal((await anyone.run("verify-receipt", `${url}x`)).code, 4);
+
+  // Whoever holds the operator's key can name any block, but no run after it.
+  const { chain, accounts: { operator } } = market;
+  const { version: _, signature: __, ...unsigned } = receiptFromJson(receipt);
+  const { timestamp } = await chain.public.getBlock({ blockNumber: unsigned.block });
+  const dated = async (startedAt: bigint) => {
+    const signed = receiptToJson(await signReceipt(operator, { ...unsigned, startedAt }));
+    await Deno.writeTextFile(at("receipt.json"), JSON.stringify(signed));
+    return await anyone.run("verify-receipt", at("receipt.json"));
+  };
+  assert.equal((await dated((timestamp + 600n) * 1_000n)).code, 0);
+  const later = await dated((timestamp + 600n) * 1_000n + 1n);
+  assert.equal(later.code, 6);
+  assert.match(later.err, /the run of .* is later than block \d+ of .*\(access_denied\)/);
 });
 
 Deno.test("the provider's book: ledger, settle, one holder", async (t) => {

@@ -14,6 +14,7 @@ import {
 } from "../lib/chain/escrow.ts";
 import {
   messageCall,
+  messageFromJson,
   type MessageMatter,
   messageToJson,
   type SignedMessage,
@@ -260,7 +261,7 @@ Deno.test("a provider sends nothing that was changed, sent before or is late", a
       assert.deepEqual([said[0].payer, said[0].fee], [payer.address, String(FEE)]);
       assert.equal(await readBalance(chain, escrow, provider.address), free + FEE);
       assert.equal(await gas(), sent + 1);
-      await refuses(signed, "chain_refused", /the payer's next message is number/);
+      await refuses(signed, "idempotency_conflict", /has taken message \d of 0x\w+ already/);
       assert.equal(await gas(), sent + 1);
     });
   }
@@ -383,4 +384,74 @@ Deno.test("the command line believes no relayer, and signs no fee that nobody ag
     assert.match(outcome.err, message);
   }
   assert.deepEqual(await holdings(world), before);
+});
+
+Deno.test("the command line says what the chain shows, whatever the relayer says", async (t) => {
+  await using world = await startEscrowChain();
+  const { chain, escrow, accounts: { payer, provider, stranger } } = world;
+  await fund(world, payer);
+  await using home = await openHome(chainConfig(world), { "keys.json": privateKeyOf(payer) });
+  const relayer = { chainId: chain.chainId, escrow, relayer: stranger.address };
+  const relays = ["Revoke", "BumpEpoch", "Reclaim", "Withdraw"];
+  const kept: SignedMessage[] = [];
+  let answer: (signed: SignedMessage) => Promise<Response>;
+  const send = (signed: SignedMessage, fee: bigint) =>
+    chain.send(stranger, messageCall(signed, fee, stranger.address));
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    if (request.method === "GET") return Response.json({ ...relayer, fee: String(FEE), relays });
+    const signed = messageFromJson(await request.json());
+    kept.push(signed);
+    return await answer(signed);
+  });
+  await using _ = { [Symbol.asyncDispose]: () => server.shutdown() };
+  const by = ["--relay", `http://127.0.0.1:${server.addr.port}`];
+  const overloaded = () =>
+    Promise.resolve(Response.json({ error: "overloaded", message: "later" }, { status: 503 }));
+
+  await t.step("an earlier message in this one's place is no success", async () => {
+    const earlier: [string[], RegExp][] = [
+      [["withdraw", "1", "--fee-max", "0.5"], /: 1 USDC went to 0x\w+, for 0\.01 USDC/],
+      [["revoke", provider.address, "--credits", "5"], /: 5 credits at 0x\w+ thaw, for 0\.01/],
+    ];
+    for (const [args, happened] of earlier) {
+      answer = overloaded;
+      assert.equal((await home.run(...args, ...by)).code, 7);
+      const old = kept.at(-1)!;
+      assert.equal(old.feeMax, FEE, "no more is signed than is asked for");
+      answer = async () => {
+        const { transactionHash: transaction } = await send(old, FEE);
+        return Response.json({ transaction, fee: "0" });
+      };
+      const { code, err } = await home.run("revoke", provider.address, ...by, "--fee-max", "0.5");
+      assert.equal(code, 5, err);
+      assert.match(err, /took another message of yours of the same number, \d/);
+      assert.match(err, happened);
+      assert.match(err, /transaction 0x\w{64}/);
+    }
+  });
+  await t.step("the fee is the chain's, not the relayer's word", async () => {
+    answer = async (signed) => {
+      const { transactionHash: transaction } = await send(signed, 4_000n);
+      return Response.json({ transaction, fee: "0" });
+    };
+    const { json } = await home.run("revoke", provider.address, ...by, "--json");
+    assert.deepEqual([json.fee, json.thawingCredits], ["4000", "1000"]);
+  });
+  await t.step("what somebody else has sent first is done", async () => {
+    const error = { error: "idempotency_conflict", message: "taken already" };
+    let mined = "";
+    answer = async (signed) => {
+      mined = (await send(signed, FEE)).transactionHash;
+      return Response.json(error, { status: 409 });
+    };
+    const bumped = await home.run("revoke", provider.address, "--permits", ...by, "--json");
+    assert.deepEqual([bumped.code, bumped.json.transaction, bumped.json.fee], [
+      0,
+      mined,
+      String(FEE),
+    ]);
+    answer = () => Promise.resolve(Response.json(error, { status: 409 }));
+    const nothing = await home.run("withdraw", "1", ...by);
+    assert.equal(nothing.code, 7, nothing.err);
+  });
 });

@@ -221,10 +221,23 @@ export async function estimateFees(chain: Chain): Promise<FeeValuesEIP1559> {
   }
 }
 
-/** When the newest block was made, Unix seconds. @throws KhachapuriError `chain_unavailable` */
-export async function blockTime(chain: Chain): Promise<bigint> {
+/** The newest block's number, or an earlier one's. @throws KhachapuriError `chain_unavailable` */
+export async function blockNumber(chain: Chain): Promise<bigint> {
   try {
-    return (await chain.public.getBlock()).timestamp;
+    return await chain.public.getBlockNumber();
+  } catch (error) {
+    throw asChainError(error, chain.endpoint);
+  }
+}
+
+/**
+ * When a block was made, the newest one by default, Unix seconds.
+ * @throws KhachapuriError `chain_unavailable`, also for a block that is not there
+ */
+export async function blockTime(chain: Chain, blockNumber?: bigint): Promise<bigint> {
+  try {
+    const which = blockNumber === undefined ? {} : { blockNumber };
+    return (await chain.public.getBlock(which)).timestamp;
   } catch (error) {
     throw asChainError(error, chain.endpoint);
   }

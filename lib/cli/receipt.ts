@@ -2,20 +2,25 @@
 import { createHash } from "node:crypto";
 import type { Hex } from "viem";
 import { isAddressEqual } from "viem";
+import { blockTime, type Chain } from "../chain/client.ts";
 import { wasOperator } from "../chain/escrow_provider.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
 import { PROVIDER_HTTP_TIMEOUT_MS, PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
 import { type Receipt, receiptFromJson, receiptToJson, recoverReceiptSigner } from "../receipt.ts";
 import { parseJson } from "../shape.ts";
+import { timeText } from "../time_text.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+
+/** How far the provider's clock may be ahead of the chain's, or its last block be behind, ms. */
+const CLOCK_TOLERANCE_MS = 600_000n;
 
 export const verifyReceipt = defineCommand({
   usage: "FILE|URL [--request FILE] [--response FILE]",
   details: [
     "Checks the operator's signature, that the escrow knew the operator as the provider's at the " +
-    "block of the signature, and that chain and escrow are the ones configured here. With the bodies that were sent and " +
-    "received: that the receipt is about them.",
+    "block of the signature, that the run was before it, and that chain and escrow are the ones " +
+    "configured here. With the bodies that were sent and received: that the receipt is about them.",
     "Exit codes: 0 all holds; 3 malformed, wrongly signed or about another body; 4 not there; 5 " +
     "for another escrow; 6 signed by nobody that the escrow knew then; 7 out of reach.",
   ],
@@ -93,12 +98,30 @@ async function assertSigned(context: CommandContext, receipt: Receipt): Promise<
   if (signer === null || !isAddressEqual(signer, operator)) {
     throw new KhachapuriError("invalid_signature", `the receipt is not signed by ${operator}`);
   }
+  await assertBeforeBlock(chain, receipt);
   if (isAddressEqual(operator, provider)) return;
   const { block } = receipt;
   if (await wasOperator(chain, escrow, provider, operator, block)) return;
   throw new KhachapuriError(
     "access_denied",
     `at block ${block} the escrow did not know ${operator} as an operator of ${provider}`,
+  );
+}
+
+/**
+ * What is signed at a block is about a run before it, or an operator that was dismissed could name
+ * an earlier block for runs of today.
+ * @throws KhachapuriError `access_denied`, `chain_unavailable`
+ */
+async function assertBeforeBlock(chain: Chain, { block, startedAt }: Receipt): Promise<void> {
+  const blockMs = await blockTime(chain, block) * 1_000n;
+  if (startedAt <= blockMs + CLOCK_TOLERANCE_MS) return;
+  const at = (ms: bigint) => timeText(ms / 1_000n);
+  throw new KhachapuriError(
+    "access_denied",
+    `the run of ${at(startedAt)} is later than block ${block} of ${at(blockMs)}, ` +
+      "at which the receipt says that it was signed",
+    { hints: ["ask the provider for it again: it signs at the chain's newest block"] },
   );
 }
 

@@ -3,8 +3,9 @@
  * provider, for a fee in USDC; or signed only, for anybody to send.
  */
 import type { Hex } from "viem";
-import { blockTime, type Chain } from "../chain/client.ts";
+import { blockNumber, blockTime, type Chain } from "../chain/client.ts";
 import { bumpEpoch, readNonce, reclaim, revoke, withdraw } from "../chain/escrow.ts";
+import { type MessageFate, readMessageFate } from "../chain/message_fate.ts";
 import {
   type MessageMatter,
   messageToJson,
@@ -122,20 +123,28 @@ async function relayedWay(
   context.out.progress(`asking ${webDomain} what it takes`);
   const offer = await askRelayOffer(webDomain);
   await assertOurs(context, webDomain, offer);
-  const feeMax = given ?? agreeableFee(webDomain, offer);
+  const feeMax = given === null ? agreeableFee(webDomain, offer) : smaller(given, offer.fee);
   return {
     fee: offer.fee,
     async leave(matter) {
       if (!offer.relays.includes(matter.type)) {
         throw new KhachapuriError("not_found", `${webDomain} does not send ${matter.type}`);
       }
+      const since = await blockNumber(await context.chain());
       const signed = await sign(context, matter, feeMax, await deadline());
       context.out.progress(`asking ${webDomain} to send it for ${formatUsdc(offer.fee)} USDC`);
-      const relayed = await askToRelay(webDomain, signed);
-      await assertTaken(context, webDomain, signed, relayed);
-      return relayed;
+      const said = await askToRelay(webDomain, signed).catch(takenAlready);
+      return await sentOf(context, webDomain, { signed, since, said });
     },
   };
+}
+
+const smaller = (one: bigint, other: bigint) => one < other ? one : other;
+
+/** Somebody else was faster, with this message or with another of its number: the chain knows. */
+function takenAlready(error: unknown): null {
+  if (error instanceof KhachapuriError && error.code === "idempotency_conflict") return null;
+  throw error;
 }
 
 /** @throws KhachapuriError `usage` for a URL that others can read along, or as `providerParty` */
@@ -171,18 +180,52 @@ function agreeableFee(webDomain: string, { fee }: RelayOffer): bigint {
   });
 }
 
-/** Asked of the chain: the relayer could name any transaction. */
-async function assertTaken(
-  context: CommandContext,
+/** A message that a relayer was asked to send. */
+interface Handed {
+  readonly signed: SignedMessage;
+  /** The block before it was signed. */
+  readonly since: bigint;
+  /** The relayer's word; null where it says that somebody else has sent it. */
+  readonly said: Relayed | null;
+}
+
+/**
+ * What the chain shows of a message: the relayer could name any transaction, and send an earlier
+ * message of the same number in its place.
+ * @throws KhachapuriError `chain_unavailable` when it shows nothing, `chain_refused` when the
+ *   escrow took another message
+ */
+async function sentOf(context: CommandContext, webDomain: string, handed: Handed): Promise<Sent> {
+  const { signed, since, said } = handed;
+  const fate = await readMessageFate(await context.chain(), signed, since);
+  if (!fate) throw notShown(webDomain, signed, said);
+  if (!fate.isDone) throw replaced(signed, fate);
+  return { transaction: fate.transaction, fee: fate.fee };
+}
+
+function notShown(
   webDomain: string,
-  { payer, nonce, deadline }: SignedMessage,
-  { transaction }: Relayed,
-): Promise<void> {
-  const [chain, { escrow }] = await Promise.all([context.chain(), context.contracts()]);
-  if (await readNonce(chain, escrow, payer) > nonce) return;
+  { deadline }: SignedMessage,
+  said: Relayed | null,
+): KhachapuriError {
   const message = `${webDomain} says that it was sent, and the chain does not show it yet`;
-  throw new KhachapuriError("chain_unavailable", message, {
-    hints: [`transaction ${transaction}`, `it can be mined until ${timeText(deadline)}`],
+  return new KhachapuriError("chain_unavailable", message, {
+    hints: [
+      ...(said ? [`transaction ${said.transaction}`] : []),
+      `it can be mined until ${timeText(deadline)}`,
+    ],
+  });
+}
+
+function replaced(
+  { nonce }: SignedMessage,
+  { transaction, fee, effects }: MessageFate,
+): KhachapuriError {
+  const message = `the escrow took another message of yours of the same number, ${nonce}: ` +
+    `${effects.join("; ") || "without effect"}, for ${formatUsdc(fee)} USDC`;
+  return new KhachapuriError("chain_refused", message, {
+    hints: [`transaction ${transaction}`, "this one is void: sign it again, for another relayer"],
+    data: { reason: "InvalidAccountNonce", transaction, fee: String(fee) },
   });
 }
 

@@ -11,6 +11,8 @@ export interface EscrowAnswers {
   allowance: Allowance;
   /** Every payer's free balance. */
   balance?: bigint;
+  /** Of every payer's next message. */
+  nonce?: bigint;
 }
 
 /** An allowance of `credits` at one base unit each that the payer itself signs for. */
@@ -36,6 +38,8 @@ export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain 
         return answers.allowance;
       case "balanceOf":
         return answers.balance ?? 0n;
+      case "nonces":
+        return answers.nonce ?? 0n;
       case "THAWING_PERIOD":
         return 86_400n;
       case "DEPOSIT_AND_ALLOW_TYPEHASH":

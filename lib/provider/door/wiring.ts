@@ -204,7 +204,7 @@ async function openMoney(
     onCharge: () => settlement.noticeCharge(),
     now,
   });
-  const renewals = new Renewals(credits, ownerPermits);
+  const renewals = new Renewals(credits, ownerPermits, now);
   const schemes = [credits];
   const desks = { renewals, onboarding, messages };
   return { schemes, credits, receipts, ...desks, settlement, ledger, ownerCredits };

@@ -5,7 +5,10 @@
  */
 import { isAddressEqual } from "viem";
 import { KhachapuriError } from "../../errors.ts";
+import { RENEWALS_PER_SECOND_MAX, RENEWALS_REMEMBERED_MAX } from "../../limits.ts";
+import { Lru } from "../../lru.ts";
 import type { Permit } from "../../permit.ts";
+import { TokenBucket } from "../../token_bucket.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { OwnerPermits } from "../deployment/owner_permits.ts";
 import type { Credits } from "./credits.ts";
@@ -38,9 +41,13 @@ function covers(one: Permit, other: Permit): boolean {
 }
 
 export class Renewals {
+  /** By the lane and its payer. */
+  readonly #rates = new Lru<string, TokenBucket>(RENEWALS_REMEMBERED_MAX);
+
   constructor(
     private readonly credits: Pick<Credits, "permitFault">,
     private readonly permits: Pick<OwnerPermits, "of" | "put">,
+    private readonly now: () => number,
   ) {}
 
   /**
@@ -48,7 +55,8 @@ export class Renewals {
    * on disk when this resolves.
    * @returns whether it took the place of another
    * @throws KhachapuriError `invalid_input` when it is another deployment's or covers less in
-   * some way; `payment_required` with the reason when it would not pay; `chain_unavailable`
+   * some way; `payment_required` with the reason when it would not pay; `rate_limited`;
+   * `chain_unavailable`
    */
   async take(deployment: Deployment, offered: Permit): Promise<boolean> {
     assertOf(deployment, offered);
@@ -60,8 +68,20 @@ export class Renewals {
     if (this.permits.of(deployment) !== held) return await this.take(deployment, offered);
     const renewal = renewalOf(held, offered, isHeldGood);
     if (renewal === "narrower") throw narrower();
-    if (renewal === "renewed") this.permits.put(offered);
-    return renewal === "renewed";
+    if (renewal === "unchanged") return false;
+    const rate = this.#rateOf(offered);
+    if (!rate.take()) throw tooMany(rate.waitSeconds());
+    this.permits.put(offered);
+    return true;
+  }
+
+  #rateOf({ payer, lane }: Permit): TokenBucket {
+    const key = `${payer}:${lane}`;
+    const known = this.#rates.get(key);
+    if (known) return known;
+    const rate = new TokenBucket(RENEWALS_PER_SECOND_MAX, RENEWALS_PER_SECOND_MAX, this.now);
+    this.#rates.set(key, rate);
+    return rate;
   }
 }
 
@@ -72,6 +92,12 @@ function assertOf({ entry: { permit } }: Deployment, offered: Permit): void {
   if (isOwners) return;
   throw new KhachapuriError("invalid_input", "this permit is not of this deployment", {
     hints: ["it names the deployment's owner, its lane and this provider"],
+  });
+}
+
+function tooMany(waitSeconds: number): KhachapuriError {
+  return new KhachapuriError("rate_limited", "this deployment's permit was renewed just now", {
+    retryAfterSeconds: Math.ceil(waitSeconds),
   });
 }
 

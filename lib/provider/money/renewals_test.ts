@@ -55,6 +55,8 @@ function desk(spec: Permit, faults = new Set<Permit>()) {
   const asked: Permit[] = [];
   const world = {
     asked,
+    /** Unix ms. */
+    now: 1_700_000_000_000,
     held: () => held,
     onAsked: (_: Permit) => {},
     put(permit: Permit): void {
@@ -62,14 +64,18 @@ function desk(spec: Permit, faults = new Set<Permit>()) {
     },
   };
   const fault = new KhachapuriError("payment_required", "too cheap");
-  const renewals = new Renewals({
-    async permitFault(permit) {
-      asked.push(permit);
-      await Promise.resolve();
-      world.onAsked(permit);
-      return faults.has(permit) ? fault : null;
+  const renewals = new Renewals(
+    {
+      async permitFault(permit) {
+        asked.push(permit);
+        await Promise.resolve();
+        world.onAsked(permit);
+        return faults.has(permit) ? fault : null;
+      },
     },
-  }, { of: () => held, put: world.put });
+    { of: () => held, put: (permit) => world.put(permit) },
+    () => world.now,
+  );
   const deployment = { cid: "bafytest" as CidText, entry: { permit: spec } } as Deployment;
   return Object.assign(world, {
     take: (permit: Permit) => renewals.take(deployment, permit),
@@ -87,9 +93,31 @@ Deno.test("a better permit is kept, a repeat changes nothing, less is refused", 
   assert.equal(world.held(), dearer);
   const narrower = world.take(permitOf({ price: 7n, credits: 1n }));
   await assert.rejects(narrower, { code: "invalid_input", message: /covers more in some way/ });
+  world.now += 1_000;
   assert.equal(await world.take(later), true);
   assert.equal(await world.take(dearer), false);
   assert.equal(world.held(), later);
+});
+
+Deno.test("a deployment's permit is renewed once a second, and a repeat costs nothing", async () => {
+  const world = desk(permitOf());
+  const puts: Permit[] = [];
+  const { put } = world;
+  world.put = (permit) => {
+    puts.push(permit);
+    put(permit);
+  };
+  const better = (index: number) =>
+    permitOf({ price: 100n + BigInt(index), signature: signatureOf(index) });
+  assert.equal(await world.take(better(1)), true);
+  for (let index = 2; index < 50; index++) {
+    await assert.rejects(world.take(better(index)), { code: "rate_limited", retryAfterSeconds: 1 });
+    assert.equal(await world.take(better(1)), false);
+  }
+  assert.deepEqual(puts, [better(1)]);
+  world.now += 1_000;
+  assert.equal(await world.take(better(50)), true);
+  assert.equal(puts.length, 2);
 });
 
 Deno.test("what would not pay is refused with its reason, what does not pay is replaced", async () => {

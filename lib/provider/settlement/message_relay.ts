@@ -5,7 +5,7 @@
  */
 import { type Address, type Hex, isAddressEqual } from "viem";
 import type { Chain } from "../../chain/client.ts";
-import { readAllowance, readBalance } from "../../chain/escrow.ts";
+import { readAllowance, readBalance, readNonce } from "../../chain/escrow.ts";
 import {
   assertForEscrow,
   isSignedByPayer,
@@ -34,6 +34,8 @@ export interface MessageRelayOptions {
   now: () => number;
 }
 
+const ETHEREUM_CHAIN_ID = 1;
+
 export class MessageRelay {
   readonly #options: MessageRelayOptions;
   readonly #underWay = new Map<Address, { signature: Hex; work: Promise<Relayed> }>();
@@ -46,8 +48,10 @@ export class MessageRelay {
 
   /** @throws KhachapuriError `not_found` where nothing is relayed */
   offer(): RelayOffer {
-    const { policy: { enabled, fee }, seller: { chainId, escrow, provider } } = this.#options;
-    if (!enabled) throw notOffered();
+    const { policy, seller } = this.#options;
+    assertOffered(policy, seller);
+    const { fee } = policy;
+    const { chainId, escrow, provider } = seller;
     return { chainId, escrow, relayer: provider, fee, relays: MESSAGE_NAMES };
   }
 
@@ -55,7 +59,8 @@ export class MessageRelay {
    * Has a payer's message mined. Asked for the same one meanwhile, it gives that one's result.
    * @throws KhachapuriError `not_found` where nothing is relayed; `invalid_input`,
    *   `invalid_signature` for a message that is none for here and now; `payment_required` for a fee
-   *   that is too low; `chain_refused` with the escrow's reason; `rate_limited`, `overloaded`,
+   *   that is too low; `idempotency_conflict` when the escrow took it, or another of its number,
+   *   from somebody else; `chain_refused` with the escrow's reason; `rate_limited`, `overloaded`,
    *   `chain_unavailable`
    */
   async relay(signed: SignedMessage): Promise<Relayed> {
@@ -77,12 +82,29 @@ export class MessageRelay {
     const isGift = await this.#isGift(signed);
     const fee = isGift ? 0n : policy.fee;
     if (signed.feeMax < fee) throw tooLow(fee, signed.feeMax);
-    const receipt = await relays.send(payer, messageCall(signed, fee, provider));
-    if (receipt.status !== "success") throw reverted();
-    if (isGift) this.#gifts.set(giftOf(signed), now());
-    const transaction = receipt.transactionHash;
-    log.info("message relayed", { type, payer, fee, transaction });
-    return { transaction, fee };
+    const gift = giftOf(signed);
+    // Given when it is sent: one that reverts, or comes late, has cost us the gas as well.
+    if (isGift) this.#gifts.set(gift, now());
+    const takeBack = () => isGift && this.#gifts.delete(gift);
+    const call = messageCall(signed, fee, provider);
+    try {
+      const { status, transactionHash: transaction } = await relays.send(payer, call, takeBack);
+      if (status !== "success") throw reverted();
+      log.info("message relayed", { type, payer, fee, transaction });
+      return { transaction, fee };
+    } catch (error) {
+      throw await this.#isTaken(signed, error) ? taken(signed) : error;
+    }
+  }
+
+  /**
+   * Whether it was refused as its number is used: on a chain with a public mempool anybody may copy
+   * the message out of our transaction and be first, for the fee.
+   */
+  async #isTaken({ payer, nonce }: SignedMessage, error: unknown): Promise<boolean> {
+    if (!(error instanceof KhachapuriError) || error.code !== "chain_refused") return false;
+    const { chain, seller: { escrow } } = this.#options;
+    return await readNonce(chain, escrow, payer) > nonce;
   }
 
   /** Whether it is a notice to us of a payer that could not pay for it, and the first for long. */
@@ -109,7 +131,7 @@ async function assertGenuine(
   { policy, seller, now }: MessageRelayOptions,
   signed: SignedMessage,
 ): Promise<void> {
-  if (!policy.enabled) throw notOffered();
+  assertOffered(policy, seller);
   assertForEscrow(signed, seller);
   const seconds = BigInt(Math.floor(now() / 1000));
   if (signed.deadline < seconds + MINING_SECONDS) {
@@ -128,8 +150,15 @@ function badDeadline(why: string): KhachapuriError {
   });
 }
 
-function notOffered(): KhachapuriError {
-  return new KhachapuriError("not_found", "this provider relays no messages", {
+/**
+ * On Ethereum a message takes dollars of gas, and anybody could have us spend them for a fee of
+ * cents: there nothing is relayed unless the provider says so.
+ * @throws KhachapuriError `not_found`
+ */
+function assertOffered({ enabled }: ProviderConfig["relay"], { chainId }: Seller): void {
+  if (enabled ?? chainId !== ETHEREUM_CHAIN_ID) return;
+  const why = enabled === undefined ? ": on Ethereum one costs more gas than its fee is worth" : "";
+  throw new KhachapuriError("not_found", `this provider relays no messages${why}`, {
     hints: ["another provider may, or anybody: khachapuri relay FILE"],
   });
 }
@@ -151,6 +180,14 @@ function oneByOne(): KhachapuriError {
 
 function reverted(): KhachapuriError {
   return new KhachapuriError("chain_refused", "the message was mined but reverted", {
-    hints: ["it may have been sent by somebody else: look before signing another"],
+    hints: ["look before signing another"],
+  });
+}
+
+function taken({ payer, nonce }: SignedMessage): KhachapuriError {
+  const message = `the escrow has taken message ${nonce} of ${payer} already`;
+  return new KhachapuriError("idempotency_conflict", message, {
+    hints: ["this one, or another of its number: the escrow's Relayed event says which"],
+    data: { nonce: String(nonce) },
   });
 }

@@ -36,9 +36,9 @@ const MATTERS: MessageMatter[] = [
 ];
 
 /** The desk of a provider at which everybody has 0.02 USDC free, and as much locked. */
-function openDesk(policy: Partial<MessageRelayOptions["policy"]> = {}) {
+function openDesk(policy: Partial<MessageRelayOptions["policy"]> = {}, chainId = 31_337) {
   const heard = hearLog();
-  const answers = { settled: 0n, allowance: allowanceOf(20n, 1_000n), balance: 20_000n };
+  const answers = { settled: 0n, allowance: allowanceOf(20n, 1_000n), balance: 20_000n, nonce: 0n };
   const chain = answeringChain(answers);
   const desk = {
     /** Unix ms. */
@@ -46,19 +46,22 @@ function openDesk(policy: Partial<MessageRelayOptions["policy"]> = {}) {
     answers,
     tried: [] as Address[],
     sent: [] as [Address, ContractCall][],
+    /** To be called when nothing is sent after all. */
+    unsent: undefined as (() => void) | undefined,
     /** What becomes of a message that is sent. */
     mine: (): Promise<Partial<TransactionReceipt>> => Promise.resolve(MINED),
     lines: heard.lines,
   };
   const relay = new MessageRelay({
     chain,
-    seller: { chainId: chain.chainId, escrow: ESCROW, provider: PROVIDER, price: 1_000n },
-    policy: { enabled: true, fee: FEE, perMinute: 10, ...policy },
+    seller: { chainId, escrow: ESCROW, provider: PROVIDER, price: 1_000n },
+    policy: { fee: FEE, perMinute: 10, ...policy },
     thawingSeconds: THAWING_SECONDS,
     relays: {
       admitTry: (payer) => void desk.tried.push(payer),
-      async send(payer, call) {
+      async send(payer, call, onUnsent) {
         desk.sent.push([payer, call]);
+        desk.unsent = onUnsent;
         return await desk.mine() as TransactionReceipt;
       },
     },
@@ -117,7 +120,19 @@ Deno.test("it says what it sends, for how much and to whom", () => {
   const { relays, ...rest } = openDesk().offer();
   assert.deepEqual(rest, { chainId: 31_337, escrow: ESCROW, relayer: PROVIDER, fee: FEE });
   assert.deepEqual(relays, MATTERS.map(({ type }) => type));
-  assert.throws(() => openDesk({ enabled: false }).offer(), { code: "not_found" });
+  assert.throws(() => openDesk({ enabled: false }).offer(), {
+    code: "not_found",
+    message: "this provider relays no messages",
+  });
+});
+
+Deno.test("where a message costs more than its fee none is sent unless the provider says so", async () => {
+  const ethereum = openDesk({}, 1);
+  const refusal = { code: "not_found", message: /on Ethereum one costs more gas than its fee/ };
+  assert.throws(() => ethereum.offer(), refusal);
+  await assert.rejects(ethereum.relay(await sign(MATTERS[0]!)), refusal);
+  assert.equal(openDesk({ enabled: true }, 1).offer().chainId, 1);
+  for (const chainId of [10, 8_453, 31_337]) assert.ok(openDesk({}, chainId).offer());
 });
 
 Deno.test("what is not for here and now, or nobody's, costs the chain no question", async () => {
@@ -177,17 +192,68 @@ Deno.test("who has locked everything here gives each notice for nothing, once in
   assert.equal((await desk.relay(await sign(NOTICES[0]!, late, BERT))).fee, 0n, "each payer");
 });
 
-Deno.test("a notice that came to nothing was no gift", async () => {
+Deno.test("a notice that was not sent was no gift", async () => {
   const desk = openDesk();
   desk.answers.balance = 0n;
   const free = await sign(NOTICES[0]!, { feeMax: 0n });
   const no = new KhachapuriError("chain_refused", "ZeroCredits");
-  desk.mine = () => Promise.reject(no);
-  await assert.rejects(desk.relay(free), no);
-  desk.mine = () => Promise.resolve({ ...MINED, status: "reverted" });
-  await assert.rejects(desk.relay(free), { code: "chain_refused", message: /mined but reverted/ });
+  desk.mine = () => {
+    desk.unsent!();
+    return Promise.reject(no);
+  };
+  for (const _ of [1, 2]) await assert.rejects(desk.relay(free), no);
   desk.mine = () => Promise.resolve(MINED);
   assert.equal((await desk.relay(free)).fee, 0n);
+});
+
+Deno.test("a notice that was sent for nothing was the gift, whatever became of it", async () => {
+  const late = new KhachapuriError("chain_unavailable", "the message was not mined in time");
+  const fates = [
+    () => Promise.resolve({ ...MINED, status: "reverted" } as const),
+    () => Promise.reject(late),
+  ];
+  for (const fate of fates) {
+    const desk = openDesk();
+    desk.answers.balance = 0n;
+    desk.mine = fate;
+    const free = await sign(NOTICES[0]!, { feeMax: 0n });
+    await assert.rejects(desk.relay(free), /not mined in time|mined but reverted/);
+    for (const nonce of [0n, 1n]) {
+      const again = await sign(NOTICES[0]!, { feeMax: 0n, nonce });
+      await assert.rejects(desk.relay(again), { code: "payment_required" });
+    }
+    assert.equal(desk.sent.length, 1);
+  }
+});
+
+Deno.test("a message that somebody else sent first is not refused, it is taken", async () => {
+  const no = new KhachapuriError("chain_refused", "InvalidAccountNonce");
+  const fates = [
+    () => Promise.resolve({ ...MINED, status: "reverted" } as const),
+    () => Promise.reject(no),
+  ];
+  for (const fate of fates) {
+    const desk = openDesk();
+    desk.mine = fate;
+    const signed = await sign(MATTERS[2]!, { nonce: 4n });
+    desk.answers.nonce = 5n;
+    await assert.rejects(desk.relay(signed), (error: KhachapuriError) => {
+      assert.deepEqual([error.code, error.status], ["idempotency_conflict", 409]);
+      assert.match(error.message, /has taken message 4 of 0x\w{40} already$/);
+      assert.equal(error.data["nonce"], "4");
+      return true;
+    });
+    desk.answers.nonce = 4n;
+    await assert.rejects(desk.relay(signed), { code: "chain_refused" });
+  }
+});
+
+Deno.test("what was not refused is nobody else's doing, and asks the chain nothing more", async () => {
+  const desk = openDesk();
+  desk.answers.nonce = 5n;
+  const late = new KhachapuriError("chain_unavailable", "not mined in time");
+  desk.mine = () => Promise.reject(late);
+  await assert.rejects(desk.relay(await sign(MATTERS[2]!, { nonce: 4n })), late);
 });
 
 Deno.test("nothing else is for nothing", async () => {

@@ -8,6 +8,8 @@ import { escrowCall } from "../../chain/escrow_call.ts";
 import { KhachapuriError } from "../../errors.ts";
 import {
   PAYER_RELAYS_PER_HOUR_MAX,
+  PAYER_TRIES_BURST_MAX,
+  PAYER_TRIES_PER_SECOND_MAX,
   RELAY_TIMEOUT_MS,
   RELAY_TRIES_BURST_MAX,
   RELAY_TRIES_PER_SECOND_MAX,
@@ -55,7 +57,7 @@ function openDesk({ perMinute = 2, knows = false } = {}) {
     now: () => desk.now,
   });
   return Object.assign(desk, {
-    send: (payer: Address) => relays.send(payer, CALL),
+    send: (payer: Address, onUnsent?: () => void) => relays.send(payer, CALL, onUnsent),
     admitTry: (payer: Address) => relays.admitTry(payer),
   });
 }
@@ -123,15 +125,57 @@ Deno.test("one payer has so many an hour, and is no trouble to another", async (
   for (let i = 0; i < most; i++) await desk.send(CARL);
 });
 
-Deno.test("strangers are tried so many at once and so many a second, those we know always", () => {
+Deno.test("strangers are tried so many at once and so many a second", () => {
   const desk = openDesk();
   for (let i = 0; i < RELAY_TRIES_BURST_MAX; i++) desk.admitTry(ANNA);
   assert.throws(() => desk.admitTry(BERT), { code: "overloaded", retryAfterSeconds: 1 });
   desk.now += 1_000;
   for (let i = 0; i < RELAY_TRIES_PER_SECOND_MAX; i++) desk.admitTry(BERT);
   assert.throws(() => desk.admitTry(BERT), { code: "overloaded" });
-  const friends = openDesk({ knows: true });
-  for (let i = 0; i < 2 * RELAY_TRIES_BURST_MAX; i++) friends.admitTry(ANNA);
+});
+
+Deno.test("who had a call here is tried a few at once, and is no trouble to another", () => {
+  const desk = openDesk({ knows: true });
+  for (let i = 0; i < PAYER_TRIES_BURST_MAX; i++) desk.admitTry(ANNA);
+  const isLimited = {
+    code: "rate_limited",
+    message: "too many messages of one payer are being tried",
+    retryAfterSeconds: 1 / PAYER_TRIES_PER_SECOND_MAX,
+  };
+  for (let i = 0; i < RELAY_TRIES_BURST_MAX; i++) {
+    assert.throws(() => desk.admitTry(ANNA), isLimited);
+  }
+  desk.admitTry(BERT);
+  desk.now += 1_000 / PAYER_TRIES_PER_SECOND_MAX;
+  desk.admitTry(ANNA);
+  assert.throws(() => desk.admitTry(ANNA), isLimited);
+});
+
+Deno.test("all who had a call here together are tried no more often than strangers", () => {
+  const desk = openDesk({ knows: true });
+  const payerOf = (index: number): Address => `0x${index.toString(16).padStart(40, "0")}`;
+  for (let i = 0; i < RELAY_TRIES_BURST_MAX; i++) desk.admitTry(payerOf(i));
+  assert.throws(() => desk.admitTry(ANNA), { code: "overloaded", retryAfterSeconds: 1 });
+  desk.now += 1_000;
+  for (let i = 0; i < RELAY_TRIES_PER_SECOND_MAX; i++) desk.admitTry(payerOf(i));
+});
+
+Deno.test("who asks hears when nothing was sent, and only then", async () => {
+  const desk = openDesk({ perMinute: 1 });
+  let unsent = 0;
+  const send = () => desk.send(ANNA, () => unsent++);
+  const no = new KhachapuriError("chain_refused", "InvalidAccountNonce");
+  desk.simulate = () => Promise.reject(no);
+  await assert.rejects(send(), no);
+  desk.simulate = () => Promise.resolve();
+  desk.mine = () => Promise.reject(no);
+  await assert.rejects(send(), no);
+  assert.equal(unsent, 2);
+  desk.mine = () => Promise.resolve({ status: "reverted" });
+  await send();
+  assert.equal(unsent, 2);
+  await assert.rejects(send(), { code: "rate_limited" });
+  assert.equal(unsent, 3);
 });
 
 Deno.test("what is not mined in time is not waited for any longer, and its turn is gone", async () => {
