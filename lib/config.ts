@@ -75,7 +75,7 @@ const providerShape = v.strictObject({
   /** Relaying a payer's signed message (revoke, reclaim, withdraw …) at the operator's gas. */
   relay: v.optional(
     v.strictObject({
-      /** Where it is not said: on, but for Ethereum, where a message's gas costs more than the fee. */
+      /** By default on, but for Ethereum, where a message's gas costs more than the fee. */
       enabled: v.optional(v.boolean()),
       /** What one costs its payer, USDC base units; it goes to the provider's free balance. */
       fee: v.optional(uintShape(128), "10000"),

@@ -55,7 +55,7 @@ export const RELAY_TIMEOUT_MS = 60_000;
 export const RELAY_TRIES_BURST_MAX = 100;
 /** and then so many a second: keys cost nothing, and each may sign what the chain then refuses. */
 export const RELAY_TRIES_PER_SECOND_MAX = 10;
-/** Those whose payers had a call here: of one payer so many at once, a way out and a few mistakes, */
+/** Of one payer that had a call here so many at once, a way out and a few mistakes, */
 export const PAYER_TRIES_BURST_MAX = 8;
 /** and then so many a second; of all of them as many as of strangers, beside them. */
 export const PAYER_TRIES_PER_SECOND_MAX = 1 / 5;

@@ -1,7 +1,7 @@
 /**
  * What payers have signed and we send at our gas. Nothing is sent that the chain would refuse now,
- * and payers can make us try so many and send so many, strangers and those we know. A try is not in the operator's queue, so
- * that what is refused stands in front of no settlement.
+ * and payers can make us try so many and send so many, strangers and those we know. A try is not in
+ * the operator's queue, so that what is refused stands in front of no settlement.
  */
 import type { Address, TransactionReceipt } from "viem";
 import type { ContractCall } from "../../chain/client.ts";
