@@ -51,9 +51,10 @@ async function main([name, ...files]: readonly string[]): Promise<boolean> {
     files.length === 0 || files.some((end) => file.endsWith(end));
   const mutants = (await contractTarget.mutants()).filter(isChosen);
   const results = await run(contractTarget, mutants);
-  const complaints = complaintsOf(results, await contractTarget.survivors());
+  const survivors = await contractTarget.survivors();
+  const complaints = complaintsOf(results, survivors);
   for (const complaint of complaints) complain(complaint);
-  print(summaryOf(results));
+  print(summaryOf(results, survivors));
   return complaints.length === 0 && results.length > 0;
 }
 

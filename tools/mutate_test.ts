@@ -99,12 +99,11 @@ Deno.test("a name needs a reason", () => {
   assert.deepEqual(complaints, ["no reason for a.sol: a <= b"]);
 });
 
-Deno.test("the summary counts every outcome", () => {
+Deno.test("the summary counts every outcome, and the named among the survivors", () => {
   const results = (["killed", "killed", "invalid", "equal", "survived"] as const).map(result);
-  assert.equal(
-    summaryOf(results),
-    "5 mutants: 2 killed, 1 invalid, 1 equal bytecode, 1 survived",
-  );
+  const counts = "5 mutants: 2 killed, 1 invalid, 1 equal bytecode";
+  assert.equal(summaryOf(results, [named]), `${counts}, 1 named, 0 unnamed`);
+  assert.equal(summaryOf(results, []), `${counts}, 0 named, 1 unnamed`);
 });
 
 Deno.test("forge's answer tells a failed test from a failed build and from neither", () => {

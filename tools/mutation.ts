@@ -62,9 +62,13 @@ export function complaintsOf(
   ];
 }
 
-/** "638 mutants: 600 killed, 20 invalid, 10 equal bytecode, 8 named" */
-export function summaryOf(results: readonly Result[]): string {
+/** "620 mutants: 588 killed, 13 invalid, 0 equal bytecode, 19 named, 0 unnamed" */
+export function summaryOf(results: readonly Result[], survivors: readonly Survivor[]): string {
   const count = (outcome: Outcome) => results.filter((r) => r.outcome === outcome).length;
+  const named =
+    results.filter(({ outcome, mutant }) =>
+      outcome === "survived" && survivors.some((survivor) => isSame(mutant, survivor))
+    ).length;
   return `${results.length} mutants: ${count("killed")} killed, ${count("invalid")} invalid, ` +
-    `${count("equal")} equal bytecode, ${count("survived")} survived`;
+    `${count("equal")} equal bytecode, ${named} named, ${count("survived") - named} unnamed`;
 }
