@@ -69,5 +69,6 @@ export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain 
       Promise.resolve().then(() => read(functionName, address) as T),
     readMany: <T>(calls: readonly { functionName: string; address: Address }[]) =>
       Promise.resolve().then(() => calls.map((call) => read(call.functionName, call.address) as T)),
+    endpoints: () => [],
   };
 }
