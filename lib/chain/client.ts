@@ -19,7 +19,7 @@ import {
 import { KhachapuriError } from "../errors.ts";
 import { RECEIPT_TIMEOUT_MS, RPC_TIMEOUT_MS } from "../limits.ts";
 import type { ContractCall } from "./contract_call.ts";
-import type { EndpointStatus } from "./endpoint.ts";
+import type { EndpointHead, EndpointStatus } from "./endpoint.ts";
 import { Endpoints } from "./endpoints.ts";
 import { createManyReader } from "./multicall.ts";
 import { estimateGas } from "./outbox/outbox.ts";
@@ -71,6 +71,8 @@ export interface Chain {
   readMany<T>(calls: readonly ContractCall[], blockNumber?: bigint): Promise<T[]>;
   /** How the JSON-RPC endpoints are, in the order of the configuration. */
   endpoints(): EndpointStatus[];
+  /** The newest block that each of them tells of. */
+  heads(): Promise<EndpointHead[]>;
 }
 
 export interface ConnectOptions {
@@ -122,6 +124,7 @@ export async function connect(
     read: (call) => readContract(client, endpoint, call),
     readMany: createManyReader(endpoints, endpoint),
     endpoints: () => endpoints.status(),
+    heads: () => endpoints.heads(),
   };
 }
 

@@ -16,6 +16,13 @@ export interface EndpointStatus {
   trouble: string | null;
 }
 
+/** The newest block that an endpoint tells of; null where it tells of none. */
+export interface EndpointHead {
+  origin: string;
+  /** `time` in Unix seconds. */
+  block: { number: bigint; time: number } | null;
+}
+
 /** Calls of one batch; hosted nodes take from 100 on. */
 const BATCH_CALLS_MAX = 100;
 /** Single requests at a time, to an endpoint that takes no batches. */

@@ -6,7 +6,7 @@ import { BaseError, type Hex, RpcRequestError } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { RPC_AGREEMENT_PAUSES_MS } from "../limits.ts";
 import { within } from "../within.ts";
-import { Endpoint, type EndpointStatus, troubleOf } from "./endpoint.ts";
+import { Endpoint, type EndpointHead, type EndpointStatus, troubleOf } from "./endpoint.ts";
 import type { CallAnswer, ReadsTransport } from "./multicall.ts";
 import {
   type BlockAnswer,
@@ -90,6 +90,19 @@ export class Endpoints implements ReadsTransport {
     }
     for (const endpoint of served.keys()) endpoint.up();
     return this.#chainId = chainId;
+  }
+
+  /** The newest block of each, also of those that rest, in the order of the configuration. */
+  async heads(): Promise<EndpointHead[]> {
+    const question = questionOf({ method: "eth_getBlockByNumber", params: ["latest", false] });
+    return await Promise.all(this.#endpoints.map(async (endpoint) => {
+      const { kind, tell } = await this.#vote(endpoint, question);
+      const told = kind === "silent" ? null : tell();
+      const block = isBlock(told)
+        ? { number: BigInt(told.number), time: Number(told.timestamp) }
+        : null;
+      return { origin: endpoint.origin, block };
+    }));
   }
 
   /** @throws BaseError of viem; KhachapuriError `chain_unavailable` where endpoints disagree */

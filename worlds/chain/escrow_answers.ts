@@ -70,5 +70,6 @@ export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain 
     readMany: <T>(calls: readonly { functionName: string; address: Address }[]) =>
       Promise.resolve().then(() => calls.map((call) => read(call.functionName, call.address) as T)),
     endpoints: () => [],
+    heads: () => Promise.resolve([]),
   };
 }
