@@ -4,7 +4,7 @@ import { type Hex, keccak256, numberToHex } from "viem";
 import { connect } from "../lib/chain/client.ts";
 import { allow, type Allowance, deposit } from "../lib/chain/escrow.ts";
 import { escrowCall } from "../lib/chain/escrow_call.ts";
-import { KhachapuriError } from "../lib/errors.ts";
+import type { KhachapuriError } from "../lib/errors.ts";
 import { mine } from "../worlds/chain/anvil_calls.ts";
 import { type CountingRpc, startCountingRpc } from "../worlds/chain/counting_rpc.ts";
 import { type EscrowChain, fund, PRICE, startEscrowChain } from "../worlds/chain/escrow_chain.ts";

@@ -1,4 +1,4 @@
-/** Multicall3 on a chain of one's own: its code from viem's package, at the address it has anywhere. */
+/** Multicall3 on a chain of one's own: its code, from viem's package, at its address. */
 import type { Hex } from "viem";
 import type { Chain } from "../../lib/chain/client.ts";
 import { MULTICALL3 } from "../../lib/chain/multicall.ts";
