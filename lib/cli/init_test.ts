@@ -30,7 +30,7 @@ Deno.test("init makes a key file for its user alone and keeps the flags as confi
     assert.equal(code, 0);
     const keys = await readKeyFile(join(home, "keys.json"));
     assert.equal(json.address, privateKeyToAccount(keys.account!).address);
-    assert.equal((await readConfig(home)).rpc, "http://127.0.0.1:8545");
+    assert.deepEqual((await readConfig(home)).rpc, ["http://127.0.0.1:8545"]);
     assert.equal((await Deno.stat(home)).mode! & 0o777, 0o700);
     assert.ok(!JSON.stringify(json).includes(keys.account!.slice(2)), "prints no key");
   });

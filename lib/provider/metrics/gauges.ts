@@ -28,6 +28,7 @@ export interface Watched {
   lanes(): Promise<{ outstanding: number; refused: number; refusedAmount: bigint }>;
   outboxPending(): number;
   chainAgeMs(): number;
+  endpoints(): readonly { state: "up" | "resting"; disagreements: number }[];
   sandboxesOpen(): number;
   runsBusy(): number;
   ownersLow(): number;
@@ -73,6 +74,16 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
       "khachapuri_chain_age_seconds",
       "Since the chain was last heard of.",
       () => watched.chainAgeMs() / 1000,
+    ),
+    gauge(
+      "khachapuri_rpc_endpoints_up",
+      "JSON-RPC endpoints of the chain that are not resting after a failure.",
+      () => watched.endpoints().filter(({ state }) => state === "up").length,
+    ),
+    gauge(
+      "khachapuri_rpc_disagreements",
+      "How often an endpoint was contradicted by another.",
+      () => watched.endpoints().reduce((sum, { disagreements }) => sum + disagreements, 0),
     ),
     gauge("khachapuri_sandboxes_open", "Sandboxes open now.", () => watched.sandboxesOpen()),
     gauge("khachapuri_runs_busy", "Runs going on now.", () => watched.runsBusy()),
