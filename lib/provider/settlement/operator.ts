@@ -7,6 +7,7 @@ import {
   type Address,
   type BaseError,
   encodeFunctionData,
+  formatGwei,
   getContractError,
   type Hex,
   type LocalAccount,
@@ -15,11 +16,14 @@ import {
 import type { Chain, ContractCall } from "../../chain/client.ts";
 import {
   estimateGas,
+  GasTooDear,
   type GiveUp,
   type Launched,
   type Notice,
   Outbox,
 } from "../../chain/outbox/outbox.ts";
+import { gasPriceOf } from "../../chain/outbox/fees.ts";
+import { readPrice } from "../../chain/outbox/price.ts";
 import type { Outgoing } from "../../chain/outbox/store.ts";
 import { asChainError, readFailure, wordFailure } from "../../chain/refusal.ts";
 import { KhachapuriError } from "../../errors.ts";
@@ -38,6 +42,8 @@ export interface OperatorOptions {
   pollMs?: number;
   /** After this long without a receipt the fee is raised, ms. */
   bumpAfterMs?: number;
+  /** The most that is paid for a unit of gas, wei; null: no limit. */
+  feeMax?: bigint | null;
   now?: () => number;
 }
 
@@ -86,6 +92,8 @@ export interface Operator {
   close(): Promise<void>;
 }
 
+/** What a node has is broadcast to it again: others may have dropped it, ms. */
+const REBROADCAST_AFTER_MS = 10_000;
 /** A price of gas is good for this long, ms: about as long as a block. */
 const GAS_PRICE_MS = 2_000;
 
@@ -101,9 +109,13 @@ export function openOperator(options: OperatorOptions): Operator {
     account,
     store,
     policy: {
-      rebroadcastAfterMs: 0,
+      rebroadcastAfterMs: REBROADCAST_AFTER_MS,
       giveUpAfterMs: null,
-      repair: { afterMs: options.bumpAfterMs ?? 30_000, holeMax: NONCE_HOLE_MAX },
+      repair: {
+        afterMs: options.bumpAfterMs ?? 30_000,
+        feeMax: options.feeMax ?? null,
+        holeMax: NONCE_HOLE_MAX,
+      },
     },
     pause: { firstMs: pollMs, lastMs: pollMs },
     launchAttempts: null,
@@ -124,8 +136,8 @@ export function openOperator(options: OperatorOptions): Operator {
     throw refusal(cause, call, account.address, endpoint);
   };
 
-  const launch = (call: OperatorCall, { gasMin }: Sending) =>
-    outbox.launch(() => prepare(call, gasMin)).catch(refused(call));
+  const launch = (call: OperatorCall, { rank, costMax, gasMin }: Sending) =>
+    outbox.launch({ rank, costMax }, () => prepare(call, gasMin)).catch(refused(call));
   const gasPrice = readGasPrice(options.chain, options.now ?? Date.now);
 
   return {
@@ -157,16 +169,9 @@ function bytesOf(call: OperatorCall): { to: Address; data: Hex } {
 /** Reads the price of gas, once for all who ask within `GAS_PRICE_MS`. */
 function readGasPrice({ public: client, endpoint }: Chain, now: () => number) {
   let last: { at: number; price: Promise<bigint> } | null = null;
-  const read = async () => {
-    const [{ baseFeePerGas }, tip] = await Promise.all([
-      client.getBlock(),
-      client.estimateMaxPriorityFeePerGas(),
-    ]);
-    return (baseFeePerGas ?? 0n) + tip;
-  };
   return async () => {
     if (last && now() - last.at < GAS_PRICE_MS) return await last.price;
-    const asked = { at: now(), price: read() };
+    const asked = { at: now(), price: readPrice(client).then(gasPriceOf) };
     last = asked;
     try {
       return await asked.price;
@@ -182,9 +187,16 @@ const GIVEN_UP: Readonly<Record<GiveUp["reason"], string>> = {
   "far ahead": "the operator's nonce is far ahead",
   "late": "the operator's transaction was not mined in time",
   "not accepted": "the operator's transaction was not accepted",
+  "gave way": "it gave way to a settlement",
 };
 
 function wordGiveUp({ reason }: GiveUp): KhachapuriError {
+  if (reason === "gave way") {
+    return new KhachapuriError("chain_unavailable", GIVEN_UP[reason], {
+      retryAfterSeconds: 10,
+      hints: ["nothing was done: try again"],
+    });
+  }
   return new KhachapuriError("chain_unavailable", GIVEN_UP[reason], {
     hints: ["use the operator key on one provider only"],
   });
@@ -197,7 +209,12 @@ function logNotice(log: Log, notice: Notice): void {
       return log.debug("operator transaction not accepted yet", { nonce, message });
     }
     case "raised":
-      return log.warn("operator transaction stuck, fee raised", { nonce: notice.nonce });
+      return log.warn("operator transaction stuck, fee raised", {
+        nonce: notice.nonce,
+        maxFeePerGas: notice.fees.maxFeePerGas,
+      });
+    case "gives way":
+      return log.info("relay gives way to settlement", { nonce: notice.nonce });
     case "filling":
       return log.warn("filling the operator's free nonces", {
         from: notice.from,
@@ -227,6 +244,7 @@ function refusal(
   sender: Address,
   endpoint: string,
 ): KhachapuriError {
+  if (cause instanceof GasTooDear) return tooDear(cause);
   const failure = failureOf(cause, call, sender, endpoint);
   const error = wordFailure(failure);
   if (failure.kind === "reverted" || failure.kind === "no contract") return error;
@@ -234,5 +252,14 @@ function refusal(
     cause: error,
     retryAfterSeconds: 5,
     hints: ["nothing was charged; try again"],
+  });
+}
+
+function tooDear({ price, cap }: GasTooDear): KhachapuriError {
+  const message = `gas costs ${formatGwei(price)} gwei, and this may pay ${formatGwei(cap)}`;
+  return new KhachapuriError("chain_unavailable", message, {
+    retryAfterSeconds: 60,
+    hints: ["nothing was sent; it is sent when gas is cheaper, or for more (provider.gas)"],
+    data: { reason: "GasTooDear", gasPrice: String(price), cap: String(cap) },
   });
 }
