@@ -28,5 +28,20 @@ export async function fork(chain: Chain, depth: number): Promise<void> {
 
 /** Sets an account's balance to 10 ETH. */
 export async function giveEther(chain: Chain, address: Address): Promise<void> {
-  await ask(chain, "anvil_setBalance", address, numberToHex(10n ** 19n));
+  await setBalance(chain, address, 10n ** 19n);
+}
+
+/** Sets an account's balance, wei. */
+export async function setBalance(chain: Chain, address: Address, wei: bigint): Promise<void> {
+  await ask(chain, "anvil_setBalance", address, numberToHex(wei));
+}
+
+/** Whether a transaction is mined as soon as it comes; else with `mine`. */
+export async function setMining(chain: Chain, isOn: boolean): Promise<void> {
+  await ask(chain, "evm_setAutomine", isOn);
+}
+
+/** The base fee of the next block, wei for a unit of gas. */
+export async function setBaseFee(chain: Chain, wei: bigint): Promise<void> {
+  await ask(chain, "anvil_setNextBlockBaseFeePerGas", numberToHex(wei));
 }

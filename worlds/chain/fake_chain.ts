@@ -67,6 +67,10 @@ export interface FakeChain {
   intercept: ((request: Request) => Promise<unknown>) | null;
   /** Whether a broadcast transaction is mined at once; else with `mine`. */
   isMining: boolean;
+  /** What a unit of gas costs beside the base fee of 1, wei. */
+  tip: bigint;
+  /** Of every account, wei. */
+  balance: bigint;
   /** What has arrived and is not mined. */
   readonly mempool: Transaction[];
   allowanceOf(payer: Address): FakeAllowance;
@@ -150,6 +154,8 @@ export function fakeChain(provider: Address): FakeChain {
     now: 1n,
     intercept: null,
     isMining: true,
+    tip: 1n,
+    balance: 10n ** 18n,
     mempool,
     allowanceOf(payer) {
       const held = head().state.allowances.get(payer) ?? none();
@@ -200,7 +206,8 @@ export function fakeChain(provider: Address): FakeChain {
   };
 
   async function arrive(raw: Hex): Promise<Hex> {
-    const { nonce = 0, data = "0x", maxFeePerGas = 0n } = parseTransaction(raw);
+    const { nonce = 0, data = "0x", maxFeePerGas = 0n, gas = 0n } = parseTransaction(raw);
+    if (gas * maxFeePerGas > fake.balance) throw rpcError("insufficient funds");
     const hash = keccak256(raw);
     if (nonce < head().state.nonce) throw rpcError("nonce too low");
     if (!mempool.some((known) => known.hash === hash)) {
@@ -225,7 +232,13 @@ export function fakeChain(provider: Address): FakeChain {
       case "eth_getBlockByNumber":
         return blockJson(blockAt(params[0]));
       case "eth_maxPriorityFeePerGas":
-        return "0x1";
+        return numberToHex(fake.tip);
+      case "eth_feeHistory":
+        return feeHistoryJson(head());
+      case "eth_getBalance":
+        return numberToHex(fake.balance);
+      case "eth_getTransactionByHash":
+        return transactionJson(params[0] as Hex);
       case "eth_getTransactionCount":
         return numberToHex(pendingNonce(params[1] === "pending"));
       case "eth_estimateGas":
@@ -251,6 +264,14 @@ export function fakeChain(provider: Address): FakeChain {
       return { success: true, returnData: read(callData, state, fake.now) };
     });
     return encodeFunctionResult({ abi: multicall3Abi, functionName: "aggregate3", result });
+  }
+
+  function transactionJson(hash: Hex) {
+    const minedIn = blocks.find(({ transaction }) => transaction?.hash === hash);
+    const found = minedIn?.transaction ?? mempool.find((known) => known.hash === hash);
+    if (!found) return null;
+    const blockNumber = minedIn ? numberToHex(minedIn.number) : null;
+    return { hash, nonce: numberToHex(found.nonce), blockNumber, type: "0x2" };
   }
 
   function pendingNonce(withMempool: boolean): number {
@@ -319,6 +340,14 @@ function blockJson(block: Block | null) {
   if (!block) return null;
   const { number, hash } = block;
   return { number: numberToHex(number), hash, baseFeePerGas: "0x1", timestamp: "0x1" };
+}
+
+function feeHistoryJson({ number }: Block) {
+  return {
+    oldestBlock: numberToHex(number),
+    baseFeePerGas: ["0x1", "0x1"],
+    gasUsedRatio: [0.5],
+  };
 }
 
 function receiptJson(block: Block | undefined) {

@@ -33,12 +33,31 @@ export interface NonceChain {
   isSwallowing: boolean;
   /** What pays less is not mined. */
   floor: number;
+  /** The account can pay for nothing. */
+  isBroke: boolean;
+  /** No block is made. */
+  isStill: boolean;
 }
 
-export type Answer = "accepted" | "already known" | "nonce too low" | "underpriced" | "no answer";
+export type Answer =
+  | "accepted"
+  | "already known"
+  | "insufficient funds"
+  | "nonce too low"
+  | "underpriced"
+  | "no answer";
 
 export function emptyChain(): NonceChain {
-  return { mined: [], mempool: [], heard: [], view: TRUE, isSwallowing: false, floor: 0 };
+  return {
+    mined: [],
+    mempool: [],
+    heard: [],
+    view: TRUE,
+    isSwallowing: false,
+    floor: 0,
+    isBroke: false,
+    isStill: false,
+  };
 }
 
 export const isSameForm = (a: Form | null | undefined, b: Form): boolean =>
@@ -61,6 +80,11 @@ export function hasReceipt({ mined, view }: NonceChain, form: Form): boolean {
   return form.nonce < mined.length - view.receiptsBehind && isSameForm(mined[form.nonce], form);
 }
 
+/** Whether the node knows a transaction, waiting or mined. */
+export function knows({ mempool, mined }: NonceChain, form: Form): boolean {
+  return [...mempool, ...mined].some((known) => isSameForm(known, form));
+}
+
 /** A broadcast. */
 export function offer(chain: NonceChain, form: Form): Answer {
   if (chain.view.answers !== "all") return "no answer";
@@ -68,6 +92,7 @@ export function offer(chain: NonceChain, form: Form): Answer {
   const held = chain.mempool.find(({ nonce }) => nonce === form.nonce);
   if (isSameForm(held, form)) return "already known";
   if (held && held.fee >= form.fee) return "underpriced";
+  if (chain.isBroke) return "insufficient funds";
   if (!chain.heard.some((known) => isSameForm(known, form))) chain.heard.push(form);
   if (chain.isSwallowing) chain.isSwallowing = false;
   else chain.mempool = [...chain.mempool.filter((other) => other !== held), form];
@@ -79,7 +104,7 @@ export const CHAIN_EVENTS = {
   /** The next transaction that the node holds is mined. */
   mine(chain: NonceChain) {
     const next = chain.mempool.find(({ nonce }) => nonce === chain.mined.length);
-    if (next && next.fee >= chain.floor) append(chain, next);
+    if (next && next.fee >= chain.floor && !chain.isStill) append(chain, next);
   },
   /** The oldest form of the next nonce is mined, replaced or forgotten though it is. */
   "mine oldest"(chain: NonceChain) {
@@ -95,6 +120,12 @@ export const CHAIN_EVENTS = {
   /** The last block never was; its transaction is lost. */
   "reorganise, lose": (chain: NonceChain) => void chain.mined.pop(),
   "raise the floor": (chain: NonceChain) => void (chain.floor = 1),
+  /** The node drops what cannot be paid for. */
+  "run out of coin": (chain: NonceChain) =>
+    void Object.assign(chain, { isBroke: true, mempool: [] }),
+  "top up": (chain: NonceChain) => void (chain.isBroke = false),
+  "stand still": (chain: NonceChain) => void (chain.isStill = true),
+  "go on": (chain: NonceChain) => void (chain.isStill = false),
   forget: (chain: NonceChain) => void (chain.mempool = []),
   swallow: (chain: NonceChain) => void (chain.isSwallowing = true),
   "answer truly": (chain: NonceChain) => void (chain.view = TRUE),

@@ -6,10 +6,11 @@ import {
   keccak256,
   type LocalAccount,
   toHex,
+  TransactionNotFoundError,
   TransactionReceiptNotFoundError,
 } from "viem";
 import type { OutboxClient } from "../../lib/chain/outbox/outbox.ts";
-import { countOf, type Form, hasReceipt, isSameForm, offer, pendingOf } from "./chain.ts";
+import { countOf, type Form, hasReceipt, knows, offer, pendingOf } from "./chain.ts";
 import type { Scene } from "./referee.ts";
 
 const ADDRESS = "0x00000000000000000000000000000000000000aa";
@@ -27,14 +28,16 @@ export const NONCE_ACCOUNT = {
 export const callData = (call: string): Hex => toHex(call);
 export const formOf = (raw: Hex): Form => JSON.parse(fromHex(raw, "string"));
 
-/** Fees begin at nothing, and each raise is one more: what the model counts. */
-const FEES = { maxFeePerGas: 0n, maxPriorityFeePerGas: 0n };
-
 /**
- * A client of the scene's chain.
+ * A client of the scene's chain, in which gas costs the floor: fees are 0 or 1, as in the model.
  * @param onOffer is told of each broadcast
+ * @param head the newest block's number
  */
-export function nonceClient({ chain }: Scene, onOffer: (form: Form) => void): OutboxClient {
+export function nonceClient(
+  { chain }: Scene,
+  onOffer: (form: Form) => void,
+  head: () => number = () => 0,
+): OutboxClient {
   const forms = new Map<Hex, Form>();
   const requireAnswer = (isCount = false) => {
     if (chain.view.answers === "all" || isCount && chain.view.answers === "count only") return;
@@ -45,16 +48,24 @@ export function nonceClient({ chain }: Scene, onOffer: (form: Form) => void): Ou
       requireAnswer(blockTag === "latest");
       return await Promise.resolve(blockTag === "latest" ? countOf(chain) : pendingOf(chain));
     },
-    estimateFeesPerGas: async () => {
+    getFeeHistory: async () => {
       requireAnswer();
-      return await Promise.resolve(FEES);
+      return await Promise.resolve({ oldestBlock: BigInt(head()), baseFeePerGas: [0n, 0n] });
+    },
+    estimateMaxPriorityFeePerGas: async () => {
+      requireAnswer();
+      return await Promise.resolve(BigInt(chain.floor));
+    },
+    getBalance: async () => {
+      requireAnswer();
+      return await Promise.resolve(chain.isBroke ? 0n : 10n ** 18n);
     },
     estimateGas: () => Promise.resolve(21_000n),
     sendRawTransaction: async ({ serializedTransaction: raw }: { serializedTransaction: Hex }) => {
       const form = formOf(raw);
       onOffer(form);
       const answer = offer(chain, form);
-      if (answer !== "accepted") throw new BaseError(answer);
+      if (answer !== "accepted") throw new BaseError(answer, { details: answer });
       const hash = keccak256(raw);
       forms.set(hash, form);
       return await Promise.resolve(hash);
@@ -62,9 +73,8 @@ export function nonceClient({ chain }: Scene, onOffer: (form: Form) => void): Ou
     getTransaction: async ({ hash }: { hash: Hex }) => {
       requireAnswer();
       const form = forms.get(hash);
-      const held = [...chain.mempool, ...chain.mined];
-      if (form && held.some((known) => isSameForm(known, form))) return await Promise.resolve({});
-      throw new BaseError("not found");
+      if (form && knows(chain, form)) return await Promise.resolve({});
+      throw new TransactionNotFoundError({ hash });
     },
     getTransactionReceipt: async ({ hash }: { hash: Hex }) => {
       requireAnswer();

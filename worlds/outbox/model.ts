@@ -4,9 +4,9 @@
  * which `PATIENCE` make a repair due, and no older than that: so equal situations are equal data.
  */
 import assert from "node:assert/strict";
+import { chooseNonce } from "../../lib/chain/outbox/nonce.ts";
 import {
   type Action,
-  chooseNonce,
   type Doubts,
   type Flight,
   plan,
@@ -19,9 +19,12 @@ import {
   emptyChain,
   type Form,
   hasReceipt,
+  isSameForm,
+  knows,
   offer,
   pendingOf,
 } from "./chain.ts";
+import { countCalls, nameOf, standingOf } from "./calls.ts";
 import * as referee from "./referee.ts";
 import type { Scene } from "./referee.ts";
 
@@ -31,11 +34,11 @@ export const CALLS_MAX = 3;
 
 /** As the provider's operator sends. */
 export const OPERATOR: Policy = {
-  rebroadcastAfterMs: 0,
+  rebroadcastAfterMs: 1,
   giveUpAfterMs: null,
   // All calls of a history may be given up and stay unmined in the node's pool; the next one is
   // mined only when as many nonces are filled.
-  repair: { afterMs: PATIENCE, holeMax: CALLS_MAX },
+  repair: { afterMs: PATIENCE, holeMax: CALLS_MAX, feeMax: null },
 };
 /** As the command line sends. */
 export const COMMAND_LINE: Policy = {
@@ -44,9 +47,15 @@ export const COMMAND_LINE: Policy = {
   repair: null,
 };
 
-interface ModelFlight extends Flight {
+interface ModelFlight {
+  nonce: number;
   sentAt: number;
   broadcastAt: number;
+  /** 0: no block was made since; null: unknown. */
+  sentHead: number | null;
+  lacksCoin: boolean;
+  /** Which of its forms the node was last seen to have; null: none. */
+  held: number | null;
   call: string;
   /** When its nonce was last seen to be free, or we began to look. */
   freeAt: number;
@@ -64,10 +73,18 @@ export interface Model extends Scene {
 }
 
 export type Event = ChainEvent | OwnEvent;
-export type OwnEvent = "send" | "send and die" | "look" | "wait" | "crash" | "cut the power";
+export type OwnEvent =
+  | "send"
+  | "relay"
+  | "send and die"
+  | "look"
+  | "wait"
+  | "crash"
+  | "cut the power";
 
 export const OWN_EVENTS: readonly OwnEvent[] = [
   "send",
+  "relay",
   "send and die",
   "look",
   "wait",
@@ -93,10 +110,13 @@ export function newModel(): Model {
 export function apply(model: Model, event: Event, policy: Policy): void {
   switch (event) {
     case "send":
-      if (countCalls(model) < CALLS_MAX) launch(model, policy, true);
+      if (countCalls(model) < CALLS_MAX) launch(model, policy, "settlement", true);
+      return;
+    case "relay":
+      if (countCalls(model) < CALLS_MAX) launch(model, policy, "relay", true);
       return;
     case "send and die":
-      if (countCalls(model) < CALLS_MAX) launch(model, policy, false);
+      if (countCalls(model) < CALLS_MAX) launch(model, policy, "settlement", false);
       return restart(model, policy);
     case "look":
       return look(model, policy);
@@ -114,43 +134,93 @@ export function apply(model: Model, event: Event, policy: Policy): void {
   }
 }
 
-export const countCalls = ({ calls }: Scene) =>
-  Object.keys(calls).filter((name) => name.startsWith("call")).length;
-
-function launch(model: Model, policy: Policy, reachesBroadcast: boolean): void {
+function launch(
+  model: Model,
+  policy: Policy,
+  rank: "settlement" | "relay",
+  reachesBroadcast: boolean,
+): void {
   const { chain, flights } = model;
-  const call = `call ${countCalls(model)}`;
+  const call = nameOf(rank, countCalls(model));
   if (chain.view.answers !== "all") return;
   const basis = { own: model.nextNonce, out: flights.map(({ nonce }) => nonce) };
   const nonce = chooseNonce({ ...basis, pending: null }, policy) ??
     chooseNonce({ ...basis, pending: pendingOf(chain) }, policy)!;
-  const form: Form = { nonce, call, fee: 0 };
+  const form: Form = { nonce, call, fee: rank === "relay" ? 0 : chain.floor };
   remember(model, form);
   if (!reachesBroadcast) return;
-  const answer = broadcast(model, form);
-  if (policy.repair === null && answer !== "accepted") {
+  const flight = newFlight(nonce, call);
+  const fate = deliver(model, flight, form);
+  if (policy.repair === null && fate !== "held") {
     forget(model, nonce);
     return referee.noteGivenUp(model, call, true);
   }
-  flights.push({ nonce, call, sentAt: 0, broadcastAt: 0, freeAt: 0 });
+  flights.push(flight);
   model.nextNonce = nonce + 1;
 }
 
+function newFlight(nonce: number, call: string): ModelFlight {
+  const [sentAt, broadcastAt, sentHead, freeAt] = [0, 0, 0, 0];
+  return { nonce, sentAt, broadcastAt, sentHead, lacksCoin: false, held: null, call, freeAt };
+}
+
 function look(model: Model, policy: Policy): void {
-  const { chain, flights, store } = model;
+  const { chain, flights } = model;
   const { answers } = chain.view;
+  const isAnswered = answers === "all";
   const count = answers === "nothing" || policy.repair === null ? null : countOf(chain);
   const receipts = new Map<number, boolean | null>();
-  for (const { nonce } of answers === "all" ? flights : []) {
-    const forms = store.filter((form) => form.nonce === nonce);
+  const missing = new Set<number>();
+  for (const { nonce, held } of isAnswered ? flights : []) {
+    const forms = formsOf(model, nonce);
     receipts.set(nonce, forms.some((form) => hasReceipt(chain, form)) || null);
+    if (count === null || nonce < count || receipts.get(nonce)) continue;
+    if (!knows(chain, forms.at(held ?? -1)!)) missing.add(nonce);
   }
   if (count !== null) noteSeen(model, count);
   const doubts: Doubts = { usedSince: new Map(model.usedSince), holeSince: model.holeSince };
-  const planned = plan({ flights, doubts, seen: { count, receipts }, now: 0 }, policy);
+  const isPriced = isAnswered && policy.repair !== null;
+  const price = isPriced ? { head: 0n, baseFee: 0n, tip: BigInt(chain.floor) } : null;
+  const seen = { count, receipts, missing, price };
+  const planned = plan({ flights: flights.map(planFlight), doubts, seen, now: 0 }, policy);
   model.usedSince = [...planned.doubts.usedSince];
   model.holeSince = planned.doubts.holeSince;
-  for (const action of planned.actions) carryOut(model, action, policy);
+  if (price) { for (const flight of flights) flight.sentHead ??= 0; }
+  carryOutAll(model, planned.actions, policy);
+
+  function planFlight(flight: ModelFlight): Flight {
+    const { nonce, sentHead } = flight;
+    const forms = formsOf(model, nonce);
+    const newest = forms.at(-1)!;
+    const fee = BigInt(newest.fee);
+    return {
+      ...flight,
+      ...standingOf(newest.call),
+      gas: 21_000n,
+      fees: { maxFeePerGas: fee, maxPriorityFeePerGas: fee },
+      forms,
+      sentHead: sentHead === null ? null : BigInt(sentHead),
+    };
+  }
+}
+
+function formsOf({ store }: Model, nonce: number): Form[] {
+  return store.filter((form) => form.nonce === nonce);
+}
+
+function carryOutAll(model: Model, actions: readonly Action<boolean>[], policy: Policy): void {
+  let hasCoin = true;
+  for (const action of actions) {
+    if (action.kind === "fill") {
+      fill(model, action.from, action.below);
+      continue;
+    }
+    const isEffort = action.kind !== "confirm" && action.kind !== "give up";
+    if (isEffort && !hasCoin) continue;
+    const flight = model.flights.find(({ nonce }) => nonce === action.nonce)!;
+    carryOut(model, flight, action, policy);
+    if (isEffort) hasCoin = !flight.lacksCoin;
+  }
 }
 
 /** What the referee must know of the looks before. */
@@ -162,29 +232,45 @@ function noteSeen(model: Model, count: number): void {
   if (lowest === count || lowest === Infinity) model.wholeAt = 0;
 }
 
-function carryOut(model: Model, action: Action<boolean>, policy: Policy): void {
-  if (action.kind === "fill") return fill(model, action.from, action.below);
-  const flight = model.flights.find(({ nonce }) => nonce === action.nonce)!;
-  const { nonce, call, freeAt } = flight;
-  const newest = model.store.findLast((form) => form.nonce === nonce)!;
+function carryOut(
+  model: Model,
+  flight: ModelFlight,
+  action: Exclude<Action<boolean>, { kind: "fill" }>,
+  policy: Policy,
+): void {
+  const { nonce, freeAt } = flight;
+  const newest = formsOf(model, nonce).at(-1)!;
   switch (action.kind) {
     case "confirm":
-      referee.noteConfirmed(model, call);
+      referee.noteMined(model, model.chain.mined[nonce]!.call);
       return end(model, nonce);
     case "give up":
       if (action.reason === "used elsewhere") assert.ok(-freeAt >= PATIENCE, "given up at once");
       if (action.reason === "far ahead") assert.ok(-model.wholeAt >= PATIENCE, "given up at once");
-      referee.noteGivenUp(model, call, policy.repair === null);
+      referee.noteNonceGivenUp(model, nonce, policy.repair === null);
       model.nextNonce = null;
       return end(model, nonce);
     case "raise":
-      remember(model, { ...newest, fee: newest.fee + 1 });
-      broadcast(model, { ...newest, fee: newest.fee + 1 });
-      flight.sentAt = flight.broadcastAt = 0;
+    case "give way": {
+      const call = action.kind === "raise" ? newest.call : `filler ${nonce}`;
+      const form = { nonce, call, fee: Number(action.fees.maxFeePerGas) };
+      remember(model, form);
+      deliver(model, flight, form);
+      flight.sentAt = flight.broadcastAt = flight.sentHead = 0;
       return;
+    }
     case "broadcast":
-      broadcast(model, newest);
+      deliverAll(model, flight, policy);
       flight.broadcastAt = 0;
+  }
+}
+
+/** Every form, cheapest first, up to the one that pays what is asked now. */
+function deliverAll(model: Model, flight: ModelFlight, policy: Policy): void {
+  for (const form of formsOf(model, flight.nonce)) {
+    const fate = deliver(model, flight, form);
+    if (fate === "stuck") return;
+    if (fate === "held" && policy.repair && form.fee >= model.chain.floor) return;
   }
 }
 
@@ -193,10 +279,12 @@ function fill(model: Model, from: number, below: number): void {
   // What a transfer costs is asked first.
   if (model.chain.view.answers !== "all") return;
   for (let nonce = from; nonce < below; nonce++) {
-    const form = { nonce, call: `filler ${nonce}`, fee: 0 };
+    const form = { nonce, call: `filler ${nonce}`, fee: model.chain.floor };
+    forget(model, nonce);
     remember(model, form);
-    model.flights.push({ nonce, call: form.call, sentAt: 0, broadcastAt: 0, freeAt: 0 });
-    broadcast(model, form);
+    const flight = newFlight(nonce, form.call);
+    model.flights.push(flight);
+    deliver(model, flight, form);
   }
 }
 
@@ -205,9 +293,20 @@ function remember(model: Model, form: Form): void {
   model.unsynced = [];
 }
 
-function broadcast(model: Model, form: Form) {
+/** @returns what became of it, as `Delivery` reads the node's answer */
+function deliver(model: Model, flight: ModelFlight, form: Form) {
+  const { chain } = model;
   referee.noteOffered(model, form);
-  return offer(model.chain, form);
+  const answer = offer(chain, form);
+  const isHeld = answer === "accepted" || answer === "already known" ||
+    answer === "nonce too low" && knows(chain, form);
+  if (answer === "insufficient funds") flight.lacksCoin = true;
+  if (!isHeld) {
+    return answer === "no answer" || answer === "insufficient funds" ? "stuck" : "too cheap";
+  }
+  flight.held = formsOf(model, form.nonce).findIndex((known) => isSameForm(known, form));
+  flight.lacksCoin = false;
+  return "held";
 }
 
 function end(model: Model, nonce: number): void {
@@ -228,13 +327,11 @@ function restart(model: Model, policy: Policy): void {
     }
     model.store = [];
   }
-  const calls = new Map(model.store.map(({ nonce, call }) => [nonce, call]));
-  model.flights = [...calls].sort(([a], [b]) => a - b).map(([nonce, call]) => ({
-    nonce,
-    call,
-    sentAt: 0,
-    broadcastAt: 0,
-    freeAt: 0,
+  const nonces = [...new Set(model.store.map(({ nonce }) => nonce))].sort((a, b) => a - b);
+  model.flights = nonces.map((nonce) => ({
+    ...newFlight(nonce, formsOf(model, nonce)[0]!.call),
+    broadcastAt: -PATIENCE,
+    sentHead: null,
   }));
   model.usedSince = [];
   model.holeSince = null;
@@ -250,6 +347,7 @@ function pass(model: Model): void {
     flight.sentAt = older(flight.sentAt);
     flight.broadcastAt = older(flight.broadcastAt);
     flight.freeAt = older(flight.freeAt);
+    if (flight.sentHead !== null && !model.chain.isStill) flight.sentHead = -1;
   }
   model.usedSince = model.usedSince.map(([nonce, since]) => [nonce, older(since)]);
   model.holeSince = model.holeSince === null ? null : older(model.holeSince);
@@ -266,14 +364,16 @@ const ROUNDS_MAX = 40;
  */
 export function heal(model: Model, policy: Policy): void {
   apply(model, "answer truly", policy);
-  model.chain.isSwallowing = false;
+  Object.assign(model.chain, { isSwallowing: false, isBroke: false, isStill: false });
+  // What is worth too little now goes when something is sent that is worth enough.
+  launch(model, policy, "settlement", true);
   settle(model, policy);
   if (policy.repair === null) model.chain.floor = 0;
   const foreign = model.chain.mined.filter((form) => form === null);
   const rivals = Object.keys(model.calls).length + foreign.length;
   for (let sent = 0;; sent++) {
-    const call = `call ${countCalls(model)}`;
-    launch(model, policy, true);
+    const call = nameOf("settlement", countCalls(model));
+    launch(model, policy, "settlement", true);
     settle(model, policy);
     if (model.calls[call]!.told === "mined") return;
     // Another wallet may have its nonce, or what was given up, or told and then reorganised.

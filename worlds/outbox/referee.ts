@@ -3,6 +3,7 @@
  * does, and knows the whole chain.
  */
 import assert from "node:assert/strict";
+import { isFiller, isRelay } from "./calls.ts";
 import { type Form, isSameForm, type NonceChain } from "./chain.ts";
 
 /** One call and what its sender was told. */
@@ -28,7 +29,11 @@ export interface Scene {
 /** A form goes into the store. */
 export function noteStored({ calls, store }: Scene, form: Form): void {
   const { nonce, call } = form;
-  const rival = store.find((other) => other.nonce === nonce && other.call !== call);
+  // A relay gives way to a filler, for a settlement behind it.
+  const givesWay = (other: Form) => isRelay(other.call) && isFiller(call);
+  const rival = store.find((other) =>
+    other.nonce === nonce && other.call !== call && !givesWay(other)
+  );
   assert.equal(rival, undefined, `${call} and ${rival?.call} both want nonce ${nonce}`);
   calls[call] ??= { nonce, told: "nothing", isExcused: false };
   assert.equal(calls[call].nonce, nonce, `${call} has a second nonce`);
@@ -41,8 +46,26 @@ export function noteOffered({ store }: Scene, form: Form): void {
   assert.ok(isStored, `${form.call} is broadcast and not in the store`);
 }
 
+/** A nonce's end is told: one of its calls was mined, and one that gave way never will be. */
+export function noteMined(scene: Scene, call: string): void {
+  noteConfirmed(scene, call);
+  for (const rival of callsOf(scene, scene.calls[call]!.nonce)) {
+    if (rival !== call) noteGivenUp(scene, rival, false);
+  }
+}
+
+/** The sender of a nonce's call is told that it is given up, and with it what gave way. */
+export function noteNonceGivenUp(scene: Scene, nonce: number, isSaid: boolean): void {
+  for (const call of callsOf(scene, nonce)) noteGivenUp(scene, call, isSaid);
+}
+
+/** What the store holds under a nonce. */
+function callsOf({ store }: Scene, nonce: number): ReadonlySet<string> {
+  return new Set(store.filter((form) => form.nonce === nonce).map(({ call }) => call));
+}
+
 /** A call's sender is told that it was mined. */
-export function noteConfirmed({ chain, calls }: Scene, call: string): void {
+function noteConfirmed({ chain, calls }: Scene, call: string): void {
   const { told, isExcused, nonce } = calls[call]!;
   assert.equal(chain.mined[nonce]?.call, call, `${call} is told to be mined`);
   assert.ok(told !== "given up" || isExcused, `${call} is mined after it was given up`);

@@ -7,7 +7,8 @@ import { createMemoryStore, type OutboxStore } from "../../lib/chain/outbox/stor
 import { CHAIN_EVENTS, emptyChain } from "./chain.ts";
 import { callData, formOf, NONCE_ACCOUNT, nonceClient } from "./client.ts";
 import * as referee from "./referee.ts";
-import { CALLS_MAX, countCalls, type Event } from "./model.ts";
+import { countCalls, nameOf, STANDINGS } from "./calls.ts";
+import { CALLS_MAX, type Event } from "./model.ts";
 
 /** More turns of the event loop than anything here takes. */
 const TURNS_MAX = 2_000;
@@ -18,12 +19,14 @@ export class OutboxRunner {
   readonly #client = nonceClient(
     this.scene,
     (form) => this.#judge(() => referee.noteOffered(this.scene, form)),
+    () => this.#head,
   );
   #memory = createMemoryStore();
   /** What a power cut brings back. */
   #unsynced: Parameters<OutboxStore["remember"]>[0][] = [];
   #outbox: Outbox;
   #now = 0;
+  #head = 0;
   #timer: (() => void) | null = null;
   /** The process ends when it has stored something. */
   #isDying = false;
@@ -45,10 +48,12 @@ export class OutboxRunner {
   async apply(event: Event): Promise<void> {
     switch (event) {
       case "send":
-        return await this.#send();
+        return await this.#send("settlement");
+      case "relay":
+        return await this.#send("relay");
       case "send and die":
         this.#isDying = true;
-        this.#send();
+        this.#send("settlement");
         // Enough to have stored it; it would wait for ever for the rest.
         await turns(() => false, 40);
         this.#isDying = false;
@@ -57,6 +62,7 @@ export class OutboxRunner {
         return await this.#look();
       case "wait":
         this.#now += 1;
+        if (!this.scene.chain.isStill) this.#head += 1;
         return await this.#look();
       case "crash":
         return this.#restart();
@@ -105,7 +111,7 @@ export class OutboxRunner {
       },
       onMined: (receipt) => {
         const { call } = receipt as unknown as { call: string };
-        this.#judge(() => referee.noteConfirmed(this.scene, call));
+        this.#judge(() => referee.noteMined(this.scene, call));
         return Promise.resolve();
       },
       wordGiveUp: ({ reason }) => new KhachapuriError("chain_unavailable", reason),
@@ -134,17 +140,17 @@ export class OutboxRunner {
 
   #notice(notice: Notice): void {
     if (notice.kind !== "given up") return;
-    const { call } = this.scene.store.find(({ nonce }) => nonce === notice.nonce)!;
-    this.#judge(() => referee.noteGivenUp(this.scene, call, this.#policy.repair === null));
+    const isSaid = this.#policy.repair === null;
+    this.#judge(() => referee.noteNonceGivenUp(this.scene, notice.nonce, isSaid));
   }
 
-  async #send(): Promise<void> {
+  async #send(rank: "settlement" | "relay"): Promise<void> {
     const { scene } = this;
     const count = countCalls(scene);
     if (count >= CALLS_MAX) return;
-    const call = `call ${count}`;
+    const call = nameOf(rank, count);
     const outgoing = { to: NONCE_ACCOUNT.address, data: callData(call), gas: 21_000n };
-    const launched = this.#outbox.launch(() => Promise.resolve(outgoing));
+    const launched = this.#outbox.launch(STANDINGS[rank], () => Promise.resolve(outgoing));
     const told = this.#told;
     await launched.then(({ mined }) => {
       told.set(call, "nothing");

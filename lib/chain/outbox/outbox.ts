@@ -3,44 +3,35 @@
  * anything is sent, and stored before it is broadcast; broadcasting it again is harmless. From then
  * on it is looked at until it is mined or given up, as `plan` decides.
  */
-import {
-  type Address,
-  BaseError,
-  type Hex,
-  keccak256,
-  type LocalAccount,
-  type PublicClient,
-  type TransactionReceipt,
-  TransactionReceiptNotFoundError,
-} from "viem";
-import { asKhachapuriError, type KhachapuriError } from "../../errors.ts";
-import { asChainError } from "../refusal.ts";
-import { newFlight, type OutFlight, storedFlights } from "./flight.ts";
+import type { Address, Hex, LocalAccount, PublicClient, TransactionReceipt } from "viem";
+import type { KhachapuriError } from "../../errors.ts";
+import { Delivery, type DeliveryClient } from "./delivery.ts";
+import { capFees, type Fees, freshFees, gasPriceOf, type Price } from "./fees.ts";
+import { addForm, gaveWay, newFlight, type OutFlight, storedFlights } from "./flight.ts";
+import { inquire, type InquiryClient } from "./inquiry.ts";
+import { chooseNonce } from "./nonce.ts";
 import { type After, Pace, type Pause } from "./pace.ts";
 import {
   type Action,
-  chooseNonce,
   type Doubts,
-  type Fees,
   type GiveUpReason,
+  lesser,
   NO_DOUBTS,
   plan,
   type Policy,
-  raiseFees,
   type Seen,
 } from "./plan.ts";
-import type { OutboxStore, Outgoing } from "./store.ts";
+import { readPrice } from "./price.ts";
+import type { OutboxStore, Outgoing, Standing } from "./store.ts";
+import { Turns } from "./turns.ts";
 
 /** The questions that an outbox asks a chain. */
-export type OutboxClient = Pick<
-  PublicClient,
-  | "estimateFeesPerGas"
-  | "estimateGas"
-  | "getTransaction"
-  | "getTransactionCount"
-  | "getTransactionReceipt"
-  | "sendRawTransaction"
->;
+export type OutboxClient = DeliveryClient & InquiryClient & Pick<PublicClient, "estimateGas">;
+
+/** How a transaction that is launched stands among the others. */
+export interface LaunchStanding extends Standing {
+  rank: "settlement" | "relay";
+}
 
 export interface OutboxOptions {
   client: OutboxClient;
@@ -70,7 +61,7 @@ export interface OutboxOptions {
 }
 
 export interface GiveUp {
-  reason: GiveUpReason | "not accepted";
+  reason: GiveUpReason | "not accepted" | "gave way";
   /** Hash of its newest form. */
   transaction: Hex;
   /** What went wrong when the chain was last asked about it; null: the chain answered. */
@@ -80,7 +71,9 @@ export interface GiveUp {
 /** What an operator's log may want to tell. */
 export type Notice =
   | { kind: "not accepted"; nonce: number; failure: KhachapuriError }
-  | { kind: "raised"; nonce: number }
+  | { kind: "raised"; nonce: number; fees: Fees }
+  /** A relay's nonce is taken by a transfer of nothing, so that a settlement behind it is mined. */
+  | { kind: "gives way"; nonce: number }
   | { kind: "filling"; from: number; below: number }
   | { kind: "given up"; nonce: number; reason: GiveUpReason }
   /** Asking, or doing what the plan wants, failed; the next look tries again. */
@@ -94,8 +87,16 @@ export interface Launched {
   mined: Promise<TransactionReceipt>;
 }
 
-/** Receipts asked for at a time. */
-const RECEIPTS_AT_ONCE = 8;
+/** A unit of gas costs more than the transaction may pay: nothing was signed. */
+export class GasTooDear extends Error {
+  /**
+   * @param price what it costs, wei
+   * @param cap what may be paid for it, wei
+   */
+  constructor(readonly price: bigint, readonly cap: bigint) {
+    super("gas is too dear");
+  }
+}
 
 /** One account's outbox; takes up what its store holds. */
 export class Outbox {
@@ -105,12 +106,16 @@ export class Outbox {
   /** The nonce after the last one chosen; null after a give-up: that count may have been wrong. */
   #nextNonce: number | null = null;
   /** Launches take turns: nonces are handed out in order, and none is skipped on a failure. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
+  readonly #launching = new Set<Promise<unknown>>();
+  readonly #delivery: Delivery;
   readonly #pace: Pace;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
-    this.#pace = new Pace(() => this.#look(), () => this.#dueInMs(), options.pause, options.after);
+    const { client, endpoint, account: { address }, pause, after } = options;
+    this.#delivery = new Delivery({ client, endpoint, address });
+    this.#pace = new Pace(() => this.#look(), () => this.#dueInMs(), pause, after);
     for (const flight of storedFlights(options.store.load(), options.now())) {
       this.#flights.set(flight.nonce, flight);
     }
@@ -124,47 +129,66 @@ export class Outbox {
 
   /**
    * Signs, stores and broadcasts a transaction under the next nonce. Resolves when it is out.
-   * @param prepare gives the call and its gas when its turn has come
+   * @param prepare gives the call and its gas; beside the queue of what is signed
    * @throws what `prepare`, the chain, the key or the store throws: nothing was or will be sent;
-   *   KhachapuriError `chain_refused` for lack of gas coin and as worded by `wordGiveUp`, where
-   *   `launchAttempts` has an end
+   *   `GasTooDear`; KhachapuriError `chain_refused` for lack of gas coin and as worded by
+   *   `wordGiveUp`, where `launchAttempts` has an end
    */
-  launch(prepare: () => Promise<Outgoing>): Promise<Launched> {
-    const launched = this.#turn.then(() => this.#launchNext(prepare));
-    this.#turn = launched.catch(() => {});
-    return launched;
+  async launch(standing: LaunchStanding, prepare: () => Promise<Outgoing>): Promise<Launched> {
+    const launching = this.#launch(standing, prepare);
+    const over = launching.then(() => {}, () => {});
+    this.#launching.add(over);
+    return await launching.finally(() => this.#launching.delete(over));
   }
 
   /** Ends looking; what is out stays in the store. */
   async close(): Promise<void> {
     const ended = this.#pace.close();
-    await this.#turn;
+    await Promise.all(this.#launching);
     await ended;
   }
 
-  async #launchNext(prepare: () => Promise<Outgoing>): Promise<Launched> {
-    const { client, now, store } = this.#options;
-    const [outgoing, fees, nonce] = await Promise.all([
-      prepare(),
-      client.estimateFeesPerGas(),
-      this.#freeNonce(),
-    ]);
+  async #launch(standing: LaunchStanding, prepare: () => Promise<Outgoing>): Promise<Launched> {
+    const { client, launchAttempts } = this.#options;
+    const [outgoing, price] = await Promise.all([prepare(), readPrice(client)]);
+    const fees = this.#launchFees(standing, outgoing, price);
+    const flight = await this.#turns.take(standing.rank, async () => {
+      const next = newFlight(await this.#freeNonce(), outgoing, standing, fees, this.#now());
+      next.sentHead = price.head;
+      await this.#takeNonce(next);
+      return next;
+    });
+    // It is out whatever the node says now.
+    if (launchAttempts === null) this.#tell(flight, await this.#delivery.deliverNewest(flight));
+    flight.sentAt = flight.broadcastAt = this.#now();
+    this.#pace.hurry();
+    return { mined: flight.settled.promise };
+  }
+
+  /** @throws GasTooDear when what it may cost is less than what it would */
+  #launchFees({ costMax }: Standing, { gas }: Outgoing, price: Price): Fees {
+    const feeMax = this.#options.policy.repair?.feeMax ?? null;
+    const cap = lesser(costMax === null ? null : costMax / gas, feeMax);
+    if (cap !== null && cap < price.baseFee) throw new GasTooDear(gasPriceOf(price), cap);
+    return capFees(freshFees(price), cap);
+  }
+
+  /** Signed and stored under its nonce, and the node has it where it must. */
+  async #takeNonce(flight: OutFlight): Promise<void> {
+    const { store, launchAttempts } = this.#options;
+    const { nonce } = flight;
     const nextBefore = this.#nextNonce;
     this.#nextNonce = nonce + 1;
-    const flight = newFlight(nonce, outgoing, fees, now());
     try {
-      await this.#sign(flight, fees);
-      await this.#offer(flight);
+      await this.#sign(flight, flight, flight.fees);
+      if (launchAttempts !== null) await this.#offer(flight, launchAttempts);
     } catch (error) {
       // Its nonce is the next one's, unless a give-up has called for another count meanwhile.
       if (this.#nextNonce === nonce + 1) this.#nextNonce = nextBefore;
       if (flight.forms.length > 0) store.forget(nonce);
       throw error;
     }
-    flight.sentAt = now();
     this.#flights.set(nonce, flight);
-    this.#pace.hurry();
-    return { mined: flight.settled.promise };
   }
 
   async #freeNonce(): Promise<number> {
@@ -177,23 +201,27 @@ export class Outbox {
     }
   }
 
-  /** The first broadcasts, as many as are needed to know that the chain has it. */
-  async #offer(flight: OutFlight): Promise<void> {
-    const { launchAttempts, wordGiveUp } = this.#options;
+  /** The first broadcasts, as many as are needed to know that the node has it. */
+  async #offer(flight: OutFlight, attempts: number): Promise<void> {
     for (let attempt = 1;; attempt++) {
-      const failure = await this.#broadcast(flight);
-      if (failure === null || launchAttempts === null) return;
+      const failure = await this.#delivery.deliverNewest(flight);
+      if (failure === null) return;
+      this.#tell(flight, failure);
       if (failure.code === "chain_refused") throw failure;
-      if (attempt < launchAttempts) continue;
+      if (attempt < attempts) continue;
       const transaction = flight.forms.at(-1)!.hash;
-      throw wordGiveUp({ reason: "not accepted", transaction, failure });
+      throw this.#options.wordGiveUp({ reason: "not accepted", transaction, failure });
     }
   }
 
   /** A new form of the flight: it is stored when this resolves, and not yet broadcast. */
-  async #sign(flight: OutFlight, fees: Fees): Promise<void> {
-    const { account, chainId, store } = this.#options;
-    const { nonce, outgoing } = flight;
+  async #sign(
+    flight: OutFlight,
+    { rank, costMax, outgoing }: Pick<OutFlight, "rank" | "costMax" | "outgoing">,
+    fees: Fees,
+  ): Promise<void> {
+    const { account, chainId, store, now } = this.#options;
+    const { nonce } = flight;
     const { maxFeePerGas, maxPriorityFeePerGas } = fees;
     const raw = await account.signTransaction({
       type: "eip1559",
@@ -203,90 +231,58 @@ export class Outbox {
       maxPriorityFeePerGas,
       ...outgoing,
     });
-    await store.remember({ raw, nonce, maxFeePerGas, maxPriorityFeePerGas, ...outgoing });
-    flight.forms.push({ raw, hash: keccak256(raw) });
-    flight.fees = fees;
+    const form = { raw, nonce, rank, costMax, signedAt: now(), ...fees, ...outgoing };
+    await store.remember(form);
+    addForm(flight, form);
   }
 
-  /** @returns null when the chain has the newest form now, else what it said */
-  async #broadcast(flight: OutFlight): Promise<KhachapuriError | null> {
-    const { raw, hash } = flight.forms.at(-1)!;
-    try {
-      await this.#options.client.sendRawTransaction({ serializedTransaction: raw });
-      return null;
-    } catch (error) {
-      if (await this.#isKnown(hash, error)) return null;
-      const failure = this.#asFailure(error);
-      this.#notice({ kind: "not accepted", nonce: flight.nonce, failure });
-      return failure;
-    } finally {
-      flight.broadcastAt = this.#options.now();
-    }
-  }
-
-  /** "already known", or "nonce too low" because an earlier broadcast did arrive. */
-  async #isKnown(hash: Hex, error: unknown): Promise<boolean> {
-    const said = `${(error as BaseError).details ?? ""} ${(error as Error).message}`;
-    if (/already (known|imported|exists)/i.test(said)) return true;
-    if (!/nonce/i.test(said)) return false;
-    return await this.#options.client.getTransaction({ hash }).then(() => true, () => false);
+  #tell({ nonce }: OutFlight, failure: KhachapuriError | null): void {
+    if (failure) this.#notice({ kind: "not accepted", nonce, failure });
   }
 
   async #look(): Promise<void> {
-    const { policy, now } = this.#options;
-    const { seen, failure } = await this.#ask();
-    if (failure) this.#notice({ kind: "put off", failure });
+    const { client, account: { address }, policy } = this.#options;
     const flights = [...this.#flights.values()];
-    const { actions, doubts } = plan({ flights, doubts: this.#doubts, seen, now: now() }, policy);
+    const { seen, failure: cause } = await inquire(
+      client,
+      address,
+      flights,
+      policy.repair !== null,
+    );
+    const failure = cause === null ? null : this.#delivery.asFailure(cause);
+    if (failure) this.#notice({ kind: "put off", failure });
+    const situation = { flights: [...this.#flights.values()], doubts: this.#doubts, seen };
+    const { actions, doubts } = plan({ ...situation, now: this.#now() }, policy);
     this.#doubts = doubts;
+    for (const flight of flights) flight.sentHead ??= seen.price?.head ?? null;
+    await this.#carryOutAll(actions, seen, failure);
+  }
+
+  async #carryOutAll(
+    actions: readonly Action<TransactionReceipt>[],
+    { receipts, price }: Seen<TransactionReceipt>,
+    failure: KhachapuriError | null,
+  ): Promise<void> {
+    let hasCoin = true;
     for (const action of actions) {
+      const isEffort = action.kind === "broadcast" || action.kind === "raise" ||
+        action.kind === "give way";
+      // What one cannot be paid for, those behind it cannot either.
+      if (isEffort && !hasCoin) continue;
       try {
-        const isAnswered = action.kind !== "fill" && seen.receipts.has(action.nonce);
-        await this.#carryOut(action, isAnswered ? null : failure);
+        const isAnswered = action.kind !== "fill" && receipts.has(action.nonce);
+        await this.#carryOut(action, price, isAnswered ? null : failure);
       } catch (error) {
         // A book that cannot be written is no reason to end the process: it is tried again.
-        this.#notice({ kind: "put off", failure: this.#asFailure(error) });
+        this.#notice({ kind: "put off", failure: this.#delivery.asFailure(error) });
       }
+      if (isEffort) hasCoin = !this.#flights.get(action.nonce)!.lacksCoin;
     }
-  }
-
-  /** Asks as far as the chain answers: when it falls silent, the rest is left to the next look. */
-  async #ask(): Promise<{ seen: Seen<TransactionReceipt>; failure: KhachapuriError | null }> {
-    const { client, account: { address }, policy } = this.#options;
-    const receipts = new Map<number, TransactionReceipt | null>();
-    let count: number | null = null;
-    const flights = [...this.#flights.values()];
-    try {
-      if (policy.repair) {
-        count = await client.getTransactionCount({ address, blockTag: "latest" });
-      }
-      for (let at = 0; at < flights.length; at += RECEIPTS_AT_ONCE) {
-        const part = flights.slice(at, at + RECEIPTS_AT_ONCE);
-        const asked = await Promise.allSettled(part.map(async (flight) => {
-          receipts.set(flight.nonce, await this.#receiptOf(flight));
-        }));
-        const failed = asked.find((answer) => answer.status === "rejected");
-        if (failed) throw failed.reason;
-      }
-      return { seen: { count, receipts }, failure: null };
-    } catch (error) {
-      return { seen: { count, receipts }, failure: this.#asFailure(error) };
-    }
-  }
-
-  async #receiptOf(flight: OutFlight): Promise<TransactionReceipt | null> {
-    for (const { hash } of flight.forms.toReversed()) {
-      try {
-        return await this.#options.client.getTransactionReceipt({ hash });
-      } catch (error) {
-        if (!(error instanceof TransactionReceiptNotFoundError)) throw error;
-      }
-    }
-    return null;
   }
 
   async #carryOut(
     action: Action<TransactionReceipt>,
+    price: Price | null,
     failure: KhachapuriError | null,
   ): Promise<void> {
     if (action.kind === "fill") return await this.#fill(action.from, action.below);
@@ -297,20 +293,34 @@ export class Outbox {
       case "give up":
         return this.#giveUp(flight, action.reason, failure);
       case "raise":
-        await this.#sign(flight, raiseFees(flight.fees));
-        this.#notice({ kind: "raised", nonce: flight.nonce });
-        await this.#broadcast(flight);
-        flight.sentAt = this.#options.now();
-        return;
+        await this.#sign(flight, flight, action.fees);
+        this.#notice({ kind: "raised", nonce: flight.nonce, fees: action.fees });
+        return await this.#sendNew(flight, price);
+      case "give way":
+        await this.#sign(flight, await this.#filler(), action.fees);
+        this.#notice({ kind: "gives way", nonce: flight.nonce });
+        return await this.#sendNew(flight, price);
       case "broadcast":
-        await this.#broadcast(flight);
+        this.#tell(flight, await this.#delivery.deliver(flight, price));
+        flight.broadcastAt = this.#now();
     }
+  }
+
+  /** The first broadcast of the newest form. */
+  async #sendNew(flight: OutFlight, price: Price | null): Promise<void> {
+    this.#tell(flight, await this.#delivery.deliverNewest(flight));
+    flight.sentAt = flight.broadcastAt = this.#now();
+    flight.sentHead = price?.head ?? null;
   }
 
   async #confirm(flight: OutFlight, receipt: TransactionReceipt): Promise<void> {
     await this.#options.onMined?.(receipt);
     this.#flights.delete(flight.nonce);
-    flight.settled.resolve(receipt);
+    const { transactionHash: transaction } = receipt;
+    if (gaveWay(flight, transaction)) {
+      const giveUp = { reason: "gave way", transaction, failure: null } as const;
+      flight.settled.reject(this.#options.wordGiveUp(giveUp));
+    } else flight.settled.resolve(receipt);
     this.#options.store.forget(flight.nonce);
   }
 
@@ -326,18 +336,31 @@ export class Outbox {
 
   /** Takes free nonces by transfers of nothing to ourselves. */
   async #fill(from: number, below: number): Promise<void> {
-    const { client, account: { address }, now } = this.#options;
+    const { client, policy: { repair }, store } = this.#options;
     this.#notice({ kind: "filling", from, below });
-    const [gas, fees] = await Promise.all([
-      estimateGas(client, address, { to: address, data: "0x" }),
-      client.estimateFeesPerGas(),
-    ]);
+    const [price, filler] = await Promise.all([readPrice(client), this.#filler()]);
+    const fees = capFees(freshFees(price), repair?.feeMax ?? null);
     for (let nonce = from; nonce < below; nonce++) {
-      const filler = newFlight(nonce, { to: address, data: "0x", gas }, fees, now());
-      await this.#sign(filler, fees);
-      this.#flights.set(nonce, filler);
-      await this.#broadcast(filler);
+      const flight = newFlight(nonce, filler.outgoing, filler, fees, this.#now());
+      flight.sentHead = price.head;
+      // What is found under a nonce that is free was never launched; it gives no way to this.
+      store.forget(nonce);
+      await this.#sign(flight, flight, fees);
+      this.#flights.set(nonce, flight);
+      this.#tell(flight, await this.#delivery.deliverNewest(flight));
     }
+  }
+
+  /** Its gas is asked for: some chains take more than Ethereum's 21,000. */
+  async #filler() {
+    const { client, account: { address } } = this.#options;
+    const transfer = { to: address, data: "0x" } as const;
+    const gas = await estimateGas(client, address, transfer);
+    return { rank: "filler", costMax: null, outgoing: { ...transfer, gas } } as const;
+  }
+
+  #now(): number {
+    return this.#options.now();
   }
 
   /** Until the next look is due at the latest; null: nothing is out. */
@@ -347,12 +370,6 @@ export class Outbox {
     if (giveUpAfterMs === null) return Infinity;
     const earliest = Math.min(...[...this.#flights.values()].map(({ sentAt }) => sentAt));
     return Math.max(0, Math.ceil(earliest + giveUpAfterMs - now()));
-  }
-
-  #asFailure(error: unknown): KhachapuriError {
-    const { endpoint, account: { address } } = this.#options;
-    if (!(error instanceof BaseError)) return asKhachapuriError(error);
-    return asChainError(error, endpoint, {}, address);
   }
 
   #notice(notice: Notice): void {

@@ -3,6 +3,7 @@ import { manualClock } from "../../../worlds/clock.ts";
 import { histories } from "../../../worlds/outbox/histories.ts";
 import { CHAIN_EVENTS, emptyChain } from "../../../worlds/outbox/chain.ts";
 import { callData, NONCE_ACCOUNT, nonceClient } from "../../../worlds/outbox/client.ts";
+import { STANDINGS } from "../../../worlds/outbox/calls.ts";
 import { COMMAND_LINE, type Event, OPERATOR } from "../../../worlds/outbox/model.ts";
 import { OutboxRunner } from "../../../worlds/outbox/runner.ts";
 import { KhachapuriError } from "../../errors.ts";
@@ -11,7 +12,7 @@ import type { Policy } from "./plan.ts";
 import { createMemoryStore } from "./store.ts";
 
 /** Events of the longest courses that are run through the real outbox. */
-const LENGTH = Number(Deno.env.get("KHACHAPURI_EVENTS") ?? 6);
+const LENGTH = Number(Deno.env.get("KHACHAPURI_EVENTS") ?? 4);
 
 async function run(events: readonly Event[], policy: Policy): Promise<OutboxRunner> {
   const runner = new OutboxRunner(policy);
@@ -37,8 +38,10 @@ function openOutbox(options: Partial<OutboxOptions> = {}) {
   const chain = emptyChain();
   const clock = manualClock();
   const notices: Notice[] = [];
+  let head = 0;
   const outbox = new Outbox({
-    client: nonceClient({ chain, calls: {}, store: [] }, () => {}),
+    // Every look sees a new block.
+    client: nonceClient({ chain, calls: {}, store: [] }, () => {}, () => head++),
     endpoint: "fake",
     chainId: 1,
     account: NONCE_ACCOUNT,
@@ -53,8 +56,9 @@ function openOutbox(options: Partial<OutboxOptions> = {}) {
     ...options,
   });
   const launch = (call: string) =>
-    outbox.launch(() =>
-      Promise.resolve({ to: NONCE_ACCOUNT.address, data: callData(call), gas: 1n })
+    outbox.launch(
+      STANDINGS.settlement,
+      () => Promise.resolve({ to: NONCE_ACCOUNT.address, data: callData(call), gas: 1n }),
     );
   /** The next look, from its timer to its end. */
   const look = async () => {
@@ -99,13 +103,14 @@ Deno.test("a fee that cannot be stored is not raised, and no higher one follows"
   const store = createMemoryStore();
   let isFull = false;
   const { chain, launch, look, notices } = openOutbox({
-    policy: { ...OPERATOR, repair: { afterMs: 0, holeMax: 1 } },
+    policy: { ...OPERATOR, repair: { afterMs: 0, holeMax: 1, feeMax: null } },
     store: {
       ...store,
       remember: (form) => isFull ? Promise.reject(new Error("disk full")) : store.remember(form),
     },
   });
   await launch("call");
+  CHAIN_EVENTS["raise the floor"](chain);
   isFull = true;
   for (let times = 0; times < 3; times++) await look();
   assert.deepEqual(chain.heard.map(({ fee }) => fee), [0]);

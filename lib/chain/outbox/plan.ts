@@ -5,21 +5,32 @@
  * An account's transactions are mined in the order of their nonces, each nonce once. A transaction
  * that is signed again under the same nonce replaces itself, so a call is mined once or never. What
  * is left to decide is what an unmined transaction needs: to be broadcast again, a higher fee, a
- * free nonce below it to be filled, or to be given up.
+ * free nonce below it to be filled, to give way, or to be given up.
  */
+import { clears, type Fees, freshFees, isFresh, type Price, raiseFees } from "./fees.ts";
+import type { Standing } from "./store.ts";
 
 /** A transaction that was signed and broadcast, and of which no end is known. */
-export interface Flight {
+export interface Flight extends Readonly<Standing> {
   readonly nonce: number;
-  /** When its newest signed form was first broadcast, ms. */
+  readonly gas: bigint;
+  /** Of its newest form. */
+  readonly fees: Fees;
+  /** Every signed form, oldest and cheapest first. */
+  readonly forms: ArrayLike<unknown>;
+  /** When its newest form was first broadcast, ms. */
   readonly sentAt: number;
   /** When one of its forms was last broadcast, ms. */
   readonly broadcastAt: number;
+  /** The chain's head when its newest form was broadcast or first looked at; null: unknown. */
+  readonly sentHead: bigint | null;
+  /** Whether the last broadcast was refused because the account cannot pay for it. */
+  readonly lacksCoin: boolean;
 }
 
 /** How much is done for an unmined transaction, and when. All times in ms. */
 export interface Policy {
-  /** It is broadcast again this long after the last time; 0: whenever it is looked at. */
+  /** It is broadcast again this long after the last time, though the node has it. */
   rebroadcastAfterMs: number;
   /** It is given up this long after it was sent, though it may still be mined; null: never. */
   giveUpAfterMs: number | null;
@@ -27,7 +38,12 @@ export interface Policy {
   repair: Repair | null;
 }
 
+/** What is broadcast or signed again in one look; the lowest nonces come first. */
+const EFFORTS_MAX = 8;
+
 export interface Repair {
+  /** The most that is paid for a unit of gas, wei, whatever it is for; null: no limit. */
+  feeMax: bigint | null;
   /**
    * What may be a mistake or over in a moment must have lasted this long before it is acted on: a
    * fee that is too low, a nonce used by another transaction, a free nonce below ours. One node may
@@ -47,6 +63,10 @@ export interface Seen<Receipt> {
   count: number | null;
   /** By nonce: a receipt of any form, null where there is none; absent: not asked, or no answer. */
   receipts: ReadonlyMap<number, Receipt | null>;
+  /** Nonces whose transaction the node says it does not know. */
+  missing: ReadonlySet<number>;
+  /** Null: not asked, or no answer. */
+  price: Price | null;
 }
 
 /** What must last before it is acted on, with its beginnings; kept from one plan to the next. */
@@ -78,9 +98,15 @@ export type Action<Receipt> =
   | { kind: "give up"; nonce: number; reason: GiveUpReason }
   /** Sign and broadcast transfers of nothing to ourselves under the free nonces of the range. */
   | { kind: "fill"; from: number; below: number }
-  /** Sign again under the same nonce, with the fees of `raiseFees`, and broadcast. */
-  | { kind: "raise"; nonce: number }
-  /** Broadcast the newest form again. */
+  | Effort;
+
+/** What is done so that a transaction is mined. */
+export type Effort =
+  /** Sign again under the same nonce, with these fees, and broadcast. */
+  | { kind: "raise"; nonce: number; fees: Fees }
+  /** The same with a transfer of nothing to ourselves in its place. */
+  | { kind: "give way"; nonce: number; fees: Fees }
+  /** Broadcast its forms again. */
   | { kind: "broadcast"; nonce: number };
 
 export interface Situation<Receipt> {
@@ -102,21 +128,20 @@ export function plan<Receipt>(situation: Situation<Receipt>, policy: Policy): Pl
   const hole = judgeHole(situation, policy.repair);
   const usedSince = new Map<number, number>();
   const ends: Action<Receipt>[] = [];
-  const efforts: Action<Receipt>[] = [];
+  const efforts: Effort[] = [];
   for (const flight of situation.flights) {
     const { nonce } = flight;
     const fate = judgeFlight(flight, hole, situation, policy);
     if (fate.kind === "confirm") ends.push({ kind: "confirm", nonce, receipt: fate.receipt });
     if (fate.kind === "give up") ends.push({ kind: "give up", nonce, reason: fate.reason });
-    if (fate.kind === "raise" || fate.kind === "broadcast") {
-      efforts.push({ kind: fate.kind, nonce });
-    }
+    if (fate.kind === "try") efforts.push(...judgeEffort(flight, situation, policy));
     if (fate.kind === "doubt") usedSince.set(nonce, fate.since);
   }
   // The free nonces come first: no other effort helps before they are taken.
   const fills: Action<Receipt>[] = hole.kind === "fill" ? [hole] : [];
+  const lowestFirst = efforts.sort((a, b) => a.nonce - b.nonce).slice(0, EFFORTS_MAX);
   return {
-    actions: [...ends, ...fills, ...efforts],
+    actions: [...ends, ...fills, ...lowestFirst],
     doubts: { usedSince, holeSince: hole.kind === "doubt" ? hole.since : null },
   };
 }
@@ -156,13 +181,15 @@ type Fate<Receipt> =
   | { kind: "give up"; reason: GiveUpReason }
   /** Its nonce counts as used, and that may be wrong. */
   | { kind: "doubt"; since: number }
-  | { kind: "raise" | "broadcast" | "wait" };
+  /** What is done for it is another question. */
+  | { kind: "try" }
+  | { kind: "wait" };
 
 function judgeFlight<Receipt>(
-  { nonce, sentAt, broadcastAt }: Flight,
+  { nonce, sentAt }: Flight,
   hole: Hole,
   { doubts, seen: { count, receipts }, now }: Situation<Receipt>,
-  { rebroadcastAfterMs, giveUpAfterMs, repair }: Policy,
+  { giveUpAfterMs, repair }: Policy,
 ): Fate<Receipt> {
   const receipt = receipts.get(nonce);
   if (receipt) return { kind: "confirm", receipt };
@@ -182,50 +209,82 @@ function judgeFlight<Receipt>(
       return { kind: "give up", reason: "used elsewhere" };
     }
     if (hole.kind === "far" && nonce >= hole.from) return { kind: "give up", reason: "far ahead" };
-    if (now - sentAt >= repair.afterMs) return { kind: "raise" };
   }
-  return { kind: now - broadcastAt >= rebroadcastAfterMs ? "broadcast" : "wait" };
+  return { kind: "try" };
 }
 
-/** From what the next nonce is chosen. */
-export interface NonceBasis {
-  /** The nonce after the last one that we chose; null when it is not to be relied on. */
-  own: number | null;
-  /** What the node counts with what it holds unmined; null: not asked. */
-  pending: number | null;
-  /** Nonces of what is out. */
-  out: readonly number[];
+/** What a transaction needs whose nonce is free; at most one thing. */
+function judgeEffort<Receipt>(
+  flight: Flight,
+  situation: Situation<Receipt>,
+  { rebroadcastAfterMs, repair }: Policy,
+): Effort[] {
+  const { nonce, broadcastAt, lacksCoin } = flight;
+  const { seen: { price, missing }, now } = situation;
+  if (repair && price && !lacksCoin) {
+    const better = wayFor(flight, price, situation, repair) ??
+      raiseOf(flight, price, situation, repair);
+    if (better) return [better];
+  }
+  // What the account cannot pay for is missing, and offered no more often for it.
+  const isLost = missing.has(nonce) && !lacksCoin;
+  const isDue = isLost || now - broadcastAt >= rebroadcastAfterMs;
+  return isDue ? [{ kind: "broadcast", nonce }] : [];
+}
+
+/** A relay whose fee is too low stands in front of no settlement. */
+function wayFor<Receipt>(
+  flight: Flight,
+  price: Price,
+  { flights, seen: { receipts } }: Situation<Receipt>,
+  { feeMax }: Repair,
+): Effort | null {
+  const { nonce, rank, fees: last, forms } = flight;
+  if (rank !== "relay" || clears(last, price)) return null;
+  const isWaitedFor = flights.some((other) =>
+    other.rank === "settlement" && other.nonce > nonce && !receipts.get(other.nonce)
+  );
+  if (!isWaitedFor) return null;
+  const own = raiseFees(last, freshFees(price), lesser(worthOf(flight), feeMax), forms.length);
+  if (own && clears(own, price)) return { kind: "raise", nonce, fees: own };
+  const fees = raiseFees(last, freshFees(price), feeMax, forms.length);
+  return fees && { kind: "give way", nonce, fees };
 }
 
 /**
- * The next transaction's nonce, never one that is out.
- * @returns null when the node must be asked for its count first
+ * A higher fee for what has waited, while blocks were made, at less than what is paid now. For all
+ * else that keeps it from being mined a higher fee is no cure.
  */
-export function chooseNonce(basis: NonceBasis, { repair }: Policy): number | null {
-  const { own, pending, out } = basis;
-  if (repair) {
-    // Our own count may be off, after a reorganisation say: filling and giving up mend that. The
-    // node's may be off at any time, so it is asked only where there is no other.
-    if (own !== null) return own;
-    return pending === null ? null : Math.max(pending, ...out.map((nonce) => nonce + 1));
-  }
-  // Nothing is mended, so each time the node is asked, which may lag behind what is out.
-  if (pending === null) return null;
-  let nonce = out.length > 0 && own !== null ? Math.max(pending, own) : pending;
-  while (out.includes(nonce)) nonce += 1;
-  return nonce;
+function raiseOf<Receipt>(
+  flight: Flight,
+  price: Price,
+  { flights, now }: Situation<Receipt>,
+  { afterMs, feeMax }: Repair,
+): Effort | null {
+  const { nonce, sentAt, sentHead, fees: last, forms } = flight;
+  const hasWaited = now - sentAt >= afterMs && sentHead !== null && price.head > sentHead;
+  if (!hasWaited || isFresh(last, price)) return null;
+  const cap = lesser(carriedWorth(flight, flights), feeMax);
+  const fees = raiseFees(last, freshFees(price), cap, forms.length);
+  return fees && { kind: "raise", nonce, fees };
 }
 
-export interface Fees {
-  /** Wei for a unit of gas. */
-  maxFeePerGas: bigint;
-  maxPriorityFeePerGas: bigint;
+/** The most that a unit of its gas may cost, wei, by what the transaction is worth; null: any. */
+function worthOf({ costMax, gas }: Flight): bigint | null {
+  return costMax === null ? null : costMax / gas;
 }
 
-/** A stuck transaction is replaced at 1.25 times its fees; nodes ask for at least 1.1 times. */
-export function raiseFees({ maxFeePerGas, maxPriorityFeePerGas }: Fees): Fees {
-  return {
-    maxFeePerGas: maxFeePerGas * 5n / 4n + 1n,
-    maxPriorityFeePerGas: maxPriorityFeePerGas * 5n / 4n + 1n,
-  };
+/** It carries those behind it, so it may cost what the dearest of them may. */
+export function carriedWorth(flight: Flight, flights: readonly Flight[]): bigint | null {
+  // A filler is worth nothing, and cheap.
+  const carried = flights.filter(({ nonce, rank }) => nonce > flight.nonce && rank !== "filler");
+  return [flight, ...carried].map(worthOf).reduce((a, b) =>
+    a === null || b === null ? null : a > b ? a : b
+  );
+}
+
+/** Of two limits, null being none. */
+export function lesser(a: bigint | null, b: bigint | null): bigint | null {
+  if (a === null || b === null) return a ?? b;
+  return a < b ? a : b;
 }

@@ -20,6 +20,8 @@ export type Post = (account: LocalAccount, outgoing: Outgoing) => Promise<Transa
 const LAUNCH_ATTEMPTS = 3;
 /** One that a node accepted and lost is repeated, ms: some blocks later, on most chains. */
 const REBROADCAST_AFTER_MS = 10_000;
+/** Who waits at the terminal has nothing to weigh. */
+const STANDING = { rank: "settlement", costMax: null } as const;
 /** A local chain mines at once; on others a block takes seconds. */
 const PAUSE = { firstMs: 20, lastMs: 1_000 };
 
@@ -55,7 +57,7 @@ export function createPost(
   }
 
   return async (account, outgoing) => {
-    const { mined } = await outboxOf(account).launch(() => Promise.resolve(outgoing))
+    const { mined } = await outboxOf(account).launch(STANDING, () => Promise.resolve(outgoing))
       .catch((error) => {
         throw asChainError(error, endpoint);
       });

@@ -1,6 +1,6 @@
 /** Where an outbox keeps what it has signed. */
 import type { Address, Hex } from "viem";
-import type { Fees } from "./plan.ts";
+import type { Fees } from "./fees.ts";
 
 /** One call to the chain, with the gas that it may take. */
 export interface Outgoing {
@@ -10,10 +10,25 @@ export interface Outgoing {
   gas: bigint;
 }
 
+/**
+ * What a transaction is for, and so what goes before what. A filler is a transfer of nothing to
+ * ourselves: it takes a nonce that is free, or that of a relay that gives way.
+ */
+export type Rank = "settlement" | "relay" | "filler";
+
+/** How a transaction stands among the others. */
+export interface Standing {
+  rank: Rank;
+  /** The most that it may cost, wei, by what it is worth; null: what the policy allows. */
+  costMax: bigint | null;
+}
+
 /** A transaction as it is broadcast. */
-export interface SignedForm extends Outgoing, Fees {
+export interface SignedForm extends Outgoing, Fees, Standing {
   raw: Hex;
   nonce: number;
+  /** When it was signed, Unix ms; null: by a version that did not note it. */
+  signedAt: number | null;
 }
 
 /**

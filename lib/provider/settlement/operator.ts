@@ -5,15 +5,27 @@
  */
 import {
   type Address,
+  type BaseError,
   encodeFunctionData,
+  formatGwei,
   getContractError,
+  type Hex,
   type LocalAccount,
   type TransactionReceipt,
 } from "viem";
 import type { Chain, ContractCall } from "../../chain/client.ts";
-import { estimateGas, type GiveUp, type Notice, Outbox } from "../../chain/outbox/outbox.ts";
+import {
+  estimateGas,
+  GasTooDear,
+  type GiveUp,
+  type Launched,
+  type Notice,
+  Outbox,
+} from "../../chain/outbox/outbox.ts";
+import { gasPriceOf } from "../../chain/outbox/fees.ts";
+import { readPrice } from "../../chain/outbox/price.ts";
 import type { Outgoing } from "../../chain/outbox/store.ts";
-import { readFailure, wordFailure } from "../../chain/refusal.ts";
+import { asChainError, readFailure, wordFailure } from "../../chain/refusal.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { NONCE_HOLE_MAX } from "../../limits.ts";
 import type { Log } from "../../log.ts";
@@ -30,8 +42,23 @@ export interface OperatorOptions {
   pollMs?: number;
   /** After this long without a receipt the fee is raised, ms. */
   bumpAfterMs?: number;
+  /** The most that is paid for a unit of gas, wei; null: no limit. */
+  feeMax?: bigint | null;
   now?: () => number;
 }
+
+/** How one transaction stands among the others. */
+export interface Sending {
+  /** What is settled goes before what is relayed for others. */
+  rank: "settlement" | "relay";
+  /** The most that it may cost, wei, by what it is worth; null: what the configuration allows. */
+  costMax: bigint | null;
+  /** Gas that it is given at least, whatever the estimate says. */
+  gasMin?: bigint;
+}
+
+/** What an operator sends: a call of a contract's function, or plain bytes. */
+export type OperatorCall = ContractCall | { to: Address; data: Hex };
 
 export interface Operator {
   readonly address: Address;
@@ -40,18 +67,35 @@ export interface Operator {
    * sent.
    * @throws KhachapuriError `chain_refused`, `chain_unavailable`, as `send`
    */
-  simulate(call: ContractCall): Promise<void>;
+  simulate(call: OperatorCall): Promise<void>;
   /**
-   * Simulates, signs, stores and broadcasts `call`; resolves with its receipt, whether it succeeded
-   * or reverted.
-   * @throws KhachapuriError `chain_refused` with the custom error in `data.reason`: nothing was
-   *   sent; `chain_unavailable`: nothing was sent, or it was given up because its nonce is used
+   * Simulates, signs, stores and broadcasts `call`; it is out when this resolves.
+   * @throws KhachapuriError `chain_refused` with the custom error in `data.reason`,
+   *   `chain_unavailable`: nothing was sent
    */
-  send(call: ContractCall): Promise<TransactionReceipt>;
+  launch(call: OperatorCall, sending: Sending): Promise<Launched>;
+  /**
+   * Launches `call`; resolves with its receipt, whether it succeeded or reverted.
+   * @throws KhachapuriError as `launch`; `chain_unavailable` also when it was given up because its
+   *   nonce is used
+   */
+  send(call: OperatorCall, sending: Sending): Promise<TransactionReceipt>;
+  /**
+   * What a unit of gas costs now, base fee and tip, wei; a few seconds old at most.
+   * @throws KhachapuriError `chain_unavailable`
+   */
+  gasPrice(): Promise<bigint>;
   /** Transactions that are neither mined nor dropped. */
   pending(): number;
+  /** What a person must look at, in plain words; empty when all is well. */
+  alarms(): readonly string[];
   close(): Promise<void>;
 }
+
+/** What a node has is broadcast to it again: others may have dropped it, ms. */
+const REBROADCAST_AFTER_MS = 10_000;
+/** A price of gas is good for this long, ms: about as long as a block. */
+const GAS_PRICE_MS = 2_000;
 
 /** Opens the operator's outbox and takes up what an earlier process left unmined. */
 export function openOperator(options: OperatorOptions): Operator {
@@ -65,9 +109,13 @@ export function openOperator(options: OperatorOptions): Operator {
     account,
     store,
     policy: {
-      rebroadcastAfterMs: 0,
+      rebroadcastAfterMs: REBROADCAST_AFTER_MS,
       giveUpAfterMs: null,
-      repair: { afterMs: options.bumpAfterMs ?? 30_000, holeMax: NONCE_HOLE_MAX },
+      repair: {
+        afterMs: options.bumpAfterMs ?? 30_000,
+        feeMax: options.feeMax ?? null,
+        holeMax: NONCE_HOLE_MAX,
+      },
     },
     pause: { firstMs: pollMs, lastMs: pollMs },
     launchAttempts: null,
@@ -78,30 +126,59 @@ export function openOperator(options: OperatorOptions): Operator {
   });
 
   /** As of now: what is out and not mined yet is not in the simulation. */
-  async function prepare({ address, abi, functionName, args = [] }: ContractCall) {
-    const call = { to: address, data: encodeFunctionData({ abi, functionName, args }) };
-    const outgoing: Outgoing = { ...call, gas: await estimateGas(client, account.address, call) };
-    return outgoing;
+  async function prepare(call: OperatorCall, gasMin = 0n): Promise<Outgoing> {
+    const bytes = bytesOf(call);
+    const gas = await estimateGas(client, account.address, bytes);
+    return { ...bytes, gas: gas > gasMin ? gas : gasMin };
   }
 
-  const refused = (call: ContractCall) => (cause: unknown) => {
+  const refused = (call: OperatorCall) => (cause: unknown) => {
     throw refusal(cause, call, account.address, endpoint);
   };
+
+  const launch = (call: OperatorCall, { rank, costMax, gasMin }: Sending) =>
+    outbox.launch({ rank, costMax }, () => prepare(call, gasMin)).catch(refused(call));
+  const gasPrice = readGasPrice(options.chain, options.now ?? Date.now);
 
   return {
     address: account.address,
     async simulate(call) {
       await prepare(call).catch(refused(call));
     },
-    async send(call) {
-      const { mined } = await outbox.launch(() => prepare(call)).catch(refused(call));
+    launch,
+    async send(call, sending) {
+      const { mined } = await launch(call, sending);
       return await mined;
     },
+    gasPrice,
     pending: () => outbox.size,
+    alarms: () => [],
     async close() {
       await outbox.close();
       store.close();
     },
+  };
+}
+
+function bytesOf(call: OperatorCall): { to: Address; data: Hex } {
+  if ("to" in call) return call;
+  const { address: to, abi, functionName, args = [] } = call;
+  return { to, data: encodeFunctionData({ abi, functionName, args }) };
+}
+
+/** Reads the price of gas, once for all who ask within `GAS_PRICE_MS`. */
+function readGasPrice({ public: client, endpoint }: Chain, now: () => number) {
+  let last: { at: number; price: Promise<bigint> } | null = null;
+  return async () => {
+    if (last && now() - last.at < GAS_PRICE_MS) return await last.price;
+    const asked = { at: now(), price: readPrice(client).then(gasPriceOf) };
+    last = asked;
+    try {
+      return await asked.price;
+    } catch (error) {
+      if (last === asked) last = null;
+      throw asChainError(error, endpoint);
+    }
   };
 }
 
@@ -110,9 +187,16 @@ const GIVEN_UP: Readonly<Record<GiveUp["reason"], string>> = {
   "far ahead": "the operator's nonce is far ahead",
   "late": "the operator's transaction was not mined in time",
   "not accepted": "the operator's transaction was not accepted",
+  "gave way": "it gave way to a settlement",
 };
 
 function wordGiveUp({ reason }: GiveUp): KhachapuriError {
+  if (reason === "gave way") {
+    return new KhachapuriError("chain_unavailable", GIVEN_UP[reason], {
+      retryAfterSeconds: 10,
+      hints: ["nothing was done: try again"],
+    });
+  }
   return new KhachapuriError("chain_unavailable", GIVEN_UP[reason], {
     hints: ["use the operator key on one provider only"],
   });
@@ -125,7 +209,12 @@ function logNotice(log: Log, notice: Notice): void {
       return log.debug("operator transaction not accepted yet", { nonce, message });
     }
     case "raised":
-      return log.warn("operator transaction stuck, fee raised", { nonce: notice.nonce });
+      return log.warn("operator transaction stuck, fee raised", {
+        nonce: notice.nonce,
+        maxFeePerGas: notice.fees.maxFeePerGas,
+      });
+    case "gives way":
+      return log.info("relay gives way to settlement", { nonce: notice.nonce });
     case "filling":
       return log.warn("filling the operator's free nonces", {
         from: notice.from,
@@ -141,21 +230,36 @@ function logNotice(log: Log, notice: Notice): void {
   }
 }
 
+function failureOf(cause: unknown, call: OperatorCall, sender: Address, endpoint: string) {
+  if ("to" in call) return readFailure(cause as BaseError, endpoint);
+  const { abi, address, functionName, args = [], messages } = call;
+  const about = { abi, address, functionName, args, sender };
+  return readFailure(getContractError(cause as BaseError, about), endpoint, messages);
+}
+
 /** The escrow's own no stays `chain_refused`; that we lack gas is our trouble, not the payer's. */
 function refusal(
   cause: unknown,
-  call: ContractCall,
+  call: OperatorCall,
   sender: Address,
   endpoint: string,
 ): KhachapuriError {
-  const { abi, address, functionName, args = [], messages } = call;
-  const about = { abi, address, functionName, args, sender };
-  const failure = readFailure(getContractError(cause as Error, about), endpoint, messages);
+  if (cause instanceof GasTooDear) return tooDear(cause);
+  const failure = failureOf(cause, call, sender, endpoint);
   const error = wordFailure(failure);
   if (failure.kind === "reverted" || failure.kind === "no contract") return error;
   return new KhachapuriError("chain_unavailable", "the provider cannot settle right now", {
     cause: error,
     retryAfterSeconds: 5,
     hints: ["nothing was charged; try again"],
+  });
+}
+
+function tooDear({ price, cap }: GasTooDear): KhachapuriError {
+  const message = `gas costs ${formatGwei(price)} gwei, and this may pay ${formatGwei(cap)}`;
+  return new KhachapuriError("chain_unavailable", message, {
+    retryAfterSeconds: 60,
+    hints: ["nothing was sent; it is sent when gas is cheaper, or for more (provider.gas)"],
+    data: { reason: "GasTooDear", gasPrice: String(price), cap: String(cap) },
   });
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Hex, TransactionReceipt } from "viem";
+import { encodeFunctionData, type Hex, parseTransaction, type TransactionReceipt } from "viem";
 import { anvilAccount } from "../../../worlds/chain/anvil.ts";
 import {
   FAKE_ESCROW,
@@ -19,6 +19,7 @@ const PROVIDER = anvilAccount(1).address;
 const PAYER = anvilAccount(4);
 const LANE: Hex = `0x${"1a".repeat(32)}`;
 const BUMP_AFTER_MS = 30_000;
+const SETTLEMENT = { rank: "settlement", costMax: null } as const;
 
 interface World {
   fake: FakeChain;
@@ -67,7 +68,7 @@ async function withOperator(work: (world: World) => Promise<void>): Promise<void
       functionName: "consume",
       args: [5n, permit],
     },
-    consume: () => world.operator.send(world.consumption),
+    consume: () => world.operator.send(world.consumption, SETTLEMENT),
   };
   try {
     await work(world);
@@ -114,6 +115,11 @@ function intercept(
   return { count: () => calls };
 }
 
+/** A block in which nothing of ours is mined. */
+function passBlock(fake: FakeChain): void {
+  fake.allow(PAYER.address, 5n, 50n);
+}
+
 Deno.test("a transaction is mined once and tells of it once", async () => {
   await withOperator(async ({ fake, operator, mined, consume }) => {
     const receipt = await consume();
@@ -124,16 +130,51 @@ Deno.test("a transaction is mined once and tells of it once", async () => {
   });
 });
 
-Deno.test("a stuck transaction gets a higher fee and keeps its nonce", async () => {
+Deno.test("a launch resolves when its transaction is out, with the gas that it was promised", async () => {
+  await withOperator(async ({ fake, operator, consumption }) => {
+    fake.isMining = false;
+    const { mined } = await operator.launch(consumption, { ...SETTLEMENT, gasMin: 3_000_000n });
+    assert.equal(operator.pending(), 1);
+    assert.equal(parseTransaction(fake.mempool[0]!.raw).gas, 3_000_000n);
+    await fake.mine();
+    assert.equal((await mined).status, "success");
+  });
+});
+
+Deno.test("plain bytes are sent as a call is", async () => {
+  await withOperator(async ({ operator, consumption, fake }) => {
+    const { abi, functionName, args } = consumption;
+    const data = encodeFunctionData({ abi, functionName, args: args! });
+    await operator.send({ to: FAKE_ESCROW, data }, SETTLEMENT);
+    assert.equal(fake.consumed(PAYER.address, LANE), 1n);
+  });
+});
+
+Deno.test("the price of gas is base fee and tip, asked once for all who want it at a time", async () => {
+  await withOperator(async ({ fake, operator, advance }) => {
+    const asked = intercept(fake, "eth_feeHistory", () => undefined);
+    assert.deepEqual(await Promise.all([operator.gasPrice(), operator.gasPrice()]), [2n, 2n]);
+    assert.equal(asked.count(), 1);
+    advance(10_000);
+    fake.intercept = () => Promise.reject(rpcError("down"));
+    await assert.rejects(operator.gasPrice(), { code: "chain_unavailable" });
+    fake.intercept = null;
+    assert.equal(await operator.gasPrice(), 2n);
+  });
+});
+
+Deno.test("a stuck transaction gets the fee that is paid now and keeps its nonce", async () => {
   await withOperator(async ({ fake, advance, consume, mined }) => {
     fake.isMining = false;
     const sent = consume();
     await until(() => fake.mempool.length === 1);
+    fake.tip = 100n;
+    passBlock(fake);
     advance(BUMP_AFTER_MS);
     await until(() => fake.mempool.length === 2);
     const [first, second] = fake.mempool;
     assert.equal(first!.nonce, second!.nonce);
-    assert.ok(second!.fee * 10n >= first!.fee * 11n, "nodes refuse a smaller raise");
+    assert.deepEqual([first!.fee, second!.fee], [3n, 102n]);
     await fake.mine();
     assert.equal((await sent).status, "success");
     assert.equal(fake.consumed(PAYER.address, LANE), 1n);

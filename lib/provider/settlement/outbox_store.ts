@@ -1,6 +1,7 @@
 /** The operator's outbox on disk: what was signed outlives the process, and a power cut. */
+import type { DatabaseSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
-import type { OutboxStore, SignedForm } from "../../chain/outbox/store.ts";
+import type { OutboxStore, Rank, SignedForm } from "../../chain/outbox/store.ts";
 import { openDurable } from "../ledger/durable.ts";
 
 export interface DurableOutboxStore extends OutboxStore {
@@ -20,6 +21,9 @@ const SCHEMA = `
   ) STRICT;
 `;
 
+/** Columns that a store of an earlier version does not have; null in its rows. */
+const ADDED = ["rank TEXT", "costMax TEXT", "signedAt INTEGER"];
+
 interface Row {
   raw: Hex;
   nonce: number;
@@ -28,22 +32,28 @@ interface Row {
   gas: string;
   maxFeePerGas: string;
   maxPriorityFeePerGas: string;
+  rank: Rank | null;
+  costMax: string | null;
+  signedAt: number | null;
 }
 
 /** Opens (or creates) the store at `path`. It holds calls only, no contract creations. */
 export function openOutboxStore(path: string): DurableOutboxStore {
   const durable = openDurable(path, SCHEMA);
   const { database } = durable;
+  addColumns(database);
   const select = database.prepare("SELECT * FROM outbox ORDER BY nonce, rowid");
-  const insert = database.prepare("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)");
+  const insert = database.prepare("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   const removeForm = database.prepare("DELETE FROM outbox WHERE raw = ?");
   const removeNonce = database.prepare("DELETE FROM outbox WHERE nonce = ?");
   return {
     load: () => (select.all() as unknown as Row[]).map(formOf),
-    async remember({ raw, nonce, to, data, gas, maxFeePerGas, maxPriorityFeePerGas }) {
+    async remember({ raw, nonce, to, data, gas, rank, costMax, signedAt, ...fees }) {
       if (to === null) throw new TypeError("a contract creation is no operator's transaction");
-      const fees = [String(maxFeePerGas), String(maxPriorityFeePerGas)] as const;
-      insert.run(raw, nonce, to, data, String(gas), ...fees);
+      const { maxFeePerGas, maxPriorityFeePerGas } = fees;
+      const amounts = [gas, maxFeePerGas, maxPriorityFeePerGas].map(String);
+      const worth = costMax === null ? null : String(costMax);
+      insert.run(raw, nonce, to, data, ...amounts, rank, worth, signedAt);
       try {
         await durable.sync();
       } catch (error) {
@@ -57,14 +67,26 @@ export function openOutboxStore(path: string): DurableOutboxStore {
   };
 }
 
-function formOf({ raw, nonce, recipient, data, gas, ...fees }: Row): SignedForm {
+function addColumns(database: DatabaseSync): void {
+  const held = database.prepare("PRAGMA table_info(outbox)").all().map(({ name }) => name);
+  for (const column of ADDED) {
+    const [name] = column.split(" ");
+    if (!held.includes(name!)) database.exec(`ALTER TABLE outbox ADD COLUMN ${column}`);
+  }
+}
+
+function formOf({ raw, nonce, recipient, data, gas, ...row }: Row): SignedForm {
   return {
     raw,
     nonce,
     to: recipient,
     data,
     gas: BigInt(gas),
-    maxFeePerGas: BigInt(fees.maxFeePerGas),
-    maxPriorityFeePerGas: BigInt(fees.maxPriorityFeePerGas),
+    maxFeePerGas: BigInt(row.maxFeePerGas),
+    maxPriorityFeePerGas: BigInt(row.maxPriorityFeePerGas),
+    // What nobody ranked gives way to nothing.
+    rank: row.rank ?? "settlement",
+    costMax: row.costMax === null ? null : BigInt(row.costMax),
+    signedAt: row.signedAt,
   };
 }

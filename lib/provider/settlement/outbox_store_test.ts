@@ -14,6 +14,9 @@ const FORM: SignedForm = {
   gas: 21_000n,
   maxFeePerGas: 2n ** 70n,
   maxPriorityFeePerGas: 1n,
+  rank: "relay",
+  costMax: 2n ** 71n,
+  signedAt: 1_700_000_000_000,
 };
 
 async function withPath(work: (path: string) => Promise<void> | void): Promise<void> {
@@ -29,7 +32,8 @@ Deno.test("what was remembered is there after a restart, until it is forgotten",
   await withPath(async (path) => {
     const first = openOutboxStore(path);
     const raised = { ...FORM, raw: "0x02", maxFeePerGas: 2n ** 71n } as const;
-    const other = { ...FORM, raw: "0x03", nonce: 8 } as const;
+    const more = { nonce: 8, rank: "settlement", costMax: null } as const;
+    const other = { ...FORM, raw: "0x03", ...more } as const;
     for (const form of [FORM, other, raised]) await first.remember(form);
     first.close();
     const second = openOutboxStore(path);
@@ -40,8 +44,8 @@ Deno.test("what was remembered is there after a restart, until it is forgotten",
   });
 });
 
-Deno.test("an outbox of before there were stores is read as it is", async () => {
-  await withPath((path) => {
+Deno.test("an outbox of an earlier version is read as it is, and written on", async () => {
+  await withPath(async (path) => {
     const old = new DatabaseSync(path);
     old.exec(`
       CREATE TABLE outbox (
@@ -57,9 +61,15 @@ Deno.test("an outbox of before there were stores is read as it is", async () => 
       PRAGMA user_version = 1;
     `);
     old.close();
-    const store = openOutboxStore(path);
-    assert.deepEqual(store.load(), [FORM]);
-    store.close();
+    const before = { ...FORM, rank: "settlement", costMax: null, signedAt: null } as const;
+    const later = { ...FORM, raw: "0x02", nonce: 8 } as const;
+    // Twice: what was added is there already.
+    for (const held of [[before], [before, later]]) {
+      const store = openOutboxStore(path);
+      assert.deepEqual(store.load(), held);
+      if (held.length === 1) await store.remember(later);
+      store.close();
+    }
   });
 });
 

@@ -1,0 +1,95 @@
+/** What is asked about transactions that are out, in one look. */
+import {
+  type Address,
+  type Hex,
+  type PublicClient,
+  TransactionNotFoundError,
+  type TransactionReceipt,
+  TransactionReceiptNotFoundError,
+} from "viem";
+import type { Price } from "./fees.ts";
+import type { OutFlight } from "./flight.ts";
+import type { Seen } from "./plan.ts";
+import { type PriceClient, readPrice } from "./price.ts";
+
+export type InquiryClient =
+  & PriceClient
+  & Pick<PublicClient, "getTransaction" | "getTransactionCount" | "getTransactionReceipt">;
+
+/** Receipts asked for at a time. */
+const RECEIPTS_AT_ONCE = 8;
+/** The lowest nonces are mined first: whether the node has those is asked. */
+const PRESENCES_MAX = 8;
+
+/** What was found out before the chain fell silent, if it did. */
+export interface Inquiry {
+  seen: Seen<TransactionReceipt>;
+  /** What a question ended in; null: all were answered. */
+  failure: unknown;
+}
+
+/**
+ * Asks as far as the chain answers: when it falls silent, the rest is left to the next look.
+ * @param isRepaired whether nonces and fees are looked after
+ */
+export async function inquire(
+  client: InquiryClient,
+  address: Address,
+  flights: readonly OutFlight[],
+  isRepaired: boolean,
+): Promise<Inquiry> {
+  const receipts = new Map<number, TransactionReceipt | null>();
+  const missing = new Set<number>();
+  let count: number | null = null;
+  let price: Price | null = null;
+  try {
+    if (isRepaired) count = await client.getTransactionCount({ address, blockTag: "latest" });
+    await inParts(flights, async (flight) => {
+      receipts.set(flight.nonce, await receiptOf(client, flight));
+    });
+    if (isRepaired) {
+      price = await readPrice(client);
+      const waiting = flights.filter(({ nonce }) => nonce >= count! && !receipts.get(nonce));
+      const lowest = waiting.sort((a, b) => a.nonce - b.nonce).slice(0, PRESENCES_MAX);
+      await inParts(lowest, async ({ nonce, forms, heldForm }) => {
+        if (await isMissing(client, heldForm ?? forms.at(-1)!.hash)) missing.add(nonce);
+      });
+    }
+    return { seen: { count, receipts, missing, price }, failure: null };
+  } catch (failure) {
+    return { seen: { count, receipts, missing, price }, failure };
+  }
+}
+
+/** A few at a time; ends after the part in which one fails. */
+async function inParts<T>(all: readonly T[], ask: (one: T) => Promise<void>): Promise<void> {
+  for (let at = 0; at < all.length; at += RECEIPTS_AT_ONCE) {
+    const asked = await Promise.allSettled(all.slice(at, at + RECEIPTS_AT_ONCE).map(ask));
+    const failed = asked.find((answer) => answer.status === "rejected");
+    if (failed) throw failed.reason;
+  }
+}
+
+async function receiptOf(
+  client: InquiryClient,
+  { forms }: OutFlight,
+): Promise<TransactionReceipt | null> {
+  for (const { hash } of forms.toReversed()) {
+    try {
+      return await client.getTransactionReceipt({ hash });
+    } catch (error) {
+      if (!(error instanceof TransactionReceiptNotFoundError)) throw error;
+    }
+  }
+  return null;
+}
+
+async function isMissing(client: InquiryClient, hash: Hex): Promise<boolean> {
+  try {
+    await client.getTransaction({ hash });
+    return false;
+  } catch (error) {
+    if (error instanceof TransactionNotFoundError) return true;
+    throw error;
+  }
+}
