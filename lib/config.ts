@@ -61,6 +61,16 @@ const providerShape = v.strictObject({
     }),
     {},
   ),
+  /** What the operator's gas is worth, and may cost. */
+  gas: v.optional(
+    v.strictObject({
+      /** Of one whole coin of the chain, USDC base units; 0 where it costs nothing. */
+      coinPrice: v.optional(uintShape(128)),
+      /** The most that a unit of gas may cost, gwei. */
+      maxFeeGwei: v.optional(v.pipe(v.number(), v.gtValue(0))),
+    }),
+    {},
+  ),
   /** Relaying a payer's signed deposit at the operator's gas. */
   onboarding: v.optional(
     v.strictObject({
