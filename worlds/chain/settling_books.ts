@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Hex, LocalAccount, TransactionReceipt } from "viem";
+import type { ContractCall } from "../../lib/chain/client.ts";
 import { type Charge, NEVER } from "../../lib/chain/escrow_provider.ts";
 import type { CidText } from "../../lib/cid.ts";
 import { signPermit, UINT64_MAX } from "../../lib/permit.ts";
@@ -93,10 +94,10 @@ export async function openSettlingBooks(times: Times = {}) {
       totals: () => ledger.totals(),
     },
     operator: {
-      async send(call) {
-        const [rows] = call.args as [Charge[]];
+      async send(call, sending) {
+        const [rows] = (call as ContractCall).args as [Charge[]];
         world.batches.push(rows);
-        const receipt = await world.carry(() => operator.send(call));
+        const receipt = await world.carry(() => operator.send(call, sending));
         return world.isMute ? { ...receipt, logs: [] } : receipt;
       },
     },

@@ -50,7 +50,7 @@ function openDesk(policy: Partial<OnboardingOptions["policy"]> = {}) {
       operator: {
         simulate: () => desk.simulate(),
         async send(call) {
-          desk.sent.push(call);
+          desk.sent.push(call as ContractCall);
           return await desk.mine() as TransactionReceipt;
         },
       },

@@ -5,15 +5,23 @@
  */
 import {
   type Address,
+  type BaseError,
   encodeFunctionData,
   getContractError,
+  type Hex,
   type LocalAccount,
   type TransactionReceipt,
 } from "viem";
 import type { Chain, ContractCall } from "../../chain/client.ts";
-import { estimateGas, type GiveUp, type Notice, Outbox } from "../../chain/outbox/outbox.ts";
+import {
+  estimateGas,
+  type GiveUp,
+  type Launched,
+  type Notice,
+  Outbox,
+} from "../../chain/outbox/outbox.ts";
 import type { Outgoing } from "../../chain/outbox/store.ts";
-import { readFailure, wordFailure } from "../../chain/refusal.ts";
+import { asChainError, readFailure, wordFailure } from "../../chain/refusal.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { NONCE_HOLE_MAX } from "../../limits.ts";
 import type { Log } from "../../log.ts";
@@ -33,6 +41,19 @@ export interface OperatorOptions {
   now?: () => number;
 }
 
+/** How one transaction stands among the others. */
+export interface Sending {
+  /** What is settled goes before what is relayed for others. */
+  rank: "settlement" | "relay";
+  /** The most that it may cost, wei, by what it is worth; null: what the configuration allows. */
+  costMax: bigint | null;
+  /** Gas that it is given at least, whatever the estimate says. */
+  gasMin?: bigint;
+}
+
+/** What an operator sends: a call of a contract's function, or plain bytes. */
+export type OperatorCall = ContractCall | { to: Address; data: Hex };
+
 export interface Operator {
   readonly address: Address;
   /**
@@ -40,18 +61,33 @@ export interface Operator {
    * sent.
    * @throws KhachapuriError `chain_refused`, `chain_unavailable`, as `send`
    */
-  simulate(call: ContractCall): Promise<void>;
+  simulate(call: OperatorCall): Promise<void>;
   /**
-   * Simulates, signs, stores and broadcasts `call`; resolves with its receipt, whether it succeeded
-   * or reverted.
-   * @throws KhachapuriError `chain_refused` with the custom error in `data.reason`: nothing was
-   *   sent; `chain_unavailable`: nothing was sent, or it was given up because its nonce is used
+   * Simulates, signs, stores and broadcasts `call`; it is out when this resolves.
+   * @throws KhachapuriError `chain_refused` with the custom error in `data.reason`,
+   *   `chain_unavailable`: nothing was sent
    */
-  send(call: ContractCall): Promise<TransactionReceipt>;
+  launch(call: OperatorCall, sending: Sending): Promise<Launched>;
+  /**
+   * Launches `call`; resolves with its receipt, whether it succeeded or reverted.
+   * @throws KhachapuriError as `launch`; `chain_unavailable` also when it was given up because its
+   *   nonce is used
+   */
+  send(call: OperatorCall, sending: Sending): Promise<TransactionReceipt>;
+  /**
+   * What a unit of gas costs now, base fee and tip, wei; a few seconds old at most.
+   * @throws KhachapuriError `chain_unavailable`
+   */
+  gasPrice(): Promise<bigint>;
   /** Transactions that are neither mined nor dropped. */
   pending(): number;
+  /** What a person must look at, in plain words; empty when all is well. */
+  alarms(): readonly string[];
   close(): Promise<void>;
 }
+
+/** A price of gas is good for this long, ms: about as long as a block. */
+const GAS_PRICE_MS = 2_000;
 
 /** Opens the operator's outbox and takes up what an earlier process left unmined. */
 export function openOperator(options: OperatorOptions): Operator {
@@ -78,30 +114,66 @@ export function openOperator(options: OperatorOptions): Operator {
   });
 
   /** As of now: what is out and not mined yet is not in the simulation. */
-  async function prepare({ address, abi, functionName, args = [] }: ContractCall) {
-    const call = { to: address, data: encodeFunctionData({ abi, functionName, args }) };
-    const outgoing: Outgoing = { ...call, gas: await estimateGas(client, account.address, call) };
-    return outgoing;
+  async function prepare(call: OperatorCall, gasMin = 0n): Promise<Outgoing> {
+    const bytes = bytesOf(call);
+    const gas = await estimateGas(client, account.address, bytes);
+    return { ...bytes, gas: gas > gasMin ? gas : gasMin };
   }
 
-  const refused = (call: ContractCall) => (cause: unknown) => {
+  const refused = (call: OperatorCall) => (cause: unknown) => {
     throw refusal(cause, call, account.address, endpoint);
   };
+
+  const launch = (call: OperatorCall, { gasMin }: Sending) =>
+    outbox.launch(() => prepare(call, gasMin)).catch(refused(call));
+  const gasPrice = readGasPrice(options.chain, options.now ?? Date.now);
 
   return {
     address: account.address,
     async simulate(call) {
       await prepare(call).catch(refused(call));
     },
-    async send(call) {
-      const { mined } = await outbox.launch(() => prepare(call)).catch(refused(call));
+    launch,
+    async send(call, sending) {
+      const { mined } = await launch(call, sending);
       return await mined;
     },
+    gasPrice,
     pending: () => outbox.size,
+    alarms: () => [],
     async close() {
       await outbox.close();
       store.close();
     },
+  };
+}
+
+function bytesOf(call: OperatorCall): { to: Address; data: Hex } {
+  if ("to" in call) return call;
+  const { address: to, abi, functionName, args = [] } = call;
+  return { to, data: encodeFunctionData({ abi, functionName, args }) };
+}
+
+/** Reads the price of gas, once for all who ask within `GAS_PRICE_MS`. */
+function readGasPrice({ public: client, endpoint }: Chain, now: () => number) {
+  let last: { at: number; price: Promise<bigint> } | null = null;
+  const read = async () => {
+    const [{ baseFeePerGas }, tip] = await Promise.all([
+      client.getBlock(),
+      client.estimateMaxPriorityFeePerGas(),
+    ]);
+    return (baseFeePerGas ?? 0n) + tip;
+  };
+  return async () => {
+    if (last && now() - last.at < GAS_PRICE_MS) return await last.price;
+    const asked = { at: now(), price: read() };
+    last = asked;
+    try {
+      return await asked.price;
+    } catch (error) {
+      if (last === asked) last = null;
+      throw asChainError(error, endpoint);
+    }
   };
 }
 
@@ -141,16 +213,21 @@ function logNotice(log: Log, notice: Notice): void {
   }
 }
 
+function failureOf(cause: unknown, call: OperatorCall, sender: Address, endpoint: string) {
+  if ("to" in call) return readFailure(cause as BaseError, endpoint);
+  const { abi, address, functionName, args = [], messages } = call;
+  const about = { abi, address, functionName, args, sender };
+  return readFailure(getContractError(cause as BaseError, about), endpoint, messages);
+}
+
 /** The escrow's own no stays `chain_refused`; that we lack gas is our trouble, not the payer's. */
 function refusal(
   cause: unknown,
-  call: ContractCall,
+  call: OperatorCall,
   sender: Address,
   endpoint: string,
 ): KhachapuriError {
-  const { abi, address, functionName, args = [], messages } = call;
-  const about = { abi, address, functionName, args, sender };
-  const failure = readFailure(getContractError(cause as Error, about), endpoint, messages);
+  const failure = failureOf(cause, call, sender, endpoint);
   const error = wordFailure(failure);
   if (failure.kind === "reverted" || failure.kind === "no contract") return error;
   return new KhachapuriError("chain_unavailable", "the provider cannot settle right now", {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Hex, TransactionReceipt } from "viem";
+import { encodeFunctionData, type Hex, parseTransaction, type TransactionReceipt } from "viem";
 import { anvilAccount } from "../../../worlds/chain/anvil.ts";
 import {
   FAKE_ESCROW,
@@ -19,6 +19,7 @@ const PROVIDER = anvilAccount(1).address;
 const PAYER = anvilAccount(4);
 const LANE: Hex = `0x${"1a".repeat(32)}`;
 const BUMP_AFTER_MS = 30_000;
+const SETTLEMENT = { rank: "settlement", costMax: null } as const;
 
 interface World {
   fake: FakeChain;
@@ -67,7 +68,7 @@ async function withOperator(work: (world: World) => Promise<void>): Promise<void
       functionName: "consume",
       args: [5n, permit],
     },
-    consume: () => world.operator.send(world.consumption),
+    consume: () => world.operator.send(world.consumption, SETTLEMENT),
   };
   try {
     await work(world);
@@ -121,6 +122,39 @@ Deno.test("a transaction is mined once and tells of it once", async () => {
     assert.equal(fake.consumed(PAYER.address, LANE), 1n);
     assert.equal(mined.length, 1);
     assert.equal(operator.pending(), 0);
+  });
+});
+
+Deno.test("a launch resolves when its transaction is out, with the gas that it was promised", async () => {
+  await withOperator(async ({ fake, operator, consumption }) => {
+    fake.isMining = false;
+    const { mined } = await operator.launch(consumption, { ...SETTLEMENT, gasMin: 3_000_000n });
+    assert.equal(operator.pending(), 1);
+    assert.equal(parseTransaction(fake.mempool[0]!.raw).gas, 3_000_000n);
+    await fake.mine();
+    assert.equal((await mined).status, "success");
+  });
+});
+
+Deno.test("plain bytes are sent as a call is", async () => {
+  await withOperator(async ({ operator, consumption, fake }) => {
+    const { abi, functionName, args } = consumption;
+    const data = encodeFunctionData({ abi, functionName, args: args! });
+    await operator.send({ to: FAKE_ESCROW, data }, SETTLEMENT);
+    assert.equal(fake.consumed(PAYER.address, LANE), 1n);
+  });
+});
+
+Deno.test("the price of gas is base fee and tip, asked once for all who want it at a time", async () => {
+  await withOperator(async ({ fake, operator, advance }) => {
+    const asked = intercept(fake, "eth_getBlockByNumber", () => undefined);
+    assert.deepEqual(await Promise.all([operator.gasPrice(), operator.gasPrice()]), [2n, 2n]);
+    assert.equal(asked.count(), 1);
+    advance(10_000);
+    fake.intercept = () => Promise.reject(rpcError("down"));
+    await assert.rejects(operator.gasPrice(), { code: "chain_unavailable" });
+    fake.intercept = null;
+    assert.equal(await operator.gasPrice(), 2n);
   });
 });
 

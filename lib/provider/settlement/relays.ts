@@ -91,7 +91,7 @@ export class Relays {
       onUnsent();
       throw error;
     });
-    const sent = operator.send(call).catch((error) => {
+    const sent = operator.send(call, { rank: "relay", costMax: null }).catch((error) => {
       giveBack();
       onUnsent();
       throw error;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mock } from "node:test";
 import type { Address, TransactionReceipt } from "viem";
 import { anvilAccount } from "../../../worlds/chain/anvil.ts";
-import type { ContractCall } from "../../chain/client.ts";
+
 import { escrowCall } from "../../chain/escrow_call.ts";
 import { KhachapuriError } from "../../errors.ts";
 import {
@@ -14,6 +14,7 @@ import {
   RELAY_TRIES_BURST_MAX,
   RELAY_TRIES_PER_SECOND_MAX,
 } from "../../limits.ts";
+import type { OperatorCall } from "./operator.ts";
 import { Relays } from "./relays.ts";
 
 const [ANNA, BERT, CARL] = [4, 5, 6].map((index) => anvilAccount(index).address) as [
@@ -34,7 +35,7 @@ function openDesk({ perMinute = 2, knows = false } = {}) {
     simulate: (): Promise<void> => Promise.resolve(),
     mine: (): Promise<Partial<TransactionReceipt>> => Promise.resolve(MINED),
   };
-  const ask = (what: string) => (call: ContractCall) => {
+  const ask = (what: string) => (call: OperatorCall) => {
     assert.equal(call, CALL);
     desk.asked.push(what);
   };

@@ -15,13 +15,14 @@ import type { Operator } from "./operator.ts";
 /** Takes one credit of the bill's lane on chain; resolves when the ledger has it as settled. */
 export function createConsume(operator: Pick<Operator, "send">, escrow: Address): Consume {
   return async ({ permit, price }) => {
-    const sent = operator.send({
+    const call = {
       address: escrow,
       abi: escrowAbi,
       functionName: "consume",
       args: [price, permit],
       messages: ESCROW_MESSAGES,
-    });
+    };
+    const sent = operator.send(call, { rank: "settlement", costMax: null });
     const receipt = await withinTime(sent, CONSUME_TIMEOUT_MS, unmined).catch((error) => {
       throw error.code === "chain_refused" ? refusalOf(error) : error;
     });

@@ -42,7 +42,7 @@ function consumeWith(mined: Promise<Partial<TransactionReceipt>>) {
   const sent: ContractCall[] = [];
   const consume = createConsume({
     async send(call) {
-      sent.push(call);
+      sent.push(call as ContractCall);
       return await mined as TransactionReceipt;
     },
   }, ESCROW);

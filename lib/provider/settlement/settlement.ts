@@ -188,12 +188,9 @@ export class Settlement {
 
   async #send(rows: readonly Row[]): Promise<void> {
     const { escrow, operator, ledger, log } = this.#options;
-    const receipt = await operator.send({
-      address: escrow,
-      abi: escrowAbi,
-      functionName: "consume",
-      args: [rows.map(({ charge }) => charge)],
-    });
+    const args = [rows.map(({ charge }) => charge)];
+    const call = { address: escrow, abi: escrowAbi, functionName: "consume", args };
+    const receipt = await operator.send(call, { rank: "settlement", costMax: null });
     if (receipt.status !== "success") throw new Error("the batch reverted");
     const { transactionHash } = receipt;
     for (const event of parseEscrowLogs(escrow, receipt.logs)) {
