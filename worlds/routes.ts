@@ -97,7 +97,6 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       sandboxes: {
         ...calls.parts.programs.sandboxes,
         open: () => 3,
-        end: (cid) => Promise.resolve(void asked.push(`end ${cid}`)),
       },
     },
     records: { ...calls.parts.records, ...calls.records },

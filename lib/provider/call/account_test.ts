@@ -69,8 +69,9 @@ async function settle(world: CallWorld, course: Course): Promise<Ended> {
   return { world, isCharged, kept, account, ending };
 }
 
-async function endingOf(course: Course): Promise<string> {
+async function endingOf(course: Course, isClosed = false): Promise<string> {
   using world = await openCallWorld();
+  world.isClosed = isClosed;
   const { isCharged } = await settle(world, course);
   await world.assertNothingTaken();
   const [[ending]] = world.endings() as [[string]];
@@ -95,10 +96,14 @@ Deno.test("a run that ends in whatever way of its own costs its payer a credit",
   }
 });
 
-Deno.test("a run that its caller ended costs a credit, one that we ended costs none", async () => {
-  const play = (_: PlayedRun, call: Call) => call.kill();
-  assert.equal(await endingOf({ play }), "charged aborted");
-  assert.equal(await endingOf({ play: (run) => run.meet("aborted") }), "released shutdown");
+Deno.test("whoever ends a run, it costs a credit, unless the provider shuts down", async () => {
+  const byCaller = (_: PlayedRun, call: Call) => call.kill();
+  const byUs = (run: PlayedRun) => run.meet("aborted");
+  assert.equal(await endingOf({ play: byCaller }), "charged aborted");
+  assert.equal(await endingOf({ play: byUs }), "charged aborted");
+  assert.equal(await endingOf({ play: byUs }, true), "released shutdown");
+  assert.equal(await endingOf({ play: byCaller }, true), "charged aborted");
+  assert.equal(await endingOf({ play: (run) => run.exit() }, true), "charged answered");
 });
 
 Deno.test("what fails at the program is charged, what fails at us is not", async () => {

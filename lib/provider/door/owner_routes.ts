@@ -22,17 +22,16 @@ export async function settle(parts: RouteParts, request: Request): Promise<Respo
   return jsonResponse({ unsettled: String(parts.money.ledger.totals().unsettled) });
 }
 
-/** Ends a deployment for ever. */
+/** Ends a deployment for ever. What runs may end by itself, and is charged like any other. */
 export async function stop(parts: RouteParts, request: Request): Promise<Response> {
   const { cid: text, signature } = parseStopRequest(await readJson(request));
-  const { seller, records, programs } = parts;
+  const { seller, records } = parts;
   const deployment = await unstopped(parts, formatCid(parseCid(text)));
   if (!deployment) return jsonResponse({ stopped: text });
-  const { spec, cid } = deployment;
+  const { spec } = deployment;
   const question = { id: spec.id, provider: seller.provider };
   if (!await isStopSigned(question, signature, spec.owner)) throw notOwner();
   records.stops.add(spec);
-  await programs.sandboxes.end(cid);
   records.log.info("deployment stopped by its owner", { cid: text });
   return jsonResponse({ stopped: text });
 }

@@ -129,7 +129,7 @@ Deno.test("an owner is told its deployments, and which of them it stopped", asyn
   assert.deepEqual(await list(STRANGER), { owner: STRANGER.address, deployments: [] });
 });
 
-Deno.test("an owner ends a deployment for good, with its sandbox, and as often as it likes", async () => {
+Deno.test("an owner ends a deployment for good, and as often as it likes", async () => {
   using world = await openRouteWorld();
   const { id } = world.deployment.spec;
   const signature = await signStop(OWNER, { id, provider: SELLER.provider });
@@ -139,8 +139,22 @@ Deno.test("an owner ends a deployment for good, with its sandbox, and as often a
     assert.deepEqual(await response.json(), { stopped: CID });
   }
   await assertRefused(world.ask(`/${CID}`), 410, "stopped");
-  assert.deepEqual(world.asked, [`end ${CID}`]);
   assert.match(world.lines.join(""), /deployment stopped by its owner/);
+});
+
+Deno.test("a run that is under way when its owner ends the deployment ends by itself, and is charged", async () => {
+  using world = await openRouteWorld();
+  world.program = () => {};
+  const begun = world.nextRun();
+  const answer = world.ask(`/${CID}`);
+  const run = await begun;
+  const { id } = world.deployment.spec;
+  const signature = await signStop(OWNER, { id, provider: SELLER.provider });
+  assert.equal((await world.post("/stop", { cid: CID, signature })).status, 200);
+  run.print("done\n");
+  run.exit();
+  assert.equal(await (await answer).text(), "done\n");
+  assert.deepEqual(world.endings(), [["charged answered"]]);
 });
 
 Deno.test("a renewed permit goes to its deployment, and is neither answered nor logged", async () => {
