@@ -188,7 +188,7 @@ Deno.test("a payer without ETH deposits and allows by one signature", async () =
     salt: `0x${"07".repeat(32)}` as Hex,
   };
   const parties = [payer.address, provider.address] as const;
-  const nonce = await depositAndAllowNonce(chain, escrow, ...parties, unsigned);
+  const nonce = depositAndAllowNonce(...parties, unsigned);
   const signature = await signReceiveAuthorization(payer, await usdcDomain(chain, usdc), {
     from: payer.address,
     to: escrow,

@@ -146,7 +146,7 @@ function answeringMoney(asked: string[], receipts: ReadonlyMap<string, Receipt>)
       },
     },
     messages: {
-      offer: () => RELAY_OFFER,
+      offer: () => Promise.resolve(RELAY_OFFER),
       relay({ payer }: { payer: Hex }): Promise<Relayed> {
         asked.push(`relay ${payer}`);
         return Promise.resolve({ transaction: TRANSACTION, fee: RELAY_OFFER.fee });

@@ -5,6 +5,7 @@ import {
   type Hex,
   keccak256,
   type LocalAccount,
+  stringToBytes,
   type TransactionReceipt,
   zeroAddress,
 } from "viem";
@@ -220,6 +221,12 @@ export function depositAndAllowArguments(
   ];
 }
 
+/** The contract's `DEPOSIT_AND_ALLOW_TYPEHASH`. */
+const DEPOSIT_TYPEHASH = keccak256(stringToBytes(
+  "DepositAndAllow(address payer,uint256 amount,uint256 validAfter,uint256 validBefore," +
+    "address provider,uint128 pricePerCredit,uint128 credits,address signer,bytes32 salt)",
+));
+
 /** What the nonce of `depositAndAllow` is the hash of, in the contract's order. */
 const DEPOSIT_NONCE_TYPES = [
   { name: "typehash", type: "bytes32" },
@@ -238,17 +245,14 @@ const DEPOSIT_NONCE_TYPES = [
  * The EIP-3009 nonce of a `depositAndAllow`: it binds every parameter of the call, so that USDC's
  * signature authorises nothing else.
  */
-export async function depositAndAllowNonce(
-  chain: Chain,
-  escrow: Address,
+export function depositAndAllowNonce(
   payer: Address,
   provider: Address,
   unsigned: Omit<DepositAuthorization, "signature">,
-): Promise<Hex> {
-  const typehash = await chain.read<Hex>(escrowCall(escrow, "DEPOSIT_AND_ALLOW_TYPEHASH", []));
+): Hex {
   return keccak256(
     encodeAbiParameters(DEPOSIT_NONCE_TYPES, [
-      typehash,
+      DEPOSIT_TYPEHASH,
       payer,
       unsigned.amount,
       unsigned.validAfter,

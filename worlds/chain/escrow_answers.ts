@@ -1,5 +1,5 @@
 /** A chain whose escrow and USDC answer from an object; there is nothing to connect or send to. */
-import { type Address, domainSeparator, zeroAddress, zeroHash } from "viem";
+import { type Address, domainSeparator, zeroAddress } from "viem";
 import type { Chain } from "../../lib/chain/client.ts";
 import type { Allowance } from "../../lib/chain/escrow.ts";
 
@@ -9,8 +9,10 @@ export interface EscrowAnswers {
   settled: bigint;
   /** Of every payer for every provider. */
   allowance: Allowance;
-  /** Every payer's free balance. */
+  /** Every payer's free balance, and what it has in its wallet. */
   balance?: bigint;
+  /** Whether USDC has taken every authorisation already. */
+  isUsed?: boolean;
   /** Of every payer's next message. */
   nonce?: bigint;
 }
@@ -42,8 +44,8 @@ export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain 
         return answers.nonce ?? 0n;
       case "THAWING_PERIOD":
         return 86_400n;
-      case "DEPOSIT_AND_ALLOW_TYPEHASH":
-        return zeroHash;
+      case "authorizationState":
+        return answers.isUsed ?? false;
       case "name":
         return "USD Coin";
       case "version":
