@@ -81,6 +81,16 @@ export const RELAY_LIFETIME_SECONDS_MAX = 86_400n;
 export const IDEMPOTENCY_WINDOW_MS = 24 * 60 * 60 * 1000;
 /** Largest answer that is kept for it. */
 export const IDEMPOTENCY_ANSWER_BYTES_MAX = 1024 * 1024;
+/** An answer is given again so many times at once, for a connection that breaks, */
+export const KEY_REPLAYS_BURST_MAX = 16;
+/** and then so many a second, one in ten minutes: within its window a credit buys 160 of them. */
+export const KEY_REPLAYS_PER_SECOND_MAX = 1 / 600;
+/** One payer's answers are given again so many times at once, */
+export const PAYER_REPLAYS_BURST_MAX = 100;
+/** and then so many a second. */
+export const PAYER_REPLAYS_PER_SECOND_MAX = 2;
+/** Keys, and payers, whose replays are counted; one beyond it starts anew. */
+export const IDEMPOTENCY_KEYS_REMEMBERED_MAX = 50_000;
 /** Answers kept for one payer: a stranger's disk is not for filling. */
 export const IDEMPOTENCY_PAYER_BYTES_MAX = 64 * 1024 * 1024;
 /** Length of a key; a UUID has 36. */

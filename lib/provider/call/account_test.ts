@@ -51,7 +51,7 @@ async function settle(world: CallWorld, course: Course): Promise<Ended> {
   world.program = () => {};
   const begun = world.nextRun();
   const call = await world.open(course.call);
-  const started = await call.start(call.bill, null, claim);
+  const started = await call.start(call.bill, claim);
   await play(await begun, call);
   const isHashed = call.bill.source === "caller";
   const transcript = new Transcript({
@@ -148,7 +148,7 @@ Deno.test("a charge that cannot be written is no charge, and the key is free aga
   world.program = () => {};
   const call = await world.open({ lane: "lane" });
   const begun = world.nextRun();
-  const started = await call.start(call.bill, null, null);
+  const started = await call.start(call.bill, null);
   (await begun).exit();
   let isFree = false;
   const claim: Claim = { store() {}, end: () => void (isFree = true) };
