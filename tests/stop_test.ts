@@ -41,6 +41,8 @@ Deno.test("runs that are under way when their owner stops the deployment are pai
   const signature = await signStop(owner, {
     id: spec.id,
     provider: provider.address,
+    chainId: market.chain.chainId,
+    escrow: market.escrow,
   });
   const stopped = await fetch(`${market.provider.url}/stop`, {
     method: "POST",

@@ -29,7 +29,8 @@ export async function stop(parts: RouteParts, request: Request): Promise<Respons
   const deployment = await unstopped(parts, formatCid(parseCid(text)));
   if (!deployment) return jsonResponse({ stopped: text });
   const { spec } = deployment;
-  const question = { id: spec.id, provider: seller.provider };
+  const { chainId, escrow, provider } = seller;
+  const question = { id: spec.id, provider, chainId, escrow };
   if (!await isStopSigned(question, signature, spec.owner)) throw notOwner();
   records.stops.add(spec);
   records.log.info("deployment stopped by its owner", { cid: text });
@@ -75,18 +76,22 @@ export async function deployments(parts: RouteParts, request: Request): Promise<
 }
 
 async function ownerRequest(
-  { records, seller: { provider } }: RouteParts,
+  { records, seller: { provider, chainId, escrow } }: RouteParts,
   request: Request,
   action: OwnerQuestion["action"],
 ): Promise<OwnerRequest> {
   const asked = parseOwnerRequest(await readJson(request));
   const nowSeconds = BigInt(Math.floor(records.now() / 1000));
-  if (!await isOwnerRequestValid(asked, { action, provider }, nowSeconds)) throw notOwner();
+  const question = { action, provider, chainId, escrow };
+  if (!await isOwnerRequestValid(asked, question, nowSeconds)) throw notOwner();
   return asked;
 }
 
 function notOwner(): KhachapuriError {
   return new KhachapuriError("invalid_signature", "this is not the owner's signature", {
-    hints: ["sign with the key that deployed it; check that the clocks agree"],
+    hints: [
+      "sign with the key that deployed it; check that the clocks agree",
+      "an older khachapuri signs for no chain and no escrow, which is refused: update it",
+    ],
   });
 }
