@@ -61,12 +61,24 @@ const providerShape = v.strictObject({
     }),
     {},
   ),
+  /** What the operator's gas is worth, and may cost. */
+  gas: v.optional(
+    v.strictObject({
+      /** Of one whole coin of the chain, USDC base units; 0 where it costs nothing. */
+      coinPrice: v.optional(uintShape(128)),
+      /** The most that a unit of gas may cost, gwei. */
+      maxFeeGwei: v.optional(v.pipe(v.number(), v.gtValue(0))),
+    }),
+    {},
+  ),
   /** Relaying a payer's signed deposit at the operator's gas. */
   onboarding: v.optional(
     v.strictObject({
       enabled: v.optional(v.boolean(), true),
-      /** The least that a deposit must allow this provider, USDC base units. */
+      /** The least that a deposit must newly lock for this provider, USDC base units. */
       minimum: v.optional(uintShape(128), "1000000"),
+      /** The most that the gas of one may cost, USDC base units; when it is dearer none is sent. */
+      costMax: v.optional(uintShape(128), "50000"),
       /** Deposits relayed in a minute. */
       perMinute: v.optional(positive(10_000), 10),
     }),
@@ -77,7 +89,10 @@ const providerShape = v.strictObject({
     v.strictObject({
       /** By default on, but for Ethereum, where a message's gas costs more than the fee. */
       enabled: v.optional(v.boolean()),
-      /** What one costs its payer, USDC base units; it goes to the provider's free balance. */
+      /**
+       * The least that one costs its payer, USDC base units: twice its gas when that is more. It
+       * goes to the provider's free balance.
+       */
       fee: v.optional(uintShape(128), "10000"),
       /** Messages relayed in a minute. */
       perMinute: v.optional(positive(10_000), 10),

@@ -1,6 +1,6 @@
 /**
- * The JSON files of a home (`permits.json`, `deployments.json`, `config.json`). A file is replaced
- * whole: whoever reads it, or looks after a crash, finds the old content or the new one.
+ * The files of a home (`permits.json`, `deployments.json`, `config.json`, key files). A file is
+ * placed whole: whoever reads it, or looks after a crash, finds the old content or the new one.
  */
 import { dirname } from "node:path";
 import { parseJson } from "./shape.ts";
@@ -78,7 +78,7 @@ export async function readJsonFile(path: string): Promise<unknown> {
  * @param mode less what the umask takes away
  */
 export function replaceJsonFile(path: string, json: unknown, mode: number): Promise<void> {
-  return placeFile(path, json, mode, Deno.rename);
+  return placeFile(path, bytesOf(json), mode, Deno.rename);
 }
 
 /**
@@ -86,28 +86,48 @@ export function replaceJsonFile(path: string, json: unknown, mode: number): Prom
  * @throws Deno.errors.AlreadyExists when `path` is taken; what is there stays
  */
 export function createPrivateJsonFile(path: string, json: unknown): Promise<void> {
-  return placeFile(path, json, PRIVATE, Deno.link);
+  return createPrivateFile(path, bytesOf(json));
 }
 
-/** Writes beside `path` and gives the file its name when its bytes are on disk. */
+/**
+ * Makes a file that its user alone may read.
+ * @throws Deno.errors.AlreadyExists when `path` is taken; what is there stays
+ */
+export function createPrivateFile(path: string, bytes: Uint8Array): Promise<void> {
+  return placeFile(path, bytes, PRIVATE, Deno.link);
+}
+
+function bytesOf(json: unknown): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`);
+}
+
+/**
+ * Writes beside `path` and gives the file its name when its bytes are on disk; the name is on disk,
+ * too, when this resolves.
+ */
 async function placeFile(
   path: string,
-  json: unknown,
+  bytes: Uint8Array,
   mode: number,
   place: (from: string, to: string) => Promise<void>,
 ): Promise<void> {
   await makeFolder(path);
   const partial = `${path}.${crypto.randomUUID()}`;
   try {
-    const text = `${JSON.stringify(json, null, 2)}\n`;
-    await Deno.writeTextFile(partial, text, { createNew: true, mode });
-    using file = await Deno.open(partial, { write: true });
-    await file.syncData();
+    await Deno.writeFile(partial, bytes, { createNew: true, mode });
+    await syncFile(partial, { write: true });
     await place(partial, path);
+    await syncFile(dirname(path), { read: true });
   } finally {
     // After a rename it is gone already.
     await Deno.remove(partial).catch(() => {});
   }
+}
+
+/** A folder too, whose data are the names in it. */
+async function syncFile(path: string, how: Deno.OpenOptions): Promise<void> {
+  using file = await Deno.open(path, how);
+  await file.sync();
 }
 
 async function makeFolder(path: string): Promise<void> {

@@ -51,7 +51,17 @@ export const PAYMENT_HEADER_BYTES_MAX = 8 * 1024;
 export const PAYER_LANES_MAX = 1_024;
 /** What a provider relays for a payer is mined within this time, or whoever asked is refused. */
 export const RELAY_TIMEOUT_MS = 60_000;
-/** What is relayed is tried on the chain first: of payers without a call here so many at once, */
+/** What is relayed is first looked at: of one network (IPv4 /24, IPv6 /48) so many at once, */
+export const NETWORK_RELAYS_BURST_MAX = 20;
+/** and then so many a second: a signature is a millisecond of ours. */
+export const NETWORK_RELAYS_PER_SECOND_MAX = 1;
+/** Networks whose relays are counted; one beyond it starts anew. */
+export const RELAYING_NETWORKS_REMEMBERED_MAX = 50_000;
+/** Payers without a call here whose money is looked for, one request each: so many at once, */
+export const RELAY_LOOKS_BURST_MAX = 400;
+/** and then so many a second; of those that had a call here as many, beside them. */
+export const RELAY_LOOKS_PER_SECOND_MAX = 40;
+/** Who has the money is tried on the chain: of payers without a call here so many at once, */
 export const RELAY_TRIES_BURST_MAX = 100;
 /** and then so many a second: keys cost nothing, and each may sign what the chain then refuses. */
 export const RELAY_TRIES_PER_SECOND_MAX = 10;
@@ -59,6 +69,8 @@ export const RELAY_TRIES_PER_SECOND_MAX = 10;
 export const PAYER_TRIES_BURST_MAX = 8;
 /** and then so many a second; of all of them as many as of strangers, beside them. */
 export const PAYER_TRIES_PER_SECOND_MAX = 1 / 5;
+/** A payer has one deposit relayed in this time, ms: another it can send at its own gas. */
+export const PAYER_DEPOSIT_MS = 24 * 60 * 60 * 1000;
 /** What one payer may have sent in an hour: a whole way out takes four messages. */
 export const PAYER_RELAYS_PER_HOUR_MAX = 12;
 /** Payers whose relays are counted; one beyond it starts anew. */
@@ -69,6 +81,16 @@ export const RELAY_LIFETIME_SECONDS_MAX = 86_400n;
 export const IDEMPOTENCY_WINDOW_MS = 24 * 60 * 60 * 1000;
 /** Largest answer that is kept for it. */
 export const IDEMPOTENCY_ANSWER_BYTES_MAX = 1024 * 1024;
+/** An answer is given again so many times at once, for a connection that breaks, */
+export const KEY_REPLAYS_BURST_MAX = 16;
+/** and then so many a second, one in ten minutes: within its window a credit buys 160 of them. */
+export const KEY_REPLAYS_PER_SECOND_MAX = 1 / 600;
+/** One payer's answers are given again so many times at once, */
+export const PAYER_REPLAYS_BURST_MAX = 100;
+/** and then so many a second. */
+export const PAYER_REPLAYS_PER_SECOND_MAX = 2;
+/** Keys, and payers, whose replays are counted; one beyond it starts anew. */
+export const IDEMPOTENCY_KEYS_REMEMBERED_MAX = 50_000;
 /** Answers kept for one payer: a stranger's disk is not for filling. */
 export const IDEMPOTENCY_PAYER_BYTES_MAX = 64 * 1024 * 1024;
 /** Length of a key; a UUID has 36. */

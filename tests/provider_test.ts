@@ -61,7 +61,8 @@ eachLauncher("a deployment answers, and each answer costs one credit", async (sa
     assert.equal(await response.text(), "hello Tbilisi\n");
     const expires = BigInt(Math.floor(Date.now() / 1000) + 60);
     const provider = market.accounts.provider.address;
-    const question = { action: "logs" as const, subject: cid, provider, expires };
+    const at = { chainId: market.chain.chainId, escrow: market.escrow };
+    const question = { action: "logs" as const, subject: cid, provider, expires, ...at };
     const ask = async (account: typeof owner) => {
       const body = JSON.stringify(await signOwnerRequest(account, question));
       return await fetch(`${market.provider.url}/logs`, { method: "POST", body });
@@ -227,7 +228,9 @@ Deno.test("an owner ends a deployment for good", async () => {
   const cid = await market.publishSpec(spec);
   await (await market.call(cid)).body?.cancel();
   const stop = async (account: typeof owner) => {
-    const signature = await signStop(account, { id: spec.id, provider: provider.address });
+    const at = { chainId: market.chain.chainId, escrow: market.escrow };
+    const stop = { id: spec.id, provider: provider.address, ...at };
+    const signature = await signStop(account, stop);
     const body = JSON.stringify({ cid, signature });
     return await fetch(`${market.provider.url}/stop`, { method: "POST", body });
   };

@@ -82,6 +82,8 @@ export interface CallWorld extends Omit<HeardLog, "log">, Disposable {
   program: (run: PlayedRun) => unknown;
   /** Whether the deployment's sandbox is open before the call. */
   isOpen: boolean;
+  /** Whether the provider shuts down. */
+  isClosed: boolean;
   readonly holds: readonly HeldCredit[];
   /** Resolves with the next run; to be asked before the call. */
   nextRun(): Promise<PlayedRun>;
@@ -137,7 +139,11 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
             return deployment;
           },
         },
-        sandboxes: { acquire: programs.acquire, isOpen: () => world.isOpen },
+        sandboxes: {
+          acquire: programs.acquire,
+          isOpen: () => world.isOpen,
+          isClosed: () => world.isClosed,
+        },
         webDomain: new URL("https://provider.test"),
       },
       gate,
@@ -152,6 +158,7 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
       run.exit();
     },
     isOpen: true,
+    isClosed: false,
     holds,
     nextRun: programs.nextRun,
     request: (call) => requestOf(call, () => asked += 1),

@@ -97,7 +97,6 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       sandboxes: {
         ...calls.parts.programs.sandboxes,
         open: () => 3,
-        end: (cid) => Promise.resolve(void asked.push(`end ${cid}`)),
       },
     },
     records: { ...calls.parts.records, ...calls.records },
@@ -147,7 +146,7 @@ function answeringMoney(asked: string[], receipts: ReadonlyMap<string, Receipt>)
       },
     },
     messages: {
-      offer: () => RELAY_OFFER,
+      offer: () => Promise.resolve(RELAY_OFFER),
       relay({ payer }: { payer: Hex }): Promise<Relayed> {
         asked.push(`relay ${payer}`);
         return Promise.resolve({ transaction: TRANSACTION, fee: RELAY_OFFER.fee });

@@ -8,7 +8,7 @@ import {
 } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { usdcAbi } from "./abi.ts";
-import type { Chain } from "./client.ts";
+import type { Chain, ContractCall } from "./client.ts";
 import { shippedOn } from "./deployments.ts";
 
 /** Decimals of USDC on every chain. */
@@ -50,8 +50,17 @@ export async function readUsdcBalance(
   usdc: Address,
   account: Address,
 ): Promise<bigint> {
-  const call = { address: usdc, abi: usdcAbi, functionName: "balanceOf", args: [account] };
-  return await chain.read<bigint>(call);
+  return await chain.read<bigint>(usdcBalanceCall(usdc, account));
+}
+
+/** Whether the token has taken an EIP-3009 authorisation, or its payer has cancelled it. */
+export function authorizationStateCall(usdc: Address, from: Address, nonce: Hex): ContractCall {
+  return { address: usdc, abi: usdcAbi, functionName: "authorizationState", args: [from, nonce] };
+}
+
+/** What `account` holds in its own wallet, base units. */
+export function usdcBalanceCall(usdc: Address, account: Address): ContractCall {
+  return { address: usdc, abi: usdcAbi, functionName: "balanceOf", args: [account] };
 }
 
 /** USDC's EIP-712 domain. */

@@ -218,8 +218,10 @@ async function askToSettle(context: CommandContext, webDomain: string): Promise<
   const { address: provider } = requireProvider(await context.config());
   const account = await operatorOf(context);
   const expires = BigInt(Math.floor(Date.now() / 1000)) + OWNER_REQUEST_SECONDS / 2n;
+  const { chainId } = await context.chain();
+  const { escrow } = await context.contracts();
   const question = { action: "settle" as const, subject: "", provider, expires };
-  const body = await signOwnerRequest(account, question);
+  const body = await signOwnerRequest(account, { ...question, chainId, escrow });
   context.out.progress(`asking the provider at ${webDomain} to settle`);
   const answer = await askProvider({
     webDomain,

@@ -26,10 +26,10 @@ export const logs = defineCommand({
     const account = await context.account();
     const told: { name: string; runs: LoggedRun[] }[] = [];
     let unknown: KhachapuriError | null = null;
-    for (const { name, address } of providers) {
+    for (const { name, ...at } of providers) {
       out.progress(`asking ${name}`);
       const webDomain = await presentDomain(context, name);
-      const runs = await fetchLogs(account, cid, { address, webDomain }).catch((error) => {
+      const runs = await fetchLogs(account, cid, { ...at, webDomain }).catch((error) => {
         if (!(error instanceof KhachapuriError) || error.code !== "not_found") throw error;
         unknown = error;
         return [];

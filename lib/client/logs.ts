@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import type { Address, LocalAccount } from "viem";
 import { PROVIDER_LOGS_BYTES_MAX } from "../limits.ts";
+import type { EscrowDomain } from "../permit.ts";
 import { parseJson, parseShape } from "../shape.ts";
 import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
 import { askProvider } from "./provider_http.ts";
@@ -31,7 +32,8 @@ export type LoggedRun = v.InferOutput<typeof runShape>;
 
 /**
  * The latest runs of a deployment at one provider, oldest first. The question is signed for that
- * provider and short-lived, so that nobody who sees it can ask with it elsewhere or later.
+ * provider, its chain and its escrow, and short-lived, so that nobody who sees it can ask with it
+ * elsewhere or later.
  * @param provider its address, and where it is now
  * @throws KhachapuriError `not_found` before the first call; `provider_unavailable`; the provider's
  *   own refusal
@@ -39,14 +41,20 @@ export type LoggedRun = v.InferOutput<typeof runShape>;
 export async function fetchLogs(
   account: LocalAccount,
   cid: string,
-  provider: { address: Address; webDomain: string },
+  provider: EscrowDomain & { address: Address; webDomain: string },
   options: { now?: () => number; fetch?: typeof fetch } = {},
 ): Promise<LoggedRun[]> {
   const { now = Date.now, ...http } = options;
   const expires = BigInt(Math.floor(now() / 1000)) + OWNER_REQUEST_SECONDS / 2n;
-  const question = { action: "logs" as const, subject: cid, provider: provider.address, expires };
-  const body = await signOwnerRequest(account, question);
-  const { webDomain } = provider;
+  const { address, webDomain, chainId, escrow } = provider;
+  const body = await signOwnerRequest(account, {
+    action: "logs",
+    subject: cid,
+    provider: address,
+    expires,
+    chainId,
+    escrow,
+  });
   const bytesMax = PROVIDER_LOGS_BYTES_MAX;
   const answer = await askProvider({ webDomain, path: "/logs", body, bytesMax, ...http });
   const what = `${webDomain}/logs`;

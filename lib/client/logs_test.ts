@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import type { Address } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { isOwnerRequestValid, parseOwnerRequest } from "../spec/owner_request.ts";
 import { fetchLogs } from "./logs.ts";
 
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
 const PROVIDER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+const AT = { chainId: 8_453, escrow: "0x5FbDB2315678afecb367f032d93F642f64180aa3" } as const;
 const NOW_SECONDS = 1_000n;
 
 const run = {
@@ -29,7 +31,7 @@ function ask(response: Response) {
     asked.push({ url, body: JSON.parse(String(body)) });
     return Promise.resolve(response);
   }) as typeof globalThis.fetch;
-  const at = { address: PROVIDER, webDomain: "https://p.test" } as const;
+  const at = { address: PROVIDER, webDomain: "https://p.test", ...AT } as const;
   const options = { now: () => Number(NOW_SECONDS) * 1_000 + 999, fetch };
   return { asked, runs: fetchLogs(account, "bafy", at, options) };
 }
@@ -45,9 +47,16 @@ Deno.test("the question is the owner's, for this provider, for a short time", as
   assert.equal(asked[0]!.url, "https://p.test/logs");
   const request = parseOwnerRequest(asked[0]!.body);
   assert.deepEqual([request.owner, request.subject], [account.address, "bafy"]);
-  const isValid = (asked: { provider: `0x${string}` }, nowSeconds: bigint) =>
-    isOwnerRequestValid(request, { action: "logs", ...asked }, nowSeconds);
+  const isValid = (
+    asked: { provider: Address; chainId?: number; escrow?: Address },
+    nowSeconds: bigint,
+  ) => isOwnerRequestValid(request, { action: "logs", ...AT, ...asked }, nowSeconds);
   assert.ok(await isValid({ provider: PROVIDER }, NOW_SECONDS));
+  assert.ok(!await isValid({ provider: PROVIDER, chainId: 1 }, NOW_SECONDS), "another chain");
+  assert.ok(
+    !await isValid({ provider: PROVIDER, escrow: PROVIDER }, NOW_SECONDS),
+    "another escrow",
+  );
   assert.ok(!await isValid({ provider: account.address }, NOW_SECONDS), "another provider");
   assert.ok(!await isValid({ provider: PROVIDER }, NOW_SECONDS + 300n), "later");
 });

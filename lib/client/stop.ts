@@ -24,7 +24,13 @@ export async function stopAt(
       hints: [`this account is ${account.address}; give the owner's with --keys FILE`],
     });
   }
-  const signature = await signStop(account, { id: deployment.id, provider: provider.address });
+  const { address, chainId, escrow } = provider;
+  const signature = await signStop(account, {
+    id: deployment.id,
+    provider: address,
+    chainId,
+    escrow,
+  });
   await askProvider({
     webDomain,
     path: "/stop",

@@ -39,8 +39,10 @@ Deno.test("a stop is signed for the provider, and only the owner can give it", a
   assert.equal(asked[0]!.url, "https://moved.test/stop");
   const { cid, signature } = parseStopRequest(asked[0]!.body);
   assert.equal(cid, deployment.cid);
+  const { chainId, escrow } = provider;
+  const at = { chainId, escrow };
   const signed = (address: Address) =>
-    isStopSigned({ id: deployment.id, provider: address }, signature, owner.address);
+    isStopSigned({ ...at, id: deployment.id, provider: address }, signature, owner.address);
   assert.ok(await signed(provider.address));
   assert.ok(!await signed(provider.escrow), "for another provider");
   const stranger = privateKeyToAccount(generatePrivateKey());

@@ -1,14 +1,14 @@
 /**
- * An owner asking a provider about its own deployments: signed, for one provider, short-lived. The
- * answer is the owner's alone (runs, stderr), so an address is not enough.
+ * An owner asking a provider about its own deployments: signed, for one provider, chain and escrow,
+ * short-lived. The answer is the owner's alone (runs, stderr), so an address is not enough.
  */
 import * as v from "valibot";
 import { type Address, type Hex, isAddressEqual, type LocalAccount } from "viem";
 import { recoverTypedDataAddress } from "viem";
 import { OWNER_REQUEST_SUBJECT_CHARACTERS_MAX } from "../limits.ts";
-import { isCanonicalSignature } from "../permit.ts";
+import { type EscrowDomain, isCanonicalSignature } from "../permit.ts";
 import { addressShape, hexShape, parseShape, uintShape } from "../shape.ts";
-import { DEPLOYMENT_DOMAIN } from "./signature.ts";
+import { ownerDomain } from "./signature.ts";
 
 export const OWNER_REQUEST_TYPES = {
   OwnerRequest: [
@@ -26,7 +26,7 @@ export const OWNER_REQUEST_TYPES = {
  */
 export const OWNER_REQUEST_SECONDS = 300n;
 
-export interface OwnerQuestion {
+export interface OwnerQuestion extends EscrowDomain {
   /**
    * "logs" of one deployment or the "deployments" of the owner; a provider's operator asks it to
    * "settle" in the same form, as the owner of what it is due.
@@ -50,12 +50,12 @@ const requestShape = v.strictObject({
 /** The JSON body of `POST /logs` and `POST /deployments`. */
 export type OwnerRequest = v.InferOutput<typeof requestShape>;
 
-function typedData(question: OwnerQuestion) {
+function typedData({ chainId, escrow, ...message }: OwnerQuestion) {
   return {
-    domain: DEPLOYMENT_DOMAIN,
+    domain: ownerDomain({ chainId, escrow }),
     types: OWNER_REQUEST_TYPES,
     primaryType: "OwnerRequest" as const,
-    message: { ...question },
+    message,
   };
 }
 
@@ -78,7 +78,7 @@ export function parseOwnerRequest(json: unknown): OwnerRequest {
 /** Whether the owner signed it for this provider and it has not run out. */
 export async function isOwnerRequestValid(
   request: OwnerRequest,
-  asked: { action: OwnerQuestion["action"]; provider: Address },
+  asked: Pick<OwnerQuestion, "action" | "provider" | keyof EscrowDomain>,
   nowSeconds: bigint,
 ): Promise<boolean> {
   const { signature, ...question } = request;

@@ -12,11 +12,21 @@ import {
   stringToBytes,
 } from "viem";
 import { KhachapuriError } from "../errors.ts";
-import { deploymentLane, isCanonicalSignature, recoverPermitSigner } from "../permit.ts";
+import {
+  deploymentLane,
+  type EscrowDomain,
+  isCanonicalSignature,
+  recoverPermitSigner,
+} from "../permit.ts";
 import { type ProviderEntry, type Spec, specToJson, type UnsignedSpec } from "./schema.ts";
 
-/** The EIP-712 domain of everything an owner says about a deployment. */
+/** The EIP-712 domain of a spec. */
 export const DEPLOYMENT_DOMAIN = { name: "Khachapuri Deployment", version: "1" } as const;
+
+/** The EIP-712 domain of what an owner says to one provider: good on one chain, at one escrow. */
+export function ownerDomain({ chainId, escrow }: EscrowDomain) {
+  return { ...DEPLOYMENT_DOMAIN, chainId, verifyingContract: escrow };
+}
 
 export const DEPLOYMENT_TYPES = {
   Deployment: [

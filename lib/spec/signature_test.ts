@@ -146,14 +146,17 @@ Deno.test("a permit that is not the owner's own for this deployment is refused",
   await refuses(spec, /no signature/);
 });
 
-Deno.test("a stop is the owner's, for one deployment at one provider", async () => {
+Deno.test("a stop is the owner's, for one deployment at one provider, chain and escrow", async () => {
   const owner = newAccount();
-  const stop = { id: `0x${"44".repeat(32)}`, provider: newAccount().address } as const;
+  const at = { chainId: 8_453, escrow: newAccount().address };
+  const stop = { id: `0x${"44".repeat(32)}`, provider: newAccount().address, ...at } as const;
   const signature = await signStop(owner, stop);
   assert.equal(await isStopSigned(stop, signature, owner.address), true);
   assert.equal(await isStopSigned(stop, signature, stop.provider), false);
-  const elsewhere = { ...stop, provider: newAccount().address };
-  assert.equal(await isStopSigned(elsewhere, signature, owner.address), false);
+  const { address } = newAccount();
+  for (const elsewhere of [{ provider: address }, { chainId: 1 }, { escrow: address }]) {
+    assert.equal(await isStopSigned({ ...stop, ...elsewhere }, signature, owner.address), false);
+  }
   const other = { ...stop, id: `0x${"45".repeat(32)}` } as const;
   assert.equal(await isStopSigned(other, signature, owner.address), false);
   assert.equal(await isStopSigned(stop, `0x${"00".repeat(65)}`, owner.address), false);

@@ -1,15 +1,15 @@
 /**
  * Ending a deployment: the owner signs `Stop(bytes32 id,address provider)` and posts it with the
- * deployment cid to the provider's `/stop`. It names the provider, so that one provider can't
- * replay it to another.
+ * deployment cid to the provider's `/stop`. It names the provider, and its domain chain and escrow,
+ * so that it can't be replayed to another provider, or to the same one elsewhere.
  */
 import * as v from "valibot";
 import { type Address, type Hex, isAddressEqual, type LocalAccount } from "viem";
 import { recoverTypedDataAddress } from "viem";
 import { formatCid, parseCid } from "../cid.ts";
-import { isCanonicalSignature } from "../permit.ts";
+import { type EscrowDomain, isCanonicalSignature } from "../permit.ts";
 import { hexShape, parseShape } from "../shape.ts";
-import { DEPLOYMENT_DOMAIN } from "./signature.ts";
+import { ownerDomain } from "./signature.ts";
 
 export const STOP_TYPES = {
   Stop: [
@@ -19,7 +19,7 @@ export const STOP_TYPES = {
 } as const;
 
 /** What is to be stopped, and where. */
-export interface Stop {
+export interface Stop extends EscrowDomain {
   /** The spec's id. */
   id: Hex;
   provider: Address;
@@ -29,12 +29,12 @@ const stopRequestShape = v.strictObject({ cid: v.string(), signature: hexShape(6
 /** The body of `POST /stop`. */
 export type StopRequest = v.InferOutput<typeof stopRequestShape>;
 
-function typedData(stop: Stop) {
+function typedData({ id, provider, ...domain }: Stop) {
   return {
-    domain: DEPLOYMENT_DOMAIN,
+    domain: ownerDomain(domain),
     types: STOP_TYPES,
     primaryType: "Stop" as const,
-    message: { ...stop },
+    message: { id, provider },
   };
 }
 

@@ -120,7 +120,7 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
   });
   const scheme = new Credits({
     seller: { ...DOMAIN, provider: PROVIDER, price: PRICE },
-    offer: OFFER,
+    offer: () => OFFER,
     policy: {
       consume: null,
       settleWindowSeconds: 120n,

@@ -60,7 +60,7 @@ function creditsOn({ ledger, payers, settlement, policy }: Payments, now: () => 
   };
   return new Credits({
     seller,
-    offer: {
+    offer: () => ({
       chainId: seller.chainId,
       escrow: FAKE_ESCROW,
       asset: FAKE_ESCROW,
@@ -68,7 +68,7 @@ function creditsOn({ ledger, payers, settlement, policy }: Payments, now: () => 
       pricePerCredit: PRICE,
       maxTimeoutSeconds: 15,
       thawingPeriodSeconds: 3_600,
-    },
+    }),
     policy,
     ledger,
     payers,

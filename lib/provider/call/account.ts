@@ -89,8 +89,9 @@ export class Account {
     // The program has worked on the body until it was too much. A caller that says its length is
     // refused before, for free.
     if (this.started.body.overflow()) return null;
-    // Killed, and not because the caller went away: the provider is shutting down.
-    if (record.limit === "aborted" && !this.call.isKilled()) return "shutdown";
+    // Ours alone: whoever else could end a run for free, could have all of its work for nothing.
+    const isShutdown = this.call.parts.programs.sandboxes.isClosed();
+    if (record.limit === "aborted" && isShutdown && !this.call.isKilled()) return "shutdown";
     return error && !PROGRAM_CODES.has(error.code) ? error.code : null;
   }
 

@@ -51,7 +51,7 @@ async function settle(world: CallWorld, course: Course): Promise<Ended> {
   world.program = () => {};
   const begun = world.nextRun();
   const call = await world.open(course.call);
-  const started = await call.start(call.bill, null, claim);
+  const started = await call.start(call.bill, claim);
   await play(await begun, call);
   const isHashed = call.bill.source === "caller";
   const transcript = new Transcript({
@@ -69,8 +69,9 @@ async function settle(world: CallWorld, course: Course): Promise<Ended> {
   return { world, isCharged, kept, account, ending };
 }
 
-async function endingOf(course: Course): Promise<string> {
+async function endingOf(course: Course, isClosed = false): Promise<string> {
   using world = await openCallWorld();
+  world.isClosed = isClosed;
   const { isCharged } = await settle(world, course);
   await world.assertNothingTaken();
   const [[ending]] = world.endings() as [[string]];
@@ -95,10 +96,14 @@ Deno.test("a run that ends in whatever way of its own costs its payer a credit",
   }
 });
 
-Deno.test("a run that its caller ended costs a credit, one that we ended costs none", async () => {
-  const play = (_: PlayedRun, call: Call) => call.kill();
-  assert.equal(await endingOf({ play }), "charged aborted");
-  assert.equal(await endingOf({ play: (run) => run.meet("aborted") }), "released shutdown");
+Deno.test("whoever ends a run, it costs a credit, unless the provider shuts down", async () => {
+  const byCaller = (_: PlayedRun, call: Call) => call.kill();
+  const byUs = (run: PlayedRun) => run.meet("aborted");
+  assert.equal(await endingOf({ play: byCaller }), "charged aborted");
+  assert.equal(await endingOf({ play: byUs }), "charged aborted");
+  assert.equal(await endingOf({ play: byUs }, true), "released shutdown");
+  assert.equal(await endingOf({ play: byCaller }, true), "charged aborted");
+  assert.equal(await endingOf({ play: (run) => run.exit() }, true), "charged answered");
 });
 
 Deno.test("what fails at the program is charged, what fails at us is not", async () => {
@@ -143,7 +148,7 @@ Deno.test("a charge that cannot be written is no charge, and the key is free aga
   world.program = () => {};
   const call = await world.open({ lane: "lane" });
   const begun = world.nextRun();
-  const started = await call.start(call.bill, null, null);
+  const started = await call.start(call.bill, null);
   (await begun).exit();
   let isFree = false;
   const claim: Claim = { store() {}, end: () => void (isFree = true) };

@@ -85,6 +85,7 @@ Deno.test("an answer that a limit cuts off fails at its reader, and is charged",
 
 Deno.test("an answer that we cut off fails at its reader, and is not charged", async () => {
   using world = await openCallWorld();
+  world.isClosed = true;
   world.program = (run) => run.print("half");
   const ends: [(run: PlayedRun) => void, string, string][] = [
     [(run) => run.meet("aborted"), "program_limit", "released shutdown"],

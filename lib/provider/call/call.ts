@@ -8,7 +8,7 @@ import { KhachapuriError } from "../../errors.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { Attendance } from "../http/attendance.ts";
 import type { HeaderField } from "../http/header_rules.ts";
-import { hungUp, meterBody, type RequestBody } from "../http/request_body.ts";
+import { hungUp, meterBody, type RequestBody, type WholeBody } from "../http/request_body.ts";
 import type { DeploymentTarget } from "../http/target.ts";
 import type { Bill, Hold, PaymentScheme } from "../money/scheme.ts";
 import type { ProgramInterface, ProgramRequest } from "../program/interface/interface.ts";
@@ -45,6 +45,7 @@ export class Call {
   #slot: Slot | null = null;
   #hold: Hold | null = null;
   #run: Run | null = null;
+  #body: WholeBody | null = null;
   #isKilled = false;
 
   private constructor(
@@ -78,15 +79,10 @@ export class Call {
   /**
    * Program and sandbox ready first, then the credit, then the run: our failures cost nothing.
    * @param admission what the scheme's `admit` returned
-   * @param body the body, when it was read before
    * @param claim where the answer will be kept; such a run goes on when its caller goes away
    * @throws KhachapuriError when it does not start; nothing is held or charged then
    */
-  async start(
-    admission: unknown,
-    body: RequestBody | null,
-    claim: Claim | null,
-  ): Promise<Started> {
+  async start(admission: unknown, claim: Claim | null): Promise<Started> {
     const { programs: { sandboxes }, gate, records } = this.parts;
     const { deployment, bill } = this;
     if (!sandboxes.isOpen(deployment.cid)) this.#attendance.expectLong();
@@ -100,11 +96,16 @@ export class Call {
       records.registrations.add(deployment);
       this.#assertCallerIsHere();
       if (!claim) this.#attendance.whenGone(() => this.kill());
-      return await this.#runProgram(this.#lease, this.#hold, body);
+      return await this.#runProgram(this.#lease, this.#hold);
     } catch (error) {
       this.#abandon(error);
       throw error;
     }
+  }
+
+  /** The body was read before the run, which is given it; its memory is taken until `release`. */
+  keepBody(body: WholeBody): void {
+    this.#body = body;
   }
 
   /** Ends the run before its time, or as soon as there is one. */
@@ -117,18 +118,20 @@ export class Call {
     return this.#isKilled;
   }
 
-  /** The run is over, or there will be none: gives back slot and sandbox. */
+  /** The run is over, or there will be none: gives back slot, sandbox and memory. */
   release(): void {
     this.#attendance.end();
+    this.#body?.free();
+    this.#body = null;
     this.#slot?.free();
     this.#lease?.release();
   }
 
-  async #runProgram(lease: Lease, hold: Hold, whole: RequestBody | null): Promise<Started> {
+  async #runProgram(lease: Lease, hold: Hold): Promise<Started> {
     const { spec: { program, env } } = this.deployment;
     const { records } = this.parts;
     const isHashed = this.bill.source === "caller";
-    const body = whole ??
+    const body: RequestBody = this.#body ??
       meterBody(this.arrival.request.body, isHashed, () => this.kill());
     const command = { entrypoint: program.entrypoint, args: program.args, env };
     const request = this.#programRequest();

@@ -19,7 +19,7 @@ const CLAIM: Claim = { store() {}, end() {} };
 /** A call whose run has begun. */
 async function begin(world: CallWorld, options: CallOptions = {}, claim: Claim | null = null) {
   const call = await world.open(options);
-  const { run } = await call.start(call.bill, null, claim);
+  const { run } = await call.start(call.bill, claim);
   return { call, run };
 }
 
@@ -53,7 +53,7 @@ Deno.test("a run that does not start gives back what was taken for it, whoever a
     using world = await openCallWorld();
     world.before[stage] = overloaded;
     const call = await world.open();
-    await assert.rejects(call.start(call.bill, null, null), { code: "overloaded" });
+    await assert.rejects(call.start(call.bill, null), { code: "overloaded" });
     await world.assertNothingTaken();
   }
 });

@@ -49,7 +49,7 @@ export async function handleCall(
 
 async function answerOnce(call: Call): Promise<Response> {
   const admission = await call.scheme.admit(call.bill);
-  const started = await call.start(admission, null, null);
+  const started = await call.start(admission, null);
   return await answerRun(call, started, null);
 }
 
@@ -62,6 +62,8 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Response> {
   if (isKnown) await scheme.prove(bill);
   else admission = await scheme.admit(bill);
   const body = await readBody(request.body, bill.payer);
+  // The program may read it for as long as it runs, though its answer goes out meanwhile.
+  call.keepBody(body);
   let claim: Claim | null = null;
   try {
     const fingerprint = fingerprintOf(request, target.path + search, body.sha256);
@@ -73,13 +75,11 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Response> {
     claim = taken.claim;
     // What was known came to nothing meanwhile: this is the first run under the key after all.
     if (isKnown) admission = await scheme.admit(bill);
-    const started = await call.start(admission, body, claim);
+    const started = await call.start(admission, claim);
     return await answerRun(call, started, claim);
   } catch (error) {
     claim?.end();
     throw error;
-  } finally {
-    body.free();
   }
 }
 

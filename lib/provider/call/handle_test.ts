@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { type CallOptions, type CallWorld, openCallWorld } from "../../../worlds/calls.ts";
 import { KhachapuriError } from "../../errors.ts";
+import type { PlayedRun } from "../../../worlds/sandbox/played_run.ts";
 import {
+  BUFFERED_BODY_BYTES_MAX,
   IDEMPOTENCY_ANSWER_BYTES_MAX,
+  KEY_REPLAYS_BURST_MAX,
+  PAYER_BODIES_PART,
   REQUEST_BODY_BYTES_MAX,
   REQUEST_HEADER_BYTES_MAX,
   REQUEST_TARGET_BYTES_MAX,
@@ -302,4 +306,37 @@ Deno.test("a receipt under a key is about the body that came", async () => {
   const { requestHash } = world.holds[0]!.facts!;
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode("data"));
   assert.equal(requestHash, `0x${new Uint8Array(digest).toHex()}`);
+});
+
+Deno.test("an answer is given again a few times, and no credit buys bytes without end", async () => {
+  using world = await openCallWorld();
+  await (await world.call(KEYED)).text();
+  for (let i = 0; i < KEY_REPLAYS_BURST_MAX; i++) {
+    assert.equal(await (await world.call(KEYED)).text(), "hello\n");
+  }
+  await assert.rejects(world.call(KEYED), { code: "rate_limited" });
+  assert.deepEqual(world.endings(), [["charged answered"]]);
+  await world.assertNothingTaken();
+});
+
+Deno.test("a body takes its payer's share of memory for as long as the program may read it", async () => {
+  using world = await openCallWorld();
+  const body = new Uint8Array(REQUEST_BODY_BYTES_MAX);
+  const big = (key: string) => world.call({ method: "POST", body, lane: "lane", key });
+  world.program = (run) => run.print("half");
+  const begun: [Response, PlayedRun][] = [];
+  for (let i = 0; i < BUFFERED_BODY_BYTES_MAX / PAYER_BODIES_PART / body.length; i++) {
+    const run = world.nextRun();
+    begun.push([await big(`key-${i}`), await run]);
+  }
+  await assert.rejects(big("more"), { code: "overloaded" });
+  for (const [response, run] of begun) {
+    run.exit();
+    assert.equal(await response.text(), "half");
+  }
+  const last = world.nextRun();
+  const response = await big("more");
+  (await last).exit();
+  await response.text();
+  await world.assertNothingTaken();
 });

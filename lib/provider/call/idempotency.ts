@@ -13,6 +13,7 @@ import {
   IDEMPOTENCY_WINDOW_MS,
 } from "../../limits.ts";
 import type { Bill } from "../money/scheme.ts";
+import { Replays } from "./replays.ts";
 
 export const IDEMPOTENCY_HEADER = "Idempotency-Key";
 /** On an answer that was given, and charged, before. */
@@ -55,7 +56,7 @@ export interface Idempotency {
    * Takes the key for one run, unless it has been answered.
    * @param fingerprint of the request; another one under the same key is refused
    * @throws KhachapuriError `idempotency_mismatch`; `idempotency_conflict` when it is running, or
-   * was charged and its answer was not kept
+   * was charged and its answer was not kept; `rate_limited` when its answer was given too often
    */
   take(key: RequestKey, fingerprint: Uint8Array): Promise<Taken>;
   close(): void;
@@ -136,11 +137,13 @@ export class SqliteIdempotency implements Idempotency {
   readonly #empty: StatementSync;
   /** Fingerprints of what is running, by key. */
   readonly #running = new Map<string, Uint8Array>();
+  readonly #replays: Replays;
   #purgedAt = -Infinity;
 
   /** Opens (or creates) the answers at `options.path`. */
   constructor(options: IdempotencyOptions) {
     this.#options = options;
+    this.#replays = new Replays(options.now);
     const database = this.#database = new DatabaseSync(options.path);
     database.exec(SCHEMA);
     this.#select = database.prepare("SELECT * FROM answers WHERE id = ?");
@@ -170,7 +173,11 @@ export class SqliteIdempotency implements Idempotency {
     const underWay = this.#running.get(text);
     if (underWay) throw isSame(underWay, fingerprint) ? stillRunning() : mismatch();
     const row = this.#find(key);
-    if (row) return { stored: storedAnswer(row, fingerprint) };
+    if (row) {
+      const stored = storedAnswer(row, fingerprint);
+      this.#replays.admit(text, key.payer);
+      return { stored };
+    }
     this.#running.set(text, fingerprint);
     return {
       claim: {

@@ -25,7 +25,7 @@ export interface CallMoney {
 
 export interface CallPrograms {
   deployments: Pick<Deployments, "get">;
-  sandboxes: Pick<Sandboxes, "acquire" | "isOpen">;
+  sandboxes: Pick<Sandboxes, "acquire" | "isOpen" | "isClosed">;
   /** What callers know us by, e.g. `https://provider.example`. */
   webDomain: URL;
 }

@@ -22,17 +22,17 @@ export async function settle(parts: RouteParts, request: Request): Promise<Respo
   return jsonResponse({ unsettled: String(parts.money.ledger.totals().unsettled) });
 }
 
-/** Ends a deployment for ever. */
+/** Ends a deployment for ever. What runs may end by itself, and is charged like any other. */
 export async function stop(parts: RouteParts, request: Request): Promise<Response> {
   const { cid: text, signature } = parseStopRequest(await readJson(request));
-  const { seller, records, programs } = parts;
+  const { seller, records } = parts;
   const deployment = await unstopped(parts, formatCid(parseCid(text)));
   if (!deployment) return jsonResponse({ stopped: text });
-  const { spec, cid } = deployment;
-  const question = { id: spec.id, provider: seller.provider };
+  const { spec } = deployment;
+  const { chainId, escrow, provider } = seller;
+  const question = { id: spec.id, provider, chainId, escrow };
   if (!await isStopSigned(question, signature, spec.owner)) throw notOwner();
   records.stops.add(spec);
-  await programs.sandboxes.end(cid);
   records.log.info("deployment stopped by its owner", { cid: text });
   return jsonResponse({ stopped: text });
 }
@@ -76,18 +76,22 @@ export async function deployments(parts: RouteParts, request: Request): Promise<
 }
 
 async function ownerRequest(
-  { records, seller: { provider } }: RouteParts,
+  { records, seller: { provider, chainId, escrow } }: RouteParts,
   request: Request,
   action: OwnerQuestion["action"],
 ): Promise<OwnerRequest> {
   const asked = parseOwnerRequest(await readJson(request));
   const nowSeconds = BigInt(Math.floor(records.now() / 1000));
-  if (!await isOwnerRequestValid(asked, { action, provider }, nowSeconds)) throw notOwner();
+  const question = { action, provider, chainId, escrow };
+  if (!await isOwnerRequestValid(asked, question, nowSeconds)) throw notOwner();
   return asked;
 }
 
 function notOwner(): KhachapuriError {
   return new KhachapuriError("invalid_signature", "this is not the owner's signature", {
-    hints: ["sign with the key that deployed it; check that the clocks agree"],
+    hints: [
+      "sign with the key that deployed it; check that the clocks agree",
+      "an older khachapuri signs for no chain and no escrow, which is refused: update it",
+    ],
   });
 }

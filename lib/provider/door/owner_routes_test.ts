@@ -19,7 +19,11 @@ import {
   signOwnerRequest,
 } from "../../spec/owner_request.ts";
 import { renewalRequestToJson } from "../../spec/renewal.ts";
-import { signStop } from "../../spec/stop.ts";
+import { DEPLOYMENT_DOMAIN } from "../../spec/signature.ts";
+import { signStop, STOP_TYPES } from "../../spec/stop.ts";
+
+/** Where a signature is good. */
+const HERE = { provider: SELLER.provider, chainId: SELLER.chainId, escrow: SELLER.escrow };
 
 type Action = OwnerQuestion["action"];
 
@@ -30,7 +34,7 @@ const OTHER_CID = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e";
 /** A signed question; `changes` are made before it is signed. */
 function question(person: Person, action: Action, changes: Partial<OwnerQuestion> = {}) {
   const subject = action === "logs" ? CID : "";
-  const asked = { action, subject, provider: SELLER.provider, expires: SOON, ...changes };
+  const asked = { action, subject, ...HERE, expires: SOON, ...changes };
   return signOwnerRequest(person, asked);
 }
 
@@ -56,6 +60,8 @@ Deno.test("a question needs the signature of who asks, for this provider, for th
       { ...await question(STRANGER, action), owner: person.address },
       await question(person, other),
       await question(person, action, { provider: STRANGER.address }),
+      await question(person, action, { chainId: 1 }),
+      await question(person, action, { escrow: STRANGER.address }),
       await question(person, action, { expires: BigInt(NOW / 1_000) - 1n }),
       await question(person, action, { expires: SOON + OWNER_REQUEST_SECONDS + 1n }),
       { ...good, subject: `${good.subject}x` },
@@ -129,18 +135,32 @@ Deno.test("an owner is told its deployments, and which of them it stopped", asyn
   assert.deepEqual(await list(STRANGER), { owner: STRANGER.address, deployments: [] });
 });
 
-Deno.test("an owner ends a deployment for good, with its sandbox, and as often as it likes", async () => {
+Deno.test("an owner ends a deployment for good, and as often as it likes", async () => {
   using world = await openRouteWorld();
   const { id } = world.deployment.spec;
-  const signature = await signStop(OWNER, { id, provider: SELLER.provider });
+  const signature = await signStop(OWNER, { id, ...HERE });
   for (const _ of [1, 2]) {
     const response = await world.post("/stop", { cid: CID, signature });
     assert.equal(response.status, 200);
     assert.deepEqual(await response.json(), { stopped: CID });
   }
   await assertRefused(world.ask(`/${CID}`), 410, "stopped");
-  assert.deepEqual(world.asked, [`end ${CID}`]);
   assert.match(world.lines.join(""), /deployment stopped by its owner/);
+});
+
+Deno.test("a run that is under way when its owner ends the deployment ends by itself, and is charged", async () => {
+  using world = await openRouteWorld();
+  world.program = () => {};
+  const begun = world.nextRun();
+  const answer = world.ask(`/${CID}`);
+  const run = await begun;
+  const { id } = world.deployment.spec;
+  const signature = await signStop(OWNER, { id, ...HERE });
+  assert.equal((await world.post("/stop", { cid: CID, signature })).status, 200);
+  run.print("done\n");
+  run.exit();
+  assert.equal(await (await answer).text(), "done\n");
+  assert.deepEqual(world.endings(), [["charged answered"]]);
 });
 
 Deno.test("a renewed permit goes to its deployment, and is neither answered nor logged", async () => {
@@ -175,19 +195,38 @@ Deno.test("nobody but the owner stops a deployment, and not with what it told an
   using world = await openRouteWorld();
   const { id } = world.deployment.spec;
   const signatures = [
-    signStop(STRANGER, { id, provider: SELLER.provider }),
-    signStop(OWNER, { id, provider: STRANGER.address }),
-    signStop(OWNER, { id: `0x${"11".repeat(32)}`, provider: SELLER.provider }),
+    signStop(STRANGER, { id, ...HERE }),
+    signStop(OWNER, { id, ...HERE, provider: STRANGER.address }),
+    signStop(OWNER, { id, ...HERE, chainId: 1 }),
+    signStop(OWNER, { id, ...HERE, escrow: STRANGER.address }),
+    signStop(OWNER, { id: `0x${"11".repeat(32)}`, ...HERE }),
   ];
   for (const signature of signatures) {
     const request = { cid: CID, signature: await signature };
     await assertRefused(world.post("/stop", request), 403, "invalid_signature");
   }
-  const signature = await signStop(OWNER, { id, provider: SELLER.provider });
+  const signature = await signStop(OWNER, { id, ...HERE });
   await assertRefused(world.post("/stop", { cid: "bafynope", signature }), 400, "invalid_cid");
   await assertRefused(world.post("/stop", { cid: CID }), 400, "invalid_input");
   assert.deepEqual(world.asked, []);
   assert.equal((await world.ask(`/${CID}`)).status, 200);
+});
+
+Deno.test("a stop as it was signed before it named chain and escrow is refused, and says what to do", async () => {
+  using world = await openRouteWorld();
+  const { id } = world.deployment.spec;
+  const signature = await OWNER.signTypedData({
+    domain: DEPLOYMENT_DOMAIN,
+    types: STOP_TYPES,
+    primaryType: "Stop",
+    message: { id, provider: SELLER.provider },
+  });
+  const response = await world.post("/stop", { cid: CID, signature });
+  assert.equal(response.status, 403);
+  assert.match(
+    JSON.stringify(await response.json()),
+    /signs for no chain and no escrow.*update it/,
+  );
 });
 
 Deno.test("what cannot be looked up is not stopped", async () => {
@@ -196,7 +235,7 @@ Deno.test("what cannot be looked up is not stopped", async () => {
     throw new Error("not foreseen");
   };
   const { id } = world.deployment.spec;
-  const signature = await signStop(OWNER, { id, provider: SELLER.provider });
+  const signature = await signStop(OWNER, { id, ...HERE });
   await assertRefused(world.post("/stop", { cid: CID, signature }), 500, "internal");
   assert.equal(world.records.stops.has(world.deployment.spec), false);
 });

@@ -39,7 +39,7 @@ export interface RouteParts extends CallParts {
   };
   programs: CallPrograms & {
     deployments: Pick<Deployments, "get">;
-    sandboxes: Pick<Sandboxes, "end" | "open">;
+    sandboxes: Pick<Sandboxes, "open">;
   };
   gate: CallParts["gate"] & { slots: Pick<Slots, "busy"> };
   records: CallRecords & {

@@ -44,8 +44,8 @@ export async function onboard({ money }: RouteParts, request: Request): Promise<
 }
 
 /** On which terms a payer's messages are relayed. */
-export function relayOffer({ money }: RouteParts): Promise<Response> {
-  return Promise.resolve().then(() => jsonResponse(offerToJson(money.messages.offer())));
+export async function relayOffer({ money }: RouteParts): Promise<Response> {
+  return jsonResponse(offerToJson(await money.messages.offer()));
 }
 
 /** A payer's signed message to the escrow. */

@@ -12,7 +12,12 @@ import {
 } from "../../config.ts";
 import { openCache } from "../../ipfs/cache.ts";
 import { createFetcher } from "../../ipfs/gateway.ts";
-import { BUFFERED_BODY_BYTES_MAX, CACHE_BYTES_MAX, SANDBOXES_OPEN_MAX } from "../../limits.ts";
+import {
+  BUFFERED_BODY_BYTES_MAX,
+  CACHE_BYTES_MAX,
+  PAYER_DEPOSIT_MS,
+  SANDBOXES_OPEN_MAX,
+} from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import type { CreditsOffer } from "../../payment_header.ts";
 import { recipientOf } from "../../spec/keys.ts";
@@ -31,6 +36,8 @@ import { Renewals } from "../money/renewals.ts";
 import { Receipts, receiptSecret } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
 import { Sandboxes } from "../program/sandboxes.ts";
+import { coinPriceOf } from "../settlement/gas_worth.ts";
+import { openLastRelays } from "../settlement/last_relays.ts";
 import { MessageRelay } from "../settlement/message_relay.ts";
 import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
@@ -144,7 +151,9 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     now,
   });
   stack.defer(() => payments.close());
-  const money = await openMoney(site, seller, offering.offer, payments, records);
+  const desks = openDesks(site, seller, offering.offer, payments, stack);
+  await desks.onboarding.prepare();
+  const money = await openMoney(site, seller, offering.offer, payments, records, desks);
   const programs = await openSandboxes(site, seller, records, stack);
   const gate = openGate(site, payments, stack);
   const counters = createCounters();
@@ -165,42 +174,56 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
   };
 }
 
-async function openMoney(
+/** Where what payers have signed is relayed: their way in, and their way out. */
+function openDesks(
   { ground, provider, state, log, now }: Site,
+  seller: Seller,
+  { thawingPeriodSeconds: thawingSeconds }: CreditsOffer,
+  { ledger, payers, operator }: Payments,
+  stack: AsyncDisposableStack,
+) {
+  const { connected: { chain, contracts: { usdc } } } = ground;
+  const coinPrice = coinPriceOf(chain.chainId, provider.gas.coinPrice);
+  const keepMs = Math.max(PAYER_DEPOSIT_MS, thawingSeconds * 1_000);
+  const last = openLastRelays(join(state.book, "relays.db"), keepMs, now);
+  stack.defer(() => last.close());
+  const relaysOf = (what: string, perMinute: number) =>
+    new Relays({ what, perMinute, coinPrice, operator, ledger, payers, now });
+  const { onboarding, relay } = provider;
+  const common = { chain, seller, last, log, now };
+  return {
+    onboarding: new Onboarding({
+      ...common,
+      usdc,
+      policy: onboarding,
+      relays: relaysOf("deposit", onboarding.perMinute),
+    }),
+    messages: new MessageRelay({
+      ...common,
+      policy: relay,
+      thawingSeconds,
+      relays: relaysOf("message", relay.perMinute),
+    }),
+  };
+}
+
+async function openMoney(
+  { ground, state, now }: Site,
   seller: Seller,
   offer: CreditsOffer,
   payments: Payments,
   { registrations, ownerPermits }: Records,
+  { onboarding, messages }: ReturnType<typeof openDesks>,
 ) {
-  const { connected: { chain, contracts: { usdc } }, account } = ground;
-  const { ledger, payers, settlement, operator, policy, follower } = payments;
+  const { connected: { chain }, account } = ground;
+  const { ledger, payers, settlement, policy, follower } = payments;
   const secret = await receiptSecret(join(state.book, "receipts.key"));
   const block = () => headOf(chain, follower);
   const receipts = new Receipts({ secret, ledger, seller, operator: account, block });
-  const relaysOf = (what: string, perMinute: number) =>
-    new Relays({ what, perMinute, operator, ledger, payers, now });
-  const onboarding = new Onboarding({
-    chain,
-    seller,
-    usdc,
-    policy: provider.onboarding,
-    relays: relaysOf("deposit", provider.onboarding.perMinute),
-    log,
-    now,
-  });
-  const messages = new MessageRelay({
-    chain,
-    seller,
-    policy: provider.relay,
-    thawingSeconds: offer.thawingPeriodSeconds,
-    relays: relaysOf("message", provider.relay.perMinute),
-    log,
-    now,
-  });
   const ownerCredits = new OwnerCredits();
   const credits = new Credits({
     seller,
-    offer,
+    offer: () => withDeposits(offer, onboarding.minimum()),
     policy,
     ledger,
     payers,
@@ -216,6 +239,11 @@ async function openMoney(
   const schemes = [credits];
   const desks = { renewals, onboarding, messages };
   return { schemes, credits, receipts, ...desks, settlement, ledger, ownerCredits };
+}
+
+/** The offer as it is now: whether a deposit is relayed, and from what on, follows the gas. */
+function withDeposits(offer: CreditsOffer, minimum: bigint | null): CreditsOffer {
+  return minimum === null ? offer : { ...offer, depositMinimum: minimum };
 }
 
 /** @throws KhachapuriError `chain_unavailable` */
@@ -298,7 +326,7 @@ function watch(
 
 async function describe({ provider, ground }: Site): Promise<Offering> {
   const { connected: { chain, contracts: { escrow, usdc } }, keys, terms } = ground;
-  const { name, address, webDomain, price, onboarding } = provider;
+  const { name, address, webDomain, price } = provider;
   const { timeoutMs, memoryMb } = provider.sandbox;
   const thawing = await thawingPeriod(chain, escrow);
   return {
@@ -317,7 +345,6 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
       pricePerCredit: price,
       maxTimeoutSeconds: Math.ceil(timeoutMs / 1000),
       thawingPeriodSeconds: Number(thawing),
-      ...(onboarding.enabled ? { depositMinimum: onboarding.minimum } : {}),
     },
   };
 }

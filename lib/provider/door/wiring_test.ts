@@ -112,7 +112,6 @@ Deno.test("a provider as it has opened", async (t) => {
         pricePerCredit: 1_000n,
         maxTimeoutSeconds: 3,
         thawingPeriodSeconds: 3_600,
-        depositMinimum: 1_000_000n,
       },
     });
     assert.deepEqual([...terms], [[termsHash(TERMS), TERMS]]);
@@ -121,9 +120,13 @@ Deno.test("a provider as it has opened", async (t) => {
     assert.deepEqual(seller, { chainId, escrow: FAKE_ESCROW, provider: address, price: 1_000n });
   });
 
-  await t.step("it relays messages to its escrow, for its fee to its own address", () => {
+  await t.step("it relays deposits from a minimum on", () => {
+    assert.equal(depositMinimumOf(provider), "1000000");
+  });
+
+  await t.step("it relays messages to its escrow, for its fee to its own address", async () => {
     const { chainId } = home.chain.fake.chain;
-    assert.deepEqual(provider.parts.money.messages.offer(), {
+    assert.deepEqual(await provider.parts.money.messages.offer(), {
       chainId,
       escrow: FAKE_ESCROW,
       relayer: PROVIDER.address,
@@ -174,10 +177,16 @@ Deno.test("a provider as it has opened", async (t) => {
   });
 });
 
+/** As a 402 tells it. */
+function depositMinimumOf({ parts }: Awaited<ReturnType<typeof open>>): unknown {
+  const [credits] = parts.money.schemes.map((scheme) => scheme.offer());
+  return (credits as unknown as { extra: Record<string, unknown> }).extra["depositMinimum"];
+}
+
 Deno.test("a provider that relays no deposits offers none", async () => {
   await using home = await openProviderHome();
   await using provider = await open(home, { onboarding: { enabled: false } });
-  assert.equal(provider.parts.offering.offer.depositMinimum, undefined);
+  assert.equal(depositMinimumOf(provider), undefined);
 });
 
 Deno.test("what is due is settled as soon as it is enough", async () => {

@@ -57,8 +57,8 @@ export interface CreditPolicy {
 
 export interface CreditsOptions {
   seller: Seller;
-  /** What a 402 asks for. */
-  offer: CreditsOffer;
+  /** What a 402 asks for now. */
+  offer: () => CreditsOffer;
   policy: CreditPolicy;
   ledger: Ledger;
   payers: Payers;
@@ -103,7 +103,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   }
 
   offer(lane?: LaneCounter): Accept {
-    const { offer } = this.options;
+    const offer = this.options.offer();
     if (!lane) return offerToJson(offer);
     return offerToJson({ ...offer, lane: { id: lane.id as Hex, cumulative: lane.cumulative } });
   }

@@ -6,6 +6,7 @@ import { Buffer } from "node:buffer";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { LocalAccount } from "viem";
 import { KhachapuriError } from "../../errors.ts";
+import { createPrivateFile } from "../../home_file.ts";
 import { type Receipt, signReceipt, UNKNOWN_HASH } from "../../receipt.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Seller } from "./seller.ts";
@@ -93,14 +94,36 @@ function noReceipt(hints: readonly string[]): KhachapuriError {
   return new KhachapuriError("not_found", "there is no such receipt", { hints });
 }
 
-/** The secret at `path`, made on the first start. */
+const SECRET_BYTES = 32;
+
+/**
+ * The secret at `path`, made on the first start.
+ * @throws KhachapuriError `invalid_config` for one that was cut off: with an empty secret anybody
+ *   could compute the addresses of all receipts
+ */
 export async function receiptSecret(path: string): Promise<Uint8Array> {
+  const secret = await readSecret(path) ?? await makeSecret(path);
+  if (secret.length === SECRET_BYTES) return secret;
+  const message = `${path} holds ${secret.length} bytes, a secret has ${SECRET_BYTES}`;
+  throw new KhachapuriError("invalid_config", message, {
+    hints: [
+      "restore it from a backup of the state directory",
+      "or remove it: a new one is made, and the addresses of earlier receipts are no more",
+    ],
+  });
+}
+
+async function readSecret(path: string): Promise<Uint8Array | null> {
   try {
     return await Deno.readFile(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    const secret = new Uint8Array(randomBytes(32));
-    await Deno.writeFile(path, secret, { createNew: true, mode: 0o600 });
-    return secret;
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
   }
+}
+
+async function makeSecret(path: string): Promise<Uint8Array> {
+  const secret = new Uint8Array(randomBytes(SECRET_BYTES));
+  await createPrivateFile(path, secret);
+  return secret;
 }

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { getAddress, type Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
+import { inFolder } from "../../../worlds/home.ts";
 import type { CidText } from "../../cid.ts";
 import type { ReceiptedCharge } from "../ledger/store.ts";
-import { Receipts } from "./receipts.ts";
+import { Receipts, receiptSecret } from "./receipts.ts";
 
 const OPERATOR = privateKeyToAccount(`0x${"07".repeat(32)}`);
 const PAYER = getAddress(`0x${"11".repeat(20)}`);
@@ -66,3 +68,28 @@ Deno.test("an address that was given out waits for its call, another is nothing"
   assert.match((await hints(shop.pathOf(7)))[0], /once the response has ended/);
   assert.deepEqual(await hints("/receipts/AAAAAAAAAAEAAAAAAAAAAAAAAAAAAAAA"), []);
 });
+
+Deno.test("the secret is made once, for its user alone, and read from then on", () =>
+  inFolder(async (dir) => {
+    const path = join(dir, "receipts.key");
+    const secret = await receiptSecret(path);
+    assert.equal(secret.length, 32);
+    assert.ok(secret.some((byte) => byte !== 0));
+    assert.deepEqual(await receiptSecret(path), secret);
+    assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
+    const left = await Array.fromAsync(Deno.readDir(dir), ({ name }) => name);
+    assert.deepEqual(left, ["receipts.key"]);
+  }));
+
+Deno.test("a secret that a crash cut off is refused, never used: anybody could compute with it", () =>
+  inFolder(async (dir) => {
+    const path = join(dir, "receipts.key");
+    for (const bytes of [0, 1, 31, 33]) {
+      await Deno.writeFile(path, new Uint8Array(bytes));
+      await assert.rejects(receiptSecret(path), {
+        code: "invalid_config",
+        message: `${path} holds ${bytes} bytes, a secret has 32`,
+      });
+      assert.equal((await Deno.stat(path)).size, bytes, "what is there stays");
+    }
+  }));

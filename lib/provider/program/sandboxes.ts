@@ -64,6 +64,7 @@ export class Sandboxes {
   readonly #held = new Map<CidText, Held>();
   /** Owners of what is being started. */
   readonly #starting: Address[] = [];
+  #isClosed = false;
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
@@ -103,8 +104,19 @@ export class Sandboxes {
     return this.#held.size;
   }
 
+  /** Whether the provider is shutting down, the only one who ends a run that is nobody's fault. */
+  isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Ends all sandboxes with the runs in them. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([...this.#held.keys()].map((cid) => this.#end(cid)));
+  }
+
   /** Ends a deployment's sandbox and all runs in it. */
-  async end(cid: CidText): Promise<void> {
+  async #end(cid: CidText): Promise<void> {
     const entry = this.#held.get(cid);
     if (!entry) return;
     this.#held.delete(cid);
@@ -112,10 +124,6 @@ export class Sandboxes {
     const opened = await entry.sandbox.catch(() => null);
     await opened?.sandbox.close();
     opened?.folder.release();
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([...this.#held.keys()].map((cid) => this.end(cid)));
   }
 
   #hold(deployment: Deployment): Held {
@@ -166,7 +174,7 @@ export class Sandboxes {
   #endWhenIdle(cid: CidText, entry: Held): void {
     if (entry.idleTimer || entry.users > 0 || this.#held.get(cid) !== entry) return;
     const left = entry.idleSince + this.#options.idleMs - performance.now();
-    if (left <= 0) return void this.end(cid);
+    if (left <= 0) return void this.#end(cid);
     entry.idleTimer = setTimeout(() => {
       entry.idleTimer = null;
       this.#endWhenIdle(cid, entry);
@@ -178,6 +186,6 @@ export class Sandboxes {
     const idle = [...this.#held].filter(([, { users }]) => users === 0);
     idle.sort(([, one], [, other]) => one.idleSince - other.idleSince);
     const over = Math.max(0, this.#held.size + 1 - this.#options.openMax);
-    for (const [cid] of idle.slice(0, over)) this.end(cid);
+    for (const [cid] of idle.slice(0, over)) this.#end(cid);
   }
 }

@@ -1,11 +1,13 @@
 /**
  * A payer without ETH on its way out: its signed message (`Escrow.revokeFor` and alike) is sent at
- * our gas, for a fee out of its free balance that goes to the provider's. Who has locked everything
- * here can pay none, and gives its notice for nothing, so that nobody is locked in.
+ * our gas, for a fee out of its free balance that goes to the provider's, and covers the gas. Who
+ * has locked everything here can pay none, and gives its notice for nothing, so that nobody is
+ * locked in.
  */
 import { type Address, type Hex, isAddressEqual } from "viem";
 import type { Chain } from "../../chain/client.ts";
-import { readAllowance, readBalance, readNonce } from "../../chain/escrow.ts";
+import { type Allowance, readNonce } from "../../chain/escrow.ts";
+import { escrowCall } from "../../chain/escrow_call.ts";
 import {
   assertForEscrow,
   isSignedByPayer,
@@ -17,10 +19,10 @@ import type { Relayed, RelayOffer } from "../../chain/relay_offer.ts";
 import { formatUsdc } from "../../chain/usdc.ts";
 import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { RELAY_LIFETIME_SECONDS_MAX, RELAYED_PAYERS_REMEMBERED_MAX } from "../../limits.ts";
+import { RELAY_LIFETIME_SECONDS_MAX } from "../../limits.ts";
 import type { Log } from "../../log.ts";
-import { Lru } from "../../lru.ts";
 import type { Seller } from "../money/seller.ts";
+import type { LastRelays } from "./last_relays.ts";
 import { MINING_SECONDS, type Relays } from "./relays.ts";
 
 export interface MessageRelayOptions {
@@ -29,42 +31,67 @@ export interface MessageRelayOptions {
   policy: ProviderConfig["relay"];
   /** From a payer's notice to its effect. */
   thawingSeconds: number;
-  relays: Pick<Relays, "admitTry" | "send">;
+  relays: Pick<Relays, "costOf" | "admitFrom" | "admitLook" | "admitTry" | "send">;
+  /** When a notice was last sent for nothing, by payer and type of message. */
+  last: Pick<LastRelays, "at" | "note" | "takeBack">;
   log: Log;
   now: () => number;
 }
 
 const ETHEREUM_CHAIN_ID = 1;
+/** Gas of a message, a fifth more than the dearest takes (contracts/snapshots/Escrow.json). */
+const MESSAGE_GAS = 100_000n;
+/** A fee is so many times what the gas costs now: it may cost more when it is mined. */
+const FEE_PER_COST = 2n;
+/** The most that the gas of a notice for nothing may cost, USDC base units: 0.05 USDC. */
+const GIFT_COST_MAX = 50_000n;
+
+/** What is asked for a message now, USDC base units. */
+interface Fees {
+  /** As it is told. */
+  asked: bigint;
+  /** Enough of who was told less a while ago: it covers the gas. */
+  least: bigint;
+  cost: bigint;
+}
+
+/** What a payer has in the escrow, USDC base units. */
+interface Means {
+  /** Its free balance. */
+  free: bigint;
+  /** What it has locked for the provider that the message names, or for us. */
+  locked: bigint;
+}
 
 export class MessageRelay {
   readonly #options: MessageRelayOptions;
   readonly #underWay = new Map<Address, { signature: Hex; work: Promise<Relayed> }>();
-  /** When a notice was last sent for nothing, Unix ms, by payer and type of message. */
-  readonly #gifts = new Lru<string, number>(RELAYED_PAYERS_REMEMBERED_MAX);
 
   constructor(options: MessageRelayOptions) {
     this.#options = options;
   }
 
-  /** @throws KhachapuriError `not_found` where nothing is relayed */
-  offer(): RelayOffer {
+  /** @throws KhachapuriError `not_found` where nothing is relayed; `chain_unavailable` */
+  async offer(): Promise<RelayOffer> {
     const { policy, seller } = this.#options;
     assertOffered(policy, seller);
-    const { fee } = policy;
+    const { asked: fee } = await this.#feesNow();
     const { chainId, escrow, provider } = seller;
     return { chainId, escrow, relayer: provider, fee, relays: MESSAGE_NAMES };
   }
 
   /**
    * Has a payer's message mined. Asked for the same one meanwhile, it gives that one's result.
+   * @param network of whoever sent it, as IPv4 /24 or IPv6 /48, where it is known
    * @throws KhachapuriError `not_found` where nothing is relayed; `invalid_input`,
    *   `invalid_signature` for a message that is none for here and now; `payment_required` for a fee
    *   that is too low; `idempotency_conflict` when the escrow took it, or another of its number,
    *   from somebody else; `chain_refused` with the escrow's reason; `rate_limited`, `overloaded`,
    *   `chain_unavailable`
    */
-  async relay(signed: SignedMessage): Promise<Relayed> {
+  async relay(signed: SignedMessage, network?: string): Promise<Relayed> {
     const { payer, signature } = signed;
+    this.#options.relays.admitFrom(network);
     await assertGenuine(this.#options, signed);
     const known = this.#underWay.get(payer);
     if (known?.signature === signature) return await known.work;
@@ -76,25 +103,48 @@ export class MessageRelay {
   }
 
   async #send(signed: SignedMessage): Promise<Relayed> {
-    const { relays, policy, log, now, seller: { provider } } = this.#options;
+    const { relays, last, log, seller: { provider } } = this.#options;
     const { type, payer } = signed;
+    relays.admitLook(payer);
+    const [fees, means] = await Promise.all([this.#feesNow(), this.#meansOf(signed)]);
+    if (means.free + means.locked === 0n) throw nothingThere(payer);
+    const isGift = this.#isGift(signed, fees, means);
+    const fee = isGift ? 0n : smaller(fees.asked, signed.feeMax);
+    if (!isGift && fee < fees.least) throw tooLow(fees.asked, signed.feeMax);
     relays.admitTry(payer);
-    const isGift = await this.#isGift(signed);
-    const fee = isGift ? 0n : policy.fee;
-    if (signed.feeMax < fee) throw tooLow(fee, signed.feeMax);
-    const gift = giftOf(signed);
-    // Given when it is sent: one that reverts, or comes late, has cost us the gas as well.
-    if (isGift) this.#gifts.set(gift, now());
-    const takeBack = () => isGift && this.#gifts.delete(gift);
     const call = messageCall(signed, fee, provider);
+    const worth = isGift ? GIFT_COST_MAX : fee;
+    const gift = {
+      // Given when it is sent: one that reverts, or comes late, has cost us the gas as well.
+      onSend: () => last.note(payer, type),
+      onUnsent: () => last.takeBack(payer, type),
+    };
     try {
-      const { status, transactionHash: transaction } = await relays.send(payer, call, takeBack);
+      const receipt = await relays.send({ payer, call, worth, ...(isGift ? gift : {}) });
+      const { status, transactionHash: transaction } = receipt;
       if (status !== "success") throw reverted();
       log.info("message relayed", { type, payer, fee, transaction });
       return { transaction, fee };
     } catch (error) {
       throw await this.#isTaken(signed, error) ? taken(signed) : error;
     }
+  }
+
+  async #feesNow(): Promise<Fees> {
+    const { relays, policy: { fee } } = this.#options;
+    const cost = await relays.costOf(MESSAGE_GAS);
+    return { asked: larger(fee, FEE_PER_COST * cost), least: larger(fee, cost), cost };
+  }
+
+  /** By one question to the chain. */
+  async #meansOf(signed: SignedMessage): Promise<Means> {
+    const { chain, seller: { escrow, provider } } = this.#options;
+    const at = "provider" in signed ? signed.provider : provider;
+    const [free, { credits, pricePerCredit }] = await chain.readMany<unknown>([
+      escrowCall(escrow, "balanceOf", [signed.payer]),
+      escrowCall(escrow, "allowance", [signed.payer, at]),
+    ]) as [bigint, Allowance];
+    return { free, locked: credits * pricePerCredit };
   }
 
   /**
@@ -108,23 +158,21 @@ export class MessageRelay {
   }
 
   /** Whether it is a notice to us of a payer that could not pay for it, and the first for long. */
-  async #isGift(signed: SignedMessage): Promise<boolean> {
-    const { chain, policy, thawingSeconds, now, seller: { escrow, provider } } = this.#options;
+  #isGift(signed: SignedMessage, { asked, cost }: Fees, { free, locked }: Means): boolean {
+    const { last, thawingSeconds, now, seller: { provider } } = this.#options;
     const { type, payer } = signed;
-    if (policy.fee === 0n || type !== "Revoke" && type !== "BumpEpoch") return false;
+    if (asked === 0n || cost > GIFT_COST_MAX) return false;
+    if (type !== "Revoke" && type !== "BumpEpoch") return false;
     if (!isAddressEqual(signed.provider, provider)) return false;
-    const last = this.#gifts.peek(giftOf(signed));
-    if (last !== undefined && now() - last < thawingSeconds * 1_000) return false;
-    const [balance, allowance] = await Promise.all([
-      readBalance(chain, escrow, payer),
-      readAllowance(chain, escrow, payer, provider),
-    ]);
+    const before = last.at(payer, type);
+    if (before !== undefined && now() - before < thawingSeconds * 1_000) return false;
     // Less than the fee would never get out this way, and is nothing to send for.
-    return balance < policy.fee && allowance.credits * allowance.pricePerCredit >= policy.fee;
+    return free < asked && locked >= asked;
   }
 }
 
-const giftOf = ({ payer, type }: SignedMessage) => `${payer}:${type}`;
+const larger = (a: bigint, b: bigint) => a > b ? a : b;
+const smaller = (a: bigint, b: bigint) => a < b ? a : b;
 
 /** For this escrow, in time, and signed: checked before anything is asked of the chain. */
 async function assertGenuine(
@@ -169,6 +217,12 @@ function tooLow(fee: bigint, feeMax: bigint): KhachapuriError {
   return new KhachapuriError("payment_required", message, {
     hints: [`sign another with feeMax ${fee} (${formatUsdc(fee)} USDC) or more`],
     data: { fee: String(fee) },
+  });
+}
+
+function nothingThere(payer: Address): KhachapuriError {
+  return new KhachapuriError("payment_required", `${payer} has nothing in the escrow`, {
+    hints: ["there is nothing to take back or to pay the fee with"],
   });
 }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Address, Hex, TransactionReceipt } from "viem";
 import { anvilAccount } from "../../../worlds/chain/anvil.ts";
 import { allowanceOf, answeringChain } from "../../../worlds/chain/escrow_answers.ts";
+import { rememberRelays } from "../../../worlds/chain/onboarding_desk.ts";
 import { hearLog } from "../../../worlds/heard_log.ts";
 import type { ContractCall } from "../../chain/client.ts";
 import { ESCROW_MESSAGES } from "../../chain/escrow_call.ts";
@@ -44,33 +45,46 @@ function openDesk(policy: Partial<MessageRelayOptions["policy"]> = {}, chainId =
     /** Unix ms. */
     now: Number(NOW) * 1_000,
     answers,
+    /** What a message's gas costs now, USDC base units. */
+    cost: 0n,
+    /** Payers in the order in which they were looked at, and tried. */
+    looked: [] as Address[],
     tried: [] as Address[],
     sent: [] as [Address, ContractCall][],
+    worths: [] as bigint[],
     /** To be called when nothing is sent after all. */
     unsent: undefined as (() => void) | undefined,
     /** What becomes of a message that is sent. */
     mine: (): Promise<Partial<TransactionReceipt>> => Promise.resolve(MINED),
     lines: heard.lines,
   };
-  const relay = new MessageRelay({
+  const options: MessageRelayOptions = {
     chain,
     seller: { chainId, escrow: ESCROW, provider: PROVIDER, price: 1_000n },
     policy: { fee: FEE, perMinute: 10, ...policy },
     thawingSeconds: THAWING_SECONDS,
     relays: {
+      costOf: () => Promise.resolve(desk.cost),
+      admitFrom: () => {},
+      admitLook: (payer) => void desk.looked.push(payer),
       admitTry: (payer) => void desk.tried.push(payer),
-      async send(payer, call, onUnsent) {
+      async send({ payer, call, worth, onSend, onUnsent }) {
+        await onSend?.();
         desk.sent.push([payer, call]);
+        desk.worths.push(worth);
         desk.unsent = onUnsent;
         return await desk.mine() as TransactionReceipt;
       },
     },
+    last: rememberRelays(() => desk.now),
     log: heard.log,
     now: () => desk.now,
-  });
+  };
+  let relay = new MessageRelay(options);
   return Object.assign(desk, {
     offer: () => relay.offer(),
     relay: (signed: SignedMessage) => relay.relay(signed),
+    restart: () => void (relay = new MessageRelay(options)),
     /** Resolves once so many are sent; bounded by the test runner. */
     async untilSent(count: number): Promise<void> {
       while (desk.sent.length < count) await turn();
@@ -116,11 +130,11 @@ Deno.test("each message is sent as it was signed, and its fee goes to the provid
   }
 });
 
-Deno.test("it says what it sends, for how much and to whom", () => {
-  const { relays, ...rest } = openDesk().offer();
+Deno.test("it says what it sends, for how much and to whom", async () => {
+  const { relays, ...rest } = await openDesk().offer();
   assert.deepEqual(rest, { chainId: 31_337, escrow: ESCROW, relayer: PROVIDER, fee: FEE });
   assert.deepEqual(relays, MATTERS.map(({ type }) => type));
-  assert.throws(() => openDesk({ enabled: false }).offer(), {
+  await assert.rejects(openDesk({ enabled: false }).offer(), {
     code: "not_found",
     message: "this provider relays no messages",
   });
@@ -129,10 +143,10 @@ Deno.test("it says what it sends, for how much and to whom", () => {
 Deno.test("where a message costs more than its fee none is sent unless the provider says so", async () => {
   const ethereum = openDesk({}, 1);
   const refusal = { code: "not_found", message: /on Ethereum one costs more gas than its fee/ };
-  assert.throws(() => ethereum.offer(), refusal);
+  await assert.rejects(ethereum.offer(), refusal);
   await assert.rejects(ethereum.relay(await sign(MATTERS[0]!)), refusal);
-  assert.equal(openDesk({ enabled: true }, 1).offer().chainId, 1);
-  for (const chainId of [10, 8_453, 31_337]) assert.ok(openDesk({}, chainId).offer());
+  assert.equal((await openDesk({ enabled: true }, 1).offer()).chainId, 1);
+  for (const chainId of [10, 8_453, 31_337]) assert.ok(await openDesk({}, chainId).offer());
 });
 
 Deno.test("what is not for here and now, or nobody's, costs the chain no question", async () => {
@@ -153,7 +167,7 @@ Deno.test("what is not for here and now, or nobody's, costs the chain no questio
     await assert.rejects(desk.relay(signed), { code, message });
   }
   await assert.rejects(openDesk({ enabled: false }).relay(good), { code: "not_found" });
-  assert.deepEqual([desk.tried, desk.sent], [[], []]);
+  assert.deepEqual([desk.looked, desk.sent], [[], []]);
   for (const deadline of [NOW + 30n, far - 1n]) await desk.relay(await sign(revoke, { deadline }));
 });
 
@@ -182,6 +196,7 @@ Deno.test("who has locked everything here gives each notice for nothing, once in
     // For the fee it is tried: the chain may know of money that came meanwhile.
     assert.equal((await desk.relay(await sign(notice))).fee, FEE);
   }
+  desk.restart();
   desk.now += THAWING_SECONDS * 1_000 - 1;
   const late = { deadline: NOW + 7_200n, feeMax: 0n };
   for (const notice of NOTICES) {
@@ -276,12 +291,68 @@ Deno.test("nothing else is for nothing", async () => {
   }
 });
 
-Deno.test("a provider without a fee asks nobody's balance", async () => {
+Deno.test("a provider without a fee sends for nothing while gas costs nothing", async () => {
   const desk = openDesk({ fee: 0n });
-  desk.answers.allowance = allowanceOf(0n);
   for (const matter of MATTERS) {
     assert.equal((await desk.relay(await sign(matter, { feeMax: 0n }))).fee, 0n);
   }
+});
+
+Deno.test("the fee is twice the gas where that is more, and what was told a while ago will do", async () => {
+  const desk = openDesk();
+  desk.cost = 4_000n;
+  assert.equal((await desk.offer()).fee, FEE, "the gas is less than half of it");
+  desk.cost = 8_000n;
+  assert.equal((await desk.offer()).fee, 16_000n);
+  const ask = async (feeMax: bigint) => await desk.relay(await sign(MATTERS[2]!, { feeMax }));
+  assert.equal((await ask(20_000n)).fee, 16_000n);
+  // Who was told 0.01 USDC before gas rose: it still covers the gas.
+  assert.equal((await ask(FEE)).fee, FEE);
+  desk.cost = FEE;
+  assert.equal((await ask(FEE)).fee, FEE);
+  desk.cost = FEE + 1n;
+  await assert.rejects(ask(FEE), (error: KhachapuriError) => {
+    assert.equal(error.code, "payment_required");
+    assert.equal(error.data["fee"], "20002");
+    return true;
+  });
+  assert.deepEqual(desk.worths, [16_000n, FEE, FEE]);
+});
+
+Deno.test("a provider without a fee of its own is paid for the gas", async () => {
+  const desk = openDesk({ fee: 0n });
+  desk.cost = 3_000n;
+  assert.equal((await desk.offer()).fee, 6_000n);
+  const free = desk.relay(await sign(MATTERS[2]!, { feeMax: 2_999n }));
+  await assert.rejects(free, { code: "payment_required" });
+});
+
+Deno.test("a notice for nothing costs us five cents at most", async () => {
+  const desk = openDesk();
+  desk.answers.balance = 0n;
+  desk.answers.allowance = allowanceOf(10_000n, 1_000n);
+  const free = await sign(NOTICES[0]!, { feeMax: 0n });
+  desk.cost = 50_001n;
+  await assert.rejects(desk.relay(free), { code: "payment_required" });
+  desk.cost = 50_000n;
+  assert.equal((await desk.relay(free)).fee, 0n);
+  assert.deepEqual(desk.worths, [50_000n]);
+});
+
+Deno.test("who has nothing in the escrow is told after one look, and nothing is tried", async () => {
+  const desk = openDesk();
+  desk.answers.balance = 0n;
+  desk.answers.allowance = allowanceOf(0n);
+  for (const matter of MATTERS) {
+    await assert.rejects(desk.relay(await sign(matter)), {
+      code: "payment_required",
+      message: /^0x\w{40} has nothing in the escrow$/,
+    });
+  }
+  assert.deepEqual([desk.looked.length, desk.tried.length, desk.sent.length], [4, 0, 0]);
+  desk.answers.balance = 1n;
+  await desk.relay(await sign(MATTERS[2]!));
+  assert.equal(desk.tried.length, 1);
 });
 
 Deno.test("a payer has one message under way, and who asks for it again gets its result", async () => {

@@ -1,93 +1,27 @@
 /** Relayed deposits, with an operator that does as the test says. */
 import assert from "node:assert/strict";
 import { mock } from "node:test";
-import type { Address, Hex, TransactionReceipt } from "viem";
-import { anvilAccount } from "../../../worlds/chain/anvil.ts";
-import { allowanceOf, answeringChain } from "../../../worlds/chain/escrow_answers.ts";
-import { hearLog } from "../../../worlds/heard_log.ts";
 import type { ContractCall } from "../../chain/client.ts";
 import { ESCROW_MESSAGES } from "../../chain/escrow_call.ts";
-import { signDeposit } from "../../chain/onboarding.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { RELAY_TIMEOUT_MS } from "../../limits.ts";
 import type { DepositAuthorization } from "../../payment_header.ts";
-import { Onboarding, type OnboardingOptions } from "./onboarding.ts";
-import { Relays } from "./relays.ts";
-
-const PROVIDER = anvilAccount(1).address;
-const [ANNA, BERT] = [anvilAccount(4), anvilAccount(5)];
-const ESCROW: Address = `0x${"ee".repeat(20)}`;
-const USDC: Address = `0x${"cc".repeat(20)}`;
-const PRICE = 1_000n;
-const TX: Hex = `0x${"7a".repeat(32)}`;
-/** Unix seconds. */
-const NOW = 1_700_000_000n;
-
-const chain = answeringChain({ settled: 0n, allowance: allowanceOf(0n) });
-
-/** The desk of a provider that relays two deposits a minute, from 0.1 USDC on. */
-function openDesk(policy: Partial<OnboardingOptions["policy"]> = {}) {
-  const heard = hearLog();
-  const desk = {
-    /** Unix ms. */
-    now: Number(NOW) * 1_000,
-    sent: [] as ContractCall[],
-    forgotten: [] as (Address | undefined)[],
-    /** What the chain says to a deposit before it is sent. */
-    simulate: (): Promise<void> => Promise.resolve(),
-    /** What becomes of a deposit that is sent. */
-    mine: (): Promise<Partial<TransactionReceipt>> => Promise.resolve(MINED),
-    lines: heard.lines,
-  };
-  const onboarding = new Onboarding({
-    chain,
-    seller: { chainId: chain.chainId, escrow: ESCROW, provider: PROVIDER, price: PRICE },
-    usdc: USDC,
-    policy: { enabled: true, minimum: 100_000n, perMinute: 2, ...policy },
-    relays: new Relays({
-      what: "deposit",
-      perMinute: policy.perMinute ?? 2,
-      operator: {
-        simulate: () => desk.simulate(),
-        async send(call) {
-          desk.sent.push(call as ContractCall);
-          return await desk.mine() as TransactionReceipt;
-        },
-      },
-      ledger: { knows: () => false },
-      payers: { forget: (payer) => void desk.forgotten.push(payer) },
-      now: () => desk.now,
-    }),
-    log: heard.log,
-    now: () => desk.now,
-  });
-  return Object.assign(desk, {
-    relay: (account: { address: Address }, deposit: DepositAuthorization) =>
-      onboarding.relay(account.address, deposit),
-    /** Resolves once so many are sent; bounded by the test runner. */
-    async untilSent(count: number): Promise<void> {
-      while (desk.sent.length < count) await turn();
-    },
-  });
-}
-
-const MINED = { status: "success", transactionHash: TX } as const;
-
-/** A deposit that is just good enough: its 100 credits are worth the minimum. */
-function depositOf(account = ANNA): Promise<DepositAuthorization> {
-  return signDeposit(chain, account, {
-    escrow: ESCROW,
-    usdc: USDC,
-    provider: PROVIDER,
-    amount: 500_000n,
-    pricePerCredit: PRICE,
-    credits: 100n,
-    lifetimeSeconds: 600n,
-    now: () => Number(NOW) * 1_000,
-  });
-}
-
-const required = (message: RegExp) => ({ code: "payment_required", message });
+import {
+  ANNA,
+  BERT,
+  CARL,
+  depositOf,
+  DORA,
+  ESCROW,
+  MINED,
+  NOW,
+  openDesk,
+  PRICE,
+  PROVIDER,
+  required,
+  turn,
+  TX,
+} from "../../../worlds/chain/onboarding_desk.ts";
 
 Deno.test("a deposit is sent as it was signed, and its payer is read anew once it is mined", async () => {
   const desk = openDesk();
@@ -116,16 +50,14 @@ Deno.test("a deposit is sent as it was signed, and its payer is read anew once i
   ]);
 });
 
-/** What is ready to happen has happened. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
 Deno.test("what is not worth the gas is told before the chain is asked, the first fault first", async () => {
   const good = await depositOf();
   const faults: [Partial<DepositAuthorization>, RegExp][] = [
     [{ pricePerCredit: PRICE - 1n }, /allows 0\.000999 USDC a credit, a credit costs 0\.001$/],
-    [{ credits: 99n }, /allows at least 0\.1 USDC to this provider$/],
+    [
+      { credits: 99n },
+      /locks at least 0\.1 USDC more than before for this provider, this one 0\.099$/,
+    ],
     [{ validBefore: NOW + 30n }, /not valid yet, or not for long enough/],
     [{ signature: `0x${"11".repeat(65)}` }, /the deposit is not signed by the payer$/],
   ];
@@ -185,13 +117,12 @@ Deno.test("deposits of one payer at the same time share one transaction, and no 
   const [anna, other, bert] = [await depositOf(), await depositOf(), await depositOf(BERT)];
   const relayed = [desk.relay(ANNA, anna), desk.relay(ANNA, other), desk.relay(BERT, bert)];
   await desk.untilSent(2);
-  await assert.rejects(desk.relay(ANNA, { ...anna, amount: 1n }), required(/not signed/));
+  await assert.rejects(desk.relay(ANNA, { ...anna, amount: 500_001n }), required(/not signed/));
   assert.deepEqual(desk.sent.map(({ args }) => args![0]), [ANNA.address, BERT.address]);
   mined.resolve(MINED);
   assert.deepEqual(await Promise.all(relayed), [TX, TX, TX]);
-  desk.now += 60_000;
-  await desk.relay(ANNA, other);
-  assert.equal(desk.sent.length, 3, "what is over is not shared any more");
+  await assert.rejects(desk.relay(ANNA, other), { code: "rate_limited" });
+  assert.equal(desk.sent.length, 2, "what is over is not shared any more");
 });
 
 Deno.test("so many a minute are sent, whether they are mined or revert", async () => {
@@ -204,17 +135,17 @@ Deno.test("so many a minute are sent, whether they are mined or revert", async (
   assert.deepEqual(desk.forgotten, [ANNA.address, BERT.address]);
   desk.mine = () => Promise.resolve(MINED);
   desk.now += 20_500;
-  const next = await depositOf();
+  const next = await depositOf(CARL);
   const isLimited = {
     code: "rate_limited",
     retryAfterSeconds: 10,
     message: /^2 deposits a minute/,
   };
-  await assert.rejects(desk.relay(ANNA, next), isLimited);
+  await assert.rejects(desk.relay(CARL, next), isLimited);
   assert.equal(desk.sent.length, 2);
   desk.now += 9_500;
-  assert.equal(await desk.relay(ANNA, next), TX);
-  await assert.rejects(desk.relay(ANNA, next), { code: "rate_limited" });
+  assert.equal(await desk.relay(CARL, next), TX);
+  await assert.rejects(desk.relay(DORA, await depositOf(DORA)), { code: "rate_limited" });
 });
 
 Deno.test("what the simulation refuses is not sent, and says why", async () => {

@@ -1,35 +1,56 @@
 /**
  * What payers have signed and we send at our gas. Nothing is sent that the chain would refuse now,
- * and payers can make us try so many and send so many, strangers and those we know. A try is not in
- * the operator's queue, so that what is refused stands in front of no settlement.
+ * or that costs more than it is worth, and payers can make us look at so many, try so many and send
+ * so many, strangers and those we know. Neither is in the operator's queue, so that what is refused
+ * stands in front of no settlement.
  */
 import type { Address, TransactionReceipt } from "viem";
 import type { ContractCall } from "../../chain/client.ts";
 import { KhachapuriError } from "../../errors.ts";
 import {
+  NETWORK_RELAYS_BURST_MAX,
+  NETWORK_RELAYS_PER_SECOND_MAX,
   PAYER_RELAYS_PER_HOUR_MAX,
   PAYER_TRIES_BURST_MAX,
   PAYER_TRIES_PER_SECOND_MAX,
+  RELAY_LOOKS_BURST_MAX,
+  RELAY_LOOKS_PER_SECOND_MAX,
   RELAY_TIMEOUT_MS,
   RELAY_TRIES_BURST_MAX,
   RELAY_TRIES_PER_SECOND_MAX,
   RELAYED_PAYERS_REMEMBERED_MAX,
+  RELAYING_NETWORKS_REMEMBERED_MAX,
 } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import { TokenBucket } from "../../token_bucket.ts";
 import { withinTime } from "../../within.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Payers } from "../money/payers.ts";
+import { costOf, weiOf } from "./gas_worth.ts";
 import type { Operator } from "./operator.ts";
 
 export interface RelaysOptions {
   /** What is relayed, for messages: "deposit". */
   what: string;
   perMinute: number;
-  operator: Pick<Operator, "simulate" | "send">;
+  /** Of one whole coin that gas is paid in, USDC base units. */
+  coinPrice: bigint;
+  operator: Pick<Operator, "simulate" | "send" | "gasPrice">;
   ledger: Pick<Ledger, "knows">;
   payers: Pick<Payers, "forget">;
   now: () => number;
+}
+
+/** What is to be sent for a payer. */
+export interface Relay {
+  payer: Address;
+  call: ContractCall;
+  /** The most that its gas may cost, USDC base units. */
+  worth: bigint;
+  /** Before it is sent; once it is, whatever was noted stays. */
+  onSend?: () => Promise<void>;
+  /** Nothing was sent after all, be it that this is found after it was given up waiting. */
+  onUnsent?: () => void;
 }
 
 /** Between "this is good" and the block that takes it, seconds. */
@@ -38,11 +59,13 @@ export const MINING_SECONDS = 30n;
 export class Relays {
   readonly #options: RelaysOptions;
   readonly #rate: TokenBucket;
-  /** Tries for payers that never had a call here, and for all the others. */
-  readonly #strangersRate: TokenBucket;
-  readonly #knownRate: TokenBucket;
-  /** Tries for one payer that had a call here. */
-  readonly #tryRates = new Lru<Address, TokenBucket>(RELAYED_PAYERS_REMEMBERED_MAX);
+  /** For payers that never had a call here, and for all the others. */
+  readonly #strangers: SharedRates;
+  readonly #known: SharedRates;
+  /** Looks for one network. */
+  readonly #networkRates = new Lru<string, TokenBucket>(RELAYING_NETWORKS_REMEMBERED_MAX);
+  /** Looks for one payer that had a call here. */
+  readonly #lookRates = new Lru<Address, TokenBucket>(RELAYED_PAYERS_REMEMBERED_MAX);
   /** What is sent for one payer. */
   readonly #rates = new Lru<Address, TokenBucket>(RELAYED_PAYERS_REMEMBERED_MAX);
 
@@ -50,61 +73,102 @@ export class Relays {
     this.#options = options;
     const { perMinute, now } = options;
     this.#rate = new TokenBucket(perMinute, perMinute / 60, now);
-    this.#strangersRate = new TokenBucket(RELAY_TRIES_BURST_MAX, RELAY_TRIES_PER_SECOND_MAX, now);
-    this.#knownRate = new TokenBucket(RELAY_TRIES_BURST_MAX, RELAY_TRIES_PER_SECOND_MAX, now);
+    this.#strangers = sharedRates(now);
+    this.#known = sharedRates(now);
   }
 
   /**
-   * Admits one look at the chain for a payer, who has proved to be one.
+   * What `gas` costs now.
+   * @returns USDC base units; 0 where gas costs nothing, and nobody is asked
+   * @throws KhachapuriError `chain_unavailable`
+   */
+  async costOf(gas: bigint): Promise<bigint> {
+    const { coinPrice, operator } = this.#options;
+    return coinPrice === 0n ? 0n : costOf(gas, await operator.gasPrice(), coinPrice);
+  }
+
+  /**
+   * Admits one check of a signature.
+   * @param network of whoever sent it, as IPv4 /24 or IPv6 /48; all are one where it is not known
+   * @throws KhachapuriError `rate_limited`
+   */
+  admitFrom(network: string | undefined): void {
+    if (network === undefined) return;
+    const own = bucketOf(this.#networkRates, network, () => this.#newNetworkRate());
+    if (!own.take()) throw this.#tooManyTries("rate_limited", " of one network", own);
+  }
+
+  /**
+   * Admits one look at what a payer has, who has proved to be one.
    * @throws KhachapuriError `rate_limited` for its own, `overloaded` for those of all
    */
+  admitLook(payer: Address): void {
+    if (this.#options.ledger.knows(payer)) {
+      // Before what all share, so that one payer that is refused takes no other's look.
+      const own = bucketOf(this.#lookRates, payer, () => this.#newLookRate());
+      if (!own.take()) throw this.#tooManyTries("rate_limited", " of one payer", own);
+    }
+    this.#takeShared(this.#ratesOf(payer).looks);
+  }
+
+  /**
+   * Admits one try of what was looked at and seems to be good.
+   * @throws KhachapuriError `overloaded`
+   */
   admitTry(payer: Address): void {
-    if (!this.#options.ledger.knows(payer)) return this.#takeTry(this.#strangersRate);
-    // Before what all share, so that one payer that is refused takes no other's try.
-    const own = bucketOf(this.#tryRates, payer, () => this.#newTryRate());
-    if (!own.take()) throw tooManyTries("rate_limited", `${this.#options.what}s of one payer`, own);
-    this.#takeTry(this.#knownRate);
+    this.#takeShared(this.#ratesOf(payer).tries);
   }
 
-  #takeTry(rate: TokenBucket): void {
-    if (!rate.take()) throw tooManyTries("overloaded", `${this.#options.what}s`, rate);
+  #ratesOf(payer: Address): SharedRates {
+    return this.#options.ledger.knows(payer) ? this.#known : this.#strangers;
   }
 
-  #newTryRate(): TokenBucket {
+  #takeShared(rate: TokenBucket): void {
+    if (!rate.take()) throw this.#tooManyTries("overloaded", "", rate);
+  }
+
+  #newNetworkRate(): TokenBucket {
+    const { now } = this.#options;
+    return new TokenBucket(NETWORK_RELAYS_BURST_MAX, NETWORK_RELAYS_PER_SECOND_MAX, now);
+  }
+
+  #newLookRate(): TokenBucket {
     return new TokenBucket(PAYER_TRIES_BURST_MAX, PAYER_TRIES_PER_SECOND_MAX, this.#options.now);
   }
 
+  #tooManyTries(
+    code: "rate_limited" | "overloaded",
+    whose: string,
+    rate: TokenBucket,
+  ): KhachapuriError {
+    const message = `too many ${this.#options.what}s${whose} are being tried`;
+    return new KhachapuriError(code, message, { retryAfterSeconds: Math.ceil(rate.waitSeconds()) });
+  }
+
   /**
-   * Has a call mined for `payer`, whose views are read anew from then on.
-   * @param onUnsent called when nothing was sent after all, be it after this has given up waiting
+   * Has a call mined for a payer, whose views are read anew from then on.
    * @returns the receipt, which may say that it reverted: somebody else was faster
    * @throws KhachapuriError `chain_refused`: nothing was sent, and it took nobody's turn;
    *   `rate_limited`, `chain_unavailable`
    */
-  async send(
-    payer: Address,
-    call: ContractCall,
-    onUnsent: () => void = () => {},
-  ): Promise<TransactionReceipt> {
+  async send(relay: Relay): Promise<TransactionReceipt> {
     const { operator, payers, what } = this.#options;
-    const giveBack = await this.#admit(payer, call).catch((error) => {
-      onUnsent();
-      throw error;
-    });
-    const sent = operator.send(call, { rank: "relay", costMax: null }).catch((error) => {
+    await operator.simulate(relay.call);
+    const giveBack = this.#takeTurn(relay.payer);
+    const sent = this.#sendNow(relay).catch((error) => {
       giveBack();
-      onUnsent();
+      relay.onUnsent?.();
       throw error;
     });
     const receipt = await withinTime(sent, RELAY_TIMEOUT_MS, () => late(what));
-    payers.forget(payer);
+    payers.forget(relay.payer);
     return receipt;
   }
 
-  /** A turn for what the chain would take now. */
-  async #admit(payer: Address, call: ContractCall): Promise<() => void> {
-    await this.#options.operator.simulate(call);
-    return this.#takeTurn(payer);
+  async #sendNow({ call, worth, onSend }: Relay): Promise<TransactionReceipt> {
+    const { operator, coinPrice } = this.#options;
+    await onSend?.();
+    return await operator.send(call, { rank: "relay", costMax: weiOf(worth, coinPrice) });
   }
 
   /** @returns to be called when nothing was sent after all */
@@ -131,27 +195,30 @@ export class Relays {
   }
 }
 
-/** A payer's own bucket, which is full at first. */
-function bucketOf(
-  buckets: Lru<Address, TokenBucket>,
-  payer: Address,
-  fresh: () => TokenBucket,
-): TokenBucket {
-  const known = buckets.get(payer);
-  if (known) return known;
-  const bucket = fresh();
-  buckets.set(payer, bucket);
-  return bucket;
+/** What many payers share. */
+interface SharedRates {
+  looks: TokenBucket;
+  tries: TokenBucket;
 }
 
-function tooManyTries(
-  code: "rate_limited" | "overloaded",
-  what: string,
-  rate: TokenBucket,
-): KhachapuriError {
-  return new KhachapuriError(code, `too many ${what} are being tried`, {
-    retryAfterSeconds: Math.ceil(rate.waitSeconds()),
-  });
+function sharedRates(now: () => number): SharedRates {
+  return {
+    looks: new TokenBucket(RELAY_LOOKS_BURST_MAX, RELAY_LOOKS_PER_SECOND_MAX, now),
+    tries: new TokenBucket(RELAY_TRIES_BURST_MAX, RELAY_TRIES_PER_SECOND_MAX, now),
+  };
+}
+
+/** One's own bucket, which is full at first. */
+function bucketOf<Key>(
+  buckets: Lru<Key, TokenBucket>,
+  key: Key,
+  fresh: () => TokenBucket,
+): TokenBucket {
+  const known = buckets.get(key);
+  if (known) return known;
+  const bucket = fresh();
+  buckets.set(key, bucket);
+  return bucket;
 }
 
 function tooMany(limit: string, waitSeconds: number): KhachapuriError {

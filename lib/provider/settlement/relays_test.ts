@@ -7,15 +7,19 @@ import { anvilAccount } from "../../../worlds/chain/anvil.ts";
 import { escrowCall } from "../../chain/escrow_call.ts";
 import { KhachapuriError } from "../../errors.ts";
 import {
+  NETWORK_RELAYS_BURST_MAX,
+  NETWORK_RELAYS_PER_SECOND_MAX,
   PAYER_RELAYS_PER_HOUR_MAX,
   PAYER_TRIES_BURST_MAX,
   PAYER_TRIES_PER_SECOND_MAX,
+  RELAY_LOOKS_BURST_MAX,
+  RELAY_LOOKS_PER_SECOND_MAX,
   RELAY_TIMEOUT_MS,
   RELAY_TRIES_BURST_MAX,
   RELAY_TRIES_PER_SECOND_MAX,
 } from "../../limits.ts";
-import type { OperatorCall } from "./operator.ts";
-import { Relays } from "./relays.ts";
+import type { OperatorCall, Sending } from "./operator.ts";
+import { type Relay, Relays } from "./relays.ts";
 
 const [ANNA, BERT, CARL] = [4, 5, 6].map((index) => anvilAccount(index).address) as [
   Address,
@@ -25,12 +29,15 @@ const [ANNA, BERT, CARL] = [4, 5, 6].map((index) => anvilAccount(index).address)
 const CALL = escrowCall(`0x${"ee".repeat(20)}`, "reclaimFor", []);
 const MINED = { status: "success" } as const;
 
-function openDesk({ perMinute = 2, knows = false } = {}) {
+function openDesk({ perMinute = 2, knows = false, coinPrice = 0n } = {}) {
   const desk = {
     /** Unix ms. */
     now: 1_700_000_000_000,
     /** "simulate" and "send" as they were asked for. */
     asked: [] as string[],
+    sendings: [] as Sending[],
+    /** wei. */
+    gasPrice: 10n ** 7n,
     forgotten: [] as (Address | undefined)[],
     simulate: (): Promise<void> => Promise.resolve(),
     mine: (): Promise<Partial<TransactionReceipt>> => Promise.resolve(MINED),
@@ -43,23 +50,30 @@ function openDesk({ perMinute = 2, knows = false } = {}) {
   const relays = new Relays({
     what: "message",
     perMinute,
+    coinPrice,
     operator: {
       simulate(call) {
         simulating(call);
         return desk.simulate();
       },
-      async send(call) {
+      async send(call, how) {
         sending(call);
+        desk.sendings.push(how);
         return await desk.mine() as TransactionReceipt;
       },
+      gasPrice: () => Promise.resolve(desk.gasPrice),
     },
     ledger: { knows: () => knows },
     payers: { forget: (payer) => void desk.forgotten.push(payer) },
     now: () => desk.now,
   });
   return Object.assign(desk, {
-    send: (payer: Address, onUnsent?: () => void) => relays.send(payer, CALL, onUnsent),
+    send: (payer: Address, more: Partial<Relay> = {}) =>
+      relays.send({ payer, call: CALL, worth: 10_000n, ...more }),
+    admitFrom: (network?: string) => relays.admitFrom(network),
+    admitLook: (payer: Address) => relays.admitLook(payer),
     admitTry: (payer: Address) => relays.admitTry(payer),
+    costOf: (gas: bigint) => relays.costOf(gas),
   });
 }
 
@@ -135,48 +149,102 @@ Deno.test("strangers are tried so many at once and so many a second", () => {
   assert.throws(() => desk.admitTry(BERT), { code: "overloaded" });
 });
 
-Deno.test("who had a call here is tried a few at once, and is no trouble to another", () => {
+Deno.test("strangers are looked at so many at once and so many a second", () => {
+  const desk = openDesk();
+  for (let i = 0; i < RELAY_LOOKS_BURST_MAX; i++) desk.admitLook(ANNA);
+  assert.throws(() => desk.admitLook(BERT), { code: "overloaded", retryAfterSeconds: 1 });
+  // Who was looked at is tried apart from that.
+  desk.admitTry(BERT);
+  desk.now += 1_000;
+  for (let i = 0; i < RELAY_LOOKS_PER_SECOND_MAX; i++) desk.admitLook(BERT);
+  assert.throws(() => desk.admitLook(BERT), { code: "overloaded" });
+});
+
+Deno.test("who had a call here is looked at a few at once, and is no trouble to another", () => {
   const desk = openDesk({ knows: true });
-  for (let i = 0; i < PAYER_TRIES_BURST_MAX; i++) desk.admitTry(ANNA);
+  for (let i = 0; i < PAYER_TRIES_BURST_MAX; i++) desk.admitLook(ANNA);
   const isLimited = {
     code: "rate_limited",
     message: "too many messages of one payer are being tried",
     retryAfterSeconds: 1 / PAYER_TRIES_PER_SECOND_MAX,
   };
-  for (let i = 0; i < RELAY_TRIES_BURST_MAX; i++) {
-    assert.throws(() => desk.admitTry(ANNA), isLimited);
+  for (let i = 0; i < RELAY_LOOKS_BURST_MAX; i++) {
+    assert.throws(() => desk.admitLook(ANNA), isLimited);
   }
-  desk.admitTry(BERT);
+  desk.admitLook(BERT);
   desk.now += 1_000 / PAYER_TRIES_PER_SECOND_MAX;
-  desk.admitTry(ANNA);
-  assert.throws(() => desk.admitTry(ANNA), isLimited);
+  desk.admitLook(ANNA);
+  assert.throws(() => desk.admitLook(ANNA), isLimited);
 });
 
-Deno.test("all who had a call here together are tried no more often than strangers", () => {
+Deno.test("all who had a call here together have no more than strangers", () => {
   const desk = openDesk({ knows: true });
   const payerOf = (index: number): Address => `0x${index.toString(16).padStart(40, "0")}`;
   for (let i = 0; i < RELAY_TRIES_BURST_MAX; i++) desk.admitTry(payerOf(i));
   assert.throws(() => desk.admitTry(ANNA), { code: "overloaded", retryAfterSeconds: 1 });
+  for (let i = 0; i < RELAY_LOOKS_BURST_MAX; i++) desk.admitLook(payerOf(i));
+  assert.throws(() => desk.admitLook(ANNA), { code: "overloaded", retryAfterSeconds: 1 });
   desk.now += 1_000;
   for (let i = 0; i < RELAY_TRIES_PER_SECOND_MAX; i++) desk.admitTry(payerOf(i));
+});
+
+Deno.test("one network has its share, and who comes from nowhere has all of them", () => {
+  const desk = openDesk();
+  for (let i = 0; i < NETWORK_RELAYS_BURST_MAX; i++) desk.admitFrom("192.0.2");
+  const isLimited = {
+    code: "rate_limited",
+    message: "too many messages of one network are being tried",
+    retryAfterSeconds: 1 / NETWORK_RELAYS_PER_SECOND_MAX,
+  };
+  assert.throws(() => desk.admitFrom("192.0.2"), isLimited);
+  desk.admitFrom("198.51.100");
+  for (let i = 0; i <= NETWORK_RELAYS_BURST_MAX; i++) desk.admitFrom(undefined);
+  desk.now += 1_000 / NETWORK_RELAYS_PER_SECOND_MAX;
+  desk.admitFrom("192.0.2");
+});
+
+Deno.test("a relay stands behind settlement and is given gas for what it is worth", async () => {
+  const desk = openDesk({ coinPrice: 4_000_000_000n, perMinute: 10 });
+  await desk.send(ANNA, { worth: 4_000n });
+  const free = openDesk();
+  await free.send(ANNA);
+  assert.deepEqual([...desk.sendings, ...free.sendings], [
+    { rank: "relay", costMax: 10n ** 12n },
+    { rank: "relay", costMax: null },
+  ]);
+  assert.equal(await desk.costOf(100_000n), 4_000n);
+  assert.equal(await free.costOf(100_000n), 0n);
+});
+
+Deno.test("what is noted of a relay is noted before it is sent, and not for what is not tried", async () => {
+  const desk = openDesk({ perMinute: 1 });
+  const noted: string[] = [];
+  const note = {
+    onSend: () => Promise.resolve(void noted.push(desk.asked.join())),
+  };
+  desk.simulate = () => Promise.reject(new KhachapuriError("chain_refused", "NothingThawing"));
+  await assert.rejects(desk.send(ANNA, note));
+  desk.simulate = () => Promise.resolve();
+  await desk.send(ANNA, note);
+  await assert.rejects(desk.send(BERT, note), { code: "rate_limited" });
+  assert.deepEqual(noted, ["simulate,simulate"]);
 });
 
 Deno.test("who asks hears when nothing was sent, and only then", async () => {
   const desk = openDesk({ perMinute: 1 });
   let unsent = 0;
-  const send = () => desk.send(ANNA, () => unsent++);
+  const send = () => desk.send(ANNA, { onUnsent: () => unsent++ });
   const no = new KhachapuriError("chain_refused", "InvalidAccountNonce");
   desk.simulate = () => Promise.reject(no);
   await assert.rejects(send(), no);
   desk.simulate = () => Promise.resolve();
   desk.mine = () => Promise.reject(no);
   await assert.rejects(send(), no);
-  assert.equal(unsent, 2);
+  assert.equal(unsent, 1, "what was not tried was not noted either");
   desk.mine = () => Promise.resolve({ status: "reverted" });
   await send();
-  assert.equal(unsent, 2);
   await assert.rejects(send(), { code: "rate_limited" });
-  assert.equal(unsent, 3);
+  assert.equal(unsent, 1);
 });
 
 Deno.test("what is not mined in time is not waited for any longer, and its turn is gone", async () => {
