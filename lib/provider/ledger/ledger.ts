@@ -41,6 +41,17 @@ export interface Basis {
 /** A lane as the ledger has it now; a copy. */
 export type LaneState = Readonly<Omit<Lane, "segments">> & Pick<Lane, "segments">;
 
+/** A lane with credits that the escrow has not taken and that it has not refused. */
+export interface DueLane extends LaneId {
+  /** The oldest of them was charged no earlier than this, ms since the epoch. */
+  readonly since: number;
+  /** Of the permit that ends first among those that it is settled by, Unix seconds. */
+  readonly deadline: bigint;
+  readonly epoch: number;
+  /** USDC base units. */
+  readonly amount: bigint;
+}
+
 /** What the chain told about a lane. */
 export type ChainFact =
   /** The escrow took credits, whoever sent it; an older counter than ours changes nothing. */
@@ -100,8 +111,10 @@ export interface Ledger {
   /** What to read of the escrow at `block` to know a payer's ceiling, for a call on `lane`. */
   basis(payer: Address, lane: Hex, block: bigint): Promise<Basis>;
 
-  /** Lanes with credits that the escrow has not taken and that it has not refused. */
-  due(): Promise<LaneState[]>;
+  /** Every lane that is due, as of the moment of asking; found without a look at any other. */
+  due(): Promise<DueLane[]>;
+  /** One payer's lanes that are due. */
+  dueOf(payer: Address): Promise<DueLane[]>;
   lane(id: LaneId): Promise<LaneState | undefined>;
   /** Lanes that rest on what was told of blocks above `block`, and all that the escrow refused. */
   unsure(block: bigint): Promise<LaneState[]>;

@@ -33,6 +33,7 @@ import {
 import type {
   Basis,
   ChainFact,
+  DueLane,
   Held,
   LaneFigures,
   LaneState,
@@ -50,11 +51,18 @@ export interface SqliteLedgerOptions {
   /** The clock, ms since the epoch. */
   now: () => number;
   /** A permit must outlive a call by this long, so that it can still be settled, seconds. */
-  settleWindowSeconds: bigint;
+  settleWindowSeconds: () => bigint;
   /** Notice that a payer gives before credits or permits leave, seconds. */
   thawingPeriodSeconds: bigint;
   /** What the operator may settle; null when that is whatever there is. */
   operatorLimits: () => OperatorLimits | null;
+  /**
+   * Seconds after which to come again while settlement has no room for a further row; null while
+   * it has, which it always has where nothing is said.
+   */
+  backlog?: () => number | null;
+  /** What a row of a batch must be worth, USDC base units; nothing where nothing is said. */
+  rowWorth?: () => bigint;
 }
 
 /**
@@ -137,10 +145,12 @@ export class SqliteLedger implements Ledger {
     return Promise.resolve({ lanes: lanesToRead(account, lane, block), settledHere });
   }
 
-  due(): Promise<LaneState[]> {
-    return this.#copies(({ permit, refused, charged, settled }) =>
-      permit !== null && refused === null && charged > settled
-    );
+  due(): Promise<DueLane[]> {
+    return Promise.resolve(dueAmong(lanesOf(this.store.book)));
+  }
+
+  dueOf(payer: Address): Promise<DueLane[]> {
+    return Promise.resolve(dueAmong(this.store.book.accounts.get(payer)?.lanes.values() ?? []));
   }
 
   lane({ payer, lane }: LaneId): Promise<LaneState | undefined> {
@@ -208,7 +218,7 @@ export class SqliteLedger implements Ledger {
     const { now, settleWindowSeconds, thawingPeriodSeconds, operatorLimits } = this.options;
     return {
       now: BigInt(Math.floor(now() / 1000)),
-      settleWindow: settleWindowSeconds,
+      settleWindow: settleWindowSeconds(),
       thawingPeriod: thawingPeriodSeconds,
       operator: operatorLimits(),
     };
@@ -328,6 +338,17 @@ function lanesToRead(
     if (!isLevel || known.settledBlock > block) wanted.set(known.lane, known.settled);
   }
   return wanted;
+}
+
+function dueAmong(lanes: Iterable<Lane>): DueLane[] {
+  const due: DueLane[] = [];
+  for (const lane of lanes) {
+    const { payer, lane: id, permit, refused, charged, settled } = lane;
+    if (permit === null || refused !== null || charged <= settled) continue;
+    const { deadline, epoch } = permit;
+    due.push({ payer, lane: id, since: 0, deadline, epoch, amount: unsettledAmount(lane) });
+  }
+  return due;
 }
 
 function copyOf(lane: Lane): LaneState {
