@@ -7,7 +7,7 @@
  */
 import type { Address, Hex } from "viem";
 import type { Draw, Judgement, PayerView, Source } from "./judge.ts";
-import type { Lane, LaneId, Outcome, ReceiptFacts } from "./journal.ts";
+import type { Lane, LaneId, Outcome, ReceiptFacts, Segment } from "./journal.ts";
 import type { ReceiptedCharge } from "./store.ts";
 
 /** One credit, held on disk until its run has ended. Ending it twice is an error. */
@@ -39,7 +39,9 @@ export interface Basis {
 }
 
 /** A lane as the ledger has it now; a copy. */
-export type LaneState = Readonly<Omit<Lane, "segments">> & Pick<Lane, "segments">;
+export type LaneState = Readonly<Omit<Lane, "segments" | "ages" | "listed">> & {
+  readonly segments: Segment[];
+};
 
 /** A lane with credits that the escrow has not taken and that it has not refused. */
 export interface DueLane extends LaneId {
@@ -63,7 +65,7 @@ export type ChainFact =
 
 /** Sums over all lanes, as this process last heard. Amounts are USDC base units. */
 export interface Totals {
-  /** What runs have used and the escrow has not paid. */
+  /** What runs have used and the escrow has neither paid nor refused. */
   readonly unsettled: bigint;
   /** What is held and has not ended may still cost. */
   readonly held: bigint;
@@ -77,7 +79,7 @@ export interface LaneFigures {
   readonly outstanding: number;
   /** Lanes that the escrow refused to settle. */
   readonly refused: number;
-  /** What is due on them, USDC base units. */
+  /** What is written off on them, USDC base units. */
   readonly refusedAmount: bigint;
 }
 
@@ -111,7 +113,10 @@ export interface Ledger {
   /** What to read of the escrow at `block` to know a payer's ceiling, for a call on `lane`. */
   basis(payer: Address, lane: Hex, block: bigint): Promise<Basis>;
 
-  /** Every lane that is due, as of the moment of asking; found without a look at any other. */
+  /**
+   * Every lane that was due at the moment of asking and still is; found without a look at any
+   * other, in slices, so that calls do not wait for it.
+   */
   due(): Promise<DueLane[]>;
   /** One payer's lanes that are due. */
   dueOf(payer: Address): Promise<DueLane[]>;

@@ -1,14 +1,7 @@
 /** The rows of a batch that settle a lane. */
-import type { Address } from "viem";
 import type { Charge } from "../../chain/escrow_provider.ts";
-import type { Epoch } from "../../permit.ts";
 import type { Lane } from "./journal.ts";
-
-/** What the escrow says of a lane's payer: its allowance, or a view of it. */
-export interface Terms extends Readonly<Epoch> {
-  /** Who signs permits; zero when the payer itself does. */
-  readonly signer: Address;
-}
+import { permitFor, type Terms } from "./lane_permits.ts";
 
 /** A lane's counter up to which one permit and one price hold. */
 export interface Row {
@@ -18,22 +11,28 @@ export interface Row {
 }
 
 /**
- * What settles a lane, in rising order, which is the order in which a batch must have it.
+ * What settles a lane, in rising order, which is the order in which a batch must have it: each
+ * credit by the permit that the escrow takes longest.
+ * @param terms of the payer, where they are known
  * @param upTo the counter to settle it to, at most what is charged
  */
 export function rowsOf(
-  { permit, settled, charged, segments }: Pick<Lane, "permit" | "settled" | "charged" | "segments">,
-  _terms: Terms | null,
-  upTo: bigint = charged,
+  lane: Pick<Lane, "permits" | "settled" | "charged" | "segments">,
+  terms: Terms | null,
+  upTo: bigint = lane.charged,
 ): Row[] {
   const rows: Row[] = [];
-  if (permit === null) return rows;
-  let from = settled;
-  for (const { upTo: end, price } of segments) {
-    const credits = end < upTo ? end : upTo;
-    if (credits <= from) continue;
-    rows.push({ charge: { permit, credits, price }, fresh: credits - from });
-    from = credits;
+  let from = lane.settled;
+  for (const { upTo: last, price } of lane.segments) {
+    const end = last < upTo ? last : upTo;
+    while (from < end) {
+      const permit = permitFor(lane.permits, from + 1n, price, terms);
+      if (permit === null) return rows;
+      const isPart = permit.credits > from && permit.credits < end;
+      const credits = isPart ? permit.credits : end;
+      rows.push({ charge: { permit, credits, price }, fresh: credits - from });
+      from = credits;
+    }
   }
   return rows;
 }

@@ -237,7 +237,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
       ? known
       : await this.#viewFor(permit, this.options.policy.viewAgeMs());
     const answer = await question(view);
-    const isFinal = !isNo(answer) || answer.refusal.reason === "operator_limit";
+    const isFinal = !isNo(answer) || "retryAfterSeconds" in answer.refusal;
     if (isFinal || this.options.now() - view.at < REFUSAL_AGE_MS) return { answer, view };
     const fresh = await this.#viewFor(permit, REFUSAL_AGE_MS);
     return { answer: await question(fresh), view: fresh };
@@ -312,6 +312,7 @@ const MENDABLE: ReadonlySet<string> = new Set([
   "no_credits",
   "not_taken",
   "allowance_price",
+  "dust_lanes",
   "wrong_signer",
 ]);
 
