@@ -47,8 +47,10 @@ export const ANSWER_REST_TIMEOUT_MS = 15_000;
 
 /** Permit, offer and deposit in one PAYMENT-SIGNATURE header. */
 export const PAYMENT_HEADER_BYTES_MAX = 8 * 1024;
-/** Lanes of one payer at one provider: each is memory, and a row of the next settlement. */
+/** Lanes of one payer at one provider that are not settled: each is a row of the next batch. */
 export const PAYER_LANES_MAX = 1_024;
+/** Permits that a lane is settled with: each may be a row of the next batch. */
+export const LANE_PERMITS_MAX = 2;
 /** What a provider relays for a payer is mined within this time, or whoever asked is refused. */
 export const RELAY_TIMEOUT_MS = 60_000;
 /** What is relayed is first looked at: of one network (IPv4 /24, IPv6 /48) so many at once, */

@@ -97,7 +97,7 @@ export async function openLedger() {
   const options: SqliteLedgerOptions = {
     path,
     now: () => NOW_MS,
-    settleWindowSeconds: SETTLE_WINDOW,
+    settleWindowSeconds: () => SETTLE_WINDOW,
     thawingPeriodSeconds: THAWING_PERIOD,
     operatorLimits: () => null,
   };

@@ -105,7 +105,7 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
   const ledger = await openSqliteLedger({
     path,
     now,
-    settleWindowSeconds: 120n,
+    settleWindowSeconds: () => 120n,
     thawingPeriodSeconds: 3_600n,
     operatorLimits: () => desk.operator,
   });
@@ -123,7 +123,7 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
     offer: () => OFFER,
     policy: {
       consume: null,
-      settleWindowSeconds: 120n,
+      settleWindowSeconds: () => 120n,
       viewAgeMs: () => 60_000,
       offlineAmount: 0n,
       ...changes,

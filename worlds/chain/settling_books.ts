@@ -10,7 +10,7 @@ import { type Charge, NEVER } from "../../lib/chain/escrow_provider.ts";
 import type { CidText } from "../../lib/cid.ts";
 import { signPermit, UINT64_MAX } from "../../lib/permit.ts";
 import type { PayerView } from "../../lib/provider/ledger/judge.ts";
-import type { LaneState } from "../../lib/provider/ledger/ledger.ts";
+import type { DueLane, LaneState } from "../../lib/provider/ledger/ledger.ts";
 import { openSqliteLedger } from "../../lib/provider/ledger/sqlite_ledger.ts";
 import { parseEscrowLogs, settlementsIn } from "../../lib/provider/settlement/escrow_events.ts";
 import { openOperator } from "../../lib/provider/settlement/operator.ts";
@@ -48,7 +48,7 @@ export async function openSettlingBooks(times: Times = {}) {
   const ledger = await openSqliteLedger({
     path: join(dir, "ledger.db"),
     now: () => 0,
-    settleWindowSeconds: 0n,
+    settleWindowSeconds: () => 0n,
     thawingPeriodSeconds: 3_600n,
     operatorLimits: () => null,
   });
@@ -62,7 +62,7 @@ export async function openSettlingBooks(times: Times = {}) {
     /** What becomes of a batch; `send` has the operator mine it. */
     carry: (send: () => Promise<TransactionReceipt>) => send(),
     /** What the ledger found due, on its way to the settlement. */
-    tellDue: (due: LaneState[]) => Promise.resolve(due),
+    tellDue: (due: DueLane[]) => Promise.resolve(due),
   };
   const operator = openOperator({
     path: join(dir, "operator.db"),

@@ -2,7 +2,14 @@
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { permitFromJson, permitToJson } from "../../permit.ts";
-import type { ChargeEntry, Entry, Outcome, ReceiptFacts, SettleEntry } from "./journal.ts";
+import type {
+  ChargeEntry,
+  Entry,
+  Outcome,
+  PermitEntry,
+  ReceiptFacts,
+  SettleEntry,
+} from "./entries.ts";
 
 /** An entry as it was written: when, and in which order. */
 export type Recorded = Entry & { seq: number; at: Date };
@@ -58,7 +65,7 @@ export function toRow(entry: Entry, at: number): Row {
     case "open":
       return [at, kind, payer, lane, null, null, String(entry.charged), null];
     case "permit":
-      return [at, kind, payer, lane, null, null, null, JSON.stringify(permitToJson(entry.permit))];
+      return [at, kind, payer, lane, null, null, entry.signer ?? null, permitText(entry)];
     case "reserve": {
       const { reservation, cid, price } = entry;
       return [at, kind, payer, lane, reservation, cid, String(price), null];
@@ -87,7 +94,7 @@ function entryOf(row: StoredRow): Entry {
     case "open":
       return { kind, payer, lane, charged: BigInt(amount) };
     case "permit":
-      return { kind, payer, lane, permit: permitFromJson(JSON.parse(detail!)) };
+      return { kind, payer, lane, ...permitOf(amount as Address | null, detail!) };
     case "reserve":
       return { kind, payer, lane, reservation, cid, price: BigInt(amount) };
     case "charge":
@@ -106,6 +113,15 @@ function entryOf(row: StoredRow): Entry {
       // What the file says is not bound by our types.
       throw new Error(`row ${row.seq} of the ledger is of an unknown kind, ${kind}`);
   }
+}
+
+function permitText({ permit }: PermitEntry): string {
+  return JSON.stringify(permitToJson(permit));
+}
+
+function permitOf(signer: Address | null, detail: string): Pick<PermitEntry, "permit" | "signer"> {
+  const permit = permitFromJson(JSON.parse(detail));
+  return signer === null ? { permit } : { permit, signer };
 }
 
 /** The outcome alone, or with it, as a list, what a receipt will say. */

@@ -10,95 +10,21 @@
  */
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
-import type { Permit } from "../../permit.ts";
-import type { Outcome } from "../../receipt.ts";
+import { type Mark, markCharge, markSettled } from "./ages.ts";
+import type { Entry, LaneId, OpenEntry, PermitEntry } from "./entries.ts";
+import { type KeptPermit, type Load, withPermit } from "./lane_permits.ts";
+import { SettledLately } from "./settled_lately.ts";
 
-export type { Outcome };
-
-/** A lane's name: the payer that signs for it and the number that the payer gave it. */
-export interface LaneId {
-  readonly payer: Address;
-  readonly lane: Hex;
-}
-
-/** What a receipt will say of a charge. */
-export interface ReceiptFacts {
-  /** The deployment that ran. */
-  cid: CidText;
-  /** USDC base units. */
-  price: bigint;
-  /** The lane's counter with this charge. */
-  charged: bigint;
-  /** sha256 of the request body; null when it had not arrived in full. */
-  requestHash: Hex | null;
-  responseHash: Hex;
-  /** Unix ms. */
-  startedAt: number;
-  durationMs: number;
-}
-
-/** The first thing known of a lane: the escrow had taken so much of it before it came to us. */
-export interface OpenEntry extends LaneId {
-  kind: "open";
-  charged: bigint;
-}
-
-/** From now on the lane is settled with this permit. */
-export interface PermitEntry extends LaneId {
-  kind: "permit";
-  permit: Permit;
-}
-
-/** One credit is held for a run. */
-export interface ReserveEntry extends LaneId {
-  kind: "reserve";
-  reservation: number;
-  cid: CidText;
-  /** USDC base units. */
-  price: bigint;
-}
-
-/** The run of a reservation has ended and costs its credit. */
-export interface ChargeEntry extends LaneId {
-  kind: "charge";
-  reservation: number;
-  outcome: Outcome;
-  /** Only where the payer called itself. */
-  facts?: ReceiptFacts;
-}
-
-/** A reservation ended and costs nothing. */
-export interface ReleaseEntry extends LaneId {
-  kind: "release";
-  reservation: number;
-  reason: string;
-}
-
-/** The escrow's counter of the lane, as `block` has it. */
-export interface SettleEntry extends LaneId {
-  kind: "settle";
-  settled: bigint;
-  block: bigint;
-  /** Null when the counter was read instead of heard of. */
-  transaction: Hex | null;
-}
-
-/** The escrow refused to settle the lane up to `charged`. */
-export interface SkipEntry extends LaneId {
-  kind: "skip";
-  charged: bigint;
-  reason: string;
-  transaction: Hex;
-}
-
-export type Entry =
-  | OpenEntry
-  | PermitEntry
-  | ReserveEntry
-  | ChargeEntry
-  | ReleaseEntry
-  | SettleEntry
-  | SkipEntry;
+export type {
+  ChargeEntry,
+  Entry,
+  LaneId,
+  Outcome,
+  ReceiptFacts,
+  ReleaseEntry,
+  ReserveEntry,
+  SettleEntry,
+} from "./entries.ts";
 
 /** Consecutive charged credits at one price, up to the counter `upTo`. */
 export interface Segment {
@@ -115,15 +41,21 @@ export interface Lane extends LaneId {
   settled: bigint;
   /** The block of the last settlement: views of earlier blocks do not know it yet. */
   settledBlock: bigint;
-  /** The last one accepted: it covers all that the lane has promised so far. */
-  permit: Permit | null;
+  /** Of those accepted: together they cover all that the lane has promised so far. */
+  permits: readonly KeptPermit[];
   /** `charged` by price, oldest first; what lies above `settled` is due. */
   segments: Segment[];
+  /** When what is due was charged, oldest first. */
+  ages: Mark[];
+  /** When it came here, ms since the epoch. */
+  openedAt: number;
   /**
    * Set when the escrow refused to settle; such a lane is served no more until it settles, or until
-   * another permit takes the place of the one that was at fault.
+   * another permit takes the place of the one that was at fault. What it owes is written off.
    */
   refused: string | null;
+  /** In which sums and indexes of the book it is: `DUE`, `OPEN`, … */
+  listed: number;
 }
 
 /** What the book keeps of a credit that is held. */
@@ -142,15 +74,29 @@ export interface Account {
   settled: bigint;
   /** Credits that the escrow has taken on some lane and that no run has used or holds. */
   prepaid: bigint;
+  /** What runs have used and the escrow has neither paid nor refused; USDC base units. */
+  unsettledAmount: bigint;
+  /** Lanes that the escrow has to settle still, or refused to. */
+  open: number;
+  /** Lanes on which used and held credits are not just what the escrow has taken, or refused. */
+  readonly uneven: Set<Lane>;
+  /** The others, and these, by when the escrow's counter was last heard of; null before. */
+  settledLately: SettledLately<Lane> | null;
 }
 
 export interface Book {
   readonly accounts: Map<Address, Account>;
   readonly reservations: Map<number, Reservation>;
   nextReservation: number;
-  /** What runs have used and the escrow has not paid, over all lanes; USDC base units. */
+  /** Lanes with credits that the escrow has neither taken nor refused. */
+  readonly due: Set<Lane>;
+  /** Lanes with credits used or held that the escrow has not taken. */
+  outstandingLanes: number;
+  /** Lanes that the escrow refused to settle. */
+  refusedLanes: number;
+  /** What runs have used and the escrow has neither paid nor refused; USDC base units. */
   unsettledAmount: bigint;
-  /** Of that, what lies on lanes that the escrow refused to settle; USDC base units. */
+  /** What is written off: used on lanes that the escrow refused to settle; USDC base units. */
   refusedAmount: bigint;
   /** What is held and has not ended may still cost; USDC base units. */
   heldAmount: bigint;
@@ -161,6 +107,9 @@ export function emptyBook(): Book {
     accounts: new Map(),
     reservations: new Map(),
     nextReservation: 1,
+    due: new Set(),
+    outstandingLanes: 0,
+    refusedLanes: 0,
     unsettledAmount: 0n,
     refusedAmount: 0n,
     heldAmount: 0n,
@@ -206,35 +155,37 @@ export function unsettledAmount({ settled, segments }: Pick<Lane, "settled" | "s
 }
 
 /** The highest price among the credits that the escrow has not paid; 0n when there are none. */
-export function dearestUnsettled({ settled, segments }: Lane): bigint {
+export function dearestUnsettled(
+  { settled, segments }: Pick<Lane, "settled" | "segments">,
+): bigint {
   let dearest = 0n;
   for (const { upTo, price } of segments) if (upTo > settled && price > dearest) dearest = price;
   return dearest;
 }
 
+/** What rests on a lane's permits. */
+export function loadOf(lane: Lane): Load {
+  return { settled: lane.settled, promised: lane.charged + lane.held };
+}
+
 /**
  * Applies one entry.
+ * @param at when it was written, ms since the epoch
  * @throws Error when the entry contradicts the book: a bug or a damaged file, never a user's doing
  */
-export function apply(book: Book, entry: Entry): void {
+export function apply(book: Book, entry: Entry, at: number): void {
   switch (entry.kind) {
     case "open":
-      return openLane(book, entry);
-    case "permit": {
-      const lane = requireLane(book, entry);
-      lane.permit = entry.permit;
-      // It was held against the permit before; what is owed is due again.
-      if (lane.refused !== null) book.refusedAmount -= unsettledAmount(lane);
-      lane.refused = null;
-      return;
-    }
+      return openLane(book, entry, at);
+    case "permit":
+      return addPermit(book, entry);
     case "reserve": {
-      add(book, entry, "held", 1n);
       assert(!book.reservations.has(entry.reservation), `reservation ${entry.reservation} twice`);
+      const lane = add(book, entry, "held", 1n);
       book.reservations.set(entry.reservation, entry);
       book.heldAmount += entry.price;
       book.nextReservation = Math.max(book.nextReservation, entry.reservation + 1);
-      return;
+      return list(book, lane);
     }
     case "charge": {
       const { price } = endReservation(book, entry.reservation);
@@ -242,42 +193,51 @@ export function apply(book: Book, entry: Entry): void {
       const isFirst = lane.segments.length === 0;
       // Also when it is settled already: a reorganised chain may make it due again.
       pushSegment(lane, price);
+      const isUnpaid = lane.charged > lane.settled;
       // Credits below a lane's first run, which a reorganisation makes due again, had no price yet.
       if (isFirst) owe(book, lane, unsettledAmount(lane));
-      else if (lane.charged > lane.settled) owe(book, lane, price);
-      return;
+      else if (isUnpaid) owe(book, lane, price);
+      if (isUnpaid) markCharge(lane.ages, lane.charged - 1n, at);
+      return list(book, lane);
     }
-    case "release": {
-      endReservation(book, entry.reservation);
-      return;
-    }
+    case "release":
+      return list(book, endReservation(book, entry.reservation).lane);
     case "settle": {
       // Not monotone: a reorganised chain may take a settlement back, and then it is due again.
-      const before = requireLane(book, entry);
-      const { settled } = before;
-      owe(book, before, -unsettledAmount(before));
-      const lane = add(book, entry, "settled", entry.settled - settled);
+      const lane = requireLane(book, entry);
+      owe(book, lane, -unsettledAmount(lane));
+      add(book, entry, "settled", entry.settled - lane.settled);
       lane.settledBlock = entry.block;
       lane.refused = null;
       owe(book, lane, unsettledAmount(lane));
-      return;
+      markSettled(lane.ages, lane.settled, lane.charged, lane.openedAt);
+      (book.accounts.get(lane.payer)!.settledLately ??= new SettledLately()).note(lane);
+      return list(book, lane);
     }
-    case "skip": {
-      const lane = requireLane(book, entry);
-      if (lane.refused === null) book.refusedAmount += unsettledAmount(lane);
-      lane.refused = entry.reason;
-      return;
-    }
+    case "skip":
+      return setRefused(book, requireLane(book, entry), entry.reason);
   }
 }
 
 /** Counts what the lane owes, up or down. */
 function owe(book: Book, lane: Lane, amount: bigint): void {
+  if (lane.refused !== null) {
+    book.refusedAmount += amount;
+    return;
+  }
   book.unsettledAmount += amount;
-  if (lane.refused !== null) book.refusedAmount += amount;
+  book.accounts.get(lane.payer)!.unsettledAmount += amount;
 }
 
-function openLane(book: Book, { payer, lane, charged }: OpenEntry): void {
+function setRefused(book: Book, lane: Lane, refused: string | null): void {
+  const amount = unsettledAmount(lane);
+  owe(book, lane, -amount);
+  lane.refused = refused;
+  owe(book, lane, amount);
+  list(book, lane);
+}
+
+function openLane(book: Book, { payer, lane, charged }: OpenEntry, at: number): void {
   assert(laneOf(book, payer, lane) === undefined, `lane ${lane} opened twice`);
   const opened: Lane = {
     payer,
@@ -286,17 +246,43 @@ function openLane(book: Book, { payer, lane, charged }: OpenEntry): void {
     held: 0n,
     settled: charged,
     settledBlock: 0n,
-    permit: null,
+    permits: [],
     segments: [],
+    ages: [],
+    openedAt: at,
     refused: null,
+    listed: 0,
   };
-  const account = book.accounts.get(payer) ??
-    { lanes: new Map(), opened: 0n, charged: 0n, held: 0n, settled: 0n, prepaid: 0n };
+  const account = book.accounts.get(payer) ?? emptyAccount();
   book.accounts.set(payer, account);
   account.lanes.set(lane, opened);
   account.opened += charged;
   account.charged += charged;
   account.settled += charged;
+}
+
+function emptyAccount(): Account {
+  return {
+    lanes: new Map(),
+    opened: 0n,
+    charged: 0n,
+    held: 0n,
+    settled: 0n,
+    prepaid: 0n,
+    unsettledAmount: 0n,
+    open: 0,
+    uneven: new Set(),
+    settledLately: null,
+  };
+}
+
+function addPermit(book: Book, entry: PermitEntry): void {
+  const lane = requireLane(book, entry);
+  const added: KeptPermit = { permit: entry.permit, signer: entry.signer ?? null };
+  // The judge has made sure that there is room.
+  lane.permits = withPermit(lane.permits, added, loadOf(lane)) ?? [added];
+  // It was held against the permit before; what is owed is due again.
+  setRefused(book, lane, null);
 }
 
 /** Lane and account always move together. */
@@ -310,6 +296,44 @@ function add(book: Book, id: LaneId, counter: "charged" | "held" | "settled", by
   return lane;
 }
 
+/** Credits are due on it. */
+const DUE = 1;
+/** It is outstanding. */
+const OUTSTANDING = 2;
+/** The escrow refused it. */
+const REFUSED = 4;
+/** It has to be settled still, or was refused. */
+const OPEN = 8;
+/** It is not level with the escrow, or was refused. */
+const UNEVEN = 16;
+
+/** Keeps the book's indexes after a change of the lane: nobody has to look through all lanes. */
+function list(book: Book, lane: Lane): void {
+  const listed = placeOf(lane);
+  const changed = listed ^ lane.listed;
+  if (changed === 0) return;
+  lane.listed = listed;
+  const account = book.accounts.get(lane.payer)!;
+  const by = (place: number) => (changed & place) === 0 ? 0 : (listed & place) === 0 ? -1 : 1;
+  book.outstandingLanes += by(OUTSTANDING);
+  book.refusedLanes += by(REFUSED);
+  account.open += by(OPEN);
+  if (by(DUE) === 1) book.due.add(lane);
+  else if (by(DUE) === -1) book.due.delete(lane);
+  if (by(UNEVEN) === 1) account.uneven.add(lane);
+  else if (by(UNEVEN) === -1) account.uneven.delete(lane);
+}
+
+function placeOf({ charged, held, settled, refused, permits }: Lane): number {
+  const promised = charged + held;
+  let place = 0;
+  if (refused === null && charged > settled && permits.length > 0) place |= DUE;
+  if (promised > settled) place |= OUTSTANDING | OPEN;
+  if (promised !== settled) place |= UNEVEN;
+  if (refused !== null) place |= REFUSED | OPEN | UNEVEN;
+  return place;
+}
+
 function pushSegment(lane: Lane, price: bigint): void {
   const last = lane.segments.at(-1);
   if (last && last.price === price && last.upTo === lane.charged - 1n) {
@@ -317,13 +341,13 @@ function pushSegment(lane: Lane, price: bigint): void {
   } else lane.segments.push({ upTo: lane.charged, price });
 }
 
-function endReservation(book: Book, id: number): Reservation {
+/** Ends it, without `list`. */
+function endReservation(book: Book, id: number): { lane: Lane; price: bigint } {
   const reservation = book.reservations.get(id);
   assert(reservation !== undefined, `reservation ${id} is not open`);
   book.reservations.delete(id);
   book.heldAmount -= reservation.price;
-  add(book, reservation, "held", -1n);
-  return reservation;
+  return { lane: add(book, reservation, "held", -1n), price: reservation.price };
 }
 
 function requireLane(book: Book, { payer, lane }: LaneId): Lane {

@@ -5,6 +5,7 @@ import {
   CID,
   ID,
   LANE,
+  NOW_MS,
   OTHER_LANE,
   OTHER_PAYER,
   PAYER,
@@ -30,7 +31,7 @@ import {
 
 function bookOf(...entries: Entry[]): Book {
   const book = emptyBook();
-  for (const entry of entries) apply(book, entry);
+  for (const entry of entries) apply(book, entry, NOW_MS);
   return book;
 }
 
@@ -71,7 +72,11 @@ Deno.test("a refusal is of the permit that the lane is settled with, and goes wi
   const by: Entry = { kind: "permit", ...ID, permit };
   assert.equal(opened(open(0n), by, ...sale(1, 5n), REFUSED).refused, "NoCredits");
   const found = opened(open(0n), by, ...sale(1, 5n), REFUSED, by);
-  assert.deepEqual([found.refused, found.permit, outstanding(found)], [null, permit, 1n]);
+  assert.deepEqual([found.refused, found.permits[0]!.permit, outstanding(found)], [
+    null,
+    permit,
+    1n,
+  ]);
 });
 
 Deno.test("a settlement that the chain takes back is due again", () => {
@@ -83,17 +88,17 @@ Deno.test("a settlement that the chain takes back is due again", () => {
 Deno.test("what was used before a lane came here and is due again counts as its rows will", () => {
   const book = bookOf(open(4n), reserve(1, 5n), settle(5n), settle(2n));
   const charge: Entry = { kind: "charge", ...ID, reservation: 1, outcome: "answered" };
-  apply(book, charge);
+  apply(book, charge, NOW_MS);
   assert.equal(unsettledAmount(laneOf(book, PAYER, LANE)!), 15n);
   assert.equal(book.unsettledAmount, 15n);
-  apply(book, settle(5n));
+  apply(book, settle(5n), NOW_MS);
   assert.equal(book.unsettledAmount, 0n);
 });
 
 Deno.test("an entry that contradicts the book is refused", () => {
   const book = emptyBook();
   const charge: Entry = { kind: "charge", ...ID, reservation: 9, outcome: "answered" };
-  assert.throws(() => apply(book, charge), /reservation 9 is not open/);
+  assert.throws(() => apply(book, charge, NOW_MS), /reservation 9 is not open/);
 });
 
 Deno.test("nothing is known of a lane that was never opened, and it is opened once", () => {
@@ -106,7 +111,7 @@ Deno.test("nothing is known of a lane that was never opened, and it is opened on
   const elsewhere = { payer: OTHER_PAYER, lane: LANE };
   for (const entry of entries) {
     const book = bookOf(open(0n, elsewhere));
-    assert.throws(() => apply(book, entry), /was never opened/, entry.kind);
+    assert.throws(() => apply(book, entry, NOW_MS), /was never opened/, entry.kind);
   }
   assert.throws(() => bookOf(open(0n), open(0n)), /opened twice/);
 });
@@ -117,7 +122,7 @@ Deno.test("a reservation is made once and ends once", () => {
   for (const first of [charge, release(1)]) {
     for (const second of [charge, release(1)]) {
       const book = bookOf(open(0n), reserve(1, 5n), first);
-      assert.throws(() => apply(book, second), /reservation 1 is not open/);
+      assert.throws(() => apply(book, second, NOW_MS), /reservation 1 is not open/);
     }
   }
 });
@@ -127,9 +132,9 @@ Deno.test("what is held is counted until it ends, and only a charge is used", ()
   const lane = laneOf(book, PAYER, LANE)!;
   assert.deepEqual([lane.held, lane.charged, book.heldAmount], [2n, 4n, 13n]);
   assert.equal(book.nextReservation, 4, "above every number that was given");
-  apply(book, release(3));
+  apply(book, release(3), NOW_MS);
   assert.deepEqual([lane.held, lane.charged, book.heldAmount], [1n, 4n, 8n]);
-  apply(book, { kind: "charge", ...ID, reservation: 1, outcome: "limit" });
+  apply(book, { kind: "charge", ...ID, reservation: 1, outcome: "limit" }, NOW_MS);
   assert.deepEqual([lane.held, lane.charged, book.heldAmount], [0n, 5n, 0n]);
   assert.equal(book.unsettledAmount, 8n);
 });
@@ -182,17 +187,17 @@ Deno.test("what the escrow took first is prepaid until a run holds or uses it", 
   const [lane, account] = [laneOf(book, PAYER, LANE)!, book.accounts.get(PAYER)!];
   const left = () => [prepaid(lane), account.prepaid];
   assert.deepEqual([...left(), outstanding(lane)], [2n, 3n, 0n]);
-  apply(book, reserve(1, 5n));
+  apply(book, reserve(1, 5n), NOW_MS);
   assert.deepEqual(left(), [1n, 2n]);
-  apply(book, release(1));
+  apply(book, release(1), NOW_MS);
   assert.deepEqual(left(), [2n, 3n]);
-  for (const entry of [...sale(1, 5n), ...sale(2, 5n)]) apply(book, entry);
+  for (const entry of [...sale(1, 5n), ...sale(2, 5n)]) apply(book, entry, NOW_MS);
   assert.deepEqual(left(), [0n, 1n]);
   assert.equal(book.unsettledAmount, 0n);
   // One lane's debt takes nothing of what is prepaid on another.
-  apply(book, reserve(3, 5n));
+  apply(book, reserve(3, 5n), NOW_MS);
   assert.deepEqual([...left(), outstanding(lane)], [0n, 1n, 1n]);
-  apply(book, settle(0n, other));
+  apply(book, settle(0n, other), NOW_MS);
   assert.deepEqual(left(), [0n, 0n]);
 });
 
@@ -206,16 +211,18 @@ Deno.test("a refusal lasts until the escrow's counter is known anew, whatever it
   assert.equal(undone.settledBlock, 8n, "of the last, be it lower");
 });
 
-Deno.test("the newest permit is the lane's", () => {
+Deno.test("of permits that an earlier version kept the newest is the lane's", () => {
   const [first, second] = [permitOf({ credits: 5n }), permitOf({ credits: 2n })];
   const permits = [first, second].map((permit): Entry => ({ kind: "permit", ...ID, permit }));
-  assert.deepEqual(opened(open(0n), ...permits).permit, second);
+  assert.deepEqual(opened(open(0n), ...permits).permits, [{ permit: second, signer: null }]);
 });
 
 const LANES: readonly Hex[] = [LANE, OTHER_LANE, THIRD_LANE];
 
 const step = fc.record({
-  do: fc.constantFrom("reserve", "reserve", "charge", "charge", "release", "settle"),
+  do: fc.constantFrom(
+    ...["reserve", "reserve", "charge", "charge", "release", "settle", "refuse", "permit"],
+  ),
   payer: fc.constantFrom(PAYER, OTHER_PAYER),
   lane: fc.constantFrom(...LANES),
   amount: fc.bigInt(0n, 6n),
@@ -242,7 +249,7 @@ Deno.test("every sum of the book is what counting credit by credit gives", () =>
     const book = emptyBook();
     const papers = new Map<Lane, Paper>();
     for (const { do: what, payer, lane: id, amount } of steps) {
-      if (!laneOf(book, payer, id)) apply(book, open(amount, { payer, lane: id }));
+      if (!laneOf(book, payer, id)) apply(book, open(amount, { payer, lane: id }), NOW_MS);
       const lane = laneOf(book, payer, id)!;
       const paper = papers.get(lane) ??
         { opened: lane.charged, charged: [], settled: lane.settled };
@@ -252,16 +259,33 @@ Deno.test("every sum of the book is what counting credit by credit gives", () =>
       );
       if (what === "reserve") {
         const reservation = book.nextReservation;
-        apply(book, { kind: "reserve", payer, lane: id, reservation, cid: CID, price: amount });
+        apply(
+          book,
+          { kind: "reserve", payer, lane: id, reservation, cid: CID, price: amount },
+          NOW_MS,
+        );
       } else if (what === "settle") {
         paper.settled = amount * 2n;
-        apply(book, settle(paper.settled, { payer, lane: id }));
+        apply(book, settle(paper.settled, { payer, lane: id }), NOW_MS);
+      } else if (what === "refuse") {
+        const transaction = TRANSACTION;
+        apply(
+          book,
+          { kind: "skip", payer, lane: id, charged: 0n, reason: "NoCredits", transaction },
+          NOW_MS,
+        );
+      } else if (what === "permit") {
+        apply(book, { kind: "permit", payer, lane: id, permit: permitOf() }, NOW_MS);
       } else if (held && what === "release") {
-        apply(book, { kind: "release", payer, lane: id, reservation: held[0], reason: "test" });
+        apply(
+          book,
+          { kind: "release", payer, lane: id, reservation: held[0], reason: "test" },
+          NOW_MS,
+        );
       } else if (held) {
         paper.charged.push(held[1].price);
         const outcome = "answered";
-        apply(book, { kind: "charge", payer, lane: id, reservation: held[0], outcome });
+        apply(book, { kind: "charge", payer, lane: id, reservation: held[0], outcome }, NOW_MS);
       }
       assertSums(book, papers);
     }
@@ -278,7 +302,8 @@ function assertSums(book: Book, papers: ReadonlyMap<Lane, Paper>): void {
   }
   const reservations = [...book.reservations.values()];
   assert.equal(book.heldAmount, sum(reservations.map(({ price }) => price)));
-  assert.equal(book.unsettledAmount, sum([...papers.values()].flatMap(duePrices)));
+  assertIndexes(book);
+  assertAmounts(book, papers);
   assert.deepEqual(new Set(lanesOf(book)), new Set(papers.keys()));
   for (const [payer, account] of book.accounts) {
     const lanes = [...account.lanes.values()];
@@ -288,5 +313,35 @@ function assertSums(book: Book, papers: ReadonlyMap<Lane, Paper>): void {
     assert.equal(account.settled, sum(lanes.map(({ settled }) => settled)));
     assert.equal(account.opened, sum(lanes.map((lane) => papers.get(lane)!.opened)));
     assert.equal(account.prepaid, sum(lanes.map(prepaid)));
+  }
+}
+
+/** What the book knows without looking at its lanes is what looking at all of them finds. */
+function assertIndexes(book: Book): void {
+  const lanes = [...lanesOf(book)];
+  const isRefused = ({ refused }: Lane) => refused !== null;
+  const isOpen = (lane: Lane) => outstanding(lane) > 0n || isRefused(lane);
+  const isDue = (lane: Lane) =>
+    lane.permits.length > 0 && !isRefused(lane) && lane.charged > lane.settled;
+  assert.deepEqual(book.due, new Set(lanes.filter(isDue)));
+  assert.equal(book.outstandingLanes, lanes.filter((lane) => outstanding(lane) > 0n).length);
+  assert.equal(book.refusedLanes, lanes.filter(isRefused).length);
+  for (const account of book.accounts.values()) {
+    const own = [...account.lanes.values()];
+    const isUneven = (lane: Lane) => isRefused(lane) || lane.charged + lane.held !== lane.settled;
+    assert.equal(account.open, own.filter(isOpen).length);
+    assert.deepEqual(account.uneven, new Set(own.filter(isUneven)));
+    const settled = own.filter(({ settledBlock }) => settledBlock > 0n);
+    assert.deepEqual(new Set(account.settledLately?.above(0n)), new Set(settled));
+  }
+}
+
+function assertAmounts(book: Book, papers: ReadonlyMap<Lane, Paper>): void {
+  const owed = (isWanted: (lane: Lane) => boolean) =>
+    sum([...papers].filter(([lane]) => isWanted(lane)).flatMap(([, paper]) => duePrices(paper)));
+  assert.equal(book.unsettledAmount, owed(({ refused }) => refused === null));
+  assert.equal(book.refusedAmount, owed(({ refused }) => refused !== null));
+  for (const [payer, { unsettledAmount }] of book.accounts) {
+    assert.equal(unsettledAmount, owed((lane) => lane.payer === payer && lane.refused === null));
   }
 }

@@ -15,8 +15,11 @@ import {
   type Lane,
   type LaneId,
   laneOf,
+  loadOf,
+  outstanding,
   prepaid,
 } from "./journal.ts";
+import { isSignedBy, lastsAsLong, permitFor, withPermit } from "./lane_permits.ts";
 
 /** One credit that somebody asks for. */
 export interface Draw extends LaneId {
@@ -61,9 +64,22 @@ export type Refusal =
   /** The payer has taken it back, or is about to; `epoch` is what new permits are signed for. */
   | { readonly reason: "permit_epoch"; readonly epoch: number }
   | { readonly reason: "permit_price" | "allowance_price"; readonly allowed: bigint }
-  | { readonly reason: "lane_refused"; readonly because: string }
-  | { readonly reason: "permit_used" | "no_credits" | "too_many_lanes" }
+  /** `dearest` is the highest price of what it owes. */
+  | { readonly reason: "lane_refused"; readonly because: string; readonly dearest: bigint }
+  | { readonly reason: "permit_used" | "no_credits" }
   | { readonly reason: "earlier_dearer"; readonly price: bigint }
+  /** What is not settled was promised under permits that last longer; until then, at most. */
+  | { readonly reason: "earlier_longer"; readonly deadline: bigint }
+  | { readonly reason: "too_many_lanes"; readonly lanes: number }
+  /** What the payer has locked is not worth a row for one more; amounts in USDC base units. */
+  | {
+    readonly reason: "dust_lanes";
+    readonly lanes: number;
+    readonly locked: bigint;
+    readonly needed: bigint;
+  }
+  /** Settlement has no room for one row more: ours to mend. */
+  | { readonly reason: "backlog"; readonly retryAfterSeconds: number }
   /** The operator could not settle it in time: ours to mend, and over with the next day of UTC. */
   | { readonly reason: "operator_limit"; readonly retryAfterSeconds: number }
   /** Of the prepaid source alone: the escrow has to take a credit first; so many it had taken. */
@@ -106,6 +122,10 @@ export interface Settling extends Clock {
   readonly thawingPeriod: bigint;
   /** Null when the operator may settle whatever there is. */
   readonly operator: OperatorLimits | null;
+  /** Seconds until settlement may have room for another row; null while it has. */
+  readonly backlog: number | null;
+  /** What a row must be worth, USDC base units. */
+  readonly rowWorth: bigint;
 }
 
 /** Judges one more credit for `draw` from `source`. */
@@ -121,7 +141,7 @@ export function judge(
     : permitRefusal(draw, view, settling) ??
       allowanceRefusal(draw, view) ??
       laneRefusal(draw, view, position) ??
-      roomRefusal(draw, position.book) ??
+      roomRefusal(draw, view, position, settling) ??
       creditRefusal(draw, view, position, source, settling);
   if (refusal === null) return PAYABLE;
   return { payable: false, refusal, used: usedOn(draw, view, position) };
@@ -157,25 +177,36 @@ function isEpochAlive(epoch: number, view: Epoch, { now, settleWindow }: Clock):
 
 function laneRefusal(draw: Draw, view: PayerView, position: Position): Refusal | null {
   const lane = laneOf(position.book, draw.payer, draw.lane);
-  if (lane && lane.refused !== null && !mayMend(lane, draw.permit)) {
-    return { reason: "lane_refused", because: lane.refused };
+  if (lane && lane.refused !== null && !mends(draw.permit, lane, lane.refused, view)) {
+    return { reason: "lane_refused", because: lane.refused, dearest: dearestUnsettled(lane) };
   }
   return usedOn(draw, view, position) < draw.permit.credits ? null : { reason: "permit_used" };
 }
 
-/** What the escrow says of one permit and not of the lane. */
-const PERMIT_FAULTS: ReadonlySet<string> = new Set([
-  "PermitExpired",
-  "WrongEpoch",
-  "InvalidSignature",
-]);
-
 /**
- * Whether a refused lane can be settled by `permit`: another one than the escrow refused covers
- * what is due too, as permits are cumulative.
+ * Whether `permit`, which covers what is due as permits are cumulative, is better than the one that
+ * the escrow refused in just that which it had against it.
  */
-function mayMend(lane: Lane, permit: Permit): boolean {
-  return PERMIT_FAULTS.has(lane.refused!) && !isKept(lane, permit);
+function mends(permit: Permit, lane: Lane, refused: string, view: PayerView): boolean {
+  const { settled, segments } = lane;
+  const price = segments.find(({ upTo }) => upTo > settled)?.price ?? 0n;
+  const faulty = permitFor(lane.permits, settled + 1n, price, view);
+  if (faulty === null) return false;
+  switch (refused) {
+    case "PermitExpired":
+      return permit.deadline > faulty.deadline;
+    case "WrongEpoch":
+      return permit.epoch !== faulty.epoch;
+    case "InvalidSignature":
+      return permit.signature !== faulty.signature;
+    case "PermitExceeded":
+      return permit.credits > faulty.credits;
+    case "PriceTooHigh":
+      // Or the allowance was at fault, and then no permit helps.
+      return permit.price > faulty.price && view.pricePerCredit >= dearestUnsettled(lane);
+    default:
+      return false;
+  }
 }
 
 function creditRefusal(
@@ -190,8 +221,29 @@ function creditRefusal(
   if (availableTo(draw, view, position) <= 0n) return { reason: "no_credits" };
   const limit = operatorRefusal(draw, view, position, settling);
   if (limit) return limit;
-  if (source === "allowance") return null;
+  if (source === "allowance") return rowRefusal(draw, view, position, settling);
   return { reason: "not_taken", settled: lane?.settled ?? settledBefore(draw, view) };
+}
+
+/** Whether one lane more that is to be settled is worth a row, and has room for one. */
+function rowRefusal(
+  draw: Draw,
+  view: PayerView,
+  { book, preholds }: Position,
+  { rowWorth, backlog }: Settling,
+): Refusal | null {
+  const account = book.accounts.get(draw.payer);
+  const lane = account?.lanes.get(draw.lane);
+  // What is held for calls that have not come is no row yet.
+  const isRow = lane !== undefined && lane.refused === null &&
+    outstanding(lane) > preholds.onLane(draw.payer, draw.lane);
+  if (isRow) return null;
+  const lanes = account?.open ?? 0;
+  const needed = BigInt((isOpen(lane) ? lanes - 1 : lanes) + 1) * rowWorth;
+  const used = account ? usedOf(account) : 0n;
+  const locked = (view.ceiling - used) * draw.price + (account?.unsettledAmount ?? 0n);
+  if (needed > locked) return { reason: "dust_lanes", lanes, locked, needed };
+  return backlog === null ? null : { reason: "backlog", retryAfterSeconds: backlog };
 }
 
 function operatorRefusal(
@@ -220,7 +272,7 @@ function settledBy(
 
 /** What calls have used and may still use that nobody settled, USDC base units. */
 function promisedAmount({ book, preholds }: Position): bigint {
-  return book.unsettledAmount - book.refusedAmount + book.heldAmount - preholds.amount();
+  return book.unsettledAmount + book.heldAmount - preholds.amount();
 }
 
 function takenRefusal(draw: Draw, view: PayerView, { book }: Position): Refusal | null {
@@ -229,24 +281,62 @@ function takenRefusal(draw: Draw, view: PayerView, { book }: Position): Refusal 
   return { reason: "not_taken", settled: lane?.settled ?? settledBefore(draw, view) };
 }
 
-/** Every lane that is not settled is a row of the next batch, and every lane is memory. */
-function roomRefusal({ payer, lane: id, permit }: Draw, book: Book): Refusal | null {
-  const lane = laneOf(book, payer, id);
-  if (!lane) {
-    const lanes = book.accounts.get(payer)?.lanes.size ?? 0;
-    return lanes < PAYER_LANES_MAX ? null : { reason: "too_many_lanes" };
-  }
-  if (isKept(lane, permit)) return null;
-  // A lane is settled by its newest permit. That one covers the counter it was accepted at, its
-  // signer is today's and its deadline leaves time; an older one with more credits may have
-  // neither. But it must not be cheaper than what is still unpaid.
+function roomRefusal(
+  draw: Draw,
+  view: PayerView,
+  position: Position,
+  clock: Clock,
+): Refusal | null {
+  const { payer, permit } = draw;
+  const account = position.book.accounts.get(payer);
+  const lane = account?.lanes.get(draw.lane);
+  const lanes = account?.open ?? 0;
+  if (lanes >= PAYER_LANES_MAX && !isOpen(lane)) return { reason: "too_many_lanes", lanes };
+  if (!lane || ownPermit(draw, view, position, clock) !== null) return null;
   const price = dearestUnsettled(lane);
-  return permit.price < price ? { reason: "earlier_dearer", price } : null;
+  if (permit.price < price) return { reason: "earlier_dearer", price };
+  const load = { ...loadOf(lane), promised: usedOn(draw, view, position) };
+  if (withPermit(lane.permits, { permit, signer: view.signer }, load) !== null) return null;
+  return { reason: "earlier_longer", deadline: lastDeadline(lane) };
+}
+
+/** Whether it has to be settled still, or was refused. */
+function isOpen(lane: Lane | undefined): boolean {
+  return lane !== undefined && (outstanding(lane) > 0n || lane.refused !== null);
+}
+
+function lastDeadline({ permits }: Lane): bigint {
+  const deadlines = permits.map(({ permit }) => permit.deadline);
+  return deadlines.reduce((one, other) => one > other ? one : other, 0n);
+}
+
+/**
+ * Of the permits that a lane keeps, the one that one more credit is promised under: the draw's own,
+ * or another that covers the credit and lasts as long. Null when the lane needs the draw's as well.
+ */
+export function ownPermit(
+  draw: Draw,
+  view: PayerView,
+  position: Position,
+  clock: Clock,
+): Permit | null {
+  const lane = laneOf(position.book, draw.payer, draw.lane);
+  if (!lane || lane.refused !== null) return null;
+  const used = usedOn(draw, view, position);
+  for (const kept of lane.permits) {
+    const { permit } = kept;
+    if (permit.credits <= used || permit.price < draw.price) continue;
+    if (permit.signature === draw.permit.signature) return permit;
+    const isAsGood = lastsAsLong(permit, draw.permit) && isSignedBy(kept, view.signer) &&
+      isEpochAlive(permit.epoch, view, clock);
+    if (isAsGood) return permit;
+  }
+  return null;
 }
 
 /** Whether the lane would be settled by this very permit. */
-export function isKept(lane: Lane, permit: Permit): boolean {
-  return lane.permit?.signature === permit.signature;
+export function isKept({ permits }: Lane, { signature }: Permit): boolean {
+  return permits.some(({ permit }) => permit.signature === signature);
 }
 
 /** The escrow's counter of a lane that has not been opened here. */

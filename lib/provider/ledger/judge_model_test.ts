@@ -21,6 +21,7 @@ import {
   TRANSACTION,
   viewOf,
 } from "../../../worlds/ledger.ts";
+import type { Permit } from "../../permit.ts";
 import {
   type Draw,
   judge,
@@ -42,6 +43,8 @@ const SETTLING = {
   settleWindow: SETTLE_WINDOW,
   thawingPeriod: THAWING_PERIOD,
   operator: null,
+  backlog: null,
+  rowWorth: 0n,
 };
 
 /** A lane on paper, one line for each credit. */
@@ -55,7 +58,7 @@ interface Page extends LaneId {
   preheld: bigint;
   settled: bigint;
   refused: string | null;
-  signature: Hex | null;
+  permit: Permit | null;
 }
 
 interface Paper {
@@ -97,8 +100,10 @@ function prepaidOn(page: Page): bigint {
 /** The highest price among the credits beyond what the escrow has taken. */
 function dearestDue({ opened, charged, settled }: Page): bigint {
   const due = charged.filter((_, index) => opened + BigInt(index) + 1n > settled);
-  return due.reduce((most, each) => each > most ? each : most, 0n);
+  return most(due);
 }
+
+const most = (amounts: readonly bigint[]) => amounts.reduce((a, b) => a > b ? a : b, 0n);
 
 const step = fc.record({
   do: fc.constantFrom("charge", "charge", "hold", "hold ahead", "settle", "refuse", "permit"),
@@ -118,11 +123,11 @@ function take(paper: Paper, { do: what, payer, lane, amount }: Step): void {
   const reservation = paper.nextReservation;
   if (what === "charge" || what === "hold" || what === "hold ahead") {
     paper.nextReservation += 1;
-    apply(book, { kind: "reserve", ...id, reservation, cid: CID, price });
+    apply(book, { kind: "reserve", ...id, reservation, cid: CID, price }, NOW_MS);
   }
   if (what === "charge") {
     page.charged.push(price);
-    apply(book, { kind: "charge", ...id, reservation, outcome: "answered" });
+    apply(book, { kind: "charge", ...id, reservation, outcome: "answered" }, NOW_MS);
   } else if (what === "hold") {
     page.held += 1n;
   } else if (what === "hold ahead") {
@@ -131,15 +136,20 @@ function take(paper: Paper, { do: what, payer, lane, amount }: Step): void {
     page.settled = amount * 2n;
     page.refused = null;
     const transaction = TRANSACTION;
-    apply(book, { kind: "settle", ...id, settled: page.settled, block: 1n, transaction });
+    apply(book, { kind: "settle", ...id, settled: page.settled, block: 1n, transaction }, NOW_MS);
   } else if (what === "refuse") {
     page.refused = amount % 2n === 0n ? "NoCredits" : "WrongEpoch";
     const transaction = TRANSACTION;
-    apply(book, { kind: "skip", ...id, charged: 0n, reason: page.refused, transaction });
+    apply(book, { kind: "skip", ...id, charged: 0n, reason: page.refused, transaction }, NOW_MS);
   } else {
     page.refused = null;
-    page.signature = signatureOf(Number(amount) % 2);
-    apply(book, { kind: "permit", ...id, permit: permitOf({ signature: page.signature }) });
+    page.permit = permitOf({
+      credits: 9n + amount,
+      deadline: NOW + SETTLE_WINDOW + 2n,
+      epoch: Number(amount % 3n),
+      signature: signatureOf(Number(amount) % 2),
+    });
+    apply(book, { kind: "permit", ...id, permit: page.permit }, NOW_MS);
   }
 }
 
@@ -155,10 +165,10 @@ function pageOf({ pages, book }: Paper, id: LaneId, opened: bigint): Page {
     preheld: 0n,
     settled: opened,
     refused: null,
-    signature: null,
+    permit: null,
   };
   pages.push(page);
-  apply(book, { kind: "open", ...id, charged: opened });
+  apply(book, { kind: "open", ...id, charged: opened }, NOW_MS);
   return page;
 }
 
@@ -208,18 +218,30 @@ function expected(paper: Paper, draw: Draw, view: PayerView, source: Source): Ju
   if (view.credits > 0n && view.pricePerCredit < price) {
     return no({ reason: "allowance_price", allowed: view.pricePerCredit });
   }
-  const isKept = page?.signature === permit.signature;
-  if (page && page.refused !== null && (isKept || page.refused !== "WrongEpoch")) {
-    return no({ reason: "lane_refused", because: page.refused });
+  const kept = page?.permit;
+  const isMended = page?.refused === "WrongEpoch" && kept && kept.epoch !== permit.epoch;
+  if (page && page.refused !== null && !isMended) {
+    return no({ reason: "lane_refused", because: page.refused, dearest: dearestDue(page) });
   }
   if (used >= permit.credits) return no({ reason: "permit_used" });
-  if (page && !isKept && permit.price < dearestDue(page)) {
-    return no({ reason: "earlier_dearer", price: dearestDue(page) });
+  if (page && !isCovered(page, draw, used, good)) {
+    const dearest = dearestDue(page);
+    if (permit.price < dearest) return no({ reason: "earlier_dearer", price: dearest });
   }
   if (source === "prepaid" && page && prepaidOn(page) > 0n) return { payable: true };
   if (left <= 0n) return no({ reason: "no_credits" });
   if (source === "allowance") return { payable: true };
   return no({ reason: "not_taken", settled: page?.settled ?? before });
+}
+
+/** Whether the lane's own permit covers the credit for as long as the draw's. */
+function isCovered(page: Page, { permit, price }: Draw, used: bigint, good: number[]): boolean {
+  const { permit: kept, refused } = page;
+  if (kept === null || refused !== null) return false;
+  if (kept.credits <= used || kept.price < price) return false;
+  if (kept.signature === permit.signature) return true;
+  return kept.deadline >= permit.deadline && kept.epoch >= permit.epoch &&
+    good.includes(kept.epoch);
 }
 
 Deno.test("no history makes the judgement differ from the rules", () => {
@@ -252,8 +274,12 @@ function openMarket(granted: bigint) {
   const unheard: Entry[] = [];
   const idOf = (lane: number): LaneId => ({ payer: PAYER, lane: LANES[lane]! });
   for (const [lane, charged] of opened.entries()) {
-    apply(book, { kind: "open", ...idOf(lane), charged });
-    apply(book, { kind: "permit", ...idOf(lane), permit: permitOf({ lane: LANES[lane]! }) });
+    apply(book, { kind: "open", ...idOf(lane), charged }, NOW_MS);
+    apply(
+      book,
+      { kind: "permit", ...idOf(lane), permit: permitOf({ lane: LANES[lane]! }) },
+      NOW_MS,
+    );
   }
   return {
     book,
@@ -267,12 +293,16 @@ function openMarket(granted: bigint) {
     },
     reserve(lane: number): void {
       const reservation = book.nextReservation;
-      apply(book, { kind: "reserve", ...idOf(lane), reservation, cid: CID, price: 3n });
+      apply(book, { kind: "reserve", ...idOf(lane), reservation, cid: CID, price: 3n }, NOW_MS);
     },
     charge(lane: number): void {
       const held = [...book.reservations].find(([, each]) => each.lane === LANES[lane]);
       if (!held) return;
-      apply(book, { kind: "charge", ...idOf(lane), reservation: held[0], outcome: "answered" });
+      apply(
+        book,
+        { kind: "charge", ...idOf(lane), reservation: held[0], outcome: "answered" },
+        NOW_MS,
+      );
     },
     /** The escrow takes what runs have used, and `ahead` credits more. */
     settle(lane: number, ahead: bigint): void {
@@ -283,7 +313,7 @@ function openMarket(granted: bigint) {
       unheard.push({ kind: "settle", ...idOf(lane), settled, block: 1n, transaction });
     },
     hear(): void {
-      for (const entry of unheard.splice(0)) apply(book, entry);
+      for (const entry of unheard.splice(0)) apply(book, entry, NOW_MS);
     },
   };
 }

@@ -52,14 +52,15 @@ interface Situation {
 function refusalIn(situation: Situation) {
   const { more = [], permit, preheld = 0n, thawingPeriod = THAWING_PERIOD } = situation;
   const book = emptyBook();
-  for (const entry of [...USUAL, ...more]) apply(book, entry);
+  for (const entry of [...USUAL, ...more]) apply(book, entry, NOW_MS);
   const preholds = {
     ofPayer: () => preheld,
     onLane: () => preheld,
     amount: () => preheld * PRICE,
   };
   const operator = { ...OPERATOR, ...situation.operator };
-  const settling = { now: NOW, settleWindow: SETTLE_WINDOW, thawingPeriod, operator };
+  const clock = { now: NOW, settleWindow: SETTLE_WINDOW };
+  const settling = { ...clock, thawingPeriod, operator, backlog: null, rowWorth: 0n };
   const draw = drawOf({ permit: permitOf(permit) });
   const { source = "allowance" } = situation;
   const judged = judge(draw, viewOf(9n), { book, preholds }, settling, source);
@@ -130,6 +131,6 @@ Deno.test("what it owes counts again once another permit covers the lane, and is
     block: 1n,
     transaction: TRANSACTION,
   };
-  for (const entry of [...USUAL, refused, mended, settled]) apply(book, entry);
+  for (const entry of [...USUAL, refused, mended, settled]) apply(book, entry, NOW_MS);
   assert.deepEqual([book.unsettledAmount, book.refusedAmount], [0n, 0n]);
 });

@@ -39,6 +39,8 @@ const SETTLING = {
   settleWindow: SETTLE_WINDOW,
   thawingPeriod: THAWING_PERIOD,
   operator: null,
+  backlog: null,
+  rowWorth: 0n,
 };
 
 /** What differs from the usual situation. */
@@ -76,19 +78,44 @@ const REFUSED: Entry = {
   transaction: TRANSACTION,
 };
 
+/** From here on the lane is settled by this permit alone. */
+const by = (changes: Partial<Permit>): Entry => (
+  { kind: "permit", ...ID, permit: permitOf(changes) }
+);
+/** It has ended, and the escrow said so. */
+const EXPIRED: readonly Entry[] = [by({ deadline: NOW }), REFUSED];
+/** It covers no credit more than are used and held. */
+const USED_UP = by({ credits: 14n });
+
 const open = (lane: Hex, charged: bigint, payer = PAYER): Entry => (
   { kind: "open", payer, lane, charged }
 );
 
-/** So many lanes that nothing has been used on. */
+/** Two permits are used up that last longer than another may; what they cover is not settled. */
+const LONGER: readonly Entry[] = [
+  by({ credits: 13n, deadline: NOW + 1_000n, signature: signatureOf(8) }),
+  {
+    kind: "permit",
+    ...ID,
+    permit: permitOf({ credits: 14n, deadline: NOW + 999n, signature: signatureOf(9) }),
+    signer: PAYER,
+  },
+];
+
+const laneAt = (n: number): Hex => `0x${String(n).padStart(64, "0")}`;
+
+/** So many lanes with a credit each that is held. */
 function lanes(count: number): Entry[] {
-  return Array.from({ length: count }, (_, n) => open(`0x${String(n).padStart(64, "0")}`, 0n));
+  return Array.from({ length: count }, (_, n): Entry[] => [
+    open(laneAt(n), 0n),
+    { ...ID, lane: laneAt(n), kind: "reserve", reservation: 10 + n, cid: drawOf().cid, price: 0n },
+  ]).flat();
 }
 
 /** The draw, what the chain says, and the book, where 5 credits more may be held. */
 function ask({ more = [], preheld = 0n, draw: drawn, permit, view: seen }: Situation) {
   const book = emptyBook();
-  for (const entry of [...USUAL, ...more]) apply(book, entry);
+  for (const entry of [...USUAL, ...more]) apply(book, entry, NOW_MS);
   const preholds = { ofPayer: () => preheld, onLane: () => preheld, amount: () => 0n };
   const draw = drawOf({
     permit: permitOf({ credits: 20n, deadline: NOW + SETTLE_WINDOW, ...permit }),
@@ -115,6 +142,8 @@ interface Boundary {
 }
 
 const NEW = { draw: { lane: OTHER_LANE }, view: { settled: new Map([[OTHER_LANE, 7n]]) } };
+/** And the payer has credits for many. */
+const MANY = { view: { ...NEW.view, ceiling: 9_999n } };
 const ANOTHER = { signature: signatureOf(2) };
 
 const BOUNDARIES: Record<string, Boundary> = {
@@ -161,16 +190,16 @@ const BOUNDARIES: Record<string, Boundary> = {
   "a lane that the escrow refused is served again when it settles": {
     last: { more: [REFUSED, settle(12n)] },
     beyond: { more: [settle(12n), REFUSED] },
-    refusal: { reason: "lane_refused", because: "PermitExpired" },
+    refusal: { reason: "lane_refused", because: "PermitExpired", dearest: 5n },
   },
   "what the escrow has against one permit is nothing against the next": {
-    last: { more: [REFUSED], permit: ANOTHER },
-    beyond: { more: [{ ...REFUSED, reason: "NoCredits" }], permit: ANOTHER },
-    refusal: { reason: "lane_refused", because: "NoCredits" },
+    last: { more: EXPIRED, permit: ANOTHER },
+    beyond: { more: [...EXPIRED, { ...REFUSED, reason: "NoCredits" }], permit: ANOTHER },
+    refusal: { reason: "lane_refused", because: "NoCredits", dearest: 5n },
   },
   "which must be good for what is due by the one before": {
-    last: { more: [REFUSED], draw: { price: 4n }, permit: { ...ANOTHER, price: 5n } },
-    beyond: { more: [REFUSED], draw: { price: 4n }, permit: { ...ANOTHER, price: 4n } },
+    last: { more: EXPIRED, draw: { price: 4n }, permit: { ...ANOTHER, price: 5n } },
+    beyond: { more: EXPIRED, draw: { price: 4n }, permit: { ...ANOTHER, price: 4n } },
     refusal: { reason: "earlier_dearer", price: 5n },
   },
   "the permit must cover one credit more than are used or held": {
@@ -190,21 +219,30 @@ const BOUNDARIES: Record<string, Boundary> = {
     refusal: { reason: "permit_used" },
     used: 7n,
   },
-  "a payer has so many lanes and no more": {
-    last: { ...NEW, more: lanes(PAYER_LANES_MAX - 2) },
-    beyond: { ...NEW, more: lanes(PAYER_LANES_MAX - 1) },
-    refusal: { reason: "too_many_lanes" },
+  "a payer has so many lanes that are not settled and no more": {
+    last: { ...NEW, ...MANY, more: [...lanes(PAYER_LANES_MAX - 1), settle(14n)] },
+    beyond: { ...NEW, ...MANY, more: lanes(PAYER_LANES_MAX - 1) },
+    refusal: { reason: "too_many_lanes", lanes: PAYER_LANES_MAX },
     used: 7n,
   },
   "another permit must cover the dearest credit that is not settled": {
-    last: { draw: { price: 4n }, permit: { ...ANOTHER, price: 5n } },
-    beyond: { draw: { price: 4n }, permit: { ...ANOTHER, price: 4n } },
+    last: { more: [USED_UP], draw: { price: 4n }, permit: { ...ANOTHER, price: 5n } },
+    beyond: { more: [USED_UP], draw: { price: 4n }, permit: { ...ANOTHER, price: 4n } },
     refusal: { reason: "earlier_dearer", price: 5n },
   },
   "a cheaper permit is good once the dearer credits are settled": {
-    last: { more: [settle(13n)], draw: { price: 4n }, permit: { ...ANOTHER, price: 4n } },
-    beyond: { more: [settle(12n)], draw: { price: 4n }, permit: { ...ANOTHER, price: 4n } },
+    last: { more: [USED_UP, settle(13n)], draw: { price: 4n }, permit: { ...ANOTHER, price: 4n } },
+    beyond: {
+      more: [USED_UP, settle(12n)],
+      draw: { price: 4n },
+      permit: { ...ANOTHER, price: 4n },
+    },
     refusal: { reason: "earlier_dearer", price: 5n },
+  },
+  "and for as long as what is not settled": {
+    last: { more: LONGER, permit: { ...ANOTHER, deadline: NOW + 999n } },
+    beyond: { more: LONGER, permit: { ...ANOTHER, deadline: NOW + 998n } },
+    refusal: { reason: "earlier_longer", deadline: NOW + 1_000n },
   },
   "the ceiling is above what is used and held": {
     last: { view: { ceiling: 5n } },
@@ -283,7 +321,7 @@ function reasonsOf(steps: readonly Situation[]): string[] {
 Deno.test("the first thing that the payer would have to put right is the reason", () => {
   const wrong: Situation = {
     source: "prepaid",
-    more: [{ ...REFUSED, reason: "NoCredits" }],
+    more: [USED_UP, { ...REFUSED, reason: "NoCredits" }],
     draw: { price: 4n },
     permit: { ...ANOTHER, deadline: NOW, epoch: 1, price: 3n, credits: 14n },
     view: { pricePerCredit: 3n, ceiling: 4n },
@@ -294,7 +332,7 @@ Deno.test("the first thing that the payer would have to put right is the reason"
     { permit: { epoch: 0 } },
     { permit: { price: 4n } },
     { view: { pricePerCredit: 4n } },
-    { more: [] },
+    { more: [USED_UP] },
     { permit: { credits: 15n } },
     { permit: { price: 5n } },
     { view: { ceiling: 5n } },
@@ -333,7 +371,8 @@ Deno.test("on a new lane the room for lanes is asked for after the credits of th
 });
 
 Deno.test("a lane that is open needs no room for another", () => {
-  assert.deepEqual(judgementOf({ more: lanes(PAYER_LANES_MAX) }), { payable: true });
+  const more = lanes(PAYER_LANES_MAX);
+  assert.deepEqual(judgementOf({ more, view: { ceiling: 9_999n } }), { payable: true });
 });
 
 Deno.test("a draw on a new lane is not judged on a view that says nothing of it", () => {

@@ -7,7 +7,7 @@
  */
 import type { Address, Hex } from "viem";
 import type { Draw, Judgement, PayerView, Source } from "./judge.ts";
-import type { Lane, LaneId, Outcome, ReceiptFacts } from "./journal.ts";
+import type { Lane, LaneId, Outcome, ReceiptFacts, Segment } from "./journal.ts";
 import type { ReceiptedCharge } from "./store.ts";
 
 /** One credit, held on disk until its run has ended. Ending it twice is an error. */
@@ -39,7 +39,20 @@ export interface Basis {
 }
 
 /** A lane as the ledger has it now; a copy. */
-export type LaneState = Readonly<Omit<Lane, "segments">> & Pick<Lane, "segments">;
+export type LaneState = Readonly<Omit<Lane, "segments" | "ages" | "listed">> & {
+  readonly segments: Segment[];
+};
+
+/** A lane with credits that the escrow has not taken and that it has not refused. */
+export interface DueLane extends LaneId {
+  /** The oldest of them was charged no earlier than this, ms since the epoch. */
+  readonly since: number;
+  /** Of the permit that ends first among those that it is settled by, Unix seconds. */
+  readonly deadline: bigint;
+  readonly epoch: number;
+  /** USDC base units. */
+  readonly amount: bigint;
+}
 
 /** What the chain told about a lane. */
 export type ChainFact =
@@ -52,7 +65,7 @@ export type ChainFact =
 
 /** Sums over all lanes, as this process last heard. Amounts are USDC base units. */
 export interface Totals {
-  /** What runs have used and the escrow has not paid. */
+  /** What runs have used and the escrow has neither paid nor refused. */
   readonly unsettled: bigint;
   /** What is held and has not ended may still cost. */
   readonly held: bigint;
@@ -66,7 +79,7 @@ export interface LaneFigures {
   readonly outstanding: number;
   /** Lanes that the escrow refused to settle. */
   readonly refused: number;
-  /** What is due on them, USDC base units. */
+  /** What is written off on them, USDC base units. */
   readonly refusedAmount: bigint;
 }
 
@@ -100,8 +113,13 @@ export interface Ledger {
   /** What to read of the escrow at `block` to know a payer's ceiling, for a call on `lane`. */
   basis(payer: Address, lane: Hex, block: bigint): Promise<Basis>;
 
-  /** Lanes with credits that the escrow has not taken and that it has not refused. */
-  due(): Promise<LaneState[]>;
+  /**
+   * Every lane that was due at the moment of asking and still is; found without a look at any
+   * other, in slices, so that calls do not wait for it.
+   */
+  due(): Promise<DueLane[]>;
+  /** One payer's lanes that are due. */
+  dueOf(payer: Address): Promise<DueLane[]>;
   lane(id: LaneId): Promise<LaneState | undefined>;
   /** Lanes that rest on what was told of blocks above `block`, and all that the escrow refused. */
   unsure(block: bigint): Promise<LaneState[]>;

@@ -3,6 +3,7 @@
  * charging happen between two awaits, so the book never changes under a decision.
  */
 import type { Address, Hex } from "viem";
+import type { Permit } from "../../permit.ts";
 import type { Until } from "./group_commit.ts";
 import {
   availableTo,
@@ -10,6 +11,7 @@ import {
   isKept,
   judge,
   type Judgement,
+  ownPermit,
   type PayerView,
   type Position,
   roomFor,
@@ -24,15 +26,16 @@ import {
   type Lane,
   type LaneId,
   laneOf,
-  lanesOf,
+  loadOf,
   type Outcome,
-  outstanding,
   type ReserveEntry,
   unsettledAmount,
 } from "./journal.ts";
+import { withPermit } from "./lane_permits.ts";
 import type {
   Basis,
   ChainFact,
+  DueLane,
   Held,
   LaneFigures,
   LaneState,
@@ -43,6 +46,8 @@ import type {
 } from "./ledger.ts";
 import type { OperatorLimits } from "./operator_room.ts";
 import { type Pool, PreholdBook } from "./prehold.ts";
+import { rowsOf } from "./rows.ts";
+import { inSlices } from "./slices.ts";
 import { openStore, type ReceiptedCharge, type Store } from "./store.ts";
 
 export interface SqliteLedgerOptions {
@@ -50,11 +55,18 @@ export interface SqliteLedgerOptions {
   /** The clock, ms since the epoch. */
   now: () => number;
   /** A permit must outlive a call by this long, so that it can still be settled, seconds. */
-  settleWindowSeconds: bigint;
+  settleWindowSeconds: () => bigint;
   /** Notice that a payer gives before credits or permits leave, seconds. */
   thawingPeriodSeconds: bigint;
   /** What the operator may settle; null when that is whatever there is. */
   operatorLimits: () => OperatorLimits | null;
+  /**
+   * Seconds after which to come again while settlement has no room for a further row; null while
+   * it has, which it always has where nothing is said.
+   */
+  backlog?: () => number | null;
+  /** What a row of a batch must be worth, USDC base units; nothing where nothing is said. */
+  rowWorth?: () => bigint;
 }
 
 /**
@@ -137,10 +149,12 @@ export class SqliteLedger implements Ledger {
     return Promise.resolve({ lanes: lanesToRead(account, lane, block), settledHere });
   }
 
-  due(): Promise<LaneState[]> {
-    return this.#copies(({ permit, refused, charged, settled }) =>
-      permit !== null && refused === null && charged > settled
-    );
+  due(): Promise<DueLane[]> {
+    return this.#dueAmong([...this.store.book.due]);
+  }
+
+  dueOf(payer: Address): Promise<DueLane[]> {
+    return this.#dueAmong([...this.store.book.accounts.get(payer)?.uneven ?? []]);
   }
 
   lane({ payer, lane }: LaneId): Promise<LaneState | undefined> {
@@ -148,12 +162,20 @@ export class SqliteLedger implements Ledger {
     return Promise.resolve(found && copyOf(found));
   }
 
-  unsure(block: bigint): Promise<LaneState[]> {
-    return this.#copies(({ settledBlock, refused }) => settledBlock > block || refused !== null);
+  async unsure(block: bigint): Promise<LaneState[]> {
+    const unsure: Lane[] = [];
+    await inSlices([...this.store.book.accounts.values()], ({ uneven, settledLately }) => {
+      const lanes = new Set(settledLately?.above(block));
+      for (const lane of uneven) if (lane.refused !== null) lanes.add(lane);
+      unsure.push(...lanes);
+    });
+    const found: LaneState[] = [];
+    await inSlices(unsure, (lane) => found.push(copyOf(lane)));
+    return found;
   }
 
   refused(payer: Address): Promise<LaneState[]> {
-    const lanes = this.store.book.accounts.get(payer)?.lanes.values() ?? [];
+    const lanes = this.store.book.accounts.get(payer)?.uneven ?? [];
     return Promise.resolve([...lanes].filter(({ refused }) => refused !== null).map(copyOf));
   }
 
@@ -181,14 +203,8 @@ export class SqliteLedger implements Ledger {
   }
 
   figures(): Promise<LaneFigures> {
-    const figures = { outstanding: 0, refused: 0, refusedAmount: 0n };
-    for (const lane of lanesOf(this.store.book)) {
-      if (outstanding(lane) > 0n) figures.outstanding += 1;
-      if (lane.refused === null) continue;
-      figures.refused += 1;
-      figures.refusedAmount += unsettledAmount(lane);
-    }
-    return Promise.resolve(figures);
+    const { outstandingLanes: outstanding, refusedLanes: refused, refusedAmount } = this.store.book;
+    return Promise.resolve({ outstanding, refused, refusedAmount });
   }
 
   stopHolding(): void {
@@ -206,11 +222,14 @@ export class SqliteLedger implements Ledger {
 
   #settling(): Settling {
     const { now, settleWindowSeconds, thawingPeriodSeconds, operatorLimits } = this.options;
+    const { backlog = () => null, rowWorth = () => 0n } = this.options;
     return {
       now: BigInt(Math.floor(now() / 1000)),
-      settleWindow: settleWindowSeconds,
+      settleWindow: settleWindowSeconds(),
       thawingPeriod: thawingPeriodSeconds,
       operator: operatorLimits(),
+      backlog: backlog(),
+      rowWorth: rowWorth(),
     };
   }
 
@@ -244,16 +263,20 @@ export class SqliteLedger implements Ledger {
   /** What the book has to know before it can hold a credit of the draw's lane. */
   #entriesBefore(draw: Draw, view: PayerView, source: Source): Entry[] {
     const { payer, lane: id, permit } = draw;
-    const lane = laneOf(this.store.book, payer, id);
-    const isSamePermit = lane !== undefined && isKept(lane, permit);
-    // A prehold is first of all for a call that is here. And it is held by the lane's permit: when
-    // another one takes its place, holding begins anew.
+    const { book } = this.store;
+    const lane = laneOf(book, payer, id);
+    const own = ownPermit(draw, view, this.#position, this.#settling());
+    // A prehold is first of all for a call that is here. And it is held by the lane's permits: when
+    // another one comes to them, holding begins anew.
     const isShort = source === "allowance" &&
-      (!isSamePermit || roomFor(draw, view, this.store.book) <= 0n);
+      (own === null || roomFor({ ...draw, permit: own }, view, book) <= 0n);
     if (isShort) this.#preholds.giveBack(payer);
-    if (isSamePermit) return [];
-    const open = lane ? [] : [openEntry(draw, view)];
-    return [...open, { kind: "permit", payer, lane: id, permit }];
+    const added = { permit, signer: view.signer };
+    const entry = { kind: "permit", payer, lane: id, ...added } as const;
+    if (!lane) return [openEntry(draw, view), entry];
+    // What the escrow took before its run needs no room among the lane's permits.
+    const isAdded = own === null && withPermit(lane.permits, added, loadOf(lane)) !== null;
+    return isAdded ? [entry] : [];
   }
 
   /** Reservations for later calls like this one, where that pays and nothing is against it. */
@@ -280,10 +303,12 @@ export class SqliteLedger implements Ledger {
     return laneOf(this.store.book, payer, lane)!;
   }
 
-  #copies(isWanted: (lane: Lane) => boolean): Promise<LaneState[]> {
-    const found: LaneState[] = [];
-    for (const lane of lanesOf(this.store.book)) if (isWanted(lane)) found.push(copyOf(lane));
-    return Promise.resolve(found);
+  async #dueAmong(lanes: readonly Lane[]): Promise<DueLane[]> {
+    const found: DueLane[] = [];
+    await inSlices(lanes, (lane) => {
+      if (this.store.book.due.has(lane)) found.push(dueLane(lane));
+    });
+    return found;
   }
 
   /** The entry that writes a fact down; null when it changes nothing. */
@@ -323,13 +348,29 @@ function lanesToRead(
   block: bigint,
 ): ReadonlyMap<Hex, bigint | null> {
   const wanted = new Map([[lane, account?.lanes.get(lane)?.settled ?? null]]);
-  for (const known of account?.lanes.values() ?? []) {
-    const isLevel = known.charged + known.held === known.settled;
-    if (!isLevel || known.settledBlock > block) wanted.set(known.lane, known.settled);
+  for (const { lane: id, charged, held, settled } of account?.uneven ?? []) {
+    if (charged + held !== settled) wanted.set(id, settled);
+  }
+  for (const known of account?.settledLately?.above(block) ?? []) {
+    wanted.set(known.lane, known.settled);
   }
   return wanted;
 }
 
-function copyOf(lane: Lane): LaneState {
+function dueLane(lane: Lane): DueLane {
+  const { payer, lane: id, ages, permits } = lane;
+  const ends = permits.length === 1
+    ? permits[0]!.permit
+    : rowsOf(lane, null).map(({ charge }) => charge.permit).reduce(soonest);
+  const { deadline, epoch } = ends;
+  return { payer, lane: id, since: ages[0]!.at, deadline, epoch, amount: unsettledAmount(lane) };
+}
+
+function soonest(one: Permit, other: Permit): Permit {
+  if (one.epoch !== other.epoch) return one.epoch < other.epoch ? one : other;
+  return one.deadline < other.deadline ? one : other;
+}
+
+function copyOf({ listed: _, ages: __, ...lane }: Lane): LaneState {
   return { ...lane, segments: lane.segments.map((segment) => ({ ...segment })) };
 }

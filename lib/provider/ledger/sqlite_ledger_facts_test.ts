@@ -47,7 +47,7 @@ async function stateOf(ledger: Ledger, id: LaneId = ID): Promise<LaneState> {
   return state;
 }
 
-const names = (lanes: readonly LaneState[]): Hex[] => lanes.map(({ lane }) => lane).sort();
+const names = (lanes: readonly LaneId[]): Hex[] => lanes.map(({ lane }) => lane).sort();
 
 Deno.test("a settlement only advances the lane, in whichever order it is heard of", async () => {
   await using book = await openLedger();
@@ -94,7 +94,7 @@ Deno.test("a lane that the escrow refused is served no more until it settles", a
   await sellOn(ledger, 2);
   await ledger.record([refused()]);
   const answer = await ledger.hold(drawOf(), VIEW, "allowance");
-  const refusal = { reason: "lane_refused", because: "PermitExpired" };
+  const refusal = { reason: "lane_refused", because: "PermitExpired", dearest: 5n };
   assert.deepEqual(answer, { payable: false, refusal, used: 2n });
   await ledger.record([settled(2n)]);
   assert.ok((await ledger.hold(drawOf(), VIEW, "allowance")).payable);
@@ -158,8 +158,8 @@ Deno.test("nothing is due on a lane that no permit was accepted on", async () =>
   const { ledger } = book;
   await ledger.hold(drawOf(), viewOf(1n, { settled: new Map([[LANE, 7n]]) }), "prepaid");
   await ledger.record([level(6n)]);
-  const { charged, settled, permit } = await stateOf(ledger);
-  assert.deepEqual([charged, settled, permit], [7n, 6n, null]);
+  const { charged, settled, permits } = await stateOf(ledger);
+  assert.deepEqual([charged, settled, permits], [7n, 6n, []]);
   assert.deepEqual(await ledger.due(), []);
 });
 
@@ -201,7 +201,7 @@ Deno.test("what was said of a lane does not change later, nor does it change the
   await sell(ledger, drawOf({ permit: permitOf({ signature: signatureOf(2) }) }), VIEW);
   assert.deepEqual([...before, inRefusal], known);
   const state = await stateOf(ledger);
-  for (const copy of [...await said(), state]) {
+  for (const copy of [...await ledger.unsure(-1n), state]) {
     copy.segments[0]!.upTo = 90n;
     copy.segments.push({ upTo: 99n, price: 7n });
   }

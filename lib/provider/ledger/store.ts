@@ -89,16 +89,17 @@ export async function openStore(path: string, now: () => number = Date.now): Pro
   const findReceipted = database.prepare(
     `SELECT * FROM journal WHERE reservation = ? AND ${IS_RECEIPTED}`,
   );
-  const commit = openCommit(durable, now);
+  const commit = openCommit(durable);
   const store: Store = {
     book,
     write(entries, until) {
+      const at = now();
       try {
-        for (const entry of entries) apply(book, entry);
+        for (const entry of entries) apply(book, entry, at);
       } catch (error) {
         return Promise.reject(error);
       }
-      return commit.write(entries, until);
+      return commit.write(entries.map((entry) => toRow(entry, at)), until);
     },
     mark: () => commit.mark(),
     isOnDisk: (mark) => commit.isOnDisk(mark),
@@ -131,11 +132,10 @@ export function readJournal(path: string, filter: JournalFilter): Recorded[] {
 /** Rows that one statement inserts. */
 const INSERT_ROWS = 64;
 
-function openCommit({ database, sync }: Durable, now: () => number): GroupCommit<Entry> {
+function openCommit({ database, sync }: Durable): GroupCommit<Row> {
   const insert = openInsert(database);
-  return new GroupCommit<Entry>({
-    write(entries) {
-      const rows = entries.map((entry) => toRow(entry, now()));
+  return new GroupCommit<Row>({
+    write(rows) {
       try {
         if (rows.length <= INSERT_ROWS) insert(rows);
         else {
@@ -196,7 +196,9 @@ async function releaseAbandoned({ book, write }: Store): Promise<void> {
 
 function replay(database: DatabaseSync): Book {
   const book = emptyBook();
-  for (const recorded of readRows(database, {})) apply(book, recorded);
+  for (const recorded of readRows(database, {})) {
+    apply(book, recorded, recorded.at.getTime());
+  }
   return book;
 }
 

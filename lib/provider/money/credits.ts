@@ -48,7 +48,7 @@ export interface CreditPolicy {
   /** Null settles in the background; else each credit is mined before its run. */
   consume: Consume | null;
   /** A permit must outlive a call by this long, so that it can still be settled, seconds. */
-  settleWindowSeconds: bigint;
+  settleWindowSeconds(): bigint;
   /** How old a view of the chain may be when a call is admitted, ms; asked at each call. */
   viewAgeMs(): number;
   /** While the chain is out of reach, serve on old views up to this much unsettled; base units. */
@@ -237,7 +237,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
       ? known
       : await this.#viewFor(permit, this.options.policy.viewAgeMs());
     const answer = await question(view);
-    const isFinal = !isNo(answer) || answer.refusal.reason === "operator_limit";
+    const isFinal = !isNo(answer) || "retryAfterSeconds" in answer.refusal;
     if (isFinal || this.options.now() - view.at < REFUSAL_AGE_MS) return { answer, view };
     const fresh = await this.#viewFor(permit, REFUSAL_AGE_MS);
     return { answer: await question(fresh), view: fresh };
@@ -272,7 +272,8 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   }
 
   #clock(): Clock {
-    const { now, policy: { settleWindowSeconds: settleWindow } } = this.options;
+    const { now, policy } = this.options;
+    const settleWindow = policy.settleWindowSeconds();
     return { now: BigInt(Math.floor(now() / 1000)), settleWindow };
   }
 
@@ -282,7 +283,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
 
   #wording() {
     const { seller, policy } = this.options;
-    return { escrow: seller.escrow, settleWindow: policy.settleWindowSeconds };
+    return { escrow: seller.escrow, settleWindow: policy.settleWindowSeconds() };
   }
 }
 
@@ -311,6 +312,7 @@ const MENDABLE: ReadonlySet<string> = new Set([
   "no_credits",
   "not_taken",
   "allowance_price",
+  "dust_lanes",
   "wrong_signer",
 ]);
 

@@ -16,7 +16,8 @@ import {
 } from "../../../worlds/chain/credits_desk.ts";
 import { PAYER_LANES_MAX } from "../../limits.ts";
 import type { DepositAuthorization } from "../../payment_header.ts";
-import { laneOf } from "../ledger/journal.ts";
+import { type Entry, laneOf } from "../ledger/journal.ts";
+import { rowsOf } from "../ledger/rows.ts";
 import { readJournal } from "../ledger/store.ts";
 import { CREDITS_LEFT_HEADER } from "./credits.ts";
 import type { Hold } from "./scheme.ts";
@@ -137,7 +138,8 @@ Deno.test("what was served is settled with the permit that it was served on", as
   // Fewer credits than the first, but alive when the batch is sent.
   const lasting = await permit({ credits: 500n });
   await money.pay(lasting);
-  assert.deepEqual(laneOf(ledger.store.book, PAYER.address, LANE)!.permit, lasting);
+  const lane = laneOf(ledger.store.book, PAYER.address, LANE)!;
+  assert.deepEqual(rowsOf(lane, null).map(({ charge }) => charge.permit), [lasting]);
 });
 
 Deno.test("a permit of a former signer does not stay on the lane", async () => {
@@ -149,13 +151,14 @@ Deno.test("a permit of a former signer does not stay on the lane", async () => {
   payers.forget();
   const next = await permit({ credits: 500n }, SIGNER);
   await money.pay(next);
-  assert.deepEqual(laneOf(ledger.store.book, PAYER.address, LANE)!.permit, next);
+  const { permits } = laneOf(ledger.store.book, PAYER.address, LANE)!;
+  assert.deepEqual(permits, [{ permit: next, signer: SIGNER.address }]);
 });
 
 Deno.test("a cheaper permit cannot replace the one that unsettled calls need", async () => {
   await using money = await openCreditsDesk(50n);
   const { hold, settle } = money;
-  await money.pay(await permit());
+  await money.pay(await permit({ credits: 1n }));
   const cheap = { ...billFor(await permit({ credits: 200n, price: 10n })), price: 10n };
   const { shortMessage } = await refusalOf(hold(cheap));
   assert.match(shortMessage, /earlier calls on this lane cost 0\.001 USDC/);
@@ -164,18 +167,25 @@ Deno.test("a cheaper permit cannot replace the one that unsettled calls need", a
 });
 
 Deno.test("a payer has no more lanes than there is room for", async () => {
-  await using money = await openCreditsDesk(10n);
+  await using money = await openCreditsDesk(9_999n);
   const { hold, ledger } = money;
   const payer = PAYER.address;
   const laneAt = (n: number): Hex => `0x${String(n).padStart(64, "0")}`;
   const lanes = Array.from({ length: PAYER_LANES_MAX }, (_, n) => laneAt(n));
   await ledger.store.write(
-    lanes.map((lane) => ({ kind: "open" as const, payer, lane, charged: 0n })),
+    lanes.flatMap((lane): Entry[] => [
+      { kind: "open", payer, lane, charged: 1n },
+      { kind: "settle", payer, lane, settled: 0n, block: 0n, transaction: null },
+    ]),
     "disk",
   );
-  const { shortMessage } = await refusalOf(hold(billFor(await permit({ lane: OTHER }))));
-  assert.match(shortMessage, /at most 1024 lanes/);
+  const other = await permit({ lane: OTHER });
+  const { shortMessage, hints } = await refusalOf(hold(billFor(other)));
+  assert.match(shortMessage, /^1024 lanes are not settled/);
+  assert.match(hints[0]!, /a lane that is settled makes room/);
   await money.pay(await permit({ lane: laneAt(7) }));
+  await ledger.record([{ fact: "level", payer, lane: laneAt(8), settled: 1n, block: 1n }]);
+  await money.pay(other);
 });
 
 Deno.test("an endpoint that hides what was taken cannot make us take it for ever", async () => {
@@ -349,7 +359,7 @@ Deno.test("no deposit is relayed for a bill that a deposit cannot help", async (
     relayed += 1;
     return Promise.resolve(TX);
   };
-  await money.pay(await permit());
+  await money.pay(await permit({ credits: 1n }));
   const price = PRICE / 2n;
   const cheaper = { ...billFor(await permit({ price })), price, deposit: DEPOSIT };
   assert.match((await refusalOf(money.admit(cheaper))).shortMessage, /not settled/);

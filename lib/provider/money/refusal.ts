@@ -34,7 +34,7 @@ export type ToldBill = Pick<CreditsBill, "source" | "lane" | "price" | "permit">
 export function refusalError(bill: ToldBill, no: No, wording: Wording): KhachapuriError {
   const { refusal, used } = no;
   if (refusal.reason === "wrong_signer") return wrongSigner(refusal, wording);
-  if (refusal.reason === "operator_limit") return cannotSettle(refusal.retryAfterSeconds);
+  if (isOurs(refusal)) return cannotSettle(refusal);
   const { message, hint } = wordsFor(bill, refusal, wording);
   if (bill.source === "owner" && refusal.reason !== "permit_expiring") {
     return new KhachapuriError("payment_required", "the owner's credits do not cover this call", {
@@ -55,11 +55,24 @@ export function refusalError(bill: ToldBill, no: No, wording: Wording): Khachapu
   });
 }
 
+type Ours = Extract<Refusal, { readonly retryAfterSeconds: number }>;
+
 /** Nothing is wrong with who pays: what it would owe could not be settled in time. */
-function cannotSettle(retryAfterSeconds: number): KhachapuriError {
-  return new KhachapuriError("overloaded", "the provider's operator can settle no more today", {
+function isOurs(refusal: Refusal): refusal is Ours {
+  return "retryAfterSeconds" in refusal;
+}
+
+function cannotSettle({ reason, retryAfterSeconds }: Ours): KhachapuriError {
+  const isLimit = reason === "operator_limit";
+  const message = isLimit
+    ? "the provider's operator can settle no more today"
+    : "the provider's settlement is behind";
+  const remedy = isLimit
+    ? "provider: raise its daily cap or expiry: khachapuri operator"
+    : "a lane on which calls are still unsettled is served";
+  return new KhachapuriError("overloaded", message, {
     retryAfterSeconds,
-    hints: ["nothing was charged", "provider: raise its daily cap or expiry: khachapuri operator"],
+    hints: ["nothing was charged", remedy],
   });
 }
 
@@ -82,7 +95,7 @@ interface Words {
 
 function wordsFor(
   { price, permit }: ToldBill,
-  refusal: Exclude<Refusal, { reason: "operator_limit" }>,
+  refusal: Exclude<Refusal, Ours>,
   { settleWindow }: Wording,
 ): Words {
   switch (refusal.reason) {
@@ -105,7 +118,7 @@ function wordsFor(
     case "lane_refused":
       return {
         message: `the escrow refused to settle this lane (${refusal.because})`,
-        hint: "use another",
+        hint: `${cureOf(refusal)}use another`,
       };
     case "permit_used":
       return {
@@ -125,11 +138,46 @@ function wordsFor(
         hint: "sign a permit for at least that price, or use another lane",
       };
     }
+    case "earlier_longer":
+      return {
+        message: "what is not settled on this lane was promised by permits that last longer",
+        hint: `sign one with deadline ${refusal.deadline}, use another lane, or wait until it is`,
+      };
     case "too_many_lanes":
       return {
-        message: `a payer has at most ${PAYER_LANES_MAX} lanes with a provider`,
-        hint: "use one of the lanes that you have",
+        message: `${refusal.lanes} lanes are not settled, and a payer has at most ` +
+          `${PAYER_LANES_MAX} of these with a provider`,
+        hint: "use one of them, or wait: a lane that is settled makes room for another",
       };
+    case "dust_lanes": {
+      const [locked, needed] = [refusal.locked, refusal.needed].map(formatUsdc);
+      return {
+        message:
+          `to settle one lane more beside ${refusal.lanes} is worth it with ${needed} USDC ` +
+          `locked, and ${locked} USDC are`,
+        hint: "lock more, or use one of your lanes",
+      };
+    }
+  }
+}
+
+/** What makes the debts of a refused lane good, as the beginning of a hint. */
+function cureOf({ because, dearest }: Extract<Refusal, { reason: "lane_refused" }>): string {
+  switch (because) {
+    case "PermitExpired":
+      return "sign a permit on it with a later deadline, or ";
+    case "WrongEpoch":
+      return "sign a permit on it of the epoch in force, or ";
+    case "InvalidSignature":
+      return "sign a new permit on it, or ";
+    case "PermitExceeded":
+      return "sign a permit on it for more credits, or ";
+    case "PriceTooHigh":
+      return `allow and sign at least ${formatUsdc(dearest)} USDC a credit on it, or `;
+    case "InsufficientCredits":
+      return "allow more credits, or ";
+    default:
+      return "";
   }
 }
 

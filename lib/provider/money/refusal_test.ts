@@ -66,8 +66,18 @@ const SENTENCES: [refusal: Refusal, message: string, hint: string][] = [
     "one credit costs 0.0015 USDC here",
   ],
   [
-    { reason: "lane_refused", because: "PermitExpired" },
+    { reason: "lane_refused", because: "PermitExpired", dearest: 1_000n },
     "the escrow refused to settle this lane (PermitExpired)",
+    "sign a permit on it with a later deadline, or use another",
+  ],
+  [
+    { reason: "lane_refused", because: "PriceTooHigh", dearest: 2_000n },
+    "the escrow refused to settle this lane (PriceTooHigh)",
+    "allow and sign at least 0.002 USDC a credit on it, or use another",
+  ],
+  [
+    { reason: "lane_refused", because: "0x12345678", dearest: 1_000n },
+    "the escrow refused to settle this lane (0x12345678)",
     "use another",
   ],
   [
@@ -91,9 +101,19 @@ const SENTENCES: [refusal: Refusal, message: string, hint: string][] = [
     "sign a permit for at least that price, or use another lane",
   ],
   [
-    { reason: "too_many_lanes" },
-    "a payer has at most 1024 lanes with a provider",
-    "use one of the lanes that you have",
+    { reason: "earlier_longer", deadline: 1_800_000_000n },
+    "what is not settled on this lane was promised by permits that last longer",
+    "sign one with deadline 1800000000, use another lane, or wait until it is",
+  ],
+  [
+    { reason: "too_many_lanes", lanes: 1_024 },
+    "1024 lanes are not settled, and a payer has at most 1024 of these with a provider",
+    "use one of them, or wait: a lane that is settled makes room for another",
+  ],
+  [
+    { reason: "dust_lanes", lanes: 3, locked: 1_500n, needed: 2_000n },
+    "to settle one lane more beside 3 is worth it with 0.002 USDC locked, and 0.0015 USDC are",
+    "lock more, or use one of your lanes",
   ],
 ];
 
@@ -124,6 +144,21 @@ Deno.test("the owner's guest is told that the owner does not cover it, and what 
       "caller: pay yourself with a permit of your own",
     ]);
     assert.equal(lane, undefined, "the owner's counter is nobody else's business");
+  }
+});
+
+Deno.test("what the provider cannot settle in time is its own trouble, and comes to an end", () => {
+  const ours = [
+    [{ reason: "operator_limit", retryAfterSeconds: 60 }, /can settle no more today/],
+    [{ reason: "backlog", retryAfterSeconds: 7 }, /the provider's settlement is behind/],
+  ] as const;
+  for (const source of ["caller", "owner"] as const) {
+    for (const [refusal, message] of ours) {
+      const { code, shortMessage, hints, retryAfterSeconds } = refused(source, refusal);
+      assert.deepEqual([code, hints[0]], ["overloaded", "nothing was charged"]);
+      assert.match(shortMessage, message);
+      assert.equal(retryAfterSeconds, refusal.retryAfterSeconds);
+    }
   }
 });
 

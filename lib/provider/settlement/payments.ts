@@ -64,7 +64,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   const ledger = await openSqliteLedger({
     path: join(dir, "ledger.db"),
     now,
-    settleWindowSeconds: windowSeconds,
+    settleWindowSeconds: () => windowSeconds,
     thawingPeriodSeconds: options.thawingPeriodSeconds,
     operatorLimits: () => watch.limits(),
   });
@@ -106,7 +106,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     follower,
     policy: {
       consume: rest.mode === "each" ? createConsume(operator, escrow) : null,
-      settleWindowSeconds: windowSeconds,
+      settleWindowSeconds: () => windowSeconds,
       viewAgeMs: () => viewAgeMs(follower, ledger, offlineAmount),
       offlineAmount,
     },

@@ -7,12 +7,12 @@ import type { Address, Hex } from "viem";
 import { escrowAbi } from "../../chain/abi.ts";
 import type { Chain } from "../../chain/client.ts";
 import { type Allowance, readAllowance, readConsumed } from "../../chain/escrow.ts";
-import type { Charge } from "../../chain/escrow_provider.ts";
 import type { Log } from "../../log.ts";
 import { within } from "../../within.ts";
 import type { LaneId } from "../ledger/journal.ts";
 import type { LaneState, Ledger } from "../ledger/ledger.ts";
 import { leftToday } from "../ledger/operator_room.ts";
+import { type Row as LaneRow, rowsOf as laneRows } from "../ledger/rows.ts";
 import { parseEscrowLogs, skipReason } from "./escrow_events.ts";
 import type { Operator } from "./operator.ts";
 import type { OperatorWatch } from "./operator_watch.ts";
@@ -47,12 +47,9 @@ interface Cap extends LaneId {
   transaction: Hex;
 }
 
-/** One row of a batch: a lane's counter up to which one price holds. */
-interface Row {
+/** One row of a batch. */
+interface Row extends LaneRow {
   lane: LaneState;
-  charge: Charge;
-  /** Credits that it charges: those between the counter before it and `charge.credits`. */
-  fresh: bigint;
 }
 
 export class Settlement {
@@ -115,7 +112,7 @@ export class Settlement {
     let sent: readonly Row[] = [];
     let sentCaps: readonly (bigint | undefined)[] = [];
     for (let round = 0;; round++) {
-      const due = await this.#options.ledger.due();
+      const due = await this.#due();
       // Also with nothing due: who was served nothing owes nothing, and its limits may have risen.
       if (round === 0) await this.#options.watch.look();
       // A receipt without the events that it must have would have us send the same for ever.
@@ -130,6 +127,16 @@ export class Settlement {
       // The next settlement looks again: an endpoint that hides it would have us send for ever.
       if (this.#isOverCap) return;
     }
+  }
+
+  async #due(): Promise<LaneState[]> {
+    const { ledger } = this.#options;
+    const lanes: LaneState[] = [];
+    for (const id of await ledger.due()) {
+      const lane = await ledger.lane(id);
+      if (lane) lanes.push(lane);
+    }
+    return lanes;
   }
 
   /** What an operator with a daily cap cannot settle today waits, what ends last longest. */
@@ -249,16 +256,8 @@ function keyOf({ payer, lane }: LaneId): string {
 function rowsOf(lanes: readonly LaneState[], caps: ReadonlyMap<string, Cap>): Row[] {
   const rows: Row[] = [];
   for (const lane of lanes) {
-    const { permit, settled, charged, segments } = lane;
-    if (!permit) continue;
-    const cap = caps.get(keyOf(lane))?.upTo ?? charged;
-    let from = settled;
-    for (const { upTo: end, price } of segments) {
-      const credits = end < cap ? end : cap;
-      if (credits <= from) continue;
-      rows.push({ lane, charge: { permit, credits, price }, fresh: credits - from });
-      from = credits;
-    }
+    const cap = caps.get(keyOf(lane))?.upTo;
+    for (const row of laneRows(lane, null, cap)) rows.push({ ...row, lane });
   }
   return rows.sort(({ lane: { payer: a } }, { lane: { payer: b } }) => a < b ? -1 : a > b ? 1 : 0);
 }
