@@ -1,7 +1,8 @@
 /**
  * A permit is a payer's EIP-712 signature "this provider may charge me up to `credits` in total on
  * this lane, each at most `price`". It is cumulative, so one signature covers many requests, and a
- * bearer secret while credits are left on it: it is never logged and never sent back.
+ * bearer secret while credits are left on it: it is never logged, and not sent back before all of
+ * them are used.
  */
 import * as v from "valibot";
 import {
@@ -81,6 +82,15 @@ export const permitShape = v.strictObject({
   epoch: v.pipe(uintShape(32), v.transform(Number)),
   signature: hexShape(65),
 });
+
+/** JSON form of a `LaneProof`: what is left of a permit to who knows payer, provider and lane. */
+export const laneProofShape = v.pick(permitShape, [
+  "credits",
+  "price",
+  "deadline",
+  "epoch",
+  "signature",
+]);
 
 /** The Escrow's EIP-712 domain (name and version as its constructor sets them). */
 export function escrowTypedDomain(domain: EscrowDomain) {

@@ -12,6 +12,7 @@ import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import type { Permit } from "../../permit.ts";
 import type { Outcome } from "../../receipt.ts";
+import { NONE_USED_UP, type UsedUp, withCount, withPermit } from "./used_up.ts";
 
 export type { Outcome };
 
@@ -117,6 +118,8 @@ export interface Lane extends LaneId {
   settledBlock: bigint;
   /** The last one accepted: it covers all that the lane has promised so far. */
   permit: Permit | null;
+  /** Which of its permits is used up, and which will be next. */
+  usedUp: UsedUp;
   /** `charged` by price, oldest first; what lies above `settled` is due. */
   segments: Segment[];
   /**
@@ -223,6 +226,7 @@ export function apply(book: Book, entry: Entry): void {
     case "permit": {
       const lane = requireLane(book, entry);
       lane.permit = entry.permit;
+      lane.usedUp = withPermit(lane.usedUp, entry.permit, lane.charged);
       // It was held against the permit before; what is owed is due again.
       if (lane.refused !== null) book.refusedAmount -= unsettledAmount(lane);
       lane.refused = null;
@@ -239,6 +243,7 @@ export function apply(book: Book, entry: Entry): void {
     case "charge": {
       const { price } = endReservation(book, entry.reservation);
       const lane = add(book, entry, "charged", 1n);
+      lane.usedUp = withCount(lane.usedUp, lane.charged);
       const isFirst = lane.segments.length === 0;
       // Also when it is settled already: a reorganised chain may make it due again.
       pushSegment(lane, price);
@@ -287,6 +292,7 @@ function openLane(book: Book, { payer, lane, charged }: OpenEntry): void {
     settled: charged,
     settledBlock: 0n,
     permit: null,
+    usedUp: NONE_USED_UP,
     segments: [],
     refused: null,
   };

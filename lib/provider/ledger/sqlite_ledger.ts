@@ -3,6 +3,7 @@
  * charging happen between two awaits, so the book never changes under a decision.
  */
 import type { Address, Hex } from "viem";
+import type { Permit } from "../../permit.ts";
 import type { Until } from "./group_commit.ts";
 import {
   availableTo,
@@ -124,6 +125,13 @@ export class SqliteLedger implements Ledger {
 
   used(lane: LaneId, view: PayerView): Promise<bigint> {
     return Promise.resolve(usedOn(lane, view, this.#position));
+  }
+
+  async usedUp({ payer, lane }: LaneId): Promise<Permit | null> {
+    const permit = laneOf(this.store.book, payer, lane)?.usedUp.best ?? null;
+    // A charge that is lost with the machine's power would free its credit.
+    if (permit) await this.store.sync();
+    return permit;
   }
 
   knows(payer: Address, lane?: Hex): boolean {
