@@ -252,7 +252,10 @@ export const PROVIDER_LOGS_BYTES_MAX = 48 * 1024 * 1024;
 export const SETTLE_TIMEOUT_MS = 180_000;
 /** Counts that one call takes from 402s: other clients on its lane may be faster. */
 export const CORRECTIONS_MAX = 16;
-/** What one 402's word on a lane's count can make a client sign for, USDC base units: 1 USDC. */
+/**
+ * What a provider's word on a lane's count can make a client sign for beyond what is known and
+ * proved, USDC base units: 1 USDC, over all 402s of a call, and over all calls of a day.
+ */
 export const CORRECTION_AMOUNT_MAX = 1_000_000n;
 /** What a relayer may ask for a message without the payer's word for it, base units: 1 USDC. */
 export const RELAY_FEE_MAX = 1_000_000n;

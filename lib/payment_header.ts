@@ -141,7 +141,8 @@ function laneOf(
   return { lane: { id, cumulative, ...(proof ? { proof } : {}) } };
 }
 
-const depositShape = v.strictObject({
+/** JSON form of a signed deposit. */
+export const depositShape = v.strictObject({
   amount: uintShape(128),
   validAfter: uintShape(256),
   validBefore: uintShape(256),

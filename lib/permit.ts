@@ -71,6 +71,22 @@ export function signingEpoch({ epoch, epochEnd }: Epoch): number {
   return epochEnd === 0n ? epoch : epoch + 1;
 }
 
+/**
+ * Whether permits of `epoch` can still be settled `seconds` from now: the payer may have announced
+ * their end. The escrow takes them until the second before it.
+ * @param nowSeconds Unix seconds
+ */
+export function isEpochAlive(
+  epoch: number,
+  held: Epoch,
+  nowSeconds: bigint,
+  seconds: bigint,
+): boolean {
+  if (held.epochEnd === 0n) return epoch === held.epoch;
+  if (epoch === held.epoch + 1) return true;
+  return epoch === held.epoch && nowSeconds + seconds < held.epochEnd;
+}
+
 /** JSON form: integers as decimal strings. */
 export const permitShape = v.strictObject({
   payer: addressShape,
@@ -187,7 +203,7 @@ export function permitToJson(permit: Permit): v.InferInput<typeof permitShape> {
  * @param nowSeconds Unix seconds
  */
 export function isPermitAlive(
-  { deadline }: UnsignedPermit,
+  { deadline }: Pick<UnsignedPermit, "deadline">,
   nowSeconds: bigint,
   seconds: bigint,
 ): boolean {
