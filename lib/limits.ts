@@ -49,6 +49,8 @@ export const ANSWER_REST_TIMEOUT_MS = 15_000;
 export const PAYMENT_HEADER_BYTES_MAX = 8 * 1024;
 /** Lanes of one payer at one provider: each is memory, and a row of the next settlement. */
 export const PAYER_LANES_MAX = 1_024;
+/** Permits of a lane kept until they are used up, as proof: calls at once bring one each. */
+export const LANE_PERMITS_KEPT_MAX = 8;
 /** What a provider relays for a payer is mined within this time, or whoever asked is refused. */
 export const RELAY_TIMEOUT_MS = 60_000;
 /** What is relayed is tried on the chain first: of payers without a call here so many at once, */

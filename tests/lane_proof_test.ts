@@ -132,6 +132,32 @@ Deno.test("a payer that lost its home goes on by proof, and by no word beyond it
   });
 });
 
+Deno.test("a provider that shows each permit as proof that it was used gets 1 USDC a day by it", async () => {
+  await using market = await startDearMarket();
+  const cid = await market.deploy(HELLO);
+  await using home = await openHome(chainConfig(market), { "keys.json": await fundPayer(market) });
+  let most = 0n;
+  await using greedy = serve((request) => {
+    const payment = JSON.parse(atob(request.headers.get("payment-signature")!));
+    const { payer: _, provider: __, lane, ...proof } = payment.payload.permit;
+    if (BigInt(proof.credits) > most) most = BigInt(proof.credits);
+    const extra = { ...payment.accepted.extra, lane, cumulative: proof.credits, proof };
+    const accepts = [{ ...payment.accepted, extra }];
+    const required = toHeader({ x402Version: 2, accepts });
+    return Promise.resolve(
+      new Response("{}", { status: 402, headers: { [PAYMENT_REQUIRED_HEADER]: required } }),
+    );
+  });
+  await nameIt(market, greedy.url);
+  for (let calls = 1n; calls <= 3n; calls++) {
+    const { code, err } = await home.run("call", "--pay", `${NAME}/${cid}`);
+    assert.equal(code, 5);
+    assert.match(err, /are its word alone/);
+    // The call's own credit, and two of 0.4 USDC that were believed.
+    assert.ok(most <= calls + 2n, `${most} credits signed for in ${calls} calls`);
+  }
+});
+
 Deno.test("a call that is repeated sends one deposit, which is mined once", async () => {
   await using market = await startDearMarket();
   const cid = await market.deploy(HELLO);

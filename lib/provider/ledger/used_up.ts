@@ -3,6 +3,7 @@
  * payer and is worth nothing to anybody else, as `charged` never falls: what is only held may be
  * released, and would leave a credit on it.
  */
+import { LANE_PERMITS_KEPT_MAX } from "../../limits.ts";
 import { type Permit, UINT128_MAX } from "../../permit.ts";
 
 export interface UsedUp {
@@ -14,15 +15,12 @@ export interface UsedUp {
 
 export const NONE_USED_UP: UsedUp = { best: null, next: [] };
 
-/** Calls that come at once bring a permit each; beyond these a count is proved a little later. */
-const NEXT_MAX = 8;
-
 /** The lane's calls are paid by `permit` from now on. */
 export function withPermit(usedUp: UsedUp, permit: Permit, charged: bigint): UsedUp {
   // An owner's is without end.
   if (permit.credits === UINT128_MAX) return usedUp;
   const others = usedUp.next.filter(({ credits }) => credits !== permit.credits);
-  const next = [...others, permit].sort(byCredits).slice(0, NEXT_MAX);
+  const next = [...others, permit].sort(byCredits).slice(0, LANE_PERMITS_KEPT_MAX);
   return withCount({ ...usedUp, next }, charged);
 }
 
