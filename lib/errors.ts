@@ -1,3 +1,5 @@
+import { type LaneCount, laneCountToJson } from "./lane_count.ts";
+
 /**
  * Every failure a person or a program can meet has a stable code. This table is the only place
  * where a code becomes an HTTP status (provider) or an exit code (command line).
@@ -53,7 +55,7 @@ export interface KhachapuriErrorOptions {
   /** The methods that a path takes; becomes `Allow`. */
   allow?: string;
   /** Told to who proved to be a payer: where its next permit on the lane has to go on. */
-  lane?: { readonly id: string; readonly cumulative: bigint };
+  lane?: LaneCount;
   /** Machine-readable facts shown beside the message; never a secret, and nothing acts on them. */
   data?: Readonly<Record<string, unknown>>;
 }
@@ -98,7 +100,7 @@ export class KhachapuriError extends Error {
       ...(this.hints.length > 0 ? { hints: this.hints } : {}),
       ...this.data,
       ...(this.allow === undefined ? {} : { allow: this.allow }),
-      ...(this.lane ? { lane: this.lane.id, cumulative: String(this.lane.cumulative) } : {}),
+      ...(this.lane ? laneCountToJson(this.lane) : {}),
     };
   }
 }

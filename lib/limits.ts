@@ -51,6 +51,8 @@ export const PAYMENT_HEADER_BYTES_MAX = 8 * 1024;
 export const PAYER_LANES_MAX = 1_024;
 /** Permits that a lane is settled with: each may be a row of the next batch. */
 export const LANE_PERMITS_MAX = 2;
+/** Permits of a lane kept until they are used up, as proof: calls at once bring one each. */
+export const LANE_PERMITS_KEPT_MAX = 8;
 /** What a provider relays for a payer is mined within this time, or whoever asked is refused. */
 export const RELAY_TIMEOUT_MS = 60_000;
 /** What is relayed is first looked at: of one network (IPv4 /24, IPv6 /48) so many at once, */
@@ -283,7 +285,10 @@ export const PROVIDER_LOGS_BYTES_MAX = 48 * 1024 * 1024;
 export const SETTLE_TIMEOUT_MS = 180_000;
 /** Counts that one call takes from 402s: other clients on its lane may be faster. */
 export const CORRECTIONS_MAX = 16;
-/** What one 402's word on a lane's count can make a client sign for, USDC base units: 1 USDC. */
+/**
+ * What a provider's word on a lane's count can make a client sign for beyond what is known and
+ * proved, USDC base units: 1 USDC, over all 402s of a call, and over all calls of a day.
+ */
 export const CORRECTION_AMOUNT_MAX = 1_000_000n;
 /** What a relayer may ask for a message without the payer's word for it, base units: 1 USDC. */
 export const RELAY_FEE_MAX = 1_000_000n;

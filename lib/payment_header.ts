@@ -6,17 +6,20 @@
  *
  * Our scheme is `credits`: a cumulative permit against the Escrow, and for a payer's first call
  * the EIP-3009 signature that funds it. The permit is a bearer secret while credits are left on
- * it, so nothing here puts a header's text into an error.
+ * it, so nothing here puts a header's text into an error. One that is used up is what proves a
+ * count.
  */
 import { Buffer } from "node:buffer";
 import * as v from "valibot";
 import type { Address, Hex } from "viem";
 import { formatCaip2, parseCaip2 } from "./caip.ts";
 import { KhachapuriError } from "./errors.ts";
+import { type LaneCount, laneCountToJson, type LaneProof } from "./lane_count.ts";
 import { PAYMENT_HEADER_BYTES_MAX } from "./limits.ts";
 import {
   type EscrowDomain,
   escrowTypedDomain,
+  laneProofShape,
   type Permit,
   permitShape,
   permitToJson,
@@ -52,7 +55,7 @@ export interface CreditsOffer {
   /** The least that a relayed deposit must allow, USDC base units; absent where none is relayed. */
   depositMinimum?: bigint;
   /** Corrective 402 only: the lane asked about and what has been charged on it so far. */
-  lane?: { id: Hex; cumulative: bigint };
+  lane?: LaneCount;
 }
 
 /** A payer's EIP-3009 signature that deposits and allows at once (`Escrow.depositAndAllow`). */
@@ -110,6 +113,7 @@ const offerShape = v.pipe(
       depositMinimum: v.optional(uintShape(128)),
       lane: v.optional(hexShape(32)),
       cumulative: v.optional(uintShape(128)),
+      proof: v.optional(laneProofShape),
     }),
   }),
   v.transform(({ network, asset, payTo, maxTimeoutSeconds, extra }): CreditsOffer => ({
@@ -121,13 +125,24 @@ const offerShape = v.pipe(
     maxTimeoutSeconds,
     thawingPeriodSeconds: extra.thawingPeriod,
     ...(extra.depositMinimum === undefined ? {} : { depositMinimum: extra.depositMinimum }),
-    ...(extra.lane === undefined || extra.cumulative === undefined
-      ? {}
-      : { lane: { id: extra.lane, cumulative: extra.cumulative } }),
+    ...laneOf(extra),
   })),
 );
 
-const depositShape = v.strictObject({
+/** An offer tells a lane's count whole, or none. */
+function laneOf(
+  { lane: id, cumulative, proof }: {
+    lane?: Hex | undefined;
+    cumulative?: bigint | undefined;
+    proof?: LaneProof | undefined;
+  },
+): { lane?: LaneCount } {
+  if (id === undefined || cumulative === undefined) return {};
+  return { lane: { id, cumulative, ...(proof ? { proof } : {}) } };
+}
+
+/** JSON form of a signed deposit. */
+export const depositShape = v.strictObject({
   amount: uintShape(128),
   validAfter: uintShape(256),
   validBefore: uintShape(256),
@@ -163,7 +178,7 @@ export function offerToJson(offer: CreditsOffer) {
       ...(offer.depositMinimum === undefined
         ? {}
         : { depositMinimum: String(offer.depositMinimum) }),
-      ...(offer.lane ? { lane: offer.lane.id, cumulative: String(offer.lane.cumulative) } : {}),
+      ...(offer.lane ? laneCountToJson(offer.lane) : {}),
     },
   };
 }

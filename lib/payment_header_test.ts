@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { Address, Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { KhachapuriError } from "./errors.ts";
+import { proofOf } from "./lane_count.ts";
 import {
   type CreditsOffer,
   type CreditsPayment,
@@ -185,4 +186,31 @@ Deno.test("PAYMENT-RESPONSE says what was charged, with and without a transactio
   assert.deepEqual(decodePaymentResponse(toHeader(paymentResponse(notice))), notice);
   const mined = { ...notice, transaction: LANE };
   assert.deepEqual(decodePaymentResponse(toHeader(paymentResponse(mined))), mined);
+});
+
+Deno.test("a 402 carries a lane's count and its proof, or neither; a malformed proof is named", async () => {
+  const { permit } = await payment();
+  const proof = proofOf(permit);
+  const read = (extra: object) => {
+    const accept = offerToJson({ ...offer, lane: { id: LANE, cumulative: 100n, proof } });
+    const changed = { ...accept, extra: { ...accept.extra, ...extra } };
+    return decodePaymentRequired(toHeader(paymentRequired([changed], { url: "/" }))).offers[0]!;
+  };
+  assert.deepEqual(read({}).lane, { id: LANE, cumulative: 100n, proof });
+  assert.deepEqual(read({ proof: undefined }).lane, { id: LANE, cumulative: 100n });
+  for (const missing of ["lane", "cumulative"]) {
+    assert.equal(read({ [missing]: undefined }).lane, undefined);
+  }
+  const malformed = [{ signature: "0x12" }, { credits: "-1" }, { epoch: "4294967296" }];
+  for (const changes of malformed) {
+    const { lane, cumulative, proof: json } = offerToJson({
+      ...offer,
+      lane: { id: LANE, cumulative: 100n, proof },
+    }).extra;
+    assert.deepEqual([lane, cumulative], [LANE, "100"]);
+    assert.throws(() => read({ proof: { ...json, ...changes } }), {
+      code: "invalid_input",
+      message: new RegExp(`proof\\.${Object.keys(changes)[0]}`),
+    });
+  }
 });

@@ -1,7 +1,8 @@
 /**
  * A permit is a payer's EIP-712 signature "this provider may charge me up to `credits` in total on
  * this lane, each at most `price`". It is cumulative, so one signature covers many requests, and a
- * bearer secret while credits are left on it: it is never logged and never sent back.
+ * bearer secret while credits are left on it: it is never logged, and not sent back before all of
+ * them are used.
  */
 import * as v from "valibot";
 import {
@@ -70,6 +71,22 @@ export function signingEpoch({ epoch, epochEnd }: Epoch): number {
   return epochEnd === 0n ? epoch : epoch + 1;
 }
 
+/**
+ * Whether permits of `epoch` can still be settled `seconds` from now: the payer may have announced
+ * their end. The escrow takes them until the second before it.
+ * @param nowSeconds Unix seconds
+ */
+export function isEpochAlive(
+  epoch: number,
+  held: Epoch,
+  nowSeconds: bigint,
+  seconds: bigint,
+): boolean {
+  if (held.epochEnd === 0n) return epoch === held.epoch;
+  if (epoch === held.epoch + 1) return true;
+  return epoch === held.epoch && nowSeconds + seconds < held.epochEnd;
+}
+
 /** JSON form: integers as decimal strings. */
 export const permitShape = v.strictObject({
   payer: addressShape,
@@ -81,6 +98,15 @@ export const permitShape = v.strictObject({
   epoch: v.pipe(uintShape(32), v.transform(Number)),
   signature: hexShape(65),
 });
+
+/** JSON form of a `LaneProof`: what is left of a permit to who knows payer, provider and lane. */
+export const laneProofShape = v.pick(permitShape, [
+  "credits",
+  "price",
+  "deadline",
+  "epoch",
+  "signature",
+]);
 
 /** The Escrow's EIP-712 domain (name and version as its constructor sets them). */
 export function escrowTypedDomain(domain: EscrowDomain) {
@@ -177,7 +203,7 @@ export function permitToJson(permit: Permit): v.InferInput<typeof permitShape> {
  * @param nowSeconds Unix seconds
  */
 export function isPermitAlive(
-  { deadline }: UnsignedPermit,
+  { deadline }: Pick<UnsignedPermit, "deadline">,
   nowSeconds: bigint,
   seconds: bigint,
 ): boolean {

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import type { Hex, LocalAccount } from "viem";
 import { allow, readConsumed, reclaim, revoke, withdraw } from "../lib/chain/escrow.ts";
 import { earned } from "../lib/chain/escrow_provider.ts";
+import { pause } from "../lib/pause.ts";
 import { deploymentLane } from "../lib/permit.ts";
 import { anvilAccount } from "../worlds/chain/anvil.ts";
 import { fork, mine, passTime } from "../worlds/chain/anvil_calls.ts";
@@ -53,11 +54,6 @@ async function open(market: Market): Promise<{ cid: string; lanes: CallerLane[] 
 
 function lanesOf(count: number): Hex[] {
   return Array.from({ length: count }, (_, index): Hex => `0x${String(10 + index).repeat(32)}`);
-}
-
-/** How long weather lasts: not a wait for something to have happened. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** One kind of bad weather after another, then fair. */

@@ -7,6 +7,7 @@
  */
 import assert from "node:assert/strict";
 import type { Hex } from "viem";
+import { pause } from "../lib/pause.ts";
 import { deploymentLane } from "../lib/permit.ts";
 import {
   assertConserved,
@@ -108,11 +109,6 @@ function livesOf(home: string, random: Random): Lives {
       await child?.kill();
     },
   };
-}
-
-/** The random instant itself: not a wait for something to have happened. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 async function crash(mode: "batch" | "each", times: number): Promise<void> {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { NEVER, setOperator, wasOperator } from "../lib/chain/escrow_provider.ts";
 import { createHash } from "node:crypto";
 import type { Hex, LocalAccount } from "viem";
+import { proofOf } from "../lib/lane_count.ts";
 import { decodePaymentHeader, decodePaymentRequired } from "../lib/payment_header.ts";
 import { deploymentLane, UINT128_MAX } from "../lib/permit.ts";
 import { receiptFromJson, recoverReceiptSigner } from "../lib/receipt.ts";
@@ -34,14 +35,23 @@ Deno.test("a caller that lost its count gets it back with a 402", async (t) => {
     assert.equal(response.status, 402);
     const { offers } = decodePaymentRequired(response.headers.get("payment-required")!);
     const { permit } = decodePaymentHeader(used["PAYMENT-SIGNATURE"]!);
-    assert.deepEqual(offers[0]!.lane, { id: permit.lane, cumulative: 2n });
-    const text = await response.text();
-    const { lane, cumulative } = JSON.parse(text);
+    assert.deepEqual(offers[0]!.lane, { id: permit.lane, cumulative: 2n, proof: proofOf(permit) });
+    const { lane, cumulative, proof } = await response.json();
     assert.deepEqual([lane, cumulative], [permit.lane, "2"]);
-    const shown = text + atob(response.headers.get("payment-required")!);
-    assert.ok(!shown.includes(permit.signature), "a permit was sent back");
+    assert.deepEqual([proof.credits, proof.signature], ["2", permit.signature]);
+    const asked = await fetch(`${market.provider.url}/lane`, { headers: used });
+    assert.deepEqual(await asked.json(), { payer: payer.address, lane, cumulative, proof });
     const next = await market.call(cid, { headers: await market.pay(payer, { credits: 3n }) });
     assert.equal(await next.text(), "hello\n");
+  });
+
+  await t.step("one that has credits left is kept", async () => {
+    const rich = await market.pay(payer, { credits: 9n });
+    await (await market.call(cid, { headers: rich })).text();
+    const response = await market.call(cid, { headers: used });
+    const { signature } = decodePaymentHeader(rich["PAYMENT-SIGNATURE"]!).permit;
+    const shown = await response.text() + atob(response.headers.get("payment-required")!);
+    assert.ok(!shown.includes(signature), "a permit with credits was sent back");
   });
 
   await t.step("a forged one is not", async () => {
@@ -60,11 +70,13 @@ Deno.test("a caller that lost its count gets it back with a 402", async (t) => {
     for (const credits of [UINT128_MAX, 50n]) {
       // As another provider of the deployment reads it in the spec.
       const stolen = await market.pay(owner, { lane, credits });
-      const response = await market.call(cid, { headers: stolen });
-      assert.equal(response.status, 402);
-      const { message, cumulative } = await response.json();
-      assert.match(message, /a deployment's permit/);
-      assert.equal(cumulative, undefined);
+      for (const path of [cid, "lane"]) {
+        const response = await market.call(path, { headers: stolen });
+        assert.equal(response.status, 402);
+        const { message, cumulative } = await response.json();
+        assert.match(message, /a deployment's permit/);
+        assert.equal(cumulative, undefined);
+      }
     }
     assert.equal(charges(market, owner), before);
   });

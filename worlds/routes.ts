@@ -125,7 +125,7 @@ export async function assertRefused(
 function answeringMoney(asked: string[], receipts: ReadonlyMap<string, Receipt>) {
   const totals = { unsettled: 5_000n, held: 0n, preheld: 0n };
   return {
-    credits: { used: () => Promise.resolve(7n) },
+    credits: { count: ({ lane }: Permit) => Promise.resolve({ id: lane, cumulative: 7n }) },
     renewals: {
       take({ cid }: Deployment, { credits }: Permit): Promise<boolean> {
         asked.push(`renew ${cid}`);

@@ -1,8 +1,7 @@
 /** `call`: curl to a deployment by its provider's name, paying for it when that is asked. */
 import { callDeployment, type CallTarget, parseCallTarget } from "../client/call.ts";
 import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
-import type { KnownLanes } from "../client/paid_call.ts";
-import { noteCharged, readCharged } from "../client/permits_file.ts";
+import { openPermitBook } from "../client/permit_book.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { PAYMENT_REQUIRED_HEADER } from "../payment_header.ts";
@@ -111,12 +110,9 @@ async function paymentOptions(
   options: { deposit: string | undefined; credits: string | undefined; wait: string | undefined },
 ) {
   const { home, out } = context;
-  const lanes: KnownLanes = {
-    charged: (key) => readCharged(home, key),
-    noteCharged: (key, charged) => noteCharged(home, key, charged),
-  };
+  const book = openPermitBook(home);
   const waitMs = secondsOf(options.wait) * 1_000;
-  const shared = { lanes, waitMs, onWait: (what: string) => out.progress(what) };
+  const shared = { book, waitMs, onWait: (what: string) => out.progress(what) };
   if (options.deposit === undefined) {
     if (options.credits === undefined) return shared;
     throw usageError("call", "--credits goes with --deposit USDC");

@@ -23,6 +23,7 @@ import { KhachapuriError } from "../errors.ts";
 import { writeCar } from "../ipfs/car.ts";
 import { createFetcher } from "../ipfs/gateway.ts";
 import { publish } from "../ipfs/publish.ts";
+import { pause } from "../pause.ts";
 import { signingEpoch } from "../permit.ts";
 import { listProgram } from "../spec/archive.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
@@ -219,7 +220,7 @@ async function publishBoth(
     {
       publish: (dag) => publish(dag, { kubo }),
       read: gateways.length === 0 ? null : (cid, maxBytes) => fetcher.readFile(cid, { maxBytes }),
-      wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      wait: pause,
     },
     program,
     sealed,

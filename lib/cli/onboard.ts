@@ -1,19 +1,17 @@
 /** `onboard`: from USDC in a wallet without ETH to credits at a provider, with one signature. */
 import * as v from "valibot";
 import { readAllowance } from "../chain/escrow.ts";
-import { signDeposit } from "../chain/onboarding.ts";
 import { formatUsdc, parseUsdc, readUsdcBalance } from "../chain/usdc.ts";
 import type { DepositWish } from "../client/paid_call.ts";
+import { openPermitBook } from "../client/permit_book.ts";
 import { askProvider } from "../client/provider_http.ts";
+import { standingDeposit } from "../client/standing_deposit.ts";
 import { KhachapuriError } from "../errors.ts";
 import { PROVIDER_JSON_BYTES_MAX, RELAY_TIMEOUT_MS } from "../limits.ts";
 import { depositToJson } from "../payment_header.ts";
 import { hexShape, parseJson, parseShape } from "../shape.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { creditsOf, creditsText, providerParty } from "./parties.ts";
-
-/** How long the signed deposit may be relayed, seconds. */
-const LIFETIME_SECONDS = 600n;
 
 const answerShape = v.object({ transaction: hexShape(32) });
 
@@ -47,13 +45,14 @@ export const onboard = defineCommand({
       throw new KhachapuriError("chain_refused", message);
     }
     out.progress(`asking ${name} to relay ${formatUsdc(wish.amount)} USDC`);
-    const deposit = await signDeposit(chain, account, {
-      escrow,
+    const key = { chainId: chain.chainId, escrow, payer: account.address, provider };
+    const book = openPermitBook(context.home);
+    const deposit = await standingDeposit(chain, account, {
+      key,
       usdc,
-      provider,
       pricePerCredit,
+      book,
       ...wish,
-      lifetimeSeconds: LIFETIME_SECONDS,
     });
     const body = { payer: account.address, deposit: depositToJson(deposit) };
     const transaction = await askToRelay(webDomain, body);

@@ -10,7 +10,7 @@ import { type SignedPayment, signPayment } from "../chain/payment.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
 import { type CidText, formatCid, parseCid } from "../cid.ts";
 import { askCharged, type LaneQuestion } from "../client/lane_charged.ts";
-import { readCharged } from "../client/permits_file.ts";
+import { openPermitBook } from "../client/permit_book.ts";
 import { KhachapuriError } from "../errors.ts";
 import { encodePaymentHeader, PAYMENT_SIGNATURE_HEADER } from "../payment_header.ts";
 import { permitToJson } from "../permit.ts";
@@ -138,11 +138,11 @@ async function chargedOn(
   record: ProviderRecord | null,
   about: Pick<LaneQuestion, "account" | "key" | "usdc" | "price">,
 ): Promise<bigint> {
-  const known = await readCharged(context.home, about.key);
-  if (!record) return known;
+  const book = openPermitBook(context.home);
+  if (!record) return await book.charged(about.key);
   context.out.progress(`asking ${record.name} how far the lane is charged`);
   try {
-    return await askCharged(chain, { ...about, known, webDomain: record.webDomain });
+    return await askCharged(chain, { ...about, book, webDomain: record.webDomain });
   } catch (error) {
     const isSilent = error instanceof KhachapuriError && error.code === "provider_unavailable";
     if (!isSilent) throw error;
@@ -150,7 +150,7 @@ async function chargedOn(
       `${record.name} can't be asked what is charged and not settled: ` +
         "on a lane used a moment ago the permit may cover fewer calls",
     );
-    return known;
+    return await book.charged(about.key);
   }
 }
 

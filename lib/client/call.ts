@@ -13,6 +13,7 @@ import { clientLane } from "../chain/lane.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import type { Contracts } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
+import { pause } from "../pause.ts";
 import {
   type CreditsOffer,
   decodePaymentRequired,
@@ -21,7 +22,8 @@ import {
 } from "../payment_header.ts";
 import type { UnsignedPermit } from "../permit.ts";
 import { isConfidential } from "../web_url.ts";
-import { type DepositWish, type KnownLanes, type PaidCall, payAndSend } from "./paid_call.ts";
+import { type DepositWish, type PaidCall, payAndSend } from "./paid_call.ts";
+import type { PermitBook } from "./permit_book.ts";
 
 /** A deployment, the provider that is asked for it, and what is asked of it. */
 export interface CallTarget {
@@ -48,8 +50,8 @@ export interface CallOptions {
   account: () => Promise<LocalAccount>;
   /** Clients that share an account take a lane each. */
   laneLabel?: string;
-  /** What is known of this account's lanes. */
-  lanes: KnownLanes;
+  /** What is known of this account's lanes, and signed for them. */
+  book: PermitBook;
   /** Signed and sent along when no credits are left; implies `pay: "always"`. */
   deposit?: DepositWish;
   /** How long to wait for a provider that does not see a fresh allowance yet, ms. */
@@ -192,10 +194,10 @@ async function paidCall(
   const account = await options.account();
   const { address: payer } = account;
   const lane = clientLane(payer, options.laneLabel);
-  const { lanes, onWait, waitMs = 0, now = Date.now, sleep = pause } = options;
+  const { book, onWait, waitMs = 0, now = Date.now, sleep = pause } = options;
   return await payAndSend(chain, {
     account,
-    lanes,
+    book,
     send,
     waitMs,
     now,
@@ -206,8 +208,4 @@ async function paidCall(
     price: record.price,
     deposit: options.deposit ?? null,
   });
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -6,14 +6,15 @@ import { signPayment } from "../chain/payment.ts";
 import { KhachapuriError } from "../errors.ts";
 import { encodePaymentHeader, PAYMENT_SIGNATURE_HEADER } from "../payment_header.ts";
 import { PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
+import { laneProofShape } from "../permit.ts";
 import { parseJson, parseShape, uintShape } from "../shape.ts";
 import { isConfidential } from "../web_url.ts";
-import { assertBelievable } from "./paid_call.ts";
-import type { LaneKey } from "./permits_file.ts";
+import { LaneClaims } from "./lane_claims.ts";
+import type { LaneKey, PermitBook } from "./permit_book.ts";
 import { askProvider } from "./provider_http.ts";
 
 /** `cumulative` is the wire's name for `charged`. */
-const answerShape = v.object({ cumulative: uintShape(128) });
+const answerShape = v.object({ cumulative: uintShape(128), proof: v.optional(laneProofShape) });
 
 export interface LaneQuestion {
   account: LocalAccount;
@@ -21,23 +22,25 @@ export interface LaneQuestion {
   usdc: Address;
   /** Of one credit, USDC base units: what the credits that a provider claims are worth. */
   price: bigint;
-  /** How far the lane is known to be charged; the answer is never below it. */
-  known: bigint;
+  /** What is known of the lane; the answer is never below that. */
+  book: PermitBook;
   webDomain: string;
   fetch?: typeof fetch;
+  now?: () => number;
 }
 
 /**
  * Asks the provider, proving who we are with a permit for no credit. Over plain http nobody is
  * asked, as permits are sent over https only, and the answer is what is known.
- * @throws KhachapuriError `payment_required` when it claims more than we would sign for,
- * `provider_unavailable` when it does not say
+ * @throws KhachapuriError `payment_required` when it claims more than we would sign for, or proves
+ * it by what is no proof; `provider_unavailable` when it does not say
  */
 export async function askCharged(chain: Chain, question: LaneQuestion): Promise<bigint> {
-  const { account, key, usdc, price, webDomain } = question;
-  if (!isConfidential(new URL(webDomain))) return question.known;
+  const { account, key, usdc, price, book, webDomain, now = Date.now } = question;
+  const known = await book.charged(key);
+  if (!isConfidential(new URL(webDomain))) return known;
   const { escrow, provider, payer, lane } = key;
-  const { payment, settled } = await signPayment(chain, account, {
+  const { payment, settled, allowance } = await signPayment(chain, account, {
     escrow,
     usdc,
     provider,
@@ -59,9 +62,10 @@ export async function askCharged(chain: Chain, question: LaneQuestion): Promise<
   });
   const what = "the provider's answer";
   const json = parseJson(new TextDecoder().decode(answer), what, "provider_unavailable");
-  const { cumulative: charged } = parseShape(answerShape, json, what, "provider_unavailable");
-  const least = settled > question.known ? settled : question.known;
-  if (charged <= least) return least;
-  assertBelievable(price, charged - least);
-  return charged;
+  const { cumulative, proof } = parseShape(answerShape, json, what, "provider_unavailable");
+  const least = settled > known ? settled : known;
+  if (cumulative <= least) return least;
+  const claims = new LaneClaims({ key, signer: account.address, price, book, now });
+  await claims.noteSigned(payment.permit, least);
+  return await claims.accept({ id: lane, cumulative, ...(proof ? { proof } : {}) }, allowance);
 }

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { privateKeyToAccount } from "viem/accounts";
 import { allowanceOf, answeringChain } from "../../worlds/chain/escrow_answers.ts";
+import { makeFolder } from "../../worlds/home.ts";
+import { laneCountToJson, proofOf } from "../lane_count.ts";
 import { decodePaymentHeader } from "../payment_header.ts";
-import { recoverPermitSigner } from "../permit.ts";
+import { recoverPermitSigner, signPermit, UINT64_MAX } from "../permit.ts";
 import { askCharged } from "./lane_charged.ts";
+import { openPermitBook } from "./permit_book.ts";
 
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
 const key = {
@@ -15,7 +18,7 @@ const key = {
 } as const;
 
 /** Asks a provider that answers `response` about a lane on which `settled` credits are settled. */
-function ask(
+async function ask(
   response: Response | Error,
   { known = 0n, settled = 3n, price = 1_000n, webDomain = "https://p.test" } = {},
 ) {
@@ -26,13 +29,16 @@ function ask(
   }) as typeof globalThis.fetch;
   const chain = answeringChain({ settled, allowance: allowanceOf(100n, price) });
   const usdc = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
-  const charged = askCharged(chain, { account, key, usdc, price, known, webDomain, fetch });
+  await using folder = await makeFolder();
+  const book = openPermitBook(folder.dir);
+  await book.noteCharged(key, known);
+  const charged = await askCharged(chain, { account, key, usdc, price, book, webDomain, fetch });
   return { asked, charged };
 }
 
 Deno.test("the question proves who asks, by a permit that charges nothing", async () => {
-  const { asked, charged } = ask(Response.json({ cumulative: "8" }));
-  assert.equal(await charged, 8n);
+  const { asked, charged } = await ask(Response.json({ cumulative: "8" }));
+  assert.equal(charged, 8n);
   assert.equal(asked[0]!.url, "https://p.test/lane");
   const { permit } = decodePaymentHeader(asked[0]!.headers.get("payment-signature")!);
   assert.deepEqual([permit.credits, permit.deadline, permit.lane], [3n, 0n, key.lane]);
@@ -41,14 +47,14 @@ Deno.test("the question proves who asks, by a permit that charges nothing", asyn
 
 Deno.test("the answer is never below what is known or settled", async () => {
   const answer = () => Response.json({ cumulative: "1" });
-  assert.equal(await ask(answer(), { known: 5n }).charged, 5n);
-  assert.equal(await ask(answer(), { known: 2n }).charged, 3n);
+  assert.equal((await ask(answer(), { known: 5n })).charged, 5n);
+  assert.equal((await ask(answer(), { known: 2n })).charged, 3n);
 });
 
 Deno.test("a claim that would cost too much is refused", async () => {
   const claim = () => Response.json({ cumulative: "1004" });
-  await assert.rejects(ask(claim()).charged, { code: "payment_required" });
-  assert.equal(await ask(claim(), { known: 4n }).charged, 1_004n);
+  await assert.rejects(ask(claim()), { code: "payment_required" });
+  assert.equal((await ask(claim(), { known: 4n })).charged, 1_004n);
 });
 
 Deno.test("a provider that does not say, in whatever way, is told apart from one that does", async () => {
@@ -60,15 +66,29 @@ Deno.test("a provider that does not say, in whatever way, is told apart from one
     new TypeError("connection refused"),
   ];
   for (const answer of answers) {
-    await assert.rejects(ask(answer).charged, { code: "provider_unavailable" });
+    await assert.rejects(ask(answer), { code: "provider_unavailable" });
   }
 });
 
 Deno.test("over plain http nobody is asked", async () => {
-  const { asked, charged } = ask(Response.json({ cumulative: "8" }), {
+  const { asked, charged } = await ask(Response.json({ cumulative: "8" }), {
     known: 1n,
     webDomain: "http://p.test",
   });
-  assert.equal(await charged, 1n);
+  assert.equal(charged, 1n);
   assert.deepEqual(asked, []);
+});
+
+Deno.test("a count that is proved is gone on from, however high", async () => {
+  const { payer, provider, lane } = key;
+  const terms = { price: 1_000n, credits: 900_000n, deadline: UINT64_MAX, epoch: 0 };
+  const used = await signPermit(account, key, { payer, provider, lane, ...terms });
+  const { proof } = laneCountToJson({ id: lane, cumulative: 900_002n, proof: proofOf(used) });
+  const answer = (changes: object = {}) =>
+    Response.json({ cumulative: "900002", proof: { ...proof, ...changes } });
+  assert.equal((await ask(answer())).charged, 900_002n);
+  await assert.rejects(ask(answer({ credits: "900001" })), {
+    code: "payment_required",
+    message: /proof of what was used is false/,
+  });
 });

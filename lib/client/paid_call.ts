@@ -1,15 +1,13 @@
 /**
  * Paying for a call: signs a permit for the lane's next credit. A provider that has charged more on
- * the lane than we know says so, and we sign again from there, but only so much further: what we
- * sign for, it can charge.
+ * the lane than we know says so, and we sign again from there, as far as it proves that or may be
+ * believed: what we sign for, it can charge.
  */
 import type { Address, LocalAccount } from "viem";
 import type { Chain } from "../chain/client.ts";
-import { signDeposit } from "../chain/onboarding.ts";
 import { type SignedPayment, signPayment } from "../chain/payment.ts";
-import { formatUsdc } from "../chain/usdc.ts";
-import { KhachapuriError } from "../errors.ts";
-import { CORRECTION_AMOUNT_MAX, CORRECTIONS_MAX } from "../limits.ts";
+import { CORRECTIONS_MAX } from "../limits.ts";
+import type { LaneCount } from "../lane_count.ts";
 import {
   type CreditsOffer,
   decodePaymentRequired,
@@ -19,13 +17,9 @@ import {
   PAYMENT_RESPONSE_HEADER,
 } from "../payment_header.ts";
 import type { UnsignedPermit } from "../permit.ts";
-import type { LaneKey } from "./permits_file.ts";
-
-/** How far lanes are charged, remembered beyond this process. */
-export interface KnownLanes {
-  charged(key: LaneKey): Promise<bigint>;
-  noteCharged(key: LaneKey, charged: bigint): Promise<void>;
-}
+import { LaneClaims } from "./lane_claims.ts";
+import type { LaneKey, PermitBook } from "./permit_book.ts";
+import { standingDeposit } from "./standing_deposit.ts";
 
 /** A deposit to bring along when the allowance has nothing left. */
 export interface DepositWish {
@@ -40,7 +34,7 @@ export interface PaidCallOptions {
   usdc: Address;
   /** What one credit may cost, USDC base units. */
   price: bigint;
-  lanes: KnownLanes;
+  book: PermitBook;
   deposit: DepositWish | null;
   /** Makes the call with this value of PAYMENT-SIGNATURE. */
   send(header: string): Promise<Response>;
@@ -57,10 +51,10 @@ export interface PaidCall {
   paid: UnsignedPermit;
 }
 
-/** Seconds until a permit's deadline: one that leaks is worth nothing a day later. */
+/** Seconds until a permit's deadline, at least: one that leaks is worth nothing a day later. */
 const PERMIT_LIFE_SECONDS = 86_400n;
-/** A deposit that nobody relayed in this time is void, seconds. */
-const DEPOSIT_LIFE_SECONDS = 600n;
+/** Up to so many more are drawn: of calls at the same time one's used-up permit proves its own. */
+const PERMIT_LIFE_DRAWN_SECONDS = 3_600;
 /** Between two attempts at a provider that does not see the allowance yet, ms. */
 const WAIT_MS = 1_000;
 
@@ -70,17 +64,21 @@ const WAIT_MS = 1_000;
  * would sign for; `access_denied`, `chain_unavailable`
  */
 export async function payAndSend(chain: Chain, options: PaidCallOptions): Promise<PaidCall> {
-  const { key, lanes, now } = options;
+  const { account: { address: signer }, key, price, book, now } = options;
   const deadline = now() + options.waitMs;
-  let charged = await lanes.charged(key);
+  const claims = new LaneClaims({ key, signer, price, book, now });
+  const lifeSeconds = PERMIT_LIFE_SECONDS +
+    BigInt(Math.floor(Math.random() * PERMIT_LIFE_DRAWN_SECONDS));
+  let charged = await book.charged(key);
   let deposit = options.deposit;
   for (let corrections = 0;;) {
-    const signed = await sign(chain, options, charged);
+    const signed = await sign(chain, options, charged, lifeSeconds);
     // Whoever gets hold of a signed deposit can submit it: sign one only when no credits are left.
     const brought = deposit && creditsLeft(signed) <= 0n
       ? { deposit: await depositFor(chain, options, deposit) }
       : {};
     const { permit } = signed.payment;
+    await claims.noteSigned(permit, permit.credits - 1n);
     const response = await options.send(encodePaymentHeader({ ...signed.payment, ...brought }));
     const offer = refusalOffer(response, key);
     if (!offer) {
@@ -88,19 +86,24 @@ export async function payAndSend(chain: Chain, options: PaidCallOptions): Promis
       return { response, paid: permit };
     }
     if ("deposit" in brought) deposit = null;
-    const claimed = offer.lane?.id === key.lane ? offer.lane.cumulative : null;
-    if (claimed !== null && claimed >= permit.credits && corrections++ < CORRECTIONS_MAX) {
-      assertBelievable(options.price, claimed - (permit.credits - 1n));
-      charged = claimed;
+    const claim = correctionIn(offer, permit);
+    if (claim && corrections++ < CORRECTIONS_MAX) {
+      await response.body?.cancel();
+      charged = await claims.accept(claim, signed.allowance);
     } else if (creditsLeft(signed) > 0n && now() < deadline) {
+      await response.body?.cancel();
       options.onWait?.("the provider does not see the credits yet");
       await options.sleep(WAIT_MS);
     } else return { response, paid: permit };
-    await response.body?.cancel();
   }
 }
 
-function sign(chain: Chain, options: PaidCallOptions, charged: bigint): Promise<SignedPayment> {
+function sign(
+  chain: Chain,
+  options: PaidCallOptions,
+  charged: bigint,
+  lifeSeconds: bigint,
+): Promise<SignedPayment> {
   const { account, key, usdc, price, now } = options;
   const { escrow, provider, payer, lane } = key;
   return signPayment(chain, account, {
@@ -112,7 +115,7 @@ function sign(chain: Chain, options: PaidCallOptions, charged: bigint): Promise<
     price,
     charged,
     credits: 1n,
-    deadline: BigInt(Math.floor(now() / 1000)) + PERMIT_LIFE_SECONDS,
+    deadline: BigInt(Math.floor(now() / 1000)) + lifeSeconds,
   });
 }
 
@@ -122,18 +125,9 @@ function creditsLeft({ allowance, settled, payment: { permit } }: SignedPayment)
   return allowance.credits - allowance.thawingCredits - (permit.credits - 1n - settled);
 }
 
-function depositFor(chain: Chain, options: PaidCallOptions, { amount, credits }: DepositWish) {
-  const { account, usdc, price: pricePerCredit, now, key: { escrow, provider } } = options;
-  return signDeposit(chain, account, {
-    escrow,
-    usdc,
-    provider,
-    amount,
-    credits,
-    pricePerCredit,
-    now,
-    lifetimeSeconds: DEPOSIT_LIFE_SECONDS,
-  });
+function depositFor(chain: Chain, options: PaidCallOptions, wish: DepositWish) {
+  const { account, key, usdc, price: pricePerCredit, book, now } = options;
+  return standingDeposit(chain, account, { key, usdc, pricePerCredit, book, now, ...wish });
 }
 
 /** The provider's own offer in a 402 (a program can't print one); null when it is no refusal. */
@@ -144,30 +138,19 @@ function refusalOffer(response: Response, { provider }: LaneKey): CreditsOffer |
   return offers.find(({ payTo }) => payTo === provider) ?? null;
 }
 
-/**
- * @param price of one credit, USDC base units
- * @param jump credits that the provider claims beyond those that we know to be charged
- * @throws KhachapuriError `payment_required` when they are worth more than CORRECTION_AMOUNT_MAX
- */
-export function assertBelievable(price: bigint, jump: bigint): void {
-  const amount = jump * price;
-  if (amount <= CORRECTION_AMOUNT_MAX) return;
-  const worth = `${formatUsdc(amount)} USDC`;
-  throw new KhachapuriError(
-    "payment_required",
-    `the provider says that ${jump} more credits (${worth}) were used on this lane than we know of`,
-    { hints: ["take another lane with --lane-label TEXT", "or wait until they are settled"] },
-  );
+/** What the provider says of the permit's lane, if that is why it does not take the permit. */
+function correctionIn({ lane }: CreditsOffer, permit: UnsignedPermit): LaneCount | null {
+  return lane?.id === permit.lane && lane.cumulative >= permit.credits ? lane : null;
 }
 
 /** Remembers what the answer says is charged, never beyond what we signed for. */
 async function noteAnswer(
-  { lanes, key }: PaidCallOptions,
+  { book, key }: PaidCallOptions,
   response: Response,
   signedFor: bigint,
 ): Promise<void> {
   const header = response.headers.get(PAYMENT_RESPONSE_HEADER);
   if (header === null) return;
   const { cumulativeCredits: charged } = decodePaymentResponse(header);
-  await lanes.noteCharged(key, charged < signedFor ? charged : signedFor);
+  await book.noteCharged(key, charged < signedFor ? charged : signedFor);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { privateKeyToAccount } from "viem/accounts";
 import { allowanceOf, answeringChain } from "../../worlds/chain/escrow_answers.ts";
-import { KhachapuriError } from "../errors.ts";
+import { makeFolder } from "../../worlds/home.ts";
 import {
   type CreditsOffer,
   type CreditsPayment,
@@ -12,6 +12,7 @@ import {
   toHeader,
 } from "../payment_header.ts";
 import { type PaidCallOptions, payAndSend } from "./paid_call.ts";
+import { openPermitBook } from "./permit_book.ts";
 
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
 const PRICE = 1_000n;
@@ -53,13 +54,16 @@ function paid(cumulativeCredits: bigint): Response {
 }
 
 /** A payer that knows `charged` of its lane, and a provider that answers by `answer`. */
-function worldOf(
+async function worldOf(
   answer: (payment: CreditsPayment) => Response,
   { charged = 0n, settled = 0n, allowance = allowanceOf(100n, PRICE) } = {},
 ) {
-  const chain = answeringChain({ settled, allowance });
+  const answers = { settled, allowance, time: 1_000n, isMined: false };
+  const chain = answeringChain(answers);
+  const folder = await makeFolder();
+  const book = openPermitBook(folder.dir);
+  await book.noteCharged(key, charged);
   const sent: CreditsPayment[] = [];
-  const noted: bigint[] = [];
   const slept: number[] = [];
   let now = 1_000_000;
   const pay = (options: Partial<PaidCallOptions> = {}) =>
@@ -68,10 +72,7 @@ function worldOf(
       key,
       usdc: USDC,
       price: PRICE,
-      lanes: {
-        charged: () => Promise.resolve(charged),
-        noteCharged: (_, value) => Promise.resolve(void noted.push(value)),
-      },
+      book,
       deposit: null,
       send(header) {
         const payment = decodePaymentHeader(header);
@@ -87,62 +88,67 @@ function worldOf(
       },
       ...options,
     });
-  return { pay, sent, noted, slept };
+  const dispose = () => folder[Symbol.asyncDispose]();
+  const known = () => book.charged(key);
+  return { pay, sent, known, slept, answers, [Symbol.asyncDispose]: dispose };
 }
 
 const creditsOf = (sent: readonly CreditsPayment[]) => sent.map(({ permit }) => permit.credits);
 
 Deno.test("a call is paid with one credit beyond what is charged or settled on the lane", async () => {
   for (const [charged, settled] of [[4n, 2n], [2n, 4n]] as const) {
-    const { pay, sent, noted } = worldOf(() => paid(5n), { charged, settled });
+    await using world = await worldOf(() => paid(5n), { charged, settled });
+    const { pay, sent, known } = world;
     const { response, paid: permit } = await pay();
     assert.equal(await response.text(), "paid");
     assert.deepEqual(creditsOf(sent), [5n]);
-    assert.deepEqual([permit.price, permit.deadline], [PRICE, 1_000n + 86_400n]);
-    assert.deepEqual(noted, [5n]);
+    assert.equal(permit.price, PRICE);
+    const life = permit.deadline - 1_000n;
+    assert.ok(life >= 86_400n && life < 90_000n, `it lives for ${life} s`);
+    assert.equal(await known(), 5n);
   }
 });
 
 Deno.test("what the answer says is charged is remembered, never beyond what was signed", async () => {
-  const boasting = worldOf(() => paid(50n));
+  await using boasting = await worldOf(() => paid(50n));
   await boasting.pay();
-  assert.deepEqual(boasting.noted, [1n]);
-  const silent = worldOf(() => new Response("no header"));
+  assert.equal(await boasting.known(), 1n);
+  await using silent = await worldOf(() => new Response("no header"));
   await silent.pay();
-  assert.deepEqual(silent.noted, []);
+  assert.equal(await silent.known(), 0n);
 });
 
 Deno.test("a provider that has charged more is followed to the lane's next credit", async () => {
-  const { pay, sent, noted } = worldOf(({ permit }) =>
+  await using world = await worldOf(({ permit }) =>
     permit.credits <= 7n ? correction(7n) : paid(permit.credits)
   );
+  const { pay, sent, known } = world;
   assert.equal((await pay()).response.status, 200);
   assert.deepEqual(creditsOf(sent), [1n, 8n]);
-  assert.deepEqual(noted, [8n]);
+  assert.equal(await known(), 8n);
 });
 
 Deno.test("a claim that would cost too much is not signed for", async () => {
-  const { pay, sent } = worldOf(() => correction(1_001n));
-  await assert.rejects(pay(), (error) => {
-    assert(error instanceof KhachapuriError);
-    assert.equal(error.code, "payment_required");
-    assert.match(error.message, /1001 more credits \(1\.001 USDC\)/);
-    return true;
+  await using world = await worldOf(() => correction(1_001n));
+  await assert.rejects(world.pay(), {
+    code: "payment_required",
+    message: /1001 credits were used on this lane, and 0 are known or proved: 1001 more \(1\.001 /,
   });
-  assert.equal(sent.length, 1);
+  assert.equal(world.sent.length, 1);
 });
 
 Deno.test("a claim about another lane, or of what is known, changes nothing", async () => {
   const other = { id: `0x${"cd".repeat(32)}`, cumulative: 7n } as const;
   for (const answer of [refusal(other), correction(0n)]) {
-    const { pay, sent } = worldOf(() => answer);
-    assert.equal((await pay()).response.status, 402);
-    assert.equal(sent.length, 1);
+    await using world = await worldOf(() => answer);
+    assert.equal((await world.pay()).response.status, 402);
+    assert.equal(world.sent.length, 1);
   }
 });
 
 Deno.test("clients that are faster on the lane are not raced for ever", async () => {
-  const { pay, sent } = worldOf(({ permit }) => correction(permit.credits));
+  await using world = await worldOf(({ permit }) => correction(permit.credits));
+  const { pay, sent } = world;
   assert.equal((await pay()).response.status, 402);
   assert.deepEqual(creditsOf(sent), Array.from({ length: 17 }, (_, index) => BigInt(index + 1)));
 });
@@ -150,13 +156,13 @@ Deno.test("clients that are faster on the lane are not raced for ever", async ()
 Deno.test("a provider that does not see the allowance yet is asked again until time is up", async () => {
   const waits: string[] = [];
   let answers = 3;
-  const patient = worldOf(() => --answers > 0 ? refusal() : paid(1n));
+  await using patient = await worldOf(() => --answers > 0 ? refusal() : paid(1n));
   const { response } = await patient.pay({ waitMs: 5_000, onWait: (what) => waits.push(what) });
   assert.equal(response.status, 200);
   assert.deepEqual(patient.slept, [1_000, 1_000]);
   assert.deepEqual(waits, Array(2).fill("the provider does not see the credits yet"));
 
-  const late = worldOf(() => refusal());
+  await using late = await worldOf(() => refusal());
   assert.equal((await late.pay({ waitMs: 2_500 })).response.status, 402);
   assert.equal(late.slept.length, 3);
 });
@@ -165,15 +171,15 @@ Deno.test("without credits left nobody waits", async () => {
   const cases = [allowanceOf(0n, PRICE), allowanceOf(100n, PRICE - 1n)];
   cases.push({ ...allowanceOf(5n, PRICE), thawingCredits: 5n });
   for (const allowance of cases) {
-    const { pay, slept } = worldOf(() => refusal(), { allowance });
-    assert.equal((await pay({ waitMs: 5_000 })).response.status, 402);
-    assert.deepEqual(slept, []);
+    await using world = await worldOf(() => refusal(), { allowance });
+    assert.equal((await world.pay({ waitMs: 5_000 })).response.status, 402);
+    assert.deepEqual(world.slept, []);
   }
 });
 
 Deno.test("a deposit goes along when nothing is left, and once", async () => {
   const deposit = { amount: 5_000_000n, credits: 5_000n };
-  const poor = worldOf(
+  await using poor = await worldOf(
     ({ permit, deposit }) => deposit ? correction(permit.credits) : paid(permit.credits),
     { allowance: allowanceOf(0n) },
   );
@@ -182,7 +188,7 @@ Deno.test("a deposit goes along when nothing is left, and once", async () => {
   const [first] = poor.sent;
   assert.deepEqual([first!.deposit!.credits, first!.deposit!.validBefore], [5_000n, 1_600n]);
 
-  const rich = worldOf(({ permit }) => paid(permit.credits));
+  await using rich = await worldOf(({ permit }) => paid(permit.credits));
   await rich.pay({ deposit });
   assert.deepEqual(rich.sent.map((payment) => payment.deposit), [undefined]);
 });
@@ -191,9 +197,59 @@ Deno.test("a program's own 402, or one that asks to pay somebody else, is the an
   const stranger = paymentRequired([offerToJson({ ...offer, payTo: USDC })], { url: "/x" });
   const headers = { "payment-required": toHeader(stranger) };
   for (const init of [{ status: 402 }, { status: 402, headers }]) {
-    const { pay, sent } = worldOf(() => new Response("pay me", init));
-    const { response } = await pay({ waitMs: 5_000 });
+    await using world = await worldOf(() => new Response("pay me", init));
+    const { response } = await world.pay({ waitMs: 5_000 });
     assert.equal(await response.text(), "pay me");
-    assert.equal(sent.length, 1);
+    assert.equal(world.sent.length, 1);
   }
+});
+
+Deno.test("a provider whose counts grow with every permit is believed once for the whole call", async () => {
+  for (const step of [0n, 1n, 99n, 999n]) {
+    await using world = await worldOf(({ permit }) => correction(permit.credits + step), {
+      allowance: allowanceOf(1_000_000n, PRICE),
+    });
+    await world.pay().catch((error) => assert.equal(error.code, "payment_required"));
+    const most = creditsOf(world.sent).reduce((one, other) => one > other ? one : other);
+    assert.ok((most - 1n) * PRICE <= 1_000_000n, `${most} credits were signed for one call`);
+  }
+});
+
+Deno.test("call after call, a provider that is never proved is believed for one day's worth", async () => {
+  await using world = await worldOf(
+    ({ permit }) =>
+      permit.credits % 300n === 0n ? paid(permit.credits) : correction(
+        permit.credits + 299n - permit.credits % 300n,
+      ),
+    { allowance: allowanceOf(1_000_000n, PRICE) },
+  );
+  const outcomes: string[] = [];
+  for (let call = 0; call < 6; call++) {
+    outcomes.push(await world.pay().then(() => "paid", (error) => error.code));
+  }
+  assert.deepEqual(outcomes, ["paid", "paid", "paid", ...Array(3).fill("payment_required")]);
+  assert.equal(await world.known(), 900n);
+});
+
+Deno.test("a repeated call brings the same deposit along until it is mined or void", async () => {
+  const deposit = { amount: 5_000_000n, credits: 5_000n };
+  await using world = await worldOf(() => refusal(), { allowance: allowanceOf(0n) });
+  const { pay, sent, answers } = world;
+  const signatures = () => new Set(sent.map((payment) => payment.deposit!.signature)).size;
+  for (const _ of [1, 2]) await pay({ deposit });
+  assert.equal(signatures(), 1);
+  await assert.rejects(pay({ deposit: { ...deposit, credits: 4_000n } }), {
+    code: "payment_required",
+    message: /a deposit of 5 USDC for 5000 credits at 0.001 USDC is signed and may be mined until/,
+  });
+  answers.time = 1_599n;
+  await pay({ deposit });
+  assert.equal(signatures(), 1);
+  answers.time = 1_600n;
+  await pay({ deposit });
+  assert.equal(signatures(), 2, "nobody can send the first any more");
+  answers.time = 1_000n;
+  answers.isMined = true;
+  await pay({ deposit });
+  assert.equal(signatures(), 3, "the second was mined");
 });

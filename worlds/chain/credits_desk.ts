@@ -97,6 +97,7 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
     operator: null as OperatorLimits | null,
     /** Charges that were told. */
     charges: 0,
+    isDeploymentLane: (_payer: Address, _lane: Hex) => false,
     /** Has a deposit mined. */
     relay: (_payer: Address, _deposit: DepositAuthorization): Promise<Hex> =>
       Promise.reject(new Error("nobody deposits here")),
@@ -132,7 +133,7 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
     payers,
     receipts: { pathOf: (reservation) => `/receipts/${reservation}` },
     ownerCredits: { note: (owner, available) => void desk.notes.push({ owner, available }) },
-    isDeploymentLane: () => false,
+    isDeploymentLane: (payer, lane) => desk.isDeploymentLane(payer, lane),
     ownerPermit: ({ entry }) => entry.permit,
     relay: (payer, deposit) => desk.relay(payer, deposit),
     onCharge: () => void (desk.charges += 1),

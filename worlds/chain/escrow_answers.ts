@@ -1,5 +1,5 @@
 /** A chain whose escrow and USDC answer from an object; there is nothing to connect or send to. */
-import { type Address, domainSeparator, zeroAddress } from "viem";
+import { type Address, domainSeparator, type PublicClient, zeroAddress } from "viem";
 import type { Chain } from "../../lib/chain/client.ts";
 import type { Allowance } from "../../lib/chain/escrow.ts";
 
@@ -13,6 +13,10 @@ export interface EscrowAnswers {
   balance?: bigint;
   /** Of every payer's next message. */
   nonce?: bigint;
+  /** The newest block's time, Unix seconds; nobody asks where it is left out. */
+  time?: bigint;
+  /** Whether every signed transfer of USDC was mined. */
+  isMined?: boolean;
 }
 
 /** An allowance of `credits` at one base unit each that the payer itself signs for. */
@@ -40,6 +44,8 @@ export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain 
         return answers.balance ?? 0n;
       case "nonces":
         return answers.nonce ?? 0n;
+      case "authorizationState":
+        return answers.isMined ?? false;
       case "THAWING_PERIOD":
         return 86_400n;
       case "name":
@@ -57,8 +63,10 @@ export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain 
   return {
     chainId,
     endpoint: "http://chain.test",
-    get public(): never {
-      throw new Error("this chain has no client");
+    get public() {
+      const { time } = answers;
+      if (time === undefined) throw new Error("this chain has no client");
+      return { getBlock: () => Promise.resolve({ timestamp: time }) } as unknown as PublicClient;
     },
     send: fails,
     sendData: fails,

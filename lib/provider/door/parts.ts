@@ -29,7 +29,7 @@ export interface RouteParts extends CallParts {
   responses: Counter;
   metrics: readonly Metric[];
   money: CallMoney & {
-    credits: Pick<Credits, "used">;
+    credits: Pick<Credits, "count">;
     renewals: Pick<Renewals, "take">;
     receipts: Pick<Receipts, "read">;
     onboarding: Pick<Onboarding, "relay">;

@@ -3,12 +3,12 @@ import * as v from "valibot";
 import { messageFromJson } from "../../chain/payer_message.ts";
 import { offerToJson, relayedToJson } from "../../chain/relay_offer.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { laneCountToJson } from "../../lane_count.ts";
 import {
   decodePaymentHeader,
   depositFromJson,
   PAYMENT_SIGNATURE_HEADER,
 } from "../../payment_header.ts";
-import { UINT128_MAX } from "../../permit.ts";
 import { receiptToJson } from "../../receipt.ts";
 import { addressShape, parseShape } from "../../shape.ts";
 import { jsonResponse, readJson } from "./json.ts";
@@ -25,14 +25,8 @@ export async function lane({ seller, money }: RouteParts, request: Request): Pro
     });
   }
   const { permit } = decodePaymentHeader(header, seller);
-  // Other providers of a deployment have its owner's: it tells them nothing of this one.
-  if (permit.credits === UINT128_MAX) {
-    throw new KhachapuriError("payment_required", "this is a deployment's permit", {
-      hints: ["any other of the lane will do, one over no credit too"],
-    });
-  }
-  const { payer, lane } = permit;
-  return jsonResponse({ payer, lane, cumulative: String(await money.credits.used(permit)) });
+  const count = await money.credits.count(permit);
+  return jsonResponse({ payer: permit.payer, ...laneCountToJson(count) });
 }
 
 /** A payer's signed deposit and allowance, without a call. */

@@ -14,12 +14,13 @@ import {
 } from "../../../worlds/routes.ts";
 import { messageToJson, type SignedMessage } from "../../chain/payer_message.ts";
 import { KhachapuriError } from "../../errors.ts";
+import type { LaneProof } from "../../lane_count.ts";
 import {
   type DepositAuthorization,
   depositToJson,
   encodePaymentHeader,
 } from "../../payment_header.ts";
-import { type Permit, signPermit, UINT128_MAX, UINT64_MAX } from "../../permit.ts";
+import { type Permit, signPermit, UINT64_MAX } from "../../permit.ts";
 import { receiptToJson, signReceipt } from "../../receipt.ts";
 
 const PAYER = STRANGER;
@@ -32,6 +33,14 @@ const DEPOSIT: DepositAuthorization = {
   credits: 5_000n,
   signer: PAYER.address,
   salt: `0x${"5a".repeat(32)}`,
+  signature: `0x${"11".repeat(64)}1b`,
+};
+
+const PROOF: LaneProof = {
+  credits: 6n,
+  price: 1_000n,
+  deadline: 9n,
+  epoch: 1,
   signature: `0x${"11".repeat(64)}1b`,
 };
 
@@ -53,9 +62,9 @@ async function paymentFor(changes: Partial<Permit>): Promise<Record<string, stri
 function permitsAsked({ parts }: RouteWorld): Permit[] {
   const asked: Permit[] = [];
   parts.money.credits = {
-    used(permit) {
+    count(permit) {
       asked.push(permit);
-      return Promise.resolve(7n);
+      return Promise.resolve({ id: permit.lane, cumulative: 7n, proof: PROOF });
     },
   };
   return asked;
@@ -68,17 +77,21 @@ Deno.test("who shows a permit of a lane, if only over no credit, is told how far
     const response = await world.ask("/lane", { headers: await paymentFor({ credits }) });
     assert.equal(response.status, 200);
     const { address: payer } = PAYER;
-    assert.deepEqual(await response.json(), { payer, lane: LANE, cumulative: "7" });
+    assert.deepEqual(await response.json(), {
+      payer,
+      lane: LANE,
+      cumulative: "7",
+      proof: { ...PROOF, credits: "6", price: "1000", deadline: "9", epoch: "1" },
+    });
   }
   assert.deepEqual(asked.map(({ lane, credits }) => [lane, credits]), [[LANE, 0n], [LANE, 100n]]);
 });
 
-Deno.test("a lane is nobody else's business, nor is a deployment's permit proof of it", async () => {
+Deno.test("a lane is nobody else's business", async () => {
   using world = await openRouteWorld();
   const asked = permitsAsked(world);
   const headers = [
     {},
-    await paymentFor({ credits: UINT128_MAX }),
     await paymentFor({ provider: STRANGER.address }),
   ];
   for (const each of headers) {
@@ -88,7 +101,7 @@ Deno.test("a lane is nobody else's business, nor is a deployment's permit proof 
   await assertRefused(world.ask("/lane", { headers: malformed }), 400, "invalid_input");
   assert.deepEqual(asked, []);
   world.parts.money.credits = {
-    used: () => Promise.reject(new KhachapuriError("payment_required", "not the payer's")),
+    count: () => Promise.reject(new KhachapuriError("payment_required", "not the payer's")),
   };
   await assertRefused(
     world.ask("/lane", { headers: await paymentFor({}) }),

@@ -3,7 +3,7 @@ import { asKhachapuriError, errorTable, KhachapuriError } from "../../errors.ts"
 import { PAYMENT_REQUIRED_HEADER } from "../../payment_header.ts";
 import { failureOf } from "./failure.ts";
 
-const LANE = { id: "0x01", cumulative: 7n };
+const LANE = { id: "0x01", cumulative: 7n } as const;
 const accepts = (lane: KhachapuriError["lane"]) => [
   { scheme: "one", lane: lane?.id },
   { scheme: "other" },

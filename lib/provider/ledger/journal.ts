@@ -14,6 +14,7 @@ import { type Mark, markCharge, markSettled } from "./ages.ts";
 import type { Entry, LaneId, OpenEntry, PermitEntry } from "./entries.ts";
 import { type KeptPermit, type Load, withPermit } from "./lane_permits.ts";
 import { SettledLately } from "./settled_lately.ts";
+import { NONE_USED_UP, type UsedUp, withCount, withPermit as withUsedUp } from "./used_up.ts";
 
 export type {
   ChargeEntry,
@@ -43,6 +44,8 @@ export interface Lane extends LaneId {
   settledBlock: bigint;
   /** Of those accepted: together they cover all that the lane has promised so far. */
   permits: readonly KeptPermit[];
+  /** Which of its permits is used up, and which will be next. */
+  usedUp: UsedUp;
   /** `charged` by price, oldest first; what lies above `settled` is due. */
   segments: Segment[];
   /** When what is due was charged, oldest first. */
@@ -190,6 +193,7 @@ export function apply(book: Book, entry: Entry, at: number): void {
     case "charge": {
       const { price } = endReservation(book, entry.reservation);
       const lane = add(book, entry, "charged", 1n);
+      lane.usedUp = withCount(lane.usedUp, lane.charged);
       const isFirst = lane.segments.length === 0;
       // Also when it is settled already: a reorganised chain may make it due again.
       pushSegment(lane, price);
@@ -247,6 +251,7 @@ function openLane(book: Book, { payer, lane, charged }: OpenEntry, at: number): 
     settled: charged,
     settledBlock: 0n,
     permits: [],
+    usedUp: NONE_USED_UP,
     segments: [],
     ages: [],
     openedAt: at,
@@ -281,6 +286,7 @@ function addPermit(book: Book, entry: PermitEntry): void {
   const added: KeptPermit = { permit: entry.permit, signer: entry.signer ?? null };
   // The judge has made sure that there is room.
   lane.permits = withPermit(lane.permits, added, loadOf(lane)) ?? [added];
+  lane.usedUp = withUsedUp(lane.usedUp, entry.permit, lane.charged);
   // It was held against the permit before; what is owed is due again.
   setRefused(book, lane, null);
 }

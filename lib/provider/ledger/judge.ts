@@ -6,7 +6,13 @@
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { PAYER_LANES_MAX } from "../../limits.ts";
-import { type Epoch, isPermitAlive, type Permit, signingEpoch } from "../../permit.ts";
+import {
+  type Epoch,
+  isEpochAlive,
+  isPermitAlive,
+  type Permit,
+  signingEpoch,
+} from "../../permit.ts";
 import { DAY, type OperatorLimits, operatorRoom } from "./operator_room.ts";
 import {
   type Account,
@@ -156,7 +162,7 @@ export function permitRefusal(
   clock: Clock,
 ): Refusal | null {
   if (!isPermitAlive(permit, clock.now, clock.settleWindow)) return { reason: "permit_expiring" };
-  if (!isEpochAlive(permit.epoch, view, clock)) {
+  if (!isEpochAlive(permit.epoch, view, clock.now, clock.settleWindow)) {
     return { reason: "permit_epoch", epoch: signingEpoch(view) };
   }
   return permit.price < price ? { reason: "permit_price", allowed: permit.price } : null;
@@ -165,14 +171,6 @@ export function permitRefusal(
 function allowanceRefusal({ price }: Draw, view: PayerView): Refusal | null {
   if (view.credits === 0n || view.pricePerCredit >= price) return null;
   return { reason: "allowance_price", allowed: view.pricePerCredit };
-}
-
-/** Whether permits of `epoch` can still be settled: the payer may have announced their end. */
-function isEpochAlive(epoch: number, view: Epoch, { now, settleWindow }: Clock): boolean {
-  if (view.epochEnd === 0n) return epoch === view.epoch;
-  if (epoch === view.epoch + 1) return true;
-  // The escrow takes them until the second before the end.
-  return epoch === view.epoch && now + settleWindow < view.epochEnd;
 }
 
 function laneRefusal(draw: Draw, view: PayerView, position: Position): Refusal | null {
@@ -328,7 +326,7 @@ export function ownPermit(
     if (permit.credits <= used || permit.price < draw.price) continue;
     if (permit.signature === draw.permit.signature) return permit;
     const isAsGood = lastsAsLong(permit, draw.permit) && isSignedBy(kept, view.signer) &&
-      isEpochAlive(permit.epoch, view, clock);
+      isEpochAlive(permit.epoch, view, clock.now, clock.settleWindow);
     if (isAsGood) return permit;
   }
   return null;

@@ -6,6 +6,7 @@
  * process last heard, good enough for an early check or a figure, never for a promise.
  */
 import type { Address, Hex } from "viem";
+import type { Permit } from "../../permit.ts";
 import type { Draw, Judgement, PayerView, Source } from "./judge.ts";
 import type { Lane, LaneId, Outcome, ReceiptFacts, Segment } from "./journal.ts";
 import type { ReceiptedCharge } from "./store.ts";
@@ -107,6 +108,12 @@ export interface Ledger {
   standing(draw: Draw, view: PayerView): Standing;
   /** Where the payer's next permit on a lane has to go on. */
   used(lane: LaneId, view: PayerView): Promise<bigint>;
+  /**
+   * The permit over the most credits of those on a lane that are used up, or null. That it is used
+   * up is on disk when it resolves: whoever is given it can never use it.
+   * @throws KhachapuriError `overloaded` when the ledger cannot be written
+   */
+  usedUp(lane: LaneId): Promise<Permit | null>;
 
   /** Whether a payer has ever had a lane here, or that one. */
   knows(payer: Address, lane?: Hex): boolean;

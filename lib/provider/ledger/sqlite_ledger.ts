@@ -138,6 +138,13 @@ export class SqliteLedger implements Ledger {
     return Promise.resolve(usedOn(lane, view, this.#position));
   }
 
+  async usedUp({ payer, lane }: LaneId): Promise<Permit | null> {
+    const permit = laneOf(this.store.book, payer, lane)?.usedUp.best ?? null;
+    // A charge that is lost with the machine's power would free its credit.
+    if (permit) await this.store.sync();
+    return permit;
+  }
+
   knows(payer: Address, lane?: Hex): boolean {
     const account = this.store.book.accounts.get(payer);
     return account !== undefined && (lane === undefined || account.lanes.has(lane));

@@ -52,7 +52,7 @@ export class BillReader {
     if (payment) {
       const { permit, deposit = null } = payment;
       assertSamePayer(headers.get(PAYER_HEADER), permit.payer);
-      this.#assertCallers(permit);
+      this.assertCallers(permit);
       return billOf(this.seller, cid, "caller", permit, deposit);
     }
     if (headers.has(PAYER_HEADER)) throw noProof();
@@ -71,10 +71,12 @@ export class BillReader {
   }
 
   /**
-   * Other providers of a deployment read its owner's permits. They may not pay with them: not on a
-   * lane that a deployment counts on, and not with the owner's unlimited kind.
+   * Other providers of a deployment read its owner's permits. They may not pay with them, nor ask
+   * for the count: not on a lane that a deployment counts on, and not with the owner's unlimited
+   * kind.
+   * @throws KhachapuriError `payment_required`
    */
-  #assertCallers({ payer, lane, credits }: Permit): void {
+  assertCallers({ payer, lane, credits }: Permit): void {
     if (!this.isDeploymentLane(payer, lane) && credits < UINT128_MAX) return;
     throw new KhachapuriError("payment_required", "this is a deployment's permit, not a caller's", {
       hints: ["sign a permit for a number of credits on a lane of your own"],

@@ -5,6 +5,7 @@
  */
 import type { Address, Hex } from "viem";
 import { KhachapuriError } from "../../errors.ts";
+import { type LaneCount, type LaneProof, proofOf } from "../../lane_count.ts";
 import { CONSUME_ATTEMPTS_MAX } from "../../limits.ts";
 import {
   type Accept,
@@ -25,15 +26,24 @@ import {
   permitRefusal,
   type Source,
 } from "../ledger/judge.ts";
-import type { Outcome } from "../ledger/journal.ts";
+import type { LaneId, Outcome } from "../ledger/journal.ts";
 import type { Held, Ledger, RunFacts } from "../ledger/ledger.ts";
 import { Asking } from "./asking.ts";
 import { BillReader, type CreditsBill, type IsDeploymentLane, type OwnerPermit } from "./bill.ts";
 import type { OwnerCredits } from "./owner_credits.ts";
 import type { Payers } from "./payers.ts";
 import { RECEIPT_HEADER, type Receipts } from "./receipts.ts";
-import { type No, refusalError, type ToldBill, type WrongSigner, wrongSigner } from "./refusal.ts";
-import type { Hold, LaneCounter, PaymentScheme } from "./scheme.ts";
+import {
+  depositedInVain,
+  isMendable,
+  isTold,
+  type No,
+  refusalError,
+  type ToldBill,
+  type WrongSigner,
+  wrongSigner,
+} from "./refusal.ts";
+import type { Hold, PaymentScheme } from "./scheme.ts";
 import type { Seller } from "./seller.ts";
 import { Signers } from "./signers.ts";
 
@@ -102,10 +112,8 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     this.#source = options.policy.consume ? "prepaid" : "allowance";
   }
 
-  offer(lane?: LaneCounter): Accept {
-    const offer = this.options.offer();
-    if (!lane) return offerToJson(offer);
-    return offerToJson({ ...offer, lane: { id: lane.id as Hex, cumulative: lane.cumulative } });
+  offer(lane?: LaneCount): Accept {
+    return offerToJson({ ...this.options.offer(), ...(lane ? { lane } : {}) });
   }
 
   read(deployment: Deployment, headers: Headers): CreditsBill {
@@ -113,21 +121,40 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   }
 
   async prove(bill: CreditsBill): Promise<void> {
-    await this.used(bill.permit);
+    await this.#viewOfProved(bill.permit);
   }
 
   /**
    * What runs have used or hold on the permit's lane, for whoever shows a permit that the escrow
    * would believe, whatever is left on it.
-   * @throws KhachapuriError `payment_required` when it is not the payer's, `chain_unavailable`
+   * @throws KhachapuriError `payment_required` when it is not the payer's or a deployment's,
+   * `chain_unavailable`
    */
-  async used(permit: Permit): Promise<bigint> {
+  async count(permit: Permit): Promise<LaneCount> {
+    this.#bills.assertCallers(permit);
+    const view = await this.#viewOfProved(permit);
+    const cumulative = await this.options.ledger.used(permit, view);
+    return { id: permit.lane, cumulative, ...await this.#proofOf(permit, view) };
+  }
+
+  /** @throws KhachapuriError `payment_required` when the permit is not the payer's */
+  async #viewOfProved(permit: Permit): Promise<PayerView> {
     const { answer, view } = await this.#ask(permit, null, async (view) => {
       const no = await this.#signerRefusal(permit, view);
       return no ?? { payable: true } as const;
     });
     if (!answer.payable) throw wrongSigner(answer.refusal, this.#wording());
-    return await this.options.ledger.used(permit, view);
+    return view;
+  }
+
+  /**
+   * A used-up permit of the lane, for who has shown one; empty where there is none, or where
+   * somebody else signs for the payer by now.
+   */
+  async #proofOf(lane: LaneId, view: PayerView): Promise<{ proof?: LaneProof }> {
+    const permit = await this.options.ledger.usedUp(lane);
+    if (!permit || await this.#signers.signerOf(permit) !== view.signer) return {};
+    return { proof: proofOf(permit) };
   }
 
   /**
@@ -138,24 +165,26 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   async permitFault(permit: Permit): Promise<KhachapuriError | null> {
     if (await this.#signers.signerOf(permit) === null) return unsigned();
     const { seller: { price } } = this.options;
-    const { answer } = await this.#ask<Judgement | No>(permit, null, async (view) => {
+    const { answer, view } = await this.#ask<Judgement | No>(permit, null, async (view) => {
       const no = await this.#signerRefusal(permit, view);
       const refusal = permitRefusal({ permit, price }, view, this.#clock());
       return no ?? (refusal ? { payable: false, refusal } : { payable: true });
     });
     if (!isNo(answer)) return null;
     // To who shows the permit the whole reason is told.
-    return this.#refused({ source: "caller", lane: permit.lane, permit, price }, answer);
+    return await this.#refused({ source: "caller", permit, price }, answer, view);
   }
 
   async admit(bill: CreditsBill): Promise<CreditsAdmission> {
     const first = await this.#judge(bill);
     if (!isNo(first.answer)) return { bill, view: first.view, deposited: null };
-    if (bill.deposit === null || !isMendable(first.answer)) throw this.#refused(bill, first.answer);
+    if (bill.deposit === null || !isMendable(first.answer)) {
+      throw await this.#refused(bill, first.answer, first.view);
+    }
     const deposited = await this.options.relay(bill.payer, bill.deposit);
     const second = await this.#judge(bill);
     if (!isNo(second.answer)) return { bill, view: second.view, deposited };
-    throw depositedInVain(this.#refused(bill, second.answer), deposited);
+    throw depositedInVain(await this.#refused(bill, second.answer, second.view), deposited);
   }
 
   async hold(admission: CreditsAdmission): Promise<Hold> {
@@ -174,7 +203,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   /** @throws KhachapuriError when the bill can't be paid any more */
   async #viewToPay(bill: CreditsBill): Promise<PayerView> {
     const { answer, view } = await this.#judge(bill);
-    if (isNo(answer)) throw this.#refused(bill, answer);
+    if (isNo(answer)) throw await this.#refused(bill, answer, view);
     return view;
   }
 
@@ -196,7 +225,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
       return no ?? await ledger.hold(bill, view, "allowance");
     });
     if (answer.payable) return { answer, view };
-    throw this.#refused(bill, answer);
+    throw await this.#refused(bill, answer, view);
   }
 
   /** The chain takes the credit first; what it took and no run used is the lane's next call's. */
@@ -209,7 +238,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     for (let attempts = 0;; attempts++) {
       const answer = await ledger.hold(bill, view, attempts === 0 ? "prepaid" : "taken");
       if (answer.payable) return { answer, view };
-      if (answer.refusal.reason !== "not_taken") throw this.#refused(bill, answer);
+      if (answer.refusal.reason !== "not_taken") throw await this.#refused(bill, answer, view);
       // Other calls on the lane may use what we had taken; an endpoint that hides what was taken
       // may not make us take it for ever.
       if (attempts === CONSUME_ATTEMPTS_MAX) throw untraceable();
@@ -277,8 +306,9 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     return { now: BigInt(Math.floor(now() / 1000)), settleWindow };
   }
 
-  #refused(bill: ToldBill, no: No): KhachapuriError {
-    return refusalError(bill, no, this.#wording());
+  async #refused(bill: ToldBill, no: No, view: PayerView): Promise<KhachapuriError> {
+    const proof = isTold(bill, no) ? await this.#proofOf(bill.permit, view) : {};
+    return refusalError(bill, { ...no, ...proof }, this.#wording());
   }
 
   #wording() {
@@ -294,31 +324,6 @@ interface SignerNo extends No {
 /** That the escrow has to take the credit first is no refusal. */
 function isNo(answer: Judgement | No | Held): answer is No {
   return !answer.payable && answer.refusal.reason !== "not_taken";
-}
-
-/** The call is not paid, and the payer's money has moved: it is told so. */
-function depositedInVain(refusal: KhachapuriError, transaction: Hex): KhachapuriError {
-  const { code, shortMessage, lane } = refusal;
-  return new KhachapuriError(code, shortMessage, {
-    cause: refusal,
-    hints: [`the deposit was mined and is yours: ${transaction}`, ...refusal.hints],
-    data: { ...refusal.data, transaction },
-    ...(lane ? { lane } : {}),
-  });
-}
-
-/** What more credits, a dearer allowance or a newly named signer may change. */
-const MENDABLE: ReadonlySet<string> = new Set([
-  "no_credits",
-  "not_taken",
-  "allowance_price",
-  "dust_lanes",
-  "wrong_signer",
-]);
-
-/** Whether a deposit may change the answer. */
-function isMendable({ refusal: { reason } }: No): boolean {
-  return MENDABLE.has(reason);
 }
 
 /** One credit of a lane, in hand. */

@@ -97,7 +97,7 @@ Deno.test("while the chain is silent only lanes are served that had a call, on w
   await money.pay(own);
   escrow.endpoint.isSilent = true;
   await money.pay(own);
-  assert.equal(await scheme.used(own), 2n);
+  assert.equal((await scheme.count(own)).cumulative, 2n);
   const other = billFor(await permit({ lane: OTHER }));
   await assert.rejects(admit(other), { code: "chain_unavailable" });
 });

@@ -1,7 +1,8 @@
 /** Why a bill is not paid, in words: the whole reason to the payer, less to everybody else. */
-import type { Address } from "viem";
+import type { Address, Hex } from "viem";
 import { formatUsdc } from "../../chain/usdc.ts";
 import { KhachapuriError } from "../../errors.ts";
+import type { LaneCount, LaneProof } from "../../lane_count.ts";
 import { PAYER_LANES_MAX } from "../../limits.ts";
 import type { Refusal } from "../ledger/judge.ts";
 import type { CreditsBill } from "./bill.ts";
@@ -19,6 +20,8 @@ export interface No {
   readonly refusal: Refusal | WrongSigner;
   /** Where the lane's next permit has to go on; absent while nobody proved to be the payer. */
   readonly used?: bigint;
+  /** A permit of the lane that is used up. */
+  readonly proof?: LaneProof;
 }
 
 export interface Wording {
@@ -28,11 +31,16 @@ export interface Wording {
 }
 
 /** Of a bill, what its refusal depends on. */
-export type ToldBill = Pick<CreditsBill, "source" | "lane" | "price" | "permit">;
+export type ToldBill = Pick<CreditsBill, "source" | "price" | "permit">;
+
+/** Whether the lane's count is told: its owner's is nobody else's business. */
+export function isTold({ source }: Pick<ToldBill, "source">, { used }: No): boolean {
+  return source === "caller" && used !== undefined;
+}
 
 /** The error for a bill that is not paid. */
 export function refusalError(bill: ToldBill, no: No, wording: Wording): KhachapuriError {
-  const { refusal, used } = no;
+  const { refusal } = no;
   if (refusal.reason === "wrong_signer") return wrongSigner(refusal, wording);
   if (isOurs(refusal)) return cannotSettle(refusal);
   const { message, hint } = wordsFor(bill, refusal, wording);
@@ -47,15 +55,42 @@ export function refusalError(bill: ToldBill, no: No, wording: Wording): Khachapu
       ],
     });
   }
-  // The counter lets a client that lost its state go on; the owner's is nobody else's business.
-  const isTold = bill.source === "caller" && used !== undefined;
+  // The count lets a client that lost its state go on.
   return new KhachapuriError("payment_required", message, {
     hints: [hint],
-    ...(isTold ? { lane: { id: bill.lane, cumulative: used } } : {}),
+    ...(isTold(bill, no) ? { lane: laneCount(bill, no) } : {}),
   });
 }
 
 type Ours = Extract<Refusal, { readonly retryAfterSeconds: number }>;
+function laneCount({ permit }: ToldBill, { used, proof }: No): LaneCount {
+  return { id: permit.lane, cumulative: used!, ...(proof ? { proof } : {}) };
+}
+
+/** The call is not paid, and the payer's money has moved: it is told so. */
+export function depositedInVain(refusal: KhachapuriError, transaction: Hex): KhachapuriError {
+  const { code, shortMessage, lane } = refusal;
+  return new KhachapuriError(code, shortMessage, {
+    cause: refusal,
+    hints: [`the deposit was mined and is yours: ${transaction}`, ...refusal.hints],
+    data: { ...refusal.data, transaction },
+    ...(lane ? { lane } : {}),
+  });
+}
+
+/** What more credits, a dearer allowance or a newly named signer may change. */
+const MENDABLE: ReadonlySet<string> = new Set([
+  "no_credits",
+  "not_taken",
+  "allowance_price",
+  "dust_lanes",
+  "wrong_signer",
+]);
+
+/** Whether a deposit may change the answer. */
+export function isMendable({ refusal: { reason } }: No): boolean {
+  return MENDABLE.has(reason);
+}
 
 /** Nothing is wrong with who pays: what it would owe could not be settled in time. */
 function isOurs(refusal: Refusal): refusal is Ours {

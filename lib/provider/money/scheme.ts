@@ -5,6 +5,7 @@
  */
 import type { Address } from "viem";
 import type { CidText } from "../../cid.ts";
+import type { LaneCount } from "../../lane_count.ts";
 import type { Accept } from "../../payment_header.ts";
 import type { Outcome } from "../../receipt.ts";
 import type { Deployment } from "../deployment/deployment.ts";
@@ -20,13 +21,6 @@ export interface Bill {
   readonly cid: CidText;
   /** What an Idempotency-Key is unique within, besides payer and deployment: the lane. */
   readonly scope: string;
-}
-
-/** A 402 may tell who proved to be the payer where its next permit goes on. */
-export interface LaneCounter {
-  readonly id: string;
-  /** As the wire calls what is charged and held for runs under way. */
-  readonly cumulative: bigint;
 }
 
 /** The credit of one run, taken before the program starts. Ending it twice is an error. */
@@ -53,8 +47,11 @@ export interface Hold {
  * @template A what it hands from `admit` to `hold`
  */
 export interface PaymentScheme<B extends Bill = Bill, A = unknown> {
-  /** One entry of x402's `accepts`. */
-  offer(lane?: LaneCounter): Accept;
+  /**
+   * One entry of x402's `accepts`.
+   * @param lane where the next permit of who proved to be the payer goes on
+   */
+  offer(lane?: LaneCount): Accept;
   /**
    * Who pays, as the request says it; null when it does not pay this way.
    * @throws KhachapuriError `payment_required` for what proves nothing here, `invalid_input`
