@@ -1,8 +1,9 @@
 /** The contracts as a target of `deno task mutate`: copies of the project, and forge's verdict. */
 import { join, relative } from "node:path";
 import { forge } from "./forge.ts";
+import { type Mutant, mutate } from "./mutant.ts";
 import type { Outcome, Survivor, Target, Workspace } from "./mutation.ts";
-import { type Mutant, mutantsOf, mutate } from "./solidity_mutants.ts";
+import { mutantsOf } from "./solidity_mutants.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 const SOURCES = "contracts/src";
@@ -110,4 +111,4 @@ export function outcomeOf({ success, stdout, stderr, isTimeout }: Run): Outcome 
   throw new Error(`forge neither compiled nor tested:\n${stdout}\n${stderr}`);
 }
 
-export const contractTarget: Target = { mutants, survivors, workspace };
+export const contractTarget: Target = { minutes: null, mutants, survivors, workspace };
