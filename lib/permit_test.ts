@@ -123,7 +123,8 @@ Deno.test("every field is asked for, and no other is taken", () => {
     const { [name as keyof typeof json]: _, ...rest } = json;
     assert.throws(() => permitFromJson(rest), { code: "invalid_input" });
   }
-  assert.throws(() => permitFromJson({ ...json, extra: "1" }), { code: "invalid_input" });
+  const refused = { code: "invalid_input", message: /permit/ };
+  assert.throws(() => permitFromJson({ ...json, extra: "1" }), refused);
   assert.deepEqual(parseShape(permitShape, json, "permit", "invalid_input"), PERMIT);
 });
 
