@@ -43,12 +43,21 @@ function chosen(mutants: readonly Mutant[], { files, sample, seed }: Choice): Mu
   return shuffled(ofFiles, seed).slice(0, named + sample);
 }
 
+/** Ctrl-C and a time limit from outside: what hangs is ended and the copies are removed. */
+function stopped(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(name, () => stop.abort(new Error(`stopped by ${name}`)));
+  }
+  return stop.signal;
+}
+
 async function mutateTarget(target: Target, choice: Choice): Promise<boolean> {
   const startMs = performance.now();
   const all = await target.mutants();
   const mutants = chosen(all, choice);
   const untilMs = choice.minutes === null ? Infinity : startMs + choice.minutes * 60_000;
-  const results = await run(target, mutants, untilMs);
+  const results = await run(target, mutants, untilMs, stopped());
   const survivors = await target.survivors();
   const complaints = complaintsOf(all, results, survivors);
   for (const complaint of complaints) complain(complaint);

@@ -27,7 +27,8 @@ export interface Target {
 
 /** One copy of the project; one mutant at a time. */
 export interface Workspace extends AsyncDisposable {
-  test(mutant: Mutant): Promise<Outcome>;
+  /** @param signal ends what it has started; then it rejects */
+  test(mutant: Mutant, signal: AbortSignal): Promise<Outcome>;
 }
 
 export interface Result {

@@ -7,11 +7,16 @@ import { print } from "./print.ts";
 const WORKERS_MAX = 4;
 const PROGRESS_EVERY = 25;
 
-/** Tests `mutants` in their order; begins none after `untilMs` (performance.now()). */
+/**
+ * Tests `mutants` in their order.
+ * @param untilMs begins none after that (performance.now())
+ * @param signal stops at once; then it rejects, with every copy removed
+ */
 export async function run(
   target: Target,
   mutants: readonly Mutant[],
   untilMs: number,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<Result[]> {
   const queue = [...mutants];
   const results: Result[] = [];
@@ -20,7 +25,7 @@ export async function run(
     await using workspace = await target.workspace();
     for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
       if (performance.now() > untilMs) return;
-      const outcome = await workspace.test(mutant);
+      const outcome = await workspace.test(mutant, signal);
       results.push({ mutant, outcome });
       if (outcome === "survived") print(`survived: ${JSON.stringify(entryOf(mutant), null, 2)}`);
       if (results.length % PROGRESS_EVERY === 0) {
@@ -29,7 +34,8 @@ export async function run(
     }
   };
   const workers = Math.min(WORKERS_MAX, navigator.hardwareConcurrency);
-  await Promise.all(Array.from({ length: workers }, work));
+  const ends = await Promise.allSettled(Array.from({ length: workers }, work));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
   return results;
 }
 

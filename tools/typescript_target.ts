@@ -99,19 +99,23 @@ async function openWorkspace(
   await Deno.symlink(join(origin, "node_modules"), join(root, "node_modules"));
 
   /** How long the unchanged sources take, ms; found out once for all copies. */
-  function baseline(tests: readonly string[]): Promise<number> {
+  function baseline(tests: readonly string[], signal: AbortSignal): Promise<number> {
     const key = tests.join(" ");
-    const known = baselines.get(key) ?? measure(root, tests);
+    const known = baselines.get(key) ?? measure(root, tests, signal);
     baselines.set(key, known);
     return known;
   }
 
-  async function outcomeOf(mutant: Mutant, source: string): Promise<Outcome> {
+  async function outcomeOf(
+    mutant: Mutant,
+    source: string,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
     const path = join(root, mutant.file);
     for (const tests of testsOf(mutant.file, files, last)) {
-      const usualMs = await baseline(tests);
+      const usualMs = await baseline(tests, signal);
       await Deno.writeTextFile(path, mutate(source, mutant));
-      const run = await runTests(root, tests, Math.max(hangMs, PATIENCE * usualMs));
+      const run = await runTests(root, tests, signal, Math.max(hangMs, PATIENCE * usualMs));
       await Deno.writeTextFile(path, source);
       if (/could not be parsed/.test(run.output)) return "invalid";
       if (!run.isSuccess) return "killed";
@@ -120,8 +124,8 @@ async function openWorkspace(
   }
 
   return {
-    async test(mutant) {
-      return await outcomeOf(mutant, await Deno.readTextFile(join(root, mutant.file)));
+    async test(mutant, signal) {
+      return await outcomeOf(mutant, await Deno.readTextFile(join(root, mutant.file)), signal);
     },
     [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }),
   };
@@ -136,9 +140,13 @@ async function copy(from: string, to: string): Promise<void> {
   for await (const { name } of Deno.readDir(from)) await copy(join(from, name), join(to, name));
 }
 
-async function measure(root: string, tests: readonly string[]): Promise<number> {
+async function measure(
+  root: string,
+  tests: readonly string[],
+  signal: AbortSignal,
+): Promise<number> {
   const startMs = performance.now();
-  const { isSuccess, output } = await runTests(root, tests, null);
+  const { isSuccess, output } = await runTests(root, tests, signal, Infinity);
   if (!isSuccess) throw new Error(`the unchanged sources fail:\n${output}`);
   return performance.now() - startMs;
 }
@@ -152,8 +160,10 @@ interface Run {
 async function runTests(
   root: string,
   tests: readonly string[],
-  limitMs: number | null,
+  signal: AbortSignal,
+  limitMs: number,
 ): Promise<Run> {
+  signal.throwIfAborted();
   const flags = ["--no-check", "--frozen", "--quiet", "--fail-fast", HEAP, ...PERMISSIONS_OF_TESTS];
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", ...flags, ...tests],
@@ -165,20 +175,25 @@ async function runTests(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const endGroup = () => {
-    try {
-      Deno.kill(-child.pid, "SIGKILL");
-    } catch {
-      // It is gone already.
-    }
-  };
-  const timer = limitMs === null ? undefined : setTimeout(endGroup, limitMs);
+  const end = () => endGroup(child.pid);
+  const timer = limitMs === Infinity ? undefined : setTimeout(end, limitMs);
+  signal.addEventListener("abort", end);
   try {
     const { success, stdout, stderr } = await child.output();
+    signal.throwIfAborted();
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     return { isSuccess: success, output: text(stdout) + text(stderr) };
   } finally {
+    signal.removeEventListener("abort", end);
     clearTimeout(timer);
-    endGroup();
+    end();
+  }
+}
+
+function endGroup(leader: number): void {
+  try {
+    Deno.kill(-leader, "SIGKILL");
+  } catch {
+    // It is gone already.
   }
 }

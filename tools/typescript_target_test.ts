@@ -81,6 +81,29 @@ Deno.test("nothing is begun after the time is over", async () => {
   assert.deepEqual(await run(planted.target, mutants, 0), []);
 });
 
+Deno.test("a run that is stopped ends what hangs, and leaves no copy", async () => {
+  await using planted = await plant({ hangMs: 600_000 });
+  const { root, target } = planted;
+  const heard = join(root, "heard");
+  const tell = `Deno.writeTextFileSync("${heard}", Deno.pid + " " + Deno.cwd() + "\\n", ` +
+    `{ append: true });\n`;
+  await Deno.writeTextFile(join(root, "price_test.ts"), tell + TEST);
+  const stop = new AbortController();
+  const running = run(target, [await mutantThat(target, HANGING)], Infinity, stop.signal);
+  // The unchanged source first, then the mutant; bounded by the test runner.
+  let lines: string[] = [];
+  while (lines.length < 2) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    lines = (await Deno.readTextFile(heard).catch(() => "")).trim().split("\n");
+  }
+  stop.abort(new Error("stopped"));
+  await assert.rejects(running, /stopped/);
+  const [pid, copy] = lines[1]!.split(" ");
+  for (const path of [`/proc/${pid}`, copy!]) {
+    await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
+  }
+});
+
 Deno.test("unchanged sources that fail are no kill", async () => {
   await using planted = await plant();
   const { root, target } = planted;
