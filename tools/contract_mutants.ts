@@ -1,8 +1,9 @@
 /** The contracts as a target of `deno task mutate`: copies of the project, and forge's verdict. */
 import { join, relative } from "node:path";
 import { forge } from "./forge.ts";
+import { type Mutant, mutate } from "./mutant.ts";
 import type { Outcome, Survivor, Target, Workspace } from "./mutation.ts";
-import { type Mutant, mutantsOf, mutate } from "./solidity_mutants.ts";
+import { mutantsOf } from "./solidity_mutants.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 const SOURCES = "contracts/src";
@@ -62,17 +63,17 @@ async function workspace(): Promise<Workspace> {
   const root = await Deno.makeTempDir({ prefix: "khachapuri-mutants-" });
   for (const path of COPIED) await copy(join(ROOT, path), join(root, path));
   await Deno.symlink(join(ROOT, "node_modules"), join(root, "node_modules"));
-  const run = () => runTests(root);
-  const { success, stdout, stderr } = await run();
+  const run = (stop: AbortSignal) => runTests(root, stop);
+  const { success, stdout, stderr } = await run(new AbortController().signal);
   if (!success) throw new Error(`the unchanged sources fail:\n${stdout}\n${stderr}`);
   const unchanged = await bytecodeIn(root);
   return {
-    async test(mutant) {
+    async test(mutant, signal) {
       const path = join(root, mutant.file);
       const source = await Deno.readTextFile(path);
       await Deno.writeTextFile(path, mutate(source, mutant));
       try {
-        const outcome = outcomeOf(await run());
+        const outcome = outcomeOf(await run(signal));
         if (outcome !== "survived") return outcome;
         return await bytecodeIn(root) === unchanged ? "equal" : "survived";
       } finally {
@@ -90,8 +91,9 @@ interface Run {
   isTimeout: boolean;
 }
 
-async function runTests(root: string): Promise<Run> {
-  const signal = AbortSignal.timeout(TEST_MS_MAX);
+async function runTests(root: string, stop: AbortSignal): Promise<Run> {
+  const isLate = AbortSignal.timeout(TEST_MS_MAX);
+  const signal = AbortSignal.any([stop, isLate]);
   const output = await forge(["test", "--fail-fast"], {
     env: { FOUNDRY_PROFILE: "mutate" },
     stdout: "piped",
@@ -99,7 +101,8 @@ async function runTests(root: string): Promise<Run> {
     root: `${root}/`,
     signal,
   });
-  return { ...output, isTimeout: signal.aborted };
+  stop.throwIfAborted();
+  return { ...output, isTimeout: isLate.aborted };
 }
 
 /** What forge said of a mutant; whether it is one at all the bytecode says. */
@@ -110,4 +113,4 @@ export function outcomeOf({ success, stdout, stderr, isTimeout }: Run): Outcome 
   throw new Error(`forge neither compiled nor tested:\n${stdout}\n${stderr}`);
 }
 
-export const contractTarget: Target = { mutants, survivors, workspace };
+export const contractTarget: Target = { minutes: null, mutants, survivors, workspace };

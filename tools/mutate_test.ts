@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { outcomeOf } from "./contract_mutants.ts";
-import { complaintsOf, type Outcome, type Result, summaryOf } from "./mutation.ts";
-import { mutantsOf, mutate } from "./solidity_mutants.ts";
+import { mutate } from "./mutant.ts";
+import { complaintsOf, entryOf, type Outcome, type Result, summaryOf } from "./mutation.ts";
+import { seedOfDay, shuffled } from "./sample.ts";
+import { mutantsOf } from "./solidity_mutants.ts";
 
 /** The lines that the mutants of a one-line source have in its place. */
 const becomes = (source: string) => mutantsOf("a.sol", source).map((mutant) => mutant.becomes);
@@ -80,22 +82,71 @@ const result = (outcome: Outcome): Result => ({ mutant: mutant!, outcome });
 const named = { file: "a.sol", line: "a < b", becomes: "a <= b", reason: "never equal" };
 
 Deno.test("a survivor without a name is a complaint, one with a name is none", () => {
-  assert.match(complaintsOf([result("survived")], [])[0]!, /^no test notices a\.sol:1/);
-  assert.deepEqual(complaintsOf([result("survived")], [named]), []);
+  assert.match(complaintsOf([mutant!], [result("survived")], [])[0]!, /^no test notices a\.sol:1/);
+  assert.deepEqual(complaintsOf([mutant!], [result("survived")], [named]), []);
   for (const outcome of ["killed", "invalid", "equal"] as const) {
-    assert.deepEqual(complaintsOf([result(outcome)], []), []);
+    assert.deepEqual(complaintsOf([mutant!], [result(outcome)], []), []);
   }
 });
 
-Deno.test("a name whose mutant is noticed or gone is a complaint, if its file was looked at", () => {
-  assert.match(complaintsOf([result("killed")], [named])[0]!, /^named as a survivor and none/);
-  const gone = { ...named, becomes: "a ? b" };
-  assert.equal(complaintsOf([result("survived")], [named, gone]).length, 1);
-  assert.deepEqual(complaintsOf([result("killed")], [{ ...named, file: "b.sol" }]), []);
+Deno.test("a name whose mutant is noticed or gone is a complaint", () => {
+  const stale = /^named as a survivor and none/;
+  assert.match(complaintsOf([mutant!], [result("killed")], [named])[0]!, stale);
+  for (const gone of [{ ...named, becomes: "a ? b" }, { ...named, file: "b.sol" }]) {
+    const complaints = complaintsOf([mutant!], [result("survived")], [named, gone]);
+    assert.equal(complaints.length, 1);
+    assert.match(complaints[0]!, stale);
+  }
+});
+
+Deno.test("a name is kept while one of its mutants was not run, or survived", () => {
+  const second = { ...mutant!, offset: 9 };
+  assert.deepEqual(complaintsOf([mutant!], [], [named]), []);
+  assert.deepEqual(complaintsOf([mutant!, second], [result("killed")], [named]), []);
+  const both = [result("killed"), { mutant: second, outcome: "survived" as const }];
+  assert.deepEqual(complaintsOf([mutant!, second], both, [named]), []);
+});
+
+Deno.test("a name is of one function, and of one of the places there that read the same", () => {
+  const survived = { ...mutant!, within: "f", occurrence: 2 };
+  const complaintsFor = (changes: object) =>
+    complaintsOf([survived], [{ mutant: survived, outcome: "survived" }], [{
+      ...entryOf(survived),
+      reason: "never equal",
+      ...changes,
+    }]);
+  assert.deepEqual(complaintsFor({}), []);
+  for (const changes of [{ within: "g" }, { occurrence: 3 }]) {
+    assert.equal(complaintsFor(changes).length, 2, "unnoticed, and a name without a survivor");
+  }
+});
+
+Deno.test("what has to be noticed has no excuse", () => {
+  const must = { ...mutant!, name: "price ignored" };
+  const complaints = complaintsOf([must], [{ mutant: must, outcome: "survived" }], [named]);
+  assert.match(complaints[0]!, /^no test notices a\.sol:1 "price ignored"/);
+});
+
+Deno.test("a seed draws the same, another one others, and those with a name come first", () => {
+  const mutants = Array.from({ length: 50 }, (_, n) => ({ ...mutant!, line: `a < ${n}` }));
+  const must = { ...mutant!, name: "price ignored" };
+  const drawn = (seed: number) => shuffled([...mutants, must], seed).map(({ line }) => line);
+  assert.deepEqual(drawn(1), drawn(1));
+  assert.notDeepEqual(drawn(1), drawn(2));
+  assert.deepEqual(drawn(1).toSorted(), [...mutants, must].map(({ line }) => line).toSorted());
+  for (const seed of [1, 2, 3]) assert.equal(drawn(seed)[0], must.line);
+  const first = new Set([1, 2, 3, 4, 5, 6, 7, 8].map((seed) => drawn(seed)[1]));
+  assert.ok(first.size > 4, "every mutant has its turn");
+});
+
+Deno.test("the seed of a day is the same all day long", () => {
+  const [morning, evening] = ["2026-01-02T00:00:00Z", "2026-01-02T23:59:59Z"];
+  assert.equal(seedOfDay(new Date(morning)), seedOfDay(new Date(evening)));
+  assert.equal(seedOfDay(new Date("2026-01-03T00:00:00Z")), seedOfDay(new Date(morning)) + 1);
 });
 
 Deno.test("a name needs a reason", () => {
-  const complaints = complaintsOf([result("survived")], [{ ...named, reason: " " }]);
+  const complaints = complaintsOf([mutant!], [result("survived")], [{ ...named, reason: " " }]);
   assert.deepEqual(complaints, ["no reason for a.sol: a <= b"]);
 });
 

@@ -2,22 +2,7 @@
  * Mutants of Solidity sources: each differs from its source in one token, or lacks one statement.
  */
 
-export interface Mutant {
-  /** Path of the source within the repository. */
-  file: string;
-  /** Where the token begins, in UTF-16 units. */
-  offset: number;
-  /** The token, or the statement. */
-  from: string;
-  /** What stands in its place; empty when it is left out. */
-  to: string;
-  /** From 1. */
-  lineNumber: number;
-  /** The line as it is, without indentation. */
-  line: string;
-  /** The line as the mutant has it, without indentation. */
-  becomes: string;
-}
+import { type Mutant, mutantAt } from "./mutant.ts";
 
 /** Tokens and what may stand in their place. */
 const REPLACEMENTS: Readonly<Record<string, readonly string[]>> = {
@@ -169,26 +154,4 @@ export function mutantsOf(file: string, source: string): Mutant[] {
     mutantAt(file, source, offset, text, "")
   );
   return [...mutantsOfTokens(file, source), ...ofStatements];
-}
-
-function mutantAt(file: string, source: string, offset: number, from: string, to: string): Mutant {
-  const start = source.lastIndexOf("\n", offset - 1) + 1;
-  const end = source.indexOf("\n", offset);
-  const line = source.slice(start, end < 0 ? source.length : end);
-  const column = offset - start;
-  const becomes = line.slice(0, column) + to + line.slice(column + from.length);
-  return {
-    file,
-    offset,
-    from,
-    to,
-    lineNumber: source.slice(0, offset).split("\n").length,
-    line: line.trim(),
-    becomes: becomes.trim(),
-  };
-}
-
-/** The source of a mutant. */
-export function mutate(source: string, { offset, from, to }: Mutant): string {
-  return source.slice(0, offset) + to + source.slice(offset + from.length);
 }

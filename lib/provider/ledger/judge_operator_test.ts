@@ -16,7 +16,7 @@ import {
   viewOf,
 } from "../../../worlds/ledger.ts";
 import type { Permit } from "../../permit.ts";
-import { judge, type Source } from "./judge.ts";
+import { judge, type PayerView, type Source } from "./judge.ts";
 import { apply, emptyBook, type Entry } from "./journal.ts";
 import { DAY, type OperatorLimits } from "./operator_room.ts";
 
@@ -45,6 +45,7 @@ interface Situation {
   permit?: Partial<Permit>;
   preheld?: bigint;
   thawingPeriod?: bigint;
+  view?: Partial<PayerView>;
   source?: Source;
 }
 
@@ -63,7 +64,7 @@ function refusalIn(situation: Situation) {
   const settling = { ...clock, thawingPeriod, operator, backlog: null, rowWorth: 0n };
   const draw = drawOf({ permit: permitOf(permit) });
   const { source = "allowance" } = situation;
-  const judged = judge(draw, viewOf(9n), { book, preholds }, settling, source);
+  const judged = judge(draw, viewOf(9n, situation.view), { book, preholds }, settling, source);
   return judged.payable ? null : judged.refusal;
 }
 
@@ -114,6 +115,17 @@ Deno.test("a late permit waits for tomorrow's cap, if its payer could not leave 
   const untilTomorrow = DAY - NOW % DAY + SETTLE_WINDOW;
   assert.deepEqual(refusalIn({ ...late, thawingPeriod: untilTomorrow }), CANNOT_SETTLE);
   assert.equal(refusalIn({ ...late, thawingPeriod: untilTomorrow + 1n }), null);
+});
+
+Deno.test("a permit that ends today, or whose epoch does, waits for no cap of tomorrow", () => {
+  const thawingPeriod = 2n * DAY;
+  const soon = NOW + SETTLE_WINDOW + 1n;
+  const at = { operator: { spent: 120n }, thawingPeriod };
+  assert.equal(refusalIn(at), null);
+  assert.deepEqual(refusalIn({ ...at, permit: { deadline: soon } }), CANNOT_SETTLE);
+  const ending = { ...at, view: { epoch: 1, epochEnd: soon } };
+  assert.deepEqual(refusalIn({ ...ending, permit: { epoch: 1 } }), CANNOT_SETTLE);
+  assert.equal(refusalIn({ ...ending, permit: { epoch: 2 } }), null, "the next epoch goes on");
 });
 
 Deno.test("what it owes counts again once another permit covers the lane, and is gone when settled", () => {

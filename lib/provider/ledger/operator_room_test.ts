@@ -48,3 +48,11 @@ Deno.test("the room is what an operator settling all it may, second by second, w
     assert.equal(operatorRoom(limits, from * scale, (from + length) * scale), settled);
   }));
 });
+
+Deno.test("a time that has passed takes nothing of what is left today", () => {
+  const now = 5n * DAY;
+  const limits = { expiry: 9n * DAY, dailyCap: 100n, spent: 30n, day: 5n };
+  for (const until of [now, now - 1n, now - 2n * DAY]) {
+    assert.equal(operatorRoom(limits, now, until), 70n);
+  }
+});

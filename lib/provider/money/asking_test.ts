@@ -21,3 +21,14 @@ Deno.test("no more credits are asked for than the permit covers on its lane", ()
   over();
   assert.throws(() => asking.ask(bill("0x1"), { payer: 9n, lane: 0n }), { code: "overloaded" });
 });
+
+Deno.test("what is over counts once, and what others asked for still counts", () => {
+  const asking = new Asking();
+  const remaining = { payer: 3n, lane: 2n };
+  const [first] = [1, 2].map(() => asking.ask(bill("0x1"), remaining));
+  first!();
+  asking.ask(bill("0x1"), remaining);
+  assert.throws(() => asking.ask(bill("0x1"), remaining), { code: "overloaded" });
+  asking.ask(bill("0x2"), remaining);
+  assert.throws(() => asking.ask(bill("0x2"), remaining), { code: "overloaded" });
+});
