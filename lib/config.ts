@@ -50,6 +50,8 @@ const providerShape = v.strictObject({
       intervalSeconds: v.optional(positive(86_400), 60),
       /** Settle at once when this much is due, USDC base units. */
       amount: v.optional(uintShape(128), "1000000"),
+      /** How much of a block's gas settlement may fill, percent. */
+      blockGasPercent: v.optional(positive(100), 50),
       /** Which block an allowance must stand in to count. */
       finality: v.optional(v.picklist(["latest", "safe", "finalized"]), "latest"),
       /** While the chain is out of reach, serve up to this much unsettled, USDC base units. */

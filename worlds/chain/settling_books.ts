@@ -4,16 +4,18 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Hex, LocalAccount, TransactionReceipt } from "viem";
-import type { ContractCall } from "../../lib/chain/client.ts";
+import { decodeFunctionData, type Hex, type LocalAccount, type TransactionReceipt } from "viem";
+import { escrowAbi } from "../../lib/chain/abi.ts";
+import type { Chain } from "../../lib/chain/client.ts";
 import { type Charge, NEVER } from "../../lib/chain/escrow_provider.ts";
 import type { CidText } from "../../lib/cid.ts";
 import { signPermit, UINT64_MAX } from "../../lib/permit.ts";
 import type { PayerView } from "../../lib/provider/ledger/judge.ts";
 import type { DueLane, LaneState } from "../../lib/provider/ledger/ledger.ts";
 import { openSqliteLedger } from "../../lib/provider/ledger/sqlite_ledger.ts";
+import { Capacity } from "../../lib/provider/settlement/capacity.ts";
 import { parseEscrowLogs, settlementsIn } from "../../lib/provider/settlement/escrow_events.ts";
-import { openOperator } from "../../lib/provider/settlement/operator.ts";
+import { openOperator, type Sending } from "../../lib/provider/settlement/operator.ts";
 import { OperatorWatch } from "../../lib/provider/settlement/operator_watch.ts";
 import { Settlement, type SettlementOptions } from "../../lib/provider/settlement/settlement.ts";
 import { hearLog } from "../heard_log.ts";
@@ -29,7 +31,9 @@ export const PRICE_MAX = 100n;
 /** What Anna and Bert allow at first, each, and what their permits are good for. */
 export const CREDITS = 1_000n;
 
-type Times = Partial<Pick<SettlementOptions, "amount" | "intervalMs" | "closeWaitMs">>;
+type Times = Partial<
+  Pick<SettlementOptions, "amount" | "intervalMs" | "closeWaitMs" | "coinPrice" | "windowSeconds">
+>;
 
 export interface Use {
   price?: bigint;
@@ -55,10 +59,18 @@ export async function openSettlingBooks(times: Times = {}) {
   const world = {
     /** Every batch, in the order they were sent in. */
     batches: [] as Charge[][],
+    /** What the operator was told of each. */
+    sendings: [] as Sending[],
+    /** Wei for a unit of gas. */
+    gasPrice: 0n,
+    /** Ms since the epoch. */
+    now: 0,
     /** How often the ledger was asked what is due. */
     looks: 0,
     /** Receipts come without the events that they must have. */
     isMute: false,
+    /** What the chain says of many payers or lanes, on its way to the settlement. */
+    tellReads: (answers: unknown[]) => answers,
     /** What becomes of a batch; `send` has the operator mine it. */
     carry: (send: () => Promise<TransactionReceipt>) => send(),
     /** What the ledger found due, on its way to the settlement. */
@@ -80,8 +92,13 @@ export async function openSettlingBooks(times: Times = {}) {
     provider: PROVIDER,
     operator: operator.address,
   });
+  async function readMany<T>(...reads: Parameters<Chain["readMany"]>): Promise<T[]> {
+    return world.tellReads(await fake.chain.readMany(...reads)) as T[];
+  }
+
+  const capacity = new Capacity(0.5);
   const settlement = new Settlement({
-    chain: fake.chain,
+    chain: { ...fake.chain, readMany },
     escrow: FAKE_ESCROW,
     provider: PROVIDER,
     ledger: {
@@ -89,22 +106,33 @@ export async function openSettlingBooks(times: Times = {}) {
         world.looks += 1;
         return await world.tellDue(await ledger.due());
       },
+      dueOf: (payer) => ledger.dueOf(payer),
       lane: (id) => ledger.lane(id),
+      refused: (payer) => ledger.refused(payer),
       record: (facts) => ledger.record(facts),
       totals: () => ledger.totals(),
     },
     operator: {
-      async send(call, sending) {
-        const [rows] = (call as ContractCall).args as [Charge[]];
-        world.batches.push(rows);
-        const receipt = await world.carry(() => operator.send(call, sending));
-        return world.isMute ? { ...receipt, logs: [] } : receipt;
+      address: operator.address,
+      gasPrice: () => Promise.resolve(world.gasPrice),
+      launch(call, sending) {
+        const { args } = decodeFunctionData({ abi: escrowAbi, data: (call as { data: Hex }).data });
+        world.batches.push(args![0] as unknown as Charge[]);
+        world.sendings.push(sending);
+        const mined = world.carry(() => operator.send(call, sending));
+        return Promise.resolve({
+          mined: mined.then((receipt) => world.isMute ? { ...receipt, logs: [] } : receipt),
+        });
       },
     },
     watch,
+    capacity,
     log: heard.log,
+    now: () => world.now,
     intervalMs: 86_400_000,
     amount: 1_000_000n,
+    windowSeconds: 120,
+    coinPrice: 0n,
     closeWaitMs: 1,
     ...times,
   });
@@ -114,6 +142,7 @@ export async function openSettlingBooks(times: Times = {}) {
     ledger,
     settlement,
     watch,
+    capacity,
     heard,
     /** The operator may settle no more than `left` today. */
     limit(left: bigint): void {

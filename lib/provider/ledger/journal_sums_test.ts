@@ -16,7 +16,7 @@ import { apply, emptyBook, type Entry, laneOf } from "./journal.ts";
 
 function sumsAfter(...entries: Entry[]) {
   const book = emptyBook();
-  for (const entry of entries) apply(book, entry);
+  for (const entry of entries) apply(book, entry, 0);
   return [book.unsettledAmount, book.refusedAmount, book.heldAmount];
 }
 
@@ -59,7 +59,9 @@ Deno.test("a run at the price of the one before lengthens its segment, not the f
   const book = emptyBook();
   const prices = [PRICE, 2n, 2n, PRICE];
   const sales = prices.flatMap((price, index) => sale(index + 1, price));
-  for (const entry of [{ kind: "open", ...ID, charged: 0n } as Entry, ...sales]) apply(book, entry);
+  for (const entry of [{ kind: "open", ...ID, charged: 0n } as Entry, ...sales]) {
+    apply(book, entry, 0);
+  }
   assert.deepEqual(laneOf(book, PAYER, LANE)!.segments, [
     { upTo: 1n, price: PRICE },
     { upTo: 3n, price: 2n },
@@ -76,9 +78,9 @@ Deno.test("a charge that the escrow took first is not due", () => {
 Deno.test("reservations are numbered from one, and on from the highest", () => {
   const book = emptyBook();
   assert.equal(book.nextReservation, 1);
-  apply(book, { kind: "open", ...ID, charged: 0n });
+  apply(book, { kind: "open", ...ID, charged: 0n }, 0);
   for (const reservation of [5, 2]) {
-    apply(book, { kind: "reserve", ...ID, reservation, cid: CID, price: PRICE });
+    apply(book, { kind: "reserve", ...ID, reservation, cid: CID, price: PRICE }, 0);
   }
   assert.equal(book.nextReservation, 6);
 });

@@ -128,8 +128,11 @@ export interface Settling extends Clock {
   readonly thawingPeriod: bigint;
   /** Null when the operator may settle whatever there is. */
   readonly operator: OperatorLimits | null;
-  /** Seconds until settlement may have room for another row; null while it has. */
-  readonly backlog: number | null;
+  /**
+   * Seconds until settlement may have room for a further row of a payer that has so many lanes
+   * open; null while it has.
+   */
+  readonly backlog: (lanes: number) => number | null;
   /** What a row must be worth, USDC base units. */
   readonly rowWorth: bigint;
 }
@@ -241,7 +244,8 @@ function rowRefusal(
   const used = account ? usedOf(account) : 0n;
   const locked = (view.ceiling - used) * draw.price + (account?.unsettledAmount ?? 0n);
   if (needed > locked) return { reason: "dust_lanes", lanes, locked, needed };
-  return backlog === null ? null : { reason: "backlog", retryAfterSeconds: backlog };
+  const retryAfterSeconds = backlog(lanes);
+  return retryAfterSeconds === null ? null : { reason: "backlog", retryAfterSeconds };
 }
 
 function operatorRefusal(

@@ -43,7 +43,7 @@ const SETTLING = {
   settleWindow: SETTLE_WINDOW,
   thawingPeriod: THAWING_PERIOD,
   operator: null,
-  backlog: null,
+  backlog: () => null,
   rowWorth: 0n,
 };
 

@@ -61,7 +61,7 @@ function refusalIn(situation: Situation) {
   };
   const operator = { ...OPERATOR, ...situation.operator };
   const clock = { now: NOW, settleWindow: SETTLE_WINDOW };
-  const settling = { ...clock, thawingPeriod, operator, backlog: null, rowWorth: 0n };
+  const settling = { ...clock, thawingPeriod, operator, backlog: () => null, rowWorth: 0n };
   const draw = drawOf({ permit: permitOf(permit) });
   const { source = "allowance" } = situation;
   const judged = judge(draw, viewOf(9n, situation.view), { book, preholds }, settling, source);

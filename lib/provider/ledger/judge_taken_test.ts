@@ -23,6 +23,8 @@ const SETTLING = {
   settleWindow: SETTLE_WINDOW,
   thawingPeriod: THAWING_PERIOD,
   operator: { expiry: 0n, dailyCap: 0n, spent: 0n, day: 0n },
+  backlog: () => 1,
+  rowWorth: 1_000n,
 };
 
 const taken = (settled: bigint): Entry => (
@@ -43,7 +45,7 @@ function judgedIn({ more = [], draw = {}, view = {} }: Situation) {
     { kind: "permit", ...ID, permit: permitOf() },
     ...sale(1),
   ];
-  for (const entry of [...usual, ...more]) apply(book, entry);
+  for (const entry of [...usual, ...more]) apply(book, entry, 0);
   const preholds = { ofPayer: () => 0n, onLane: () => 0n, amount: () => 0n };
   return judge(drawOf(draw), viewOf(9n, view), { book, preholds }, SETTLING, "taken");
 }

@@ -27,7 +27,7 @@ const SETTLING = {
   settleWindow: SETTLE_WINDOW,
   thawingPeriod: THAWING_PERIOD,
   operator: null,
-  backlog: null,
+  backlog: () => null,
   rowWorth: 0n,
 };
 

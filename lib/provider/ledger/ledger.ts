@@ -72,6 +72,8 @@ export interface Totals {
   readonly held: bigint;
   /** Of that, what is held for calls that have not come. */
   readonly preheld: bigint;
+  /** How many lanes are due. */
+  readonly dueLanes: number;
 }
 
 /** Figures about all lanes, for `/metrics`. */

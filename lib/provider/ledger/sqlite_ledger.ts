@@ -64,7 +64,7 @@ export interface SqliteLedgerOptions {
    * Seconds after which to come again while settlement has no room for a further row; null while
    * it has, which it always has where nothing is said.
    */
-  backlog?: () => number | null;
+  backlog?: (lanes: number) => number | null;
   /** What a row of a batch must be worth, USDC base units; nothing where nothing is said. */
   rowWorth?: () => bigint;
 }
@@ -205,8 +205,8 @@ export class SqliteLedger implements Ledger {
   }
 
   totals(): Totals {
-    const { unsettledAmount: unsettled, heldAmount: held } = this.store.book;
-    return { unsettled, held, preheld: this.#preholds.amount() };
+    const { unsettledAmount: unsettled, heldAmount: held, due } = this.store.book;
+    return { unsettled, held, preheld: this.#preholds.amount(), dueLanes: due.size };
   }
 
   figures(): Promise<LaneFigures> {
@@ -235,7 +235,7 @@ export class SqliteLedger implements Ledger {
       settleWindow: settleWindowSeconds(),
       thawingPeriod: thawingPeriodSeconds,
       operator: operatorLimits(),
-      backlog: backlog(),
+      backlog,
       rowWorth: rowWorth(),
     };
   }

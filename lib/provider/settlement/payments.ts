@@ -11,6 +11,8 @@ import type { Ledger } from "../ledger/ledger.ts";
 import { openSqliteLedger, type SqliteLedger } from "../ledger/sqlite_ledger.ts";
 import type { CreditPolicy } from "../money/credits.ts";
 import { Payers } from "../money/payers.ts";
+import { Capacity } from "./capacity.ts";
+import { coinPriceOf } from "./gas_worth.ts";
 import { type EscrowEvent, parseEscrowLogs, settlementsIn } from "./escrow_events.ts";
 import { Follower } from "./follower.ts";
 import { openOperator, type Operator } from "./operator.ts";
@@ -64,7 +66,9 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   const ledger = await openSqliteLedger({
     path: join(dir, "ledger.db"),
     now,
-    settleWindowSeconds: () => windowSeconds,
+    settleWindowSeconds: () => settlement.windowSeconds(),
+    backlog: (lanes) => settlement.backlog(lanes),
+    rowWorth: () => settlement.rowWorth(),
     thawingPeriodSeconds: options.thawingPeriodSeconds,
     operatorLimits: () => watch.limits(),
   });
@@ -90,9 +94,13 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     ledger,
     operator,
     watch,
+    capacity: new Capacity(rest.blockGasPercent / 100),
     log,
+    now,
     intervalMs: intervalSeconds * 1_000,
     amount,
+    windowSeconds: Number(windowSeconds),
+    coinPrice: coinPriceOf(chain.chainId, options.provider.gas.coinPrice),
     ...(options.closeWaitMs === undefined ? {} : { closeWaitMs: options.closeWaitMs }),
   });
   await watch.look();
@@ -106,7 +114,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     follower,
     policy: {
       consume: rest.mode === "each" ? createConsume(operator, escrow) : null,
-      settleWindowSeconds: () => windowSeconds,
+      settleWindowSeconds: () => settlement.windowSeconds(),
       viewAgeMs: () => viewAgeMs(follower, ledger, offlineAmount),
       offlineAmount,
     },
@@ -145,16 +153,17 @@ function follow(options: PaymentsOptions, { ledger, payers, settlement }: Books)
     for (const { eventName, args: { payer } } of events) {
       payers.forget(payer);
       // The payer has given notice: what it owes is settled well before credits or permits go.
-      if (eventName === "RevokeStarted" || eventName === "EpochBumped") settlement.settleNow();
+      if (eventName === "RevokeStarted" || eventName === "EpochBumped") {
+        settlement.settlePayer(payer);
+      }
       // More credits may cover what the escrow refused, an epoch that begins its permit.
-      if (eventName !== "Allowed" && eventName !== "EpochBumped") continue;
-      for (const lane of await ledger.refused(payer)) await settlement.level(lane);
+      if (eventName === "Allowed" || eventName === "EpochBumped") settlement.revive(payer);
     }
   }
 
   async function onReorg(block: bigint): Promise<void> {
     payers.forget();
-    for (const lane of await ledger.unsure(block)) await settlement.level(lane);
+    await settlement.level(await ledger.unsure(block));
   }
 
   const { pollMs } = policy;

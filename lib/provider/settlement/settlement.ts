@@ -1,308 +1,377 @@
 /**
- * Settlement in the background: what runs have used goes to the escrow in batches, by time, by
- * amount, when a payer starts to revoke, and at shutdown. A row is cumulative, so sending it twice
- * charges once. A row that the escrow refuses is written down and not sent again.
+ * Settlement in the background: what runs have used goes to the escrow in batches. A round takes
+ * what is due at its start, each debt in its turn (turn.ts), and ends; what becomes due meanwhile
+ * is the next round's, so nobody keeps others waiting by owing more. A row is cumulative, so
+ * sending it twice charges once. A row that the escrow refuses is written down and not sent again.
  */
-import type { Address, Hex } from "viem";
-import { escrowAbi } from "../../chain/abi.ts";
+import type { Address, TransactionReceipt } from "viem";
 import type { Chain } from "../../chain/client.ts";
-import { type Allowance, readAllowance, readConsumed } from "../../chain/escrow.ts";
+import { asChainError } from "../../chain/refusal.ts";
 import type { Log } from "../../log.ts";
 import { within } from "../../within.ts";
 import type { LaneId } from "../ledger/journal.ts";
-import type { LaneState, Ledger } from "../ledger/ledger.ts";
+import type { DueLane, Ledger } from "../ledger/ledger.ts";
 import { leftToday } from "../ledger/operator_room.ts";
-import { type Row as LaneRow, rowsOf as laneRows } from "../ledger/rows.ts";
-import { parseEscrowLogs, skipReason } from "./escrow_events.ts";
+import type { Terms } from "../ledger/lane_permits.ts";
+import { rowsOf } from "../ledger/rows.ts";
+import { BATCH_GAS, type Capacity, ROW_GAS_MAX } from "./capacity.ts";
+import { encodeCharges } from "./charge_data.ts";
+import { level, readAllowances } from "./counters.ts";
+import { Flights } from "./flights.ts";
+import { costOf } from "./gas_worth.ts";
 import type { Operator } from "./operator.ts";
 import type { OperatorWatch } from "./operator_watch.ts";
+import { Outcomes } from "./outcomes.ts";
+import { Revival } from "./revival.ts";
+import { type Batch, Round } from "./round.ts";
+import { amountOf, fitting, type Row, sideBySide } from "./rows.ts";
+import type { Ends, Turn } from "./turn.ts";
+import { costMaxOf, type GasTerms } from "./worth.ts";
 
 export interface SettlementOptions {
-  chain: Chain;
+  chain: Pick<Chain, "endpoint" | "public" | "readMany">;
   escrow: Address;
   provider: Address;
-  ledger: Pick<Ledger, "due" | "lane" | "record" | "totals">;
-  operator: Pick<Operator, "send">;
+  ledger: Pick<Ledger, "due" | "dueOf" | "lane" | "record" | "refused" | "totals">;
+  operator: Pick<Operator, "address" | "launch" | "gasPrice">;
   watch: Pick<OperatorWatch, "limits" | "expect" | "look">;
+  capacity: Capacity;
   log: Log;
+  /** Ms since the epoch. */
+  now: () => number;
   /** Settles at least this often while something is due, ms. */
   intervalMs: number;
   /** Settles at once when this much is due, USDC base units. */
   amount: bigint;
-  /** How long the last batch is waited for, ms. */
+  /** How long before its end a debt is settled while nothing waits, seconds. */
+  windowSeconds: number;
+  /** What a whole gas coin is worth, USDC base units; zero where gas costs nothing. */
+  coinPrice: bigint;
+  /** How long the last batches are waited for, ms. */
   closeWaitMs?: number;
 }
 
-/** A last batch has this long to be mined: a stop must end, whatever the chain does, ms. */
+/** Last batches have this long to be mined: a stop must end, whatever the chain does, ms. */
 const CLOSE_WAIT_MS = 20_000;
+/** After a failure a charge starts no settlement for so long, ms. */
+const QUIET_MS = 5_000;
+/** A payer's terms are read again after this long, should an event be missed, ms. */
+const TERMS_AGE_MS = 600_000;
+/** So often what is left of an allowance is gone for after a batch that it did not cover. */
+const PART_ROUNDS_MAX = 3;
+/** Lanes due of a payer that may be promised more while there is any room. */
+const FEW_LANES = 16;
 
-/** Rows of one transaction: about 2 million gas when every lane is new. */
-const BATCH_ROWS = 50;
-
-/** A lane of which the allowance covers only a part, within one settlement. */
-interface Cap extends LaneId {
-  /** The lane's counter that the allowance still covers. */
-  upTo: bigint;
-  /** The batch in which that showed. */
-  transaction: Hex;
+/** One settlement that somebody waits for. */
+interface Asked {
+  /** Null: everybody's debts. */
+  readonly payers: readonly Address[] | null;
+  isPatient: boolean;
+  /** How many rounds for parts have led to it. */
+  readonly parts: number;
+  readonly done: PromiseWithResolvers<void>;
 }
 
-/** One row of a batch. */
-interface Row extends LaneRow {
-  lane: LaneState;
+/** What of a payer's allowance bears on its permits. */
+interface PayerTerms extends Ends, Terms {
+  /** Ms since the epoch. */
+  readonly readAt: number;
 }
 
 export class Settlement {
   readonly #options: SettlementOptions;
-  /** No row of this settlement goes beyond these. */
-  readonly #caps = new Map<string, Cap>();
+  readonly #outcomes: Outcomes;
+  readonly #revival: Revival;
+  readonly #flights: Flights;
   readonly #timer: ReturnType<typeof setInterval>;
-  /** A row was skipped because somebody else with the operator's key used the day's rest. */
-  #isOverCap = false;
-  #running: Promise<void> | null = null;
-  #isAskedAgain = false;
+  readonly #asks: Asked[] = [];
+  readonly #terms = new Map<Address, PayerTerms>();
+  #isRunning = false;
+  #quietUntil = -Infinity;
+  /** Wei for a unit of gas, at the last round. */
+  #gasPrice = 0n;
+  /** Of the last round of all debts. */
+  #waiting = { lanes: 0, amount: 0n };
+  #behindSeconds = 0;
 
   constructor(options: SettlementOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.settleNow(), options.intervalMs);
+    this.#outcomes = new Outcomes(options);
+    this.#revival = new Revival({ ...options, simulate: (rows) => this.#simulate(rows) });
+    this.#flights = new Flights(options.now);
+    this.#timer = setInterval(() => this.settleDue(), options.intervalMs);
   }
 
-  /** A run was charged: settles when enough is due. */
+  /** A run was charged: settles when enough is due that is not on its way, or not worth it. */
   noticeCharge(): void {
-    const { ledger, amount } = this.#options;
-    if (ledger.totals().unsettled >= amount) this.settleNow();
+    const { ledger, amount, now } = this.#options;
+    const fresh = ledger.totals().unsettled - this.#flights.amount() - this.#waiting.amount;
+    if (fresh >= amount && now() >= this.#quietUntil) this.#ask(null, true);
   }
 
-  /** Settles what is due now; resolves when it is mined or put off by an unreachable chain. */
+  /** A round: settles what is due and worth its gas. Resolves as `settleNow`. */
+  async settleDue(): Promise<void> {
+    await this.#ask(null, true);
+  }
+
+  /**
+   * Settles all that is due now and brings more than it costs; resolves when it is mined, or put
+   * off by an unreachable chain.
+   */
   async settleNow(): Promise<void> {
-    if (this.#running) this.#isAskedAgain = true;
-    else {
-      this.#running = this.#settleAsAsked()
-        .catch((error) => this.#options.log.warn("settlement put off", { error }))
-        .finally(() => this.#running = null);
-    }
-    await this.#running;
+    await this.#ask(null, false);
   }
 
-  /** The lane's counter is what the escrow says; a refusal is forgotten. */
-  async level({ payer, lane }: LaneId): Promise<void> {
-    const { chain, escrow, provider, ledger } = this.#options;
-    const settled = await readConsumed(chain, escrow, payer, provider, lane);
-    // Asked afterwards: a block that is too early would let views overlook the settlement.
-    const block = await chain.public.getBlockNumber({ cacheTime: 0 });
-    await ledger.record([{ fact: "level", payer, lane, settled, block }]);
+  /** The payer has given notice: what it owes is settled, and nobody else's debts. */
+  async settlePayer(payer: Address): Promise<void> {
+    this.#terms.delete(payer);
+    await this.#ask([payer], true);
+  }
+
+  /** The payer allows more: in the background, what that cures is due again. */
+  revive(payer: Address): void {
+    this.#revival.revive(payer);
+  }
+
+  /** Resolves when all that allow more have been looked at. */
+  async revived(): Promise<void> {
+    await this.#revival.idle();
+  }
+
+  /** The lanes' counters are what the escrow says; refusals are forgotten. */
+  async level(lanes: readonly LaneId[]): Promise<void> {
+    await level(this.#options, this.#options.ledger, lanes);
+  }
+
+  /** How long a permit must still be good, so that a credit of it is settled in time, seconds. */
+  windowSeconds(): bigint {
+    return BigInt(this.#options.windowSeconds + 2 * this.#backlogSeconds(0));
+  }
+
+  /**
+   * Seconds after which to come again, while the chain could not take a further lane's row in time
+   * beside those that wait; null while it could. Who has few lanes due finds room for longer.
+   * @param lanes how many the payer has due
+   */
+  backlog(lanes: number): number | null {
+    const seconds = this.#backlogSeconds(1);
+    const most = this.#options.windowSeconds;
+    if (seconds <= (lanes < FEW_LANES ? most : most / 2)) return null;
+    return Math.max(1, Math.ceil(seconds / 2));
+  }
+
+  /** What a row costs as gas was priced last, USDC base units. */
+  rowWorth(): bigint {
+    const { capacity, coinPrice } = this.#options;
+    return costOf(capacity.rowGas(), this.#gasPrice, coinPrice);
+  }
+
+  /** What a person must look at, in plain words. */
+  alarms(): readonly string[] {
+    if (this.#behindSeconds <= this.#options.windowSeconds) return [];
+    return [`settlement is ${Math.round(this.#behindSeconds)} s behind`];
   }
 
   /** Settles a last time, then stops; a chain that takes too long is left to the next start. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    await within(this.settleNow(), this.#options.closeWaitMs ?? CLOSE_WAIT_MS);
+    const last = this.settleNow().then(() => this.revived());
+    await within(last, this.#options.closeWaitMs ?? CLOSE_WAIT_MS);
   }
 
-  async #settleAsAsked(): Promise<void> {
-    do {
-      this.#isAskedAgain = false;
-      await this.#settleAll();
-    } while (this.#isAskedAgain);
+  /** How long `more` rows beside those that are due take to be mined, seconds. */
+  #backlogSeconds(more: number): number {
+    const { ledger, capacity } = this.#options;
+    const rows = Math.max(0, ledger.totals().dueLanes - this.#waiting.lanes) + more;
+    return rows === 0 ? 0 : capacity.secondsFor(rows);
   }
 
-  async #settleAll(): Promise<void> {
-    this.#caps.clear();
-    this.#isOverCap = false;
-    let sent: readonly Row[] = [];
-    let sentCaps: readonly (bigint | undefined)[] = [];
-    for (let round = 0;; round++) {
-      const due = await this.#due();
-      // Also with nothing due: who was served nothing owes nothing, and its limits may have risen.
-      if (round === 0) await this.#options.watch.look();
-      // A receipt without the events that it must have would have us send the same for ever.
-      if (sent.length > 0 && !this.#hasProgress(sent, sentCaps, due)) {
-        throw new Error("the chain does not tell what became of the batch");
-      }
-      const rows = rowsOf(due, this.#caps);
-      sent = (await this.#withinLimits(rows)).slice(0, BATCH_ROWS);
-      if (sent.length === 0) return await this.#refuseRest();
-      sentCaps = sent.map(({ lane }) => this.#caps.get(keyOf(lane))?.upTo);
-      await this.#sendExpected(sent);
-      // The next settlement looks again: an endpoint that hides it would have us send for ever.
-      if (this.#isOverCap) return;
+  #ask(payers: readonly Address[] | null, isPatient: boolean, parts = 0): Promise<void> {
+    // Who asks for everything while that is asked for already gets that.
+    const same = payers === null && this.#asks.find((asked) => asked.payers === null);
+    if (same) {
+      same.isPatient &&= isPatient;
+      return same.done.promise;
+    }
+    const done = Promise.withResolvers<void>();
+    this.#asks.push({ payers, isPatient, parts, done });
+    this.#run();
+    return done.promise;
+  }
+
+  /** Rounds one after the other; a round is over when its last batch is out. */
+  async #run(): Promise<void> {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    for (let asked; (asked = this.#asks.shift()) !== undefined;) {
+      const landings: Promise<boolean>[] = [];
+      await this.#round(asked, landings).catch((error) => this.#putOff(error));
+      this.#end(asked, landings);
+    }
+    this.#isRunning = false;
+  }
+
+  /** Once all of a round's batches have landed well, what is left of allowances is gone for. */
+  async #end(
+    { parts, isPatient, done }: Asked,
+    landings: readonly Promise<boolean>[],
+  ): Promise<void> {
+    const isWell = landings.length > 0 && (await Promise.all(landings)).every(Boolean);
+    const payers = isWell && parts < PART_ROUNDS_MAX ? this.#outcomes.partPayers() : [];
+    if (payers.length > 0) await this.#ask(payers, isPatient, parts + 1);
+    done.resolve();
+  }
+
+  async #round({ payers, isPatient, parts }: Asked, landings: Promise<boolean>[]): Promise<void> {
+    const { watch } = this.#options;
+    if (parts === 0) this.#outcomes.forgetParts(payers);
+    const due = await this.#due(payers);
+    // Also with nothing due: who was served nothing owes nothing, and its limits may have risen.
+    await watch.look();
+    const round = await this.#openRound(due, isPatient);
+    if (payers === null) {
+      this.#waiting = round.waiting;
+      this.#behindSeconds = round.behindSeconds;
+    }
+    while (!round.isOver) {
+      await this.#flights.room(round.canWait);
+      const batch = await round.next((turn, canWait) => this.#rowsOf(turn, canWait));
+      const rows = batch && this.#withinLimits(batch.rows);
+      if (!batch || !rows || rows.length === 0) return;
+      landings.push((await this.#launch({ ...batch, rows }, round.terms)).landed);
+      // The rest is for another day.
+      if (rows !== batch.rows) return;
     }
   }
 
-  async #due(): Promise<LaneState[]> {
+  /** What is due and not on its way. */
+  async #due(payers: readonly Address[] | null): Promise<readonly DueLane[]> {
     const { ledger } = this.#options;
-    const lanes: LaneState[] = [];
-    for (const id of await ledger.due()) {
-      const lane = await ledger.lane(id);
-      if (lane) lanes.push(lane);
-    }
-    return lanes;
+    const due = payers === null
+      ? await ledger.due()
+      : (await Promise.all(payers.map((payer) => ledger.dueOf(payer)))).flat();
+    return due.filter((lane) => !this.#flights.carries(lane, false));
   }
 
-  /** What an operator with a daily cap cannot settle today waits, what ends last longest. */
-  async #withinLimits(rows: Row[]): Promise<Row[]> {
+  async #openRound(due: readonly DueLane[], isPatient: boolean): Promise<Round> {
+    const { operator, capacity, coinPrice, intervalMs } = this.#options;
+    const now = this.#options.now() / 1_000;
+    const [gasPrice, chainNow] = due.length === 0 ? [0n, now] : await Promise.all([
+      coinPrice === 0n ? 0n : operator.gasPrice(),
+      this.#lookAtChain(),
+    ]);
+    if (due.length > 0) this.#gasPrice = gasPrice;
+    await this.#readTerms(due);
+    return await Round.open(due, this.#terms, {
+      now: Math.max(now, chainNow),
+      gasPrice,
+      coinPrice,
+      intervalSeconds: intervalMs / 1_000,
+      windowSeconds: Number(this.windowSeconds()),
+      rowGas: capacity.rowGas(),
+      batchGas: BATCH_GAS,
+      batchRows: capacity.batchRows(),
+      isPatient,
+    });
+  }
+
+  /** What a block takes and how fast they come. @returns the chain's time, Unix seconds */
+  async #lookAtChain(): Promise<number> {
+    const { chain, capacity } = this.#options;
+    const block = await chain.public.getBlock().catch((error) => {
+      throw asChainError(error, chain.endpoint);
+    });
+    capacity.noteBlock(block);
+    return Number(block.timestamp);
+  }
+
+  /** What the debtors have given notice of, and who signs for them. */
+  async #readTerms(due: readonly DueLane[]): Promise<void> {
+    const readAt = this.#options.now();
+    const unknown = new Set<Address>();
+    for (const { payer } of due) {
+      const known = this.#terms.get(payer);
+      if (!known || readAt - known.readAt > TERMS_AGE_MS) unknown.add(payer);
+    }
+    const read = await readAllowances(this.#options, [...unknown]);
+    for (const [payer, { epoch, epochEnd, thawEnd, signer }] of read) {
+      this.#terms.set(payer, { epoch, epochEnd, thawEnd, signer, readAt });
+    }
+  }
+
+  async #rowsOf({ due }: Turn, debtCanWait: boolean): Promise<readonly Row[]> {
+    if (this.#flights.carries(due, debtCanWait)) return [];
+    const lane = await this.#options.ledger.lane(due);
+    if (!lane || lane.refused !== null) return [];
+    const rows = rowsOf(lane, this.#terms.get(lane.payer) ?? null, this.#outcomes.upTo(lane));
+    return rows.map((row) => ({ ...row, lane }));
+  }
+
+  /** What an operator with a daily cap cannot settle today waits: the latest turns. */
+  #withinLimits(rows: readonly Row[]): readonly Row[] {
     const { watch, log } = this.#options;
     const limits = watch.limits();
     if (limits === null || limits.dailyCap === 0n) return rows;
     const left = leftToday(limits);
-    if (costOf(rows) <= left) return rows;
-    const within = fitting(soonestFirst(rows, await this.#allowancesOf(rows)), left);
-    const amount = costOf(rows) - costOf(within);
+    if (amountOf(rows) <= left) return rows;
+    const within = fitting(rows, left);
+    const amount = amountOf(rows) - amountOf(within);
     log.warn("the operator's daily cap puts a part off", { amount, rows: within.length });
     return within;
   }
 
-  /** Of the rows' payers: they may have given notice. */
-  async #allowancesOf(rows: readonly Row[]): Promise<ReadonlyMap<Address, Allowance>> {
-    const { chain, escrow, provider } = this.#options;
-    const payers = [...new Set(rows.map(({ lane }) => lane.payer))];
-    const found = new Map<Address, Allowance>();
-    for (let at = 0; at < payers.length; at += BATCH_ROWS) {
-      const some = payers.slice(at, at + BATCH_ROWS);
-      const read = some.map((payer) => readAllowance(chain, escrow, payer, provider));
-      for (const [index, held] of (await Promise.all(read)).entries()) {
-        found.set(some[index]!, held);
-      }
-    }
-    return found;
-  }
-
-  /** What it will use of the operator's cap counts as spent until the chain has told. */
-  async #sendExpected(rows: readonly Row[]): Promise<void> {
-    const { watch } = this.#options;
-    const told = watch.expect(costOf(rows));
-    try {
-      await this.#send(rows);
-      if (watch.limits() !== null) await watch.look();
-    } finally {
+  /** The batch is out; `landed` says whether it was mined and its outcome is written down. */
+  async #launch({ rows, debts }: Batch, terms: GasTerms): Promise<{ landed: Promise<boolean> }> {
+    const { escrow, operator, watch } = this.#options;
+    const ordered = sideBySide(rows);
+    const data = encodeCharges(ordered.map(({ charge }) => charge));
+    // What it will use of the operator's cap counts as spent until the chain has told.
+    const told = watch.expect(amountOf(rows));
+    const landed = this.#flights.start(rows);
+    const end = () => {
       told();
+      landed();
+    };
+    try {
+      const { mined } = await operator.launch({ to: escrow, data }, {
+        rank: "settlement",
+        costMax: costMaxOf(debts, terms),
+        // Rows that do not fit when it is estimated, and do when it is mined, take more.
+        gasMin: BATCH_GAS + ROW_GAS_MAX * BigInt(rows.length),
+      });
+      const landed = this.#land(ordered, mined).then(() => true, (error) => this.#putOff(error));
+      return { landed: landed.finally(end) };
+    } catch (error) {
+      end();
+      throw error;
     }
   }
 
-  /** Whether a batch changed anything about one of its lanes: settled, refused or capped. */
-  #hasProgress(
-    sent: readonly Row[],
-    sentCaps: readonly (bigint | undefined)[],
-    due: readonly LaneState[],
-  ): boolean {
-    const now = new Map(due.map((lane) => [keyOf(lane), lane]));
-    return sent.some(({ lane }, index) => {
-      const key = keyOf(lane);
-      const left = now.get(key);
-      return left?.settled !== lane.settled || this.#caps.get(key)?.upTo !== sentCaps[index];
-    });
+  async #land(rows: readonly Row[], mined: Promise<TransactionReceipt>): Promise<void> {
+    const { watch, capacity, log } = this.#options;
+    const receipt = await mined;
+    const isOverCap = await this.#outcomes.land(rows, receipt);
+    capacity.noteBatch(rows.length, receipt.gasUsed);
+    log.info("settled", { rows: rows.length, transaction: receipt.transactionHash });
+    // Somebody else with the operator's key used the day's rest.
+    if (isOverCap) this.#beQuiet();
+    if (watch.limits() !== null) await watch.look();
   }
 
-  async #send(rows: readonly Row[]): Promise<void> {
-    const { escrow, operator, ledger, log } = this.#options;
-    const args = [rows.map(({ charge }) => charge)];
-    const call = { address: escrow, abi: escrowAbi, functionName: "consume", args };
-    const receipt = await operator.send(call, { rank: "settlement", costMax: null });
-    if (receipt.status !== "success") throw new Error("the batch reverted");
-    const { transactionHash } = receipt;
-    for (const event of parseEscrowLogs(escrow, receipt.logs)) {
-      if (event.eventName !== "ChargeSkipped") continue;
-      const { credits, reason } = event.args;
-      const lane = await ledger.lane(event.args);
-      // A row that another settlement of the same lane overtook was skipped and lost nothing.
-      if (!lane || lane.settled >= credits) continue;
-      await this.#noteSkip(lane, skipReason(reason), transactionHash);
-    }
-    log.info("settled", { rows: rows.length, transaction: transactionHash });
+  #putOff(error: unknown): false {
+    this.#beQuiet();
+    this.#options.log.warn("settlement put off", { error });
+    return false;
   }
 
-  async #noteSkip(lane: LaneState, reason: string, transaction: Hex): Promise<void> {
-    if (reason === "AlreadyCharged") return await this.level(lane);
-    if (reason === "DailyCapReached") return void (this.#isOverCap = true);
-    if (reason === "InsufficientCredits" && await this.#capToRest(lane, transaction)) return;
-    await this.#refuse(lane, reason, transaction);
+  #beQuiet(): void {
+    this.#quietUntil = this.#options.now() + QUIET_MS;
   }
 
-  /** The allowance covers less than what is due: the next batch takes what is there. */
-  async #capToRest(lane: LaneState, transaction: Hex): Promise<boolean> {
-    const { chain, escrow, provider } = this.#options;
-    const { payer, lane: id, settled } = lane;
-    const { credits } = await readAllowance(chain, escrow, payer, provider);
-    const upTo = settled + credits;
-    const key = keyOf(lane);
-    if (credits === 0n || this.#caps.get(key)?.upTo === upTo) return false;
-    this.#caps.set(key, { payer, lane: id, upTo, transaction });
-    return true;
+  async #simulate(rows: readonly Row[]): Promise<bigint> {
+    const { chain, escrow, operator } = this.#options;
+    const data = encodeCharges(rows.map(({ charge }) => charge));
+    const call = { account: operator.address, to: escrow, data };
+    return BigInt((await chain.public.call(call)).data ?? 0n);
   }
-
-  /** What lies beyond the caps is owed by an allowance that is used up. */
-  async #refuseRest(): Promise<void> {
-    for (const cap of [...this.#caps.values()]) {
-      const lane = await this.#options.ledger.lane(cap);
-      if (!lane || lane.charged <= cap.upTo) continue;
-      await this.#refuse(lane, "InsufficientCredits", cap.transaction);
-    }
-  }
-
-  async #refuse(lane: LaneState, reason: string, transaction: Hex): Promise<void> {
-    const { ledger, log } = this.#options;
-    const { payer, lane: id } = lane;
-    this.#caps.delete(keyOf(lane));
-    await ledger.record([{ fact: "refused", payer, lane: id, reason, transaction }]);
-    log.error("the escrow refused to settle a lane", { payer, lane: id, reason, transaction });
-  }
-}
-
-function keyOf({ payer, lane }: LaneId): string {
-  return `${payer}:${lane}`;
-}
-
-/** One row for each price of each lane, a payer's side by side: neighbours share storage reads. */
-function rowsOf(lanes: readonly LaneState[], caps: ReadonlyMap<string, Cap>): Row[] {
-  const rows: Row[] = [];
-  for (const lane of lanes) {
-    const cap = caps.get(keyOf(lane))?.upTo;
-    for (const row of laneRows(lane, null, cap)) rows.push({ ...row, lane });
-  }
-  return rows.sort(({ lane: { payer: a } }, { lane: { payer: b } }) => a < b ? -1 : a > b ? 1 : 0);
-}
-
-/** USDC base units that rows come to. */
-function costOf(rows: readonly Row[]): bigint {
-  return rows.reduce((sum, { charge, fresh }) => sum + fresh * charge.price, 0n);
-}
-
-/** What can be settled for the shortest time comes first. */
-function soonestFirst(
-  rows: readonly Row[],
-  allowances: ReadonlyMap<Address, Allowance>,
-): Row[] {
-  const ends = new Map(rows.map((row) => [row, endOf(row, allowances.get(row.lane.payer))]));
-  return rows.toSorted((a, b) =>
-    Number(ends.get(a)! > ends.get(b)!) - Number(ends.get(a)! < ends.get(b)!)
-  );
-}
-
-/** When the permit ends, or its epoch does, or the payer's credits have thawed; Unix seconds. */
-function endOf({ charge: { permit } }: Row, held: Allowance | undefined): bigint {
-  const ends = [permit.deadline];
-  if (held && held.epochEnd > 0n && permit.epoch === held.epoch) ends.push(held.epochEnd);
-  if (held && held.thawEnd > 0n) ends.push(held.thawEnd);
-  return ends.reduce((one, other) => one < other ? one : other);
-}
-
-/** The rows that cost at most `room` together, USDC base units; of a row as much as fits. */
-function fitting(rows: readonly Row[], room: bigint): Row[] {
-  const within: Row[] = [];
-  const cut = new Set<string>();
-  let left = room;
-  for (const row of rows) {
-    const key = keyOf(row.lane);
-    // A lane's later rows go on from where the earlier ones end.
-    if (cut.has(key)) continue;
-    const { charge, fresh } = row;
-    const affordable = charge.price === 0n ? fresh : left / charge.price;
-    const taken = affordable < fresh ? affordable : fresh;
-    if (taken < fresh) cut.add(key);
-    if (taken === 0n) continue;
-    const credits = charge.credits - fresh + taken;
-    within.push({ ...row, charge: { ...charge, credits }, fresh: taken });
-    left -= taken * charge.price;
-  }
-  return within;
 }

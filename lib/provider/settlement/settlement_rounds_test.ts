@@ -1,0 +1,200 @@
+/** Which debts a round takes, in what order, at what cost, and which wait. */
+import assert from "node:assert/strict";
+import type { Hex } from "viem";
+import {
+  ANNA,
+  BERT,
+  openSettlingBooks,
+  PRICE,
+  type SettlingBooks,
+} from "../../../worlds/chain/settling_books.ts";
+import { BATCH_GAS, ROW_GAS_MAX } from "./capacity.ts";
+import { DUST_SECONDS } from "./worth.ts";
+
+const laneOf = (n: number): Hex => `0x${String(n).padStart(64, "0")}`;
+
+/** A thousand units of gas cost one base unit of USDC. */
+const COSTLY = { gasPrice: 1_000_000_000n, coinPrice: 1_000_000n };
+
+function batchesOf(books: SettlingBooks) {
+  return books.batches.map((rows) => rows.map(({ permit: { payer, lane } }) => ({ payer, lane })));
+}
+
+/** Batches are out, and nothing is mined until the test says so. */
+function holdUp(books: SettlingBooks) {
+  const goesOn = Promise.withResolvers<void>();
+  books.carry = async (send) => {
+    await goesOn.promise;
+    return await send();
+  };
+  return () => {
+    books.carry = (send) => send();
+    goesOn.resolve();
+  };
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+Deno.test("a debt whose permit ends soon goes before any number that can wait", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, use } = books;
+  books.now = 1_000_000;
+  for (let n = 1; n <= 121; n++) await use(ANNA, laneOf(n), 1);
+  await use(BERT, laneOf(900), 1, { deadline: 1_200n });
+  await settlement.settleNow();
+  const [first, second] = batchesOf(books);
+  assert.ok(first!.some(({ lane }) => lane === laneOf(900)));
+  assert.equal(second!.length, 2);
+});
+
+Deno.test("who gave notice is settled by when its credits thaw, and nobody else is", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, use, fake } = books;
+  await use(ANNA, laneOf(1), 1);
+  await use(BERT, laneOf(2), 1);
+  fake.revoke(BERT.address, 5n);
+  await settlement.settlePayer(BERT.address);
+  assert.deepEqual(batchesOf(books), [[{ payer: BERT.address, lane: laneOf(2) }]]);
+});
+
+Deno.test("what becomes due during a round is the next one's, so a round ends", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, use, ledger } = books;
+  await use(ANNA, laneOf(1), 1);
+  let more = 1;
+  books.carry = async (send) => {
+    // Whoever calls while a batch is mined has the next round's turn, however often it calls.
+    if (more < 50) await use(ANNA, laneOf(++more), 1);
+    return await send();
+  };
+  await settlement.settleNow();
+  assert.equal(books.batches.length, 1);
+  assert.equal((await ledger.due()).length, 1);
+});
+
+Deno.test("a round does not wait for a batch to be mined before the next is out", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, use, ledger } = books;
+  for (let n = 1; n <= 241; n++) await use(ANNA, laneOf(n), 1);
+  const goOn = holdUp(books);
+  const settled = settlement.settleNow();
+  await until(() => books.batches.length === 3);
+  assert.deepEqual(books.batches.map((rows) => rows.length), [120, 120, 1]);
+  // Who asks again meanwhile sends nothing twice.
+  await use(BERT, laneOf(900), 1);
+  const again = settlement.settleNow();
+  await until(() => books.batches.length === 4);
+  assert.deepEqual(batchesOf(books)[3], [{ payer: BERT.address, lane: laneOf(900) }]);
+  goOn();
+  await Promise.all([settled, again]);
+  assert.deepEqual(await ledger.due(), []);
+});
+
+Deno.test("a charge starts nothing while what is due is on its way, or not worth its gas", async () => {
+  await using books = await openSettlingBooks({ amount: PRICE, coinPrice: COSTLY.coinPrice });
+  const { settlement, use } = books;
+  const goOn = holdUp(books);
+  await use(ANNA, laneOf(1), 1);
+  settlement.noticeCharge();
+  await until(() => books.batches.length === 1);
+  settlement.noticeCharge();
+  assert.equal(books.looks, 1);
+  books.gasPrice = COSTLY.gasPrice;
+  await use(BERT, laneOf(2), 1);
+  settlement.noticeCharge();
+  await until(() => books.looks === 2);
+  await new Promise((resolve) => setImmediate(resolve));
+  await use(BERT, laneOf(3), 1);
+  settlement.noticeCharge();
+  await until(() => books.looks === 3);
+  assert.equal(books.batches.length, 1, "dust waits");
+  goOn();
+});
+
+Deno.test("a debt waits until it is worth ten times its gas, and is asked for at once its gas", async () => {
+  await using books = await openSettlingBooks({ coinPrice: COSTLY.coinPrice, amount: 1n });
+  const { settlement, use } = books;
+  books.gasPrice = COSTLY.gasPrice;
+  // A row costs 40 base units, a batch 60 besides.
+  await use(ANNA, laneOf(1), 1, { price: 100n });
+  settlement.noticeCharge();
+  await until(() => books.looks === 1);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(books.batches.length, 0);
+  await settlement.settleNow();
+  assert.equal(books.batches.length, 1);
+  await use(ANNA, laneOf(1), 9, { price: 100n });
+  books.now = 10_000;
+  settlement.noticeCharge();
+  await until(() => books.looks === 3);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(books.batches.length, 1);
+  await use(ANNA, laneOf(1), 2, { price: 100n });
+  settlement.noticeCharge();
+  await until(() => books.batches.length === 2);
+});
+
+Deno.test("no more is spent than comes in, also for what cannot wait", async () => {
+  await using books = await openSettlingBooks({ coinPrice: COSTLY.coinPrice });
+  const { settlement, use } = books;
+  books.gasPrice = COSTLY.gasPrice;
+  await use(ANNA, laneOf(1), 1, { price: 50n, deadline: 130n });
+  await settlement.settleNow();
+  assert.equal(books.batches.length, 0);
+  await use(ANNA, laneOf(1), 1, { price: 50n, deadline: 130n });
+  await settlement.settleNow();
+  assert.equal(books.batches.length, 1);
+  const [{ rank, costMax, gasMin }] = books.sendings as [typeof books.sendings[0]];
+  assert.equal(rank, "settlement");
+  assert.equal(costMax, 100n * 10n ** 12n, "what it brings");
+  assert.equal(gasMin, BATCH_GAS + ROW_GAS_MAX);
+});
+
+Deno.test("dust has waited long enough after some hours", async () => {
+  await using books = await openSettlingBooks({
+    coinPrice: COSTLY.coinPrice,
+    intervalMs: 2 ** 31 - 1,
+    amount: 1n,
+  });
+  const { settlement, use } = books;
+  books.gasPrice = COSTLY.gasPrice;
+  await use(ANNA, laneOf(1), 1, { price: 100n });
+  settlement.noticeCharge();
+  await until(() => books.looks === 1);
+  assert.equal(books.batches.length, 0);
+  books.now = DUST_SECONDS * 1_000;
+  await use(ANNA, laneOf(1), 1, { price: 100n });
+  settlement.noticeCharge();
+  await until(() => books.batches.length === 1);
+});
+
+Deno.test("a permit must leave more time, and rows get no room, as the backlog grows", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, use, capacity } = books;
+  capacity.noteBlock({ number: 1n, timestamp: 1n, gasLimit: 2n * (BATCH_GAS + ROW_GAS_MAX) });
+  assert.equal(settlement.windowSeconds(), 120n);
+  assert.equal(settlement.backlog(0), null);
+  // One row a block, a block in 12 s.
+  for (let n = 1; n <= 5; n++) await use(ANNA, laneOf(n), 1);
+  assert.equal(settlement.windowSeconds(), 120n + 2n * 60n);
+  assert.equal(settlement.backlog(0), null);
+  assert.equal(settlement.backlog(100), 36, "who has many due leaves the rest to others");
+  for (let n = 6; n <= 10; n++) await use(ANNA, laneOf(n), 1);
+  assert.equal(settlement.backlog(0), 66);
+  await settlement.settleNow();
+  assert.equal(settlement.backlog(100), null);
+});
+
+Deno.test("what is behind by more than the window is told", async () => {
+  await using books = await openSettlingBooks({ intervalMs: 60_000 });
+  const { settlement, use } = books;
+  await use(ANNA, laneOf(1), 1);
+  assert.deepEqual(settlement.alarms(), []);
+  books.now = 200_000;
+  await settlement.settleNow();
+  assert.deepEqual(settlement.alarms(), ["settlement is 140 s behind"]);
+  await settlement.settleNow();
+  assert.deepEqual(settlement.alarms(), []);
+});
