@@ -15,11 +15,11 @@ import {
   type Lane,
   type LaneId,
   laneOf,
-  loadOf,
   outstanding,
+  permitsWith,
   prepaid,
 } from "./journal.ts";
-import { isSignedBy, lastsAsLong, permitFor, withPermit } from "./lane_permits.ts";
+import { isSignedBy, lastsAsLong, permitFor } from "./lane_permits.ts";
 
 /** One credit that somebody asks for. */
 export interface Draw extends LaneId {
@@ -295,8 +295,8 @@ function roomRefusal(
   if (!lane || ownPermit(draw, view, position, clock) !== null) return null;
   const price = dearestUnsettled(lane);
   if (permit.price < price) return { reason: "earlier_dearer", price };
-  const load = { ...loadOf(lane), promised: usedOn(draw, view, position) };
-  if (withPermit(lane.permits, { permit, signer: view.signer }, load) !== null) return null;
+  const added = { permit, signer: view.signer };
+  if (permitsWith(lane, added, usedOn(draw, view, position)) !== null) return null;
   return { reason: "earlier_longer", deadline: lastDeadline(lane) };
 }
 
