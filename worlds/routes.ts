@@ -123,7 +123,7 @@ export async function assertRefused(
 
 /** Money that remembers what it is asked for. */
 function answeringMoney(asked: string[], receipts: ReadonlyMap<string, Receipt>) {
-  const totals = { unsettled: 5_000n, held: 0n, preheld: 0n };
+  const totals = { unsettled: 5_000n, held: 0n, preheld: 0n, dueLanes: 1 };
   return {
     credits: { count: ({ lane }: Permit) => Promise.resolve({ id: lane, cumulative: 7n }) },
     renewals: {

@@ -228,7 +228,6 @@ export function openPromiseWorld() {
         const debt = { payer, lane, since: now * 1_000, deadline, epoch: 0, amount };
         debts.set(keyOf(debt), {
           ...debt,
-          
           settledAt: null,
           rowsAhead: 0,
           isSkipped: false,

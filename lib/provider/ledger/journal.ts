@@ -12,7 +12,7 @@ import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { type Mark, markCharge, markSettled } from "./ages.ts";
 import type { Entry, LaneId, OpenEntry, PermitEntry } from "./entries.ts";
-import { type KeptPermit, type Load, withPermit } from "./lane_permits.ts";
+import { type KeptPermit, withPermit } from "./lane_permits.ts";
 import { SettledLately } from "./settled_lately.ts";
 import { NONE_USED_UP, type UsedUp, withCount, withPermit as withUsedUp } from "./used_up.ts";
 
@@ -166,9 +166,17 @@ export function dearestUnsettled(
   return dearest;
 }
 
-/** What rests on a lane's permits. */
-export function loadOf(lane: Lane): Load {
-  return { settled: lane.settled, promised: lane.charged + lane.held };
+/**
+ * The lane's permits with one more; null when there is no room for it. Those that the escrow
+ * refused are of no use any more.
+ * @param promised the counter with all that is used or held
+ */
+export function permitsWith(
+  { permits, settled, charged, held, refused }: Lane,
+  added: KeptPermit,
+  promised: bigint = charged + held,
+): readonly KeptPermit[] | null {
+  return refused === null ? withPermit(permits, added, { settled, promised }) : [added];
 }
 
 /**
@@ -284,10 +292,9 @@ function emptyAccount(): Account {
 function addPermit(book: Book, entry: PermitEntry): void {
   const lane = requireLane(book, entry);
   const added: KeptPermit = { permit: entry.permit, signer: entry.signer ?? null };
-  // The judge has made sure that there is room.
-  lane.permits = withPermit(lane.permits, added, loadOf(lane)) ?? [added];
+  lane.permits = permitsWith(lane, added) ?? [added];
   lane.usedUp = withUsedUp(lane.usedUp, entry.permit, lane.charged);
-  // It was held against the permit before; what is owed is due again.
+  // It was held against the permits before; what is owed is due again.
   setRefused(book, lane, null);
 }
 

@@ -21,11 +21,11 @@ import {
   type Lane,
   type LaneId,
   laneOf,
-  loadOf,
   outstanding,
+  permitsWith,
   prepaid,
 } from "./journal.ts";
-import { isSignedBy, lastsAsLong, permitFor, withPermit } from "./lane_permits.ts";
+import { isSignedBy, lastsAsLong, permitFor } from "./lane_permits.ts";
 
 /** One credit that somebody asks for. */
 export interface Draw extends LaneId {
@@ -237,7 +237,8 @@ function rowRefusal(
   const lane = account?.lanes.get(draw.lane);
   // What is held for calls that have not come is no row yet.
   const isRow = lane !== undefined && lane.refused === null &&
-    outstanding(lane) > preholds.onLane(draw.payer, draw.lane);
+    (lane.charged > lane.settled ||
+      outstanding(lane) > preholds.onLane(draw.payer, draw.lane));
   if (isRow) return null;
   const lanes = account?.open ?? 0;
   const needed = BigInt((isOpen(lane) ? lanes - 1 : lanes) + 1) * rowWorth;
@@ -297,8 +298,8 @@ function roomRefusal(
   if (!lane || ownPermit(draw, view, position, clock) !== null) return null;
   const price = dearestUnsettled(lane);
   if (permit.price < price) return { reason: "earlier_dearer", price };
-  const load = { ...loadOf(lane), promised: usedOn(draw, view, position) };
-  if (withPermit(lane.permits, { permit, signer: view.signer }, load) !== null) return null;
+  const added = { permit, signer: view.signer };
+  if (permitsWith(lane, added, usedOn(draw, view, position)) !== null) return null;
   return { reason: "earlier_longer", deadline: lastDeadline(lane) };
 }
 
@@ -324,16 +325,16 @@ export function ownPermit(
 ): Permit | null {
   const lane = laneOf(position.book, draw.payer, draw.lane);
   if (!lane || lane.refused !== null) return null;
+  // What the draw's own covers has been looked at.
+  if (isKept(lane, draw.permit)) return draw.permit;
   const used = usedOn(draw, view, position);
-  for (const kept of lane.permits) {
+  const found = lane.permits.find((kept) => {
     const { permit } = kept;
-    if (permit.credits <= used || permit.price < draw.price) continue;
-    if (permit.signature === draw.permit.signature) return permit;
-    const isAsGood = lastsAsLong(permit, draw.permit) && isSignedBy(kept, view.signer) &&
+    return permit.credits > used && permit.price >= draw.price &&
+      lastsAsLong(permit, draw.permit) && isSignedBy(kept, view.signer) &&
       isEpochAlive(permit.epoch, view, clock.now, clock.settleWindow);
-    if (isAsGood) return permit;
-  }
-  return null;
+  });
+  return found?.permit ?? null;
 }
 
 /** Whether the lane would be settled by this very permit. */

@@ -91,17 +91,6 @@ const open = (lane: Hex, charged: bigint, payer = PAYER): Entry => (
   { kind: "open", payer, lane, charged }
 );
 
-/** Two permits are used up that last longer than another may; what they cover is not settled. */
-const LONGER: readonly Entry[] = [
-  by({ credits: 13n, deadline: NOW + 1_000n, signature: signatureOf(8) }),
-  {
-    kind: "permit",
-    ...ID,
-    permit: permitOf({ credits: 14n, deadline: NOW + 999n, signature: signatureOf(9) }),
-    signer: PAYER,
-  },
-];
-
 const laneAt = (n: number): Hex => `0x${String(n).padStart(64, "0")}`;
 
 /** So many lanes with a credit each that is held. */
@@ -225,6 +214,16 @@ const BOUNDARIES: Record<string, Boundary> = {
     refusal: { reason: "too_many_lanes", lanes: PAYER_LANES_MAX },
     used: 7n,
   },
+  "a lane that is level makes one more of them": {
+    last: {
+      ...NEW,
+      ...MANY,
+      more: [settle(14n), open(OTHER_LANE, 7n), ...lanes(PAYER_LANES_MAX - 1)],
+    },
+    beyond: { ...NEW, ...MANY, more: [open(OTHER_LANE, 7n), ...lanes(PAYER_LANES_MAX - 1)] },
+    refusal: { reason: "too_many_lanes", lanes: PAYER_LANES_MAX },
+    used: 7n,
+  },
   "another permit must cover the dearest credit that is not settled": {
     last: { more: [USED_UP], draw: { price: 4n }, permit: { ...ANOTHER, price: 5n } },
     beyond: { more: [USED_UP], draw: { price: 4n }, permit: { ...ANOTHER, price: 4n } },
@@ -238,11 +237,6 @@ const BOUNDARIES: Record<string, Boundary> = {
       permit: { ...ANOTHER, price: 4n },
     },
     refusal: { reason: "earlier_dearer", price: 5n },
-  },
-  "and for as long as what is not settled": {
-    last: { more: LONGER, permit: { ...ANOTHER, deadline: NOW + 999n } },
-    beyond: { more: LONGER, permit: { ...ANOTHER, deadline: NOW + 998n } },
-    refusal: { reason: "earlier_longer", deadline: NOW + 1_000n },
   },
   "the ceiling is above what is used and held": {
     last: { view: { ceiling: 5n } },

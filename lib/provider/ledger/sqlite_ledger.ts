@@ -26,12 +26,11 @@ import {
   type Lane,
   type LaneId,
   laneOf,
-  loadOf,
   type Outcome,
+  permitsWith,
   type ReserveEntry,
   unsettledAmount,
 } from "./journal.ts";
-import { withPermit } from "./lane_permits.ts";
 import type {
   Basis,
   ChainFact,
@@ -282,7 +281,7 @@ export class SqliteLedger implements Ledger {
     const entry = { kind: "permit", payer, lane: id, ...added } as const;
     if (!lane) return [openEntry(draw, view), entry];
     // What the escrow took before its run needs no room among the lane's permits.
-    const isAdded = own === null && withPermit(lane.permits, added, loadOf(lane)) !== null;
+    const isAdded = own === null && permitsWith(lane, added) !== null;
     return isAdded ? [entry] : [];
   }
 

@@ -209,7 +209,16 @@ async function openHistory() {
     const isDue = (page: Page) => !page.refused && chargedOn(page) > page.settled;
     const isUnsure = (page: Page) => page.refused || page.settledBlock > BLOCK;
     const namesOf = (of: readonly LaneId[]) => of.map(({ payer, lane }) => payer + lane).sort();
-    assert.deepEqual(namesOf(await ledger.due()), namesOf(pages.filter(isDue)));
+    const due = await ledger.due();
+    assert.deepEqual(namesOf(due), namesOf(pages.filter(isDue)));
+    const amounts = due.map(({ amount }) => amount);
+    assert.equal(sum(amounts), sum(pages.filter(isDue).flatMap(duePrices)));
+    for (const payer of PAYERS) {
+      const own = pages.filter((page) => page.payer === payer && isDue(page));
+      assert.deepEqual(namesOf(await ledger.dueOf(payer)), namesOf(own));
+      const refused = pages.filter((page) => page.payer === payer && page.refused);
+      assert.deepEqual(namesOf(await ledger.refused(payer)), namesOf(refused));
+    }
     assert.deepEqual(namesOf(await ledger.unsure(BLOCK)), namesOf(pages.filter(isUnsure)));
     for (const page of pages) {
       assert.equal(await ledger.used(page, viewFor(0)), chargedOn(page) + heldOn(page));

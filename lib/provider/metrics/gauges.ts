@@ -42,7 +42,7 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
     ...counters.usage.metrics,
     gauge(
       "khachapuri_unsettled_usdc_base_units",
-      "What runs have used and the escrow has not paid.",
+      "What runs have used and the escrow has neither paid nor refused.",
       () => Number(watched.unsettledAmount()),
     ),
     gauge(
@@ -62,7 +62,7 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
     ),
     gauge(
       "khachapuri_refused_usdc_base_units",
-      "What is due on them.",
+      "What is written off on them.",
       async () => Number((await watched.lanes()).refusedAmount),
     ),
     gauge(

@@ -13,6 +13,7 @@ import {
   TX,
 } from "../../../worlds/chain/credits_desk.ts";
 import type { Permit } from "../../permit.ts";
+import { rowsOf } from "../ledger/rows.ts";
 
 Deno.test("whether the escrow would take a permit is no matter of what is left to pay with", async () => {
   await using money = await openCreditsDesk(0n);
@@ -59,4 +60,20 @@ Deno.test("debts of an epoch that is over are settled by the next permit of the 
   assert.deepEqual([due!.lane, due!.epoch], [LANE, 1]);
   const { permits, charged, settled } = (await ledger.lane(due!))!;
   assert.deepEqual([permits.at(-1)!.permit, charged, settled], [next, 2n, 0n]);
+});
+
+Deno.test("a permit that dies soon takes over nothing that was promised by one that lasts", async () => {
+  await using money = await openCreditsDesk(99n);
+  const { ledger } = money;
+  const good = await permit({ credits: 50n });
+  const soon = BigInt(NOW / 1_000) + 125n;
+  for (let call = 0; call < 49; call++) await money.pay(good);
+  await money.pay(await permit({ credits: 51n, deadline: soon }));
+  const keptBy = async () => {
+    const lane = await ledger.lane({ payer: PAYER.address, lane: LANE });
+    return rowsOf(lane!, null).map(({ charge }) => [charge.credits, charge.permit.deadline]);
+  };
+  assert.deepEqual(await keptBy(), [[50n, good.deadline]], "it was not needed");
+  await money.pay(await permit({ credits: 51n, deadline: soon }));
+  assert.deepEqual(await keptBy(), [[50n, good.deadline], [51n, soon]]);
 });
