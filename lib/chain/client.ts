@@ -132,7 +132,8 @@ function checkUrls(urls: readonly string[]): string[] {
   if (urls.length === 0 || !urls.every((url) => /^https?:\/\//.test(url) && URL.canParse(url))) {
     throw new KhachapuriError("invalid_config", "the chain's RPC is not an http(s) URL");
   }
-  const [twice] = urls.filter((url, index) => urls.indexOf(url) < index);
+  const hrefs = urls.map((url) => new URL(url).href);
+  const twice = hrefs.find((href, index) => hrefs.indexOf(href) < index);
   if (twice === undefined) return [...urls];
   const message = `the RPC at ${new URL(twice).origin} is listed twice`;
   throw new KhachapuriError("invalid_config", message, {

@@ -36,6 +36,7 @@ export class Endpoint {
   /** Whether it was seen to serve the chain that is meant. */
   #isKnown = false;
   #isResting = false;
+  #rests = 0;
   #restMs = 0;
   #restUntil = 0;
   #disagreements = 0;
@@ -54,6 +55,11 @@ export class Endpoint {
   /** Whether it is one to ask: it serves the right chain and does not rest. */
   get isUp(): boolean {
     return this.#isKnown && !this.#isResting;
+  }
+
+  /** How often it has begun to rest. */
+  get rests(): number {
+    return this.#rests;
   }
 
   get restUntil(): number {
@@ -84,8 +90,12 @@ export class Endpoint {
     return replies;
   }
 
-  /** It has answered, for the right chain. */
-  up(): void {
+  /**
+   * It has answered, for the right chain.
+   * @param rests as they were when it was asked: what failed since tells more
+   */
+  up(rests: number): void {
+    if (rests !== this.#rests) return;
     this.#isKnown = true;
     this.#isResting = false;
     // What fails again right after it came back rests longer than before.
@@ -98,6 +108,7 @@ export class Endpoint {
     // Of many requests that fail together the first has said it.
     if (this.#isResting && this.#now() < this.#restUntil) return;
     this.#isResting = true;
+    this.#rests += 1;
     this.#restMs = Math.min(RPC_REST_MS_MAX, Math.max(RPC_REST_MS, this.#restMs * 2));
     this.#restUntil = this.#now() + this.#restMs;
   }
@@ -130,9 +141,10 @@ export class Endpoint {
   }
 
   async #look(chainId: number): Promise<void> {
+    const rests = this.#rests;
     try {
       const served = await this.chainId();
-      if (served === chainId) this.up();
+      if (served === chainId) this.up(rests);
       else this.rest(`it is chain ${served}, not ${chainId}`);
     } catch (error) {
       this.rest(troubleOf(error));

@@ -33,14 +33,23 @@ Deno.test("what fails soon after it came back rests longer, what held out begins
   const { clock, endpoint, fail } = resting();
   fail();
   clock.ms = endpoint.restUntil;
-  endpoint.up();
+  endpoint.up(endpoint.rests);
   assert.equal(endpoint.isUp, true);
   assert.equal(fail(), 2);
   clock.ms = endpoint.restUntil;
-  endpoint.up();
+  endpoint.up(endpoint.rests);
   clock.ms += 2_000;
-  endpoint.up();
+  endpoint.up(endpoint.rests);
   assert.equal(fail(), 1);
+});
+
+Deno.test("an answer to what was asked before it failed does not bring it back", () => {
+  const { endpoint, fail } = resting();
+  const { rests } = endpoint;
+  endpoint.up(rests);
+  fail();
+  endpoint.up(rests);
+  assert.equal(endpoint.isUp, false);
 });
 
 Deno.test("a failure names the origin, not the key in the URL, nor what was asked", async () => {

@@ -26,8 +26,10 @@ import {
   isLeftBehind,
   leastOf,
   mostOf,
+  mostTelling,
   noAgreement,
   type Question,
+  toldBy,
   type Vote,
 } from "./vote.ts";
 
@@ -88,7 +90,7 @@ export class Endpoints implements ReadsTransport {
         hints: ["list endpoints of one chain under rpc"],
       });
     }
-    for (const endpoint of served.keys()) endpoint.up();
+    for (const endpoint of served.keys()) endpoint.up(endpoint.rests);
     return this.#chainId = chainId;
   }
 
@@ -96,8 +98,7 @@ export class Endpoints implements ReadsTransport {
   async heads(): Promise<EndpointHead[]> {
     const question = questionOf({ method: "eth_getBlockByNumber", params: ["latest", false] });
     return await Promise.all(this.#endpoints.map(async (endpoint) => {
-      const { kind, tell } = await this.#vote(endpoint, question);
-      const told = kind === "silent" ? null : tell();
+      const told = toldBy(await this.#vote(endpoint, question));
       const block = isBlock(told)
         ? { number: BigInt(told.number), time: Number(told.timestamp) }
         : null;
@@ -115,7 +116,9 @@ export class Endpoints implements ReadsTransport {
       case "head":
         return await this.#head(call);
       case "height":
-        return (await this.#latest()).number;
+        return this.#endpoints.length === 1
+          ? await this.#first(call)
+          : (await this.#latest()).number;
       case "least":
         return leastOf(await this.#ofTwo(questionOf(call)));
       case "most":
@@ -152,13 +155,14 @@ export class Endpoints implements ReadsTransport {
   }
 
   async #vote<T>(endpoint: Endpoint, question: Question<T>): Promise<Vote<T>> {
+    const { rests } = endpoint;
     try {
       if (!await endpoint.know(this.#chainId!)) {
         throw new BaseError("The endpoint is down.", { details: endpoint.status().trouble! });
       }
       const answer = await this.#patiently(() => question.ask(endpoint));
       const meaning = question.meaningOf(answer);
-      endpoint.up();
+      endpoint.up(rests);
       return { endpoint, kind: "said", meaning, tell: () => answer };
     } catch (error) {
       const tell = () => {
@@ -168,7 +172,7 @@ export class Endpoints implements ReadsTransport {
       if (failure === "out of order") endpoint.rest(troubleOf(error));
       if (failure === "behind") return { endpoint, kind: "behind", meaning: "", tell };
       if (failure !== "answer") return { endpoint, kind: "silent", meaning: "", tell };
-      endpoint.up();
+      endpoint.up(rests);
       return { endpoint, kind: "said", meaning: meaningOfError(error as RpcRequestError), tell };
     }
   }
@@ -253,7 +257,7 @@ export class Endpoints implements ReadsTransport {
     const blocks = told.filter(isBlock);
     if (blocks.length < told.length) return null;
     const [low, high] = blocks.sort((a, b) => Number(BigInt(a.number) - BigInt(b.number)));
-    if (isLeftBehind(low!, high!, this.#now())) {
+    if (call.params![0] === "latest" && isLeftBehind(low!, high!, this.#now())) {
       const { endpoint } = votes.find(({ tell }) => tell() === low)!;
       endpoint.rest(`its newest block is ${Number(low!.number)}`);
       return high!;
@@ -279,26 +283,24 @@ export class Endpoints implements ReadsTransport {
         throw vote;
       }
     });
-    return await Promise.any(sent).catch(({ errors }: { errors: Vote<unknown>[] }) => {
-      // What a node says of the transaction tells more than that another one is down.
-      return (errors.find(({ kind }) => kind === "said") ?? errors.at(-1)!).tell();
-    });
+    return await Promise.any(sent).catch(({ errors }: { errors: Vote<unknown>[] }) =>
+      mostTelling(errors).tell()
+    );
   }
 
-  /** What does not decide about money: the first endpoint that knows. */
+  /** What does not decide about money: the first that knows. That there is none all must say. */
   async #first(call: RpcCall): Promise<unknown> {
     const question = questionOf(call);
-    let last: Vote<unknown> | undefined;
+    const votes: Vote<unknown>[] = [];
     for (const endpoint of this.#inTurn()) {
-      last = await this.#vote(endpoint, question);
-      if (last.kind === "said" && last.meaning !== NOTHING) break;
+      const vote = await this.#vote(endpoint, question);
+      const told = toldBy(vote);
+      if (told !== null) return told;
+      votes.push(vote);
     }
-    return last!.tell();
+    return mostTelling(votes).tell();
   }
 }
-
-/** As `meaningOf` words a transaction that an endpoint does not know. */
-const NOTHING = "null";
 
 function questionOf(call: RpcCall): Question<unknown> {
   return {

@@ -156,6 +156,16 @@ Deno.test("one whose newest block is old rests while the other's is young", asyn
   assert.match(endpoints.status()[1]!.trouble!, /newest block is 10/);
 });
 
+Deno.test("one that calls older blocks final is not left behind", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { a, b, endpoints } = await connected(2, stack);
+  a.head = 110;
+  a.timeOf = b.timeOf = (block) => Math.floor(Date.now() / 1_000) - 2 * (110 - block);
+  const final = { method: "eth_getBlockByNumber", params: ["finalized", false] };
+  assert.equal((await endpoints.request(final) as { number: Hex }).number, "0xa");
+  assert.deepEqual(states(endpoints), ["up", "up"]);
+});
+
 Deno.test("one that claims a head far ahead does not have the other called old", async () => {
   await using stack = new AsyncDisposableStack();
   const { a, b, endpoints } = await connected(2, stack);
@@ -225,7 +235,7 @@ Deno.test("one that is down at the start does not stop it, and is known before i
   });
   assert.deepEqual(new Set(a.asked), new Set(["eth_chainId"]));
   await b.stop();
-  await assert.rejects(endpoints.request(callAt(7)));
+  for (let i = 0; i < 2; i++) await assert.rejects(endpoints.request(callAt(7)));
   assert.deepEqual(new Set(a.asked), new Set(["eth_chainId"]), "not even when it is the only one");
   b.start();
   a.chainId = NODE_CHAIN_ID;
@@ -302,6 +312,22 @@ Deno.test("used nonces are the lesser count, taken ones the greater", async () =
   b.counts = { latest: 3, pending: 6 };
   assert.equal(await endpoints.request(countAt("latest")), "0x3");
   assert.equal(await endpoints.request(countAt("pending")), "0x6");
+});
+
+Deno.test("what one endpoint alone refuses, or does not know, another one may tell", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { a, b, endpoints } = await connected(2, stack);
+  const estimate: RpcCall = { method: "eth_estimateGas", params: [{}] };
+  const lookUp: RpcCall = { method: "eth_getTransactionByHash", params: ["0x01"] };
+  const revert = { code: 3, message: "execution reverted", data: "0x12345678" };
+  a.instead = ([{ id, method }]) =>
+    Response.json({ id, ...method === "eth_estimateGas" ? { error: revert } : { result: null } });
+  b.instead = ([{ id }]) => Response.json({ id, result: "0x5208" });
+  assert.equal(await endpoints.request(estimate), "0x5208");
+  assert.equal(await endpoints.request(lookUp), "0x5208");
+  b.instead = a.instead;
+  await assert.rejects(endpoints.request(estimate), { data: "0x12345678" });
+  assert.equal(await endpoints.request(lookUp), null);
 });
 
 Deno.test("what one endpoint does not do another is asked, and neither rests", async () => {

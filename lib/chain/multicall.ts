@@ -36,7 +36,7 @@ export interface ManyReader {
 /**
  * The largest calldata of one request, characters of hex. The 1,024 lanes that a payer may have
  * take 590,000 and must go as one; nodes take bodies of some megabytes, and about 50 million gas,
- * of which these take 10.
+ * of which these take 8.
  */
 const CALLDATA_CHARS_MAX = 768 * 1024;
 /** Encoding and decoding lets others have their turn after so long. */

@@ -33,11 +33,16 @@ const QUERY_TOO_WIDE =
   /block range|range (is )?too|more than \d+|response size|result (set|window)/i;
 const HAD_ENOUGH =
   /(rate|request|daily|monthly).{0,12}(limit|exceed)|too many requests|throttl|quota|capacity/i;
-const NO_SUCH_BLOCK = new RegExp(
-  "(header|block|state|trie node|history).{0,40}" +
-    "(not (yet )?(found|known|available|indexed)|unavailable|unknown|missing|pruned|does not exist" +
-    "|out ?of ?range)|(unknown|missing|no such|future) (block|header|trie node|state)",
-  "i",
+const NO_SUCH_BLOCK = anyOf(
+  "(header|block).{0,40}(not (yet )?(found|known|available|indexed)|unknown|does not exist)",
+  "block.{0,40}out ?of ?range",
+  "(unknown|no such|future) (block|header)",
+);
+/** It has dropped what was true then. */
+const NO_SUCH_STATE = anyOf(
+  "(state|trie node|history).{0,40}(not (found|available)|unavailable|missing)",
+  "missing trie node",
+  "pruned",
 );
 const NO_ROOM = /out of gas|gas (required|limit|allowance|cap)|timed? ?out|timeout|aborted/i;
 /** The usual codes for it: HTTP's own, and those of EIP-1474 and some hosted nodes. */
@@ -49,6 +54,10 @@ const UNABLE_CODES = [-32_600, -32_603];
 const RESOURCE_NOT_FOUND = -32_001;
 const EXECUTION_REVERTED = 3;
 
+function anyOf(...patterns: readonly string[]): RegExp {
+  return new RegExp(patterns.join("|"), "i");
+}
+
 /**
  * @param status of the HTTP answer that brought it
  */
@@ -58,6 +67,7 @@ export function judgeError({ code, message, data }: RpcError, status = 200): Fai
   if (status === 413 || QUERY_TOO_WIDE.test(message)) return "unable";
   if (status === 401 || status === 403 || status === 429 || status >= 500) return "out of order";
   if (HAD_ENOUGH_CODES.includes(code) || HAD_ENOUGH.test(message)) return "out of order";
+  if (NO_SUCH_STATE.test(message)) return "unable";
   if (code === RESOURCE_NOT_FOUND || NO_SUCH_BLOCK.test(message)) return "behind";
   if (UNABLE_CODES.includes(code) || NO_ROOM.test(message)) return "unable";
   return "answer";

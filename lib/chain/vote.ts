@@ -33,6 +33,20 @@ export function alone<T>(votes: readonly Vote<T>[]): Vote<T> | null {
   return votes.length === 1 && votes[0]!.kind === "said" ? votes[0]! : null;
 }
 
+/** What it answered; null where it has nothing, or refuses. */
+export function toldBy({ tell }: Vote<unknown>): unknown {
+  try {
+    return tell() ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** What a node says of the chain tells more than that another one is down. */
+export function mostTelling<T>(votes: readonly Vote<T>[]): Vote<T> {
+  return votes.find(({ kind }) => kind === "said") ?? votes.at(-1)!;
+}
+
 /** As `meaningOf` words what is not there. */
 const NONE = "none";
 

@@ -20,9 +20,7 @@ export function judgeEndpoint(seen: EndpointsSeen, index: number): Look {
   const { chainId, heads, statuses, now } = seen;
   const { block } = heads[index]!;
   const { trouble, disagreements } = statuses[index]!;
-  const advice = heads.length > 1 ? [] : [
-    'list a second one under "rpc", so that no single node decides about money',
-  ];
+  const advice = adviceOn(heads, index);
   if (block === null) {
     const hints = ["meanwhile what another one says of the chain is believed alone"];
     return { detail: `it does not answer: ${trouble ?? "not yet"}`, hints };
@@ -44,4 +42,12 @@ export function judgeEndpoint(seen: EndpointsSeen, index: number): Look {
   }
   if (disagreements > 0) hints.push(`it and another one disagreed ${disagreements} times`);
   return { detail: `block ${block.number}, ${age} s old`, hints, advice };
+}
+
+function adviceOn(heads: readonly EndpointHead[], index: number): string[] {
+  if (heads.length === 1) {
+    return ['list a second one under "rpc", so that no single node decides about money'];
+  }
+  const isTwice = heads.some(({ origin }, at) => at !== index && origin === heads[index]!.origin);
+  return isTwice ? ["another one is at the same host: nodes of one host may err alike"] : [];
 }

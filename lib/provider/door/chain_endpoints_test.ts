@@ -41,6 +41,12 @@ Deno.test("who has one endpoint is advised to list a second", () => {
   assert.match(advice!.join(), /list a second one under "rpc", so that no single node decides/);
 });
 
+Deno.test("two at one host are told so", () => {
+  const { heads, ...rest } = seen([2, 2]);
+  const alike = { ...rest, heads: heads.map((head) => ({ ...head, origin: ORIGINS[0]! })) };
+  assert.match(judgeEndpoint(alike, 1).advice!.join(), /same host/);
+});
+
 Deno.test("one that is down, behind, old or in the future is doubtful, and says why", () => {
   assert.match(judgeEndpoint(seen([null, 2]), 0).detail, /does not answer: connection refused/);
   assert.match(hintsOf(seen([null, 2])), /believed alone/);
