@@ -61,6 +61,16 @@ const providerShape = v.strictObject({
     }),
     {},
   ),
+  /** What the operator pays for gas. */
+  gas: v.optional(
+    v.strictObject({
+      /** What one of the chain's own coins is worth, USDC base units; by default by the chain. */
+      coinPrice: v.optional(uintShape(128)),
+      /** The most that is paid for a unit of gas, gwei. */
+      maxFeeGwei: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1_000_000)), 1_000),
+    }),
+    {},
+  ),
   /** Relaying a payer's signed deposit at the operator's gas. */
   onboarding: v.optional(
     v.strictObject({

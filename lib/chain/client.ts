@@ -18,7 +18,7 @@ import {
 } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { RECEIPT_TIMEOUT_MS, RPC_TIMEOUT_MS } from "../limits.ts";
-import { estimateGas } from "./outbox/outbox.ts";
+import { estimateGas } from "./outbox/gas.ts";
 import { createPost, type Post } from "./outbox/post.ts";
 import type { Outgoing } from "./outbox/store.ts";
 import { asChainError, type RefusalMessages } from "./refusal.ts";

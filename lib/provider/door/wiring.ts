@@ -279,6 +279,7 @@ function watch(
     heldAmount: () => ledger.totals().held,
     lanes: () => ledger.figures(),
     outboxPending: () => operator.pending(),
+    operator: () => operator.figures(),
     chainAgeMs: () => follower.ageMs(),
     sandboxesOpen: () => sandboxes.open(),
     runsBusy: () => slots.busy(),
