@@ -156,6 +156,13 @@ export async function readConfig(home: string): Promise<Config> {
   return json === undefined ? emptyConfig(home) : parseConfig(json, home);
 }
 
+const WEI_OF_GWEI = 1e9;
+
+/** The most that is paid for a unit of gas, wei. */
+export function feeMaxOf({ gas: { maxFeeGwei } }: ProviderConfig): bigint {
+  return BigInt(Math.round(maxFeeGwei * WEI_OF_GWEI));
+}
+
 /** Paths in the config file are relative to its folder. */
 export function resolveFromHome(config: Config, path: string): string {
   return isAbsolute(path) ? path : join(config.home, path);

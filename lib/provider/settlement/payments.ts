@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import type { Address, LocalAccount } from "viem";
 import type { Chain } from "../../chain/client.ts";
-import type { ProviderConfig } from "../../config.ts";
+import { feeMaxOf, type ProviderConfig } from "../../config.ts";
 import type { Log } from "../../log.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { openSqliteLedger, type SqliteLedger } from "../ledger/sqlite_ledger.ts";
@@ -54,8 +54,6 @@ const FOLLOWED_AGE_MS = 60_000;
 /** While they are not, a view holds this long, ms. */
 const UNFOLLOWED_AGE_MS = 2_000;
 
-const WEI_OF_GWEI = 1e9;
-
 /** Opens the books and starts to follow the chain. */
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
   const { chain, escrow, account, dir, log, now } = options;
@@ -81,7 +79,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       await ledger.record(settlementsIn(parseEscrowLogs(escrow, logs)));
     },
     bumpAfterMs: rest.stuckSeconds * 1_000,
-    feeMax: BigInt(Math.round(options.provider.gas.maxFeeGwei * WEI_OF_GWEI)),
+    feeMax: feeMaxOf(options.provider),
     ...(options.receiptPollMs === undefined ? {} : { pollMs: options.receiptPollMs }),
   });
   const { finality } = rest;
