@@ -63,13 +63,13 @@ const providerShape = v.strictObject({
     }),
     {},
   ),
-  /** What the operator's gas is worth, and may cost. */
+  /** What the operator pays for gas. */
   gas: v.optional(
     v.strictObject({
-      /** Of one whole coin of the chain, USDC base units; 0 where it costs nothing. */
+      /** What one of the chain's own coins is worth, USDC base units; by default by the chain. */
       coinPrice: v.optional(uintShape(128)),
-      /** The most that a unit of gas may cost, gwei. */
-      maxFeeGwei: v.optional(v.pipe(v.number(), v.gtValue(0))),
+      /** The most that is paid for a unit of gas, gwei. */
+      maxFeeGwei: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1_000_000)), 1_000),
     }),
     {},
   ),
@@ -172,6 +172,13 @@ export function parseConfig(value: unknown, home: string): Config {
 export async function readConfig(home: string): Promise<Config> {
   const json = await readJsonFile(join(home, "config.json"));
   return json === undefined ? emptyConfig(home) : parseConfig(json, home);
+}
+
+const WEI_OF_GWEI = 1e9;
+
+/** The most that is paid for a unit of gas, wei. */
+export function feeMaxOf({ gas: { maxFeeGwei } }: ProviderConfig): bigint {
+  return BigInt(Math.round(maxFeeGwei * WEI_OF_GWEI));
 }
 
 /** Paths in the config file are relative to its folder. */

@@ -79,6 +79,8 @@ export const PAYER_DEPOSIT_MS = 24 * 60 * 60 * 1000;
 export const PAYER_RELAYS_PER_HOUR_MAX = 12;
 /** Payers whose relays are counted; one beyond it starts anew. */
 export const RELAYED_PAYERS_REMEMBERED_MAX = 50_000;
+/** What is relayed and not mined yet: what is settled is behind no more than this. */
+export const RELAYS_OUT_MAX = 4;
 /** A message to relay ends within a day: the longer it is good, the later somebody may send it. */
 export const RELAY_LIFETIME_SECONDS_MAX = 86_400n;
 /** How long an answer can be asked for again under its Idempotency-Key. */

@@ -10,7 +10,7 @@ import { silentLog } from "../lib/log.ts";
 import { openOperator, type Operator } from "../lib/provider/settlement/operator.ts";
 import { openOutboxStore } from "../lib/provider/settlement/outbox_store.ts";
 import { anvilAccount, startAnvil } from "../worlds/chain/anvil.ts";
-import { mine, setBalance, setMining } from "../worlds/chain/anvil_calls.ts";
+import { mine, setBalance, setBaseFee, setMining } from "../worlds/chain/anvil_calls.ts";
 import { NO_FAULTS, startChaosRpc } from "../worlds/chain/chaos_rpc.ts";
 import { randomOf } from "../worlds/random.ts";
 
@@ -172,4 +172,23 @@ Deno.test("forms that an earlier version has raised beyond all measure are no ob
   await world.raiseAsBefore();
   await setBalance(direct, address, ETHER / 100n);
   await isNormalAgain(world, ETHER / 100n);
+});
+
+Deno.test("a relay that is stuck at a low fee is no obstacle to a settlement", async () => {
+  await using world = await openWorld();
+  const { direct, address } = world;
+  const before = await direct.public.getTransactionCount({ address });
+  await setMining(direct, false);
+  const cheap = { rank: "relay", costMax: 21_000n * 4n * 10n ** 9n } as const;
+  const { mined } = await world.operator.launch({ to: TO, data: "0x" }, cheap);
+  const told = assert.rejects(mined, { code: "chain_unavailable", message: /gave way/ });
+  await setBaseFee(direct, 20n * 10n ** 9n);
+  await mine(direct, 1);
+  const settled = world.operator.send({ to: TO, data: "0x" }, SETTLEMENT);
+  await until(() => world.forms().length === 3);
+  await looks();
+  await mine(direct, 1);
+  assert.equal((await settled).status, "success");
+  await told;
+  assert.equal(await direct.public.getTransactionCount({ address }), before + 2);
 });

@@ -22,7 +22,7 @@ import type { ContractCall } from "./contract_call.ts";
 import type { EndpointHead, EndpointStatus } from "./endpoint.ts";
 import { Endpoints } from "./endpoints.ts";
 import { createManyReader } from "./multicall.ts";
-import { estimateGas } from "./outbox/outbox.ts";
+import { estimateGas } from "./outbox/gas.ts";
 import { createPost, type Post } from "./outbox/post.ts";
 import type { Outgoing } from "./outbox/store.ts";
 import { asChainError } from "./refusal.ts";

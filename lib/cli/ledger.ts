@@ -5,7 +5,7 @@ import { thawingPeriod } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { formatCid, parseCid } from "../cid.ts";
 import { askProvider } from "../client/provider_http.ts";
-import { requireProvider, resolveFromHome } from "../config.ts";
+import { requireProvider } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { PROVIDER_JSON_BYTES_MAX, SETTLE_TIMEOUT_MS } from "../limits.ts";
 import { createLog } from "../log.ts";
@@ -13,8 +13,8 @@ import type { Recorded } from "../provider/ledger/codec.ts";
 import { type JournalFilter, readJournal } from "../provider/ledger/store.ts";
 import { holderOf, LOCK_FILE, lockState } from "../provider/door/lock.ts";
 import { openPayments } from "../provider/settlement/payments.ts";
-import { accountOf, readKeyFile } from "../spec/keys.ts";
 import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
+import { bookDir, operatorOf } from "./books.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { addressOf } from "./parties.ts";
 
@@ -97,11 +97,6 @@ function filterOf(
     ...(lane === undefined ? {} : { lane: lane.toLowerCase() as Hex }),
     ...(from ? { since: from } : {}),
   };
-}
-
-async function bookDir(context: CommandContext): Promise<string> {
-  const config = await context.config();
-  return join(resolveFromHome(config, requireProvider(config).stateDir), "book");
 }
 
 async function existing(path: string): Promise<string> {
@@ -207,12 +202,6 @@ export const settle = defineCommand({
     }
   },
 });
-
-async function operatorOf(context: CommandContext) {
-  const config = await context.config();
-  const path = resolveFromHome(config, requireProvider(config).keyFile);
-  return accountOf(await readKeyFile(path), path);
-}
 
 async function askToSettle(context: CommandContext, webDomain: string): Promise<bigint> {
   const { address: provider } = requireProvider(await context.config());

@@ -13,6 +13,7 @@ import { KhachapuriError } from "../errors.ts";
 import { timeText } from "../time_text.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { resetOutbox, showOutbox } from "./operator_outbox.ts";
 import { addressOf, deadlineOf, earningsOf, positiveUsdc, providerAddress } from "./parties.ts";
 
 const DAY_SECONDS = 86_400n;
@@ -31,18 +32,23 @@ interface LimitFlags {
 }
 
 export const operator = defineCommand({
-  usage: "add|remove|show ADDRESS | list [--expires TIME] [--daily-cap USDC]",
+  usage: "add|remove|show ADDRESS | list | outbox | reset [--expires TIME] [--daily-cap USDC]",
   details: [
     "Lets a hot key settle for you, or stops it. An operator charges permits that payers signed; " +
     "it can never collect or refund. add and remove are signed by the provider key.",
     "Adding it again changes its limits; what is not given stays as it is. What goes beyond the " +
     "cap waits for the next day (UTC), or for the provider key.",
+    "outbox shows the transactions of this machine's operator that are not mined yet, and what they " +
+    "wait for. reset forgets them while the provider is stopped; with --cancel it puts an empty " +
+    "transfer in the place of each first, and waits until those are mined.",
   ],
   examples: [
     "operator add 0x7099…79C8 --keys provider-key.json",
     "operator add 0x7099…79C8 --expires 90d --daily-cap 50 --keys provider-key.json",
     "operator remove 0x7099…79C8 --keys provider-key.json",
     "operator list",
+    "operator outbox",
+    "operator reset --cancel",
   ],
   options: {
     expires: {
@@ -55,6 +61,8 @@ export const operator = defineCommand({
       value: "USDC",
       description: "the most that it may settle in a day, or none (default: none)",
     },
+    cancel: { type: "boolean", description: "reset: empty transfers in their place" },
+    yes: { type: "boolean", description: "reset: do not ask" },
   },
   positionals: { min: 1, max: 2 },
   async run(context, { positionals, options }) {
@@ -63,9 +71,17 @@ export const operator = defineCommand({
     if (!isAdding && (options.expires ?? options["daily-cap"]) !== undefined) {
       throw usageError("operator", "--expires and --daily-cap are for add");
     }
-    if (action === "list" && text === undefined) return await list(context);
+    if (action !== "reset" && (options.cancel || options.yes)) {
+      throw usageError("operator", "--cancel and --yes are for reset");
+    }
+    if (text === undefined) {
+      if (action === "list") return await list(context);
+      if (action === "outbox") return await showOutbox(context);
+      if (action === "reset") return await resetOutbox(context, options);
+    }
     if (!isAdding && action !== "remove" && action !== "show") {
-      const what = action === "list" ? "list takes no address" : `"${action}" is no action of it`;
+      const isAlone = action === "list" || action === "outbox" || action === "reset";
+      const what = isAlone ? `${action} takes no address` : `"${action}" is no action of it`;
       throw usageError("operator", what);
     }
     if (text === undefined) throw usageError("operator", `${action} which ADDRESS?`);

@@ -37,6 +37,27 @@ export function capFees({ maxFeePerGas, maxPriorityFeePerGas }: Fees, cap: bigin
   return { maxFeePerGas: most, maxPriorityFeePerGas: least(maxPriorityFeePerGas, most) };
 }
 
+/** A unit of gas costs more than the transaction may pay: nothing was signed. */
+export class GasTooDear extends Error {
+  /**
+   * @param price what it costs, wei
+   * @param cap what may be paid for it, wei
+   */
+  constructor(readonly price: bigint, readonly cap: bigint) {
+    super("gas is too dear");
+  }
+}
+
+/**
+ * The fees of a transaction's first form.
+ * @param cap the most for a unit of gas, wei; null: no limit
+ * @throws GasTooDear when no block would take it for so little
+ */
+export function launchFees(price: Price, cap: bigint | null): Fees {
+  if (cap !== null && cap < price.baseFee) throw new GasTooDear(gasPriceOf(price), cap);
+  return capFees(freshFees(price), cap);
+}
+
 /** Whether a transaction with these fees pays what one signed now would. */
 export function isFresh(fees: Fees, price: Price): boolean {
   const fresh = freshFees(price);

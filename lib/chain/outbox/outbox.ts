@@ -3,11 +3,13 @@
  * anything is sent, and stored before it is broadcast; broadcasting it again is harmless. From then
  * on it is looked at until it is mined or given up, as `plan` decides.
  */
-import type { Address, Hex, LocalAccount, PublicClient, TransactionReceipt } from "viem";
+import type { Hex, LocalAccount, TransactionReceipt } from "viem";
 import type { KhachapuriError } from "../../errors.ts";
+import type { OutboxState } from "./alarms.ts";
 import { Delivery, type DeliveryClient } from "./delivery.ts";
-import { capFees, type Fees, freshFees, gasPriceOf, type Price } from "./fees.ts";
+import { capFees, type Fees, freshFees, launchFees, type Price } from "./fees.ts";
 import { addForm, gaveWay, newFlight, type OutFlight, storedFlights } from "./flight.ts";
+import { estimateGas, type GasClient } from "./gas.ts";
 import { inquire, type InquiryClient } from "./inquiry.ts";
 import { chooseNonce } from "./nonce.ts";
 import { type After, Pace, type Pause } from "./pace.ts";
@@ -22,11 +24,12 @@ import {
   type Seen,
 } from "./plan.ts";
 import { readPrice } from "./price.ts";
-import type { OutboxStore, Outgoing, Standing } from "./store.ts";
+import type { OutboxStore, Outgoing, Rank, Standing } from "./store.ts";
 import { Turns } from "./turns.ts";
+import { Watch } from "./watch.ts";
 
 /** The questions that an outbox asks a chain. */
-export type OutboxClient = DeliveryClient & InquiryClient & Pick<PublicClient, "estimateGas">;
+export type OutboxClient = DeliveryClient & InquiryClient & GasClient;
 
 /** How a transaction that is launched stands among the others. */
 export interface LaunchStanding extends Standing {
@@ -87,17 +90,6 @@ export interface Launched {
   mined: Promise<TransactionReceipt>;
 }
 
-/** A unit of gas costs more than the transaction may pay: nothing was signed. */
-export class GasTooDear extends Error {
-  /**
-   * @param price what it costs, wei
-   * @param cap what may be paid for it, wei
-   */
-  constructor(readonly price: bigint, readonly cap: bigint) {
-    super("gas is too dear");
-  }
-}
-
 /** One account's outbox; takes up what its store holds. */
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -109,11 +101,13 @@ export class Outbox {
   readonly #turns = new Turns();
   readonly #launching = new Set<Promise<unknown>>();
   readonly #delivery: Delivery;
+  readonly #watch: Watch;
   readonly #pace: Pace;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
     const { client, endpoint, account: { address }, pause, after } = options;
+    this.#watch = new Watch(options.now);
     this.#delivery = new Delivery({ client, endpoint, address });
     this.#pace = new Pace(() => this.#look(), () => this.#dueInMs(), pause, after);
     for (const flight of storedFlights(options.store.load(), options.now())) {
@@ -125,6 +119,21 @@ export class Outbox {
   /** Transactions that are neither mined nor given up. */
   get size(): number {
     return this.#flights.size;
+  }
+
+  /** Those of them that are of one rank. */
+  count(rank: Rank): number {
+    return [...this.#flights.values()].filter((flight) => flight.rank === rank).length;
+  }
+
+  /** What is out, and what is known of the chain. */
+  state(): OutboxState {
+    return {
+      ...this.#watch.seen(),
+      flights: [...this.#flights.values()],
+      balance: this.#delivery.balance,
+      feeMax: this.#options.policy.repair?.feeMax ?? null,
+    };
   }
 
   /**
@@ -149,9 +158,11 @@ export class Outbox {
   }
 
   async #launch(standing: LaunchStanding, prepare: () => Promise<Outgoing>): Promise<Launched> {
-    const { client, launchAttempts } = this.#options;
+    const { client, launchAttempts, policy } = this.#options;
     const [outgoing, price] = await Promise.all([prepare(), readPrice(client)]);
-    const fees = this.#launchFees(standing, outgoing, price);
+    this.#watch.notePrice(price);
+    const worth = standing.costMax === null ? null : standing.costMax / outgoing.gas;
+    const fees = launchFees(price, lesser(worth, policy.repair?.feeMax ?? null));
     const flight = await this.#turns.take(standing.rank, async () => {
       const next = newFlight(await this.#freeNonce(), outgoing, standing, fees, this.#now());
       next.sentHead = price.head;
@@ -163,14 +174,6 @@ export class Outbox {
     flight.sentAt = flight.broadcastAt = this.#now();
     this.#pace.hurry();
     return { mined: flight.settled.promise };
-  }
-
-  /** @throws GasTooDear when what it may cost is less than what it would */
-  #launchFees({ costMax }: Standing, { gas }: Outgoing, price: Price): Fees {
-    const feeMax = this.#options.policy.repair?.feeMax ?? null;
-    const cap = lesser(costMax === null ? null : costMax / gas, feeMax);
-    if (cap !== null && cap < price.baseFee) throw new GasTooDear(gasPriceOf(price), cap);
-    return capFees(freshFees(price), cap);
   }
 
   /** Signed and stored under its nonce, and the node has it where it must. */
@@ -255,6 +258,8 @@ export class Outbox {
     const { actions, doubts } = plan({ ...situation, now: this.#now() }, policy);
     this.#doubts = doubts;
     for (const flight of flights) flight.sentHead ??= seen.price?.head ?? null;
+    if (seen.price) this.#watch.notePrice(seen.price);
+    if (this.#watch.isBalanceOld()) await this.#delivery.readBalance().catch(() => {});
     await this.#carryOutAll(actions, seen, failure);
   }
 
@@ -294,6 +299,7 @@ export class Outbox {
         return this.#giveUp(flight, action.reason, failure);
       case "raise":
         await this.#sign(flight, flight, action.fees);
+        this.#watch.noteRaise();
         this.#notice({ kind: "raised", nonce: flight.nonce, fees: action.fees });
         return await this.#sendNew(flight, price);
       case "give way":
@@ -316,6 +322,7 @@ export class Outbox {
   async #confirm(flight: OutFlight, receipt: TransactionReceipt): Promise<void> {
     await this.#options.onMined?.(receipt);
     this.#flights.delete(flight.nonce);
+    this.#watch.noteMined();
     const { transactionHash: transaction } = receipt;
     if (gaveWay(flight, transaction)) {
       const giveUp = { reason: "gave way", transaction, failure: null } as const;
@@ -328,6 +335,7 @@ export class Outbox {
     const { nonce } = flight;
     this.#flights.delete(nonce);
     this.#nextNonce = null;
+    if (reason === "used elsewhere") this.#watch.noteUsedElsewhere();
     this.#notice({ kind: "given up", nonce, reason });
     const transaction = flight.forms.at(-1)!.hash;
     flight.settled.reject(this.#options.wordGiveUp({ reason, transaction, failure }));
@@ -375,17 +383,4 @@ export class Outbox {
   #notice(notice: Notice): void {
     this.#options.notice?.(notice);
   }
-}
-
-/**
- * Gas for a call, with a quarter more for state that changes before its block. Estimating runs the
- * call, so it is the simulation too. Fees are left out: a missing gas coin shows when it is sent.
- */
-export async function estimateGas(
-  client: Pick<PublicClient, "estimateGas">,
-  from: Address,
-  { to, data }: Omit<Outgoing, "gas">,
-): Promise<bigint> {
-  const gas = await client.estimateGas({ account: from, to, data, prepare: false });
-  return gas + gas / 4n;
 }

@@ -14,11 +14,6 @@ export class Turns {
     return promise;
   }
 
-  /** Resolves when nothing waits any more. */
-  async over(): Promise<void> {
-    await this.#working;
-  }
-
   async #workOff(): Promise<void> {
     const { settlement, relay } = this.#waiting;
     for (let next; (next = settlement.shift() ?? relay.shift());) await next();

@@ -316,6 +316,7 @@ function watch(
     heldAmount: () => ledger.totals().held,
     lanes: () => ledger.figures(),
     outboxPending: () => operator.pending(),
+    operator: () => operator.figures(),
     chainAgeMs: () => follower.ageMs(),
     endpoints: () => chain.endpoints(),
     sandboxesOpen: () => sandboxes.open(),

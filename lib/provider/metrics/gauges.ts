@@ -21,12 +21,26 @@ export function createCounters(): Counters {
   };
 }
 
+/** The operator's transactions that are out, and what pays for them. */
+export interface OperatorWatched {
+  /** Since the oldest of them was signed, ms; 0: none is out. */
+  oldestMs: number;
+  /** As it was read last, wei; null: it was not. */
+  balance: bigint | null;
+  /** What a unit of gas cost when that was asked last, wei; null: it was not. */
+  gasPrice: bigint | null;
+  /** Fees raised since the start. */
+  raises: number;
+  lacksCoin: boolean;
+}
+
 /** Where the gauges are read when somebody asks. Amounts are USDC base units. */
 export interface Watched {
   unsettledAmount(): bigint;
   heldAmount(): bigint;
   lanes(): Promise<{ outstanding: number; refused: number; refusedAmount: bigint }>;
   outboxPending(): number;
+  operator(): OperatorWatched;
   chainAgeMs(): number;
   endpoints(): readonly { state: "up" | "resting"; disagreements: number }[];
   sandboxesOpen(): number;
@@ -70,6 +84,7 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
       "Operator transactions that are not mined yet.",
       () => watched.outboxPending(),
     ),
+    ...operatorMetrics(watched),
     gauge(
       "khachapuri_chain_age_seconds",
       "Since the chain was last heard of.",
@@ -92,5 +107,38 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
       "Owners whose last call left them with few credits.",
       () => watched.ownersLow(),
     ),
+  ];
+}
+
+/** What was not read yet is NaN. */
+function operatorMetrics({ operator }: Watched): Metric[] {
+  const numberOf = (wei: bigint | null) => wei === null ? NaN : Number(wei);
+  const raises = gauge(
+    "khachapuri_operator_fee_raises_total",
+    "Operator transactions signed again for a higher price of gas.",
+    () => operator().raises,
+  );
+  return [
+    gauge(
+      "khachapuri_outbox_oldest_seconds",
+      "Since the oldest operator transaction that is not mined yet was signed.",
+      () => operator().oldestMs / 1000,
+    ),
+    gauge(
+      "khachapuri_operator_balance_wei",
+      "The operator's gas coin as it was read last.",
+      () => numberOf(operator().balance),
+    ),
+    gauge(
+      "khachapuri_gas_price_wei",
+      "What a unit of gas cost when that was asked last.",
+      () => numberOf(operator().gasPrice),
+    ),
+    gauge(
+      "khachapuri_operator_out_of_gas",
+      "Whether the operator can pay for a transaction that waits: 1 when it cannot.",
+      () => Number(operator().lacksCoin),
+    ),
+    { ...raises, type: "counter" },
   ];
 }

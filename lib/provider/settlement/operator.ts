@@ -3,33 +3,23 @@
  * its nonce whatever happens. A retry is the same nonce again (with a higher fee when it is stuck),
  * so a call that is not idempotent is mined once or never.
  */
-import {
-  type Address,
-  type BaseError,
-  encodeFunctionData,
-  formatGwei,
-  getContractError,
-  type Hex,
-  type LocalAccount,
-  type TransactionReceipt,
-} from "viem";
-import type { Chain, ContractCall } from "../../chain/client.ts";
-import {
-  estimateGas,
-  GasTooDear,
-  type GiveUp,
-  type Launched,
-  type Notice,
-  Outbox,
-} from "../../chain/outbox/outbox.ts";
+import type { Address, LocalAccount, TransactionReceipt } from "viem";
+import type { Chain } from "../../chain/client.ts";
+import { alarmsOf, type OutboxState } from "../../chain/outbox/alarms.ts";
 import { gasPriceOf } from "../../chain/outbox/fees.ts";
+import { estimateGas } from "../../chain/outbox/gas.ts";
+import { type Launched, Outbox } from "../../chain/outbox/outbox.ts";
 import { readPrice } from "../../chain/outbox/price.ts";
-import type { Outgoing } from "../../chain/outbox/store.ts";
-import { asChainError, readFailure, wordFailure } from "../../chain/refusal.ts";
+import type { OutboxStore, Outgoing } from "../../chain/outbox/store.ts";
+import { asChainError } from "../../chain/refusal.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { NONCE_HOLE_MAX } from "../../limits.ts";
+import { NONCE_HOLE_MAX, RELAYS_OUT_MAX } from "../../limits.ts";
 import type { Log } from "../../log.ts";
+import { bytesOf, type OperatorCall, refusal } from "./operator_call.ts";
+import { logNotice, wordGiveUp } from "./operator_notices.ts";
 import { openOutboxStore } from "./outbox_store.ts";
+
+export type { OperatorCall };
 
 export interface OperatorOptions {
   path: string;
@@ -57,8 +47,18 @@ export interface Sending {
   gasMin?: bigint;
 }
 
-/** What an operator sends: a call of a contract's function, or plain bytes. */
-export type OperatorCall = ContractCall | { to: Address; data: Hex };
+/** For who measures. */
+export interface OperatorFigures {
+  /** Since the oldest transaction that is out was signed, ms; 0: none is. */
+  oldestMs: number;
+  /** As it was read last, wei; null: it was not. */
+  balance: bigint | null;
+  /** What a unit of gas cost when that was asked last, wei; null: it was not. */
+  gasPrice: bigint | null;
+  /** Fees raised since the start. */
+  raises: number;
+  lacksCoin: boolean;
+}
 
 export interface Operator {
   readonly address: Address;
@@ -70,14 +70,15 @@ export interface Operator {
   simulate(call: OperatorCall): Promise<void>;
   /**
    * Simulates, signs, stores and broadcasts `call`; it is out when this resolves.
-   * @throws KhachapuriError `chain_refused` with the custom error in `data.reason`,
-   *   `chain_unavailable`: nothing was sent
+   * @throws KhachapuriError `chain_refused` with the custom error in `data.reason`, `overloaded`
+   *   for a relay too many, `chain_unavailable`, with `data.reason` "GasTooDear" where gas costs
+   *   more than `sending` allows: nothing was sent
    */
   launch(call: OperatorCall, sending: Sending): Promise<Launched>;
   /**
    * Launches `call`; resolves with its receipt, whether it succeeded or reverted.
    * @throws KhachapuriError as `launch`; `chain_unavailable` also when it was given up because its
-   *   nonce is used
+   *   nonce is used, or when it gave way to a settlement
    */
   send(call: OperatorCall, sending: Sending): Promise<TransactionReceipt>;
   /**
@@ -89,6 +90,7 @@ export interface Operator {
   pending(): number;
   /** What a person must look at, in plain words; empty when all is well. */
   alarms(): readonly string[];
+  figures(): OperatorFigures;
   close(): Promise<void>;
 }
 
@@ -99,10 +101,63 @@ const GAS_PRICE_MS = 2_000;
 
 /** Opens the operator's outbox and takes up what an earlier process left unmined. */
 export function openOperator(options: OperatorOptions): Operator {
+  const { account, chain: { public: client, endpoint } } = options;
+  const now = options.now ?? Date.now;
+  const store = openOutboxStore(options.path);
+  const outbox = openOutbox(options, store);
+
+  /** As of now: what is out and not mined yet is not in the simulation. */
+  async function prepare(call: OperatorCall, gasMin = 0n): Promise<Outgoing> {
+    const bytes = bytesOf(call);
+    const gas = await estimateGas(client, account.address, bytes);
+    return { ...bytes, gas: gas > gasMin ? gas : gasMin };
+  }
+
+  const refused = (call: OperatorCall) => (cause: unknown) => {
+    throw refusal(cause, call, account.address, endpoint);
+  };
+
+  let relaysLaunching = 0;
+
+  async function launch(call: OperatorCall, sending: Sending): Promise<Launched> {
+    const { rank, costMax, gasMin } = sending;
+    const isRelay = rank === "relay";
+    const relaysOut = relaysLaunching + outbox.count("relay");
+    if (isRelay && relaysOut >= RELAYS_OUT_MAX) throw tooManyRelays();
+    if (isRelay) relaysLaunching += 1;
+    const launched = outbox.launch({ rank, costMax }, () => prepare(call, gasMin));
+    return await launched.catch(refused(call)).finally(() => {
+      if (isRelay) relaysLaunching -= 1;
+    });
+  }
+
+  const gasPrice = readGasPrice(options.chain, now);
+
+  return {
+    address: account.address,
+    async simulate(call) {
+      await prepare(call).catch(refused(call));
+    },
+    launch,
+    async send(call, sending) {
+      const { mined } = await launch(call, sending);
+      return await mined;
+    },
+    gasPrice,
+    pending: () => outbox.size,
+    alarms: () => alarmsOf(outbox.state(), now()),
+    figures: () => figuresOf(outbox.state(), now()),
+    async close() {
+      await outbox.close();
+      store.close();
+    },
+  };
+}
+
+function openOutbox(options: OperatorOptions, store: OutboxStore): Outbox {
   const { account, log, onMined, chain: { public: client, chainId, endpoint } } = options;
   const pollMs = options.pollMs ?? 500;
-  const store = openOutboxStore(options.path);
-  const outbox = new Outbox({
+  return new Outbox({
     client,
     endpoint,
     chainId,
@@ -124,46 +179,18 @@ export function openOperator(options: OperatorOptions): Operator {
     wordGiveUp,
     notice: (notice) => logNotice(log, notice),
   });
-
-  /** As of now: what is out and not mined yet is not in the simulation. */
-  async function prepare(call: OperatorCall, gasMin = 0n): Promise<Outgoing> {
-    const bytes = bytesOf(call);
-    const gas = await estimateGas(client, account.address, bytes);
-    return { ...bytes, gas: gas > gasMin ? gas : gasMin };
-  }
-
-  const refused = (call: OperatorCall) => (cause: unknown) => {
-    throw refusal(cause, call, account.address, endpoint);
-  };
-
-  const launch = (call: OperatorCall, { rank, costMax, gasMin }: Sending) =>
-    outbox.launch({ rank, costMax }, () => prepare(call, gasMin)).catch(refused(call));
-  const gasPrice = readGasPrice(options.chain, options.now ?? Date.now);
-
-  return {
-    address: account.address,
-    async simulate(call) {
-      await prepare(call).catch(refused(call));
-    },
-    launch,
-    async send(call, sending) {
-      const { mined } = await launch(call, sending);
-      return await mined;
-    },
-    gasPrice,
-    pending: () => outbox.size,
-    alarms: () => [],
-    async close() {
-      await outbox.close();
-      store.close();
-    },
-  };
 }
 
-function bytesOf(call: OperatorCall): { to: Address; data: Hex } {
-  if ("to" in call) return call;
-  const { address: to, abi, functionName, args = [] } = call;
-  return { to, data: encodeFunctionData({ abi, functionName, args }) };
+function figuresOf(state: OutboxState, now: number): OperatorFigures {
+  const { flights, balance, price, raises, minedAt } = state;
+  const oldest = Math.min(now, ...flights.map(({ since }) => since ?? minedAt));
+  return {
+    oldestMs: now - oldest,
+    balance,
+    gasPrice: price && gasPriceOf(price),
+    raises,
+    lacksCoin: flights.some(({ lacksCoin }) => lacksCoin),
+  };
 }
 
 /** Reads the price of gas, once for all who ask within `GAS_PRICE_MS`. */
@@ -182,84 +209,9 @@ function readGasPrice({ public: client, endpoint }: Chain, now: () => number) {
   };
 }
 
-const GIVEN_UP: Readonly<Record<GiveUp["reason"], string>> = {
-  "used elsewhere": "the operator's nonce was used elsewhere",
-  "far ahead": "the operator's nonce is far ahead",
-  "late": "the operator's transaction was not mined in time",
-  "not accepted": "the operator's transaction was not accepted",
-  "gave way": "it gave way to a settlement",
-};
-
-function wordGiveUp({ reason }: GiveUp): KhachapuriError {
-  if (reason === "gave way") {
-    return new KhachapuriError("chain_unavailable", GIVEN_UP[reason], {
-      retryAfterSeconds: 10,
-      hints: ["nothing was done: try again"],
-    });
-  }
-  return new KhachapuriError("chain_unavailable", GIVEN_UP[reason], {
-    hints: ["use the operator key on one provider only"],
-  });
-}
-
-function logNotice(log: Log, notice: Notice): void {
-  switch (notice.kind) {
-    case "not accepted": {
-      const { nonce, failure: { message } } = notice;
-      return log.debug("operator transaction not accepted yet", { nonce, message });
-    }
-    case "raised":
-      return log.warn("operator transaction stuck, fee raised", {
-        nonce: notice.nonce,
-        maxFeePerGas: notice.fees.maxFeePerGas,
-      });
-    case "gives way":
-      return log.info("relay gives way to settlement", { nonce: notice.nonce });
-    case "filling":
-      return log.warn("filling the operator's free nonces", {
-        from: notice.from,
-        below: notice.below,
-      });
-    case "given up":
-      return log.error("operator transaction given up", {
-        nonce: notice.nonce,
-        why: GIVEN_UP[notice.reason],
-      });
-    case "put off":
-      return log.warn("looking for receipts again", { message: notice.failure.message });
-  }
-}
-
-function failureOf(cause: unknown, call: OperatorCall, sender: Address, endpoint: string) {
-  if ("to" in call) return readFailure(cause as BaseError, endpoint);
-  const { abi, address, functionName, args = [], messages } = call;
-  const about = { abi, address, functionName, args, sender };
-  return readFailure(getContractError(cause as BaseError, about), endpoint, messages);
-}
-
-/** The escrow's own no stays `chain_refused`; that we lack gas is our trouble, not the payer's. */
-function refusal(
-  cause: unknown,
-  call: OperatorCall,
-  sender: Address,
-  endpoint: string,
-): KhachapuriError {
-  if (cause instanceof GasTooDear) return tooDear(cause);
-  const failure = failureOf(cause, call, sender, endpoint);
-  const error = wordFailure(failure);
-  if (failure.kind === "reverted" || failure.kind === "no contract") return error;
-  return new KhachapuriError("chain_unavailable", "the provider cannot settle right now", {
-    cause: error,
-    retryAfterSeconds: 5,
-    hints: ["nothing was charged; try again"],
-  });
-}
-
-function tooDear({ price, cap }: GasTooDear): KhachapuriError {
-  const message = `gas costs ${formatGwei(price)} gwei, and this may pay ${formatGwei(cap)}`;
-  return new KhachapuriError("chain_unavailable", message, {
-    retryAfterSeconds: 60,
-    hints: ["nothing was sent; it is sent when gas is cheaper, or for more (provider.gas)"],
-    data: { reason: "GasTooDear", gasPrice: String(price), cap: String(cap) },
+function tooManyRelays(): KhachapuriError {
+  return new KhachapuriError("overloaded", "too much is being relayed and not mined yet", {
+    retryAfterSeconds: 10,
+    hints: ["nothing was sent; try again"],
   });
 }

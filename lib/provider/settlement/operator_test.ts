@@ -1,124 +1,17 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { encodeFunctionData, type Hex, parseTransaction, type TransactionReceipt } from "viem";
-import { anvilAccount } from "../../../worlds/chain/anvil.ts";
+import { encodeFunctionData, parseTransaction } from "viem";
+import { FAKE_ESCROW, rpcError } from "../../../worlds/chain/fake_chain.ts";
 import {
-  FAKE_ESCROW,
-  type FakeChain,
-  fakeChain,
-  rpcError,
-} from "../../../worlds/chain/fake_chain.ts";
-import { escrowAbi } from "../../chain/abi.ts";
-import type { ContractCall } from "../../chain/client.ts";
-import { KhachapuriError } from "../../errors.ts";
-import { silentLog } from "../../log.ts";
-import { signPermit, UINT64_MAX } from "../../permit.ts";
-import { openOperator, type Operator } from "./operator.ts";
-
-const PROVIDER = anvilAccount(1).address;
-const PAYER = anvilAccount(4);
-const LANE: Hex = `0x${"1a".repeat(32)}`;
-const BUMP_AFTER_MS = 30_000;
-const SETTLEMENT = { rank: "settlement", costMax: null } as const;
-
-interface World {
-  fake: FakeChain;
-  operator: Operator;
-  mined: TransactionReceipt[];
-  /** Moves the operator's clock on. */
-  advance(ms: number): void;
-  /** As after a crash: another operator on the same outbox. */
-  restart(): Promise<void>;
-  readonly consumption: ContractCall;
-  consume(): Promise<TransactionReceipt>;
-}
-
-async function withOperator(work: (world: World) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  const fake = fakeChain(PROVIDER);
-  const terms = { payer: PAYER.address, provider: PROVIDER, lane: LANE, price: 5n, credits: 100n };
-  const domain = { chainId: fake.chain.chainId, escrow: FAKE_ESCROW };
-  const permit = await signPermit(PAYER, domain, { ...terms, deadline: UINT64_MAX, epoch: 0 });
-  fake.allow(PAYER.address, 5n, 50n);
-  const mined: TransactionReceipt[] = [];
-  let nowMs = 1_000;
-  const open = () =>
-    openOperator({
-      path: join(dir, "operator.db"),
-      chain: fake.chain,
-      account: anvilAccount(2),
-      log: silentLog,
-      onMined: (receipt) => Promise.resolve(void mined.push(receipt)),
-      pollMs: 1,
-      bumpAfterMs: BUMP_AFTER_MS,
-      now: () => nowMs,
-    });
-  const world: World = {
-    fake,
-    operator: open(),
-    mined,
-    advance: (ms) => void (nowMs += ms),
-    async restart() {
-      await world.operator.close();
-      world.operator = open();
-    },
-    consumption: {
-      address: FAKE_ESCROW,
-      abi: escrowAbi,
-      functionName: "consume",
-      args: [5n, permit],
-    },
-    consume: () => world.operator.send(world.consumption, SETTLEMENT),
-  };
-  try {
-    await work(world);
-  } finally {
-    // Nobody waits for what is still out.
-    fake.intercept = null;
-    await world.operator.close();
-    await Deno.remove(dir, { recursive: true });
-  }
-}
-
-/** Lets the operator look and look again until it is so; bounded by the test runner. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
-}
-
-/** Hours pass, look by look, until `work` is done. */
-async function inTime<T>({ advance }: World, work: Promise<T>): Promise<T> {
-  let isDone = false;
-  const done = work.finally(() => isDone = true);
-  done.catch(() => {});
-  await until(() => {
-    advance(BUMP_AFTER_MS);
-    return isDone;
-  });
-  return await done;
-}
-
-const unavailable = (error: unknown) =>
-  error instanceof KhachapuriError && error.code === "chain_unavailable";
-
-/** Counts the requests for `method` from now on and lets `answer` speak in the chain's place. */
-function intercept(
-  fake: FakeChain,
-  method: string,
-  answer: (call: number, params: readonly unknown[]) => unknown,
-): { count(): number } {
-  let calls = 0;
-  fake.intercept = (request) => {
-    if (request.method !== method) return Promise.resolve(undefined);
-    calls += 1;
-    return Promise.resolve().then(() => answer(calls, request.params ?? []));
-  };
-  return { count: () => calls };
-}
-
-/** A block in which nothing of ours is mined. */
-function passBlock(fake: FakeChain): void {
-  fake.allow(PAYER.address, 5n, 50n);
-}
+  intercept,
+  inTime,
+  LANE,
+  PAYER,
+  SETTLEMENT,
+  unavailable,
+  until,
+  withOperator,
+} from "../../../worlds/chain/operator_world.ts";
+import type { KhachapuriError } from "../../errors.ts";
 
 Deno.test("a transaction is mined once and tells of it once", async () => {
   await withOperator(async ({ fake, operator, mined, consume }) => {
@@ -147,38 +40,6 @@ Deno.test("plain bytes are sent as a call is", async () => {
     const data = encodeFunctionData({ abi, functionName, args: args! });
     await operator.send({ to: FAKE_ESCROW, data }, SETTLEMENT);
     assert.equal(fake.consumed(PAYER.address, LANE), 1n);
-  });
-});
-
-Deno.test("the price of gas is base fee and tip, asked once for all who want it at a time", async () => {
-  await withOperator(async ({ fake, operator, advance }) => {
-    const asked = intercept(fake, "eth_feeHistory", () => undefined);
-    assert.deepEqual(await Promise.all([operator.gasPrice(), operator.gasPrice()]), [2n, 2n]);
-    assert.equal(asked.count(), 1);
-    advance(10_000);
-    fake.intercept = () => Promise.reject(rpcError("down"));
-    await assert.rejects(operator.gasPrice(), { code: "chain_unavailable" });
-    fake.intercept = null;
-    assert.equal(await operator.gasPrice(), 2n);
-  });
-});
-
-Deno.test("a stuck transaction gets the fee that is paid now and keeps its nonce", async () => {
-  await withOperator(async ({ fake, advance, consume, mined }) => {
-    fake.isMining = false;
-    const sent = consume();
-    await until(() => fake.mempool.length === 1);
-    fake.tip = 100n;
-    passBlock(fake);
-    advance(BUMP_AFTER_MS);
-    await until(() => fake.mempool.length === 2);
-    const [first, second] = fake.mempool;
-    assert.equal(first!.nonce, second!.nonce);
-    assert.deepEqual([first!.fee, second!.fee], [3n, 102n]);
-    await fake.mine();
-    assert.equal((await sent).status, "success");
-    assert.equal(fake.consumed(PAYER.address, LANE), 1n);
-    assert.equal(mined.length, 1);
   });
 });
 

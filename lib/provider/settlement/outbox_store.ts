@@ -1,5 +1,5 @@
 /** The operator's outbox on disk: what was signed outlives the process, and a power cut. */
-import type { DatabaseSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import type { OutboxStore, Rank, SignedForm } from "../../chain/outbox/store.ts";
 import { openDurable } from "../ledger/durable.ts";
@@ -24,6 +24,9 @@ const SCHEMA = `
 /** Columns that a store of an earlier version does not have; null in its rows. */
 const ADDED = ["rank TEXT", "costMax TEXT", "signedAt INTEGER"];
 
+const SELECT = "SELECT * FROM outbox ORDER BY nonce, rowid";
+
+/** Of an earlier version's store, which is only read, the added columns are not there. */
 interface Row {
   raw: Hex;
   nonce: number;
@@ -32,9 +35,9 @@ interface Row {
   gas: string;
   maxFeePerGas: string;
   maxPriorityFeePerGas: string;
-  rank: Rank | null;
-  costMax: string | null;
-  signedAt: number | null;
+  rank?: Rank | null;
+  costMax?: string | null;
+  signedAt?: number | null;
 }
 
 /** Opens (or creates) the store at `path`. It holds calls only, no contract creations. */
@@ -42,7 +45,7 @@ export function openOutboxStore(path: string): DurableOutboxStore {
   const durable = openDurable(path, SCHEMA);
   const { database } = durable;
   addColumns(database);
-  const select = database.prepare("SELECT * FROM outbox ORDER BY nonce, rowid");
+  const select = database.prepare(SELECT);
   const insert = database.prepare("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   const removeForm = database.prepare("DELETE FROM outbox WHERE raw = ?");
   const removeNonce = database.prepare("DELETE FROM outbox WHERE nonce = ?");
@@ -67,6 +70,17 @@ export function openOutboxStore(path: string): DurableOutboxStore {
   };
 }
 
+/** What the store at `path` holds, for who only looks: its provider may be running. */
+export function readOutbox(path: string): SignedForm[] {
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    const rows = database.prepare(SELECT).all();
+    return (rows as unknown as Row[]).map(formOf);
+  } finally {
+    database.close();
+  }
+}
+
 function addColumns(database: DatabaseSync): void {
   const held = database.prepare("PRAGMA table_info(outbox)").all().map(({ name }) => name);
   for (const column of ADDED) {
@@ -86,7 +100,7 @@ function formOf({ raw, nonce, recipient, data, gas, ...row }: Row): SignedForm {
     maxPriorityFeePerGas: BigInt(row.maxPriorityFeePerGas),
     // What nobody ranked gives way to nothing.
     rank: row.rank ?? "settlement",
-    costMax: row.costMax === null ? null : BigInt(row.costMax),
-    signedAt: row.signedAt,
+    costMax: row.costMax ? BigInt(row.costMax) : null,
+    signedAt: row.signedAt ?? null,
   };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import type { SignedForm } from "../../chain/outbox/store.ts";
-import { openOutboxStore } from "./outbox_store.ts";
+import { openOutboxStore, readOutbox } from "./outbox_store.ts";
 
 const TO = "0x00000000000000000000000000000000000000aa";
 
@@ -63,6 +63,7 @@ Deno.test("an outbox of an earlier version is read as it is, and written on", as
     old.close();
     const before = { ...FORM, rank: "settlement", costMax: null, signedAt: null } as const;
     const later = { ...FORM, raw: "0x02", nonce: 8 } as const;
+    assert.deepEqual(readOutbox(path), [before]);
     // Twice: what was added is there already.
     for (const held of [[before], [before, later]]) {
       const store = openOutboxStore(path);

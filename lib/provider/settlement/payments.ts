@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import type { Address, LocalAccount } from "viem";
 import type { Chain } from "../../chain/client.ts";
-import type { ProviderConfig } from "../../config.ts";
+import { feeMaxOf, type ProviderConfig } from "../../config.ts";
 import type { Log } from "../../log.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { openSqliteLedger, type SqliteLedger } from "../ledger/sqlite_ledger.ts";
@@ -83,6 +83,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       await ledger.record(settlementsIn(parseEscrowLogs(escrow, logs)));
     },
     bumpAfterMs: rest.stuckSeconds * 1_000,
+    feeMax: feeMaxOf(options.provider),
     ...(options.receiptPollMs === undefined ? {} : { pollMs: options.receiptPollMs }),
   });
   const { finality } = rest;

@@ -1,0 +1,59 @@
+/** What an operator sends, and why the chain does not take it. */
+import {
+  type Address,
+  BaseError,
+  encodeFunctionData,
+  formatGwei,
+  getContractError,
+  type Hex,
+} from "viem";
+import type { ContractCall } from "../../chain/client.ts";
+import { GasTooDear } from "../../chain/outbox/fees.ts";
+import { readFailure, wordFailure } from "../../chain/refusal.ts";
+import { KhachapuriError } from "../../errors.ts";
+
+/** A call of a contract's function, or plain bytes. */
+export type OperatorCall = ContractCall | { to: Address; data: Hex };
+
+export function bytesOf(call: OperatorCall): { to: Address; data: Hex } {
+  if ("to" in call) return call;
+  const { address: to, abi, functionName, args = [] } = call;
+  return { to, data: encodeFunctionData({ abi, functionName, args }) };
+}
+
+/** The escrow's own no stays `chain_refused`; that we lack gas is our trouble, not the payer's. */
+export function refusal(
+  cause: unknown,
+  call: OperatorCall,
+  sender: Address,
+  endpoint: string,
+): KhachapuriError {
+  if (cause instanceof GasTooDear) return tooDear(cause);
+  const failure = failureOf(cause, call, sender, endpoint);
+  const error = wordFailure(failure);
+  if (failure.kind === "reverted" || failure.kind === "no contract") return error;
+  return new KhachapuriError("chain_unavailable", "the provider cannot settle right now", {
+    cause: error,
+    retryAfterSeconds: 5,
+    hints: ["nothing was charged; try again"],
+  });
+}
+
+function failureOf(cause: unknown, call: OperatorCall, sender: Address, endpoint: string) {
+  if ("to" in call) {
+    const error = cause instanceof BaseError ? cause : new BaseError(String(cause));
+    return readFailure(error, endpoint);
+  }
+  const { abi, address, functionName, args = [], messages } = call;
+  const about = { abi, address, functionName, args, sender };
+  return readFailure(getContractError(cause as BaseError, about), endpoint, messages);
+}
+
+function tooDear({ price, cap }: GasTooDear): KhachapuriError {
+  const message = `gas costs ${formatGwei(price)} gwei, and this may pay ${formatGwei(cap)}`;
+  return new KhachapuriError("chain_unavailable", message, {
+    retryAfterSeconds: 60,
+    hints: ["nothing was sent; it is sent when gas is cheaper, or for more (provider.gas)"],
+    data: { reason: "GasTooDear", gasPrice: String(price), cap: String(cap) },
+  });
+}
