@@ -15,6 +15,7 @@ import {
   multicall3Abi,
   numberToHex,
   parseTransaction,
+  zeroHash,
 } from "viem";
 import { escrowAbi } from "../../lib/chain/abi.ts";
 import type { Chain } from "../../lib/chain/client.ts";
@@ -49,6 +50,9 @@ interface Transaction {
 interface Block {
   number: bigint;
   hash: Hex;
+  parentHash: Hex;
+  /** Unix seconds. */
+  timestamp: bigint;
   state: State;
   logs: FakeLog[];
   transaction: Transaction | null;
@@ -100,15 +104,10 @@ export function fakeChain(provider: Address): FakeChain {
   function append(state: State, rest: Partial<Block> = {}): void {
     const number = BigInt(blocks.length);
     const hash = keccak256(numberToHex((BigInt(salt) << 64n) + number));
-    blocks.push({ number, hash, state, logs: [], transaction: null, status: "0x1", ...rest });
+    const parentHash = blocks.at(-1)?.hash ?? zeroHash;
+    const block = { number, hash, parentHash, timestamp: fake.now, state };
+    blocks.push({ ...block, logs: [], transaction: null, status: "0x1", ...rest });
   }
-
-  append({
-    allowances: new Map(),
-    consumed: new Map(),
-    nonce: 0,
-    operator: { expiry: NEVER, dailyCap: 0n, spent: 0n },
-  });
 
   async function mineOne(transaction: Transaction): Promise<void> {
     const state = copy(head().state);
@@ -132,16 +131,20 @@ export function fakeChain(provider: Address): FakeChain {
     }
   }
 
-  function payerAction(eventName: string, payer: Address, change: FakeAllowance): void {
+  function payerAction(
+    eventName: string,
+    payer: Address,
+    change: FakeAllowance,
+    told = change,
+  ): void {
     const state = copy(head().state);
     state.allowances.set(payer, change);
-    // Only who did what is read from a payer's events; their numbers are read from the state.
     const topics = encodeEventTopics({
       abi: escrowAbi,
       eventName: eventName as "Allowed",
       args: { payer, provider },
     }) as Hex[];
-    append(state, { logs: [{ eventName, topics, data: dataOf(eventName, change) }] });
+    append(state, { logs: [{ eventName, topics, data: dataOf(eventName, told) }] });
   }
 
   const fake: FakeChain = {
@@ -168,7 +171,8 @@ export function fakeChain(provider: Address): FakeChain {
     reclaim(payer) {
       const held = fake.allowanceOf(payer);
       const credits = held.credits - held.thawingCredits;
-      payerAction("Reclaimed", payer, { ...held, credits, thawingCredits: 0n });
+      const told = { ...held, credits: held.thawingCredits };
+      payerAction("Reclaimed", payer, { ...held, credits, thawingCredits: 0n }, told);
     },
     limitOperator(operator) {
       append({ ...copy(head().state), operator });
@@ -198,6 +202,13 @@ export function fakeChain(provider: Address): FakeChain {
     nonce: () => head().state.nonce,
     height: () => head().number,
   };
+
+  append({
+    allowances: new Map(),
+    consumed: new Map(),
+    nonce: 0,
+    operator: { expiry: NEVER, dailyCap: 0n, spent: 0n },
+  });
 
   async function arrive(raw: Hex): Promise<Hex> {
     const { nonce = 0, data = "0x", maxFeePerGas = 0n } = parseTransaction(raw);
@@ -315,8 +326,14 @@ export function rpcError(message: string): Error & { code: number } {
 
 function blockJson(block: Block | null) {
   if (!block) return null;
-  const { number, hash } = block;
-  return { number: numberToHex(number), hash, baseFeePerGas: "0x1", timestamp: "0x1" };
+  const { hash, parentHash, timestamp } = block;
+  return {
+    number: numberToHex(block.number),
+    hash,
+    parentHash,
+    timestamp: numberToHex(timestamp),
+    baseFeePerGas: "0x1",
+  };
 }
 
 function receiptJson(block: Block | undefined) {

@@ -90,6 +90,7 @@ export async function openSettlingBooks(times: Times = {}) {
       },
       lane: (id) => ledger.lane(id),
       record: (facts) => ledger.record(facts),
+      refused: (payer) => ledger.refused(payer),
       totals: () => ledger.totals(),
     },
     operator: {

@@ -17,7 +17,12 @@ import type { RouteParts } from "./parts.ts";
 const onboardShape = v.strictObject({ payer: addressShape, deposit: v.unknown() });
 
 /** A lane's counter, for whoever shows a permit of it; one for no credit will do. */
-export async function lane({ seller, money }: RouteParts, request: Request): Promise<Response> {
+export async function lane(
+  { seller, money }: RouteParts,
+  request: Request,
+  _url: URL,
+  from: string,
+): Promise<Response> {
   const header = request.headers.get(PAYMENT_SIGNATURE_HEADER);
   if (header === null) {
     throw new KhachapuriError("payment_required", "a lane's count is its payer's alone", {
@@ -32,7 +37,7 @@ export async function lane({ seller, money }: RouteParts, request: Request): Pro
     });
   }
   const { payer, lane } = permit;
-  return jsonResponse({ payer, lane, cumulative: String(await money.credits.used(permit)) });
+  return jsonResponse({ payer, lane, cumulative: String(await money.credits.used(permit, from)) });
 }
 
 /** A payer's signed deposit and allowance, without a call. */

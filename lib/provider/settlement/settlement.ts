@@ -6,7 +6,8 @@
 import type { Address, Hex } from "viem";
 import { escrowAbi } from "../../chain/abi.ts";
 import type { Chain } from "../../chain/client.ts";
-import { type Allowance, readAllowance, readConsumed } from "../../chain/escrow.ts";
+import { type Allowance, readAllowance } from "../../chain/escrow.ts";
+import { escrowCall } from "../../chain/escrow_call.ts";
 import type { Charge } from "../../chain/escrow_provider.ts";
 import type { Log } from "../../log.ts";
 import { within } from "../../within.ts";
@@ -21,7 +22,7 @@ export interface SettlementOptions {
   chain: Chain;
   escrow: Address;
   provider: Address;
-  ledger: Pick<Ledger, "due" | "lane" | "record" | "totals">;
+  ledger: Pick<Ledger, "due" | "lane" | "record" | "refused" | "totals">;
   operator: Pick<Operator, "send">;
   watch: Pick<OperatorWatch, "limits" | "expect" | "look">;
   log: Log;
@@ -87,13 +88,32 @@ export class Settlement {
     await this.#running;
   }
 
-  /** The lane's counter is what the escrow says; a refusal is forgotten. */
-  async level({ payer, lane }: LaneId): Promise<void> {
+  /** Only this payer's lanes, now: it has given notice. */
+  async settlePayer(_payer: Address): Promise<void> {
+    await this.settleNow();
+  }
+
+  /** More is allowed: in the background, what that may cure is due again. */
+  revive(payer: Address): void {
+    const { ledger, log } = this.#options;
+    ledger.refused(payer).then((lanes) => this.level(lanes)).catch((error) => {
+      log.warn("what the escrow refused is not looked at again", { payer, error: String(error) });
+    });
+  }
+
+  /** The lanes' counters are what the escrow says; a refusal is forgotten. */
+  async level(lanes: readonly LaneId[]): Promise<void> {
+    if (lanes.length === 0) return;
     const { chain, escrow, provider, ledger } = this.#options;
-    const settled = await readConsumed(chain, escrow, payer, provider, lane);
+    const calls = lanes.map(({ payer, lane }) =>
+      escrowCall(escrow, "consumed", [payer, provider, lane])
+    );
+    const counters = await chain.readMany<bigint>(calls);
     // Asked afterwards: a block that is too early would let views overlook the settlement.
     const block = await chain.public.getBlockNumber({ cacheTime: 0 });
-    await ledger.record([{ fact: "level", payer, lane, settled, block }]);
+    await ledger.record(lanes.map(({ payer, lane }, index) => {
+      return { fact: "level", payer, lane, settled: counters[index]!, block };
+    }));
   }
 
   /** Settles a last time, then stops; a chain that takes too long is left to the next start. */
@@ -208,7 +228,7 @@ export class Settlement {
   }
 
   async #noteSkip(lane: LaneState, reason: string, transaction: Hex): Promise<void> {
-    if (reason === "AlreadyCharged") return await this.level(lane);
+    if (reason === "AlreadyCharged") return await this.level([lane]);
     if (reason === "DailyCapReached") return void (this.#isOverCap = true);
     if (reason === "InsufficientCredits" && await this.#capToRest(lane, transaction)) return;
     await this.#refuse(lane, reason, transaction);

@@ -255,7 +255,7 @@ Deno.test("a lane is brought level with the escrow as of a block that knows it",
       if (method === "eth_call") await fake.mine();
       return undefined;
     };
-    await settlement.level({ payer, lane: LANE });
+    await settlement.level([{ payer, lane: LANE }]);
     const { settled, settledBlock, refused } = await stateOf(ANNA, LANE);
     assert.deepEqual([settled, settledBlock, refused], [1n, fake.height(), null]);
   }
