@@ -21,7 +21,7 @@ function open(bases: Record<string, Basis> = {}, changes: Partial<ViewReaderOpti
     escrow: FAKE_ESCROW,
     provider: PROVIDER,
     ledger: {
-      knows: (payer, id) => bases[payer]?.lanes.get(id!) != null,
+      knows: (payer, id) => typeof bases[payer]?.lanes.get(id!) === "bigint",
       basis: (payer, id) =>
         Promise.resolve(bases[payer] ?? { lanes: new Map([[id, null]]), settledHere: 0n }),
     },
