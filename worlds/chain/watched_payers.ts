@@ -127,10 +127,15 @@ export async function openWatchedPayers(settlement: Settings = {}) {
       await work();
       return world.requests - before;
     },
-    /** The process ends and another one starts. */
-    async restart(): Promise<void> {
-      await own.payments.close();
+    /** The process ends. */
+    end: () => own.payments.close(),
+    /** Another one starts. */
+    async start(): Promise<void> {
       Object.assign(own, await open());
+    },
+    async restart(): Promise<void> {
+      await this.end();
+      await this.start();
     },
     async [Symbol.asyncDispose]() {
       await own.payments.close();
