@@ -103,7 +103,7 @@ async function deployHello(market: Market): Promise<string> {
 /** Settled in batches that never come, in books of their own, with a slot for every call. */
 const SETTINGS = {
   stateDir: "bench",
-  settlement: { intervalSeconds: 3_600, amount: "1000000000000" },
+  settlement: { intervalSeconds: 360, amount: "1000000000000" },
   sandbox: { concurrency: 1_000 },
 };
 

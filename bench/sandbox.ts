@@ -113,7 +113,7 @@ async function startOurs(program: string, stack: AsyncDisposableStack): Promise<
   const market = stack.use(
     // Settling is the payments bench's matter: here no batch falls due.
     await startMarket({
-      settings: { settlement: { mode: "batch", intervalSeconds: 86_400, amount: "1000000000" } },
+      settings: { settlement: { mode: "batch", intervalSeconds: 360, amount: "1000000000" } },
       credits: CREDITS,
     }),
   );

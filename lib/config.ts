@@ -58,6 +58,11 @@ const providerShape = v.strictObject({
       offlineAmount: v.optional(uintShape(128), "1000000"),
       /** Milliseconds between two looks at the chain. */
       pollMs: v.optional(positive(600_000), 2_000),
+      /**
+       * A chain whose newest block is older is out of reach, seconds: its node stands still. By
+       * default 120, and on a local test chain, whose blocks come with transactions, any.
+       */
+      headSecondsMax: v.optional(positive(86_400)),
       /** A transaction that is not mined after so many seconds gets a higher fee. */
       stuckSeconds: v.optional(positive(3_600), 30),
     }),

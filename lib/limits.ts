@@ -109,12 +109,39 @@ export const HEADERS_DECODED_MAX = 1_000;
 export const PERMIT_SIGNERS_MAX = 10_000;
 /** Payers whose allowance is remembered; one beyond it is read again at its next call. */
 export const PAYER_VIEWS_MAX = 50_000;
-/** Payers read from the chain at the same time, some requests each. */
-export const PAYER_READS_MAX = 64;
-/** Reads for payers that never had a call here: anybody can name one. So many at once, */
-export const STRANGER_READS_BURST_MAX = 200;
+/** Of payers that never had a call here; another one's view makes room for no payer's. */
+export const STRANGER_VIEWS_MAX = 5_000;
+/** Payers that wait to be read from the chain; they are read together. */
+export const PAYER_READS_WAITING_MAX = 2_000;
+/**
+ * Reads for payers that never had a call here: anybody can name one. So many at once, which takes
+ * some ten requests as they are put together,
+ */
+export const STRANGER_READS_BURST_MAX = 1_000;
 /** and then so many a second. */
-export const STRANGER_READS_PER_SECOND_MAX = 20;
+export const STRANGER_READS_PER_SECOND_MAX = 100;
+/** Of those and of the next, by callers of one network (IPv4 /24, IPv6 /56) so many at once, */
+export const PREFIX_READS_BURST_MAX = 60;
+/** and then so many a second: an office or a carrier may stand behind one. */
+export const PREFIX_READS_PER_SECOND_MAX = 10;
+/** Reads for payers we know by who proved to be none of their signers so many at once, */
+export const UNPROVEN_READS_BURST_MAX = 100;
+/** and then so many a second. */
+export const UNPROVEN_READS_PER_SECOND_MAX = 20;
+/** Of one payer, for signers that we know nothing of, so many at once, */
+export const UNKNOWN_SIGNER_READS_BURST_MAX = 8;
+/** and then so many a second. */
+export const UNKNOWN_SIGNER_READS_PER_SECOND_MAX = 1;
+/** Lanes of one payer that we never saw, PAYER_LANES_MAX at once and then so many a second. */
+export const PAYER_LANE_READS_PER_SECOND_MAX = 10;
+/** Before one payer is told no, the chain is asked once more: so often at once, */
+export const PAYER_SECOND_LOOKS_BURST_MAX = 20;
+/** and then so often a second; beyond it the no is one of the last look at the chain. */
+export const PAYER_SECOND_LOOKS_PER_SECOND_MAX = 1;
+/** Payers whose reads are counted; one beyond it starts anew. */
+export const LIMITED_PAYERS_REMEMBERED_MAX = 50_000;
+/** Networks whose reads are counted; one beyond it starts anew. */
+export const LIMITED_PREFIXES_REMEMBERED_MAX = 50_000;
 /** Transactions that one call may cost while others on its lane use what they take. */
 export const CONSUME_ATTEMPTS_MAX = 8;
 /** How long a caller waits for its credit to be mined (`settlement.mode` "each"). */

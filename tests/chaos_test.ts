@@ -116,7 +116,7 @@ async function statusOf(market: Market, cid: string, headers: Record<string, str
 
 Deno.test("an allowance that a fork takes back is served no more", async () => {
   await using rpc = await startChaosRpc(randomOf(1));
-  const settlement = { ...BATCH, intervalSeconds: 3_600 };
+  const settlement = { ...BATCH, intervalSeconds: 360 };
   await using market = await startMarket({ settings: { settlement }, rpcOf: behind(rpc) });
   const cid = await market.deploy(HELLO);
   const newcomer = anvilAccount(6);
@@ -133,7 +133,7 @@ Deno.test("an allowance that a fork takes back is served no more", async () => {
 
 Deno.test("under finality an allowance counts once it can no longer be undone", async () => {
   for (const finality of ["safe", "finalized"]) {
-    const settlement = { ...BATCH, intervalSeconds: 3_600, finality };
+    const settlement = { ...BATCH, intervalSeconds: 360, finality };
     let aheadMs = 0;
     const now = () => Date.now() + aheadMs;
     await using market = await startMarket({ settings: { settlement }, now });

@@ -17,7 +17,7 @@ import { type Market, startMarket } from "../worlds/market.ts";
 
 const NAME = "paolo.khachapuri";
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" }, fields: { access: "payer" } };
-const BATCH = { mode: "batch", intervalSeconds: 3_600, pollMs: 50 };
+const BATCH = { mode: "batch", intervalSeconds: 360, pollMs: 50 };
 
 /** Names the market's provider, where it listens now. */
 async function nameIt(market: Market, webDomain = market.provider.url): Promise<void> {

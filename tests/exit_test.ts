@@ -40,7 +40,7 @@ const FEE = 10_000n;
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" }, fields: { access: "payer" } };
 const SETTINGS = {
   /** Nothing settles by itself before a payer gives notice. */
-  settlement: { mode: "batch", intervalSeconds: 3_600, pollMs: 50 },
+  settlement: { mode: "batch", intervalSeconds: 360, pollMs: 50 },
   onboarding: { minimum: "100000" },
 };
 

@@ -17,7 +17,7 @@ import { startMarket } from "../worlds/market.ts";
 
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 /** Nothing settles by itself within a test. */
-const BATCH = { mode: "batch", intervalSeconds: 3_600, pollMs: 50 };
+const BATCH = { mode: "batch", intervalSeconds: 360, pollMs: 50 };
 
 Deno.test("a payer with USDC and no ETH gets from nothing to a paid answer", async (t) => {
   await using market = await startMarket({

@@ -10,7 +10,7 @@ import { type Market, startMarket } from "../worlds/market.ts";
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 const DAY_MS = 86_400_000;
 /** Nothing settles by itself within a test. */
-const BATCH = { mode: "batch", intervalSeconds: 3_600, pollMs: 50 };
+const BATCH = { mode: "batch", intervalSeconds: 360, pollMs: 50 };
 
 /** A market at noon: the payers' notice of an hour ends before the day does. */
 async function startAtNoon(dailyCap: bigint, settings: Record<string, unknown> = {}) {

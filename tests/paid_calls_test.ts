@@ -13,7 +13,7 @@ import { type Market, startMarket } from "../worlds/market.ts";
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 const ECHO = { files: { main: "#!/bin/sh\nprintf 'ran '; cat\n" } };
 /** Nothing settles by itself within a test. */
-const BATCH = { mode: "batch", intervalSeconds: 3_600, pollMs: 50 };
+const BATCH = { mode: "batch", intervalSeconds: 360, pollMs: 50 };
 
 const sha256 = (data: string | Uint8Array): Hex =>
   `0x${createHash("sha256").update(data).digest("hex")}`;

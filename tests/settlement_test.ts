@@ -10,7 +10,7 @@ import { type Market, startMarket } from "../worlds/market.ts";
 
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 /** Nothing settles by itself within a test, unless the test says so. */
-const BATCH = { mode: "batch", intervalSeconds: 3_600, pollMs: 50 };
+const BATCH = { mode: "batch", intervalSeconds: 360, pollMs: 50 };
 
 async function callTimes(market: Market, cid: string, times: number, init: RequestInit = {}) {
   for (let i = 0; i < times; i++) {

@@ -11,7 +11,7 @@ import { type Market, startMarket } from "../worlds/market.ts";
 
 const HELLO = "#!/bin/sh\necho hello\n";
 /** Nothing settles by itself within a test. */
-const BATCH = { mode: "batch", intervalSeconds: 3_600, pollMs: 50 };
+const BATCH = { mode: "batch", intervalSeconds: 360, pollMs: 50 };
 
 /** A gateway that takes every request and answers none. */
 function startSilentGateway(awaited: string) {

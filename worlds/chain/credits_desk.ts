@@ -4,10 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type Address, getAddress, type Hex, type PublicClient, zeroAddress } from "viem";
+import { type Address, getAddress, type Hex, zeroAddress } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
+import type { Chain } from "../../lib/chain/client.ts";
 import type { CidText } from "../../lib/cid.ts";
 import { KhachapuriError } from "../../lib/errors.ts";
+import { silentLog } from "../../lib/log.ts";
 import type { CreditsOffer, DepositAuthorization } from "../../lib/payment_header.ts";
 import { type Permit, signPermit, UINT64_MAX } from "../../lib/permit.ts";
 import type { OperatorLimits } from "../../lib/provider/ledger/operator_room.ts";
@@ -33,30 +35,36 @@ function fakeEscrow(credits: bigint) {
   const state = { block: 1n, credits, signer: zeroAddress as Address, epoch: 0, epochEnd: 0n };
   const endpoint = { isSilent: false, reads: 0 };
   const consumed = new Map<Hex, bigint>();
-  const client = {
-    getBlock: () => {
-      endpoint.reads += 1;
-      if (endpoint.isSilent) return Promise.reject(new Error("down"));
-      return Promise.resolve({ number: state.block });
+  const allowance = () => ({
+    pricePerCredit: PRICE,
+    credits: state.credits,
+    thawingCredits: 0n,
+    thawEnd: 0n,
+    signer: state.signer,
+    epoch: state.epoch,
+    epochEnd: state.epochEnd,
+  });
+  const asked = <T>(answer: () => T): Promise<T> =>
+    endpoint.isSilent ? Promise.reject(new Error("down")) : Promise.resolve().then(answer);
+  const chain = {
+    public: {
+      getBlock: () => {
+        endpoint.reads += 1;
+        return asked(() => ({ number: state.block, hash: `0x${state.block}` }));
+      },
     },
-    readContract: ({ functionName, args }: { functionName: string; args: unknown[] }) =>
-      Promise.resolve(
-        functionName === "consumed" ? consumed.get(args[2] as Hex) ?? 0n : {
-          pricePerCredit: PRICE,
-          credits: state.credits,
-          thawingCredits: 0n,
-          thawEnd: 0n,
-          signer: state.signer,
-          epoch: state.epoch,
-          epochEnd: state.epochEnd,
-        },
+    readMany: (calls: readonly { functionName: string; args: readonly unknown[] }[]) =>
+      asked(() =>
+        calls.map(({ functionName, args }) =>
+          functionName === "consumed" ? consumed.get(args[2] as Hex) ?? 0n : allowance()
+        )
       ),
-  } as unknown as PublicClient;
+  } as unknown as Chain;
   return {
     state,
     /** Whether it answers, and how often a payer was looked up. */
     endpoint,
-    client,
+    chain,
     /** Takes the lane to `cumulative`. */
     settle(lane: Hex, cumulative: bigint): void {
       state.block += 1n;
@@ -112,11 +120,12 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
   });
   const escrow = fakeEscrow(credits);
   const payers = new Payers({
-    client: escrow.client,
+    chain: escrow.chain,
     escrow: DOMAIN.escrow,
     provider: PROVIDER,
     ledger,
     finality: "latest",
+    log: silentLog,
     now,
   });
   const scheme = new Credits({
@@ -126,6 +135,7 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
       consume: null,
       settleWindowSeconds: () => 120n,
       viewAgeMs: () => 60_000,
+      laterNow: now,
       offlineAmount: 0n,
       ...changes,
     },

@@ -68,7 +68,7 @@ export class Call {
     const attendance = new Attendance(arrival.request, parts.gate.shortTimer);
     try {
       const deployment = await parts.programs.deployments.get(arrival.target.cid);
-      const { scheme, bill } = readBill(parts.money.schemes, deployment, arrival.request.headers);
+      const { scheme, bill } = readBill(parts.money.schemes, deployment, arrival);
       return new Call(parts, arrival, attendance, deployment, scheme, bill);
     } catch (error) {
       attendance.end();
@@ -179,10 +179,10 @@ interface Payment {
 function readBill(
   schemes: readonly PaymentScheme[],
   deployment: Deployment,
-  headers: Headers,
+  { request, remoteAddress }: Arrival,
 ): Payment {
   for (const scheme of schemes) {
-    const bill = scheme.read(deployment, headers);
+    const bill = scheme.read(deployment, request.headers, remoteAddress);
     if (bill) return { scheme, bill };
   }
   throw new KhachapuriError("payment_required", "no way to pay that is taken here was offered");

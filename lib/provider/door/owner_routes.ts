@@ -38,10 +38,15 @@ export async function stop(parts: RouteParts, request: Request): Promise<Respons
 }
 
 /** Takes the owner's new permit for a deployment, which is paid by it from the next call on. */
-export async function renew(parts: RouteParts, request: Request): Promise<Response> {
+export async function renew(
+  parts: RouteParts,
+  request: Request,
+  _url: URL,
+  from: string,
+): Promise<Response> {
   const { cid, permit } = parseRenewalRequest(await readJson(request));
   const { money, programs, records } = parts;
-  const isRenewed = await money.renewals.take(await programs.deployments.get(cid), permit);
+  const isRenewed = await money.renewals.take(await programs.deployments.get(cid), permit, from);
   if (isRenewed) records.log.info("permit renewed by the owner", { cid });
   return jsonResponse({ cid, renewed: isRenewed });
 }

@@ -49,5 +49,10 @@ export interface RouteParts extends CallParts {
   };
 }
 
-/** Answers a request to one of the provider's own paths. */
-export type RouteHandler = (parts: RouteParts, request: Request, url: URL) => Promise<Response>;
+/** Answers a request to one of the provider's own paths; `from` is the caller's address. */
+export type RouteHandler = (
+  parts: RouteParts,
+  request: Request,
+  url: URL,
+  from: string,
+) => Promise<Response>;

@@ -17,7 +17,12 @@ import type { RouteParts } from "./parts.ts";
 const onboardShape = v.strictObject({ payer: addressShape, deposit: v.unknown() });
 
 /** A lane's counter, for whoever shows a permit of it; one for no credit will do. */
-export async function lane({ seller, money }: RouteParts, request: Request): Promise<Response> {
+export async function lane(
+  { seller, money }: RouteParts,
+  request: Request,
+  _url: URL,
+  from: string,
+): Promise<Response> {
   const header = request.headers.get(PAYMENT_SIGNATURE_HEADER);
   if (header === null) {
     throw new KhachapuriError("payment_required", "a lane's count is its payer's alone", {
@@ -25,7 +30,7 @@ export async function lane({ seller, money }: RouteParts, request: Request): Pro
     });
   }
   const { permit } = decodePaymentHeader(header, seller);
-  const count = await money.credits.count(permit);
+  const count = await money.credits.count(permit, from);
   return jsonResponse({ payer: permit.payer, ...laneCountToJson(count) });
 }
 

@@ -33,6 +33,7 @@ import { assertLedgerVersion } from "../ledger/version.ts";
 import { timeText } from "../../time_text.ts";
 import { sandboxHost } from "../program/sandboxes.ts";
 import { Findings, type Look } from "./findings.ts";
+import { assertTimeToSettle } from "./settling_time.ts";
 
 export interface PreflightOptions {
   config: Config;
@@ -211,6 +212,7 @@ async function checkOperator(
   now: () => number,
 ) {
   const { address } = account;
+  await assertTimeToSettle(connected.chain, connected.contracts.escrow, provider);
   const limits = address === provider.address
     ? null
     : await checkRight(connected, provider, address);

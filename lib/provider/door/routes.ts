@@ -47,7 +47,9 @@ async function route(
   if (!url) throw new KhachapuriError("invalid_input", "the request's Host or target makes no URL");
   const host = request.headers.get("host") ?? url.host;
   const target = targetOf(host, url.pathname, parts.programs.webDomain.hostname);
-  if (target.form === "provider") return await ownPath(parts, target.path, request, url);
+  if (target.form === "provider") {
+    return await ownPath(parts, target.path, request, url, remoteAddress);
+  }
   refuseServiceWorker(target, request.headers);
   return await handleCall(parts, target, url.search, request, remoteAddress);
 }
@@ -57,6 +59,7 @@ async function ownPath(
   path: string,
   request: Request,
   url: URL,
+  remoteAddress: string,
 ): Promise<Response> {
   const handlers = handlersAt(path);
   if (!handlers) {
@@ -66,7 +69,7 @@ async function ownPath(
   }
   const method = request.method === "HEAD" ? "GET" : request.method;
   const handler = handlers[method];
-  if (handler) return await handler(parts, request, url);
+  if (handler) return await handler(parts, request, url, remoteAddress);
   const allow = Object.keys(handlers).join(", ");
   throw new KhachapuriError("method_not_allowed", `this path takes ${allow}`, { allow });
 }

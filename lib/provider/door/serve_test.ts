@@ -10,7 +10,7 @@ import { holderOf, LOCK_FILE } from "./lock.ts";
 import { startProvider } from "./serve.ts";
 
 /** Nothing settles by itself within a test. */
-const BATCH = { settlement: { mode: "batch", intervalSeconds: 3_600 } };
+const BATCH = { settlement: { mode: "batch", intervalSeconds: 360 } };
 const OWNER = ACCOUNTS.owner.address;
 
 const lockPath = ({ dir }: ProviderHome) => join(dir, "state", "book", LOCK_FILE);

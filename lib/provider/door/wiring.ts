@@ -164,7 +164,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     operator: account.address,
     offering,
     terms: ground.terms,
-    health: chainHealth(chain),
+    health: chainHealth(chain, payments),
     responses: counters.responses,
     metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money)),
     money,
@@ -306,7 +306,7 @@ function openGate(
 
 function watch(
   chain: Chain,
-  { ledger, operator, follower }: Payments,
+  { ledger, operator, follower, payers }: Payments,
   { sandboxes }: { sandboxes: Sandboxes },
   { slots }: { slots: Slots },
   { ownerCredits }: { ownerCredits: OwnerCredits },
@@ -319,6 +319,8 @@ function watch(
     operator: () => operator.figures(),
     chainAgeMs: () => follower.ageMs(),
     endpoints: () => chain.endpoints(),
+    headAgeMs: () => follower.headAgeMs(),
+    views: () => payers.figures(),
     sandboxesOpen: () => sandboxes.open(),
     runsBusy: () => slots.busy(),
     ownersLow: () => ownerCredits.low(),
@@ -350,12 +352,15 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
   };
 }
 
-/** Whether the chain can be reached; the reason when not. */
-function chainHealth(chain: Chain): () => Promise<string | null> {
+/** Whether the chain can be reached and says what is now; the reasons when not. */
+function chainHealth(
+  chain: Chain,
+  { alarms }: Pick<Payments, "alarms">,
+): () => Promise<string | null> {
   return async () => {
     try {
       await chain.public.getBlockNumber({ cacheTime: 2_000 });
-      return null;
+      return alarms().join("; ") || null;
     } catch {
       return "the chain cannot be reached";
     }

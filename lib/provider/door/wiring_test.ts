@@ -19,7 +19,7 @@ import { createRoutes } from "./routes.ts";
 import { openProvider } from "./wiring.ts";
 
 /** Nothing settles by itself within a test. */
-const BATCH = { settlement: { mode: "batch", intervalSeconds: 3_600 } };
+const BATCH = { settlement: { mode: "batch", intervalSeconds: 360 } };
 const LANE: Hex = `0x${"1a".repeat(32)}`;
 const { owner: OWNER, payer: PAYER, provider: PROVIDER, operator: OPERATOR } = ACCOUNTS;
 

@@ -43,6 +43,9 @@ export interface Watched {
   operator(): OperatorWatched;
   chainAgeMs(): number;
   endpoints(): readonly { state: "up" | "resting"; disagreements: number }[];
+  headAgeMs(): number;
+  /** How payers' views came about, and reads of the chain that were refused, by whose limit. */
+  views(): { read: number; advanced: number; refused: ReadonlyMap<string, number> };
   sandboxesOpen(): number;
   runsBusy(): number;
   ownersLow(): number;
@@ -100,6 +103,13 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
       "How often an endpoint was contradicted by another.",
       () => watched.endpoints().reduce((sum, { disagreements }) => sum + disagreements, 0),
     ),
+    gauge(
+      "khachapuri_chain_head_age_seconds",
+      "Since the chain's newest block was made.",
+      () => watched.headAgeMs() / 1000,
+    ),
+    viewsMetric(watched),
+    refusedReadsMetric(watched),
     gauge("khachapuri_sandboxes_open", "Sandboxes open now.", () => watched.sandboxesOpen()),
     gauge("khachapuri_runs_busy", "Runs going on now.", () => watched.runsBusy()),
     gauge(
@@ -141,4 +151,31 @@ function operatorMetrics({ operator }: Watched): Metric[] {
     ),
     { ...raises, type: "counter" },
   ];
+}
+
+function viewsMetric(watched: Watched): Metric {
+  return {
+    name: "khachapuri_payer_views_total",
+    help: "Views of payers by whether they were read from the chain or advanced by its events.",
+    type: "counter",
+    read() {
+      const { read, advanced } = watched.views();
+      return Promise.resolve([
+        { labels: { by: "read" }, value: read },
+        { labels: { by: "event" }, value: advanced },
+      ]);
+    },
+  };
+}
+
+function refusedReadsMetric(watched: Watched): Metric {
+  return {
+    name: "khachapuri_refused_reads_total",
+    help: "Calls refused because the chain would have been read too often, by whose limit.",
+    type: "counter",
+    read() {
+      const { refused } = watched.views();
+      return Promise.resolve([...refused].map(([limit, value]) => ({ labels: { limit }, value })));
+    },
+  };
 }

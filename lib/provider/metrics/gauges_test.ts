@@ -22,6 +22,8 @@ function watched(changes: Partial<Watched> = {}): Watched {
       { state: "up", disagreements: 1 },
       { state: "resting", disagreements: 0 },
     ],
+    headAgeMs: () => 12_500,
+    views: () => ({ read: 13, advanced: 14, refused: new Map([["prefix", 15]]) }),
     sandboxesOpen: () => 9,
     runsBusy: () => 10,
     ownersLow: () => 11,
@@ -45,6 +47,7 @@ const GAUGES = {
   khachapuri_chain_age_seconds: 8.25,
   khachapuri_rpc_endpoints_up: 2,
   khachapuri_rpc_disagreements: 13,
+  khachapuri_chain_head_age_seconds: 12.5,
   khachapuri_sandboxes_open: 9,
   khachapuri_runs_busy: 10,
   khachapuri_owners_low: 11,
@@ -56,6 +59,8 @@ const COUNTERS = [
   "khachapuri_run_limits_total",
   "khachapuri_run_seconds_total",
   "khachapuri_run_bytes_total",
+  "khachapuri_payer_views_total",
+  "khachapuri_refused_reads_total",
 ];
 
 Deno.test("/metrics tells this much of a provider, under these names", () => {
@@ -69,6 +74,13 @@ Deno.test("each gauge shows its own figure, times in seconds", async () => {
   for (const [name, value] of Object.entries(GAUGES)) {
     assert.ok(text.includes(`\n${name} ${value}\n`), name);
   }
+});
+
+Deno.test("views are told by how they came about, refused reads by whose limit", async () => {
+  const text = await metricsText(providerMetrics(createCounters(), watched()));
+  assert.match(text, /^khachapuri_payer_views_total\{by="read"\} 13$/m);
+  assert.match(text, /^khachapuri_payer_views_total\{by="event"\} 14$/m);
+  assert.match(text, /^khachapuri_refused_reads_total\{limit="prefix"\} 15$/m);
 });
 
 Deno.test("the figures are those of the moment somebody asks", async () => {

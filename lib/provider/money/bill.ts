@@ -19,6 +19,8 @@ import type { Seller } from "./seller.ts";
 export interface CreditsBill extends Bill, Draw {
   /** A first call may bring the money along. */
   readonly deposit: DepositAuthorization | null;
+  /** The caller's address, by which strangers' reads of the chain are limited, where it is told. */
+  readonly from?: string;
 }
 
 /** The seed's "payer header": an address, which alone proves nothing. */
@@ -46,7 +48,12 @@ export class BillReader {
    * else or of a deployment, or none where the deployment asks callers to pay; `invalid_input` for
    * a malformed header
    */
-  read(deployment: Deployment, headers: Headers): CreditsBill {
+  read(deployment: Deployment, headers: Headers, from?: string): CreditsBill {
+    const bill = this.#read(deployment, headers);
+    return from === undefined ? bill : { ...bill, from };
+  }
+
+  #read(deployment: Deployment, headers: Headers): CreditsBill {
     const { cid, spec } = deployment;
     const payment = this.#paymentOf(headers);
     if (payment) {

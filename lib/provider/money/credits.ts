@@ -31,7 +31,8 @@ import type { Held, Ledger, RunFacts } from "../ledger/ledger.ts";
 import { Asking } from "./asking.ts";
 import { BillReader, type CreditsBill, type IsDeploymentLane, type OwnerPermit } from "./bill.ts";
 import type { OwnerCredits } from "./owner_credits.ts";
-import type { Payers } from "./payers.ts";
+import { type Answered, Inquiry, isNo, unsigned } from "./inquiry.ts";
+import type { Caller, Payers } from "./payers.ts";
 import { RECEIPT_HEADER, type Receipts } from "./receipts.ts";
 import {
   depositedInVain,
@@ -40,8 +41,6 @@ import {
   type No,
   refusalError,
   type ToldBill,
-  type WrongSigner,
-  wrongSigner,
 } from "./refusal.ts";
 import type { Hold, PaymentScheme } from "./scheme.ts";
 import type { Seller } from "./seller.ts";
@@ -59,8 +58,13 @@ export interface CreditPolicy {
   consume: Consume | null;
   /** A permit must outlive a call by this long, so that it can still be settled, seconds. */
   settleWindowSeconds(): bigint;
-  /** How old a view of the chain may be when a call is admitted, ms; asked at each call. */
+  /**
+   * How old a view of the chain may be when a call is admitted, ms; asked at each call. `Infinity`
+   * while the chain is followed, as a view is then as of now.
+   */
   viewAgeMs(): number;
+  /** By which deadlines go: the later of the clock here and the chain's, ms. */
+  laterNow(): number;
   /** While the chain is out of reach, serve on old views up to this much unsettled; base units. */
   offlineAmount: bigint;
 }
@@ -91,24 +95,17 @@ export interface CreditsAdmission {
   readonly deposited: Hex | null;
 }
 
-/** A payer who is refused is looked up this often at most, ms. */
-const REFUSAL_AGE_MS = 500;
-
-/** An answer, and the view that it was given on. */
-interface Answered<Answer> {
-  answer: Answer;
-  view: PayerView;
-}
-
 export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   readonly #bills: BillReader;
   readonly #signers: Signers;
   readonly #asking = new Asking();
+  readonly #inquiry: Inquiry;
   readonly #source: Source;
 
   constructor(private readonly options: CreditsOptions) {
     this.#bills = new BillReader(options.seller, options.isDeploymentLane, options.ownerPermit);
     this.#signers = new Signers(options.seller);
+    this.#inquiry = new Inquiry({ ...options, signers: this.#signers });
     this.#source = options.policy.consume ? "prepaid" : "allowance";
   }
 
@@ -116,12 +113,12 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     return offerToJson({ ...this.options.offer(), ...(lane ? { lane } : {}) });
   }
 
-  read(deployment: Deployment, headers: Headers): CreditsBill {
-    return this.#bills.read(deployment, headers);
+  read(deployment: Deployment, headers: Headers, from?: string): CreditsBill {
+    return this.#bills.read(deployment, headers, from);
   }
 
   async prove(bill: CreditsBill): Promise<void> {
-    await this.#viewOfProved(bill.permit);
+    await this.#viewOfProved(bill.permit, bill.from);
   }
 
   /**
@@ -130,21 +127,21 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
    * @throws KhachapuriError `payment_required` when it is not the payer's or a deployment's,
    * `chain_unavailable`
    */
-  async count(permit: Permit): Promise<LaneCount> {
+  async count(permit: Permit, from?: string): Promise<LaneCount> {
     this.#bills.assertCallers(permit);
-    const view = await this.#viewOfProved(permit);
+    const view = await this.#viewOfProved(permit, from);
     const cumulative = await this.options.ledger.used(permit, view);
     return { id: permit.lane, cumulative, ...await this.#proofOf(permit, view) };
   }
 
   /** @throws KhachapuriError `payment_required` when the permit is not the payer's */
-  async #viewOfProved(permit: Permit): Promise<PayerView> {
-    const { answer, view } = await this.#ask(permit, null, async (view) => {
-      const no = await this.#signerRefusal(permit, view);
-      return no ?? { payable: true } as const;
+  async #viewOfProved(permit: Permit, from?: string): Promise<PayerView> {
+    const { answer, view } = await this.#inquiry.ask(permit, from, null, () => {
+      return Promise.resolve({ payable: true } as Judgement | No);
     });
-    if (!answer.payable) throw wrongSigner(answer.refusal, this.#wording());
-    return view;
+    if (!isNo(answer)) return view;
+    const { seller: { price } } = this.options;
+    throw await this.#refused({ source: "caller", permit, price }, answer, view);
   }
 
   /**
@@ -162,13 +159,12 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
    * it would.
    * @throws KhachapuriError `chain_unavailable`, `overloaded`
    */
-  async permitFault(permit: Permit): Promise<KhachapuriError | null> {
+  async permitFault(permit: Permit, from?: string): Promise<KhachapuriError | null> {
     if (await this.#signers.signerOf(permit) === null) return unsigned();
     const { seller: { price } } = this.options;
-    const { answer, view } = await this.#ask<Judgement | No>(permit, null, async (view) => {
-      const no = await this.#signerRefusal(permit, view);
+    const { answer, view } = await this.#inquiry.ask<Judgement | No>(permit, from, null, (view) => {
       const refusal = permitRefusal({ permit, price }, view, this.#clock());
-      return no ?? (refusal ? { payable: false, refusal } : { payable: true });
+      return Promise.resolve(refusal ? { payable: false, refusal } : { payable: true });
     });
     if (!isNo(answer)) return null;
     // To who shows the permit the whole reason is told.
@@ -208,22 +204,24 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   }
 
   #judge(bill: CreditsBill): Promise<Answered<Judgement | No>> {
-    return this.#ask(bill.permit, null, (view) => this.#judgeOn(bill, view));
-  }
-
-  async #judgeOn(bill: CreditsBill, view: PayerView): Promise<Judgement | No> {
-    const no = await this.#signerRefusal(bill.permit, view);
-    return no ?? await this.options.ledger.judge(bill, view, this.#source);
+    const { ledger } = this.options;
+    return this.#inquiry.ask<Judgement | No>(bill.permit, bill.from, null, (view) => {
+      return ledger.judge(bill, view, this.#source);
+    });
   }
 
   async #holdNow(admission: CreditsAdmission): Promise<Answered<Held>> {
     const { bill } = admission;
     const { ledger } = this.options;
-    const { answer, view } = await this.#ask(bill.permit, admission.view, async (view) => {
-      // On the view that the bill was admitted on its signer has been looked at.
-      const no = view === admission.view ? null : await this.#signerRefusal(bill.permit, view);
-      return no ?? await ledger.hold(bill, view, "allowance");
-    });
+    const { permit, from } = bill;
+    const { answer, view } = await this.#inquiry.ask<Held | No>(
+      permit,
+      from,
+      admission.view,
+      (view) => {
+        return ledger.hold(bill, view, "allowance");
+      },
+    );
     if (answer.payable) return { answer, view };
     throw await this.#refused(bill, answer, view);
   }
@@ -232,7 +230,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   async #takeFirst(admission: CreditsAdmission, consume: Consume): Promise<Answered<Held>> {
     const { bill } = admission;
     const { ledger, payers } = this.options;
-    let view = this.#isCurrent(bill.payer, admission.view)
+    let view = this.#inquiry.isCurrent(bill.payer, admission.view)
       ? admission.view
       : await this.#viewToPay(bill);
     for (let attempts = 0;; attempts++) {
@@ -248,62 +246,15 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
       payers.forget(bill.payer);
       // What was taken is ours to use, even while the chain cannot be read.
       const seen = view;
-      view = await this.#viewFor(bill.permit, this.options.policy.viewAgeMs()).catch(() => seen);
+      const caller: Caller = { isProven: true, from: bill.from };
+      view = await this.#inquiry.viewFor(bill.permit, caller).catch(() => seen);
     }
-  }
-
-  /**
-   * Asks a question on a view of the payer: on `known` while it is the newest, else on a view as
-   * old as the policy allows. A no is not said on an old view: the payer may have allowed more just
-   * now.
-   */
-  async #ask<Answer extends Judgement | No | Held>(
-    permit: Permit,
-    known: PayerView | null,
-    question: (view: PayerView) => Promise<Answer>,
-  ): Promise<Answered<Answer>> {
-    const view = known !== null && this.#isCurrent(permit.payer, known)
-      ? known
-      : await this.#viewFor(permit, this.options.policy.viewAgeMs());
-    const answer = await question(view);
-    const isFinal = !isNo(answer) || "retryAfterSeconds" in answer.refusal;
-    if (isFinal || this.options.now() - view.at < REFUSAL_AGE_MS) return { answer, view };
-    const fresh = await this.#viewFor(permit, REFUSAL_AGE_MS);
-    return { answer: await question(fresh), view: fresh };
-  }
-
-  #isCurrent(payer: Address, view: PayerView): boolean {
-    const { payers, policy } = this.options;
-    return payers.isCurrent(payer, view, policy.viewAgeMs());
-  }
-
-  /**
-   * What the chain says of the payer. When it says nothing, what it said last will do for a while:
-   * a payer cannot take credits back before they have thawed.
-   */
-  async #viewFor({ payer, lane }: Permit, maxAgeMs: number): Promise<PayerView> {
-    const { payers, ledger, policy, seller } = this.options;
-    try {
-      return await payers.view(payer, lane, maxAgeMs);
-    } catch (error) {
-      const last = payers.last(payer);
-      const { unsettled, held, preheld } = ledger.totals();
-      const exposure = unsettled + held - preheld + seller.price;
-      const isServed = ledger.knows(payer, lane) && exposure <= policy.offlineAmount;
-      if (last && isServed) return last;
-      throw error;
-    }
-  }
-
-  async #signerRefusal(permit: Permit, view: PayerView): Promise<SignerNo | null> {
-    if (await this.#signers.signerOf(permit) === view.signer) return null;
-    return { payable: false, refusal: { reason: "wrong_signer", signer: view.signer } };
   }
 
   #clock(): Clock {
-    const { now, policy } = this.options;
-    const settleWindow = policy.settleWindowSeconds();
-    return { now: BigInt(Math.floor(now() / 1000)), settleWindow };
+    const { policy } = this.options;
+    const now = BigInt(Math.floor(policy.laterNow() / 1000));
+    return { now, settleWindow: policy.settleWindowSeconds() };
   }
 
   async #refused(bill: ToldBill, no: No, view: PayerView): Promise<KhachapuriError> {
@@ -315,15 +266,6 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     const { seller, policy } = this.options;
     return { escrow: seller.escrow, settleWindow: policy.settleWindowSeconds() };
   }
-}
-
-interface SignerNo extends No {
-  readonly refusal: WrongSigner;
-}
-
-/** That the escrow has to take the credit first is no refusal. */
-function isNo(answer: Judgement | No | Held): answer is No {
-  return !answer.payable && answer.refusal.reason !== "not_taken";
 }
 
 /** One credit of a lane, in hand. */
@@ -372,12 +314,6 @@ class CreditsHold implements Hold {
     const names = told.map(([name]) => name).join(", ");
     return [...told, ["access-control-expose-headers", names]];
   }
-}
-
-function unsigned(): KhachapuriError {
-  return new KhachapuriError("payment_required", "the permit carries no signature", {
-    hints: ["the escrow takes 65 bytes r, s, v with low s and v 27 or 28"],
-  });
 }
 
 function untraceable(): KhachapuriError {

@@ -53,19 +53,20 @@ export class Renewals {
   /**
    * Takes a permit for a deployment: its owner's calls are paid by it from the next one on. It is
    * on disk when this resolves.
+   * @param from the caller's address
    * @returns whether it took the place of another
    * @throws KhachapuriError `invalid_input` when it is another deployment's or covers less in
    * some way; `payment_required` with the reason when it would not pay; `rate_limited`;
    * `chain_unavailable`
    */
-  async take(deployment: Deployment, offered: Permit): Promise<boolean> {
+  async take(deployment: Deployment, offered: Permit, from?: string): Promise<boolean> {
     assertOf(deployment, offered);
-    const fault = await this.credits.permitFault(offered);
+    const fault = await this.credits.permitFault(offered, from);
     if (fault) throw fault;
     const held = this.permits.of(deployment);
-    const isHeldGood = await this.credits.permitFault(held) === null;
+    const isHeldGood = await this.credits.permitFault(held, from) === null;
     // Another one came while the chain was asked.
-    if (this.permits.of(deployment) !== held) return await this.take(deployment, offered);
+    if (this.permits.of(deployment) !== held) return await this.take(deployment, offered, from);
     const renewal = renewalOf(held, offered, isHeldGood);
     if (renewal === "narrower") throw narrower();
     if (renewal === "unchanged") return false;

@@ -54,9 +54,10 @@ export interface PaymentScheme<B extends Bill = Bill, A = unknown> {
   offer(lane?: LaneCount): Accept;
   /**
    * Who pays, as the request says it; null when it does not pay this way.
+   * @param from the caller's address: what strangers make us ask of a chain is limited by it
    * @throws KhachapuriError `payment_required` for what proves nothing here, `invalid_input`
    */
-  read(deployment: Deployment, headers: Headers): B | null;
+  read(deployment: Deployment, headers: Headers, from?: string): B | null;
   /**
    * That the bearer is the payer, whatever is left to pay with: for answers that were paid before.
    * @throws KhachapuriError `payment_required`, `chain_unavailable`

@@ -8,6 +8,7 @@ import {
 } from "viem";
 import { escrowAbi } from "../../chain/abi.ts";
 import type { ChainFact } from "../ledger/ledger.ts";
+import type { PayerEvent } from "../money/payer_events.ts";
 
 /** What the escrow told: one of its events, with the block that carries it. */
 export type EscrowEvent = ReturnType<typeof parseEscrowLogs>[number];
@@ -46,4 +47,33 @@ export function settlementsIn(events: readonly EscrowEvent[]): ChainFact[] {
     const { blockNumber: block, transactionHash: transaction } = event;
     return { fact: "settled", payer, lane, settled, block, transaction };
   });
+}
+
+/** What the events say of payers' allowances. */
+export function payerEventsIn(events: readonly EscrowEvent[]): PayerEvent[] {
+  return events.flatMap((event) => payerEventOf(event) ?? []);
+}
+
+function payerEventOf(event: EscrowEvent): PayerEvent | null {
+  const about = { payer: event.args.payer, block: event.blockNumber };
+  switch (event.eventName) {
+    case "Allowed": {
+      const { pricePerCredit, credits, signer } = event.args;
+      return { ...about, event: "allowed", pricePerCredit, credits, signer };
+    }
+    case "RevokeStarted":
+      return { ...about, event: "revoke_started", thawingCredits: event.args.thawingCredits };
+    case "Reclaimed":
+      return { ...about, event: "reclaimed", credits: event.args.credits };
+    case "EpochBumped": {
+      const { epoch, epochEnd } = event.args;
+      return { ...about, event: "epoch_bumped", epoch, epochEnd };
+    }
+    case "Charged": {
+      const { lane, credits, cumulative: settled } = event.args;
+      return { ...about, event: "charged", lane, credits, settled };
+    }
+    case "ChargeSkipped":
+      return null;
+  }
 }

@@ -11,7 +11,7 @@ import {
   parseAbiItem,
   toFunctionSelector,
 } from "viem";
-import { parseEscrowLogs, settlementsIn, skipReason } from "./escrow_events.ts";
+import { parseEscrowLogs, payerEventsIn, settlementsIn, skipReason } from "./escrow_events.ts";
 
 const ESCROW = getAddress(`0x${"e5".repeat(20)}`);
 const PAYER = getAddress(`0x${"a1".repeat(20)}`);
@@ -32,6 +32,9 @@ const EVENTS = {
   ),
   charged: parseAbiItem(
     "event Charged(address indexed payer, address indexed provider, bytes32 indexed lane, uint256 credits, uint256 cumulative, uint256 price)",
+  ),
+  epochBumped: parseAbiItem(
+    "event EpochBumped(address indexed payer, address indexed provider, uint32 epoch, uint64 epochEnd)",
   ),
   chargeSkipped: parseAbiItem(
     "event ChargeSkipped(address indexed payer, address indexed provider, bytes32 indexed lane, uint256 credits, bytes4 reason)",
@@ -98,6 +101,25 @@ Deno.test("a charge settles its lane up to its counter; nothing else does", () =
   ]);
   assert.deepEqual(settlementsIn(events), [
     { fact: "settled", payer: PAYER, lane: LANE, settled: 7n, block: 9n, transaction: TX },
+  ]);
+});
+
+Deno.test("what happened to an allowance is told with all its numbers", () => {
+  const events = parseEscrowLogs(ESCROW, [
+    logOf(EVENTS.allowed, [1_000n, 50n, PAYER]),
+    logOf(EVENTS.revokeStarted, [3n, 4n]),
+    logOf(EVENTS.chargeSkipped, [9n, "0x12345678"]),
+    logOf(EVENTS.reclaimed, [3n, 3_000n]),
+    logOf(EVENTS.epochBumped, [2, 99n]),
+    charged(),
+  ]);
+  const about = { payer: PAYER, block: 9n };
+  assert.deepEqual(payerEventsIn(events), [
+    { ...about, event: "allowed", pricePerCredit: 1_000n, credits: 50n, signer: PAYER },
+    { ...about, event: "revoke_started", thawingCredits: 3n },
+    { ...about, event: "reclaimed", credits: 3n },
+    { ...about, event: "epoch_bumped", epoch: 2, epochEnd: 99n },
+    { ...about, event: "charged", lane: LANE, credits: 2n, settled: 7n },
   ]);
 });
 

@@ -1,13 +1,15 @@
 /**
- * Follows the escrow's events about this provider, block by block. A payer whose allowance changed
- * is read anew at its next call; a reorganised chain takes back what it had told.
+ * Follows the escrow's events about this provider, block by block, so that what was read of the
+ * chain once can be kept up to date by what happens; a reorganised chain takes back what it told.
  */
 import { type Address, encodeEventTopics, formatLog, type Hex, pad, type RpcLog } from "viem";
 import { escrowAbi } from "../../chain/abi.ts";
 import type { Chain } from "../../chain/client.ts";
 import type { Log } from "../../log.ts";
-import { Lru } from "../../lru.ts";
+import type { Followed } from "../money/payers.ts";
 import { type EscrowEvent, parseEscrowLogs } from "./escrow_events.ts";
+import { HeadWatch } from "./head_watch.ts";
+import { type BlockId, type HeadBlock, KnownBlocks, outOfReach } from "./known_blocks.ts";
 
 export interface FollowerOptions {
   chain: Chain;
@@ -15,22 +17,27 @@ export interface FollowerOptions {
   provider: Address;
   log: Log;
   pollMs: number;
-  /** New events, oldest first. */
-  onEvents(events: readonly EscrowEvent[]): Promise<void>;
+  /** Which block is trusted: what an event above it gives could still be undone. */
+  finality?: "latest" | "safe" | "finalized";
+  /** A head whose block is older is no chain, seconds; null where blocks come only when asked. */
+  headSecondsMax?: number | null;
+  /** The last block that an earlier process read, of which all it told is written down. */
+  resumeAt?: BlockId | null;
+  /** Has `resumeAt` say this to the next process. */
+  keep?: (block: BlockId) => Promise<void>;
+  /** New events, oldest first, and how far they go; none when blocks brought none. */
+  onEvents(events: readonly EscrowEvent[], followed: Followed): Promise<void>;
   /** Blocks above `block` are no longer what they were, or nobody watched them. */
   onReorg(block: bigint): Promise<void>;
   now?: () => number;
 }
 
-export interface BlockId {
-  number: bigint;
-  hash: Hex;
-}
-
-/** Blocks whose hash is remembered to notice a reorganisation. */
-const BLOCKS_REMEMBERED = 256;
-/** Blocks asked for at once; public RPCs refuse more. */
+/** Blocks asked for at once at first; an endpoint that refuses so many is asked for fewer. */
 const RANGE_BLOCKS = 1_000n;
+/** Blocks asked for once more: an endpoint that lags tells of a block it lacks no events at all. */
+const OVERLAP_BLOCKS = 8n;
+/** Between two writes of how far the chain was read, ms. */
+const KEEP_MS = 5_000;
 
 const EVENTS = ["Allowed", "RevokeStarted", "EpochBumped", "Reclaimed", "Charged"] as const;
 const TOPICS = EVENTS.map((eventName) => encodeEventTopics({ abi: escrowAbi, eventName })[0]);
@@ -38,58 +45,91 @@ const TOPICS = EVENTS.map((eventName) => encodeEventTopics({ abi: escrowAbi, eve
 export class Follower {
   readonly #options: FollowerOptions;
   readonly #now: () => number;
-  /** One chain: should a block of it go, all above it have gone. */
-  readonly #seen = new Lru<bigint, Hex>(BLOCKS_REMEMBERED);
-  /** Blocks noted that no reading has reached yet, perhaps of several forks; by hash. */
-  readonly #noted = new Map<Hex, bigint>();
-  #head: bigint | null = null;
-  /** What lies above has gone and nobody could be told yet. */
-  #undoneAbove: bigint | null = null;
-  #heardAt = -Infinity;
+  readonly #blocks: KnownBlocks;
+  readonly #head: HeadWatch;
+  /** The block up to which all events were told; null before the first look. */
+  #upTo: bigint | null;
+  /** Blocks up to here were told by an earlier process, or before anybody asked. */
+  #floor: bigint;
+  /** Events told of the last blocks: the block by its hash and the event's index. */
+  readonly #told = new Map<string, bigint>();
+  #range = RANGE_BLOCKS;
+  #trusted = 0n;
+  #read: BlockId | null = null;
+  #kept: BlockId | null;
+  #keptAt = -Infinity;
   #polling: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isStopped = false;
 
-  /** Starts at the chain's present block. */
+  /** Starts where an earlier process stopped, else at the chain's present block. */
   constructor(options: FollowerOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#blocks = new KnownBlocks((block) => this.#hashAt(block), this.#now);
+    this.#head = new HeadWatch(options.pollMs, options.headSecondsMax ?? null, this.#now);
+    const resumeAt = options.resumeAt ?? null;
+    this.#upTo = resumeAt?.number ?? null;
+    this.#floor = resumeAt?.number ?? 0n;
+    this.#kept = resumeAt;
+    if (resumeAt) this.#blocks.see(resumeAt);
     this.poll().then(() => this.#schedule());
   }
 
   /** Whether the chain has been heard of lately, so that silence means that nothing changed. */
   isCurrent(): boolean {
-    return this.ageMs() <= 3 * this.#options.pollMs;
+    return this.#head.isCurrent();
   }
 
-  /** The newest block that was read; null before the first. */
+  /** Whether the endpoint's newest block is so old that what it says is worth nothing. */
+  isStandingStill(): boolean {
+    return this.#head.isStandingStill();
+  }
+
+  /** The newest block whose events were read; null before the first. */
   head(): bigint | null {
-    return this.#head;
+    return this.#read === null ? null : this.#upTo;
   }
 
   /** How long ago the chain was last heard of, ms; Infinity when never. */
   ageMs(): number {
-    return this.#now() - this.#heardAt;
+    return this.#head.ageMs();
+  }
+
+  /** How old the newest block is, ms; Infinity when there is none. */
+  headAgeMs(): number {
+    return this.#head.headAgeMs();
+  }
+
+  /** The later of the clock here and the chain's, ms: nothing is good after its time by either. */
+  laterNow(): number {
+    return Math.max(this.#now(), this.#head.timeMs());
+  }
+
+  /** What a person must look at, in plain words; empty when all is well. */
+  alarms(): readonly string[] {
+    return this.#head.alarms(this.#blocks.behindMs());
   }
 
   /** Reads the chain now. */
   async poll(): Promise<void> {
     const { log } = this.#options;
-    this.#polling ??= this.#read()
+    this.#polling ??= this.#look()
       .catch((error) => log.debug("chain events not read", { error: String(error).slice(0, 100) }))
       .finally(() => this.#polling = null);
     await this.#polling;
   }
 
   /** The books rest on what this block said: should it go, `onReorg` will say so. */
-  note({ number, hash }: BlockId): void {
-    this.#noted.set(hash, number);
+  note(block: BlockId): void {
+    this.#blocks.note(block);
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     if (this.#timer) clearTimeout(this.#timer);
     await this.#polling;
+    await this.#keep();
   }
 
   #schedule(): void {
@@ -98,66 +138,92 @@ export class Follower {
     this.#timer = setTimeout(() => this.poll().then(() => this.#schedule()), pollMs);
   }
 
-  async #read(): Promise<void> {
-    const latest = await this.#options.chain.public.getBlock({ blockTag: "latest" });
-    const head = this.#head;
-    let upTo = this.#head = head === null
-      ? await this.#begin(latest.number)
-      : await this.#undo(head, latest.number);
+  async #look(): Promise<void> {
+    const latest = await this.#blockAt("latest");
+    const upTo = await this.#undo(latest);
+    if (upTo === "behind") return;
     // Before its events are read: should that fail, what was told until then can still be undone.
-    this.#seen.set(latest.number, latest.hash);
-    while (upTo < latest.number) {
-      const end: bigint = upTo + RANGE_BLOCKS;
-      const to = end < latest.number ? end : latest.number;
-      const events = await this.#eventsBetween(upTo + 1n, to);
-      if (events.length > 0) await this.#options.onEvents(events);
-      upTo = this.#head = to;
-    }
-    this.#heardAt = this.#now();
+    this.#blocks.see(latest);
+    this.#head.hear(latest);
+    this.#trusted = await this.#trustedBlock(latest);
+    await this.#tellUpTo(upTo, latest.number);
+    this.#read = { number: latest.number, hash: latest.hash };
+    this.#head.heard();
+    if (this.#now() - this.#keptAt >= KEEP_MS) await this.#keep();
+  }
+
+  async #trustedBlock({ number }: HeadBlock): Promise<bigint> {
+    const { finality = "latest" } = this.#options;
+    return finality === "latest" ? number : (await this.#blockAt(finality)).number;
+  }
+
+  /** The block up to which what was told still holds. */
+  async #undo(latest: HeadBlock): Promise<bigint | "behind"> {
+    if (this.#upTo === null) return await this.#begin(latest.number);
+    const found = await this.#blocks.compare(latest);
+    if (found === "behind") return found;
+    if (found === "continues") return this.#upTo;
+    const { undoneAbove } = found;
+    this.#options.log.warn("the chain was reorganised", { from: undoneAbove });
+    await this.#options.onReorg(undoneAbove);
+    this.#blocks.takenBack();
+    for (const [key, block] of this.#told) if (block > undoneAbove) this.#told.delete(key);
+    if (undoneAbove < this.#floor) this.#floor = undoneAbove;
+    if (undoneAbove < this.#upTo) this.#upTo = undoneAbove;
+    return this.#upTo;
   }
 
   /** What an earlier process saw of the last blocks may have been undone since. */
   async #begin(latest: bigint): Promise<bigint> {
     await this.#options.onReorg(outOfReach(latest));
-    return latest;
+    this.#floor = latest;
+    return this.#upTo = latest;
   }
 
-  /** The block up to which what we know still holds. */
-  async #undo(known: bigint, latest: bigint): Promise<bigint> {
-    const common = await this.#findUndone(known, latest);
-    if (common === null) return known;
-    this.#options.log.warn("the chain was reorganised", { from: common });
-    await this.#options.onReorg(common);
-    this.#undoneAbove = null;
-    return common < known ? common : known;
-  }
-
-  /** The block above which something that we rest on has gone; null when nothing has. */
-  async #findUndone(known: bigint, latest: bigint): Promise<bigint | null> {
-    const common = await this.#commonBlock(known);
-    for (const [hash, block] of this.#noted) {
-      const isThere = await this.#hashAt(block) === hash;
-      if (!isThere) this.#lowerUndone(block - 1n);
-      // Below the latest block it is part of the chain that we have seen; above, it is not yet.
-      if (!isThere || block <= latest) this.#noted.delete(hash);
+  async #tellUpTo(from: bigint, latest: bigint): Promise<void> {
+    const { onEvents } = this.#options;
+    if (from === latest) return await onEvents([], { head: latest, trusted: this.#trusted });
+    for (let upTo = from; upTo < latest;) {
+      const overlap = this.#range > 2n * OVERLAP_BLOCKS ? OVERLAP_BLOCKS : 0n;
+      const first = max(upTo + 1n - overlap, this.#floor + 1n);
+      const to = min(first + this.#range - 1n, latest);
+      const events = await this.#eventsBetween(first, to).catch((error) => {
+        if (first === to || !isTooMuch(error)) throw error;
+        return null;
+      });
+      if (events === null) this.#range = (to - first + 1n) / 2n;
+      else {
+        await this.#tell(events, to);
+        upTo = this.#upTo = to;
+      }
     }
-    if (this.#undoneAbove !== null) this.#lowerUndone(common);
-    return this.#undoneAbove;
   }
 
-  /** The highest block of the chain we saw that is still there; those above are forgotten. */
-  async #commonBlock(known: bigint): Promise<bigint> {
-    for (const block of [...this.#seen.keys()].sort((a, b) => a < b ? 1 : -1)) {
-      if (await this.#hashAt(block) === this.#seen.peek(block)) return block;
-      this.#seen.delete(block);
-      this.#lowerUndone(known);
+  async #tell(events: readonly EscrowEvent[], to: bigint): Promise<void> {
+    const fresh = events.filter((event) => !this.#told.has(keyOf(event)));
+    await this.#options.onEvents(fresh, { head: to, trusted: min(this.#trusted, to) });
+    for (const event of fresh) this.#told.set(keyOf(event), event.blockNumber);
+    for (const [key, block] of this.#told) {
+      if (block + OVERLAP_BLOCKS <= to) this.#told.delete(key);
     }
-    return outOfReach(known);
   }
 
-  #lowerUndone(block: bigint): void {
-    const known = this.#undoneAbove;
-    this.#undoneAbove = known !== null && known < block ? known : block;
+  /** Tells the next process how far this one came; what it told is written down by then. */
+  async #keep(): Promise<void> {
+    const { keep, log } = this.#options;
+    const read = this.#read;
+    if (!keep || read === null || read.hash === this.#kept?.hash) return;
+    this.#keptAt = this.#now();
+    // The next start then reads more than it had to.
+    await keep(read).then(() => void (this.#kept = read), (error) => {
+      log.warn("how far the chain was read is not written down", { error: String(error) });
+    });
+  }
+
+  async #blockAt(tag: "latest" | "safe" | "finalized"): Promise<HeadBlock> {
+    const { chain } = this.#options;
+    const { number, hash, parentHash, timestamp } = await chain.public.getBlock({ blockTag: tag });
+    return { number: number!, hash: hash!, parentHash, timestamp };
   }
 
   async #hashAt(block: bigint): Promise<Hex | null> {
@@ -184,8 +250,22 @@ export class Follower {
   }
 }
 
-/** The block below `block` that no reorganisation is expected to reach. */
-function outOfReach(block: bigint): bigint {
-  const depth = BigInt(BLOCKS_REMEMBERED);
-  return block > depth ? block - depth : 0n;
+function keyOf({ blockHash, logIndex }: EscrowEvent): string {
+  return `${blockHash}:${logIndex}`;
+}
+
+/** Whether an endpoint refuses because so many blocks, or their logs, are too much at once. */
+function isTooMuch(error: unknown): boolean {
+  const { message, details = "" } = error as Error & { details?: string };
+  const said = `${message} ${details}`;
+  return /range|limit|too (many|large)|more than|exceed/i.test(said) &&
+    !/rate|per second|quota|429/i.test(said);
+}
+
+function min(one: bigint, other: bigint): bigint {
+  return one < other ? one : other;
+}
+
+function max(one: bigint, other: bigint): bigint {
+  return one > other ? one : other;
 }

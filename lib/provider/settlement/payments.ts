@@ -10,10 +10,16 @@ import type { Log } from "../../log.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { openSqliteLedger, type SqliteLedger } from "../ledger/sqlite_ledger.ts";
 import type { CreditPolicy } from "../money/credits.ts";
-import { Payers } from "../money/payers.ts";
 import { Capacity } from "./capacity.ts";
 import { coinPriceOf } from "./gas_worth.ts";
-import { type EscrowEvent, parseEscrowLogs, settlementsIn } from "./escrow_events.ts";
+import { type Followed, Payers } from "../money/payers.ts";
+import {
+  type EscrowEvent,
+  parseEscrowLogs,
+  payerEventsIn,
+  settlementsIn,
+} from "./escrow_events.ts";
+import { keepFollowedBlock, readFollowedBlock } from "./followed_block.ts";
 import { Follower } from "./follower.ts";
 import { openOperator, type Operator } from "./operator.ts";
 import { OperatorWatch } from "./operator_watch.ts";
@@ -43,6 +49,8 @@ export interface Payments {
   readonly payers: Payers;
   readonly settlement: Settlement;
   readonly follower: Follower;
+  /** What a person must look at, in plain words; empty when all is well. */
+  alarms(): readonly string[];
   /** How the scheme "credits" is to ask the chain. */
   readonly policy: CreditPolicy;
   /** Settles what is due, then closes. */
@@ -51,10 +59,12 @@ export interface Payments {
 
 /** Between the end of a run and its settlement on chain, seconds; at least three batches. */
 const SETTLE_WINDOW_SECONDS = 120;
-/** While events are heard, a view holds until one says otherwise; this is the second belt, ms. */
-const FOLLOWED_AGE_MS = 60_000;
-/** While they are not, a view holds this long, ms. */
+/** While no events are heard, a view holds this long, ms. */
 const UNFOLLOWED_AGE_MS = 2_000;
+/** A head that is older is no chain, seconds. */
+const HEAD_SECONDS_MAX = 120;
+/** Chains on a developer's machine, whose blocks come with transactions. */
+const LOCAL_CHAINS: ReadonlySet<number> = new Set([31_337, 1_337]);
 
 /** Opens the books and starts to follow the chain. */
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
@@ -63,9 +73,11 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   const runSeconds = Math.ceil(options.provider.sandbox.timeoutMs / 1_000);
   const windowSeconds = BigInt(Math.max(SETTLE_WINDOW_SECONDS, 3 * intervalSeconds) + runSeconds);
   const watch = new OperatorWatch({ chain, escrow, provider, operator: account.address, now });
+  const chainNews: ChainNews = { follower: null };
+  const laterNow = () => chainNews.follower?.laterNow() ?? now();
   const ledger = await openSqliteLedger({
     path: join(dir, "ledger.db"),
-    now,
+    now: laterNow,
     settleWindowSeconds: () => settlement.windowSeconds(),
     backlog: (lanes) => settlement.backlog(lanes),
     rowWorth: () => settlement.rowWorth(),
@@ -79,15 +91,14 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     log,
     now,
     async onMined({ blockNumber: number, blockHash: hash, logs }) {
-      follower.note({ number, hash });
+      chainNews.follower?.note({ number, hash });
       await ledger.record(settlementsIn(parseEscrowLogs(escrow, logs)));
     },
     bumpAfterMs: rest.stuckSeconds * 1_000,
     feeMax: feeMaxOf(options.provider),
     ...(options.receiptPollMs === undefined ? {} : { pollMs: options.receiptPollMs }),
   });
-  const { finality } = rest;
-  const payers = new Payers({ client: chain.public, escrow, provider, ledger, finality, now });
+  const payers = openPayers(options, ledger, chainNews);
   const settlement = new Settlement({
     chain,
     escrow,
@@ -105,7 +116,8 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     ...(options.closeWaitMs === undefined ? {} : { closeWaitMs: options.closeWaitMs }),
   });
   await watch.look();
-  const follower = follow(options, { ledger, payers, settlement });
+  const follower = await follow(options, { ledger, payers, settlement });
+  chainNews.follower = follower;
   const offlineAmount = rest.mode === "each" ? 0n : rest.offlineAmount;
   return {
     ledger,
@@ -113,10 +125,12 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     payers,
     settlement,
     follower,
+    alarms: () => [...follower.alarms(), ...settlement.alarms(), ...operator.alarms()],
     policy: {
       consume: rest.mode === "each" ? createConsume(operator, escrow) : null,
       settleWindowSeconds: () => settlement.windowSeconds(),
       viewAgeMs: () => viewAgeMs(follower, ledger, offlineAmount),
+      laterNow,
       offlineAmount,
     },
     async close() {
@@ -129,13 +143,36 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   };
 }
 
-/** How old a view may be: older while the chain is heard of, no more than it may cost while not. */
+/** Who follows the chain, once the books that it tells are open; they ask it for the time. */
+interface ChainNews {
+  follower: Follower | null;
+}
+
+function openPayers(
+  { chain, escrow, log, now, provider }: PaymentsOptions,
+  ledger: Ledger,
+  chainNews: ChainNews,
+): Payers {
+  return new Payers({
+    chain,
+    escrow,
+    provider: provider.address,
+    ledger,
+    finality: provider.settlement.finality,
+    log,
+    now,
+    isStandingStill: () => chainNews.follower?.isStandingStill() ?? false,
+    onBlock: (block) => chainNews.follower?.note(block),
+  });
+}
+
+/** How old a view may be: any age while events keep it, no more than it may cost while not. */
 function viewAgeMs(
   follower: Pick<Follower, "isCurrent">,
   ledger: Pick<Ledger, "totals">,
   offlineAmount: bigint,
 ): number {
-  if (follower.isCurrent()) return FOLLOWED_AGE_MS;
+  if (follower.isCurrent()) return Infinity;
   return ledger.totals().unsettled < offlineAmount ? UNFOLLOWED_AGE_MS : 0;
 }
 
@@ -146,27 +183,46 @@ interface Books {
 }
 
 /** What the chain's news mean for the books. */
-function follow(options: PaymentsOptions, { ledger, payers, settlement }: Books): Follower {
-  const { chain, escrow, log, now, provider: { address: provider, settlement: policy } } = options;
+async function follow(
+  options: PaymentsOptions,
+  { ledger, payers, settlement }: Books,
+): Promise<Follower> {
+  const { chain, escrow, dir, log, now, provider: { address: provider } } = options;
+  const { pollMs, finality, headSecondsMax } = options.provider.settlement;
+  const isLocal = LOCAL_CHAINS.has(chain.chainId);
 
-  async function onEvents(events: readonly EscrowEvent[]): Promise<void> {
+  async function onEvents(events: readonly EscrowEvent[], followed: Followed): Promise<void> {
     await ledger.record(settlementsIn(events));
+    payers.hear(payerEventsIn(events), followed);
     for (const { eventName, args: { payer } } of events) {
-      payers.forget(payer);
       // The payer has given notice: what it owes is settled well before credits or permits go.
-      if (eventName === "RevokeStarted" || eventName === "EpochBumped") {
-        settlement.settlePayer(payer);
-      }
+      const isNotice = eventName === "RevokeStarted" || eventName === "EpochBumped";
+      if (isNotice) settlement.settlePayer(payer);
       // More credits may cover what the escrow refused, an epoch that begins its permit.
       if (eventName === "Allowed" || eventName === "EpochBumped") settlement.revive(payer);
     }
+    payers.check();
   }
 
   async function onReorg(block: bigint): Promise<void> {
-    payers.forget();
+    payers.undo(block);
     await settlement.level(await ledger.unsure(block));
   }
 
-  const { pollMs } = policy;
-  return new Follower({ chain, escrow, provider, log, pollMs, onEvents, onReorg, now });
+  const path = join(dir, "followed.json");
+  const subject = { chainId: chain.chainId, escrow, provider };
+  return new Follower({
+    chain,
+    escrow,
+    provider,
+    log,
+    pollMs,
+    finality,
+    headSecondsMax: headSecondsMax ?? (isLocal ? null : HEAD_SECONDS_MAX),
+    resumeAt: await readFollowedBlock(path, subject),
+    keep: (block) => keepFollowedBlock(path, subject, block),
+    onEvents,
+    onReorg,
+    now,
+  });
 }

@@ -1,0 +1,179 @@
+/**
+ * A provider's money on the chain in memory, with every request to the chain counted: for who asks
+ * how much of the chain a number of payers, or of strangers, costs.
+ */
+import { encodeFunctionData, type Hex, type LocalAccount } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { escrowAbi } from "../../lib/chain/abi.ts";
+import type { Charge } from "../../lib/chain/escrow_provider.ts";
+import { type ConfigJson, parseConfig, type ProviderConfig } from "../../lib/config.ts";
+import type { Permit } from "../../lib/permit.ts";
+import { Credits } from "../../lib/provider/money/credits.ts";
+import { openPayments, type Payments } from "../../lib/provider/settlement/payments.ts";
+import { hearLog } from "../heard_log.ts";
+import { anvilAccount } from "./anvil.ts";
+import { FAKE_ESCROW, fakeChain } from "./fake_chain.ts";
+import { billFor, permitOf, PRICE, PROVIDER } from "./payer_bills.ts";
+
+const OPERATOR = anvilAccount(2);
+/** Between two blocks, ms. */
+export const BLOCK_MS = 2_000;
+const START = 1_700_000_000_000;
+
+type Settings = NonNullable<NonNullable<ConfigJson["provider"]>["settlement"]>;
+
+/** Nobody settles here but the test, and nothing is polled but by `look`. */
+function settings(settlement: Settings): ProviderConfig {
+  return parseConfig({
+    provider: {
+      name: "provider.test",
+      address: PROVIDER.address,
+      webDomain: "http://provider.test",
+      price: String(PRICE),
+      terms: ["terms.txt"],
+      stateDir: "state",
+      keyFile: "keys.json",
+      settlement: { amount: "1000000000", intervalSeconds: 86_400, pollMs: 600_000, ...settlement },
+    },
+  }, "/").provider!;
+}
+
+/** The payer with this number; each its own. */
+export function payerAt(n: number): LocalAccount {
+  return privateKeyToAccount(`0x${(n + 1_000).toString(16).padStart(64, "0")}`);
+}
+
+/** A lane of whoever signs for it. */
+export function laneAt(n: number): Hex {
+  return `0x${n.toString(16).padStart(64, "0")}`;
+}
+
+/** An IPv4 address of the n-th network. */
+export function networkAt(n: number): string {
+  return `${20 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}.7`;
+}
+
+export type WatchedPayers = Awaited<ReturnType<typeof openWatchedPayers>>;
+
+/** Opens it. */
+export async function openWatchedPayers(settlement: Settings = {}) {
+  const dir = await Deno.makeTempDir();
+  const fake = fakeChain(PROVIDER.address);
+  const heard = hearLog();
+  const world = { now: START, requests: 0, isCounting: true };
+  Object.defineProperty(fake, "now", { get: () => BigInt(Math.floor(world.now / 1_000)) });
+  fake.intercept = () => {
+    if (world.isCounting) world.requests += 1;
+    return Promise.resolve(undefined);
+  };
+  await fake.mine();
+
+  async function open(): Promise<{ payments: Payments; credits: Credits }> {
+    const now = () => world.now;
+    const payments = await openPayments({
+      chain: fake.chain,
+      escrow: FAKE_ESCROW,
+      provider: settings(settlement),
+      account: OPERATOR,
+      thawingPeriodSeconds: 1_000_000n,
+      dir,
+      log: heard.log,
+      now,
+      receiptPollMs: 1,
+      closeWaitMs: 1,
+    });
+    await payments.follower.poll();
+    return { payments, credits: creditsOn(payments, now) };
+  }
+
+  const own = Object.assign(world, await open());
+  return Object.assign(own, {
+    fake,
+    heard,
+    dir,
+    /** One call from its admission to its charge. */
+    async call(account: LocalAccount, lane: Hex, permit?: Permit, from?: string): Promise<void> {
+      const signed = permit ?? await permitOf(account, lane, 1_000_000n, 0);
+      const bill = { ...billFor(account, lane, signed), ...(from === undefined ? {} : { from }) };
+      const { credits } = own;
+      const hold = await credits.hold(await credits.admit(bill));
+      await hold.charge("answered", null);
+    },
+    /** A block is made, and the follower looks. */
+    async look(): Promise<void> {
+      world.now += BLOCK_MS;
+      await fake.mine();
+      await own.payments.follower.poll();
+    },
+    /** Another process with the operator's key settles each lane up to `credits`; uncounted. */
+    async settle(rows: readonly Charge[]): Promise<void> {
+      const args = [rows] as const;
+      const data = encodeFunctionData({ abi: escrowAbi, functionName: "consume", args });
+      const raw = await OPERATOR.signTransaction({
+        to: FAKE_ESCROW,
+        data,
+        chainId: 31_337,
+        nonce: fake.nonce(),
+        maxFeePerGas: 1n,
+        type: "eip1559",
+      });
+      world.isCounting = false;
+      await fake.chain.public.request({ method: "eth_sendRawTransaction", params: [raw] });
+      world.isCounting = true;
+    },
+    /** How many requests `work` takes. */
+    async counted(work: () => Promise<unknown>): Promise<number> {
+      const before = world.requests;
+      await work();
+      return world.requests - before;
+    },
+    /** The process ends. */
+    end: () => own.payments.close(),
+    /** Another one starts. */
+    async start(): Promise<void> {
+      Object.assign(own, await open());
+    },
+    async restart(): Promise<void> {
+      await this.end();
+      await this.start();
+    },
+    async [Symbol.asyncDispose]() {
+      await own.payments.close();
+      await Deno.remove(dir, { recursive: true });
+    },
+  });
+}
+
+function creditsOn(
+  { ledger, payers, settlement, policy }: Payments,
+  now: () => number,
+): Credits {
+  const seller = {
+    chainId: 31337,
+    escrow: FAKE_ESCROW,
+    provider: PROVIDER.address,
+    price: PRICE,
+  };
+  return new Credits({
+    seller,
+    offer: () => ({
+      chainId: seller.chainId,
+      escrow: FAKE_ESCROW,
+      asset: FAKE_ESCROW,
+      payTo: PROVIDER.address,
+      pricePerCredit: PRICE,
+      maxTimeoutSeconds: 15,
+      thawingPeriodSeconds: 3_600,
+    }),
+    policy,
+    ledger,
+    payers,
+    receipts: { pathOf: String },
+    ownerCredits: { note() {} },
+    isDeploymentLane: () => false,
+    ownerPermit: ({ entry }) => entry.permit,
+    relay: () => Promise.reject(new Error("nobody deposits here")),
+    onCharge: () => settlement.noticeCharge(),
+    now,
+  });
+}
