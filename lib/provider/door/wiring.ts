@@ -297,7 +297,7 @@ function openGate(
 }
 
 function watch(
-  { ledger, operator, follower }: Payments,
+  { ledger, operator, follower, elsewhere }: Payments,
   { sandboxes }: { sandboxes: Sandboxes },
   { slots }: { slots: Slots },
   { ownerCredits }: { ownerCredits: OwnerCredits },
@@ -306,6 +306,7 @@ function watch(
     unsettledAmount: () => ledger.totals().unsettled,
     heldAmount: () => ledger.totals().held,
     lanes: () => ledger.figures(),
+    chargedElsewhere: () => elsewhere.credits(),
     outboxPending: () => operator.pending(),
     chainAgeMs: () => follower.ageMs(),
     sandboxesOpen: () => sandboxes.open(),

@@ -11,6 +11,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import { openSqliteLedger, type SqliteLedger } from "../ledger/sqlite_ledger.ts";
 import type { CreditPolicy } from "../money/credits.ts";
 import { Payers } from "../money/payers.ts";
+import { ChargedElsewhere } from "./charged_elsewhere.ts";
 import { type EscrowEvent, parseEscrowLogs, settlementsIn } from "./escrow_events.ts";
 import { Follower } from "./follower.ts";
 import { openOperator, type Operator } from "./operator.ts";
@@ -41,6 +42,7 @@ export interface Payments {
   readonly payers: Payers;
   readonly settlement: Settlement;
   readonly follower: Follower;
+  readonly elsewhere: ChargedElsewhere;
   /** How the scheme "credits" is to ask the chain. */
   readonly policy: CreditPolicy;
   /** Settles what is due, then closes. */
@@ -96,7 +98,8 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     ...(options.closeWaitMs === undefined ? {} : { closeWaitMs: options.closeWaitMs }),
   });
   await watch.look();
-  const follower = follow(options, { ledger, payers, settlement });
+  const elsewhere = new ChargedElsewhere(ledger, log);
+  const follower = follow(options, { ledger, payers, settlement, elsewhere });
   const offlineAmount = rest.mode === "each" ? 0n : rest.offlineAmount;
   return {
     ledger,
@@ -104,6 +107,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     payers,
     settlement,
     follower,
+    elsewhere,
     policy: {
       consume: rest.mode === "each" ? createConsume(operator, escrow) : null,
       settleWindowSeconds: windowSeconds,
@@ -134,14 +138,19 @@ interface Books {
   ledger: Ledger;
   payers: Payers;
   settlement: Settlement;
+  elsewhere: ChargedElsewhere;
 }
 
 /** What the chain's news mean for the books. */
-function follow(options: PaymentsOptions, { ledger, payers, settlement }: Books): Follower {
+function follow(options: PaymentsOptions, books: Books): Follower {
+  const { ledger, payers, settlement, elsewhere } = books;
   const { chain, escrow, log, now, provider: { address: provider, settlement: policy } } = options;
 
   async function onEvents(events: readonly EscrowEvent[]): Promise<void> {
-    await ledger.record(settlementsIn(events));
+    const settled = settlementsIn(events);
+    // Where the escrow takes a credit before its run, it is ahead of the book as a rule.
+    if (policy.mode === "batch") await elsewhere.look(settled);
+    await ledger.record(settled);
     for (const { eventName, args: { payer } } of events) {
       payers.forget(payer);
       // The payer has given notice: what it owes is settled well before credits or permits go.
