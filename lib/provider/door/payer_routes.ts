@@ -17,7 +17,10 @@ import type { RouteParts } from "./parts.ts";
 const onboardShape = v.strictObject({ payer: addressShape, deposit: v.unknown() });
 
 /** A lane's counter, for whoever shows a permit of it; one for no credit will do. */
-export async function lane({ seller, money }: RouteParts, request: Request): Promise<Response> {
+export async function lane(
+  { seller, money, records: { registrations } }: RouteParts,
+  request: Request,
+): Promise<Response> {
   const header = request.headers.get(PAYMENT_SIGNATURE_HEADER);
   if (header === null) {
     throw new KhachapuriError("payment_required", "a lane's count is its payer's alone", {
@@ -26,7 +29,8 @@ export async function lane({ seller, money }: RouteParts, request: Request): Pro
   }
   const { permit } = decodePaymentHeader(header, seller);
   // Other providers of a deployment have its owner's: it tells them nothing of this one.
-  if (permit.credits === UINT128_MAX) {
+  const isDeployments = registrations.isDeploymentLane(permit.payer, permit.lane);
+  if (isDeployments || permit.credits === UINT128_MAX) {
     throw new KhachapuriError("payment_required", "this is a deployment's permit", {
       hints: ["any other of the lane will do, one over no credit too"],
     });
