@@ -1,8 +1,10 @@
 /** `serve`: runs the provider of this machine until it is told to stop. */
+import type { Config } from "../config.ts";
 import { createLog, type LogLevel } from "../log.ts";
 import { startProvider } from "../provider/door/serve.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { namedContracts } from "./context.ts";
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
@@ -35,14 +37,14 @@ export const serve = defineCommand({
   },
 });
 
-/** The configuration with the contracts that flags name, as the provider reads them. */
-async function servedConfig(context: CommandContext) {
+/** The configuration with the contracts that flags name; a provider checks them as it starts. */
+async function servedConfig(context: CommandContext): Promise<Config> {
   const config = await context.config();
   const { escrow, registry } = context.flags;
   if (escrow === undefined && registry === undefined) return config;
-  const { chainId } = await context.chain();
-  const contracts = { ...config.contracts, [String(chainId)]: await context.contracts() };
-  return { ...config, contracts };
+  const chainId = String((await context.chain()).chainId);
+  const named = { ...config.contracts[chainId], ...await namedContracts(context.flags) };
+  return { ...config, contracts: { ...config.contracts, [chainId]: named } };
 }
 
 function checkedLevel(text: string): LogLevel {

@@ -2,7 +2,7 @@
  * Is this machine ready to serve, as callers will see it? The preflight, and what only a person
  * asks for: the gateways, the name's records and the provider at its own address.
  */
-import type { Address } from "viem";
+import { type ContractLocation, formatCaip10 } from "../../caip.ts";
 import { type ProviderRecord, resolveProvider } from "../../chain/ens.ts";
 import { formatUsdc } from "../../chain/usdc.ts";
 import type { ProviderConfig } from "../../config.ts";
@@ -92,7 +92,8 @@ async function checkName(
 ): Promise<Look> {
   const record = await resolveProvider(chain, provider.name, contracts);
   const recipients = await Promise.all((keys?.identities ?? []).map(recipientOf));
-  const differences = differencesOf(record, provider, contracts.escrow);
+  const escrow = { chainId: chain.chainId, address: contracts.escrow };
+  const differences = differencesOf(record, provider, escrow);
   if (keys && !record.recipients.every((recipient) => recipients.includes(recipient))) {
     differences.push("it publishes a recipient whose identity is not in the key file");
   }
@@ -105,7 +106,11 @@ async function checkName(
   });
 }
 
-function differencesOf(record: ProviderRecord, provider: ProviderConfig, escrow: Address) {
+function differencesOf(
+  record: ProviderRecord,
+  provider: ProviderConfig,
+  escrow: ContractLocation,
+) {
   const differences: string[] = [];
   const expect = (what: string, says: string, configured: string) => {
     if (says !== configured) differences.push(`its ${what} is ${says}, here ${configured}`);
@@ -113,7 +118,8 @@ function differencesOf(record: ProviderRecord, provider: ProviderConfig, escrow:
   expect("address", record.address, provider.address);
   expect("url", record.webDomain, provider.webDomain.replace(/\/$/, ""));
   expect("price", formatUsdc(record.price), formatUsdc(provider.price));
-  if (record.escrow) expect("escrow", record.escrow.address, escrow);
+  // An address alone says little: one escrow stands at the same address on every chain.
+  if (record.escrow) expect("escrow", formatCaip10(record.escrow), formatCaip10(escrow));
   return differences;
 }
 

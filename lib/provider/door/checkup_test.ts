@@ -109,7 +109,7 @@ Deno.test("what the name says otherwise than config.json is told, all of it", as
     [{ price: 2_000n }, /its price is 0\.002, here 0\.001/],
     [{ recipients: [other] }, /a recipient whose identity is not in the key file/],
     [{ terms: `0x${"11".repeat(32)}` }, /its terms 0x1{64} are not among the configured/],
-    [{ escrow: { chainId, address: ACCOUNTS.payer.address } }, /its escrow is 0x/],
+    [{ escrow: { chainId, address: ACCOUNTS.payer.address } }, /its escrow is eip155:\d+:0x/],
   ];
   const nameOf = async (address: `0x${string}`, texts: Partial<ProviderTexts>) => {
     home.chain.answers.records = { address, texts: formatRecords({ ...well, ...texts }) };
@@ -127,6 +127,9 @@ Deno.test("what the name says otherwise than config.json is told, all of it", as
   const { detail } = await nameOf(ACCOUNTS.payer.address, all);
   for (const [, says] of differences) assert.match(detail, says);
   assert.match(detail, /its address is 0x/);
+  // The same address on another chain is another escrow.
+  const moved = await nameOf(address, { escrow: { chainId: 8_453, address: FAKE_ESCROW } });
+  assert.match(moved.detail, /its escrow is eip155:8453:0x\w{40}, here eip155:\d+:0x\w{40}$/);
   assert.equal((await nameOf(address, { terms: null, escrow: null })).state, "good");
 });
 

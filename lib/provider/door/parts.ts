@@ -43,7 +43,7 @@ export interface RouteParts extends CallParts {
   };
   gate: CallParts["gate"] & { slots: Pick<Slots, "busy"> };
   records: CallRecords & {
-    registrations: Pick<Records["registrations"], "ofOwner">;
+    registrations: Pick<Records["registrations"], "ofOwner" | "isDeploymentLane">;
     runLog: Pick<Records["runLog"], "read">;
     stops: Pick<Records["stops"], "add">;
   };

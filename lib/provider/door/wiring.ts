@@ -306,7 +306,7 @@ function openGate(
 
 function watch(
   chain: Chain,
-  { ledger, operator, follower, payers }: Payments,
+  { ledger, operator, follower, payers, elsewhere }: Payments,
   { sandboxes }: { sandboxes: Sandboxes },
   { slots }: { slots: Slots },
   { ownerCredits }: { ownerCredits: OwnerCredits },
@@ -315,6 +315,7 @@ function watch(
     unsettledAmount: () => ledger.totals().unsettled,
     heldAmount: () => ledger.totals().held,
     lanes: () => ledger.figures(),
+    chargedElsewhere: () => elsewhere.credits(),
     outboxPending: () => operator.pending(),
     operator: () => operator.figures(),
     chainAgeMs: () => follower.ageMs(),

@@ -160,6 +160,7 @@ Deno.test("a provider as it has opened", async (t) => {
       khachapuri_unsettled_usdc_base_units: "1000",
       khachapuri_unsettled_lanes: "1",
       khachapuri_refused_lanes: "0",
+      khachapuri_charged_elsewhere_credits: "0",
       khachapuri_outbox_pending: "0",
       khachapuri_sandboxes_open: "1",
       khachapuri_runs_busy: "0",

@@ -39,6 +39,7 @@ export interface Watched {
   unsettledAmount(): bigint;
   heldAmount(): bigint;
   lanes(): Promise<{ outstanding: number; refused: number; refusedAmount: bigint }>;
+  chargedElsewhere(): number;
   outboxPending(): number;
   operator(): OperatorWatched;
   chainAgeMs(): number;
@@ -81,6 +82,11 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
       "khachapuri_refused_usdc_base_units",
       "What is written off on them.",
       async () => Number((await watched.lanes()).refusedAmount),
+    ),
+    gauge(
+      "khachapuri_charged_elsewhere_credits",
+      "Credits that the escrow took for this provider and that are not in its book.",
+      () => watched.chargedElsewhere(),
     ),
     gauge(
       "khachapuri_outbox_pending",

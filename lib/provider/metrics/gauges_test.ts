@@ -8,6 +8,7 @@ function watched(changes: Partial<Watched> = {}): Watched {
     unsettledAmount: () => 2_000n,
     heldAmount: () => 3_000n,
     lanes: () => Promise.resolve({ outstanding: 4, refused: 5, refusedAmount: 6_000n }),
+    chargedElsewhere: () => 12,
     outboxPending: () => 7,
     operator: () => ({
       oldestMs: 12_500,
@@ -38,6 +39,7 @@ const GAUGES = {
   khachapuri_unsettled_lanes: 4,
   khachapuri_refused_lanes: 5,
   khachapuri_refused_usdc_base_units: 6_000,
+  khachapuri_charged_elsewhere_credits: 12,
   khachapuri_outbox_pending: 7,
   khachapuri_outbox_oldest_seconds: 12.5,
   khachapuri_operator_balance_wei: 13,

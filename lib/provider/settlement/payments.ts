@@ -20,6 +20,7 @@ import {
   settlementsIn,
 } from "./escrow_events.ts";
 import { keepFollowedBlock, readFollowedBlock } from "./followed_block.ts";
+import { ChargedElsewhere } from "./charged_elsewhere.ts";
 import { Follower } from "./follower.ts";
 import { openOperator, type Operator } from "./operator.ts";
 import { OperatorWatch } from "./operator_watch.ts";
@@ -51,6 +52,7 @@ export interface Payments {
   readonly follower: Follower;
   /** What a person must look at, in plain words; empty when all is well. */
   alarms(): readonly string[];
+  readonly elsewhere: ChargedElsewhere;
   /** How the scheme "credits" is to ask the chain. */
   readonly policy: CreditPolicy;
   /** Settles what is due, then closes. */
@@ -116,7 +118,8 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     ...(options.closeWaitMs === undefined ? {} : { closeWaitMs: options.closeWaitMs }),
   });
   await watch.look();
-  const follower = await follow(options, { ledger, payers, settlement });
+  const elsewhere = new ChargedElsewhere(ledger, log);
+  const follower = await follow(options, { ledger, payers, settlement, elsewhere });
   chainNews.follower = follower;
   const offlineAmount = rest.mode === "each" ? 0n : rest.offlineAmount;
   return {
@@ -126,6 +129,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     settlement,
     follower,
     alarms: () => [...follower.alarms(), ...settlement.alarms(), ...operator.alarms()],
+    elsewhere,
     policy: {
       consume: rest.mode === "each" ? createConsume(operator, escrow) : null,
       settleWindowSeconds: () => settlement.windowSeconds(),
@@ -180,19 +184,23 @@ interface Books {
   ledger: Ledger;
   payers: Payers;
   settlement: Settlement;
+  elsewhere: ChargedElsewhere;
 }
 
 /** What the chain's news mean for the books. */
 async function follow(
   options: PaymentsOptions,
-  { ledger, payers, settlement }: Books,
+  { ledger, payers, settlement, elsewhere }: Books,
 ): Promise<Follower> {
   const { chain, escrow, dir, log, now, provider: { address: provider } } = options;
-  const { pollMs, finality, headSecondsMax } = options.provider.settlement;
+  const { mode, pollMs, finality, headSecondsMax } = options.provider.settlement;
   const isLocal = LOCAL_CHAINS.has(chain.chainId);
 
   async function onEvents(events: readonly EscrowEvent[], followed: Followed): Promise<void> {
-    await ledger.record(settlementsIn(events));
+    const settled = settlementsIn(events);
+    // Where the escrow takes a credit before its run, it is ahead of the book as a rule.
+    if (mode === "batch") await elsewhere.look(settled);
+    await ledger.record(settled);
     payers.hear(payerEventsIn(events), followed);
     for (const { eventName, args: { payer } } of events) {
       // The payer has given notice: what it owes is settled well before credits or permits go.
