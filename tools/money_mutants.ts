@@ -8,10 +8,7 @@ const ROOT = join(import.meta.dirname!, "..");
 /** What decides over money: what runs, what it costs, what is settled and what is sent. */
 export const SOURCES: readonly string[] = [
   "lib/permit.ts",
-  "lib/chain/outbox/flight.ts",
-  "lib/chain/outbox/outbox.ts",
-  "lib/chain/outbox/pace.ts",
-  "lib/chain/outbox/plan.ts",
+  "lib/chain/outbox/*.ts",
   "lib/provider/ledger/journal.ts",
   "lib/provider/ledger/judge.ts",
   "lib/provider/ledger/operator_room.ts",
