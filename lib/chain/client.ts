@@ -18,20 +18,14 @@ import {
 } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { RECEIPT_TIMEOUT_MS, RPC_TIMEOUT_MS } from "../limits.ts";
+import type { ContractCall } from "./contract_call.ts";
+import { createManyReader, type ReadsTransport } from "./multicall.ts";
 import { estimateGas } from "./outbox/outbox.ts";
 import { createPost, type Post } from "./outbox/post.ts";
 import type { Outgoing } from "./outbox/store.ts";
-import { asChainError, type RefusalMessages } from "./refusal.ts";
+import { asChainError } from "./refusal.ts";
 
-/** One state-changing call. */
-export interface ContractCall {
-  address: Address;
-  abi: Abi;
-  functionName: string;
-  args?: readonly unknown[];
-  /** Sentences for the custom errors that this call may meet. */
-  messages?: RefusalMessages;
-}
+export type { ContractCall };
 
 /** One question to a contract. */
 export interface ContractRead extends ContractCall {
@@ -67,6 +61,12 @@ export interface Chain {
    * @throws KhachapuriError `chain_refused`, `chain_unavailable`
    */
   read<T>(call: ContractRead): Promise<T>;
+  /**
+   * Reads any number of contract functions as of one block, the latest unless one is given: one
+   * request where the chain has Multicall3, as long as it fits, else batches. Rejects as a whole.
+   * @throws KhachapuriError `chain_refused`, `chain_unavailable`
+   */
+  readMany<T>(calls: readonly ContractCall[], blockNumber?: bigint): Promise<T[]>;
 }
 
 export interface ConnectOptions {
@@ -113,6 +113,21 @@ export async function connect(rpcUrl: string, options: ConnectOptions = {}): Pro
     sendData: (account, to, data) => sendBytes(client, endpoint, post, account, { to, data }),
     deploy: (account, creation) => deployContract(client, endpoint, post, account, creation),
     read: (call) => readContract(client, endpoint, call),
+    readMany: createManyReader(readsTransport(client), endpoint),
+  };
+}
+
+function readsTransport(client: PublicClient): ReadsTransport {
+  const request = client.request as ReadsTransport["request"];
+  return {
+    request,
+    callMany: (calls, block) =>
+      Promise.all(calls.map((call) =>
+        request({ method: "eth_call", params: [call, block] }).then(
+          (data) => ({ data: data as Hex }),
+          (error) => ({ error }),
+        )
+      )),
   };
 }
 

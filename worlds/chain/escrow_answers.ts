@@ -67,5 +67,7 @@ export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain 
     deploy: fails,
     read: <T>({ functionName, address }: { functionName: string; address: Address }) =>
       Promise.resolve().then(() => read(functionName, address) as T),
+    readMany: <T>(calls: readonly { functionName: string; address: Address }[]) =>
+      Promise.resolve().then(() => calls.map((call) => read(call.functionName, call.address) as T)),
   };
 }

@@ -6,16 +6,20 @@ import {
   type Address,
   createPublicClient,
   custom,
+  decodeFunctionData,
   defineChain,
   encodeEventTopics,
+  encodeFunctionResult,
   type Hex,
   keccak256,
+  multicall3Abi,
   numberToHex,
   parseTransaction,
 } from "viem";
 import { escrowAbi } from "../../lib/chain/abi.ts";
 import type { Chain } from "../../lib/chain/client.ts";
 import { NEVER } from "../../lib/chain/escrow_provider.ts";
+import { createManyReader, MULTICALL3 } from "../../lib/chain/multicall.ts";
 import {
   copy,
   createEscrow,
@@ -52,6 +56,7 @@ interface Block {
 }
 
 type Request = { method: string; params?: readonly unknown[] };
+type Target = { to: Address; data: Hex };
 
 export interface FakeChain {
   readonly chain: Chain;
@@ -232,9 +237,20 @@ export function fakeChain(provider: Address): FakeChain {
       case "eth_getLogs":
         return logsJson(params[0] as { fromBlock: Hex; toBlock: Hex; topics: (Hex[] | null)[] });
       case "eth_call":
-        return read((params[0] as { data: Hex }).data, blockAt(params[1]).state, fake.now);
+        return call(params[0] as Target, blockAt(params[1]).state);
     }
     throw rpcError(`${method} is not known here`);
+  }
+
+  function call({ to, data }: Target, state: State): Hex {
+    if (to !== MULTICALL3) return read(data, state, fake.now);
+    const { args: [calls] } = decodeFunctionData({ abi: multicall3Abi, data }) as {
+      args: readonly [readonly { target: Address; callData: Hex }[]];
+    };
+    const result = calls.map(({ callData }) => {
+      return { success: true, returnData: read(callData, state, fake.now) };
+    });
+    return encodeFunctionResult({ abi: multicall3Abi, functionName: "aggregate3", result });
   }
 
   function pendingNonce(withMempool: boolean): number {
@@ -280,6 +296,14 @@ export function fakeChain(provider: Address): FakeChain {
     sendData: unused,
     deploy: unused,
     read: async <T>(call: Parameters<Chain["read"]>[0]) => await client.readContract(call) as T,
+    readMany: createManyReader({
+      // There is a Multicall3; that it is asked for once is no request worth counting.
+      request: (question) =>
+        question.method === "eth_getCode"
+          ? Promise.resolve("0x01")
+          : client.request(question as never),
+      callMany: () => Promise.reject(new Error("what Multicall3 can read goes as one")),
+    }, "fake"),
   };
   return Object.assign(fake, { chain });
 }

@@ -15,6 +15,7 @@ import {
 } from "viem";
 import { escrowCode } from "../../lib/chain/escrow_code.ts";
 import { NEVER, type OperatorLimits } from "../../lib/chain/escrow_provider.ts";
+import { MULTICALL3 } from "../../lib/chain/multicall.ts";
 import type { RecordKey } from "../../lib/chain/record.ts";
 import { FAKE_ESCROW, type FakeChain, fakeChain } from "./fake_chain.ts";
 import { FAKE_TERMS, FAKE_USDC } from "./fake_escrow.ts";
@@ -123,7 +124,7 @@ function answerOf({ method, params = [] }: Question, answers: ChainAnswers): unk
 const CHAIN_ID = 31_337;
 
 function codeAt(address: Address, { hasEscrow }: ChainAnswers): Hex {
-  if (address === FAKE_REGISTRY) return "0x01";
+  if (address === FAKE_REGISTRY || address === MULTICALL3) return "0x01";
   if (address !== FAKE_ESCROW || !hasEscrow) return "0x";
   return escrowCode(FAKE_TERMS, { chainId: CHAIN_ID, escrow: address });
 }
