@@ -26,7 +26,7 @@ import {
   walletSlot,
 } from "./fake_escrow.ts";
 import { intrinsicGas } from "./fake_gas.ts";
-import { FakeEscrow, type Site } from "./fake_messages.ts";
+import { FakeEscrow, type Outcome, type Site } from "./fake_messages.ts";
 import {
   type Account,
   nextOf,
@@ -163,14 +163,17 @@ export class FakeChain implements Node {
   /* WHAT PEOPLE DO */
 
   /**
-   * Whoever it is calls the escrow, in a block of its own, for no gas.
-   * @throws FakeRevert
+   * Whoever it is calls the escrow, in a block of its own, and pays for no gas.
+   * @throws FakeRevert and there is no such block
    */
-  async act(from: Address, functionName: string, args: readonly unknown[]): Promise<void> {
+  async act(from: Address, functionName: string, args: readonly unknown[]): Promise<Outcome> {
     const data = encodeFunctionData({ abi: escrowAbi as Abi, functionName, args });
-    const to = this.site.escrow;
-    await this.escrow.prepare({ to, data });
-    this.#append((draft) => this.escrow.run(draft, { from, to, data, time: this.now }).logs, data);
+    const message = { from, to: this.site.escrow, data, time: this.pendingTime() };
+    await this.escrow.prepare(message);
+    const draft = new Draft(this.blocks.state());
+    const outcome = this.escrow.run(draft, message);
+    this.#close(draft, outcome.logs);
+    return outcome;
   }
 
   /** The payer's allowance is this from now on, whatever it was. */
@@ -318,11 +321,14 @@ export class FakeChain implements Node {
   }
 
   /** A block with nothing in it but what `work` writes, and says in its logs. */
-  #append(work: (draft: Draft) => FakeLog[] | void, data: Hex = "0x"): void {
+  #append(work: (draft: Draft) => FakeLog[] | void): void {
     const draft = new Draft(this.blocks.state());
     const logs = work(draft) ?? [];
-    const salt = this.blocks.list.length;
-    const transaction = unsigned(zeroAddress, this.site.escrow, data, salt);
+    this.#close(draft, logs);
+  }
+
+  #close(draft: Draft, logs: FakeLog[]): void {
+    const transaction = unsigned(zeroAddress, this.site.escrow, this.blocks.list.length);
     const mined: Mined = { transaction, status: "0x1", gasUsed: 0n, price: 0n, logs };
     this.blocks.append(draft, this.#header(), logs.length > 0 ? [mined] : []);
   }

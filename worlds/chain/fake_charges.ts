@@ -18,7 +18,7 @@ import {
   spend,
   upToDate,
 } from "./fake_escrow.ts";
-import { ROW_GAS, TAB_GAS } from "./fake_gas.ts";
+import { EARNING_GAS, ROW_GAS, TAB_GAS } from "./fake_gas.ts";
 import type { Draft } from "./fake_state.ts";
 
 /** Whoever signed a permit, as the escrow recovers it; null when it takes no such signature. */
@@ -47,6 +47,7 @@ export class Charges {
   readonly #sender: Sender;
   readonly #signerOf: SignerOf;
   #gas = 0n;
+  #hasEarned = false;
 
   constructor(draft: Draft, sender: Sender, signerOf: SignerOf) {
     this.#draft = draft;
@@ -86,7 +87,7 @@ export class Charges {
   }
 
   #open({ payer, provider }: Pair): Tab {
-    this.#gas += TAB_GAS;
+    this.#gas += TAB_GAS.opened;
     const held = upToDate(this.#draft.get(allowanceSlot({ payer, provider })), this.#sender.time);
     return { payer, provider, held, used: 0n, earned: 0n, room: this.#room(provider) };
   }
@@ -151,7 +152,11 @@ export class Charges {
     this.#draft.set(allowanceSlot(tab), { ...stored, credits: held.credits - used });
     this.#draft.set(earnedSlot(provider), this.#draft.get(earnedSlot(provider)) + earned);
     // What was charged below the locked price is the payer's again.
-    credit(this.#draft, payer, used * held.pricePerCredit - earned);
+    const returned = used * held.pricePerCredit - earned;
+    credit(this.#draft, payer, returned);
+    this.#gas += TAB_GAS.charged + (returned > 0n ? TAB_GAS.returned : 0n);
+    if (!this.#hasEarned) this.#gas += EARNING_GAS;
+    this.#hasEarned = true;
     const { from: operator, time } = this.#sender;
     if (room !== null) spend(this.#draft, { provider, operator, time }, earned);
     return earned;

@@ -224,8 +224,7 @@ function logsOf({ escrow }: Site, { number, hash, mined }: Block) {
 }
 
 /** What somebody did whose transactions nobody here has signed. */
-export function unsigned(from: Address, to: Address, data: Hex, salt: number): Transaction {
-  const hash = keccak256(`${data}${toHex(salt, { size: 8 }).slice(2)}`);
-  const rest = { nonce: 0, value: 0n, gas: 0n, fee: 0n, tip: 0n };
-  return { raw: "0x", hash, from, to, data, ...rest };
+export function unsigned(from: Address, to: Address, salt: number): Transaction {
+  const rest = { nonce: 0, data: "0x", value: 0n, gas: 0n, fee: 0n, tip: 0n } as const;
+  return { raw: "0x", hash: keccak256(toHex(`unsigned ${salt}`)), from, to, ...rest };
 }
