@@ -25,19 +25,22 @@ export interface Block {
   mined: Mined[];
 }
 
-/** Everybody has a million coins at first. */
-const COIN = 10n ** 24n;
-
 /** Mined transactions of an account. */
 export const nonceSlot = (owner: Address): Slot<number> => ({
   key: `nonce:${owner.toLowerCase()}`,
   initial: 0,
 });
 
-/** Wei of an account. */
-export const coinSlot = (owner: Address): Slot<bigint> => ({
-  key: `coin:${owner.toLowerCase()}`,
-  initial: COIN,
+/** Wei that an account was given; null: what everybody has. */
+export const givenSlot = (owner: Address): Slot<bigint | null> => ({
+  key: `given:${owner.toLowerCase()}`,
+  initial: null,
+});
+
+/** Wei that an account has paid for gas. */
+export const spentSlot = (owner: Address): Slot<bigint> => ({
+  key: `spent:${owner.toLowerCase()}`,
+  initial: 0n,
 });
 
 export class Blocks {

@@ -8,7 +8,7 @@ import { type Abi, type Address, encodeFunctionData, type Hex, zeroAddress } fro
 import { escrowAbi } from "../../lib/chain/abi.ts";
 import type { Chain } from "../../lib/chain/client.ts";
 import { NEVER } from "../../lib/chain/escrow_provider.ts";
-import { Blocks, coinSlot, type Mined, nonceSlot } from "./fake_blocks.ts";
+import { Blocks, givenSlot, type Mined, nonceSlot, spentSlot } from "./fake_blocks.ts";
 import { createEndpoint, type FakeEndpoint, type Faults } from "./fake_endpoint.ts";
 import {
   allowanceSlot,
@@ -36,7 +36,7 @@ import {
   type Transaction,
 } from "./fake_pool.ts";
 import { type Node, type Request, rpcError, unsigned } from "./fake_rpc.ts";
-import { Draft, type Slot } from "./fake_state.ts";
+import { Draft, type Slot, type Store } from "./fake_state.ts";
 
 export {
   FAKE_ESCROW,
@@ -72,6 +72,9 @@ export class FakeChain implements Node {
   isMining = true;
   /** What a unit of gas costs at a time, wei. */
   baseFee: (time: bigint) => bigint = () => 1n;
+  tip = 1n;
+  /** Wei of everybody who was given no other sum. */
+  balance = 10n ** 18n;
   /** What is kept out of blocks for now. */
   delays: (transaction: Transaction) => boolean = () => false;
   readonly #door: FakeEndpoint;
@@ -148,7 +151,16 @@ export class FakeChain implements Node {
 
   /** Wei. */
   coinOf(account: Address): bigint {
-    return this.#read(coinSlot(account));
+    return this.coinIn(this.blocks.state(), account);
+  }
+
+  /** Wei that it has paid for gas. */
+  spentBy(account: Address): bigint {
+    return this.#read(spentSlot(account));
+  }
+
+  coinIn(state: Store, account: Address): bigint {
+    return (state.get(givenSlot(account)) ?? this.balance) - state.get(spentSlot(account));
   }
 
   height(): bigint {
@@ -222,7 +234,7 @@ export class FakeChain implements Node {
 
   /** An account has so many wei from now on. */
   setCoin(account: Address, coin: bigint): void {
-    this.#append((draft) => draft.set(coinSlot(account), coin));
+    this.#append((draft) => draft.set(givenSlot(account), coin + draft.get(spentSlot(account))));
   }
 
   /* BLOCKS */
@@ -294,7 +306,7 @@ export class FakeChain implements Node {
     this.mempool.splice(0, Infinity, ...kept);
   }
 
-  #next(state: { get<T>(slot: Slot<T>): T }, gasLeft: bigint): Transaction | null {
+  #next(state: Store, gasLeft: bigint): Transaction | null {
     const held = this.mempool.filter((transaction) => !this.delays(transaction));
     return nextOf(held, this.#accountIn(state), { baseFee: this.#header().baseFee, gasLeft });
   }
@@ -316,7 +328,7 @@ export class FakeChain implements Node {
     }
     if (logs !== null) block.commit(draft);
     block.set(nonceSlot(from), nonce + 1);
-    block.set(coinSlot(from), block.get(coinSlot(from)) - gasUsed * price);
+    block.set(spentSlot(from), block.get(spentSlot(from)) + gasUsed * price);
     return { transaction, status: logs ? "0x1" : "0x0", gasUsed, price, logs: logs ?? [] };
   }
 
@@ -360,10 +372,10 @@ export class FakeChain implements Node {
     return this.blocks.state().get(slot);
   }
 
-  #accountIn(state: { get<T>(slot: Slot<T>): T }) {
+  #accountIn(state: Store) {
     return (address: Address): Account => ({
       nonce: state.get(nonceSlot(address)),
-      coin: state.get(coinSlot(address)),
+      coin: this.coinIn(state, address),
     });
   }
 }

@@ -1,5 +1,5 @@
 /** What the escrow's `consume` does to allowances and lanes, row by row, and what that costs. */
-import { type Address, type Hex, toFunctionSelector, zeroAddress } from "viem";
+import { type Address, type Hex, zeroAddress } from "viem";
 import type { Charge } from "../../lib/chain/escrow_provider.ts";
 import type { Permit } from "../../lib/permit.ts";
 import {
@@ -14,6 +14,7 @@ import {
   logOf,
   operatorAt,
   type Pair,
+  selectorOf,
   type Sender,
   spend,
   upToDate,
@@ -69,7 +70,7 @@ export class Charges {
       if (typeof outcome !== "string") logs.push(outcome);
       else {
         const { payer, provider, lane } = permit;
-        const reason = toFunctionSelector(`${outcome}()`);
+        const reason = selectorOf(outcome);
         logs.push(logOf("ChargeSkipped", { payer, provider, lane, credits, reason }));
       }
     }

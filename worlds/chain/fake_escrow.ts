@@ -10,6 +10,7 @@ import {
   encodeEventTopics,
   getAddress,
   type Hex,
+  toFunctionSelector,
   zeroAddress,
 } from "viem";
 import { escrowAbi } from "../../lib/chain/abi.ts";
@@ -103,6 +104,11 @@ export class FakeRevert extends Error {
     super(errorName);
     this.data = encodeErrorResult({ abi: escrowAbi, errorName, args } as never);
   }
+}
+
+/** What a skipped row carries of why. */
+export function selectorOf(errorName: string): Hex {
+  return toFunctionSelector(`${errorName}()`);
 }
 
 /** One of the escrow's events, with every number that the contract gives it. */

@@ -2,11 +2,11 @@
 import { type Address, type Hex, keccak256, numberToHex, toHex, zeroAddress } from "viem";
 import { escrowCode } from "../../lib/chain/escrow_code.ts";
 import { MULTICALL3 } from "../../lib/chain/multicall.ts";
-import { type Block, type Blocks, coinSlot, nonceSlot } from "./fake_blocks.ts";
+import { type Block, type Blocks, nonceSlot } from "./fake_blocks.ts";
 import { FAKE_TERMS, FakeRevert, isSame } from "./fake_escrow.ts";
 import type { FakeEscrow, Site } from "./fake_messages.ts";
 import type { Transaction } from "./fake_pool.ts";
-import { Draft } from "./fake_state.ts";
+import { Draft, type Store } from "./fake_state.ts";
 
 export interface Request {
   method: string;
@@ -22,6 +22,12 @@ export interface Node {
   /** Whether there is a Multicall3. */
   readonly hasMulticall: boolean;
   readonly blockGas: bigint;
+  /** What is paid beside the base fee for a unit of gas, wei. */
+  readonly tip: bigint;
+  /** Wei of an account. */
+  coinIn(state: Store, account: Address): bigint;
+  /** What a unit of gas costs at a time, wei. */
+  baseFee(time: bigint): bigint;
   /** When a block would be made now, Unix seconds. */
   pendingTime(): bigint;
   /** Takes a signed transaction in. @throws Error with a node's words when it does not */
@@ -43,7 +49,6 @@ interface Call {
 
 /** Blocks below the newest one that count as final. */
 const FINAL_DEPTH = 3n;
-const GAS_TIP = 1n;
 
 /** An answer as a node words it when it does not. */
 export function rpcError(message: string): Error & { code: number } {
@@ -62,13 +67,15 @@ export async function answer(node: Node, top: bigint, request: Request): Promise
     case "eth_getBlockByNumber":
       return blockJson(node, blockAt(node, top, params[0]));
     case "eth_maxPriorityFeePerGas":
-      return numberToHex(GAS_TIP);
+      return numberToHex(node.tip);
     case "eth_gasPrice":
-      return numberToHex(shown.baseFee + GAS_TIP);
+      return numberToHex(shown.baseFee + node.tip);
+    case "eth_feeHistory":
+      return feeHistoryJson(node, shown);
     case "eth_getTransactionCount":
       return numberToHex(nonceOf(node, top, params[0] as Address, params[1] === "pending"));
     case "eth_getBalance":
-      return numberToHex(node.blocks.state(Number(top)).get(coinSlot(params[0] as Address)));
+      return numberToHex(node.coinIn(node.blocks.state(Number(top)), params[0] as Address));
     case "eth_getCode":
       return codeAt(node, params[0] as Address);
     case "eth_sendRawTransaction":
@@ -115,6 +122,18 @@ function nonceOf({ blocks, mempool }: Node, top: bigint, owner: Address, withPoo
   const isHeld = () => mempool.some(({ from, nonce }) => isSame(from, owner) && nonce === next);
   while (withPool && isHeld()) next += 1;
   return next;
+}
+
+/** Of the newest block alone, and what the next one will ask for. */
+function feeHistoryJson(node: Node, { number, baseFee, mined }: Block) {
+  const used = mined.reduce((sum, { gasUsed }) => sum + gasUsed, 0n);
+  const next = node.baseFee(node.pendingTime());
+  return {
+    oldestBlock: numberToHex(number),
+    baseFeePerGas: [numberToHex(baseFee), numberToHex(next)],
+    gasUsedRatio: [Number(used) / Number(node.blockGas)],
+    reward: [[numberToHex(node.tip)]],
+  };
 }
 
 function codeAt({ site, hasMulticall }: Node, address: Address): Hex {
