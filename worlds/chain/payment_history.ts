@@ -51,7 +51,10 @@ function settings(mode: "batch" | "each"): ProviderConfig {
 }
 
 /** The scheme "credits" on a provider's books. */
-function creditsOn({ ledger, payers, settlement, policy }: Payments, now: () => number): Credits {
+export function creditsOn(
+  { ledger, payers, settlement, policy }: Payments,
+  now: () => number,
+): Credits {
   const seller = {
     chainId: 31337,
     escrow: FAKE_ESCROW,
