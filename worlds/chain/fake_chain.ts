@@ -1,381 +1,385 @@
 /**
- * The escrow on a chain in memory: mines at once or when told, forks, forgets, lies and falls
- * silent as a test wants. It answers the JSON-RPC that a provider asks, through a real viem client.
+ * The escrow on a chain in memory: mines at once or when told, by fees and up to a gas limit;
+ * forks, forgets, lies and falls silent as a test wants. It answers the JSON-RPC that a provider
+ * asks, through a real viem client. That it behaves as the real escrow is what
+ * fake_chain_test.ts proves.
  */
-import {
-  type Address,
-  createPublicClient,
-  custom,
-  decodeFunctionData,
-  defineChain,
-  encodeEventTopics,
-  encodeFunctionResult,
-  type Hex,
-  keccak256,
-  multicall3Abi,
-  numberToHex,
-  parseTransaction,
-} from "viem";
+import { type Abi, type Address, encodeFunctionData, type Hex, zeroAddress } from "viem";
 import { escrowAbi } from "../../lib/chain/abi.ts";
 import type { Chain } from "../../lib/chain/client.ts";
 import { NEVER } from "../../lib/chain/escrow_provider.ts";
-import { createManyReader, MULTICALL3 } from "../../lib/chain/multicall.ts";
+import { Blocks, givenSlot, type Mined, nonceSlot, spentSlot } from "./fake_blocks.ts";
+import { createEndpoint, type FakeEndpoint, type Faults } from "./fake_endpoint.ts";
 import {
-  copy,
-  createEscrow,
-  dataOf,
-  epochsOf,
+  allowanceSlot,
+  credit,
   FAKE_ESCROW,
+  FAKE_TERMS,
   type FakeAllowance,
   type FakeLog,
   type FakeOperator,
-  none,
-  read,
-  selectorOf,
-  type State,
+  FakeRevert,
+  laneSlot,
+  logOf,
+  operatorSlot,
+  upToDate,
+  walletSlot,
 } from "./fake_escrow.ts";
+import { intrinsicGas } from "./fake_gas.ts";
+import { FakeEscrow, type Outcome, type Site } from "./fake_messages.ts";
+import {
+  type Account,
+  nextOf,
+  objectionTo,
+  readTransaction,
+  tipOf,
+  type Transaction,
+} from "./fake_pool.ts";
+import { type Node, type Request, rpcError, unsigned } from "./fake_rpc.ts";
+import { Draft, type Slot, type Store } from "./fake_state.ts";
 
-export { FAKE_ESCROW, type FakeAllowance };
+export {
+  FAKE_ESCROW,
+  type FakeAllowance,
+  type FakeEndpoint,
+  FakeRevert,
+  rpcError,
+  type Transaction,
+};
 
-const CHAIN_ID = 31337;
-interface Transaction {
-  raw: Hex;
-  hash: Hex;
-  nonce: number;
-  data: Hex;
-  fee: bigint;
+export interface FakeChainOptions extends Partial<Site> {
+  /** Gas that fits into a block. */
+  blockGas?: bigint;
+  /** Whether everybody may settle of whom the provider has said nothing; so by default. */
+  isOpen?: boolean;
+  hasMulticall?: boolean;
 }
 
-interface Block {
-  number: bigint;
-  hash: Hex;
-  state: State;
-  logs: FakeLog[];
-  transaction: Transaction | null;
-  status: "0x1" | "0x0";
-}
-
-type Request = { method: string; params?: readonly unknown[] };
-type Target = { to: Address; data: Hex };
-
-export interface FakeChain {
-  readonly chain: Chain;
+export class FakeChain implements Node {
   readonly provider: Address;
-  /** The chain's clock, Unix seconds. */
-  now: bigint;
-  /** Every request passes here first: throw to fail it, return to answer in its place. */
-  intercept: ((request: Request) => Promise<unknown>) | null;
-  /** Whether a broadcast transaction is mined at once; else with `mine`. */
-  isMining: boolean;
-  /** What a unit of gas costs beside the base fee of 1, wei. */
-  tip: bigint;
-  /** Of every account, wei. */
-  balance: bigint;
-  /** What has arrived and is not mined. */
-  readonly mempool: Transaction[];
-  allowanceOf(payer: Address): FakeAllowance;
-  consumed(payer: Address, lane: Hex): bigint;
-  allow(payer: Address, pricePerCredit: bigint, credits: bigint): void;
-  revoke(payer: Address, credits: bigint): void;
-  reclaim(payer: Address): void;
-  limitOperator(operator: FakeOperator): void;
-  /** The payer's permits of the epoch in force are void from `epochEnd` on, Unix seconds. */
-  bumpEpoch(payer: Address, epochEnd: bigint): void;
-  /** Mines what is in the mempool, in nonce order, one block each; or one empty block. */
-  mine(): Promise<void>;
-  /** A foreign wallet with the operator's key uses a nonce. */
-  stealNonce(): void;
-  /** The last `depth` blocks never were; their transactions are mined again or lost. */
-  reorganise(depth: number, keepsTransactions: boolean): Promise<void>;
-  nonce(): number;
-  height(): bigint;
-}
+  readonly site: Site;
+  readonly blocks: Blocks;
+  readonly escrow: FakeEscrow;
+  /** What has arrived and is not mined, with what it has replaced. */
+  readonly mempool: Transaction[] = [];
+  readonly blockGas: bigint;
+  readonly hasMulticall: boolean;
+  /** The chain's clock, Unix seconds; a block has its time. */
+  now = 1n;
+  /** Seconds from block to block as `advance` makes them; null: none come by time. */
+  blockSeconds: bigint | null = null;
+  /** Whether a broadcast transaction is mined at once; else with the next block. */
+  isMining = true;
+  /** What a unit of gas costs at a time, wei. */
+  baseFee: (time: bigint) => bigint = () => 1n;
+  tip = 1n;
+  /** Wei of everybody who was given no other sum. */
+  balance = 10n ** 18n;
+  /** What is kept out of blocks for now. */
+  delays: (transaction: Transaction) => boolean = () => false;
+  readonly #door: FakeEndpoint;
+  /** The account of who sent last: whose nonces are meant. */
+  #sender: Address | null = null;
 
-export function fakeChain(provider: Address): FakeChain {
-  const execute = createEscrow(CHAIN_ID, () => fake.now);
-  const blocks: Block[] = [];
-  const mempool: Transaction[] = [];
-  let salt = 0;
-
-  function head(): Block {
-    return blocks.at(-1)!;
-  }
-
-  function append(state: State, rest: Partial<Block> = {}): void {
-    const number = BigInt(blocks.length);
-    const hash = keccak256(numberToHex((BigInt(salt) << 64n) + number));
-    blocks.push({ number, hash, state, logs: [], transaction: null, status: "0x1", ...rest });
-  }
-
-  append({
-    allowances: new Map(),
-    consumed: new Map(),
-    nonce: 0,
-    operator: { expiry: NEVER, dailyCap: 0n, spent: 0n },
-  });
-
-  async function mineOne(transaction: Transaction): Promise<void> {
-    const state = copy(head().state);
-    const logs = await execute(state, transaction.data);
-    const isReverted = typeof logs === "string";
-    const after = isReverted ? copy(head().state) : state;
-    after.nonce += 1;
-    const status = isReverted ? "0x0" : "0x1";
-    append(after, { transaction, status, logs: isReverted ? [] : logs });
-  }
-
-  /** Everything that is next in line; several of one nonce: the dearest. */
-  async function mineReady(): Promise<number> {
-    let mined = 0;
-    for (;; mined++) {
-      const ready = mempool.filter(({ nonce }) => nonce === head().state.nonce);
-      const [best] = ready.sort((a, b) => a.fee < b.fee ? 1 : -1);
-      if (!best) return mined;
-      for (const each of ready) mempool.splice(mempool.indexOf(each), 1);
-      await mineOne(best);
-    }
-  }
-
-  function payerAction(eventName: string, payer: Address, change: FakeAllowance): void {
-    const state = copy(head().state);
-    state.allowances.set(payer, change);
-    // Only who did what is read from a payer's events; their numbers are read from the state.
-    const topics = encodeEventTopics({
-      abi: escrowAbi,
-      eventName: eventName as "Allowed",
-      args: { payer, provider },
-    }) as Hex[];
-    append(state, { logs: [{ eventName, topics, data: dataOf(eventName, change) }] });
-  }
-
-  const fake: FakeChain = {
-    chain: null as unknown as Chain,
-    provider,
-    now: 1n,
-    intercept: null,
-    isMining: true,
-    tip: 1n,
-    balance: 10n ** 18n,
-    mempool,
-    allowanceOf(payer) {
-      const held = head().state.allowances.get(payer) ?? none();
-      return { ...held, ...epochsOf(held, fake.now) };
-    },
-    consumed: (payer, lane) => head().state.consumed.get(`${payer}:${lane}`) ?? 0n,
-    allow(payer, pricePerCredit, credits) {
-      const held = fake.allowanceOf(payer);
-      payerAction("Allowed", payer, { ...held, pricePerCredit, credits, thawingCredits: 0n });
-    },
-    revoke(payer, credits) {
-      const held = fake.allowanceOf(payer);
-      const thawingCredits = credits < held.credits ? credits : held.credits;
-      payerAction("RevokeStarted", payer, { ...held, thawingCredits });
-    },
-    reclaim(payer) {
-      const held = fake.allowanceOf(payer);
-      const credits = held.credits - held.thawingCredits;
-      payerAction("Reclaimed", payer, { ...held, credits, thawingCredits: 0n });
-    },
-    limitOperator(operator) {
-      append({ ...copy(head().state), operator });
-    },
-    bumpEpoch(payer, epochEnd) {
-      payerAction("EpochBumped", payer, { ...fake.allowanceOf(payer), epochEnd });
-    },
-    async mine() {
-      if (await mineReady() === 0) append(copy(head().state));
-    },
-    stealNonce() {
-      const state = copy(head().state);
-      state.nonce += 1;
-      append(state);
-    },
-    async reorganise(depth, keepsTransactions) {
-      salt += 1;
-      const from = Math.max(1, blocks.length - depth);
-      const undone = blocks.splice(from);
-      append(copy(head().state));
-      if (keepsTransactions) {
-        for (const { transaction } of undone) if (transaction) mempool.push(transaction);
-        await mineReady();
-      }
-      while (blocks.length <= from + undone.length) append(copy(head().state));
-    },
-    nonce: () => head().state.nonce,
-    height: () => head().number,
-  };
-
-  async function arrive(raw: Hex): Promise<Hex> {
-    const { nonce = 0, data = "0x", maxFeePerGas = 0n, gas = 0n } = parseTransaction(raw);
-    if (gas * maxFeePerGas > fake.balance) throw rpcError("insufficient funds");
-    const hash = keccak256(raw);
-    if (nonce < head().state.nonce) throw rpcError("nonce too low");
-    if (!mempool.some((known) => known.hash === hash)) {
-      mempool.push({ raw, hash, nonce, data, fee: maxFeePerGas });
-    }
-    if (fake.isMining) await mineReady();
-    return hash;
-  }
-
-  function blockAt(tag: unknown): Block {
-    if (tag === "latest" || tag === "pending" || tag === undefined) return head();
-    if (tag === "safe" || tag === "finalized") return blocks[Math.max(0, blocks.length - 4)]!;
-    return blocks[Number(tag as Hex)] ?? null as unknown as Block;
-  }
-
-  async function answer({ method, params = [] }: Request): Promise<unknown> {
-    switch (method) {
-      case "eth_chainId":
-        return numberToHex(CHAIN_ID);
-      case "eth_blockNumber":
-        return numberToHex(head().number);
-      case "eth_getBlockByNumber":
-        return blockJson(blockAt(params[0]));
-      case "eth_maxPriorityFeePerGas":
-        return numberToHex(fake.tip);
-      case "eth_feeHistory":
-        return feeHistoryJson(head());
-      case "eth_getBalance":
-        return numberToHex(fake.balance);
-      case "eth_getTransactionByHash":
-        return transactionJson(params[0] as Hex);
-      case "eth_getTransactionCount":
-        return numberToHex(pendingNonce(params[1] === "pending"));
-      case "eth_estimateGas":
-        return await estimate((params[0] as { data?: Hex }).data ?? "0x");
-      case "eth_sendRawTransaction":
-        return await arrive(params[0] as Hex);
-      case "eth_getTransactionReceipt":
-        return receiptJson(blocks.find(({ transaction }) => transaction?.hash === params[0]));
-      case "eth_getLogs":
-        return logsJson(params[0] as { fromBlock: Hex; toBlock: Hex; topics: (Hex[] | null)[] });
-      case "eth_call":
-        return call(params[0] as Target, blockAt(params[1]).state);
-    }
-    throw rpcError(`${method} is not known here`);
-  }
-
-  function call({ to, data }: Target, state: State): Hex {
-    if (to !== MULTICALL3) return read(data, state, fake.now);
-    const { args: [calls] } = decodeFunctionData({ abi: multicall3Abi, data }) as {
-      args: readonly [readonly { target: Address; callData: Hex }[]];
-    };
-    const result = calls.map(({ callData }) => {
-      return { success: true, returnData: read(callData, state, fake.now) };
+  constructor(provider: Address, options: FakeChainOptions = {}) {
+    const { chainId = 31_337, escrow = FAKE_ESCROW, blockGas = 30_000_000n } = options;
+    this.provider = provider;
+    this.site = { chainId, escrow };
+    this.escrow = new FakeEscrow(this.site);
+    this.blockGas = blockGas;
+    this.hasMulticall = options.hasMulticall ?? true;
+    const all = { expiry: NEVER, dailyCap: 0n, spent: 0n, day: 0n };
+    this.blocks = new Blocks((draft) => {
+      if (options.isOpen ?? true) draft.set(operatorSlot(provider, zeroAddress), all);
     });
-    return encodeFunctionResult({ abi: multicall3Abi, functionName: "aggregate3", result });
+    this.#door = createEndpoint(this);
   }
 
-  function transactionJson(hash: Hex) {
-    const minedIn = blocks.find(({ transaction }) => transaction?.hash === hash);
-    const found = minedIn?.transaction ?? mempool.find((known) => known.hash === hash);
-    if (!found) return null;
-    const blockNumber = minedIn ? numberToHex(minedIn.number) : null;
-    return { hash, nonce: numberToHex(found.nonce), blockNumber, type: "0x2" };
+  get chain(): Chain {
+    return this.#door.chain;
   }
 
-  function pendingNonce(withMempool: boolean): number {
-    let next = head().state.nonce;
-    while (withMempool && mempool.some(({ nonce }) => nonce === next)) next += 1;
-    return next;
+  /** Every request passes here first: throw to fail it, return to answer in its place. */
+  get intercept(): FakeEndpoint["intercept"] {
+    return this.#door.intercept;
   }
 
-  async function estimate(data: Hex): Promise<Hex> {
-    const outcome = await execute(copy(head().state), data);
-    if (typeof outcome !== "string") return numberToHex(100_000);
-    throw Object.assign(rpcError("execution reverted"), { code: 3, data: selectorOf(outcome) });
+  set intercept(intercept: ((request: Request) => Promise<unknown>) | null) {
+    this.#door.intercept = intercept;
   }
 
-  function logsJson(filter: { fromBlock: Hex; toBlock: Hex; topics: (Hex[] | null)[] }) {
-    const wanted = filter.topics[0]!;
-    return blocks.slice(Number(filter.fromBlock), Number(filter.toBlock) + 1).flatMap((block) =>
-      block.logs.filter(({ topics }) => wanted.includes(topics[0]!)).map((log, index) =>
-        logJson(block, log, index)
-      )
-    );
+  /** What is wrong with the endpoint of `chain`. */
+  get faults(): Faults {
+    return this.#door.faults;
   }
 
-  const transport = custom({
-    async request(request: Request) {
-      const instead = await fake.intercept?.(request);
-      return instead === undefined ? await answer(request) : instead;
-    },
-  }, { retryCount: 0 });
-  const definition = defineChain({
-    id: CHAIN_ID,
-    name: "fake",
-    nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
-    rpcUrls: { default: { http: [] } },
-  });
-  const client = createPublicClient({ chain: definition, transport });
-  const unused = () => Promise.reject(new Error("a provider sends through its operator"));
-  const chain: Chain = {
-    chainId: CHAIN_ID,
-    endpoint: "fake",
-    public: client as unknown as Chain["public"],
-    send: unused,
-    sendData: unused,
-    deploy: unused,
-    read: async <T>(call: Parameters<Chain["read"]>[0]) => await client.readContract(call) as T,
-    readMany: createManyReader({
-      // There is a Multicall3; that it is asked for once is no request worth counting.
-      request: (question) =>
-        question.method === "eth_getCode"
-          ? Promise.resolve("0x01")
-          : client.request(question as never),
-      callMany: () => Promise.reject(new Error("what Multicall3 can read goes as one")),
-    }, "fake"),
-    heads: () => Promise.resolve([]),
-    endpoints: () => [{ origin: "fake", state: "up", disagreements: 0, trouble: null }],
-  };
-  return Object.assign(fake, { chain });
+  /** Requests to `chain` so far. */
+  get requests(): number {
+    return this.#door.requests;
+  }
+
+  /** Another view of the same chain, with faults of its own. */
+  endpoint(name: string): FakeEndpoint {
+    return createEndpoint(this, name);
+  }
+
+  pendingTime(): bigint {
+    const { timestamp } = this.blocks.head;
+    return this.now > timestamp ? this.now : timestamp;
+  }
+
+  /* WHAT STANDS ON THE CHAIN */
+
+  /** As a block would have it now. */
+  allowanceOf(payer: Address): FakeAllowance {
+    return upToDate(this.#read(allowanceSlot(this.#pair(payer))), this.pendingTime());
+  }
+
+  consumed(payer: Address, lane: Hex): bigint {
+    return this.#read(laneSlot(this.#pair(payer), lane)).consumed;
+  }
+
+  /** USDC base units charged on the lane. */
+  paid(payer: Address, lane: Hex): bigint {
+    return this.#read(laneSlot(this.#pair(payer), lane)).paid;
+  }
+
+  /** Mined transactions of an account, of who sent last by default. */
+  nonce(account = this.#sender): number {
+    return account === null ? 0 : this.#read(nonceSlot(account));
+  }
+
+  /** Wei. */
+  coinOf(account: Address): bigint {
+    return this.coinIn(this.blocks.state(), account);
+  }
+
+  /** Wei that it has paid for gas. */
+  spentBy(account: Address): bigint {
+    return this.#read(spentSlot(account));
+  }
+
+  coinIn(state: Store, account: Address): bigint {
+    return (state.get(givenSlot(account)) ?? this.balance) - state.get(spentSlot(account));
+  }
+
+  height(): bigint {
+    return this.blocks.head.number;
+  }
+
+  /** Every transaction that was mined, oldest first. */
+  mined(): Mined[] {
+    return this.blocks.list.flatMap(({ mined }) => mined);
+  }
+
+  /* WHAT PEOPLE DO */
+
+  /**
+   * Whoever it is calls the escrow, in a block of its own, and pays for no gas.
+   * @throws FakeRevert and there is no such block
+   */
+  async act(from: Address, functionName: string, args: readonly unknown[]): Promise<Outcome> {
+    const data = encodeFunctionData({ abi: escrowAbi as Abi, functionName, args });
+    const message = { from, to: this.site.escrow, data, time: this.pendingTime() };
+    await this.escrow.prepare(message);
+    const draft = new Draft(this.blocks.state());
+    const outcome = this.escrow.run(draft, message);
+    this.#close(draft, outcome.logs);
+    return outcome;
+  }
+
+  /** The payer's allowance is this from now on, whatever it was. */
+  allow(payer: Address, pricePerCredit: bigint, credits: bigint, signer = zeroAddress): void {
+    const now = { pricePerCredit, credits, thawingCredits: 0n, thawEnd: 0n, signer };
+    this.#change("Allowed", payer, now, { pricePerCredit, credits, signer });
+  }
+
+  /** Gives notice; what thaws may be reclaimed a thawing period later. */
+  revoke(payer: Address, credits: bigint): void {
+    const held = this.allowanceOf(payer);
+    const thawingCredits = credits < held.credits ? credits : held.credits;
+    const thawEnd = this.pendingTime() + FAKE_TERMS.thawingPeriodSeconds;
+    this.#change("RevokeStarted", payer, { thawingCredits, thawEnd }, { thawingCredits, thawEnd });
+  }
+
+  /** What thaws has gone, though its time may not have come. */
+  reclaim(payer: Address): void {
+    const { credits, thawingCredits, pricePerCredit } = this.allowanceOf(payer);
+    const amount = thawingCredits * pricePerCredit;
+    const left = { credits: credits - thawingCredits, thawingCredits: 0n, thawEnd: 0n };
+    this.#change("Reclaimed", payer, left, { credits: thawingCredits, amount });
+  }
+
+  /** The payer's permits of the epoch in force are void from `epochEnd` on, Unix seconds. */
+  bumpEpoch(payer: Address, epochEnd: bigint): void {
+    const { epoch } = this.allowanceOf(payer);
+    this.#change("EpochBumped", payer, { epoch, epochEnd }, { epoch: epoch + 1, epochEnd });
+  }
+
+  /** What everybody may settle who was not named. */
+  limitOperator(operator: FakeOperator): void {
+    const limits = { ...operator, day: this.pendingTime() / 86_400n };
+    this.#append((draft) => draft.set(operatorSlot(this.provider, zeroAddress), limits));
+  }
+
+  /** A payer's free balance grows, USDC base units. */
+  fund(payer: Address, amount: bigint): void {
+    this.#append((draft) => credit(draft, payer, amount));
+  }
+
+  /** USDC in somebody's wallet, base units. */
+  mint(owner: Address, amount: bigint): void {
+    this.#append((draft) => draft.set(walletSlot(owner), amount));
+  }
+
+  /** An account has so many wei from now on. */
+  setCoin(account: Address, coin: bigint): void {
+    this.#append((draft) => draft.set(givenSlot(account), coin + draft.get(spentSlot(account))));
+  }
+
+  /* BLOCKS */
+
+  /** Mines what is ready as far as it fits, the dearest first; one block, if an empty one. */
+  mine(): Promise<void> {
+    this.#build();
+    return Promise.resolve();
+  }
+
+  /** The clock moves on, and with it come the blocks of that time. */
+  advance(seconds: bigint): void {
+    const end = this.now + seconds;
+    for (; this.blockSeconds !== null && this.now + this.blockSeconds <= end;) {
+      this.now += this.blockSeconds;
+      this.#build();
+    }
+    this.now = end;
+  }
+
+  /** A foreign wallet with the operator's key uses a nonce. */
+  stealNonce(account = this.#sender): void {
+    if (account === null) throw new Error("nobody has sent anything");
+    this.#append((draft) => draft.set(nonceSlot(account), draft.get(nonceSlot(account)) + 1));
+  }
+
+  /** The last `depth` blocks never were; what was signed in them is mined again or lost. */
+  async reorganise(depth: number, keepsTransactions: boolean): Promise<void> {
+    const height = this.blocks.list.length;
+    const undone = this.blocks.cut(depth);
+    this.#append(() => {});
+    if (keepsTransactions) {
+      const lost = undone.flatMap(({ mined }) => mined.map(({ transaction }) => transaction));
+      this.mempool.push(...lost.filter(({ raw }) => raw !== "0x"));
+      await this.mineReady();
+    }
+    while (this.blocks.list.length <= height) this.#append(() => {});
+  }
+
+  /** Mines block upon block until nothing is ready. */
+  mineReady(): Promise<void> {
+    while (this.#next(this.blocks.state(), this.blockGas) !== null) this.#build();
+    return Promise.resolve();
+  }
+
+  async arrive(raw: Hex): Promise<Hex> {
+    const transaction = await readTransaction(raw);
+    await this.escrow.prepare(transaction);
+    this.#sender = transaction.from;
+    const limits = { blockGas: this.blockGas, intrinsic: intrinsicGas(transaction.data) };
+    const account = this.#accountIn(this.blocks.state())(transaction.from);
+    const objection = objectionTo(transaction, this.mempool, account, limits);
+    if (objection !== null) throw rpcError(objection);
+    this.mempool.push(transaction);
+    if (this.isMining) await this.mineReady();
+    return transaction.hash;
+  }
+
+  #build(): void {
+    const mined: Mined[] = [];
+    const block = new Draft(this.blocks.state());
+    let gasLeft = this.blockGas;
+    for (let next = this.#next(block, gasLeft); next; next = this.#next(block, gasLeft)) {
+      mined.push(this.#execute(block, next));
+      gasLeft -= mined.at(-1)!.gasUsed;
+    }
+    this.blocks.append(block, this.#header(), mined);
+    const kept = this.mempool.filter(({ from, nonce }) => nonce >= this.nonce(from));
+    this.mempool.splice(0, Infinity, ...kept);
+  }
+
+  #next(state: Store, gasLeft: bigint): Transaction | null {
+    const held = this.mempool.filter((transaction) => !this.delays(transaction));
+    return nextOf(held, this.#accountIn(state), { baseFee: this.#header().baseFee, gasLeft });
+  }
+
+  /** It pays for its gas, whatever comes of it. */
+  #execute(block: Draft, transaction: Transaction): Mined {
+    const { from, to, data, gas, nonce } = transaction;
+    const { baseFee } = this.#header();
+    const price = baseFee + tipOf(transaction, baseFee);
+    const draft = new Draft(block);
+    let [logs, gasUsed]: [FakeLog[] | null, bigint] = [null, gas];
+    try {
+      const outcome = this.escrow.run(draft, { from, to, data, time: this.pendingTime() });
+      if (outcome.gas <= gas) [logs, gasUsed] = [outcome.logs, outcome.gas];
+    } catch (error) {
+      if (!(error instanceof FakeRevert)) throw error;
+      const needed = intrinsicGas(data) + 10_000n;
+      gasUsed = needed < gas ? needed : gas;
+    }
+    if (logs !== null) block.commit(draft);
+    block.set(nonceSlot(from), nonce + 1);
+    block.set(spentSlot(from), block.get(spentSlot(from)) + gasUsed * price);
+    return { transaction, status: logs ? "0x1" : "0x0", gasUsed, price, logs: logs ?? [] };
+  }
+
+  /** A block with nothing in it but what `work` writes, and says in its logs. */
+  #append(work: (draft: Draft) => FakeLog[] | void): void {
+    const draft = new Draft(this.blocks.state());
+    const logs = work(draft) ?? [];
+    this.#close(draft, logs);
+  }
+
+  #close(draft: Draft, logs: FakeLog[]): void {
+    const transaction = unsigned(zeroAddress, this.site.escrow, this.blocks.list.length);
+    const mined: Mined = { transaction, status: "0x1", gasUsed: 0n, price: 0n, logs };
+    this.blocks.append(draft, this.#header(), logs.length > 0 ? [mined] : []);
+  }
+
+  #change(
+    eventName: string,
+    payer: Address,
+    change: Partial<FakeAllowance>,
+    told: Record<string, unknown>,
+  ): void {
+    const pair = this.#pair(payer);
+    const held = upToDate(this.#read(allowanceSlot(pair)), this.pendingTime());
+    this.#append((draft) => {
+      draft.set(allowanceSlot(pair), { ...held, ...change });
+      return [logOf(eventName, { ...pair, ...told })];
+    });
+  }
+
+  #header(): { time: bigint; baseFee: bigint } {
+    const time = this.pendingTime();
+    return { time, baseFee: this.baseFee(time) };
+  }
+
+  #pair(payer: Address) {
+    return { payer, provider: this.provider };
+  }
+
+  #read<T>(slot: Slot<T>): T {
+    return this.blocks.state().get(slot);
+  }
+
+  #accountIn(state: Store) {
+    return (address: Address): Account => ({
+      nonce: state.get(nonceSlot(address)),
+      coin: this.coinIn(state, address),
+    });
+  }
 }
 
-/** An answer as a node words it when it does not. */
-export function rpcError(message: string): Error & { code: number } {
-  return Object.assign(new Error(message), { code: -32000, details: message });
-}
-
-function blockJson(block: Block | null) {
-  if (!block) return null;
-  const { number, hash } = block;
-  return { number: numberToHex(number), hash, baseFeePerGas: "0x1", timestamp: "0x1" };
-}
-
-function feeHistoryJson({ number }: Block) {
-  return {
-    oldestBlock: numberToHex(number),
-    baseFeePerGas: ["0x1", "0x1"],
-    gasUsedRatio: [0.5],
-  };
-}
-
-function receiptJson(block: Block | undefined) {
-  if (!block) return null;
-  return {
-    status: block.status,
-    transactionHash: block.transaction!.hash,
-    transactionIndex: "0x0",
-    blockHash: block.hash,
-    blockNumber: numberToHex(block.number),
-    gasUsed: "0x1",
-    cumulativeGasUsed: "0x1",
-    effectiveGasPrice: "0x1",
-    type: "0x2",
-    logs: block.logs.map((log, index) => logJson(block, log, index)),
-  };
-}
-
-function logJson(block: Block, { topics, data }: FakeLog, index: number) {
-  return {
-    address: FAKE_ESCROW,
-    topics,
-    data,
-    blockNumber: numberToHex(block.number),
-    blockHash: block.hash,
-    transactionHash: block.transaction?.hash ?? keccak256(block.hash),
-    transactionIndex: "0x0",
-    logIndex: numberToHex(index),
-    removed: false,
-  };
+export function fakeChain(provider: Address, options: FakeChainOptions = {}): FakeChain {
+  return new FakeChain(provider, options);
 }

@@ -1,13 +1,13 @@
 /**
- * What the escrow's `consume` may do, written down once more from the contract's documentation, on
- * a state in memory; and the logs and answers that a chain would give for it.
+ * The escrow's rules, written down once more from the contract: what a message changes, the events
+ * it leaves, the error it reverts with. The state is a chain's in memory; of the token there are
+ * balances and nothing else, so that whoever deposits is believed.
  */
 import {
   type Address,
-  decodeFunctionData,
   encodeAbiParameters,
+  encodeErrorResult,
   encodeEventTopics,
-  encodeFunctionResult,
   getAddress,
   type Hex,
   toFunctionSelector,
@@ -15,34 +15,28 @@ import {
 } from "viem";
 import { escrowAbi } from "../../lib/chain/abi.ts";
 import { escrowAddress } from "../../lib/chain/escrow_code.ts";
-import type { Charge } from "../../lib/chain/escrow_provider.ts";
-import { type Epoch, type Permit, recoverPermitSigner } from "../../lib/permit.ts";
+import type { Epoch } from "../../lib/permit.ts";
+import type { Draft, Slot, Store } from "./fake_state.ts";
 
 export const FAKE_USDC = getAddress(`0x${"dc".repeat(20)}`);
 /** What an escrow there is made of: it has the address that follows. */
 export const FAKE_TERMS = { usdc: FAKE_USDC, thawingPeriodSeconds: 3_600n };
 export const FAKE_ESCROW = escrowAddress(FAKE_TERMS);
 
-/** When what thaws here may be reclaimed, Unix seconds. */
-const THAW_END = 8_000_000_000n;
+/** Whose allowance for whom. */
+export interface Pair {
+  payer: Address;
+  provider: Address;
+}
 
-export interface FakeAllowance {
+/** As it was last written; `upToDate` has what time and charges have made of it. */
+export interface FakeAllowance extends Epoch {
   pricePerCredit: bigint;
   credits: bigint;
   thawingCredits: bigint;
-  /** As they were last written; `epochsOf` brings them up to date. */
-  epoch: number;
-  epochEnd: bigint;
-}
-
-export interface State {
-  allowances: Map<Address, FakeAllowance>;
-  /** By `payer:lane`. */
-  consumed: Map<string, bigint>;
-  /** Mined transactions of the operator. */
-  nonce: number;
-  /** What the operator may settle. */
-  operator: FakeOperator;
+  thawEnd: bigint;
+  /** Who signs permits; zero when the payer itself does. */
+  signer: Address;
 }
 
 export interface FakeOperator {
@@ -51,145 +45,215 @@ export interface FakeOperator {
   spent: bigint;
 }
 
+/** `spent` counts in `day`, days since 1970. */
+export interface StoredOperator extends FakeOperator {
+  day: bigint;
+}
+
 export interface FakeLog {
   eventName: string;
   topics: Hex[];
   data: Hex;
 }
 
-/**
- * Runs call data on a state; returns its logs, or the name of the error it reverts with.
- * @param now the chain's clock, Unix seconds
- */
-export function createEscrow(chainId: number, now: () => bigint) {
-  const signers = new Map<string, Address | null>();
+/** Who says something to the escrow, and when, Unix seconds. */
+export interface Sender {
+  from: Address;
+  time: bigint;
+}
 
-  async function signerOf(permit: Permit): Promise<Address | null> {
-    const key = Object.values(permit).join();
-    const known = signers.get(key);
-    if (known !== undefined) return known;
-    const signer = await recoverPermitSigner({ chainId, escrow: FAKE_ESCROW }, permit);
-    signers.set(key, signer);
-    return signer;
+const DAY_SECONDS = 86_400n;
+const NONE: FakeAllowance = {
+  pricePerCredit: 0n,
+  credits: 0n,
+  thawingCredits: 0n,
+  thawEnd: 0n,
+  signer: zeroAddress,
+  epoch: 0,
+  epochEnd: 0n,
+};
+
+const slot = <T>(initial: T, ...names: string[]): Slot<T> => ({
+  key: names.join(":").toLowerCase(),
+  initial,
+});
+
+export function isSame(one: Address, other: Address): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
+export const allowanceSlot = ({ payer, provider }: Pair) =>
+  slot(NONE, "allowance", payer, provider);
+export const laneSlot = ({ payer, provider }: Pair, lane: Hex) =>
+  slot({ consumed: 0n, paid: 0n }, "lane", payer, provider, lane);
+/** A payer's free balance. */
+export const balanceSlot = (payer: Address) => slot(0n, "balance", payer);
+export const earnedSlot = (provider: Address) => slot(0n, "earned", provider);
+/** USDC outside of the escrow. */
+export const walletSlot = (owner: Address) => slot(0n, "wallet", owner);
+const usedSlot = (authorization: Hex) => slot(false, "authorization", authorization);
+/** Null until the provider has said something about this operator. */
+export const operatorSlot = (provider: Address, operator: Address) =>
+  slot<StoredOperator | null>(null, "operator", provider, operator);
+
+/** The transaction fails with this; `data` is what the contract says of it. */
+export class FakeRevert extends Error {
+  readonly data: Hex;
+
+  constructor(readonly errorName: string, args: readonly unknown[] = []) {
+    super(errorName);
+    this.data = encodeErrorResult({ abi: escrowAbi, errorName, args } as never);
   }
+}
 
-  async function charge(state: State, { permit, credits, price }: Charge): Promise<string | null> {
-    const key = `${permit.payer}:${permit.lane}`;
-    const before = state.consumed.get(key) ?? 0n;
-    const held = state.allowances.get(permit.payer) ?? none();
-    if (credits <= before) return "AlreadyCharged";
-    if (credits > permit.credits) return "PermitExceeded";
-    if (price > permit.price || price > held.pricePerCredit) return "PriceTooHigh";
-    if (credits - before > held.credits) return "InsufficientCredits";
-    const { dailyCap, spent } = state.operator;
-    const amount = (credits - before) * price;
-    if (dailyCap > 0n && spent + amount > dailyCap) return "DailyCapReached";
-    const { epoch, epochEnd } = epochsOf(held, now());
-    const isNext = epochEnd !== 0n && permit.epoch === epoch + 1;
-    if (permit.epoch !== epoch && !isNext) return "WrongEpoch";
-    if (await signerOf(permit) !== permit.payer) return "InvalidSignature";
-    const left = held.credits - (credits - before);
-    const thawingCredits = held.thawingCredits < left ? held.thawingCredits : left;
-    state.allowances.set(permit.payer, { ...held, credits: left, thawingCredits });
-    state.consumed.set(key, credits);
-    state.operator = { ...state.operator, spent: spent + amount };
-    return null;
-  }
+/** What a skipped row carries of why. */
+export function selectorOf(errorName: string): Hex {
+  return toFunctionSelector(`${errorName}()`);
+}
 
-  async function execute(state: State, data: Hex): Promise<FakeLog[] | string> {
-    if (data === "0x") return [];
-    const { args } = decodeFunctionData({ abi: escrowAbi, data });
-    if (Array.isArray(args![0])) {
-      const logs: FakeLog[] = [];
-      for (const row of args![0] as Charge[]) {
-        const before = state.consumed.get(`${row.permit.payer}:${row.permit.lane}`) ?? 0n;
-        const refusal = await charge(state, row);
-        logs.push(refusal ? skipped(row, refusal) : charged(row, row.credits - before));
-      }
-      return logs;
+/** One of the escrow's events, with every number that the contract gives it. */
+export function logOf(
+  eventName: string,
+  args: Record<string, unknown>,
+): FakeLog {
+  const event = escrowAbi.find((item) => item.type === "event" && item.name === eventName)!;
+  const inputs = (event as unknown as { inputs: { name: string; indexed: boolean }[] }).inputs;
+  const told = inputs.filter(({ indexed }) => !indexed);
+  return {
+    eventName,
+    topics: encodeEventTopics({ abi: escrowAbi, eventName, args } as never) as Hex[],
+    data: encodeAbiParameters(told as never, told.map(({ name }) => args[name]) as never),
+  };
+}
+
+/** What is left of a notice when charges have taken from what thaws, and epochs have ended. */
+export function upToDate(stored: FakeAllowance, time: bigint): FakeAllowance {
+  const { credits, epochEnd } = stored;
+  const thawingCredits = stored.thawingCredits < credits ? stored.thawingCredits : credits;
+  const isOver = epochEnd !== 0n && time >= epochEnd;
+  return {
+    ...stored,
+    thawingCredits,
+    thawEnd: thawingCredits === 0n ? 0n : stored.thawEnd,
+    epoch: isOver ? stored.epoch + 1 : stored.epoch,
+    epochEnd: isOver ? 0n : epochEnd,
+  };
+}
+
+/** What an operator may settle; null when it was never named. */
+export function operatorAt(
+  store: Store,
+  { provider, operator, time }: { provider: Address; operator: Address; time: bigint },
+): FakeOperator | null {
+  const named = store.get(operatorSlot(provider, operator)) ??
+    store.get(operatorSlot(provider, zeroAddress));
+  if (named === null) return null;
+  const { expiry, dailyCap, spent, day } = named;
+  return { expiry, dailyCap, spent: day === time / DAY_SECONDS ? spent : 0n };
+}
+
+/** Counts what an operator has settled today; one that stands in for all is counted as one. */
+export function spend(
+  draft: Draft,
+  { provider, operator, time }: { provider: Address; operator: Address; time: bigint },
+  amount: bigint,
+): void {
+  const own = operatorSlot(provider, operator);
+  const slot = draft.get(own) === null ? operatorSlot(provider, zeroAddress) : own;
+  const { expiry, dailyCap, spent } = operatorAt(draft, { provider, operator, time })!;
+  draft.set(slot, { expiry, dailyCap, spent: spent + amount, day: time / DAY_SECONDS });
+}
+
+function debit(draft: Draft, payer: Address, amount: bigint): void {
+  const available = draft.get(balanceSlot(payer));
+  if (amount > available) throw new FakeRevert("InsufficientBalance", [available, amount]);
+  draft.set(balanceSlot(payer), available - amount);
+}
+
+export function credit(draft: Draft, payer: Address, amount: bigint): void {
+  draft.set(balanceSlot(payer), draft.get(balanceSlot(payer)) + amount);
+}
+
+/** The terms of an allowance that is wanted. */
+export interface Wanted {
+  pricePerCredit: bigint;
+  credits: bigint;
+  signer: Address;
+}
+
+export function allow(draft: Draft, pair: Pair, { pricePerCredit, credits, ...by }: Wanted) {
+  const { payer, provider } = pair;
+  if (provider === zeroAddress) throw new FakeRevert("InvalidProvider");
+  if (credits === 0n) throw new FakeRevert("ZeroCredits");
+  const signer = isSame(by.signer, payer) ? zeroAddress : by.signer;
+  const held = draft.get(allowanceSlot(pair));
+  if (held.credits !== 0n) {
+    if (pricePerCredit < held.pricePerCredit || credits < held.credits) {
+      throw new FakeRevert("AllowanceDecrease", [held.pricePerCredit, held.credits]);
     }
-    const [price, permit] = args as unknown as [bigint, Permit];
-    const next = (state.consumed.get(`${permit.payer}:${permit.lane}`) ?? 0n) + 1n;
-    const row = { permit, price, credits: next };
-    return await charge(state, row) ?? [charged(row, 1n)];
+    if (!isSame(signer, held.signer)) throw new FakeRevert("SignerLocked", [held.signer]);
   }
-
-  return execute;
+  debit(draft, payer, pricePerCredit * credits - held.pricePerCredit * held.credits);
+  const { epoch, epochEnd } = held;
+  const now = { pricePerCredit, credits, thawingCredits: 0n, thawEnd: 0n, signer, epoch, epochEnd };
+  draft.set(allowanceSlot(pair), now);
+  return logOf("Allowed", { payer, provider, pricePerCredit, credits, signer });
 }
 
-export function none(): FakeAllowance {
-  return { pricePerCredit: 0n, credits: 0n, thawingCredits: 0n, epoch: 0, epochEnd: 0n };
+export function revoke(draft: Draft, pair: Pair, credits: bigint, effective: bigint): FakeLog {
+  const held = draft.get(allowanceSlot(pair));
+  const thawingCredits = credits < held.credits ? credits : held.credits;
+  if (thawingCredits === 0n) throw new FakeRevert("ZeroCredits");
+  draft.set(allowanceSlot(pair), { ...held, thawingCredits, thawEnd: effective });
+  return logOf("RevokeStarted", { ...pair, thawingCredits, thawEnd: effective });
 }
 
-/** Nobody writes when an epoch ends. */
-export function epochsOf({ epoch, epochEnd }: FakeAllowance, now: bigint): Epoch {
-  const isOver = epochEnd !== 0n && now >= epochEnd;
-  return isOver ? { epoch: epoch + 1, epochEnd: 0n } : { epoch, epochEnd };
+export function bumpEpoch(draft: Draft, pair: Pair, time: bigint, effective: bigint): FakeLog {
+  if (pair.provider === zeroAddress) throw new FakeRevert("InvalidProvider");
+  const stored = draft.get(allowanceSlot(pair));
+  const { epoch, epochEnd } = upToDate(stored, time);
+  if (epochEnd !== 0n) throw new FakeRevert("EpochPending", [epochEnd]);
+  draft.set(allowanceSlot(pair), { ...stored, epoch, epochEnd: effective });
+  return logOf("EpochBumped", { ...pair, epoch: epoch + 1, epochEnd: effective });
 }
 
-export function copy({ allowances, consumed, nonce, operator }: State): State {
-  return { allowances: new Map(allowances), consumed: new Map(consumed), nonce, operator };
+export function reclaim(draft: Draft, pair: Pair, time: bigint): FakeLog {
+  const stored = draft.get(allowanceSlot(pair));
+  const { credits, thawingCredits, thawEnd, pricePerCredit } = upToDate(stored, time);
+  if (thawingCredits === 0n) throw new FakeRevert("NothingThawing");
+  if (time < thawEnd) throw new FakeRevert("StillThawing", [thawEnd]);
+  const amount = thawingCredits * pricePerCredit;
+  const left = { credits: credits - thawingCredits, thawingCredits: 0n, thawEnd: 0n };
+  draft.set(allowanceSlot(pair), { ...stored, ...left });
+  credit(draft, pair.payer, amount);
+  return logOf("Reclaimed", { ...pair, credits: thawingCredits, amount });
 }
 
-export function read(data: Hex, state: State, now: bigint): Hex {
-  const { functionName, args } = decodeFunctionData({ abi: escrowAbi, data });
-  const payer = args![0] as Address;
-  if (functionName === "consumed") {
-    const result = state.consumed.get(`${payer}:${args![2]}`) ?? 0n;
-    return encodeFunctionResult({ abi: escrowAbi, functionName, result });
+export function setOperator(
+  draft: Draft,
+  { from: provider, time }: Sender,
+  [operator, expiry, dailyCap]: readonly [Address, number, bigint],
+): FakeLog {
+  if (expiry !== 0 && BigInt(expiry) <= time) throw new FakeRevert("ExpiryPassed", [expiry]);
+  const { spent, day } = draft.get(operatorSlot(provider, operator)) ?? { spent: 0n, day: 0n };
+  draft.set(operatorSlot(provider, operator), { expiry: BigInt(expiry), dailyCap, spent, day });
+  return logOf("OperatorSet", { provider, operator, expiry, dailyCap });
+}
+
+/** USDC moves into the payer's free balance; `authorization` is good for once. */
+export function deposit(
+  draft: Draft,
+  payer: Address,
+  amount: bigint,
+  authorization: Hex | null = null,
+): FakeLog {
+  const held = draft.get(walletSlot(payer));
+  if (held < amount) throw new FakeRevert("DepositMismatch", [held, amount]);
+  if (authorization !== null && draft.get(usedSlot(authorization))) {
+    throw new FakeRevert("DepositMismatch", [0n, amount]);
   }
-  if (functionName === "operatorLimits") {
-    const { expiry, dailyCap, spent } = state.operator;
-    const result = [Number(expiry), dailyCap, spent] as const;
-    return encodeFunctionResult({ abi: escrowAbi, functionName, result });
-  }
-  const held = state.allowances.get(payer) ?? none();
-  const { epoch, epochEnd } = epochsOf(held, now);
-  return encodeAbiParameters(
-    ["uint128", "uint128", "uint128", "uint64", "address", "uint32", "uint64"]
-      .map((type) => ({ type })),
-    [
-      held.pricePerCredit,
-      held.credits,
-      held.thawingCredits,
-      held.thawingCredits > 0n ? THAW_END : 0n,
-      zeroAddress,
-      epoch,
-      epochEnd,
-    ],
-  );
-}
-
-function charged({ permit, credits, price }: Charge, fresh: bigint): FakeLog {
-  const topics = encodeEventTopics({ abi: escrowAbi, eventName: "Charged", args: permit }) as Hex[];
-  return { eventName: "Charged", topics, data: words("uint256", fresh, credits, price) };
-}
-
-function skipped({ permit, credits }: Charge, reason: string): FakeLog {
-  const eventName = "ChargeSkipped";
-  const topics = encodeEventTopics({ abi: escrowAbi, eventName, args: permit }) as Hex[];
-  const types = [{ type: "uint256" }, { type: "bytes4" }];
-  return { eventName, topics, data: encodeAbiParameters(types, [credits, selectorOf(reason)]) };
-}
-
-export function dataOf(eventName: string, held: FakeAllowance): Hex {
-  const { pricePerCredit, credits, thawingCredits } = held;
-  if (eventName === "Allowed") {
-    const types = ["uint128", "uint128", "address"].map((type) => ({ type }));
-    return encodeAbiParameters(types, [pricePerCredit, credits, zeroAddress]);
-  }
-  if (eventName === "EpochBumped") {
-    const types = ["uint32", "uint64"].map((type) => ({ type }));
-    return encodeAbiParameters(types, [held.epoch + 1, held.epochEnd]);
-  }
-  if (eventName === "RevokeStarted") return words("uint128", thawingCredits, 0n);
-  return words("uint128", credits, 0n);
-}
-
-function words(type: string, ...values: bigint[]): Hex {
-  return encodeAbiParameters(values.map(() => ({ type })), values);
-}
-
-export function selectorOf(error: string): Hex {
-  return toFunctionSelector(`${error}()`);
+  if (authorization !== null) draft.set(usedSlot(authorization), true);
+  draft.set(walletSlot(payer), held - amount);
+  credit(draft, payer, amount);
+  return logOf("Deposited", { payer, amount });
 }

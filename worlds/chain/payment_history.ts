@@ -19,8 +19,8 @@ import { LANES, PAYERS, PERMITS, type Step } from "./payment_steps.ts";
 
 const OPERATOR = anvilAccount(2);
 const INTERVAL_SECONDS = 86_400;
-/** A permit must outlive a call by so long. */
-const SETTLE_WINDOW_SECONDS = 3n * BigInt(INTERVAL_SECONDS);
+/** A permit must outlive a call by so long: its run and three intervals. */
+const SETTLE_WINDOW_SECONDS = 3n * BigInt(INTERVAL_SECONDS) + 15n;
 /** From a bump to the end of the epoch: time enough for calls before the settle window. */
 const NOTICE_SECONDS = 10n * SETTLE_WINDOW_SECONDS;
 
@@ -51,7 +51,10 @@ function settings(mode: "batch" | "each"): ProviderConfig {
 }
 
 /** The scheme "credits" on a provider's books. */
-function creditsOn({ ledger, payers, settlement, policy }: Payments, now: () => number): Credits {
+export function creditsOn(
+  { ledger, payers, settlement, policy }: Payments,
+  now: () => number,
+): Credits {
   const seller = {
     chainId: 31337,
     escrow: FAKE_ESCROW,
@@ -159,6 +162,7 @@ export async function openHistory(mode: "batch" | "each") {
 
   async function hear(): Promise<void> {
     nowMs += 60_001;
+    await fake.mine();
     await inTime(payments.follower.poll());
     if (!isSilent) isCurrent = true;
   }

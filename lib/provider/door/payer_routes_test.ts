@@ -22,7 +22,7 @@ import {
   depositToJson,
   encodePaymentHeader,
 } from "../../payment_header.ts";
-import { deploymentLane, type Permit, signPermit, UINT128_MAX, UINT64_MAX } from "../../permit.ts";
+import { deploymentLane, type Permit, signPermit, UINT64_MAX } from "../../permit.ts";
 import { receiptToJson, signReceipt } from "../../receipt.ts";
 
 const PAYER = STRANGER;
