@@ -55,7 +55,7 @@ export const LANE_PERMITS_MAX = 2;
 export const LANE_PERMITS_KEPT_MAX = 8;
 /** What a provider relays for a payer is mined within this time, or whoever asked is refused. */
 export const RELAY_TIMEOUT_MS = 60_000;
-/** What is relayed is first looked at: of one network (IPv4 /24, IPv6 /48) so many at once, */
+/** What is relayed is first looked at: of one network so many at once, */
 export const NETWORK_RELAYS_BURST_MAX = 20;
 /** and then so many a second: a signature is a millisecond of ours. */
 export const NETWORK_RELAYS_PER_SECOND_MAX = 1;

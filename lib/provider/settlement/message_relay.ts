@@ -82,7 +82,7 @@ export class MessageRelay {
 
   /**
    * Has a payer's message mined. Asked for the same one meanwhile, it gives that one's result.
-   * @param network of whoever sent it, as IPv4 /24 or IPv6 /48, where it is known
+   * @param network the address prefix of whoever sent it, where it is known
    * @throws KhachapuriError `not_found` where nothing is relayed; `invalid_input`,
    *   `invalid_signature` for a message that is none for here and now; `payment_required` for a fee
    *   that is too low; `idempotency_conflict` when the escrow took it, or another of its number,

@@ -84,7 +84,7 @@ export class Onboarding {
 
   /**
    * Has a payer's deposit mined. A payer with one under way gets that one's result.
-   * @param network of whoever sent it, as IPv4 /24 or IPv6 /48, where it is known
+   * @param network the address prefix of whoever sent it, where it is known
    * @returns its transaction; views of the payer are read anew from then on
    * @throws KhachapuriError `payment_required` with the reason, `rate_limited`, `overloaded`,
    *   `chain_unavailable`

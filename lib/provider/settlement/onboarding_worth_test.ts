@@ -122,6 +122,9 @@ Deno.test("a deposit locks ten times what its relay costs, and is given gas for 
     );
   const little = required(/locks at least 0\.28 USDC more than before for this provider, this one/);
   await assert.rejects(asks(ANNA, 279_000n), little);
+  // Of 0.3 that it locks 0.021 would come out of the escrow.
+  const mixed = await depositOf(ANNA, { amount: 279_000n, credits: 300n });
+  await assert.rejects(desk.relay(ANNA, mixed), little);
   await asks(ANNA, 280_000n);
   // Of what is worth more no more than the configuration allows.
   await asks(BERT, 900_000n);

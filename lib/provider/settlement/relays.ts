@@ -89,7 +89,7 @@ export class Relays {
 
   /**
    * Admits one check of a signature.
-   * @param network of whoever sent it, as IPv4 /24 or IPv6 /48; all are one where it is not known
+   * @param network the address prefix of whoever sent it; unlimited where it is not known
    * @throws KhachapuriError `rate_limited`
    */
   admitFrom(network: string | undefined): void {

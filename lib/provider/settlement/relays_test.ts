@@ -188,7 +188,7 @@ Deno.test("all who had a call here together have no more than strangers", () => 
   for (let i = 0; i < RELAY_TRIES_PER_SECOND_MAX; i++) desk.admitTry(payerOf(i));
 });
 
-Deno.test("one network has its share, and who comes from nowhere has all of them", () => {
+Deno.test("one network has its share, and where none is known there is no limit", () => {
   const desk = openDesk();
   for (let i = 0; i < NETWORK_RELAYS_BURST_MAX; i++) desk.admitFrom("192.0.2");
   const isLimited = {
