@@ -21,8 +21,8 @@ Deno.test("under a daily cap what fits today is settled, permits that end soon f
   books.limit(4n * PRICE);
   await settlement.settleNow();
   assert.deepEqual(batches.map((rows) => rows.map(paper)), [[
-    { payer: BERT.address, lane: OTHER, credits: 3n, price: PRICE },
     { payer: ANNA.address, lane: LANE, credits: 1n, price: PRICE },
+    { payer: BERT.address, lane: OTHER, credits: 3n, price: PRICE },
   ]]);
   const { settled, refused } = await stateOf(ANNA, LANE);
   assert.deepEqual([settled, refused], [1n, null], "the rest is due, and waits");
@@ -30,7 +30,6 @@ Deno.test("under a daily cap what fits today is settled, permits that end soon f
   const waiting = String(2n * PRICE);
   assert.deepEqual(warnings.map(({ level, amount, rows }) => [level, amount, rows]), [
     ["warn", waiting, 2],
-    ["warn", waiting, 0],
   ]);
   books.limit(10n * PRICE);
   await settlement.settleNow();

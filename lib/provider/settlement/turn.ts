@@ -52,7 +52,7 @@ export class TurnQueue {
     let at = turns.push(turn) - 1;
     while (at > 0) {
       const above = (at - 1) >> 1;
-      if (turns[above]!.at <= turn.at) break;
+      if (!isBefore(turn, turns[above]!)) break;
       turns[at] = turns[above]!;
       at = above;
     }
@@ -72,12 +72,18 @@ export class TurnQueue {
     for (;;) {
       let below = 2 * at + 1;
       if (below >= turns.length) break;
-      if (below + 1 < turns.length && turns[below + 1]!.at < turns[below]!.at) below += 1;
-      if (last.at <= turns[below]!.at) break;
+      const next = turns[below + 1];
+      if (next && isBefore(next, turns[below]!)) below += 1;
+      if (!isBefore(turns[below]!, last)) break;
       turns[at] = turns[below]!;
       at = below;
     }
     turns[at] = last;
     return first;
   }
+}
+
+/** Of two turns at the same time that of the debt that ends first comes first. */
+function isBefore(one: Turn, other: Turn): boolean {
+  return one.at < other.at || one.at === other.at && one.end < other.end;
 }

@@ -52,3 +52,12 @@ Deno.test("turns leave the queue in their order, whatever the order they came in
     assert.deepEqual(out, times.toSorted((a, b) => a - b));
   }));
 });
+
+Deno.test("of two turns at a time that of the debt that ends first comes first", () => {
+  fc.assert(fc.property(fc.array(fc.nat({ max: 20 })), (ends) => {
+    const queue = new TurnQueue();
+    for (const end of ends) queue.push({ due: due(), at: 7, end });
+    const out = ends.map(() => queue.pop()!.end);
+    assert.deepEqual(out, ends.toSorted((a, b) => a - b));
+  }));
+});
