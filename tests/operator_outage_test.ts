@@ -170,7 +170,13 @@ Deno.test("forms that an earlier version has raised beyond all measure are no ob
   await setBalance(direct, address, 0n);
   await sendThree(world.operator);
   await world.raiseAsBefore();
+  await setMining(direct, false);
   await setBalance(direct, address, ETHER / 100n);
+  const pending = () => direct.public.getTransactionCount({ address, blockTag: "pending" });
+  await until(async () => await pending() === 3);
+  for (let count = 0; count < 5; count++) await looks();
+  await setMining(direct, true);
+  await mine(direct, 1);
   await isNormalAgain(world, ETHER / 100n);
 });
 

@@ -27,8 +27,9 @@ export interface Scene {
 }
 
 /** A form goes into the store. */
-export function noteStored({ calls, store }: Scene, form: Form): void {
-  const { nonce, call } = form;
+export function noteStored({ chain, calls, store }: Scene, form: Form): void {
+  const { nonce, call, fee } = form;
+  assert.ok(fee <= chain.floor, `${call} pays ${fee} where gas costs ${chain.floor}`);
   // A relay gives way to a filler, for a settlement behind it.
   const givesWay = (other: Form) => isRelay(other.call) && isFiller(call);
   const rival = store.find((other) =>
