@@ -181,7 +181,7 @@ export class MoneyWorld implements AsyncDisposable {
   /** A round begins; what it takes goes on beside. */
   settle(): void {
     this.#settledAt = this.fake.now;
-    this.payments.settlement.settleNow().catch(() => {});
+    this.payments.settlement.settleDue().catch(() => {});
   }
 
   /** Waits until nothing moves any more before the next block. */

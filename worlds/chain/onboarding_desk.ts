@@ -36,7 +36,7 @@ function newDesk() {
     /** Unix ms. */
     now: Number(NOW) * 1_000,
     /** What the chain says of every payer; the balance is what it has in its wallet. */
-    answers: { settled: 0n, allowance: allowanceOf(0n), balance: 500_000n, isUsed: false },
+    answers: { settled: 0n, allowance: allowanceOf(0n), balance: 500_000n, isMined: false },
     /** What a unit of gas costs, wei. */
     gasPrice: GWEI / 100n,
     /** What the chain says to a deposit before it is sent. */

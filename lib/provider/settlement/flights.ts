@@ -6,13 +6,18 @@ import { amountOf, keyOf, type Row } from "./rows.ts";
 const FLIGHTS_MAX = 8;
 /** And for what cannot wait as many again, so that it need not stand behind what is stuck. */
 const URGENT_FLIGHTS_MAX = 16;
-/** After so long without an end, a lane that cannot wait may go with another batch too, ms. */
+/**
+ * After so long without an end, a lane may go with one more batch when it can no longer wait: that
+ * one may cost more, and brings what is before it along, ms.
+ */
 const STUCK_MS = 120_000;
 
 interface Flight {
   readonly rows: readonly Row[];
   readonly amount: bigint;
   readonly launchedAt: number;
+  /** Whether any of it could wait when it went. */
+  readonly couldWait: boolean;
 }
 
 export class Flights {
@@ -37,7 +42,7 @@ export class Flights {
   carries(lane: LaneId, canWait: boolean): boolean {
     const flight = this.#byLane.get(keyOf(lane));
     if (!flight) return false;
-    return canWait || this.now() - flight.launchedAt < STUCK_MS;
+    return canWait || !flight.couldWait || this.now() - flight.launchedAt < STUCK_MS;
   }
 
   /** Resolves when one more batch may go. */
@@ -47,8 +52,8 @@ export class Flights {
   }
 
   /** @returns to be called when the batch has ended */
-  start(rows: readonly Row[]): () => void {
-    const flight: Flight = { rows, amount: amountOf(rows), launchedAt: this.now() };
+  start(rows: readonly Row[], couldWait: boolean): () => void {
+    const flight: Flight = { rows, amount: amountOf(rows), launchedAt: this.now(), couldWait };
     this.#out.add(flight);
     this.#amount += flight.amount;
     this.#rows += rows.length;

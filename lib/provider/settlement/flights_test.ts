@@ -12,8 +12,8 @@ function row(lane: Hex, fresh = 2n, price = 5n): Row {
 
 Deno.test("sums and lanes of the batches that are out are known until they end", () => {
   const flights = new Flights(() => 0);
-  const end = flights.start([row(laneOf(1)), row(laneOf(2), 1n)]);
-  flights.start([row(laneOf(3))]);
+  const end = flights.start([row(laneOf(1)), row(laneOf(2), 1n)], true);
+  flights.start([row(laneOf(3))], true);
   assert.deepEqual([flights.amount(), flights.rows()], [25n, 3]);
   assert.ok(flights.carries({ payer: PAYER, lane: laneOf(1) }, false));
   end();
@@ -25,18 +25,20 @@ Deno.test("sums and lanes of the batches that are out are known until they end",
 Deno.test("a lane that cannot wait leaves a batch that is stuck", () => {
   let now = 0;
   const flights = new Flights(() => now);
-  const first = flights.start([row(laneOf(1))]);
+  const first = flights.start([row(laneOf(1))], true);
   now = 120_000;
   assert.ok(flights.carries({ payer: PAYER, lane: laneOf(1) }, true));
   assert.ok(!flights.carries({ payer: PAYER, lane: laneOf(1) }, false));
-  flights.start([row(laneOf(1))]);
+  flights.start([row(laneOf(1))], false);
+  now = 400_000;
+  assert.ok(flights.carries({ payer: PAYER, lane: laneOf(1) }, false), "once is enough");
   first();
   assert.ok(flights.carries({ payer: PAYER, lane: laneOf(1) }, false), "the second has it still");
 });
 
 Deno.test("eight batches are out at most, and sixteen of what cannot wait", async () => {
   const flights = new Flights(() => 0);
-  const ends = Array.from({ length: 8 }, (_, n) => flights.start([row(laneOf(n))]));
+  const ends = Array.from({ length: 8 }, (_, n) => flights.start([row(laneOf(n))], true));
   let patient = 0;
   const waiting = [flights.room(true).then(() => patient += 1), flights.room(true)];
   await flights.room(false);
@@ -44,7 +46,7 @@ Deno.test("eight batches are out at most, and sixteen of what cannot wait", asyn
   ends[0]!();
   await Promise.all(waiting);
   assert.equal(patient, 1);
-  while (flights.rows() < 16) flights.start([row(laneOf(flights.rows() + 100))]);
+  while (flights.rows() < 16) flights.start([row(laneOf(flights.rows() + 100))], true);
   let urgent = 0;
   const last = flights.room(false).then(() => urgent += 1);
   await Promise.resolve();

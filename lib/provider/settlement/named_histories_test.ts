@@ -26,7 +26,7 @@ const ETHER = 10n ** 18n;
 const [LOW, HIGH] = payersByAddress(2);
 const [LANE, OTHER] = [laneOf(1), laneOf(2)];
 /** A permit that is served and has this long left, seconds: just beyond the settle window. */
-const JUST_LONG_ENOUGH = 150n;
+const JUST_LONG_ENOUGH = 170n;
 
 const HISTORIES: History[] = [
   {
@@ -157,7 +157,7 @@ const HISTORIES: History[] = [
   {
     name: "behind a node that stands still no more is served than may be lost",
     awaits: "follower",
-    options: { settlement: { amount: "100", offlineAmount: "50" } },
+    options: { settlement: { amount: "100", offlineAmount: "50", headSecondsMax: 120 } },
     async play(world) {
       const { fake } = world;
       fake.allow(LOW!.address, PRICE, 100_000n);

@@ -83,10 +83,10 @@ Deno.test("who has no money is told after one question, and is in nobody's way",
   );
   for (const poor of strangers) await assert.rejects(desk.relay(poor, await depositOf(poor)), why);
   assert.deepEqual([desk.asked.means, desk.asked.tries], [strangers.length, 0]);
-  desk.answers.isUsed = true;
+  desk.answers.isMined = true;
   desk.answers.balance = 500_000n;
   await assert.rejects(desk.relay(ANNA, await depositOf()), required(/mined before/));
-  desk.answers.isUsed = false;
+  desk.answers.isMined = false;
   assert.equal(await desk.relay(ANNA, await depositOf()), TX);
   assert.equal(desk.asked.tries, 1);
 });

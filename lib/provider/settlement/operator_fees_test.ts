@@ -1,5 +1,6 @@
 /** What the operator pays for gas, and who goes before whom for it. */
 import assert from "node:assert/strict";
+import { encodeFunctionData } from "viem";
 import { rpcError } from "../../../worlds/chain/fake_chain.ts";
 import {
   BUMP_AFTER_MS,
@@ -11,6 +12,7 @@ import {
   until,
   withOperator,
 } from "../../../worlds/chain/operator_world.ts";
+import { estimateGas } from "../../chain/outbox/gas.ts";
 import type { KhachapuriError } from "../../errors.ts";
 import { RELAYS_OUT_MAX } from "../../limits.ts";
 
@@ -51,15 +53,18 @@ Deno.test("a relay too many is refused before anything is signed, a settlement n
 
 Deno.test("what gas is too dear for is not signed, and goes once it is cheap again", async () => {
   await withOperator(async ({ fake, operator, consumption }) => {
-    // 125,000 gas at a base fee of 1.
-    const sending = { ...SETTLEMENT, costMax: 124_999n };
+    // At a base fee of 1 it costs as many wei as it takes gas.
+    const { address: to, abi, functionName, args = [] } = consumption;
+    const data = encodeFunctionData({ abi, functionName, args });
+    const gas = await estimateGas(fake.chain.public, operator.address, { to, data });
+    const sending = { ...SETTLEMENT, costMax: gas - 1n };
     await assert.rejects(operator.send(consumption, sending), (error: KhachapuriError) => {
       assert.equal(error.code, "chain_unavailable");
       assert.equal(error.data.reason, "GasTooDear");
       return true;
     });
     assert.equal(operator.pending(), 0);
-    await operator.send(consumption, { ...SETTLEMENT, costMax: 125_000n });
+    await operator.send(consumption, { ...SETTLEMENT, costMax: gas });
     assert.equal(fake.nonce(), 1);
   });
 });

@@ -79,7 +79,7 @@ export class Outcomes {
     for (const { args } of skipsIn(escrow, logs)) {
       const lane = await ledger.lane(args);
       // A row that another settlement of the same lane overtook was skipped and lost nothing.
-      if (!lane || lane.settled >= args.credits) continue;
+      if (!lane || lane.settled >= args.credits || hasOthers(lane, rows)) continue;
       skips.push({ lane, reason: skipReason(args.reason) });
     }
     for (const { lane } of rows) await this.#endPart(lane);
@@ -138,6 +138,15 @@ const HANDLED: ReadonlySet<string> = new Set([
   "InsufficientCredits",
   "DailyCapReached",
 ]);
+
+/** Whether the lane was refused, or given another permit, while the batch was on its way. */
+function hasOthers({ payer, lane, refused, permits }: LaneState, rows: readonly Row[]): boolean {
+  const sent = rows.filter((row) => row.lane.payer === payer && row.lane.lane === lane);
+  const isKept = sent.some(({ charge: { permit: { signature } } }) =>
+    permits.some(({ permit }) => permit.signature === signature)
+  );
+  return refused !== null || !isKept;
+}
 
 function skipsIn(escrow: Address, logs: readonly ChainLog[]) {
   const skipped = logs.filter(({ topics: [topic] }) => topic === SKIPPED);

@@ -13,9 +13,18 @@ import type { Row } from "./rows.ts";
 const [PROVIDER, PAYER] = [1, 4].map((n) => anvilAccount(n).address);
 const LANE: Hex = `0x${"01".repeat(32)}`;
 
+const KEPT = { permit: { signature: LANE } };
+
 function open() {
   const facts: ChainFact[] = [];
-  const state = { payer: PAYER!, lane: LANE, settled: 0n, charged: 2n, refused: null };
+  const state = {
+    payer: PAYER!,
+    lane: LANE,
+    settled: 0n,
+    charged: 2n,
+    refused: null as string | null,
+    permits: [KEPT],
+  };
   const ledger = {
     lane: () => Promise.resolve({ ...state } as unknown as LaneState),
     record: (some: readonly ChainFact[]) => Promise.resolve(void facts.push(...some)),
@@ -25,7 +34,7 @@ function open() {
   return { facts, state, outcomes: new Outcomes({ ...site, ledger, log: hearLog().log }) };
 }
 
-const ROWS = [{ lane: { payer: PAYER!, lane: LANE } } as Row];
+const ROWS = [{ lane: { payer: PAYER!, lane: LANE }, charge: KEPT } as unknown as Row];
 
 function skippedFor(reason: string): ChainLog {
   const args = { payer: PAYER!, provider: PROVIDER!, lane: LANE };
@@ -54,6 +63,16 @@ Deno.test("a reason of the escrow refuses the lane, a used up day refuses none",
   ]);
   assert.equal(await outcomes.land(ROWS, receiptOf([skippedFor("DailyCapReached")])), true);
   assert.equal(facts.length, 1);
+});
+
+Deno.test("a skip says nothing of a permit that came meanwhile, nor of a lane that is refused", async () => {
+  const { outcomes, facts, state } = open();
+  state.permits = [{ permit: { signature: "0x02" } }];
+  await outcomes.land(ROWS, receiptOf([skippedFor("PermitExpired")]));
+  state.permits = [KEPT];
+  state.refused = "PermitExpired";
+  await outcomes.land(ROWS, receiptOf([skippedFor("PermitExpired")]));
+  assert.deepEqual(facts, []);
 });
 
 Deno.test("a skip of what is settled already is no news", async () => {

@@ -327,7 +327,7 @@ export class Settlement {
     const data = encodeCharges(ordered.map(({ charge }) => charge));
     // What it will use of the operator's cap counts as spent until the chain has told.
     const told = watch.expect(amountOf(rows));
-    const landed = this.#flights.start(rows);
+    const landed = this.#flights.start(rows, debts.some(({ canWait }) => canWait));
     const end = () => {
       told();
       landed();
