@@ -1,5 +1,6 @@
 /** The batches that are out: how many there may be, and which lanes and sums they carry. */
 import type { LaneId } from "../ledger/journal.ts";
+import type { DueLane } from "../ledger/ledger.ts";
 import { amountOf, keyOf, type Row } from "./rows.ts";
 
 /** Batches out at once: some blocks' worth, on consecutive nonces. */
@@ -20,11 +21,19 @@ interface Flight {
   readonly couldWait: boolean;
 }
 
+/** What of a lane is on its way. */
+interface Carried {
+  /** The counter that it will be settled to. */
+  readonly upTo: bigint;
+  /** USDC base units. */
+  readonly amount: bigint;
+  readonly newest: Flight;
+}
+
 export class Flights {
   readonly #out = new Set<Flight>();
-  readonly #byLane = new Map<string, Flight>();
+  readonly #lanes = new Map<string, Carried>();
   #amount = 0n;
-  #rows = 0;
   #landed = Promise.withResolvers<void>();
 
   constructor(private readonly now: () => number) {}
@@ -34,21 +43,30 @@ export class Flights {
     return this.#amount;
   }
 
-  rows(): number {
-    return this.#rows;
+  /** What is due of a lane and not on its way; null when that is nothing. */
+  rest(due: DueLane): DueLane | null {
+    const carried = this.#lanes.get(keyOf(due));
+    if (!carried || this.#isStuck(carried.newest)) return due;
+    const amount = due.amount - carried.amount;
+    if (amount <= 0n) return null;
+    return { ...due, amount, since: Math.max(due.since, carried.newest.launchedAt) };
   }
 
-  /** Whether a lane is to be left out, as a batch with it is on its way. */
-  carries(lane: LaneId, canWait: boolean): boolean {
-    const flight = this.#byLane.get(keyOf(lane));
-    if (!flight) return false;
-    return canWait || !flight.couldWait || this.now() - flight.launchedAt < STUCK_MS;
+  /** The counter that a lane will be settled to; undefined when all of it is to go. */
+  upTo(lane: LaneId, canWait: boolean): bigint | undefined {
+    const carried = this.#lanes.get(keyOf(lane));
+    if (!carried || !canWait && this.#isStuck(carried.newest)) return undefined;
+    return carried.upTo;
   }
 
-  /** Resolves when one more batch may go. */
-  async room(canWait: boolean): Promise<void> {
-    const most = canWait ? FLIGHTS_MAX : URGENT_FLIGHTS_MAX;
-    while (this.#out.size >= most) await this.#landed.promise;
+  /** Whether one more batch may go. */
+  hasRoom(canWait: boolean): boolean {
+    return this.#out.size < (canWait ? FLIGHTS_MAX : URGENT_FLIGHTS_MAX);
+  }
+
+  /** Resolves when the next batch ends. */
+  async landing(): Promise<void> {
+    await this.#landed.promise;
   }
 
   /** @returns to be called when the batch has ended */
@@ -56,17 +74,27 @@ export class Flights {
     const flight: Flight = { rows, amount: amountOf(rows), launchedAt: this.now(), couldWait };
     this.#out.add(flight);
     this.#amount += flight.amount;
-    this.#rows += rows.length;
-    for (const { lane } of rows) this.#byLane.set(keyOf(lane), flight);
+    for (const { lane, charge: { credits: upTo, price }, fresh } of rows) {
+      const before = this.#lanes.get(keyOf(lane))?.amount ?? 0n;
+      this.#lanes.set(keyOf(lane), { upTo, amount: before + fresh * price, newest: flight });
+    }
     return () => this.#end(flight);
+  }
+
+  #isStuck({ launchedAt, couldWait }: Flight): boolean {
+    return couldWait && this.now() - launchedAt >= STUCK_MS;
   }
 
   #end(flight: Flight): void {
     this.#out.delete(flight);
     this.#amount -= flight.amount;
-    this.#rows -= flight.rows.length;
-    for (const { lane } of flight.rows) {
-      if (this.#byLane.get(keyOf(lane)) === flight) this.#byLane.delete(keyOf(lane));
+    for (const { lane, charge: { price }, fresh } of flight.rows) {
+      const carried = this.#lanes.get(keyOf(lane));
+      if (!carried) continue;
+      const amount = carried.amount - fresh * price;
+      // What a lane's newest batch carries ends with that.
+      if (carried.newest === flight) this.#lanes.delete(keyOf(lane));
+      else this.#lanes.set(keyOf(lane), { ...carried, amount });
     }
     this.#landed.resolve();
     this.#landed = Promise.withResolvers();

@@ -1,56 +1,79 @@
 import assert from "node:assert/strict";
 import type { Address, Hex } from "viem";
+import type { DueLane } from "../ledger/ledger.ts";
 import { Flights } from "./flights.ts";
 import type { Row } from "./rows.ts";
 
 const PAYER: Address = `0x${"aa".repeat(20)}`;
 const laneOf = (n: number): Hex => `0x${String(n).padStart(64, "0")}`;
 
-function row(lane: Hex, fresh = 2n, price = 5n): Row {
-  return { lane: { payer: PAYER, lane }, charge: { price }, fresh } as Row;
+/** A row at a price of 5 that takes the lane to `credits`. */
+function row(lane: Hex, credits = 2n, fresh = credits): Row {
+  return { lane: { payer: PAYER, lane }, charge: { price: 5n, credits }, fresh } as Row;
 }
 
-Deno.test("sums and lanes of the batches that are out are known until they end", () => {
-  const flights = new Flights(() => 0);
-  const end = flights.start([row(laneOf(1)), row(laneOf(2), 1n)], true);
+function due(lane: Hex, credits: bigint): DueLane {
+  return { payer: PAYER, lane, since: 7, deadline: 0n, epoch: 0, amount: 5n * credits };
+}
+
+Deno.test("what is on its way is left out of what is due, until it ends", () => {
+  const flights = new Flights(() => 1_000);
+  const [one, two] = [laneOf(1), laneOf(2)];
+  const end = flights.start([row(one), row(two, 1n)], true);
   flights.start([row(laneOf(3))], true);
-  assert.deepEqual([flights.amount(), flights.rows()], [25n, 3]);
-  assert.ok(flights.carries({ payer: PAYER, lane: laneOf(1) }, false));
+  assert.equal(flights.amount(), 25n);
+  assert.equal(flights.rest(due(one, 2n)), null);
+  assert.equal(flights.upTo(due(one, 2n), true), 2n);
+  // What was used since is due from the batch on.
+  assert.deepEqual(flights.rest(due(one, 5n)), { ...due(one, 3n), since: 1_000 });
   end();
-  assert.deepEqual([flights.amount(), flights.rows()], [10n, 1]);
-  assert.ok(!flights.carries({ payer: PAYER, lane: laneOf(1) }, false));
-  assert.ok(flights.carries({ payer: PAYER, lane: laneOf(3) }, true));
+  assert.equal(flights.amount(), 10n);
+  assert.deepEqual(flights.rest(due(one, 2n)), due(one, 2n));
+  assert.equal(flights.upTo(due(one, 2n), true), undefined);
 });
 
-Deno.test("a lane that cannot wait leaves a batch that is stuck", () => {
+Deno.test("a lane may be in several batches, each going on where the one before ends", () => {
+  const flights = new Flights(() => 1_000);
+  const lane = laneOf(1);
+  const first = flights.start([row(lane, 2n)], true);
+  const second = flights.start([row(lane, 5n, 3n)], true);
+  assert.equal(flights.upTo(due(lane, 6n), false), 5n);
+  assert.equal(flights.rest(due(lane, 6n))!.amount, 5n);
+  first();
+  assert.equal(flights.rest(due(lane, 4n))!.amount, 5n);
+  second();
+  assert.deepEqual(flights.rest(due(lane, 1n)), due(lane, 1n));
+  assert.equal(flights.amount(), 0n);
+});
+
+Deno.test("a lane that can wait no longer goes once more when its batch is stuck", () => {
   let now = 0;
   const flights = new Flights(() => now);
-  const first = flights.start([row(laneOf(1))], true);
+  const lane = laneOf(1);
+  const first = flights.start([row(lane)], true);
+  now = 119_999;
+  assert.equal(flights.upTo(due(lane, 2n), false), 2n);
   now = 120_000;
-  assert.ok(flights.carries({ payer: PAYER, lane: laneOf(1) }, true));
-  assert.ok(!flights.carries({ payer: PAYER, lane: laneOf(1) }, false));
-  flights.start([row(laneOf(1))], false);
+  assert.deepEqual(flights.rest(due(lane, 2n)), due(lane, 2n));
+  assert.equal(flights.upTo(due(lane, 2n), true), 2n);
+  assert.equal(flights.upTo(due(lane, 2n), false), undefined);
+  flights.start([row(lane)], false);
   now = 400_000;
-  assert.ok(flights.carries({ payer: PAYER, lane: laneOf(1) }, false), "once is enough");
+  assert.equal(flights.upTo(due(lane, 2n), false), 2n, "once is enough");
   first();
-  assert.ok(flights.carries({ payer: PAYER, lane: laneOf(1) }, false), "the second has it still");
+  assert.equal(flights.upTo(due(lane, 2n), false), 2n, "the second has it still");
 });
 
 Deno.test("eight batches are out at most, and sixteen of what cannot wait", async () => {
   const flights = new Flights(() => 0);
   const ends = Array.from({ length: 8 }, (_, n) => flights.start([row(laneOf(n))], true));
-  let patient = 0;
-  const waiting = [flights.room(true).then(() => patient += 1), flights.room(true)];
-  await flights.room(false);
-  assert.equal(patient, 0);
+  assert.deepEqual([flights.hasRoom(true), flights.hasRoom(false)], [false, true]);
+  const landing = flights.landing();
   ends[0]!();
-  await Promise.all(waiting);
-  assert.equal(patient, 1);
-  while (flights.rows() < 16) flights.start([row(laneOf(flights.rows() + 100))], true);
-  let urgent = 0;
-  const last = flights.room(false).then(() => urgent += 1);
-  await Promise.resolve();
-  assert.equal(urgent, 0);
+  await landing;
+  assert.ok(flights.hasRoom(true));
+  for (let n = 8; n < 17; n++) flights.start([row(laneOf(n))], true);
+  assert.ok(!flights.hasRoom(false));
   ends[1]!();
-  await last;
+  assert.ok(flights.hasRoom(false));
 });

@@ -69,6 +69,10 @@ interface Asked {
   isPatient: boolean;
   /** How many rounds for parts have led to it. */
   readonly parts: number;
+  /** What ends with its batches; whether each landed well. */
+  readonly landings: Promise<boolean>[];
+  /** It had no room, and went behind what was asked for since. */
+  isPutBack: boolean;
   readonly done: PromiseWithResolvers<void>;
 }
 
@@ -86,6 +90,8 @@ export class Settlement {
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #asks: Asked[] = [];
   readonly #terms = new Map<Address, PayerTerms>();
+  /** Resolves when something is asked for. */
+  #asked = Promise.withResolvers<void>();
   #isRunning = false;
   #quietUntil = -Infinity;
   /** Wei for a unit of gas, at the last round. */
@@ -105,8 +111,9 @@ export class Settlement {
   /** A run was charged: settles when enough is due that is not on its way, or not worth it. */
   noticeCharge(): void {
     const { ledger, amount, now } = this.#options;
+    if (this.#isRunning || now() < this.#quietUntil) return;
     const fresh = ledger.totals().unsettled - this.#flights.amount() - this.#waiting.amount;
-    if (fresh >= amount && now() >= this.#quietUntil) this.#ask(null, true);
+    if (fresh >= amount) this.#ask(null, true);
   }
 
   /** A round: settles what is due and worth its gas. Resolves as `settleNow`. */
@@ -194,7 +201,9 @@ export class Settlement {
       return same.done.promise;
     }
     const done = Promise.withResolvers<void>();
-    this.#asks.push({ payers, isPatient, parts, done });
+    this.#asks.push({ payers, isPatient, parts, landings: [], isPutBack: false, done });
+    this.#asked.resolve();
+    this.#asked = Promise.withResolvers();
     this.#run();
     return done.promise;
   }
@@ -204,25 +213,23 @@ export class Settlement {
     if (this.#isRunning) return;
     this.#isRunning = true;
     for (let asked; (asked = this.#asks.shift()) !== undefined;) {
-      const landings: Promise<boolean>[] = [];
-      await this.#round(asked, landings).catch((error) => this.#putOff(error));
-      this.#end(asked, landings);
+      const isOver = await this.#round(asked).catch((error) => !this.#putOff(error));
+      if (isOver) this.#end(asked);
+      else this.#asks.push(Object.assign(asked, { isPutBack: true }));
     }
     this.#isRunning = false;
   }
 
   /** Once all of a round's batches have landed well, what is left of allowances is gone for. */
-  async #end(
-    { parts, isPatient, done }: Asked,
-    landings: readonly Promise<boolean>[],
-  ): Promise<void> {
+  async #end({ parts, isPatient, landings, done }: Asked): Promise<void> {
     const isWell = landings.length > 0 && (await Promise.all(landings)).every(Boolean);
     const payers = isWell && parts < PART_ROUNDS_MAX ? this.#outcomes.partPayers() : [];
     if (payers.length > 0) await this.#ask(payers, isPatient, parts + 1);
     done.resolve();
   }
 
-  async #round({ payers, isPatient, parts }: Asked, landings: Promise<boolean>[]): Promise<void> {
+  /** @returns whether it is over; else what is left is taken up after what was asked meanwhile */
+  async #round({ payers, isPatient, parts, landings }: Asked): Promise<boolean> {
     const { watch } = this.#options;
     if (parts === 0) this.#outcomes.forgetParts(payers);
     const due = await this.#due(payers);
@@ -234,14 +241,24 @@ export class Settlement {
       this.#behindSeconds = round.behindSeconds;
     }
     while (!round.isOver) {
-      await this.#flights.room(round.canWait);
+      if (!await this.#hasRoom(round)) return false;
       const batch = await round.next((turn, canWait) => this.#rowsOf(turn, canWait));
       const rows = batch && this.#withinLimits(batch.rows);
-      if (!batch || !rows || rows.length === 0) return;
+      if (!batch || !rows || rows.length === 0) return true;
       landings.push((await this.#launch({ ...batch, rows }, round.terms)).landed);
       // The rest is for another day.
-      if (rows !== batch.rows) return;
+      if (rows !== batch.rows) return true;
     }
+    return true;
+  }
+
+  /** Waits for room; not while something is asked for that may be more urgent. */
+  async #hasRoom(round: Round): Promise<boolean> {
+    while (!this.#flights.hasRoom(round.canWait)) {
+      if (this.#asks.some(({ isPutBack }) => !isPutBack)) return false;
+      await Promise.race([this.#flights.landing(), this.#asked.promise]);
+    }
+    return true;
   }
 
   /** What is due and not on its way. */
@@ -250,7 +267,7 @@ export class Settlement {
     const due = payers === null
       ? await ledger.due()
       : (await Promise.all(payers.map((payer) => ledger.dueOf(payer)))).flat();
-    return due.filter((lane) => !this.#flights.carries(lane, false));
+    return due.map((lane) => this.#flights.rest(lane)).filter((rest) => rest !== null);
   }
 
   async #openRound(due: readonly DueLane[], isPatient: boolean): Promise<Round> {
@@ -300,10 +317,12 @@ export class Settlement {
   }
 
   async #rowsOf({ due }: Turn, debtCanWait: boolean): Promise<readonly Row[]> {
-    if (this.#flights.carries(due, debtCanWait)) return [];
     const lane = await this.#options.ledger.lane(due);
     if (!lane || lane.refused !== null) return [];
-    const rows = rowsOf(lane, this.#terms.get(lane.payer) ?? null, this.#outcomes.upTo(lane));
+    // A row is cumulative: this one goes on where those on their way end.
+    const settled = this.#flights.upTo(due, debtCanWait) ?? lane.settled;
+    const from = { ...lane, settled: settled > lane.settled ? settled : lane.settled };
+    const rows = rowsOf(from, this.#terms.get(lane.payer) ?? null, this.#outcomes.upTo(lane));
     return rows.map((row) => ({ ...row, lane }));
   }
 
