@@ -228,10 +228,8 @@ export class MoneyWorld implements AsyncDisposable {
     for (; this.#seen < list.length; this.#seen++) {
       if (list[this.#seen]!.mined.length === 0) continue;
       for (const debt of this.debts) {
-        const { charged } = this.#page(debt.payer, debt.lane);
-        if (debt.settledAt !== null || this.fake.consumed(debt.payer, debt.lane) < charged) {
-          continue;
-        }
+        const isTaken = this.fake.consumed(debt.payer, debt.lane) >= debt.upTo;
+        if (debt.settledAt !== null || !isTaken) continue;
         debt.settledAt = Number(list[this.#seen]!.timestamp);
       }
     }

@@ -31,7 +31,6 @@ const JUST_LONG_ENOUGH = 170n;
 const HISTORIES: History[] = [
   {
     name: "an hour without gas coin ends with the coin, at the price of a unit of gas",
-    awaits: "operator",
     options: { blockSeconds: 30n },
     async play(world) {
       const { fake } = world;
@@ -47,7 +46,6 @@ const HISTORIES: History[] = [
   },
   {
     name: "gas at a thousand times its price for an hour costs no more than is allowed for it",
-    awaits: "operator",
     options: { blockSeconds: 30n, provider: { gas: { coinPrice: "4000000000", maxFeeGwei: 20 } } },
     async play(world) {
       const { fake } = world;
@@ -61,7 +59,6 @@ const HISTORIES: History[] = [
   },
   {
     name: "who keeps sixty lanes due from a low address keeps nobody from being paid",
-    awaits: "scheduler",
     async play(world) {
       const { fake } = world;
       for (const { address } of [LOW!, HIGH!]) fake.allow(address, PRICE, 100_000n);
@@ -82,7 +79,6 @@ const HISTORIES: History[] = [
   },
   {
     name: "a debt that was written off makes no transaction of every later charge",
-    awaits: "books",
     options: { settlement: { amount: String(20n * PRICE) } },
     async play(world) {
       const { fake } = world;
@@ -103,7 +99,6 @@ const HISTORIES: History[] = [
   },
   {
     name: "a permit that ends soon takes nothing from one that does not",
-    awaits: "books",
     options: { intervalSeconds: 45 },
     async play(world) {
       const { fake } = world;
@@ -138,7 +133,6 @@ const HISTORIES: History[] = [
   },
   {
     name: "one allowance of a payer with many refused lanes asks and sends little",
-    awaits: "books",
     async play(world) {
       const { fake } = world;
       fake.allow(LOW!.address, PRICE, 1_000n);
@@ -156,7 +150,6 @@ const HISTORIES: History[] = [
   },
   {
     name: "behind a node that stands still no more is served than may be lost",
-    awaits: "follower",
     options: { settlement: { amount: "100", offlineAmount: "50", headSecondsMax: 120 } },
     async play(world) {
       const { fake } = world;
@@ -176,7 +169,6 @@ const HISTORIES: History[] = [
   },
   {
     name: "a clock that is ten minutes late serves no permit that the chain takes no more",
-    awaits: "follower",
     options: { lateSeconds: 600 },
     async play(world) {
       const { fake } = world;
@@ -189,7 +181,6 @@ const HISTORIES: History[] = [
   },
   {
     name: "a replica that lags a block behind is taken for no fork",
-    awaits: "follower",
     async play(world) {
       const { fake } = world;
       fake.allow(LOW!.address, PRICE, 1_000n);
