@@ -35,10 +35,15 @@ export async function lane(
 }
 
 /** A payer's signed deposit and allowance, without a call. */
-export async function onboard({ money }: RouteParts, request: Request): Promise<Response> {
+export async function onboard(
+  { money }: RouteParts,
+  request: Request,
+  _url: URL,
+  from: string,
+): Promise<Response> {
   const asked = parseShape(onboardShape, await readJson(request), "request body", "invalid_input");
   const deposit = depositFromJson(asked.deposit);
-  const transaction = await money.onboarding.relay(asked.payer, deposit);
+  const transaction = await money.onboarding.relay(asked.payer, deposit, from);
   return jsonResponse({ payer: asked.payer, transaction });
 }
 
@@ -48,9 +53,15 @@ export async function relayOffer({ money }: RouteParts): Promise<Response> {
 }
 
 /** A payer's signed message to the escrow. */
-export async function relay({ money }: RouteParts, request: Request): Promise<Response> {
+export async function relay(
+  { money }: RouteParts,
+  request: Request,
+  _url: URL,
+  from: string,
+): Promise<Response> {
   const signed = messageFromJson(await readJson(request));
-  return jsonResponse(relayedToJson(signed.payer, await money.messages.relay(signed)));
+  const relayed = await money.messages.relay(signed, from);
+  return jsonResponse(relayedToJson(signed.payer, relayed));
 }
 
 /** Whoever has the address may see it: it was given to the caller alone. */

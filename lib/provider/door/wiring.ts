@@ -231,7 +231,7 @@ async function openMoney(
     ownerCredits,
     isDeploymentLane: (payer, lane) => registrations.isDeploymentLane(payer, lane),
     ownerPermit: (deployment) => ownerPermits.of(deployment),
-    relay: (payer, deposit) => onboarding.relay(payer, deposit),
+    relay: (payer, deposit, from) => onboarding.relay(payer, deposit, from),
     onCharge: () => settlement.noticeCharge(),
     now,
   });

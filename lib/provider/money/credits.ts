@@ -80,8 +80,8 @@ export interface CreditsOptions {
   ownerCredits: Pick<OwnerCredits, "note">;
   isDeploymentLane: IsDeploymentLane;
   ownerPermit: OwnerPermit;
-  /** Has a payer's deposit mined; returns its transaction. */
-  relay(payer: Address, deposit: DepositAuthorization): Promise<Hex>;
+  /** Has a payer's deposit mined, sent by `from`; returns its transaction. */
+  relay(payer: Address, deposit: DepositAuthorization, from?: string): Promise<Hex>;
   /** Called after each charge. */
   onCharge(): void;
   now: () => number;
@@ -177,7 +177,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     if (bill.deposit === null || !isMendable(first.answer)) {
       throw await this.#refused(bill, first.answer, first.view);
     }
-    const deposited = await this.options.relay(bill.payer, bill.deposit);
+    const deposited = await this.options.relay(bill.payer, bill.deposit, bill.from);
     const second = await this.#judge(bill);
     if (!isNo(second.answer)) return { bill, view: second.view, deposited };
     throw depositedInVain(await this.#refused(bill, second.answer, second.view), deposited);

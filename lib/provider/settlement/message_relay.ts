@@ -82,16 +82,16 @@ export class MessageRelay {
 
   /**
    * Has a payer's message mined. Asked for the same one meanwhile, it gives that one's result.
-   * @param network the address prefix of whoever sent it, where it is known
+   * @param from the address of whoever sent it, where it is known
    * @throws KhachapuriError `not_found` where nothing is relayed; `invalid_input`,
    *   `invalid_signature` for a message that is none for here and now; `payment_required` for a fee
    *   that is too low; `idempotency_conflict` when the escrow took it, or another of its number,
    *   from somebody else; `chain_refused` with the escrow's reason; `rate_limited`, `overloaded`,
    *   `chain_unavailable`
    */
-  async relay(signed: SignedMessage, network?: string): Promise<Relayed> {
+  async relay(signed: SignedMessage, from?: string): Promise<Relayed> {
     const { payer, signature } = signed;
-    this.#options.relays.admitFrom(network);
+    this.#options.relays.admitFrom(from);
     await assertGenuine(this.#options, signed);
     const known = this.#underWay.get(payer);
     if (known?.signature === signature) return await known.work;

@@ -84,15 +84,15 @@ export class Onboarding {
 
   /**
    * Has a payer's deposit mined. A payer with one under way gets that one's result.
-   * @param network the address prefix of whoever sent it, where it is known
+   * @param from the address of whoever sent it, where it is known
    * @returns its transaction; views of the payer are read anew from then on
    * @throws KhachapuriError `payment_required` with the reason, `rate_limited`, `overloaded`,
    *   `chain_unavailable`
    */
-  async relay(payer: Address, deposit: DepositAuthorization, network?: string): Promise<Hex> {
+  async relay(payer: Address, deposit: DepositAuthorization, from?: string): Promise<Hex> {
     // First of all: nobody's junk stands in for what the payer itself has signed.
     assertWorthwhile(this.#options, deposit);
-    this.#options.relays.admitFrom(network);
+    this.#options.relays.admitFrom(from);
     await this.#assertSigned(payer, deposit);
     const known = this.#underWay.get(payer);
     if (known) return await known;

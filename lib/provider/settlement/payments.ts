@@ -128,7 +128,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     payers,
     settlement,
     follower,
-    alarms: () => [...follower.alarms(), ...settlement.alarms(), ...operator.alarms()],
+    alarms: () => [follower, settlement, operator, elsewhere].flatMap((part) => part.alarms()),
     elsewhere,
     policy: {
       consume: rest.mode === "each" ? createConsume(operator, escrow) : null,

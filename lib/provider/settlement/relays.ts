@@ -25,6 +25,7 @@ import { Lru } from "../../lru.ts";
 import { TokenBucket } from "../../token_bucket.ts";
 import { withinTime } from "../../within.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { addressPrefix } from "../money/address_prefix.ts";
 import type { Payers } from "../money/payers.ts";
 import { costOf, weiOf } from "./gas_worth.ts";
 import type { Operator } from "./operator.ts";
@@ -89,11 +90,12 @@ export class Relays {
 
   /**
    * Admits one check of a signature.
-   * @param network the address prefix of whoever sent it; unlimited where it is not known
+   * @param from the address of whoever sent it; a proxy's is no network of its own
    * @throws KhachapuriError `rate_limited`
    */
-  admitFrom(network: string | undefined): void {
-    if (network === undefined) return;
+  admitFrom(from: string | undefined): void {
+    const network = from === undefined ? null : addressPrefix(from);
+    if (network === null) return;
     const own = bucketOf(this.#networkRates, network, () => this.#newNetworkRate());
     if (!own.take()) throw this.#tooManyTries("rate_limited", " of one network", own);
   }
