@@ -112,27 +112,6 @@ Deno.test("a lane is nobody else's business", async () => {
   );
 });
 
-Deno.test("a deployment's lane is its owner's business, for however few credits its permit is", async () => {
-  using world = await openRouteWorld();
-  const asked = permitsAsked(world);
-  await (await world.ask(`/${CID}`)).text();
-  const lane = deploymentLane(world.deployment.spec.id);
-  for (const credits of [0n, 100n]) {
-    const permit = await signPermit(OWNER, SELLER, {
-      payer: OWNER.address,
-      provider: SELLER.provider,
-      lane,
-      price: SELLER.price,
-      credits,
-      deadline: UINT64_MAX,
-      epoch: 0,
-    });
-    const headers = { "payment-signature": encodePaymentHeader({ accepted: OFFER, permit }) };
-    await assertRefused(world.ask("/lane", { headers }), 402, "payment_required");
-  }
-  assert.deepEqual(asked, []);
-});
-
 Deno.test("a payer's signed deposit is relayed without a call", async () => {
   using world = await openRouteWorld();
   const deposits: unknown[] = [];
