@@ -5,7 +5,6 @@ import {
   OFFER,
   openRouteWorld,
   OPERATOR,
-  OWNER,
   PROVIDER,
   RELAY_OFFER,
   type RouteWorld,
@@ -13,7 +12,6 @@ import {
   STRANGER,
   TRANSACTION,
 } from "../../../worlds/routes.ts";
-import { CID } from "../../../worlds/calls.ts";
 import { messageToJson, type SignedMessage } from "../../chain/payer_message.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { LaneProof } from "../../lane_count.ts";
@@ -22,7 +20,7 @@ import {
   depositToJson,
   encodePaymentHeader,
 } from "../../payment_header.ts";
-import { deploymentLane, type Permit, signPermit, UINT64_MAX } from "../../permit.ts";
+import { type Permit, signPermit, UINT64_MAX } from "../../permit.ts";
 import { receiptToJson, signReceipt } from "../../receipt.ts";
 
 const PAYER = STRANGER;
