@@ -191,7 +191,7 @@ export class Adversary {
   async finish(): Promise<void> {
     const world = this.#world;
     const { fake } = world;
-    const pace = { intervalSeconds: 10, blockSeconds: 12, shareGas: SHARE_GAS };
+    const pace = { intervalSeconds: 12, blockSeconds: 12, shareGas: SHARE_GAS };
     if (this.#isCalm) assert.deepEqual(overdue(world.debts, pace, Number(fake.now)), []);
     for (const what of ["delay", "spike", "empty the operator", "silence", "lag"] as const) {
       this.#disturb(what, false, fake);

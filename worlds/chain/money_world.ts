@@ -25,7 +25,7 @@ const ROW_GAS = 40_000;
 
 export interface WorldOptions {
   blockSeconds?: bigint;
-  /** Seconds between settlements. */
+  /** Seconds between settlements; they begin with a block. */
   intervalSeconds?: number;
   /** How late the provider's clock is, seconds. */
   lateSeconds?: number;
@@ -103,7 +103,7 @@ export class MoneyWorld implements AsyncDisposable {
 
   /** The provider starts, on what an earlier life left. */
   async start(): Promise<void> {
-    const { intervalSeconds = 10, settlement = {}, provider = {} } = this.#options;
+    const { intervalSeconds = 12, settlement = {}, provider = {} } = this.#options;
     this.payments = await openPayments({
       chain: this.fake.chain,
       escrow: FAKE_ESCROW,
@@ -172,7 +172,7 @@ export class MoneyWorld implements AsyncDisposable {
 
   /** Blocks come; after each the provider does what it does, and settles when it is time. */
   async pass(blocks: number): Promise<void> {
-    const { intervalSeconds = 10 } = this.#options;
+    const { intervalSeconds = 12 } = this.#options;
     for (let n = 0; n < blocks; n++) {
       this.fake.advance(this.fake.blockSeconds!);
       await this.payments.follower.poll();

@@ -76,7 +76,7 @@ const HISTORIES: History[] = [
         await dirty();
       }
       assert.equal(world.taken(HIGH!, LANE), 20n, "served and never paid");
-      const pace = { intervalSeconds: 10, blockSeconds: 12, shareGas: 15_000_000 };
+      const pace = { intervalSeconds: 12, blockSeconds: 12, shareGas: 15_000_000 };
       assert.deepEqual(overdue(world.debts, pace, Number(fake.now)), []);
     },
   },
@@ -157,6 +157,7 @@ const HISTORIES: History[] = [
   {
     name: "behind a node that stands still no more is served than may be lost",
     awaits: "follower",
+    // With `headSecondsMax: 120` too, once it can be configured: this chain counts as a local one.
     options: { settlement: { amount: "100", offlineAmount: "50" } },
     async play(world) {
       const { fake } = world;
