@@ -73,7 +73,7 @@ const HISTORIES: History[] = [
         await dirty();
       }
       assert.equal(world.taken(HIGH!, LANE), 20n, "served and never paid");
-      const pace = { intervalSeconds: 10, blockSeconds: 12, shareGas: 15_000_000 };
+      const pace = { intervalSeconds: 12, blockSeconds: 12, shareGas: 15_000_000 };
       assert.deepEqual(overdue(world.debts, pace, Number(fake.now)), []);
     },
   },
