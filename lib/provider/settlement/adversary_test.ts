@@ -24,11 +24,6 @@ Deno.test("whatever payers, miners and nodes do, nobody is overcharged or goes u
   await holds(rough);
 });
 
-/** Awaits the scheduler: delete `ignore` then. */
-const ignore = Deno.env.get("KHACHAPURI_AWAITED") === undefined;
-
-Deno.test({
-  name: "however payers call, nobody's debt waits beyond its turn (awaits scheduler)",
-  ignore,
-  fn: () => holds(calm),
+Deno.test("however payers call, nobody's debt waits beyond its turn", async () => {
+  await holds(calm);
 });
