@@ -198,14 +198,21 @@ export class Settlement {
     const same = payers === null && this.#asks.find((asked) => asked.payers === null);
     if (same) {
       same.isPatient &&= isPatient;
+      // What waits for room looks at the time anew: what could wait may not any more.
+      same.isPutBack = false;
+      this.#wake();
       return same.done.promise;
     }
     const done = Promise.withResolvers<void>();
     this.#asks.push({ payers, isPatient, parts, landings: [], isPutBack: false, done });
-    this.#asked.resolve();
-    this.#asked = Promise.withResolvers();
+    this.#wake();
     this.#run();
     return done.promise;
+  }
+
+  #wake(): void {
+    this.#asked.resolve();
+    this.#asked = Promise.withResolvers();
   }
 
   /** Rounds one after the other; a round is over when its last batch is out. */
