@@ -280,11 +280,13 @@ export class Settlement {
   async #openRound(due: readonly DueLane[], isPatient: boolean): Promise<Round> {
     const { operator, capacity, coinPrice, intervalMs } = this.#options;
     const now = this.#options.now() / 1_000;
-    const [gasPrice, chainNow] = due.length === 0 ? [0n, now] : await Promise.all([
-      coinPrice === 0n ? 0n : operator.gasPrice(),
-      this.#lookAtChain(),
+    // Who is told that its rows are not worth their gas owes nothing by which one would notice.
+    const isPriced = coinPrice !== 0n && (due.length > 0 || this.#gasPrice > 0n);
+    const [gasPrice, chainNow] = await Promise.all([
+      isPriced ? operator.gasPrice() : 0n,
+      due.length > 0 ? this.#lookAtChain() : now,
     ]);
-    if (due.length > 0) this.#gasPrice = gasPrice;
+    this.#gasPrice = gasPrice;
     await this.#readTerms(due);
     return await Round.open(due, this.#terms, {
       now: Math.max(now, chainNow),

@@ -59,3 +59,16 @@ Deno.test("a debt that becomes urgent goes, however long nothing has landed", as
   goOn();
   assert.ok(last.includes(laneOf(900)), "the urgent debt never went");
 });
+
+Deno.test("what a row is worth follows the price of gas when nothing is due", async () => {
+  await using books = await openSettlingBooks({ coinPrice: 1_000_000n });
+  const { settlement, use } = books;
+  books.gasPrice = 1_000_000_000n;
+  await use(ANNA, laneOf(1), 20, { price: 100n });
+  await settlement.settleNow();
+  assert.equal(books.batches.length, 1);
+  assert.ok(settlement.rowWorth() > 0n);
+  books.gasPrice = 0n;
+  await settlement.settleNow();
+  assert.equal(settlement.rowWorth(), 0n, "gas is cheap again");
+});
