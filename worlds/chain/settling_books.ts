@@ -58,6 +58,8 @@ function carrying() {
     tellReads: (answers: unknown[]) => answers,
     /** What becomes of a batch; `send` has the operator mine it. */
     carry: (send: () => Promise<TransactionReceipt>) => send(),
+    /** Why a batch is not sent; null: it is. */
+    refuse: (_sending: Sending): Error | null => null,
     /** What the ledger found due, on its way to the settlement. */
     tellDue: (due: DueLane[]) => Promise.resolve(due),
   };
@@ -179,6 +181,8 @@ function carrierOf(world: Carrying, operator: Operator): SettlementOptions["oper
     address: operator.address,
     gasPrice: () => Promise.resolve(world.gasPrice),
     launch(call, sending) {
+      const refusal = world.refuse(sending);
+      if (refusal) return Promise.reject(refusal);
       const { args } = decodeFunctionData({ abi: escrowAbi, data: (call as { data: Hex }).data });
       world.batches.push(args![0] as unknown as Charge[]);
       world.sendings.push(sending);
