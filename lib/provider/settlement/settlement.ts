@@ -73,6 +73,8 @@ interface Asked {
   readonly landings: Promise<boolean>[];
   /** It had no room, and went behind what was asked for since. */
   isPutBack: boolean;
+  /** What was asked for earlier has ended: debts that were on their way then are settled. */
+  readonly earlier: Promise<void>;
   readonly done: PromiseWithResolvers<void>;
 }
 
@@ -90,6 +92,8 @@ export class Settlement {
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #asks: Asked[] = [];
   readonly #terms = new Map<Address, PayerTerms>();
+  /** Resolves when all that was asked for so far has ended. */
+  #last = Promise.resolve();
   /** Resolves when something is asked for. */
   #asked = Promise.withResolvers<void>();
   #isRunning = false;
@@ -122,8 +126,8 @@ export class Settlement {
   }
 
   /**
-   * Settles all that is due now and brings more than it costs; resolves when it is mined, or put
-   * off by an unreachable chain.
+   * Settles all that is due now and brings more than it costs; resolves when it is mined, and what
+   * was on its way already too, or put off by an unreachable chain.
    */
   async settleNow(): Promise<void> {
     await this.#ask(null, false);
@@ -201,7 +205,10 @@ export class Settlement {
       return same.done.promise;
     }
     const done = Promise.withResolvers<void>();
-    this.#asks.push({ payers, isPatient, parts, landings: [], isPutBack: false, done });
+    // A round for parts ends before the one that led to it.
+    const earlier = parts === 0 ? this.#last : Promise.resolve();
+    if (parts === 0) this.#last = done.promise;
+    this.#asks.push({ payers, isPatient, parts, landings: [], isPutBack: false, earlier, done });
     this.#asked.resolve();
     this.#asked = Promise.withResolvers();
     this.#run();
@@ -221,10 +228,11 @@ export class Settlement {
   }
 
   /** Once all of a round's batches have landed well, what is left of allowances is gone for. */
-  async #end({ parts, isPatient, landings, done }: Asked): Promise<void> {
+  async #end({ parts, isPatient, landings, earlier, done }: Asked): Promise<void> {
     const isWell = landings.length > 0 && (await Promise.all(landings)).every(Boolean);
     const payers = isWell && parts < PART_ROUNDS_MAX ? this.#outcomes.partPayers() : [];
     if (payers.length > 0) await this.#ask(payers, isPatient, parts + 1);
+    await earlier;
     done.resolve();
   }
 
