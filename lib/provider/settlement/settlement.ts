@@ -4,18 +4,17 @@
  * is the next round's, so nobody keeps others waiting by owing more. A row is cumulative, so
  * sending it twice charges once. A row that the escrow refuses is written down and not sent again.
  */
-import type { Address, TransactionReceipt } from "viem";
+import type { Address } from "viem";
 import type { Chain } from "../../chain/client.ts";
 import { asChainError } from "../../chain/refusal.ts";
-import { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import { within } from "../../within.ts";
 import type { LaneId } from "../ledger/journal.ts";
 import type { DueLane, Ledger } from "../ledger/ledger.ts";
-import { leftToday } from "../ledger/operator_room.ts";
 import type { Terms } from "../ledger/lane_permits.ts";
 import { rowsOf } from "../ledger/rows.ts";
-import { BATCH_GAS, type Capacity, ROW_GAS_MAX } from "./capacity.ts";
+import { BatchSender } from "./batch_sender.ts";
+import { BATCH_GAS, type Capacity } from "./capacity.ts";
 import { encodeCharges } from "./charge_data.ts";
 import { level, readAllowances } from "./counters.ts";
 import { Flights } from "./flights.ts";
@@ -24,10 +23,9 @@ import type { Operator } from "./operator.ts";
 import type { OperatorWatch } from "./operator_watch.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Revival } from "./revival.ts";
-import { type Batch, richerHalf, Round } from "./round.ts";
-import { amountOf, fitting, type Row, sideBySide } from "./rows.ts";
+import { Round } from "./round.ts";
+import type { Row } from "./rows.ts";
 import type { Ends, Turn } from "./turn.ts";
-import { costMaxOf, type GasTerms } from "./worth.ts";
 
 export interface SettlementOptions {
   chain: Pick<Chain, "endpoint" | "public" | "readMany">;
@@ -74,6 +72,8 @@ interface Asked {
   readonly landings: Promise<boolean>[];
   /** It had no room, and went behind what was asked for since. */
   isPutBack: boolean;
+  /** What was asked for earlier has ended: debts that were on their way then are settled. */
+  readonly earlier: Promise<void>;
   readonly done: PromiseWithResolvers<void>;
 }
 
@@ -88,9 +88,12 @@ export class Settlement {
   readonly #outcomes: Outcomes;
   readonly #revival: Revival;
   readonly #flights: Flights;
+  readonly #sender: BatchSender;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #asks: Asked[] = [];
   readonly #terms = new Map<Address, PayerTerms>();
+  /** Resolves when all that was asked for so far has ended. */
+  #last = Promise.resolve();
   /** Resolves when something is asked for. */
   #asked = Promise.withResolvers<void>();
   #isRunning = false;
@@ -106,6 +109,13 @@ export class Settlement {
     this.#outcomes = new Outcomes(options);
     this.#revival = new Revival({ ...options, simulate: (rows) => this.#simulate(rows) });
     this.#flights = new Flights(options.now);
+    this.#sender = new BatchSender({
+      ...options,
+      flights: this.#flights,
+      outcomes: this.#outcomes,
+      putOff: (error) => this.#putOff(error),
+      beQuiet: () => this.#beQuiet(),
+    });
     this.#timer = setInterval(() => this.settleDue(), options.intervalMs);
   }
 
@@ -123,8 +133,8 @@ export class Settlement {
   }
 
   /**
-   * Settles all that is due now and brings more than it costs; resolves when it is mined, or put
-   * off by an unreachable chain.
+   * Settles all that is due now and brings more than it costs; resolves when it is mined, and what
+   * was on its way already too, or put off by an unreachable chain.
    */
   async settleNow(): Promise<void> {
     await this.#ask(null, false);
@@ -205,7 +215,10 @@ export class Settlement {
       return same.done.promise;
     }
     const done = Promise.withResolvers<void>();
-    this.#asks.push({ payers, isPatient, parts, landings: [], isPutBack: false, done });
+    // A round for parts ends before the one that led to it.
+    const earlier = parts === 0 ? this.#last : Promise.resolve();
+    if (parts === 0) this.#last = done.promise;
+    this.#asks.push({ payers, isPatient, parts, landings: [], isPutBack: false, earlier, done });
     this.#wake();
     this.#run();
     return done.promise;
@@ -229,10 +242,11 @@ export class Settlement {
   }
 
   /** Once all of a round's batches have landed well, what is left of allowances is gone for. */
-  async #end({ parts, isPatient, landings, done }: Asked): Promise<void> {
+  async #end({ parts, isPatient, landings, earlier, done }: Asked): Promise<void> {
     const isWell = landings.length > 0 && (await Promise.all(landings)).every(Boolean);
     const payers = isWell && parts < PART_ROUNDS_MAX ? this.#outcomes.partPayers() : [];
     if (payers.length > 0) await this.#ask(payers, isPatient, parts + 1);
+    await earlier;
     done.resolve();
   }
 
@@ -252,31 +266,12 @@ export class Settlement {
       if (!await this.#hasRoom(round)) return false;
       const batch = await round.next((turn, canWait) => this.#rowsOf(turn, canWait));
       if (!batch) return true;
-      const sent = await this.#launchWorthy(batch, round.terms);
+      const sent = await this.#sender.send(batch, round.terms);
       if (sent) landings.push(sent.landed);
       // The rest is for another day.
       if (sent?.isCut) return true;
     }
     return true;
-  }
-
-  /**
-   * What of a batch pays for its gas as it is signed, which may be more than was thought; null when
-   * that is nothing. Else debts that cannot would keep those behind them from the escrow.
-   */
-  async #launchWorthy(batch: Batch, terms: GasTerms) {
-    for (let part: Batch | null = batch; part; part = richerHalf(part)) {
-      const rows = this.#withinLimits(part.rows);
-      const isCut = rows !== part.rows;
-      if (rows.length === 0) return { landed: Promise.resolve(true), isCut };
-      try {
-        return { ...await this.#launch({ ...part, rows }, terms), isCut };
-      } catch (error) {
-        if (!isGasTooDear(error)) throw error;
-      }
-    }
-    this.#options.log.warn("gas is too dear for a batch", { rows: batch.rows.length });
-    return null;
   }
 
   /** Waits for room; not while something is asked for that may be more urgent. */
@@ -355,57 +350,6 @@ export class Settlement {
     return rows.map((row) => ({ ...row, lane }));
   }
 
-  /** What an operator with a daily cap cannot settle today waits: the latest turns. */
-  #withinLimits(rows: readonly Row[]): readonly Row[] {
-    const { watch, log } = this.#options;
-    const limits = watch.limits();
-    if (limits === null || limits.dailyCap === 0n) return rows;
-    const left = leftToday(limits);
-    if (amountOf(rows) <= left) return rows;
-    const within = fitting(rows, left);
-    const amount = amountOf(rows) - amountOf(within);
-    log.warn("the operator's daily cap puts a part off", { amount, rows: within.length });
-    return within;
-  }
-
-  /** The batch is out; `landed` says whether it was mined and its outcome is written down. */
-  async #launch({ rows, debts }: Batch, terms: GasTerms): Promise<{ landed: Promise<boolean> }> {
-    const { escrow, operator, watch } = this.#options;
-    const ordered = sideBySide(rows);
-    const data = encodeCharges(ordered.map(({ charge }) => charge));
-    // What it will use of the operator's cap counts as spent until the chain has told.
-    const told = watch.expect(amountOf(rows));
-    const landed = this.#flights.start(rows, debts.some(({ canWait }) => canWait));
-    const end = () => {
-      told();
-      landed();
-    };
-    try {
-      const { mined } = await operator.launch({ to: escrow, data }, {
-        rank: "settlement",
-        costMax: costMaxOf(debts, terms),
-        // Rows that do not fit when it is estimated, and do when it is mined, take more.
-        gasMin: BATCH_GAS + ROW_GAS_MAX * BigInt(rows.length),
-      });
-      const landed = this.#land(ordered, mined).then(() => true, (error) => this.#putOff(error));
-      return { landed: landed.finally(end) };
-    } catch (error) {
-      end();
-      throw error;
-    }
-  }
-
-  async #land(rows: readonly Row[], mined: Promise<TransactionReceipt>): Promise<void> {
-    const { watch, capacity, log } = this.#options;
-    const receipt = await mined;
-    const isOverCap = await this.#outcomes.land(rows, receipt);
-    capacity.noteBatch(rows.length, receipt.gasUsed);
-    log.info("settled", { rows: rows.length, transaction: receipt.transactionHash });
-    // Somebody else with the operator's key used the day's rest.
-    if (isOverCap) this.#beQuiet();
-    if (watch.limits() !== null) await watch.look();
-  }
-
   #putOff(error: unknown): false {
     this.#beQuiet();
     this.#options.log.warn("settlement put off", { error });
@@ -422,8 +366,4 @@ export class Settlement {
     const call = { account: operator.address, to: escrow, data };
     return BigInt((await chain.public.call(call)).data ?? 0n);
   }
-}
-
-function isGasTooDear(error: unknown): boolean {
-  return error instanceof KhachapuriError && error.data.reason === "GasTooDear";
 }

@@ -92,6 +92,19 @@ Deno.test("a round does not wait for a batch to be mined before the next is out"
   assert.deepEqual(await ledger.due(), []);
 });
 
+Deno.test("who asks for a settlement waits also for what was on its way", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, use, ledger } = books;
+  const goOn = holdUp(books);
+  await use(ANNA, laneOf(1), 1);
+  settlement.settlePayer(ANNA.address);
+  await until(() => books.batches.length === 1);
+  const settled = settlement.settleNow().then(async () => (await ledger.due()).length);
+  await until(() => books.looks === 1);
+  goOn();
+  assert.equal(await settled, 0);
+});
+
 Deno.test("a charge starts nothing while what is due is on its way, or not worth its gas", async () => {
   await using books = await openSettlingBooks({ amount: PRICE, coinPrice: COSTLY.coinPrice });
   const { settlement, use } = books;
