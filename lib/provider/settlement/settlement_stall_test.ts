@@ -1,4 +1,4 @@
-/** What could keep settlement from going on: who waits is woken, and what fails stops nobody else. */
+/** What could keep settlement from going on: who waits is woken, what fails stops nobody else. */
 import assert from "node:assert/strict";
 import type { Hex } from "viem";
 import {
