@@ -1,8 +1,7 @@
 /**
  * Settlement in the background: what runs have used goes to the escrow in batches. A round takes
  * what is due at its start, each debt in its turn (turn.ts), and ends; what becomes due meanwhile
- * is the next round's, so nobody keeps others waiting by owing more. A row is cumulative, so
- * sending it twice charges once. A row that the escrow refuses is written down and not sent again.
+ * is the next round's, so nobody keeps others waiting by owing more.
  */
 import type { Address, TransactionReceipt } from "viem";
 import type { Chain } from "../../chain/client.ts";
@@ -126,8 +125,8 @@ export class Settlement {
   }
 
   /**
-   * Settles all that is due now and brings more than it costs; resolves when it is mined, and what
-   * was on its way already too, or put off by an unreachable chain.
+   * Settles all that is due now and brings more than it costs; resolves when it is mined, as what
+   * was on its way already, or put off by an unreachable chain.
    */
   async settleNow(): Promise<void> {
     await this.#ask(null, false);
@@ -200,10 +199,7 @@ export class Settlement {
   #ask(payers: readonly Address[] | null, isPatient: boolean, parts = 0): Promise<void> {
     // Who asks for everything while that is asked for already gets that.
     const same = payers === null && this.#asks.find((asked) => asked.payers === null);
-    if (same) {
-      same.isPatient &&= isPatient;
-      return same.done.promise;
-    }
+    if (same) return Object.assign(same, { isPatient: same.isPatient && isPatient }).done.promise;
     const done = Promise.withResolvers<void>();
     // A round for parts ends before the one that led to it.
     const earlier = parts === 0 ? this.#last : Promise.resolve();
