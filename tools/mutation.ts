@@ -70,8 +70,8 @@ export function complaintsOf(
   ];
 }
 
-/** What has to be noticed has no excuse. */
-function isExcused(mutant: Mutant, survivors: readonly Survivor[]): boolean {
+/** Whether it is named as a survivor. What has to be noticed has no excuse. */
+export function isExcused(mutant: Mutant, survivors: readonly Survivor[]): boolean {
   return mutant.name === undefined && survivors.some((named) => isSame(mutant, named));
 }
 

@@ -2,18 +2,23 @@
 import { basename, dirname } from "node:path";
 import { importsOf, isTest, isTypeScript, type SourceFile } from "./tidy.ts";
 
+/** Tests, by path, that take long, and those that are not asked. */
+export interface Choice {
+  readonly last: readonly string[];
+  readonly without: readonly string[];
+}
+
 /**
  * Tests of `source` in stages, each run only when the one before noticed nothing: those beside it
  * that bear its name, then all of its folder that reach it by imports, then the `last` of those
  * that do.
- * @param last paths of tests that take long
  */
 export function testsOf(
   source: string,
   files: readonly SourceFile[],
-  last: readonly string[],
+  { last, without }: Choice,
 ): string[][] {
-  const reaching = testsReaching(source, files);
+  const reaching = testsReaching(source, files).filter((path) => !without.includes(path));
   const stem = basename(source, ".ts");
   const isNeighbour = (path: string) =>
     dirname(path) === dirname(source) && basename(path).startsWith(`${stem}_`);

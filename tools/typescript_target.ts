@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Mutant, mutantAt, mutate } from "./mutant.ts";
 import type { Outcome, Survivor, Target, Workspace } from "./mutation.ts";
 import { PERMISSIONS_OF_TESTS } from "./permissions.ts";
-import { testsOf } from "./test_choice.ts";
+import { type Choice, testsOf } from "./test_choice.ts";
 import { isTest, readSources, type SourceFile } from "./tidy.ts";
 import { typescriptMutants } from "./typescript_mutants.ts";
 
@@ -24,8 +24,7 @@ export interface TypescriptTarget {
   /** What is mutated: paths, or patterns with `*` for anything within a folder. */
   sources: readonly string[];
   named: readonly NamedMutant[];
-  /** Tests that take long, by path. */
-  last: readonly string[];
+  tests: Choice;
   /** Path of the file of survivors. */
   survivors: string;
   minutes: number | null;
@@ -90,7 +89,7 @@ export function namedMutant(
 }
 
 async function openWorkspace(
-  { root: origin, copied, last, hangMs }: TypescriptTarget,
+  { root: origin, copied, tests: choice, hangMs }: TypescriptTarget,
   files: readonly SourceFile[],
   baselines: Map<string, Promise<number>>,
 ): Promise<Workspace> {
@@ -112,7 +111,7 @@ async function openWorkspace(
     signal: AbortSignal,
   ): Promise<Outcome> {
     const path = join(root, mutant.file);
-    for (const tests of testsOf(mutant.file, files, last)) {
+    for (const tests of testsOf(mutant.file, files, choice)) {
       const usualMs = await baseline(tests, signal);
       await Deno.writeTextFile(path, mutate(source, mutant));
       const run = await runTests(root, tests, signal, Math.max(hangMs, PATIENCE * usualMs));

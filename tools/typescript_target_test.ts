@@ -33,12 +33,13 @@ async function plant(changes: Partial<TypescriptTarget> = {}): Promise<Planted> 
   await Deno.mkdir(join(root, "node_modules"));
   await Deno.writeTextFile(join(root, "price.ts"), SOURCE);
   await Deno.writeTextFile(join(root, "price_test.ts"), TEST);
+  await Deno.writeTextFile(join(root, "survivors.json"), "[]");
   const target = typescriptTarget({
     root,
     copied: ["deno.json", "price.ts", "price_test.ts"],
     sources: ["*.ts"],
     named: [],
-    last: [],
+    tests: { last: [], without: [] },
     survivors: join(root, "survivors.json"),
     minutes: null,
     hangMs: 2_000,
@@ -73,6 +74,27 @@ Deno.test("a planted survivor is found, a mutant that fails a test or hangs is k
   const stale = { ...entryOf(mutants[1]!), reason: "was so once" };
   assert.match(complaintsOf(mutants, results, [entry, stale])[0]!, /^named as a survivor and none/);
   assert.match(complaintsOf(all, [], [{ ...entry, within: "f" }])[0]!, /^named as a survivor/);
+});
+
+Deno.test("a name is not stale because a test failed once", async () => {
+  await using planted = await plant();
+  const { target } = planted;
+  const mutant = await mutantThat(target, SURVIVOR);
+  let tests = 0;
+  const flaky: Target = {
+    ...target,
+    survivors: () => Promise.resolve([{ ...entryOf(mutant), reason: "nothing depends on it" }]),
+    workspace: () =>
+      Promise.resolve({
+        test: () => Promise.resolve(++tests === 1 ? "killed" as const : "survived" as const),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      }),
+  };
+  const [result] = await run(flaky, [mutant], Infinity);
+  assert.deepEqual([result!.outcome, tests], ["survived", 2]);
+  const unnamed = { ...flaky, survivors: () => Promise.resolve([]) };
+  tests = 0;
+  assert.equal((await run(unnamed, [mutant], Infinity))[0]!.outcome, "killed");
 });
 
 Deno.test("nothing is begun after the time is over", async () => {
@@ -137,14 +159,21 @@ Deno.test("tests beside a source are asked first, then those around it, then the
     { path: "lib/a_model_test.ts", text: imports("./a.ts") },
     { path: "lib/b_test.ts", text: imports("./b.ts") },
     { path: "lib/type_test.ts", text: imports("./type.ts") },
+    { path: "lib/c_test.ts", text: imports("./a.ts") },
     { path: "lib/slow_test.ts", text: imports("./b.ts") },
     { path: "lib/far/c_test.ts", text: imports("../b.ts") },
   ];
-  assert.deepEqual(testsOf("lib/a.ts", files, ["lib/slow_test.ts", "lib/type_test.ts"]), [
-    ["lib/a_model_test.ts", "lib/a_test.ts"],
-    ["lib/b_test.ts"],
-    ["lib/slow_test.ts"],
-  ]);
+  assert.deepEqual(
+    testsOf("lib/a.ts", files, {
+      last: ["lib/slow_test.ts", "lib/type_test.ts"],
+      without: ["lib/c_test.ts"],
+    }),
+    [
+      ["lib/a_model_test.ts", "lib/a_test.ts"],
+      ["lib/b_test.ts"],
+      ["lib/slow_test.ts"],
+    ],
+  );
 });
 
 Deno.test("every mutant of the money that must be noticed has its place, some are run", async () => {

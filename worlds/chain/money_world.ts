@@ -25,7 +25,7 @@ const ROW_GAS = 40_000;
 
 export interface WorldOptions {
   blockSeconds?: bigint;
-  /** Seconds between settlements. */
+  /** Seconds between settlements; they begin with a block. */
   intervalSeconds?: number;
   /** How late the provider's clock is, seconds. */
   lateSeconds?: number;
@@ -79,6 +79,8 @@ export class MoneyWorld implements AsyncDisposable {
   /** The block up to which settlements were written down. */
   #seen = 0;
   #settledAt: bigint;
+  /** Rounds of this life that have not ended. */
+  #rounds = new Set<Promise<void>>();
 
   private constructor(dir: string, options: WorldOptions) {
     this.#dir = dir;
@@ -101,7 +103,7 @@ export class MoneyWorld implements AsyncDisposable {
 
   /** The provider starts, on what an earlier life left. */
   async start(): Promise<void> {
-    const { intervalSeconds = 10, settlement = {}, provider = {} } = this.#options;
+    const { intervalSeconds = 12, settlement = {}, provider = {} } = this.#options;
     this.payments = await openPayments({
       chain: this.fake.chain,
       escrow: FAKE_ESCROW,
@@ -127,6 +129,7 @@ export class MoneyWorld implements AsyncDisposable {
       closeWaitMs: 1,
     });
     this.credits = creditsOn(this.payments, this.nowMs);
+    this.#rounds = new Set();
     await this.payments.follower.poll();
   }
 
@@ -169,7 +172,7 @@ export class MoneyWorld implements AsyncDisposable {
 
   /** Blocks come; after each the provider does what it does, and settles when it is time. */
   async pass(blocks: number): Promise<void> {
-    const { intervalSeconds = 10 } = this.#options;
+    const { intervalSeconds = 12 } = this.#options;
     for (let n = 0; n < blocks; n++) {
       this.fake.advance(this.fake.blockSeconds!);
       await this.payments.follower.poll();
@@ -181,10 +184,13 @@ export class MoneyWorld implements AsyncDisposable {
   /** A round begins; what it takes goes on beside. */
   settle(): void {
     this.#settledAt = this.fake.now;
-    this.payments.settlement.settleDue().catch(() => {});
+    const rounds = this.#rounds;
+    const round = this.payments.settlement.settleDue();
+    rounds.add(round);
+    round.finally(() => rounds.delete(round));
   }
 
-  /** Waits until nothing moves any more before the next block. */
+  /** Waits until nothing moves any more before the next block: all is sent, or all is done. */
   async rest(): Promise<void> {
     const looks = () =>
       [
@@ -195,7 +201,8 @@ export class MoneyWorld implements AsyncDisposable {
     for (let last = "", quiet = 0; quiet < 5;) {
       await new Promise((resolve) => setTimeout(resolve, 2));
       const now = looks();
-      quiet = now === last ? quiet + 1 : 0;
+      const isBusy = this.#rounds.size > 0 && this.payments.operator.pending() === 0;
+      quiet = now === last && !isBusy ? quiet + 1 : 0;
       last = now;
     }
     this.#writeDown();
@@ -228,8 +235,8 @@ export class MoneyWorld implements AsyncDisposable {
     for (; this.#seen < list.length; this.#seen++) {
       if (list[this.#seen]!.mined.length === 0) continue;
       for (const debt of this.debts) {
-        const isTaken = this.fake.consumed(debt.payer, debt.lane) >= debt.upTo;
-        if (debt.settledAt !== null || !isTaken) continue;
+        const { payer, lane, upTo } = debt;
+        if (debt.settledAt !== null || this.fake.consumed(payer, lane) < upTo) continue;
         debt.settledAt = Number(list[this.#seen]!.timestamp);
       }
     }

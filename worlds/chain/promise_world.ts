@@ -20,7 +20,7 @@ import type { Permit } from "../../lib/permit.ts";
 import type { LaneId } from "../../lib/provider/ledger/journal.ts";
 import type { ChainFact, DueLane, LaneState } from "../../lib/provider/ledger/ledger.ts";
 import { BATCH_GAS, Capacity, ROW_GAS_MAX } from "../../lib/provider/settlement/capacity.ts";
-import { Settlement } from "../../lib/provider/settlement/settlement.ts";
+import { Settlement, type SettlementOptions } from "../../lib/provider/settlement/settlement.ts";
 import { selectorOf } from "./fake_escrow.ts";
 
 const ESCROW: Address = getAddress(`0x${"e5".repeat(20)}`);
@@ -64,45 +64,6 @@ export function openPromiseWorld() {
   const mempool: Sent[] = [];
   const capacity = new Capacity(0.5);
 
-  const keyOf = ({ payer, lane }: LaneId) => `${payer}:${lane}`;
-  const payerOf = (n: number) => getAddress(numberToHex(n + 1, { size: 20 }));
-
-  function stateOf(debt: Debt | undefined): LaneState | undefined {
-    if (!debt) return undefined;
-    const { payer, lane, deadline, epoch, amount } = debt;
-    const signature: Hex = `0x${"00".repeat(65)}`;
-    const permit = {
-      payer,
-      provider: PROVIDER,
-      lane,
-      price: amount,
-      credits: 1n,
-      deadline,
-      epoch,
-      signature,
-    };
-    const counters = { charged: 1n, settled: 0n, held: 0n, settledBlock: 0n, refused: null };
-    const segments = [{ upTo: 1n, price: amount }];
-    return { payer, lane, ...counters, segments, ...permitsOf(permit) } as unknown as LaneState;
-  }
-
-  const ledger = {
-    due: () => Promise.resolve([...debts.values()]),
-    dueOf: (payer: Address) =>
-      Promise.resolve([...debts.values()].filter((debt) => debt.payer === payer)),
-    lane: (id: LaneId) => Promise.resolve(stateOf(debts.get(keyOf(id)))),
-    refused: () => Promise.resolve([]),
-    // A row that is skipped for now, as its lane is level in the end.
-    record: (_: readonly ChainFact[]) => Promise.resolve(),
-    totals: () => ({
-      // More than the settlement's amount, whenever there is anything.
-      unsettled: BigInt(debts.size) * DEBT,
-      held: 0n,
-      preheld: 0n,
-      dueLanes: debts.size,
-    }),
-  };
-
   // Rounds come by the seconds of this world.
   mock.timers.enable({ apis: ["setInterval"] });
   const settlement = new Settlement({
@@ -122,7 +83,7 @@ export function openPromiseWorld() {
     },
     escrow: ESCROW,
     provider: PROVIDER,
-    ledger,
+    ledger: ledgerOf(debts),
     operator: {
       address: PROVIDER,
       gasPrice: () => Promise.resolve(gasPrice),
@@ -288,6 +249,48 @@ export function openPromiseWorld() {
       mock.timers.reset();
     },
   };
+}
+
+const keyOf = ({ payer, lane }: LaneId) => `${payer}:${lane}`;
+const payerOf = (n: number) => getAddress(numberToHex(n + 1, { size: 20 }));
+
+/** Books that hold so many debts, each a lane of one credit. */
+function ledgerOf(debts: ReadonlyMap<string, Debt>): SettlementOptions["ledger"] {
+  return {
+    due: () => Promise.resolve([...debts.values()]),
+    dueOf: (payer: Address) =>
+      Promise.resolve([...debts.values()].filter((debt) => debt.payer === payer)),
+    lane: (id: LaneId) => Promise.resolve(stateOf(debts.get(keyOf(id)))),
+    refused: () => Promise.resolve([]),
+    // A row that is skipped for now, as its lane is level in the end.
+    record: (_: readonly ChainFact[]) => Promise.resolve(),
+    totals: () => ({
+      // More than the settlement's amount, whenever there is anything.
+      unsettled: BigInt(debts.size) * DEBT,
+      held: 0n,
+      preheld: 0n,
+      dueLanes: debts.size,
+    }),
+  };
+}
+
+function stateOf(debt: Debt | undefined): LaneState | undefined {
+  if (!debt) return undefined;
+  const { payer, lane, deadline, epoch, amount } = debt;
+  const signature: Hex = `0x${"00".repeat(65)}`;
+  const permit = {
+    payer,
+    provider: PROVIDER,
+    lane,
+    price: amount,
+    credits: 1n,
+    deadline,
+    epoch,
+    signature,
+  };
+  const counters = { charged: 1n, settled: 0n, held: 0n, settledBlock: 0n, refused: null };
+  const segments = [{ upTo: 1n, price: amount }];
+  return { payer, lane, ...counters, segments, ...permitsOf(permit) } as unknown as LaneState;
 }
 
 function permitsOf(permit: Permit) {

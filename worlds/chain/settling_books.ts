@@ -15,7 +15,11 @@ import type { DueLane, LaneState } from "../../lib/provider/ledger/ledger.ts";
 import { openSqliteLedger } from "../../lib/provider/ledger/sqlite_ledger.ts";
 import { Capacity } from "../../lib/provider/settlement/capacity.ts";
 import { parseEscrowLogs, settlementsIn } from "../../lib/provider/settlement/escrow_events.ts";
-import { openOperator, type Sending } from "../../lib/provider/settlement/operator.ts";
+import {
+  openOperator,
+  type Operator,
+  type Sending,
+} from "../../lib/provider/settlement/operator.ts";
 import { OperatorWatch } from "../../lib/provider/settlement/operator_watch.ts";
 import { Settlement, type SettlementOptions } from "../../lib/provider/settlement/settlement.ts";
 import { hearLog } from "../heard_log.ts";
@@ -34,6 +38,34 @@ export const CREDITS = 1_000n;
 type Times = Partial<
   Pick<SettlementOptions, "amount" | "intervalMs" | "closeWaitMs" | "coinPrice" | "windowSeconds">
 >;
+
+/** What goes between the settlement, its books and the chain, as a test may change it. */
+function carrying() {
+  return {
+    /** Every batch, in the order they were sent in. */
+    batches: [] as Charge[][],
+    /** What the operator was told of each. */
+    sendings: [] as Sending[],
+    /** Wei for a unit of gas. */
+    gasPrice: 0n,
+    /** Ms since the epoch. */
+    now: 0,
+    /** How often the ledger was asked what is due. */
+    looks: 0,
+    /** Receipts come without the events that they must have. */
+    isMute: false,
+    /** What the chain says of many payers or lanes, on its way to the settlement. */
+    tellReads: (answers: unknown[]) => answers,
+    /** What becomes of a batch; `send` has the operator mine it. */
+    carry: (send: () => Promise<TransactionReceipt>) => send(),
+    /** Why a batch is not sent; null: it is. */
+    refuse: (_sending: Sending): Error | null => null,
+    /** What the ledger found due, on its way to the settlement. */
+    tellDue: (due: DueLane[]) => Promise.resolve(due),
+  };
+}
+
+type Carrying = ReturnType<typeof carrying>;
 
 export interface Use {
   price?: bigint;
@@ -56,26 +88,7 @@ export async function openSettlingBooks(times: Times = {}) {
     thawingPeriodSeconds: 3_600n,
     operatorLimits: () => null,
   });
-  const world = {
-    /** Every batch, in the order they were sent in. */
-    batches: [] as Charge[][],
-    /** What the operator was told of each. */
-    sendings: [] as Sending[],
-    /** Wei for a unit of gas. */
-    gasPrice: 0n,
-    /** Ms since the epoch. */
-    now: 0,
-    /** How often the ledger was asked what is due. */
-    looks: 0,
-    /** Receipts come without the events that they must have. */
-    isMute: false,
-    /** What the chain says of many payers or lanes, on its way to the settlement. */
-    tellReads: (answers: unknown[]) => answers,
-    /** What becomes of a batch; `send` has the operator mine it. */
-    carry: (send: () => Promise<TransactionReceipt>) => send(),
-    /** What the ledger found due, on its way to the settlement. */
-    tellDue: (due: DueLane[]) => Promise.resolve(due),
-  };
+  const world = carrying();
   const operator = openOperator({
     path: join(dir, "operator.db"),
     chain: fake.chain,
@@ -112,19 +125,7 @@ export async function openSettlingBooks(times: Times = {}) {
       record: (facts) => ledger.record(facts),
       totals: () => ledger.totals(),
     },
-    operator: {
-      address: operator.address,
-      gasPrice: () => Promise.resolve(world.gasPrice),
-      launch(call, sending) {
-        const { args } = decodeFunctionData({ abi: escrowAbi, data: (call as { data: Hex }).data });
-        world.batches.push(args![0] as unknown as Charge[]);
-        world.sendings.push(sending);
-        const mined = world.carry(() => operator.send(call, sending));
-        return Promise.resolve({
-          mined: mined.then((receipt) => world.isMute ? { ...receipt, logs: [] } : receipt),
-        });
-      },
-    },
+    operator: carrierOf(world, operator),
     watch,
     capacity,
     log: heard.log,
@@ -172,6 +173,25 @@ export async function openSettlingBooks(times: Times = {}) {
       await Deno.remove(dir, { recursive: true });
     },
   });
+}
+
+/** An operator whose batches are counted, and go as the world has them carried. */
+function carrierOf(world: Carrying, operator: Operator): SettlementOptions["operator"] {
+  return {
+    address: operator.address,
+    gasPrice: () => Promise.resolve(world.gasPrice),
+    launch(call, sending) {
+      const refusal = world.refuse(sending);
+      if (refusal) return Promise.reject(refusal);
+      const { args } = decodeFunctionData({ abi: escrowAbi, data: (call as { data: Hex }).data });
+      world.batches.push(args![0] as unknown as Charge[]);
+      world.sendings.push(sending);
+      const mined = world.carry(() => operator.send(call, sending));
+      return Promise.resolve({
+        mined: mined.then((receipt) => world.isMute ? { ...receipt, logs: [] } : receipt),
+      });
+    },
+  };
 }
 
 /** A row as one writes it on paper. */

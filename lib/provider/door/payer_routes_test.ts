@@ -5,7 +5,6 @@ import {
   OFFER,
   openRouteWorld,
   OPERATOR,
-  OWNER,
   PROVIDER,
   RELAY_OFFER,
   type RouteWorld,
@@ -13,7 +12,6 @@ import {
   STRANGER,
   TRANSACTION,
 } from "../../../worlds/routes.ts";
-import { CID } from "../../../worlds/calls.ts";
 import { messageToJson, type SignedMessage } from "../../chain/payer_message.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { LaneProof } from "../../lane_count.ts";
@@ -22,7 +20,7 @@ import {
   depositToJson,
   encodePaymentHeader,
 } from "../../payment_header.ts";
-import { deploymentLane, type Permit, signPermit, UINT64_MAX } from "../../permit.ts";
+import { type Permit, signPermit, UINT64_MAX } from "../../permit.ts";
 import { receiptToJson, signReceipt } from "../../receipt.ts";
 
 const PAYER = STRANGER;
@@ -110,27 +108,6 @@ Deno.test("a lane is nobody else's business", async () => {
     402,
     "payment_required",
   );
-});
-
-Deno.test("a deployment's lane is its owner's business, for however few credits its permit is", async () => {
-  using world = await openRouteWorld();
-  const asked = permitsAsked(world);
-  await (await world.ask(`/${CID}`)).text();
-  const lane = deploymentLane(world.deployment.spec.id);
-  for (const credits of [0n, 100n]) {
-    const permit = await signPermit(OWNER, SELLER, {
-      payer: OWNER.address,
-      provider: SELLER.provider,
-      lane,
-      price: SELLER.price,
-      credits,
-      deadline: UINT64_MAX,
-      epoch: 0,
-    });
-    const headers = { "payment-signature": encodePaymentHeader({ accepted: OFFER, permit }) };
-    await assertRefused(world.ask("/lane", { headers }), 402, "payment_required");
-  }
-  assert.deepEqual(asked, []);
 });
 
 Deno.test("a payer's signed deposit is relayed without a call", async () => {

@@ -378,14 +378,19 @@ function dueLane(lane: Lane): DueLane {
   const { payer, lane: id, ages, permits } = lane;
   const ends = permits.length === 1
     ? permits[0]!.permit
-    : rowsOf(lane, null).map(({ charge }) => charge.permit).reduce(soonest);
+    : rowsOf(lane, null).map(({ charge }): Ends => charge.permit).reduce(soonest);
   const { deadline, epoch } = ends;
   return { payer, lane: id, since: ages[0]!.at, deadline, epoch, amount: unsettledAmount(lane) };
 }
 
-function soonest(one: Permit, other: Permit): Permit {
-  if (one.epoch !== other.epoch) return one.epoch < other.epoch ? one : other;
-  return one.deadline < other.deadline ? one : other;
+type Ends = Pick<Permit, "deadline" | "epoch">;
+
+/** Whichever comes first ends a part: a later epoch's permit may have the sooner deadline. */
+function soonest(one: Ends, other: Ends): Ends {
+  return {
+    deadline: one.deadline < other.deadline ? one.deadline : other.deadline,
+    epoch: Math.min(one.epoch, other.epoch),
+  };
 }
 
 function copyOf({ listed: _, ages: __, ...lane }: Lane): LaneState {

@@ -56,7 +56,7 @@ Deno.test("nothing is held ahead where the escrow takes each credit first", asyn
   for (let call = 0; call < 4; call++) {
     await ledger.charge(await holdOne(ledger, drawOf(), viewOf(100n), "prepaid"), "answered", null);
   }
-  assert.deepEqual(ledger.totals(), { unsettled: 0n, held: 0n, preheld: 0n });
+  assert.deepEqual(ledger.totals(), { unsettled: 0n, held: 0n, preheld: 0n, dueLanes: 0 });
 });
 
 Deno.test("what is prepaid on a lane is lent to no other, however its calls follow one another", async () => {

@@ -189,7 +189,7 @@ Deno.test("what is held before its call takes part in what is held, not in what 
   await sellTwo(ledger, drawOf());
   const { preheld } = ledger.totals();
   assert.ok(preheld > 0n);
-  assert.deepEqual(ledger.totals(), { unsettled: 10n, held: preheld, preheld });
+  assert.deepEqual(ledger.totals(), { unsettled: 10n, held: preheld, preheld, dueLanes: 1 });
   assert.equal(await ledger.used(ID, VIEW), 2n);
   assert.equal(ledger.standing(drawOf(), viewOf(6n)).available, 4n);
 });
@@ -219,7 +219,7 @@ Deno.test("a credit held before its call is given to another where the permit co
   await sellTwo(ledger, drawOf({ permit }));
   assert.equal(ledger.totals().preheld, 5n);
   await holdOne(ledger, drawOf({ permit, cid: OTHER_CID }), VIEW);
-  assert.deepEqual(ledger.totals(), { unsettled: 10n, held: 5n, preheld: 0n });
+  assert.deepEqual(ledger.totals(), { unsettled: 10n, held: 5n, preheld: 0n, dueLanes: 1 });
 });
 
 Deno.test("it stays where there is a credit for both, and where another payer calls", async () => {
@@ -231,7 +231,7 @@ Deno.test("it stays where there is a credit for both, and where another payer ca
   const oneMore = viewOf(2n + preheld / PRICE + 1n);
   await holdOne(ledger, drawOf({ cid: OTHER_CID }), oneMore);
   await holdOne(ledger, drawOf({ payer: OTHER_PAYER }), viewOf(1n));
-  assert.deepEqual(ledger.totals(), { unsettled: 10n, held: preheld + 10n, preheld });
+  assert.deepEqual(ledger.totals(), { unsettled: 10n, held: preheld + 10n, preheld, dueLanes: 1 });
 });
 
 Deno.test("another permit comes to the lane, and what the one before held is given back", async () => {
@@ -266,7 +266,7 @@ Deno.test("nothing is held beyond what permit and allowance cover, nor on a refu
     { fact: "refused", payer, lane, reason: "PermitExpired", transaction: TRANSACTION },
   ]);
   await ledger.charge(held, "answered", null);
-  assert.deepEqual(ledger.totals(), { unsettled: 20n, held: 0n, preheld: 0n });
+  assert.deepEqual(ledger.totals(), { unsettled: 20n, held: 0n, preheld: 0n, dueLanes: 2 });
 });
 
 Deno.test("once it is told to stop, it gives back what is held for later calls and holds no more", async () => {
@@ -274,7 +274,7 @@ Deno.test("once it is told to stop, it gives back what is held for later calls a
   const { ledger } = book;
   await sellTwo(ledger, drawOf());
   ledger.stopHolding();
-  assert.deepEqual(ledger.totals(), { unsettled: 10n, held: 0n, preheld: 0n });
+  assert.deepEqual(ledger.totals(), { unsettled: 10n, held: 0n, preheld: 0n, dueLanes: 1 });
   await sellTwo(ledger, drawOf());
   assert.equal(ledger.totals().held, 0n);
 });
@@ -308,7 +308,7 @@ Deno.test("a start releases what the life before it held, and forgets nothing el
   assert.ok(book.ledger.totals().preheld > 0n);
   // The life before is not closed: it was killed.
   const next = await openSqliteLedger(book.options);
-  assert.deepEqual(next.totals(), { unsettled: 10n, held: 0n, preheld: 0n });
+  assert.deepEqual(next.totals(), { unsettled: 10n, held: 0n, preheld: 0n, dueLanes: 1 });
   const later = await holdOne(next, drawOf(), VIEW);
   assert.ok(later.reservation > held.reservation, "no number is given twice");
   assert.equal(await next.used(ID, VIEW), 3n);

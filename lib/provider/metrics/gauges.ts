@@ -94,6 +94,19 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
       () => watched.outboxPending(),
     ),
     ...operatorMetrics(watched),
+    ...chainMetrics(watched),
+    gauge("khachapuri_sandboxes_open", "Sandboxes open now.", () => watched.sandboxesOpen()),
+    gauge("khachapuri_runs_busy", "Runs going on now.", () => watched.runsBusy()),
+    gauge(
+      "khachapuri_owners_low",
+      "Owners whose last call left them with few credits.",
+      () => watched.ownersLow(),
+    ),
+  ];
+}
+
+function chainMetrics(watched: Watched): Metric[] {
+  return [
     gauge(
       "khachapuri_chain_age_seconds",
       "Since the chain was last heard of.",
@@ -116,13 +129,6 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
     ),
     viewsMetric(watched),
     refusedReadsMetric(watched),
-    gauge("khachapuri_sandboxes_open", "Sandboxes open now.", () => watched.sandboxesOpen()),
-    gauge("khachapuri_runs_busy", "Runs going on now.", () => watched.runsBusy()),
-    gauge(
-      "khachapuri_owners_low",
-      "Owners whose last call left them with few credits.",
-      () => watched.ownersLow(),
-    ),
   ];
 }
 

@@ -1,7 +1,4 @@
-/**
- * Faults that were once shown on the whole money, each as the smallest history that shows it. One
- * that `awaits` something is not run until that is there: delete the line then.
- */
+/** Faults that were once shown on the whole money, each as the smallest history that shows it. */
 import assert from "node:assert/strict";
 import {
   laneOf,
@@ -15,8 +12,6 @@ import { overdue } from "../../../worlds/chain/turns.ts";
 
 interface History {
   name: string;
-  /** What has to be there before it holds. */
-  awaits?: "operator" | "scheduler" | "follower" | "books";
   options?: WorldOptions;
   play(world: MoneyWorld): Promise<void>;
 }
@@ -73,7 +68,7 @@ const HISTORIES: History[] = [
         await dirty();
       }
       assert.equal(world.taken(HIGH!, LANE), 20n, "served and never paid");
-      const pace = { intervalSeconds: 10, blockSeconds: 12, shareGas: 15_000_000 };
+      const pace = { intervalSeconds: 12, blockSeconds: 12, shareGas: 15_000_000 };
       assert.deepEqual(overdue(world.debts, pace, Number(fake.now)), []);
     },
   },
@@ -202,17 +197,9 @@ const HISTORIES: History[] = [
   },
 ];
 
-/** Runs also what awaits something, to see what is there by now. */
-const RUNS_ALL = Deno.env.get("KHACHAPURI_AWAITED") !== undefined;
-
-for (const { name, awaits, options, play } of HISTORIES) {
-  const ignore = awaits !== undefined && !RUNS_ALL;
-  Deno.test({
-    name: awaits ? `${name} (awaits ${awaits})` : name,
-    ignore,
-    async fn() {
-      await using world = await MoneyWorld.open(options);
-      await play(world);
-    },
+for (const { name, options, play } of HISTORIES) {
+  Deno.test(name, async () => {
+    await using world = await MoneyWorld.open(options);
+    await play(world);
   });
 }

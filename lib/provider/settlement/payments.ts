@@ -25,7 +25,7 @@ import { Follower } from "./follower.ts";
 import { openOperator, type Operator } from "./operator.ts";
 import { OperatorWatch } from "./operator_watch.ts";
 import { createConsume } from "./settle_each.ts";
-import { Settlement } from "./settlement.ts";
+import { Settlement, type SettlementOptions } from "./settlement.ts";
 
 export interface PaymentsOptions {
   chain: Chain;
@@ -71,9 +71,7 @@ const LOCAL_CHAINS: ReadonlySet<number> = new Set([31_337, 1_337]);
 /** Opens the books and starts to follow the chain. */
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
   const { chain, escrow, account, dir, log, now } = options;
-  const { address: provider, settlement: { intervalSeconds, amount, ...rest } } = options.provider;
-  const runSeconds = Math.ceil(options.provider.sandbox.timeoutMs / 1_000);
-  const windowSeconds = BigInt(Math.max(SETTLE_WINDOW_SECONDS, 3 * intervalSeconds) + runSeconds);
+  const { address: provider, settlement: rest } = options.provider;
   const watch = new OperatorWatch({ chain, escrow, provider, operator: account.address, now });
   const chainNews: ChainNews = { follower: null };
   const laterNow = () => chainNews.follower?.laterNow() ?? now();
@@ -101,22 +99,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     ...(options.receiptPollMs === undefined ? {} : { pollMs: options.receiptPollMs }),
   });
   const payers = openPayers(options, ledger, chainNews);
-  const settlement = new Settlement({
-    chain,
-    escrow,
-    provider,
-    ledger,
-    operator,
-    watch,
-    capacity: new Capacity(rest.blockGasPercent / 100),
-    log,
-    now,
-    intervalMs: intervalSeconds * 1_000,
-    amount,
-    windowSeconds: Number(windowSeconds),
-    coinPrice: coinPriceOf(chain.chainId, options.provider.gas.coinPrice),
-    ...(options.closeWaitMs === undefined ? {} : { closeWaitMs: options.closeWaitMs }),
-  });
+  const settlement = openSettlement(options, { ledger, operator, watch });
   await watch.look();
   const elsewhere = new ChargedElsewhere(ledger, log);
   const follower = await follow(options, { ledger, payers, settlement, elsewhere });
@@ -145,6 +128,28 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       await ledger.close();
     },
   };
+}
+
+function openSettlement(
+  { chain, escrow, provider, log, now, closeWaitMs }: PaymentsOptions,
+  parts: Pick<SettlementOptions, "ledger" | "operator" | "watch">,
+): Settlement {
+  const { settlement: { intervalSeconds, amount, blockGasPercent }, sandbox, gas } = provider;
+  const runSeconds = Math.ceil(sandbox.timeoutMs / 1_000);
+  return new Settlement({
+    ...parts,
+    chain,
+    escrow,
+    provider: provider.address,
+    capacity: new Capacity(blockGasPercent / 100),
+    log,
+    now,
+    intervalMs: intervalSeconds * 1_000,
+    amount,
+    windowSeconds: Math.max(SETTLE_WINDOW_SECONDS, 3 * intervalSeconds) + runSeconds,
+    coinPrice: coinPriceOf(chain.chainId, gas.coinPrice),
+    ...(closeWaitMs === undefined ? {} : { closeWaitMs }),
+  });
 }
 
 /** Who follows the chain, once the books that it tells are open; they ask it for the time. */

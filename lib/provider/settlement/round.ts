@@ -24,10 +24,15 @@ export interface RoundTerms extends GasTerms {
   readonly isPatient: boolean;
 }
 
+/** A debt with the rows that settle it. */
+export interface BatchDebt extends Debt {
+  readonly rows: readonly Row[];
+}
+
 /** What goes to the escrow in one transaction. */
 export interface Batch {
   readonly rows: readonly Row[];
-  readonly debts: readonly Debt[];
+  readonly debts: readonly BatchDebt[];
 }
 
 /** The rows that settle a lane as it is now; none when another batch carries it. */
@@ -75,14 +80,23 @@ export class Round {
 
   /** The next batch; null when what is left is not worth one. */
   async next(findRows: FindRows): Promise<Batch | null> {
+    // Dust that is not worth a batch keeps nobody else's debt from the next one.
+    while (!this.isOver) {
+      const batch = await this.#next(findRows);
+      if (batch) return batch;
+    }
+    return null;
+  }
+
+  async #next(findRows: FindRows): Promise<Batch | null> {
     const { batchRows, batchGas, rowGas } = this.terms;
     const rows: Row[] = [];
-    const debts: Debt[] = [];
+    const debts: BatchDebt[] = [];
     while (rows.length < batchRows && !this.isOver) {
       const turn = this.#queue.pop()!;
       const debtCanWait = this.#canWait(turn);
       const own = (await findRows(turn, debtCanWait)).slice(0, batchRows);
-      const debt = { amount: amountOf(own), canWait: debtCanWait };
+      const debt = { amount: amountOf(own), canWait: debtCanWait, rows: own };
       if (own.length === 0 || !isWorth([debt], rowGas * BigInt(own.length), this.terms)) continue;
       rows.push(...own);
       debts.push(debt);
@@ -104,6 +118,20 @@ export class Round {
     const { isPatient, now, windowSeconds } = this.terms;
     return isPatient && canWait(turn, now, windowSeconds);
   }
+}
+
+/** The half of a batch's debts that brings more a row; null when there is no half of it. */
+export function richerHalf({ debts }: Batch): Batch | null {
+  if (debts.length < 2) return null;
+  const byWorth = debts.toSorted((one, other) => {
+    const [a, b] = [
+      one.amount * BigInt(other.rows.length),
+      other.amount * BigInt(one.rows.length),
+    ];
+    return a > b ? -1 : a < b ? 1 : 0;
+  });
+  const half = byWorth.slice(0, Math.floor(debts.length / 2));
+  return { debts: half, rows: half.flatMap(({ rows }) => rows) };
 }
 
 /** Lets whatever is ready go first. */

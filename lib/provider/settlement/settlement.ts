@@ -6,6 +6,7 @@
 import type { Address, TransactionReceipt } from "viem";
 import type { Chain } from "../../chain/client.ts";
 import { asChainError } from "../../chain/refusal.ts";
+import { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import { within } from "../../within.ts";
 import type { LaneId } from "../ledger/journal.ts";
@@ -22,7 +23,7 @@ import type { Operator } from "./operator.ts";
 import type { OperatorWatch } from "./operator_watch.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Revival } from "./revival.ts";
-import { type Batch, Round } from "./round.ts";
+import { type Batch, richerHalf, Round } from "./round.ts";
 import { amountOf, fitting, type Row, sideBySide } from "./rows.ts";
 import type { Ends, Turn } from "./turn.ts";
 import { costMaxOf, type GasTerms } from "./worth.ts";
@@ -199,16 +200,25 @@ export class Settlement {
   #ask(payers: readonly Address[] | null, isPatient: boolean, parts = 0): Promise<void> {
     // Who asks for everything while that is asked for already gets that.
     const same = payers === null && this.#asks.find((asked) => asked.payers === null);
-    if (same) return Object.assign(same, { isPatient: same.isPatient && isPatient }).done.promise;
+    if (same) {
+      // What waits for room looks at the time anew: what could wait may not any more.
+      Object.assign(same, { isPatient: same.isPatient && isPatient, isPutBack: false });
+      this.#wake();
+      return same.done.promise;
+    }
     const done = Promise.withResolvers<void>();
     // A round for parts ends before the one that led to it.
     const earlier = parts === 0 ? this.#last : Promise.resolve();
     if (parts === 0) this.#last = done.promise;
     this.#asks.push({ payers, isPatient, parts, landings: [], isPutBack: false, earlier, done });
-    this.#asked.resolve();
-    this.#asked = Promise.withResolvers();
+    this.#wake();
     this.#run();
     return done.promise;
+  }
+
+  #wake(): void {
+    this.#asked.resolve();
+    this.#asked = Promise.withResolvers();
   }
 
   /** Rounds one after the other; a round is over when its last batch is out. */
@@ -247,13 +257,32 @@ export class Settlement {
     while (!round.isOver) {
       if (!await this.#hasRoom(round)) return false;
       const batch = await round.next((turn, canWait) => this.#rowsOf(turn, canWait));
-      const rows = batch && this.#withinLimits(batch.rows);
-      if (!batch || !rows || rows.length === 0) return true;
-      landings.push((await this.#launch({ ...batch, rows }, round.terms)).landed);
+      if (!batch) return true;
+      const sent = await this.#launchWorthy(batch, round.terms);
+      if (sent) landings.push(sent.landed);
       // The rest is for another day.
-      if (rows !== batch.rows) return true;
+      if (sent?.isCut) return true;
     }
     return true;
+  }
+
+  /**
+   * What of a batch pays for its gas as it is signed, which may be more than was thought; null when
+   * that is nothing. Else debts that cannot would keep those behind them from the escrow.
+   */
+  async #launchWorthy(batch: Batch, terms: GasTerms) {
+    for (let part: Batch | null = batch; part; part = richerHalf(part)) {
+      const rows = this.#withinLimits(part.rows);
+      const isCut = rows !== part.rows;
+      if (rows.length === 0) return { landed: Promise.resolve(true), isCut };
+      try {
+        return { ...await this.#launch({ ...part, rows }, terms), isCut };
+      } catch (error) {
+        if (!isGasTooDear(error)) throw error;
+      }
+    }
+    this.#options.log.warn("gas is too dear for a batch", { rows: batch.rows.length });
+    return null;
   }
 
   /** Waits for room; not while something is asked for that may be more urgent. */
@@ -277,11 +306,13 @@ export class Settlement {
   async #openRound(due: readonly DueLane[], isPatient: boolean): Promise<Round> {
     const { operator, capacity, coinPrice, intervalMs } = this.#options;
     const now = this.#options.now() / 1_000;
-    const [gasPrice, chainNow] = due.length === 0 ? [0n, now] : await Promise.all([
-      coinPrice === 0n ? 0n : operator.gasPrice(),
-      this.#lookAtChain(),
+    // Who is told that its rows are not worth their gas owes nothing by which one would notice.
+    const isPriced = coinPrice !== 0n && (due.length > 0 || this.#gasPrice > 0n);
+    const [gasPrice, chainNow] = await Promise.all([
+      isPriced ? operator.gasPrice() : 0n,
+      due.length > 0 ? this.#lookAtChain() : now,
     ]);
-    if (due.length > 0) this.#gasPrice = gasPrice;
+    this.#gasPrice = gasPrice;
     await this.#readTerms(due);
     return await Round.open(due, this.#terms, {
       now: Math.max(now, chainNow),
@@ -397,4 +428,8 @@ export class Settlement {
     const call = { account: operator.address, to: escrow, data };
     return BigInt((await chain.public.call(call)).data ?? 0n);
   }
+}
+
+function isGasTooDear(error: unknown): boolean {
+  return error instanceof KhachapuriError && error.data.reason === "GasTooDear";
 }
