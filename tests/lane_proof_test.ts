@@ -17,7 +17,7 @@ import { type Market, startMarket } from "../worlds/market.ts";
 const NAME = "paolo.khachapuri";
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" }, fields: { access: "payer" } };
 /** Nothing settles by itself within a test. */
-const BATCH = { mode: "batch", intervalSeconds: 3_600, pollMs: 50, amount: "100000000" };
+const BATCH = { mode: "batch", intervalSeconds: 360, pollMs: 50, amount: "100000000" };
 /** Three of them are more than a provider's word is good for. */
 const DEAR = 400_000n;
 

@@ -8,7 +8,7 @@ import { depositToJson } from "../lib/payment_header.ts";
 import { PRICE } from "../worlds/chain/escrow_chain.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 
-const BATCH = { mode: "batch", intervalSeconds: 3_600, pollMs: 50 };
+const BATCH = { mode: "batch", intervalSeconds: 360, pollMs: 50 };
 
 interface Answer {
   status: number;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { signStop } from "../lib/spec/stop.ts";
 import { startMarket } from "../worlds/market.ts";
 
-const BATCH = { mode: "batch", intervalSeconds: 3_600, pollMs: 50 };
+const BATCH = { mode: "batch", intervalSeconds: 360, pollMs: 50 };
 /** Says all that it has to say, and stays until long after the stop. */
 const MAIN = `#!/bin/sh
 i=0

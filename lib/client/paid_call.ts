@@ -53,8 +53,8 @@ export interface PaidCall {
 
 /** Seconds until a permit's deadline, at least: one that leaks is worth nothing a day later. */
 const PERMIT_LIFE_SECONDS = 86_400n;
-/** Up to so many more are drawn: of calls at the same time one's used-up permit proves its own. */
-const PERMIT_LIFE_DRAWN_SECONDS = 3_600;
+/** Up to so many more: of calls at the same time one's used-up permit proves its own. */
+const PERMIT_LIFE_MORE_SECONDS = 3_600n;
 /** Between two attempts at a provider that does not see the allowance yet, ms. */
 const WAIT_MS = 1_000;
 
@@ -67,12 +67,10 @@ export async function payAndSend(chain: Chain, options: PaidCallOptions): Promis
   const { account: { address: signer }, key, price, book, now } = options;
   const deadline = now() + options.waitMs;
   const claims = new LaneClaims({ key, signer, price, book, now });
-  const lifeSeconds = PERMIT_LIFE_SECONDS +
-    BigInt(Math.floor(Math.random() * PERMIT_LIFE_DRAWN_SECONDS));
   let charged = await book.charged(key);
   let deposit = options.deposit;
   for (let corrections = 0;;) {
-    const signed = await sign(chain, options, charged, lifeSeconds);
+    const signed = await sign(chain, options, charged);
     // Whoever gets hold of a signed deposit can submit it: sign one only when no credits are left.
     const brought = deposit && creditsLeft(signed) <= 0n
       ? { deposit: await depositFor(chain, options, deposit) }
@@ -98,15 +96,16 @@ export async function payAndSend(chain: Chain, options: PaidCallOptions): Promis
   }
 }
 
-function sign(
+async function sign(
   chain: Chain,
   options: PaidCallOptions,
   charged: bigint,
-  lifeSeconds: bigint,
 ): Promise<SignedPayment> {
-  const { account, key, usdc, price, now } = options;
+  const { account, key, usdc, price, book, now } = options;
   const { escrow, provider, payer, lane } = key;
-  return signPayment(chain, account, {
+  const least = BigInt(Math.floor(now() / 1000)) + PERMIT_LIFE_SECONDS;
+  const deadline = await book.nextDeadline(key, least, least + PERMIT_LIFE_MORE_SECONDS);
+  return await signPayment(chain, account, {
     escrow,
     usdc,
     provider,
@@ -115,7 +114,7 @@ function sign(
     price,
     charged,
     credits: 1n,
-    deadline: BigInt(Math.floor(now() / 1000)) + lifeSeconds,
+    deadline,
   });
 }
 

@@ -36,6 +36,12 @@ export interface PermitBook {
    */
   noteSigned(key: LaneKey, credits: bigint): Promise<bigint>;
   /**
+   * Draws up until when the lane's next permit is good, Unix seconds: `least` or more, never before
+   * the one before it, as a provider must keep a permit that lasts longer than the next, and where
+   * `most` allows later than that, so that no two permits are the same.
+   */
+  nextDeadline(key: LaneKey, least: bigint, most: bigint): Promise<bigint>;
+  /**
    * Remembers that a provider was believed without proof for `amount`, USDC base units.
    * @param day of UTC, counted from 1970
    * @returns false, and nothing is remembered, when that is too much for the day
@@ -68,6 +74,8 @@ const laneShape = v.strictObject({
   cumulative: uintShape(128),
   /** Absent while no permit goes beyond what is charged. */
   signed: v.exactOptional(uintShape(128)),
+  /** Of the last permit, Unix seconds; absent before the first, and in files of earlier releases. */
+  deadline: v.exactOptional(uintShape(64)),
 });
 
 const believedShape = v.strictObject({ ...parties, day: v.number(), amount: uintShape(128) });
@@ -85,6 +93,8 @@ const fileShape = v.strictObject({
 interface KnownLane extends LaneKey {
   charged: bigint;
   signed: bigint;
+  /** Unix seconds; 0 before the first permit. */
+  deadline: bigint;
 }
 
 interface Believed extends PartiesKey {
@@ -124,6 +134,17 @@ export function openPermitBook(home: string): PermitBook {
       });
       return before;
     },
+    async nextDeadline(key, least, most) {
+      let deadline = least;
+      await file.change((content) => {
+        const known = laneIn(content, key);
+        if (known.deadline >= least) {
+          deadline = known.deadline < most ? known.deadline + 1n : known.deadline;
+        }
+        return withLane(content, { ...known, deadline });
+      });
+      return deadline;
+    },
     async noteBelieved(key, amount, day) {
       let isTooMuch = false;
       await file.change((content) => {
@@ -162,9 +183,9 @@ function bookFile(home: string): HomeFile<Content> {
         path,
         "invalid_config",
       );
-      const known = lanes.map(({ cumulative: charged, signed = charged, ...key }) => (
-        { ...key, charged, signed }
-      ));
+      const known = lanes.map((
+        { cumulative: charged, signed = charged, deadline = 0n, ...key },
+      ) => ({ ...key, charged, signed, deadline }));
       return { lanes: known, believed, deposits };
     },
     toJson: ({ lanes, believed, deposits }) => ({
@@ -176,9 +197,15 @@ function bookFile(home: string): HomeFile<Content> {
   });
 }
 
-function laneToJson({ charged, signed, ...key }: KnownLane): v.InferInput<typeof laneShape> {
-  const cumulative = String(charged);
-  return { ...key, cumulative, ...(signed > charged ? { signed: String(signed) } : {}) };
+function laneToJson(
+  { charged, signed, deadline, ...key }: KnownLane,
+): v.InferInput<typeof laneShape> {
+  return {
+    ...key,
+    cumulative: String(charged),
+    ...(signed > charged ? { signed: String(signed) } : {}),
+    ...(deadline > 0n ? { deadline: String(deadline) } : {}),
+  };
 }
 
 function believedToJson(believed: Believed): v.InferInput<typeof believedShape> {
@@ -191,7 +218,7 @@ function keptToJson(kept: KeptDeposit): v.InferInput<typeof keptDepositShape> {
 
 function laneIn({ lanes }: Content, key: LaneKey): KnownLane {
   const known = lanes.find((each) => isAmong(each, key) && each.lane === key.lane);
-  return known ?? { ...partiesOf(key), lane: key.lane, charged: 0n, signed: 0n };
+  return known ?? { ...partiesOf(key), lane: key.lane, charged: 0n, signed: 0n, deadline: 0n };
 }
 
 function withLane(content: Content, changed: KnownLane): Content {

@@ -95,6 +95,17 @@ Deno.test("what was signed for a lane only rises, and is told from what is charg
     assert.equal(await openPermitBook(home).noteSigned(key, 0n), 13n);
   }));
 
+Deno.test("a lane's permits end one after the other, whoever signs at the same time", () =>
+  inFolder(async (home) => {
+    const book = () => openPermitBook(home);
+    const drawn = await Promise.all([1, 2, 3].map(() => book().nextDeadline(key, 100n, 110n)));
+    assert.deepEqual(drawn.sort(), [100n, 101n, 102n]);
+    assert.equal(await book().nextDeadline(key, 101n, 111n), 103n);
+    assert.equal(await book().nextDeadline(key, 200n, 210n), 200n);
+    assert.equal(await book().nextDeadline(key, 150n, 160n), 200n, "the clock went back");
+    assert.equal(await book().nextDeadline({ ...key, payer: key.provider }, 5n, 9n), 5n);
+  }));
+
 Deno.test("a provider is believed for so much a day, whoever asks at the same time", () =>
   inFolder(async (home) => {
     const book = () => openPermitBook(home);

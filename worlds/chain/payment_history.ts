@@ -164,6 +164,8 @@ export async function openHistory(mode: "batch" | "each") {
     nowMs += 60_001;
     await fake.mine();
     await inTime(payments.follower.poll());
+    // What an event cures is due again once the chain was asked.
+    await payments.settlement.revived();
     if (!isSilent) isCurrent = true;
   }
 

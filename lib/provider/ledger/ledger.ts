@@ -132,6 +132,8 @@ export interface Ledger {
   lane(id: LaneId): Promise<LaneState | undefined>;
   /** Lanes that rest on what was told of blocks above `block`, and all that the escrow refused. */
   unsure(block: bigint): Promise<LaneState[]>;
+  /** Lanes that rest on what was told of blocks above `block`. */
+  settledAbove(block: bigint): Promise<LaneState[]>;
   /** Of one payer, what the escrow refused. */
   refused(payer: Address): Promise<LaneState[]>;
   /** Writes down what the chain told; facts about lanes that were never opened are passed over. */

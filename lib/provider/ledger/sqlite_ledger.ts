@@ -169,15 +169,15 @@ export class SqliteLedger implements Ledger {
   }
 
   async unsure(block: bigint): Promise<LaneState[]> {
-    const unsure: Lane[] = [];
-    await inSlices([...this.store.book.accounts.values()], ({ uneven, settledLately }) => {
+    return await this.#gather(({ uneven, settledLately }) => {
       const lanes = new Set(settledLately?.above(block));
       for (const lane of uneven) if (lane.refused !== null) lanes.add(lane);
-      unsure.push(...lanes);
+      return lanes;
     });
-    const found: LaneState[] = [];
-    await inSlices(unsure, (lane) => found.push(copyOf(lane)));
-    return found;
+  }
+
+  async settledAbove(block: bigint): Promise<LaneState[]> {
+    return await this.#gather(({ settledLately }) => settledLately?.above(block) ?? []);
   }
 
   refused(payer: Address): Promise<LaneState[]> {
@@ -307,6 +307,17 @@ export class SqliteLedger implements Ledger {
 
   #laneOf({ payer, lane }: LaneId): Lane {
     return laneOf(this.store.book, payer, lane)!;
+  }
+
+  /** Copies of some lanes of every account, gathered in slices. */
+  async #gather(lanesOf: (account: Account) => Iterable<Lane>): Promise<LaneState[]> {
+    const lanes: Lane[] = [];
+    await inSlices([...this.store.book.accounts.values()], (account) => {
+      lanes.push(...lanesOf(account));
+    });
+    const found: LaneState[] = [];
+    await inSlices(lanes, (lane) => found.push(copyOf(lane)));
+    return found;
   }
 
   async #dueAmong(lanes: readonly Lane[]): Promise<DueLane[]> {

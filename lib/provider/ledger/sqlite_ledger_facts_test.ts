@@ -178,6 +178,8 @@ Deno.test("unsure is what later blocks told, and whatever was refused", async ()
   assert.deepEqual(await payersAt(5n), [a, b, c]);
   assert.deepEqual(await payersAt(6n), [b, c]);
   assert.deepEqual(await payersAt(7n), [c]);
+  assert.deepEqual(names(await ledger.settledAbove(5n)).sort(), names([ID, other]).sort());
+  assert.deepEqual(names(await ledger.settledAbove(6n)), names([other]));
   assert.deepEqual(names(await ledger.refused(OTHER_PAYER)), [LANE]);
   assert.deepEqual(await ledger.refused(PAYER), []);
   assert.deepEqual(await ledger.refused(permitOf().provider), [], "it never paid");

@@ -29,6 +29,11 @@ export interface FollowerOptions {
   onEvents(events: readonly EscrowEvent[], followed: Followed): Promise<void>;
   /** Blocks above `block` are no longer what they were, or nobody watched them. */
   onReorg(block: bigint): Promise<void>;
+  /**
+   * It goes on at `block`, where an earlier process stopped: what that one had noted of blocks
+   * above may have gone since, and nobody would hear of it.
+   */
+  onResume(block: bigint): Promise<void>;
   now?: () => number;
 }
 
@@ -58,6 +63,8 @@ export class Follower {
   #read: BlockId | null = null;
   #kept: BlockId | null;
   #keptAt = -Infinity;
+  /** An earlier process stopped at `#upTo`, and nothing was looked at since. */
+  #isResuming: boolean;
   #polling: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isStopped = false;
@@ -72,6 +79,7 @@ export class Follower {
     this.#upTo = resumeAt?.number ?? null;
     this.#floor = resumeAt?.number ?? 0n;
     this.#kept = resumeAt;
+    this.#isResuming = resumeAt !== null;
     if (resumeAt) this.#blocks.see(resumeAt);
     this.poll().then(() => this.#schedule());
   }
@@ -162,10 +170,15 @@ export class Follower {
     if (this.#upTo === null) return await this.#begin(latest.number);
     const found = await this.#blocks.compare(latest);
     if (found === "behind") return found;
-    if (found === "continues") return this.#upTo;
+    if (found === "continues") {
+      if (this.#isResuming) await this.#options.onResume(this.#upTo);
+      this.#isResuming = false;
+      return this.#upTo;
+    }
     const { undoneAbove } = found;
     this.#options.log.warn("the chain was reorganised", { from: undoneAbove });
     await this.#options.onReorg(undoneAbove);
+    this.#isResuming = false;
     this.#blocks.takenBack();
     for (const [key, block] of this.#told) if (block > undoneAbove) this.#told.delete(key);
     if (undoneAbove < this.#floor) this.#floor = undoneAbove;

@@ -16,7 +16,7 @@ const PROVIDER = anvilAccount(1).address;
 
 const payer = (n: number): Address => `0x${n.toString(16).padStart(40, "0")}`;
 
-/** Follows `fake`; tells as `payer@block` and `undone>block`, and what was kept. */
+/** Follows `fake`; tells as `payer@block`, `undone>block`, `resumed>block`, and what was kept. */
 async function follow(fake: FakeChain, changes: Partial<FollowerOptions> = {}) {
   const told: string[] = [];
   const kept: BlockId[] = [];
@@ -33,6 +33,7 @@ async function follow(fake: FakeChain, changes: Partial<FollowerOptions> = {}) {
       return Promise.resolve();
     },
     onReorg: (block) => Promise.resolve(void told.push(`undone>${block}`)),
+    onResume: (block) => Promise.resolve(void told.push(`resumed>${block}`)),
     now: () => clock.now,
     ...changes,
   });
@@ -68,7 +69,7 @@ function count(
   return asked;
 }
 
-Deno.test("a start goes on where the last process stopped, and doubts nothing", async () => {
+Deno.test("a start goes on where the last process stopped, and doubts only what lies above", async () => {
   const fake = fakeChain(PROVIDER);
   await grow(fake, 300);
   let last: BlockId;
@@ -84,8 +85,29 @@ Deno.test("a start goes on where the last process stopped, and doubts nothing", 
   await grow(fake, 20);
   const asked = count(fake);
   await using chain = await follow(fake, { resumeAt: last });
-  assert.deepEqual(chain.told, ["2@302"]);
+  assert.deepEqual(chain.told, ["resumed>301", "2@302"]);
   assert.deepEqual(asked, ["eth_getBlockByNumber", "eth_getBlockByNumber", "eth_getLogs"]);
+  assert.deepEqual(await chain.look(), [], "only once");
+});
+
+Deno.test("what could not be doubted at the start is doubted at the next look", async () => {
+  const fake = fakeChain(PROVIDER);
+  await grow(fake, 3);
+  const { hash } = await fake.chain.public.getBlock();
+  let fails = true;
+  const resumed: bigint[] = [];
+  await using chain = await follow(fake, {
+    resumeAt: { number: 3n, hash: hash! },
+    async onResume(block) {
+      if (fails) throw new Error("the chain is out of reach");
+      await Promise.resolve(resumed.push(block));
+    },
+  });
+  assert.equal(chain.follower.isCurrent(), false);
+  fails = false;
+  await chain.look();
+  assert.deepEqual(resumed, [3n]);
+  assert.equal(chain.follower.isCurrent(), true);
 });
 
 Deno.test("where that block has gone the last ones are in doubt, and what they bring now is read", async () => {
@@ -154,7 +176,7 @@ Deno.test("an endpoint that refuses a range is asked for smaller ones, and one t
   await using other = await follow(fake, {
     resumeAt: { number: 0n, hash: (await fake.chain.public.getBlock({ blockNumber: 0n })).hash! },
   });
-  assert.deepEqual([other.told, other.follower.isCurrent()], [[], false]);
+  assert.deepEqual([other.told, other.follower.isCurrent()], [["resumed>0"], false]);
 });
 
 Deno.test("a look at one new block takes two requests, at none one", async () => {

@@ -26,7 +26,6 @@ interface Filter {
   toBlock: Hex;
 }
 
-/** A payer that nobody else is. */
 const payer = (n: number): Address => `0x${n.toString(16).padStart(40, "0")}`;
 
 /**
@@ -49,6 +48,7 @@ async function follow(blocks = 0, changes: Partial<FollowerOptions> = {}) {
       return Promise.resolve();
     },
     onReorg: (block) => Promise.resolve(void told.push(`undone>${block}`)),
+    onResume: () => Promise.reject(new Error("nobody was here before")),
     now: () => clock.now,
     ...changes,
   });

@@ -236,6 +236,7 @@ async function follow(
     keep: (block) => keepFollowedBlock(path, subject, block),
     onEvents,
     onReorg,
+    onResume: async (block) => await settlement.level(await ledger.settledAbove(block)),
     now,
   });
 }

@@ -67,6 +67,23 @@ Deno.test("a permit whose epoch a fork took back is settled once the epoch comes
   assert.equal(taken(), 1n);
 });
 
+Deno.test("a settlement that a fork took back before a crash is due after it", async () => {
+  await using history = await openHistory("batch");
+  const { fake } = history;
+  const call = { do: "call", payer: 0, lane: 0, permit: 2, age: 0 } as const;
+  await history.take(call);
+  await history.take({ do: "charge", nth: 0 });
+  await history.take({ do: "settle" });
+  assert.equal(fake.consumed(PAYERS[0]!.address, LANES[0]!), 1n);
+  // No look at the chain saw its block.
+  await history.take({ do: "reorganise", depth: 1, keeps: false });
+  await history.take({ do: "crash" });
+  // Nothing is asked about the lane itself.
+  await history.take({ do: "burst", payer: 0, lane: 1, calls: 9 });
+  await history.finish();
+  assert.equal(fake.consumed(PAYERS[0]!.address, LANES[0]!), 1n);
+});
+
 Deno.test("a stop ends though its last batch is never mined, and the next start takes it up", async () => {
   await using history = await openHistory("batch");
   const { fake } = history;

@@ -1,8 +1,7 @@
 /**
  * Settlement in the background: what runs have used goes to the escrow in batches. A round takes
  * what is due at its start, each debt in its turn (turn.ts), and ends; what becomes due meanwhile
- * is the next round's, so nobody keeps others waiting by owing more. A row is cumulative, so
- * sending it twice charges once. A row that the escrow refuses is written down and not sent again.
+ * is the next round's, so nobody keeps others waiting by owing more.
  */
 import type { Address } from "viem";
 import type { Chain } from "../../chain/client.ts";
@@ -133,8 +132,8 @@ export class Settlement {
   }
 
   /**
-   * Settles all that is due now and brings more than it costs; resolves when it is mined, and what
-   * was on its way already too, or put off by an unreachable chain.
+   * Settles all that is due now and brings more than it costs; resolves when it is mined, as what
+   * was on its way already, or put off by an unreachable chain.
    */
   async settleNow(): Promise<void> {
     await this.#ask(null, false);
@@ -208,9 +207,8 @@ export class Settlement {
     // Who asks for everything while that is asked for already gets that.
     const same = payers === null && this.#asks.find((asked) => asked.payers === null);
     if (same) {
-      same.isPatient &&= isPatient;
       // What waits for room looks at the time anew: what could wait may not any more.
-      same.isPutBack = false;
+      Object.assign(same, { isPatient: same.isPatient && isPatient, isPutBack: false });
       this.#wake();
       return same.done.promise;
     }
