@@ -20,6 +20,8 @@ import { keyOf, type Row } from "./rows.ts";
 export interface OutcomesOptions extends Site {
   ledger: Pick<Ledger, "lane" | "record">;
   log: Log;
+  /** Ms since the epoch. */
+  now: () => number;
 }
 
 /** A lane of which the allowance covers only a part: the next batch takes what is there. */
@@ -28,7 +30,12 @@ interface Part extends LaneId {
   readonly upTo: bigint;
   /** The batch in which that showed. */
   readonly transaction: Hex;
+  /** Ms since the epoch. */
+  readonly knownAt: number;
 }
+
+/** What an allowance covers is looked at again after this long, should an event be missed, ms. */
+const PART_AGE_MS = 6 * 3_600_000;
 
 interface Skip {
   readonly lane: LaneState;
@@ -54,11 +61,18 @@ export class Outcomes {
     return [...new Set([...this.#parts.values()].map(({ payer }) => payer))];
   }
 
-  /** What was known of these payers' allowances, or of all, is not held against what comes. */
-  forgetParts(payers: readonly Address[] | null): void {
-    for (const [key, { payer }] of this.#parts) {
-      if (payers === null || payers.includes(payer)) this.#parts.delete(key);
-    }
+  /** The payer's allowance has changed: what was known of it is not held against what comes. */
+  forgetParts(payer: Address): void {
+    for (const [key, part] of this.#parts) if (part.payer === payer) this.#parts.delete(key);
+  }
+
+  /**
+   * What is known for so long is looked at anew, should we have missed a change. Not before: a part
+   * that is not worth its gas would have all of the debt be sent and skipped, round after round.
+   */
+  forgetOldParts(): void {
+    const oldest = this.options.now() - PART_AGE_MS;
+    for (const [key, { knownAt }] of this.#parts) if (knownAt < oldest) this.#parts.delete(key);
   }
 
   /**
@@ -119,7 +133,10 @@ export class Outcomes {
       // The same part was refused before: whatever the endpoint says, it is not there.
       if (credits === 0n || this.upTo(lane) === upTo) {
         await this.#refuse(lane, "InsufficientCredits", transaction);
-      } else this.#parts.set(keyOf(lane), { payer, lane: id, upTo, transaction });
+      } else {
+        const knownAt = this.options.now();
+        this.#parts.set(keyOf(lane), { payer, lane: id, upTo, transaction, knownAt });
+      }
     }
   }
 

@@ -147,6 +147,7 @@ export class Settlement {
 
   /** The payer allows more: in the background, what that cures is due again. */
   revive(payer: Address): void {
+    this.#outcomes.forgetParts(payer);
     this.#revival.revive(payer);
   }
 
@@ -251,7 +252,7 @@ export class Settlement {
   /** @returns whether it is over; else what is left is taken up after what was asked meanwhile */
   async #round({ payers, isPatient, parts, landings }: Asked): Promise<boolean> {
     const { watch } = this.#options;
-    if (parts === 0) this.#outcomes.forgetParts(payers);
+    if (parts === 0) this.#outcomes.forgetOldParts();
     const due = await this.#due(payers);
     // Also with nothing due: who was served nothing owes nothing, and its limits may have risen.
     await watch.look();

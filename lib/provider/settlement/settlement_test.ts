@@ -211,6 +211,7 @@ Deno.test("what a settlement that broke off knew of an allowance is not held aga
   await settlement.settleNow();
   assert.deepEqual(putOffs(books), ["lost"]);
   fake.allow(ANNA.address, PRICE_MAX, 10n);
+  settlement.revive(ANNA.address);
   books.carry = (send) => send();
   await settlement.settleNow();
   const { settled, refused } = await stateOf(ANNA, LANE);
