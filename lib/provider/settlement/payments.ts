@@ -19,6 +19,7 @@ import {
 } from "./escrow_events.ts";
 import { keepFollowedBlock, readFollowedBlock } from "./followed_block.ts";
 import { Follower } from "./follower.ts";
+import type { BlockId } from "./known_blocks.ts";
 import { openOperator, type Operator } from "./operator.ts";
 import { OperatorWatch } from "./operator_watch.ts";
 import { createConsume } from "./settle_each.ts";
@@ -71,7 +72,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   const runSeconds = Math.ceil(options.provider.sandbox.timeoutMs / 1_000);
   const windowSeconds = BigInt(Math.max(SETTLE_WINDOW_SECONDS, 3 * intervalSeconds) + runSeconds);
   const watch = new OperatorWatch({ chain, escrow, provider, operator: account.address, now });
-  const chainNews: ChainNews = { follower: null };
+  const chainNews = new ChainNews();
   const laterNow = () => chainNews.follower?.laterNow() ?? now();
   const ledger = await openSqliteLedger({
     path: join(dir, "ledger.db"),
@@ -87,7 +88,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     log,
     now,
     async onMined({ blockNumber: number, blockHash: hash, logs }) {
-      chainNews.follower?.note({ number, hash });
+      chainNews.note({ number, hash });
       await ledger.record(settlementsIn(parseEscrowLogs(escrow, logs)));
     },
     bumpAfterMs: rest.stuckSeconds * 1_000,
@@ -108,7 +109,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   });
   await watch.look();
   const follower = await follow(options, { ledger, payers, settlement });
-  chainNews.follower = follower;
+  chainNews.from(follower);
   const offlineAmount = rest.mode === "each" ? 0n : rest.offlineAmount;
   return {
     ledger,
@@ -135,8 +136,20 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
 }
 
 /** Who follows the chain, once the books that it tells are open; they ask it for the time. */
-interface ChainNews {
-  follower: Follower | null;
+class ChainNews {
+  follower: Follower | null = null;
+  readonly #early: BlockId[] = [];
+
+  from(follower: Follower): void {
+    this.follower = follower;
+    for (const block of this.#early.splice(0)) follower.note(block);
+  }
+
+  /** The books rest on this block. */
+  note(block: BlockId): void {
+    if (this.follower) this.follower.note(block);
+    else this.#early.push(block);
+  }
 }
 
 function openPayers(
@@ -153,7 +166,7 @@ function openPayers(
     log,
     now,
     isStandingStill: () => chainNews.follower?.isStandingStill() ?? false,
-    onBlock: (block) => chainNews.follower?.note(block),
+    onBlock: (block) => chainNews.note(block),
   });
 }
 
