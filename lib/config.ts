@@ -107,9 +107,20 @@ const providerShape = v.strictObject({
   ),
 });
 
+/** One URL, or a list of them. */
+const rpcShape = v.pipe(
+  v.union([v.string(), v.array(v.string())], "not a URL or a list of URLs"),
+  v.transform((urls) => [urls].flat()),
+  v.array(httpUrlShape),
+  v.minLength(1, "list at least one URL"),
+);
+
 const configShape = v.strictObject({
-  /** JSON-RPC endpoint of the chain that holds escrow and names. */
-  rpc: v.optional(httpUrlShape),
+  /**
+   * JSON-RPC endpoints of the chain that holds escrow and names; with two or more, what money
+   * depends on must be said alike by two.
+   */
+  rpc: v.optional(rpcShape),
   /** Trustless gateways in the order they are asked. */
   gateways: v.optional(v.array(httpUrlShape), []),
   kubo: v.optional(v.strictObject({ url: httpUrlShape, token: v.optional(v.string()) })),

@@ -256,6 +256,13 @@ export const PROBE_TIMEOUT_MS = 10_000;
 
 /** One JSON-RPC call to the chain. */
 export const RPC_TIMEOUT_MS = 10_000;
+/** An endpoint that failed is left alone for so long at first, then twice as long each time. */
+export const RPC_REST_MS = 1_000;
+export const RPC_REST_MS_MAX = 60_000;
+/** Between the times that endpoints which differ are asked again: one may lag by some blocks. */
+export const RPC_AGREEMENT_PAUSES_MS: readonly number[] = [100, 200, 400, 800];
+/** An endpoint whose newest block is older than this, while another's is not, stands still. */
+export const RPC_AGE_SECONDS_MAX = 60;
 /** Free nonces below ours that are filled; beyond it the count that showed them was a lie. */
 export const NONCE_HOLE_MAX = 64;
 /** Until a broadcast transaction is mined: dozens of blocks on the slowest chain we know. */

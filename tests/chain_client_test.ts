@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { connect } from "../lib/chain/client.ts";
-import { deposit, readBalance, withdraw } from "../lib/chain/escrow.ts";
+import { deposit, readAllowance, readBalance, withdraw } from "../lib/chain/escrow.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
+import { escrowCall } from "../lib/chain/escrow_call.ts";
 import { KhachapuriError } from "../lib/errors.ts";
 import { startAnvil } from "../worlds/chain/anvil.ts";
-import { startEscrowChain } from "../worlds/chain/escrow_chain.ts";
+import { fund, startEscrowChain } from "../worlds/chain/escrow_chain.ts";
 import { ACCOUNTS } from "../worlds/chain/people.ts";
 import { deployUsdc, mintUsdc } from "../lib/chain/circle_usdc.ts";
 import { startUsdcChain } from "../worlds/chain/usdc_chain.ts";
@@ -169,4 +170,47 @@ Deno.test("an account without ETH is told so", async () => {
     attempt,
     hasCode("chain_refused", /^0x[0-9a-fA-F]{40} has too little ETH for the gas/),
   );
+});
+
+Deno.test("connect() takes a list, of which one may be down, but none stand twice", async () => {
+  await using anvil = await startAnvil({ chainId: 4242 });
+  const down = "http://127.0.0.1:1/secret-key";
+  const chain = await connect([down, anvil.url]);
+  assert.equal(chain.chainId, 4242);
+  assert.deepEqual(chain.endpoints().map(({ origin, state }) => [origin, state]), [
+    ["http://127.0.0.1:1", "resting"],
+    [anvil.url, "up"],
+  ]);
+  assert.doesNotMatch(JSON.stringify(chain.endpoints()), /secret/);
+  await assert.rejects(connect([]), hasCode("invalid_config", /not an http/));
+  await assert.rejects(
+    connect([anvil.url, `${anvil.url}/`]),
+    hasCode("invalid_config", /listed twice/),
+  );
+  await assert.rejects(connect([down, `${down}2`]), hasCode("chain_unavailable", /did not answer/));
+});
+
+Deno.test("an allowance that one of two endpoints makes up is never told", async () => {
+  await using world = await startEscrowChain();
+  const { escrow, accounts: { payer, provider } } = world;
+  await fund(world, payer, 1_000n);
+  let isLying = false;
+  await using liar = startRpc(world.rpc, async ({ method }, forward) => {
+    const response = await forward();
+    if (method !== "eth_call" || !isLying) return response;
+    const { result, ...rest } = await response.json();
+    return Response.json({ ...rest, result: result.replace("3e8", "fff") });
+  });
+  const chain = await connect([liar.url, world.rpc]);
+  const parties = [payer.address, provider.address] as const;
+  assert.equal((await readAllowance(chain, escrow, ...parties)).credits, 1_000n);
+  isLying = true;
+  const named = new RegExp(`endpoints ${liar.url} and ${world.rpc} disagree on eth_call`);
+  await assert.rejects(
+    readAllowance(chain, escrow, ...parties),
+    hasCode("chain_unavailable", named),
+  );
+  const many = chain.readMany([escrowCall(escrow, "allowance", [...parties])]);
+  await assert.rejects(many, hasCode("chain_unavailable", /disagree on/));
+  assert.deepEqual(chain.endpoints().map(({ disagreements }) => disagreements), [2, 2]);
 });

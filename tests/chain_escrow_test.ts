@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Address, type Hex, zeroAddress } from "viem";
 import { clientLane } from "../lib/chain/lane.ts";
 import * as payerCalls from "../lib/chain/escrow.ts";
+import { escrowCall } from "../lib/chain/escrow_call.ts";
 import * as providerCalls from "../lib/chain/escrow_provider.ts";
 import {
   formatUsdc,
@@ -15,6 +16,7 @@ import { passTime } from "../worlds/chain/anvil_calls.ts";
 import { type EscrowChain, PRICE, startEscrowChain } from "../worlds/chain/escrow_chain.ts";
 import { blacklist } from "../worlds/chain/usdc.ts";
 
+const { DEPOSIT_AND_ALLOW_TYPEHASH } = payerCalls;
 const { allow, deposit, depositAndAllow, depositAndAllowNonce, readAllowance } = payerCalls;
 const { readBalance, readConsumed, reclaim, revoke, thawingPeriod, withdraw } = payerCalls;
 const { collect, consume, consumeBatch, earned, isOperator, NEVER, setOperator } = providerCalls;
@@ -188,7 +190,9 @@ Deno.test("a payer without ETH deposits and allows by one signature", async () =
     salt: `0x${"07".repeat(32)}` as Hex,
   };
   const parties = [payer.address, provider.address] as const;
-  const nonce = await depositAndAllowNonce(chain, escrow, ...parties, unsigned);
+  const nonce = depositAndAllowNonce(...parties, unsigned);
+  const typehash = escrowCall(escrow, "DEPOSIT_AND_ALLOW_TYPEHASH", []);
+  assert.equal(await chain.read(typehash), DEPOSIT_AND_ALLOW_TYPEHASH);
   const signature = await signReceiveAuthorization(payer, await usdcDomain(chain, usdc), {
     from: payer.address,
     to: escrow,

@@ -4,6 +4,7 @@ import {
   type Address,
   ccipRequest,
   createPublicClient,
+  custom,
   defineChain,
   encodeDeployData,
   encodeFunctionData,
@@ -11,7 +12,6 @@ import {
   getAddress,
   getContractError,
   type Hex,
-  http,
   type LocalAccount,
   type PublicClient,
   type TransactionReceipt,
@@ -19,7 +19,9 @@ import {
 import { KhachapuriError } from "../errors.ts";
 import { RECEIPT_TIMEOUT_MS, RPC_TIMEOUT_MS } from "../limits.ts";
 import type { ContractCall } from "./contract_call.ts";
-import { createManyReader, type ReadsTransport } from "./multicall.ts";
+import type { EndpointHead, EndpointStatus } from "./endpoint.ts";
+import { Endpoints } from "./endpoints.ts";
+import { createManyReader } from "./multicall.ts";
 import { estimateGas } from "./outbox/outbox.ts";
 import { createPost, type Post } from "./outbox/post.ts";
 import type { Outgoing } from "./outbox/store.ts";
@@ -42,7 +44,7 @@ export interface ContractCreation {
 
 export interface Chain {
   readonly chainId: number;
-  /** The RPC's origin, for messages; never the URL, which may hold an API key. */
+  /** The RPCs' origins, for messages; never the URLs, which may hold an API key. */
   readonly endpoint: string;
   readonly public: PublicClient;
   /**
@@ -67,6 +69,10 @@ export interface Chain {
    * @throws KhachapuriError `chain_refused`, `chain_unavailable`
    */
   readMany<T>(calls: readonly ContractCall[], blockNumber?: bigint): Promise<T[]>;
+  /** How the JSON-RPC endpoints are, in the order of the configuration. */
+  endpoints(): EndpointStatus[];
+  /** The newest block that each of them tells of. */
+  heads(): Promise<EndpointHead[]>;
 }
 
 export interface ConnectOptions {
@@ -79,17 +85,19 @@ export interface ConnectOptions {
 }
 
 /**
- * Connects to a JSON-RPC endpoint.
- * @throws KhachapuriError `invalid_config` for a URL that is not http(s) or another chain than
- *   expected, `chain_unavailable` when it does not answer
+ * Connects to a chain, through one JSON-RPC endpoint or several (`Endpoints` says what two must say
+ * alike). It is enough that one is up.
+ * @throws KhachapuriError `invalid_config` for a URL that is not http(s), one listed twice, or
+ *   another chain than expected or than another endpoint's; `chain_unavailable` when none answers
  */
-export async function connect(rpcUrl: string, options: ConnectOptions = {}): Promise<Chain> {
-  if (!/^https?:\/\//.test(rpcUrl) || !URL.canParse(rpcUrl)) {
-    throw new KhachapuriError("invalid_config", "the chain's RPC is not an http(s) URL");
-  }
-  const endpoint = new URL(rpcUrl).origin;
-  const transport = http(rpcUrl, { timeout: options.timeoutMs ?? RPC_TIMEOUT_MS, retryCount: 1 });
-  const chainId = await createPublicClient({ transport }).getChainId().catch((error) => {
+export async function connect(
+  rpc: string | readonly string[],
+  options: ConnectOptions = {},
+): Promise<Chain> {
+  const urls = checkUrls(typeof rpc === "string" ? [rpc] : rpc);
+  const endpoint = urls.map((url) => new URL(url).origin).join(" or ");
+  const endpoints = new Endpoints(urls, { timeoutMs: options.timeoutMs ?? RPC_TIMEOUT_MS });
+  const chainId = await endpoints.identify().catch((error) => {
     throw asChainError(error, endpoint);
   });
   if (options.expectedChainId !== undefined && options.expectedChainId !== chainId) {
@@ -100,8 +108,9 @@ export async function connect(rpcUrl: string, options: ConnectOptions = {}): Pro
     id: chainId,
     name: `eip155:${chainId}`,
     nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
-    rpcUrls: { default: { http: [rpcUrl] } },
+    rpcUrls: { default: { http: urls } },
   });
+  const transport = custom(endpoints, { retryCount: 0 });
   const client = createPublicClient({ chain, transport, ccipRead: { request: httpsCcipRequest } });
   const receiptTimeoutMs = options.receiptTimeoutMs ?? RECEIPT_TIMEOUT_MS;
   const post = createPost(client, endpoint, receiptTimeoutMs);
@@ -113,22 +122,23 @@ export async function connect(rpcUrl: string, options: ConnectOptions = {}): Pro
     sendData: (account, to, data) => sendBytes(client, endpoint, post, account, { to, data }),
     deploy: (account, creation) => deployContract(client, endpoint, post, account, creation),
     read: (call) => readContract(client, endpoint, call),
-    readMany: createManyReader(readsTransport(client), endpoint),
+    readMany: createManyReader(endpoints, endpoint),
+    endpoints: () => endpoints.status(),
+    heads: () => endpoints.heads(),
   };
 }
 
-function readsTransport(client: PublicClient): ReadsTransport {
-  const request = client.request as ReadsTransport["request"];
-  return {
-    request,
-    callMany: (calls, block) =>
-      Promise.all(calls.map((call) =>
-        request({ method: "eth_call", params: [call, block] }).then(
-          (data) => ({ data: data as Hex }),
-          (error) => ({ error }),
-        )
-      )),
-  };
+function checkUrls(urls: readonly string[]): string[] {
+  if (urls.length === 0 || !urls.every((url) => /^https?:\/\//.test(url) && URL.canParse(url))) {
+    throw new KhachapuriError("invalid_config", "the chain's RPC is not an http(s) URL");
+  }
+  const hrefs = urls.map((url) => new URL(url).href);
+  const twice = hrefs.find((href, index) => hrefs.indexOf(href) < index);
+  if (twice === undefined) return [...urls];
+  const message = `the RPC at ${new URL(twice).origin} is listed twice`;
+  throw new KhachapuriError("invalid_config", message, {
+    hints: ["two nodes agree only if they are two"],
+  });
 }
 
 /** ERC-3668: a resolver names the gateway, so it must not be able to name a host of our network. */

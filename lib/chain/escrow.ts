@@ -5,6 +5,7 @@ import {
   type Hex,
   keccak256,
   type LocalAccount,
+  stringToBytes,
   type TransactionReceipt,
   zeroAddress,
 } from "viem";
@@ -14,7 +15,7 @@ import type { Epoch } from "../permit.ts";
 import { usdcAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
 import { escrowCall, searchEvents } from "./escrow_call.ts";
-import { formatUsdc, readUsdcBalance } from "./usdc.ts";
+import { formatUsdc } from "./usdc.ts";
 
 /** What a payer has set aside for one provider. */
 export interface Allowance extends Epoch {
@@ -105,16 +106,11 @@ export async function deposit(
   amount: bigint,
 ): Promise<TransactionReceipt> {
   const { address } = account;
-  const [token, balance, approved] = await Promise.all([
-    readToken(chain, escrow),
-    readUsdcBalance(chain, usdc, address),
-    chain.read<bigint>({
-      address: usdc,
-      abi: usdcAbi,
-      functionName: "allowance",
-      args: [address, escrow],
-    }),
-  ]);
+  const [token, balance, approved] = await chain.readMany<unknown>([
+    escrowCall(escrow, "token", []),
+    { address: usdc, abi: usdcAbi, functionName: "balanceOf", args: [address] },
+    { address: usdc, abi: usdcAbi, functionName: "allowance", args: [address, escrow] },
+  ]) as [Address, bigint, bigint];
   if (token.toLowerCase() !== usdc.toLowerCase()) {
     throw new KhachapuriError("invalid_config", `the escrow holds ${token}, not USDC at ${usdc}`);
   }
@@ -220,6 +216,12 @@ export function depositAndAllowArguments(
   ];
 }
 
+/** The escrow's DEPOSIT_AND_ALLOW_TYPEHASH, which its code fixes as it fixes its address. */
+export const DEPOSIT_AND_ALLOW_TYPEHASH = keccak256(stringToBytes(
+  "DepositAndAllow(address payer,uint256 amount,uint256 validAfter,uint256 validBefore," +
+    "address provider,uint128 pricePerCredit,uint128 credits,address signer,bytes32 salt)",
+));
+
 /** What the nonce of `depositAndAllow` is the hash of, in the contract's order. */
 const DEPOSIT_NONCE_TYPES = [
   { name: "typehash", type: "bytes32" },
@@ -238,17 +240,14 @@ const DEPOSIT_NONCE_TYPES = [
  * The EIP-3009 nonce of a `depositAndAllow`: it binds every parameter of the call, so that USDC's
  * signature authorises nothing else.
  */
-export async function depositAndAllowNonce(
-  chain: Chain,
-  escrow: Address,
+export function depositAndAllowNonce(
   payer: Address,
   provider: Address,
   unsigned: Omit<DepositAuthorization, "signature">,
-): Promise<Hex> {
-  const typehash = await chain.read<Hex>(escrowCall(escrow, "DEPOSIT_AND_ALLOW_TYPEHASH", []));
+): Hex {
   return keccak256(
     encodeAbiParameters(DEPOSIT_NONCE_TYPES, [
-      typehash,
+      DEPOSIT_AND_ALLOW_TYPEHASH,
       payer,
       unsigned.amount,
       unsigned.validAfter,

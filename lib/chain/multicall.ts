@@ -36,7 +36,7 @@ export interface ManyReader {
 /**
  * The largest calldata of one request, characters of hex. The 1,024 lanes that a payer may have
  * take 590,000 and must go as one; nodes take bodies of some megabytes, and about 50 million gas,
- * of which these take 10.
+ * of which these take 8.
  */
 const CALLDATA_CHARS_MAX = 768 * 1024;
 /** Encoding and decoding lets others have their turn after so long. */
@@ -161,17 +161,16 @@ export function encodeAggregate3(targets: readonly Target[]): Hex {
     const bytes = (data.length - 2) / 2;
     const padded = Math.ceil(bytes / 32) * WORD;
     offsets.push(word(offset));
-    tuples.push(
-      to.slice(2).toLowerCase().padStart(WORD, "0") + word(1) + word(96) + word(bytes) +
-        data.slice(2).padEnd(padded, "0"),
-    );
+    const target = to.slice(2).toLowerCase().padStart(WORD, "0");
+    const callData = data.slice(2).padEnd(padded, "0");
+    tuples.push(target + word(1) + word(96) + word(bytes) + callData);
     offset += 4 * 32 + padded / 2;
   }
   const head = `${word(32)}${word(targets.length)}`;
   return `${AGGREGATE3}${head}${offsets.join("")}${tuples.join("")}`;
 }
 
-/** `(bool success, bytes returnData)[]`. @throws BaseError for what is no such list of that length */
+/** `(bool success, bytes returnData)[]`. @throws BaseError for anything but `count` of them */
 export function decodeAggregate3(answer: Hex, count: number): CallAnswer[] {
   /** The number in the word at this place of the hex. */
   const at = (place: number) => {

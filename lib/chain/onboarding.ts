@@ -34,10 +34,8 @@ export async function signDeposit(
   const validBefore = nowSeconds + lifetimeSeconds;
   const times = { validAfter: 0n, validBefore };
   const unsigned = { amount, ...times, pricePerCredit, credits, signer: zeroAddress, salt };
-  const [domain, nonce] = await Promise.all([
-    usdcDomain(chain, usdc),
-    depositAndAllowNonce(chain, escrow, account.address, provider, unsigned),
-  ]);
+  const domain = await usdcDomain(chain, usdc);
+  const nonce = depositAndAllowNonce(account.address, provider, unsigned);
   const authorization = { from: account.address, to: escrow, value: amount, ...times, nonce };
   return { ...unsigned, signature: await signReceiveAuthorization(account, domain, authorization) };
 }

@@ -60,6 +60,9 @@ export function asChainError(
 ): KhachapuriError {
   if (thrown instanceof KhachapuriError) return thrown;
   if (!(thrown instanceof BaseError)) throw thrown;
+  // What the endpoints said together is worded already, below what viem makes of it.
+  const worded = thrown.walk((error) => error instanceof KhachapuriError);
+  if (worded instanceof KhachapuriError) return worded;
   return wordFailure(readFailure(thrown, endpoint, messages), sender);
 }
 

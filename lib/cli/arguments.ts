@@ -12,7 +12,12 @@ export const COMMON_OPTIONS = {
     description: "configuration, keys and state (KHACHAPURI_HOME, default ~/.khachapuri)",
   },
   json: { type: "boolean", description: "print one JSON document" },
-  rpc: { type: "string", value: "URL", description: "JSON-RPC endpoint of the chain" },
+  rpc: {
+    type: "string",
+    value: "URL",
+    multiple: true,
+    description: "JSON-RPC endpoint of the chain; repeat for several, two must agree",
+  },
   gateway: {
     type: "string",
     value: "URL",
@@ -156,12 +161,15 @@ function commonFlags(values: Values): CommonFlags {
     const given = values.get(key);
     return Array.isArray(given) ? { [key]: given[0] } : {};
   };
-  const gateway = values.get("gateway");
+  const list = (key: string) => {
+    const given = values.get(key);
+    return Array.isArray(given) ? given : [];
+  };
   return {
     json: values.has("json"),
-    gateway: Array.isArray(gateway) ? gateway : [],
+    rpc: list("rpc"),
+    gateway: list("gateway"),
     ...text("home"),
-    ...text("rpc"),
     ...text("kubo"),
     ...text("escrow"),
     ...text("registry"),

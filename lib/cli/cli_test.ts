@@ -146,16 +146,17 @@ Deno.test("runCli() hands a raw command everything after its own leading flags",
   assert.deepEqual(await seen("--pay", "--rpc", "http://r", "-X", "POST", "n/c", "--json", "{}"), {
     raw: ["-X", "POST", "n/c", "--json", "{}"],
     pay: true,
-    rpc: "http://r",
+    rpc: ["http://r"],
   });
   assert.deepEqual(await seen("--rpc=http://r", "n/c", "-d", "--pay"), {
     raw: ["n/c", "-d", "--pay"],
     pay: false,
-    rpc: "http://r",
+    rpc: ["http://r"],
   });
   assert.deepEqual(await seen("--json", "{}", "n/c"), {
     raw: ["--json", "{}", "n/c"],
     pay: false,
+    rpc: [],
   });
 });
 

@@ -90,7 +90,7 @@ export interface CommandContext {
 export interface CommonFlags {
   readonly home?: string;
   readonly json: boolean;
-  readonly rpc?: string;
+  readonly rpc: readonly string[];
   readonly gateway: readonly string[];
   readonly kubo?: string;
   readonly escrow?: string;

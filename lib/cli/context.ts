@@ -53,7 +53,7 @@ async function loadConfig(world: World, home: string, flags: CommonFlags): Promi
   const kuboUrl = flags.kubo ?? config.kubo?.url;
   return {
     ...config,
-    ...(flags.rpc === undefined ? {} : { rpc: flagUrl("--rpc", flags.rpc) }),
+    ...(flags.rpc.length === 0 ? {} : { rpc: flags.rpc.map((url) => flagUrl("--rpc", url)) }),
     ...(flags.gateway.length === 0
       ? {}
       : { gateways: flags.gateway.map((url) => flagUrl("--gateway", url)) }),

@@ -80,7 +80,7 @@ interface AddressFlags extends TermFlags {
 }
 
 async function tellAddress(context: CommandContext, options: AddressFlags): Promise<void> {
-  const isAsked = options.chain === undefined || context.flags.rpc !== undefined;
+  const isAsked = options.chain === undefined || context.flags.rpc.length > 0;
   const chain = isAsked ? await context.chain() : null;
   const chainId = chainIdOf(options.chain, chain);
   const { contracts } = await context.config();

@@ -153,7 +153,7 @@ function missingPlaces(
   { flags, home }: CommandContext,
   needed: readonly ("rpc" | "gateways")[],
 ): string[] {
-  const given = { rpc: flags.rpc !== undefined, gateways: flags.gateway.length > 0 };
+  const given = { rpc: flags.rpc.length > 0, gateways: flags.gateway.length > 0 };
   const missing = needed.filter((field) => !given[field]).map((field) => `"${field}"`);
   const file = join(home, "config.json");
   return missing.length === 0 ? [] : [`  set ${missing.join(" and ")} in ${file}`];
@@ -185,7 +185,9 @@ async function configJson(
   const { flags, home } = context;
   const contracts = await givenContracts(context);
   const config = {
-    ...(flags.rpc === undefined ? {} : { rpc: flags.rpc }),
+    ...(flags.rpc.length === 0
+      ? {}
+      : { rpc: flags.rpc.length > 1 ? [...flags.rpc] : flags.rpc[0] }),
     ...(flags.gateway.length === 0 ? {} : { gateways: [...flags.gateway] }),
     ...(flags.kubo === undefined ? {} : { kubo: { url: flags.kubo } }),
     ...(contracts === null ? {} : { contracts }),

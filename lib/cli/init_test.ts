@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { privateKeyToAccount } from "viem/accounts";
-import { readConfig } from "../config.ts";
+import { parseConfig, readConfig } from "../config.ts";
 import { readKeyFile, recipientOf } from "../spec/keys.ts";
 import { runCli } from "./cli.ts";
 import { fakeWorld } from "../../worlds/terminal.ts";
@@ -30,10 +30,23 @@ Deno.test("init makes a key file for its user alone and keeps the flags as confi
     assert.equal(code, 0);
     const keys = await readKeyFile(join(home, "keys.json"));
     assert.equal(json.address, privateKeyToAccount(keys.account!).address);
-    assert.equal((await readConfig(home)).rpc, "http://127.0.0.1:8545");
+    assert.deepEqual((await readConfig(home)).rpc, ["http://127.0.0.1:8545"]);
     assert.equal((await Deno.stat(home)).mode! & 0o777, 0o700);
     assert.ok(!JSON.stringify(json).includes(keys.account!.slice(2)), "prints no key");
   });
+});
+
+Deno.test("init records every --rpc, and a configuration lists one or more", async () => {
+  await withHome(async (home) => {
+    const urls = ["https://a.example/key", "https://b.example"];
+    const flags = urls.flatMap((url) => ["--rpc", url]);
+    assert.equal((await init("--home", home, ...flags)).code, 0);
+    assert.deepEqual((await readConfig(home)).rpc, urls);
+  });
+  assert.deepEqual(parseConfig({ rpc: "http://a" }, "/home").rpc, ["http://a"]);
+  for (const rpc of [[], ["nowhere"], ["http://a", 1], 1, "nowhere", {}]) {
+    assert.throws(() => parseConfig({ rpc }, "/home"), { code: "invalid_config" }, `${rpc}`);
+  }
 });
 
 Deno.test("init overwrites nothing and leaves nothing half made", async () => {

@@ -2,7 +2,8 @@
 import { type Address, numberToHex } from "viem";
 import type { Chain } from "../../lib/chain/client.ts";
 
-async function ask(chain: Chain, method: string, ...params: unknown[]): Promise<void> {
+/** Asks for one of them by its method. */
+export async function ask(chain: Chain, method: string, ...params: unknown[]): Promise<void> {
   const request = chain.public.request as (
     call: { method: string; params: unknown[] },
   ) => Promise<unknown>;

@@ -1,5 +1,5 @@
 /** A chain whose escrow and USDC answer from an object; there is nothing to connect or send to. */
-import { type Address, domainSeparator, zeroAddress, zeroHash } from "viem";
+import { type Address, domainSeparator, zeroAddress } from "viem";
 import type { Chain } from "../../lib/chain/client.ts";
 import type { Allowance } from "../../lib/chain/escrow.ts";
 
@@ -42,8 +42,6 @@ export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain 
         return answers.nonce ?? 0n;
       case "THAWING_PERIOD":
         return 86_400n;
-      case "DEPOSIT_AND_ALLOW_TYPEHASH":
-        return zeroHash;
       case "name":
         return "USD Coin";
       case "version":
@@ -69,5 +67,7 @@ export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain 
       Promise.resolve().then(() => read(functionName, address) as T),
     readMany: <T>(calls: readonly { functionName: string; address: Address }[]) =>
       Promise.resolve().then(() => calls.map((call) => read(call.functionName, call.address) as T)),
+    endpoints: () => [],
+    heads: () => Promise.resolve([]),
   };
 }

@@ -315,6 +315,8 @@ export function fakeChain(provider: Address): FakeChain {
           : client.request(question as never),
       callMany: () => Promise.reject(new Error("what Multicall3 can read goes as one")),
     }, "fake"),
+    heads: () => Promise.resolve([]),
+    endpoints: () => [{ origin: "fake", state: "up", disagreements: 0, trouble: null }],
   };
   return Object.assign(fake, { chain });
 }

@@ -9,7 +9,8 @@ import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { PROBE_TIMEOUT_MS } from "../../limits.ts";
 import { recipientOf } from "../../spec/keys.ts";
-import type { Finding, Look } from "./findings.ts";
+import { judgeEndpoint } from "./chain_endpoints.ts";
+import type { Finding, Findings, Look } from "./findings.ts";
 import { type Connected, preflight, type PreflightOptions, type Seen } from "./preflight.ts";
 
 export interface CheckupOptions extends PreflightOptions {
@@ -23,6 +24,7 @@ const EMPTY_CID = "bafkqaaa";
 const PARTS = [
   "keys",
   "chain",
+  "rpc",
   "gateway",
   "sandbox",
   "state",
@@ -42,11 +44,25 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
     await findings.look(part, () => checkGateway(gateway, options.fetch));
   }
   const { connected } = seen;
+  if (connected) await lookAtEndpoints(connected, findings, options.now ?? Date.now);
   if (provider && connected) {
     await findings.look("name", () => checkName(connected, provider, seen));
     await findings.look("web domain", () => checkWebDomain(provider, options.fetch));
   }
   return findings.all.sort((one, other) => rankOf(one) - rankOf(other));
+}
+
+async function lookAtEndpoints(
+  { chain }: Connected,
+  findings: Findings,
+  now: () => number,
+): Promise<void> {
+  const heads = await chain.heads();
+  const statuses = chain.endpoints();
+  const seen = { chainId: chain.chainId, heads, statuses, now: Math.floor(now() / 1_000) };
+  for (const [index, { origin }] of heads.entries()) {
+    await findings.look(`rpc ${origin}`, () => Promise.resolve(judgeEndpoint(seen, index)));
+  }
 }
 
 function rankOf({ part }: Finding): number {

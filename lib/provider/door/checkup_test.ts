@@ -40,6 +40,7 @@ Deno.test("everything is looked at, and told in the order in which one would men
   assert.deepEqual(parts, [
     "keys",
     "chain",
+    `rpc ${home.chain.rpc}`,
     `gateway ${GATEWAY}`,
     "sandbox",
     "state",
@@ -161,5 +162,8 @@ Deno.test("what a silent chain or a machine of no provider hides is left out", a
   home.chain.answers.hasEscrow = true;
   const { rpc, contracts } = home.config();
   const payers = await look(home, parseConfig({ rpc, contracts }, home.dir));
-  assert.deepEqual(payers.map(({ part }) => part), ["keys", "chain", `gateway ${GATEWAY}`]);
+  assert.deepEqual(
+    payers.map(({ part }) => part),
+    ["keys", "chain", `rpc ${home.chain.rpc}`, `gateway ${GATEWAY}`],
+  );
 });

@@ -83,6 +83,7 @@ export async function openProvider(
   const ground = groundOf(await preflight({ config, keysPath, now }));
   tellLimits(ground, log);
   tellCollector(ground, log);
+  tellEndpoints(ground, log);
   const lock = await lockState(join(state.book, LOCK_FILE));
   stack.defer(() => lock.release());
   const parts = await openParts({ config, provider, state, ground, log, now }, stack);
@@ -103,6 +104,13 @@ async function prepareState(config: Config, provider: ProviderConfig): Promise<S
 function tellLimits({ sandbox: { probe: { missing, hints, swept } } }: Ground, log: Log): void {
   if (missing.length > 0) log.warn("limits that the kernel does not enforce", { missing, hints });
   if (swept > 0) log.info("swept what an earlier provider left", { cgroups: swept });
+}
+
+/** Until it is back, what the others say is believed as far as they agree, and one alone. */
+function tellEndpoints({ connected: { chain } }: Ground, log: Log): void {
+  for (const { origin, state, trouble } of chain.endpoints()) {
+    if (state === "resting") log.warn("an RPC endpoint does not answer", { origin, trouble });
+  }
 }
 
 /** An owner who did not ask for it has three days to notice. */
@@ -149,7 +157,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     terms: ground.terms,
     health: chainHealth(chain, payments),
     responses: counters.responses,
-    metrics: providerMetrics(counters, watch(payments, programs, gate, money)),
+    metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money)),
     money,
     programs,
     gate,
@@ -269,6 +277,7 @@ function openGate(
 }
 
 function watch(
+  chain: Chain,
   { ledger, operator, follower, payers }: Payments,
   { sandboxes }: { sandboxes: Sandboxes },
   { slots }: { slots: Slots },
@@ -282,6 +291,7 @@ function watch(
     chainAgeMs: () => follower.ageMs(),
     headAgeMs: () => follower.headAgeMs(),
     views: () => payers.figures(),
+    endpoints: () => chain.endpoints(),
     sandboxesOpen: () => sandboxes.open(),
     runsBusy: () => slots.busy(),
     ownersLow: () => ownerCredits.low(),

@@ -31,6 +31,7 @@ export interface Watched {
   headAgeMs(): number;
   /** How payers' views came about, and reads of the chain that were refused, by whose limit. */
   views(): { read: number; advanced: number; refused: ReadonlyMap<string, number> };
+  endpoints(): readonly { state: "up" | "resting"; disagreements: number }[];
   sandboxesOpen(): number;
   runsBusy(): number;
   ownersLow(): number;
@@ -84,6 +85,16 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
     ),
     viewsMetric(watched),
     refusedReadsMetric(watched),
+    gauge(
+      "khachapuri_rpc_endpoints_up",
+      "JSON-RPC endpoints of the chain that are not resting after a failure.",
+      () => watched.endpoints().filter(({ state }) => state === "up").length,
+    ),
+    gauge(
+      "khachapuri_rpc_disagreements",
+      "How often an endpoint was contradicted by another.",
+      () => watched.endpoints().reduce((sum, { disagreements }) => sum + disagreements, 0),
+    ),
     gauge("khachapuri_sandboxes_open", "Sandboxes open now.", () => watched.sandboxesOpen()),
     gauge("khachapuri_runs_busy", "Runs going on now.", () => watched.runsBusy()),
     gauge(

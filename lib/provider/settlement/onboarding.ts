@@ -62,7 +62,7 @@ export class Onboarding {
     const { chain, usdc, seller: { escrow, provider } } = this.#options;
     const domain = this.#usdcDomain ??= await usdcDomain(chain, usdc);
     const { amount: value, validAfter, validBefore, signature } = deposit;
-    const nonce = await depositAndAllowNonce(chain, escrow, payer, provider, deposit);
+    const nonce = depositAndAllowNonce(payer, provider, deposit);
     const authorization = { from: payer, to: escrow, value, validAfter, validBefore, nonce };
     const signer = await recoverReceiveAuthorization(domain, authorization, signature);
     if (signer !== null && isAddressEqual(signer, payer)) return;
