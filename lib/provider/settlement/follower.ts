@@ -57,6 +57,7 @@ export class Follower {
   #trusted = 0n;
   #read: BlockId | null = null;
   #kept: BlockId | null;
+  #isResuming: boolean;
   #keptAt = -Infinity;
   #polling: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -72,6 +73,7 @@ export class Follower {
     this.#upTo = resumeAt?.number ?? null;
     this.#floor = resumeAt?.number ?? 0n;
     this.#kept = resumeAt;
+    this.#isResuming = resumeAt !== null;
     if (resumeAt) this.#blocks.see(resumeAt);
     this.poll().then(() => this.#schedule());
   }
@@ -162,15 +164,23 @@ export class Follower {
     if (this.#upTo === null) return await this.#begin(latest.number);
     const found = await this.#blocks.compare(latest);
     if (found === "behind") return found;
-    if (found === "continues") return this.#upTo;
+    if (found === "continues") return await this.#resume(this.#upTo);
     const { undoneAbove } = found;
     this.#options.log.warn("the chain was reorganised", { from: undoneAbove });
     await this.#options.onReorg(undoneAbove);
     this.#blocks.takenBack();
+    this.#isResuming = false;
     for (const [key, block] of this.#told) if (block > undoneAbove) this.#told.delete(key);
     if (undoneAbove < this.#floor) this.#floor = undoneAbove;
     if (undoneAbove < this.#upTo) this.#upTo = undoneAbove;
     return this.#upTo;
+  }
+
+  /** Of later blocks than it kept the earlier process may have had receipts, which nobody watched. */
+  async #resume(upTo: bigint): Promise<bigint> {
+    if (this.#isResuming) await this.#options.onReorg(upTo);
+    this.#isResuming = false;
+    return upTo;
   }
 
   /** What an earlier process saw of the last blocks may have been undone since. */
