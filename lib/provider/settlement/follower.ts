@@ -176,7 +176,7 @@ export class Follower {
     return this.#upTo;
   }
 
-  /** Of later blocks than it kept the earlier process may have had receipts, which nobody watched. */
+  /** Of later blocks the earlier process may have had receipts, which nobody watched since. */
   async #resume(upTo: bigint): Promise<bigint> {
     if (this.#isResuming) await this.#options.onReorg(upTo);
     this.#isResuming = false;
