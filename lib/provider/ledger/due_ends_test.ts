@@ -1,6 +1,14 @@
 /** A lane that is settled by several permits is due by when the first of them ends. */
 import assert from "node:assert/strict";
-import { drawOf, openLedger, PAYER, permitOf, sell, signatureOf, viewOf } from "../../../worlds/ledger.ts";
+import {
+  drawOf,
+  openLedger,
+  PAYER,
+  permitOf,
+  sell,
+  signatureOf,
+  viewOf,
+} from "../../../worlds/ledger.ts";
 import { turnOf } from "../settlement/turn.ts";
 
 Deno.test("a permit of the next epoch that ends sooner than its lane's older one is due by then", async () => {
@@ -10,7 +18,12 @@ Deno.test("a permit of the next epoch that ends sooner than its lane's older one
   const view = { ...viewOf(100n), epoch: 0, epochEnd };
   const older = permitOf({ credits: 1n, epoch: 0, deadline: 1_700_500_000n });
   await sell(ledger, drawOf({ permit: older }), view);
-  const next = permitOf({ credits: 100n, epoch: 1, deadline: 1_700_001_000n, signature: signatureOf(2) });
+  const next = permitOf({
+    credits: 100n,
+    epoch: 1,
+    deadline: 1_700_001_000n,
+    signature: signatureOf(2),
+  });
   await sell(ledger, drawOf({ permit: next }), view);
   const [due] = await ledger.dueOf(PAYER);
   const ends = { epoch: 0, epochEnd, thawEnd: 0n };
