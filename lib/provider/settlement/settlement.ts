@@ -142,7 +142,8 @@ export class Settlement {
   /** The payer has given notice: what it owes is settled, and nobody else's debts. */
   async settlePayer(payer: Address): Promise<void> {
     this.#terms.delete(payer);
-    await this.#ask([payer], true);
+    const queued = this.#asks.find(({ payers }) => payers?.length === 1 && payers[0] === payer);
+    await (queued?.done.promise ?? this.#ask([payer], true));
   }
 
   /** The payer allows more: in the background, what that cures is due again. */

@@ -59,6 +59,24 @@ Deno.test("who gave notice is settled by when its credits thaw, and nobody else 
   assert.deepEqual(batchesOf(books), [[{ payer: BERT.address, lane: laneOf(2) }]]);
 });
 
+Deno.test("who gives notice again and again is settled once", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, use } = books;
+  await use(BERT, laneOf(2), 1);
+  const goOn = holdUp(books);
+  let reads = 0;
+  books.tellReads = (answers) => {
+    reads += 1;
+    return answers;
+  };
+  const asked = Array.from({ length: 20 }, () => settlement.settlePayer(BERT.address));
+  await until(() => books.batches.length === 1);
+  goOn();
+  await Promise.all(asked);
+  assert.equal(books.batches.length, 1);
+  assert.ok(reads <= 2, `${reads} reads`);
+});
+
 Deno.test("what becomes due during a round is the next one's, so a round ends", async () => {
   await using books = await openSettlingBooks();
   const { settlement, use, ledger } = books;
