@@ -6,7 +6,7 @@ import type { Address, TransactionReceipt } from "viem";
 import { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import { leftToday } from "../ledger/operator_room.ts";
-import { BATCH_GAS, type Capacity, ROW_GAS_MAX } from "./capacity.ts";
+import { BATCH_GAS, type Capacity, NEW_ROW_GAS } from "./capacity.ts";
 import { encodeCharges } from "./charge_data.ts";
 import type { Flights } from "./flights.ts";
 import type { Operator } from "./operator.ts";
@@ -100,7 +100,7 @@ export class BatchSender {
         rank: "settlement",
         costMax: costMaxOf(debts, terms),
         // Rows that do not fit when it is estimated, and do when it is mined, take more.
-        gasMin: BATCH_GAS + ROW_GAS_MAX * BigInt(rows.length),
+        gasMin: BATCH_GAS + NEW_ROW_GAS * BigInt(rows.length),
       });
       const landed = this.#land(ordered, mined).then(
         () => true,

@@ -65,7 +65,7 @@ const SETTLE_WINDOW_SECONDS = 120;
 /** While no events are heard, a view holds this long, ms. */
 const UNFOLLOWED_AGE_MS = 2_000;
 /** A head that is older is no chain, seconds. */
-const HEAD_SECONDS_MAX = 120;
+const HEAD_SECONDS = 120;
 /** Chains on a developer's machine, whose blocks come with transactions. */
 const LOCAL_CHAINS: ReadonlySet<number> = new Set([31_337, 1_337]);
 
@@ -244,7 +244,7 @@ async function follow(
     log,
     pollMs,
     finality,
-    headSecondsMax: headSecondsMax ?? (isLocal ? null : HEAD_SECONDS_MAX),
+    headSecondsMax: headSecondsMax ?? (isLocal ? null : HEAD_SECONDS),
     resumeAt: await readFollowedBlock(path, subject),
     keep: (block) => keepFollowedBlock(path, subject, block),
     onEvents,
