@@ -11,7 +11,7 @@ import type { Hold } from "../../lib/provider/money/scheme.ts";
 import { openPayments, type Payments } from "../../lib/provider/settlement/payments.ts";
 import { type HeardLog, hearLog } from "../heard_log.ts";
 import { anvilAccount } from "./anvil.ts";
-import { FAKE_ESCROW, FakeChain } from "./fake_chain.ts";
+import { FAKE_ESCROW, FakeChain, rpcError } from "./fake_chain.ts";
 import { billFor, PRICE, PROVIDER } from "./payer_bills.ts";
 import { creditsOn } from "./payment_history.ts";
 import type { Debt } from "./turns.ts";
@@ -22,6 +22,10 @@ const START = 1_700_000_000n;
 const GWEI = 10n ** 9n;
 /** What a row costs at most; a debt's gas. */
 const ROW_GAS = 40_000;
+/** Looks in a row at which nothing has moved. */
+const QUIET_LAPS = 5;
+/** A chain that is out of reach tells nothing, however long one waits. */
+const LAPS_MAX = 200;
 
 export interface WorldOptions {
   blockSeconds?: bigint;
@@ -190,22 +194,46 @@ export class MoneyWorld implements AsyncDisposable {
     round.finally(() => rounds.delete(round));
   }
 
+  /** The provider is killed, and starts again on what it left. */
+  async restart(): Promise<void> {
+    const { intercept } = this.fake;
+    this.fake.intercept = () => Promise.reject(rpcError("the process is over"));
+    await this.payments.close();
+    this.#rounds.clear();
+    this.fake.intercept = intercept;
+    await this.start();
+  }
+
   /** Waits until nothing moves any more before the next block: all is sent, or all is done. */
   async rest(): Promise<void> {
+    const { operator, ledger, settlement } = this.payments;
     const looks = () =>
       [
         this.fake.mempool.map(({ hash }) => hash).join(),
-        this.payments.operator.pending(),
-        this.payments.ledger.totals().unsettled,
+        operator.pending(),
+        ledger.totals().unsettled,
       ].join();
-    for (let last = "", quiet = 0; quiet < 5;) {
+    let last = "";
+    for (let quiet = 0, laps = 0; quiet < QUIET_LAPS && laps < LAPS_MAX; laps++) {
+      await settlement.revived();
+      // However slow the disk is, what waits for it has had its turn.
+      await ledger.store.sync();
       await new Promise((resolve) => setTimeout(resolve, 2));
       const now = looks();
-      const isBusy = this.#rounds.size > 0 && this.payments.operator.pending() === 0;
-      quiet = now === last && !isBusy ? quiet + 1 : 0;
+      quiet = now === last && !this.#isBusy() ? quiet + 1 : 0;
       last = now;
     }
     this.#writeDown();
+  }
+
+  /** Whether a round has sent nothing yet, or the operator has not heard of what was mined. */
+  #isBusy(): boolean {
+    const { operator } = this.payments;
+    const pending = operator.pending();
+    const held = new Set(this.fake.mempool.map(({ nonce }) => nonce));
+    // Without coin no node holds what was signed.
+    const isUnheard = pending > held.size && !operator.figures().lacksCoin;
+    return this.#rounds.size > 0 && pending === 0 || isUnheard;
   }
 
   /** Transactions of the operator that were mined. */
