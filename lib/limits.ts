@@ -286,6 +286,7 @@ export const PROBE_TIMEOUT_MS = 10_000;
 export const RPC_TIMEOUT_MS = 10_000;
 /** An endpoint that failed is left alone for so long at first, then twice as long each time. */
 export const RPC_REST_MS = 1_000;
+/** One that stays away is tried once a minute: it costs a question, and may be the only one. */
 export const RPC_REST_MS_MAX = 60_000;
 /** Between the times that endpoints which differ are asked again: one may lag by some blocks. */
 export const RPC_AGREEMENT_PAUSES_MS: readonly number[] = [100, 200, 400, 800];

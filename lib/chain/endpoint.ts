@@ -24,7 +24,7 @@ export interface EndpointHead {
 }
 
 /** Calls of one batch; hosted nodes take from 100 on. */
-const BATCH_CALLS_MAX = 100;
+const BATCH_CALLS = 100;
 /** Single requests at a time, to an endpoint that takes no batches. */
 const SINGLES_AT_ONCE = 8;
 
@@ -84,8 +84,8 @@ export class Endpoint {
    */
   async askMany(calls: readonly RpcCall[]): Promise<RpcReply[]> {
     const replies: RpcReply[] = [];
-    for (let at = 0; at < calls.length; at += BATCH_CALLS_MAX) {
-      replies.push(...await this.#askSome(calls.slice(at, at + BATCH_CALLS_MAX)));
+    for (let at = 0; at < calls.length; at += BATCH_CALLS) {
+      replies.push(...await this.#askSome(calls.slice(at, at + BATCH_CALLS)));
     }
     return replies;
   }

@@ -38,7 +38,7 @@ export interface ManyReader {
  * take 590,000 and must go as one; nodes take bodies of some megabytes, and about 50 million gas,
  * of which these take 8.
  */
-const CALLDATA_CHARS_MAX = 768 * 1024;
+const CALLDATA_CHARS = 768 * 1024;
 /** Encoding and decoding lets others have their turn after so long. */
 const SLICE_MS = 4;
 
@@ -131,7 +131,7 @@ function chunked(targets: readonly Target[]): Target[][] {
   for (const target of targets) {
     const more = 6 * WORD + target.data.length;
     chars += more;
-    if (chars > CALLDATA_CHARS_MAX) {
+    if (chars > CALLDATA_CHARS) {
       chunks.push([]);
       chars = more;
     }

@@ -74,7 +74,7 @@ const laneShape = v.strictObject({
   cumulative: uintShape(128),
   /** Absent while no permit goes beyond what is charged. */
   signed: v.exactOptional(uintShape(128)),
-  /** Of the last permit, Unix seconds; absent before the first, and in files of earlier releases. */
+  /** Of the last permit, Unix seconds; absent before the first, and in earlier files. */
   deadline: v.exactOptional(uintShape(64)),
 });
 

@@ -19,7 +19,7 @@ import { silentLog } from "../../lib/log.ts";
 import type { Permit } from "../../lib/permit.ts";
 import type { LaneId } from "../../lib/provider/ledger/journal.ts";
 import type { ChainFact, DueLane, LaneState } from "../../lib/provider/ledger/ledger.ts";
-import { BATCH_GAS, Capacity, ROW_GAS_MAX } from "../../lib/provider/settlement/capacity.ts";
+import { BATCH_GAS, Capacity, NEW_ROW_GAS } from "../../lib/provider/settlement/capacity.ts";
 import { Settlement, type SettlementOptions } from "../../lib/provider/settlement/settlement.ts";
 import { selectorOf } from "./fake_escrow.ts";
 
@@ -31,7 +31,7 @@ const BLOCK_SECONDS = 2;
 const THAW_SECONDS = 60;
 /** Rows that a block's share holds. */
 const BLOCK_ROWS = 360n;
-const SHARE_GAS = BATCH_GAS + BLOCK_ROWS * ROW_GAS_MAX;
+const SHARE_GAS = BATCH_GAS + BLOCK_ROWS * NEW_ROW_GAS;
 /** At one wei a unit of gas a row costs 40,000 base units. */
 const COIN_PRICE = 10n ** 18n;
 const [DUST, DEBT] = [1n, 10n ** 8n];
@@ -114,7 +114,7 @@ export function openPromiseWorld() {
     block += 1n;
     let left = SHARE_GAS;
     while (mempool.length > 0 && !isHeldBack) {
-      const gas = BATCH_GAS + ROW_GAS_MAX * BigInt(mempool[0]!.rows.length);
+      const gas = BATCH_GAS + NEW_ROW_GAS * BigInt(mempool[0]!.rows.length);
       if (gas > left) return;
       left -= gas;
       const { rows, mined } = mempool.shift()!;

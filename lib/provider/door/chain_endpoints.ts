@@ -3,7 +3,7 @@ import type { EndpointHead, EndpointStatus } from "../../chain/endpoint.ts";
 import type { Look } from "./findings.ts";
 
 /** Blocks of two endpoints, or a block and this machine's clock, may be so far apart, seconds. */
-const APART_SECONDS_MAX = 30;
+const APART_SECONDS = 30;
 /** Chains on a developer's machine: they make a block when they are asked to. */
 const LOCAL_CHAIN_IDS = [1_337, 31_337];
 
@@ -29,12 +29,12 @@ export function judgeEndpoint(seen: EndpointsSeen, index: number): Look {
   const newest = Math.max(...heads.map((head) => head.block?.time ?? 0));
   const late = newest - block.time;
   const hints: string[] = [];
-  if (late > APART_SECONDS_MAX) hints.push(`it is ${late} s behind another one`);
-  if (age < -APART_SECONDS_MAX) {
+  if (late > APART_SECONDS) hints.push(`it is ${late} s behind another one`);
+  if (age < -APART_SECONDS) {
     hints.push(`its newest block is ${-age} s ahead of this machine's clock: set the clock`);
   }
   // One that stands still is told by the others; a local chain does so by its nature.
-  const isOld = age > APART_SECONDS_MAX && late <= APART_SECONDS_MAX;
+  const isOld = age > APART_SECONDS && late <= APART_SECONDS;
   if (isOld && !LOCAL_CHAIN_IDS.includes(chainId)) {
     hints.push(
       `its newest block is ${age} s old: does the chain stand still, or is this clock ahead?`,

@@ -14,7 +14,7 @@ export interface Mark {
 /** Between two marks, ms. */
 export const MARK_MS = 5_000;
 /** Marks of a lane; with one more every second one goes. */
-export const MARKS_MAX = 8;
+export const MARKS_KEPT = 8;
 
 /** Notes that the credit after counter `beyond`, which is due, was charged `at`. */
 export function markCharge(marks: Mark[], beyond: bigint, at: number): void {
@@ -26,7 +26,7 @@ export function markCharge(marks: Mark[], beyond: bigint, at: number): void {
   }
   if (last && at <= last.at) return;
   marks.push({ beyond, at });
-  if (marks.length <= MARKS_MAX) return;
+  if (marks.length <= MARKS_KEPT) return;
   for (let from = 0; from * 2 < marks.length; from++) marks[from] = marks[from * 2]!;
   marks.length = Math.ceil(marks.length / 2);
 }

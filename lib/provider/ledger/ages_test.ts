@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Mark, MARK_MS, markCharge, MARKS_MAX, markSettled } from "./ages.ts";
+import { type Mark, MARK_MS, markCharge, MARKS_KEPT, markSettled } from "./ages.ts";
 
 const OPENED = 5;
 
@@ -30,7 +30,7 @@ Deno.test("a lane is never said to be due since later than it is", () => {
       const due = times.slice(Number(settled));
       if (due.length === 0) assert.deepEqual(marks, []);
       else assert.ok(marks[0]!.at <= Math.min(...due), `${marks[0]!.at} > ${Math.min(...due)}`);
-      assert.ok(marks.length <= MARKS_MAX + 1);
+      assert.ok(marks.length <= MARKS_KEPT + 1);
     }
   });
   fc.assert(property, { numRuns: 500 });

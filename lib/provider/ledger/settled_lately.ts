@@ -13,7 +13,7 @@ interface Note<Lane> {
 }
 
 /** Notes that may be out of date before they are swept out, beside as many as are not. */
-const STALE_MAX = 16;
+const STALE_KEPT = 16;
 
 export class SettledLately<Lane extends Settled> {
   /** By block, the highest last. A lane that settled again has a newer note. */
@@ -29,7 +29,7 @@ export class SettledLately<Lane extends Settled> {
     if (notes[at - 1]?.lane === lane && notes[at - 1]!.block === block) return;
     notes.splice(at, 0, { lane, block });
     this.#lanes.add(lane);
-    if (notes.length > 2 * this.#lanes.size + STALE_MAX) this.#sweep();
+    if (notes.length > 2 * this.#lanes.size + STALE_KEPT) this.#sweep();
   }
 
   /** How many notes are kept. */

@@ -61,6 +61,18 @@ export function advance(
   }
 }
 
+/** The view with what events of its block or before say of counters from before it was read. */
+export function withCounters(view: PayerView, events: readonly PayerEvent[]): PayerView {
+  const ahead = new Map<Hex, bigint>();
+  for (const event of events) {
+    if (event.event !== "charged") continue;
+    const { lane, settled } = event;
+    const known = ahead.get(lane) ?? view.settled.get(lane);
+    if (known !== undefined && settled > known) ahead.set(lane, settled);
+  }
+  return ahead.size === 0 ? view : { ...view, settled: new Map([...view.settled, ...ahead]) };
+}
+
 /**
  * What may be served while `later` could still be undone, and `trusted` is already overtaken: no
  * more than by either.

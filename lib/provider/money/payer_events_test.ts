@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Address, getAddress, type Hex, zeroAddress } from "viem";
 import type { PayerView } from "../ledger/judge.ts";
-import { advance, isSameView, lower, type PayerEvent } from "./payer_events.ts";
+import { advance, isSameView, lower, type PayerEvent, withCounters } from "./payer_events.ts";
 
 const PAYER = getAddress(`0x${"a1".repeat(20)}`);
 const SIGNER = getAddress(`0x${"b2".repeat(20)}`);
@@ -62,6 +62,15 @@ Deno.test("a counter that is known goes with what is charged on its lane", () =>
   assert.deepEqual([foreign.settled.get(OTHER!), foreign.ceiling], [3n, 12n]);
   assert.equal(after(view, charged, true).ceiling, 14n);
   assert.deepEqual([...after(view, { ...charged, lane: LANE! }, true).settled], [[OTHER, 1n]]);
+});
+
+Deno.test("a counter from before is brought up, never back", () => {
+  const view = { ...VIEW, settled: new Map([[OTHER!, 5n]]) };
+  const charge = (settled: bigint, lane = OTHER!): PayerEvent => {
+    return { event: "charged", payer: PAYER, block: 4n, lane, credits: 1n, settled };
+  };
+  assert.equal(withCounters(view, [charge(4n), charge(5n), charge(9n, LANE)]), view);
+  assert.deepEqual([...withCounters(view, [charge(6n), charge(7n)]).settled], [[OTHER, 7n]]);
 });
 
 Deno.test("of what is not trusted yet only what is less counts", () => {

@@ -10,7 +10,7 @@ import type { Log } from "../../log.ts";
 import { Lru } from "../../lru.ts";
 import type { PayerView } from "../ledger/judge.ts";
 import { RecentEvents } from "./recent_events.ts";
-import { advance, isSameView, lower, type PayerEvent } from "./payer_events.ts";
+import { advance, isSameView, lower, type PayerEvent, withCounters } from "./payer_events.ts";
 import { type Asker, type Bucket, type Occasion, ReadLimits } from "./read_limits.ts";
 import { Rounds } from "./rounds.ts";
 import {
@@ -173,7 +173,8 @@ export class Payers {
     if (before === null) this.#beginAt(followed.head);
     for (const event of events) {
       // What came after it was taken in without it.
-      if (before !== null && event.block <= before.head) this.forget(event.payer);
+      const isLate = before !== null && event.block <= before.head;
+      if (isLate || this.#isAheadOf(event)) this.forget(event.payer);
     }
     const touched = this.#recent.add(events, followed);
     for (const payer of touched) {
@@ -242,6 +243,15 @@ export class Payers {
     for (const views of [this.#known, this.#strangers]) {
       for (const payer of views.keys()) yield views.peek(payer)!;
     }
+  }
+
+  /**
+   * Whether a view was read of a block whose charges nobody had heard of: the ledger may have taken
+   * a lane for level that was not.
+   */
+  #isAheadOf({ event, payer, block }: PayerEvent): boolean {
+    const known = event === "charged" ? this.#find(payer) : undefined;
+    return known !== undefined && known.base.block >= block;
   }
 
   #isGood({ view, isOutdated }: Known, maxAgeMs: number): boolean {
@@ -368,18 +378,6 @@ export class Payers {
 /** Any lane: all that are not level are read. */
 function laneIn({ settled }: PayerView): Hex {
   return settled.keys().next().value ?? `0x${"00".repeat(32)}`;
-}
-
-/** A counter from before the view was read may have been heard of since. */
-function withCounters(view: PayerView, events: readonly PayerEvent[]): PayerView {
-  const ahead = new Map<Hex, bigint>();
-  for (const event of events) {
-    if (event.event !== "charged") continue;
-    const { lane, settled } = event;
-    const known = ahead.get(lane) ?? view.settled.get(lane);
-    if (known !== undefined && settled > known) ahead.set(lane, settled);
-  }
-  return ahead.size === 0 ? view : { ...view, settled: new Map([...view.settled, ...ahead]) };
 }
 
 /** Those for which it holds, and the others. */

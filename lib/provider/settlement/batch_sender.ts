@@ -6,7 +6,7 @@ import type { Address, TransactionReceipt } from "viem";
 import { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import { leftToday } from "../ledger/operator_room.ts";
-import { BATCH_GAS, type Capacity, ROW_GAS_MAX } from "./capacity.ts";
+import { BATCH_GAS, type Capacity, NEW_ROW_GAS } from "./capacity.ts";
 import { encodeCharges } from "./charge_data.ts";
 import type { Flights } from "./flights.ts";
 import type { Operator } from "./operator.ts";
@@ -14,7 +14,7 @@ import type { OperatorWatch } from "./operator_watch.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { type Batch, richerHalf } from "./round.ts";
 import { amountOf, fitting, type Row, sideBySide } from "./rows.ts";
-import { costMaxOf, type GasTerms } from "./worth.ts";
+import { costMaxOf, type Debt, type GasTerms } from "./worth.ts";
 
 export interface BatchSenderOptions {
   escrow: Address;
@@ -56,7 +56,8 @@ export class BatchSender {
       const isCut = rows !== part.rows;
       if (rows.length === 0) return { landed: Promise.resolve(true), isCut };
       try {
-        return { ...await this.#launch({ ...part, rows }, terms), isCut };
+        const debts = isCut ? [{ amount: amountOf(rows), canWait: false }] : part.debts;
+        return { ...await this.#launch(rows, debts, terms), isCut };
       } catch (error) {
         if (!isGasTooDear(error)) throw error;
       }
@@ -79,7 +80,11 @@ export class BatchSender {
   }
 
   /** The batch is out; `landed` says whether it was mined and its outcome is written down. */
-  async #launch({ rows, debts }: Batch, terms: GasTerms): Promise<{ landed: Promise<boolean> }> {
+  async #launch(
+    rows: readonly Row[],
+    debts: readonly Debt[],
+    terms: GasTerms,
+  ): Promise<{ landed: Promise<boolean> }> {
     const { escrow, operator, watch } = this.#options;
     const ordered = sideBySide(rows);
     const data = encodeCharges(ordered.map(({ charge }) => charge));
@@ -95,7 +100,7 @@ export class BatchSender {
         rank: "settlement",
         costMax: costMaxOf(debts, terms),
         // Rows that do not fit when it is estimated, and do when it is mined, take more.
-        gasMin: BATCH_GAS + ROW_GAS_MAX * BigInt(rows.length),
+        gasMin: BATCH_GAS + NEW_ROW_GAS * BigInt(rows.length),
       });
       const landed = this.#land(ordered, mined).then(
         () => true,

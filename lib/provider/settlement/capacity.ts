@@ -12,17 +12,17 @@ export interface BlockFacts {
 }
 
 /** Gas of a new lane's row with some to spare; an estimate may fall short of what is mined. */
-export const ROW_GAS_MAX = 40_000n;
+export const NEW_ROW_GAS = 40_000n;
 /** Gas of a batch besides its rows. */
 export const BATCH_GAS = 60_000n;
 /** No transaction of more gas is taken by Ethereum (EIP-7825). */
-const TRANSACTION_GAS_MAX = 1n << 24n;
+const TRANSACTION_GAS = 1n << 24n;
 /**
  * No node of Ethereum passes on more than 128 KiB, and a row takes half a KiB. Half of what would
  * fit is signed in half the time, in which no call is answered (`deno task bench growth money`, row
  * "longest stall"), and more rows would save no gas to speak of.
  */
-export const BATCH_ROWS_MAX = 120;
+export const BATCH_ROWS = 120;
 /** A row is never thought cheaper: a warm lane's takes about 20,000. */
 const ROW_GAS_MIN = 15_000n;
 /** How blocks are thought to come until the chain has shown it, seconds; and the slowest. */
@@ -31,7 +31,7 @@ const BLOCK_SECONDS = 12;
 const PACE_BLOCKS = 5n;
 
 export class Capacity {
-  #rowGas = ROW_GAS_MAX;
+  #rowGas = NEW_ROW_GAS;
   #blockGas = 30_000_000n;
   #blockSeconds = BLOCK_SECONDS;
   #first: BlockFacts | null = null;
@@ -52,8 +52,8 @@ export class Capacity {
   /** Rows that fit one batch. */
   batchRows(): number {
     const share = this.shareOfBlock();
-    const rows = this.#rowsIn(share < TRANSACTION_GAS_MAX ? share : TRANSACTION_GAS_MAX);
-    return Math.min(rows, BATCH_ROWS_MAX);
+    const rows = this.#rowsIn(share < TRANSACTION_GAS ? share : TRANSACTION_GAS);
+    return Math.min(rows, BATCH_ROWS);
   }
 
   /** How long it takes until so many rows are mined, whole seconds. */
@@ -87,6 +87,6 @@ export class Capacity {
     const measured = gasUsed > BATCH_GAS ? (gasUsed - BATCH_GAS) / BigInt(rows) : 0n;
     const eased = (this.#rowGas * 7n + measured) / 8n;
     const next = measured > eased ? measured : eased;
-    this.#rowGas = next < ROW_GAS_MIN ? ROW_GAS_MIN : next > ROW_GAS_MAX ? ROW_GAS_MAX : next;
+    this.#rowGas = next < ROW_GAS_MIN ? ROW_GAS_MIN : next > NEW_ROW_GAS ? NEW_ROW_GAS : next;
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BATCH_GAS, BATCH_ROWS_MAX, Capacity, ROW_GAS_MAX } from "./capacity.ts";
+import { BATCH_GAS, BATCH_ROWS, Capacity, NEW_ROW_GAS } from "./capacity.ts";
 
 const block = (number: bigint, timestamp: bigint, gasLimit = 30_000_000n) => ({
   number,
@@ -11,9 +11,9 @@ Deno.test("a batch fills its share of a block, and never more than a node passes
   const capacity = new Capacity(0.5);
   capacity.noteBlock(block(1n, 1n, 4_000_000n));
   assert.equal(capacity.shareOfBlock(), 2_000_000n);
-  assert.equal(capacity.batchRows(), Number((2_000_000n - BATCH_GAS) / ROW_GAS_MAX));
+  assert.equal(capacity.batchRows(), Number((2_000_000n - BATCH_GAS) / NEW_ROW_GAS));
   capacity.noteBlock(block(2n, 2n, 400_000_000n));
-  assert.equal(capacity.batchRows(), BATCH_ROWS_MAX);
+  assert.equal(capacity.batchRows(), BATCH_ROWS);
   capacity.noteBlock(block(3n, 3n, 1_000n));
   assert.equal(capacity.batchRows(), 1);
 });
@@ -21,12 +21,12 @@ Deno.test("a batch fills its share of a block, and never more than a node passes
 Deno.test("what rows take is measured: up at once, down slowly, within what is possible", () => {
   const capacity = new Capacity(0.5);
   capacity.noteBatch(10, BATCH_GAS + 200_000n);
-  const eased = (ROW_GAS_MAX * 7n + 20_000n) / 8n;
+  const eased = (NEW_ROW_GAS * 7n + 20_000n) / 8n;
   assert.equal(capacity.rowGas(), eased);
   capacity.noteBatch(10, BATCH_GAS + 390_000n);
   assert.equal(capacity.rowGas(), 39_000n);
   capacity.noteBatch(1, 10_000_000n);
-  assert.equal(capacity.rowGas(), ROW_GAS_MAX);
+  assert.equal(capacity.rowGas(), NEW_ROW_GAS);
   for (let n = 0; n < 100; n++) capacity.noteBatch(10, 1n);
   assert.equal(capacity.rowGas(), 15_000n);
 });
@@ -35,7 +35,7 @@ Deno.test("how long rows take follows the pace of blocks", () => {
   const capacity = new Capacity(0.5);
   capacity.noteBlock(block(100n, 1_000n));
   // A batch that does not fit any more is the next block's.
-  const perBlock = Number((15_000_000n - BATCH_GAS) / ROW_GAS_MAX) - BATCH_ROWS_MAX;
+  const perBlock = Number((15_000_000n - BATCH_GAS) / NEW_ROW_GAS) - BATCH_ROWS;
   assert.equal(capacity.secondsFor(perBlock), 12, "slow, until the chain has shown it");
   capacity.noteBlock(block(104n, 1_008n));
   assert.equal(capacity.secondsFor(1), 12, "too few blocks to tell");
@@ -53,7 +53,7 @@ Deno.test("how long rows take follows the pace of blocks", () => {
 
 Deno.test("of a share that holds one batch, half is counted on", () => {
   const capacity = new Capacity(0.5);
-  capacity.noteBlock(block(1n, 1n, 2n * (BATCH_GAS + 10n * ROW_GAS_MAX)));
+  capacity.noteBlock(block(1n, 1n, 2n * (BATCH_GAS + 10n * NEW_ROW_GAS)));
   assert.equal(capacity.secondsFor(5), 12);
   assert.equal(capacity.secondsFor(6), 24);
 });

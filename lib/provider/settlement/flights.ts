@@ -4,9 +4,9 @@ import type { DueLane } from "../ledger/ledger.ts";
 import { amountOf, keyOf, type Row } from "./rows.ts";
 
 /** Batches out at once: some blocks' worth, on consecutive nonces. */
-const FLIGHTS_MAX = 8;
+const FLIGHTS_AT_ONCE = 8;
 /** And for what cannot wait as many again, so that it need not stand behind what is stuck. */
-const URGENT_FLIGHTS_MAX = 16;
+const URGENT_FLIGHTS_AT_ONCE = 16;
 /**
  * After so long without an end, a lane may go with one more batch when it can no longer wait: that
  * one may cost more, and brings what is before it along, ms.
@@ -61,7 +61,7 @@ export class Flights {
 
   /** Whether one more batch may go. */
   hasRoom(canWait: boolean): boolean {
-    return this.#out.size < (canWait ? FLIGHTS_MAX : URGENT_FLIGHTS_MAX);
+    return this.#out.size < (canWait ? FLIGHTS_AT_ONCE : URGENT_FLIGHTS_AT_ONCE);
   }
 
   /** Resolves when the next batch ends. */

@@ -30,7 +30,7 @@ export type Comparison =
 /** Blocks whose hash is remembered to notice a reorganisation. */
 const BLOCKS_REMEMBERED = 256;
 /** Blocks noted that no look has reached yet; a lying endpoint may name any number. */
-const BLOCKS_NOTED_MAX = 1_024;
+const BLOCKS_NOTED = 1_024;
 /** A chain that stays shorter than it was for so long has lost its end, ms. */
 const SHORTER_MS = 30_000;
 
@@ -38,7 +38,7 @@ export class KnownBlocks {
   /** One chain: should a block of it go, all above it have gone. */
   readonly #seen = new Lru<bigint, Hex>(BLOCKS_REMEMBERED);
   /** Perhaps of several forks; by hash. */
-  readonly #noted = new Lru<Hex, bigint>(BLOCKS_NOTED_MAX);
+  readonly #noted = new Lru<Hex, bigint>(BLOCKS_NOTED);
   /** What lies above has gone and was not taken back yet. */
   #undoneAbove: bigint | null = null;
   #behindSince: number | null = null;

@@ -44,7 +44,7 @@ const MESSAGE_GAS = 100_000n;
 /** A fee is so many times what the gas costs now: it may cost more when it is mined. */
 const FEE_PER_COST = 2n;
 /** The most that the gas of a notice for nothing may cost, USDC base units: 0.05 USDC. */
-const GIFT_COST_MAX = 50_000n;
+const GIFT_COST = 50_000n;
 
 /** What is asked for a message now, USDC base units. */
 interface Fees {
@@ -113,7 +113,7 @@ export class MessageRelay {
     if (!isGift && fee < fees.least) throw tooLow(fees.asked, signed.feeMax);
     relays.admitTry(payer);
     const call = messageCall(signed, fee, provider);
-    const worth = isGift ? GIFT_COST_MAX : fee;
+    const worth = isGift ? GIFT_COST : fee;
     const gift = {
       // Given when it is sent: one that reverts, or comes late, has cost us the gas as well.
       onSend: () => last.note(payer, type),
@@ -161,7 +161,7 @@ export class MessageRelay {
   #isGift(signed: SignedMessage, { asked, cost }: Fees, { free, locked }: Means): boolean {
     const { last, thawingSeconds, now, seller: { provider } } = this.#options;
     const { type, payer } = signed;
-    if (asked === 0n || cost > GIFT_COST_MAX) return false;
+    if (asked === 0n || cost > GIFT_COST) return false;
     if (type !== "Revoke" && type !== "BumpEpoch") return false;
     if (!isAddressEqual(signed.provider, provider)) return false;
     const before = last.at(payer, type);

@@ -31,7 +31,11 @@ function open() {
   };
   const { chain } = fakeChain(PROVIDER!);
   const site = { chain, escrow: FAKE_ESCROW, provider: PROVIDER! };
-  return { facts, state, outcomes: new Outcomes({ ...site, ledger, log: hearLog().log, now: () => 0 }) };
+  return {
+    facts,
+    state,
+    outcomes: new Outcomes({ ...site, ledger, log: hearLog().log, now: () => 0 }),
+  };
 }
 
 const ROWS = [{ lane: { payer: PAYER!, lane: LANE }, charge: KEPT } as unknown as Row];

@@ -22,6 +22,7 @@ import {
 import { keepFollowedBlock, readFollowedBlock } from "./followed_block.ts";
 import { ChargedElsewhere } from "./charged_elsewhere.ts";
 import { Follower } from "./follower.ts";
+import type { BlockId } from "./known_blocks.ts";
 import { openOperator, type Operator } from "./operator.ts";
 import { OperatorWatch } from "./operator_watch.ts";
 import { createConsume } from "./settle_each.ts";
@@ -64,7 +65,7 @@ const SETTLE_WINDOW_SECONDS = 120;
 /** While no events are heard, a view holds this long, ms. */
 const UNFOLLOWED_AGE_MS = 2_000;
 /** A head that is older is no chain, seconds. */
-const HEAD_SECONDS_MAX = 120;
+const HEAD_SECONDS = 120;
 /** Chains on a developer's machine, whose blocks come with transactions. */
 const LOCAL_CHAINS: ReadonlySet<number> = new Set([31_337, 1_337]);
 
@@ -73,7 +74,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   const { chain, escrow, account, dir, log, now } = options;
   const { address: provider, settlement: rest } = options.provider;
   const watch = new OperatorWatch({ chain, escrow, provider, operator: account.address, now });
-  const chainNews: ChainNews = { follower: null };
+  const chainNews = new ChainNews();
   const laterNow = () => chainNews.follower?.laterNow() ?? now();
   const ledger = await openSqliteLedger({
     path: join(dir, "ledger.db"),
@@ -91,7 +92,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     log,
     now,
     async onMined({ blockNumber: number, blockHash: hash, logs }) {
-      chainNews.follower?.note({ number, hash });
+      chainNews.note({ number, hash });
       await ledger.record(settlementsIn(parseEscrowLogs(escrow, logs)));
     },
     bumpAfterMs: rest.stuckSeconds * 1_000,
@@ -103,7 +104,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   await watch.look();
   const elsewhere = new ChargedElsewhere(ledger, log);
   const follower = await follow(options, { ledger, payers, settlement, elsewhere });
-  chainNews.follower = follower;
+  chainNews.from(follower);
   const offlineAmount = rest.mode === "each" ? 0n : rest.offlineAmount;
   return {
     ledger,
@@ -153,8 +154,20 @@ function openSettlement(
 }
 
 /** Who follows the chain, once the books that it tells are open; they ask it for the time. */
-interface ChainNews {
-  follower: Follower | null;
+class ChainNews {
+  follower: Follower | null = null;
+  readonly #early: BlockId[] = [];
+
+  from(follower: Follower): void {
+    this.follower = follower;
+    for (const block of this.#early.splice(0)) follower.note(block);
+  }
+
+  /** The books rest on this block. */
+  note(block: BlockId): void {
+    if (this.follower) this.follower.note(block);
+    else this.#early.push(block);
+  }
 }
 
 function openPayers(
@@ -171,7 +184,7 @@ function openPayers(
     log,
     now,
     isStandingStill: () => chainNews.follower?.isStandingStill() ?? false,
-    onBlock: (block) => chainNews.follower?.note(block),
+    onBlock: (block) => chainNews.note(block),
   });
 }
 
@@ -231,7 +244,7 @@ async function follow(
     log,
     pollMs,
     finality,
-    headSecondsMax: headSecondsMax ?? (isLocal ? null : HEAD_SECONDS_MAX),
+    headSecondsMax: headSecondsMax ?? (isLocal ? null : HEAD_SECONDS),
     resumeAt: await readFollowedBlock(path, subject),
     keep: (block) => keepFollowedBlock(path, subject, block),
     onEvents,

@@ -79,3 +79,19 @@ Deno.test("a notice lowers at once what is served, though finality does not know
   for (let calls = 0; calls < 4; calls++) await world.call(PAYER, LANE);
   await assert.rejects(world.call(PAYER, LANE), /no credits left/);
 });
+
+Deno.test("a batch that a fork took back while nobody watched is settled again after the start", async () => {
+  await using world = await openWatchedPayers();
+  const { fake } = world;
+  fake.allow(PAYER.address, PRICE, 10n);
+  await world.look();
+  await world.call(PAYER, LANE);
+  // Mined and told by its receipt; the follower has not looked since.
+  await world.payments.settlement.settleNow();
+  await world.end();
+  await fake.reorganise(1, false);
+  assert.equal(fake.consumed(PAYER.address, LANE), 0n);
+  await world.start();
+  await world.payments.settlement.settleNow();
+  assert.equal(fake.consumed(PAYER.address, LANE), 1n);
+});

@@ -56,7 +56,7 @@ const QUIET_MS = 5_000;
 /** A payer's terms are read again after this long, should an event be missed, ms. */
 const TERMS_AGE_MS = 600_000;
 /** So often what is left of an allowance is gone for after a batch that it did not cover. */
-const PART_ROUNDS_MAX = 3;
+const PART_ROUNDS = 3;
 /** Lanes due of a payer that may be promised more while there is any room. */
 const FEW_LANES = 16;
 
@@ -142,7 +142,8 @@ export class Settlement {
   /** The payer has given notice: what it owes is settled, and nobody else's debts. */
   async settlePayer(payer: Address): Promise<void> {
     this.#terms.delete(payer);
-    await this.#ask([payer], true);
+    const queued = this.#asks.find(({ payers }) => payers?.length === 1 && payers[0] === payer);
+    await (queued?.done.promise ?? this.#ask([payer], true));
   }
 
   /** The payer allows more: in the background, what that cures is due again. */
@@ -243,7 +244,7 @@ export class Settlement {
   /** Once all of a round's batches have landed well, what is left of allowances is gone for. */
   async #end({ parts, isPatient, landings, earlier, done }: Asked): Promise<void> {
     const isWell = landings.length > 0 && (await Promise.all(landings)).every(Boolean);
-    const payers = isWell && parts < PART_ROUNDS_MAX ? this.#outcomes.partPayers() : [];
+    const payers = isWell && parts < PART_ROUNDS ? this.#outcomes.partPayers() : [];
     if (payers.length > 0) await this.#ask(payers, isPatient, parts + 1);
     await earlier;
     done.resolve();

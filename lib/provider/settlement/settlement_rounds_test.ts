@@ -8,7 +8,7 @@ import {
   PRICE,
   type SettlingBooks,
 } from "../../../worlds/chain/settling_books.ts";
-import { BATCH_GAS, ROW_GAS_MAX } from "./capacity.ts";
+import { BATCH_GAS, NEW_ROW_GAS } from "./capacity.ts";
 import { DUST_SECONDS } from "./worth.ts";
 
 const laneOf = (n: number): Hex => `0x${String(n).padStart(64, "0")}`;
@@ -57,6 +57,24 @@ Deno.test("who gave notice is settled by when its credits thaw, and nobody else 
   fake.revoke(BERT.address, 5n);
   await settlement.settlePayer(BERT.address);
   assert.deepEqual(batchesOf(books), [[{ payer: BERT.address, lane: laneOf(2) }]]);
+});
+
+Deno.test("who gives notice again and again is settled once", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, use } = books;
+  await use(BERT, laneOf(2), 1);
+  const goOn = holdUp(books);
+  let reads = 0;
+  books.tellReads = (answers) => {
+    reads += 1;
+    return answers;
+  };
+  const asked = Array.from({ length: 20 }, () => settlement.settlePayer(BERT.address));
+  await until(() => books.batches.length === 1);
+  goOn();
+  await Promise.all(asked);
+  assert.equal(books.batches.length, 1);
+  assert.ok(reads <= 2, `${reads} reads`);
 });
 
 Deno.test("what becomes due during a round is the next one's, so a round ends", async () => {
@@ -162,7 +180,7 @@ Deno.test("no more is spent than comes in, also for what cannot wait", async () 
   const [{ rank, costMax, gasMin }] = books.sendings as [typeof books.sendings[0]];
   assert.equal(rank, "settlement");
   assert.equal(costMax, 100n * 10n ** 12n, "what it brings");
-  assert.equal(gasMin, BATCH_GAS + ROW_GAS_MAX);
+  assert.equal(gasMin, BATCH_GAS + NEW_ROW_GAS);
 });
 
 Deno.test("dust has waited long enough after some hours", async () => {
@@ -186,7 +204,7 @@ Deno.test("dust has waited long enough after some hours", async () => {
 Deno.test("a permit must leave more time, and rows get no room, as the backlog grows", async () => {
   await using books = await openSettlingBooks();
   const { settlement, use, capacity } = books;
-  capacity.noteBlock({ number: 1n, timestamp: 1n, gasLimit: 2n * (BATCH_GAS + ROW_GAS_MAX) });
+  capacity.noteBlock({ number: 1n, timestamp: 1n, gasLimit: 2n * (BATCH_GAS + NEW_ROW_GAS) });
   assert.equal(settlement.windowSeconds(), 120n);
   assert.equal(settlement.backlog(0), null);
   // One row a block, a block in 12 s.
