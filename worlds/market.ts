@@ -84,8 +84,8 @@ export interface MarketOptions {
   gateways?: string[];
   /** Asked before the market's own gateway. */
   alsoGateways?: string[];
-  /** The provider talks to this RPC instead (a proxy that misbehaves). */
-  rpcOf?: (rpc: string) => string;
+  /** The provider talks to this RPC, or these, instead (a proxy that misbehaves). */
+  rpcOf?: (rpc: string) => string | string[];
   blockTimeSeconds?: number;
   /** The provider's clock, Unix ms. */
   now?: () => number;

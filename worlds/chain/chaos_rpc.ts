@@ -28,6 +28,10 @@ export interface ChaosRpc extends AsyncDisposable {
   target: string;
   /** What goes wrong from now on. */
   faults: Faults;
+  /** Requests that are answered before the day's quota is used up. */
+  quota: number;
+  /** Requests so far. */
+  readonly requests: () => number;
   /** Requests that met a fault. */
   readonly faulty: () => number;
   /** Resolves when this method is asked for the next time. */
@@ -64,6 +68,7 @@ export function randomFaults(random: Random, most: number): Faults {
 /** Starts it without faults; `target` must be set before the first request. */
 export async function startChaosRpc(random: Random): Promise<ChaosRpc> {
   let faulty = 0;
+  let requests = 0;
   const awaited = new Map<string, PromiseWithResolvers<void>>();
 
   /** Whether this request meets this fault. */
@@ -104,12 +109,20 @@ export async function startChaosRpc(random: Random): Promise<ChaosRpc> {
   async function answer(call: Call, response: ServerResponse): Promise<void> {
     awaited.get(call.method)?.resolve();
     awaited.delete(call.method);
+    requests += 1;
+    if (rpc.quota-- <= 0) return refuse(call.id, response);
     if (meets("reset")) return void response.socket?.destroy();
     if (meets("error")) return fail(call.id, response);
     if (meets("stall")) await new Promise((resolve) => setTimeout(resolve, STALL_MS));
     const json = JSON.stringify({ jsonrpc: "2.0", ...await lied(call) });
     response.setHeader("content-type", "application/json");
     response.end(json);
+  }
+
+  function refuse(id: number, response: ServerResponse): void {
+    response.writeHead(429, { "content-type": "application/json" });
+    const error = { code: -32_005, message: "daily request limit exceeded" };
+    response.end(JSON.stringify({ jsonrpc: "2.0", id, error }));
   }
 
   function fail(id: number, response: ServerResponse): void {
@@ -134,6 +147,8 @@ export async function startChaosRpc(random: Random): Promise<ChaosRpc> {
     url: `http://127.0.0.1:${port}`,
     target: "",
     faults: NO_FAULTS,
+    quota: Infinity,
+    requests: () => requests,
     faulty: () => faulty,
     asked(method) {
       const next = awaited.get(method) ?? Promise.withResolvers<void>();
