@@ -6,6 +6,7 @@ import {
   deploymentLane,
   escrowTypedDomain,
   isCanonicalSignature,
+  isEpochAlive,
   isPermitAlive,
   type Permit,
   permitDigest,
@@ -133,6 +134,15 @@ Deno.test("a permit lives to the second of its deadline", () => {
   assert.equal(isPermitAlive(permit, 900n, 100n), true);
   assert.equal(isPermitAlive(permit, 900n, 101n), false);
   assert.equal(isPermitAlive(permit, 901n, 100n), false);
+});
+
+Deno.test("a permit lives to the second before its epoch ends, and the next epoch's from then on", () => {
+  const alive = (epoch: number, epochEnd: bigint, seconds = 100n) =>
+    isEpochAlive(epoch, { epoch: 3, epochEnd }, 900n, seconds);
+  assert.deepEqual([2, 3, 4].map((epoch) => alive(epoch, 0n)), [false, true, false]);
+  assert.deepEqual([2, 3, 4, 5].map((epoch) => alive(epoch, 1_001n)), [false, true, true, false]);
+  assert.equal(alive(3, 1_000n), false);
+  assert.equal(alive(3, 1_000n, 99n), true);
 });
 
 Deno.test("a new permit is for the epoch that has no end", () => {

@@ -8,17 +8,38 @@ const ROOT = join(import.meta.dirname!, "..");
 /** What decides over money: what runs, what it costs, what is settled and what is sent. */
 export const SOURCES: readonly string[] = [
   "lib/permit.ts",
-  "lib/chain/outbox/*.ts",
-  "lib/provider/ledger/journal.ts",
-  "lib/provider/ledger/judge.ts",
-  "lib/provider/ledger/operator_room.ts",
-  "lib/provider/ledger/prehold.ts",
-  "lib/provider/money/asking.ts",
-  "lib/provider/money/credits.ts",
-  "lib/provider/money/payers.ts",
-  "lib/provider/money/signers.ts",
-  "lib/provider/settlement/*.ts",
+  "lib/client/lane_claims.ts",
+  ...among("lib/chain/outbox", ["*"]),
+  ...among("lib/provider/ledger", [
+    "ages",
+    "journal",
+    "judge",
+    "lane_permits",
+    "operator_room",
+    "prehold",
+    "rows",
+    "settled_lately",
+    "used_up",
+  ]),
+  ...among("lib/provider/money", [
+    "asking",
+    "bill",
+    "credits",
+    "inquiry",
+    "payer_events",
+    "payers",
+    "read_limits",
+    "recent_events",
+    "refusal",
+    "signers",
+    "view_reader",
+  ]),
+  ...among("lib/provider/settlement", ["*"]),
 ];
+
+function among(folder: string, names: readonly string[]): string[] {
+  return names.map((name) => `${folder}/${name}.ts`);
+}
 
 export const moneyTarget = typescriptTarget({
   root: ROOT,
@@ -36,11 +57,20 @@ export const moneyTarget = typescriptTarget({
   tests: {
     last: [
       "lib/provider/ledger/sqlite_ledger_histories_test.ts",
+      "lib/provider/ledger/used_up_histories_test.ts",
+      "lib/provider/settlement/revival_test.ts",
+      "lib/provider/settlement/promise_test.ts",
+      "lib/provider/settlement/named_histories_test.ts",
       "lib/chain/outbox/outbox_test.ts",
       "lib/chain/outbox/plan_test.ts",
     ],
-    // Its steps race a real clock: on a busy machine it fails by itself now and then.
-    without: ["lib/provider/settlement/payments_test.ts"],
+    // A minute each; what they notice, tests beside the sources have to notice sooner.
+    without: [
+      "lib/provider/settlement/adversary_test.ts",
+      "lib/provider/settlement/payments_load_test.ts",
+      // Its steps race a real clock: on a busy machine it fails by itself now and then.
+      "lib/provider/settlement/payments_test.ts",
+    ],
   },
   survivors: join(ROOT, "tools/money_survivors.json"),
   minutes: 10,

@@ -2,22 +2,26 @@
  * Mutants that some test has to notice, whatever sample is drawn: each is a mistake that would cost
  * a payer or the provider. A rewrite moves a place: `from` then says the same of the new code.
  */
+import { SETTLEMENT_NAMED } from "./money_named_settlement.ts";
 import type { NamedMutant } from "./typescript_target.ts";
 
 const JOURNAL = "lib/provider/ledger/journal.ts";
 const JUDGE = "lib/provider/ledger/judge.ts";
+const LANE_PERMITS = "lib/provider/ledger/lane_permits.ts";
 const LEDGER = "lib/provider/ledger/sqlite_ledger.ts";
+const USED_UP = "lib/provider/ledger/used_up.ts";
 const CREDITS = "lib/provider/money/credits.ts";
-const PAYERS = "lib/provider/money/payers.ts";
-const SETTLEMENT = "lib/provider/settlement/settlement.ts";
-const PAYMENTS = "lib/provider/settlement/payments.ts";
+const INQUIRY = "lib/provider/money/inquiry.ts";
+const LIMITS = "lib/provider/money/read_limits.ts";
+const VIEWS = "lib/provider/money/view_reader.ts";
 const PERMIT = "lib/permit.ts";
+const CLAIMS = "lib/client/lane_claims.ts";
 
 const IN_JOURNAL: readonly NamedMutant[] = [
   {
     name: "a prepaid charge counts as due",
     file: JOURNAL,
-    from: "else if (lane.charged > lane.settled) owe(book, lane, price);",
+    from: "else if (isUnpaid) owe(book, lane, price);",
     to: "else owe(book, lane, price);",
   },
   {
@@ -25,6 +29,12 @@ const IN_JOURNAL: readonly NamedMutant[] = [
     file: JOURNAL,
     from: "lane.settledBlock = entry.block;\n      lane.refused = null;",
     to: "lane.settledBlock = entry.block;",
+  },
+  {
+    name: "what is written off counts as due",
+    file: JOURNAL,
+    from: "if (lane.refused !== null) {",
+    to: "if (false) {",
   },
   {
     name: "what is prepaid is not summed up",
@@ -41,14 +51,33 @@ const IN_JOURNAL: readonly NamedMutant[] = [
   {
     name: "a settlement after the view's block is not read",
     file: LEDGER,
-    from: "if (!isLevel || known.settledBlock > block)",
-    to: "if (!isLevel)",
+    from: "for (const known of account?.settledLately?.above(block) ?? []) {",
+    to: "for (const known of []) {",
   },
   {
     name: "a fork passes over refused lanes",
     file: LEDGER,
-    from: "settledBlock > block || refused !== null",
-    to: "settledBlock > block",
+    from: "for (const lane of uneven) if (lane.refused !== null) lanes.add(lane);",
+    to: "",
+  },
+  {
+    name: "a permit is replaced by a worse one",
+    file: LANE_PERMITS,
+    from:
+      "return lastsAsLong(one, other) && one.credits >= other.credits && one.price >= other.price;",
+    to: "return true;",
+  },
+  {
+    name: "a credit is settled by the permit that ends first",
+    file: LANE_PERMITS,
+    from: "if (a !== b) return a > b;",
+    to: "if (a !== b) return a < b;",
+  },
+  {
+    name: "a permit with a credit left is shown as proof",
+    file: USED_UP,
+    from: "const firstLeft = next.findIndex(({ credits }) => credits > charged);",
+    to: "const firstLeft = next.findIndex(({ credits }) => credits > charged + 1n);",
   },
 ];
 
@@ -74,14 +103,44 @@ const IN_JUDGEMENT: readonly NamedMutant[] = [
   {
     name: "a refused lane is served",
     file: JUDGE,
-    from: "if (lane && lane.refused !== null && !mayMend(lane, draw.permit)) {",
+    from: "if (lane && lane.refused !== null && !mends(draw.permit, lane, lane.refused, view)) {",
     to: "if (false) {",
+  },
+  {
+    name: "credits on lanes that are not worth a row are served",
+    file: JUDGE,
+    from: 'if (needed > locked) return { reason: "dust_lanes", lanes, locked, needed };',
+    to: "",
+  },
+  {
+    name: "a backlog is promised more",
+    file: JUDGE,
+    from: "const retryAfterSeconds = backlog(lanes);",
+    to: "const retryAfterSeconds = null;",
+  },
+  {
+    name: "more is promised than the operator may settle",
+    file: JUDGE,
+    from: "if (limit) return limit;",
+    to: "",
+  },
+  {
+    name: "what was promised for longer is held by a shorter permit",
+    file: JUDGE,
+    from: "if (permitsWith(lane, added, usedOn(draw, view, position)) !== null) return null;",
+    to: "return null;",
   },
   {
     name: "deadline off by one",
     file: PERMIT,
     from: "deadline >= nowSeconds + seconds",
     to: "deadline > nowSeconds + seconds",
+  },
+  {
+    name: "end of an epoch off by one",
+    file: PERMIT,
+    from: "nowSeconds + seconds < held.epochEnd",
+    to: "nowSeconds + seconds <= held.epochEnd",
   },
   {
     name: "credits of 256 bits parse",
@@ -94,9 +153,33 @@ const IN_JUDGEMENT: readonly NamedMutant[] = [
 const IN_ADMISSION: readonly NamedMutant[] = [
   {
     name: "a no is said on an old view",
-    file: CREDITS,
-    from: "if (isFinal || this.options.now() - view.at < REFUSAL_AGE_MS) return { answer, view };",
-    to: "return { answer, view };",
+    file: INQUIRY,
+    from: "if (!mayChange(first.answer) || now() - view.at < REFUSAL_AGE_MS) return first;",
+    to: "return first;",
+  },
+  {
+    name: "a permit of somebody else's is judged",
+    file: INQUIRY,
+    from: "signer === view.signer ? await question(view) : wrongSignerNo(view)",
+    to: "await question(view)",
+  },
+  {
+    name: "a forged permit has the chain asked",
+    file: INQUIRY,
+    from: "if (forged) return forged;",
+    to: "",
+  },
+  {
+    name: "without a chain everybody is served",
+    file: INQUIRY,
+    from: "const isServed = ledger.knows(payer, lane) && exposure <= policy.offlineAmount;",
+    to: "const isServed = true;",
+  },
+  {
+    name: "strangers use up the payers' share",
+    file: LIMITS,
+    from: "if (asker.isKnown && asker.isProven) return this.#admitPayer(asker, occasion);",
+    to: "",
   },
   {
     name: "the view is not read anew after a credit was taken",
@@ -106,61 +189,35 @@ const IN_ADMISSION: readonly NamedMutant[] = [
   },
   {
     name: "what was settled since is not in the ceiling",
-    file: PAYERS,
-    from: "sum += settled.get(lane)! - before;",
-    to: ";",
+    file: VIEWS,
+    from: "else taken += counters[index]! - before;",
+    to: "",
+  },
+  {
+    name: "credits that leave are promised",
+    file: VIEWS,
+    from: "ceiling: credits - thawingCredits + taken,",
+    to: "ceiling: credits + taken,",
   },
 ];
 
-const IN_SETTLEMENT: readonly NamedMutant[] = [
+const IN_CALLS: readonly NamedMutant[] = [
   {
-    name: "a row that was overtaken refuses its lane",
-    file: SETTLEMENT,
-    from: 'if (reason === "AlreadyCharged") return await this.level(lane);',
+    name: "a call takes any proof of a lane's count",
+    file: CLAIMS,
+    from: "await assertSigned(proof, key, signer);",
     to: "",
   },
   {
-    name: "no part payment",
-    file: SETTLEMENT,
-    from:
-      'if (reason === "InsufficientCredits" && await this.#capToRest(lane, transaction)) return;',
-    to: "",
+    name: "a call's own permit proves that it was used",
+    file: CLAIMS,
+    from: "isChargeable && !this.#own.has(proof.signature)",
+    to: "isChargeable",
   },
   {
-    name: "a lost race is a refusal",
-    file: SETTLEMENT,
-    from: "if (!lane || lane.settled >= credits) continue;",
-    to: "if (!lane) continue;",
-  },
-  {
-    name: "a reverted batch goes unnoticed",
-    file: SETTLEMENT,
-    from: 'if (receipt.status !== "success") throw new Error("the batch reverted");',
-    to: "",
-  },
-  {
-    name: "the same is sent for ever",
-    file: SETTLEMENT,
-    from: "if (sent.length > 0 && !this.#hasProgress(sent, sentCaps, due)) {",
-    to: "if (false) {",
-  },
-  {
-    name: "what is asked for meanwhile is forgotten",
-    file: SETTLEMENT,
-    from: "} while (this.#isAskedAgain);",
-    to: "} while (false);",
-  },
-  {
-    name: "the amount at which to settle is off by one",
-    file: SETTLEMENT,
-    from: "if (ledger.totals().unsettled >= amount)",
-    to: "if (ledger.totals().unsettled > amount)",
-  },
-  {
-    name: "notice does not settle",
-    file: PAYMENTS,
-    from:
-      'if (eventName === "RevokeStarted" || eventName === "EpochBumped") settlement.settleNow();',
+    name: "a call believes a provider each time anew",
+    file: CLAIMS,
+    from: "this.#believed += amount;",
     to: "",
   },
 ];
@@ -169,5 +226,6 @@ export const NAMED: readonly NamedMutant[] = [
   ...IN_JOURNAL,
   ...IN_JUDGEMENT,
   ...IN_ADMISSION,
-  ...IN_SETTLEMENT,
+  ...SETTLEMENT_NAMED,
+  ...IN_CALLS,
 ];

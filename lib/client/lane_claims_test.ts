@@ -103,7 +103,10 @@ Deno.test("a proof is ours, of this lane at this provider in this escrow, and in
     "nonsense": { ...good, signature: `0x${"00".repeat(65)}` },
   };
   for (const [what, proof] of Object.entries(false_)) {
+    const isNone = what === "malleable" || what === "nonsense";
+    const why = isNone ? /its signature is none/ : /it is no permit for lane/;
     await assert.rejects(call.accept(5n, proofOf(proof)), FORGED, what);
+    await assert.rejects(call.accept(5n, proofOf(proof)), why, what);
   }
   await call.accept(5n, proofOf(good));
 });
@@ -179,12 +182,13 @@ Deno.test("in a day no more is believed than in a call, and the next day begins 
 
 Deno.test("a call that lasts over midnight is one call", async () => {
   await using home = await openClaims();
-  home.now = 86_399n;
   const call = await home.call();
-  await call.accept(600n);
-  await call.sign(600n);
-  home.now += 1n;
-  await assert.rejects(call.accept(1_200n), TOO_MUCH);
+  await call.accept(400n);
+  await call.sign(400n);
+  home.now += 86_400n;
+  await call.accept(800n);
+  await call.sign(800n);
+  await assert.rejects(call.accept(1_100n), TOO_MUCH);
 });
 
 Deno.test("whatever a provider claims and shows, a call adds no more than its credit and 1 USDC", async () => {
@@ -219,4 +223,14 @@ Deno.test("whatever a provider claims and shows, a call adds no more than its cr
     assert.ok(most <= calls + 1_000n, `${most} credits signed for in ${calls} calls`);
   });
   await fc.assert(property, { numRuns: 40 });
+});
+
+Deno.test("that a call signs for less again does not prove what it signed for before", async () => {
+  await using home = await openClaims();
+  const call = await home.call();
+  await call.sign(10n);
+  await call.sign(3n);
+  await call.sign(3n);
+  await assert.rejects(call.accept(1_011n), TOO_MUCH);
+  assert.equal(await call.accept(1_010n), 1_010n);
 });

@@ -8,12 +8,13 @@ import { escrowAbi } from "../../lib/chain/abi.ts";
 import type { Charge } from "../../lib/chain/escrow_provider.ts";
 import { type ConfigJson, parseConfig, type ProviderConfig } from "../../lib/config.ts";
 import type { Permit } from "../../lib/permit.ts";
-import { Credits } from "../../lib/provider/money/credits.ts";
+import type { Credits } from "../../lib/provider/money/credits.ts";
 import { openPayments, type Payments } from "../../lib/provider/settlement/payments.ts";
 import { hearLog } from "../heard_log.ts";
 import { anvilAccount } from "./anvil.ts";
 import { FAKE_ESCROW, fakeChain } from "./fake_chain.ts";
 import { billFor, permitOf, PRICE, PROVIDER } from "./payer_bills.ts";
+import { creditsOn } from "./payment_history.ts";
 
 const OPERATOR = anvilAccount(2);
 /** Between two blocks, ms. */
@@ -144,39 +145,5 @@ export async function openWatchedPayers(settlement: Settings = {}) {
       await own.payments.close();
       await Deno.remove(dir, { recursive: true });
     },
-  });
-}
-
-function creditsOn(
-  { ledger, payers, settlement, policy }: Payments,
-  now: () => number,
-): Credits {
-  const seller = {
-    chainId: 31337,
-    escrow: FAKE_ESCROW,
-    provider: PROVIDER.address,
-    price: PRICE,
-  };
-  return new Credits({
-    seller,
-    offer: () => ({
-      chainId: seller.chainId,
-      escrow: FAKE_ESCROW,
-      asset: FAKE_ESCROW,
-      payTo: PROVIDER.address,
-      pricePerCredit: PRICE,
-      maxTimeoutSeconds: 15,
-      thawingPeriodSeconds: 3_600,
-    }),
-    policy,
-    ledger,
-    payers,
-    receipts: { pathOf: String },
-    ownerCredits: { note() {} },
-    isDeploymentLane: () => false,
-    ownerPermit: ({ entry }) => entry.permit,
-    relay: () => Promise.reject(new Error("nobody deposits here")),
-    onCharge: () => settlement.noticeCharge(),
-    now,
   });
 }

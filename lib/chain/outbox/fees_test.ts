@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { capFees, clears, type Fees, freshFees, isFresh, raiseFees } from "./fees.ts";
+import {
+  capFees,
+  clears,
+  type Fees,
+  freshFees,
+  gasPriceOf,
+  GasTooDear,
+  isFresh,
+  launchFees,
+  raiseFees,
+} from "./fees.ts";
 
 const PRICE = { head: 1n, baseFee: 100n, tip: 10n };
 const both = (fee: bigint): Fees => ({ maxFeePerGas: fee, maxPriorityFeePerGas: fee });
@@ -53,4 +63,35 @@ Deno.test("a transaction has few forms, however far the price runs away in small
     forms += 1;
   }
   assert.ok(forms <= 40, `${forms} forms`);
+});
+
+Deno.test("a first form pays what is fresh, within its cap, and is none where no block takes it", () => {
+  assert.equal(gasPriceOf(PRICE), 110n);
+  assert.deepEqual(launchFees(PRICE, null), freshFees(PRICE));
+  assert.deepEqual(launchFees(PRICE, 100n), { maxFeePerGas: 100n, maxPriorityFeePerGas: 10n });
+  assert.throws(() => launchFees(PRICE, 99n), (error) => {
+    assert.ok(error instanceof GasTooDear);
+    assert.deepEqual([error.price, error.cap], [110n, 99n]);
+    return true;
+  });
+});
+
+Deno.test("a fee clears that a base fee higher by a quarter leaves room for", () => {
+  const clearsAt = (maxFeePerGas: bigint) =>
+    clears({ maxFeePerGas, maxPriorityFeePerGas: 10n }, PRICE);
+  assert.deepEqual([clearsAt(134n), clearsAt(135n)], [false, true]);
+});
+
+Deno.test("a raise is an eighth, and doubles once there are many forms", () => {
+  const raised = (forms: number) => raiseFees(both(1_000n), both(0n), null, forms);
+  assert.deepEqual(raised(1), both(1_126n));
+  assert.deepEqual(raised(7), both(1_126n));
+  assert.deepEqual(raised(8), both(2_001n));
+});
+
+Deno.test("a cap that leaves less than a tenth more, for either fee, leaves no raise", () => {
+  assert.equal(raiseFees(both(1_000n), both(0n), 1_100n, 1), null);
+  assert.deepEqual(raiseFees(both(1_000n), both(0n), 1_101n, 1), both(1_101n));
+  const tipAtCap = { maxFeePerGas: 900n, maxPriorityFeePerGas: 1_000n };
+  assert.equal(raiseFees(tipAtCap, both(0n), 1_000n, 1), null);
 });

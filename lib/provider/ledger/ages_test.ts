@@ -61,3 +61,30 @@ Deno.test("what a reorganisation makes due again is as old as the lane", () => {
   markSettled(marks, 0n, 1n, OPENED);
   assert.deepEqual(marks, [{ beyond: 0n, at: OPENED }]);
 });
+
+Deno.test("of marks that are too many every second one goes, and never the oldest", () => {
+  const marks: Mark[] = [];
+  for (let n = 0; n < MARKS_KEPT; n++) markCharge(marks, BigInt(n), n * MARK_MS);
+  assert.equal(marks.length, MARKS_KEPT);
+  markCharge(marks, 100n, 100 * MARK_MS);
+  assert.deepEqual(marks.map(({ beyond }) => Number(beyond)), [0, 2, 4, 6, 100]);
+});
+
+Deno.test("a clock that was set back moves the marks and makes none", () => {
+  const marks: Mark[] = [];
+  markCharge(marks, 0n, 1_000);
+  markCharge(marks, 1n, 1_000 + MARK_MS);
+  markCharge(marks, 2n, 400);
+  assert.deepEqual(marks, [{ beyond: 0n, at: 400 }, { beyond: 1n, at: 400 }]);
+});
+
+Deno.test("what is settled takes the marks of what was charged before along", () => {
+  const after = (settled: bigint) => {
+    const marks: Mark[] = [];
+    markCharge(marks, 0n, 1_000);
+    markCharge(marks, 10n, 7_000);
+    markSettled(marks, settled, 15n, OPENED);
+    return marks[0]!.at;
+  };
+  assert.deepEqual([after(9n), after(10n), after(11n)], [1_000, 7_000, 7_000]);
+});

@@ -72,6 +72,13 @@ Deno.test("there is room for one more when nothing rests on one of them, and els
     LONG,
     sooner,
   ]);
+  const narrow = kept({ credits: 20n, deadline: NOW + 125n });
+  const wide = kept({ credits: 30n, deadline: NOW + 126n });
+  assert.deepEqual(
+    withPermit([wide, narrow], sooner, { settled: 0n, promised: 51n }),
+    [wide, sooner],
+    "what it covers another does as well",
+  );
 });
 
 Deno.test("only who signs now is believed, and an earlier version's permits say nothing of it", () => {
@@ -104,6 +111,34 @@ Deno.test("a credit is settled by the permit that the escrow takes longest as th
     permitFor(mixed, 1n, 5n, { epoch: 0, epochEnd: 0n, signer })!.deadline;
   assert.deepEqual([by(zeroAddress), by(PAYER), by(OTHER_PAYER)], [500n, 500n, 900n]);
   assert.equal(permitFor([], 1n, 5n, null), null);
+  assert.equal(permitFor([old, young, LONG], 60n, 5n, null), LONG.permit, "the newest of three");
+});
+
+Deno.test("a permit of an epoch that is over, or not begun, comes after one that is taken", () => {
+  const chosen = (epochs: number[], epochEnd: bigint, deadlines = [2_000n, 500n]) => {
+    const permits = epochs.map((epoch, n) => kept({ epoch, deadline: deadlines[n]! }));
+    return permitFor(permits, 1n, 5n, { epoch: 3, epochEnd, signer: zeroAddress })!.epoch;
+  };
+  assert.equal(chosen([2, 3], 900n), 3);
+  assert.equal(chosen([4, 3], 0n), 3);
+  assert.equal(chosen([5, 3], 900n), 3);
+  // The escrow takes the one until 899.
+  assert.equal(chosen([3, 4], 900n, [900n, 899n]), 4, "of two that end together the later epoch");
+  assert.equal(chosen([4, 3], 900n, [898n, 900n]), 3);
+  assert.equal(chosen([3, 4], 900n, [899n, 899n]), 4);
+});
+
+Deno.test("of two that the escrow takes as long the one that may last longer comes first", () => {
+  const first = (...changes: Partial<Permit>[]) => {
+    const permits = changes.map((each) => kept({ deadline: 900n, epoch: 1, ...each }));
+    const chosen = [permits, permits.toReversed()].map((some) =>
+      permitFor(some, 1n, 5n, { epoch: 1, epochEnd: 800n, signer: zeroAddress })
+    );
+    assert.equal(chosen[0], chosen[1]);
+    return permits.findIndex(({ permit }) => permit === chosen[0]);
+  };
+  assert.equal(first({ deadline: 901n, credits: 10n }, { credits: 11n }), 0);
+  assert.equal(first({ credits: 10n }, { credits: 11n }), 1);
 });
 
 Deno.test("permits that alternate are written once, as are those that grow", () => {

@@ -84,3 +84,14 @@ Deno.test("a payer has room for all its lanes, and for some looks before a no", 
     [10, 1],
   );
 });
+
+Deno.test("whoever signs for itself is no unknown signer, and refusals are told by the limit", () => {
+  const { limits, admitted } = open();
+  const elsewhere = (n: number) => ({ ...strangerAt(1), from: networkAt(n) });
+  const count = UNKNOWN_SIGNER_READS_BURST_MAX + 1;
+  assert.equal(admitted(count, elsewhere), count);
+  assert.equal(limits.refused().size, 0);
+  assert.equal(admitted(PAYER_LANES_MAX + 2, () => OWN, "lane"), PAYER_LANES_MAX);
+  assert.deepEqual([...limits.refused()], [["payer", 2]]);
+  limits.admit({ ...strangerAt(2), from: undefined }, "view");
+});

@@ -8,6 +8,7 @@ const block = (number: bigint, timestamp: bigint, gasLimit = 30_000_000n) => ({
 });
 
 Deno.test("a batch fills its share of a block, and never more than a node passes on", () => {
+  assert.equal(new Capacity(1).shareOfBlock(), 30_000_000n, "until a block is seen");
   const capacity = new Capacity(0.5);
   capacity.noteBlock(block(1n, 1n, 4_000_000n));
   assert.equal(capacity.shareOfBlock(), 2_000_000n);
@@ -16,6 +17,7 @@ Deno.test("a batch fills its share of a block, and never more than a node passes
   assert.equal(capacity.batchRows(), BATCH_ROWS);
   capacity.noteBlock(block(3n, 3n, 1_000n));
   assert.equal(capacity.batchRows(), 1);
+  assert.equal(capacity.secondsFor(3), 36, "a row in each block");
 });
 
 Deno.test("what rows take is measured: up at once, down slowly, within what is possible", () => {
@@ -27,6 +29,8 @@ Deno.test("what rows take is measured: up at once, down slowly, within what is p
   assert.equal(capacity.rowGas(), 39_000n);
   capacity.noteBatch(1, 10_000_000n);
   assert.equal(capacity.rowGas(), NEW_ROW_GAS);
+  capacity.noteBatch(10, 1n);
+  assert.equal(capacity.rowGas(), NEW_ROW_GAS * 7n / 8n);
   for (let n = 0; n < 100; n++) capacity.noteBatch(10, 1n);
   assert.equal(capacity.rowGas(), 15_000n);
 });
@@ -43,7 +47,9 @@ Deno.test("how long rows take follows the pace of blocks", () => {
   assert.equal(capacity.secondsFor(perBlock), 2);
   assert.equal(capacity.secondsFor(perBlock + 1), 4);
   assert.equal(capacity.secondsFor(10 * perBlock), 20);
-  capacity.noteBlock(block(110n, 9_010n));
+  capacity.noteBlock(block(110n, 1_015n));
+  assert.equal(capacity.secondsFor(10 * perBlock), 10, "it is the pace of the last blocks");
+  capacity.noteBlock(block(115n, 9_010n));
   assert.equal(
     capacity.secondsFor(1),
     12,

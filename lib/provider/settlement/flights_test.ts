@@ -16,6 +16,9 @@ function due(lane: Hex, credits: bigint): DueLane {
   return { payer: PAYER, lane, since: 7, deadline: 0n, epoch: 0, amount: 5n * credits };
 }
 
+/** Whatever is ready has had its turn. */
+const macrotask = () => new Promise((resolve) => setImmediate(resolve));
+
 Deno.test("what is on its way is left out of what is due, until it ends", () => {
   const flights = new Flights(() => 1_000);
   const [one, two] = [laneOf(1), laneOf(2)];
@@ -24,6 +27,7 @@ Deno.test("what is on its way is left out of what is due, until it ends", () => 
   assert.equal(flights.amount(), 25n);
   assert.equal(flights.rest(due(one, 2n)), null);
   assert.equal(flights.upTo(due(one, 2n), true), 2n);
+  assert.equal(flights.rest({ ...due(one, 2n), amount: 11n })!.amount, 1n);
   // What was used since is due from the batch on.
   assert.deepEqual(flights.rest(due(one, 5n)), { ...due(one, 3n), since: 1_000 });
   end();
@@ -46,19 +50,30 @@ Deno.test("a lane may be in several batches, each going on where the one before 
   assert.equal(flights.amount(), 0n);
 });
 
+Deno.test("a lane's batches may end in another order", () => {
+  const flights = new Flights(() => 1_000);
+  const lane = laneOf(1);
+  const first = flights.start([row(lane, 2n)], true);
+  const second = flights.start([row(lane, 5n, 3n)], true);
+  second();
+  first();
+  assert.equal(flights.amount(), 0n);
+  assert.deepEqual(flights.rest(due(lane, 1n)), due(lane, 1n));
+});
+
 Deno.test("a lane that can wait no longer goes once more when its batch is stuck", () => {
-  let now = 0;
+  let now = 1_000_000;
   const flights = new Flights(() => now);
   const lane = laneOf(1);
   const first = flights.start([row(lane)], true);
-  now = 119_999;
+  now += 119_999;
   assert.equal(flights.upTo(due(lane, 2n), false), 2n);
-  now = 120_000;
+  now += 1;
   assert.deepEqual(flights.rest(due(lane, 2n)), due(lane, 2n));
   assert.equal(flights.upTo(due(lane, 2n), true), 2n);
   assert.equal(flights.upTo(due(lane, 2n), false), undefined);
   flights.start([row(lane)], false);
-  now = 400_000;
+  now += 280_000;
   assert.equal(flights.upTo(due(lane, 2n), false), 2n, "once is enough");
   first();
   assert.equal(flights.upTo(due(lane, 2n), false), 2n, "the second has it still");
@@ -68,9 +83,15 @@ Deno.test("eight batches are out at most, and sixteen of what cannot wait", asyn
   const flights = new Flights(() => 0);
   const ends = Array.from({ length: 8 }, (_, n) => flights.start([row(laneOf(n))], true));
   assert.deepEqual([flights.hasRoom(true), flights.hasRoom(false)], [false, true]);
-  const landing = flights.landing();
+  let landed = 0;
+  const landing = flights.landing().then(() => landed += 1);
+  await macrotask();
+  assert.equal(landed, 0);
   ends[0]!();
   await landing;
+  flights.landing().then(() => landed += 1);
+  await macrotask();
+  assert.equal(landed, 1, "the next one is still out");
   assert.ok(flights.hasRoom(true));
   for (let n = 8; n < 17; n++) flights.start([row(laneOf(n))], true);
   assert.ok(!flights.hasRoom(false));

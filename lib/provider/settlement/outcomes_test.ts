@@ -29,9 +29,10 @@ function open() {
     lane: () => Promise.resolve({ ...state } as unknown as LaneState),
     record: (some: readonly ChainFact[]) => Promise.resolve(void facts.push(...some)),
   };
-  const { chain } = fakeChain(PROVIDER!);
-  const site = { chain, escrow: FAKE_ESCROW, provider: PROVIDER! };
+  const fake = fakeChain(PROVIDER!);
+  const site = { chain: fake.chain, escrow: FAKE_ESCROW, provider: PROVIDER! };
   return {
+    fake,
     facts,
     state,
     outcomes: new Outcomes({ ...site, ledger, log: hearLog().log, now: () => 0 }),
@@ -46,6 +47,12 @@ function skippedFor(reason: string): ChainLog {
   const data = `0x${"0".repeat(63)}2${selectorOf(reason).slice(2).padEnd(64, "0")}`;
   return { address: FAKE_ESCROW, topics, data } as unknown as ChainLog;
 }
+
+const CHARGED = {
+  address: FAKE_ESCROW,
+  topics: encodeEventTopics({ abi: escrowAbi, eventName: "Charged" }),
+  data: "0x",
+} as unknown as ChainLog;
 
 function receiptOf(logs: ChainLog[], status = "success"): TransactionReceipt {
   return { status, logs, transactionHash: LANE } as TransactionReceipt;
@@ -84,4 +91,91 @@ Deno.test("a skip of what is settled already is no news", async () => {
   state.settled = 2n;
   await outcomes.land(ROWS, receiptOf([skippedFor("AlreadyCharged")]));
   assert.deepEqual(facts, []);
+});
+
+const PART = skippedFor("InsufficientCredits");
+
+Deno.test("of a lane that the allowance covers in part the part goes next, and the rest is refused", async () => {
+  const { outcomes, facts, state, fake } = open();
+  const refused = { fact: "refused", payer: PAYER, lane: LANE, transaction: LANE } as const;
+  state.charged = 5n;
+  fake.allow(PAYER!, 1n, 2n);
+  await outcomes.land(ROWS, receiptOf([PART]));
+  assert.deepEqual(facts, []);
+  assert.deepEqual([outcomes.upTo(state), outcomes.partPayers()], [2n, [PAYER]]);
+  state.settled = 1n;
+  await outcomes.land(ROWS, receiptOf([CHARGED]));
+  assert.equal(outcomes.upTo(state), 2n, "it is not taken yet");
+  state.settled = 2n;
+  await outcomes.land(ROWS, receiptOf([CHARGED]));
+  assert.deepEqual(facts, [{ ...refused, reason: "InsufficientCredits" }]);
+  assert.deepEqual([outcomes.upTo(state), outcomes.partPayers()], [undefined, []]);
+});
+
+Deno.test("a part that was all there was to settle refuses nothing", async () => {
+  const { outcomes, facts, state, fake } = open();
+  fake.allow(PAYER!, 1n, 1n);
+  await outcomes.land(ROWS, receiptOf([PART]));
+  state.settled = 1n;
+  state.charged = 1n;
+  await outcomes.land(ROWS, receiptOf([CHARGED]));
+  assert.deepEqual([facts, outcomes.upTo(state)], [[], undefined]);
+});
+
+Deno.test("a part that was refused before, and one of nothing, refuse the lane", async () => {
+  const { outcomes, facts, state, fake } = open();
+  await outcomes.land(ROWS, receiptOf([PART]));
+  assert.equal(facts.length, 1, "nothing is allowed");
+  fake.allow(PAYER!, 1n, 1n);
+  await outcomes.land(ROWS, receiptOf([PART]));
+  assert.equal(facts.length, 1);
+  await outcomes.land(ROWS, receiptOf([PART]));
+  assert.deepEqual(facts.map((fact) => "reason" in fact && fact.reason), [
+    "InsufficientCredits",
+    "InsufficientCredits",
+  ]);
+  assert.equal(outcomes.upTo(state), undefined);
+});
+
+Deno.test("parts are forgotten for those payers whose debts are looked at anew", async () => {
+  const { outcomes, state, fake } = open();
+  fake.allow(PAYER!, 1n, 1n);
+  await outcomes.land(ROWS, receiptOf([PART]));
+  outcomes.forgetParts([PROVIDER!]);
+  assert.equal(outcomes.upTo(state), 1n);
+  outcomes.forgetParts([PAYER!]);
+  assert.equal(outcomes.upTo(state), undefined);
+  await outcomes.land(ROWS, receiptOf([PART]));
+  outcomes.forgetParts(null);
+  assert.equal(outcomes.upTo(state), undefined);
+});
+
+Deno.test("a lane whose row was overtaken is brought level with the escrow", async () => {
+  const { outcomes, facts, fake } = open();
+  assert.equal(await outcomes.land(ROWS, receiptOf([skippedFor("AlreadyCharged")])), false);
+  assert.deepEqual(facts, [
+    { fact: "level", payer: PAYER, lane: LANE, settled: 0n, block: fake.height() },
+  ]);
+});
+
+Deno.test("other events of the escrow in a batch tell of no row", async () => {
+  const { outcomes, facts } = open();
+  const other = { ...CHARGED, topics: [`0x${"77".repeat(32)}`] } as unknown as ChainLog;
+  await assert.rejects(outcomes.land(ROWS, receiptOf([other])), /does not tell/);
+  await outcomes.land(ROWS, receiptOf([CHARGED, other]));
+  await outcomes.land(ROWS, receiptOf([skippedFor("PermitExpired"), other]));
+  assert.equal(facts.length, 1);
+});
+
+Deno.test("a skip is held against the lane's own permits, whatever other rows were sent by", async () => {
+  const { outcomes, facts, state } = open();
+  const rowOf = (lane: Hex, signature: Hex) =>
+    ({ lane: { payer: PAYER!, lane }, charge: { permit: { signature } } }) as unknown as Row;
+  const [own, other] = [rowOf(LANE, "0x02"), rowOf(`0x${"02".repeat(32)}`, LANE)];
+  const receipt = receiptOf([skippedFor("PermitExpired"), CHARGED]);
+  await outcomes.land([own, other], receipt);
+  assert.deepEqual(facts, [], "the lane's permit is another by now");
+  state.permits = [KEPT, { permit: { signature: "0x03" } }];
+  await outcomes.land([rowOf(LANE, LANE), own], receipt);
+  assert.equal(facts.length, 1, "of its rows one was by a permit that it has still");
 });

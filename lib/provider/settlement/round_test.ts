@@ -67,6 +67,9 @@ Deno.test("what is not worth its gas waits, and is told with its sum", async () 
   const round = await Round.open(lanes, new Map(), COSTLY);
   assert.deepEqual(round.waiting, { lanes: 1, amount: 399n });
   assert.deepEqual(await batchesOf(round), []);
+  const small = [due(1, { amount: 399n }), due(2, { amount: 1n })];
+  const { waiting } = await Round.open(small, new Map(), COSTLY);
+  assert.deepEqual(waiting, { lanes: 2, amount: 400n });
   const more = await Round.open([...lanes, due(4, { amount: 800n })], new Map(), COSTLY);
   const batch = await more.next(oneRow);
   assert.equal(batch!.rows.length, 3, "together they bear the batch");
@@ -88,6 +91,31 @@ Deno.test("a lane that has shrunk since, or goes another way, is left out", asyn
     turn.due.lane === laneOf(2) ? [] : await oneRow(turn)
   );
   assert.equal(batch!.rows.length, 2);
+  assert.equal(batch!.debts.length, 2);
+  const gone = await Round.open([due(1)], new Map(), TERMS);
+  assert.equal(await gone.next(() => Promise.resolve([])), null);
+});
+
+Deno.test("a lane of many rows fills a batch, and has to be worth all of its rows", async () => {
+  const rows = async (turn: Turn) => {
+    const [row] = await oneRow(turn);
+    return Array.from({ length: 5 }, () => row!);
+  };
+  const free = await Round.open([due(1)], new Map(), TERMS);
+  assert.equal((await free.next(rows))!.rows.length, 3);
+  const costly = await Round.open([due(1, { amount: 599n })], new Map(), COSTLY);
+  assert.equal(await costly.next(rows), null, "three rows cost 120, of 1,797 a tenth is at hand");
+  const worth = await Round.open([due(1, { amount: 600n })], new Map(), COSTLY);
+  assert.equal((await worth.next(rows))!.rows.length, 3);
+});
+
+Deno.test("a round tells whether the next debt can wait, and how late it is", async () => {
+  const soon = await Round.open([due(1, { since: 990_000 })], new Map(), TERMS);
+  assert.deepEqual([soon.canWait, soon.behindSeconds], [true, 0]);
+  const ending = await Round.open([due(1, { deadline: 1_100n })], new Map(), TERMS);
+  assert.deepEqual([ending.canWait, ending.behindSeconds], [false, 40]);
+  const none = await Round.open([], new Map(), TERMS);
+  assert.deepEqual([none.isOver, none.canWait, none.behindSeconds], [true, false, 0]);
 });
 
 Deno.test("a snapshot of many lanes lets others have their turn", async () => {

@@ -40,6 +40,8 @@ Deno.test("of the row that an amount cuts as much is taken as fits, and nothing 
   ]);
   assert.deepEqual(fitting(rows, 29n).map(paper), [[A, 4n, 2n, 10n], [B, 2n, 2n, 4n]]);
   assert.deepEqual(fitting(rows, 3n), []);
+  const cheaper = [row(A, 5n, 3n, 10n), row(A, 9n, 4n, 1n)];
+  assert.deepEqual(fitting(cheaper, 25n).map(paper), [[A, 4n, 2n, 10n]]);
   assert.deepEqual(fitting([row(A, 5n, 3n, 0n)], 0n).map(paper), [[A, 5n, 3n, 0n]]);
 });
 
