@@ -2,6 +2,7 @@
 import type { NamedMutant } from "./typescript_target.ts";
 
 const SETTLEMENT = "lib/provider/settlement/settlement.ts";
+const BATCH_SENDER = "lib/provider/settlement/batch_sender.ts";
 const ROUND = "lib/provider/settlement/round.ts";
 const TURN = "lib/provider/settlement/turn.ts";
 const WORTH = "lib/provider/settlement/worth.ts";
@@ -83,7 +84,7 @@ const IN_ROUNDS: readonly NamedMutant[] = [
   },
   {
     name: "daily cap ignored",
-    file: SETTLEMENT,
+    file: BATCH_SENDER,
     from: "if (limits === null || limits.dailyCap === 0n) return rows;",
     to: "return rows;",
   },
@@ -135,8 +136,8 @@ const IN_OUTCOMES: readonly NamedMutant[] = [
   {
     name: "no part payment",
     file: OUTCOMES,
-    from: "} else this.#parts.set(keyOf(lane), { payer, lane: id, upTo, transaction });",
-    to: '} else await this.#refuse(lane, "InsufficientCredits", transaction);',
+    from: "this.#parts.set(keyOf(lane), { payer, lane: id, upTo, transaction, knownAt });",
+    to: 'await this.#refuse(lane, "InsufficientCredits", transaction);',
   },
   {
     name: "the same part is sent for ever",

@@ -137,16 +137,20 @@ Deno.test("a part that was refused before, and one of nothing, refuse the lane",
   assert.equal(outcomes.upTo(state), undefined);
 });
 
-Deno.test("parts are forgotten for those payers whose debts are looked at anew", async () => {
-  const { outcomes, state, fake } = open();
+Deno.test("parts are forgotten when their payer's allowance changes, or after some hours", async () => {
+  const { outcomes, state, fake, clock } = open();
   fake.allow(PAYER!, 1n, 1n);
   await outcomes.land(ROWS, receiptOf([PART]));
-  outcomes.forgetParts([PROVIDER!]);
+  outcomes.forgetParts(PROVIDER!);
   assert.equal(outcomes.upTo(state), 1n);
-  outcomes.forgetParts([PAYER!]);
+  outcomes.forgetParts(PAYER!);
   assert.equal(outcomes.upTo(state), undefined);
   await outcomes.land(ROWS, receiptOf([PART]));
-  outcomes.forgetParts(null);
+  clock.now = 6 * 3_600_000;
+  outcomes.forgetOldParts();
+  assert.equal(outcomes.upTo(state), 1n);
+  clock.now += 1;
+  outcomes.forgetOldParts();
   assert.equal(outcomes.upTo(state), undefined);
 });
 
