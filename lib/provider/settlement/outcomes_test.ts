@@ -31,12 +31,10 @@ function open() {
   };
   const fake = fakeChain(PROVIDER!);
   const site = { chain: fake.chain, escrow: FAKE_ESCROW, provider: PROVIDER! };
-  return {
-    fake,
-    facts,
-    state,
-    outcomes: new Outcomes({ ...site, ledger, log: hearLog().log, now: () => 0 }),
-  };
+  const clock = { now: 0 };
+  const now = () => clock.now;
+  const outcomes = new Outcomes({ ...site, ledger, log: hearLog().log, now });
+  return { fake, facts, state, clock, outcomes };
 }
 
 const ROWS = [{ lane: { payer: PAYER!, lane: LANE }, charge: KEPT } as unknown as Row];
