@@ -59,8 +59,11 @@ interface Lives extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Start, kill, start again. */
-function livesOf(home: string, random: Random): Lives {
+/** Most lives end once a call was answered in them, however slow the machine is; or by then, ms. */
+const ANSWER_MS = 20_000;
+
+/** Start, kill, start again; `answered` counts the calls that all lives have answered. */
+function livesOf(home: string, random: Random, answered: () => number): Lives {
   let serving = Promise.withResolvers<string | null>();
   let isServing = false;
   let isDying = false;
@@ -81,6 +84,8 @@ function livesOf(home: string, random: Random): Lives {
   async function pauseUntilKill(): Promise<void> {
     if (random.chance(0.15)) return await pause(random.between(0, 1_000));
     assert.ok(await child!.url, "the provider did not come up again");
+    const [before, until] = [answered(), Date.now() + ANSWER_MS];
+    while (answered() === before && Date.now() < until) await pause(5);
     await pause(random.chance(0.7) ? random.between(0, 400) : random.between(0, 1_500));
   }
 
@@ -117,7 +122,11 @@ async function crash(mode: "batch" | "each", times: number): Promise<void> {
   await using market = await startMarket({ credits: CREDITS, settings: { settlement } });
   const { cid, lanes } = await open(market);
   await market.provider.stop();
-  await using lives = livesOf(market.home, random);
+  await using lives = livesOf(
+    market.home,
+    random,
+    () => lanes.reduce((sum, lane) => sum + lane.answered, 0),
+  );
   const concurrency = random.between(4, 8);
   const call = { cid, answer: ANSWER };
   const callers = startCallers({ ...call, lanes, concurrency, random, url: lives.url });
