@@ -172,7 +172,12 @@ Deno.test("a ledger of before permits were kept side by side says what it said",
   writeEarlier(path);
   const ledger = await openSqliteLedger({ ...book.options, path });
   try {
-    assert.deepEqual(ledger.totals(), { unsettled: 7n, held: 0n, preheld: 0n });
+    assert.deepEqual(ledger.totals(), {
+      unsettled: 7n,
+      held: 0n,
+      preheld: 0n,
+      dueLanes: 1,
+    });
     assert.deepEqual(await ledger.figures(), { outstanding: 2, refused: 1, refusedAmount: 5n });
     const permit = permitOf({ credits: 5n, signature: signatureOf(5) });
     const [due, ...more] = await ledger.due();
