@@ -10,6 +10,7 @@ import { type ConfigJson, parseConfig, type ProviderConfig } from "../../lib/con
 import type { Permit } from "../../lib/permit.ts";
 import type { Credits } from "../../lib/provider/money/credits.ts";
 import { openPayments, type Payments } from "../../lib/provider/settlement/payments.ts";
+import { manualClock } from "../clock.ts";
 import { hearLog } from "../heard_log.ts";
 import { anvilAccount } from "./anvil.ts";
 import { FAKE_ESCROW, fakeChain } from "./fake_chain.ts";
@@ -23,8 +24,11 @@ const START = 1_700_000_000_000;
 
 type Settings = NonNullable<NonNullable<ConfigJson["provider"]>["settlement"]>;
 
-/** Nobody settles here but the test, and nothing is polled but by `look`. */
-function settings(settlement: Settings): ProviderConfig {
+/** Between two looks of the operator for receipts, ms. */
+const POLL_MS = 500;
+
+/** Nothing is settled but when the test says so, and nothing is polled but by `look`. */
+export function bookSettings(settlement: Settings = {}): ProviderConfig {
   return parseConfig({
     provider: {
       name: "provider.test",
@@ -34,6 +38,8 @@ function settings(settlement: Settings): ProviderConfig {
       terms: ["terms.txt"],
       stateDir: "state",
       keyFile: "keys.json",
+      // What ether cost once: gas is asked for, and worth it.
+      gas: { coinPrice: "4000000000" },
       settlement: { amount: "1000000000", intervalSeconds: 86_400, pollMs: 600_000, ...settlement },
     },
   }, "/").provider!;
@@ -61,6 +67,7 @@ export async function openWatchedPayers(settlement: Settings = {}) {
   const dir = await Deno.makeTempDir();
   const fake = fakeChain(PROVIDER.address);
   const heard = hearLog();
+  const clock = manualClock(START);
   const world = { now: START, requests: 0, isCounting: true };
   Object.defineProperty(fake, "now", { get: () => BigInt(Math.floor(world.now / 1_000)) });
   fake.intercept = () => {
@@ -74,13 +81,14 @@ export async function openWatchedPayers(settlement: Settings = {}) {
     const payments = await openPayments({
       chain: fake.chain,
       escrow: FAKE_ESCROW,
-      provider: settings(settlement),
+      provider: bookSettings(settlement),
       account: OPERATOR,
       thawingPeriodSeconds: 1_000_000n,
       dir,
       log: heard.log,
       now,
-      receiptPollMs: 1,
+      receiptPollMs: POLL_MS,
+      after: clock.after,
       closeWaitMs: 1,
     });
     await payments.follower.poll();
@@ -100,9 +108,13 @@ export async function openWatchedPayers(settlement: Settings = {}) {
       const hold = await credits.hold(await credits.admit(bill));
       await hold.charge("answered", null);
     },
-    /** A block is made, and the follower looks. */
+    /** The operator looks for receipts until a block is made, and the follower looks. */
     async look(): Promise<void> {
-      world.now += BLOCK_MS;
+      for (let ms = 0; ms < BLOCK_MS; ms += POLL_MS) {
+        world.now += POLL_MS;
+        clock.advance(POLL_MS);
+        await until(() => clock.pending() > 0 || own.payments.operator.pending() === 0);
+      }
       await fake.mine();
       await own.payments.follower.poll();
     },
@@ -146,4 +158,9 @@ export async function openWatchedPayers(settlement: Settings = {}) {
       await Deno.remove(dir, { recursive: true });
     },
   });
+}
+
+/** Resolves once it is so. */
+export async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
 }

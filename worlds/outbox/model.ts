@@ -38,7 +38,7 @@ export const OPERATOR: Policy = {
   giveUpAfterMs: null,
   // All calls of a history may be given up and stay unmined in the node's pool; the next one is
   // mined only when as many nonces are filled.
-  repair: { afterMs: PATIENCE, holeMax: CALLS_MAX, feeMax: null },
+  repair: { afterMs: PATIENCE, holeMax: CALLS_MAX, closeEvery: 1, feeMax: null },
 };
 /** As the command line sends. */
 export const COMMAND_LINE: Policy = {

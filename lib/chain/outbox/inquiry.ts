@@ -19,7 +19,7 @@ export type InquiryClient =
 /** Receipts asked for at a time. */
 const RECEIPTS_AT_ONCE = 8;
 /** The lowest nonces are mined first: whether the node has those is asked. */
-const PRESENCES_MAX = 8;
+const PRESENCES = 8;
 
 /** What was found out before the chain fell silent, if it did. */
 export interface Inquiry {
@@ -29,28 +29,34 @@ export interface Inquiry {
 }
 
 /**
- * Asks as far as the chain answers: when it falls silent, the rest is left to the next look.
- * @param isRepaired whether nonces and fees are looked after
+ * How much a look asks. Who does not look after nonces and fees asks for receipts; who does asks
+ * for all of it in a close look, and at a glance only how many are mined, and for their receipts.
  */
+export type Look = "receipts" | "glance" | "close";
+
+/** Asks as far as the chain answers: when it falls silent, the rest is left to the next look. */
 export async function inquire(
   client: InquiryClient,
   address: Address,
   flights: readonly OutFlight[],
-  isRepaired: boolean,
+  look: Look,
 ): Promise<Inquiry> {
   const receipts = new Map<number, TransactionReceipt | null>();
   const missing = new Set<number>();
   let count: number | null = null;
   let price: Price | null = null;
   try {
-    if (isRepaired) count = await client.getTransactionCount({ address, blockTag: "latest" });
-    await inParts(flights, async (flight) => {
+    if (look !== "receipts") {
+      count = await client.getTransactionCount({ address, blockTag: "latest" });
+    }
+    const isAsked = ({ nonce }: OutFlight) => look !== "glance" || nonce < count!;
+    await inParts(flights.filter(isAsked), async (flight) => {
       receipts.set(flight.nonce, await receiptOf(client, flight));
     });
-    if (isRepaired) {
+    if (look === "close") {
       price = await readPrice(client);
       const waiting = flights.filter(({ nonce }) => nonce >= count! && !receipts.get(nonce));
-      const lowest = waiting.sort((a, b) => a.nonce - b.nonce).slice(0, PRESENCES_MAX);
+      const lowest = waiting.sort((a, b) => a.nonce - b.nonce).slice(0, PRESENCES);
       await inParts(lowest, async ({ nonce, forms, heldForm }) => {
         if (await isMissing(client, heldForm ?? forms.at(-1)!.hash)) missing.add(nonce);
       });

@@ -10,7 +10,7 @@ import { Delivery, type DeliveryClient } from "./delivery.ts";
 import { capFees, type Fees, freshFees, launchFees, type Price } from "./fees.ts";
 import { addForm, gaveWay, newFlight, type OutFlight, storedFlights } from "./flight.ts";
 import { estimateGas, type GasClient } from "./gas.ts";
-import { inquire, type InquiryClient } from "./inquiry.ts";
+import { inquire, type InquiryClient, type Look } from "./inquiry.ts";
 import { chooseNonce } from "./nonce.ts";
 import { type After, Pace, type Pause } from "./pace.ts";
 import {
@@ -95,6 +95,7 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #flights = new Map<number, OutFlight>();
   #doubts: Doubts = NO_DOUBTS;
+  #looks = 0;
   /** The nonce after the last one chosen; null after a give-up: that count may have been wrong. */
   #nextNonce: number | null = null;
   /** Launches take turns: nonces are handed out in order, and none is skipped on a failure. */
@@ -246,12 +247,7 @@ export class Outbox {
   async #look(): Promise<void> {
     const { client, account: { address }, policy } = this.#options;
     const flights = [...this.#flights.values()];
-    const { seen, failure: cause } = await inquire(
-      client,
-      address,
-      flights,
-      policy.repair !== null,
-    );
+    const { seen, failure: cause } = await inquire(client, address, flights, this.#nextLook());
     const failure = cause === null ? null : this.#delivery.asFailure(cause);
     if (failure) this.#notice({ kind: "put off", failure });
     const situation = { flights: [...this.#flights.values()], doubts: this.#doubts, seen };
@@ -261,6 +257,12 @@ export class Outbox {
     if (seen.price) this.#watch.notePrice(seen.price);
     if (this.#watch.isBalanceOld()) await this.#delivery.readBalance().catch(() => {});
     await this.#carryOutAll(actions, seen, failure);
+  }
+
+  #nextLook(): Look {
+    const { repair } = this.#options.policy;
+    if (repair === null) return "receipts";
+    return this.#looks++ % repair.closeEvery === 0 ? "close" : "glance";
   }
 
   async #carryOutAll(

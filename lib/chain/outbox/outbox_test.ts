@@ -103,7 +103,7 @@ Deno.test("a fee that cannot be stored is not raised, and no higher one follows"
   const store = createMemoryStore();
   let isFull = false;
   const { chain, launch, look, notices } = openOutbox({
-    policy: { ...OPERATOR, repair: { afterMs: 0, holeMax: 1, feeMax: null } },
+    policy: { ...OPERATOR, repair: { afterMs: 0, holeMax: 1, closeEvery: 1, feeMax: null } },
     store: {
       ...store,
       remember: (form) => isFull ? Promise.reject(new Error("disk full")) : store.remember(form),
@@ -153,4 +153,34 @@ Deno.test("what the chain answered before it fell silent is acted on", async () 
   assert.equal(outbox.size, 12);
   assert.equal(asked, 16);
   assert.deepEqual(notices.map(({ kind }) => kind), ["put off"]);
+});
+
+Deno.test("one look in so many asks all that may help, the others only what is mined", async () => {
+  const chain = emptyChain();
+  let asked = 0;
+  const client = nonceClient({ chain, calls: {}, store: [] }, () => {}, () => asked);
+  const counted = Object.fromEntries(
+    Object.entries(client).map(([name, ask]) => [name, (question: never) => {
+      asked += 1;
+      return (ask as (question: never) => unknown)(question);
+    }]),
+  ) as unknown as OutboxOptions["client"];
+  const repair = { ...OPERATOR.repair!, afterMs: 60_000, closeEvery: 4 };
+  const policy = { ...OPERATOR, rebroadcastAfterMs: 60_000, repair };
+  const { launch, look, outbox } = openOutbox({ client: counted, policy });
+  const launched = [await launch("first"), await launch("second")];
+  const questions: number[] = [];
+  for (let n = 0; n < 8; n++) {
+    const before = asked;
+    await look();
+    questions.push(asked - before);
+  }
+  // The count, two receipts, two of the price, two of what the node has; once the balance.
+  assert.deepEqual(questions, [8, 1, 1, 1, 7, 1, 1, 1]);
+  // What is mined is not waited for until then.
+  await look();
+  while (chain.mempool.length > 0) CHAIN_EVENTS.mine(chain);
+  await look();
+  assert.equal(outbox.size, 0);
+  for (const { mined } of launched) assert.ok(await mined);
 });

@@ -39,7 +39,7 @@ export interface Policy {
 }
 
 /** What is broadcast or signed again in one look; the lowest nonces come first. */
-const EFFORTS_MAX = 8;
+const EFFORTS = 8;
 
 export interface Repair {
   /** The most that is paid for a unit of gas, wei, whatever it is for; null: no limit. */
@@ -50,6 +50,8 @@ export interface Repair {
    * lag behind or count too far, and a chain reorganises.
    */
   afterMs: number;
+  /** One in so many looks asks for all that may help, the others only for what is mined. */
+  closeEvery: number;
   /** So many free nonces are filled; with more of them the count that we began at was wrong. */
   holeMax: number;
 }
@@ -139,7 +141,7 @@ export function plan<Receipt>(situation: Situation<Receipt>, policy: Policy): Pl
   }
   // The free nonces come first: no other effort helps before they are taken.
   const fills: Action<Receipt>[] = hole.kind === "fill" ? [hole] : [];
-  const lowestFirst = efforts.sort((a, b) => a.nonce - b.nonce).slice(0, EFFORTS_MAX);
+  const lowestFirst = efforts.sort((a, b) => a.nonce - b.nonce).slice(0, EFFORTS);
   return {
     actions: [...ends, ...fills, ...lowestFirst],
     doubts: { usedSince, holeSince: hole.kind === "doubt" ? hole.since : null },
@@ -171,7 +173,9 @@ function judgeHole<Receipt>(situation: Situation<Receipt>, repair: Repair | null
   const lowest = Math.min(...waiting);
   if (waiting.length === 0 || lowest === count) return { kind: "none" };
   const since = holeSince ?? now;
-  if (now - since < repair.afterMs) return { kind: "doubt", since };
+  // Where receipts were not asked for, the next look that does so decides.
+  const isAsked = waiting.every((nonce) => receipts.has(nonce));
+  if (!isAsked || now - since < repair.afterMs) return { kind: "doubt", since };
   if (lowest - count > repair.holeMax) return { kind: "far", from: lowest };
   return { kind: "fill", from: count, below: lowest };
 }

@@ -12,7 +12,7 @@ const NOW = 100_000;
 const POLICY: Policy = {
   rebroadcastAfterMs: 1_000,
   giveUpAfterMs: null,
-  repair: { afterMs: 30_000, holeMax: 64, feeMax: null },
+  repair: { afterMs: 30_000, holeMax: 64, closeEvery: 1, feeMax: null },
 };
 
 const GWEI = 10n ** 9n;
@@ -156,6 +156,15 @@ Deno.test("few free nonces are filled before all else, with many all that waits 
     { kind: "give up", nonce: 70, reason: "far ahead" },
     { kind: "give up", nonce: 71, reason: "far ahead" },
   ]);
+});
+
+Deno.test("free nonces are left alone by who did not ask whether what waits is mined", () => {
+  const doubts = { ...NO_DOUBTS, holeSince: NOW - 30_000 };
+  const seen = { count: 5, receipts: new Map(), missing: new Set<number>(), price: PRICE };
+  const planned = plan({ flights: [flight(69)], doubts, seen, now: NOW }, POLICY);
+  assert.deepEqual(planned.actions, []);
+  // And goes on to doubt.
+  assert.equal(planned.doubts.holeSince, NOW - 30_000);
 });
 
 Deno.test("without the chain's count nothing is done about nonces", () => {

@@ -1,16 +1,28 @@
 /** Long work on the books in slices: between two the event loop turns, so calls go on. */
 import { setImmediate } from "node:timers";
 
-/** Items of a slice: well below 5 ms of work on the slowest machine that serves. */
+/** Items of a slice at most. */
 export const SLICE_ITEMS = 512;
+/** A slice that takes longer ends with the item at hand, ms. */
+const SLICE_MS = 4;
 
 /** Works on the items in their order. */
 export async function inSlices<Item>(
   items: readonly Item[],
   work: (item: Item) => void,
 ): Promise<void> {
-  for (let from = 0; from < items.length; from += SLICE_ITEMS) {
-    if (from > 0) await new Promise<void>((resolve) => setImmediate(resolve));
-    for (const item of items.slice(from, from + SLICE_ITEMS)) work(item);
+  let until = performance.now() + SLICE_MS;
+  for (const [index, item] of items.entries()) {
+    const isOver = index % SLICE_ITEMS === 0 || performance.now() > until;
+    if (index > 0 && isOver) {
+      await breathe();
+      until = performance.now() + SLICE_MS;
+    }
+    work(item);
   }
+}
+
+/** Lets whatever is ready go first. */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,6 +1,7 @@
 /** The batches that are out: how many there may be, and which lanes and sums they carry. */
 import type { LaneId } from "../ledger/journal.ts";
 import type { DueLane } from "../ledger/ledger.ts";
+import { inSlices } from "../ledger/slices.ts";
 import { amountOf, keyOf, type Row } from "./rows.ts";
 
 /** Batches out at once: some blocks' worth, on consecutive nonces. */
@@ -41,6 +42,16 @@ export class Flights {
   /** USDC base units that are on their way. */
   amount(): bigint {
     return this.#amount;
+  }
+
+  /** What is due of lanes and not on its way. */
+  async rests(due: readonly DueLane[]): Promise<DueLane[]> {
+    const rests: DueLane[] = [];
+    await inSlices(due, (lane) => {
+      const rest = this.rest(lane);
+      if (rest !== null) rests.push(rest);
+    });
+    return rests;
   }
 
   /** What is due of a lane and not on its way; null when that is nothing. */

@@ -6,6 +6,7 @@ import { type Address, encodeEventTopics, formatLog, type Hex, pad, type RpcLog 
 import { escrowAbi } from "../../chain/abi.ts";
 import type { Chain } from "../../chain/client.ts";
 import type { Log } from "../../log.ts";
+import { breathe, inSlices } from "../ledger/slices.ts";
 import type { Followed } from "../money/payers.ts";
 import { type EscrowEvent, parseEscrowLogs } from "./escrow_events.ts";
 import { HeadWatch } from "./head_watch.ts";
@@ -41,6 +42,8 @@ export interface FollowerOptions {
 const RANGE_BLOCKS = 1_000n;
 /** Blocks asked for once more: an endpoint that lags tells of a block it lacks no events at all. */
 const OVERLAP_BLOCKS = 8n;
+/** Events that are told before the event loop has a turn, and what is left of their block. */
+const EVENTS_AT_ONCE = 500;
 /** Between two writes of how far the chain was read, ms. */
 const KEEP_MS = 5_000;
 
@@ -213,6 +216,15 @@ export class Follower {
   }
 
   async #tell(events: readonly EscrowEvent[], to: bigint): Promise<void> {
+    for (const [index, part] of byBlocks(events).entries()) {
+      if (index > 0) await breathe();
+      const isLast = part.at(-1) === events.at(-1);
+      // The first ones may be of blocks that were told already.
+      await this.#tellPart(part, isLast ? to : max(part.at(-1)!.blockNumber, this.#upTo!));
+    }
+  }
+
+  async #tellPart(events: readonly EscrowEvent[], to: bigint): Promise<void> {
     const fresh = events.filter((event) => !this.#told.has(keyOf(event)));
     await this.#options.onEvents(fresh, { head: to, trusted: min(this.#trusted, to) });
     for (const event of fresh) this.#told.set(keyOf(event), event.blockNumber);
@@ -259,8 +271,25 @@ export class Follower {
         toBlock: `0x${to.toString(16)}`,
       }],
     });
-    return parseEscrowLogs(escrow, (logs as RpcLog[]).map((entry) => formatLog(entry)));
+    const events: EscrowEvent[] = [];
+    await inSlices(
+      logs as RpcLog[],
+      (entry) => events.push(...parseEscrowLogs(escrow, [formatLog(entry)])),
+    );
+    return events;
   }
+}
+
+/** Parts of some events, none of which ends within a block; at least one, be it empty. */
+function byBlocks(events: readonly EscrowEvent[]): EscrowEvent[][] {
+  const parts: EscrowEvent[][] = [[]];
+  for (const event of events) {
+    const part = parts.at(-1)!;
+    const isNext = event.blockNumber !== part.at(-1)?.blockNumber;
+    if (part.length >= EVENTS_AT_ONCE && isNext) parts.push([event]);
+    else part.push(event);
+  }
+  return parts;
 }
 
 function keyOf({ blockHash, logIndex }: EscrowEvent): string {

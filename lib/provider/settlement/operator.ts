@@ -9,12 +9,14 @@ import { alarmsOf, type OutboxState } from "../../chain/outbox/alarms.ts";
 import { gasPriceOf } from "../../chain/outbox/fees.ts";
 import { estimateGas } from "../../chain/outbox/gas.ts";
 import { type Launched, Outbox } from "../../chain/outbox/outbox.ts";
+import type { After } from "../../chain/outbox/pace.ts";
 import { readPrice } from "../../chain/outbox/price.ts";
 import type { OutboxStore, Outgoing } from "../../chain/outbox/store.ts";
 import { asChainError } from "../../chain/refusal.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { NONCE_HOLE_MAX, RELAYS_OUT_MAX } from "../../limits.ts";
 import type { Log } from "../../log.ts";
+import { breathe } from "../ledger/slices.ts";
 import { bytesOf, type OperatorCall, refusal } from "./operator_call.ts";
 import { logNotice, wordGiveUp } from "./operator_notices.ts";
 import { openOutboxStore } from "./outbox_store.ts";
@@ -35,6 +37,8 @@ export interface OperatorOptions {
   /** The most that is paid for a unit of gas, wei; null: no limit. */
   feeMax?: bigint | null;
   now?: () => number;
+  /** The timer of the looks; a test passes its own. */
+  after?: After;
 }
 
 /** How one transaction stands among the others. */
@@ -96,6 +100,11 @@ export interface Operator {
 
 /** What a node has is broadcast to it again: others may have dropped it, ms. */
 const REBROADCAST_AFTER_MS = 10_000;
+/**
+ * With all out that may be a close look asks twenty questions, one that finds nothing mined asks
+ * one: most of what the chain is asked in a minute would be this.
+ */
+const CLOSE_EVERY = 8;
 /** A price of gas is good for this long, ms: about as long as a block. */
 const GAS_PRICE_MS = 2_000;
 
@@ -161,7 +170,7 @@ function openOutbox(options: OperatorOptions, store: OutboxStore): Outbox {
     client,
     endpoint,
     chainId,
-    account,
+    account: inTurns(account),
     store,
     policy: {
       rebroadcastAfterMs: REBROADCAST_AFTER_MS,
@@ -170,15 +179,30 @@ function openOutbox(options: OperatorOptions, store: OutboxStore): Outbox {
         afterMs: options.bumpAfterMs ?? 30_000,
         feeMax: options.feeMax ?? null,
         holeMax: NONCE_HOLE_MAX,
+        closeEvery: CLOSE_EVERY,
       },
     },
     pause: { firstMs: pollMs, lastMs: pollMs },
     launchAttempts: null,
     now: options.now ?? Date.now,
+    ...(options.after === undefined ? {} : { after: options.after }),
     onMined,
     wordGiveUp,
     notice: (notice) => logNotice(log, notice),
   });
+}
+
+/** Signing a batch takes about as long as the event loop may be kept, so nothing is added to it. */
+function inTurns(account: LocalAccount): LocalAccount {
+  return {
+    ...account,
+    async signTransaction(...transaction) {
+      await breathe();
+      const raw = await account.signTransaction(...transaction);
+      await breathe();
+      return raw;
+    },
+  };
 }
 
 function figuresOf(state: OutboxState, now: number): OperatorFigures {

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import type { Address, LocalAccount } from "viem";
 import type { Chain } from "../../chain/client.ts";
+import type { After } from "../../chain/outbox/pace.ts";
 import { feeMaxOf, type ProviderConfig } from "../../config.ts";
 import type { Log } from "../../log.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -41,6 +42,8 @@ export interface PaymentsOptions {
   now: () => number;
   /** Between two looks for receipts, ms. */
   receiptPollMs?: number;
+  /** The timer of those looks; a test passes its own. */
+  after?: After;
   /** How long the last batch is waited for when all is closed, ms. */
   closeWaitMs?: number;
 }
@@ -98,6 +101,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     bumpAfterMs: rest.stuckSeconds * 1_000,
     feeMax: feeMaxOf(options.provider),
     ...(options.receiptPollMs === undefined ? {} : { pollMs: options.receiptPollMs }),
+    ...(options.after === undefined ? {} : { after: options.after }),
   });
   const payers = openPayers(options, ledger, chainNews);
   const settlement = openSettlement(options, { ledger, operator, watch });

@@ -8,6 +8,7 @@ import {
   networkAt,
   openWatchedPayers,
   payerAt,
+  until,
   type WatchedPayers,
 } from "../../../worlds/chain/watched_payers.ts";
 
@@ -15,8 +16,9 @@ const PAYERS = Array.from({ length: 1_000 }, (_, n) => payerAt(n));
 const LANE = laneAt(1);
 const CREDITS = 1_000_000n;
 const BLOCKS_A_MINUTE = 60_000 / BLOCK_MS;
-/** Of the 300 a minute so many are settlement's. */
+/** Of the 300 a minute so many are not settlement's. */
 const REQUESTS_MAX = 240;
+const FLIGHTS_AT_ONCE = 8;
 
 interface Settled {
   permits: Permit[];
@@ -57,6 +59,32 @@ Deno.test("1,000 payers with a call every 6 s, settled every minute, cost the ch
   const { read, advanced } = world.payments.payers.figures();
   assert.deepEqual([read, advanced], [2_000, 3_000]);
   assert.deepEqual(world.heard.lines.filter((line) => /not what the chain says/.test(line)), []);
+});
+
+Deno.test("with the provider's own settlement of all of them it is 220 requests a minute", async () => {
+  await using world = await openWatchedPayers();
+  const { fake, payments: { settlement, operator } } = world;
+  for (const { address } of PAYERS) fake.allow(address, PRICE, CREDITS);
+  await world.look();
+  const permits = await Promise.all(PAYERS.map((payer) => permitOf(payer, LANE, CREDITS, 0)));
+  fake.isMining = false;
+  for (let minute = 0; minute < 3; minute++) {
+    const requests = await world.counted(async () => {
+      const settling: Promise<void>[] = [];
+      for (let block = 0; block < BLOCKS_A_MINUTE; block++) {
+        const calls = PAYERS.keys().filter((n) => n % 3 === block % 3);
+        await Promise.all(calls.map((n) => world.call(PAYERS[n]!, LANE, permits[n]!)));
+        if (block === BLOCKS_A_MINUTE / 2) {
+          settling.push(settlement.settleDue());
+          await until(() => operator.pending() === FLIGHTS_AT_ONCE);
+        }
+        await world.look();
+      }
+      await Promise.all(settling);
+    });
+    assert.equal(operator.pending(), 0);
+    assert.ok(requests <= 220, `${requests}`);
+  }
 });
 
 Deno.test("the first calls on 1,000 lanes of one owner cost the chain 2,100 requests", async () => {

@@ -4,6 +4,7 @@
  */
 import type { Address } from "viem";
 import type { DueLane } from "../ledger/ledger.ts";
+import { inSlices } from "../ledger/slices.ts";
 import { amountOf, type Row } from "./rows.ts";
 import { type Ends, type Turn, turnOf, TurnQueue } from "./turn.ts";
 import { canWait, type Debt, type GasTerms, isWorth } from "./worth.ts";
@@ -38,9 +39,6 @@ export interface Batch {
 /** The rows that settle a lane as it is now; none when another batch carries it. */
 export type FindRows = (turn: Turn, debtCanWait: boolean) => Promise<readonly Row[]>;
 
-/** Lanes that are looked at before the event loop gets a turn: about a millisecond. */
-const SLICE = 2_000;
-
 export class Round {
   readonly #queue = new TurnQueue();
   /** What is due and not worth its gas yet. */
@@ -55,10 +53,7 @@ export class Round {
     terms: RoundTerms,
   ): Promise<Round> {
     const round = new Round(terms);
-    for (const [index, lane] of due.entries()) {
-      if (index % SLICE === SLICE - 1) await breathe();
-      round.#add(turnOf(lane, ends.get(lane.payer), terms));
-    }
+    await inSlices(due, (lane) => round.#add(turnOf(lane, ends.get(lane.payer), terms)));
     return round;
   }
 
@@ -132,9 +127,4 @@ export function richerHalf({ debts }: Batch): Batch | null {
   });
   const half = byWorth.slice(0, Math.floor(debts.length / 2));
   return { debts: half, rows: half.flatMap(({ rows }) => rows) };
-}
-
-/** Lets whatever is ready go first. */
-function breathe(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

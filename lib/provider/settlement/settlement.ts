@@ -12,6 +12,7 @@ import type { LaneId } from "../ledger/journal.ts";
 import type { DueLane, Ledger } from "../ledger/ledger.ts";
 import type { Terms } from "../ledger/lane_permits.ts";
 import { rowsOf } from "../ledger/rows.ts";
+import { inSlices } from "../ledger/slices.ts";
 import { BatchSender } from "./batch_sender.ts";
 import { BATCH_GAS, type Capacity } from "./capacity.ts";
 import { encodeCharges } from "./charge_data.ts";
@@ -289,7 +290,7 @@ export class Settlement {
     const due = payers === null
       ? await ledger.due()
       : (await Promise.all(payers.map((payer) => ledger.dueOf(payer)))).flat();
-    return due.map((lane) => this.#flights.rest(lane)).filter((rest) => rest !== null);
+    return await this.#flights.rests(due);
   }
 
   async #openRound(due: readonly DueLane[], isPatient: boolean): Promise<Round> {
@@ -330,14 +331,14 @@ export class Settlement {
   async #readTerms(due: readonly DueLane[]): Promise<void> {
     const readAt = this.#options.now();
     const unknown = new Set<Address>();
-    for (const { payer } of due) {
+    await inSlices(due, ({ payer }) => {
       const known = this.#terms.get(payer);
       if (!known || readAt - known.readAt > TERMS_AGE_MS) unknown.add(payer);
-    }
+    });
     const read = await readAllowances(this.#options, [...unknown]);
-    for (const [payer, { epoch, epochEnd, thawEnd, signer }] of read) {
+    await inSlices([...read], ([payer, { epoch, epochEnd, thawEnd, signer }]) => {
       this.#terms.set(payer, { epoch, epochEnd, thawEnd, signer, readAt });
-    }
+    });
   }
 
   async #rowsOf({ due }: Turn, debtCanWait: boolean): Promise<readonly Row[]> {
