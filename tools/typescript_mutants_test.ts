@@ -32,6 +32,18 @@ Deno.test("comparisons move by one and turn round, what decides a branch decides
   assert.ok((await becomes("return a < 0n ? -1 : 1")).includes("return a <= 0n ? -1 : 1"));
 });
 
+Deno.test("of an order only the sign counts", async () => {
+  assert.deepEqual(await becomes("return a < b ? -1 : a > b ? 1 : 0"), [
+    "return true ? -1 : a > b ? 1 : 0",
+    "return false ? -1 : a > b ? 1 : 0",
+    "return a <= b ? -1 : a > b ? 1 : 0",
+    "return a < b ? 1 : a > b ? 1 : 0",
+    "return a < b ? -1 : true ? 1 : 0",
+    "return a < b ? -1 : false ? 1 : 0",
+    "return a < b ? -1 : a >= b ? 1 : 0",
+  ]);
+});
+
 Deno.test("the lesser of two equals is either", async () => {
   assert.deepEqual(await becomes("return a < b ? a : b"), [
     "return true ? a : b",

@@ -186,6 +186,7 @@ const ONE_WORD = /^[A-Za-z_]\w*$/;
 
 function literalChanges(node: Node & { type: "Literal" }): string[] {
   const { raw } = node;
+  if (isOfOrder(node)) return [];
   if (raw === "true") return ["false"];
   if (raw === "false") return ["true"];
   if (WHOLE.test(raw)) return neighboursOf(raw);
@@ -193,6 +194,22 @@ function literalChanges(node: Node & { type: "Literal" }): string[] {
       ONE_WORD.test(node.value)
     ? ['""']
     : [];
+}
+
+/** `a < b ? -1 : 1`: a sort asks for the sign alone. */
+function isOfOrder(node: Node): boolean {
+  const parent = parentOf(node)!;
+  const branch = parent.type === "UnaryExpression" ? parent : node;
+  const choice = parentOf(branch);
+  if (choice?.type !== "ConditionalExpression" || choice.test === branch) return false;
+  return [choice, parentOf(choice)].some((each) =>
+    each?.type === "ConditionalExpression" && isMinusOne(each.consequent)
+  );
+}
+
+function isMinusOne(node: Node): boolean {
+  return node.type === "UnaryExpression" && node.operator === "-" &&
+    node.argument.type === "Literal" && node.argument.raw === "1";
 }
 
 /** One greater and, where there is one, one smaller. */

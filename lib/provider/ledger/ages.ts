@@ -48,6 +48,8 @@ export function markSettled(
   while (marks.length > 1 && marks[1]!.beyond <= settled) marks.shift();
   const [first] = marks;
   if (first === undefined || settled < first.beyond) {
+    // One that is as old says the same of less.
+    if (first?.at === opened) marks.shift();
     marks.unshift({ beyond: settled, at: opened });
   }
 }

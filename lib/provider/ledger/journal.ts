@@ -91,7 +91,7 @@ export interface Book {
   readonly accounts: Map<Address, Account>;
   readonly reservations: Map<number, Reservation>;
   nextReservation: number;
-  /** Lanes with credits that the escrow has neither taken nor refused. */
+  /** Lanes with credits, used by runs here, that the escrow has neither taken nor refused. */
   readonly due: Set<Lane>;
   /** Lanes with credits used or held that the escrow has not taken. */
   outstandingLanes: number;
@@ -337,10 +337,13 @@ function list(book: Book, lane: Lane): void {
   else if (by(UNEVEN) === -1) account.uneven.delete(lane);
 }
 
-function placeOf({ charged, held, settled, refused, permits }: Lane): number {
+function placeOf(lane: Lane): number {
+  const { charged, held, settled, refused, permits, segments } = lane;
   const promised = charged + held;
   let place = 0;
-  if (refused === null && charged > settled && permits.length > 0) place |= DUE;
+  // What a reorganisation makes due again has no price before the lane's first run.
+  const isOwed = charged > settled && segments.length > 0;
+  if (refused === null && isOwed && permits.length > 0) place |= DUE;
   if (promised > settled) place |= OUTSTANDING | OPEN;
   if (promised !== settled) place |= UNEVEN;
   if (refused !== null) place |= REFUSED | OPEN | UNEVEN;

@@ -247,8 +247,8 @@ function isCovered(page: Page, { permit, price }: Draw, used: bigint, good: numb
 Deno.test("no history makes the judgement differ from the rules", () => {
   const seen = new Set<string>();
   const property = fc.property(
-    fc.array(step, { maxLength: 14 }),
-    fc.array(question, { minLength: 6, maxLength: 6 }),
+    fc.array(step, { maxLength: 14, size: "max" }),
+    fc.array(question, { minLength: 6, maxLength: 6, size: "max" }),
     (steps, questions) => {
       const paper = blank();
       for (const each of steps) take(paper, each);
@@ -335,7 +335,7 @@ for (const [how, ahead] of [["runs have used", 0n], ["is taken before its run", 
   Deno.test(`a settlement of what ${how} changes no answer, heard of or not`, () => {
     const property = fc.property(
       fc.bigInt(1n, 6n),
-      fc.array(marketStep, { maxLength: 24 }),
+      fc.array(marketStep, { maxLength: 24, size: "max" }),
       (granted, steps) => {
         const market = openMarket(granted);
         const views = [market.view()];

@@ -242,23 +242,26 @@ const byTime = (times: readonly bigint[]) =>
 
 Deno.test("in any history what is promised can be settled for as long as its permits lasted", () => {
   const seen = { payable: 0, earlier_longer: 0, two: 0 };
-  const property = fc.property(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => {
-    const history = openHistory();
-    for (const { do: what, credits, life, price, nth } of steps) {
-      if (what === "hold") {
-        const deadline = NOW + SETTLE_WINDOW + life * 10n;
-        const answer = history.hold(kept({ credits, deadline, price }).permit);
-        if (answer in seen) seen[answer as keyof typeof seen] += 1;
-      } else if (what === "settle") history.settle(nth);
-      else history.end(what, nth);
-      if (history.lane()?.permits.length === 2) seen.two += 1;
-      const [promised, ends] = [history.promised(), byTime(history.ends())];
-      assert.equal(ends.length, promised.length, "every credit can be settled");
-      for (const [index, end] of ends.entries()) {
-        assert.ok(end >= promised[index]!, `${ends} < ${promised}`);
+  const property = fc.property(
+    fc.array(step, { minLength: 5, maxLength: 40, size: "max" }),
+    (steps) => {
+      const history = openHistory();
+      for (const { do: what, credits, life, price, nth } of steps) {
+        if (what === "hold") {
+          const deadline = NOW + SETTLE_WINDOW + life * 10n;
+          const answer = history.hold(kept({ credits, deadline, price }).permit);
+          if (answer in seen) seen[answer as keyof typeof seen] += 1;
+        } else if (what === "settle") history.settle(nth);
+        else history.end(what, nth);
+        if (history.lane()?.permits.length === 2) seen.two += 1;
+        const [promised, ends] = [history.promised(), byTime(history.ends())];
+        assert.equal(ends.length, promised.length, "every credit can be settled");
+        for (const [index, end] of ends.entries()) {
+          assert.ok(end >= promised[index]!, `${ends} < ${promised}`);
+        }
       }
-    }
-  });
+    },
+  );
   fc.assert(property, { numRuns: 500 });
   assert.ok(Object.values(seen).every((count) => count > 0), JSON.stringify(seen));
 });

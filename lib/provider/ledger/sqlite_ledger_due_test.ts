@@ -14,6 +14,7 @@ import {
   PAYER,
   permitOf,
   PRICE,
+  sale,
   sell,
   signatureOf,
   THIRD_LANE,
@@ -112,9 +113,9 @@ Deno.test("many lanes are gone through in slices, and level ones not at all", as
   for (let n = 0; n < slices * SLICE_ITEMS; n++) {
     const id = { payer: PAYER, lane: laneAt(n) };
     entries.push(
-      { kind: "open", ...id, charged: 1n },
+      { kind: "open", ...id, charged: 0n },
       { kind: "permit", ...id, permit: permitOf(id) },
-      { kind: "settle", ...id, settled: 0n, block: 0n, transaction: null },
+      ...sale(n + 1, PRICE, id),
       { kind: "open", payer: OTHER_PAYER, lane: id.lane, charged: 1n },
     );
   }
@@ -200,4 +201,21 @@ Deno.test("a ledger of before permits were kept side by side says what it said",
   } finally {
     await ledger.close();
   }
+});
+
+Deno.test("what a fork makes due again on a lane that has had no run here waits for its first run", async () => {
+  await using book = await openClocked();
+  const { ledger } = book;
+  const view = viewOf(100n, { settled: new Map([[LANE, 10n]]) });
+  const lasting = permitOf({ credits: 11n });
+  const soon = permitOf({ credits: 60n, deadline: 1_800_000_000n, signature: signatureOf(1) });
+  await holdOne(ledger, drawOf({ permit: lasting }), view);
+  const held = await holdOne(ledger, drawOf({ permit: soon }), view);
+  assert.equal((await ledger.lane(ID))!.permits.length, 2);
+  await ledger.record([{ fact: "level", ...ID, settled: 8n, block: 9n }]);
+  assert.deepEqual([await ledger.due(), await ledger.dueOf(PAYER)], [[], []]);
+  assert.equal(ledger.totals().dueLanes, 0);
+  await ledger.charge(held, "answered", null);
+  const [due] = await ledger.due();
+  assert.deepEqual([due!.amount, due!.deadline], [3n * PRICE, lasting.deadline]);
 });

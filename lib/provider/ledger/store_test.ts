@@ -48,35 +48,38 @@ const commandArbitrary: fc.Arbitrary<Command> = fc.record({
 
 Deno.test("the ledger agrees with paper and pencil through any history and restarts", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(commandArbitrary, { maxLength: 60 }), async (commands) => {
-      await withLedger(async (path) => {
-        const paper = new Map<string, Paper>();
-        let store = await openStore(path);
-        for (const command of commands) {
-          if (command.do === "restart") {
-            await store.close();
-            store = await openStore(path);
-            for (const page of paper.values()) page.held = [];
-          } else await step(store, paper, command);
-          assertSame(store, paper);
-        }
-        // A restart releases what is held, so let go of it before comparing.
-        for (const [key, { held }] of paper) {
-          const [payer, lane] = key.split(":") as [`0x${string}`, Hex];
-          for (const reservation of held) {
-            await store.write(
-              [{ kind: "release", payer, lane, reservation, reason: "test" }],
-              "disk",
-            );
+    fc.asyncProperty(
+      fc.array(commandArbitrary, { maxLength: 60, size: "max" }),
+      async (commands) => {
+        await withLedger(async (path) => {
+          const paper = new Map<string, Paper>();
+          let store = await openStore(path);
+          for (const command of commands) {
+            if (command.do === "restart") {
+              await store.close();
+              store = await openStore(path);
+              for (const page of paper.values()) page.held = [];
+            } else await step(store, paper, command);
+            assertSame(store, paper);
           }
-        }
-        const before = snapshot(store);
-        await store.close();
-        const replayed = await openStore(path);
-        assert.deepEqual(snapshot(replayed), before);
-        await replayed.close();
-      });
-    }),
+          // A restart releases what is held, so let go of it before comparing.
+          for (const [key, { held }] of paper) {
+            const [payer, lane] = key.split(":") as [`0x${string}`, Hex];
+            for (const reservation of held) {
+              await store.write(
+                [{ kind: "release", payer, lane, reservation, reason: "test" }],
+                "disk",
+              );
+            }
+          }
+          const before = snapshot(store);
+          await store.close();
+          const replayed = await openStore(path);
+          assert.deepEqual(snapshot(replayed), before);
+          await replayed.close();
+        });
+      },
+    ),
     { numRuns: 60 },
   );
 });

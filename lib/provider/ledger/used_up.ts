@@ -33,7 +33,7 @@ export function withCount(usedUp: UsedUp, charged: bigint): UsedUp {
   return { best: next[count - 1]!, next: next.slice(count) };
 }
 
+/** No two are over as many. */
 function byCredits(one: Permit, other: Permit): number {
-  if (one.credits === other.credits) return 0;
   return one.credits < other.credits ? -1 : 1;
 }

@@ -130,7 +130,7 @@ async function openHistory() {
 Deno.test("in any history a permit that was given out as used up pays for nothing after", async () => {
   let given = 0;
   const property = fc.asyncProperty(
-    fc.array(step, { minLength: 10, maxLength: 40 }),
+    fc.array(step, { minLength: 10, maxLength: 40, size: "max" }),
     async (steps) => {
       await using history = await openHistory();
       for (const each of steps) {

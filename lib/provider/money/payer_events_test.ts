@@ -92,7 +92,7 @@ Deno.test("a view that events made is the one that would be read, whatever happe
     }),
   );
   const least = (a: bigint, b: bigint) => a < b ? a : b;
-  fc.assert(fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+  fc.assert(fc.property(fc.array(step, { maxLength: 30, size: "max" }), (steps) => {
     const stored = { credits: 10n, thawing: 0n, taken: 0n };
     let view: PayerView = { ...VIEW, credits: 10n, ceiling: 10n };
     const hear = (told: Told, isOurs = true) => view = after(view, told, isOurs);

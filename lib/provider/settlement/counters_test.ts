@@ -51,3 +51,17 @@ Deno.test("lanes are brought level a thousand at a time, as of a block that is k
   await level(site, ledger, []);
   assert.equal(requests.length, 4);
 });
+
+Deno.test("a chain that does not say its block is out of reach", async () => {
+  const { fake, facts, ledger, site } = open();
+  fake.intercept = () => Promise.reject(new Error("no"));
+  const lanes = [{ payer: ANNA!, lane: laneOf(1) }];
+  await assert.rejects(level(site, ledger, lanes), { code: "chain_unavailable" });
+  assert.deepEqual(facts, []);
+});
+
+Deno.test("the allowance of one payer is read as well", async () => {
+  const { fake, site } = open();
+  fake.allow(ANNA!, 5n, 7n);
+  assert.equal((await readAllowances(site, [ANNA!])).get(ANNA!)!.credits, 7n);
+});

@@ -112,39 +112,42 @@ Deno.test("whatever replicas answer, what has gone is told in the end and nothin
     unknown: fc.constantFrom(0, 0, 2),
   });
   await fc.assert(
-    fc.asyncProperty(fc.array(turn, { minLength: 1, maxLength: 30 }), async (turns) => {
-      const { world, blocks } = open(Chain.of("aaaa"), [3]);
-      /** What we followed, by number; what was undone is taken back at once. */
-      const followed = new Map([[3, world.chain.hash(3)]]);
-      const look = async (lag: number, unknown: number) => {
-        const top = world.chain.forks.length - 1;
-        world.upTo = top - unknown;
-        const latest = world.chain.head(Math.max(1, top - lag));
-        const found = await blocks.compare(latest).catch(() => "later" as const);
-        if (found === "later" || found === "behind") return;
-        if (found !== "continues") {
-          const gone = [...followed].filter(([block, hash]) => world.chain.hash(block) !== hash);
-          const lost = [...followed.keys()].filter((block) => block > latest.number);
-          assert.ok(gone.length > 0 || lost.length > 0, "nothing has gone");
-          for (const [block] of gone) assert.ok(BigInt(block) > found.undoneAbove);
-          for (const block of followed.keys()) {
-            if (BigInt(block) > found.undoneAbove) followed.delete(block);
+    fc.asyncProperty(
+      fc.array(turn, { minLength: 1, maxLength: 30, size: "max" }),
+      async (turns) => {
+        const { world, blocks } = open(Chain.of("aaaa"), [3]);
+        /** What we followed, by number; what was undone is taken back at once. */
+        const followed = new Map([[3, world.chain.hash(3)]]);
+        const look = async (lag: number, unknown: number) => {
+          const top = world.chain.forks.length - 1;
+          world.upTo = top - unknown;
+          const latest = world.chain.head(Math.max(1, top - lag));
+          const found = await blocks.compare(latest).catch(() => "later" as const);
+          if (found === "later" || found === "behind") return;
+          if (found !== "continues") {
+            const gone = [...followed].filter(([block, hash]) => world.chain.hash(block) !== hash);
+            const lost = [...followed.keys()].filter((block) => block > latest.number);
+            assert.ok(gone.length > 0 || lost.length > 0, "nothing has gone");
+            for (const [block] of gone) assert.ok(BigInt(block) > found.undoneAbove);
+            for (const block of followed.keys()) {
+              if (BigInt(block) > found.undoneAbove) followed.delete(block);
+            }
+            blocks.takenBack();
           }
-          blocks.takenBack();
+          blocks.see(latest);
+          followed.set(Number(latest.number), latest.hash);
+        };
+        for (const [index, { grows, undoes, lag, unknown }] of turns.entries()) {
+          const kept = world.chain.forks.slice(0, Math.max(2, world.chain.forks.length - undoes));
+          const name = undoes > 0 ? String(index % 10) : kept.at(-1)!;
+          world.chain = new Chain([...kept, ...Array(grows + undoes).fill(name)]);
+          world.now += 2_000;
+          await look(lag, unknown);
         }
-        blocks.see(latest);
-        followed.set(Number(latest.number), latest.hash);
-      };
-      for (const [index, { grows, undoes, lag, unknown }] of turns.entries()) {
-        const kept = world.chain.forks.slice(0, Math.max(2, world.chain.forks.length - undoes));
-        const name = undoes > 0 ? String(index % 10) : kept.at(-1)!;
-        world.chain = new Chain([...kept, ...Array(grows + undoes).fill(name)]);
-        world.now += 2_000;
-        await look(lag, unknown);
-      }
-      await look(0, 0);
-      for (const [block, hash] of followed) assert.equal(world.chain.hash(block), hash);
-    }),
+        await look(0, 0);
+        for (const [block, hash] of followed) assert.equal(world.chain.hash(block), hash);
+      },
+    ),
     { numRuns: 300 },
   );
 });

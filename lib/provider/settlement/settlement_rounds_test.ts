@@ -123,6 +123,23 @@ Deno.test("who asks for a settlement waits also for what was on its way", async 
   assert.equal(await settled, 0);
 });
 
+Deno.test("what a lane owes beside what is on its way goes on where that ends", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, use, ledger } = books;
+  await use(ANNA, laneOf(1), 2, { price: 5n });
+  const goOn = holdUp(books);
+  const first = settlement.settleNow();
+  await until(() => books.batches.length === 1);
+  await use(ANNA, laneOf(1), 1, { price: 7n });
+  const second = settlement.settleNow();
+  await until(() => books.batches.length === 2);
+  const rows = books.batches[1]!.map(({ credits, price }) => [credits, price]);
+  assert.deepEqual(rows, [[3n, 7n]]);
+  goOn();
+  await Promise.all([first, second]);
+  assert.deepEqual(await ledger.due(), []);
+});
+
 Deno.test("a charge starts nothing while what is due is on its way, or not worth its gas", async () => {
   await using books = await openSettlingBooks({ amount: PRICE, coinPrice: COSTLY.coinPrice });
   const { settlement, use } = books;
