@@ -1,6 +1,6 @@
 /**
- * A chain that mines every batch of settlements as it comes and checks nothing, in as little time as
- * can be: who measures how long a provider keeps its event loop shares that loop with the chain.
+ * A chain that mines every batch of settlements as it comes and checks nothing, in as little time
+ * as can be: who measures how long a provider keeps its event loop shares it with the chain.
  */
 import {
   createPublicClient,
