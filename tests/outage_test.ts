@@ -85,8 +85,7 @@ for (const [what, { begins, ends, serves }] of Object.entries(TROUBLES)) {
     let afterwards = 0;
     for (let passed = 0; passed < HOUR; passed++) {
       await minute(world);
-      // The process dies in the middle; without a node it comes back with it.
-      if (passed === HOUR / 2 && fake.intercept === null) await world.restart();
+      if (passed === HOUR / 2) await world.restart();
       for (const payer of [ANNA, BERT]) {
         const hold = await world.hold(payer, LANE);
         if (typeof hold === "string") refusals.add(hold);

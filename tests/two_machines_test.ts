@@ -5,7 +5,7 @@ import { decodePaymentHeader } from "../lib/payment_header.ts";
 import { PRICE } from "../worlds/chain/escrow_chain.ts";
 import { startMarket } from "../worlds/market.ts";
 
-const BATCH = { mode: "batch", intervalSeconds: 3_600, pollMs: 50 };
+const BATCH = { mode: "batch", intervalSeconds: 360, pollMs: 50 };
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 
 Deno.test("what another machine charges under our address is in the log and in the figures", async () => {
