@@ -7,7 +7,8 @@ export interface CountingRpc extends AsyncDisposable {
   takesBatches: boolean;
 }
 
-export function startCountingRpc(target: string): CountingRpc {
+/** @param delayMs how far away the other one is, there and back */
+export function startCountingRpc(target: string, delayMs = 0): CountingRpc {
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     async (request) => {
@@ -18,6 +19,7 @@ export function startCountingRpc(target: string): CountingRpc {
         const error = { code: -32_600, message: "batches are not supported" };
         return Response.json({ jsonrpc: "2.0", id: null, error });
       }
+      if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
       const headers = { "content-type": "application/json" };
       return await fetch(target, { method: "POST", headers, body });
     },

@@ -1,6 +1,6 @@
 /**
  * A chain that mines every batch of settlements as it comes and checks nothing, in as little time
- * as can be: who measures how long a provider keeps its event loop shares it with the chain.
+ * as can be: who measures how long a provider keeps its event loop shares that loop with the chain.
  */
 import {
   createPublicClient,
@@ -32,6 +32,11 @@ interface Batch {
   readonly logs: readonly object[];
 }
 
+/** A hash says of which fork the block is. */
+const FORK = 10n ** 9n;
+const WIDE = { size: 32 };
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 const word = (value: number | bigint) => value.toString(16).padStart(WORD, "0");
 
 export interface WillingChain {
@@ -45,12 +50,11 @@ export interface WillingChain {
 /** @param settled what the escrow says of each lane's counter when it is asked */
 export function willingChain(settled: bigint): WillingChain {
   const batches: Batch[] = [];
-  let [head, rows, forks] = [100n, 0, 0];
-  const forkOf = new Map<bigint, number>();
+  let [head, rows, forks] = [100n, 0, 0n];
+  const forkOf = new Map<bigint, bigint>();
 
   const hashOf = (block: bigint): Hex =>
-    `0x${word((forkOf.get(block) ?? 0) * 10 ** 9)}`
-      .replace(/.{16}$/, block.toString(16).padStart(16, "0")) as Hex;
+    numberToHex((forkOf.get(block) ?? 0n) * FORK + block, WIDE);
 
   function header(block: bigint): object {
     return {
@@ -65,9 +69,8 @@ export function willingChain(settled: bigint): WillingChain {
   }
 
   async function take(raw: Hex): Promise<Hex> {
-    await new Promise((resolve) => setImmediate(resolve));
     const hash = keccak256(raw);
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     if (batches.some((batch) => batch.hash === hash)) return hash;
     head += 1n;
     const logs = logsOf(raw, { blockNumber: numberToHex(head), transactionHash: hash });
@@ -127,7 +130,14 @@ export function willingChain(settled: bigint): WillingChain {
     throw new Error(`nobody answers ${method}`);
   }
 
-  const request = async (asked: { method: string; params?: unknown }) => await answer(asked);
+  /** Question and answer have turns of their own, as through a socket. */
+  async function request(asked: { method: string; params?: unknown }): Promise<unknown> {
+    await turn();
+    const told = await answer(asked);
+    await turn();
+    return told;
+  }
+
   const client = createPublicClient({
     chain: defineChain({
       id: 31_337,
@@ -153,7 +163,7 @@ export function willingChain(settled: bigint): WillingChain {
     },
     rows: () => rows,
     reorganise(depth) {
-      forks += 1;
+      forks += 1n;
       for (let block = head - depth + 1n; block <= head; block++) forkOf.set(block, forks);
     },
   };
@@ -189,7 +199,7 @@ function called({ to, data }: { to: string; data: string }, settled: bigint): He
   const isCounter = data.slice(selectorAt, selectorAt + 8) === CONSUMED;
   const allowance = [10n ** 9n, 10n ** 9n, 0n, 0n, 0n, 0n, 0n];
   const result = (isCounter ? [settled] : allowance).map(word).join("");
-  const one = word(1) + word(2 * WORD / 2) + word(result.length / 2) + result;
+  const one = word(1) + word(64) + word(result.length / 2) + result;
   const offsets = Array.from({ length: count }, (_, n) => word(count * 32 + n * one.length / 2));
   return `0x${word(32)}${word(count)}${offsets.join("")}${one.repeat(count)}`;
 }
