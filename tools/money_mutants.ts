@@ -62,7 +62,6 @@ export const moneyTarget = typescriptTarget({
       "lib/provider/settlement/promise_test.ts",
       "lib/provider/settlement/named_histories_test.ts",
       "lib/chain/outbox/outbox_test.ts",
-      "lib/chain/outbox/plan_test.ts",
     ],
     // A minute each; what they notice, tests beside the sources have to notice sooner.
     without: [

@@ -35,7 +35,12 @@ export interface TypescriptTarget {
 /** A mutant has this many times what the unchanged sources take: then it hangs. */
 const PATIENCE = 5;
 /** The same histories for every mutant, and fewer of them than a test of its own takes. */
-const ENV = { NO_COLOR: "1", KHACHAPURI_SEED: "1", KHACHAPURI_RUNS: "60" };
+const ENV = {
+  NO_COLOR: "1",
+  KHACHAPURI_SEED: "1",
+  KHACHAPURI_RUNS: "60",
+  KHACHAPURI_EVENTS: "4",
+};
 /** A mutant that fills the memory ends, MiB. */
 const HEAP = "--v8-flags=--max-old-space-size=1024";
 
