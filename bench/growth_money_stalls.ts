@@ -7,7 +7,7 @@ import { escrowAbi } from "../lib/chain/abi.ts";
 import type { Charge } from "../lib/chain/escrow_provider.ts";
 import { silentLog } from "../lib/log.ts";
 import { type Permit, UINT64_MAX } from "../lib/permit.ts";
-import { BATCH_ROWS_MAX } from "../lib/provider/settlement/capacity.ts";
+import { BATCH_ROWS } from "../lib/provider/settlement/capacity.ts";
 import { encodeCharges } from "../lib/provider/settlement/charge_data.ts";
 import { openPayments, type Payments } from "../lib/provider/settlement/payments.ts";
 import { anvilAccount } from "../worlds/chain/anvil.ts";
@@ -118,7 +118,7 @@ export async function measureStalls(): Promise<{ rows: Row[]; must: Must[] }> {
 
 /** What a batch takes on the thread that answers callers. */
 export async function measureBatch(): Promise<Row[]> {
-  const charges = Array.from({ length: BATCH_ROWS_MAX }, (_, n): Charge => (
+  const charges = Array.from({ length: BATCH_ROWS }, (_, n): Charge => (
     { permit: permitOf(n, 0), credits: 1n, price: PRICE }
   ));
   const ours = await times(() => encodeCharges(charges));
