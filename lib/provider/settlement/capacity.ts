@@ -35,6 +35,8 @@ export class Capacity {
   #blockGas = 30_000_000n;
   #blockSeconds = BLOCK_SECONDS;
   #first: BlockFacts | null = null;
+  /** Rows that a block takes in time; null: to be reckoned anew. It is asked for at each call. */
+  #perBlock: number | null = null;
 
   /** @param share of a block's gas, 0 to 1 */
   constructor(private readonly share: number) {}
@@ -58,10 +60,14 @@ export class Capacity {
 
   /** How long it takes until so many rows are mined, whole seconds. */
   secondsFor(rows: number): number {
+    this.#perBlock ??= this.#rowsPerBlock();
+    return Math.ceil(Math.ceil(rows / this.#perBlock) * this.#blockSeconds);
+  }
+
+  /** A batch that does not fit what is left of a block is the next one's. */
+  #rowsPerBlock(): number {
     const share = this.#rowsIn(this.shareOfBlock());
-    // A batch that does not fit what is left of a block is the next one's.
-    const perBlock = Math.max(1, Math.floor(share / 2), share - this.batchRows());
-    return Math.ceil(Math.ceil(rows / perBlock) * this.#blockSeconds);
+    return Math.max(1, Math.floor(share / 2), share - this.batchRows());
   }
 
   #rowsIn(gas: bigint): number {
@@ -71,6 +77,7 @@ export class Capacity {
   /** A block of the chain was seen. */
   noteBlock(block: BlockFacts): void {
     this.#blockGas = block.gasLimit;
+    this.#perBlock = null;
     const first = this.#first;
     if (first === null || block.number < first.number) this.#first = block;
     else if (block.number >= first.number + PACE_BLOCKS) {
@@ -87,6 +94,7 @@ export class Capacity {
     const measured = gasUsed > BATCH_GAS ? (gasUsed - BATCH_GAS) / BigInt(rows) : 0n;
     const eased = (this.#rowGas * 7n + measured) / 8n;
     const next = measured > eased ? measured : eased;
+    this.#perBlock = null;
     this.#rowGas = next < ROW_GAS_MIN ? ROW_GAS_MIN : next > NEW_ROW_GAS ? NEW_ROW_GAS : next;
   }
 }

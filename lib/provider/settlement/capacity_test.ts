@@ -78,3 +78,14 @@ Deno.test("a chain that went back is measured anew", () => {
   capacity.noteBlock(block(95n, 995n));
   assert.equal(capacity.secondsFor(1), 1);
 });
+
+Deno.test("how long rows take follows what is learned, however often it was asked before", () => {
+  const capacity = new Capacity(0.5);
+  const rows = 10_000;
+  const before = capacity.secondsFor(rows);
+  for (let n = 0; n < 50; n++) capacity.noteBatch(100, BATCH_GAS + 100n * 20_000n);
+  const cheaper = capacity.secondsFor(rows);
+  assert.ok(cheaper < before, `${cheaper}`);
+  capacity.noteBlock(block(1n, 1n, 300_000_000n));
+  assert.ok(capacity.secondsFor(rows) < cheaper / 5);
+});
