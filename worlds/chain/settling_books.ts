@@ -39,6 +39,11 @@ type Times = Partial<
   Pick<SettlementOptions, "amount" | "intervalMs" | "closeWaitMs" | "coinPrice" | "windowSeconds">
 >;
 
+interface Setting extends Times {
+  /** Gas that a block takes; of which half is for settlement. */
+  blockGas?: bigint;
+}
+
 /** What goes between the settlement, its books and the chain, as a test may change it. */
 function carrying() {
   return {
@@ -76,9 +81,9 @@ export interface Use {
 export type SettlingBooks = Awaited<ReturnType<typeof openSettlingBooks>>;
 
 /** Opens them; nothing settles by itself unless `times` say so. */
-export async function openSettlingBooks(times: Times = {}) {
+export async function openSettlingBooks({ blockGas, ...times }: Setting = {}) {
   const dir = await Deno.makeTempDir();
-  const fake = fakeChain(PROVIDER);
+  const fake = fakeChain(PROVIDER, blockGas === undefined ? {} : { blockGas });
   for (const { address } of [ANNA, BERT]) fake.allow(address, PRICE_MAX, CREDITS);
   const heard = hearLog();
   const ledger = await openSqliteLedger({

@@ -88,3 +88,15 @@ Deno.test("what is settled takes the marks of what was charged before along", ()
   };
   assert.deepEqual([after(9n), after(10n), after(11n)], [1_000, 7_000, 7_000]);
 });
+
+Deno.test("however often settlements are taken back, one mark more is kept", () => {
+  const marks: Mark[] = [];
+  markCharge(marks, 10n, 1_000);
+  markCharge(marks, 20n, 7_000);
+  for (const settled of [5n, 4n, 3n]) markSettled(marks, settled, 25n, OPENED);
+  assert.deepEqual(marks.map(({ beyond, at }) => [beyond, at]), [
+    [3n, OPENED],
+    [10n, 1_000],
+    [20n, 7_000],
+  ]);
+});

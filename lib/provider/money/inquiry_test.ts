@@ -39,6 +39,27 @@ Deno.test("who is neither the payer nor its signer is refused on what is known",
   assert.equal(escrow.endpoint.reads, 1);
 });
 
+Deno.test("one credit left fixes who signs as well", async () => {
+  await using money = await openCreditsDesk(1n);
+  const { escrow, admit } = money;
+  await admit(billFor(await permit()));
+  for (let n = 0; n < 3; n++) await refusalOf(admit(billFor(await forged())));
+  assert.equal(escrow.endpoint.reads, 1);
+});
+
+Deno.test("what another block may change is no answer while the chain is silent", async () => {
+  await using money = await openCreditsDesk(1n);
+  const { escrow, admit } = money;
+  const own = billFor(await permit());
+  await money.pay(own.permit);
+  await refusalOf(admit(own));
+  money.now += 501;
+  escrow.endpoint.isSilent = true;
+  await assert.rejects(admit(own), { code: "chain_unavailable" });
+  escrow.endpoint.isSilent = false;
+  await refusalOf(admit(own));
+});
+
 Deno.test("with no credits left anybody may have been named: the chain is asked, so often", async () => {
   await using money = await openCreditsDesk(1n);
   const { escrow, admit, payers, hold } = money;

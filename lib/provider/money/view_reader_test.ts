@@ -65,6 +65,14 @@ Deno.test("what the escrow is ahead of the ledger counts as taken here", async (
   assert.deepEqual([view!.ceiling, [...view!.settled]], [10n, [[lane(2), 0n]]]);
 });
 
+Deno.test("what the payer takes back is promised to nobody", async () => {
+  const { fake, reader } = open();
+  fake.revoke(ANNA, 4n);
+  await fake.mine();
+  const [view] = await reader.newest([{ payer: ANNA, lane: lane(1) }]);
+  assert.deepEqual([view!.credits, view!.thawingCredits, view!.ceiling], [10n, 4n, 6n]);
+});
+
 Deno.test("counters of lanes are read at a block, in one request", async () => {
   const { reader, asked } = open();
   const lanes = [1, 2, 3].map((n) => ({ payer: ANNA, lane: lane(n) }));

@@ -105,6 +105,14 @@ Deno.test("a lane of many rows fills a batch, and has to be worth all of its row
   assert.equal((await free.next(rows))!.rows.length, 3);
   const costly = await Round.open([due(1, { amount: 599n })], new Map(), COSTLY);
   assert.equal(await costly.next(rows), null, "three rows cost 120, of 1,797 a tenth is at hand");
+  const rich = due(2, { amount: 5_000n, since: 950_000 });
+  const two = await Round.open([due(1, { amount: 900n }), rich], new Map(), COSTLY);
+  const batch = await two.next(async (turn) => {
+    const [own] = await oneRow(turn);
+    const nothing = { ...own!, fresh: 0n };
+    return turn.due === rich ? [own!] : [own!, nothing, nothing];
+  });
+  assert.equal(batch!.rows.length, 1, "another bears the batch, not their rows");
   const worth = await Round.open([due(1, { amount: 600n })], new Map(), COSTLY);
   assert.equal((await worth.next(rows))!.rows.length, 3);
 });

@@ -140,6 +140,24 @@ Deno.test("what a lane owes beside what is on its way goes on where that ends", 
   assert.deepEqual(await ledger.due(), []);
 });
 
+Deno.test("a round that waits for room lets others go first, and is taken up after them", async () => {
+  // A row a batch, of which eight are out at once.
+  const blockGas = 2n * (BATCH_GAS + ROW_GAS_MAX);
+  await using books = await openSettlingBooks({ blockGas });
+  const { settlement, use, ledger } = books;
+  for (let n = 1; n <= 9; n++) await use(ANNA, laneOf(n), 1);
+  const goOn = holdUp(books);
+  const all = settlement.settleDue();
+  await until(() => books.batches.length === 8);
+  await use(BERT, laneOf(900), 1);
+  const berts = settlement.settlePayer(BERT.address);
+  await until(() => books.looks === 1);
+  goOn();
+  await Promise.all([all, berts]);
+  assert.deepEqual([await ledger.due(), books.batches.length], [[], 10]);
+  assert.equal(books.batches[8]![0]!.permit.lane, laneOf(900));
+});
+
 Deno.test("a charge starts nothing while what is due is on its way, or not worth its gas", async () => {
   await using books = await openSettlingBooks({ amount: PRICE, coinPrice: COSTLY.coinPrice });
   const { settlement, use } = books;
