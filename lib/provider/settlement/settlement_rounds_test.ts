@@ -142,7 +142,7 @@ Deno.test("what a lane owes beside what is on its way goes on where that ends", 
 
 Deno.test("a round that waits for room lets others go first, and is taken up after them", async () => {
   // A row a batch, of which eight are out at once.
-  const blockGas = 2n * (BATCH_GAS + ROW_GAS_MAX);
+  const blockGas = 2n * (BATCH_GAS + NEW_ROW_GAS);
   await using books = await openSettlingBooks({ blockGas });
   const { settlement, use, ledger } = books;
   for (let n = 1; n <= 9; n++) await use(ANNA, laneOf(n), 1);
