@@ -183,7 +183,8 @@ Deno.test("a ledger of before permits were kept side by side says what it said",
     const [due, ...more] = await ledger.due();
     const { deadline, epoch } = permit;
     assert.deepEqual([due, more], [{ ...ID, since: 9_000, deadline, epoch, amount: 7n }, []]);
-    const lane = await ledger.lane(ID);
+    const { usedUp, ...lane } = (await ledger.lane(ID))!;
+    assert.deepEqual(usedUp.best, permit);
     assert.deepEqual(lane, {
       ...ID,
       charged: 5n,
