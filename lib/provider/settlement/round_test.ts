@@ -136,5 +136,5 @@ Deno.test("a snapshot of many lanes lets others have their turn", async () => {
   const lanes = Array.from({ length: 20_000 }, (_, n) => due(n));
   await Round.open(lanes, new Map(), TERMS);
   clearImmediate(timer);
-  assert.ok(turns >= 8, `${turns}`);
+  assert.ok(turns >= 8 && turns < 100, `${turns}`);
 });

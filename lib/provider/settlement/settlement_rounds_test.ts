@@ -158,6 +158,36 @@ Deno.test("a round that waits for room lets others go first, and is taken up aft
   assert.equal(books.batches[8]![0]!.permit.lane, laneOf(900));
 });
 
+Deno.test("what cannot wait goes once more when it is stuck with what could", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, use } = books;
+  books.now = 1_000_000;
+  await use(ANNA, laneOf(1), 1);
+  await use(BERT, laneOf(900), 1, { deadline: 1_200n });
+  const goOn = holdUp(books);
+  books.now = 1_081_000;
+  const first = settlement.settleDue();
+  await until(() => books.batches.length === 1);
+  books.now += 120_000;
+  const second = settlement.settleDue();
+  await until(() => books.batches.length === 2);
+  assert.deepEqual(batchesOf(books)[1], [{ payer: BERT.address, lane: laneOf(900) }]);
+  goOn();
+  await Promise.all([first, second]);
+});
+
+Deno.test("what a row costs is known while nothing is due", async () => {
+  await using books = await openSettlingBooks({ coinPrice: COSTLY.coinPrice });
+  const { settlement, use } = books;
+  books.gasPrice = COSTLY.gasPrice;
+  await use(ANNA, laneOf(1), 2, { price: 100n });
+  await settlement.settleNow();
+  const worth = settlement.rowWorth();
+  assert.ok(worth > 0n);
+  await settlement.settleNow();
+  assert.equal(settlement.rowWorth(), worth);
+});
+
 Deno.test("a charge starts nothing while what is due is on its way, or not worth its gas", async () => {
   await using books = await openSettlingBooks({ amount: PRICE, coinPrice: COSTLY.coinPrice });
   const { settlement, use } = books;
