@@ -118,6 +118,16 @@ export async function openWatchedPayers(settlement: Settings = {}) {
       await fake.mine();
       await own.payments.follower.poll();
     },
+    /** The provider settles what is due, and its operator looks for receipts meanwhile. */
+    async settleNow(): Promise<void> {
+      let isOver = false;
+      const settled = own.payments.settlement.settleNow().finally(() => isOver = true);
+      while (!isOver) {
+        clock.advance(POLL_MS);
+        await until(() => isOver || clock.pending() > 0);
+      }
+      await settled;
+    },
     /** Another process with the operator's key settles each lane up to `credits`; uncounted. */
     async settle(rows: readonly Charge[]): Promise<void> {
       // As many as a block holds.

@@ -70,7 +70,7 @@ Deno.test("a notice lowers at once what is served, though finality does not know
   await world.look();
   await assert.rejects(world.call(PAYER, LANE), /no credits left/);
   // What was served is settled. What is allowed has to be final first.
-  await world.payments.settlement.settleNow();
+  await world.settleNow();
   assert.equal(fake.consumed(PAYER.address, LANE), 1n);
   fake.allow(PAYER.address, PRICE, 4n);
   await world.look();
@@ -87,11 +87,11 @@ Deno.test("a batch that a fork took back while nobody watched is settled again a
   await world.look();
   await world.call(PAYER, LANE);
   // Mined and told by its receipt; the follower has not looked since.
-  await world.payments.settlement.settleNow();
+  await world.settleNow();
   await world.end();
   await fake.reorganise(1, false);
   assert.equal(fake.consumed(PAYER.address, LANE), 0n);
   await world.start();
-  await world.payments.settlement.settleNow();
+  await world.settleNow();
   assert.equal(fake.consumed(PAYER.address, LANE), 1n);
 });
