@@ -98,7 +98,8 @@ Deno.test("where the factory is missing the way to put it there is told, and wor
     method: "anvil_setBalance",
     params: [signer, numberToHex(parseEther(coin!))],
   });
-  await chain.public.sendRawTransaction({ serializedTransaction });
+  const hash = await chain.public.sendRawTransaction({ serializedTransaction });
+  await chain.public.waitForTransactionReceipt({ hash, pollingInterval: 20 });
   assert.equal(await chain.public.getCode({ address: CREATE2_FACTORY }), factoryCode);
   assert.equal((await deployEscrow(chain, deployer, terms)).isNew, true);
 });
