@@ -5,6 +5,7 @@
 import { BaseError, type Hex, RpcRequestError } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import { RPC_AGREEMENT_PAUSES_MS } from "../limits.ts";
+import { pause } from "../pause.ts";
 import { within } from "../within.ts";
 import { Endpoint, type EndpointHead, type EndpointStatus, troubleOf } from "./endpoint.ts";
 import type { CallAnswer, ReadsTransport } from "./multicall.ts";
@@ -327,8 +328,4 @@ function asRpcError(error: RpcError, url: string): RpcRequestError {
 function meaningOfReply(reply: RpcReply): string {
   if ("error" in reply) return meaningOfError(reply.error);
   return meaningOf({ method: "eth_call" }, reply.result);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

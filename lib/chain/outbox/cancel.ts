@@ -1,6 +1,7 @@
 /** Takes the nonces of what is out away from it, by transfers of nothing to ourselves. */
 import type { Hex, LocalAccount, PublicClient } from "viem";
 import { KhachapuriError } from "../../errors.ts";
+import { pause } from "../../pause.ts";
 import { NONCE_HOLE_MAX } from "../../limits.ts";
 import { Delivery, type DeliveryClient } from "./delivery.ts";
 import { capFees, type Fees, freshFees, type Price, raiseFees } from "./fees.ts";
@@ -99,7 +100,7 @@ async function untilUsed(options: CancelOptions, below: number): Promise<void> {
   const lateAt = performance.now() + timeoutMs;
   while (await client.getTransactionCount({ address, blockTag: "latest" }) < below) {
     if (performance.now() > lateAt) throw late();
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    await pause(pauseMs);
   }
 }
 
