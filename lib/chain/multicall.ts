@@ -13,6 +13,7 @@ import {
   RawContractError,
 } from "viem";
 import type { ContractCall } from "./contract_call.ts";
+import { inSlices } from "../slices.ts";
 import { asChainError } from "./refusal.ts";
 
 /** Where Multicall3 is on every chain that has it. */
@@ -39,8 +40,6 @@ export interface ManyReader {
  * of which these take 8.
  */
 const CALLDATA_CHARS = 768 * 1024;
-/** Encoding and decoding lets others have their turn after so long. */
-const SLICE_MS = 4;
 
 const AGGREGATE3 = "0x82ad56cb";
 const WORD = 64;
@@ -75,14 +74,14 @@ export function createManyReader(transport: ReadsTransport, endpoint: string): M
   return async <T>(calls: readonly ContractCall[], blockNumber?: bigint): Promise<T[]> => {
     if (calls.length === 0) return [];
     const block = blockNumber === undefined ? null : numberToHex(blockNumber);
-    const targets = await inSlices(calls, (call) => ({
+    const targets = await mapInSlices(calls, (call) => ({
       to: call.address,
       data: encodeFunctionData(call as Parameters<typeof encodeFunctionData>[0]),
     }));
     const said = await answers(targets, block).catch((error) => {
       throw asChainError(error, endpoint);
     });
-    return await inSlices(calls, (call, index) => resultOf<T>(call, said[index]!, endpoint));
+    return await mapInSlices(calls, (call, index) => resultOf<T>(call, said[index]!, endpoint));
   };
 }
 
@@ -107,18 +106,12 @@ function resultOf<T>(call: ContractCall, answer: CallAnswer, endpoint: string): 
 }
 
 /** Maps a list, however long, without keeping the event loop from others. */
-async function inSlices<A, B>(
+async function mapInSlices<A, B>(
   items: readonly A[],
   map: (item: A, index: number) => B,
 ): Promise<B[]> {
   const mapped: B[] = [];
-  let until = performance.now() + SLICE_MS;
-  for (const [index, item] of items.entries()) {
-    mapped.push(map(item, index));
-    if (performance.now() < until) continue;
-    await new Promise((resolve) => setTimeout(resolve));
-    until = performance.now() + SLICE_MS;
-  }
+  await inSlices(items, (item, index) => void mapped.push(map(item, index)));
   return mapped;
 }
 

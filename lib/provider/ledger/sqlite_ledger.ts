@@ -46,7 +46,7 @@ import type {
 import type { OperatorLimits } from "./operator_room.ts";
 import { type Pool, PreholdBook } from "./prehold.ts";
 import { rowsOf } from "./rows.ts";
-import { inSlices } from "./slices.ts";
+import { inSlices } from "../../slices.ts";
 import { openStore, type ReceiptedCharge, type Store } from "./store.ts";
 
 export interface SqliteLedgerOptions {

@@ -26,7 +26,7 @@ import { MARK_MS } from "./ages.ts";
 import { SCHEMA } from "./codec.ts";
 import type { Entry, LaneId } from "./journal.ts";
 import type { ChainFact, DueLane } from "./ledger.ts";
-import { SLICE_ITEMS } from "./slices.ts";
+import { SLICE_ITEMS } from "../../slices.ts";
 import { openSqliteLedger } from "./sqlite_ledger.ts";
 
 const VIEW = viewOf(100n);

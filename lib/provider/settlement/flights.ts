@@ -1,7 +1,7 @@
 /** The batches that are out: how many there may be, and which lanes and sums they carry. */
 import type { LaneId } from "../ledger/journal.ts";
 import type { DueLane } from "../ledger/ledger.ts";
-import { inSlices } from "../ledger/slices.ts";
+import { inSlices } from "../../slices.ts";
 import { amountOf, keyOf, type Row } from "./rows.ts";
 
 /** Batches out at once: some blocks' worth, on consecutive nonces. */

@@ -6,7 +6,7 @@ import { type Address, encodeEventTopics, formatLog, type Hex, pad, type RpcLog 
 import { escrowAbi } from "../../chain/abi.ts";
 import type { Chain } from "../../chain/client.ts";
 import type { Log } from "../../log.ts";
-import { breathe, inSlices } from "../ledger/slices.ts";
+import { breathe, inSlices } from "../../slices.ts";
 import type { Followed } from "../money/payers.ts";
 import { type EscrowEvent, parseEscrowLogs } from "./escrow_events.ts";
 import { HeadWatch } from "./head_watch.ts";

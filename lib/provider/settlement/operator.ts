@@ -16,7 +16,7 @@ import { asChainError } from "../../chain/refusal.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { NONCE_HOLE_MAX, RELAYS_OUT_MAX } from "../../limits.ts";
 import type { Log } from "../../log.ts";
-import { breathe } from "../ledger/slices.ts";
+import { breathe } from "../../slices.ts";
 import { bytesOf, type OperatorCall, refusal } from "./operator_call.ts";
 import { logNotice, wordGiveUp } from "./operator_notices.ts";
 import { openOutboxStore } from "./outbox_store.ts";

@@ -4,7 +4,7 @@
  */
 import type { Address } from "viem";
 import type { DueLane } from "../ledger/ledger.ts";
-import { inSlices } from "../ledger/slices.ts";
+import { inSlices } from "../../slices.ts";
 import { amountOf, type Row } from "./rows.ts";
 import { type Ends, type Turn, turnOf, TurnQueue } from "./turn.ts";
 import { canWait, type Debt, type GasTerms, isWorth } from "./worth.ts";

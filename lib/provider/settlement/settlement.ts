@@ -12,7 +12,7 @@ import type { LaneId } from "../ledger/journal.ts";
 import type { DueLane, Ledger } from "../ledger/ledger.ts";
 import type { Terms } from "../ledger/lane_permits.ts";
 import { rowsOf } from "../ledger/rows.ts";
-import { inSlices } from "../ledger/slices.ts";
+import { inSlices } from "../../slices.ts";
 import { BatchSender } from "./batch_sender.ts";
 import { BATCH_GAS, type Capacity } from "./capacity.ts";
 import { encodeCharges } from "./charge_data.ts";

@@ -1,4 +1,4 @@
-/** Long work on the books in slices: between two the event loop turns, so calls go on. */
+/** Long work in slices: between two the event loop turns, so calls go on. */
 import { setImmediate } from "node:timers";
 
 /** Items of a slice at most. */
@@ -9,7 +9,7 @@ const SLICE_MS = 4;
 /** Works on the items in their order. */
 export async function inSlices<Item>(
   items: readonly Item[],
-  work: (item: Item) => void,
+  work: (item: Item, index: number) => void,
 ): Promise<void> {
   let until = performance.now() + SLICE_MS;
   for (const [index, item] of items.entries()) {
@@ -18,7 +18,7 @@ export async function inSlices<Item>(
       await breathe();
       until = performance.now() + SLICE_MS;
     }
-    work(item);
+    work(item, index);
   }
 }
 
