@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Address, getAddress, type Hex } from "viem";
 import type { CidText } from "../lib/cid.ts";
 import { type Permit, UINT64_MAX } from "../lib/permit.ts";
-import type { Draw, PayerView, Source } from "../lib/provider/ledger/judge.ts";
+import type { Draw, PayerView, Settling, Source } from "../lib/provider/ledger/judge.ts";
 import type { Entry, LaneId } from "../lib/provider/ledger/journal.ts";
 import type { Held, Ledger, RunFacts } from "../lib/provider/ledger/ledger.ts";
 import {
@@ -28,6 +28,17 @@ export const NOW_MS = 1_700_000_000_500;
 /** Seconds. */
 export const SETTLE_WINDOW = 120n;
 export const THAWING_PERIOD = 3_600n;
+/** That time, Unix seconds. */
+export const NOW = BigInt(Math.floor(NOW_MS / 1000));
+/** An operator without limits, whose settlement takes any row. */
+export const SETTLING: Settling = {
+  now: NOW,
+  settleWindow: SETTLE_WINDOW,
+  thawingPeriod: THAWING_PERIOD,
+  operator: null,
+  backlog: () => null,
+  rowWorth: 0n,
+};
 
 /** Of one payer on one lane it is the same permit, unless the changes say another signature. */
 export function permitOf(changes: Partial<Permit> = {}): Permit {

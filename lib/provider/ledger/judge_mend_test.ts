@@ -3,14 +3,15 @@ import assert from "node:assert/strict";
 import {
   drawOf,
   ID,
+  NOW,
   NOW_MS,
   OTHER_PAYER,
   PAYER,
   permitOf,
   sale,
   SETTLE_WINDOW,
+  SETTLING,
   signatureOf,
-  THAWING_PERIOD,
   TRANSACTION,
   viewOf,
 } from "../../../worlds/ledger.ts";
@@ -18,15 +19,6 @@ import type { Permit } from "../../permit.ts";
 import { type Draw, judge, type PayerView } from "./judge.ts";
 import { apply, emptyBook, type Entry, laneOf } from "./journal.ts";
 
-const NOW = BigInt(Math.floor(NOW_MS / 1000));
-const SETTLING = {
-  now: NOW,
-  settleWindow: SETTLE_WINDOW,
-  thawingPeriod: THAWING_PERIOD,
-  operator: null,
-  backlog: () => null,
-  rowWorth: 0n,
-};
 const ALIVE = NOW + SETTLE_WINDOW;
 /** By which two credits at 5 were used. */
 const FAULTY = { price: 5n, credits: 9n, deadline: ALIVE, epoch: 1, signature: signatureOf(1) };

@@ -9,14 +9,15 @@ import {
   CID,
   drawOf,
   LANE,
+  NOW,
   NOW_MS,
   OTHER_LANE,
   OTHER_PAYER,
   PAYER,
   permitOf,
   SETTLE_WINDOW,
+  SETTLING,
   signatureOf,
-  THAWING_PERIOD,
   THIRD_LANE,
   TRANSACTION,
   viewOf,
@@ -37,15 +38,6 @@ const PAYERS = [PAYER, OTHER_PAYER];
 const LANES = [LANE, OTHER_LANE, THIRD_LANE];
 /** No history opens it. */
 const NEW_LANE: Hex = `0x${"f0".repeat(32)}`;
-const NOW = BigInt(Math.floor(NOW_MS / 1000));
-const SETTLING = {
-  now: NOW,
-  settleWindow: SETTLE_WINDOW,
-  thawingPeriod: THAWING_PERIOD,
-  operator: null,
-  backlog: () => null,
-  rowWorth: 0n,
-};
 
 /** A lane on paper, one line for each credit. */
 interface Page extends LaneId {

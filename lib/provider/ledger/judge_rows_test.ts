@@ -11,24 +11,14 @@ import {
   permitOf,
   PRICE,
   sale,
-  SETTLE_WINDOW,
+  SETTLING,
   signatureOf,
-  THAWING_PERIOD,
   THIRD_LANE,
   TRANSACTION,
   viewOf,
 } from "../../../worlds/ledger.ts";
 import { type Draw, judge, type Settling, type Source } from "./judge.ts";
 import { apply, emptyBook, type Entry } from "./journal.ts";
-
-const SETTLING = {
-  now: BigInt(Math.floor(NOW_MS / 1000)),
-  settleWindow: SETTLE_WINDOW,
-  thawingPeriod: THAWING_PERIOD,
-  operator: null,
-  backlog: () => null,
-  rowWorth: 0n,
-};
 
 /** One credit is due on the first lane, the second is level, the third is new. */
 const USUAL: readonly Entry[] = [

@@ -3,25 +3,22 @@ import assert from "node:assert/strict";
 import {
   drawOf,
   ID,
-  NOW_MS,
+  NOW,
   OTHER_LANE,
   permitOf,
   PRICE,
   sale,
-  SETTLE_WINDOW,
+  SETTLING,
   signatureOf,
-  THAWING_PERIOD,
   TRANSACTION,
   viewOf,
 } from "../../../worlds/ledger.ts";
 import { type Draw, judge, type PayerView } from "./judge.ts";
 import { apply, emptyBook, type Entry } from "./journal.ts";
 
-const NOW = BigInt(Math.floor(NOW_MS / 1000));
-const SETTLING = {
-  now: NOW,
-  settleWindow: SETTLE_WINDOW,
-  thawingPeriod: THAWING_PERIOD,
+/** Settlement that takes nothing more. */
+const SPENT = {
+  ...SETTLING,
   operator: { expiry: 0n, dailyCap: 0n, spent: 0n, day: 0n },
   backlog: () => 1,
   rowWorth: 1_000n,
@@ -47,7 +44,7 @@ function judgedIn({ more = [], draw = {}, view = {} }: Situation) {
   ];
   for (const entry of [...usual, ...more]) apply(book, entry, 0);
   const preholds = { ofPayer: () => 0n, onLane: () => 0n, amount: () => 0n };
-  return judge(drawOf(draw), viewOf(9n, view), { book, preholds }, SETTLING, "taken");
+  return judge(drawOf(draw), viewOf(9n, view), { book, preholds }, SPENT, "taken");
 }
 
 Deno.test("a credit that was taken is the call's, whatever happened since", () => {

@@ -4,6 +4,7 @@ import {
   drawOf,
   ID,
   LANE,
+  NOW,
   NOW_MS,
   OTHER_LANE,
   OTHER_PAYER,
@@ -11,8 +12,8 @@ import {
   permitOf,
   sale,
   SETTLE_WINDOW,
+  SETTLING,
   signatureOf,
-  THAWING_PERIOD,
   THIRD_LANE,
   TRANSACTION,
   viewOf,
@@ -32,16 +33,6 @@ import {
   usedOn,
 } from "./judge.ts";
 import { apply, emptyBook, type Entry } from "./journal.ts";
-
-const NOW = BigInt(Math.floor(NOW_MS / 1000));
-const SETTLING = {
-  now: NOW,
-  settleWindow: SETTLE_WINDOW,
-  thawingPeriod: THAWING_PERIOD,
-  operator: null,
-  backlog: () => null,
-  rowWorth: 0n,
-};
 
 /** What differs from the usual situation. */
 interface Situation {

@@ -4,13 +4,14 @@ import { zeroAddress } from "viem";
 import {
   drawOf,
   ID,
+  NOW,
   NOW_MS,
   OTHER_PAYER,
   PAYER,
   permitOf,
   SETTLE_WINDOW,
+  SETTLING,
   signatureOf,
-  THAWING_PERIOD,
   TRANSACTION,
   viewOf,
 } from "../../../worlds/ledger.ts";
@@ -20,16 +21,6 @@ import { judge, ownPermit } from "./judge.ts";
 import { apply, type Book, emptyBook, type Entry, type Lane, laneOf } from "./journal.ts";
 import { type KeptPermit, permitFor, type Terms, withPermit } from "./lane_permits.ts";
 import { rowsOf } from "./rows.ts";
-
-const NOW = BigInt(Math.floor(NOW_MS / 1000));
-const SETTLING = {
-  now: NOW,
-  settleWindow: SETTLE_WINDOW,
-  thawingPeriod: THAWING_PERIOD,
-  operator: null,
-  backlog: () => null,
-  rowWorth: 0n,
-};
 
 let made = 0;
 function kept(changes: Partial<Permit>, signer = PAYER): KeptPermit {
