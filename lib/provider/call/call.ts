@@ -1,6 +1,6 @@
 /**
- * One call from its arrival to the end of its run. It owns what it holds while it lasts: the lease of
- * a sandbox, a slot, the credit, the run. Each stage can refuse, up
+ * One call from its arrival to the end of its run. It owns what it holds while it lasts: the lease
+ * of a sandbox, a slot, the credit, the run. Each stage can refuse, up
  * to the credit for free; whatever was taken by then is given back.
  */
 import type { Run } from "../../../sandbox/sandbox.ts";

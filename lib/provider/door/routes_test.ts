@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { CID } from "../../../worlds/calls.ts";
 import { openRouteWorld, type RouteWorld } from "../../../worlds/routes.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { createRoutes } from "./routes.ts";
 
 /** The provider's own paths, and the methods that each takes. */
 const PATHS: Readonly<Record<string, "GET" | "POST" | "GET, POST">> = {

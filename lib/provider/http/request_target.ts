@@ -1,4 +1,4 @@
-/** What a request is aimed at: its target and host, by RFC 9112 section 3 and RFC 9110 section 7. */
+/** What a request is aimed at: its target and host (RFC 9112 section 3, RFC 9110 section 7). */
 import { KhachapuriError } from "../../errors.ts";
 import type { Fields } from "./fields.ts";
 
@@ -63,14 +63,16 @@ function hostOf({ fields, authority, isHostRequired }: RequestHead): string {
   return "";
 }
 
-/** RFC 3986 section 3.2.2 without userinfo: an address in brackets, an IPv4 address or a name. */
-const HOST =
-  /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::([0-9]{0,5}))?$/;
-const PORT_MAX = 65_535;
+/**
+ * RFC 3986 section 3.2.2: an address in brackets, an IPv4 address or a name; without userinfo, and
+ * without the delimiters that a name may have by the letter and none has in DNS.
+ */
+const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+)(?::([0-9]{0,5}))?$/;
+const HIGHEST_PORT = 65_535;
 
 function checked(host: string): string {
   const match = HOST.exec(host);
-  if (match && Number(match[1] ?? 0) <= PORT_MAX) return host;
+  if (match && Number(match[1] ?? 0) <= HIGHEST_PORT) return host;
   throw invalid("the request's Host is no host name with an optional port");
 }
 

@@ -32,7 +32,7 @@ export class Certificate {
     return new Certificate(files, await read(files), stamp);
   }
 
-  /** Has every later pair used; one that cannot be is an error in the log, and the old one stays. */
+  /** Has every later pair used; for one that cannot be the old one stays, and the log says so. */
   watch(use: (pair: KeyPair) => void, log: Log): void {
     this.#timer = setInterval(() => this.renew(use, log), LOOK_MS);
     Deno.unrefTimer(this.#timer);

@@ -11,6 +11,7 @@ import type { Served } from "./incoming.ts";
 export type State = "new" | "idle" | "serving" | "ending";
 
 export class Connection implements Line {
+  readonly stopBody = null;
   #socket: Socket;
   #state: State = "new";
   #since: number;

@@ -39,7 +39,7 @@ export class Connections {
   #accepted = 0;
   #isClosing = false;
   #onEmpty: (() => void) | null = null;
-  /** As of the last sweep: a connection's age need not be told more exactly than it is looked at. */
+  /** As of the last sweep: ages need not be told more exactly than they are looked at. */
   #now: number;
 
   constructor(options: ConnectionsOptions) {

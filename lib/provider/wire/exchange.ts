@@ -20,12 +20,16 @@ export interface Line {
   serve(served: Served): void;
   /** Whether it is to end with this answer. */
   isLast(): boolean;
+  /** It is, as nothing that comes behind could be told. */
+  endSoon(): void;
   /** All of the answer is made: what is left is the caller's to take. */
   end(): void;
   /** The answer is out, or never will be. */
   finish(): void;
   /** Ends it such that nobody takes what went out for the whole of an answer. */
   cut(): void;
+  /** Tells the caller that the rest of its body is not wanted; null where it cannot be told. */
+  readonly stopBody: (() => void) | null;
 }
 
 /** A request whose head has come in. */
@@ -73,19 +77,23 @@ async function answer(
   answer: Answer,
 ): Promise<void> {
   const isHeldBack = incoming?.body?.isHeldBack ?? false;
-  // Whoever was not told to go on may send its body or not: what comes next cannot be told.
-  const isLast = incoming === null || isHeldBack || line.isLast();
+  const isComing = () => incoming?.body?.isComing() ?? false;
+  // Of a body that nobody read only so much is dropped, and whoever was not told to go on may send
+  // its own or not: no further request is to come behind it.
+  const isLast = incoming === null || isComing() || line.isLast();
+  if (isLast) line.endSoon();
   const outlet: Outlet = {
     response,
     method: message.method!,
     own: isLast && message.httpVersionMajor === 1 ? [["connection", "close"]] : [],
     onMade: () => line.end(),
-    isRead: () => message.complete || isHeldBack || !(incoming?.body?.isComing() ?? false),
+    isRead: () => isHeldBack || line.stopBody !== null || !isComing(),
     readRest: () => dropRest(message, line),
     cut: () => line.cut(),
   };
   try {
     await send(outlet, answer);
+    if (isComing()) line.stopBody?.();
   } catch (thrown) {
     logCut(parts.log, thrown);
   }

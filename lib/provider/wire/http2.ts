@@ -6,12 +6,15 @@ import {
   HTTP2_STREAMS_MAX,
   REQUEST_HEADER_BYTES_MAX,
   REQUEST_TARGET_BYTES_MAX,
+  UNWANTED_BODY_MS,
 } from "../../limits.ts";
 import type { Connection } from "./connection.ts";
 import { exchange, type ExchangeParts, type Line } from "./exchange.ts";
 import type { Served } from "./incoming.ts";
 
-/** RFC 9113 section 7: INTERNAL_ERROR, with which no client takes an answer for whole. */
+/** RFC 9113 section 7. */
+const NO_ERROR = 0;
+/** With this no client takes an answer for whole. */
 const INTERNAL_ERROR = 2;
 
 export interface Http2 {
@@ -73,6 +76,9 @@ class Stream implements Line {
     return false;
   }
 
+  /** What comes on other streams can be told. */
+  endSoon(): void {}
+
   /** Its connection may have others to serve, and is not cut for one. */
   end(): void {}
 
@@ -84,4 +90,16 @@ class Stream implements Line {
   cut(): void {
     this.message.stream.close(INTERNAL_ERROR);
   }
+
+  /**
+   * RFC 9113 section 8.1. Not at once: what is still to be written of the answer would be lost with
+   * the stream.
+   */
+  readonly stopBody = () => {
+    const { message } = this;
+    const stop = () => message.stream.close(NO_ERROR);
+    const late = setTimeout(stop, UNWANTED_BODY_MS);
+    message.stream.once("close", () => clearTimeout(late));
+    message.resume();
+  };
 }

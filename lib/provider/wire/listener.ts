@@ -38,8 +38,8 @@ export interface ListenOptions extends Pick<ConnectionsOptions, "networkOf"> {
 const PROTOCOLS = ["h2", "http/1.1", "http/1.0"];
 
 /**
- * @throws KhachapuriError `invalid_config` for an address that cannot be listened on; Deno.errors of
- * a certificate that cannot be read
+ * @throws KhachapuriError `invalid_config` for an address that cannot be listened on; Deno.errors
+ * of a certificate that cannot be read
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { hostname, tls, log } = options;
