@@ -25,7 +25,7 @@ import type { Bill, Hold, PaymentScheme } from "../lib/provider/money/scheme.ts"
 import type { Seller } from "../lib/provider/money/seller.ts";
 import type { Lease } from "../lib/provider/program/sandboxes.ts";
 import { type HeardLog, hearLog } from "./heard_log.ts";
-import { type PlayedRun, playRun } from "./sandbox/played_run.ts";
+import { LIMITS, type PlayedRun, playRun } from "./sandbox/played_run.ts";
 import { sampleSpec } from "./spec/sample_spec.ts";
 
 export const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy" as CidText;
@@ -220,7 +220,8 @@ function requestOf(options: CallOptions = {}, onAsked: () => void): Request {
 
 function targetOf({ path = "/", form = "path" }: CallOptions) {
   const [own = "", query] = path.split("?");
-  return [{ form, cid: CID, path: own }, query === undefined ? "" : `?${query}`] as const;
+  const mount = form === "path" ? `/${CID}` : "";
+  return [{ form, cid: CID, mount, path: own }, query === undefined ? "" : `?${query}`] as const;
 }
 
 /** A scheme that takes everything and counts what it holds. */
@@ -271,6 +272,7 @@ function playPrograms(before: CallWorld["before"], { cid }: Deployment) {
   let next = Promise.withResolvers<PlayedRun>();
   let leases = 0;
   const sandbox: Sandbox = {
+    limits: LIMITS,
     async run(request) {
       await before.run?.();
       const run = playRun(request);

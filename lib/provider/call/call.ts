@@ -3,7 +3,6 @@
  * over its caller, the lease of a sandbox, a slot, the credit, the run. Each stage can refuse, up
  * to the credit for free; whatever was taken by then is given back.
  */
-import type { Run } from "../../../sandbox/sandbox.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { Attendance } from "../http/attendance.ts";
@@ -11,7 +10,11 @@ import type { HeaderField } from "../http/header_rules.ts";
 import { hungUp, meterBody, type RequestBody, type WholeBody } from "../http/request_body.ts";
 import type { DeploymentTarget } from "../http/target.ts";
 import type { Bill, Hold, PaymentScheme } from "../money/scheme.ts";
-import type { ProgramInterface, ProgramRequest } from "../program/interface/interface.ts";
+import type {
+  ProgramInterface,
+  ProgramRequest,
+  ProgramRun,
+} from "../program/interface/interface.ts";
 import { interfaceOf } from "../program/interface/interfaces.ts";
 import type { Lease } from "../program/sandboxes.ts";
 import type { Claim } from "./idempotency.ts";
@@ -21,7 +24,7 @@ import type { Slot } from "./slots.ts";
 /** A call as it arrived. */
 export interface Arrival {
   readonly target: DeploymentTarget;
-  /** The query with its question mark; "" when there is none. */
+  /** The query with its question mark, as sent; "" when there is none. */
   readonly search: string;
   readonly request: Request;
   /** All of the request's fields, in lower case, repeated ones joined. */
@@ -31,7 +34,7 @@ export interface Arrival {
 
 /** A run in progress, with what was taken for it. */
 export interface Started {
-  readonly run: Run;
+  readonly run: ProgramRun;
   readonly hold: Hold;
   readonly body: RequestBody;
   /** Unix ms. */
@@ -44,7 +47,7 @@ export class Call {
   #lease: Lease | null = null;
   #slot: Slot | null = null;
   #hold: Hold | null = null;
-  #run: Run | null = null;
+  #run: ProgramRun | null = null;
   #body: WholeBody | null = null;
   #isKilled = false;
 
@@ -103,6 +106,15 @@ export class Call {
     }
   }
 
+  /**
+   * Whether the body must arrive before the run, as its program has to know how long it is and its
+   * caller did not say so.
+   */
+  needsWholeBody(): boolean {
+    const { request, headers } = this.arrival;
+    return this.interface.needsBodyLength && request.body !== null && announced(headers) === null;
+  }
+
   /** The body was read before the run, which is given it; its memory is taken until `release`. */
   keepBody(body: WholeBody): void {
     this.#body = body;
@@ -158,17 +170,27 @@ export class Call {
     const isOwnHost = target.form === "host";
     const base = isOwnHost ? new URL(webDomain) : webDomain;
     if (isOwnHost) base.hostname = `${cid}.${webDomain.hostname}`;
+    const hasBody = request.body !== null;
+    const length = this.#body?.bytes ?? announced(headers);
     return {
       method: request.method,
+      protocol: "HTTP/1.1",
       base,
-      mount: isOwnHost ? "" : `/${cid}`,
+      mount: target.mount,
       path: target.path,
-      query: search.slice(1),
+      query: search === "" ? null : search.slice(1),
       headers,
-      hasBody: request.body !== null,
+      hasBody,
+      bodyBytes: hasBody || length === 0 ? length : null,
       remoteAddress,
     };
   }
+}
+
+/** What Content-Length says; null when it says nothing. */
+function announced(headers: readonly HeaderField[]): number | null {
+  const value = headers.find(([name]) => name === "content-length")?.[1];
+  return value === undefined || !/^[0-9]+$/.test(value) ? null : Number(value);
 }
 
 interface Payment {

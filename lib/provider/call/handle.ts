@@ -22,7 +22,7 @@ import type { CallParts } from "./parts.ts";
 
 /**
  * Answers a call to a deployment.
- * @param search the URL's query with its question mark; "" when there is none
+ * @param search the URL's query with its question mark, as sent; "" when there is none
  * @throws KhachapuriError for everything that is not the program's answer or failure, and nobody
  * was charged; also when a limit ends a short answer in its middle, which is charged
  */
@@ -48,7 +48,11 @@ export async function handleCall(
 }
 
 async function answerOnce(call: Call): Promise<Response> {
-  const admission = await call.scheme.admit(call.bill);
+  const { scheme, bill, arrival: { request } } = call;
+  const admission = await scheme.admit(bill);
+  if (call.needsWholeBody()) {
+    call.keepBody(await call.parts.gate.readBody(request.body, bill.payer));
+  }
   const started = await call.start(admission, null);
   return await answerRun(call, started, null);
 }

@@ -51,7 +51,7 @@ async function route(
     return await ownPath(parts, target.path, request, url, remoteAddress);
   }
   refuseServiceWorker(target, request.headers);
-  return await handleCall(parts, target, url.search, request, remoteAddress);
+  return await handleCall(parts, target, searchOf(url), request, remoteAddress);
 }
 
 async function ownPath(
@@ -72,6 +72,12 @@ async function ownPath(
   if (handler) return await handler(parts, request, url, remoteAddress);
   const allow = Object.keys(handlers).join(", ");
   throw new KhachapuriError("method_not_allowed", `this path takes ${allow}`, { allow });
+}
+
+/** `URL.search` does not tell an empty query from none. */
+function searchOf({ href }: URL): string {
+  const at = href.indexOf("?");
+  return at < 0 ? "" : href.slice(at);
 }
 
 function handlersAt(path: string): Readonly<Record<string, RouteHandler>> | null {
