@@ -14,6 +14,7 @@ import type {
   ProgramInterface,
   ProgramRequest,
   ProgramRun,
+  StartProgram,
 } from "../program/interface/interface.ts";
 import { interfaceOf } from "../program/interface/interfaces.ts";
 import type { Lease } from "../program/sandboxes.ts";
@@ -90,6 +91,7 @@ export class Call {
     const { deployment, bill } = this;
     if (!sandboxes.isOpen(deployment.cid)) this.#attendance.expectLong();
     try {
+      const startProgram = this.#prepare();
       // Before a slot is taken: a program that nobody has takes long to fail.
       this.#lease = await sandboxes.acquire(deployment);
       this.#slot = gate.slots.take(deployment, bill);
@@ -99,7 +101,7 @@ export class Call {
       records.registrations.add(deployment);
       this.#assertCallerIsHere();
       if (!claim) this.#attendance.whenGone(() => this.kill());
-      return await this.#runProgram(this.#lease, this.#hold);
+      return await this.#runProgram(startProgram, this.#lease, this.#hold);
     } catch (error) {
       this.#abandon(error);
       throw error;
@@ -139,18 +141,20 @@ export class Call {
     this.#lease?.release();
   }
 
-  async #runProgram(lease: Lease, hold: Hold): Promise<Started> {
-    const { spec: { program, env } } = this.deployment;
-    const { records } = this.parts;
+  #prepare(): StartProgram {
+    const { program, env } = this.deployment.spec;
+    const command = { entrypoint: program.entrypoint, args: program.args, env };
+    return this.interface.prepare(command, this.#programRequest());
+  }
+
+  async #runProgram(startProgram: StartProgram, lease: Lease, hold: Hold): Promise<Started> {
     const isHashed = this.bill.source === "caller";
     const body: RequestBody = this.#body ??
       meterBody(this.arrival.request.body, isHashed, () => this.kill());
-    const command = { entrypoint: program.entrypoint, args: program.args, env };
-    const request = this.#programRequest();
-    const run = await this.interface.start(lease.sandbox, command, request, body.stream);
+    const run = await startProgram(lease.sandbox, body.stream);
     this.#run = run;
     if (this.#isKilled) run.kill();
-    return { run, hold, body, at: records.now() };
+    return { run, hold, body, at: this.parts.records.now() };
   }
 
   #assertCallerIsHere(): void {

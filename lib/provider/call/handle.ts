@@ -90,6 +90,7 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Response> {
 function replay({ status, headers, body }: StoredAnswer): Response {
   const fields = new Headers(headers);
   fields.set(REPLAYED_HEADER, "true");
+  fields.append("access-control-expose-headers", REPLAYED_HEADER);
   return new Response(body.length === 0 ? null : body, { status, headers: fields });
 }
 

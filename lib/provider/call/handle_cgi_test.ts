@@ -104,3 +104,12 @@ Deno.test("a program that redirects for ever is charged as one that failed", asy
   assert.deepEqual(world.endings(), [["charged answered"]]);
   await world.assertNothingTaken();
 });
+
+Deno.test("what cannot be passed to a program is refused before a credit is held", async () => {
+  for (const style of ["cgi", "curl"]) {
+    using world = await openCallWorld({ spec: { interface: style } });
+    world.before.hold = () => assert.fail("a credit was held");
+    await assert.rejects(world.call({ path: "/%00" }), { code: "invalid_input" });
+    await world.assertNothingTaken();
+  }
+});

@@ -2,7 +2,9 @@
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { acceptsOf } from "../call/accepts.ts";
 import { handleCall } from "../call/handle.ts";
+import { isPreflight, preflightFields, READABLE } from "../http/cors.ts";
 import { failureOf } from "../http/failure.ts";
+import type { HeaderField } from "../http/header_rules.ts";
 import { refuseServiceWorker } from "../http/isolation.ts";
 import { targetOf } from "../http/target.ts";
 import { RECEIPT_PREFIX } from "../money/receipts.ts";
@@ -48,8 +50,9 @@ async function route(
   const host = request.headers.get("host") ?? url.host;
   const target = targetOf(host, url.pathname, parts.programs.webDomain.hostname);
   if (target.form === "provider") {
-    return await ownPath(parts, target.path, request, url, remoteAddress);
+    return readable(await ownPath(parts, target.path, request, url, remoteAddress));
   }
+  if (isPreflight(request.method, request.headers)) return readable(preflight(request));
   refuseServiceWorker(target, request.headers);
   return await handleCall(parts, target, searchOf(url), request, remoteAddress);
 }
@@ -70,8 +73,21 @@ async function ownPath(
   const method = request.method === "HEAD" ? "GET" : request.method;
   const handler = handlers[method];
   if (handler) return await handler(parts, request, url, remoteAddress);
-  const allow = Object.keys(handlers).join(", ");
-  throw new KhachapuriError("method_not_allowed", `this path takes ${allow}`, { allow });
+  const takes = Object.keys(handlers);
+  const allow = [...takes, ...(takes.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
+  if (method === "OPTIONS") return preflight(request, [["allow", allow]]);
+  throw new KhachapuriError("method_not_allowed", `this path takes ${takes.join(", ")}`, { allow });
+}
+
+/** The answer to an OPTIONS that runs no program, and costs nobody anything. */
+function preflight({ headers }: Request, fields: readonly HeaderField[] = []): Response {
+  return new Response(null, { status: 204, headers: [...fields, ...preflightFields(headers)] });
+}
+
+/** Pages of other origins may read it. */
+function readable(response: Response): Response {
+  for (const [name, value] of READABLE) response.headers.set(name, value);
+  return response;
 }
 
 /** `URL.search` does not tell an empty query from none. */

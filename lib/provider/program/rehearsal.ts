@@ -97,7 +97,7 @@ async function callOnce(
 ): Promise<Rehearsal> {
   const { method, url, body, signal } = request;
   const style = interfaceOf(program.interface);
-  const run = await style.start(sandbox, program, {
+  const start = style.prepare(program, {
     method,
     protocol: "HTTP/1.1",
     base: new URL(url.origin),
@@ -108,7 +108,8 @@ async function callOnce(
     hasBody: body !== null,
     bodyBytes: body && body.length,
     remoteAddress: "127.0.0.1",
-  }, body && new Blob([body]).stream());
+  });
+  const run = await start(sandbox, body && new Blob([body]).stream());
   if (signal?.aborted) run.kill();
   signal?.addEventListener("abort", run.kill, { once: true });
   const forget = () => signal?.removeEventListener("abort", run.kill);

@@ -84,19 +84,16 @@ function statusOf(value: string): number {
 
 export const cgi: ProgramInterface = {
   needsBodyLength: true,
-  async start(sandbox, command, request, body) {
-    const until = performance.now() + sandbox.limits.timeoutMs;
-    // Async, so that what cannot be passed is a rejection.
-    const start = async (request: ProgramRequest, body: ReadableStream<Uint8Array> | null) =>
-      await sandbox.run(runRequest(command, cgiInvocation(request), body));
-    const run = await start(request, body);
-    return new CgiRun({
-      run,
-      request,
-      until,
-      limits: sandbox.limits,
-      read: readCgiResponse,
-      again: (redirected) => start(redirected, null),
-    });
+  prepare(command, request) {
+    const invocation = cgiInvocation(request);
+    return async (sandbox, body) => {
+      const { limits } = sandbox;
+      const until = performance.now() + limits.timeoutMs;
+      const run = await sandbox.run(runRequest(command, invocation, body));
+      // Async, so that what cannot be passed is a rejection.
+      const again = async (next: ProgramRequest) =>
+        await sandbox.run(runRequest(command, cgiInvocation(next), null));
+      return new CgiRun({ run, request, until, limits, read: readCgiResponse, again });
+    };
   },
 };

@@ -28,7 +28,7 @@ async function start(
   const hasBody = method === "POST";
   const body = hasBody ? new Blob(["data"]).stream() : null;
   const request = programRequest({ method, hasBody, bodyBytes: hasBody ? 4 : null });
-  const run = await cgi.start(sandbox, COMMAND, request, body);
+  const run = await cgi.prepare(COMMAND, request)(sandbox, body);
   return { run, runs };
 }
 

@@ -84,8 +84,9 @@ function statusOf(line: string): number {
 
 export const curl: ProgramInterface = {
   needsBodyLength: false,
-  async start(sandbox, command, request, body) {
-    const run = await sandbox.run(runRequest(command, curlInvocation(request), body));
-    return programRun(run, readCurlResponse);
+  prepare(command, request) {
+    const invocation = curlInvocation(request);
+    return async (sandbox, body) =>
+      programRun(await sandbox.run(runRequest(command, invocation, body)), readCurlResponse);
   },
 };

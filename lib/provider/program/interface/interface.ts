@@ -68,17 +68,20 @@ export interface ProgramInterface {
   /** Whether a program has to be told how long a body is, which therefore must have arrived. */
   readonly needsBodyLength: boolean;
   /**
-   * Starts the program on a request.
-   * @throws KhachapuriError `invalid_input` when it cannot be passed to a program,
-   * `sandbox_unavailable`
+   * What there is to do for a request, before it costs anything.
+   * @throws KhachapuriError `invalid_input` when it cannot be passed to a program
    */
-  start(
-    sandbox: Sandbox,
-    command: ProgramCommand,
-    request: ProgramRequest,
-    body: ReadableStream<Uint8Array> | null,
-  ): Promise<ProgramRun>;
+  prepare(command: ProgramCommand, request: ProgramRequest): StartProgram;
 }
+
+/**
+ * Starts a program on the request that it was prepared for; to be called once.
+ * @throws KhachapuriError `sandbox_unavailable`
+ */
+export type StartProgram = (
+  sandbox: Sandbox,
+  body: ReadableStream<Uint8Array> | null,
+) => Promise<ProgramRun>;
 
 /** Arguments and environment of one run, one character an octet. */
 export interface Invocation {
