@@ -173,8 +173,7 @@ const startStrings = startFrame.subarray(HEADER_BYTES + START_FIXED_BYTES);
 
 /** Writes strings, each with its NUL, into `startStrings`; tells how many bytes they take. */
 function writeStrings(strings: readonly ProgramString[]): number {
-  const texts = strings.filter((string) => typeof string === "string");
-  if (texts.length === strings.length) return writeTexts(texts, 0);
+  if (areTexts(strings)) return writeTexts(strings, 0);
   let at = 0;
   for (const string of strings) {
     if (typeof string === "string") {
@@ -187,6 +186,10 @@ function writeStrings(strings: readonly ProgramString[]): number {
     at += string.length + 1;
   }
   return at;
+}
+
+function areTexts(strings: readonly ProgramString[]): strings is readonly string[] {
+  return strings.every((string) => typeof string === "string");
 }
 
 /** One call for all of them: nearly every run has nothing but text. */

@@ -11,7 +11,7 @@ import { type HeaderField, TOKEN } from "./header_rules.ts";
 /** Of our own answers and refusals. The same for every origin, so that they vary by none. */
 export const READABLE: readonly HeaderField[] = [
   ["access-control-allow-origin", "*"],
-  ["access-control-expose-headers", `${PAYMENT_REQUIRED_HEADER}, Retry-After, Allow`],
+  ["access-control-expose-headers", `${PAYMENT_REQUIRED_HEADER}, Retry-After, Allow, X-Terms-Hash`],
 ];
 
 /** What a page that pays for itself sends, beside what it asks for. */

@@ -104,7 +104,7 @@ export function isolate(
 ): HeaderField[] {
   const safe: HeaderField[] = [];
   for (const [name, value] of headers) {
-    if (PROXY_ORDERS.some((order) => order.test(name))) continue;
+    if (isProxyOrder(name)) continue;
     if (form === "path" ? !isForOneAnswer(name) : isBeyondOrigin(name)) continue;
     if (name === "x-content-type-options") continue;
     safe.push([name, name === "set-cookie" ? withoutDomain(value) : value]);
@@ -112,6 +112,10 @@ export function isolate(
   if (form === "path") safe.push(["content-security-policy", "sandbox"]);
   safe.push(["x-content-type-options", "nosniff"]);
   return safe;
+}
+
+function isProxyOrder(name: string): boolean {
+  return name.startsWith("x-") && PROXY_ORDERS.some((order) => order.test(name));
 }
 
 function isForOneAnswer(name: string): boolean {

@@ -80,17 +80,13 @@ export function metaVariables(
  * which could pose as another header's variable.
  */
 function headerVariables(fields: readonly HeaderField[]): Record<string, string> {
-  const values = new Map<string, string[]>();
+  const variables: Record<string, string> = {};
   for (const [name, value] of fields) {
     if (name === "proxy" || name === "content-type" || name === "content-length") continue;
     if (!/^[a-z0-9-]+$/.test(name)) continue;
-    const known = values.get(name);
-    if (known) known.push(value);
-    else values.set(name, [value]);
-  }
-  const variables: Record<string, string> = {};
-  for (const [name, all] of values) {
-    variables[`HTTP_${name.toUpperCase().replaceAll("-", "_")}`] = joined(name, all);
+    const variable = `HTTP_${name.toUpperCase().replaceAll("-", "_")}`;
+    const before = variables[variable];
+    variables[variable] = before === undefined ? value : joined(name, [before, value]);
   }
   return variables;
 }
