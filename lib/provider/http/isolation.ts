@@ -22,9 +22,8 @@ const DEVICE_BOUND_SESSION = /^(sec|secure)-session-/;
 
 /**
  * Orders to a proxy before us: a program could have it serve its own files, fetch for it, empty its
- * cache or take us for dead. nginx; Apache and lighttpd; LiteSpeed; Perlbal, H2O and uWSGI; Envoy
- * and what is built on it; Passenger; PageSpeed; then caches, clouds, and what a proxy may well
- * take for its own.
+ * cache or take us for dead. By line: what is known to be one, names of proxies, of clouds, and
+ * what a proxy may well take for its own.
  */
 const PROXY_ORDERS: readonly RegExp[] = [
   /^x-(accel|send-?file|lighttpd|litespeed|litemage|lsadc|lscache|reproxy|offload|envoy)/,
@@ -63,9 +62,8 @@ export const OF_ONE_ANSWER = namesOf(`
 `);
 
 /**
- * A program's own names begin with "x-": browsers read some of them for the one answer, proxies
- * those above, and the whole origin only what Adobe's readers are told by the one that is no name
- * of a program's.
+ * A program's own names begin with "x-". Browsers read a few such, all for the one answer; the one
+ * that is not a program's tells Adobe's readers what holds for the whole origin.
  */
 function isApplications(name: string): boolean {
   return name.startsWith("x-") && name !== "x-permitted-cross-domain-policies";

@@ -118,17 +118,18 @@ async function callOnce(
   return { response, record: run.record };
 }
 
-/** As they would come over the wire: one Host, and the length of the body that there is. */
+/** As they would come over the wire: with a Host, and the length of the body that there is. */
 function headersOf({ url, headers, body }: RehearsedRequest): HeaderField[] {
-  const own = new Set(body ? ["host", "content-length"] : ["host"]);
   const fields = headers.map(([name, value]): HeaderField => {
     if (!TOKEN.test(name)) {
       throw new KhachapuriError("invalid_input", `${JSON.stringify(name)} is no header's name`);
     }
     return [name.toLowerCase(), asByteString(value)];
   });
-  const length: HeaderField[] = body ? [["content-length", String(body.length)]] : [];
-  return [["host", url.host], ...fields.filter(([name]) => !own.has(name)), ...length];
+  if (!fields.some(([name]) => name === "host")) fields.unshift(["host", url.host]);
+  if (!body) return fields;
+  const others = fields.filter(([name]) => name !== "content-length");
+  return [...others, ["content-length", String(body.length)]];
 }
 
 /** What a header looks like once it came over the wire: bytes in the guise of Latin-1. */

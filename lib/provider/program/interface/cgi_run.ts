@@ -7,7 +7,7 @@ import type { Output } from "../../../../sandbox/output.ts";
 import { limitError } from "../../../../sandbox/run.ts";
 import type { Run, RunLimit, RunRecord, Sandbox } from "../../../../sandbox/sandbox.ts";
 import { asKhachapuriError, KhachapuriError } from "../../../errors.ts";
-import { LOCAL_REDIRECTS_MAX, STDERR_BYTES_MAX } from "../../../limits.ts";
+import { LOCAL_REDIRECTS_MAX, RESPONSE_HEAD_BYTES_MAX, STDERR_BYTES_MAX } from "../../../limits.ts";
 import type { ProgramRequest, ProgramResponse, ProgramRun } from "./interface.ts";
 import { redirectedRequest } from "./local_redirect.ts";
 
@@ -79,8 +79,7 @@ export class CgiRun implements ProgramRun {
         : redirectedRequest(request, response.localRedirect);
       if (next === null) return this.#answer(response);
       if (followed === LOCAL_REDIRECTS_MAX) throw endless();
-      // The program goes on to its end, and what it prints after a redirect is no answer.
-      while (await response.read() !== null);
+      await readRest(response);
       await this.#run.record;
       await this.#runAgain(next);
       request = next;
@@ -126,6 +125,20 @@ export class CgiRun implements ProgramRun {
     } finally {
       if (this.#timer !== null) clearTimeout(this.#timer);
     }
+  }
+}
+
+/**
+ * The program goes on to its end. What it prints after a redirect is no answer, and it may print no
+ * more there than in a head: it would be read for nothing, once for each redirect.
+ */
+async function readRest(response: ProgramResponse): Promise<void> {
+  let bytes = 0;
+  for (let chunk = await response.read(); chunk !== null; chunk = await response.read()) {
+    bytes += chunk.length;
+    if (bytes <= RESPONSE_HEAD_BYTES_MAX) continue;
+    const problem = "the program printed a document after a local redirect";
+    throw new KhachapuriError("program_failed", problem);
   }
 }
 

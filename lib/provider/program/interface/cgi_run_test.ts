@@ -4,7 +4,7 @@ import { programRequest } from "../../../../worlds/sandbox/program_request.ts";
 import type { Sandbox } from "../../../../sandbox/sandbox.ts";
 import { streamOf } from "../../../../sandbox/output.ts";
 import { KhachapuriError } from "../../../errors.ts";
-import { LOCAL_REDIRECTS_MAX, STDERR_BYTES_MAX } from "../../../limits.ts";
+import { LOCAL_REDIRECTS_MAX, RESPONSE_HEAD_BYTES_MAX, STDERR_BYTES_MAX } from "../../../limits.ts";
 import { cgi } from "./cgi.ts";
 
 const COMMAND = { entrypoint: "./main", args: [], env: {} };
@@ -104,6 +104,24 @@ Deno.test("the next run begins when the one before has ended, and not with what 
   played.exit();
   assert.equal(await new Response(streamOf(await responding)).text(), "next");
   assert.equal(runs.length, 2);
+});
+
+Deno.test("a document after a local redirect is read as little as a head, and then a failure", async () => {
+  for (
+    const [bytes, fails] of [[RESPONSE_HEAD_BYTES_MAX, false], [RESPONSE_HEAD_BYTES_MAX + 1, true]]
+  ) {
+    const { run, runs } = await start((played, path) => {
+      if (path !== "/") return answer(played, "next");
+      played.print("Location: /bafkcid/a\n\n");
+      played.print("x".repeat(Number(bytes)));
+      played.exit();
+    });
+    const responding = run.respond();
+    if (fails) await assert.rejects(responding, { code: "program_failed", message: /document/ });
+    else assert.equal((await responding).status, 200);
+    assert.equal(runs.length, fails ? 1 : 2);
+    await run.record;
+  }
 });
 
 Deno.test("a path elsewhere is a redirect for the client", async () => {
