@@ -28,7 +28,7 @@ import {
 import { KhachapuriError } from "../../errors.ts";
 import { TERMS_BYTES_MAX } from "../../limits.ts";
 import { accountOf, type KeyFile, readKeyFile } from "../../spec/keys.ts";
-import { termsHash } from "../../spec/terms.ts";
+import { assertOwnTerms, termsHash } from "../../spec/terms.ts";
 import { assertLedgerVersion } from "../ledger/version.ts";
 import { timeText } from "../../time_text.ts";
 import { sandboxHost } from "../program/sandboxes.ts";
@@ -198,6 +198,7 @@ async function checkTerms(config: Config, provider: ProviderConfig) {
       const limit = `${path}: terms have at most ${TERMS_BYTES_MAX} bytes`;
       throw new KhachapuriError("invalid_config", limit);
     }
+    assertOwnTerms(text, resolveFromHome(config, path));
     texts.set(termsHash(text), text);
   }
   const [newest] = texts.keys();

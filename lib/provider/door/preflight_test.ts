@@ -4,6 +4,7 @@ import { FAKE_ESCROW } from "../../../worlds/chain/fake_chain.ts";
 import { ACCOUNTS } from "../../../worlds/chain/people.ts";
 import { FAKE_USDC, GAS_PRICE } from "../../../worlds/chain/served_chain.ts";
 import { openProviderHome, type ProviderHome, TERMS } from "../../../worlds/provider_home.ts";
+import { TERMS_TEMPLATE } from "../../cli/init_files.ts";
 import { type Config, parseConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { TERMS_BYTES_MAX } from "../../limits.ts";
@@ -86,6 +87,13 @@ const BREAKAGES: readonly Breakage[] = [
     says: /terms have at most/,
     code: "invalid_config",
     make: ({ dir }) => Deno.writeFile(join(dir, "terms.txt"), new Uint8Array(TERMS_BYTES_MAX + 1)),
+  },
+  {
+    what: "terms that are the example still",
+    part: "terms",
+    says: /terms\.txt is still the example.*delete its last paragraph/s,
+    code: "invalid_config",
+    make: ({ dir }) => Deno.writeTextFile(join(dir, "terms.txt"), TERMS_TEMPLATE("paolo.eth")),
   },
   {
     what: "an operator without its right",
