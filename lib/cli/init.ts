@@ -27,7 +27,7 @@ export const init = defineCommand({
   examples: [
     "init --rpc https://rpc.example",
     "init --provider paolo.eth --domain https://paolo.example --price 0.001 --address 0x7099…79C8",
-    "init --price 0.002",
+    "init --price 0.002 --old-price-until 2030-01-01T00:00:00Z",
     "init --systemd /etc/systemd/system/khachapuri.service",
   ],
   options: {
@@ -39,6 +39,12 @@ export const init = defineCommand({
       value: "ADDRESS",
       description: "the provider key's address, or new",
     },
+    "old-price-until": {
+      type: "string",
+      value: "TIME",
+      description: "with another --price: until then, permits for the earlier one are served at it",
+    },
+    terms: { type: "string", value: "FILE", description: "a newer text; the others stay listed" },
     listen: { type: "string", value: "HOST:PORT", description: "default 127.0.0.1:8402" },
     x25519: { type: "boolean", description: "a classic age identity, not a post-quantum one" },
     systemd: { type: "string", value: "FILE", description: "write the systemd unit there" },

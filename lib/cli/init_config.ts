@@ -4,9 +4,11 @@ import { parseName } from "../chain/name.ts";
 import { parseUsdc } from "../chain/usdc.ts";
 import { type ConfigJson, parseConfig } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
+import { timeText } from "../time_text.ts";
 import { isConfidential } from "../web_url.ts";
 import type { CommandContext } from "./command.ts";
 import { namedContracts } from "./context.ts";
+import { deadlineOf } from "./parties.ts";
 
 /** The section of a provider's machine, as it is written. */
 export type ProviderJson = NonNullable<ConfigJson["provider"]>;
@@ -65,8 +67,10 @@ export interface ProviderFlags {
   provider: string | undefined;
   domain: string | undefined;
   price: string | undefined;
+  "old-price-until": string | undefined;
   address: string | undefined;
   listen: string | undefined;
+  terms: string | undefined;
 }
 
 /**
@@ -77,24 +81,60 @@ export interface ProviderFlags {
  */
 export function providerWith(
   before: ProviderJson | undefined,
-  { provider, domain, price, listen }: ProviderFlags,
+  flags: ProviderFlags,
   address: `0x${string}`,
   keyFile: string,
 ): ProviderJson {
+  const { provider, domain, price, listen, terms } = flags;
   const given = {
     ...(provider === undefined ? {} : { name: parseName(provider).text }),
     ...(domain === undefined ? {} : { webDomain: checkedDomain(domain) }),
     ...(price === undefined ? {} : { price: String(parseUsdc(price)) }),
+    ...(terms === undefined ? {} : { terms: newestFirst(terms, before?.terms ?? []) }),
     ...(listen === undefined ? {} : { listen }),
     address,
   };
-  if (before) return { ...before, ...given };
+  if (before) {
+    const { oldPrice: _, ...rest } = before;
+    const oldPrice = oldPriceOf(before, given.price, flags["old-price-until"]);
+    return { ...rest, ...given, ...(oldPrice ? { oldPrice } : {}) };
+  }
+  if (flags["old-price-until"] !== undefined) throw noOldPrice();
   if (given.name === undefined) throw missing("--provider NAME");
   if (given.webDomain === undefined) throw missing("--domain URL");
   if (given.price === undefined) throw missing("--price USDC");
   const { name, webDomain, price: units } = given;
-  const place = { terms: ["terms.txt"], stateDir: "state", keyFile };
+  const place = { terms: given.terms ?? ["terms.txt"], stateDir: "state", keyFile };
   return { name, address, ...(listen ? { listen } : {}), webDomain, price: units, ...place };
+}
+
+/** Texts that specs have signed stay listed behind a new one. */
+function newestFirst(terms: string, listed: readonly string[]): string[] {
+  return [terms, ...listed.filter((path) => path !== terms)];
+}
+
+/**
+ * What permits of before may go on paying: what a credit cost until now. A price that is changed
+ * without a time for that ends all earlier ones.
+ * @throws KhachapuriError `usage` for a time without an earlier price
+ */
+function oldPriceOf(
+  before: ProviderJson,
+  price: string | undefined,
+  time: string | undefined,
+): ProviderJson["oldPrice"] {
+  const isChanged = price !== undefined && price !== before.price;
+  if (time === undefined) return isChanged ? undefined : before.oldPrice;
+  const until = timeText(deadlineOf(time, "--old-price-until"));
+  if (isChanged) return { price: before.price, until };
+  if (before.oldPrice) return { ...before.oldPrice, until };
+  throw noOldPrice();
+}
+
+function noOldPrice(): KhachapuriError {
+  return new KhachapuriError("usage", "--old-price-until goes with another --price than before", {
+    hints: ["until then, permits for the earlier price are served at it"],
+  });
 }
 
 /** @throws KhachapuriError `usage` unless it is https, or http to this machine */

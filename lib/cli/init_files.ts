@@ -1,5 +1,5 @@
 /** The files of a home as `init` finds and makes them, and the texts in them. */
-import { join, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { KhachapuriError } from "../errors.ts";
 import { type KeyFile, readKeyFile } from "../spec/keys.ts";
 import type { ProviderJson } from "./init_config.ts";
@@ -76,6 +76,16 @@ export async function assertOwnHome(home: string): Promise<void> {
   if (owner === null || owner === Deno.uid()) return;
   throw new KhachapuriError("access_denied", `${home} belongs to another user (uid ${owner})`, {
     hints: ["run it as that user: runuser -u USER -- khachapuri init …"],
+  });
+}
+
+/** @throws KhachapuriError `invalid_input` unless the text is there that config.json is to name */
+export async function assertTerms(home: string, file: string): Promise<void> {
+  const path = isAbsolute(file) ? file : join(home, file);
+  const isThere = await Deno.stat(path).then(({ isFile }) => isFile, () => false);
+  if (isThere) return;
+  throw new KhachapuriError("invalid_input", `there are no terms at ${path}`, {
+    hints: ["write them first; the file is looked for in the home"],
   });
 }
 

@@ -21,7 +21,14 @@ import {
   type ProviderJson,
   providerWith,
 } from "./init_config.ts";
-import { addTerms, changedLines, keysIn, systemdUnit, writeUnit } from "./init_files.ts";
+import {
+  addTerms,
+  assertTerms,
+  changedLines,
+  keysIn,
+  systemdUnit,
+  writeUnit,
+} from "./init_files.ts";
 
 const KEY_NAME = "provider-key.json";
 
@@ -59,6 +66,7 @@ export async function initProvider(
   const provider = providerWith(before.provider, flags, cold.address, keyFile);
   const after = await configWith(context, before, provider);
   if (held) assertIdentityKind(flags);
+  if (flags.terms !== undefined) await assertTerms(home, flags.terms);
 
   const files: string[] = [];
   if (cold.made) {
@@ -77,12 +85,22 @@ export async function initProvider(
   const isNew = before.provider === undefined;
   const made = { config: after, keys, coldKeyPath, changed, files, isNew };
   await report(context, made, unitPath);
+  if (isDearerAtOnce(before.provider, provider)) {
+    out.note(
+      "warning: permits for the earlier price are refused from the next start on; to serve them " +
+        "for some time, give --old-price-until TIME with --price",
+    );
+  }
   if (cold.made) {
     out.note(
       `WARNING: ${cold.path} owns your name and your earnings. Move it to another machine ` +
         "and delete it here before you take customers.",
     );
   }
+}
+
+function isDearerAtOnce(before: ProviderJson | undefined, after: ProviderJson): boolean {
+  return before !== undefined && BigInt(after.price) > BigInt(before.price) && !after.oldPrice;
 }
 
 /** The provider key as this machine knows it: its address, and the key where it is made here. */

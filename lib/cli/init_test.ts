@@ -98,6 +98,37 @@ Deno.test("init again on a provider's machine changes what is asked, and makes w
   });
 });
 
+Deno.test("init keeps the earlier price until a time, and the earlier terms listed", async () => {
+  await withHome(async (home) => {
+    const begin = [...PROVIDER, "0.001", "--address", COLD];
+    const until = "2100-01-01T00:00:00Z";
+    const old = ["--old-price-until", until];
+    assert.equal((await init("--home", home, ...begin, ...old)).json.error, "usage");
+    await init("--home", home, ...begin);
+    assert.equal((await init("--home", home, ...old)).json.error, "usage");
+    const dearer = await init("--home", home, "--price", "0.002", ...old);
+    assert.deepEqual([dearer.json.changed, dearer.stderr], [[
+      'provider.price: "1000" → "2000"',
+      'provider.oldPrice.price: "1000"',
+      `provider.oldPrice.until: "${until}"`,
+    ], ""]);
+    assert.deepEqual((await init("--home", home, "--price", "0.002", ...old)).json.changed, []);
+    const { provider } = await readConfig(home);
+    assert.deepEqual(provider!.oldPrice, { price: 1_000n, until: 4_102_444_800n });
+    const atOnce = await init("--home", home, "--price", "0.003");
+    assert.match(atOnce.stderr, /permits for the earlier price are refused/);
+    assert.equal((await readConfig(home)).provider!.oldPrice, undefined);
+
+    assert.match(
+      (await init("--home", home, "--terms", "2.txt")).json.message,
+      /no terms at .*2\.txt/,
+    );
+    await Deno.writeTextFile(join(home, "2.txt"), "Be kinder.\n");
+    await init("--home", home, "--terms", "2.txt");
+    assert.deepEqual((await readConfig(home)).provider!.terms, ["2.txt", "terms.txt"]);
+  });
+});
+
 Deno.test("init makes other keys when it is asked to, and the earlier ones stay", async () => {
   await withHome(async (home) => {
     const begin = [...PROVIDER, "1", "--address", COLD, "--x25519"];
