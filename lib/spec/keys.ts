@@ -93,7 +93,10 @@ function assertPrivate(path: string, info: Deno.FileInfo): void {
   if (!info.isFile) throw new KhachapuriError("insecure_key_file", `${path} is no regular file`);
   if (info.uid !== Deno.uid()) {
     throw new KhachapuriError("insecure_key_file", `${path} belongs to another user`, {
-      hints: [`chown ${Deno.uid()} ${path}`],
+      hints: [
+        "run it as that user: runuser -u USER -- khachapuri …",
+        `or, if it should be yours: chown ${Deno.uid()} ${path}`,
+      ],
     });
   }
   const mode = (info.mode ?? 0o777) & 0o777;

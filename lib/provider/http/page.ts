@@ -77,7 +77,8 @@ pre { background: #f4f1ea; padding: .8rem; overflow: auto }
 `;
 }
 
-function oldPriceText({ oldPrice }: Offering): string {
+/** Behind the price: until when permits for the earlier one are served; else nothing. */
+export function oldPriceText({ oldPrice }: Pick<Offering, "oldPrice">): string {
   if (!oldPrice) return "";
   const until = timeText(oldPrice.until);
   return `; permits signed for ${
