@@ -42,7 +42,12 @@ export const init = defineCommand({
     "old-price-until": {
       type: "string",
       value: "TIME",
-      description: "with another --price: until then, permits for the earlier one are served at it",
+      description: "until then, permits for the earlier price are served at it",
+    },
+    "old-price": {
+      type: "string",
+      value: "USDC",
+      description: "the earlier price (default: what it is before this --price)",
     },
     terms: { type: "string", value: "FILE", description: "a newer text; the others stay listed" },
     listen: { type: "string", value: "HOST:PORT", description: "default 127.0.0.1:8402" },

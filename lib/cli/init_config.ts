@@ -67,6 +67,7 @@ export interface ProviderFlags {
   provider: string | undefined;
   domain: string | undefined;
   price: string | undefined;
+  "old-price": string | undefined;
   "old-price-until": string | undefined;
   address: string | undefined;
   listen: string | undefined;
@@ -96,10 +97,10 @@ export function providerWith(
   };
   if (before) {
     const { oldPrice: _, ...rest } = before;
-    const oldPrice = oldPriceOf(before, given.price, flags["old-price-until"]);
+    const oldPrice = oldPriceOf(before, given.price, flags);
     return { ...rest, ...given, ...(oldPrice ? { oldPrice } : {}) };
   }
-  if (flags["old-price-until"] !== undefined) throw noOldPrice();
+  if ((flags["old-price"] ?? flags["old-price-until"]) !== undefined) throw noOldPrice();
   if (given.name === undefined) throw missing("--provider NAME");
   if (given.webDomain === undefined) throw missing("--domain URL");
   if (given.price === undefined) throw missing("--price USDC");
@@ -121,19 +122,23 @@ function newestFirst(terms: string, listed: readonly string[]): string[] {
 function oldPriceOf(
   before: ProviderJson,
   price: string | undefined,
-  time: string | undefined,
+  { "old-price": given, "old-price-until": time }: ProviderFlags,
 ): ProviderJson["oldPrice"] {
   const isChanged = price !== undefined && price !== before.price;
-  if (time === undefined) return isChanged ? undefined : before.oldPrice;
+  if (time === undefined) {
+    if (given !== undefined) throw noOldPrice();
+    return isChanged ? undefined : before.oldPrice;
+  }
   const until = timeText(deadlineOf(time, "--old-price-until"));
+  if (given !== undefined) return { price: String(parseUsdc(given)), until };
   if (isChanged) return { price: before.price, until };
   if (before.oldPrice) return { ...before.oldPrice, until };
   throw noOldPrice();
 }
 
 function noOldPrice(): KhachapuriError {
-  return new KhachapuriError("usage", "--old-price-until goes with another --price than before", {
-    hints: ["until then, permits for the earlier price are served at it"],
+  return new KhachapuriError("usage", "until when is which earlier price taken?", {
+    hints: ["--old-price-until TIME goes with --old-price USDC, or with another --price than now"],
   });
 }
 

@@ -115,6 +115,10 @@ Deno.test("init keeps the earlier price until a time, and the earlier terms list
     assert.deepEqual((await init("--home", home, "--price", "0.002", ...old)).json.changed, []);
     const { provider } = await readConfig(home);
     assert.deepEqual(provider!.oldPrice, { price: 1_000n, until: 4_102_444_800n });
+    const given = ["--old-price", "0.0005"];
+    assert.equal((await init("--home", home, ...given)).json.error, "usage");
+    await init("--home", home, ...given, ...old);
+    assert.equal((await readConfig(home)).provider!.oldPrice!.price, 500n);
     const atOnce = await init("--home", home, "--price", "0.003");
     assert.match(atOnce.stderr, /permits for the earlier price are refused/);
     assert.equal((await readConfig(home)).provider!.oldPrice, undefined);

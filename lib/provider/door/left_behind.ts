@@ -17,6 +17,8 @@ export interface LeftBehind {
   atOldPrice: CidText[];
   /** Refused: they signed a text that is listed no more. */
   byTerms: CidText[];
+  /** The least that a permit of `byPrice` pays, USDC base units; null where there is none. */
+  leastPrice: bigint | null;
 }
 
 /** @param now Unix seconds */
@@ -26,12 +28,14 @@ export function leftBehind(
   terms: ReadonlySet<Hex>,
   now: bigint,
 ): LeftBehind {
-  const left: LeftBehind = { byPrice: [], atOldPrice: [], byTerms: [] };
+  const left: LeftBehind = { byPrice: [], atOldPrice: [], byTerms: [], leastPrice: null };
   for (const { cid, price, terms: signed } of agreements) {
     if (!terms.has(signed)) left.byTerms.push(cid);
     else if (price !== null && price < prices.price) {
       const isTaken = price >= priceFor(prices, { price }, now);
       (isTaken ? left.atOldPrice : left.byPrice).push(cid);
+      const isLeast = left.leastPrice === null || price < left.leastPrice;
+      if (!isTaken && isLeast) left.leastPrice = price;
     }
   }
   return left;
@@ -39,30 +43,32 @@ export function leftBehind(
 
 /** What a person is told of them; null when there are no deployments yet. */
 export function tellLeftBehind(
-  { byPrice, atOldPrice, byTerms }: LeftBehind,
+  { byPrice, atOldPrice, byTerms, leastPrice }: LeftBehind,
   { price, oldPrice }: Prices,
   known: number,
 ): Required<Pick<Look, "detail" | "hints">> | null {
   if (known === 0) return null;
-  const now = formatUsdc(price);
-  const hints = [
-    ...(byPrice.length === 0 ? [] : [
-      `${
-        some(byPrice)
-      }: the permits pay less than ${now} USDC, callers get 402; the owners renew ` +
-      "them by khachapuri permit CID, or you serve them for some time: " +
-      "khachapuri init --price … --old-price-until TIME",
-    ]),
-    ...(atOldPrice.length === 0 || !oldPrice ? [] : [
+  const hints: string[] = [];
+  if (leastPrice !== null) {
+    hints.push(
+      `${some(byPrice)}: the permits pay less than ${formatUsdc(price)} USDC, callers get 402; ` +
+        "the owners renew them (khachapuri permit CID), or you serve them for some time: " +
+        `khachapuri init --old-price ${formatUsdc(leastPrice)} --old-price-until TIME`,
+    );
+  }
+  if (oldPrice && atOldPrice.length > 0) {
+    hints.push(
       `${some(atOldPrice)}: served at ${formatUsdc(oldPrice.price)} USDC until ` +
-      `${timeText(oldPrice.until)}, then 402 until their owners renew the permits: ` +
-      "khachapuri permit CID",
-    ]),
-    ...(byTerms.length === 0 ? [] : [
+        `${timeText(oldPrice.until)}; then callers get 402 until the owners renew the permits: ` +
+        "khachapuri permit CID",
+    );
+  }
+  if (byTerms.length > 0) {
+    hints.push(
       `${some(byTerms)}: they signed terms that are not listed, and are refused; list that text ` +
-      "again under provider.terms, or the owners deploy again",
-    ]),
-  ];
+        "again under provider.terms, or the owners deploy again",
+    );
+  }
   const refused = byPrice.length + byTerms.length;
   return { detail: `${known} paid for here, ${refused} refused by price or terms`, hints };
 }
