@@ -14,6 +14,8 @@ export interface Block {
 
 /** A comment, if there is one, and the block below it. */
 const BLOCK = /(?:^<!-- (as|not run): ([^>]+) -->\n\n)?^```([^\n`]*)\n([\s\S]*?)^```$/gm;
+/** These read the terminal, and would take what is pasted behind them, or never end. */
+const LAST = /^(?:editor|khachapuri (?:deploy|serve)) .*\n(?=.)|^khachapuri serve\n(?=.)/m;
 /** What a reader would take for commands, too. */
 const SHELLS: ReadonlySet<string> = new Set(["bash", "shell", "console", "zsh"]);
 
@@ -28,6 +30,7 @@ export function readBlocks(path: string, markdown: string): Block[] {
     const place = `${path}:${markdown.slice(0, match.index).split("\n").length}`;
     if (SHELLS.has(language)) throw new Error(`${place}: its commands go into a block of sh`);
     if (language !== "sh") return [];
+    if (LAST.test(text)) throw new Error(`${place}: what reads the terminal is a block's last`);
     if (mark === undefined) throw new Error(`${place}: nobody runs it: say who, or why not`);
     return [{ place, text, person: mark === "as" ? said! : null }];
   });

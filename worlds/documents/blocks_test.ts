@@ -16,6 +16,14 @@ Deno.test("a document's blocks are read in order, with who runs them", () => {
   ]);
 });
 
+Deno.test("what is pasted behind a command that reads the terminal would be lost", () => {
+  const block = (text: string) => `<!-- as: server -->\n\n${fenced("sh", text)}`;
+  for (const command of ["editor terms.txt", "khachapuri deploy .", "khachapuri serve"]) {
+    assert.throws(() => readBlocks("a.md", block(`${command}\ntrue`)), /a\.md:1/);
+    assert.equal(readBlocks("a.md", block(`true\n${command}`)).length, 1);
+  }
+});
+
 Deno.test("a block that is neither run nor marked is refused, and so is another shell's", () => {
   for (const language of ["sh", "bash", "console"]) {
     assert.throws(() => readBlocks("a.md", `Say:\n\n${fenced(language, "true")}`), /a\.md:3/);
