@@ -105,7 +105,7 @@ export async function addTerms(home: string, { name, terms }: ProviderJson): Pro
 /**
  * Writes the unit, or leaves the one that says the same.
  * @returns its absolute path
- * @throws KhachapuriError `invalid_input` when another one is there
+ * @throws KhachapuriError `invalid_input` when another one is there, `access_denied`
  */
 export async function writeUnit(file: string, home: string): Promise<string> {
   const path = resolve(file);
@@ -113,13 +113,25 @@ export async function writeUnit(file: string, home: string): Promise<string> {
   try {
     await Deno.writeTextFile(path, unit, { createNew: true });
   } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    if (await Deno.readTextFile(path) === unit) return path;
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw unwritable(path, error);
+    if (await textIn(path) === unit) return path;
     throw new KhachapuriError("invalid_input", `${path} exists and says something else`, {
       hints: ["keep your changes in a drop-in (systemctl edit khachapuri) and move it away"],
     });
   }
   return path;
+}
+
+/** Null for what is no text file. */
+function textIn(path: string): Promise<string | null> {
+  return Deno.readTextFile(path).catch(() => null);
+}
+
+function unwritable(path: string, cause: unknown): KhachapuriError {
+  return new KhachapuriError("access_denied", `${path} can't be written`, {
+    cause,
+    hints: ["its folder has to be there, and the system's belongs to root: su -"],
+  });
 }
 
 export function changedLines(changed: readonly string[]): string[] {

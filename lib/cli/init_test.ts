@@ -179,6 +179,10 @@ Deno.test("init --systemd writes the unit of a home that is there, and keeps one
     await Deno.writeTextFile(unit, "[Service]\n");
     assert.match((await init("--home", home, "--systemd", unit)).json.message, /something else/);
     assert.equal(await Deno.readTextFile(unit), "[Service]\n");
+    const nowhere = join(home, "none", "khachapuri.service");
+    for (const [path, error] of [[home, "invalid_input"], [nowhere, "access_denied"]] as const) {
+      assert.equal((await init("--home", home, "--systemd", path)).json.error, error);
+    }
   });
 });
 
