@@ -183,6 +183,12 @@ export const PROGRAM_PATH_BYTES_MAX = 1_024;
 export const PROGRAM_PATH_SEGMENT_BYTES_MAX = 255;
 /** Folders in each other; bounds whoever walks the unpacked tree. */
 export const PROGRAM_PATH_DEPTH_MAX = 32;
+/** Where a symbolic link of a program leads: as long as a path, */
+export const PROGRAM_LINK_BYTES_MAX = 1_024;
+/** and as many steps as it takes from the deepest folder to another. */
+export const PROGRAM_LINK_STEPS_MAX = 64;
+/** Links that lead to one another: as many as Linux follows. */
+export const PROGRAM_LINK_CHAIN_MAX = 40;
 /** Uids for programs, one for each open sandbox of a privileged provider. */
 export const RUN_UIDS_MAX = 4096;
 /** Programs being fetched and unpacked at a time. */

@@ -13,7 +13,7 @@ import { KhachapuriError } from "../errors.ts";
 import { type Dag, importFile } from "../ipfs/dag.ts";
 import { permitToJson } from "../permit.ts";
 import { signDeploymentPermit } from "./deployment_permit.ts";
-import { packProgram } from "../spec/archive.ts";
+import { packProgram } from "../spec/pack.ts";
 import { recipientKind, sealSpec } from "../spec/envelope.ts";
 import { encryptProgram } from "../spec/private_program.ts";
 import { newDeploymentId, parseUnsignedSpec, type Spec, type SpecJson } from "../spec/schema.ts";

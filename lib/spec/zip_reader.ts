@@ -4,20 +4,25 @@
  * the central directory, the local headers and the bytes between them must agree, and every byte of
  * the file must belong to one of them.
  */
+import { crc32 } from "node:zlib";
 import { KhachapuriError } from "../errors.ts";
 import {
   PROGRAM_ENTRIES_MAX,
+  PROGRAM_LINK_BYTES_MAX,
   PROGRAM_UNPACKED_BYTES_MAX,
   PROGRAM_ZIP_BYTES_MAX,
 } from "../limits.ts";
+import { strayLink } from "./program_links.ts";
 import { entryPath } from "./program_path.ts";
 
-/** One file or folder of an archive, checked; its bytes are still packed. */
+/** One file, folder or symbolic link of an archive, checked; its bytes are still packed. */
 export interface ZipEntry {
   /** Relative, inside the archive's root, without a trailing slash. */
   path: string;
-  kind: "file" | "folder";
+  kind: "file" | "folder" | "link";
   executable: boolean;
+  /** Where a link leads, always inside the program; null for what is no link. */
+  link: string | null;
   /** How `packed` is stored: as it is, or raw deflate (RFC 1951). */
   method: "stored" | "deflated";
   packed: Uint8Array<ArrayBuffer>;
@@ -45,7 +50,10 @@ const METHODS: Readonly<Record<number, ZipEntry["method"]>> = { 0: "stored", 8: 
 const MODE_TYPE = 0o170000;
 const MODE_FILE = 0o100000;
 const MODE_FOLDER = 0o040000;
+const MODE_LINK = 0o120000;
 const MODE_SPECIAL = 0o007000;
+
+const MODES = { file: MODE_FILE, folder: MODE_FOLDER, link: MODE_LINK } as const;
 
 /** Extra fields that would make sizes or names mean something else: zip64, Unicode path, AES. */
 const EXTRA_REFUSED: ReadonlySet<number> = new Set([0x0001, 0x7075, 0x9901, 0x0017]);
@@ -94,6 +102,8 @@ export function readZip(zip: Uint8Array<ArrayBuffer>): ZipEntry[] {
   }
   if (position !== start) throw malformed("bytes that belong to no entry");
   assertTree(entries);
+  const stray = strayLink(entries);
+  if (stray) throw malformed(`${JSON.stringify(stray.entry.path)} ${stray.why}`);
   return entries;
 }
 
@@ -223,12 +233,12 @@ function checkedEntry(record: Central, packed: Uint8Array<ArrayBuffer>): ZipEntr
   const method = METHODS[record.methodId];
   if (!method) throw malformed(`${quoted} uses compression method ${record.methodId}`);
 
-  const kind = raw.endsWith("/") ? "folder" : "file";
+  const type = record.mode & MODE_TYPE;
+  const kind = raw.endsWith("/") ? "folder" : type === MODE_LINK ? "link" : "file";
   const path = kind === "folder" ? raw.slice(0, -1) : raw;
   if (entryPath(path) === null) throw malformed(`${quoted} is not a path inside the program`);
-  const type = record.mode & MODE_TYPE;
-  if (type !== 0 && type !== (kind === "folder" ? MODE_FOLDER : MODE_FILE)) {
-    throw malformed(`${quoted} is neither a file nor a folder`);
+  if (type !== 0 && type !== MODES[kind]) {
+    throw malformed(`${quoted} is neither a file nor a folder nor a link`);
   }
   if ((record.mode & MODE_SPECIAL) !== 0) throw malformed(`${quoted} has setuid or sticky bits`);
   if (kind === "folder" && record.size !== 0) throw malformed(`${quoted} is a folder with bytes`);
@@ -236,7 +246,25 @@ function checkedEntry(record: Central, packed: Uint8Array<ArrayBuffer>): ZipEntr
     throw malformed(`${quoted} is stored with two sizes`);
   }
   const executable = (record.mode & 0o111) !== 0;
-  return { path, kind, executable, method, packed, size: record.size, crc32: record.crc32 };
+  const link = kind === "link" ? readLink(record, method, packed, quoted) : null;
+  return { path, kind, executable, link, method, packed, size: record.size, crc32: record.crc32 };
+}
+
+/** Every tool stores links uncompressed, so that one is read before anything is unpacked. */
+function readLink(
+  record: Central,
+  method: ZipEntry["method"],
+  packed: Uint8Array,
+  quoted: string,
+): string {
+  if (method !== "stored") throw malformed(`${quoted} is a link that is compressed`);
+  if (crc32(packed) !== record.crc32) throw malformed(`${quoted} does not match its checksum`);
+  if (packed.length > PROGRAM_LINK_BYTES_MAX) throw malformed(`${quoted} is too long a link`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(packed);
+  } catch {
+    throw malformed(`${quoted} is a link to what is not UTF-8`);
+  }
 }
 
 function decodeName(record: Central): string {
@@ -251,8 +279,8 @@ function decodeName(record: Central): string {
 }
 
 /**
- * No two entries may meet on any file system: not twice the same path, not a file where another
- * needs a folder, not names that differ in case or Unicode form only.
+ * No two entries may meet on any file system: not twice the same path, not a file or a link
+ * where another needs a folder, not names that differ in case or Unicode form only.
  */
 function assertTree(entries: readonly ZipEntry[]): void {
   const seen = new Map<string, { path: string; kind: ZipEntry["kind"] }>();
@@ -264,7 +292,7 @@ function assertTree(entries: readonly ZipEntry[]): void {
       const kind = isEntry ? entry.kind : "folder";
       const folded = path.normalize("NFKC").toLowerCase();
       const other = seen.get(folded);
-      if (other && (other.path !== path || other.kind !== kind || (isEntry && kind === "file"))) {
+      if (other && (other.path !== path || other.kind !== kind || (isEntry && kind !== "folder"))) {
         throw malformed(`${JSON.stringify(path)} clashes with ${JSON.stringify(other.path)}`);
       }
       seen.set(folded, { path, kind });

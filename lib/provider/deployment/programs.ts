@@ -112,7 +112,7 @@ async function sizeOf(folder: string): Promise<number> {
   let bytes = 0;
   for await (const entry of Deno.readDir(folder)) {
     const path = join(folder, entry.name);
-    bytes += entry.isDirectory ? await sizeOf(path) : (await Deno.stat(path)).size;
+    bytes += entry.isDirectory ? await sizeOf(path) : (await Deno.lstat(path)).size;
   }
   return bytes;
 }

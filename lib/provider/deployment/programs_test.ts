@@ -4,7 +4,7 @@ import { formatCid } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { importFile } from "../../ipfs/dag.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
-import { packProgram } from "../../spec/archive.ts";
+import { packProgram } from "../../spec/pack.ts";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { Spec } from "../../spec/schema.ts";
 import { openPrograms, type Programs } from "./programs.ts";
