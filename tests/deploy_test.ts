@@ -215,14 +215,37 @@ Deno.test("a deployment that could not be published is listed as such, for it ca
   ]);
 });
 
-Deno.test("a public program is warned about when it holds what looks secret", async () => {
+Deno.test("what cannot run, or holds secrets, stops before anything is signed or published", async () => {
   await using market = await startMarket();
   await using owner = await openOwnersHome(market);
   const dir = join(owner.dir, "program");
   await Deno.mkdir(dir);
-  await Deno.writeTextFile(join(dir, "main"), "#!/bin/sh\n", { mode: 0o755 });
-  await Deno.writeTextFile(join(dir, ".env"), "KEY=1");
+  const main = (text: string) => Deno.writeTextFile(join(dir, "main"), text, { mode: 0o755 });
   const args = ["deploy", dir, "--provider", NAME, "--accept-terms"];
-  assert.match((await owner.run(args)).err, /warning: \.env becomes public/);
-  assert.doesNotMatch((await owner.run([...args, "--private"])).err, /becomes public/);
+  await main("#!/bin/sh\r\n");
+  const broken = await owner.run(args);
+  const rehearsed = await owner.run(["run", dir, "/"]);
+  assert.deepEqual([broken.code, rehearsed.code], [3, 3]);
+  assert.match(broken.err, /the first line of main ends in CR/);
+  assert.ok(rehearsed.err.includes(broken.err.trim().split("\n")[0]!), rehearsed.err);
+
+  await main("#!/bin/sh\n");
+  await Deno.writeTextFile(join(dir, ".env"), "KEY=1");
+  const secret = await owner.run(args);
+  assert.equal(secret.code, 3);
+  assert.match(secret.err, /\.env \(environment variables\)/);
+  assert.equal((await owner.run([...args, "--private"])).code, 3);
+  assert.equal((await owner.run(["run", dir, "/"])).code, 0);
+  assert.deepEqual((await owner.run(["deployments", "--json"])).json.deployments, []);
+  const allowed = await owner.run([...args, "--allow-secret", ".env"]);
+  assert.equal(allowed.code, 0, allowed.err);
+
+  await Deno.remove(join(dir, ".env"));
+  await main("#!/usr/bin/pyton3\n");
+  const unsure = await owner.run(args);
+  assert.equal(unsure.code, 0);
+  assert.match(
+    unsure.err,
+    /warning: the interpreter of main, \/usr\/bin\/pyton3, is not installed/,
+  );
 });

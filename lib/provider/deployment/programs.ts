@@ -1,12 +1,13 @@
 /** From a spec's program to a folder that a sandbox can show: fetched, verified, unpacked once. */
 import { join } from "node:path";
 import { parseCid } from "../../cid.ts";
-import { KhachapuriError, unfit } from "../../errors.ts";
+import { unfit } from "../../errors.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
 import { PROGRAM_ZIP_BYTES_MAX, UNPACKED_BYTES_MAX } from "../../limits.ts";
 import { unpackProgram } from "../../spec/archive.ts";
 import { decryptProgram } from "../../spec/private_program.ts";
 import type { Spec } from "../../spec/schema.ts";
+import { assertStarts } from "../../spec/start_fault.ts";
 
 export interface Programs {
   /**
@@ -97,7 +98,8 @@ export async function openPrograms(options: ProgramsOptions): Promise<Programs> 
       }
       try {
         const { path } = await program.ready;
-        await assertEntrypoint(path, spec.program.entrypoint);
+        const command = { entrypoint: spec.program.entrypoint, env: spec.env };
+        await assertStarts(path, command, "owner: mend the program and deploy again");
         await makeRoom();
         return { path, release };
       } catch (error) {
@@ -115,19 +117,6 @@ async function sizeOf(folder: string): Promise<number> {
     bytes += entry.isDirectory ? await sizeOf(path) : (await Deno.lstat(path)).size;
   }
   return bytes;
-}
-
-async function assertEntrypoint(folder: string, entrypoint: string): Promise<void> {
-  const info = await Deno.stat(join(folder, entrypoint)).catch(ignoreMissing);
-  const isMissing = !info?.isFile;
-  if (!isMissing && ((info.mode ?? 0) & 0o111) !== 0) return;
-  throw new KhachapuriError(
-    "invalid_program",
-    isMissing
-      ? `the program has no file ${entrypoint}`
-      : `${entrypoint} is not executable in the program zip`,
-    { hints: ["owner: mend the program and deploy again"] },
-  );
 }
 
 function ignoreMissing(error: unknown): void {

@@ -60,12 +60,15 @@ Deno.test("a program is fetched and unpacked once, however many ask at once", as
   });
 });
 
+/** Ten bytes each. */
+const SCRIPTS = ["#!/bin/sh\n", "#! /bin/sh", "#!/bin/sh "];
+
 Deno.test("programs not in use make room, those in use stay", async () => {
   await withShelf(25, async ({ programs, dir, specOf }) => {
-    const held = await programs.acquire(await specOf("0123456789"));
-    const second = await programs.acquire(await specOf("abcdefghij"));
+    const held = await programs.acquire(await specOf(SCRIPTS[0]!));
+    const second = await programs.acquire(await specOf(SCRIPTS[1]!));
     second.release();
-    const third = await programs.acquire(await specOf("klmnopqrst"));
+    const third = await programs.acquire(await specOf(SCRIPTS[2]!));
     assert.deepEqual(
       (await folders(dir)).map((name) => join(dir, name)).sort(),
       [held.path, third.path].sort(),
@@ -88,10 +91,12 @@ Deno.test("a failed fetch is tried again", async () => {
 Deno.test("an entrypoint that is missing or not executable is refused by name", async () => {
   await withShelf(1_000, async ({ programs, specOf }) => {
     await assert.rejects(programs.acquire(await specOf("x", "./nope")), {
-      message: "the program has no file ./nope",
+      message: "the program has no file nope",
     });
     await assert.rejects(programs.acquire(await specOf("x", "./data")), {
-      message: "./data is not executable in the program zip",
+      message: "data is not executable",
     });
+    const script = await specOf("echo hi");
+    await assert.rejects(programs.acquire(script), { message: "main is a script without #!" });
   });
 });

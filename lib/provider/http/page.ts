@@ -30,6 +30,8 @@ export function offeringJson(offering: Offering, accepts: readonly Accept[]) {
     recipients,
     terms: termsHashes,
     accepts,
+    /** The processor that programs run on. */
+    machine: Deno.build.arch,
     limits: {
       timeoutMs,
       memoryMb,

@@ -9,9 +9,9 @@ import {
   type Sandbox,
   type SandboxHost,
 } from "../../../sandbox/sandbox.ts";
-import { KhachapuriError } from "../../errors.ts";
 import { unpackProgram } from "../../spec/archive.ts";
 import { packProgram } from "../../spec/pack.ts";
+import { assertStarts } from "../../spec/start_fault.ts";
 import type { ProgramCommand, ProgramResponse } from "./interface/interface.ts";
 import { interfaceOf } from "./interface/interfaces.ts";
 import { runLimits } from "./run_limits.ts";
@@ -61,7 +61,7 @@ export async function openStage(host: SandboxHost, program: RehearsedProgram): P
     await Deno.chmod(parent, 0o711);
     const programDir = join(parent, crypto.randomUUID());
     await unpackProgram(zip, programDir);
-    await assertExecutable(programDir, program.entrypoint);
+    await assertStarts(programDir, program);
     const limits = runLimits(program.timeoutMs, program.memoryMb);
     const sandbox = await openSandbox(host, { programDir, limits });
     return {
@@ -75,19 +75,6 @@ export async function openStage(host: SandboxHost, program: RehearsedProgram): P
     await remove();
     throw error;
   }
-}
-
-async function assertExecutable(programDir: string, entrypoint: string): Promise<void> {
-  const info = await Deno.stat(join(programDir, entrypoint)).catch(() => null);
-  if (!info?.isFile) {
-    throw new KhachapuriError("invalid_program", `the program has no file ${entrypoint}`, {
-      hints: ["name another with --entrypoint PATH"],
-    });
-  }
-  if (((info.mode ?? 0) & 0o111) !== 0) return;
-  throw new KhachapuriError("invalid_program", `${entrypoint} is not executable`, {
-    hints: [`chmod +x ${entrypoint}`],
-  });
 }
 
 async function callOnce(
