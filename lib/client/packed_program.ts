@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { formatCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { type Dag, importFile } from "../ipfs/dag.ts";
-import { unpackProgram } from "../spec/archive.ts";
+import { unpackProgram } from "../spec/unpack.ts";
 import type { Machine } from "../spec/executable.ts";
 import { packProgram } from "../spec/pack.ts";
 import { encryptProgram } from "../spec/private_program.ts";

@@ -4,7 +4,7 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { KhachapuriError } from "../errors.ts";
 import { PROGRAM_ENTRIES_MAX, PROGRAM_UNPACKED_BYTES_MAX } from "../limits.ts";
-import { unpackProgram } from "./archive.ts";
+import { unpackProgram } from "./unpack.ts";
 import { packProgram } from "./pack.ts";
 import { type SampleEntry, sampleZip } from "../../worlds/spec/sample_zip.ts";
 import { readZip } from "./zip_reader.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { makeFolder } from "../../worlds/home.ts";
-import { unpackProgram } from "./archive.ts";
+import { unpackProgram } from "./unpack.ts";
 import { listProgram, packProgram } from "./pack.ts";
 
 /** A folder as `npm install` leaves it, made in the order that is asked for. */

@@ -4,7 +4,7 @@ import { parseCid } from "../../cid.ts";
 import { unfit } from "../../errors.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
 import { PROGRAM_ZIP_BYTES_MAX, UNPACKED_BYTES_MAX } from "../../limits.ts";
-import { unpackProgram } from "../../spec/archive.ts";
+import { unpackProgram } from "../../spec/unpack.ts";
 import { decryptProgram } from "../../spec/private_program.ts";
 import type { Spec } from "../../spec/schema.ts";
 import { assertStarts } from "../../spec/start_fault.ts";

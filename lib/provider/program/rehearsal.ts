@@ -9,7 +9,7 @@ import {
   type Sandbox,
   type SandboxHost,
 } from "../../../sandbox/sandbox.ts";
-import { unpackProgram } from "../../spec/archive.ts";
+import { unpackProgram } from "../../spec/unpack.ts";
 import { packProgram } from "../../spec/pack.ts";
 import { assertStarts } from "../../spec/start_fault.ts";
 import type { ProgramCommand, ProgramResponse } from "./interface/interface.ts";
