@@ -86,8 +86,7 @@ Deno.test("the owner alone reads what a failed program wrote to stderr", async (
   const deployed = await owner.run(["deploy", program, "--provider", NAME, "--accept-terms"]);
   const cid = deployed.out.split("\n")[0]!;
   const early = await owner.run(["logs", cid]);
-  assert.equal(early.code, 4);
-  assert.match(early.err, /from its first call on/);
+  assert.deepEqual([early.code, early.out], [0, "paolo.khachapuri: no runs yet\n"]);
 
   const answer = await fetch(`${market.provider.url}/${cid}`);
   assert.equal(answer.status, 502);
@@ -96,7 +95,8 @@ Deno.test("the owner alone reads what a failed program wrote to stderr", async (
   const lines = out.split("\n");
   assert.equal(lines[0], "paolo.khachapuri:");
   assert.match(lines[1]!, /^\S+Z GET 502, exit 3, \d+ ms, .*0 B in, 0 B out$/);
-  assert.deepEqual(lines.slice(2), ["  no such table[2J", ""]);
+  const why = "  why: the program exited with 3 and printed nothing";
+  assert.deepEqual(lines.slice(2), [why, "  no such table[2J", ""]);
   assert.equal((await owner.run(["logs", cid, "--provider", "else.eth"])).code, 4);
 
   const stranger = join(owner.dir, "stranger.json");
@@ -248,4 +248,57 @@ Deno.test("what cannot run, or holds secrets, stops before anything is signed or
     unsure.err,
     /warning: the interpreter of main, \/usr\/bin\/pyton3, is not installed/,
   );
+  const cid = unsure.out.split("\n")[0]!;
+  const refused = await fetch(`${market.provider.url}/${cid}`);
+  assert.equal(refused.status, 422);
+  const { message } = await refused.json();
+  const { out } = await owner.run(["logs", cid]);
+  assert.deepEqual(out.split("\n").slice(0, 2), ["paolo.khachapuri:", `cannot run: ${message}`]);
+});
+
+Deno.test("the log says why each run ended, and so does the answer where it can be told", async () => {
+  await using market = await startMarket();
+  await using owner = await openOwnersHome(market);
+  const dir = join(owner.dir, "program");
+  await Deno.mkdir(dir);
+  const main = `#!/bin/sh
+case $PATH_INFO in
+/head) echo HTTP/x ;;
+/leave) echo begun; exec sleep 30 ;;
+/slow) exec sleep 30 ;;
+/memory) exec tail /dev/zero ;;
+/name) curl -sS https://api.example/ ;;
+/cgi) printf 'Content-Type: text/html\\n\\nhi' ;;
+esac
+`;
+  await Deno.writeTextFile(join(dir, "main"), main, { mode: 0o755 });
+  const flags = ["--provider", NAME, "--accept-terms", "--timeout", "3", "--memory", "64"];
+  const deployed = await owner.run(["deploy", dir, ...flags]);
+  const cid = deployed.out.split("\n")[0]!;
+  const url = `${market.provider.url}/${cid}`;
+  const messages: Record<string, string> = {};
+  for (const path of ["head", "slow", "memory", "name"]) {
+    messages[path] = (await (await fetch(`${url}/${path}`)).json()).message;
+  }
+  assert.match(
+    messages.name!,
+    /printed nothing: it asked for the network, which programs do not have$/,
+  );
+  assert.equal(await (await fetch(`${url}/cgi`)).text(), "Content-Type: text/html\n\nhi");
+  const leaving = new AbortController();
+  const left = await fetch(`${url}/leave`, { signal: leaving.signal });
+  await left.body!.getReader().read();
+  leaving.abort();
+
+  let runs: { reason: string | null }[] = [];
+  // The last of them ends when the provider has noticed that its caller is gone.
+  while (runs.length < 6) {
+    runs = (await owner.run(["logs", cid, "--json"])).json.providers[0].runs;
+  }
+  const reasons = runs.map(({ reason }) => reason);
+  assert.deepEqual(reasons.slice(0, 3), [messages.head, messages.slow, messages.memory]);
+  assert.match(reasons[3]!, /; it asked for api\.example, and programs have no network: give it/);
+  assert.match(reasons[4]!, /^it printed a CGI head/);
+  assert.equal(reasons[5], "the caller left before the answer's end");
+  assert.match((await owner.run(["logs", cid])).out, /\n  why: the caller left before/);
 });

@@ -133,8 +133,9 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
       money: { schemes: [countingScheme(before, holds)] },
       programs: {
         deployments: {
-          async get() {
+          async get(cid) {
             await before.deployment?.();
+            if (cid !== CID) throw new KhachapuriError("not_found", "no gateway has it");
             if (records.stops.has(spec)) throw new KhachapuriError("stopped", "it was stopped");
             return deployment;
           },

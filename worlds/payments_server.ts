@@ -62,6 +62,7 @@ const AT_ONCE: Sandbox = {
         peakMemoryBytes: 0,
         stdinBytes: 0,
         stdoutBytes: ANSWER.length,
+        listeningPort: null,
         stderrBytes: 0,
         stderr: new Uint8Array(),
       }),
@@ -79,6 +80,7 @@ function quick(parts: RouteParts): RouteParts {
     acquire: () => Promise.resolve({ sandbox: AT_ONCE, release() {} }),
     isOpen: () => true,
     isClosed: () => false,
+    refusal: () => null,
     open: () => 1,
   };
   return { ...parts, programs: { ...parts.programs, sandboxes } };

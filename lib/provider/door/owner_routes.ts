@@ -1,4 +1,5 @@
 /** Paths that take a signature: an owner's about its deployments, the operator's about settling. */
+import { type Address, isAddressEqual } from "viem";
 import type { CidText } from "../../cid.ts";
 import { formatCid, parseCid } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
@@ -61,18 +62,31 @@ async function unstopped({ programs }: RouteParts, cid: CidText): Promise<Deploy
   }
 }
 
-/** The latest runs of a deployment. */
+/** The latest runs of a deployment, and why it cannot run. */
 export async function logs(parts: RouteParts, request: Request): Promise<Response> {
   const { subject, owner } = await ownerRequest(parts, request, "logs");
-  const { registrations, runLog } = parts.records;
   const cid = formatCid(parseCid(subject));
-  const owned = registrations.ofOwner(owner).some((row) => row.cid === cid);
-  if (!owned) {
-    throw new KhachapuriError("not_found", "this owner has no such deployment here", {
-      hints: ["a provider knows a deployment from its first call on"],
-    });
-  }
-  return jsonResponse({ cid, runs: runLog.read(cid) });
+  await assertOwned(parts, cid, owner);
+  const refusal = parts.programs.sandboxes.refusal(cid);
+  const cannotRun = refusal && { message: refusal.shortMessage, hints: refusal.hints };
+  return jsonResponse({ cid, runs: parts.records.runLog.read(cid), cannotRun });
+}
+
+/**
+ * Of a deployment that nobody has paid for nothing is kept: its spec says whose it is. Looking it
+ * up is what any caller may have us do, within the same bounds.
+ */
+async function assertOwned(
+  { records, programs }: RouteParts,
+  cid: CidText,
+  owner: Address,
+): Promise<void> {
+  if (records.registrations.ofOwner(owner).some((row) => row.cid === cid)) return;
+  const { spec } = await programs.deployments.get(cid);
+  if (isAddressEqual(spec.owner, owner)) return;
+  throw new KhachapuriError("not_found", "this owner has no such deployment here", {
+    hints: ["ask with the key that deployed it"],
+  });
 }
 
 export async function deployments(parts: RouteParts, request: Request): Promise<Response> {

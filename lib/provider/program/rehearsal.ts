@@ -9,9 +9,11 @@ import {
   type Sandbox,
   type SandboxHost,
 } from "../../../sandbox/sandbox.ts";
+import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { unpackProgram } from "../../spec/unpack.ts";
 import { packProgram } from "../../spec/pack.ts";
 import { assertStarts } from "../../spec/start_fault.ts";
+import { diagnose, type Diagnosis, type Evidence } from "./diagnosis.ts";
 import type { ProgramCommand, ProgramResponse } from "./interface/interface.ts";
 import { interfaceOf } from "./interface/interfaces.ts";
 import { runLimits } from "./run_limits.ts";
@@ -36,6 +38,8 @@ export interface Rehearsal {
   response: ProgramResponse;
   /** Resolves when the run and everything it started is gone. */
   record: Promise<RunRecord>;
+  /** What can then be told of its failure; null when nothing can, or there was none. */
+  diagnosis(): Promise<Diagnosis | null>;
 }
 
 /** An unpacked program, ready to be called. */
@@ -101,8 +105,40 @@ async function callOnce(
   signal?.addEventListener("abort", run.kill, { once: true });
   const forget = () => signal?.removeEventListener("abort", run.kill);
   run.record.then(forget, forget);
-  const response = await style.respond(run.output);
-  return { response, record: run.record };
+  const evidence = (record: RunRecord) => ({ record, interface: program.interface });
+  const response = await style.respond(run.output).catch(async (error) => {
+    throw explained(asKhachapuriError(error), evidence(await run.record));
+  });
+  let first: Uint8Array | null = null;
+  return {
+    response: {
+      ...response,
+      async read() {
+        const chunk = await response.read();
+        first ??= chunk;
+        return chunk;
+      },
+    },
+    record: run.record,
+    async diagnosis() {
+      const beginning = response.hasHead ? null : first;
+      return diagnose({ ...evidence(await run.record), beginning, answerFault: null });
+    },
+  };
+}
+
+/** A program's failure to answer, with what can be told of it, for its owner. */
+function explained(
+  error: KhachapuriError,
+  evidence: Pick<Evidence, "record" | "interface">,
+): KhachapuriError {
+  const { code, shortMessage: answerFault, hints, data } = error;
+  const found = diagnose({ ...evidence, beginning: null, answerFault });
+  if (!found) return error;
+  return new KhachapuriError(code, `${answerFault}: ${found.full}`, {
+    hints: [found.hint, ...hints],
+    data,
+  });
 }
 
 /** What a header looks like once it came over the wire: bytes in the guise of Latin-1. */

@@ -2,12 +2,16 @@ import assert from "node:assert/strict";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { CidText } from "../../cid.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import { type ErrorCode, KhachapuriError } from "../../errors.ts";
 import { Sandboxes } from "./sandboxes.ts";
 
 const IDLE_MS = 50;
 
-/** Sandboxes whose programs are empty folders; tells which of them were given back. */
-async function open(openMax: number) {
+/**
+ * Sandboxes whose programs are empty folders; tells which of them were given back.
+ * @param before called before a program is opened: throws to fail it
+ */
+async function open(openMax: number, before = () => {}) {
   const dir = await Deno.makeTempDir();
   await Deno.chmod(dir, 0o755);
   let gone = 0;
@@ -16,14 +20,16 @@ async function open(openMax: number) {
     host: { launcher: "bwrap", runUid: Deno.uid() === 0 ? 1_800_000_000 : null },
     programs: {
       bytes: () => 0,
-      acquire: () =>
-        Promise.resolve({
+      async acquire() {
+        await before();
+        return {
           path: dir,
           release() {
             gone += 1;
             noticed.resolve();
           },
-        }),
+        };
+      },
     },
     timeoutMs: 1_000,
     memoryMb: 64,
@@ -102,4 +108,24 @@ Deno.test("what was used again a moment ago is not the longest idle", async () =
   }
   const are = ["bafyone", "bafytwo", "bafythree"].map((cid) => sandboxes.isOpen(cid as CidText));
   assert.deepEqual(are, [true, false, true]);
+});
+
+Deno.test("why a program cannot run is remembered for its owner, until it can", async () => {
+  let code: ErrorCode | null = "invalid_program";
+  await using world = await open(4, () => {
+    if (code !== null) throw new KhachapuriError(code, `because of ${code}`);
+  });
+  const { sandboxes } = world;
+  const broken = await deployment("bafybroken");
+  const told = () => sandboxes.refusal(broken.cid)?.message ?? null;
+  assert.equal(told(), null);
+  await assert.rejects(sandboxes.acquire(broken), { code: "invalid_program" });
+  assert.equal(told(), "because of invalid_program");
+  assert.equal(sandboxes.refusal((await deployment("bafyother")).cid), null);
+  code = "ipfs_unavailable";
+  await assert.rejects(sandboxes.acquire(broken), { code });
+  assert.equal(told(), "because of invalid_program", "what is no fault of the program is not kept");
+  code = null;
+  (await sandboxes.acquire(broken)).release();
+  assert.equal(told(), null);
 });
