@@ -300,5 +300,5 @@ esac
   assert.match(reasons[3]!, /; it asked for api\.example, and programs have no network: give it/);
   assert.match(reasons[4]!, /^it printed a CGI head/);
   assert.equal(reasons[5], "the caller left before the answer's end");
-  assert.match((await owner.run(["logs", cid])).out, /\n  why: the caller left before/);
+  assert.match((await owner.run(["logs", cid])).out, /\n {2}why: the caller left before/);
 });
