@@ -89,7 +89,12 @@ export const deploy = defineCommand({
     if (options.out === undefined) await requireKubo(context);
     const dir = positionals[0]!;
     out.progress(`packing ${dir}`);
-    const program = await packForDeployment(dir, options.private, choices);
+    const program = await packForDeployment(
+      dir,
+      options.private,
+      choices,
+      options["env-file"] ?? null,
+    );
     assertNoSecrets(program.secrets, options["allow-secret"], options.private);
     const lacking = assertStartable(program.start, null);
     if (lacking !== null) {

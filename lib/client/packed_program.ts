@@ -1,5 +1,5 @@
 /** A program as it will be published: packed, with its cid, and looked through before it is. */
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { formatCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { type Dag, importFile } from "../ipfs/dag.ts";
@@ -28,15 +28,17 @@ export interface PackedProgram {
 /**
  * Packs a program folder.
  * @param isPrivate encrypt it, so that only its providers can read it
+ * @param envFile what its environment is read from, which is secret if it lies in the folder
  * @throws KhachapuriError `invalid_program`, `not_found`
  */
 export async function packForDeployment(
   dir: string,
   isPrivate: boolean,
   command: StartCommand,
+  envFile: string | null = null,
 ): Promise<PackedProgram> {
   const zip = await packProgram(dir);
-  const seen = await lookThrough(zip, command);
+  const seen = await lookThrough(zip, command, envFile && await pathWithin(dir, envFile));
   const { bytes, ...key } = isPrivate ? encryptProgram(zip) : { bytes: zip };
   const dag = importFile(bytes);
   return { dag, cid: formatCid(dag.root), size: bytes.length, ...seen, ...key };
@@ -46,15 +48,28 @@ export async function packForDeployment(
 async function lookThrough(
   zip: Uint8Array,
   command: StartCommand,
+  envPath: string | null,
 ): Promise<Pick<PackedProgram, "start" | "secrets">> {
   const parent = await Deno.makeTempDir({ prefix: "khachapuri-" });
   try {
     const dir = join(parent, "program");
     await unpackProgram(zip, dir);
-    return { start: await readStart(dir, command), secrets: await findSecrets(dir) };
+    const secrets = await findSecrets(dir);
+    const isPacked = envPath !== null && await Deno.stat(join(dir, envPath)).catch(() => null);
+    if (isPacked && secrets.every(({ path }) => path !== envPath)) {
+      secrets.push({ path: envPath, why: "what --env-file reads" });
+    }
+    return { start: await readStart(dir, command), secrets };
   } finally {
     await Deno.remove(parent, { recursive: true });
   }
+}
+
+/** Where in a folder a file lies; null: elsewhere, or nowhere, as a pipe from a shell. */
+async function pathWithin(dir: string, path: string): Promise<string | null> {
+  const real = await Deno.realPath(path).catch(() => null);
+  const within = real && relative(await Deno.realPath(dir), real);
+  return within === null || within.startsWith("../") ? null : within;
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { inFolder } from "../../worlds/home.ts";
 import { decryptProgram } from "../spec/private_program.ts";
 import { readZip } from "../spec/zip_reader.ts";
@@ -38,6 +38,24 @@ Deno.test("what is packed is judged, not what the folder holds", () =>
     assert.throws(() => assertStartable(rest.start, null), {
       message: "the program has no file main",
     });
+  }));
+
+Deno.test("the file that the environment is read from is secret wherever it lies in the folder", () =>
+  inProgram(async (dir) => {
+    const path = join(dir, "settings.txt");
+    await Deno.writeTextFile(path, "KEY=1");
+    const secretsOf = async (envFile: string | null) =>
+      (await packForDeployment(dir, false, COMMAND, envFile)).secrets.map(({ path }) => path);
+    assert.deepEqual(await secretsOf(null), []);
+    assert.deepEqual(await secretsOf(join(dir, "..", basename(dir), "settings.txt")), [
+      "settings.txt",
+    ]);
+    await inFolder(async (other) => {
+      await Deno.writeTextFile(join(other, "env"), "KEY=1");
+      assert.deepEqual(await secretsOf(join(other, "env")), []);
+    });
+    await Deno.writeTextFile(join(dir, ".khachapuriignore"), "settings.txt");
+    assert.deepEqual(await secretsOf(path), []);
   }));
 
 Deno.test("what a machine lacks is told, and refused by none", () =>

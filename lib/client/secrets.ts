@@ -106,6 +106,11 @@ const FILES: readonly Rule[] = [
   { name: /(^|\/)[._]netrc$/, holds: /\bpassword\s+\S/, why: "passwords" },
   { name: /(^|\/)\.pgpass$/, holds: /^[^#\n]+:[^:\n]+$/m, why: "a database's password" },
   { name: /(^|\/)\.my\.cnf$/, holds: /^\s*password\s*=\s*\S/m, why: "a database's password" },
+  {
+    name: /(^|\/)config$/,
+    holds: /^\s*url\s*=\s*\w+:\/\/[^\s@/:]+:[^\s@/]+@/m,
+    why: "a repository's password",
+  },
   { name: /(^|\/)\.git-credentials$/, holds: /:\/\/[^\s@]+@/, why: "passwords" },
   {
     name: /(^|\/)\.aws\/(credentials|config)$/,
@@ -165,6 +170,7 @@ const KEYS: readonly Rule[] = [
     why: "an Ethereum key store",
   },
   { holds: PRIVATE_KEY, why: "a private key" },
+  { holds: /"account"\s*:\s*"0x[0-9a-f]{64}"/i, why: "the key of a Khachapuri account" },
   { holds: MNEMONIC, why: "a wallet's words" },
 ];
 

@@ -31,6 +31,8 @@ const SECRET: readonly [path: string, text: string][] = [
   [".npmrc", joined("//registry.example/:_auth", "Token=abcdef")],
   [".netrc", "machine a login b password c"],
   [".pgpass", "localhost:5432:db:user:word"],
+  ["repo.git/config", "[remote]\n\turl = https://ana:word@git.example/a"],
+  ["deployer.json", JSON.stringify({ version: 1, account: `0x${HEX}` })],
   [".git-credentials", "https://ana:word@git.example"],
   [".aws/credentials", "[default]\naws_secret_access_key = x"],
   [".docker/config.json", '{"auths":{"r.example":{"auth":"YWJj"}}}'],
@@ -72,6 +74,7 @@ const HARMLESS: readonly [path: string, text: string][] = [
   ["keys.json", '{"left":37,"right":39}'],
   ["i18n.json", '{"secret key":"Geheimer Schlüssel","mnemonic":"Wörter"}'],
   [".docker/config.json", '{"credsStore":"desktop"}'],
+  ["repo.git/config", "[remote]\n\turl = https://git.example/a\n\turl = ssh://git@git.example/b"],
   ["tokens.css", ":root{--token:1px}"],
 ];
 

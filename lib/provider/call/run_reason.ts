@@ -26,7 +26,9 @@ export function runReason(end: RunEnd): string | null {
 
 function endedBy({ record, error, isShutdown }: RunEnd): string | null {
   if (isShutdown) return "the provider was shut down";
+  // All that ends a run before its time has an error of its own, but for a caller that leaves.
+  const isOwnError = error !== null && error.code !== "program_limit";
+  if (record.limit === "aborted" && !isOwnError) return "the caller left before the answer's end";
   if (error) return error.shortMessage;
-  if (record.limit === "aborted") return "the caller left before the answer's end";
   return record.limit === null ? null : `it hit its ${record.limit} limit`;
 }

@@ -36,6 +36,10 @@ Deno.test("whoever ended a run is named: a limit, a head that is none, the calle
   const aborted = record({ exit: null, signal: "SIGKILL", limit: "aborted" });
   assert.equal(reason({ ...aborted, error: head }), head.message);
   assert.equal(reason(aborted), "the caller left before the answer's end");
+  const early = new KhachapuriError("program_limit", "the run was ended before it finished");
+  assert.equal(reason({ ...aborted, error: early }), "the caller left before the answer's end");
+  const upload = new KhachapuriError("body_too_large", "request bodies have at most so many bytes");
+  assert.equal(reason({ ...aborted, error: upload }), upload.message);
   assert.equal(reason({ ...aborted, isShutdown: true }), "the provider was shut down");
   const slow = new KhachapuriError("program_timeout", "the program ran longer than 15000 ms");
   assert.equal(reason({ ...record({ limit: "timeout" }), error: slow }), slow.message);
