@@ -302,3 +302,34 @@ esac
   assert.equal(reasons[5], "the caller left before the answer's end");
   assert.match((await owner.run(["logs", cid])).out, /\n {2}why: the caller left before/);
 });
+
+Deno.test("a program with npm's links and empty folders runs at a provider as it does at home", async () => {
+  await using market = await startMarket();
+  await using owner = await openOwnersHome(market);
+  const dir = join(owner.dir, "program");
+  const tool = '#!/bin/sh\n. "$(dirname "$(readlink -f "$0")")/../lib/said"\n';
+  const files = {
+    main: "#!/bin/sh\nls data/empty && exec node_modules/.bin/tool\n",
+    "node_modules/tool/bin/cli": tool,
+    "node_modules/tool/lib/said": "echo linked\n",
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await Deno.mkdir(join(dir, name, ".."), { recursive: true });
+    await Deno.writeTextFile(join(dir, name), text, { mode: 0o755 });
+  }
+  await Deno.mkdir(join(dir, "data/empty"), { recursive: true });
+  await Deno.mkdir(join(dir, "node_modules/.bin"));
+  await Deno.symlink("../tool/bin/cli", join(dir, "node_modules/.bin/tool"));
+  await Deno.symlink("nowhere", join(dir, "dangling"));
+  assert.equal((await owner.run(["run", dir, "/"])).out, "linked\n");
+  const flags = ["--provider", NAME, "--accept-terms"];
+  const deployed = await owner.run(["deploy", dir, ...flags]);
+  assert.equal(deployed.code, 0, deployed.err);
+  const answer = await fetch(`${market.provider.url}/${deployed.out.split("\n")[0]}`);
+  assert.equal(await answer.text(), "linked\n");
+
+  await Deno.symlink("/etc/hostname", join(dir, "out"));
+  const refused = await owner.run(["deploy", dir, ...flags]);
+  assert.equal(refused.code, 3);
+  assert.match(refused.err, /out -> \/etc\/hostname leads out of the program/);
+});
