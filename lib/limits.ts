@@ -196,7 +196,7 @@ export const PROGRAM_STARTS_MAX = 32;
 /** Of those, one owner's. */
 export const OWNER_PROGRAM_STARTS_MAX = 4;
 /** Deployments whose owners are told why they cannot run; only who can pay has one tried. */
-export const PROGRAM_REFUSALS_MAX = 1_000;
+export const START_REFUSALS_MAX = 1_000;
 /** Deployments remembered to be registered on disk. */
 export const REGISTRATIONS_REMEMBERED_MAX = 100_000;
 /** Permits that owners renewed for deployments nobody has paid for yet, some 1 KB each. */

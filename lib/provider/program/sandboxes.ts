@@ -5,11 +5,7 @@ import { openSandbox } from "../../../sandbox/sandbox.ts";
 import type { CidText } from "../../cid.ts";
 import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
-import {
-  OWNER_PROGRAM_STARTS_MAX,
-  PROGRAM_REFUSALS_MAX,
-  PROGRAM_STARTS_MAX,
-} from "../../limits.ts";
+import { OWNER_PROGRAM_STARTS_MAX, PROGRAM_STARTS_MAX, START_REFUSALS_MAX } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
@@ -70,7 +66,7 @@ export class Sandboxes {
   /** Owners of what is being started. */
   readonly #starting: Address[] = [];
   /** Why deployments cannot run, as their last callers were told. */
-  readonly #refusals = new Lru<CidText, KhachapuriError>(PROGRAM_REFUSALS_MAX);
+  readonly #refusals = new Lru<CidText, KhachapuriError>(START_REFUSALS_MAX);
   #isClosed = false;
 
   constructor(options: SandboxesOptions) {
