@@ -70,8 +70,8 @@ Deno.test("the same program gives the same cid, a private one never", () =>
     assert.equal(one.key, undefined);
     const [three, four] = [await packForDeployment(dir, true), await packForDeployment(dir, true)];
     assert.notEqual(three.cid, four.cid);
-    const zip = decryptProgram(three.dag.blocks[0]!.bytes, three.key!);
-    assert.deepEqual(readZip(zip as Uint8Array<ArrayBuffer>).map(({ path }) => path), ["main"]);
+    const zip = await decryptProgram(three.dag.blocks[0]!.bytes, three.key!);
+    assert.deepEqual(readZip(zip).map(({ path }) => path), ["main"]);
   }));
 
 Deno.test("a sealed deployment opens at each provider, verifies, and carries a wide permit", () =>

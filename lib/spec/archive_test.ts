@@ -4,8 +4,9 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { KhachapuriError } from "../errors.ts";
 import { PROGRAM_ENTRIES_MAX, PROGRAM_UNPACKED_BYTES_MAX } from "../limits.ts";
-import { packProgram, unpackProgram } from "./archive.ts";
+import { packProgram } from "./archive.ts";
 import { type SampleEntry, sampleZip } from "../../worlds/spec/sample_zip.ts";
+import { unpackProgram } from "./unpack.ts";
 import { readZip } from "./zip_reader.ts";
 
 async function inFolder(test: (dir: string) => Promise<void>): Promise<void> {

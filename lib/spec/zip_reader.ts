@@ -252,22 +252,44 @@ function decodeName(record: Central): string {
 
 /**
  * No two entries may meet on any file system: not twice the same path, not a file where another
- * needs a folder, not names that differ in case or Unicode form only.
+ * needs a folder, not names that differ in case or Unicode form only. A folder that is only implied
+ * counts as an entry: it is made like any other.
  */
 function assertTree(entries: readonly ZipEntry[]): void {
-  const seen = new Map<string, { path: string; kind: ZipEntry["kind"] }>();
-  for (const entry of entries) {
-    const segments = entry.path.split("/");
-    for (let depth = 1; depth <= segments.length; depth++) {
-      const path = segments.slice(0, depth).join("/");
-      const isEntry = depth === segments.length;
-      const kind = isEntry ? entry.kind : "folder";
-      const folded = path.normalize("NFKC").toLowerCase();
-      const other = seen.get(folded);
-      if (other && (other.path !== path || other.kind !== kind || (isEntry && kind === "file"))) {
-        throw malformed(`${JSON.stringify(path)} clashes with ${JSON.stringify(other.path)}`);
-      }
-      seen.set(folded, { path, kind });
+  const tree = new Tree();
+  for (const { path, kind } of entries) tree.add(path, kind);
+}
+
+class Tree {
+  /** What is there, by its folded path. */
+  readonly #seen = new Map<string, string>();
+  /** Folded paths of folders, by path: each is folded once, however much lies in it. */
+  readonly #folders = new Map<string, string>([["", ""]]);
+
+  add(path: string, kind: ZipEntry["kind"]): void {
+    if (kind === "folder") this.#folder(path);
+    else this.#place(path);
+  }
+
+  /** The folded path of a folder, which is there once, with all that it lies in. */
+  #folder(path: string): string {
+    const known = this.#folders.get(path);
+    if (known !== undefined) return known;
+    const folded = this.#place(path);
+    this.#folders.set(path, folded);
+    return folded;
+  }
+
+  #place(path: string): string {
+    const cut = path.lastIndexOf("/");
+    const folder = this.#folder(path.slice(0, Math.max(0, cut)));
+    const folded = `${folder}/${path.slice(cut + 1).normalize("NFKC").toLowerCase()}`;
+    const other = this.#seen.get(folded);
+    if (other) throw malformed(`${JSON.stringify(path)} clashes with ${JSON.stringify(other)}`);
+    if (this.#seen.size >= PROGRAM_ENTRIES_MAX) {
+      throw malformed(`more than ${PROGRAM_ENTRIES_MAX} files and folders`);
     }
+    this.#seen.set(folded, path);
+    return folded;
   }
 }

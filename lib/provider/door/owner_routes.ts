@@ -23,10 +23,15 @@ export async function settle(parts: RouteParts, request: Request): Promise<Respo
 }
 
 /** Ends a deployment for ever. What runs may end by itself, and is charged like any other. */
-export async function stop(parts: RouteParts, request: Request): Promise<Response> {
+export async function stop(
+  parts: RouteParts,
+  request: Request,
+  _url: URL,
+  from: string,
+): Promise<Response> {
   const { cid: text, signature } = parseStopRequest(await readJson(request));
   const { seller, records } = parts;
-  const deployment = await unstopped(parts, formatCid(parseCid(text)));
+  const deployment = await unstopped(parts, formatCid(parseCid(text)), from);
   if (!deployment) return jsonResponse({ stopped: text });
   const { spec } = deployment;
   const { chainId, escrow, provider } = seller;
@@ -46,15 +51,20 @@ export async function renew(
 ): Promise<Response> {
   const { cid, permit } = parseRenewalRequest(await readJson(request));
   const { money, programs, records } = parts;
-  const isRenewed = await money.renewals.take(await programs.deployments.get(cid), permit, from);
+  const deployment = await programs.deployments.get(cid, from);
+  const isRenewed = await money.renewals.take(deployment, permit, from);
   if (isRenewed) records.log.info("permit renewed by the owner", { cid });
   return jsonResponse({ cid, renewed: isRenewed });
 }
 
 /** null when it is stopped already: stopping twice is as good as once. */
-async function unstopped({ programs }: RouteParts, cid: CidText): Promise<Deployment | null> {
+async function unstopped(
+  { programs }: RouteParts,
+  cid: CidText,
+  from: string,
+): Promise<Deployment | null> {
   try {
-    return await programs.deployments.get(cid);
+    return await programs.deployments.get(cid, from);
   } catch (error) {
     if (error instanceof KhachapuriError && error.code === "stopped") return null;
     throw error;

@@ -10,7 +10,8 @@ import {
   type SandboxHost,
 } from "../../../sandbox/sandbox.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { packProgram, unpackProgram } from "../../spec/archive.ts";
+import { packProgram } from "../../spec/archive.ts";
+import { unpackProgram } from "../../spec/unpack.ts";
 import type { ProgramCommand, ProgramResponse } from "./interface/interface.ts";
 import { interfaceOf } from "./interface/interfaces.ts";
 import { runLimits } from "./run_limits.ts";

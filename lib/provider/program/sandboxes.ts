@@ -5,7 +5,11 @@ import { openSandbox } from "../../../sandbox/sandbox.ts";
 import type { CidText } from "../../cid.ts";
 import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { OWNER_PROGRAM_STARTS_MAX, PROGRAM_STARTS_MAX } from "../../limits.ts";
+import {
+  OWNER_PROGRAM_STARTS_MAX,
+  PROGRAM_STARTS_MAX,
+  STRANGER_PROGRAM_STARTS_MAX,
+} from "../../limits.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
 import { runLimits } from "./run_limits.ts";
@@ -31,7 +35,9 @@ export interface Lease {
 
 export interface SandboxesOptions {
   host: SandboxHost;
-  programs: Programs;
+  programs: Pick<Programs, "acquire">;
+  /** Whether an owner has a deployment here that was paid for. */
+  isPaying(owner: Address): boolean;
   /** The provider's own limits: a spec can ask for less, never for more. */
   timeoutMs: number;
   memoryMb: number;
@@ -145,7 +151,10 @@ export class Sandboxes {
   #admitStart({ spec: { owner } }: Deployment): () => void {
     const starting = this.#starting;
     const own = starting.filter((other) => other === owner).length;
-    if (starting.length >= PROGRAM_STARTS_MAX || own >= OWNER_PROGRAM_STARTS_MAX) {
+    // Keys cost nothing: those of strangers together leave room for who has paid here.
+    const isPaying = this.#options.isPaying(owner);
+    const room = isPaying ? PROGRAM_STARTS_MAX : STRANGER_PROGRAM_STARTS_MAX;
+    if (starting.length >= room || own >= OWNER_PROGRAM_STARTS_MAX) {
       throw new KhachapuriError("overloaded", "too many programs are being fetched", {
         retryAfterSeconds: 2,
       });

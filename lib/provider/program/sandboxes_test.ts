@@ -15,7 +15,6 @@ async function open(openMax: number) {
   const sandboxes = new Sandboxes({
     host: { launcher: "bwrap", runUid: Deno.uid() === 0 ? 1_800_000_000 : null },
     programs: {
-      bytes: () => 0,
       acquire: () =>
         Promise.resolve({
           path: dir,
@@ -25,6 +24,7 @@ async function open(openMax: number) {
           },
         }),
     },
+    isPaying: () => false,
     timeoutMs: 1_000,
     memoryMb: 64,
     idleMs: IDLE_MS,
