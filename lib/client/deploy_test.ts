@@ -71,7 +71,7 @@ Deno.test("the same program gives the same cid, a private one never", () =>
     const [three, four] = [await packForDeployment(dir, true), await packForDeployment(dir, true)];
     assert.notEqual(three.cid, four.cid);
     const zip = await decryptProgram(three.dag.blocks[0]!.bytes, three.key!);
-    assert.deepEqual(readZip(zip).map(({ path }) => path), ["main"]);
+    assert.deepEqual((await readZip(zip)).map(({ path }) => path), ["main"]);
   }));
 
 Deno.test("a sealed deployment opens at each provider, verifies, and carries a wide permit", () =>

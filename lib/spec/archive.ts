@@ -112,6 +112,6 @@ export async function packProgram(dir: string): Promise<Uint8Array<ArrayBuffer>>
     );
   }
   // Read back at once: case clashes and the like must fail here, not at a provider.
-  readZip(zip as Uint8Array<ArrayBuffer>);
+  await readZip(zip as Uint8Array<ArrayBuffer>);
   return zip as Uint8Array<ArrayBuffer>;
 }

@@ -32,7 +32,7 @@ const PIECE_BYTES = 64 * 1024;
  * @throws KhachapuriError `invalid_program`
  */
 export async function unpackProgram(zip: Uint8Array, dir: string): Promise<void> {
-  await unpackEntries(readZip(zip as Uint8Array<ArrayBuffer>), dir);
+  await unpackEntries(await readZip(zip as Uint8Array<ArrayBuffer>), dir);
 }
 
 /**

@@ -4,12 +4,14 @@
  * the central directory, the local headers and the bytes between them must agree, and every byte of
  * the file must belong to one of them.
  */
+import { Buffer } from "node:buffer";
 import { KhachapuriError } from "../errors.ts";
 import {
   PROGRAM_ENTRIES_MAX,
   PROGRAM_UNPACKED_BYTES_MAX,
   PROGRAM_ZIP_BYTES_MAX,
 } from "../limits.ts";
+import { inSlices } from "../slices.ts";
 import { entryPath } from "./program_path.ts";
 
 /** One file or folder of an archive, checked; its bytes are still packed. */
@@ -71,29 +73,30 @@ function malformed(reason: string): KhachapuriError {
 }
 
 /**
- * Lists an archive's entries, in the order of their bytes.
+ * Lists an archive's entries, in the order of their bytes; in slices, as long names without number
+ * would keep the event loop for half a second.
  * @throws KhachapuriError `invalid_program` that names what is wrong
  */
-export function readZip(zip: Uint8Array<ArrayBuffer>): ZipEntry[] {
+export async function readZip(zip: Uint8Array<ArrayBuffer>): Promise<ZipEntry[]> {
   if (zip.length > PROGRAM_ZIP_BYTES_MAX) {
     throw malformed(`larger than ${PROGRAM_ZIP_BYTES_MAX} bytes`);
   }
   const cursor = { bytes: zip, view: new DataView(zip.buffer, zip.byteOffset, zip.length) };
   const { count, start } = readEnd(cursor);
-  const central = readCentral(cursor, count, start);
+  const central = await readCentral(cursor, count, start);
   central.sort((a, b) => a.offset - b.offset);
   assertUnpackedSize(central);
 
   const entries: ZipEntry[] = [];
   let position = 0;
-  for (const record of central) {
+  await inSlices(central, (record) => {
     if (record.offset !== position) throw malformed("entries overlap or leave a gap");
     const { entry, end } = readLocal(cursor, record, start);
     entries.push(entry);
     position = end;
-  }
+  });
   if (position !== start) throw malformed("bytes that belong to no entry");
-  assertTree(entries);
+  await assertTree(entries);
   return entries;
 }
 
@@ -119,11 +122,15 @@ function readEnd({ view }: Cursor): { count: number; start: number } {
   return { count, start };
 }
 
-function readCentral({ bytes, view }: Cursor, count: number, start: number): Central[] {
+async function readCentral(
+  { bytes, view }: Cursor,
+  count: number,
+  start: number,
+): Promise<Central[]> {
   const end = view.byteLength - END_BYTES;
   const records: Central[] = [];
   let at = start;
-  for (let index = 0; index < count; index++) {
+  await inSlices(Array.from({ length: count }), () => {
     if (at + CENTRAL_BYTES > end || view.getUint32(at, true) !== CENTRAL_SIGNATURE) {
       throw malformed("its directory is damaged");
     }
@@ -144,7 +151,7 @@ function readCentral({ bytes, view }: Cursor, count: number, start: number): Cen
       offset: view.getUint32(at + 42, true),
     });
     at = next;
-  }
+  });
   if (at !== end) throw malformed("its directory holds more than its end record says");
   return records;
 }
@@ -194,7 +201,7 @@ function readLocal(
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+  return Buffer.compare(a, b) === 0;
 }
 
 /** crc, packed and unpacked size at `at`; zeros, too, where a descriptor follows the data. */
@@ -255,9 +262,9 @@ function decodeName(record: Central): string {
  * needs a folder, not names that differ in case or Unicode form only. A folder that is only implied
  * counts as an entry: it is made like any other.
  */
-function assertTree(entries: readonly ZipEntry[]): void {
+async function assertTree(entries: readonly ZipEntry[]): Promise<void> {
   const tree = new Tree();
-  for (const { path, kind } of entries) tree.add(path, kind);
+  await inSlices(entries, ({ path, kind }) => tree.add(path, kind));
 }
 
 class Tree {

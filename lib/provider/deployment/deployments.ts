@@ -4,12 +4,9 @@ import { type CidText, parseCid } from "../../cid.ts";
 import { KhachapuriError, unfit } from "../../errors.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
 import {
-  ABSENT_REMEMBERED_MAX,
-  ABSENT_REMEMBERED_MS,
   LOOKUP_PATIENCE_MS,
   LOOKUPS_MAX,
   LOOKUPS_UNPAID_MAX,
-  OUTAGE_REMEMBERED_MS,
   SPEC_BYTES_MAX,
   SPEC_REFUSALS_MAX,
   SPECS_MAX,
@@ -19,6 +16,7 @@ import type { EscrowDomain } from "../../permit.ts";
 import { openSpec } from "../../spec/envelope.ts";
 import { specEntryFor } from "../../spec/schema.ts";
 import { verifySpec } from "../../spec/signature.ts";
+import { Absences } from "./absences.ts";
 import { addressPrefix } from "../http/address_prefix.ts";
 import type { Deployment } from "./deployment.ts";
 import { type GiveBack, LookupLimits, type ProvenPayer } from "./lookup_limits.ts";
@@ -45,12 +43,6 @@ interface Lookup {
   controller: AbortController;
 }
 
-/** A no that says nothing of the content as such: it is remembered for a moment. */
-interface Absence {
-  error: KhachapuriError;
-  until: number;
-}
-
 /** Refusals that follow from the content alone, which never changes under its cid. */
 const FINAL_CODES: ReadonlySet<string> = new Set([
   "misdirected",
@@ -65,7 +57,7 @@ export class Deployments {
   /** Decrypted specs are kept in memory only. */
   readonly #known = new Lru<CidText, Deployment>(SPECS_MAX);
   readonly #refused = new Lru<CidText, KhachapuriError>(SPEC_REFUSALS_MAX);
-  readonly #absent = new Lru<CidText, Absence>(ABSENT_REMEMBERED_MAX);
+  readonly #absences: Absences;
   readonly #limits: LookupLimits;
   readonly #unpaid = new Lru<CidText, GiveBack>(LOOKUPS_UNPAID_MAX);
   /** Lookups under way, oldest first. */
@@ -75,6 +67,7 @@ export class Deployments {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#limits = new LookupLimits(this.#now);
+    this.#absences = new Absences(this.#now);
   }
 
   /**
@@ -96,8 +89,8 @@ export class Deployments {
     if (known) return known;
     const refusal = this.#refused.get(cid);
     if (refusal) throw refusal;
-    const absence = this.#absent.get(cid);
-    if (absence && absence.until > this.#now()) throw absence.error;
+    const absence = this.#absences.recall(cid);
+    if (absence) throw absence;
     return undefined;
   }
 
@@ -146,11 +139,11 @@ export class Deployments {
   }
 
   async #note(cid: CidText, error: KhachapuriError): Promise<void> {
-    const until = this.#now() + (rememberedMs(error) ?? 0);
+    this.#absences.note(cid, error);
     if (FINAL_CODES.has(error.code)) {
       this.#refused.set(cid, error);
       await this.#options.fetcher.judge(parseCid(cid), false);
-    } else if (until > this.#now()) this.#absent.set(cid, { error, until });
+    }
   }
 
   /**
@@ -167,13 +160,6 @@ export class Deployments {
     this.#lookups.delete(cid);
     controller.abort(tooManyLookups());
   }
-}
-
-/** How long a failure to get content is remembered; null for one that says too little. */
-function rememberedMs({ code, retryAfterSeconds = 0 }: KhachapuriError): number | null {
-  if (code === "not_found") return ABSENT_REMEMBERED_MS;
-  if (code !== "ipfs_unavailable" && code !== "ipfs_mismatch") return null;
-  return Math.min(Math.max(retryAfterSeconds, 1) * 1_000, OUTAGE_REMEMBERED_MS);
 }
 
 function nobody(): Promise<null> {

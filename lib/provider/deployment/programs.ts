@@ -16,6 +16,7 @@ import { decryptProgram } from "../../spec/private_program.ts";
 import type { Spec } from "../../spec/schema.ts";
 import { type Footprint, footprintOf, unpackEntries } from "../../spec/unpack.ts";
 import { readZip, type ZipEntry } from "../../spec/zip_reader.ts";
+import { Absences } from "./absences.ts";
 import type { Opening, Openings } from "./openings.ts";
 
 export interface Programs {
@@ -41,6 +42,7 @@ export interface ProgramsOptions {
   dir: string;
   fetcher: Fetcher;
   openings: Pick<Openings, "take">;
+  now?: () => number;
   /** What unpacked programs may take; those not in use go, longest unused first. */
   most?: Footprint;
 }
@@ -79,9 +81,12 @@ class ProgramStore implements Programs {
   readonly #known = new Map<string, Unpacked>();
   /** Why what can't be used can't be: it follows from the content, which never changes. */
   readonly #refused = new Lru<string, KhachapuriError>(PROGRAM_REFUSALS_MAX);
+  readonly #absences: Absences;
   #total = NOTHING;
 
-  constructor(private readonly options: ProgramsOptions, private readonly sweep: Sweep) {}
+  constructor(private readonly options: ProgramsOptions, private readonly sweep: Sweep) {
+    this.#absences = new Absences(options.now ?? Date.now);
+  }
 
   footprint(): Footprint {
     return this.#total;
@@ -110,7 +115,7 @@ class ProgramStore implements Programs {
 
   #hold(spec: Spec): Unpacked {
     const name = nameOf(spec);
-    const refusal = this.#refused.get(name);
+    const refusal = this.#refused.get(name) ?? this.#absences.recall(name);
     if (refusal) throw refusal;
     const known = this.#known.get(name);
     this.#known.delete(name);
@@ -129,6 +134,7 @@ class ProgramStore implements Programs {
         this.#known.delete(name);
         this.#count(program, NOTHING);
         if (isFinal(error)) this.#refused.set(name, error);
+        this.#absences.note(name, error);
         throw error;
       },
     );
@@ -216,7 +222,7 @@ function nameOf({ program: { cid, key, entrypoint } }: Spec): string {
 /** @throws KhachapuriError `invalid_program`, before anything is written */
 async function readEntries(published: Uint8Array, { program }: Spec): Promise<ZipEntry[]> {
   const zip = program.key ? await decryptProgram(published, program.key) : published;
-  const entries = readZip(zip as Uint8Array<ArrayBuffer>);
+  const entries = await readZip(zip as Uint8Array<ArrayBuffer>);
   assertEntrypoint(entries, program.entrypoint);
   return entries;
 }

@@ -5,7 +5,7 @@ import { KhachapuriError } from "../../errors.ts";
 import { importFile } from "../../ipfs/dag.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
 import { tooLarge } from "../../ipfs/unixfs.ts";
-import { PROGRAM_ZIP_BYTES_MAX } from "../../limits.ts";
+import { ABSENT_REMEMBERED_MS, PROGRAM_ZIP_BYTES_MAX } from "../../limits.ts";
 import { packProgram } from "../../spec/archive.ts";
 import type { Footprint } from "../../spec/unpack.ts";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
@@ -18,6 +18,8 @@ interface Shelf {
   programs: Programs;
   dir: string;
   fetches(): number;
+  /** Moves the clock on, ms. */
+  advance(ms: number): void;
   /** What was found of each program, in order. */
   judged: boolean[];
   specOf(content: string, entrypoint?: string): Promise<Spec>;
@@ -66,10 +68,13 @@ async function withShelf(most: Footprint, work: (shelf: Shelf) => Promise<void>)
   }
 
   const openings = new Openings(() => false);
-  const programs = await openPrograms({ dir: join(dir, "programs"), fetcher, openings, most });
+  let at = 0;
+  const options = { dir: join(dir, "programs"), fetcher, openings, most, now: () => at };
+  const programs = await openPrograms(options);
   try {
-    const facts = { programs, dir: join(dir, "programs"), fetches: () => fetches, judged };
-    await work({ ...facts, specOf, specOfZip });
+    const advance = (ms: number) => void (at += ms);
+    const facts = { programs, dir: options.dir, fetches: () => fetches, judged };
+    await work({ ...facts, specOf, specOfZip, advance });
     assert.equal(openings.bytes(), 0, "memory of openings is given back");
   } finally {
     await programs.close();
@@ -108,11 +113,12 @@ Deno.test("programs not in use make room, those in use stay", async () => {
   });
 });
 
-Deno.test("a failed fetch is tried again", async () => {
-  await withShelf(times(9), async ({ programs, fetches, specOf }) => {
+Deno.test("a failed fetch is tried again, after a moment", async () => {
+  await withShelf(times(9), async ({ programs, fetches, specOf, advance }) => {
     const spec = await specOf("x");
     const lost = { ...spec, program: { ...spec.program, cid: (await sampleSpec()).program.cid } };
-    for (const _ of [1, 2]) {
+    for (const ms of [0, ABSENT_REMEMBERED_MS - 1, 1]) {
+      advance(ms);
       await assert.rejects(programs.acquire(lost), { code: "not_found" });
     }
     assert.equal(fetches(), 2);
