@@ -1,5 +1,5 @@
 /** `deno task bench NAME [--json]`: one of the benchmarks beside this file. */
-const NAMES = ["payments", "ipfs", "sandbox", "growth money"];
+const NAMES = ["payments", "ipfs", "sandbox", "growth money", "attacks"];
 
 const name = Deno.args.filter((argument) => !argument.startsWith("-")).join(" ");
 if (!NAMES.includes(name)) {

@@ -246,6 +246,7 @@ function countingScheme(before: CallWorld["before"], holds: HeldCredit[]): Payme
     };
   }
   const scheme: PaymentScheme<Bill, Bill> = {
+    provenPayer: () => Promise.resolve(null),
     offer: (lane) => ({ scheme: "counting", ...(lane ? { lane: lane.id } : {}) }),
     read({ cid, spec: { owner } }, headers) {
       before.read?.();

@@ -1,8 +1,8 @@
 /** The provider as its own process, started the way a user starts it; made to be killed. */
-import { fileURLToPath } from "node:url";
-import { PERMISSIONS } from "../tools/permissions.ts";
+import { join } from "node:path";
+import { HELPER, permissions } from "../tools/permissions.ts";
 
-const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+const ROOT = join(import.meta.dirname!, "..");
 
 export interface ChildProvider {
   readonly pid: number;
@@ -17,13 +17,15 @@ export interface ChildProvider {
 /**
  * Starts `main.ts serve` on the configuration in `home`; its log goes to `<home>/provider.log`.
  * What is measured asks for level "info", as a provider runs: a line for each call costs a tenth.
+ * `root` is another checkout to start it from.
  */
 export async function startChildProvider(
   home: string,
-  { logLevel = "debug" }: { logLevel?: "debug" | "info" } = {},
+  { logLevel = "debug", root = ROOT }: { logLevel?: "debug" | "info"; root?: string } = {},
 ): Promise<ChildProvider> {
-  const run = ["run", "--no-check", "--frozen", "--no-prompt", ...PERMISSIONS];
-  const serve = [MAIN, "serve", "--home", home, "--log-level", logLevel];
+  const granted = permissions(join(root, HELPER));
+  const run = ["run", "--no-check", "--frozen", "--no-prompt", ...granted];
+  const serve = [join(root, "main.ts"), "serve", "--home", home, "--log-level", logLevel];
   const process = new Deno.Command(Deno.execPath(), {
     args: [...run, ...serve],
     env: { NO_COLOR: "1" },

@@ -34,6 +34,7 @@ const FREE_HOLD: Hold = {
 
 /** Payment off: nothing is looked at, nothing written. */
 const FREE: PaymentScheme<Bill, null> = {
+  provenPayer: () => Promise.resolve(null),
   offer: () => ({ scheme: "free" }),
   read: ({ cid, spec: { owner } }) => ({ source: "owner", payer: owner, cid, scope: "" }),
   prove: () => Promise.resolve(),

@@ -21,8 +21,8 @@ Deno.test("the same program gives the same cid, a private one never", () =>
     assert.equal(one.key, undefined);
     const [three, four] = [await pack(true), await pack(true)];
     assert.notEqual(three.cid, four.cid);
-    const zip = decryptProgram(three.dag.blocks[0]!.bytes, three.key!);
-    assert.deepEqual(readZip(zip as Uint8Array<ArrayBuffer>).map(({ path }) => path), ["main"]);
+    const zip = await decryptProgram(three.dag.blocks[0]!.bytes, three.key!);
+    assert.deepEqual((await readZip(zip)).map(({ path }) => path), ["main"]);
   }));
 
 Deno.test("what is packed is judged, not what the folder holds", () =>

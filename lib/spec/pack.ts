@@ -47,7 +47,7 @@ export interface PackedEntry {
 export async function listProgram(dir: string): Promise<PackedEntry[]> {
   const entries = await new Listing(dir, await readIgnore(dir)).all();
   if (!entries.some(({ kind }) => kind === "file")) throw invalid(`${dir} holds no files`);
-  assertLinks(entries);
+  await assertLinks(entries);
   const total = entries.reduce((sum, { size }) => sum + size, 0);
   if (total > PROGRAM_UNPACKED_BYTES_MAX) {
     const largest = entries.toSorted((a, b) => b.size - a.size)[0]!;
@@ -113,12 +113,11 @@ class Listing {
   }
 }
 
-function assertLinks(entries: readonly PackedEntry[]): void {
-  const stray = strayLink(entries);
+async function assertLinks(entries: readonly PackedEntry[]): Promise<void> {
+  const stray = await strayLink(entries);
   if (!stray) return;
-  const { path, link } = stray.entry;
   throw invalid(
-    `${path} -> ${link} ${stray.why}`,
+    `${stray.path} -> ${stray.link} ${stray.why}`,
     "put what it leads to into the program, with a relative link or as a copy (cp -rL),",
     `or leave the link out: name it in ${IGNORE_FILE}`,
     "a Python environment leads to its own machine: use pip install --target FOLDER instead",
@@ -155,7 +154,7 @@ export async function packProgram(dir: string): Promise<Uint8Array<ArrayBuffer>>
     throw invalid(bound, LEAVE_OUT);
   }
   // Read back at once: case clashes and the like must fail here, not at a provider.
-  readZip(zip as Uint8Array<ArrayBuffer>);
+  await readZip(zip as Uint8Array<ArrayBuffer>);
   return zip as Uint8Array<ArrayBuffer>;
 }
 

@@ -3,11 +3,8 @@
  * program, whatever other links it leads through; what it leads to need not be there. Whoever
  * follows one, as a provider does outside of the sandbox, then sees nothing but the program.
  */
-import {
-  PROGRAM_LINK_BYTES_MAX,
-  PROGRAM_LINK_CHAIN_MAX,
-  PROGRAM_LINK_STEPS_MAX,
-} from "../limits.ts";
+import { PROGRAM_LINK_BYTES_MAX, PROGRAM_PATH_DEPTH_MAX } from "../limits.ts";
+import { inSlices } from "../slices.ts";
 
 export interface ProgramEntry {
   /** Relative to the program's folder, with forward slashes. */
@@ -16,29 +13,40 @@ export interface ProgramEntry {
   readonly link: string | null;
 }
 
+/** As many steps as it takes from the deepest folder to another. */
+const STEPS_MOST = 2 * PROGRAM_PATH_DEPTH_MAX;
+/** Links that lead to one another: as many as Linux follows (MAXSYMLINKS). */
+export const LINKS_FOLLOWED = 40;
+
 // deno-lint-ignore no-control-regex -- control characters are what is being refused
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
-/** The first link that is not taken, and why in words that follow its name; null: none. */
-export function strayLink(
-  entries: readonly ProgramEntry[],
-): { entry: ProgramEntry & { link: string }; why: string } | null {
+/** A link that is not taken, and why in words that follow its name. */
+export interface StrayLink {
+  readonly path: string;
+  readonly link: string;
+  readonly why: string;
+}
+
+/** The first link that is not taken; null: none. Others have their turn meanwhile. */
+export async function strayLink(entries: readonly ProgramEntry[]): Promise<StrayLink | null> {
   const root = new Place(null);
-  for (const { path, link } of entries) root.add(path, link);
-  for (const { path, link } of entries) {
-    if (link === null) continue;
+  await inSlices(entries, ({ path, link }) => root.add(path, link));
+  let stray: StrayLink | null = null;
+  await inSlices(entries, ({ path, link }) => {
+    if (stray !== null || link === null) return;
     const why = textFault(link) ?? root.at(path).fault();
-    if (why !== null) return { entry: { path, link }, why };
-  }
-  return null;
+    if (why !== null) stray = { path, link, why };
+  });
+  return stray;
 }
 
 function textFault(link: string): string | null {
   if (new TextEncoder().encode(link).length > PROGRAM_LINK_BYTES_MAX) {
     return `is a link of more than ${PROGRAM_LINK_BYTES_MAX} bytes`;
   }
-  if (link.split("/").length > PROGRAM_LINK_STEPS_MAX) {
-    return `is a link of more than ${PROGRAM_LINK_STEPS_MAX} steps`;
+  if (link.split("/").length > STEPS_MOST) {
+    return `is a link of more than ${STEPS_MOST} steps`;
   }
   if (link === "" || !link.isWellFormed() || CONTROL.test(link)) return "is a link to no sane path";
   return null;
@@ -80,7 +88,7 @@ class Place {
     if (this.#end !== null) return this.#end;
     // Until it is known: whoever meets it meanwhile goes round in a circle.
     this.#end = ENDLESS;
-    return this.#end = depth > PROGRAM_LINK_CHAIN_MAX ? ENDLESS : this.#walk(this.#link, depth);
+    return this.#end = depth > LINKS_FOLLOWED ? ENDLESS : this.#walk(this.#link, depth);
   }
 
   #walk(link: string, depth: number): Place | string {

@@ -4,6 +4,7 @@
  * the central directory, the local headers and the bytes between them must agree, and every byte of
  * the file must belong to one of them.
  */
+import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 import { KhachapuriError } from "../errors.ts";
 import {
@@ -12,6 +13,7 @@ import {
   PROGRAM_UNPACKED_BYTES_MAX,
   PROGRAM_ZIP_BYTES_MAX,
 } from "../limits.ts";
+import { inSlices } from "../slices.ts";
 import { strayLink } from "./program_links.ts";
 import { entryPath } from "./program_path.ts";
 
@@ -79,31 +81,32 @@ function malformed(reason: string): KhachapuriError {
 }
 
 /**
- * Lists an archive's entries, in the order of their bytes.
+ * Lists an archive's entries, in the order of their bytes; in slices, as long names without number
+ * would keep the event loop for half a second.
  * @throws KhachapuriError `invalid_program` that names what is wrong
  */
-export function readZip(zip: Uint8Array<ArrayBuffer>): ZipEntry[] {
+export async function readZip(zip: Uint8Array<ArrayBuffer>): Promise<ZipEntry[]> {
   if (zip.length > PROGRAM_ZIP_BYTES_MAX) {
     throw malformed(`larger than ${PROGRAM_ZIP_BYTES_MAX} bytes`);
   }
   const cursor = { bytes: zip, view: new DataView(zip.buffer, zip.byteOffset, zip.length) };
   const { count, start } = readEnd(cursor);
-  const central = readCentral(cursor, count, start);
+  const central = await readCentral(cursor, count, start);
   central.sort((a, b) => a.offset - b.offset);
   assertUnpackedSize(central);
 
   const entries: ZipEntry[] = [];
   let position = 0;
-  for (const record of central) {
+  await inSlices(central, (record) => {
     if (record.offset !== position) throw malformed("entries overlap or leave a gap");
     const { entry, end } = readLocal(cursor, record, start);
     entries.push(entry);
     position = end;
-  }
+  });
   if (position !== start) throw malformed("bytes that belong to no entry");
-  assertTree(entries);
-  const stray = strayLink(entries);
-  if (stray) throw malformed(`${JSON.stringify(stray.entry.path)} ${stray.why}`);
+  await assertTree(entries);
+  const stray = await strayLink(entries);
+  if (stray) throw malformed(`${JSON.stringify(stray.path)} ${stray.why}`);
   return entries;
 }
 
@@ -129,11 +132,15 @@ function readEnd({ view }: Cursor): { count: number; start: number } {
   return { count, start };
 }
 
-function readCentral({ bytes, view }: Cursor, count: number, start: number): Central[] {
+async function readCentral(
+  { bytes, view }: Cursor,
+  count: number,
+  start: number,
+): Promise<Central[]> {
   const end = view.byteLength - END_BYTES;
   const records: Central[] = [];
   let at = start;
-  for (let index = 0; index < count; index++) {
+  await inSlices(Array.from({ length: count }), () => {
     if (at + CENTRAL_BYTES > end || view.getUint32(at, true) !== CENTRAL_SIGNATURE) {
       throw malformed("its directory is damaged");
     }
@@ -154,7 +161,7 @@ function readCentral({ bytes, view }: Cursor, count: number, start: number): Cen
       offset: view.getUint32(at + 42, true),
     });
     at = next;
-  }
+  });
   if (at !== end) throw malformed("its directory holds more than its end record says");
   return records;
 }
@@ -204,7 +211,7 @@ function readLocal(
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+  return Buffer.compare(a, b) === 0;
 }
 
 /** crc, packed and unpacked size at `at`; zeros, too, where a descriptor follows the data. */
@@ -279,23 +286,45 @@ function decodeName(record: Central): string {
 }
 
 /**
- * No two entries may meet on any file system: not twice the same path, not a file or a link
- * where another needs a folder, not names that differ in case or Unicode form only.
+ * No two entries may meet on any file system: not twice the same path, not a file or a link where
+ * another needs a folder, not names that differ in case or Unicode form only. A folder that is only
+ * implied counts as an entry: it is made like any other.
  */
-function assertTree(entries: readonly ZipEntry[]): void {
-  const seen = new Map<string, { path: string; kind: ZipEntry["kind"] }>();
-  for (const entry of entries) {
-    const segments = entry.path.split("/");
-    for (let depth = 1; depth <= segments.length; depth++) {
-      const path = segments.slice(0, depth).join("/");
-      const isEntry = depth === segments.length;
-      const kind = isEntry ? entry.kind : "folder";
-      const folded = path.normalize("NFKC").toLowerCase();
-      const other = seen.get(folded);
-      if (other && (other.path !== path || other.kind !== kind || (isEntry && kind !== "folder"))) {
-        throw malformed(`${JSON.stringify(path)} clashes with ${JSON.stringify(other.path)}`);
-      }
-      seen.set(folded, { path, kind });
+async function assertTree(entries: readonly ZipEntry[]): Promise<void> {
+  const tree = new Tree();
+  await inSlices(entries, ({ path, kind }) => tree.add(path, kind));
+}
+
+class Tree {
+  /** What is there, by its folded path. */
+  readonly #seen = new Map<string, string>();
+  /** Folded paths of folders, by path: each is folded once, however much lies in it. */
+  readonly #folders = new Map<string, string>([["", ""]]);
+
+  add(path: string, kind: ZipEntry["kind"]): void {
+    if (kind === "folder") this.#folder(path);
+    else this.#place(path);
+  }
+
+  /** The folded path of a folder, which is there once, with all that it lies in. */
+  #folder(path: string): string {
+    const known = this.#folders.get(path);
+    if (known !== undefined) return known;
+    const folded = this.#place(path);
+    this.#folders.set(path, folded);
+    return folded;
+  }
+
+  #place(path: string): string {
+    const cut = path.lastIndexOf("/");
+    const folder = this.#folder(path.slice(0, Math.max(0, cut)));
+    const folded = `${folder}/${path.slice(cut + 1).normalize("NFKC").toLowerCase()}`;
+    const other = this.#seen.get(folded);
+    if (other) throw malformed(`${JSON.stringify(path)} clashes with ${JSON.stringify(other)}`);
+    if (this.#seen.size >= PROGRAM_ENTRIES_MAX) {
+      throw malformed(`more than ${PROGRAM_ENTRIES_MAX} files and folders`);
     }
+    this.#seen.set(folded, path);
+    return folded;
   }
 }

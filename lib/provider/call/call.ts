@@ -3,6 +3,7 @@
  * over its caller, the lease of a sandbox, a slot, the credit, the run. Each stage can refuse, up
  * to the credit for free; whatever was taken by then is given back.
  */
+import type { Address } from "viem";
 import type { Run } from "../../../sandbox/sandbox.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { Deployment } from "../deployment/deployment.ts";
@@ -67,8 +68,14 @@ export class Call {
   static async open(parts: CallParts, arrival: Arrival): Promise<Call> {
     const attendance = new Attendance(arrival.request, parts.gate.shortTimer);
     try {
-      const deployment = await parts.programs.deployments.get(arrival.target.cid);
-      const { scheme, bill } = readBill(parts.money.schemes, deployment, arrival);
+      const { target, request, remoteAddress } = arrival;
+      const { schemes } = parts.money;
+      const deployment = await parts.programs.deployments.get(
+        target.cid,
+        remoteAddress,
+        (mayRecover) => provenPayer(schemes, request.headers, mayRecover),
+      );
+      const { scheme, bill } = readBill(schemes, deployment, arrival);
       return new Call(parts, arrival, attendance, deployment, scheme, bill);
     } catch (error) {
       attendance.end();
@@ -169,6 +176,18 @@ export class Call {
       remoteAddress,
     };
   }
+}
+
+async function provenPayer(
+  schemes: readonly PaymentScheme[],
+  headers: Headers,
+  mayRecover: () => boolean,
+): Promise<Address | null> {
+  for (const scheme of schemes) {
+    const payer = await scheme.provenPayer(headers, mayRecover);
+    if (payer) return payer;
+  }
+  return null;
 }
 
 interface Payment {

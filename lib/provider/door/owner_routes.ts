@@ -24,10 +24,15 @@ export async function settle(parts: RouteParts, request: Request): Promise<Respo
 }
 
 /** Ends a deployment for ever. What runs may end by itself, and is charged like any other. */
-export async function stop(parts: RouteParts, request: Request): Promise<Response> {
+export async function stop(
+  parts: RouteParts,
+  request: Request,
+  _url: URL,
+  from: string,
+): Promise<Response> {
   const { cid: text, signature } = parseStopRequest(await readJson(request));
   const { seller, records } = parts;
-  const deployment = await unstopped(parts, formatCid(parseCid(text)));
+  const deployment = await unstopped(parts, formatCid(parseCid(text)), from);
   if (!deployment) return jsonResponse({ stopped: text });
   const { spec } = deployment;
   const { chainId, escrow, provider } = seller;
@@ -47,15 +52,20 @@ export async function renew(
 ): Promise<Response> {
   const { cid, permit } = parseRenewalRequest(await readJson(request));
   const { money, programs, records } = parts;
-  const isRenewed = await money.renewals.take(await programs.deployments.get(cid), permit, from);
+  const deployment = await programs.deployments.get(cid, from);
+  const isRenewed = await money.renewals.take(deployment, permit, from);
   if (isRenewed) records.log.info("permit renewed by the owner", { cid });
   return jsonResponse({ cid, renewed: isRenewed });
 }
 
 /** null when it is stopped already: stopping twice is as good as once. */
-async function unstopped({ programs }: RouteParts, cid: CidText): Promise<Deployment | null> {
+async function unstopped(
+  { programs }: RouteParts,
+  cid: CidText,
+  from: string,
+): Promise<Deployment | null> {
   try {
-    return await programs.deployments.get(cid);
+    return await programs.deployments.get(cid, from);
   } catch (error) {
     if (error instanceof KhachapuriError && error.code === "stopped") return null;
     throw error;
@@ -63,10 +73,15 @@ async function unstopped({ programs }: RouteParts, cid: CidText): Promise<Deploy
 }
 
 /** The latest runs of a deployment, and why it cannot run. */
-export async function logs(parts: RouteParts, request: Request): Promise<Response> {
+export async function logs(
+  parts: RouteParts,
+  request: Request,
+  _url: URL,
+  from: string,
+): Promise<Response> {
   const { subject, owner } = await ownerRequest(parts, request, "logs");
   const cid = formatCid(parseCid(subject));
-  await assertOwned(parts, cid, owner);
+  await assertOwned(parts, cid, owner, from);
   const refusal = parts.programs.sandboxes.refusal(cid);
   const cannotRun = refusal && { message: refusal.shortMessage, hints: refusal.hints };
   return jsonResponse({ cid, runs: parts.records.runLog.read(cid), cannotRun });
@@ -80,9 +95,10 @@ async function assertOwned(
   { records, programs }: RouteParts,
   cid: CidText,
   owner: Address,
+  from: string,
 ): Promise<void> {
   if (records.registrations.ofOwner(owner).some((row) => row.cid === cid)) return;
-  const { spec } = await programs.deployments.get(cid);
+  const { spec } = await programs.deployments.get(cid, from);
   if (isAddressEqual(spec.owner, owner)) return;
   throw new KhachapuriError("not_found", "this owner has no such deployment here", {
     hints: ["ask with the key that deployed it"],

@@ -67,6 +67,15 @@ export class BillReader {
     return billOf(this.seller, cid, "owner", this.ownerPermit(deployment), null);
   }
 
+  /** The permit that a request brings along; null when it has none that can be read. */
+  permitOf(headers: Headers): Permit | null {
+    try {
+      return this.#paymentOf(headers)?.permit ?? null;
+    } catch {
+      return null;
+    }
+  }
+
   #paymentOf(headers: Headers): CreditsPayment | null {
     const text = headers.get(PAYMENT_SIGNATURE_HEADER);
     if (text === null) return null;

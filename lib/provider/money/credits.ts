@@ -117,6 +117,16 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     return this.#bills.read(deployment, headers, from);
   }
 
+  async provenPayer(headers: Headers, mayRecover: () => boolean): Promise<Address | null> {
+    const permit = this.#bills.permitOf(headers);
+    const { ledger, payers } = this.options;
+    if (!permit || !ledger.knows(permit.payer)) return null;
+    if (!this.#signers.hasSeen(permit) && !mayRecover()) return null;
+    const signer = await this.#signers.signerOf(permit);
+    const isProven = signer === permit.payer || signer === payers.last(permit.payer)?.signer;
+    return signer !== null && isProven ? permit.payer : null;
+  }
+
   async prove(bill: CreditsBill): Promise<void> {
     await this.#viewOfProved(bill.permit, bill.from);
   }

@@ -5,7 +5,12 @@ import { openSandbox } from "../../../sandbox/sandbox.ts";
 import type { CidText } from "../../cid.ts";
 import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { OWNER_PROGRAM_STARTS_MAX, PROGRAM_STARTS_MAX, START_REFUSALS_MAX } from "../../limits.ts";
+import {
+  OWNER_PROGRAM_STARTS_MAX,
+  PROGRAM_REFUSALS_MAX,
+  PROGRAM_STARTS_MAX,
+  STRANGER_PROGRAM_STARTS_MAX,
+} from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
@@ -32,7 +37,9 @@ export interface Lease {
 
 export interface SandboxesOptions {
   host: SandboxHost;
-  programs: Programs;
+  programs: Pick<Programs, "acquire">;
+  /** Whether an owner has a deployment here that was paid for. */
+  isPaying(owner: Address): boolean;
   /** The provider's own limits: a spec can ask for less, never for more. */
   timeoutMs: number;
   memoryMb: number;
@@ -66,7 +73,7 @@ export class Sandboxes {
   /** Owners of what is being started. */
   readonly #starting: Address[] = [];
   /** Why deployments cannot run, as their last callers were told. */
-  readonly #refusals = new Lru<CidText, KhachapuriError>(START_REFUSALS_MAX);
+  readonly #refusals = new Lru<CidText, KhachapuriError>(PROGRAM_REFUSALS_MAX);
   #isClosed = false;
 
   constructor(options: SandboxesOptions) {
@@ -154,7 +161,10 @@ export class Sandboxes {
   #admitStart({ spec: { owner } }: Deployment): () => void {
     const starting = this.#starting;
     const own = starting.filter((other) => other === owner).length;
-    if (starting.length >= PROGRAM_STARTS_MAX || own >= OWNER_PROGRAM_STARTS_MAX) {
+    // Keys cost nothing: those of strangers together leave room for who has paid here.
+    const isPaying = this.#options.isPaying(owner);
+    const room = isPaying ? PROGRAM_STARTS_MAX : STRANGER_PROGRAM_STARTS_MAX;
+    if (starting.length >= room || own >= OWNER_PROGRAM_STARTS_MAX) {
       throw new KhachapuriError("overloaded", "too many programs are being fetched", {
         retryAfterSeconds: 2,
       });

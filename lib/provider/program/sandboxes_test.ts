@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
+import type { Address } from "viem";
 import type { CidText } from "../../cid.ts";
+import { OWNER_PROGRAM_STARTS_MAX, STRANGER_PROGRAM_STARTS_MAX } from "../../limits.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { type ErrorCode, KhachapuriError } from "../../errors.ts";
 import { Sandboxes } from "./sandboxes.ts";
@@ -19,7 +21,6 @@ async function open(openMax: number, before = () => {}) {
   const sandboxes = new Sandboxes({
     host: { launcher: "bwrap", runUid: Deno.uid() === 0 ? 1_800_000_000 : null },
     programs: {
-      bytes: () => 0,
       async acquire() {
         await before();
         return {
@@ -31,6 +32,7 @@ async function open(openMax: number, before = () => {}) {
         };
       },
     },
+    isPaying: () => false,
     timeoutMs: 1_000,
     memoryMb: 64,
     idleMs: IDLE_MS,
@@ -98,6 +100,33 @@ Deno.test("beyond the most that may be open the longest idle goes first", async 
   }
   await world.nextGone();
   assert.ok(sandboxes.open() <= 2);
+});
+
+Deno.test("strangers' programs being fetched leave room for owners that were paid", async () => {
+  const paying = `0x${"99".repeat(20)}`;
+  const sandboxes = new Sandboxes({
+    host: { launcher: "bwrap", runUid: null },
+    programs: { acquire: () => new Promise(() => {}) },
+    isPaying: (owner) => owner === paying,
+    timeoutMs: 1_000,
+    memoryMb: 64,
+    idleMs: IDLE_MS,
+    openMax: 100,
+  });
+  const start = async (index: number, owner: string) => {
+    const { spec, ...known } = await deployment(`bafy${owner}${index}`);
+    sandboxes.acquire({ ...known, spec: { ...spec, owner: owner as Address } }).catch((error) => {
+      refused.push(error.code);
+    });
+  };
+  const refused: string[] = [];
+  for (let index = 0; index < STRANGER_PROGRAM_STARTS_MAX + 1; index++) {
+    await start(index, `0x${String(index).padStart(40, "0")}`);
+  }
+  for (let index = 0; index < OWNER_PROGRAM_STARTS_MAX + 1; index++) await start(index, paying);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(refused, ["overloaded", "overloaded"]);
+  assert.equal(sandboxes.open(), STRANGER_PROGRAM_STARTS_MAX + OWNER_PROGRAM_STARTS_MAX);
 });
 
 Deno.test("what was used again a moment ago is not the longest idle", async () => {
