@@ -43,7 +43,7 @@ function clientsFor(
     const fetcher = createFetcher({ gateways: [gateway], cache: null });
     return async () => (await fetcher.readFile(root, { maxBytes: bytes })).length;
   };
-  const cached = openCache(cacheDir, { maxBytes: 1e9 }).then((cache) =>
+  const cached = openCache(cacheDir, { maxBytes: 1e9, maxFiles: 100 }).then((cache) =>
     createFetcher({ gateways: [urls.car], cache })
   );
   const plain = async () =>

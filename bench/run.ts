@@ -1,5 +1,5 @@
 /** `deno task bench NAME [--json]`: one of the benchmarks beside this file. */
-const NAMES = ["payments", "ipfs", "sandbox", "growth money", "hot"];
+const NAMES = ["payments", "ipfs", "sandbox", "growth money", "hot", "attacks"];
 
 const flagsAt = Deno.args.findIndex((argument) => argument.startsWith("-"));
 const name = Deno.args.slice(0, flagsAt < 0 ? Deno.args.length : flagsAt).join(" ");

@@ -24,16 +24,61 @@ export const BUFFERED_BODY_BYTES_MAX = 128 * 1024 * 1024;
 export const CID_TEXT_CHARACTERS_MAX = 64;
 /** Runs of a provider at a time unless it configures a number; beyond it a free 503. */
 export const PROVIDER_CONCURRENCY_DEFAULT = 64;
-/** Disk that verified content may hold before the least recently used goes. */
+/** Disk that verified content may hold, in whole blocks, before the least recently used goes. */
 export const CACHE_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+/** Files of it: each takes an inode, and one open and one read when its turn comes. */
+export const CACHE_FILES_MAX = 100_000;
+/** Of what anybody can have fetched and no deployment has proved useful: four largest programs, */
+export const CACHE_UNJUDGED_BYTES_MAX = 256 * 1024 * 1024;
+/** or so many files. */
+export const CACHE_UNJUDGED_FILES_MAX = 500;
 /** Spellings of cids that are remembered with their canonical text. */
 export const CID_TEXTS_REMEMBERED_MAX = 10_000;
 /** Specs kept decrypted, SPEC_BYTES_MAX each at most. */
 export const SPECS_MAX = 2_000;
 /** Cids that are remembered to hold no deployment of ours. */
 export const SPEC_REFUSALS_MAX = 20_000;
-/** Strangers can name any cid; this many lookups of theirs reach the gateways at a time. */
+/** Strangers can name any cid; this many lookups of theirs are under way at a time. */
 export const LOOKUPS_MAX = 32;
+/**
+ * Lookups for strangers that no call was paid for: so many at once, as a public gateway may let us
+ * have no more than 100 requests a minute,
+ */
+export const STRANGER_LOOKUPS_BURST_MAX = 60;
+/** and then so many a second: 40,000 new deployments a day. Each may cost 16 key agreements. */
+export const STRANGER_LOOKUPS_PER_SECOND_MAX = 1 / 2;
+/** Of those, for one network (IPv4 /24, IPv6 /56) so many at once, */
+export const PREFIX_LOOKUPS_BURST_MAX = 10;
+/** and then so many a second. */
+export const PREFIX_LOOKUPS_PER_SECOND_MAX = 1 / 6;
+/** Kept for networks that have asked for little, whatever others use up: so many at once, */
+export const FRESH_LOOKUPS_BURST_MAX = 20;
+/** and then so many a second. */
+export const FRESH_LOOKUPS_PER_SECOND_MAX = 1 / 4;
+/** A network that asked for no more than this of late has asked for little. */
+export const FRESH_LOOKUPS_MAX = 2;
+/** For payers whose permit proves that they had calls here, beside strangers', so many at once, */
+export const PAYER_LOOKUPS_BURST_MAX = 20;
+/** and then so many a second. */
+export const PAYER_LOOKUPS_PER_SECOND_MAX = 1 / 2;
+/** Of those, for one payer so many at once, */
+export const OWN_LOOKUPS_BURST_MAX = 5;
+/** and then so many a second. */
+export const OWN_LOOKUPS_PER_SECOND_MAX = 1 / 10;
+/** Permits looked at for that, a millisecond each: so many at once, */
+export const LOOKUP_PROOFS_BURST_MAX = 20;
+/** and then so many a second. */
+export const LOOKUP_PROOFS_PER_SECOND_MAX = 10;
+/** Networks, and payers, whose lookups are counted; one beyond it starts anew. */
+export const LOOKUPS_COUNTED_MAX = 50_000;
+/** Lookups that may be given back, once a call is paid for what they found. */
+export const LOOKUPS_UNPAID_MAX = 1_000;
+/** That nobody has a cid is remembered so long: whoever publishes it next is soon found. */
+export const ABSENT_REMEMBERED_MS = 30_000;
+/** That our gateways failed is remembered so long at most: it says nothing of the content. */
+export const OUTAGE_REMEMBERED_MS = 2_000;
+/** Cids of which either is remembered; one beyond it is asked for again. */
+export const ABSENT_REMEMBERED_MAX = 20_000;
 /** What nobody has takes a minute to fail: after this long it makes room for another. */
 export const LOOKUP_PATIENCE_MS = 5_000;
 /** Sandboxes open at once; an idle one takes some 0.8 MB (`deno task bench sandbox`). */
@@ -192,9 +237,26 @@ export const DEPLOYMENT_CONCURRENCY_MAX = 64;
 export const PROGRAM_ZIP_BYTES_MAX = 64 * 1024 * 1024;
 /** Program once unpacked: bounds a zip bomb on disk. */
 export const PROGRAM_UNPACKED_BYTES_MAX = 256 * 1024 * 1024;
-/** Disk that all unpacked programs may hold before those not in use go. */
+/** Disk that all unpacked programs may hold, in whole blocks, before those not in use go. */
 export const UNPACKED_BYTES_MAX = 8 * 1024 * 1024 * 1024;
-/** Entries in a program zip; bounds inodes. */
+/** Their files and folders: a small file system has some 65,000 inodes a GiB. */
+export const UNPACKED_INODES_MAX = 400_000;
+/** Programs that are remembered to be unusable, whatever was asked of them. */
+export const PROGRAM_REFUSALS_MAX = 10_000;
+/** Published programs up to this size are read before memory is asked for: most are smaller. */
+export const PROGRAM_SMALL_BYTES_MAX = 2 * 1024 * 1024;
+/**
+ * Memory of programs that are being fetched and unpacked, all owners together: two of the largest
+ * at a time; a stall and a gigabyte were seen with 32 of them.
+ */
+export const OPENINGS_BYTES_MAX = 128 * 1024 * 1024;
+/** Beside it, for owners whose deployments were paid for here. */
+export const PAYING_OPENINGS_BYTES_MAX = 64 * 1024 * 1024;
+/** Openings that wait for memory, in fair turns between owners; beyond it a free 503. */
+export const OPENINGS_WAITING_MAX = 64;
+/** One waits so long: the caller's client gives up soon after. */
+export const OPENING_WAIT_MS = 10_000;
+/** Files and folders of a program, also folders that its zip only implies; bounds inodes. */
 export const PROGRAM_ENTRIES_MAX = 10_000;
 /** Length of one path in a program zip. */
 export const PROGRAM_PATH_BYTES_MAX = 1_024;
@@ -202,10 +264,14 @@ export const PROGRAM_PATH_BYTES_MAX = 1_024;
 export const PROGRAM_PATH_SEGMENT_BYTES_MAX = 255;
 /** Folders in each other; bounds whoever walks the unpacked tree. */
 export const PROGRAM_PATH_DEPTH_MAX = 32;
+/** Where a symbolic link of a program leads: as long as a path. */
+export const PROGRAM_LINK_BYTES_MAX = 1_024;
 /** Uids for programs, one for each open sandbox of a privileged provider. */
 export const RUN_UIDS_MAX = 4096;
 /** Programs being fetched and unpacked at a time. */
 export const PROGRAM_STARTS_MAX = 32;
+/** Of those, of owners that no call was paid for yet: what nobody has takes a minute to fail. */
+export const STRANGER_PROGRAM_STARTS_MAX = 24;
 /** Of those, one owner's. */
 export const OWNER_PROGRAM_STARTS_MAX = 4;
 /** Deployments remembered to be registered on disk. */
@@ -292,8 +358,11 @@ export const GATEWAY_PROGRESS_BYTES = 20_000;
 export const GATEWAY_REDIRECTS_MAX = 4;
 /** Single blocks asked of one gateway at a time. */
 export const GATEWAY_BLOCKS_IN_FLIGHT_MAX = 6;
-/** Longest back-off that a gateway can make us keep. */
-export const GATEWAY_BACKOFF_SECONDS_MAX = 600;
+/**
+ * Longest back-off that a gateway can make us keep: one request a minute, which tells whether it
+ * has recovered, is no burden to it.
+ */
+export const GATEWAY_BACKOFF_SECONDS_MAX = 60;
 /** What a Kubo node may answer to an import: one line a root. */
 export const KUBO_ANSWER_BYTES_MAX = 64 * 1024;
 /** One import into a Kubo node, upload included. */

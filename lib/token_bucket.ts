@@ -26,6 +26,12 @@ export class TokenBucket {
     return true;
   }
 
+  /** Whether no more than `tokens` of it are in use. */
+  isFullBut(tokens: number): boolean {
+    this.#refill();
+    return this.#tokens >= this.size - tokens;
+  }
+
   /** What took a token came to nothing. */
   giveBack(): void {
     this.#tokens += 1;

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { TokenBucket } from "./token_bucket.ts";
 
+Deno.test("how little of a bucket is in use shows, and passes", () => {
+  let now = 0;
+  const bucket = new TokenBucket(3, 1, () => now);
+  bucket.take();
+  assert.deepEqual([bucket.isFullBut(0), bucket.isFullBut(1)], [false, true]);
+  now = 1_000;
+  assert.ok(bucket.isFullBut(0));
+});
+
 function bucketOf(size: number, perSecond: number) {
   const clock = { ms: 0 };
   return { clock, bucket: new TokenBucket(size, perSecond, () => clock.ms) };

@@ -6,7 +6,7 @@
  */
 import { KhachapuriError } from "../lib/errors.ts";
 
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 /** Runs that one sandbox holds at a time. */
 export const RUNS_MAX = 64;
 export const HEADER_BYTES = 8;
@@ -82,6 +82,8 @@ export interface Exit {
   startErrno: number;
   startStep: typeof STEPS[number];
   cause: Cause;
+  /** Where something listened when its time ran out; null: nothing did. */
+  listeningPort: number | null;
   cpuMs: number;
   peakBytes: number;
   stdinBytes: number;
@@ -217,7 +219,7 @@ export function encodeBare(type: number, run: number): Uint8Array {
   return encodeFrame(type, run, new Uint8Array(0));
 }
 
-export const EXIT_BYTES = 56;
+export const EXIT_BYTES = 64;
 
 /** @throws KhachapuriError `sandbox_unavailable` when it is not an EXIT payload */
 export function decodeExit(payload: Uint8Array): Exit {
@@ -232,11 +234,12 @@ export function decodeExit(payload: Uint8Array): Exit {
     startErrno: view.getUint32(4, true),
     cause,
     startStep,
-    cpuMs: big(16) / 1000,
-    peakBytes: big(24),
-    stdinBytes: big(32),
-    stdoutBytes: big(40),
-    stderrBytes: big(48),
+    listeningPort: view.getUint32(16, true) || null,
+    cpuMs: big(24) / 1000,
+    peakBytes: big(32),
+    stdinBytes: big(40),
+    stdoutBytes: big(48),
+    stderrBytes: big(56),
   };
 }
 

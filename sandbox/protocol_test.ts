@@ -115,7 +115,7 @@ Deno.test("a set-up that init would refuse for its size is not sent", () => {
 Deno.test("SETUP has the layout that init reads", () => {
   const frame = encodeSetup(SETUP);
   const words = new Uint32Array(frame.buffer.slice(HEADER_BYTES, HEADER_BYTES + 48 + 16));
-  assert.deepEqual([...words.subarray(0, 8)], [3, 1, 2, 5, 4, 0, 6, 0]);
+  assert.deepEqual([...words.subarray(0, 8)], [4, 1, 2, 5, 4, 0, 6, 0]);
   assert.deepEqual([...words.subarray(8)], [0x9abc_def0, 0x1234_5678, 1, 2, 7, 0, 256, 0]);
   assert.deepEqual([...frame.subarray(HEADER_BYTES + 48 + 16)], Array(16).fill(9));
 });
@@ -123,10 +123,11 @@ Deno.test("SETUP has the layout that init reads", () => {
 Deno.test("EXIT reads back and refuses what it does not know", () => {
   const payload = new Uint8Array(EXIT_BYTES);
   const view = new DataView(payload.buffer);
-  [7 << 8, 0, CAUSES.indexOf("memory"), 0].forEach((n, i) => view.setUint32(i * 4, n, true));
-  [1500n, 4096n, 1n, 2n, 3n].forEach((n, i) => view.setBigUint64(16 + i * 8, n, true));
+  [7 << 8, 0, CAUSES.indexOf("memory"), 0, 8080].forEach((n, i) => view.setUint32(i * 4, n, true));
+  [1500n, 4096n, 1n, 2n, 3n].forEach((n, i) => view.setBigUint64(24 + i * 8, n, true));
   const exit = decodeExit(payload);
   assert.deepEqual([exit.status, exit.cause, exit.cpuMs], [7 << 8, "memory", 1.5]);
+  assert.equal(exit.listeningPort, 8080);
   assert.deepEqual([exit.peakBytes, exit.stdinBytes, exit.stderrBytes], [4096, 1, 3]);
   assert.throws(() => decodeExit(payload.subarray(1)), unavailable);
   view.setUint32(8, 99, true);

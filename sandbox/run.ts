@@ -21,6 +21,8 @@ export interface RunRecord {
   /** The limit that ended the run, if one did. */
   limit: RunLimit | null;
   wallMs: number;
+  /** A port on which something listened when its time ran out; null: nothing did. */
+  listeningPort: number | null;
   /** User and system time of all its processes; null where it cannot be measured. */
   cpuMs: number | null;
   /** null where it cannot be measured. */
@@ -129,6 +131,7 @@ export function createRun(
 function outcome(exit: Exit): Omit<RunRecord, "limit" | "wallMs" | "stderr"> {
   const signal = exit.status & 0x7f;
   const measured = {
+    listeningPort: exit.listeningPort,
     cpuMs: exit.cpuMs,
     peakMemoryBytes: exit.peakBytes,
     stdinBytes: exit.stdinBytes,

@@ -13,6 +13,7 @@ const EXIT: Exit = {
   peakBytes: 4096,
   stdinBytes: 1,
   stdoutBytes: 2,
+  listeningPort: null,
   stderrBytes: 3,
 };
 const [ENOENT, EACCES] = [2, 13];
@@ -42,6 +43,7 @@ Deno.test("a record tells exit code, measures and stderr", async () => {
     peakMemoryBytes: 4096,
     stdinBytes: 1,
     stdoutBytes: 2,
+    listeningPort: null,
     stderrBytes: 3,
   });
   assert.equal(text(stderr), "oops");

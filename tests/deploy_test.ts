@@ -86,8 +86,7 @@ Deno.test("the owner alone reads what a failed program wrote to stderr", async (
   const deployed = await owner.run(["deploy", program, "--provider", NAME, "--accept-terms"]);
   const cid = deployed.out.split("\n")[0]!;
   const early = await owner.run(["logs", cid]);
-  assert.equal(early.code, 4);
-  assert.match(early.err, /from its first call on/);
+  assert.deepEqual([early.code, early.out], [0, "paolo.khachapuri: no runs yet\n"]);
 
   const answer = await fetch(`${market.provider.url}/${cid}`);
   assert.equal(answer.status, 502);
@@ -96,7 +95,8 @@ Deno.test("the owner alone reads what a failed program wrote to stderr", async (
   const lines = out.split("\n");
   assert.equal(lines[0], "paolo.khachapuri:");
   assert.match(lines[1]!, /^\S+Z GET 502, exit 3, \d+ ms, .*0 B in, 0 B out$/);
-  assert.deepEqual(lines.slice(2), ["  no such table[2J", ""]);
+  const why = "  why: the program exited with 3 and printed nothing";
+  assert.deepEqual(lines.slice(2), [why, "  no such table[2J", ""]);
   assert.equal((await owner.run(["logs", cid, "--provider", "else.eth"])).code, 4);
 
   const stranger = join(owner.dir, "stranger.json");
@@ -215,14 +215,121 @@ Deno.test("a deployment that could not be published is listed as such, for it ca
   ]);
 });
 
-Deno.test("a public program is warned about when it holds what looks secret", async () => {
+Deno.test("what cannot run, or holds secrets, stops before anything is signed or published", async () => {
   await using market = await startMarket();
   await using owner = await openOwnersHome(market);
   const dir = join(owner.dir, "program");
   await Deno.mkdir(dir);
-  await Deno.writeTextFile(join(dir, "main"), "#!/bin/sh\n", { mode: 0o755 });
-  await Deno.writeTextFile(join(dir, ".env"), "KEY=1");
+  const main = (text: string) => Deno.writeTextFile(join(dir, "main"), text, { mode: 0o755 });
   const args = ["deploy", dir, "--provider", NAME, "--accept-terms"];
-  assert.match((await owner.run(args)).err, /warning: \.env becomes public/);
-  assert.doesNotMatch((await owner.run([...args, "--private"])).err, /becomes public/);
+  await main("#!/bin/sh\r\n");
+  const broken = await owner.run(args);
+  const rehearsed = await owner.run(["run", dir, "/"]);
+  assert.deepEqual([broken.code, rehearsed.code], [3, 3]);
+  assert.match(broken.err, /the first line of main ends in CR/);
+  assert.ok(rehearsed.err.includes(broken.err.trim().split("\n")[0]!), rehearsed.err);
+
+  await main("#!/bin/sh\n");
+  await Deno.writeTextFile(join(dir, ".env"), "KEY=1");
+  const secret = await owner.run(args);
+  assert.equal(secret.code, 3);
+  assert.match(secret.err, /\.env \(environment variables\)/);
+  assert.equal((await owner.run([...args, "--private"])).code, 3);
+  assert.equal((await owner.run(["run", dir, "/"])).code, 0);
+  assert.deepEqual((await owner.run(["deployments", "--json"])).json.deployments, []);
+  const allowed = await owner.run([...args, "--allow-secret", ".env"]);
+  assert.equal(allowed.code, 0, allowed.err);
+
+  await Deno.remove(join(dir, ".env"));
+  await main("#!/usr/bin/pyton3\n");
+  const unsure = await owner.run(args);
+  assert.equal(unsure.code, 0);
+  assert.match(
+    unsure.err,
+    /warning: the interpreter of main, \/usr\/bin\/pyton3, is not installed/,
+  );
+  const cid = unsure.out.split("\n")[0]!;
+  const refused = await fetch(`${market.provider.url}/${cid}`);
+  assert.equal(refused.status, 422);
+  const { message } = await refused.json();
+  const { out } = await owner.run(["logs", cid]);
+  assert.deepEqual(out.split("\n").slice(0, 2), ["paolo.khachapuri:", `cannot run: ${message}`]);
+});
+
+Deno.test("the log says why each run ended, and so does the answer where it can be told", async () => {
+  await using market = await startMarket();
+  await using owner = await openOwnersHome(market);
+  const dir = join(owner.dir, "program");
+  await Deno.mkdir(dir);
+  const main = `#!/bin/sh
+case $PATH_INFO in
+/head) echo HTTP/x ;;
+/leave) echo begun; exec sleep 30 ;;
+/slow) exec sleep 30 ;;
+/memory) exec tail /dev/zero ;;
+/name) curl -sS https://api.example/ ;;
+/cgi) printf 'Content-Type: text/html\\n\\nhi' ;;
+esac
+`;
+  await Deno.writeTextFile(join(dir, "main"), main, { mode: 0o755 });
+  const flags = ["--provider", NAME, "--accept-terms", "--timeout", "3", "--memory", "64"];
+  const deployed = await owner.run(["deploy", dir, ...flags]);
+  const cid = deployed.out.split("\n")[0]!;
+  const url = `${market.provider.url}/${cid}`;
+  const messages: Record<string, string> = {};
+  for (const path of ["head", "slow", "memory", "name"]) {
+    messages[path] = (await (await fetch(`${url}/${path}`)).json()).message;
+  }
+  assert.match(
+    messages.name!,
+    /printed nothing: it asked for the network, which programs do not have$/,
+  );
+  assert.equal(await (await fetch(`${url}/cgi`)).text(), "Content-Type: text/html\n\nhi");
+  const leaving = new AbortController();
+  const left = await fetch(`${url}/leave`, { signal: leaving.signal });
+  await left.body!.getReader().read();
+  leaving.abort();
+
+  let runs: { reason: string | null }[] = [];
+  // The last of them ends when the provider has noticed that its caller is gone.
+  while (runs.length < 6) {
+    runs = (await owner.run(["logs", cid, "--json"])).json.providers[0].runs;
+  }
+  const reasons = runs.map(({ reason }) => reason);
+  assert.deepEqual(reasons.slice(0, 3), [messages.head, messages.slow, messages.memory]);
+  assert.match(reasons[3]!, /; it asked for api\.example, and programs have no network: give it/);
+  assert.match(reasons[4]!, /^it printed a CGI head/);
+  assert.equal(reasons[5], "the caller left before the answer's end");
+  assert.match((await owner.run(["logs", cid])).out, /\n {2}why: the caller left before/);
+});
+
+Deno.test("a program with npm's links and empty folders runs at a provider as it does at home", async () => {
+  await using market = await startMarket();
+  await using owner = await openOwnersHome(market);
+  const dir = join(owner.dir, "program");
+  const tool = '#!/bin/sh\n. "$(dirname "$(readlink -f "$0")")/../lib/said"\n';
+  const files = {
+    main: "#!/bin/sh\nls data/empty && exec node_modules/.bin/tool\n",
+    "node_modules/tool/bin/cli": tool,
+    "node_modules/tool/lib/said": "echo linked\n",
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await Deno.mkdir(join(dir, name, ".."), { recursive: true });
+    await Deno.writeTextFile(join(dir, name), text, { mode: 0o755 });
+  }
+  await Deno.mkdir(join(dir, "data/empty"), { recursive: true });
+  await Deno.mkdir(join(dir, "node_modules/.bin"));
+  await Deno.symlink("../tool/bin/cli", join(dir, "node_modules/.bin/tool"));
+  await Deno.symlink("nowhere", join(dir, "dangling"));
+  assert.equal((await owner.run(["run", dir, "/"])).out, "linked\n");
+  const flags = ["--provider", NAME, "--accept-terms"];
+  const deployed = await owner.run(["deploy", dir, ...flags]);
+  assert.equal(deployed.code, 0, deployed.err);
+  const answer = await fetch(`${market.provider.url}/${deployed.out.split("\n")[0]}`);
+  assert.equal(await answer.text(), "linked\n");
+
+  await Deno.symlink("/etc/hostname", join(dir, "out"));
+  const refused = await owner.run(["deploy", dir, ...flags]);
+  assert.equal(refused.code, 3);
+  assert.match(refused.err, /out -> \/etc\/hostname leads out of the program/);
 });

@@ -136,8 +136,9 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
       money: { schemes: [countingScheme(before, holds)] },
       programs: {
         deployments: {
-          async get() {
+          async get(cid) {
             await before.deployment?.();
+            if (cid !== CID) throw new KhachapuriError("not_found", "no gateway has it");
             if (records.stops.has(spec)) throw new KhachapuriError("stopped", "it was stopped");
             return deployment;
           },
@@ -242,6 +243,7 @@ function countingScheme(before: CallWorld["before"], holds: HeldCredit[]): Payme
     };
   }
   const scheme: PaymentScheme<Bill, Bill> = {
+    provenPayer: () => Promise.resolve(null),
     offer: (lane) => ({ scheme: "counting", ...(lane ? { lane: lane.id } : {}) }),
     read({ cid, spec: { owner } }, fields) {
       before.read?.();

@@ -1,9 +1,8 @@
 /** The provider as its own process, started the way a user starts it; made to be killed. */
-import { fileURLToPath } from "node:url";
 import { join } from "node:path";
-import { PERMISSIONS } from "../tools/permissions.ts";
+import { HELPER, permissions } from "../tools/permissions.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const ROOT = join(import.meta.dirname!, "..");
 
 export interface ChildProvider {
   readonly pid: number;
@@ -17,14 +16,15 @@ export interface ChildProvider {
 
 /**
  * Starts `main.ts serve` on the configuration in `home`; its log goes to `<home>/provider.log`.
- * The sources are those in `root`. What is measured asks for level "info", as a provider runs: a line for each call costs a tenth.
+ * What is measured asks for level "info", as a provider runs: a line for each call costs a tenth.
+ * `root` is another checkout to start it from.
  */
 export async function startChildProvider(
   home: string,
   { logLevel = "debug", root = ROOT }: { logLevel?: "debug" | "info"; root?: string } = {},
 ): Promise<ChildProvider> {
-  const own = PERMISSIONS.map((each) => each.replace(ROOT, join(root, "/")));
-  const run = ["run", "--no-check", "--frozen", "--no-prompt", ...own];
+  const granted = permissions(join(root, HELPER));
+  const run = ["run", "--no-check", "--frozen", "--no-prompt", ...granted];
   const serve = [join(root, "main.ts"), "serve", "--home", home, "--log-level", logLevel];
   const process = new Deno.Command(Deno.execPath(), {
     args: [...run, ...serve],

@@ -14,5 +14,6 @@ export const RUN: LoggedRun = {
   stdinBytes: 0,
   stdoutBytes: 0,
   stderrBytes: 4,
+  reason: null,
   stderr: "oops",
 };

@@ -20,7 +20,7 @@ import {
 import { type RunningProvider, startProvider } from "../lib/provider/door/serve.ts";
 import type { Recorded } from "../lib/provider/ledger/codec.ts";
 import { type JournalFilter, readJournal } from "../lib/provider/ledger/store.ts";
-import { packProgram } from "../lib/spec/archive.ts";
+import { packProgram } from "../lib/spec/pack.ts";
 import { sealSpec } from "../lib/spec/envelope.ts";
 import { generateIdentity, recipientOf, writeKeyFile } from "../lib/spec/keys.ts";
 import { newDeploymentId, parseUnsignedSpec, type UnsignedSpec } from "../lib/spec/schema.ts";

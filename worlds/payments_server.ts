@@ -35,6 +35,7 @@ const FREE_HOLD: Hold = {
 
 /** Payment off: nothing is looked at, nothing written. */
 const FREE: PaymentScheme<Bill, null> = {
+  provenPayer: () => Promise.resolve(null),
   offer: () => ({ scheme: "free" }),
   read: ({ cid, spec: { owner } }) => ({ source: "owner", payer: owner, cid, scope: "" }),
   prove: () => Promise.resolve(),
@@ -64,6 +65,7 @@ const AT_ONCE: Sandbox = {
         peakMemoryBytes: 0,
         stdinBytes: 0,
         stdoutBytes: ANSWER.length,
+        listeningPort: null,
         stderrBytes: 0,
         stderr: new Uint8Array(),
       }),
@@ -81,6 +83,7 @@ function quick(parts: RouteParts): RouteParts {
     acquire: () => Promise.resolve({ sandbox: AT_ONCE, release() {} }),
     isOpen: () => true,
     isClosed: () => false,
+    refusal: () => null,
     open: () => 1,
   };
   return { ...parts, programs: { ...parts.programs, sandboxes } };

@@ -5,7 +5,7 @@ import { formatRecords } from "../lib/chain/record.ts";
 import { formatCid } from "../lib/cid.ts";
 import { type Config, parseConfig } from "../lib/config.ts";
 import { importFile } from "../lib/ipfs/dag.ts";
-import { packProgram } from "../lib/spec/archive.ts";
+import { packProgram } from "../lib/spec/pack.ts";
 import { sealSpec } from "../lib/spec/envelope.ts";
 import { generateIdentity, recipientOf, writeKeyFile } from "../lib/spec/keys.ts";
 import type { Spec } from "../lib/spec/schema.ts";

@@ -98,6 +98,7 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       sandboxes: {
         ...calls.parts.programs.sandboxes,
         open: () => 3,
+        refusal: () => null,
       },
     },
     records: { ...calls.parts.records, ...calls.records },

@@ -10,14 +10,18 @@ import {
   allowanceFault,
   type DeployTarget,
   deployTarget,
-  type PackedProgram,
-  packForDeployment,
   publishDeployment,
   sealDeployment,
   type SealedDeployment,
   type SigningTarget,
 } from "../client/deploy.ts";
-import { fetchLimits, limitFaults, type RunLimits } from "../client/provider_limits.ts";
+import {
+  assertNoSecrets,
+  assertStartable,
+  type PackedProgram,
+  packForDeployment,
+} from "../client/packed_program.ts";
+import { fetchOffer, limitFaults, type RunLimits } from "../client/provider_limits.ts";
 import { fetchTerms } from "../client/provider_terms.ts";
 import { KhachapuriError } from "../errors.ts";
 import { writeCar } from "../ipfs/car.ts";
@@ -25,7 +29,6 @@ import { createFetcher } from "../ipfs/gateway.ts";
 import { publish } from "../ipfs/publish.ts";
 import { pause } from "../pause.ts";
 import { signingEpoch } from "../permit.ts";
-import { listProgram } from "../spec/archive.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { PROGRAM_OPTIONS, programChoices, wholeNumber } from "./program_flags.ts";
 
@@ -39,6 +42,12 @@ const OPTIONS = {
   },
   ...PROGRAM_OPTIONS,
   private: { type: "boolean", description: "encrypt the program, too" },
+  "allow-secret": {
+    type: "string",
+    value: "PATH",
+    multiple: true,
+    description: "publish this file though it looks secret; repeat for several",
+  },
   access: {
     type: "string",
     value: "WHO",
@@ -69,7 +78,7 @@ export const deploy = defineCommand({
   ],
   examples: [
     "deploy samples/hello --provider paolo.eth",
-    "deploy . --provider paolo.eth --env-file .env --private --accept-terms",
+    "deploy . --provider paolo.eth --env-file ../env --private --accept-terms",
     "deploy . --provider a.eth --provider b.eth --access payer --out /tmp/cars",
   ],
   options: OPTIONS,
@@ -80,14 +89,23 @@ export const deploy = defineCommand({
     if (options.out === undefined) await requireKubo(context);
     const dir = positionals[0]!;
     out.progress(`packing ${dir}`);
-    const program = await packForDeployment(dir, options.private);
-    await warnOfSecrets(context, dir, options.private);
+    const program = await packForDeployment(
+      dir,
+      options.private,
+      choices,
+      options["env-file"] ?? null,
+    );
+    assertNoSecrets(program.secrets, options["allow-secret"], options.private);
+    const lacking = assertStartable(program.start, null);
+    if (lacking !== null) {
+      out.note(`warning: ${lacking}; whether it is at a provider, that one knows`);
+    }
     out.note(`program     ${program.cid} (${program.size} bytes)`);
 
     const cap = options["max-price"] === undefined ? null : parseUsdc(options["max-price"]);
     const targets: DeployTarget[] = [];
     for (const name of options.provider) targets.push(await target(context, name, cap));
-    for (const each of targets) await warnOfLimits(context, each, choices.limits);
+    for (const each of targets) await assertFit(context, each, program, choices.limits);
     for (const each of targets) await agree(context, each, options["accept-terms"]);
     const account = await context.account();
     const signing = await Promise.all(
@@ -132,28 +150,20 @@ async function specChoices(options: DeployOptions) {
   };
 }
 
-const LOOKS_SECRET = /(^|\/)(\.env(\..*)?|id_(rsa|ecdsa|ed25519)|keys\.json|.*\.(pem|key|p12))$/;
-
-/** A run gets the provider's own limits where they are lower than the spec's. */
-async function warnOfLimits(
+/**
+ * Whether the provider's machine can start the program. A run gets the provider's own limits where
+ * they are lower than the spec's.
+ * @throws KhachapuriError `invalid_program`
+ */
+async function assertFit(
   { out }: CommandContext,
   { record: { name, webDomain } }: DeployTarget,
+  { start }: PackedProgram,
   wanted: RunLimits,
 ): Promise<void> {
-  const given = await fetchLimits(webDomain);
-  for (const fault of limitFaults(wanted, given)) out.note(`warning: ${name} ${fault}`);
-}
-
-async function warnOfSecrets(
-  { out }: CommandContext,
-  dir: string,
-  isPrivate: boolean,
-): Promise<void> {
-  if (isPrivate) return;
-  for (const { path } of await listProgram(dir)) {
-    if (!LOOKS_SECRET.test(path)) continue;
-    out.note(`warning: ${path} becomes public, for ever; --private encrypts the program`);
-  }
+  const { machine, limits } = await fetchOffer(webDomain);
+  assertStartable(start, machine ?? Deno.build.arch);
+  for (const fault of limitFaults(wanted, limits)) out.note(`warning: ${name} ${fault}`);
 }
 
 async function target(

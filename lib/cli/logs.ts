@@ -1,7 +1,7 @@
 /** `logs`: what a deployment's runs wrote to stderr, and how they ended. */
 import { formatCid, parseCid } from "../cid.ts";
 import { requireDeploymentAt } from "../client/deployments_file.ts";
-import { fetchLogs, type LoggedRun } from "../client/logs.ts";
+import { type DeploymentLog, fetchLogs, type LoggedRun } from "../client/logs.ts";
 import { printable } from "../client/provider_http.ts";
 import { KhachapuriError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
@@ -11,7 +11,8 @@ export const logs = defineCommand({
   usage: "CID [--provider NAME]",
   details: [
     "The latest runs of a deployment of yours, oldest first: when, which method, the answer's " +
-    "status, how the program ended, and what it wrote to stderr. The provider keeps them, and " +
+    "status, how the program ended and why, and what it wrote to stderr; and why it cannot run, " +
+    "if it cannot. The provider keeps them, and " +
     "shows them to nobody but the owner, whose signature it asks for.",
   ],
   examples: ["logs bafkrei…", "logs bafkrei… --provider paolo.eth --json"],
@@ -24,34 +25,43 @@ export const logs = defineCommand({
     const cid = formatCid(parseCid(positionals[0]!));
     const { providers } = await requireDeploymentAt(home, cid, options.provider);
     const account = await context.account();
-    const told: { name: string; runs: LoggedRun[] }[] = [];
+    const told: ({ name: string } & DeploymentLog)[] = [];
     let unknown: KhachapuriError | null = null;
     for (const { name, ...at } of providers) {
       out.progress(`asking ${name}`);
       const webDomain = await presentDomain(context, name);
-      const runs = await fetchLogs(account, cid, { ...at, webDomain }).catch((error) => {
+      const log = await fetchLogs(account, cid, { ...at, webDomain }).catch((error) => {
         if (!(error instanceof KhachapuriError) || error.code !== "not_found") throw error;
         unknown = error;
-        return [];
+        return { runs: [], cannotRun: null };
       });
-      told.push({ name, runs });
+      told.push({ name, ...log });
     }
-    // A provider that was never called knows of no runs: a failure only when no other has any.
+    // A provider that cannot find it knows of no runs: a failure only when no other has any.
     if (unknown && told.every(({ runs }) => runs.length === 0)) throw unknown;
     out.result({ cid, providers: told }, told.flatMap(lines));
   },
 });
 
-function lines({ name, runs }: { name: string; runs: readonly LoggedRun[] }): string[] {
-  if (runs.length === 0) return [`${name}: no runs yet`];
-  return [`${name}:`, ...runs.flatMap(runLines)];
+function lines({ name, runs, cannotRun }: { name: string } & DeploymentLog): string[] {
+  const refusal = cannotRun === null
+    ? []
+    : [`cannot run: ${cannotRun.message}`, ...cannotRun.hints.map((hint) => `  ${hint}`)];
+  if (runs.length === 0 && cannotRun === null) return [`${name}: no runs yet`];
+  return [`${name}:`, ...runs.flatMap(runLines), ...refusal.map(printable)];
+}
+
+/** Who keeps no reason, as older providers do, has at least a name for the limit. */
+function limitWords({ limit, reason }: LoggedRun): string {
+  if (limit === "aborted") return "ended before its own end";
+  return reason === null ? `hit its ${limit} limit` : "ended by a limit";
 }
 
 const MIB = 1024 * 1024;
 
 function runLines(run: LoggedRun): string[] {
   const ending = run.limit !== null
-    ? `hit its ${run.limit} limit`
+    ? limitWords(run)
     : run.signal !== null
     ? `ended by ${run.signal}`
     : `exit ${run.exit}`;
@@ -63,7 +73,8 @@ function runLines(run: LoggedRun): string[] {
     `${run.stdinBytes} B in, ${run.stdoutBytes} B out`,
   ];
   const head = `${at} ${run.method} ${run.status}, ${ending}, ${used.join(", ")}`;
+  const reason = run.reason === null || run.reason === ending ? [] : [`  why: ${run.reason}`];
   const stderr = run.stderr.trimEnd();
-  return [head, ...(stderr === "" ? [] : stderr.split("\n").map((line) => `  ${line}`))]
+  return [head, ...reason, ...(stderr === "" ? [] : stderr.split("\n").map((line) => `  ${line}`))]
     .map(printable);
 }

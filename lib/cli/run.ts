@@ -2,6 +2,7 @@
 import type { RunRecord, SandboxHost } from "../../sandbox/sandbox.ts";
 import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
 import { KhachapuriError } from "../errors.ts";
+import type { Diagnosis } from "../provider/program/diagnosis.ts";
 import { openStage, type Rehearsal } from "../provider/program/rehearsal.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { PROGRAM_OPTIONS, programChoices } from "./program_flags.ts";
@@ -75,14 +76,17 @@ function noteRequest({ out }: CommandContext, { method, headers }: CurlCommand, 
 async function print(
   { out }: CommandContext,
   curl: CurlCommand,
-  { response, record }: Rehearsal,
+  rehearsal: Rehearsal,
 ): Promise<void> {
+  const { response, record } = rehearsal;
   const { status, headers } = response;
   const isBodyless = curl.method === "HEAD" || [204, 205, 304].includes(status);
   if (isBodyless) await response.cancel();
   try {
-    const body = isBodyless ? null : await begun(response, record);
+    const body = isBodyless ? null : await begun(rehearsal);
     const isPrinted = await printResponse(out, curl, new Response(body, { status, headers }));
+    const found = await rehearsal.diagnosis();
+    if (found) out.note(`note: ${found.full}\n  ${found.hint}`);
     if (isPrinted) return;
   } finally {
     out.errorBytes((await record).stderr);
@@ -95,11 +99,10 @@ async function print(
  * @throws KhachapuriError `program_failed` for a program that failed without printing anything
  */
 async function begun(
-  { read, cancel, hasHead }: Rehearsal["response"],
-  pending: Rehearsal["record"],
+  { response: { read, cancel, hasHead }, record, diagnosis }: Rehearsal,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   let next = read() as Promise<Uint8Array<ArrayBuffer> | null>;
-  if (await next === null && !hasHead) assertAnswered(await pending);
+  if (await next === null && !hasHead) assertAnswered(await record, await diagnosis());
   return new ReadableStream({
     async pull(controller) {
       const chunk = await next;
@@ -111,8 +114,11 @@ async function begun(
   }, { highWaterMark: 0 });
 }
 
-function assertAnswered(record: RunRecord): void {
+function assertAnswered(record: RunRecord, found: Diagnosis | null): void {
   if (record.exit === 0 && record.limit === null) return;
   const how = record.signal ? `was ended by ${record.signal}` : `exited with ${record.exit}`;
-  throw new KhachapuriError("program_failed", `the program ${how} and printed nothing`);
+  const why = found === null ? "" : `: ${found.full}`;
+  throw new KhachapuriError("program_failed", `the program ${how} and printed nothing${why}`, {
+    hints: found === null ? [] : [found.hint],
+  });
 }

@@ -13,33 +13,10 @@ import { KhachapuriError } from "../errors.ts";
 import { type Dag, importFile } from "../ipfs/dag.ts";
 import { permitToJson } from "../permit.ts";
 import { signDeploymentPermit } from "./deployment_permit.ts";
-import { packProgram } from "../spec/archive.ts";
+import type { PackedProgram } from "./packed_program.ts";
 import { recipientKind, sealSpec } from "../spec/envelope.ts";
-import { encryptProgram } from "../spec/private_program.ts";
 import { newDeploymentId, parseUnsignedSpec, type Spec, type SpecJson } from "../spec/schema.ts";
 import { signSpec } from "../spec/signature.ts";
-
-/** A program, packed and with its cid; nothing of it has been published. */
-export interface PackedProgram {
-  dag: Dag;
-  cid: string;
-  /** base64url; present when the zip is encrypted. */
-  key?: string;
-  /** Bytes of what is published. */
-  size: number;
-}
-
-/**
- * Packs a program folder.
- * @param isPrivate encrypt it, so that only its providers can read it
- * @throws KhachapuriError `invalid_program`, `not_found`
- */
-export async function packForDeployment(dir: string, isPrivate: boolean): Promise<PackedProgram> {
-  const zip = await packProgram(dir);
-  const { bytes, ...key } = isPrivate ? encryptProgram(zip) : { bytes: zip };
-  const dag = importFile(bytes);
-  return { dag, cid: formatCid(dag.root), size: bytes.length, ...key };
-}
 
 /** A provider to deploy to: its name's record, and the escrow and price that we sign for. */
 export interface DeployTarget {
@@ -105,7 +82,7 @@ export interface SigningTarget extends DeployTarget {
  */
 export async function sealDeployment(
   account: LocalAccount,
-  program: PackedProgram,
+  program: Pick<PackedProgram, "cid" | "key">,
   targets: readonly SigningTarget[],
   choices: SpecChoices,
 ): Promise<SealedDeployment> {

@@ -8,18 +8,16 @@ import type { Dag } from "../ipfs/dag.ts";
 import { UINT128_MAX, UINT64_MAX } from "../permit.ts";
 import { openSpec } from "../spec/envelope.ts";
 import { generateIdentity, type IdentityKind, recipientOf } from "../spec/keys.ts";
-import { decryptProgram } from "../spec/private_program.ts";
 import { verifySpec } from "../spec/signature.ts";
-import { readZip } from "../spec/zip_reader.ts";
 import {
   allowanceFault,
   chooseRecipients,
   deployTarget,
-  packForDeployment,
   publishDeployment,
   sealDeployment,
   type SpecChoices,
 } from "./deploy.ts";
+import { packForDeployment } from "./packed_program.ts";
 
 const newAccount = () => privateKeyToAccount(generatePrivateKey());
 const text = (value: string) => new TextEncoder().encode(value);
@@ -63,23 +61,12 @@ async function inFolder(test: (dir: string) => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("the same program gives the same cid, a private one never", () =>
-  inFolder(async (dir) => {
-    const [one, two] = [await packForDeployment(dir, false), await packForDeployment(dir, false)];
-    assert.equal(one.cid, two.cid);
-    assert.equal(one.key, undefined);
-    const [three, four] = [await packForDeployment(dir, true), await packForDeployment(dir, true)];
-    assert.notEqual(three.cid, four.cid);
-    const zip = decryptProgram(three.dag.blocks[0]!.bytes, three.key!);
-    assert.deepEqual(readZip(zip as Uint8Array<ArrayBuffer>).map(({ path }) => path), ["main"]);
-  }));
-
 Deno.test("a sealed deployment opens at each provider, verifies, and carries a wide permit", () =>
   inFolder(async (dir) => {
     const owner = newAccount();
     const [one, two] = [await provider("pq"), await provider("pq", { price: 5n })];
     const targets = [deployTarget(one.record, at, 2_000n), deployTarget(two.record, at, null)];
-    const program = await packForDeployment(dir, true);
+    const program = await packForDeployment(dir, true, { entrypoint: "./main", env: {} });
     const signing = targets.map((target, epoch) => ({ ...target, epoch }));
     const sealed = await sealDeployment(owner, program, signing, choices);
     for (const { identity } of [one, two]) {

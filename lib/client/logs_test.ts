@@ -38,7 +38,10 @@ function ask(response: Response) {
 
 Deno.test("runs come as the provider kept them; members that are new are left out", async () => {
   const { runs } = ask(Response.json({ runs: [{ ...run, cores: 1 }], more: true }));
-  assert.deepEqual(await runs, [run]);
+  assert.deepEqual(await runs, { runs: [{ ...run, reason: null }], cannotRun: null });
+  const cannotRun = { message: "main is empty", hints: ["fill it"] };
+  const refused = ask(Response.json({ runs: [{ ...run, reason: "too much" }], cannotRun }));
+  assert.deepEqual(await refused.runs, { runs: [{ ...run, reason: "too much" }], cannotRun });
 });
 
 Deno.test("the question is the owner's, for this provider, for a short time", async () => {

@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
-import { fetchLimits, limitFaults } from "./provider_limits.ts";
+import { fetchOffer, limitFaults } from "./provider_limits.ts";
 
 const page = (body: unknown) => () => Promise.resolve(Response.json(body));
 
 Deno.test("a provider's front page says what a run gets", async () => {
   const limits = { timeoutMs: 15_000, memoryMb: 512, requestBytes: 1 };
-  const fetched = await fetchLimits("https://p.example", { fetch: page({ name: "p", limits }) });
-  assert.deepEqual([fetched.timeoutMs, fetched.memoryMb], [15_000, 512]);
+  for (const machine of [undefined, "aarch64"]) {
+    const fetch = page({ name: "p", machine, limits });
+    const offer = await fetchOffer("https://p.example", { fetch });
+    assert.deepEqual([offer.limits.timeoutMs, offer.limits.memoryMb], [15_000, 512]);
+    assert.equal(offer.machine, machine ?? null);
+  }
 });
 
 Deno.test("a page without limits is no provider's", async () => {
-  const asked = fetchLimits("https://p.example", { fetch: page({ hello: 1 }) });
+  const asked = fetchOffer("https://p.example", { fetch: page({ hello: 1 }) });
   await assert.rejects(asked, { code: "provider_unavailable" });
 });
 

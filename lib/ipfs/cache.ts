@@ -1,12 +1,14 @@
 /**
  * Verified files on disk, one CAR each, so that a hit is one read and is checked against its CID
- * again: a corrupt or planted file is dropped and fetched anew. The least recently used go first.
+ * again: a corrupt or planted file is dropped and fetched anew. Anybody can have a file fetched, so
+ * what nobody has judged yet has a small share of its own, where it makes room for its like only.
  */
 import { join } from "node:path";
 import { type Block, blockKey, type CID, formatCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
-import { DAG_VISITS_MAX } from "../limits.ts";
-import { readCar, writeCar } from "./car.ts";
+import { CACHE_UNJUDGED_BYTES_MAX, CACHE_UNJUDGED_FILES_MAX, DAG_VISITS_MAX } from "../limits.ts";
+import { carParts, readCar } from "./car.ts";
+import { openShelf, type Shelf } from "./shelf.ts";
 import { type BoundedRead, readBoundedFile, tooLarge } from "./unixfs.ts";
 
 export interface BlockCache {
@@ -15,110 +17,84 @@ export interface BlockCache {
    * @throws KhachapuriError `invalid_input` when it is larger than `maxBytes`
    */
   get(cid: CID, maxBytes: number): Promise<Uint8Array | null>;
-  /** Keeps the blocks of a verified file, root first; does nothing when they can't be written. */
+  /**
+   * Has the blocks of a verified file, root first, until they are judged; does nothing when they
+   * can't be written.
+   */
   put(cid: CID, blocks: readonly Block[]): Promise<void>;
-  /** Bytes held now. */
+  /**
+   * Whether the file is worth its room: it stays, or it goes at once. What was found useful once
+   * stays, whatever others say of it.
+   */
+  judge(cid: CID, isUseful: boolean): Promise<void>;
+  /** Disk that is held now, bytes in whole blocks. */
   size(): number;
 }
 
+export interface CacheOptions {
+  /** Disk to use at most for what was found useful, in whole blocks. */
+  maxBytes: number;
+  /** Files of it at most. */
+  maxFiles: number;
+}
+
 const SUFFIX = ".car";
-const TEMPORARY = ".part";
+const UNJUDGED = "unjudged";
 
-/**
- * Opens (or makes) the cache in `dir`, mode 0700, with what earlier processes left in it.
- * @param options.maxBytes disk to use at most
- */
-export async function openCache(dir: string, options: { maxBytes: number }): Promise<BlockCache> {
-  await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
-  await Deno.chmod(dir, 0o700);
-  /** Size by file name, least recently used first. */
-  const entries = await listEntries(dir);
-  let total = [...entries.values()].reduce((sum, size) => sum + size, 0);
-
-  const forget = (name: string) => {
-    total -= entries.get(name) ?? 0;
-    entries.delete(name);
-  };
-  const remember = (name: string, size: number) => {
-    forget(name);
-    entries.set(name, size);
-    total += size;
-  };
-  const remove = async (name: string) => {
-    forget(name);
-    await Deno.remove(join(dir, name)).catch(() => {});
-  };
-  const evict = async () => {
-    for (const name of [...entries.keys()]) {
-      if (total <= options.maxBytes) return;
-      await remove(name);
-    }
-  };
-  await evict();
-
+/** Opens (or makes) the cache in `dir`, mode 0700, with what earlier processes left in it. */
+export async function openCache(
+  dir: string,
+  { maxBytes, maxFiles }: CacheOptions,
+): Promise<BlockCache> {
+  const kept = await openShelf(dir, SUFFIX, { bytesMax: maxBytes, filesMax: maxFiles });
+  const unjudged = await openShelf(join(dir, UNJUDGED), SUFFIX, {
+    bytesMax: Math.min(maxBytes, CACHE_UNJUDGED_BYTES_MAX),
+    filesMax: CACHE_UNJUDGED_FILES_MAX,
+  });
   return {
-    size: () => total,
+    size: () => kept.bytes() + unjudged.bytes(),
     async get(cid, maxBytes) {
-      const name = formatCid(cid) + SUFFIX;
-      const path = join(dir, name);
-      const car = await readIfThere(path);
-      if (car === null) {
-        forget(name);
-        return null;
-      }
-      let read: BoundedRead;
-      try {
-        read = await readVerified(cid, car, maxBytes);
-      } catch {
-        await remove(name);
-        return null;
-      }
-      if (read.kind === "too large") throw tooLarge(read.fileBytes, maxBytes);
-      remember(name, car.length);
-      const now = new Date();
-      await Deno.utime(path, now, now).catch(() => {});
-      return read.file.bytes;
+      const name = formatCid(cid);
+      return await read(kept, name, cid, maxBytes) ?? await read(unjudged, name, cid, maxBytes);
     },
     async put(cid, blocks) {
-      const name = formatCid(cid) + SUFFIX;
-      const car = writeCar({ root: cid, blocks: [...blocks] });
-      if (car.length > options.maxBytes) return;
-      if (!(await writeAtomically(dir, name, car))) return;
-      remember(name, car.length);
-      await evict();
+      await unjudged.write(formatCid(cid), carParts({ root: cid, blocks: [...blocks] }));
+    },
+    async judge(cid, isUseful) {
+      const name = formatCid(cid);
+      if (isUseful) await kept.takeFrom(unjudged, name);
+      else await unjudged.remove(name);
     },
   };
 }
 
-async function listEntries(dir: string): Promise<Map<string, number>> {
-  const found: { name: string; size: number; usedMs: number }[] = [];
-  for await (const { name, isFile } of Deno.readDir(dir)) {
-    if (!isFile) continue;
-    const path = join(dir, name);
-    // Left by a process that died while writing. One that still writes just caches nothing now.
-    if (name.endsWith(TEMPORARY)) await Deno.remove(path).catch(() => {});
-    if (!name.endsWith(SUFFIX)) continue;
-    const info = await Deno.stat(path).catch(() => null);
-    if (info) found.push({ name, size: info.size, usedMs: info.mtime?.getTime() ?? 0 });
-  }
-  found.sort((one, other) => one.usedMs - other.usedMs);
-  return new Map(found.map(({ name, size }) => [name, size]));
-}
-
-/** @returns null for a file that is not there or can't be read; its content is fetched again */
-async function readIfThere(path: string): Promise<Uint8Array | null> {
+async function read(
+  shelf: Shelf,
+  name: string,
+  cid: CID,
+  maxBytes: number,
+): Promise<Uint8Array | null> {
+  const file = await shelf.open(name);
+  if (file === null) return null;
+  let read: BoundedRead;
   try {
-    return await Deno.readFile(path);
+    read = await readVerified(cid, file.stream, file.size, maxBytes);
   } catch {
+    await shelf.remove(name);
     return null;
   }
+  if (read.kind === "too large") throw tooLarge(read.fileBytes, maxBytes);
+  await shelf.touch(name);
+  return read.file.bytes;
 }
 
-async function readVerified(cid: CID, car: Uint8Array, maxBytes: number): Promise<BoundedRead> {
-  const blocks = readCar(ReadableStream.from([car]), {
-    bytesMax: car.length,
-    blocksMax: DAG_VISITS_MAX,
-  });
+async function readVerified(
+  cid: CID,
+  car: ReadableStream<Uint8Array>,
+  bytesMax: number,
+  maxBytes: number,
+): Promise<BoundedRead> {
+  const blocks = readCar(car, { bytesMax, blocksMax: DAG_VISITS_MAX });
   const source = {
     async get(wanted: CID): Promise<Uint8Array> {
       const { done, value } = await blocks.next();
@@ -133,17 +109,6 @@ async function readVerified(cid: CID, car: Uint8Array, maxBytes: number): Promis
     return await readBoundedFile(cid, source, maxBytes);
   } finally {
     await blocks.return(undefined);
-  }
-}
-
-async function writeAtomically(dir: string, name: string, bytes: Uint8Array): Promise<boolean> {
-  const temporary = join(dir, `.${name}.${crypto.randomUUID()}${TEMPORARY}`);
-  try {
-    await Deno.writeFile(temporary, bytes, { mode: 0o600, createNew: true });
-    await Deno.rename(temporary, join(dir, name));
-    return true;
-  } catch {
-    await Deno.remove(temporary).catch(() => {});
-    return false;
+    await car.cancel().catch(() => {});
   }
 }

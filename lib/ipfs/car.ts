@@ -27,13 +27,7 @@ const CARV2_PRAGMA = [0xa1, 0x67, ...ascii("version"), 0x02];
 
 /** A CAR with one root, its blocks in the order of the DAG. */
 export function writeCar(dag: Dag): Uint8Array<ArrayBuffer> {
-  const cid = dag.root.toV1().bytes;
-  const header = [...HEADER_START, ...ONE_ROOT, ...cid, ...HEADER_END];
-  const parts = [encodeVarint(header.length), Uint8Array.from(header)];
-  for (const block of dag.blocks) {
-    parts.push(encodeVarint(block.cid.bytes.length + block.bytes.length));
-    parts.push(block.cid.bytes, block.bytes);
-  }
+  const parts = [...carParts(dag)];
   const car = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -41,6 +35,19 @@ export function writeCar(dag: Dag): Uint8Array<ArrayBuffer> {
     at += part.length;
   }
   return car;
+}
+
+/** The same piece by piece; the blocks' bytes are not copied. */
+export function* carParts(dag: Dag): Iterable<Uint8Array> {
+  const cid = dag.root.toV1().bytes;
+  const header = [...HEADER_START, ...ONE_ROOT, ...cid, ...HEADER_END];
+  yield encodeVarint(header.length);
+  yield Uint8Array.from(header);
+  for (const block of dag.blocks) {
+    yield encodeVarint(block.cid.bytes.length + block.bytes.length);
+    yield block.cid.bytes;
+    yield block.bytes;
+  }
 }
 
 /**

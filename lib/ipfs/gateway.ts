@@ -8,6 +8,7 @@ import { IPFS_DEADLINE_MS } from "../limits.ts";
 import type { BlockCache } from "./cache.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Network, resolveHost } from "./http.ts";
+import { Operator } from "./operator.ts";
 import { race, type Racer } from "./race.ts";
 import { type Gateway, retrieveFile } from "./retrieve.ts";
 import type { UnixfsFile } from "./unixfs.ts";
@@ -24,9 +25,11 @@ export interface Fetcher {
    * must not be changed.
    * @throws KhachapuriError `not_found` when every gateway says so; `ipfs_unavailable` when asking
    * again may help (with `retryAfterSeconds` where known); `ipfs_mismatch` when gateways only lied;
-   * `invalid_input` when the content is not a file, or larger than `maxBytes` (`data.limitBytes`)
+   * `invalid_input` when the content is not a file, or larger than `maxBytes` (`data.fileBytes`)
    */
   readFile(cid: CID, options: ReadOptions): Promise<Uint8Array>;
+  /** Whether what was read is worth keeping on disk; until its reader says so it hardly is. */
+  judge(cid: CID, isUseful: boolean): Promise<void>;
 }
 
 export interface FetcherOptions {
@@ -40,7 +43,7 @@ export interface FetcherOptions {
 
 /** A gateway and how its operator behaved; gateways of one operator share that. */
 interface Candidate extends Gateway {
-  operator: { lied: boolean; quietUntil: number };
+  operator: Operator;
 }
 
 /** One retrieval and how many readers wait for it. */
@@ -61,7 +64,7 @@ export function createFetcher(options: FetcherOptions): Fetcher {
     resolve: options.resolve ?? resolveHost,
     now: () => clock.now(),
   };
-  const candidates = listCandidates(options.gateways);
+  const candidates = listCandidates(options.gateways, network.now);
   const shared = new Map<string, Shared>();
 
   const load = async (cid: CID, maxBytes: number, signal: AbortSignal) => {
@@ -89,6 +92,9 @@ export function createFetcher(options: FetcherOptions): Fetcher {
       const key = `${formatCid(cid)} ${maxBytes}`;
       return join(shared.get(key) ?? share(key, cid, maxBytes), signal);
     },
+    async judge(cid, isUseful) {
+      await cache?.judge(cid, isUseful);
+    },
   };
 }
 
@@ -109,15 +115,15 @@ async function join(shared: Shared, signal: AbortSignal | undefined): Promise<Ui
   }
 }
 
-function listCandidates(gateways: readonly string[]): Candidate[] {
-  const operators = new Map<string, Candidate["operator"]>();
+function listCandidates(gateways: readonly string[], now: () => number): Candidate[] {
+  const operators = new Map<string, Operator>();
   return gateways.map((gateway) => {
     const base = new URL(gateway.endsWith("/") ? gateway : `${gateway}/`);
     const known = PROTOCOL_LABS.some((name) =>
       base.host === name || base.host.endsWith(`.${name}`)
     );
     const name = known ? "protocol labs" : base.origin;
-    const operator = operators.get(name) ?? { lied: false, quietUntil: 0 };
+    const operator = operators.get(name) ?? new Operator(now);
     operators.set(name, operator);
     return { base, withoutCar: false, operator };
   });
@@ -137,10 +143,8 @@ async function retrieve(
   world: World,
 ): Promise<UnixfsFile> {
   const { network, clock } = world;
-  const usable = candidates.filter(({ operator }) =>
-    !operator.lied && operator.quietUntil <= clock.now()
-  );
-  if (usable.length === 0) throw nobodyToAsk(candidates, clock.now());
+  const usable = candidates.filter(({ operator }) => operator.mayBeAsked());
+  if (usable.length === 0) throw nobodyToAsk(candidates);
   const deadline = new AbortController();
   const cancel = clock.after(IPFS_DEADLINE_MS, () => deadline.abort(tooLate(cid)));
   try {
@@ -157,25 +161,25 @@ async function retrieve(
 
   function racer(candidate: Candidate): Racer<UnixfsFile> {
     return async (signal, progress) => {
+      const asking = candidate.operator.ask();
       try {
-        return await retrieveFile(candidate, cid, maxBytes, { network, signal, progress });
+        const file = await retrieveFile(candidate, cid, maxBytes, { network, signal, progress });
+        asking.answered();
+        return file;
       } catch (error) {
-        if (!signal.aborted) remember(candidate, error, clock.now());
+        if (signal.aborted) asking.dropped();
+        else if (isAnswer(error)) asking.answered();
+        else asking.failed(error);
         throw error;
       }
     };
   }
 }
 
-/**
- * An operator that sent wrong bytes is not asked again by this process; one that asked us to wait
- * (`Retry-After`) is not asked until then.
- */
-function remember({ operator }: Candidate, error: unknown, now: number): void {
-  if (!(error instanceof KhachapuriError)) return;
-  if (error.code === "ipfs_mismatch") operator.lied = true;
-  if (error.retryAfterSeconds === undefined) return;
-  operator.quietUntil = Math.max(operator.quietUntil, now + error.retryAfterSeconds * 1_000);
+/** What a gateway that works can say of content. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof KhachapuriError &&
+    (error.code === "not_found" || error.code === "invalid_input");
 }
 
 function allFailed(cid: CID, errors: readonly unknown[]): KhachapuriError {
@@ -206,20 +210,19 @@ function allFailed(cid: CID, errors: readonly unknown[]): KhachapuriError {
 const LIAR_HINTS = ["a gateway that sends wrong bytes is not asked again; configure another one"];
 const UNAVAILABLE_HINTS = ["check that the `gateways` in config.json can be reached from here"];
 
-function nobodyToAsk(candidates: readonly Candidate[], now: number): KhachapuriError {
+function nobodyToAsk(candidates: readonly Candidate[]): KhachapuriError {
   if (candidates.length === 0) {
     return new KhachapuriError("ipfs_unavailable", "no IPFS gateway is configured", {
       hints: ["name a trustless gateway in `gateways` of config.json"],
     });
   }
-  const honest = candidates.filter(({ operator }) => !operator.lied);
+  const honest = candidates.filter(({ operator }) => !operator.hasLied());
   if (honest.length === 0) {
     const message = "every configured gateway has sent wrong bytes";
     return new KhachapuriError("ipfs_mismatch", message, { hints: LIAR_HINTS });
   }
-  const soonest = Math.min(...honest.map(({ operator }) => operator.quietUntil));
   return new KhachapuriError("ipfs_unavailable", "every IPFS gateway asked us to wait", {
-    retryAfterSeconds: Math.ceil((soonest - now) / 1_000),
+    retryAfterSeconds: Math.min(...honest.map(({ operator }) => operator.waitSeconds())),
   });
 }
 

@@ -204,8 +204,8 @@ Deno.test("a gateway that lied once is never asked again, not even for other con
 Deno.test("a gateway that asks for patience is left alone that long, and no longer", async () => {
   const table: [Record<string, string>, number][] = [
     [{ "retry-after": "7" }, 7],
-    [{}, 300],
-    [{ "retry-after": "999999999" }, 600],
+    [{}, 10],
+    [{ "retry-after": "999999999" }, 60],
   ];
   for (const [headers, seconds] of table) {
     await using busy = startHostileGateway(

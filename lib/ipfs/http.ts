@@ -28,8 +28,8 @@ export interface GatewayAnswer {
   body: ReadableStream<Uint8Array>;
 }
 
-/** Seconds to wait after a 429 or 503 without `Retry-After`; ipfs.io advises five minutes. */
-const BACKOFF_SECONDS = { 429: 300, 503: 10 } as const;
+/** Seconds to wait after a 429 or 503 without `Retry-After`; longer each time (operator.ts). */
+const BACKOFF_SECONDS = { 429: 10, 503: 5 } as const;
 
 /** Resolves with the system's resolver. */
 export async function resolveHost(name: string): Promise<string[]> {

@@ -129,12 +129,12 @@ Deno.test("Retry-After is honoured within bounds, and has a default", async () =
   const table: [string | null, number | null][] = [
     ["7", 7],
     ["0", 1],
-    ["600", 600],
-    ["601", 600],
-    ["99999999999999999999", 600],
+    ["60", 60],
+    ["61", 60],
+    ["99999999999999999999", 60],
     ["Thu, 01 Jan 2026 00:00:30 GMT", 30],
     ["Wed, 31 Dec 2025 00:00:00 GMT", 1],
-    ["Fri, 01 Jan 2100 00:00:00 GMT", 600],
+    ["Fri, 01 Jan 2100 00:00:00 GMT", 60],
     ["-5", null],
     ["soon", null],
     ["", null],
@@ -150,6 +150,6 @@ Deno.test("Retry-After is honoured within bounds, and has a default", async () =
       headers: { "retry-after": "3" },
     }),
   });
-  await assert.rejects(ask(world, START), { retryAfterSeconds: 300 });
+  await assert.rejects(ask(world, START), { retryAfterSeconds: 10 });
   await assert.rejects(ask(world, "https://gateway.example/"), { retryAfterSeconds: 3 });
 });

@@ -48,7 +48,7 @@ interface Walk {
  * Reads the file whose root is `root`.
  * @param maxBytes refuses a larger file as soon as its root is known
  * @throws KhachapuriError `invalid_input` when the content is no file that we read (final: the
- * same CID gives the same answer everywhere), with `data.limitBytes` when it is larger than
+ * same CID gives the same answer everywhere), with `data.fileBytes` when it is larger than
  * `maxBytes`; and whatever `source` throws
  */
 export async function readUnixfsFile(
@@ -169,7 +169,7 @@ export function tooLarge(fileBytes: number, maxBytes: number): KhachapuriError {
   return new KhachapuriError(
     "invalid_input",
     `the file has ${fileBytes} bytes, more than the ${maxBytes} allowed here`,
-    { data: { limitBytes: maxBytes } },
+    { data: { limitBytes: maxBytes, fileBytes } },
   );
 }
 

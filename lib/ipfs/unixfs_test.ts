@@ -349,7 +349,7 @@ Deno.test("a file larger than allowed is refused at its root, with the limit", a
   const onlyRoot: Store = new Map([[blockKey(root), blocks[0]!.bytes]]);
   await assert.rejects(readUnixfsFile(root, sourceOf(onlyRoot), 99), {
     code: "invalid_input",
-    data: { limitBytes: 99 },
+    data: { limitBytes: 99, fileBytes: 100 },
   });
 });
 

@@ -4,8 +4,9 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { KhachapuriError } from "../errors.ts";
 import { PROGRAM_ENTRIES_MAX, PROGRAM_UNPACKED_BYTES_MAX } from "../limits.ts";
-import { packProgram, unpackProgram } from "./archive.ts";
+import { packProgram } from "./pack.ts";
 import { type SampleEntry, sampleZip } from "../../worlds/spec/sample_zip.ts";
+import { unpackProgram } from "./unpack.ts";
 import { readZip } from "./zip_reader.ts";
 
 async function inFolder(test: (dir: string) => Promise<void>): Promise<void> {
@@ -77,8 +78,11 @@ Deno.test("a folder with a symlink, a strange name, or nothing is not packed", (
   inFolder(async (dir) => {
     const packs = (message: RegExp) => assert.rejects(packProgram(dir), { message });
     await packs(/holds no files/);
-    await Deno.symlink("/etc/passwd", join(dir, "main"));
-    await packs(/main is a symlink/);
+    await Deno.symlink("/etc/passwd", join(dir, "link"));
+    await packs(/holds no files/);
+    await Deno.writeTextFile(join(dir, "main"), "");
+    await packs(/link -> \/etc\/passwd leads out/);
+    await Deno.remove(join(dir, "link"));
     await Deno.remove(join(dir, "main"));
     await Deno.writeTextFile(join(dir, "back\\slash"), "");
     await packs(/no name that every system/);
@@ -97,13 +101,15 @@ Deno.test({
   fn: () =>
     inFolder(async (dir) => {
       await writeProgram(join(dir, "in"), ["main", "bin/tool"]);
+      await Deno.symlink("bin/tool", join(dir, "in", "link"));
       await Deno.writeFile(join(dir, "ours.zip"), await packProgram(join(dir, "in")));
       const tested = await new Deno.Command("unzip", { args: ["-tq", join(dir, "ours.zip")] })
         .output();
       assert.equal(tested.code, 0);
-      const args = ["-qr", join(dir, "theirs.zip"), "."];
+      const args = ["-qry", join(dir, "theirs.zip"), "."];
       await new Deno.Command("zip", { args, cwd: join(dir, "in") }).output();
       await unpackProgram(await Deno.readFile(join(dir, "theirs.zip")), join(dir, "out"));
+      assert.equal(await Deno.readLink(join(dir, "out", "link")), "bin/tool");
       const tool = join(dir, "out", "bin", "tool");
       assert.equal(await Deno.readTextFile(tool), "content of bin/tool");
       assert.equal((await Deno.stat(tool)).mode! & 0o777, 0o755);
@@ -146,8 +152,38 @@ for (const name of PATHS_REFUSED) {
     refuses(sampleZip([file("ok"), file(name)]), /not a path inside the program/));
 }
 
-Deno.test("symlinks, devices and special bits are refused", async () => {
-  await refuses(sampleZip([file("main", { mode: 0o120777 })]), /neither a file nor a folder/);
+Deno.test("links are taken as they are, inside the program and nowhere else", async () => {
+  const link = (name: string, data: string, fields = {}) =>
+    file(name, { mode: 0o120777, data, ...fields });
+  await inFolder(async (dir) => {
+    const zip = sampleZip([link("bin/tool", "../main"), file("main", { mode: 0o100755 })]);
+    await unpackProgram(zip, join(dir, "p"));
+    assert.equal(await Deno.readTextFile(join(dir, "p/bin/tool")), "content");
+  });
+  await refuses(sampleZip([link("a", "/etc/passwd")]), /"a" leads out of the program/);
+  await refuses(sampleZip([link("a/b", "../../x")]), /leads out/);
+  await refuses(sampleZip([link("a/b", "../.."), link("c", "a/b/x")]), /leads out/);
+  await refuses(sampleZip([link("a", "b"), file("a/x")]), /clashes/);
+  await refuses(sampleZip([file("a/x"), link("a", "b")]), /clashes/);
+  await refuses(sampleZip([link("a", "b"), link("a", "c")]), /clashes/);
+  await refuses(sampleZip([link("a", "b"), link("A", "b")]), /clashes/);
+  await refuses(sampleZip([link("a", "a")]), /too many links/);
+  await refuses(sampleZip([link("a", "b", { method: 8 })]), /compressed/);
+  await refuses(sampleZip([link("a", "b", { crc: 1 })]), /checksum/);
+  await refuses(
+    sampleZip([
+      link("a", "b", {
+        packed: Uint8Array.of(0xff),
+        crc: crc32(Uint8Array.of(0xff)),
+        declaredSize: 1,
+      }),
+    ]),
+    /not UTF-8/,
+  );
+  await refuses(sampleZip([link("a", "x".repeat(2_000))]), /too long a link/);
+});
+
+Deno.test("devices and special bits are refused", async () => {
   await refuses(sampleZip([file("main", { mode: 0o020666 })]), /neither a file nor a folder/);
   await refuses(sampleZip([file("main", { mode: 0o040755 })]), /neither a file nor a folder/);
   await refuses(sampleZip([file("dir/", { mode: 0o100755, data: "" })]), /neither/);
@@ -209,7 +245,7 @@ Deno.test("headers that tell two stories are refused", async () => {
 
 Deno.test("a true data descriptor is taken, with and without its signature", async () => {
   for (const descriptor of ["signed", "plain"] as const) {
-    const [entry] = readZip(sampleZip([file("main", { descriptor })]));
+    const [entry] = await readZip(sampleZip([file("main", { descriptor })]));
     assert.equal(entry!.path, "main");
     await inFolder((dir) =>
       unpackProgram(sampleZip([file("main", { descriptor })]), join(dir, "p"))
@@ -230,14 +266,15 @@ Deno.test("bytes before, between and after the archive are refused", async () =>
   await refuses(sampleZip([file("main")], { count: 2 }), /damaged/);
 });
 
-Deno.test("whatever is changed in an archive, it is read alike or refused cleanly", () => {
-  const zip = sampleZip([file("main", { method: 8 }), file("lib/data")]);
-  fc.assert(
-    fc.property(fc.nat(zip.length - 1), fc.nat(255), (at, value) => {
+Deno.test("whatever is changed in an archive, it is read alike or refused cleanly", async () => {
+  const link = file("bin/tool", { mode: 0o120777, data: "../main" });
+  const zip = sampleZip([file("main", { method: 8 }), link, file("lib/data")]);
+  await fc.assert(
+    fc.asyncProperty(fc.nat(zip.length - 1), fc.nat(255), async (at, value) => {
       const changed = zip.slice();
       changed[at] = value;
       try {
-        readZip(changed);
+        await readZip(changed);
       } catch (error) {
         assert(error instanceof KhachapuriError, String(error));
         assert.equal(error.code, "invalid_program");

@@ -6,6 +6,7 @@ import { Decrypter, Encrypter } from "age-encryption";
 import { KhachapuriError } from "../errors.ts";
 import { SPEC_BYTES_MAX, SPEC_PROVIDERS_MAX } from "../limits.ts";
 import { parseJson } from "../shape.ts";
+import { HybridIdentity } from "./hybrid_identity.ts";
 import type { IdentityKind } from "./keys.ts";
 import { parseSpec, type Spec, specToJson } from "./schema.ts";
 
@@ -82,7 +83,10 @@ async function decrypt(
   identities: readonly string[],
 ): Promise<string | null> {
   const decrypter = new Decrypter();
-  for (const identity of identities) decrypter.addIdentity(identity);
+  for (const identity of identities) {
+    const isHybrid = identityKind(identity) === "pq";
+    decrypter.addIdentity(isHybrid ? new HybridIdentity(identity) : identity);
+  }
   let plain: Uint8Array;
   try {
     plain = await decrypter.decrypt(bytes);

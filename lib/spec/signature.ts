@@ -18,6 +18,7 @@ import {
   isCanonicalSignature,
   recoverPermitSigner,
 } from "../permit.ts";
+import { breathe } from "../slices.ts";
 import { type ProviderEntry, type Spec, specToJson, type UnsignedSpec } from "./schema.ts";
 
 /** The EIP-712 domain of a spec. */
@@ -84,7 +85,11 @@ export async function signSpec(unsigned: UnsignedSpec, account: LocalAccount): P
  */
 export async function verifySpec(spec: Spec): Promise<void> {
   if (!await isSignedByOwner(spec)) refuse("the owner did not sign this spec");
-  for (const entry of spec.providers) await verifyPermit(spec, entry);
+  for (const entry of spec.providers) {
+    // Each signature keeps the event loop for a millisecond.
+    await breathe();
+    await verifyPermit(spec, entry);
+  }
 }
 
 async function isSignedByOwner(spec: Spec): Promise<boolean> {

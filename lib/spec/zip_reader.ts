@@ -4,20 +4,27 @@
  * the central directory, the local headers and the bytes between them must agree, and every byte of
  * the file must belong to one of them.
  */
+import { Buffer } from "node:buffer";
+import { crc32 } from "node:zlib";
 import { KhachapuriError } from "../errors.ts";
 import {
   PROGRAM_ENTRIES_MAX,
+  PROGRAM_LINK_BYTES_MAX,
   PROGRAM_UNPACKED_BYTES_MAX,
   PROGRAM_ZIP_BYTES_MAX,
 } from "../limits.ts";
+import { inSlices } from "../slices.ts";
+import { strayLink } from "./program_links.ts";
 import { entryPath } from "./program_path.ts";
 
-/** One file or folder of an archive, checked; its bytes are still packed. */
+/** One file, folder or symbolic link of an archive, checked; its bytes are still packed. */
 export interface ZipEntry {
   /** Relative, inside the archive's root, without a trailing slash. */
   path: string;
-  kind: "file" | "folder";
+  kind: "file" | "folder" | "link";
   executable: boolean;
+  /** Where a link leads, always inside the program; null for what is no link. */
+  link: string | null;
   /** How `packed` is stored: as it is, or raw deflate (RFC 1951). */
   method: "stored" | "deflated";
   packed: Uint8Array<ArrayBuffer>;
@@ -45,7 +52,10 @@ const METHODS: Readonly<Record<number, ZipEntry["method"]>> = { 0: "stored", 8: 
 const MODE_TYPE = 0o170000;
 const MODE_FILE = 0o100000;
 const MODE_FOLDER = 0o040000;
+const MODE_LINK = 0o120000;
 const MODE_SPECIAL = 0o007000;
+
+const MODES = { file: MODE_FILE, folder: MODE_FOLDER, link: MODE_LINK } as const;
 
 /** Extra fields that would make sizes or names mean something else: zip64, Unicode path, AES. */
 const EXTRA_REFUSED: ReadonlySet<number> = new Set([0x0001, 0x7075, 0x9901, 0x0017]);
@@ -71,29 +81,32 @@ function malformed(reason: string): KhachapuriError {
 }
 
 /**
- * Lists an archive's entries, in the order of their bytes.
+ * Lists an archive's entries, in the order of their bytes; in slices, as long names without number
+ * would keep the event loop for half a second.
  * @throws KhachapuriError `invalid_program` that names what is wrong
  */
-export function readZip(zip: Uint8Array<ArrayBuffer>): ZipEntry[] {
+export async function readZip(zip: Uint8Array<ArrayBuffer>): Promise<ZipEntry[]> {
   if (zip.length > PROGRAM_ZIP_BYTES_MAX) {
     throw malformed(`larger than ${PROGRAM_ZIP_BYTES_MAX} bytes`);
   }
   const cursor = { bytes: zip, view: new DataView(zip.buffer, zip.byteOffset, zip.length) };
   const { count, start } = readEnd(cursor);
-  const central = readCentral(cursor, count, start);
+  const central = await readCentral(cursor, count, start);
   central.sort((a, b) => a.offset - b.offset);
   assertUnpackedSize(central);
 
   const entries: ZipEntry[] = [];
   let position = 0;
-  for (const record of central) {
+  await inSlices(central, (record) => {
     if (record.offset !== position) throw malformed("entries overlap or leave a gap");
     const { entry, end } = readLocal(cursor, record, start);
     entries.push(entry);
     position = end;
-  }
+  });
   if (position !== start) throw malformed("bytes that belong to no entry");
-  assertTree(entries);
+  await assertTree(entries);
+  const stray = await strayLink(entries);
+  if (stray) throw malformed(`${JSON.stringify(stray.path)} ${stray.why}`);
   return entries;
 }
 
@@ -119,11 +132,15 @@ function readEnd({ view }: Cursor): { count: number; start: number } {
   return { count, start };
 }
 
-function readCentral({ bytes, view }: Cursor, count: number, start: number): Central[] {
+async function readCentral(
+  { bytes, view }: Cursor,
+  count: number,
+  start: number,
+): Promise<Central[]> {
   const end = view.byteLength - END_BYTES;
   const records: Central[] = [];
   let at = start;
-  for (let index = 0; index < count; index++) {
+  await inSlices(Array.from({ length: count }), () => {
     if (at + CENTRAL_BYTES > end || view.getUint32(at, true) !== CENTRAL_SIGNATURE) {
       throw malformed("its directory is damaged");
     }
@@ -144,7 +161,7 @@ function readCentral({ bytes, view }: Cursor, count: number, start: number): Cen
       offset: view.getUint32(at + 42, true),
     });
     at = next;
-  }
+  });
   if (at !== end) throw malformed("its directory holds more than its end record says");
   return records;
 }
@@ -194,7 +211,7 @@ function readLocal(
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+  return Buffer.compare(a, b) === 0;
 }
 
 /** crc, packed and unpacked size at `at`; zeros, too, where a descriptor follows the data. */
@@ -223,12 +240,12 @@ function checkedEntry(record: Central, packed: Uint8Array<ArrayBuffer>): ZipEntr
   const method = METHODS[record.methodId];
   if (!method) throw malformed(`${quoted} uses compression method ${record.methodId}`);
 
-  const kind = raw.endsWith("/") ? "folder" : "file";
+  const type = record.mode & MODE_TYPE;
+  const kind = raw.endsWith("/") ? "folder" : type === MODE_LINK ? "link" : "file";
   const path = kind === "folder" ? raw.slice(0, -1) : raw;
   if (entryPath(path) === null) throw malformed(`${quoted} is not a path inside the program`);
-  const type = record.mode & MODE_TYPE;
-  if (type !== 0 && type !== (kind === "folder" ? MODE_FOLDER : MODE_FILE)) {
-    throw malformed(`${quoted} is neither a file nor a folder`);
+  if (type !== 0 && type !== MODES[kind]) {
+    throw malformed(`${quoted} is neither a file nor a folder nor a link`);
   }
   if ((record.mode & MODE_SPECIAL) !== 0) throw malformed(`${quoted} has setuid or sticky bits`);
   if (kind === "folder" && record.size !== 0) throw malformed(`${quoted} is a folder with bytes`);
@@ -236,7 +253,25 @@ function checkedEntry(record: Central, packed: Uint8Array<ArrayBuffer>): ZipEntr
     throw malformed(`${quoted} is stored with two sizes`);
   }
   const executable = (record.mode & 0o111) !== 0;
-  return { path, kind, executable, method, packed, size: record.size, crc32: record.crc32 };
+  const link = kind === "link" ? readLink(record, method, packed, quoted) : null;
+  return { path, kind, executable, link, method, packed, size: record.size, crc32: record.crc32 };
+}
+
+/** Every tool stores links uncompressed, so that one is read before anything is unpacked. */
+function readLink(
+  record: Central,
+  method: ZipEntry["method"],
+  packed: Uint8Array,
+  quoted: string,
+): string {
+  if (method !== "stored") throw malformed(`${quoted} is a link that is compressed`);
+  if (crc32(packed) !== record.crc32) throw malformed(`${quoted} does not match its checksum`);
+  if (packed.length > PROGRAM_LINK_BYTES_MAX) throw malformed(`${quoted} is too long a link`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(packed);
+  } catch {
+    throw malformed(`${quoted} is a link to what is not UTF-8`);
+  }
 }
 
 function decodeName(record: Central): string {
@@ -251,23 +286,45 @@ function decodeName(record: Central): string {
 }
 
 /**
- * No two entries may meet on any file system: not twice the same path, not a file where another
- * needs a folder, not names that differ in case or Unicode form only.
+ * No two entries may meet on any file system: not twice the same path, not a file or a link where
+ * another needs a folder, not names that differ in case or Unicode form only. A folder that is only
+ * implied counts as an entry: it is made like any other.
  */
-function assertTree(entries: readonly ZipEntry[]): void {
-  const seen = new Map<string, { path: string; kind: ZipEntry["kind"] }>();
-  for (const entry of entries) {
-    const segments = entry.path.split("/");
-    for (let depth = 1; depth <= segments.length; depth++) {
-      const path = segments.slice(0, depth).join("/");
-      const isEntry = depth === segments.length;
-      const kind = isEntry ? entry.kind : "folder";
-      const folded = path.normalize("NFKC").toLowerCase();
-      const other = seen.get(folded);
-      if (other && (other.path !== path || other.kind !== kind || (isEntry && kind === "file"))) {
-        throw malformed(`${JSON.stringify(path)} clashes with ${JSON.stringify(other.path)}`);
-      }
-      seen.set(folded, { path, kind });
+async function assertTree(entries: readonly ZipEntry[]): Promise<void> {
+  const tree = new Tree();
+  await inSlices(entries, ({ path, kind }) => tree.add(path, kind));
+}
+
+class Tree {
+  /** What is there, by its folded path. */
+  readonly #seen = new Map<string, string>();
+  /** Folded paths of folders, by path: each is folded once, however much lies in it. */
+  readonly #folders = new Map<string, string>([["", ""]]);
+
+  add(path: string, kind: ZipEntry["kind"]): void {
+    if (kind === "folder") this.#folder(path);
+    else this.#place(path);
+  }
+
+  /** The folded path of a folder, which is there once, with all that it lies in. */
+  #folder(path: string): string {
+    const known = this.#folders.get(path);
+    if (known !== undefined) return known;
+    const folded = this.#place(path);
+    this.#folders.set(path, folded);
+    return folded;
+  }
+
+  #place(path: string): string {
+    const cut = path.lastIndexOf("/");
+    const folder = this.#folder(path.slice(0, Math.max(0, cut)));
+    const folded = `${folder}/${path.slice(cut + 1).normalize("NFKC").toLowerCase()}`;
+    const other = this.#seen.get(folded);
+    if (other) throw malformed(`${JSON.stringify(path)} clashes with ${JSON.stringify(other)}`);
+    if (this.#seen.size >= PROGRAM_ENTRIES_MAX) {
+      throw malformed(`more than ${PROGRAM_ENTRIES_MAX} files and folders`);
     }
+    this.#seen.set(folded, path);
+    return folded;
   }
 }

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 3u
+#define PROTOCOL_VERSION 4u
 #define RUNS_MAX 64u
 #define CHUNK_BYTES_MAX (64u * 1024u)
 #define START_BYTES_MAX (1024u * 1024u)
@@ -87,6 +87,8 @@ struct exit_payload {
   uint32_t start_errno; /* not 0: the program never started */
   uint32_t cause;
   uint32_t start_step; /* enum start_step at which start_errno arose */
+  uint32_t listening_port; /* where something listened when its time ran out; 0: nothing did */
+  uint32_t zero;
   uint64_t cpu_us;
   uint64_t peak_bytes;
   uint64_t stdin_bytes;

@@ -1,5 +1,6 @@
 #include "run.h"
 #include "inside.h"
+#include "listening.h"
 #include "output.h"
 #include "sys.h"
 
@@ -78,7 +79,10 @@ void run_begin(struct inside *inside, struct run *run, struct command *command) 
 
 void run_end(struct run *run, enum cause cause) {
   if (!run->busy) return;
-  if (run->cause == CAUSE_NONE) run->cause = cause;
+  if (run->cause == CAUSE_NONE) {
+    run->cause = cause;
+    if (cause == CAUSE_TIMEOUT && !run->dead) run->listening_port = listening_port();
+  }
   if (!run->dead) {
     keeper_kill(run->keeper);
     return;
@@ -256,6 +260,7 @@ static void report(struct run *run) {
       .start_errno = (uint32_t)outcome->start_errno,
       .cause = run->cause,
       .start_step = (uint32_t)outcome->start_step,
+      .listening_port = run->listening_port,
       .cpu_us = used.cpu_us,
       .peak_bytes = used.peak_bytes,
       .stdin_bytes = run->stdin_bytes,

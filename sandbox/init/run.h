@@ -18,6 +18,7 @@ struct run {
   struct command *command;
   struct outcome outcome;
   int status;             /* of the keeper */
+  uint32_t listening_port; /* when its time ran out; 0: nothing listened */
   int out_left, err_left; /* once it is dead: what its pipes held when it died */
   uint32_t credit;        /* stdout bytes that the provider is ready to take */
   uint32_t unreported;    /* stdin bytes that the program took since the last STDIN_CREDIT */

@@ -80,7 +80,7 @@ function fakeEscrow(credits: bigint) {
   };
 }
 
-const OFFER: CreditsOffer = {
+export const OFFER: CreditsOffer = {
   chainId: DOMAIN.chainId,
   escrow: DOMAIN.escrow,
   asset: DOMAIN.escrow,

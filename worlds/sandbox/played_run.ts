@@ -69,6 +69,7 @@ export function playRun(request: RunRequest): PlayedRun {
       startErrno: 0,
       startStep: "none",
       cause,
+      listeningPort: null,
       cpuMs: 1,
       peakBytes: 4_096,
       stdinBytes: bytes.stdin,

@@ -9,6 +9,7 @@ import type { Outcome } from "../../receipt.ts";
 import type { RunFacts } from "../ledger/ledger.ts";
 import type { Call, Started } from "./call.ts";
 import type { Claim } from "./idempotency.ts";
+import { runReason } from "./run_reason.ts";
 import type { Transcript } from "./transcript.ts";
 
 /** How the answer to a run ended. */
@@ -17,6 +18,8 @@ export interface Ending {
   status: number;
   /** Why there is no answer, or half of one; null when it is whole, or the caller left. */
   error: KhachapuriError | null;
+  /** The first chunk of an answer without a head; null when it had one, or there is no answer. */
+  beginning: Uint8Array | null;
   transcript: Transcript;
   /** Whether all of the answer went out. */
   isWhole: boolean;
@@ -50,7 +53,7 @@ export class Account {
     call.release();
     try {
       if (record instanceof KhachapuriError) return this.#release(record.code);
-      this.#log(record, ending.status);
+      this.#log(record, ending);
       const fault = this.#ourFault(record, ending);
       if (fault !== null) return this.#release(fault);
       const outcome = outcomeOf(record);
@@ -91,18 +94,29 @@ export class Account {
     // is refused before, for free.
     if (this.started.body.failure()) return null;
     // Ours alone: whoever else could end a run for free, could have all of its work for nothing.
-    const isShutdown = this.call.parts.programs.sandboxes.isClosed();
-    if (record.limit === "aborted" && isShutdown && !this.call.isKilled()) return "shutdown";
+    if (this.#isShutdown(record)) return "shutdown";
     return error && !PROGRAM_CODES.has(error.code) ? error.code : null;
   }
 
-  #log(record: RunRecord, status: number): void {
-    const { parts: { records }, deployment: { cid }, arrival } = this.call;
-    const { stderr: bytes, ...facts } = record;
+  #isShutdown({ limit }: RunRecord): boolean {
+    const isClosed = this.call.parts.programs.sandboxes.isClosed();
+    return limit === "aborted" && isClosed && !this.call.isKilled();
+  }
+
+  #log(record: RunRecord, { status, error, beginning }: Ending): void {
+    const { parts: { records }, deployment: { cid, spec }, arrival } = this.call;
+    const { stderr: bytes, listeningPort: _, ...facts } = record;
+    const reason = runReason({
+      record,
+      error: this.started.body.failure() ?? error,
+      isShutdown: this.#isShutdown(record),
+      interface: spec.interface,
+      beginning,
+    });
     const stderr = bytes.length === 0 ? "" : new TextDecoder().decode(bytes);
     const { method } = arrival.request;
-    records.runLog.add(cid, { at: this.started.at, method, status, ...facts, stderr });
-    records.log.debug("run ended", { cid, status, ...facts });
+    records.runLog.add(cid, { at: this.started.at, method, status, ...facts, reason, stderr });
+    records.log.debug("run ended", { cid, status, ...facts, reason });
     records.usage.note(record);
   }
 }

@@ -62,7 +62,14 @@ async function settle(world: CallWorld, course: Course): Promise<Ended> {
     claim,
   });
   transcript.add(new TextEncoder().encode(answer));
-  const ending = { status: 200, error: null, transcript, isWhole: true, ...course.ending };
+  const ending: Ending = {
+    status: 200,
+    error: null,
+    beginning: null,
+    transcript,
+    isWhole: true,
+    ...course.ending,
+  };
   const account = new Account(call, started, claim);
   const isCharged = await account.end(ending);
   assert.deepEqual(ends, ["claim"], "the key is not free again");
@@ -160,7 +167,7 @@ Deno.test("a charge that cannot be written is no charge, and the key is free aga
     claim,
   });
   const account = new Account(call, started, claim);
-  const ending: Ending = { status: 200, error: null, transcript, isWhole: true };
+  const ending: Ending = { status: 200, error: null, beginning: null, transcript, isWhole: true };
   await assert.rejects(account.end(ending), { code: "overloaded" });
   assert.ok(isFree);
   assert.equal(world.parts.gate.slots.busy(), 0);
@@ -217,6 +224,7 @@ Deno.test("a run is in its owner's log and in the figures, with what it wrote to
     stdinBytes: 0,
     stdoutBytes: 3,
     stderrBytes: 4,
+    reason: null,
     stderr: "oops",
   });
   const bytes = world.counters.usage.metrics.find(({ name }) => /run_bytes/.test(name))!;

@@ -9,6 +9,7 @@ import type { HeaderField } from "../http/header_rules.ts";
 import { isolate, keepPrivate } from "../http/isolation.ts";
 import { readShort, type Relay } from "../http/relay.ts";
 import type { Answer } from "../http/request.ts";
+import { diagnose } from "../program/diagnosis.ts";
 import type { ProgramResponse, ProgramRun } from "../program/interface/interface.ts";
 import { Account } from "./account.ts";
 import { acceptsOf } from "./accepts.ts";
@@ -69,6 +70,23 @@ async function assertEnded(run: ProgramRun): Promise<void> {
   if (record.limit !== null || record.exit !== 0) throw programFailure(record);
 }
 
+/** A failure with what its run left behind to tell of it. */
+async function explained(
+  call: Call,
+  { run }: Started,
+  error: KhachapuriError,
+): Promise<KhachapuriError> {
+  // The run is over when there is no answer, but not when what it prints is none.
+  if (!run.isComplete() || !error.code.startsWith("program_")) return error;
+  const record = await run.record.catch(() => null);
+  if (!record) return error;
+  const { interface: style } = call.deployment.spec;
+  const { code, shortMessage: answerFault, hints, data } = error;
+  const found = diagnose({ record, interface: style, beginning: null, answerFault });
+  if (!found) return error;
+  return new KhachapuriError(code, `${answerFault}: ${found.short}`, { hints, data });
+}
+
 function programFailure(record: RunRecord): KhachapuriError {
   if (record.limit === "timeout") {
     return new KhachapuriError("program_timeout", `the program took over ${record.wallMs} ms`);
@@ -118,13 +136,20 @@ async function answerFailure(
   const { request } = call.arrival;
   const error = started.body.failure() ?? thrown;
   const accepts = acceptsOf(call.parts.money.schemes);
-  const failure = failureOf(error, accepts, request.path);
+  const told = await explained(call, started, error);
+  const failure = failureOf(told, accepts, request.path);
   const { status, body } = failure;
   const headers = [...failure.headers, ...await started.hold.notice().catch(() => [])];
   const isBodiless = request.method === "HEAD";
   const transcript = transcribe(call, claim, status, headers, isBodiless);
   transcript.add(body);
-  const isCharged = await account.end({ status, error, transcript, isWhole: true });
+  const isCharged = await account.end({
+    status,
+    error,
+    beginning: null,
+    transcript,
+    isWhole: true,
+  });
   if (!isCharged) throw error;
   return { status, headers, body: isBodiless ? null : body };
 }
@@ -216,7 +241,7 @@ class OutputRelay implements Relay {
   }
 
   #end(error: KhachapuriError | null, isWhole: boolean): Promise<boolean> {
-    const { account, transcript, response: { status } } = this.parts;
-    return account.end({ status, error, transcript, isWhole });
+    const { account, transcript, first, response: { status, hasHead } } = this.parts;
+    return account.end({ status, error, beginning: hasHead ? null : first, transcript, isWhole });
   }
 }

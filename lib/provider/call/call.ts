@@ -3,6 +3,7 @@
  * of a sandbox, a slot, the credit, the run. Each stage can refuse, up
  * to the credit for free; whatever was taken by then is given back.
  */
+import type { Address } from "viem";
 import { KhachapuriError } from "../../errors.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { FieldReader } from "../http/fields.ts";
@@ -61,8 +62,14 @@ export class Call {
    * @throws KhachapuriError for everything that is wrong with either
    */
   static async open(parts: CallParts, arrival: Arrival): Promise<Call> {
-    const deployment = await parts.programs.deployments.get(arrival.target.cid);
-    const { scheme, bill } = readBill(parts.money.schemes, deployment, arrival);
+    const { target, request: { fields, sender } } = arrival;
+    const { schemes } = parts.money;
+    const deployment = await parts.programs.deployments.get(
+      target.cid,
+      sender.address,
+      (mayRecover) => provenPayer(schemes, fields, mayRecover),
+    );
+    const { scheme, bill } = readBill(schemes, deployment, arrival);
     return new Call(parts, arrival, deployment, scheme, bill);
   }
 
@@ -178,6 +185,18 @@ export class Call {
 function announced(fields: FieldReader): number | null {
   const value = fields.get("content-length");
   return value === null ? null : Number(value);
+}
+
+async function provenPayer(
+  schemes: readonly PaymentScheme[],
+  fields: FieldReader,
+  mayRecover: () => boolean,
+): Promise<Address | null> {
+  for (const scheme of schemes) {
+    const payer = await scheme.provenPayer(fields, mayRecover);
+    if (payer) return payer;
+  }
+  return null;
 }
 
 interface Payment {

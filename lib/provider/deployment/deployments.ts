@@ -6,6 +6,7 @@ import type { Fetcher } from "../../ipfs/gateway.ts";
 import {
   LOOKUP_PATIENCE_MS,
   LOOKUPS_MAX,
+  LOOKUPS_UNPAID_MAX,
   SPEC_BYTES_MAX,
   SPEC_REFUSALS_MAX,
   SPECS_MAX,
@@ -15,7 +16,10 @@ import type { EscrowDomain } from "../../permit.ts";
 import { openSpec } from "../../spec/envelope.ts";
 import { specEntryFor } from "../../spec/schema.ts";
 import { verifySpec } from "../../spec/signature.ts";
+import { Absences } from "./absences.ts";
+import { addressPrefix } from "../http/address_prefix.ts";
 import type { Deployment } from "./deployment.ts";
+import { type GiveBack, LookupLimits, type ProvenPayer } from "./lookup_limits.ts";
 import type { Registrations } from "./registrations.ts";
 import type { Stops } from "./stops.ts";
 
@@ -34,8 +38,8 @@ export interface DeploymentsOptions {
 interface Lookup {
   found: Promise<Deployment>;
   at: number;
-  /** A deployment that was paid for is no stranger's whim: it always has room. */
-  isKnown: boolean;
+  /** Whose it is: the caller's network; null for a deployment that was paid for, as any may. */
+  network: string | null;
   controller: AbortController;
 }
 
@@ -53,39 +57,72 @@ export class Deployments {
   /** Decrypted specs are kept in memory only. */
   readonly #known = new Lru<CidText, Deployment>(SPECS_MAX);
   readonly #refused = new Lru<CidText, KhachapuriError>(SPEC_REFUSALS_MAX);
+  readonly #absences: Absences;
+  readonly #limits: LookupLimits;
+  readonly #unpaid = new Lru<CidText, GiveBack>(LOOKUPS_UNPAID_MAX);
   /** Lookups under way, oldest first. */
   readonly #lookups = new Map<CidText, Lookup>();
 
   constructor(options: DeploymentsOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#limits = new LookupLimits(this.#now);
+    this.#absences = new Absences(this.#now);
   }
 
   /**
    * The deployment behind `cid`.
+   * @param from the caller's address, by which lookups of what nobody paid for are limited
+   * @param payer lets a payer that had calls here use a share of its own
    * @throws KhachapuriError `not_found`, `ipfs_unavailable`, `misdirected` (not for us),
-   * `invalid_spec`, `invalid_signature`, `terms_refused`, `stopped`, `overloaded`
+   * `invalid_spec`, `invalid_signature`, `terms_refused`, `stopped`, `rate_limited`, `overloaded`
    */
-  async get(cid: CidText): Promise<Deployment> {
-    const deployment = await this.#find(cid);
+  async get(cid: CidText, from: string, payer: ProvenPayer = nobody): Promise<Deployment> {
+    const deployment = this.#recall(cid) ?? await this.#find(cid, from, payer);
     if (this.#options.stops.has(deployment.spec)) throw stopped();
     return deployment;
   }
 
-  async #find(cid: CidText): Promise<Deployment> {
+  /** @throws KhachapuriError what is remembered against it */
+  #recall(cid: CidText): Deployment | undefined {
     const known = this.#known.get(cid);
     if (known) return known;
     const refusal = this.#refused.get(cid);
     if (refusal) throw refusal;
-    const underWay = this.#lookups.get(cid);
-    if (underWay) return await underWay.found;
-    const isKnown = this.#options.registrations.isKnown(cid);
-    if (!isKnown) this.#makeRoom();
+    const absence = this.#absences.recall(cid);
+    if (absence) throw absence;
+    return undefined;
+  }
+
+  async #find(cid: CidText, from: string, payer: ProvenPayer): Promise<Deployment> {
+    if (this.#lookups.has(cid)) return await this.#lookups.get(cid)!.found;
+    // A deployment that was paid for is no stranger's whim: it always has room.
+    if (this.#options.registrations.isKnown(cid)) return await this.#begin(cid, null);
+    this.#giveBackPaid();
+    const giveBack = await this.#limits.admit(from, payer);
+    // Another may have begun while this one's payer was looked at.
+    if (this.#lookups.has(cid)) return await this.#lookups.get(cid)!.found;
+    this.#makeRoom();
+    const deployment = await this.#begin(cid, addressPrefix(from) ?? from);
+    this.#unpaid.set(cid, giveBack);
+    return deployment;
+  }
+
+  /** A lookup that came to a paid call was no stranger's whim after all. */
+  #giveBackPaid(): void {
+    for (const cid of [...this.#unpaid.keys()]) {
+      if (!this.#options.registrations.isKnown(cid)) continue;
+      this.#unpaid.peek(cid)!();
+      this.#unpaid.delete(cid);
+    }
+  }
+
+  async #begin(cid: CidText, network: string | null): Promise<Deployment> {
     const controller = new AbortController();
     const found = this.#lookUp(cid, controller.signal).finally(() => {
       if (this.#lookups.get(cid)?.controller === controller) this.#lookups.delete(cid);
     });
-    this.#lookups.set(cid, { found, at: this.#now(), isKnown, controller });
+    this.#lookups.set(cid, { found, at: this.#now(), network, controller });
     return await found;
   }
 
@@ -93,24 +130,40 @@ export class Deployments {
     try {
       const deployment = await load(this.#options, cid, signal);
       this.#known.set(cid, deployment);
+      await this.#options.fetcher.judge(parseCid(cid), true);
       return deployment;
     } catch (error) {
-      if (error instanceof KhachapuriError && FINAL_CODES.has(error.code)) {
-        this.#refused.set(cid, error);
-      }
+      if (error instanceof KhachapuriError) await this.#note(cid, error);
       throw error;
     }
   }
 
-  /** Strangers can name any cid: the longest lookup of theirs makes room, once it took its time. */
+  async #note(cid: CidText, error: KhachapuriError): Promise<void> {
+    this.#absences.note(cid, error);
+    if (FINAL_CODES.has(error.code)) {
+      this.#refused.set(cid, error);
+      await this.#options.fetcher.judge(parseCid(cid), false);
+    }
+  }
+
+  /**
+   * Strangers can name any cid: of the network that has the most under way the longest makes room,
+   * once it took its time.
+   */
   #makeRoom(): void {
-    const strangers = [...this.#lookups].filter(([, { isKnown }]) => !isKnown);
+    const strangers = [...this.#lookups].filter(([, { network }]) => network !== null);
     if (strangers.length < LOOKUPS_MAX) return;
-    const [cid, { at, controller }] = strangers[0]!;
+    const groups = Map.groupBy(strangers, ([, { network }]) => network);
+    const [most] = [...groups.values()].sort((one, other) => other.length - one.length);
+    const [cid, { at, controller }] = most![0]!;
     if (this.#now() - at < LOOKUP_PATIENCE_MS) throw tooManyLookups();
     this.#lookups.delete(cid);
     controller.abort(tooManyLookups());
   }
+}
+
+function nobody(): Promise<null> {
+  return Promise.resolve(null);
 }
 
 async function load(
@@ -125,7 +178,7 @@ async function load(
   );
   const spec = await openSpec(sealed, identities);
   if (!spec) throw misdirected("this deployment is encrypted to another provider's key");
-  await verifySpec(spec);
+  // What costs little first: signatures are a millisecond each.
   const entry = specEntryFor(spec, { ...seller, address: seller.provider });
   if (!entry) throw misdirected("this deployment names another provider, chain or escrow");
   if (!termsHashes.has(entry.terms)) {
@@ -138,6 +191,7 @@ async function load(
       hints: ["owner: deploy again without egress"],
     });
   }
+  await verifySpec(spec);
   return { cid, spec, entry };
 }
 

@@ -1,26 +1,34 @@
 import assert from "node:assert/strict";
+import type { Address } from "viem";
 import { type CidText, formatCid } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { importFile } from "../../ipfs/dag.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
+import { ABSENT_REMEMBERED_MS, OUTAGE_REMEMBERED_MS } from "../../limits.ts";
 import { Deployments } from "./deployments.ts";
 
 const ZERO = `0x${"00".repeat(20)}` as const;
+const PAYER = `0x${"11".repeat(20)}` as Address;
+const EVERYWHERE = Array.from({ length: 40 }, (_, index) => `8.8.${index}.8`);
 
 function cidOf(text: string): CidText {
   return formatCid(importFile(new TextEncoder().encode(text)).root);
 }
 
-/** Nobody has anything: a lookup ends when it is made to. */
-function emptyWorld(known: ReadonlySet<string>) {
-  const world = { at: 0, asked: [] as string[] };
+const never: Fetcher["readFile"] = (_, { signal }) =>
+  new Promise((_, reject) => {
+    signal!.addEventListener("abort", () => reject(signal!.reason));
+  });
+
+/** Nobody has anything: a lookup ends when it is made to, or as `readFile` says. */
+function emptyWorld(known: ReadonlySet<string> = new Set(), readFile = never) {
+  const world = { at: 0, asked: [] as string[], judged: [] as [string, boolean][] };
   const fetcher: Fetcher = {
-    readFile(cid, { signal }) {
+    readFile(cid, options) {
       world.asked.push(formatCid(cid));
-      return new Promise((_, reject) => {
-        signal!.addEventListener("abort", () => reject(signal!.reason));
-      });
+      return readFile(cid, options);
     },
+    judge: (cid, isUseful) => Promise.resolve(void world.judged.push([formatCid(cid), isUseful])),
   };
   const deployments = new Deployments({
     fetcher,
@@ -34,29 +42,119 @@ function emptyWorld(known: ReadonlySet<string>) {
   return { world, deployments };
 }
 
+/** Lets what was begun get as far as it can. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
+
 Deno.test("cids that nobody has keep the provider from no other for long", async () => {
   const paid = cidOf("paid for");
   const { world, deployments } = emptyWorld(new Set([paid]));
-  const junk = Array.from({ length: 32 }, (_, index) => deployments.get(cidOf(String(index))));
+  const junk = Array.from(
+    { length: 32 },
+    (_, index) => deployments.get(cidOf(String(index)), EVERYWHERE[index % 4]!),
+  );
   const first = assert.rejects(junk[0]!, { code: "overloaded" });
   for (const lookup of junk) lookup.catch(() => {});
+  await settled();
   const late = cidOf("late");
-  await assert.rejects(deployments.get(late), { code: "overloaded", retryAfterSeconds: 1 });
-  deployments.get(paid).catch(() => {});
+  const other = EVERYWHERE.at(-1)!;
+  await assert.rejects(deployments.get(late, other), { code: "overloaded", retryAfterSeconds: 1 });
+  deployments.get(paid, other).catch(() => {});
+  await settled();
   assert.equal(world.asked.at(-1), paid, "what was paid for always has room");
   world.at = 5_000;
-  deployments.get(late).catch(() => {});
+  deployments.get(late, other).catch(() => {});
+  await settled();
   assert.equal(world.asked.at(-1), late);
   await first;
 });
 
 Deno.test("callers of one cid share its lookup, and the failure that ends it", async () => {
-  const { world, deployments } = emptyWorld(new Set());
-  const both = [deployments.get(cidOf("a")), deployments.get(cidOf("a"))];
+  const { world, deployments } = emptyWorld();
+  const [here, there] = EVERYWHERE as [string, string];
+  const both = [deployments.get(cidOf("a"), here), deployments.get(cidOf("a"), there)];
   const ended = Promise.all(both.map((one) => assert.rejects(one, KhachapuriError)));
-  for (let index = 0; index < 31; index++) deployments.get(cidOf(`b${index}`)).catch(() => {});
+  await settled();
+  for (let index = 0; index < 31; index++) {
+    deployments.get(cidOf(`b${index}`), EVERYWHERE[index]!).catch(() => {});
+  }
+  await settled();
   world.at = 5_000;
-  deployments.get(cidOf("c")).catch(() => {});
+  deployments.get(cidOf("c"), here).catch(() => {});
   await ended;
   assert.equal(world.asked.length, 33);
+});
+
+Deno.test("the network with the most under way makes room, not who was there before it", async () => {
+  const { world, deployments } = emptyWorld();
+  const honest = deployments.get(cidOf("honest"), EVERYWHERE[0]!);
+  await settled();
+  const junk = Array.from({ length: 31 }, (_, index) => {
+    return deployments.get(cidOf(`junk ${index}`), EVERYWHERE[1 + index % 4]!);
+  });
+  const evicted = assert.rejects(junk[0]!, { code: "overloaded" });
+  for (const lookup of [honest, ...junk]) lookup.catch(() => {});
+  await settled();
+  world.at = 5_000;
+  deployments.get(cidOf("late"), EVERYWHERE[9]!).catch(() => {});
+  await evicted;
+  assert.equal(await Promise.race([honest.catch(() => "failed"), settled()]), undefined);
+});
+
+Deno.test("2,000 cids that nobody has cost the gateways what a stranger may cost", async () => {
+  const { world, deployments } = emptyWorld(new Set(), () => {
+    return Promise.reject(new KhachapuriError("not_found", "no gateway has it"));
+  });
+  const codes = new Map<string, number>();
+  for (let index = 0; index < 2_000; index++) {
+    const from = index % 2 === 0 ? "127.0.0.1" : EVERYWHERE[index % EVERYWHERE.length]!;
+    const error = await deployments.get(cidOf(`junk ${index}`), from).catch((error) => error);
+    codes.set(error.code, (codes.get(error.code) ?? 0) + 1);
+  }
+  assert.ok(world.asked.length < 100, `${world.asked.length} requests`);
+  assert.equal(codes.get("not_found"), world.asked.length);
+});
+
+Deno.test("a no is remembered for a moment, a failure of our gateways for less", async () => {
+  let error = new KhachapuriError("not_found", "no gateway has it");
+  const { world, deployments } = emptyWorld(new Set(), () => Promise.reject(error));
+  const ask = (name: string) =>
+    assert.rejects(deployments.get(cidOf(name), "127.0.0.1"), { code: error.code });
+  for (const _ of [1, 2, 3]) await ask("absent");
+  world.at += ABSENT_REMEMBERED_MS - 1;
+  await ask("absent");
+  assert.equal(world.asked.length, 1);
+  world.at += 1;
+  await ask("absent");
+  assert.equal(world.asked.length, 2);
+
+  error = new KhachapuriError("ipfs_unavailable", "busy", { retryAfterSeconds: 60 });
+  for (const _ of [1, 2, 3]) await ask("out of reach");
+  assert.equal(world.asked.length, 3);
+  world.at += OUTAGE_REMEMBERED_MS;
+  await ask("out of reach");
+  assert.equal(world.asked.length, 4);
+});
+
+Deno.test("what can't be ours is remembered, and not kept on disk", async () => {
+  const { world, deployments } = emptyWorld(new Set(), () => Promise.resolve(new Uint8Array(9)));
+  const cid = cidOf("junk");
+  for (const _ of [1, 2]) {
+    await assert.rejects(deployments.get(cid, "127.0.0.1"), { code: "invalid_spec" });
+  }
+  assert.deepEqual([world.asked.length, world.judged], [1, [[cid, false]]]);
+});
+
+Deno.test("a payer has a share that strangers can't use up", async () => {
+  const { world, deployments } = emptyWorld(new Set(), () => {
+    return Promise.reject(new KhachapuriError("not_found", "no gateway has it"));
+  });
+  const spam = async (name: string) => {
+    return (await deployments.get(cidOf(name), "127.0.0.1").catch((error) => error)).code;
+  };
+  for (let index = 0; index < 200; index++) await spam(`junk ${index}`);
+  assert.equal(await spam("one more"), "rate_limited");
+  const before = world.asked.length;
+  const pay = () => Promise.resolve(PAYER);
+  await assert.rejects(deployments.get(cidOf("new"), "127.0.0.1", pay), { code: "not_found" });
+  assert.equal(world.asked.length, before + 1);
 });

@@ -29,6 +29,7 @@ export class Registrations {
   /** Lanes that deployments count on, by payer. */
   readonly #lanes = new Set<string>();
   readonly #agreements: Agreements;
+  readonly #owners = new Set<Address>();
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
   readonly #ofOwner: StatementSync;
@@ -42,6 +43,7 @@ export class Registrations {
     this.#agreements = new Agreements(database);
     for (const { owner, id } of database.prepare("SELECT owner, id FROM deployments").all()) {
       this.#lanes.add(laneKey(owner as Address, deploymentLane(id as Hex)));
+      this.#owners.add(owner as Address);
     }
     this.#insert = database.prepare("INSERT OR IGNORE INTO deployments VALUES (?, ?, ?, ?)");
     this.#find = database.prepare("SELECT 1 FROM deployments WHERE cid = ?");
@@ -59,11 +61,17 @@ export class Registrations {
     this.#insert.run(cid, id, owner, this.now());
     this.#agreements.note(deployment);
     this.#lanes.add(laneKey(owner, deploymentLane(id)));
+    this.#owners.add(owner);
   }
 
   /** Whether somebody has paid for a call to `cid`. */
   isKnown(cid: CidText): boolean {
     return this.#added.has(cid) || this.#find.get(cid) !== undefined;
+  }
+
+  /** Whether somebody has paid for a call to a deployment of this owner. */
+  isOwner(owner: Address): boolean {
+    return this.#owners.has(owner);
   }
 
   /** Whether a payer's lane is one that a deployment of its own counts on. */

@@ -64,3 +64,12 @@ Deno.test("a deployment's lane is its owner's, before and after a restart", () =
     assert.ok(!each.isDeploymentLane(OWNER, deploymentLane(SECOND)));
   }
 });
+
+Deno.test("an owner is one from the first paid call on, before and after a restart", () => {
+  const { database, registrations } = open();
+  assert.ok(!registrations.isOwner(OWNER));
+  registrations.add(deployment(A, FIRST));
+  for (const each of [registrations, open(database).registrations]) {
+    assert.deepEqual([each.isOwner(OWNER), each.isOwner(OTHER)], [true, false]);
+  }
+});

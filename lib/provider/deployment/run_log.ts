@@ -24,6 +24,8 @@ export interface LoggedRun {
   stdinBytes: number;
   stdoutBytes: number;
   stderrBytes: number;
+  /** Why it ended as it did, in words; null when there is nothing to say. */
+  reason: string | null;
   /** The beginning of what it wrote there. */
   stderr: string;
 }

@@ -1,4 +1,5 @@
 /** Paths that take a signature: an owner's about its deployments, the operator's about settling. */
+import { type Address, isAddressEqual } from "viem";
 import type { CidText } from "../../cid.ts";
 import { formatCid, parseCid } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
@@ -27,7 +28,7 @@ export async function settle(parts: RouteParts, request: HttpRequest): Promise<A
 export async function stop(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { cid: text, signature } = parseStopRequest(await readJson(request));
   const { seller, records } = parts;
-  const deployment = await unstopped(parts, formatCid(parseCid(text)));
+  const deployment = await unstopped(parts, formatCid(parseCid(text)), request.sender.address);
   if (!deployment) return jsonAnswer({ stopped: text });
   const { spec } = deployment;
   const { chainId, escrow, provider } = seller;
@@ -45,37 +46,53 @@ export async function renew(
 ): Promise<Answer> {
   const { cid, permit } = parseRenewalRequest(await readJson(request));
   const { money, programs, records } = parts;
-  const isRenewed = await money.renewals.take(
-    await programs.deployments.get(cid),
-    permit,
-    request.sender.address,
-  );
+  const { address: from } = request.sender;
+  const deployment = await programs.deployments.get(cid, from);
+  const isRenewed = await money.renewals.take(deployment, permit, from);
   if (isRenewed) records.log.info("permit renewed by the owner", { cid });
   return jsonAnswer({ cid, renewed: isRenewed });
 }
 
 /** null when it is stopped already: stopping twice is as good as once. */
-async function unstopped({ programs }: RouteParts, cid: CidText): Promise<Deployment | null> {
+async function unstopped(
+  { programs }: RouteParts,
+  cid: CidText,
+  from: string,
+): Promise<Deployment | null> {
   try {
-    return await programs.deployments.get(cid);
+    return await programs.deployments.get(cid, from);
   } catch (error) {
     if (error instanceof KhachapuriError && error.code === "stopped") return null;
     throw error;
   }
 }
 
-/** The latest runs of a deployment. */
+/** The latest runs of a deployment, and why it cannot run. */
 export async function logs(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { subject, owner } = await ownerRequest(parts, request, "logs");
-  const { registrations, runLog } = parts.records;
   const cid = formatCid(parseCid(subject));
-  const owned = registrations.ofOwner(owner).some((row) => row.cid === cid);
-  if (!owned) {
-    throw new KhachapuriError("not_found", "this owner has no such deployment here", {
-      hints: ["a provider knows a deployment from its first call on"],
-    });
-  }
-  return jsonAnswer({ cid, runs: runLog.read(cid) });
+  await assertOwned(parts, cid, owner, request.sender.address);
+  const refusal = parts.programs.sandboxes.refusal(cid);
+  const cannotRun = refusal && { message: refusal.shortMessage, hints: refusal.hints };
+  return jsonAnswer({ cid, runs: parts.records.runLog.read(cid), cannotRun });
+}
+
+/**
+ * Of a deployment that nobody has paid for nothing is kept: its spec says whose it is. Looking it
+ * up is what any caller may have us do, within the same bounds.
+ */
+async function assertOwned(
+  { records, programs }: RouteParts,
+  cid: CidText,
+  owner: Address,
+  from: string,
+): Promise<void> {
+  if (records.registrations.ofOwner(owner).some((row) => row.cid === cid)) return;
+  const { spec } = await programs.deployments.get(cid, from);
+  if (isAddressEqual(spec.owner, owner)) return;
+  throw new KhachapuriError("not_found", "this owner has no such deployment here", {
+    hints: ["ask with the key that deployed it"],
+  });
 }
 
 export async function deployments(parts: RouteParts, request: HttpRequest): Promise<Answer> {

@@ -12,6 +12,7 @@ import {
   SELLER,
   STRANGER,
 } from "../../../worlds/routes.ts";
+import { KhachapuriError } from "../../errors.ts";
 import { CONTROL_BODY_BYTES_MAX } from "../../limits.ts";
 import {
   OWNER_REQUEST_SECONDS,
@@ -114,9 +115,16 @@ Deno.test("an owner reads the runs of its deployment, and nobody else does", asy
   await assertRefused(bad, 400, "invalid_cid");
 });
 
-Deno.test("a deployment that nobody has called is not known", async () => {
+Deno.test("a deployment that nobody has called is known by its spec, to its owner alone", async () => {
   using world = await openRouteWorld();
-  await assertRefused(world.post("/logs", await question(OWNER, "logs")), 404, "not_found");
+  const ask = async () => await (await world.post("/logs", await question(OWNER, "logs"))).json();
+  assert.deepEqual(await ask(), { cid: CID, runs: [], cannotRun: null });
+  const fault = new KhachapuriError("invalid_program", "main is empty", { hints: ["fill it"] });
+  Object.assign(world.parts.programs.sandboxes, { refusal: () => fault });
+  const cannotRun = { message: "main is empty", hints: ["fill it"] };
+  assert.deepEqual(await ask(), { cid: CID, runs: [], cannotRun });
+  await assertRefused(world.post("/logs", await question(STRANGER, "logs")), 404, "not_found");
+  assert.deepEqual(world.records.registrations.ofOwner(OWNER.address), [], "it leaves no trace");
 });
 
 Deno.test("an owner is told its deployments, and which of them it stopped", async () => {

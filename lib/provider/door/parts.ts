@@ -40,7 +40,7 @@ export interface RouteParts extends CallParts {
   };
   programs: CallPrograms & {
     deployments: Pick<Deployments, "get">;
-    sandboxes: Pick<Sandboxes, "open">;
+    sandboxes: Pick<Sandboxes, "open" | "refusal">;
   };
   gate: CallParts["gate"] & { slots: Pick<Slots, "busy"> };
   records: CallRecords & {

@@ -6,7 +6,7 @@ import {
   resolveFromHome,
 } from "../../config.ts";
 import type { Log } from "../../log.ts";
-import { addressPrefix } from "../money/address_prefix.ts";
+import { addressPrefix } from "../http/address_prefix.ts";
 import type { Handle } from "../http/request.ts";
 import { listen, type Listener } from "../wire/listener.ts";
 import { createRoutes } from "./routes.ts";

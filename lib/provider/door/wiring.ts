@@ -1,5 +1,6 @@
 /** Opens a provider's parts on what it stands on, and wires its routes on them. */
 import { join } from "node:path";
+import type { Address } from "viem";
 import { copyEtc } from "../../../sandbox/etc.ts";
 import type { Chain } from "../../chain/client.ts";
 import { asChainError } from "../../chain/refusal.ts";
@@ -15,6 +16,7 @@ import { createFetcher } from "../../ipfs/gateway.ts";
 import {
   BUFFERED_BODY_BYTES_MAX,
   CACHE_BYTES_MAX,
+  CACHE_FILES_MAX,
   PAYER_DEPOSIT_MS,
   SANDBOXES_OPEN_MAX,
 } from "../../limits.ts";
@@ -24,6 +26,7 @@ import { recipientOf } from "../../spec/keys.ts";
 import { SqliteIdempotency } from "../call/idempotency.ts";
 import { Slots } from "../call/slots.ts";
 import { Deployments } from "../deployment/deployments.ts";
+import { Openings } from "../deployment/openings.ts";
 import { openPrograms } from "../deployment/programs.ts";
 import { readAgreements } from "../deployment/agreements.ts";
 import { openRecords, type Records, recordsPath } from "../deployment/records.ts";
@@ -281,11 +284,17 @@ async function openSandboxes(
 ) {
   const { keys, sandbox, terms } = ground;
   const { timeoutMs, memoryMb } = provider.sandbox;
-  const cache = await openCache(state.cache, { maxBytes: CACHE_BYTES_MAX });
+  const bounds = { maxBytes: CACHE_BYTES_MAX, maxFiles: CACHE_FILES_MAX };
+  const cache = await openCache(state.cache, bounds);
   const fetcher = createFetcher({ gateways: config.gateways, cache });
+  const isPaying = (owner: Address) => registrations.isOwner(owner);
+  const openings = new Openings(isPaying);
+  const programs = await openPrograms({ dir: state.programs, fetcher, openings });
+  stack.defer(() => programs.close());
   const sandboxes = new Sandboxes({
     host: { ...sandbox.host, etc: await copyEtc(state.etc) },
-    programs: await openPrograms({ dir: state.programs, fetcher }),
+    programs,
+    isPaying,
     timeoutMs,
     memoryMb,
     idleMs: SANDBOX_IDLE_MS,

@@ -38,6 +38,8 @@ export function offeringJson(offering: Offering, accepts: readonly Accept[]) {
     ...(oldPrice
       ? { oldPrice: { amount: String(oldPrice.price), until: timeText(oldPrice.until) } }
       : {}),
+    /** The processor that programs run on. */
+    machine: Deno.build.arch,
     limits: {
       timeoutMs,
       memoryMb,

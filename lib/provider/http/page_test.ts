@@ -23,6 +23,7 @@ Deno.test("a program reads all that it needs to deploy and to call", () => {
     recipients: ["age1first", "age1second"],
     terms: [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`],
     accepts,
+    machine: Deno.build.arch,
     limits: {
       timeoutMs: 2_500,
       memoryMb: 256,

@@ -13,6 +13,7 @@ function recordOf(changes: Partial<RunRecord> = {}): RunRecord {
     peakMemoryBytes: 0,
     stdinBytes: 0,
     stdoutBytes: 0,
+    listeningPort: null,
     stderrBytes: 0,
     stderr: new Uint8Array(),
     ...changes,

@@ -80,6 +80,15 @@ export class BillReader {
     return { source, payer, lane, scope: lane, permit, price, cid, deposit };
   }
 
+  /** The permit that a request brings along; null when it has none that can be read. */
+  permitOf(fields: FieldReader): Permit | null {
+    try {
+      return this.#paymentOf(fields)?.permit ?? null;
+    } catch {
+      return null;
+    }
+  }
+
   #paymentOf(fields: FieldReader): CreditsPayment | null {
     const text = fields.get(PAYMENT_SIGNATURE_HEADER);
     if (text === null) return null;

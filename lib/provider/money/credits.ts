@@ -119,6 +119,16 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     return this.#bills.read(deployment, fields, from);
   }
 
+  async provenPayer(fields: FieldReader, mayRecover: () => boolean): Promise<Address | null> {
+    const permit = this.#bills.permitOf(fields);
+    const { ledger, payers } = this.options;
+    if (!permit || !ledger.knows(permit.payer)) return null;
+    if (!this.#signers.hasSeen(permit) && !mayRecover()) return null;
+    const signer = await this.#signers.signerOf(permit);
+    const isProven = signer === permit.payer || signer === payers.last(permit.payer)?.signer;
+    return signer !== null && isProven ? permit.payer : null;
+  }
+
   async prove(bill: CreditsBill): Promise<void> {
     await this.#viewOfProved(bill.permit, bill.from);
   }

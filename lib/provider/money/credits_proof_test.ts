@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   billFor,
   LANE,
+  OFFER,
   openCreditsDesk,
   OTHER,
   permit,
@@ -9,6 +10,7 @@ import {
   SIGNER,
 } from "../../../worlds/chain/credits_desk.ts";
 import { proofOf } from "../../lane_count.ts";
+import { encodePaymentHeader } from "../../payment_header.ts";
 import { UINT128_MAX } from "../../permit.ts";
 
 Deno.test("a count comes with a permit that is used up, and never with one that has a credit", async () => {
@@ -52,4 +54,25 @@ Deno.test("an owner's permit proves nothing and learns nothing, nor does its gue
   owned.add(LANE);
   const refusal = await refusalOf(money.scheme.count(own));
   assert.match(refusal.message, /a deployment's permit/);
+});
+
+Deno.test("who had calls here is known by its permit, and signatures are looked at as allowed", async () => {
+  await using money = await openCreditsDesk(9n);
+  const headerOf = async (signer?: typeof SIGNER) => {
+    const held = await permit({ credits: 1n }, signer);
+    return new Headers({
+      "PAYMENT-SIGNATURE": encodePaymentHeader({ permit: held, accepted: OFFER }),
+    });
+  };
+  const own = await headerOf();
+  const known = (headers: Headers, mayRecover = true) =>
+    money.scheme.provenPayer(headers, () => mayRecover);
+  assert.equal(await known(own), null, "no call yet");
+  const paid = await permit({ credits: 1n });
+  await money.pay(paid);
+  const { payer } = paid;
+  assert.equal(await known(own, false), payer, "its signature was seen");
+  assert.equal(await known(await headerOf(SIGNER)), null, "somebody else signed");
+  assert.equal(await known(new Headers()), null);
+  assert.equal(await known(new Headers({ "PAYMENT-SIGNATURE": "junk" })), null);
 });

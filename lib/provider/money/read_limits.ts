@@ -23,7 +23,7 @@ import {
 } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import { TokenBucket } from "../../token_bucket.ts";
-import { addressPrefix } from "./address_prefix.ts";
+import { addressPrefix } from "../http/address_prefix.ts";
 
 /** Who makes us read. */
 export interface Asker {

@@ -60,6 +60,12 @@ export interface PaymentScheme<B extends Bill = Bill, A = unknown> {
    */
   read(deployment: Deployment, fields: FieldReader, from?: string): B | null;
   /**
+   * The payer that a request's headers prove, as far as that needs no look at a chain, when it had
+   * calls here; null for any other.
+   * @param mayRecover asked before a signature is looked at that was not seen before
+   */
+  provenPayer(fields: FieldReader, mayRecover: () => boolean): Promise<Address | null>;
+  /**
    * That the bearer is the payer, whatever is left to pay with: for answers that were paid before.
    * @throws KhachapuriError `payment_required`, `chain_unavailable`
    */

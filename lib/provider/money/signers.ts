@@ -21,12 +21,21 @@ export class Signers {
     return signer;
   }
 
+  /** Whether `signerOf` need not recover it. */
+  hasSeen(permit: Permit): boolean {
+    return this.#seen.has(permit) || this.#known.peek(keyOf(permit)) !== undefined;
+  }
+
   async #recover(permit: Permit): Promise<Address | null> {
-    const key = Object.values(permit).join();
+    const key = keyOf(permit);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const signer = await recoverPermitSigner(this.domain, permit);
     this.#known.set(key, signer);
     return signer;
   }
+}
+
+function keyOf(permit: Permit): string {
+  return Object.values(permit).join();
 }

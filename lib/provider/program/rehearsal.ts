@@ -10,9 +10,12 @@ import {
   type Sandbox,
   type SandboxHost,
 } from "../../../sandbox/sandbox.ts";
-import { KhachapuriError } from "../../errors.ts";
-import { packProgram, unpackProgram } from "../../spec/archive.ts";
+import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
+import { packProgram } from "../../spec/pack.ts";
+import { assertStarts } from "../../spec/start_fault.ts";
+import { unpackProgram } from "../../spec/unpack.ts";
 import { type HeaderField, TOKEN } from "../http/header_rules.ts";
+import { diagnose, type Diagnosis, type Evidence } from "./diagnosis.ts";
 import type { ProgramCommand, ProgramResponse } from "./interface/interface.ts";
 import { interfaceOf } from "./interface/interfaces.ts";
 import { runLimits } from "./run_limits.ts";
@@ -37,6 +40,8 @@ export interface Rehearsal {
   response: ProgramResponse;
   /** Resolves when the run and everything it started is gone. */
   record: Promise<RunRecord>;
+  /** What can then be told of its failure; null when nothing can, or there was none. */
+  diagnosis(): Promise<Diagnosis | null>;
 }
 
 /** An unpacked program, ready to be called. */
@@ -62,7 +67,7 @@ export async function openStage(host: SandboxHost, program: RehearsedProgram): P
     await Deno.chmod(parent, 0o711);
     const programDir = join(parent, crypto.randomUUID());
     await unpackProgram(zip, programDir);
-    await assertExecutable(programDir, program.entrypoint);
+    await assertStarts(programDir, program);
     const limits = runLimits(program.timeoutMs, program.memoryMb);
     const sandbox = await openSandbox(host, { programDir, limits });
     return {
@@ -76,19 +81,6 @@ export async function openStage(host: SandboxHost, program: RehearsedProgram): P
     await remove();
     throw error;
   }
-}
-
-async function assertExecutable(programDir: string, entrypoint: string): Promise<void> {
-  const info = await Deno.stat(join(programDir, entrypoint)).catch(() => null);
-  if (!info?.isFile) {
-    throw new KhachapuriError("invalid_program", `the program has no file ${entrypoint}`, {
-      hints: ["name another with --entrypoint PATH"],
-    });
-  }
-  if (((info.mode ?? 0) & 0o111) !== 0) return;
-  throw new KhachapuriError("invalid_program", `${entrypoint} is not executable`, {
-    hints: [`chmod +x ${entrypoint}`],
-  });
 }
 
 async function callOnce(
@@ -115,8 +107,40 @@ async function callOnce(
   signal?.addEventListener("abort", run.kill, { once: true });
   const forget = () => signal?.removeEventListener("abort", run.kill);
   run.record.then(forget, forget);
-  const response = await run.respond();
-  return { response, record: run.record };
+  const evidence = (record: RunRecord) => ({ record, interface: program.interface });
+  const response = await run.respond().catch(async (error) => {
+    throw explained(asKhachapuriError(error), evidence(await run.record));
+  });
+  let first: Uint8Array | null = null;
+  return {
+    response: {
+      ...response,
+      async read() {
+        const chunk = await response.read();
+        first ??= chunk;
+        return chunk;
+      },
+    },
+    record: run.record,
+    async diagnosis() {
+      const beginning = response.hasHead ? null : first;
+      return diagnose({ ...evidence(await run.record), beginning, answerFault: null });
+    },
+  };
+}
+
+/** A program's failure to answer, with what can be told of it, for its owner. */
+function explained(
+  error: KhachapuriError,
+  evidence: Pick<Evidence, "record" | "interface">,
+): KhachapuriError {
+  const { code, shortMessage: answerFault, hints, data } = error;
+  const found = diagnose({ ...evidence, beginning: null, answerFault });
+  if (!found) return error;
+  return new KhachapuriError(code, `${answerFault}: ${found.full}`, {
+    hints: [found.hint, ...hints],
+    data,
+  });
 }
 
 /** As they would come over the wire: with a Host, and the length of the body that there is. */

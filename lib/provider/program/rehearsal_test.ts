@@ -82,8 +82,9 @@ Deno.test("one stage is called as often as one likes, and by the interface that 
 
 Deno.test("a program that cannot be started is refused with what to do, and nothing stays", async () => {
   const cases: [Setting, RegExp][] = [
-    [{ entrypoint: "./other" }, /the program has no file \.\/other/],
-    [{ mode: 0o644 }, /\.\/main is not executable/],
+    [{ files: { main: "echo hi" } }, /^main is a script without #!$/],
+    [{ entrypoint: "./other" }, /the program has no file other$/],
+    [{ mode: 0o644 }, /^main is not executable$/],
   ];
   for (const [setting, message] of cases) {
     await withProgram(setting, async (program) => {

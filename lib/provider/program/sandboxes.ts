@@ -5,7 +5,13 @@ import { openSandbox } from "../../../sandbox/sandbox.ts";
 import type { CidText } from "../../cid.ts";
 import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { OWNER_PROGRAM_STARTS_MAX, PROGRAM_STARTS_MAX } from "../../limits.ts";
+import {
+  OWNER_PROGRAM_STARTS_MAX,
+  PROGRAM_REFUSALS_MAX,
+  PROGRAM_STARTS_MAX,
+  STRANGER_PROGRAM_STARTS_MAX,
+} from "../../limits.ts";
+import { Lru } from "../../lru.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
 import { runLimits } from "./run_limits.ts";
@@ -31,7 +37,9 @@ export interface Lease {
 
 export interface SandboxesOptions {
   host: SandboxHost;
-  programs: Programs;
+  programs: Pick<Programs, "acquire">;
+  /** Whether an owner has a deployment here that was paid for. */
+  isPaying(owner: Address): boolean;
   /** The provider's own limits: a spec can ask for less, never for more. */
   timeoutMs: number;
   memoryMb: number;
@@ -64,6 +72,8 @@ export class Sandboxes {
   readonly #held = new Map<CidText, Held>();
   /** Owners of what is being started. */
   readonly #starting: Address[] = [];
+  /** Why deployments cannot run, as their last callers were told. */
+  readonly #refusals = new Lru<CidText, KhachapuriError>(PROGRAM_REFUSALS_MAX);
   #isClosed = false;
 
   constructor(options: SandboxesOptions) {
@@ -97,6 +107,11 @@ export class Sandboxes {
   /** Whether the deployment's sandbox need not be made first. */
   isOpen(cid: CidText): boolean {
     return this.#held.get(cid)?.isOpen ?? false;
+  }
+
+  /** Why the deployment's last caller got no run, if that was the program's fault. */
+  refusal(cid: CidText): KhachapuriError | null {
+    return this.isOpen(cid) ? null : this.#refusals.get(cid) ?? null;
   }
 
   /** Sandboxes open now. */
@@ -135,8 +150,9 @@ export class Sandboxes {
     const sandbox = this.#start(deployment).finally(started);
     const entry: Held = { sandbox, isOpen: false, users: 0, idleSince: 0, idleTimer: null };
     this.#held.set(cid, entry);
-    sandbox.then(() => entry.isOpen = true, () => {
+    sandbox.then(() => entry.isOpen = true, (error) => {
       if (this.#held.get(cid) === entry) this.#held.delete(cid);
+      if (isProgramsFault(error)) this.#refusals.set(cid, error);
     });
     return entry;
   }
@@ -145,7 +161,10 @@ export class Sandboxes {
   #admitStart({ spec: { owner } }: Deployment): () => void {
     const starting = this.#starting;
     const own = starting.filter((other) => other === owner).length;
-    if (starting.length >= PROGRAM_STARTS_MAX || own >= OWNER_PROGRAM_STARTS_MAX) {
+    // Keys cost nothing: those of strangers together leave room for who has paid here.
+    const isPaying = this.#options.isPaying(owner);
+    const room = isPaying ? PROGRAM_STARTS_MAX : STRANGER_PROGRAM_STARTS_MAX;
+    if (starting.length >= room || own >= OWNER_PROGRAM_STARTS_MAX) {
       throw new KhachapuriError("overloaded", "too many programs are being fetched", {
         retryAfterSeconds: 2,
       });
@@ -188,4 +207,10 @@ export class Sandboxes {
     const over = Math.max(0, this.#held.size + 1 - this.#options.openMax);
     for (const [cid] of idle.slice(0, over)) this.#end(cid);
   }
+}
+
+/** What its owner can mend: its program cannot be started, or nobody has it. */
+function isProgramsFault(error: unknown): error is KhachapuriError {
+  const codes = ["invalid_program", "not_found"];
+  return error instanceof KhachapuriError && codes.includes(error.code);
 }

@@ -1,13 +1,19 @@
 import assert from "node:assert/strict";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
+import type { Address } from "viem";
 import type { CidText } from "../../cid.ts";
+import { OWNER_PROGRAM_STARTS_MAX, STRANGER_PROGRAM_STARTS_MAX } from "../../limits.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import { type ErrorCode, KhachapuriError } from "../../errors.ts";
 import { Sandboxes } from "./sandboxes.ts";
 
 const IDLE_MS = 50;
 
-/** Sandboxes whose programs are empty folders; tells which of them were given back. */
-async function open(openMax: number) {
+/**
+ * Sandboxes whose programs are empty folders; tells which of them were given back.
+ * @param before called before a program is opened: throws to fail it
+ */
+async function open(openMax: number, before = () => {}) {
   const dir = await Deno.makeTempDir();
   await Deno.chmod(dir, 0o755);
   let gone = 0;
@@ -15,16 +21,18 @@ async function open(openMax: number) {
   const sandboxes = new Sandboxes({
     host: { launcher: "bwrap", runUid: Deno.uid() === 0 ? 1_800_000_000 : null },
     programs: {
-      bytes: () => 0,
-      acquire: () =>
-        Promise.resolve({
+      async acquire() {
+        await before();
+        return {
           path: dir,
           release() {
             gone += 1;
             noticed.resolve();
           },
-        }),
+        };
+      },
     },
+    isPaying: () => false,
     timeoutMs: 1_000,
     memoryMb: 64,
     idleMs: IDLE_MS,
@@ -94,6 +102,33 @@ Deno.test("beyond the most that may be open the longest idle goes first", async 
   assert.ok(sandboxes.open() <= 2);
 });
 
+Deno.test("strangers' programs being fetched leave room for owners that were paid", async () => {
+  const paying = `0x${"99".repeat(20)}`;
+  const sandboxes = new Sandboxes({
+    host: { launcher: "bwrap", runUid: null },
+    programs: { acquire: () => new Promise(() => {}) },
+    isPaying: (owner) => owner === paying,
+    timeoutMs: 1_000,
+    memoryMb: 64,
+    idleMs: IDLE_MS,
+    openMax: 100,
+  });
+  const start = async (index: number, owner: string) => {
+    const { spec, ...known } = await deployment(`bafy${owner}${index}`);
+    sandboxes.acquire({ ...known, spec: { ...spec, owner: owner as Address } }).catch((error) => {
+      refused.push(error.code);
+    });
+  };
+  const refused: string[] = [];
+  for (let index = 0; index < STRANGER_PROGRAM_STARTS_MAX + 1; index++) {
+    await start(index, `0x${String(index).padStart(40, "0")}`);
+  }
+  for (let index = 0; index < OWNER_PROGRAM_STARTS_MAX + 1; index++) await start(index, paying);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(refused, ["overloaded", "overloaded"]);
+  assert.equal(sandboxes.open(), STRANGER_PROGRAM_STARTS_MAX + OWNER_PROGRAM_STARTS_MAX);
+});
+
 Deno.test("what was used again a moment ago is not the longest idle", async () => {
   await using world = await open(2);
   const { sandboxes } = world;
@@ -102,4 +137,24 @@ Deno.test("what was used again a moment ago is not the longest idle", async () =
   }
   const are = ["bafyone", "bafytwo", "bafythree"].map((cid) => sandboxes.isOpen(cid as CidText));
   assert.deepEqual(are, [true, false, true]);
+});
+
+Deno.test("why a program cannot run is remembered for its owner, until it can", async () => {
+  let code: ErrorCode | null = "invalid_program";
+  await using world = await open(4, () => {
+    if (code !== null) throw new KhachapuriError(code, `because of ${code}`);
+  });
+  const { sandboxes } = world;
+  const broken = await deployment("bafybroken");
+  const told = () => sandboxes.refusal(broken.cid)?.message ?? null;
+  assert.equal(told(), null);
+  await assert.rejects(sandboxes.acquire(broken), { code: "invalid_program" });
+  assert.equal(told(), "because of invalid_program");
+  assert.equal(sandboxes.refusal((await deployment("bafyother")).cid), null);
+  code = "ipfs_unavailable";
+  await assert.rejects(sandboxes.acquire(broken), { code });
+  assert.equal(told(), "because of invalid_program", "what is no fault of the program is not kept");
+  code = null;
+  (await sandboxes.acquire(broken)).release();
+  assert.equal(told(), null);
 });

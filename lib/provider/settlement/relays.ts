@@ -25,7 +25,7 @@ import { Lru } from "../../lru.ts";
 import { TokenBucket } from "../../token_bucket.ts";
 import { withinTime } from "../../within.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { addressPrefix } from "../money/address_prefix.ts";
+import { addressPrefix } from "../http/address_prefix.ts";
 import type { Payers } from "../money/payers.ts";
 import { costOf, weiOf } from "./gas_worth.ts";
 import type { Operator } from "./operator.ts";

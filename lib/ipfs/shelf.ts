@@ -1,0 +1,176 @@
+/**
+ * A folder of files that may hold so much: in whole blocks and in number, as a small file takes of
+ * a file system what a larger one does. The least recently used go first.
+ */
+import { join } from "node:path";
+
+export interface Shelf {
+  /** The file, least recently used last from now on; null when it is not there. */
+  open(name: string): Promise<{ stream: ReadableStream<Uint8Array>; size: number } | null>;
+  /** Writes the file whole or not at all; nothing comes of it when it can't be written. */
+  write(name: string, parts: Iterable<Uint8Array>): Promise<void>;
+  /** Moves a file here; nothing comes of it when `other` does not have it. */
+  takeFrom(other: Shelf, name: string): Promise<void>;
+  /** Counts as a use, also for the next process. */
+  touch(name: string): Promise<void>;
+  remove(name: string): Promise<void>;
+  /** Gives a file up without removing it. @returns its path; null when it is not here */
+  giveUp(name: string): string | null;
+  /** In whole blocks. */
+  bytes(): number;
+}
+
+export interface ShelfBounds {
+  bytesMax: number;
+  filesMax: number;
+}
+
+const TEMPORARY = ".part";
+/** What the usual file systems give out at least. */
+const BLOCK_BYTES = 4_096;
+
+/** Opens (or makes) the folder, mode 0700; other files in it are left alone. */
+export async function openShelf(
+  dir: string,
+  suffix: string,
+  bounds: ShelfBounds,
+): Promise<Shelf> {
+  await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+  await Deno.chmod(dir, 0o700);
+  const shelf = new Folder(dir, suffix, bounds, await listFiles(dir, suffix));
+  await shelf.makeRoom();
+  return shelf;
+}
+
+class Folder implements Shelf {
+  #total: number;
+
+  constructor(
+    private readonly dir: string,
+    private readonly suffix: string,
+    private readonly bounds: ShelfBounds,
+    /** What each file takes, least recently used first. */
+    private readonly files: Map<string, number>,
+  ) {
+    this.#total = [...files.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  bytes(): number {
+    return this.#total;
+  }
+
+  async open(name: string) {
+    try {
+      const file = await Deno.open(this.#path(name));
+      const { size } = await file.stat();
+      return { stream: file.readable, size };
+    } catch {
+      this.#forget(name);
+      return null;
+    }
+  }
+
+  async touch(name: string): Promise<void> {
+    const path = this.#path(name);
+    const info = await Deno.stat(path).catch(() => null);
+    if (!info) return;
+    this.#remember(name, inBlocks(info.size));
+    const now = new Date();
+    await Deno.utime(path, now, now).catch(() => {});
+  }
+
+  async write(name: string, parts: Iterable<Uint8Array>): Promise<void> {
+    const temporary = join(this.dir, `.${name}.${crypto.randomUUID()}${TEMPORARY}`);
+    try {
+      const size = await writeParts(temporary, parts, this.bounds.bytesMax);
+      await Deno.rename(temporary, this.#path(name));
+      this.#remember(name, inBlocks(size));
+      await this.makeRoom();
+    } catch {
+      await Deno.remove(temporary).catch(() => {});
+    }
+  }
+
+  async takeFrom(other: Shelf, name: string): Promise<void> {
+    const path = other.giveUp(name);
+    if (path === null) return;
+    try {
+      await Deno.rename(path, this.#path(name));
+      await this.touch(name);
+      await this.makeRoom();
+    } catch {
+      await Deno.remove(path).catch(() => {});
+    }
+  }
+
+  giveUp(name: string): string | null {
+    if (!this.files.has(name)) return null;
+    this.#forget(name);
+    return this.#path(name);
+  }
+
+  async remove(name: string): Promise<void> {
+    this.#forget(name);
+    await Deno.remove(this.#path(name)).catch(() => {});
+  }
+
+  async makeRoom(): Promise<void> {
+    const { bytesMax, filesMax } = this.bounds;
+    for (const name of [...this.files.keys()]) {
+      if (this.#total <= bytesMax && this.files.size <= filesMax) return;
+      await this.remove(name);
+    }
+  }
+
+  #path(name: string): string {
+    return join(this.dir, name + this.suffix);
+  }
+
+  #remember(name: string, bytes: number): void {
+    this.#forget(name);
+    this.files.set(name, bytes);
+    this.#total += bytes;
+  }
+
+  #forget(name: string): void {
+    this.#total -= this.files.get(name) ?? 0;
+    this.files.delete(name);
+  }
+}
+
+/** @throws when it would be larger than `bytesMax` */
+async function writeParts(
+  path: string,
+  parts: Iterable<Uint8Array>,
+  bytesMax: number,
+): Promise<number> {
+  using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  let size = 0;
+  for (const part of parts) {
+    size += part.length;
+    if (inBlocks(size) > bytesMax) throw new Error("larger than the whole shelf");
+    for (let at = 0; at < part.length;) at += await file.write(part.subarray(at));
+  }
+  return size;
+}
+
+function inBlocks(bytes: number): number {
+  return Math.ceil(Math.max(bytes, 1) / BLOCK_BYTES) * BLOCK_BYTES;
+}
+
+async function listFiles(dir: string, suffix: string): Promise<Map<string, number>> {
+  const found: { name: string; bytes: number; usedMs: number }[] = [];
+  for await (const { name, isFile } of Deno.readDir(dir)) {
+    if (!isFile) continue;
+    const path = join(dir, name);
+    // Left by a process that died while writing. One that still writes just keeps nothing now.
+    if (name.endsWith(TEMPORARY)) await Deno.remove(path).catch(() => {});
+    if (!name.endsWith(suffix)) continue;
+    const info = await Deno.stat(path).catch(() => null);
+    if (!info) continue;
+    const usedMs = info.mtime?.getTime() ?? 0;
+    found.push({ name: name.slice(0, -suffix.length), bytes: inBlocks(info.size), usedMs });
+  }
+  found.sort((one, other) => one.usedMs - other.usedMs);
+  return new Map(found.map(({ name, bytes }) => [name, bytes]));
+}

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { inFolder } from "../../worlds/home.ts";
+import {
+  elf,
+  main,
+  REFUSED,
+  type StartCase,
+  STARTED,
+  writeProgramFile,
+} from "../../worlds/spec/start_cases.ts";
+import { readStart } from "./start_facts.ts";
+import { assertStarts, startFault } from "./start_fault.ts";
+
+async function judged({ files, mode, entrypoint = "./main", env = {} }: StartCase) {
+  let fault: ReturnType<typeof startFault> = null;
+  await inFolder(async (dir) => {
+    for (const [name, content] of Object.entries(files)) {
+      await writeProgramFile(dir, name, content, mode);
+    }
+    fault = startFault(await readStart(dir, { entrypoint, env }), Deno.build.arch);
+  });
+  return fault as ReturnType<typeof startFault>;
+}
+
+for (const [name, program, message] of REFUSED) {
+  Deno.test(`a program that cannot be started is refused: ${name}`, async () => {
+    assert.match((await judged(program))?.message ?? "started", message);
+  });
+}
+
+for (const [name, program] of STARTED) {
+  Deno.test(`a program that can be started is not refused: ${name}`, async () => {
+    assert.equal(await judged(program), null);
+  });
+}
+
+Deno.test("only what a machine has or lacks is a matter of the machine", async () => {
+  assert.equal((await judged(main("#!/usr/bin/pyton3\n")))?.isLocal, true);
+  assert.equal((await judged(main("#!/usr/bin/env pyton\n")))?.isLocal, true);
+  assert.equal((await judged(main("#!/opt/python\n")))?.isLocal, false);
+  assert.equal((await judged(main("echo\n")))?.isLocal, false);
+});
+
+Deno.test("where the machine is not known, both processors are taken and glibc's loader alone", async () => {
+  await inFolder(async (dir) => {
+    const judge = async (content: Uint8Array) => {
+      await writeProgramFile(dir, "main", content);
+      return startFault(await readStart(dir, { entrypoint: "main", env: {} }), null)?.message;
+    };
+    assert.equal(await judge(elf({ machine: 62 })), undefined);
+    assert.equal(await judge(elf({ machine: 183 })), undefined);
+    assert.match((await judge(elf({ machine: 243 })))!, /it would run on x86_64 or aarch64$/);
+    // This machine may have musl, a provider does not.
+    const musl = elf({ machine: 62, loader: "/lib/ld-musl-x86_64.so.1" });
+    assert.match((await judge(musl))!, /ld-musl/);
+  });
+});
+
+Deno.test("a fault comes with what to do, and with what the caller of it adds", async () => {
+  await inFolder(async (dir) => {
+    await writeProgramFile(dir, "app.py", "import sys\n");
+    const command = { entrypoint: "./main", env: {} };
+    const error = await assertStarts(dir, command, "more").then(() => null, (error) => error);
+    assert.equal(error.code, "invalid_program");
+    assert.deepEqual(error.hints, ["it has app.py: --entrypoint app.py", "more"]);
+    const own = await assertStarts(dir, { ...command, entrypoint: "app.py" })
+      .then(() => null, (error) => error);
+    assert.deepEqual(own.hints, ["begin it with the line #!/usr/bin/env python3"]);
+    await writeProgramFile(dir, "main", "#!/bin/sh\n");
+    await Deno.symlink("main", join(dir, "link"));
+    await assertStarts(dir, { entrypoint: "link", env: {} });
+  });
+});
