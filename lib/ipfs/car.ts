@@ -10,6 +10,7 @@ import {
   CAR_HEADER_BYTES_MAX,
   VARINT_BYTES_MAX,
 } from "../limits.ts";
+import { giveWay } from "../slices.ts";
 import type { Dag } from "./dag.ts";
 import { encodeVarint } from "./varint.ts";
 
@@ -18,6 +19,9 @@ export interface CarLimits {
   bytesMax: number;
   blocksMax: number;
 }
+
+/** A block that takes a millisecond to verify is a slice of work of its own. */
+const LARGE_BYTES = 256 * 1024;
 
 /** DAG-CBOR of the map `{roots: [one 36-byte CID], version: 1}`, around the CID. */
 const HEADER_START = [0xa2, 0x65, ...ascii("roots")];
@@ -69,6 +73,7 @@ export async function* readCar(
       if (length === null) return;
       if (blocks > limits.blocksMax) throw malformed(`more than ${limits.blocksMax} blocks`);
       yield await readSection(input, length);
+      if (length > LARGE_BYTES) await giveWay();
     }
   } finally {
     await reader.cancel().catch(() => {});

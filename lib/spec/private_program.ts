@@ -5,7 +5,7 @@
 import { hchacha, xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { createDecipheriv, type DecipherChaCha20Poly1305 } from "node:crypto";
 import { KhachapuriError } from "../errors.ts";
-import { breathe } from "../slices.ts";
+import { giveWay } from "../slices.ts";
 
 const NONCE_BYTES = 24;
 const TAG_BYTES = 16;
@@ -48,7 +48,7 @@ export async function decryptProgram(
   cipher.setAuthTag(bytes.subarray(end));
   const zip = new Uint8Array(end - NONCE_BYTES);
   for (let at = NONCE_BYTES; at < end; at += SLICE_BYTES) {
-    if (at > NONCE_BYTES) await breathe();
+    if (at > NONCE_BYTES) await giveWay();
     zip.set(cipher.update(bytes.subarray(at, Math.min(at + SLICE_BYTES, end))), at - NONCE_BYTES);
   }
   try {

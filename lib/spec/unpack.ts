@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import { crc32, createInflateRaw } from "node:zlib";
 import { join } from "node:path";
 import { KhachapuriError } from "../errors.ts";
-import { breathe } from "../slices.ts";
+import { giveWay } from "../slices.ts";
 import { readZip, type ZipEntry } from "./zip_reader.ts";
 
 /** What unpacked files take of a file system. */
@@ -112,8 +112,7 @@ async function unpackFile(entry: ZipEntry, path: string): Promise<void> {
   using file = await Deno.open(path, { write: true, createNew: true });
   for await (const piece of checkedPieces(entry)) {
     for (let at = 0; at < piece.length;) at += await file.write(piece.subarray(at));
-    // A write that the system takes at once does not let the event loop turn.
-    await breathe();
+    await giveWay();
   }
   await Deno.chmod(path, entry.executable ? 0o755 : 0o644);
 }
