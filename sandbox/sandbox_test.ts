@@ -94,11 +94,11 @@ eachLauncher(
     Deno.env.delete("PROVIDER_SECRET");
     const [env, root, rest] = [
       stdout.split("\n")[0]!,
-      stdout.split("\n").slice(1, 10),
-      stdout.split("\n").slice(10),
+      stdout.split("\n").slice(1, 12),
+      stdout.split("\n").slice(12),
     ];
     assert.equal(env, "HOME PATH PWD TMPDIR 65534");
-    assert.deepEqual(root, "app bin dev etc lib lib64 proc tmp usr".split(" "));
+    assert.deepEqual(root, "app bin dev lib lib64 proc run sbin tmp usr var".split(" "));
     assert.equal(rest[0]!.trim(), "lo");
     assert(Number(rest[1]) < 8, "only the run's own processes are visible");
   },

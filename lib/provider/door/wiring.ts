@@ -1,6 +1,6 @@
 /** Opens a provider's parts on what it stands on, and wires its routes on them. */
 import { join } from "node:path";
-import { copyEtc } from "../../../sandbox/etc.ts";
+import { makeEtc } from "../../../sandbox/etc.ts";
 import type { Chain } from "../../chain/client.ts";
 import { asChainError } from "../../chain/refusal.ts";
 import { thawingPeriod } from "../../chain/escrow.ts";
@@ -264,7 +264,7 @@ async function openSandboxes(
   const cache = await openCache(state.cache, { maxBytes: CACHE_BYTES_MAX });
   const fetcher = createFetcher({ gateways: config.gateways, cache });
   const sandboxes = new Sandboxes({
-    host: { ...sandbox.host, etc: await copyEtc(state.etc) },
+    host: { ...sandbox.host, etc: await makeEtc(state.etc) },
     programs: await openPrograms({ dir: state.programs, fetcher }),
     timeoutMs,
     memoryMb,

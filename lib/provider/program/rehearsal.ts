@@ -3,6 +3,7 @@
  * unpacked as a deployment would be, called as a provider calls it, and answers as it would there.
  */
 import { join } from "node:path";
+import { makeEtc } from "../../../sandbox/etc.ts";
 import {
   openSandbox,
   type RunRecord,
@@ -62,7 +63,8 @@ export async function openStage(host: SandboxHost, program: RehearsedProgram): P
     await unpackProgram(zip, programDir);
     await assertExecutable(programDir, program.entrypoint);
     const limits = runLimits(program.timeoutMs, program.memoryMb);
-    const sandbox = await openSandbox(host, { programDir, limits });
+    const etc = await makeEtc(join(parent, "etc"));
+    const sandbox = await openSandbox({ ...host, etc }, { programDir, limits });
     return {
       call: (request) => callOnce(sandbox, program, request),
       async [Symbol.asyncDispose]() {
