@@ -126,8 +126,8 @@ eachLauncher(
   "runs of one sandbox see no file, process or memory of one another",
   async (launcher) => {
     const script = `
-    [ $1 = first ] && { ipcmk -M 64 >/dev/null; touch /tmp/mine /dev/shm/mine; }
-    ls -A /tmp /dev/shm | grep -c mine; ipcs -m | grep -c ^0x; ps -e -o args= | grep -c [/]main
+    [ $1 = first ] && { ipcmk -S 1 >/dev/null; touch /tmp/mine /dev/shm/mine; }
+    ls -A /tmp /dev/shm | grep -c mine; ipcs -s | grep -c ^0x; ps -e -o args= | grep -c [/]main
     cat`;
     await withScript(launcher, script, {}, async (sandbox) => {
       const hold = new TransformStream<Uint8Array, Uint8Array>();

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,8 +157,9 @@ static char *piece(int kind) {
     if (id >= 0) shmctl(id, IPC_RMID, NULL);
     return bytes;
   }
-  int fd = kind == 'm' || kind == 'u' ? (int)syscall(SYS_memfd_create, "m", 0) : -1;
-  if (fd >= 0 && ftruncate(fd, STEP)) fd = -1;
+  bool by_descriptor = kind == 'm' || kind == 'u';
+  int fd = by_descriptor ? (int)syscall(SYS_memfd_create, "m", 0) : -1;
+  if (by_descriptor && (fd < 0 || ftruncate(fd, STEP))) return MAP_FAILED;
   int flags = fd >= 0 ? MAP_SHARED : kind == 's' ? MAP_SHARED | MAP_ANONYMOUS
                                                  : MAP_PRIVATE | MAP_ANONYMOUS;
   return mmap(NULL, STEP, PROT_READ | PROT_WRITE, flags, fd, 0);
