@@ -184,7 +184,7 @@ static int timeout_ms(void) {
     const struct run *run = &inside.run[i];
     if (!run->busy || run->dead) continue;
     uint64_t due = run->cause == CAUSE_NONE ? run->deadline_ms : run->kill_ms;
-    any_run = true;
+    any_run = any_run || run->cause == CAUSE_NONE;
     starting = starting || run->program_ends[1] >= 0;
     if (due < nearest) nearest = due;
   }
@@ -192,7 +192,7 @@ static int timeout_ms(void) {
   int watch = watch_runs(&inside, any_run);
   int left = inside.released ? -1 : RELEASE_AFTER_MS;
   int64_t due = nearest - now > INT_MAX ? -1 : (int64_t)(nearest - now);
-  if (any_run) left = sooner(due, watch);
+  if (nearest != UINT64_MAX) left = sooner(due, watch);
   if (keepers_exiting()) left = sooner(left, REAP_WITHIN_MS);
   return starting ? sooner(left, CLOSE_WITHIN_MS) : left;
 }

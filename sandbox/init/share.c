@@ -11,10 +11,10 @@ static const uint32_t WEIGHTS[] = {1024, 820, 655, 526, 423, 335, 272, 215, 172,
 /* Beyond them: SCHED_IDLE, which whatever wakes interrupts at once. */
 enum { IDLE = sizeof WEIGHTS / sizeof WEIGHTS[0] };
 
-/* The highest priority at which so many threads weigh no more than one. */
+/* The highest priority at which so many threads weigh about as much as one. */
 static int level_of(uint32_t threads) {
   int level = 0;
-  while (level < IDLE && WEIGHTS[level] * threads > WEIGHTS[0]) level++;
+  while (level < IDLE && WEIGHTS[level] * threads > WEIGHTS[0] + WEIGHTS[0] / 8) level++;
   return level;
 }
 

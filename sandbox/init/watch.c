@@ -3,7 +3,7 @@
 #include "share.h"
 #include "sys.h"
 
-enum { PERIOD_MS = 20 };
+enum { PERIOD_MS = 20, LOOKS_COST = 4 /* times as long between looks as they take */ };
 
 /* Page tables are walked for it, so it is counted only when the coarse sum is beyond the limit. */
 static uint64_t held_exactly(const struct run *run, const struct process *table, size_t count) {
@@ -37,9 +37,11 @@ int watch_runs(struct inside *inside, bool any_run) {
   /* The first look comes one period after the first run began: for shorter ones there is none. */
   if (due_ms == 0) due_ms = now + PERIOD_MS;
   if (now < due_ms) return (int)(due_ms - now);
-  due_ms = now + PERIOD_MS;
   const struct process *table = processes_read(inside, &count);
   if (unbounded & CONTROLLER_MEMORY) check_memory(inside, table, count);
   if (unbounded & CONTROLLER_CPU) share_processors(inside, table, count);
-  return PERIOD_MS;
+  /* Looking at many processes takes time that is then missing for what is due. */
+  uint64_t after = now_ms(), pause = (after - now) * LOOKS_COST;
+  due_ms = after + (pause > PERIOD_MS ? pause : PERIOD_MS);
+  return (int)(due_ms - after);
 }

@@ -177,6 +177,16 @@ function identityCases(): Case[] {
       },
     },
     {
+      what: "tell this machine from others",
+      attack: "machine",
+      check: ({ facts }) =>
+        has(facts, { "/proc/sys/kernel/random/boot_id": 0, "/proc/cmdline": 0 }),
+      outside: {
+        place: "machine",
+        check: ({ facts }) => has(facts, { "/proc/sys/kernel/random/boot_id": 37 }),
+      },
+    },
+    {
       what: "become root by a setuid program of the host's",
       attack: "setuid-program",
       check({ facts }) {

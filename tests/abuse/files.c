@@ -88,6 +88,17 @@ static void write_kernel(const char *unused) {
   }
 }
 
+/* What tells this machine from others: the length of each is 0 where it is hidden. */
+static void machine(const char *unused) {
+  (void)unused;
+  const char *paths[] = {"/proc/sys/kernel/random/boot_id", "/proc/cmdline"};
+  char text[4096];
+  for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+    int fd = open(paths[i], O_RDONLY);
+    say(paths[i], fd < 0 ? -1 : (long)read(fd, text, sizeof text));
+  }
+}
+
 /* Writes until it is refused; says how much went in and why no more did. */
 static void fill(const char *dir) {
   static char block[1 << 16];
@@ -203,7 +214,8 @@ static void setuid_program(const char *unused) {
 const struct attack FILE_ATTACKS[] = {
     {"read-path", read_path},     {"list-host", list_host},
     {"inherited", inherited},     {"write-everywhere", write_everywhere},
-    {"write-kernel", write_kernel}, {"fill", fill},
+    {"write-kernel", write_kernel}, {"machine", machine},
+    {"fill", fill},
     {"inodes", inodes},           {"deep", deep},
     {"freshness", freshness},     {"identity", identity},
     {"setuid-program", setuid_program},

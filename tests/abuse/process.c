@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -80,6 +81,33 @@ static void spin(const char *many) {
     if (fork() == 0) break;
   }
   for (volatile long i = 0;; i++) continue;
+}
+
+/* Each spinner in a session of its own, by which some kernels share out the processors. */
+static void sessions(const char *many) {
+  flush();
+  for (int i = 1; i < atoi(many); i++) {
+    if (fork() > 0) continue;
+    setsid();
+    break;
+  }
+  for (volatile long i = 0;; i++) continue;
+}
+
+/* Makes pid 1, on which it depends that a run ends in time, slow and poor. */
+static void keeper(const char *unused) {
+  (void)unused;
+  static const struct sched_param none = {0};
+  static const unsigned long first = 1;
+  static const struct rlimit little = {0, RLIM_INFINITY};
+  static const unsigned attributes[12] = {48, SCHED_IDLE};
+  tell("nice", setpriority(PRIO_PROCESS, 1, 19));
+  tell("nice-user", setpriority(PRIO_USER, getuid(), 19));
+  tell("idle", syscall(SYS_sched_setscheduler, 1, SCHED_IDLE, &none));
+  tell("attributes", syscall(SYS_sched_setattr, 1, attributes, 0));
+  tell("affinity", syscall(SYS_sched_setaffinity, 1, sizeof first, &first));
+  tell("rlimit", syscall(SYS_prlimit64, 1, RLIMIT_FSIZE, &little, NULL));
+  tell("ioprio", syscall(SYS_ioprio_set, 1, 1, 3 << 13));
 }
 
 static void sleeper(const char *unused) {
@@ -191,7 +219,8 @@ static void memory(const char *argument) {
 
 const struct attack PROCESS_ATTACKS[] = {
     {"others", others},   {"forkbomb", forkbomb},   {"exponential", exponential},
-    {"threads", threads}, {"spin", spin},           {"sleeper", sleeper},
+    {"threads", threads}, {"spin", spin},           {"sessions", sessions},
+    {"keeper", keeper},   {"sleeper", sleeper},
     {"deaf", deaf},       {"stop-self", stop_self}, {"daemon", daemonise},
     {"zombies", zombies}, {"flood", flood},         {"crash", crash},
     {"memory", memory},   {0},

@@ -1,6 +1,6 @@
 /** Attacks with processes: too many, too hungry, too stubborn, too messy. */
 import assert from "node:assert/strict";
-import { between, type Case, has, ran, timedOutAnyhow } from "./expect.ts";
+import { between, type Case, has, ran, refused, timedOutAnyhow } from "./expect.ts";
 import type { Control } from "./outside.ts";
 
 const SHORT = 600;
@@ -43,6 +43,15 @@ function bombCases(): Case[] {
           has(facts, { "kill-all": "ok" });
           between(facts, "processes", 3, 3);
         },
+      },
+    },
+    {
+      what: "make pid 1 slow and poor",
+      attack: "keeper",
+      check: ({ facts }) => refused(facts),
+      outside: {
+        place: "box",
+        check: ({ facts }) => has(facts, { nice: "ok", idle: "ok", rlimit: "ok", ioprio: "ok" }),
       },
     },
     {
@@ -107,6 +116,16 @@ function stubbornCases(): Case[] {
       outside: {
         place: "box, on and on",
         check: ({ facts }) => assert.equal(facts.get("left")!.length, 16),
+      },
+    },
+    {
+      ...TIMED,
+      what: "spin in 60 sessions",
+      attack: "sessions",
+      argument: "60",
+      outside: {
+        place: "box, on and on",
+        check: ({ facts }) => assert.equal(facts.get("left")!.length, 60),
       },
     },
     { ...TIMED, what: "sleep for ever", attack: "sleeper", outside: goesOn("S") },
