@@ -1,6 +1,7 @@
 #include "watch.h"
 #include "processes.h"
 #include "share.h"
+#include "sockets.h"
 #include "sys.h"
 
 enum { PERIOD_MS = 20, LOOKS_COST = 4 /* times as long between looks as they take */ };
@@ -27,6 +28,14 @@ static void check_memory(struct inside *inside, const struct process *table, siz
   }
 }
 
+/* Whose sockets they are is not known, so all runs together may hold what is allowed to them. */
+static void check_sockets(struct inside *inside) {
+  uint64_t live = 0, held = sockets_hold();
+  for (uint32_t i = 0; i < inside->runs; i++) live += inside->run[i].busy;
+  if (held <= live * inside->settings.memory_bytes) return;
+  for (uint32_t i = 0; i < inside->runs; i++) run_end(&inside->run[i], CAUSE_MEMORY);
+}
+
 int watch_runs(struct inside *inside, bool any_run) {
   static uint64_t due_ms; /* 0: nothing runs */
   uint32_t unbounded = ~inside->slots.controllers & (CONTROLLER_MEMORY | CONTROLLER_CPU);
@@ -39,6 +48,7 @@ int watch_runs(struct inside *inside, bool any_run) {
   if (now < due_ms) return (int)(due_ms - now);
   const struct process *table = processes_read(inside, &count);
   if (unbounded & CONTROLLER_MEMORY) check_memory(inside, table, count);
+  if (unbounded & CONTROLLER_MEMORY) check_sockets(inside);
   if (unbounded & CONTROLLER_CPU) share_processors(inside, table, count);
   /* Looking at many processes takes time that is then missing for what is due. */
   uint64_t after = now_ms(), pause = (after - now) * LOOKS_COST;

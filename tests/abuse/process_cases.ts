@@ -101,7 +101,23 @@ function bombCases(): Case[] {
         },
       },
     })),
+    bufferCase(),
   ];
+}
+
+/** Some 400 KiB for each of a hundred pairs in ten processes. */
+function bufferCase(): Case {
+  return {
+    what: "hold 400 MiB in the buffers of sockets",
+    attack: "buffers",
+    argument: "10",
+    check({ status, error, facts, cut }) {
+      assert(!facts.has("filled"), "it got what it wanted");
+      if (facts.has("ran")) assert(cut, "not cut off");
+      else assert.deepEqual([status, error.limit], [502, "memory"]);
+    },
+    outside: { place: "box", check: ({ facts }) => has(facts, { filled: 10 }) },
+  };
 }
 
 /** What does not end by itself. */
