@@ -28,7 +28,7 @@ struct run {
   uint64_t watched_bytes; /* most that watch.c has seen it hold */
   uint32_t runnable;      /* its threads that wanted to run at the last look */
   uint32_t steady;        /* of them, those that did at the look before too */
-  int level;              /* of its priority (share.c); 0: the ordinary one */
+  int level;              /* how far its priority has sunk (share.c) */
   struct slot *slot;
   uint8_t *pending; /* stdin that the program has not taken yet, from start to end */
   uint32_t pending_start, pending_end;

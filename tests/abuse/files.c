@@ -88,15 +88,13 @@ static void write_kernel(const char *unused) {
   }
 }
 
-/* What tells this machine from others: the length of each is 0 where it is hidden. */
+/* What tells this machine from others: nothing can be read where it is hidden. */
 static void machine(const char *unused) {
   (void)unused;
-  const char *paths[] = {"/proc/sys/kernel/random/boot_id", "/proc/cmdline"};
-  char text[4096];
-  for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-    int fd = open(paths[i], O_RDONLY);
-    say(paths[i], fd < 0 ? -1 : (long)read(fd, text, sizeof text));
-  }
+  char text[256];
+  int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY);
+  say("boot-id", fd < 0 ? -1 : (long)read(fd, text, sizeof text));
+  tell("machine-id", open("/etc/machine-id", O_RDONLY));
 }
 
 /* Writes until it is refused; says how much went in and why no more did. */
