@@ -2,7 +2,10 @@
 import { dirname, join, resolve } from "node:path";
 
 /** What programs see of the machine besides /etc. */
-const SHOWN = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/proc", "/dev/null"];
+const SHOWN = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/dev/null"];
+
+/** Theirs is not ours, into which the runtime's permissions do not let us look. */
+const ALWAYS = ["/proc/self/", "/proc/mounts"];
 
 export interface EtcCopy {
   /** Absolute path of the copy. */
@@ -13,6 +16,7 @@ export interface EtcCopy {
 
 /** Whether a program finds something at this path outside /etc. */
 export async function isVisible(path: string): Promise<boolean> {
+  if (ALWAYS.some((always) => path.startsWith(always))) return true;
   if (!SHOWN.some((shown) => path === shown || path.startsWith(`${shown}/`))) return false;
   return await Deno.stat(path).then(() => true, () => false);
 }

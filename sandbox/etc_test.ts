@@ -42,6 +42,7 @@ Deno.test("what interpreters read is copied with open modes, and made anew each 
     for (const path of ["python3.99/sitecustomize.py", "java-77-openjdk/net.properties"]) {
       await Deno.stat(join(etc, path));
     }
+    assert.equal(await Deno.readLink(join(etc, "mtab")), "/proc/self/mounts");
     const modes = ["", "ssl", "ssl/certs/deep/a", "passwd"].map((path) =>
       Deno.statSync(join(etc, path)).mode! & 0o777
     );
