@@ -116,7 +116,7 @@ eachLauncher("a program has no capability, a filter and no way to more", async (
     "NoNewPrivs:1",
     "Seccomp:2",
     "unshare: unshare failed: Operation not permitted",
-    "10", // nice
+    "0", // nice
     "sandbox", // hostname
     "4", // standard streams, and the folder that ls itself reads
   ]);
@@ -127,7 +127,8 @@ eachLauncher(
   async (launcher) => {
     const script = `
     [ $1 = first ] && { ipcmk -S 1 >/dev/null; touch /tmp/mine /dev/shm/mine; }
-    ls -A /tmp /dev/shm | grep -c mine; ipcs -s | grep -c ^0x; ps -e -o args= >/tmp/all; grep -c [/]main /tmp/all
+    ls -A /tmp /dev/shm | grep -c mine; ipcs -s | grep -c ^0x
+    ps -e -o args= >/tmp/all; grep -c [/]main /tmp/all
     cat`;
     await withScript(launcher, script, {}, async (sandbox) => {
       const hold = new TransformStream<Uint8Array, Uint8Array>();

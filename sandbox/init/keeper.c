@@ -151,7 +151,6 @@ static void become_program(void *argument) {
    */
   program_must(keeper, STEP_CAPABILITIES, raw(SYS_setpgid, 0, 0, 0, 0, 0));
   raw(SYS_rt_sigprocmask, SIG_SETMASK, raw_pointer(&no_signals), 0, 8, 0);
-  raw(SYS_setpriority, PRIO_PROCESS, 0, PROGRAM_NICE, 0, 0);
   for (uint32_t i = 0; i < settings->limits; i++) {
     const struct limit *limit = &settings->limit[i];
     const uint64_t both[2] = {limit->value, limit->value};

@@ -10,12 +10,6 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/*
- * At which every program starts, so that a crowd of its threads does not keep init and its keeper
- * from ending it in time: they share one share of the processors.
- */
-enum { PROGRAM_NICE = 10 };
-
 /* What a run's keeper tells init, in memory that they share. */
 struct outcome {
   volatile int32_t status;

@@ -5,10 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The kernel's weight of a thread by its nice value, from PROGRAM_NICE on. */
-static const uint32_t WEIGHTS[] = {110, 87, 70, 56, 45, 36, 29, 23, 18, 15};
-
-_Static_assert(PROGRAM_NICE == 10, "the weights begin there");
+/* The kernel's weight of a thread by its nice value, as far as they are used here. */
+static const uint32_t WEIGHTS[] = {1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110};
 
 /* Beyond them: SCHED_IDLE, which whatever wakes interrupts at once. */
 enum { IDLE = sizeof WEIGHTS / sizeof WEIGHTS[0] };
@@ -24,7 +22,7 @@ static void lower(pid_t thread, void *with) {
   static const struct sched_param none = {0};
   int level = *(const int *)with;
   if (level == IDLE) syscall(SYS_sched_setscheduler, thread, SCHED_IDLE, &none);
-  else setpriority(PRIO_PROCESS, (id_t)thread, PROGRAM_NICE + level);
+  else setpriority(PRIO_PROCESS, (id_t)thread, level);
 }
 
 static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
