@@ -80,7 +80,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
       const stubborn = await openStubborn();
       const policy = { programDir: stubborn.dir, limits };
       const frames = [
-        encodeSetup(sessionSetup(policy)),
+        encodeSetup(sessionSetup(policy, 0)),
         encodeStart(0, ["./main"], ["PATH=/bin"], false),
       ];
       for (let index = 0; index < KILLS; index++) {

@@ -1,59 +1,170 @@
 /**
- * The few parts of the machine's /etc that programs see, copied into one folder. The kernel copies
- * every mount into every run's namespace, so one mount in place of one a path makes each run
- * shorter (`deno task bench sandbox`, row "khachapuri, whole request").
+ * The /etc that programs see: one folder, so that it costs one mount. The kernel copies every mount
+ * into every run's namespace (`deno task bench sandbox`, row "khachapuri, whole request").
+ *
+ * What names people, hosts or this machine is made up (etc_tables.ts). What packages install for
+ * interpreters and libraries to read is copied. What administrators write for logins, daemons and
+ * tools of their own is not there: tokens stand in some of it.
  */
 import { join } from "node:path";
+import { isVisible, settleLinks } from "./etc_links.ts";
+import { TABLE_LINKS, TABLES } from "./etc_tables.ts";
 
-/** Without these interpreters and TLS do not work. */
-export const ETC_PATHS: readonly string[] = [
-  "/etc/ssl/certs",
-  "/etc/ld.so.cache",
-  "/etc/alternatives",
-  "/etc/java-11-openjdk",
-  "/etc/java-17-openjdk",
-  "/etc/java-21-openjdk",
-  "/etc/java-25-openjdk",
+/** Below /etc; `*` stands for any part of a name. */
+export const COPIED: readonly string[] = [
+  // Numbers and kinds that programs look up by name.
+  "services",
+  "protocols",
+  "rpc",
+  "ethertypes",
+  "mime.types",
+  "mailcap",
+  "magic",
+  "magic.mime",
+  "papersize",
+  "paperspecs",
+  "locale.alias",
+  "gai.conf",
+  "os-release",
+  "lsb-release",
+  "*_version",
+  "*-release",
+  // Shared libraries.
+  "ld.so.cache",
+  "ld.so.conf",
+  "ld.so.conf.d",
+  "ld-musl-*.path",
+  "alternatives",
+  // TLS: what is trusted, and how it is spoken. Never /etc/ssl/private.
+  "ssl/certs",
+  "ssl/cert.pem",
+  "ssl/openssl.cnf",
+  "ssl/ct_log_list.cnf",
+  "ca-certificates",
+  "ca-certificates.conf",
+  "pki/tls/certs",
+  "pki/tls/cert.pem",
+  "pki/tls/openssl.cnf",
+  "pki/tls/openssl.d",
+  "pki/tls/ct_log_list.cnf",
+  "pki/ca-trust/extracted",
+  "pki/java",
+  "crypto-policies",
+  "gnutls",
+  // Interpreters. Of PHP what its command line and its CGI read, as pools of daemons hold secrets.
+  "java",
+  "java-*",
+  "perl",
+  "python*",
+  "php.ini",
+  "php.d",
+  "php/*/cli",
+  "php/*/cgi",
+  "php/*/mods-available",
+  "R",
+  "lua",
+  "julia",
+  "octave.conf",
+  "erlang",
+  "guile*",
+  "mono",
+  "dotnet",
+  // Text, fonts, pictures and documents.
+  "fonts",
+  "pango",
+  "ImageMagick*",
+  "GraphicsMagick*",
+  "ghostscript",
+  "groff",
+  "manpath.config",
+  "texmf",
+  "xml",
+  "sgml",
+  "dictionaries-common",
+  "xpdfrc",
+  "poppler",
+  "OpenCL",
+  "glvnd",
+  "vulkan",
+  // Terminals.
+  "terminfo",
+  "inputrc",
+  "screenrc",
 ];
 
+/** Debian makes this certificate for itself: the machine's name stands in it. */
+const NEVER = /^ssl-cert-snakeoil/;
+
 /**
- * Copies what there is of `ETC_PATHS` to `folder`, in place of what an earlier start left there.
- * Links stay links. What not everybody on this machine may read is left out, as every program may
- * read the copy.
+ * Makes `folder` in place of what an earlier start left there. What not everybody on this machine
+ * may read is left out, as every program may read the copy; so are links to what is left out.
  * @returns `folder`
  */
-export async function copyEtc(folder: string, paths = ETC_PATHS, root = "/etc"): Promise<string> {
+export async function makeEtc(folder: string, root = "/etc"): Promise<string> {
   const fresh = `${folder}.fresh`;
   await Deno.remove(fresh, { recursive: true }).catch(ignoreMissing);
   await makeFolder(fresh);
-  for (const path of paths) {
-    const parts = path.slice(root.length + 1).split("/");
-    for (let depth = 1; depth < parts.length; depth++) {
-      await makeFolder(join(fresh, ...parts.slice(0, depth)));
-    }
-    await copy(path, join(fresh, ...parts)).catch(ignoreMissing);
+  await copyListed(root, fresh, COPIED.map((path) => path.split("/")));
+  for (const [name, text] of Object.entries(TABLES)) await writeOpen(join(fresh, name), text);
+  await settleLinks({ copy: fresh, root });
+  for (const [name, target] of Object.entries(TABLE_LINKS)) {
+    if (await isVisible(target)) await Deno.symlink(target, join(fresh, name));
   }
   await Deno.remove(folder, { recursive: true }).catch(ignoreMissing);
   await Deno.rename(fresh, folder);
   return folder;
 }
 
-async function copy(from: string, to: string): Promise<void> {
-  const { isSymlink, isDirectory, isFile, mode } = await Deno.lstat(from);
-  if (isSymlink) return await Deno.symlink(await Deno.readLink(from), to);
-  const needed = isDirectory ? 0o005 : 0o004;
-  if (((mode ?? 0) & needed) !== needed) return;
-  if (isFile) {
-    await Deno.copyFile(from, to);
-    return await Deno.chmod(to, 0o644);
+/** Copies what `paths` name in `from`, and makes only the folders in which there is something. */
+async function copyListed(from: string, to: string, paths: readonly string[][]): Promise<void> {
+  for (const name of await namesIn(from)) {
+    const below = paths.filter(([part]) => matches(name, part!)).map((path) => path.slice(1));
+    if (below.some((path) => path.length === 0)) await copy(join(from, name), join(to, name));
+    else if (below.length > 0) {
+      const info = await Deno.lstat(join(from, name));
+      if (!info.isDirectory || !isOpen(info)) continue;
+      await makeFolder(join(to, name));
+      await copyListed(join(from, name), join(to, name), below);
+      if ((await namesIn(join(to, name))).length === 0) await Deno.remove(join(to, name));
+    }
   }
-  if (!isDirectory) return;
+}
+
+function matches(name: string, part: string): boolean {
+  const [head, tail] = part.split("*") as [string, string?];
+  if (tail === undefined) return name === head;
+  return name.length >= part.length - 1 && name.startsWith(head) && name.endsWith(tail);
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  const info = await Deno.lstat(from);
+  if (NEVER.test(from.split("/").at(-1)!)) return;
+  if (info.isSymlink) return await Deno.symlink(await Deno.readLink(from), to);
+  if (!isOpen(info)) return;
+  if (info.isFile) return await writeOpen(to, await Deno.readFile(from));
+  if (!info.isDirectory) return;
   await makeFolder(to);
-  const names = await Array.fromAsync(Deno.readDir(from), ({ name }) => name);
+  const names = await namesIn(from);
   await Promise.all(names.map((name) => copy(join(from, name), join(to, name))));
 }
 
-/** Open for everybody whatever our umask is, as programs enter it under another uid. */
+async function namesIn(folder: string): Promise<string[]> {
+  return await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+}
+
+/** Whether everybody on this machine may read it. */
+function isOpen({ isDirectory, mode }: Deno.FileInfo): boolean {
+  const needed = isDirectory ? 0o005 : 0o004;
+  return ((mode ?? 0) & needed) === needed;
+}
+
+/** Open for everybody whatever our umask is, as programs read it under another uid. */
+async function writeOpen(path: string, content: string | Uint8Array): Promise<void> {
+  if (typeof content === "string") await Deno.writeTextFile(path, content);
+  else await Deno.writeFile(path, content);
+  await Deno.chmod(path, 0o644);
+}
+
 async function makeFolder(path: string): Promise<void> {
   await Deno.mkdir(path, { recursive: true });
   await Deno.chmod(path, 0o755);

@@ -25,7 +25,7 @@ const policy = {
   programDir: "/usr/bin",
   limits: { timeoutMs: 3_000, memoryMb: 64, stdoutBytes: 1e6, stderrBytes: 1e4 },
 };
-const SETUP = encodeSetup(sessionSetup(policy));
+const SETUP = encodeSetup(sessionSetup(policy, 0));
 const HELPER = await helperPath(host);
 const CASES = Number(Deno.env.get("KHACHAPURI_FUZZ") ?? 60);
 

@@ -4,11 +4,7 @@
  */
 import { KhachapuriError } from "../lib/errors.ts";
 import { RUN_CPU_PERCENT_MAX, RUN_PROCESSES_MAX } from "../lib/limits.ts";
-import { ETC_PATHS } from "./etc.ts";
-import type { SandboxHost, SandboxPolicy } from "./policy.ts";
-
-/** Uid and gid that a program sees as its own. */
-const INNER_ID = "65534";
+import { INNER_ID, INNER_NAME, type SandboxHost, type SandboxPolicy } from "./policy.ts";
 
 /** The sandbox's init, by descriptor HELPER (init/descriptors.h), not by its path. */
 const INIT = ["/proc/self/fd/4", "inside"];
@@ -29,10 +25,16 @@ const DEVICE_LINKS = [
   { name: "stderr", target: "/proc/self/fd/2" },
 ];
 
+/** The folders below /var and /run are those that programs of every user write to. */
 const SYSTEM_LINKS = [
   { path: "/bin", target: "usr/bin" },
+  { path: "/sbin", target: "usr/sbin" },
   { path: "/lib", target: "usr/lib" },
   { path: "/lib64", target: "usr/lib64" },
+  { path: "/var/tmp", target: "/tmp" },
+  { path: "/var/lib/php/sessions", target: "/tmp" },
+  { path: "/run/lock", target: "/tmp" },
+  { path: "/var/run", target: "/run" },
 ];
 
 /**
@@ -69,9 +71,7 @@ export function hostArguments(
  * its supervisor is gone.
  */
 export function bwrapArguments(policy: SandboxPolicy, etc?: string): string[] {
-  const etcMounts = etc === undefined
-    ? ETC_PATHS.map((path) => ["--ro-bind-try", path, path])
-    : [["--ro-bind", etc, "/etc"]];
+  const etcMounts = etc === undefined ? [] : [["--ro-bind", etc, "/etc"]];
   const options = [
     ["--unshare-user"],
     ["--unshare-ipc"],
@@ -87,7 +87,7 @@ export function bwrapArguments(policy: SandboxPolicy, etc?: string): string[] {
     ["--cap-add", "CAP_SETPCAP"],
     ["--uid", INNER_ID],
     ["--gid", INNER_ID],
-    ["--hostname", "sandbox"],
+    ["--hostname", INNER_NAME],
     ["--clearenv"],
     ["--proc", "/proc"],
     ["--remount-ro", "/proc"],
@@ -108,8 +108,8 @@ export function bwrapArguments(policy: SandboxPolicy, etc?: string): string[] {
 /**
  * For nsjail >= 3.4: the same view and the same init. Some options only turn off what nsjail does
  * by default: ending after ten minutes, nice 19, closing descriptors, rlimits of its own, keeping
- * no capability. It has no mount that may fail, so a path that is missing is left out. It cannot
- * forbid nested user namespaces as bwrap does: only the seccomp filter refuses them.
+ * no capability. It cannot forbid nested user namespaces as bwrap does: only the seccomp
+ * filter refuses them.
  * @throws KhachapuriError `sandbox_unavailable` when a path holds a colon, which ends it for nsjail
  */
 export function nsjailArguments(policy: SandboxPolicy, etc?: string): string[] {
@@ -118,11 +118,11 @@ export function nsjailArguments(policy: SandboxPolicy, etc?: string): string[] {
       hints: ["use bwrap, or another state directory"],
     });
   }
-  const etcMounts = etc === undefined ? ETC_PATHS.filter(isThere) : [`${etc}:/etc`];
+  const etcMounts = etc === undefined ? [] : [`${etc}:/etc`];
   const options = [
     ["--mode", "o"],
     ["--quiet"],
-    ["--hostname", "sandbox"],
+    ["--hostname", INNER_NAME],
     ["--time_limit", "0"],
     ["--nice_level", "0"],
     ["--disable_rlimits"],
@@ -143,13 +143,4 @@ export function nsjailArguments(policy: SandboxPolicy, etc?: string): string[] {
     ...SYSTEM_LINKS.map(({ path, target }) => ["--symlink", `${target}:${path}`]),
   ];
   return options.flat();
-}
-
-function isThere(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

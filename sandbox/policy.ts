@@ -1,5 +1,11 @@
 /** What a provider decides about its sandboxes: how they start, and what a deployment may use. */
 
+/** Uid and gid that a program sees as its own. */
+export const INNER_ID = "65534";
+
+/** The host name that it sees. */
+export const INNER_NAME = "sandbox";
+
 /** How this machine starts sandboxes. */
 export interface SandboxHost {
   launcher: "bwrap" | "nsjail";
@@ -10,7 +16,7 @@ export interface SandboxHost {
    * null: we are unprivileged, and they run under our own uid.
    */
   runUid: number | null;
-  /** Absolute path of a copy of `ETC_PATHS` (etc.ts); without it each of them is a mount. */
+  /** Absolute path of the folder that programs see as /etc (etc.ts); without it they see none. */
   etc?: string;
   /** Absolute path of the native helper; by default where `deno task setup` builds it. */
   helperPath?: string;

@@ -58,14 +58,14 @@ const DEFAULT_ENV = Object.entries({
 export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Promise<Sandbox> {
   assertUnprivileged(host, Deno.uid());
   const helper = await helperPath(host);
-  await prepareHost(host);
+  const { controllers } = await prepareHost(host);
   const uid = takeRunUid(host.runUid);
   const args = hostArguments(host, policy, uid.number);
   let session: Session | null = null;
   let closed = false;
   const live = (): Session => {
     if (session) return session;
-    const started = new Session(spawnHelper(helper, args), sessionSetup(policy));
+    const started = new Session(spawnHelper(helper, args), sessionSetup(policy, controllers));
     session = started;
     started.ended.finally(() => {
       if (session === started) session = null;

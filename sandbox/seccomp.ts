@@ -10,7 +10,7 @@
  * guessed it would still lack the capabilities that these calls ask for; only a user namespace asks
  * for none, and those are refused by the filter in `unshare` and by bwrap everywhere.
  */
-import { ALLOWED, CHECKED, INIT_ONLY, REFUSED } from "./syscalls.ts";
+import { ALLOWED, ASKED, CHECKED, INIT_ONLY, REFUSED, UNCOUNTED } from "./syscalls.ts";
 
 const EPERM = 1;
 const ENOSYS = 38;
@@ -19,6 +19,7 @@ const EAFNOSUPPORT = 97;
 
 /** What the kernel does with a call: these, or failing with an errno. */
 export const ALLOW = 0x7fff_0000;
+export const ASK = 0x7fc0_0000; // SECCOMP_RET_USER_NOTIF
 export const KILL_PROCESS = 0x8000_0000;
 export const errno = (number: number) => 0x0005_0000 | number;
 
@@ -67,6 +68,9 @@ const CLONE_NEWUSER = 0x1000_0000;
 const [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK] = [1, 2, 10, 16];
 const [TCP, UDP, NETLINK_ROUTE] = [6, 17, 0];
 const [TIOCSTI, TIOCLINUX] = [0x5412, 0x541c];
+const [PRIO_USER, IOPRIO_WHO_USER] = [2, 3];
+/** The run's keeper, as the run sees it. */
+const KEEPER = 1;
 const [F_SETLEASE, F_NOTIFY, F_SETPIPE_SZ] = [1024, 1026, 1031];
 
 /** By family, then by protocol, as the kernel loads a module such as sctp for one it lacks. */
@@ -93,6 +97,16 @@ function socketCheck(): Instruction[] {
   ];
 }
 
+/** Not for the keeper, on which it depends that a run ends in time. */
+function notTheKeeper(index: number): Instruction[] {
+  return [load(offsetOfArgument(index)), ...when([KEEPER], errno(EPERM)), ret(ALLOW)];
+}
+
+/** Nor for all processes of the user, of which the keeper is one. */
+function notTheUser(kind: number): Instruction[] {
+  return [load(offsetOfArgument(0)), ...when([kind], errno(EPERM)), ...notTheKeeper(1)];
+}
+
 /** The kernel reads these arguments as 32 bits, so the low half is all there is to check. */
 const CHECKS: Record<keyof typeof CHECKED, Instruction[]> = {
   socket: socketCheck(),
@@ -114,7 +128,20 @@ const CHECKS: Record<keyof typeof CHECKED, Instruction[]> = {
     ret(ALLOW),
   ],
   personality: [load(offsetOfArgument(0)), ...when([0, 0xffff_ffff], ALLOW), ret(errno(EPERM))],
+  setpriority: notTheUser(PRIO_USER),
+  ioprio_set: notTheUser(IOPRIO_WHO_USER),
+  sched_setscheduler: notTheKeeper(0),
+  sched_setparam: notTheKeeper(0),
+  sched_setaffinity: notTheKeeper(0),
+  prlimit64: notTheKeeper(0),
 };
+
+export interface FilterOptions {
+  /** 64 bits with which init's own calls are allowed; null: they never are. */
+  secret: bigint | null;
+  /** Whether a cgroup counts memory, also that which nobody has mapped. */
+  countsMemory: boolean;
+}
 
 /** Consecutive call numbers, up to and including `last`, that share a verdict. */
 interface Stretch {
@@ -149,9 +176,13 @@ const NO_USER_NAMESPACE = [
   ret(errno(EPERM)),
 ];
 
-function stretches(secret: bigint | null): Stretch[] {
+function stretches({ secret, countsMemory }: FilterOptions): Stretch[] {
   const verdicts = new Map<number, Instruction[]>();
   for (const number of Object.values(ALLOWED)) verdicts.set(number, [ret(ALLOW)]);
+  for (const number of countsMemory ? Object.values(UNCOUNTED) : []) {
+    verdicts.set(number, [ret(ALLOW)]);
+  }
+  for (const number of Object.values(ASKED)) verdicts.set(number, [ret(ASK)]);
   for (const number of Object.values(REFUSED)) verdicts.set(number, [ret(errno(EPERM))]);
   for (const [name, number] of Object.entries(CHECKED)) {
     verdicts.set(number, CHECKS[name as keyof typeof CHECKED]);
@@ -204,7 +235,7 @@ function branch(all: readonly Stretch[]): { verdict: number | null; code: Step[]
 
 /** Appends one return for each verdict, and turns targets into the distances of BPF jumps. */
 function link(steps: readonly Step[]): Instruction[] {
-  const verdicts = [ALLOW, errno(EPERM), errno(ENOSYS)];
+  const verdicts = [ALLOW, ASK, errno(EPERM), errno(ENOSYS)];
   return [
     ...steps.map((step, index): Instruction => {
       if ("code" in step) return step;
@@ -219,9 +250,8 @@ function link(steps: readonly Step[]): Instruction[] {
 /**
  * The allow-list: foreign architectures kill the process, x32 and everything unknown is ENOSYS. The
  * numbers are cut into consecutive stretches with one verdict each, found by binary search.
- * @param secret 64 bits with which init's own calls are allowed; null: they never are
  */
-export function allowList(secret: bigint | null = null): Instruction[] {
+export function allowList(options: FilterOptions): Instruction[] {
   const beyond: Stretch = { last: 0xffff_ffff, body: [ret(errno(ENOSYS))] };
   return link([
     load(OFFSET_ARCH),
@@ -229,7 +259,7 @@ export function allowList(secret: bigint | null = null): Instruction[] {
     ret(KILL_PROCESS),
     load(OFFSET_NUMBER),
     // x32 numbers lie above 0x4000_0000 and so beyond every stretch that has a verdict of its own.
-    ...search([...stretches(secret), beyond]),
+    ...search([...stretches(options), beyond]),
   ]);
 }
 

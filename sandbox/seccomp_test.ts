@@ -3,6 +3,7 @@ import fc from "fast-check";
 import {
   ALLOW,
   allowList,
+  ASK,
   AUDIT_ARCH_X86_64,
   encodeProgram,
   errno,
@@ -17,10 +18,10 @@ import {
   TO_INDEX,
   XOR,
 } from "./seccomp.ts";
-import { ALLOWED, CHECKED, INIT_ONLY, REFUSED } from "./syscalls.ts";
+import { ALLOWED, ASKED, CHECKED, INIT_ONLY, REFUSED, UNCOUNTED } from "./syscalls.ts";
 
 const SECRET = 0xfeed_f00d_0123_4567n;
-const FILTER = allowList(SECRET);
+const FILTER = allowList({ secret: SECRET, countsMemory: true });
 const [EPERM, ENOSYS, EPROTONOSUPPORT, EAFNOSUPPORT] = [1, 38, 93, 97].map(errno);
 
 /** What the kernel's interpreter would return (Linux, kernel/seccomp.c, classic BPF). */
@@ -59,27 +60,28 @@ Deno.test("the system call numbers are those of the kernel's own header", async 
   }
   assert(numbers.size > 300);
   const newest = Math.max(...numbers.values());
-  for (
-    const [name, number] of Object.entries({ ...ALLOWED, ...REFUSED, ...CHECKED, ...INIT_ONLY })
-  ) {
+  const lists = { ...ALLOWED, ...REFUSED, ...CHECKED, ...INIT_ONLY, ...ASKED, ...UNCOUNTED };
+  for (const [name, number] of Object.entries(lists)) {
     if (number <= newest) assert.equal(numbers.get(name), number, name);
   }
 });
 
 Deno.test("no call stands in two lists", () => {
-  const all = [ALLOWED, REFUSED, CHECKED].flatMap((list) => Object.values(list));
+  const all = [ALLOWED, REFUSED, CHECKED, ASKED, UNCOUNTED].flatMap((list) => Object.values(list));
   assert.equal(new Set(all).size, all.length);
 });
 
 Deno.test("every call without a check gets its list's verdict, whatever its arguments", () => {
-  const allowed = new Set(Object.values(ALLOWED));
+  const allowed = new Set(Object.values({ ...ALLOWED, ...UNCOUNTED }));
+  const asked = new Set<number>(Object.values(ASKED));
   const refused = new Set(Object.values(REFUSED));
   const checked = new Set<number>(Object.values(CHECKED));
   const argument = fc.bigInt(0n, (1n << 64n) - 1n);
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 700 }), argument, argument, argument, (nr, a, b, c) => {
       fc.pre(!checked.has(nr));
-      const want = allowed.has(nr) ? ALLOW : refused.has(nr) ? EPERM : ENOSYS;
+      const listed = allowed.has(nr) ? ALLOW : asked.has(nr) ? ASK : null;
+      const want = listed ?? (refused.has(nr) ? EPERM : ENOSYS);
       assert.equal(verdict(nr, a, b, c), want);
     }),
     { numRuns: 20_000 },
@@ -87,7 +89,7 @@ Deno.test("every call without a check gets its list's verdict, whatever its argu
 });
 
 Deno.test("without the secret every call is judged as by the plain list", () => {
-  const plain = allowList();
+  const plain = allowList({ secret: null, countsMemory: true });
   const high = 0xdead_beefn << 32n;
   const telling = [0n, 1n, 2n, 6n, 10n, 12n, 16n, 17n, 132n, 1024n, 1026n, 1031n, 0x5412n, 0x541cn];
   const values = [...telling, 0x40000n, 0x0200_0000n, 0x1000_0000n, 0xffff_ffffn, 0x5412n | high];
@@ -217,6 +219,32 @@ Deno.test("pipes keep their size and personalities stay plain", () => {
   assert.equal(verdict(CHECKED.personality, 0x40000n), EPERM); // ADDR_NO_RANDOMIZE
 });
 
+Deno.test("a run's keeper keeps its priority, processors and limits; everybody else's may be changed", () => {
+  const { setpriority, ioprio_set, prlimit64, ...scheduling } = CHECKED;
+  const { sched_setscheduler, sched_setparam, sched_setaffinity } = scheduling;
+  const high = 0xdead_beefn << 32n;
+  for (const call of [prlimit64, sched_setscheduler, sched_setparam, sched_setaffinity]) {
+    for (const keeper of [1n, 1n | high]) assert.equal(verdict(call, keeper, 9n), EPERM);
+    for (const other of [0n, 2n, 0xffff_ffffn]) assert.equal(verdict(call, other, 9n), ALLOW);
+  }
+  for (const [call, user] of [[setpriority, 2n], [ioprio_set, 3n]] as const) {
+    for (const kind of [0n, 1n]) {
+      assert.equal(verdict(call, kind, 1n), EPERM);
+      assert.equal(verdict(call, kind, 0n), ALLOW);
+    }
+    for (const who of [0n, 1n, 65_534n]) assert.equal(verdict(call, user, who), EPERM);
+  }
+  assert.equal(verdict(314), ENOSYS); // sched_setattr
+});
+
+Deno.test("memory that nobody need have mapped can be made only where a cgroup counts it", () => {
+  const uncounted = allowList({ secret: SECRET, countsMemory: false });
+  for (const number of Object.values(UNCOUNTED)) {
+    assert.equal(verdict(number), ALLOW);
+    assert.equal(simulate(uncounted, call(number)), ENOSYS);
+  }
+});
+
 Deno.test("no call takes the kernel through more than a few instructions", () => {
   for (let number = 0; number < 600; number++) {
     let steps = 0;
@@ -232,7 +260,7 @@ Deno.test("no call takes the kernel through more than a few instructions", () =>
 });
 
 Deno.test("the filter is small, its jumps stay inside, and it encodes to 8 bytes each", () => {
-  assert(FILTER.length < 190, String(FILTER.length));
+  assert(FILTER.length < 230, String(FILTER.length));
   FILTER.forEach(({ code, jt, jf }, at) => {
     assert(jt >= 0 && jt < 256 && jf >= 0 && jf < 256);
     assert(at + 1 + Math.max(jt, jf) < FILTER.length || code === RETURN);

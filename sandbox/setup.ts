@@ -5,15 +5,19 @@ import {
   RUN_TMP_BYTES_MAX,
   SANDBOX_PROCESSES_MAX,
 } from "../lib/limits.ts";
-import type { Setup } from "./protocol.ts";
+import { CONTROLLER, type Setup } from "./protocol.ts";
 import type { SandboxPolicy } from "./policy.ts";
 import { allowList, encodeProgram } from "./seccomp.ts";
 
 /** Resource numbers of setrlimit(2) on Linux. */
 export const RLIMIT = { cpu: 0, fsize: 1, core: 4, nproc: 6, nofile: 7, memlock: 8, msgqueue: 12 };
 
-/** With a fresh secret for each start of a sandbox. */
-export function sessionSetup({ limits }: SandboxPolicy): Setup {
+/**
+ * With a fresh secret for each start of a sandbox.
+ * @param controllers what cgroups limit on this machine, bits of `CONTROLLER`
+ */
+export function sessionSetup({ limits }: SandboxPolicy, controllers: number): Setup {
+  const countsMemory = (controllers & CONTROLLER.memory) !== 0;
   const [secret] = crypto.getRandomValues(new BigUint64Array(1));
   return {
     timeoutMs: limits.timeoutMs,
@@ -33,6 +37,6 @@ export function sessionSetup({ limits }: SandboxPolicy): Setup {
       [RLIMIT.msgqueue, 0],
     ],
     secret: secret!,
-    filter: encodeProgram(allowList(secret!)),
+    filter: encodeProgram(allowList({ secret: secret!, countsMemory })),
   };
 }

@@ -3,7 +3,7 @@ import { RLIMIT, sessionSetup } from "./setup.ts";
 
 Deno.test("each start of a sandbox has a secret of its own, which its filter knows", () => {
   const limits = { timeoutMs: 1_000, memoryMb: 64, stdoutBytes: 1_000, stderrBytes: 1_000 };
-  const [one, two] = [1, 2].map(() => sessionSetup({ programDir: "/app", limits }));
+  const [one, two] = [1, 2].map(() => sessionSetup({ programDir: "/app", limits }, 0));
   assert.notEqual(one!.secret, two!.secret);
   assert.notDeepEqual(one!.filter, two!.filter);
 });

@@ -2,15 +2,16 @@
  * Which system calls of Linux on x86-64 a program may make: our own list, by purpose. A call that
  * is not listed fails with ENOSYS, as on an older kernel, so that libraries use another one.
  * Left out on purpose: io_uring and memfd_secret, which go around other checks; clone3, whose flags
- * are behind a pointer that no filter can follow (libraries use clone then); and io_setup, whose
- * contexts are counted for the whole machine together.
+ * are behind a pointer that no filter can follow (libraries use clone then); io_setup, whose
+ * contexts are counted for the whole machine together; sched_setattr, which would let a program
+ * choose when it is scheduled; and vmsplice, which holds memory where nobody counts it.
  */
 
 /** Allowed with any arguments. */
 export const ALLOWED = parse([
   // Bytes in and out of descriptors.
   `read:0 write:1 pread64:17 pwrite64:18 readv:19 writev:20 preadv:295 pwritev:296
-   preadv2:327 pwritev2:328 lseek:8 sendfile:40 splice:275 tee:276 vmsplice:278
+   preadv2:327 pwritev2:328 lseek:8 sendfile:40 splice:275 tee:276
    copy_file_range:326 readahead:187 fadvise64:221 sync_file_range:277 fsync:74 fdatasync:75
    sync:162 syncfs:306 ftruncate:77 truncate:76 fallocate:285 close:3 close_range:436 dup:32
    dup2:33 dup3:292 pipe:22 pipe2:293 eventfd:284 eventfd2:290 cachestat:451`,
@@ -23,7 +24,7 @@ export const ALLOWED = parse([
    umask:95 utime:132 utimes:235 utimensat:280 futimesat:261 mknod:133 mknodat:259 statfs:137
    fstatfs:138 flock:73 getxattr:191 lgetxattr:192 fgetxattr:193 listxattr:194 llistxattr:195
    flistxattr:196 setxattr:188 lsetxattr:189 fsetxattr:190 removexattr:197 lremovexattr:198
-   fremovexattr:199 memfd_create:319`,
+   fremovexattr:199`,
   // Waiting for descriptors and timers.
   `poll:7 ppoll:271 select:23 pselect6:270 epoll_create:213 epoll_create1:291 epoll_ctl:233
    epoll_ctl_old:214 epoll_wait:232 epoll_wait_old:215 epoll_pwait:281 epoll_pwait2:441
@@ -35,7 +36,7 @@ export const ALLOWED = parse([
   // Processes and threads of the run's own pid namespace.
   `fork:57 vfork:58 execve:59 execveat:322 exit:60 exit_group:231 wait4:61 waitid:247 kill:62
    tkill:200 tgkill:234 getpid:39 getppid:110 gettid:186 getpgrp:111 getpgid:121 setpgid:109
-   getsid:124 setsid:112 set_tid_address:218 set_robust_list:273 get_robust_list:274 rseq:334
+   getsid:124 set_tid_address:218 set_robust_list:273 get_robust_list:274 rseq:334
    arch_prctl:158 prctl:157 futex:202 futex_waitv:449 futex_wake:454 futex_wait:455
    futex_requeue:456 pidfd_open:434 pidfd_send_signal:424 restart_syscall:219 rt_sigaction:13
    rt_sigprocmask:14 rt_sigreturn:15 rt_sigpending:127 rt_sigtimedwait:128
@@ -47,12 +48,10 @@ export const ALLOWED = parse([
    setuid:105 setgid:106 setreuid:113 setregid:114 setresuid:117 setresgid:119 setfsuid:122
    setfsgid:123 setgroups:116 capget:125 capset:126`,
   // Scheduling and accounting, downwards only.
-  `sched_yield:24 sched_getaffinity:204 sched_setaffinity:203 sched_getparam:143
-   sched_setparam:142 sched_getscheduler:145 sched_setscheduler:144
+  `sched_yield:24 sched_getaffinity:204 sched_getparam:143 sched_getscheduler:145
    sched_get_priority_max:146 sched_get_priority_min:147 sched_rr_get_interval:148
-   sched_getattr:315 sched_setattr:314 getpriority:140 setpriority:141 ioprio_get:252
-   ioprio_set:251 getrlimit:97 setrlimit:160 prlimit64:302 getrusage:98 times:100 sysinfo:99
-   uname:63 getcpu:309`,
+   sched_getattr:315 getpriority:140 ioprio_get:252 getrlimit:97 setrlimit:160 getrusage:98
+   times:100 sysinfo:99 uname:63 getcpu:309`,
   // Time, as far as it is read or waited for.
   `time:201 gettimeofday:96 clock_gettime:228 clock_getres:229 clock_nanosleep:230
    nanosleep:35 getitimer:36 setitimer:38 timer_create:222 timer_settime:223
@@ -62,7 +61,7 @@ export const ALLOWED = parse([
    getpeername:52 getsockopt:55 setsockopt:54 sendto:44 recvfrom:45 sendmsg:46 recvmsg:47
    sendmmsg:307 recvmmsg:299`,
   // System V and POSIX queues, in an ipc namespace of the run's own.
-  `shmget:29 shmat:30 shmctl:31 shmdt:67 semget:64 semop:65 semctl:66 semtimedop:220
+  `shmat:30 shmctl:31 shmdt:67 semget:64 semop:65 semctl:66 semtimedop:220
    msgget:68 msgsnd:69 msgrcv:70 msgctl:71 mq_open:240 mq_unlink:241 mq_timedsend:242
    mq_timedreceive:243 mq_notify:244 mq_getsetattr:245`,
   // Numbers of 32-bit and abandoned calls, to which the kernel itself answers ENOSYS.
@@ -102,10 +101,17 @@ export const REFUSED = parse([
 ]);
 
 /**
- * With these the sandbox's init gives a run its namespaces and mounts. They are allowed only with
- * init's secret as the sixth argument, which none of them uses (seccomp.ts).
+ * With these the sandbox's init gives a run its namespaces and mounts, and decides on setsid
+ * (init/sessions.h). They are allowed only with init's secret as the sixth argument, which none of
+ * them uses (seccomp.ts).
  */
-export const INIT_ONLY = { mount: 165, unshare: 272, clone3: 435 };
+export const INIT_ONLY = { mount: 165, unshare: 272, clone3: 435, ptrace: 101 };
+
+/** The filter tells init of these, and their callers wait for what it decides. */
+export const ASKED = { setsid: 112 };
+
+/** They make memory that nobody need have mapped: only where a cgroup counts it (seccomp.ts). */
+export const UNCOUNTED = { memfd_create: 319, shmget: 29 };
 
 /** Decided by their arguments in seccomp.ts. */
 export const CHECKED = {
@@ -115,6 +121,12 @@ export const CHECKED = {
   clone: 56,
   fcntl: 72,
   personality: 135,
+  setpriority: 141,
+  ioprio_set: 251,
+  sched_setscheduler: 144,
+  sched_setparam: 142,
+  sched_setaffinity: 203,
+  prlimit64: 302,
 };
 
 /** Reads `name:number` pairs. */

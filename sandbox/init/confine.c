@@ -54,10 +54,14 @@ void take_limits(struct settings *settings) {
   settings->limits = left;
 }
 
-void install_filter(const struct filter *filter) {
+int install_filter(const struct filter *filter) {
   const struct sock_fprog program = {
       .len = (unsigned short)filter->instructions,
       .filter = (struct sock_filter *)(uintptr_t)filter->code,
   };
+  long listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                          &program);
+  if (listener >= 0) return (int)listener;
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)) fatal("seccomp");
+  return -1;
 }

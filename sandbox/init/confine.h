@@ -31,7 +31,10 @@ void schedule_as_batch(void);
  */
 void take_limits(struct settings *settings);
 
-/* Puts init and all that it starts under the filter, besides those that they are under. */
-void install_filter(const struct filter *filter);
+/*
+ * Puts init and all that it starts under the filter, besides those that they are under. Returns
+ * the descriptor at which it tells of calls that init decides; -1 when another filter has one.
+ */
+int install_filter(const struct filter *filter);
 
 #endif

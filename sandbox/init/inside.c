@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -31,7 +32,7 @@ enum {
 };
 
 /* Where the descriptors that are always polled stand; those of the runs follow. */
-enum { POLL_INPUT, POLL_SUPERVISOR, POLL_DEATHS, POLL_DONE, POLL_OUTPUT, POLL_RUNS };
+enum { POLL_INPUT, POLL_SUPERVISOR, POLL_DEATHS, POLL_DONE, POLL_OUTPUT, POLL_SESSIONS, POLL_RUNS };
 
 static struct inside inside;
 
@@ -46,6 +47,10 @@ static void reap(void) {
   struct rusage usage;
   int status;
   for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
+    if (WIFSTOPPED(status)) {
+      sessions_stopped(&inside.sessions, pid, status);
+      continue;
+    }
     struct keeper *keeper = keeper_reaped(pid, &inside.prepare_failed);
     for (uint32_t i = 0; keeper && i < inside.runs; i++) {
       struct run *run = &inside.run[i];
@@ -60,7 +65,11 @@ static void handle_setup(uint8_t *payload, size_t length) {
   if (inside.ready) protocol_error("second setup");
   if (!settings_parse(&inside.settings, payload, length)) protocol_error("malformed setup");
   take_limits(&inside.settings);
-  install_filter(&inside.settings.filter);
+  inside.sessions = (struct sessions){
+      .listener = install_filter(&inside.settings.filter),
+      .shared_out = inside.slots.controllers & CONTROLLER_CPU,
+      .secret = inside.settings.secret,
+  };
   inside.ready = true;
 }
 
@@ -116,7 +125,8 @@ static void collect_finished(void) {
     struct run *run = &inside.run[i];
     if (run->busy && !run->dead && keeper_over(run->keeper)) {
       inside.prepare_failed = false;
-      run_died(run, 0, &keeper_outcome(run->keeper)->usage);
+      int status = run->cause == CAUSE_NONE ? 0 : SIGKILL;
+      run_died(run, status, &keeper_outcome(run->keeper)->usage);
     }
   }
 }
@@ -127,6 +137,7 @@ static void collect_finished(void) {
  * do not listen, as each of them would wake us: they are reaped within REAP_WITHIN_MS.
  */
 static bool awaits_deaths(void) {
+  if (inside.sessions.asked > 0) return true;
   for (uint32_t i = 0; i < inside.runs; i++) {
     const struct run *run = &inside.run[i];
     if (run->busy && !run->dead && run->cause != CAUSE_NONE) return true;
@@ -142,6 +153,7 @@ static nfds_t fill_polled(struct pollfd *polled, struct run **owners) {
   polled[POLL_DEATHS] = (struct pollfd){awaits_deaths() ? inside.signals : -1, POLLIN, 0};
   polled[POLL_DONE] = (struct pollfd){inside.done_fd, POLLIN, 0};
   polled[POLL_OUTPUT] = (struct pollfd){output_is_blocked() ? CHANNEL_OUT : -1, POLLOUT, 0};
+  polled[POLL_SESSIONS] = (struct pollfd){inside.ready ? inside.sessions.listener : -1, POLLIN, 0};
   bool room = output_room() > CHUNK_BYTES_MAX + 2 * OUTPUT_RESERVE;
   for (uint32_t i = 0; i < inside.runs; i++) {
     struct run *run = &inside.run[i];
@@ -170,15 +182,17 @@ static int timeout_ms(void) {
   bool any_run = false, starting = false;
   for (uint32_t i = 0; i < inside.runs; i++) {
     const struct run *run = &inside.run[i];
-    if (!run->busy || run->dead || run->cause != CAUSE_NONE) continue;
-    any_run = true;
+    if (!run->busy || run->dead) continue;
+    uint64_t due = run->cause == CAUSE_NONE ? run->deadline_ms : run->kill_ms;
+    any_run = any_run || run->cause == CAUSE_NONE;
     starting = starting || run->program_ends[1] >= 0;
-    if (run->deadline_ms < nearest) nearest = run->deadline_ms;
+    if (due < nearest) nearest = due;
   }
   if (nearest < now) nearest = now;
-  int watch = watch_memory(&inside, any_run);
+  int watch = watch_runs(&inside, any_run);
   int left = inside.released ? -1 : RELEASE_AFTER_MS;
-  if (any_run) left = sooner((int64_t)(nearest - now), watch);
+  int64_t due = nearest - now > INT_MAX ? -1 : (int64_t)(nearest - now);
+  if (nearest != UINT64_MAX) left = sooner(due, watch);
   if (keepers_exiting()) left = sooner(left, REAP_WITHIN_MS);
   return starting ? sooner(left, CLOSE_WITHIN_MS) : left;
 }
@@ -200,6 +214,7 @@ static void end_overdue(void) {
   for (uint32_t i = 0; i < inside.runs; i++) {
     struct run *run = &inside.run[i];
     if (run->busy && !run->dead && run->deadline_ms <= now) run_end(run, CAUSE_TIMEOUT);
+    run_insist(run, now);
   }
 }
 
@@ -211,6 +226,7 @@ static void dispatch(const struct pollfd *polled, struct run **owners, nfds_t co
     if (polled[i + 2].revents) run_feed(owners[i]);
   }
   if (polled[POLL_DONE].revents) collect_finished();
+  if (polled[POLL_SESSIONS].revents & POLLIN) sessions_take(&inside.sessions);
   if (polled[POLL_DEATHS].revents) {
     drain_signals();
     reap();

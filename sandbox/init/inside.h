@@ -4,11 +4,13 @@
 
 #include "frames.h"
 #include "run.h"
+#include "sessions.h"
 #include "slots.h"
 
 struct inside {
   struct settings settings;
   struct slots slots;
+  struct sessions sessions;
   struct run run[RUNS_MAX];
   uint32_t runs;       /* none is busy from this index on */
   bool ready;          /* SETUP has come */

@@ -49,7 +49,10 @@ const struct outcome *keeper_outcome(const struct keeper *keeper);
 /* 0 once it has been reaped. */
 pid_t keeper_pid(const struct keeper *keeper);
 
-/* Kills it, and the kernel with it all of its run. */
+/* Has it kill and reap all of its run, so that it knows what they took. */
+void keeper_end(struct keeper *keeper);
+
+/* Kills it, and the kernel with it all of its run; what they took is then lost. */
 void keeper_kill(const struct keeper *keeper);
 
 /* Its run is reported. Its slot stays busy until it is reaped: its mounts may still be there. */

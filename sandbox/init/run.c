@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HELD_BYTES_MAX = 8192 };
+enum { HELD_BYTES_MAX = 8192, END_MS = 500 };
 
 static void close_fd(int *fd) {
   if (*fd >= 0) close(*fd);
@@ -79,15 +79,23 @@ void run_begin(struct inside *inside, struct run *run, struct command *command) 
 
 void run_end(struct run *run, enum cause cause) {
   if (!run->busy) return;
-  if (run->cause == CAUSE_NONE) {
+  bool first = run->cause == CAUSE_NONE;
+  if (first) {
     run->cause = cause;
     if (cause == CAUSE_TIMEOUT && !run->dead) run->listening_port = listening_port();
   }
-  if (!run->dead) {
-    keeper_kill(run->keeper);
-    return;
+  if (run->dead) {
+    close_fd(&run->out);
+  } else if (first) {
+    run->kill_ms = now_ms() + END_MS;
+    keeper_end(run->keeper);
   }
-  close_fd(&run->out);
+}
+
+void run_insist(struct run *run, uint64_t now) {
+  if (!run->busy || run->dead || run->cause == CAUSE_NONE || now < run->kill_ms) return;
+  run->kill_ms = UINT64_MAX;
+  keeper_kill(run->keeper);
 }
 
 /* ---- stdin ---- */
@@ -239,7 +247,7 @@ void run_died(struct run *run, int status, const struct rusage *usage) {
   run->err_left = bytes_in(run->err);
   run->status = status;
   run->outcome = *keeper_outcome(run->keeper);
-  /* When the keeper was killed, what the kernel reaped for it is missing; a cgroup counts it. */
+  /* When the keeper had to be killed, what it had not reaped is missing; a cgroup counts it. */
   run->used.cpu_us = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000u +
                      (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
   run->used.peak_bytes = (uint64_t)usage->ru_maxrss * 1024u;

@@ -23,9 +23,13 @@ struct run {
   uint32_t credit;        /* stdout bytes that the provider is ready to take */
   uint32_t unreported;    /* stdin bytes that the program took since the last STDIN_CREDIT */
   uint64_t deadline_ms;
+  uint64_t kill_ms; /* once it is being ended: when its keeper has had time enough */
   uint64_t stdin_bytes, stdout_bytes, stderr_bytes;
   struct used used;
   uint64_t watched_bytes; /* most that watch.c has seen it hold */
+  uint32_t runnable;      /* its threads that wanted to run at the last look */
+  uint32_t steady;        /* of them, those that did at the look before too */
+  int level;              /* how far its priority has sunk (share.c) */
   struct slot *slot;
   uint8_t *pending; /* stdin that the program has not taken yet, from start to end */
   uint32_t pending_start, pending_end;
@@ -54,8 +58,11 @@ void run_read_stdout(struct run *run);
 /* Reads once from stderr. It is counted to its end and kept to its cap; it never ends the run. */
 void run_read_stderr(struct run *run);
 
-/* Kills all that the run started, for `cause` unless it is being ended for another already. */
+/* Ends all that the run started, for `cause` unless it is being ended for another already. */
 void run_end(struct run *run, enum cause cause);
+
+/* Kills a keeper that has not ended its run in time. */
+void run_insist(struct run *run, uint64_t now);
 
 /* Everything of the run is dead; what it left in its pipes is still to be read. */
 void run_died(struct run *run, int status, const struct rusage *usage);

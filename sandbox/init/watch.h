@@ -1,7 +1,7 @@
 /*
- * Memory without a cgroup: adds up, every few milliseconds, what the processes of each run hold,
- * and ends a run that holds too much. That is late by what a program can allocate in between, and
- * blind to memory that nobody has mapped. Where there is a memory cgroup, it is used instead.
+ * What no cgroup bounds here: looks every few milliseconds at what the processes of each run hold
+ * and use. A run that holds too much memory is ended; that is late by what a program can allocate
+ * in between, and blind to memory that nobody has mapped. Processor time is shared (share.h).
  */
 #ifndef KHACHAPURI_WATCH_H
 #define KHACHAPURI_WATCH_H
@@ -9,6 +9,6 @@
 #include "inside.h"
 
 /* Looks when it is time to. Milliseconds until the next time; -1 when nothing is to be watched. */
-int watch_memory(struct inside *inside, bool any_run);
+int watch_runs(struct inside *inside, bool any_run);
 
 #endif

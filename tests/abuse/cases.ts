@@ -23,6 +23,10 @@ const GRANTED = new RegExp(
     "[A-Z_]*(HTTP|REQUEST|SERVER|GATEWAY|REMOTE|QUERY|PATH|SCRIPT|CONTENT)[A-Z_]*)$",
 );
 
+/** In /etc: secrets, people, and what tells machines apart. */
+const OF_THE_MACHINE = ["shadow", "gshadow", "sudoers", "ssh", "machine-id", "fstab", "environment"]
+  .concat("gitconfig", "npmrc", "pip.conf", "profile.d", "default", "systemd", "cron.d");
+
 function readCases({ keyFile, otherProgram }: Surroundings): Case[] {
   const readable: Control = {
     place: "machine",
@@ -47,15 +51,18 @@ function readCases({ keyFile, otherProgram }: Surroundings): Case[] {
       what: "list the host's folders",
       attack: "list-host",
       check({ facts }) {
-        assert.deepEqual(facts.get("/etc")?.[0]?.split(" ").sort().at(0), "alternatives");
-        assert(!facts.get("/etc")![0]!.includes("passwd"));
-        for (const dir of ["/home", "/root", "/var", "/sys", "/run", "/boot", "/mnt"]) {
+        const names = (dir: string) => facts.get(dir)![0]!.split(" ").sort();
+        for (const name of OF_THE_MACHINE) assert(!names("/etc").includes(name), name);
+        assert(names("/etc").includes("passwd"), "an ordinary folder, made up");
+        assert.deepEqual(names("/var"), ["lib", "run", "tmp"]);
+        assert.deepEqual(names("/run"), ["lock"]);
+        for (const dir of ["/home", "/root", "/sys", "/boot", "/mnt"]) {
           assert.deepEqual(facts.get(dir), ["ENOENT"], dir);
         }
       },
       outside: {
         place: "machine",
-        check: ({ facts }) => assert(facts.get("/etc")![0]!.includes("passwd")),
+        check: ({ facts }) => assert(facts.get("/etc")![0]!.includes("shadow")),
       },
     },
     {
@@ -167,6 +174,15 @@ function identityCases(): Case[] {
       outside: {
         place: "machine",
         check: ({ facts }) => assert.notEqual(facts.get("CapEff")![0], "0000000000000000"),
+      },
+    },
+    {
+      what: "tell this machine from others",
+      attack: "machine",
+      check: ({ facts }) => has(facts, { "boot-id": 0, "machine-id": "ENOENT" }),
+      outside: {
+        place: "machine",
+        check: ({ facts }) => has(facts, { "boot-id": 37 }),
       },
     },
     {

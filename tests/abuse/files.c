@@ -88,6 +88,15 @@ static void write_kernel(const char *unused) {
   }
 }
 
+/* What tells this machine from others: nothing can be read where it is hidden. */
+static void machine(const char *unused) {
+  (void)unused;
+  char text[256];
+  int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY);
+  say("boot-id", fd < 0 ? -1 : (long)read(fd, text, sizeof text));
+  tell("machine-id", open("/etc/machine-id", O_RDONLY));
+}
+
 /* Writes until it is refused; says how much went in and why no more did. */
 static void fill(const char *dir) {
   static char block[1 << 16];
@@ -203,7 +212,8 @@ static void setuid_program(const char *unused) {
 const struct attack FILE_ATTACKS[] = {
     {"read-path", read_path},     {"list-host", list_host},
     {"inherited", inherited},     {"write-everywhere", write_everywhere},
-    {"write-kernel", write_kernel}, {"fill", fill},
+    {"write-kernel", write_kernel}, {"machine", machine},
+    {"fill", fill},
     {"inodes", inodes},           {"deep", deep},
     {"freshness", freshness},     {"identity", identity},
     {"setuid-program", setuid_program},

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
-#include <sys/shm.h>
+#include <sys/mman.h>
+#include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -65,7 +67,7 @@ static void host_meeting(const char *unused) {
   int local = socket(AF_UNIX, SOCK_STREAM, 0), inet = socket(AF_INET, SOCK_STREAM, 0);
   tell("abstract", bind(local, (struct sockaddr *)&name, size) + listen(local, 5));
   tell("loopback", bind(inet, (struct sockaddr *)&port, sizeof port) + listen(inet, 5));
-  tell("sysv", shmget(MEETING_KEY, 4096, IPC_CREAT | 0666));
+  tell("sysv", semget(MEETING_KEY, 1, IPC_CREAT | 0666));
   tell("tmp", open("/tmp/meeting", O_CREAT | O_RDWR, 0666));
   tell("shm", open("/dev/shm/meeting", O_CREAT | O_RDWR, 0666));
   say_text("waiting", "here");
@@ -78,7 +80,7 @@ static void join_meeting(const char *unused) {
   (void)unused;
   tell("abstract", connect_unix("@khachapuri-meeting"));
   tell("loopback", connect_ip("127.0.0.1", MEETING_PORT));
-  tell("sysv", shmget(MEETING_KEY, 4096, 0));
+  tell("sysv", semget(MEETING_KEY, 1, 0));
   tell("tmp", open("/tmp/meeting", O_RDWR));
   tell("shm", open("/dev/shm/meeting", O_RDWR));
 }
@@ -127,7 +129,31 @@ static void testator(const char *unused) {
   }
 }
 
+enum { PAIRS = 100 };
+
+/* Fills the buffers of a hundred pairs of sockets in each of so many processes. */
+static void buffers(const char *many) {
+  static char block[1 << 16];
+  flush();
+  int *full = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  int child = 0;
+  for (int i = 1; i < atoi(many) && !child; i++) child = fork() == 0;
+  for (int i = 0; i < PAIRS; i++) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends)) break;
+    for (int k = 0; k < 2; k++) {
+      while (write(ends[k], block, sizeof block) > 0) continue;
+    }
+  }
+  __atomic_add_fetch(full, 1, __ATOMIC_SEQ_CST);
+  if (child) pause();
+  while (__atomic_load_n(full, __ATOMIC_SEQ_CST) < atoi(many)) sched_yield();
+  sleep(1);
+  say("filled", atoi(many));
+}
+
 const struct attack NETWORK_ATTACKS[] = {
     {"escape", escape}, {"host-meeting", host_meeting}, {"join-meeting", join_meeting},
-    {"heir", heir},     {"testator", testator},         {0},
+    {"heir", heir},     {"testator", testator},
+    {"buffers", buffers}, {0},
 };

@@ -6,11 +6,13 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -79,6 +81,33 @@ static void spin(const char *many) {
     if (fork() == 0) break;
   }
   for (volatile long i = 0;; i++) continue;
+}
+
+/* Each spinner in a session of its own, by which some kernels share out the processors. */
+static void sessions(const char *many) {
+  flush();
+  for (int i = 1; i < atoi(many); i++) {
+    if (fork() > 0) continue;
+    setsid();
+    break;
+  }
+  for (volatile long i = 0;; i++) continue;
+}
+
+/* Makes pid 1, on which it depends that a run ends in time, slow and poor. */
+static void keeper(const char *unused) {
+  (void)unused;
+  static const struct sched_param none = {0};
+  static const unsigned long first = 1;
+  static const struct rlimit little = {0, RLIM_INFINITY};
+  static const unsigned attributes[12] = {48, SCHED_IDLE};
+  tell("nice", setpriority(PRIO_PROCESS, 1, 19));
+  tell("nice-user", setpriority(PRIO_USER, getuid(), 19));
+  tell("idle", syscall(SYS_sched_setscheduler, 1, SCHED_IDLE, &none));
+  tell("attributes", syscall(SYS_sched_setattr, 1, attributes, 0));
+  tell("affinity", syscall(SYS_sched_setaffinity, 1, sizeof first, &first));
+  tell("rlimit", syscall(SYS_prlimit64, 1, RLIMIT_FSIZE, &little, NULL));
+  tell("ioprio", syscall(SYS_ioprio_set, 1, 1, 3 << 13));
 }
 
 static void sleeper(const char *unused) {
@@ -156,8 +185,9 @@ static char *piece(int kind) {
     if (id >= 0) shmctl(id, IPC_RMID, NULL);
     return bytes;
   }
-  int fd = kind == 'm' || kind == 'u' ? (int)syscall(SYS_memfd_create, "m", 0) : -1;
-  if (fd >= 0 && ftruncate(fd, STEP)) fd = -1;
+  bool by_descriptor = kind == 'm' || kind == 'u';
+  int fd = by_descriptor ? (int)syscall(SYS_memfd_create, "m", 0) : -1;
+  if (by_descriptor && (fd < 0 || ftruncate(fd, STEP))) return MAP_FAILED;
   int flags = fd >= 0 ? MAP_SHARED : kind == 's' ? MAP_SHARED | MAP_ANONYMOUS
                                                  : MAP_PRIVATE | MAP_ANONYMOUS;
   return mmap(NULL, STEP, PROT_READ | PROT_WRITE, flags, fd, 0);
@@ -189,7 +219,8 @@ static void memory(const char *argument) {
 
 const struct attack PROCESS_ATTACKS[] = {
     {"others", others},   {"forkbomb", forkbomb},   {"exponential", exponential},
-    {"threads", threads}, {"spin", spin},           {"sleeper", sleeper},
+    {"threads", threads}, {"spin", spin},           {"sessions", sessions},
+    {"keeper", keeper},   {"sleeper", sleeper},
     {"deaf", deaf},       {"stop-self", stop_self}, {"daemon", daemonise},
     {"zombies", zombies}, {"flood", flood},         {"crash", crash},
     {"memory", memory},   {0},

@@ -1,6 +1,6 @@
 /** Attacks with processes: too many, too hungry, too stubborn, too messy. */
 import assert from "node:assert/strict";
-import { between, type Case, has, ran, timedOutAnyhow } from "./expect.ts";
+import { between, type Case, has, ran, refused, timedOutAnyhow } from "./expect.ts";
 import type { Control } from "./outside.ts";
 
 const SHORT = 600;
@@ -15,6 +15,7 @@ const MEMORY = {
   a: "anonymous",
   s: "shared",
   m: "memfd",
+  u: "memfd, mapped by nobody",
   v: "System V",
   8: "eight processes",
 };
@@ -42,6 +43,15 @@ function bombCases(): Case[] {
           has(facts, { "kill-all": "ok" });
           between(facts, "processes", 3, 3);
         },
+      },
+    },
+    {
+      what: "make pid 1 slow and poor",
+      attack: "keeper",
+      check: ({ facts }) => refused(facts),
+      outside: {
+        place: "box",
+        check: ({ facts }) => has(facts, { nice: "ok", idle: "ok", rlimit: "ok", ioprio: "ok" }),
       },
     },
     {
@@ -78,7 +88,9 @@ function bombCases(): Case[] {
       argument: `${kind}-1024`,
       check({ status, error, facts, cut }) {
         assert(!facts.has("touched"), "it got what it wanted");
-        if (!facts.has("ran")) assert.deepEqual([status, error.limit], [502, "memory"]);
+        // Without a cgroup there is no such memory.
+        if (facts.has("mmap")) has(facts, { mmap: "ENOSYS" });
+        else if (!facts.has("ran")) assert.deepEqual([status, error.limit], [502, "memory"]);
         else assert(cut, "not cut off");
       },
       outside: {
@@ -89,7 +101,23 @@ function bombCases(): Case[] {
         },
       },
     })),
+    bufferCase(),
   ];
+}
+
+/** Some 400 KiB for each of a hundred pairs in ten processes. */
+function bufferCase(): Case {
+  return {
+    what: "hold 400 MiB in the buffers of sockets",
+    attack: "buffers",
+    argument: "10",
+    check({ status, error, facts, cut }) {
+      assert(!facts.has("filled"), "it got what it wanted");
+      if (facts.has("ran")) assert(cut, "not cut off");
+      else assert.deepEqual([status, error.limit], [502, "memory"]);
+    },
+    outside: { place: "box", check: ({ facts }) => has(facts, { filled: 10 }) },
+  };
 }
 
 /** What does not end by itself. */
@@ -104,6 +132,16 @@ function stubbornCases(): Case[] {
       outside: {
         place: "box, on and on",
         check: ({ facts }) => assert.equal(facts.get("left")!.length, 16),
+      },
+    },
+    {
+      ...TIMED,
+      what: "spin in 60 sessions",
+      attack: "sessions",
+      argument: "60",
+      outside: {
+        place: "box, on and on",
+        check: ({ facts }) => assert.equal(facts.get("left")!.length, 60),
       },
     },
     { ...TIMED, what: "sleep for ever", attack: "sleeper", outside: goesOn("S") },

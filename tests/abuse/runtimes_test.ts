@@ -1,10 +1,16 @@
 /** Honest programs of many runtimes live well in the sandbox: nothing they need is refused. */
 import assert from "node:assert/strict";
+import { makeEtc } from "../../sandbox/etc.ts";
 import { openSandbox } from "../../sandbox/sandbox.ts";
 import { eachLauncher } from "../../worlds/sandbox/launchers.ts";
 
 const runUid = Deno.uid() === 0 ? 1_830_000_000 : null;
 const limits = { timeoutMs: 60_000, memoryMb: 512, stdoutBytes: 1e6, stderrBytes: 64 * 1024 };
+
+const home = await Deno.makeTempDir();
+await Deno.chmod(home, 0o755);
+const etc = await makeEtc(`${home}/etc`);
+globalThis.addEventListener("unload", () => Deno.removeSync(home, { recursive: true }));
 
 interface Runtime {
   /** The tool that must be there, else the case says that it was not run. */
@@ -57,30 +63,60 @@ const RUST = `fn main() {
 }
 `;
 const PYTHON = `#!/usr/bin/python3
-import asyncio, json, multiprocessing, sqlite3, ssl, subprocess, tempfile, threading
+import asyncio, getpass, mimetypes, multiprocessing, socket, sqlite3, ssl, subprocess, tempfile
+import threading
 threading.Thread(target=print, args=("",), kwargs={"end": ""}).start()
 with multiprocessing.Pool(2) as pool: assert pool.map(abs, [-1]) == [1]
 with tempfile.NamedTemporaryFile() as f: sqlite3.connect(f.name).execute("create table t(a)")
 assert subprocess.run(["/bin/true"]).returncode == 0
-ssl.create_default_context()
+assert ssl.create_default_context().get_ca_certs()
+assert getpass.getuser() == "nobody" and socket.gethostbyname(socket.gethostname())
+assert socket.getservbyname("https") == 443 and mimetypes.guess_type("a.docx")[0]
 asyncio.run(asyncio.sleep(0))
 print(42)
 `;
 const NODE = `#!NODE
 const { Worker } = require("node:worker_threads");
 require("node:child_process").execFileSync("/bin/true");
-const server = require("node:http").createServer((_, r) => r.end("41")).listen(0, "127.0.0.1");
+if (require("node:os").userInfo().username !== "nobody") throw new Error("nobody");
+const server = require("node:http").createServer((_, r) => r.end("41")).listen(0, "localhost");
 server.on("listening", async () => {
-  const text = await (await fetch("http://127.0.0.1:" + server.address().port)).text();
+  const text = await (await fetch("http://localhost:" + server.address().port)).text();
   new Worker("require('node:worker_threads').parentPort.postMessage(1)", { eval: true })
     .on("message", (n) => { console.log(Number(text) + n); process.exit(0); });
 });
 `;
 const JAVA = `public class Main {
   public static void main(String[] a) throws Exception {
+    java.net.InetAddress.getLocalHost();
+    if (!System.getProperty("user.home").equals("/tmp")) throw new Error("no home");
     System.out.println(java.util.stream.IntStream.range(0, 42).parallel().map(i -> 1).sum());
   }
 }
+`;
+
+const PERL = `#!/usr/bin/perl
+getpwuid($<) eq "nobody" && getprotobyname("tcp") && getservbyname("smtp", "tcp") or die;
+print 6*7, "\\n";
+`;
+const PHP = `#!/usr/bin/php
+<?php session_start(); $_SESSION["a"] = 42; session_write_close(); session_start();
+echo get_current_user() === "nobody" && gethostbyname("localhost") === "127.0.0.1"
+  ? $_SESSION["a"] : "no world", PHP_EOL;
+`;
+const RUBY = `#!/usr/bin/ruby
+require "etc"
+require "socket"
+puts 42 if Etc.getpwuid.name == "nobody" && Addrinfo.tcp("localhost", "http")
+`;
+const ERLANG = `#!/bin/sh
+exec erl -sname one -noshell -eval \
+  '{ok,_} = inet:getaddr("localhost", inet), one@sandbox = node(), io:format("42~n"), halt().'
+`;
+const TOOLS = `#!/bin/bash
+cd /tmp
+openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -subj /CN=x -days 1 2>/dev/null || exit 1
+[ "$(whoami)@$(hostname -f)" = nobody@sandbox ] && [ ~ = /tmp ] && echo 42
 `;
 
 const compile = (command: string, ...flags: string[]) => (source: string, main: string) => [
@@ -104,11 +140,13 @@ const RUNTIMES: Record<string, Runtime> = {
   "sh": { needs: "sh", source: ["main", "#!/bin/sh\necho $(($(printf 4; true)2)) | cat\n"] },
   "bash": { needs: "bash", source: ["main", "#!/bin/bash\ncat <(echo 42) <<<x\n"] },
   "Python": { needs: "/usr/bin/python3", source: ["main", PYTHON] },
-  "Perl": { needs: "/usr/bin/perl", source: ["main", '#!/usr/bin/perl\nprint 6*7, "\\n";\n'] },
+  "Perl": { needs: "/usr/bin/perl", source: ["main", PERL] },
   "Node": { needs: "node", source: ["main", NODE] },
   "Java": { needs: "java", source: ["Main.java", JAVA] },
-  "Ruby": { needs: "/usr/bin/ruby", source: ["main", "#!/usr/bin/ruby\nputs 42\n"] },
-  "PHP": { needs: "php", source: ["main", "#!/usr/bin/php\n<?php echo 42, PHP_EOL;"] },
+  "Ruby": { needs: "/usr/bin/ruby", source: ["main", RUBY] },
+  "PHP": { needs: "php", source: ["main", PHP] },
+  "Erlang": { needs: "/usr/bin/erl", source: ["main", ERLANG] },
+  "openssl, hostname": { needs: "/usr/bin/openssl", source: ["main", TOOLS] },
 };
 
 async function which(command: string): Promise<string | null> {
@@ -144,7 +182,7 @@ for (const [name, runtime] of Object.entries(RUNTIMES)) {
     try {
       await Deno.chmod(dir, 0o755);
       await prepare(runtime, tool!, dir);
-      const sandbox = await openSandbox({ ...launcher, runUid }, { programDir: dir, limits });
+      const sandbox = await openSandbox({ ...launcher, runUid, etc }, { programDir: dir, limits });
       const run = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
       const text = await new Response(run.stdout()).text();
       const { exit, signal, stderr } = await run.record;
@@ -165,7 +203,7 @@ eachLauncher({
   name: stress ? "stress-ng leaves nothing behind" : "stress-ng: NOT RUN, it is not installed",
   ignore: stress === null,
 }, async (launcher) => {
-  const sandbox = await openSandbox({ ...launcher, runUid }, {
+  const sandbox = await openSandbox({ ...launcher, runUid, etc }, {
     programDir: "/usr/bin",
     limits: { ...limits, memoryMb: 4_096 },
   });

@@ -1,7 +1,7 @@
 /** Opens a provider's parts on what it stands on, and wires its routes on them. */
 import { join } from "node:path";
 import type { Address } from "viem";
-import { copyEtc } from "../../../sandbox/etc.ts";
+import { makeEtc } from "../../../sandbox/etc.ts";
 import type { Chain } from "../../chain/client.ts";
 import { asChainError } from "../../chain/refusal.ts";
 import { thawingPeriod } from "../../chain/escrow.ts";
@@ -292,7 +292,7 @@ async function openSandboxes(
   const programs = await openPrograms({ dir: state.programs, fetcher, openings });
   stack.defer(() => programs.close());
   const sandboxes = new Sandboxes({
-    host: { ...sandbox.host, etc: await copyEtc(state.etc) },
+    host: { ...sandbox.host, etc: await makeEtc(state.etc) },
     programs,
     isPaying,
     timeoutMs,

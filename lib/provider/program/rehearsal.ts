@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { chunksSource } from "../../../sandbox/byte_source.ts";
+import { makeEtc } from "../../../sandbox/etc.ts";
 import {
   openSandbox,
   type RunRecord,
@@ -69,7 +70,8 @@ export async function openStage(host: SandboxHost, program: RehearsedProgram): P
     await unpackProgram(zip, programDir);
     await assertStarts(programDir, program);
     const limits = runLimits(program.timeoutMs, program.memoryMb);
-    const sandbox = await openSandbox(host, { programDir, limits });
+    const etc = await makeEtc(join(parent, "etc"));
+    const sandbox = await openSandbox({ ...host, etc }, { programDir, limits });
     return {
       call: (request) => callOnce(sandbox, program, request),
       async [Symbol.asyncDispose]() {

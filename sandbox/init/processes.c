@@ -1,0 +1,95 @@
+#include "processes.h"
+#include "sys.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PROCESSES_MAX = 1024 };
+
+static struct process table[PROCESSES_MAX];
+
+static uint64_t number_after(const char *text, const char *key) {
+  const char *at = strstr(text, key);
+  return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+static bool is_number(const char *name) { return name[0] >= '1' && name[0] <= '9'; }
+
+void process_threads(const struct process *process, void (*act)(pid_t thread, void *with),
+                     void *with) {
+  char path[64];
+  if (process->threads <= 1) {
+    act(process->pid, with);
+    return;
+  }
+  snprintf(path, sizeof path, "/proc/%d/task", process->pid);
+  DIR *dir = opendir(path);
+  if (!dir) return;
+  for (struct dirent *entry; (entry = readdir(dir));) {
+    if (is_number(entry->d_name)) act((pid_t)atoi(entry->d_name), with);
+  }
+  closedir(dir);
+}
+
+/* Threads have a folder in /proc like processes, though no list names it. */
+static void count_runnable(pid_t thread, void *with) {
+  char path[64], text[512];
+  snprintf(path, sizeof path, "/proc/%d/stat", thread);
+  if (read_file_at(AT_FDCWD, path, text, sizeof text) <= 0) return;
+  const char *name_end = strrchr(text, ')');
+  if (name_end && !strncmp(name_end, ") R", 3)) ++*(uint32_t *)with;
+}
+
+static bool read_process(int proc, const char *name, struct process *process) {
+  char path[300], text[2048];
+  snprintf(path, sizeof path, "%s/status", name);
+  if (read_file_at(proc, path, text, sizeof text) < 0) return false;
+  *process = (struct process){
+      .pid = (pid_t)atoi(name),
+      .parent = (pid_t)number_after(text, "\nPPid:"),
+      .threads = (uint32_t)number_after(text, "\nThreads:"),
+      .bytes = (number_after(text, "\nRssAnon:") + number_after(text, "\nRssShmem:")) * 1024u,
+  };
+  if (process->threads > 1) process_threads(process, count_runnable, &process->runnable);
+  else process->runnable = strstr(text, "\nState:\tR") != NULL;
+  return true;
+}
+
+uint64_t process_share(const struct process *process) {
+  char path[64], text[2048];
+  snprintf(path, sizeof path, "/proc/%d/smaps_rollup", process->pid);
+  if (read_file_at(AT_FDCWD, path, text, sizeof text) <= 0) return process->bytes;
+  return (number_after(text, "\nPss_Anon:") + number_after(text, "\nPss_Shmem:")) * 1024u;
+}
+
+/* It descends from its run's keeper. */
+static struct run *run_of(struct inside *inside, size_t count, pid_t pid) {
+  for (int depth = 0; depth < PROCESSES_MAX && pid > 1; depth++) {
+    for (uint32_t i = 0; i < inside->runs; i++) {
+      struct run *run = &inside->run[i];
+      if (run->busy && !run->dead && keeper_pid(run->keeper) == pid) return run;
+    }
+    pid_t parent = 0;
+    for (size_t i = 0; i < count; i++) {
+      if (table[i].pid == pid) parent = table[i].parent;
+    }
+    pid = parent;
+  }
+  return NULL;
+}
+
+struct process *processes_read(struct inside *inside, size_t *count) {
+  DIR *dir = opendir("/proc");
+  *count = 0;
+  if (!dir) return table;
+  for (struct dirent *entry; *count < PROCESSES_MAX && (entry = readdir(dir));) {
+    if (!is_number(entry->d_name)) continue;
+    if (read_process(dirfd(dir), entry->d_name, &table[*count])) ++*count;
+  }
+  closedir(dir);
+  for (size_t i = 0; i < *count; i++) table[i].run = run_of(inside, *count, table[i].pid);
+  return table;
+}

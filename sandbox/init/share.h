@@ -1,0 +1,17 @@
+/*
+ * Processor time without a cgroup: where the kernel schedules threads alone, a run with sixty of
+ * them would get sixty shares. All threads of a sandbox that want to run are given such a low
+ * priority that together they weigh as much as one of an ordinary priority.
+ */
+#ifndef KHACHAPURI_SHARE_H
+#define KHACHAPURI_SHARE_H
+
+#include "processes.h"
+
+/*
+ * Lowers the threads of each run to its share. Priorities only sink: nobody here may raise one, so
+ * no program can give itself back what was taken.
+ */
+void share_processors(struct inside *inside, const struct process *table, size_t count);
+
+#endif
