@@ -1,5 +1,6 @@
 /** A deployment gets its share of the processors, whatever another one does to get more of them. */
 import assert from "node:assert/strict";
+import { streamSource } from "../../sandbox/byte_source.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
 import { eachLauncher } from "../../worlds/sandbox/launchers.ts";
 import { buildAbuse } from "./program.ts";
@@ -19,7 +20,7 @@ const SCRIPT = "#!/bin/sh\nread word\necho $word > /tmp/kept\nsleep 0.002\ncat /
 
 async function call(neighbour: Sandbox): Promise<void> {
   const stdin = ReadableStream.from([new TextEncoder().encode("word\n")]);
-  const run = await neighbour.run({ argv: ["main"], env: {}, stdin });
+  const run = await neighbour.run({ argv: ["main"], env: {}, stdin: streamSource(stdin) });
   assert.equal(await new Response(run.stdout()).text(), "word\n");
   await run.record;
 }
