@@ -1,5 +1,5 @@
 /** `call`: curl to a deployment by its provider's name, paying for it when that is asked. */
-import { callDeployment, type CallTarget, parseCallTarget } from "../client/call.ts";
+import { callDeployment, type CallTarget } from "../client/call.ts";
 import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
 import { openPermitBook } from "../client/permit_book.ts";
 import { formatUsdc } from "../chain/usdc.ts";
@@ -7,11 +7,12 @@ import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { PAYMENT_REQUIRED_HEADER } from "../payment_header.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { callTarget } from "./call_target.ts";
 import { curlInputs, printResponse } from "./curl_output.ts";
 import { depositWish } from "./onboard.ts";
 
 export const call = defineCommand({
-  usage: "[--pay | --no-pay] NAME/CID[/path][?query] [curl flags]",
+  usage: "[--pay | --no-pay] NAME/CID[/path][?query]|URL [curl flags]",
   details: [
     "Resolves NAME to the provider's web domain and sends the request there, with curl's own " +
     "flags and curl's own output.",
@@ -56,7 +57,7 @@ export const call = defineCommand({
     const { world, out } = context;
     const laneLabel = options["lane-label"];
     const curl = await parseCurlFlags(raw, curlInputs(world));
-    const target = parseCallTarget(curl.target);
+    const target = await callTarget(context.home, curl.target);
     const [chain, contracts] = [await context.chain(), await context.contracts()];
     const signal = curl.maxTimeMs === null ? null : AbortSignal.timeout(curl.maxTimeMs);
     const answer = await callDeployment(chain, contracts, {

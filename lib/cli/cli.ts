@@ -1,6 +1,6 @@
 /** The command line as a function of the world around it: argv in, exit code out. */
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
-import { parseArguments } from "./arguments.ts";
+import { asksJson, optionsOf, parseArguments } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { createContext } from "./context.ts";
 import { commandText, overviewText } from "./help.ts";
@@ -10,6 +10,10 @@ import { type CommandEntry, COMMANDS } from "./table.ts";
 import { VERSION } from "./version.ts";
 import type { World } from "./world.ts";
 
+/** What stands in a command's place and is none. */
+const HELP_WORDS: readonly string[] = ["help", "--help", "-h"];
+const VERSION_WORDS: readonly string[] = ["version", "--version", "-V"];
+
 /**
  * Runs one command line.
  * @returns the exit code: 0, or the code of the error's kind (lib/errors.ts)
@@ -18,21 +22,18 @@ export async function runCli(
   world: World,
   table: readonly CommandEntry[] = COMMANDS,
 ): Promise<number> {
-  const asksJson = world.args.includes("--json");
-  let out = createOutput(world, false);
+  let out = createOutput(world, world.args.includes("--json"));
   try {
     const [name, ...rest] = world.args;
-    if (name === undefined || name === "--help" || name === "-h") {
-      out.line(overviewText(table).trimEnd());
-      return name === undefined ? 2 : 0;
+    if (name === undefined) {
+      createOutput(world, false).line(overviewText(table).trimEnd());
+      return 2;
     }
-    if (name === "--version" || name === "version") {
-      return printVersion(createOutput(world, asksJson));
-    }
-    if (name === "help") return await printHelp(out, table, rest);
+    if (VERSION_WORDS.includes(name)) return printVersion(out);
+    if (HELP_WORDS.includes(name)) return await printHelp(out, table, rest);
     const entry = findEntry(table, name);
     const command = await entry.load();
-    if (!command.rawArgs) out = createOutput(world, asksJson);
+    out = createOutput(world, asksJson(command, rest));
     return await runCommand(world, out, entry, command, rest);
   } catch (thrown) {
     if (thrown instanceof Deno.errors.BrokenPipe) return 0;
@@ -51,10 +52,7 @@ async function runCommand(
   argv: readonly string[],
 ): Promise<number> {
   const { common, isHelp, args } = parseArguments(entry.name, command, argv);
-  if (isHelp) {
-    createOutput(world, false).line(commandText(entry, command).trimEnd());
-    return 0;
-  }
+  if (isHelp) return printCommandHelp(out, entry, command);
   await command.run(createContext(world, common, out), args);
   return 0;
 }
@@ -73,13 +71,23 @@ async function printHelp(
   table: readonly CommandEntry[],
   rest: readonly string[],
 ): Promise<number> {
-  const [name] = rest;
-  if (name === undefined) {
-    out.line(overviewText(table).trimEnd());
-    return 0;
+  const name = rest.find((word) => word !== "--json");
+  if (name !== undefined) {
+    const entry = findEntry(table, name);
+    return printCommandHelp(out, entry, await entry.load());
   }
-  const entry = findEntry(table, name);
-  out.line(commandText(entry, await entry.load()).trimEnd());
+  const commands = table.map(({ name, group, summary }) => ({ name, group, summary }));
+  out.result({ commands }, [overviewText(table).trimEnd()]);
+  return 0;
+}
+
+function printCommandHelp(out: Output, entry: CommandEntry, command: Command): number {
+  const { name, group, summary } = entry;
+  const { usage, details = [], examples } = command;
+  const options = optionsOf(command);
+  out.result({ name, group, summary, usage, details, options, examples }, [
+    commandText(entry, command).trimEnd(),
+  ]);
   return 0;
 }
 

@@ -117,7 +117,7 @@ Deno.test("runCli() answers a wrong command line with exit 2 and the nearest wor
     [["--json", "greet"], /the command comes first, not --json/],
     [["greet", "x", "--__proto__"], /unknown flag --__proto__/],
     [["fetch", "-d", "x", "--pay", "URL"], /--pay is a flag of ours: those come first/],
-    [["fetch", "--json", "--rpc=http://x", "URL"], /--rpc=http:\/\/x is a flag of ours/],
+    [["fetch", "--json", "{}", "--rpc=http://x", "URL"], /--rpc=http:\/\/x is a flag of ours/],
   ];
   for (const [args, message] of cases) {
     const { code, stderr, stdout } = await run(args);
@@ -158,6 +158,37 @@ Deno.test("runCli() hands a raw command everything after its own leading flags",
     pay: false,
     rpc: [],
   });
+});
+
+Deno.test("runCli() tells its --json from curl's, which has data behind it", async () => {
+  const isJson = async (...args: string[]) => (await run(["fetch", ...args])).stdout === "";
+  for (const args of [["--json", "n/c"], ["--json", "--pay", "n/c"], ["n/c", "-s", "--json"]]) {
+    assert.equal(await isJson(...args), true, args.join(" "));
+  }
+  for (const args of [["--json", "{}", "n/c"], ["--json", "@f", "n/c"], ["n/c", "-d", "--json"]]) {
+    assert.equal(await isJson(...args), false, args.join(" "));
+  }
+  const { stdout } = await run(["fetch", "--json", "n/c", "--rpc=x"]);
+  assert.equal(JSON.parse(stdout).error, "usage");
+});
+
+Deno.test("runCli() knows help and version in every place where people write them", async () => {
+  for (const args of [["fetch", "-h"], ["fetch", "--help"], ["fetch", "n/c", "-h"]]) {
+    assert.match((await run(args)).stdout, /^usage: khachapuri fetch URL/, args.join(" "));
+  }
+  assert.match((await run(["greet", "-h"])).stdout, /^usage: khachapuri greet/);
+  for (const word of ["version", "--version", "-V"]) {
+    assert.match((await run([word])).stdout, /^khachapuri \d/);
+    assert.deepEqual(Object.keys(JSON.parse((await run([word, "--json"])).stdout)), ["version"]);
+  }
+  const { commands } = JSON.parse((await run(["help", "--json"])).stdout);
+  assert.deepEqual(commands.map(({ name }: { name: string }) => name), [
+    "greet",
+    "fetch",
+    "broken",
+  ]);
+  assert.equal(JSON.parse((await run(["help", "greet", "--json"])).stdout).usage, "NAME");
+  assert.equal(JSON.parse((await run(["gret", "--json"])).stdout).error, "usage");
 });
 
 Deno.test("runCli() prints help on request and without a command", async () => {

@@ -1,5 +1,5 @@
 /** `deploy`, also `deno task deploy-spec`: from a program folder to a deployment cid. */
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { Address } from "viem";
 import { resolveProvider } from "../chain/ens.ts";
 import { readAllowance } from "../chain/escrow.ts";
@@ -18,7 +18,6 @@ import {
   type SigningTarget,
 } from "../client/deploy.ts";
 import { fetchLimits, limitFaults, type RunLimits } from "../client/provider_limits.ts";
-import { fetchTerms } from "../client/provider_terms.ts";
 import { KhachapuriError } from "../errors.ts";
 import { writeCar } from "../ipfs/car.ts";
 import { createFetcher } from "../ipfs/gateway.ts";
@@ -26,6 +25,7 @@ import { publish } from "../ipfs/publish.ts";
 import { pause } from "../pause.ts";
 import { signingEpoch } from "../permit.ts";
 import { listProgram } from "../spec/archive.ts";
+import { agree } from "./agree.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { PROGRAM_OPTIONS, programChoices, wholeNumber } from "./program_flags.ts";
 
@@ -88,7 +88,7 @@ export const deploy = defineCommand({
     const targets: DeployTarget[] = [];
     for (const name of options.provider) targets.push(await target(context, name, cap));
     for (const each of targets) await warnOfLimits(context, each, choices.limits);
-    for (const each of targets) await agree(context, each, options["accept-terms"]);
+    for (const { record } of targets) await agree(context, record, options["accept-terms"]);
     const account = await context.account();
     const signing = await Promise.all(
       targets.map((each) => signingTarget(context, each, account.address)),
@@ -97,7 +97,7 @@ export const deploy = defineCommand({
     out.note(`deployment  ${sealed.cid} (${sealed.size} bytes)`);
 
     // Before anything is public: `stop` needs the id, which only we and the provider know.
-    await addDeployment(home, ownDeployment(program, sealed, signing));
+    await addDeployment(home, ownDeployment(dir, program, sealed, signing));
     if (options.out === undefined) {
       await publishBoth(context, program, sealed);
       await notePublished(home, sealed.cid);
@@ -179,23 +179,6 @@ async function signingTarget(
   return { ...each, epoch: signingEpoch(held) };
 }
 
-/** @throws KhachapuriError `terms_refused` */
-async function agree(
-  context: CommandContext,
-  { record }: DeployTarget,
-  isAccepted: boolean,
-): Promise<void> {
-  const { out } = context;
-  out.progress(`reading the terms of ${record.name}`);
-  const text = await fetchTerms(record);
-  if (isAccepted) return out.note(`terms of ${record.name} accepted: ${record.terms}`);
-  out.note(`\n--- terms of ${record.name} (${record.terms})\n${text.trimEnd()}\n---`);
-  const question = `Do you agree to the terms of ${record.name}?`;
-  const hint = "read them, then give --accept-terms";
-  if (await context.confirm(question, hint)) return;
-  throw new KhachapuriError("terms_refused", `the terms of ${record.name} were not accepted`);
-}
-
 /** @throws KhachapuriError `invalid_config` */
 async function requireKubo(context: CommandContext) {
   const { kubo, home } = await context.config();
@@ -242,6 +225,7 @@ async function writeBoth(
 }
 
 function ownDeployment(
+  dir: string,
   program: PackedProgram,
   { spec, cid }: SealedDeployment,
   targets: readonly SigningTarget[],
@@ -250,7 +234,12 @@ function ownDeployment(
     cid,
     id: spec.id,
     owner: spec.owner,
-    program: { cid: program.cid, private: program.key !== undefined },
+    program: {
+      cid: program.cid,
+      private: program.key !== undefined,
+      name: basename(resolve(dir)),
+      entrypoint: spec.program.entrypoint,
+    },
     createdAt: new Date().toISOString(),
     unpublished: true,
     providers: targets.map(({ record, chainId, escrow, maxPrice, epoch }) => ({

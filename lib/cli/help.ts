@@ -12,7 +12,7 @@ export function overviewText(table: readonly CommandEntry[]): string {
   );
   return [
     "khachapuri: compute over IPFS, paid in USDC\n",
-    "usage: khachapuri COMMAND [flags]      khachapuri COMMAND --help\n",
+    "usage: khachapuri COMMAND [flags]   khachapuri COMMAND --help   khachapuri --version\n",
     ...sections,
     `flags of every command\n${flagLines(COMMON_OPTIONS)}`,
   ].join("\n");
@@ -24,7 +24,7 @@ export function commandText(entry: CommandEntry, command: Command): string {
   parts.push(`${entry.summary}\n`);
   for (const paragraph of command.details ?? []) parts.push(`${wrap(paragraph, 80)}\n`);
   if (command.rawArgs) {
-    parts.push("These flags come first; what follows them is curl's, --json and -h, too.\n");
+    parts.push("Flags of ours come first, what follows them is curl's; --json may also be last.\n");
   }
   if (Object.keys(command.options).length > 0) parts.push(`flags\n${flagLines(command.options)}`);
   const common = Object.fromEntries(

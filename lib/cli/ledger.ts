@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { Hex } from "viem";
 import { thawingPeriod } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
-import { formatCid, parseCid } from "../cid.ts";
 import { askProvider } from "../client/provider_http.ts";
 import { requireProvider } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
@@ -16,6 +15,7 @@ import { openPayments } from "../provider/settlement/payments.ts";
 import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
 import { bookDir, operatorOf } from "./books.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { cidOf } from "./own_deployment.ts";
 import { addressOf } from "./parties.ts";
 
 /** One entry as it is printed: flat, without a permit's signature. */
@@ -62,7 +62,7 @@ export const ledger = defineCommand({
   ],
   options: {
     payer: { type: "string", value: "ADDRESS", description: "of this payer" },
-    deployment: { type: "string", value: "CID", description: "of runs of this deployment" },
+    deployment: { type: "string", value: "CID|URL", description: "of runs of this deployment" },
     lane: { type: "string", value: "HASH", description: "of this lane" },
     since: { type: "string", value: "TIME", description: "ISO 8601; from then on" },
     csv: { type: "boolean", description: "comma-separated, with a head" },
@@ -93,7 +93,7 @@ function filterOf(
   }
   return {
     ...(payer === undefined ? {} : { payer: addressOf(payer, "--payer") }),
-    ...(deployment === undefined ? {} : { cid: formatCid(parseCid(deployment)) }),
+    ...(deployment === undefined ? {} : { cid: cidOf(deployment) }),
     ...(lane === undefined ? {} : { lane: lane.toLowerCase() as Hex }),
     ...(from ? { since: from } : {}),
   };

@@ -5,7 +5,6 @@
  * not change whom: a server that was taken over can't have its callers pay somebody else.
  */
 import type { LocalAccount } from "viem";
-import { formatCid, parseCid } from "../cid.ts";
 import type { Chain } from "../chain/client.ts";
 import { trustedEscrow } from "../chain/deployments.ts";
 import { type ProviderRecord, resolveProvider } from "../chain/ens.ts";
@@ -32,6 +31,8 @@ export interface CallTarget {
   cid: string;
   /** Path and query within the deployment; "" or with a leading slash. */
   path: string;
+  /** The URL that was written where the server gave the name: the record must say the same. */
+  webDomain?: string;
 }
 
 /** A request; its URL follows from the target. */
@@ -71,20 +72,6 @@ export interface CallAnswer {
 }
 
 /**
- * Reads NAME/CID[/path][?query].
- * @throws KhachapuriError `usage`, `invalid_cid`
- */
-export function parseCallTarget(text: string): CallTarget {
-  const match = /^([^/?#]+)\/([^/?#]+)((?:\/[^?#]*)?(?:\?[^#]*)?)$/.exec(text);
-  if (!match || text.includes("://")) {
-    throw new KhachapuriError("usage", `not NAME/CID[/path]: ${text}`, {
-      hints: ["e.g. paolo.eth/bafk…/hello?name=Nino"],
-    });
-  }
-  return { name: match[1]!, cid: formatCid(parseCid(match[2]!)), path: match[3]! };
-}
-
-/**
  * `{webDomain}/{cid}[/path][?query]`.
  * @throws KhachapuriError `usage` for a path that leads out of the deployment, by `..` or the like
  */
@@ -100,8 +87,8 @@ export function callUrl(webDomain: string, target: CallTarget): URL {
 /**
  * Makes the call.
  * @throws KhachapuriError from resolving the name; `usage` rather than sending a permit where
- *   others can read it; `untrusted_escrow`; `payment_required` when more is asked than the name
- *   says
+ *   others can read it; `misdirected`; `untrusted_escrow`; `payment_required` when more is asked
+ *   than the name says
  */
 export async function callDeployment(
   chain: Chain,
@@ -109,6 +96,7 @@ export async function callDeployment(
   options: CallOptions,
 ): Promise<CallAnswer> {
   const record = await resolveProvider(chain, options.target.name, contracts);
+  assertServedThere(record, options);
   const url = callUrl(record.webDomain, options.target);
   const send = (headers: CallRequest["headers"]) => sendRequest(url, headers, options);
   const { headers } = options.request;
@@ -121,6 +109,27 @@ export async function callDeployment(
   }
   const pay = (header: string) => send([...headers, [PAYMENT_SIGNATURE_HEADER, header]]);
   return { url, ...await paidCall(chain, contracts, record, url, options, pay) };
+}
+
+/**
+ * A name that came from the server itself: the record has to confirm where it serves. A deposit
+ * goes to nobody whom only a server named.
+ * @throws KhachapuriError `misdirected`, `usage`
+ */
+function assertServedThere(
+  { name, webDomain }: ProviderRecord,
+  { target, deposit }: Pick<CallOptions, "target" | "deposit">,
+): void {
+  if (target.webDomain === undefined) return;
+  if (deposit) {
+    throw new KhachapuriError("usage", "--deposit needs the provider's name, not a URL", {
+      hints: [`if you mean ${name}: ${name}/${target.cid}`],
+    });
+  }
+  if (target.webDomain === webDomain) return;
+  throw new KhachapuriError("misdirected", `${name} serves at ${webDomain}, not there`, {
+    hints: [`khachapuri call ${name}/${target.cid}`],
+  });
 }
 
 async function sendRequest(

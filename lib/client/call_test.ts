@@ -13,23 +13,12 @@ import {
   toHeader,
 } from "../payment_header.ts";
 import { recoverPermitSigner } from "../permit.ts";
-import { callDeployment, type CallOptions, callUrl, parseCallTarget } from "./call.ts";
+import { callDeployment, type CallOptions, callUrl } from "./call.ts";
 import { openPermitBook } from "./permit_book.ts";
 
 const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
 const PROVIDER = ACCOUNTS.provider.address;
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
-
-Deno.test("parseCallTarget() reads NAME/CID[/path][?query] and nothing else", () => {
-  const base = { name: "paolo.eth", cid: CID };
-  assert.deepEqual(parseCallTarget(`paolo.eth/${CID}`), { ...base, path: "" });
-  assert.deepEqual(parseCallTarget(`paolo.eth/${CID}/a/b?c=d`), { ...base, path: "/a/b?c=d" });
-  assert.deepEqual(parseCallTarget(`paolo.eth/${CID}?c`), { ...base, path: "?c" });
-  for (const text of ["paolo.eth", `https://paolo.eth/${CID}`, `/${CID}`, `paolo.eth/${CID}#x`]) {
-    assert.throws(() => parseCallTarget(text), { code: "usage" }, text);
-  }
-  assert.throws(() => parseCallTarget("paolo.eth/hello"), { code: "invalid_cid" });
-});
 
 Deno.test("callUrl() keeps the call inside the deployment", () => {
   const url = (path: string) => callUrl("https://p.example", { name: "a", cid: CID, path }).href;
@@ -113,6 +102,20 @@ Deno.test("callDeployment() pays only when asked, and then for the address the n
   const always = server();
   assert.equal((await names.call({ fetch: always.fetch, pay: "always" })).paid?.price, PRICE);
   assert.equal(always.seen.length, 1);
+});
+
+Deno.test("callDeployment() believes a name that the server gave only as the record has it", async () => {
+  await using names = await startNames();
+  const call = (webDomain: string, options: Partial<CallOptions> = {}) =>
+    names.call({
+      target: { name: "paolo.eth", cid: CID, path: "/hi", webDomain },
+      fetch: server().fetch,
+      ...options,
+    });
+  assert.equal((await call("https://p.example")).response.status, 200);
+  await assert.rejects(call("https://thief.example"), { code: "misdirected" });
+  const deposit = { amount: 1_000_000n, credits: 1n };
+  await assert.rejects(call("https://p.example", { deposit }), { code: "usage" });
 });
 
 Deno.test("callDeployment() refuses a server that wants more, or somebody else, paid", async () => {
