@@ -37,16 +37,16 @@ export function optionsOf(command: Pick<Command, "options">): OptionTable {
 }
 
 /**
- * Whether the arguments ask for a JSON document. curl has a flag `--json` of its own, with a value:
- * among curl's flags ours is the one that nothing follows.
+ * Whether the arguments ask for a JSON document. curl has a flag `--json` of its own, with data: among
+ * curl's flags ours is the one that no data follows.
  */
 export function asksJson(
   command: Pick<Command, "rawArgs" | "options">,
   argv: readonly string[],
 ): boolean {
   if (!command.rawArgs) return argv.includes("--json");
-  const { ours, isJsonLast } = splitRaw(optionsOf(command), argv);
-  return isJsonLast || ours.includes("--json");
+  const { ours, isJsonLate } = splitRaw(optionsOf(command), argv);
+  return isJsonLate || ours.includes("--json");
 }
 
 export interface ParsedArguments {
@@ -69,11 +69,11 @@ export function parseArguments(
   argv: readonly string[],
 ): ParsedArguments {
   const table = optionsOf(command);
-  const { ours, raw, isJsonLast } = command.rawArgs
+  const { ours, raw, isJsonLate } = command.rawArgs
     ? splitRaw(table, argv)
-    : { ours: argv, raw: [], isJsonLast: false };
+    : { ours: argv, raw: [], isJsonLate: false };
   const { values, positionals } = tokenize(name, table, ours);
-  if (isJsonLast) values.set("json", true);
+  if (isJsonLate) values.set("json", true);
   const isHelp = values.has("help") || raw.some((text, index) => isHelpFlag(raw, text, index));
   const options: Record<string, unknown> = {};
   for (const [key, option] of Object.entries(command.options)) {
@@ -92,12 +92,18 @@ export function parseArguments(
   };
 }
 
-/** The arguments of a command that takes curl's flags, too: ours lead, or `--json` ends them. */
+/**
+ * The arguments of a command that takes curl's flags, too. Ours lead; only `--json` may also stand
+ * among curl's, where no data of curl's follows it.
+ */
 function splitRaw(table: OptionTable, argv: readonly string[]) {
   const cut = leadingFlags(table, argv);
   const raw = argv.slice(cut);
-  const isJsonLast = raw.at(-1) === "--json" && !isBehindShort(raw, raw.length - 1);
-  return { ours: argv.slice(0, cut), raw: isJsonLast ? raw.slice(0, -1) : raw, isJsonLast };
+  const at = raw.findIndex((text, index) =>
+    text === "--json" && !isBehindShort(raw, index) && !/^[^-]|^-$/.test(raw[index + 1] ?? "--")
+  );
+  const isJsonLate = at >= 0;
+  return { ours: argv.slice(0, cut), raw: isJsonLate ? raw.toSpliced(at, 1) : raw, isJsonLate };
 }
 
 /** What curl's `--json` takes, and what is no target of ours: JSON, or `@` and a file. */

@@ -7,6 +7,7 @@ import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { PAYMENT_REQUIRED_HEADER } from "../payment_header.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { printCallJson } from "./answer_json.ts";
 import { callTarget } from "./call_target.ts";
 import { curlInputs, printResponse } from "./curl_output.ts";
 import { depositWish } from "./onboard.ts";
@@ -77,7 +78,10 @@ export const call = defineCommand({
       if (paid) out.note(`> permit of ${paid.payer}, at most ${formatUsdc(paid.price)} USDC`);
     }
     const { response } = answer;
-    if (!await printResponse(out, curl, response)) {
+    const isPrinted = out.isJson
+      ? await printCallJson(out, curl, answer)
+      : await printResponse(out, curl, response);
+    if (!isPrinted) {
       throw new KhachapuriError("program_failed", `the answer was ${response.status}`);
     }
     if (response.status === 402 && response.headers.has(PAYMENT_REQUIRED_HEADER)) {

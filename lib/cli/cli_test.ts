@@ -162,10 +162,22 @@ Deno.test("runCli() hands a raw command everything after its own leading flags",
 
 Deno.test("runCli() tells its --json from curl's, which has data behind it", async () => {
   const isJson = async (...args: string[]) => (await run(["fetch", ...args])).stdout === "";
-  for (const args of [["--json", "n/c"], ["--json", "--pay", "n/c"], ["n/c", "-s", "--json"]]) {
+  for (
+    const args of [["--json", "n/c"], ["--json", "--pay", "n/c"], ["n/c", "-s", "--json"], [
+      "n/c",
+      "--json",
+      "-i",
+    ]]
+  ) {
     assert.equal(await isJson(...args), true, args.join(" "));
   }
-  for (const args of [["--json", "{}", "n/c"], ["--json", "@f", "n/c"], ["n/c", "-d", "--json"]]) {
+  for (
+    const args of [["--json", "{}", "n/c"], ["--json", "@f", "n/c"], ["n/c", "-d", "--json"], [
+      "n/c",
+      "--json",
+      "1",
+    ]]
+  ) {
     assert.equal(await isJson(...args), false, args.join(" "));
   }
   const { stdout } = await run(["fetch", "--json", "n/c", "--rpc=x"]);

@@ -24,7 +24,9 @@ export function commandText(entry: CommandEntry, command: Command): string {
   parts.push(`${entry.summary}\n`);
   for (const paragraph of command.details ?? []) parts.push(`${wrap(paragraph, 80)}\n`);
   if (command.rawArgs) {
-    parts.push("Flags of ours come first, what follows them is curl's; --json may also be last.\n");
+    parts.push(
+      "Flags of ours come first, what follows them is curl's; but --json without data is ours.\n",
+    );
   }
   if (Object.keys(command.options).length > 0) parts.push(`flags\n${flagLines(command.options)}`);
   const common = Object.fromEntries(

@@ -4,6 +4,7 @@ import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
 import { KhachapuriError } from "../errors.ts";
 import { openStage, type Rehearsal } from "../provider/program/rehearsal.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { printRunJson } from "./answer_json.ts";
 import { PROGRAM_OPTIONS, programChoices } from "./program_flags.ts";
 import { optionsOf, unknownFlag, usageError } from "./arguments.ts";
 import { curlInputs, printResponse } from "./curl_output.ts";
@@ -82,10 +83,13 @@ async function print(
   if (isBodyless) await response.cancel();
   try {
     const body = isBodyless ? null : await begun(response, record);
-    const isPrinted = await printResponse(out, curl, new Response(body, { status, headers }));
+    const answer = new Response(body, { status, headers });
+    const isPrinted = out.isJson
+      ? await printRunJson(out, curl, answer, record)
+      : await printResponse(out, curl, answer);
     if (isPrinted) return;
   } finally {
-    out.errorBytes((await record).stderr);
+    if (!out.isJson) out.errorBytes((await record).stderr);
   }
   throw new KhachapuriError("program_failed", `the answer was ${status}`);
 }

@@ -11,8 +11,6 @@ import { type Receipt, signReceipt, UNKNOWN_HASH } from "../../receipt.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Seller } from "./seller.ts";
 
-/** Carries the address of a receipt, a path at the provider. */
-export const RECEIPT_HEADER = "Khachapuri-Receipt";
 export const RECEIPT_PREFIX = "/receipts/";
 
 export interface ReceiptsOptions {
