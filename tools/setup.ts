@@ -39,6 +39,10 @@ const WANTED_BY_TESTS: readonly Requirement[] = [
     debianPackage: "python3-seccomp",
     why: "is what some of bwrap's tests are written with",
   },
+  { proof: { command: "zsh" }, debianPackage: "zsh", why: "completes our commands" },
+  { proof: { command: "fish" }, debianPackage: "fish", why: "completes our commands" },
+  { proof: { command: "groff" }, debianPackage: "groff-base", why: "reads the manual page" },
+  { proof: { command: "mandoc" }, debianPackage: "mandoc", why: "reads the manual page" },
 ];
 
 const SUPPORTED_TARGET = "x86_64-unknown-linux-gnu";

@@ -37,8 +37,8 @@ export function optionsOf(command: Pick<Command, "options">): OptionTable {
 }
 
 /**
- * Whether the arguments ask for a JSON document. curl has a flag `--json` of its own, with data: among
- * curl's flags ours is the one that no data follows.
+ * Whether the arguments ask for a JSON document. curl has a flag `--json` of its own, with data:
+ * among curl's flags ours is the one that no data follows.
  */
 export function asksJson(
   command: Pick<Command, "rawArgs" | "options">,

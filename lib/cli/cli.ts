@@ -1,12 +1,12 @@
 /** The command line as a function of the world around it: argv in, exit code out. */
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { asksJson, optionsOf, parseArguments } from "./arguments.ts";
-import type { Command } from "./command.ts";
+import type { Command, CommandEntry } from "./command.ts";
 import { createContext } from "./context.ts";
 import { commandText, overviewText } from "./help.ts";
 import { createOutput, type Output } from "./output.ts";
 import { suggestionHints } from "./suggest.ts";
-import { type CommandEntry, COMMANDS } from "./table.ts";
+import { COMMANDS } from "./table.ts";
 import { VERSION } from "./version.ts";
 import type { World } from "./world.ts";
 
@@ -34,7 +34,10 @@ export async function runCli(
     const entry = findEntry(table, name);
     const command = await entry.load();
     out = createOutput(world, asksJson(command, rest));
-    return await runCommand(world, out, entry, command, rest);
+    const { common, isHelp, args } = parseArguments(name, command, rest);
+    if (isHelp) return printCommandHelp(out, entry, command);
+    await command.run(createContext(world, common, out, table), args);
+    return 0;
   } catch (thrown) {
     if (thrown instanceof Deno.errors.BrokenPipe) return 0;
     const error = asKhachapuriError(thrown);
@@ -42,19 +45,6 @@ export async function runCli(
     if (error.code === "internal" && world.env("KHACHAPURI_TRACE")) out.note(traceOf(error));
     return error.exitCode;
   }
-}
-
-async function runCommand(
-  world: World,
-  out: Output,
-  entry: CommandEntry,
-  command: Command,
-  argv: readonly string[],
-): Promise<number> {
-  const { common, isHelp, args } = parseArguments(entry.name, command, argv);
-  if (isHelp) return printCommandHelp(out, entry, command);
-  await command.run(createContext(world, common, out), args);
-  return 0;
 }
 
 function findEntry(table: readonly CommandEntry[], name: string): CommandEntry {

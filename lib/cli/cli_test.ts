@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../errors.ts";
 import { runCli } from "./cli.ts";
-import { type Command, defineCommand } from "./command.ts";
+import { optionsOf } from "./arguments.ts";
+import { type Command, type CommandEntry, defineCommand } from "./command.ts";
 import { fakeWorld } from "../../worlds/terminal.ts";
-import { type CommandEntry, COMMANDS } from "./table.ts";
+import { COMMANDS } from "./table.ts";
 
 const greet = defineCommand({
   usage: "NAME",
@@ -225,6 +226,8 @@ Deno.test("every command loads, says how it is used and shows an example of itse
     assert.ok(summary.length > 0 && summary.length <= 72 && !summary.endsWith("."), name);
     assert.ok(command.examples.length > 0, `${name} has no example`);
     for (const example of command.examples) assert.ok(example.startsWith(name), example);
+    const flags = optionsOf(command);
+    assert.ok(flags.json && flags.help?.short === "h", `${name} lacks --json or -h`);
     for (const [key, option] of Object.entries(command.options)) {
       assert.match(key, /^[a-z][a-z0-9-]*$/);
       assert.ok(option.description.length > 0, `${name} --${key}`);

@@ -1,7 +1,6 @@
 /** The text of `help` and `--help`. */
 import { COMMON_OPTIONS, optionsOf } from "./arguments.ts";
-import type { Command, OptionTable } from "./command.ts";
-import type { CommandEntry } from "./table.ts";
+import type { Command, CommandEntry, OptionTable } from "./command.ts";
 
 /** The overview: every command by who needs it. */
 export function overviewText(table: readonly CommandEntry[]): string {
@@ -49,7 +48,8 @@ function flagLines(table: OptionTable): string {
   return rows.map((row) => `  ${row.flag.padEnd(width)}  ${row.text}\n`).join("");
 }
 
-function wrap(text: string, columns: number): string {
+/** Breaks a paragraph at spaces. */
+export function wrap(text: string, columns: number): string {
   const lines = [""];
   for (const word of text.split(" ")) {
     const last = lines.at(-1)!;
