@@ -54,7 +54,15 @@ Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", 
   const balance = await run("payer", "balance", "--json");
   assert.deepEqual([balance.json.wallet, balance.json.free], ["95000000", "4900000"]);
   assert.deepEqual(balance.json.providers, [
-    { provider: provider.address, locked: "100000", credits: "100", pricePerCredit: "1000" },
+    {
+      provider: provider.address,
+      locked: "100000",
+      name: null,
+      credits: "100",
+      thawing: null,
+      isReclaimable: false,
+      pricePerCredit: "1000",
+    },
   ]);
 
   const first = await run("payer", "permit", NAME, "--credits", "10");
@@ -74,7 +82,10 @@ Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", 
     revoked.out,
     /99 credits thaw until \d{4}-\d\d-\d\dT[\d:]+Z\nthen: khachapuri reclaim/,
   );
-  assert.match((await run("payer", "allowance", NAME)).out, /thawing +99 credits until/);
+  assert.match(
+    (await run("payer", "allowance", NAME)).out,
+    /thawing +0\.\d+ USDC, 99 credits thaw until/,
+  );
   const early = await run("payer", "reclaim", NAME);
   assert.deepEqual([early.code, /StillThawing/.test(early.err)], [5, true]);
   await passTime(chain, THAWING_SECONDS + 1n);

@@ -4,12 +4,14 @@ import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
 import { openPermitBook } from "../client/permit_book.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
-import { PAYMENT_REQUIRED_HEADER } from "../payment_header.ts";
+import { decodePaymentRequired, PAYMENT_REQUIRED_HEADER } from "../payment_header.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { printCallJson } from "./answer_json.ts";
 import { callTarget } from "./call_target.ts";
 import { curlInputs, printResponse } from "./curl_output.ts";
+import { wayBackLines } from "./funding.ts";
+import { unpaidError } from "./funding_advice.ts";
 import { depositWish } from "./onboard.ts";
 
 export const call = defineCommand({
@@ -84,10 +86,11 @@ export const call = defineCommand({
     if (!isPrinted) {
       throw new KhachapuriError("program_failed", `the answer was ${response.status}`);
     }
-    if (response.status === 402 && response.headers.has(PAYMENT_REQUIRED_HEADER)) {
-      throw new KhachapuriError("payment_required", "the call was not paid", {
-        hints: [`khachapuri allow ${target.name} --credits N, then call again with --pay`],
-      });
+    if (answer.hasDeposited) { for (const line of wayBackLines(target.name)) out.note(line); }
+    const required = response.headers.get(PAYMENT_REQUIRED_HEADER);
+    if (response.status === 402 && required !== null) {
+      const [offer] = decodePaymentRequired(required).offers;
+      throw await unpaidError(context, target.name, offer, answer.paid !== null);
     }
   },
 });

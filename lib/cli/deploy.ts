@@ -4,7 +4,7 @@ import type { Address } from "viem";
 import { resolveProvider } from "../chain/ens.ts";
 import { readAllowance } from "../chain/escrow.ts";
 import { trustedEscrow } from "../chain/deployments.ts";
-import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
+import { parseUsdc } from "../chain/usdc.ts";
 import { addDeployment, notePublished, type OwnDeployment } from "../client/deployments_file.ts";
 import {
   allowanceFault,
@@ -27,6 +27,7 @@ import { signingEpoch } from "../permit.ts";
 import { listProgram } from "../spec/archive.ts";
 import { agree } from "./agree.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { CREDITS_ADVISED, fundingAdvice } from "./funding_advice.ts";
 import { PROGRAM_OPTIONS, programChoices, wholeNumber } from "./program_flags.ts";
 
 const OPTIONS = {
@@ -262,7 +263,10 @@ async function paymentFault(
   if (spec.access === "payer") return null;
   const chain = await context.chain();
   const allowance = await readAllowance(chain, escrow, spec.owner, record.address);
-  return allowanceFault(allowance, spec.owner, record.price);
+  const fault = allowanceFault(allowance, spec.owner, record.price);
+  if (fault === null) return null;
+  const wanted = { ...record, credits: CREDITS_ADVISED };
+  return { fault, steps: await fundingAdvice(context, spec.owner, wanted) };
 }
 
 function report(
@@ -270,7 +274,7 @@ function report(
   program: PackedProgram,
   { spec, cid }: SealedDeployment,
   targets: readonly DeployTarget[],
-  faults: readonly ReturnType<typeof allowanceFault>[],
+  faults: readonly Awaited<ReturnType<typeof paymentFault>>[],
 ): void {
   const providers = targets.map(({ record, maxPrice }, index) => ({
     name: record.name,
@@ -278,7 +282,7 @@ function report(
     url: `${record.webDomain}/${cid}`,
     price: record.price,
     maxPrice,
-    cannotBePaid: faults[index] ?? null,
+    cannotBePaid: faults[index]?.fault ?? null,
   }));
   const { key, size } = program;
   out.json({
@@ -290,9 +294,10 @@ function report(
   });
   out.line(cid);
   for (const { url } of providers) out.line(`curl ${url}`);
-  for (const { name, price, cannotBePaid } of providers) {
-    if (cannotBePaid === null) continue;
-    out.note(`warning: ${name} can't charge you yet (${cannotBePaid}); callers will get 402 until`);
-    out.note(`  khachapuri allow ${name} --price ${formatUsdc(price)} --credits 1000`);
+  for (const [index, unpaid] of faults.entries()) {
+    if (unpaid === null) continue;
+    const { name } = providers[index]!;
+    out.note(`warning: ${name} can't charge you yet (${unpaid.fault}); callers will get 402 until`);
+    for (const step of unpaid.steps) out.note(`  ${step}`);
   }
 }

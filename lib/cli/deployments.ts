@@ -15,6 +15,7 @@ import { stopAt } from "../client/stop.ts";
 import { resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { LOW_CREDITS } from "../limits.ts";
+import { UINT128_MAX, UINT64_MAX } from "../permit.ts";
 import { readKeyFile } from "../spec/keys.ts";
 import { type Spec, specToJson } from "../spec/schema.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
@@ -249,8 +250,14 @@ async function identitiesOf(context: CommandContext): Promise<string[]> {
 }
 
 function show({ out }: CommandContext, value: object): void {
-  const plain = (_: string, item: unknown) => typeof item === "bigint" ? String(item) : item;
-  out.result(value, [JSON.stringify(value, plain, 2)]);
+  out.result(value, [JSON.stringify(value, forPeople, 2)]);
+}
+
+/** A JSON replacer: the largest values of their types bound nothing, and are no numbers to read. */
+function forPeople(_: string, item: unknown): unknown {
+  const text = typeof item === "bigint" ? String(item) : item;
+  if (text === String(UINT128_MAX)) return "unlimited";
+  return text === String(UINT64_MAX) ? "never" : text;
 }
 
 /** A spec's JSON without its secrets: the program's key, values of env, permits' signatures. */

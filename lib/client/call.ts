@@ -69,6 +69,8 @@ export interface CallAnswer {
   response: Response;
   /** The permit that went along; null when the owner paid, or nobody. */
   paid: UnsignedPermit | null;
+  /** Whether a signed deposit went along. */
+  hasDeposited: boolean;
 }
 
 /**
@@ -103,7 +105,7 @@ export async function callDeployment(
   if (options.pay !== "always" && !options.deposit) {
     const response = await send(headers);
     const offers = options.pay === "never" ? [] : offersOf(response);
-    if (offers.length === 0) return { url, response, paid: null };
+    if (offers.length === 0) return { url, response, paid: null, hasDeposited: false };
     assertAsAnnounced(record, offers);
     await response.body?.cancel();
   }

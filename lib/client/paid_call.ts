@@ -49,6 +49,8 @@ export interface PaidCallOptions {
 export interface PaidCall {
   response: Response;
   paid: UnsignedPermit;
+  /** Whether a signed deposit went along with what was answered. */
+  hasDeposited: boolean;
 }
 
 /** Seconds until a permit's deadline, at least: one that leaks is worth nothing a day later. */
@@ -81,7 +83,7 @@ export async function payAndSend(chain: Chain, options: PaidCallOptions): Promis
     const offer = refusalOffer(response, key);
     if (!offer) {
       await noteAnswer(options, response, permit.credits);
-      return { response, paid: permit };
+      return { response, paid: permit, hasDeposited: "deposit" in brought };
     }
     if ("deposit" in brought) deposit = null;
     const claim = correctionIn(offer, permit);
@@ -92,7 +94,7 @@ export async function payAndSend(chain: Chain, options: PaidCallOptions): Promis
       await response.body?.cancel();
       options.onWait?.("the provider does not see the credits yet");
       await options.sleep(WAIT_MS);
-    } else return { response, paid: permit };
+    } else return { response, paid: permit, hasDeposited: false };
   }
 }
 
