@@ -2,7 +2,8 @@
 import type { Hex } from "viem";
 import { KhachapuriError } from "../../errors.ts";
 import { acceptsOf } from "../call/accepts.ts";
-import { offeringHtml, offeringJson } from "../http/page.ts";
+import { offeringJson } from "../http/page.ts";
+import { offeringHtml } from "../http/page_html.ts";
 import { metricsText } from "../metrics/metrics.ts";
 import { jsonResponse } from "./json.ts";
 import type { RouteParts } from "./parts.ts";
