@@ -1,4 +1,6 @@
 /** `deno task bench NAME [--json]`: one of the benchmarks beside this file. */
+import { PEERS, requireAll } from "../tools/requirements.ts";
+
 const NAMES = ["payments", "ipfs", "sandbox", "growth money"];
 
 const name = Deno.args.filter((argument) => !argument.startsWith("-")).join(" ");
@@ -7,4 +9,5 @@ if (!NAMES.includes(name)) {
   Deno.stderr.writeSync(new TextEncoder().encode(usage));
   Deno.exit(2);
 }
+if (name === "sandbox") await requireAll("bench sandbox", PEERS);
 await import(new URL(`./${name.replace(" ", "_")}.ts`, import.meta.url).href);
