@@ -152,3 +152,17 @@ Deno.test("what has no bound is called unlimited", async () => {
   const inspected = await runIn(market.home, ["inspect", cid]);
   assert.match(inspected.out, /"credits": "unlimited"/);
 });
+
+Deno.test("serve --json says its URL in one line, and logs JSON on a terminal, too", async () => {
+  const { market } = await startNamed();
+  await using _market = market;
+  await market.provider.stop();
+  const served = await runIn(market.home, ["serve", "--json"], {
+    isTerminal: true,
+    stop: AbortSignal.abort("SIGTERM"),
+  });
+  assert.equal(served.code, 0, served.err);
+  assert.match(served.out, /^\{"url":"http:\/\/[^"]+"\}\n$/);
+  const logged = served.err.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.ok(logged.some(({ msg, message }) => (msg ?? message) === "stopped"), served.err);
+});

@@ -53,7 +53,6 @@ async function follow(trial: Trial, cwd: string, home: string, cache: string): P
   const child = new Deno.Command("setsid", {
     args: ["--wait", Deno.execPath(), "task", "--quiet", trial.task, ...trial.args],
     cwd,
-    clearEnv: true,
     env: { HOME: home, DENO_DIR: cache, NO_COLOR: "1", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
     stdin: "null",
     stdout: "piped",
