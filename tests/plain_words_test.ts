@@ -115,6 +115,18 @@ Deno.test("who has USDC and no ETH is told only what works without", async () =>
   assert.match(advised.err, /without ETH: khachapuri onboard paolo\.khachapuri --amount 0\.1\n/);
   assert.doesNotMatch(advised.err, /khachapuri (allow|deposit)/);
 
+  const sent: [string[], RegExp][] = [
+    [["deposit", "1"], /or without ETH: khachapuri onboard NAME --amount 1\n/],
+    [["allow", NAME, "--credits", "500"], /without ETH: khachapuri onboard .* --amount 0\.5\n/],
+  ];
+  for (const [args, hint] of sent) {
+    const refused = await fresh.run(...args);
+    assert.equal(refused.code, 5, args.join(" "));
+    assert.match(refused.err, hint);
+  }
+  const header = await fresh.run("permit", NAME, "--credits", "500");
+  assert.match(header.err, /only 0 credits allowed\n {2}without ETH: khachapuri onboard/);
+
   const little = await fresh.run("onboard", NAME, "--amount", "1", "--credits", "5");
   assert.equal(little.code, 5);
   const [remedy = ""] = /onboard paolo.*$/m.exec(little.err) ?? [];
@@ -129,6 +141,7 @@ Deno.test("who has USDC and no ETH is told only what works without", async () =>
 
   const named = await fresh.run("balance", NAME);
   assert.match(named.out, /free {5}0\.9 USDC: khachapuri withdraw all/);
+  assert.match((await fresh.run("revoke", NAME)).err, /or the same with --relay NAME/);
   await giveEther(market.chain, address);
   assert.equal((await fresh.run("revoke", NAME, "--credits", "40")).code, 0);
   const { json } = await fresh.run("balance", NAME, "--json");

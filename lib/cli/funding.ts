@@ -4,6 +4,7 @@ import { asChainError } from "../chain/refusal.ts";
 import type { Chain } from "../chain/client.ts";
 import { readBalance } from "../chain/escrow.ts";
 import { formatUsdc, readUsdcBalance } from "../chain/usdc.ts";
+import { KhachapuriError } from "../errors.ts";
 import type { CommandContext } from "./command.ts";
 
 /** What an account can pay with. */
@@ -53,6 +54,30 @@ export function fundingSteps(means: Means, wanted: Wanted): string[] {
     `send ${address} ${formatUsdc(amount - wallet)} USDC; it needs no ETH`,
     `then: ${onboard}`,
   ];
+}
+
+/** What the escrow, or a node, refuses for want of money: its own, or the coin for gas. */
+const WANTING: readonly unknown[] = ["InsufficientFunds", "InsufficientBalance"];
+
+/**
+ * Waits for a transaction; one that is refused for want of money is refused with these hints.
+ * @throws KhachapuriError as `sent` does
+ */
+export async function withFundingHints<T>(
+  sent: Promise<T>,
+  hints: (reason: unknown) => Promise<readonly string[]>,
+): Promise<T> {
+  try {
+    return await sent;
+  } catch (error) {
+    if (!(error instanceof KhachapuriError) || !WANTING.includes(error.data.reason)) throw error;
+    const { code, shortMessage, data } = error;
+    throw new KhachapuriError(code, shortMessage, {
+      cause: error,
+      data,
+      hints: [...error.hints, ...await hints(data.reason)],
+    });
+  }
 }
 
 /** How what is not used comes back to who has no ETH. */

@@ -16,6 +16,7 @@ import { permitToJson } from "../permit.ts";
 import { timeText } from "../time_text.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { fundingAdvice } from "./funding_advice.ts";
 import { addressOf, creditsOf, creditsText, deadlineOf, laneOf, providerParty } from "./parties.ts";
 import { cidOf } from "./own_deployment.ts";
 import { renewDeployment } from "./renew.ts";
@@ -104,6 +105,11 @@ export const permit = defineCommand({
     });
     printPayment(context, signed);
     warn(context, name, signed, credits, price, record?.price ?? price);
+    const { allowance } = signed;
+    if (record && allowance.credits - allowance.thawingCredits < credits) {
+      const steps = await fundingAdvice(context, payer, { ...record, credits });
+      for (const step of steps) context.out.note(`  ${step}`);
+    }
   },
 });
 
@@ -190,7 +196,7 @@ function warn(
   );
   const left = allowance.credits - allowance.thawingCredits;
   if (left < credits) {
-    out.note(`only ${creditsText(left)} allowed: khachapuri allow ${name} --credits ${credits}`);
+    out.note(`only ${creditsText(left)} allowed`);
   }
   if (allowance.credits > 0n && allowance.pricePerCredit < price) {
     out.note(`the allowance pays ${formatUsdc(allowance.pricePerCredit)} USDC a credit at most`);

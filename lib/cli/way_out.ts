@@ -20,6 +20,7 @@ import { RELAY_FEE_MAX } from "../limits.ts";
 import { isConfidential } from "../web_url.ts";
 import { timeText } from "../time_text.ts";
 import type { CommandContext, OptionTable } from "./command.ts";
+import { withFundingHints } from "./funding.ts";
 import { jsonText } from "./output.ts";
 import { deadlineOf, providerParty } from "./parties.ts";
 
@@ -87,11 +88,19 @@ export async function wayOut(context: CommandContext, flags: WayOutFlags): Promi
   });
 }
 
+const WITHOUT_GAS: readonly string[] = [
+  "or the same with --relay NAME: a provider sends it for a fee in USDC",
+  "or with --out FILE: anybody who has ETH sends it",
+];
+
 function ownWay(context: CommandContext): WayOut {
   return {
     fee: 0n,
     async leave(matter) {
-      const { transactionHash } = await sendOwn(context, matter);
+      const { transactionHash } = await withFundingHints(
+        sendOwn(context, matter),
+        (reason) => Promise.resolve(reason === "InsufficientFunds" ? WITHOUT_GAS : []),
+      );
       return { transaction: transactionHash };
     },
   };
