@@ -1,13 +1,23 @@
 /** `call`: curl to a deployment by its provider's name, paying for it when that is asked. */
-import { callDeployment, type CallTarget, parseCallTarget } from "../client/call.ts";
-import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
+import {
+  callDeployment,
+  type CallTarget,
+  callUrl,
+  isBelow,
+  parseCallTarget,
+  placeOf,
+} from "../client/call.ts";
+import { parseCurlFlags } from "../client/curl_flags.ts";
+import type { WireRequest } from "../client/curl_request.ts";
+import { type CurlAnswer, type SendOptions, sendRequest } from "../client/curl_send.ts";
 import { openPermitBook } from "../client/permit_book.ts";
 import { formatUsdc } from "../chain/usdc.ts";
-import { asKhachapuriError, KhachapuriError } from "../errors.ts";
-import { PAYMENT_REQUIRED_HEADER } from "../payment_header.ts";
+import { KhachapuriError } from "../errors.ts";
+import { readText } from "../files.ts";
+import { PAYMENT_REQUIRED_HEADER, PAYMENT_SIGNATURE_HEADER } from "../payment_header.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import { curlInputs, printResponse } from "./curl_output.ts";
+import { curlInputs, transferAndPrint } from "./curl_output.ts";
 import { depositWish } from "./onboard.ts";
 
 export const call = defineCommand({
@@ -58,34 +68,47 @@ export const call = defineCommand({
     const curl = await parseCurlFlags(raw, curlInputs(world));
     const target = parseCallTarget(curl.target);
     const [chain, contracts] = [await context.chain(), await context.contracts()];
-    const signal = curl.maxTimeMs === null ? null : AbortSignal.timeout(curl.maxTimeMs);
-    const answer = await callDeployment(chain, contracts, {
-      target,
-      request: { method: curl.method, headers: curl.headers, body: curl.body },
-      pay: options.pay ? "always" : await mayPay(context, options["no-pay"]),
+    const place = await placeOf(chain, contracts, target, curl.request.isPathAsIs);
+    const deployment = callUrl(place.record.webDomain, { ...target, path: "" });
+    const paying = {
+      pay: options.pay ? "always" as const : await mayPay(context, options["no-pay"]),
       account: () => context.account(),
       ...await paymentOptions(context, target, options),
       ...(laneLabel === undefined ? {} : { laneLabel }),
-      ...(signal ? { signal } : {}),
-    }).catch((error) => {
-      throw signal?.aborted ? timeoutError(curl) : asKhachapuriError(error);
+    };
+    const ca = curl.transfer.cacert === null ? null : await readText(curl.transfer.cacert);
+    const done = await transferAndPrint(out, curl, place.url, async (request, signal) => {
+      const send = (payment: string | null) =>
+        sendPaid(request, payment, { ...curl.transfer, ca, signal });
+      // A redirect out of the deployment is followed like any other, and never paid for.
+      if (!isBelow(request.url, deployment)) return await send(null);
+      const at = { ...place, url: request.url };
+      const { response, paid } = await callDeployment(chain, contracts, at, { ...paying, send });
+      if (paid && curl.print.isVerbose) {
+        out.note(`* permit of ${paid.payer}, at most ${formatUsdc(paid.price)} USDC`);
+      }
+      return response;
     });
-    if (curl.isVerbose) {
-      out.note(`> ${curl.method} ${answer.url}`);
-      const { paid } = answer;
-      if (paid) out.note(`> permit of ${paid.payer}, at most ${formatUsdc(paid.price)} USDC`);
-    }
-    const { response } = answer;
-    if (!await printResponse(out, curl, response)) {
-      throw new KhachapuriError("program_failed", `the answer was ${response.status}`);
-    }
-    if (response.status === 402 && response.headers.has(PAYMENT_REQUIRED_HEADER)) {
+    if (isUnpaid(done.answer)) {
       throw new KhachapuriError("payment_required", "the call was not paid", {
         hints: [`khachapuri allow ${target.name} --credits N, then call again with --pay`],
       });
     }
   },
 });
+
+async function sendPaid(request: WireRequest, payment: string | null, options: SendOptions) {
+  const fields = payment === null
+    ? request.fields
+    : [...request.fields, [PAYMENT_SIGNATURE_HEADER, payment] as const];
+  const answer = await sendRequest({ ...request, fields }, options);
+  return { ...answer, headers: new Headers(answer.fields.map(([name, value]) => [name, value])) };
+}
+
+function isUnpaid({ status, fields }: CurlAnswer): boolean {
+  const wanted = PAYMENT_REQUIRED_HEADER.toLowerCase();
+  return status === 402 && fields.some(([name]) => name.toLowerCase() === wanted);
+}
 
 /**
  * Without an account in the key file a call is paid with --pay only: nobody shall have to type a
@@ -124,8 +147,4 @@ async function paymentOptions(
 function secondsOf(text = "120"): number {
   if (/^[0-9]{1,5}$/.test(text)) return Number(text);
   throw new KhachapuriError("usage", `--wait is not a number of seconds: ${text}`);
-}
-
-function timeoutError(curl: CurlCommand): KhachapuriError {
-  return new KhachapuriError("program_timeout", `no answer within ${curl.maxTimeMs} ms (-m)`);
 }
