@@ -19,7 +19,11 @@ const unusable = (why: string, hint: string): Refusal => ({ code: "file_unusable
 const denied = (why: string, hint: string): Refusal => ({ code: "access_denied", why, hint });
 
 const PERMISSION = denied("permission denied", "see ls -ld PATH FOLDER");
-const MISSING: Refusal = { code: "not_found", why: "it does not exist", hint: "see ls FOLDER" };
+const MISSING: Refusal = {
+  code: "not_found",
+  why: "it does not exist",
+  hint: "check its path: ls FOLDER",
+};
 const NO_FOLDER: Refusal = {
   code: "not_found",
   why: "its folder does not exist",
@@ -62,6 +66,17 @@ const REFUSALS: Readonly<Record<number, Refusal>> = {
   122: unusable("your quota on its disk is used up", "make room: quota"),
 };
 
+/** By SQLite's primary result code. */
+const DATABASE_REFUSALS: Readonly<Record<number, Refusal>> = {
+  5: unusable("another process holds it", "end what uses it: fuser PATH"),
+  8: denied("it is read-only", "see ls -ld PATH FOLDER"),
+  10: unusable("the disk reports an error", "see dmesg and df FOLDER"),
+  11: unusable("it is damaged", "restore it from a backup"),
+  13: unusable("no space is left on its disk", "make room: df FOLDER"),
+  14: unusable("it can't be opened", "see ls -ld PATH FOLDER"),
+  26: unusable("it is no database", "move it away, or restore it from a backup"),
+};
+
 /** Deno's own names, for errors that carry no number. */
 const NAMED: Readonly<Record<string, number>> = {
   NotFound: 2,
@@ -75,7 +90,7 @@ const NAMED: Readonly<Record<string, number>> = {
 
 const SYSTEM_FILE = denied(
   "it belongs to the system or to another process",
-  "copy it to a file, or pipe it in and name it -",
+  "name an ordinary file, or - for stdin and stdout",
 );
 
 /** Whether a file is not there. */
@@ -100,6 +115,19 @@ export async function named<T>(path: string, act: FileAct, work: Promise<T>): Pr
   }
 }
 
+/**
+ * Does what is done with a database at once.
+ * @throws KhachapuriError as `named`
+ */
+export function namedDatabase<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const refusal = databaseRefusal(error);
+    throw refusal ? worded(refusal, `${path} can't be used`, path, error) : error;
+  }
+}
+
 /** A refusal of the file system in words; anything else as it is. */
 export async function fileError(error: unknown, path: string, act: FileAct): Promise<unknown> {
   const refusal = refusalOf(error);
@@ -113,7 +141,7 @@ export async function fileError(error: unknown, path: string, act: FileAct): Pro
  * last resort, at the edge of the process.
  */
 export function unnamedFileError(error: unknown): KhachapuriError | null {
-  const refusal = REFUSALS[errnoOf(error) ?? 0];
+  const refusal = databaseRefusal(error) ?? REFUSALS[errnoOf(error) ?? 0];
   if (!refusal) return null;
   const [, path] = /'(\/[^']*)'/.exec((error as Error).message) ?? [];
   // Sockets have some of these refusals, too.
@@ -134,6 +162,11 @@ function refusalOf(error: unknown): Refusal | null {
   const errno = errnoOf(error);
   if (errno === undefined) return null;
   return REFUSALS[errno] ?? unusable((error as Error).message, "name another file");
+}
+
+function databaseRefusal(error: unknown): Refusal | null {
+  const { code, errcode = 0 } = (error ?? {}) as { code?: string; errcode?: number };
+  return code === "ERR_SQLITE_ERROR" ? DATABASE_REFUSALS[errcode & 255] ?? null : null;
 }
 
 function errnoOf(error: unknown): number | undefined {
@@ -178,7 +211,7 @@ export async function writeNewFile(
 }
 
 /** Makes a folder and those that it is in. @throws KhachapuriError as `named` */
-export async function makeFolder(path: string, mode?: number): Promise<void> {
+export async function makeFolders(path: string, mode?: number): Promise<void> {
   const options = { recursive: true, ...(mode === undefined ? {} : { mode }) };
   await named(path, "made", Deno.mkdir(path, options));
 }

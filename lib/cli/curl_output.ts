@@ -8,7 +8,7 @@ import { type Exchange, transfer, type Transferred } from "../client/curl_transf
 import { type CurlUrl, formatCurlUrl } from "../client/curl_url.ts";
 import { writeOut } from "../client/curl_write_out.ts";
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
-import { type FileSink, makeFolder, named, openSink, standardStream } from "../files.ts";
+import { type FileSink, makeFolders, named, openSink, standardStream } from "../files.ts";
 import { REQUEST_BODY_BYTES_MAX } from "../limits.ts";
 import type { Output } from "./output.ts";
 import type { World } from "./world.ts";
@@ -54,7 +54,7 @@ export async function transferAndPrint(
   exchange: Exchange,
 ): Promise<Transferred> {
   const { print } = curl;
-  if (print.output !== null && print.isFolderMade) await makeFolder(dirname(print.output));
+  if (print.output !== null && print.isFolderMade) await makeFolders(dirname(print.output));
   await using head = await sinkOf(out, print.dumpHeader);
   await using body = await sinkOf(out, print.output ?? "-");
   const sinks = { head, body };
