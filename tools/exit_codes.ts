@@ -18,6 +18,7 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   headers_too_large: "headers or URL are over the limit",
   method_not_allowed: "this path takes other methods",
   not_found: "there is nothing of this name, path or cid",
+  file_unusable: "a file is a folder, its disk is full, or the like",
   stopped: "the deployment was stopped by its owner",
   misdirected: "the deployment is not for this provider",
   payment_required: "nobody pays for this call; the body says what is missing",

@@ -1,84 +1,93 @@
 /** An answer as `call --json` and `run --json` print it: one document, whatever bytes came. */
 import { Buffer } from "node:buffer";
 import type { RunRecord } from "../../sandbox/sandbox.ts";
-import type { CallAnswer } from "../client/call.ts";
-import type { CurlCommand } from "../client/curl_flags.ts";
+import type { CurlCommand } from "../client/curl_command.ts";
+import { decodedBody } from "../client/curl_decode.ts";
+import { type Exchange, transfer, type Transferred } from "../client/curl_transfer.ts";
+import { type CurlUrl, formatCurlUrl } from "../client/curl_url.ts";
 import { KhachapuriError } from "../errors.ts";
+import { openSink } from "../files.ts";
 import { RESPONSE_BYTES_MAX } from "../limits.ts";
 import { decodePaymentResponse, PAYMENT_RESPONSE_HEADER } from "../payment_header.ts";
+import type { UnsignedPermit } from "../permit.ts";
 import { RECEIPT_HEADER } from "../receipt.ts";
 import type { Output } from "./output.ts";
 
-type Answer = Pick<Response, "status" | "headers" | "body">;
-type Wish = Pick<CurlCommand, "output" | "isFailing" | "show">;
-
 /**
- * Prints what a call was answered, its receipt and what it cost.
- * @returns whether it was printed; false when `-f` makes its status a failure
+ * Makes the transfer and prints the last answer, with what else is to be said of it.
+ * @throws KhachapuriError `usage` for flags that print in their own way; `program_failed` when -f
+ *   makes its status a failure; `body_too_large`
  */
-export async function printCallJson(
+export async function transferToJson(
   out: Output,
-  curl: Wish & Pick<CurlCommand, "method">,
-  { url, response, paid }: CallAnswer,
-): Promise<boolean> {
-  const answer = await answerJson(curl, response);
-  if (!answer) return false;
-  const receipt = response.headers.get(RECEIPT_HEADER);
-  out.json({
-    url: url.href,
-    method: curl.method,
-    ...answer,
-    receipt: receipt === null ? null : new URL(receipt, url).href,
-    paid: paid && { ...costOf(response.headers), payer: paid.payer, price: paid.price },
-  });
-  return true;
-}
-
-/** What the provider says that it charged; nothing where it says nothing. */
-function costOf(headers: Headers) {
-  const text = headers.get(PAYMENT_RESPONSE_HEADER);
-  if (text === null) return { credits: 0n, creditsLeft: null, transaction: null };
-  const { chargedCredits, availableCredits, transaction = null } = decodePaymentResponse(text);
-  return { credits: chargedCredits, creditsLeft: availableCredits, transaction };
-}
-
-/**
- * Prints what a program answered, and how its run ended.
- * @returns whether it was printed; false when `-f` makes its status a failure
- */
-export async function printRunJson(
-  out: Output,
-  curl: Wish,
-  response: Answer,
-  record: Promise<RunRecord>,
-): Promise<boolean> {
-  const answer = await answerJson(curl, response);
-  const { stderr, ...run } = await record;
-  if (answer) out.json({ ...answer, run: { ...run, stderr: new TextDecoder().decode(stderr) } });
-  return answer !== null;
-}
-
-/** Status, fields and body; null when `-f` makes the status a failure. */
-async function answerJson({ output, isFailing, show }: Wish, { status, headers, body }: Answer) {
-  if ((isFailing && status >= 400) || show === "head") {
-    await body?.cancel();
-    return isFailing && status >= 400 ? null : { status, headers: fieldsOf(headers) };
+  curl: CurlCommand,
+  url: CurlUrl,
+  exchange: Exchange,
+  facts: (done: Transferred) => object | Promise<object>,
+): Promise<Transferred> {
+  const { print } = curl;
+  if (print.writeOut !== null || print.dumpHeader !== null) {
+    throw new KhachapuriError("usage", "-w and -D print in their own way: --json says it all");
   }
-  const head = { status, headers: fieldsOf(headers) };
-  const bytes = await bounded(body);
-  if (output === null) return { ...head, ...bodyOf(bytes) };
-  await Deno.writeFile(output, bytes);
-  return { ...head, file: output };
+  await using file = print.output === null ? null : await openSink(print.output);
+  const done = await transfer(curl, url, exchange, {
+    onAnswer: () => Promise.resolve(),
+    onRetry: (why, waitMs) => out.note(`${why}: trying again in ${waitMs / 1_000} s`),
+  });
+  const { request, answer: { status, fields } } = done;
+  const isFailure = print.failure !== null && status >= 400;
+  const bytes = await bodyOf(curl, done);
+  if (isFailure && print.failure === "without body") throw failed(status);
+  await file?.write(bytes);
+  out.json({
+    url: formatCurlUrl(request.url),
+    method: request.method,
+    status,
+    headers: valuesByName(fields),
+    ...(file ? { file: print.output } : textOf(bytes)),
+    ...await facts(done),
+  });
+  if (isFailure) throw failed(status);
+  return done;
 }
 
-/** Each name with its values in order, the way of curl's `%{header_json}`. */
-function fieldsOf(headers: Headers): Record<string, string[]> {
-  const fields: Record<string, string[]> = {};
-  for (const [name, value] of headers) (fields[name] ??= []).push(value);
-  return fields;
+function failed(status: number): KhachapuriError {
+  const data = { status };
+  return new KhachapuriError("program_failed", `the answer was ${status}`, { data });
 }
 
-function bodyOf(bytes: Uint8Array): { body: string; isBase64: boolean } {
+/** @throws KhachapuriError `body_too_large` for more than a provider lets a program answer */
+async function bodyOf(
+  { transfer: { isDecoded } }: CurlCommand,
+  { answer, signal }: Transferred,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const chunk of isDecoded ? decodedBody(answer) : answer.body) {
+    size += chunk.length;
+    if (size > RESPONSE_BYTES_MAX) {
+      const message = `the answer has more than ${RESPONSE_BYTES_MAX} bytes`;
+      throw new KhachapuriError("body_too_large", message, { hints: ["call without --json"] });
+    }
+    chunks.push(chunk);
+  }
+  signal?.throwIfAborted();
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+type Fields = Transferred["answer"]["fields"];
+
+/** Each name in lower case with its values in order, the way of curl's `%{header_json}`. */
+function valuesByName(fields: Fields): Record<string, string[]> {
+  const values = new Map<string, string[]>();
+  for (const [name, value] of fields) {
+    const key = name.toLowerCase();
+    values.set(key, [...values.get(key) ?? [], value]);
+  }
+  return Object.fromEntries(values);
+}
+
+function textOf(bytes: Uint8Array): { body: string; isBase64: boolean } {
   try {
     const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     return { body: strict.decode(bytes), isBase64: false };
@@ -87,17 +96,32 @@ function bodyOf(bytes: Uint8Array): { body: string; isBase64: boolean } {
   }
 }
 
-/** @throws KhachapuriError `body_too_large` for more than a provider lets a program answer */
-async function bounded(body: Answer["body"]): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body ?? []) {
-    size += chunk.length;
-    if (size > RESPONSE_BYTES_MAX) {
-      const message = `the answer has more than ${RESPONSE_BYTES_MAX} bytes`;
-      throw new KhachapuriError("body_too_large", message, { hints: ["call without --json"] });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+/** Of a call: its receipt, and what it cost whom; null where the owner paid, or nobody. */
+export function callFacts(
+  { request, answer: { fields } }: Transferred,
+  paid: UnsignedPermit | null,
+): object {
+  const receipt = valueOf(fields, RECEIPT_HEADER);
+  return {
+    receipt: receipt && new URL(receipt, formatCurlUrl(request.url)).href,
+    paid: paid && { payer: paid.payer, price: paid.price, ...costOf(fields) },
+  };
+}
+
+/** What the provider says that it charged; nothing where it says nothing. */
+function costOf(fields: Fields) {
+  const text = valueOf(fields, PAYMENT_RESPONSE_HEADER);
+  if (text === null) return { credits: 0n, creditsLeft: null, transaction: null };
+  const { chargedCredits, availableCredits, transaction = null } = decodePaymentResponse(text);
+  return { credits: chargedCredits, creditsLeft: availableCredits, transaction };
+}
+
+function valueOf(fields: Fields, wanted: string): string | null {
+  return fields.find(([name]) => name.toLowerCase() === wanted.toLowerCase())?.[1] ?? null;
+}
+
+/** Of a run: how it ended, what it took, and what it wrote to stderr. */
+export async function runFacts(record: Promise<RunRecord>): Promise<object> {
+  const { stderr, ...run } = await record;
+  return { run: { ...run, stderr: new TextDecoder().decode(stderr) } };
 }

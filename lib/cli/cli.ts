@@ -1,5 +1,6 @@
 /** The command line as a function of the world around it: argv in, exit code out. */
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
+import { unnamedFileError } from "../files.ts";
 import { asksJson, optionsOf, parseArguments } from "./arguments.ts";
 import type { Command, CommandEntry } from "./command.ts";
 import { createContext } from "./context.ts";
@@ -40,7 +41,7 @@ export async function runCli(
     return 0;
   } catch (thrown) {
     if (thrown instanceof Deno.errors.BrokenPipe) return 0;
-    const error = asKhachapuriError(thrown);
+    const error = unnamedFileError(thrown) ?? asKhachapuriError(thrown);
     out.failure(error);
     if (error.code === "internal" && world.env("KHACHAPURI_TRACE")) out.note(traceOf(error));
     return error.exitCode;

@@ -16,6 +16,7 @@ import type { Relayed, RelayOffer } from "../chain/relay_offer.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
 import { askRelayOffer, askToRelay } from "../client/relay.ts";
 import { KhachapuriError } from "../errors.ts";
+import { writeNewFile } from "../files.ts";
 import { RELAY_FEE_MAX } from "../limits.ts";
 import { isConfidential } from "../web_url.ts";
 import { timeText } from "../time_text.ts";
@@ -259,9 +260,7 @@ async function show(
   const message = messageToJson(signed);
   if (file === undefined) out.result(message, [jsonText(message).trimEnd()]);
   else {
-    await Deno.writeTextFile(file, jsonText(message), { createNew: true }).catch((cause) => {
-      throw new KhachapuriError("invalid_input", `${file} can't be written`, { cause });
-    });
+    await writeNewFile(file, jsonText(message));
     out.result({ file, message }, [`anybody may send it: khachapuri relay ${file}`]);
   }
   out.note(`it is your message ${signed.nonce}: one that is taken before it makes it void`);

@@ -17,11 +17,11 @@ import {
   type CreditsOffer,
   decodePaymentRequired,
   PAYMENT_REQUIRED_HEADER,
-  PAYMENT_SIGNATURE_HEADER,
 } from "../payment_header.ts";
 import type { UnsignedPermit } from "../permit.ts";
 import { isConfidential } from "../web_url.ts";
-import { type DepositWish, type PaidCall, payAndSend } from "./paid_call.ts";
+import { type CurlUrl, formatCurlUrl, originOf, parseCurlUrl } from "./curl_url.ts";
+import { type Answered, type DepositWish, type PaidCall, payAndSend } from "./paid_call.ts";
 import type { PermitBook } from "./permit_book.ts";
 
 /** A deployment, the provider that is asked for it, and what is asked of it. */
@@ -35,16 +35,16 @@ export interface CallTarget {
   webDomain?: string;
 }
 
-/** A request; its URL follows from the target. */
-export interface CallRequest {
-  method: string;
-  headers: readonly (readonly [string, string])[];
-  body: Uint8Array<ArrayBuffer> | null;
+/** Where a deployment is called, and who is paid for it. */
+export interface CallPlace {
+  record: ProviderRecord;
+  /** Of the whole call, with the target's path and query as they were written. */
+  url: CurlUrl;
 }
 
-export interface CallOptions {
-  target: CallTarget;
-  request: CallRequest;
+export interface CallOptions<A extends Answered> {
+  /** Makes the request, with this value of PAYMENT-SIGNATURE or without one. */
+  send(payment: string | null): Promise<A>;
   /** Pay with a permit: at once, when the provider asks for it, or not at all. */
   pay: "always" | "when asked" | "never";
   /** Called only when something is signed, as it may ask for a key. */
@@ -59,14 +59,11 @@ export interface CallOptions {
   waitMs?: number;
   onWait?: (what: string) => void;
   sleep?: (ms: number) => Promise<void>;
-  signal?: AbortSignal;
-  fetch?: typeof fetch;
   now?: () => number;
 }
 
-export interface CallAnswer {
-  url: URL;
-  response: Response;
+export interface CallAnswer<A extends Answered> {
+  response: A;
   /** The permit that went along; null when the owner paid, or nobody. */
   paid: UnsignedPermit | null;
   /** Whether a signed deposit went along. */
@@ -74,95 +71,75 @@ export interface CallAnswer {
 }
 
 /**
- * `{webDomain}/{cid}[/path][?query]`.
- * @throws KhachapuriError `usage` for a path that leads out of the deployment, by `..` or the like
+ * Looks up where a target is called: `{webDomain}/{cid}[/path][?query]`.
+ * @throws KhachapuriError from resolving the name; `usage` for a path that leads out of the
+ *   deployment; `misdirected`
  */
-export function callUrl(webDomain: string, target: CallTarget): URL {
-  const base = `${webDomain}/${target.cid}`;
-  const url = new URL(base + target.path);
-  const prefix = new URL(base).href;
-  const isBelow = url.href === prefix || /^[/?]/.test(url.href.slice(prefix.length));
-  if (url.href.startsWith(prefix) && isBelow) return url;
-  throw new KhachapuriError("usage", `the path leads out of the deployment: ${target.path}`);
-}
-
-/**
- * Makes the call.
- * @throws KhachapuriError from resolving the name; `usage` rather than sending a permit where
- *   others can read it; `misdirected`; `untrusted_escrow`; `payment_required` when more is asked
- *   than the name says
- */
-export async function callDeployment(
+export async function placeOf(
   chain: Chain,
   contracts: Contracts,
-  options: CallOptions,
-): Promise<CallAnswer> {
-  const record = await resolveProvider(chain, options.target.name, contracts);
-  assertServedThere(record, options);
-  const url = callUrl(record.webDomain, options.target);
-  const send = (headers: CallRequest["headers"]) => sendRequest(url, headers, options);
-  const { headers } = options.request;
-  if (options.pay !== "always" && !options.deposit) {
-    const response = await send(headers);
-    const offers = options.pay === "never" ? [] : offersOf(response);
-    if (offers.length === 0) return { url, response, paid: null, hasDeposited: false };
-    assertAsAnnounced(record, offers);
-    await response.body?.cancel();
-  }
-  const pay = (header: string) => send([...headers, [PAYMENT_SIGNATURE_HEADER, header]]);
-  return { url, ...await paidCall(chain, contracts, record, url, options, pay) };
+  target: CallTarget,
+  isPathAsIs: boolean,
+): Promise<CallPlace> {
+  const record = await resolveProvider(chain, target.name, contracts);
+  assertServedThere(record, target);
+  return { record, url: callUrl(record.webDomain, target, isPathAsIs) };
 }
 
 /**
- * A name that came from the server itself: the record has to confirm where it serves. A deposit
- * goes to nobody whom only a server named.
- * @throws KhachapuriError `misdirected`, `usage`
+ * A name that came from the server itself: its record has to confirm where it serves.
+ * @throws KhachapuriError `misdirected`
  */
-function assertServedThere(
-  { name, webDomain }: ProviderRecord,
-  { target, deposit }: Pick<CallOptions, "target" | "deposit">,
-): void {
-  if (target.webDomain === undefined) return;
-  if (deposit) {
-    throw new KhachapuriError("usage", "--deposit needs the provider's name, not a URL", {
-      hints: [`if you mean ${name}: ${name}/${target.cid}`],
-    });
-  }
-  if (target.webDomain === webDomain) return;
+function assertServedThere({ name, webDomain }: ProviderRecord, target: CallTarget): void {
+  if (target.webDomain === undefined || target.webDomain === webDomain) return;
   throw new KhachapuriError("misdirected", `${name} serves at ${webDomain}, not there`, {
     hints: [`khachapuri call ${name}/${target.cid}`],
   });
 }
 
-async function sendRequest(
-  url: URL,
-  headers: CallRequest["headers"],
-  options: CallOptions,
-): Promise<Response> {
-  const { request, signal } = options;
-  const sent = new Headers(headers.map(([name, value]): [string, string] => [name, value]));
-  // Without the header fetch asks for compression, which curl does not.
-  if (!sent.has("accept-encoding")) sent.set("accept-encoding", "identity");
-  try {
-    return await (options.fetch ?? fetch)(url, {
-      method: request.method,
-      headers: sent,
-      body: request.body,
-      // A redirect must not carry a permit, or a caller's data, to somebody else.
-      redirect: "manual",
-      ...(signal ? { signal } : {}),
-    });
-  } catch (cause) {
-    if (signal?.aborted) throw cause;
-    throw new KhachapuriError("provider_unavailable", `${url.origin} can't be reached`, {
-      cause,
-      hints: ["try again, or ask the provider"],
-    });
+/** @throws KhachapuriError `usage` for a path that leads out of the deployment, as `..` does */
+export function callUrl(webDomain: string, target: CallTarget, isPathAsIs = false): CurlUrl {
+  const base = `${webDomain}/${target.cid}`;
+  const url = parseCurlUrl(base + target.path, isPathAsIs);
+  if (isBelow(url, parseCurlUrl(base))) return url;
+  throw new KhachapuriError("usage", `the path leads out of the deployment: ${target.path}`);
+}
+
+/**
+ * Whether a URL is of a deployment, for us and for whoever on the way resolves `..`, `%2e` and
+ * backslashes in it.
+ */
+export function isBelow(url: CurlUrl, deployment: CurlUrl): boolean {
+  const prefix = new URL(formatCurlUrl(deployment)).href;
+  return [formatCurlUrl(url), new URL(formatCurlUrl(url)).href].every((text) =>
+    text.startsWith(prefix) && /^(?:[/?]|$)/.test(text.slice(prefix.length))
+  );
+}
+
+/**
+ * Makes one call, and pays for it as far as that is wanted.
+ * @throws KhachapuriError `usage` rather than sending a permit where others can read it;
+ *   `untrusted_escrow`; `payment_required` when more is asked than the name
+ *   says; what `send` throws
+ */
+export async function callDeployment<A extends Answered>(
+  chain: Chain,
+  contracts: Contracts,
+  { record, url }: CallPlace,
+  options: CallOptions<A>,
+): Promise<CallAnswer<A>> {
+  if (options.pay !== "always" && !options.deposit) {
+    const response = await options.send(null);
+    const offers = options.pay === "never" ? [] : offersOf(response);
+    if (offers.length === 0) return { response, paid: null, hasDeposited: false };
+    assertAsAnnounced(record, offers);
+    await response.body?.cancel();
   }
+  return await paidCall(chain, contracts, record, url, options);
 }
 
 /** The provider's offers in a 402; none for other answers. Programs can't print the header. */
-function offersOf(response: Response): CreditsOffer[] {
+function offersOf(response: Answered): CreditsOffer[] {
   const header = response.headers.get(PAYMENT_REQUIRED_HEADER);
   if (response.status !== 402 || header === null) return [];
   return decodePaymentRequired(header).offers;
@@ -187,15 +164,14 @@ function assertAsAnnounced(record: ProviderRecord, offers: readonly CreditsOffer
   throw new KhachapuriError("payment_required", message);
 }
 
-async function paidCall(
+async function paidCall<A extends Answered>(
   chain: Chain,
   contracts: Contracts,
   record: ProviderRecord,
-  url: URL,
-  options: CallOptions,
-  send: (header: string) => Promise<Response>,
-): Promise<PaidCall> {
-  if (!isConfidential(url)) {
+  url: CurlUrl,
+  options: CallOptions<A>,
+): Promise<PaidCall<A>> {
+  if (!isConfidential(new URL(originOf(url)))) {
     throw new KhachapuriError("usage", `no permit over plain http to ${url.host}`, {
       hints: ["whoever reads it on the way can spend it; the provider needs an https URL"],
     });
@@ -209,7 +185,7 @@ async function paidCall(
   return await payAndSend(chain, {
     account,
     book,
-    send,
+    send: options.send,
     waitMs,
     now,
     sleep,

@@ -24,8 +24,12 @@ export interface RehearsedProgram extends ProgramCommand {
 
 export interface RehearsedRequest {
   method: string;
-  /** As the caller would see it. */
-  url: URL;
+  /** Scheme, host and port as the caller would see them. */
+  base: URL;
+  /** As sent, with its leading slash. */
+  path: string;
+  /** What follows the first "?"; null when there is none. */
+  query: string | null;
   headers: readonly (readonly [string, string])[];
   body: Uint8Array<ArrayBuffer> | null;
   signal?: AbortSignal;
@@ -94,17 +98,17 @@ async function callOnce(
   program: RehearsedProgram,
   request: RehearsedRequest,
 ): Promise<Rehearsal> {
-  const { method, url, body, signal } = request;
+  const { method, base, path, query, body, signal } = request;
   const headers = new Headers(request.headers.map(([name, value]) => [name, asByteString(value)]));
   if (body) headers.set("content-length", String(body.length));
-  headers.set("host", url.host);
+  headers.set("host", base.host);
   const style = interfaceOf(program.interface);
   const run = await style.start(sandbox, program, {
     method,
-    base: new URL(url.origin),
+    base,
     mount: "",
-    path: url.pathname,
-    query: url.search.slice(1),
+    path,
+    query: query ?? "",
     headers: [...headers],
     hasBody: body !== null,
     remoteAddress: "127.0.0.1",
