@@ -18,6 +18,8 @@ async function startNamed() {
     settings: { onboarding: { minimum: "100000", perMinute: 9 } },
   });
   await register(market, TERMS);
+  // What its front page calls itself.
+  await register(market, TERMS, "provider.test");
   const config = {
     ...chainConfig(market),
     gateways: [market.gateway.url],
@@ -26,8 +28,8 @@ async function startNamed() {
   return { market, config };
 }
 
-function register(market: Market, terms: Uint8Array) {
-  return nameProvider(market, NAME, {
+function register(market: Market, terms: Uint8Array, name = NAME) {
+  return nameProvider(market, name, {
     webDomain: market.provider.url,
     recipients: [market.recipient],
     terms: termsHash(terms),
@@ -138,6 +140,14 @@ Deno.test("who has USDC and no ETH is told only what works without", async () =>
   const covered = await fresh.run("call", "--no-pay", target);
   assert.match(covered.err, /call again with --pay/);
   assert.equal((await fresh.run("call", target)).out, "hello\n");
+
+  // It was not deployed from here: the server says its name, and the name says the server.
+  const url = `${market.provider.url}/${cid}`;
+  const byUrl = await fresh.run("call", url);
+  assert.equal(byUrl.out, "hello\n", byUrl.err);
+  const bold = await fresh.run("call", "--deposit", "0.2", url);
+  assert.equal(bold.code, 2);
+  assert.match(bold.err, /--deposit needs the provider's name/);
 
   const named = await fresh.run("balance", NAME);
   assert.match(named.out, /free {5}0\.9 USDC: khachapuri withdraw all/);

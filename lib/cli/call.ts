@@ -71,7 +71,9 @@ export const call = defineCommand({
     const target = await callTarget(context.home, curl.target);
     const [chain, contracts] = [await context.chain(), await context.contracts()];
     if (target.webDomain !== undefined && options.deposit !== undefined) {
-      throw usageError("call", "--deposit needs the provider's name, not a URL");
+      throw new KhachapuriError("usage", "--deposit needs the provider's name, not a URL", {
+        hints: [`if you mean ${target.name}: ${target.name}/${target.cid}`],
+      });
     }
     const place = await placeOf(chain, contracts, target, curl.request.isPathAsIs);
     const deployment = callUrl(place.record.webDomain, { ...target, path: "" });
