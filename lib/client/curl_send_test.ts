@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { LOCALHOST_CERT, LOCALHOST_KEY } from "../../worlds/localhost_certificate.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { WireRequest } from "./curl_request.ts";
 import { sendRequest } from "./curl_send.ts";
@@ -86,6 +87,24 @@ Deno.test("a server that can't be reached is told in words", async () => {
   await assert.rejects(send(request("http://nowhere.invalid/")), /its name/);
   await using mute = listen(() => Promise.resolve());
   await assert.rejects(send(request(mute.url)), /without an answer/);
+});
+
+Deno.test("a certificate is checked, against --cacert too, unless -k says not to", async () => {
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", cert: LOCALHOST_CERT, key: LOCALHOST_KEY, onListen() {} },
+    () => new Response("secret"),
+  );
+  const url = (host: string) => request(`https://${host}:${server.addr.port}/`);
+  const text = async (host: string, options: object) =>
+    await new Response((await send(url(host), options)).body).text();
+  await assert.rejects(send(url("localhost")), {
+    code: "provider_unavailable",
+    message: /certificate can't be trusted/,
+  });
+  const ca = LOCALHOST_CERT;
+  await assert.rejects(send(url("127.0.0.1"), { ca }), /certificate can't be trusted/);
+  assert.equal(await text("localhost", { ca }), "secret");
+  assert.equal(await text("127.0.0.1", { isInsecure: true }), "secret");
 });
 
 Deno.test("a call ends with its signal, before the answer and within it", async () => {
