@@ -165,8 +165,11 @@ function refusalOf(error: unknown): Refusal | null {
 }
 
 function databaseRefusal(error: unknown): Refusal | null {
-  const { code, errcode = 0 } = (error ?? {}) as { code?: string; errcode?: number };
-  return code === "ERR_SQLITE_ERROR" ? DATABASE_REFUSALS[errcode & 255] ?? null : null;
+  if ((error as { code?: unknown } | null)?.code !== "ERR_SQLITE_ERROR") return null;
+  const { errcode, message } = error as { errcode?: number; message: string };
+  // What opening a file meets comes in SQLite's words, without its code.
+  const opening = /not a database/.test(message) ? 26 : /unable to open/.test(message) ? 14 : 0;
+  return DATABASE_REFUSALS[(errcode ?? opening) & 255] ?? null;
 }
 
 function errnoOf(error: unknown): number | undefined {

@@ -80,6 +80,7 @@ export const call = defineCommand({
     const paying = {
       pay: options.pay ? "always" as const : await mayPay(context, options["no-pay"]),
       account: () => context.account(),
+      isUnverified: curl.transfer.isInsecure,
       ...await paymentOptions(context, target, options),
       ...(laneLabel === undefined ? {} : { laneLabel }),
     };

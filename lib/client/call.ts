@@ -19,7 +19,7 @@ import {
   PAYMENT_REQUIRED_HEADER,
 } from "../payment_header.ts";
 import type { UnsignedPermit } from "../permit.ts";
-import { isConfidential } from "../web_url.ts";
+import { isConfidential, isThisMachine } from "../web_url.ts";
 import { type CurlUrl, formatCurlUrl, originOf, parseCurlUrl } from "./curl_url.ts";
 import { type Answered, type DepositWish, type PaidCall, payAndSend } from "./paid_call.ts";
 import type { PermitBook } from "./permit_book.ts";
@@ -60,6 +60,8 @@ export interface CallOptions<A extends Answered> {
   onWait?: (what: string) => void;
   sleep?: (ms: number) => Promise<void>;
   now?: () => number;
+  /** -k: nobody knows who answers. */
+  isUnverified?: boolean;
 }
 
 export interface CallAnswer<A extends Answered> {
@@ -164,6 +166,19 @@ function assertAsAnnounced(record: ProviderRecord, offers: readonly CreditsOffer
   throw new KhachapuriError("payment_required", message);
 }
 
+/** @throws KhachapuriError `usage`: whoever reads a permit on the way can spend it */
+function assertConfidential(url: URL, isUnverified: boolean): void {
+  if (!isConfidential(url)) {
+    throw new KhachapuriError("usage", `no permit over plain http to ${url.host}`, {
+      hints: ["whoever reads it on the way can spend it; the provider needs an https URL"],
+    });
+  }
+  if (!isUnverified || isThisMachine(url)) return;
+  throw new KhachapuriError("usage", `no permit with -k to ${url.host}`, {
+    hints: ["anybody on the way could take it; --cacert FILE names whom to trust"],
+  });
+}
+
 async function paidCall<A extends Answered>(
   chain: Chain,
   contracts: Contracts,
@@ -171,11 +186,7 @@ async function paidCall<A extends Answered>(
   url: CurlUrl,
   options: CallOptions<A>,
 ): Promise<PaidCall<A>> {
-  if (!isConfidential(new URL(originOf(url)))) {
-    throw new KhachapuriError("usage", `no permit over plain http to ${url.host}`, {
-      hints: ["whoever reads it on the way can spend it; the provider needs an https URL"],
-    });
-  }
+  assertConfidential(new URL(originOf(url)), options.isUnverified ?? false);
   const { chainId } = chain;
   const escrow = trustedEscrow(record, { chainId, escrow: contracts.escrow });
   const account = await options.account();

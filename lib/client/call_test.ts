@@ -121,6 +121,16 @@ Deno.test("placeOf() believes a name that the server gave only as the record has
   await assert.rejects(at("https://thief.example"), { code: "misdirected" });
 });
 
+Deno.test("callDeployment() signs nothing for a server that -k does not verify", async () => {
+  await using names = await startNames();
+  const { seen, send } = server(refusal(names.offer), new Response("paid"));
+  await assert.rejects(names.call({ send, isUnverified: true }), {
+    code: "usage",
+    message: /no permit with -k to p\.example/,
+  });
+  assert.deepEqual(seen, [null]);
+});
+
 Deno.test("callDeployment() refuses a server that wants more, or somebody else, paid", async () => {
   await using names = await startNames();
   const thief: Address = "0x000000000000000000000000000000000000dEaD";

@@ -40,7 +40,9 @@ export function writeOut(format: string, finished: Finished): { stdout: string; 
       if (finished.exitCode === 0) break;
     } else if (name === "json") texts[to] += json(values);
     else if (name === "header_json") texts[to] += headerJson(finished);
-    else if (name !== undefined) texts[to] += name in values ? textOf(name, values[name]!) : "";
+    else if (name !== undefined && !Object.hasOwn(values, name)) {
+      texts.stderr += `khachapuri: unknown --write-out variable: '${name}'\n`;
+    } else if (name !== undefined) texts[to] += textOf(name, values[name]!);
     else if (header !== undefined) texts[to] += headerValue(finished, header);
     else texts[to] += ESCAPES[token] ?? token;
   }
@@ -137,5 +139,8 @@ function headerJson({ answer }: Finished): string {
     const folded = name.toLowerCase();
     values.set(folded, [...values.get(folded) ?? [], value]);
   }
-  return JSON.stringify(Object.fromEntries(values));
+  const lines = [...values].map(([name, list]) =>
+    `${JSON.stringify(name)}:${JSON.stringify(list)}`
+  );
+  return `{${lines.join(",\n")}\n}`;
 }
