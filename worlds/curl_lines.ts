@@ -190,7 +190,7 @@ export function commandLine(): fc.Arbitrary<string[]> {
   ]).filter((line) => !losesItsPath(line));
 }
 
-/** --path-as-is, which before 8 curl forgets where it puts a query or a file's name into the URL. */
+/** --path-as-is, which before 8 curl forgets when it puts a query or a name into the URL. */
 function losesItsPath(line: readonly string[]): boolean {
   const isChanged = line.some((text) =>
     /^(?:-s?G|-T|--get$|--url-query$|--upload-file$)/.test(text)
