@@ -141,9 +141,11 @@ export async function fileError(error: unknown, path: string, act: FileAct): Pro
  * last resort, at the edge of the process.
  */
 export function unnamedFileError(error: unknown): KhachapuriError | null {
-  const refusal = databaseRefusal(error) ?? REFUSALS[errnoOf(error) ?? 0];
+  const message = error instanceof Error ? error.message : "";
+  const isSystems = error instanceof Deno.errors.NotCapable && /all access to "\//.test(message);
+  const refusal = isSystems ? SYSTEM_FILE : databaseRefusal(error) ?? REFUSALS[errnoOf(error) ?? 0];
   if (!refusal) return null;
-  const [, path] = /'(\/[^']*)'/.exec((error as Error).message) ?? [];
+  const [, path] = /['"](\/[^'"]*)['"]/.exec(message) ?? [];
   // Sockets have some of these refusals, too.
   if (path === undefined && refusal.code !== "file_unusable") return null;
   return worded(refusal, `${path ?? "a file"} can't be used`, path ?? "", error);

@@ -115,7 +115,6 @@ Deno.test("every place for a file says what is wrong with the one it is given", 
   const reached = [
     "run --env-file",
     "run FILE",
-    "deploy FILE",
     "relay FILE",
     "verify-receipt FILE",
   ];

@@ -187,5 +187,13 @@ export function commandLine(): fc.Arbitrary<string[]> {
     ...before.flat(),
     ...given,
     ...behind.flat(),
-  ]);
+  ]).filter((line) => !losesItsPath(line));
+}
+
+/** --path-as-is, which before 8 curl forgets when it puts a query or a name into the URL. */
+function losesItsPath(line: readonly string[]): boolean {
+  const isChanged = line.some((text) =>
+    /^(?:-s?G|-T|--get$|--url-query$|--upload-file$)/.test(text)
+  );
+  return isChanged && line.includes("--path-as-is");
 }

@@ -8,18 +8,16 @@ import { type Exchange, transfer, type Transferred } from "../client/curl_transf
 import { type CurlUrl, formatCurlUrl } from "../client/curl_url.ts";
 import { writeOut } from "../client/curl_write_out.ts";
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
-import { type FileSink, makeFolders, named, openSink, standardStream } from "../files.ts";
+import { type FileSink, makeFolders, named, openSink } from "../files.ts";
 import { REQUEST_BODY_BYTES_MAX } from "../limits.ts";
 import type { Output } from "./output.ts";
 import type { World } from "./world.ts";
 
 /** Where `@file` and `@-` come from: the file system and this process's stdin. */
 export function curlInputs(world: World): CurlInputs {
-  const stdin = () => readBounded(world.stdin.readable, "stdin");
   return {
-    stdin,
+    stdin: () => readBounded(world.stdin.readable, "stdin"),
     file: async (path) => {
-      if (standardStream(path) === 0) return await stdin();
       const file = await named(path, "read", Deno.open(path));
       return await named(path, "read", readBounded(file.readable, path));
     },

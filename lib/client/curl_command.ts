@@ -26,8 +26,6 @@ export interface CurlPrint {
   dumpHeader: string | null;
   /** -w. */
   writeOut: string | null;
-  /** -s without -S: no message about a failure. */
-  isSilent: boolean;
   /** -v: the request and the response head on stderr. */
   isVerbose: boolean;
   /** Whether a status of 400 or more is a failure, and what it prints (-f, --fail-with-body). */
@@ -166,7 +164,6 @@ function authorizationOf({ user, bearer }: CurlState): string | null {
 
 function printOf(state: CurlState, target: string): CurlPrint {
   const show = state.isOn("head") ? "head" : state.isOn("include") ? "head and body" : "body";
-  const isQuiet = state.isOn("silent") && !state.isOn("show-error");
   return {
     show,
     output: outputOf(state, target),
@@ -174,7 +171,6 @@ function printOf(state: CurlState, target: string): CurlPrint {
     isRemovedOnError: state.isOn("remove-on-error"),
     dumpHeader: state.dumpHeader,
     writeOut: state.writeOut,
-    isSilent: isQuiet,
     isVerbose: state.isOn("verbose"),
     failure: failureOf(state),
   };

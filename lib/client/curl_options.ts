@@ -90,15 +90,12 @@ export const VALUE_OPTIONS: Readonly<Record<string, ValueOption>> = {
     take: (state, value, flag) => void (state.retryTimeMs = milliseconds(value, flag)),
   },
   url: { take: (state, value) => void state.targets.push(value) },
-  "keepalive-time": { take: (_, value, flag) => void wholeNumber(value, flag) },
 };
 
 export const SWITCH_OPTIONS: Readonly<Record<string, SwitchOption>> = {
   get: { short: "G" },
   head: { short: "I" },
   include: { short: "i" },
-  silent: { short: "s" },
-  "show-error": { short: "S" },
   verbose: { short: "v" },
   fail: { short: "f" },
   "fail-with-body": {},
@@ -117,8 +114,11 @@ export const SWITCH_OPTIONS: Readonly<Record<string, SwitchOption>> = {
   "form-escape": {},
   "retry-all-errors": {},
   "retry-connrefused": {},
-  // What these ask for always holds here: no config file, buffering or meter, HTTP/1.1, Basic.
+  // What these ask for always holds here: no config file, buffering or meter, HTTP/1.1, Basic; a
+  // failure is told with -s, too.
   disable: { short: "q" },
+  silent: { short: "s" },
+  "show-error": { short: "S" },
   buffer: { short: "N" },
   "progress-meter": {},
   "progress-bar": { short: "#" },

@@ -45,6 +45,7 @@ const INSTEAD: readonly (readonly [names: string, instead: string])[] = [
   ["z time-cond etag-save etag-compare", "give -H 'If-Modified-Since: …' or -H 'If-None-Match: …'"],
   ["request-target", "write the target as the path, with --path-as-is and -g"],
   ["variable expand-url expand-data", "let the shell put the value in"],
+  ["keepalive-time keepalive-cnt", "-m and --connect-timeout say how long to wait"],
   ["Q quote l list-only mail-from mail-rcpt mail-auth P t telnet-option", PLAIN_CURL],
   ["B use-ascii form-stream socks5-gssapi ftp-pasv disable-epsv crlf", PLAIN_CURL],
 ];

@@ -113,7 +113,8 @@ function framingOf(request: CurlRequest): { fields: Field[]; isChunked: boolean 
     fields.push(["Content-Length", String(body.length)]);
   }
   if (bodyType && bodyType.boundary !== null) {
-    const name = valueOf(request, "content-type") ?? bodyType.name;
+    const isOut = request.removed.has("content-type");
+    const name = valueOf(request, "content-type") ?? (isOut ? "nothing" : bodyType.name);
     if (!/^multipart\/form-data\b/i.test(name)) {
       throw usage(`-F sends multipart/form-data, not ${name}`, ["leave -H 'Content-Type: …' out"]);
     }

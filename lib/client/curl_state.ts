@@ -1,5 +1,6 @@
 /** What curl's options say so far, while a command line is read. */
 import { KhachapuriError } from "../errors.ts";
+import { standardStream } from "../files.ts";
 import type { DataPiece } from "./curl_data.ts";
 import type { FormPart } from "./curl_form.ts";
 
@@ -58,7 +59,7 @@ export class CurlState {
   /** The bytes of `@path` (or `path`), of stdin for "-", which is empty the second time. */
   async read(from: string): Promise<Uint8Array> {
     const path = from.replace(/^@/, "");
-    if (path !== "-") return await this.inputs.file(path);
+    if (path !== "-" && standardStream(path) !== 0) return await this.inputs.file(path);
     if (this.#isStdinRead) return new Uint8Array();
     this.#isStdinRead = true;
     return await this.inputs.stdin();

@@ -21,7 +21,7 @@ export interface Transferred {
   request: WireRequest;
   answer: CurlAnswer;
   redirects: number;
-  /** Where a redirect that was not followed leads; null without. */
+  /** Where a redirect that was not followed leads; null without, or to where none can be. */
   redirectUrl: CurlUrl | null;
   /** All answers' heads, bytes; and all requests' heads. */
   headBytes: number;
@@ -85,14 +85,14 @@ async function follow(
     await hooks.onAnswer(wire, answer);
     headBytes += headSize(answer.fields, `HTTP/1.1 ${answer.status} ${answer.reason}`);
     requestBytes += headSize(wire.fields, `${wire.method} ${wire.target} HTTP/1.1`);
-    const next = redirectUrl(answer, url, request.isPathAsIs);
+    const next = redirects === null ? null : redirectUrl(answer, url, request.isPathAsIs);
     if (next === null || redirects === null) {
       const sizes = { headBytes, requestBytes };
       return {
         request: wire,
         answer,
         redirects: hops,
-        redirectUrl: next,
+        redirectUrl: unfollowed(answer, url),
         ...sizes,
         beganAt,
         hopAt,
@@ -108,6 +108,15 @@ async function follow(
     const isElsewhere = originOf(next) !== originOf(start);
     request = redirectedRequest(request, answer.status, { isElsewhere, redirects });
     url = next;
+  }
+}
+
+function unfollowed(answer: CurlAnswer, url: CurlUrl): CurlUrl | null {
+  try {
+    return redirectUrl(answer, url, false);
+  } catch (error) {
+    if (error instanceof KhachapuriError) return null;
+    throw error;
   }
 }
 

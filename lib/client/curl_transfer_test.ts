@@ -34,6 +34,8 @@ async function run(flags: string[], ...answers: (CurlAnswer | Error)[]) {
 Deno.test("without -L a redirect is the answer; with it the last one is", async () => {
   const plain = await run([], answer(302, "a"));
   assert.deepEqual([plain.answer.status, formatCurlUrl(plain.redirectUrl!)], [302, "http://h/a"]);
+  const odd = await run([], answer(302, "ftp://h/"));
+  assert.deepEqual([odd.answer.status, odd.redirectUrl], [302, null]);
   const followed = await run(["-L", "-d", "x"], answer(307, "a"), answer(302, "b"), answer(200));
   assert.deepEqual(followed.seen, ["POST http://h/", "POST http://h/a", "GET http://h/b"]);
   assert.equal(followed.redirects, 2);
