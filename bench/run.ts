@@ -1,4 +1,6 @@
 /** `deno task bench NAME [--json]`: one of the benchmarks beside this file. */
+import { PEERS, requireAll } from "../tools/requirements.ts";
+
 const NAMES = ["payments", "ipfs", "sandbox", "growth money", "hot", "attacks"];
 
 const flagsAt = Deno.args.findIndex((argument) => argument.startsWith("-"));
@@ -8,4 +10,5 @@ if (!NAMES.includes(name)) {
   Deno.stderr.writeSync(new TextEncoder().encode(usage));
   Deno.exit(2);
 }
+if (name === "sandbox") await requireAll("bench sandbox", PEERS);
 await import(new URL(`./${name.replace(" ", "_")}.ts`, import.meta.url).href);

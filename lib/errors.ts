@@ -21,6 +21,7 @@ const CODES = {
   method_not_allowed: { status: 405, exit: 3 },
   not_found: { status: 404, exit: 4 },
   stopped: { status: 410, exit: 4 },
+  file_unusable: { status: 500, exit: 3 },
   misdirected: { status: 421, exit: 4 },
   payment_required: { status: 402, exit: 5 },
   terms_refused: { status: 403, exit: 5 },

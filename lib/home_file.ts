@@ -3,6 +3,7 @@
  * placed whole: whoever reads it, or looks after a crash, finds the old content or the new one.
  */
 import { dirname } from "node:path";
+import { fileError, isMissing, isTaken, makeFolders, named } from "./files.ts";
 import { parseJson } from "./shape.ts";
 
 /** How a file's content is written as JSON. */
@@ -47,8 +48,10 @@ export function openHomeFile<Content>(
     read,
     async change(next) {
       await makeFolder(path);
-      using lock = await Deno.open(`${path}.lock`, { create: true, write: true, mode: PRIVATE });
-      await lock.lock(true);
+      const lockPath = `${path}.lock`;
+      const opened = Deno.open(lockPath, { create: true, write: true, mode: PRIVATE });
+      using lock = await named(lockPath, "locked", opened);
+      await named(lockPath, "locked", lock.lock(true));
       const content = await read();
       const changed = next(content);
       if (changed === content) return;
@@ -62,14 +65,14 @@ export function openHomeFile<Content>(
 
 /**
  * The JSON in a file; undefined when there is no file.
- * @throws KhachapuriError `invalid_config` when it is not JSON
+ * @throws KhachapuriError `invalid_config` when it is not JSON; `access_denied`, `file_unusable`
  */
 export async function readJsonFile(path: string): Promise<unknown> {
   try {
     return parseJson(await Deno.readTextFile(path), path, "invalid_config");
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    if (isMissing(error) && !await isLink(path)) return undefined;
+    throw await fileError(error, path, "read");
   }
 }
 
@@ -118,6 +121,8 @@ async function placeFile(
     await syncFile(partial, { write: true });
     await place(partial, path);
     await syncFile(dirname(path), { read: true });
+  } catch (error) {
+    throw isTaken(error) ? error : await fileError(error, path, "written");
   } finally {
     // After a rename it is gone already.
     await Deno.remove(partial).catch(() => {});
@@ -131,5 +136,10 @@ async function syncFile(path: string, how: Deno.OpenOptions): Promise<void> {
 }
 
 async function makeFolder(path: string): Promise<void> {
-  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolders(dirname(path), 0o700);
+}
+
+/** A link to nothing is no file that is still to be made. */
+function isLink(path: string): Promise<boolean> {
+  return Deno.lstat(path).then(({ isSymlink }) => isSymlink, () => false);
 }

@@ -13,7 +13,7 @@ import { Buffer } from "node:buffer";
 import * as v from "valibot";
 import type { Address, Hex } from "viem";
 import { formatCaip2, parseCaip2 } from "./caip.ts";
-import { KhachapuriError } from "./errors.ts";
+import { type ErrorCode, KhachapuriError } from "./errors.ts";
 import { type LaneCount, laneCountToJson, type LaneProof } from "./lane_count.ts";
 import { PAYMENT_HEADER_BYTES_MAX } from "./limits.ts";
 import {
@@ -270,6 +270,19 @@ export function paymentRequired<Entry extends Accept>(
   };
 }
 
+const acceptsShape = v.array(v.looseObject({ scheme: v.string() }));
+
+/**
+ * The `credits` offers in x402's `accepts`; other schemes are passed over.
+ * @param what holds it, for messages
+ * @throws KhachapuriError `code`
+ */
+export function offersIn(accepts: unknown, what: string, code: ErrorCode): CreditsOffer[] {
+  return parseShape(acceptsShape, accepts, what, code)
+    .filter(({ scheme }) => scheme === CREDITS_SCHEME)
+    .map((entry) => parseShape(offerShape, entry, what, code));
+}
+
 /** The `credits` offers of a `PAYMENT-REQUIRED` header; other schemes are passed over. */
 export function decodePaymentRequired(
   text: string,
@@ -278,11 +291,10 @@ export function decodePaymentRequired(
   const shape = v.object({
     x402Version: v.literal(2),
     error: v.optional(v.string()),
-    accepts: v.array(v.looseObject({ scheme: v.string() })),
+    accepts: v.unknown(),
   });
   const body = parseShape(shape, fromHeader(text, what), what, "invalid_input");
-  const ours = body.accepts.filter((entry) => entry.scheme === CREDITS_SCHEME);
-  const offers = ours.map((entry) => parseShape(offerShape, entry, what, "invalid_input"));
+  const offers = offersIn(body.accepts, what, "invalid_input");
   return { error: body.error ?? null, offers };
 }
 

@@ -8,6 +8,9 @@ import { type Address, type Hex, type LocalAccount, recoverTypedDataAddress } fr
 import { type EscrowDomain, isCanonicalSignature } from "./permit.ts";
 import { addressShape, hexShape, parseShape, uintShape } from "./shape.ts";
 
+/** Of an answer that was paid for: the address of its receipt, a path at the provider. */
+export const RECEIPT_HEADER = "Khachapuri-Receipt";
+
 /** How a charged run ended. "aborted": the caller hung up before the answer was complete. */
 export const OUTCOMES = ["answered", "failed", "timeout", "limit", "aborted"] as const;
 export type Outcome = typeof OUTCOMES[number];

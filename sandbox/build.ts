@@ -7,6 +7,7 @@ import { KhachapuriError } from "../lib/errors.ts";
 
 const SOURCES = new URL("init/", import.meta.url);
 const TARGET = new URL("../.cache/init/", import.meta.url);
+const MODULE = new URL("init_base64.ts", TARGET);
 
 const FLAGS = [
   "-std=c11",
@@ -29,26 +30,39 @@ const FLAGS = [
   "/usr/include",
 ];
 
+/** Whether the last result is of the sources as they are. */
+export async function isInitBuilt(): Promise<boolean> {
+  return await isBuiltFrom(await sourceDigest(await sourceNames()));
+}
+
+async function isBuiltFrom(digest: string): Promise<boolean> {
+  const module = await Deno.readTextFile(MODULE).catch(() => "");
+  return module.startsWith(`// ${digest}\n`);
+}
+
+async function sourceNames(): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(SOURCES)) names.push(name);
+  return names.sort();
+}
+
 /**
  * Compiles when a source is newer than the last result.
  * @returns true when it compiled
  * @throws KhachapuriError `sandbox_unavailable` when the compiler is missing or refuses
  */
 export async function buildInit(): Promise<boolean> {
-  const sources: string[] = [];
-  for await (const { name } of Deno.readDir(SOURCES)) sources.push(name);
-  const digest = await sourceDigest(sources.sort());
+  const sources = await sourceNames();
+  const digest = await sourceDigest(sources);
+  if (await isBuiltFrom(digest)) return false;
   const binary = new URL("khachapuri-init", TARGET);
-  const module = new URL("init_base64.ts", TARGET);
-  const before = await Deno.readTextFile(module).catch(() => "");
-  if (before.startsWith(`// ${digest}\n`)) return false;
   await Deno.mkdir(TARGET, { recursive: true });
   const fresh = `${binary.pathname}.new`;
   const files = sources.filter((name) => name.endsWith(".c"));
   await compile([...FLAGS, "-o", fresh, ...files.map((name) => new URL(name, SOURCES).pathname)]);
   const base64 = (await Deno.readFile(fresh)).toBase64();
   await Deno.rename(fresh, binary);
-  await Deno.writeTextFile(module, `// ${digest}\nexport const INIT_BASE64 =\n  "${base64}";\n`);
+  await Deno.writeTextFile(MODULE, `// ${digest}\nexport const INIT_BASE64 =\n  "${base64}";\n`);
   return true;
 }
 

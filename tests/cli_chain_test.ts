@@ -54,7 +54,15 @@ Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", 
   const balance = await run("payer", "balance", "--json");
   assert.deepEqual([balance.json.wallet, balance.json.free], ["95000000", "4900000"]);
   assert.deepEqual(balance.json.providers, [
-    { provider: provider.address, locked: "100000", credits: "100", pricePerCredit: "1000" },
+    {
+      provider: provider.address,
+      locked: "100000",
+      name: null,
+      credits: "100",
+      thawing: null,
+      isReclaimable: false,
+      pricePerCredit: "1000",
+    },
   ]);
 
   const first = await run("payer", "permit", NAME, "--credits", "10");
@@ -74,7 +82,10 @@ Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", 
     revoked.out,
     /99 credits thaw until \d{4}-\d\d-\d\dT[\d:]+Z\nthen: khachapuri reclaim/,
   );
-  assert.match((await run("payer", "allowance", NAME)).out, /thawing +99 credits until/);
+  assert.match(
+    (await run("payer", "allowance", NAME)).out,
+    /thawing +0\.\d+ USDC, 99 credits thaw until/,
+  );
   const early = await run("payer", "reclaim", NAME);
   assert.deepEqual([early.code, /StillThawing/.test(early.err)], [5, true]);
   await passTime(chain, THAWING_SECONDS + 1n);
@@ -207,7 +218,7 @@ Deno.test("bad input of every command is named, with the exit code of its kind",
     [["register"], 2, /NAME is missing/],
     [["register", NAME], 2, /--domain URL is missing|--age RECIPIENT is missing/],
     [["register", NAME, ...registration], 6, /has no owner and can't be claimed/],
-    [["register", NAME, ...registration, "--terms", "/nowhere"], 3, /terms can't be read/],
+    [["register", NAME, ...registration, "--terms", "/nowhere"], 4, /nowhere can't be read/],
     [["register", NAME, ...registration.with(1, "http://paolo.example")], 3, /must be https/],
     [["register", NAME, ...registration.with(3, "age1x")], 3, /not an age recipient/],
     [["assign", NAME, "paolo"], 2, /ADDRESS is not an Ethereum address/],

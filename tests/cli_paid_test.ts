@@ -12,12 +12,23 @@ import { receiptFromJson, receiptToJson, signReceipt } from "../lib/receipt.ts";
 import { giveEther, mine } from "../worlds/chain/anvil_calls.ts";
 import { nameProvider, PRICE } from "../worlds/chain/escrow_chain.ts";
 import { privateKeyOf } from "../worlds/chain/people.ts";
+import { startRecorder } from "../worlds/http_recorder.ts";
 import { chainConfig, openHome, runIn } from "../worlds/home.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 
 const NAME = "paolo.khachapuri";
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" }, fields: { access: "payer" } };
 const BATCH = { mode: "batch", intervalSeconds: 360, pollMs: 50 };
+
+/** Answers /a by a redirect within the deployment, /out by one beyond it, the rest by its path. */
+const redirects = (origin: string) =>
+  `#!/bin/sh
+case "$PATH_INFO" in
+/a) printf 'HTTP/1.1 302 Found\\nLocation: b\\n\\n' ;;
+/out) printf 'HTTP/1.1 302 Found\\nLocation: ${origin}/seen\\n\\n' ;;
+*) echo "$PATH_INFO" ;;
+esac
+`;
 
 /** Names the market's provider, where it listens now. */
 async function nameIt(market: Market, webDomain = market.provider.url): Promise<void> {
@@ -56,6 +67,38 @@ Deno.test("call pays, keeps its count, and finds it again when it was lost", asy
 
   await t.step("side by side with itself", async () => {
     await Promise.all([call(), call(), call()]);
+  });
+
+  await t.step("a redirect is paid for within the deployment, and never beyond it", async () => {
+    await using elsewhere = startRecorder();
+    const redirecting = await market.deploy({
+      files: { main: redirects(elsewhere.origin) },
+      fields: { access: "payer" },
+    });
+    const before = BigInt(await count());
+    const target = `${NAME}/${redirecting}`;
+    const within = await payer.run("call", "--pay", `${target}/a`, "-L");
+    assert.deepEqual([within.code, within.out], [0, "/b\n"], within.err);
+    assert.equal(await count(), String(before + 2n));
+    const beyond = await payer.run("call", "--pay", `${target}/out`, "-L", "-u", "me:secret");
+    assert.deepEqual([beyond.code, beyond.out], [0, "ok"], beyond.err);
+    assert.equal(await count(), String(before + 3n));
+    const { start, fields } = elsewhere.take()!;
+    assert.equal(start, "GET /seen HTTP/1.1");
+    assert.doesNotMatch(fields.join("\n"), /^(?:payment-|authorization)/im);
+  });
+
+  await t.step("what can't be written costs nothing", async () => {
+    const before = await count();
+    const lost = await payer.run(
+      "call",
+      "--pay",
+      `${NAME}/${cid}`,
+      "-o",
+      join(payer.dir, "none/x"),
+    );
+    assert.deepEqual([lost.code, await count()], [4, before], lost.err);
+    assert.match(lost.err, /its folder does not exist/);
   });
 
   await t.step("a permit for N credits covers N calls of curl, on a lane in use", async () => {

@@ -31,7 +31,9 @@ async function call(
   await using stage = await stageOf(dir, fields);
   const { response, record } = await stage.call({
     method: request.method ?? "GET",
-    url: new URL(path, "https://provider.example"),
+    base: new URL("https://provider.example"),
+    path: path.split("?")[0]!,
+    query: path.split("?")[1] ?? null,
     headers: request.headers ?? [],
     body: request.body === undefined ? null : new TextEncoder().encode(request.body),
   });
@@ -271,9 +273,9 @@ Deno.test("run DIR prints what curl would, with curl's flags", async () => {
 });
 
 Deno.test("run DIR tells what is wrong, with an exit code that means it", async () => {
-  const unknown = await runCommand(join(samples, "hello"), "-L", "/");
+  const unknown = await runCommand(join(samples, "hello"), "-x", "proxy", "/");
   assert.equal(unknown.code, 2);
-  assert.match(unknown.stderr, /-L is not taken/);
+  assert.match(unknown.stderr, /-x is not taken/);
   const missing = await runCommand("--entrypoint", "./nope", join(samples, "hello"), "/");
   assert.equal(missing.code, 3);
   const silent = await runCommand(join(samples, "secret"), "/");

@@ -56,7 +56,7 @@ Deno.test("the command line believes no relayer, and signs no fee that nobody ag
     [["withdraw", "1", "--fee-max", "1"], {}, 2, /are for a message/],
     [["withdraw", "1", "--print", "--deadline", "1"], {}, 2, /--deadline has passed/],
     [["revoke", address, "--permits", "--credits", "1"], {}, 2, /--permits takes no credits/],
-    [["relay", "nowhere.json"], {}, 3, /can't be read/],
+    [["relay", "nowhere.json"], {}, 4, /can't be read/],
   ];
   const before = await holdings(world);
   const honest = { ...offer };

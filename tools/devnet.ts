@@ -5,10 +5,16 @@
  */
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
-import { type LocalWorld, NAME, startLocalWorld } from "../worlds/local_world.ts";
+import {
+  commandFromSource,
+  type LocalWorld,
+  NAME,
+  startLocalWorld,
+} from "../worlds/local_world.ts";
 import { print } from "./print.ts";
 
-const HELLO = fileURLToPath(new URL("../samples/hello", import.meta.url));
+const SAMPLES = fileURLToPath(new URL("../samples/", import.meta.url));
+const HELLO = join(SAMPLES, "hello");
 
 /** Registers the provider and starts it, as it would do itself. */
 export async function openProvider(world: LocalWorld): Promise<void> {
@@ -28,7 +34,17 @@ async function openDeployment(world: LocalWorld): Promise<string> {
   return cid;
 }
 
-function instructions(world: LocalWorld, cid: string): string[] {
+/** A folder with the command line in it, for shells that have no deno on PATH. */
+async function writeCommand(world: LocalWorld): Promise<string> {
+  const folder = join(world.dir, "bin");
+  const words = commandFromSource().map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+  await Deno.mkdir(folder);
+  const script = `#!/bin/sh\nexec ${words.join(" ")} "$@"\n`;
+  await Deno.writeTextFile(join(folder, "khachapuri"), script, { mode: 0o755 });
+  return folder;
+}
+
+function instructions(world: LocalWorld, cid: string, commandFolder: string): string[] {
   return [
     "",
     "Everything runs. In a second terminal:",
@@ -39,23 +55,23 @@ function instructions(world: LocalWorld, cid: string): string[] {
     "",
     "and with the command line, as the developer (caller, provider: other homes beside it):",
     "",
-    `  export KHACHAPURI_HOME=${world.home("developer")}`,
-    "  deno task khachapuri balance",
-    `  deno task khachapuri resolve ${NAME}`,
-    `  deno task khachapuri call --pay '${NAME}/${cid}?Nino'`,
-    `  deno task deploy-spec samples/words --provider ${NAME}`,
+    `  export PATH=${commandFolder}:$PATH KHACHAPURI_HOME=${world.home("developer")}`,
+    "  khachapuri balance",
+    `  khachapuri resolve ${NAME}`,
+    `  khachapuri call --pay '${NAME}/${cid}?Nino'`,
+    `  khachapuri deploy ${join(SAMPLES, "words")} --provider ${NAME} --accept-terms`,
     "",
     "To be a provider, too: make a home, be given a name, get coin for gas (also for the operator),",
     "then `register` and `serve` as init says.",
     "",
-    "  deno task khachapuri init --home /tmp/nino --provider nino.khachapuri --price 0.002 \\",
+    "  khachapuri init --home /tmp/nino --provider nino.khachapuri --price 0.002 \\",
     `    --domain http://localhost:8402 --address new --rpc ${world.rpc} \\`,
     `    --gateway ${world.gateway.url} --escrow ${world.escrow} --registry ${world.registry}`,
-    `  deno task khachapuri assign nino.khachapuri ADDRESS --home ${world.home("root")}`,
+    `  khachapuri assign nino.khachapuri ADDRESS --home ${world.home("root")}`,
     `  curl ${world.rpc} -H 'content-type: application/json' -d '{"jsonrpc":"2.0","id":1,` +
     `"method":"anvil_setBalance","params":["ADDRESS","0xde0b6b3a7640000"]}'`,
     "",
-    "Without a deno on PATH, write `npx -y deno@2.9.6` for `deno`. Ctrl-C ends this world.",
+    "Ctrl-C ends this world.",
   ];
 }
 
@@ -73,7 +89,7 @@ async function main(): Promise<void> {
   print(`provider   ${world.webDomain} (${NAME})`);
   const cid = await openDeployment(world);
   print(`deployment ${cid} (samples/hello)`);
-  for (const line of instructions(world, cid)) print(line);
+  for (const line of instructions(world, cid, await writeCommand(world))) print(line);
   await stop.promise;
 }
 

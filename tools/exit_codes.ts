@@ -1,20 +1,9 @@
 /** `deno task docs`: writes docs/exit-codes.md from the table in lib/errors.ts. */
 import { fileURLToPath } from "node:url";
+import { EXIT_KINDS } from "../lib/cli/exit_kinds.ts";
 import { type ErrorCode, errorTable } from "../lib/errors.ts";
 
 export const EXIT_CODES_PATH = fileURLToPath(new URL("../docs/exit-codes.md", import.meta.url));
-
-const KINDS: Readonly<Record<number, string>> = {
-  0: "done",
-  1: "unexpected failure: a bug; KHACHAPURI_TRACE=1 shows where",
-  2: "the command line is wrong",
-  3: "something given is malformed: a file, a cid, a spec, the configuration",
-  4: "it does not exist, or no longer",
-  5: "payment: not enough, not accepted, or refused by the contract",
-  6: "keys and rights: a key file that others can read, an account that may not",
-  7: "something is unreachable or busy: try again",
-  8: "the program's own failure, timeout or limit",
-};
 
 const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   usage: "the command line or the request is not one we understand",
@@ -29,6 +18,7 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   headers_too_large: "headers or URL are over the limit",
   method_not_allowed: "this path takes other methods",
   not_found: "there is nothing of this name, path or cid",
+  file_unusable: "a file is a folder, its disk is full, or the like",
   stopped: "the deployment was stopped by its owner",
   misdirected: "the deployment is not for this provider",
   payment_required: "nobody pays for this call; the body says what is missing",
@@ -74,7 +64,7 @@ A failure has one stable code. A provider answers it with an HTTP status and the
 \`{ "error": code, "message": …, "hints": […] }\`; the command line prints message and hints to
 stderr, under \`--json\` the same JSON to stdout, and exits with the code's kind:
 
-${table(["exit", "kind"], Object.entries(KINDS))}
+${table(["exit", "kind"], Object.entries(EXIT_KINDS))}
 
 ${table(["code", "HTTP", "exit", "meaning"], rows)}
 `;

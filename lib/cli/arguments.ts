@@ -31,16 +31,22 @@ export const COMMON_OPTIONS = {
   help: { type: "boolean", short: "h", description: "show this help" },
 } as const satisfies OptionTable;
 
-/** curl has its own `--json` and `-h`: those of a raw command belong to curl. */
-function commonFor(command: Pick<Command, "rawArgs">): OptionTable {
-  if (!command.rawArgs) return COMMON_OPTIONS;
-  const { json: _json, help: _help, ...rest } = COMMON_OPTIONS;
-  return { ...rest, help: { type: "boolean", description: "show this help" } };
+/** Every flag that `command` takes. */
+export function optionsOf(command: Pick<Command, "options">): OptionTable {
+  return { ...COMMON_OPTIONS, ...command.options };
 }
 
-/** Every flag that `command` takes. */
-export function optionsOf(command: Pick<Command, "rawArgs" | "options">): OptionTable {
-  return { ...commonFor(command), ...command.options };
+/**
+ * Whether the arguments ask for a JSON document. curl has a flag `--json` of its own, with data:
+ * among curl's flags ours is the one that no data follows.
+ */
+export function asksJson(
+  command: Pick<Command, "rawArgs" | "options">,
+  argv: readonly string[],
+): boolean {
+  if (!command.rawArgs) return argv.includes("--json");
+  const { ours, isJsonLate } = splitRaw(optionsOf(command), argv);
+  return isJsonLate || ours.includes("--json");
 }
 
 export interface ParsedArguments {
@@ -63,36 +69,69 @@ export function parseArguments(
   argv: readonly string[],
 ): ParsedArguments {
   const table = optionsOf(command);
-  const cut = command.rawArgs ? leadingFlags(table, argv) : argv.length;
-  const { values, positionals } = tokenize(name, table, argv.slice(0, cut));
-  const isHelp = values.has("help");
+  const { ours, raw, isJsonLate } = command.rawArgs
+    ? splitRaw(table, argv)
+    : { ours: argv, raw: [], isJsonLate: false };
+  const { values, positionals } = tokenize(name, table, ours);
+  if (isJsonLate) values.set("json", true);
+  const isHelp = values.has("help") || raw.some((text, index) => isHelpFlag(raw, text, index));
   const options: Record<string, unknown> = {};
   for (const [key, option] of Object.entries(command.options)) {
     options[key] = valueOf(name, key, option, values, isHelp);
   }
   if (!isHelp && !command.rawArgs) checkCount(name, command, positionals);
-  if (!isHelp && command.rawArgs) checkOursFirst(name, table, argv.slice(cut));
+  if (!isHelp && command.rawArgs) checkOursFirst(name, table, raw);
   return {
     common: commonFlags(values),
     isHelp,
     args: {
       options: options as Arguments<OptionTable>["options"],
       positionals,
-      raw: argv.slice(cut),
+      raw,
     },
   };
 }
+
+/**
+ * The arguments of a command that takes curl's flags, too. Ours lead; only `--json` may also stand
+ * among curl's, where no data of curl's follows it.
+ */
+function splitRaw(table: OptionTable, argv: readonly string[]) {
+  const cut = leadingFlags(table, argv);
+  const raw = argv.slice(cut);
+  const at = raw.findIndex((text, index) =>
+    text === "--json" && !isBehindShort(raw, index) && !/^[^-]|^-$/.test(raw[index + 1] ?? "--")
+  );
+  const isJsonLate = at >= 0;
+  return { ours: argv.slice(0, cut), raw: isJsonLate ? raw.toSpliced(at, 1) : raw, isJsonLate };
+}
+
+/** What curl's `--json` takes, and what is no target of ours: JSON, or `@` and a file. */
+const JSON_DATA = /^[@{["]/;
 
 /** How many arguments at the front are our flags with their values. */
 function leadingFlags(table: OptionTable, argv: readonly string[]): number {
   let index = 0;
   while (index < argv.length) {
-    const match = /^--([^=]+)(=.*)?$/s.exec(argv[index]!);
-    const option = match && table[match[1]!];
-    if (!option) return index;
-    index += option.type === "boolean" || match[2] !== undefined ? 1 : 2;
+    const [, key, value] = /^--([^=]+)(=.*)?$/s.exec(argv[index]!) ?? [];
+    const option = argv[index] === "-h" ? table.help : ownOf(table, key ?? "");
+    if (!option || (key === "json" && JSON_DATA.test(argv[index + 1] ?? ""))) return index;
+    index += option.type === "boolean" || value !== undefined ? 1 : 2;
   }
   return argv.length;
+}
+
+/** Whether curl could take this argument for the value of a flag such as `-d`. */
+function isBehindShort(raw: readonly string[], index: number): boolean {
+  return /^-[^-]*[AbcdeFHmoTuwX]$/.test(raw[index - 1] ?? "");
+}
+
+function isHelpFlag(raw: readonly string[], text: string, index: number): boolean {
+  return (text === "--help" || text === "-h") && !isBehindShort(raw, index);
+}
+
+function ownOf(table: OptionTable, key: string): Option | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
 function tokenize(name: string, table: OptionTable, argv: readonly string[]) {
@@ -111,7 +150,7 @@ function tokenize(name: string, table: OptionTable, argv: readonly string[]) {
   for (const token of tokens) {
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
-    const option = Object.hasOwn(table, token.name) ? table[token.name]! : undefined;
+    const option = ownOf(table, token.name);
     if (!option) throw unknownFlag(name, table, token.rawName);
     addValue(name, values, option, token);
   }
@@ -184,8 +223,8 @@ function commonFlags(values: Values): CommonFlags {
 function checkOursFirst(name: string, table: OptionTable, raw: readonly string[]): void {
   const late = raw.find((text, index) => {
     const [, key] = /^--([^=]+)/.exec(text) ?? [];
-    const isOurs = key !== undefined && Object.hasOwn(table, key);
-    return isOurs && !/^-[^-]/.test(raw[index - 1] ?? "");
+    const isOurs = key !== undefined && key !== "json" && Object.hasOwn(table, key);
+    return isOurs && !isBehindShort(raw, index);
   });
   if (late === undefined) return;
   throw usageError(name, `${late} is a flag of ours: those come first, curl's own after them`);

@@ -1,17 +1,29 @@
 /** `call`: curl to a deployment by its provider's name, paying for it when that is asked. */
-import { callDeployment, type CallTarget, parseCallTarget } from "../client/call.ts";
-import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
+import { callDeployment, type CallTarget, callUrl, isBelow, placeOf } from "../client/call.ts";
+import { parseCurlFlags } from "../client/curl_flags.ts";
+import type { WireRequest } from "../client/curl_request.ts";
+import { type CurlAnswer, type SendOptions, sendRequest } from "../client/curl_send.ts";
 import { openPermitBook } from "../client/permit_book.ts";
 import { formatUsdc } from "../chain/usdc.ts";
-import { asKhachapuriError, KhachapuriError } from "../errors.ts";
-import { PAYMENT_REQUIRED_HEADER } from "../payment_header.ts";
+import { KhachapuriError } from "../errors.ts";
+import { readText } from "../files.ts";
+import {
+  decodePaymentRequired,
+  PAYMENT_REQUIRED_HEADER,
+  PAYMENT_SIGNATURE_HEADER,
+} from "../payment_header.ts";
+import type { UnsignedPermit } from "../permit.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import { curlInputs, printResponse } from "./curl_output.ts";
+import { callFacts, transferToJson } from "./answer_json.ts";
+import { callTarget } from "./call_target.ts";
+import { curlInputs, transferAndPrint } from "./curl_output.ts";
+import { wayBackLines } from "./funding.ts";
+import { unpaidError } from "./funding_advice.ts";
 import { depositWish } from "./onboard.ts";
 
 export const call = defineCommand({
-  usage: "[--pay | --no-pay] NAME/CID[/path][?query] [curl flags]",
+  usage: "[--pay | --no-pay] NAME/CID[/path][?query]|URL [curl flags]",
   details: [
     "Resolves NAME to the provider's web domain and sends the request there, with curl's own " +
     "flags and curl's own output.",
@@ -56,36 +68,64 @@ export const call = defineCommand({
     const { world, out } = context;
     const laneLabel = options["lane-label"];
     const curl = await parseCurlFlags(raw, curlInputs(world));
-    const target = parseCallTarget(curl.target);
+    const target = await callTarget(context.home, curl.target);
     const [chain, contracts] = [await context.chain(), await context.contracts()];
-    const signal = curl.maxTimeMs === null ? null : AbortSignal.timeout(curl.maxTimeMs);
-    const answer = await callDeployment(chain, contracts, {
-      target,
-      request: { method: curl.method, headers: curl.headers, body: curl.body },
-      pay: options.pay ? "always" : await mayPay(context, options["no-pay"]),
+    if (target.webDomain !== undefined && options.deposit !== undefined) {
+      throw new KhachapuriError("usage", "--deposit needs the provider's name, not a URL", {
+        hints: [`if you mean ${target.name}: ${target.name}/${target.cid}`],
+      });
+    }
+    const place = await placeOf(chain, contracts, target, curl.request.isPathAsIs);
+    const deployment = callUrl(place.record.webDomain, { ...target, path: "" });
+    const paying = {
+      pay: options.pay ? "always" as const : await mayPay(context, options["no-pay"]),
       account: () => context.account(),
+      isUnverified: curl.transfer.isInsecure,
       ...await paymentOptions(context, target, options),
       ...(laneLabel === undefined ? {} : { laneLabel }),
-      ...(signal ? { signal } : {}),
-    }).catch((error) => {
-      throw signal?.aborted ? timeoutError(curl) : asKhachapuriError(error);
-    });
-    if (curl.isVerbose) {
-      out.note(`> ${curl.method} ${answer.url}`);
-      const { paid } = answer;
-      if (paid) out.note(`> permit of ${paid.payer}, at most ${formatUsdc(paid.price)} USDC`);
-    }
-    const { response } = answer;
-    if (!await printResponse(out, curl, response)) {
-      throw new KhachapuriError("program_failed", `the answer was ${response.status}`);
-    }
-    if (response.status === 402 && response.headers.has(PAYMENT_REQUIRED_HEADER)) {
-      throw new KhachapuriError("payment_required", "the call was not paid", {
-        hints: [`khachapuri allow ${target.name} --credits N, then call again with --pay`],
-      });
+    };
+    const ca = curl.transfer.cacert === null ? null : await readText(curl.transfer.cacert);
+    const told = { paid: null as UnsignedPermit | null, hasDeposited: false };
+    const exchange = async (request: WireRequest, signal: AbortSignal | null) => {
+      const send = (payment: string | null) =>
+        sendPaid(request, payment, { ...curl.transfer, ca, signal });
+      // A redirect out of the deployment is followed like any other, and never paid for.
+      if (!isBelow(request.url, deployment)) return await send(null);
+      const at = { ...place, url: request.url };
+      const answer = await callDeployment(chain, contracts, at, { ...paying, send });
+      const { response, paid, hasDeposited } = answer;
+      Object.assign(told, { paid, hasDeposited });
+      if (paid && curl.print.isVerbose) {
+        out.note(`* permit of ${paid.payer}, at most ${formatUsdc(paid.price)} USDC`);
+      }
+      return response;
+    };
+    const { answer } = out.isJson
+      ? await transferToJson(out, curl, place.url, exchange, (done) => callFacts(done, told.paid))
+      : await transferAndPrint(out, curl, place.url, exchange);
+    if (told.hasDeposited) { for (const line of wayBackLines(target.name)) out.note(line); }
+    const required = requirementOf(answer);
+    if (required !== null) {
+      const [offer] = decodePaymentRequired(required).offers;
+      throw await unpaidError(context, target.name, offer, told.paid !== null);
     }
   },
 });
+
+async function sendPaid(request: WireRequest, payment: string | null, options: SendOptions) {
+  const fields = payment === null
+    ? request.fields
+    : [...request.fields, [PAYMENT_SIGNATURE_HEADER, payment] as const];
+  const answer = await sendRequest({ ...request, fields }, options);
+  return { ...answer, headers: new Headers(answer.fields.map(([name, value]) => [name, value])) };
+}
+
+/** What a provider asks for in a 402; null for any other answer. */
+function requirementOf({ status, fields }: CurlAnswer): string | null {
+  const wanted = PAYMENT_REQUIRED_HEADER.toLowerCase();
+  const [, value = null] = fields.find(([name]) => name.toLowerCase() === wanted) ?? [];
+  return status === 402 ? value : null;
+}
 
 /**
  * Without an account in the key file a call is paid with --pay only: nobody shall have to type a
@@ -124,8 +164,4 @@ async function paymentOptions(
 function secondsOf(text = "120"): number {
   if (/^[0-9]{1,5}$/.test(text)) return Number(text);
   throw new KhachapuriError("usage", `--wait is not a number of seconds: ${text}`);
-}
-
-function timeoutError(curl: CurlCommand): KhachapuriError {
-  return new KhachapuriError("program_timeout", `no answer within ${curl.maxTimeMs} ms (-m)`);
 }

@@ -1,14 +1,19 @@
 /** The command line as a function of the world around it: argv in, exit code out. */
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
-import { parseArguments } from "./arguments.ts";
-import type { Command } from "./command.ts";
+import { unnamedFileError } from "../files.ts";
+import { asksJson, optionsOf, parseArguments } from "./arguments.ts";
+import type { Command, CommandEntry } from "./command.ts";
 import { createContext } from "./context.ts";
 import { commandText, overviewText } from "./help.ts";
 import { createOutput, type Output } from "./output.ts";
 import { suggestionHints } from "./suggest.ts";
-import { type CommandEntry, COMMANDS } from "./table.ts";
+import { COMMANDS } from "./table.ts";
 import { VERSION } from "./version.ts";
 import type { World } from "./world.ts";
+
+/** What stands in a command's place and is none. */
+const HELP_WORDS: readonly string[] = ["help", "--help", "-h"];
+const VERSION_WORDS: readonly string[] = ["version", "--version", "-V"];
 
 /**
  * Runs one command line.
@@ -18,45 +23,29 @@ export async function runCli(
   world: World,
   table: readonly CommandEntry[] = COMMANDS,
 ): Promise<number> {
-  const asksJson = world.args.includes("--json");
-  let out = createOutput(world, false);
+  let out = createOutput(world, world.args.includes("--json"));
   try {
     const [name, ...rest] = world.args;
-    if (name === undefined || name === "--help" || name === "-h") {
-      out.line(overviewText(table).trimEnd());
-      return name === undefined ? 2 : 0;
+    if (name === undefined) {
+      createOutput(world, false).line(overviewText(table).trimEnd());
+      return 2;
     }
-    if (name === "--version" || name === "version") {
-      return printVersion(createOutput(world, asksJson));
-    }
-    if (name === "help") return await printHelp(out, table, rest);
+    if (VERSION_WORDS.includes(name)) return printVersion(out);
+    if (HELP_WORDS.includes(name)) return await printHelp(out, table, rest);
     const entry = findEntry(table, name);
     const command = await entry.load();
-    if (!command.rawArgs) out = createOutput(world, asksJson);
-    return await runCommand(world, out, entry, command, rest);
+    out = createOutput(world, asksJson(command, rest));
+    const { common, isHelp, args } = parseArguments(name, command, rest);
+    if (isHelp) return printCommandHelp(out, entry, command);
+    await command.run(createContext(world, common, out, table), args);
+    return 0;
   } catch (thrown) {
     if (thrown instanceof Deno.errors.BrokenPipe) return 0;
-    const error = asKhachapuriError(thrown);
+    const error = unnamedFileError(thrown) ?? asKhachapuriError(thrown);
     out.failure(error);
     if (error.code === "internal" && world.env("KHACHAPURI_TRACE")) out.note(traceOf(error));
     return error.exitCode;
   }
-}
-
-async function runCommand(
-  world: World,
-  out: Output,
-  entry: CommandEntry,
-  command: Command,
-  argv: readonly string[],
-): Promise<number> {
-  const { common, isHelp, args } = parseArguments(entry.name, command, argv);
-  if (isHelp) {
-    createOutput(world, false).line(commandText(entry, command).trimEnd());
-    return 0;
-  }
-  await command.run(createContext(world, common, out), args);
-  return 0;
 }
 
 function findEntry(table: readonly CommandEntry[], name: string): CommandEntry {
@@ -73,13 +62,23 @@ async function printHelp(
   table: readonly CommandEntry[],
   rest: readonly string[],
 ): Promise<number> {
-  const [name] = rest;
-  if (name === undefined) {
-    out.line(overviewText(table).trimEnd());
-    return 0;
+  const name = rest.find((word) => word !== "--json");
+  if (name !== undefined) {
+    const entry = findEntry(table, name);
+    return printCommandHelp(out, entry, await entry.load());
   }
-  const entry = findEntry(table, name);
-  out.line(commandText(entry, await entry.load()).trimEnd());
+  const commands = table.map(({ name, group, summary }) => ({ name, group, summary }));
+  out.result({ commands }, [overviewText(table).trimEnd()]);
+  return 0;
+}
+
+function printCommandHelp(out: Output, entry: CommandEntry, command: Command): number {
+  const { name, group, summary } = entry;
+  const { usage, details = [], examples } = command;
+  const options = optionsOf(command);
+  out.result({ name, group, summary, usage, details, options, examples }, [
+    commandText(entry, command).trimEnd(),
+  ]);
   return 0;
 }
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../errors.ts";
 import { runCli } from "./cli.ts";
-import { type Command, defineCommand } from "./command.ts";
+import { optionsOf } from "./arguments.ts";
+import { type Command, type CommandEntry, defineCommand } from "./command.ts";
 import { fakeWorld } from "../../worlds/terminal.ts";
-import { type CommandEntry, COMMANDS } from "./table.ts";
+import { COMMANDS } from "./table.ts";
 
 const greet = defineCommand({
   usage: "NAME",
@@ -117,7 +118,7 @@ Deno.test("runCli() answers a wrong command line with exit 2 and the nearest wor
     [["--json", "greet"], /the command comes first, not --json/],
     [["greet", "x", "--__proto__"], /unknown flag --__proto__/],
     [["fetch", "-d", "x", "--pay", "URL"], /--pay is a flag of ours: those come first/],
-    [["fetch", "--json", "--rpc=http://x", "URL"], /--rpc=http:\/\/x is a flag of ours/],
+    [["fetch", "--json", "{}", "--rpc=http://x", "URL"], /--rpc=http:\/\/x is a flag of ours/],
   ];
   for (const [args, message] of cases) {
     const { code, stderr, stdout } = await run(args);
@@ -160,6 +161,49 @@ Deno.test("runCli() hands a raw command everything after its own leading flags",
   });
 });
 
+Deno.test("runCli() tells its --json from curl's, which has data behind it", async () => {
+  const isJson = async (...args: string[]) => (await run(["fetch", ...args])).stdout === "";
+  for (
+    const args of [["--json", "n/c"], ["--json", "--pay", "n/c"], ["n/c", "-s", "--json"], [
+      "n/c",
+      "--json",
+      "-i",
+    ]]
+  ) {
+    assert.equal(await isJson(...args), true, args.join(" "));
+  }
+  for (
+    const args of [["--json", "{}", "n/c"], ["--json", "@f", "n/c"], ["n/c", "-d", "--json"], [
+      "n/c",
+      "--json",
+      "1",
+    ]]
+  ) {
+    assert.equal(await isJson(...args), false, args.join(" "));
+  }
+  const { stdout } = await run(["fetch", "--json", "n/c", "--rpc=x"]);
+  assert.equal(JSON.parse(stdout).error, "usage");
+});
+
+Deno.test("runCli() knows help and version in every place where people write them", async () => {
+  for (const args of [["fetch", "-h"], ["fetch", "--help"], ["fetch", "n/c", "-h"]]) {
+    assert.match((await run(args)).stdout, /^usage: khachapuri fetch URL/, args.join(" "));
+  }
+  assert.match((await run(["greet", "-h"])).stdout, /^usage: khachapuri greet/);
+  for (const word of ["version", "--version", "-V"]) {
+    assert.match((await run([word])).stdout, /^khachapuri \d/);
+    assert.deepEqual(Object.keys(JSON.parse((await run([word, "--json"])).stdout)), ["version"]);
+  }
+  const { commands } = JSON.parse((await run(["help", "--json"])).stdout);
+  assert.deepEqual(commands.map(({ name }: { name: string }) => name), [
+    "greet",
+    "fetch",
+    "broken",
+  ]);
+  assert.equal(JSON.parse((await run(["help", "greet", "--json"])).stdout).usage, "NAME");
+  assert.equal(JSON.parse((await run(["gret", "--json"])).stdout).error, "usage");
+});
+
 Deno.test("runCli() prints help on request and without a command", async () => {
   const overview = await run(["help"]);
   assert.equal(overview.code, 0);
@@ -182,6 +226,8 @@ Deno.test("every command loads, says how it is used and shows an example of itse
     assert.ok(summary.length > 0 && summary.length <= 72 && !summary.endsWith("."), name);
     assert.ok(command.examples.length > 0, `${name} has no example`);
     for (const example of command.examples) assert.ok(example.startsWith(name), example);
+    const flags = optionsOf(command);
+    assert.ok(flags.json && flags.help?.short === "h", `${name} lacks --json or -h`);
     for (const [key, option] of Object.entries(command.options)) {
       assert.match(key, /^[a-z][a-z0-9-]*$/);
       assert.ok(option.description.length > 0, `${name} --${key}`);

@@ -47,6 +47,8 @@ export interface Command<O extends OptionTable = OptionTable> {
   /** Whole command lines, without the leading "khachapuri ". */
   readonly examples: readonly string[];
   readonly options: O;
+  /** What its first positional may be, where that is one of a few words. */
+  readonly choices?: readonly string[];
   /** How many positionals it takes; checked before `run`. Not used with `rawArgs`. */
   readonly positionals?: { readonly min: number; readonly max: number };
   /**
@@ -57,10 +59,22 @@ export interface Command<O extends OptionTable = OptionTable> {
   run(context: CommandContext, args: Arguments<O>): Promise<void>;
 }
 
+/** A command of the table. */
+export interface CommandEntry {
+  readonly name: string;
+  /** The heading it stands under in `help`. */
+  readonly group: "provider" | "developer" | "payer and caller" | "everybody";
+  /** One line, no full stop. */
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
 /** What a command may use; everything that costs time is loaded on the first call. */
 export interface CommandContext {
   readonly world: World;
   readonly out: Output;
+  /** Every command there is. */
+  readonly commands: readonly CommandEntry[];
   /** `--home`, KHACHAPURI_HOME or ~/.khachapuri; absolute. */
   readonly home: string;
   /** The flags that every command takes, as given. */

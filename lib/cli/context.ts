@@ -5,12 +5,17 @@ import type { Config, ContractOverrides, Contracts } from "../config.ts";
 import type { Chain } from "../chain/client.ts";
 import type { KeyFile } from "../spec/keys.ts";
 import { KhachapuriError } from "../errors.ts";
-import type { CommandContext, CommonFlags } from "./command.ts";
+import type { CommandContext, CommandEntry, CommonFlags } from "./command.ts";
 import type { Output } from "./output.ts";
 import type { World } from "./world.ts";
 
 /** @throws KhachapuriError `usage` when there is no home directory to stand in */
-export function createContext(world: World, flags: CommonFlags, out: Output): CommandContext {
+export function createContext(
+  world: World,
+  flags: CommonFlags,
+  out: Output,
+  commands: readonly CommandEntry[],
+): CommandContext {
   const home = homeOf(world, flags);
   const keysPath = flags.keys === undefined ? join(home, "keys.json") : resolve(flags.keys);
   const config = once(() => loadConfig(world, home, flags));
@@ -19,6 +24,7 @@ export function createContext(world: World, flags: CommonFlags, out: Output): Co
   return {
     world,
     out,
+    commands,
     home,
     flags,
     keysPath,

@@ -63,6 +63,7 @@ export const contracts = defineCommand({
     "contracts mint 100 --to 0x7099…79C8",
   ],
   options: OPTIONS,
+  choices: ["address", "deploy", "mint"],
   positionals: { min: 1, max: 2 },
   async run(context, { positionals, options }) {
     const [action, amount] = positionals;

@@ -1,7 +1,14 @@
 /** Reading and printing the way curl does, for the commands that take curl's flags. */
-import type { CurlCommand, CurlInputs } from "../client/curl_flags.ts";
-import { formatHead } from "../client/curl_print.ts";
-import { KhachapuriError } from "../errors.ts";
+import { dirname } from "node:path";
+import type { CurlCommand } from "../client/curl_command.ts";
+import { decodedBody } from "../client/curl_decode.ts";
+import { answerLines, formatHead, requestLines } from "../client/curl_print.ts";
+import type { CurlInputs } from "../client/curl_state.ts";
+import { type Exchange, transfer, type Transferred } from "../client/curl_transfer.ts";
+import { type CurlUrl, formatCurlUrl } from "../client/curl_url.ts";
+import { writeOut } from "../client/curl_write_out.ts";
+import { asKhachapuriError, KhachapuriError } from "../errors.ts";
+import { type FileSink, makeFolders, named, openSink } from "../files.ts";
 import { REQUEST_BODY_BYTES_MAX } from "../limits.ts";
 import type { Output } from "./output.ts";
 import type { World } from "./world.ts";
@@ -9,13 +16,11 @@ import type { World } from "./world.ts";
 /** Where `@file` and `@-` come from: the file system and this process's stdin. */
 export function curlInputs(world: World): CurlInputs {
   return {
-    file: async (path) => {
-      const file = await Deno.open(path).catch((cause) => {
-        throw new KhachapuriError("not_found", `${path} can't be read`, { cause });
-      });
-      return await readBounded(file.readable, path);
-    },
     stdin: () => readBounded(world.stdin.readable, "stdin"),
+    file: async (path) => {
+      const file = await named(path, "read", Deno.open(path));
+      return await named(path, "read", readBounded(file.readable, path));
+    },
   };
 }
 
@@ -34,39 +39,102 @@ async function readBounded(stream: ReadableStream<Uint8Array>, from: string): Pr
 }
 
 /**
- * Prints an answer as the flags ask: `-i`, `-I`, `-o`, `-v`, `-f`. The body goes out as it comes.
- * @returns whether the answer was printed; false when `-f` makes its status a failure
+ * Makes the transfer and prints what the flags ask for: `-i`, `-I`, `-o`, `-D`, `-v`, `-f`, `-w`.
+ * Files are opened before anything is sent, so that none fails when the call is paid already; the
+ * body goes out as it comes.
+ * @returns the last answer's head
+ * @throws KhachapuriError `program_failed` when -f makes its status a failure
  */
-export async function printResponse(
+export async function transferAndPrint(
   out: Output,
   curl: CurlCommand,
-  response: Response,
-): Promise<boolean> {
-  const head = formatHead(response.status, response.headers);
-  if (curl.isVerbose) {
-    for (const line of head.trimEnd().split("\r\n")) out.note(`< ${line}`);
-    out.note("<");
+  url: CurlUrl,
+  exchange: Exchange,
+): Promise<Transferred> {
+  const { print } = curl;
+  if (print.output !== null && print.isFolderMade) await makeFolders(dirname(print.output));
+  await using head = await sinkOf(out, print.dumpHeader);
+  await using body = await sinkOf(out, print.output ?? "-");
+  const sinks = { head, body };
+  try {
+    const done = await transfer(curl, url, exchange, {
+      onAnswer: async (request, answer) => {
+        if (print.isVerbose) {
+          for (const line of [...requestLines(request), ...answerLines(answer)]) out.note(line);
+        }
+        await head?.write(formatHead(answer));
+        if (print.show !== "body") await body!.write(formatHead(answer));
+      },
+      onRetry: (why, waitMs) => out.note(`${why}: trying again in ${waitMs / 1_000} s`),
+    });
+    await printBody(out, curl, done, sinks.body!);
+    return done;
+  } catch (error) {
+    if (print.isRemovedOnError || !isAnswered(error)) await body!.discard();
+    throw error;
   }
-  if (curl.isFailing && response.status >= 400) {
-    await response.body?.cancel();
-    return false;
-  }
-  await using sink = await openSink(out, curl.output);
-  if (curl.show !== "body") await sink.write(new TextEncoder().encode(head));
-  if (curl.show === "head") await response.body?.cancel();
-  else for await (const chunk of response.body ?? []) await sink.write(chunk);
-  return true;
 }
 
-async function openSink(out: Output, path: string | null) {
-  if (path === null) {
-    const write = (bytes: Uint8Array) => Promise.resolve(out.bytes(bytes));
-    return { write, [Symbol.asyncDispose]: () => Promise.resolve() };
+/** Whether an error is about an answer, what came of which stays. */
+function isAnswered(error: unknown): boolean {
+  return error instanceof KhachapuriError && error.data.status !== undefined;
+}
+
+async function printBody(
+  out: Output,
+  curl: CurlCommand,
+  done: Transferred,
+  sink: FileSink,
+): Promise<void> {
+  const { print, transfer: { isDecoded } } = curl;
+  const { answer } = done;
+  const isFailure = print.failure !== null && answer.status >= 400;
+  const isShown = print.show !== "head" && !(isFailure && print.failure === "without body");
+  let bodyBytes = 0;
+  let failure: KhachapuriError | null = isFailure
+    ? new KhachapuriError("program_failed", `the answer was ${answer.status}`, {
+      data: { status: answer.status },
+    })
+    : null;
+  try {
+    if (!isShown) await answer.body.cancel();
+    else {
+      for await (const chunk of isDecoded ? decodedBody(answer) : answer.body) {
+        bodyBytes += chunk.length;
+        await sink.write(chunk);
+      }
+    }
+    // A program that was ended for being late has an end, too.
+    done.signal?.throwIfAborted();
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) throw error;
+    const { code, shortMessage, hints, data } = asKhachapuriError(error);
+    const told = { hints, cause: error, data: { ...data, status: answer.status } };
+    failure = new KhachapuriError(code, shortMessage, told);
   }
-  const file = await Deno.open(path, { write: true, create: true, truncate: true });
-  const writer = file.writable.getWriter();
+  if (print.writeOut !== null) {
+    const texts = writeOut(print.writeOut, {
+      ...done,
+      url: formatCurlUrl(done.request.url),
+      bodyBytes,
+      endedAt: performance.now(),
+      output: print.output,
+      exitCode: failure?.exitCode ?? 0,
+      errorMessage: failure?.shortMessage ?? null,
+    });
+    out.bytes(new TextEncoder().encode(texts.stdout));
+    out.errorBytes(new TextEncoder().encode(texts.stderr));
+  }
+  if (failure) throw failure;
+}
+
+/** "-" is stdout; null where nothing is asked for. */
+async function sinkOf(out: Output, path: string | null): Promise<FileSink | null> {
+  if (path === null) return null;
+  if (path !== "-") return await openSink(path);
   return {
-    write: (bytes: Uint8Array) => writer.write(new Uint8Array(bytes)),
-    [Symbol.asyncDispose]: () => writer.close(),
+    write: (bytes) => Promise.resolve(out.bytes(bytes)),
+    discard: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

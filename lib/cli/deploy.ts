@@ -1,10 +1,10 @@
 /** `deploy`, also `deno task deploy-spec`: from a program folder to a deployment cid. */
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { Address } from "viem";
 import { resolveProvider } from "../chain/ens.ts";
 import { readAllowance } from "../chain/escrow.ts";
 import { trustedEscrow } from "../chain/deployments.ts";
-import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
+import { parseUsdc } from "../chain/usdc.ts";
 import { addDeployment, notePublished, type OwnDeployment } from "../client/deployments_file.ts";
 import {
   allowanceFault,
@@ -22,14 +22,15 @@ import {
   packForDeployment,
 } from "../client/packed_program.ts";
 import { fetchOffer, limitFaults, type RunLimits } from "../client/provider_limits.ts";
-import { fetchTerms } from "../client/provider_terms.ts";
 import { KhachapuriError } from "../errors.ts";
 import { writeCar } from "../ipfs/car.ts";
 import { createFetcher } from "../ipfs/gateway.ts";
 import { publish } from "../ipfs/publish.ts";
 import { pause } from "../pause.ts";
 import { signingEpoch } from "../permit.ts";
+import { agree } from "./agree.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { CREDITS_ADVISED, fundingAdvice } from "./funding_advice.ts";
 import { PROGRAM_OPTIONS, programChoices, wholeNumber } from "./program_flags.ts";
 
 const OPTIONS = {
@@ -106,7 +107,7 @@ export const deploy = defineCommand({
     const targets: DeployTarget[] = [];
     for (const name of options.provider) targets.push(await target(context, name, cap));
     for (const each of targets) await assertFit(context, each, program, choices.limits);
-    for (const each of targets) await agree(context, each, options["accept-terms"]);
+    for (const { record } of targets) await agree(context, record, options["accept-terms"]);
     const account = await context.account();
     const signing = await Promise.all(
       targets.map((each) => signingTarget(context, each, account.address)),
@@ -115,7 +116,7 @@ export const deploy = defineCommand({
     out.note(`deployment  ${sealed.cid} (${sealed.size} bytes)`);
 
     // Before anything is public: `stop` needs the id, which only we and the provider know.
-    await addDeployment(home, ownDeployment(program, sealed, signing));
+    await addDeployment(home, ownDeployment(dir, program, sealed, signing));
     if (options.out === undefined) {
       await publishBoth(context, program, sealed);
       await notePublished(home, sealed.cid);
@@ -189,23 +190,6 @@ async function signingTarget(
   return { ...each, epoch: signingEpoch(held) };
 }
 
-/** @throws KhachapuriError `terms_refused` */
-async function agree(
-  context: CommandContext,
-  { record }: DeployTarget,
-  isAccepted: boolean,
-): Promise<void> {
-  const { out } = context;
-  out.progress(`reading the terms of ${record.name}`);
-  const text = await fetchTerms(record);
-  if (isAccepted) return out.note(`terms of ${record.name} accepted: ${record.terms}`);
-  out.note(`\n--- terms of ${record.name} (${record.terms})\n${text.trimEnd()}\n---`);
-  const question = `Do you agree to the terms of ${record.name}?`;
-  const hint = "read them, then give --accept-terms";
-  if (await context.confirm(question, hint)) return;
-  throw new KhachapuriError("terms_refused", `the terms of ${record.name} were not accepted`);
-}
-
 /** @throws KhachapuriError `invalid_config` */
 async function requireKubo(context: CommandContext) {
   const { kubo, home } = await context.config();
@@ -252,6 +236,7 @@ async function writeBoth(
 }
 
 function ownDeployment(
+  dir: string,
   program: PackedProgram,
   { spec, cid }: SealedDeployment,
   targets: readonly SigningTarget[],
@@ -260,7 +245,12 @@ function ownDeployment(
     cid,
     id: spec.id,
     owner: spec.owner,
-    program: { cid: program.cid, private: program.key !== undefined },
+    program: {
+      cid: program.cid,
+      private: program.key !== undefined,
+      name: basename(resolve(dir)),
+      entrypoint: spec.program.entrypoint,
+    },
     createdAt: new Date().toISOString(),
     unpublished: true,
     providers: targets.map(({ record, chainId, escrow, maxPrice, epoch }) => ({
@@ -283,7 +273,10 @@ async function paymentFault(
   if (spec.access === "payer") return null;
   const chain = await context.chain();
   const allowance = await readAllowance(chain, escrow, spec.owner, record.address);
-  return allowanceFault(allowance, spec.owner, record.price);
+  const fault = allowanceFault(allowance, spec.owner, record.price);
+  if (fault === null) return null;
+  const wanted = { ...record, credits: CREDITS_ADVISED };
+  return { fault, steps: await fundingAdvice(context, spec.owner, wanted) };
 }
 
 function report(
@@ -291,7 +284,7 @@ function report(
   program: PackedProgram,
   { spec, cid }: SealedDeployment,
   targets: readonly DeployTarget[],
-  faults: readonly ReturnType<typeof allowanceFault>[],
+  faults: readonly Awaited<ReturnType<typeof paymentFault>>[],
 ): void {
   const providers = targets.map(({ record, maxPrice }, index) => ({
     name: record.name,
@@ -299,7 +292,7 @@ function report(
     url: `${record.webDomain}/${cid}`,
     price: record.price,
     maxPrice,
-    cannotBePaid: faults[index] ?? null,
+    cannotBePaid: faults[index]?.fault ?? null,
   }));
   const { key, size } = program;
   out.json({
@@ -311,9 +304,10 @@ function report(
   });
   out.line(cid);
   for (const { url } of providers) out.line(`curl ${url}`);
-  for (const { name, price, cannotBePaid } of providers) {
-    if (cannotBePaid === null) continue;
-    out.note(`warning: ${name} can't charge you yet (${cannotBePaid}); callers will get 402 until`);
-    out.note(`  khachapuri allow ${name} --price ${formatUsdc(price)} --credits 1000`);
+  for (const [index, unpaid] of faults.entries()) {
+    if (unpaid === null) continue;
+    const { name } = providers[index]!;
+    out.note(`warning: ${name} can't charge you yet (${unpaid.fault}); callers will get 402 until`);
+    for (const step of unpaid.steps) out.note(`  ${step}`);
   }
 }

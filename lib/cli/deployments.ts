@@ -1,38 +1,43 @@
 /** `deployments`, `stop` and `inspect`: what becomes of a deployment after `deploy`. */
 import { type ProviderRecord, resolveProvider } from "../chain/ens.ts";
 import { formatUsdc } from "../chain/usdc.ts";
-import { formatCid, parseCid } from "../cid.ts";
+import { parseCid } from "../cid.ts";
 import {
   noteStopped,
   type OwnDeployment,
   readDeployments,
   requireDeployment,
-  requireDeploymentAt,
 } from "../client/deployments_file.ts";
 import { readSpending, type Spending } from "../client/deployment_spending.ts";
+import { printable } from "../client/provider_http.ts";
 import { type PermitNeed, permitNeed } from "../client/renewal.ts";
 import { stopAt } from "../client/stop.ts";
 import { resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { LOW_CREDITS } from "../limits.ts";
+import { UINT128_MAX, UINT64_MAX } from "../permit.ts";
 import { readKeyFile } from "../spec/keys.ts";
 import { type Spec, specToJson } from "../spec/schema.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { cidOf, ownDeployment } from "./own_deployment.ts";
 import { creditsText } from "./parties.ts";
 import { fetchSpec } from "./spec.ts";
 
 export const deployments = defineCommand({
-  usage: "",
+  usage: "[CID|URL]",
   details: [
-    "What was deployed from here, with the credits that each deployment has spent and that are " +
-    "left with its provider, and what each needs: credits, or a new permit, because the " +
+    "What was deployed from here, oldest first: its URL, the credits that it has spent and that " +
+    "are left with its provider, and what each needs: credits, or a new permit, because the " +
     "provider's price rose or the permit was taken back.",
   ],
-  examples: ["deployments", "deployments --json"],
+  examples: ["deployments", "deployments https://paolo.example/bafkrei…", "deployments --json"],
   options: {},
-  async run(context) {
+  positionals: { min: 0, max: 1 },
+  async run(context, { positionals: [wanted] }) {
     const { out, home } = context;
-    const own = await readDeployments(home);
+    const own = wanted === undefined
+      ? await readDeployments(home)
+      : [await ownDeployment(home, wanted, undefined)];
     if (own.length === 0) {
       return out.result({ deployments: [] }, ["nothing was deployed from here yet"]);
     }
@@ -41,7 +46,7 @@ export const deployments = defineCommand({
       presentPrices(context, own),
     ]);
     const rows = spending.map((row) => rowOf(row, prices.get(row.provider.name) ?? null));
-    out.result({ deployments: rows.map(rowJson) }, rows.flatMap(rowLines));
+    out.result({ deployments: rows.map(rowJson) }, [rows.map(rowText).join("\n\n")]);
   },
 });
 
@@ -76,11 +81,30 @@ async function presentPrices(
   return prices;
 }
 
-function rowJson({ deployment, provider, settled, creditsLeft, priceNow, needsPermit }: Row) {
-  const { cid, id, owner, createdAt, unpublished } = deployment;
+type State = "stopped" | "unpublished" | "needs permit" | "needs credits" | "running";
+
+/** What becomes of a call to it that its owner shall pay for. */
+function stateOf({ deployment, provider, creditsLeft, needsPermit }: Row): State {
+  if (provider.stoppedAt !== undefined) return "stopped";
+  if (deployment.unpublished) return "unpublished";
+  if (needsPermit !== null) return "needs permit";
+  return creditsLeft !== null && creditsLeft <= 0n ? "needs credits" : "running";
+}
+
+function urlOf({ deployment, provider }: Row): string {
+  return `${provider.webDomain}/${deployment.cid}`;
+}
+
+function rowJson(row: Row) {
+  const { deployment, provider, settled, creditsLeft, priceNow, needsPermit } = row;
+  const { cid, id, owner, createdAt, unpublished, program } = deployment;
   const { name, address, chainId, stoppedAt } = provider;
   return {
     cid,
+    name: program.name ?? null,
+    entrypoint: program.entrypoint ?? null,
+    url: urlOf(row),
+    state: stateOf(row),
     id,
     owner,
     createdAt,
@@ -96,22 +120,46 @@ function rowJson({ deployment, provider, settled, creditsLeft, priceNow, needsPe
   };
 }
 
-function rowLines(row: Row): string[] {
-  const { deployment, provider, settled, creditsLeft } = row;
-  const ready = deployment.unpublished ? "not published from here" : "running";
-  const state = provider.stoppedAt === undefined ? ready : `stopped ${provider.stoppedAt}`;
+function rowText(row: Row): string {
+  const { deployment: { cid, createdAt, program }, provider, settled, creditsLeft } = row;
+  const { name = "(unnamed)", entrypoint } = program;
+  const price = `${formatUsdc(provider.price)} USDC a credit at most`;
   const spending = settled === null
     ? `paid on chain ${provider.chainId}`
     : `${creditsText(settled)} spent, ${creditsLeft} left with ${provider.name}`;
   return [
-    deployment.cid,
-    `  ${provider.name}, since ${deployment.createdAt}, ${state}`,
-    `  ${spending}`,
-    ...(provider.stoppedAt === undefined && isLow(creditsLeft)
-      ? [`  running low: khachapuri allow ${provider.name} --credits N`]
-      : []),
+    `${name}${entrypoint ? `  ${entrypoint}` : ""}  since ${isoText(createdAt)}`,
+    `  ${cid}`,
+    `  ${urlOf(row)}`,
+    `  ${provider.name}, ${price}`,
+    `  ${stateText(row)}: ${spending}`,
+    ...creditLines(row),
     ...permitLines(row),
-  ];
+  ].map(printable).join("\n");
+}
+
+/** To the second. */
+function isoText(iso: string): string {
+  return `${iso.slice(0, 19)}Z`;
+}
+
+const STATE_TEXTS: Readonly<Record<State, string>> = {
+  stopped: "stopped",
+  unpublished: "not published from here",
+  "needs permit": "not paid",
+  "needs credits": "not paid",
+  running: "running",
+};
+
+function stateText(row: Row): string {
+  const { stoppedAt } = row.provider;
+  return stoppedAt === undefined ? STATE_TEXTS[stateOf(row)] : `stopped ${isoText(stoppedAt)}`;
+}
+
+function creditLines({ provider: { name, stoppedAt }, creditsLeft }: Row): string[] {
+  if (stoppedAt !== undefined || !isLow(creditsLeft)) return [];
+  const what = creditsLeft! <= 0n ? "no credits left" : "running low";
+  return [`  ${what}: khachapuri allow ${name} --credits N`];
 }
 
 function permitLines({ deployment: { cid }, provider, priceNow, needsPermit }: Row): string[] {
@@ -131,10 +179,11 @@ function isLow(creditsLeft: bigint | null): boolean {
 }
 
 export const stop = defineCommand({
-  usage: "CID [--provider NAME]",
+  usage: "CID|URL [--provider NAME]",
   details: [
     "Ends a deployment of yours at its providers, for good: calls to it get 410 from then on. " +
-    "Your signature, not this machine, is what the provider asks for.",
+    "Your signature, not this machine, is what the provider asks for. A URL, or NAME/CID, names " +
+    "one provider; it stays at the others.",
   ],
   examples: ["stop bafkrei…", "stop bafkrei… --provider paolo.eth"],
   options: {
@@ -143,9 +192,8 @@ export const stop = defineCommand({
   positionals: { min: 1, max: 1 },
   async run(context, { options, positionals }) {
     const { out, home } = context;
-    const cid = formatCid(parseCid(positionals[0]!));
-    const deployment = await requireDeploymentAt(home, cid, options.provider);
-    const { providers } = deployment;
+    const deployment = await ownDeployment(home, positionals[0]!, options.provider);
+    const { cid, providers } = deployment;
     const account = await context.account();
     for (const provider of providers) {
       out.progress(`stopping at ${provider.name}`);
@@ -168,7 +216,7 @@ async function presentRecord(context: CommandContext, name: string): Promise<Pro
 }
 
 export const inspect = defineCommand({
-  usage: "CID",
+  usage: "CID|URL",
   details: [
     "With the provider's age identity (its key file, or --keys FILE): decrypts the spec, checks " +
     "it and shows it with its secrets masked.",
@@ -178,9 +226,9 @@ export const inspect = defineCommand({
   options: {},
   positionals: { min: 1, max: 1 },
   async run(context, { positionals }) {
-    const cid = parseCid(positionals[0]!);
+    const text = cidOf(positionals[0]!);
+    const cid = parseCid(text);
     const identities = await identitiesOf(context);
-    const text = formatCid(cid);
     if (identities.length === 0) return show(context, await requireDeployment(context.home, text));
     const spec = await fetchSpec(context, cid, identities);
     if (spec === null) return show(context, await requireDeployment(context.home, text));
@@ -202,8 +250,14 @@ async function identitiesOf(context: CommandContext): Promise<string[]> {
 }
 
 function show({ out }: CommandContext, value: object): void {
-  const plain = (_: string, item: unknown) => typeof item === "bigint" ? String(item) : item;
-  out.result(value, [JSON.stringify(value, plain, 2)]);
+  out.result(value, [JSON.stringify(value, forPeople, 2)]);
+}
+
+/** A JSON replacer: the largest values of their types bound nothing, and are no numbers to read. */
+function forPeople(_: string, item: unknown): unknown {
+  const text = typeof item === "bigint" ? String(item) : item;
+  if (text === String(UINT128_MAX)) return "unlimited";
+  return text === String(UINT64_MAX) ? "never" : text;
 }
 
 /** A spec's JSON without its secrets: the program's key, values of env, permits' signatures. */

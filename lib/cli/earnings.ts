@@ -18,6 +18,7 @@ import { deploymentLane } from "../permit.ts";
 import { readKeyFile } from "../spec/keys.ts";
 import { timeText } from "../time_text.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { cidOf } from "./own_deployment.ts";
 import { addressOf, earningsOf, laneOf, positiveUsdc, providerAddress } from "./parties.ts";
 import { fetchSpec } from "./spec.ts";
 
@@ -76,7 +77,7 @@ export const refund = defineCommand({
   options: {
     lane: { type: "string", value: "HASH", description: "32 bytes of 0x-hex" },
     "lane-label": { type: "string", value: "TEXT", description: "a lane of that name of PAYER" },
-    deployment: { type: "string", value: "CID", description: "the lane of PAYER's deployment" },
+    deployment: { type: "string", value: "CID|URL", description: "the lane of PAYER's deployment" },
   },
   positionals: { min: 2, max: 2 },
   async run(context, { positionals, options }) {
@@ -123,7 +124,7 @@ async function ownerLane(context: CommandContext, payer: Address, text: string):
   const { provider } = config;
   const path = provider ? resolveFromHome(config, provider.keyFile) : context.keysPath;
   const { identities = [] } = await readKeyFile(path);
-  const cid = parseCid(text);
+  const cid = parseCid(cidOf(text));
   const spec = await fetchSpec(context, cid, identities);
   if (!spec) {
     throw new KhachapuriError("access_denied", `${path} does not open ${formatCid(cid)}`, {

@@ -1,7 +1,6 @@
 /** The text of `help` and `--help`. */
 import { COMMON_OPTIONS, optionsOf } from "./arguments.ts";
-import type { Command, OptionTable } from "./command.ts";
-import type { CommandEntry } from "./table.ts";
+import type { Command, CommandEntry, OptionTable } from "./command.ts";
 
 /** The overview: every command by who needs it. */
 export function overviewText(table: readonly CommandEntry[]): string {
@@ -12,7 +11,7 @@ export function overviewText(table: readonly CommandEntry[]): string {
   );
   return [
     "khachapuri: compute over IPFS, paid in USDC\n",
-    "usage: khachapuri COMMAND [flags]      khachapuri COMMAND --help\n",
+    "usage: khachapuri COMMAND [flags]   khachapuri COMMAND --help   khachapuri --version\n",
     ...sections,
     `flags of every command\n${flagLines(COMMON_OPTIONS)}`,
   ].join("\n");
@@ -24,7 +23,9 @@ export function commandText(entry: CommandEntry, command: Command): string {
   parts.push(`${entry.summary}\n`);
   for (const paragraph of command.details ?? []) parts.push(`${wrap(paragraph, 80)}\n`);
   if (command.rawArgs) {
-    parts.push("These flags come first; what follows them is curl's, --json and -h, too.\n");
+    parts.push(
+      "Flags of ours come first, what follows them is curl's; but --json without data is ours.\n",
+    );
   }
   if (Object.keys(command.options).length > 0) parts.push(`flags\n${flagLines(command.options)}`);
   const common = Object.fromEntries(
@@ -47,7 +48,8 @@ function flagLines(table: OptionTable): string {
   return rows.map((row) => `  ${row.flag.padEnd(width)}  ${row.text}\n`).join("");
 }
 
-function wrap(text: string, columns: number): string {
+/** Breaks a paragraph at spaces. */
+export function wrap(text: string, columns: number): string {
   const lines = [""];
   for (const word of text.split(" ")) {
     const last = lines.at(-1)!;

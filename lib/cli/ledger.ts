@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { Hex } from "viem";
 import { thawingPeriod } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
-import { formatCid, parseCid } from "../cid.ts";
 import { askProvider } from "../client/provider_http.ts";
 import { requireProvider } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
@@ -12,11 +11,14 @@ import { createLog } from "../log.ts";
 import type { Recorded } from "../provider/ledger/codec.ts";
 import { type JournalFilter, readJournal } from "../provider/ledger/store.ts";
 import { holderOf, LOCK_FILE, lockState } from "../provider/door/lock.ts";
+import { UINT128_MAX } from "../permit.ts";
+import { timeText } from "../time_text.ts";
 import { openPayments } from "../provider/settlement/payments.ts";
 import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
 import { bookDir, operatorOf } from "./books.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import { addressOf } from "./parties.ts";
+import { cidOf } from "./own_deployment.ts";
+import { addressOf, creditsCount } from "./parties.ts";
 
 /** One entry as it is printed: flat, without a permit's signature. */
 interface LedgerRow {
@@ -62,7 +64,7 @@ export const ledger = defineCommand({
   ],
   options: {
     payer: { type: "string", value: "ADDRESS", description: "of this payer" },
-    deployment: { type: "string", value: "CID", description: "of runs of this deployment" },
+    deployment: { type: "string", value: "CID|URL", description: "of runs of this deployment" },
     lane: { type: "string", value: "HASH", description: "of this lane" },
     since: { type: "string", value: "TIME", description: "ISO 8601; from then on" },
     csv: { type: "boolean", description: "comma-separated, with a head" },
@@ -93,7 +95,7 @@ function filterOf(
   }
   return {
     ...(payer === undefined ? {} : { payer: addressOf(payer, "--payer") }),
-    ...(deployment === undefined ? {} : { cid: formatCid(parseCid(deployment)) }),
+    ...(deployment === undefined ? {} : { cid: cidOf(deployment) }),
     ...(lane === undefined ? {} : { lane: lane.toLowerCase() as Hex }),
     ...(from ? { since: from } : {}),
   };
@@ -128,7 +130,7 @@ function rowOf(entry: Recorded): LedgerRow {
       return { ...row, credits: entry.charged };
     case "permit": {
       const { price, credits, deadline, epoch } = entry.permit;
-      return { ...row, price, credits, detail: `deadline ${deadline}, epoch ${epoch}` };
+      return { ...row, price, credits, detail: `deadline ${timeText(deadline)}, epoch ${epoch}` };
     }
     case "reserve": {
       const { reservation, cid: deployment, price } = entry;
@@ -155,7 +157,7 @@ function lineOf(row: LedgerRow): string {
   const { seq, at, kind, payer, lane, reservation, deployment, price, credits, detail } = row;
   const facts = [
     reservation === null ? null : `#${reservation}`,
-    credits === null ? null : `credits ${credits}`,
+    credits === null ? null : `credits ${creditsCount(credits)}`,
     price === null ? null : `${formatUsdc(price)} USDC`,
     deployment,
     detail,
@@ -168,7 +170,7 @@ function lineOf(row: LedgerRow): string {
 /** RFC 4180. */
 function csvLines(rows: readonly LedgerRow[]): string[] {
   const cell = (value: unknown) => {
-    const text = value === null ? "" : String(value);
+    const text = value === UINT128_MAX ? "unlimited" : String(value ?? "");
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return [

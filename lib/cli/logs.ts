@@ -1,14 +1,13 @@
 /** `logs`: what a deployment's runs wrote to stderr, and how they ended. */
-import { formatCid, parseCid } from "../cid.ts";
-import { requireDeploymentAt } from "../client/deployments_file.ts";
 import { type DeploymentLog, fetchLogs, type LoggedRun } from "../client/logs.ts";
 import { printable } from "../client/provider_http.ts";
 import { KhachapuriError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { presentDomain } from "./deployments.ts";
+import { ownDeployment } from "./own_deployment.ts";
 
 export const logs = defineCommand({
-  usage: "CID [--provider NAME]",
+  usage: "CID|URL [--provider NAME]",
   details: [
     "The latest runs of a deployment of yours, oldest first: when, which method, the answer's " +
     "status, how the program ended and why, and what it wrote to stderr; and why it cannot run, " +
@@ -22,8 +21,7 @@ export const logs = defineCommand({
   positionals: { min: 1, max: 1 },
   async run(context, { options, positionals }) {
     const { out, home } = context;
-    const cid = formatCid(parseCid(positionals[0]!));
-    const { providers } = await requireDeploymentAt(home, cid, options.provider);
+    const { cid, providers } = await ownDeployment(home, positionals[0]!, options.provider);
     const account = await context.account();
     const told: ({ name: string } & DeploymentLog)[] = [];
     let unknown: KhachapuriError | null = null;

@@ -13,6 +13,7 @@ import { assignName, type ProviderRecords, registerProvider } from "../chain/reg
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
 import { type Config, type ProviderConfig, requireProvider, resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
+import { readBytes } from "../files.ts";
 import { TERMS_BYTES_MAX } from "../limits.ts";
 import { accountOf, readKeyFile, recipientOf } from "../spec/keys.ts";
 import { assertOwnTerms, termsHash } from "../spec/terms.ts";
@@ -237,9 +238,7 @@ async function termsOf(
   const newest = provider?.terms[0];
   const path = given ?? (newest === undefined ? undefined : resolveFromHome(config, newest));
   if (path === undefined) return null;
-  const text = await Deno.readFile(path).catch((cause) => {
-    throw new KhachapuriError("invalid_input", `the terms can't be read: ${path}`, { cause });
-  });
+  const text = await readBytes(path);
   assertOwnTerms(text, path);
   if (text.length <= TERMS_BYTES_MAX) return termsHash(text);
   throw new KhachapuriError(

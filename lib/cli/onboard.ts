@@ -1,7 +1,9 @@
 /** `onboard`: from USDC in a wallet without ETH to credits at a provider, with one signature. */
 import * as v from "valibot";
-import { readAllowance } from "../chain/escrow.ts";
+import type { ProviderRecord } from "../chain/ens.ts";
+import { type Allowance, readAllowance } from "../chain/escrow.ts";
 import { formatUsdc, parseUsdc, readUsdcBalance } from "../chain/usdc.ts";
+import { fetchDepositMinimum } from "../client/deposit_minimum.ts";
 import type { DepositWish } from "../client/paid_call.ts";
 import { openPermitBook } from "../client/permit_book.ts";
 import { askProvider } from "../client/provider_http.ts";
@@ -11,6 +13,7 @@ import { PROVIDER_JSON_BYTES_MAX, RELAY_TIMEOUT_MS } from "../limits.ts";
 import { depositToJson } from "../payment_header.ts";
 import { hexShape, parseJson, parseShape } from "../shape.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { wayBackLines } from "./funding.ts";
 import { creditsOf, creditsText, providerParty } from "./parties.ts";
 
 const answerShape = v.object({ transaction: hexShape(32) });
@@ -42,8 +45,15 @@ export const onboard = defineCommand({
     const wallet = await readUsdcBalance(chain, usdc, account.address);
     if (wallet < wish.amount) {
       const message = `${account.address} holds ${formatUsdc(wallet)} USDC`;
-      throw new KhachapuriError("chain_refused", message);
+      throw new KhachapuriError("chain_refused", message, {
+        hints: [`send it ${formatUsdc(wish.amount - wallet)} USDC; it needs no ETH`],
+      });
     }
+    assertRelayed(wish, {
+      record,
+      held: await readAllowance(chain, escrow, account.address, provider),
+      minimum: await fetchDepositMinimum(webDomain),
+    });
     out.progress(`asking ${name} to relay ${formatUsdc(wish.amount)} USDC`);
     const key = { chainId: chain.chainId, escrow, payer: account.address, provider };
     const book = openPermitBook(context.home);
@@ -66,9 +76,44 @@ export const onboard = defineCommand({
     }
     out.result({ transaction, amount: wish.amount, credits, provider }, [
       `deposited ${formatUsdc(wish.amount)} USDC; ${name} may charge ${creditsText(credits)}`,
+      ...wayBackLines(name),
     ]);
   },
 });
+
+/**
+ * What the provider would refuse, before anything is signed.
+ * @throws KhachapuriError `payment_required` with the command that it would take
+ */
+function assertRelayed(
+  { amount, credits }: DepositWish,
+  { record: { name, price }, held, minimum }: {
+    record: Pick<ProviderRecord, "name" | "price">;
+    held: Pick<Allowance, "credits" | "pricePerCredit">;
+    minimum: bigint | null;
+  },
+): void {
+  if (minimum === null) {
+    throw new KhachapuriError("payment_required", `${name} relays no deposits`, {
+      hints: ["with ETH: khachapuri deposit USDC", `then: khachapuri allow ${name} --credits N`],
+    });
+  }
+  const locked = held.credits * held.pricePerCredit;
+  const added = credits * price - locked < amount ? credits * price - locked : amount;
+  if (price === 0n || added >= minimum) return;
+  const asked = `${name} relays a deposit that locks at least ${formatUsdc(minimum)} USDC more`;
+  const needed = (locked + minimum + price - 1n) / price;
+  const enough = larger(amount, needed * price - locked);
+  throw new KhachapuriError(
+    "payment_required",
+    `${asked}, this one locks ${formatUsdc(larger(added, 0n))}`,
+    {
+      hints: [`khachapuri onboard ${name} --amount ${formatUsdc(enough)} --credits ${needed}`],
+    },
+  );
+}
+
+const larger = (one: bigint, other: bigint) => one > other ? one : other;
 
 async function askToRelay(webDomain: string, body: object): Promise<string> {
   const answer = await askProvider({

@@ -64,6 +64,7 @@ export const operator = defineCommand({
     cancel: { type: "boolean", description: "reset: empty transfers in their place" },
     yes: { type: "boolean", description: "reset: do not ask" },
   },
+  choices: ["add", "remove", "show", "list", "outbox", "reset"],
   positionals: { min: 1, max: 2 },
   async run(context, { positionals, options }) {
     const [action, text] = positionals;

@@ -10,6 +10,8 @@ export interface Output {
   line(text?: string): void;
   /** The result under `--json`; nothing otherwise. bigint becomes a decimal string. */
   json(value: unknown): void;
+  /** The same in one line, for those who read while the command still runs. */
+  jsonLine(value: unknown): void;
   /** The result both ways: `json` under `--json`, else the human lines. */
   result(json: unknown, lines: readonly string[]): void;
   /** Raw bytes on stdout, for output that is not ours (a program's answer). */
@@ -25,9 +27,9 @@ export interface Output {
 }
 
 /** JSON as we print it: two spaces, bigint as decimal strings (the way x402 writes amounts). */
-export function jsonText(value: unknown): string {
+export function jsonText(value: unknown, indent = 2): string {
   const plain = (_: string, item: unknown) => typeof item === "bigint" ? String(item) : item;
-  return `${JSON.stringify(value, plain, 2)}\n`;
+  return `${JSON.stringify(value, plain, indent)}\n`;
 }
 
 export function createOutput(world: Pick<World, "stdout" | "stderr">, isJson: boolean): Output {
@@ -41,17 +43,19 @@ export function createOutput(world: Pick<World, "stdout" | "stderr">, isJson: bo
     sink.write(bytes);
   };
   const print = (sink: Sink, text: string) => write(sink, encoder.encode(text));
+  const document = (text: string) => {
+    if (!isJson) return;
+    if (hasDocument) throw new TypeError("a command prints one JSON document");
+    hasDocument = true;
+    print(stdout, text);
+  };
   const out: Output = {
     isJson,
     line: (text = "") => {
       if (!isJson) print(stdout, `${text}\n`);
     },
-    json: (value) => {
-      if (!isJson) return;
-      if (hasDocument) throw new TypeError("a command prints one JSON document");
-      hasDocument = true;
-      print(stdout, jsonText(value));
-    },
+    json: (value) => document(jsonText(value)),
+    jsonLine: (value) => document(jsonText(value, 0)),
     result: (json, lines) => {
       if (isJson) out.json(json);
       else for (const line of lines) out.line(line);

@@ -12,6 +12,8 @@ import { permitNeed } from "../client/renewal.ts";
 import { signingEpoch } from "../permit.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { withFundingHints } from "./funding.ts";
+import { fundingAdvice } from "./funding_advice.ts";
 import {
   addressOf,
   creditsOf,
@@ -37,7 +39,12 @@ export const deposit = defineCommand({
     const [chain, { escrow, usdc }] = await Promise.all([context.chain(), context.contracts()]);
     const account = await context.account();
     out.progress(`depositing ${formatUsdc(amount)} USDC`);
-    const { transactionHash } = await depositUsdc(chain, account, escrow, usdc, amount);
+    const sent = depositUsdc(chain, account, escrow, usdc, amount);
+    const { transactionHash } = await withFundingHints(
+      sent,
+      () =>
+        Promise.resolve([`or without ETH: khachapuri onboard NAME --amount ${formatUsdc(amount)}`]),
+    );
     const free = await readBalance(chain, escrow, account.address);
     out.result({ transaction: transactionHash, amount, free }, [
       `deposited ${formatUsdc(amount)} USDC, free balance ${formatUsdc(free)} USDC`,
@@ -96,7 +103,14 @@ export const allow = defineCommand({
     }
     out.progress(`allowing ${name} ${creditsText(credits)}`);
     const wanted = { provider, pricePerCredit, credits, ...signer };
-    const { transactionHash } = await allowCredits(chain, account, escrow, wanted);
+    const sent = allowCredits(chain, account, escrow, wanted);
+    const { transactionHash } = await withFundingHints(
+      sent,
+      async () =>
+        party.record
+          ? await fundingAdvice(context, account.address, { ...party.record, credits })
+          : [],
+    );
     const free = await readBalance(chain, escrow, account.address);
     const repriced = options.reprice ? await reprice(context, party, pricePerCredit) : null;
     if (!options.reprice && party.record) await tellUnpaid(context, party, party.record.price);

@@ -8,7 +8,6 @@ import type { ProviderRecord } from "../chain/ens.ts";
 import { clientLane } from "../chain/lane.ts";
 import { type SignedPayment, signPayment } from "../chain/payment.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
-import { type CidText, formatCid, parseCid } from "../cid.ts";
 import { askCharged, type LaneQuestion } from "../client/lane_charged.ts";
 import { openPermitBook } from "../client/permit_book.ts";
 import { KhachapuriError } from "../errors.ts";
@@ -17,14 +16,16 @@ import { permitToJson } from "../permit.ts";
 import { timeText } from "../time_text.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { fundingAdvice } from "./funding_advice.ts";
 import { addressOf, creditsOf, creditsText, deadlineOf, laneOf, providerParty } from "./parties.ts";
+import { cidOf } from "./own_deployment.ts";
 import { renewDeployment } from "./renew.ts";
 
 /** Seconds until a permit's deadline without --deadline: one that leaks is worth nothing then. */
 const LIFETIME_SECONDS = 86_400n;
 
 export const permit = defineCommand({
-  usage: "NAME --credits N [flags]  |  CID [--provider NAME] [--max-price USDC]",
+  usage: "NAME --credits N [flags]  |  CID|URL [--provider NAME] [--max-price USDC]",
   details: [
     "NAME: signs that NAME may charge you N more credits, and prints the value of the header " +
     "PAYMENT-SIGNATURE that proves it: one header pays for N calls. Until then it is as good as " +
@@ -66,9 +67,9 @@ export const permit = defineCommand({
   },
   positionals: { min: 1, max: 1 },
   async run(context, { positionals, options }) {
-    const cid = deploymentOf(positionals[0]!);
-    refuseFlags(options, cid === null ? DEPLOYMENT_FLAGS : CALLER_FLAGS, cid === null);
-    if (cid !== null) return await renewDeployment(context, cid, options);
+    const isName = !isDeployment(positionals[0]!);
+    refuseFlags(options, isName ? DEPLOYMENT_FLAGS : CALLER_FLAGS, isName);
+    if (!isName) return await renewDeployment(context, positionals[0]!, options);
     if (options.credits === undefined) throw usageError("permit", "--credits N is missing");
     const credits = creditsOf(options.credits);
     const deadline = options.deadline === undefined
@@ -104,18 +105,25 @@ export const permit = defineCommand({
     });
     printPayment(context, signed);
     warn(context, name, signed, credits, price, record?.price ?? price);
+    const { allowance } = signed;
+    if (record && allowance.credits - allowance.thawingCredits < credits) {
+      const steps = await fundingAdvice(context, payer, { ...record, credits });
+      for (const step of steps) context.out.note(`  ${step}`);
+    }
   },
 });
 
 const DEPLOYMENT_FLAGS = ["provider", "max-price"] as const;
 const CALLER_FLAGS = ["credits", "price", "deadline", "lane", "lane-label", "payer"] as const;
 
-/** The deployment cid that is meant; null for a provider's name or address. */
-function deploymentOf(text: string): CidText | null {
+/** Whether a deployment is meant, not a provider by its name or address. */
+function isDeployment(text: string): boolean {
+  if (text.includes("/")) return true;
   try {
-    return formatCid(parseCid(text));
+    cidOf(text);
+    return true;
   } catch {
-    return null;
+    return false;
   }
 }
 
@@ -188,7 +196,7 @@ function warn(
   );
   const left = allowance.credits - allowance.thawingCredits;
   if (left < credits) {
-    out.note(`only ${creditsText(left)} allowed: khachapuri allow ${name} --credits ${credits}`);
+    out.note(`only ${creditsText(left)} allowed`);
   }
   if (allowance.credits > 0n && allowance.pricePerCredit < price) {
     out.note(`the allowance pays ${formatUsdc(allowance.pricePerCredit)} USDC a credit at most`);

@@ -1,5 +1,6 @@
 /** The flags that say how a program is run, shared by `deploy` and `run`. */
 import { type ErrorCode, KhachapuriError } from "../errors.ts";
+import { readText } from "../files.ts";
 import { RUN_MEMORY_MB_MAX, RUN_TIMEOUT_MS } from "../limits.ts";
 import { environmentFault } from "../spec/environment.ts";
 
@@ -97,12 +98,4 @@ function assignment(line: string, where: string, code: ErrorCode): [string, stri
   const fault = environmentFault(name, value);
   if (fault !== null) throw new KhachapuriError(code, `${where}: ${fault}`);
   return [name, value];
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (cause) {
-    throw new KhachapuriError("not_found", `${path} can't be read`, { cause });
-  }
 }

@@ -6,6 +6,7 @@ import { blockNumber, blockTime, type Chain } from "../chain/client.ts";
 import { wasOperator } from "../chain/escrow_provider.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
+import { readBytes, readText } from "../files.ts";
 import { PROVIDER_HTTP_TIMEOUT_MS, PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
 import { type Receipt, receiptFromJson, receiptToJson, recoverReceiptSigner } from "../receipt.ts";
 import { parseJson } from "../shape.ts";
@@ -53,7 +54,7 @@ export const verifyReceipt = defineCommand({
 });
 
 async function readReceipt(source: string): Promise<Receipt> {
-  const text = /^https?:\/\//.test(source) ? await fetchText(source) : await fileText(source);
+  const text = /^https?:\/\//.test(source) ? await fetchText(source) : await readText(source);
   return receiptFromJson(parseJson(text, "receipt", "invalid_input"));
 }
 
@@ -72,16 +73,6 @@ async function fetchText(url: string): Promise<string> {
   if (response.ok && bytes <= PROVIDER_JSON_BYTES_MAX) return await new Blob(chunks).text();
   const code = response.status === 404 ? "not_found" : "provider_unavailable";
   throw new KhachapuriError(code, `no receipt there: HTTP ${response.status}`);
-}
-
-async function fileText(path: string): Promise<string> {
-  return new TextDecoder().decode(await fileBytes(path));
-}
-
-async function fileBytes(path: string): Promise<Uint8Array> {
-  return await Deno.readFile(path).catch((cause) => {
-    throw new KhachapuriError("not_found", `${path} can't be read`, { cause });
-  });
 }
 
 /** @throws KhachapuriError `untrusted_escrow`, `invalid_signature`, `access_denied` */
@@ -129,7 +120,7 @@ async function assertBeforeNext(chain: Chain, { block, startedAt }: Receipt): Pr
 }
 
 async function assertHash(what: string, expected: Hex, path: string): Promise<void> {
-  const found = `0x${createHash("sha256").update(await fileBytes(path)).digest("hex")}`;
+  const found = `0x${createHash("sha256").update(await readBytes(path)).digest("hex")}`;
   if (found === expected) return;
   throw new KhachapuriError("invalid_input", `the receipt is about another ${what} than ${path}`, {
     data: { expected, found },

@@ -9,6 +9,7 @@ import {
 } from "../chain/payer_message.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
+import { readText } from "../files.ts";
 import { UINT128_MAX } from "../permit.ts";
 import { parseJson } from "../shape.ts";
 import { timeText } from "../time_text.ts";
@@ -56,10 +57,7 @@ export const relay = defineCommand({
 
 /** @throws KhachapuriError `invalid_input` that names the file or the field */
 async function readMessage(path: string): Promise<SignedMessage> {
-  const text = await Deno.readTextFile(path).catch((cause) => {
-    throw new KhachapuriError("invalid_input", `the message can't be read: ${path}`, { cause });
-  });
-  return messageFromJson(parseJson(text, path, "invalid_input"));
+  return messageFromJson(parseJson(await readText(path), path, "invalid_input"));
 }
 
 /** What the payer has done by it. */

@@ -3,16 +3,15 @@ import { resolveProvider } from "../chain/ens.ts";
 import { readAllowance } from "../chain/escrow.ts";
 import { trustedEscrow } from "../chain/deployments.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
-import type { CidText } from "../cid.ts";
 import {
   noteRenewed,
   type OwnDeployment,
   type OwnDeploymentProvider,
-  requireDeploymentAt,
 } from "../client/deployments_file.ts";
 import { type RenewalTarget, renewAt, type SignedTerms } from "../client/renewal.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { CommandContext } from "./command.ts";
+import { ownDeployment } from "./own_deployment.ts";
 
 /**
  * `permit CID`: renews a deployment's permits at the providers where it runs, or at one of them.
@@ -20,11 +19,12 @@ import type { CommandContext } from "./command.ts";
  */
 export async function renewDeployment(
   context: CommandContext,
-  cid: CidText,
+  text: string,
   options: { provider: string | undefined; "max-price": string | undefined },
 ): Promise<void> {
   const cap = options["max-price"] === undefined ? null : parseUsdc(options["max-price"]);
-  const deployment = await requireDeploymentAt(context.home, cid, options.provider);
+  const deployment = await ownDeployment(context.home, text, options.provider);
+  const { cid } = deployment;
   const running = deployment.providers.filter(({ stoppedAt }) => stoppedAt === undefined);
   if (running.length === 0) {
     throw new KhachapuriError("stopped", `${cid} is stopped`, { hints: ["deploy it again"] });

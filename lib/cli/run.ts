@@ -1,13 +1,18 @@
 /** `run`: one call of a program in the real sandbox, with curl's flags, without chain or IPFS. */
+import { STATUS_CODES } from "node:http";
 import type { RunRecord, SandboxHost } from "../../sandbox/sandbox.ts";
-import { type CurlCommand, parseCurlFlags } from "../client/curl_flags.ts";
+import { parseCurlFlags } from "../client/curl_flags.ts";
+import type { WireRequest } from "../client/curl_request.ts";
+import type { CurlAnswer } from "../client/curl_send.ts";
+import { type CurlUrl, originOf, parseCurlUrl } from "../client/curl_url.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { Diagnosis } from "../provider/program/diagnosis.ts";
-import { openStage, type Rehearsal } from "../provider/program/rehearsal.ts";
+import { openStage, type Rehearsal, type Stage } from "../provider/program/rehearsal.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { runFacts, transferToJson } from "./answer_json.ts";
 import { PROGRAM_OPTIONS, programChoices } from "./program_flags.ts";
 import { optionsOf, unknownFlag, usageError } from "./arguments.ts";
-import { curlInputs, printResponse } from "./curl_output.ts";
+import { curlInputs, transferAndPrint } from "./curl_output.ts";
 
 /** Uid of "nobody": programs never run as root. */
 const NOBODY = 65_534;
@@ -33,28 +38,45 @@ export const run = defineCommand({
     if (dir.startsWith("-")) throw unknownFlag("run", optionsOf(run), dir);
     const choices = await programChoices(options);
     const curl = await parseCurlFlags(flags, curlInputs(context.world));
-    const url = targetUrl(curl.target);
+    const url = targetUrl(curl.target, curl.request.isPathAsIs);
     await using stage = await openStage(await hostOf(context), { dir, ...choices });
-    const signal = curl.maxTimeMs === null ? null : AbortSignal.timeout(curl.maxTimeMs);
-    const { method, headers, body } = curl;
-    if (curl.isVerbose) noteRequest(context, curl, url);
+    const rehearsals: Rehearsal[] = [];
+    const exchange = async (request: WireRequest, signal: AbortSignal | null) => {
+      assertHere(request.url, url);
+      const rehearsal = await callProgram(stage, request, signal);
+      rehearsals.push(rehearsal);
+      return await answerOf(rehearsal, request);
+    };
+    const { out } = context;
+    if (out.isJson) {
+      await transferToJson(out, curl, url, exchange, () => runFacts(rehearsals.at(-1)!.record));
+      return;
+    }
     try {
-      const request = { method, url, headers, body, ...(signal ? { signal } : {}) };
-      await print(context, curl, await stage.call(request));
-    } catch (error) {
-      if (!signal?.aborted) throw error;
-      throw new KhachapuriError("program_timeout", `no answer within ${curl.maxTimeMs} ms (-m)`);
+      await transferAndPrint(out, curl, url, exchange);
+      const found = await rehearsals.at(-1)!.diagnosis();
+      if (found) out.note(`note: ${found.full}\n  ${found.hint}`);
+    } finally {
+      for (const { record } of rehearsals) out.errorBytes((await record).stderr);
     }
   },
 });
 
 /** A path is one on a provider of the name "provider.example". */
-function targetUrl(target: string): URL {
+function targetUrl(target: string, isPathAsIs: boolean): CurlUrl {
   const text = /^https?:\/\//i.test(target)
     ? target
     : `http://provider.example/${target.replace(/^\/+/, "")}`;
-  if (URL.canParse(text)) return new URL(text);
-  throw new KhachapuriError("usage", `not a path or an http(s) URL: ${target}`);
+  return parseCurlUrl(text, isPathAsIs);
+}
+
+/** @throws KhachapuriError `usage` for a redirect that no program in the sandbox can answer */
+function assertHere(to: CurlUrl, from: CurlUrl): void {
+  if (originOf(to) === originOf(from)) return;
+  throw new KhachapuriError(
+    "usage",
+    `-L: the redirect leads to ${originOf(to)}, out of the program`,
+  );
 }
 
 async function hostOf(context: CommandContext): Promise<SandboxHost> {
@@ -67,31 +89,36 @@ async function hostOf(context: CommandContext): Promise<SandboxHost> {
   };
 }
 
-function noteRequest({ out }: CommandContext, { method, headers }: CurlCommand, url: URL): void {
-  out.note(`> ${method} ${url.pathname}${url.search} HTTP/1.1`);
-  for (const [name, value] of [["Host", url.host], ...headers]) out.note(`> ${name}: ${value}`);
-  out.note(">");
+/** A provider takes a request's host from its field, as -H may say it. */
+function callProgram(
+  stage: Stage,
+  { url, method, fields, body }: WireRequest,
+  signal: AbortSignal | null,
+): Promise<Rehearsal> {
+  const host = fields.find(([name]) => name === "Host")?.[1] ?? url.host;
+  const base = `${url.scheme}://${host}`;
+  if (!URL.canParse(base)) throw new KhachapuriError("usage", `${host} is no host`);
+  return stage.call({
+    method,
+    base: new URL(base),
+    path: url.path,
+    query: url.query,
+    headers: fields.filter(([name]) => name !== "Host"),
+    body: body && new Uint8Array(body),
+    ...(signal ? { signal } : {}),
+  });
 }
 
-async function print(
-  { out }: CommandContext,
-  curl: CurlCommand,
-  rehearsal: Rehearsal,
-): Promise<void> {
-  const { response, record } = rehearsal;
+/** What a caller would get of a program's answer. */
+async function answerOf(rehearsal: Rehearsal, { method }: WireRequest): Promise<CurlAnswer> {
+  const { response } = rehearsal;
   const { status, headers } = response;
-  const isBodyless = curl.method === "HEAD" || [204, 205, 304].includes(status);
+  const isBodyless = method === "HEAD" || [204, 205, 304].includes(status);
   if (isBodyless) await response.cancel();
-  try {
-    const body = isBodyless ? null : await begun(rehearsal);
-    const isPrinted = await printResponse(out, curl, new Response(body, { status, headers }));
-    const found = await rehearsal.diagnosis();
-    if (found) out.note(`note: ${found.full}\n  ${found.hint}`);
-    if (isPrinted) return;
-  } finally {
-    out.errorBytes((await record).stderr);
-  }
-  throw new KhachapuriError("program_failed", `the answer was ${status}`);
+  const body = isBodyless ? new Blob().stream() : await begun(rehearsal);
+  const timing = { lookup: 0, connected: 0, secured: 0, sent: 0, answered: 0, connection: null };
+  const reason = STATUS_CODES[status] ?? "";
+  return { version: "1.1", status, reason, fields: headers, body, timing };
 }
 
 /**

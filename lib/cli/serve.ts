@@ -13,7 +13,8 @@ export const serve = defineCommand({
   details: [
     "Serves the provider that config.json describes. It stops on SIGTERM or SIGINT: no new " +
     "calls, running ones may end, what is due is settled.",
-    "Logs go to stderr: JSON lines, or short lines on a terminal.",
+    "Logs go to stderr: JSON lines, or short lines on a terminal. With --json they are JSON lines " +
+    "there, too, and stdout gets one line: the URL that it listens on.",
   ],
   examples: ["serve", "serve --home /var/lib/khachapuri --log-level debug"],
   options: {
@@ -23,13 +24,14 @@ export const serve = defineCommand({
     const { world, out } = context;
     const log = createLog({
       write: (line) => world.stderr.write(new TextEncoder().encode(line)),
-      isTerminal: world.stderr.isTerminal(),
+      isTerminal: world.stderr.isTerminal() && !out.isJson,
       level: checkedLevel(options["log-level"] ?? "info"),
     });
     const stop = world.stopSignal();
     const provider = await startProvider(await servedConfig(context), { log });
     // Scripts wait for this line; the log says the same to people.
-    out.result({ url: provider.url }, [`listening on ${provider.url}`]);
+    if (out.isJson) out.jsonLine({ url: provider.url });
+    else out.line(`listening on ${provider.url}`);
     await aborted(stop);
     log.info("stopping", { signal: String(stop.reason) });
     await provider.stop();

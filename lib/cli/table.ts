@@ -2,16 +2,7 @@
  * Every command by name. A command's module is loaded only when it is used, so that `help` starts
  * without the chain library.
  */
-import type { Command } from "./command.ts";
-
-export interface CommandEntry {
-  readonly name: string;
-  /** The heading it stands under in `help`. */
-  readonly group: "provider" | "developer" | "payer and caller";
-  /** One line, no full stop. */
-  readonly summary: string;
-  load(): Promise<Command>;
-}
+import type { CommandEntry } from "./command.ts";
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
@@ -199,5 +190,17 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "payer and caller",
     summary: "send what somebody has signed to leave the escrow",
     load: async () => (await import("./relay.ts")).relay,
+  },
+  {
+    name: "completions",
+    group: "everybody",
+    summary: "print a completion script for bash, zsh or fish",
+    load: async () => (await import("./completions.ts")).completions,
+  },
+  {
+    name: "man",
+    group: "everybody",
+    summary: "print the manual page",
+    load: async () => (await import("./manual.ts")).man,
   },
 ];

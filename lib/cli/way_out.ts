@@ -16,10 +16,12 @@ import type { Relayed, RelayOffer } from "../chain/relay_offer.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
 import { askRelayOffer, askToRelay } from "../client/relay.ts";
 import { KhachapuriError } from "../errors.ts";
+import { writeNewFile } from "../files.ts";
 import { RELAY_FEE_MAX } from "../limits.ts";
 import { isConfidential } from "../web_url.ts";
 import { timeText } from "../time_text.ts";
 import type { CommandContext, OptionTable } from "./command.ts";
+import { withFundingHints } from "./funding.ts";
 import { jsonText } from "./output.ts";
 import { deadlineOf, providerParty } from "./parties.ts";
 
@@ -87,11 +89,19 @@ export async function wayOut(context: CommandContext, flags: WayOutFlags): Promi
   });
 }
 
+const WITHOUT_GAS: readonly string[] = [
+  "or the same with --relay NAME: a provider sends it for a fee in USDC",
+  "or with --out FILE: anybody who has ETH sends it",
+];
+
 function ownWay(context: CommandContext): WayOut {
   return {
     fee: 0n,
     async leave(matter) {
-      const { transactionHash } = await sendOwn(context, matter);
+      const { transactionHash } = await withFundingHints(
+        sendOwn(context, matter),
+        (reason) => Promise.resolve(reason === "InsufficientFunds" ? WITHOUT_GAS : []),
+      );
       return { transaction: transactionHash };
     },
   };
@@ -250,9 +260,7 @@ async function show(
   const message = messageToJson(signed);
   if (file === undefined) out.result(message, [jsonText(message).trimEnd()]);
   else {
-    await Deno.writeTextFile(file, jsonText(message), { createNew: true }).catch((cause) => {
-      throw new KhachapuriError("invalid_input", `${file} can't be written`, { cause });
-    });
+    await writeNewFile(file, jsonText(message));
     out.result({ file, message }, [`anybody may send it: khachapuri relay ${file}`]);
   }
   out.note(`it is your message ${signed.nonce}: one that is taken before it makes it void`);

@@ -5,7 +5,6 @@
  * not change whom: a server that was taken over can't have its callers pay somebody else.
  */
 import type { LocalAccount } from "viem";
-import { formatCid, parseCid } from "../cid.ts";
 import type { Chain } from "../chain/client.ts";
 import { trustedEscrow } from "../chain/deployments.ts";
 import { type ProviderRecord, resolveProvider } from "../chain/ens.ts";
@@ -18,11 +17,11 @@ import {
   type CreditsOffer,
   decodePaymentRequired,
   PAYMENT_REQUIRED_HEADER,
-  PAYMENT_SIGNATURE_HEADER,
 } from "../payment_header.ts";
 import type { UnsignedPermit } from "../permit.ts";
-import { isConfidential } from "../web_url.ts";
-import { type DepositWish, type PaidCall, payAndSend } from "./paid_call.ts";
+import { isConfidential, isThisMachine } from "../web_url.ts";
+import { type CurlUrl, formatCurlUrl, originOf, parseCurlUrl } from "./curl_url.ts";
+import { type Answered, type DepositWish, type PaidCall, payAndSend } from "./paid_call.ts";
 import type { PermitBook } from "./permit_book.ts";
 
 /** A deployment, the provider that is asked for it, and what is asked of it. */
@@ -32,18 +31,20 @@ export interface CallTarget {
   cid: string;
   /** Path and query within the deployment; "" or with a leading slash. */
   path: string;
+  /** The URL that was written where the server gave the name: the record must say the same. */
+  webDomain?: string;
 }
 
-/** A request; its URL follows from the target. */
-export interface CallRequest {
-  method: string;
-  headers: readonly (readonly [string, string])[];
-  body: Uint8Array<ArrayBuffer> | null;
+/** Where a deployment is called, and who is paid for it. */
+export interface CallPlace {
+  record: ProviderRecord;
+  /** Of the whole call, with the target's path and query as they were written. */
+  url: CurlUrl;
 }
 
-export interface CallOptions {
-  target: CallTarget;
-  request: CallRequest;
+export interface CallOptions<A extends Answered> {
+  /** Makes the request, with this value of PAYMENT-SIGNATURE or without one. */
+  send(payment: string | null): Promise<A>;
   /** Pay with a permit: at once, when the provider asks for it, or not at all. */
   pay: "always" | "when asked" | "never";
   /** Called only when something is signed, as it may ask for a key. */
@@ -58,100 +59,89 @@ export interface CallOptions {
   waitMs?: number;
   onWait?: (what: string) => void;
   sleep?: (ms: number) => Promise<void>;
-  signal?: AbortSignal;
-  fetch?: typeof fetch;
   now?: () => number;
+  /** -k: nobody knows who answers. */
+  isUnverified?: boolean;
 }
 
-export interface CallAnswer {
-  url: URL;
-  response: Response;
+export interface CallAnswer<A extends Answered> {
+  response: A;
   /** The permit that went along; null when the owner paid, or nobody. */
   paid: UnsignedPermit | null;
+  /** Whether a signed deposit went along. */
+  hasDeposited: boolean;
 }
 
 /**
- * Reads NAME/CID[/path][?query].
- * @throws KhachapuriError `usage`, `invalid_cid`
+ * Looks up where a target is called: `{webDomain}/{cid}[/path][?query]`.
+ * @throws KhachapuriError from resolving the name; `usage` for a path that leads out of the
+ *   deployment; `misdirected`
  */
-export function parseCallTarget(text: string): CallTarget {
-  const match = /^([^/?#]+)\/([^/?#]+)((?:\/[^?#]*)?(?:\?[^#]*)?)$/.exec(text);
-  if (!match || text.includes("://")) {
-    throw new KhachapuriError("usage", `not NAME/CID[/path]: ${text}`, {
-      hints: ["e.g. paolo.eth/bafk…/hello?name=Nino"],
-    });
-  }
-  return { name: match[1]!, cid: formatCid(parseCid(match[2]!)), path: match[3]! };
+export async function placeOf(
+  chain: Chain,
+  contracts: Contracts,
+  target: CallTarget,
+  isPathAsIs: boolean,
+): Promise<CallPlace> {
+  const record = await resolveProvider(chain, target.name, contracts);
+  assertServedThere(record, target);
+  return { record, url: callUrl(record.webDomain, target, isPathAsIs) };
 }
 
 /**
- * `{webDomain}/{cid}[/path][?query]`.
- * @throws KhachapuriError `usage` for a path that leads out of the deployment, by `..` or the like
+ * A name that came from the server itself: its record has to confirm where it serves.
+ * @throws KhachapuriError `misdirected`
  */
-export function callUrl(webDomain: string, target: CallTarget): URL {
+function assertServedThere({ name, webDomain }: ProviderRecord, target: CallTarget): void {
+  if (target.webDomain === undefined || target.webDomain === webDomain) return;
+  throw new KhachapuriError("misdirected", `${name} serves at ${webDomain}, not there`, {
+    hints: [`khachapuri call ${name}/${target.cid}`],
+  });
+}
+
+/** @throws KhachapuriError `usage` for a path that leads out of the deployment, as `..` does */
+export function callUrl(webDomain: string, target: CallTarget, isPathAsIs = false): CurlUrl {
   const base = `${webDomain}/${target.cid}`;
-  const url = new URL(base + target.path);
-  const prefix = new URL(base).href;
-  const isBelow = url.href === prefix || /^[/?]/.test(url.href.slice(prefix.length));
-  if (url.href.startsWith(prefix) && isBelow) return url;
+  const url = parseCurlUrl(base + target.path, isPathAsIs);
+  if (isBelow(url, parseCurlUrl(base))) return url;
   throw new KhachapuriError("usage", `the path leads out of the deployment: ${target.path}`);
 }
 
 /**
- * Makes the call.
- * @throws KhachapuriError from resolving the name; `usage` rather than sending a permit where
- *   others can read it; `untrusted_escrow`; `payment_required` when more is asked than the name
- *   says
+ * Whether a URL is of a deployment, for us and for whoever on the way resolves `..`, `%2e` and
+ * backslashes in it.
  */
-export async function callDeployment(
+export function isBelow(url: CurlUrl, deployment: CurlUrl): boolean {
+  const prefix = new URL(formatCurlUrl(deployment)).href;
+  return [formatCurlUrl(url), new URL(formatCurlUrl(url)).href].every((text) =>
+    text.startsWith(prefix) && /^(?:[/?]|$)/.test(text.slice(prefix.length))
+  );
+}
+
+/**
+ * Makes one call, and pays for it as far as that is wanted.
+ * @throws KhachapuriError `usage` rather than sending a permit where others can read it;
+ *   `untrusted_escrow`; `payment_required` when more is asked than the name
+ *   says; what `send` throws
+ */
+export async function callDeployment<A extends Answered>(
   chain: Chain,
   contracts: Contracts,
-  options: CallOptions,
-): Promise<CallAnswer> {
-  const record = await resolveProvider(chain, options.target.name, contracts);
-  const url = callUrl(record.webDomain, options.target);
-  const send = (headers: CallRequest["headers"]) => sendRequest(url, headers, options);
-  const { headers } = options.request;
+  { record, url }: CallPlace,
+  options: CallOptions<A>,
+): Promise<CallAnswer<A>> {
   if (options.pay !== "always" && !options.deposit) {
-    const response = await send(headers);
+    const response = await options.send(null);
     const offers = options.pay === "never" ? [] : offersOf(response);
-    if (offers.length === 0) return { url, response, paid: null };
+    if (offers.length === 0) return { response, paid: null, hasDeposited: false };
     assertAsAnnounced(record, offers);
     await response.body?.cancel();
   }
-  const pay = (header: string) => send([...headers, [PAYMENT_SIGNATURE_HEADER, header]]);
-  return { url, ...await paidCall(chain, contracts, record, url, options, pay) };
-}
-
-async function sendRequest(
-  url: URL,
-  headers: CallRequest["headers"],
-  options: CallOptions,
-): Promise<Response> {
-  const { request, signal } = options;
-  const sent = new Headers(headers.map(([name, value]): [string, string] => [name, value]));
-  // Without the header fetch asks for compression, which curl does not.
-  if (!sent.has("accept-encoding")) sent.set("accept-encoding", "identity");
-  try {
-    return await (options.fetch ?? fetch)(url, {
-      method: request.method,
-      headers: sent,
-      body: request.body,
-      // A redirect must not carry a permit, or a caller's data, to somebody else.
-      redirect: "manual",
-      ...(signal ? { signal } : {}),
-    });
-  } catch (cause) {
-    if (signal?.aborted) throw cause;
-    throw new KhachapuriError("provider_unavailable", `${url.origin} can't be reached`, {
-      cause,
-      hints: ["try again, or ask the provider"],
-    });
-  }
+  return await paidCall(chain, contracts, record, url, options);
 }
 
 /** The provider's offers in a 402; none for other answers. Programs can't print the header. */
-function offersOf(response: Response): CreditsOffer[] {
+function offersOf(response: Answered): CreditsOffer[] {
   const header = response.headers.get(PAYMENT_REQUIRED_HEADER);
   if (response.status !== 402 || header === null) return [];
   return decodePaymentRequired(header).offers;
@@ -176,19 +166,27 @@ function assertAsAnnounced(record: ProviderRecord, offers: readonly CreditsOffer
   throw new KhachapuriError("payment_required", message);
 }
 
-async function paidCall(
-  chain: Chain,
-  contracts: Contracts,
-  record: ProviderRecord,
-  url: URL,
-  options: CallOptions,
-  send: (header: string) => Promise<Response>,
-): Promise<PaidCall> {
+/** @throws KhachapuriError `usage`: whoever reads a permit on the way can spend it */
+function assertConfidential(url: URL, isUnverified: boolean): void {
   if (!isConfidential(url)) {
     throw new KhachapuriError("usage", `no permit over plain http to ${url.host}`, {
       hints: ["whoever reads it on the way can spend it; the provider needs an https URL"],
     });
   }
+  if (!isUnverified || isThisMachine(url)) return;
+  throw new KhachapuriError("usage", `no permit with -k to ${url.host}`, {
+    hints: ["anybody on the way could take it; --cacert FILE names whom to trust"],
+  });
+}
+
+async function paidCall<A extends Answered>(
+  chain: Chain,
+  contracts: Contracts,
+  record: ProviderRecord,
+  url: CurlUrl,
+  options: CallOptions<A>,
+): Promise<PaidCall<A>> {
+  assertConfidential(new URL(originOf(url)), options.isUnverified ?? false);
   const { chainId } = chain;
   const escrow = trustedEscrow(record, { chainId, escrow: contracts.escrow });
   const account = await options.account();
@@ -198,7 +196,7 @@ async function paidCall(
   return await payAndSend(chain, {
     account,
     book,
-    send,
+    send: options.send,
     waitMs,
     now,
     sleep,

@@ -13,42 +13,33 @@ import {
   toHeader,
 } from "../payment_header.ts";
 import { recoverPermitSigner } from "../permit.ts";
-import { callDeployment, type CallOptions, callUrl, parseCallTarget } from "./call.ts";
+import { callDeployment, type CallOptions, callUrl, placeOf } from "./call.ts";
+import { formatCurlUrl } from "./curl_url.ts";
 import { openPermitBook } from "./permit_book.ts";
 
 const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
 const PROVIDER = ACCOUNTS.provider.address;
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
 
-Deno.test("parseCallTarget() reads NAME/CID[/path][?query] and nothing else", () => {
-  const base = { name: "paolo.eth", cid: CID };
-  assert.deepEqual(parseCallTarget(`paolo.eth/${CID}`), { ...base, path: "" });
-  assert.deepEqual(parseCallTarget(`paolo.eth/${CID}/a/b?c=d`), { ...base, path: "/a/b?c=d" });
-  assert.deepEqual(parseCallTarget(`paolo.eth/${CID}?c`), { ...base, path: "?c" });
-  for (const text of ["paolo.eth", `https://paolo.eth/${CID}`, `/${CID}`, `paolo.eth/${CID}#x`]) {
-    assert.throws(() => parseCallTarget(text), { code: "usage" }, text);
-  }
-  assert.throws(() => parseCallTarget("paolo.eth/hello"), { code: "invalid_cid" });
-});
-
 Deno.test("callUrl() keeps the call inside the deployment", () => {
-  const url = (path: string) => callUrl("https://p.example", { name: "a", cid: CID, path }).href;
-  assert.equal(url("/a b?q=1"), `https://p.example/${CID}/a%20b?q=1`);
+  const url = (path: string) =>
+    formatCurlUrl(callUrl("https://p.example", { name: "a", cid: CID, path }));
+  assert.equal(url("/a'b?q=1"), `https://p.example/${CID}/a'b?q=1`);
+  assert.equal(url("/a/../b?"), `https://p.example/${CID}/b?`);
   assert.equal(url(""), `https://p.example/${CID}`);
   for (const path of ["/../other", "/%2e%2e/other", "/a/../../other", "/..\\other"]) {
     assert.throws(() => url(path), { code: "usage" }, path);
   }
 });
 
-/** A server that remembers what it was sent and answers from a list. */
+/** A server that remembers the permits it was sent and answers from a list. */
 function server(...answers: Response[]) {
-  const seen: { url: string; headers: Headers; redirect: string | undefined }[] = [];
-  const fetch = ((input: URL, init: RequestInit) => {
-    const { headers, redirect } = init;
-    seen.push({ url: input.href, headers: new Headers(headers), redirect });
+  const seen: (string | null)[] = [];
+  const send = (payment: string | null) => {
+    seen.push(payment);
     return Promise.resolve(answers.shift() ?? new Response("ok"));
-  }) as unknown as typeof globalThis.fetch;
-  return { seen, fetch };
+  };
+  return { seen, send };
 }
 
 async function startNames() {
@@ -58,10 +49,10 @@ async function startNames() {
   const { chain, escrow, usdc, registry } = world;
   await nameProvider(world, "paolo.eth", { webDomain: "https://p.example" });
   const contracts = { escrow, usdc, registry };
-  const call = (options: Partial<CallOptions>) =>
-    callDeployment(chain, contracts, {
-      target: { name: "paolo.eth", cid: CID, path: "/hi" },
-      request: { method: "POST", headers: [["x-a", "b"]], body: null },
+  const target = { name: "paolo.eth", cid: CID, path: "/hi" };
+  const place = await placeOf(chain, contracts, target, false);
+  const call = (options: Pick<CallOptions<Response>, "send"> & Partial<CallOptions<Response>>) =>
+    callDeployment(chain, contracts, place, {
       pay: "when asked",
       account: () => Promise.resolve(account),
       book,
@@ -78,7 +69,14 @@ async function startNames() {
     thawingPeriodSeconds: 3_600,
   };
   const owned = stack.move();
-  return { chain, escrow, call, offer, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    chain,
+    escrow,
+    contracts,
+    call,
+    offer,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 function refusal(offer: CreditsOffer): Response {
@@ -89,17 +87,15 @@ function refusal(offer: CreditsOffer): Response {
 Deno.test("callDeployment() pays only when asked, and then for the address the name says", async () => {
   await using names = await startNames();
   const free = server();
-  const answer = await names.call({ fetch: free.fetch });
+  const answer = await names.call({ send: free.send });
   assert.equal(answer.paid, null);
-  assert.equal(free.seen[0]!.headers.get("payment-signature"), null);
-  assert.equal(free.seen[0]!.headers.get("x-a"), "b");
-  assert.equal(free.seen[0]!.redirect, "manual");
+  assert.deepEqual(free.seen, [null]);
 
   const asking = server(refusal(names.offer), new Response("paid"));
-  const paid = await names.call({ fetch: asking.fetch });
+  const paid = await names.call({ send: asking.send });
   assert.equal(await paid.response.text(), "paid");
   assert.equal(asking.seen.length, 2);
-  const header = asking.seen[1]!.headers.get("payment-signature")!;
+  const header = asking.seen[1]!;
   const domain = { chainId: names.chain.chainId, escrow: names.escrow };
   const { permit } = decodePaymentHeader(header, { ...domain, provider: PROVIDER });
   assert.equal(permit.credits, 1n);
@@ -109,28 +105,42 @@ Deno.test("callDeployment() pays only when asked, and then for the address the n
   assert.equal(await recoverPermitSigner(domain, permit), account.address);
 
   const never = server(refusal(names.offer));
-  assert.equal((await names.call({ fetch: never.fetch, pay: "never" })).response.status, 402);
+  assert.equal((await names.call({ send: never.send, pay: "never" })).response.status, 402);
   const always = server();
-  assert.equal((await names.call({ fetch: always.fetch, pay: "always" })).paid?.price, PRICE);
+  assert.equal((await names.call({ send: always.send, pay: "always" })).paid?.price, PRICE);
   assert.equal(always.seen.length, 1);
+});
+
+Deno.test("placeOf() believes a name that the server gave only as the record has it", async () => {
+  await using names = await startNames();
+  const { chain, contracts } = names;
+  const at = (webDomain: string) =>
+    placeOf(chain, contracts, { name: "paolo.eth", cid: CID, path: "/hi", webDomain }, false);
+  const { url } = await at("https://p.example");
+  assert.equal(formatCurlUrl(url), `https://p.example/${CID}/hi`);
+  await assert.rejects(at("https://thief.example"), { code: "misdirected" });
+});
+
+Deno.test("callDeployment() signs nothing for a server that -k does not verify", async () => {
+  await using names = await startNames();
+  const { seen, send } = server(refusal(names.offer), new Response("paid"));
+  await assert.rejects(names.call({ send, isUnverified: true }), {
+    code: "usage",
+    message: /no permit with -k to p\.example/,
+  });
+  assert.deepEqual(seen, [null]);
 });
 
 Deno.test("callDeployment() refuses a server that wants more, or somebody else, paid", async () => {
   await using names = await startNames();
   const thief: Address = "0x000000000000000000000000000000000000dEaD";
   for (const lie of [{ payTo: thief }, { pricePerCredit: PRICE + 1n }]) {
-    const { seen, fetch } = server(refusal({ ...names.offer, ...lie }));
-    await assert.rejects(names.call({ fetch }), { code: "payment_required" });
+    const { seen, send } = server(refusal({ ...names.offer, ...lie }));
+    await assert.rejects(names.call({ send }), { code: "payment_required" });
     assert.equal(seen.length, 1);
   }
   const other = server(refusal({ ...names.offer, escrow: thief }));
-  await names.call({ fetch: other.fetch });
-  const header = other.seen[1]!.headers.get("payment-signature")!;
+  await names.call({ send: other.send });
+  const header = other.seen[1]!;
   assert.equal(decodePaymentHeader(header).accepted.escrow, names.escrow, "signs for its own");
-});
-
-Deno.test("callDeployment() says when a provider can't be reached", async () => {
-  await using names = await startNames();
-  const fetch = () => Promise.reject(new TypeError("connection refused"));
-  await assert.rejects(names.call({ fetch }), { code: "provider_unavailable" });
 });

@@ -27,7 +27,13 @@ const deploymentShape = v.strictObject({
   cid: v.string(),
   id: hexShape(32),
   owner: addressShape,
-  program: v.strictObject({ cid: v.string(), private: v.boolean() }),
+  program: v.strictObject({
+    cid: v.string(),
+    private: v.boolean(),
+    /** Its folder's name, for people; files from before it was noted do not say it. */
+    name: v.exactOptional(v.string()),
+    entrypoint: v.exactOptional(v.string()),
+  }),
   /** ISO 8601. */
   createdAt: v.string(),
   /** Absent once it was published; stays where `--out` wrote files for somebody to publish. */
@@ -55,25 +61,6 @@ export async function requireDeployment(home: string, cid: string): Promise<OwnD
   if (found) return found;
   throw new KhachapuriError("not_found", `${cid} was not deployed from here`, {
     hints: ["only the machine that deployed it knows its id", "see khachapuri deployments"],
-  });
-}
-
-/**
- * A deployment with its providers, or the one of them that is asked for.
- * @throws KhachapuriError `not_found`
- */
-export async function requireDeploymentAt(
-  home: string,
-  cid: string,
-  name: string | undefined,
-): Promise<OwnDeployment> {
-  const deployment = await requireDeployment(home, cid);
-  if (name === undefined) return deployment;
-  const providers = deployment.providers.filter((provider) => provider.name === name);
-  if (providers.length > 0) return { ...deployment, providers };
-  const names = deployment.providers.map((provider) => provider.name);
-  throw new KhachapuriError("not_found", `${cid} is not at ${name}`, {
-    hints: [`it is at ${names.join(", ")}`],
   });
 }
 

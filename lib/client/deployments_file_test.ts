@@ -9,7 +9,6 @@ import {
   type OwnDeployment,
   readDeployments,
   requireDeployment,
-  requireDeploymentAt,
 } from "./deployments_file.ts";
 
 const providerOf = (name: string) => ({
@@ -81,19 +80,6 @@ Deno.test("a file from before there were epochs is of the first", () =>
     assert.match(text, /"epoch": 0/);
     await Deno.writeTextFile(path, text.replaceAll(/,?\s*"epoch": 0/g, ""));
     assert.deepEqual(await readDeployments(home), [deploymentOf("cid")]);
-  }));
-
-Deno.test("a deployment can be asked for at one of its providers", () =>
-  inFolder(async (home) => {
-    const deployment = deploymentOf("cid");
-    await addDeployment(home, deployment);
-    assert.deepEqual(await requireDeploymentAt(home, "cid", undefined), deployment);
-    const { providers } = await requireDeploymentAt(home, "cid", "nino.test");
-    assert.deepEqual(providers, [deployment.providers[1]]);
-    await assert.rejects(requireDeploymentAt(home, "cid", "mari.test"), {
-      code: "not_found",
-      hints: ["it is at paolo.test, nino.test"],
-    });
   }));
 
 Deno.test("an empty home has no deployments, a damaged file is not taken for none", () =>

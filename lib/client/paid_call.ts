@@ -28,7 +28,14 @@ export interface DepositWish {
   credits: bigint;
 }
 
-export interface PaidCallOptions {
+/** What is looked at in an answer; a `Response` has it. */
+export interface Answered {
+  readonly status: number;
+  readonly headers: Pick<Headers, "get">;
+  readonly body: ReadableStream | null;
+}
+
+export interface PaidCallOptions<A extends Answered> {
   account: LocalAccount;
   key: LaneKey;
   usdc: Address;
@@ -37,7 +44,7 @@ export interface PaidCallOptions {
   book: PermitBook;
   deposit: DepositWish | null;
   /** Makes the call with this value of PAYMENT-SIGNATURE. */
-  send(header: string): Promise<Response>;
+  send(header: string): Promise<A>;
   /** How long to wait until the provider sees what the chain shows already, ms. */
   waitMs: number;
   /** Called with what is waited for. */
@@ -46,9 +53,11 @@ export interface PaidCallOptions {
   sleep: (ms: number) => Promise<void>;
 }
 
-export interface PaidCall {
-  response: Response;
+export interface PaidCall<A extends Answered> {
+  response: A;
   paid: UnsignedPermit;
+  /** Whether a signed deposit went along with what was answered. */
+  hasDeposited: boolean;
 }
 
 /** Seconds until a permit's deadline, at least: one that leaks is worth nothing a day later. */
@@ -63,7 +72,10 @@ const WAIT_MS = 1_000;
  * @throws KhachapuriError `payment_required` when the provider claims to have charged more than we
  * would sign for; `access_denied`, `chain_unavailable`
  */
-export async function payAndSend(chain: Chain, options: PaidCallOptions): Promise<PaidCall> {
+export async function payAndSend<A extends Answered>(
+  chain: Chain,
+  options: PaidCallOptions<A>,
+): Promise<PaidCall<A>> {
   const { account: { address: signer }, key, price, book, now } = options;
   const deadline = now() + options.waitMs;
   const claims = new LaneClaims({ key, signer, price, book, now });
@@ -81,7 +93,7 @@ export async function payAndSend(chain: Chain, options: PaidCallOptions): Promis
     const offer = refusalOffer(response, key);
     if (!offer) {
       await noteAnswer(options, response, permit.credits);
-      return { response, paid: permit };
+      return { response, paid: permit, hasDeposited: "deposit" in brought };
     }
     if ("deposit" in brought) deposit = null;
     const claim = correctionIn(offer, permit);
@@ -92,13 +104,13 @@ export async function payAndSend(chain: Chain, options: PaidCallOptions): Promis
       await response.body?.cancel();
       options.onWait?.("the provider does not see the credits yet");
       await options.sleep(WAIT_MS);
-    } else return { response, paid: permit };
+    } else return { response, paid: permit, hasDeposited: false };
   }
 }
 
 async function sign(
   chain: Chain,
-  options: PaidCallOptions,
+  options: PaidCallOptions<Answered>,
   charged: bigint,
 ): Promise<SignedPayment> {
   const { account, key, usdc, price, book, now } = options;
@@ -124,13 +136,13 @@ function creditsLeft({ allowance, settled, payment: { permit } }: SignedPayment)
   return allowance.credits - allowance.thawingCredits - (permit.credits - 1n - settled);
 }
 
-function depositFor(chain: Chain, options: PaidCallOptions, wish: DepositWish) {
+function depositFor(chain: Chain, options: PaidCallOptions<Answered>, wish: DepositWish) {
   const { account, key, usdc, price: pricePerCredit, book, now } = options;
   return standingDeposit(chain, account, { key, usdc, pricePerCredit, book, now, ...wish });
 }
 
 /** The provider's own offer in a 402 (a program can't print one); null when it is no refusal. */
-function refusalOffer(response: Response, { provider }: LaneKey): CreditsOffer | null {
+function refusalOffer(response: Answered, { provider }: LaneKey): CreditsOffer | null {
   const header = response.headers.get(PAYMENT_REQUIRED_HEADER);
   if (response.status !== 402 || header === null) return null;
   const { offers } = decodePaymentRequired(header);
@@ -144,8 +156,8 @@ function correctionIn({ lane }: CreditsOffer, permit: UnsignedPermit): LaneCount
 
 /** Remembers what the answer says is charged, never beyond what we signed for. */
 async function noteAnswer(
-  { book, key }: PaidCallOptions,
-  response: Response,
+  { book, key }: PaidCallOptions<Answered>,
+  response: Answered,
   signedFor: bigint,
 ): Promise<void> {
   const header = response.headers.get(PAYMENT_RESPONSE_HEADER);

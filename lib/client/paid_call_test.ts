@@ -66,7 +66,7 @@ async function worldOf(
   const sent: CreditsPayment[] = [];
   const slept: number[] = [];
   let now = 1_000_000;
-  const pay = (options: Partial<PaidCallOptions> = {}) =>
+  const pay = (options: Partial<PaidCallOptions<Response>> = {}) =>
     payAndSend(chain, {
       account,
       key,

@@ -11,6 +11,7 @@ import * as v from "valibot";
 import type { LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { KhachapuriError } from "../errors.ts";
+import { fileError } from "../files.ts";
 import { createPrivateJsonFile, replaceJsonFile } from "../home_file.ts";
 import { hexShape, parseJson, parseShape } from "../shape.ts";
 
@@ -85,7 +86,7 @@ async function openKeyFile(path: string): Promise<Deno.FsFile> {
         hints: [`run as its owner, or: chown ${Deno.uid()} ${path}`],
       });
     }
-    throw cause;
+    throw await fileError(cause, path, "read");
   }
 }
 

@@ -6,12 +6,13 @@
 import { join } from "node:path";
 import { buildAbuse } from "../abuse/program.ts";
 import { HELPER } from "../../tools/permissions.ts";
+import { stop } from "../../tools/print.ts";
+import { EMULATOR, requireAll } from "../../tools/requirements.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
 const CACHE = join(ROOT, ".cache/vm");
 const SUITE = "bookworm";
 const PACKAGES = "systemd-sysv,bubblewrap,linux-image-cloud-amd64,initramfs-tools,procps";
-const NEEDED = { "qemu-system-x86_64": "qemu-system-x86", mmdebstrap: "mmdebstrap" };
 const BOOT_TIMEOUT_MS = 30 * 60_000;
 
 const decoder = new TextDecoder();
@@ -25,15 +26,8 @@ async function run(command: string, args: string[], cwd = CACHE): Promise<void> 
 }
 
 async function assertTools(): Promise<void> {
-  const missing: string[] = [];
-  for (const [command, name] of Object.entries(NEEDED)) {
-    const found = await new Deno.Command("which", { args: [command] }).output();
-    if (!found.success) missing.push(name);
-  }
-  if (Deno.uid() !== 0) print("test:vm: making a root file system takes root");
-  else if (missing.length === 0) return;
-  else print(`test:vm: apt-get install -y ${missing.join(" ")} e2fsprogs`);
-  Deno.exit(2);
+  if (Deno.uid() !== 0) stop(["test:vm: making a root file system takes root"]);
+  await requireAll("test:vm", EMULATOR);
 }
 
 /** The stock system; made once. */
@@ -42,7 +36,9 @@ async function baseSystem(): Promise<string> {
   await Deno.mkdir(CACHE, { recursive: true });
   if (await Deno.stat(tar).then(() => true, () => false)) return tar;
   print(`test:vm: making a Debian ${SUITE} root file system (once)`);
-  const args = ["--variant=minbase", `--include=${PACKAGES}`, SUITE, `${tar}.new`];
+  // By the name alone mmdebstrap would make a folder of it.
+  const shape = ["--format=tar", "--variant=minbase", `--include=${PACKAGES}`];
+  const args = [...shape, SUITE, `${tar}.new`];
   await run("mmdebstrap", args);
   await Deno.rename(`${tar}.new`, tar);
   return tar;

@@ -26,6 +26,7 @@ import {
   resolveFromHome,
 } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { readBytes } from "../../files.ts";
 import { TERMS_BYTES_MAX } from "../../limits.ts";
 import { accountOf, type KeyFile, readKeyFile } from "../../spec/keys.ts";
 import { assertOwnTerms, termsHash } from "../../spec/terms.ts";
@@ -217,9 +218,7 @@ async function checkState(config: Config, provider: ProviderConfig): Promise<Loo
 async function checkTerms(config: Config, provider: ProviderConfig) {
   const texts = new Map<Hex, Uint8Array<ArrayBuffer>>();
   for (const path of provider.terms) {
-    const text = await Deno.readFile(resolveFromHome(config, path)).catch((cause) => {
-      throw new KhachapuriError("invalid_config", `${path} can't be read`, { cause });
-    });
+    const text = await readBytes(resolveFromHome(config, path));
     if (text.length > TERMS_BYTES_MAX) {
       const limit = `${path}: terms have at most ${TERMS_BYTES_MAX} bytes`;
       throw new KhachapuriError("invalid_config", limit);

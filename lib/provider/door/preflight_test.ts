@@ -91,7 +91,7 @@ const BREAKAGES: readonly Breakage[] = [
     what: "terms that are missing",
     part: "terms",
     says: /terms\.txt can't be read/,
-    code: "invalid_config",
+    code: "not_found",
     make: ({ dir }) => Deno.remove(join(dir, "terms.txt")),
   },
   {

@@ -4,6 +4,7 @@
  * durable as FULL would, for all commits since the last sync at once.
  */
 import { DatabaseSync } from "node:sqlite";
+import { namedDatabase } from "../../files.ts";
 
 export interface Durable {
   readonly database: DatabaseSync;
@@ -23,11 +24,14 @@ const LOG_PAGES = 8_192;
  * @param version of what its rows mean, as `user_version`
  */
 export function openDurable(path: string, schema: string, version = 1): Durable {
-  const database = new DatabaseSync(path);
-  database.exec(`PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${LOG_PAGES}`);
-  // A write under FULL makes the log file and its name in the folder durable.
-  database.exec(`PRAGMA synchronous = FULL; ${schema}; PRAGMA user_version = ${version}`);
-  database.exec("PRAGMA synchronous = NORMAL");
+  const database = namedDatabase(path, () => {
+    const opened = new DatabaseSync(path);
+    opened.exec(`PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${LOG_PAGES}`);
+    // A write under FULL makes the log file and its name in the folder durable.
+    opened.exec(`PRAGMA synchronous = FULL; ${schema}; PRAGMA user_version = ${version}`);
+    opened.exec("PRAGMA synchronous = NORMAL");
+    return opened;
+  });
   let log: Promise<Deno.FsFile> | null = null;
   let sync: (() => Promise<void>) | null = null;
   let isClosed = false;

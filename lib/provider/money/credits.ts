@@ -17,6 +17,7 @@ import {
   toHeader,
 } from "../../payment_header.ts";
 import type { Permit } from "../../permit.ts";
+import { RECEIPT_HEADER } from "../../receipt.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { FieldReader } from "../http/fields.ts";
 import type { HeaderField } from "../http/header_rules.ts";
@@ -34,7 +35,7 @@ import { BillReader, type CreditsBill, type IsDeploymentLane, type OwnerPermit }
 import type { OwnerCredits } from "./owner_credits.ts";
 import { type Answered, Inquiry, isNo, unsigned } from "./inquiry.ts";
 import type { Caller, Payers } from "./payers.ts";
-import { RECEIPT_HEADER, type Receipts } from "./receipts.ts";
+import type { Receipts } from "./receipts.ts";
 import {
   depositedInVain,
   isMendable,

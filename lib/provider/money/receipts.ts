@@ -6,13 +6,12 @@ import { Buffer } from "node:buffer";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { LocalAccount } from "viem";
 import { KhachapuriError } from "../../errors.ts";
+import { fileError, isMissing } from "../../files.ts";
 import { createPrivateFile } from "../../home_file.ts";
 import { type Receipt, signReceipt, UNKNOWN_HASH } from "../../receipt.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Seller } from "./seller.ts";
 
-/** Carries the address of a receipt, a path at the provider. */
-export const RECEIPT_HEADER = "Khachapuri-Receipt";
 export const RECEIPT_PREFIX = "/receipts/";
 
 export interface ReceiptsOptions {
@@ -117,8 +116,8 @@ async function readSecret(path: string): Promise<Uint8Array | null> {
   try {
     return await Deno.readFile(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
+    if (isMissing(error)) return null;
+    throw await fileError(error, path, "read");
   }
 }
 

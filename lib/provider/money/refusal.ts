@@ -170,7 +170,7 @@ function wordsFor(
     case "not_taken":
       return {
         message: "the payer has no credits left with this provider",
-        hint: "allow more credits",
+        hint: "allow more credits: khachapuri allow, or onboard where there is no ETH",
       };
     case "earlier_dearer": {
       const cost = formatUsdc(refusal.price);

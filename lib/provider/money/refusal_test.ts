@@ -88,12 +88,12 @@ const SENTENCES: [refusal: Refusal, message: string, hint: string][] = [
   [
     { reason: "no_credits" },
     "the payer has no credits left with this provider",
-    "allow more credits",
+    "allow more credits: khachapuri allow, or onboard where there is no ETH",
   ],
   [
     { reason: "not_taken", settled: 3n },
     "the payer has no credits left with this provider",
-    "allow more credits",
+    "allow more credits: khachapuri allow, or onboard where there is no ETH",
   ],
   [
     { reason: "earlier_dearer", price: 2_000n },

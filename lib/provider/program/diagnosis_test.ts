@@ -32,9 +32,15 @@ async function told(
       ...setting,
     };
     await using stage = await openStage(HOST, program);
-    const url = new URL("http://localhost/");
     try {
-      const call = await stage.call({ method: "GET", url, headers: [], body: null });
+      const call = await stage.call({
+        method: "GET",
+        base: new URL("http://provider.example"),
+        path: "/",
+        query: null,
+        headers: [],
+        body: null,
+      });
       while (await call.response.read() !== null);
       const found = await call.diagnosis();
       const stderr = new TextDecoder().decode((await call.record).stderr);

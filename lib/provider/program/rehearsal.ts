@@ -30,8 +30,12 @@ export interface RehearsedProgram extends ProgramCommand {
 
 export interface RehearsedRequest {
   method: string;
-  /** As the caller would see it. */
-  url: URL;
+  /** Scheme, host and port as the caller would see them. */
+  base: URL;
+  /** As sent, with its leading slash. */
+  path: string;
+  /** What follows the first "?"; null when there is none. */
+  query: string | null;
   headers: readonly (readonly [string, string])[];
   body: Uint8Array<ArrayBuffer> | null;
   signal?: AbortSignal;
@@ -90,15 +94,15 @@ async function callOnce(
   program: RehearsedProgram,
   request: RehearsedRequest,
 ): Promise<Rehearsal> {
-  const { method, url, body, signal } = request;
+  const { method, base, path, query, body, signal } = request;
   const style = interfaceOf(program.interface);
   const start = style.prepare(program, {
     method,
     protocol: "HTTP/1.1",
-    base: new URL(url.origin),
+    base,
     mount: "",
-    path: url.pathname,
-    query: url.href.split("#")[0]!.match(/\?(.*)$/s)?.[1] ?? null,
+    path,
+    query,
     headers: headersOf(request),
     hasBody: body !== null,
     bodyBytes: body && body.length,
@@ -146,14 +150,14 @@ function explained(
 }
 
 /** As they would come over the wire: with a Host, and the length of the body that there is. */
-function headersOf({ url, headers, body }: RehearsedRequest): HeaderField[] {
+function headersOf({ base, headers, body }: RehearsedRequest): HeaderField[] {
   const fields = headers.map(([name, value]): HeaderField => {
     if (!TOKEN.test(name)) {
       throw new KhachapuriError("invalid_input", `${JSON.stringify(name)} is no header's name`);
     }
     return [name.toLowerCase(), asByteString(value)];
   });
-  if (!fields.some(([name]) => name === "host")) fields.unshift(["host", url.host]);
+  if (!fields.some(([name]) => name === "host")) fields.unshift(["host", base.host]);
   if (!body) return fields;
   const others = fields.filter(([name]) => name !== "content-length");
   return [...others, ["content-length", String(body.length)]];

@@ -1,0 +1,110 @@
+/** Which commands bring an account to credits at a provider, and back, by what it holds. */
+import type { Address } from "viem";
+import { asChainError } from "../chain/refusal.ts";
+import type { Chain } from "../chain/client.ts";
+import { readBalance } from "../chain/escrow.ts";
+import { formatUsdc, readUsdcBalance } from "../chain/usdc.ts";
+import { KhachapuriError } from "../errors.ts";
+import type { CommandContext } from "./command.ts";
+
+/** What an account can pay with. */
+export interface Means {
+  readonly address: Address;
+  /** The chain's coin, for gas, wei. */
+  readonly coin: bigint;
+  /** USDC base units in the wallet, and free in the escrow. */
+  readonly wallet: bigint;
+  readonly free: bigint;
+}
+
+/** The credits that are wanted. */
+export interface Wanted {
+  /** The provider's. */
+  readonly name: string;
+  /** Of one credit, USDC base units. */
+  readonly price: bigint;
+  readonly credits: bigint;
+  /** The least that the provider relays, USDC base units; null where it relays nothing. */
+  readonly depositMinimum: bigint | null;
+}
+
+/** The commands, one a line; without ETH only those that a provider sends. */
+export function fundingSteps(means: Means, wanted: Wanted): string[] {
+  const { address, coin, wallet, free } = means;
+  const { name, price, credits, depositMinimum } = wanted;
+  const cost = price * credits;
+  if (coin > 0n) {
+    const lacking = cost - free;
+    if (lacking > wallet) return [`${address} needs ${formatUsdc(lacking)} USDC in its wallet`];
+    return [
+      ...(lacking > 0n ? [`khachapuri deposit ${formatUsdc(lacking)}`] : []),
+      `khachapuri allow ${name} --credits ${credits}`,
+    ];
+  }
+  if (depositMinimum === null) {
+    return [`${address} has no ETH for gas, and ${name} relays no deposits: send it some`];
+  }
+  const amount = cost > depositMinimum ? cost : depositMinimum;
+  const onboard = `khachapuri onboard ${name} --amount ${formatUsdc(amount)}`;
+  if (wallet >= amount) return [`without ETH: ${onboard}`];
+  if (wallet + free > amount) {
+    return [`without ETH: khachapuri withdraw all --relay ${name}`, `then: ${onboard}`];
+  }
+  return [
+    `send ${address} ${formatUsdc(amount - wallet)} USDC; it needs no ETH`,
+    `then: ${onboard}`,
+  ];
+}
+
+/** What the escrow, or a node, refuses for want of money: its own, or the coin for gas. */
+const WANTING: readonly unknown[] = ["InsufficientFunds", "InsufficientBalance"];
+
+/**
+ * Waits for a transaction; one that is refused for want of money is refused with these hints.
+ * @throws KhachapuriError as `sent` does
+ */
+export async function withFundingHints<T>(
+  sent: Promise<T>,
+  hints: (reason: unknown) => Promise<readonly string[]>,
+): Promise<T> {
+  try {
+    return await sent;
+  } catch (error) {
+    if (!(error instanceof KhachapuriError) || !WANTING.includes(error.data.reason)) throw error;
+    const { code, shortMessage, data } = error;
+    throw new KhachapuriError(code, shortMessage, {
+      cause: error,
+      data,
+      hints: [...error.hints, ...await hints(data.reason)],
+    });
+  }
+}
+
+/** How what is not used comes back to who has no ETH. */
+export function wayBackLines(name: string): string[] {
+  return [
+    "what you don't use comes back without ETH, for a relayer's fee:",
+    `  khachapuri revoke ${name} --relay ${name}`,
+    `  khachapuri reclaim ${name} --relay ${name}    when it has thawed`,
+    `  khachapuri withdraw all --relay ${name}`,
+  ];
+}
+
+/** @throws KhachapuriError `chain_unavailable` */
+export async function readMeans(context: CommandContext, address: Address): Promise<Means> {
+  const [chain, { escrow, usdc }] = await Promise.all([context.chain(), context.contracts()]);
+  const [coin, wallet, free] = await Promise.all([
+    readCoin(chain, address),
+    readUsdcBalance(chain, usdc, address),
+    readBalance(chain, escrow, address),
+  ]);
+  return { address, coin, wallet, free };
+}
+
+async function readCoin(chain: Chain, address: Address): Promise<bigint> {
+  try {
+    return await chain.public.getBalance({ address });
+  } catch (error) {
+    throw asChainError(error, chain.endpoint);
+  }
+}

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { fundingSteps, type Means } from "./funding.ts";
+
+const address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+const WANTED = { name: "paolo.eth", price: 1_000n, credits: 100n, depositMinimum: 250_000n };
+const steps = (means: Partial<Means>, wanted = {}) =>
+  fundingSteps({ address, coin: 0n, wallet: 0n, free: 0n, ...means }, { ...WANTED, ...wanted });
+
+Deno.test("who has gas is told to deposit what is lacking, and to allow", () => {
+  const [coin, wallet] = [1n, 5_000_000n];
+  const allow = "khachapuri allow paolo.eth --credits 100";
+  assert.deepEqual(steps({ coin, wallet }), ["khachapuri deposit 0.1", allow]);
+  assert.deepEqual(steps({ coin, wallet, free: 60_000n }), ["khachapuri deposit 0.04", allow]);
+  assert.deepEqual(steps({ coin, free: 100_000n }), [allow]);
+  assert.deepEqual(steps({ coin }), [`${address} needs 0.1 USDC in its wallet`]);
+});
+
+Deno.test("who has no gas is told only what a provider sends", () => {
+  const onboard = "khachapuri onboard paolo.eth --amount 0.25";
+  assert.deepEqual(steps({ wallet: 250_000n }), [`without ETH: ${onboard}`]);
+  assert.deepEqual(steps({ wallet: 9_000_000n }, { credits: 1_000n }), [
+    "without ETH: khachapuri onboard paolo.eth --amount 1",
+  ]);
+  assert.deepEqual(steps({ free: 9_000_000n }), [
+    "without ETH: khachapuri withdraw all --relay paolo.eth",
+    `then: ${onboard}`,
+  ]);
+  assert.deepEqual(steps({ wallet: 50_000n }), [
+    `send ${address} 0.2 USDC; it needs no ETH`,
+    `then: ${onboard}`,
+  ]);
+  assert.match(steps({ wallet: 9_000_000n }, { depositMinimum: null })[0]!, /has no ETH/);
+});

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { addDeployment, type OwnDeployment } from "../client/deployments_file.ts";
+import { inFolder } from "../../worlds/home.ts";
+import { callTarget } from "./call_target.ts";
+import { ownDeployment } from "./own_deployment.ts";
+
+const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
+const OTHER = "bafkreidemmqlmqdpqk7lsdyloixljwge6aoivo3oyizzs4v37wdssmmwtm";
+
+const providerOf = (name: string) => ({
+  name,
+  address: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8" as const,
+  chainId: 31_337,
+  escrow: "0x5FbDB2315678afecb367f032d93F642f64180aa3" as const,
+  webDomain: `https://${name}`,
+  price: 1_000n,
+  epoch: 0,
+});
+
+const deploymentOf = (cid: string, ...names: string[]): OwnDeployment => ({
+  cid,
+  id: `0x${"12".repeat(32)}`,
+  owner: "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913",
+  program: { cid: "bafyprogram", private: false },
+  createdAt: "2026-01-01T00:00:00.000Z",
+  providers: names.map(providerOf),
+});
+
+async function inHome(test: (home: string) => Promise<void>): Promise<void> {
+  await inFolder(async (home) => {
+    await addDeployment(home, deploymentOf(CID, "paolo.test", "nino.test"));
+    await addDeployment(home, deploymentOf(OTHER, "paolo.test"));
+    await test(home);
+  });
+}
+
+Deno.test("a deployment of one's own is at all its providers, or at the one that is named", () =>
+  inHome(async (home) => {
+    const names = async (text: string, flag?: string) =>
+      (await ownDeployment(home, text, flag)).providers.map(({ name }) => name);
+    assert.deepEqual(await names(CID), ["paolo.test", "nino.test"]);
+    assert.deepEqual(await names(CID, "nino.test"), ["nino.test"]);
+    assert.deepEqual(await names(`nino.test/${CID}`), ["nino.test"]);
+    assert.deepEqual(await names(`https://paolo.test/${CID}/x`), ["paolo.test"]);
+    assert.deepEqual(await names(`https://${CID}.nino.test/`), ["nino.test"]);
+    const refused: [string, string | undefined][] = [
+      [CID, "mari.test"],
+      [`https://paolo.test/${CID}`, "nino.test"],
+      [`mari.test/${CID}`, undefined],
+    ];
+    for (const [text, flag] of refused) {
+      await assert.rejects(names(text, flag), {
+        code: "not_found",
+        hints: ["it is at paolo.test, nino.test: give its cid, or --provider NAME"],
+      });
+    }
+  }));
+
+Deno.test("call knows a provider by what was deployed, and asks back where it is not clear", () =>
+  inHome(async (home) => {
+    const target = { name: "paolo.test", cid: OTHER, path: "/a?b" };
+    assert.deepEqual(await callTarget(home, `paolo.test/${OTHER}/a?b`), target);
+    assert.deepEqual(await callTarget(home, `https://paolo.test/${OTHER}/a?b`), target);
+    assert.deepEqual(await callTarget(home, `${OTHER}/a?b`), target);
+    await assert.rejects(callTarget(home, CID), {
+      code: "usage",
+      hints: [`paolo.test/${CID}`, `nino.test/${CID}`],
+    });
+  }));
+
+Deno.test("call asks whoever serves at a URL for its name, to be confirmed by the chain", () =>
+  inFolder(async (home) => {
+    await using server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+      () => Response.json({ name: "paolo.test" }),
+    );
+    const webDomain = `http://127.0.0.1:${server.addr.port}`;
+    assert.deepEqual(await callTarget(home, `${webDomain}/${CID}/x`), {
+      name: "paolo.test",
+      cid: CID,
+      path: "/x",
+      webDomain,
+    });
+  }));

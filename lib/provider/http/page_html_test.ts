@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { OFFER, PROVIDER, SELLER } from "../../../worlds/routes.ts";
+import type { Offering } from "./page.ts";
+import { offeringHtml } from "./page_html.ts";
+
+const OFFERING: Offering = {
+  name: "provider.test",
+  address: PROVIDER.address,
+  webDomain: "https://provider.test",
+  recipients: ["age1first"],
+  termsHashes: [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`],
+  timeoutMs: 2_500,
+  memoryMb: 256,
+  offer: OFFER,
+};
+
+const shown = (html: string) =>
+  html.replace(/&#([0-9]+);/g, (_, code) => String.fromCharCode(Number(code)));
+
+Deno.test("a person reads what this is, and lines to call, pay and deploy", () => {
+  const html = shown(offeringHtml(OFFERING));
+  const said = [
+    "This is a provider of Khachapuri.",
+    "curl -X POST 'https://provider.test/CID' -d data",
+    "khachapuri allow provider.test --credits 1000",
+    "khachapuri call --pay 'provider.test/CID'",
+    "khachapuri deploy DIR --provider provider.test",
+    PROVIDER.address,
+    "0.001 USDC a call",
+    `chain 31337, escrow ${SELLER.escrow}`,
+    "2.5 s, 256 MiB of memory",
+    // The newest of the terms.
+    `<dd>0x${"01".repeat(32)}</dd>`,
+  ];
+  for (const text of said) assert.ok(html.includes(text), text);
+  assert.match(html, /<a href="\/terms">/);
+});
+
+Deno.test("the key is folded away, and the page stays small with the longest there is", () => {
+  const html = offeringHtml({ ...OFFERING, recipients: [`age1pq1${"q".repeat(1952)}`] });
+  const [before, folded] = html.split("<details>");
+  assert.ok(!before!.includes("age1pq1") && folded!.includes("age1pq1"));
+  assert.ok(html.length < 6_000, `${html.length} characters`);
+});
+
+Deno.test("the page follows the reader's colours, and says what its parts are", () => {
+  const html = offeringHtml(OFFERING);
+  assert.match(html, /color-scheme: light dark/);
+  assert.match(html, /@media \(prefers-color-scheme: dark\)/);
+  for (const part of ['<html lang="en">', "<title>", "<main>", "<h1>", "<summary>"]) {
+    assert.ok(html.includes(part), part);
+  }
+});
+
+/** Contrast of two colours (WCAG 2.2, 1.4.3). */
+function contrast(one: string, other: string): number {
+  const luminance = (colour: string) => {
+    const parts = colour.match(/[0-9a-f]{2}/g)!.map((part) => parseInt(part, 16) / 255);
+    const [r, g, b] = parts.map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
+  };
+  const [light, dark] = [luminance(one), luminance(other)].sort((a, b) => b - a);
+  return (light! + 0.05) / (dark! + 0.05);
+}
+
+Deno.test("all text stands out enough in both colour schemes", () => {
+  const schemes = [...offeringHtml(OFFERING).matchAll(/:root \{([^}]*)\}/g)].map(([, css]) =>
+    Object.fromEntries([...css!.matchAll(/--(\w+): (#[0-9a-f]{6})/g)].map(([, k, v]) => [k, v!]))
+  );
+  assert.equal(schemes.length, 2);
+  for (const { ink, dim, link, paper, box } of schemes) {
+    for (const [front, back] of [[ink, paper], [ink, box], [dim, paper], [link, paper]]) {
+      assert.ok(contrast(front!, back!) >= 7, `${front} on ${back}`);
+    }
+  }
+});
+
+Deno.test("the page runs no script and loads nothing from elsewhere", () => {
+  const html = offeringHtml(OFFERING);
+  assert.doesNotMatch(html, /<script|<link|<img|<iframe|\bon[a-z]+=|url\(|@import/i);
+});
+
+Deno.test("whatever stands in the configuration is text on the page", () => {
+  const bad = `<script>alert("1")</script>&'`;
+  const html = offeringHtml({ ...OFFERING, name: bad, webDomain: bad, recipients: [bad] });
+  assert.ok(!html.includes("<script"));
+  assert.ok(!html.includes('alert("'));
+  // In title and heading, in five of the lines, and as the key.
+  assert.equal(shown(html).split(bad).length - 1, 8);
+});
+
+Deno.test("a provider without terms or keys has a page all the same", () => {
+  const html = offeringHtml({ ...OFFERING, termsHashes: [], recipients: [] });
+  assert.match(html, /<dt>Public key \(age\)<\/dt><dd><\/dd>/);
+});

@@ -1,0 +1,133 @@
+/**
+ * What the tasks need from the system: Debian packages, installed through apt when we may, and
+ * named with the command that installs them when we may not.
+ */
+import { delimiter, join } from "node:path";
+import { complain, stop } from "./print.ts";
+import { runQuietly } from "./quiet.ts";
+
+/** A file or a command that proves it, and the Debian package that brings it. */
+export interface Requirement {
+  readonly proof: { readonly command: string } | { readonly file: string };
+  readonly debianPackage: string;
+  readonly why: string;
+}
+
+/** Builds the sandbox's helper. */
+export const COMPILER: readonly Requirement[] = [
+  { proof: { command: "gcc" }, debianPackage: "gcc", why: "builds the sandbox's helper" },
+  { proof: { command: "musl-gcc" }, debianPackage: "musl-tools", why: "links it statically" },
+  { proof: { file: "/usr/include/stdio.h" }, debianPackage: "libc6-dev", why: "C headers" },
+  {
+    proof: { file: "/usr/include/linux/seccomp.h" },
+    debianPackage: "linux-libc-dev",
+    why: "kernel headers",
+  },
+];
+
+/** Demo, devnet and tests stop without these. */
+export const WORLD: readonly Requirement[] = [
+  { proof: { command: "bwrap" }, debianPackage: "bubblewrap", why: "runs programs confined" },
+  { proof: { command: "curl" }, debianPackage: "curl", why: "is the client of demo and tests" },
+  { proof: { command: "age" }, debianPackage: "age", why: "opens our envelopes in tests" },
+];
+
+/** Nobody is stopped for want of these. A package without a command is found in dpkg's records. */
+export const WANTED_BY_TESTS: readonly Requirement[] = [
+  { proof: { command: "stress-ng" }, debianPackage: "stress-ng", why: "presses on the sandbox" },
+  { proof: { command: "dpkg-source" }, debianPackage: "dpkg-dev", why: "unpacks bwrap's tests" },
+  {
+    proof: { file: "/var/lib/dpkg/info/python3-seccomp.list" },
+    debianPackage: "python3-seccomp",
+    why: "is what some of bwrap's tests are written with",
+  },
+  { proof: { command: "zsh" }, debianPackage: "zsh", why: "completes our commands" },
+  { proof: { command: "fish" }, debianPackage: "fish", why: "completes our commands" },
+  { proof: { command: "groff" }, debianPackage: "groff-base", why: "reads the manual page" },
+  { proof: { command: "mandoc" }, debianPackage: "mandoc", why: "reads the manual page" },
+];
+
+/** Whom `bench sandbox` compares with, and what it loads them with. */
+export const PEERS: readonly Requirement[] = [
+  { proof: { file: "/usr/sbin/nginx" }, debianPackage: "nginx-light", why: "is compared with" },
+  { proof: { file: "/usr/sbin/fcgiwrap" }, debianPackage: "fcgiwrap", why: "is compared with" },
+  { proof: { file: "/usr/sbin/lighttpd" }, debianPackage: "lighttpd", why: "is compared with" },
+  { proof: { command: "wrk" }, debianPackage: "wrk", why: "makes the calls" },
+];
+
+/** What `test:vm` boots its Debian with. */
+export const EMULATOR: readonly Requirement[] = [
+  {
+    proof: { command: "qemu-system-x86_64" },
+    debianPackage: "qemu-system-x86",
+    why: "emulates the machine",
+  },
+  { proof: { command: "mmdebstrap" }, debianPackage: "mmdebstrap", why: "makes its file system" },
+  { proof: { file: "/sbin/mke2fs" }, debianPackage: "e2fsprogs", why: "makes its disk" },
+];
+
+/**
+ * Installs what is missing; stops with exit code 2 and the command to run where it may not.
+ * @param task who needs it
+ */
+export async function requireAll(
+  task: string,
+  requirements: readonly Requirement[],
+): Promise<void> {
+  const missing = await missingOf(requirements);
+  if (missing.length === 0 || await install(missing)) return;
+  stop([
+    `${task}: this machine lacks:`,
+    ...missing.map(({ debianPackage, why }) => `  ${debianPackage.padEnd(16)} ${why}`),
+    "install it and run the task again:",
+    `  sudo apt-get update && sudo apt-get ${installArguments(missing).join(" ")}`,
+  ]);
+}
+
+/** Installs what is missing; where it may not, says what will not run. */
+export async function want(requirements: readonly Requirement[]): Promise<void> {
+  const missing = await missingOf(requirements);
+  if (missing.length === 0 || await install(missing)) return;
+  const command = `apt-get ${installArguments(missing).join(" ")}`;
+  complain(`setup: some tests will not run without: ${command}`);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** Whether a command is found on PATH. */
+export async function isOnPath(command: string): Promise<boolean> {
+  const folders = (Deno.env.get("PATH") ?? "").split(delimiter);
+  for (const folder of folders) if (await exists(join(folder, command))) return true;
+  return false;
+}
+
+async function missingOf(requirements: readonly Requirement[]): Promise<Requirement[]> {
+  const missing: Requirement[] = [];
+  for (const requirement of requirements) {
+    const { proof } = requirement;
+    const isMet = "command" in proof ? await isOnPath(proof.command) : await exists(proof.file);
+    if (!isMet) missing.push(requirement);
+  }
+  return missing;
+}
+
+function installArguments(missing: readonly Requirement[]): string[] {
+  const names = missing.map((requirement) => requirement.debianPackage);
+  return ["install", "-y", "--no-install-recommends", ...names];
+}
+
+/** Whether apt could install them. */
+async function install(missing: readonly Requirement[]): Promise<boolean> {
+  if (!(await isOnPath("apt-get")) || Deno.uid() !== 0) return false;
+  complain(`setup: installing ${missing.map(({ debianPackage }) => debianPackage).join(", ")}`);
+  const args = ["-qq", ...installArguments(missing)];
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  const first = await runQuietly("apt-get", args, env);
+  if (first.isDone) return true;
+  const update = await runQuietly("apt-get", ["-qq", "update"], env);
+  const second = update.isDone ? await runQuietly("apt-get", args, env) : update;
+  if (!second.isDone) complain(second.said);
+  return second.isDone;
+}
