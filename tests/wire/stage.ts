@@ -1,0 +1,69 @@
+/** The provider that the cases are tried on, with the programs that they call. */
+import { type Market, startMarket } from "../../worlds/market.ts";
+import { CUT, ECHO, PAID, WEB_HOST } from "./case.ts";
+
+/** Tells what it was given: arguments, variables, body. Some paths answer otherwise. */
+const ECHO_PROGRAM = String.raw`#!/bin/sh
+head() { printf 'HTTP/1.1 '; printf '%s\n' "$@" ''; }
+case $PATH_INFO in
+  /early) head '200 OK'; echo early; exit ;;
+  /204) head '204 No Content' 'Content-Length: 5'; printf hello; exit ;;
+  /304) head '304 Not Modified' 'ETag: "a"'; printf hello; exit ;;
+  /empty) head '200 OK'; exit ;;
+  /sized) head '200 OK' 'Content-Length: 5'; printf hello; exit ;;
+  /longer) head '200 OK' 'Content-Length: 9'; printf hello; exit ;;
+  /coded) head '200 OK' 'Transfer-Encoding: chunked'; printf hello; exit ;;
+  /hop) head '200 OK' 'Connection: close' 'Upgrade: x' 'Keep-Alive: 9'; printf hello; exit ;;
+  /slow) head '200 OK'; echo slow; sleep 0.3 ;;
+esac
+cat >/tmp/body
+[ "$PATH_INFO" = /slow ] || head '200 OK'
+printf 'argument %s\n' "$@"
+env | sed 's/^/variable /'
+echo body
+cat /tmp/body
+`;
+const CUT_PROGRAM = "#!/bin/sh\nprintf 'HTTP/1.1 200 OK\\n\\nhalf\\n'\nexec sleep 60\n";
+
+const LIMITS = { timeoutMs: 5_000, memoryMb: 64, concurrency: 16, ownerCreditsPerMinute: 60_000 };
+
+export interface Stage extends AsyncDisposable {
+  readonly market: Market;
+  readonly port: number;
+  /** The pieces of a case with the deployments' cids in them, which are as long as their places. */
+  addressed(pieces: readonly string[]): string[];
+  /** As addressed, the other way. */
+  unaddressed(text: string): string;
+  /** Credits that were charged so far; runs that nobody pays are none. */
+  charges(): number;
+}
+
+export async function openStage(settings: Record<string, unknown> = {}): Promise<Stage> {
+  const market = await startMarket({
+    settings: { webDomain: `http://${WEB_HOST}`, settlement: { mode: "batch" }, ...settings },
+    credits: 5_000n,
+  });
+  const deploy = (main: string, fields: Record<string, unknown>) =>
+    market.deploy({ files: { main }, fields: { limits: LIMITS, ...fields } });
+  const cids: [string, string][] = [
+    [ECHO, await deploy(ECHO_PROGRAM, {})],
+    [CUT, await deploy(CUT_PROGRAM, { limits: { ...LIMITS, timeoutMs: 300 } })],
+    [PAID, await deploy(ECHO_PROGRAM, { access: "payer" })],
+  ];
+  const pairs = cids.map(([name, cid]) => [name, cid] as const);
+  return {
+    market,
+    port: Number(new URL(market.provider.url).port),
+    addressed(pieces) {
+      const whole = pairs.reduce(
+        (text, [name, cid]) => text.replaceAll(name, cid),
+        pieces.join(""),
+      );
+      let at = 0;
+      return pieces.map(({ length }) => whole.slice(at, at += length));
+    },
+    unaddressed: (text) => pairs.reduce((text, [name, cid]) => text.replaceAll(cid, name), text),
+    charges: () => market.entries().filter(({ kind }) => kind === "charge").length,
+    [Symbol.asyncDispose]: () => market[Symbol.asyncDispose](),
+  };
+}
