@@ -84,6 +84,12 @@ export class Connection implements Disposable {
     return { protocol, status, fields, framing, ...await this.#body(framing, fields) };
   }
 
+  /** Reads to the end of a head, and leaves the rest. */
+  async readHead(deadlineMs: number): Promise<void> {
+    using _ = this.#deadline(deadlineMs);
+    assert.ok(await this.#upTo("\r\n\r\n") !== null, "no head");
+  }
+
   /** How the connection ends once nothing more comes; fails when something does. */
   async readEnd(deadlineMs: number): Promise<Ending> {
     using _ = this.#deadline(deadlineMs);

@@ -4,20 +4,23 @@ import { CUT, ECHO, PAID, WEB_HOST } from "./case.ts";
 
 /** Tells what it was given: arguments, variables, body. Some paths answer otherwise. */
 const ECHO_PROGRAM = String.raw`#!/bin/sh
-head() { printf 'HTTP/1.1 '; printf '%s\n' "$@" ''; }
+answer() { printf 'HTTP/1.1 '; printf '%s\n' "$@" ''; }
 case $PATH_INFO in
-  /early) head '200 OK'; echo early; exit ;;
-  /204) head '204 No Content' 'Content-Length: 5'; printf hello; exit ;;
-  /304) head '304 Not Modified' 'ETag: "a"'; printf hello; exit ;;
-  /empty) head '200 OK'; exit ;;
-  /sized) head '200 OK' 'Content-Length: 5'; printf hello; exit ;;
-  /longer) head '200 OK' 'Content-Length: 9'; printf hello; exit ;;
-  /coded) head '200 OK' 'Transfer-Encoding: chunked'; printf hello; exit ;;
-  /hop) head '200 OK' 'Connection: close' 'Upgrade: x' 'Keep-Alive: 9'; printf hello; exit ;;
-  /slow) head '200 OK'; echo slow; sleep 0.3 ;;
+  /early) answer '200 OK'; echo early; exit ;;
+  /204) answer '204 No Content' 'Content-Length: 5'; printf hello; exit ;;
+  /304) answer '304 Not Modified' 'ETag: "a"'; printf hello; exit ;;
+  /empty) answer '200 OK'; exit ;;
+  /sized) answer '200 OK' 'Content-Length: 5'; printf hello; exit ;;
+  /longer) answer '200 OK' 'Content-Length: 9'; printf hello; exit ;;
+  /coded) answer '200 OK' 'Transfer-Encoding: chunked'; printf hello; exit ;;
+  /hop) answer '200 OK' 'Connection: close' 'Upgrade: x' 'Keep-Alive: 9'; printf hello; exit ;;
+  /sleep) exec sleep 60 ;;
+  /head) answer '200 OK'; echo begun; cat >/dev/null; exit ;;
+  /flood) answer '200 OK'; exec head -c 8000000 /dev/zero ;;
+  /slow) answer '200 OK'; echo slow; sleep 0.3 ;;
 esac
 cat >/tmp/body
-[ "$PATH_INFO" = /slow ] || head '200 OK'
+[ "$PATH_INFO" = /slow ] || answer '200 OK'
 printf 'argument %s\n' "$@"
 env | sed 's/^/variable /'
 echo body
@@ -25,7 +28,7 @@ cat /tmp/body
 `;
 const CUT_PROGRAM = "#!/bin/sh\nprintf 'HTTP/1.1 200 OK\\n\\nhalf\\n'\nexec sleep 60\n";
 
-const LIMITS = { timeoutMs: 5_000, memoryMb: 64, concurrency: 16, ownerCreditsPerMinute: 60_000 };
+const LIMITS = { timeoutMs: 15_000, memoryMb: 64, concurrency: 48, ownerCreditsPerMinute: 60_000 };
 
 export interface Stage extends AsyncDisposable {
   readonly market: Market;
