@@ -1,5 +1,6 @@
 /** The provider that the cases are tried on, with the programs that they call. */
 import { type Market, startMarket } from "../../worlds/market.ts";
+import type { Certificate } from "./certificate.ts";
 import { CUT, ECHO, PAID, WEB_HOST } from "./case.ts";
 
 /** Tells what it was given: arguments, variables, body. Some paths answer otherwise. */
@@ -39,11 +40,20 @@ export interface Stage extends AsyncDisposable {
   unaddressed(text: string): string;
   /** Credits that were charged so far; runs that nobody pays are none. */
   charges(): number;
+  /** Programs that run now. */
+  runs(): Promise<number>;
 }
 
-export async function openStage(settings: Record<string, unknown> = {}): Promise<Stage> {
+/** @param certificate what the provider shows, where it serves by TLS */
+export async function openStage(certificate?: Certificate): Promise<Stage> {
+  const tls = certificate && { cert: certificate.cert, key: certificate.key };
+  const client = Deno.createHttpClient({ caCerts: certificate ? [certificate.pem] : [] });
   const market = await startMarket({
-    settings: { webDomain: `http://${WEB_HOST}`, settlement: { mode: "batch" }, ...settings },
+    settings: {
+      webDomain: `http://${WEB_HOST}`,
+      settlement: { mode: "batch" },
+      ...(tls && { tls }),
+    },
     credits: 5_000n,
   });
   const deploy = (main: string, fields: Record<string, unknown>) =>
@@ -67,6 +77,14 @@ export async function openStage(settings: Record<string, unknown> = {}): Promise
     },
     unaddressed: (text) => pairs.reduce((text, [name, cid]) => text.replaceAll(cid, name), text),
     charges: () => market.entries().filter(({ kind }) => kind === "charge").length,
-    [Symbol.asyncDispose]: () => market[Symbol.asyncDispose](),
+    async runs() {
+      const url = `${market.provider.url.replace("127.0.0.1", "localhost")}/healthz`;
+      const response = await fetch(url, { client });
+      return (await response.json()).runs;
+    },
+    async [Symbol.asyncDispose]() {
+      client.close();
+      await market[Symbol.asyncDispose]();
+    },
   };
 }

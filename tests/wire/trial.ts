@@ -72,7 +72,7 @@ function assertAnswer(stage: Stage, answer: Answer, verdict: Verdict): void {
 }
 
 /** Looks at what the program tells of its arguments, variables and body. */
-function assertSeen(told: string, wanted: Seen): void {
+export function assertSeen(told: string, wanted: Seen): void {
   const lines = (told.split("\nbody\n")[0] ?? "").split("\n");
   const args = [...told.matchAll(/^argument (.*)$/gm)].map(([, argument]) => argument!);
   assert.ok(args.length > 0, `not what the program tells: ${told.slice(0, 300)}`);
@@ -112,7 +112,7 @@ async function assertEnd(connection: Connection, wanted: WireCase["then"]): Prom
 }
 
 /** A run may end, and be charged, a moment after its answer. */
-async function assertCharged(stage: Stage, wanted: number): Promise<void> {
+export async function assertCharged(stage: Stage, wanted: number): Promise<void> {
   await untilIdle(stage);
   const until = Date.now() + DEADLINE_MS;
   while (stage.charges() < wanted && Date.now() < until) await pause(5);
@@ -122,15 +122,8 @@ async function assertCharged(stage: Stage, wanted: number): Promise<void> {
 /** What an earlier case left running is charged to it. */
 async function untilIdle(stage: Stage): Promise<void> {
   const until = Date.now() + 2 * DEADLINE_MS;
-  while (await runsOf(stage) > 0) {
+  while (await stage.runs() > 0) {
     assert.ok(Date.now() < until, "a run does not end");
     await pause(5);
   }
-}
-
-async function runsOf(stage: Stage): Promise<number> {
-  using connection = await Connection.open(stage.port);
-  await connection.send(PROBE);
-  const answer = await connection.readAnswer("GET", DEADLINE_MS);
-  return JSON.parse(answer!.body).runs;
 }
