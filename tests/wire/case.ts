@@ -28,7 +28,7 @@ export interface Verdict {
   readonly status: number | readonly number[];
   /** What the program told; of a program that tells nothing, `{}`. */
   readonly seen?: Seen;
-  /** May be missing: who ends its side has mostly gone, and cannot be told from who listens. */
+  /** May be missing: the connection is closed then. */
   readonly isOptional?: true;
   /** How the answer must end; whole by default. */
   readonly isCut?: true;
@@ -77,7 +77,10 @@ export function refused(
   return { name, sends: pieces(sends), source, answers, then: "closed" };
 }
 
-/** Broken off by the caller: refused if anybody listens, and nothing is run for money. */
+/**
+ * Broken off by the caller, which nobody is charged for. It is refused if anybody listens: who ends
+ * its side has mostly gone, and cannot be told from who has not.
+ */
 export function brokenOff(name: string, sends: Sends, source: string): WireCase {
   const [verdict] = refused(name, sends, source).answers;
   const answers = [{ ...verdict!, isOptional: true as const }];

@@ -10,12 +10,13 @@ import { HTTP2_CHAPTERS } from "./http2/chapters.ts";
 export const HTTP_PAGE_PATH = fileURLToPath(new URL("../../docs/http.md", import.meta.url));
 
 const aboutIt = (count: number) => [
-  "A request is what RFC 9112 and 9113 say it is, to the letter, or it is refused and its connection " +
-  "closed: where two readers could differ about where a request ends, the provider does not " +
-  `guess. Each of these ${count} rows is a step of \`tests/wire/wire_test.ts\`, or of \`http2_test.ts\`, of the same name: ` +
-  "it sends the octets of the row over a socket to a provider that serves a program, reads the " +
-  "answers strictly, compares what the program was given, and counts who was charged. " +
-  "`deno task test:wire` sends random requests besides, and compares with Node's parser.",
+  "A request is what RFC 9112 and 9113 say it is, to the letter, or it is refused and its " +
+  "connection closed: where two readers could differ about where a request ends, the provider " +
+  `does not guess. Each of these ${count} rows is a step of the same name, in ` +
+  "`tests/wire/wire_test.ts` or `http2_test.ts`: it sends the octets of the row over a socket to " +
+  "a provider that serves a program, reads the answers strictly, compares what the program was " +
+  "given, and counts who was charged. `deno task test:wire` sends random requests besides, and " +
+  "compares with Node's parser.",
   '"Taken" means that the program got the request and its answer came; "kept", that the ' +
   'connection then answered another request; "closed", that nothing else of the connection was ' +
   "taken for a request.",

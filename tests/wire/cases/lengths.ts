@@ -109,7 +109,7 @@ export const LENGTHS: Chapter = {
       "RFC 9112 6.3",
       [
         { method: "POST", status: 200, seen: POSTED },
-        { method: "GET", status: 400 },
+        { method: "GET", status: 400, isOptional: true },
       ],
       "closed",
     ),
