@@ -14,6 +14,8 @@ export const REQUEST_HEADER_BYTES_MAX = 16 * 1024;
 export const REQUEST_TARGET_BYTES_MAX = 8 * 1024;
 /** JSON bodies of the provider's own paths (/stop, /logs …): a signature and a few names. */
 export const CONTROL_BODY_BYTES_MAX = 16 * 1024;
+/** By then such a body has to be here. */
+export const CONTROL_BODY_TIMEOUT_MS = 10_000;
 /** What a signed question to a provider may name: twice a cid. */
 export const OWNER_REQUEST_SUBJECT_CHARACTERS_MAX = 128;
 /** Bodies that are held until they are whole, all callers together. */
@@ -42,6 +44,23 @@ export const BODY_WHOLE_TIMEOUT_MS = 30_000;
 export const BODY_REST_TIMEOUT_MS = 1_000;
 /** How long a caller may take for what is left of an answer whose program has ended. */
 export const ANSWER_REST_TIMEOUT_MS = 15_000;
+
+/** Connections at a time; beyond it the one that has been idle longest makes room. */
+export const CONNECTIONS_MAX = 4_096;
+/** Of those, one network's (IPv4 /24, IPv6 /56): an office or a carrier may stand behind one. */
+export const NETWORK_CONNECTIONS_MAX = 512;
+/** Requests sent ahead on one connection; they are served one after the other. */
+export const PIPELINED_REQUESTS_MAX = 16;
+/** A new connection has sent the head of its first request by then, or is answered 408. */
+export const HEAD_TIMEOUT_MS = 10_000;
+/** A connection may wait so long for its next request: longer than proxies keep theirs. */
+export const IDLE_CONNECTION_MS = 75_000;
+/** Streams of one HTTP/2 connection at a time. */
+export const HTTP2_STREAMS_MAX = 64;
+/** What is still read and dropped of a body that nobody wanted, so that its answer is seen. */
+export const UNWANTED_BODY_BYTES_MAX = 1024 * 1024;
+/** So long at most. */
+export const UNWANTED_BODY_MS = 2_000;
 
 // A payer: whoever signs permits or deposits.
 

@@ -1,5 +1,6 @@
 /** What the runs of one sandbox, side by side or one after the other, may do to one another. */
 import assert from "node:assert/strict";
+import { streamSource } from "./byte_source.ts";
 import { STDOUT_WINDOW_BYTES } from "./protocol.ts";
 import { openSandbox } from "./sandbox.ts";
 import { eachLauncher, type Launcher } from "../worlds/sandbox/launchers.ts";
@@ -23,7 +24,7 @@ async function openScripts(launcher: Launcher, scripts: Record<string, string>) 
     /** Starts `name`; it has printed "begun" and now reads stdin. */
     async begin(name: string) {
       const stdin = new TransformStream<Uint8Array, Uint8Array>();
-      const run = await sandbox.run({ argv: [name], env: {}, stdin: stdin.readable });
+      const run = await sandbox.run({ argv: [name], env: {}, stdin: streamSource(stdin.readable) });
       const stdout = run.stdout().pipeThrough(new TextDecoderStream()).getReader();
       assert.equal((await stdout.read()).value, "begun\n");
       return { run, stdout, stdin: stdin.writable.getWriter() };

@@ -1,6 +1,7 @@
 /** One run as the provider sees it: feeds stdin, hands out stdout, keeps stderr, tells the end. */
 import { KhachapuriError } from "../lib/errors.ts";
 import { KILL_GRACE_MS, SANDBOX_START_MS_MAX } from "../lib/limits.ts";
+import type { ByteSource } from "./byte_source.ts";
 import { concat } from "./bytes.ts";
 import { errnoText, signalName } from "./explain.ts";
 import { createOutput, type Output, streamOf } from "./output.ts";
@@ -52,7 +53,7 @@ export interface RunInput {
   argv: readonly string[];
   /** "NAME=value". */
   env: readonly string[];
-  stdin: ReadableStream<Uint8Array> | null;
+  stdin: ByteSource | null;
   limits: SandboxPolicy["limits"];
 }
 
@@ -85,7 +86,12 @@ export function createRun(
     if (!over) send(encodeBare(FRAME.kill, index));
   };
   const output = createOutput((bytes) => send(encodeCredit(index, bytes)), kill);
-  const stdin = createStdin(index, input.stdin, send, () => over);
+  const stdin = createStdin(index, {
+    source: input.stdin,
+    send,
+    isOver: () => over,
+    onBroken: kill,
+  });
   const end = () => {
     over = true;
     stdin.stop();

@@ -5,6 +5,7 @@
  * other process, no file of the provider.
  */
 import { KhachapuriError } from "../lib/errors.ts";
+import type { ByteSource } from "./byte_source.ts";
 import { helperPath, prepareHost, spawnHelper } from "./native.ts";
 import { hostArguments } from "./launch.ts";
 import { unpassable } from "./protocol.ts";
@@ -20,7 +21,7 @@ export interface RunRequest {
   /** Exactly what the program gets, besides defaults for PATH, HOME and TMPDIR. */
   env: Readonly<Record<string, string>>;
   /** null: the program reads end of file at once. */
-  stdin: ReadableStream<Uint8Array> | null;
+  stdin: ByteSource | null;
 }
 
 export interface Sandbox {

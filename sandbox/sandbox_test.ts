@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../lib/errors.ts";
+import { streamSource } from "./byte_source.ts";
 import {
   openSandbox,
   type RunRecord,
@@ -73,7 +74,11 @@ eachLauncher(
     const { stdout, record } = await runScript(
       launcher,
       `printf '%s|' "$@"; printf '%s|' "$SECRET"; cat; echo oops >&2; exit 7`,
-      { argv: ["main", "-X", "a b"], env: { SECRET: "x=1\ny" }, stdin: streamOf("he", "llo") },
+      {
+        argv: ["main", "-X", "a b"],
+        env: { SECRET: "x=1\ny" },
+        stdin: streamSource(streamOf("he", "llo")),
+      },
     );
     assert.equal(stdout, "-X|a b|x=1\ny|hello");
     assert.equal(new TextDecoder().decode(record.stderr), "oops\n");
@@ -131,7 +136,11 @@ eachLauncher(
     cat`;
     await withScript(launcher, script, {}, async (sandbox) => {
       const hold = new TransformStream<Uint8Array, Uint8Array>();
-      const first = await sandbox.run({ argv: ["main", "first"], env: {}, stdin: hold.readable });
+      const first = await sandbox.run({
+        argv: ["main", "first"],
+        env: {},
+        stdin: streamSource(hold.readable),
+      });
       const reader = first.stdout().pipeThrough(new TextDecoderStream()).getReader();
       let seen = "";
       while (seen.split("\n").length < 4) seen += (await reader.read()).value ?? assert.fail(seen);
@@ -210,7 +219,9 @@ eachLauncher("a program that never reads its stdin does not hang the run", async
   const big = ReadableStream.from((function* () {
     for (let i = 0; i < 256; i++) yield new Uint8Array(65_536);
   })());
-  const { stdout, record } = await runScript(launcher, "echo ignored", { stdin: big });
+  const { stdout, record } = await runScript(launcher, "echo ignored", {
+    stdin: streamSource(big),
+  });
   assert.deepEqual([stdout, record.exit], ["ignored\n", 0]);
 });
 
@@ -249,7 +260,11 @@ eachLauncher("a signal to its own process group meets no other run", async (laun
   }
   const sandbox = await openSandbox({ ...launcher, runUid }, { programDir: dir, limits });
   const stdin = new TransformStream<Uint8Array, Uint8Array>();
-  const waits = await sandbox.run({ argv: ["waits"], env: {}, stdin: stdin.readable });
+  const waits = await sandbox.run({
+    argv: ["waits"],
+    env: {},
+    stdin: streamSource(stdin.readable),
+  });
   const stdout = waits.stdout().pipeThrough(new TextDecoderStream()).getReader();
   assert.equal((await stdout.read()).value, "begun\n");
   const kills = await sandbox.run({ argv: ["kills"], env: {}, stdin: null });

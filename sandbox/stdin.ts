@@ -7,6 +7,7 @@ import {
   STDIN_CLOSED,
   STDIN_WINDOW_BYTES,
 } from "./protocol.ts";
+import type { ByteSource } from "./byte_source.ts";
 
 export interface Stdin {
   /** Init says that the program took so many bytes; `STDIN_CLOSED`: that it reads no more. */
@@ -15,19 +16,21 @@ export interface Stdin {
   stop(): void;
 }
 
-/**
- * Begins to send. Without a source nothing is sent: the START frame has said so.
- * @param send puts a frame on the way to the sandbox
- * @param isOver whether the run has ended, and nothing may be sent for it any more
- */
-export function createStdin(
-  index: number,
-  source: ReadableStream<Uint8Array> | null,
-  send: (frame: Uint8Array) => void,
-  isOver: () => boolean,
-): Stdin {
+export interface StdinParts {
+  /** null: the START frame has said that there is none, and nothing is sent. */
+  source: ByteSource | null;
+  /** Puts a frame on the way to the sandbox. */
+  send(frame: Uint8Array): void;
+  /** Whether the run has ended, and nothing may be sent for it any more. */
+  isOver(): boolean;
+  /** Ends the run: its input has broken off, and a part must not pass for the whole. */
+  onBroken(): void;
+}
+
+/** Begins to send. */
+export function createStdin(index: number, parts: StdinParts): Stdin {
+  const { source, send, isOver, onBroken } = parts;
   if (source === null) return { allow() {}, stop() {} };
-  const reader = source.getReader();
   let window = STDIN_WINDOW_BYTES;
   let open = true;
   let wake = () => {};
@@ -35,27 +38,33 @@ export function createStdin(
     if (!open) return;
     open = false;
     wake();
-    reader.cancel().catch(() => {});
+    source.cancel();
   };
   const pump = async () => {
     while (open) {
-      const next = await reader.read();
-      if (next.done) break;
-      for (let at = 0; at < next.value.length && open;) {
+      const chunk = await source.read();
+      if (chunk === null) break;
+      for (let at = 0; at < chunk.length && open;) {
         if (window === 0) await new Promise<void>((resolve) => wake = resolve);
-        const size = Math.min(window, CHUNK_BYTES_MAX, next.value.length - at);
+        const size = Math.min(window, CHUNK_BYTES_MAX, chunk.length - at);
         if (!open || size === 0) continue;
-        send(encodeFrame(FRAME.stdin, index, next.value.subarray(at, at + size)));
+        send(encodeFrame(FRAME.stdin, index, chunk.subarray(at, at + size)));
         window -= size;
         at += size;
       }
     }
   };
-  // A body that breaks off is end of file for the program: the caller's abort ends the run itself.
-  pump().catch(() => {}).finally(() => {
+  const end = () => {
     if (!isOver()) send(encodeBare(FRAME.stdinEnd, index));
     open = false;
-  });
+  };
+  const fail = () => {
+    // Who gave the source up, as the program reads no more, is failed by it too: no break.
+    if (!open) return end();
+    open = false;
+    onBroken();
+  };
+  pump().then(end, fail);
   return {
     allow(credit) {
       if (credit === STDIN_CLOSED) return stop();

@@ -6,6 +6,7 @@ import {
   STDIN_CLOSED,
   STDIN_WINDOW_BYTES,
 } from "./protocol.ts";
+import { streamSource } from "./byte_source.ts";
 import { createStdin } from "./stdin.ts";
 
 const RUN = 7;
@@ -14,15 +15,23 @@ const RUN = 7;
 function open(source: ReadableStream<Uint8Array>) {
   const decode = createDecoder();
   const { promise: ended, resolve } = Promise.withResolvers<void>();
-  const state = { bytes: 0, frames: [] as number[], isOver: false };
-  const stdin = createStdin(RUN, source, (frame) => {
-    for (const { type, run, payload } of decode(frame)) {
-      assert.equal(run, RUN);
-      state.frames.push(type);
-      state.bytes += payload.length;
-      if (type === FRAME.stdinEnd) resolve();
-    }
-  }, () => state.isOver);
+  const state = { bytes: 0, frames: [] as number[], isOver: false, isBroken: false };
+  const stdin = createStdin(RUN, {
+    source: streamSource(source),
+    send(frame) {
+      for (const { type, run, payload } of decode(frame)) {
+        assert.equal(run, RUN);
+        state.frames.push(type);
+        state.bytes += payload.length;
+        if (type === FRAME.stdinEnd) resolve();
+      }
+    },
+    isOver: () => state.isOver,
+    onBroken() {
+      state.isBroken = true;
+      resolve();
+    },
+  });
   return { stdin, state, ended };
 }
 
@@ -83,11 +92,16 @@ Deno.test("nothing is sent for a run that is over", async () => {
   assert.deepEqual([state.bytes, state.frames.at(-1)], [STDIN_WINDOW_BYTES, FRAME.stdin]);
 });
 
-Deno.test("a body that breaks off is end of file", async () => {
+Deno.test("a body that breaks off ends the run, and is never told to be whole", async () => {
+  let given = 0;
   const broken = new ReadableStream<Uint8Array>({
-    pull: (controller) => controller.error(new Error("the caller is gone")),
-  });
+    pull(controller) {
+      if (given++ === 0) controller.enqueue(new Uint8Array(5));
+      else controller.error(new Error("the caller is gone"));
+    },
+  }, { highWaterMark: 0 });
   const { state, ended } = open(broken);
   await ended;
-  assert.deepEqual(state.frames, [FRAME.stdinEnd]);
+  assert.ok(state.isBroken);
+  assert.deepEqual(state.frames, [FRAME.stdin]);
 });

@@ -46,6 +46,7 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   ipfs_mismatch: "a gateway delivered other bytes than the cid names",
   sandbox_unavailable: "programs can't be run safely on this machine now",
   provider_unavailable: "the provider can't be reached",
+  not_implemented: "the request asks for a part of HTTP that is not served here",
   program_failed: "the program failed without an answer, or answered nonsense",
   program_timeout: "the program took too long",
   program_limit: "the program hit a limit, which `limit` names",

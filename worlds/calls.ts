@@ -19,11 +19,14 @@ import type { Deployment } from "../lib/provider/deployment/deployment.ts";
 import { openRecords, type Records } from "../lib/provider/deployment/records.ts";
 import { createBodyReader } from "../lib/provider/http/request_body.ts";
 import { ShortTimer } from "../lib/provider/http/short_timer.ts";
+import type { HttpRequest } from "../lib/provider/http/request.ts";
+import type { DeploymentTarget } from "../lib/provider/http/target.ts";
 import type { RunFacts } from "../lib/provider/ledger/ledger.ts";
 import { type Counters, createCounters } from "../lib/provider/metrics/gauges.ts";
 import type { Bill, Hold, PaymentScheme } from "../lib/provider/money/scheme.ts";
 import type { Seller } from "../lib/provider/money/seller.ts";
 import type { Lease } from "../lib/provider/program/sandboxes.ts";
+import { requestOf, responseOf } from "./answers.ts";
 import { type HeardLog, hearLog } from "./heard_log.ts";
 import { type PlayedRun, playRun } from "./sandbox/played_run.ts";
 import { sampleSpec } from "./spec/sample_spec.ts";
@@ -87,7 +90,7 @@ export interface CallWorld extends Omit<HeardLog, "log">, Disposable {
   readonly holds: readonly HeldCredit[];
   /** Resolves with the next run; to be asked before the call. */
   nextRun(): Promise<PlayedRun>;
-  request(options?: CallOptions): Request;
+  request(options?: CallOptions): HttpRequest;
   /** The call as `handleCall` has it. */
   call(options?: CallOptions): Promise<Response>;
   /** The call as far as `Call.open` goes. */
@@ -125,7 +128,7 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
   const counters = createCounters();
   const programs = playPrograms(before, deployment);
   const gate = openGate(before, holds, options.concurrency ?? 4);
-  let asked = 0;
+  const watched = { callers: 0 };
 
   const world: CallWorld = {
     ...heard,
@@ -161,32 +164,19 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
     isClosed: false,
     holds,
     nextRun: programs.nextRun,
-    request: (call) => requestOf(call, () => asked += 1),
-    call(call = {}) {
-      const [target, search] = targetOf(call);
-      return handleCall(world.parts, target, search, world.request(call), "192.0.2.7");
+    request: (call) => callRequest(watched, call),
+    async call(call = {}) {
+      return responseOf(await handleCall(world.parts, targetOf(call), world.request(call)));
     },
-    open(call = {}) {
-      const [target, search] = targetOf(call);
-      const request = world.request(call);
-      const headers = [...request.headers];
-      return Call.open(world.parts, {
-        target,
-        search,
-        request,
-        headers,
-        remoteAddress: "192.0.2.7",
-      });
-    },
+    open: (call = {}) =>
+      Call.open(world.parts, { target: targetOf(call), request: world.request(call) }),
     endings: () => holds.map(({ endings }) => endings),
     async assertNothingTaken() {
       assert.equal(programs.leases(), 0, "a lease is out");
       assert.equal(gate.slots.busy(), 0, "a slot is taken");
       for (const { endings } of holds) assert.equal(endings.length, 1, `ended: ${endings}`);
-      const before = asked;
-      // By then every watch that a call has asked for would have begun.
-      await new Promise<void>((resolve) => gate.shortTimer.after(resolve));
-      assert.equal(asked, before, "a caller is still looked after");
+      assert.equal(watched.callers, 0, "a caller is still looked after");
+      await Promise.resolve();
     },
     [Symbol.dispose]() {
       gate.shortTimer.close();
@@ -198,29 +188,36 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
   return world;
 }
 
-function requestOf(options: CallOptions = {}, onAsked: () => void): Request {
+/** A request that tells whether somebody looks after its caller. */
+function callRequest(watched: { callers: number }, options: CallOptions = {}): HttpRequest {
   const { method = "GET", path = "/", form = "path", lane, key, body, signal } = options;
   const headers = new Headers(options.headers);
   if (lane !== undefined) headers.set(PAYMENT_HEADER, lane);
   if (key !== undefined) headers.set("idempotency-key", key);
   const base = form === "path" ? `https://provider.test/${CID}` : `https://${CID}.provider.test`;
-  const init: RequestInit & { duplex?: "half" } = { method, headers };
-  if (body !== undefined) Object.assign(init, { body, duplex: "half" });
-  const request = new Request(`${base}${path}`, init);
-  const its = signal ?? new AbortController().signal;
-  // Asking a real request for its signal is what looking after its caller costs.
-  Object.defineProperty(request, "signal", {
-    get() {
-      onAsked();
-      return its;
-    },
+  const request = requestOf(`${base}${path}`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body }),
+    ...(signal ? { signal } : {}),
   });
-  return request;
+  return { ...request, ...lookedAfter(watched, request) };
 }
 
-function targetOf({ path = "/", form = "path" }: CallOptions) {
-  const [own = "", query] = path.split("?");
-  return [{ form, cid: CID, path: own }, query === undefined ? "" : `?${query}`] as const;
+function lookedAfter(watched: { callers: number }, { whenGone }: HttpRequest) {
+  let isWatched = false;
+  return {
+    whenGone(callback: (() => void) | null) {
+      const isWatchedNow = callback !== null;
+      if (isWatched !== isWatchedNow) watched.callers += isWatchedNow ? 1 : -1;
+      isWatched = isWatchedNow;
+      whenGone(callback);
+    },
+  };
+}
+
+function targetOf({ path = "/", form = "path" }: CallOptions): DeploymentTarget {
+  return { form, cid: CID, path: path.split("?")[0]! };
 }
 
 /** A scheme that takes everything and counts what it holds. */
@@ -246,9 +243,9 @@ function countingScheme(before: CallWorld["before"], holds: HeldCredit[]): Payme
   }
   const scheme: PaymentScheme<Bill, Bill> = {
     offer: (lane) => ({ scheme: "counting", ...(lane ? { lane: lane.id } : {}) }),
-    read({ cid, spec: { owner } }, headers) {
+    read({ cid, spec: { owner } }, fields) {
       before.read?.();
-      const scope = headers.get(PAYMENT_HEADER);
+      const scope = fields.get(PAYMENT_HEADER);
       if (scope === null) return { source: "owner", payer: owner, cid, scope: "" };
       return { source: "caller", payer: PAYER, cid, scope };
     },

@@ -7,9 +7,9 @@ import { createOutput, streamOf } from "../sandbox/output.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { readConfig, requireProvider } from "../lib/config.ts";
 import { silentLog } from "../lib/log.ts";
-import { listen } from "../lib/provider/door/listener.ts";
 import type { RouteParts } from "../lib/provider/door/parts.ts";
 import { createRoutes } from "../lib/provider/door/routes.ts";
+import { openListener } from "../lib/provider/door/serve.ts";
 import { openProvider } from "../lib/provider/door/wiring.ts";
 import type { Bill, Hold, PaymentScheme } from "../lib/provider/money/scheme.ts";
 
@@ -90,7 +90,7 @@ async function openServers({ home }: ServerOrder): Promise<ServerUrls> {
   const stack = new AsyncDisposableStack();
   const { parts } = await openProvider(config, { log: silentLog, now: Date.now }, stack);
   const serve = async (own: RouteParts) =>
-    (await listen(config, provider, createRoutes(own), silentLog)).url;
+    (await openListener(config, provider, createRoutes(own), silentLog)).url;
   return {
     paid: await serve(quick(parts)),
     free: await serve(free(quick(parts))),

@@ -15,6 +15,7 @@ import { createRoutes } from "../lib/provider/door/routes.ts";
 import type { Seller } from "../lib/provider/money/seller.ts";
 import type { Receipt } from "../lib/receipt.ts";
 import { termsHash } from "../lib/spec/terms.ts";
+import { type AskedRequest, requestOf, responseOf } from "./answers.ts";
 import { type CallWorld, type CallWorldOptions, openCallWorld } from "./calls.ts";
 
 export const OWNER = privateKeyToAccount(`0x${"01".repeat(32)}`);
@@ -62,7 +63,7 @@ export interface RouteWorld extends Omit<CallWorld, "parts"> {
   /** The receipts that there are, by path. */
   readonly receipts: Map<string, Receipt>;
   /** Answers a request; `path` may be a whole URL. */
-  ask(path: string, init?: RequestInit): Promise<Response>;
+  ask(path: string, init?: AskedRequest): Promise<Response>;
   /** Posts a JSON body. */
   post(path: string, body: unknown): Promise<Response>;
 }
@@ -102,8 +103,8 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
     records: { ...calls.parts.records, ...calls.records },
   };
   const routes = createRoutes(parts);
-  const ask = (path: string, init: RequestInit = {}) =>
-    routes(new Request(new URL(path, "https://provider.test"), init), "192.0.2.7");
+  const ask = async (path: string, init: AskedRequest = {}) =>
+    responseOf(await routes(requestOf(new URL(path, "https://provider.test"), init)));
   const post = (path: string, body: unknown) =>
     ask(path, { method: "POST", body: JSON.stringify(body) });
   // The same object, so that what a test changes of the world of calls is changed.

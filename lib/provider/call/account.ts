@@ -86,9 +86,10 @@ export class Account {
 
   /** Why a started run costs nothing; null when it is to be charged. */
   #ourFault(record: RunRecord, { error }: Ending): string | null {
-    // The program has worked on the body until it was too much. A caller that says its length is
-    // refused before, for free.
-    if (this.started.body.overflow()) return null;
+    // The program has worked on the body until it was too much, or broke off: whoever could end a
+    // run for free so, could have all of its work for nothing. A length that is said and too large
+    // is refused before, for free.
+    if (this.started.body.failure()) return null;
     // Ours alone: whoever else could end a run for free, could have all of its work for nothing.
     const isShutdown = this.call.parts.programs.sandboxes.isClosed();
     if (record.limit === "aborted" && isShutdown && !this.call.isKilled()) return "shutdown";

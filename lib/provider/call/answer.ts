@@ -7,7 +7,8 @@ import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { failureOf } from "../http/failure.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import { isolate, keepPrivate } from "../http/isolation.ts";
-import { readShort, type Relay, streamOf } from "../http/relay.ts";
+import { readShort, type Relay } from "../http/relay.ts";
+import type { Answer } from "../http/request.ts";
 import type { ProgramResponse } from "../program/interface/interface.ts";
 import { Account } from "./account.ts";
 import { acceptsOf } from "./accepts.ts";
@@ -25,7 +26,7 @@ export async function answerRun(
   call: Call,
   started: Started,
   claim: Claim | null,
-): Promise<Response> {
+): Promise<Answer> {
   const account = new Account(call, started, claim);
   const begun = await begin(call, started).catch((error) => asKhachapuriError(error));
   if (begun instanceof KhachapuriError) {
@@ -33,15 +34,15 @@ export async function answerRun(
   }
   const { response, first, headers } = begun;
   const { status } = response;
-  const isBodiless = hasNoBody(call.arrival.request, status);
+  const isBodiless = hasNoBody(call.arrival.request.method, status);
   const transcript = transcribe(call, claim, status, headers, isBodiless);
   const relay = new OutputRelay({ call, started, claim, account, response, first, transcript });
   if (isBodiless) {
     while (await relay.read() !== null) { /* the caller gets the head only */ }
-    return new Response(null, { status, headers });
+    return { status, headers, body: null };
   }
   const whole = await readShort(relay, call.parts.gate.shortTimer);
-  return new Response(whole ?? streamOf(relay, started.run.record), { status, headers });
+  return { status, headers, body: whole ?? relay };
 }
 
 interface Begun {
@@ -56,8 +57,8 @@ async function begin(call: Call, started: Started): Promise<Begun> {
   const response = await call.interface.respond(run.output);
   const first = await response.read();
   // A program whose input was cut off may still say something: that is no answer.
-  const overflow = body.overflow();
-  if (overflow) throw overflow;
+  const failure = body.failure();
+  if (failure) throw failure;
   if (!response.hasHead && first === null) await assertEnded(run);
   return { response, first, headers: await headOf(call, started, response) };
 }
@@ -101,7 +102,7 @@ function withCaching(headers: HeaderField[]): HeaderField[] {
 }
 
 /** RFC 9110 section 6.4.1. */
-function hasNoBody({ method }: Request, status: number): boolean {
+function hasNoBody(method: string, status: number): boolean {
   return method === "HEAD" || status === 204 || status === 205 || status === 304;
 }
 
@@ -112,12 +113,12 @@ async function answerFailure(
   claim: Claim | null,
   account: Account,
   thrown: KhachapuriError,
-): Promise<Response> {
+): Promise<Answer> {
   call.kill();
   const { request } = call.arrival;
-  const error = started.body.overflow() ?? thrown;
+  const error = started.body.failure() ?? thrown;
   const accepts = acceptsOf(call.parts.money.schemes);
-  const failure = failureOf(error, accepts, new URL(request.url).pathname);
+  const failure = failureOf(error, accepts, request.path);
   const { status, body } = failure;
   const headers = [...failure.headers, ...await started.hold.notice().catch(() => [])];
   const isBodiless = request.method === "HEAD";
@@ -125,7 +126,7 @@ async function answerFailure(
   transcript.add(body);
   const isCharged = await account.end({ status, error, transcript, isWhole: true });
   if (!isCharged) throw error;
-  return new Response(isBodiless ? null : body, { status, headers });
+  return { status, headers, body: isBodiless ? null : body };
 }
 
 function transcribe(
@@ -157,8 +158,12 @@ class OutputRelay implements Relay {
   #again: Uint8Array[] = [];
   #pending: Promise<Uint8Array | null> | null = null;
 
+  /** Settles when the program has ended. */
+  readonly ended: Promise<unknown>;
+
   constructor(private readonly parts: RelayParts) {
     this.#first = parts.first;
+    this.ended = parts.started.run.record;
   }
 
   isComplete(): boolean {

@@ -1,13 +1,12 @@
 /**
- * One call from its arrival to the end of its run. It owns what it holds while it lasts: the watch
- * over its caller, the lease of a sandbox, a slot, the credit, the run. Each stage can refuse, up
+ * One call from its arrival to the end of its run. It owns what it holds while it lasts: the lease
+ * of a sandbox, a slot, the credit, the run. Each stage can refuse, up
  * to the credit for free; whatever was taken by then is given back.
  */
 import type { Run } from "../../../sandbox/sandbox.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { Deployment } from "../deployment/deployment.ts";
-import { Attendance } from "../http/attendance.ts";
-import type { HeaderField } from "../http/header_rules.ts";
+import type { HttpRequest } from "../http/request.ts";
 import { hungUp, meterBody, type RequestBody, type WholeBody } from "../http/request_body.ts";
 import type { DeploymentTarget } from "../http/target.ts";
 import type { Bill, Hold, PaymentScheme } from "../money/scheme.ts";
@@ -21,12 +20,7 @@ import type { Slot } from "./slots.ts";
 /** A call as it arrived. */
 export interface Arrival {
   readonly target: DeploymentTarget;
-  /** The query with its question mark; "" when there is none. */
-  readonly search: string;
-  readonly request: Request;
-  /** All of the request's fields, in lower case, repeated ones joined. */
-  readonly headers: readonly HeaderField[];
-  readonly remoteAddress: string;
+  readonly request: HttpRequest;
 }
 
 /** A run in progress, with what was taken for it. */
@@ -40,7 +34,6 @@ export interface Started {
 
 export class Call {
   readonly interface: ProgramInterface;
-  readonly #attendance: Attendance;
   #lease: Lease | null = null;
   #slot: Slot | null = null;
   #hold: Hold | null = null;
@@ -51,12 +44,10 @@ export class Call {
   private constructor(
     readonly parts: CallParts,
     readonly arrival: Arrival,
-    attendance: Attendance,
     readonly deployment: Deployment,
     readonly scheme: PaymentScheme,
     readonly bill: Bill,
   ) {
-    this.#attendance = attendance;
     this.interface = interfaceOf(deployment.spec.interface);
   }
 
@@ -65,15 +56,9 @@ export class Call {
    * @throws KhachapuriError for everything that is wrong with either
    */
   static async open(parts: CallParts, arrival: Arrival): Promise<Call> {
-    const attendance = new Attendance(arrival.request, parts.gate.shortTimer);
-    try {
-      const deployment = await parts.programs.deployments.get(arrival.target.cid);
-      const { scheme, bill } = readBill(parts.money.schemes, deployment, arrival);
-      return new Call(parts, arrival, attendance, deployment, scheme, bill);
-    } catch (error) {
-      attendance.end();
-      throw error;
-    }
+    const deployment = await parts.programs.deployments.get(arrival.target.cid);
+    const { scheme, bill } = readBill(parts.money.schemes, deployment, arrival);
+    return new Call(parts, arrival, deployment, scheme, bill);
   }
 
   /**
@@ -85,7 +70,6 @@ export class Call {
   async start(admission: unknown, claim: Claim | null): Promise<Started> {
     const { programs: { sandboxes }, gate, records } = this.parts;
     const { deployment, bill } = this;
-    if (!sandboxes.isOpen(deployment.cid)) this.#attendance.expectLong();
     try {
       // Before a slot is taken: a program that nobody has takes long to fail.
       this.#lease = await sandboxes.acquire(deployment);
@@ -95,7 +79,7 @@ export class Call {
       this.#hold = await this.scheme.hold(admission);
       records.registrations.add(deployment);
       this.#assertCallerIsHere();
-      if (!claim) this.#attendance.whenGone(() => this.kill());
+      if (!claim) this.arrival.request.whenGone(() => this.kill());
       return await this.#runProgram(this.#lease, this.#hold);
     } catch (error) {
       this.#abandon(error);
@@ -120,7 +104,7 @@ export class Call {
 
   /** The run is over, or there will be none: gives back slot, sandbox and memory. */
   release(): void {
-    this.#attendance.end();
+    this.arrival.request.whenGone(null);
     this.#body?.free();
     this.#body = null;
     this.#slot?.free();
@@ -135,14 +119,14 @@ export class Call {
       meterBody(this.arrival.request.body, isHashed, () => this.kill());
     const command = { entrypoint: program.entrypoint, args: program.args, env };
     const request = this.#programRequest();
-    const run = await this.interface.start(lease.sandbox, command, request, body.stream);
+    const run = await this.interface.start(lease.sandbox, command, request, body.source);
     this.#run = run;
     if (this.#isKilled) run.kill();
     return { run, hold, body, at: records.now() };
   }
 
   #assertCallerIsHere(): void {
-    if (this.#attendance.hasGone()) throw hungUp();
+    if (this.arrival.request.hasGone()) throw hungUp();
   }
 
   #abandon(error: unknown): void {
@@ -152,7 +136,7 @@ export class Call {
   }
 
   #programRequest(): ProgramRequest {
-    const { target, search, request, headers, remoteAddress } = this.arrival;
+    const { target, request } = this.arrival;
     const { cid } = this.deployment;
     const { webDomain } = this.parts.programs;
     const isOwnHost = target.form === "host";
@@ -163,10 +147,10 @@ export class Call {
       base,
       mount: isOwnHost ? "" : `/${cid}`,
       path: target.path,
-      query: search.slice(1),
-      headers,
+      query: request.query ?? "",
+      headers: request.fields.list,
       hasBody: request.body !== null,
-      remoteAddress,
+      remoteAddress: request.sender.address,
     };
   }
 }
@@ -179,10 +163,10 @@ interface Payment {
 function readBill(
   schemes: readonly PaymentScheme[],
   deployment: Deployment,
-  { request, remoteAddress }: Arrival,
+  { request: { fields, sender } }: Arrival,
 ): Payment {
   for (const scheme of schemes) {
-    const bill = scheme.read(deployment, request.headers, remoteAddress);
+    const bill = scheme.read(deployment, fields, sender.address);
     if (bill) return { scheme, bill };
   }
   throw new KhachapuriError("payment_required", "no way to pay that is taken here was offered");

@@ -6,6 +6,7 @@ import {
   REQUEST_TARGET_BYTES_MAX,
 } from "../../limits.ts";
 import type { HeaderField } from "../http/header_rules.ts";
+import type { Answer, HttpRequest } from "../http/request.ts";
 import { bodyTooLarge } from "../http/request_body.ts";
 import type { DeploymentTarget } from "../http/target.ts";
 import { answerRun } from "./answer.ts";
@@ -22,24 +23,19 @@ import type { CallParts } from "./parts.ts";
 
 /**
  * Answers a call to a deployment.
- * @param search the URL's query with its question mark; "" when there is none
  * @throws KhachapuriError for everything that is not the program's answer or failure, and nobody
  * was charged; also when a limit ends a short answer in its middle, which is charged
  */
 export async function handleCall(
   parts: CallParts,
   target: DeploymentTarget,
-  search: string,
-  request: Request,
-  remoteAddress: string,
-): Promise<Response> {
-  const headers: HeaderField[] = [];
-  request.headers.forEach((value, name) => headers.push([name, value]));
-  assertSizes(request, headers);
-  const arrival: Arrival = { target, search, request, headers, remoteAddress };
+  request: HttpRequest,
+): Promise<Answer> {
+  assertSizes(request);
+  const arrival: Arrival = { target, request };
   const call = await Call.open(parts, arrival);
   try {
-    const key = call.bill.source === "caller" ? requestKey(request.headers, call.bill) : null;
+    const key = call.bill.source === "caller" ? requestKey(request.fields, call.bill) : null;
     return key ? await answerUnderKey(call, key) : await answerOnce(call);
   } catch (error) {
     call.release();
@@ -47,14 +43,14 @@ export async function handleCall(
   }
 }
 
-async function answerOnce(call: Call): Promise<Response> {
+async function answerOnce(call: Call): Promise<Answer> {
   const admission = await call.scheme.admit(call.bill);
   const started = await call.start(admission, null);
   return await answerRun(call, started, null);
 }
 
-async function answerUnderKey(call: Call, key: RequestKey): Promise<Response> {
-  const { scheme, bill, arrival: { request, target, search } } = call;
+async function answerUnderKey(call: Call, key: RequestKey): Promise<Answer> {
+  const { scheme, bill, arrival: { request, target } } = call;
   const { idempotency, readBody } = call.parts.gate;
   let admission: unknown;
   // An answer that is kept is the payer's alone, and its permit may well be used up by now.
@@ -66,7 +62,7 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Response> {
   call.keepBody(body);
   let claim: Claim | null = null;
   try {
-    const fingerprint = fingerprintOf(request, target.path + search, body.sha256);
+    const fingerprint = fingerprintOf(request, target, body.sha256);
     const taken = await idempotency.take(key, fingerprint);
     if ("stored" in taken) {
       call.release();
@@ -83,23 +79,22 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Response> {
   }
 }
 
-function replay({ status, headers, body }: StoredAnswer): Response {
-  const fields = new Headers(headers);
-  fields.set(REPLAYED_HEADER, "true");
-  return new Response(body.length === 0 ? null : body, { status, headers: fields });
+function replay({ status, headers, body }: StoredAnswer): Answer {
+  const again: HeaderField[] = [...headers, [REPLAYED_HEADER, "true"]];
+  return { status, headers: again, body: body.length === 0 ? null : body };
 }
 
 /** @throws KhachapuriError `body_too_large`, `headers_too_large` */
-function assertSizes({ headers, url }: Request, fields: readonly HeaderField[]): void {
+function assertSizes({ fields, path, query }: HttpRequest): void {
   let bytes = 0;
-  for (const [name, value] of fields) bytes += name.length + value.length + 4;
+  for (const [name, value] of fields.list) bytes += name.length + value.length + 4;
   if (bytes > REQUEST_HEADER_BYTES_MAX) {
     const limit = `request headers have at most ${REQUEST_HEADER_BYTES_MAX} bytes`;
     throw new KhachapuriError("headers_too_large", limit);
   }
-  if (url.length > REQUEST_TARGET_BYTES_MAX) {
-    const limit = `a request's URL has at most ${REQUEST_TARGET_BYTES_MAX} bytes`;
+  if (path.length + (query === null ? 0 : query.length + 1) > REQUEST_TARGET_BYTES_MAX) {
+    const limit = `a request's path and query have at most ${REQUEST_TARGET_BYTES_MAX} bytes`;
     throw new KhachapuriError("headers_too_large", limit);
   }
-  if (Number(headers.get("content-length") ?? 0) > REQUEST_BODY_BYTES_MAX) throw bodyTooLarge();
+  if (Number(fields.get("content-length") ?? 0) > REQUEST_BODY_BYTES_MAX) throw bodyTooLarge();
 }

@@ -12,6 +12,9 @@ import {
   IDEMPOTENCY_PAYER_BYTES_MAX,
   IDEMPOTENCY_WINDOW_MS,
 } from "../../limits.ts";
+import type { FieldReader } from "../http/fields.ts";
+import type { HttpRequest } from "../http/request.ts";
+import type { DeploymentTarget } from "../http/target.ts";
 import type { Bill } from "../money/scheme.ts";
 import { Replays } from "./replays.ts";
 
@@ -105,8 +108,8 @@ interface Row {
  * The key of a request, or null when it has none.
  * @throws KhachapuriError `invalid_input` unless it is a quoted string (RFC 8941) or a bare one
  */
-export function requestKey(headers: Headers, bill: Bill): RequestKey | null {
-  const text = headers.get(IDEMPOTENCY_HEADER);
+export function requestKey(fields: FieldReader, bill: Bill): RequestKey | null {
+  const text = fields.get(IDEMPOTENCY_HEADER);
   if (text === null) return null;
   const key = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/.exec(text)?.[1] ?? text;
   if (key === "" || key.length > IDEMPOTENCY_KEY_CHARACTERS_MAX || !/^[\x21-\x7e]*$/.test(key)) {
@@ -119,8 +122,13 @@ export function requestKey(headers: Headers, bill: Bill): RequestKey | null {
 }
 
 /** What makes two requests the same: method, path with query, content type and body. */
-export function fingerprintOf(request: Request, path: string, bodyHash: string): Uint8Array {
-  const parts = [request.method, path, request.headers.get("content-type"), bodyHash];
+export function fingerprintOf(
+  { method, fields, query }: HttpRequest,
+  { path }: Pick<DeploymentTarget, "path">,
+  bodyHash: string,
+): Uint8Array {
+  const target = query === null ? path : `${path}?${query}`;
+  const parts = [method, target, fields.get("content-type"), bodyHash];
   return new Uint8Array(createHash("sha256").update(JSON.stringify(parts)).digest());
 }
 

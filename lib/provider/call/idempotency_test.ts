@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { requestOf } from "../../../worlds/answers.ts";
 import { join } from "node:path";
 import { getAddress } from "viem";
 import { IDEMPOTENCY_PAYER_BYTES_MAX, IDEMPOTENCY_WINDOW_MS } from "../../limits.ts";
@@ -133,12 +134,14 @@ Deno.test("a key is quoted as RFC 8941 has it or bare, and nothing else", () => 
 Deno.test("requests differ by method, path, query, content type and body", () => {
   const of = (method: string, path: string, type: string, hash: string) => {
     const headers = { "content-type": type };
-    return fingerprintOf(new Request("http://a", { method, headers }), path, hash).join();
+    const request = requestOf(`http://a${path}`, { method, headers });
+    return fingerprintOf(request, { path: request.path }, hash).join();
   };
   const prints = [
     of("POST", "/a", "text/plain", "0x1"),
     of("PUT", "/a", "text/plain", "0x1"),
     of("POST", "/a?b", "text/plain", "0x1"),
+    of("POST", "/a?", "text/plain", "0x1"),
     of("POST", "/a", "text/html", "0x1"),
     of("POST", "/a", "text/plain", "0x2"),
   ];

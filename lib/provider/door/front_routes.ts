@@ -2,46 +2,56 @@
 import type { Hex } from "viem";
 import { KhachapuriError } from "../../errors.ts";
 import { acceptsOf } from "../call/accepts.ts";
+import type { HeaderField } from "../http/header_rules.ts";
 import { offeringHtml, offeringJson } from "../http/page.ts";
+import type { Answer, HttpRequest } from "../http/request.ts";
 import { metricsText } from "../metrics/metrics.ts";
-import { jsonResponse } from "./json.ts";
+import { jsonAnswer } from "./json.ts";
 import type { RouteParts } from "./parts.ts";
 
-export function frontPage({ offering, money }: RouteParts, request: Request): Promise<Response> {
-  const wantsHtml = request.headers.get("accept")?.includes("text/html") ?? false;
+export function frontPage({ offering, money }: RouteParts, request: HttpRequest): Promise<Answer> {
+  const wantsHtml = request.fields.get("accept")?.includes("text/html") ?? false;
   if (!wantsHtml) {
     const accepts = acceptsOf(money.schemes)(undefined);
-    return Promise.resolve(jsonResponse(offeringJson(offering, accepts)));
+    return Promise.resolve(jsonAnswer(offeringJson(offering, accepts)));
   }
-  const headers = {
-    "content-type": "text/html; charset=utf-8",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
-    vary: "accept",
-  };
-  return Promise.resolve(new Response(offeringHtml(offering), { headers }));
+  const headers: HeaderField[] = [
+    ["content-type", "text/html; charset=utf-8"],
+    ["content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"],
+    ["vary", "accept"],
+  ];
+  return Promise.resolve({ status: 200, headers, body: bytesOf(offeringHtml(offering)) });
 }
 
-export async function health({ health, gate, programs }: RouteParts): Promise<Response> {
+export async function health({ health, gate, programs }: RouteParts): Promise<Answer> {
   const trouble = await health();
   const runs = gate.slots.busy();
   const sandboxes = programs.sandboxes.open();
-  if (trouble === null) return jsonResponse({ ok: true, runs, sandboxes });
-  return jsonResponse({ ok: false, reason: trouble, runs, sandboxes }, 503);
+  if (trouble === null) return jsonAnswer({ ok: true, runs, sandboxes });
+  return jsonAnswer({ ok: false, reason: trouble, runs, sandboxes }, 503);
 }
 
-export async function metrics(parts: RouteParts): Promise<Response> {
-  const headers = {
-    "content-type": "text/plain; version=0.0.4; charset=utf-8",
-    "cache-control": "no-store",
-  };
-  return new Response(await metricsText(parts.metrics), { headers });
+export async function metrics(parts: RouteParts): Promise<Answer> {
+  const headers: HeaderField[] = [
+    ["content-type", "text/plain; version=0.0.4; charset=utf-8"],
+    ["cache-control", "no-store"],
+  ];
+  return { status: 200, headers, body: bytesOf(await metricsText(parts.metrics)) };
 }
 
 /** The newest terms, or by `?hash=0x…` any that the provider still stands by. */
-export function terms(parts: RouteParts, _request: Request, url: URL): Promise<Response> {
-  const hash = url.searchParams.get("hash") ?? parts.offering.termsHashes[0]!;
+export function terms(parts: RouteParts, request: HttpRequest): Promise<Answer> {
+  const hash = new URLSearchParams(request.query ?? "").get("hash") ??
+    parts.offering.termsHashes[0]!;
   const text = parts.terms.get(hash as Hex);
   if (!text) throw new KhachapuriError("not_found", "no terms with this hash are offered here");
-  const headers = { "content-type": "text/plain; charset=utf-8", "x-terms-hash": hash };
-  return Promise.resolve(new Response(text, { headers }));
+  const headers: HeaderField[] = [
+    ["content-type", "text/plain; charset=utf-8"],
+    ["x-terms-hash", hash],
+  ];
+  return Promise.resolve({ status: 200, headers, body: text });
+}
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
 }

@@ -1,26 +1,41 @@
 /** JSON in and out of the provider's own paths. */
+import { Buffer } from "node:buffer";
 import { KhachapuriError } from "../../errors.ts";
-import { CONTROL_BODY_BYTES_MAX } from "../../limits.ts";
+import { CONTROL_BODY_BYTES_MAX, CONTROL_BODY_TIMEOUT_MS } from "../../limits.ts";
 import { parseJson } from "../../shape.ts";
+import type { Answer, HttpRequest } from "../http/request.ts";
 
-export function jsonResponse(value: unknown, status = 200): Response {
-  const headers = {
-    "content-type": "application/json",
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
+const encoder = new TextEncoder();
+
+export function jsonAnswer(value: unknown, status = 200): Answer {
+  return {
+    status,
+    headers: [
+      ["content-type", "application/json"],
+      ["cache-control", "no-store"],
+      ["x-content-type-options", "nosniff"],
+    ],
+    body: encoder.encode(JSON.stringify(value, null, 2) + "\n"),
   };
-  return new Response(JSON.stringify(value, null, 2) + "\n", { status, headers });
 }
 
 /** @throws KhachapuriError `invalid_input`, `body_too_large` */
-export async function readJson(request: Request): Promise<unknown> {
-  return parseJson(await boundedText(request), "request body", "invalid_input");
+export async function readJson(
+  { body }: Pick<HttpRequest, "body">,
+  timeoutMs = CONTROL_BODY_TIMEOUT_MS,
+): Promise<unknown> {
+  const late = setTimeout(() => body?.cancel(), timeoutMs);
+  try {
+    return parseJson(await boundedText(body), "request body", "invalid_input");
+  } finally {
+    clearTimeout(late);
+  }
 }
 
-async function boundedText(request: Request): Promise<string> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
+async function boundedText(body: HttpRequest["body"]): Promise<string> {
+  const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of request.body ?? []) {
+  for (let chunk; (chunk = await body?.read() ?? null) !== null;) {
     bytes += chunk.length;
     if (bytes > CONTROL_BODY_BYTES_MAX) {
       const limit = `this path takes at most ${CONTROL_BODY_BYTES_MAX} bytes`;
@@ -28,5 +43,5 @@ async function boundedText(request: Request): Promise<string> {
     }
     chunks.push(chunk);
   }
-  return await new Blob(chunks).text();
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }

@@ -1,20 +1,19 @@
 import assert from "node:assert/strict";
 import { CONTROL_BODY_BYTES_MAX } from "../../limits.ts";
-import { jsonResponse, readJson } from "./json.ts";
+import { requestOf, responseOf } from "../../../worlds/answers.ts";
+import { jsonAnswer, readJson } from "./json.ts";
 
-function post(body: BodyInit | null): Request {
-  const init = { method: "POST", body, duplex: "half" };
-  return new Request("https://provider.test/", init);
-}
+const post = (body: BodyInit | null) =>
+  requestOf("https://provider.test/", { method: "POST", body });
 
 Deno.test("JSON goes out as such, readable and kept by nobody", async () => {
-  const response = jsonResponse({ a: [1] }, 503);
+  const response = responseOf(jsonAnswer({ a: [1] }, 503));
   assert.equal(response.status, 503);
   assert.equal(response.headers.get("content-type"), "application/json");
   assert.equal(response.headers.get("cache-control"), "no-store");
   assert.equal(response.headers.get("x-content-type-options"), "nosniff");
   assert.equal(await response.text(), '{\n  "a": [\n    1\n  ]\n}\n');
-  assert.equal(jsonResponse(null).status, 200);
+  assert.equal(jsonAnswer(null).status, 200);
 });
 
 Deno.test("a JSON body is read, however it is cut into chunks", async () => {
@@ -42,4 +41,9 @@ Deno.test("a body is read up to its bound and no further", async () => {
   });
   await assert.rejects(readJson(post(endless)), { code: "body_too_large" });
   assert.ok(given < 2 * CONTROL_BODY_BYTES_MAX);
+});
+
+Deno.test("a body that does not come is not waited for", async () => {
+  const never = new ReadableStream<Uint8Array>();
+  await assert.rejects(readJson(post(never), 1), { code: "invalid_input" });
 });

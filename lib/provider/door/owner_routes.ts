@@ -11,44 +11,47 @@ import {
 import { parseRenewalRequest } from "../../spec/renewal.ts";
 import { isStopSigned, parseStopRequest } from "../../spec/stop.ts";
 import type { Deployment } from "../deployment/deployment.ts";
-import { jsonResponse, readJson } from "./json.ts";
+import type { Answer, HttpRequest } from "../http/request.ts";
+import { jsonAnswer, readJson } from "./json.ts";
 import type { RouteParts } from "./parts.ts";
 
 /** Settles what is due now; for the operator of this machine. */
-export async function settle(parts: RouteParts, request: Request): Promise<Response> {
+export async function settle(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { owner } = await ownerRequest(parts, request, "settle");
   if (owner !== parts.operator && owner !== parts.seller.provider) throw notOwner();
   await parts.money.settlement.settleNow();
-  return jsonResponse({ unsettled: String(parts.money.ledger.totals().unsettled) });
+  return jsonAnswer({ unsettled: String(parts.money.ledger.totals().unsettled) });
 }
 
 /** Ends a deployment for ever. What runs may end by itself, and is charged like any other. */
-export async function stop(parts: RouteParts, request: Request): Promise<Response> {
+export async function stop(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { cid: text, signature } = parseStopRequest(await readJson(request));
   const { seller, records } = parts;
   const deployment = await unstopped(parts, formatCid(parseCid(text)));
-  if (!deployment) return jsonResponse({ stopped: text });
+  if (!deployment) return jsonAnswer({ stopped: text });
   const { spec } = deployment;
   const { chainId, escrow, provider } = seller;
   const question = { id: spec.id, provider, chainId, escrow };
   if (!await isStopSigned(question, signature, spec.owner)) throw notOwner();
   records.stops.add(spec);
   records.log.info("deployment stopped by its owner", { cid: text });
-  return jsonResponse({ stopped: text });
+  return jsonAnswer({ stopped: text });
 }
 
 /** Takes the owner's new permit for a deployment, which is paid by it from the next call on. */
 export async function renew(
   parts: RouteParts,
-  request: Request,
-  _url: URL,
-  from: string,
-): Promise<Response> {
+  request: HttpRequest,
+): Promise<Answer> {
   const { cid, permit } = parseRenewalRequest(await readJson(request));
   const { money, programs, records } = parts;
-  const isRenewed = await money.renewals.take(await programs.deployments.get(cid), permit, from);
+  const isRenewed = await money.renewals.take(
+    await programs.deployments.get(cid),
+    permit,
+    request.sender.address,
+  );
   if (isRenewed) records.log.info("permit renewed by the owner", { cid });
-  return jsonResponse({ cid, renewed: isRenewed });
+  return jsonAnswer({ cid, renewed: isRenewed });
 }
 
 /** null when it is stopped already: stopping twice is as good as once. */
@@ -62,7 +65,7 @@ async function unstopped({ programs }: RouteParts, cid: CidText): Promise<Deploy
 }
 
 /** The latest runs of a deployment. */
-export async function logs(parts: RouteParts, request: Request): Promise<Response> {
+export async function logs(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { subject, owner } = await ownerRequest(parts, request, "logs");
   const { registrations, runLog } = parts.records;
   const cid = formatCid(parseCid(subject));
@@ -72,17 +75,17 @@ export async function logs(parts: RouteParts, request: Request): Promise<Respons
       hints: ["a provider knows a deployment from its first call on"],
     });
   }
-  return jsonResponse({ cid, runs: runLog.read(cid) });
+  return jsonAnswer({ cid, runs: runLog.read(cid) });
 }
 
-export async function deployments(parts: RouteParts, request: Request): Promise<Response> {
+export async function deployments(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { owner } = await ownerRequest(parts, request, "deployments");
-  return jsonResponse({ owner, deployments: parts.records.registrations.ofOwner(owner) });
+  return jsonAnswer({ owner, deployments: parts.records.registrations.ofOwner(owner) });
 }
 
 async function ownerRequest(
   { records, seller: { provider, chainId, escrow } }: RouteParts,
-  request: Request,
+  request: HttpRequest,
   action: OwnerQuestion["action"],
 ): Promise<OwnerRequest> {
   const asked = parseOwnerRequest(await readJson(request));

@@ -5,6 +5,7 @@ import type { Slots } from "../call/slots.ts";
 import type { Deployments } from "../deployment/deployments.ts";
 import type { Records } from "../deployment/records.ts";
 import type { Offering } from "../http/page.ts";
+import type { Answer, HttpRequest } from "../http/request.ts";
 import type { Counter, Metric } from "../metrics/metrics.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Credits } from "../money/credits.ts";
@@ -49,10 +50,5 @@ export interface RouteParts extends CallParts {
   };
 }
 
-/** Answers a request to one of the provider's own paths; `from` is the caller's address. */
-export type RouteHandler = (
-  parts: RouteParts,
-  request: Request,
-  url: URL,
-  from: string,
-) => Promise<Response>;
+/** Answers a request to one of the provider's own paths. */
+export type RouteHandler = (parts: RouteParts, request: HttpRequest) => Promise<Answer>;

@@ -11,7 +11,8 @@ import {
 } from "../../payment_header.ts";
 import { receiptToJson } from "../../receipt.ts";
 import { addressShape, parseShape } from "../../shape.ts";
-import { jsonResponse, readJson } from "./json.ts";
+import type { Answer, HttpRequest } from "../http/request.ts";
+import { jsonAnswer, readJson } from "./json.ts";
 import type { RouteParts } from "./parts.ts";
 
 const onboardShape = v.strictObject({ payer: addressShape, deposit: v.unknown() });
@@ -19,56 +20,49 @@ const onboardShape = v.strictObject({ payer: addressShape, deposit: v.unknown() 
 /** A lane's counter, for whoever shows a permit of it; one for no credit will do. */
 export async function lane(
   { seller, money }: RouteParts,
-  request: Request,
-  _url: URL,
-  from: string,
-): Promise<Response> {
-  const header = request.headers.get(PAYMENT_SIGNATURE_HEADER);
+  request: HttpRequest,
+): Promise<Answer> {
+  const header = request.fields.get(PAYMENT_SIGNATURE_HEADER);
   if (header === null) {
     throw new KhachapuriError("payment_required", "a lane's count is its payer's alone", {
       hints: [`send any permit of the lane in ${PAYMENT_SIGNATURE_HEADER}`],
     });
   }
   const { permit } = decodePaymentHeader(header, seller);
-  const count = await money.credits.count(permit, from);
-  return jsonResponse({ payer: permit.payer, ...laneCountToJson(count) });
+  const count = await money.credits.count(permit, request.sender.address);
+  return jsonAnswer({ payer: permit.payer, ...laneCountToJson(count) });
 }
 
 /** A payer's signed deposit and allowance, without a call. */
 export async function onboard(
   { money }: RouteParts,
-  request: Request,
-  _url: URL,
-  from: string,
-): Promise<Response> {
+  request: HttpRequest,
+): Promise<Answer> {
   const asked = parseShape(onboardShape, await readJson(request), "request body", "invalid_input");
   const deposit = depositFromJson(asked.deposit);
-  const transaction = await money.onboarding.relay(asked.payer, deposit, from);
-  return jsonResponse({ payer: asked.payer, transaction });
+  const transaction = await money.onboarding.relay(asked.payer, deposit, request.sender.address);
+  return jsonAnswer({ payer: asked.payer, transaction });
 }
 
 /** On which terms a payer's messages are relayed. */
-export async function relayOffer({ money }: RouteParts): Promise<Response> {
-  return jsonResponse(offerToJson(await money.messages.offer()));
+export async function relayOffer({ money }: RouteParts): Promise<Answer> {
+  return jsonAnswer(offerToJson(await money.messages.offer()));
 }
 
 /** A payer's signed message to the escrow. */
 export async function relay(
   { money }: RouteParts,
-  request: Request,
-  _url: URL,
-  from: string,
-): Promise<Response> {
+  request: HttpRequest,
+): Promise<Answer> {
   const signed = messageFromJson(await readJson(request));
-  const relayed = await money.messages.relay(signed, from);
-  return jsonResponse(relayedToJson(signed.payer, relayed));
+  const relayed = await money.messages.relay(signed, request.sender.address);
+  return jsonAnswer(relayedToJson(signed.payer, relayed));
 }
 
 /** Whoever has the address may see it: it was given to the caller alone. */
 export async function receipt(
   { money }: RouteParts,
-  _request: Request,
-  url: URL,
-): Promise<Response> {
-  return jsonResponse(receiptToJson(await money.receipts.read(url.pathname)));
+  request: HttpRequest,
+): Promise<Answer> {
+  return jsonAnswer(receiptToJson(await money.receipts.read(request.path)));
 }

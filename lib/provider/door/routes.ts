@@ -1,13 +1,13 @@
-/** Request → Response: the provider's own paths, and everything else to the deployments. */
+/** Request → answer: the provider's own paths, and everything else to the deployments. */
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { acceptsOf } from "../call/accepts.ts";
 import { handleCall } from "../call/handle.ts";
 import { failureOf } from "../http/failure.ts";
 import { refuseServiceWorker } from "../http/isolation.ts";
+import type { Answer, Handle, HttpRequest } from "../http/request.ts";
 import { targetOf } from "../http/target.ts";
 import { RECEIPT_PREFIX } from "../money/receipts.ts";
 import { frontPage, health, metrics, terms } from "./front_routes.ts";
-import type { Handle } from "./listener.ts";
 import { deployments, logs, renew, settle, stop } from "./owner_routes.ts";
 import type { RouteHandler, RouteParts } from "./parts.ts";
 import { lane, onboard, receipt, relay, relayOffer } from "./payer_routes.ts";
@@ -29,38 +29,23 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> =
 
 /** The provider as one function; it never throws. */
 export function createRoutes(parts: RouteParts): Handle {
-  return async (request, remoteAddress) => {
-    const response = await route(parts, request, remoteAddress).catch((thrown) =>
+  return async (request) => {
+    const answer = await route(parts, request).catch((thrown) =>
       failure(parts, request, asKhachapuriError(thrown))
     );
-    parts.responses.add({ status: String(response.status) });
-    return response;
+    parts.responses.add({ status: String(answer.status) });
+    return answer;
   };
 }
 
-async function route(
-  parts: RouteParts,
-  request: Request,
-  remoteAddress: string,
-): Promise<Response> {
-  const url = URL.parse(request.url);
-  if (!url) throw new KhachapuriError("invalid_input", "the request's Host or target makes no URL");
-  const host = request.headers.get("host") ?? url.host;
-  const target = targetOf(host, url.pathname, parts.programs.webDomain.hostname);
-  if (target.form === "provider") {
-    return await ownPath(parts, target.path, request, url, remoteAddress);
-  }
-  refuseServiceWorker(target, request.headers);
-  return await handleCall(parts, target, url.search, request, remoteAddress);
+async function route(parts: RouteParts, request: HttpRequest): Promise<Answer> {
+  const target = targetOf(request.host, request.path, parts.programs.webDomain.hostname);
+  if (target.form === "provider") return await ownPath(parts, target.path, request);
+  refuseServiceWorker(target, request.fields);
+  return await handleCall(parts, target, request);
 }
 
-async function ownPath(
-  parts: RouteParts,
-  path: string,
-  request: Request,
-  url: URL,
-  remoteAddress: string,
-): Promise<Response> {
+async function ownPath(parts: RouteParts, path: string, request: HttpRequest): Promise<Answer> {
   const handlers = handlersAt(path);
   if (!handlers) {
     throw new KhachapuriError("not_found", "there is nothing at this path", {
@@ -68,8 +53,8 @@ async function ownPath(
     });
   }
   const method = request.method === "HEAD" ? "GET" : request.method;
-  const handler = handlers[method];
-  if (handler) return await handler(parts, request, url, remoteAddress);
+  const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
+  if (handler) return await handler(parts, request);
   const allow = Object.keys(handlers).join(", ");
   throw new KhachapuriError("method_not_allowed", `this path takes ${allow}`, { allow });
 }
@@ -79,9 +64,7 @@ function handlersAt(path: string): Readonly<Record<string, RouteHandler>> | null
   return Object.hasOwn(ROUTES, path) ? ROUTES[path]! : null;
 }
 
-function failure(parts: RouteParts, request: Request, error: KhachapuriError): Response {
+function failure(parts: RouteParts, { path }: HttpRequest, error: KhachapuriError): Answer {
   if (error.code === "internal") parts.records.log.error("request failed", { error });
-  const path = URL.parse(request.url)?.pathname ?? "/";
-  const { status, headers, body } = failureOf(error, acceptsOf(parts.money.schemes), path);
-  return new Response(body, { status, headers });
+  return failureOf(error, acceptsOf(parts.money.schemes), path);
 }

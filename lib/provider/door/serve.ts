@@ -1,7 +1,14 @@
 /** Starts and stops a provider: opens its parts and listens. */
-import { type Config, requireProvider } from "../../config.ts";
+import {
+  type Config,
+  type ProviderConfig,
+  requireProvider,
+  resolveFromHome,
+} from "../../config.ts";
 import type { Log } from "../../log.ts";
-import { listen } from "./listener.ts";
+import { addressPrefix } from "../money/address_prefix.ts";
+import type { Handle } from "../http/request.ts";
+import { listen, type Listener } from "../wire/listener.ts";
 import { createRoutes } from "./routes.ts";
 import { openProvider } from "./wiring.ts";
 
@@ -10,6 +17,8 @@ export interface RunningProvider {
   url: string;
   /** Lets runs end (for `graceMs` at most), settles what is due, closes everything. */
   stop(): Promise<void>;
+  /** Uses the certificate's files as they are now. */
+  renewCertificate(): Promise<void>;
 }
 
 export interface ServeOptions {
@@ -31,15 +40,37 @@ export async function startProvider(
   const provider = requireProvider(config);
   await using stack = new AsyncDisposableStack();
   const { parts, lock } = await openProvider(config, { log, now }, stack);
-  const listener = await listen(config, provider, createRoutes(parts), log);
+  const listener = await openListener(config, provider, createRoutes(parts), log);
   await lock.announce(listener.url);
   const owned = stack.move();
   log.info("serving", { url: listener.url, name: provider.name, escrow: parts.seller.escrow });
   return {
     url: listener.url,
+    renewCertificate: listener.renewCertificate,
     async stop() {
       await listener.stop(graceMs ?? provider.sandbox.timeoutMs);
       await owned.disposeAsync();
     },
   };
+}
+
+/** Listens where the configuration says; port 0 lets the system choose. */
+export function openListener(
+  config: Config,
+  { listen: place, tls }: ProviderConfig,
+  handle: Handle,
+  log: Log,
+): Promise<Listener> {
+  const [, hostname = "127.0.0.1", port = "8402"] = /^(.*):([0-9]+)$/.exec(place) ?? [];
+  return listen({
+    hostname,
+    port: Number(port),
+    tls: tls
+      ? { cert: resolveFromHome(config, tls.cert), key: resolveFromHome(config, tls.key) }
+      : null,
+    handle,
+    log,
+    networkOf: addressPrefix,
+    senderOf: ({ socket }) => ({ address: socket.remoteAddress ?? "", scheme: null }),
+  });
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Hex } from "viem";
+import { type AskedRequest, requestOf, responseOf } from "../../../worlds/answers.ts";
 import { FAKE_ESCROW } from "../../../worlds/chain/fake_chain.ts";
 import { ACCOUNTS } from "../../../worlds/chain/people.ts";
 import { FAKE_USDC } from "../../../worlds/chain/served_chain.ts";
@@ -36,8 +37,8 @@ async function open(home: ProviderHome, settings = {}) {
     return {
       ...heard,
       parts,
-      ask: (path: string, init?: RequestInit) =>
-        routes(new Request(`https://provider.test/${path}`, init), "192.0.2.7"),
+      ask: async (path: string, init?: AskedRequest) =>
+        responseOf(await routes(requestOf(`https://provider.test/${path}`, init))),
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     };
   } catch (error) {

@@ -4,6 +4,7 @@
  * `https://{cid}.{domain}/` has an origin of its own.
  */
 import { KhachapuriError } from "../../errors.ts";
+import type { FieldReader } from "./fields.ts";
 import type { HeaderField } from "./header_rules.ts";
 import type { DeploymentTarget, Target } from "./target.ts";
 
@@ -38,8 +39,8 @@ const PROXY_ORDER = /^x-(accel|sendfile|lighttpd|reproxy)/;
  * A service worker of one program would see the requests of all others.
  * @throws KhachapuriError `access_denied`
  */
-export function refuseServiceWorker(target: Target, headers: Headers): void {
-  if (target.form !== "path" || headers.get("service-worker") === null) return;
+export function refuseServiceWorker(target: Target, fields: FieldReader): void {
+  if (target.form !== "path" || !fields.has("service-worker")) return;
   throw new KhachapuriError("access_denied", "service workers need an origin of their own", {
     hints: ["use https://{cid}.{domain}/ instead of /{cid}"],
   });

@@ -1,18 +1,14 @@
 /** How an answer's body goes out: in one piece when it is short and soon over, else as it comes. */
 import { Buffer } from "node:buffer";
-import { KhachapuriError } from "../../errors.ts";
-import { ANSWER_REST_TIMEOUT_MS } from "../../limits.ts";
+import type { AnswerStream } from "./request.ts";
 import type { ShortTimer } from "./short_timer.ts";
 
 /** The program's output, chunk by chunk; the charge is committed before its end is told. */
-export interface Relay {
+export interface Relay extends AnswerStream {
   /** Whether all of the output has come in, so that only our own books are waited for. */
   isComplete(): boolean;
-  read(): Promise<Uint8Array | null>;
   /** What was read is to be read again, and then what is still pending. */
   putBack(chunks: Uint8Array[], pending: Promise<Uint8Array | null> | null): void;
-  /** The caller is gone. */
-  cancel(): Promise<void>;
 }
 
 /**
@@ -59,53 +55,3 @@ async function readUntil(
 
 const ownBytes = (chunk: Uint8Array) => chunk as Uint8Array<ArrayBuffer>;
 const concat = (chunks: Uint8Array[]) => new Uint8Array(Buffer.concat(chunks));
-
-/**
- * What is left of an answer, as it comes. A caller that reads slowly, or no more, holds slot and
- * sandbox no longer than a slow program could: its answer is cut off.
- * @param ended settles when the program has ended
- */
-export function streamOf(
-  relay: Relay,
-  ended: Promise<unknown>,
-  restMs = ANSWER_REST_TIMEOUT_MS,
-): ReadableStream<Uint8Array> {
-  let isOver = false;
-  let deadline: ReturnType<typeof setTimeout> | undefined;
-  const over = () => {
-    isOver = true;
-    clearTimeout(deadline);
-  };
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      // First the caller's end: what it reads while the run is ended would seem to be all there is.
-      const cut = () => {
-        controller.error(tooSlow());
-        relay.cancel().catch(() => {});
-      };
-      const begin = () => {
-        if (!isOver) deadline = setTimeout(cut, restMs);
-      };
-      ended.then(begin, begin);
-    },
-    async pull(controller) {
-      try {
-        const chunk = await relay.read();
-        if (chunk) return controller.enqueue(chunk);
-        over();
-        controller.close();
-      } catch (error) {
-        over();
-        throw error;
-      }
-    },
-    cancel() {
-      over();
-      return relay.cancel();
-    },
-  }, { highWaterMark: 0 });
-}
-
-function tooSlow(): KhachapuriError {
-  return new KhachapuriError("invalid_input", "the caller reads too slowly");
-}

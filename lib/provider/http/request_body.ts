@@ -1,7 +1,8 @@
 /** The caller's body on its way to the program: bounded, and hashed where a receipt names it. */
 import { createHash } from "node:crypto";
 import type { Hex } from "viem";
-import { KhachapuriError } from "../../errors.ts";
+import { type ByteSource, chunksSource } from "../../../sandbox/byte_source.ts";
+import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import {
   BODY_REST_TIMEOUT_MS,
   BODY_WHOLE_TIMEOUT_MS,
@@ -11,11 +12,11 @@ import {
 import { within } from "../../within.ts";
 
 export interface RequestBody {
-  readonly stream: ReadableStream<Uint8Array> | null;
+  readonly source: ByteSource | null;
   /** Whether `hash` waits for nothing. */
   isWhole(): boolean;
-  /** The error once more than the limit has come in. */
-  overflow(): KhachapuriError | null;
+  /** Why it never became whole: too much of it came, or it broke off; null until then. */
+  failure(): KhachapuriError | null;
   /**
    * sha256 of the whole body, what the program left unread included; null when the rest does not
    * come in time, or when nobody asked for a hash.
@@ -25,34 +26,39 @@ export interface RequestBody {
 
 /**
  * Meters a body that may not say its length.
- * @param onOverflow called when more than the limit has come in
+ * @param onFailure called once when more than the limit has come in, or it breaks off
  */
 export function meterBody(
-  body: ReadableStream<Uint8Array> | null,
+  body: ByteSource | null,
   isHashed: boolean,
-  onOverflow: () => void,
+  onFailure: () => void,
 ): RequestBody {
-  const reader = body?.getReader() ?? null;
   const digest = isHashed ? createHash("sha256") : null;
-  let overflow: KhachapuriError | null = null;
+  let failure: KhachapuriError | null = null;
   let bytes = 0;
-  let isWhole = reader === null;
+  let isWhole = body === null;
+
+  function fail(thrown: unknown): KhachapuriError {
+    if (failure) return failure;
+    failure = asKhachapuriError(thrown);
+    onFailure();
+    body!.cancel();
+    return failure;
+  }
 
   async function next(): Promise<Uint8Array | null> {
-    const { value } = await reader!.read();
-    if (!value) {
+    if (failure) throw failure;
+    const chunk = await body!.read().catch((thrown) => {
+      throw fail(thrown);
+    });
+    if (chunk === null) {
       isWhole = true;
       return null;
     }
-    bytes += value.length;
-    if (bytes > REQUEST_BODY_BYTES_MAX) {
-      overflow = bodyTooLarge();
-      onOverflow();
-      reader!.cancel().catch(() => {});
-      throw overflow;
-    }
-    digest?.update(value);
-    return value;
+    bytes += chunk.length;
+    if (bytes > REQUEST_BODY_BYTES_MAX) throw fail(bodyTooLarge());
+    digest?.update(chunk);
+    return chunk;
   }
 
   async function readRest(): Promise<void> {
@@ -60,22 +66,18 @@ export function meterBody(
   }
 
   return {
-    stream: reader && new ReadableStream<Uint8Array>({
-      async pull(controller) {
-        const chunk = await next();
-        if (chunk) controller.enqueue(chunk);
-        else controller.close();
-      },
+    source: body && {
+      read: next,
       // A program that reads no more leaves the rest to the hash.
-      cancel: () => digest ? undefined : reader.cancel(),
-    }, { highWaterMark: 0 }),
+      cancel: () => digest ? undefined : body.cancel(),
+    },
     isWhole: () => digest === null || isWhole,
-    overflow: () => overflow,
+    failure: () => failure,
     async hash() {
-      if (!digest) return null;
+      if (!digest || failure) return null;
       if (!isWhole) await within(readRest().catch(() => {}), BODY_REST_TIMEOUT_MS);
-      if (isWhole) return `0x${digest.digest("hex")}`;
-      reader!.cancel().catch(() => {});
+      if (isWhole && !failure) return `0x${digest.digest("hex")}`;
+      body!.cancel();
       return null;
     },
   };
@@ -90,7 +92,7 @@ export interface WholeBody extends RequestBody {
 
 /** @param payer whose share of the memory it takes */
 export type ReadBody = (
-  body: ReadableStream<Uint8Array> | null,
+  body: ByteSource | null,
   payer: string,
 ) => Promise<WholeBody>;
 
@@ -119,10 +121,13 @@ export function createBodyReader(bytesMax: number, timeoutMs = BODY_WHOLE_TIMEOU
       if (!isFree) hold(payer, -bytes);
       isFree = true;
     }
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(tooSlow()), timeoutMs);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      body?.cancel();
+    }, timeoutMs);
     try {
-      for await (const chunk of body?.pipeThrough(passing(), late) ?? []) {
+      for (let chunk; (chunk = await body?.read() ?? null) !== null;) {
         bytes += chunk.length;
         hold(payer, chunk.length);
         if (bytes > REQUEST_BODY_BYTES_MAX) throw bodyTooLarge();
@@ -132,26 +137,19 @@ export function createBodyReader(bytesMax: number, timeoutMs = BODY_WHOLE_TIMEOU
         digest.update(chunk);
         chunks.push(chunk);
       }
+      if (isLate) throw tooSlow();
     } catch (error) {
       free();
-      throw error instanceof KhachapuriError ? error : hungUp();
+      throw error;
     } finally {
       clearTimeout(timer);
     }
     const sha256: Hex = `0x${digest.digest("hex")}`;
-    const stream = body && new ReadableStream<Uint8Array>({
-      pull(controller) {
-        const chunk = chunks.shift();
-        if (chunk) controller.enqueue(chunk);
-        else controller.close();
-      },
-    });
+    const source = body && chunksSource(chunks);
     const hash = () => Promise.resolve(sha256);
-    return { stream, isWhole: () => true, overflow: () => null, sha256, free, hash };
+    return { source, isWhole: () => true, failure: () => null, sha256, free, hash };
   };
 }
-
-const passing = () => new TransformStream<Uint8Array, Uint8Array>();
 
 function tooSlow(): KhachapuriError {
   return new KhachapuriError("invalid_input", "the request body did not arrive in time");

@@ -11,6 +11,7 @@ import {
 } from "../../payment_header.ts";
 import { type Permit, UINT128_MAX } from "../../permit.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import type { FieldReader } from "../http/fields.ts";
 import type { Draw } from "../ledger/judge.ts";
 import type { Bill } from "./scheme.ts";
 import type { Seller } from "./seller.ts";
@@ -48,27 +49,27 @@ export class BillReader {
    * else or of a deployment, or none where the deployment asks callers to pay; `invalid_input` for
    * a malformed header
    */
-  read(deployment: Deployment, headers: Headers, from?: string): CreditsBill {
-    const bill = this.#read(deployment, headers);
+  read(deployment: Deployment, fields: FieldReader, from?: string): CreditsBill {
+    const bill = this.#read(deployment, fields);
     return from === undefined ? bill : { ...bill, from };
   }
 
-  #read(deployment: Deployment, headers: Headers): CreditsBill {
+  #read(deployment: Deployment, fields: FieldReader): CreditsBill {
     const { cid, spec } = deployment;
-    const payment = this.#paymentOf(headers);
+    const payment = this.#paymentOf(fields);
     if (payment) {
       const { permit, deposit = null } = payment;
-      assertSamePayer(headers.get(PAYER_HEADER), permit.payer);
+      assertSamePayer(fields.get(PAYER_HEADER), permit.payer);
       this.assertCallers(permit);
       return billOf(this.seller, cid, "caller", permit, deposit);
     }
-    if (headers.has(PAYER_HEADER)) throw noProof();
+    if (fields.has(PAYER_HEADER)) throw noProof();
     if (spec.access === "payer") throw callersPay(this.seller);
     return billOf(this.seller, cid, "owner", this.ownerPermit(deployment), null);
   }
 
-  #paymentOf(headers: Headers): CreditsPayment | null {
-    const text = headers.get(PAYMENT_SIGNATURE_HEADER);
+  #paymentOf(fields: FieldReader): CreditsPayment | null {
+    const text = fields.get(PAYMENT_SIGNATURE_HEADER);
     if (text === null) return null;
     const known = this.#decoded.get(text);
     if (known) return known;

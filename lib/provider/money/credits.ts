@@ -18,6 +18,7 @@ import {
 } from "../../payment_header.ts";
 import type { Permit } from "../../permit.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import type { FieldReader } from "../http/fields.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import {
   type Clock,
@@ -113,8 +114,8 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     return offerToJson({ ...this.options.offer(), ...(lane ? { lane } : {}) });
   }
 
-  read(deployment: Deployment, headers: Headers, from?: string): CreditsBill {
-    return this.#bills.read(deployment, headers, from);
+  read(deployment: Deployment, fields: FieldReader, from?: string): CreditsBill {
+    return this.#bills.read(deployment, fields, from);
   }
 
   async prove(bill: CreditsBill): Promise<void> {

@@ -9,6 +9,7 @@ import type { LaneCount } from "../../lane_count.ts";
 import type { Accept } from "../../payment_header.ts";
 import type { Outcome } from "../../receipt.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import type { FieldReader } from "../http/fields.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import type { RunFacts } from "../ledger/ledger.ts";
 
@@ -57,7 +58,7 @@ export interface PaymentScheme<B extends Bill = Bill, A = unknown> {
    * @param from the caller's address: what strangers make us ask of a chain is limited by it
    * @throws KhachapuriError `payment_required` for what proves nothing here, `invalid_input`
    */
-  read(deployment: Deployment, headers: Headers, from?: string): B | null;
+  read(deployment: Deployment, fields: FieldReader, from?: string): B | null;
   /**
    * That the bearer is the payer, whatever is left to pay with: for answers that were paid before.
    * @throws KhachapuriError `payment_required`, `chain_unavailable`

@@ -3,6 +3,7 @@
  * unpacked as a deployment would be, called as a provider calls it, and answers as it would there.
  */
 import { join } from "node:path";
+import { chunksSource } from "../../../sandbox/byte_source.ts";
 import {
   openSandbox,
   type RunRecord,
@@ -108,7 +109,7 @@ async function callOnce(
     headers: [...headers],
     hasBody: body !== null,
     remoteAddress: "127.0.0.1",
-  }, body && new Blob([body]).stream());
+  }, body && chunksSource([body]));
   if (signal?.aborted) run.kill();
   signal?.addEventListener("abort", run.kill, { once: true });
   const forget = () => signal?.removeEventListener("abort", run.kill);

@@ -2,6 +2,7 @@
  * How a program is given a request and how its answer is read. A spec names one by its field
  * `interface`; what comes after (charging, streaming to the caller, logging) is the same for all.
  */
+import type { ByteSource } from "../../../../sandbox/byte_source.ts";
 import type { Output } from "../../../../sandbox/output.ts";
 import type { Run, Sandbox } from "../../../../sandbox/sandbox.ts";
 import type { HeaderField } from "../../http/header_rules.ts";
@@ -55,7 +56,7 @@ export interface ProgramInterface {
     sandbox: Sandbox,
     command: ProgramCommand,
     request: ProgramRequest,
-    body: ReadableStream<Uint8Array> | null,
+    body: ByteSource | null,
   ): Promise<Run>;
   /**
    * Reads the head of its answer.

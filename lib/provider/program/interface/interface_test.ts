@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { chunksSource } from "../../../../sandbox/byte_source.ts";
 import type { Run, RunRequest } from "../../../../sandbox/sandbox.ts";
 import { type ProgramRequest, runPerRequest } from "./interface.ts";
 
@@ -14,7 +15,7 @@ Deno.test("each request is one run: the spec's arguments first, the request's en
     },
     close: () => Promise.resolve(),
   };
-  const body = new Blob(["x"]).stream();
+  const body = chunksSource([new Uint8Array(1)]);
   const style = runPerRequest(
     ({ method }) => ({ args: ["-X", method], env: { REQUEST_METHOD: method } }),
     () => Promise.reject(new Error("not asked")),

@@ -1,0 +1,70 @@
+/** The certificate of a listener, read again when its files change. */
+import type { Log } from "../../log.ts";
+
+/** PEM texts, as node's TLS takes them. */
+export interface KeyPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface CertificateFiles {
+  /** Paths. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** How often the files are looked at, ms: whoever renews them does so days before their end. */
+const LOOK_MS = 30_000;
+
+export class Certificate {
+  readonly #files: CertificateFiles;
+  #stamp: string;
+  #timer: ReturnType<typeof setInterval> | null = null;
+
+  private constructor(files: CertificateFiles, readonly first: KeyPair, stamp: string) {
+    this.#files = files;
+    this.#stamp = stamp;
+  }
+
+  /** @throws Deno.errors when a file cannot be read */
+  static async open(files: CertificateFiles): Promise<Certificate> {
+    const stamp = await stampOf(files);
+    return new Certificate(files, await read(files), stamp);
+  }
+
+  /** Has every later pair used; for one that cannot be the old one stays, and the log says so. */
+  watch(use: (pair: KeyPair) => void, log: Log): void {
+    this.#timer = setInterval(() => this.renew(use, log), LOOK_MS);
+    Deno.unrefTimer(this.#timer);
+  }
+
+  /** Looks whether the files have changed, and has them used then. */
+  async renew(use: (pair: KeyPair) => void, log: Log): Promise<void> {
+    try {
+      const stamp = await stampOf(this.#files);
+      if (stamp === this.#stamp) return;
+      use(await read(this.#files));
+      this.#stamp = stamp;
+      log.info("certificate renewed", { cert: this.#files.cert });
+    } catch (error) {
+      log.error("the new certificate cannot be used, the old one stays", { error });
+    }
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+  }
+}
+
+async function read({ cert, key }: CertificateFiles): Promise<KeyPair> {
+  return { cert: await Deno.readTextFile(cert), key: await Deno.readTextFile(key) };
+}
+
+/** Changes when either file is written or replaced. */
+async function stampOf({ cert, key }: CertificateFiles): Promise<string> {
+  const stamps = await Promise.all([cert, key].map(async (path) => {
+    const { ino, mtime, size } = await Deno.stat(path);
+    return `${ino} ${mtime?.getTime()} ${size}`;
+  }));
+  return stamps.join(", ");
+}

@@ -1,0 +1,164 @@
+/**
+ * All connections: how many there may be, in total and of one network, and how long each may do
+ * nothing. Strangers can open as many as they like; descriptors are few.
+ */
+import type { Socket } from "node:net";
+import {
+  ANSWER_REST_TIMEOUT_MS,
+  CONNECTIONS_MAX,
+  HEAD_TIMEOUT_MS,
+  IDLE_CONNECTION_MS,
+  NETWORK_CONNECTIONS_MAX,
+} from "../../limits.ts";
+import { Connection } from "./connection.ts";
+import { refuseLateHead } from "./refusal.ts";
+
+/** How often connections are looked through for those that take too long, ms. */
+const SWEEP_MS = 1_000;
+
+/** How long a connection may stay in a state, ms; what is served has limits of its own. */
+const PATIENCE_MS = {
+  new: HEAD_TIMEOUT_MS,
+  idle: IDLE_CONNECTION_MS,
+  ending: ANSWER_REST_TIMEOUT_MS,
+  serving: Infinity,
+} as const;
+
+export interface ConnectionsOptions {
+  /** What shares one bound with an address; null: it stands for many callers, and has none. */
+  networkOf(address: string): string | null;
+  now?: () => number;
+}
+
+export class Connections {
+  readonly #all = new Set<Connection>();
+  readonly #bySocket = new WeakMap<Socket, Connection>();
+  readonly #byNetwork = new Map<string, number>();
+  readonly #options: ConnectionsOptions;
+  readonly #sweeper: ReturnType<typeof setInterval>;
+  #accepted = 0;
+  #isClosing = false;
+  #onEmpty: (() => void) | null = null;
+  /** As of the last sweep: ages need not be told more exactly than they are looked at. */
+  #now: number;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    this.#now = this.#clock();
+    this.#sweeper = setInterval(() => this.sweep(), SWEEP_MS);
+    Deno.unrefTimer(this.#sweeper);
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** How many there have been. */
+  get accepted(): number {
+    return this.#accepted;
+  }
+
+  /** Keeps a new connection, or ends it where there are too many. */
+  admit(socket: Socket): void {
+    this.#accepted += 1;
+    // Without a listener of its own an error would end the process.
+    socket.on("error", () => {});
+    const network = this.#options.networkOf(socket.remoteAddress ?? "");
+    const isFull = this.#all.size >= CONNECTIONS_MAX && !this.#dropIdle();
+    if (this.#isClosing || isFull || !this.#count(network)) return void socket.destroy();
+    const connection = new Connection(socket, () => this.#now);
+    this.#all.add(connection);
+    this.#bySocket.set(socket, connection);
+    this.#watch(socket, connection);
+    socket.once("close", () => {
+      this.#all.delete(connection);
+      this.#forget(network);
+      if (this.#all.size === 0) this.#onEmpty?.();
+    });
+  }
+
+  /** TLS stands on a connection from now on. */
+  secure(raw: Socket, socket: Socket): Connection | null {
+    const connection = this.#bySocket.get(raw);
+    socket.on("error", () => {});
+    if (!connection) {
+      socket.destroy();
+      return null;
+    }
+    connection.secure(socket);
+    this.#bySocket.set(socket, connection);
+    this.#watch(socket, connection);
+    return connection;
+  }
+
+  of(socket: Socket): Connection | undefined {
+    return this.#bySocket.get(socket);
+  }
+
+  /** Ends what takes too long. */
+  sweep(): void {
+    this.#now = this.#clock();
+    for (const connection of this.#all) {
+      if (connection.age() <= PATIENCE_MS[connection.state]) continue;
+      if (connection.state === "ending") connection.cut();
+      else if (connection.state === "new") refuseLateHead(connection.socket);
+      else connection.destroy();
+    }
+  }
+
+  /** Takes no new ones, lets what is served end for `graceMs`, and then ends all. */
+  async drain(graceMs: number): Promise<void> {
+    this.#isClosing = true;
+    for (const connection of this.#all) connection.endSoon();
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, graceMs);
+    if (this.#all.size > 0) {
+      await Promise.race([late.promise, new Promise<void>((resolve) => this.#onEmpty = resolve)]);
+    }
+    clearTimeout(timer);
+    clearInterval(this.#sweeper);
+    for (const connection of this.#all) connection.destroy();
+  }
+
+  /**
+   * Whoever sends no more is taken to be gone: a caller that was killed cannot be told from one
+   * that only closed its sending half.
+   */
+  #watch(socket: Socket, connection: Connection): void {
+    socket.once("end", () => connection.leave());
+    socket.once("close", () => connection.leave());
+  }
+
+  /** Makes room by ending the connection that has been idle for longest; false: there is none. */
+  #dropIdle(): boolean {
+    let oldest: Connection | null = null;
+    for (const connection of this.#all) {
+      const isIdle = connection.state === "idle" || connection.state === "new";
+      if (isIdle && (!oldest || connection.age() > oldest.age())) oldest = connection;
+    }
+    if (!oldest) return false;
+    this.#all.delete(oldest);
+    oldest.destroy();
+    return true;
+  }
+
+  /** Counts one more of a network; false: it has all that it may. */
+  #count(network: string | null): boolean {
+    if (network === null) return true;
+    const own = this.#byNetwork.get(network) ?? 0;
+    if (own >= NETWORK_CONNECTIONS_MAX) return false;
+    this.#byNetwork.set(network, own + 1);
+    return true;
+  }
+
+  #forget(network: string | null): void {
+    if (network === null) return;
+    const left = this.#byNetwork.get(network)! - 1;
+    if (left > 0) this.#byNetwork.set(network, left);
+    else this.#byNetwork.delete(network);
+  }
+
+  #clock(): number {
+    return this.#options.now?.() ?? performance.now();
+  }
+}

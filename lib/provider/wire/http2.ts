@@ -1,0 +1,105 @@
+/** HTTP/2 on connections on which it was agreed (RFC 9113). */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { Socket } from "node:net";
+import {
+  HTTP2_STREAMS_MAX,
+  REQUEST_HEADER_BYTES_MAX,
+  REQUEST_TARGET_BYTES_MAX,
+  UNWANTED_BODY_MS,
+} from "../../limits.ts";
+import type { Connection } from "./connection.ts";
+import { exchange, type ExchangeParts, type Line } from "./exchange.ts";
+import type { Served } from "./incoming.ts";
+
+/** RFC 9113 section 7. */
+const NO_ERROR = 0;
+/** With this no client takes an answer for whole. */
+const INTERNAL_ERROR = 2;
+
+export interface Http2 {
+  /** Serves a connection from its first byte on. */
+  take(socket: Socket, connection: Connection): void;
+}
+
+type Session = Http2ServerRequest["stream"]["session"];
+
+export function createHttp2(parts: ExchangeParts): Http2 {
+  const server = createServer({
+    settings: {
+      maxConcurrentStreams: HTTP2_STREAMS_MAX,
+      maxHeaderListSize: REQUEST_HEADER_BYTES_MAX + REQUEST_TARGET_BYTES_MAX,
+      enablePush: false,
+    },
+  });
+  const connections = new WeakMap<NonNullable<Session>, Connection>();
+  const arrive =
+    (isHeldBack: boolean) => (message: Http2ServerRequest, response: Http2ServerResponse) => {
+      const { session } = message.stream;
+      const connection = session && connections.get(session);
+      if (!connection) return message.stream.close(INTERNAL_ERROR);
+      // The same members as HTTP/1's, as far as they are used here: node's "compatibility API".
+      void exchange(parts, {
+        line: new Stream(message, connection),
+        message: message as unknown as IncomingMessage,
+        response: response as unknown as ServerResponse,
+        isHeldBack,
+      });
+    };
+  server.on("request", arrive(false));
+  server.on("checkContinue", arrive(true));
+  server.on("sessionError", () => {});
+  return {
+    take(socket, connection) {
+      server.once("session", (session) => connections.set(session, connection));
+      server.emit("connection", socket);
+    },
+  };
+}
+
+/** One stream, whose connection is busy as long as one of its streams is. */
+class Stream implements Line {
+  #isServed = false;
+
+  constructor(
+    private readonly message: Http2ServerRequest,
+    private readonly connection: Connection,
+  ) {}
+
+  serve(served: Served): void {
+    this.#isServed = true;
+    this.connection.join();
+    this.message.on("aborted", () => served.leave());
+  }
+
+  isLast(): boolean {
+    return false;
+  }
+
+  /** What comes on other streams can be told. */
+  endSoon(): void {}
+
+  /** Its connection may have others to serve, and is not cut for one. */
+  end(): void {}
+
+  finish(): void {
+    if (this.#isServed) this.connection.part();
+    this.#isServed = false;
+  }
+
+  cut(): void {
+    this.message.stream.close(INTERNAL_ERROR);
+  }
+
+  /**
+   * RFC 9113 section 8.1. Not at once: what is still to be written of the answer would be lost with
+   * the stream.
+   */
+  readonly stopBody = () => {
+    const { message } = this;
+    const stop = () => message.stream.close(NO_ERROR);
+    const late = setTimeout(stop, UNWANTED_BODY_MS);
+    message.stream.once("close", () => clearTimeout(late));
+    message.resume();
+  };
+}

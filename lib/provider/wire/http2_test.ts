@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { type ClientHttp2Session, connect } from "node:http2";
+import { certificateFiles } from "../../../worlds/certificate.ts";
+import { mirror, openWire, textAnswer } from "../../../worlds/wire.ts";
+import { HTTP2_STREAMS_MAX } from "../../limits.ts";
+import type { Handle } from "../http/request.ts";
+
+async function open(handle: Handle) {
+  const files = await certificateFiles("p.example");
+  const wire = await openWire(handle, files);
+  const session = connect(wire.url, { rejectUnauthorized: false });
+  session.on("error", () => {});
+  return {
+    wire,
+    session,
+    ask: (headers: Record<string, string>, body?: string) => ask(session, headers, body),
+    [Symbol.asyncDispose]: async () => {
+      session.destroy();
+      await wire[Symbol.asyncDispose]();
+      await files[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function ask(session: ClientHttp2Session, headers: Record<string, string>, body?: string) {
+  return new Promise<{ status: number; text: string }>((resolve, reject) => {
+    const stream = session.request(headers, { endStream: body === undefined });
+    let status = 0;
+    let text = "";
+    stream.on("response", (head) => status = Number(head[":status"]));
+    stream.setEncoding("utf8").on("data", (chunk: string) => text += chunk);
+    stream.on("end", () => resolve({ status, text }));
+    stream.on("error", reject);
+    stream.on("close", () => reject(new Error("the stream was closed")));
+    if (body !== undefined) stream.end(body);
+  });
+}
+
+Deno.test("a request over HTTP/2 is heard as it was sent", async () => {
+  await using world = await open(mirror);
+  const { text } = await world.ask({ ":method": "POST", ":path": "/a'%27?" }, "abc");
+  const seen = JSON.parse(text);
+  assert.deepEqual([seen.protocol, seen.path, seen.query], ["HTTP/2.0", "/a'%27", ""]);
+  assert.deepEqual([seen.host, seen.body], [new URL(world.wire.url).host, "abc"]);
+  assert.ok(seen.fields.every(([name]: [string]) => !name.startsWith(":")));
+  const { text: bare } = await world.ask({ ":path": "/" });
+  assert.equal(JSON.parse(bare).body, null);
+});
+
+Deno.test("a refusal is seen, though its body is not read", async () => {
+  await using world = await open(() => Promise.resolve(textAnswer("pay first", 402)));
+  const answer = await world.ask({ ":method": "POST", ":path": "/" }, "x".repeat(200_000));
+  assert.deepEqual(answer, { status: 402, text: "pay first" });
+});
+
+Deno.test("one stream that is cut off or given up takes no other with it", async () => {
+  const begun = Promise.withResolvers<void>();
+  const gone = Promise.withResolvers<void>();
+  await using world = await open((request) => {
+    if (request.path === "/hang") {
+      begun.resolve();
+      return new Promise((resolve) =>
+        request.whenGone(() => {
+          gone.resolve();
+          resolve(textAnswer("nobody hears it"));
+        })
+      );
+    }
+    if (request.path !== "/cut") return mirror(request);
+    const body = {
+      ended: Promise.resolve(),
+      read: () => Promise.reject(new Error("a limit")),
+      cancel: () => Promise.resolve(),
+    };
+    return Promise.resolve({ status: 200, headers: [], body });
+  });
+  const other = world.ask({ ":path": "/other" });
+  await assert.rejects(world.ask({ ":path": "/cut" }));
+  const hanging = world.session.request({ ":path": "/hang" });
+  hanging.on("error", () => {});
+  await begun.promise;
+  hanging.close(8);
+  await gone.promise;
+  assert.equal((await other).status, 200);
+  assert.equal((await world.ask({ ":path": "/again" })).status, 200);
+});
+
+Deno.test("a connection has so many streams at a time", async () => {
+  await using world = await open(mirror);
+  await world.ask({ ":path": "/" });
+  assert.equal(world.session.remoteSettings.maxConcurrentStreams, HTTP2_STREAMS_MAX);
+});

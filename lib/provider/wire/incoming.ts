@@ -1,0 +1,209 @@
+/** A request off the wire: its head, checked, and its body, which fails when it breaks off. */
+import type { IncomingMessage } from "node:http";
+import type { ByteSource } from "../../../sandbox/byte_source.ts";
+import { KhachapuriError } from "../../errors.ts";
+import { Fields } from "../http/fields.ts";
+import type { HeaderField } from "../http/header_rules.ts";
+import type { HttpRequest, Protocol, Sender } from "../http/request.ts";
+import { readTarget } from "../http/request_target.ts";
+
+/** What the socket knows of a request beside its message. */
+export interface Arrival {
+  readonly sender: Sender;
+  /** Sends `100 Continue`, for which the caller waits; null where it does not. */
+  readonly onWanted: (() => void) | null;
+}
+
+/** A request that is being served, as its connection sees it. */
+export interface Served {
+  /** The caller has gone. */
+  leave(): void;
+  /** No more of its body will come, or what comes is none: `reason` in words. */
+  breakOff(reason: string): void;
+}
+
+/** The request as it is served, and as its connection sees it. */
+export class Incoming implements HttpRequest, Served {
+  readonly method: string;
+  readonly protocol: Protocol;
+  readonly fields: Fields;
+  readonly path: string;
+  readonly query: string | null;
+  readonly host: string;
+  readonly body: IncomingBody | null;
+  readonly sender: Sender;
+  #isGone = false;
+  #onGone: (() => void) | null = null;
+
+  /** @throws KhachapuriError `invalid_input` when the head says what RFC 9110 and 9112 forbid */
+  constructor(message: IncomingMessage, { sender, onWanted }: Arrival) {
+    const head = headOf(message);
+    this.method = message.method!;
+    this.protocol = `HTTP/${message.httpVersion}` as Protocol;
+    this.fields = head.fields;
+    const target = readTarget({
+      method: this.method,
+      target: message.url!,
+      fields: head.fields,
+      authority: head.authority,
+      isHostRequired: this.protocol === "HTTP/1.1",
+    });
+    this.path = target.path;
+    this.query = target.query;
+    this.host = target.host;
+    this.sender = sender;
+    const announced = announcedBody(this.protocol, head.fields, message);
+    this.body = announced === null ? null : new IncomingBody(message, announced, onWanted);
+  }
+
+  hasGone(): boolean {
+    return this.#isGone;
+  }
+
+  whenGone(callback: (() => void) | null): void {
+    if (this.#isGone) callback?.();
+    else this.#onGone = callback;
+  }
+
+  leave(): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.body?.breakOff("the caller hung up");
+    this.#onGone?.();
+    this.#onGone = null;
+  }
+
+  breakOff(reason: string): void {
+    this.body?.breakOff(reason);
+  }
+}
+
+interface Head {
+  fields: Fields;
+  authority: string | null;
+}
+
+/** Splits pseudo-header fields (RFC 9113 section 8.3) from the others. */
+function headOf({ rawHeaders }: IncomingMessage): Head {
+  const list: HeaderField[] = [];
+  let authority: string | null = null;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!.toLowerCase();
+    if (name === ":authority") authority = rawHeaders[at + 1]!;
+    else if (!name.startsWith(":")) list.push([name, rawHeaders[at + 1]!]);
+  }
+  return { fields: new Fields(list), authority };
+}
+
+/**
+ * The length of the body that the head announces, bytes; Infinity when only its end will tell, null
+ * when there is none (RFC 9112 section 6.3).
+ */
+function announcedBody(
+  protocol: Protocol,
+  fields: Fields,
+  message: IncomingMessage,
+): number | null {
+  const length = fields.all("content-length")[0];
+  if (protocol === "HTTP/2.0") {
+    if (length !== undefined) return Number(length);
+    return isEnded(message) ? null : Infinity;
+  }
+  const coding = fields.get("transfer-encoding");
+  if (coding === null) return length === undefined ? null : Number(length);
+  if (protocol === "HTTP/1.0") {
+    throw new KhachapuriError("invalid_input", "HTTP/1.0 has no Transfer-Encoding");
+  }
+  if (coding.toLowerCase() === "chunked") return Infinity;
+  // RFC 9112 section 6.1.
+  throw new KhachapuriError("not_implemented", "the only Transfer-Encoding here is chunked");
+}
+
+/** Whether the stream of an HTTP/2 request ended with its head. */
+function isEnded(message: IncomingMessage): boolean {
+  return (message as { stream?: { endAfterHeaders?: boolean } }).stream?.endAfterHeaders === true;
+}
+
+interface Reader {
+  resolve(chunk: Uint8Array | null): void;
+  reject(error: KhachapuriError): void;
+}
+
+/** The body of a request. Nothing of it is read before somebody asks, and no more than asked. */
+export class IncomingBody implements ByteSource {
+  readonly #readers: Reader[] = [];
+  #onWanted: (() => void) | null;
+  #isListening = false;
+  #isOver = false;
+  #bytes = 0;
+  #failure: KhachapuriError | null = null;
+
+  constructor(
+    private readonly message: IncomingMessage,
+    private readonly announced: number,
+    onWanted: (() => void) | null,
+  ) {
+    this.#onWanted = onWanted;
+    // Without a listener of its own an error would end the process.
+    message.on("error", () => this.breakOff("the connection broke"));
+  }
+
+  /** Whether more of it may come. */
+  isComing(): boolean {
+    return this.#failure === null && !this.message.complete;
+  }
+
+  /** Whether the caller still waits to be told that its body is wanted. */
+  get isHeldBack(): boolean {
+    return this.#onWanted !== null;
+  }
+
+  read(): Promise<Uint8Array | null> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#isOver) return Promise.resolve(null);
+    this.#want();
+    return new Promise((resolve, reject) => {
+      this.#readers.push({ resolve, reject });
+      this.#serve();
+    });
+  }
+
+  cancel(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const { resolve } of this.#readers.splice(0)) resolve(null);
+  }
+
+  breakOff(reason: string): void {
+    if (this.#isOver || this.#failure || this.message.complete) return;
+    const came = `${this.#bytes} bytes of the request body came`;
+    const of = Number.isFinite(this.announced) ? ` in place of ${this.announced}` : "";
+    this.#failure = new KhachapuriError("invalid_input", `${came}${of}: ${reason}`, {
+      hints: ["what came of it is not taken for the whole; send it again"],
+    });
+    for (const { reject } of this.#readers.splice(0)) reject(this.#failure);
+  }
+
+  #want(): void {
+    this.#onWanted?.();
+    this.#onWanted = null;
+    if (this.#isListening) return;
+    this.#isListening = true;
+    this.message.on("readable", () => this.#serve());
+    this.message.on("end", () => this.#end());
+  }
+
+  #serve(): void {
+    while (this.#readers.length > 0) {
+      const chunk: Uint8Array | null = this.message.read();
+      if (chunk === null) return;
+      this.#bytes += chunk.length;
+      this.#readers.shift()!.resolve(chunk);
+    }
+  }
+
+  #end(): void {
+    if (this.#failure) return;
+    this.cancel();
+  }
+}

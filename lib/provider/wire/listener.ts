@@ -1,0 +1,132 @@
+/** Sockets: hands every request to one function, whatever happens to connections. */
+import type { IncomingMessage, Server as HttpServer } from "node:http";
+import type { AddressInfo, Server, Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { KhachapuriError } from "../../errors.ts";
+import { HEAD_TIMEOUT_MS } from "../../limits.ts";
+import type { Log } from "../../log.ts";
+import type { Handle, Sender } from "../http/request.ts";
+import { Certificate, type CertificateFiles } from "./certificate.ts";
+import { Connections, type ConnectionsOptions } from "./connections.ts";
+import type { ExchangeParts } from "./exchange.ts";
+import { Hearing } from "./hearing.ts";
+import { createHttp1 } from "./http1.ts";
+import { createHttp2, type Http2 } from "./http2.ts";
+
+export interface Listener {
+  /** Where it listens, e.g. `http://127.0.0.1:8402`. */
+  readonly url: string;
+  /** Uses the certificate's files as they are now. */
+  renewCertificate(): Promise<void>;
+  /** No new calls; those under way get `graceMs` to end. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export interface ListenOptions extends Pick<ConnectionsOptions, "networkOf"> {
+  readonly hostname: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** null: no TLS, which a proxy before us does, or nobody. */
+  readonly tls: CertificateFiles | null;
+  readonly handle: Handle;
+  readonly log: Log;
+  /** Who sent a request, from the address at the other end and what the request says. */
+  senderOf(message: IncomingMessage): Sender;
+}
+
+/** What HTTP/2 is agreed on with; HTTP/1.0 has a name there too. */
+const PROTOCOLS = ["h2", "http/1.1", "http/1.0"];
+
+/**
+ * @throws KhachapuriError `invalid_config` for an address that cannot be listened on; Deno.errors
+ * of a certificate that cannot be read
+ */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { hostname, tls, log } = options;
+  const connections = new Connections(options);
+  const http1 = createHttp1(options, connections);
+  const secured = tls && await serveTls(tls, options, connections, http1);
+  const server = secured?.server ?? http1;
+  if (!secured) http1.on("connection", (socket: Socket) => connections.admit(socket));
+  const port = await bind(server, hostname, options.port);
+  const hearing = new Hearing(server, { hostname, port }, connections, log);
+  return {
+    url: `${tls ? "https" : "http"}://${hostname}:${port}`,
+    renewCertificate: async () => await secured?.renew(),
+    async stop(graceMs) {
+      hearing.close();
+      secured?.close();
+      server.close();
+      await connections.drain(graceMs);
+    },
+  };
+}
+
+interface Secured {
+  readonly server: Server;
+  renew(): Promise<void>;
+  close(): void;
+}
+
+async function serveTls(
+  files: CertificateFiles,
+  parts: ExchangeParts,
+  connections: Connections,
+  http1: HttpServer,
+): Promise<Secured> {
+  const certificate = await Certificate.open(files);
+  const http2 = createHttp2(parts);
+  const server = createTlsServer(
+    { ...certificate.first, ALPNProtocols: PROTOCOLS, handshakeTimeout: HEAD_TIMEOUT_MS },
+    (socket: TLSSocket) => welcome(socket, connections, http1, http2),
+  );
+  server.on("connection", (raw: Socket) => connections.admit(raw));
+  server.on("tlsClientError", (_error: Error, socket: TLSSocket) => void socket.destroy());
+  const use = (pair: typeof certificate.first) => server.setSecureContext(pair);
+  certificate.watch(use, parts.log);
+  return {
+    server,
+    renew: () => certificate.renew(use, parts.log),
+    close: () => certificate.close(),
+  };
+}
+
+/** A connection whose TLS stands goes to the protocol that was agreed on. */
+function welcome(
+  socket: TLSSocket,
+  connections: Connections,
+  http1: HttpServer,
+  http2: Http2,
+): void {
+  const { _parent: raw } = socket as TLSSocket & { _parent: Socket };
+  const connection = connections.secure(raw, socket);
+  if (!connection) return;
+  if (socket.alpnProtocol === "h2") http2.take(socket, connection);
+  else http1.emit("connection", socket);
+}
+
+function bind(server: Server, hostname: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const refused = (error: Error) => reject(cannotListen(hostname, port, error));
+    server.once("error", refused);
+    server.listen(port, hostname, () => {
+      server.off("error", refused);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+const WHY: Readonly<Record<string, readonly [why: string, hint: string]>> = {
+  EADDRINUSE: ["somebody else has it", "end the other program, or name another port"],
+  EACCES: ["this user may not", "take a port from 1024 on, or give the unit CAP_NET_BIND_SERVICE"],
+  EADDRNOTAVAIL: ["this machine has no such address", "listen on 0.0.0.0 or an address of its own"],
+  ENOTFOUND: ["it is no address", "write it as HOST:PORT, e.g. 127.0.0.1:8402"],
+};
+
+function cannotListen(hostname: string, port: number, cause: Error): KhachapuriError {
+  const [why = cause.message, hint] = WHY[(cause as { code?: string }).code ?? ""] ?? [];
+  return new KhachapuriError("invalid_config", `cannot listen on ${hostname}:${port}: ${why}`, {
+    cause,
+    hints: [...(hint ? [hint] : []), "provider.listen in config.json says where"],
+  });
+}

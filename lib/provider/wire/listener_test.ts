@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { connect } from "node:tls";
+import { certificateFiles } from "../../../worlds/certificate.ts";
+import { mirror, openWire, textAnswer, type Wire } from "../../../worlds/wire.ts";
+import { hearLog } from "../../../worlds/heard_log.ts";
+import type { Answer } from "../http/request.ts";
+import { listen } from "./listener.ts";
+
+const GRACE_MS = 10_000;
+const bodyOf = async (url: string) => await (await fetch(url)).text();
+
+Deno.test("it listens where it is told, and hands over each request and who sent it", async () => {
+  await using wire = await openWire(({ method, sender }) =>
+    Promise.resolve(textAnswer(`${method} ${sender.address}`, 201))
+  );
+  assert.match(wire.url, /^http:\/\/127\.0\.0\.1:[1-9][0-9]*$/);
+  const response = await fetch(wire.url, { method: "PUT" });
+  assert.deepEqual([response.status, await response.text()], [201, "PUT 127.0.0.1"]);
+});
+
+Deno.test("a place that cannot be listened on is said with its reason", async () => {
+  await using wire = await openWire(mirror);
+  const open = (hostname: string, port: number) =>
+    listen({
+      hostname,
+      port,
+      tls: null,
+      handle: mirror,
+      log: hearLog().log,
+      networkOf: () => null,
+      senderOf: () => ({ address: "", scheme: null }),
+    });
+  const taken = { code: "invalid_config", message: /somebody else has it/ };
+  await assert.rejects(open("127.0.0.1", wire.port), taken);
+  const foreign = { code: "invalid_config", message: /no such address/ };
+  await assert.rejects(open("192.0.2.1", 0), foreign);
+});
+
+/** The name in the certificate that is shown, and the protocol that was agreed on. */
+function shake({ port }: Wire, ALPNProtocols: string[]): Promise<[string, string | false | null]> {
+  return new Promise((resolve, reject) => {
+    const options = { port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols };
+    const socket = connect(options, () => {
+      resolve([String(socket.getPeerCertificate().subject.CN), socket.alpnProtocol]);
+      socket.destroy();
+    });
+    socket.on("error", reject);
+  });
+}
+
+Deno.test("TLS is served with the certificate that its files hold by then", async () => {
+  await using files = await certificateFiles("one.example");
+  await using wire = await openWire(mirror, files);
+  assert.match(wire.url, /^https:/);
+  assert.deepEqual(await shake(wire, ["h2", "http/1.1"]), ["one.example", "h2"]);
+  assert.deepEqual(await shake(wire, ["http/1.1"]), ["one.example", "http/1.1"]);
+  await files.renew("two.example");
+  await wire.listener.renewCertificate();
+  assert.deepEqual(await shake(wire, ["http/1.1"]), ["two.example", "http/1.1"]);
+  await Deno.writeTextFile(files.cert, "no certificate");
+  const logged = wire.logged("the new certificate cannot be used, the old one stays");
+  await wire.listener.renewCertificate();
+  assert.equal((await logged).level, "error");
+  assert.deepEqual(await shake(wire, ["http/1.1"]), ["two.example", "http/1.1"]);
+});
+
+/** A listener with a call under way, which `answer` ends. */
+async function openUnderWay() {
+  const begun = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<Answer>();
+  const wire = await openWire(() => {
+    begun.resolve();
+    return answer.promise;
+  });
+  const call = bodyOf(wire.url);
+  await begun.promise;
+  return { wire, answer: answer.resolve, call };
+}
+
+Deno.test("the end waits for calls under way, and takes no new ones", async () => {
+  const { wire, answer, call } = await openUnderWay();
+  let isStopped = false;
+  const stopped = wire.listener.stop(GRACE_MS).then(() => isStopped = true);
+  await assert.rejects(fetch(wire.url));
+  assert.ok(!isStopped);
+  answer(textAnswer("late"));
+  assert.equal(await call, "late");
+  await stopped;
+});
+
+Deno.test("a call that does not end keeps nobody longer than its grace", async () => {
+  const { wire, answer, call } = await openUnderWay();
+  const cut = assert.rejects(call);
+  await wire.listener.stop(1);
+  await cut;
+  answer(textAnswer("much later"));
+});

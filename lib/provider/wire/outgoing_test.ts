@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { openWire, textAnswer } from "../../../worlds/wire.ts";
+import type { AnswerStream } from "../http/request.ts";
+
+const HEAD = "Host: a\r\nConnection: close\r\n\r\n";
+
+/** A body in these chunks; an error at its end breaks it off. */
+function streamed(chunks: (string | Error)[]): AnswerStream & { cancelled: number } {
+  return {
+    cancelled: 0,
+    ended: Promise.resolve(),
+    read() {
+      const chunk = chunks.shift() ?? null;
+      if (chunk instanceof Error) return Promise.reject(chunk);
+      return Promise.resolve(chunk === null ? null : new TextEncoder().encode(chunk));
+    },
+    cancel() {
+      this.cancelled += 1;
+      return Promise.resolve();
+    },
+  };
+}
+
+Deno.test("an answer's length is said where it is known, and no body where there may be none", async () => {
+  const statuses: [string, number, RegExp, string][] = [
+    ["GET", 200, /content-length: 3\r\n/, "abc"],
+    ["HEAD", 200, /content-length: 3\r\n/, ""],
+    ["GET", 204, /^(?!.*content-length)/s, ""],
+    ["GET", 304, /^(?!.*content-length)/s, ""],
+  ];
+  for (const [method, status, head, body] of statuses) {
+    await using wire = await openWire(() => Promise.resolve(textAnswer("abc", status)));
+    const [top, rest] = (await wire.say(`${method} / HTTP/1.1\r\n${HEAD}`)).split("\r\n\r\n");
+    assert.match(`${top}\r\n`, head, `${method} ${status}`);
+    assert.equal(rest, body, `${method} ${status}`);
+  }
+});
+
+Deno.test("an answer without a body says so, but to HEAD, which it would lie to", async () => {
+  await using wire = await openWire(() =>
+    Promise.resolve({ status: 200, headers: [], body: null })
+  );
+  assert.match(await wire.say(`GET / HTTP/1.1\r\n${HEAD}`), /content-length: 0\r\n/);
+  assert.doesNotMatch(await wire.say(`HEAD / HTTP/1.1\r\n${HEAD}`), /content-length/);
+});
+
+Deno.test("repeated fields stay apart, in their order", async () => {
+  await using wire = await openWire(() =>
+    Promise.resolve({
+      status: 200,
+      headers: [["set-cookie", "a=1"], ["x", "y"], ["set-cookie", "b=2"]],
+      body: null,
+    })
+  );
+  assert.match(
+    await wire.say(`GET / HTTP/1.1\r\n${HEAD}`),
+    /set-cookie: a=1\r\nx: y\r\nset-cookie: b=2\r\n/,
+  );
+});
+
+Deno.test("a stream is framed in HTTP/1.1, and ends with its connection in HTTP/1.0", async () => {
+  await using wire = await openWire(() =>
+    Promise.resolve({ status: 200, headers: [], body: streamed(["ab", "c"]) })
+  );
+  assert.match(await wire.say(`GET / HTTP/1.1\r\n${HEAD}`), /2\r\nab\r\n1\r\nc\r\n0\r\n\r\n$/);
+  assert.match(await wire.say("GET / HTTP/1.0\r\n\r\n"), /\r\n\r\nabc$/);
+});
+
+Deno.test("an answer that is cut off is seen to be, in HTTP/1.0 too", async () => {
+  for (const protocol of ["HTTP/1.0", "HTTP/1.1"]) {
+    await using wire = await openWire(() =>
+      Promise.resolve({ status: 200, headers: [], body: streamed(["half", new Error("a limit")]) })
+    );
+    const logged = wire.logged("an answer was cut off");
+    await assert.rejects(wire.say(`GET / ${protocol}\r\n${HEAD}`), Deno.errors.ConnectionReset);
+    assert.equal((await logged).level, "error");
+  }
+});
+
+Deno.test("a caller that goes away while its answer goes out is told of", async () => {
+  const body = streamed([]);
+  const cancelled = Promise.withResolvers<void>();
+  body.read = () => new Promise((resolve) => setTimeout(resolve, 1, new Uint8Array(65_536)));
+  body.cancel = () => Promise.resolve(cancelled.resolve());
+  await using wire = await openWire(() => Promise.resolve({ status: 200, headers: [], body }));
+  const socket = await wire.connect();
+  await socket.write(`GET / HTTP/1.1\r\n${HEAD}`);
+  await socket.read();
+  socket.close();
+  await cancelled.promise;
+});

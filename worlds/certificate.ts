@@ -1,0 +1,39 @@
+/** A certificate of a name's own, made by openssl. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { CertificateFiles } from "../lib/provider/wire/certificate.ts";
+import { makeFolder } from "./home.ts";
+
+/** Files that go with their disposal; `renew` puts one for another name in their place. */
+export async function certificateFiles(
+  name: string,
+): Promise<CertificateFiles & AsyncDisposable & { renew(name: string): Promise<void> }> {
+  const folder = await makeFolder();
+  const files = { cert: join(folder.dir, "cert.pem"), key: join(folder.dir, "key.pem") };
+  await issue(name, files);
+  return {
+    ...files,
+    async renew(name) {
+      const fresh = { cert: `${files.cert}.new`, key: `${files.key}.new` };
+      await issue(name, fresh);
+      await Deno.rename(fresh.cert, files.cert);
+      await Deno.rename(fresh.key, files.key);
+    },
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+async function issue(name: string, { cert, key }: CertificateFiles): Promise<void> {
+  const { success, stderr } = await new Deno.Command("openssl", {
+    args: [
+      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+      ...["-nodes", "-days", "2", "-subj", `/CN=${name}`],
+      ...["-addext", `subjectAltName=DNS:${name},DNS:*.${name},IP:127.0.0.1`],
+      ...["-keyout", key, "-out", cert],
+    ],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+}
