@@ -47,6 +47,8 @@ export interface WireCase {
   readonly sends: readonly string[];
   readonly source: string;
   readonly answers: readonly Verdict[];
+  /** Whether a run may have begun that then had to be ended, which costs what a run costs. */
+  readonly mayHaveRun?: true;
   /** What becomes of the connection; a kept one answers what is asked next. */
   readonly then: "kept" | "closed" | "kept or closed" | "reset";
 }
@@ -77,14 +79,20 @@ export function refused(
   return { name, sends: pieces(sends), source, answers, then: "closed" };
 }
 
+/** Refused for what comes behind its head, which may have begun a run. */
+export const spoiled = (...of: Parameters<typeof refused>): WireCase => ({
+  ...refused(...of),
+  mayHaveRun: true,
+});
+
 /**
- * Broken off by the caller, which nobody is charged for. It is refused if anybody listens: who ends
- * its side has mostly gone, and cannot be told from who has not.
+ * Broken off by the caller. It is refused if anybody listens: who ends its side has mostly gone,
+ * and cannot be told from who has not.
  */
 export function brokenOff(name: string, sends: Sends, source: string): WireCase {
-  const [verdict] = refused(name, sends, source).answers;
+  const { answers: [verdict], ...rest } = spoiled(name, sends, source);
   const answers = [{ ...verdict!, isOptional: true as const }];
-  return { name, sends: [...pieces(sends), END], source, answers, then: "closed" };
+  return { ...rest, sends: [...pieces(sends), END], answers };
 }
 
 /** Taken: the program saw this, and the connection goes on. */

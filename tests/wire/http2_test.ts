@@ -1,6 +1,6 @@
 /** Each row of docs/http.md on HTTP/2, tried on a provider with TLS. */
 import assert from "node:assert/strict";
-import { makeCertificate } from "./certificate.ts";
+import { certificateFiles } from "../../worlds/certificate.ts";
 import type { Http2Case } from "./http2/case.ts";
 import { HTTP2_CHAPTERS } from "./http2/chapters.ts";
 import { type Heard, Http2Connection } from "./http2/connection.ts";
@@ -27,7 +27,9 @@ async function tryCase(stage: Stage, certificate: string, wanted: Http2Case): Pr
     assert.ok(await connection.isAlive(DEADLINE_MS), "the connection has ended");
   } else if (wanted.outcome === "ended") assert.ok(heard.isEnded, told);
   else assert.ok(isRefused(heard), told);
-  await assertCharged(stage, before + (wanted.outcome === "taken" ? 1 : 0));
+  const isTaken = wanted.outcome === "taken";
+  // What is malformed behind its head may have begun a run, which costs its credit.
+  await assertCharged(stage, before + (isTaken ? 1 : 0), !isTaken);
 }
 
 /** RFC 9113 section 8.1.1: an error of the stream, or an answer that says so. */
@@ -36,11 +38,12 @@ function isRefused({ status, reset, isEnded }: Heard): boolean {
 }
 
 Deno.test("HTTP/2", async (t) => {
-  await using certificate = await makeCertificate();
+  await using certificate = await certificateFiles("localhost");
+  const pem = await Deno.readTextFile(certificate.cert);
   await using stage = await openStage(certificate);
   for (const { title, cases } of HTTP2_CHAPTERS) {
     for (const each of cases) {
-      await t.step(`${title}: ${each.name}`, () => tryCase(stage, certificate.pem, each));
+      await t.step(`${title}: ${each.name}`, () => tryCase(stage, pem, each));
     }
   }
 });

@@ -1,6 +1,6 @@
 /** The provider that the cases are tried on, with the programs that they call. */
+import type { CertificateFiles } from "../../lib/provider/wire/certificate.ts";
 import { type Market, startMarket } from "../../worlds/market.ts";
-import type { Certificate } from "./certificate.ts";
 import { CUT, ECHO, PAID, WEB_HOST } from "./case.ts";
 
 /** Tells what it was given: arguments, variables, body. Some paths answer otherwise. */
@@ -45,9 +45,11 @@ export interface Stage extends AsyncDisposable {
 }
 
 /** @param certificate what the provider shows, where it serves by TLS */
-export async function openStage(certificate?: Certificate): Promise<Stage> {
+export async function openStage(certificate?: CertificateFiles): Promise<Stage> {
   const tls = certificate && { cert: certificate.cert, key: certificate.key };
-  const client = Deno.createHttpClient({ caCerts: certificate ? [certificate.pem] : [] });
+  const client = Deno.createHttpClient({
+    caCerts: certificate ? [await Deno.readTextFile(certificate.cert)] : [],
+  });
   const market = await startMarket({
     settings: {
       webDomain: `http://${WEB_HOST}`,

@@ -21,7 +21,7 @@ export async function tryCase(stage: Stage, wanted: WireCase): Promise<void> {
   }
   await assertEnd(connection, wanted.then);
   const runs = wanted.answers.slice(0, answers.length).filter(({ seen }) => seen);
-  await assertCharged(stage, before + runs.length);
+  await assertCharged(stage, before + runs.length, wanted.mayHaveRun);
 }
 
 async function converse(
@@ -112,11 +112,16 @@ async function assertEnd(connection: Connection, wanted: WireCase["then"]): Prom
 }
 
 /** A run may end, and be charged, a moment after its answer. */
-export async function assertCharged(stage: Stage, wanted: number): Promise<void> {
+export async function assertCharged(
+  stage: Stage,
+  wanted: number,
+  mayBeOneMore = false,
+): Promise<void> {
   await untilIdle(stage);
   const until = Date.now() + DEADLINE_MS;
   while (stage.charges() < wanted && Date.now() < until) await pause(5);
-  assert.equal(stage.charges(), wanted, "credits charged");
+  const more = stage.charges() - wanted;
+  assert.ok(more === 0 || (more === 1 && mayBeOneMore), `${more} credits more were charged`);
 }
 
 /** What an earlier case left running is charged to it. */

@@ -1,5 +1,5 @@
 /** The chunked coding: RFC 9112 section 7.1. */
-import { type Chapter, ECHO, get, post, refused, SMUGGLED, taken } from "../case.ts";
+import { type Chapter, ECHO, get, post, SMUGGLED, spoiled, taken } from "../case.ts";
 
 const chunked = (body: string) => post(body, "Transfer-Encoding: chunked");
 const POSTED = { method: "POST", body: "abc" };
@@ -77,49 +77,50 @@ const nameOf = (field: string) => field.slice(0, field.indexOf(":")).toLowerCase
 export const CHUNKS: Chapter = {
   title: "Chunks and trailers",
   about:
-    "A chunk that is not to the letter ends the run and the connection, and nobody pays. Trailers " +
-    "are checked and dropped: none becomes a field of the request.",
+    "A chunk that is not to the letter ends the connection, and the run, which costs its credit: " +
+    "what came by then is never taken for the whole. Trailers are checked and dropped: none " +
+    "becomes a field of the request.",
   cases: [
     ...BAD_SIZES.map(([what, line, source]) =>
-      refused(`a chunk size with ${what}`, sized(line), source)
+      spoiled(`a chunk size with ${what}`, sized(line), source)
     ),
-    ...BAD_LINES.map(([what, body, source]) => refused(what, chunked(body), source)),
-    refused(
+    ...BAD_LINES.map(([what, body, source]) => spoiled(what, chunked(body), source)),
+    spoiled(
       "an invalid size, then a request",
       [chunked("+0\r\n\r\nX"), SMUGGLED],
       "http-garden server bug 47; Http11Probe SMUG-CHUNK-INVALID-SIZE-DESYNC",
     ),
-    refused(
+    spoiled(
       "an extension of 64 KiB",
       sized(`3;a=${"b".repeat(65_536)}`),
       "CVE-2024-22019; Http11Probe MAL-CHUNK-EXT-64K",
       [400, 413, 431],
     ),
-    refused(
+    spoiled(
       "extensions of 64 KiB over many chunks",
       chunked(`1;${"a".repeat(1_000)}\r\nx\r\n`.repeat(64) + "0\r\n\r\n"),
       "CVE-2024-22019; CVE-2023-39326",
       [400, 413, 431],
     ),
-    refused("trailers over 16 KiB", trailed(`X-A: ${"b".repeat(20_000)}`), "RFC 9112 7.1.2", [
+    spoiled("trailers over 64 KiB", trailed(`X-A: ${"b".repeat(70_000)}`), "RFC 9112 7.1.2", [
       400,
       431,
     ]),
-    refused("a trailer with a space before its colon", trailed("X-A : b"), "RFC 9112 5.1"),
-    refused("a folded trailer", trailed("X-A: b", " c"), "RFC 9112 5.2"),
-    refused(
+    spoiled("a trailer with a space before its colon", trailed("X-A : b"), "RFC 9112 5.1"),
+    spoiled("a folded trailer", trailed("X-A: b", " c"), "RFC 9112 5.2"),
+    spoiled(
       "a trailer that LF ends",
       chunked("3\r\nabc\r\n0\r\nX-A: b\n\r\n"),
       "Http11Probe SMUG-CHUNK-LF-TRAILER",
     ),
-    refused("a trailer with CR", trailed("X-A: b\rc"), "RFC 9112 2.2"),
-    refused("a trailer without a name", trailed(": b"), "RFC 9112 5"),
-    refused(
+    spoiled("a trailer with CR", trailed("X-A: b\rc"), "RFC 9112 2.2"),
+    spoiled("a trailer without a name", trailed(": b"), "RFC 9112 5"),
+    spoiled(
       "Content-Length in a trailer",
       trailed("Content-Length: 5"),
       "RFC 9110 6.5.1; Http11Probe SMUG-TRAILER-CL",
     ),
-    refused(
+    spoiled(
       "Transfer-Encoding in a trailer",
       trailed("Transfer-Encoding: chunked"),
       "RFC 9110 6.5.1; Http11Probe SMUG-TRAILER-TE",
@@ -181,7 +182,7 @@ export const CHUNKS: Chapter = {
       method: "POST",
       body: everyOctet(),
     }),
-    refused(
+    spoiled(
       "more than 16 MiB, chunk by chunk",
       chunked(`100000\r\n${"x".repeat(1 << 20)}\r\n`.repeat(17)),
       "RFC 9110 15.5.14",

@@ -1,5 +1,15 @@
 /** Transfer-Encoding beside and without Content-Length: RFC 9112 sections 6.1 and 6.3. */
-import { type Chapter, ECHO, get, post, refused, request, SMUGGLED, taken } from "../case.ts";
+import {
+  type Chapter,
+  ECHO,
+  get,
+  post,
+  refused,
+  request,
+  SMUGGLED,
+  spoiled,
+  taken,
+} from "../case.ts";
 
 const BODY = "3\r\nabc\r\n0\r\n\r\n";
 const POSTED = { method: "POST", body: "abc" };
@@ -84,7 +94,7 @@ export const CODINGS: Chapter = {
       [400, 501],
     ),
     ...OBFUSCATED.map(([what, value, source]) =>
-      refused(`Transfer-Encoding with ${what}`, coded(value), source, [400, 501])
+      spoiled(`Transfer-Encoding with ${what}`, coded(value), source, [400, 501])
     ),
     refused(
       "Transfer-Encoding twice",

@@ -127,7 +127,6 @@ const TARGETS = [
     ["a backslash", "/a\\b"],
     ["a percent sign that encodes nothing", "/100%"],
     ["an encoded line end", "/a%0d%0aX:%20y"],
-    ["an encoded NUL", "/%00"],
     ["dot segments", "/../metrics"],
     ["encoded dot segments", "/%2e%2e/metrics"],
     ["double slashes", "//a//b"],
@@ -137,6 +136,13 @@ const TARGETS = [
     ["nothing after the cid", ""],
   ].map(([what, target]) =>
     taken(`a target with ${what}, as sent`, to(target!), "RFC 9112 3.2", seen(target!))
+  ),
+  answered(
+    "an encoded NUL, which no variable of a program's can hold",
+    to("/%00"),
+    "RFC 3875 4.1.5; Http11Probe MAL-URL-PERCENT-NULL",
+    [{ method: "GET", status: 400 }],
+    "kept or closed",
   ),
   refused(
     "a fragment in the target",

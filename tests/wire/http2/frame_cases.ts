@@ -1,5 +1,5 @@
 /** HTTP/2 frames, sound or malformed: RFC 9113 sections 3 to 6. */
-import { bare, ended, type Http2Chapter, POST, PSEUDO, taken } from "./case.ts";
+import { bare, ended, type Http2Chapter, POST, PSEUDO, refused, taken } from "./case.ts";
 import {
   ACK,
   block,
@@ -108,7 +108,7 @@ export const FRAMES: Http2Chapter = {
       frame(CONTINUATION, END_HEADERS, 1, block(PSEUDO)),
       "RFC 9113 6.10; h2spec http2/6.10",
     ),
-    ended(
+    refused(
       "a head of endless CONTINUATION",
       frame(HEADERS, END_STREAM, 1, block(PSEUDO)) +
         frame(CONTINUATION, 0, 1, block([["x", "y".repeat(16_000)]])).repeat(64),
