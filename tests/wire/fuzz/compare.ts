@@ -92,8 +92,7 @@ export function complaint({ grammar, reference }: Readings, heard: Heard): strin
   if (other) return `it read something else: ${other}`;
   const last = requests[taken.length - 1];
   // Whoever asked for the end, or for another protocol, may get no more answers.
-  const isEnded = last !== undefined &&
-    (last.isLast || reference.requests[taken.length - 1]!.isUpgrade);
+  const isEnded = last !== undefined && (last.isLast || last.fields.includes("upgrade"));
   // What is malformed ends the connection once an answer under way is out; a close is enough then.
   const isCutShort = reference.failure !== null && taken.length > 0;
   const isRefused = refusal !== null || ending === "reset";
@@ -111,7 +110,7 @@ function difference(ours: readonly SeenRequest[], theirs: readonly SeenRequest[]
   }
 }
 
-/** As the provider tells it: an absolute target takes the place of Host (RFC 9112 section 3.2.2). */
+/** As the provider tells it: an absolute target takes the place of Host (RFC 9112 3.2.2). */
 function asSeen(
   { version, method, target, fields, body }: Omit<ReadRequest, "isUpgrade" | "isKept">,
 ): SeenRequest {

@@ -30,7 +30,9 @@ const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const QUOTED =
   '"(?:[\\t\\x20\\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t\\x20-\\x7e\\x80-\\xff])*"';
 /** Without a name, too: parsers in wide use take that, and it frames nothing. */
-const EXTENSIONS = new RegExp(`^(?:;(?:${TOKEN})?(?:=(?:${TOKEN}|${QUOTED}))?)*$`);
+const EXTENSIONS = new RegExp(
+  `^(?:;+(?:${TOKEN}(?:=(?:${TOKEN}|${QUOTED}))?|=(?:${TOKEN}|${QUOTED})))*$`,
+);
 /** No name of a host has the other characters that RFC 3986 section 3.2.2 would allow. */
 const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+)(?::([0-9]{0,5}))?$/;
 
@@ -91,6 +93,11 @@ function request(octets: Octets): GrammarRequest {
   const values = (name: string) => fields.flatMap(([key, value]) => key === name ? [value] : []);
   assertTarget(method, target!);
   assertHost(values("host"), version === "1.0");
+  // RFC 9110 section 10.1.1.
+  const expects = values("expect");
+  if (version === "1.1" && expects.some((value) => !/^100-continue$/i.test(value))) {
+    throw new Stop("wrong", "Expect");
+  }
   const body = content(octets, values("content-length"), values("transfer-encoding"), version!);
   const options = values("connection").join(",").toLowerCase().split(",").map((each) =>
     each.trim()
