@@ -1,4 +1,6 @@
 /** The certificate of a listener, read again when its files change. */
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 
 /** PEM texts, as node's TLS takes them. */
@@ -26,7 +28,7 @@ export class Certificate {
     this.#stamp = stamp;
   }
 
-  /** @throws Deno.errors when a file cannot be read */
+  /** @throws KhachapuriError `invalid_config` for what is no pair; Deno.errors of the files */
   static async open(files: CertificateFiles): Promise<Certificate> {
     const stamp = await stampOf(files);
     return new Certificate(files, await read(files), stamp);
@@ -56,8 +58,27 @@ export class Certificate {
   }
 }
 
-async function read({ cert, key }: CertificateFiles): Promise<KeyPair> {
-  return { cert: await Deno.readTextFile(cert), key: await Deno.readTextFile(key) };
+async function read(files: CertificateFiles): Promise<KeyPair> {
+  const pair = {
+    cert: await Deno.readTextFile(files.cert),
+    key: await Deno.readTextFile(files.key),
+  };
+  if (!isPair(pair)) {
+    const reason = `${files.cert} and ${files.key} are no certificate and its key`;
+    throw new KhachapuriError("invalid_config", reason, {
+      hints: ["both are PEM; the certificate is the first of its chain, the key is not encrypted"],
+    });
+  }
+  return pair;
+}
+
+/** Deno's TLS would take anything, and then fail every handshake. */
+function isPair({ cert, key }: KeyPair): boolean {
+  try {
+    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    return false;
+  }
 }
 
 /** Changes when either file is written or replaced. */

@@ -1,56 +1,56 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { certificateFiles } from "../../../worlds/certificate.ts";
 import { hearLog } from "../../../worlds/heard_log.ts";
-import { makeFolder } from "../../../worlds/home.ts";
 import { Certificate, type KeyPair } from "./certificate.ts";
 
 async function open() {
-  const folder = await makeFolder();
-  const files = { cert: join(folder.dir, "cert.pem"), key: join(folder.dir, "key.pem") };
-  const write = async (name: string) => {
-    // Replaced and not written over, as who renews them does.
-    for (const [path, what] of [[files.cert, "cert"], [files.key, "key"]] as const) {
-      await Deno.writeTextFile(`${path}.new`, `${what} ${name}`);
-      await Deno.rename(`${path}.new`, path);
-    }
-  };
-  await write("one");
-  const certificate = await Certificate.open(files);
+  const files = await certificateFiles("one.example");
   const used: KeyPair[] = [];
   return {
-    certificate,
     files,
-    write,
     used,
+    use: (pair: KeyPair) => void used.push(pair),
+    certificate: await Certificate.open(files),
     ...hearLog(),
-    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: files[Symbol.asyncDispose],
   };
 }
 
 Deno.test("a pair is used anew when its files have changed, and only then", async () => {
   await using world = await open();
-  const { certificate, used, write, log } = world;
-  assert.deepEqual(certificate.first, { cert: "cert one", key: "key one" });
-  const use = (pair: KeyPair) => void used.push(pair);
+  const { certificate, used, use, files, log } = world;
+  assert.match(certificate.first.cert, /BEGIN CERTIFICATE/);
   await certificate.renew(use, log);
-  assert.deepEqual(used, []);
-  await write("two");
+  assert.equal(used.length, 0);
+  await files.renew("two.example");
   await certificate.renew(use, log);
   await certificate.renew(use, log);
-  assert.deepEqual(used, [{ cert: "cert two", key: "key two" }]);
+  assert.equal(used.length, 1);
+  assert.notEqual(used[0]!.cert, certificate.first.cert);
 });
 
-Deno.test("a pair that cannot be used leaves the old one, and is tried again", async () => {
+Deno.test("what is no pair leaves the old one, and is looked at again", async () => {
   await using world = await open();
-  const { certificate, used, write, log, files, lines } = world;
-  await write("broken");
-  const refuse = () => {
-    throw new Error("no certificate");
-  };
-  await certificate.renew(refuse, log);
-  await certificate.renew((pair) => void used.push(pair), log);
-  assert.deepEqual(used.map(({ cert }) => cert), ["cert broken"]);
+  const { certificate, used, use, files, log, lines } = world;
+  const { first } = certificate;
+  for (const cert of ["no certificate", ""]) {
+    await Deno.writeTextFile(files.cert, cert);
+    await certificate.renew(use, log);
+  }
+  await files.renew("two.example");
+  await Deno.writeTextFile(files.cert, first.cert);
+  await certificate.renew(use, log);
   await Deno.remove(files.key);
-  await certificate.renew(refuse, log);
-  assert.equal(lines.filter((line) => line.includes("the old one stays")).length, 2);
+  await certificate.renew(use, log);
+  assert.equal(used.length, 0);
+  assert.equal(lines.filter((line) => line.includes("the old one stays")).length, 4);
+  await files.renew("three.example");
+  await certificate.renew(use, log);
+  assert.equal(used.length, 1);
+});
+
+Deno.test("a listener does not open with what is no pair", async () => {
+  await using files = await certificateFiles("one.example");
+  await Deno.writeTextFile(files.key, "no key");
+  await assert.rejects(Certificate.open(files), { code: "invalid_config", message: /no certif/ });
 });
