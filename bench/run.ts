@@ -1,7 +1,8 @@
 /** `deno task bench NAME [--json]`: one of the benchmarks beside this file. */
-const NAMES = ["payments", "ipfs", "sandbox", "growth money"];
+const NAMES = ["payments", "ipfs", "sandbox", "growth money", "hot"];
 
-const name = Deno.args.filter((argument) => !argument.startsWith("-")).join(" ");
+const flagsAt = Deno.args.findIndex((argument) => argument.startsWith("-"));
+const name = Deno.args.slice(0, flagsAt < 0 ? Deno.args.length : flagsAt).join(" ");
 if (!NAMES.includes(name)) {
   const usage = `usage: deno task bench ${NAMES.join("|")} [--json]\n`;
   Deno.stderr.writeSync(new TextEncoder().encode(usage));

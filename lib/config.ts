@@ -8,7 +8,7 @@ import { isAbsolute, join } from "node:path";
 import { KhachapuriError } from "./errors.ts";
 import { readJsonFile } from "./home_file.ts";
 import { PROVIDER_CONCURRENCY_DEFAULT, RUN_MEMORY_MB_MAX, RUN_TIMEOUT_MS } from "./limits.ts";
-import { addressShape, httpUrlShape, parseShape, uintShape } from "./shape.ts";
+import { addressShape, httpUrlShape, parseShape, timeShape, uintShape } from "./shape.ts";
 
 const contractsShape = v.strictObject({
   /** Needed where none ships with us. */
@@ -36,6 +36,8 @@ const providerShape = v.strictObject({
   webDomain: httpUrlShape,
   /** Price of one credit, USDC base units. */
   price: uintShape(128),
+  /** What it was before: permits that pay it are served at it, until then. */
+  oldPrice: v.exactOptional(v.strictObject({ price: uintShape(128), until: timeShape })),
   /** Terms texts, newest first; a spec may have signed any of them. */
   terms: v.pipe(v.array(v.string()), v.minLength(1, "list at least one terms file")),
   /** Where the ledger, the content cache and unpacked programs live. */
@@ -153,6 +155,8 @@ export type Contracts = ContractsConfig & { escrow: Address; usdc: Address };
 /** What stands before the contracts that are known; undefined strikes one out. */
 export type ContractOverrides = { readonly [K in keyof Contracts]?: Contracts[K] | undefined };
 export type ProviderConfig = v.InferOutput<typeof providerShape>;
+/** An earlier price and until when it is still taken, Unix seconds. */
+export type OldPrice = NonNullable<ProviderConfig["oldPrice"]>;
 export type Config = v.InferOutput<typeof configShape> & { home: string };
 /** The file as it is written: what it leaves out has its default. */
 export type ConfigJson = v.InferInput<typeof configShape>;

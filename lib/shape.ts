@@ -29,6 +29,15 @@ export function uintShape(bits: number) {
   );
 }
 
+/** A time in ISO 8601 with its zone, as Unix seconds. */
+export const timeShape = v.pipe(
+  v.string(),
+  v.regex(/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/, "not a time as 2030-01-01T00:00:00Z"),
+  v.transform((text) => Date.parse(text) / 1_000),
+  v.number("not a time as 2030-01-01T00:00:00Z"),
+  v.transform((seconds) => BigInt(Math.floor(seconds))),
+);
+
 /** An absolute http or https URL. */
 export const httpUrlShape = v.pipe(
   v.string(),

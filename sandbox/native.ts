@@ -66,6 +66,8 @@ function helperCommand(path: string, args: readonly string[]): Deno.Command {
   return new Deno.Command(command!, {
     args: [...before, ...args],
     clearEnv: true,
+    // Whoever started us by runuser may stand in a folder that is closed to us, as /root is.
+    cwd: "/",
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",

@@ -49,9 +49,11 @@ async function smoke(file: string, dir: string): Promise<void> {
   assert.equal(keys.mode! & 0o777, 0o600);
   const widened = await start(file, dir, "--allow-ffi", "help");
   assert.equal(widened.code, 2, "a permission after the name is only an argument");
-  const refused = await start(file, dir, "init", "--json");
+  const again = await start(file, dir, "init", "--json");
+  assert.equal(JSON.parse(again.stdout).address, JSON.parse(made.stdout).address);
+  const refused = await start(file, dir, "init", "--rpc", "nowhere", "--json");
   assert.equal(refused.code, 3);
-  assert.equal(JSON.parse(refused.stdout).error, "invalid_input");
+  assert.equal(JSON.parse(refused.stdout).error, "invalid_config");
 }
 
 async function cacheOf(dir: string): Promise<string> {

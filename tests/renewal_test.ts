@@ -155,9 +155,29 @@ Deno.test("a deployment follows its provider's price", async (t) => {
     assert.deepEqual([needsPermit, priceNow, permit.price], ["price", "2000", "1000"]);
     assert.match((await owner.run("deployments")).out, /price rose to 0\.002 USDC.*permit bafk/);
     assert.match(await answerOf(market, cid), /^402\n[^]*the permit allows 0\.001 USDC a credit/);
+    const allowed = await owner.run("allow", NAME, "--credits", "1000");
+    assert.match(allowed.err, new RegExp(`1 deployment with ${NAME} \\(${cid}\\) need.*--reprice`));
+    assert.match(await answerOf(market, cid), /^402\n[^]*renews it, .*; allow alone does not/);
     const capped = await owner.run("permit", cid, "--max-price", "0.0015");
     assert.equal(capped.code, 5);
     assert.match(capped.err, /charges 0\.002 USDC a credit, your cap is 0\.0015/);
+  });
+
+  await t.step("and may be served at what they signed until a time", async () => {
+    const oldPrice = { price: String(PRICE), until: "2100-01-01T00:00:00Z" };
+    await market.restart({ price: String(2n * PRICE), oldPrice });
+    const told = market.lines.filter((line) => line.includes("served at the old price"));
+    assert.match(told.at(-1)!, new RegExp(cid));
+    assert.match(await answerOf(market, cid), /^gamarjoba/);
+    const page = await (await fetch(market.provider.url)).json();
+    assert.deepEqual(page.oldPrice, { amount: String(PRICE), until: oldPrice.until });
+    const past = { ...oldPrice, until: "2020-01-01T00:00:00Z" };
+    await market.restart({ price: String(2n * PRICE), oldPrice: past });
+    const prices = market.entries().flatMap((entry) => entry.kind === "reserve" ? entry.price : []);
+    assert.equal(prices.at(-1), PRICE, "that is what it was charged");
+    assert.match(await answerOf(market, cid), /^402\n[^]*costs 0\.002 USDC here since 2020-01-01/);
+    assert.ok(market.lines.some((line) => line.includes("refused until their owners sign")));
+    await announce(market, 2n * PRICE);
   });
 
   await t.step("by one command", async () => {

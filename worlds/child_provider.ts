@@ -1,8 +1,9 @@
 /** The provider as its own process, started the way a user starts it; made to be killed. */
 import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { PERMISSIONS } from "../tools/permissions.ts";
 
-const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 export interface ChildProvider {
   readonly pid: number;
@@ -16,14 +17,15 @@ export interface ChildProvider {
 
 /**
  * Starts `main.ts serve` on the configuration in `home`; its log goes to `<home>/provider.log`.
- * What is measured asks for level "info", as a provider runs: a line for each call costs a tenth.
+ * The sources are those in `root`. What is measured asks for level "info", as a provider runs: a line for each call costs a tenth.
  */
 export async function startChildProvider(
   home: string,
-  { logLevel = "debug" }: { logLevel?: "debug" | "info" } = {},
+  { logLevel = "debug", root = ROOT }: { logLevel?: "debug" | "info"; root?: string } = {},
 ): Promise<ChildProvider> {
-  const run = ["run", "--no-check", "--frozen", "--no-prompt", ...PERMISSIONS];
-  const serve = [MAIN, "serve", "--home", home, "--log-level", logLevel];
+  const own = PERMISSIONS.map((each) => each.replace(ROOT, join(root, "/")));
+  const run = ["run", "--no-check", "--frozen", "--no-prompt", ...own];
+  const serve = [join(root, "main.ts"), "serve", "--home", home, "--log-level", logLevel];
   const process = new Deno.Command(Deno.execPath(), {
     args: [...run, ...serve],
     env: { NO_COLOR: "1" },

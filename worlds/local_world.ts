@@ -150,6 +150,7 @@ async function makePeople(
   const offer = ["--price", PRICE_USDC, "--address", "new"];
   type Made = Record<"address" | "operator", Address>;
   const provider = await ask<Made>("provider", ...init, ...offer, ...places);
+  await Deno.writeTextFile(join(home("provider"), "terms.txt"), "Be kind.\n");
   const developer = await ask<{ address: Address }>("developer", "init", ...places);
   const caller = await ask<{ address: Address }>("caller", "init", ...places);
   for (const person of ["root", "provider", "developer", "caller"] as const) {

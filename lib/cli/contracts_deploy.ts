@@ -1,5 +1,4 @@
 /** `contracts deploy`: our contracts, and USDC where there is none, put on a chain. */
-import { join } from "node:path";
 import { type Address, isAddressEqual, numberToHex } from "viem";
 import type { Chain } from "../chain/client.ts";
 import { codeAt } from "../chain/create2.ts";
@@ -8,12 +7,12 @@ import { chainText, shippedOn } from "../chain/deployments.ts";
 import { ENS_REGISTRY, knownUniversalResolver } from "../chain/ens.ts";
 import { escrowAddress } from "../chain/escrow_code.ts";
 import { formatUsdc } from "../chain/usdc.ts";
-import { type ConfigJson, type ContractsConfig, parseConfig } from "../config.ts";
+import { type ContractsConfig, parseConfig } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
-import { openHomeFile } from "../home_file.ts";
 import { isThisMachine } from "../web_url.ts";
 import { usageError } from "./arguments.ts";
 import type { CommandContext, CommonFlags } from "./command.ts";
+import { openConfigFile } from "./config_file.ts";
 import { standing, type TermFlags, termsGiven, termsKnown, termsOf } from "./contract_terms.ts";
 import { addressOf } from "./parties.ts";
 
@@ -36,8 +35,9 @@ export async function deploy(context: CommandContext, options: DeployFlags): Pro
   const chain = await context.chain();
   const { chainId } = chain;
   const account = await context.account();
-  const file = configFile(context.home);
-  const earlier = await standing(chain, (await file.read())[String(chainId)] ?? {});
+  const file = openConfigFile(context.home);
+  const { contracts } = parseConfig(await file.read(), context.home);
+  const earlier = await standing(chain, contracts[String(chainId)] ?? {});
   // Before anything is sent: a wrong flag leaves nothing behind.
   const given = termsGiven(options);
   const rootOwner = rootOwnerOf(options, account.address);
@@ -55,7 +55,11 @@ export async function deploy(context: CommandContext, options: DeployFlags): Pro
   if (options["open-claims"] && names.registry) await openClaims(chain, account, names.registry);
 
   const isShipped = shippedOn(chainId)?.escrow === escrow.address;
-  await file.add(String(chainId), { ...(isShipped ? {} : { escrow: escrow.address }), ...names });
+  const used = { ...(isShipped ? {} : { escrow: escrow.address }), ...names };
+  await file.change((config) => ({
+    ...config,
+    contracts: { ...config.contracts, [String(chainId)]: used },
+  }));
   const { isNew } = escrow;
   const facts = { escrow: escrow.address, usdc: terms.usdc, isNew, ...names };
   out.result({ chainId, ...facts, recorded: file.path }, [
@@ -147,27 +151,4 @@ async function namesOn(
   if (options["root-owner"] === undefined && Object.keys(configured).length > 0) return configured;
   const ens = knownUniversalResolver(chain.chainId);
   return ens ? { registry: ENS_REGISTRY, universalResolver: ens } : null;
-}
-
-/** The section `contracts` of config.json. */
-function configFile(home: string) {
-  const path = join(home, "config.json");
-  const file = openHomeFile<ConfigJson>(path, {
-    empty: {},
-    parse(json) {
-      parseConfig(json, home);
-      return json as ConfigJson;
-    },
-    toJson: (config) => config,
-  });
-  return {
-    path,
-    read: async () => parseConfig(await file.read(), home).contracts,
-    /** Adds a chain's contracts, or replaces them. */
-    add: (chainId: string, contracts: ContractsConfig) =>
-      file.change((config) => ({
-        ...config,
-        contracts: { ...config.contracts, [chainId]: contracts },
-      })),
-  };
 }

@@ -49,17 +49,140 @@ Deno.test("init records every --rpc, and a configuration lists one or more", asy
   }
 });
 
-Deno.test("init overwrites nothing and leaves nothing half made", async () => {
+Deno.test("init again keeps the keys, adds what is missing and tells what it changed", async () => {
   await withHome(async (home) => {
-    assert.equal((await init("--home", home)).code, 0);
-    const before = await Deno.readTextFile(join(home, "keys.json"));
+    const first = await init("--home", home, "--rpc", "http://127.0.0.1:8545");
+    const keys = await Deno.readTextFile(join(home, "keys.json"));
     const again = await init("--home", home);
-    assert.equal(again.code, 3);
-    assert.match(again.json.message, /keys\.json exists and is never overwritten/);
+    assert.deepEqual([again.code, again.json.changed, again.json.isNew], [0, [], false]);
+    assert.equal(again.json.address, first.json.address);
+    const more = ["--rpc", "http://127.0.0.1:8546", "--gateway", "http://127.0.0.1:8080"];
+    assert.deepEqual((await init("--home", home, ...more)).json.changed, [
+      'rpc: "http://127.0.0.1:8545" → "http://127.0.0.1:8546"',
+      'gateways: ["http://127.0.0.1:8080"]',
+    ]);
+    assert.equal(await Deno.readTextFile(join(home, "keys.json")), keys);
+    const wrong = await init("--home", home, "--rpc", "nowhere");
+    assert.equal(wrong.json.error, "invalid_config");
+    const { rpc, gateways } = await readConfig(home);
+    assert.deepEqual([rpc, gateways], [["http://127.0.0.1:8546"], ["http://127.0.0.1:8080"]]);
     await Deno.remove(join(home, "keys.json"));
-    assert.match((await init("--home", home)).json.message, /config\.json exists/);
-    await assert.rejects(Deno.stat(join(home, "keys.json")), Deno.errors.NotFound);
-    assert.ok(before.length > 0);
+    assert.equal((await init("--home", home)).json.isNew, true);
+    assert.deepEqual((await readConfig(home)).rpc, rpc);
+  });
+});
+
+Deno.test("init again on a provider's machine changes what is asked, and makes what is lost", async () => {
+  await withHome(async (home) => {
+    const begin = [...PROVIDER, "0.001", "--address", "new", "--x25519"];
+    const first = await init("--home", home, ...begin);
+    const text = (name: string) => Deno.readTextFile(join(home, name));
+    const before = await Promise.all(["keys.json", "provider-key.json", "config.json"].map(text));
+    await Deno.writeTextFile(join(home, "terms.txt"), "Be kind.\n");
+    const flags = ["--provider", "paolo.eth", "--address", "new"];
+    assert.deepEqual((await init("--home", home, ...flags)).json.changed, []);
+    const after = await Promise.all(["keys.json", "provider-key.json", "config.json"].map(text));
+    assert.deepEqual(after, before);
+    assert.equal(await text("terms.txt"), "Be kind.\n");
+
+    // The provider key is moved away, as it should be: "new" makes no other one in its place.
+    await Deno.remove(join(home, "provider-key.json"));
+    const dearer = await init("--home", home, ...flags, "--price", "0.002");
+    assert.deepEqual(dearer.json.changed, ['provider.price: "1000" → "2000"']);
+    assert.equal(dearer.json.address, first.json.address);
+    await assert.rejects(Deno.stat(join(home, "provider-key.json")), Deno.errors.NotFound);
+
+    await Deno.remove(join(home, "terms.txt"));
+    assert.deepEqual((await init("--home", home)).json.files, [join(home, "terms.txt")]);
+    assert.match(await text("terms.txt"), /delete this\nparagraph/);
+  });
+});
+
+Deno.test("init keeps the earlier price until a time, and the earlier terms listed", async () => {
+  await withHome(async (home) => {
+    const begin = [...PROVIDER, "0.001", "--address", COLD];
+    const until = "2100-01-01T00:00:00Z";
+    const old = ["--old-price-until", until];
+    assert.equal((await init("--home", home, ...begin, ...old)).json.error, "usage");
+    await init("--home", home, ...begin);
+    assert.equal((await init("--home", home, ...old)).json.error, "usage");
+    const dearer = await init("--home", home, "--price", "0.002", ...old);
+    assert.deepEqual([dearer.json.changed, dearer.stderr], [[
+      'provider.price: "1000" → "2000"',
+      'provider.oldPrice.price: "1000"',
+      `provider.oldPrice.until: "${until}"`,
+    ], ""]);
+    assert.deepEqual((await init("--home", home, "--price", "0.002", ...old)).json.changed, []);
+    const { provider } = await readConfig(home);
+    assert.deepEqual(provider!.oldPrice, { price: 1_000n, until: 4_102_444_800n });
+    const given = ["--old-price", "0.0005"];
+    assert.equal((await init("--home", home, ...given)).json.error, "usage");
+    await init("--home", home, ...given, ...old);
+    assert.equal((await readConfig(home)).provider!.oldPrice!.price, 500n);
+    const atOnce = await init("--home", home, "--price", "0.003");
+    assert.match(atOnce.stderr, /permits for the earlier price are refused/);
+    assert.equal((await readConfig(home)).provider!.oldPrice, undefined);
+
+    assert.match(
+      (await init("--home", home, "--terms", "2.txt")).json.message,
+      /no terms at .*2\.txt/,
+    );
+    await Deno.writeTextFile(join(home, "2.txt"), "Be kinder.\n");
+    await init("--home", home, "--terms", "2.txt");
+    assert.deepEqual((await readConfig(home)).provider!.terms, ["2.txt", "terms.txt"]);
+  });
+});
+
+Deno.test("init makes other keys when it is asked to, and the earlier ones stay", async () => {
+  await withHome(async (home) => {
+    const begin = [...PROVIDER, "1", "--address", COLD, "--x25519"];
+    const first = await init("--home", home, ...begin);
+    const keysPath = join(home, "keys.json");
+    const before = await readKeyFile(keysPath);
+    assert.equal((await init("--home", home, "--x25519")).json.error, "usage");
+    const { json } = await init("--home", home, "--new-identity", "--x25519");
+    const { account, identities } = await readKeyFile(keysPath);
+    assert.deepEqual([account, identities![1]], [before.account, before.identities![0]]);
+    assert.equal(json.recipient, await recipientOf(identities![0]!));
+    assert.notEqual(json.recipient, first.json.recipient);
+    assert.deepEqual(await readKeyFile(json.files[0]), before);
+
+    const operator = await init("--home", home, "--new-operator");
+    assert.notEqual(operator.json.operator, first.json.operator);
+    assert.equal(operator.json.recipient, json.recipient);
+    assert.equal((await readKeyFile(operator.json.files[0])).account, before.account);
+    assert.equal((await Deno.stat(keysPath)).mode! & 0o777, 0o600);
+  });
+});
+
+Deno.test("init makes no provider of a payer's home, and takes no provider's flag in one", async () => {
+  await withHome(async (home) => {
+    await init("--home", home);
+    const { code, json } = await init("--home", home, ...PROVIDER, "1", "--address", COLD);
+    assert.equal(code, 3);
+    assert.match(json.message, /the account that you pay with/);
+    assert.equal((await readConfig(home)).provider, undefined);
+    assert.match(
+      (await init("--home", home, "--price", "1")).json.message,
+      /--price is a provider/,
+    );
+  });
+});
+
+Deno.test("init --systemd writes the unit of a home that is there, and keeps one that differs", async () => {
+  await withHome(async (home) => {
+    const unit = join(home, "..", "khachapuri.service");
+    await init("--home", home, ...PROVIDER, "1", "--address", COLD);
+    for (const _ of ["made", "there"]) {
+      assert.equal((await init("--home", home, "--systemd", unit)).json.unitPath, unit);
+    }
+    await Deno.writeTextFile(unit, "[Service]\n");
+    assert.match((await init("--home", home, "--systemd", unit)).json.message, /something else/);
+    assert.equal(await Deno.readTextFile(unit), "[Service]\n");
+    const nowhere = join(home, "none", "khachapuri.service");
+    for (const [path, error] of [[home, "invalid_input"], [nowhere, "access_denied"]] as const) {
+      assert.equal((await init("--home", home, "--systemd", path)).json.error, error);
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 /** `resolve`, `register`, `assign`: what a name says, saying it, and handing names out. */
-import { type Address, type Hex, isAddressEqual } from "viem";
+import { type Address, type Hex, isAddressEqual, isHex } from "viem";
 import { formatCaip10 } from "../caip.ts";
+import { shippedOn } from "../chain/deployments.ts";
 import { isOperator, NEVER, setOperator } from "../chain/escrow_provider.ts";
 import {
   ENS_REGISTRY,
@@ -10,11 +11,11 @@ import {
 } from "../chain/ens.ts";
 import { assignName, type ProviderRecords, registerProvider } from "../chain/registry.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
-import { type Config, type ProviderConfig, resolveFromHome } from "../config.ts";
+import { type Config, type ProviderConfig, requireProvider, resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { TERMS_BYTES_MAX } from "../limits.ts";
 import { accountOf, readKeyFile, recipientOf } from "../spec/keys.ts";
-import { termsHash } from "../spec/terms.ts";
+import { assertOwnTerms, termsHash } from "../spec/terms.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { addressOf, assertProviderKey } from "./parties.ts";
 
@@ -68,10 +69,13 @@ export const register = defineCommand({
     "provider key, which owns the name; never by the operator's.",
     "On a provider's machine everything that is not given is taken from config.json, and the " +
     "operator key is approved to settle.",
+    "Where the provider key is elsewhere, --print on the provider's machine tells the line to " +
+    "paste there.",
     "A name whose records stand in a public resolver keeps it with --public-resolver.",
   ],
   examples: [
     "register --keys provider-key.json",
+    "register --print",
     "register paolo.eth --domain https://paolo.example --price 0.001 --age age1pq1…",
     "register paolo.eth --public-resolver 0x2222…b9E3 --keys provider-key.json",
   ],
@@ -84,7 +88,12 @@ export const register = defineCommand({
       description: "public key for specs; repeat for several",
     },
     price: { type: "string", value: "USDC", description: "of one credit, e.g. 0.001" },
-    terms: { type: "string", value: "FILE", description: "terms text that customers sign" },
+    terms: {
+      type: "string",
+      value: "FILE",
+      description: "terms that customers sign, or their hash",
+    },
+    print: { type: "boolean", description: "print the line for the provider key's machine" },
     operator: { type: "string", value: "ADDRESS", description: "hot key that may settle" },
     "public-resolver": {
       type: "string",
@@ -100,8 +109,8 @@ export const register = defineCommand({
   async run(context, { positionals, options }) {
     const config = await context.config();
     const provider = config.provider ?? null;
-    const nameText = positionals[0] ?? provider?.name;
-    if (nameText === undefined) throw new KhachapuriError("usage", "which NAME?");
+    const nameText = required("NAME", positionals[0] ?? provider?.name);
+    if (options.print) return await printLine(context, nameText, options);
     const publicResolver = options["public-resolver"];
     const [chain, { escrow }, registry] = await Promise.all([
       context.chain(),
@@ -133,6 +142,43 @@ export const register = defineCommand({
     ]);
   },
 });
+
+/** The line that says elsewhere what this machine's configuration says here. */
+async function printLine(
+  context: CommandContext,
+  name: string,
+  options: RecordFlags & { operator: string | undefined },
+): Promise<void> {
+  const [config, { chainId }, { escrow, registry }] = await Promise.all([
+    context.config(),
+    context.chain(),
+    context.contracts(),
+  ]);
+  const provider = requireProvider(config);
+  const records = await recordsOf(config, provider, provider.address, options);
+  const { webDomain, price, terms, recipients } = records;
+  const operator = options.operator ?? await operatorOf(config, provider);
+  const words = [
+    ["khachapuri register", quoted(name)],
+    ["--domain", quoted(webDomain)],
+    ["--price", formatUsdc(price)],
+    ...(terms ? [["--terms", terms]] : []),
+    ...(operator ? [["--operator", operator]] : []),
+    ...(shippedOn(chainId)?.escrow === escrow ? [] : [["--escrow", escrow]]),
+    ...(registry ? [["--registry", registry]] : []),
+    ...recipients.map((recipient) => ["--age", recipient]),
+  ];
+  const line = words.flat().join(" ");
+  context.out.result({ name, key: provider.address, line }, [line]);
+  context.out.note(
+    `paste it where the key of ${provider.address} is; there, --rpc names this chain`,
+  );
+}
+
+/** A word as a shell reads it. */
+function quoted(word: string): string {
+  return /^[\w.:/@-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
 
 const ACTION_TEXT = {
   deployed: "resolver deployed and registered",
@@ -168,7 +214,7 @@ async function recordsOf(
 function required<T>(flag: string, value: T | null | undefined): T {
   if (value !== undefined && value !== null) return value;
   throw new KhachapuriError("usage", `${flag} is missing`, {
-    hints: ["on a provider's machine config.json says it: khachapuri init --provider NAME"],
+    hints: ["the whole line, to paste here, is told on the provider's machine: register --print"],
   });
 }
 
@@ -187,17 +233,23 @@ async function termsOf(
   provider: ProviderConfig | null,
   given: string | undefined,
 ): Promise<Hex | null> {
+  if (given !== undefined && isHash(given)) return given;
   const newest = provider?.terms[0];
   const path = given ?? (newest === undefined ? undefined : resolveFromHome(config, newest));
   if (path === undefined) return null;
   const text = await Deno.readFile(path).catch((cause) => {
     throw new KhachapuriError("invalid_input", `the terms can't be read: ${path}`, { cause });
   });
+  assertOwnTerms(text, path);
   if (text.length <= TERMS_BYTES_MAX) return termsHash(text);
   throw new KhachapuriError(
     "invalid_input",
     `${path}: terms have at most ${TERMS_BYTES_MAX} bytes`,
   );
+}
+
+function isHash(text: string): text is Hex {
+  return isHex(text) && text.length === 66;
 }
 
 async function operatorOf(

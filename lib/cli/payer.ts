@@ -20,7 +20,7 @@ import {
   positiveUsdc,
   providerParty,
 } from "./parties.ts";
-import { renewAll, type Renewals, renewedLines } from "./renew.ts";
+import { type Placement, renewAll, type Renewals, renewedLines } from "./renew.ts";
 
 export const deposit = defineCommand({
   usage: "AMOUNT",
@@ -99,6 +99,7 @@ export const allow = defineCommand({
     const { transactionHash } = await allowCredits(chain, account, escrow, wanted);
     const free = await readBalance(chain, escrow, account.address);
     const repriced = options.reprice ? await reprice(context, party, pricePerCredit) : null;
+    if (!options.reprice && party.record) await tellUnpaid(context, party, party.record.price);
     const json = { transaction: transactionHash, ...wanted, free };
     out.result(repriced ? { ...json, renewed: repriced.renewed } : json, [
       `${name} (${provider}) may charge ${creditsText(credits)} at ${formatUsdc(pricePerCredit)} ` +
@@ -112,18 +113,41 @@ export const allow = defineCommand({
 
 /** Renews the permits of the account's running deployments with a provider that need it. */
 async function reprice(context: CommandContext, party: Party, price: bigint): Promise<Renewals> {
-  const { chain, contracts: { escrow }, address, name } = party;
+  const { all, needing } = await placementsWith(context, party, price);
+  const { name } = party;
+  if (all.length === 0) context.out.note(`nothing was deployed from here with ${name}`);
+  else if (needing.length === 0) {
+    context.out.note(`no deployment with ${name} needs a new permit`);
+  }
+  return await renewAll(context, needing, null);
+}
+
+/** Credits alone do not pay for a deployment whose permit is for less, or was taken back. */
+async function tellUnpaid(context: CommandContext, party: Party, price: bigint): Promise<void> {
+  const { needing } = await placementsWith(context, party, price);
+  const [first] = needing;
+  if (!first) return;
+  const { length } = needing;
+  context.out.note(
+    `${length} deployment${length === 1 ? "" : "s"} with ${party.name} ` +
+      `(${first.deployment.cid}${length === 1 ? "" : ", …"}) need a new permit besides: --reprice`,
+  );
+}
+
+/** The account's deployments with a provider, and those whose permit would not pay `price`. */
+async function placementsWith(
+  context: CommandContext,
+  { chain, contracts: { escrow }, address }: Party,
+  price: bigint,
+) {
   const { address: owner } = await context.account();
-  const placements = (await readDeployments(context.home)).flatMap((deployment) =>
+  const all: Placement[] = (await readDeployments(context.home)).flatMap((deployment) =>
     deployment.providers
       .filter((provider) => deployment.owner === owner && provider.address === address)
       .map((provider) => ({ deployment, provider }))
   );
-  if (placements.length === 0) context.out.note(`nothing was deployed from here with ${name}`);
+  if (all.length === 0) return { all, needing: [] };
   const epoch = signingEpoch(await readAllowance(chain, escrow, owner, address));
-  const needing = placements.filter(({ provider }) => permitNeed(provider, { price, epoch }));
-  if (placements.length > 0 && needing.length === 0) {
-    context.out.note(`no deployment with ${name} needs a new permit`);
-  }
-  return await renewAll(context, needing, null);
+  const needing = all.filter(({ provider }) => permitNeed(provider, { price, epoch }));
+  return { all, needing };
 }

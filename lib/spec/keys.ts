@@ -11,7 +11,7 @@ import * as v from "valibot";
 import type { LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { KhachapuriError } from "../errors.ts";
-import { createPrivateJsonFile } from "../home_file.ts";
+import { createPrivateJsonFile, replaceJsonFile } from "../home_file.ts";
 import { hexShape, parseJson, parseShape } from "../shape.ts";
 
 const CURVE_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
@@ -93,7 +93,10 @@ function assertPrivate(path: string, info: Deno.FileInfo): void {
   if (!info.isFile) throw new KhachapuriError("insecure_key_file", `${path} is no regular file`);
   if (info.uid !== Deno.uid()) {
     throw new KhachapuriError("insecure_key_file", `${path} belongs to another user`, {
-      hints: [`chown ${Deno.uid()} ${path}`],
+      hints: [
+        "run it as that user: runuser -u USER -- khachapuri …",
+        `or, if it should be yours: chown ${Deno.uid()} ${path}`,
+      ],
     });
   }
   const mode = (info.mode ?? 0o777) & 0o777;
@@ -131,6 +134,24 @@ export async function writeKeyFile(path: string, keyFile: KeyFile): Promise<void
       hints: ["move it away first if its keys are no longer needed"],
     });
   }
+}
+
+/**
+ * Puts a fresh operator account, or a fresh identity before the others, into a key file. What it
+ * held before stays beside it, under a name of its own: a key that is gone opens nothing.
+ * @returns the path of what it held before
+ * @throws KhachapuriError as `readKeyFile`
+ */
+export async function renewKeys(
+  path: string,
+  next: (before: KeyFile) => KeyFile,
+): Promise<string> {
+  const before = await readKeyFile(path);
+  const after = parseShape(keyFileShape, next(before), "key file", "invalid_input");
+  const earlier = `${path}.${new Date().toISOString().replace(/[:.]/g, "")}`;
+  await createPrivateJsonFile(earlier, before);
+  await replaceJsonFile(path, after, 0o600);
+  return earlier;
 }
 
 /**

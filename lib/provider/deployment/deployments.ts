@@ -124,7 +124,7 @@ async function load(
     },
   );
   const spec = await openSpec(sealed, identities);
-  if (!spec) throw misdirected("this deployment is encrypted to another provider");
+  if (!spec) throw misdirected("this deployment is encrypted to another provider's key");
   await verifySpec(spec);
   const entry = specEntryFor(spec, { ...seller, address: seller.provider });
   if (!entry) throw misdirected("this deployment names another provider, chain or escrow");
@@ -149,7 +149,10 @@ function tooManyLookups(): KhachapuriError {
 
 function misdirected(message: string): KhachapuriError {
   return new KhachapuriError("misdirected", message, {
-    hints: ["ask the provider that the owner deployed to"],
+    hints: [
+      "ask the provider that the owner deployed to",
+      "owner: if it is this one, its key has changed: deploy again",
+    ],
   });
 }
 

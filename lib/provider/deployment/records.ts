@@ -3,6 +3,7 @@
  * owner has stopped, the permits that owners signed since, and the latest runs of each. Never a
  * secret of a spec.
  */
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Registrations } from "./registrations.ts";
 import { OwnerPermits } from "./owner_permits.ts";
@@ -19,6 +20,11 @@ export interface Records {
 
 export interface RecordsOptions extends RunLogOptions {
   now?: () => number;
+}
+
+/** Where a provider's records are, in its state directory. */
+export function recordsPath(stateDir: string): string {
+  return join(stateDir, "book", "deployments.db");
 }
 
 /** Opens (or creates) the records at `path`. */

@@ -4,6 +4,7 @@ import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { REGISTRATIONS_REMEMBERED_MAX } from "../../limits.ts";
 import { deploymentLane } from "../../permit.ts";
+import { Agreements } from "./agreements.ts";
 import type { Deployment } from "./deployment.ts";
 import type { Stops } from "./stops.ts";
 
@@ -27,6 +28,7 @@ export class Registrations {
   readonly #added = new Set<CidText>();
   /** Lanes that deployments count on, by payer. */
   readonly #lanes = new Set<string>();
+  readonly #agreements: Agreements;
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
   readonly #ofOwner: StatementSync;
@@ -37,6 +39,7 @@ export class Registrations {
     private readonly now: () => number,
   ) {
     database.exec(SCHEMA);
+    this.#agreements = new Agreements(database);
     for (const { owner, id } of database.prepare("SELECT owner, id FROM deployments").all()) {
       this.#lanes.add(laneKey(owner as Address, deploymentLane(id as Hex)));
     }
@@ -48,11 +51,13 @@ export class Registrations {
   }
 
   /** Remembers a deployment that somebody has paid for; what costs nothing leaves no trace. */
-  add({ cid, spec: { id, owner } }: Deployment): void {
+  add(deployment: Deployment): void {
+    const { cid, spec: { id, owner } } = deployment;
     if (this.#added.has(cid)) return;
     if (this.#added.size >= REGISTRATIONS_REMEMBERED_MAX) this.#added.clear();
     this.#added.add(cid);
     this.#insert.run(cid, id, owner, this.now());
+    this.#agreements.note(deployment);
     this.#lanes.add(laneKey(owner, deploymentLane(id)));
   }
 

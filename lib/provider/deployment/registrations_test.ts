@@ -13,7 +13,11 @@ const [FIRST, SECOND]: [Hex, Hex] = [`0x${"01".repeat(32)}`, `0x${"02".repeat(32
 const [A, B] = ["bafya" as CidText, "bafyb" as CidText];
 
 const deployment = (cid: CidText, id: Hex, owner = OWNER) =>
-  ({ cid, spec: { id, owner } }) as Deployment;
+  ({
+    cid,
+    spec: { id, owner, access: "public" },
+    entry: { terms: FIRST, permit: { price: 1_000n } },
+  }) as Deployment;
 
 function open(database = new DatabaseSync(":memory:")) {
   const clock = { ms: 0 };

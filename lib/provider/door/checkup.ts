@@ -5,13 +5,22 @@
 import { type ContractLocation, formatCaip10 } from "../../caip.ts";
 import { type ProviderRecord, resolveProvider } from "../../chain/ens.ts";
 import { formatUsdc } from "../../chain/usdc.ts";
-import type { ProviderConfig } from "../../config.ts";
+import { type Config, type ProviderConfig, resolveFromHome } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { PROBE_TIMEOUT_MS } from "../../limits.ts";
 import { recipientOf } from "../../spec/keys.ts";
+import { readAgreements } from "../deployment/agreements.ts";
+import { recordsPath } from "../deployment/records.ts";
 import { judgeEndpoint } from "./chain_endpoints.ts";
 import type { Finding, Findings, Look } from "./findings.ts";
-import { type Connected, preflight, type PreflightOptions, type Seen } from "./preflight.ts";
+import { leftBehind, tellLeftBehind } from "./left_behind.ts";
+import {
+  type Connected,
+  preflight,
+  type PreflightOptions,
+  type Seen,
+  type TermsTexts,
+} from "./preflight.ts";
 
 export interface CheckupOptions extends PreflightOptions {
   fetch?: typeof fetch;
@@ -29,6 +38,7 @@ const PARTS = [
   "sandbox",
   "state",
   "terms",
+  "deployments",
   "operator",
   "collector",
   "name",
@@ -37,19 +47,36 @@ const PARTS = [
 
 /** Looks at everything; a part that another one's failure hides is left out. */
 export async function checkup(options: CheckupOptions): Promise<Finding[]> {
-  const { config: { gateways, provider } } = options;
+  const { config, now = Date.now } = options;
+  const { gateways, provider } = config;
   const { findings, seen } = await preflight(options);
   for (const gateway of gateways) {
     const part = `gateway ${new URL(gateway).origin}`;
     await findings.look(part, () => checkGateway(gateway, options.fetch));
   }
+  if (provider && seen.terms) await lookAtDeployments(config, provider, seen.terms, findings, now);
   const { connected } = seen;
-  if (connected) await lookAtEndpoints(connected, findings, options.now ?? Date.now);
+  if (connected) await lookAtEndpoints(connected, findings, now);
   if (provider && connected) {
     await findings.look("name", () => checkName(connected, provider, seen));
     await findings.look("web domain", () => checkWebDomain(provider, options.fetch));
   }
   return findings.all.sort((one, other) => rankOf(one) - rankOf(other));
+}
+
+/** Those that were paid for here, which a change of price or terms may have left behind. */
+async function lookAtDeployments(
+  config: Config,
+  provider: ProviderConfig,
+  terms: TermsTexts,
+  findings: Findings,
+  now: () => number,
+): Promise<void> {
+  const agreements = readAgreements(recordsPath(resolveFromHome(config, provider.stateDir)));
+  const seconds = BigInt(Math.floor(now() / 1_000));
+  const left = leftBehind(agreements, provider, new Set(terms.keys()), seconds);
+  const look = tellLeftBehind(left, provider, agreements.length);
+  if (look) await findings.look("deployments", () => Promise.resolve(look));
 }
 
 async function lookAtEndpoints(
@@ -96,13 +123,15 @@ async function checkName(
   const differences = differencesOf(record, provider, escrow);
   if (keys && !record.recipients.every((recipient) => recipients.includes(recipient))) {
     differences.push("it publishes a recipient whose identity is not in the key file");
+  } else if (recipients[0] !== undefined && !record.recipients.includes(recipients[0])) {
+    differences.push("it publishes an earlier recipient, not the first one in the key file");
   }
   if (terms && record.terms !== null && !terms.has(record.terms)) {
     differences.push(`its terms ${record.terms} are not among the configured ones`);
   }
   if (differences.length === 0) return { detail: `${record.name} says what config.json says` };
   throw new KhachapuriError("invalid_config", `${record.name}: ${differences.join("; ")}`, {
-    hints: ["with the provider key: khachapuri register"],
+    hints: ["khachapuri register --print tells the line to paste where the provider key is"],
   });
 }
 

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { formatRecords, type ProviderTexts } from "../../chain/record.ts";
 import { FAKE_ESCROW } from "../../../worlds/chain/fake_chain.ts";
 import { ACCOUNTS } from "../../../worlds/chain/people.ts";
 import { openProviderHome, type ProviderHome, TERMS } from "../../../worlds/provider_home.ts";
 import { type Config, parseConfig } from "../../config.ts";
-import { generateIdentity, recipientOf } from "../../spec/keys.ts";
+import { generateIdentity, recipientOf, renewKeys } from "../../spec/keys.ts";
+import type { CidText } from "../../cid.ts";
 import { termsHash } from "../../spec/terms.ts";
+import { openRecords, recordsPath } from "../deployment/records.ts";
 import { checkup } from "./checkup.ts";
 
 /** What answers at an origin: a status, or nothing. */
@@ -131,6 +134,37 @@ Deno.test("what the name says otherwise than config.json is told, all of it", as
   const moved = await nameOf(address, { escrow: { chainId: 8_453, address: FAKE_ESCROW } });
   assert.match(moved.detail, /its escrow is eip155:8453:0x\w{40}, here eip155:\d+:0x\w{40}$/);
   assert.equal((await nameOf(address, { terms: null, escrow: null })).state, "good");
+});
+
+Deno.test("who a dearer price leaves behind is counted, with what to do", async () => {
+  await using home = await openProviderHome();
+  const { cid, spec } = await home.deploy("echo");
+  const stateDir = join(home.dir, "state");
+  await Deno.mkdir(join(stateDir, "book"), { recursive: true });
+  const records = openRecords(recordsPath(stateDir));
+  records.registrations.add({ cid: cid as CidText, spec, entry: spec.providers[0]! });
+  records.close();
+  const { price } = spec.providers[0]!.permit;
+  const at = async (settings: Record<string, unknown>) =>
+    (await look(home, home.config(settings))).find(({ part }) => part === "deployments")!;
+  assert.equal((await at({ price: String(price) })).state, "good");
+  const dearer = { price: String(price + 1n) };
+  const refused = await at(dearer);
+  assert.deepEqual([refused.state, refused.detail], [
+    "doubtful",
+    "1 paid for here, 1 refused by price or terms",
+  ]);
+  const oldPrice = { price: String(price), until: "2100-01-01T00:00:00Z" };
+  assert.match((await at({ ...dearer, oldPrice })).hints.join(), /served at 1 USDC until 2100-/);
+});
+
+Deno.test("an earlier recipient on the name is told once another is first", async () => {
+  await using home = await openProviderHome();
+  const newer = await generateIdentity("x25519");
+  await renewKeys(home.keysPath, (keys) => ({ ...keys, identities: [newer, ...keys.identities!] }));
+  const name = (await look(home, home.config())).find(({ part }) => part === "name")!;
+  assert.match(name.detail, /it publishes an earlier recipient/);
+  assert.match(name.hints.join(), /register --print/);
 });
 
 Deno.test("a name that nobody registered is bad, and the machine is looked at all the same", async () => {

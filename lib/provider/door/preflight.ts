@@ -28,7 +28,7 @@ import {
 import { KhachapuriError } from "../../errors.ts";
 import { TERMS_BYTES_MAX } from "../../limits.ts";
 import { accountOf, type KeyFile, readKeyFile } from "../../spec/keys.ts";
-import { termsHash } from "../../spec/terms.ts";
+import { assertOwnTerms, termsHash } from "../../spec/terms.ts";
 import { assertLedgerVersion } from "../ledger/version.ts";
 import { timeText } from "../../time_text.ts";
 import { sandboxHost } from "../program/sandboxes.ts";
@@ -82,7 +82,7 @@ export async function preflight(options: PreflightOptions): Promise<Preflight> {
   const { config, keysPath, named } = options;
   const { provider } = config;
   const findings = new Findings();
-  const keys = await findings.look("keys", () => checkKeys(keysPath));
+  const keys = await findings.look("keys", () => checkKeys(keysPath, provider !== undefined));
   const connected = await findings.look("chain", () => checkChain(config, named));
   if (config.gateways.length === 0) {
     await findings.look("gateway", () => noGateway(provider !== undefined));
@@ -125,10 +125,36 @@ export function groundOf({ findings, seen }: Preflight): Ground {
   throw new Error("a part of the preflight is neither good nor bad");
 }
 
-async function checkKeys(path: string) {
-  const file = await readKeyFile(path);
+async function checkKeys(path: string, isProvider: boolean) {
+  const file = await readKeyFile(path).catch((error) => {
+    const isLost = error instanceof KhachapuriError && error.code === "not_found";
+    throw isLost && isProvider ? keysLost(error) : error;
+  });
   const identities = file.identities?.length ?? 0;
+  if (isProvider && identities === 0) {
+    throw new KhachapuriError(
+      "invalid_config",
+      `${path} holds no age identity to open specs with`,
+      {
+        hints: ["put it back from a backup", "or make one: khachapuri init --new-identity"],
+      },
+    );
+  }
   return { detail: `${path}: account ${file.account ? 1 : 0}, identities ${identities}`, file };
+}
+
+/** Specs are encrypted to the identities in it: whoever makes others starts over. */
+function keysLost(cause: KhachapuriError): KhachapuriError {
+  return new KhachapuriError("not_found", cause.shortMessage, {
+    cause,
+    hints: [
+      "put it back from a backup: what is deployed here can be opened with its keys only",
+      "without a backup, in this order: khachapuri init makes other keys;",
+      "khachapuri register --print tells the line that publishes them, for the provider key;",
+      "send the new operator some of the chain's coin; start serve;",
+      "every owner deploys again: what they deployed before is answered 421 from then on",
+    ],
+  });
 }
 
 async function checkChain(config: Config, named: ContractOverrides = {}) {
@@ -198,6 +224,7 @@ async function checkTerms(config: Config, provider: ProviderConfig) {
       const limit = `${path}: terms have at most ${TERMS_BYTES_MAX} bytes`;
       throw new KhachapuriError("invalid_config", limit);
     }
+    assertOwnTerms(text, resolveFromHome(config, path));
     texts.set(termsHash(text), text);
   }
   const [newest] = texts.keys();

@@ -4,9 +4,11 @@ import { FAKE_ESCROW } from "../../../worlds/chain/fake_chain.ts";
 import { ACCOUNTS } from "../../../worlds/chain/people.ts";
 import { FAKE_USDC, GAS_PRICE } from "../../../worlds/chain/served_chain.ts";
 import { openProviderHome, type ProviderHome, TERMS } from "../../../worlds/provider_home.ts";
+import { TERMS_TEMPLATE } from "../../cli/init_files.ts";
 import { type Config, parseConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { TERMS_BYTES_MAX } from "../../limits.ts";
+import { readKeyFile, writeKeyFile } from "../../spec/keys.ts";
 import { termsHash } from "../../spec/terms.ts";
 import type { Finding } from "./findings.ts";
 import { groundOf, preflight } from "./preflight.ts";
@@ -37,10 +39,22 @@ const BREAKAGES: readonly Breakage[] = [
   {
     what: "a key file that is missing",
     part: "keys",
-    says: /no key file.*khachapuri init/s,
+    says: /no key file.*from a backup.*khachapuri init.*register --print.*every owner deploys/s,
     code: "not_found",
     hides: ["operator"],
     make: ({ keysPath }) => Deno.remove(keysPath),
+  },
+  {
+    what: "a key file without an identity",
+    part: "keys",
+    says: /holds no age identity.*init --new-identity/s,
+    code: "invalid_config",
+    hides: ["operator"],
+    make: async ({ keysPath }) => {
+      const { account } = await readKeyFile(keysPath);
+      await Deno.remove(keysPath);
+      await writeKeyFile(keysPath, { version: 1, account: account! });
+    },
   },
   {
     what: "a key file that others can read",
@@ -86,6 +100,13 @@ const BREAKAGES: readonly Breakage[] = [
     says: /terms have at most/,
     code: "invalid_config",
     make: ({ dir }) => Deno.writeFile(join(dir, "terms.txt"), new Uint8Array(TERMS_BYTES_MAX + 1)),
+  },
+  {
+    what: "terms that are the example still",
+    part: "terms",
+    says: /terms\.txt is still the example.*delete its last paragraph/s,
+    code: "invalid_config",
+    make: ({ dir }) => Deno.writeTextFile(join(dir, "terms.txt"), TERMS_TEMPLATE("paolo.eth")),
   },
   {
     what: "an operator without its right",

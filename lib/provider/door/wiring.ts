@@ -25,7 +25,8 @@ import { SqliteIdempotency } from "../call/idempotency.ts";
 import { Slots } from "../call/slots.ts";
 import { Deployments } from "../deployment/deployments.ts";
 import { openPrograms } from "../deployment/programs.ts";
-import { openRecords, type Records } from "../deployment/records.ts";
+import { readAgreements } from "../deployment/agreements.ts";
+import { openRecords, type Records, recordsPath } from "../deployment/records.ts";
 import type { Offering } from "../http/page.ts";
 import { createBodyReader } from "../http/request_body.ts";
 import { ShortTimer } from "../http/short_timer.ts";
@@ -42,6 +43,7 @@ import { MessageRelay } from "../settlement/message_relay.ts";
 import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
 import { Relays } from "../settlement/relays.ts";
+import { leftBehind } from "./left_behind.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import type { RouteParts } from "./parts.ts";
 import { type Ground, groundOf, preflight } from "./preflight.ts";
@@ -125,16 +127,34 @@ function tellCollector({ collector: { current, pending } }: Ground, log: Log): v
   if (pending) log.warn("another collector is pending", { collector: current, ...pending });
 }
 
+/** Callers of these get no more than a refusal, and their owners hear of it from nobody else. */
+function tellLeftBehind({ provider, ground, log, now }: Site, records: string): void {
+  const seconds = BigInt(Math.floor(now() / 1_000));
+  const terms = new Set(ground.terms.keys());
+  const left = leftBehind(readAgreements(records), provider, terms, seconds);
+  const { byPrice, atOldPrice, byTerms } = left;
+  const tell = (message: string, cids: readonly string[]) => {
+    if (cids.length === 0) return;
+    log.warn(message, { deployments: cids.length, first: cids.slice(0, 5) });
+  };
+  tell("refused until their owners sign the present price: khachapuri permit CID", byPrice);
+  tell("served at the old price until it is taken no more", atOldPrice);
+  tell("refused, as the terms they signed are listed no more", byTerms);
+}
+
 async function openParts(site: Site, stack: AsyncDisposableStack): Promise<RouteParts> {
-  const { provider, state, ground, log, now } = site;
+  const { config, provider, state, ground, log, now } = site;
   const { connected: { chain, contracts }, account } = ground;
   const seller: Seller = {
     chainId: chain.chainId,
     escrow: contracts.escrow,
     provider: provider.address,
     price: provider.price,
+    ...(provider.oldPrice ? { oldPrice: provider.oldPrice } : {}),
   };
-  const records = openRecords(join(state.book, "deployments.db"), {
+  const recordsAt = recordsPath(resolveFromHome(config, provider.stateDir));
+  tellLeftBehind(site, recordsAt);
+  const records = openRecords(recordsAt, {
     now,
     lost: (error) => log.warn("log lines of runs were lost", { message: String(error) }),
   });
@@ -330,7 +350,7 @@ function watch(
 
 async function describe({ provider, ground }: Site): Promise<Offering> {
   const { connected: { chain, contracts: { escrow, usdc } }, keys, terms } = ground;
-  const { name, address, webDomain, price } = provider;
+  const { name, address, webDomain, price, oldPrice } = provider;
   const { timeoutMs, memoryMb } = provider.sandbox;
   const thawing = await thawingPeriod(chain, escrow);
   return {
@@ -339,6 +359,7 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
     webDomain: webDomain.replace(/\/$/, ""),
     recipients: await Promise.all((keys.identities ?? []).map(recipientOf)),
     termsHashes: [...terms.keys()],
+    ...(oldPrice ? { oldPrice } : {}),
     timeoutMs,
     memoryMb,
     offer: {

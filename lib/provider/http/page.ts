@@ -1,8 +1,10 @@
 /** The provider's front page: what it offers and how to call, for a person or a program. */
 import type { Address, Hex } from "viem";
 import { formatUsdc } from "../../chain/usdc.ts";
+import type { OldPrice } from "../../config.ts";
 import { REQUEST_BODY_BYTES_MAX, RESPONSE_BYTES_MAX } from "../../limits.ts";
 import type { Accept, CreditsOffer } from "../../payment_header.ts";
+import { timeText } from "../../time_text.ts";
 
 export interface Offering {
   name: string;
@@ -13,6 +15,8 @@ export interface Offering {
   termsHashes: readonly Hex[];
   /** What one call costs, for people. */
   offer: CreditsOffer;
+  /** What it cost before, and until when permits for that are served. */
+  oldPrice?: OldPrice | undefined;
   timeoutMs: number;
   memoryMb: number;
 }
@@ -22,7 +26,8 @@ export interface Offering {
  * @param accepts the entries of x402's `accepts`
  */
 export function offeringJson(offering: Offering, accepts: readonly Accept[]) {
-  const { name, address, webDomain, recipients, termsHashes, timeoutMs, memoryMb } = offering;
+  const { name, address, webDomain, recipients, termsHashes, oldPrice, timeoutMs, memoryMb } =
+    offering;
   return {
     name,
     address,
@@ -30,6 +35,9 @@ export function offeringJson(offering: Offering, accepts: readonly Accept[]) {
     recipients,
     terms: termsHashes,
     accepts,
+    ...(oldPrice
+      ? { oldPrice: { amount: String(oldPrice.price), until: timeText(oldPrice.until) } }
+      : {}),
     limits: {
       timeoutMs,
       memoryMb,
@@ -45,7 +53,7 @@ export function offeringHtml(offering: Offering): string {
     offering;
   const rows: [string, string][] = [
     ["Address", address],
-    ["Price", `${formatUsdc(offer.pricePerCredit)} USDC a call`],
+    ["Price", `${formatUsdc(offer.pricePerCredit)} USDC a call${oldPriceText(offering)}`],
     ["Chain", `eip155:${offer.chainId}, escrow ${offer.escrow}`],
     ["Limits", `${timeoutMs / 1000} s, ${memoryMb} MiB a call`],
     ["Terms", termsHashes[0] ?? ""],
@@ -67,6 +75,15 @@ pre { background: #f4f1ea; padding: .8rem; overflow: auto }
 <dl>${table}</dl>
 <p><a href="/terms">Terms</a></p></body></html>
 `;
+}
+
+/** Behind the price: until when permits for the earlier one are served; else nothing. */
+export function oldPriceText({ oldPrice }: Pick<Offering, "oldPrice">): string {
+  if (!oldPrice) return "";
+  const until = timeText(oldPrice.until);
+  return `; permits signed for ${
+    formatUsdc(oldPrice.price)
+  } USDC are served at that until ${until}`;
 }
 
 function text(value: string): string {

@@ -32,6 +32,17 @@ Deno.test("a program reads all that it needs to deploy and to call", () => {
   });
 });
 
+Deno.test("until when the earlier price is taken is said to both", () => {
+  const oldPrice = { price: 500n, until: 1_700_000_000n };
+  const rose = { ...OFFERING, oldPrice };
+  assert.deepEqual(offeringJson(rose, []).oldPrice, {
+    amount: "500",
+    until: "2023-11-14T22:13:20Z",
+  });
+  const said = "permits signed for 0.0005 USDC are served at that until 2023-11-14T22:13:20Z";
+  assert.ok(offeringHtml(rose).includes(said));
+});
+
 Deno.test("a person reads who it is, what a call costs, where it is paid and what it may take", () => {
   const html = offeringHtml(OFFERING);
   const said = [

@@ -14,7 +14,7 @@ import type { Deployment } from "../deployment/deployment.ts";
 import type { FieldReader } from "../http/fields.ts";
 import type { Draw } from "../ledger/judge.ts";
 import type { Bill } from "./scheme.ts";
-import type { Seller } from "./seller.ts";
+import { priceFor, type Seller } from "./seller.ts";
 
 /** One credit, about to be taken from a lane. */
 export interface CreditsBill extends Bill, Draw {
@@ -41,6 +41,7 @@ export class BillReader {
     private readonly seller: Seller,
     private readonly isDeploymentLane: IsDeploymentLane,
     private readonly ownerPermit: OwnerPermit,
+    private readonly now: () => number,
   ) {}
 
   /**
@@ -61,11 +62,22 @@ export class BillReader {
       const { permit, deposit = null } = payment;
       assertSamePayer(fields.get(PAYER_HEADER), permit.payer);
       this.assertCallers(permit);
-      return billOf(this.seller, cid, "caller", permit, deposit);
+      return this.#billOf(cid, "caller", permit, deposit);
     }
     if (fields.has(PAYER_HEADER)) throw noProof();
     if (spec.access === "payer") throw callersPay(this.seller);
-    return billOf(this.seller, cid, "owner", this.ownerPermit(deployment), null);
+    return this.#billOf(cid, "owner", this.ownerPermit(deployment), null);
+  }
+
+  #billOf(
+    cid: Deployment["cid"],
+    source: Bill["source"],
+    permit: Permit,
+    deposit: DepositAuthorization | null,
+  ): CreditsBill {
+    const { payer, lane } = permit;
+    const price = priceFor(this.seller, permit, BigInt(Math.floor(this.now() / 1_000)));
+    return { source, payer, lane, scope: lane, permit, price, cid, deposit };
   }
 
   #paymentOf(fields: FieldReader): CreditsPayment | null {
@@ -90,17 +102,6 @@ export class BillReader {
       hints: ["sign a permit for a number of credits on a lane of your own"],
     });
   }
-}
-
-function billOf(
-  { price }: Seller,
-  cid: Deployment["cid"],
-  source: Bill["source"],
-  permit: Permit,
-  deposit: DepositAuthorization | null,
-): CreditsBill {
-  const { payer, lane } = permit;
-  return { source, payer, lane, scope: lane, permit, price, cid, deposit };
 }
 
 function assertSamePayer(named: string | null, payer: Address): void {

@@ -61,7 +61,7 @@ function readerFor(
   isDeploymentLane: IsDeploymentLane = () => false,
   ownerPermit: OwnerPermit = ({ entry }) => entry.permit,
 ): BillReader {
-  return new BillReader(SELLER, isDeploymentLane, ownerPermit);
+  return new BillReader(SELLER, isDeploymentLane, ownerPermit, () => 0);
 }
 
 function permit(changes: Partial<Permit> = {}): Promise<Permit> {

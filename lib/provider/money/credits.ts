@@ -104,7 +104,8 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   readonly #source: Source;
 
   constructor(private readonly options: CreditsOptions) {
-    this.#bills = new BillReader(options.seller, options.isDeploymentLane, options.ownerPermit);
+    const { seller, isDeploymentLane, ownerPermit, now } = options;
+    this.#bills = new BillReader(seller, isDeploymentLane, ownerPermit, now);
     this.#signers = new Signers(options.seller);
     this.#inquiry = new Inquiry({ ...options, signers: this.#signers });
     this.#source = options.policy.consume ? "prepaid" : "allowance";
@@ -264,8 +265,8 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   }
 
   #wording() {
-    const { seller, policy } = this.options;
-    return { escrow: seller.escrow, settleWindow: policy.settleWindowSeconds() };
+    const { seller: { escrow, oldPrice }, policy } = this.options;
+    return { escrow, oldPrice, settleWindow: policy.settleWindowSeconds() };
   }
 }
 

@@ -1,9 +1,11 @@
 /** Why a bill is not paid, in words: the whole reason to the payer, less to everybody else. */
 import type { Address, Hex } from "viem";
 import { formatUsdc } from "../../chain/usdc.ts";
+import type { OldPrice } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { LaneCount, LaneProof } from "../../lane_count.ts";
 import { PAYER_LANES_MAX } from "../../limits.ts";
+import { timeText } from "../../time_text.ts";
 import type { Refusal } from "../ledger/judge.ts";
 import type { CreditsBill } from "./bill.ts";
 
@@ -28,6 +30,8 @@ export interface Wording {
   escrow: Address;
   /** Seconds that a permit must outlive a call. */
   settleWindow: bigint;
+  /** What a credit cost before, and until when that was taken. */
+  oldPrice?: OldPrice | undefined;
 }
 
 /** Of a bill, what its refusal depends on. */
@@ -48,9 +52,7 @@ export function refusalError(bill: ToldBill, no: No, wording: Wording): Khachapu
     return new KhachapuriError("payment_required", "the owner's credits do not cover this call", {
       hints: [
         `owner: ${message}; ${hint}`,
-        ...(isRenewable(refusal)
-          ? ["owner: khachapuri permit CID renews it, URL and all stay"]
-          : []),
+        ...renewalHints(refusal),
         "caller: pay yourself with a permit of your own",
       ],
     });
@@ -118,9 +120,13 @@ export function wrongSigner({ signer }: WrongSigner, { escrow }: Wording): Khach
   });
 }
 
-/** Whether another permit of the owner's is all that is missing. */
-function isRenewable({ reason }: Refusal): boolean {
-  return reason === "permit_epoch" || reason === "permit_price";
+/** The one command of the owner's that mends it, where there is one. */
+function renewalHints({ reason }: Refusal): string[] {
+  const renew = "owner: khachapuri permit CID renews it, URL and all stay";
+  if (reason === "permit_epoch") return [renew];
+  if (reason === "permit_price") return [`${renew}; allow alone does not`];
+  if (reason !== "allowance_price") return [];
+  return ["owner: khachapuri allow NAME --credits N --reprice allows it and renews your permits"];
 }
 
 interface Words {
@@ -131,7 +137,7 @@ interface Words {
 function wordsFor(
   { price, permit }: ToldBill,
   refusal: Exclude<Refusal, Ours>,
-  { settleWindow }: Wording,
+  { settleWindow, oldPrice }: Wording,
 ): Words {
   switch (refusal.reason) {
     case "permit_expiring":
@@ -147,7 +153,7 @@ function wordsFor(
         hint: `sign one of epoch ${refusal.epoch}`,
       };
     case "permit_price":
-      return tooDear("permit allows", refusal.allowed, price);
+      return tooDear("permit allows", refusal.allowed, price, oldPrice);
     case "allowance_price":
       return tooDear("allowance is at", refusal.allowed, price);
     case "lane_refused":
@@ -216,9 +222,11 @@ function cureOf({ because, dearest }: Extract<Refusal, { reason: "lane_refused" 
   }
 }
 
-function tooDear(which: string, allowed: bigint, price: bigint): Words {
+function tooDear(which: string, allowed: bigint, price: bigint, old?: OldPrice): Words {
+  const costs = `one credit costs ${formatUsdc(price)} USDC here`;
+  const isOld = old !== undefined && allowed >= old.price;
   return {
     message: `the ${which} ${formatUsdc(allowed)} USDC a credit`,
-    hint: `one credit costs ${formatUsdc(price)} USDC here`,
+    hint: isOld ? `${costs} since ${timeText(old.until)}` : costs,
   };
 }

@@ -137,14 +137,33 @@ Deno.test("the owner's guest is told that the owner does not cover it, and what 
     const { code, shortMessage, hints, lane } = refused("owner", refusal);
     assert.equal(code, "payment_required");
     assert.equal(shortMessage, "the owner's credits do not cover this call");
-    const isRenewable = ["permit_epoch", "permit_price"].includes(refusal.reason);
+    const renew = "owner: khachapuri permit CID renews it, URL and all stay";
+    const renewals: Partial<Record<Refusal["reason"], string>> = {
+      permit_epoch: renew,
+      permit_price: `${renew}; allow alone does not`,
+      allowance_price:
+        "owner: khachapuri allow NAME --credits N --reprice allows it and renews your permits",
+    };
+    const renewal = renewals[refusal.reason];
     assert.deepEqual(hints, [
       `owner: ${message}; ${hint}`,
-      ...(isRenewable ? ["owner: khachapuri permit CID renews it, URL and all stay"] : []),
+      ...(renewal ? [renewal] : []),
       "caller: pay yourself with a permit of your own",
     ]);
     assert.equal(lane, undefined, "the owner's counter is nobody else's business");
   }
+});
+
+Deno.test("who pays what a credit cost before is told since when that is too little", () => {
+  const hintsAt = (allowed: bigint) => {
+    const refusal: Refusal = { reason: "permit_price", allowed };
+    const oldPrice = { price: 1_000n, until: 1_700_000_000n };
+    const no = { payable: false, refusal } as const;
+    return refusalError(billOf("caller"), no, { ...WORDING, oldPrice }).hints;
+  };
+  const costs = "one credit costs 0.0015 USDC here";
+  assert.deepEqual(hintsAt(1_000n), [`${costs} since 2023-11-14T22:13:20Z`]);
+  assert.deepEqual(hintsAt(999n), [costs]);
 });
 
 Deno.test("what the provider cannot settle in time is its own trouble, and comes to an end", () => {

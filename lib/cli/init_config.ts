@@ -1,0 +1,165 @@
+/** What `init` makes of config.json: what its flags say over what is there. */
+import { getAddress, isAddress } from "viem";
+import { parseName } from "../chain/name.ts";
+import { parseUsdc } from "../chain/usdc.ts";
+import { type ConfigJson, parseConfig } from "../config.ts";
+import { KhachapuriError } from "../errors.ts";
+import { timeText } from "../time_text.ts";
+import { isConfidential } from "../web_url.ts";
+import type { CommandContext } from "./command.ts";
+import { namedContracts } from "./context.ts";
+import { deadlineOf } from "./parties.ts";
+
+/** The section of a provider's machine, as it is written. */
+export type ProviderJson = NonNullable<ConfigJson["provider"]>;
+
+/**
+ * The configuration with the flags of every command in it. It is checked before any key is
+ * written, so that a wrong flag leaves nothing behind.
+ * @throws KhachapuriError `usage`, `invalid_config`
+ */
+export async function configWith(
+  context: CommandContext,
+  before: ConfigJson,
+  provider: ProviderJson | undefined,
+): Promise<ConfigJson> {
+  const { flags, home } = context;
+  const named = await givenContracts(context);
+  const config: ConfigJson = {
+    ...before,
+    ...(flags.rpc.length === 0
+      ? {}
+      : { rpc: flags.rpc.length > 1 ? [...flags.rpc] : flags.rpc[0] }),
+    ...(flags.gateway.length === 0 ? {} : { gateways: [...flags.gateway] }),
+    ...(flags.kubo === undefined ? {} : { kubo: { ...before.kubo, url: flags.kubo } }),
+    ...(named === null ? {} : { contracts: contractsWith(before.contracts, named) }),
+    ...(provider === undefined ? {} : { provider }),
+  };
+  parseConfig(config, home);
+  return config;
+}
+
+interface NamedContracts {
+  chainId: string;
+  names: { escrow?: string; registry?: string };
+}
+
+function contractsWith(
+  before: ConfigJson["contracts"] = {},
+  { chainId, names }: NamedContracts,
+): ConfigJson["contracts"] {
+  return { ...before, [chainId]: { ...before[chainId], ...names } };
+}
+
+/** The contracts that flags name, checked, under the id of the chain that `--rpc` reaches. */
+async function givenContracts(
+  { flags, chain, contracts }: CommandContext,
+): Promise<NamedContracts | null> {
+  const { escrow, registry } = await namedContracts(flags);
+  if (!escrow && !registry) return null;
+  await contracts();
+  const names = { ...(escrow ? { escrow } : {}), ...(registry ? { registry } : {}) };
+  return { chainId: String((await chain()).chainId), names };
+}
+
+/** What a provider is made with, as its flags say it. */
+export interface ProviderFlags {
+  provider: string | undefined;
+  domain: string | undefined;
+  price: string | undefined;
+  "old-price": string | undefined;
+  "old-price-until": string | undefined;
+  address: string | undefined;
+  listen: string | undefined;
+  terms: string | undefined;
+}
+
+/**
+ * The provider's section with the flags in it.
+ * @param before the section that is there
+ * @param address of the provider key
+ * @throws KhachapuriError `usage` for a flag that is missing or wrong, `invalid_name`
+ */
+export function providerWith(
+  before: ProviderJson | undefined,
+  flags: ProviderFlags,
+  address: `0x${string}`,
+  keyFile: string,
+): ProviderJson {
+  const { provider, domain, price, listen, terms } = flags;
+  const given = {
+    ...(provider === undefined ? {} : { name: parseName(provider).text }),
+    ...(domain === undefined ? {} : { webDomain: checkedDomain(domain) }),
+    ...(price === undefined ? {} : { price: String(parseUsdc(price)) }),
+    ...(terms === undefined ? {} : { terms: newestFirst(terms, before?.terms ?? []) }),
+    ...(listen === undefined ? {} : { listen }),
+    address,
+  };
+  if (before) {
+    const { oldPrice: _, ...rest } = before;
+    const oldPrice = oldPriceOf(before, given.price, flags);
+    return { ...rest, ...given, ...(oldPrice ? { oldPrice } : {}) };
+  }
+  if ((flags["old-price"] ?? flags["old-price-until"]) !== undefined) throw noOldPrice();
+  if (given.name === undefined) throw missing("--provider NAME");
+  if (given.webDomain === undefined) throw missing("--domain URL");
+  if (given.price === undefined) throw missing("--price USDC");
+  const { name, webDomain, price: units } = given;
+  const place = { terms: given.terms ?? ["terms.txt"], stateDir: "state", keyFile };
+  return { name, address, ...(listen ? { listen } : {}), webDomain, price: units, ...place };
+}
+
+/** Texts that specs have signed stay listed behind a new one. */
+function newestFirst(terms: string, listed: readonly string[]): string[] {
+  return [terms, ...listed.filter((path) => path !== terms)];
+}
+
+/**
+ * What permits of before may go on paying: what a credit cost until now. A price that is changed
+ * without a time for that ends all earlier ones.
+ * @throws KhachapuriError `usage` for a time without an earlier price
+ */
+function oldPriceOf(
+  before: ProviderJson,
+  price: string | undefined,
+  { "old-price": given, "old-price-until": time }: ProviderFlags,
+): ProviderJson["oldPrice"] {
+  const isChanged = price !== undefined && price !== before.price;
+  if (time === undefined) {
+    if (given !== undefined) throw noOldPrice();
+    return isChanged ? undefined : before.oldPrice;
+  }
+  const until = timeText(deadlineOf(time, "--old-price-until"));
+  if (given !== undefined) return { price: String(parseUsdc(given)), until };
+  if (isChanged) return { price: before.price, until };
+  if (before.oldPrice) return { ...before.oldPrice, until };
+  throw noOldPrice();
+}
+
+function noOldPrice(): KhachapuriError {
+  return new KhachapuriError("usage", "until when is which earlier price taken?", {
+    hints: ["--old-price-until TIME goes with --old-price USDC, or with another --price than now"],
+  });
+}
+
+/** @throws KhachapuriError `usage` unless it is https, or http to this machine */
+function checkedDomain(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isBare = url?.username === "" && url.search === "" && url.hash === "";
+  if (isBare && isConfidential(url)) return url.href.replace(/\/$/, "");
+  throw new KhachapuriError("usage", `--domain is not an https URL: ${text}`, {
+    hints: ["callers send permits, which are as good as money, over https only"],
+  });
+}
+
+/** @throws KhachapuriError `usage` */
+export function checkedAddress(text: string): `0x${string}` {
+  if (isAddress(text)) return getAddress(text);
+  throw new KhachapuriError("usage", `--address is neither an Ethereum address nor "new": ${text}`);
+}
+
+export function missing(flag: string): KhachapuriError {
+  return new KhachapuriError("usage", `a provider needs ${flag}`, {
+    hints: ["see khachapuri init --help"],
+  });
+}
