@@ -65,7 +65,8 @@ Deno.test("one network has so many connections, and others are served once it le
   }
   // The listener hears a moment later that they have gone.
   const until = Date.now() + DEADLINE_MS;
-  for (let status; status !== 200;) {
+  let status: number | null | undefined;
+  while (status !== 200) {
     assert.ok(Date.now() < until, "nobody is served any more");
     using next = await Connection.open(port);
     status = await served(next).catch(() => null);
