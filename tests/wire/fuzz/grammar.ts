@@ -30,7 +30,7 @@ const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const QUOTED =
   '"(?:[\\t\\x20\\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t\\x20-\\x7e\\x80-\\xff])*"';
 /** Without a name or a value, too: parsers in wide use take that, and it frames nothing. */
-const EXTENSIONS = new RegExp(`^(?:;+(?:${TOKEN}|(?=[=]))(?:=(?:${TOKEN}|${QUOTED})?)?)*$`);
+const EXTENSIONS = new RegExp(`^(?:;+(?:${TOKEN}|(?==))(?:=(?:${TOKEN}|${QUOTED})?)?)*$`);
 /** No name of a host has the other characters that RFC 3986 section 3.2.2 would allow. */
 const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+)(?::([0-9]{0,5}))?$/;
 
