@@ -44,7 +44,7 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
 };
 
 /** A Markdown table with its columns aligned, as `deno fmt` wants it. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i]!.length)));
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;

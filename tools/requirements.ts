@@ -35,6 +35,12 @@ export const WORLD: readonly Requirement[] = [
 /** Nobody is stopped for want of these. A package without a command is found in dpkg's records. */
 export const WANTED_BY_TESTS: readonly Requirement[] = [
   { proof: { command: "stress-ng" }, debianPackage: "stress-ng", why: "presses on the sandbox" },
+  { proof: { command: "openssl" }, debianPackage: "openssl", why: "makes certificates for TLS" },
+  {
+    proof: { command: "chromium-headless-shell" },
+    debianPackage: "chromium-headless-shell",
+    why: "is a web page's browser",
+  },
   { proof: { command: "dpkg-source" }, debianPackage: "dpkg-dev", why: "unpacks bwrap's tests" },
   {
     proof: { file: "/var/lib/dpkg/info/python3-seccomp.list" },

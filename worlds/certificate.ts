@@ -29,6 +29,8 @@ async function issue(name: string, { cert, key }: CertificateFiles): Promise<voi
       ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
       ...["-nodes", "-days", "2", "-subj", `/CN=${name}`],
       ...["-addext", `subjectAltName=DNS:${name},DNS:*.${name},IP:127.0.0.1`],
+      // A client that trusts it by itself takes no authority's certificate for a server's.
+      ...["-addext", "basicConstraints=critical,CA:FALSE"],
       ...["-keyout", key, "-out", cert],
     ],
     stdin: "null",
