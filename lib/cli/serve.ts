@@ -12,7 +12,7 @@ export const serve = defineCommand({
   usage: "[--log-level LEVEL]",
   details: [
     "Serves the provider that config.json describes. It stops on SIGTERM or SIGINT: no new " +
-    "calls, running ones may end, what is due is settled.",
+    "calls, running ones may end, what is due is settled. On SIGHUP it reads its certificate anew.",
     "Logs go to stderr: JSON lines, or short lines on a terminal.",
   ],
   examples: ["serve", "serve --home /var/lib/khachapuri --log-level debug"],
@@ -27,7 +27,10 @@ export const serve = defineCommand({
       level: checkedLevel(options["log-level"] ?? "info"),
     });
     const stop = world.stopSignal();
+    let renewCertificate = () => Promise.resolve();
+    world.onHangUp(() => void renewCertificate());
     const provider = await startProvider(await servedConfig(context), { log });
+    renewCertificate = provider.renewCertificate;
     // Scripts wait for this line; the log says the same to people.
     out.result({ url: provider.url }, [`listening on ${provider.url}`]);
     await aborted(stop);

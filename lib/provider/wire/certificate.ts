@@ -1,4 +1,6 @@
 /** The certificate of a listener, read again when its files change. */
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 
 /** PEM texts, as node's TLS takes them. */
@@ -26,7 +28,7 @@ export class Certificate {
     this.#stamp = stamp;
   }
 
-  /** @throws Deno.errors when a file cannot be read */
+  /** @throws KhachapuriError `invalid_config` for a pair that is none; Deno.errors of its files */
   static async open(files: CertificateFiles): Promise<Certificate> {
     const stamp = await stampOf(files);
     return new Certificate(files, await read(files), stamp);
@@ -38,17 +40,21 @@ export class Certificate {
     Deno.unrefTimer(this.#timer);
   }
 
-  /** Looks whether the files have changed, and has them used then. */
-  async renew(use: (pair: KeyPair) => void, log: Log): Promise<void> {
+  /**
+   * Looks whether the files have changed, and has them used then.
+   * @returns whether they had
+   */
+  async renew(use: (pair: KeyPair) => void, log: Log): Promise<boolean> {
     try {
       const stamp = await stampOf(this.#files);
-      if (stamp === this.#stamp) return;
+      if (stamp === this.#stamp) return false;
       use(await read(this.#files));
       this.#stamp = stamp;
       log.info("certificate renewed", { cert: this.#files.cert });
     } catch (error) {
       log.error("the new certificate cannot be used, the old one stays", { error });
     }
+    return true;
   }
 
   close(): void {
@@ -57,7 +63,31 @@ export class Certificate {
 }
 
 async function read({ cert, key }: CertificateFiles): Promise<KeyPair> {
-  return { cert: await Deno.readTextFile(cert), key: await Deno.readTextFile(key) };
+  const pair = { cert: await Deno.readTextFile(cert), key: await Deno.readTextFile(key) };
+  if (!isKeyOf(parsed(cert, () => new X509Certificate(pair.cert)), key, pair.key)) {
+    throw unusable(`${key} is not the key of the certificate in ${cert}`);
+  }
+  return pair;
+}
+
+function isKeyOf(certificate: X509Certificate, path: string, key: string): boolean {
+  return certificate.checkPrivateKey(parsed(path, () => createPrivateKey(key)));
+}
+
+/** Judged here, as a listener takes any text and then fails each of its connections. */
+function parsed<T>(path: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw unusable(`${path} is not what provider.tls in config.json wants there`, cause);
+  }
+}
+
+function unusable(message: string, cause?: unknown): KhachapuriError {
+  return new KhachapuriError("invalid_config", message, {
+    cause,
+    hints: ["cert: a PEM file, the certificate first and then its chain; key: its PEM private key"],
+  });
 }
 
 /** Changes when either file is written or replaced. */

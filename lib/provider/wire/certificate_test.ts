@@ -1,56 +1,61 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { X509Certificate } from "node:crypto";
+import { certificateFiles } from "../../../worlds/certificate.ts";
 import { hearLog } from "../../../worlds/heard_log.ts";
-import { makeFolder } from "../../../worlds/home.ts";
 import { Certificate, type KeyPair } from "./certificate.ts";
 
 async function open() {
-  const folder = await makeFolder();
-  const files = { cert: join(folder.dir, "cert.pem"), key: join(folder.dir, "key.pem") };
-  const write = async (name: string) => {
-    // Replaced and not written over, as who renews them does.
-    for (const [path, what] of [[files.cert, "cert"], [files.key, "key"]] as const) {
-      await Deno.writeTextFile(`${path}.new`, `${what} ${name}`);
-      await Deno.rename(`${path}.new`, path);
-    }
-  };
-  await write("one");
+  const files = await certificateFiles("one.example");
   const certificate = await Certificate.open(files);
-  const used: KeyPair[] = [];
+  const used: string[] = [];
   return {
     certificate,
     files,
-    write,
     used,
+    use: ({ cert }: KeyPair) => void used.push(new X509Certificate(cert).subject),
     ...hearLog(),
-    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => files[Symbol.asyncDispose](),
   };
 }
 
 Deno.test("a pair is used anew when its files have changed, and only then", async () => {
   await using world = await open();
-  const { certificate, used, write, log } = world;
-  assert.deepEqual(certificate.first, { cert: "cert one", key: "key one" });
-  const use = (pair: KeyPair) => void used.push(pair);
-  await certificate.renew(use, log);
+  const { certificate, used, use, files, log } = world;
+  assert.equal(new X509Certificate(certificate.first.cert).subject, "CN=one.example");
+  assert.equal(await certificate.renew(use, log), false);
   assert.deepEqual(used, []);
-  await write("two");
-  await certificate.renew(use, log);
-  await certificate.renew(use, log);
-  assert.deepEqual(used, [{ cert: "cert two", key: "key two" }]);
+  await files.renew("two.example");
+  assert.equal(await certificate.renew(use, log), true);
+  assert.equal(await certificate.renew(use, log), false);
+  assert.deepEqual(used, ["CN=two.example"]);
 });
 
 Deno.test("a pair that cannot be used leaves the old one, and is tried again", async () => {
   await using world = await open();
-  const { certificate, used, write, log, files, lines } = world;
-  await write("broken");
-  const refuse = () => {
-    throw new Error("no certificate");
-  };
-  await certificate.renew(refuse, log);
-  await certificate.renew((pair) => void used.push(pair), log);
-  assert.deepEqual(used.map(({ cert }) => cert), ["cert broken"]);
-  await Deno.remove(files.key);
-  await certificate.renew(refuse, log);
-  assert.equal(lines.filter((line) => line.includes("the old one stays")).length, 2);
+  const { certificate, used, use, log, files, lines } = world;
+  await using other = await certificateFiles("other.example");
+  const own = await Deno.readTextFile(files.cert);
+  for (const text of ["no certificate", "", await Deno.readTextFile(other.cert)]) {
+    await Deno.writeTextFile(files.cert, text);
+    assert.equal(await certificate.renew(use, log), true);
+  }
+  await Deno.remove(files.cert);
+  assert.equal(await certificate.renew(use, log), true);
+  assert.equal(lines.filter((line) => line.includes("the old one stays")).length, 4);
+  assert.deepEqual(used, []);
+  await Deno.writeTextFile(files.cert, own);
+  await certificate.renew(use, log);
+  assert.deepEqual(used, ["CN=one.example"]);
+});
+
+Deno.test("nobody starts with files that are no pair, and is told which", async () => {
+  await using files = await certificateFiles("one.example");
+  await using other = await certificateFiles("other.example");
+  const { cert, key } = files;
+  const code = "invalid_config";
+  const opened = (cert: string, key: string) => Certificate.open({ cert, key });
+  await assert.rejects(opened(key, cert), { code, message: /key\.pem is not what provider\.tls/ });
+  await assert.rejects(opened(cert, cert), { code, message: /cert\.pem is not what/ });
+  const foreign = { code, message: /key\.pem is not the key of the certificate in .*cert\.pem/ };
+  await assert.rejects(opened(cert, other.key), foreign);
 });
