@@ -255,6 +255,8 @@ export const RESPONSE_BYTES_MAX = 16 * 1024 * 1024;
 export const RESPONSE_HEAD_BYTES_MAX = 64 * 1024;
 /** Header fields that one run may answer with: each costs as much as all before it. */
 export const RESPONSE_FIELDS_MAX = 256;
+/** Local redirects of one call (RFC 3875 6.2.2), which share the time of one run. */
+export const LOCAL_REDIRECTS_MAX = 10;
 /** stderr kept for the owner's log; the rest is read and dropped. */
 export const STDERR_BYTES_MAX = 64 * 1024;
 

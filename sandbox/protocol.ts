@@ -138,6 +138,9 @@ export function encodeSetup(setup: Setup): Uint8Array {
   return encodeFrame(FRAME.setup, 0, bytes);
 }
 
+/** An argument or variable of a program: text goes to it in UTF-8, octets as they are. */
+export type ProgramString = string | Uint8Array;
+
 /**
  * The frame that starts a run.
  * @param env "NAME=value" strings
@@ -146,16 +149,12 @@ export function encodeSetup(setup: Setup): Uint8Array {
  */
 export function encodeStart(
   run: number,
-  argv: readonly string[],
-  env: readonly string[],
+  argv: readonly ProgramString[],
+  env: readonly ProgramString[],
   hasStdin: boolean,
 ): Uint8Array {
-  const strings = [...argv, ...env];
   if (argv.length > STRINGS_MAX || env.length > STRINGS_MAX) throw unpassable();
-  if (strings.some((string) => string.includes("\0"))) throw unpassable();
-  const text = strings.length === 0 ? "" : strings.join("\0") + "\0";
-  const { read, written } = encoder.encodeInto(text, startStrings);
-  if (read < text.length) throw unpassable();
+  const written = writeStrings([...argv, ...env]);
   writeHeader(startFrame, FRAME.start, run, START_FIXED_BYTES + written);
   startView.setUint32(HEADER_BYTES, argv.length, true);
   startView.setUint32(HEADER_BYTES + 4, env.length, true);
@@ -171,6 +170,36 @@ const START_FIXED_BYTES = 12;
 const startFrame = new Uint8Array(HEADER_BYTES + START_BYTES_MAX);
 const startView = new DataView(startFrame.buffer);
 const startStrings = startFrame.subarray(HEADER_BYTES + START_FIXED_BYTES);
+
+/** Writes strings, each with its NUL, into `startStrings`; tells how many bytes they take. */
+function writeStrings(strings: readonly ProgramString[]): number {
+  if (areTexts(strings)) return writeTexts(strings, 0);
+  let at = 0;
+  for (const string of strings) {
+    if (typeof string === "string") {
+      at = writeTexts([string], at);
+      continue;
+    }
+    if (string.includes(0) || string.length >= startStrings.length - at) throw unpassable();
+    startStrings.set(string, at);
+    startStrings[at + string.length] = 0;
+    at += string.length + 1;
+  }
+  return at;
+}
+
+function areTexts(strings: readonly ProgramString[]): strings is readonly string[] {
+  return strings.every((string) => typeof string === "string");
+}
+
+/** One call for all of them: nearly every run has nothing but text. */
+function writeTexts(texts: readonly string[], at: number): number {
+  if (texts.some((text) => text.includes("\0"))) throw unpassable();
+  const text = texts.length === 0 ? "" : texts.join("\0") + "\0";
+  const { read, written } = encoder.encodeInto(text, startStrings.subarray(at));
+  if (read < text.length) throw unpassable();
+  return at + written;
+}
 
 /** For arguments or an environment that execve(2) cannot give to a program. */
 export function unpassable(): KhachapuriError {

@@ -70,6 +70,23 @@ Deno.test("START carries argv and env as NUL-terminated strings", () => {
   assert.equal(new TextDecoder().decode(frame.subarray(20)), "./main\0é\0A=1\0");
 });
 
+Deno.test("START carries octets as they are, beside text", () => {
+  const octets = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
+  const frame = encodeStart(0, ["./main", octets("\xe9")], ["A=1", octets("B=\xff"), "C=2"], false);
+  const view = new DataView(frame.buffer);
+  assert.deepEqual([8, 12].map((at) => view.getUint32(at, true)), [2, 3]);
+  assert.deepEqual(frame.subarray(20), octets("./main\0\xe9\0A=1\0B=\xff\0C=2\0"));
+  assert.throws(() => encodeStart(0, [octets("a\0")], [], false), invalid);
+  const most = new Uint8Array(START_BYTES_MAX - 12 - 1).fill(1);
+  assert.equal(encodeStart(0, [most], [], false).length, HEADER_BYTES + START_BYTES_MAX);
+  assert.throws(() => encodeStart(0, [most, ""], [], false), invalid);
+  assert.throws(() => encodeStart(0, ["", most], [], false), invalid);
+  assert.throws(
+    () => encodeStart(0, [Uint8Array.of(1), "x".repeat(START_BYTES_MAX)], [], false),
+    invalid,
+  );
+});
+
 Deno.test("what cannot be passed is refused before it is sent", () => {
   assert.throws(() => encodeStart(0, ["a\0b"], [], false), invalid);
   assert.throws(() => encodeStart(0, ["a"], ["X=\0"], false), invalid);

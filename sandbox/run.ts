@@ -6,7 +6,7 @@ import { concat } from "./bytes.ts";
 import { errnoText, signalName } from "./explain.ts";
 import { createOutput, type Output, streamOf } from "./output.ts";
 import type { SandboxPolicy } from "./policy.ts";
-import { encodeBare, encodeCredit, type Exit, FRAME } from "./protocol.ts";
+import { encodeBare, encodeCredit, type Exit, FRAME, type ProgramString } from "./protocol.ts";
 import { createStdin } from "./stdin.ts";
 
 /** The limit that ended a run. */
@@ -50,9 +50,9 @@ export interface Run {
 }
 
 export interface RunInput {
-  argv: readonly string[];
+  argv: readonly ProgramString[];
   /** "NAME=value". */
-  env: readonly string[];
+  env: readonly ProgramString[];
   stdin: ByteSource | null;
   limits: SandboxPolicy["limits"];
 }
@@ -119,7 +119,7 @@ export function createRun(
       end();
       const limit = exit.cause === "none" ? null : exit.cause;
       output.end(limit === null ? null : limitError(limit, input.limits));
-      if (exit.startErrno !== 0) stderr.push(execFailure(input.argv[0]!, exit.startErrno));
+      if (exit.startErrno !== 0) stderr.push(execFailure(String(input.argv[0]), exit.startErrno));
       const wallMs = performance.now() - startedAt;
       resolve({ ...outcome(exit), limit, wallMs, stderr: concat(stderr) });
     },

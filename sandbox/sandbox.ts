@@ -8,7 +8,8 @@ import { KhachapuriError } from "../lib/errors.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { helperPath, prepareHost, spawnHelper } from "./native.ts";
 import { hostArguments } from "./launch.ts";
-import { unpassable } from "./protocol.ts";
+import { concat } from "./bytes.ts";
+import { type ProgramString, unpassable } from "./protocol.ts";
 import type { SandboxHost, SandboxPolicy } from "./policy.ts";
 import type { Run } from "./run.ts";
 import { Session } from "./session.ts";
@@ -16,15 +17,17 @@ import { sessionSetup } from "./setup.ts";
 import { takeRunUid } from "./uid.ts";
 
 export interface RunRequest {
-  /** argv[0] is the entrypoint relative to the program folder. */
-  argv: readonly string[];
+  /** argv[0], always text, is the entrypoint relative to the program folder. */
+  argv: readonly ProgramString[];
   /** Exactly what the program gets, besides defaults for PATH, HOME and TMPDIR. */
-  env: Readonly<Record<string, string>>;
+  env: Readonly<Record<string, ProgramString>>;
   /** null: the program reads end of file at once. */
   stdin: ByteSource | null;
 }
 
 export interface Sandbox {
+  /** Of each run. */
+  readonly limits: SandboxPolicy["limits"];
   /**
    * Starts one run.
    * @throws KhachapuriError `invalid_input` when argv or env cannot be passed to a program,
@@ -35,6 +38,7 @@ export interface Sandbox {
   close(): Promise<void>;
 }
 
+export type { ProgramString } from "./protocol.ts";
 export type { Run, RunLimit, RunRecord } from "./run.ts";
 export type { SandboxHost, SandboxPolicy } from "./policy.ts";
 
@@ -77,6 +81,7 @@ export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Pro
   }
 
   return {
+    limits: policy.limits,
     // Async, so that what it throws is a rejection.
     // deno-lint-ignore require-await
     async run(request) {
@@ -112,19 +117,27 @@ export function assertUnprivileged(host: SandboxHost, uid: number | null): void 
  * a name cannot be one of an environment variable
  */
 function passable({ argv: [entry = "", ...rest], env }: RunRequest): {
-  argv: string[];
-  env: string[];
+  argv: ProgramString[];
+  env: ProgramString[];
 } {
-  if (entry === "" || entry.startsWith("/") || entry.split("/").includes("..")) {
+  if (
+    typeof entry !== "string" || entry === "" || entry.startsWith("/") ||
+    entry.split("/").includes("..")
+  ) {
     throw unpassable();
   }
-  const strings: string[] = [];
+  const strings: ProgramString[] = [];
   for (const [name, value] of DEFAULT_ENV) {
     if (!Object.hasOwn(env, name)) strings.push(`${name}=${value}`);
   }
   for (const name in env) {
     if (name === "" || name.includes("=")) throw unpassable();
-    strings.push(`${name}=${env[name]}`);
+    strings.push(variable(name, env[name]!));
   }
   return { argv: [entry.startsWith("./") ? entry : `./${entry}`, ...rest], env: strings };
+}
+
+function variable(name: string, value: ProgramString): ProgramString {
+  if (typeof value === "string") return `${name}=${value}`;
+  return concat([new TextEncoder().encode(`${name}=`), value]);
 }

@@ -81,9 +81,9 @@ Deno.test("a program gets curl's arguments, CGI variables and the body", async (
     "-X",
     "PUT",
     "-H",
-    "proxy: http://evil.example",
-    "-H",
     "x-a: 1",
+    "-H",
+    "proxy: http://evil.example",
     "--data-binary",
     "@-",
     "https://provider.example/album?n=1",
@@ -161,12 +161,14 @@ Deno.test("real curl sends the very request its arguments were made from", async
       const wanted = { "x-a": "1, 2", "x-empty": "", "content-type": "text/plain" };
       const { args } = curlInvocation({
         method,
+        protocol: "HTTP/1.1",
         base: new URL(`http://127.0.0.1:${server.addr.port}`),
         mount: "/cid",
         path: "/a%20b/[x]",
         query: "q={1,2}&r=%00",
-        headers: [...new Headers(wanted)],
+        headers: Object.entries(wanted),
         hasBody,
+        bodyBytes: null,
         remoteAddress: "127.0.0.1",
       });
       const answer = await realCurl(args, hasBody ? "line\r\nline\n" : "");

@@ -28,7 +28,7 @@ import type { Seller } from "../lib/provider/money/seller.ts";
 import type { Lease } from "../lib/provider/program/sandboxes.ts";
 import { requestOf, responseOf } from "./answers.ts";
 import { type HeardLog, hearLog } from "./heard_log.ts";
-import { type PlayedRun, playRun } from "./sandbox/played_run.ts";
+import { LIMITS, type PlayedRun, playRun } from "./sandbox/played_run.ts";
 import { sampleSpec } from "./spec/sample_spec.ts";
 
 export const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy" as CidText;
@@ -217,7 +217,7 @@ function lookedAfter(watched: { callers: number }, { whenGone }: HttpRequest) {
 }
 
 function targetOf({ path = "/", form = "path" }: CallOptions): DeploymentTarget {
-  return { form, cid: CID, path: path.split("?")[0]! };
+  return { form, cid: CID, mount: form === "path" ? `/${CID}` : "", path: path.split("?")[0]! };
 }
 
 /** A scheme that takes everything and counts what it holds. */
@@ -268,6 +268,7 @@ function playPrograms(before: CallWorld["before"], { cid }: Deployment) {
   let next = Promise.withResolvers<PlayedRun>();
   let leases = 0;
   const sandbox: Sandbox = {
+    limits: LIMITS,
     async run(request) {
       await before.run?.();
       const run = playRun(request);

@@ -2,7 +2,7 @@
  * Everything a paid call needs, for real and on loopback: a chain with USDC and the escrow, an
  * IPFS gateway, a provider that serves, an owner and a caller who have allowed it credits.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { LocalAccount } from "viem";
 import { NEVER, setOperator } from "../lib/chain/escrow_provider.ts";
 import { formatCid } from "../lib/cid.ts";
@@ -265,6 +265,7 @@ async function zipOf(files: Program["files"]): Promise<Uint8Array> {
   try {
     for (const [path, content] of Object.entries(files)) {
       const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+      await Deno.mkdir(dirname(join(dir, path)), { recursive: true });
       await Deno.writeFile(join(dir, path), bytes, { mode: 0o755 });
     }
     return await packProgram(dir);

@@ -12,6 +12,7 @@ import { createRoutes } from "../lib/provider/door/routes.ts";
 import { openListener } from "../lib/provider/door/serve.ts";
 import { openProvider } from "../lib/provider/door/wiring.ts";
 import type { Bill, Hold, PaymentScheme } from "../lib/provider/money/scheme.ts";
+import { runLimits } from "../lib/provider/program/run_limits.ts";
 
 /** Folder of the configuration; its provider must not be running. */
 export interface ServerOrder {
@@ -45,6 +46,7 @@ const ANSWER = new TextEncoder().encode("hello\n");
 
 /** A program that has always just answered. */
 const AT_ONCE: Sandbox = {
+  limits: runLimits(1_000, 64),
   run() {
     const output = createOutput(() => {}, () => {});
     output.receive(ANSWER);

@@ -27,7 +27,12 @@ export interface PlayedRun {
   fail(error: KhachapuriError): void;
 }
 
-const LIMITS = { timeoutMs: 1_000, memoryMb: 64, stdoutBytes: 1 << 24, stderrBytes: 1 << 16 };
+export const LIMITS = {
+  timeoutMs: 1_000,
+  memoryMb: 64,
+  stdoutBytes: 1 << 24,
+  stderrBytes: 1 << 16,
+};
 const SIGKILL = 9;
 
 /** Begins one; its program reads all of its stdin at once. */

@@ -2,14 +2,14 @@
  * From a started run to the caller's answer. The program's output goes out as it comes; the charge
  * is committed before the last byte goes.
  */
-import type { Run, RunRecord } from "../../../sandbox/sandbox.ts";
+import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { failureOf } from "../http/failure.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import { isolate, keepPrivate } from "../http/isolation.ts";
 import { readShort, type Relay } from "../http/relay.ts";
 import type { Answer } from "../http/request.ts";
-import type { ProgramResponse } from "../program/interface/interface.ts";
+import type { ProgramResponse, ProgramRun } from "../program/interface/interface.ts";
 import { Account } from "./account.ts";
 import { acceptsOf } from "./accepts.ts";
 import type { Call, Started } from "./call.ts";
@@ -54,7 +54,7 @@ interface Begun {
 /** Up to the first byte of the answer's body, or the reason why there is no answer. */
 async function begin(call: Call, started: Started): Promise<Begun> {
   const { run, body } = started;
-  const response = await call.interface.respond(run.output);
+  const response = await run.respond();
   const first = await response.read();
   // A program whose input was cut off may still say something: that is no answer.
   const failure = body.failure();
@@ -64,7 +64,7 @@ async function begin(call: Call, started: Started): Promise<Begun> {
 }
 
 /** A program that printed nothing and failed has not answered; what it printed is its answer. */
-async function assertEnded(run: Run): Promise<void> {
+async function assertEnded(run: ProgramRun): Promise<void> {
   const record = await run.record;
   if (record.limit !== null || record.exit !== 0) throw programFailure(record);
 }
@@ -168,7 +168,7 @@ class OutputRelay implements Relay {
 
   isComplete(): boolean {
     const { run, body } = this.parts.started;
-    return run.output.isComplete() && body.isWhole();
+    return run.isComplete() && body.isWhole();
   }
 
   async read(): Promise<Uint8Array | null> {

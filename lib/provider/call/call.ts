@@ -3,14 +3,19 @@
  * of a sandbox, a slot, the credit, the run. Each stage can refuse, up
  * to the credit for free; whatever was taken by then is given back.
  */
-import type { Run } from "../../../sandbox/sandbox.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import type { FieldReader } from "../http/fields.ts";
 import type { HttpRequest } from "../http/request.ts";
 import { hungUp, meterBody, type RequestBody, type WholeBody } from "../http/request_body.ts";
 import type { DeploymentTarget } from "../http/target.ts";
 import type { Bill, Hold, PaymentScheme } from "../money/scheme.ts";
-import type { ProgramInterface, ProgramRequest } from "../program/interface/interface.ts";
+import type {
+  ProgramInterface,
+  ProgramRequest,
+  ProgramRun,
+  StartProgram,
+} from "../program/interface/interface.ts";
 import { interfaceOf } from "../program/interface/interfaces.ts";
 import type { Lease } from "../program/sandboxes.ts";
 import type { Claim } from "./idempotency.ts";
@@ -25,7 +30,7 @@ export interface Arrival {
 
 /** A run in progress, with what was taken for it. */
 export interface Started {
-  readonly run: Run;
+  readonly run: ProgramRun;
   readonly hold: Hold;
   readonly body: RequestBody;
   /** Unix ms. */
@@ -37,7 +42,7 @@ export class Call {
   #lease: Lease | null = null;
   #slot: Slot | null = null;
   #hold: Hold | null = null;
-  #run: Run | null = null;
+  #run: ProgramRun | null = null;
   #body: WholeBody | null = null;
   #isKilled = false;
 
@@ -71,6 +76,7 @@ export class Call {
     const { programs: { sandboxes }, gate, records } = this.parts;
     const { deployment, bill } = this;
     try {
+      const startProgram = this.#prepare();
       // Before a slot is taken: a program that nobody has takes long to fail.
       this.#lease = await sandboxes.acquire(deployment);
       this.#slot = gate.slots.take(deployment, bill);
@@ -80,11 +86,20 @@ export class Call {
       records.registrations.add(deployment);
       this.#assertCallerIsHere();
       if (!claim) this.arrival.request.whenGone(() => this.kill());
-      return await this.#runProgram(this.#lease, this.#hold);
+      return await this.#runProgram(startProgram, this.#lease, this.#hold);
     } catch (error) {
       this.#abandon(error);
       throw error;
     }
+  }
+
+  /**
+   * Whether the body must arrive before the run, as its program has to know how long it is and its
+   * caller did not say so.
+   */
+  needsWholeBody(): boolean {
+    const { body, fields } = this.arrival.request;
+    return this.interface.needsBodyLength && body !== null && announced(fields) === null;
   }
 
   /** The body was read before the run, which is given it; its memory is taken until `release`. */
@@ -111,18 +126,20 @@ export class Call {
     this.#lease?.release();
   }
 
-  async #runProgram(lease: Lease, hold: Hold): Promise<Started> {
-    const { spec: { program, env } } = this.deployment;
-    const { records } = this.parts;
+  #prepare(): StartProgram {
+    const { program, env } = this.deployment.spec;
+    const command = { entrypoint: program.entrypoint, args: program.args, env };
+    return this.interface.prepare(command, this.#programRequest());
+  }
+
+  async #runProgram(startProgram: StartProgram, lease: Lease, hold: Hold): Promise<Started> {
     const isHashed = this.bill.source === "caller";
     const body: RequestBody = this.#body ??
       meterBody(this.arrival.request.body, isHashed, () => this.kill());
-    const command = { entrypoint: program.entrypoint, args: program.args, env };
-    const request = this.#programRequest();
-    const run = await this.interface.start(lease.sandbox, command, request, body.source);
+    const run = await startProgram(lease.sandbox, body.source);
     this.#run = run;
     if (this.#isKilled) run.kill();
-    return { run, hold, body, at: records.now() };
+    return { run, hold, body, at: this.parts.records.now() };
   }
 
   #assertCallerIsHere(): void {
@@ -146,15 +163,23 @@ export class Call {
     if (request.sender.scheme !== null) base.protocol = request.sender.scheme;
     return {
       method: request.method,
+      protocol: request.protocol,
       base,
-      mount: isOwnHost ? "" : `/${cid}`,
+      mount: target.mount,
       path: target.path,
-      query: request.query ?? "",
+      query: request.query,
       headers: request.fields.list,
       hasBody: request.body !== null,
+      bodyBytes: this.#body?.bytes ?? announced(request.fields),
       remoteAddress: request.sender.address,
     };
   }
+}
+
+/** What Content-Length says; null when it says nothing. */
+function announced(fields: FieldReader): number | null {
+  const value = fields.get("content-length");
+  return value === null ? null : Number(value);
 }
 
 interface Payment {

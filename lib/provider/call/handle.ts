@@ -44,7 +44,11 @@ export async function handleCall(
 }
 
 async function answerOnce(call: Call): Promise<Answer> {
-  const admission = await call.scheme.admit(call.bill);
+  const { scheme, bill, arrival: { request } } = call;
+  const admission = await scheme.admit(bill);
+  if (call.needsWholeBody()) {
+    call.keepBody(await call.parts.gate.readBody(request.body, bill.payer));
+  }
   const started = await call.start(admission, null);
   return await answerRun(call, started, null);
 }
@@ -80,7 +84,11 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Answer> {
 }
 
 function replay({ status, headers, body }: StoredAnswer): Answer {
-  const again: HeaderField[] = [...headers, [REPLAYED_HEADER, "true"]];
+  const again: HeaderField[] = [
+    ...headers,
+    [REPLAYED_HEADER.toLowerCase(), "true"],
+    ["access-control-expose-headers", REPLAYED_HEADER],
+  ];
   return { status, headers: again, body: body.length === 0 ? null : body };
 }
 

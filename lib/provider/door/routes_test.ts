@@ -31,9 +31,12 @@ Deno.test("each path takes its method, HEAD as GET, and says which it takes", as
   for (const [path, takes] of Object.entries(PATHS)) {
     for (const method of METHODS) {
       const { status, headers } = await world.ask(path, { method });
-      const isTaken = takes.split(", ").includes(method === "HEAD" ? "GET" : method);
+      const all = [...takes.split(", "), ...(takes.includes("GET") ? ["HEAD"] : []), "OPTIONS"];
+      const isTaken = all.includes(method);
       assert.equal(status !== 405, isTaken, `${method} ${path}`);
-      assert.equal(headers.get("allow"), isTaken ? null : takes, `${method} ${path}`);
+      const isTold = !isTaken || method === "OPTIONS";
+      assert.equal(headers.get("allow"), isTold ? all.join(", ") : null, `${method} ${path}`);
+      assert.equal(headers.get("access-control-allow-origin"), "*", `${method} ${path}`);
     }
   }
 });
@@ -65,7 +68,7 @@ Deno.test("what looks like a cid and is none is refused as such", async () => {
 
 Deno.test("a deployment is called below the provider, and on a host of its own", async () => {
   using world = await openRouteWorld();
-  const seen: (string | undefined)[][] = [];
+  const seen: unknown[][] = [];
   world.program = (run) => {
     const { SERVER_NAME, SCRIPT_NAME, PATH_INFO, QUERY_STRING, REMOTE_ADDR } = run.request.env;
     seen.push([SERVER_NAME, SCRIPT_NAME, PATH_INFO, QUERY_STRING, REMOTE_ADDR]);
@@ -85,7 +88,7 @@ Deno.test("a deployment is called below the provider, and on a host of its own",
     ["provider.test", `/${CID}`, "/a", "b=c", "192.0.2.7"],
     [host, "", "/a", "b=c", "192.0.2.7"],
     [host, "", "/a", "b=c", "192.0.2.7"],
-    ["provider.test", `/${CID}`, "/", "", "192.0.2.7"],
+    ["provider.test", `/${CID}`, "", "", "192.0.2.7"],
   ]);
 });
 
@@ -97,6 +100,41 @@ Deno.test("a deployment takes every method, and its paths are its own", async ()
   const { status } = await world.ask(`https://${CID}.provider.test/settle`);
   assert.equal(status, 200);
   assert.deepEqual(world.asked, []);
+});
+
+Deno.test("a preflight to a deployment runs no program and costs nothing, in both forms", async () => {
+  using world = await openRouteWorld();
+  world.before.deployment = () => assert.fail("it was looked up");
+  const headers = {
+    origin: "https://app.example",
+    "access-control-request-method": "PUT",
+    "access-control-request-headers": "payment-signature, x-a",
+  };
+  for (const url of [`/${CID}`, `/${CID}/a`, `https://${CID}.provider.test/a`]) {
+    const answer = await world.ask(url, { method: "OPTIONS", headers });
+    assert.equal(answer.status, 204);
+    assert.equal(answer.headers.get("access-control-allow-origin"), "*");
+    assert.equal(answer.headers.get("access-control-allow-methods"), "PUT");
+    assert.match(answer.headers.get("access-control-allow-headers")!, /PAYMENT-SIGNATURE.* x-a/i);
+  }
+  assert.deepEqual(world.holds, []);
+});
+
+Deno.test("whether a page may read an answer is the program's to say", async () => {
+  using world = await openRouteWorld();
+  const ask = async (head: string) => {
+    world.program = (run) => {
+      run.print(`HTTP/1.1 200 OK\n${head}\nhi`);
+      run.exit();
+    };
+    const headers = { origin: "https://app.example", "payment-signature": "lane" };
+    return (await world.ask(`/${CID}/`, { headers })).headers.get("access-control-allow-origin");
+  };
+  assert.equal(await ask(""), null);
+  assert.equal(
+    await ask("Access-Control-Allow-Origin: https://app.example\n"),
+    "https://app.example",
+  );
 });
 
 Deno.test("a service worker is refused below the provider, and not on a host of its own", async () => {

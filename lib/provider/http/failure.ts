@@ -6,6 +6,7 @@ import {
   paymentRequired,
   toHeader,
 } from "../../payment_header.ts";
+import { READABLE } from "./cors.ts";
 import type { HeaderField } from "./header_rules.ts";
 
 /** The body is returned beside the head, for whoever has to hash or keep it. */
@@ -30,6 +31,7 @@ export function failureOf(error: KhachapuriError, accepts: Accepts, path: string
     ["content-type", "application/json"],
     ["cache-control", "no-store"],
     ["x-content-type-options", "nosniff"],
+    ...READABLE,
   ];
   if (error.retryAfterSeconds !== undefined) {
     headers.push(["retry-after", String(Math.ceil(error.retryAfterSeconds))]);
@@ -41,7 +43,6 @@ export function failureOf(error: KhachapuriError, accepts: Accepts, path: string
       PAYMENT_REQUIRED_HEADER,
       toHeader(paymentRequired(accepts(error.lane), about)),
     ]);
-    headers.push(["access-control-expose-headers", PAYMENT_REQUIRED_HEADER]);
   }
   const shown = error.code === "internal"
     ? { error: "internal", message: "the provider failed" }

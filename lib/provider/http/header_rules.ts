@@ -49,3 +49,72 @@ export function isEndToEnd(name: string, connection: ReadonlySet<string>): boole
   if (name === "payer" || name === "idempotency-replayed") return false;
   return !OUR_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
+
+/**
+ * Fields that hold one value (RFC 9110 and those that build on it), of requests and responses: two
+ * of them are no list, and whoever joined them would make a third value. `status` is CGI's.
+ */
+const SINGLETONS: ReadonlySet<string> = new Set([
+  "access-control-allow-credentials",
+  "access-control-allow-origin",
+  "access-control-max-age",
+  "access-control-request-method",
+  "age",
+  "authorization",
+  "content-disposition",
+  "content-length",
+  "content-location",
+  "content-range",
+  "content-type",
+  "cross-origin-embedder-policy",
+  "cross-origin-opener-policy",
+  "cross-origin-resource-policy",
+  "date",
+  "depth",
+  "destination",
+  "etag",
+  "expires",
+  "from",
+  "host",
+  "idempotency-key",
+  "if-modified-since",
+  "if-range",
+  "if-unmodified-since",
+  "last-event-id",
+  "last-modified",
+  "location",
+  "max-forwards",
+  "origin",
+  "overwrite",
+  "range",
+  "referer",
+  "refresh",
+  "retry-after",
+  "sourcemap",
+  "status",
+  "strict-transport-security",
+  "user-agent",
+]);
+
+/**
+ * The fields with each singleton once: one that was repeated with the same value was sent once.
+ * @param conflict the error for one with two values, whose name it is given
+ */
+export function singly(
+  fields: readonly HeaderField[],
+  conflict: (name: string) => Error,
+): HeaderField[] {
+  const seen = new Map<string, string>();
+  return fields.filter(([name, value]) => {
+    if (!SINGLETONS.has(name)) return true;
+    const before = seen.get(name);
+    if (before !== undefined && before !== value) throw conflict(name);
+    seen.set(name, value);
+    return before === undefined;
+  });
+}
+
+/** One value of all of a field's lines (RFC 9110 section 5.3; for cookies RFC 9113, 8.2.3). */
+export function joined(name: string, values: readonly string[]): string {
+  return values.join(name === "cookie" ? "; " : ", ");
+}

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { connectionOptions, isEndToEnd, TOKEN } from "./header_rules.ts";
+import {
+  connectionOptions,
+  type HeaderField,
+  isEndToEnd,
+  joined,
+  singly,
+  TOKEN,
+} from "./header_rules.ts";
 
 const NONE = connectionOptions(null);
 
@@ -55,4 +62,25 @@ Deno.test("RFC 9110 5.6.2: a token is one or more of its characters", () => {
   for (const bad of ["", "a b", "a:", "a\n", "é", "a(b)", "a/b", '"a"']) {
     assert.doesNotMatch(bad, TOKEN);
   }
+});
+
+Deno.test("RFC 9110 5.3: a field of one value is there once, and lists as often as they came", () => {
+  const conflict = (name: string) => new Error(`two of ${name}`);
+  const fields: HeaderField[] = [["etag", "a"], ["vary", "x"], ["etag", "a"], ["vary", "x"]];
+  assert.deepEqual(singly(fields, conflict), [["etag", "a"], ["vary", "x"], ["vary", "x"]]);
+  for (const name of ["content-type", "content-length", "location", "host", "authorization"]) {
+    assert.throws(() => singly([[name, "a"], ["x", "y"], [name, "b"]], conflict), {
+      message: `two of ${name}`,
+    });
+  }
+  for (const name of ["set-cookie", "www-authenticate", "link", "x-any", "cookie", "via"]) {
+    const apart: HeaderField[] = [[name, "a"], [name, "b"]];
+    assert.deepEqual(singly(apart, conflict), apart);
+  }
+});
+
+Deno.test("a field's lines make one value, for cookies as cookies are joined", () => {
+  assert.equal(joined("accept", ["a", "b"]), "a, b");
+  assert.equal(joined("cookie", ["a=1", "b=2"]), "a=1; b=2");
+  assert.equal(joined("accept", ["a"]), "a");
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../../errors.ts";
-import { isolate, keepPrivate, refuseServiceWorker } from "./isolation.ts";
+import { isolate, keepPrivate, OF_ONE_ANSWER, refuseServiceWorker } from "./isolation.ts";
 import { targetOf } from "./target.ts";
 
 const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
@@ -58,4 +58,88 @@ Deno.test("a service worker is refused under a shared origin only", () => {
   const target = targetOf("p.example", `/${CID}`, "p.example");
   assert.throws(() => refuseServiceWorker(target, headers), KhachapuriError);
   refuseServiceWorker(targetOf(`${CID}.p.example`, "/", "p.example"), headers);
+});
+
+/**
+ * Response fields of the IANA registry, of browsers and of proxies, by where a program may say
+ * them: in both forms, on a host of its own, or nowhere.
+ */
+const FIELDS: Readonly<Record<"both" | "host" | "nowhere", string>> = {
+  both: `accept-patch accept-post accept-query accept-ranges access-control-allow-headers
+    access-control-allow-methods access-control-allow-origin access-control-expose-headers
+    access-control-max-age age allow cache-control content-digest content-disposition
+    content-encoding content-language content-location content-md5 content-range
+    content-security-policy content-security-policy-report-only content-type
+    cross-origin-embedder-policy cross-origin-opener-policy cross-origin-resource-policy date dav
+    deprecation digest document-isolation-policy document-policy etag expires feature-policy
+    integrity-policy last-modified link location lock-token mcp-protocol-version mcp-session-id
+    memento-datetime permissions-policy pragma preference-applied ratelimit ratelimit-limit
+    ratelimit-policy ratelimit-remaining ratelimit-reset referrer-policy refresh repr-digest
+    request-id retry-after server server-timing signature signature-input sourcemap sunset
+    timing-allow-origin traceparent traceresponse tracestate vary want-content-digest
+    want-repr-digest warning x-content-security-policy x-dns-prefetch-control x-download-options
+    x-frame-options x-powered-by x-ratelimit-limit x-request-id x-robots-tag x-sourcemap
+    x-total-count x-ua-compatible x-xss-protection x-made-of x-array x-message x-edgy`,
+  host: `accept-additions accept-ch accept-ch-lifetime accept-signature
+    access-control-allow-credentials access-control-request-headers alternates alt-used
+    authentication-control authentication-info available-dictionary c-ext cache-status
+    cache-tag cal-managed-id caldav-timezones capsule-protocol cdn-cache-control cdn-loop
+    cert-not-after client-cert close connection-allowlist content-base content-dpr
+    content-script-type content-style-type content-version critical-ch default-style delegate-ch
+    delta-base deliver dictionary-id differential-id edge-control foo getprofile host
+    hobareg idempotency-key im large-allocation mime-version no-vary-search
+    odata-version optional-www-authenticate ot-baseline p3p ping-to position priority profileobject
+    proxy-status pics-label protocol redirect-ref replay-nonce require-document-policy safe
+    schedule-reply sec-websocket-accept sec-gpc sec-purpose security-scheme set-login set-txn
+    setprofile     shared-storage-write soapaction speculation-rules status-uri surrogate-control
+    surrogate-key tcn timeout tk topic ttl urgency uri use-as-dictionary variant-vary via
+    www-authenticate xkey x-permitted-cross-domain-policies`,
+  nowhere: `activate-storage-access alt-svc attribution-reporting-register-source
+    attribution-reporting-register-trigger attribution-reporting-register-os-source clear-site-data
+    expect-ct nel observe-browsing-topics origin-agent-cluster public-key-pins
+    public-key-pins-report-only report-to reporting-endpoints sec-session-challenge
+    sec-session-registration secure-session-challenge secure-session-registration
+    secure-session-skipped service-worker-allowed set-cookie2 strict-transport-security
+    supports-loading-mode x-accel-buffering x-accel-charset x-accel-expires x-accel-limit-rate
+    x-accel-redirect x-amz-meta-a x-appengine-blobkey x-arr-disable-session-affinity x-cache-tag
+    x-cascade x-cdn-cache-control x-cf-purge x-compress-hint x-envoy-immediate-health-check-fail
+    x-envoy-upstream-healthchecked-cluster x-esi x-fastly-purge x-forwarded-host x-goog-meta
+    x-google-cache-control x-http2-push x-http2-push-only x-lighttpd-send-file
+    x-lighttpd-send-tempfile x-litemage-purge x-litespeed-cache-control x-litespeed-location
+    x-litespeed-purge x-litespeed-tag x-litespeed-vary x-lsadc-purge x-lscache
+    x-middleware-rewrite x-mod-pagespeed x-ms-blob x-offload-to-redis x-original-url x-page-speed
+    x-pagespeed x-passenger-request-oob-work x-proxy-pass x-purge x-reproxy-expected-size
+    x-reproxy-file x-reproxy-url x-rewrite-url x-send-file x-sendfile x-sendfile-temporary
+    x-sendfile2     x-varnish-ttl`,
+};
+
+Deno.test("each field passes where it acts on nothing that others share", () => {
+  for (const [where, text] of Object.entries(FIELDS)) {
+    for (const name of text.split(/\s+/)) {
+      const passes = (form: "path" | "host") =>
+        isolate(form, [[name, "a"]]).some((field) => field[0] === name && field[1] === "a");
+      assert.equal(passes("host"), where !== "nowhere", `${name} on a host of its own`);
+      assert.equal(passes("path"), where === "both", `${name} below the provider`);
+    }
+  }
+});
+
+Deno.test("a name that nobody knows is a program's own only with x-", () => {
+  const names = isolate("path", [["future-header", "a"], ["x-future", "a"]]).map(([name]) => name);
+  assert.ok(names.includes("x-future") && !names.includes("future-header"));
+});
+
+Deno.test("repeated fields stay apart, and the policy that is added is one more", () => {
+  const policies = [["content-security-policy", "a"], ["content-security-policy", "b"]] as const;
+  const safe = isolate("path", policies.map(([name, value]) => [name, value]));
+  assert.deepEqual(safe.slice(0, 3).map((field) => field[1]), ["a", "b", "sandbox"]);
+});
+
+Deno.test("docs/protocol.md lists what passes below the provider", async () => {
+  const docs = await Deno.readTextFile(new URL("../../../docs/protocol.md", import.meta.url));
+  const section = /## Web browsers\n(.*?)\n## /s.exec(docs)?.[1] ?? "";
+  const listed = new Set(
+    section.match(/`[a-z0-9-]+`/gi)?.map((name) => name.slice(1, -1).toLowerCase()),
+  );
+  assert.deepEqual([...OF_ONE_ANSWER].filter((name) => !listed.has(name)), []);
 });

@@ -86,6 +86,7 @@ export function meterBody(
 /** A body that has arrived: the program gets it whole, or it does not start. */
 export interface WholeBody extends RequestBody {
   readonly sha256: Hex;
+  readonly bytes: number;
   /** Its memory is free again; calling it again does nothing. */
   free(): void;
 }
@@ -147,7 +148,7 @@ export function createBodyReader(bytesMax: number, timeoutMs = BODY_WHOLE_TIMEOU
     const sha256: Hex = `0x${digest.digest("hex")}`;
     const source = body && chunksSource(chunks);
     const hash = () => Promise.resolve(sha256);
-    return { source, isWhole: () => true, failure: () => null, sha256, free, hash };
+    return { source, isWhole: () => true, failure: () => null, sha256, bytes, free, hash };
   };
 }
 

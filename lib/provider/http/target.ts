@@ -7,7 +7,9 @@ import { Lru } from "../../lru.ts";
 export interface DeploymentTarget {
   readonly form: "path" | "host";
   readonly cid: CidText;
-  /** What follows the cid, with its leading slash; as in the URL. */
+  /** The path that names it, as sent: "/{cid}" in the caller's spelling, or "" of an own host. */
+  readonly mount: string;
+  /** What follows, as sent; "" after a cid with no slash behind it, which is another resource. */
   readonly path: string;
 }
 
@@ -27,11 +29,11 @@ export function targetOf(host: string, pathname: string, webHost: string): Targe
   const name = host.toLowerCase().replace(/:[0-9]+$/, "");
   if (name.endsWith(`.${webHost}`)) {
     const label = name.slice(0, -webHost.length - 1);
-    return { form: "host", cid: canonical(label), path: pathname };
+    return { form: "host", cid: canonical(label), mount: "", path: pathname };
   }
   const [, first = "", rest = ""] = /^\/([^/]*)(.*)$/s.exec(pathname) ?? [];
   if (!looksLikeCid(first)) return { form: "provider", path: pathname };
-  return { form: "path", cid: canonical(first), path: rest === "" ? "/" : rest };
+  return { form: "path", cid: canonical(first), mount: `/${first}`, path: rest };
 }
 
 /** A deployment is called many times by the same text. */

@@ -6,7 +6,8 @@ const V0 = "QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR";
 
 Deno.test("a cid in the path or in the host names a deployment", () => {
   const cases: [string, string, string, string][] = [
-    ["p.example", `/${CID}`, "path", "/"],
+    ["p.example", `/${CID}`, "path", ""],
+    ["p.example", `/${CID}/`, "path", "/"],
     ["p.example:8402", `/${CID}/a/b`, "path", "/a/b"],
     ["p.example", `/${CID}//x`, "path", "//x"],
     [`${CID}.p.example`, "/a", "host", "/a"],
@@ -21,6 +22,18 @@ Deno.test("a cid in the path or in the host names a deployment", () => {
       assert.equal(target.cid, CID);
     }
   }
+});
+
+Deno.test("a deployment lives where the caller says, in the caller's spelling", () => {
+  const upper = `F01${"a".repeat(8)}`;
+  for (const path of [`/${CID}`, `/${V0}/a`]) {
+    const target = targetOf("p.example", path, "p.example");
+    assert(target.form === "path");
+    assert.equal(target.mount + target.path, path);
+  }
+  const own = targetOf(`${CID}.p.example`, `/${upper}`, "p.example");
+  assert(own.form === "host");
+  assert.deepEqual([own.mount, own.path], ["", `/${upper}`]);
 });
 
 Deno.test("short words are the provider's own paths, what looks like a cid must be one", () => {

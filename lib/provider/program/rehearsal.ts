@@ -12,6 +12,7 @@ import {
 } from "../../../sandbox/sandbox.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { packProgram, unpackProgram } from "../../spec/archive.ts";
+import { type HeaderField, TOKEN } from "../http/header_rules.ts";
 import type { ProgramCommand, ProgramResponse } from "./interface/interface.ts";
 import { interfaceOf } from "./interface/interfaces.ts";
 import { runLimits } from "./run_limits.ts";
@@ -96,26 +97,40 @@ async function callOnce(
   request: RehearsedRequest,
 ): Promise<Rehearsal> {
   const { method, url, body, signal } = request;
-  const headers = new Headers(request.headers.map(([name, value]) => [name, asByteString(value)]));
-  if (body) headers.set("content-length", String(body.length));
-  headers.set("host", url.host);
   const style = interfaceOf(program.interface);
-  const run = await style.start(sandbox, program, {
+  const start = style.prepare(program, {
     method,
+    protocol: "HTTP/1.1",
     base: new URL(url.origin),
     mount: "",
     path: url.pathname,
-    query: url.search.slice(1),
-    headers: [...headers],
+    query: url.href.split("#")[0]!.match(/\?(.*)$/s)?.[1] ?? null,
+    headers: headersOf(request),
     hasBody: body !== null,
+    bodyBytes: body && body.length,
     remoteAddress: "127.0.0.1",
-  }, body && chunksSource([body]));
+  });
+  const run = await start(sandbox, body && chunksSource([body]));
   if (signal?.aborted) run.kill();
   signal?.addEventListener("abort", run.kill, { once: true });
   const forget = () => signal?.removeEventListener("abort", run.kill);
   run.record.then(forget, forget);
-  const response = await style.respond(run.output);
+  const response = await run.respond();
   return { response, record: run.record };
+}
+
+/** As they would come over the wire: with a Host, and the length of the body that there is. */
+function headersOf({ url, headers, body }: RehearsedRequest): HeaderField[] {
+  const fields = headers.map(([name, value]): HeaderField => {
+    if (!TOKEN.test(name)) {
+      throw new KhachapuriError("invalid_input", `${JSON.stringify(name)} is no header's name`);
+    }
+    return [name.toLowerCase(), asByteString(value)];
+  });
+  if (!fields.some(([name]) => name === "host")) fields.unshift(["host", url.host]);
+  if (!body) return fields;
+  const others = fields.filter(([name]) => name !== "content-length");
+  return [...others, ["content-length", String(body.length)]];
 }
 
 /** What a header looks like once it came over the wire: bytes in the guise of Latin-1. */

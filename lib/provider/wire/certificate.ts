@@ -28,7 +28,7 @@ export class Certificate {
     this.#stamp = stamp;
   }
 
-  /** @throws KhachapuriError `invalid_config` for a pair that is none; Deno.errors of its files */
+  /** @throws KhachapuriError `invalid_config` for what is no pair; Deno.errors of the files */
   static async open(files: CertificateFiles): Promise<Certificate> {
     const stamp = await stampOf(files);
     return new Certificate(files, await read(files), stamp);
@@ -62,32 +62,27 @@ export class Certificate {
   }
 }
 
-async function read({ cert, key }: CertificateFiles): Promise<KeyPair> {
-  const pair = { cert: await Deno.readTextFile(cert), key: await Deno.readTextFile(key) };
-  if (!isKeyOf(parsed(cert, () => new X509Certificate(pair.cert)), key, pair.key)) {
-    throw unusable(`${key} is not the key of the certificate in ${cert}`);
+async function read(files: CertificateFiles): Promise<KeyPair> {
+  const pair = {
+    cert: await Deno.readTextFile(files.cert),
+    key: await Deno.readTextFile(files.key),
+  };
+  if (!isPair(pair)) {
+    const reason = `${files.cert} and ${files.key} are no certificate and its key`;
+    throw new KhachapuriError("invalid_config", reason, {
+      hints: ["both are PEM; the certificate is the first of its chain, the key is not encrypted"],
+    });
   }
   return pair;
 }
 
-function isKeyOf(certificate: X509Certificate, path: string, key: string): boolean {
-  return certificate.checkPrivateKey(parsed(path, () => createPrivateKey(key)));
-}
-
-/** Judged here, as a listener takes any text and then fails each of its connections. */
-function parsed<T>(path: string, parse: () => T): T {
+/** Deno's TLS would take anything, and then fail every handshake. */
+function isPair({ cert, key }: KeyPair): boolean {
   try {
-    return parse();
-  } catch (cause) {
-    throw unusable(`${path} is not what provider.tls in config.json wants there`, cause);
+    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    return false;
   }
-}
-
-function unusable(message: string, cause?: unknown): KhachapuriError {
-  return new KhachapuriError("invalid_config", message, {
-    cause,
-    hints: ["cert: a PEM file, the certificate first and then its chain; key: its PEM private key"],
-  });
 }
 
 /** Changes when either file is written or replaced. */

@@ -123,6 +123,7 @@ const WHY: Readonly<Record<string, readonly [why: string, hint: string]>> = {
   EADDRINUSE: ["somebody else has it", "end the other program, or name another port"],
   EACCES: ["this user may not", "take a port from 1024 on, or give the unit CAP_NET_BIND_SERVICE"],
   EADDRNOTAVAIL: ["this machine has no such address", "listen on 0.0.0.0 or an address of its own"],
+  EINVAL: ["this machine has no such address", "listen on 0.0.0.0 or an address of its own"],
   ENOTFOUND: ["it is no address", "write it as HOST:PORT, e.g. 127.0.0.1:8402"],
 };
 

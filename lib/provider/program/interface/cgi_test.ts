@@ -53,6 +53,35 @@ Deno.test("RFC 3875 6.2.3 and 6.2.4: a client redirect is a 302 unless it says o
   assert.deepEqual(withDocument.headers.map(([name]) => name), ["content-type", "location"]);
 });
 
+Deno.test("RFC 3875 6.2.2: Location alone with a path is a local redirect", async () => {
+  const localRedirect = async (head: string) =>
+    (await readCgiResponse(outputOf(printed(`${head}\n\n`)))).localRedirect;
+  assert.equal(await localRedirect("Location: /a?b"), "/a?b");
+  // Many print a type all the same.
+  assert.equal(await localRedirect("Content-Type: text/html\nLocation: /a"), "/a");
+  const forClients = [
+    "Location: https://example.org/a",
+    "Location: a/b",
+    "Status: 302 Found\nLocation: /a",
+    "Location: /a\nSet-Cookie: a=b",
+    "Content-Type: text/html",
+  ];
+  for (const head of forClients) assert.equal(await localRedirect(head), null, head);
+  const { status, headers } = await read("Location: /a\nSet-Cookie: a=b\n\n");
+  assert.deepEqual([status, headers], [302, [["location", "/a"], ["set-cookie", "a=b"]]]);
+});
+
+Deno.test("RFC 3875 6.3: no CGI field may be there with two values", async () => {
+  await refuses("Status: 200\nStatus: 404\n\n", /two different status/);
+  await refuses("Content-Type: a/b\nContent-Type: a/c\n\n", /two different content-type/);
+  assert.equal((await read("Status: 404\nstatus: 404\n\n")).status, 404);
+});
+
+Deno.test("RFC 3875 6.3.5: what a program says to the server alone goes no further", async () => {
+  const { headers } = await read("Status: 200\nX-CGI-Note: 1\nX-Note: 2\n\n");
+  assert.deepEqual(headers, [["x-note", "2"]]);
+});
+
 Deno.test("RFC 3875 6.3.3: Status sets the status and is no header", async () => {
   const answer = await read("status: 404 Not Found\r\ncontent-type: text/plain\r\n\r\nno");
   assert.equal(answer.status, 404);

@@ -8,11 +8,13 @@ import type { HeaderField } from "../../http/header_rules.ts";
 import { LineReader } from "../line_reader.ts";
 import {
   type Invocation,
+  type ProgramInterface,
   type ProgramRequest,
   type ProgramResponse,
-  runPerRequest,
+  programRun,
+  runRequest,
 } from "./interface.ts";
-import { metaVariables, mountPath, programFields } from "./meta_variables.ts";
+import { metaVariables, programFields, requestUri } from "./meta_variables.ts";
 import { bodyOf, endToEndHeaders, malformed, readFields } from "./response_head.ts";
 
 /** What curl makes up itself from the URL and the body; a second copy would contradict it. */
@@ -24,7 +26,8 @@ const CURLS_OWN: ReadonlySet<string> = new Set(["host", "content-length", "expec
  * from drawing a progress meter but not from saying what went wrong, which is for the owner; a HEAD
  * is `-I`, and a header without a value is written `name;`. No part of a request can become an
  * option: each value is the argument of a flag, and the URL begins with its scheme.
- * @throws KhachapuriError `invalid_input` when the path holds what no variable can
+ * @throws KhachapuriError `invalid_input` when a field contradicts itself, or the path holds what
+ * no variable can
  */
 export function curlInvocation(request: ProgramRequest): Invocation {
   const fields = programFields(request);
@@ -32,7 +35,7 @@ export function curlInvocation(request: ProgramRequest): Invocation {
 }
 
 function curlArguments(request: ProgramRequest, fields: readonly HeaderField[]): string[] {
-  const { method, base, path, query, hasBody } = request;
+  const { method, base, hasBody } = request;
   const isHead = method === "HEAD";
   const args = ["-q", "-g", "-s", "-S", ...(isHead ? ["-I"] : ["-i", "-X", method])];
   for (const [name, value] of fields) {
@@ -40,8 +43,7 @@ function curlArguments(request: ProgramRequest, fields: readonly HeaderField[]):
   }
   // With -I curl takes no body, and the body of a HEAD means nothing (RFC 9110 section 9.3.2).
   if (hasBody && !isHead) args.push("--data-binary", "@-");
-  const search = query === "" ? "" : `?${query}`;
-  args.push(`${base.origin}${mountPath(request)}${path}${search}`);
+  args.push(`${base.origin}${requestUri(request)}`);
   return args;
 }
 
@@ -64,6 +66,7 @@ export async function readCurlResponse(output: Output): Promise<ProgramResponse>
 async function readHeads(lines: LineReader): Promise<ProgramResponse> {
   while (true) {
     const status = statusOf(await lines.line());
+    if (status === 101) throw malformed("a program cannot switch protocols (101)");
     const fields = await readFields(lines);
     if (status >= 200) {
       return { status, headers: endToEndHeaders(fields), ...bodyOf(lines), hasHead: true };
@@ -79,4 +82,11 @@ function statusOf(line: string): number {
   throw malformed(`${JSON.stringify(line.slice(0, 80))} is no status line`);
 }
 
-export const curl = runPerRequest(curlInvocation, readCurlResponse);
+export const curl: ProgramInterface = {
+  needsBodyLength: false,
+  prepare(command, request) {
+    const invocation = curlInvocation(request);
+    return async (sandbox, body) =>
+      programRun(await sandbox.run(runRequest(command, invocation, body)), readCurlResponse);
+  },
+};

@@ -57,11 +57,21 @@ Deno.test("an empty header is written with a semicolon, as curl takes a bare col
   assert.deepEqual(headerArguments(invoke({ headers: { "x-empty": "" } }).args), ["x-empty;"]);
 });
 
-Deno.test("UTF-8 in a header reaches the program as the caller's bytes", () => {
-  const wire = (text: string) => String.fromCharCode(...new TextEncoder().encode(text));
-  const { args, env } = invoke({ headers: { "x-a": wire("ხაჭაპური"), "x-b": "caf\u00e9" } });
-  assert.deepEqual(headerArguments(args), ["x-a: ხაჭაპური", "x-b: café"]);
-  assert.equal(env.HTTP_X_A, "ხაჭაპური");
+Deno.test("a header and the URL are the caller's octets", () => {
+  const { args, env } = invoke({ headers: { "x-b": "caf\u00e9" }, path: "/caf%E9", query: "" });
+  assert.deepEqual(headerArguments(args), ["x-b: caf\u00e9"]);
+  assert.equal(args.at(-1), "https://provider.example/bafkcid/caf%E9?");
+  assert.deepEqual([env.HTTP_X_B, env.PATH_INFO], ["caf\u00e9", "/caf\u00e9"]);
+});
+
+Deno.test("nothing behind the cid is a URL without a slash there", () => {
+  assert.equal(invoke({ path: "" }).args.at(-1), "https://provider.example/bafkcid");
+});
+
+Deno.test("repeated headers are repeated arguments, but one of a single value is there once", () => {
+  const headers: [string, string][] = [["accept", "a"], ["range", "x"], ["accept", "b"]];
+  const { args } = invoke({ headers: [...headers, ["range", "x"]] });
+  assert.deepEqual(headerArguments(args), ["accept: a", "range: x", "accept: b"]);
 });
 
 const PRIVATE = {

@@ -4,23 +4,27 @@
  */
 import type { ByteSource } from "../../../../sandbox/byte_source.ts";
 import type { Output } from "../../../../sandbox/output.ts";
-import type { Run, Sandbox } from "../../../../sandbox/sandbox.ts";
+import type { ProgramString, Run, RunRequest, Sandbox } from "../../../../sandbox/sandbox.ts";
 import type { HeaderField } from "../../http/header_rules.ts";
 
-/** One request as its caller sent it. */
+/** One request as its caller sent it. Text that came over the wire has one character an octet. */
 export interface ProgramRequest {
   readonly method: string;
+  /** As the caller's connection, or that of the proxy before us, has it. */
+  readonly protocol: "HTTP/1.0" | "HTTP/1.1" | "HTTP/2.0";
   /** Scheme, host and port that the caller used. */
   readonly base: URL;
   /** The path under which the deployment lives: "/{cid}", or "" on a host of its own. */
   readonly mount: string;
-  /** The rest of the path, percent-encoded as in the URL, with its leading slash. */
+  /** The rest of the path, as sent; "" when nothing follows the cid. */
   readonly path: string;
-  /** Without the question mark; "" when there is none. */
-  readonly query: string;
-  /** As a `Headers` lists them: in lower case, repeated ones joined. */
+  /** Without the question mark, as sent; null when there is none. */
+  readonly query: string | null;
+  /** In lower case, in the order in which they came, repeated ones apart. */
   readonly headers: readonly HeaderField[];
   readonly hasBody: boolean;
+  /** Length of the body; null when it is not known yet, or nothing was said of a body. */
+  readonly bodyBytes: number | null;
   readonly remoteAddress: string;
 }
 
@@ -37,6 +41,7 @@ export interface ProgramCommand {
 export interface ProgramResponse {
   /** 200 to 599. */
   status: number;
+  /** Repeated ones apart, as the program printed them. */
   headers: HeaderField[];
   /** The next chunk of what follows the head; null at its end. Fails as the output does. */
   read(): Promise<Uint8Array | null>;
@@ -46,27 +51,40 @@ export interface ProgramResponse {
   hasHead: boolean;
 }
 
-export interface ProgramInterface {
+/** A program at work on a request. */
+export interface ProgramRun extends Pick<Run, "kill"> {
+  /** As a run's own; what does not resolve before `respond` has ended. */
+  readonly record: Run["record"];
   /**
-   * Starts the program on a request.
-   * @throws KhachapuriError `invalid_input` when it cannot be passed to a program,
-   * `sandbox_unavailable`
-   */
-  start(
-    sandbox: Sandbox,
-    command: ProgramCommand,
-    request: ProgramRequest,
-    body: ByteSource | null,
-  ): Promise<Run>;
-  /**
-   * Reads the head of its answer.
+   * Reads the head of its answer; to be called once.
    * @throws KhachapuriError `program_failed` when it is malformed, cut off or larger than
-   *   RESPONSE_HEAD_BYTES_MAX; whatever `output` itself fails with
+   *   RESPONSE_HEAD_BYTES_MAX; whatever the program's output itself fails with
    */
-  respond(output: Output): Promise<ProgramResponse>;
+  respond(): Promise<ProgramResponse>;
+  /** Whether all of its output has come in, so that reading waits for nothing. */
+  isComplete(): boolean;
 }
 
-/** Arguments and environment of one run. */
+export interface ProgramInterface {
+  /** Whether a program has to be told how long a body is, which therefore must have arrived. */
+  readonly needsBodyLength: boolean;
+  /**
+   * What there is to do for a request, before it costs anything.
+   * @throws KhachapuriError `invalid_input` when it cannot be passed to a program
+   */
+  prepare(command: ProgramCommand, request: ProgramRequest): StartProgram;
+}
+
+/**
+ * Starts a program on the request that it was prepared for; to be called once.
+ * @throws KhachapuriError `sandbox_unavailable`
+ */
+export type StartProgram = (
+  sandbox: Sandbox,
+  body: ByteSource | null,
+) => Promise<ProgramRun>;
+
+/** Arguments and environment of one run, one character an octet. */
 export interface Invocation {
   /** What follows the entrypoint and the spec's own arguments. */
   args: string[];
@@ -74,20 +92,29 @@ export interface Invocation {
   env: Record<string, string>;
 }
 
-/** An interface that starts the program anew for each request, with the body on its stdin. */
-export function runPerRequest(
-  invocation: (request: ProgramRequest) => Invocation,
-  respond: ProgramInterface["respond"],
-): ProgramInterface {
-  return {
-    respond,
-    start(sandbox, { entrypoint, args, env }, request, body) {
-      const own = invocation(request);
-      return sandbox.run({
-        argv: [entrypoint, ...args, ...own.args],
-        env: { ...env, ...own.env },
-        stdin: body,
-      });
-    },
-  };
+/** How the sandbox is asked to run a program for one request, with the body on its stdin. */
+export function runRequest(
+  { entrypoint, args, env }: ProgramCommand,
+  own: Invocation,
+  body: ByteSource | null,
+): RunRequest {
+  const variables: Record<string, ProgramString> = { ...env };
+  for (const name in own.env) variables[name] = octets(own.env[name]!);
+  return { argv: [entrypoint, ...args, ...own.args.map(octets)], env: variables, stdin: body };
+}
+
+/** What came over the wire reaches a program octet by octet, be it UTF-8 or not. */
+function octets(text: string): ProgramString {
+  // deno-lint-ignore no-control-regex -- ASCII is meant, control characters and all
+  if (/^[\x00-\x7f]*$/.test(text)) return text;
+  return Uint8Array.from(text, (char) => char.charCodeAt(0));
+}
+
+/** A run whose answer is what `read` makes of its output. */
+export function programRun(
+  run: Run,
+  read: (output: Output) => Promise<ProgramResponse>,
+): ProgramRun {
+  const { output, record, kill } = run;
+  return { record, kill, respond: () => read(output), isComplete: () => output.isComplete() };
 }

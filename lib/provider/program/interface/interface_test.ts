@@ -1,47 +1,50 @@
 import assert from "node:assert/strict";
 import { chunksSource } from "../../../../sandbox/byte_source.ts";
-import type { Run, RunRequest } from "../../../../sandbox/sandbox.ts";
-import { type ProgramRequest, runPerRequest } from "./interface.ts";
+import { playRun } from "../../../../worlds/sandbox/played_run.ts";
+import { programRun, runRequest } from "./interface.ts";
 
-const REQUEST = { method: "PUT" } as ProgramRequest;
+const COMMAND = { entrypoint: "./main", args: ["--own"], env: { KEY: "secret" } };
 
-Deno.test("each request is one run: the spec's arguments first, the request's environment on top", async () => {
-  const asked: RunRequest[] = [];
-  const run = {} as Run;
-  const sandbox = {
-    run(request: RunRequest) {
-      asked.push(request);
-      return Promise.resolve(run);
-    },
-    close: () => Promise.resolve(),
-  };
+Deno.test("each request is one run: the spec's arguments first, the request's environment on top", () => {
   const body = chunksSource([new Uint8Array(1)]);
-  const style = runPerRequest(
-    ({ method }) => ({ args: ["-X", method], env: { REQUEST_METHOD: method } }),
-    () => Promise.reject(new Error("not asked")),
-  );
-  const command = { entrypoint: "./main", args: ["--own"], env: { KEY: "secret" } };
-  assert.equal(await style.start(sandbox, command, REQUEST, body), run);
-  assert.deepEqual(asked, [{
+  const own = { args: ["-X", "PUT"], env: { REQUEST_METHOD: "PUT" } };
+  assert.deepEqual(runRequest(COMMAND, own, body), {
     argv: ["./main", "--own", "-X", "PUT"],
     env: { KEY: "secret", REQUEST_METHOD: "PUT" },
     stdin: body,
-  }]);
+  });
 });
 
-Deno.test("a request that cannot be passed on is a rejection", async () => {
-  const style = runPerRequest(
-    () => {
-      throw new Error("a NUL in the path");
-    },
-    () => Promise.reject(new Error("not asked")),
-  );
-  const sandbox = {
-    run: () => assert.fail("it was started"),
-    close: () => Promise.resolve(),
+Deno.test("what the wire brought goes on octet by octet, what the spec says in UTF-8", () => {
+  const command = { ...COMMAND, args: ["caf\u00e9"], env: { NAME: "caf\u00e9" } };
+  const own = { args: ["x: caf\u00e9"], env: { HTTP_X: "\u00ff" } };
+  const { argv, env } = runRequest(command, own, null);
+  assert.deepEqual(argv.slice(1), ["caf\u00e9", Uint8Array.from([120, 58, 32, 99, 97, 102, 233])]);
+  assert.deepEqual(env, { NAME: "caf\u00e9", HTTP_X: Uint8Array.of(255) });
+});
+
+Deno.test("a run answers what is made of its output", async () => {
+  const played = playRun({ argv: ["./main"], env: {}, stdin: null });
+  const response = {
+    status: 200,
+    headers: [],
+    hasHead: false,
+    read: () => played.live.output.read(),
+    cancel: () => Promise.resolve(),
   };
-  const command = { entrypoint: "./main", args: [], env: {} };
-  // A caller that only awaits must see it, too.
-  const start = async () => await style.start(sandbox, command, REQUEST, null);
-  await assert.rejects(start, /NUL/);
+  const run = programRun(played.live, (output) => {
+    assert.equal(output, played.live.output);
+    return Promise.resolve(response);
+  });
+  assert.equal(await run.respond(), response);
+  assert.equal(run.isComplete(), false);
+  played.exit();
+  assert.equal(run.isComplete(), true);
+  assert.equal((await run.record).exit, 0);
+});
+
+Deno.test("a run that is ended is ended in its sandbox", async () => {
+  const played = playRun({ argv: ["./main"], env: {}, stdin: null });
+  programRun(played.live, () => Promise.reject(new Error("not asked"))).kill();
+  await played.killed;
 });

@@ -1,11 +1,19 @@
 /**
- * The header fields at the beginning of what a program prints, and the body behind them. Dropped
- * are hop-by-hop fields, payment fields, and Content-Length, as the server frames the body that
- * there is instead of the one that was announced.
+ * The header fields at the beginning of what a program prints, and the body behind them. Repeated
+ * fields stay apart, as joining them would break some (RFC 9110 section 5.3: Set-Cookie,
+ * WWW-Authenticate), but one that holds a single value is there once. Dropped are hop-by-hop
+ * fields, payment fields, and Content-Length, as the server frames the body that there is instead
+ * of the one that was announced.
  */
 import { KhachapuriError } from "../../../errors.ts";
 import { RESPONSE_FIELDS_MAX } from "../../../limits.ts";
-import { connectionOptions, type HeaderField, isEndToEnd, TOKEN } from "../../http/header_rules.ts";
+import {
+  connectionOptions,
+  type HeaderField,
+  isEndToEnd,
+  singly,
+  TOKEN,
+} from "../../http/header_rules.ts";
 import type { LineReader } from "../line_reader.ts";
 import type { ProgramResponse } from "./interface.ts";
 
@@ -19,7 +27,7 @@ export async function readFields(lines: LineReader): Promise<HeaderField[]> {
   const fields: HeaderField[] = [];
   while (true) {
     const line = await lines.line();
-    if (line === "") return fields;
+    if (line === "") return singly(fields, (name) => malformed(`it has two different ${name}`));
     fields.push(parseField(line));
     if (fields.length > RESPONSE_FIELDS_MAX) {
       throw malformed(`it has more than ${RESPONSE_FIELDS_MAX} fields`);
@@ -40,20 +48,11 @@ function parseField(line: string): HeaderField {
   return [name.toLowerCase(), value];
 }
 
-/** Repeated fields as one line, but for cookies (RFC 9110 section 5.3). */
+/** The fields that go on to the caller. */
 export function endToEndHeaders(fields: readonly HeaderField[]): HeaderField[] {
   const options = fields.filter(([name]) => name === "connection").map((field) => field[1]);
   const connection = connectionOptions(options.join(","));
-  const kept = new Map<string, HeaderField>();
-  const cookies: HeaderField[] = [];
-  for (const [name, value] of fields) {
-    if (name === "content-length" || !isEndToEnd(name, connection)) continue;
-    const before = kept.get(name);
-    if (name === "set-cookie") cookies.push([name, value]);
-    else if (before) before[1] += `, ${value}`;
-    else kept.set(name, [name, value]);
-  }
-  return [...kept.values(), ...cookies];
+  return fields.filter(([name]) => name !== "content-length" && isEndToEnd(name, connection));
 }
 
 /** The program printed a head that is none. */

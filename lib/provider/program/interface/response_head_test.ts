@@ -3,10 +3,10 @@ import fc from "fast-check";
 import { KhachapuriError } from "../../../errors.ts";
 import { RESPONSE_HEAD_BYTES_MAX } from "../../../limits.ts";
 import { outputOf, streamOf as bodyOf } from "../../../../sandbox/output.ts";
-import { cgi } from "./cgi.ts";
-import { curl } from "./curl.ts";
+import { readCgiResponse } from "./cgi.ts";
+import { readCurlResponse } from "./curl.ts";
 
-const INTERFACES = { curl, cgi };
+const READERS = { curl: readCurlResponse, cgi: readCgiResponse };
 
 const bytesOf = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
 const streamOf = (...chunks: (string | Uint8Array)[]) =>
@@ -14,7 +14,7 @@ const streamOf = (...chunks: (string | Uint8Array)[]) =>
 
 async function read(text: string | string[]) {
   const chunks = typeof text === "string" ? [text] : text;
-  const response = await curl.respond(outputOf(streamOf(...chunks)));
+  const response = await readCurlResponse(outputOf(streamOf(...chunks)));
   const { status, headers, hasHead } = response;
   const body = await new Response(bodyOf(response)).text();
   return { status, headers: [...new Headers(headers)], body, hasHead };
@@ -54,6 +54,10 @@ Deno.test("interim heads before the final one are skipped", async () => {
   assert.equal(answer.body, "HTTP/1.1 is the body");
 });
 
+Deno.test("a program cannot switch protocols", async () => {
+  await refuses("HTTP/1.1 101 Switching Protocols\nupgrade: x\n\n", /cannot switch protocols/);
+});
+
 Deno.test("the head may arrive byte by byte", async () => {
   const text = "HTTP/1.1 200 OK\r\nx: y\r\n\r\nbody";
   const answer = await read([...text]);
@@ -70,12 +74,24 @@ Deno.test("repeated headers stay apart where they must", async () => {
   ]);
 });
 
-Deno.test("a field that is repeated goes out once, and no answer has hundreds of them", async () => {
-  const stream = outputOf(
-    streamOf("HTTP/1.1 200 OK\ncontent-type: a\nvary: x\ncontent-type: b\n\n"),
-  );
-  const { headers } = await curl.respond(stream);
-  assert.deepEqual(headers, [["content-type", "a, b"], ["vary", "x"]]);
+Deno.test("RFC 9110 5.3: lists and challenges go on as they were printed, one value goes on once", async () => {
+  const text = "HTTP/1.1 401 No\nvary: a\nWWW-Authenticate: Basic realm=x\nlocation: /x\n" +
+    'vary: b\nwww-authenticate: Digest realm="y", nonce="z"\nLocation: /x\n\n';
+  const { headers } = await readCurlResponse(outputOf(streamOf(text)));
+  assert.deepEqual(headers, [
+    ["vary", "a"],
+    ["www-authenticate", "Basic realm=x"],
+    ["location", "/x"],
+    ["vary", "b"],
+    ["www-authenticate", 'Digest realm="y", nonce="z"'],
+  ]);
+  for (const name of ["Content-Type", "Location", "ETag", "Access-Control-Allow-Origin"]) {
+    const twice = `HTTP/1.1 200 OK\n${name}: a\n${name.toLowerCase()}: b\n\n`;
+    await refuses(twice, new RegExp(`two different ${name.toLowerCase()}`));
+  }
+});
+
+Deno.test("no answer has hundreds of fields", async () => {
   const fields = (count: number) => Array.from({ length: count }, (_, n) => `x-${n}: 1\n`).join("");
   assert.equal((await read(`HTTP/1.1 200 OK\n${fields(256)}\n`)).headers.length, 256);
   await refuses(`HTTP/1.1 200 OK\n${fields(257)}\n`, /more than 256 fields/);
@@ -125,14 +141,14 @@ Deno.test("an endless line without an end is given up, and the program told so",
     pull: (controller) => controller.enqueue(new Uint8Array(10_000).fill(120)),
     cancel: () => void (cancelled = true),
   });
-  await assert.rejects(curl.respond(outputOf(endless)), { code: "program_failed" });
+  await assert.rejects(readCurlResponse(outputOf(endless)), { code: "program_failed" });
   assert(cancelled);
 });
 
 Deno.test("the body streams: what is printed is there before the program ends", async () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
-  const pending = curl.respond(outputOf(readable));
+  const pending = readCurlResponse(outputOf(readable));
   await writer.write(bytesOf("HTTP/1.1 200 OK\n\nfirst"));
   const response = await pending;
   assert.deepEqual(await response.read(), bytesOf("first"));
@@ -145,7 +161,7 @@ Deno.test("the body streams: what is printed is there before the program ends", 
 Deno.test("plain output is passed on as soon as it can't become a head", async () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
-  const pending = curl.respond(outputOf(readable));
+  const pending = readCurlResponse(outputOf(readable));
   await writer.write(bytesOf("hi"));
   const response = await pending;
   assert.deepEqual(await response.read(), bytesOf("hi"));
@@ -159,8 +175,8 @@ Deno.test("cancelling the body cancels the program's output", async () => {
       start: (controller) => controller.enqueue(bytesOf("HTTP/1.1 200 OK\n\nx")),
       cancel: () => void cancelled++,
     });
-  await (await curl.respond(outputOf(stream()))).cancel();
-  await bodyOf(await curl.respond(outputOf(stream()))).cancel();
+  await (await readCurlResponse(outputOf(stream()))).cancel();
+  await bodyOf(await readCurlResponse(outputOf(stream()))).cancel();
   assert.equal(cancelled, 2);
 });
 
@@ -177,7 +193,7 @@ Deno.test("whatever a program prints, we answer or refuse cleanly, with valid he
     fc.asyncProperty(printed, fc.constantFrom("curl", "cgi"), async (chunks, style) => {
       const stream = streamOf(...chunks.map((chunk) => new TextEncoder().encode(chunk)));
       try {
-        const response = await INTERFACES[style as "curl"].respond(outputOf(stream));
+        const response = await READERS[style as "curl"](outputOf(stream));
         const { status, headers } = response;
         assert(status >= 200 && status <= 599);
         for (const [name, value] of headers) {
