@@ -8,7 +8,14 @@ import { isAbsolute, join } from "node:path";
 import { KhachapuriError } from "./errors.ts";
 import { readJsonFile } from "./home_file.ts";
 import { PROVIDER_CONCURRENCY_DEFAULT, RUN_MEMORY_MB_MAX, RUN_TIMEOUT_MS } from "./limits.ts";
-import { addressShape, httpUrlShape, parseShape, timeShape, uintShape } from "./shape.ts";
+import {
+  addressShape,
+  httpUrlShape,
+  ipRangesShape,
+  parseShape,
+  timeShape,
+  uintShape,
+} from "./shape.ts";
 
 const contractsShape = v.strictObject({
   /** Needed where none ships with us. */
@@ -32,6 +39,10 @@ const providerShape = v.strictObject({
   listen: v.optional(v.string(), "127.0.0.1:8402"),
   /** PEM files; without them plain HTTP, for loopback or behind a TLS proxy. */
   tls: v.optional(v.strictObject({ cert: v.string(), key: v.string() })),
+  /** Proxies before us whose word on who called counts: addresses, and ranges as 10.0.0.0/8. */
+  trustedProxies: ipRangesShape,
+  /** The field that they say it by; a proxy passes others on as strangers sent them. */
+  forwardedField: v.optional(v.picklist(["x-forwarded-for", "forwarded"]), "x-forwarded-for"),
   /** The URL that callers use, as in the resolver's `getWebDomain()`. */
   webDomain: httpUrlShape,
   /** Price of one credit, USDC base units. */

@@ -61,7 +61,7 @@ function listeningUrl(stdout: ReadableStream<Uint8Array>): Promise<string | null
     let head = "";
     for await (const text of stdout.pipeThrough(new TextDecoderStream())) {
       head = (head + text).slice(-1_000);
-      const [url] = /http:\/\/127\.0\.0\.1:\d+(?=\D)/.exec(head) ?? [];
+      const [url] = /https?:\/\/127\.0\.0\.1:\d+(?=\D)/.exec(head) ?? [];
       if (url) resolve(url);
     }
   })().catch(() => {}).finally(() => resolve(null));

@@ -42,6 +42,7 @@ export function fakeWorld(args: readonly string[], options: FakeWorldOptions = {
       if (answer === undefined) throw new Error(`unexpected question: ${question}`);
       return Promise.resolve(answer);
     },
+    onHangUp: () => {},
     stopSignal: () => options.stop ?? new AbortController().signal,
     stdoutText: () => new TextDecoder().decode(written.stdout),
     stderrText: () => new TextDecoder().decode(written.stderr),

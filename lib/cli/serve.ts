@@ -12,7 +12,7 @@ export const serve = defineCommand({
   usage: "[--log-level LEVEL]",
   details: [
     "Serves the provider that config.json describes. It stops on SIGTERM or SIGINT: no new " +
-    "calls, running ones may end, what is due is settled.",
+    "calls, running ones may end, what is due is settled. On SIGHUP it reads its certificate anew.",
     "Logs go to stderr: JSON lines, or short lines on a terminal. With --json they are JSON lines " +
     "there, too, and stdout gets one line: the URL that it listens on.",
   ],
@@ -28,7 +28,10 @@ export const serve = defineCommand({
       level: checkedLevel(options["log-level"] ?? "info"),
     });
     const stop = world.stopSignal();
+    let renewCertificate = () => Promise.resolve();
+    world.onHangUp(() => void renewCertificate());
     const provider = await startProvider(await servedConfig(context), { log });
+    renewCertificate = provider.renewCertificate;
     // Scripts wait for this line; the log says the same to people.
     if (out.isJson) out.jsonLine({ url: provider.url });
     else out.line(`listening on ${provider.url}`);

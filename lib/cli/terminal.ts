@@ -18,6 +18,7 @@ export function processWorld(args: readonly string[]): World {
     env: (name) => Deno.env.get(name),
     ask,
     stopSignal,
+    onHangUp: (callback) => Deno.addSignalListener("SIGHUP", callback),
   };
 }
 

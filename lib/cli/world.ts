@@ -16,4 +16,6 @@ export interface World {
   ask(question: string, hidden: boolean): Promise<string>;
   /** Aborts on SIGINT or SIGTERM; the default action of the signals is gone once this is called. */
   stopSignal(): AbortSignal;
+  /** Calls back on each SIGHUP, which does not end the process once this is called. */
+  onHangUp(callback: () => void): void;
 }

@@ -164,8 +164,10 @@ export class Call {
     const { cid } = this.deployment;
     const { webDomain } = this.parts.programs;
     const isOwnHost = target.form === "host";
-    const base = isOwnHost ? new URL(webDomain) : webDomain;
+    const base = new URL(webDomain);
     if (isOwnHost) base.hostname = `${cid}.${webDomain.hostname}`;
+    // Where nobody says which scheme it was, it is taken to be that of our own URL.
+    if (request.sender.scheme !== null) base.protocol = request.sender.scheme;
     return {
       method: request.method,
       protocol: request.protocol,

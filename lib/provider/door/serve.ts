@@ -7,6 +7,7 @@ import {
 } from "../../config.ts";
 import type { Log } from "../../log.ts";
 import { addressPrefix } from "../http/address_prefix.ts";
+import { senderOf } from "../http/forwarded.ts";
 import type { Handle } from "../http/request.ts";
 import { listen, type Listener } from "../wire/listener.ts";
 import { createRoutes } from "./routes.ts";
@@ -57,10 +58,11 @@ export async function startProvider(
 /** Listens where the configuration says; port 0 lets the system choose. */
 export function openListener(
   config: Config,
-  { listen: place, tls }: ProviderConfig,
+  { listen: place, tls, trustedProxies, forwardedField }: ProviderConfig,
   handle: Handle,
   log: Log,
 ): Promise<Listener> {
+  const trusted = { addresses: trustedProxies, field: forwardedField };
   const [, hostname = "127.0.0.1", port = "8402"] = /^(.*):([0-9]+)$/.exec(place) ?? [];
   return listen({
     hostname,
@@ -70,7 +72,13 @@ export function openListener(
       : null,
     handle,
     log,
-    networkOf: addressPrefix,
-    senderOf: ({ socket }) => ({ address: socket.remoteAddress ?? "", scheme: null }),
+    // Behind a proxy are many callers, who would share its bound.
+    networkOf: (address) => trustedProxies.has(address) ? null : addressPrefix(address),
+    senderOf: ({ socket, headers }) =>
+      senderOf(
+        { address: socket.remoteAddress ?? "", isTls: tls !== undefined },
+        (name) => headers[name]?.toString() ?? null,
+        trusted,
+      ),
   });
 }

@@ -22,6 +22,12 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 /** Fields about money and receipts, which only the provider and the caller exchange. */
 const OUR_PREFIXES = ["payment-", "x-payment", "khachapuri-"];
 
+/**
+ * What proxies say of the way that a request took, and strangers can say as well. To programs
+ * REMOTE_ADDR, REQUEST_SCHEME and HTTPS tell what of it is true.
+ */
+const FORWARDING = /^(?:forwarded|x-real-ip|x-forwarded(?:-.*)?)$/;
+
 /** RFC 9110 section 5.6.2. */
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
@@ -39,7 +45,7 @@ export function connectionOptions(connection: string | null): ReadonlySet<string
  * @param name in lower case
  */
 export function isEndToEnd(name: string, connection: ReadonlySet<string>): boolean {
-  if (HOP_BY_HOP.has(name) || connection.has(name)) return false;
+  if (HOP_BY_HOP.has(name) || connection.has(name) || FORWARDING.test(name)) return false;
   if (name === "payer" || name === "idempotency-replayed") return false;
   return !OUR_PREFIXES.some((prefix) => name.startsWith(prefix));
 }

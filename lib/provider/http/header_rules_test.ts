@@ -29,6 +29,15 @@ Deno.test("Connection names fields of its own, in whatever case and spacing", ()
   assert.equal(isEndToEnd("x-hop-by", options), true);
 });
 
+Deno.test("what strangers say of the way that a request took reaches no program", () => {
+  for (
+    const name of ["forwarded", "x-real-ip", "x-forwarded", "x-forwarded-for", "x-forwarded-host"]
+  ) assert.equal(isEndToEnd(name, NONE), false, name);
+  for (const name of ["forward", "x-forward", "x-forwardeds", "via", "x-real"]) {
+    assert.equal(isEndToEnd(name, NONE), true, name);
+  }
+});
+
 Deno.test("what is about money passes between caller and provider alone", () => {
   const ours = [
     "payment-signature",

@@ -40,17 +40,21 @@ export class Certificate {
     Deno.unrefTimer(this.#timer);
   }
 
-  /** Looks whether the files have changed, and has them used then. */
-  async renew(use: (pair: KeyPair) => void, log: Log): Promise<void> {
+  /**
+   * Looks whether the files have changed, and has them used then.
+   * @returns whether they had
+   */
+  async renew(use: (pair: KeyPair) => void, log: Log): Promise<boolean> {
     try {
       const stamp = await stampOf(this.#files);
-      if (stamp === this.#stamp) return;
+      if (stamp === this.#stamp) return false;
       use(await read(this.#files));
       this.#stamp = stamp;
       log.info("certificate renewed", { cert: this.#files.cert });
     } catch (error) {
       log.error("the new certificate cannot be used, the old one stays", { error });
     }
+    return true;
   }
 
   close(): void {

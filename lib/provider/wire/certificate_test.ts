@@ -20,11 +20,11 @@ Deno.test("a pair is used anew when its files have changed, and only then", asyn
   await using world = await open();
   const { certificate, used, use, files, log } = world;
   assert.match(certificate.first.cert, /BEGIN CERTIFICATE/);
-  await certificate.renew(use, log);
+  assert.equal(await certificate.renew(use, log), false);
   assert.equal(used.length, 0);
   await files.renew("two.example");
-  await certificate.renew(use, log);
-  await certificate.renew(use, log);
+  assert.equal(await certificate.renew(use, log), true);
+  assert.equal(await certificate.renew(use, log), false);
   assert.equal(used.length, 1);
   assert.notEqual(used[0]!.cert, certificate.first.cert);
 });

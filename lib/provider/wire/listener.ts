@@ -16,7 +16,7 @@ import { createHttp2, type Http2 } from "./http2.ts";
 export interface Listener {
   /** Where it listens, e.g. `http://127.0.0.1:8402`. */
   readonly url: string;
-  /** Uses the certificate's files as they are now. */
+  /** Uses the certificate's files as they are now; the log says what came of it. */
   renewCertificate(): Promise<void>;
   /** No new calls; those under way get `graceMs` to end. */
   stop(graceMs: number): Promise<void>;
@@ -52,7 +52,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const hearing = new Hearing(server, { hostname, port }, connections, log);
   return {
     url: `${tls ? "https" : "http"}://${hostname}:${port}`,
-    renewCertificate: async () => await secured?.renew(),
+    async renewCertificate() {
+      if (!secured) log.info("nothing is read anew: there is no certificate here");
+      else if (!await secured.renew()) log.info("the certificate's files have not changed");
+    },
     async stop(graceMs) {
       hearing.close();
       secured?.close();
@@ -64,7 +67,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
 interface Secured {
   readonly server: Server;
-  renew(): Promise<void>;
+  renew(): Promise<boolean>;
   close(): void;
 }
 
