@@ -52,6 +52,7 @@ async function told(home: string, args: readonly string[]): Promise<Told> {
     env: (name) => ({ KHACHAPURI_HOME: home } as Record<string, string>)[name],
     ask: () => Promise.reject(new Error("nothing is asked")),
     stopSignal: () => new AbortController().signal,
+    onHangUp() {},
   };
   const code = await runCli(world);
   return { code, stderr };

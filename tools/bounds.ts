@@ -6,6 +6,8 @@
 import { isTest, isTypeScript, type SourceFile } from "./tidy.ts";
 
 const LIMITS = "lib/limits.ts";
+/** That file, and what it passes on. */
+const LIMIT_FILES: ReadonlySet<string> = new Set([LIMITS, "lib/limits_of_peers.ts"]);
 const SHIPPED = /^(?:lib|sandbox)\//;
 const BOUND = /^ *(?:export )?const ([A-Z][A-Z0-9_]*(?:_MAX|_TIMEOUT_MS))\b[^=\n]*=\s*[-\d(]/;
 /** The largest values of types bound nothing. */
@@ -22,7 +24,7 @@ export function boundComplaints(
   elsewhere: Readonly<Record<string, string>> = BOUNDED_ELSEWHERE,
 ): string[] {
   const found = files.filter(isShippedSource).flatMap(({ path, text }) =>
-    path === LIMITS ? [] : boundsIn(text).map(({ name, line }) => ({ path, name, line }))
+    LIMIT_FILES.has(path) ? [] : boundsIn(text).map(({ name, line }) => ({ path, name, line }))
   );
   const idle = Object.keys(elsewhere).filter((path) => !found.some((each) => each.path === path));
   return [
@@ -42,14 +44,18 @@ function boundsIn(text: string): { name: string; line: number }[] {
 
 /** Bounds of lib/limits.ts that nothing shipped uses, or that give no reason. */
 export function limitComplaints(files: readonly SourceFile[]): string[] {
-  const limits = files.find(({ path }) => path === LIMITS)?.text ?? "";
-  const users = files.filter((file) => isShippedSource(file) && file.path !== LIMITS);
+  const limits = files.filter(({ path }) => LIMIT_FILES.has(path));
+  const users = files.filter((file) => isShippedSource(file) && !LIMIT_FILES.has(file.path));
   const uses = (name: string) => users.some(({ text }) => new RegExp(`\\b${name}\\b`).test(text));
-  const lines = limits.split("\n");
+  return limits.flatMap((file) => complaintsOf(file, uses));
+}
+
+function complaintsOf({ path, text }: SourceFile, uses: (name: string) => boolean): string[] {
+  const lines = text.split("\n");
   return lines.flatMap((code, index) => {
     const name = /^export const ([A-Z0-9_]+)/.exec(code)?.[1];
     if (!name) return [];
-    const about = `${LIMITS}:${index + 1}: ${name}`;
+    const about = `${path}:${index + 1}: ${name}`;
     return [
       ...(uses(name) ? [] : [`${about} is used nowhere`]),
       ...(lines[index - 1]?.endsWith("*/") ? [] : [`${about} gives no reason`]),

@@ -93,9 +93,9 @@ function parametersOf(element: string): ReadonlyMap<string, string> | null {
   return pairs;
 }
 
-const PAIR = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:([!#$%&'*+.^_`|~0-9A-Za-z:[\]-]+)|"([^"\\]*)")$/;
+const PAIR = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:([!#$%&'*+.^_`|~\w:[\]-]+)|"([^"\\]*)")$/;
 
-/** The address in an RFC 7239 node, which may have a port; "unknown" and made-up names have none. */
+/** The address in an RFC 7239 node, which may have a port; "unknown" and names have none. */
 function nodeAddress(node: string): string | null {
   const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]{1,5})?$/.exec(node) ?? [];
   return plainIp(bracketed ?? plain ?? node);
