@@ -1,4 +1,4 @@
-/** Two checkouts of this project that are measured side by side: this one, and an earlier commit. */
+/** Two checkouts of this project, measured side by side: this one and an earlier commit. */
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname!, "..");
@@ -18,7 +18,7 @@ export function otherCommit(args: readonly string[] = Deno.args): string | null 
   return args.find((argument) => argument.startsWith(AGAINST))?.slice(AGAINST.length) ?? null;
 }
 
-/** Unpacks a commit into `dir`, with the packages that the set-up put here and a helper of its own. */
+/** Unpacks a commit into `dir`, with the packages that are here and a helper of its own. */
 export async function checkOut(commit: string, dir: string): Promise<Checkout> {
   const archive = join(dir, "checkout.tar");
   await outputOf("git", ["-C", ROOT, "archive", "-o", archive, commit]);
