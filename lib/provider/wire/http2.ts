@@ -51,6 +51,8 @@ export function createHttp2(parts: ExchangeParts): Http2 {
   server.on("sessionError", () => {});
   return {
     take(socket, connection) {
+      // It may wait for its first request as long as for any: browsers open some ahead.
+      connection.enter("idle");
       server.once("session", (session) => connections.set(session, connection));
       server.emit("connection", socket);
     },
