@@ -1,6 +1,6 @@
 /** HTTP/2 on connections on which it was agreed (RFC 9113). */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import {
   HTTP2_STREAMS_MAX,
@@ -24,7 +24,8 @@ export interface Http2 {
 
 type Session = Http2ServerRequest["stream"]["session"];
 
-export function createHttp2(parts: ExchangeParts): Http2 {
+export async function createHttp2(parts: ExchangeParts): Promise<Http2> {
+  const { createServer } = await import("node:http2");
   const server = createServer({
     settings: {
       maxConcurrentStreams: HTTP2_STREAMS_MAX,
