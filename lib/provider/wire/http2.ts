@@ -44,6 +44,7 @@ export async function createHttp2(parts: ExchangeParts): Promise<Http2> {
         line: new Stream(message, connection),
         message: message as unknown as IncomingMessage,
         response: response as unknown as ServerResponse,
+        isHttp2: true,
         isHeldBack,
       });
     };
@@ -62,6 +63,7 @@ export async function createHttp2(parts: ExchangeParts): Promise<Http2> {
 
 /** One stream, whose connection is busy as long as one of its streams is. */
 class Stream implements Line {
+  readonly bytesBefore = null;
   #isServed = false;
 
   constructor(
