@@ -47,6 +47,8 @@ export const WANTED_BY_TESTS: readonly Requirement[] = [
     debianPackage: "python3-seccomp",
     why: "is what some of bwrap's tests are written with",
   },
+  { proof: { file: "/usr/sbin/nginx" }, debianPackage: "nginx-light", why: "is a proxy of docs" },
+  { proof: { file: "/usr/bin/caddy" }, debianPackage: "caddy", why: "is a proxy of docs" },
   { proof: { command: "zsh" }, debianPackage: "zsh", why: "completes our commands" },
   { proof: { command: "fish" }, debianPackage: "fish", why: "completes our commands" },
   { proof: { command: "groff" }, debianPackage: "groff-base", why: "reads the manual page" },

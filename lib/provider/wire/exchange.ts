@@ -108,8 +108,8 @@ async function answer(
 
 /**
  * Reads and drops what is left of a request. Ending a connection on which bytes have come that
- * nobody read resets it, and with that its caller may lose an answer that it has not read. One
- * that goes on sending is cut off.
+ * nobody read resets it, and with that its caller may lose an answer that it has not read. Of
+ * much only the beginning is read, which holds its sender up; who sends on is cut off in the end.
  */
 function dropRest(message: IncomingMessage, line: Line): Promise<void> {
   return new Promise((resolve) => {
@@ -125,7 +125,7 @@ function dropRest(message: IncomingMessage, line: Line): Promise<void> {
     };
     const count = (chunk: Uint8Array) => {
       bytes += chunk.length;
-      if (bytes > UNWANTED_BODY_BYTES_MAX) giveUp();
+      if (bytes > UNWANTED_BODY_BYTES_MAX) message.pause();
     };
     const late = setTimeout(giveUp, UNWANTED_BODY_MS);
     message.on("end", done).on("close", done).on("data", count);

@@ -30,6 +30,17 @@ Deno.test("who is refused sees it, though nobody reads its body", async () => {
   }
 });
 
+Deno.test("who sends much is held up, and may look for its answer then, as proxies do", async () => {
+  await using wire = await openWire(refusing);
+  await using socket = await wire.connect();
+  await socket.write(`${HEAD}Content-Length: ${8 * UNWANTED_BODY_BYTES_MAX}\r\n\r\n`);
+  await socket.write("x".repeat(UNWANTED_BODY_BYTES_MAX + 200_000));
+  // By the time that others are answered, what was sent has come.
+  for (let others = 0; others < 3; others++) await (await fetch(wire.url)).text();
+  await socket.write("x");
+  assert.match(await socket.readUntil("pay first\n"), /^HTTP\/1\.1 402 /);
+});
+
 Deno.test("who goes on sending what nobody wants is cut off", async () => {
   await using wire = await openWire(refusing);
   await using socket = await wire.connect();

@@ -39,8 +39,11 @@ async function sendWhole(outlet: Outlet, body: Uint8Array | null): Promise<void>
   const { response } = outlet;
   // The last byte goes with the end where it can: head and body leave in one write then.
   if (outlet.isRead()) return void response.end(body ?? undefined);
-  response.flushHeaders();
+  // In one write, too: a proxy that was given the head alone may pass on no more than that.
+  response.cork();
   if (body !== null && body.length > 0) response.write(body);
+  else response.flushHeaders();
+  response.uncork();
   await outlet.readRest();
   response.end();
 }
