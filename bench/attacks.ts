@@ -25,16 +25,8 @@ import { setBalance } from "../worlds/chain/anvil_calls.ts";
 import { fund, PRICE } from "../worlds/chain/escrow_chain.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { sampleZip } from "../worlds/spec/sample_zip.ts";
-import {
-  type Checkout,
-  checkOut,
-  HERE,
-  type Latency,
-  neighbour,
-  publish,
-  type Side,
-  startSide,
-} from "./attacks_side.ts";
+import { type Latency, neighbour, publish, type Side, startSide } from "./attacks_side.ts";
+import { type Checkout, checkOut, HERE, otherCommit } from "./checkout.ts";
 import { atLeast, atMost, type Must, printReport, type Row } from "./report.ts";
 import { startScarceGateway } from "./attacks_gateway.ts";
 
@@ -45,7 +37,6 @@ const LIMITS = {
   ownerCreditsPerMinute: SPEC_OWNER_CREDITS_PER_MINUTE_MAX,
 };
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" }, fields: { limits: LIMITS } };
-const AGAINST = "--against=";
 const QUIET_MS = 3_000;
 /** Folders in each other above each file of the zip whose folders are only implied. */
 const IMPLIED = { files: 2_000, depth: 31 };
@@ -79,7 +70,7 @@ async function main(): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const dir = await Deno.makeTempDir();
   stack.defer(() => Deno.remove(dir, { recursive: true }));
-  const against = Deno.args.find((argument) => argument.startsWith(AGAINST))?.slice(AGAINST.length);
+  const against = otherCommit();
   const sides = against ? [await checkOut(against, dir), HERE] : [HERE];
   const gateway = startScarceGateway();
   stack.use(gateway);

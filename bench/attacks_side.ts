@@ -8,15 +8,8 @@ import { importFile } from "../lib/ipfs/dag.ts";
 import { pause } from "../lib/pause.ts";
 import { type ChildProvider, startChildProvider } from "../worlds/child_provider.ts";
 import type { Market } from "../worlds/market.ts";
+import { type Checkout, outputOf } from "./checkout.ts";
 import { quantile } from "./report.ts";
-
-const ROOT = join(import.meta.dirname!, "..");
-
-/** A checkout whose provider is measured. */
-export interface Checkout {
-  readonly name: string;
-  readonly root: string;
-}
 
 export interface Side extends AsyncDisposable {
   readonly url: string;
@@ -27,22 +20,6 @@ export interface Side extends AsyncDisposable {
   /** Kills the provider and starts it on what it left. @returns ms until it listens */
   restart(): Promise<number>;
 }
-
-/** Unpacks a commit beside this checkout, with what the set-up put here. */
-export async function checkOut(commit: string, dir: string): Promise<Checkout> {
-  const archive = join(dir, "checkout.tar");
-  await run("git", ["-C", ROOT, "archive", "-o", archive, commit]);
-  const root = join(dir, "checkout");
-  await Deno.mkdir(root);
-  await run("tar", ["-xf", archive, "-C", root]);
-  for (const name of ["node_modules", ".cache"]) {
-    await Deno.symlink(join(ROOT, name), join(root, name));
-  }
-  return { name: commit, root };
-}
-
-/** This checkout. */
-export const HERE: Checkout = { name: "here", root: ROOT };
 
 /** Starts a checkout's provider on a copy of the market's home. */
 export async function startSide(market: Market, { root }: Checkout): Promise<Side> {
@@ -121,19 +98,9 @@ export async function publish(market: Market, bytes: Uint8Array): Promise<string
   return formatCid(root);
 }
 
-async function run(command: string, args: readonly string[]): Promise<string> {
-  const { success, stdout } = await new Deno.Command(command, {
-    args: [...args],
-    stdout: "piped",
-    stderr: "inherit",
-  }).output();
-  if (!success) throw new Error(`${command} ${args[0]} failed`);
-  return new TextDecoder().decode(stdout);
-}
-
 /** By a process of its own: reading /proc takes all of deno's permissions. */
 async function memoryOf(pid: number): Promise<{ now: number; peak: number }> {
-  const status = await run("cat", [`/proc/${pid}/status`]);
+  const status = await outputOf("cat", [`/proc/${pid}/status`]);
   const of = (name: string) =>
     Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? NaN) / 1_000;
   return { now: of("VmRSS"), peak: of("VmHWM") };
@@ -141,8 +108,8 @@ async function memoryOf(pid: number): Promise<{ now: number; peak: number }> {
 
 async function diskOf(dir: string): Promise<{ inodes: number; mb: number }> {
   const [disk, inodes] = await Promise.all([
-    run("du", ["-sk", dir]),
-    run("du", ["-s", "--inodes", dir]),
+    outputOf("du", ["-sk", dir]),
+    outputOf("du", ["-s", "--inodes", dir]),
   ]);
   return { inodes: Number.parseInt(inodes), mb: Number.parseInt(disk) / 1_000 };
 }

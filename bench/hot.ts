@@ -1,15 +1,20 @@
 /**
- * A hot call's processor time and the memory of an idle provider, against another checkout of this
- * project, in turns: `deno task bench hot --against DIR [--json]`. The processor time is that of
+ * A hot call's processor time and the memory of an idle provider, against an earlier commit of this
+ * project, in turns: `deno task bench hot --against=COMMIT [--json]`. The processor time is that of
  * the provider, its sandbox and the program together.
  */
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { pause } from "../lib/pause.ts";
 import { startChildProvider } from "../worlds/child_provider.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
+import { type Checkout, checkOut, HERE, otherCommit, outputOf } from "./checkout.ts";
 import { atMost, printReport, quantile, type Row } from "./report.ts";
 import { buildPrograms, measureHttp } from "./sandbox_peers.ts";
 
 const ROUNDS = 8;
+/** Of each checkout, to see what it takes while it does nothing. */
+const STARTS = 5;
+const IDLE_MS = 2_000;
 const TURN_SECONDS = 2;
 const CONCURRENCY = [1, 16];
 /** Credits: more than the fastest machine can use up. */
@@ -18,13 +23,10 @@ const PLENTY = 5_000_000n;
 const DEARER_MOST = 1.08;
 const LARGER_MOST = 1.0;
 
-const against = optionValue("--against");
+const against = otherCommit();
 if (against === null) {
-  const lines = [
-    "name the checkout to compare with, set up: deno task bench hot --against DIR",
-    "git worktree add ../parent COMMIT && cd ../parent && deno task setup",
-  ];
-  Deno.stderr.writeSync(new TextEncoder().encode(`${lines.join("\n")}\n`));
+  const text = "name the commit to compare with: deno task bench hot --against=COMMIT\n";
+  Deno.stderr.writeSync(new TextEncoder().encode(text));
   Deno.exit(2);
 }
 
@@ -32,20 +34,9 @@ interface Side {
   name: string;
   pid: number;
   url: string;
-  idleKb: number;
   /** µs of processor a call, by concurrency, of each round. */
   costs: Map<number, number[]>;
   stop(): Promise<number>;
-}
-
-function optionValue(name: string): string | null {
-  const at = Deno.args.indexOf(name);
-  return at < 0 ? null : Deno.args[at + 1] ?? null;
-}
-
-async function outputOf(command: string, args: string[]): Promise<string> {
-  const { stdout } = await new Deno.Command(command, { args, stdin: "null" }).output();
-  return new TextDecoder().decode(stdout);
 }
 
 /**
@@ -53,7 +44,7 @@ async function outputOf(command: string, args: string[]): Promise<string> {
  * tick is 10 ms.
  */
 async function processorTime(pid: number): Promise<number> {
-  const text = await outputOf("sh", ["-c", "cat /proc/[0-9]*/stat 2>/dev/null"]);
+  const text = await outputOf("sh", ["-c", "cat /proc/[0-9]*/stat 2>/dev/null; true"]);
   const all = text.trim().split("\n").map((line) => {
     const [, own, rest] = /^(\d+) \(.*\) (.*)$/.exec(line)!;
     const fields = rest!.split(" ").map(Number);
@@ -73,8 +64,8 @@ async function residentKb(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+)/.exec(status)![1]);
 }
 
-/** A provider from the sources in `root`, on a copy of the market's home. */
-async function openSide(name: string, root: string, market: Market, cid: string): Promise<Side> {
+/** A checkout's provider, on a copy of the market's home, once it has answered a call. */
+async function openSide({ name, root }: Checkout, market: Market, cid: string): Promise<Side> {
   const home = join(market.home, `../${name}-${crypto.randomUUID()}`);
   await outputOf("cp", ["-a", market.home, home]);
   const child = await startChildProvider(home, { logLevel: "info", root });
@@ -86,7 +77,6 @@ async function openSide(name: string, root: string, market: Market, cid: string)
     name,
     pid: child.pid,
     url: `${url}/${cid}`,
-    idleKb: await residentKb(child.pid),
     costs: new Map(CONCURRENCY.map((connections) => [connections, []])),
     async stop() {
       const code = await child.stop();
@@ -101,6 +91,24 @@ async function turn(side: Side, connections: number, isCounted: boolean): Promis
   const { perSecond } = await measureHttp(side.url, connections, TURN_SECONDS);
   const used = await processorTime(side.pid) - before;
   if (isCounted) side.costs.get(connections)!.push(used / (perSecond * TURN_SECONDS));
+}
+
+/** KiB of each checkout's provider that has answered one call: medians, taken in turns. */
+async function idleMemory(
+  checkouts: readonly Checkout[],
+  market: Market,
+  cid: string,
+): Promise<Map<string, number>> {
+  const seen = new Map(checkouts.map(({ name }): [string, number[]] => [name, []]));
+  for (let start = 0; start < STARTS; start++) {
+    for (const checkout of checkouts) {
+      const side = await openSide(checkout, market, cid);
+      await pause(IDLE_MS);
+      seen.get(side.name)!.push(await residentKb(side.pid));
+      await side.stop();
+    }
+  }
+  return new Map([...seen].map(([name, kb]) => [name, quantile(kb, 0.5)]));
 }
 
 async function deployHello(market: Market): Promise<string> {
@@ -122,10 +130,10 @@ const settlement = { mode: "batch", intervalSeconds: 360, amount: "1000000000000
 await using market = await startMarket({ credits: PLENTY, settings: { settlement } });
 const cid = await deployHello(market);
 await market.provider.stop();
-const sides = [
-  await openSide("this", resolve(import.meta.dirname!, ".."), market, cid),
-  await openSide("other", resolve(against), market, cid),
-];
+const dir = await Deno.makeTempDir();
+const checkouts = [HERE, await checkOut(against, dir)];
+const idle = await idleMemory(checkouts, market, cid);
+const sides = await Promise.all(checkouts.map((each) => openSide(each, market, cid)));
 for (let round = -1; round < ROUNDS; round++) {
   for (const connections of CONCURRENCY) {
     for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
@@ -138,15 +146,21 @@ const median = (side: Side, connections: number) => quantile(side.costs.get(conn
 const rows: Row[] = sides.map((side) => ({
   tree: side.name,
   ...Object.fromEntries(CONCURRENCY.map((each) => [`c=${each}, µs a call`, median(side, each)])),
-  "idle RSS, KiB": side.idleKb,
+  "idle RSS, KiB": idle.get(side.name)!,
 }));
 const ratio = (connections: number) => median(own, connections) / median(other, connections);
 for (const side of sides) await side.stop();
+await Deno.remove(dir, { recursive: true });
 printReport({
   rows,
   must: [
     atMost("a hot call's processor time, c=16", ratio(16), "of the other tree's", DEARER_MOST),
     atMost("a hot call's processor time, c=1", ratio(1), "of the other tree's", DEARER_MOST),
-    atMost("idle RSS", own.idleKb / other.idleKb, "of the other tree's", LARGER_MOST),
+    atMost(
+      "idle RSS",
+      idle.get(own.name)! / idle.get(other.name)!,
+      "of the other tree's",
+      LARGER_MOST,
+    ),
   ],
 });

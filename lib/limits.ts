@@ -94,12 +94,16 @@ export const ANSWER_REST_TIMEOUT_MS = 15_000;
 export const CONNECTIONS_MAX = 4_096;
 /** Of those, one network's (IPv4 /24, IPv6 /56): an office or a carrier may stand behind one. */
 export const NETWORK_CONNECTIONS_MAX = 512;
-/** Requests sent ahead on one connection; they are served one after the other. */
+/** Requests sent ahead on one connection, which are served in turn; no more is read meanwhile. */
 export const PIPELINED_REQUESTS_MAX = 16;
 /** A new connection has sent the head of its first request by then, or is answered 408. */
 export const HEAD_TIMEOUT_MS = 10_000;
 /** A connection may wait so long for its next request: longer than proxies keep theirs. */
 export const IDLE_CONNECTION_MS = 75_000;
+/** What may stand around a chunked body's bytes: sizes and extensions of its chunks, so much */
+export const CHUNK_OVERHEAD_BYTES_MAX = 16 * 1024;
+/** and so many times its bytes: chunks of one byte have five around it. */
+export const CHUNK_OVERHEAD_PART_MAX = 8;
 /** Streams of one HTTP/2 connection at a time. */
 export const HTTP2_STREAMS_MAX = 64;
 /** What is still read and dropped of a body that nobody wanted, so that its answer is seen. */

@@ -167,8 +167,9 @@ Deno.test("a call that is repeated sends one deposit, which is mined once", asyn
   await using payer: Home = await openHome(chainConfig(market), { "keys.json": key });
   const deposits: string[] = [];
   await using deaf = serve((request) => {
-    const payment = JSON.parse(atob(request.headers.get("payment-signature")!));
-    deposits.push(payment.payload.deposit.signature);
+    const header = request.headers.get("payment-signature");
+    // What it is asked without a payment is no call.
+    if (header !== null) deposits.push(JSON.parse(atob(header)).payload.deposit.signature);
     return Promise.resolve(new Response("busy", { status: 503 }));
   });
   await nameIt(market, deaf.url);

@@ -26,6 +26,7 @@ export const TRIALS: readonly Trial[] = [
   { task: "test:crash", args: [], prints: /running \d+ test/ },
   { task: "test:abuse", args: [], prints: /running \d+ test/ },
   { task: "test:bwrap", args: [], prints: /running \d+ test/ },
+  { task: "test:wire", args: [], prints: /running \d+ test/ },
   { task: "test:soak", args: [], ...UNDER_WAY },
   { task: "test:vm", args: [], prints: /making a Debian|apt-get install|takes root/ },
   { task: "bench", args: [], ends: [2], prints: /usage: deno task bench/ },
@@ -34,6 +35,8 @@ export const TRIALS: readonly Trial[] = [
   // 1: a figure is below what it must reach, which says more of the machine's load.
   { task: "bench", args: ["ipfs"], ends: [0, 1], prints: /vs plain/ },
   { task: "bench", args: ["growth", "money"], ...UNDER_WAY },
+  { task: "bench", args: ["attacks"], ...UNDER_WAY },
+  { task: "bench", args: ["hot"], ends: [2], prints: /--against=COMMIT/ },
   { task: "fmt", args: ["--check"], ends: [0] },
   { task: "lint", args: ["--quiet"], ends: [0] },
   { task: "check", args: ["--quiet"], ends: [0] },

@@ -159,6 +159,8 @@ export class Adversary {
       case "blocks":
         return await world.pass(move.count);
       case "wait":
+        // Hours without a block: nothing can be in time then.
+        this.#isCalm = false;
         fake.now += BigInt(move.hours * 3_600);
         return await world.pass(2);
       case "settle":

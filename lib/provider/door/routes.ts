@@ -49,6 +49,8 @@ async function route(parts: RouteParts, request: HttpRequest): Promise<Answer> {
 }
 
 async function ownPath(parts: RouteParts, path: string, request: HttpRequest): Promise<Answer> {
+  // RFC 9110 section 9.3.7: of the server as a whole.
+  if (path === "*") return preflight(request, [["allow", "GET, HEAD, POST, OPTIONS"]]);
   const handlers = handlersAt(path);
   if (!handlers) {
     throw new KhachapuriError("not_found", "there is nothing at this path", {

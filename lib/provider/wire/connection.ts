@@ -12,12 +12,14 @@ export type State = "new" | "idle" | "serving" | "ending";
 
 export class Connection implements Line {
   readonly stopBody = null;
+  bytesBefore = 0;
   #socket: Socket;
   #state: State = "new";
   #since: number;
   #served: Served | null = null;
   #waiting: (() => void)[] = [];
   #isLast = false;
+  #isPaused = false;
   /** Streams of HTTP/2 that are served. */
   #streams = 0;
 
@@ -58,7 +60,9 @@ export class Connection implements Line {
     if (this.#isLast) return;
     if (this.#state === "new" || this.#state === "idle") return begin();
     this.#waiting.push(begin);
-    if (this.#waiting.length > PIPELINED_REQUESTS_MAX) this.destroy();
+    if (this.#waiting.length < PIPELINED_REQUESTS_MAX || this.#isPaused) return;
+    this.#isPaused = true;
+    this.#socket.pause();
   }
 
   serve(served: Served): void {
@@ -76,9 +80,13 @@ export class Connection implements Line {
 
   finish(): void {
     this.#served = null;
+    this.bytesBefore = this.#socket.bytesRead;
     this.enter("idle");
-    if (this.#isLast) this.#socket.destroySoon();
-    else this.#waiting.shift()?.();
+    if (this.#isLast) return this.#socket.destroySoon();
+    this.#waiting.shift()?.();
+    if (!this.#isPaused || this.#waiting.length >= PIPELINED_REQUESTS_MAX) return;
+    this.#isPaused = false;
+    this.#socket.resume();
   }
 
   /** One more stream of HTTP/2 is served, */

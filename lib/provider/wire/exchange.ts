@@ -18,6 +18,8 @@ export interface ExchangeParts {
 /** What a request came on: a connection of HTTP/1, or a stream of HTTP/2. */
 export interface Line {
   serve(served: Served): void;
+  /** Bytes that came on it for earlier requests; null where they share it. */
+  readonly bytesBefore: number | null;
   /** Whether it is to end with this answer. */
   isLast(): boolean;
   /** It is, as nothing that comes behind could be told. */
@@ -37,6 +39,7 @@ export interface Arrived {
   readonly line: Line;
   readonly message: IncomingMessage;
   readonly response: ServerResponse;
+  readonly isHttp2: boolean;
   /** Whether the caller holds its body back until it is told to go on. */
   readonly isHeldBack: boolean;
 }
@@ -59,10 +62,12 @@ const NOBODY: Served = { leave() {}, breakOff() {} };
 
 /** The request, or why it is none. */
 function read({ senderOf }: ExchangeParts, arrived: Arrived): Incoming | Answer {
-  const { message, response, isHeldBack } = arrived;
+  const { line, message, response, isHttp2, isHeldBack } = arrived;
   try {
     return new Incoming(message, {
       sender: senderOf(message),
+      isHttp2,
+      bytesBefore: line.bytesBefore,
       onWanted: isHeldBack ? () => response.writeContinue() : null,
     });
   } catch (thrown) {
@@ -72,7 +77,7 @@ function read({ senderOf }: ExchangeParts, arrived: Arrived): Incoming | Answer 
 
 async function answer(
   parts: ExchangeParts,
-  { line, message, response }: Arrived,
+  { line, message, response, isHttp2 }: Arrived,
   incoming: Incoming | null,
   answer: Answer,
 ): Promise<void> {
@@ -80,12 +85,14 @@ async function answer(
   const isComing = () => incoming?.body?.isComing() ?? false;
   // Of a body that nobody read only so much is dropped, and whoever was not told to go on may send
   // its own or not: no further request is to come behind it.
-  const isLast = incoming === null || isComing() || line.isLast();
+  // Behind a request that would change the protocol the parser reads no other.
+  const isLast = incoming === null || isComing() || incoming.body?.hasFailed() === true ||
+    incoming.fields.has("upgrade") || line.isLast();
   if (isLast) line.endSoon();
   const outlet: Outlet = {
     response,
     method: message.method!,
-    own: isLast && message.httpVersionMajor === 1 ? [["connection", "close"]] : [],
+    own: isLast && !isHttp2 ? [["connection", "close"]] : [],
     onMade: () => line.end(),
     isRead: () => isHeldBack || line.stopBody !== null || !isComing(),
     readRest: () => dropRest(message, line),

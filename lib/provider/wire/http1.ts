@@ -29,7 +29,7 @@ export function createHttp1(parts: ExchangeParts, connections: Connections): Ser
 
   const arrive = (isHeldBack: boolean) => (message: IncomingMessage, response: ServerResponse) => {
     const connection = connections.of(message.socket);
-    const arrived = { line: connection!, message, response, isHeldBack };
+    const arrived = { line: connection!, message, response, isHttp2: false, isHeldBack };
     connection?.queue(() => void exchange(parts, arrived));
   };
   server.on("request", arrive(false));

@@ -1,6 +1,6 @@
 /** HTTP/2 on connections on which it was agreed (RFC 9113). */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import {
   HTTP2_STREAMS_MAX,
@@ -24,7 +24,8 @@ export interface Http2 {
 
 type Session = Http2ServerRequest["stream"]["session"];
 
-export function createHttp2(parts: ExchangeParts): Http2 {
+export async function createHttp2(parts: ExchangeParts): Promise<Http2> {
+  const { createServer } = await import("node:http2");
   const server = createServer({
     settings: {
       maxConcurrentStreams: HTTP2_STREAMS_MAX,
@@ -43,6 +44,7 @@ export function createHttp2(parts: ExchangeParts): Http2 {
         line: new Stream(message, connection),
         message: message as unknown as IncomingMessage,
         response: response as unknown as ServerResponse,
+        isHttp2: true,
         isHeldBack,
       });
     };
@@ -51,6 +53,8 @@ export function createHttp2(parts: ExchangeParts): Http2 {
   server.on("sessionError", () => {});
   return {
     take(socket, connection) {
+      // It may wait for its first request as long as for any: browsers open some ahead.
+      connection.enter("idle");
       server.once("session", (session) => connections.set(session, connection));
       server.emit("connection", socket);
     },
@@ -59,6 +63,7 @@ export function createHttp2(parts: ExchangeParts): Http2 {
 
 /** One stream, whose connection is busy as long as one of its streams is. */
 class Stream implements Line {
+  readonly bytesBefore = null;
   #isServed = false;
 
   constructor(

@@ -2,14 +2,18 @@
 import type { IncomingMessage } from "node:http";
 import type { ByteSource } from "../../../sandbox/byte_source.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { CHUNK_OVERHEAD_BYTES_MAX, CHUNK_OVERHEAD_PART_MAX } from "../../limits.ts";
 import { Fields } from "../http/fields.ts";
-import type { HeaderField } from "../http/header_rules.ts";
+import { type HeaderField, TOKEN } from "../http/header_rules.ts";
 import type { HttpRequest, Protocol, Sender } from "../http/request.ts";
 import { readTarget } from "../http/request_target.ts";
 
 /** What the socket knows of a request beside its message. */
 export interface Arrival {
   readonly sender: Sender;
+  readonly isHttp2: boolean;
+  /** Bytes of the connection that belong to earlier requests; null where streams share it. */
+  readonly bytesBefore: number | null;
   /** Sends `100 Continue`, for which the caller waits; null where it does not. */
   readonly onWanted: (() => void) | null;
 }
@@ -36,10 +40,10 @@ export class Incoming implements HttpRequest, Served {
   #onGone: (() => void) | null = null;
 
   /** @throws KhachapuriError `invalid_input` when the head says what RFC 9110 and 9112 forbid */
-  constructor(message: IncomingMessage, { sender, onWanted }: Arrival) {
-    const head = headOf(message);
+  constructor(message: IncomingMessage, { sender, isHttp2, bytesBefore, onWanted }: Arrival) {
     this.method = message.method!;
-    this.protocol = `HTTP/${message.httpVersion}` as Protocol;
+    this.protocol = protocolOf(message, isHttp2);
+    const head = headOf(message, this.protocol);
     this.fields = head.fields;
     const target = readTarget({
       method: this.method,
@@ -53,7 +57,13 @@ export class Incoming implements HttpRequest, Served {
     this.host = target.host;
     this.sender = sender;
     const announced = announcedBody(this.protocol, head.fields, message);
-    this.body = announced === null ? null : new IncomingBody(message, announced, onWanted);
+    if (announced === null) this.body = null;
+    else if (Number.isFinite(announced) || bytesBefore === null) {
+      this.body = new IncomingBody(message, announced, onWanted);
+    } else {
+      const head = bytesBefore + headBytes(this);
+      this.body = new IncomingBody(message, announced, onWanted, head);
+    }
   }
 
   hasGone(): boolean {
@@ -83,16 +93,29 @@ interface Head {
   authority: string | null;
 }
 
-/** Splits pseudo-header fields (RFC 9113 section 8.3) from the others. */
-function headOf({ rawHeaders }: IncomingMessage): Head {
+/** The parser of HTTP/1 takes whatever version a request line names. */
+function protocolOf({ httpVersion }: IncomingMessage, isHttp2: boolean): Protocol {
+  if (isHttp2) return "HTTP/2.0";
+  if (httpVersion === "1.1" || httpVersion === "1.0") return `HTTP/${httpVersion}`;
+  throw new KhachapuriError("invalid_input", "HTTP/1.1 and HTTP/1.0 are spoken here");
+}
+
+function headOf({ rawHeaders }: IncomingMessage, protocol: Protocol): Head {
   const list: HeaderField[] = [];
-  let authority: string | null = null;
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at]!.toLowerCase();
-    if (name === ":authority") authority = rawHeaders[at + 1]!;
-    else if (!name.startsWith(":")) list.push([name, rawHeaders[at + 1]!]);
+    list.push([rawHeaders[at]!.toLowerCase(), rawHeaders[at + 1]!]);
   }
-  return { fields: new Fields(list), authority };
+  if (protocol !== "HTTP/2.0") return { fields: new Fields(list), authority: null };
+  for (const field of list) assertField(field);
+  const fields = new Fields(list.filter(([name]) => !name.startsWith(":")));
+  return { fields, authority: list.find(([name]) => name === ":authority")?.[1] ?? null };
+}
+
+/** RFC 9113 section 8.2.1; node checks it in HTTP/1 only. */
+function assertField([name, value]: HeaderField): void {
+  // deno-lint-ignore no-control-regex -- control characters are what is being refused
+  if (TOKEN.test(name.replace(/^:/, "")) && !/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return;
+  throw new KhachapuriError("invalid_input", `${JSON.stringify(name)} is no header field`);
 }
 
 /**
@@ -124,6 +147,12 @@ function isEnded(message: IncomingMessage): boolean {
   return (message as { stream?: { endAfterHeaders?: boolean } }).stream?.endAfterHeaders === true;
 }
 
+/** What a head took on the wire, but for spaces that need not be there. */
+function headBytes({ method, path, query, fields }: HttpRequest): number {
+  const line = method.length + path.length + (query?.length ?? 0);
+  return fields.list.reduce((sum, [name, value]) => sum + name.length + value.length, line);
+}
+
 interface Reader {
   resolve(chunk: Uint8Array | null): void;
   reject(error: KhachapuriError): void;
@@ -142,10 +171,17 @@ export class IncomingBody implements ByteSource {
     private readonly message: IncomingMessage,
     private readonly announced: number,
     onWanted: (() => void) | null,
+    /** Of the connection, before the body's first; null where no chunks are told from each other. */
+    private readonly bytesBefore: number | null = null,
   ) {
     this.#onWanted = onWanted;
     // Without a listener of its own an error would end the process.
     message.on("error", () => this.breakOff("the connection broke"));
+  }
+
+  /** Whether what came is no whole body, and what comes next is not known. */
+  hasFailed(): boolean {
+    return this.#failure !== null;
   }
 
   /** Whether more of it may come. */
@@ -175,7 +211,10 @@ export class IncomingBody implements ByteSource {
   }
 
   breakOff(reason: string): void {
-    if (this.#isOver || this.#failure || this.message.complete) return;
+    if (!this.#isOver && !this.#failure && !this.message.complete) this.#fail(reason);
+  }
+
+  #fail(reason: string): void {
     const came = `${this.#bytes} bytes of the request body came`;
     const of = Number.isFinite(this.announced) ? ` in place of ${this.announced}` : "";
     this.#failure = new KhachapuriError("invalid_input", `${came}${of}: ${reason}`, {
@@ -198,12 +237,21 @@ export class IncomingBody implements ByteSource {
       const chunk: Uint8Array | null = this.message.read();
       if (chunk === null) return;
       this.#bytes += chunk.length;
+      if (this.#isPadded()) return this.#fail("its chunks have more about them than in them");
       this.#readers.shift()!.resolve(chunk);
     }
   }
 
   #end(): void {
     if (this.#failure) return;
+    if (this.#isPadded()) return this.#fail("its chunks have more about them than in them");
     this.cancel();
+  }
+
+  /** Extensions of chunks have no bound by themselves, and cost their sender nothing. */
+  #isPadded(): boolean {
+    if (this.bytesBefore === null) return false;
+    const around = this.message.socket.bytesRead - this.bytesBefore - this.#bytes;
+    return around > CHUNK_OVERHEAD_BYTES_MAX + this.#bytes * CHUNK_OVERHEAD_PART_MAX;
   }
 }

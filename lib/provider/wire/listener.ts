@@ -1,7 +1,7 @@
 /** Sockets: hands every request to one function, whatever happens to connections. */
 import type { IncomingMessage, Server as HttpServer } from "node:http";
 import type { AddressInfo, Server, Socket } from "node:net";
-import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import { KhachapuriError } from "../../errors.ts";
 import { HEAD_TIMEOUT_MS } from "../../limits.ts";
 import type { Log } from "../../log.ts";
@@ -78,8 +78,10 @@ async function serveTls(
   http1: HttpServer,
 ): Promise<Secured> {
   const certificate = await Certificate.open(files);
-  const http2 = createHttp2(parts);
-  const server = createTlsServer(
+  const http2 = await createHttp2(parts);
+  // Loaded where it is wanted only: it takes memory (`deno task bench hot`, column "idle RSS").
+  const { createServer } = await import("node:tls");
+  const server = createServer(
     { ...certificate.first, ALPNProtocols: PROTOCOLS, handshakeTimeout: HEAD_TIMEOUT_MS },
     (socket: TLSSocket) => welcome(socket, connections, http1, http2),
   );

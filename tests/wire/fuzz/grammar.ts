@@ -91,9 +91,9 @@ function request(octets: Octets): GrammarRequest {
   const values = (name: string) => fields.flatMap(([key, value]) => key === name ? [value] : []);
   assertTarget(method, target!);
   assertHost(values("host"), version === "1.0");
-  // RFC 9110 section 10.1.1.
+  // RFC 9110 section 10.1.1; as a word of whatever list, since node has it so.
   const expects = values("expect");
-  if (version === "1.1" && expects.some((value) => !/^100-continue$/i.test(value))) {
+  if (version === "1.1" && expects.some((value) => !/(?:^|\W)100-continue(?:$|\W)/i.test(value))) {
     throw new Stop("wrong", "Expect");
   }
   const body = content(octets, values("content-length"), values("transfer-encoding"), version!);

@@ -53,6 +53,8 @@ function read(pieces) {
       const count = requests.length;
       const result = parser.execute(rest);
       if (result instanceof Error) failure = result.code;
+      // Of a request that asks for another protocol node does not tell what is wrong.
+      else if (result < rest.length && requests.length === count) failure = "UNTOLD";
       else rest = rest.subarray(result);
       if (requests.length > count && requests.at(-1).isUpgrade) {
         // It stops behind what asks for another protocol, which is declined: HTTP goes on.

@@ -39,24 +39,25 @@ export function startReference(): Reference {
     stdout: "piped",
   }).spawn();
   const writer = child.stdin.getWriter();
-  const waiting: ((reading: Reading) => void)[] = [];
+  const waiting: PromiseWithResolvers<Reading>[] = [];
   const told = (async () => {
     let rest = "";
     for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
       const lines = (rest + text).split("\n");
       rest = lines.pop()!;
-      for (const line of lines) waiting.shift()!(JSON.parse(line));
+      for (const line of lines) waiting.shift()!.resolve(JSON.parse(line));
     }
+    for (const { reject } of waiting) reject(new Error("the reference has ended"));
   })();
   return {
     read(pieces) {
-      const { promise, resolve } = Promise.withResolvers<Reading>();
-      waiting.push(resolve);
+      const reading = Promise.withResolvers<Reading>();
+      waiting.push(reading);
       const line = JSON.stringify(
         pieces.map((piece) => Buffer.from(piece, "latin1").toString("base64")),
       );
       writer.write(new TextEncoder().encode(`${line}\n`)).catch(() => {});
-      return promise;
+      return reading.promise;
     },
     async [Symbol.asyncDispose]() {
       await writer.close();

@@ -1,0 +1,49 @@
+/** Two checkouts of this project, measured side by side: this one and an earlier commit. */
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dirname!, "..");
+const AGAINST = "--against=";
+
+/** A checkout whose provider is measured. */
+export interface Checkout {
+  readonly name: string;
+  readonly root: string;
+}
+
+/** This checkout. */
+export const HERE: Checkout = { name: "here", root: ROOT };
+
+/** The commit that `--against=COMMIT` names; null without it. */
+export function otherCommit(args: readonly string[] = Deno.args): string | null {
+  return args.find((argument) => argument.startsWith(AGAINST))?.slice(AGAINST.length) ?? null;
+}
+
+/** Unpacks a commit into `dir`, with the packages that are here and a helper of its own. */
+export async function checkOut(commit: string, dir: string): Promise<Checkout> {
+  const archive = join(dir, "checkout.tar");
+  await outputOf("git", ["-C", ROOT, "archive", "-o", archive, commit]);
+  const root = join(dir, "checkout");
+  await Deno.mkdir(root);
+  await outputOf("tar", ["-xf", archive, "-C", root]);
+  await Deno.symlink(join(ROOT, "node_modules"), join(root, "node_modules"));
+  const build = ["run", "--no-prompt", "--allow-read", `--allow-write=${root}`, "--allow-run"];
+  await outputOf(Deno.execPath(), [...build, join(root, "sandbox/build.ts")], root);
+  return { name: commit, root };
+}
+
+/** What a command prints; it fails when the command does. */
+export async function outputOf(
+  command: string,
+  args: readonly string[],
+  cwd: string = ROOT,
+): Promise<string> {
+  const { success, stdout } = await new Deno.Command(command, {
+    args: [...args],
+    cwd,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).output();
+  if (!success) throw new Error(`${command} ${args[0]} failed`);
+  return new TextDecoder().decode(stdout);
+}
