@@ -8,6 +8,8 @@ export interface ChildProvider {
   readonly pid: number;
   /** Where it listens; null when it ended before it did. */
   readonly url: Promise<string | null>;
+  /** Resolves with the next line of this message; to be asked before what brings it. */
+  logged(message: string): Promise<void>;
   /** SIGKILL, and waits until it is gone. */
   kill(): Promise<void>;
   /** SIGTERM: runs end, what is due is settled. Returns the exit code. */
@@ -34,7 +36,8 @@ export async function startChildProvider(
     stderr: "piped",
   }).spawn();
   const log = await Deno.open(`${home}/provider.log`, { create: true, append: true });
-  const logged = process.stderr.pipeTo(log.writable).catch(() => {});
+  const heard = new HeardLines();
+  const written = process.stderr.pipeThrough(heard.stream).pipeTo(log.writable).catch(() => {});
   const url = listeningUrl(process.stdout);
   async function end(signal: Deno.Signal): Promise<number> {
     try {
@@ -43,15 +46,41 @@ export async function startChildProvider(
       // It is gone already.
     }
     const { code } = await process.status;
-    await Promise.all([url, logged]);
+    await Promise.all([url, written]);
     return code;
   }
   return {
     pid: process.pid,
     url,
+    logged: (message) => heard.next(message),
     kill: async () => void await end("SIGKILL"),
     stop: () => end("SIGTERM"),
   };
+}
+
+/** Passes a log on, and tells of messages in it that somebody waits for. */
+class HeardLines {
+  readonly #awaited = new Map<string, () => void>();
+  #rest = "";
+
+  readonly stream = new TransformStream<Uint8Array, Uint8Array>({
+    transform: (chunk, controller) => {
+      controller.enqueue(chunk);
+      const lines = (this.#rest + new TextDecoder().decode(chunk)).split("\n");
+      this.#rest = lines.pop()!;
+      for (const line of lines) this.#hear(line);
+    },
+  });
+
+  next(message: string): Promise<void> {
+    return new Promise((resolve) => this.#awaited.set(message, resolve));
+  }
+
+  #hear(line: string): void {
+    for (const [message, resolve] of this.#awaited) {
+      if (line.includes(JSON.stringify(message))) resolve();
+    }
+  }
 }
 
 /** Scripts wait for the line "listening on URL" (or its JSON); so do we. */

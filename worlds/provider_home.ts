@@ -29,6 +29,8 @@ export interface ProviderHome extends AsyncDisposable {
   readonly recipient: string;
   /** The configuration, with these provider settings changed. */
   config(settings?: Record<string, unknown>): Config;
+  /** Writes the same to `config.json`, for a provider of its own process. */
+  write(settings?: Record<string, unknown>): Promise<void>;
   /** Publishes a shell script and a deployment of it that the owner pays for. */
   deploy(script: string): Promise<Published>;
 }
@@ -63,33 +65,33 @@ export async function openProviderHome(): Promise<ProviderHome> {
     }),
   };
   const owned = stack.move();
+  const file = (settings = {}) => ({
+    rpc: chain.rpc,
+    gateways: [gateway.url],
+    contracts: {
+      [String(chainId)]: { escrow: FAKE_ESCROW, usdc: FAKE_USDC, registry: FAKE_REGISTRY },
+    },
+    provider: {
+      name: "provider.test",
+      address: provider.address,
+      listen: "127.0.0.1:0",
+      webDomain: "https://provider.test/",
+      price: PRICE,
+      terms: ["terms.txt"],
+      stateDir: "state",
+      keyFile: "keys.json",
+      ...settings,
+    },
+  });
   return {
     dir,
     chain,
     gateway,
     keysPath,
     recipient,
-    config(settings = {}) {
-      const file = {
-        rpc: chain.rpc,
-        gateways: [gateway.url],
-        contracts: {
-          [String(chainId)]: { escrow: FAKE_ESCROW, usdc: FAKE_USDC, registry: FAKE_REGISTRY },
-        },
-        provider: {
-          name: "provider.test",
-          address: provider.address,
-          listen: "127.0.0.1:0",
-          webDomain: "https://provider.test/",
-          price: PRICE,
-          terms: ["terms.txt"],
-          stateDir: "state",
-          keyFile: "keys.json",
-          ...settings,
-        },
-      };
-      return parseConfig(file, dir);
-    },
+    config: (settings) => parseConfig(file(settings), dir),
+    write: (settings) =>
+      Deno.writeTextFile(join(dir, "config.json"), JSON.stringify(file(settings))),
     deploy: (script) => deploy(gateway, recipient, script),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -36,6 +36,7 @@ Wants=network-online.target
 [Service]
 User=khachapuri
 ExecStart=/usr/local/bin/khachapuri serve --home ${home}
+ExecReload=/bin/kill -HUP \$MAINPID
 Restart=on-failure
 RestartSec=2
 TimeoutStopSec=60
