@@ -1,7 +1,7 @@
 /** `deno task bench NAME [--json]`: one of the benchmarks beside this file. */
 import { PEERS, requireAll } from "../tools/requirements.ts";
 
-const NAMES = ["payments", "ipfs", "sandbox", "growth money", "hot", "attacks"];
+const NAMES = ["payments", "ipfs", "sandbox", "growth money", "hot", "attacks", "wire"];
 
 const flagsAt = Deno.args.findIndex((argument) => argument.startsWith("-"));
 const name = Deno.args.slice(0, flagsAt < 0 ? Deno.args.length : flagsAt).join(" ");
@@ -10,5 +10,5 @@ if (!NAMES.includes(name)) {
   Deno.stderr.writeSync(new TextEncoder().encode(usage));
   Deno.exit(2);
 }
-if (name === "sandbox") await requireAll("bench sandbox", PEERS);
+if (["sandbox", "hot", "wire"].includes(name)) await requireAll(`bench ${name}`, PEERS);
 await import(new URL(`./${name.replace(" ", "_")}.ts`, import.meta.url).href);
