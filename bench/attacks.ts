@@ -26,6 +26,7 @@ import { fund, PRICE } from "../worlds/chain/escrow_chain.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { sampleZip } from "../worlds/spec/sample_zip.ts";
 import { type Latency, neighbour, publish, type Side, startSide } from "./attacks_side.ts";
+import { WIRE_ATTACKS, type WireAttack } from "./attacks_wire.ts";
 import { type Checkout, checkOut, HERE, otherCommit } from "./checkout.ts";
 import { atLeast, atMost, type Must, printReport, type Row } from "./report.ts";
 import { startScarceGateway } from "./attacks_gateway.ts";
@@ -121,7 +122,18 @@ async function prepare(market: Market): Promise<Attack[]> {
     ...await Promise.all(OPENINGS.map((size) => openings(market, size))),
     lookups(),
     scarcity(),
+    ...WIRE_ATTACKS.map(overTheWire),
   ];
+}
+
+function overTheWire({ name, run }: WireAttack): Attack {
+  return {
+    name,
+    async run({ url }, { hello }) {
+      await run(new URL(url), `/${hello}`);
+      return {};
+    },
+  };
 }
 
 /** A zip whose folders are only implied, and whose entrypoint is missing. */
