@@ -1,7 +1,7 @@
 /** `deno task bench NAME [--json]`: one of the benchmarks beside this file. */
-import { PEERS, requireAll } from "../tools/requirements.ts";
+import { PEERS, requireAll, WIRE_LOAD } from "../tools/requirements.ts";
 
-const NAMES = ["payments", "ipfs", "sandbox", "growth money", "hot", "attacks"];
+const NAMES = ["payments", "ipfs", "sandbox", "growth money", "hot", "attacks", "wire"];
 
 const flagsAt = Deno.args.findIndex((argument) => argument.startsWith("-"));
 const name = Deno.args.slice(0, flagsAt < 0 ? Deno.args.length : flagsAt).join(" ");
@@ -11,4 +11,5 @@ if (!NAMES.includes(name)) {
   Deno.exit(2);
 }
 if (name === "sandbox") await requireAll("bench sandbox", PEERS);
+if (name === "wire") await requireAll("bench wire", WIRE_LOAD);
 await import(new URL(`./${name.replace(" ", "_")}.ts`, import.meta.url).href);
