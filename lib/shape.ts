@@ -76,6 +76,9 @@ export function parseShape<S extends v.GenericSchema>(
   if (issue.type === "strict_object" && issue.expected === "never") {
     throw new KhachapuriError(code, `${what}: unknown field ${path}`);
   }
+  if (path && issue.received === "undefined") {
+    throw new KhachapuriError(code, `${what}: ${path} is missing`);
+  }
   throw new KhachapuriError(code, `${what}: ${path ? `${path}: ` : ""}${issue.message}`);
 }
 

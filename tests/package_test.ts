@@ -142,6 +142,7 @@ Deno.test("the packaged file runs alone, starts twice at once, and notices damag
 Deno.test("deno compile builds the same program, where its base can be had", async () => {
   await inEmptyDir(async (dir) => {
     const file = join(dir, "khachapuri");
+    await Deno.writeTextFile(file, "what deno task package built\n");
     const complaint = await compile(file);
     if (complaint === null) return await smoke(file, dir);
     assert.ok(isBaseMissing(complaint), complaint);

@@ -20,7 +20,8 @@ export function compileArguments(path: string): string[] {
 }
 
 /**
- * Builds the executable.
+ * Builds the executable. deno does not write over a file that is no program of its own, as the one
+ * that `deno task package` builds, so it is built beside it.
  * @param env for deno, e.g. DENORT_BIN
  * @returns what deno said when it failed, null when it did not
  */
@@ -28,15 +29,18 @@ export async function compile(
   path: string,
   env: Record<string, string> = {},
 ): Promise<string | null> {
+  const fresh = `${path}.new`;
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: compileArguments(path),
+    args: compileArguments(fresh),
     cwd: ROOT,
     env: { ...env, NO_COLOR: "1" },
     stdin: "null",
     stdout: "null",
     stderr: "piped",
   }).output();
-  return success ? null : new TextDecoder().decode(stderr).trim();
+  if (!success) return new TextDecoder().decode(stderr).trim();
+  await Deno.rename(fresh, path);
+  return null;
 }
 
 /** Whether the failure is the missing base and not our sources. */

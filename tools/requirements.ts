@@ -43,7 +43,7 @@ export const WANTED_BY_TESTS: readonly Requirement[] = [
   },
   { proof: { command: "dpkg-source" }, debianPackage: "dpkg-dev", why: "unpacks bwrap's tests" },
   {
-    proof: { file: "/var/lib/dpkg/info/python3-seccomp.list" },
+    proof: { file: "/var/lib/dpkg/info/python3-seccomp:amd64.list" },
     debianPackage: "python3-seccomp",
     why: "is what some of bwrap's tests are written with",
   },
@@ -117,7 +117,8 @@ export async function isOnPath(command: string): Promise<boolean> {
   return false;
 }
 
-async function missingOf(requirements: readonly Requirement[]): Promise<Requirement[]> {
+/** Those of `requirements` that this machine does not meet. */
+export async function missingOf(requirements: readonly Requirement[]): Promise<Requirement[]> {
   const missing: Requirement[] = [];
   for (const requirement of requirements) {
     const { proof } = requirement;

@@ -53,10 +53,9 @@ export async function readContracts(
 const DEPLOY = "khachapuri contracts deploy";
 
 function noEscrowKnown(chainId: number): KhachapuriError {
-  const example = { [chainId]: { escrow: "0x…", registry: "0x…" } };
   return new KhachapuriError("invalid_config", `no escrow is known on ${chainText(chainId)}`, {
     hints: [
-      `name it in config.json: "contracts": ${JSON.stringify(example)}`,
+      "name the one that is there: khachapuri init --escrow 0x… --registry 0x…",
       `or put one there: ${DEPLOY}`,
     ],
   });

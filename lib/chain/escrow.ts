@@ -116,7 +116,10 @@ export async function deposit(
   }
   if (balance < amount) {
     const message = `${address} holds ${formatUsdc(balance)} USDC, needs ${formatUsdc(amount)}`;
-    throw new KhachapuriError("chain_refused", message, { data: { reason: "InsufficientUsdc" } });
+    throw new KhachapuriError("chain_refused", message, {
+      hints: ["send it USDC on this chain"],
+      data: { reason: "InsufficientUsdc" },
+    });
   }
   if (approved < amount) {
     const args = [escrow, amount];

@@ -72,7 +72,7 @@ Deno.test("bytes that the escrow takes for no signature are none", async () => {
 Deno.test("the JSON form is strict", () => {
   const [revoke, , reclaim, withdraw] = MESSAGES;
   const cases: [unknown, RegExp][] = [
-    [{}, /type/],
+    [{}, /type is missing/],
     [{ ...revoke, type: "Steal" }, /type/],
     [{ ...revoke, more: 1 }, /unknown field more/],
     [{ ...reclaim, credits: "1" }, /unknown field credits/],

@@ -232,14 +232,17 @@ function checkOursFirst(name: string, table: OptionTable, raw: readonly string[]
 
 function checkCount(name: string, command: Command, positionals: readonly string[]): void {
   const { min, max } = command.positionals ?? { min: 0, max: 0 };
-  if (positionals.length < min) {
-    throw new KhachapuriError("usage", `${name}: an argument is missing`, {
-      hints: [`usage: khachapuri ${name} ${command.usage}`, `see khachapuri ${name} --help`],
-    });
-  }
+  if (positionals.length < min) throw missingArgument(name, command);
   if (positionals.length > max) {
     throw usageError(name, `unexpected argument "${positionals[max]}"`);
   }
+}
+
+/** A `usage` error that shows which arguments there are. */
+export function missingArgument(name: string, { usage }: Pick<Command, "usage">): KhachapuriError {
+  return new KhachapuriError("usage", `${name}: an argument is missing`, {
+    hints: [`usage: khachapuri ${name} ${usage}`, `see khachapuri ${name} --help`],
+  });
 }
 
 /** A `usage` error for a flag that nobody knows, with the nearest one that is known. */

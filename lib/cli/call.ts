@@ -13,7 +13,7 @@ import {
   PAYMENT_SIGNATURE_HEADER,
 } from "../payment_header.ts";
 import type { UnsignedPermit } from "../permit.ts";
-import { usageError } from "./arguments.ts";
+import { missingArgument, usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { callFacts, transferToJson } from "./answer_json.ts";
 import { callTarget } from "./call_target.ts";
@@ -67,6 +67,7 @@ export const call = defineCommand({
   async run(context, { options, raw }) {
     const { world, out } = context;
     const laneLabel = options["lane-label"];
+    if (raw.length === 0) throw missingArgument("call", call);
     const curl = await parseCurlFlags(raw, curlInputs(world));
     const target = await callTarget(context.home, curl.target);
     const [chain, contracts] = [await context.chain(), await context.contracts()];

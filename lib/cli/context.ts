@@ -114,7 +114,10 @@ async function accountKey(
 async function connectChain(config: Config): Promise<Chain> {
   if (config.rpc === undefined) {
     throw new KhachapuriError("invalid_config", "no chain is configured", {
-      hints: ["give --rpc URL", `or set "rpc" in ${join(config.home, "config.json")}`],
+      hints: [
+        "khachapuri init --rpc URL keeps one; --rpc URL is for one command",
+        `it stands in ${join(config.home, "config.json")} as "rpc"`,
+      ],
     });
   }
   const { connect } = await import("../chain/client.ts");

@@ -195,7 +195,11 @@ async function requireKubo(context: CommandContext) {
   const { kubo, home } = await context.config();
   if (kubo) return kubo;
   throw new KhachapuriError("invalid_config", "no IPFS node to publish through", {
-    hints: [`give --kubo URL or set "kubo" in ${join(home, "config.json")}`, "or use --out DIR"],
+    hints: [
+      "khachapuri init --kubo URL keeps one; --kubo URL is for one command",
+      `it stands in ${join(home, "config.json")} as "kubo"`,
+      "or use --out DIR",
+    ],
   });
 }
 

@@ -11,7 +11,7 @@ import { openStage, type Rehearsal, type Stage } from "../provider/program/rehea
 import { type CommandContext, defineCommand } from "./command.ts";
 import { runFacts, transferToJson } from "./answer_json.ts";
 import { PROGRAM_OPTIONS, programChoices } from "./program_flags.ts";
-import { optionsOf, unknownFlag, usageError } from "./arguments.ts";
+import { missingArgument, optionsOf, unknownFlag } from "./arguments.ts";
 import { curlInputs, transferAndPrint } from "./curl_output.ts";
 
 /** Uid of "nobody": programs never run as root. */
@@ -34,8 +34,8 @@ export const run = defineCommand({
   rawArgs: true,
   async run(context, { options, raw }) {
     const [dir, ...flags] = raw;
-    if (dir === undefined) throw usageError("run", "no program folder given");
-    if (dir.startsWith("-")) throw unknownFlag("run", optionsOf(run), dir);
+    if (dir?.startsWith("-")) throw unknownFlag("run", optionsOf(run), dir);
+    if (dir === undefined || flags.length === 0) throw missingArgument("run", run);
     const choices = await programChoices(options);
     const curl = await parseCurlFlags(flags, curlInputs(context.world));
     const url = targetUrl(curl.target, curl.request.isPathAsIs);

@@ -178,18 +178,19 @@ static int sooner(int64_t a, int64_t b) {
 
 /* Milliseconds until something has to be done that no descriptor announces; -1: nothing. */
 static int timeout_ms(void) {
-  uint64_t now = now_ms(), nearest = UINT64_MAX;
-  bool any_run = false, starting = false;
+  uint64_t now = now_ms(), nearest = UINT64_MAX, first_deadline = UINT64_MAX;
+  bool starting = false;
   for (uint32_t i = 0; i < inside.runs; i++) {
     const struct run *run = &inside.run[i];
     if (!run->busy || run->dead) continue;
-    uint64_t due = run->cause == CAUSE_NONE ? run->deadline_ms : run->kill_ms;
-    any_run = any_run || run->cause == CAUSE_NONE;
+    bool lives = run->cause == CAUSE_NONE;
+    uint64_t due = lives ? run->deadline_ms : run->kill_ms;
+    if (lives && due < first_deadline) first_deadline = due;
     starting = starting || run->program_ends[1] >= 0;
     if (due < nearest) nearest = due;
   }
   if (nearest < now) nearest = now;
-  int watch = watch_runs(&inside, any_run);
+  int watch = watch_runs(&inside, first_deadline);
   int left = inside.released ? -1 : RELEASE_AFTER_MS;
   int64_t due = nearest - now > INT_MAX ? -1 : (int64_t)(nearest - now);
   if (nearest != UINT64_MAX) left = sooner(due, watch);

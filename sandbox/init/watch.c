@@ -36,15 +36,15 @@ static void check_sockets(struct inside *inside) {
   for (uint32_t i = 0; i < inside->runs; i++) run_end(&inside->run[i], CAUSE_MEMORY);
 }
 
-int watch_runs(struct inside *inside, bool any_run) {
-  static uint64_t due_ms; /* 0: nothing runs */
+int watch_runs(struct inside *inside, uint64_t first_deadline_ms) {
+  static uint64_t looked_ms; /* the next look is no sooner */
   uint32_t unbounded = ~inside->slots.controllers & (CONTROLLER_MEMORY | CONTROLLER_CPU);
   uint64_t now = now_ms();
   size_t count;
-  if (!any_run) due_ms = 0;
-  if (!any_run || !unbounded) return -1;
-  /* The first look comes one period after the first run began: for shorter ones there is none. */
-  if (due_ms == 0) due_ms = now + PERIOD_MS;
+  if (first_deadline_ms == UINT64_MAX || !unbounded) return -1;
+  /* A run's first look comes one period after it began: while all are shorter there is none. */
+  uint64_t due_ms = first_deadline_ms - inside->settings.timeout_ms + PERIOD_MS;
+  if (due_ms < looked_ms) due_ms = looked_ms;
   if (now < due_ms) return (int)(due_ms - now);
   const struct process *table = processes_read(inside, &count);
   if (unbounded & CONTROLLER_MEMORY) check_memory(inside, table, count);
@@ -52,6 +52,6 @@ int watch_runs(struct inside *inside, bool any_run) {
   if (unbounded & CONTROLLER_CPU) share_processors(inside, table, count);
   /* Looking at many processes takes time that is then missing for what is due. */
   uint64_t after = now_ms(), pause = (after - now) * LOOKS_COST;
-  due_ms = after + (pause > PERIOD_MS ? pause : PERIOD_MS);
-  return (int)(due_ms - after);
+  looked_ms = after + (pause > PERIOD_MS ? pause : PERIOD_MS);
+  return (int)(looked_ms - after);
 }

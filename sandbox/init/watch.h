@@ -8,7 +8,11 @@
 
 #include "inside.h"
 
-/* Looks when it is time to. Milliseconds until the next time; -1 when nothing is to be watched. */
-int watch_runs(struct inside *inside, bool any_run);
+/*
+ * Looks when it is time to. Milliseconds until the next time; -1 when nothing is to be watched.
+ * first_deadline_ms: of the run that is due first, which is the one that has lasted longest;
+ * UINT64_MAX when nothing runs.
+ */
+int watch_runs(struct inside *inside, uint64_t first_deadline_ms);
 
 #endif

@@ -114,15 +114,16 @@ async function callOnce(
   const forget = () => signal?.removeEventListener("abort", run.kill);
   run.record.then(forget, forget);
   const evidence = (record: RunRecord) => ({ record, interface: program.interface });
-  const response = await run.respond().catch(async (error) => {
+  const explain = async (error: unknown): Promise<never> => {
     throw explained(asKhachapuriError(error), evidence(await run.record));
-  });
+  };
+  const response = await run.respond().catch(explain);
   let first: Uint8Array | null = null;
   return {
     response: {
       ...response,
       async read() {
-        const chunk = await response.read();
+        const chunk = await response.read().catch(explain);
         first ??= chunk;
         return chunk;
       },

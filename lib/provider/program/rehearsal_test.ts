@@ -105,6 +105,26 @@ Deno.test("a program that cannot be started is refused with what to do, and noth
 
 const SLEEPS = "#!/bin/sh\necho begun\nexec sleep 60\n";
 
+const LISTENS = `#!/usr/bin/perl
+use IO::Socket::INET;
+$| = 1;
+print "listening\\n";
+my $server = IO::Socket::INET->new(LocalPort => 3000, Listen => 1);
+sleep 60;
+`;
+
+Deno.test("an answer that ends in its middle says why, too", async () => {
+  await withProgram({ files: { main: LISTENS }, timeoutMs: 500 }, async (program) => {
+    await using stage = await openStage(HOST, program);
+    const { response } = await stage.call(GET);
+    assert.ok(await response.read());
+    await assert.rejects(response.read(), {
+      code: "program_timeout",
+      message: /longer than 500 ms: it listened on port 3000 instead of answering/,
+    });
+  });
+});
+
 Deno.test("a rehearsal is ended by its caller", async () => {
   await withProgram({ files: { main: SLEEPS } }, async (program) => {
     await using stage = await openStage(HOST, program);

@@ -171,7 +171,7 @@ export class IncomingBody implements ByteSource {
     private readonly message: IncomingMessage,
     private readonly announced: number,
     onWanted: (() => void) | null,
-    /** Of the connection, before the body's first; null where no chunks are told from each other. */
+    /** Of the connection, before the body's first; null where chunks are not told apart. */
     private readonly bytesBefore: number | null = null,
   ) {
     this.#onWanted = onWanted;
