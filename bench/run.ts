@@ -1,5 +1,5 @@
 /** `deno task bench NAME [--json]`: one of the benchmarks beside this file. */
-import { PEERS, requireAll } from "../tools/requirements.ts";
+import { PEERS, requireAll, WIRE_LOAD } from "../tools/requirements.ts";
 
 const NAMES = ["payments", "ipfs", "sandbox", "growth money", "hot", "attacks", "wire"];
 
@@ -10,5 +10,6 @@ if (!NAMES.includes(name)) {
   Deno.stderr.writeSync(new TextEncoder().encode(usage));
   Deno.exit(2);
 }
-if (["sandbox", "hot", "wire"].includes(name)) await requireAll(`bench ${name}`, PEERS);
+if (name === "sandbox" || name === "hot") await requireAll(`bench ${name}`, PEERS);
+if (name === "wire") await requireAll("bench wire", WIRE_LOAD);
 await import(new URL(`./${name.replace(" ", "_")}.ts`, import.meta.url).href);

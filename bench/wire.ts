@@ -1,122 +1,167 @@
 /**
- * This project's listener, alone, against `Deno.serve`, in turns: requests a second, and 16 MB down
- * and up. `--json` prints the same for machines.
+ * What the wire costs without a program behind it: our listener, `node:http` on which it stands,
+ * and `Deno.serve`, in turns: hellos a second, 16 MB down and up, and how long each takes to accept
+ * connections again once it has had no descriptor left. Figures are medians.
  */
-import { silentLog } from "../lib/log.ts";
-import type { Answer, HttpRequest } from "../lib/provider/http/request.ts";
-import { listen } from "../lib/provider/wire/listener.ts";
-import { atLeast, type Must, printReport, quantile, type Row } from "./report.ts";
+import { pause } from "../lib/pause.ts";
+import { atLeast, atMost, printReport, quantile, type Row } from "./report.ts";
 import { measureHttp } from "./sandbox_peers.ts";
 
+const OURS = "khachapuri";
+const DENO = "Deno.serve";
+const NAMES = [OURS, "node:http", DENO] as const;
+
 const ROUNDS = 7;
-const MB = 1_000_000;
-const CHUNK = new Uint8Array(64_000);
-const CHUNKS = 16 * MB / CHUNK.length;
-const HELLO = new TextEncoder().encode("hello\n");
-/** Both ways, of one connection. */
-const MB_PER_SECOND_LEAST = 300;
+const SECONDS = 2;
+const CONNECTIONS = 16;
+/** Of each round and direction, on one connection. */
+const TRANSFERS = 8;
+const TRANSFER_BYTES = 16_000_000;
+/** Enough to start with, and for some connections. */
+const DESCRIPTORS = 96;
+const SETTLE_MS = 2_000;
+const RECOVERY_SECONDS_MOST = 15;
+/** Ours may carry so much of what Deno.serve does, which sees less of a request. */
+const SHARE_LEAST = 0.3;
 
-interface Server extends AsyncDisposable {
-  readonly name: string;
+interface Side extends AsyncDisposable {
   readonly url: string;
+  hasEnded(): boolean;
 }
 
-/** `/` says hello, `/down` gives 16 MB, `/up` takes what it is given. */
-async function ours(): Promise<Server> {
-  const listener = await listen({
-    hostname: "127.0.0.1",
-    port: 0,
-    tls: null,
-    handle: answerOf,
-    log: silentLog,
-    networkOf: () => null,
-    senderOf: () => ({ address: "127.0.0.1", scheme: null }),
-  });
-  return {
-    name: "this project",
-    url: listener.url,
-    [Symbol.asyncDispose]: () => listener.stop(0),
-  };
-}
-
-async function answerOf({ path, body }: HttpRequest): Promise<Answer> {
-  if (path === "/down") {
-    let left = CHUNKS;
-    const stream = {
-      ended: Promise.resolve(),
-      read: () => Promise.resolve(left-- > 0 ? CHUNK : null),
-      cancel: () => Promise.resolve(),
-    };
-    return { status: 200, headers: [], body: stream };
-  }
-  while (await body?.read());
-  return { status: 200, headers: [["content-type", "text/plain"]], body: HELLO };
-}
-
-function denos(): Server {
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
-    if (new URL(request.url).pathname === "/down") {
-      let left = CHUNKS;
-      return new Response(
-        new ReadableStream({
-          // A copy each, as a web stream may take the memory of what it is given.
-          pull: (controller) => left-- > 0 ? controller.enqueue(CHUNK.slice()) : controller.close(),
-        }, { highWaterMark: 0 }),
-      );
-    }
-    for await (const _ of request.body ?? []);
-    return new Response(HELLO, { headers: { "content-type": "text/plain" } });
-  });
-  return {
-    name: "Deno.serve",
-    url: `http://127.0.0.1:${server.addr.port}`,
-    [Symbol.asyncDispose]: () => server.shutdown(),
-  };
-}
-
-/** MB a second, as curl counts them. */
-async function speed(name: "download" | "upload", url: string): Promise<number> {
-  const up = ["-H", "Expect:", "--data-binary", "@-"];
-  const child = new Deno.Command("curl", {
-    args: ["-sS", "-o", "/dev/null", "-w", `%{speed_${name}}`, ...name === "upload" ? up : [], url],
-    stdin: "piped",
+/** Starts one of bench/wire_side.ts, with so many descriptors. */
+async function startSide(name: string, descriptors?: number): Promise<Side> {
+  const program = new URL("wire_side.ts", import.meta.url).pathname;
+  const limit = descriptors === undefined ? "" : `ulimit -n ${descriptors}; `;
+  const child = new Deno.Command("sh", {
+    args: [
+      "-c",
+      `${limit}exec "$@"`,
+      "sh",
+      Deno.execPath(),
+      "run",
+      "-A",
+      "--no-check",
+      program,
+      name,
+    ],
+    stdin: "null",
     stdout: "piped",
+    stderr: "null",
   }).spawn();
-  const writer = child.stdin.getWriter();
-  if (name === "upload") await writer.write(new Uint8Array(16 * MB));
-  await writer.close();
-  const { success, stdout } = await child.output();
-  if (!success) throw new Error(`curl failed on ${url}`);
-  return Number(new TextDecoder().decode(stdout)) / MB;
+  const { value } = await child.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+  if (value === undefined) throw new Error(`${name} ended before it listened`);
+  let hasEnded = false;
+  const ended = child.status.then(() => hasEnded = true);
+  return {
+    url: `http://127.0.0.1:${value.trim()}/`,
+    hasEnded: () => hasEnded,
+    async [Symbol.asyncDispose]() {
+      if (!hasEnded) child.kill("SIGKILL");
+      await ended;
+    },
+  };
 }
 
-const FIGURES: Readonly<Record<string, (url: string) => Promise<number>>> = {
-  "hello, c=16, requests a second": async (url) => (await measureHttp(url, 16, 1)).perSecond,
-  "16 MB down, MB/s": (url) => speed("download", `${url}/down`),
-  "16 MB up, MB/s": (url) => speed("upload", `${url}/up`),
-};
+/** Bytes a second that curl moves. */
+async function measureTransfers(args: string[]): Promise<number> {
+  const startedAt = performance.now();
+  const { success, stderr } = await new Deno.Command("curl", { args: ["-sSf", ...args] }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return TRANSFERS * TRANSFER_BYTES / (performance.now() - startedAt) * 1000;
+}
 
-async function main(): Promise<void> {
-  await using own = await ours();
-  await using other = denos();
-  const servers = [own, other];
-  const rows: Row[] = [];
-  const must: Must[] = [];
-  for (const [name, measure] of Object.entries(FIGURES)) {
-    const seen = new Map(servers.map((server): [Server, number[]] => [server, []]));
-    for (let round = -1; round < ROUNDS; round++) {
-      for (const server of servers) {
-        const value = await measure(server.url);
-        if (round >= 0) seen.get(server)!.push(value);
-      }
-    }
-    const median = (server: Server) => quantile(seen.get(server)!, 0.5);
-    rows.push({ figure: name, [own.name]: median(own), [other.name]: median(other) });
-    if (name.endsWith("MB/s")) {
-      must.push(atLeast(name, median(own), "MB/s", MB_PER_SECOND_LEAST));
-    }
+const each = (args: string[]) => Array.from({ length: TRANSFERS }, () => args).flat();
+
+/** Seconds from the end of the want until a request is answered, or what comes in its place. */
+async function measureRecovery(name: string): Promise<number | "never" | "ends"> {
+  await using side = await startSide(name, DESCRIPTORS);
+  // Deno opens some of its own only by and by, and ends where it cannot.
+  await pause(SETTLE_MS);
+  const held = await holdConnections(side);
+  // By then it has tried to accept all of them.
+  await pause(SETTLE_MS);
+  for (const connection of held) connection.close();
+  const startedAt = performance.now();
+  const secondsSince = () => (performance.now() - startedAt) / 1000;
+  while (secondsSince() < RECOVERY_SECONDS_MOST && !side.hasEnded()) {
+    const answered = await fetch(side.url, { signal: AbortSignal.timeout(500) })
+      .then((response) => response.text(), () => null);
+    if (answered !== null) return secondsSince();
+    await pause(50);
   }
-  printReport({ rows, must });
+  return side.hasEnded() ? "ends" : "never";
 }
 
-await main();
+/** More connections than it has descriptors. */
+async function holdConnections({ url }: Side): Promise<Deno.TcpConn[]> {
+  const { hostname, port } = new URL(url);
+  const held: Deno.TcpConn[] = [];
+  try {
+    while (held.length < 2 * DESCRIPTORS) {
+      held.push(await Deno.connect({ hostname, port: Number(port) }));
+    }
+  } catch {
+    // It has ended.
+  }
+  return held;
+}
+
+interface Figures {
+  readonly hellos: number[];
+  readonly down: number[];
+  readonly up: number[];
+}
+
+async function measure(url: string, upload: string, figures: Figures): Promise<void> {
+  figures.hellos.push((await measureHttp(url, CONNECTIONS, SECONDS)).perSecond);
+  figures.down.push(await measureTransfers(each(["-o", "/dev/null", `${url}down`])));
+  // Expect would have each upload wait for a word.
+  const up = ["-o", "/dev/null", "-X", "POST", "-T", upload, `${url}up`];
+  figures.up.push(await measureTransfers(["-H", "Expect:", ...each(up)]));
+}
+
+async function measureAll(): Promise<Map<string, Figures>> {
+  await using stack = new AsyncDisposableStack();
+  const upload = await Deno.makeTempFile();
+  stack.defer(() => Deno.remove(upload));
+  await Deno.writeFile(upload, new Uint8Array(TRANSFER_BYTES));
+  const sides = new Map<string, Side>();
+  for (const name of NAMES) sides.set(name, stack.use(await startSide(name)));
+  const newFigures = (): Figures => ({ hellos: [], down: [], up: [] });
+  const all = new Map(NAMES.map((name) => [name as string, newFigures()]));
+  // Not counted: by its end what is compiled while it runs is compiled.
+  for (const { url } of sides.values()) await measure(url, upload, newFigures());
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, { url }] of sides) await measure(url, upload, all.get(name)!);
+  }
+  return all;
+}
+
+const median = (values: readonly number[]) => quantile(values, 0.5);
+const all = await measureAll();
+const rows: Row[] = [];
+let recovery = Infinity;
+for (const [name, { hellos, down, up }] of all) {
+  const seconds = await measureRecovery(name);
+  if (name === OURS && typeof seconds === "number") recovery = seconds;
+  rows.push({
+    server: name,
+    "hellos a second": Math.round(median(hellos)),
+    "down, MB/s": Math.round(median(down) / 1e6),
+    "up, MB/s": Math.round(median(up) / 1e6),
+    "accepts again after, s": seconds,
+  });
+}
+
+/** What ours carries of what Deno.serve does. */
+const share = (of: keyof Figures) => median(all.get(OURS)![of]) / median(all.get(DENO)![of]);
+
+printReport({
+  rows,
+  must: [
+    atLeast("16 MB down, of Deno.serve's rate", share("down"), "", SHARE_LEAST),
+    atLeast("16 MB up, of Deno.serve's rate", share("up"), "", SHARE_LEAST),
+    atMost("accepts again after, s", recovery, "s", RECOVERY_SECONDS_MOST),
+  ],
+});

@@ -63,6 +63,12 @@ export const PEERS: readonly Requirement[] = [
   { proof: { command: "wrk" }, debianPackage: "wrk", why: "makes the calls" },
 ];
 
+/** What `bench wire` loads its servers with. */
+export const WIRE_LOAD: readonly Requirement[] = [
+  { proof: { command: "wrk" }, debianPackage: "wrk", why: "makes the requests" },
+  { proof: { command: "curl" }, debianPackage: "curl", why: "moves the bytes" },
+];
+
 /** What `test:vm` boots its Debian with. */
 export const EMULATOR: readonly Requirement[] = [
   {

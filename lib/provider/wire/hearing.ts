@@ -73,8 +73,8 @@ export class Hearing {
   #later(ms: number, callback: () => void): void {
     this.#clear();
     if (this.#isClosed) return;
+    // It keeps the process alive, as between two attempts to listen nothing else may.
     this.#timer = setTimeout(callback, ms);
-    Deno.unrefTimer(this.#timer);
   }
 
   #clear(): void {

@@ -20,8 +20,6 @@ async function open() {
   const address = { hostname: "127.0.0.1", port: (server.address() as AddressInfo).port };
   const { log, ...heard } = hearLog();
   const hearing = new Hearing(server, address, connections, log, 1, 50);
-  // The watch's own timers keep no process alive.
-  const alive = setInterval(() => {}, 1_000);
   return {
     ...heard,
     server,
@@ -29,7 +27,6 @@ async function open() {
     deafen: () => void (isDeaf = true),
     relistened: () => new Promise<void>((resolve) => server.once("listening", resolve)),
     [Symbol.asyncDispose]: async () => {
-      clearInterval(alive);
       hearing.close();
       await new Promise((resolve) => server.close(resolve));
     },
