@@ -49,6 +49,26 @@ Deno.test("a call is served, and charged on chain by the time that the provider 
   assert.equal(home.chain.fake.consumed(OWNER, lane), 1n);
 });
 
+Deno.test("a program is told of its caller what a listed proxy says, and what nobody else does", async () => {
+  await using home = await openProviderHome();
+  home.chain.fake.allow(OWNER, 1_000n, 100n);
+  const { cid } = await home.deploy('echo "$REMOTE_ADDR $REQUEST_SCHEME $HTTP_X_FORWARDED_FOR"');
+  const said = { "x-forwarded-for": "203.0.113.7", "x-forwarded-proto": "http" };
+  for (
+    const [settings, told] of [
+      [{ trustedProxies: ["127.0.0.0/8"] }, "203.0.113.7 http \n"],
+      [{ trustedProxies: ["192.0.2.1"] }, "127.0.0.1 http \n"],
+      // The scheme of its own URL, as nothing is known.
+      [{}, "127.0.0.1 https \n"],
+    ] as const
+  ) {
+    const { provider } = await start(home, settings);
+    const response = await fetch(`${provider.url}/${cid}`, { headers: said });
+    assert.equal(await response.text(), told);
+    await provider.stop();
+  }
+});
+
 Deno.test("a run that is under way ends within its grace, and its caller has the answer", async () => {
   await using home = await openProviderHome();
   home.chain.fake.allow(OWNER, 1_000n, 100n);
