@@ -68,7 +68,7 @@ export const HOST: Chapter = {
       BY_HOST,
     ),
     taken(
-      "X-Forwarded-Host from a stranger is a field like others",
+      "X-Forwarded-Host from a stranger names no host",
       lines("Host: a", `X-Forwarded-Host: ${ECHO}.${WEB_HOST}`),
       "RFC 7239 8.1",
       BY_PATH,
