@@ -100,14 +100,21 @@ export const PIPELINED_REQUESTS_MAX = 16;
 export const HEAD_TIMEOUT_MS = 10_000;
 /** A connection may wait so long for its next request: longer than proxies keep theirs. */
 export const IDLE_CONNECTION_MS = 75_000;
-/** What may stand around a chunked body's bytes: sizes and extensions of its chunks, so much */
-export const CHUNK_OVERHEAD_BYTES_MAX = 16 * 1024;
+/**
+ * What may stand around a chunked body's bytes: sizes and extensions of its chunks, and what was
+ * sent ahead behind it (PIPELINED_REQUESTS_MAX heads and a read of the socket), so much
+ */
+export const CHUNK_OVERHEAD_BYTES_MAX = 1024 * 1024;
 /** and so many times its bytes: chunks of one byte have five around it. */
 export const CHUNK_OVERHEAD_PART_MAX = 8;
+/** Streams that one HTTP/2 connection may give up before their answer, beyond those it took. */
+export const HTTP2_RESETS_MAX = 200;
 /** Streams of one HTTP/2 connection at a time. */
 export const HTTP2_STREAMS_MAX = 64;
 /** What is still read and dropped of a body that nobody wanted, so that its answer is seen. */
 export const UNWANTED_BODY_BYTES_MAX = 1024 * 1024;
+/** In so many pieces at most: a chunk of one byte costs as much as one of many. */
+export const UNWANTED_BODY_PIECES_MAX = 1_000;
 /** So long at most. */
 export const UNWANTED_BODY_MS = 2_000;
 

@@ -93,7 +93,7 @@ function replay({ status, headers, body }: StoredAnswer): Answer {
 }
 
 /** @throws KhachapuriError `body_too_large`, `headers_too_large` */
-function assertSizes({ fields, path, query }: HttpRequest): void {
+export function assertSizes({ fields, path, query }: HttpRequest): void {
   let bytes = 0;
   for (const [name, value] of fields.list) bytes += name.length + value.length + 4;
   if (bytes > REQUEST_HEADER_BYTES_MAX) {

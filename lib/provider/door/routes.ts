@@ -1,7 +1,7 @@
 /** Request → answer: the provider's own paths, and everything else to the deployments. */
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { acceptsOf } from "../call/accepts.ts";
-import { handleCall } from "../call/handle.ts";
+import { assertSizes, handleCall } from "../call/handle.ts";
 import { isPreflight, preflightFields, READABLE } from "../http/cors.ts";
 import { failureOf } from "../http/failure.ts";
 import type { HeaderField } from "../http/header_rules.ts";
@@ -49,6 +49,7 @@ async function route(parts: RouteParts, request: HttpRequest): Promise<Answer> {
 }
 
 async function ownPath(parts: RouteParts, path: string, request: HttpRequest): Promise<Answer> {
+  assertSizes(request);
   // RFC 9110 section 9.3.7: of the server as a whole.
   if (path === "*") return preflight(request, [["allow", "GET, HEAD, POST, OPTIONS"]]);
   const handlers = handlersAt(path);

@@ -3,7 +3,7 @@
  * came (RFC 9112 section 9.3.2). It knows since when it does what it does.
  */
 import type { Socket } from "node:net";
-import { PIPELINED_REQUESTS_MAX } from "../../limits.ts";
+import { HTTP2_RESETS_MAX, PIPELINED_REQUESTS_MAX } from "../../limits.ts";
 import type { Line } from "./exchange.ts";
 import type { Served } from "./incoming.ts";
 
@@ -22,6 +22,8 @@ export class Connection implements Line {
   #isPaused = false;
   /** Streams of HTTP/2 that are served. */
   #streams = 0;
+  #parted = 0;
+  #resets = 0;
 
   /**
    * @param raw as the system accepted it
@@ -95,8 +97,15 @@ export class Connection implements Line {
     this.enter("serving");
   }
 
+  /** A stream was given up: who gives up very many is served no more (CVE-2023-44487). */
+  noteReset(): void {
+    this.#resets += 1;
+    if (this.#resets > HTTP2_RESETS_MAX + this.#parted / 2) this.destroy();
+  }
+
   /** and one less. */
   part(): void {
+    this.#parted += 1;
     this.#streams -= 1;
     if (this.#streams > 0) return;
     this.enter("idle");

@@ -1,7 +1,11 @@
 /** One request and its answer on a connection, from the head to the last byte of both. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { asKhachapuriError } from "../../errors.ts";
-import { UNWANTED_BODY_BYTES_MAX, UNWANTED_BODY_MS } from "../../limits.ts";
+import {
+  UNWANTED_BODY_BYTES_MAX,
+  UNWANTED_BODY_MS,
+  UNWANTED_BODY_PIECES_MAX,
+} from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import type { Answer, Handle, Sender } from "../http/request.ts";
 import { Incoming, type Served } from "./incoming.ts";
@@ -114,6 +118,7 @@ async function answer(
 function dropRest(message: IncomingMessage, line: Line): Promise<void> {
   return new Promise((resolve) => {
     let bytes = 0;
+    let pieces = 0;
     const done = () => {
       clearTimeout(late);
       message.off("data", count);
@@ -125,7 +130,9 @@ function dropRest(message: IncomingMessage, line: Line): Promise<void> {
     };
     const count = (chunk: Uint8Array) => {
       bytes += chunk.length;
-      if (bytes > UNWANTED_BODY_BYTES_MAX) message.pause();
+      pieces += 1;
+      const isMuch = bytes > UNWANTED_BODY_BYTES_MAX || pieces > UNWANTED_BODY_PIECES_MAX;
+      if (isMuch) message.pause();
     };
     const late = setTimeout(giveUp, UNWANTED_BODY_MS);
     message.on("end", done).on("close", done).on("data", count);

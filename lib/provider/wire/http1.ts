@@ -1,5 +1,5 @@
 /** HTTP/1 on connections: node's parser, told to keep nothing from us and to wait for nobody. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { KhachapuriError } from "../../errors.ts";
 import { REQUEST_HEADER_BYTES_MAX, REQUEST_TARGET_BYTES_MAX } from "../../limits.ts";
@@ -10,18 +10,24 @@ import { refuse } from "./refusal.ts";
 /** The request line beside its target, and what the parser counts beside names and values. */
 const HEAD_SLACK_BYTES = 8 * 1024;
 
-/** A server that listens nowhere by itself unless it is told: sockets may be handed to it. */
-export function createHttp1(parts: ExchangeParts, connections: Connections): Server {
-  const server = createServer({
-    maxHeaderSize: REQUEST_HEADER_BYTES_MAX + REQUEST_TARGET_BYTES_MAX + HEAD_SLACK_BYTES,
-    insecureHTTPParser: false,
-    // Judged with the target, in our own words.
-    requireHostHeader: false,
-    // Connections are swept by us, whatever they came on.
-    headersTimeout: 0,
-    requestTimeout: 0,
-    keepAliveTimeout: 0,
-  });
+/** How node is told to serve HTTP/1, with TLS or without. */
+export const HTTP1_OPTIONS: ServerOptions = {
+  maxHeaderSize: REQUEST_HEADER_BYTES_MAX + REQUEST_TARGET_BYTES_MAX + HEAD_SLACK_BYTES,
+  insecureHTTPParser: false,
+  // Judged with the target, in our own words.
+  requireHostHeader: false,
+  // Connections are swept by us, whatever they came on.
+  headersTimeout: 0,
+  requestTimeout: 0,
+  keepAliveTimeout: 0,
+};
+
+/** Has a server of HTTP1_OPTIONS hand its requests over. */
+export function serveHttp1(
+  server: Server,
+  parts: ExchangeParts,
+  connections: Connections,
+): void {
   // Fields beyond a number would be dropped in silence: the bytes of the head are the bound.
   server.maxHeadersCount = 0;
   // A caller that has closed its sending half may still be told what was wrong.
@@ -61,5 +67,4 @@ export function createHttp1(parts: ExchangeParts, connections: Connections): Ser
     if (connections.of(socket)?.breakOff(reason.shortMessage)) return;
     refuse(socket, reason);
   });
-  return server;
 }

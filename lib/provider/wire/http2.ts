@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import {
+  ANSWER_REST_TIMEOUT_MS,
   HTTP2_STREAMS_MAX,
   REQUEST_HEADER_BYTES_MAX,
   REQUEST_TARGET_BYTES_MAX,
@@ -65,6 +66,7 @@ export async function createHttp2(parts: ExchangeParts): Promise<Http2> {
 class Stream implements Line {
   readonly bytesBefore = null;
   #isServed = false;
+  #late: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly message: Http2ServerRequest,
@@ -74,7 +76,10 @@ class Stream implements Line {
   serve(served: Served): void {
     this.#isServed = true;
     this.connection.join();
-    this.message.on("aborted", () => served.leave());
+    this.message.on("aborted", () => {
+      served.leave();
+      this.connection.noteReset();
+    });
   }
 
   isLast(): boolean {
@@ -84,10 +89,13 @@ class Stream implements Line {
   /** What comes on other streams can be told. */
   endSoon(): void {}
 
-  /** Its connection may have others to serve, and is not cut for one. */
-  end(): void {}
+  /** Its caller may leave no window for the answer: the stream is cut then, not its connection. */
+  end(): void {
+    this.#late ??= setTimeout(() => this.cut(), ANSWER_REST_TIMEOUT_MS);
+  }
 
   finish(): void {
+    clearTimeout(this.#late);
     if (this.#isServed) this.connection.part();
     this.#isServed = false;
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { certificateFiles } from "../../../worlds/certificate.ts";
 import { mirror, openWire, textAnswer } from "../../../worlds/wire.ts";
-import { HTTP2_STREAMS_MAX } from "../../limits.ts";
+import { ANSWER_REST_TIMEOUT_MS, HTTP2_RESETS_MAX, HTTP2_STREAMS_MAX } from "../../limits.ts";
 import type { Handle } from "../http/request.ts";
 
 async function open(handle: Handle) {
@@ -89,4 +89,43 @@ Deno.test("a connection has so many streams at a time", async () => {
   await using world = await open(mirror);
   await world.ask({ ":path": "/" });
   assert.equal(world.session.remoteSettings.maxConcurrentStreams, HTTP2_STREAMS_MAX);
+});
+
+Deno.test("an answer for which its caller leaves no window is cut off in the end", async () => {
+  const { setTimeout } = globalThis;
+  // The one wait that is too long for a test is over at once.
+  globalThis.setTimeout =
+    ((callback: () => void, ms: number) =>
+      setTimeout(callback, ms === ANSWER_REST_TIMEOUT_MS ? 50 : ms)) as typeof setTimeout;
+  try {
+    await using world = await open(() => Promise.resolve(textAnswer("x".repeat(100_000))));
+    const stream = world.session.request({ ":path": "/" });
+    stream.on("error", () => {});
+    stream.pause();
+    await new Promise<void>((resolve) => stream.once("close", resolve));
+    assert.equal((await world.ask({ ":path": "/again" })).status, 200);
+  } finally {
+    globalThis.setTimeout = setTimeout;
+  }
+});
+
+Deno.test("who gives up stream after stream is served no more", async () => {
+  await using world = await open(() => new Promise(() => {}));
+  const ended = new Promise<void>((resolve) => {
+    world.session.once("goaway", () => resolve()).once("close", resolve);
+  });
+  let isEnded = false;
+  ended.then(() => isEnded = true);
+  for (let each = 0; each < 4 * HTTP2_RESETS_MAX && !isEnded; each++) {
+    try {
+      const stream = world.session.request({ ":path": "/" });
+      stream.on("error", () => {});
+      await new Promise((resolve) => setTimeout(resolve));
+      if (!stream.destroyed) stream.close(8);
+    } catch {
+      // The session has ended: it takes no stream any more.
+      break;
+    }
+  }
+  await ended;
 });

@@ -248,10 +248,14 @@ export class IncomingBody implements ByteSource {
     this.cancel();
   }
 
-  /** Extensions of chunks have no bound by themselves, and cost their sender nothing. */
+  /**
+   * Extensions of chunks have no bound by themselves, and cost their sender nothing. What has come
+   * and waits to be read is body, and requests that were sent ahead may stand behind it.
+   */
   #isPadded(): boolean {
     if (this.bytesBefore === null) return false;
-    const around = this.message.socket.bytesRead - this.bytesBefore - this.#bytes;
+    const { socket, readableLength } = this.message;
+    const around = socket.bytesRead - this.bytesBefore - this.#bytes - readableLength;
     return around > CHUNK_OVERHEAD_BYTES_MAX + this.#bytes * CHUNK_OVERHEAD_PART_MAX;
   }
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { CHUNK_OVERHEAD_BYTES_MAX } from "../../limits.ts";
 import { mirror, openWire, textAnswer, textOf } from "../../../worlds/wire.ts";
 
 const HEAD = "POST /up HTTP/1.1\r\nHost: a\r\n";
@@ -82,4 +83,40 @@ Deno.test("a request without a body has none, and one of no bytes ends at once",
   const close = "Connection: close\r\n";
   assert.match(await wire.say(`${HEAD}${close}\r\n`), /\r\n\r\nnone$/);
   assert.match(await wire.say(`${HEAD}${close}Content-Length: 0\r\n\r\n`), /\r\n\r\nnull$/);
+});
+
+/** So many chunks of so many bytes. */
+const chunks = (count: number, size: number) =>
+  `${size.toString(16)}\r\n${"x".repeat(size)}\r\n`.repeat(count);
+
+Deno.test("chunks of any honest size are a body, however they are cut and whatever is behind", async () => {
+  await using wire = await openWire(async (request) => {
+    // The body waits, as it does while a sandbox is made ready.
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    return textAnswer(String((await textOf(request)).length));
+  });
+  for (const [count, size] of [[300, 1_024], [100, 8_192], [2_000, 100], [3_000, 1], [4, 65_536]]) {
+    await using socket = await wire.connect();
+    await socket.write(`${HEAD}Transfer-Encoding: chunked\r\n\r\n`);
+    for (let sent = 0; sent < count!; sent += 50) {
+      await socket.write(chunks(Math.min(50, count! - sent), size!));
+    }
+    await socket.write("0\r\n\r\n");
+    assert.match(await socket.readUntil("\r\n\r\n"), /^HTTP\/1\.1 200 /, `${count} of ${size}`);
+  }
+  const ahead = `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(3_000)}\r\n`;
+  const answers = await wire.say(
+    `${HEAD}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n` +
+      `${ahead}\r\n`.repeat(14) + `${ahead}Connection: close\r\n\r\n`,
+  );
+  assert.equal(answers.match(/HTTP\/1\.1 200 /g)?.length, 16);
+});
+
+Deno.test("what is mostly about its chunks is refused", async () => {
+  await using wire = await openWire(mirror);
+  const padding = "a".repeat(2 * CHUNK_OVERHEAD_BYTES_MAX);
+  const answer = await wire.say(
+    `${HEAD}Transfer-Encoding: chunked\r\n\r\n3;${padding}\r\nabc\r\n0\r\n\r\n`,
+  );
+  assert.match(answer, /^HTTP\/1\.1 400 .*more about them/s);
 });

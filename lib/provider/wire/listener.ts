@@ -1,5 +1,5 @@
 /** Sockets: hands every request to one function, whatever happens to connections. */
-import type { IncomingMessage, Server as HttpServer } from "node:http";
+import { createServer, type IncomingMessage, type Server as HttpServer } from "node:http";
 import type { AddressInfo, Server, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { KhachapuriError } from "../../errors.ts";
@@ -7,11 +7,12 @@ import { HEAD_TIMEOUT_MS } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import type { Handle, Sender } from "../http/request.ts";
 import { Certificate, type CertificateFiles } from "./certificate.ts";
+import type { Connection } from "./connection.ts";
 import { Connections, type ConnectionsOptions } from "./connections.ts";
 import type { ExchangeParts } from "./exchange.ts";
 import { Hearing } from "./hearing.ts";
-import { createHttp1 } from "./http1.ts";
-import { createHttp2, type Http2 } from "./http2.ts";
+import { HTTP1_OPTIONS, serveHttp1 } from "./http1.ts";
+import { createHttp2 } from "./http2.ts";
 
 export interface Listener {
   /** Where it listens, e.g. `http://127.0.0.1:8402`. */
@@ -44,10 +45,11 @@ const PROTOCOLS = ["h2", "http/1.1", "http/1.0"];
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { hostname, tls, log } = options;
   const connections = new Connections(options);
-  const http1 = createHttp1(options, connections);
-  const secured = tls && await serveTls(tls, options, connections, http1);
-  const server = secured?.server ?? http1;
-  if (!secured) http1.on("connection", (socket: Socket) => connections.admit(socket));
+  const secured = tls && await serveTls(tls, options, connections);
+  const server = secured?.server ?? createServer(HTTP1_OPTIONS);
+  // Before the server's own: the limits of connections come first.
+  server.prependListener("connection", (socket: Socket) => connections.admit(socket));
+  serveHttp1(server, options, connections);
   const port = await bind(server, hostname, options.port);
   const hearing = new Hearing(server, { hostname, port }, connections, log);
   return {
@@ -66,7 +68,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 }
 
 interface Secured {
-  readonly server: Server;
+  readonly server: HttpServer;
   renew(): Promise<boolean>;
   close(): void;
 }
@@ -75,17 +77,27 @@ async function serveTls(
   files: CertificateFiles,
   parts: ExchangeParts,
   connections: Connections,
-  http1: HttpServer,
 ): Promise<Secured> {
   const certificate = await Certificate.open(files);
   const http2 = await createHttp2(parts);
   // Loaded where it is wanted only: it takes memory (`deno task bench hot`, column "idle RSS").
-  const { createServer } = await import("node:tls");
-  const server = createServer(
-    { ...certificate.first, ALPNProtocols: PROTOCOLS, handshakeTimeout: HEAD_TIMEOUT_MS },
-    (socket: TLSSocket) => welcome(socket, connections, http1, http2),
-  );
-  server.on("connection", (raw: Socket) => connections.admit(raw));
+  const { createServer } = await import("node:https");
+  const server = createServer({
+    ...HTTP1_OPTIONS,
+    ...certificate.first,
+    ALPNProtocols: PROTOCOLS,
+    handshakeTimeout: HEAD_TIMEOUT_MS,
+  });
+  // The server's own listener, which reads HTTP/1. A socket that is handed to a server of node:http
+  // instead would be closed after its first answer.
+  const [readHttp1] = server.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
+  server.removeAllListeners("secureConnection");
+  server.on("secureConnection", (socket: TLSSocket) => {
+    const connection = welcome(socket, connections);
+    if (!connection) return;
+    if (socket.alpnProtocol === "h2") http2.take(socket, connection);
+    else readHttp1!.call(server, socket);
+  });
   server.on("tlsClientError", (_error: Error, socket: TLSSocket) => void socket.destroy());
   const use = (pair: typeof certificate.first) => server.setSecureContext(pair);
   certificate.watch(use, parts.log);
@@ -96,18 +108,10 @@ async function serveTls(
   };
 }
 
-/** A connection whose TLS stands goes to the protocol that was agreed on. */
-function welcome(
-  socket: TLSSocket,
-  connections: Connections,
-  http1: HttpServer,
-  http2: Http2,
-): void {
+/** The connection whose TLS stands; null when it was not kept. */
+function welcome(socket: TLSSocket, connections: Connections): Connection | null {
   const { _parent: raw } = socket as TLSSocket & { _parent: Socket };
-  const connection = connections.secure(raw, socket);
-  if (!connection) return;
-  if (socket.alpnProtocol === "h2") http2.take(socket, connection);
-  else http1.emit("connection", socket);
+  return connections.secure(raw, socket);
 }
 
 function bind(server: Server, hostname: string, port: number): Promise<number> {

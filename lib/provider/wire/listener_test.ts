@@ -94,3 +94,16 @@ Deno.test("a call that does not end keeps nobody longer than its grace", async (
   await cut;
   answer(textAnswer("much later"));
 });
+
+Deno.test("a connection with TLS is kept for the next request", async () => {
+  await using files = await certificateFiles("one.example");
+  await using wire = await openWire(mirror, files);
+  for (const protocol of ["--http1.1", "--http2"]) {
+    const urls = [1, 2, 3].map((each) => `${wire.url}/${each}`);
+    const outputs = urls.flatMap(() => ["-o", "/dev/null"]);
+    const { stdout } = await new Deno.Command("curl", {
+      args: ["-sk", protocol, "-w", "%{http_code} %{num_connects},", ...outputs, ...urls],
+    }).output();
+    assert.equal(new TextDecoder().decode(stdout), "200 1,200 0,200 0,", protocol);
+  }
+});

@@ -91,14 +91,14 @@ export const CHUNKS: Chapter = {
       "http-garden server bug 47; Http11Probe SMUG-CHUNK-INVALID-SIZE-DESYNC",
     ),
     spoiled(
-      "an extension of 64 KiB",
-      sized(`3;a=${"b".repeat(65_536)}`),
+      "an extension of 4 MiB",
+      sized(`3;a=${"b".repeat(1 << 22)}`),
       "CVE-2024-22019; Http11Probe MAL-CHUNK-EXT-64K",
       [400, 413, 431],
     ),
     spoiled(
-      "extensions of 64 KiB over many chunks",
-      chunked(`1;${"a".repeat(1_000)}\r\nx\r\n`.repeat(64) + "0\r\n\r\n"),
+      "extensions of 4 MiB over many chunks",
+      chunked(`1;${"a".repeat(1_000)}\r\nx\r\n`.repeat(4_096) + "0\r\n\r\n"),
       "CVE-2024-22019; CVE-2023-39326",
       [400, 413, 431],
     ),
