@@ -5,9 +5,14 @@ function writeAll(stream: typeof Deno.stdout, text: string): void {
   while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
 }
 
+/** Text on stdout, whole. */
+export function printAll(text: string): void {
+  writeAll(Deno.stdout, text);
+}
+
 /** One line on stdout. */
 export function print(line = ""): void {
-  writeAll(Deno.stdout, `${line}\n`);
+  printAll(`${line}\n`);
 }
 
 /** One line on stderr. */

@@ -1,93 +1,79 @@
 /**
- * `deno task test`: every gate of the project, fast ones first. Each stage's output is shown as it
- * comes; the last line is the sum, "N passed, N failed". A gate without tests of its own (fmt,
- * lint, check) counts as one.
+ * `deno task test [STAGE…]`: every gate of the project, two or more at a time. A job's output is
+ * shown whole when it has ended; the last line is the sum, "N passed, N failed". A gate without
+ * tests of its own (fmt, lint, check) counts as one.
  */
-import { PERMISSIONS_OF_TESTS } from "./permissions.ts";
-import { print } from "./print.ts";
+import { join } from "node:path";
+import { type Errand, runInLanes } from "./lanes.ts";
+import { type MemoryFolder, openMemoryFolder } from "./memory_folder.ts";
+import { print, printAll } from "./print.ts";
+import { type Count, countOf, type Job, planOf } from "./stages.ts";
+import { isTest, readSources } from "./tidy.ts";
 
-interface Stage {
-  name: string;
-  args: readonly string[];
-  /** How its output states the counts; null: the exit code is the one result. */
-  summary: RegExp | null;
+const ROOT = join(import.meta.dirname!, "..");
+/** Half of the tests' time is waiting; more than four lanes want memory of a large machine. */
+const LANES = Math.min(Math.max(navigator.hardwareConcurrency, 2), 4);
+
+interface Ended {
+  readonly output: string;
+  readonly isDone: boolean;
 }
 
-interface Count {
-  passed: number;
-  failed: number;
-}
-
-/** "ok | 9 passed (3 steps) | 0 failed | 1 ignored (29ms)" */
-const DENO_SUMMARY =
-  /^(?:ok|FAILED) \| (?<passed>\d+) passed(?: \([^)]*\))? \| (?<failed>\d+) failed/gm;
-/** "Ran 3 test suites in 1.2s (2.0s CPU time): 15 tests passed, 0 failed, 0 skipped (15 total)" */
-const FORGE_SUMMARY =
-  /^Ran \d+ test suites?\b.*?: (?<passed>\d+) tests? passed, (?<failed>\d+) failed/gm;
-
-const unit = (...paths: string[]) => ["test", "--no-check", ...PERMISSIONS_OF_TESTS, ...paths];
-
-/** In the order they run; each is `deno` with these arguments. */
-export const STAGES: readonly Stage[] = [
-  { name: "fmt", args: ["fmt", "--check"], summary: null },
-  { name: "lint", args: ["lint", "--quiet"], summary: null },
-  { name: "check", args: ["check", "--quiet", "--frozen"], summary: null },
-  { name: "unit", args: unit("lib", "sandbox", "tools", "worlds"), summary: DENO_SUMMARY },
-  { name: "contracts fmt", args: ["task", "--quiet", "contracts", "fmt"], summary: null },
-  {
-    name: "contracts test",
-    args: ["task", "--quiet", "contracts", "test"],
-    summary: FORGE_SUMMARY,
-  },
-  { name: "contracts snapshot", args: ["task", "--quiet", "contracts", "check"], summary: null },
-  { name: "end to end", args: unit("tests"), summary: DENO_SUMMARY },
-];
-
-/** What a stage's output and exit code amount to. */
-export function countOf(stage: Stage, output: string, isSuccess: boolean): Count {
-  if (stage.summary === null) {
-    return isSuccess ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
-  }
-  const count = { passed: 0, failed: 0 };
-  for (const { groups } of output.matchAll(stage.summary)) {
-    count.passed += Number(groups!.passed);
-    count.failed += Number(groups!.failed);
-  }
-  // A stage that died before it could count, or that ran nothing, is a failure of its own.
-  if (count.failed === 0 && (!isSuccess || count.passed === 0)) count.failed = 1;
-  return count;
-}
-
-async function runStage(stage: Stage): Promise<Count> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...stage.args],
+/** Runs a job to its end; its two streams come as one, in the order of their arrival. */
+async function run({ args, isScratching }: Job, folder: MemoryFolder): Promise<Ended> {
+  const deno = [Deno.execPath(), ...args];
+  const [command, ...rest] = isScratching ? folder.around(deno) : deno;
+  const child = new Deno.Command(command!, {
+    args: rest,
+    cwd: ROOT,
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
-    stderr: "inherit",
+    stderr: "piped",
   }).spawn();
-  const decoder = new TextDecoder();
   let output = "";
-  for await (const chunk of child.stdout) {
-    Deno.stdout.writeSync(chunk);
-    output += decoder.decode(chunk, { stream: true });
-  }
-  return countOf(stage, output, (await child.status).success);
+  const collect = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) output += text;
+  };
+  await Promise.all([collect(child.stdout), collect(child.stderr)]);
+  return { output, isDone: (await child.status).success };
+}
+
+/** What a job is called: its stage, and the file when it has one. */
+function titleOf({ stage, args }: Job): string {
+  const files = args.filter(isTest);
+  if (files.length === 0) return stage;
+  return `${stage}: ${files[0]}${files.length > 1 ? ` and ${files.length - 1} more` : ""}`;
 }
 
 async function main(names: readonly string[]): Promise<number> {
   const total: Count = { passed: 0, failed: 0 };
-  const chosen = STAGES.filter((stage) => names.length === 0 || names.includes(stage.name));
-  for (const stage of chosen) {
-    print(`\n== ${stage.name}`);
+  const failures: string[] = [];
+  await using folder = await openMemoryFolder();
+
+  async function work(job: Job): Promise<void> {
+    const title = titleOf(job);
+    print(`== ${title}`);
     const startMs = performance.now();
-    const count = await runStage(stage);
+    const { output, isDone } = await run(job, folder);
+    const { passed, failed } = countOf(job, output, isDone);
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
-    print(`== ${stage.name}: ${count.passed} passed, ${count.failed} failed in ${seconds} s`);
-    total.passed += count.passed;
-    total.failed += count.failed;
+    const result = `== ${title}: ${passed} passed, ${failed} failed in ${seconds} s`;
+    printAll(`\n${output}${result}\n`);
+    total.passed += passed;
+    total.failed += failed;
+    if (failed > 0) failures.push(result);
   }
-  print(`\n${total.passed} passed, ${total.failed} failed`);
+
+  const files = (await readSources(ROOT)).map(({ path }) => path).filter(isTest);
+  const isChosen = ({ stage }: Job) => names.length === 0 || names.includes(stage);
+  const chosen = (errands: readonly Errand<Job>[]) =>
+    errands.map((errand) => errand.filter(isChosen)).filter((errand) => errand.length > 0);
+  const { beside, alone } = planOf(files);
+  await runInLanes(LANES, chosen(beside), work);
+  await runInLanes(1, chosen(alone), work);
+  print(["", ...failures, ""].join("\n"));
+  print(`${total.passed} passed, ${total.failed} failed`);
   return total.failed === 0 && total.passed > 0 ? 0 : 1;
 }
 

@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
-import { countOf, STAGES } from "./test.ts";
+import { join } from "node:path";
+import { countOf, planOf } from "./stages.ts";
+import { isTest, readSources } from "./tidy.ts";
 
-const stage = (name: string) => STAGES.find((candidate) => candidate.name === name)!;
+const FILES = (await readSources(join(import.meta.dirname!, ".."))).map(({ path }) => path)
+  .filter(isTest);
+const plan = planOf(FILES);
+const jobs = [...plan.beside, ...plan.alone].flat();
+const stage = (name: string) => jobs.find((job) => job.stage === name)!;
+
+Deno.test("every test of the project is run once", () => {
+  assert.deepEqual(jobs.flatMap(({ args }) => args.filter(isTest)).sort(), FILES);
+});
 
 Deno.test("countOf() reads the counts that deno test prints", () => {
   const output = "ok | 9 passed (3 steps) | 0 failed | 1 ignored (29ms)\n";
@@ -16,7 +26,7 @@ Deno.test("countOf() reads the counts that forge test prints", () => {
   assert.deepEqual(countOf(stage("contracts test"), output, false), { passed: 15, failed: 1 });
 });
 
-Deno.test("countOf() takes a stage that died or ran nothing as one failure", () => {
+Deno.test("countOf() takes a job that died or ran nothing as one failure", () => {
   assert.deepEqual(countOf(stage("unit"), "error: cannot find module\n", false), {
     passed: 0,
     failed: 1,
@@ -26,6 +36,9 @@ Deno.test("countOf() takes a stage that died or ran nothing as one failure", () 
     passed: 2,
     failed: 1,
   });
+  assert.deepEqual(countOf(stage("unit"), "ok | 0 passed | 0 failed (1ms)\n", true).failed, 1);
+  const ignored = "ok | 0 passed | 0 failed | 2 ignored (1ms)\n";
+  assert.deepEqual(countOf(stage("unit"), ignored, true), { passed: 0, failed: 0 });
   assert.deepEqual(countOf(stage("fmt"), "", false), { passed: 0, failed: 1 });
   assert.deepEqual(countOf(stage("fmt"), "", true), { passed: 1, failed: 0 });
 });

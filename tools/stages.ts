@@ -1,0 +1,107 @@
+/** The stages of `deno task test`: every gate of the project, and how its result is told. */
+import type { Errand } from "./lanes.ts";
+import { deal } from "./lanes.ts";
+import { PERMISSIONS_OF_TESTS } from "./permissions.ts";
+
+/** One command, a stage or a part of it. */
+export interface Job {
+  /** Its stage, by which it is chosen. */
+  readonly stage: string;
+  /** `deno` is run with these. */
+  readonly args: readonly string[];
+  /** How its output states the counts; null: the exit code is the one result. */
+  readonly summary: RegExp | null;
+  /** Makes and removes so many files that they belong into memory. */
+  readonly isScratching?: true;
+}
+
+/** What runs beside each other, and what then runs alone. */
+export interface Plan {
+  readonly beside: readonly Errand<Job>[];
+  readonly alone: readonly Errand<Job>[];
+}
+
+export interface Count {
+  passed: number;
+  failed: number;
+}
+
+/** "ok | 9 passed (3 steps) | 0 failed | 1 ignored (29ms)" */
+const DENO_SUMMARY =
+  /^(?:ok|FAILED) \| (?<passed>\d+) passed.*? \| (?<failed>\d+) failed(?: \| (?<ignored>\d+) i)?/gm;
+/** "Ran 3 test suites in 1.2s (2.0s CPU time): 15 tests passed, 0 failed, 0 skipped (15 total)" */
+const FORGE_SUMMARY =
+  /^Ran \d+ test suites?\b.*?: (?<passed>\d+) tests? passed, (?<failed>\d+) failed/gm;
+
+/** They compare times with and without an attack, or take every processor that there is. */
+const ALONE = [
+  "sandbox/watch_test.ts",
+  "tests/abuse/abuse_test.ts",
+  "tests/abuse/fairness_test.ts",
+];
+/** The longest of "end to end": begun last, one of them would run on when all else is done. */
+const LONGEST = [
+  "tests/crash_test.ts",
+  "tests/documents_test.ts",
+  "tests/chaos_test.ts",
+  "tests/wire/wire_test.ts",
+  "tests/wire/census_test.ts",
+];
+/** Of a few seconds each, so that lanes end together. */
+const UNIT_PARTS = 16;
+
+const gate = (stage: string, ...args: string[]): Job => ({ stage, args, summary: null });
+
+const tests = (stage: string, ...files: string[]): Job => ({
+  stage,
+  args: ["test", "--no-check", "--frozen", ...PERMISSIONS_OF_TESTS, ...files],
+  summary: DENO_SUMMARY,
+  isScratching: true,
+});
+
+/** They build into the same folder. */
+const CONTRACTS: Errand<Job> = [
+  gate("contracts fmt", "task", "--quiet", "contracts", "fmt"),
+  {
+    ...gate("contracts test", "task", "--quiet", "contracts", "test"),
+    summary: FORGE_SUMMARY,
+  },
+  gate("contracts snapshot", "task", "--quiet", "contracts", "check"),
+];
+
+/**
+ * All there is to run.
+ * @param files the tests' paths
+ */
+export function planOf(files: readonly string[]): Plan {
+  const stageOf = (path: string) => path.startsWith("tests/") ? "end to end" : "unit";
+  const beside = files.filter((path) => !ALONE.includes(path));
+  const endToEnd = beside.filter((path) => stageOf(path) === "end to end");
+  const unit = beside.filter((path) => stageOf(path) === "unit");
+  const others = endToEnd.filter((path) => !LONGEST.includes(path));
+  return {
+    beside: [
+      [gate("check", "check", "--quiet", "--frozen")],
+      [gate("fmt", "fmt", "--check"), gate("lint", "lint", "--quiet")],
+      CONTRACTS,
+      ...[...LONGEST, ...others].map((path) => [tests("end to end", path)]),
+      ...deal(unit, UNIT_PARTS).map((part) => [tests("unit", ...part)]),
+    ],
+    alone: ALONE.map((path) => [tests(stageOf(path), path)]),
+  };
+}
+
+/** What a job's output and exit code amount to. */
+export function countOf({ summary }: Pick<Job, "summary">, output: string, ok: boolean): Count {
+  if (summary === null) return ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  const count = { passed: 0, failed: 0 };
+  let ignored = 0;
+  for (const { groups } of output.matchAll(summary)) {
+    count.passed += Number(groups!.passed);
+    count.failed += Number(groups!.failed);
+    ignored += Number(groups!.ignored ?? 0);
+  }
+  // What died before it could count, or has no tests, is a failure of its own.
+  if (count.failed === 0 && (!ok || count.passed + ignored === 0)) count.failed = 1;
+  return count;
+}
