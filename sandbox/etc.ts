@@ -144,8 +144,7 @@ async function copy(from: string, to: string): Promise<void> {
   if (info.isFile) return await writeOpen(to, await Deno.readFile(from));
   if (!info.isDirectory) return;
   await makeFolder(to);
-  const names = await namesIn(from);
-  await Promise.all(names.map((name) => copy(join(from, name), join(to, name))));
+  for (const name of await namesIn(from)) await copy(join(from, name), join(to, name));
 }
 
 async function namesIn(folder: string): Promise<string[]> {

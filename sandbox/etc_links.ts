@@ -23,14 +23,17 @@ export async function isVisible(path: string): Promise<boolean> {
 
 /**
  * Keeps the links whose target was copied or is visible, points those that get there by a detour
- * straight at it, and removes the others; again and again, as links lead to links.
+ * straight at it, and removes the others; again and again, as links lead to links. One after the
+ * other: hundreds of them at once (/etc/ssl/certs) make V8 grow its young generation, which a
+ * provider then keeps (`deno task bench hot`, "idle RSS").
  */
 export async function settleLinks(etc: EtcCopy): Promise<void> {
   let links = await linksBelow(etc.copy);
   for (let before = Infinity; links.length < before;) {
     before = links.length;
-    const kept = await Promise.all(links.map((path) => settle(etc, path)));
-    links = links.filter((_, index) => kept[index]);
+    const kept: string[] = [];
+    for (const path of links) if (await settle(etc, path)) kept.push(path);
+    links = kept;
   }
 }
 
