@@ -1,6 +1,6 @@
 /**
- * Builds the native helper into `.cache/init/` with Debian's musl-gcc, and as a module that
- * carries it, so that bundles and compiled binaries need nothing beside them.
+ * Builds the native helper into `.cache/init/` with Debian's musl-gcc, and as modules that carry it
+ * and its digest, so that bundles and compiled binaries need nothing beside them.
  * Run as `deno run --allow-read --allow-write=.cache --allow-run=musl-gcc sandbox/build.ts`.
  */
 import { KhachapuriError } from "../lib/errors.ts";
@@ -8,6 +8,7 @@ import { KhachapuriError } from "../lib/errors.ts";
 const SOURCES = new URL("init/", import.meta.url);
 const TARGET = new URL("../.cache/init/", import.meta.url);
 const MODULE = new URL("init_base64.ts", TARGET);
+const DIGEST_MODULE = new URL("init_digest.ts", TARGET);
 
 const FLAGS = [
   "-std=c11",
@@ -35,9 +36,17 @@ export async function isInitBuilt(): Promise<boolean> {
   return await isBuiltFrom(await sourceDigest(await sourceNames()));
 }
 
-async function isBuiltFrom(digest: string): Promise<boolean> {
-  const module = await Deno.readTextFile(MODULE).catch(() => "");
-  return module.startsWith(`// ${digest}\n`);
+async function isBuiltFrom(sources: string): Promise<boolean> {
+  for (const module of [MODULE, DIGEST_MODULE]) {
+    const text = await Deno.readTextFile(module).catch(() => "");
+    if (!text.startsWith(headOf(sources))) return false;
+  }
+  return true;
+}
+
+/** The first line of what is made of the sources with this digest. */
+function headOf(sources: string): string {
+  return `// ${sources}\n`;
 }
 
 async function sourceNames(): Promise<string[]> {
@@ -60,16 +69,29 @@ export async function buildInit(): Promise<boolean> {
   const fresh = `${binary.pathname}.new`;
   const files = sources.filter((name) => name.endsWith(".c"));
   await compile([...FLAGS, "-o", fresh, ...files.map((name) => new URL(name, SOURCES).pathname)]);
-  const base64 = (await Deno.readFile(fresh)).toBase64();
+  const bytes = await Deno.readFile(fresh);
   await Deno.rename(fresh, binary);
-  await Deno.writeTextFile(MODULE, `// ${digest}\nexport const INIT_BASE64 =\n  "${base64}";\n`);
+  await writeConstant(MODULE, digest, "INIT_BASE64", bytes.toBase64());
+  await writeConstant(DIGEST_MODULE, digest, "INIT_SHA256", await sha256(bytes));
   return true;
+}
+
+async function writeConstant(
+  module: URL,
+  sources: string,
+  name: string,
+  value: string,
+): Promise<void> {
+  await Deno.writeTextFile(module, `${headOf(sources)}export const ${name} =\n  "${value}";\n`);
 }
 
 async function sourceDigest(names: readonly string[]): Promise<string> {
   const parts = [FLAGS.join(" ")];
   for (const name of names) parts.push(await Deno.readTextFile(new URL(name, SOURCES)));
-  const bytes = new TextEncoder().encode(parts.join("\0"));
+  return await sha256(new TextEncoder().encode(parts.join("\0")));
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 

@@ -98,34 +98,37 @@ const NEVER = /^ssl-cert-snakeoil/;
 /**
  * Makes `folder` in place of what an earlier start left there. What not everybody on this machine
  * may read is left out, as every program may read the copy; so are links to what is left out.
+ * Nothing else goes on as a provider starts, so each call waits for the one before: hundreds of
+ * promises at once (/etc/ssl/certs) make V8 grow its young generation, which a provider then keeps
+ * (`deno task bench hot`, "idle RSS").
  * @returns `folder`
  */
-export async function makeEtc(folder: string, root = "/etc"): Promise<string> {
+export function makeEtc(folder: string, root = "/etc"): string {
   const fresh = `${folder}.fresh`;
-  await Deno.remove(fresh, { recursive: true }).catch(ignoreMissing);
-  await makeFolder(fresh);
-  await copyListed(root, fresh, COPIED.map((path) => path.split("/")));
-  for (const [name, text] of Object.entries(TABLES)) await writeOpen(join(fresh, name), text);
-  await settleLinks({ copy: fresh, root });
+  removeFolder(fresh);
+  makeFolder(fresh);
+  copyListed(root, fresh, COPIED.map((path) => path.split("/")));
+  for (const [name, text] of Object.entries(TABLES)) writeOpen(join(fresh, name), text);
+  settleLinks({ copy: fresh, root });
   for (const [name, target] of Object.entries(TABLE_LINKS)) {
-    if (await isVisible(target)) await Deno.symlink(target, join(fresh, name));
+    if (isVisible(target)) Deno.symlinkSync(target, join(fresh, name));
   }
-  await Deno.remove(folder, { recursive: true }).catch(ignoreMissing);
-  await Deno.rename(fresh, folder);
+  removeFolder(folder);
+  Deno.renameSync(fresh, folder);
   return folder;
 }
 
 /** Copies what `paths` name in `from`, and makes only the folders in which there is something. */
-async function copyListed(from: string, to: string, paths: readonly string[][]): Promise<void> {
-  for (const name of await namesIn(from)) {
+function copyListed(from: string, to: string, paths: readonly string[][]): void {
+  for (const name of namesIn(from)) {
     const below = paths.filter(([part]) => matches(name, part!)).map((path) => path.slice(1));
-    if (below.some((path) => path.length === 0)) await copy(join(from, name), join(to, name));
+    if (below.some((path) => path.length === 0)) copy(join(from, name), join(to, name));
     else if (below.length > 0) {
-      const info = await Deno.lstat(join(from, name));
+      const info = Deno.lstatSync(join(from, name));
       if (!info.isDirectory || !isOpen(info)) continue;
-      await makeFolder(join(to, name));
-      await copyListed(join(from, name), join(to, name), below);
-      if ((await namesIn(join(to, name))).length === 0) await Deno.remove(join(to, name));
+      makeFolder(join(to, name));
+      copyListed(join(from, name), join(to, name), below);
+      if (namesIn(join(to, name)).length === 0) Deno.removeSync(join(to, name));
     }
   }
 }
@@ -136,20 +139,19 @@ function matches(name: string, part: string): boolean {
   return name.length >= part.length - 1 && name.startsWith(head) && name.endsWith(tail);
 }
 
-async function copy(from: string, to: string): Promise<void> {
-  const info = await Deno.lstat(from);
+function copy(from: string, to: string): void {
+  const info = Deno.lstatSync(from);
   if (NEVER.test(from.split("/").at(-1)!)) return;
-  if (info.isSymlink) return await Deno.symlink(await Deno.readLink(from), to);
+  if (info.isSymlink) return Deno.symlinkSync(Deno.readLinkSync(from), to);
   if (!isOpen(info)) return;
-  if (info.isFile) return await writeOpen(to, await Deno.readFile(from));
+  if (info.isFile) return writeOpen(to, Deno.readFileSync(from));
   if (!info.isDirectory) return;
-  await makeFolder(to);
-  const names = await namesIn(from);
-  await Promise.all(names.map((name) => copy(join(from, name), join(to, name))));
+  makeFolder(to);
+  for (const name of namesIn(from)) copy(join(from, name), join(to, name));
 }
 
-async function namesIn(folder: string): Promise<string[]> {
-  return await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+function namesIn(folder: string): string[] {
+  return Array.from(Deno.readDirSync(folder), ({ name }) => name);
 }
 
 /** Whether everybody on this machine may read it. */
@@ -159,17 +161,21 @@ function isOpen({ isDirectory, mode }: Deno.FileInfo): boolean {
 }
 
 /** Open for everybody whatever our umask is, as programs read it under another uid. */
-async function writeOpen(path: string, content: string | Uint8Array): Promise<void> {
-  if (typeof content === "string") await Deno.writeTextFile(path, content);
-  else await Deno.writeFile(path, content);
-  await Deno.chmod(path, 0o644);
+function writeOpen(path: string, content: string | Uint8Array): void {
+  if (typeof content === "string") Deno.writeTextFileSync(path, content);
+  else Deno.writeFileSync(path, content);
+  Deno.chmodSync(path, 0o644);
 }
 
-async function makeFolder(path: string): Promise<void> {
-  await Deno.mkdir(path, { recursive: true });
-  await Deno.chmod(path, 0o755);
+function makeFolder(path: string): void {
+  Deno.mkdirSync(path, { recursive: true });
+  Deno.chmodSync(path, 0o755);
 }
 
-function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
+function removeFolder(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }

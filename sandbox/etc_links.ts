@@ -15,48 +15,57 @@ export interface EtcCopy {
 }
 
 /** Whether a program finds something at this path outside /etc. */
-export async function isVisible(path: string): Promise<boolean> {
+export function isVisible(path: string): boolean {
   if (ALWAYS.some((always) => path.startsWith(always))) return true;
   if (!SHOWN.some((shown) => path === shown || path.startsWith(`${shown}/`))) return false;
-  return await Deno.stat(path).then(() => true, () => false);
+  return succeeds(() => Deno.statSync(path));
 }
 
 /**
  * Keeps the links whose target was copied or is visible, points those that get there by a detour
  * straight at it, and removes the others; again and again, as links lead to links.
  */
-export async function settleLinks(etc: EtcCopy): Promise<void> {
-  let links = await linksBelow(etc.copy);
+export function settleLinks(etc: EtcCopy): void {
+  let links = linksBelow(etc.copy);
   for (let before = Infinity; links.length < before;) {
     before = links.length;
-    const kept = await Promise.all(links.map((path) => settle(etc, path)));
-    links = links.filter((_, index) => kept[index]);
+    links = links.filter((path) => settle(etc, path));
   }
 }
 
 /** False when the link is gone. */
-async function settle({ copy, root }: EtcCopy, path: string): Promise<boolean> {
+function settle({ copy, root }: EtcCopy, path: string): boolean {
   const original = join(root, path.slice(copy.length));
-  const target = resolve(dirname(original), await Deno.readLink(path));
-  if (await isThere({ copy, root }, target) || await isVisible(target)) return true;
-  await Deno.remove(path);
-  const end = await Deno.realPath(original).catch(() => "");
-  if (!await isVisible(end)) return false;
-  await Deno.symlink(end, path);
+  const target = resolve(dirname(original), Deno.readLinkSync(path));
+  if (isThere({ copy, root }, target) || isVisible(target)) return true;
+  Deno.removeSync(path);
+  if (!succeeds(() => Deno.statSync(original))) return false;
+  const end = Deno.realPathSync(original);
+  if (!isVisible(end)) return false;
+  Deno.symlinkSync(end, path);
   return true;
 }
 
-async function isThere({ copy, root }: EtcCopy, target: string): Promise<boolean> {
+function isThere({ copy, root }: EtcCopy, target: string): boolean {
   if (!target.startsWith(`${root}/`)) return false;
-  return await Deno.lstat(join(copy, target.slice(root.length))).then(() => true, () => false);
+  return succeeds(() => Deno.lstatSync(join(copy, target.slice(root.length))));
 }
 
-async function linksBelow(folder: string): Promise<string[]> {
+function succeeds(look: () => unknown): boolean {
+  try {
+    look();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function linksBelow(folder: string): string[] {
   const found: string[] = [];
-  for await (const { name, isSymlink, isDirectory } of Deno.readDir(folder)) {
+  for (const { name, isSymlink, isDirectory } of Deno.readDirSync(folder)) {
     const path = join(folder, name);
     if (isSymlink) found.push(path);
-    else if (isDirectory) found.push(...await linksBelow(path));
+    else if (isDirectory) found.push(...linksBelow(path));
   }
   return found;
 }

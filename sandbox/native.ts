@@ -1,7 +1,7 @@
 /** The native helper (init/): where it lies, how it is put there, how it is started. */
 import { dirname } from "node:path";
 import { KhachapuriError } from "../lib/errors.ts";
-import { INIT_BASE64 } from "../.cache/init/init_base64.ts";
+import { INIT_SHA256 } from "../.cache/init/init_digest.ts";
 import type { SandboxHost } from "./policy.ts";
 
 /** Beside a bundle; else where `deno task setup` builds it. */
@@ -32,10 +32,9 @@ const verified = new Set<string>();
 export async function helperPath(host: SandboxHost): Promise<string> {
   const path = host.helperPath ?? await defaultPath();
   if (verified.has(path)) return path;
-  const ours = Uint8Array.fromBase64(INIT_BASE64);
   try {
     const there = await Deno.readFile(path).catch(() => null);
-    if (there === null || !sameBytes(there, ours)) await install(path, ours);
+    if (there === null || await sha256(there) !== INIT_SHA256) await install(path);
   } catch (cause) {
     throw new KhachapuriError("sandbox_unavailable", `cannot write the sandbox helper to ${path}`, {
       hints: ["make its folder writable for the provider"],
@@ -46,16 +45,20 @@ export async function helperPath(host: SandboxHost): Promise<string> {
   return path;
 }
 
-/** Written under another name and renamed, as a file that is being executed cannot be written. */
-async function install(path: string, bytes: Uint8Array): Promise<void> {
+/**
+ * Written under another name and renamed, as a file that is being executed cannot be written. Only
+ * here is the helper itself loaded: a provider that finds it in its place keeps no copy.
+ */
+async function install(path: string): Promise<void> {
+  const { INIT_BASE64 } = await import("../.cache/init/init_base64.ts");
   const fresh = `${path}.${Deno.pid}`;
   await Deno.mkdir(dirname(path), { recursive: true });
-  await Deno.writeFile(fresh, bytes, { mode: 0o755 });
+  await Deno.writeFile(fresh, Uint8Array.fromBase64(INIT_BASE64), { mode: 0o755 });
   await Deno.rename(fresh, path);
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
 /** With an empty environment, which everything that the helper starts inherits. */

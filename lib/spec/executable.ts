@@ -1,5 +1,7 @@
 /** What the first bytes of a file say of how Linux starts it: execve(2), binfmt_script, elf(5). */
 
+import { Buffer } from "node:buffer";
+
 /** Processors that providers have, as `Deno.build.arch` calls them. */
 export type Machine = "x86_64" | "aarch64";
 
@@ -32,7 +34,7 @@ export const EXECUTABLE_HEAD_BYTES = 4096;
 
 /** @param head the file's first `EXECUTABLE_HEAD_BYTES`, or all of it; not empty */
 export function readExecutable(head: Uint8Array): Executable {
-  const text = String.fromCharCode(...head.subarray(0, EXECUTABLE_HEAD_BYTES));
+  const text = Buffer.from(head.subarray(0, EXECUTABLE_HEAD_BYTES)).toString("latin1");
   if (text.startsWith("#!")) return readScript(text.slice(0, SCRIPT_BYTES));
   if (text.startsWith("\x7fELF") && head.length >= 64) return readElf(head);
   const what = foreignKind(text);

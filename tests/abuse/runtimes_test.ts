@@ -9,7 +9,7 @@ const limits = { timeoutMs: 60_000, memoryMb: 512, stdoutBytes: 1e6, stderrBytes
 
 const home = await Deno.makeTempDir();
 await Deno.chmod(home, 0o755);
-const etc = await makeEtc(`${home}/etc`);
+const etc = makeEtc(`${home}/etc`);
 globalThis.addEventListener("unload", () => Deno.removeSync(home, { recursive: true }));
 
 interface Runtime {

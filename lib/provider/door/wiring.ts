@@ -292,7 +292,7 @@ async function openSandboxes(
   const programs = await openPrograms({ dir: state.programs, fetcher, openings });
   stack.defer(() => programs.close());
   const sandboxes = new Sandboxes({
-    host: { ...sandbox.host, etc: await makeEtc(state.etc) },
+    host: { ...sandbox.host, etc: makeEtc(state.etc) },
     programs,
     isPaying,
     timeoutMs,

@@ -74,7 +74,7 @@ export async function openStage(host: SandboxHost, program: RehearsedProgram): P
     await unpackProgram(zip, programDir);
     await assertStarts(programDir, program);
     const limits = runLimits(program.timeoutMs, program.memoryMb);
-    const etc = await makeEtc(join(parent, "etc"));
+    const etc = makeEtc(join(parent, "etc"));
     const sandbox = await openSandbox({ ...host, etc }, { programDir, limits });
     return {
       call: (request) => callOnce(sandbox, program, request),
