@@ -128,16 +128,16 @@ async function run(): Promise<Report> {
   return { rows, must: requirements(rows) };
 }
 
-/** What may not get worse. */
+/** What may not get worse. A large file rests between slices (lib/leisure.ts), others do not. */
 function requirements(rows: Row[]): Must[] {
   const ms = (file: string, client: string) =>
     rows.find((row) => row.file === file && row.client === client)!.ms as number;
   const [, middle, large] = FILES.map(({ file }) => file) as [string, string, string];
   const [ours, libraries] = [ms(large, OURS), ms(large, LIBRARIES)];
   return [
-    atLeast(`${large}: verified`, ms(large, PLAIN) / ours, "of plain fetch", 0.4),
+    atLeast(`${large}: verified`, ms(large, PLAIN) / ours, "of plain fetch", 0.2),
     atLeast(`${middle}: verified`, ms(middle, PLAIN) / ms(middle, OURS), "of plain fetch", 0.3),
-    atLeast(`${large}: ours`, libraries / ours, "of the libraries' speed", 1),
+    atLeast(`${large}: ours`, libraries / ours, "of the libraries' speed", 0.6),
     atLeast(`${large}: cache hit`, ours / ms(large, OURS_CACHED), "of a fetch's speed", 1),
   ];
 }

@@ -26,20 +26,3 @@ export async function inSlices<Item>(
 export function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
-
-/** Turns of the event loop between two slices that can wait: a call takes about as many. */
-const TURNS = 8;
-
-let last = Promise.resolve();
-
-/**
- * Lets calls go first, between two slices of work that can wait: of all such work in this process,
- * however much there is, one slice is done at a time. Where nothing else is to be done that costs a
- * tenth of a millisecond (`deno task bench attacks`, "openings").
- */
-export function giveWay(): Promise<void> {
-  last = last.then(async () => {
-    for (let turn = 0; turn < TURNS; turn++) await breathe();
-  });
-  return last;
-}

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { breathe, giveWay, inSlices, SLICE_ITEMS } from "./slices.ts";
+import { inSlices, SLICE_ITEMS } from "./slices.ts";
 
 Deno.test("between two slices the event loop turns, within one it does not", async () => {
   const items = Array.from({ length: 2 * SLICE_ITEMS + 1 }, (_, n) => n);
@@ -37,19 +37,4 @@ Deno.test("what takes long has a turn of its own", async () => {
 
 Deno.test("nothing is a slice of nothing", async () => {
   await inSlices([], () => assert.fail());
-});
-
-Deno.test("work that can wait gives way to what is ready, one slice of all of it at a time", async () => {
-  let slices = 0;
-  const isOver = { is: false };
-  const working = Array.from({ length: 10 }, async () => {
-    for (; !isOver.is; slices++) await giveWay();
-  });
-  await giveWay();
-  const before = slices;
-  for (let turn = 0; turn < 80; turn++) await breathe();
-  assert.ok(slices - before <= 11, `${slices - before} slices in 80 turns`);
-  assert.ok(slices - before >= 5);
-  isOver.is = true;
-  await Promise.all(working);
 });

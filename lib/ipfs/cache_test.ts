@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { formatCid } from "../cid.ts";
+import { processorShare } from "../../worlds/processor_share.ts";
 import { CACHE_UNJUDGED_FILES_MAX } from "../limits.ts";
 import { type BlockCache, openCache } from "./cache.ts";
 import { writeCar } from "./car.ts";
@@ -181,3 +182,19 @@ Deno.test("a disk that cannot be written to costs the cache, not the reader", as
     assert.equal(await cache.get(dag.root, 1_000), null);
   });
 });
+
+for (const chunkBytes of [1_000_000, 100_000]) {
+  Deno.test(`large files leave processors to calls, in blocks of ${chunkBytes} bytes`, async () => {
+    await withDir(async (dir) => {
+      const dags = [1, 2, 3].map((seed) =>
+        importFile(patterned(30_000_000, seed), { chunkBytes, widthMax: 1_000 })
+      );
+      const cache = await open(dir, 200_000_000);
+      const put = await processorShare(() => Promise.all(dags.map((dag) => keep(cache, dag))));
+      const got = await processorShare(() => Promise.all(dags.map((dag) => holds(cache, dag))));
+
+      assert.ok(put < 0.8, `${put} of a processor`);
+      assert.ok(got < 0.8, `${got} of a processor`);
+    });
+  });
+}

@@ -4,13 +4,13 @@
  */
 import { type Block, type CID, decodeCid, formatCid, isContentOf, isInline } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
+import { Leisure } from "../leisure.ts";
 import {
   BLOCK_BYTES_MAX,
   CAR_CID_BYTES_MAX,
   CAR_HEADER_BYTES_MAX,
   VARINT_BYTES_MAX,
 } from "../limits.ts";
-import { giveWay } from "../slices.ts";
 import type { Dag } from "./dag.ts";
 import { encodeVarint } from "./varint.ts";
 
@@ -19,9 +19,6 @@ export interface CarLimits {
   bytesMax: number;
   blocksMax: number;
 }
-
-/** A block that takes a millisecond to verify is a slice of work of its own. */
-const LARGE_BYTES = 256 * 1024;
 
 /** DAG-CBOR of the map `{roots: [one 36-byte CID], version: 1}`, around the CID. */
 const HEADER_START = [0xa2, 0x65, ...ascii("roots")];
@@ -67,13 +64,16 @@ export async function* readCar(
   const reader = stream.getReader();
   try {
     const input = new Input(reader, limits);
+    const leisure = new Leisure();
     await readHeader(input);
     for (let blocks = 1;; blocks++) {
       const length = await input.varint("end allowed");
       if (length === null) return;
       if (blocks > limits.blocksMax) throw malformed(`more than ${limits.blocksMax} blocks`);
-      yield await readSection(input, length);
-      if (length > LARGE_BYTES) await giveWay();
+      const block = await readSection(input, length);
+      const isContent = await leisure.slice(length, () => isContentOf(block.cid, block.bytes));
+      if (!isContent) throw mismatch(block.cid);
+      yield block;
     }
   } finally {
     await reader.cancel().catch(() => {});
@@ -94,15 +94,14 @@ async function readHeader(input: Input): Promise<void> {
   }
 }
 
+/** Not verified yet. */
 async function readSection(input: Input, length: number): Promise<Block> {
   if (length === 0 || length > CAR_CID_BYTES_MAX + BLOCK_BYTES_MAX) {
     throw malformed(`a section of ${length} bytes`);
   }
   const section = await input.take(length);
   const { cid, length: cidBytes } = decodeSectionCid(section);
-  const bytes = section.subarray(cidBytes);
-  if (!isContentOf(cid, bytes)) throw mismatch(cid);
-  return { cid, bytes };
+  return { cid, bytes: section.subarray(cidBytes) };
 }
 
 function decodeSectionCid(section: Uint8Array): { cid: CID; length: number } {

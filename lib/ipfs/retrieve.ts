@@ -4,6 +4,7 @@
  */
 import { blockKey, type CID, formatCid, isContentOf, RAW } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
+import { Leisure } from "../leisure.ts";
 import {
   BLOCK_BYTES_MAX,
   CAR_SLACK_BYTES,
@@ -142,13 +143,14 @@ function isCar(contentType: string): boolean {
 /** Blocks one request each, a few at a time, in the order in which the walk will want them. */
 function singleBlocks(gateway: Gateway, retrieval: Retrieval): BlockSource {
   const started = new Map<string, Promise<Uint8Array>>();
+  const leisure = new Leisure();
   const delivered = new Set<string>();
   let upcoming: CID[] = [];
 
   const start = (cid: CID) => {
     const key = blockKey(cid);
     if (cid.multihash.code === 0 || delivered.has(key) || started.has(key)) return;
-    const fetching = fetchBlock(gateway, cid, retrieval);
+    const fetching = fetchBlock(gateway, cid, retrieval, leisure);
     // `get` awaits it and throws its failure; one that comes before would count as unhandled.
     fetching.catch(() => {});
     started.set(key, fetching);
@@ -171,7 +173,12 @@ function singleBlocks(gateway: Gateway, retrieval: Retrieval): BlockSource {
   };
 }
 
-async function fetchBlock(gateway: Gateway, cid: CID, retrieval: Retrieval): Promise<Uint8Array> {
+async function fetchBlock(
+  gateway: Gateway,
+  cid: CID,
+  retrieval: Retrieval,
+  leisure: Leisure,
+): Promise<Uint8Array> {
   const answer = await requestGateway(retrieval.network, {
     url: blockUrl(gateway, cid, "raw"),
     accept: RAW_TYPE,
@@ -185,7 +192,8 @@ async function fetchBlock(gateway: Gateway, cid: CID, retrieval: Retrieval): Pro
     throw unavailable(gateway, "does not answer with blocks");
   }
   const bytes = await readBlock(gateway, withProgress(answer, retrieval), retrieval.signal);
-  if (!isContentOf(cid, bytes)) throw mismatch(cid);
+  const isContent = await leisure.slice(bytes.length, () => isContentOf(cid, bytes));
+  if (!isContent) throw mismatch(cid);
   return bytes;
 }
 

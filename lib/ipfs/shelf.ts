@@ -3,6 +3,7 @@
  * a file system what a larger one does. The least recently used go first.
  */
 import { join } from "node:path";
+import { Leisure } from "../leisure.ts";
 
 export interface Shelf {
   /** The file, least recently used last from now on; null when it is not there. */
@@ -28,6 +29,8 @@ export interface ShelfBounds {
 const TEMPORARY = ".part";
 /** What the usual file systems give out at least. */
 const BLOCK_BYTES = 4_096;
+/** Read at a time: a large file in pieces of 64 KiB costs more than verifying it. */
+const READ_BYTES = 1024 * 1024;
 
 /** Opens (or makes) the folder, mode 0700; other files in it are left alone. */
 export async function openShelf(
@@ -63,7 +66,7 @@ class Folder implements Shelf {
     try {
       const file = await Deno.open(this.#path(name));
       const { size } = await file.stat();
-      return { stream: file.readable, size };
+      return { stream: piecesOf(file, Math.min(Math.max(size, 1), READ_BYTES)), size };
     } catch {
       this.#forget(name);
       return null;
@@ -138,6 +141,23 @@ class Folder implements Shelf {
   }
 }
 
+/** The file from where it stands, closed when it was read or is wanted no more. */
+function piecesOf(file: Deno.FsFile, pieceBytes: number): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async pull(controller) {
+      const piece = new Uint8Array(pieceBytes);
+      const length = await file.read(piece).catch((error) => {
+        file.close();
+        throw error;
+      });
+      if (length !== null) return controller.enqueue(piece.subarray(0, length));
+      file.close();
+      controller.close();
+    },
+    cancel: () => file.close(),
+  }, { highWaterMark: 0 });
+}
+
 /** @throws when it would be larger than `bytesMax` */
 async function writeParts(
   path: string,
@@ -145,11 +165,14 @@ async function writeParts(
   bytesMax: number,
 ): Promise<number> {
   using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  const leisure = new Leisure();
   let size = 0;
   for (const part of parts) {
     size += part.length;
     if (inBlocks(size) > bytesMax) throw new Error("larger than the whole shelf");
-    for (let at = 0; at < part.length;) at += await file.write(part.subarray(at));
+    await leisure.slice(part.length, async () => {
+      for (let at = 0; at < part.length;) at += await file.write(part.subarray(at));
+    });
   }
   return size;
 }

@@ -5,7 +5,7 @@
 import { hchacha, xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { createDecipheriv, type DecipherChaCha20Poly1305 } from "node:crypto";
 import { KhachapuriError } from "../errors.ts";
-import { giveWay } from "../slices.ts";
+import { Leisure } from "../leisure.ts";
 
 const NONCE_BYTES = 24;
 const TAG_BYTES = 16;
@@ -47,9 +47,10 @@ export async function decryptProgram(
   const cipher = decipherOf(bytes, key);
   cipher.setAuthTag(bytes.subarray(end));
   const zip = new Uint8Array(end - NONCE_BYTES);
+  const leisure = new Leisure();
   for (let at = NONCE_BYTES; at < end; at += SLICE_BYTES) {
-    if (at > NONCE_BYTES) await giveWay();
-    zip.set(cipher.update(bytes.subarray(at, Math.min(at + SLICE_BYTES, end))), at - NONCE_BYTES);
+    const sealed = bytes.subarray(at, Math.min(at + SLICE_BYTES, end));
+    await leisure.slice(sealed.length, () => zip.set(cipher.update(sealed), at - NONCE_BYTES));
   }
   try {
     cipher.final();

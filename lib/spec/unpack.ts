@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import { crc32, createInflateRaw } from "node:zlib";
 import { join } from "node:path";
 import { KhachapuriError } from "../errors.ts";
-import { giveWay } from "../slices.ts";
+import { Leisure } from "../leisure.ts";
 import { readZip, type ZipEntry } from "./zip_reader.ts";
 
 /** What unpacked files take of a file system. */
@@ -24,7 +24,11 @@ const FOLDER_ITEM_BYTES = 16;
 /** Of a large folder's blocks no more than half may be full: it is a tree. */
 const FOLDER_SLACK = 2;
 /** What is inflated or copied before it is written: bounds what one opening takes of memory. */
-const PIECE_BYTES = 64 * 1024;
+const PIECE_BYTES = 256 * 1024;
+/** Making a file, a link or a folder is work like writing so many bytes. */
+const ENTRY_BYTES = 1_024;
+/** One piece is inflated when it is asked for, none ahead: it is part of a slice. */
+const ONE_PIECE = { chunkSize: PIECE_BYTES, readableHighWaterMark: 0 };
 
 /**
  * Unpacks a program into `dir`, which comes into being complete or not at all. A `dir` that is
@@ -42,13 +46,12 @@ export async function unpackProgram(zip: Uint8Array, dir: string): Promise<void>
 export async function unpackEntries(entries: readonly ZipEntry[], dir: string): Promise<void> {
   const partial = `${dir}.${crypto.randomUUID()}`;
   await makeFolder(partial);
+  const leisure = new Leisure();
   try {
-    for (const folder of foldersOf(entries)) await makeFolder(join(partial, folder));
-    for (const entry of entries) {
-      const path = join(partial, entry.path);
-      if (entry.link !== null) await Deno.symlink(entry.link, path);
-      if (entry.kind === "file") await unpackFile(entry, path);
+    for (const folder of foldersOf(entries)) {
+      await leisure.slice(ENTRY_BYTES, () => makeFolder(join(partial, folder)));
     }
+    for (const entry of entries) await unpackEntry(entry, join(partial, entry.path), leisure);
     await moveInto(partial, dir);
   } finally {
     await Deno.remove(partial, { recursive: true }).catch(() => {});
@@ -102,33 +105,42 @@ async function moveInto(partial: string, dir: string): Promise<void> {
   }
 }
 
+async function unpackEntry(entry: ZipEntry, path: string, leisure: Leisure): Promise<void> {
+  const { kind, link } = entry;
+  if (link !== null) await leisure.slice(ENTRY_BYTES, () => Deno.symlink(link, path));
+  if (kind === "file") await unpackFile(entry, path, leisure);
+}
+
 /** Folders get their mode by chmod: the process's umask must not decide who can run a program. */
 async function makeFolder(path: string): Promise<void> {
   await Deno.mkdir(path);
   await Deno.chmod(path, 0o755);
 }
 
-async function unpackFile(entry: ZipEntry, path: string): Promise<void> {
-  using file = await Deno.open(path, { write: true, createNew: true });
-  for await (const piece of checkedPieces(entry)) {
-    for (let at = 0; at < piece.length;) at += await file.write(piece.subarray(at));
-    await giveWay();
+async function unpackFile(entry: ZipEntry, path: string, leisure: Leisure): Promise<void> {
+  const pieces = unpackedPieces(entry, path);
+  const next = () => pieces.next();
+  let left = ENTRY_BYTES + entry.size;
+  while (!(await leisure.slice(Math.min(left, PIECE_BYTES), next)).done) {
+    left = Math.max(0, left - PIECE_BYTES);
   }
-  await Deno.chmod(path, entry.executable ? 0o755 : 0o644);
 }
 
-/** A lying size costs no more than one piece beyond what it declared. */
-async function* checkedPieces(entry: ZipEntry): AsyncIterable<Uint8Array> {
+/** Comes back between two pieces. A lying size costs one piece beyond what it declared at most. */
+async function* unpackedPieces(entry: ZipEntry, path: string): AsyncGenerator<void, void> {
+  using file = await Deno.open(path, { write: true, createNew: true });
   let size = 0;
   let checksum = 0;
   for await (const piece of entry.method === "stored" ? storedPieces(entry) : inflated(entry)) {
+    if (size > 0) yield;
     size += piece.length;
     if (size > entry.size) throw lied(entry, "unpacks to more than it declares");
     checksum = crc32(piece, checksum);
-    yield piece;
+    for (let at = 0; at < piece.length;) at += await file.write(piece.subarray(at));
   }
   if (size !== entry.size) throw lied(entry, "unpacks to less than it declares");
   if (checksum !== entry.crc32) throw lied(entry, "does not match its checksum");
+  await Deno.chmod(path, entry.executable ? 0o755 : 0o644);
 }
 
 function* storedPieces({ packed }: ZipEntry): Iterable<Uint8Array> {
@@ -138,7 +150,7 @@ function* storedPieces({ packed }: ZipEntry): Iterable<Uint8Array> {
 }
 
 async function* inflated(entry: ZipEntry): AsyncIterable<Uint8Array> {
-  const inflate = createInflateRaw({ chunkSize: PIECE_BYTES });
+  const inflate = createInflateRaw(ONE_PIECE);
   inflate.end(entry.packed);
   try {
     yield* inflate as AsyncIterable<Uint8Array>;

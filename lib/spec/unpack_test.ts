@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { deflateRawSync } from "node:zlib";
+import { crc32, deflateRawSync } from "node:zlib";
+import { processorShare } from "../../worlds/processor_share.ts";
 import { sampleZip } from "../../worlds/spec/sample_zip.ts";
 import { PROGRAM_ENTRIES_MAX } from "../limits.ts";
 import { breathe } from "../slices.ts";
@@ -98,6 +99,41 @@ Deno.test("a large file unpacks in pieces: others go on, and memory stays what i
     await Deno.remove(dir, { recursive: true });
   }
 });
+
+/** What takes long to unpack, each for a reason of its own. */
+function largeZips(): Record<string, Uint8Array> {
+  const random = new Uint8Array(32 * 2 ** 20);
+  for (let at = 0; at < random.length; at += 65_536) {
+    crypto.getRandomValues(random.subarray(at, at + 65_536));
+  }
+  const letters = random.map((byte) => 97 + byte % 16);
+  const entry = { name: "main", declaredSize: random.length };
+  return {
+    stored: sampleZip([{ ...entry, method: 0, packed: random, crc: crc32(random) }]),
+    deflated: sampleZip([{
+      ...entry,
+      method: 8,
+      packed: deflateRawSync(letters, { level: 1 }),
+      crc: crc32(letters),
+    }]),
+    "many files": sampleZip(Array.from({ length: 4_000 }, (_, index) => file(`${index}`))),
+  };
+}
+
+for (const [name, zip] of Object.entries(largeZips())) {
+  Deno.test(`large programs that unpack at once leave processors to calls: ${name}`, async () => {
+    const dir = await Deno.makeTempDir();
+    try {
+      const share = await processorShare(() =>
+        Promise.all([1, 2].map((one) => unpackProgram(zip, join(dir, `${one}`))))
+      );
+
+      assert.ok(share < 0.8, `${share} of a processor`);
+    } finally {
+      await Deno.remove(dir, { recursive: true });
+    }
+  });
+}
 
 Deno.test("many long names are read in slices: the event loop turns between", async () => {
   const folders = Array.from({ length: 4 }, () => "d".repeat(200)).join("/");

@@ -1,0 +1,74 @@
+/** Work that can wait for calls: verifying, inflating and writing what is opened. */
+import { PROGRAM_SMALL_BYTES_MAX } from "./limits.ts";
+import { pause } from "./pause.ts";
+import { breathe } from "./slices.ts";
+
+/** Bytes between two turns that work takes while it is not large, a fraction of a millisecond. */
+const TURN_BYTES = 256 * 1024;
+/** Turns of the event loop between two slices: a call takes about as many. */
+const TURNS = 8;
+/** How many times as long as a slice took nothing follows it: a third of a processor is used. */
+const RESTS = 2;
+/** At most, ms: what waits for a slow disk keeps nobody from a processor. */
+const LONGEST_REST_MS = 10;
+
+let lastTurn = Promise.resolve();
+let lastSlice: Promise<void> = Promise.resolve();
+/** No slice begins before, ms of `performance.now()`. */
+let restsUntil = 0;
+
+/**
+ * One piece of work on many bytes, in slices. What a small program takes is done at once, a slice
+ * at a time with calls between. Beyond that, of all such work in this process one slice is done at
+ * a time, on whatever thread, and then nothing for twice as long: a call goes on by several threads
+ * and processes, and where processors are always busy each of them waits for one (`deno task bench
+ * attacks`, "openings").
+ */
+export class Leisure {
+  #bytes = 0;
+
+  /** Does one slice of the work. */
+  async slice<Result>(
+    bytes: number,
+    work: () => Result | Promise<Result>,
+  ): Promise<Result> {
+    const before = this.#bytes;
+    this.#bytes += bytes;
+    if (this.#bytes > PROGRAM_SMALL_BYTES_MAX) return await atLeisure(work);
+    return await (turnsOf(before) < turnsOf(this.#bytes) ? inTurn(work) : work());
+  }
+}
+
+function turnsOf(bytes: number): number {
+  return Math.floor(bytes / TURN_BYTES);
+}
+
+function atLeisure<Result>(work: () => Result | Promise<Result>): Promise<Result> {
+  const slice = lastSlice.then(async () => {
+    const restMs = restsUntil - performance.now();
+    // A timer's grain: what is rested less is rested later.
+    if (restMs >= 1) await pause(restMs);
+    const from = performance.now();
+    try {
+      return await work();
+    } finally {
+      const tookMs = performance.now() - from;
+      restsUntil = Math.max(restsUntil, from) + tookMs + Math.min(RESTS * tookMs, LONGEST_REST_MS);
+    }
+  });
+  lastSlice = slice.then(ignore, ignore);
+  return slice;
+}
+
+/** Of all that is done in turn one is done at a time; before the next, calls go. */
+function inTurn<Result>(work: () => Result | Promise<Result>): Promise<Result> {
+  const turn = lastTurn.then(work);
+  lastTurn = turn.then(ignore, ignore).then(letCallsGo);
+  return turn;
+}
+
+async function letCallsGo(): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) await breathe();
+}
+
+function ignore(): void {}
