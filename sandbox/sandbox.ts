@@ -19,7 +19,7 @@ import { takeRunUid } from "./uid.ts";
 export interface RunRequest {
   /** argv[0], always text, is the entrypoint relative to the program folder. */
   argv: readonly ProgramString[];
-  /** Exactly what the program gets, besides defaults for PATH, HOME and TMPDIR. */
+  /** Exactly what the program gets, besides the defaults of DEFAULT_ENV. */
   env: Readonly<Record<string, ProgramString>>;
   /** null: the program reads end of file at once. */
   stdin: ByteSource | null;
@@ -42,11 +42,15 @@ export type { ProgramString } from "./protocol.ts";
 export type { Run, RunLimit, RunRecord } from "./run.ts";
 export type { SandboxHost, SandboxPolicy } from "./policy.ts";
 
-/** What a program gets unless the request names the variable. */
+/**
+ * What a program gets unless the request names the variable. Without a locale Ruby, Java, Erlang
+ * and Tcl take text for ASCII or Latin-1 and fail on what is neither; every libc has this one.
+ */
 const DEFAULT_ENV = Object.entries({
   PATH: "/usr/local/bin:/usr/bin:/bin",
   HOME: "/tmp",
   TMPDIR: "/tmp",
+  LANG: "C.UTF-8",
 });
 
 /**

@@ -102,7 +102,7 @@ eachLauncher(
       stdout.split("\n").slice(1, 12),
       stdout.split("\n").slice(12),
     ];
-    assert.equal(env, "HOME PATH PWD TMPDIR 65534");
+    assert.equal(env, "HOME LANG PATH PWD TMPDIR 65534");
     assert.deepEqual(root, "app bin dev lib lib64 proc run sbin tmp usr var".split(" "));
     assert.equal(rest[0]!.trim(), "lo");
     assert(Number(rest[1]) < 8, "only the run's own processes are visible");
