@@ -12,6 +12,10 @@ case $PATH_INFO in
   /elsewhere) printf 'Location: /metrics\\n\\n'; exit ;;
   /loop) printf 'Location: %s\\n\\n' "$REQUEST_URI"; exit ;;
   /slow) sleep 0.7; printf 'Location: %s/slow\\n\\n' "$SCRIPT_NAME"; exit ;;
+  /half) printf 'Content-Type: a/b\\nContent-Length: 200\\n\\nhalf'; kill -9 $$ ;;
+  /halfway) printf 'Content-Type: a/b\\nContent-Length: 2000000\\n\\n'
+    head -c 1000000 /dev/zero; exit ;;
+  /size) printf 'Content-Type: a/b\\nContent-Length: 200\\n\\n'; exit ;;
   /twice) printf 'Content-Type: a/b\\nContent-Type: a/c\\n\\n'; exit ;;
 esac
 printf 'Content-Type: text/plain\\\n\\n'
@@ -134,6 +138,24 @@ eachLauncher("a CGI program finds its request as RFC 3875 says", async (sandbox,
       assert.equal((await ask(market, `/${cid}/slow`, {})).status, 504);
     });
     assert.equal(cost, 1n);
+  });
+
+  await t.step(
+    "a body that is shorter than its program said is never taken for whole",
+    async () => {
+      const cost = await charged(async () => {
+        const { status, head } = await ask(market, `/${cid}/half`, {});
+        assert.deepEqual([status, /content-length: 200\b/i.test(head)], [502, false]);
+      });
+      assert.equal(cost, 1n);
+      await assert.rejects(exchange(market, `GET /${cid}/halfway HTTP/1.0\r\n\r\n`), /ECONNRESET/);
+    },
+  );
+
+  await t.step("an answer to HEAD says the length that its program says", async () => {
+    const { status, head } = await ask(market, `/${cid}/size`, { method: "HEAD" });
+    assert.equal(status, 200);
+    assert.match(head, /^content-length: 200\r?$/im);
   });
 
   await t.step("two values of what has one are a failure", async () => {

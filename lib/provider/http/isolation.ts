@@ -43,7 +43,7 @@ const PROXY_ORDERS: readonly RegExp[] = [
  */
 export const OF_ONE_ANSWER = namesOf(`
   accept-ranges content-digest content-disposition content-encoding content-language
-  content-location content-md5 content-range content-type digest etag last-modified
+  content-length content-location content-md5 content-range content-type digest etag last-modified
   memento-datetime repr-digest signature signature-input sourcemap vary want-content-digest
   want-repr-digest
 

@@ -68,7 +68,7 @@ const FIELDS: Readonly<Record<"both" | "host" | "nowhere", string>> = {
   both: `accept-patch accept-post accept-query accept-ranges access-control-allow-headers
     access-control-allow-methods access-control-allow-origin access-control-expose-headers
     access-control-max-age age allow cache-control content-digest content-disposition
-    content-encoding content-language content-location content-md5 content-range
+    content-encoding content-language content-length content-location content-md5 content-range
     content-security-policy content-security-policy-report-only content-type
     cross-origin-embedder-policy cross-origin-opener-policy cross-origin-resource-policy date dav
     deprecation digest document-isolation-policy document-policy etag expires feature-policy

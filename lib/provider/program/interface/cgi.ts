@@ -3,6 +3,7 @@ import type { Output } from "../../../../sandbox/output.ts";
 import { RESPONSE_HEAD_BYTES_MAX } from "../../../limits.ts";
 import type { HeaderField } from "../../http/header_rules.ts";
 import { LineReader } from "../line_reader.ts";
+import { announcedLength } from "./announced_length.ts";
 import { type CgiResponse, CgiRun } from "./cgi_run.ts";
 import {
   type Invocation,
@@ -41,7 +42,8 @@ export async function readCgiResponse(output: Output): Promise<CgiResponse> {
 async function readHead(lines: LineReader): Promise<CgiResponse> {
   // An empty output is the program's failure to answer, which its exit code explains better.
   if (await lines.isEmpty()) {
-    return { status: 200, headers: [], ...bodyOf(lines), hasHead: false, localRedirect: null };
+    const nothing = { announcedBytes: null, hasHead: false, localRedirect: null };
+    return { status: 200, headers: [], ...bodyOf(lines), ...nothing };
   }
   const fields = await readFields(lines);
   const value = (name: string) => fields.find((field) => field[0] === name)?.[1];
@@ -55,6 +57,7 @@ async function readHead(lines: LineReader): Promise<CgiResponse> {
     status: status === undefined ? implied : statusOf(status),
     headers: endToEndHeaders(fields.filter(([name]) => !isForServer(name))),
     ...bodyOf(lines),
+    announcedBytes: announcedLength(fields),
     hasHead: true,
     localRedirect: location !== undefined && isLocalRedirect(fields) ? location : null,
   };
