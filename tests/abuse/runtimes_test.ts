@@ -123,6 +123,11 @@ openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -subj /CN=x -days 1 2
 [ "$(printf é | wc -m)" = 1 ] && echo 42
 `;
 
+const GPG = `#!/bin/sh
+gpg --batch --passphrase '' --quick-gen-key a@b ed25519 &&
+  echo text | gpg --batch --clearsign | gpg --batch --verify && echo 42
+`;
+
 const compile = (command: string, ...flags: string[]) => (source: string, main: string) => [
   command,
   ...flags,
@@ -150,6 +155,7 @@ const RUNTIMES: Record<string, Runtime> = {
   "Ruby": { needs: "/usr/bin/ruby", source: ["main", RUBY] },
   "PHP": { needs: "php", source: ["main", PHP] },
   "Erlang": { needs: "/usr/bin/erl", source: ["main", ERLANG] },
+  "gpg, which starts an agent": { needs: "/usr/bin/gpg", source: ["main", GPG] },
   "openssl, hostname": { needs: "/usr/bin/openssl", source: ["main", TOOLS] },
 };
 
