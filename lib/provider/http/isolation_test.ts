@@ -28,6 +28,33 @@ Deno.test("under a shared origin nothing of an answer outlives it", () => {
   assert.equal(safe.get("content-type"), "text/html");
 });
 
+Deno.test("under a shared origin a program may ask for a token, and for nothing that a browser has", () => {
+  const passes = (value: string) =>
+    isolate("path", [["www-authenticate", value]]).some(([name]) => name === "www-authenticate");
+  for (
+    const value of [
+      "Bearer",
+      'Bearer realm="a, Basic b", error=invalid_token, error_description="it \\"expired\\""',
+      'bearer resource_metadata="https://a.example/.well-known/oauth-protected-resource"',
+      'DPoP algs="ES256 PS256"',
+    ]
+  ) assert(passes(value), value);
+  for (
+    const value of [
+      'Basic realm="x"',
+      "Negotiate",
+      'Bearer realm="a", Basic realm="x"',
+      'Bearer realm="a", Basic',
+      "Bearer, Negotiate",
+      'Bearer realm="a" Basic realm="b"',
+      'Bearer realm="open, Basic realm=x',
+      "PrivateToken challenge=a",
+      "",
+      `Bearer${" a=b,".repeat(5_000)}`,
+    ]
+  ) assert(!passes(value), value.slice(0, 80));
+});
+
 Deno.test("on a host of its own a deployment keeps its cookies to itself", () => {
   const safe = new Headers(isolate("host", [
     ["set-cookie", "a=b; Domain=p.example; Path=/"],
