@@ -26,6 +26,7 @@ echo "uri=$REQUEST_URI"
 echo "query=$QUERY_STRING"
 echo "length=\${CONTENT_LENGTH-unset}"
 echo "type=\${CONTENT_TYPE-unset}"
+echo "host=\${HTTP_HOST-unset}"
 echo "x=$(printf %s "$HTTP_X_A" | od -An -tx1 | tr -d ' \\n')"
 echo "bytes=$(wc -c)"
 `;
@@ -92,6 +93,14 @@ eachLauncher("a CGI program finds its request as RFC 3875 says", async (sandbox,
       assert.equal((await ask(market, `/${cid}/%00`, {})).status, 400);
     });
     assert.equal(cost, 0n);
+  });
+
+  await t.step("Host is whom the request was for, however it said so", async () => {
+    const { said } = await ask(market, `http://other.test/${cid}/a`, {});
+    assert.deepEqual([said.host, said.path], ["other.test", hexOf("/a")]);
+    assert.equal((await ask(market, `/${cid}/a`, {})).said.host, "provider.test");
+    const old = await exchange(market, `GET /${cid}/a HTTP/1.0\r\n\r\n`);
+    assert.match(old, /^host=unset$/m);
   });
 
   await t.step("a body has its length, chunked or not", async () => {
