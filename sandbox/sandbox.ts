@@ -23,6 +23,8 @@ export interface RunRequest {
   env: Readonly<Record<string, ProgramString>>;
   /** null: the program reads end of file at once. */
   stdin: ByteSource | null;
+  /** Whether it starts in the folder that its entrypoint lies in, instead of the program's. */
+  isInItsFolder?: boolean;
 }
 
 export interface Sandbox {
@@ -91,8 +93,8 @@ export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Pro
     async run(request) {
       if (closed) throw new KhachapuriError("sandbox_unavailable", "the sandbox is closed");
       const { argv, env } = passable(request);
-      const { stdin } = request;
-      return live().start({ argv, env, stdin, limits: policy.limits });
+      const { stdin, isInItsFolder = false } = request;
+      return live().start({ argv, env, stdin, isInItsFolder, limits: policy.limits });
     },
     async close() {
       closed = true;

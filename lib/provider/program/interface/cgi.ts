@@ -1,5 +1,7 @@
 /** The interface "cgi": CGI/1.1 (RFC 3875). */
+import type { ByteSource } from "../../../../sandbox/byte_source.ts";
 import type { Output } from "../../../../sandbox/output.ts";
+import type { RunRequest } from "../../../../sandbox/sandbox.ts";
 import { RESPONSE_HEAD_BYTES_MAX } from "../../../limits.ts";
 import type { HeaderField } from "../../http/header_rules.ts";
 import { LineReader } from "../line_reader.ts";
@@ -92,10 +94,14 @@ export const cgi: ProgramInterface = {
     return async (sandbox, body) => {
       const { limits } = sandbox;
       const until = performance.now() + limits.timeoutMs;
-      const run = await sandbox.run(runRequest(command, invocation, body));
+      const requestOf = (own: Invocation, stdin: ByteSource | null): RunRequest => ({
+        ...runRequest(command, own, stdin),
+        isInItsFolder: true, // RFC 3875 section 7.2
+      });
+      const run = await sandbox.run(requestOf(invocation, body));
       // Async, so that what cannot be passed is a rejection.
       const again = async (next: ProgramRequest) =>
-        await sandbox.run(runRequest(command, cgiInvocation(next), null));
+        await sandbox.run(requestOf(cgiInvocation(next), null));
       return new CgiRun({ run, request, until, limits, read: readCgiResponse, again });
     };
   },
