@@ -54,6 +54,7 @@ async function readHead(lines: LineReader): Promise<CgiResponse> {
   if (location === undefined && status === undefined && value("content-type") === undefined) {
     throw malformed("a CGI header needs Content-Type, Location or Status");
   }
+  if (location === "") throw malformed("its Location is empty");
   const implied = location === undefined ? 200 : 302;
   return {
     status: status === undefined ? implied : statusOf(status),
