@@ -50,6 +50,22 @@ Deno.test("what interpreters read is copied with open modes, and made anew each 
   });
 });
 
+Deno.test("what programs below /usr find by links into /etc is there, and passwords are not", async () => {
+  await madeFrom({
+    "X11/rgb.txt": "255 250 250 snow",
+    "X11/Xsession": "s",
+    "libreoffice/registry/main.xcd": "x",
+    "maven/m2.conf": "m",
+    "maven/settings.xml": "<password>",
+  }, async (etc) => {
+    for (const path of ["X11/rgb.txt", "libreoffice/registry/main.xcd"]) {
+      await Deno.stat(join(etc, path));
+    }
+    assert.deepEqual(await namesIn(join(etc, "X11")), ["rgb.txt"]);
+    assert.deepEqual(await namesIn(join(etc, "maven")), ["m2.conf"]);
+  });
+});
+
 Deno.test("secrets, people and what tells machines apart are not there", async () => {
   const secrets = ["shadow", "ssh/ssh_host_rsa_key", "ssl/private/key", "machine-id", "gitconfig"];
   await madeFrom({

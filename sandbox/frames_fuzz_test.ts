@@ -98,7 +98,7 @@ const REFUSED: Record<string, Uint8Array[]> = {
   ],
   "flags that nobody knows": [
     SETUP,
-    encodeFrame(FRAME.start, 0, startPayload(1, 0, 2, 65, 0)),
+    encodeFrame(FRAME.start, 0, startPayload(1, 0, 4, 65, 0)),
   ],
   "counts that overflow": [
     SETUP,

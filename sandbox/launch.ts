@@ -65,8 +65,9 @@ export function hostArguments(
 
 /**
  * For bubblewrap >= 0.8. Each namespace is named, as --unshare-all goes on without those that the
- * kernel refuses. The two capabilities are init's alone, inside its own user namespace: it starts
- * runs in fresh namespaces and leaves them none. --die-with-parent is not used: it would kill a
+ * kernel refuses. The capabilities are init's alone, inside its own user namespace: it starts
+ * runs in fresh namespaces, leaves them none, and reaches into those that call setsid, of which
+ * some keep debuggers out (init/sessions.h). --die-with-parent is not used: it would kill a
  * bwrap that is still starting, which strands the sandbox it has begun. Init exits by itself when
  * its supervisor is gone.
  */
@@ -85,6 +86,7 @@ export function bwrapArguments(policy: SandboxPolicy, etc?: string): string[] {
     ["--cap-drop", "ALL"],
     ["--cap-add", "CAP_SYS_ADMIN"],
     ["--cap-add", "CAP_SETPCAP"],
+    ["--cap-add", "CAP_SYS_PTRACE"],
     ["--uid", INNER_ID],
     ["--gid", INNER_ID],
     ["--hostname", INNER_NAME],
@@ -131,6 +133,7 @@ export function nsjailArguments(policy: SandboxPolicy, etc?: string): string[] {
     ["--pass_fd", "4"],
     ["--cap", "CAP_SYS_ADMIN"],
     ["--cap", "CAP_SETPCAP"],
+    ["--cap", "CAP_SYS_PTRACE"],
     ["--user", INNER_ID],
     ["--group", INNER_ID],
     ["--cwd", "/app"],

@@ -7,12 +7,12 @@ const limits = { timeoutMs: 5_000, memoryMb: 256, stdoutBytes: 1e6, stderrBytes:
 const has = (args: readonly string[], ...part: string[]) =>
   args.some((_, at) => part.every((word, index) => args[at + index] === word));
 
-Deno.test("bwrap unshares every namespace and leaves init two capabilities", () => {
+Deno.test("bwrap unshares every namespace and leaves init three capabilities", () => {
   const args = bwrapArguments({ programDir: "/srv/p", limits });
   for (const kind of ["user", "ipc", "pid", "net", "uts"]) assert(has(args, `--unshare-${kind}`));
   assert(has(args, "--disable-userns", "--assert-userns-disabled"));
   const capabilities = args.filter((_, at) => /^--cap/.test(args[at - 1] ?? ""));
-  assert.deepEqual(capabilities, ["ALL", "CAP_SYS_ADMIN", "CAP_SETPCAP"]);
+  assert.deepEqual(capabilities, ["ALL", "CAP_SYS_ADMIN", "CAP_SETPCAP", "CAP_SYS_PTRACE"]);
   assert(args.indexOf("ALL") < args.indexOf("CAP_SYS_ADMIN"), "dropped before any is added");
 });
 

@@ -23,8 +23,10 @@ export const FILTER_INSTRUCTIONS_MAX = 4096;
 export const STDIN_WINDOW_BYTES = 64 * 1024;
 /** Stdout that may be under way to a caller that has not taken it. */
 export const STDOUT_WINDOW_BYTES = 256 * 1024;
-/** The only flag of a START frame: without it the program reads end of file at once. */
+/** Flag of a START frame: without it the program reads end of file at once. */
 export const START_HAS_STDIN = 1;
+/** Flag of a START frame: the program starts in its entrypoint's folder, else in its own. */
+export const START_IN_ITS_FOLDER = 2;
 /** A stdin credit of this value: the program reads no more. */
 export const STDIN_CLOSED = 0xffff_ffff;
 
@@ -147,6 +149,7 @@ export type ProgramString = string | Uint8Array;
  * The frame that starts a run.
  * @param env "NAME=value" strings
  * @param hasStdin false: the program reads end of file at once
+ * @param isInItsFolder true: it starts in its entrypoint's folder
  * @throws KhachapuriError `invalid_input` when they cannot be passed to a program
  */
 export function encodeStart(
@@ -154,13 +157,15 @@ export function encodeStart(
   argv: readonly ProgramString[],
   env: readonly ProgramString[],
   hasStdin: boolean,
+  isInItsFolder = false,
 ): Uint8Array {
   if (argv.length > STRINGS_MAX || env.length > STRINGS_MAX) throw unpassable();
   const written = writeStrings([...argv, ...env]);
   writeHeader(startFrame, FRAME.start, run, START_FIXED_BYTES + written);
   startView.setUint32(HEADER_BYTES, argv.length, true);
   startView.setUint32(HEADER_BYTES + 4, env.length, true);
-  startView.setUint32(HEADER_BYTES + 8, hasStdin ? START_HAS_STDIN : 0, true);
+  const flags = (hasStdin ? START_HAS_STDIN : 0) | (isInItsFolder ? START_IN_ITS_FOLDER : 0);
+  startView.setUint32(HEADER_BYTES + 8, flags, true);
   return startFrame.slice(0, HEADER_BYTES + START_FIXED_BYTES + written);
 }
 

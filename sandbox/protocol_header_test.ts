@@ -191,9 +191,12 @@ Deno.test("SETUP has the same layout", () => {
 });
 
 Deno.test("START has the same layout", () => {
-  for (const hasStdin of [true, false]) {
-    const payload = payloadOf(protocol.encodeStart(0, ["a", "b", "c"], ["D=1"], hasStdin));
-    const flags = BigInt(hasStdin ? protocol.START_HAS_STDIN : 0);
+  for (const set of [0, 1, 2, 3]) {
+    const bits = [set & protocol.START_HAS_STDIN, set & protocol.START_IN_ITS_FOLDER].map(Boolean);
+    const [hasStdin, isInItsFolder] = bits as [boolean, boolean];
+    const frame = protocol.encodeStart(0, ["a", "b", "c"], ["D=1"], hasStdin, isInItsFolder);
+    const payload = payloadOf(frame);
+    const flags = BigInt(set);
     assert.deepEqual(decode("start_payload", payload), { argc: 3n, envc: 1n, flags });
     const strings = payload.subarray(structOf("start_payload").bytes);
     assert.equal(new TextDecoder().decode(strings), "a\0b\0c\0D=1\0");

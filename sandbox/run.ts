@@ -56,6 +56,7 @@ export interface RunInput {
   /** "NAME=value". */
   env: readonly ProgramString[];
   stdin: ByteSource | null;
+  isInItsFolder?: boolean;
   limits: SandboxPolicy["limits"];
 }
 

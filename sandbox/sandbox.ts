@@ -19,10 +19,12 @@ import { takeRunUid } from "./uid.ts";
 export interface RunRequest {
   /** argv[0], always text, is the entrypoint relative to the program folder. */
   argv: readonly ProgramString[];
-  /** Exactly what the program gets, besides defaults for PATH, HOME and TMPDIR. */
+  /** Exactly what the program gets, besides the defaults of DEFAULT_ENV. */
   env: Readonly<Record<string, ProgramString>>;
   /** null: the program reads end of file at once. */
   stdin: ByteSource | null;
+  /** Whether it starts in the folder that its entrypoint lies in, instead of the program's. */
+  isInItsFolder?: boolean;
 }
 
 export interface Sandbox {
@@ -42,11 +44,15 @@ export type { ProgramString } from "./protocol.ts";
 export type { Run, RunLimit, RunRecord } from "./run.ts";
 export type { SandboxHost, SandboxPolicy } from "./policy.ts";
 
-/** What a program gets unless the request names the variable. */
+/**
+ * What a program gets unless the request names the variable. Without a locale Ruby, Java, Erlang
+ * and Tcl take text for ASCII or Latin-1 and fail on what is neither; every libc has this one.
+ */
 const DEFAULT_ENV = Object.entries({
   PATH: "/usr/local/bin:/usr/bin:/bin",
   HOME: "/tmp",
   TMPDIR: "/tmp",
+  LANG: "C.UTF-8",
 });
 
 /**
@@ -87,8 +93,8 @@ export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Pro
     async run(request) {
       if (closed) throw new KhachapuriError("sandbox_unavailable", "the sandbox is closed");
       const { argv, env } = passable(request);
-      const { stdin } = request;
-      return live().start({ argv, env, stdin, limits: policy.limits });
+      const { stdin, isInItsFolder = false } = request;
+      return live().start({ argv, env, stdin, isInItsFolder, limits: policy.limits });
     },
     async close() {
       closed = true;

@@ -102,12 +102,36 @@ eachLauncher(
       stdout.split("\n").slice(1, 12),
       stdout.split("\n").slice(12),
     ];
-    assert.equal(env, "HOME PATH PWD TMPDIR 65534");
+    assert.equal(env, "HOME LANG PATH PWD TMPDIR 65534");
     assert.deepEqual(root, "app bin dev lib lib64 proc run sbin tmp usr var".split(" "));
     assert.equal(rest[0]!.trim(), "lo");
     assert(Number(rest[1]) < 8, "only the run's own processes are visible");
   },
 );
+
+eachLauncher("a program starts in its folder, or in that of its entrypoint", async (launcher) => {
+  const programDir = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${programDir}/cgi/bin`, { recursive: true });
+    const script = '#!/bin/sh\necho "$PWD $0 $*" $(ls)\n';
+    for (const path of ["main", "cgi/bin/app"]) {
+      await Deno.writeTextFile(`${programDir}/${path}`, script, { mode: 0o755 });
+    }
+    await Deno.chmod(programDir, 0o755);
+    const sandbox = await openSandbox({ ...launcher, runUid }, { programDir, limits });
+    const says = async (entrypoint: string, isInItsFolder: boolean) => {
+      const argv = [entrypoint, "a"];
+      const run = await sandbox.run({ argv, env: {}, stdin: null, isInItsFolder });
+      return (await new Response(run.stdout()).text()).trim();
+    };
+    assert.equal(await says("./cgi/bin/app", false), "/app ./cgi/bin/app a cgi main");
+    assert.equal(await says("./cgi/bin/app", true), "/app/cgi/bin ./app a app");
+    assert.equal(await says("main", true), "/app ./main a cgi main");
+    await sandbox.close();
+  } finally {
+    await Deno.remove(programDir, { recursive: true });
+  }
+});
 
 eachLauncher("a program has no capability, a filter and no way to more", async (launcher) => {
   const { stdout } = await runScript(

@@ -64,7 +64,8 @@ export class Session {
       });
     }
     const { send } = this.#channel;
-    send(encodeStart(index, input.argv, input.env, input.stdin !== null));
+    const { argv, env, stdin, isInItsFolder } = input;
+    send(encodeStart(index, argv, env, stdin !== null, isInItsFolder));
     const run = createRun(index, input, send);
     this.#runs[index] = run;
     this.#watch.arm(run);

@@ -67,6 +67,20 @@ eachLauncher(
   },
 );
 
+eachLauncher(
+  "setsid tells the caller's pid, also one that keeps debuggers out",
+  async (launcher) => {
+    // As gpg-agent and ssh-agent do: prctl(PR_SET_DUMPABLE, 0), and then a session.
+    const daemon = "syscall(157, 4, int shift) == 0 or die; " +
+      'fork or print POSIX::setsid() == $$ && getpgrp == $$ ? "good" : "bad $!"; wait';
+    const { lines } = await runScript(
+      launcher,
+      `for dumpable in 0 1; do perl -MPOSIX -e '${daemon}' $dumpable; echo; done`,
+    );
+    assert.deepEqual(lines, ["good", "good"]);
+  },
+);
+
 eachLauncher({
   name: sharedOut
     ? "shares: NOT RUN, a cgroup gives them out"

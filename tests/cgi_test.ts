@@ -12,6 +12,10 @@ case $PATH_INFO in
   /elsewhere) printf 'Location: /metrics\\n\\n'; exit ;;
   /loop) printf 'Location: %s\\n\\n' "$REQUEST_URI"; exit ;;
   /slow) sleep 0.7; printf 'Location: %s/slow\\n\\n' "$SCRIPT_NAME"; exit ;;
+  /half) printf 'Content-Type: a/b\\nContent-Length: 200\\n\\nhalf'; kill -9 $$ ;;
+  /halfway) printf 'Content-Type: a/b\\nContent-Length: 2000000\\n\\n'
+    head -c 1000000 /dev/zero; exit ;;
+  /size) printf 'Content-Type: a/b\\nContent-Length: 200\\n\\n'; exit ;;
   /twice) printf 'Content-Type: a/b\\nContent-Type: a/c\\n\\n'; exit ;;
 esac
 printf 'Content-Type: text/plain\\\n\\n'
@@ -22,6 +26,7 @@ echo "uri=$REQUEST_URI"
 echo "query=$QUERY_STRING"
 echo "length=\${CONTENT_LENGTH-unset}"
 echo "type=\${CONTENT_TYPE-unset}"
+echo "host=\${HTTP_HOST-unset}"
 echo "x=$(printf %s "$HTTP_X_A" | od -An -tx1 | tr -d ' \\n')"
 echo "bytes=$(wc -c)"
 `;
@@ -90,6 +95,14 @@ eachLauncher("a CGI program finds its request as RFC 3875 says", async (sandbox,
     assert.equal(cost, 0n);
   });
 
+  await t.step("Host is whom the request was for, however it said so", async () => {
+    const { said } = await ask(market, `http://other.test/${cid}/a`, {});
+    assert.deepEqual([said.host, said.path], ["other.test", hexOf("/a")]);
+    assert.equal((await ask(market, `/${cid}/a`, {})).said.host, "provider.test");
+    const old = await exchange(market, `GET /${cid}/a HTTP/1.0\r\n\r\n`);
+    assert.match(old, /^host=unset$/m);
+  });
+
   await t.step("a body has its length, chunked or not", async () => {
     const chunked = "Transfer-Encoding: chunked\r\nContent-Type: a/b\r\n";
     const post = { method: "POST", fields: chunked, body: "5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n" };
@@ -134,6 +147,24 @@ eachLauncher("a CGI program finds its request as RFC 3875 says", async (sandbox,
       assert.equal((await ask(market, `/${cid}/slow`, {})).status, 504);
     });
     assert.equal(cost, 1n);
+  });
+
+  await t.step(
+    "a body that is shorter than its program said is never taken for whole",
+    async () => {
+      const cost = await charged(async () => {
+        const { status, head } = await ask(market, `/${cid}/half`, {});
+        assert.deepEqual([status, /content-length: 200\b/i.test(head)], [502, false]);
+      });
+      assert.equal(cost, 1n);
+      await assert.rejects(exchange(market, `GET /${cid}/halfway HTTP/1.0\r\n\r\n`), /ECONNRESET/);
+    },
+  );
+
+  await t.step("an answer to HEAD says the length that its program says", async () => {
+    const { status, head } = await ask(market, `/${cid}/size`, { method: "HEAD" });
+    assert.equal(status, 200);
+    assert.match(head, /^content-length: 200\r?$/im);
   });
 
   await t.step("two values of what has one are a failure", async () => {

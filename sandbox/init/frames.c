@@ -52,10 +52,12 @@ static bool take_strings(struct reader *reader, char **to, uint32_t count) {
   return true;
 }
 
+enum { START_FLAGS = START_HAS_STDIN | START_IN_ITS_FOLDER };
+
 struct command *command_parse(const uint8_t *payload, size_t length) {
   struct reader reader = {payload, length};
   struct start_payload start;
-  if (!take(&reader, &start, sizeof start) || start.flags > START_HAS_STDIN) return NULL;
+  if (!take(&reader, &start, sizeof start) || start.flags > START_FLAGS) return NULL;
   if (start.argc == 0 || start.argc > STRINGS_MAX || start.envc > STRINGS_MAX) return NULL;
   /* One block: the command, its pointers, a copy of the strings that they point at. */
   size_t pointers = (start.argc + start.envc + 2) * sizeof(char *);
@@ -65,7 +67,12 @@ struct command *command_parse(const uint8_t *payload, size_t length) {
   uint8_t *copy = (uint8_t *)strings + pointers;
   memcpy(copy, reader.at, reader.left);
   reader.at = copy;
-  *command = (struct command){start.flags != 0, strings, strings + start.argc + 1};
+  *command = (struct command){
+      .has_stdin = start.flags & START_HAS_STDIN,
+      .in_its_folder = start.flags & START_IN_ITS_FOLDER,
+      .argv = strings,
+      .envp = strings + start.argc + 1,
+  };
   if (take_strings(&reader, command->argv, start.argc) &&
       take_strings(&reader, command->envp, start.envc) && reader.left == 0) {
     return command;

@@ -32,7 +32,8 @@ bool settings_parse(struct settings *settings, const uint8_t *payload, size_t le
 
 /* What a run is to execute. */
 struct command {
-  bool has_stdin; /* else it reads end of file at once */
+  bool has_stdin;     /* else it reads end of file at once */
+  bool in_its_folder; /* it starts in that of the entrypoint, else in the program's */
   char **argv, **envp;
 };
 

@@ -135,6 +135,23 @@ static void drop_descriptors(struct keeper *keeper) {
   program_must(keeper, STEP_NAMESPACES, raw(SYS_close_range, 3, ~0u, 0, 0, 0));
 }
 
+/*
+ * Goes to the folder that the entrypoint lies in, "./a/b", and makes of its path what it is there,
+ * "./b": where the b began with its slash there is room for the dot.
+ */
+static void enter_folder(struct keeper *keeper, char **entrypoint) {
+  char *slash = *entrypoint;
+  for (char *at = slash; *at; at++) {
+    if (*at == '/') slash = at;
+  }
+  if (slash == *entrypoint) return;
+  *slash = 0;
+  program_must(keeper, STEP_EXEC, raw(SYS_chdir, raw_pointer(*entrypoint), 0, 0, 0, 0));
+  *slash = '/';
+  slash[-1] = '.';
+  *entrypoint = slash - 1;
+}
+
 static void become_program(void *argument) {
   struct keeper *keeper = argument;
   const struct settings *settings = keeper->settings;
@@ -158,6 +175,7 @@ static void become_program(void *argument) {
                  raw(SYS_prlimit64, 0, (long)limit->resource, raw_pointer(both), 0, 0));
   }
   const struct command *command = keeper->task.command;
+  if (command->in_its_folder) enter_folder(keeper, command->argv);
   program_must(keeper, STEP_EXEC,
                raw(SYS_execve, raw_pointer(command->argv[0]), raw_pointer(command->argv),
                    raw_pointer(command->envp), 0, 0));

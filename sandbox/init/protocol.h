@@ -19,8 +19,9 @@
 #define STDIN_WINDOW_BYTES (64u * 1024u)
 #define STDOUT_WINDOW_BYTES (256u * 1024u)
 
-/* The only bit in a START's `flags`. */
+/* Bits in a START's `flags`. */
 #define START_HAS_STDIN 1u
+#define START_IN_ITS_FOLDER 2u
 /* A STDIN_CREDIT of so many bytes says that the program reads no more. */
 #define STDIN_CLOSED 0xffffffffu
 

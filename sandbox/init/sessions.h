@@ -2,7 +2,8 @@
  * Where no cgroup shares out the processors, the kernel may do so among sessions (autogroups): a
  * program that makes sixty of them would get sixty shares. So setsid makes a process group here, by
  * which programs end what they have started, and the session stays the sandbox's. The filter tells
- * init of each such call, and init has the caller make setpgid(0, 0) in its place.
+ * init of each such call, and init has the caller make setpgid(0, 0) in its place, and then getpid
+ * for what setsid returns.
  */
 #ifndef KHACHAPURI_SESSIONS_H
 #define KHACHAPURI_SESSIONS_H

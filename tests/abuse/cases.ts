@@ -19,7 +19,7 @@ export function allCases(around: Surroundings): Case[] {
 }
 
 const GRANTED = new RegExp(
-  "^(GRANTED|PATH|HOME|TMPDIR|" +
+  "^(GRANTED|PATH|HOME|TMPDIR|LANG|" +
     "[A-Z_]*(HTTP|REQUEST|SERVER|GATEWAY|REMOTE|QUERY|PATH|SCRIPT|CONTENT)[A-Z_]*)$",
 );
 

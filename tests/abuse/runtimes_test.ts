@@ -90,6 +90,7 @@ const JAVA = `public class Main {
   public static void main(String[] a) throws Exception {
     java.net.InetAddress.getLocalHost();
     if (!System.getProperty("user.home").equals("/tmp")) throw new Error("no home");
+    java.nio.file.Files.createFile(java.nio.file.Path.of("/tmp/caf\\u00e9"));
     System.out.println(java.util.stream.IntStream.range(0, 42).parallel().map(i -> 1).sum());
   }
 }
@@ -107,16 +108,24 @@ echo get_current_user() === "nobody" && gethostbyname("localhost") === "127.0.0.
 const RUBY = `#!/usr/bin/ruby
 require "etc"
 require "socket"
+raise "no UTF-8" unless Encoding.default_external.name == "UTF-8"
 puts 42 if Etc.getpwuid.name == "nobody" && Addrinfo.tcp("localhost", "http")
 `;
 const ERLANG = `#!/bin/sh
 exec erl -sname one -noshell -eval \
-  '{ok,_} = inet:getaddr("localhost", inet), one@sandbox = node(), io:format("42~n"), halt().'
+  '{ok,_} = inet:getaddr("localhost", inet), one@sandbox = node(), \
+    utf8 = file:native_name_encoding(), io:format("42~n"), halt().'
 `;
 const TOOLS = `#!/bin/bash
 cd /tmp
 openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -subj /CN=x -days 1 2>/dev/null || exit 1
-[ "$(whoami)@$(hostname -f)" = nobody@sandbox ] && [ ~ = /tmp ] && echo 42
+[ "$(whoami)@$(hostname -f)" = nobody@sandbox ] && [ ~ = /tmp ] || exit 1
+[ "$(printf é | wc -m)" = 1 ] && echo 42
+`;
+
+const GPG = `#!/bin/sh
+gpg --batch --passphrase '' --quick-gen-key a@b ed25519 &&
+  echo text | gpg --batch --clearsign | gpg --batch --verify && echo 42
 `;
 
 const compile = (command: string, ...flags: string[]) => (source: string, main: string) => [
@@ -146,6 +155,7 @@ const RUNTIMES: Record<string, Runtime> = {
   "Ruby": { needs: "/usr/bin/ruby", source: ["main", RUBY] },
   "PHP": { needs: "php", source: ["main", PHP] },
   "Erlang": { needs: "/usr/bin/erl", source: ["main", ERLANG] },
+  "gpg, which starts an agent": { needs: "/usr/bin/gpg", source: ["main", GPG] },
   "openssl, hostname": { needs: "/usr/bin/openssl", source: ["main", TOOLS] },
 };
 

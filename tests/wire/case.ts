@@ -16,6 +16,7 @@ export interface Seen {
   /** Path and query, as in the request. */
   readonly target?: string;
   readonly protocol?: string;
+  readonly host?: string;
   readonly body?: string;
   /** By name in lower case, the values in order; an empty list: the program must not see it. */
   readonly fields?: Readonly<Record<string, readonly string[]>>;

@@ -12,7 +12,8 @@ case $PATH_INFO in
   /304) answer '304 Not Modified' 'ETag: "a"'; printf hello; exit ;;
   /empty) answer '200 OK'; exit ;;
   /sized) answer '200 OK' 'Content-Length: 5'; printf hello; exit ;;
-  /longer) answer '200 OK' 'Content-Length: 9'; printf hello; exit ;;
+  /longer) answer '200 OK' 'Content-Length: 3'; printf hello; exit ;;
+  /shorter) answer '200 OK' 'Content-Length: 9'; printf hello; exit ;;
   /coded) answer '200 OK' 'Transfer-Encoding: chunked'; printf hello; exit ;;
   /hop) answer '200 OK' 'Connection: close' 'Upgrade: x' 'Keep-Alive: 9'; printf hello; exit ;;
   /sleep) exec sleep 60 ;;

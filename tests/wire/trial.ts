@@ -78,8 +78,9 @@ export function assertSeen(told: string, wanted: Seen): void {
   assert.ok(args.length > 0, `not what the program tells: ${told.slice(0, 300)}`);
   const variable = (name: string) =>
     lines.find((line) => line.startsWith(`variable ${name}=`))?.slice(10 + name.length);
-  const { method, target, protocol, body, fields = {} } = wanted;
+  const { method, target, protocol, host, body, fields = {} } = wanted;
   if (method !== undefined) assert.equal(variable("REQUEST_METHOD"), method);
+  if (host !== undefined) assert.equal(variable("HTTP_HOST"), host);
   if (protocol !== undefined) assert.equal(variable("SERVER_PROTOCOL"), protocol);
   if (target !== undefined) {
     const url = args.at(-1)!;

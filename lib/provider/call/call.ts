@@ -7,6 +7,7 @@ import type { Address } from "viem";
 import { KhachapuriError } from "../../errors.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { FieldReader } from "../http/fields.ts";
+import { withHost } from "../http/header_rules.ts";
 import type { HttpRequest } from "../http/request.ts";
 import { hungUp, meterBody, type RequestBody, type WholeBody } from "../http/request_body.ts";
 import type { DeploymentTarget } from "../http/target.ts";
@@ -175,7 +176,7 @@ export class Call {
       mount: target.mount,
       path: target.path,
       query: request.query,
-      headers: request.fields.list,
+      headers: withHost(request.fields.list, request.host),
       hasBody: request.body !== null,
       bodyBytes: this.#body?.bytes ?? announced(request.fields),
       remoteAddress: request.sender.address,

@@ -114,6 +114,16 @@ export function singly(
   });
 }
 
+/**
+ * The fields with the Host that counts, which a program builds its URLs from: that of an absolute
+ * target or of `:authority`, where there is one (RFC 9112 section 3.2.2, RFC 9113 section 8.3.1).
+ * @param host as the request's target has it; "" in HTTP/1.0 when it named none
+ */
+export function withHost(fields: readonly HeaderField[], host: string): readonly HeaderField[] {
+  const isThere = host === "" || fields.some(([name, value]) => name === "host" && value === host);
+  return isThere ? fields : [["host", host], ...fields.filter(([name]) => name !== "host")];
+}
+
 /** One value of all of a field's lines (RFC 9110 section 5.3; for cookies RFC 9113, 8.2.3). */
 export function joined(name: string, values: readonly string[]): string {
   return values.join(name === "cookie" ? "; " : ", ");

@@ -6,6 +6,7 @@ import {
   joined,
   singly,
   TOKEN,
+  withHost,
 } from "./header_rules.ts";
 
 const NONE = connectionOptions(null);
@@ -83,4 +84,13 @@ Deno.test("a field's lines make one value, for cookies as cookies are joined", (
   assert.equal(joined("accept", ["a", "b"]), "a, b");
   assert.equal(joined("cookie", ["a=1", "b=2"]), "a=1; b=2");
   assert.equal(joined("accept", ["a"]), "a");
+});
+
+Deno.test("Host is whom the request was for", () => {
+  const fields: HeaderField[] = [["accept", "*/*"], ["host", "a.example"]];
+  assert.equal(withHost(fields, "a.example"), fields);
+  assert.equal(withHost(fields, ""), fields);
+  const other = [["host", "b.example:1"], ["accept", "*/*"]];
+  assert.deepEqual(withHost(fields, "b.example:1"), other);
+  assert.deepEqual(withHost([["accept", "*/*"]], "b.example:1"), other);
 });

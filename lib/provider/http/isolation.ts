@@ -43,7 +43,7 @@ const PROXY_ORDERS: readonly RegExp[] = [
  */
 export const OF_ONE_ANSWER = namesOf(`
   accept-ranges content-digest content-disposition content-encoding content-language
-  content-location content-md5 content-range content-type digest etag last-modified
+  content-length content-location content-md5 content-range content-type digest etag last-modified
   memento-datetime repr-digest signature signature-input sourcemap vary want-content-digest
   want-repr-digest
 
@@ -69,6 +69,16 @@ export const OF_ONE_ANSWER = namesOf(`
 function isApplications(name: string): boolean {
   return name.startsWith("x-") && name !== "x-permitted-cross-domain-policies";
 }
+
+/**
+ * A challenge for a token, which its client sends by itself (RFC 6750, RFC 9449), and no other
+ * beside it. Of Basic and its like a browser asks its user, and keeps the answer for the origin.
+ */
+const PARAMETER = /[\w!#$%&'*+.^`|~-]+ *= *(?:[^"\s,]+|"(?:[^"\\]|\\.)*")/.source;
+const TOKEN_CHALLENGE = new RegExp(
+  `^(?:bearer|dpop)(?: +${PARAMETER}(?: *, *${PARAMETER})*)?$`,
+  "i",
+);
 
 function namesOf(text: string): ReadonlySet<string> {
   return new Set(text.trim().split(/\s+/));
@@ -104,7 +114,7 @@ export function isolate(
   const safe: HeaderField[] = [];
   for (const [name, value] of headers) {
     if (isProxyOrder(name)) continue;
-    if (form === "path" ? !isForOneAnswer(name) : isBeyondOrigin(name)) continue;
+    if (form === "path" ? !isForOneAnswer(name, value) : isBeyondOrigin(name)) continue;
     if (name === "x-content-type-options") continue;
     safe.push([name, name === "set-cookie" ? withoutDomain(value) : value]);
   }
@@ -117,7 +127,8 @@ function isProxyOrder(name: string): boolean {
   return name.startsWith("x-") && PROXY_ORDERS.some((order) => order.test(name));
 }
 
-function isForOneAnswer(name: string): boolean {
+function isForOneAnswer(name: string, value: string): boolean {
+  if (name === "www-authenticate") return TOKEN_CHALLENGE.test(value);
   return OF_ONE_ANSWER.has(name) || isApplications(name);
 }
 

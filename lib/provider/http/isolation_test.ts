@@ -28,6 +28,33 @@ Deno.test("under a shared origin nothing of an answer outlives it", () => {
   assert.equal(safe.get("content-type"), "text/html");
 });
 
+Deno.test("under a shared origin a program may ask for a token, and for nothing that a browser has", () => {
+  const passes = (value: string) =>
+    isolate("path", [["www-authenticate", value]]).some(([name]) => name === "www-authenticate");
+  for (
+    const value of [
+      "Bearer",
+      'Bearer realm="a, Basic b", error=invalid_token, error_description="it \\"expired\\""',
+      'bearer resource_metadata="https://a.example/.well-known/oauth-protected-resource"',
+      'DPoP algs="ES256 PS256"',
+    ]
+  ) assert(passes(value), value);
+  for (
+    const value of [
+      'Basic realm="x"',
+      "Negotiate",
+      'Bearer realm="a", Basic realm="x"',
+      'Bearer realm="a", Basic',
+      "Bearer, Negotiate",
+      'Bearer realm="a" Basic realm="b"',
+      'Bearer realm="open, Basic realm=x',
+      "PrivateToken challenge=a",
+      "",
+      `Bearer${" a=b,".repeat(5_000)}`,
+    ]
+  ) assert(!passes(value), value.slice(0, 80));
+});
+
 Deno.test("on a host of its own a deployment keeps its cookies to itself", () => {
   const safe = new Headers(isolate("host", [
     ["set-cookie", "a=b; Domain=p.example; Path=/"],
@@ -68,7 +95,7 @@ const FIELDS: Readonly<Record<"both" | "host" | "nowhere", string>> = {
   both: `accept-patch accept-post accept-query accept-ranges access-control-allow-headers
     access-control-allow-methods access-control-allow-origin access-control-expose-headers
     access-control-max-age age allow cache-control content-digest content-disposition
-    content-encoding content-language content-location content-md5 content-range
+    content-encoding content-language content-length content-location content-md5 content-range
     content-security-policy content-security-policy-report-only content-type
     cross-origin-embedder-policy cross-origin-opener-policy cross-origin-resource-policy date dav
     deprecation digest document-isolation-policy document-policy etag expires feature-policy

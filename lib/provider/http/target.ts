@@ -26,7 +26,8 @@ export type Target = DeploymentTarget | ProviderTarget;
  * @throws KhachapuriError `invalid_cid` when the first path segment should be a cid and is none
  */
 export function targetOf(host: string, pathname: string, webHost: string): Target {
-  const name = host.toLowerCase().replace(/:[0-9]+$/, "");
+  // A port may be empty, and a name that ends in the root's dot is the same name (RFC 3986, 3.2).
+  const name = host.toLowerCase().replace(/\.?(?::[0-9]*)?$/, "");
   if (name.endsWith(`.${webHost}`)) {
     const label = name.slice(0, -webHost.length - 1);
     return { form: "host", cid: canonical(label), mount: "", path: pathname };

@@ -74,7 +74,7 @@ export const ANSWERS: Chapter = {
       "kept",
     ),
     answered(
-      "an answer whose program tells a wrong length",
+      "an answer that is longer than its program says",
       asks("GET", "/longer"),
       "RFC 9110 8.6",
       [
@@ -83,6 +83,20 @@ export const ANSWERS: Chapter = {
       ],
       "kept",
     ),
+    answered(
+      "an answer that is shorter than its program says",
+      asks("GET", "/shorter"),
+      "RFC 9112 8",
+      [
+        { method: "GET", status: 502, seen: {} },
+        next,
+      ],
+      "kept",
+    ),
+    answered("HEAD of which the program tells the length", asks("HEAD", "/sized"), "RFC 9110 8.6", [
+      { method: "HEAD", status: 200, seen: {}, fields: { "content-length": ["5"] } },
+      next,
+    ], "kept"),
     answered("an answer whose program tells a coding", asks("GET", "/coded"), "RFC 9112 6.1", [
       { method: "GET", status: 200, body: "hello", seen: {} },
       next,

@@ -201,7 +201,7 @@ const ABSOLUTE = [
     "an absolute target in path form",
     line(`GET http://a/${ECHO}/%2e%2e/x HTTP/1.1`),
     "RFC 9112 3.2.2; Http11Probe COMP-ABSOLUTE-FORM",
-    seen("/%2e%2e/x"),
+    { ...seen("/%2e%2e/x"), host: "a" },
   ),
   refused(
     "an absolute target with userinfo",

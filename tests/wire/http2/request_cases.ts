@@ -198,6 +198,7 @@ export const PSEUDO_FIELDS: Http2Chapter = {
   title: "HTTP/2: pseudo-header fields",
   about: "Each once, before all others, and checked as a request line and Host are.",
   cases: [
+    taken("a program's Host is :authority", bare(PSEUDO), "RFC 9113 8.3.1", { host: "localhost" }),
     refused(
       "no :method",
       bare(pseudo({ ":method": null })),

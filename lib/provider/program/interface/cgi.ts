@@ -1,8 +1,11 @@
 /** The interface "cgi": CGI/1.1 (RFC 3875). */
+import type { ByteSource } from "../../../../sandbox/byte_source.ts";
 import type { Output } from "../../../../sandbox/output.ts";
+import type { RunRequest } from "../../../../sandbox/sandbox.ts";
 import { RESPONSE_HEAD_BYTES_MAX } from "../../../limits.ts";
 import type { HeaderField } from "../../http/header_rules.ts";
 import { LineReader } from "../line_reader.ts";
+import { announcedLength } from "./announced_length.ts";
 import { type CgiResponse, CgiRun } from "./cgi_run.ts";
 import {
   type Invocation,
@@ -41,7 +44,8 @@ export async function readCgiResponse(output: Output): Promise<CgiResponse> {
 async function readHead(lines: LineReader): Promise<CgiResponse> {
   // An empty output is the program's failure to answer, which its exit code explains better.
   if (await lines.isEmpty()) {
-    return { status: 200, headers: [], ...bodyOf(lines), hasHead: false, localRedirect: null };
+    const nothing = { announcedBytes: null, hasHead: false, localRedirect: null };
+    return { status: 200, headers: [], ...bodyOf(lines), ...nothing };
   }
   const fields = await readFields(lines);
   const value = (name: string) => fields.find((field) => field[0] === name)?.[1];
@@ -50,11 +54,13 @@ async function readHead(lines: LineReader): Promise<CgiResponse> {
   if (location === undefined && status === undefined && value("content-type") === undefined) {
     throw malformed("a CGI header needs Content-Type, Location or Status");
   }
+  if (location === "") throw malformed("its Location is empty");
   const implied = location === undefined ? 200 : 302;
   return {
     status: status === undefined ? implied : statusOf(status),
     headers: endToEndHeaders(fields.filter(([name]) => !isForServer(name))),
     ...bodyOf(lines),
+    announcedBytes: announcedLength(fields),
     hasHead: true,
     localRedirect: location !== undefined && isLocalRedirect(fields) ? location : null,
   };
@@ -89,10 +95,14 @@ export const cgi: ProgramInterface = {
     return async (sandbox, body) => {
       const { limits } = sandbox;
       const until = performance.now() + limits.timeoutMs;
-      const run = await sandbox.run(runRequest(command, invocation, body));
+      const requestOf = (own: Invocation, stdin: ByteSource | null): RunRequest => ({
+        ...runRequest(command, own, stdin),
+        isInItsFolder: true, // RFC 3875 section 7.2
+      });
+      const run = await sandbox.run(requestOf(invocation, body));
       // Async, so that what cannot be passed is a rejection.
       const again = async (next: ProgramRequest) =>
-        await sandbox.run(runRequest(command, cgiInvocation(next), null));
+        await sandbox.run(requestOf(cgiInvocation(next), null));
       return new CgiRun({ run, request, until, limits, read: readCgiResponse, again });
     };
   },

@@ -8,6 +8,7 @@ import { limitError } from "../../../../sandbox/run.ts";
 import type { Run, RunLimit, RunRecord, Sandbox } from "../../../../sandbox/sandbox.ts";
 import { asKhachapuriError, KhachapuriError } from "../../../errors.ts";
 import { LOCAL_REDIRECTS_MAX, RESPONSE_HEAD_BYTES_MAX, STDERR_BYTES_MAX } from "../../../limits.ts";
+import { asAnnounced } from "./announced_length.ts";
 import type { ProgramRequest, ProgramResponse, ProgramRun } from "./interface.ts";
 import { redirectedRequest } from "./local_redirect.ts";
 
@@ -77,7 +78,7 @@ export class CgiRun implements ProgramRun {
       const next = response.localRedirect === null
         ? null
         : redirectedRequest(request, response.localRedirect);
-      if (next === null) return this.#answer(response);
+      if (next === null) return this.#answer(asAnnounced(response, request.method));
       if (followed === LOCAL_REDIRECTS_MAX) throw endless();
       await readRest(response);
       await this.#run.record;
@@ -106,9 +107,13 @@ export class CgiRun implements ProgramRun {
     this.#run.kill();
   }
 
-  #answer({ status, headers, hasHead, read, cancel }: ProgramResponse): ProgramResponse {
-    const readInTime = () => read().catch((error) => Promise.reject(this.#explained(error)));
-    return { status, headers, hasHead, read: this.#timer === null ? read : readInTime, cancel };
+  #answer(response: ProgramResponse): ProgramResponse {
+    if (this.#timer === null) return response;
+    const { read } = response;
+    return {
+      ...response,
+      read: () => read().catch((error) => Promise.reject(this.#explained(error))),
+    };
   }
 
   #explained(error: unknown): unknown {

@@ -67,6 +67,14 @@ Deno.test("a program that redirects to itself is run again, and answers then", a
   ]);
 });
 
+Deno.test("RFC 3875 7.2: each run starts in the folder that the entrypoint lies in", async () => {
+  const { run, runs } = await start((played, path) =>
+    path === "/" ? redirect(played, "/a") : answer(played, "")
+  );
+  await run.respond();
+  assert.deepEqual(runs.map(({ request }) => request.isInItsFolder), [true, true]);
+});
+
 Deno.test("the record of a call is that of all its runs, ended as the last", async () => {
   const { run } = await start((played, path) => {
     played.complain(`at ${path}\n`);

@@ -132,3 +132,7 @@ Deno.test("what a CGI program says of money and connections goes no further", as
   );
   assert.deepEqual(answer.headers, [["x-a", "b"]]);
 });
+
+Deno.test("RFC 3875 6.3.2: a redirect to nowhere, which would be to itself, is none", async () => {
+  await refuses("Location:\nStatus: 302\n\n", /Location is empty/);
+});

@@ -6,6 +6,7 @@ import type { Output } from "../../../../sandbox/output.ts";
 import { RESPONSE_HEAD_BYTES_MAX } from "../../../limits.ts";
 import type { HeaderField } from "../../http/header_rules.ts";
 import { LineReader } from "../line_reader.ts";
+import { announcedLength, asAnnounced } from "./announced_length.ts";
 import {
   type Invocation,
   type ProgramInterface,
@@ -56,7 +57,7 @@ export async function readCurlResponse(output: Output): Promise<ProgramResponse>
   const lines = new LineReader(output, RESPONSE_HEAD_BYTES_MAX);
   try {
     if (await lines.startsWith("HTTP/")) return await readHeads(lines);
-    return { status: 200, headers: [], ...bodyOf(lines), hasHead: false };
+    return { status: 200, headers: [], ...bodyOf(lines), announcedBytes: null, hasHead: false };
   } catch (error) {
     await lines.cancel();
     throw error;
@@ -69,7 +70,9 @@ async function readHeads(lines: LineReader): Promise<ProgramResponse> {
     if (status === 101) throw malformed("a program cannot switch protocols (101)");
     const fields = await readFields(lines);
     if (status >= 200) {
-      return { status, headers: endToEndHeaders(fields), ...bodyOf(lines), hasHead: true };
+      const headers = endToEndHeaders(fields);
+      const announcedBytes = announcedLength(fields);
+      return { status, headers, ...bodyOf(lines), announcedBytes, hasHead: true };
     }
   }
 }
@@ -86,7 +89,11 @@ export const curl: ProgramInterface = {
   needsBodyLength: false,
   prepare(command, request) {
     const invocation = curlInvocation(request);
-    return async (sandbox, body) =>
-      programRun(await sandbox.run(runRequest(command, invocation, body)), readCurlResponse);
+    return async (sandbox, body) => {
+      const run = await sandbox.run(runRequest(command, invocation, body));
+      const read = async (output: Output) =>
+        asAnnounced(await readCurlResponse(output), request.method);
+      return programRun(run, read);
+    };
   },
 };

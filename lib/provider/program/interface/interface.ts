@@ -47,6 +47,8 @@ export interface ProgramResponse {
   read(): Promise<Uint8Array | null>;
   /** Gives up the rest of the program's output; never throws. */
   cancel(): Promise<void>;
+  /** Length of the body, as the program says; null when it says none (announced_length.ts). */
+  announcedBytes: number | null;
   /** Whether the program printed a head; false when all of its output is the body. */
   hasHead: boolean;
 }

@@ -28,6 +28,7 @@ Deno.test("a run answers what is made of its output", async () => {
   const response = {
     status: 200,
     headers: [],
+    announcedBytes: null,
     hasHead: false,
     read: () => played.live.output.read(),
     cancel: () => Promise.resolve(),

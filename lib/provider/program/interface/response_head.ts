@@ -2,8 +2,8 @@
  * The header fields at the beginning of what a program prints, and the body behind them. Repeated
  * fields stay apart, as joining them would break some (RFC 9110 section 5.3: Set-Cookie,
  * WWW-Authenticate), but one that holds a single value is there once. Dropped are hop-by-hop
- * fields, payment fields, and Content-Length, as the server frames the body that there is instead
- * of the one that was announced.
+ * fields, payment fields, and Content-Length, which is read apart (announced_length.ts), as the
+ * server frames the body that there is.
  */
 import { KhachapuriError } from "../../../errors.ts";
 import { RESPONSE_FIELDS_MAX } from "../../../limits.ts";
