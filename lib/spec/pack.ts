@@ -46,8 +46,8 @@ export interface PackedEntry {
  */
 export async function listProgram(dir: string): Promise<PackedEntry[]> {
   const entries = await new Listing(dir, await readIgnore(dir)).all();
-  if (!entries.some(({ kind }) => kind === "file")) throw invalid(`${dir} holds no files`);
   await assertLinks(entries);
+  if (!entries.some(({ kind }) => kind === "file")) throw invalid(`${dir} holds no files`);
   const total = entries.reduce((sum, { size }) => sum + size, 0);
   if (total > PROGRAM_UNPACKED_BYTES_MAX) {
     const largest = entries.toSorted((a, b) => b.size - a.size)[0]!;
