@@ -9,6 +9,7 @@ import { base36 } from "multiformats/bases/base36";
 import { base58btc } from "multiformats/bases/base58";
 import { CID } from "multiformats/cid";
 import { create as createDigest } from "multiformats/hashes/digest";
+import { cidSlip } from "./cid_slip.ts";
 import { KhachapuriError } from "./errors.ts";
 import { CID_TEXT_CHARACTERS_MAX, IDENTITY_BYTES_MAX } from "./limits.ts";
 
@@ -35,6 +36,9 @@ export interface Block {
   bytes: Uint8Array;
 }
 
+/** Of the empty file. */
+const EXAMPLE = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+
 const BASES = { b: base32, k: base36, z: base58btc } as const;
 
 /**
@@ -44,24 +48,26 @@ const BASES = { b: base32, k: base36, z: base58btc } as const;
  */
 export function parseCid(text: string): CID {
   if (text.length > CID_TEXT_CHARACTERS_MAX) {
-    throw invalidCid(`longer than ${CID_TEXT_CHARACTERS_MAX} characters`);
+    throw noCid(`${text.slice(0, 20)}…`, `it is longer than ${CID_TEXT_CHARACTERS_MAX} characters`);
   }
+  const slip = cidSlip(text);
+  if (slip !== null) throw noCid(text, slip);
   const versionZero = text.startsWith("Q");
   const spelled = versionZero ? `z${text}` : text;
   const base = BASES[spelled[0] as keyof typeof BASES];
   if (base === undefined) {
-    throw invalidCid(`${JSON.stringify(text)} begins with no multibase letter that we read`);
+    throw noCid(text, "it begins with no multibase letter that we read");
   }
   let bytes: Uint8Array;
   try {
     bytes = base.decode(spelled);
   } catch (cause) {
-    throw invalidCid(`${JSON.stringify(text)} is not valid ${base.name}`, cause);
+    throw noCid(text, `it is not valid ${base.name}`, cause);
   }
   const { cid, length } = decodeCid(bytes);
   if (length !== bytes.length) throw invalidCid(`${text} has bytes behind its hash`);
   if (base.encode(bytes) !== spelled || (cid.version === 0) !== versionZero) {
-    throw invalidCid(`${text} is not in canonical form`);
+    throw noCid(text, "it is not in canonical form");
   }
   if (isInline(cid)) throw invalidCid(`${text} carries its content instead of a hash`);
   return cid;
@@ -145,5 +151,12 @@ function invalidCid(what: string, cause?: unknown): KhachapuriError {
   return new KhachapuriError("invalid_cid", `not a CID that we can use: ${what}`, {
     cause,
     hints: ["use a version 0 or 1 CID of a file under sha2-256, as `ipfs add` prints it"],
+  });
+}
+
+function noCid(text: string, why: string, cause?: unknown): KhachapuriError {
+  return new KhachapuriError("invalid_cid", `${JSON.stringify(text)} is no CID: ${why}`, {
+    cause,
+    hints: [`one looks like ${EXAMPLE}, as deploy and \`ipfs add\` print it`],
   });
 }

@@ -40,7 +40,7 @@ const REFUSALS: Readonly<Record<number, Refusal>> = {
   1: denied("the system does not permit it", "see lsattr and mount"),
   2: MISSING,
   5: unusable("the disk reports an error", "see dmesg"),
-  6: unusable("there is no such device", "name a file"),
+  6: unusable("it is a socket, or a device that is not there", "name a file"),
   12: unusable("no memory is left", "free some, and try again"),
   13: PERMISSION,
   16: unusable("it is in use", "end what uses it: fuser PATH"),

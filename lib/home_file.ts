@@ -69,7 +69,9 @@ export function openHomeFile<Content>(
  */
 export async function readJsonFile(path: string): Promise<unknown> {
   try {
-    return parseJson(await Deno.readTextFile(path), path, "invalid_config");
+    // Editors on Windows begin a file with a byte order mark.
+    const text = (await Deno.readTextFile(path)).replace(/^\ufeff/, "");
+    return parseJson(text, path, "invalid_config");
   } catch (error) {
     if (isMissing(error) && !await isLink(path)) return undefined;
     throw await fileError(error, path, "read");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as v from "valibot";
-import { createPrivateJsonFile, openHomeFile, replaceJsonFile } from "./home_file.ts";
+import { createPrivateJsonFile, openHomeFile, readJsonFile, replaceJsonFile } from "./home_file.ts";
 import { parseShape } from "./shape.ts";
 
 const shape = v.strictObject({ numbers: v.array(v.pipe(v.number(), v.maxValue(99))) });
@@ -120,6 +120,13 @@ Deno.test("a damaged file is named, and neither read as empty nor overwritten", 
       await assert.rejects(openNumbers(path).change(() => [1]), named, text);
       assert.equal(await Deno.readTextFile(path), text);
     }
+  }));
+
+Deno.test("a byte order mark before it is no damage", () =>
+  inHome(async (path, home) => {
+    await Deno.mkdir(home);
+    await Deno.writeTextFile(path, '\ufeff{"a":1}');
+    assert.deepEqual(await readJsonFile(path), { a: 1 });
   }));
 
 Deno.test("a new private file never takes the place of another", () =>

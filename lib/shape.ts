@@ -69,6 +69,10 @@ export function parseShape<S extends v.GenericSchema>(
   what: string,
   code: ErrorCode,
 ): v.InferOutput<S> {
+  // valibot takes an array for an object whose fields are all optional.
+  if (Array.isArray(value) && /object/.test(schema.type)) {
+    throw new KhachapuriError(code, `${what}: it is a list, not an object`);
+  }
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
   const issue = result.issues[0];
@@ -84,12 +88,19 @@ export function parseShape<S extends v.GenericSchema>(
 
 /**
  * Parses JSON text from outside.
- * @throws KhachapuriError `code` when it is not JSON
+ * @throws KhachapuriError `code` when it is not JSON, with where, and nothing of what it says
  */
 export function parseJson(text: string, what: string, code: ErrorCode): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new KhachapuriError(code, `${what}: not valid JSON`, { cause });
+    throw new KhachapuriError(code, `${what}: not valid JSON${placeOf(text, cause)}`, { cause });
   }
+}
+
+function placeOf(text: string, cause: unknown): string {
+  if (text.trim() === "") return ": it is empty";
+  if (/^\s*</.test(text)) return ": it looks like a web page";
+  const [, line, column] = /\(line (\d+) column (\d+)\)/.exec((cause as Error).message) ?? [];
+  return line === undefined ? "" : `: see line ${line}, column ${column}`;
 }

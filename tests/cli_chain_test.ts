@@ -86,6 +86,17 @@ Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", 
     (await run("payer", "allowance", NAME)).out,
     /thawing +0\.\d+ USDC, 99 credits thaw until/,
   );
+  const fewer = await run("payer", "allow", NAME, "--credits", "7");
+  assert.equal(fewer.code, 5);
+  assert.match(fewer.err, /99 credits thaw until \d{4}-.*: khachapuri reclaim .* after that/);
+  const [, keep = ""] = /ends the thaw: khachapuri (.*)/.exec(fewer.err) ?? [];
+  const kept = await run("payer", ...keep.split(" "));
+  assert.match(kept.out, /the 99 credits that you revoked thaw no more/);
+  assert.match(
+    (await run("payer", "allow", NAME, "--credits", "9")).err,
+    /revoke .* --credits 90\n/,
+  );
+  await run("payer", "revoke", NAME);
   const early = await run("payer", "reclaim", NAME);
   assert.deepEqual([early.code, /StillThawing/.test(early.err)], [5, true]);
   await passTime(chain, THAWING_SECONDS + 1n);

@@ -185,13 +185,36 @@ Deno.test("from USDC without ETH to an answer, by one command", async (t) => {
   await t.step("call --deposit", async () => {
     await using payer = await fresh();
     const args = ["--deposit", "2", "--credits", "1500", `${NAME}/${cid}`];
-    for (const _ of [1, 2]) {
+    for (
+      const told of [/^deposited: \S+ may charge 1500 credits$/m, /^nothing was deposited: cred/]
+    ) {
       const { code, out, err } = await payer.run("call", ...args);
       assert.deepEqual([code, out], [0, "hello\n"], err);
+      assert.match(err, told);
     }
     const { out } = await payer.run("balance", "--json");
     assert.deepEqual([JSON.parse(out).wallet, JSON.parse(out).free], ["3000000", "500000"]);
   });
+  await t.step(
+    "what was revoked is told with who and until when, and the command helps",
+    async () => {
+      await using payer = await openPayer(market, privateKeyOf(market.accounts.payer));
+      assert.equal((await payer.run("revoke", NAME)).code, 0);
+      // Until the chain is certain of it, the provider still takes the permit.
+      for (let code = 0; code === 0;) {
+        await mine(market.chain, 1);
+        code = (await payer.run("call", `${NAME}/${cid}`)).code;
+      }
+      const { code, out, err } = await payer.run("call", "--pay", `${NAME}/${cid}`);
+      const { address } = market.accounts.payer;
+      assert.equal(code, 5);
+      assert.match(JSON.parse(out).message, new RegExp(`^${address} has no credits left`));
+      assert.match(err, new RegExp(`${address} allowed .* was revoked: .* thaw until \\d{4}-`));
+      const [, command = ""] = /^ {2}khachapuri (allow .*)$/m.exec(err) ?? [];
+      assert.equal((await payer.run(...command.split(" "))).code, 0, err);
+      assert.equal((await payer.run("call", "--pay", `${NAME}/${cid}`)).code, 0);
+    },
+  );
   await t.step("onboard", async () => {
     await using payer = await fresh();
     const { code, out, err } = await payer.run("onboard", NAME, "--amount", "1.5");

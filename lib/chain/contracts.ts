@@ -22,7 +22,7 @@ export async function readContracts(
   const { chainId } = chain;
   const shipped = shippedOn(chainId);
   const escrow = named.escrow ?? shipped?.escrow;
-  if (!escrow) throw noEscrowKnown(chainId);
+  if (!escrow) throw noEscrowKnown(chain);
   const expected = named.usdc ?? shipped?.usdc.address;
   const { registry, universalResolver } = named;
   const [code, registryCode] = await Promise.all([
@@ -52,11 +52,13 @@ export async function readContracts(
 
 const DEPLOY = "khachapuri contracts deploy";
 
-function noEscrowKnown(chainId: number): KhachapuriError {
-  return new KhachapuriError("invalid_config", `no escrow is known on ${chainText(chainId)}`, {
+function noEscrowKnown({ chainId, endpoint }: Chain): KhachapuriError {
+  const message = `no escrow is known on ${chainText(chainId)}, which ${endpoint} serves`;
+  return new KhachapuriError("invalid_config", message, {
     hints: [
       "name the one that is there: khachapuri init --escrow 0x… --registry 0x…",
       `or put one there: ${DEPLOY}`,
+      "if you mean another chain: khachapuri init --rpc URL, or --rpc URL for one command",
     ],
   });
 }

@@ -2,6 +2,7 @@
 import { BaseError, HttpRequestError, RpcRequestError, TimeoutError } from "viem";
 import { getHttpRpcClient, type HttpRpcClient } from "viem/utils";
 import { RPC_REST_MS, RPC_REST_MS_MAX } from "../limits.ts";
+import { whyRefused, whyUnreachable } from "../unreachable.ts";
 import type { RpcCall, RpcError, RpcReply } from "./rpc_answer.ts";
 
 /** How an endpoint is, for whoever runs it. */
@@ -208,9 +209,9 @@ export class Endpoint {
         ...(headers === undefined ? {} : { headers }),
       });
     }
-    const { status, details, message } = thrown as Partial<HttpRequestError> & Error;
-    const said = (details || message).replaceAll(this.#url, url).replace(/https?:\/\/\S+/g, url);
-    return new HttpRequestError({ body, url, details: said, ...(status ? { status } : {}) });
+    const { status } = thrown as Partial<HttpRequestError>;
+    const details = whyNoAnswer(thrown as Error).replaceAll(this.#url, url);
+    return new HttpRequestError({ body, url, details, ...(status ? { status } : {}) });
   }
 }
 
@@ -218,10 +219,21 @@ function hasEnough(error: unknown): boolean {
   return (error as { status?: number }).status === 429;
 }
 
+/** Why viem's HTTP client got nothing that it can read as JSON-RPC. */
+function whyNoAnswer(thrown: Error): string {
+  const { status, cause } = thrown as Partial<HttpRequestError>;
+  if (status !== undefined) return whyRefused(status);
+  if (cause instanceof SyntaxError) return "its answer is no JSON-RPC (a web page?)";
+  return whyUnreachable(thrown);
+}
+
 /** Why, in one line for a person. */
 export function troubleOf(error: unknown): string {
+  if (error instanceof TimeoutError) return whyUnreachable(error);
   const { details, shortMessage, message } = error as Partial<BaseError> & Error;
-  return (details || shortMessage || message).split("\n")[0]!.slice(0, 200);
+  const said = (details || shortMessage || message).split("\n")[0]!.slice(0, 200);
+  const { status } = error as { status?: number };
+  return error instanceof RpcRequestError && status ? `${whyRefused(status)}: ${said}` : said;
 }
 
 function resultOf(reply: Partial<RpcReply> | null, call: RpcCall, origin: string): unknown {
@@ -240,6 +252,6 @@ function replyOf(reply: Partial<RpcReply> | null, call: RpcCall, origin: string)
   throw new HttpRequestError({
     body: { method: call.method },
     url: origin,
-    details: `the answer to ${call.method} is no JSON-RPC`,
+    details: `its answer to ${call.method} is no JSON-RPC`,
   });
 }

@@ -66,8 +66,8 @@ export class Endpoints implements ReadsTransport {
 
   /**
    * Asks every endpoint for its chain; one that is down is asked again before it is used.
-   * @throws KhachapuriError `invalid_config` when two serve different chains; what the first threw
-   *   when none answers
+   * @throws KhachapuriError `invalid_config` when two serve different chains; BaseError with what
+   *   is wrong with each when none answers
    */
   async identify(): Promise<number> {
     const served = new Map<Endpoint, number>();
@@ -80,7 +80,7 @@ export class Endpoints implements ReadsTransport {
       }
     });
     await Promise.any(asked).catch(({ errors }: AggregateError) => {
-      throw errors[0];
+      throw errors.length === 1 ? errors[0] : this.#noneAnswered(errors);
     });
     await within(Promise.allSettled(asked), GRACE_MS);
     const [[first, chainId], ...others] = [...served] as [[Endpoint, number]];
@@ -176,6 +176,14 @@ export class Endpoints implements ReadsTransport {
       endpoint.up(rests);
       return { endpoint, kind: "said", meaning: meaningOfError(error as RpcRequestError), tell };
     }
+  }
+
+  /** @param errors of each, in the order of the configuration */
+  #noneAnswered(errors: readonly unknown[]): BaseError {
+    const said = errors.map((error, index) =>
+      `${this.#endpoints[index]!.origin.replace(/^https?:\/\//, "")}: ${troubleOf(error)}`
+    );
+    return new BaseError("No endpoint answers.", { details: said.join("; ") });
   }
 
   /** A blip of the only endpoint there is is waited out; where there are more, they are asked. */

@@ -6,8 +6,11 @@ import {
   ContractFunctionRevertedError,
   ContractFunctionZeroDataError,
   InsufficientFundsError,
+  RpcRequestError,
+  TimeoutError,
 } from "viem";
 import { KhachapuriError } from "../errors.ts";
+import { troubleOf } from "./endpoint.ts";
 
 type Arguments = readonly unknown[];
 
@@ -90,7 +93,7 @@ export function wordFailure(failure: ChainFailure, sender?: Address): Khachapuri
     }
     case "unavailable":
       return new KhachapuriError("chain_unavailable", failure.message, {
-        hints: ["check --rpc and try again"],
+        hints: ["is its URL right, in --rpc or `rpc` of config.json? else try again"],
       });
   }
 }
@@ -127,7 +130,7 @@ function plainArguments({ data }: ContractFunctionRevertedError): string {
 
 /** The first line of what went wrong at the bottom, with no URL but the endpoint. */
 function innermostWords(error: BaseError, endpoint: string): string {
-  const innermost = error.walk() as Partial<BaseError> & Error;
-  const said = String(innermost.details || innermost.shortMessage || innermost.message);
-  return said.split("\n")[0]!.replace(/https?:\/\/\S+/g, endpoint).slice(0, 200);
+  const asked = (inner: unknown) =>
+    inner instanceof RpcRequestError || inner instanceof TimeoutError;
+  return troubleOf(error.walk(asked) ?? error.walk()).replace(/https?:\/\/\S+/g, endpoint);
 }

@@ -4,6 +4,7 @@ import { parseCurlFlags } from "../client/curl_flags.ts";
 import type { WireRequest } from "../client/curl_request.ts";
 import { type CurlAnswer, type SendOptions, sendRequest } from "../client/curl_send.ts";
 import { openPermitBook } from "../client/permit_book.ts";
+import { readAllowance } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
 import { readText } from "../files.ts";
@@ -21,6 +22,7 @@ import { curlInputs, transferAndPrint } from "./curl_output.ts";
 import { wayBackLines } from "./funding.ts";
 import { unpaidError } from "./funding_advice.ts";
 import { depositWish } from "./onboard.ts";
+import { creditsText } from "./parties.ts";
 
 export const call = defineCommand({
   usage: "[--pay | --no-pay] NAME/CID[/path][?query]|URL [curl flags]",
@@ -32,7 +34,8 @@ export const call = defineCommand({
     "credit; --pay sends it at once, --no-pay never. A permit is signed for the address that " +
     "NAME resolved to and at the price that NAME announces.",
     "--deposit needs USDC in your wallet and no ETH: one signature deposits and allows, and the " +
-    "provider sends it. It is only signed when no credits are left.",
+    "provider sends it. It is only signed when no credits are left. As with --pay you pay, also " +
+    "where the owner would.",
   ],
   examples: [
     "call paolo.eth/bafk…/hello?name=Nino",
@@ -104,14 +107,34 @@ export const call = defineCommand({
     const { answer } = out.isJson
       ? await transferToJson(out, curl, place.url, exchange, (done) => callFacts(done, told.paid))
       : await transferAndPrint(out, curl, place.url, exchange);
-    if (told.hasDeposited) { for (const line of wayBackLines(target.name)) out.note(line); }
     const required = requirementOf(answer);
+    if (options.deposit !== undefined && required === null) {
+      for (const line of await depositLines(context, target.name, told)) out.note(line);
+    }
     if (required !== null) {
       const [offer] = decodePaymentRequired(required).offers;
       throw await unpaidError(context, target.name, offer, told.paid !== null);
     }
   },
 });
+
+/** What became of --deposit, by the chain: the provider could have kept it for later. */
+async function depositLines(
+  context: CommandContext,
+  name: string,
+  { paid, hasDeposited }: { paid: UnsignedPermit | null; hasDeposited: boolean },
+): Promise<string[]> {
+  if (paid === null) return ["nothing was deposited: the call was not paid for by you"];
+  if (!hasDeposited) {
+    return [`nothing was deposited: credits are left, see khachapuri allowance ${name}`];
+  }
+  const [chain, { escrow }] = await Promise.all([context.chain(), context.contracts()]);
+  const { credits } = await readAllowance(chain, escrow, paid.payer, paid.provider);
+  const stands = credits > 0n
+    ? `deposited: ${name} may charge ${creditsText(credits)}`
+    : `${name} was given the deposit, and the chain does not show it yet: khachapuri balance`;
+  return [stands, ...wayBackLines(name)];
+}
 
 async function sendPaid(request: WireRequest, payment: string | null, options: SendOptions) {
   const fields = payment === null

@@ -2,7 +2,7 @@
 import type { Address } from "viem";
 import { asChainError } from "../chain/refusal.ts";
 import type { Chain } from "../chain/client.ts";
-import { readBalance } from "../chain/escrow.ts";
+import { type Allowance, readBalance } from "../chain/escrow.ts";
 import { formatUsdc, readUsdcBalance } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { CommandContext } from "./command.ts";
@@ -17,6 +17,9 @@ export interface Means {
   readonly free: bigint;
 }
 
+/** What stands at a provider. */
+export type Held = Pick<Allowance, "credits" | "pricePerCredit" | "thawingCredits" | "thawEnd">;
+
 /** The credits that are wanted. */
 export interface Wanted {
   /** The provider's. */
@@ -26,26 +29,33 @@ export interface Wanted {
   readonly credits: bigint;
   /** The least that the provider relays, USDC base units; null where it relays nothing. */
   readonly depositMinimum: bigint | null;
+  /** What it may charge the account as it is. */
+  readonly held: Held;
 }
 
 /** The commands, one a line; without ETH only those that a provider sends. */
-export function fundingSteps(means: Means, wanted: Wanted): string[] {
+export function fundingSteps(means: Means, { held, ...asked }: Wanted): string[] {
   const { address, coin, wallet, free } = means;
-  const { name, price, credits, depositMinimum } = wanted;
-  const cost = price * credits;
+  const { name, depositMinimum } = asked;
+  // While something is allowed, neither its credits nor its price can be lowered.
+  const credits = larger(asked.credits, held.credits);
+  const price = held.credits > 0n ? larger(asked.price, held.pricePerCredit) : asked.price;
+  const cost = price * credits - held.pricePerCredit * held.credits;
+  const atPrice = price > asked.price ? ` --price ${formatUsdc(price)}` : "";
   if (coin > 0n) {
     const lacking = cost - free;
     if (lacking > wallet) return [`${address} needs ${formatUsdc(lacking)} USDC in its wallet`];
     return [
       ...(lacking > 0n ? [`khachapuri deposit ${formatUsdc(lacking)}`] : []),
-      `khachapuri allow ${name} --credits ${credits}`,
+      `khachapuri allow ${name} --credits ${credits}${atPrice}`,
     ];
   }
   if (depositMinimum === null) {
     return [`${address} has no ETH for gas, and ${name} relays no deposits: send it some`];
   }
   const amount = cost > depositMinimum ? cost : depositMinimum;
-  const onboard = `khachapuri onboard ${name} --amount ${formatUsdc(amount)}`;
+  const count = held.credits > 0n ? ` --credits ${credits + (amount - cost) / price}` : "";
+  const onboard = `khachapuri onboard ${name} --amount ${formatUsdc(amount)}${count}`;
   if (wallet >= amount) return [`without ETH: ${onboard}`];
   if (wallet + free > amount) {
     return [`without ETH: khachapuri withdraw all --relay ${name}`, `then: ${onboard}`];
@@ -56,8 +66,15 @@ export function fundingSteps(means: Means, wanted: Wanted): string[] {
   ];
 }
 
+const larger = (one: bigint, other: bigint) => one > other ? one : other;
+
 /** What the escrow, or a node, refuses for want of money: its own, or the coin for gas. */
 const WANTING: readonly unknown[] = ["InsufficientFunds", "InsufficientBalance"];
+
+/** Whether a transaction was refused for want of money. */
+export function isWanting(reason: unknown): boolean {
+  return WANTING.includes(reason);
+}
 
 /**
  * Waits for a transaction; one that is refused for want of money is refused with these hints.
@@ -67,10 +84,21 @@ export async function withFundingHints<T>(
   sent: Promise<T>,
   hints: (reason: unknown) => Promise<readonly string[]>,
 ): Promise<T> {
+  return await withHints(sent, async (why) => isWanting(why) ? await hints(why) : []);
+}
+
+/**
+ * Waits for a transaction; one that is refused is refused with hints on the reason.
+ * @throws KhachapuriError as `sent` does
+ */
+export async function withHints<T>(
+  sent: Promise<T>,
+  hints: (reason: unknown) => Promise<readonly string[]>,
+): Promise<T> {
   try {
     return await sent;
   } catch (error) {
-    if (!(error instanceof KhachapuriError) || !WANTING.includes(error.data.reason)) throw error;
+    if (!(error instanceof KhachapuriError) || error.data.reason === undefined) throw error;
     const { code, shortMessage, data } = error;
     throw new KhachapuriError(code, shortMessage, {
       cause: error,

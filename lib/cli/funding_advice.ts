@@ -4,8 +4,9 @@ import { readAllowance } from "../chain/escrow.ts";
 import { fetchDepositMinimum } from "../client/deposit_minimum.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { CreditsOffer } from "../payment_header.ts";
+import { thawText } from "./allowance_advice.ts";
 import type { CommandContext } from "./command.ts";
-import { fundingSteps, readMeans, type Wanted } from "./funding.ts";
+import { fundingSteps, type Held, readMeans, type Wanted } from "./funding.ts";
 
 /** How many credits are advised where nobody said how many. */
 export const CREDITS_ADVISED = 100n;
@@ -45,23 +46,37 @@ async function unpaidHints(
   const held = await readAllowance(chain, escrow, address, payTo);
   const isCovered = held.credits > held.thawingCredits && held.pricePerCredit >= price;
   if (isCovered) return isTried ? [] : ["call again with --pay"];
-  const wanted = { name, price, credits: CREDITS_ADVISED, depositMinimum };
+  const wanted = { name, price, credits: CREDITS_ADVISED, depositMinimum, held };
   const steps = fundingSteps(await readMeans(context, address), wanted);
-  return [...steps, "then call again with --pay"];
+  return [...heldLines(address, name, held), ...steps, "then call again with --pay"];
+}
+
+/** Why there is nothing to pay with: who has nothing left, and what of it thaws. */
+function heldLines(address: Address, name: string, held: Held): string[] {
+  if (held.credits > held.thawingCredits) return [];
+  const thaws = thawText(held, BigInt(Math.floor(Date.now() / 1000)));
+  return thaws === null
+    ? [`${address} has no credits left with ${name}`]
+    : [`what ${address} allowed ${name} was revoked: ${thaws}`, "to allow it again:"];
 }
 
 /** The commands that give an account credits at a provider, as far as chain and provider answer. */
 export async function fundingAdvice(
   context: CommandContext,
   account: Address,
-  { webDomain, ...wanted }: Omit<Wanted, "depositMinimum"> & { readonly webDomain: string },
+  { webDomain, address: provider, ...wanted }: Omit<Wanted, "depositMinimum" | "held"> & {
+    readonly webDomain: string;
+    readonly address: Address;
+  },
 ): Promise<string[]> {
   try {
-    const [means, depositMinimum] = await Promise.all([
+    const [chain, { escrow }] = await Promise.all([context.chain(), context.contracts()]);
+    const [means, depositMinimum, held] = await Promise.all([
       readMeans(context, account),
       fetchDepositMinimum(webDomain),
+      readAllowance(chain, escrow, account, provider),
     ]);
-    return fundingSteps(means, { ...wanted, depositMinimum });
+    return fundingSteps(means, { ...wanted, depositMinimum, held });
   } catch (error) {
     if (!(error instanceof KhachapuriError)) throw error;
     return [`khachapuri allow ${wanted.name} --credits ${wanted.credits}`];

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { fundingSteps, type Means } from "./funding.ts";
 
 const address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-const WANTED = { name: "paolo.eth", price: 1_000n, credits: 100n, depositMinimum: 250_000n };
+const NOTHING = { credits: 0n, pricePerCredit: 0n, thawingCredits: 0n, thawEnd: 0n };
+const WANTED = {
+  name: "paolo.eth",
+  price: 1_000n,
+  credits: 100n,
+  depositMinimum: 250_000n,
+  held: NOTHING,
+};
 const steps = (means: Partial<Means>, wanted = {}) =>
   fundingSteps({ address, coin: 0n, wallet: 0n, free: 0n, ...means }, { ...WANTED, ...wanted });
 
@@ -30,4 +37,16 @@ Deno.test("who has no gas is told only what a provider sends", () => {
     `then: ${onboard}`,
   ]);
   assert.match(steps({ wallet: 9_000_000n }, { depositMinimum: null })[0]!, /has no ETH/);
+});
+
+Deno.test("what stands can only rise, and what it locks need not be found again", () => {
+  const held = { ...NOTHING, credits: 2_000n, pricePerCredit: 1_000n, thawingCredits: 2_000n };
+  assert.deepEqual(steps({ coin: 1n }, { held }), ["khachapuri allow paolo.eth --credits 2000"]);
+  const dearer = { ...held, pricePerCredit: 3_000n };
+  assert.deepEqual(steps({ coin: 1n }, { held: dearer }), [
+    "khachapuri allow paolo.eth --credits 2000 --price 0.003",
+  ]);
+  assert.deepEqual(steps({ wallet: 250_000n }, { held }), [
+    "without ETH: khachapuri onboard paolo.eth --amount 0.25 --credits 2250",
+  ]);
 });

@@ -1,5 +1,5 @@
 /** All printing: results to stdout, everything else to stderr, `--json` exactly one document. */
-import type { KhachapuriError } from "../errors.ts";
+import { KhachapuriError } from "../errors.ts";
 import type { Sink, World } from "./world.ts";
 
 const encoder = new TextEncoder();
@@ -30,6 +30,12 @@ export interface Output {
 export function jsonText(value: unknown, indent = 2): string {
   const plain = (_: string, item: unknown) => typeof item === "bigint" ? String(item) : item;
   return `${JSON.stringify(value, plain, indent)}\n`;
+}
+
+/** Where several were asked and all failed, as gateways are: what each of them said. */
+function eachSaid({ cause }: KhachapuriError): string[] {
+  const errors: unknown[] = cause instanceof AggregateError ? cause.errors : [];
+  return errors.flatMap((error) => error instanceof KhachapuriError ? [error.shortMessage] : []);
 }
 
 export function createOutput(world: Pick<World, "stdout" | "stderr">, isJson: boolean): Output {
@@ -69,9 +75,12 @@ export function createOutput(world: Pick<World, "stdout" | "stderr">, isJson: bo
       hasProgress = true;
     },
     failure: (error) => {
-      if (isJson && !hasDocument) return out.json(error.toJSON());
+      const hints = [...eachSaid(error), ...error.hints];
+      if (isJson && !hasDocument) {
+        return out.json({ ...error.toJSON(), ...(hints.length > 0 ? { hints } : {}) });
+      }
       print(stderr, `khachapuri: ${error.shortMessage} (${error.code})\n`);
-      for (const hint of error.hints) print(stderr, `  ${hint}\n`);
+      for (const hint of hints) print(stderr, `  ${hint}\n`);
     },
   };
   return out;

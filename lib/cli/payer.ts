@@ -10,9 +10,10 @@ import { KhachapuriError } from "../errors.ts";
 import { readDeployments } from "../client/deployments_file.ts";
 import { permitNeed } from "../client/renewal.ts";
 import { signingEpoch } from "../permit.ts";
+import { decreaseHints, endedThawLines } from "./allowance_advice.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import { withFundingHints } from "./funding.ts";
+import { type Held, isWanting, withFundingHints, withHints } from "./funding.ts";
 import { fundingAdvice } from "./funding_advice.ts";
 import {
   addressOf,
@@ -103,13 +104,11 @@ export const allow = defineCommand({
     }
     out.progress(`allowing ${name} ${creditsText(credits)}`);
     const wanted = { provider, pricePerCredit, credits, ...signer };
+    const held = await readAllowance(chain, escrow, account.address, provider);
     const sent = allowCredits(chain, account, escrow, wanted);
-    const { transactionHash } = await withFundingHints(
+    const { transactionHash } = await withHints(
       sent,
-      async () =>
-        party.record
-          ? await fundingAdvice(context, account.address, { ...party.record, credits })
-          : [],
+      (reason) => refusalHints(context, { reason, party, held, pricePerCredit, credits }),
     );
     const free = await readBalance(chain, escrow, account.address);
     const repriced = options.reprice ? await reprice(context, party, pricePerCredit) : null;
@@ -119,11 +118,33 @@ export const allow = defineCommand({
       `${name} (${provider}) may charge ${creditsText(credits)} at ${formatUsdc(pricePerCredit)} ` +
       "USDC each",
       `free balance ${formatUsdc(free)} USDC`,
+      ...endedThawLines(held),
       ...(repriced ? renewedLines(repriced.renewed) : []),
     ]);
     if (repriced?.failure) throw repriced.failure;
   },
 });
+
+/** What to do about an allowance that the escrow does not take. */
+async function refusalHints(
+  context: CommandContext,
+  { reason, party, held, pricePerCredit, credits }: {
+    reason: unknown;
+    party: Party;
+    held: Held;
+    pricePerCredit: bigint;
+    credits: bigint;
+  },
+): Promise<string[]> {
+  const { name, record } = party;
+  if (reason === "AllowanceDecrease") {
+    const now = BigInt(Math.floor(Date.now() / 1000));
+    return decreaseHints(held, { name, credits, pricePerCredit }, now);
+  }
+  if (record === null || !isWanting(reason)) return [];
+  const { address } = await context.account();
+  return await fundingAdvice(context, address, { ...record, credits });
+}
 
 /** Renews the permits of the account's running deployments with a provider that need it. */
 async function reprice(context: CommandContext, party: Party, price: bigint): Promise<Renewals> {

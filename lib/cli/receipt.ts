@@ -11,6 +11,7 @@ import { PROVIDER_HTTP_TIMEOUT_MS, PROVIDER_JSON_BYTES_MAX } from "../limits.ts"
 import { type Receipt, receiptFromJson, receiptToJson, recoverReceiptSigner } from "../receipt.ts";
 import { parseJson } from "../shape.ts";
 import { timeText } from "../time_text.ts";
+import { whyUnreachable } from "../unreachable.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 
 /** How far the provider's clock may be ahead of the chain's, or its last block be behind, ms. */
@@ -61,7 +62,8 @@ async function readReceipt(source: string): Promise<Receipt> {
 async function fetchText(url: string): Promise<string> {
   const signal = AbortSignal.timeout(PROVIDER_HTTP_TIMEOUT_MS);
   const response = await fetch(url, { signal }).catch((cause) => {
-    throw new KhachapuriError("provider_unavailable", "the receipt can't be fetched", { cause });
+    const message = `${url} can't be reached: ${whyUnreachable(cause)}`;
+    throw new KhachapuriError("provider_unavailable", message, { cause });
   });
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let bytes = 0;

@@ -180,6 +180,7 @@ function outputOf(state: CurlState, target: string): string | null {
   if (state.isOn("remote-name") && state.output !== null) {
     throw usage("-o and -O both name the file", ["give one of the two"]);
   }
+  if (state.output === "") throw usage("-o names no file", ["-o - is stdout"]);
   const name = state.isOn("remote-name") ? remoteName(target) : state.output;
   if (name === "") throw usage(`${target} ends in no name for -O`, ["name the file with -o FILE"]);
   if (name === null || name === "-") return null;

@@ -114,6 +114,7 @@ Deno.test("-O names the file after the URL", async () => {
   const inDir = await parse("-O", "--output-dir", "d", "--create-dirs", "/b.txt");
   assert.equal(inDir.print.output, "d/b.txt");
   await refuses(["-O", "/a/"], /ends in no name/);
+  await refuses(["-o", "", "/a"], /-o names no file/);
 });
 
 Deno.test("what can't be meant here is refused by its name, with what to do instead", async () => {

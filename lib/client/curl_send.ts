@@ -7,6 +7,7 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { KhachapuriError } from "../errors.ts";
+import { isUntrusted, whyUnreachable } from "../unreachable.ts";
 import type { WireRequest } from "./curl_request.ts";
 import type { Field } from "./curl_state.ts";
 import { type CurlUrl, originOf } from "./curl_url.ts";
@@ -216,27 +217,12 @@ function octets(text: string): string {
   return Buffer.from(text).toString("latin1");
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "nothing listens there",
-  ENOTFOUND: "its name is not known",
-  EAI_AGAIN: "its name can't be looked up now",
-  ECONNRESET: "it closed the connection without an answer",
-  EPIPE: "it closed the connection without an answer",
-  ETIMEDOUT: "it does not answer",
-  EHOSTUNREACH: "there is no way to it",
-  ENETUNREACH: "there is no way to it",
-};
-
 function asUnavailable(thrown: unknown, url: CurlUrl): KhachapuriError {
   if (thrown instanceof KhachapuriError) return thrown;
-  const { code = "", message = String(thrown) } = thrown as { code?: string; message?: string };
-  const isCertificate = /CERT|ALTNAME|SIGNATURE|ISSUER|UNABLE_TO_VERIFY/.test(code);
-  const why = isCertificate
-    ? `its certificate can't be trusted: ${message}`
-    : REASONS[code] ?? message;
-  return new KhachapuriError("provider_unavailable", `${originOf(url)} can't be reached: ${why}`, {
+  const message = `${originOf(url)} can't be reached: ${whyUnreachable(thrown)}`;
+  return new KhachapuriError("provider_unavailable", message, {
     cause: thrown,
-    hints: isCertificate
+    hints: isUntrusted(thrown)
       ? ["--cacert FILE names whom to trust; -k trusts anybody"]
       : ["try again, or ask the provider"],
   });

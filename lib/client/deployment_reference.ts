@@ -33,7 +33,7 @@ function plainReference(text: string): DeploymentReference {
   if (inIpfs) return cidReference(inIpfs[1]!, text);
   const [, name, rest] = /^([^/?#\s]*\.[^/?#\s]*)\/([^]*)$/.exec(text) ?? [];
   if (name !== undefined) return { ...cidReference(rest!, text), provider: { name } };
-  if (/^[^/?#]*\./.test(text)) throw malformed(text);
+  if (/^[^/?#]*\./.test(text)) throw notThere([text], text);
   return cidReference(text, text);
 }
 
@@ -54,8 +54,9 @@ function urlReference(scheme: string, rest: string, whole: string): DeploymentRe
     return { ...cidReference(`${label}${behind}`, whole), provider: servedAt(scheme, parent!) };
   }
   const [path] = /^[^?#]*/.exec(behind)!;
-  const segment = [...path.matchAll(/\/([^/]+)/g)].find((match) => isCid(match[1]!));
-  if (!segment) throw malformed(whole);
+  const segments = [...path.matchAll(/\/([^/]+)/g)];
+  const segment = segments.find((match) => isCid(match[1]!));
+  if (!segment) throw notThere([label ?? "", ...segments.map((match) => match[1]!)], whole);
   const provider = servedAt(scheme, `${host}${path.slice(0, segment.index)}`);
   return { ...cidReference(behind.slice(segment.index + 1), whole), provider };
 }
@@ -72,6 +73,18 @@ function isCid(text: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Why what was meant for a cid is none, where one of the texts was. */
+function notThere(texts: readonly string[], whole: string): unknown {
+  const meant = texts.find((text) => /^(baf[ky]|qm)[a-z0-9]{4}/i.test(text));
+  if (meant === undefined) return malformed(whole);
+  try {
+    parseCid(meant);
+    return malformed(whole);
+  } catch (error) {
+    return error;
   }
 }
 

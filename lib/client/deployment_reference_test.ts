@@ -58,4 +58,9 @@ Deno.test("what names no deployment is refused, with the forms that do", () => {
   }
   assert.throws(() => parse("paolo.eth/hello"), { code: "invalid_cid" });
   assert.throws(() => parse("hello"), { code: "invalid_cid" });
+  const short = CID.slice(0, -1);
+  const mistyped = [`https://p.example/a/${short}?q`, `https://p.example/${CID.toUpperCase()}`];
+  for (const text of [...mistyped, `https://${short}.p.example/x`, `${CID}.`, `<${CID}>`]) {
+    assert.throws(() => parse(text), { code: "invalid_cid", message: /is no CID: it has/ }, text);
+  }
 });

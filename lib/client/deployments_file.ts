@@ -57,11 +57,23 @@ export async function readDeployments(home: string): Promise<readonly OwnDeploym
 
 /** @throws KhachapuriError `not_found` */
 export async function requireDeployment(home: string, cid: string): Promise<OwnDeployment> {
-  const found = (await readDeployments(home)).find((deployment) => deployment.cid === cid);
+  const deployments = await readDeployments(home);
+  const found = deployments.find((deployment) => deployment.cid === cid);
   if (found) return found;
+  const meant = deployments.filter((deployment) => isAlike(deployment.cid, cid));
   throw new KhachapuriError("not_found", `${cid} was not deployed from here`, {
-    hints: ["only the machine that deployed it knows its id", "see khachapuri deployments"],
+    hints: [
+      ...meant.map((deployment) => `did you mean ${deployment.cid}?`),
+      "only the machine that deployed it knows its id",
+      "see khachapuri deployments",
+    ],
   });
+}
+
+/** Whether one was written for the other: a wrong letter leaves one of the halves as it was. */
+function isAlike(one: string, other: string): boolean {
+  const half = one.length >> 1;
+  return one.slice(0, half) === other.slice(0, half) || one.slice(half) === other.slice(half);
 }
 
 /** Adds a deployment; it is on disk when this returns. */

@@ -88,3 +88,21 @@ Deno.test("an empty home has no deployments, a damaged file is not taken for non
     await Deno.writeTextFile(join(home, "deployments.json"), "{");
     await assert.rejects(readDeployments(home), { code: "invalid_config" });
   }));
+
+Deno.test("a cid with a wrong letter finds the one that was meant", () =>
+  inFolder(async (home) => {
+    const cid = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+    await addDeployment(home, deploymentOf(cid));
+    for (const at of [9, 50]) {
+      const wrong = `${cid.slice(0, at)}a${cid.slice(at + 1)}`;
+      await assert.rejects(requireDeployment(home, wrong), (error: { hints: string[] }) => {
+        assert.equal(error.hints[0], `did you mean ${cid}?`);
+        return true;
+      });
+    }
+    const another = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
+    await assert.rejects(requireDeployment(home, another), (error: { hints: string[] }) => {
+      assert.doesNotMatch(error.hints.join(), /did you mean/);
+      return true;
+    });
+  }));

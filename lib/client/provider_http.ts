@@ -1,6 +1,7 @@
 /** Requests to a provider's own paths (`/terms`, `/stop`), bounded in time and size. */
 import { type ErrorCode, errorTable, KhachapuriError } from "../errors.ts";
 import { PROVIDER_HTTP_TIMEOUT_MS } from "../limits.ts";
+import { whyUnreachable } from "../unreachable.ts";
 
 export interface ProviderRequest {
   /** URL without a trailing slash, as the provider's name says. */
@@ -43,7 +44,7 @@ export async function askProvider(request: ProviderRequest): Promise<Uint8Array<
     throw refusal(webDomain, response.status, bytes);
   } catch (cause) {
     if (cause instanceof KhachapuriError || signal?.aborted) throw cause;
-    throw unavailable(`${webDomain}${path} can't be reached`, cause);
+    throw unavailable(`${webDomain}${path} can't be reached: ${whyUnreachable(cause)}`, cause);
   }
 }
 

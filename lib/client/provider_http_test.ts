@@ -71,12 +71,15 @@ Deno.test("a provider that can't be reached, or breaks off, is named", async () 
       }),
     );
   for (
-    const answer of [() => Promise.reject(new TypeError("refused")), async () => await broken()]
+    const [answer, why] of [
+      [() => Promise.reject(new TypeError("connection refused")), "nothing listens there"],
+      [async () => await broken(), "reset"],
+    ] as const
   ) {
     const { fetch } = answering(answer);
     await assert.rejects(askProvider({ webDomain, path: "/x", bytesMax: 9, fetch }), {
       code: "provider_unavailable",
-      message: "https://p.test/x can't be reached",
+      message: `https://p.test/x can't be reached: ${why}`,
     });
   }
 });

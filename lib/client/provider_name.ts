@@ -18,7 +18,7 @@ export async function fetchProviderName(
   const headers = { accept: "application/json" };
   const bytesMax = PROVIDER_JSON_BYTES_MAX;
   const bytes = await askProvider({ webDomain, path: "/", bytesMax, headers, ...options });
-  const what = `${webDomain}/`;
+  const what = `${webDomain} is no Khachapuri provider`;
   const page = parseJson(new TextDecoder().decode(bytes), what, "provider_unavailable");
   return parseShape(pageShape, page, what, "provider_unavailable").name;
 }

@@ -70,7 +70,16 @@ interface Rule {
   why: string;
 }
 
-const ASSIGNS = /^\s*(export\s+)?[A-Za-z_]\w*\s*=\s*["']?[^\s"'#]/m;
+const ASSIGNS = /^\s*(export\s+)?[A-Za-z_]\w*[ \t]*[=:][ \t]*["']?[^\s"'#]/m;
+const NAMES_SECRET =
+  /(password|passwd|token|secret|(access|private|api)_?key)\w*["']?\s*[=:]\s*["']?/i;
+/** Of a database or a queue, at a host of its own. */
+const PASSWORD_URL = new RegExp(
+  String.raw`\b(postgres(ql)?|mysql|mariadb|mongodb(\+srv)?|rediss?|amqps?):\/\/` +
+    String.raw`[^\s:@/"'$<{]*:(?!pass|secret|changeme)[^\s:@/"'$<{%*]+@` +
+    String.raw`(?!127\.|[\w.-]*\b(localhost|example)\b)[\w-]+\.[\w.-]+`,
+  "i",
+);
 /** 32 bytes; not all the same, and not the first key of every developer's chain. */
 const PRIVATE_KEY = new RegExp(
   String.raw`(private|secret|deployer)[_-]?key["']?\s*[:=]\s*["'\x60]?(0x)?` +
@@ -90,9 +99,23 @@ const FILES: readonly Rule[] = [
   { name: /(^|\/)\.ssh\/(?!.*\.pub$)[^/]+/, why: "of a .ssh folder" },
   { name: /(^|\/)id_(rsa|dsa|ecdsa|ed25519|xmss)(_sk)?(\.bak|\.old)?$/, why: "an SSH key" },
   { name: /(^|\/)\.gnupg\//, why: "of a .gnupg folder" },
+  { name: /(^|\/)(secring\.gpg|private-keys-v1\.d\/[^/]+)$/, why: "a GPG key" },
+  // An OpenPGP secret key's packet, and a DER key's version, as windows-1252 has their octets.
+  { name: /\.(gpg|pgp|key)$/i, holds: /^[\u201d\u2022\u2014\xc5]/, why: "a GPG key" },
+  {
+    name: /\.(key|der|pem|p8|pk8)$/i,
+    // deno-lint-ignore no-control-regex -- the tags and the version are octets
+    holds: /^0[^]{1,3}\x02\x01[\x00\x01][\x02\x040]/,
+    why: "a private key",
+  },
   { name: /\.(p12|pfx|jks|keystore|kdbx|ppk)$/i, why: "a key store" },
   {
-    name: /(^|\/)(\.env(\.[^/]+)?|[^/]+\.env|\.envrc)$/i,
+    name: /(^|\/)(\.env([.~_-][^/]*)?|[^/]+\.env([.~](bak|old|orig|save|local)?)?)$/i,
+    holds: ASSIGNS,
+    why: "environment variables",
+  },
+  {
+    name: /(^|\/)(env\.(prod|dev|stag|local)\w*|\.envrc|\.dev\.vars)$/i,
     holds: ASSIGNS,
     why: "environment variables",
   },
@@ -107,7 +130,7 @@ const FILES: readonly Rule[] = [
     why: "a registry's token",
   },
   { name: /(^|\/)\.pypirc$/, holds: /^\s*password\s*[=:]\s*\S/m, why: "a registry's password" },
-  { name: /(^|\/)[._]netrc$/, holds: /\bpassword\s+\S/, why: "passwords" },
+  { name: /(^|\/)[._]netrc([.~]\w*)?$/, holds: /\bpassword\s+\S/, why: "passwords" },
   { name: /(^|\/)\.pgpass$/, holds: /^[^#\n]+:[^:\n]+$/m, why: "a database's password" },
   { name: /(^|\/)\.my\.cnf$/, holds: /^\s*password\s*=\s*\S/m, why: "a database's password" },
   {
@@ -115,9 +138,9 @@ const FILES: readonly Rule[] = [
     holds: /^\s*url\s*=\s*\w+:\/\/[^\s@/:]+:[^\s@/]+@/m,
     why: "a repository's password",
   },
-  { name: /(^|\/)\.git-credentials$/, holds: /:\/\/[^\s@]+@/, why: "passwords" },
+  { name: /(^|\/)\.?git-credentials$/, holds: /:\/\/[^\s@]+@/, why: "passwords" },
   {
-    name: /(^|\/)\.aws\/(credentials|config)$/,
+    name: /(^|\/)\.?aws\/(credentials|config)$/,
     holds: /aws_\w*(key|token)\w*\s*=/,
     why: "AWS keys",
   },
@@ -133,15 +156,52 @@ const FILES: readonly Rule[] = [
   },
   { name: /(^|\/)\.(vault-token|htpasswd|terraformrc)$/, holds: /\S/, why: "passwords or tokens" },
   { name: /(^|\/)credentials\.tfrc\.json$/, holds: /"token"\s*:\s*"[^"]/, why: "a token" },
-  { name: /\.tfstate(\.backup)?$/, holds: /"resources"/, why: "Terraform's state" },
+  {
+    name: /\.tfstate(\.\w+)?$/,
+    holds: /"(resources|access_key|secret_key|token)"/,
+    why: "Terraform's state",
+  },
+  {
+    name: /\.tfvars(\.json)?$/,
+    holds: new RegExp(`${NAMES_SECRET.source}[^\\s"']`, "i"),
+    why: "Terraform's secrets",
+  },
+  {
+    name: /(^|\/)(\.s3cfg|\.boto|rclone\.conf)$/,
+    holds: /\b(secret\w*key|pass|token)\s*=\s*\S/,
+    why: "a store's keys",
+  },
+  {
+    name: /(^|\/)auth\.json$/,
+    holds: /"(http-basic|github-oauth|gitlab-token|bearer)"\s*:\s*\{\s*"[^"]+"\s*:/,
+    why: "passwords or tokens",
+  },
+  { name: /(^|\/)settings\.xml$/, holds: /<password>\s*[^<$\s]/, why: "a registry's password" },
+  {
+    name: /(^|\/)nuget\.config$/i,
+    holds: /ClearTextPassword"\s+value="[^"%$]/,
+    why: "a registry's password",
+  },
+  { name: /(^|\/)\.bundle\/config$/, holds: /^BUNDLE_\w+: "?[^\s":]+:\S/m, why: "a password" },
+  { name: /(^|\/)wp-config\.php$/, holds: /'DB_PASSWORD',\s*'[^']/, why: "a database's password" },
+  {
+    name: /(^|\/)database\.ya?ml$/,
+    holds: /^\s*password:\s*["']?(?!<%)[^\s"'#]/m,
+    why: "a database's password",
+  },
+  {
+    name: /(^|\/)\.(\w+_)?history$/,
+    holds: /\S/,
+    why: "a history of commands",
+  },
   { name: /(^|\/)\.(cargo|gem)\/credentials(\.toml)?$/, holds: /\S/, why: "a registry's token" },
   {
-    name: /(^|\/)\.config\/(gcloud|gh|rclone)\//,
+    name: /(^|\/)(\.config\/(gcloud|gh|rclone)|\.azure)\//,
     holds: /(token|secret|password|key)/i,
     why: "tokens",
   },
   {
-    name: /(^|\/)(client_|app_|user_)?(secrets?|credentials?)\.(json|ya?ml|toml|ini|txt)$/i,
+    name: /(^|\/)([\w-]+[_-])?(secrets?|credentials?)\.(json|ya?ml|toml|ini|txt)$/i,
     holds: /[:=]\s*["']?[^\s"'{}[\],]/,
     why: "secrets, by its name",
   },
@@ -174,6 +234,22 @@ const KEYS: readonly Rule[] = [
     ),
     why: "a private key",
   },
+  {
+    mark: ["ecret", "ECRET"],
+    holds: /aws_?secret_?(access_?)?key["']?\s*[:=,]\s*["']?(?![A-Za-z0-9+/]*EXAMPLE)[\w+/]{40}\b/i,
+    why: "an AWS key",
+  },
+  {
+    mark: ['"auths"'],
+    holds: /"auths"\s*:\s*\{[^]{0,2000}"(auth|identitytoken|registrytoken)"\s*:\s*"[^"]/,
+    why: "a registry's password",
+  },
+  {
+    mark: ["client-key-data"],
+    holds: /client-key-data:\s*["']?[A-Za-z0-9+/=]{40}/,
+    why: "a cluster's keys",
+  },
+  { mark: ["://"], holds: PASSWORD_URL, why: "a URL with a password" },
   { mark: ["PuTTY-User-Key-File"], holds: /^PuTTY-User-Key-File-\d/, why: "a private key" },
   {
     mark: ['"ciphertext"'],

@@ -190,7 +190,10 @@ function allFailed(cid: CID, errors: readonly unknown[]): KhachapuriError {
   if (absent === errors.length) {
     return new KhachapuriError("not_found", `no gateway has ${formatCid(cid)}`, {
       cause,
-      hints: ["publish it first, or add a gateway that has it to `gateways` in config.json"],
+      hints: [
+        "one wrong letter makes another cid: compare it with the one that deploy printed",
+        "else publish it first, or add a gateway that has it to `gateways` in config.json",
+      ],
     });
   }
   if (absent + lies === errors.length) {

@@ -5,6 +5,7 @@
 import { lookup } from "node:dns/promises";
 import { KhachapuriError } from "../errors.ts";
 import { GATEWAY_BACKOFF_SECONDS_MAX, GATEWAY_REDIRECTS_MAX } from "../limits.ts";
+import { whyUnreachable } from "../unreachable.ts";
 import { reachOfHost } from "./address.ts";
 
 /** The network as this folder sees it. */
@@ -74,7 +75,7 @@ async function send(network: Network, request: GatewayRequest): Promise<Response
     });
   } catch (cause) {
     signal.throwIfAborted();
-    throw unavailable(url, "cannot be reached", cause);
+    throw unavailable(url, `cannot be reached: ${whyUnreachable(cause)}`, cause);
   }
 }
 
@@ -114,7 +115,7 @@ async function reachOrNever(network: Network, url: URL) {
   try {
     return await reachOfHost(url.hostname, network.resolve);
   } catch (cause) {
-    throw unavailable(url, "cannot be resolved", cause);
+    throw unavailable(url, `cannot be resolved: ${whyUnreachable(cause)}`, cause);
   }
 }
 

@@ -7,6 +7,7 @@ import { type CID, formatCid, parseCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { KUBO_ANSWER_BYTES_MAX, KUBO_TIMEOUT_MS } from "../limits.ts";
 import { parseJson, parseShape } from "../shape.ts";
+import { whyUnreachable } from "../unreachable.ts";
 import { writeCar } from "./car.ts";
 import type { Dag } from "./dag.ts";
 
@@ -57,7 +58,7 @@ export async function publish(dag: Dag, options: PublishOptions): Promise<void> 
     answer = await readText(response);
   } catch (cause) {
     options.signal?.throwIfAborted();
-    throw unavailable(kubo, "did not answer", cause);
+    throw unavailable(kubo, `did not answer: ${whyUnreachable(cause)}`, cause);
   }
   if (status === 401 || status === 403) {
     throw new KhachapuriError("access_denied", `${url.host} refused the import (HTTP ${status})`, {

@@ -78,8 +78,11 @@ Deno.test("a folder with a symlink, a strange name, or nothing is not packed", (
   inFolder(async (dir) => {
     const packs = (message: RegExp) => assert.rejects(packProgram(dir), { message });
     await packs(/holds no files/);
+    await Deno.symlink("gone", join(dir, "link"));
+    await packs(/holds no files, only links: link -> gone$/);
+    await Deno.remove(join(dir, "link"));
     await Deno.symlink("/etc/passwd", join(dir, "link"));
-    await packs(/holds no files/);
+    await packs(/link -> \/etc\/passwd leads out/);
     await Deno.writeTextFile(join(dir, "main"), "");
     await packs(/link -> \/etc\/passwd leads out/);
     await Deno.remove(join(dir, "link"));

@@ -14,7 +14,9 @@ interface Rule {
 
 /** Reads the patterns of one file as gitignore(5) describes them: the last that fits decides. */
 export function parseIgnore(text: string): Ignore {
-  const rules = text.split("\n").map(parseRule).filter((rule) => rule !== null);
+  const rules = text.replace(/^\ufeff/, "").split("\n").map(parseRule).filter((rule) =>
+    rule !== null
+  );
   return (path, isFolder) => {
     const rule = rules.findLast(({ pattern, isFolderOnly }) =>
       (isFolder || !isFolderOnly) && pattern.test(path)

@@ -74,3 +74,7 @@ Deno.test("patterns mean what they mean to git", async () => {
     await Deno.remove(dir, { recursive: true });
   }
 });
+
+Deno.test("a byte order mark before the first pattern is none of it", () => {
+  assert.equal(parseIgnore("\ufeff.env\n")(".env", false), true);
+});

@@ -75,6 +75,8 @@ async function openKeyFile(path: string): Promise<Deno.FsFile> {
     return await Deno.open(path);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) {
+      const isLink = await Deno.lstat(path).then(() => true, () => false);
+      if (isLink) throw noSuchTarget(path, cause);
       throw new KhachapuriError("not_found", `no key file at ${path}`, {
         cause,
         hints: ["khachapuri init makes one"],
@@ -88,6 +90,12 @@ async function openKeyFile(path: string): Promise<Deno.FsFile> {
     }
     throw await fileError(cause, path, "read");
   }
+}
+
+/** It is not absent: a new one could not be made there. */
+function noSuchTarget(path: string, cause: unknown): KhachapuriError {
+  const message = `${path} is a link to what does not exist`;
+  return new KhachapuriError("insecure_key_file", message, { cause, hints: [`see ls -l ${path}`] });
 }
 
 function assertPrivate(path: string, info: Deno.FileInfo): void {
@@ -114,8 +122,8 @@ function assertPrivate(path: string, info: Deno.FileInfo): void {
 function parseSecret(text: string, path: string): unknown {
   try {
     return parseJson(text, path, "invalid_input");
-  } catch {
-    throw new KhachapuriError("invalid_input", `${path}: not valid JSON`);
+  } catch (error) {
+    throw new KhachapuriError("invalid_input", (error as KhachapuriError).shortMessage);
   }
 }
 

@@ -99,6 +99,8 @@ Deno.test("a missing key file and a folder are told apart", () =>
   inFolder(async (dir) => {
     await assert.rejects(readKeyFile(join(dir, "none")), { code: "not_found" });
     await assert.rejects(readKeyFile(dir), { code: "insecure_key_file" });
+    await Deno.symlink("gone", join(dir, "link"));
+    await assert.rejects(readKeyFile(join(dir, "link")), { message: /is a link to what does not/ });
   }));
 
 Deno.test("a file without an account has no account", () => {

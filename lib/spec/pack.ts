@@ -46,8 +46,8 @@ export interface PackedEntry {
  */
 export async function listProgram(dir: string): Promise<PackedEntry[]> {
   const entries = await new Listing(dir, await readIgnore(dir)).all();
-  if (!entries.some(({ kind }) => kind === "file")) throw invalid(`${dir} holds no files`);
   await assertLinks(entries);
+  if (!entries.some(({ kind }) => kind === "file")) throw holdsNoFiles(dir, entries);
   const total = entries.reduce((sum, { size }) => sum + size, 0);
   if (total > PROGRAM_UNPACKED_BYTES_MAX) {
     const largest = entries.toSorted((a, b) => b.size - a.size)[0]!;
@@ -55,6 +55,13 @@ export async function listProgram(dir: string): Promise<PackedEntry[]> {
     throw invalid(bound, `the largest is ${largest.path}, ${largest.size} bytes`, LEAVE_OUT);
   }
   return entries.sort((a, b) => a.path < b.path ? -1 : 1);
+}
+
+function holdsNoFiles(dir: string, entries: readonly PackedEntry[]): KhachapuriError {
+  const link = entries.find(({ kind }) => kind === "link");
+  if (!link) return invalid(`${dir} holds no files`);
+  const message = `${dir} holds no files, only links: ${link.path} -> ${link.link}`;
+  return invalid(message, "put what it leads to into the program");
 }
 
 const LEAVE_OUT = `what is not needed can stay out: name it in ${IGNORE_FILE}`;

@@ -14,7 +14,7 @@ export interface StartCommand {
 export interface StartFacts {
   /** As people write it, without "./". */
   entrypoint: string;
-  kind: "file" | "folder" | "missing";
+  kind: "file" | "folder" | "missing" | "dangling";
   executable: boolean;
   /** Bytes. */
   size: number;
@@ -48,8 +48,8 @@ export async function readStart(dir: string, command: StartCommand): Promise<Sta
   const entrypoint = command.entrypoint.replace(/^(\.\/)+/, "");
   const path = join(dir, entrypoint);
   const info = await Deno.stat(path).catch(() => null);
-  const kind = info === null ? "missing" : info.isFile ? "file" : "folder";
-  const neighbours = kind === "missing" ? await namesIn(dir) : [];
+  const kind = info === null ? await absence(path) : info.isFile ? "file" : "folder";
+  const neighbours = info === null ? await namesIn(dir) : [];
   const executable = ((info?.mode ?? 0) & 0o111) !== 0;
   const size = kind === "file" ? info!.size : 0;
   const facts = { entrypoint, kind, executable, size, neighbours } as const;
@@ -57,6 +57,11 @@ export async function readStart(dir: string, command: StartCommand): Promise<Sta
   const head = await readAt(path, 0, EXECUTABLE_HEAD_BYTES);
   const starter = await starterOf(dir, path, readExecutable(head), command.env);
   return { ...facts, head, starter };
+}
+
+/** A link in a program may lead to what is made, or mounted, later: to start it must be there. */
+async function absence(path: string): Promise<"missing" | "dangling"> {
+  return await Deno.lstat(path).then(() => "dangling" as const, () => "missing" as const);
 }
 
 async function namesIn(dir: string): Promise<string[]> {

@@ -31,6 +31,9 @@ export function startFault(facts: StartFacts, machine: Machine | null): StartFau
   if (kind === "missing") {
     return fault(`the program has no file ${name}`, ...nearMisses(neighbours));
   }
+  if (kind === "dangling") {
+    return fault(`${name} is a link to what is not in the program`, ...nearMisses(neighbours));
+  }
   if (kind === "folder") return fault(`${name} is a folder`, "name a file with --entrypoint PATH");
   if (size === 0) return fault(`${name} is empty`);
   if (!executable) return fault(`${name} is not executable`, `chmod +x ${name}`);

@@ -35,6 +35,17 @@ for (const [name, program] of STARTED) {
   });
 }
 
+Deno.test("a link to nothing is told from a file that is not there", async () => {
+  await inFolder(async (dir) => {
+    await Deno.symlink("gone", join(dir, "main"));
+    const facts = await readStart(dir, { entrypoint: "main", env: {} });
+    assert.match(
+      startFault(facts, null)!.message,
+      /^main is a link to what is not in the program$/,
+    );
+  });
+});
+
 Deno.test("only what a machine has or lacks is a matter of the machine", async () => {
   assert.equal((await judged(main("#!/usr/bin/pyton3\n")))?.isLocal, true);
   assert.equal((await judged(main("#!/usr/bin/env pyton\n")))?.isLocal, true);

@@ -9,6 +9,7 @@ import { type Config, type ProviderConfig, resolveFromHome } from "../../config.
 import { KhachapuriError } from "../../errors.ts";
 import { PROBE_TIMEOUT_MS } from "../../limits.ts";
 import { recipientOf } from "../../spec/keys.ts";
+import { whyUnreachable } from "../../unreachable.ts";
 import { readAgreements } from "../deployment/agreements.ts";
 import { recordsPath } from "../deployment/records.ts";
 import { judgeEndpoint } from "./chain_endpoints.ts";
@@ -101,7 +102,8 @@ async function checkGateway(gateway: string, request: typeof fetch = fetch): Pro
   const accept = "application/vnd.ipld.raw";
   const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
   const response = await request(url, { headers: { accept }, signal }).catch((cause) => {
-    throw new KhachapuriError("ipfs_unavailable", "it can't be reached", { cause });
+    const why = `it can't be reached: ${whyUnreachable(cause)}`;
+    throw new KhachapuriError("ipfs_unavailable", why, { cause });
   });
   const bytes = (await response.bytes()).length;
   if (response.status === 200 && bytes === 0) return { detail: "serves blocks" };

@@ -78,7 +78,7 @@ Deno.test("each gateway is asked for the block that all have, and answers for it
   const told = found.filter(({ part }) => part.startsWith("gateway"));
   assert.deepEqual(told.map(({ part, state, detail }) => [part, state, detail]), [
     ["gateway https://good.test", "good", "serves blocks"],
-    ["gateway https://gone.test", "bad", "it can't be reached"],
+    ["gateway https://gone.test", "bad", "it can't be reached: nothing listens there"],
     ["gateway https://bad.test", "bad", "it answered 200 with 6 bytes to an empty block"],
   ]);
   assert.match(told[2]!.hints.join(), /trustless gateway/);

@@ -1,5 +1,6 @@
 /** Who pays for a call in credits: the bearer of a permit, or by default the deployment's owner. */
 import type { Address, Hex } from "viem";
+import { formatUsdc } from "../../chain/usdc.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { HEADERS_DECODED_MAX } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
@@ -124,8 +125,9 @@ function noProof(): KhachapuriError {
   });
 }
 
-function callersPay({ provider }: Seller): KhachapuriError {
-  const how = `sign a permit for provider ${provider} with \`khachapuri permit NAME --credits N\``;
+function callersPay({ provider, price }: Seller): KhachapuriError {
+  const command = `khachapuri permit ${provider} --credits N --price ${formatUsdc(price)}`;
+  const how = `sign a permit for provider ${provider} with \`${command}\``;
   return new KhachapuriError("payment_required", "callers of this deployment pay themselves", {
     hints: [`${how}, and send it in ${PAYMENT_SIGNATURE_HEADER}`],
   });

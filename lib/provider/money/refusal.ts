@@ -135,7 +135,7 @@ interface Words {
 }
 
 function wordsFor(
-  { price, permit }: ToldBill,
+  { source, price, permit }: ToldBill,
   refusal: Exclude<Refusal, Ours>,
   { settleWindow, oldPrice }: Wording,
 ): Words {
@@ -169,8 +169,10 @@ function wordsFor(
     case "no_credits":
     case "not_taken":
       return {
-        message: "the payer has no credits left with this provider",
-        hint: "allow more credits: khachapuri allow, or onboard where there is no ETH",
+        message: `${source === "owner" ? "the payer" : permit.payer} has no credits left with ` +
+          "this provider",
+        hint: `khachapuri allow ${permit.provider} --credits N --price ${formatUsdc(price)}, ` +
+          "with this provider's name onboard where there is no ETH",
       };
     case "earlier_dearer": {
       const cost = formatUsdc(refusal.price);

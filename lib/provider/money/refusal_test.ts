@@ -87,13 +87,15 @@ const SENTENCES: [refusal: Refusal, message: string, hint: string][] = [
   ],
   [
     { reason: "no_credits" },
-    "the payer has no credits left with this provider",
-    "allow more credits: khachapuri allow, or onboard where there is no ETH",
+    `${PAYER} has no credits left with this provider`,
+    `khachapuri allow ${SIGNER} --credits N --price 0.0015, ` +
+    "with this provider's name onboard where there is no ETH",
   ],
   [
     { reason: "not_taken", settled: 3n },
-    "the payer has no credits left with this provider",
-    "allow more credits: khachapuri allow, or onboard where there is no ETH",
+    `${PAYER} has no credits left with this provider`,
+    `khachapuri allow ${SIGNER} --credits N --price 0.0015, ` +
+    "with this provider's name onboard where there is no ETH",
   ],
   [
     { reason: "earlier_dearer", price: 2_000n },
@@ -146,7 +148,7 @@ Deno.test("the owner's guest is told that the owner does not cover it, and what 
     };
     const renewal = renewals[refusal.reason];
     assert.deepEqual(hints, [
-      `owner: ${message}; ${hint}`,
+      `owner: ${message.replace(PAYER, "the payer")}; ${hint}`,
       ...(renewal ? [renewal] : []),
       "caller: pay yourself with a permit of your own",
     ]);
