@@ -5,6 +5,7 @@ import { curlInvocation, readCurlResponse } from "../lib/provider/program/interf
 import { openStage, type RehearsedProgram, type Stage } from "../lib/provider/program/rehearsal.ts";
 import { outputOf, streamOf as bodyOf } from "../sandbox/output.ts";
 import type { SandboxHost } from "../sandbox/sandbox.ts";
+import { makeFolder } from "../worlds/home.ts";
 
 const host: SandboxHost = { launcher: "bwrap", runUid: Deno.uid() === 0 ? 65_534 : null };
 const samples = new URL("../samples/", import.meta.url).pathname;
@@ -267,6 +268,12 @@ Deno.test("run DIR prints what curl would, with curl's flags", async () => {
   const words = join(samples, "words");
   assert.match((await runCommand(words, "-d", "a b c", "/")).stdout, /"words":3/);
   const failing = await runCommand(words, "-f", "/");
+  await using folder = await makeFolder();
+  const [kept, none] = [join(folder.dir, "kept"), join(folder.dir, "none")];
+  await Deno.writeTextFile(kept, "old");
+  for (const path of [kept, none]) await runCommand(words, "-f", "-o", path, "/");
+  assert.equal(await Deno.readTextFile(kept), "old");
+  await assert.rejects(Deno.stat(none), Deno.errors.NotFound);
   assert.equal(failing.code, 8);
   assert.equal(failing.stdout, "");
   assert.match(failing.stderr, /answer was 405/);

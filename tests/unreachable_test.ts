@@ -68,6 +68,14 @@ Deno.test("an RPC that is none is told by its URL and what is wrong with it", as
   assert.equal(await failure(home, both, ...said), 7);
 });
 
+Deno.test("a URL without its scheme, or with another, is shown with one", async () => {
+  await using home = await homeOfPayer();
+  for (const text of ["localhost:8545", "ws://localhost:8545"]) {
+    const args = ["balance", "--rpc", text];
+    assert.equal(await failure(home, args, "as in --rpc http://localhost:8545"), 2);
+  }
+});
+
 Deno.test("a chain that is not the one meant is told with who serves it", async () => {
   await using home = await homeOfPayer();
   await using odd = startOddServer();

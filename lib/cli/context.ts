@@ -71,7 +71,10 @@ async function loadConfig(world: World, home: string, flags: CommonFlags): Promi
 
 function flagUrl(flag: string, text: string): string {
   if (/^https?:\/\//.test(text) && URL.canParse(text)) return text;
-  throw new KhachapuriError("usage", `${flag} is not an http(s) URL: ${text}`);
+  const meant = `http://${text.replace(/^\w+:\/\//, "")}`;
+  throw new KhachapuriError("usage", `${flag} is not an http(s) URL: ${text}`, {
+    hints: URL.canParse(meant) ? [`as in ${flag} ${meant}`] : [],
+  });
 }
 
 async function loadKeyFile(path: string): Promise<KeyFile> {

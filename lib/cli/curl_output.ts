@@ -97,8 +97,11 @@ async function printBody(
     })
     : null;
   try {
-    if (!isShown) await answer.body.cancel();
-    else {
+    if (!isShown) {
+      // Nothing is written for it: what the file holds stays.
+      if (print.show === "body") await sink.discard();
+      await answer.body.cancel();
+    } else {
       for await (const chunk of isDecoded ? decodedBody(answer) : answer.body) {
         bodyBytes += chunk.length;
         await sink.write(chunk);
