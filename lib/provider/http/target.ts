@@ -26,7 +26,8 @@ export type Target = DeploymentTarget | ProviderTarget;
  * @throws KhachapuriError `invalid_cid` when the first path segment should be a cid and is none
  */
 export function targetOf(host: string, pathname: string, webHost: string): Target {
-  const name = host.toLowerCase().replace(/:[0-9]+$/, "");
+  // An absolute name, with its dot, is the same (RFC 1034 section 3.1).
+  const name = host.toLowerCase().replace(/:[0-9]*$/, "").replace(/\.$/, "");
   if (name.endsWith(`.${webHost}`)) {
     const label = name.slice(0, -webHost.length - 1);
     return { form: "host", cid: canonical(label), mount: "", path: pathname };

@@ -5,13 +5,16 @@ import type { Socket } from "node:net";
 import {
   ANSWER_REST_TIMEOUT_MS,
   HTTP2_STREAMS_MAX,
+  HTTP2_UNTAKEN_BYTES_MAX,
   REQUEST_HEADER_BYTES_MAX,
   REQUEST_TARGET_BYTES_MAX,
   UNWANTED_BODY_MS,
 } from "../../limits.ts";
 import type { Connection } from "./connection.ts";
+import type { Connections } from "./connections.ts";
 import { exchange, type ExchangeParts, type Line } from "./exchange.ts";
 import type { Served } from "./incoming.ts";
+import { PART_BYTES } from "./reading.ts";
 
 /** RFC 9113 section 7. */
 const NO_ERROR = 0;
@@ -25,7 +28,10 @@ export interface Http2 {
 
 type Session = Http2ServerRequest["stream"]["session"];
 
-export async function createHttp2(parts: ExchangeParts): Promise<Http2> {
+export async function createHttp2(
+  parts: ExchangeParts,
+  all: Pick<Connections, "pace">,
+): Promise<Http2> {
   const { createServer } = await import("node:http2");
   const server = createServer({
     settings: {
@@ -58,6 +64,7 @@ export async function createHttp2(parts: ExchangeParts): Promise<Http2> {
       connection.enter("idle");
       server.once("session", (session) => connections.set(session, connection));
       server.emit("connection", socket);
+      all.pace(connection, { partBytes: PART_BYTES.http2, untakenBytes: HTTP2_UNTAKEN_BYTES_MAX });
     },
   };
 }
