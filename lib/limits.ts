@@ -114,10 +114,10 @@ export const CHUNK_OVERHEAD_PART_MAX = 8;
 export const READING_SHARE_MAX = 1 / 4;
 /** Beyond it who took little of late is read on credit, ms together: it waits for no attacker. */
 export const READING_DEBT_MS_MAX = 20;
-/** A connection took little when of about the last second it took less than this, ms, */
-export const LIGHT_READER_MS_MAX = 10;
+/** Beside requests' heads, a connection that took little took less of about the last second, ms, */
+export const LIGHT_READER_MS_MAX = 3;
 /** and its network (IPv4 /24, IPv6 /56) less than this. */
-export const LIGHT_NETWORK_MS_MAX = 100;
+export const LIGHT_NETWORK_MS_MAX = 30;
 /** Networks whose reading is counted; one beyond it starts anew. */
 export const READING_NETWORKS_REMEMBERED_MAX = 50_000;
 /** HTTP/2 answers frames by itself: who does not take so much of that is not read on, bytes. */

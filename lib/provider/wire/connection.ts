@@ -25,7 +25,7 @@ export class Connection implements Line {
   #state: State = "new";
   #since: number;
   #served: Served | null = null;
-  #reading: Pick<Reading, "end"> | null = null;
+  #reading: Pick<Reading, "end" | "noteRequest"> | null = null;
   #waiting: Waiting[] = [];
   /** Whether the first that waits begins once what was read with it has been looked at. */
   #isDue = false;
@@ -75,7 +75,7 @@ export class Connection implements Line {
   }
 
   /** What comes on it is handed over by `reading` from now on. */
-  readIn(reading: Pick<Reading, "end">): void {
+  readIn(reading: Pick<Reading, "end" | "noteRequest">): void {
     this.#reading = reading;
   }
 
@@ -85,6 +85,7 @@ export class Connection implements Line {
    */
   queue(waiting: Waiting): void {
     if (this.#isLast) return;
+    this.#reading?.noteRequest();
     this.#waiting.push(waiting);
     if (this.#state === "new" || this.#state === "idle") this.#beginSoon();
     if (this.#waiting.length < PIPELINED_REQUESTS_MAX || this.#isPaused) return;
@@ -129,6 +130,7 @@ export class Connection implements Line {
   /** One more stream of HTTP/2 is served, */
   join(): void {
     this.#streams += 1;
+    this.#reading?.noteRequest();
     this.enter("serving");
   }
 

@@ -16,6 +16,10 @@ import { Lru } from "../../lru.ts";
 export const TURN_MS = 1;
 /** Unused time that is kept for later, ms. */
 const SPARE_MS = 20;
+/** Nobody is charged for more at once, ms: what takes longer is garbage, or another process. */
+const CHARGE_MS = 2;
+/** Reading a request's head takes less, ms. */
+const REQUEST_MS = 0.1;
 /** Nobody waits for less, ms. */
 const MOMENT_MS = 0.1;
 /** In this time half of what somebody took is forgotten, ms. */
@@ -36,7 +40,7 @@ export class Usage {
   #at = 0;
 
   add(ms: number, now: number): void {
-    this.#ms = this.of(now) + ms;
+    this.#ms = Math.max(0, this.of(now) + ms);
     this.#at = now;
   }
 
@@ -86,12 +90,21 @@ export class Pace {
   charge(reader: Reader, read: () => void): number {
     const begun = this.now();
     read();
-    const now = this.now();
-    const took = now - begun;
-    reader.usage.add(took, now);
-    if (reader.networkUsage !== reader.usage) reader.networkUsage.add(took, now);
-    this.#left -= took;
+    const took = Math.min(this.now() - begun, CHARGE_MS);
+    this.#add(reader, took);
     return took;
+  }
+
+  /** What somebody sent was a request: reading it is what we are here for. */
+  excuse(reader: Reader): void {
+    this.#add(reader, -REQUEST_MS);
+  }
+
+  #add(reader: Reader, ms: number): void {
+    const now = this.now();
+    reader.usage.add(ms, now);
+    if (reader.networkUsage !== reader.usage) reader.networkUsage.add(ms, now);
+    this.#left = Math.min(SPARE_MS, this.#left - ms);
   }
 
   #giveTurns(): void {

@@ -25,20 +25,35 @@ export class Reading implements Reader {
   readonly #parsers: readonly Listener[];
   /** What has come and was not handed over. */
   #rest: Uint8Array[] = [];
-  /** Whether the socket is paused by us, and not by who parses. */
+  /** Whether whoever parses wants more. */
+  #isWanted = true;
+  /** Whether what has come waits for its turn. */
   #isHolding = false;
+  #isHanding = false;
   #isOver = false;
+  readonly #pause: () => void;
+  readonly #resume: () => void;
 
-  /** Takes the place of those who listen to a socket's data. */
+  /** Takes the place of those who listen to a socket's data, and of the socket before them. */
   constructor(private readonly socket: Socket, private readonly options: ReadingOptions) {
     const { pace, network } = options;
     this.networkUsage = network === null ? this.usage : pace.usageOf(network);
     this.#parsers = socket.listeners("data") as Listener[];
     socket.removeAllListeners("data");
     socket.on("data", (bytes: Uint8Array) => this.#take(bytes));
-    socket.on("resume", () => this.#goOn());
     socket.on("drain", () => this.#onDrain());
     socket.once("close", () => this.end());
+    this.#pause = socket.pause.bind(socket);
+    this.#resume = socket.resume.bind(socket);
+    Object.assign(socket, {
+      pause: () => this.#want(false),
+      resume: () => this.#want(true),
+    });
+  }
+
+  /** What was handed over was a request. */
+  noteRequest(): void {
+    this.options.pace.excuse(this);
   }
 
   /** Hands nothing over any more; what comes is dropped. */
@@ -46,37 +61,45 @@ export class Reading implements Reader {
     this.#isOver = true;
     this.#rest = [];
     this.options.pace.forget(this);
+    this.#isHolding = false;
+    if (!this.socket.destroyed) this.#resume();
   }
 
   turn(): void {
     this.#isHolding = false;
-    this.socket.resume();
     if (this.#isUntaken()) return this.#hold();
-    this.options.pace.charge(this, () => this.#handPart());
+    if (this.#isWanted) this.options.pace.charge(this, () => this.#handPart());
     this.#goOn();
+  }
+
+  #want(isWanted: boolean): Socket {
+    this.#isWanted = isWanted;
+    if (!isWanted && !this.#isOver) this.#pause();
+    // A parser is not handed more while it still looks at what it was handed.
+    else if (!this.#isHolding && !this.#isHanding) this.#goOn();
+    return this.socket;
   }
 
   #take(bytes: Uint8Array): void {
     if (this.#isOver) return;
     this.#rest.push(bytes);
-    // Whoever parses may ask for more while what has come waits for its turn.
-    if (this.#isHolding) this.socket.pause();
-    else if (this.#rest.length === 1) this.#goOn();
+    if (this.#rest.length === 1) this.#goOn();
   }
 
-  /** Hands over what may be now, in one go as long as that is short. */
+  /** Hands over what may be now, in one go as long as that is short, and reads on after it. */
   #goOn(): void {
     const { pace } = this.options;
-    for (let took = 0; this.#rest.length > 0 && !this.#isHolding;) {
-      if (this.socket.isPaused()) return;
+    for (let took = 0; this.#rest.length > 0;) {
+      if (!this.#isWanted) return;
       if (took >= TURN_MS || this.#isUntaken() || !pace.mayRead(this)) return this.#hold();
       took += pace.charge(this, () => this.#handPart());
     }
+    if (this.#isWanted) this.#resume();
   }
 
   #hold(): void {
     this.#isHolding = true;
-    this.socket.pause();
+    this.#pause();
     if (!this.#isUntaken()) this.options.pace.wait(this);
   }
 
@@ -94,6 +117,8 @@ export class Reading implements Reader {
     if (first!.length <= partBytes) this.#rest.shift();
     else this.#rest[0] = first!.subarray(partBytes);
     const part = first!.subarray(0, partBytes);
+    this.#isHanding = true;
     for (const parse of this.#parsers) parse(part);
+    this.#isHanding = false;
   }
 }
