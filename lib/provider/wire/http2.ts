@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
+import { nextTick } from "node:process";
 import {
   ANSWER_REST_TIMEOUT_MS,
   HTTP2_STREAMS_MAX,
@@ -20,6 +21,9 @@ import { PART_BYTES } from "./reading.ts";
 const NO_ERROR = 0;
 /** With this no client takes an answer for whole. */
 const INTERNAL_ERROR = 2;
+
+/** How what comes is handed over. */
+const HTTP2_READING = { partBytes: PART_BYTES.http2, untakenBytes: HTTP2_UNTAKEN_BYTES_MAX };
 
 export interface Http2 {
   /** Serves a connection from its first byte on. */
@@ -64,7 +68,8 @@ export async function createHttp2(
       connection.enter("idle");
       server.once("session", (session) => connections.set(session, connection));
       server.emit("connection", socket);
-      all.pace(connection, { partBytes: PART_BYTES.http2, untakenBytes: HTTP2_UNTAKEN_BYTES_MAX });
+      // A new session takes what has come with the handshake off the socket by itself, in a tick.
+      nextTick(() => all.pace(connection, HTTP2_READING));
     },
   };
 }
