@@ -96,7 +96,7 @@ export class Connections {
   }
 
   /** Has what comes on a connection handed in turns to whoever listens to its socket by now. */
-  pace(connection: Connection, how: Pick<ReadingOptions, "partBytes" | "untakenBytes">): void {
+  pace(connection: Connection, how: Omit<ReadingOptions, "pace" | "network">): void {
     const { socket, network } = connection;
     connection.readIn(new Reading(socket, { ...how, pace: this.#pace, network }));
   }

@@ -2,7 +2,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
-import { nextTick } from "node:process";
 import {
   ANSWER_REST_TIMEOUT_MS,
   HTTP2_STREAMS_MAX,
@@ -22,6 +21,16 @@ const NO_ERROR = 0;
 /** With this no client takes an answer for whole. */
 const INTERNAL_ERROR = 2;
 
+const OPTIONS = {
+  // The process may abort with a session that ends for these; they are slowed down instead.
+  maxSessionInvalidFrames: 0xffff_ffff,
+  settings: {
+    maxConcurrentStreams: HTTP2_STREAMS_MAX,
+    maxHeaderListSize: REQUEST_HEADER_BYTES_MAX + REQUEST_TARGET_BYTES_MAX,
+    enablePush: false,
+  },
+};
+
 /** How what comes is handed over. */
 const HTTP2_READING = { partBytes: PART_BYTES.http2, untakenBytes: HTTP2_UNTAKEN_BYTES_MAX };
 
@@ -37,13 +46,7 @@ export async function createHttp2(
   all: Pick<Connections, "pace">,
 ): Promise<Http2> {
   const { createServer } = await import("node:http2");
-  const server = createServer({
-    settings: {
-      maxConcurrentStreams: HTTP2_STREAMS_MAX,
-      maxHeaderListSize: REQUEST_HEADER_BYTES_MAX + REQUEST_TARGET_BYTES_MAX,
-      enablePush: false,
-    },
-  });
+  const server = createServer(OPTIONS);
   const connections = new WeakMap<NonNullable<Session>, Connection>();
   const arrive =
     (isHeldBack: boolean) => (message: Http2ServerRequest, response: Http2ServerResponse) => {
@@ -67,11 +70,20 @@ export async function createHttp2(
       // It may wait for its first request as long as for any: browsers open some ahead.
       connection.enter("idle");
       server.once("session", (session) => connections.set(session, connection));
+      // A new session would take all of this off the socket at once, and acknowledge a flood of
+      // frames only behind it: nghttp2 then gives the session up, and Deno 2.9 may abort with it.
+      const come = takeAll(socket);
       server.emit("connection", socket);
-      // A new session takes what has come with the handshake off the socket by itself, in a tick.
-      nextTick(() => all.pace(connection, HTTP2_READING));
+      all.pace(connection, { ...HTTP2_READING, come });
     },
   };
+}
+
+/** What has come on a socket and was not read. */
+function takeAll(socket: Socket): Uint8Array[] {
+  const all: Uint8Array[] = [];
+  for (let bytes; (bytes = socket.read()) !== null;) all.push(bytes);
+  return all;
 }
 
 /** One stream, whose connection is busy as long as one of its streams is. */

@@ -15,6 +15,8 @@ export interface ReadingOptions {
   readonly partBytes: number;
   /** Bytes that may wait to be written before no more is read. */
   readonly untakenBytes: number;
+  /** What has come before. */
+  readonly come?: readonly Uint8Array[];
 }
 
 type Listener = (bytes: Uint8Array) => void;
@@ -49,6 +51,8 @@ export class Reading implements Reader {
       pause: () => this.#want(false),
       resume: () => this.#want(true),
     });
+    this.#rest.push(...options.come ?? []);
+    if (this.#rest.length > 0) this.#hold();
   }
 
   /** What was handed over was a request. */
