@@ -14,6 +14,7 @@ import type { Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import { exchange, type ExchangeParts, type Line } from "./exchange.ts";
 import type { Served } from "./incoming.ts";
+import { FrameFilter } from "./frames.ts";
 import { PART_BYTES } from "./reading.ts";
 
 /** RFC 9113 section 7. */
@@ -74,7 +75,8 @@ export async function createHttp2(
       // frames only behind it: nghttp2 then gives the session up, and Deno 2.9 may abort with it.
       const come = takeAll(socket);
       server.emit("connection", socket);
-      all.pace(connection, { ...HTTP2_READING, come });
+      const frames = new FrameFilter(() => connection.endSoon());
+      all.pace(connection, { ...HTTP2_READING, come, pass: (bytes) => frames.pass(bytes) });
     },
   };
 }

@@ -15,6 +15,8 @@ export interface ReadingOptions {
   readonly partBytes: number;
   /** Bytes that may wait to be written before no more is read. */
   readonly untakenBytes: number;
+  /** What is handed over of some bytes. */
+  pass?(bytes: Uint8Array): Uint8Array;
   /** What has come before. */
   readonly come?: readonly Uint8Array[];
 }
@@ -120,7 +122,9 @@ export class Reading implements Reader {
     const { partBytes } = this.options;
     if (first!.length <= partBytes) this.#rest.shift();
     else this.#rest[0] = first!.subarray(partBytes);
-    const part = first!.subarray(0, partBytes);
+    const bytes = first!.subarray(0, partBytes);
+    const part = this.options.pass?.(bytes) ?? bytes;
+    if (part.length === 0) return;
     this.#isHanding = true;
     for (const parse of this.#parsers) parse(part);
     this.#isHanding = false;
