@@ -12,6 +12,9 @@ Deno.test("a cid in the path or in the host names a deployment", () => {
     ["p.example", `/${CID}//x`, "path", "//x"],
     [`${CID}.p.example`, "/a", "host", "/a"],
     [`${CID.toUpperCase()}.P.EXAMPLE:443`, "/", "host", "/"],
+    [`${CID}.p.example.`, "/a", "host", "/a"],
+    [`${CID}.p.example.:8402`, "/a", "host", "/a"],
+    [`p.example.`, `/${CID}/a`, "path", "/a"],
     ["p.example", `/${V0}/q`, "path", "/q"],
   ];
   for (const [host, path, form, rest] of cases) {

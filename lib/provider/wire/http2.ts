@@ -71,21 +71,11 @@ export async function createHttp2(
       // It may wait for its first request as long as for any: browsers open some ahead.
       connection.enter("idle");
       server.once("session", (session) => connections.set(session, connection));
-      // A new session would take all of this off the socket at once, and acknowledge a flood of
-      // frames only behind it: nghttp2 then gives the session up, and Deno 2.9 may abort with it.
-      const come = takeAll(socket);
       server.emit("connection", socket);
       const frames = new FrameFilter(() => connection.endSoon());
-      all.pace(connection, { ...HTTP2_READING, come, pass: (bytes) => frames.pass(bytes) });
+      all.pace(connection, { ...HTTP2_READING, pass: (bytes) => frames.pass(bytes) });
     },
   };
-}
-
-/** What has come on a socket and was not read. */
-function takeAll(socket: Socket): Uint8Array[] {
-  const all: Uint8Array[] = [];
-  for (let bytes; (bytes = socket.read()) !== null;) all.push(bytes);
-  return all;
 }
 
 /** One stream, whose connection is busy as long as one of its streams is. */

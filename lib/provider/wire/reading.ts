@@ -3,6 +3,7 @@
  * when it is its turn, and stops reading the socket in between.
  */
 import type { Socket } from "node:net";
+import { nextTick } from "node:process";
 import { type Pace, type Reader, TURN_MS, Usage } from "./pace.ts";
 
 /** Bytes handed over at once: in chunks or frames of one byte they take less than a millisecond. */
@@ -17,8 +18,6 @@ export interface ReadingOptions {
   readonly untakenBytes: number;
   /** What is handed over of some bytes. */
   pass?(bytes: Uint8Array): Uint8Array;
-  /** What has come before. */
-  readonly come?: readonly Uint8Array[];
 }
 
 type Listener = (bytes: Uint8Array) => void;
@@ -31,8 +30,8 @@ export class Reading implements Reader {
   #rest: Uint8Array[] = [];
   /** Whether whoever parses wants more. */
   #isWanted = true;
-  /** Whether what has come waits for its turn. */
-  #isHolding = false;
+  /** Whether what has come waits for its turn, or for the first. */
+  #isHolding = true;
   #isHanding = false;
   #isOver = false;
   readonly #pause: () => void;
@@ -53,8 +52,9 @@ export class Reading implements Reader {
       pause: () => this.#want(false),
       resume: () => this.#want(true),
     });
-    this.#rest.push(...options.come ?? []);
-    if (this.#rest.length > 0) this.#hold();
+    // A session of HTTP/2 drains the socket by itself in its first tick, past us: nothing may be
+    // left there, so all that comes until then is taken.
+    nextTick(() => this.#start());
   }
 
   /** What was handed over was a request. */
@@ -69,6 +69,11 @@ export class Reading implements Reader {
     this.options.pace.forget(this);
     this.#isHolding = false;
     if (!this.socket.destroyed) this.#resume();
+  }
+
+  #start(): void {
+    this.#isHolding = false;
+    this.#goOn();
   }
 
   turn(): void {
@@ -89,7 +94,7 @@ export class Reading implements Reader {
   #take(bytes: Uint8Array): void {
     if (this.#isOver) return;
     this.#rest.push(bytes);
-    if (this.#rest.length === 1) this.#goOn();
+    if (this.#rest.length === 1 && !this.#isHolding) this.#goOn();
   }
 
   /** Hands over what may be now, in one go as long as that is short, and reads on after it. */
