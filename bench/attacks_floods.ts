@@ -55,9 +55,13 @@ function floodOne(url: URL, first: Uint8Array, then: Uint8Array, end: number): P
       resolve();
     });
     const more = () => {
-      if (!socket.destroyed) socket.write(then, more);
+      while (!socket.destroyed && socket.write(then));
     };
-    socket.write(first, more);
+    socket.on("drain", more);
+    socket.once(url.protocol === "http:" ? "connect" : "secureConnect", () => {
+      socket.write(first);
+      more();
+    });
   });
 }
 

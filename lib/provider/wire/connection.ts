@@ -70,6 +70,11 @@ export class Connection implements Line {
     this.#socket = socket;
   }
 
+  /** What TLS stands on; null without TLS. */
+  get below(): Socket | null {
+    return this.#socket === this.raw ? null : this.raw;
+  }
+
   get socket(): Socket {
     return this.#socket;
   }

@@ -96,9 +96,9 @@ export class Connections {
   }
 
   /** Has what comes on a connection handed in turns to whoever listens to its socket by now. */
-  pace(connection: Connection, how: Omit<ReadingOptions, "pace" | "network">): void {
-    const { socket, network } = connection;
-    connection.readIn(new Reading(socket, { ...how, pace: this.#pace, network }));
+  pace(connection: Connection, how: Omit<ReadingOptions, "pace" | "network" | "below">): void {
+    const { socket, below, network } = connection;
+    connection.readIn(new Reading(socket, { ...how, pace: this.#pace, network, below }));
   }
 
   of(socket: Socket): Connection | undefined {

@@ -9,7 +9,15 @@ import { type Pace, type Reader, TURN_MS, Usage } from "./pace.ts";
 /** Bytes handed over at once: in chunks or frames of one byte they take less than a millisecond. */
 export const PART_BYTES = { http1: 8 * 1024, http2: 1024 } as const;
 
+/** The system's side of a socket; node has no name for it. */
+interface Handle {
+  readStart(): void;
+  readStop(): void;
+}
+
 export interface ReadingOptions {
+  /** Below TLS: pausing a socket of TLS does not stop Deno 2.9 reading what it stands on. */
+  readonly below: Socket | null;
   readonly pace: Pace;
   /** What shares its turns with other connections; null: this one alone. */
   readonly network: string | null;
@@ -33,6 +41,7 @@ export class Reading implements Reader {
   /** Whether what has come waits for its turn, or for the first. */
   #isHolding = true;
   #isHanding = false;
+  #isReadingBelow = true;
   #isOver = false;
   readonly #pause: () => void;
   readonly #resume: () => void;
@@ -46,8 +55,16 @@ export class Reading implements Reader {
     socket.on("data", (bytes: Uint8Array) => this.#take(bytes));
     socket.on("drain", () => this.#onDrain());
     socket.once("close", () => this.end());
-    this.#pause = socket.pause.bind(socket);
-    this.#resume = socket.resume.bind(socket);
+    const pause = socket.pause.bind(socket);
+    const resume = socket.resume.bind(socket);
+    this.#pause = () => {
+      pause();
+      this.#readBelow(false);
+    };
+    this.#resume = () => {
+      this.#readBelow(true);
+      resume();
+    };
     Object.assign(socket, {
       pause: () => this.#want(false),
       resume: () => this.#want(true),
@@ -69,6 +86,14 @@ export class Reading implements Reader {
     this.options.pace.forget(this);
     this.#isHolding = false;
     if (!this.socket.destroyed) this.#resume();
+  }
+
+  #readBelow(isReading: boolean): void {
+    if (this.#isReadingBelow === isReading) return;
+    this.#isReadingBelow = isReading;
+    const { _handle: handle } = (this.options.below ?? {}) as { _handle?: Handle | null };
+    if (isReading) handle?.readStart();
+    else handle?.readStop();
   }
 
   #start(): void {

@@ -19,6 +19,7 @@ function open({ takesMs = 0, ...options }: Partial<ReadingOptions> & { takesMs?:
   const reading = new Reading(socket as unknown as Socket, {
     pace,
     network: null,
+    below: null,
     partBytes: 4,
     untakenBytes: Infinity,
     ...options,
