@@ -25,7 +25,7 @@ export class Connection implements Line {
   #state: State = "new";
   #since: number;
   #served: Served | null = null;
-  #reading: Pick<Reading, "end" | "noteRequest"> | null = null;
+  #reading: Pick<Reading, "end" | "handed" | "noteRequest"> | null = null;
   #waiting: Waiting[] = [];
   /** Whether the first that waits begins once what was read with it has been looked at. */
   #isDue = false;
@@ -80,7 +80,7 @@ export class Connection implements Line {
   }
 
   /** What comes on it is handed over by `reading` from now on. */
-  readIn(reading: Pick<Reading, "end" | "noteRequest">): void {
+  readIn(reading: Pick<Reading, "end" | "handed" | "noteRequest">): void {
     this.#reading = reading;
   }
 
@@ -113,6 +113,10 @@ export class Connection implements Line {
     if (this.#hasLeft) served.leave();
   }
 
+  bytesParsed(): number {
+    return this.#reading?.handed ?? 0;
+  }
+
   isLast(): boolean {
     return this.#isLast;
   }
@@ -123,7 +127,7 @@ export class Connection implements Line {
 
   finish(): void {
     this.#served = null;
-    this.bytesBefore = this.#socket.bytesRead;
+    this.bytesBefore = this.bytesParsed();
     this.enter("idle");
     if (this.#isLast) return this.#socket.destroySoon();
     this.#waiting.shift()?.begin();

@@ -98,6 +98,10 @@ class Stream implements Line {
     });
   }
 
+  bytesParsed(): number {
+    return 0;
+  }
+
   isLast(): boolean {
     return false;
   }

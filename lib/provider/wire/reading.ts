@@ -32,6 +32,8 @@ type Listener = (bytes: Uint8Array) => void;
 
 export class Reading implements Reader {
   readonly usage = new Usage();
+  /** Bytes that were handed over. */
+  handed = 0;
   readonly networkUsage: Usage;
   readonly #parsers: readonly Listener[];
   /** What has come and was not handed over. */
@@ -155,6 +157,7 @@ export class Reading implements Reader {
     const bytes = first!.subarray(0, partBytes);
     const part = this.options.pass?.(bytes) ?? bytes;
     if (part.length === 0) return;
+    this.handed += part.length;
     this.#isHanding = true;
     for (const parse of this.#parsers) parse(part);
     this.#isHanding = false;
