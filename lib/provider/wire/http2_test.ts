@@ -3,7 +3,7 @@ import { type ClientHttp2Session, connect } from "node:http2";
 import { connect as connectTls } from "node:tls";
 import { frame, PING, PREFACE, SETTINGS } from "../../../tests/wire/http2/frames.ts";
 import { certificateFiles } from "../../../worlds/certificate.ts";
-import { mirror, openWire, textAnswer } from "../../../worlds/wire.ts";
+import { mirror, openWire, textAnswer, textOf } from "../../../worlds/wire.ts";
 import { ANSWER_REST_TIMEOUT_MS, HTTP2_RESETS_MAX, HTTP2_STREAMS_MAX } from "../../limits.ts";
 import type { Handle } from "../http/request.ts";
 
@@ -165,4 +165,17 @@ Deno.test("a flood of frames is slowed down, and is no end of anything", async (
   }
   assert.ok(!flooding.destroyed);
   flooding.destroy();
+});
+
+Deno.test("a large body over TLS is taken whole, in chunks and in frames", async () => {
+  await using world = await open(async (request) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return textAnswer(String((await textOf(request)).length));
+  });
+  for (const http2 of [false, true]) {
+    using client = Deno.createHttpClient({ caCerts: [world.cert], http2 });
+    const body = ReadableStream.from(Array.from({ length: 200 }, () => new Uint8Array(65_536)));
+    const answer = await fetch(world.wire.url, { client, method: "POST", body });
+    assert.equal(await answer.text(), String(200 * 65_536));
+  }
 });
