@@ -26,9 +26,10 @@ import { fund, PRICE } from "../worlds/chain/escrow_chain.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { sampleZip } from "../worlds/spec/sample_zip.ts";
 import { type Latency, neighbour, publish, type Side, startSide } from "./attacks_side.ts";
+import { FLOODS } from "./attacks_floods.ts";
 import { WIRE_ATTACKS, type WireAttack } from "./attacks_wire.ts";
 import { type Checkout, checkOut, HERE, otherCommit } from "./checkout.ts";
-import { atLeast, atMost, type Must, printReport, type Row } from "./report.ts";
+import { atLeast, atMost, type Must, printReport, quantile, type Row } from "./report.ts";
 import { startScarceGateway } from "./attacks_gateway.ts";
 
 const LIMITS = {
@@ -39,6 +40,8 @@ const LIMITS = {
 };
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" }, fields: { limits: LIMITS } };
 const QUIET_MS = 3_000;
+/** Of attacks over the wire, which leave nothing behind; figures are medians. */
+const WIRE_TURNS = 3;
 /** Folders in each other above each file of the zip whose folders are only implied. */
 const IMPLIED = { files: 2_000, depth: 31 };
 const ENVELOPES = { files: 150, perSecond: 30, stanzas: 16 };
@@ -61,6 +64,10 @@ interface World {
 /** One attack: makes its inputs once, then runs against any side. */
 interface Attack {
   name: string;
+  /** Whether the provider speaks TLS. */
+  isSecured?: boolean;
+  /** How often the neighbour is heard without it and with it, in turns; once without a number. */
+  turns?: number;
   /** @returns what to show beside the neighbour's latency */
   run(side: Side, world: World): Promise<Row>;
   /** What it left, once the neighbour has stopped. */
@@ -89,30 +96,45 @@ async function main(): Promise<void> {
 }
 
 async function attackOnce(world: World, attack: Attack, checkout: Checkout): Promise<Row> {
-  await using side = await startSide(world.market, checkout);
+  await using side = await startSide(world.market, checkout, attack.isSecured);
+  const { cert } = side;
   const url = `${side.url}/${world.hello}`;
-  const warm = async () => void await (await fetch(url)).text();
+  using client = Deno.createHttpClient({ caCerts: cert === null ? [] : [cert] });
+  const warm = async () => void await (await fetch(url, { client })).text();
   for (let turn = 0; turn < 50; turn++) await warm();
-  const quiet = await neighbour(url, QUIET_MS, () => Promise.resolve());
   const memory = await side.memory();
-  const { value, latency } = await neighbour(url, QUIET_MS, () => attack.run(side, world));
+  const quiet: Latency[] = [];
+  const attacked: Latency[] = [];
+  let shown: Row = {};
+  for (let turn = 0; turn < (attack.turns ?? 1); turn++) {
+    quiet.push((await neighbour({ url, cert }, QUIET_MS, () => Promise.resolve())).latency);
+    const { value, latency } = await neighbour({ url, cert }, QUIET_MS, () => {
+      return attack.run(side, world);
+    });
+    attacked.push(latency);
+    shown = value;
+  }
   const peak = (await side.memory()).peak - memory.now;
   const after = await attack.after?.(side, world) ?? {};
   return {
     attack: attack.name,
     provider: checkout.name,
-    ...times("quiet", quiet.latency),
-    ...times("attacked", latency),
-    "longest ms": latency.longest,
-    failed: latency.failed,
+    ...times("quiet", quiet),
+    ...times("attacked", attacked),
+    "longest ms": Math.max(...attacked.map(({ longest }) => longest)),
+    failed: attacked.reduce((all, { failed }) => all + failed, 0),
     "MB more": peak,
-    ...value,
+    ...shown,
     ...after,
   };
 }
 
-function times(name: string, { p50, p99 }: Latency): Row {
-  return { [`${name} p50`]: p50, [`${name} p99`]: p99 };
+function times(name: string, all: readonly Latency[]): Row {
+  const middle = (values: number[]) => quantile(values, 0.5)!;
+  return {
+    [`${name} p50`]: middle(all.map(({ p50 }) => p50)),
+    [`${name} p99`]: middle(all.map(({ p99 }) => p99)),
+  };
 }
 
 async function prepare(market: Market): Promise<Attack[]> {
@@ -122,13 +144,15 @@ async function prepare(market: Market): Promise<Attack[]> {
     ...await Promise.all(OPENINGS.map((size) => openings(market, size))),
     lookups(),
     scarcity(),
-    ...WIRE_ATTACKS.map(overTheWire),
+    ...[...WIRE_ATTACKS, ...FLOODS].map(overTheWire),
   ];
 }
 
-function overTheWire({ name, run }: WireAttack): Attack {
+function overTheWire({ name, isSecured = false, run }: WireAttack): Attack {
   return {
     name,
+    isSecured,
+    turns: WIRE_TURNS,
     async run({ url }, { hello }) {
       await run(new URL(url), `/${hello}`);
       return {};

@@ -2,10 +2,10 @@
  * The neighbour of bench/attacks.ts, on a thread of its own: what keeps the attacker busy is no
  * part of what it sees. It calls a deployment, one call after the other, until it is told to stop.
  */
-import type { Called } from "./attacks_side.ts";
+import type { Called, Neighbourhood } from "./attacks_side.ts";
 
 const worker = self as unknown as {
-  onmessage: (message: MessageEvent<string>) => void;
+  onmessage: (message: MessageEvent<Neighbourhood | "stop">) => void;
   postMessage(message: Called): void;
 };
 
@@ -16,11 +16,12 @@ worker.onmessage = ({ data }) => {
   else call(data).then((called) => worker.postMessage(called));
 };
 
-async function call(url: string): Promise<Called> {
+async function call({ url, cert }: Neighbourhood): Promise<Called> {
+  using client = Deno.createHttpClient({ caCerts: cert === null ? [] : [cert] });
   const called: Called = { took: [], failed: 0 };
   while (!isOver) {
     const at = performance.now();
-    const response = await fetch(url);
+    const response = await fetch(url, { client });
     await response.body?.cancel();
     if (response.status !== 200) called.failed += 1;
     called.took.push(performance.now() - at);

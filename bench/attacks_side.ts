@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { formatCid } from "../lib/cid.ts";
 import { importFile } from "../lib/ipfs/dag.ts";
 import { pause } from "../lib/pause.ts";
+import type { CertificateFiles } from "../lib/provider/wire/certificate.ts";
+import { certificateFiles } from "../worlds/certificate.ts";
 import { type ChildProvider, startChildProvider } from "../worlds/child_provider.ts";
 import type { Market } from "../worlds/market.ts";
 import { type Checkout, outputOf } from "./checkout.ts";
@@ -13,6 +15,8 @@ import { quantile } from "./report.ts";
 
 export interface Side extends AsyncDisposable {
   readonly url: string;
+  /** With which it speaks TLS, PEM; null: it does not. */
+  readonly cert: string | null;
   /** Resident memory now and at its highest, MB. */
   memory(): Promise<{ now: number; peak: number }>;
   /** Files, folders and disk of the state folder's part, MB. */
@@ -22,12 +26,19 @@ export interface Side extends AsyncDisposable {
 }
 
 /** Starts a checkout's provider on a copy of the market's home. */
-export async function startSide(market: Market, { root }: Checkout): Promise<Side> {
+export async function startSide(
+  market: Market,
+  { root }: Checkout,
+  isSecured = false,
+): Promise<Side> {
   const home = await Deno.makeTempDir();
   await Deno.chmod(home, 0o755);
   for (const name of ["config.json", "keys.json", "terms.txt"]) {
     await Deno.copyFile(join(market.home, name), join(home, name));
   }
+  const files = isSecured ? await certificateFiles("bench.example") : null;
+  if (files) await speakTls(join(home, "config.json"), files);
+  const cert = files && await Deno.readTextFile(files.cert);
   const start = async (): Promise<{ child: ChildProvider; url: string }> => {
     const child = await startChildProvider(home, { logLevel: "info", root });
     const url = await child.url;
@@ -39,6 +50,7 @@ export async function startSide(market: Market, { root }: Checkout): Promise<Sid
     get url() {
       return running.url;
     },
+    cert,
     memory: () => memoryOf(running.child.pid),
     disk: (part) => diskOf(join(home, "state", part)),
     async restart() {
@@ -49,9 +61,25 @@ export async function startSide(market: Market, { root }: Checkout): Promise<Sid
     },
     async [Symbol.asyncDispose]() {
       await running.child.kill();
+      await files?.[Symbol.asyncDispose]();
       await Deno.remove(home, { recursive: true });
     },
   };
+}
+
+async function speakTls(path: string, { cert, key }: CertificateFiles): Promise<void> {
+  const config = JSON.parse(await Deno.readTextFile(path));
+  const tls = { cert, key };
+  await Deno.writeTextFile(
+    path,
+    JSON.stringify({ ...config, provider: { ...config.provider, tls } }),
+  );
+}
+
+/** What a neighbour calls, and whom it trusts for that. */
+export interface Neighbourhood {
+  readonly url: string;
+  readonly cert: string | null;
 }
 
 /** Calls of a neighbour: how long each took, ms, and how many were not answered well. */
@@ -70,7 +98,7 @@ export interface Latency {
 
 /** Has a neighbour call a deployment while `work` goes on, and for `leastMs` at least. */
 export async function neighbour<T>(
-  url: string,
+  where: Neighbourhood,
   leastMs: number,
   work: () => Promise<T>,
 ): Promise<{ value: T; latency: Latency }> {
@@ -78,7 +106,7 @@ export async function neighbour<T>(
   const { promise, resolve, reject } = Promise.withResolvers<Called>();
   worker.onmessage = ({ data }) => resolve(data);
   worker.onerror = ({ message }) => reject(new Error(message));
-  worker.postMessage(url);
+  worker.postMessage(where);
   try {
     const [value] = await Promise.all([work(), pause(leastMs)]);
     worker.postMessage("stop");

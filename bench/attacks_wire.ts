@@ -12,6 +12,8 @@ const TRICKLE_MS = 100;
 
 export interface WireAttack {
   readonly name: string;
+  /** Over TLS, where HTTP/2 is spoken. */
+  readonly isSecured?: boolean;
   /** @param path of the neighbour's deployment */
   run(url: URL, path: string): Promise<void>;
 }

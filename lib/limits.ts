@@ -107,6 +107,21 @@ export const IDLE_CONNECTION_MS = 75_000;
 export const CHUNK_OVERHEAD_BYTES_MAX = 1024 * 1024;
 /** and so many times its bytes: chunks of one byte have five around it. */
 export const CHUNK_OVERHEAD_PART_MAX = 8;
+/**
+ * Share of the event loop that reading what callers send may take: a byte is cheap to send, and a
+ * chunk or frame of one byte costs us a microsecond (`deno task bench attacks`, "tiny chunks").
+ */
+export const READING_SHARE_MAX = 1 / 4;
+/** Beyond it who took little of late is read on credit, ms together: it waits for no attacker. */
+export const READING_DEBT_MS_MAX = 20;
+/** Beside requests' heads, a connection that took little took less of about the last second, ms, */
+export const LIGHT_READER_MS_MAX = 3;
+/** and its network (IPv4 /24, IPv6 /56) less than this. */
+export const LIGHT_NETWORK_MS_MAX = 30;
+/** Networks whose reading is counted; one beyond it starts anew. */
+export const READING_NETWORKS_REMEMBERED_MAX = 50_000;
+/** HTTP/2 answers frames by itself: who does not take so much of that is not read on, bytes. */
+export const HTTP2_UNTAKEN_BYTES_MAX = 256 * 1024;
 /** Streams that one HTTP/2 connection may give up before their answer, beyond those it took. */
 export const HTTP2_RESETS_MAX = 200;
 /** Streams of one HTTP/2 connection at a time. */

@@ -15,6 +15,7 @@ Deno.test("a cid in the path or in the host names a deployment", () => {
     [`${CID}.p.example:`, "/", "host", "/"],
     [`${CID}.p.example.`, "/", "host", "/"],
     [`${CID}.p.example.:443`, "/", "host", "/"],
+    [`p.example.`, `/${CID}/a`, "path", "/a"],
     ["p.example", `/${V0}/q`, "path", "/q"],
   ];
   for (const [host, path, form, rest] of cases) {

@@ -6,6 +6,14 @@ import type { Socket } from "node:net";
 import { HTTP2_RESETS_MAX, PIPELINED_REQUESTS_MAX } from "../../limits.ts";
 import type { Line } from "./exchange.ts";
 import type { Served } from "./incoming.ts";
+import type { Reading } from "./reading.ts";
+
+/** A request that was read and is not served yet. */
+export interface Waiting {
+  begin(): void;
+  /** Whether all of it has come. */
+  isWhole(): boolean;
+}
 
 /** What a connection does: waits for a request, has some served, or gives out an answer's end. */
 export type State = "new" | "idle" | "serving" | "ending";
@@ -17,7 +25,11 @@ export class Connection implements Line {
   #state: State = "new";
   #since: number;
   #served: Served | null = null;
-  #waiting: (() => void)[] = [];
+  #reading: Pick<Reading, "end" | "handed" | "noteRequest"> | null = null;
+  #waiting: Waiting[] = [];
+  /** Whether the first that waits begins once what was read with it has been looked at. */
+  #isDue = false;
+  #hasLeft = false;
   #isLast = false;
   #isPaused = false;
   /** Streams of HTTP/2 that are served. */
@@ -27,9 +39,14 @@ export class Connection implements Line {
 
   /**
    * @param raw as the system accepted it
+   * @param network what shares its bounds; null: it has its own
    * @param now on the clock by which connections are swept, ms
    */
-  constructor(private readonly raw: Socket, private readonly now: () => number) {
+  constructor(
+    private readonly raw: Socket,
+    readonly network: string | null,
+    private readonly now: () => number,
+  ) {
     this.#socket = raw;
     this.#since = now();
   }
@@ -53,23 +70,51 @@ export class Connection implements Line {
     this.#socket = socket;
   }
 
+  /** What TLS stands on; null without TLS. */
+  get below(): Socket | null {
+    return this.#socket === this.raw ? null : this.raw;
+  }
+
   get socket(): Socket {
     return this.#socket;
   }
 
-  /** Begins with a request, now or once those before it are answered. */
-  queue(begin: () => void): void {
+  /** What comes on it is handed over by `reading` from now on. */
+  readIn(reading: Pick<Reading, "end" | "handed" | "noteRequest">): void {
+    this.#reading = reading;
+  }
+
+  /**
+   * Begins with a request once those before it are answered, and once what came with its head has
+   * been looked at: what turns out to be no request then was never begun with.
+   */
+  queue(waiting: Waiting): void {
     if (this.#isLast) return;
-    if (this.#state === "new" || this.#state === "idle") return begin();
-    this.#waiting.push(begin);
+    this.#reading?.noteRequest();
+    this.#waiting.push(waiting);
+    if (this.#state === "new" || this.#state === "idle") this.#beginSoon();
     if (this.#waiting.length < PIPELINED_REQUESTS_MAX || this.#isPaused) return;
     this.#isPaused = true;
     this.#socket.pause();
   }
 
+  #beginSoon(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    queueMicrotask(() => {
+      this.#isDue = false;
+      this.#waiting.shift()?.begin();
+    });
+  }
+
   serve(served: Served): void {
     this.#served = served;
     this.enter("serving");
+    if (this.#hasLeft) served.leave();
+  }
+
+  bytesParsed(): number {
+    return this.#reading?.handed ?? 0;
   }
 
   isLast(): boolean {
@@ -82,10 +127,10 @@ export class Connection implements Line {
 
   finish(): void {
     this.#served = null;
-    this.bytesBefore = this.#socket.bytesRead;
+    this.bytesBefore = this.bytesParsed();
     this.enter("idle");
     if (this.#isLast) return this.#socket.destroySoon();
-    this.#waiting.shift()?.();
+    this.#waiting.shift()?.begin();
     if (!this.#isPaused || this.#waiting.length >= PIPELINED_REQUESTS_MAX) return;
     this.#isPaused = false;
     this.#socket.resume();
@@ -94,6 +139,7 @@ export class Connection implements Line {
   /** One more stream of HTTP/2 is served, */
   join(): void {
     this.#streams += 1;
+    this.#reading?.noteRequest();
     this.enter("serving");
   }
 
@@ -124,16 +170,18 @@ export class Connection implements Line {
    * @returns false when nothing is served, and nobody answers
    */
   breakOff(reason: string): boolean {
+    this.#reading?.end();
     this.#served?.breakOff(reason);
     this.#isLast = true;
-    this.#waiting = [];
-    return this.#served !== null;
+    this.#waiting = this.#isDue ? this.#waiting.slice(0, 1).filter((each) => each.isWhole()) : [];
+    return this.#served !== null || this.#waiting.length > 0;
   }
 
   /** Nobody is at the other end any more, or nobody that sends. */
   leave(): void {
     this.#isLast = true;
-    this.#waiting = [];
+    this.#hasLeft = true;
+    this.#waiting = this.#isDue ? this.#waiting.slice(0, 1) : [];
     this.#served?.leave();
   }
 

@@ -14,23 +14,29 @@ function open() {
     destroySoon: () => void done.push("destroySoon"),
     resetAndDestroy: () => void done.push("reset"),
   } as unknown as Socket;
-  return { connection: new Connection(socket, () => clock.now), done, clock };
+  return { connection: new Connection(socket, null, () => clock.now), done, clock };
 }
+
+const request = (begin: () => void, isWhole = true) => ({ begin, isWhole: () => isWhole });
+const nothing = request(() => {});
+const unwanted = request(() => assert.fail("it was begun"));
 
 const served = (told: string[]) => ({
   leave: () => void told.push("left"),
   breakOff: (reason: string) => void told.push(reason),
 });
 
-Deno.test("requests that were sent ahead are begun one after the other", () => {
+Deno.test("requests that were sent ahead are begun one after the other", async () => {
   const { connection } = open();
   const begun: number[] = [];
   for (const each of [1, 2, 3]) {
-    connection.queue(() => {
+    connection.queue(request(() => {
       begun.push(each);
       connection.serve(served([]));
-    });
+    }));
   }
+  assert.deepEqual(begun, []);
+  await Promise.resolve();
   assert.deepEqual(begun, [1]);
   connection.finish();
   assert.deepEqual(begun, [1, 2]);
@@ -42,9 +48,9 @@ Deno.test("requests that were sent ahead are begun one after the other", () => {
 Deno.test("of what is sent ahead so much is read, and the rest once there is room", () => {
   const { connection, done } = open();
   connection.serve(served([]));
-  for (let sent = 1; sent < PIPELINED_REQUESTS_MAX; sent++) connection.queue(() => {});
+  for (let sent = 1; sent < PIPELINED_REQUESTS_MAX; sent++) connection.queue(nothing);
   assert.equal(done.length, 0);
-  for (const _ of [1, 2]) connection.queue(() => {});
+  for (const _ of [1, 2]) connection.queue(nothing);
   assert.deepEqual(done, ["pause"]);
   for (const _ of [1, 2]) connection.finish();
   assert.deepEqual(done, ["pause", "resume"]);
@@ -54,9 +60,9 @@ Deno.test("nothing is begun behind what is the last", () => {
   for (const end of ["endSoon", "breakOff", "leave"] as const) {
     const { connection, done } = open();
     connection.serve(served([]));
-    connection.queue(() => assert.fail("it was begun"));
+    connection.queue(unwanted);
     connection[end]("no HTTP");
-    connection.queue(() => assert.fail("it was begun"));
+    connection.queue(unwanted);
     assert.ok(connection.isLast());
     connection.finish();
     assert.deepEqual(done, ["destroySoon"]);

@@ -11,6 +11,8 @@ import {
   NETWORK_CONNECTIONS_MAX,
 } from "../../limits.ts";
 import { Connection } from "./connection.ts";
+import { Pace } from "./pace.ts";
+import { Reading, type ReadingOptions } from "./reading.ts";
 import { refuseLateHead } from "./refusal.ts";
 
 /** How often connections are looked through for those that take too long, ms. */
@@ -35,6 +37,7 @@ export class Connections {
   readonly #bySocket = new WeakMap<Socket, Connection>();
   readonly #byNetwork = new Map<string, number>();
   readonly #options: ConnectionsOptions;
+  readonly #pace: Pace;
   readonly #sweeper: ReturnType<typeof setInterval>;
   #accepted = 0;
   #isClosing = false;
@@ -45,6 +48,7 @@ export class Connections {
   constructor(options: ConnectionsOptions) {
     this.#options = options;
     this.#now = this.#clock();
+    this.#pace = new Pace(options.now);
     this.#sweeper = setInterval(() => this.sweep(), SWEEP_MS);
     Deno.unrefTimer(this.#sweeper);
   }
@@ -66,7 +70,7 @@ export class Connections {
     const network = this.#options.networkOf(socket.remoteAddress ?? "");
     const isFull = this.#all.size >= CONNECTIONS_MAX && !this.#dropIdle();
     if (this.#isClosing || isFull || !this.#count(network)) return void socket.destroy();
-    const connection = new Connection(socket, () => this.#now);
+    const connection = new Connection(socket, network, () => this.#now);
     this.#all.add(connection);
     this.#bySocket.set(socket, connection);
     this.#watch(socket, connection);
@@ -89,6 +93,12 @@ export class Connections {
     this.#bySocket.set(socket, connection);
     this.#watch(socket, connection);
     return connection;
+  }
+
+  /** Has what comes on a connection handed in turns to whoever listens to its socket by now. */
+  pace(connection: Connection, how: Omit<ReadingOptions, "pace" | "network" | "below">): void {
+    const { socket, below, network } = connection;
+    connection.readIn(new Reading(socket, { ...how, pace: this.#pace, network, below }));
   }
 
   of(socket: Socket): Connection | undefined {

@@ -24,6 +24,8 @@ export interface Line {
   serve(served: Served): void;
   /** Bytes that came on it for earlier requests; null where they share it. */
   readonly bytesBefore: number | null;
+  /** Bytes of it that were parsed by now. */
+  bytesParsed(): number;
   /** Whether it is to end with this answer. */
   isLast(): boolean;
   /** It is, as nothing that comes behind could be told. */
@@ -72,6 +74,7 @@ function read({ senderOf }: ExchangeParts, arrived: Arrived): Incoming | Answer 
       sender: senderOf(message),
       isHttp2,
       bytesBefore: line.bytesBefore,
+      bytesParsed: () => line.bytesParsed(),
       onWanted: isHeldBack ? () => response.writeContinue() : null,
     });
   } catch (thrown) {

@@ -5,18 +5,35 @@ import type { Socket } from "node:net";
 import {
   ANSWER_REST_TIMEOUT_MS,
   HTTP2_STREAMS_MAX,
+  HTTP2_UNTAKEN_BYTES_MAX,
   REQUEST_HEADER_BYTES_MAX,
   REQUEST_TARGET_BYTES_MAX,
   UNWANTED_BODY_MS,
 } from "../../limits.ts";
 import type { Connection } from "./connection.ts";
+import type { Connections } from "./connections.ts";
 import { exchange, type ExchangeParts, type Line } from "./exchange.ts";
 import type { Served } from "./incoming.ts";
+import { FrameFilter } from "./frames.ts";
+import { PART_BYTES } from "./reading.ts";
 
 /** RFC 9113 section 7. */
 const NO_ERROR = 0;
 /** With this no client takes an answer for whole. */
 const INTERNAL_ERROR = 2;
+
+const OPTIONS = {
+  // The process may abort with a session that ends for these; they are slowed down instead.
+  maxSessionInvalidFrames: 0xffff_ffff,
+  settings: {
+    maxConcurrentStreams: HTTP2_STREAMS_MAX,
+    maxHeaderListSize: REQUEST_HEADER_BYTES_MAX + REQUEST_TARGET_BYTES_MAX,
+    enablePush: false,
+  },
+};
+
+/** How what comes is handed over. */
+const HTTP2_READING = { partBytes: PART_BYTES.http2, untakenBytes: HTTP2_UNTAKEN_BYTES_MAX };
 
 export interface Http2 {
   /** Serves a connection from its first byte on. */
@@ -25,15 +42,12 @@ export interface Http2 {
 
 type Session = Http2ServerRequest["stream"]["session"];
 
-export async function createHttp2(parts: ExchangeParts): Promise<Http2> {
+export async function createHttp2(
+  parts: ExchangeParts,
+  all: Pick<Connections, "pace">,
+): Promise<Http2> {
   const { createServer } = await import("node:http2");
-  const server = createServer({
-    settings: {
-      maxConcurrentStreams: HTTP2_STREAMS_MAX,
-      maxHeaderListSize: REQUEST_HEADER_BYTES_MAX + REQUEST_TARGET_BYTES_MAX,
-      enablePush: false,
-    },
-  });
+  const server = createServer(OPTIONS);
   const connections = new WeakMap<NonNullable<Session>, Connection>();
   const arrive =
     (isHeldBack: boolean) => (message: Http2ServerRequest, response: Http2ServerResponse) => {
@@ -58,6 +72,8 @@ export async function createHttp2(parts: ExchangeParts): Promise<Http2> {
       connection.enter("idle");
       server.once("session", (session) => connections.set(session, connection));
       server.emit("connection", socket);
+      const frames = new FrameFilter(() => connection.endSoon());
+      all.pace(connection, { ...HTTP2_READING, pass: (bytes) => frames.pass(bytes) });
     },
   };
 }
@@ -80,6 +96,10 @@ class Stream implements Line {
       served.leave();
       this.connection.noteReset();
     });
+  }
+
+  bytesParsed(): number {
+    return 0;
   }
 
   isLast(): boolean {

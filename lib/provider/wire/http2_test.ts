@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { type ClientHttp2Session, connect } from "node:http2";
+import { connect as connectTls } from "node:tls";
+import { frame, PING, PREFACE, SETTINGS } from "../../../tests/wire/http2/frames.ts";
 import { certificateFiles } from "../../../worlds/certificate.ts";
-import { mirror, openWire, textAnswer } from "../../../worlds/wire.ts";
+import { mirror, openWire, textAnswer, textOf } from "../../../worlds/wire.ts";
 import { ANSWER_REST_TIMEOUT_MS, HTTP2_RESETS_MAX, HTTP2_STREAMS_MAX } from "../../limits.ts";
 import type { Handle } from "../http/request.ts";
 
@@ -12,6 +14,7 @@ async function open(handle: Handle) {
   session.on("error", () => {});
   return {
     wire,
+    cert: await Deno.readTextFile(files.cert),
     session,
     ask: (headers: Record<string, string>, body?: string) => ask(session, headers, body),
     [Symbol.asyncDispose]: async () => {
@@ -128,4 +131,51 @@ Deno.test("who gives up stream after stream is served no more", async () => {
     }
   }
   await ended;
+});
+
+Deno.test("who says goodbye is let go, and ends nobody else", async () => {
+  await using world = await open(mirror);
+  // Garbage of the first session is what the second one stumbled over.
+  for (let session = 0; session < 2; session++) {
+    using client = Deno.createHttpClient({ caCerts: [world.cert] });
+    for (let call = 0; call < 1_500; call++) {
+      await (await fetch(world.wire.url, { client })).body?.cancel();
+    }
+  }
+  assert.equal((await world.ask({ ":path": "/" })).status, 200);
+});
+
+Deno.test("a flood of frames is slowed down, and is no end of anything", async () => {
+  await using world = await open(mirror);
+  await world.ask({ ":path": "/" });
+  const { port } = new URL(world.wire.url);
+  const flooding = connectTls({
+    host: "127.0.0.1",
+    port: Number(port),
+    ALPNProtocols: ["h2"],
+    ca: [world.cert],
+  });
+  flooding.on("error", () => {}).on("data", () => {});
+  const pings = PREFACE + frame(SETTINGS, 0, 0, "") + frame(PING, 0, 0, "12345678").repeat(20_000);
+  await new Promise<void>((resolve) =>
+    flooding.write(Uint8Array.from(pings, (char) => char.charCodeAt(0)), () => resolve())
+  );
+  for (let call = 0; call < 20; call++) {
+    assert.equal((await world.ask({ ":path": "/" })).status, 200);
+  }
+  assert.ok(!flooding.destroyed);
+  flooding.destroy();
+});
+
+Deno.test("a large body over TLS is taken whole, in chunks and in frames", async () => {
+  await using world = await open(async (request) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return textAnswer(String((await textOf(request)).length));
+  });
+  for (const http2 of [false, true]) {
+    using client = Deno.createHttpClient({ caCerts: [world.cert], http2 });
+    const body = ReadableStream.from(Array.from({ length: 200 }, () => new Uint8Array(65_536)));
+    const answer = await fetch(world.wire.url, { client, method: "POST", body });
+    assert.equal(await answer.text(), String(200 * 65_536));
+  }
 });

@@ -14,6 +14,8 @@ export interface Arrival {
   readonly isHttp2: boolean;
   /** Bytes of the connection that belong to earlier requests; null where streams share it. */
   readonly bytesBefore: number | null;
+  /** Bytes of the connection that were parsed by now. */
+  bytesParsed(): number;
   /** Sends `100 Continue`, for which the caller waits; null where it does not. */
   readonly onWanted: (() => void) | null;
 }
@@ -40,7 +42,8 @@ export class Incoming implements HttpRequest, Served {
   #onGone: (() => void) | null = null;
 
   /** @throws KhachapuriError `invalid_input` when the head says what RFC 9110 and 9112 forbid */
-  constructor(message: IncomingMessage, { sender, isHttp2, bytesBefore, onWanted }: Arrival) {
+  constructor(message: IncomingMessage, arrival: Arrival) {
+    const { sender, isHttp2, bytesBefore, onWanted } = arrival;
     this.method = message.method!;
     this.protocol = protocolOf(message, isHttp2);
     const head = headOf(message, this.protocol);
@@ -62,7 +65,8 @@ export class Incoming implements HttpRequest, Served {
       this.body = new IncomingBody(message, announced, onWanted);
     } else {
       const head = bytesBefore + headBytes(this);
-      this.body = new IncomingBody(message, announced, onWanted, head);
+      const bytesParsed = () => arrival.bytesParsed() - head;
+      this.body = new IncomingBody(message, announced, onWanted, bytesParsed);
     }
   }
 
@@ -171,8 +175,8 @@ export class IncomingBody implements ByteSource {
     private readonly message: IncomingMessage,
     private readonly announced: number,
     onWanted: (() => void) | null,
-    /** Of the connection, before the body's first; null where chunks are not told apart. */
-    private readonly bytesBefore: number | null = null,
+    /** Bytes behind the head that were parsed; null where chunks are not told apart. */
+    private readonly bytesParsed: (() => number) | null = null,
   ) {
     this.#onWanted = onWanted;
     // Without a listener of its own an error would end the process.
@@ -253,9 +257,8 @@ export class IncomingBody implements ByteSource {
    * and waits to be read is body, and requests that were sent ahead may stand behind it.
    */
   #isPadded(): boolean {
-    if (this.bytesBefore === null) return false;
-    const { socket, readableLength } = this.message;
-    const around = socket.bytesRead - this.bytesBefore - this.#bytes - readableLength;
+    if (this.bytesParsed === null) return false;
+    const around = this.bytesParsed() - this.#bytes - this.message.readableLength;
     return around > CHUNK_OVERHEAD_BYTES_MAX + this.#bytes * CHUNK_OVERHEAD_PART_MAX;
   }
 }

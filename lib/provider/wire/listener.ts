@@ -11,7 +11,7 @@ import type { Connection } from "./connection.ts";
 import { Connections, type ConnectionsOptions } from "./connections.ts";
 import type { ExchangeParts } from "./exchange.ts";
 import { Hearing } from "./hearing.ts";
-import { HTTP1_OPTIONS, serveHttp1 } from "./http1.ts";
+import { HTTP1_OPTIONS, readHttp1, serveHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2.ts";
 
 export interface Listener {
@@ -50,6 +50,12 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   // Before the server's own: the limits of connections come first.
   server.prependListener("connection", (socket: Socket) => connections.admit(socket));
   serveHttp1(server, options, connections);
+  if (!secured) {
+    server.on("connection", (socket: Socket) => {
+      const connection = connections.of(socket);
+      if (connection) readHttp1(connection, connections);
+    });
+  }
   const port = await bind(server, hostname, options.port);
   const hearing = new Hearing(server, { hostname, port }, connections, log);
   return {
@@ -79,7 +85,7 @@ async function serveTls(
   connections: Connections,
 ): Promise<Secured> {
   const certificate = await Certificate.open(files);
-  const http2 = await createHttp2(parts);
+  const http2 = await createHttp2(parts, connections);
   // Loaded where it is wanted only: it takes memory (`deno task bench hot`, column "idle RSS").
   const { createServer } = await import("node:https");
   const server = createServer({
@@ -90,13 +96,14 @@ async function serveTls(
   });
   // The server's own listener, which reads HTTP/1. A socket that is handed to a server of node:http
   // instead would be closed after its first answer.
-  const [readHttp1] = server.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
+  const [parseHttp1] = server.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
   server.removeAllListeners("secureConnection");
   server.on("secureConnection", (socket: TLSSocket) => {
     const connection = welcome(socket, connections);
     if (!connection) return;
-    if (socket.alpnProtocol === "h2") http2.take(socket, connection);
-    else readHttp1!.call(server, socket);
+    if (socket.alpnProtocol === "h2") return http2.take(socket, connection);
+    parseHttp1!.call(server, socket);
+    readHttp1(connection, connections);
   });
   server.on("tlsClientError", (_error: Error, socket: TLSSocket) => void socket.destroy());
   const use = (pair: typeof certificate.first) => server.setSecureContext(pair);

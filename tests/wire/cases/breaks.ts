@@ -19,7 +19,8 @@ export const BREAKS: Chapter = {
   title: "Requests that break off",
   about:
     "A part is never taken for the whole. The run of a body that breaks off is ended and costs its " +
-    "credit, as if its caller had hung up; whoever still listens gets a 400.",
+    "credit, as if its caller had hung up; whoever still listens gets a 400. What is no body in " +
+    "the bytes that came with its head costs nothing, as no run had begun.",
   cases: [
     brokenOff(
       "half a request line",
