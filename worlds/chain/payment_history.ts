@@ -90,6 +90,8 @@ export async function openHistory(mode: "batch" | "each") {
   const dir = await Deno.makeTempDir();
   const fake = fakeChain(PROVIDER.address);
   let nowMs = 1_700_000_000_000;
+  /** Of that, what passed while the chain was waited for. */
+  let waitedMs = 0;
   const seconds = () => BigInt(Math.floor(nowMs / 1000));
   Object.defineProperty(fake, "now", { get: seconds });
   for (const { address } of PAYERS) fake.allow(address, PRICE, 8n);
@@ -156,9 +158,15 @@ export async function openHistory(mode: "batch" | "each") {
 
   /** Time passes while the chain is waited for: a nonce that a fork freed is filled by and by. */
   async function inTime<T>(work: Promise<T>): Promise<T> {
-    const timer = setInterval(() => nowMs += 31_000, 3);
+    const timer = setInterval(() => {
+      nowMs += 31_000;
+      waitedMs += 31_000;
+    }, 3);
     return await work.finally(() => clearInterval(timer));
   }
+
+  /** On a busy machine so much time may pass so that an epoch ends with what it owes. */
+  const hasWaitedLong = () => BigInt(waitedMs) > NOTICE_SECONDS * 1_000n / 2n;
 
   async function hear(): Promise<void> {
     nowMs += 60_001;
@@ -360,7 +368,8 @@ export async function openHistory(mode: "batch" | "each") {
         const due = charged - taken(payer, lane);
         if (due <= 0n) continue;
         const refused = laneAt(account, lane)?.refused;
-        assert.ok(hasReorganised, `${due} credits of lane ${id} were never settled`);
+        const isExcused = hasReorganised || hasWaitedLong();
+        assert.ok(isExcused, `${due} credits of lane ${id} were never settled`);
         assert.ok(refused, `${due} credits of lane ${id} are due and nobody says so`);
       }
     }
