@@ -11,9 +11,10 @@ import { type Checkout, checkOut, HERE, otherCommit, outputOf } from "./checkout
 import { atMost, printReport, quantile, type Row } from "./report.ts";
 import { buildPrograms, measureHttp } from "./sandbox_peers.ts";
 
-const ROUNDS = 8;
-/** Of each checkout, to see what it takes while it does nothing. */
+/** Processes of each checkout: no two of the same cost the same. */
 const STARTS = 5;
+/** Of each of them. */
+const ROUNDS = 3;
 const IDLE_MS = 2_000;
 const TURN_SECONDS = 2;
 const CONCURRENCY = [1, 16];
@@ -34,8 +35,6 @@ interface Side {
   name: string;
   pid: number;
   url: string;
-  /** µs of processor a call, by concurrency, of each round. */
-  costs: Map<number, number[]>;
   stop(): Promise<number>;
 }
 
@@ -77,7 +76,6 @@ async function openSide({ name, root }: Checkout, market: Market, cid: string): 
     name,
     pid: child.pid,
     url: `${url}/${cid}`,
-    costs: new Map(CONCURRENCY.map((connections) => [connections, []])),
     async stop() {
       const code = await child.stop();
       await Deno.remove(home, { recursive: true });
@@ -86,11 +84,34 @@ async function openSide({ name, root }: Checkout, market: Market, cid: string): 
   };
 }
 
-async function turn(side: Side, connections: number, isCounted: boolean): Promise<void> {
+/** µs of processor that a call takes at so many connections. */
+async function turn(side: Side, connections: number): Promise<number> {
   const before = await processorTime(side.pid);
   const { perSecond } = await measureHttp(side.url, connections, TURN_SECONDS);
-  const used = await processorTime(side.pid) - before;
-  if (isCounted) side.costs.get(connections)!.push(used / (perSecond * TURN_SECONDS));
+  return (await processorTime(side.pid) - before) / (perSecond * TURN_SECONDS);
+}
+
+/** By checkout and connections, what calls cost in each turn, µs of processor. */
+type Costs = Map<string, Map<number, number[]>>;
+
+/** Adds the costs of calls to a fresh process of each checkout, in turns. */
+async function measure(
+  checkouts: readonly Checkout[],
+  market: Market,
+  cid: string,
+  costs: Costs,
+): Promise<void> {
+  const sides = await Promise.all(checkouts.map((each) => openSide(each, market, cid)));
+  for (let round = -1; round < ROUNDS; round++) {
+    for (const connections of CONCURRENCY) {
+      for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
+        const cost = await turn(side, connections);
+        // The first round warms up.
+        if (round >= 0) costs.get(side.name)!.get(connections)!.push(cost);
+      }
+    }
+  }
+  for (const side of sides) await side.stop();
 }
 
 /** KiB of each checkout's provider that has answered one call: medians, taken in turns. */
@@ -133,23 +154,20 @@ await market.provider.stop();
 const dir = await Deno.makeTempDir();
 const checkouts = [HERE, await checkOut(against, dir)];
 const idle = await idleMemory(checkouts, market, cid);
-const sides = await Promise.all(checkouts.map((each) => openSide(each, market, cid)));
-for (let round = -1; round < ROUNDS; round++) {
-  for (const connections of CONCURRENCY) {
-    for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
-      await turn(side, connections, round >= 0);
-    }
-  }
-}
-const [own, other] = sides as [Side, Side];
-const median = (side: Side, connections: number) => quantile(side.costs.get(connections)!, 0.5);
-const rows: Row[] = sides.map((side) => ({
-  tree: side.name,
-  ...Object.fromEntries(CONCURRENCY.map((each) => [`c=${each}, µs a call`, median(side, each)])),
-  "idle RSS, KiB": idle.get(side.name)!,
+const costs: Costs = new Map(checkouts.map(({ name }) => [
+  name,
+  new Map(CONCURRENCY.map((connections) => [connections, []])),
+]));
+for (let start = 0; start < STARTS; start++) await measure(checkouts, market, cid, costs);
+const [own, other] = checkouts as [Checkout, Checkout];
+const median = ({ name }: Checkout, connections: number) =>
+  quantile(costs.get(name)!.get(connections)!, 0.5);
+const rows: Row[] = checkouts.map((tree) => ({
+  tree: tree.name,
+  ...Object.fromEntries(CONCURRENCY.map((each) => [`c=${each}, µs a call`, median(tree, each)])),
+  "idle RSS, KiB": idle.get(tree.name)!,
 }));
 const ratio = (connections: number) => median(own, connections) / median(other, connections);
-for (const side of sides) await side.stop();
 await Deno.remove(dir, { recursive: true });
 printReport({
   rows,
