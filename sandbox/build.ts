@@ -4,6 +4,7 @@
  * Run as `deno run --allow-read --allow-write=.cache --allow-run=musl-gcc sandbox/build.ts`.
  */
 import { KhachapuriError } from "../lib/errors.ts";
+import { sha256 } from "./sha256.ts";
 
 const SOURCES = new URL("init/", import.meta.url);
 const TARGET = new URL("../.cache/init/", import.meta.url);
@@ -89,10 +90,6 @@ async function sourceDigest(names: readonly string[]): Promise<string> {
   const parts = [FLAGS.join(" ")];
   for (const name of names) parts.push(await Deno.readTextFile(new URL(name, SOURCES)));
   return await sha256(new TextEncoder().encode(parts.join("\0")));
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
 async function compile(args: string[]): Promise<void> {

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { KhachapuriError } from "../lib/errors.ts";
 import { INIT_SHA256 } from "../.cache/init/init_digest.ts";
 import type { SandboxHost } from "./policy.ts";
+import { sha256 } from "./sha256.ts";
 
 /** Beside a bundle; else where `deno task setup` builds it. */
 const SHIPPED = ["khachapuri-init", "../.cache/init/khachapuri-init"];
@@ -55,10 +56,6 @@ async function install(path: string): Promise<void> {
   await Deno.mkdir(dirname(path), { recursive: true });
   await Deno.writeFile(fresh, Uint8Array.fromBase64(INIT_BASE64), { mode: 0o755 });
   await Deno.rename(fresh, path);
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
 /** With an empty environment, which everything that the helper starts inherits. */
