@@ -5,6 +5,11 @@
 import { dirname } from "node:path";
 import { type ErrorCode, KhachapuriError } from "./errors.ts";
 
+/** Text without the byte order mark with which editors on Windows begin a file. */
+export function withoutMark(text: string): string {
+  return text.replace(/^\ufeff/, "");
+}
+
 /** What was to be done with a file, as the message has it: "… can't be read". */
 export type FileAct = "read" | "written" | "made" | "locked" | "looked at" | "removed";
 

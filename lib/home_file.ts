@@ -3,7 +3,7 @@
  * placed whole: whoever reads it, or looks after a crash, finds the old content or the new one.
  */
 import { dirname } from "node:path";
-import { fileError, isMissing, isTaken, makeFolders, named } from "./files.ts";
+import { fileError, isMissing, isTaken, makeFolders, named, withoutMark } from "./files.ts";
 import { parseJson } from "./shape.ts";
 
 /** How a file's content is written as JSON. */
@@ -69,9 +69,7 @@ export function openHomeFile<Content>(
  */
 export async function readJsonFile(path: string): Promise<unknown> {
   try {
-    // Editors on Windows begin a file with a byte order mark.
-    const text = (await Deno.readTextFile(path)).replace(/^\ufeff/, "");
-    return parseJson(text, path, "invalid_config");
+    return parseJson(withoutMark(await Deno.readTextFile(path)), path, "invalid_config");
   } catch (error) {
     if (isMissing(error) && !await isLink(path)) return undefined;
     throw await fileError(error, path, "read");

@@ -1,4 +1,5 @@
 /** Which files of a folder stay out of its program: `.khachapuriignore`, written as .gitignore. */
+import { withoutMark } from "../files.ts";
 
 /** Beside the program's files; not packed itself. */
 export const IGNORE_FILE = ".khachapuriignore";
@@ -14,9 +15,7 @@ interface Rule {
 
 /** Reads the patterns of one file as gitignore(5) describes them: the last that fits decides. */
 export function parseIgnore(text: string): Ignore {
-  const rules = text.replace(/^\ufeff/, "").split("\n").map(parseRule).filter((rule) =>
-    rule !== null
-  );
+  const rules = withoutMark(text).split("\n").map(parseRule).filter((rule) => rule !== null);
   return (path, isFolder) => {
     const rule = rules.findLast(({ pattern, isFolderOnly }) =>
       (isFolder || !isFolderOnly) && pattern.test(path)
