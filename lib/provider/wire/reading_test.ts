@@ -24,7 +24,10 @@ function open({ takesMs = 0, ...options }: Partial<ReadingOptions> & { takesMs?:
     untakenBytes: Infinity,
     ...options,
   });
-  const settle = () => new Promise((resolve) => setTimeout(resolve, 5));
+  /** Turns are given by timers: some of them later nothing is left to be handed over. */
+  async function settle(): Promise<void> {
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setTimeout(resolve));
+  }
   return { clock, socket, parts, onPart, reading, settle };
 }
 
