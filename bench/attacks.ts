@@ -90,7 +90,8 @@ async function main(): Promise<void> {
   await market.provider.stop();
   const world = { market, gateway, hello: await market.deploy(HELLO) };
   const rows: Row[] = [];
-  for (const attack of (await prepare(market)).filter(({ name }) => name.includes(only()))) {
+  const words = only();
+  for (const attack of (await prepare(market)).filter(({ name }) => name.includes(words))) {
     for (const checkout of sides) rows.push(await attackOnce(world, attack, checkout));
   }
   printReport({ rows, must: requirements(rows) });
