@@ -30,7 +30,7 @@ import { type Latency, neighbour, publish, type Side, startSide } from "./attack
 import { FLOODS } from "./attacks_floods.ts";
 import { WIRE_ATTACKS, type WireAttack } from "./attacks_wire.ts";
 import { type Checkout, checkOut, HERE, otherCommit } from "./checkout.ts";
-import { atLeast, atMost, type Must, printReport, quantile, type Row } from "./report.ts";
+import { atLeast, atMost, median, type Must, printReport, type Row } from "./report.ts";
 import { startScarceGateway } from "./attacks_gateway.ts";
 
 const LIMITS = {
@@ -138,10 +138,9 @@ async function attackOnce(world: World, attack: Attack, checkout: Checkout): Pro
 }
 
 function times(name: string, all: readonly Latency[]): Row {
-  const middle = (values: number[]) => quantile(values, 0.5)!;
   return {
-    [`${name} p50`]: middle(all.map(({ p50 }) => p50)),
-    [`${name} p99`]: middle(all.map(({ p99 }) => p99)),
+    [`${name} p50`]: median(all.map(({ p50 }) => p50)),
+    [`${name} p99`]: median(all.map(({ p99 }) => p99)),
   };
 }
 

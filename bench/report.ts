@@ -41,6 +41,10 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
 }
 
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
 /** Prints for people, or with `--json` for machines; the exit code says whether all bounds hold. */
 export function printReport({ rows, must }: Report, args: readonly string[] = Deno.args): void {
   const text = args.includes("--json")

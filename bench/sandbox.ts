@@ -17,7 +17,7 @@ import {
   startNginx,
   type Times,
 } from "./sandbox_peers.ts";
-import { atLeast, atMost, printReport, quantile, type Report, type Row } from "./report.ts";
+import { atLeast, atMost, median, printReport, quantile, type Report, type Row } from "./report.ts";
 
 const CONNECTIONS = [1, 4, 16];
 const ROUNDS = 3;
@@ -84,8 +84,6 @@ async function measureInTurn(servers: readonly { name: string; url: string }[], 
   }
   return measured;
 }
-
-const median = (values: readonly number[]) => quantile(values, 0.5);
 
 function medians(figures: readonly Figures[]): Figures {
   return {

@@ -1,5 +1,6 @@
 /** Who the sandbox is measured against: web servers that start the same program without any. */
 import { dirname, join } from "node:path";
+import { freePort } from "../worlds/free_port.ts";
 import { childrenOf } from "../worlds/processes.ts";
 
 export interface Peer extends AsyncDisposable {
@@ -213,13 +214,6 @@ async function peer(name: string, url: string, children: Deno.ChildProcess[]): P
       }
     },
   };
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
 }
 
 async function succeed(command: string, args: string[]): Promise<string> {

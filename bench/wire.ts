@@ -4,7 +4,7 @@
  * connections again once it has had no descriptor left. Figures are medians.
  */
 import { pause } from "../lib/pause.ts";
-import { atLeast, atMost, printReport, quantile, type Row } from "./report.ts";
+import { atLeast, atMost, median, printReport, type Row } from "./report.ts";
 import { measureHttp } from "./sandbox_peers.ts";
 
 const OURS = "khachapuri";
@@ -138,7 +138,6 @@ async function measureAll(): Promise<Map<string, Figures>> {
   return all;
 }
 
-const median = (values: readonly number[]) => quantile(values, 0.5);
 const all = await measureAll();
 const rows: Row[] = [];
 let recovery = Infinity;

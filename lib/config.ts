@@ -5,9 +5,17 @@
 import * as v from "valibot";
 import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
+import { addressFault, EGRESS_LIMITS, egressFault, patternFault } from "./egress.ts";
 import { KhachapuriError } from "./errors.ts";
 import { readJsonFile } from "./home_file.ts";
-import { PROVIDER_CONCURRENCY_DEFAULT, RUN_MEMORY_MB_MAX, RUN_TIMEOUT_MS } from "./limits.ts";
+import {
+  PROVIDER_CONCURRENCY_DEFAULT,
+  REQUEST_BYTES_DEFAULT,
+  RESPONSE_BYTES_DEFAULT,
+  RUN_MEMORY_MB_MAX,
+  RUN_TIMEOUT_MS,
+  SPEC_CREDITS_MAX,
+} from "./limits.ts";
 import {
   addressShape,
   httpUrlShape,
@@ -30,7 +38,57 @@ const contractsShape = v.strictObject({
 const positive = (max: number) =>
   v.pipe(v.number(), v.integer("not a whole number"), v.minValue(1), v.maxValue(max));
 
-const providerShape = v.strictObject({
+const patternShape = v.pipe(
+  v.string(),
+  v.check((text) => patternFault(text) === null, patternFault("")!),
+);
+
+const hostShape = v.pipe(
+  v.string(),
+  v.check((text) => egressFault(text) === null, egressFault("")!),
+);
+
+const addressAndPortShape = v.pipe(
+  v.string(),
+  v.check((text) => addressFault(text) === null, addressFault("")!),
+);
+
+const egressTableShape = v.strictObject({
+  /** Patterns of what their owners may ask for, as "*:443"; empty: none have a network. */
+  hosts: v.optional(v.array(patternShape), ["*:443"]),
+  /** Connections of one deployment at once; more wait. */
+  connections: v.optional(positive(1_024), EGRESS_LIMITS.connections),
+  connectionsPerSecond: v.optional(positive(10_000), EGRESS_LIMITS.connectionsPerSecond),
+  /** Of one deployment, each way. */
+  bytesPerSecond: v.optional(positive(2 ** 40), EGRESS_LIMITS.bytesPerSecond),
+  /** A connection without a byte for so many seconds goes. */
+  idleSeconds: v.optional(positive(86_400), EGRESS_LIMITS.idleSeconds),
+  /** Whether the provider's log says of each run that called out whose it was, and whom. */
+  log: v.optional(v.boolean(), false),
+  /**
+   * Where "host:port" is to be found in place of where its name leads, as "address:port". It may
+   * be in this machine, which no name may lead to.
+   */
+  connectTo: v.optional(v.record(hostShape, addressAndPortShape), {}),
+});
+
+const noEgressShape = v.pipe(
+  v.literal("none", 'neither "none" nor a table, as { "hosts": ["*:443"] }'),
+  v.transform((): v.InferInput<typeof egressTableShape> => ({ hosts: [] })),
+  egressTableShape,
+);
+
+function isTable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Whom programs may call: "none", or a table. A union would not say what is wrong with one. */
+const egressShape = v.optional(
+  v.lazy((input) => isTable(input) ? egressTableShape : noEgressShape),
+  {},
+);
+
+const providerFields = v.strictObject({
   /** ENS name under which the provider is found. */
   name: v.string(),
   /** The cold provider key's address: owns resolver and earnings. */
@@ -119,6 +177,7 @@ const providerShape = v.strictObject({
     }),
     {},
   ),
+  egress: egressShape,
   sandbox: v.optional(
     v.strictObject({
       launcher: v.optional(v.picklist(["bwrap", "nsjail"]), "bwrap"),
@@ -130,12 +189,40 @@ const providerShape = v.strictObject({
        */
       runUid: v.optional(positive(2 ** 31)),
       concurrency: v.optional(positive(4096), PROVIDER_CONCURRENCY_DEFAULT),
+      /** For each credit that a run takes. */
       timeoutMs: v.optional(positive(900_000), RUN_TIMEOUT_MS),
+      /** Credits that one run may take; by default any number, or 1 where each is mined first. */
+      credits: v.optional(positive(SPEC_CREDITS_MAX)),
       memoryMb: v.optional(positive(1_048_576), RUN_MEMORY_MB_MAX),
+      /** A request's body, bytes. */
+      requestBytes: v.optional(positive(2 ** 40), REQUEST_BYTES_DEFAULT),
+      /** What a program may print for one answer, bytes. */
+      responseBytes: v.optional(positive(2 ** 40), RESPONSE_BYTES_DEFAULT),
     }),
     {},
   ),
 });
+
+type ProviderFields = v.InferOutput<typeof providerFields>;
+
+const providerShape = v.pipe(
+  providerFields,
+  v.forward(
+    v.check(
+      ({ settlement: { mode }, sandbox: { credits = 1 } }) => mode === "batch" || credits === 1,
+      'more than 1 with settlement.mode "each", which mines one credit before each run',
+    ),
+    ["sandbox", "credits"],
+  ),
+  v.transform((fields) => ({
+    ...fields,
+    sandbox: { ...fields.sandbox, credits: creditsOf(fields) },
+  })),
+);
+
+function creditsOf({ settlement: { mode }, sandbox: { credits } }: ProviderFields): number {
+  return credits ?? (mode === "each" ? 1 : SPEC_CREDITS_MAX);
+}
 
 /** One URL, or a list of them. */
 const rpcShape = v.pipe(

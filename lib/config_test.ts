@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "./config.ts";
+import { SPEC_CREDITS_MAX } from "./limits.ts";
 
 const PROVIDER = {
   name: "provider.test",
@@ -26,6 +27,20 @@ Deno.test("no proxy is trusted unless it is listed, and then by the field that i
   assert.equal(forwardedField, "forwarded");
 });
 
+Deno.test("a run may take any number of credits, and one where each is mined before it", () => {
+  const creditsOf = (sandbox: object, mode: string) =>
+    parse({ sandbox, settlement: { mode } }).sandbox.credits;
+  assert.equal(parse({}).sandbox.credits, SPEC_CREDITS_MAX);
+  assert.equal(creditsOf({ credits: 4 }, "batch"), 4);
+  assert.equal(creditsOf({}, "each"), 1);
+  assert.equal(creditsOf({ credits: 1 }, "each"), 1);
+  const message = /provider\.sandbox\.credits: more than 1 with settlement\.mode "each"/;
+  assert.throws(() => creditsOf({ credits: 2 }, "each"), { code: "invalid_config", message });
+  for (const credits of [0, SPEC_CREDITS_MAX + 1, 1.5]) {
+    assert.throws(() => creditsOf({ credits }, "batch"), { code: "invalid_config" });
+  }
+});
+
 Deno.test("a proxy that is no address is refused with its place and text", () => {
   for (
     const [settings, message] of [
@@ -38,4 +53,29 @@ Deno.test("a proxy that is no address is refused with its place and text", () =>
       [{ forwardedField: "x-real-ip" }, /provider\.forwardedField: .*"x-forwarded-for"/],
     ] as const
   ) assert.throws(() => parse(settings), { code: "invalid_config", message });
+});
+
+Deno.test("programs may call HTTPS servers unless it says otherwise", () => {
+  const hostsOf = (egress: unknown) => parse({ egress }).egress.hosts;
+  assert.deepEqual(parse({}).egress.hosts, ["*:443"]);
+  assert.deepEqual(hostsOf({ connections: 2 }), ["*:443"]);
+  assert.deepEqual(hostsOf("none"), []);
+  assert.deepEqual(hostsOf({ hosts: [] }), []);
+  assert.deepEqual(hostsOf({ hosts: ["*.example.com:*"] }), ["*.example.com:*"]);
+  assert.equal(parse({ egress: "none" }).egress.connections, parse({}).egress.connections);
+});
+
+Deno.test("what programs may call is refused by its place where it is malformed", () => {
+  for (
+    const [egress, message] of [
+      ["all", /provider\.egress: neither "none" nor a table, as \{ "hosts"/],
+      [["*:443"], /provider\.egress: neither "none" nor a table/],
+      [{ host: ["*:443"] }, /unknown field provider\.egress\.host/],
+      [{ hosts: ["*"] }, /provider\.egress\.hosts\.0: not a pattern as "\*:443"/],
+      [{ hosts: ["10.0.0.1:443:1"] }, /provider\.egress\.hosts\.0: not a pattern/],
+      [{ connections: 0 }, /provider\.egress\.connections: /],
+      [{ connectTo: { "a.test:1": "b.test:2" } }, /connectTo\.a\.test:1: not address:port/],
+      [{ connectTo: { "10.0.0.1:1": "127.0.0.1:2" } }, /connectTo\.10\.0\.0\.1:1: not host:port/],
+    ] as const
+  ) assert.throws(() => parse({ egress }), { code: "invalid_config", message });
 });

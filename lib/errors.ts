@@ -58,6 +58,8 @@ export interface KhachapuriErrorOptions {
   allow?: string;
   /** Told to who proved to be a payer: where its next permit on the lane has to go on. */
   lane?: LaneCount;
+  /** Of a call that nobody pays for: how many credits its run may take. */
+  creditsMax?: number;
   /** Machine-readable facts shown beside the message; never a secret, and nothing acts on them. */
   data?: Readonly<Record<string, unknown>>;
 }
@@ -71,6 +73,7 @@ export class KhachapuriError extends Error {
   readonly retryAfterSeconds: number | undefined;
   readonly allow: string | undefined;
   readonly lane: KhachapuriErrorOptions["lane"] | undefined;
+  readonly creditsMax: number | undefined;
   readonly data: Readonly<Record<string, unknown>>;
 
   constructor(code: ErrorCode, shortMessage: string, options: KhachapuriErrorOptions = {}) {
@@ -81,6 +84,7 @@ export class KhachapuriError extends Error {
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.allow = options.allow;
     this.lane = options.lane;
+    this.creditsMax = options.creditsMax;
     this.data = options.data ?? {};
   }
 
@@ -103,6 +107,7 @@ export class KhachapuriError extends Error {
       ...this.data,
       ...(this.allow === undefined ? {} : { allow: this.allow }),
       ...(this.lane ? laneCountToJson(this.lane) : {}),
+      ...(this.creditsMax === undefined ? {} : { creditsMax: this.creditsMax }),
     };
   }
 }

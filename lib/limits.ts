@@ -6,8 +6,10 @@
 
 // A caller: anybody who sends a request.
 
-/** Request body: held by the stream only, bounded so that a caller cannot fill a program's tmp. */
-export const REQUEST_BODY_BYTES_MAX = 16 * 1024 * 1024;
+/** Request body, unless a provider configures another size; it streams, and takes no memory. */
+export const REQUEST_BYTES_DEFAULT = 100 * 1024 * 1024;
+/** One that is held until it is whole, before its run: no larger, whatever may stream. */
+export const WHOLE_BODY_BYTES_MAX = 16 * 1024 * 1024;
 /** All request headers together; they become argv, whose kernel limit is 128 KiB an entry. */
 export const REQUEST_HEADER_BYTES_MAX = 16 * 1024;
 /** One request target (path and query). */
@@ -81,6 +83,14 @@ export const OUTAGE_REMEMBERED_MS = 2_000;
 export const ABSENT_REMEMBERED_MAX = 20_000;
 /** What nobody has takes a minute to fail: after this long it makes room for another. */
 export const LOOKUP_PATIENCE_MS = 5_000;
+/** Hosts that a run did not reach, as its record has them. */
+export const RUN_UNREACHED_MAX = 16;
+/** Of them so many are named in the words on why a run failed. */
+export const UNREACHED_NAMED_MAX = 3;
+/** A program's connection is made by then: for its name, and for each address that it has. */
+export const EGRESS_CONNECT_TIMEOUT_MS = 10_000;
+/** What a look for interpreters prints of them: some 60 families, a line of 1000 bytes for each. */
+export const RUNTIME_TEXT_BYTES_MAX = 256 * 1024;
 /** Sandboxes open at once; an idle one takes some 0.8 MB (`deno task bench sandbox`). */
 export const SANDBOXES_OPEN_MAX = 256;
 /** A body that is read whole has to be here by then: nothing else ends it. */
@@ -249,8 +259,14 @@ export const SPEC_ENV_MAX = 256;
 export const SPEC_ENV_NAME_CHARACTERS_MAX = 256;
 /** Arguments a spec puts before the request's own. */
 export const SPEC_ARGS_MAX = 64;
-/** Hosts a spec may reach. */
+/** Hosts a spec may reach; the relay has room for as many (sandbox/init/policy.h). */
 export const SPEC_EGRESS_MAX = 64;
+/** Of a name of the Domain Name System, RFC 1035 section 2.3.4, */
+export const DNS_NAME_CHARACTERS_MAX = 253;
+/** and of each of its labels. */
+export const DNS_LABEL_CHARACTERS_MAX = 63;
+/** Credits that one run can take: 42 hours of the usual 15 s. */
+export const SPEC_CREDITS_MAX = 10_000;
 /** Longest run a spec can ask for; the provider's own limit is usually far lower. */
 export const SPEC_TIMEOUT_MS_MAX = 900_000;
 /** Memory of a run that a spec can ask for, MiB; the provider's own limit is usually far lower. */
@@ -312,15 +328,27 @@ export const RENEWALS_REMEMBERED_MAX = 50_000;
 export const OWNER_RATES_REMEMBERED_MAX = 50_000;
 /** Owners that are remembered to run low. */
 export const OWNERS_LOW_MAX = 100_000;
+/** Of a run's path so much is kept in the log: its beginning tells requests apart. */
+export const LOGGED_PATH_CHARACTERS_MAX = 1_024;
 /** Runs kept for each deployment. */
 export const RUN_LOG_RUNS_MAX = 100;
+/** Owners who wait for a run at the same time, each with a connection; others ask again. */
+export const LOG_FOLLOWERS_MAX = 64;
+/** Of one deployment. */
+export const LOG_FOLLOWERS_EACH_MAX = 4;
+/** They wait for so long and are answered: proxies end what is silent for a minute, or half. */
+export const LOG_FOLLOW_MS_MAX = 25_000;
 /** Disk of the runs of all deployments together: a credit buys no disk for ever. */
 export const RUN_LOG_BYTES_MAX = 1024 * 1024 * 1024;
 
 // A program, while it runs.
 
-/** Wall clock of one run; the seed asks for "15 secs or so". */
+/** Wall clock of each credit that a run takes; the seed asks for "15 secs or so". */
 export const RUN_TIMEOUT_MS = 15_000;
+/** A run's next credit is taken so long before its time: the chain may take most of a second. */
+export const EXTEND_AHEAD_MS_MAX = 1_000;
+/** Of time limits below two seconds it is half: a busy disk takes a tenth of a second. */
+export const EXTEND_AHEAD_PART = 2;
 /** Between the polite end (closing stdin, killing) and giving up on a process. */
 export const KILL_GRACE_MS = 2_000;
 /** Memory of one run unless the spec asks for less. */
@@ -331,6 +359,8 @@ export const RUN_TMP_BYTES_MAX = 32 * 1024 * 1024;
 export const RUN_FILE_BYTES_MAX = RUN_TMP_BYTES_MAX;
 /** Open files of one process; small, as pipes and sockets draw on quotas shared per host user. */
 export const RUN_FILES_MAX = 256;
+/** Signals that wait for the processes of a sandbox, and timers; the kernel keeps each of them. */
+export const RUN_SIGNALS_MAX = 1_024;
 /** Processes and threads of one run, where the kernel has a pids cgroup for us. */
 export const RUN_PROCESSES_MAX = 64;
 /** Processes and threads of all runs of one sandbox; without a pids cgroup the only bound. */
@@ -341,8 +371,8 @@ export const RUN_CPU_PERCENT_MAX = 100;
 export const SANDBOX_START_MS_MAX = 10_000;
 /** Complaints of helper and launcher that are kept, for the message that says what failed. */
 export const SANDBOX_DIAGNOSTIC_BYTES_MAX = 4_096;
-/** What a program may print in one run. */
-export const RESPONSE_BYTES_MAX = 16 * 1024 * 1024;
+/** What a program may print in one run, unless a provider configures another size; it streams. */
+export const RESPONSE_BYTES_DEFAULT = 100 * 1024 * 1024;
 /** The status line and headers that a program prints with `HTTP/`. */
 export const RESPONSE_HEAD_BYTES_MAX = 64 * 1024;
 /** Header fields that one run may answer with: each costs as much as all before it. */
@@ -357,6 +387,11 @@ export const STDERR_BYTES_MAX = 64 * 1024;
 export * from "./limits_of_peers.ts";
 
 // We ourselves.
+
+/** Of a file that `call` and `run` send, which they hold whole; more goes by curl itself. */
+export const SENT_BODY_BYTES_MAX = 1024 * 1024 * 1024;
+/** Of an answer in a JSON document: its text is one string, six times as long in the worst case. */
+export const JSON_ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Lanes remembered in a payer's home; the ones used longest ago go first. */
 export const LANES_REMEMBERED_MAX = 1_000;

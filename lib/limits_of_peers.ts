@@ -78,6 +78,10 @@ export const PROVIDER_HTTP_TIMEOUT_MS = 15_000;
 export const PROVIDER_JSON_BYTES_MAX = 1024 * 1024;
 /** A hundred runs with all the stderr that is kept of each, most of it escaped. */
 export const PROVIDER_LOGS_BYTES_MAX = 48 * 1024 * 1024;
+/** Until a provider whose log is followed, and that is away, is asked again; then twice as long. */
+export const LOG_RETRY_MS = 1_000;
+/** It is back within minutes as a rule, and a question costs little. */
+export const LOG_RETRY_MS_MAX = 30_000;
 /** A provider that is asked to settle now: a batch, or several, mined on a slow chain. */
 export const SETTLE_TIMEOUT_MS = 180_000;
 /** Counts that one call takes from 402s: other clients on its lane may be faster. */

@@ -9,10 +9,10 @@
  * it, so nothing here puts a header's text into an error. One that is used up is what proves a
  * count.
  */
-import { Buffer } from "node:buffer";
 import * as v from "valibot";
 import type { Address, Hex } from "viem";
 import { formatCaip2, parseCaip2 } from "./caip.ts";
+import { type DepositAuthorization, depositShape, depositToJson } from "./deposit_authorization.ts";
 import { type ErrorCode, KhachapuriError } from "./errors.ts";
 import { type LaneCount, laneCountToJson, type LaneProof } from "./lane_count.ts";
 import { PAYMENT_HEADER_BYTES_MAX } from "./limits.ts";
@@ -25,18 +25,17 @@ import {
   permitToJson,
 } from "./permit.ts";
 import { addressShape, hexShape, parseJson, parseShape, uintShape } from "./shape.ts";
+import {
+  PAYMENT_REQUIRED_HEADER,
+  PAYMENT_RESPONSE_HEADER,
+  PAYMENT_SIGNATURE_HEADER,
+  toHeader,
+} from "./payment_required.ts";
 
-export const PAYMENT_SIGNATURE_HEADER = "PAYMENT-SIGNATURE";
-export const PAYMENT_REQUIRED_HEADER = "PAYMENT-REQUIRED";
-export const PAYMENT_RESPONSE_HEADER = "PAYMENT-RESPONSE";
+export * from "./payment_required.ts";
 
 /** The name of our scheme in `accepts`. */
 export const CREDITS_SCHEME = "credits";
-
-/** One entry of `accepts`, in whatever scheme, as it stands in the header. */
-export interface Accept {
-  readonly scheme: string;
-}
 
 /** What a provider takes in our scheme. */
 export interface CreditsOffer {
@@ -54,22 +53,10 @@ export interface CreditsOffer {
   thawingPeriodSeconds: number;
   /** The least that a relayed deposit must allow, USDC base units; absent where none is relayed. */
   depositMinimum?: bigint;
+  /** Of what was called: how many credits its run may take; absent where that is not known. */
+  creditsMax?: number;
   /** Corrective 402 only: the lane asked about and what has been charged on it so far. */
   lane?: LaneCount;
-}
-
-/** A payer's EIP-3009 signature that deposits and allows at once (`Escrow.depositAndAllow`). */
-export interface DepositAuthorization {
-  /** USDC base units. */
-  amount: bigint;
-  /** Unix seconds, exclusive on both ends as USDC has it. */
-  validAfter: bigint;
-  validBefore: bigint;
-  pricePerCredit: bigint;
-  credits: bigint;
-  signer: Address;
-  salt: Hex;
-  signature: Hex;
 }
 
 /** A decoded `PAYMENT-SIGNATURE`. */
@@ -94,6 +81,8 @@ export interface ChargeNotice {
 
 const secondsShape = v.pipe(v.number(), v.integer("not whole seconds"), v.minValue(0));
 
+const creditsMaxShape = v.pipe(v.number(), v.safeInteger("not whole credits"), v.minValue(1));
+
 /** Unknown members are left out, not refused: an offer is copied around by foreign clients. */
 const offerShape = v.pipe(
   v.object({
@@ -111,6 +100,7 @@ const offerShape = v.pipe(
       pricePerCredit: uintShape(128),
       thawingPeriod: secondsShape,
       depositMinimum: v.optional(uintShape(128)),
+      creditsMax: v.optional(creditsMaxShape),
       lane: v.optional(hexShape(32)),
       cumulative: v.optional(uintShape(128)),
       proof: v.optional(laneProofShape),
@@ -125,6 +115,7 @@ const offerShape = v.pipe(
     maxTimeoutSeconds,
     thawingPeriodSeconds: extra.thawingPeriod,
     ...(extra.depositMinimum === undefined ? {} : { depositMinimum: extra.depositMinimum }),
+    ...(extra.creditsMax === undefined ? {} : { creditsMax: extra.creditsMax }),
     ...laneOf(extra),
   })),
 );
@@ -140,18 +131,6 @@ function laneOf(
   if (id === undefined || cumulative === undefined) return {};
   return { lane: { id, cumulative, ...(proof ? { proof } : {}) } };
 }
-
-/** JSON form of a signed deposit. */
-export const depositShape = v.strictObject({
-  amount: uintShape(128),
-  validAfter: uintShape(256),
-  validBefore: uintShape(256),
-  pricePerCredit: uintShape(128),
-  credits: uintShape(128),
-  signer: addressShape,
-  salt: hexShape(32),
-  signature: hexShape(65),
-});
 
 const payloadShape = v.strictObject({
   type: v.literal("permit"),
@@ -178,6 +157,7 @@ export function offerToJson(offer: CreditsOffer) {
       ...(offer.depositMinimum === undefined
         ? {}
         : { depositMinimum: String(offer.depositMinimum) }),
+      ...(offer.creditsMax === undefined ? {} : { creditsMax: offer.creditsMax }),
       ...(offer.lane ? laneCountToJson(offer.lane) : {}),
     },
   };
@@ -251,25 +231,6 @@ function notTaken(message: string): KhachapuriError {
   });
 }
 
-/**
- * The JSON of a 402, for `PAYMENT-REQUIRED` by `toHeader`.
- * @param accepts what would be taken, each as its scheme writes it (`offerToJson`)
- */
-export function paymentRequired<Entry extends Accept>(
-  accepts: readonly Entry[],
-  about: { url: string; error?: string; description?: string },
-) {
-  return {
-    x402Version: 2,
-    ...(about.error === undefined ? {} : { error: about.error }),
-    resource: {
-      url: about.url,
-      ...(about.description === undefined ? {} : { description: about.description }),
-    },
-    accepts,
-  };
-}
-
 const acceptsShape = v.array(v.looseObject({ scheme: v.string() }));
 
 /**
@@ -341,11 +302,6 @@ export function decodePaymentResponse(text: string): ChargeNotice {
   return { chainId, payer: body.payer, ...body.extra, ...transaction };
 }
 
-/** Standard base64 of the UTF-8 JSON, as every x402 header carries it. */
-export function toHeader(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString("base64");
-}
-
 function fromHeader(text: string, what: string): unknown {
   if (text.length > PAYMENT_HEADER_BYTES_MAX) {
     throw malformed(what, `longer than ${PAYMENT_HEADER_BYTES_MAX} bytes`);
@@ -364,26 +320,4 @@ function decodeUtf8(base64: string, what: string): string {
 
 function malformed(what: string, why: string): KhachapuriError {
   return new KhachapuriError("invalid_input", `${what}: ${why}`);
-}
-
-/**
- * Reads the JSON form of a signed deposit.
- * @throws KhachapuriError `invalid_input`
- */
-export function depositFromJson(value: unknown): DepositAuthorization {
-  return parseShape(depositShape, value, "deposit", "invalid_input");
-}
-
-/** The JSON form; bigints as decimal strings. */
-export function depositToJson(deposit: DepositAuthorization): v.InferInput<typeof depositShape> {
-  return {
-    amount: String(deposit.amount),
-    validAfter: String(deposit.validAfter),
-    validBefore: String(deposit.validBefore),
-    pricePerCredit: String(deposit.pricePerCredit),
-    credits: String(deposit.credits),
-    signer: deposit.signer,
-    salt: deposit.salt,
-    signature: deposit.signature,
-  };
 }

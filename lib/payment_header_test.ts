@@ -179,6 +179,20 @@ Deno.test("a 402 offers our scheme, and its reader passes over foreign ones", ()
   assert.deepEqual(read, { error: "no", offers: [{ ...offer, lane }] });
 });
 
+Deno.test("an offer says how many credits a run may take, if that is known", () => {
+  const read = (creditsMax: unknown) => {
+    const accept = offerToJson(offer);
+    const changed = { ...accept, extra: { ...accept.extra, creditsMax } };
+    return decodePaymentRequired(toHeader(paymentRequired([changed], { url: "/" }))).offers[0]!;
+  };
+  assert.deepEqual(read(4), { ...offer, creditsMax: 4 });
+  assert.deepEqual(offerToJson({ ...offer, creditsMax: 4 }).extra.creditsMax, 4);
+  assert.deepEqual(read(undefined), offer);
+  for (const bad of [0, -1, 1.5, "4"]) {
+    assert.throws(() => read(bad), refusal("invalid_input", /creditsMax/));
+  }
+});
+
 Deno.test("PAYMENT-RESPONSE says what was charged, with and without a transaction", () => {
   const counts = { chargedCredits: 1n, cumulativeCredits: 7n, availableCredits: 93n };
   const notice = { chainId: 8453, payer: payer.address, ...counts };

@@ -8,7 +8,7 @@
  */
 import { join } from "node:path";
 import { isVisible, settleLinks } from "./etc_links.ts";
-import { TABLE_LINKS, TABLES } from "./etc_tables.ts";
+import { NAME_TABLES, NAMES_FOLDER, TABLE_LINKS, TABLES } from "./etc_tables.ts";
 
 /** Below /etc; `*` stands for any part of a name. */
 export const COPIED: readonly string[] = [
@@ -118,9 +118,19 @@ export function makeEtc(folder: string, root = "/etc"): string {
   makeFolder(fresh);
   copyListed(root, fresh, COPIED.map((path) => path.split("/")));
   for (const [name, text] of Object.entries(TABLES)) writeOpen(join(fresh, name), text);
+  makeFolder(join(fresh, "names"));
+  for (const [kind, tables] of Object.entries(NAME_TABLES)) {
+    makeFolder(join(fresh, "names", kind));
+    for (const [name, text] of Object.entries(tables)) {
+      writeOpen(join(fresh, "names", kind, name), text);
+    }
+  }
   settleLinks({ copy: fresh, root });
   for (const [name, target] of Object.entries(TABLE_LINKS)) {
     if (isVisible(target)) Deno.symlinkSync(target, join(fresh, name));
+  }
+  for (const name of Object.keys(NAME_TABLES.none)) {
+    Deno.symlinkSync(`${NAMES_FOLDER}/${name}`, join(fresh, name));
   }
   removeFolder(folder);
   Deno.renameSync(fresh, folder);
@@ -176,8 +186,9 @@ function writeOpen(path: string, content: string | Uint8Array): void {
   Deno.chmodSync(path, 0o644);
 }
 
+/** As open; one folder at a time, as what is made on the way to another would keep our umask. */
 function makeFolder(path: string): void {
-  Deno.mkdirSync(path, { recursive: true });
+  Deno.mkdirSync(path);
   Deno.chmodSync(path, 0o755);
 }
 

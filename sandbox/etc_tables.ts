@@ -21,14 +21,32 @@ export const TABLES: Readonly<Record<string, string>> = {
   hostname: lines(INNER_NAME),
   networks: lines("loopback 127.0.0.0"),
   "host.conf": lines("multi on"),
-  // Files alone: with "dns" every unknown name would wait for servers that nobody can reach.
-  "nsswitch.conf": lines(
-    ...["passwd", "group", "shadow", "gshadow", "hosts", "networks", "protocols", "services"]
-      .concat("ethers", "rpc", "aliases").map((table) => `${table}: files`),
-  ),
-  // For resolvers that do not read nsswitch.conf: nobody answers there, which they learn at once.
-  "resolv.conf": lines("nameserver 127.0.0.1", "options timeout:0 attempts:1"),
   timezone: lines("Etc/UTC"),
+};
+
+/** Where a sandbox has that one of NAME_TABLES which is its own: a link that its launcher makes. */
+export const NAMES_FOLDER = "/run/names";
+
+const nsswitch = (hosts: string) =>
+  lines(
+    ...["passwd", "group", "shadow", "gshadow", "networks", "protocols", "services"]
+      .concat("ethers", "rpc", "aliases").map((table) => `${table}: files`),
+    `hosts: ${hosts}`,
+  );
+
+/** How hosts are looked up, by whether programs may call any: content by name. */
+export const NAME_TABLES: Readonly<Record<"none" | "relay", Readonly<Record<string, string>>>> = {
+  none: {
+    // Files alone: with "dns" every unknown name would wait for servers that nobody can reach.
+    "nsswitch.conf": nsswitch("files"),
+    // For resolvers that do not read nsswitch.conf: nobody answers there, as they learn at once.
+    "resolv.conf": lines("nameserver 127.0.0.1", "options timeout:0 attempts:1"),
+  },
+  relay: {
+    "nsswitch.conf": nsswitch("files dns"),
+    // The relay's (init/egress.h).
+    "resolv.conf": lines("nameserver 127.0.0.53", "options timeout:2 attempts:2"),
+  },
 };
 
 /** Target by name; those whose target this machine lacks are left out. */

@@ -81,7 +81,9 @@ Deno.test("secrets, people and what tells machines apart are not there", async (
   }, async (etc) => {
     for (const path of secrets) await assert.rejects(Deno.lstat(join(etc, path)), path);
     assert.deepEqual(await namesIn(join(etc, "ssl/certs")), ["ca.pem"]);
-    for (const path of ["passwd", "hosts", "hostname", "resolv.conf"]) {
+    assert.equal(await Deno.readLink(join(etc, "resolv.conf")), "/run/names/resolv.conf");
+    const tables = ["passwd", "hosts", "hostname", "names/none/resolv.conf"];
+    for (const path of [...tables, "names/relay/resolv.conf"]) {
       assert.doesNotMatch(await Deno.readTextFile(join(etc, path)), /alice|machine-7|provider/);
     }
   });
@@ -132,4 +134,29 @@ Deno.test("a program knows itself, its machine and its loopback, and other names
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
+});
+
+Deno.test("all of it is open to programs, whatever umask the provider was started with", async () => {
+  await madeFrom({ "ssl/certs/a": "a" }, async (_, root) => {
+    const copy = join(root, "..", "strict");
+    const module = new URL("./etc.ts", import.meta.url).href;
+    const code = `import { makeEtc } from ${JSON.stringify(module)};
+      makeEtc(${JSON.stringify(copy)}, ${JSON.stringify(root)});`;
+    // A process of its own, as all of a process's threads share one umask.
+    const args = ["-c", 'umask 077; exec "$0" eval "$1"', Deno.execPath(), code];
+    const { success, stderr } = await new Deno.Command("sh", { args }).output();
+    assert(success, new TextDecoder().decode(stderr));
+    const closed: string[] = [];
+    const look = async (dir: string) => {
+      for await (const { name, isDirectory, isSymlink } of Deno.readDir(dir)) {
+        const path = join(dir, name);
+        if (isSymlink) continue;
+        const needed = isDirectory ? 0o755 : 0o644;
+        if (((await Deno.stat(path)).mode! & 0o777) !== needed) closed.push(path);
+        if (isDirectory) await look(path);
+      }
+    };
+    await look(copy);
+    assert.deepEqual(closed, []);
+  });
 });

@@ -7,6 +7,7 @@ import {
   CHUNK_BYTES_MAX,
   encodeBare,
   encodeCredit,
+  encodeExtend,
   encodeFrame,
   encodeSetup,
   encodeStart,
@@ -118,6 +119,11 @@ const REFUSED: Record<string, Uint8Array[]> = {
   ],
   "more credit than was used": [SETUP, START, encodeCredit(0, 0xffff_ffff)],
   "a credit of the wrong size": [SETUP, START, encodeFrame(FRAME.credit, 0, new Uint8Array(3))],
+  "an extension of the wrong size": [
+    SETUP,
+    START,
+    encodeFrame(FRAME.extend, 0, new Uint8Array(8)),
+  ],
 };
 
 for (const [what, parts] of Object.entries(REFUSED)) {
@@ -140,6 +146,7 @@ Deno.test("frames for runs that are not there are ignored: they may cross an end
     encodeFrame(FRAME.stdin, 5, new Uint8Array(10)),
     encodeBare(FRAME.stdinEnd, 5),
     encodeCredit(5, 1000),
+    encodeExtend(5, 0xffff_ffff),
     encodeBare(FRAME.kill, 5),
   ];
   assert.deepEqual(await talk([SETUP, ...late]), { code: 0, said: "" });

@@ -4,10 +4,15 @@
  */
 import { KhachapuriError } from "../lib/errors.ts";
 import { RUN_CPU_PERCENT_MAX, RUN_PROCESSES_MAX } from "../lib/limits.ts";
+import { encodePolicy } from "./egress.ts";
+import { NAMES_FOLDER } from "./etc_tables.ts";
 import { INNER_ID, INNER_NAME, type SandboxHost, type SandboxPolicy } from "./policy.ts";
 
 /** The sandbox's init, by descriptor HELPER (init/descriptors.h), not by its path. */
 const INIT = ["/proc/self/fd/4", "inside"];
+
+/** With which init makes a network of its own, and has the relay listen on low ports there. */
+const NETWORK_CAPABILITIES = ["CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE"];
 
 const DEVICES = ["null", "zero", "full", "urandom"];
 
@@ -37,6 +42,11 @@ const SYSTEM_LINKS = [
   { path: "/var/run", target: "/run" },
 ];
 
+function linksFor({ egress }: SandboxPolicy) {
+  const target = `/etc/names/${egress ? "relay" : "none"}`;
+  return [...SYSTEM_LINKS, { path: NAMES_FOLDER, target }];
+}
+
 /**
  * Arguments of the helper's `host` command, whose launcher starts the sandbox's init.
  * @param runUid the uid that programs run as; null: ours
@@ -57,6 +67,7 @@ export function hostArguments(
     String(memoryBytes),
     String(RUN_PROCESSES_MAX),
     String(RUN_CPU_PERCENT_MAX),
+    String(policy.egress ? encodePolicy(policy.egress).length : 0),
     ...launcher,
     "--",
     ...INIT,
@@ -87,6 +98,7 @@ export function bwrapArguments(policy: SandboxPolicy, etc?: string): string[] {
     ["--cap-add", "CAP_SYS_ADMIN"],
     ["--cap-add", "CAP_SETPCAP"],
     ["--cap-add", "CAP_SYS_PTRACE"],
+    ...(policy.egress ? NETWORK_CAPABILITIES.map((name) => ["--cap-add", name]) : []),
     ["--uid", INNER_ID],
     ["--gid", INNER_ID],
     ["--hostname", INNER_NAME],
@@ -99,7 +111,7 @@ export function bwrapArguments(policy: SandboxPolicy, etc?: string): string[] {
     ["--dir", "/tmp"],
     ["--ro-bind", policy.programDir, "/app"],
     ["--ro-bind", "/usr", "/usr"],
-    ...SYSTEM_LINKS.map(({ path, target }) => ["--symlink", target, path]),
+    ...linksFor(policy).map(({ path, target }) => ["--symlink", target, path]),
     ...etcMounts,
     ["--chdir", "/app"],
     ["--remount-ro", "/"],
@@ -131,6 +143,9 @@ export function nsjailArguments(policy: SandboxPolicy, etc?: string): string[] {
     ["--disable_clone_newcgroup"],
     ["--pass_fd", "3"],
     ["--pass_fd", "4"],
+    ...(policy.egress
+      ? [["--pass_fd", "5"], ...NETWORK_CAPABILITIES.map((name) => ["--cap", name])]
+      : []),
     ["--cap", "CAP_SYS_ADMIN"],
     ["--cap", "CAP_SETPCAP"],
     ["--cap", "CAP_SYS_PTRACE"],
@@ -143,7 +158,7 @@ export function nsjailArguments(policy: SandboxPolicy, etc?: string): string[] {
     ...DEVICES.map((name) => ["--bindmount", `/dev/${name}`]),
     ...DEVICE_LINKS.map(({ name, target }) => ["--symlink", `${target}:/dev/${name}`]),
     ["--tmpfsmount", "/tmp"],
-    ...SYSTEM_LINKS.map(({ path, target }) => ["--symlink", `${target}:${path}`]),
+    ...linksFor(policy).map(({ path, target }) => ["--symlink", `${target}:${path}`]),
   ];
   return options.flat();
 }

@@ -54,7 +54,9 @@ async function install(path: string): Promise<void> {
   const { INIT_BASE64 } = await import("../.cache/init/init_base64.ts");
   const fresh = `${path}.${Deno.pid}`;
   await Deno.mkdir(dirname(path), { recursive: true });
-  await Deno.writeFile(fresh, Uint8Array.fromBase64(INIT_BASE64), { mode: 0o755 });
+  await Deno.writeFile(fresh, Uint8Array.fromBase64(INIT_BASE64));
+  // Whatever our umask is: init is executed under the uid that programs run as.
+  await Deno.chmod(fresh, 0o755);
   await Deno.rename(fresh, path);
 }
 
@@ -97,6 +99,10 @@ export interface HostLimits {
   swept: number;
   /** Why there are no cgroup limits; empty when there are. */
   missing: string;
+  /** Whether programs can run as another uid than ours. */
+  choosesUid: boolean;
+  /** Descriptors that all processes of one uid may have watched by epoll(7); 0: not known. */
+  watches: number;
 }
 
 const prepared = new Map<string, Promise<HostLimits>>();
@@ -125,5 +131,7 @@ async function askHost(path: string): Promise<HostLimits> {
     controllers: Number(fields.controllers),
     swept: Number(fields.swept),
     missing: String(fields.missing),
+    choosesUid: fields.choosesUid === "1",
+    watches: Number(fields.watches),
   };
 }

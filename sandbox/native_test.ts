@@ -44,4 +44,6 @@ Deno.test("the host is prepared once, and says why it has no cgroups when it has
   assert.equal(await prepareHost(host), limits);
   assert(limits.controllers >= 0 && limits.controllers <= 7 && limits.swept >= 0);
   assert.equal(limits.missing === "", limits.controllers !== 0);
+  assert.equal(limits.choosesUid, Deno.uid() === 0);
+  assert(limits.watches > 0);
 });

@@ -1,5 +1,7 @@
 /** What a provider decides about its sandboxes: how they start, and what a deployment may use. */
 
+import type { EgressPolicy } from "./egress.ts";
+
 /** Uid and gid that a program sees as its own. */
 export const INNER_ID = "65534";
 
@@ -13,7 +15,7 @@ export interface SandboxHost {
   launcherPath?: string;
   /**
    * First of the `RUN_UIDS_MAX` uids (and gids) that programs run as, one for each open sandbox.
-   * null: we are unprivileged, and they run under our own uid.
+   * null: they run under our own uid, and share with us what the kernel counts for each uid.
    */
   runUid: number | null;
   /** Absolute path of the folder that programs see as /etc (etc.ts); without it they see none. */
@@ -22,10 +24,22 @@ export interface SandboxHost {
   helperPath?: string;
 }
 
+/** What each run may use. */
+export interface RunLimits {
+  /** Wall clock, unless the run is extended. */
+  timeoutMs: number;
+  memoryMb: number;
+  stdoutBytes: number;
+  stderrBytes: number;
+  /** How many times `timeoutMs` a run takes at most, as often as it is extended; 1 by default. */
+  credits?: number;
+}
+
 /** What the runs of one deployment may see and use. */
 export interface SandboxPolicy {
   /** Absolute path of the unpacked program; must be readable by the run uid. */
   programDir: string;
-  /** Of each run. */
-  limits: { timeoutMs: number; memoryMb: number; stdoutBytes: number; stderrBytes: number };
+  limits: RunLimits;
+  /** Without it they reach nothing. */
+  egress?: EgressPolicy | null;
 }

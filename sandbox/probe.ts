@@ -12,6 +12,8 @@ export type ProbeResult =
     launcher: string;
     /** The uid that programs have outside their sandbox. */
     programsRunAs: number;
+    /** Descriptors that all processes of one uid may have watched by epoll(7); 0: not known. */
+    watches: number;
     /** Limits that the kernel enforces here, e.g. "memory". */
     enforced: readonly LimitKind[];
     /** Limits that it does not; `hints` says how to get them. */
@@ -43,6 +45,7 @@ export async function probeSandbox(host: SandboxHost): Promise<ProbeResult> {
       ok: true,
       launcher: host.launcher,
       programsRunAs: host.runUid ?? Deno.uid()!,
+      watches: limits.watches,
       enforced: kinds.filter((kind) => !missing.includes(kind)),
       missing,
       hints: missing.length === 0 ? [] : [limits.missing, ...DELEGATION_HINTS].filter(Boolean),

@@ -6,7 +6,7 @@
  */
 import { KhachapuriError } from "../lib/errors.ts";
 
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 /** Runs that one sandbox holds at a time. */
 export const RUNS_MAX = 64;
 export const HEADER_BYTES = 8;
@@ -37,11 +37,13 @@ export const FRAME = {
   stdinEnd: 4,
   credit: 5,
   kill: 6,
+  extend: 7,
   ready: 16,
   stdout: 17,
   stderr: 18,
   stdinCredit: 19,
   exit: 20,
+  egress: 21,
 } as const;
 
 /** Kinds of limits that cgroups enforce, as bits of a READY frame's payload. */
@@ -65,6 +67,8 @@ export interface Setup {
   rlimits: readonly (readonly [resource: number, value: number])[];
   /** 64 bits that the filter asks for in the system calls with which init starts runs. */
   secret: bigint;
+  /** Sockets for the relay; 0: programs cannot call out. */
+  listeners: number;
   /** The encoded seccomp program, 8 bytes an instruction. */
   filter: Uint8Array;
 }
@@ -110,7 +114,7 @@ function writeHeader(bytes: Uint8Array, type: number, run: number, length: numbe
   view.setUint16(6, run, true);
 }
 
-const SETUP_FIXED_BYTES = 48;
+const SETUP_FIXED_BYTES = 56;
 const RLIMIT_BYTES = 16;
 const INSTRUCTION_BYTES = 8;
 
@@ -133,6 +137,7 @@ export function encodeSetup(setup: Setup): Uint8Array {
   view.setBigUint64(32, setup.secret, true);
   view.setUint32(40, setup.rlimits.length, true);
   view.setUint32(44, instructions, true);
+  view.setUint32(48, setup.listeners, true);
   setup.rlimits.forEach(([resource, value], index) => {
     const at = SETUP_FIXED_BYTES + index * RLIMIT_BYTES;
     view.setUint32(at, resource, true);
@@ -217,6 +222,13 @@ export function encodeCredit(run: number, bytes: number): Uint8Array {
   const payload = new Uint8Array(4);
   new DataView(payload.buffer).setUint32(0, bytes, true);
   return encodeFrame(FRAME.credit, run, payload);
+}
+
+/** The run may take `ms` longer. */
+export function encodeExtend(run: number, ms: number): Uint8Array {
+  const payload = new Uint8Array(4);
+  new DataView(payload.buffer).setUint32(0, ms, true);
+  return encodeFrame(FRAME.extend, run, payload);
 }
 
 /** Frames without payload. */

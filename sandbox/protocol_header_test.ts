@@ -5,6 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { CAUSES, CONTROLLER, FRAME, STEPS } from "./protocol.ts";
+import { concat } from "./bytes.ts";
+import { decodeEvent, EGRESS, EGRESS_FAILURES, encodePolicy } from "./egress.ts";
 import * as protocol from "./protocol.ts";
 
 interface Field {
@@ -130,6 +132,8 @@ Deno.test("frames, causes, steps and controllers have the same names and numbers
     cause: prefixed("CAUSE", indexed(CAUSES)),
     start_step: prefixed("STEP", indexed(STEPS)),
     controller: prefixed("CONTROLLER", Object.entries(CONTROLLER)),
+    egress_kind: prefixed("EGRESS", Object.entries(EGRESS)),
+    egress_failure: prefixed("FAILURE", indexed(EGRESS_FAILURES)),
   });
   const tables: unknown[] = [FRAME, CAUSES, STEPS, CONTROLLER];
   const others = Object.entries(protocol).filter(([, value]) =>
@@ -139,8 +143,11 @@ Deno.test("frames, causes, steps and controllers have the same names and numbers
 });
 
 Deno.test("every struct of the header is compared below", () => {
-  const compared = ["setup", "start", "ready", "credit", "exit"].map((name) => `${name}_payload`);
-  assert.deepEqual(Object.keys(structs).sort(), ["frame_header", "limit", ...compared].sort());
+  const compared = ["setup", "start", "ready", "credit", "extend", "exit"].map((name) =>
+    `${name}_payload`
+  );
+  const others = ["frame_header", "limit", "egress_payload", "egress_event"];
+  assert.deepEqual(Object.keys(structs).sort(), [...others, ...compared].sort());
 });
 
 Deno.test("a frame's header has the same layout", () => {
@@ -168,6 +175,7 @@ Deno.test("SETUP has the same layout", () => {
     memoryBytes: 0x05_0102_0304,
     secret: 0x0601_0203_0405_0607n,
     rlimits: [[0x0701, 0x07_0102_0304], [0x0801, 0x08_0102_0304]],
+    listeners: 0x0901_0203,
     filter,
   }));
   assert.deepEqual(decode("setup_payload", payload), {
@@ -180,6 +188,8 @@ Deno.test("SETUP has the same layout", () => {
     secret: 0x0601_0203_0405_0607n,
     rlimits: 2n,
     instructions: 3n,
+    listeners: 0x0901_0203n,
+    zero: 0n,
   });
   const [fixed, each] = [structOf("setup_payload").bytes, structOf("limit").bytes];
   const limits = [0, 1].map((index) => decode("limit", payload, fixed + index * each));
@@ -213,6 +223,12 @@ Deno.test("READY and the credits have the same layout", () => {
   }
 });
 
+Deno.test("EXTEND has the same layout", () => {
+  const payload = payloadOf(protocol.encodeExtend(0, 0x0102_0304));
+  assert.deepEqual(decode("extend_payload", payload), { ms: 0x0102_0304n });
+  assert.equal(payload.length, structOf("extend_payload").bytes);
+});
+
 Deno.test("EXIT has the same layout", () => {
   const payload = encode("exit_payload", {
     status: 0x0101_0102n,
@@ -238,5 +254,48 @@ Deno.test("EXIT has the same layout", () => {
     stdinBytes: 0x03_0203_0405,
     stdoutBytes: 0x04_0203_0405,
     stderrBytes: 0x05_0203_0405,
+  });
+});
+
+Deno.test("the policy of a way out has the same layout", () => {
+  const payload = encodePolicy({
+    hosts: ["a.test:1", "*.b.test:2"],
+    overrides: { "a.test:1": "[::1]:3" },
+    connections: 0x0101_0102,
+    connectionsPerSecond: 0x0201_0202,
+    connectMs: 0x0301_0302,
+    idleMs: 0x0401_0402,
+    bytesPerSecond: 0x05_0102_0304,
+  });
+  assert.deepEqual(decode("egress_payload", payload), {
+    rules: 2n,
+    overrides: 1n,
+    connections: 0x0101_0102n,
+    connections_per_second: 0x0201_0202n,
+    connect_ms: 0x0301_0302n,
+    idle_ms: 0x0401_0402n,
+    bytes_per_second: 0x05_0102_0304n,
+  });
+  const strings = payload.subarray(structOf("egress_payload").bytes);
+  assert.equal(new TextDecoder().decode(strings), "a.test:1\0*.b.test:2\0a.test:1\0[::1]:3\0");
+});
+
+Deno.test("EGRESS has the same layout", () => {
+  const event = (fields: Record<string, bigint>) => {
+    const names = structOf("egress_event").fields.map(({ name }) => name);
+    const values = Object.fromEntries(names.map((name) => [name, fields[name] ?? 0n]));
+    const fixed = encode("egress_event", values);
+    return decodeEvent(concat([fixed, new TextEncoder().encode("a.test")]));
+  };
+  assert.deepEqual(event({ kind: 1n }), { kind: "asked", host: "a.test" });
+  const failure = EGRESS_FAILURES[2];
+  const failed = { kind: "failed", host: "a.test", port: 0x0102, failure };
+  assert.deepEqual(event({ kind: 2n, failure: 2n, port: 0x0102n }), failed);
+  const used = { connections: 0x01_02n, sent_bytes: 0x01_0203_0405n, received_bytes: 0x2n };
+  assert.deepEqual(event({ kind: 3n, ...used }), {
+    kind: "used",
+    connections: 0x0102,
+    sentBytes: 0x01_0203_0405,
+    receivedBytes: 2,
   });
 });

@@ -3,10 +3,20 @@ import { KhachapuriError } from "../lib/errors.ts";
 import { KILL_GRACE_MS, SANDBOX_START_MS_MAX } from "../lib/limits.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { concat } from "./bytes.ts";
+import type { EgressEvent } from "./egress.ts";
+import type { EgressRecord, EgressTally } from "./egress_tally.ts";
 import { errnoText, signalName } from "./explain.ts";
 import { createOutput, type Output, streamOf } from "./output.ts";
-import type { SandboxPolicy } from "./policy.ts";
-import { encodeBare, encodeCredit, type Exit, FRAME, type ProgramString } from "./protocol.ts";
+import type { RunLimits } from "./policy.ts";
+import {
+  encodeBare,
+  encodeCredit,
+  encodeExtend,
+  type Exit,
+  FRAME,
+  type ProgramString,
+  STDIN_CLOSED,
+} from "./protocol.ts";
 import { createStdin } from "./stdin.ts";
 
 /** The limit that ended a run. */
@@ -30,6 +40,8 @@ export interface RunRecord {
   stdinBytes: number;
   stdoutBytes: number;
   stderrBytes: number;
+  /** null: the program has no way out. */
+  egress: EgressRecord | null;
   /** The beginning of stderr, at most `limits.stderrBytes`. */
   stderr: Uint8Array;
 }
@@ -43,12 +55,20 @@ export interface Run {
   /** `output` as a web stream, for callers that need one; then `output` itself must not be read. */
   stdout(): ReadableStream<Uint8Array>;
   /**
-   * Resolves when everything the run started is dead. Rejects only with `sandbox_unavailable`, when
-   * our side failed: nobody may be charged for such a run.
+   * Resolves when everything the run started is dead, also by the end of its sandbox if that was
+   * the deployment's own doing. Rejects only with `sandbox_unavailable`, when our side failed:
+   * nobody may be charged for such a run.
    */
   record: Promise<RunRecord>;
   /** Ends the run, with all that it started. */
   kill(): void;
+  /** The run may take `ms` longer; one that has ended meanwhile stays ended. */
+  extend(ms: number): void;
+  /**
+   * When its time began, on the clock of `performance.now()`. It moves while the sandbox that the
+   * run has to wait for is starting.
+   */
+  begun(): number;
 }
 
 export interface RunInput {
@@ -57,7 +77,8 @@ export interface RunInput {
   env: readonly ProgramString[];
   stdin: ByteSource | null;
   isInItsFolder?: boolean;
-  limits: SandboxPolicy["limits"];
+  onStderr?: (bytes: Uint8Array) => void;
+  limits: RunLimits;
 }
 
 /** The session's side of a run: its sandbox's frames come in here. */
@@ -65,26 +86,34 @@ export interface LiveRun extends Run {
   readonly index: number;
   /** When init must have ended it, on the clock of `performance.now()`. */
   readonly overdueAt: number;
+  /** Its sandbox is ready: it begins now. */
+  begin(): void;
   /** The next bytes of stdout. */
   receive(bytes: Uint8Array): void;
   keepStderr(bytes: Uint8Array): void;
+  noteEgress(event: EgressEvent): void;
   allowStdin(credit: number): void;
   exit(exit: Exit): void;
   /** Our side failed: the record and the output fail with `error`. */
   fail(error: KhachapuriError): void;
+  /** Its deployment's programs have ended the sandbox, with all that ran in it. */
+  collapse(why: KhachapuriError): void;
 }
 
-/** @param send puts a frame on the way to the sandbox */
+/**
+ * @param send puts a frame on the way to the sandbox
+ * @param egress where what it does with its way out is noted; null: it has none
+ */
 export function createRun(
   index: number,
   input: RunInput,
   send: (frame: Uint8Array) => void,
+  egress: EgressTally | null = null,
 ): LiveRun {
-  const startedAt = performance.now();
-  const { promise: record, resolve, reject } = Promise.withResolvers<RunRecord>();
-  record.catch(() => {}); // A failure that nobody waits for must not end the provider.
-  const stderr: Uint8Array[] = [];
+  const report = createReport(input, egress);
   let over = false;
+  let begunAt = report.startedAt;
+  let allowedMs = input.limits.timeoutMs;
   const kill = () => {
     if (!over) send(encodeBare(FRAME.kill, index));
   };
@@ -95,41 +124,105 @@ export function createRun(
     isOver: () => over,
     onBroken: kill,
   });
-  const end = () => {
+  const end = (error: KhachapuriError | null) => {
     over = true;
     stdin.stop();
+    output.end(error);
   };
   const fail = (error: KhachapuriError) => {
-    end();
-    output.end(error);
-    reject(error);
+    end(error);
+    report.fail(error);
   };
 
-  return {
+  const run = {
     index,
     // The first run of a sandbox also waits for it to start.
-    overdueAt: startedAt + input.limits.timeoutMs + SANDBOX_START_MS_MAX + KILL_GRACE_MS,
+    overdueAt: begunAt + allowedMs + SANDBOX_START_MS_MAX + KILL_GRACE_MS,
     output,
     stdout: () => streamOf(output),
-    record,
+    record: report.record,
     kill,
-    receive: output.receive,
-    keepStderr: (bytes) => void stderr.push(bytes.slice()),
-    allowStdin: stdin.allow,
+    begun: () => begunAt,
+    begin: () => void (begunAt = performance.now()),
+    extend(ms: number) {
+      if (over) return;
+      allowedMs += ms;
+      run.overdueAt += ms;
+      send(encodeExtend(index, ms));
+    },
+    receive(bytes: Uint8Array) {
+      report.noteStdout(bytes.length);
+      output.receive(bytes);
+    },
+    keepStderr: report.keepStderr,
+    allowStdin(credit: number) {
+      report.noteStdin(credit);
+      stdin.allow(credit);
+    },
+    noteEgress: (event: EgressEvent) => egress?.note(event),
     fail,
-    exit(exit) {
+    exit(exit: Exit) {
       if (exit.cause === "start") return fail(startFailure(exit));
-      end();
       const limit = exit.cause === "none" ? null : exit.cause;
-      output.end(limit === null ? null : limitError(limit, input.limits));
-      if (exit.startErrno !== 0) stderr.push(execFailure(String(input.argv[0]), exit.startErrno));
-      const wallMs = performance.now() - startedAt;
-      resolve({ ...outcome(exit), limit, wallMs, stderr: concat(stderr) });
+      end(limit && limitError(limit, { ...input.limits, timeoutMs: allowedMs }));
+      report.exit(exit, limit);
+    },
+    collapse(why: KhachapuriError) {
+      end(collapseError());
+      report.collapse(why);
+    },
+  };
+  return run;
+}
+
+/** Gathers what is known of a run, and tells it as its record. */
+function createReport(input: RunInput, egress: EgressTally | null) {
+  const startedAt = performance.now();
+  const { promise: record, resolve, reject: fail } = Promise.withResolvers<RunRecord>();
+  record.catch(() => {}); // A failure that nobody waits for must not end the provider.
+  const stderr = createStderr(input.onStderr);
+  const seen = { stdinBytes: 0, stdoutBytes: 0, stderrBytes: 0 };
+  const tell = (outcome: Outcome, limit: RunLimit | null) => {
+    const wallMs = performance.now() - startedAt;
+    const egressRecord = egress?.record() ?? null;
+    resolve({ ...outcome, limit, wallMs, egress: egressRecord, stderr: stderr.all() });
+  };
+  return {
+    startedAt,
+    record,
+    fail,
+    noteStdin: (credit: number) => void (seen.stdinBytes += credit === STDIN_CLOSED ? 0 : credit),
+    noteStdout: (bytes: number) => void (seen.stdoutBytes += bytes),
+    keepStderr(bytes: Uint8Array) {
+      seen.stderrBytes += bytes.length;
+      stderr.keep(bytes);
+    },
+    exit(exit: Exit, limit: RunLimit | null) {
+      if (exit.startErrno !== 0) stderr.keep(execFailure(String(input.argv[0]), exit.startErrno));
+      tell(outcomeOf(exit), limit);
+    },
+    collapse({ shortMessage }: KhachapuriError) {
+      stderr.keep(new TextEncoder().encode(`${shortMessage}\n`));
+      tell({ ...KILLED_UNMEASURED, ...seen }, null);
     },
   };
 }
 
-function outcome(exit: Exit): Omit<RunRecord, "limit" | "wallMs" | "stderr"> {
+/** Keeps what comes of stderr, and tells it on. */
+function createStderr(tell: RunInput["onStderr"]) {
+  const kept: Uint8Array[] = [];
+  return {
+    keep(bytes: Uint8Array) {
+      kept.push(bytes.slice());
+      tell?.(bytes);
+    },
+    all: () => concat(kept),
+  };
+}
+
+type Outcome = Omit<RunRecord, "limit" | "wallMs" | "egress" | "stderr">;
+
+function outcomeOf(exit: Exit): Outcome {
   const signal = exit.status & 0x7f;
   const measured = {
     listeningPort: exit.listeningPort,
@@ -147,6 +240,21 @@ function outcome(exit: Exit): Omit<RunRecord, "limit" | "wallMs" | "stderr"> {
   return { exit: (exit.status >> 8) & 0xff, signal: null, ...measured };
 }
 
+/** Of a run that nobody is left to report on: the kernel kills all that is in a sandbox. */
+const KILLED_UNMEASURED = {
+  exit: null,
+  signal: "SIGKILL",
+  listeningPort: null,
+  cpuMs: null,
+  peakMemoryBytes: null,
+};
+
+function collapseError(): KhachapuriError {
+  return new KhachapuriError("program_failed", "the program's sandbox was brought down", {
+    hints: ["nothing but the deployment's own programs runs in it: so this is charged"],
+  });
+}
+
 const ENOENT = 2;
 
 function execFailure(entrypoint: string, errno: number): Uint8Array {
@@ -161,7 +269,7 @@ function startFailure(exit: Exit): KhachapuriError {
 }
 
 /** What the caller is told when a limit ended the run. */
-export function limitError(limit: RunLimit, limits: SandboxPolicy["limits"]): KhachapuriError {
+export function limitError(limit: RunLimit, limits: RunLimits): KhachapuriError {
   const data = { limit };
   if (limit === "timeout") {
     const text = `the program ran longer than ${limits.timeoutMs} ms`;

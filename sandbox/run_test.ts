@@ -36,6 +36,7 @@ Deno.test("a record tells exit code, measures and stderr", async () => {
   run.exit({ ...EXIT, status: 7 << 8 });
   const { stderr, wallMs, ...record } = await run.record;
   assert.deepEqual(record, {
+    egress: null,
     exit: 7,
     signal: null,
     limit: null,
@@ -49,6 +50,16 @@ Deno.test("a record tells exit code, measures and stderr", async () => {
   assert.equal(text(stderr), "oops");
   assert(wallMs >= 0 && wallMs < 1_000);
   assert.equal(await run.output.read(), null);
+});
+
+Deno.test("what a record will hold of stderr is told as it comes", async () => {
+  const heard: string[] = [];
+  const onStderr = (bytes: Uint8Array) => void heard.push(text(bytes));
+  const run = createRun(0, { argv: ["./main"], env: [], stdin: null, limits, onStderr }, () => {});
+  run.keepStderr(new TextEncoder().encode("one "));
+  assert.deepEqual(heard, ["one "]);
+  run.exit({ ...EXIT, startErrno: ENOENT, startStep: "exec" });
+  assert.equal(heard.join(""), text((await run.record).stderr));
 });
 
 Deno.test("a program that a signal ended has the signal's name and no exit code", async () => {
@@ -95,6 +106,17 @@ Deno.test("a run that is killed or whose output is given up is asked to end, unl
   run.exit({ ...EXIT, cause: "aborted" });
   run.kill();
   assert.deepEqual(sent, [FRAME.kill, FRAME.kill]);
+});
+
+Deno.test("a run that is extended is overdue later, and its timeout says what it had", async () => {
+  const { run, sent } = start();
+  const { overdueAt } = run;
+  run.extend(500);
+  assert.equal(run.overdueAt, overdueAt + 500);
+  run.exit({ ...EXIT, cause: "timeout" });
+  run.extend(500);
+  assert.deepEqual([run.overdueAt, sent], [overdueAt + 500, [FRAME.extend]]);
+  await assert.rejects(run.output.read(), { message: /longer than 1500 ms/ });
 });
 
 Deno.test("nobody has to wait for the record of a run that fails", async () => {

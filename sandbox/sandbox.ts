@@ -1,11 +1,12 @@
 /**
  * One deployment's sandbox and the runs in it. Every request is one run, in fresh pid, mount and
  * ipc namespaces of the sandbox. Programs are hostile: they see their own folder (read-only), a
- * private /tmp, the system's read-only libraries and the environment given here; no network, no
- * other process, no file of the provider.
+ * private /tmp, the system's read-only libraries and the environment given here; no network but a
+ * way out to listed hosts, no other process, no file of the provider.
  */
 import { KhachapuriError } from "../lib/errors.ts";
 import type { ByteSource } from "./byte_source.ts";
+import type { EgressEvent } from "./egress.ts";
 import { helperPath, prepareHost, spawnHelper } from "./native.ts";
 import { hostArguments } from "./launch.ts";
 import { concat } from "./bytes.ts";
@@ -25,6 +26,8 @@ export interface RunRequest {
   stdin: ByteSource | null;
   /** Whether it starts in the folder that its entrypoint lies in, instead of the program's. */
   isInItsFolder?: boolean;
+  /** Told what the record will hold of stderr, as it comes; the bytes are to be copied. */
+  onStderr?: (bytes: Uint8Array) => void;
 }
 
 export interface Sandbox {
@@ -42,7 +45,7 @@ export interface Sandbox {
 
 export type { ProgramString } from "./protocol.ts";
 export type { Run, RunLimit, RunRecord } from "./run.ts";
-export type { SandboxHost, SandboxPolicy } from "./policy.ts";
+export type { RunLimits, SandboxHost, SandboxPolicy } from "./policy.ts";
 
 /**
  * What a program gets unless the request names the variable. Without a locale Ruby, Java, Erlang
@@ -59,9 +62,14 @@ const DEFAULT_ENV = Object.entries({
  * Opens the sandbox of one deployment. Its processes start at once, while the caller goes on to
  * prepare the first run. When they end, the next run starts them again, and fails with the reason
  * when they cannot.
+ * @param onEgress hears what becomes of its way out; what was used, since it heard of it last
  * @throws KhachapuriError `sandbox_unavailable` when programs would run as uid 0
  */
-export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Promise<Sandbox> {
+export async function openSandbox(
+  host: SandboxHost,
+  policy: SandboxPolicy,
+  onEgress: (event: EgressEvent) => void = () => {},
+): Promise<Sandbox> {
   assertUnprivileged(host, Deno.uid());
   const helper = await helperPath(host);
   const { controllers } = await prepareHost(host);
@@ -71,7 +79,12 @@ export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Pro
   let closed = false;
   const live = (): Session => {
     if (session) return session;
-    const started = new Session(spawnHelper(helper, args), sessionSetup(policy, controllers));
+    const started = new Session(
+      spawnHelper(helper, args),
+      sessionSetup(policy, controllers),
+      policy.egress ?? null,
+      onEgress,
+    );
     session = started;
     started.ended.finally(() => {
       if (session === started) session = null;
@@ -93,8 +106,9 @@ export async function openSandbox(host: SandboxHost, policy: SandboxPolicy): Pro
     async run(request) {
       if (closed) throw new KhachapuriError("sandbox_unavailable", "the sandbox is closed");
       const { argv, env } = passable(request);
-      const { stdin, isInItsFolder = false } = request;
-      return live().start({ argv, env, stdin, isInItsFolder, limits: policy.limits });
+      const { stdin, isInItsFolder = false, onStderr } = request;
+      const told = onStderr === undefined ? {} : { onStderr };
+      return live().start({ argv, env, stdin, isInItsFolder, limits: policy.limits, ...told });
     },
     async close() {
       closed = true;

@@ -3,6 +3,15 @@ import { KhachapuriError } from "../lib/errors.ts";
 import { KILL_GRACE_MS, SANDBOX_DIAGNOSTIC_BYTES_MAX } from "../lib/limits.ts";
 import { concat } from "./bytes.ts";
 import {
+  decodeEvent,
+  type EgressEvent,
+  type EgressPolicy,
+  type EgressUsage,
+  encodePolicy,
+  usedSince,
+} from "./egress.ts";
+import { EgressTally } from "./egress_tally.ts";
+import {
   CHUNK_BYTES_MAX,
   createDecoder,
   decodeExit,
@@ -24,10 +33,18 @@ export interface HelperProcess {
   /** Readable into a buffer of the reader's own. */
   readonly stdout: ReadableStream<Uint8Array>;
   readonly stderr: ReadableStream<Uint8Array>;
-  /** Settles when it has ended. */
-  readonly status: Promise<unknown>;
+  /** Settles when it has ended; with 128 and the number when a signal ended its launcher. */
+  readonly status: Promise<HelperStatus>;
   kill(signal: "SIGTERM"): void;
 }
+
+export interface HelperStatus {
+  readonly code: number;
+  /** null: it exited. */
+  readonly signal: string | null;
+}
+
+const NOTHING_USED: EgressUsage = { connections: 0, sentBytes: 0, receivedBytes: 0 };
 
 export class Session {
   /** Resolves when the sandbox's processes are gone, whatever the reason. */
@@ -36,17 +53,36 @@ export class Session {
   readonly #runs: (LiveRun | null)[] = Array.from({ length: RUNS_MAX }, () => null);
   readonly #channel: Channel;
   readonly #watch: Watch;
+  /** What programs have used of their way out; null: they have none. */
+  #used: EgressUsage | null = null;
+  #isReady = false;
   #isClosed = false;
+  /** Whether its end is our doing: then nobody pays for what it takes along. */
+  #isEndedByUs = false;
   #failure: KhachapuriError | null = null;
+  readonly #onEgress: (event: EgressEvent) => void;
 
-  /** Takes over a helper that has just been started. */
-  constructor(child: HelperProcess, setup: Setup) {
+  /**
+   * Takes over a helper that has just been started.
+   * @param onEgress hears what becomes of its way out; what was used, since it heard of it last
+   */
+  constructor(
+    child: HelperProcess,
+    setup: Setup,
+    egress: EgressPolicy | null = null,
+    onEgress: (event: EgressEvent) => void = () => {},
+  ) {
+    this.#onEgress = onEgress;
     this.#child = child;
     this.#channel = createChannel(child.stdin);
     this.#watch = createWatch(this.#runs, () => this.#terminate());
     const diagnostics = keepBeginning(child.stderr, SANDBOX_DIAGNOSTIC_BYTES_MAX);
     this.ended = Promise.all([this.#read(), diagnostics, child.status])
-      .then(([, said]) => this.#end(said));
+      .then(([, said, status]) => this.#end(said, status));
+    if (egress) {
+      this.#used = NOTHING_USED;
+      this.#channel.send(encodePolicy(egress));
+    }
     this.#channel.send(encodeSetup(setup));
   }
 
@@ -66,7 +102,7 @@ export class Session {
     const { send } = this.#channel;
     const { argv, env, stdin, isInItsFolder } = input;
     send(encodeStart(index, argv, env, stdin !== null, isInItsFolder));
-    const run = createRun(index, input, send);
+    const run = createRun(index, input, send, this.#used && new EgressTally(this.#used));
     this.#runs[index] = run;
     this.#watch.arm(run);
     return run;
@@ -74,6 +110,7 @@ export class Session {
 
   /** Ends the sandbox and all in it; resolves when its processes are gone. */
   async close(): Promise<void> {
+    this.#isEndedByUs = true;
     this.#stop();
     const giveUp = setTimeout(() => this.#terminate(), KILL_GRACE_MS);
     await this.ended;
@@ -93,6 +130,7 @@ export class Session {
         buffer = new Uint8Array(value.buffer);
       }
     } catch (thrown) {
+      this.#isEndedByUs ||= !(thrown instanceof KhachapuriError);
       this.#failure = thrown instanceof KhachapuriError ? thrown : malformed();
       this.#stop();
     }
@@ -100,7 +138,8 @@ export class Session {
 
   #dispatch(frame: Frame): void {
     // Which limits cgroups enforce has been asked before: prepareHost in native.ts.
-    if (frame.type === FRAME.ready) return void decodeU32(frame.payload);
+    if (frame.type === FRAME.ready) return this.#begin(frame);
+    if (frame.type === FRAME.egress) return this.#noteEgress(decodeEvent(frame.payload));
     const run = this.#runs[frame.run];
     if (!run) throw malformed();
     if (frame.type === FRAME.stdout) run.receive(frame.payload);
@@ -108,6 +147,23 @@ export class Session {
     else if (frame.type === FRAME.stdinCredit) run.allowStdin(decodeU32(frame.payload));
     else if (frame.type === FRAME.exit) this.#finish(run, frame);
     else throw malformed();
+  }
+
+  /** What was started before has waited for this. */
+  #begin(frame: Frame): void {
+    decodeU32(frame.payload);
+    this.#isReady = true;
+    for (const run of this.#runs) run?.begin();
+  }
+
+  #noteEgress(event: EgressEvent): void {
+    if (event.kind === "used") {
+      this.#onEgress({ kind: "used", ...usedSince(event, this.#used ?? NOTHING_USED) });
+      this.#used = event;
+    } else {
+      this.#onEgress(event);
+    }
+    for (const run of this.#runs) run?.noteEgress(event);
   }
 
   #finish(run: LiveRun, frame: Frame): void {
@@ -130,15 +186,33 @@ export class Session {
     }
   }
 
-  /** @param said what the helper and the launcher printed to stderr */
-  #end(said: string): void {
+  /**
+   * A sandbox that was set up holds nothing but its deployment's programs: its end is their doing,
+   * and they are paid for what they had of it, but where we ended it or somebody outside.
+   * @param said what the helper and the launcher printed to stderr
+   */
+  #end(said: string, status: HelperStatus): void {
     this.#stop();
     this.#watch.stop();
     const error = this.#failure ?? explainFailure(said);
-    for (const run of this.#runs) run?.fail(error);
+    const isOurs = !this.#isReady || this.#isEndedByUs || wasKilledOutside(status);
+    for (const run of this.#runs) {
+      if (isOurs) run?.fail(error);
+      else run?.collapse(error);
+    }
     this.#runs.fill(null);
   }
 }
+
+/**
+ * Whether an operator or a machine out of memory killed the helper, its launcher or init. Programs
+ * can signal none of them: the kernel spares the first process of a namespace from those inside.
+ */
+function wasKilledOutside({ code, signal }: HelperStatus): boolean {
+  return signal !== null || code === 128 + SIGKILL;
+}
+
+const SIGKILL = 9;
 
 interface Watch {
   arm(run: LiveRun): void;

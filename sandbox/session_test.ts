@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
 import { KILL_GRACE_MS, SANDBOX_START_MS_MAX } from "../lib/limits.ts";
-import { CAUSES, encodeFrame, EXIT_BYTES, FRAME, RUNS_MAX, type Setup } from "./protocol.ts";
-import { Session } from "./session.ts";
+import {
+  CAUSES,
+  encodeBare,
+  encodeFrame,
+  EXIT_BYTES,
+  FRAME,
+  RUNS_MAX,
+  type Setup,
+} from "./protocol.ts";
+import { type HelperStatus, Session } from "./session.ts";
 
 const unavailable = { code: "sandbox_unavailable" };
 const limits = { timeoutMs: 1_000, memoryMb: 64, stdoutBytes: 1_000, stderrBytes: 1_000 };
 const INPUT = { argv: ["./main"], env: [], stdin: null, limits };
 const READY = encodeFrame(FRAME.ready, 0, new Uint8Array(4));
 const SETUP: Setup = {
+  listeners: 0,
   timeoutMs: 1_000,
   tmpBytes: 1,
   stdoutBytes: 1,
@@ -20,21 +29,21 @@ const SETUP: Setup = {
 
 /** A helper's process that says what it is told to, and ends when its stdin does. */
 function createHelper() {
-  const { promise: status, resolve: end } = Promise.withResolvers<void>();
+  const { promise: status, resolve: end } = Promise.withResolvers<HelperStatus>();
   let stdout!: ReadableByteStreamController;
   let stderr!: ReadableStreamDefaultController<Uint8Array>;
   const writes: Uint8Array[] = [];
   const signals: string[] = [];
-  const exit = () => {
+  const exit = (how: HelperStatus = { code: 0, signal: null }) => {
     stdout.close();
     stdout.byobRequest?.respond(0);
     stderr.close();
-    end();
+    end(how);
   };
   const child = {
     stdin: new WritableStream<Uint8Array>({
       write: (bytes) => void writes.push(bytes),
-      close: exit,
+      close: () => exit(),
     }),
     stdout: new ReadableStream<Uint8Array>({
       type: "bytes",
@@ -135,7 +144,78 @@ Deno.test("a sandbox that ends by itself fails its runs with what its launcher s
   await session.ended;
 });
 
-Deno.test("a sandbox whose init ends no run in time is ended", async () => {
+const EXITED: HelperStatus = { code: 0, signal: null };
+
+/** Begins two runs, of which the first has printed, and ends their sandbox: the first one. */
+async function endingUnder(end: (helper: ReturnType<typeof createHelper>) => void) {
+  const helper = createHelper();
+  const session = new Session(helper.child, SETUP);
+  const runs = [session.start({ ...INPUT, stdin: null }), session.start(INPUT)];
+  helper.says(
+    READY,
+    encodeFrame(FRAME.stdout, 0, Uint8Array.of(1, 2)),
+    encodeFrame(FRAME.stderr, 0, Uint8Array.of(65)),
+  );
+  await runs[0]!.output.read();
+  end(helper);
+  await session.ended;
+  return runs[0]!;
+}
+
+Deno.test("a sandbox that its own programs end fails its runs as theirs, with what is known", async () => {
+  const run = await endingUnder((helper) => {
+    helper.complains("khachapuri-init: memory: out of memory\n");
+    helper.exit({ code: 124, signal: null });
+  });
+  await assert.rejects(run.output.read(), { code: "program_failed", message: /brought down/ });
+  const { wallMs, stderr, ...record } = await run.record;
+  assert.ok(wallMs > 0);
+  assert.match(new TextDecoder().decode(stderr), /^Athe sandbox ended: .*out of memory\n$/);
+  assert.deepEqual(record, {
+    exit: null,
+    signal: "SIGKILL",
+    limit: null,
+    listeningPort: null,
+    cpuMs: null,
+    peakMemoryBytes: null,
+    stdinBytes: 0,
+    stdoutBytes: 2,
+    stderrBytes: 1,
+    egress: null,
+  });
+});
+
+Deno.test("whoever ends a sandbox from outside, it is no fault of its runs; else it is", async () => {
+  const ways: [string, boolean, (helper: ReturnType<typeof createHelper>) => void][] = [
+    ["a relay or an init that went", true, (helper) => helper.exit(EXITED)],
+    ["an init that crashed", true, (helper) => helper.exit({ code: 139, signal: null })],
+    ["frames of no protocol", true, (helper) => helper.says(encodeBare(99, 0))],
+    ["a supervisor killed", false, (helper) => helper.exit({ code: 137, signal: "SIGKILL" })],
+    ["an init killed", false, (helper) => helper.exit({ code: 137, signal: null })],
+  ];
+  for (const [what, isTheirs, end] of ways) {
+    const run = await endingUnder(end);
+    if (isTheirs) assert.equal((await run.record).signal, "SIGKILL", what);
+    else await assert.rejects(run.record, unavailable, what);
+  }
+});
+
+Deno.test("a run's time begins when its sandbox is ready, or when it is started in one that is", async () => {
+  const helper = createHelper();
+  const session = new Session(helper.child, SETUP);
+  const first = session.start(INPUT);
+  const before = first.begun();
+  helper.says(READY, exitFrame(0, "none"));
+  await first.record;
+  assert.ok(first.begun() > before);
+  const startedAt = performance.now();
+  const second = session.start(INPUT);
+  assert.ok(second.begun() >= startedAt);
+  await session.close();
+  await assert.rejects(second.record, unavailable);
+});
+
+Deno.test("a sandbox whose init ends no run in time is ended, at its runs' cost", async () => {
   const helper = createHelper();
   const session = new Session(helper.child, SETUP);
   const dueInMs = 5;
@@ -143,9 +223,10 @@ Deno.test("a sandbox whose init ends no run in time is ended", async () => {
   // A later run neither delays the watch nor is what it is armed for.
   const overdue = session.start({ ...INPUT, limits: { ...limits, timeoutMs } });
   session.start(INPUT).record.catch(() => {});
+  helper.says(READY);
   // The watch alone does not keep a process alive.
   const alive = setInterval(() => {}, 1_000);
-  await assert.rejects(overdue.record, unavailable);
+  assert.equal((await overdue.record).signal, "SIGKILL");
   clearInterval(alive);
   await session.ended;
   assert.deepEqual(helper.signals, ["SIGTERM"]);

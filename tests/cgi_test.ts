@@ -1,9 +1,9 @@
 /** A CGI program as its callers meet it, by the wire: RFC 3875 with real requests and sandbox. */
 import assert from "node:assert/strict";
-import { connect } from "node:net";
 import { eachLauncher } from "../worlds/sandbox/launchers.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { spent } from "../worlds/refuses.ts";
+import { say } from "../worlds/wire.ts";
 
 /** Prints its variables, and how many bytes came in; redirects itself where it is asked to. */
 const MIRROR = `#!/bin/sh
@@ -33,16 +33,6 @@ echo "bytes=$(wc -c)"
 
 const hexOf = (text: string) => Array.from(text, (c) => c.charCodeAt(0).toString(16)).join("");
 
-/** Sends these octets, one a character, and reads the answer to the end of the connection. */
-async function exchange(market: Market, request: string): Promise<string> {
-  const { hostname, port } = new URL(market.provider.url);
-  const socket = connect({ host: hostname, port: Number(port) });
-  socket.write(request, "latin1");
-  const chunks: string[] = [];
-  for await (const chunk of socket.setEncoding("latin1")) chunks.push(chunk);
-  return chunks.join("");
-}
-
 interface Sent {
   method?: string;
   /** Lines, each with its end. */
@@ -57,7 +47,7 @@ async function ask(
   { method = "GET", fields = "", body = "" }: Sent,
 ) {
   const head = `${method} ${target} HTTP/1.1\r\nHost: provider.test\r\nConnection: close\r\n`;
-  const answer = await exchange(market, `${head}${fields}\r\n${body}`);
+  const answer = await say(market.provider.url, `${head}${fields}\r\n${body}`);
   const end = answer.indexOf("\r\n\r\n");
   const said = Object.fromEntries(
     answer.slice(end).split(/\r?\n/).map((line) => line.split(/=(.*)/s).slice(0, 2)),
@@ -99,7 +89,7 @@ eachLauncher("a CGI program finds its request as RFC 3875 says", async (sandbox,
     const { said } = await ask(market, `http://other.test/${cid}/a`, {});
     assert.deepEqual([said.host, said.path], ["other.test", hexOf("/a")]);
     assert.equal((await ask(market, `/${cid}/a`, {})).said.host, "provider.test");
-    const old = await exchange(market, `GET /${cid}/a HTTP/1.0\r\n\r\n`);
+    const old = await say(market.provider.url, `GET /${cid}/a HTTP/1.0\r\n\r\n`);
     assert.match(old, /^host=unset$/m);
   });
 
@@ -157,7 +147,8 @@ eachLauncher("a CGI program finds its request as RFC 3875 says", async (sandbox,
         assert.deepEqual([status, /content-length: 200\b/i.test(head)], [502, false]);
       });
       assert.equal(cost, 1n);
-      await assert.rejects(exchange(market, `GET /${cid}/halfway HTTP/1.0\r\n\r\n`), /ECONNRESET/);
+      const halfway = say(market.provider.url, `GET /${cid}/halfway HTTP/1.0\r\n\r\n`);
+      await assert.rejects(halfway, { code: "ECONNRESET" });
     },
   );
 

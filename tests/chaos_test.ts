@@ -242,10 +242,9 @@ Deno.test("a payer that takes back what it can has paid for what it was served",
 /** Two permits of one lane share its counter. */
 function merged(lanes: readonly CallerLane[]): CallerLane[] {
   const byLane = new Map<Hex, CallerLane>();
-  for (const { payer, lane, headers, answered, lost } of lanes) {
+  for (const { payer, lane, headers, ...counts } of lanes) {
     const sum = byLane.get(lane) ?? callerLane(payer, lane, headers);
-    sum.answered += answered;
-    sum.lost += lost;
+    for (const key of ["answered", "lost", "paid", "unsure"] as const) sum[key] += counts[key];
     byLane.set(lane, sum);
   }
   return [...byLane.values()];

@@ -65,6 +65,17 @@ Deno.test("call pays, keeps its count, and finds it again when it was lost", asy
     assert.equal(await count(), "4");
   });
 
+  await t.step("it says where the time went, when that is asked", async () => {
+    const { code, out, err } = await payer.run("call", "--timing", `${NAME}/${cid}`);
+    assert.deepEqual([code, out], [0, "hello\n"], err);
+    assert.match(
+      err,
+      /^time: queue [0-9.]+ ms, fetch [0-9.]+ ms, start [0-9.]+ ms, run [0-9.]+ ms/m,
+    );
+    const refused = await payer.run("call", "--timing", "--no-pay", `${NAME}/${cid}`);
+    assert.equal(refused.code, 2);
+  });
+
   await t.step("side by side with itself", async () => {
     await Promise.all([call(), call(), call()]);
   });
@@ -184,7 +195,7 @@ Deno.test("from USDC without ETH to an answer, by one command", async (t) => {
   };
   await t.step("call --deposit", async () => {
     await using payer = await fresh();
-    const args = ["--deposit", "2", "--credits", "1500", `${NAME}/${cid}`];
+    const args = ["--deposit", "2", "--allow", "1500", `${NAME}/${cid}`];
     for (
       const told of [/^deposited: \S+ may charge 1500 credits$/m, /^nothing was deposited: cred/]
     ) {
@@ -259,7 +270,8 @@ Deno.test("a receipt is verified against chain and bodies", async () => {
 
   // Whoever holds the operator's key can name any block, but no run after it.
   const { chain, accounts: { operator } } = market;
-  const { version: _, signature: __, ...unsigned } = receiptFromJson(receipt);
+  const { version: _, signature: __, ...signed } = receiptFromJson(receipt);
+  const unsigned = { ...signed, credits: 1 };
   const later = (1n << 40n) * 1_000n;
   const dated = async (startedAt: bigint) => {
     const signed = receiptToJson(await signReceipt(operator, { ...unsigned, startedAt }));

@@ -2,21 +2,19 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { curlInvocation, readCurlResponse } from "../lib/provider/program/interface/curl.ts";
-import { openStage, type RehearsedProgram, type Stage } from "../lib/provider/program/rehearsal.ts";
+import { rehearse, type RehearsedProgram, type Stage } from "../lib/provider/program/rehearsal.ts";
 import { outputOf, streamOf as bodyOf } from "../sandbox/output.ts";
 import type { SandboxHost } from "../sandbox/sandbox.ts";
 import { makeFolder } from "../worlds/home.ts";
+import { SMALL_PROGRAM } from "../worlds/sandbox/small_program.ts";
 
 const host: SandboxHost = { launcher: "bwrap", runUid: Deno.uid() === 0 ? 65_534 : null };
 const samples = new URL("../samples/", import.meta.url).pathname;
 
 function stageOf(dir: string, fields: Partial<RehearsedProgram> = {}): Promise<Stage> {
-  return openStage(host, {
+  return rehearse(host, {
+    ...SMALL_PROGRAM,
     dir,
-    entrypoint: "./main",
-    args: [],
-    env: {},
-    interface: "curl",
     timeoutMs: 10_000,
     memoryMb: 256,
     ...fields,
@@ -98,6 +96,15 @@ Deno.test("a program gets curl's arguments, CGI variables and the body", async (
   assert.equal(lines.at(-1), "photo");
 });
 
+Deno.test("who pays is said to a program as a provider would say it, and else nobody is", async () => {
+  const payer = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+  const forged = { headers: [["khachapuri_payer", "0x1"]] as [string, string][] };
+  const paid = (await call(join(samples, "echo"), "/", forged, { payer })).body;
+  assert(paid.includes(`  khachapuri-payer: ${payer}\n`), paid);
+  assert(paid.includes(`  KHACHAPURI_PAYER=${payer}\n`), paid);
+  assert.doesNotMatch((await call(join(samples, "echo"), "/", forged)).body, /payer/i);
+});
+
 Deno.test("a program's forged payment headers are gone, its own status stays", async () => {
   const script = "#!/bin/sh\nprintf 'HTTP/1.1 402 Pay Me\\nPAYMENT-REQUIRED: forged\\n\\npay'\n";
   await withProgram(script, async (dir) => {
@@ -173,6 +180,7 @@ Deno.test("real curl sends the very request its arguments were made from", async
         hasBody,
         bodyBytes: null,
         remoteAddress: "127.0.0.1",
+        payer: null,
       });
       const answer = await realCurl(args, hasBody ? "line\r\nline\n" : "");
       assert.deepEqual(seen.pop(), {

@@ -3,14 +3,28 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { PERMISSIONS_OF_TESTS } from "../tools/permissions.ts";
 
-Deno.test("the demo walks to its end", async () => {
+async function demo(...args: string[]) {
   const script = fileURLToPath(new URL("../tools/demo.ts", import.meta.url));
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--frozen", "--no-prompt", ...PERMISSIONS_OF_TESTS, script],
+    args: ["run", "--quiet", "--frozen", "--no-prompt", ...PERMISSIONS_OF_TESTS, script, ...args],
     env: { NO_COLOR: "1" },
     stdin: "null",
   }).output();
-  const text = new TextDecoder().decode(stdout);
-  assert.equal(code, 0, text.slice(-2_000) + new TextDecoder().decode(stderr));
-  assert.equal(text.trimEnd().split("\n").at(-1), "demo ok");
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, out: out!, err: err! };
+}
+
+Deno.test("the demo says how it is started", async () => {
+  const help = await demo("--help");
+  assert.deepEqual([help.code, help.err], [0, ""]);
+  assert.match(help.out, /^usage: deno task demo\n/);
+  const { code, out, err } = await demo("--fast");
+  assert.deepEqual([code, out], [2, ""]);
+  assert.match(err, /unknown argument --fast\nusage:/);
+});
+
+Deno.test("the demo walks to its end", async () => {
+  const { code, out, err } = await demo();
+  assert.equal(code, 0, out.slice(-2_000) + err);
+  assert.equal(out.trimEnd().split("\n").at(-1), "demo ok");
 });

@@ -1,38 +1,12 @@
 /** The developer's commands against a real chain, gateway and provider. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { ProviderRecords } from "../lib/chain/registry.ts";
 import { writeKeyFile } from "../lib/spec/keys.ts";
 import { termsHash } from "../lib/spec/terms.ts";
-import { nameProvider } from "../worlds/chain/escrow_chain.ts";
-import { privateKeyOf } from "../worlds/chain/people.ts";
-import { chainConfig, openHome, runIn } from "../worlds/home.ts";
-import { type Market, startMarket, TERMS } from "../worlds/market.ts";
+import { startMarket } from "../worlds/market.ts";
+import { NAME, openOwnersHome } from "../worlds/owners_home.ts";
 
-const NAME = "paolo.khachapuri";
 const samples = new URL("../samples/", import.meta.url).pathname;
-
-/** Gives the market's provider a name, and its owner a home to deploy from. */
-async function openOwnersHome(market: Market) {
-  const { gateway, accounts } = market;
-  const register = (records: Partial<ProviderRecords> = {}) =>
-    nameProvider(market, NAME, {
-      webDomain: market.provider.url,
-      recipients: [market.recipient],
-      terms: termsHash(TERMS),
-      ...records,
-    });
-  await register();
-  const config = {
-    ...chainConfig(market),
-    gateways: [gateway.url],
-    kubo: { url: gateway.kuboUrl },
-  };
-  const home = await openHome(config, { "keys.json": privateKeyOf(accounts.owner) });
-  const run = (args: string[], answers?: string[]) =>
-    runIn(home.dir, args, answers ? { answers, isTerminal: true } : {});
-  return { ...home, run, register };
-}
 
 Deno.test("deploy, call, list, inspect and stop, with nothing but commands and curl's URL", async () => {
   await using market = await startMarket();
@@ -40,7 +14,9 @@ Deno.test("deploy, call, list, inspect and stop, with nothing but commands and c
   const hello = join(samples, "hello");
   const flags = ["--provider", NAME, "--accept-terms"];
 
-  const deployed = await owner.run(["deploy", hello, ...flags]);
+  const mayCall = ["--egress", "api.test:443", "--egress", "*.api.test:443"];
+  const limits = ["--timeout", "5", "--memory", "64"];
+  const deployed = await owner.run(["deploy", hello, ...flags, ...mayCall, ...limits]);
   assert.equal(deployed.code, 0, deployed.err);
   const [cid, curl] = deployed.out.trim().split("\n");
   assert.equal(curl, `curl ${market.provider.url}/${cid}`);
@@ -52,13 +28,15 @@ Deno.test("deploy, call, list, inspect and stop, with nothing but commands and c
 
   const logged = await owner.run(["logs", cid!, "--json"]);
   assert.equal(logged.code, 0, logged.err);
-  assert.deepEqual(
-    logged.json.providers.map(({ name, runs }: { name: string; runs: { exit: number }[] }) => [
-      name,
-      runs.map((run) => run.exit),
-    ]),
-    [[NAME, [0]]],
-  );
+  const [run, ...others] = logged.rows;
+  assert.deepEqual([run.cid, run.provider, run.method, run.path, run.exit], [
+    cid,
+    NAME,
+    "GET",
+    "/",
+    0,
+  ]);
+  assert.deepEqual(others, []);
 
   const listed = await owner.run(["deployments", "--json"]);
   const [row] = listed.json.deployments;
@@ -66,6 +44,14 @@ Deno.test("deploy, call, list, inspect and stop, with nothing but commands and c
   assert.match((await owner.run(["deployments"])).out, /1 credit spent, \d+ left with paolo/);
   const noted = await owner.run(["inspect", cid!, "--json"]);
   assert.equal(noted.json.cid, cid);
+  assert.deepEqual(noted.json.signed, {
+    interface: "curl",
+    access: "public",
+    egress: ["api.test:443", "*.api.test:443"],
+    limits: { timeoutMs: 5_000, memoryMb: 64, concurrency: 8, ownerCreditsPerMinute: 600 },
+  });
+  assert.deepEqual(row.egress, noted.json.signed.egress);
+  assert.match((await owner.run(["deployments"])).out, /\n {2}may call api\.test:443 and 1 more\n/);
 
   const stopped = await owner.run(["stop", cid!]);
   assert.equal(stopped.code, 0, stopped.err);
@@ -94,7 +80,7 @@ Deno.test("the owner alone reads what a failed program wrote to stderr", async (
   const { out } = await owner.run(["logs", cid, "--provider", NAME]);
   const lines = out.split("\n");
   assert.equal(lines[0], "paolo.khachapuri:");
-  assert.match(lines[1]!, /^\S+Z GET 502, exit 3, \d+ ms, .*0 B in, 0 B out$/);
+  assert.match(lines[1]!, /^\S+Z GET \/ 502, exit 3, \d+ ms, .*0 B in, 0 B out$/);
   const why = "  why: the program exited with 3 and printed nothing";
   assert.deepEqual(lines.slice(2), [why, "  no such table[2J", ""]);
   assert.equal((await owner.run(["logs", cid, "--provider", "else.eth"])).code, 4);
@@ -241,6 +227,16 @@ Deno.test("what cannot run, or holds secrets, stops before anything is signed or
   assert.equal(allowed.code, 0, allowed.err);
 
   await Deno.remove(join(dir, ".env"));
+  await main("#!/usr/bin/env -S sh7 -e\n");
+  const lacking = await owner.run(args);
+  assert.equal(lacking.code, 3);
+  assert.match(lacking.err, /paolo\.khachapuri has no sh7, with which main is to be started/);
+  assert.match(lacking.err, /begin it with #!\/usr\/bin\/env sh, which is there\n.*it has sh, /);
+  assert.equal((await owner.run(["deployments", "--json"])).json.deployments.length, 1);
+  const here = await owner.run(["run", dir, "/"]);
+  assert.equal(here.code, 3);
+  assert.match(here.err, /the interpreter of main, sh7, is not installed here[^]*there is sh/);
+
   await main("#!/usr/bin/pyton3\n");
   const unsure = await owner.run(args);
   assert.equal(unsure.code, 0);
@@ -248,6 +244,8 @@ Deno.test("what cannot run, or holds secrets, stops before anything is signed or
     unsure.err,
     /warning: the interpreter of main, \/usr\/bin\/pyton3, is not installed/,
   );
+  assert.match(unsure.err, /paolo\.khachapuri does not say whether it is there/);
+
   const cid = unsure.out.split("\n")[0]!;
   const refused = await fetch(`${market.provider.url}/${cid}`);
   assert.equal(refused.status, 422);
@@ -282,7 +280,7 @@ esac
   }
   assert.match(
     messages.name!,
-    /printed nothing: it asked for the network, which programs do not have$/,
+    /printed nothing: it asked for the network, which it does not have$/,
   );
   assert.equal(await (await fetch(`${url}/cgi`)).text(), "Content-Type: text/html\n\nhi");
   const leaving = new AbortController();
@@ -293,11 +291,14 @@ esac
   let runs: { reason: string | null }[] = [];
   // The last of them ends when the provider has noticed that its caller is gone.
   while (runs.length < 6) {
-    runs = (await owner.run(["logs", cid, "--json"])).json.providers[0].runs;
+    runs = (await owner.run(["logs", cid, "--json"])).rows;
   }
   const reasons = runs.map(({ reason }) => reason);
   assert.deepEqual(reasons.slice(0, 3), [messages.head, messages.slow, messages.memory]);
-  assert.match(reasons[3]!, /; it asked for api\.example, and programs have no network: give it/);
+  assert.match(
+    reasons[3]!,
+    /; it asked for api\.example, and its spec lists no host that it may call: /,
+  );
   assert.match(reasons[4]!, /^it printed a CGI head/);
   assert.equal(reasons[5], "the caller left before the answer's end");
   assert.match((await owner.run(["logs", cid])).out, /\n {2}why: the caller left before/);
@@ -332,4 +333,38 @@ Deno.test("a program with npm's links and empty folders runs at a provider as it
   const refused = await owner.run(["deploy", dir, ...flags]);
   assert.equal(refused.code, 3);
   assert.match(refused.err, /out -> \/etc\/hostname leads out of the program/);
+});
+
+Deno.test("hosts that the provider lets no program call stop a deploy, and calls once it changed its mind", async () => {
+  await using market = await startMarket({ settings: { egress: { hosts: ["*.example.com:*"] } } });
+  await using owner = await openOwnersHome(market);
+  // Whatever it would publish there would fail, by another name.
+  const deploy = (hosts: string[], kubo = "http://127.0.0.1:1") =>
+    owner.run([
+      ...["deploy", join(samples, "hello"), "--provider", NAME, "--accept-terms", "--kubo", kubo],
+      ...hosts.flatMap((host) => ["--egress", host]),
+    ]);
+  const refused = await deploy(["api.example.com:8443", "api.example.org:443"]);
+  assert.equal(refused.code, 3, refused.err);
+  assert.match(refused.err, /paolo\.khachapuri lets no program call api\.example\.org:443 \(/);
+  assert.match(refused.err, /it allows \*\.example\.com:\*/);
+  for (const host of ["10.0.0.1:443", "mx.example.com:25", "api.example.com"]) {
+    assert.equal((await deploy([host])).code, 2, host);
+  }
+  const listed = await owner.run(["deployments", "--json"]);
+  assert.deepEqual(listed.json.deployments, []);
+  const taken = await deploy(["API.example.com:8443"], market.gateway.kuboUrl);
+  assert.equal(taken.code, 0, taken.err);
+
+  const cid = taken.out.split("\n")[0]!;
+  assert.equal(
+    await (await fetch(`${market.provider.url}/${cid}?Nino`)).text(),
+    "gamarjoba, Nino\n",
+  );
+  await market.restart({ listen: new URL(market.provider.url).host, egress: "none" });
+  const answer = await fetch(`${market.provider.url}/${cid}`);
+  assert.equal(answer.status, 422);
+  await answer.body?.cancel();
+  const { out } = await owner.run(["logs", cid]);
+  assert.match(out, /^cannot run: programs here may not call api\.example\.com:8443$/m);
 });

@@ -48,7 +48,7 @@ Deno.test("doctor finds a healthy provider healthy, and names what is broken", a
     assert.deepEqual(unwell, []);
     assert.equal(code, 0);
     const parts = findings.map(({ part }) => part.split(" ")[0]);
-    const machine = ["keys", "chain", "rpc", "gateway", "sandbox", "state", "terms"];
+    const machine = ["keys", "chain", "rpc", "gateway", "sandbox", "runtimes", "state", "terms"];
     assert.deepEqual(parts, [...machine, "operator", "collector", "name", "web"]);
   });
   await t.step("a key file that others can read", async () => {

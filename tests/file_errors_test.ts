@@ -51,7 +51,8 @@ async function told(home: string, args: readonly string[]): Promise<Told> {
     stderr: sink((text) => stderr += text),
     env: (name) => ({ KHACHAPURI_HOME: home } as Record<string, string>)[name],
     ask: () => Promise.reject(new Error("nothing is asked")),
-    stopSignal: () => new AbortController().signal,
+    // What would go on until it is stopped, as it takes what it was given, ends at once.
+    stopSignal: () => AbortSignal.abort(),
     onHangUp() {},
   };
   const code = await runCli(world);
@@ -61,6 +62,7 @@ async function told(home: string, args: readonly string[]): Promise<Told> {
 /** What has to stand beside an option so that its file is looked at. */
 const BESIDE: Readonly<Record<string, readonly string[]>> = {
   run: [join(samples, "hello"), "/"],
+  dev: [join(samples, "hello")],
   deploy: [join(samples, "hello"), "--provider", "a.eth", "--kubo", "http://127.0.0.1:1"],
   "verify-receipt": [join(samples, "hello/main")],
   register: ["a.eth"],
@@ -116,6 +118,8 @@ Deno.test("every place for a file says what is wrong with the one it is given", 
   const reached = [
     "run --env-file",
     "run FILE",
+    "dev --env-file",
+    "dev FILE",
     "relay FILE",
     "verify-receipt FILE",
   ];

@@ -5,11 +5,10 @@ import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { readAllowance } from "../lib/chain/escrow.ts";
 import { signDeposit } from "../lib/chain/onboarding.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
+import { type DepositAuthorization, depositToJson } from "../lib/deposit_authorization.ts";
 import {
   decodePaymentHeader,
   decodePaymentResponse,
-  type DepositAuthorization,
-  depositToJson,
   encodePaymentHeader,
 } from "../lib/payment_header.ts";
 import { PRICE } from "../worlds/chain/escrow_chain.ts";

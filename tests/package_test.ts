@@ -97,6 +97,22 @@ async function paidCall(file: string): Promise<void> {
   assert.equal(credits, 9n, "one credit was paid");
 }
 
+/** A run's copy of /etc has to be open to programs, whatever umask the file begins with. */
+async function callOut(file: string, dir: string): Promise<void> {
+  await using upstream = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => new Response("reached"),
+  );
+  const program = join(dir, "program");
+  await Deno.mkdir(program);
+  const script = "#!/bin/sh\nexec curl -sS http://api.example/\n";
+  await Deno.writeTextFile(join(program, "main"), script, { mode: 0o755 });
+  const place = `api.example:80:127.0.0.1:${upstream.addr.port}`;
+  const flags = ["--egress", "api.example:80", "--connect-to", place];
+  const { stdout, stderr } = await start(file, dir, "run", ...flags, program, "/");
+  assert.equal(stdout, "reached", stderr);
+}
+
 Deno.test("the packaged file runs alone, starts twice at once, and notices damage", async (t) => {
   await inEmptyDir(async (dir) => {
     const file = join(dir, "khachapuri");
@@ -113,6 +129,7 @@ Deno.test("the packaged file runs alone, starts twice at once, and notices damag
       assert.equal(inBundle, await countUsingInSources());
     });
     await t.step("it makes a paid call", () => paidCall(file));
+    await t.step("programs that it runs can call out", () => callOut(file, dir));
     await t.step("a damaged or loosened cache is refused", async () => {
       const cache = await cacheOf(dir);
       await Deno.chmod(cache, 0o755);

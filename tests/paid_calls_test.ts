@@ -274,7 +274,8 @@ Deno.test("a receipt says what a credit bought, signed by a key that the escrow 
     assert.equal(await recoverReceiptSigner(receipt), operator.address);
     const { signature: _, startedAt, durationMs, block, ...facts } = receipt;
     assert.deepEqual(facts, {
-      version: 1,
+      version: 2,
+      credits: 1,
       chainId: market.chain.chainId,
       escrow: market.escrow,
       payer: payer.address,

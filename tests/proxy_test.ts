@@ -39,7 +39,8 @@ async function openSite(name: ProxyName, credits: bigint): Promise<Site> {
   home.chain.fake.allow(ACCOUNTS.owner.address, 1_000n, credits);
   const { cid } = await home.deploy(PROGRAM);
   const settlement = { mode: "batch", intervalSeconds: 360 };
-  const config = home.config({ settlement, trustedProxies: ["127.0.0.1"] });
+  const sandbox = { requestBytes: MEGABYTES_16, responseBytes: MEGABYTES_16 };
+  const config = home.config({ settlement, sandbox, trustedProxies: ["127.0.0.1"] });
   const { log, logged } = hearLog();
   const provider = await startProvider(config, { log, graceMs: 1_000 });
   stack.defer(() => provider.stop());

@@ -15,7 +15,9 @@ const HELLO = "#!/bin/sh\necho hello $NAME\n";
 
 Deno.test("bad input is refused by name and costs nobody", async (t) => {
   await using market = await startMarket({
-    settings: { sandbox: { concurrency: 4, timeoutMs: 5_000, memoryMb: 128 } },
+    settings: {
+      sandbox: { concurrency: 4, timeoutMs: 5_000, memoryMb: 128, requestBytes: 1 << 20 },
+    },
   });
   const { payer, owner, stranger, provider } = market.accounts;
   const hello = await market.deploy({ files: { main: HELLO } });
@@ -64,13 +66,21 @@ Deno.test("bad input is refused by name and costs nobody", async (t) => {
     });
     await refuses(market, market.call(cid), 403, "terms_refused");
   });
-  await t.step("a program that asks for a network", async () => {
-    const cid = await market.deploy({
-      files: { main: HELLO },
-      fields: { egress: ["api.example.com:443"] },
-    });
+  await t.step("a program that asks for hosts that programs here may not call", async () => {
+    const egress = ["api.example.com:443", "db.example.com:5432", "*.example.com:80"];
+    const cid = await market.deploy({ files: { main: HELLO }, fields: { egress } });
     const { message } = await refuses(market, market.call(cid), 422, "invalid_spec");
-    assert.match(message, /no network/);
+    assert.match(message, /programs here may not call db\.example\.com:5432, \*\.example\.com:80/);
+    assert.doesNotMatch(message, /api\.example\.com/);
+  });
+  await t.step("a program that asks for addresses, or for mail servers", async () => {
+    const unsigned = await market.spec({ files: { main: HELLO } });
+    for (const host of ["10.0.0.1:443", "[::1]:443", "2130706433:443", "mx.example.com:25"]) {
+      const signed = { ...await signSpec(unsigned, owner), egress: [host] };
+      const cid = await market.publish(await sealSpec(signed, [market.recipient]));
+      const { message } = await refuses(market, market.call(cid), 422, "invalid_spec");
+      assert.match(message, /egress.*(address|port 25)/, host);
+    }
   });
   await t.step("an owner-paid call where callers must pay", async () => {
     const cid = await market.deploy({ files: { main: HELLO }, fields: { access: "payer" } });
@@ -82,7 +92,7 @@ Deno.test("bad input is refused by name and costs nobody", async (t) => {
     assert.match((await response.json()).hints[0], /khachapuri permit/);
   });
   await t.step("a body that is too large", async () => {
-    const call = market.call(hello, { method: "POST", body: new Uint8Array((16 << 20) + 1) });
+    const call = market.call(hello, { method: "POST", body: new Uint8Array((1 << 20) + 1) });
     await refuses(market, call, 413, "body_too_large");
   });
   await t.step("headers that are too large", async () => {
@@ -183,4 +193,16 @@ Deno.test("a payment that does not hold is refused by name and costs nobody", as
     const headers = { "payment-signature": "{}" };
     await refuses(market, market.call(hello, { headers }), 400, "invalid_input");
   });
+});
+
+Deno.test("a host that a provider allows no more is refused by name, and costs nobody", async () => {
+  await using market = await startMarket();
+  const egress = ["api.example.com:443"];
+  const cid = await market.deploy({ files: { main: HELLO }, fields: { egress } });
+  assert.equal(await (await market.call(cid)).text(), "hello\n");
+  await market.restart({ egress: "none" });
+  const { message } = await refuses(market, market.call(cid), 422, "invalid_spec");
+  assert.match(message, /programs here may not call api\.example\.com:443/);
+  await market.restart({ egress: { hosts: ["*.example.com:443"] } });
+  assert.equal(await (await market.call(cid)).text(), "hello\n");
 });

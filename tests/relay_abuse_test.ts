@@ -4,7 +4,7 @@ import type { LocalAccount } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { readAllowance } from "../lib/chain/escrow.ts";
 import { type DepositOptions, signDeposit } from "../lib/chain/onboarding.ts";
-import { depositToJson } from "../lib/payment_header.ts";
+import { depositToJson } from "../lib/deposit_authorization.ts";
 import { PRICE } from "../worlds/chain/escrow_chain.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 

@@ -4,7 +4,7 @@ import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { signDeposit } from "../lib/chain/onboarding.ts";
 import { formatCid } from "../lib/cid.ts";
 import { importFile } from "../lib/ipfs/dag.ts";
-import { depositToJson } from "../lib/payment_header.ts";
+import { depositToJson } from "../lib/deposit_authorization.ts";
 import { UINT128_MAX } from "../lib/permit.ts";
 import { PRICE } from "../worlds/chain/escrow_chain.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
@@ -76,7 +76,11 @@ Deno.test("a program that nobody has holds no slot of the provider", async () =>
 
 Deno.test("strangers and hostile programs get nothing for free", async (t) => {
   await using market = await startMarket({
-    settings: { settlement: BATCH, onboarding: { minimum: "100000", perMinute: 3 } },
+    settings: {
+      settlement: BATCH,
+      onboarding: { minimum: "100000", perMinute: 3 },
+      sandbox: { requestBytes: 1 << 20 },
+    },
   });
   const { chain, usdc, accounts: { payer, provider } } = market;
 
@@ -89,7 +93,7 @@ Deno.test("strangers and hostile programs get nothing for free", async (t) => {
 
   await t.step("work on a body that proves too large is work", async () => {
     const cid = await market.deploy({ files: { main: "#!/bin/sh\ncat >/dev/null\n" } });
-    let left = 17;
+    let left = 2;
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {
         if (left-- > 0) controller.enqueue(new Uint8Array(1 << 20));

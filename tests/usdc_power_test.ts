@@ -8,7 +8,7 @@ import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { deposit, readBalance, readConsumed, withdraw } from "../lib/chain/escrow.ts";
 import { collect, earned } from "../lib/chain/escrow_provider.ts";
 import { signDeposit } from "../lib/chain/onboarding.ts";
-import { depositToJson } from "../lib/payment_header.ts";
+import { depositToJson } from "../lib/deposit_authorization.ts";
 import { giveEther } from "../worlds/chain/anvil_calls.ts";
 import { untilMined } from "../worlds/chain/blocks.ts";
 import { PRICE } from "../worlds/chain/escrow_chain.ts";

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import type { Address } from "viem";
 import { formatUsdc } from "../lib/chain/usdc.ts";
 import { type LocalWorld, NAME, type Person, startLocalWorld } from "../worlds/local_world.ts";
-import { complain, print } from "./print.ts";
+import { complain, print, stop } from "./print.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const sample = (name: string) => `${ROOT}samples/${name}`;
@@ -231,7 +231,17 @@ async function main(): Promise<void> {
   await moneyOut(walk);
 }
 
+const USAGE = `usage: deno task demo
+
+Walks through the project's sequence diagrams on a local chain, and takes no arguments.`;
+
 if (import.meta.main) {
+  const [argument] = Deno.args;
+  if (argument === "--help" || argument === "-h") {
+    print(USAGE);
+    Deno.exit(0);
+  }
+  if (argument !== undefined) stop([`demo: unknown argument ${argument}`, USAGE]);
   try {
     await main();
     print("\ndemo ok");

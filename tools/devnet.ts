@@ -2,16 +2,22 @@
  * `deno task devnet`: keeps a local world running, with a provider that serves, a developer who
  * has deployed samples/hello and pays for it, and a caller with money; prints what to paste in a
  * second terminal. Ctrl-C ends it and leaves nothing behind.
+ *
+ * `--connect-to HOST:PORT:ADDRESS:PORT` lets programs call that host, which they find at that
+ * address: a server of yours on this machine, which no program reaches unless you say so. It can
+ * be repeated.
  */
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { connectToOf } from "../lib/cli/program_flags.ts";
 import {
   commandFromSource,
   type LocalWorld,
   NAME,
   startLocalWorld,
 } from "../worlds/local_world.ts";
-import { print } from "./print.ts";
+import { print, stop } from "./print.ts";
 
 const SAMPLES = fileURLToPath(new URL("../samples/", import.meta.url));
 const HELLO = join(SAMPLES, "hello");
@@ -24,18 +30,22 @@ export async function openProvider(world: LocalWorld): Promise<void> {
   await world.serve();
 }
 
+/** Lets developer and caller pay the provider. */
+export async function openAllowances(world: LocalWorld): Promise<void> {
+  for (const person of ["developer", "caller"] as const) {
+    await world.ask(person, "deposit", "20");
+    await world.ask(person, "allow", NAME, "--credits", "1000");
+  }
+}
+
 async function openDeployment(world: LocalWorld): Promise<string> {
-  await world.ask("developer", "deposit", "20");
-  await world.ask("developer", "allow", NAME, "--credits", "1000");
-  await world.ask("caller", "deposit", "20");
-  await world.ask("caller", "allow", NAME, "--credits", "1000");
   const flags = ["--provider", NAME, "--accept-terms"];
   const { cid } = await world.ask<{ cid: string }>("developer", "deploy", HELLO, ...flags);
   return cid;
 }
 
 /** A folder with the command line in it, for shells that have no deno on PATH. */
-async function writeCommand(world: LocalWorld): Promise<string> {
+export async function writeCommand(world: LocalWorld): Promise<string> {
   const folder = join(world.dir, "bin");
   const words = commandFromSource().map((word) => `'${word.replaceAll("'", "'\\''")}'`);
   await Deno.mkdir(folder);
@@ -62,6 +72,8 @@ function instructions(world: LocalWorld, cid: string, commandFolder: string): st
     `  khachapuri call --pay '${NAME}/${cid}?Nino'`,
     `  khachapuri deploy ${join(SAMPLES, "words")} --provider ${NAME} --accept-terms`,
     "",
+    "samples/README.md has more, also programs that call servers of yours (--connect-to).",
+    "",
     "To be a provider, too: make a home, be given a name, get coin for gas (also for the operator),",
     "then `register` and `serve` as init says.",
     "",
@@ -76,22 +88,67 @@ function instructions(world: LocalWorld, cid: string, commandFolder: string): st
   ];
 }
 
-async function main(): Promise<void> {
-  const stop = Promise.withResolvers<void>();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => stop.resolve());
+const USAGE = `usage: deno task devnet [--connect-to HOST:PORT:ADDRESS:PORT]...
+
+Keeps a local world running until Ctrl-C: a chain with USDC, an IPFS node, a provider that serves,
+a developer and a caller with money.
+
+  --connect-to HOST:PORT:ADDRESS:PORT  lets programs call that host, which they find at that
+                                       address, also of this machine; repeat it for several`;
+
+/**
+ * Hosts that programs find at an address of this machine.
+ * @returns null where help is asked for
+ */
+function readFlags(args: string[]): Record<string, string> | null {
+  const options = {
+    "connect-to": { type: "string", multiple: true },
+    help: { type: "boolean", short: "h" },
+  } as const;
+  try {
+    const { values } = parseArgs({ args, options });
+    return values.help ? null : connectToOf(values["connect-to"] ?? []);
+  } catch (error) {
+    stop([`devnet: ${(error as Error).message}`, "see deno task devnet --help"]);
   }
+}
+
+async function main(args: string[]): Promise<void> {
+  const connectTo = readFlags(args);
+  if (connectTo === null) return print(USAGE);
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => stop.abort());
+  }
+  try {
+    await keepWorld(connectTo, stop.signal);
+  } catch (error) {
+    // While a world is made, Ctrl-C ends it at the next line, and what was making it.
+    if (!stop.signal.aborted) throw error;
+  }
+}
+
+/** Makes a world, tells of it and keeps it until the signal. */
+async function keepWorld(connectTo: Record<string, string>, stop: AbortSignal): Promise<void> {
+  const tell = (line: string) => {
+    stop.throwIfAborted();
+    print(line);
+  };
   await using world = await startLocalWorld({
     log: "inherit",
     settlement: { intervalSeconds: 5 },
-    tell: print,
+    hearsInterrupt: true,
+    connectTo,
+    tell,
   });
   await openProvider(world);
-  print(`provider   ${world.webDomain} (${NAME})`);
+  tell(`provider   ${world.webDomain} (${NAME})`);
+  for (const [host, address] of Object.entries(connectTo)) tell(`${host} is at ${address}`);
+  await openAllowances(world);
   const cid = await openDeployment(world);
-  print(`deployment ${cid} (samples/hello)`);
+  tell(`deployment ${cid} (samples/hello)`);
   for (const line of instructions(world, cid, await writeCommand(world))) print(line);
-  await stop.promise;
+  if (!stop.aborted) await new Promise((resolve) => stop.addEventListener("abort", resolve));
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) await main(Deno.args);

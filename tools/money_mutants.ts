@@ -35,6 +35,7 @@ export const SOURCES: readonly string[] = [
     "view_reader",
   ]),
   ...among("lib/provider/settlement", ["*"]),
+  ...among("lib/provider/call", ["paid_time"]),
 ];
 
 function among(folder: string, names: readonly string[]): string[] {

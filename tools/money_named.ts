@@ -14,6 +14,7 @@ const CREDITS = "lib/provider/money/credits.ts";
 const INQUIRY = "lib/provider/money/inquiry.ts";
 const LIMITS = "lib/provider/money/read_limits.ts";
 const VIEWS = "lib/provider/money/view_reader.ts";
+const PAID_TIME = "lib/provider/call/paid_time.ts";
 const PERMIT = "lib/permit.ts";
 const CLAIMS = "lib/client/lane_claims.ts";
 
@@ -180,6 +181,42 @@ const IN_ADMISSION: readonly NamedMutant[] = [
     file: LIMITS,
     from: "if (asker.isKnown && asker.isProven) return this.#admitPayer(asker, occasion);",
     to: "",
+  },
+  {
+    name: "a run's further credit is charged twice",
+    file: CREDITS,
+    from: "    this.#ahead = null;\n    this.#credits += 1;",
+    to: "    this.#credits += 1;",
+  },
+  {
+    name: "a further credit that comes after the run's end stays held",
+    file: CREDITS,
+    from: "if (this.#isOver) this.giveBack();",
+    to: "",
+  },
+  {
+    name: "a run that ends gives nothing back",
+    file: CREDITS,
+    from: "    this.#isOver = true;\n    this.giveBack();",
+    to: "    this.#isOver = true;",
+  },
+  {
+    name: "a run's time begins with the credit that was taken ahead",
+    file: PAID_TIME,
+    from: "    run.extend(creditMs);\n    this.#wait(() => this.#overAt(), () => this.#begin());",
+    to: "    run.extend(creditMs);\n    this.#begin();",
+  },
+  {
+    name: "a run takes one credit more than it may",
+    file: PAID_TIME,
+    from: "if (this.parts.hold.credits >= this.parts.creditsMax) return;",
+    to: "if (this.parts.hold.credits > this.parts.creditsMax) return;",
+  },
+  {
+    name: "a credit that the sandbox hears of too late is charged",
+    file: PAID_TIME,
+    from: "if (isLate || this.#isStopped) return this.#giveBack();",
+    to: "if (this.#isStopped) return this.#giveBack();",
   },
   {
     name: "the view is not read anew after a credit was taken",

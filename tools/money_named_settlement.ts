@@ -61,8 +61,20 @@ const IN_ROUNDS: readonly NamedMutant[] = [
   {
     name: "what is on its way is due",
     file: FLIGHTS,
-    from: "if (!carried || this.#isStuck(carried.newest)) return due;",
+    from: "if (!newest || this.#isStuck(newest)) return due;",
     to: "return due;",
+  },
+  {
+    name: "what is settled is held to be on its way",
+    file: FLIGHTS,
+    from: "let counted = settled;",
+    to: "let counted = 0n;",
+  },
+  {
+    name: "what two batches carry is on its way twice",
+    file: FLIGHTS,
+    from: "counted = upTo;",
+    to: "",
   },
   {
     name: "what is on its way is sent twice",

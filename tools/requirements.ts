@@ -53,6 +53,13 @@ export const WANTED_BY_TESTS: readonly Requirement[] = [
   { proof: { command: "fish" }, debianPackage: "fish", why: "completes our commands" },
   { proof: { command: "groff" }, debianPackage: "groff-base", why: "reads the manual page" },
   { proof: { command: "mandoc" }, debianPackage: "mandoc", why: "reads the manual page" },
+  { proof: { command: "wget" }, debianPackage: "wget", why: "calls out of a sandbox" },
+  { proof: { command: "go" }, debianPackage: "golang-go", why: "builds what calls out of one" },
+  {
+    proof: { file: "/var/lib/dpkg/info/python3-requests.list" },
+    debianPackage: "python3-requests",
+    why: "calls out of a sandbox",
+  },
 ];
 
 /** Whom `bench sandbox` compares with, and what it loads them with. */

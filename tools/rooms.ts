@@ -21,6 +21,7 @@ export const ROOMS: readonly Room[] = [
   { floor: 2, name: "program", why: "sandboxes, and how a program is given a request" },
   { floor: 3, name: "settlement", why: "the chain: transactions, batches, events, relays" },
   { floor: 4, name: "call", why: "one call, from its arrival to the end of its accounts" },
+  { floor: 5, name: "dev", why: "a program served to its developer, anew whenever it changes" },
   { floor: 5, name: "door", why: "start, wiring, socket, routes" },
 ];
 

@@ -33,10 +33,15 @@ const DENO_SUMMARY =
 const FORGE_SUMMARY =
   /^Ran \d+ test suites?\b.*?: (?<passed>\d+) tests? passed, (?<failed>\d+) failed/gm;
 
-/** They compare times with and without an attack, or take every processor that there is. */
+/**
+ * They compare times with and without an attack, or take all that there is of processors or of the
+ * kernel's memory for watches.
+ */
 const ALONE = [
   "sandbox/watch_test.ts",
   "tests/abuse/abuse_test.ts",
+  "tests/abuse/deployments_test.ts",
+  "tests/abuse/egress_test.ts",
   "tests/abuse/fairness_test.ts",
 ];
 /** The longest of "end to end": begun last, one of them would run on when all else is done. */
@@ -89,6 +94,19 @@ export function planOf(files: readonly string[]): Plan {
     ],
     alone: ALONE.map((path) => [tests(stageOf(path), path)]),
   };
+}
+
+/** What a failed job says of its failures, characters at most. */
+const FAILURE_SIZE = 4_000;
+
+/**
+ * Of a failed job's output what tells why, to be said once more at the end: where only the end of
+ * a long output is kept, that is all that is left of it.
+ */
+export function whyFailed(output: string): string {
+  const errors = /^ ERRORS $(?<told>[^]*?)^ FAILURES $/m.exec(output)?.groups?.told;
+  if (errors !== undefined) return errors.trim().slice(0, FAILURE_SIZE);
+  return output.trim().slice(-FAILURE_SIZE);
 }
 
 /** What a job's output and exit code amount to. */

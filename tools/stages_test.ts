@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { countOf, planOf } from "./stages.ts";
+import { countOf, planOf, whyFailed } from "./stages.ts";
 import { isTest, readSources } from "./tidy.ts";
 
 const FILES = (await readSources(join(import.meta.dirname!, ".."))).map(({ path }) => path)
@@ -41,4 +41,11 @@ Deno.test("countOf() takes a job that died or ran nothing as one failure", () =>
   assert.deepEqual(countOf(stage("unit"), ignored, true), { passed: 0, failed: 0 });
   assert.deepEqual(countOf(stage("fmt"), "", false), { passed: 0, failed: 1 });
   assert.deepEqual(countOf(stage("fmt"), "", true), { passed: 1, failed: 0 });
+});
+
+Deno.test("whyFailed() has the errors of a test run, and the end of anything else", () => {
+  const output = "a ... FAILED\n\n ERRORS \n\na => a_test.ts:1:1\nerror: no\n\n FAILURES \n\na\n";
+  assert.equal(whyFailed(output), "a => a_test.ts:1:1\nerror: no");
+  assert.equal(whyFailed(`${"x".repeat(9_000)}\nthe end\n`).length, 4_000);
+  assert.match(whyFailed(`${"x".repeat(9_000)}\nthe end\n`), /the end$/);
 });

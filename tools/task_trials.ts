@@ -21,6 +21,7 @@ export const TRIALS: readonly Trial[] = [
   { task: "setup:sources", args: [], ends: [0, 2], prints: /installing the npm packages/ },
   { task: "demo", args: [], prints: /=== Register provider/ },
   { task: "devnet", args: [], prints: /Ctrl-C ends this world/ },
+  { task: "devnet", args: ["--help"], ends: [0], prints: /usage: deno task devnet/ },
   { task: "test", args: ["lint"], ends: [0], prints: /1 passed, 0 failed/ },
   { task: "ok", args: ["lint"], ends: [0], prints: /1 passed, 0 failed/ },
   { task: "test:crash", args: [], prints: /running \d+ test/ },
@@ -38,6 +39,8 @@ export const TRIALS: readonly Trial[] = [
   { task: "bench", args: ["attacks"], ...UNDER_WAY },
   { task: "bench", args: ["hot"], ends: [2], prints: /--against=COMMIT/ },
   { task: "bench", args: ["wire"], ...UNDER_WAY },
+  // 1: as for ipfs.
+  { task: "bench", args: ["egress"], ends: [0, 1], prints: /round trip/ },
   { task: "fmt", args: ["--check"], ends: [0] },
   { task: "lint", args: ["--quiet"], ends: [0] },
   { task: "check", args: ["--quiet"], ends: [0] },

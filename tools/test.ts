@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type Errand, runInLanes } from "./lanes.ts";
 import { type MemoryFolder, openMemoryFolder } from "./memory_folder.ts";
 import { print, printAll } from "./print.ts";
-import { type Count, countOf, type Job, planOf } from "./stages.ts";
+import { type Count, countOf, type Job, planOf, whyFailed } from "./stages.ts";
 import { isTest, readSources } from "./tidy.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
@@ -62,7 +62,7 @@ async function main(names: readonly string[]): Promise<number> {
     printAll(`\n${output}${result}\n`);
     total.passed += passed;
     total.failed += failed;
-    if (failed > 0) failures.push(result);
+    if (failed > 0) failures.push(`${result}\n${whyFailed(output)}\n`);
   }
 
   const files = (await readSources(ROOT)).map(({ path }) => path).filter(isTest);

@@ -1,5 +1,6 @@
 /** A real browser, where the machine has one: runs a script in a page of an origin of its own. */
 import { makeFolder } from "./home.ts";
+import { signalGroup, survivors } from "./processes.ts";
 
 /** Path of a Chromium; null where there is none. */
 export const CHROMIUM: string | null = await findChromium();
@@ -48,6 +49,8 @@ await fetch("/result", { method: "POST", body: JSON.stringify(result) });
     stdin: "null",
     stdout: "null",
     stderr: "null",
+    // Debian's is a script, which starts the browser and does not pass signals on.
+    detached: true,
   }).spawn();
   const ended = child.status.then(({ code }) => {
     throw new Error(`the browser ended with ${code} before the page had a result`);
@@ -56,7 +59,8 @@ await fetch("/result", { method: "POST", body: JSON.stringify(result) });
     return await Promise.race([result.promise, ended]);
   } finally {
     ended.catch(() => {});
-    child.kill("SIGTERM");
+    signalGroup(child, "SIGTERM");
     await child.status;
+    await survivors(profile.dir);
   }
 }

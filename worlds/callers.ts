@@ -4,6 +4,7 @@ import type { Address, Hex } from "viem";
 import { readAllowance, readBalance, readConsumed } from "../lib/chain/escrow.ts";
 import { earned } from "../lib/chain/escrow_provider.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
+import { creditsIn, receiptFromJson } from "../lib/receipt.ts";
 import { PRICE } from "./chain/escrow_chain.ts";
 import type { Market } from "./market.ts";
 import type { Random } from "./random.ts";
@@ -16,18 +17,39 @@ export interface CallerLane {
   answered: number;
   /** Calls that ended without one: what they cost is not known here. */
   lost: number;
+  /** What the answered ones cost at least, credits: what receipts say, where there are any. */
+  paid: number;
+  /** What all may have cost beyond that at most. */
+  unsure: number;
+  /** Paths of receipts that are still to be counted. */
+  readonly receipts: string[];
   /** Refusals by status and message; free, as the protocol has it. */
   readonly refused: Map<string, number>;
 }
 
 export function callerLane(payer: Address, lane: Hex, headers: Record<string, string>): CallerLane {
-  return { payer, lane, headers, answered: 0, lost: 0, refused: new Map() };
+  const counts = { answered: 0, lost: 0, paid: 0, unsure: 0 };
+  return { payer, lane, headers, ...counts, receipts: [], refused: new Map() };
 }
 
-export interface CallersOptions {
+export interface Callee {
   cid: string;
   /** What the program says. */
   answer: string;
+}
+
+/** A program whose runs take as many credits as its query has them last. */
+export interface LongCallee extends Callee {
+  queries: readonly string[];
+  /** The lanes that it is called on: its owner's own, and callers'. */
+  lanes: readonly CallerLane[];
+  /** What a credit is good for, ms. */
+  creditMs: number;
+}
+
+export interface CallersOptions extends Callee {
+  /** Called as often. */
+  long?: LongCallee;
   lanes: readonly CallerLane[];
   concurrency: number;
   random: Random;
@@ -45,18 +67,51 @@ export interface Callers {
 /** One call on `lane`, counted. */
 export async function callOnce(
   url: string,
-  { cid, answer }: Pick<CallersOptions, "cid" | "answer">,
+  { cid, answer }: Callee,
   lane: CallerLane,
+  { creditMs = Infinity, query = "" } = {},
 ): Promise<void> {
+  const begun = performance.now();
+  const most = () => 1 + Math.floor((performance.now() - begun) / creditMs);
   try {
-    const response = await fetch(`${url}/${cid}`, { headers: lane.headers });
+    const response = await fetch(`${url}/${cid}${query}`, { headers: lane.headers });
     const text = await response.text();
-    if (response.status === 200 && text === answer) lane.answered += 1;
-    else if (response.status === 200) lane.lost += 1;
+    if (response.status === 200 && text === answer) countAnswer(lane, response, most());
+    else if (response.status === 200) countLost(lane, most());
     else countRefusal(lane, response.status, text);
   } catch {
-    lane.lost += 1;
+    countLost(lane, most());
   }
+}
+
+function countAnswer(lane: CallerLane, { headers }: Response, most: number): void {
+  lane.answered += 1;
+  const receipt = headers.get("khachapuri-receipt");
+  if (receipt !== null && headers.has("khachapuri-credits")) {
+    return void lane.receipts.push(receipt);
+  }
+  lane.paid += 1;
+  lane.unsure += most - 1;
+}
+
+function countLost(lane: CallerLane, most: number): void {
+  lane.lost += 1;
+  lane.unsure += most;
+}
+
+/** Counts the credits of long runs, as their receipts have them; each is there, whoever died. */
+export async function countReceipts(url: string, lanes: readonly CallerLane[]): Promise<number> {
+  let credits = 0;
+  for (const lane of lanes) {
+    for (const path of lane.receipts.splice(0)) {
+      const response = await fetch(url + path);
+      assert.equal(response.status, 200, "an answer without its receipt");
+      const taken = creditsIn(receiptFromJson(await response.json()));
+      lane.paid += taken;
+      credits += taken;
+    }
+  }
+  return credits;
 }
 
 function countRefusal({ refused }: CallerLane, status: number, body: string): void {
@@ -73,6 +128,14 @@ export function refusals(lanes: readonly CallerLane[]): Record<string, number> {
   return sum;
 }
 
+async function callSomething(url: string, options: CallersOptions): Promise<void> {
+  const { lanes, random, long } = options;
+  if (!long || random.chance(0.5)) return await callOnce(url, options, random.pick(lanes));
+  const { creditMs, queries } = long;
+  const query = `?${random.pick(queries)}`;
+  await callOnce(url, long, random.pick(long.lanes), { creditMs, query });
+}
+
 /** Calls in a loop, `concurrency` at a time, each on a random lane, until told to stop. */
 export function startCallers(options: CallersOptions): Callers {
   let isStopped = false;
@@ -82,7 +145,7 @@ export function startCallers(options: CallersOptions): Callers {
       const url = await options.url();
       if (isStopped || url === null) return;
       inFlight += 1;
-      await callOnce(url, options, options.random.pick(options.lanes));
+      await callSomething(url, options);
       inFlight -= 1;
     }
   }
@@ -112,16 +175,16 @@ export async function audit(market: Market, lanes: readonly CallerLane[]): Promi
   const { chain, escrow, accounts: { provider } } = market;
   const total: Audit = { answered: 0, lost: 0, charged: 0, consumed: 0 };
   for (const lane of lanes) {
-    const { payer, answered, lost } = lane;
+    const { payer, answered, lost, paid, unsure } = lane;
     const own = chargedOn(market, lane);
     const taken = Number(await readConsumed(chain, escrow, payer, provider.address, lane.lane));
     const about = `lane ${lane.lane.slice(0, 6)} of ${payer}: ` +
-      `${answered} answered, ${lost} lost, ${own} charged, ${taken} taken by the escrow`;
-    assert.ok(answered <= own, `answered and not charged; ${about}`);
-    assert.ok(own <= answered + lost, `charged for nothing; ${about}`);
+      `${answered} answered (${paid}), ${lost} lost, ${own} charged, ${taken} taken by the escrow`;
+    assert.ok(paid <= own, `answered and not charged; ${about}`);
+    assert.ok(own <= paid + unsure, `charged for nothing; ${about}`);
     assert.ok(own <= taken, `charged and not settled; ${about}`);
     // A refusal for want of the chain may have left its credit on the lane, prepaid.
-    assert.ok(taken <= answered + lost + unavailable(lane), `taken for nothing; ${about}`);
+    assert.ok(taken <= paid + unsure + unavailable(lane), `taken for nothing; ${about}`);
     total.answered += answered;
     total.lost += lost;
     total.charged += own;
@@ -144,7 +207,7 @@ function unavailable({ refused }: CallerLane): number {
 /** What the escrow took for a run that never was pays the lane's next calls. */
 export async function assertPrepaidIsUsed(
   market: Market,
-  call: Pick<CallersOptions, "cid" | "answer">,
+  call: Callee,
   lanes: readonly CallerLane[],
 ): Promise<void> {
   const { chain, escrow, accounts } = market;

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { getAddress } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
-import type { Sandbox } from "../sandbox/sandbox.ts";
+import type { RunLimits, Sandbox } from "../sandbox/sandbox.ts";
 import type { CidText } from "../lib/cid.ts";
 import { KhachapuriError } from "../lib/errors.ts";
 import { BUFFERED_BODY_BYTES_MAX } from "../lib/limits.ts";
@@ -18,13 +18,13 @@ import { Slots } from "../lib/provider/call/slots.ts";
 import type { Deployment } from "../lib/provider/deployment/deployment.ts";
 import { openRecords, type Records } from "../lib/provider/deployment/records.ts";
 import { createBodyReader } from "../lib/provider/http/request_body.ts";
-import { ShortTimer } from "../lib/provider/http/short_timer.ts";
 import type { HttpRequest } from "../lib/provider/http/request.ts";
 import type { DeploymentTarget } from "../lib/provider/http/target.ts";
 import type { RunFacts } from "../lib/provider/ledger/ledger.ts";
 import { type Counters, createCounters } from "../lib/provider/metrics/gauges.ts";
 import type { Bill, Hold, PaymentScheme } from "../lib/provider/money/scheme.ts";
 import type { Seller } from "../lib/provider/money/seller.ts";
+import { AT_A_PROVIDER } from "../lib/provider/program/detector.ts";
 import type { Lease } from "../lib/provider/program/sandboxes.ts";
 import { requestOf, responseOf } from "./answers.ts";
 import { type HeardLog, hearLog } from "./heard_log.ts";
@@ -35,6 +35,8 @@ export const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
 export const PAYER = getAddress(`0x${"bb".repeat(20)}`);
 /** Unix ms, on the clock of every world. */
 export const NOW = 1_700_000_000_000;
+/** The most that a request's body may have, of every world. */
+export const REQUEST_BYTES = 20 * 1024 * 1024;
 /** Who sends it pays itself; what it holds is the lane. */
 const PAYMENT_HEADER = "payment-signature";
 
@@ -48,6 +50,8 @@ export type Stage =
   | "slot"
   | "hold"
   | "run"
+  | "extend"
+  | "begin"
   | "notice"
   | "charge";
 
@@ -58,6 +62,8 @@ export interface HeldCredit {
   readonly endings: string[];
   /** For the receipt; null until it is charged, and where the owner pays. */
   facts: RunFacts | null;
+  /** What was taken for its run beyond it, in order, e.g. "taken", "begun", "given back". */
+  readonly further: string[];
 }
 
 export interface CallOptions {
@@ -102,12 +108,16 @@ export interface CallWorld extends Omit<HeardLog, "log">, Disposable {
 }
 
 export interface CallWorldOptions {
+  /** What each run may use, where that differs from `LIMITS`. */
+  limits?: Partial<RunLimits>;
   /** Signs the spec; somebody unless given. */
   owner?: PrivateKeyAccount;
   /** Whom the spec names. */
   seller?: Seller;
   /** Spec fields that replace the sample's own. */
   spec?: Record<string, unknown>;
+  /** Credits that the provider lets one run take; 1 unless given. */
+  creditsMax?: number;
   /** Runs of the provider at the same time. */
   concurrency?: number;
 }
@@ -126,7 +136,7 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
   const { log, ...heard } = hearLog();
   const records = openRecords(":memory:", { now: () => NOW });
   const counters = createCounters();
-  const programs = playPrograms(before, deployment);
+  const programs = playPrograms(before, deployment, options.limits);
   const gate = openGate(before, holds, options.concurrency ?? 4);
   const watched = { callers: 0 };
 
@@ -143,6 +153,8 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
             return deployment;
           },
         },
+        place: AT_A_PROVIDER,
+        creditsMax: options.creditsMax ?? 1,
         sandboxes: {
           acquire: programs.acquire,
           isOpen: () => world.isOpen,
@@ -151,7 +163,7 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
         webDomain: new URL("https://provider.test"),
       },
       gate,
-      records: { ...records, runs: counters.runs, usage: counters.usage, log, now: () => NOW },
+      records: { ...records, ...counters, log, now: () => NOW },
     },
     deployment,
     records,
@@ -180,7 +192,6 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
       await Promise.resolve();
     },
     [Symbol.dispose]() {
-      gate.shortTimer.close();
       gate.idempotency.close();
       records.close();
     },
@@ -225,10 +236,30 @@ function targetOf({ path = "/", form = "path" }: CallOptions): DeploymentTarget 
 function countingScheme(before: CallWorld["before"], holds: HeldCredit[]): PaymentScheme {
   function holdFor(bill: Bill): Hold {
     const reservation = holds.length + 1;
-    const held: HeldCredit = { reservation, endings: [], facts: null };
+    const held: HeldCredit = { reservation, endings: [], facts: null, further: [] };
     holds.push(held);
+    let credits = 1;
+    let isAhead = false;
     return {
       reservation,
+      get credits() {
+        return credits;
+      },
+      async extend() {
+        await before.extend?.();
+        isAhead = true;
+        held.further.push("taken");
+      },
+      async begin() {
+        credits += 1;
+        isAhead = false;
+        held.further.push("begun");
+        await before.begin?.();
+      },
+      giveBack() {
+        if (isAhead) held.further.push("given back");
+        isAhead = false;
+      },
       async charge(outcome, facts) {
         await before.charge?.();
         held.endings.push(`charged ${outcome}`);
@@ -244,7 +275,11 @@ function countingScheme(before: CallWorld["before"], holds: HeldCredit[]): Payme
   }
   const scheme: PaymentScheme<Bill, Bill> = {
     provenPayer: () => Promise.resolve(null),
-    offer: (lane) => ({ scheme: "counting", ...(lane ? { lane: lane.id } : {}) }),
+    offer: ({ lane, creditsMax } = {}) => ({
+      scheme: "counting",
+      ...(lane ? { lane: lane.id } : {}),
+      ...(creditsMax === undefined ? {} : { creditsMax }),
+    }),
     read({ cid, spec: { owner } }, fields) {
       before.read?.();
       const scope = fields.get(PAYMENT_HEADER);
@@ -265,12 +300,16 @@ function countingScheme(before: CallWorld["before"], holds: HeldCredit[]): Payme
 }
 
 /** A sandbox whose runs the test plays, and leases of it that are counted. */
-function playPrograms(before: CallWorld["before"], { cid }: Deployment) {
+function playPrograms(
+  before: CallWorld["before"],
+  { cid }: Deployment,
+  limits: Partial<RunLimits> = {},
+) {
   let program: (run: PlayedRun) => unknown = () => {};
   let next = Promise.withResolvers<PlayedRun>();
   let leases = 0;
   const sandbox: Sandbox = {
-    limits: LIMITS,
+    limits: { ...LIMITS, ...limits },
     async run(request) {
       await before.run?.();
       const run = playRun(request);
@@ -292,6 +331,7 @@ function playPrograms(before: CallWorld["before"], { cid }: Deployment) {
       let isOut = true;
       return {
         sandbox,
+        fetchedAt: performance.now(),
         release() {
           if (isOut) leases -= 1;
           isOut = false;
@@ -313,7 +353,7 @@ function openGate(before: CallWorld["before"], holds: readonly HeldCredit[], con
   return {
     slots,
     idempotency: new SqliteIdempotency({ path: ":memory:", wasCharged, now: () => NOW }),
-    readBody: createBodyReader(BUFFERED_BODY_BYTES_MAX),
-    shortTimer: new ShortTimer(),
+    requestBytes: REQUEST_BYTES,
+    readBody: createBodyReader({ heldBytesMax: BUFFERED_BODY_BYTES_MAX, bytesMax: REQUEST_BYTES }),
   };
 }

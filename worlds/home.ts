@@ -13,7 +13,10 @@ export interface Outcome {
   err: string;
   /** What it printed under `--json`; null without. */
   // deno-lint-ignore no-explicit-any
-  json: any;
+  readonly json: any;
+  /** The same where it prints any number of documents, each in one line. */
+  // deno-lint-ignore no-explicit-any
+  readonly rows: any[];
 }
 
 export interface Folder extends AsyncDisposable {
@@ -69,6 +72,16 @@ export async function runIn(
   const world = fakeWorld([command, "--home", dir, ...rest], terminal);
   const code = await runCli(world);
   const out = world.stdoutText();
-  const json = rest.includes("--json") ? JSON.parse(out) : null;
-  return { code, out, err: world.stderrText(), json };
+  const isJson = rest.includes("--json");
+  return {
+    code,
+    out,
+    err: world.stderrText(),
+    get json() {
+      return isJson ? JSON.parse(out) : null;
+    },
+    get rows() {
+      return isJson ? out.split("\n").slice(0, -1).map((line) => JSON.parse(line)) : [];
+    },
+  };
 }

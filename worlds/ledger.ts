@@ -95,6 +95,7 @@ export function sale(reservation: number, price = PRICE, id = ID): Entry[] {
 
 /** What of a receipt only the run knows. */
 export const RUN: RunFacts = {
+  credits: 1,
   requestHash: null,
   responseHash: bytes32("dd"),
   startedAt: NOW_MS,

@@ -15,6 +15,7 @@ import { startAnvil } from "./chain/anvil.ts";
 import { giveEther } from "./chain/anvil_calls.ts";
 import { ACCOUNTS, privateKeyOf } from "./chain/people.ts";
 import type { UsdcChain } from "./chain/usdc_chain.ts";
+import { freePort } from "./free_port.ts";
 import { chainConfig, makeFolder } from "./home.ts";
 import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
 
@@ -59,6 +60,10 @@ export interface LocalWorldOptions {
   log?: "inherit" | "null";
   /** The provider's section "settlement"; by default every call is settled before it runs. */
   settlement?: Record<string, unknown>;
+  /** Where programs find hosts that they may call: host:port to address:port, also of loopback. */
+  connectTo?: Readonly<Record<string, string>>;
+  /** Whether its starter hears Ctrl-C, and ends it. */
+  hearsInterrupt?: boolean;
   /** Lines about what is being made. */
   tell?: (line: string) => void;
 }
@@ -74,7 +79,7 @@ export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<
   const tell = options.tell ?? (() => {});
   await using stack = new AsyncDisposableStack();
   const { dir } = stack.use(await makeFolder());
-  const anvil = stack.use(await startAnvil());
+  const anvil = stack.use(await startAnvil({ isOwnGroup: options.hearsInterrupt ?? false }));
   const chain = await connect(anvil.url);
   tell(`chain      ${anvil.url} (anvil, chain id ${chain.chainId})`);
   const gateway = stack.use(await startGateway());
@@ -105,7 +110,9 @@ export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<
     run,
     ask,
   };
-  const people = await makePeople(base, options.settlement ?? { mode: "each" });
+  const { settlement = { mode: "each" }, connectTo = {} } = options;
+  const egress = { hosts: ["*:443", ...Object.keys(connectTo)], connectTo };
+  const people = await makePeople(base, { settlement, egress });
   tell("people     provider, developer and caller have homes; the latter two 100 USDC each");
 
   const serving = stack.adopt<{ child?: Deno.ChildProcess }>({}, async ({ child }) => {
@@ -140,10 +147,11 @@ async function deployContracts(rpc: string, home: string, ask: Ask) {
 /** Homes that know this world, ETH for all of them, and USDC for those who pay. */
 async function makePeople(
   world: Omit<LocalWorld, "webDomain" | "addresses" | "serve" | "wallet" | symbol>,
-  settlement: Record<string, unknown>,
+  settings: Record<string, unknown>,
 ): Promise<Pick<LocalWorld, "webDomain" | "addresses">> {
   const { rpc, chain, gateway, home, ask, mint } = world;
   const places = ["--rpc", rpc, "--gateway", gateway.url, "--kubo", gateway.kuboUrl];
+  // A name is registered with its port in it before `serve` can choose one.
   const webDomain = `http://localhost:${freePort()}`;
   const listen = webDomain.replace("http://localhost", "127.0.0.1");
   const init = ["init", "--provider", NAME, "--domain", webDomain, "--listen", listen];
@@ -158,7 +166,7 @@ async function makePeople(
   }
   await changeConfig(home("provider"), ({ provider, ...config }) => ({
     ...config,
-    provider: { ...provider as Record<string, unknown>, settlement },
+    provider: { ...provider as Record<string, unknown>, ...settings },
   }));
   const addresses = {
     provider: provider.address,
@@ -193,12 +201,6 @@ async function changeConfig(
   const path = join(home, "config.json");
   const text = await Deno.readTextFile(path).catch(() => "{}");
   await Deno.writeTextFile(path, `${JSON.stringify(change(JSON.parse(text)), null, 2)}\n`);
-}
-
-/** A name is registered with its port in it before `serve` can choose one. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 async function startServe(

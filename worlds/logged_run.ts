@@ -4,6 +4,7 @@ import type { LoggedRun } from "../lib/provider/deployment/run_log.ts";
 export const RUN: LoggedRun = {
   at: 0,
   method: "GET",
+  path: "/",
   status: 200,
   exit: 0,
   signal: null,
@@ -14,6 +15,7 @@ export const RUN: LoggedRun = {
   stdinBytes: 0,
   stdoutBytes: 0,
   stderrBytes: 4,
+  egress: null,
   reason: null,
   stderr: "oops",
 };

@@ -28,6 +28,10 @@ export interface ServerUrls {
 
 const FREE_HOLD: Hold = {
   reservation: 1,
+  credits: 1,
+  extend: () => Promise.resolve(),
+  begin: () => Promise.resolve(),
+  giveBack() {},
   charge: () => Promise.resolve(),
   release() {},
   notice: () => Promise.resolve([]),
@@ -47,7 +51,7 @@ const ANSWER = new TextEncoder().encode("hello\n");
 
 /** A program that has always just answered. */
 const AT_ONCE: Sandbox = {
-  limits: runLimits(1_000, 64),
+  limits: runLimits({ timeoutMs: 1_000, memoryMb: 64 }),
   run() {
     const output = createOutput(() => {}, () => {});
     output.receive(ANSWER);
@@ -56,6 +60,8 @@ const AT_ONCE: Sandbox = {
       output,
       stdout: () => streamOf(output),
       kill() {},
+      extend() {},
+      begun: () => 0,
       record: Promise.resolve({
         exit: 0,
         signal: null,
@@ -67,6 +73,7 @@ const AT_ONCE: Sandbox = {
         stdoutBytes: ANSWER.length,
         listeningPort: null,
         stderrBytes: 0,
+        egress: null,
         stderr: new Uint8Array(),
       }),
     });
@@ -80,7 +87,7 @@ function free(parts: RouteParts): RouteParts {
 
 function quick(parts: RouteParts): RouteParts {
   const sandboxes = {
-    acquire: () => Promise.resolve({ sandbox: AT_ONCE, release() {} }),
+    acquire: () => Promise.resolve({ sandbox: AT_ONCE, fetchedAt: 0, release() {} }),
     isOpen: () => true,
     isClosed: () => false,
     refusal: () => null,

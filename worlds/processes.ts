@@ -22,6 +22,15 @@ export async function survivors(pattern: string, timeoutMs = 10_000): Promise<st
   return await livingProcesses(pattern);
 }
 
+/** Signals all that is in the group of a process that was started `detached`, if anything is. */
+export function signalGroup({ pid }: Pick<Deno.ChildProcess, "pid">, signal: Deno.Signal): void {
+  try {
+    Deno.kill(-pid, signal);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /** Processes that `parent` has started and not yet reaped. */
 export async function childrenOf(parent: number): Promise<number[]> {
   const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(parent)] }).output();

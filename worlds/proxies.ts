@@ -1,6 +1,7 @@
 /** The proxies that docs/proxies configures, before a provider of a test's own. */
 import { join } from "node:path";
 import type { CertificateFiles } from "../lib/provider/wire/certificate.ts";
+import { freePort } from "./free_port.ts";
 import { makeFolder } from "./home.ts";
 
 const CONFIGURATIONS = join(import.meta.dirname!, "../docs/proxies");
@@ -125,10 +126,4 @@ async function isListening(port: number): Promise<boolean> {
 function owned(stack: AsyncDisposableStack, port: number): Proxy {
   const kept = stack.move();
   return { port, [Symbol.asyncDispose]: () => kept.disposeAsync() };
-}
-
-/** These servers are told their ports, and cannot choose. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

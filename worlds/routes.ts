@@ -2,10 +2,12 @@
  * A provider's routes on the world of calls: what lies behind them (credits, receipts, settlement)
  * answers what a test wants and remembers what it was asked.
  */
+import { SPEC_CREDITS_MAX } from "../lib/limits.ts";
 import assert from "node:assert/strict";
 import { getAddress, type Hex } from "viem";
 import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import type { Relayed, RelayOffer } from "../lib/chain/relay_offer.ts";
+import type { ProviderConfig } from "../lib/config.ts";
 import { KhachapuriError } from "../lib/errors.ts";
 import type { CreditsOffer } from "../lib/payment_header.ts";
 import type { Permit } from "../lib/permit.ts";
@@ -14,6 +16,7 @@ import type { RouteParts } from "../lib/provider/door/parts.ts";
 import { createRoutes } from "../lib/provider/door/routes.ts";
 import type { Seller } from "../lib/provider/money/seller.ts";
 import type { Receipt } from "../lib/receipt.ts";
+import type { Runtimes } from "../lib/runtime.ts";
 import { termsHash } from "../lib/spec/terms.ts";
 import { type AskedRequest, requestOf, responseOf } from "./answers.ts";
 import { type CallWorld, type CallWorldOptions, openCallWorld } from "./calls.ts";
@@ -29,6 +32,27 @@ export const SELLER: Seller = {
   escrow: getAddress(`0x${"ee".repeat(20)}`),
   provider: PROVIDER.address,
   price: 1_000n,
+};
+
+export const RUNTIMES: Runtimes = {
+  found: [
+    { name: "sh", kind: "interpreter", version: null, path: "/usr/bin/sh" },
+    { name: "python3", kind: "interpreter", version: "3.11.2", path: "/usr/bin/python3" },
+    { name: "python3.11", kind: "interpreter", version: "3.11.2", path: "/usr/bin/python3.11" },
+    { name: "curl", kind: "tool", version: "7.88.1", path: "/usr/bin/curl" },
+  ],
+  lacking: ["ruby", "deno"],
+};
+
+/** As a configuration that says nothing of it has it, but for the bytes. */
+export const EGRESS: ProviderConfig["egress"] = {
+  hosts: ["*:443"],
+  connections: 64,
+  connectionsPerSecond: 32,
+  bytesPerSecond: 1_000_000,
+  idleSeconds: 900,
+  log: false,
+  connectTo: {},
 };
 
 export const OFFER: CreditsOffer = {
@@ -86,6 +110,10 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       termsHashes: [...terms.keys()],
       timeoutMs: 15_000,
       memoryMb: 256,
+      credits: SPEC_CREDITS_MAX,
+      requestBytes: 100 * 1024 ** 2,
+      responseBytes: 200 * 1024 ** 2,
+      egress: EGRESS,
       offer: OFFER,
     },
     terms,
@@ -95,11 +123,13 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
     money: { ...calls.parts.money, ...answeringMoney(asked, receipts) },
     programs: {
       ...calls.parts.programs,
+      deployments: { ...calls.parts.programs.deployments, refusal: () => null },
       sandboxes: {
         ...calls.parts.programs.sandboxes,
         open: () => 3,
         refusal: () => null,
       },
+      runtimes: () => Promise.resolve(RUNTIMES),
     },
     records: { ...calls.parts.records, ...calls.records },
   };

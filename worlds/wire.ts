@@ -29,20 +29,27 @@ export async function openWire(
     senderOf: ({ socket }) => ({ address: socket.remoteAddress ?? "", scheme: null }),
   });
   const port = Number(new URL(listener.url).port);
-  const connect = async () => new RawSocket(await Deno.connect({ hostname: "127.0.0.1", port }));
   return {
     ...heard,
     listener,
     url: listener.url,
     port,
-    connect,
-    async say(text) {
-      await using socket = await connect();
-      await socket.write(text);
-      return await socket.readAll();
-    },
+    connect: () => connect(listener.url),
+    say: (text) => say(listener.url, text),
     [Symbol.asyncDispose]: () => listener.stop(0),
   };
+}
+
+async function connect(url: string): Promise<RawSocket> {
+  const { hostname, port } = new URL(url);
+  return new RawSocket(await Deno.connect({ hostname, port: Number(port) }));
+}
+
+/** Sends octets (as Latin-1) to a server and returns all that comes until the connection ends. */
+export async function say(url: string, text: string): Promise<string> {
+  await using socket = await connect(url);
+  await socket.write(text);
+  return await socket.readAll();
 }
 
 /** Octets in and out, as Latin-1. */

@@ -10,7 +10,7 @@ import {
   zeroAddress,
 } from "viem";
 import { KhachapuriError } from "../errors.ts";
-import type { DepositAuthorization } from "../payment_header.ts";
+import type { DepositAuthorization } from "../deposit_authorization.ts";
 import type { Epoch } from "../permit.ts";
 import { usdcAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";

@@ -1,6 +1,6 @@
 /** Deposit and allowance by one signature of a payer without ETH, for somebody else to send. */
 import { type Address, type Hex, type LocalAccount, toHex, zeroAddress } from "viem";
-import type { DepositAuthorization } from "../payment_header.ts";
+import type { DepositAuthorization } from "../deposit_authorization.ts";
 import type { Chain } from "./client.ts";
 import { depositAndAllowNonce } from "./escrow.ts";
 import { signReceiveAuthorization, usdcDomain } from "./usdc.ts";

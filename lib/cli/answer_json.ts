@@ -5,9 +5,10 @@ import type { CurlCommand } from "../client/curl_command.ts";
 import { decodedBody } from "../client/curl_decode.ts";
 import { type Exchange, transfer, type Transferred } from "../client/curl_transfer.ts";
 import { type CurlUrl, formatCurlUrl } from "../client/curl_url.ts";
+import type { RunCost } from "../client/run_receipt.ts";
 import { KhachapuriError } from "../errors.ts";
-import { openSink } from "../files.ts";
-import { RESPONSE_BYTES_MAX } from "../limits.ts";
+import { type FileSink, openSink } from "../files.ts";
+import { JSON_ANSWER_BYTES_MAX } from "../limits.ts";
 import { decodePaymentResponse, PAYMENT_RESPONSE_HEADER } from "../payment_header.ts";
 import type { UnsignedPermit } from "../permit.ts";
 import { RECEIPT_HEADER } from "../receipt.ts";
@@ -36,15 +37,17 @@ export async function transferToJson(
   });
   const { request, answer: { status, fields } } = done;
   const isFailure = print.failure !== null && status >= 400;
-  const bytes = await bodyOf(curl, done);
-  if (isFailure && print.failure === "without body") throw failed(status);
-  await file?.write(bytes);
+  if (isFailure && print.failure === "without body") {
+    await done.answer.body.cancel();
+    throw failed(status);
+  }
+  const body = file ? await written(curl, done, file) : textOf(await wholeBody(curl, done));
   out.json({
     url: formatCurlUrl(request.url),
     method: request.method,
     status,
     headers: valuesByName(fields),
-    ...(file ? { file: print.output } : textOf(bytes)),
+    ...body,
     ...await facts(done),
   });
   if (isFailure) throw failed(status);
@@ -56,23 +59,41 @@ function failed(status: number): KhachapuriError {
   return new KhachapuriError("program_failed", `the answer was ${status}`, { data });
 }
 
-/** @throws KhachapuriError `body_too_large` for more than a provider lets a program answer */
-async function bodyOf(
-  { transfer: { isDecoded } }: CurlCommand,
-  { answer, signal }: Transferred,
+/** @throws KhachapuriError `body_too_large` for more than a document takes */
+async function wholeBody(
+  curl: CurlCommand,
+  done: Transferred,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
-  for await (const chunk of isDecoded ? decodedBody(answer) : answer.body) {
+  for await (const chunk of bodyOf(curl, done)) {
     size += chunk.length;
-    if (size > RESPONSE_BYTES_MAX) {
-      const message = `the answer has more than ${RESPONSE_BYTES_MAX} bytes`;
-      throw new KhachapuriError("body_too_large", message, { hints: ["call without --json"] });
+    if (size > JSON_ANSWER_BYTES_MAX) {
+      const message = `the answer has more than ${JSON_ANSWER_BYTES_MAX} bytes`;
+      throw new KhachapuriError("body_too_large", message, {
+        hints: ["call without --json, or with -o FILE"],
+      });
     }
     chunks.push(chunk);
   }
-  signal?.throwIfAborted();
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+async function written(
+  curl: CurlCommand,
+  done: Transferred,
+  file: FileSink,
+): Promise<{ file: string | null }> {
+  for await (const chunk of bodyOf(curl, done)) await file.write(chunk);
+  return { file: curl.print.output };
+}
+
+async function* bodyOf(
+  { transfer: { isDecoded } }: CurlCommand,
+  { answer, signal }: Transferred,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  yield* isDecoded ? decodedBody(answer) : answer.body;
+  signal?.throwIfAborted();
 }
 
 type Fields = Transferred["answer"]["fields"];
@@ -96,24 +117,29 @@ function textOf(bytes: Uint8Array): { body: string; isBase64: boolean } {
   }
 }
 
-/** Of a call: its receipt, and what it cost whom; null where the owner paid, or nobody. */
+/**
+ * Of a call: its receipt, and what it cost whom; null where the owner paid, or nobody.
+ * @param cost what the run came to, where the answer's head could not say it
+ */
 export function callFacts(
   { request, answer: { fields } }: Transferred,
   paid: UnsignedPermit | null,
+  cost: RunCost | null,
 ): object {
   const receipt = valueOf(fields, RECEIPT_HEADER);
   return {
     receipt: receipt && new URL(receipt, formatCurlUrl(request.url)).href,
-    paid: paid && { payer: paid.payer, price: paid.price, ...costOf(fields) },
+    paid: paid && { payer: paid.payer, price: paid.price, ...costOf(fields, cost) },
   };
 }
 
 /** What the provider says that it charged; nothing where it says nothing. */
-function costOf(fields: Fields) {
+function costOf(fields: Fields, cost: RunCost | null) {
   const text = valueOf(fields, PAYMENT_RESPONSE_HEADER);
   if (text === null) return { credits: 0n, creditsLeft: null, transaction: null };
   const { chargedCredits, availableCredits, transaction = null } = decodePaymentResponse(text);
-  return { credits: chargedCredits, creditsLeft: availableCredits, transaction };
+  const credits = cost === null ? chargedCredits : BigInt(cost.credits);
+  return { credits, creditsLeft: availableCredits - (credits - chargedCredits), transaction };
 }
 
 function valueOf(fields: Fields, wanted: string): string | null {

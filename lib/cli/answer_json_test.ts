@@ -5,6 +5,7 @@ import { parseCurlUrl } from "../client/curl_url.ts";
 import { inFolder } from "../../worlds/home.ts";
 import { fakeWorld } from "../../worlds/terminal.ts";
 import { transferToJson } from "./answer_json.ts";
+import { JSON_ANSWER_BYTES_MAX } from "../limits.ts";
 import { createOutput } from "./output.ts";
 
 const NONE = { file: () => Promise.reject(), stdin: () => Promise.reject() };
@@ -66,3 +67,13 @@ Deno.test("flags that print in a way of their own are refused", async () => {
     assert.equal((await printed(flags, "")).error.code, "usage");
   }
 });
+
+Deno.test("an answer that is no document's size goes into a file, as it comes", () =>
+  inFolder(async (dir) => {
+    const large = new Uint8Array(JSON_ANSWER_BYTES_MAX + 1);
+    const refused = await printed([], large);
+    assert.deepEqual([refused.json, refused.error.code], [null, "body_too_large"]);
+    const path = join(dir, "answer");
+    assert.equal((await printed(["-o", path], large)).json.file, path);
+    assert.equal((await Deno.stat(path)).size, large.length);
+  }));

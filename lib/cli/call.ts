@@ -13,7 +13,8 @@ import {
   PAYMENT_REQUIRED_HEADER,
   PAYMENT_SIGNATURE_HEADER,
 } from "../payment_header.ts";
-import type { UnsignedPermit } from "../permit.ts";
+import { parseServerTiming, SERVER_TIMING_HEADER, TIMING_HEADER } from "../server_timing.ts";
+import type { Transferred } from "../client/curl_transfer.ts";
 import { missingArgument, usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { callFacts, transferToJson } from "./answer_json.ts";
@@ -22,7 +23,8 @@ import { curlInputs, transferAndPrint } from "./curl_output.ts";
 import { wayBackLines } from "./funding.ts";
 import { unpaidError } from "./funding_advice.ts";
 import { depositWish } from "./onboard.ts";
-import { creditsText } from "./parties.ts";
+import { PaidRun } from "./paid_run.ts";
+import { creditsOf, creditsText } from "./parties.ts";
 
 export const call = defineCommand({
   usage: "[--pay | --no-pay] NAME/CID[/path][?query]|URL [curl flags]",
@@ -33,13 +35,16 @@ export const call = defineCommand({
     "this home has an account, the call is made again with a permit of that account for one " +
     "credit; --pay sends it at once, --no-pay never. A permit is signed for the address that " +
     "NAME resolved to and at the price that NAME announces.",
+    "A run that lasts longer than one credit takes the next, as many as its deployment and " +
+    "--credits allow. Without --credits it is ended when the first one's time is over.",
     "--deposit needs USDC in your wallet and no ETH: one signature deposits and allows, and the " +
-    "provider sends it. It is only signed when no credits are left. As with --pay you pay, also " +
-    "where the owner would.",
+    "provider sends it. It is only signed when fewer credits are left than the run may take. As " +
+    "with --pay you pay, also where the owner would.",
   ],
   examples: [
     "call paolo.eth/bafk…/hello?name=Nino",
     "call --deposit 5 paolo.eth/bafk… -d data",
+    "call --pay --credits 40 -N paolo.eth/bafk…/events",
     "call --pay paolo.eth/bafk… -X POST -H 'content-type: text/plain' -d @input.txt -i",
   ],
   options: {
@@ -53,12 +58,21 @@ export const call = defineCommand({
     credits: {
       type: "string",
       value: "N",
+      description: "with --pay, credits that the run may take (default: 1)",
+    },
+    allow: {
+      type: "string",
+      value: "N",
       description: "credits to allow with --deposit (default: what it buys)",
     },
     wait: {
       type: "string",
       value: "SECONDS",
       description: "for a provider that does not see a fresh allowance yet (default: 120)",
+    },
+    timing: {
+      type: "boolean",
+      description: "pay as with --pay, and say on stderr where the time went",
     },
     "lane-label": {
       type: "string",
@@ -71,6 +85,7 @@ export const call = defineCommand({
     const { world, out } = context;
     const laneLabel = options["lane-label"];
     if (raw.length === 0) throw missingArgument("call", call);
+    assertPaying(options);
     const curl = await parseCurlFlags(raw, curlInputs(world));
     const target = await callTarget(context.home, curl.target);
     const [chain, contracts] = [await context.chain(), await context.contracts()];
@@ -82,47 +97,76 @@ export const call = defineCommand({
     const place = await placeOf(chain, contracts, target, curl.request.isPathAsIs);
     const deployment = callUrl(place.record.webDomain, { ...target, path: "" });
     const paying = {
-      pay: options.pay ? "always" as const : await mayPay(context, options["no-pay"]),
+      pay: options.pay || options.timing
+        ? "always" as const
+        : await mayPay(context, options["no-pay"]),
       account: () => context.account(),
       isUnverified: curl.transfer.isInsecure,
       ...await paymentOptions(context, target, options),
       ...(laneLabel === undefined ? {} : { laneLabel }),
     };
     const ca = curl.transfer.cacert === null ? null : await readText(curl.transfer.cacert);
-    const told = { paid: null as UnsignedPermit | null, hasDeposited: false };
+    const { chainId } = chain;
+    const { escrow } = contracts;
+    const { webDomain } = place.record;
+    const { book, credits: asked } = paying;
+    const run = new PaidRun({ chainId, escrow, webDomain, asked, book });
     const exchange = async (request: WireRequest, signal: AbortSignal | null) => {
       const send = (payment: string | null) =>
-        sendPaid(request, payment, { ...curl.transfer, ca, signal });
+        sendPaid(request, payment, options.timing, { ...curl.transfer, ca, signal });
       // A redirect out of the deployment is followed like any other, and never paid for.
       if (!isBelow(request.url, deployment)) return await send(null);
       const at = { ...place, url: request.url };
       const answer = await callDeployment(chain, contracts, at, { ...paying, send });
-      const { response, paid, hasDeposited } = answer;
-      Object.assign(told, { paid, hasDeposited });
+      run.note(answer);
+      const { response, paid } = answer;
       if (paid && curl.print.isVerbose) {
         out.note(`* permit of ${paid.payer}, at most ${formatUsdc(paid.price)} USDC`);
       }
       return response;
     };
-    const { answer } = out.isJson
-      ? await transferToJson(out, curl, place.url, exchange, (done) => callFacts(done, told.paid))
-      : await transferAndPrint(out, curl, place.url, exchange);
+    const facts = async (done: Transferred) => callFacts(done, run.permit, await run.cost());
+    const transferring = out.isJson
+      ? transferToJson(out, curl, place.url, exchange, facts)
+      : transferAndPrint(out, curl, place.url, exchange);
+    const { answer } = await transferring.catch(async (error) => {
+      throw await run.cutBy(error);
+    }).finally(async () => {
+      for (const line of await run.lines()) out.note(line);
+    });
     const required = requirementOf(answer);
+    if (options.timing && required === null) out.note(timingLine(answer));
     if (options.deposit !== undefined && required === null) {
-      for (const line of await depositLines(context, target.name, told)) out.note(line);
+      for (const line of await depositLines(context, target.name, run)) out.note(line);
     }
     if (required !== null) {
       const [offer] = decodePaymentRequired(required).offers;
-      throw await unpaidError(context, target.name, offer, told.paid !== null);
+      throw await unpaidError(context, target.name, offer, {
+        credits: asked,
+        isTried: run.permit !== null,
+      });
     }
   },
 });
+
+/** @throws KhachapuriError `usage` for flags of who pays, where nobody says that it does */
+function assertPaying(
+  options: Record<"pay" | "no-pay" | "timing", boolean> & Record<"credits" | "deposit", unknown>,
+): void {
+  if (options.timing && options["no-pay"]) {
+    throw usageError("call", "--timing is told to who pays, and --no-pay never does");
+  }
+  const isPaying = options.pay || options.timing || options.deposit !== undefined;
+  if (options.credits !== undefined && (options["no-pay"] || !isPaying)) {
+    throw usageError("call", "--credits says how many you pay for: it goes with --pay");
+  }
+}
 
 /** What became of --deposit, by the chain: the provider could have kept it for later. */
 async function depositLines(
   context: CommandContext,
   name: string,
-  { paid, hasDeposited }: { paid: UnsignedPermit | null; hasDeposited: boolean },
+  { permit: paid, hasDeposited }: PaidRun,
 ): Promise<string[]> {
   if (paid === null) return ["nothing was deposited: the call was not paid for by you"];
   if (!hasDeposited) {
@@ -136,12 +180,30 @@ async function depositLines(
   return [stands, ...wayBackLines(name)];
 }
 
-async function sendPaid(request: WireRequest, payment: string | null, options: SendOptions) {
+async function sendPaid(
+  request: WireRequest,
+  payment: string | null,
+  isTimed: boolean,
+  options: SendOptions,
+) {
+  const timing = isTimed ? [[TIMING_HEADER, "1"] as const] : [];
   const fields = payment === null
     ? request.fields
-    : [...request.fields, [PAYMENT_SIGNATURE_HEADER, payment] as const];
+    : [...request.fields, [PAYMENT_SIGNATURE_HEADER, payment] as const, ...timing];
   const answer = await sendRequest({ ...request, fields }, options);
   return { ...answer, headers: new Headers(answer.fields.map(([name, value]) => [name, value])) };
+}
+
+/** Where the time went; a program's own metrics stand in fields before the provider's. */
+function timingLine({ fields }: CurlAnswer): string {
+  const wanted = SERVER_TIMING_HEADER.toLowerCase();
+  const [, field = ""] = fields.findLast(([name]) => name.toLowerCase() === wanted) ?? [];
+  const metrics = parseServerTiming(field).map(({ name, ms, description }) =>
+    `${name} ${ms} ms${description === undefined ? "" : ` (${description})`}`
+  );
+  return metrics.length > 0
+    ? `time: ${metrics.join(", ")}`
+    : "time: not told, as nothing ran for this payment";
 }
 
 /** What a provider asks for in a 402; null for any other answer. */
@@ -167,21 +229,23 @@ async function mayPay(
   return keys?.account ? "when asked" : "never";
 }
 
-/** What is known of the lanes, how long to wait, what to deposit. */
+/** What is known of the lanes, what the run may take, how long to wait, what to deposit. */
 async function paymentOptions(
   context: CommandContext,
   { name }: CallTarget,
-  options: { deposit: string | undefined; credits: string | undefined; wait: string | undefined },
+  options: Readonly<Record<"deposit" | "allow" | "credits" | "wait", string | undefined>>,
 ) {
   const { home, out } = context;
   const book = openPermitBook(home);
   const waitMs = secondsOf(options.wait) * 1_000;
-  const shared = { book, waitMs, onWait: (what: string) => out.progress(what) };
+  const credits = creditsOf(options.credits ?? "1");
+  const shared = { book, credits, waitMs, onWait: (what: string) => out.progress(what) };
   if (options.deposit === undefined) {
-    if (options.credits === undefined) return shared;
-    throw usageError("call", "--credits goes with --deposit USDC");
+    if (options.allow === undefined) return shared;
+    throw usageError("call", "--allow goes with --deposit USDC");
   }
-  return { ...shared, deposit: await depositWish(context, name, options.deposit, options.credits) };
+  const allow = options.allow === undefined ? null : creditsOf(options.allow, "--allow");
+  return { ...shared, deposit: await depositWish(context, name, options.deposit, allow) };
 }
 
 /** @throws KhachapuriError `usage` */

@@ -9,7 +9,7 @@ import { type CurlUrl, formatCurlUrl } from "../client/curl_url.ts";
 import { writeOut } from "../client/curl_write_out.ts";
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { type FileSink, makeFolders, named, openSink } from "../files.ts";
-import { REQUEST_BODY_BYTES_MAX } from "../limits.ts";
+import { SENT_BODY_BYTES_MAX } from "../limits.ts";
 import type { Output } from "./output.ts";
 import type { World } from "./world.ts";
 
@@ -29,8 +29,9 @@ async function readBounded(stream: ReadableStream<Uint8Array>, from: string): Pr
   let bytes = 0;
   for await (const chunk of stream) {
     bytes += chunk.length;
-    if (bytes > REQUEST_BODY_BYTES_MAX) {
-      const limit = `${from} has more than the ${REQUEST_BODY_BYTES_MAX} bytes a request may have`;
+    if (bytes > SENT_BODY_BYTES_MAX) {
+      const limit =
+        `${from} has more than the ${SENT_BODY_BYTES_MAX} bytes that are sent from here`;
       throw new KhachapuriError("body_too_large", limit);
     }
     chunks.push(chunk);

@@ -7,13 +7,13 @@ import { trustedEscrow } from "../chain/deployments.ts";
 import { parseUsdc } from "../chain/usdc.ts";
 import { addDeployment, notePublished, type OwnDeployment } from "../client/deployments_file.ts";
 import {
-  allowanceFault,
   type DeployTarget,
   deployTarget,
   publishDeployment,
   sealDeployment,
   type SealedDeployment,
   type SigningTarget,
+  type SpecChoices,
 } from "../client/deploy.ts";
 import {
   assertNoSecrets,
@@ -21,16 +21,25 @@ import {
   type PackedProgram,
   packForDeployment,
 } from "../client/packed_program.ts";
-import { fetchOffer, limitFaults, type RunLimits } from "../client/provider_limits.ts";
+import {
+  assertMayCall,
+  assertMayTake,
+  fetchOffer,
+  leastOf,
+  limitFaults,
+  type RunLimits,
+} from "../client/provider_limits.ts";
+import { assertHasRuntime } from "../client/provider_runtimes.ts";
 import { KhachapuriError } from "../errors.ts";
 import { writeCar } from "../ipfs/car.ts";
 import { createFetcher } from "../ipfs/gateway.ts";
 import { publish } from "../ipfs/publish.ts";
 import { pause } from "../pause.ts";
 import { signingEpoch } from "../permit.ts";
+import { creditsMax } from "../spec/credits.ts";
 import { agree } from "./agree.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import { CREDITS_ADVISED, fundingAdvice } from "./funding_advice.ts";
+import { costLines, paymentFault, type Placed, unpaidLines } from "./deploy_costs.ts";
 import { PROGRAM_OPTIONS, programChoices, wholeNumber } from "./program_flags.ts";
 
 const OPTIONS = {
@@ -80,6 +89,8 @@ export const deploy = defineCommand({
   examples: [
     "deploy samples/hello --provider paolo.eth",
     "deploy . --provider paolo.eth --env-file ../env --private --accept-terms",
+    "deploy . --provider paolo.eth --env-file ../env --egress api.example.com:443",
+    "deploy . --provider paolo.eth --credits 40",
     "deploy . --provider a.eth --provider b.eth --access payer --out /tmp/cars",
   ],
   options: OPTIONS,
@@ -97,23 +108,21 @@ export const deploy = defineCommand({
       options["env-file"] ?? null,
     );
     assertNoSecrets(program.secrets, options["allow-secret"], options.private);
-    const lacking = assertStartable(program.start, null);
-    if (lacking !== null) {
-      out.note(`warning: ${lacking}; whether it is at a provider, that one knows`);
-    }
-    out.note(`program     ${program.cid} (${program.size} bytes)`);
-
+    assertStartable(program.start, null);
     const cap = options["max-price"] === undefined ? null : parseUsdc(options["max-price"]);
     const targets: DeployTarget[] = [];
     for (const name of options.provider) targets.push(await target(context, name, cap));
-    for (const each of targets) await assertFit(context, each, program, choices.limits);
+    const given: RunLimits[] = [];
+    for (const each of targets) given.push(await assertFit(context, each, program, choices));
     for (const { record } of targets) await agree(context, record, options["accept-terms"]);
     const account = await context.account();
     const signing = await Promise.all(
       targets.map((each) => signingTarget(context, each, account.address)),
     );
     const sealed = await sealDeployment(account, program, signing, choices);
+    out.note(`program     ${program.cid} (${program.size} bytes)`);
     out.note(`deployment  ${sealed.cid} (${sealed.size} bytes)`);
+    for (const line of signedLines(sealed)) out.note(line);
 
     // Before anything is public: `stop` needs the id, which only we and the provider know.
     await addDeployment(home, ownDeployment(dir, program, sealed, signing));
@@ -121,8 +130,11 @@ export const deploy = defineCommand({
       await publishBoth(context, program, sealed);
       await notePublished(home, sealed.cid);
     } else await writeBoth(context, options.out, program, sealed);
-    const faults = await Promise.all(targets.map((each) => paymentFault(context, each, sealed)));
-    report(context, program, sealed, targets, faults);
+    const placed = await Promise.all(targets.map(async (each, index) => {
+      const limits = given[index]!;
+      return { ...each, limits, unpaid: await paymentFault(context, each, sealed, limits) };
+    }));
+    report(context, program, sealed, placed);
   },
 });
 
@@ -133,7 +145,7 @@ type DeployOptions = Parameters<typeof programChoices>[0] & {
 };
 
 async function specChoices(options: DeployOptions) {
-  const { timeoutMs, memoryMb, ...choices } = await programChoices(options);
+  const { timeoutMs, memoryMb, credits, ...choices } = await programChoices(options);
   const access = options.access ?? "public";
   if (access !== "public" && access !== "payer") {
     throw new KhachapuriError("usage", `--access is public or payer, not ${access}`);
@@ -147,24 +159,33 @@ async function specChoices(options: DeployOptions) {
       memoryMb,
       concurrency: wholeNumber("--concurrency", options.concurrency, 8),
       ownerCreditsPerMinute: wholeNumber(`--${perMinute}`, options[perMinute], 600),
+      // Said only where it is more: older providers take ordinary specs as before.
+      ...(credits === 1 ? {} : { credits }),
     },
   };
 }
 
 /**
- * Whether the provider's machine can start the program. A run gets the provider's own limits where
- * they are lower than the spec's.
- * @throws KhachapuriError `invalid_program`
+ * Whether the provider's machine can start the program, and lets it call what it wants.
+ * @returns what a run gets: the provider's own limits where they are lower than the spec's
+ * @throws KhachapuriError `invalid_program`, `invalid_input`
  */
 async function assertFit(
   { out }: CommandContext,
   { record: { name, webDomain } }: DeployTarget,
   { start }: PackedProgram,
-  wanted: RunLimits,
-): Promise<void> {
-  const { machine, limits } = await fetchOffer(webDomain);
-  assertStartable(start, machine ?? Deno.build.arch);
-  for (const fault of limitFaults(wanted, limits)) out.note(`warning: ${name} ${fault}`);
+  wanted: Pick<SpecChoices, "limits" | "egress">,
+): Promise<RunLimits> {
+  const { machine, limits, egressHosts, runtimes } = await fetchOffer(webDomain);
+  const asked = { ...wanted.limits, credits: creditsMax(wanted) };
+  assertMayCall(name, wanted.egress, egressHosts);
+  assertMayTake(name, asked, limits);
+  const lacking = assertStartable(start, machine ?? Deno.build.arch);
+  if (assertHasRuntime(name, start, runtimes) === null && lacking !== null) {
+    out.note(`warning: ${lacking}; ${name} does not say whether it is there`);
+  }
+  for (const fault of limitFaults(asked, limits)) out.note(`warning: ${name} ${fault}`);
+  return leastOf(asked, limits);
 }
 
 async function target(
@@ -201,6 +222,17 @@ async function requireKubo(context: CommandContext) {
       "or use --out DIR",
     ],
   });
+}
+
+/** What the owner has signed, and callers may cost it. */
+function signedLines({ spec }: SealedDeployment): string[] {
+  const { timeoutMs, memoryMb, concurrency, ownerCreditsPerMinute } = spec.limits;
+  const hosts = spec.egress?.join(", ") ?? "";
+  return [
+    `limits      ${timeoutMs / 1000} s a credit, ${memoryMb} MiB, ${concurrency} runs at a time`,
+    `credits     ${creditsMax(spec)} a run, ${ownerCreditsPerMinute} a minute at your expense`,
+    `calls       ${hosts || "nobody: it has no network"}`,
+  ];
 }
 
 async function publishBoth(
@@ -255,6 +287,12 @@ function ownDeployment(
       name: basename(resolve(dir)),
       entrypoint: spec.program.entrypoint,
     },
+    signed: {
+      interface: spec.interface,
+      access: spec.access,
+      egress: spec.egress,
+      limits: spec.limits,
+    },
     createdAt: new Date().toISOString(),
     unpublished: true,
     providers: targets.map(({ record, chainId, escrow, maxPrice, epoch }) => ({
@@ -269,34 +307,20 @@ function ownDeployment(
   };
 }
 
-async function paymentFault(
-  context: CommandContext,
-  { record, escrow }: DeployTarget,
-  { spec }: SealedDeployment,
-) {
-  if (spec.access === "payer") return null;
-  const chain = await context.chain();
-  const allowance = await readAllowance(chain, escrow, spec.owner, record.address);
-  const fault = allowanceFault(allowance, spec.owner, record.price);
-  if (fault === null) return null;
-  const wanted = { ...record, credits: CREDITS_ADVISED };
-  return { fault, steps: await fundingAdvice(context, spec.owner, wanted) };
-}
-
 function report(
   { out }: CommandContext,
   program: PackedProgram,
   { spec, cid }: SealedDeployment,
-  targets: readonly DeployTarget[],
-  faults: readonly Awaited<ReturnType<typeof paymentFault>>[],
+  placed: readonly Placed[],
 ): void {
-  const providers = targets.map(({ record, maxPrice }, index) => ({
+  const providers = placed.map(({ record, maxPrice, limits, unpaid }) => ({
     name: record.name,
     address: record.address,
     url: `${record.webDomain}/${cid}`,
     price: record.price,
     maxPrice,
-    cannotBePaid: faults[index]?.fault ?? null,
+    creditsMax: limits.credits,
+    cannotBePaid: unpaid?.fault ?? null,
   }));
   const { key, size } = program;
   out.json({
@@ -308,10 +332,7 @@ function report(
   });
   out.line(cid);
   for (const { url } of providers) out.line(`curl ${url}`);
-  for (const [index, unpaid] of faults.entries()) {
-    if (unpaid === null) continue;
-    const { name } = providers[index]!;
-    out.note(`warning: ${name} can't charge you yet (${unpaid.fault}); callers will get 402 until`);
-    for (const step of unpaid.steps) out.note(`  ${step}`);
+  for (const each of placed) {
+    for (const line of [...costLines(each), ...unpaidLines(each)]) out.note(line);
   }
 }

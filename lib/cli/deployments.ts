@@ -16,6 +16,7 @@ import { resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { LOW_CREDITS } from "../limits.ts";
 import { UINT128_MAX, UINT64_MAX } from "../permit.ts";
+import { creditsMax } from "../spec/credits.ts";
 import { readKeyFile } from "../spec/keys.ts";
 import { type Spec, specToJson } from "../spec/schema.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
@@ -97,7 +98,7 @@ function urlOf({ deployment, provider }: Row): string {
 
 function rowJson(row: Row) {
   const { deployment, provider, settled, creditsLeft, priceNow, needsPermit } = row;
-  const { cid, id, owner, createdAt, unpublished, program } = deployment;
+  const { cid, id, owner, createdAt, unpublished, program, signed } = deployment;
   const { name, address, chainId, stoppedAt } = provider;
   return {
     cid,
@@ -113,7 +114,9 @@ function rowJson(row: Row) {
     stopped: stoppedAt ?? null,
     creditsSpent: settled,
     creditsLeft,
-    isLow: isLow(creditsLeft),
+    creditsMax: creditsOf(deployment),
+    egress: signed?.egress ?? null,
+    isLow: isLow(row),
     permit: { price: provider.price, epoch: provider.epoch },
     priceNow,
     needsPermit,
@@ -121,9 +124,12 @@ function rowJson(row: Row) {
 }
 
 function rowText(row: Row): string {
-  const { deployment: { cid, createdAt, program }, provider, settled, creditsLeft } = row;
+  const { deployment, provider, settled, creditsLeft } = row;
+  const { cid, createdAt, program } = deployment;
   const { name = "(unnamed)", entrypoint } = program;
   const price = `${formatUsdc(provider.price)} USDC a credit at most`;
+  const credits = creditsOf(deployment);
+  const perRun = credits === 1 ? "" : `, up to ${credits} credits a run`;
   const spending = settled === null
     ? `paid on chain ${provider.chainId}`
     : `${creditsText(settled)} spent, ${creditsLeft} left with ${provider.name}`;
@@ -131,11 +137,23 @@ function rowText(row: Row): string {
     `${name}${entrypoint ? `  ${entrypoint}` : ""}  since ${isoText(createdAt)}`,
     `  ${cid}`,
     `  ${urlOf(row)}`,
-    `  ${provider.name}, ${price}`,
+    `  ${provider.name}, ${price}${perRun}`,
+    ...egressLines(deployment),
     `  ${stateText(row)}: ${spending}`,
     ...creditLines(row),
     ...permitLines(row),
   ].map(printable).join("\n");
+}
+
+/** Credits that one run may take. */
+function creditsOf({ signed }: OwnDeployment): number {
+  return signed ? creditsMax(signed) : 1;
+}
+
+function egressLines({ signed }: OwnDeployment): string[] {
+  const [first, ...others] = signed?.egress ?? [];
+  if (first === undefined) return [];
+  return [`  may call ${first}${others.length === 0 ? "" : ` and ${others.length} more`}`];
 }
 
 /** To the second. */
@@ -156,8 +174,9 @@ function stateText(row: Row): string {
   return stoppedAt === undefined ? STATE_TEXTS[stateOf(row)] : `stopped ${isoText(stoppedAt)}`;
 }
 
-function creditLines({ provider: { name, stoppedAt }, creditsLeft }: Row): string[] {
-  if (stoppedAt !== undefined || !isLow(creditsLeft)) return [];
+function creditLines(row: Row): string[] {
+  const { provider: { name, stoppedAt }, creditsLeft } = row;
+  if (stoppedAt !== undefined || !isLow(row)) return [];
   const what = creditsLeft! <= 0n ? "no credits left" : "running low";
   return [`  ${what}: khachapuri allow ${name} --credits N`];
 }
@@ -174,8 +193,10 @@ function permitLines({ deployment: { cid }, provider, priceNow, needsPermit }: R
   return [`  price rose to ${formatUsdc(priceNow)} USDC, the permit pays ${paid}; ${renewal}`];
 }
 
-function isLow(creditsLeft: bigint | null): boolean {
-  return creditsLeft !== null && creditsLeft < LOW_CREDITS;
+/** Few credits are left, or fewer than one run may take. */
+function isLow({ creditsLeft, deployment }: Row): boolean {
+  if (creditsLeft === null) return false;
+  return creditsLeft < LOW_CREDITS || creditsLeft < BigInt(creditsOf(deployment));
 }
 
 export const stop = defineCommand({
@@ -220,7 +241,7 @@ export const inspect = defineCommand({
   details: [
     "With the provider's age identity (its key file, or --keys FILE): decrypts the spec, checks " +
     "it and shows it with its secrets masked.",
-    "For the developer, who can't decrypt it: what deploy noted about it.",
+    "For the developer, who can't decrypt it: what deploy noted about it, with what was signed.",
   ],
   examples: ["inspect bafkrei…", "inspect bafkrei… --keys /etc/khachapuri/keys.json"],
   options: {},

@@ -8,20 +8,29 @@ import { thawText } from "./allowance_advice.ts";
 import type { CommandContext } from "./command.ts";
 import { fundingSteps, type Held, readMeans, type Wanted } from "./funding.ts";
 
-/** How many credits are advised where nobody said how many. */
-export const CREDITS_ADVISED = 100n;
+const CREDITS_ADVISED = 100n;
 
-/**
- * The error for a call that nobody paid, with the commands that pay for the next.
- * @param isTried whether a permit went along
- */
+/** How many credits are advised to who has to pay for so many, and said no more. */
+export function creditsAdvised(needed: bigint): bigint {
+  return needed > CREDITS_ADVISED ? needed : CREDITS_ADVISED;
+}
+
+/** What a call that was not paid wanted. */
+export interface Asked {
+  /** How many the run could take. */
+  credits: bigint;
+  /** Whether a permit went along. */
+  isTried: boolean;
+}
+
+/** The error for a call that nobody paid, with the commands that pay for the next. */
 export async function unpaidError(
   context: CommandContext,
   name: string,
   offer: CreditsOffer | undefined,
-  isTried: boolean,
+  asked: Asked,
 ): Promise<KhachapuriError> {
-  const hints = await unpaidHints(context, name, offer, isTried).catch((error) => {
+  const hints = await unpaidHints(context, name, offer, asked).catch((error) => {
     if (!(error instanceof KhachapuriError)) throw error;
     return [`khachapuri allow ${name} --credits N, then call again with --pay`];
   });
@@ -32,7 +41,7 @@ async function unpaidHints(
   context: CommandContext,
   name: string,
   offer: CreditsOffer | undefined,
-  isTried: boolean,
+  { credits: asked, isTried }: Asked,
 ): Promise<string[]> {
   const keys = await context.keyFile().catch((error) => {
     if (error instanceof KhachapuriError && error.code === "not_found") return null;
@@ -46,7 +55,7 @@ async function unpaidHints(
   const held = await readAllowance(chain, escrow, address, payTo);
   const isCovered = held.credits > held.thawingCredits && held.pricePerCredit >= price;
   if (isCovered) return isTried ? [] : ["call again with --pay"];
-  const wanted = { name, price, credits: CREDITS_ADVISED, depositMinimum, held };
+  const wanted = { name, price, credits: creditsAdvised(asked), depositMinimum, held };
   const steps = fundingSteps(await readMeans(context, address), wanted);
   return [...heldLines(address, name, held), ...steps, "then call again with --pay"];
 }

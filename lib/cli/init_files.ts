@@ -24,8 +24,10 @@ ${EXAMPLE_TERMS_NOTE}
 
 /**
  * A unit for systemd ≥ 252. It narrows what the provider process may touch; `Delegate` hands it its
- * own cgroup subtree for the programs. /proc must stay whole (so neither ProtectKernelTunables nor
- * ProtectProc): the kernel refuses a fresh /proc in a sandbox when the outer one is masked.
+ * own cgroup subtree for the programs, and the capabilities let them run as uids of their own: what
+ * the kernel counts for each uid, none then uses up for the provider. /proc must stay whole (so
+ * neither ProtectKernelTunables nor ProtectProc): the kernel refuses a fresh /proc in a sandbox
+ * when the outer one is masked.
  */
 export function systemdUnit(home: string): string {
   return `[Unit]
@@ -41,7 +43,9 @@ Restart=on-failure
 RestartSec=2
 TimeoutStopSec=60
 KillMode=mixed
+AmbientCapabilities=CAP_SETUID CAP_SETGID CAP_SETPCAP CAP_KILL
 Delegate=yes
+TasksMax=infinity
 LimitNOFILE=65536
 NoNewPrivileges=yes
 ProtectSystem=strict

@@ -78,8 +78,8 @@ export async function initProvider(
   const changed = changedFields(before, after);
   await openConfigFile(home).change((config) => changed.length === 0 ? config : after);
   files.push(...await addTerms(home, provider));
-  // Started by root, the provider runs programs as another uid, which must pass through its home.
-  if (Deno.uid() === 0) await Deno.chmod(home, 0o711);
+  // Programs run as other uids where they can, which must pass through the provider's home.
+  await Deno.chmod(home, 0o711);
   const unitPath = flags.systemd === undefined ? null : await writeUnit(flags.systemd, home);
   const coldKeyPath = await keysIn(cold.path) ? cold.path : null;
   const isNew = before.provider === undefined;

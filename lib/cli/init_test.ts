@@ -226,7 +226,10 @@ Deno.test("init --address new keeps the cold key apart and says to move it", asy
     assert.equal(cold.identities, undefined);
     assert.match(hot.identities![0]!, /^AGE-SECRET-KEY-1/);
     assert.match(stderr, /WARNING: .*provider-key\.json owns your name/);
-    assert.match(await Deno.readTextFile(unit), /Delegate=yes/);
+    const text = await Deno.readTextFile(unit);
+    assert.match(text, /^Delegate=yes$/m);
+    assert.match(text, /^AmbientCapabilities=CAP_SETUID CAP_SETGID CAP_SETPCAP CAP_KILL$/m);
+    assert.equal((await Deno.stat(home)).mode! & 0o777, 0o711, "other uids pass through");
   });
 });
 

@@ -1,78 +1,177 @@
 /** `logs`: what a deployment's runs wrote to stderr, and how they ended. */
-import { type DeploymentLog, fetchLogs, type LoggedRun } from "../client/logs.ts";
-import { printable } from "../client/provider_http.ts";
+import type { LocalAccount } from "viem";
+import {
+  type DeploymentLog,
+  fetchLogs,
+  followLogs,
+  type LoggedRun,
+  type LogProvider,
+} from "../client/logs.ts";
+import type { OwnDeployment, OwnDeploymentProvider } from "../client/deployments_file.ts";
 import { KhachapuriError } from "../errors.ts";
-import { defineCommand } from "./command.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
 import { presentDomain } from "./deployments.ts";
+import { refusalLines, runJson, runLines } from "./log_lines.ts";
+import type { Output } from "./output.ts";
 import { ownDeployment } from "./own_deployment.ts";
+import { momentOf } from "./since.ts";
 
 export const logs = defineCommand({
-  usage: "CID|URL [--provider NAME]",
+  usage: "CID|URL [-f] [--since DURATION|TIME] [--provider NAME]",
   details: [
-    "The latest runs of a deployment of yours, oldest first: when, which method, the answer's " +
-    "status, how the program ended and why, and what it wrote to stderr; and why it cannot run, " +
-    "if it cannot. The provider keeps them, and " +
+    "The latest runs of a deployment of yours, oldest first: when, method and path, the answer's " +
+    "status, how the program ended and why, what it used and called, and what it wrote to " +
+    "stderr; and why it cannot run, if it cannot. The provider keeps them, and " +
     "shows them to nobody but the owner, whose signature it asks for.",
+    "With --follow it goes on with each run when that has ended, until you press Ctrl-C; a " +
+    "provider that is away is asked again. With --json each run is one line.",
   ],
-  examples: ["logs bafkrei…", "logs bafkrei… --provider paolo.eth --json"],
+  examples: [
+    "logs bafkrei…",
+    "logs bafkrei… -f",
+    "logs bafkrei… --since 10m",
+    "logs bafkrei… -f --provider paolo.eth --json",
+  ],
   options: {
+    json: { type: "boolean", description: "print JSON, a line for each run" },
+    follow: { type: "boolean", short: "f", description: "go on with each new run" },
+    since: {
+      type: "string",
+      value: "DURATION|TIME",
+      description: "runs begun since then, as 10m, 2h or 2026-11-28T17:42:00Z",
+    },
     provider: { type: "string", value: "NAME", description: "at this one only" },
   },
   positionals: { min: 1, max: 1 },
   async run(context, { options, positionals }) {
-    const { out, home } = context;
-    const { cid, providers } = await ownDeployment(home, positionals[0]!, options.provider);
+    const { since } = options;
+    const from = since === undefined ? -Infinity : momentOf("--since", since, Date.now());
+    const own = await ownDeployment(context.home, positionals[0]!, options.provider);
     const account = await context.account();
-    const told: ({ name: string } & DeploymentLog)[] = [];
-    let unknown: KhachapuriError | null = null;
-    for (const { name, ...at } of providers) {
-      out.progress(`asking ${name}`);
-      const webDomain = await presentDomain(context, name);
-      const log = await fetchLogs(account, cid, { ...at, webDomain }).catch((error) => {
-        if (!(error instanceof KhachapuriError) || error.code !== "not_found") throw error;
-        unknown = error;
-        return { runs: [], cannotRun: null };
-      });
-      told.push({ name, ...log });
-    }
-    // A provider that cannot find it knows of no runs: a failure only when no other has any.
-    if (unknown && told.every(({ runs }) => runs.length === 0)) throw unknown;
-    out.result({ cid, providers: told }, told.flatMap(lines));
+    const printer = new LogPrinter(context.out, own.cid, from);
+    const read = options.follow ? follow : readOnce;
+    await read({ context, account, own, printer });
   },
 });
 
-function lines({ name, runs, cannotRun }: { name: string } & DeploymentLog): string[] {
-  const refusal = cannotRun === null
-    ? []
-    : [`cannot run: ${cannotRun.message}`, ...cannotRun.hints.map((hint) => `  ${hint}`)];
-  if (runs.length === 0 && cannotRun === null) return [`${name}: no runs yet`];
-  return [`${name}:`, ...runs.flatMap(runLines), ...refusal.map(printable)];
+interface Reading {
+  readonly context: CommandContext;
+  readonly account: LocalAccount;
+  readonly own: OwnDeployment;
+  readonly printer: LogPrinter;
 }
 
-/** Who keeps no reason, as older providers do, has at least a name for the limit. */
-function limitWords({ limit, reason }: LoggedRun): string {
-  if (limit === "aborted") return "ended before its own end";
-  return reason === null ? `hit its ${limit} limit` : "ended by a limit";
+async function providerNow(
+  context: CommandContext,
+  { name, ...at }: OwnDeploymentProvider,
+): Promise<LogProvider> {
+  context.out.progress(`asking ${name}`);
+  return { ...at, webDomain: await presentDomain(context, name) };
 }
 
-const MIB = 1024 * 1024;
+async function readOnce({ context, account, own: { cid, providers }, printer }: Reading) {
+  const told: [string, DeploymentLog][] = [];
+  let unknown: KhachapuriError | null = null;
+  for (const provider of providers) {
+    const at = await providerNow(context, provider);
+    const log = await fetchLogs(account, cid, at).catch((error) => {
+      unknown = notFound(error);
+      return { runs: [], cursor: null, cannotRun: null };
+    });
+    told.push([provider.name, log]);
+  }
+  // A provider that cannot find it knows of no runs: a failure only when no other has any.
+  if (unknown && told.every(([, { runs }]) => runs.length === 0)) throw unknown;
+  for (const [name, log] of told) {
+    if (!printer.print(name, log)) printer.printNone(name, log);
+  }
+}
 
-function runLines(run: LoggedRun): string[] {
-  const ending = run.limit !== null
-    ? limitWords(run)
-    : run.signal !== null
-    ? `ended by ${run.signal}`
-    : `exit ${run.exit}`;
-  const at = new Date(run.at).toISOString();
-  const used = [
-    `${Math.round(run.wallMs)} ms`,
-    ...(run.cpuMs === null ? [] : [`cpu ${Math.round(run.cpuMs)} ms`]),
-    ...(run.peakMemoryBytes === null ? [] : [`${Math.ceil(run.peakMemoryBytes / MIB)} MiB`]),
-    `${run.stdinBytes} B in, ${run.stdoutBytes} B out`,
-  ];
-  const head = `${at} ${run.method} ${run.status}, ${ending}, ${used.join(", ")}`;
-  const reason = run.reason === null || run.reason === ending ? [] : [`  why: ${run.reason}`];
-  const stderr = run.stderr.trimEnd();
-  return [head, ...reason, ...(stderr === "" ? [] : stderr.split("\n").map((line) => `  ${line}`))]
-    .map(printable);
+/** Ends when no provider has it, or one refuses; else with the process. */
+async function follow(reading: Reading): Promise<void> {
+  const { own: { providers }, context: { out } } = reading;
+  const unknown = await Promise.all(
+    providers.map((provider) =>
+      followAt(reading, provider).catch((error) => {
+        const missing = notFound(error);
+        if (providers.length > 1) out.note(`${provider.name}: ${missing.shortMessage}`);
+        return missing;
+      })
+    ),
+  );
+  throw unknown[0]!;
+}
+
+async function followAt(
+  { context, account, own: { cid }, printer }: Reading,
+  provider: OwnDeploymentProvider,
+): Promise<never> {
+  const { out } = context;
+  const { name } = provider;
+  const at = await providerNow(context, provider);
+  let isAway = false;
+  const onTrouble = ({ shortMessage }: KhachapuriError) => {
+    if (!isAway) out.note(`${name}: ${shortMessage}; it is asked again until it answers`);
+    isAway = true;
+  };
+  for await (const log of followLogs(account, cid, at, { onTrouble })) {
+    if (isAway) out.note(`${name}: it answers again`);
+    isAway = false;
+    printer.print(name, log);
+  }
+  throw new TypeError("a log that is followed has no end");
+}
+
+/** @throws all that is no `not_found` */
+function notFound(error: unknown): KhachapuriError {
+  if (error instanceof KhachapuriError && error.code === "not_found") return error;
+  throw error;
+}
+
+/** Prints the logs of several providers one after the other, or as they come. */
+class LogPrinter {
+  readonly #refusals = new Map<string, string>();
+  #last: string | null = null;
+
+  /** @param from Unix ms; runs that began before are left out */
+  constructor(
+    private readonly out: Output,
+    private readonly cid: string,
+    private readonly from: number,
+  ) {}
+
+  /** Whether there was anything that has not been printed before. */
+  print(provider: string, { runs, cannotRun }: DeploymentLog): boolean {
+    const fresh = runs.filter(({ at }) => at >= this.from);
+    const isRefused = cannotRun !== null && this.#isNews(provider, cannotRun);
+    for (const run of fresh) this.#run(provider, run);
+    if (isRefused) {
+      this.out.row({ cid: this.cid, provider, cannotRun });
+      this.#lines(provider, refusalLines(cannotRun));
+    }
+    return fresh.length > 0 || isRefused;
+  }
+
+  printNone(provider: string, { runs }: DeploymentLog): void {
+    this.out.line(`${provider}: no runs ${runs.length === 0 ? "yet" : "since then"}`);
+  }
+
+  #run(provider: string, run: LoggedRun): void {
+    this.out.row({ cid: this.cid, provider, ...runJson(run) });
+    this.#lines(provider, runLines(run));
+  }
+
+  /** Below the name of the provider, unless it stands above already. */
+  #lines(provider: string, lines: readonly string[]): void {
+    if (this.#last !== provider) this.out.line(`${provider}:`);
+    this.#last = provider;
+    for (const line of lines) this.out.line(line);
+  }
+
+  #isNews(provider: string, cannotRun: unknown): boolean {
+    const text = JSON.stringify(cannotRun);
+    const isNews = this.#refusals.get(provider) !== text;
+    this.#refusals.set(provider, text);
+    return isNews;
+  }
 }

@@ -10,7 +10,7 @@ import { askProvider } from "../client/provider_http.ts";
 import { standingDeposit } from "../client/standing_deposit.ts";
 import { KhachapuriError } from "../errors.ts";
 import { PROVIDER_JSON_BYTES_MAX, RELAY_TIMEOUT_MS } from "../limits.ts";
-import { depositToJson } from "../payment_header.ts";
+import { depositToJson } from "../deposit_authorization.ts";
 import { hexShape, parseJson, parseShape } from "../shape.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { wayBackLines } from "./funding.ts";
@@ -38,7 +38,8 @@ export const onboard = defineCommand({
     const { out } = context;
     const { chain, contracts, record, name } = await providerParty(context, positionals[0]!);
     if (!record) throw new KhachapuriError("usage", "onboard needs a provider's name");
-    const wish = wishFor(record.price, options.amount, options.credits);
+    const asked = options.credits === undefined ? null : creditsOf(options.credits);
+    const wish = wishFor(record.price, options.amount, asked);
     const { address: provider, price: pricePerCredit, webDomain } = record;
     const { escrow, usdc } = contracts;
     const account = await context.account();
@@ -129,23 +130,23 @@ async function askToRelay(webDomain: string, body: object): Promise<string> {
 }
 
 /**
- * What `--deposit` and `--credits` ask of NAME.
+ * What `--deposit` and `--allow` ask of NAME.
  * @throws KhachapuriError `usage`
  */
 export async function depositWish(
   context: CommandContext,
   name: string,
   amount: string,
-  credits: string | undefined,
+  credits: bigint | null,
 ): Promise<DepositWish> {
   const { record } = await providerParty(context, name);
   if (record) return wishFor(record.price, amount, credits);
   throw new KhachapuriError("usage", "--deposit needs a provider's name");
 }
 
-function wishFor(price: bigint, amountText: string, credits: string | undefined): DepositWish {
+function wishFor(price: bigint, amountText: string, credits: bigint | null): DepositWish {
   const amount = parseUsdc(amountText);
-  if (credits !== undefined) return { amount, credits: creditsOf(credits) };
+  if (credits !== null) return { amount, credits };
   const buys = price === 0n ? 0n : amount / price;
   if (buys > 0n) return { amount, credits: buys };
   throw new KhachapuriError("usage", `${amountText} USDC buys no credit at ${formatUsdc(price)}`);

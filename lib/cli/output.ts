@@ -1,4 +1,8 @@
-/** All printing: results to stdout, everything else to stderr, `--json` exactly one document. */
+/**
+ * All printing: results to stdout, everything else to stderr; `--json` is exactly one document, or
+ * rows of a log.
+ */
+import { printable } from "../client/provider_http.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { Sink, World } from "./world.ts";
 
@@ -12,6 +16,8 @@ export interface Output {
   json(value: unknown): void;
   /** The same in one line, for those who read while the command still runs. */
   jsonLine(value: unknown): void;
+  /** One of any number of documents under `--json`, each in one line; nothing otherwise. */
+  row(value: unknown): void;
   /** The result both ways: `json` under `--json`, else the human lines. */
   result(json: unknown, lines: readonly string[]): void;
   /** Raw bytes on stdout, for output that is not ours (a program's answer). */
@@ -62,6 +68,11 @@ export function createOutput(world: Pick<World, "stdout" | "stderr">, isJson: bo
     },
     json: (value) => document(jsonText(value)),
     jsonLine: (value) => document(jsonText(value, 0)),
+    row: (value) => {
+      if (!isJson) return;
+      hasDocument = true;
+      print(stdout, jsonText(value, 0));
+    },
     result: (json, lines) => {
       if (isJson) out.json(json);
       else for (const line of lines) out.line(line);
@@ -79,8 +90,10 @@ export function createOutput(world: Pick<World, "stdout" | "stderr">, isJson: bo
       if (isJson && !hasDocument) {
         return out.json({ ...error.toJSON(), ...(hints.length > 0 ? { hints } : {}) });
       }
-      print(stderr, `khachapuri: ${error.shortMessage} (${error.code})\n`);
-      for (const hint of hints) print(stderr, `  ${hint}\n`);
+      // Strangers' words may be quoted in it.
+      const lines = [`khachapuri: ${error.shortMessage} (${error.code})`];
+      for (const hint of hints) lines.push(`  ${hint}`);
+      for (const line of lines) print(stderr, `${printable(line)}\n`);
     },
   };
   return out;

@@ -85,10 +85,10 @@ export function positiveUsdc(text: string): bigint {
 }
 
 /** @throws KhachapuriError `usage` unless it is a whole number from 1 that the escrow can count */
-export function creditsOf(text: string): bigint {
+export function creditsOf(text: string, flag = "--credits"): bigint {
   const credits = /^[1-9][0-9]{0,38}$/.test(text) ? BigInt(text) : null;
   if (credits !== null && credits <= UINT128_MAX) return credits;
-  throw new KhachapuriError("usage", `--credits is not a whole number from 1: ${text}`);
+  throw new KhachapuriError("usage", `${flag} is not a whole number from 1: ${text}`);
 }
 
 /** @throws KhachapuriError `usage` unless it is 32 bytes of hex */

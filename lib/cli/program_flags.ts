@@ -1,7 +1,8 @@
-/** The flags that say how a program is run, shared by `deploy` and `run`. */
+/** The flags that say how a program is run, shared by `deploy`, `run` and `dev`. */
+import { addressFault, egressFault, isAllowed } from "../egress.ts";
 import { type ErrorCode, KhachapuriError } from "../errors.ts";
 import { readText } from "../files.ts";
-import { RUN_MEMORY_MB_MAX, RUN_TIMEOUT_MS } from "../limits.ts";
+import { RUN_MEMORY_MB_MAX, RUN_TIMEOUT_MS, SPEC_CREDITS_MAX, SPEC_EGRESS_MAX } from "../limits.ts";
 import { environmentFault } from "../spec/environment.ts";
 
 export const PROGRAM_OPTIONS = {
@@ -24,8 +25,34 @@ export const PROGRAM_OPTIONS = {
     description: "lines of NAME=VALUE, taken literally; # begins a comment line",
   },
   interface: { type: "string", value: "KIND", description: "curl (default) or cgi" },
+  egress: {
+    type: "string",
+    value: "HOST:PORT",
+    multiple: true,
+    description: "what the program may call; repeat for several, *.HOST:PORT for all below it",
+  },
   timeout: { type: "string", value: "SECONDS", description: "wall clock of one run (default 15)" },
+  credits: {
+    type: "string",
+    value: "N",
+    description: "credits that one run may take, each for --timeout (default 1)",
+  },
   memory: { type: "string", value: "MIB", description: "memory of one run (default 512)" },
+} as const;
+
+/** Those of a program that runs on this machine, for its developer. */
+export const LOCAL_OPTIONS = {
+  "connect-to": {
+    type: "string",
+    value: "HOST:PORT:ADDRESS:PORT",
+    multiple: true,
+    description: "a host of --egress is found there, as with curl: a server of yours in its place",
+  },
+  payer: {
+    type: "string",
+    value: "ADDRESS",
+    description: "who pays for the call, as the program is told (default: its owner)",
+  },
 } as const;
 
 /** The values of `PROGRAM_OPTIONS` as parsed from the command line. */
@@ -35,7 +62,9 @@ export interface ProgramFlags {
   env: string[];
   "env-file": string | undefined;
   interface: string | undefined;
+  egress: string[];
   timeout: string | undefined;
+  credits: string | undefined;
   memory: string | undefined;
 }
 
@@ -45,7 +74,12 @@ export interface ProgramChoices {
   args: string[];
   env: Record<string, string>;
   interface: "curl" | "cgi";
+  /** host:port, as in a spec. */
+  egress: string[];
+  /** For each credit. */
   timeoutMs: number;
+  /** That one run may take. */
+  credits: number;
   memoryMb: number;
 }
 
@@ -61,9 +95,77 @@ export async function programChoices(flags: ProgramFlags): Promise<ProgramChoice
     args: flags.arg,
     env: await environmentOf(flags),
     interface: kind,
+    egress: egressHosts(flags.egress),
     timeoutMs: timeout * 1_000,
+    credits: creditsOf(flags.credits),
     memoryMb: wholeNumber("--memory", flags.memory, RUN_MEMORY_MB_MAX),
   };
+}
+
+/**
+ * How it is to be run on this machine, where servers of one's own may stand in for hosts.
+ * @throws KhachapuriError as `programChoices`; `usage`
+ */
+export async function localChoices(
+  flags: ProgramFlags & { "connect-to": string[] },
+): Promise<ProgramChoices & { connectTo: Record<string, string> }> {
+  const choices = await programChoices(flags);
+  const connectTo = connectToOf(flags["connect-to"]);
+  assertMayBeCalled(connectTo, choices.egress);
+  return { ...choices, connectTo };
+}
+
+/** @throws KhachapuriError `usage` */
+function creditsOf(text: string | undefined): number {
+  const credits = wholeNumber("--credits", text, 1);
+  if (credits <= SPEC_CREDITS_MAX) return credits;
+  throw new KhachapuriError(
+    "usage",
+    `--credits ${credits}: a run takes ${SPEC_CREDITS_MAX} at most`,
+  );
+}
+
+/** Host names know no case, and a spec has them in lower case. */
+function egressHosts(texts: readonly string[]): string[] {
+  const hosts = texts.map((text) => text.toLowerCase());
+  for (const host of hosts) {
+    const fault = egressFault(host);
+    if (fault !== null) throw new KhachapuriError("usage", `--egress ${host}: ${fault}`);
+  }
+  if (hosts.length <= SPEC_EGRESS_MAX) return [...new Set(hosts)];
+  throw new KhachapuriError("usage", `--egress: more than ${SPEC_EGRESS_MAX} hosts`, {
+    hints: ["*.example.com:443 stands for all names below example.com"],
+  });
+}
+
+/**
+ * Where hosts are to be found instead of where their names lead: host:port to address:port.
+ * @throws KhachapuriError `usage`
+ */
+export function connectToOf(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(texts.map((text) => {
+    const [, from, address, port] = /^([^:]+:[0-9]+):(\[[0-9a-fA-F:.]+\]|[^:]+):([0-9]+)$/
+      .exec(text) ?? [];
+    const host = from?.toLowerCase();
+    const to = `${address === "localhost" ? "127.0.0.1" : address}:${port}`;
+    const isForm = host !== undefined && !host.startsWith("*") && egressFault(host) === null;
+    if (isForm && addressFault(to) === null) return [host, to];
+    throw new KhachapuriError("usage", `--connect-to ${text}: not HOST:PORT:ADDRESS:PORT`, {
+      hints: ["as --connect-to api.example.com:443:127.0.0.1:8443"],
+    });
+  }));
+}
+
+/** @throws KhachapuriError `usage` for a host whose place is taken and that cannot be called */
+export function assertMayBeCalled(
+  connectTo: Readonly<Record<string, string>>,
+  egress: readonly string[],
+): void {
+  const host = Object.keys(connectTo).find((host) => !isAllowed(host, egress));
+  if (host === undefined) return;
+  throw new KhachapuriError("usage", `--connect-to ${host}: no --egress names that host`, {
+    hints: [`add --egress ${host}: the program may call nothing else`],
+  });
 }
 
 /** @throws KhachapuriError `usage` unless it is a whole number from 1 */

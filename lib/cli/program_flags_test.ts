@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { programChoices, type ProgramFlags } from "./program_flags.ts";
+import { SPEC_EGRESS_MAX } from "../limits.ts";
+import {
+  assertMayBeCalled,
+  connectToOf,
+  programChoices,
+  type ProgramFlags,
+} from "./program_flags.ts";
 
 const NOTHING: ProgramFlags = {
   entrypoint: undefined,
@@ -8,7 +14,9 @@ const NOTHING: ProgramFlags = {
   env: [],
   "env-file": undefined,
   interface: undefined,
+  egress: [],
   timeout: undefined,
+  credits: undefined,
   memory: undefined,
 };
 
@@ -27,6 +35,106 @@ Deno.test("a bad line of an env file is named by its number, never quoted", asyn
       return true;
     });
   });
+});
+
+Deno.test("a run takes one credit unless --credits says more, as many as a spec can say", async () => {
+  const creditsOf = async (credits?: string) =>
+    (await programChoices({ ...NOTHING, credits })).credits;
+  assert.equal(await creditsOf(), 1);
+  assert.equal(await creditsOf("4"), 4);
+  assert.equal(await creditsOf("10000"), 10_000);
+  for (const bad of ["0", "1.5", "-1", "many", "10001"]) {
+    await assert.rejects(creditsOf(bad), { code: "usage", message: /--credits/ }, bad);
+  }
+});
+
+Deno.test("hosts of --egress are as a spec has them: in lower case, each once", async () => {
+  const egress = [
+    "API.Example.com:443",
+    "api.example.com:443",
+    "*.Example.org:8443",
+    "db.test:5432",
+  ];
+  const choices = await programChoices({ ...NOTHING, egress });
+  assert.deepEqual(choices.egress, ["api.example.com:443", "*.example.org:8443", "db.test:5432"]);
+  assert.deepEqual((await programChoices(NOTHING)).egress, []);
+});
+
+Deno.test("what --egress cannot be is refused with the text that was given, and why", async () => {
+  const cases: [string, RegExp][] = [
+    ["api.example.com", /^--egress api\.example\.com: not host:port, as "api\.example\.com:443"/],
+    ["https://api.example.com", /not host:port/],
+    ["api.example.com:443/v1", /not host:port/],
+    ["api.example.com:0", /not host:port/],
+    ["api.example.com:65536", /not host:port/],
+    ["api.example.com:https", /not host:port/],
+    ["*:443", /not host:port/],
+    ["", /not host:port/],
+    ["10.0.0.1:443", /an address, where only names can be asked for/],
+    ["2130706433:443", /an address/],
+    ["0x7f000001:443", /an address/],
+    ["127.1:443", /an address/],
+    ["[::1]:443", /an address/],
+    ["::1:443", /an address/],
+    ["mx.example.com:25", /port 25, which no provider lets programs reach/],
+    ["*.com:443", /a wildcard for all of a top-level domain/],
+  ];
+  for (const [host, message] of cases) {
+    await assert.rejects(
+      programChoices({ ...NOTHING, egress: ["good.test:443", host] }),
+      { code: "usage", message },
+      host,
+    );
+  }
+  const egress = Array.from({ length: SPEC_EGRESS_MAX + 1 }, (_, index) => `h${index}.test:443`);
+  await assert.rejects(programChoices({ ...NOTHING, egress }), /more than 64 hosts/);
+});
+
+Deno.test("--connect-to puts an address in a host's place, as with curl", () => {
+  assert.deepEqual(
+    connectToOf([
+      "API.test:443:127.0.0.1:8443",
+      "b.test:80:localhost:8080",
+      "c.test:80:[::1]:8080",
+    ]),
+    {
+      "api.test:443": "127.0.0.1:8443",
+      "b.test:80": "127.0.0.1:8080",
+      "c.test:80": "[::1]:8080",
+    },
+  );
+  for (
+    const text of [
+      "",
+      "api.test:443",
+      "api.test:443:127.0.0.1",
+      "api.test:443:other.test:8443",
+      "api.test:443:127.0.0.1:0",
+      "api.test:443:::1:8443",
+      "10.0.0.1:443:127.0.0.1:8443",
+      "::127.0.0.1:8443",
+      "*.api.test:443:127.0.0.1:8443",
+      "api.test:443:127.0.0.1:8443:1",
+    ]
+  ) {
+    assert.throws(() => connectToOf([text]), {
+      code: "usage",
+      message: `--connect-to ${text}: not HOST:PORT:ADDRESS:PORT`,
+    }, text);
+  }
+});
+
+Deno.test("--connect-to of what no --egress names is refused, and says which is missing", () => {
+  const to = (host: string, egress: string[]) =>
+    assertMayBeCalled(connectToOf([`${host}:127.0.0.1:1`]), egress);
+  to("a.b.test:80", ["c.test:80", "*.b.test:80"]);
+  for (const egress of [[], ["api.test:443"], ["b.api.test:80"], ["*.api.test:80"]]) {
+    assert.throws(() => to("API.test:80", egress), {
+      code: "usage",
+      message: "--connect-to api.test:80: no --egress names that host",
+      hints: ["add --egress api.test:80: the program may call nothing else"],
+    });
+  }
 });
 
 async function withFile(text: string, test: (path: string) => Promise<void>): Promise<void> {

@@ -8,7 +8,13 @@ import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
 import { readBytes, readText } from "../files.ts";
 import { PROVIDER_HTTP_TIMEOUT_MS, PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
-import { type Receipt, receiptFromJson, receiptToJson, recoverReceiptSigner } from "../receipt.ts";
+import {
+  creditsIn,
+  type Receipt,
+  receiptFromJson,
+  receiptToJson,
+  recoverReceiptSigner,
+} from "../receipt.ts";
 import { parseJson } from "../shape.ts";
 import { timeText } from "../time_text.ts";
 import { whyUnreachable } from "../unreachable.ts";
@@ -44,15 +50,23 @@ export const verifyReceipt = defineCommand({
     if (options.response !== undefined) {
       await assertHash("response", receipt.responseHash, options.response);
     }
-    const { outcome, deployment, price, payer, provider, durationMs } = receipt;
+    const { outcome, deployment, payer, provider, durationMs } = receipt;
     const startedAt = new Date(Number(receipt.startedAt)).toISOString();
     context.out.result({ valid: true, receipt: receiptToJson(receipt) }, [
       `valid: ${deployment} ${outcome} at ${startedAt} within ${durationMs} ms`,
-      `${payer} paid ${provider} ${formatUsdc(price)} USDC, credit ${receipt.cumulative} of ` +
-      `lane ${receipt.lane}`,
+      `${payer} paid ${provider} ${paidText(receipt)} of lane ${receipt.lane}`,
     ]);
   },
 });
+
+/** Of a run of several credits their count: those of other calls on the lane may lie between. */
+function paidText(receipt: Receipt): string {
+  const { price, cumulative } = receipt;
+  const credits = creditsIn(receipt);
+  if (credits === 1) return `${formatUsdc(price)} USDC, credit ${cumulative}`;
+  const total = formatUsdc(price * BigInt(credits));
+  return `${total} USDC, ${credits} credits up to credit ${cumulative}`;
+}
 
 async function readReceipt(source: string): Promise<Receipt> {
   const text = /^https?:\/\//.test(source) ? await fetchText(source) : await readText(source);

@@ -1,21 +1,22 @@
 /** `run`: one call of a program in the real sandbox, with curl's flags, without chain or IPFS. */
 import { STATUS_CODES } from "node:http";
-import type { RunRecord, SandboxHost } from "../../sandbox/sandbox.ts";
+import type { RunRecord } from "../../sandbox/sandbox.ts";
 import { parseCurlFlags } from "../client/curl_flags.ts";
 import type { WireRequest } from "../client/curl_request.ts";
 import type { CurlAnswer } from "../client/curl_send.ts";
+import { printable } from "../client/provider_http.ts";
 import { type CurlUrl, originOf, parseCurlUrl } from "../client/curl_url.ts";
 import { KhachapuriError } from "../errors.ts";
-import type { Diagnosis } from "../provider/program/diagnosis.ts";
-import { openStage, type Rehearsal, type Stage } from "../provider/program/rehearsal.ts";
-import { type CommandContext, defineCommand } from "./command.ts";
+import type { Diagnosis } from "../provider/program/detector.ts";
+import { type Rehearsal, rehearse, type Stage } from "../provider/program/rehearsal.ts";
+import { defineCommand } from "./command.ts";
 import { runFacts, transferToJson } from "./answer_json.ts";
-import { PROGRAM_OPTIONS, programChoices } from "./program_flags.ts";
+import { localHost } from "./local_host.ts";
+import { LOCAL_OPTIONS, localChoices, PROGRAM_OPTIONS } from "./program_flags.ts";
 import { missingArgument, optionsOf, unknownFlag } from "./arguments.ts";
 import { curlInputs, transferAndPrint } from "./curl_output.ts";
-
-/** Uid of "nobody": programs never run as root. */
-const NOBODY = 65_534;
+import { addressOf } from "./parties.ts";
+import { linesTo } from "./program_lines.ts";
 
 export const run = defineCommand({
   usage: "[flags] DIR [curl flags] PATH_OR_URL",
@@ -28,37 +29,46 @@ export const run = defineCommand({
   examples: [
     "run samples/hello /",
     "run samples/echo -i -X PUT -H 'x-a: 1' --data-binary @photo.jpg '/album?n=1'",
+    "run --egress api.example.com:443 --connect-to api.example.com:443:127.0.0.1:8443 . /",
     "run --env-file .env --timeout 5 . -d name=Nino https://provider.example/greet",
   ],
-  options: PROGRAM_OPTIONS,
+  options: { ...PROGRAM_OPTIONS, ...LOCAL_OPTIONS },
   rawArgs: true,
   async run(context, { options, raw }) {
     const [dir, ...flags] = raw;
     if (dir?.startsWith("-")) throw unknownFlag("run", optionsOf(run), dir);
     if (dir === undefined || flags.length === 0) throw missingArgument("run", run);
-    const choices = await programChoices(options);
+    const choices = await localChoices(options);
     const curl = await parseCurlFlags(flags, curlInputs(context.world));
     const url = targetUrl(curl.target, curl.request.isPathAsIs);
-    await using stage = await openStage(await hostOf(context), { dir, ...choices });
+    await using stage = await rehearse(await localHost(context), {
+      dir,
+      ...choices,
+      payer: options.payer === undefined ? null : addressOf(options.payer, "--payer"),
+    });
+    const { out } = context;
     const rehearsals: Rehearsal[] = [];
+    // A document has it in a field of its own.
+    const ear = linesTo((line) => out.isJson || out.errorBytes(line));
     const exchange = async (request: WireRequest, signal: AbortSignal | null) => {
       assertHere(request.url, url);
-      const rehearsal = await callProgram(stage, request, signal);
+      const rehearsal = await callProgram(stage, request, ear.hear, signal);
       rehearsals.push(rehearsal);
       return await answerOf(rehearsal, request);
     };
-    const { out } = context;
     if (out.isJson) {
       await transferToJson(out, curl, url, exchange, () => runFacts(rehearsals.at(-1)!.record));
       return;
     }
     try {
       await transferAndPrint(out, curl, url, exchange);
-      const found = await rehearsals.at(-1)!.diagnosis();
-      if (found) out.note(`note: ${found.full}\n  ${found.hint}`);
     } finally {
-      for (const { record } of rehearsals) out.errorBytes((await record).stderr);
+      // What is said of the runs follows what they said themselves.
+      await Promise.allSettled(rehearsals.map(({ record }) => record));
+      ear.close();
     }
+    const found = await rehearsals.at(-1)!.diagnosis();
+    if (found) out.note(printable(`note: ${found.full}\n  ${found.hint}`));
   },
 });
 
@@ -79,20 +89,11 @@ function assertHere(to: CurlUrl, from: CurlUrl): void {
   );
 }
 
-async function hostOf(context: CommandContext): Promise<SandboxHost> {
-  const { provider } = await context.config();
-  const { launcher = "bwrap", launcherPath, runUid = NOBODY } = provider?.sandbox ?? {};
-  return {
-    launcher,
-    ...(launcherPath === undefined ? {} : { launcherPath }),
-    runUid: Deno.uid() === 0 ? runUid : null,
-  };
-}
-
 /** A provider takes a request's host from its field, as -H may say it. */
 function callProgram(
   stage: Stage,
   { url, method, fields, body }: WireRequest,
+  onStderr: (bytes: Uint8Array) => void,
   signal: AbortSignal | null,
 ): Promise<Rehearsal> {
   const host = fields.find(([name]) => name === "Host")?.[1] ?? url.host;
@@ -105,6 +106,7 @@ function callProgram(
     query: url.query,
     headers: fields.filter(([name]) => name !== "Host"),
     body: body && new Uint8Array(body),
+    onStderr,
     ...(signal ? { signal } : {}),
   });
 }

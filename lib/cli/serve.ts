@@ -5,6 +5,7 @@ import { startProvider } from "../provider/door/serve.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { namedContracts } from "./context.ts";
+import { untilAborted } from "./until_aborted.ts";
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
@@ -18,6 +19,7 @@ export const serve = defineCommand({
   ],
   examples: ["serve", "serve --home /var/lib/khachapuri --log-level debug"],
   options: {
+    json: { type: "boolean", description: "print JSON: one line, and a line each on stderr" },
     "log-level": { type: "string", value: "LEVEL", description: `${LEVELS.join(", ")}` },
   },
   async run(context, { options }) {
@@ -35,7 +37,7 @@ export const serve = defineCommand({
     // Scripts wait for this line; the log says the same to people.
     if (out.isJson) out.jsonLine({ url: provider.url });
     else out.line(`listening on ${provider.url}`);
-    await aborted(stop);
+    await untilAborted(stop);
     log.info("stopping", { signal: String(stop.reason) });
     await provider.stop();
     log.info("stopped");
@@ -56,11 +58,4 @@ function checkedLevel(text: string): LogLevel {
   const level = LEVELS.find((known) => known === text);
   if (level) return level;
   throw usageError("serve", `--log-level is one of ${LEVELS.join(", ")}`);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -36,6 +36,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./run.ts")).run,
   },
   {
+    name: "dev",
+    group: "developer",
+    summary: "serve a program on this machine, anew whenever it changes",
+    load: async () => (await import("./dev.ts")).dev,
+  },
+  {
     name: "deployments",
     group: "developer",
     summary: "what you deployed, with spend and credits left",

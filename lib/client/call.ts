@@ -51,6 +51,8 @@ export interface CallOptions<A extends Answered> {
   account: () => Promise<LocalAccount>;
   /** Clients that share an account take a lane each. */
   laneLabel?: string;
+  /** How many credits the run may take; 1 unless given. */
+  credits?: bigint;
   /** What is known of this account's lanes, and signed for them. */
   book: PermitBook;
   /** Signed and sent along when no credits are left; implies `pay: "always"`. */
@@ -204,6 +206,7 @@ async function paidCall<A extends Answered>(
     key: { chainId, escrow, payer, provider: record.address, lane },
     usdc: contracts.usdc,
     price: record.price,
+    credits: options.credits ?? 1n,
     deposit: options.deposit ?? null,
   });
 }

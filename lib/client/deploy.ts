@@ -56,7 +56,7 @@ export function deployTarget(
 }
 
 /** The parts of a spec that the owner chooses. */
-export type SpecChoices = Pick<SpecJson, "interface" | "env" | "limits" | "access"> & {
+export type SpecChoices = Pick<SpecJson, "interface" | "env" | "limits" | "access" | "egress"> & {
   entrypoint: string;
   args: string[];
 };
@@ -99,7 +99,6 @@ export async function sealDeployment(
       entrypoint,
       args,
     },
-    egress: [],
     owner: account.address,
     providers,
     ...rest,

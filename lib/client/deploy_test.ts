@@ -31,6 +31,7 @@ const choices: SpecChoices = {
   interface: "curl",
   env: { TOKEN: "secret" },
   access: "public",
+  egress: [],
   limits: { timeoutMs: 1_000, memoryMb: 64, concurrency: 1, ownerCreditsPerMinute: 10 },
 };
 

@@ -23,6 +23,21 @@ const providerShape = v.strictObject({
   stoppedAt: v.exactOptional(v.string()),
 });
 
+/** Of a spec what its owner signed and no secret is in; files from before it was kept lack it. */
+const signedShape = v.strictObject({
+  interface: v.string(),
+  access: v.string(),
+  egress: v.array(v.string()),
+  limits: v.strictObject({
+    timeoutMs: v.number(),
+    memoryMb: v.number(),
+    concurrency: v.number(),
+    ownerCreditsPerMinute: v.number(),
+    /** Absent where it is one. */
+    credits: v.exactOptional(v.number()),
+  }),
+});
+
 const deploymentShape = v.strictObject({
   cid: v.string(),
   id: hexShape(32),
@@ -34,6 +49,7 @@ const deploymentShape = v.strictObject({
     name: v.exactOptional(v.string()),
     entrypoint: v.exactOptional(v.string()),
   }),
+  signed: v.exactOptional(signedShape),
   /** ISO 8601. */
   createdAt: v.string(),
   /** Absent once it was published; stays where `--out` wrote files for somebody to publish. */

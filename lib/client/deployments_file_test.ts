@@ -82,6 +82,17 @@ Deno.test("a file from before there were epochs is of the first", () =>
     assert.deepEqual(await readDeployments(home), [deploymentOf("cid")]);
   }));
 
+Deno.test("what was signed is kept; a file from before it was is read as well", () =>
+  inFolder(async (home) => {
+    const before = deploymentOf("before");
+    const limits = { timeoutMs: 1_500, memoryMb: 64, concurrency: 8, ownerCreditsPerMinute: 600 };
+    const signed = { interface: "cgi", access: "payer", egress: ["api.test:443"], limits };
+    const one = { ...deploymentOf("one"), signed };
+    const long = { ...one, cid: "long", signed: { ...signed, limits: { ...limits, credits: 40 } } };
+    for (const each of [before, one, long]) await addDeployment(home, each);
+    assert.deepEqual(await readDeployments(home), [before, one, long]);
+  }));
+
 Deno.test("an empty home has no deployments, a damaged file is not taken for none", () =>
   inFolder(async (home) => {
     assert.deepEqual(await readDeployments(home), []);

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import type { Address } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { isOwnerRequestValid, parseOwnerRequest } from "../spec/owner_request.ts";
-import { fetchLogs } from "./logs.ts";
+import { fetchLogs, followLogs } from "./logs.ts";
 
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
 const PROVIDER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 const AT = { chainId: 8_453, escrow: "0x5FbDB2315678afecb367f032d93F642f64180aa3" } as const;
+const WHERE = { address: PROVIDER, webDomain: "https://p.test", ...AT } as const;
 const NOW_SECONDS = 1_000n;
 
 const run = {
@@ -31,17 +32,24 @@ function ask(response: Response) {
     asked.push({ url, body: JSON.parse(String(body)) });
     return Promise.resolve(response);
   }) as typeof globalThis.fetch;
-  const at = { address: PROVIDER, webDomain: "https://p.test", ...AT } as const;
   const options = { now: () => Number(NOW_SECONDS) * 1_000 + 999, fetch };
-  return { asked, runs: fetchLogs(account, "bafy", at, options) };
+  return { asked, runs: fetchLogs(account, "bafy", WHERE, options) };
 }
 
 Deno.test("runs come as the provider kept them; members that are new are left out", async () => {
   const { runs } = ask(Response.json({ runs: [{ ...run, cores: 1 }], more: true }));
-  assert.deepEqual(await runs, { runs: [{ ...run, reason: null }], cannotRun: null });
+  const older = { path: null, egress: null, credits: 1, reason: null };
+  assert.deepEqual(await runs, { runs: [{ ...run, ...older }], cursor: null, cannotRun: null });
   const cannotRun = { message: "main is empty", hints: ["fill it"] };
-  const refused = ask(Response.json({ runs: [{ ...run, reason: "too much" }], cannotRun }));
-  assert.deepEqual(await refused.runs, { runs: [{ ...run, reason: "too much" }], cannotRun });
+  const egress = {
+    connections: 1,
+    sentBytes: 2,
+    receivedBytes: 3,
+    unreached: [{ host: "a.test", port: null, failure: "notListed" }],
+  };
+  const newer = { path: "/a", egress, credits: 4, reason: "too much" };
+  const refused = ask(Response.json({ runs: [{ ...run, ...newer }], cursor: 7, cannotRun }));
+  assert.deepEqual(await refused.runs, { runs: [{ ...run, ...newer }], cursor: 7, cannotRun });
 });
 
 Deno.test("the question is the owner's, for this provider, for a short time", async () => {
@@ -71,4 +79,78 @@ Deno.test("an answer that is no log is the provider's failure", async () => {
   }
   const refusal = Response.json({ error: "not_found", message: "no runs" }, { status: 404 });
   await assert.rejects(ask(refusal).runs, { code: "not_found" });
+});
+
+/** Follows a log whose provider answers so, one after the other, until so many answers are read. */
+async function follow(answers: (() => Response)[], readCount: number, waitedMs = 25_000) {
+  const asked: string[] = [];
+  const pauses: number[] = [];
+  const troubles: string[] = [];
+  let clock = Number(NOW_SECONDS) * 1_000;
+  const fetch = ((url: string) => {
+    asked.push(url.slice("https://p.test".length));
+    const answer = answers.shift();
+    if (!answer) throw new Error("asked once too often");
+    if (url.includes("wait=25")) clock += waitedMs;
+    return Promise.resolve().then(answer);
+  }) as typeof globalThis.fetch;
+  const reader = followLogs(account, "bafy", WHERE, {
+    fetch,
+    now: () => clock,
+    onTrouble: ({ message }) => void troubles.push(message),
+    pause: (ms) => {
+      pauses.push(ms);
+      return Promise.resolve();
+    },
+  });
+  const read: number[][] = [];
+  for await (const { runs } of reader) {
+    read.push(runs.map(({ at }) => at));
+    if (read.length === readCount) break;
+  }
+  return { asked, pauses, troubles, read };
+}
+
+const page = (cursor: number, ...ats: number[]) => () =>
+  Response.json({ cursor, runs: ats.map((at) => ({ ...run, at })) });
+
+Deno.test("a log is followed from where it was read to, without haste", async () => {
+  const { asked, pauses, read } = await follow(
+    [page(2, 1, 2), page(2), page(5, 3), page(5)],
+    4,
+  );
+  assert.deepEqual(asked, [
+    "/logs",
+    "/logs?after=2&wait=25",
+    "/logs?after=2&wait=25",
+    "/logs?after=5&wait=25",
+  ]);
+  assert.deepEqual(read, [[1, 2], [], [3], []]);
+  assert.deepEqual(pauses, [500, 500]);
+});
+
+Deno.test("a provider that lets nobody wait is asked every other second", async () => {
+  assert.deepEqual((await follow([page(0), page(0), page(0)], 3, 10)).pauses, [2_000]);
+});
+
+Deno.test("a provider that is away is asked again, ever less often, and nothing is missed", async () => {
+  const away = () => {
+    throw new TypeError("connection refused");
+  };
+  const starting = () => new Response("bad gateway", { status: 502 });
+  const { asked, pauses, troubles, read } = await follow(
+    [page(2, 1), away, starting, ...Array.from({ length: 5 }, () => away), page(3, 2), page(3)],
+    3,
+  );
+  assert.deepEqual(read, [[1], [2], []]);
+  assert.deepEqual(pauses, [500, 1e3, 2e3, 4e3, 8e3, 16e3, 30e3, 30e3, 500]);
+  assert.equal(troubles.length, 7);
+  assert.ok(asked.slice(1, 9).every((path) => path === "/logs?after=2&wait=25"));
+});
+
+Deno.test("a refusal ends it, and a provider that is too old says so by its answer", async () => {
+  const refusal = () => Response.json({ error: "not_found", message: "no runs" }, { status: 404 });
+  await assert.rejects(follow([page(1), refusal], 9), { code: "not_found" });
+  const old = () => Response.json({ runs: [] });
+  await assert.rejects(follow([old], 9), { code: "not_implemented" });
 });

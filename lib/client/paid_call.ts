@@ -1,11 +1,13 @@
 /**
- * Paying for a call: signs a permit for the lane's next credit. A provider that has charged more on
- * the lane than we know says so, and we sign again from there, as far as it proves that or may be
- * believed: what we sign for, it can charge.
+ * Paying for a call: signs a permit for the lane's next credit, or for as many as the run may take.
+ * A provider that has charged more on the lane than we know says so, and we sign again from there,
+ * as far as it proves that or may be believed: what we sign for, it can charge.
  */
 import type { Address, LocalAccount } from "viem";
 import type { Chain } from "../chain/client.ts";
 import { type SignedPayment, signPayment } from "../chain/payment.ts";
+import { formatUsdc } from "../chain/usdc.ts";
+import { KhachapuriError } from "../errors.ts";
 import { CORRECTIONS_MAX } from "../limits.ts";
 import type { LaneCount } from "../lane_count.ts";
 import {
@@ -41,6 +43,8 @@ export interface PaidCallOptions<A extends Answered> {
   usdc: Address;
   /** What one credit may cost, USDC base units. */
   price: bigint;
+  /** How many the run may take. */
+  credits: bigint;
   book: PermitBook;
   deposit: DepositWish | null;
   /** Makes the call with this value of PAYMENT-SIGNATURE. */
@@ -70,25 +74,33 @@ const WAIT_MS = 1_000;
 /**
  * Makes one paid call.
  * @throws KhachapuriError `payment_required` when the provider claims to have charged more than we
- * would sign for; `access_denied`, `chain_unavailable`
+ * would sign for, or fewer credits are left than a long run may take; `invalid_input` for more than
+ * any run of the deployment takes; `access_denied`, `chain_unavailable`
  */
 export async function payAndSend<A extends Answered>(
   chain: Chain,
   options: PaidCallOptions<A>,
 ): Promise<PaidCall<A>> {
-  const { account: { address: signer }, key, price, book, now } = options;
+  const { account: { address: signer }, key, price, credits, book, now } = options;
   const deadline = now() + options.waitMs;
   const claims = new LaneClaims({ key, signer, price, book, now });
   let charged = await book.charged(key);
+  if (credits > 1n) {
+    const asked = await askFirst(chain, options, claims, charged);
+    if (typeof asked !== "bigint") return asked;
+    charged = asked;
+  }
   let deposit = options.deposit;
   for (let corrections = 0;;) {
-    const signed = await sign(chain, options, charged);
-    // Whoever gets hold of a signed deposit can submit it: sign one only when no credits are left.
-    const brought = deposit && creditsLeft(signed) <= 0n
+    const signed = await sign(chain, options, { charged, credits });
+    const isCovered = creditsLeft(signed, credits) >= credits;
+    // Whoever gets hold of a signed deposit can submit it: sign one only when credits are lacking.
+    const brought = deposit && !isCovered
       ? { deposit: await depositFor(chain, options, deposit) }
       : {};
+    if (credits > 1n && deposit === null) assertAllowed(signed, credits);
     const { permit } = signed.payment;
-    await claims.noteSigned(permit, permit.credits - 1n);
+    await claims.noteSigned(permit, permit.credits - credits);
     const response = await options.send(encodePaymentHeader({ ...signed.payment, ...brought }));
     const offer = refusalOffer(response, key);
     if (!offer) {
@@ -100,7 +112,7 @@ export async function payAndSend<A extends Answered>(
     if (claim && corrections++ < CORRECTIONS_MAX) {
       await response.body?.cancel();
       charged = await claims.accept(claim, signed.allowance);
-    } else if (creditsLeft(signed) > 0n && now() < deadline) {
+    } else if (isCovered && now() < deadline) {
       await response.body?.cancel();
       options.onWait?.("the provider does not see the credits yet");
       await options.sleep(WAIT_MS);
@@ -108,10 +120,64 @@ export async function payAndSend<A extends Answered>(
   }
 }
 
+/**
+ * Asks with a permit for no credit how many a run of the deployment takes, and how far the lane is
+ * charged: a permit for many credits that begins too low is taken, for fewer than are wanted.
+ * @returns the count to go on from; the answer, if there is one that needs no paying
+ * @throws KhachapuriError as `payAndSend`
+ */
+async function askFirst<A extends Answered>(
+  chain: Chain,
+  options: PaidCallOptions<A>,
+  claims: LaneClaims,
+  charged: bigint,
+): Promise<bigint | PaidCall<A>> {
+  const { key, credits } = options;
+  const { payment, allowance } = await sign(chain, options, { charged: 0n, credits: 0n });
+  await claims.noteSigned(payment.permit, charged);
+  const response = await options.send(encodePaymentHeader(payment));
+  const offer = refusalOffer(response, key);
+  if (!offer) return { response, paid: payment.permit, hasDeposited: false };
+  await response.body?.cancel();
+  // Older providers know of no more than one, and do not say it.
+  assertTaken(credits, offer.creditsMax ?? 1);
+  const { lane } = offer;
+  if (lane?.id !== key.lane || lane.cumulative <= charged) return charged;
+  return await claims.accept(lane, allowance);
+}
+
+/** @throws KhachapuriError `invalid_input`: nothing is signed for what no run takes */
+function assertTaken(credits: bigint, most: number): void {
+  if (credits <= BigInt(most)) return;
+  const message = `a run of this deployment takes ${countOf(BigInt(most))} at most, not ${credits}`;
+  throw new KhachapuriError("invalid_input", message, {
+    hints: [most === 1 ? "call without --credits" : `--credits ${most}`],
+    data: { creditsMax: most },
+  });
+}
+
+/** @throws KhachapuriError `payment_required` where a run could not take all of its credits */
+function assertAllowed(signed: SignedPayment, credits: bigint): void {
+  const { allowance, payment: { permit: { price, provider } } } = signed;
+  const left = creditsLeft(signed, credits);
+  // Of an allowance at a lower price the provider tells.
+  if (left >= credits || allowance.pricePerCredit < price) return;
+  const message = `${countOf(left)} left with this provider, and the run may take ${credits}`;
+  const wanted = allowance.credits + credits - left;
+  throw new KhachapuriError("payment_required", message, {
+    hints: [
+      `khachapuri allow ${provider} --credits ${wanted} --price ${formatUsdc(price)}`,
+      ...(left > 0n ? [`or call with --credits ${left}`] : []),
+    ],
+  });
+}
+
+const countOf = (credits: bigint) => credits === 1n ? "1 credit" : `${credits} credits`;
+
 async function sign(
   chain: Chain,
   options: PaidCallOptions<Answered>,
-  charged: bigint,
+  { charged, credits }: { charged: bigint; credits: bigint },
 ): Promise<SignedPayment> {
   const { account, key, usdc, price, book, now } = options;
   const { escrow, provider, payer, lane } = key;
@@ -125,15 +191,22 @@ async function sign(
     lane,
     price,
     charged,
-    credits: 1n,
+    credits,
     deadline,
   });
 }
 
-/** Credits allowed that neither thaw nor are charged on this lane and await settlement. */
-function creditsLeft({ allowance, settled, payment: { permit } }: SignedPayment): bigint {
+/**
+ * Credits allowed that neither thaw nor are charged on this lane and await settlement.
+ * @param credits that the permit is good for
+ */
+function creditsLeft(
+  { allowance, settled, payment: { permit } }: SignedPayment,
+  credits: bigint,
+): bigint {
   if (allowance.pricePerCredit < permit.price) return 0n;
-  return allowance.credits - allowance.thawingCredits - (permit.credits - 1n - settled);
+  const left = allowance.credits - allowance.thawingCredits - (permit.credits - credits - settled);
+  return left > 0n ? left : 0n;
 }
 
 function depositFor(chain: Chain, options: PaidCallOptions<Answered>, wish: DepositWish) {

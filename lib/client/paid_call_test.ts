@@ -37,10 +37,9 @@ const offer: CreditsOffer = {
   thawingPeriodSeconds: 86_400,
 };
 
-function refusal(lane?: CreditsOffer["lane"]): Response {
-  const required = paymentRequired([offerToJson({ ...offer, ...(lane ? { lane } : {}) })], {
-    url: "/x",
-  });
+function refusal(lane?: CreditsOffer["lane"], creditsMax?: number): Response {
+  const told = { ...offer, ...(lane ? { lane } : {}), ...(creditsMax ? { creditsMax } : {}) };
+  const required = paymentRequired([offerToJson(told)], { url: "/x" });
   return new Response("{}", { status: 402, headers: { "payment-required": toHeader(required) } });
 }
 
@@ -72,6 +71,7 @@ async function worldOf(
       key,
       usdc: USDC,
       price: PRICE,
+      credits: 1n,
       book,
       deposit: null,
       send(header) {
@@ -252,4 +252,81 @@ Deno.test("a repeated call brings the same deposit along until it is mined or vo
   answers.isMined = true;
   await pay({ deposit });
   assert.equal(signatures(), 3, "the second was mined");
+});
+
+/** A provider whose lane is charged so far, and whose runs take up to 40 credits. */
+const longRuns = (charged: bigint) => ({ permit }: CreditsPayment) =>
+  permit.credits <= charged
+    ? refusal({ id: key.lane, cumulative: charged }, 40)
+    : paid(charged + 1n);
+
+Deno.test("for a long run the count is asked first, and many credits are signed from there", async () => {
+  await using world = await worldOf(longRuns(7n), { charged: 5n, settled: 2n });
+  const { pay, sent, known } = world;
+  const { response, paid: permit } = await pay({ credits: 10n });
+  assert.equal(await response.text(), "paid");
+  assert.deepEqual(creditsOf(sent), [2n, 17n]);
+  assert.equal(permit.credits, 17n);
+  assert.equal(await known(), 8n, "what the head says is charged so far");
+});
+
+Deno.test("no permit is signed for more credits than a run takes", async () => {
+  const message = "a run of this deployment takes 40 credits at most, not 41";
+  await using world = await worldOf(longRuns(7n));
+  await assert.rejects(world.pay({ credits: 41n }), {
+    code: "invalid_input",
+    message,
+    hints: ["--credits 40"],
+  });
+  assert.deepEqual(creditsOf(world.sent), [0n]);
+  // Older providers do not say how many.
+  await using older = await worldOf(() => correction(7n));
+  await assert.rejects(older.pay({ credits: 2n }), { message: /takes 1 credit at most, not 2/ });
+  assert.deepEqual(creditsOf(older.sent), [0n]);
+});
+
+Deno.test("a long run for which too few credits are left is not begun", async () => {
+  // Five of those that are allowed are used and not settled.
+  await using world = await worldOf(longRuns(5n), { allowance: allowanceOf(44n, PRICE) });
+  await assert.rejects(world.pay({ credits: 40n }), {
+    code: "payment_required",
+    message: "39 credits left with this provider, and the run may take 40",
+    hints: [
+      `khachapuri allow ${PROVIDER} --credits 45 --price 0.001`,
+      "or call with --credits 39",
+    ],
+  });
+  assert.deepEqual(creditsOf(world.sent), [0n]);
+  assert.equal((await world.pay({ credits: 39n })).response.status, 200);
+});
+
+Deno.test("a deposit goes along where fewer credits are left than a long run may take", async () => {
+  const deposit = { amount: 5_000_000n, credits: 5_000n };
+  await using world = await worldOf(longRuns(5n), { allowance: allowanceOf(10n, PRICE) });
+  const { hasDeposited } = await world.pay({ credits: 10n, deposit });
+  assert.ok(hasDeposited);
+  assert.deepEqual(world.sent.map((payment) => payment.deposit !== undefined), [false, true]);
+});
+
+Deno.test("an answer that needs no paying is the answer, whatever a long run would cost", async () => {
+  await using world = await worldOf(() => new Response("kept"));
+  const { response, paid: permit } = await world.pay({ credits: 10n });
+  assert.deepEqual([await response.text(), permit.credits], ["kept", 0n]);
+  assert.equal(world.sent.length, 1);
+});
+
+Deno.test("what another long run of this home has used needs no believing", async () => {
+  // 1,500 credits are 1.5 USDC, more than a provider's word is worth.
+  const [allowance, first] = [allowanceOf(9_999n, PRICE), { credits: 1_500n }];
+  const runs = (charged: bigint) => ({ permit }: CreditsPayment) =>
+    permit.credits <= charged
+      ? refusal({ id: key.lane, cumulative: charged }, 2_000)
+      : paid(charged + 1n);
+  let answer = runs(0n);
+  await using world = await worldOf((payment) => answer(payment), { allowance });
+  await world.pay(first);
+  answer = runs(1_400n);
+  await world.pay({ credits: 10n });
+  await world.pay();
+  assert.deepEqual(creditsOf(world.sent), [0n, 1_500n, 0n, 1_410n, 1_402n]);
 });

@@ -9,7 +9,11 @@ import * as v from "valibot";
 import type { Address, Hex } from "viem";
 import { type HomeFile, openHomeFile } from "../home_file.ts";
 import { CORRECTION_AMOUNT_MAX, LANES_REMEMBERED_MAX } from "../limits.ts";
-import { type DepositAuthorization, depositShape, depositToJson } from "../payment_header.ts";
+import {
+  type DepositAuthorization,
+  depositShape,
+  depositToJson,
+} from "../deposit_authorization.ts";
 import type { EscrowDomain } from "../permit.ts";
 import { addressShape, hexShape, parseShape, uintShape } from "../shape.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { inFolder } from "../../worlds/home.ts";
-import type { DepositAuthorization } from "../payment_header.ts";
+import type { DepositAuthorization } from "../deposit_authorization.ts";
 import { type LaneKey, openPermitBook } from "./permit_book.ts";
 
 const key: LaneKey = {

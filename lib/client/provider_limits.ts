@@ -1,9 +1,15 @@
 /** What a provider runs programs on, and gives one run at most, as its front page says. */
 import * as v from "valibot";
+import { isAllowed, patternFault } from "../egress.ts";
+import { KhachapuriError } from "../errors.ts";
 import { PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
+import type { Runtimes } from "../runtime.ts";
 import { parseJson, parseShape } from "../shape.ts";
 import type { Machine } from "../spec/executable.ts";
 import { askProvider } from "./provider_http.ts";
+
+/** What a terminal shows as it is. */
+const wordShape = v.pipe(v.string(), v.regex(/^[\w.+-]{1,64}$/));
 
 const pageShape = v.object({
   /** Its processor; older providers do not say. */
@@ -11,19 +17,44 @@ const pageShape = v.object({
   limits: v.object({
     timeoutMs: v.pipe(v.number(), v.minValue(1)),
     memoryMb: v.pipe(v.number(), v.minValue(1)),
+    /** Older providers give a run one credit, and do not say so. */
+    credits: v.optional(v.pipe(v.number(), v.minValue(1)), 1),
   }),
+  /** Older providers let programs call nobody, and do not say so. */
+  egress: v.optional(
+    v.object({
+      hosts: v.array(v.pipe(v.string(), v.check((text) => patternFault(text) === null))),
+    }),
+    { hosts: [] },
+  ),
+  /** Interpreters and tools that programs find; older providers do not say. */
+  runtimes: v.optional(
+    v.array(v.object({
+      name: wordShape,
+      kind: v.optional(v.picklist(["interpreter", "tool"]), "interpreter"),
+      version: v.nullable(wordShape),
+      path: v.pipe(v.string(), v.regex(/^\/[\w.+/-]{1,255}$/)),
+    })),
+  ),
+  /** Families of them of which there is none. */
+  runtimesLacking: v.optional(v.array(wordShape), []),
 });
 
-/** Limits of one run: wall clock in ms, memory in MiB. */
+/** Limits of one run: wall clock of a credit in ms, memory in MiB, credits. */
 export interface RunLimits {
   timeoutMs: number;
   memoryMb: number;
+  credits: number;
 }
 
 export interface RunOffer {
   /** null when the provider does not say. */
   machine: Machine | null;
   limits: RunLimits;
+  /** Patterns of what programs may call. */
+  egressHosts: readonly string[];
+  /** null when the provider does not say. */
+  runtimes: Runtimes | null;
 }
 
 /**
@@ -39,18 +70,65 @@ export async function fetchOffer(
   const bytes = await askProvider({ webDomain, path: "/", bytesMax, headers, ...options });
   const what = `${webDomain}/`;
   const page = parseJson(new TextDecoder().decode(bytes), what, "provider_unavailable");
-  const { machine, limits } = parseShape(pageShape, page, what, "provider_unavailable");
-  return { machine: machine ?? null, limits };
+  const said = parseShape(pageShape, page, what, "provider_unavailable");
+  const { machine = null, limits, egress, runtimes: found, runtimesLacking: lacking } = said;
+  return {
+    machine,
+    limits,
+    egressHosts: egress.hosts,
+    runtimes: found ? { found, lacking } : null,
+  };
+}
+
+/**
+ * Asked before anything is signed: a provider runs no deployment that asks for more than it allows.
+ * @param name the provider's
+ * @throws KhachapuriError `invalid_input`
+ */
+export function assertMayCall(name: string, hosts: readonly string[], allowed: readonly string[]) {
+  const refused = hosts.filter((host) => !isAllowed(host, allowed));
+  if (refused.length === 0) return;
+  const message = `${name} lets no program call ${refused.join(", ")}`;
+  const offered = allowed.length === 0 ? "they have no network" : `it allows ${allowed.join(", ")}`;
+  throw new KhachapuriError("invalid_input", message, {
+    hints: [offered, "deploy without that --egress, or to another provider"],
+  });
+}
+
+/**
+ * Asked before anything is signed: a provider that gives every run one credit may be an older one,
+ * which takes a spec with more for malformed, or one that mines each credit, which refuses it.
+ * @param name the provider's
+ * @throws KhachapuriError `invalid_input`
+ */
+export function assertMayTake(name: string, wanted: RunLimits, given: RunLimits): void {
+  if (wanted.credits === 1 || given.credits > 1) return;
+  throw new KhachapuriError("invalid_input", `${name} gives a run one credit only`, {
+    hints: ["deploy without --credits, or to another provider"],
+  });
+}
+
+/** What a run gets of what is asked for. */
+export function leastOf(wanted: RunLimits, given: RunLimits): RunLimits {
+  return {
+    timeoutMs: Math.min(wanted.timeoutMs, given.timeoutMs),
+    memoryMb: Math.min(wanted.memoryMb, given.memoryMb),
+    credits: Math.min(wanted.credits, given.credits),
+  };
 }
 
 /** What of `wanted` the provider will not give, in words; empty when it gives all. */
 export function limitFaults(wanted: RunLimits, given: RunLimits): string[] {
   const faults: string[] = [];
   if (wanted.timeoutMs > given.timeoutMs) {
-    faults.push(`ends a run after ${given.timeoutMs / 1000} s, not ${wanted.timeoutMs / 1000} s`);
+    const what = wanted.credits === 1 ? "ends a run" : "takes the next credit of a run";
+    faults.push(`${what} after ${given.timeoutMs / 1000} s, not ${wanted.timeoutMs / 1000} s`);
   }
   if (wanted.memoryMb > given.memoryMb) {
     faults.push(`gives a run ${given.memoryMb} MiB, not ${wanted.memoryMb} MiB`);
+  }
+  if (wanted.credits > given.credits) {
+    faults.push(`gives a run ${given.credits} credits, not ${wanted.credits}`);
   }
   return faults;
 }

@@ -10,7 +10,7 @@ import { depositAndAllowNonce } from "../chain/escrow.ts";
 import { signDeposit } from "../chain/onboarding.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
-import type { DepositAuthorization } from "../payment_header.ts";
+import type { DepositAuthorization } from "../deposit_authorization.ts";
 import { timeText } from "../time_text.ts";
 import type { PartiesKey, PermitBook } from "./permit_book.ts";
 

@@ -3,8 +3,9 @@ import * as v from "valibot";
 import { SPEC_ENV_MAX, SPEC_ENV_NAME_CHARACTERS_MAX } from "../limits.ts";
 
 /**
- * The meta-variables of RFC 3875 section 4.1 and their common companions. A request sets them, so
- * a spec may not: one of the two values would be lost.
+ * The meta-variables of RFC 3875 section 4.1, their common companions and our own. A request sets
+ * them, so a spec may not: one of the two values would be lost, and where a request sets none, as
+ * the owner pays, there is to be none.
  */
 const REQUEST_VARIABLES: ReadonlySet<string> = new Set([
   "AUTH_TYPE",
@@ -12,6 +13,7 @@ const REQUEST_VARIABLES: ReadonlySet<string> = new Set([
   "CONTENT_TYPE",
   "GATEWAY_INTERFACE",
   "HTTPS",
+  "KHACHAPURI_PAYER",
   "PATH_INFO",
   "PATH_TRANSLATED",
   "QUERY_STRING",

@@ -66,7 +66,8 @@ function holdsNoFiles(dir: string, entries: readonly PackedEntry[]): KhachapuriE
 
 const LEAVE_OUT = `what is not needed can stay out: name it in ${IGNORE_FILE}`;
 
-async function readIgnore(dir: string): Promise<Ignore> {
+/** What a program's folder says is not packed. */
+export async function readIgnore(dir: string): Promise<Ignore> {
   try {
     return parseIgnore(await Deno.readTextFile(join(dir, IGNORE_FILE)));
   } catch (error) {
@@ -181,7 +182,8 @@ async function zippable(
   }
 }
 
-function unreadable(path: string, cause: unknown): KhachapuriError {
+/** @param path relative to the program's folder */
+export function unreadable(path: string, cause: unknown): KhachapuriError {
   const why = cause instanceof Deno.errors.PermissionDenied
     ? "you have no permission to read it"
     : String((cause as Error).message);

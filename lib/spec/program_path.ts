@@ -1,4 +1,4 @@
-/** Paths inside a program: the one rule that packing, unpacking and the entrypoint share. */
+/** Paths inside a program: the rules that packing, unpacking and the entrypoint share. */
 import {
   PROGRAM_PATH_BYTES_MAX,
   PROGRAM_PATH_DEPTH_MAX,
@@ -24,4 +24,22 @@ export function entryPath(path: string): readonly string[] | null {
     bytes(segment) <= PROGRAM_PATH_SEGMENT_BYTES_MAX
   );
   return sane ? segments : null;
+}
+
+/** All folders of a program, named or implied, a parent before its children. */
+export function foldersOf(
+  entries: readonly { path: string; kind: "file" | "folder" | "link" }[],
+): string[] {
+  const folders = new Set<string>();
+  const add = (path: string): void => {
+    if (path === "" || folders.has(path)) return;
+    add(parentOf(path));
+    folders.add(path);
+  };
+  for (const { path, kind } of entries) add(kind === "folder" ? path : parentOf(path));
+  return [...folders];
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }

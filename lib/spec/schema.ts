@@ -6,11 +6,13 @@
 import * as v from "valibot";
 import { type Address, type Hex, isAddressEqual } from "viem";
 import { formatCid, parseCid } from "../cid.ts";
+import { egressFault } from "../egress.ts";
 import { KhachapuriError } from "../errors.ts";
 import {
   DEPLOYMENT_CONCURRENCY_MAX,
   PROGRAM_PATH_BYTES_MAX,
   SPEC_ARGS_MAX,
+  SPEC_CREDITS_MAX,
   SPEC_EGRESS_MAX,
   SPEC_MEMORY_MB_MAX,
   SPEC_OWNER_CREDITS_PER_MINUTE_MAX,
@@ -75,7 +77,7 @@ const interfaceShape = v.pipe(
 );
 
 const limitsShape = v.strictObject({
-  /** Wall clock of one run; the provider's own limit holds where it is lower. */
+  /** Wall clock of each credit of a run; the provider's own limit holds where it is lower. */
   timeoutMs: wholeNumber(1, SPEC_TIMEOUT_MS_MAX),
   /** Memory of one run in MiB; the provider's own limit holds where it is lower. */
   memoryMb: wholeNumber(1, SPEC_MEMORY_MB_MAX),
@@ -83,18 +85,18 @@ const limitsShape = v.strictObject({
   concurrency: wholeNumber(1, DEPLOYMENT_CONCURRENCY_MAX),
   /** Credits the owner pays for strangers in a minute; beyond it callers get a free 429. */
   ownerCreditsPerMinute: wholeNumber(1, SPEC_OWNER_CREDITS_PER_MINUTE_MAX),
+  /** Credits that one run may take, each for `timeoutMs`; 1 where a spec says nothing. */
+  credits: v.exactOptional(wholeNumber(1, SPEC_CREDITS_MAX)),
 });
 
-/** Letters, digits and inner dashes; labels joined by dots. */
-const HOST = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
-
-function isHostAndPort(text: string): boolean {
-  const [host = "", port = "", ...others] = text.split(":");
-  return others.length === 0 && host.length <= 253 && HOST.test(host) &&
-    /^[1-9][0-9]{0,4}$/.test(port) && Number(port) <= 65_535;
-}
-
-const egressShape = v.pipe(v.string(), v.check(isHostAndPort, "not host:port"));
+const egressShape = v.pipe(
+  v.string(),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const fault = egressFault(dataset.value);
+    if (fault !== null) addIssue({ message: `${JSON.stringify(dataset.value)}: ${fault}` });
+  }),
+);
 
 const providerShape = v.strictObject({
   address: addressShape,
@@ -114,7 +116,7 @@ const unsignedEntries = {
   interface: interfaceShape,
   env: environmentShape,
   limits: limitsShape,
-  /** host:port that the program may reach; empty: no network at all. */
+  /** host:port, or *.suffix:port, that the program may call; empty: none, it has no network. */
   egress: v.pipe(v.array(egressShape), v.maxLength(SPEC_EGRESS_MAX)),
   /** "payer": only requests that carry their own permit. */
   access: v.picklist(["public", "payer"], 'not "public" or "payer"'),

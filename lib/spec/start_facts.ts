@@ -1,6 +1,7 @@
 /** What is looked at to judge whether a program can be started: some of it, some of the machine. */
-import { join, normalize } from "node:path";
+import { basename, join, normalize } from "node:path";
 import { PROGRAM_PATH_BYTES_MAX } from "../limits.ts";
+import { familyOf, RUNTIME_FOLDERS } from "../runtime.ts";
 import { type Executable, EXECUTABLE_HEAD_BYTES, readExecutable } from "./executable.ts";
 
 /** What is started, as a spec says it. */
@@ -24,6 +25,11 @@ export interface StartFacts {
   neighbours: readonly string[];
   /** The file that its script line or its loader's name says starts it; null: none is needed. */
   starter: Starter | null;
+  /**
+   * What of a machine a script is started with, as its first line has it: an absolute path, or a
+   * name that env looks for; null: nothing, or what only a run would tell.
+   */
+  interpreter: string | null;
 }
 
 export interface Starter {
@@ -31,14 +37,16 @@ export interface Starter {
   /** "outside": where a program sees nothing of the machine it runs on. */
   place: "program" | "machine" | "outside";
   isThere: boolean;
+  /** Names of the same program's that are there in its place, e.g. python3 for python. */
+  near: readonly string[];
 }
 
 /** Of a machine's files a program sees those below here (sandbox/launch.ts). */
 const VISIBLE = /^\/(usr|bin|lib|lib64)\//;
 /** Where a program sees its own folder. */
 const HOME = "/app";
-/** Where programs are looked for unless a spec's environment says otherwise (sandbox.ts). */
-const SEARCH_PATH = ["/usr/local/bin", "/usr/bin", "/bin"];
+/** Linux follows so many scripts in a row, each of which starts the next (exec_binprm). */
+const SCRIPT_DEPTH = 5;
 
 /**
  * Looks at an unpacked program, and at this machine as far as its start needs it.
@@ -53,10 +61,27 @@ export async function readStart(dir: string, command: StartCommand): Promise<Sta
   const executable = ((info?.mode ?? 0) & 0o111) !== 0;
   const size = kind === "file" ? info!.size : 0;
   const facts = { entrypoint, kind, executable, size, neighbours } as const;
-  if (size === 0) return { ...facts, head: new Uint8Array(), starter: null };
+  if (size === 0) return { ...facts, head: new Uint8Array(), starter: null, interpreter: null };
+  return { ...facts, ...await startedWith(dir, path, command.env, SCRIPT_DEPTH) };
+}
+
+/** What starts a file; where that is a script of the program's own, what starts that one. */
+async function startedWith(
+  dir: string,
+  path: string,
+  env: StartCommand["env"],
+  depth: number,
+): Promise<Pick<StartFacts, "head" | "starter" | "interpreter">> {
   const head = await readAt(path, 0, EXECUTABLE_HEAD_BYTES);
-  const starter = await starterOf(dir, path, readExecutable(head), command.env);
-  return { ...facts, head, starter };
+  const executable = readExecutable(head);
+  const interpreter = interpreterOf(executable, env);
+  const starter = await starterOf(dir, path, executable, interpreter);
+  const isOwn = starter?.place === "program" && starter.isThere;
+  if (isOwn && depth > 1 && executable.kind === "script") {
+    const inner = await startedWith(dir, within(dir, starter.name), env, depth - 1);
+    if (inner.starter !== null) return { ...inner, head };
+  }
+  return { head, starter, interpreter };
 }
 
 /** A link in a program may lead to what is made, or mounted, later: to start it must be there. */
@@ -82,7 +107,7 @@ async function starterOf(
   dir: string,
   path: string,
   executable: Executable,
-  env: StartCommand["env"],
+  asked: string | null,
 ): Promise<Starter | null> {
   if (executable.kind === "elf" && executable.loader) {
     const { offset, size } = executable.loader;
@@ -93,13 +118,21 @@ async function starterOf(
   }
   if (executable.kind !== "script" || executable.interpreter === "") return null;
   const interpreter = await look(dir, executable.interpreter);
-  const name = interpreter.isThere ? searchedName(executable) : null;
-  if (name === null || name.includes("/") || env.PATH !== undefined) return interpreter;
-  for (const folder of SEARCH_PATH) {
-    const found = await look(dir, `${folder}/${name}`);
-    if (found.isThere) return found;
+  if (asked === null || asked.includes("/") || !interpreter.isThere) return interpreter;
+  for (const folder of RUNTIME_FOLDERS) {
+    const name = `${folder}/${asked}`;
+    if (await isVisible(name)) return { name, place: "machine", isThere: true, near: [] };
   }
-  return { name, place: "machine", isThere: false };
+  return { name: asked, place: "machine", isThere: false, near: await near(asked) };
+}
+
+/** What of a machine starts a script; null: nothing, or what only a run would tell. */
+function interpreterOf(executable: Executable, env: StartCommand["env"]): string | null {
+  if (executable.kind !== "script" || executable.interpreter === "") return null;
+  const name = searchedName(executable);
+  if (name !== null) return name.includes("/") || env.PATH !== undefined ? null : name;
+  const path = normalize(executable.interpreter);
+  return VISIBLE.test(path) ? path : null;
 }
 
 /** What `env` is asked to look for; null where it is not `env` that starts the script. */
@@ -108,14 +141,47 @@ function searchedName({ interpreter, argument }: Executable & { kind: "script" }
   if (!argument.startsWith("-")) return /[\s=]/.test(argument) ? null : argument || null;
   const [option, ...rest] = argument.split(/\s+/);
   const words = [option!.slice("-S".length), ...rest].filter((word) => word !== "");
-  return option!.startsWith("-S") && /^[^-=]+$/.test(words[0] ?? "") ? words[0]! : null;
+  const name = words.find((word) => !/^(?!PATH=)\w+=[^"'\\$]*$/.test(word)) ?? "";
+  return option!.startsWith("-S") && /^[^-="'\\$][^="'\\$]*$/.test(name) ? name : null;
 }
 
 async function look(dir: string, name: string): Promise<Starter> {
   const path = normalize(name.startsWith("/") ? name : `${HOME}/${name}`);
-  const isOwn = path.startsWith(`${HOME}/`);
-  const place = isOwn ? "program" : VISIBLE.test(path) ? "machine" : "outside";
-  const real = isOwn ? join(dir, path.slice(HOME.length)) : path;
-  const info = place === "outside" ? null : await Deno.stat(real).catch(() => null);
-  return { name, place, isThere: info?.isFile === true && ((info.mode ?? 0) & 0o111) !== 0 };
+  if (path.startsWith(`${HOME}/`)) {
+    const isThere = await isExecutable(within(dir, name));
+    return { name, place: "program", isThere, near: [] };
+  }
+  if (!VISIBLE.test(path)) return { name, place: "outside", isThere: false, near: [] };
+  const isThere = await isVisible(path);
+  return { name, place: "machine", isThere, near: isThere ? [] : await near(path) };
+}
+
+/** Where a file of the program's, by the name that it has for it, really is. */
+function within(dir: string, name: string): string {
+  return join(dir, normalize(name.startsWith("/") ? name : `${HOME}/${name}`).slice(HOME.length));
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  const info = await Deno.stat(path).catch(() => null);
+  return info?.isFile === true && ((info.mode ?? 0) & 0o111) !== 0;
+}
+
+/** A link of the machine's may lead to where programs see nothing, e.g. to /opt. */
+async function isVisible(path: string): Promise<boolean> {
+  return await isExecutable(path) && VISIBLE.test(await Deno.realPath(path));
+}
+
+/** Names, and paths, of the same program that this machine has in place of one. */
+async function near(asked: string): Promise<string[]> {
+  const wanted = basename(asked);
+  const found = new Set<string>();
+  for (const folder of RUNTIME_FOLDERS) {
+    const entries = await Array.fromAsync(Deno.readDir(folder)).catch(() => []);
+    for (const { name } of entries) {
+      const path = `${folder}/${name}`;
+      if (familyOf(name) !== familyOf(wanted) || !await isVisible(path)) continue;
+      found.add(name === wanted ? path : name);
+    }
+  }
+  return [...found].sort();
 }

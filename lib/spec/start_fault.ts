@@ -102,7 +102,10 @@ function starterFault(name: string, starter: Starter, role: string): StartFault 
   }
   return {
     message: `${what} is not installed here`,
-    hints: ["check its spelling, or put the interpreter into the program"],
+    hints: [
+      ...(starter.near.length > 0 ? [`there is ${starter.near.join(", ")}`] : []),
+      "check its spelling, or put the interpreter into the program",
+    ],
     isLocal: true,
   };
 }

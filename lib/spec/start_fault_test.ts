@@ -83,3 +83,46 @@ Deno.test("a fault comes with what to do, and with what the caller of it adds", 
     await assertStarts(dir, { entrypoint: "link", env: {} });
   });
 });
+
+Deno.test("what of a machine starts a script is told as its first line has it", async () => {
+  const told: readonly [string, string | null, Record<string, string>?][] = [
+    ["#!/usr/bin/env ruby\n", "ruby"],
+    ["#!/usr/bin/env -S deno run --quiet\n", "deno"],
+    ["#!/usr/bin/env -S LANG=C MODE=x python3.12 -u\n", "python3.12"],
+    ["#! /bin/../bin/bash -e\n", "/bin/bash"],
+    ["#!/usr/bin/ruby3.3\n", "/usr/bin/ruby3.3"],
+    // Only env itself can tell what it makes of these.
+    ["#!/usr/bin/env -S -i ruby\n", "/usr/bin/env"],
+    ["#!/usr/bin/env -S PATH=/app ruby\n", "/usr/bin/env"],
+    ['#!/usr/bin/env -S "ruby"\n', "/usr/bin/env"],
+    ["#!/usr/bin/env ruby\n", null, { PATH: "/app/bin" }],
+    ["#!/app/bin/ruby\n", null],
+    ["#!bin/ruby\n", null],
+    ["\x7fELF", null],
+  ];
+  await inFolder(async (dir) => {
+    for (const [content, interpreter, env = {}] of told) {
+      await writeProgramFile(dir, "main", content);
+      const facts = await readStart(dir, { entrypoint: "main", env });
+      assert.equal(facts.interpreter, interpreter, content);
+    }
+  });
+});
+
+Deno.test("other names of what is lacking are pointed out", async () => {
+  const fault = await judged(main("#!/usr/bin/env sh7\n"));
+  assert.equal(fault!.hints[0], "there is sh");
+});
+
+Deno.test("a script that starts itself is looked at, and not for ever", async () => {
+  assert.equal(await judged(main("#!/app/main\n")), null);
+});
+
+Deno.test("what starts the program's own interpreter is what a provider has to have", async () => {
+  await inFolder(async (dir) => {
+    await writeProgramFile(dir, "main", "#!/app/bin/run -e\n");
+    await writeProgramFile(dir, "bin/run", "#!/usr/bin/env ruby3.9\n");
+    const facts = await readStart(dir, { entrypoint: "main", env: {} });
+    assert.equal(facts.interpreter, "ruby3.9");
+  });
+});

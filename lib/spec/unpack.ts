@@ -7,6 +7,7 @@ import { crc32, createInflateRaw } from "node:zlib";
 import { join } from "node:path";
 import { KhachapuriError } from "../errors.ts";
 import { Leisure } from "../leisure.ts";
+import { foldersOf } from "./program_path.ts";
 import { readZip, type ZipEntry } from "./zip_reader.ts";
 
 /** What unpacked files take of a file system. */
@@ -78,22 +79,6 @@ export function footprintOf(entries: readonly ZipEntry[]): Footprint {
 
 function inBlocks(bytes: number): number {
   return Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES;
-}
-
-/** All folders, named or implied, a parent before its children. */
-function foldersOf(entries: readonly ZipEntry[]): string[] {
-  const folders = new Set<string>();
-  const add = (path: string): void => {
-    if (path === "" || folders.has(path)) return;
-    add(parentOf(path));
-    folders.add(path);
-  };
-  for (const { path, kind } of entries) add(kind === "folder" ? path : parentOf(path));
-  return [...folders];
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }
 
 async function moveInto(partial: string, dir: string): Promise<void> {

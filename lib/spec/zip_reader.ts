@@ -289,8 +289,11 @@ function decodeName(record: Central): string {
  * No two entries may meet on any file system: not twice the same path, not a file or a link where
  * another needs a folder, not names that differ in case or Unicode form only. A folder that is only
  * implied counts as an entry: it is made like any other.
+ * @throws KhachapuriError `invalid_program`
  */
-async function assertTree(entries: readonly ZipEntry[]): Promise<void> {
+export async function assertTree(
+  entries: readonly Pick<ZipEntry, "path" | "kind">[],
+): Promise<void> {
   const tree = new Tree();
   await inSlices(entries, ({ path, kind }) => tree.add(path, kind));
 }

@@ -1,6 +1,6 @@
 /*
  * cgroup v2: one subtree per sandbox under a base that is ours,
- *   <base>/sb-<provider pid>-<its start time>-<supervisor pid>/{init,run-0,run-1,...}
+ *   <base>/sb-<provider pid>-<its start time>-<supervisor pid>/{init,relay,run-0,run-1,...}
  * The base is our own delegated cgroup (systemd Delegate=yes), whose processes move down into
  * `khachapuri-daemon`, or for root without one /sys/fs/cgroup/khachapuri.
  */
@@ -192,11 +192,10 @@ int cgroup_open_child(const char *sandbox, const char *name, bool foreign_uid) {
   return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-int cgroup_slot(const char *sandbox, uint32_t index, const struct cgroup_limits *limits,
-                bool foreign_uid) {
+int cgroup_limited_child(const char *sandbox, const char *name, const struct cgroup_limits *limits,
+                         bool foreign_uid) {
   char text[64];
-  snprintf(text, sizeof text, "run-%u", index);
-  int dir = cgroup_open_child(sandbox, text, foreign_uid);
+  int dir = cgroup_open_child(sandbox, name, foreign_uid);
   if (dir < 0) return -1;
   snprintf(text, sizeof text, "%llu", (unsigned long long)limits->memory_bytes);
   write_file_at(dir, "memory.max", text);

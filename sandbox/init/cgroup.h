@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Of one run. */
+/* Of one run, or of the relay. */
 struct cgroup_limits {
   uint64_t memory_bytes;
   uint32_t pids;
@@ -40,9 +40,9 @@ bool cgroup_create(const struct cgroup_base *base, char *path, size_t size, pid_
  */
 int cgroup_open_child(const char *sandbox, const char *name, bool foreign_uid);
 
-/* Makes the cgroup that one run at a time enters, with its limits; its directory, or -1. */
-int cgroup_slot(const char *sandbox, uint32_t index, const struct cgroup_limits *limits,
-                bool foreign_uid);
+/* The same, with limits. */
+int cgroup_limited_child(const char *sandbox, const char *name, const struct cgroup_limits *limits,
+                         bool foreign_uid);
 
 /* Kills what is left in the subtree and removes it; waits up to a second for it to die. */
 void cgroup_remove(const char *sandbox);

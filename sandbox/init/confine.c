@@ -2,6 +2,7 @@
 #include "sys.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -27,6 +28,17 @@ void drop_rights(void) {
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)) fatal("ambient capabilities");
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) fatal("no_new_privs");
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) fatal("dumpable");
+}
+
+void drop_network_rights(void) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct kept[2];
+  if (syscall(SYS_capget, &header, kept)) fatal("capabilities");
+  const uint32_t network = 1u << CAP_NET_ADMIN;
+  kept[0].effective &= ~network;
+  kept[0].permitted &= ~network;
+  kept[0].inheritable &= ~network;
+  if (syscall(SYS_capset, &header, kept)) fatal("network capabilities");
 }
 
 void schedule_as_batch(void) {

@@ -18,6 +18,9 @@ void seal_mounts(void);
 /* Keeps only the capabilities that starting a run needs, and lets no run gain any. */
 void drop_rights(void);
 
+/* Gives up the capability that setting up a network took. */
+void drop_network_rights(void);
+
 /*
  * Schedules init and all runs as batch work: what wakes in a sandbox then waits its turn and does
  * not take a processor from the provider in the middle of a call. A run can give that up for

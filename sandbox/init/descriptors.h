@@ -10,6 +10,7 @@ enum {
   CHANNEL_OUT = 1, /* frames to the provider */
   SUPERVISOR = 3,  /* socket: asks for cgroups; its end tells that the supervisor is gone */
   HELPER = 4,      /* this program's own file, as the run uid may not reach its path */
+  RELAY = 5,       /* socket: where programs may call out, to who makes their connections */
 };
 
 #endif

@@ -31,6 +31,7 @@ bool settings_parse(struct settings *settings, const uint8_t *payload, size_t le
   settings->memory_bytes = setup.memory_bytes;
   settings->secret = setup.secret;
   settings->limits = setup.rlimits;
+  settings->listeners = setup.listeners;
   filter->instructions = setup.instructions;
   snprintf(settings->tmp_options, sizeof settings->tmp_options,
            "mode=1777,size=%u,nr_inodes=16384", setup.tmp_bytes);

@@ -6,7 +6,9 @@
 #include "host.h"
 #include "cgroup.h"
 #include "descriptors.h"
+#include "passing.h"
 #include "protocol.h"
+#include "relay.h"
 #include "sys.h"
 
 #include <errno.h>
@@ -27,6 +29,10 @@
 
 enum { GRACE_MS = 1000 };
 
+/* Of the relay: programs keep it no busier than one of them may be. */
+static const struct cgroup_limits RELAY_LIMITS = {
+    .memory_bytes = 256 * 1024 * 1024, .pids = 16, .cpu_percent = 100};
+
 struct host {
   bool has_uid;
   uid_t uid;
@@ -36,7 +42,8 @@ struct host {
   uint32_t slots; /* cgroups for runs that have been made */
   int control;    /* socket to init, which asks for them */
   int signals;
-  pid_t launcher;
+  pid_t launcher, relay; /* relay: 0 where programs cannot call out */
+  size_t policy_bytes;   /* struct egress_payload and what follows it, before the first frame */
   char **command;
 };
 
@@ -50,16 +57,17 @@ static unsigned long long number(const char *text) {
   return value;
 }
 
-/* UID|- MEMORY_BYTES PIDS CPU_PERCENT LAUNCHER ARGUMENT... */
+/* UID|- MEMORY_BYTES PIDS CPU_PERCENT POLICY_BYTES LAUNCHER ARGUMENT... */
 static void parse_arguments(struct host *host, int argc, char **argv) {
   errno = EINVAL;
-  if (argc < 5 || argv[4][0] != '/') fatal("arguments");
+  if (argc < 6 || argv[5][0] != '/') fatal("arguments");
   host->has_uid = strcmp(argv[0], "-") != 0;
   if (host->has_uid) host->uid = (uid_t)number(argv[0]);
   host->limits.memory_bytes = number(argv[1]);
   host->limits.pids = (uint32_t)number(argv[2]);
   host->limits.cpu_percent = (uint32_t)number(argv[3]);
-  host->command = argv + 4;
+  host->policy_bytes = (size_t)number(argv[4]);
+  host->command = argv + 5;
   uid_t runs_as = host->has_uid ? host->uid : getuid();
   errno = EPERM;
   if (runs_as == 0) fatal("programs must never run as uid 0");
@@ -70,22 +78,12 @@ static void send_slot(struct host *host) {
   int dir = -1;
   bool foreign = host->has_uid && host->uid != geteuid();
   if (host->cgroup[0] && host->slots < RUNS_MAX) {
-    dir = cgroup_slot(host->cgroup, host->slots++, &host->limits, foreign);
+    char name[32];
+    snprintf(name, sizeof name, "run-%u", host->slots++);
+    dir = cgroup_limited_child(host->cgroup, name, &host->limits, foreign);
   }
   uint32_t controllers = dir < 0 ? 0 : host->base.controllers;
-  char space[CMSG_SPACE(sizeof(int))] = {0};
-  struct iovec body = {&controllers, sizeof controllers};
-  struct msghdr message = {.msg_iov = &body, .msg_iovlen = 1};
-  if (dir >= 0) {
-    message.msg_control = space;
-    message.msg_controllen = sizeof space;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &dir, sizeof dir);
-  }
-  sendmsg(host->control, &message, MSG_NOSIGNAL);
+  pass(host->control, &controllers, sizeof controllers, dir);
   if (dir >= 0) close(dir);
 }
 
@@ -104,13 +102,18 @@ static void drop_privileges(const struct host *host) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) fatal("no_new_privs");
 }
 
-/* In the child: passes on `theirs` as SUPERVISOR, this program as HELPER, and nothing else. */
-static void become_launcher(const struct host *host, int theirs) {
+/*
+ * In the child: passes on `theirs` as SUPERVISOR, this program as HELPER, the socket to the relay
+ * if there is one as RELAY, and nothing else.
+ */
+static void become_launcher(const struct host *host, int theirs, int relay) {
   int helper = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   if (helper < 0) fatal("/proc/self/exe");
   int high = fcntl(helper, F_DUPFD_CLOEXEC, 10), control = fcntl(theirs, F_DUPFD_CLOEXEC, 10);
+  int way_out = relay < 0 ? -1 : fcntl(relay, F_DUPFD_CLOEXEC, 10);
   if (dup2(control, SUPERVISOR) < 0 || dup2(high, HELPER) < 0) fatal("descriptors");
-  if (syscall(SYS_close_range, 5u, ~0u, 0u)) fatal("close_range");
+  if (relay >= 0 && dup2(way_out, RELAY) < 0) fatal("descriptors");
+  if (syscall(SYS_close_range, relay < 0 ? 5u : 6u, ~0u, 0u)) fatal("close_range");
   drop_privileges(host);
   sigset_t none;
   sigemptyset(&none);
@@ -120,7 +123,50 @@ static void become_launcher(const struct host *host, int theirs) {
   fatal(host->command[0]);
 }
 
-static void start_launcher(struct host *host) {
+/* All of it, as its length is known: it stands before the first frame, which is init's. */
+static char *read_policy(size_t length) {
+  char *policy = malloc(length);
+  if (!policy) fatal("memory");
+  for (size_t at = 0; at < length;) {
+    ssize_t got = read(0, policy + at, length - at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) exit(0);
+    at += (size_t)got;
+  }
+  return policy;
+}
+
+/* Starts the relay, as the run uid: returns the sandbox's end of the socket to it, or -1. */
+static int start_relay(struct host *host) {
+  int pair[2];
+  if (host->policy_bytes == 0) return -1;
+  char *policy = read_policy(host->policy_bytes);
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) fatal("socketpair");
+  int leaf = -1;
+  if (host->cgroup[0]) leaf = cgroup_limited_child(host->cgroup, "relay", &RELAY_LIMITS, false);
+  pid_t supervisor = getpid();
+  host->relay = fork();
+  if (host->relay < 0) fatal("fork");
+  if (host->relay == 0) {
+    if (leaf >= 0 && !write_file_at(leaf, "cgroup.procs", "0")) fatal("cannot enter the cgroup");
+    /* It holds nothing but its end and stderr. */
+    if (dup2(pair[0], 0) < 0 || close(1) || syscall(SYS_close_range, 3u, ~0u, 0u)) {
+      fatal("descriptors");
+    }
+    drop_privileges(host);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != supervisor) _exit(0);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    relay_main(0, policy, host->policy_bytes);
+  }
+  free(policy);
+  if (leaf >= 0) close(leaf);
+  close(pair[0]);
+  return pair[1];
+}
+
+static void start_launcher(struct host *host, int relay) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) fatal("socketpair");
   host->control = pair[0];
@@ -132,7 +178,7 @@ static void start_launcher(struct host *host) {
   if (host->launcher == 0) {
     /* Before the launcher's first instruction, so that nothing it starts is ever outside. */
     if (leaf >= 0 && !write_file_at(leaf, "cgroup.procs", "0")) fatal("cannot enter the cgroup");
-    become_launcher(host, pair[1]);
+    become_launcher(host, pair[1], relay);
   }
   close(pair[1]);
   if (leaf >= 0) close(leaf);
@@ -182,6 +228,8 @@ static int wait_for_end(struct host *host) {
       int status;
       if (read(host->signals, &seen, sizeof seen) > 0 && seen.ssi_signo != SIGCHLD) return 0;
       if (waitpid(host->launcher, &status, WNOHANG) == host->launcher) return status;
+      /* A sandbox without its way out is of no use: the next run opens another. */
+      if (host->relay && waitpid(host->relay, &status, WNOHANG) == host->relay) return 0;
     }
     if (!leaving) continue;
     /* Init exits by itself when its pipe closes; what has not after this time is killed. */
@@ -205,7 +253,9 @@ int host_main(int argc, char **argv) {
   if (host.signals < 0) fatal("signalfd");
   cgroup_find(&host.base);
   if (!cgroup_create(&host.base, host.cgroup, sizeof host.cgroup, getppid())) host.cgroup[0] = 0;
-  start_launcher(&host);
+  int relay = start_relay(&host);
+  start_launcher(&host, relay);
+  if (relay >= 0) close(relay);
   close(1); /* the frames are between the sandbox and the provider */
   int status = wait_for_end(&host);
   close(host.control);
@@ -214,11 +264,27 @@ int host_main(int argc, char **argv) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* Whether programs can have uids of their own: we may change ours, and kill what has another. */
+static bool may_choose_uid(void) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct held[2] = {{0}};
+  const uint32_t needed = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_SETPCAP | 1u << CAP_KILL;
+  return !syscall(SYS_capget, &header, held) && (held[0].effective & needed) == needed;
+}
+
+/* How many descriptors the processes of one uid may have watched (epoll(7)); 0: not known. */
+static unsigned long watches_of_uid(void) {
+  char text[32];
+  const char *path = "/proc/sys/fs/epoll/max_user_watches";
+  return read_file_at(AT_FDCWD, path, text, sizeof text) > 0 ? strtoul(text, NULL, 10) : 0;
+}
+
 int prepare_main(void) {
   struct cgroup_base base;
   cgroup_prepare(&base, getppid());
   int swept = cgroup_sweep(&base);
   printf("controllers=%u\nswept=%d\nmissing=%s\n", base.controllers, swept,
          base.path[0] ? "" : base.missing);
+  printf("choosesUid=%d\nwatches=%lu\n", may_choose_uid(), watches_of_uid());
   return 0;
 }

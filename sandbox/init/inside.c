@@ -6,7 +6,9 @@
 #include "inside.h"
 #include "confine.h"
 #include "descriptors.h"
+#include "egress.h"
 #include "input.h"
+#include "network.h"
 #include "output.h"
 #include "sys.h"
 #include "watch.h"
@@ -20,6 +22,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -32,7 +35,16 @@ enum {
 };
 
 /* Where the descriptors that are always polled stand; those of the runs follow. */
-enum { POLL_INPUT, POLL_SUPERVISOR, POLL_DEATHS, POLL_DONE, POLL_OUTPUT, POLL_SESSIONS, POLL_RUNS };
+enum {
+  POLL_INPUT,
+  POLL_SUPERVISOR,
+  POLL_DEATHS,
+  POLL_DONE,
+  POLL_OUTPUT,
+  POLL_SESSIONS,
+  POLL_RELAY,
+  POLL_RUNS,
+};
 
 static struct inside inside;
 
@@ -65,12 +77,21 @@ static void handle_setup(uint8_t *payload, size_t length) {
   if (inside.ready) protocol_error("second setup");
   if (!settings_parse(&inside.settings, payload, length)) protocol_error("malformed setup");
   take_limits(&inside.settings);
+  if (inside.settings.listeners > 0) {
+    network_open(RELAY);
+    drop_network_rights();
+    inside.calls_out = true;
+  }
   inside.sessions = (struct sessions){
       .listener = install_filter(&inside.settings.filter),
       .shared_out = inside.slots.controllers & CONTROLLER_CPU,
       .secret = inside.settings.secret,
   };
   inside.ready = true;
+  /* Only now: what fails before this is for want of something, and no program's doing. */
+  struct ready_payload ready = {inside.slots.controllers};
+  memcpy(output_begin(), &ready, sizeof ready);
+  output_commit(FRAME_READY, 0, sizeof ready);
 }
 
 static void handle_frame(const struct frame_header *frame, uint8_t *payload) {
@@ -81,7 +102,6 @@ static void handle_frame(const struct frame_header *frame, uint8_t *payload) {
   if (!inside.ready || frame->run >= RUNS_MAX) protocol_error("frame out of order");
   struct run *run = &inside.run[frame->run];
   struct command *command;
-  struct credit_payload credit;
   switch (frame->type) {
     case FRAME_START:
       if (run->busy) protocol_error("start of a busy run");
@@ -100,12 +120,10 @@ static void handle_frame(const struct frame_header *frame, uint8_t *payload) {
       if (run->busy) run_feed(run);
       return;
     case FRAME_CREDIT:
-      if (frame->length != sizeof credit) protocol_error("malformed credit");
-      memcpy(&credit, payload, sizeof credit);
-      if (credit.bytes > STDOUT_WINDOW_BYTES - run->credit && run->busy) {
-        protocol_error("credit overrun");
-      }
-      run->credit += credit.bytes;
+      if (!run_credit(run, payload, frame->length)) protocol_error("credit overrun");
+      return;
+    case FRAME_EXTEND:
+      if (!run_extend(run, payload, frame->length)) protocol_error("malformed extension");
       return;
     case FRAME_KILL:
       run_end(run, CAUSE_ABORTED);
@@ -145,21 +163,22 @@ static bool awaits_deaths(void) {
   return !keepers_exiting();
 }
 
-/* Fills `polled` with what to wait for: three descriptors of each run, whose owner it notes. */
-static nfds_t fill_polled(struct pollfd *polled, struct run **owners) {
+/* Fills `polled`: three descriptors of each run, whose owner it notes, but of those held back. */
+static nfds_t fill_polled(struct pollfd *polled, struct run **owners, uint64_t *held_us) {
   nfds_t count = POLL_RUNS;
   polled[POLL_INPUT] = (struct pollfd){CHANNEL_IN, POLLIN, 0};
   polled[POLL_SUPERVISOR] = (struct pollfd){SUPERVISOR, 0, 0};
   polled[POLL_DEATHS] = (struct pollfd){awaits_deaths() ? inside.signals : -1, POLLIN, 0};
   polled[POLL_DONE] = (struct pollfd){inside.done_fd, POLLIN, 0};
-  polled[POLL_OUTPUT] = (struct pollfd){output_is_blocked() ? CHANNEL_OUT : -1, POLLOUT, 0};
+  polled[POLL_OUTPUT] = (struct pollfd){output_is_empty() ? -1 : CHANNEL_OUT, POLLOUT, 0};
   polled[POLL_SESSIONS] = (struct pollfd){inside.ready ? inside.sessions.listener : -1, POLLIN, 0};
   bool room = output_room() > CHUNK_BYTES_MAX + 2 * OUTPUT_RESERVE;
+  polled[POLL_RELAY] = (struct pollfd){inside.calls_out && room ? RELAY : -1, POLLIN, 0};
   for (uint32_t i = 0; i < inside.runs; i++) {
     struct run *run = &inside.run[i];
     if (!run->busy) continue;
     run_close_program_ends(run);
-    bool wanted = room && !(run->held && output_is_held());
+    bool wanted = room && !run_holds_back(run, held_us);
     int fds[] = {wanted && run->credit ? run->out : -1, wanted ? run->err : -1,
                  run->pending_end > run->pending_start ? run->in : -1};
     for (int k = 0; k < 3; k++) {
@@ -170,6 +189,57 @@ static nfds_t fill_polled(struct pollfd *polled, struct run **owners) {
   return count;
 }
 
+/* ---- the relay ---- */
+
+static void hear_message(const uint8_t *bytes) {
+  struct egress_message message;
+  memcpy(&message, bytes, sizeof message);
+  if (message.kind == EGRESS_BUSY) inside.has_called = true;
+  if (message.kind == EGRESS_LISTEN) network_listen(RELAY, &message);
+}
+
+/* Passes on what the relay tells of. It is heard before a run's end, which it may explain. */
+static void hear_relay(void) {
+  while (output_room() > CHUNK_BYTES_MAX + OUTPUT_RESERVE) {
+    struct egress_event event;
+    uint8_t *bytes = output_begin();
+    int64_t got = egress_receive(RELAY, bytes, CHUNK_BYTES_MAX, NULL);
+    if (got < 0) return;
+    if (got == 0) _exit(0);
+    if (got == sizeof(struct egress_message)) {
+      hear_message(bytes);
+      continue;
+    }
+    memcpy(&event, bytes, sizeof event);
+    if (event.kind == EGRESS_USED) inside.answered++;
+    output_commit(FRAME_EGRESS, 0, (size_t)got);
+  }
+}
+
+/*
+ * Asks the relay what was used, when runs that may have called out are over; the last one's
+ * connections end with it, and so do those that the relay took up only then.
+ */
+static void settle_calls(void) {
+  struct egress_message message = {.kind = EGRESS_IDLE};
+  bool over = false;
+  if (!inside.has_called) return;
+  for (uint32_t i = 0; i < inside.runs; i++) {
+    struct run *run = &inside.run[i];
+    if (!run->busy) continue;
+    if (!run->dead) message.kind = EGRESS_SETTLE;
+    else if (run->settled_by == 0) over = true;
+  }
+  if (!over && message.kind == EGRESS_SETTLE) return;
+  if (message.kind == EGRESS_IDLE) inside.has_called = false;
+  inside.asked++;
+  for (uint32_t i = 0; i < inside.runs; i++) {
+    struct run *run = &inside.run[i];
+    if (run->busy && run->dead && run->settled_by == 0) run->settled_by = inside.asked;
+  }
+  egress_send(RELAY, &message, -1);
+}
+
 /* The sooner of two times in milliseconds, of which -1 is never. */
 static int sooner(int64_t a, int64_t b) {
   if (a < 0 || b < 0) return (int)(a < 0 ? b : a);
@@ -178,19 +248,19 @@ static int sooner(int64_t a, int64_t b) {
 
 /* Milliseconds until something has to be done that no descriptor announces; -1: nothing. */
 static int timeout_ms(void) {
-  uint64_t now = now_ms(), nearest = UINT64_MAX, first_deadline = UINT64_MAX;
+  uint64_t now = now_ms(), nearest = UINT64_MAX, first_begun = UINT64_MAX;
   bool starting = false;
   for (uint32_t i = 0; i < inside.runs; i++) {
     const struct run *run = &inside.run[i];
     if (!run->busy || run->dead) continue;
     bool lives = run->cause == CAUSE_NONE;
     uint64_t due = lives ? run->deadline_ms : run->kill_ms;
-    if (lives && due < first_deadline) first_deadline = due;
+    if (lives && run->begun_ms < first_begun) first_begun = run->begun_ms;
     starting = starting || run->program_ends[1] >= 0;
     if (due < nearest) nearest = due;
   }
   if (nearest < now) nearest = now;
-  int watch = watch_runs(&inside, first_deadline);
+  int watch = watch_runs(&inside, first_begun);
   int left = inside.released ? -1 : RELEASE_AFTER_MS;
   int64_t due = nearest - now > INT_MAX ? -1 : (int64_t)(nearest - now);
   if (nearest != UINT64_MAX) left = sooner(due, watch);
@@ -226,6 +296,7 @@ static void dispatch(const struct pollfd *polled, struct run **owners, nfds_t co
     if (polled[i + 1].revents) run_read_stderr(owners[i]);
     if (polled[i + 2].revents) run_feed(owners[i]);
   }
+  if (polled[POLL_RELAY].revents) hear_relay();
   if (polled[POLL_DONE].revents) collect_finished();
   if (polled[POLL_SESSIONS].revents & POLLIN) sessions_take(&inside.sessions);
   if (polled[POLL_DEATHS].revents) {
@@ -239,14 +310,14 @@ static void dispatch(const struct pollfd *polled, struct run **owners, nfds_t co
  * Waits for one of `polled`, or until something is due. Where a keeper can be made ahead of need it
  * does not wait: it makes one when nothing else is to be done.
  */
-static int wait_for_events(struct pollfd *polled, nfds_t count) {
+static int wait_for_events(struct pollfd *polled, nfds_t count, uint64_t held_us) {
   struct timespec wait = {0};
   bool ahead = inside.ready && !inside.prepare_failed && keeper_wanted();
   int left = ahead ? 0 : timeout_ms();
   if (left > 0) wait = (struct timespec){left / 1000, left % 1000 * 1000000};
-  if (output_is_held() && !ahead) {
-    wait = (struct timespec){0, (long)output_held_us() * 1000};
-    left = 0;
+  if (held_us > 0 && !ahead) {
+    wait = (struct timespec){0, (long)held_us * 1000};
+    left = 0; /* what is held back is due first */
   }
   int ready = ppoll(polled, count, left < 0 ? NULL : &wait, NULL);
   if (ready < 0 && errno != EINTR) fatal("poll");
@@ -264,11 +335,14 @@ static void serve(void) {
   static struct pollfd polled[POLL_RUNS + 3 * RUNS_MAX];
   static struct run *owners[POLL_RUNS + 3 * RUNS_MAX];
   for (;;) {
-    nfds_t count = fill_polled(polled, owners);
-    if (wait_for_events(polled, count) > 0) dispatch(polled, owners, count);
+    uint64_t held_us = 0;
+    nfds_t count = fill_polled(polled, owners, &held_us);
+    if (wait_for_events(polled, count, held_us) > 0) dispatch(polled, owners, count);
     end_overdue();
+    settle_calls();
     for (uint32_t i = 0; i < inside.runs; i++) {
-      if (inside.run[i].busy) run_finish(&inside.run[i]);
+      struct run *run = &inside.run[i];
+      if (run->busy && run->settled_by <= inside.answered) run_finish(run);
     }
     while (inside.runs > 0 && !inside.run[inside.runs - 1].busy) inside.runs--;
     output_flush();
@@ -302,6 +376,7 @@ int inside_main(void) {
   seal_mounts();
   drop_rights();
   if (fcntl(SUPERVISOR, F_SETFD, FD_CLOEXEC)) fatal("no supervisor");
+  fcntl(RELAY, F_SETFD, FD_CLOEXEC);
   /* Runs without cgroups of their own must not see the machine's. */
   if (!slots_open(&inside.slots, SUPERVISOR) && unshare(CLONE_NEWCGROUP)) fatal("cgroup namespace");
   inside.null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -312,10 +387,6 @@ int inside_main(void) {
     inside.run[i].index = i;
   }
   make_nonblocking(CHANNEL_OUT);
-  struct ready_payload ready = {inside.slots.controllers};
-  memcpy(output_begin(), &ready, sizeof ready);
-  output_commit(FRAME_READY, 0, sizeof ready);
-  output_flush();
   serve();
   return 0;
 }

@@ -6,11 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HOLD_US = 150 };
-
 static struct {
-  uint64_t hold_until_us; /* not 0: what is here may wait until then for more */
-  size_t start, end;      /* of what the provider has not taken */
+  size_t start, end; /* of what the provider has not taken */
   uint8_t bytes[512u * 1024u];
 } out;
 
@@ -18,36 +15,15 @@ size_t output_room(void) { return sizeof out.bytes - out.end; }
 
 uint8_t *output_begin(void) { return out.bytes + out.end + sizeof(struct frame_header); }
 
-static void append(uint8_t type, uint32_t run, size_t length) {
+void output_commit(uint8_t type, uint32_t run, size_t length) {
   struct frame_header header = {(uint32_t)length, type, 0, (uint16_t)run};
   memcpy(out.bytes + out.end, &header, sizeof header);
   out.end += sizeof header + length;
 }
 
-void output_commit(uint8_t type, uint32_t run, size_t length) {
-  append(type, run, length);
-  out.hold_until_us = 0;
-}
-
-void output_commit_held(uint8_t type, uint32_t run, size_t length) {
-  if (out.end == 0) out.hold_until_us = now_us() + HOLD_US;
-  append(type, run, length);
-}
-
-bool output_is_held(void) { return out.hold_until_us > 0; }
-
-uint64_t output_held_us(void) {
-  uint64_t now = now_us();
-  return out.hold_until_us > now ? out.hold_until_us - now : 0;
-}
-
-bool output_is_blocked(void) { return out.end > 0 && out.hold_until_us == 0; }
-
 bool output_is_empty(void) { return out.end == 0; }
 
 void output_flush(void) {
-  if (out.hold_until_us > 0 && now_us() < out.hold_until_us) return;
-  out.hold_until_us = 0;
   while (out.start < out.end) {
     ssize_t sent = write(CHANNEL_OUT, out.bytes + out.start, out.end - out.start);
     if (sent < 0 && errno == EINTR) continue;

@@ -21,20 +21,10 @@ size_t output_room(void);
 uint8_t *output_begin(void);
 void output_commit(uint8_t type, uint32_t run, size_t length);
 
-/*
- * Appends a frame that another one will probably follow at once. Unless something waits already,
- * the buffer is then held for a moment, so that both frames leave in one write.
- */
-void output_commit_held(uint8_t type, uint32_t run, size_t length);
-
-bool output_is_held(void);
-/* Microseconds for which it is held from now on; 0 when that is over. */
-uint64_t output_held_us(void);
-/* Whether there are frames that only wait for the provider to read. */
-bool output_is_blocked(void);
+/* Whether the provider has taken all of it. */
 bool output_is_empty(void);
 
-/* Writes what the provider takes, unless it is held; exits when the provider is gone. */
+/* Writes what the provider takes; exits when the provider is gone. */
 void output_flush(void);
 
 /* Gives the memory of an empty buffer back. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PROCESSES_MAX = 1024 };
 
@@ -34,12 +35,19 @@ void process_threads(const struct process *process, void (*act)(pid_t thread, vo
   closedir(dir);
 }
 
-/* Threads have a folder in /proc like processes, though no list names it. */
+/*
+ * Fields of proc(5) from the end of its name on, which it chooses: that is the last parenthesis.
+ * NULL once it is gone. Threads have a folder like processes, though no list names it.
+ */
+static const char *read_stat(pid_t pid, char *text, size_t size) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  return read_file_at(AT_FDCWD, path, text, size) > 0 ? strrchr(text, ')') : NULL;
+}
+
 static void count_runnable(pid_t thread, void *with) {
-  char path[64], text[512];
-  snprintf(path, sizeof path, "/proc/%d/stat", thread);
-  if (read_file_at(AT_FDCWD, path, text, sizeof text) <= 0) return;
-  const char *name_end = strrchr(text, ')');
+  char text[512];
+  const char *name_end = read_stat(thread, text, sizeof text);
   if (name_end && !strncmp(name_end, ") R", 3)) ++*(uint32_t *)with;
 }
 
@@ -56,6 +64,19 @@ static bool read_process(int proc, const char *name, struct process *process) {
   if (process->threads > 1) process_threads(process, count_runnable, &process->runnable);
   else process->runnable = strstr(text, "\nState:\tR") != NULL;
   return true;
+}
+
+struct process_time process_time(const struct process *process) {
+  char text[512];
+  unsigned long long own[2], children[2];
+  uint64_t tick_us = 1000000u / (uint64_t)sysconf(_SC_CLK_TCK);
+  const char *name_end = read_stat(process->pid, text, sizeof text);
+  /* Fields 14 to 17. */
+  if (!name_end || sscanf(name_end, ") %*c%*d%*d%*d%*d%*d%*u%*u%*u%*u%*u%llu%llu%llu%llu", &own[0],
+                          &own[1], &children[0], &children[1]) != 4) {
+    return (struct process_time){0};
+  }
+  return (struct process_time){(own[0] + own[1]) * tick_us, (children[0] + children[1]) * tick_us};
 }
 
 uint64_t process_share(const struct process *process) {

@@ -19,6 +19,14 @@ struct process *processes_read(struct inside *inside, size_t *count);
 void process_threads(const struct process *process, void (*act)(pid_t thread, void *with),
                      void *with);
 
+/* Processor time in microseconds, its own and that of the children that it has waited for. */
+struct process_time {
+  uint64_t own_us, children_us;
+};
+
+/* Zeros once it is gone. */
+struct process_time process_time(const struct process *process);
+
 /*
  * What it holds when shared memory is divided among its holders. The kernel walks page tables for
  * that. What we may not look into keeps the coarse count.

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 4u
+#define PROTOCOL_VERSION 5u
 #define RUNS_MAX 64u
 #define CHUNK_BYTES_MAX (64u * 1024u)
 #define START_BYTES_MAX (1024u * 1024u)
@@ -32,11 +32,13 @@ enum frame_type {
   FRAME_STDIN_END = 4,
   FRAME_CREDIT = 5,
   FRAME_KILL = 6,
+  FRAME_EXTEND = 7,
   FRAME_READY = 16,
   FRAME_STDOUT = 17,
   FRAME_STDERR = 18,
   FRAME_STDIN_CREDIT = 19,
   FRAME_EXIT = 20,
+  FRAME_EGRESS = 21,
 };
 
 /* Stands before each payload. */
@@ -58,6 +60,8 @@ struct setup_payload {
   uint64_t secret;
   uint32_t rlimits;
   uint32_t instructions;
+  uint32_t listeners; /* not 0: programs may call out, and their relay wants so many sockets */
+  uint32_t zero;
 };
 
 struct limit {
@@ -73,7 +77,7 @@ struct start_payload {
   uint32_t flags;
 };
 
-/* READY: the limits that cgroups enforce here, bits of enum controller. */
+/* READY, once SETUP is done: the limits that cgroups enforce here, bits of enum controller. */
 struct ready_payload {
   uint32_t controllers;
 };
@@ -81,6 +85,11 @@ struct ready_payload {
 /* CREDIT of stdout, and STDIN_CREDIT: so many bytes more may be sent. */
 struct credit_payload {
   uint32_t bytes;
+};
+
+/* EXTEND: the run may take so much longer. */
+struct extend_payload {
+  uint32_t ms;
 };
 
 struct exit_payload {
@@ -95,6 +104,45 @@ struct exit_payload {
   uint64_t stdin_bytes;
   uint64_t stdout_bytes;
   uint64_t stderr_bytes;
+};
+
+/*
+ * Before the first frame, where programs may call out: this, then `rules` strings "NAME:PORT", then
+ * `overrides` pairs of strings "NAME:PORT" and "ADDRESS:PORT", each with a NUL at its end.
+ */
+struct egress_payload {
+  uint32_t rules;
+  uint32_t overrides;
+  uint32_t connections; /* at once */
+  uint32_t connections_per_second;
+  uint32_t connect_ms; /* for looking a name up, and for each of its addresses */
+  uint32_t idle_ms;    /* without a byte */
+  uint64_t bytes_per_second; /* each way */
+};
+
+/* EGRESS: this, then the name. */
+struct egress_event {
+  uint32_t kind; /* enum egress_kind */
+  uint32_t failure; /* of EGRESS_FAILED: enum egress_failure */
+  uint32_t port;    /* of EGRESS_FAILED */
+  uint32_t connections; /* of EGRESS_USED, like what follows: made since the sandbox started */
+  uint64_t sent_bytes;
+  uint64_t received_bytes;
+};
+
+enum egress_kind {
+  EGRESS_ASKED = 1,  /* for a name that is not listed */
+  EGRESS_FAILED = 2, /* to connect */
+  EGRESS_USED = 3,
+};
+
+/* Why a connection was not made. */
+enum egress_failure {
+  FAILURE_NONE = 0,
+  FAILURE_NO_ADDRESS = 1,
+  FAILURE_NOT_PUBLIC = 2,
+  FAILURE_UNREACHABLE = 3,
+  FAILURE_TIMEOUT = 4,
 };
 
 enum controller {

@@ -3,6 +3,7 @@
 #include "listening.h"
 #include "output.h"
 #include "sys.h"
+#include "unwaited.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HELD_BYTES_MAX = 8192, END_MS = 500 };
+enum {
+  HELD_BYTES_MAX = 8192,
+  /*
+   * Scripts and interpreters that have printed take some tenths of a millisecond to end. A stream's
+   * first byte waits so long, too (`deno task bench egress`, "first byte").
+   */
+  HELD_US = 300,
+  END_MS = 500,
+};
 
 static void close_fd(int *fd) {
   if (*fd >= 0) close(*fd);
@@ -60,7 +69,8 @@ void run_begin(struct inside *inside, struct run *run, struct command *command) 
   run->settings = &inside->settings;
   run->command = command;
   run->credit = STDOUT_WINDOW_BYTES;
-  run->deadline_ms = now_ms() + inside->settings.timeout_ms;
+  run->begun_ms = now_ms();
+  run->deadline_ms = run->begun_ms + inside->settings.timeout_ms;
   run->slot = slot_take(&inside->slots);
   run->stdin_ended = !command->has_stdin;
   if (command->has_stdin) run->program_ends[0] = make_pipe(&run->in, false);
@@ -96,6 +106,14 @@ void run_insist(struct run *run, uint64_t now) {
   if (!run->busy || run->dead || run->cause == CAUSE_NONE || now < run->kill_ms) return;
   run->kill_ms = UINT64_MAX;
   keeper_kill(run->keeper);
+}
+
+bool run_extend(struct run *run, const uint8_t *payload, uint32_t length) {
+  struct extend_payload extend;
+  if (length != sizeof extend) return false;
+  memcpy(&extend, payload, sizeof extend);
+  if (run->busy && !run->dead && run->cause == CAUSE_NONE) run->deadline_ms += extend.ms;
+  return true;
 }
 
 /* ---- stdin ---- */
@@ -196,8 +214,39 @@ static int bytes_in(int fd) {
   return fd >= 0 && ioctl(fd, FIONREAD, &bytes) == 0 ? bytes : 0;
 }
 
+bool run_credit(struct run *run, const uint8_t *payload, uint32_t length) {
+  struct credit_payload credit;
+  if (length != sizeof credit) return false;
+  memcpy(&credit, payload, sizeof credit);
+  if (run->busy && credit.bytes > STDOUT_WINDOW_BYTES - run->credit) return false;
+  run->credit += credit.bytes;
+  return true;
+}
+
+bool run_holds_back(const struct run *run, uint64_t *us) {
+  if (run->dead || run->held_until_us == 0) return false;
+  uint64_t now = now_us();
+  if (run->held_until_us <= now) return false;
+  uint64_t left = run->held_until_us - now;
+  if (*us == 0 || left < *us) *us = left;
+  return true;
+}
+
+/*
+ * Most programs print once and end: what is printed first is left where it is for a moment, and
+ * then goes out together with EXIT.
+ */
+static bool prints_first(struct run *run) {
+  if (run->held_until_us > 0 || run->dead) return false;
+  int bytes = bytes_in(run->out);
+  bool holds = bytes > 0 && bytes <= HELD_BYTES_MAX;
+  if (bytes > 0) run->held_until_us = now_us() + (holds ? HELD_US : 0);
+  return holds;
+}
+
 void run_read_stdout(struct run *run) {
   if (run->out < 0 || output_room() < CHUNK_BYTES_MAX + OUTPUT_RESERVE) return;
+  if (prints_first(run)) return;
   /* Once the run is dead at most a pipe's content is left, which is sent whatever the window. */
   uint32_t window = run->dead ? (uint32_t)run->out_left : run->credit;
   size_t want = smaller(window, CHUNK_BYTES_MAX);
@@ -212,11 +261,7 @@ void run_read_stdout(struct run *run) {
   size_t room = smaller(run->settings->stdout_bytes_max - run->stdout_bytes, (uint64_t)got);
   run->stdout_bytes += room;
   run->credit -= (uint32_t)smaller(run->credit, room);
-  /* Most programs print once and end: what is printed first is held so that EXIT can join it. */
-  bool first = run->stdout_bytes == room && room <= HELD_BYTES_MAX && !run->dead;
-  run->held = first;
-  if (room > 0 && first) output_commit_held(FRAME_STDOUT, run->index, room);
-  else if (room > 0) output_commit(FRAME_STDOUT, run->index, room);
+  if (room > 0) output_commit(FRAME_STDOUT, run->index, room);
   if (room == (size_t)got) return;
   run_end(run, CAUSE_STDOUT);
   close_fd(&run->out);
@@ -247,9 +292,9 @@ void run_died(struct run *run, int status, const struct rusage *usage) {
   run->err_left = bytes_in(run->err);
   run->status = status;
   run->outcome = *keeper_outcome(run->keeper);
-  /* When the keeper had to be killed, what it had not reaped is missing; a cgroup counts it. */
-  run->used.cpu_us = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000u +
-                     (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
+  uint64_t waited_us = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000u +
+                       (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
+  run->used.cpu_us = unwaited_total(run, waited_us);
   run->used.peak_bytes = (uint64_t)usage->ru_maxrss * 1024u;
   run_close_program_ends(run);
   if (run->in >= 0) stop_stdin(run);

@@ -10,7 +10,6 @@ struct run {
   uint32_t index;
   const struct settings *settings;
   bool busy, dead, stdin_ended;
-  bool held; /* what it printed is held back (output.h), and nothing more is read meanwhile */
   enum cause cause;
   struct keeper *keeper; /* NULL: it could not be started */
   int in, out, err;      /* our ends of the program's pipes; -1 when closed */
@@ -22,15 +21,19 @@ struct run {
   int out_left, err_left; /* once it is dead: what its pipes held when it died */
   uint32_t credit;        /* stdout bytes that the provider is ready to take */
   uint32_t unreported;    /* stdin bytes that the program took since the last STDIN_CREDIT */
-  uint64_t deadline_ms;
+  uint64_t held_until_us; /* 0: it has printed nothing yet */
+  uint64_t begun_ms, deadline_ms;
   uint64_t kill_ms; /* once it is being ended: when its keeper has had time enough */
   uint64_t stdin_bytes, stdout_bytes, stderr_bytes;
   struct used used;
+  uint64_t seen_us;       /* processor time of what lived or was waited for at the last look */
+  uint64_t unwaited_us;   /* that was gone at a look (unwaited.h) */
   uint64_t watched_bytes; /* most that watch.c has seen it hold */
   uint32_t runnable;      /* its threads that wanted to run at the last look */
   uint32_t steady;        /* of them, those that did at the look before too */
   int level;              /* how far its priority has sunk (share.c) */
   struct slot *slot;
+  uint32_t settled_by; /* which answer of the relay it waits for, once it is dead (inside.c) */
   uint8_t *pending; /* stdin that the program has not taken yet, from start to end */
   uint32_t pending_start, pending_end;
 };
@@ -49,8 +52,23 @@ void run_close_program_ends(struct run *run);
 /* Takes one STDIN frame; false when the provider sent more than its window, or after the end. */
 bool run_stdin(struct run *run, const uint8_t *bytes, uint32_t length);
 
+/* Takes one CREDIT frame: stdout that may be sent; false when it is none. */
+bool run_credit(struct run *run, const uint8_t *payload, uint32_t length);
+
+/*
+ * Takes one EXTEND frame: moves the deadline of a run that lives; false when it is none. A run that
+ * has met its deadline, or has ended, ends all the same.
+ */
+bool run_extend(struct run *run, const uint8_t *payload, uint32_t length);
+
 /* Writes what is pending; closes the program's stdin once all is written and no more comes. */
 void run_feed(struct run *run);
+
+/*
+ * Whether what it has printed is left in its pipes, so that its end can join it. `us` is then made
+ * the microseconds for which it is, unless it is less already; 0 is no time yet.
+ */
+bool run_holds_back(const struct run *run, uint64_t *us);
 
 /* Reads once from stdout into a frame; closes it at its end, ends the run at its cap. */
 void run_read_stdout(struct run *run);

@@ -28,11 +28,11 @@ static uint64_t queued_by(const char *table) {
   return bytes;
 }
 
-uint64_t sockets_hold(void) {
+uint64_t sockets_hold(uint64_t ours) {
   char text[512];
   if (read_file_at(AT_FDCWD, "/proc/net/sockstat", text, sizeof text) <= 0) return 0;
   const char *used = strstr(text, "used ");
   uint64_t sockets = used ? strtoull(used + strlen("used "), NULL, 10) : 0;
-  if (sockets <= FEW) return 0;
-  return sockets * BUFFER_BYTES + queued_by("/proc/net/tcp") + queued_by("/proc/net/tcp6");
+  if (sockets <= ours + FEW) return 0;
+  return (sockets - ours) * BUFFER_BYTES + queued_by("/proc/net/tcp") + queued_by("/proc/net/tcp6");
 }

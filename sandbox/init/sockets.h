@@ -9,8 +9,8 @@
 
 /*
  * What they can hold at most: a buffer of the default size, which no program may raise, for each,
- * and what TCP has queued beyond, as its buffers grow.
+ * and what TCP has queued beyond, as its buffers grow. `ours` of them are not the programs'.
  */
-uint64_t sockets_hold(void);
+uint64_t sockets_hold(uint64_t ours);
 
 #endif

@@ -3,6 +3,7 @@
 #include "share.h"
 #include "sockets.h"
 #include "sys.h"
+#include "unwaited.h"
 
 enum { PERIOD_MS = 20, LOOKS_COST = 4 /* times as long between looks as they take */ };
 
@@ -30,26 +31,29 @@ static void check_memory(struct inside *inside, const struct process *table, siz
 
 /* Whose sockets they are is not known, so all runs together may hold what is allowed to them. */
 static void check_sockets(struct inside *inside) {
-  uint64_t live = 0, held = sockets_hold();
+  uint64_t live = 0, held;
+  /* The resolver's, and those that the relay listens with, or will. */
+  held = sockets_hold(inside->calls_out ? inside->settings.listeners + 1u : 0);
   for (uint32_t i = 0; i < inside->runs; i++) live += inside->run[i].busy;
   if (held <= live * inside->settings.memory_bytes) return;
   for (uint32_t i = 0; i < inside->runs; i++) run_end(&inside->run[i], CAUSE_MEMORY);
 }
 
-int watch_runs(struct inside *inside, uint64_t first_deadline_ms) {
+int watch_runs(struct inside *inside, uint64_t first_begun_ms) {
   static uint64_t looked_ms; /* the next look is no sooner */
   uint32_t unbounded = ~inside->slots.controllers & (CONTROLLER_MEMORY | CONTROLLER_CPU);
   uint64_t now = now_ms();
   size_t count;
-  if (first_deadline_ms == UINT64_MAX || !unbounded) return -1;
+  if (first_begun_ms == UINT64_MAX || !unbounded) return -1;
   /* A run's first look comes one period after it began: while all are shorter there is none. */
-  uint64_t due_ms = first_deadline_ms - inside->settings.timeout_ms + PERIOD_MS;
+  uint64_t due_ms = first_begun_ms + PERIOD_MS;
   if (due_ms < looked_ms) due_ms = looked_ms;
   if (now < due_ms) return (int)(due_ms - now);
   const struct process *table = processes_read(inside, &count);
   if (unbounded & CONTROLLER_MEMORY) check_memory(inside, table, count);
   if (unbounded & CONTROLLER_MEMORY) check_sockets(inside);
   if (unbounded & CONTROLLER_CPU) share_processors(inside, table, count);
+  if (inside->slots.count == 0) unwaited_look(inside, table, count);
   /* Looking at many processes takes time that is then missing for what is due. */
   uint64_t after = now_ms(), pause = (after - now) * LOOKS_COST;
   looked_ms = after + (pause > PERIOD_MS ? pause : PERIOD_MS);

@@ -10,9 +10,8 @@
 
 /*
  * Looks when it is time to. Milliseconds until the next time; -1 when nothing is to be watched.
- * first_deadline_ms: of the run that is due first, which is the one that has lasted longest;
- * UINT64_MAX when nothing runs.
+ * first_begun_ms: when the run began that has lasted longest; UINT64_MAX when nothing runs.
  */
-int watch_runs(struct inside *inside, uint64_t first_deadline_ms);
+int watch_runs(struct inside *inside, uint64_t first_begun_ms);
 
 #endif

@@ -1,10 +1,12 @@
 /** Attacks that take more than one call of one program: between deployments, by zip, by env. */
 import assert from "node:assert/strict";
 import { zipSync } from "fflate";
+import { prepareHost } from "../../sandbox/native.ts";
 import { eachLauncher } from "../../worlds/sandbox/launchers.ts";
 import { startChildProvider } from "../../worlds/child_provider.ts";
 import { type Market, startMarket } from "../../worlds/market.ts";
 import { livingProcesses, survivors } from "../../worlds/processes.ts";
+import { findRelay, shell } from "../../worlds/sandbox/relays.ts";
 import { buildAbuse, readFacts } from "./program.ts";
 
 const MADE = { GRANTED: "1" };
@@ -54,6 +56,35 @@ eachLauncher("deployments share nothing, runs of one no files or memory", async 
   await meeting.letGo();
 });
 
+eachLauncher("a program that brings its sandbox down pays for the run", async (sandbox) => {
+  await using market = await startMarket({ settings: { settlement: { mode: "batch" }, sandbox } });
+  const cid = await market.deploy({
+    files: { main: "#!/bin/sh\nsleep 4\n" },
+    fields: { egress: ["example.com:443"] },
+  });
+  const endUnderRun = async (victim: (relay: number) => Promise<string | number>) => {
+    const answer = market.call(cid);
+    // It has been started: whatever it finds to end its sandbox with, this stands for.
+    while (await livingProcesses(attackersOf(cid)) === "");
+    await shell(`kill -9 ${await victim(await findRelay())}`);
+    const response = await answer;
+    const { error } = await response.json();
+    assert.equal(await survivors(attackersOf(cid)), "");
+    const entry = market.entries().at(-1)!;
+    if (entry.kind === "charge") return [response.status, error, entry.outcome];
+    return [response.status, error, entry.kind];
+  };
+  assert.deepEqual(
+    await endUnderRun((relay) => Promise.resolve(relay)),
+    [502, "program_failed", "failed"],
+  );
+  // The control: an operator, or a machine out of memory, kills what no program can reach.
+  assert.deepEqual(
+    await endUnderRun((relay) => shell(`ps -o ppid= -p ${relay}`)),
+    [503, "sandbox_unavailable", "release"],
+  );
+});
+
 Deno.test("programs that cannot start are refused for free, with the reason", async () => {
   await using market = await startMarket({ settings: { settlement: { mode: "batch" } } });
   const good = await buildAbuse();
@@ -81,6 +112,39 @@ Deno.test("programs that cannot start are refused for free, with the reason", as
   const response = await market.call(missing);
   assert.equal(response.status, 422);
   await response.body?.cancel();
+});
+
+/** So many take ten seconds and 1.6 GiB; a kernel grants more where there are over 100 GiB. */
+const WATCHES_MAX = 8_000_000;
+
+Deno.test({
+  name: "a program that uses up the watches of its uid takes nothing from the provider",
+  ignore: Deno.uid() !== 0,
+  async fn(t) {
+    const { controllers, watches } = await prepareHost({ launcher: "bwrap", runUid: null });
+    if (controllers !== 0 || watches > WATCHES_MAX) {
+      const name = "NOT RUN: they take more memory than it may have";
+      return void await t.step({ name, ignore: true, fn() {} });
+    }
+    const settings = { settlement: { mode: "batch" }, sandbox: { timeoutMs: 60_000 } };
+    await using market = await startMarket({ settings });
+    const program = await buildAbuse();
+    const path = `${market.home}/abuse`;
+    await Deno.writeFile(path, program, { mode: 0o755 });
+    const limits = { timeoutMs: 60_000, memoryMb: 512, concurrency: 1, ownerCreditsPerMinute: 9 };
+    const cid = await market.deploy({ files: { main: program }, fields: { limits } });
+    const run = await hold(`${market.provider.url}/${cid}/uid-watches`);
+    const uid = (await shell(`ps -o uid= -p $(pgrep -o -f '${attackersOf(cid)}')`)).trim();
+    const watchAs = (who: string) =>
+      shell(`setpriv --reuid ${who} --regid ${who} --clear-groups ${path} http://x/watch-one`);
+    // The control: a provider of that uid would take no connection now.
+    assert.match(await watchAs(uid), /^watch ENOSPC$/m);
+    assert.match(await watchAs(String(Deno.uid())), /^watch ok$/m);
+    const other = await deployAbuse(market, program);
+    const answers = Array.from({ length: 8 }, () => market.call(`${other}/watch-one`));
+    for (const answer of answers) assert.match(await (await answer).text(), /^watch ok$/m);
+    await run.letGo();
+  },
 });
 
 Deno.test("a zip with a link to the host is refused", async () => {

@@ -54,13 +54,15 @@ async function compare(neighbour: Sandbox, begin: () => Promise<() => Promise<vo
     await callFor(neighbour, NOTICE_MS);
     compared.during.push(...await callFor(neighbour, ROUND_MS));
     await end();
+    // Sixty processes that were killed take a moment to be gone.
+    await callFor(neighbour, NOTICE_MS);
   }
   return compared;
 }
 
-/** How much longer the slowest of a hundred calls takes during the attack. */
-function slowdown({ without, during }: Compared): number {
-  return quantile(during, 0.99) / Math.max(quantile(without, 0.99), QUIET_MS);
+/** How much longer calls take during the attack, by the slowest of a hundred or the median. */
+function slowdown({ without, during }: Compared, part: 0.5 | 0.99): number {
+  return quantile(during, part) / Math.max(quantile(without, part), QUIET_MS);
 }
 
 function print(what: string, compared: Compared): void {
@@ -110,7 +112,8 @@ eachLauncher("60 spinners take no more than their deployment's share", async (la
     for (const attack of ["spin", "sessions"]) {
       const compared = await compare(neighbour, spinInside(attack));
       print(`${attack}, in a sandbox`, compared);
-      assert(slowdown(compared) <= 3, `${attack}: ${slowdown(compared)} times as long`);
+      const times = slowdown(compared, 0.99);
+      assert(times <= 3, `${attack}: ${times} times as long`);
     }
     if (Deno.uid() !== 0) { // deno-lint-ignore no-console
       return console.log("    the control takes root: NOT RUN");
@@ -118,7 +121,7 @@ eachLauncher("60 spinners take no more than their deployment's share", async (la
     const outside = () => spinOutside(`${dir}/attacker/main`, "sessions");
     const compared = await compare(neighbour, outside);
     print("sessions, without one", compared);
-    assert(slowdown(compared) > 3, "an attack that does nothing shows nothing");
+    assert(slowdown(compared, 0.5) > 3, "an attack that does nothing shows nothing");
   } finally {
     await neighbour.close();
     await attacker.close();

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -145,8 +147,53 @@ static void descriptors(const char *unused) {
   say("files", count);
 }
 
+enum { WATCHERS = 40 };
+
+int add_watches(bool for_ever) {
+  enum { FILES = 90, FIRST = 190, LAST = 254 };
+  struct epoll_event event = {.events = EPOLLIN};
+  int files[FILES], polls[FILES];
+  for (int i = 0; i < FILES; i++) files[i] = eventfd(0, 0);
+  for (int i = 0; i < FILES; i++) polls[i] = epoll_create1(0);
+  for (int file = 0; file < FILES; file++) {
+    for (int number = FIRST; number <= LAST; number++) {
+      dup2(files[file], number);
+      for (int i = 0; i < FILES; i++) {
+        while (epoll_ctl(polls[i], EPOLL_CTL_ADD, number, &event)) {
+          if (errno != ENOSPC || !for_ever) return errno;
+        }
+      }
+    }
+  }
+  return 0;
+}
+
+/* Uses up all watches of its uid, and holds them until stdin ends. */
+static void uid_watches(const char *unused) {
+  (void)unused;
+  int done[2];
+  char byte;
+  if (pipe(done)) return;
+  for (int i = 0; i < WATCHERS; i++) {
+    if (fork()) continue;
+    add_watches(false);
+    _exit(write(done[1], "", 1) < 0 || pause());
+  }
+  for (int i = 0; i < WATCHERS; i++) read(done[0], &byte, 1);
+  say_text("waiting", "here");
+  flush();
+  while (read(0, &byte, 1) > 0) continue;
+}
+
+static void watch_one(const char *unused) {
+  (void)unused;
+  struct epoll_event event = {.events = EPOLLIN};
+  tell("watch", epoll_ctl(epoll_create1(0), EPOLL_CTL_ADD, eventfd(0, 0), &event));
+}
+
 const struct attack KERNEL_ATTACKS[] = {
     {"namespaces", namespaces},     {"forbidden", forbidden}, {"sockets", sockets},
     {"terminals", terminals},       {"x32", x32},             {"int80", int80},
-    {"raise-limits", raise_limits}, {"descriptors", descriptors}, {0},
+    {"raise-limits", raise_limits}, {"descriptors", descriptors},
+    {"uid-watches", uid_watches},   {"watch-one", watch_one}, {0},
 };

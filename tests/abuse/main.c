@@ -13,11 +13,13 @@ static const struct {
     {EBADF, "EBADF"},     {EAGAIN, "EAGAIN"},   {ENOMEM, "ENOMEM"},
     {EACCES, "EACCES"},   {EFAULT, "EFAULT"},   {EINVAL, "EINVAL"},
     {EMFILE, "EMFILE"},   {ENOTTY, "ENOTTY"},   {EFBIG, "EFBIG"},
-    {ENOSPC, "ENOSPC"},   {EROFS, "EROFS"},     {ENOSYS, "ENOSYS"},
+    {ENOSPC, "ENOSPC"},   {ETOOMANYREFS, "ETOOMANYREFS"},
+    {EROFS, "EROFS"},     {ENOSYS, "ENOSYS"},
     {EPROTONOSUPPORT, "EPROTONOSUPPORT"},       {EAFNOSUPPORT, "EAFNOSUPPORT"},
     {ENETUNREACH, "ENETUNREACH"},               {ECONNREFUSED, "ECONNREFUSED"},
     {ENOEXEC, "ENOEXEC"}, {EADDRINUSE, "EADDRINUSE"}, {ENAMETOOLONG, "ENAMETOOLONG"},
     {ENXIO, "ENXIO"},     {ENODEV, "ENODEV"},   {EOVERFLOW, "EOVERFLOW"},
+    {ECONNRESET, "ECONNRESET"},
 };
 
 void tell(const char *name, long result) {
@@ -52,7 +54,8 @@ static char *decode(char *text) {
 }
 
 int main(int argc, char **argv) {
-  const struct attack *lists[] = {FILE_ATTACKS, KERNEL_ATTACKS, PROCESS_ATTACKS, NETWORK_ATTACKS};
+  const struct attack *lists[] = {FILE_ATTACKS, KERNEL_ATTACKS, PROCESS_ATTACKS, NETWORK_ATTACKS,
+                                  EGRESS_ATTACKS};
   char *url = strdup(argc > 1 ? argv[argc - 1] : "");
   char *query = strstr(url, "?arg=");
   char *argument = query ? decode(query + 5) : "";

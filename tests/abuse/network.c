@@ -18,9 +18,14 @@
 #include <time.h>
 #include <unistd.h>
 
-static long connect_ip(const char *host, int port) {
+struct sockaddr_in inet_address(const char *host, int port) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   inet_pton(AF_INET, host, &to.sin_addr);
+  return to;
+}
+
+long connect_ip(const char *host, int port) {
+  struct sockaddr_in to = inet_address(host, port);
   int fd = socket(AF_INET, SOCK_STREAM, 0);
   return connect(fd, (struct sockaddr *)&to, sizeof to);
 }

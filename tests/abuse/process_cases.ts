@@ -1,10 +1,10 @@
 /** Attacks with processes: too many, too hungry, too stubborn, too messy. */
 import assert from "node:assert/strict";
-import { between, type Case, has, ran, refused, timedOutAnyhow } from "./expect.ts";
+import { between, type Case, has, ran, refused, timedOut } from "./expect.ts";
 import type { Control } from "./outside.ts";
 
 const SHORT = 600;
-const TIMED = { timeoutMs: SHORT, check: timedOutAnyhow };
+const TIMED = { timeoutMs: SHORT, check: timedOut };
 const EIGHT_MIB = new Uint8Array(8 * 1024 * 1024);
 
 export function processCases(): Case[] {
@@ -67,7 +67,8 @@ function bombCases(): Case[] {
       what: "fork exponentially",
       attack: "exponential",
       timeoutMs: SHORT,
-      check: timedOutAnyhow,
+      // While all of them fork, to end them takes 0.7 to 2.8 s on two processors that are idle.
+      check: (answer) => timedOut(answer, 10_000),
       outside: {
         place: "crowd, on and on",
         check: ({ facts }) => assert(facts.get("left")!.length > 300),
@@ -207,7 +208,7 @@ function leftoverCases(): Case[] {
       attack: "flood",
       argument: "stdout",
       check({ bytes, cut }) {
-        assert(cut && bytes > 1_000_000 && bytes < 20_000_000, `${bytes} bytes`);
+        assert(cut && bytes > 1_000_000 && bytes < 110_000_000, `${bytes} bytes`);
       },
       outside: { place: "box", check: ({ stdoutBytes }) => assert(stdoutBytes > 60_000_000) },
     },

@@ -4,7 +4,7 @@ import { KhachapuriError } from "../../lib/errors.ts";
 const FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-static", "-Wall", "-Wextra", "-Werror"];
 const KERNEL_HEADERS = ["/usr/include/x86_64-linux-gnu", "/usr/include"]
   .flatMap((folder) => ["-idirafter", folder]);
-const SOURCES = ["main.c", "files.c", "kernel.c", "process.c", "network.c"];
+const SOURCES = ["main.c", "files.c", "kernel.c", "process.c", "network.c", "egress.c"];
 
 /**
  * Compiles it statically.

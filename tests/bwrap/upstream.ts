@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { KhachapuriError } from "../../lib/errors.ts";
+import { signalGroup } from "../../worlds/processes.ts";
 
 const BWRAP = "/usr/bin/bwrap";
 const SCRIPTS: readonly (readonly [interpreter: string, script: string])[] = [
@@ -105,14 +106,21 @@ async function runScript(
     ? ["setpriv", `--reuid=${TEST_UID}`, `--regid=${TEST_UID}`, "--clear-groups"]
     : [];
   const [command, ...args] = [...drop, interpreter, join(tests, script)];
-  const { success, stdout, stderr } = await new Deno.Command(command!, {
+  const child = new Deno.Command(command!, {
     args,
     cwd: home,
     clearEnv: true,
     env: { PATH: "/usr/bin:/bin:/usr/sbin:/sbin", HOME: home, BWRAP },
     stdin: "null",
-  }).output();
-  const output = decoder.decode(stdout) + decoder.decode(stderr);
+    stdout: "piped",
+    stderr: "piped",
+    detached: true,
+  }).spawn();
+  const said = Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  const { success } = await child.status;
+  // Its test of --die-with-parent may leave a process that sleeps for an hour on the same output.
+  signalGroup(child, "SIGKILL");
+  const output = (await said).join("");
   return { script, output, ...countOf(output, success) };
 }
 

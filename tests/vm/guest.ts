@@ -100,6 +100,33 @@ const cases: Record<string, () => Promise<string>> = {
     assert.equal(record.limit, "memory");
     return `${record.limit}`;
   },
+  async "the relay of a sandbox has a cgroup of its own, with limits, and calls go through it"() {
+    using upstream = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const calls = (async () => {
+      for await (const one of upstream) await one.readable.pipeTo(one.writable).catch(() => {});
+    })();
+    const egress = {
+      hosts: ["api.test:80"],
+      overrides: { "api.test:80": `127.0.0.1:${upstream.addr.port}` },
+      connections: 16,
+      connectionsPerSecond: 100,
+      bytesPerSecond: 1e9,
+      connectMs: 30_000,
+      idleMs: 60_000,
+    };
+    const calling = await openSandbox(host, { programDir: "/opt/abuse", limits, egress });
+    const done = await run("connects", encodeURIComponent("5 198.18.1.0 80"), calling);
+    const find = "for dir in $(find /sys/fs/cgroup -type d -name relay); do " +
+      'echo "$(wc -l <$dir/cgroup.procs) $(cat $dir/memory.max $dir/cpu.max | tr "\\n" " ")"; done';
+    const { stdout } = await new Deno.Command("/bin/sh", { args: ["-c", find] }).output();
+    await calling.close();
+    upstream.close();
+    await calls.catch(() => {});
+    assert.equal(fact(done, "done"), "5");
+    const said = new TextDecoder().decode(stdout).trim();
+    assert.equal(said, `1 ${256 * MIB} 100000 100000`);
+    return said;
+  },
   async "forks stop at the run's own limit, and a neighbour still forks"() {
     const bombing = run("forkbomb");
     const neighbour = await run("zombies");

@@ -65,7 +65,8 @@ const VARIANTS: Variant[] = [
 function unit({ label, lines }: Variant, after: string | undefined): string {
   const helper = "/opt/khachapuri-init";
   const deno = `/opt/deno run --no-prompt --cached-only --no-config --no-lock --allow-read ` +
-    `--allow-sys=uid --allow-run=${helper},/bin/sh /opt/guest.js ${label} ${helper}`;
+    `--allow-sys=uid --allow-net=127.0.0.1 --allow-run=${helper},/bin/sh ` +
+    `/opt/guest.js ${label} ${helper}`;
   return [
     "[Unit]",
     ...(after ? [`After=${after}.service`] : []),

@@ -8,12 +8,14 @@ const ECHO_PROGRAM = String.raw`#!/bin/sh
 answer() { printf 'HTTP/1.1 '; printf '%s\n' "$@" ''; }
 case $PATH_INFO in
   /early) answer '200 OK'; echo early; exit ;;
+  /parts) answer '200 OK'; echo early; sleep 0.3; echo late; exit ;;
   /204) answer '204 No Content' 'Content-Length: 5'; printf hello; exit ;;
   /304) answer '304 Not Modified' 'ETag: "a"'; printf hello; exit ;;
   /empty) answer '200 OK'; exit ;;
   /sized) answer '200 OK' 'Content-Length: 5'; printf hello; exit ;;
   /longer) answer '200 OK' 'Content-Length: 3'; printf hello; exit ;;
-  /shorter) answer '200 OK' 'Content-Length: 9'; printf hello; exit ;;
+  /shorter) answer '200 OK' 'Content-Length: 9'; exit ;;
+  /broken) answer '200 OK' 'Content-Length: 9'; printf hello; sleep 0.3; exit ;;
   /coded) answer '200 OK' 'Transfer-Encoding: chunked'; printf hello; exit ;;
   /hop) answer '200 OK' 'Connection: close' 'Upgrade: x' 'Keep-Alive: 9'; printf hello; exit ;;
   /sleep) exec sleep 60 ;;
@@ -55,6 +57,7 @@ export async function openStage(certificate?: CertificateFiles): Promise<Stage> 
     settings: {
       webDomain: `http://${WEB_HOST}`,
       settlement: { mode: "batch" },
+      sandbox: { requestBytes: 16 * 1024 * 1024 },
       ...(tls && { tls }),
     },
     credits: 5_000n,

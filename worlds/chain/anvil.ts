@@ -17,6 +17,11 @@ export interface AnvilOptions {
   chainId?: number;
   /** Mine every so many seconds instead of at once. */
   blockTimeSeconds?: number;
+  /**
+   * Ctrl-C reaches a terminal's whole process group: one who hears it and settles before the end
+   * wants the chain in another, and ends it.
+   */
+  isOwnGroup?: boolean;
 }
 
 /** The nth account that every anvil starts with, holding 10,000 ETH. */
@@ -26,7 +31,7 @@ export function anvilAccount(index: number) {
 
 /** Starts a chain and waits until it listens. */
 export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
-  const { chainId = 31337, blockTimeSeconds } = options;
+  const { chainId = 31337, blockTimeSeconds, isOwnGroup = false } = options;
   const place = ["--host", "127.0.0.1", "--port", "0", "--chain-id", String(chainId)];
   const pace = blockTimeSeconds === undefined ? [] : ["--block-time", String(blockTimeSeconds)];
   const process = new Deno.Command(ANVIL, {
@@ -34,6 +39,7 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
+    detached: isOwnGroup,
   }).spawn();
   const lines = process.stdout.pipeThrough(new TextDecoderStream());
   const { promise: listening, resolve, reject } = Promise.withResolvers<string>();

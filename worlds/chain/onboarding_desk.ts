@@ -2,7 +2,7 @@
 import type { Address, Hex, LocalAccount, TransactionReceipt } from "viem";
 import type { ContractCall } from "../../lib/chain/client.ts";
 import { type DepositOptions, signDeposit } from "../../lib/chain/onboarding.ts";
-import type { DepositAuthorization } from "../../lib/payment_header.ts";
+import type { DepositAuthorization } from "../../lib/deposit_authorization.ts";
 import { Onboarding, type OnboardingOptions } from "../../lib/provider/settlement/onboarding.ts";
 import type { Sending } from "../../lib/provider/settlement/operator.ts";
 import { Relays, type RelaysOptions } from "../../lib/provider/settlement/relays.ts";

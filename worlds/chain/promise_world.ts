@@ -186,7 +186,8 @@ export function openPromiseWorld() {
         if (thawEnd !== undefined && Number(thawEnd) < now + window) return;
         const lane = numberToHex(++lanes, { size: 32 });
         const amount = what.isDust ? DUST : DEBT;
-        const debt = { payer, lane, since: now * 1_000, deadline, epoch: 0, amount };
+        const owed = { deadline, epoch: 0, settled: 0n, amount };
+        const debt = { payer, lane, since: now * 1_000, ...owed };
         debts.set(keyOf(debt), {
           ...debt,
           settledAt: null,

@@ -15,7 +15,8 @@ export interface Block {
 /** A comment, if there is one, and the block below it. */
 const BLOCK = /(?:^<!-- (as|not run): ([^>]+) -->\n\n)?^```([^\n`]*)\n([\s\S]*?)^```$/gm;
 /** These read the terminal, and would take what is pasted behind them, or never end. */
-const LAST = /^(?:editor|khachapuri (?:deploy|serve)) .*\n(?=.)|^khachapuri serve\n(?=.)/m;
+const LAST =
+  /^(?:editor|khachapuri (?:deploy|serve)) (?:\\\n|.)*?[^\\]\n(?=.)|^khachapuri serve\n(?=.)/m;
 /** What a reader would take for commands, too. */
 const SHELLS: ReadonlySet<string> = new Set(["bash", "shell", "console", "zsh"]);
 

@@ -22,6 +22,8 @@ Deno.test("what is pasted behind a command that reads the terminal would be lost
     assert.throws(() => readBlocks("a.md", block(`${command}\ntrue`)), /a\.md:1/);
     assert.equal(readBlocks("a.md", block(`true\n${command}`)).length, 1);
   }
+  assert.equal(readBlocks("a.md", block("khachapuri deploy . \\\n  --private")).length, 1);
+  assert.throws(() => readBlocks("a.md", block("khachapuri deploy . \\\n  --private\ntrue")));
 });
 
 Deno.test("a block that is neither run nor marked is refused, and so is another shell's", () => {

@@ -16,6 +16,7 @@ import { readKeyFile } from "../../lib/spec/keys.ts";
 import { buildPackage } from "../../tools/package.ts";
 import { startAnvil } from "../chain/anvil.ts";
 import { giveEther } from "../chain/anvil_calls.ts";
+import { freePort } from "../free_port.ts";
 import { makeFolder } from "../home.ts";
 import { startGateway, type TestGateway } from "../ipfs/gateway.ts";
 import type { Block } from "./blocks.ts";
@@ -63,6 +64,7 @@ export async function openReaders(): Promise<Readers> {
     dir,
     rpc: anvil.url,
     gateway,
+    // The name says where the provider listens before it does.
     port: freePort(),
     paid: new Set(),
     registration: "",
@@ -192,10 +194,4 @@ async function addressIn(home: string): Promise<Address | null> {
 
 function exists(path: string): Promise<boolean> {
   return Deno.stat(path).then(() => true, () => false);
-}
-
-/** The name says where the provider listens before it does. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

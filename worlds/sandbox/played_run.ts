@@ -25,6 +25,8 @@ export interface PlayedRun {
   meet(limit: RunLimit): void;
   /** Our side failed. */
   fail(error: KhachapuriError): void;
+  /** It, or another program of its deployment, has ended the sandbox. */
+  collapse(why: KhachapuriError): void;
 }
 
 export const LIMITS = {
@@ -101,6 +103,7 @@ export function playRun(request: RunRequest): PlayedRun {
     crash: (signal) => end(signal, "none"),
     meet: (limit) => end(SIGKILL, limit),
     fail: (error) => live.fail(error),
+    collapse: (why) => live.collapse(why),
   };
   return played;
 }

@@ -97,6 +97,11 @@ export const REFUSED: readonly [string, StartCase, RegExp][] = [
   ["one above the system", main("#!/usr/../home/python\n"), /is not where programs see it/],
   ["a relative interpreter", main("#!python3\n"), /python3, is no absolute path/],
   ["a missing one of its own", main("#!/app/bin/tool\n"), /no executable file of the program$/],
+  [
+    "one of its own without its own",
+    { files: { main: "#!/app/bin/run -e\n", "bin/run": "#!/usr/bin/env pyton\n" } },
+    /interpreter of main, pyton, is not installed/,
+  ],
   ["a line that is too long", main(`#!/${"x".repeat(300)}\n`), /longer than the 256 bytes/],
   ["a byte order mark", main("\xef\xbb\xbf#!/bin/sh\n"), /begins with a byte order mark/],
   ["a blank line first", main("\n#!/bin/sh\n"), /does not stand at its very beginning$/],

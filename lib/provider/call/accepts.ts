@@ -3,5 +3,5 @@ import type { Accepts } from "../http/failure.ts";
 import type { PaymentScheme } from "../money/scheme.ts";
 
 export function acceptsOf(schemes: readonly PaymentScheme[]): Accepts {
-  return (lane) => schemes.map((scheme) => scheme.offer(lane));
+  return ({ lane, creditsMax }) => schemes.map((scheme) => scheme.offer({ lane, creditsMax }));
 }

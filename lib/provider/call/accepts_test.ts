@@ -3,17 +3,17 @@ import { openCallWorld } from "../../../worlds/calls.ts";
 import type { PaymentScheme } from "../money/scheme.ts";
 import { acceptsOf } from "./accepts.ts";
 
-Deno.test("a 402 asks for one entry of every scheme, in order, each told of the lane", async () => {
+Deno.test("a 402 asks for one entry of every scheme, in order, each told of the call", async () => {
   using world = await openCallWorld();
   const [counting] = world.parts.money.schemes as [PaymentScheme];
   const other: PaymentScheme = {
     ...counting,
-    offer: (lane) => ({ ...counting.offer(lane), scheme: "other" }),
+    offer: (about) => ({ ...counting.offer(about), scheme: "other" }),
   };
   const accepts = acceptsOf([other, counting]);
-  assert.deepEqual(accepts(undefined), [{ scheme: "other" }, { scheme: "counting" }]);
-  assert.deepEqual(accepts({ id: "0x01", cumulative: 2n }), [
-    { scheme: "other", lane: "0x01" },
-    { scheme: "counting", lane: "0x01" },
+  assert.deepEqual(accepts({}), [{ scheme: "other" }, { scheme: "counting" }]);
+  assert.deepEqual(accepts({ lane: { id: "0x01", cumulative: 2n }, creditsMax: 4 }), [
+    { scheme: "other", lane: "0x01", creditsMax: 4 },
+    { scheme: "counting", lane: "0x01", creditsMax: 4 },
   ]);
 });

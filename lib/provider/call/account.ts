@@ -1,10 +1,11 @@
 /**
- * The end of a call's accounts: the credit is charged or released, the run is logged, slot and
- * sandbox are free again. What is the program's fault costs its payer one credit, what is ours
- * costs nothing.
+ * The end of a call's accounts: its credits are charged or the last one released, the run is
+ * logged, slot and sandbox are free again. What is the program's fault costs its payer the credits
+ * that it took, what is ours none but those that it had used up.
  */
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, type ErrorCode, KhachapuriError } from "../../errors.ts";
+import { LOGGED_PATH_CHARACTERS_MAX } from "../../limits.ts";
 import type { Outcome } from "../../receipt.ts";
 import type { RunFacts } from "../ledger/ledger.ts";
 import type { Call, Started } from "./call.ts";
@@ -50,6 +51,7 @@ export class Account {
   async #conclude(ending: Ending): Promise<boolean> {
     const { started: { run, hold }, call, claim } = this;
     const record = await run.record.catch((error) => asKhachapuriError(error));
+    this.started.paidTime?.stop();
     call.release();
     try {
       if (record instanceof KhachapuriError) return this.#release(record.code);
@@ -57,9 +59,9 @@ export class Account {
       const fault = this.#ourFault(record, ending);
       if (fault !== null) return this.#release(fault);
       const outcome = outcomeOf(record);
-      this.#count(outcome);
+      this.#count(outcome, hold.credits);
       const facts = await this.#runFacts(record, ending);
-      if (facts) ending.transcript.keep(hold.reservation, ending.isWhole);
+      if (facts) ending.transcript.keep(hold.reservation, ending.isWhole, hold.credits);
       await hold.charge(outcome, facts);
       return true;
     } finally {
@@ -68,23 +70,27 @@ export class Account {
   }
 
   #release(reason: string): false {
-    this.#count("released");
-    this.started.hold.release(reason);
+    const { hold } = this.started;
+    // What it had used up before the last credit's time began stays charged.
+    this.#count("released", hold.credits - 1);
+    hold.release(reason);
     return false;
   }
 
-  #count(outcome: Outcome | "released"): void {
-    const { parts, bill } = this.call;
-    parts.records.runs.add({ paid_by: bill.source, outcome });
+  #count(outcome: Outcome | "released", credits: number): void {
+    const { parts: { records }, bill: { source: paid_by } } = this.call;
+    records.runs.add({ paid_by, outcome });
+    records.credits.add({ paid_by }, credits);
   }
 
   /** What the receipt will say; null where there is none, as the owner pays. */
   async #runFacts(record: RunRecord, ending: Ending): Promise<RunFacts | null> {
     const responseHash = ending.transcript.responseHash();
     if (responseHash === null) return null;
-    const { body, at: startedAt } = this.started;
+    const { body, hold: { credits }, at: startedAt } = this.started;
     const requestHash = await body.hash();
-    return { requestHash, responseHash, startedAt, durationMs: Math.round(record.wallMs) };
+    const durationMs = Math.round(record.wallMs);
+    return { credits, requestHash, responseHash, startedAt, durationMs };
   }
 
   /** Why a started run costs nothing; null when it is to be charged. */
@@ -104,21 +110,36 @@ export class Account {
   }
 
   #log(record: RunRecord, { status, error, beginning }: Ending): void {
-    const { parts: { records }, deployment: { cid, spec }, arrival } = this.call;
-    const { stderr: bytes, listeningPort: _, ...facts } = record;
+    const { parts: { records, programs: { place } }, deployment: { cid, spec }, arrival } =
+      this.call;
+    const { stderr: bytes, listeningPort: _, egress, ...facts } = record;
     const reason = runReason({
       record,
       error: this.started.body.failure() ?? error,
+      creditRefusal: this.started.paidTime?.refusal() ?? null,
       isShutdown: this.#isShutdown(record),
       interface: spec.interface,
+      mayCall: spec.egress,
+      place,
       beginning,
     });
     const stderr = bytes.length === 0 ? "" : new TextDecoder().decode(bytes);
-    const { method } = arrival.request;
-    records.runLog.add(cid, { at: this.started.at, method, status, ...facts, reason, stderr });
-    records.log.debug("run ended", { cid, status, ...facts, reason });
+    const { target, request: { method } } = arrival;
+    const path = target.path.slice(0, LOGGED_PATH_CHARACTERS_MAX);
+    const { at, hold: { credits } } = this.started;
+    const wallMs = tenths(record.wallMs);
+    const cpuMs = record.cpuMs === null ? null : tenths(record.cpuMs);
+    const used = { ...facts, wallMs, cpuMs };
+    const run = { at, method, path, status, credits, ...used, egress, reason, stderr };
+    records.runLog.add(cid, run);
+    records.log.debug("run ended", { cid, status, ...used, reason });
     records.usage.note(record);
   }
+}
+
+/** Milliseconds as people read them. */
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10;
 }
 
 function outcomeOf(record: RunRecord): Outcome {

@@ -6,10 +6,11 @@ import {
   CID,
   NOW,
   openCallWorld,
+  REQUEST_BYTES,
 } from "../../../worlds/calls.ts";
 import type { PlayedRun } from "../../../worlds/sandbox/played_run.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { REQUEST_BODY_BYTES_MAX } from "../../limits.ts";
+import { LOGGED_PATH_CHARACTERS_MAX } from "../../limits.ts";
 import { Account, type Ending } from "./account.ts";
 import type { Call } from "./call.ts";
 import type { Claim, LostAnswer, StoredAnswer } from "./idempotency.ts";
@@ -97,6 +98,7 @@ Deno.test("a run that ends in whatever way of its own costs its payer a credit",
     ["timeout", (run) => run.meet("timeout")],
     ["limit", (run) => run.meet("memory")],
     ["limit", (run) => run.meet("stdout")],
+    ["failed", (run) => run.collapse(failed("sandbox_unavailable"))],
   ];
   for (const [outcome, play] of ways) {
     assert.equal(await endingOf({ play }), `charged ${outcome}`);
@@ -126,7 +128,7 @@ Deno.test("what fails at the program is charged, what fails at us is not", async
 
 Deno.test("a program has worked on a body until it was too much, and is paid for that", async () => {
   const chunk = new Uint8Array(1 << 20);
-  const chunks = Array.from({ length: REQUEST_BODY_BYTES_MAX / chunk.length + 1 }, () => chunk);
+  const chunks = Array.from({ length: REQUEST_BYTES / chunk.length + 1 }, () => chunk);
   const call = { method: "POST", body: ReadableStream.from(chunks) };
   const ending = { error: failed("body_too_large") };
   const play = (run: PlayedRun) => run.killed;
@@ -181,6 +183,7 @@ Deno.test("a caller's charge carries what its receipt will say, an owner's carri
   const [callers, owners] = world.holds;
   const { durationMs, ...facts } = callers!.facts!;
   assert.deepEqual(facts, {
+    credits: 1,
     requestHash: sha256("question"),
     responseHash: sha256("answer"),
     startedAt: NOW,
@@ -208,22 +211,26 @@ Deno.test("a run is in its owner's log and in the figures, with what it wrote to
     run.complain("oops");
     run.exit(7);
   };
-  await settle(world, { call: { method: "PUT" }, play, ending: { status: 502 } });
-  const [run] = world.records.runLog.read(CID);
+  const call = { method: "PUT", path: "/a%20b?key=secret" };
+  await settle(world, { call, play, ending: { status: 502 } });
+  const [run] = world.records.runLog.read(CID).runs;
   const { wallMs, ...logged } = run!;
-  assert.ok(wallMs >= 0);
+  assert.match(String(wallMs), /^\d+(\.\d)?$/);
   assert.deepEqual(logged, {
     at: NOW,
     method: "PUT",
+    path: "/a%20b",
     status: 502,
     exit: 7,
     signal: null,
     limit: null,
+    credits: 1,
     cpuMs: 1,
     peakMemoryBytes: 4_096,
     stdinBytes: 0,
     stdoutBytes: 3,
     stderrBytes: 4,
+    egress: null,
     reason: null,
     stderr: "oops",
   });
@@ -233,8 +240,14 @@ Deno.test("a run is in its owner's log and in the figures, with what it wrote to
   assert.ok(world.lines.every((line) => !line.includes("oops")), "stderr is the owner's alone");
 });
 
+Deno.test("of a long path the log keeps the beginning", async () => {
+  using world = await openCallWorld();
+  await settle(world, { call: { path: `/${"a".repeat(4_000)}` } });
+  assert.equal(world.records.runLog.read(CID).runs[0]!.path!.length, LOGGED_PATH_CHARACTERS_MAX);
+});
+
 Deno.test("a run that failed at us is in nobody's log", async () => {
   using world = await openCallWorld();
   await settle(world, { play: (run) => run.fail(failed("sandbox_unavailable")) });
-  assert.deepEqual(world.records.runLog.read(CID), []);
+  assert.deepEqual(world.records.runLog.read(CID).runs, []);
 });

@@ -3,12 +3,14 @@
  * is committed before the last byte goes.
  */
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
+import { CREDITS_HEADER, CREDITS_MAX_HEADER } from "../../credits_headers.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { failureOf } from "../http/failure.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import { isolate, keepPrivate } from "../http/isolation.ts";
 import { readShort, type Relay } from "../http/relay.ts";
 import type { Answer } from "../http/request.ts";
+import type { Place } from "../program/detector.ts";
 import { diagnose } from "../program/diagnosis.ts";
 import type { ProgramResponse, ProgramRun } from "../program/interface/interface.ts";
 import { Account } from "./account.ts";
@@ -40,10 +42,10 @@ export async function answerRun(
   const relay = new OutputRelay({ call, started, claim, account, response, first, transcript });
   if (isBodiless) {
     while (await relay.read() !== null) { /* the caller gets the head only */ }
-    return { status, headers, body: null };
+    return await timed(call, started, { status, headers, body: null });
   }
-  const whole = await readShort(relay, call.parts.gate.shortTimer);
-  return { status, headers, body: whole ?? relay };
+  const whole = await readShort(relay);
+  return await timed(call, started, { status, headers, body: whole ?? relay });
 }
 
 interface Begun {
@@ -60,14 +62,25 @@ async function begin(call: Call, started: Started): Promise<Begun> {
   // A program whose input was cut off may still say something: that is no answer.
   const failure = body.failure();
   if (failure) throw failure;
-  if (!response.hasHead && first === null) await assertEnded(run);
+  if (!response.hasHead && first === null) await assertEnded(run, call.parts.programs.place);
   return { response, first, headers: await headOf(call, started, response) };
 }
 
+/** The paid time was over: why there was no more of it is said with it. */
+function withoutCredit({ paidTime }: Started, error: KhachapuriError): KhachapuriError {
+  const refusal = paidTime?.refusal() ?? null;
+  if (error.code !== "program_timeout" || refusal === null) return error;
+  const why = `no further credit was to be had: ${refusal.shortMessage}`;
+  return new KhachapuriError(error.code, `${error.shortMessage}; ${why}`, {
+    hints: [...error.hints, ...refusal.hints],
+    data: error.data,
+  });
+}
+
 /** A program that printed nothing and failed has not answered; what it printed is its answer. */
-async function assertEnded(run: ProgramRun): Promise<void> {
+async function assertEnded(run: ProgramRun, place: Place): Promise<void> {
   const record = await run.record;
-  if (record.limit !== null || record.exit !== 0) throw programFailure(record);
+  if (record.limit !== null || record.exit !== 0) throw programFailure(record, place);
 }
 
 /** A failure with what its run left behind to tell of it. */
@@ -80,16 +93,27 @@ async function explained(
   if (!run.isComplete() || !error.code.startsWith("program_")) return error;
   const record = await run.record.catch(() => null);
   if (!record) return error;
-  const { interface: style } = call.deployment.spec;
+  const { interface: style, egress: mayCall } = call.deployment.spec;
   const { code, shortMessage: answerFault, hints, data } = error;
-  const found = diagnose({ record, interface: style, beginning: null, answerFault });
+  const { place } = call.parts.programs;
+  const found = diagnose({
+    record,
+    interface: style,
+    mayCall,
+    place,
+    beginning: null,
+    answerFault,
+  });
   if (!found) return error;
   return new KhachapuriError(code, `${answerFault}: ${found.short}`, { hints, data });
 }
 
-function programFailure(record: RunRecord): KhachapuriError {
+function programFailure(record: RunRecord, { command }: Place): KhachapuriError {
   if (record.limit === "timeout") {
-    return new KhachapuriError("program_timeout", `the program took over ${record.wallMs} ms`);
+    return new KhachapuriError(
+      "program_timeout",
+      `the program took over ${Math.round(record.wallMs)} ms`,
+    );
   }
   if (record.limit !== null) {
     return new KhachapuriError("program_limit", `the program hit its ${record.limit} limit`, {
@@ -98,19 +122,38 @@ function programFailure(record: RunRecord): KhachapuriError {
   }
   const how = record.signal ? `was ended by ${record.signal}` : `exited with ${record.exit}`;
   return new KhachapuriError("program_failed", `the program ${how} and printed nothing`, {
-    hints: ["its owner finds what it wrote to stderr with `khachapuri logs CID`"],
+    hints: [
+      command === "deploy"
+        ? "its owner finds what it wrote to stderr with `khachapuri logs CID`"
+        : `the terminal of ${command} shows what it wrote to stderr`,
+    ],
   });
 }
 
 /** The answer's header fields: the program's, made safe, and what the payer is told. */
 async function headOf(
   call: Call,
-  { hold }: Started,
+  started: Started,
   { headers }: ProgramResponse,
 ): Promise<HeaderField[]> {
   const safe = withCaching(isolate(call.arrival.target.form, headers));
   const own = call.bill.source === "caller" ? keepPrivate(safe) : safe;
-  return [...own, ...await hold.notice()];
+  return [...own, ...await noticeOf(call, started)];
+}
+
+/** What the payer is told of its money; of a run that may take several credits also how many. */
+async function noticeOf(
+  { bill, creditsMax }: Call,
+  { hold, paidTime }: Started,
+): Promise<HeaderField[]> {
+  const notice = await hold.notice();
+  if (paidTime === null || bill.source !== "caller") return notice;
+  const soFar: HeaderField[] = [
+    [CREDITS_HEADER, String(hold.credits)],
+    [CREDITS_MAX_HEADER, String(creditsMax)],
+    ["access-control-expose-headers", `${CREDITS_HEADER}, ${CREDITS_MAX_HEADER}`],
+  ];
+  return [...notice, ...soFar];
 }
 
 /** Where a program does not say what caches may do, nothing is to be kept. */
@@ -136,10 +179,10 @@ async function answerFailure(
   const { request } = call.arrival;
   const error = started.body.failure() ?? thrown;
   const accepts = acceptsOf(call.parts.money.schemes);
-  const told = await explained(call, started, error);
+  const told = await explained(call, started, withoutCredit(started, error));
   const failure = failureOf(told, accepts, request.path);
   const { status, body } = failure;
-  const headers = [...failure.headers, ...await started.hold.notice().catch(() => [])];
+  const headers = [...failure.headers, ...await noticeOf(call, started).catch(() => [])];
   const isBodiless = request.method === "HEAD";
   const transcript = transcribe(call, claim, status, headers, isBodiless);
   transcript.add(body);
@@ -151,7 +194,15 @@ async function answerFailure(
     isWhole: true,
   });
   if (!isCharged) throw error;
-  return { status, headers, body: isBodiless ? null : body };
+  return await timed(call, started, { status, headers, body: isBodiless ? null : body });
+}
+
+/** The answer with where its time went; that is of this one call, and not kept under a key. */
+async function timed({ timing }: Call, { run }: Started, answer: Answer): Promise<Answer> {
+  if (!timing) return answer;
+  const hasEnded = answer.body === null || answer.body instanceof Uint8Array;
+  const wallMs = hasEnded ? (await run.record).wallMs : null;
+  return { ...answer, headers: [...answer.headers, ...timing.fields(wallMs)] };
 }
 
 function transcribe(
@@ -181,14 +232,13 @@ class OutputRelay implements Relay {
   #first: Uint8Array | null;
   /** What is to be read again. */
   #again: Uint8Array[] = [];
-  #pending: Promise<Uint8Array | null> | null = null;
 
-  /** Settles when the program has ended. */
-  readonly ended: Promise<unknown>;
+  readonly ended: Promise<void>;
 
   constructor(private readonly parts: RelayParts) {
     this.#first = parts.first;
-    this.ended = parts.started.run.record;
+    this.ended = endOf(parts.started);
+    this.ended.catch(() => {});
   }
 
   isComplete(): boolean {
@@ -197,23 +247,23 @@ class OutputRelay implements Relay {
   }
 
   async read(): Promise<Uint8Array | null> {
-    const chunk = this.#again.shift();
-    if (chunk) return chunk;
-    const waiting = this.#pending;
-    this.#pending = null;
-    return await (waiting ?? this.#readOn());
+    const { uptake } = this.parts.started;
+    uptake.take();
+    const chunk = this.#again.shift() ?? await this.#readOn();
+    if (chunk) uptake.hand();
+    return chunk;
   }
 
-  putBack(chunks: Uint8Array[], pending: Promise<Uint8Array | null> | null): void {
+  putBack(chunks: Uint8Array[]): void {
     this.#again = chunks;
-    this.#pending = pending;
-    // Whoever reads on is told of its failure; a caller that is gone does not read on.
-    pending?.catch(() => {});
   }
 
   async cancel(): Promise<void> {
     const { call, claim, response } = this.parts;
-    if (claim) await this.#finish();
+    if (claim) {
+      call.keepToOneCredit();
+      await this.#finish();
+    }
     call.kill();
     await response.cancel();
     await this.#end(null, false);
@@ -244,4 +294,10 @@ class OutputRelay implements Relay {
     const { account, transcript, first, response: { status, hasHead } } = this.parts;
     return account.end({ status, error, beginning: hasHead ? null : first, transcript, isWhole });
   }
+}
+
+/** The program's end; fails where its caller is not waited for, as it has taken nothing by then. */
+async function endOf({ run, uptake }: Started): Promise<void> {
+  const record = await run.record.catch(() => null);
+  if (record?.limit === "timeout") uptake.assertTaken();
 }

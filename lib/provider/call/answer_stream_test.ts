@@ -1,17 +1,13 @@
 /** How an answer goes out: in one piece or as it comes, charged before its end, or cut off. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { type CallWorld, openCallWorld } from "../../../worlds/calls.ts";
+import { openCallWorld } from "../../../worlds/calls.ts";
+import { aWhile } from "../../../worlds/turns.ts";
 import type { PlayedRun } from "../../../worlds/sandbox/played_run.ts";
 import { KhachapuriError } from "../../errors.ts";
 
 const LANE = "lane";
 const sha256 = (data: string) => `0x${createHash("sha256").update(data).digest("hex")}`;
-
-/** Some time, on the timer that decides whether an answer is still a short one. */
-function aWhile({ parts }: CallWorld): Promise<void> {
-  return new Promise((resolve) => parts.gate.shortTimer.after(resolve));
-}
 
 Deno.test("a short answer waits for its charge, however long that takes, and is one piece", async () => {
   using world = await openCallWorld();
@@ -24,7 +20,7 @@ Deno.test("a short answer waits for its charge, however long that takes, and is 
   let isAnswered = false;
   const call = world.call().finally(() => isAnswered = true);
   await charging.promise;
-  for (const _ of [1, 2]) await aWhile(world);
+  await aWhile();
   assert.ok(!isAnswered, "answered before it was charged");
   charge.resolve();
   const reader = (await call).body!.getReader();
@@ -43,7 +39,7 @@ Deno.test("a long answer streams, and its end is told once it is charged", async
   assert.equal(new TextDecoder().decode((await reader.read()).value), "first");
   assert.deepEqual(world.endings(), [[]]);
   assert.equal(world.parts.gate.slots.busy(), 1);
-  world.before.charge = () => aWhile(world);
+  world.before.charge = () => aWhile();
   const end = reader.read().then(({ done }) => {
     assert.deepEqual(world.endings(), [["charged answered"]]);
     return done;
@@ -150,7 +146,7 @@ Deno.test("a caller that reads no more holds no slot once its program has ended"
   using world = await openCallWorld();
   world.program = async (run) => {
     run.print("half");
-    await aWhile(world);
+    await aWhile();
     run.print(" rest");
     run.exit();
   };
@@ -166,12 +162,10 @@ Deno.test("a caller that reads no more holds no slot once its program has ended"
 
 Deno.test("a short answer that a limit cuts off is a failure, and charged", async () => {
   using world = await openCallWorld();
-  world.program = async (run) => {
-    run.print("half");
-    // Once its first byte was read, and well before the answer is no longer a short one.
-    await new Promise((resolve) => setTimeout(resolve));
-    run.meet("memory");
-  };
+  world.program = (run) => run.print("half");
+  const started = world.nextRun();
+  // Once its first byte was read, and before anything has gone out.
+  world.before.notice = async () => (await started).meet("memory");
   await assert.rejects(world.call(), { code: "program_limit" });
   assert.deepEqual(world.endings(), [["charged limit"]]);
   await world.assertNothingTaken();

@@ -1,19 +1,15 @@
 /** What a run is answered with, and what it costs. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { type CallOptions, type CallWorld, openCallWorld } from "../../../worlds/calls.ts";
+import { type CallOptions, openCallWorld, REQUEST_BYTES } from "../../../worlds/calls.ts";
+import { aWhile } from "../../../worlds/turns.ts";
 import type { PlayedRun } from "../../../worlds/sandbox/played_run.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { REQUEST_BODY_BYTES_MAX } from "../../limits.ts";
 
 const LANE = "lane";
+const lost = new KhachapuriError("sandbox_unavailable", "the sandbox has ended");
 const sha256 = (data: string | Uint8Array) =>
   `0x${createHash("sha256").update(data).digest("hex")}`;
-
-/** Some time, on the timer that decides whether an answer is still a short one. */
-function aWhile({ parts }: CallWorld): Promise<void> {
-  return new Promise((resolve) => parts.gate.shortTimer.after(resolve));
-}
 
 /** What one call of a program is answered, and how its credit ended. */
 async function answer(play: (run: PlayedRun) => unknown, options: CallOptions = {}) {
@@ -72,6 +68,7 @@ Deno.test("a program's failure is charged, and answered with what went wrong", a
     [(run) => run.meet("timeout"), 504, "program_timeout", /longer than/, "timeout"],
     [(run) => run.meet("memory"), 502, "program_limit", /memory/, "limit"],
     [(run) => run.meet("stdout"), 502, "program_limit", /printed more/, "limit"],
+    [(run) => run.collapse(lost), 502, "program_failed", /sandbox was brought down/, "failed"],
   ];
   for (const [play, status, code, message, outcome] of ways) {
     const said = await answer(play);
@@ -94,8 +91,18 @@ Deno.test("a malformed head is the program's failure, and ends it", async () => 
   await world.assertNothingTaken();
 });
 
+Deno.test("an answer that is cut off as its sandbox is brought down costs what it took", async () => {
+  using world = await openCallWorld();
+  world.program = (run) => run.print("half");
+  const begun = world.nextRun();
+  const response = await world.call();
+  (await begun).collapse(lost);
+  await assert.rejects(response.text());
+  assert.deepEqual(world.endings(), [["charged failed"]]);
+  await world.assertNothingTaken();
+});
+
 Deno.test("a failure of ours is no answer, and costs nothing", async () => {
-  const lost = new KhachapuriError("sandbox_unavailable", "the sandbox has ended");
   for (const printed of ["", "half"]) {
     const ending = await failure((run) => {
       run.print(printed);
@@ -108,7 +115,7 @@ Deno.test("a failure of ours is no answer, and costs nothing", async () => {
 /** A body that does not say how long it is: more than may come. */
 function endless(): ReadableStream<Uint8Array<ArrayBuffer>> {
   const chunk = new Uint8Array(1 << 20);
-  const chunks = Array.from({ length: REQUEST_BODY_BYTES_MAX / chunk.length + 1 }, () => chunk);
+  const chunks = Array.from({ length: REQUEST_BYTES / chunk.length + 1 }, () => chunk);
   return ReadableStream.from(chunks);
 }
 
@@ -232,7 +239,7 @@ Deno.test("a receipt's hashes are of what came and of what was sent, in one piec
     using world = await openCallWorld();
     world.program = async (run) => {
       run.print("first ");
-      if (isLong) await aWhile(world);
+      if (isLong) await aWhile();
       run.print(await run.stdin);
       run.exit();
     };
@@ -270,4 +277,42 @@ Deno.test("no byte of an answer goes out before its payer's notice, and none wit
   await (await started).killed;
   await world.assertNothingTaken();
   assert.deepEqual(world.endings(), [["released payment_required"]]);
+});
+
+Deno.test("who pays for a call and asks is told where its time went, and nobody else is", async () => {
+  const asking = { "khachapuri-timing": "1" };
+  const timingOf = async (options: CallOptions) => {
+    const { headers } = await answer((run) => {
+      run.print("HTTP/1.1 200 OK\nServer-Timing: db;dur=53\n\nhello");
+      run.exit();
+    }, options);
+    return headers.get("server-timing");
+  };
+  // The program's own stays, and ours comes last.
+  const times = /^db;dur=53, queue;dur=[0-9.]+, fetch;dur=[0-9.]+, start;dur=[0-9.]+, run;dur=/;
+  assert.match(await timingOf({ headers: asking, lane: LANE }) ?? "", times);
+  assert.equal(await timingOf({ headers: asking }), "db;dur=53");
+  assert.equal(await timingOf({ lane: LANE }), "db;dur=53");
+  const head = await timingOf({ headers: asking, lane: LANE, method: "HEAD" });
+  assert.match(head ?? "", times);
+});
+
+Deno.test("of a stream the time of its run is told up to its beginning", async () => {
+  using world = await openCallWorld();
+  world.program = (run) => run.print("begun");
+  const next = world.nextRun();
+  const headers = { "khachapuri-timing": "1" };
+  const [response, run] = [await world.call({ headers, lane: LANE }), await next];
+  const told = response.headers.get("server-timing") ?? "";
+  assert.match(told, /run;dur=[0-9.]+;desc="until the answer began"$/);
+  run.exit();
+  assert.equal(await response.text(), "begun");
+  await world.assertNothingTaken();
+});
+
+Deno.test("a program's failure that is paid for says where its time went, too", async () => {
+  const options = { headers: { "khachapuri-timing": "1" }, lane: LANE };
+  const { status, headers } = await answer((run) => run.exit(1), options);
+  assert.equal(status, 502);
+  assert.match(headers.get("server-timing") ?? "", /^queue;.* run;dur=[0-9.]+$/);
 });

@@ -4,8 +4,10 @@
  * to the credit for free; whatever was taken by then is given back.
  */
 import type { Address } from "viem";
+import type { Sandbox } from "../../../sandbox/sandbox.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import { stopped } from "../deployment/stops.ts";
 import type { FieldReader } from "../http/fields.ts";
 import { withHost } from "../http/header_rules.ts";
 import type { HttpRequest } from "../http/request.ts";
@@ -19,10 +21,15 @@ import type {
   StartProgram,
 } from "../program/interface/interface.ts";
 import { interfaceOf } from "../program/interface/interfaces.ts";
+import { runCreditsMax } from "../program/run_limits.ts";
 import type { Lease } from "../program/sandboxes.ts";
 import type { Claim } from "./idempotency.ts";
+import { PaidTime } from "./paid_time.ts";
 import type { CallParts } from "./parts.ts";
+import { withCreditsMax } from "./run_credits.ts";
 import type { Slot } from "./slots.ts";
+import { askedTiming, type CallTiming } from "./timing.ts";
+import { Uptake } from "./uptake.ts";
 
 /** A call as it arrived. */
 export interface Arrival {
@@ -35,6 +42,9 @@ export interface Started {
   readonly run: ProgramRun;
   readonly hold: Hold;
   readonly body: RequestBody;
+  /** Null where the run may take no further credit. */
+  readonly paidTime: PaidTime | null;
+  readonly uptake: Uptake;
   /** Unix ms. */
   readonly at: number;
 }
@@ -45,6 +55,7 @@ export class Call {
   #slot: Slot | null = null;
   #hold: Hold | null = null;
   #run: ProgramRun | null = null;
+  #paidTime: PaidTime | null = null;
   #body: WholeBody | null = null;
   #isKilled = false;
 
@@ -54,6 +65,10 @@ export class Call {
     readonly deployment: Deployment,
     readonly scheme: PaymentScheme,
     readonly bill: Bill,
+    /** How many credits the run may take. */
+    readonly creditsMax: number,
+    /** Null unless the caller pays and asks. */
+    readonly timing: CallTiming | null,
   ) {
     this.interface = interfaceOf(deployment.spec.interface);
   }
@@ -65,13 +80,21 @@ export class Call {
   static async open(parts: CallParts, arrival: Arrival): Promise<Call> {
     const { target, request: { fields, sender } } = arrival;
     const { schemes } = parts.money;
+    const timing = askedTiming(fields);
     const deployment = await parts.programs.deployments.get(
       target.cid,
       sender.address,
       (mayRecover) => provenPayer(schemes, fields, mayRecover),
     );
-    const { scheme, bill } = readBill(schemes, deployment, arrival);
-    return new Call(parts, arrival, deployment, scheme, bill);
+    timing?.lap("fetch");
+    const creditsMax = runCreditsMax(deployment.spec, parts.programs.creditsMax);
+    try {
+      const { scheme, bill } = readBill(schemes, deployment, arrival);
+      const payersTiming = bill.source === "caller" ? timing : null;
+      return new Call(parts, arrival, deployment, scheme, bill, creditsMax, payersTiming);
+    } catch (error) {
+      throw withCreditsMax(error, creditsMax);
+    }
   }
 
   /**
@@ -82,11 +105,14 @@ export class Call {
    */
   async start(admission: unknown, claim: Claim | null): Promise<Started> {
     const { programs: { sandboxes }, gate, records } = this.parts;
-    const { deployment, bill } = this;
+    const { deployment, bill, timing } = this;
     try {
       const startProgram = this.#prepare();
       // Before a slot is taken: a program that nobody has takes long to fail.
+      timing?.lap("queue");
       this.#lease = await sandboxes.acquire(deployment);
+      timing?.lap("fetch", this.#lease.fetchedAt);
+      timing?.lap("start");
       this.#slot = gate.slots.take(deployment, bill);
       // Before the credit is taken, as `--settle each` takes it on chain, and after.
       this.#assertCallerIsHere();
@@ -94,7 +120,9 @@ export class Call {
       records.registrations.add(deployment);
       this.#assertCallerIsHere();
       if (!claim) this.arrival.request.whenGone(() => this.kill());
-      return await this.#runProgram(startProgram, this.#lease, this.#hold);
+      const started = await this.#runProgram(startProgram, this.#lease, this.#hold);
+      if (claim && this.#paidTime) this.arrival.request.whenGone(() => this.keepToOneCredit());
+      return started;
     } catch (error) {
       this.#abandon(error);
       throw error;
@@ -118,7 +146,17 @@ export class Call {
   /** Ends the run before its time, or as soon as there is one. */
   kill(): void {
     this.#isKilled = true;
+    this.#paidTime?.stop();
     this.#run?.kill();
+  }
+
+  /**
+   * The caller has gone, and the answer is to be kept for it: it is as long as the run takes no
+   * second credit, so the run gets none, and one that has is ended.
+   */
+  keepToOneCredit(): void {
+    if (this.#hold && this.#hold.credits > 1) this.kill();
+    else this.#paidTime?.takeNoMore();
   }
 
   isKilled(): boolean {
@@ -141,13 +179,35 @@ export class Call {
   }
 
   async #runProgram(startProgram: StartProgram, lease: Lease, hold: Hold): Promise<Started> {
-    const isHashed = this.bill.source === "caller";
-    const body: RequestBody = this.#body ??
-      meterBody(this.arrival.request.body, isHashed, () => this.kill());
+    const body: RequestBody = this.#body ?? meterBody(this.arrival.request.body, {
+      bytesMax: this.parts.gate.requestBytes,
+      isHashed: this.bill.source === "caller",
+      onFailure: () => this.kill(),
+    });
+    this.timing?.lap("queue");
     const run = await startProgram(lease.sandbox, body.source);
+    this.timing?.lap("start");
     this.#run = run;
-    if (this.#isKilled) run.kill();
-    return { run, hold, body, at: this.parts.records.now() };
+    const uptake = new Uptake(lease.sandbox.limits.timeoutMs);
+    this.#paidTime = this.#startTime({ run, hold, uptake }, lease.sandbox);
+    if (this.#isKilled) this.kill();
+    return { run, hold, body, paidTime: this.#paidTime, uptake, at: this.parts.records.now() };
+  }
+
+  #startTime(
+    { run, hold, uptake }: Pick<Started, "run" | "hold" | "uptake">,
+    { limits }: Sandbox,
+  ): PaidTime | null {
+    const { timeoutMs: creditMs } = limits;
+    const { creditsMax } = this;
+    if (creditsMax === 1) return null;
+    const slot = this.#slot!;
+    const admit = () => {
+      if (this.parts.records.stops.has(this.deployment.spec)) throw stopped();
+      uptake.assertTaken();
+      slot.extend(creditMs);
+    };
+    return new PaidTime({ run, hold, creditsMax, creditMs, admit, undo: slot.giveBack });
   }
 
   #assertCallerIsHere(): void {
@@ -164,9 +224,9 @@ export class Call {
     const { target, request } = this.arrival;
     const { cid } = this.deployment;
     const { webDomain } = this.parts.programs;
-    const isOwnHost = target.form === "host";
-    const base = new URL(webDomain);
-    if (isOwnHost) base.hostname = `${cid}.${webDomain.hostname}`;
+    const asked = target.form === "root" ? URL.parse(`http://${request.host}`) : null;
+    const base = asked ?? new URL(webDomain);
+    if (target.form === "host") base.hostname = `${cid}.${webDomain.hostname}`;
     // Where nobody says which scheme it was, it is taken to be that of our own URL.
     if (request.sender.scheme !== null) base.protocol = request.sender.scheme;
     return {
@@ -180,12 +240,14 @@ export class Call {
       hasBody: request.body !== null,
       bodyBytes: this.#body?.bytes ?? announced(request.fields),
       remoteAddress: request.sender.address,
+      // By then the scheme has admitted the bill: its bearer is the payer.
+      payer: this.bill.source === "caller" ? this.bill.payer : null,
     };
   }
 }
 
 /** What Content-Length says; null when it says nothing. */
-function announced(fields: FieldReader): number | null {
+export function announced(fields: FieldReader): number | null {
   const value = fields.get("content-length");
   return value === null ? null : Number(value);
 }

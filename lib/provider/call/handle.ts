@@ -1,16 +1,12 @@
 /** Answers a call: once, or under an Idempotency-Key as often as it is sent and charged once. */
 import { KhachapuriError } from "../../errors.ts";
-import {
-  REQUEST_BODY_BYTES_MAX,
-  REQUEST_HEADER_BYTES_MAX,
-  REQUEST_TARGET_BYTES_MAX,
-} from "../../limits.ts";
+import { REQUEST_HEADER_BYTES_MAX, REQUEST_TARGET_BYTES_MAX } from "../../limits.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
 import { bodyTooLarge } from "../http/request_body.ts";
 import type { DeploymentTarget } from "../http/target.ts";
 import { answerRun } from "./answer.ts";
-import { type Arrival, Call } from "./call.ts";
+import { announced, type Arrival, Call } from "./call.ts";
 import {
   type Claim,
   fingerprintOf,
@@ -20,6 +16,7 @@ import {
   type StoredAnswer,
 } from "./idempotency.ts";
 import type { CallParts } from "./parts.ts";
+import { withCreditsMax } from "./run_credits.ts";
 
 /**
  * Answers a call to a deployment.
@@ -31,7 +28,7 @@ export async function handleCall(
   target: DeploymentTarget,
   request: HttpRequest,
 ): Promise<Answer> {
-  assertSizes(request);
+  assertSizes(request, parts.gate.requestBytes);
   const arrival: Arrival = { target, request };
   const call = await Call.open(parts, arrival);
   try {
@@ -39,7 +36,7 @@ export async function handleCall(
     return key ? await answerUnderKey(call, key) : await answerOnce(call);
   } catch (error) {
     call.release();
-    throw error;
+    throw withCreditsMax(error, call.creditsMax);
   }
 }
 
@@ -47,7 +44,7 @@ async function answerOnce(call: Call): Promise<Answer> {
   const { scheme, bill, arrival: { request } } = call;
   const admission = await scheme.admit(bill);
   if (call.needsWholeBody()) {
-    call.keepBody(await call.parts.gate.readBody(request.body, bill.payer));
+    call.keepBody(await call.parts.gate.readBody(request.body, bill.payer, null));
   }
   const started = await call.start(admission, null);
   return await answerRun(call, started, null);
@@ -61,7 +58,7 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Answer> {
   const isKnown = await idempotency.isKnown(key);
   if (isKnown) await scheme.prove(bill);
   else admission = await scheme.admit(bill);
-  const body = await readBody(request.body, bill.payer);
+  const body = await readBody(request.body, bill.payer, announced(request.fields));
   // The program may read it for as long as it runs, though its answer goes out meanwhile.
   call.keepBody(body);
   let claim: Claim | null = null;
@@ -92,8 +89,11 @@ function replay({ status, headers, body }: StoredAnswer): Answer {
   return { status, headers: again, body: body.length === 0 ? null : body };
 }
 
-/** @throws KhachapuriError `body_too_large`, `headers_too_large` */
-export function assertSizes({ fields, path, query }: HttpRequest): void {
+/**
+ * @param bodyBytesMax what the provider takes
+ * @throws KhachapuriError `body_too_large`, `headers_too_large`
+ */
+export function assertSizes({ fields, path, query }: HttpRequest, bodyBytesMax: number): void {
   let bytes = 0;
   for (const [name, value] of fields.list) bytes += name.length + value.length + 4;
   if (bytes > REQUEST_HEADER_BYTES_MAX) {
@@ -104,5 +104,5 @@ export function assertSizes({ fields, path, query }: HttpRequest): void {
     const limit = `a request's path and query have at most ${REQUEST_TARGET_BYTES_MAX} bytes`;
     throw new KhachapuriError("headers_too_large", limit);
   }
-  if (Number(fields.get("content-length") ?? 0) > REQUEST_BODY_BYTES_MAX) throw bodyTooLarge();
+  if ((announced(fields) ?? 0) > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
 }

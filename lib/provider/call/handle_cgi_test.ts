@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
-import { type CallOptions, type CallWorld, openCallWorld } from "../../../worlds/calls.ts";
-import { BUFFERED_BODY_BYTES_MAX, REQUEST_BODY_BYTES_MAX } from "../../limits.ts";
+import {
+  type CallOptions,
+  type CallWorld,
+  openCallWorld,
+  REQUEST_BYTES,
+} from "../../../worlds/calls.ts";
+import { BUFFERED_BODY_BYTES_MAX, WHOLE_BODY_BYTES_MAX } from "../../limits.ts";
 import { createBodyReader } from "../http/request_body.ts";
 
 /** A body whose sender does not say how long it is. */
@@ -52,11 +57,11 @@ Deno.test("a chunked body that is too long, or for which there is no room, costs
   };
   const cases = [
     [BUFFERED_BODY_BYTES_MAX, "body_too_large"],
-    [REQUEST_BODY_BYTES_MAX / 2, "overloaded"],
+    [WHOLE_BODY_BYTES_MAX / 2, "overloaded"],
   ] as const;
-  for (const [bytesMax, code] of cases) {
+  for (const [heldBytesMax, code] of cases) {
     using world = await openMirror("cgi");
-    world.parts.gate.readBody = createBodyReader(bytesMax);
+    world.parts.gate.readBody = createBodyReader({ heldBytesMax, bytesMax: REQUEST_BYTES });
     await assert.rejects(world.call(endless()), { code });
     assert.deepEqual(world.holds, []);
     assert.equal(await textOf(world.call(chunked("room again"))), "10: room again");
@@ -89,7 +94,7 @@ Deno.test("a local redirect is one call: one slot, one credit, one line of the l
   assert.equal(answer.headers.get("location"), null);
   assert.deepEqual(world.endings(), [["charged answered"]]);
   assert.deepEqual(busy, [1, 1]);
-  assert.equal(world.records.runLog.read(world.deployment.cid).length, 1);
+  assert.equal(world.records.runLog.read(world.deployment.cid).runs.length, 1);
   await world.assertNothingTaken();
 });
 

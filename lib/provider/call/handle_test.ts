@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { type CallOptions, type CallWorld, openCallWorld } from "../../../worlds/calls.ts";
+import {
+  type CallOptions,
+  type CallWorld,
+  openCallWorld,
+  REQUEST_BYTES,
+} from "../../../worlds/calls.ts";
+import { aWhile } from "../../../worlds/turns.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { PlayedRun } from "../../../worlds/sandbox/played_run.ts";
 import {
@@ -7,9 +13,9 @@ import {
   IDEMPOTENCY_ANSWER_BYTES_MAX,
   KEY_REPLAYS_BURST_MAX,
   PAYER_BODIES_PART,
-  REQUEST_BODY_BYTES_MAX,
   REQUEST_HEADER_BYTES_MAX,
   REQUEST_TARGET_BYTES_MAX,
+  WHOLE_BODY_BYTES_MAX,
 } from "../../limits.ts";
 
 const KEYED = { method: "POST", body: "data", lane: "lane", key: "key" };
@@ -40,7 +46,7 @@ Deno.test("what is too large is refused before anything is looked up", async () 
   const cases: [CallOptions, string][] = [
     [{ headers: { "x-a": large(REQUEST_HEADER_BYTES_MAX) } }, "headers_too_large"],
     [{ path: `/${large(REQUEST_TARGET_BYTES_MAX)}` }, "headers_too_large"],
-    [{ headers: { "content-length": String(REQUEST_BODY_BYTES_MAX + 1) } }, "body_too_large"],
+    [{ headers: { "content-length": String(REQUEST_BYTES + 1) } }, "body_too_large"],
   ];
   for (const [options, code] of cases) await assert.rejects(world.call(options), { code });
   assert.deepEqual(world.holds, []);
@@ -55,7 +61,7 @@ Deno.test("what is just small enough is served", async () => {
   assert.equal((await world.call({ headers: { "x-a": value } })).status, 200);
   const more = world.call({ headers: { "x-a": `${value}x` } });
   await assert.rejects(more, { code: "headers_too_large" });
-  const length = { "content-length": String(REQUEST_BODY_BYTES_MAX) };
+  const length = { "content-length": String(REQUEST_BYTES) };
   assert.equal((await world.call({ headers: length })).status, 200);
   const { path: mount } = world.request({ path: "/" });
   const path = `/${"x".repeat(REQUEST_TARGET_BYTES_MAX - mount.length)}`;
@@ -237,7 +243,7 @@ Deno.test("a caller that went before the first byte finds its answer too", async
   const call = world.call({ ...KEYED, signal: caller.signal });
   const run = await started;
   // Not before the call has its run.
-  await new Promise<void>((resolve) => world.parts.gate.shortTimer.after(resolve));
+  await aWhile();
   caller.abort();
   run.print("done");
   run.exit();
@@ -283,8 +289,8 @@ Deno.test("a body under a key is read whole before a credit is taken, and then l
   using world = await openCounting();
   const { readBody } = world.parts.gate;
   const freed: boolean[] = [];
-  world.parts.gate.readBody = async (body, payer) => {
-    const whole = await readBody(body, payer);
+  world.parts.gate.readBody = async (...asked) => {
+    const whole = await readBody(...asked);
     assert.deepEqual(world.holds.length, freed.length);
     return { ...whole, free: () => void freed.push(true) };
   };
@@ -320,9 +326,30 @@ Deno.test("an answer is given again a few times, and no credit buys bytes withou
   await world.assertNothingTaken();
 });
 
+Deno.test("an answer that is given again has no times of its own, nor those of the first", async () => {
+  using world = await openCounting();
+  const asking = { ...KEYED, headers: { "khachapuri-timing": "1" } };
+  const [first, again] = [await world.call(asking), await world.call(asking)];
+  assert.ok(first.headers.has("server-timing") && isReplayed(again));
+  assert.equal(again.headers.get("server-timing"), null);
+  assert.equal(await again.text(), await first.text());
+  await world.assertNothingTaken();
+});
+
+Deno.test("a body under a key that says to be too long to be held is not read, and free", async () => {
+  using world = await openCallWorld();
+  const headers = { "content-length": String(WHOLE_BODY_BYTES_MAX + 1) };
+  const body = new ReadableStream({ pull: () => assert.fail("it was read") }, { highWaterMark: 0 });
+  const keyed: CallOptions = { ...KEYED, headers, body };
+  const refusal = { code: "body_too_large", data: { limit: WHOLE_BODY_BYTES_MAX } };
+  await assert.rejects(world.call(keyed), refusal);
+  assert.deepEqual(world.holds, []);
+  await world.assertNothingTaken();
+});
+
 Deno.test("a body takes its payer's share of memory for as long as the program may read it", async () => {
   using world = await openCallWorld();
-  const body = new Uint8Array(REQUEST_BODY_BYTES_MAX);
+  const body = new Uint8Array(WHOLE_BODY_BYTES_MAX);
   const big = (key: string) => world.call({ method: "POST", body, lane: "lane", key });
   world.program = (run) => run.print("half");
   const begun: [Response, PlayedRun][] = [];

@@ -3,10 +3,10 @@ import type { Log } from "../../log.ts";
 import type { Deployments } from "../deployment/deployments.ts";
 import type { Records } from "../deployment/records.ts";
 import type { ReadBody } from "../http/request_body.ts";
-import type { ShortTimer } from "../http/short_timer.ts";
 import type { Counter } from "../metrics/metrics.ts";
 import type { RunUsage } from "../metrics/run_usage.ts";
 import type { PaymentScheme } from "../money/scheme.ts";
+import type { Place } from "../program/detector.ts";
 import type { Sandboxes } from "../program/sandboxes.ts";
 import type { Idempotency } from "./idempotency.ts";
 import type { Slots } from "./slots.ts";
@@ -26,23 +26,30 @@ export interface CallMoney {
 export interface CallPrograms {
   deployments: Pick<Deployments, "get">;
   sandboxes: Pick<Sandboxes, "acquire" | "isOpen" | "isClosed">;
+  readonly place: Place;
+  /** How many credits one run may take here. */
+  creditsMax: number;
   /** What callers know us by, e.g. `https://provider.example`. */
   webDomain: URL;
 }
 
 /** What a call has to pass before it costs anything. */
 export interface CallGate {
-  slots: Pick<Slots, "take">;
+  slots: Pick<Slots, "take" | "close">;
   idempotency: Idempotency;
+  /** The most that a request's body may have. */
+  requestBytes: number;
   readBody: ReadBody;
-  shortTimer: ShortTimer;
 }
 
 export interface CallRecords {
   registrations: Pick<Records["registrations"], "add">;
+  stops: Pick<Records["stops"], "has">;
   runLog: Pick<Records["runLog"], "add">;
   /** Ended runs by who pays and how they ended. */
   runs: Counter;
+  /** Credits charged, by who pays. */
+  credits: Counter;
   usage: Pick<RunUsage, "note">;
   log: Log;
   now: () => number;

@@ -1,27 +1,41 @@
 /** Why a run ended as it did, in words for its owner's log. */
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import type { KhachapuriError } from "../../errors.ts";
-import { diagnose, type Evidence, ownersSentence } from "../program/diagnosis.ts";
+import type { Evidence } from "../program/detector.ts";
+import { diagnose, ownersSentence } from "../program/diagnosis.ts";
+import { unreachedDiagnosis } from "../program/network_failures.ts";
 
 /** What is known when a run's accounts end. */
-export interface RunEnd {
+export interface RunEnd extends Omit<Evidence, "record" | "answerFault"> {
   readonly record: RunRecord;
   /** Why there is no answer, or half of one; null when it is whole, or the caller left. */
   readonly error: KhachapuriError | null;
+  /** Why it got no further credit; null when it wanted none, or got what it wanted. */
+  readonly creditRefusal: KhachapuriError | null;
   /** Whether the provider's shutdown ended it. */
   readonly isShutdown: boolean;
-  readonly interface: Evidence["interface"];
-  /** As in the evidence. */
-  readonly beginning: Uint8Array | null;
 }
 
 /** One line; null for a run of which there is nothing to say. */
 export function runReason(end: RunEnd): string | null {
-  const { record, error, beginning } = end;
-  const answerFault = error?.shortMessage ?? null;
-  const found = diagnose({ record, interface: end.interface, beginning, answerFault });
-  const parts = [endedBy(end), found && ownersSentence(found)].filter((part) => part !== null);
-  return parts.length === 0 ? null : parts.join("; ");
+  const { record, error } = end;
+  const found = diagnose({ ...end, answerFault: error?.shortMessage ?? null });
+  // Said also of a run that ended well: it may have done without the host.
+  const told = [found, unreachedDiagnosis(record.egress, end.place)].filter((each) =>
+    each !== null
+  );
+  // The same failure can be both.
+  const parts = new Set(
+    [endedBy(end), withoutCredit(end), ...told.map(ownersSentence)]
+      .filter((part) => part !== null),
+  );
+  return parts.size === 0 ? null : [...parts].join("; ");
+}
+
+/** A run that ended before its paid time was over lacked none. */
+function withoutCredit({ record, creditRefusal }: RunEnd): string | null {
+  if (record.limit !== "timeout" || creditRefusal === null) return null;
+  return `no further credit was to be had: ${creditRefusal.shortMessage}`;
 }
 
 function endedBy({ record, error, isShutdown }: RunEnd): string | null {

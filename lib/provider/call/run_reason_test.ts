@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../../errors.ts";
+import { AT_A_PROVIDER } from "../program/detector.ts";
 import { type RunEnd, runReason } from "./run_reason.ts";
 
 const WELL: RunEnd = {
@@ -14,11 +15,15 @@ const WELL: RunEnd = {
     stdinBytes: 0,
     stdoutBytes: 0,
     stderrBytes: 0,
+    egress: null,
     stderr: new Uint8Array(),
   },
   error: null,
   isShutdown: false,
+  creditRefusal: null,
   interface: "curl",
+  mayCall: [],
+  place: AT_A_PROVIDER,
   beginning: null,
 };
 
@@ -46,6 +51,15 @@ Deno.test("whoever ended a run is named: a limit, a head that is none, the calle
   assert.equal(reason(record({ limit: "memory" })), "it hit its memory limit");
 });
 
+Deno.test("a run that ran out of time says why it got no further credit, and no other run does", () => {
+  const creditRefusal = new KhachapuriError("payment_required", "the permit is used up");
+  const error = new KhachapuriError("program_timeout", "the program ran longer than 30000 ms");
+  const why = "no further credit was to be had: the permit is used up";
+  const timeout = record({ exit: null, signal: "SIGKILL", limit: "timeout" });
+  assert.equal(reason({ ...timeout, error, creditRefusal }), `${error.message}; ${why}`);
+  assert.equal(reason({ creditRefusal }), null);
+});
+
 Deno.test("what can be told of a failure follows, with what to do", () => {
   const error = new KhachapuriError("program_failed", "the program exited with 1");
   const stderr = text("Error: Cannot find module 'left-pad'");
@@ -55,4 +69,25 @@ Deno.test("what can be told of a failure follows, with what to do", () => {
   );
   const beginning = text("Content-Type: text/html\n\n<p>");
   assert.match(reason({ beginning })!, /^it printed a CGI head, .*--interface cgi/);
+});
+
+Deno.test("a host that was not reached is told of a run that ended well too, and once of others", () => {
+  const egress: RunEnd["record"]["egress"] = {
+    connections: 0,
+    sentBytes: 0,
+    receivedBytes: 0,
+    unreached: [{ host: "api.test", port: null, failure: "notListed" }],
+  };
+  const words = /it asked for api\.test, which its spec does not list/g;
+  assert.match(
+    reason(record({ egress }))!,
+    /^it asked for api\.test, which its spec does not list/,
+  );
+  const failed = reason(
+    record({ egress, exit: 6, stderr: text("Could not resolve host: api.test") }),
+  );
+  assert.equal(failed!.match(words)!.length, 1);
+  const other = reason(record({ egress, exit: 1, stderr: text("ENOSPC") }))!;
+  assert.match(other, /^it asked for api\.test/);
+  assert.equal(other.match(words)!.length, 1);
 });

@@ -8,8 +8,18 @@ import { Lru } from "../../lru.ts";
 import { TokenBucket } from "../../token_bucket.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { Bill } from "../money/scheme.ts";
+import { hasToLeave } from "./fair_share.ts";
 
 export interface Slot {
+  /**
+   * Counts one credit more for the run.
+   * @param creditMs what one is good for, ms
+   * @throws KhachapuriError `rate_limited` beyond the owner's rate, if it pays; `overloaded` while
+   * the provider shuts down, or another deployment wants the slot of a run that its owner pays for
+   */
+  extend(creditMs: number): void;
+  /** A credit that was counted so was not used. */
+  giveBack(): void;
   /** The run has ended (or never began); calling it again does nothing. */
   free(): void;
   /** The call cost nothing: it does not count against the owner's rate either. */
@@ -18,8 +28,13 @@ export interface Slot {
 
 export class Slots {
   #busy = 0;
+  #isClosing = false;
   /** Runs going on, by deployment. */
   readonly #running = new Map<string, number>();
+  /** Of those the ones that get no further credit, as others want their slots. */
+  readonly #leaving = new Map<string, number>();
+  /** When a deployment's call last found all slots busy. */
+  readonly #refused: Lru<string, number>;
   /** An owner's credits a minute, by deployment; one that was forgotten starts with a full one. */
   readonly #rates = new Lru<string, TokenBucket>(OWNER_RATES_REMEMBERED_MAX);
 
@@ -27,11 +42,19 @@ export class Slots {
   constructor(
     private readonly concurrency: number,
     private readonly now: () => number = Date.now,
-  ) {}
+  ) {
+    // More would make nobody's share smaller: it is one slot at least.
+    this.#refused = new Lru(concurrency);
+  }
 
   /** Runs going on now. */
   busy(): number {
     return this.#busy;
+  }
+
+  /** The provider shuts down: runs go on for the credits that they have, and get no more. */
+  close(): void {
+    this.#isClosing = true;
   }
 
   /** @throws KhachapuriError `rate_limited` (429), `overloaded` (503), both with Retry-After */
@@ -40,31 +63,53 @@ export class Slots {
     const key = `${owner}:${id}`;
     const runs = this.#running.get(key) ?? 0;
     if (runs >= limits.concurrency) throw tooManyRuns(limits.concurrency);
-    if (this.#busy >= this.concurrency) throw allBusy();
+    if (this.#busy >= this.concurrency) {
+      this.#refused.set(key, this.now());
+      throw allBusy();
+    }
+    this.#refused.delete(key);
     const rate = bill.source === "owner" ? this.#rateOf(key, limits.ownerCreditsPerMinute) : null;
     if (rate && !rate.take()) throw tooFast(limits.ownerCreditsPerMinute, rate.waitSeconds());
     this.#busy += 1;
     this.#running.set(key, runs + 1);
     let isTaken = true;
+    let isLeaving = false;
     const free = () => {
       if (!isTaken) return;
       isTaken = false;
-      this.#free(key);
+      this.#busy -= 1;
+      countDown(this.#running, key);
+      if (isLeaving) countDown(this.#leaving, key);
     };
+    const giveBack = () => rate?.giveBack();
     return {
       free,
+      extend: (creditMs) => {
+        if (this.#isClosing) throw shuttingDown();
+        if (rate && this.#isWanted(key, creditMs)) {
+          isLeaving = true;
+          this.#leaving.set(key, (this.#leaving.get(key) ?? 0) + 1);
+          throw wantedByOthers();
+        }
+        if (rate && !rate.take()) throw tooFast(limits.ownerCreditsPerMinute, rate.waitSeconds());
+      },
+      giveBack,
       undo() {
-        if (isTaken) rate?.giveBack();
+        if (isTaken) giveBack();
         free();
       },
     };
   }
 
-  #free(key: string): void {
-    this.#busy -= 1;
-    const left = this.#running.get(key)! - 1;
-    if (left > 0) this.#running.set(key, left);
-    else this.#running.delete(key);
+  /** Whether a deployment is to leave a slot to others, whom one was refused of late. */
+  #isWanted(key: string, creditMs: number): boolean {
+    if (this.#busy < this.concurrency) return false;
+    const since = this.now() - creditMs;
+    const refused = [...this.#refused.keys()].filter((each) => this.#refused.peek(each)! >= since);
+    const running = new Map(
+      [...this.#running].map(([each, runs]) => [each, runs - (this.#leaving.get(each) ?? 0)]),
+    );
+    return hasToLeave(key, { concurrency: this.concurrency, running, refused });
   }
 
   #rateOf(key: string, perMinute: number): TokenBucket {
@@ -76,6 +121,12 @@ export class Slots {
   }
 }
 
+function countDown(counts: Map<string, number>, key: string): void {
+  const left = counts.get(key)! - 1;
+  if (left > 0) counts.set(key, left);
+  else counts.delete(key);
+}
+
 function tooManyRuns(concurrency: number): KhachapuriError {
   const limit = `this deployment runs ${concurrency} calls at a time`;
   return new KhachapuriError("rate_limited", limit, { retryAfterSeconds: 1 });
@@ -83,6 +134,17 @@ function tooManyRuns(concurrency: number): KhachapuriError {
 
 function allBusy(): KhachapuriError {
   return new KhachapuriError("overloaded", "all slots of this provider are busy", {
+    retryAfterSeconds: 1,
+  });
+}
+
+function wantedByOthers(): KhachapuriError {
+  const why = "all slots are busy, this deployment has more than its share, and another wants one";
+  return new KhachapuriError("overloaded", why, { retryAfterSeconds: 1 });
+}
+
+function shuttingDown(): KhachapuriError {
+  return new KhachapuriError("overloaded", "the provider is shutting down", {
     retryAfterSeconds: 1,
   });
 }

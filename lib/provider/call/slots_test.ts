@@ -4,7 +4,7 @@ import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { CidText } from "../../cid.ts";
 import type { Bill } from "../money/scheme.ts";
 import type { Deployment } from "../deployment/deployment.ts";
-import { Slots } from "./slots.ts";
+import { type Slot, Slots } from "./slots.ts";
 
 async function deploymentWith(limits: Record<string, number>): Promise<Deployment> {
   const spec = await sampleSpec({
@@ -20,6 +20,8 @@ async function deploymentWith(limits: Record<string, number>): Promise<Deploymen
   });
   return { cid: "bafytest" as CidText, spec, entry: spec.providers[0]! };
 }
+
+const CREDIT_MS = 1_000;
 
 const bill = (source: Bill["source"]) => ({ source }) as Bill;
 
@@ -57,6 +59,30 @@ Deno.test("a provider's slots are shared by all deployments", async () => {
   slots.take(other, bill("caller"));
 });
 
+Deno.test("a run's further credits count against its owner's rate, and a caller's against none", async () => {
+  const slots = new Slots(10, () => 0);
+  const deployment = await deploymentWith({ ownerCreditsPerMinute: 3 });
+  const slot = slots.take(deployment, bill("owner"));
+  slot.extend(CREDIT_MS);
+  slot.extend(CREDIT_MS);
+  assert.equal(refusal(() => slot.extend(CREDIT_MS)).code, "rate_limited");
+  assert.equal(refusal(() => slots.take(deployment, bill("owner"))).code, "rate_limited");
+  slot.giveBack();
+  slot.extend(CREDIT_MS);
+  const callers = slots.take(deployment, bill("caller"));
+  for (let credit = 0; credit < 10; credit++) callers.extend(CREDIT_MS);
+  callers.giveBack();
+  assert.equal(refusal(() => slot.extend(CREDIT_MS)).code, "rate_limited");
+});
+
+Deno.test("a provider that shuts down gives no run a further credit", async () => {
+  const slots = new Slots(10);
+  const slot = slots.take(await deploymentWith({}), bill("caller"));
+  slot.extend(CREDIT_MS);
+  slots.close();
+  assert.equal(refusal(() => slot.extend(CREDIT_MS)).code, "overloaded");
+});
+
 Deno.test("an owner's rate refills evenly, and callers who pay do not count", async () => {
   let now = 0;
   const slots = new Slots(100, () => now);
@@ -82,4 +108,38 @@ Deno.test("a call that cost nothing does not count against the owner's rate", as
   // Ended already: there is nothing left to undo.
   slot.undo();
   assert.equal(refusal(() => slots.take(deployment, bill("owner"))).code, "rate_limited");
+});
+
+/** A provider of two slots, of which one deployment has both and another was refused one. */
+async function openFull(source: Bill["source"]) {
+  const clock = { now: 10_000 };
+  const slots = new Slots(2, () => clock.now);
+  const greedy = await deploymentWith({ ownerCreditsPerMinute: 60 });
+  const other = await deploymentWith({ ownerCreditsPerMinute: 61 });
+  const runs = [1, 2].map(() => slots.take(greedy, bill(source))) as [Slot, Slot];
+  for (const run of runs) run.extend(CREDIT_MS);
+  refusal(() => slots.take(other, bill("caller")));
+  return { clock, slots, runs, other };
+}
+
+Deno.test("one run of a deployment that has more than its share leaves its slot to another", async () => {
+  const { slots, runs: [first, second], other } = await openFull("owner");
+  const { code, shortMessage } = refusal(() => first.extend(CREDIT_MS));
+  assert.equal(code, "overloaded");
+  assert.match(shortMessage, /more than its share/);
+  second.extend(CREDIT_MS);
+  first.free();
+  slots.take(other, bill("caller"));
+  second.extend(CREDIT_MS);
+});
+
+Deno.test("a call that was refused long ago makes no run leave", async () => {
+  const { clock, runs: [first] } = await openFull("owner");
+  clock.now += CREDIT_MS + 1;
+  first.extend(CREDIT_MS);
+});
+
+Deno.test("a run that its caller pays for leaves for nobody", async () => {
+  const { runs: [first] } = await openFull("caller");
+  first.extend(CREDIT_MS);
 });

@@ -49,10 +49,12 @@ export class Transcript {
   /**
    * Keeps the answer, or why it cannot be given again, under the claim's key.
    * @param isWhole whether all of it went out
+   * @param credits how many its run took
    */
-  keep(reservation: number, isWhole: boolean): void {
+  keep(reservation: number, isWhole: boolean, credits: number): void {
     const { claim, status, headers } = this.options;
     if (!claim) return;
+    if (credits > 1) return claim.store({ why: `it took ${credits} credits` }, reservation);
     if (!isWhole) return claim.store({ why: "it was cut short" }, reservation);
     if (this.isTooLarge()) {
       const why = `it was larger than ${IDEMPOTENCY_ANSWER_BYTES_MAX} bytes`;

@@ -29,7 +29,7 @@ Deno.test("an answer is hashed and kept as it went out, chunk after chunk", () =
   shared.fill(0);
   its.add(bytesOf("puri"));
   assert.equal(its.responseHash(), sha256(bytesOf("khachapuri")));
-  its.keep(RESERVATION, true);
+  its.keep(RESERVATION, true, 1);
   const body = bytesOf("khachapuri");
   assert.deepEqual(stored, [[{ status: 201, headers: [["a", "b"]], body }, RESERVATION]]);
 });
@@ -38,14 +38,14 @@ Deno.test("an answer that had no body is hashed and kept as empty", () => {
   const { its, stored } = transcript({ isBodiless: true });
   its.add(bytesOf("not sent"));
   assert.equal(its.responseHash(), sha256(bytesOf("")));
-  its.keep(RESERVATION, true);
+  its.keep(RESERVATION, true, 1);
   assert.deepEqual((stored[0]![0] as StoredAnswer).body, new Uint8Array(0));
 });
 
 Deno.test("of an answer that is cut short or too large only the reason is kept", () => {
   const cut = transcript();
   cut.its.add(bytesOf("half"));
-  cut.its.keep(RESERVATION, false);
+  cut.its.keep(RESERVATION, false, 1);
   assert.deepEqual(cut.stored, [[{ why: "it was cut short" }, RESERVATION]]);
 
   const large = transcript();
@@ -54,7 +54,7 @@ Deno.test("of an answer that is cut short or too large only the reason is kept",
   assert.ok(!large.its.isTooLarge());
   large.its.add(bytesOf("x"));
   assert.ok(large.its.isTooLarge());
-  large.its.keep(RESERVATION, true);
+  large.its.keep(RESERVATION, true, 1);
   const why = `it was larger than ${IDEMPOTENCY_ANSWER_BYTES_MAX} bytes`;
   assert.deepEqual(large.stored, [[{ why }, RESERVATION]]);
   assert.equal(large.its.responseHash(), sha256(new Uint8Array([...most, ...bytesOf("x")])));
@@ -63,7 +63,7 @@ Deno.test("of an answer that is cut short or too large only the reason is kept",
 Deno.test("the largest answer that may be kept is kept", () => {
   const { its, stored } = transcript();
   its.add(new Uint8Array(IDEMPOTENCY_ANSWER_BYTES_MAX));
-  its.keep(RESERVATION, true);
+  its.keep(RESERVATION, true, 1);
   assert.equal((stored[0]![0] as StoredAnswer).body.length, IDEMPOTENCY_ANSWER_BYTES_MAX);
 });
 
@@ -72,5 +72,5 @@ Deno.test("nothing is hashed where there is no receipt, nothing kept where there
   its.add(new Uint8Array(2 * IDEMPOTENCY_ANSWER_BYTES_MAX));
   assert.equal(its.responseHash(), null);
   assert.ok(!its.isTooLarge());
-  its.keep(RESERVATION, true);
+  its.keep(RESERVATION, true, 1);
 });

@@ -1,6 +1,7 @@
 /** From a deployment cid to a verified spec that is meant for this provider. */
 import type { Address, Hex } from "viem";
 import { type CidText, parseCid } from "../../cid.ts";
+import { isAllowed } from "../../egress.ts";
 import { KhachapuriError, unfit } from "../../errors.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
 import {
@@ -14,6 +15,7 @@ import {
 import { Lru } from "../../lru.ts";
 import type { EscrowDomain } from "../../permit.ts";
 import { openSpec } from "../../spec/envelope.ts";
+import { creditsMax } from "../../spec/credits.ts";
 import { specEntryFor } from "../../spec/schema.ts";
 import { verifySpec } from "../../spec/signature.ts";
 import { Absences } from "./absences.ts";
@@ -21,13 +23,17 @@ import { addressPrefix } from "../http/address_prefix.ts";
 import type { Deployment } from "./deployment.ts";
 import { type GiveBack, LookupLimits, type ProvenPayer } from "./lookup_limits.ts";
 import type { Registrations } from "./registrations.ts";
-import type { Stops } from "./stops.ts";
+import { stopped, type Stops } from "./stops.ts";
 
 export interface DeploymentsOptions {
   fetcher: Fetcher;
   identities: readonly string[];
   /** Hashes of the terms that this provider stands by. */
   termsHashes: ReadonlySet<Hex>;
+  /** Patterns of what programs may call. */
+  egressHosts: readonly string[];
+  /** Whether each credit is mined before its run, which therefore takes no other. */
+  minesEach: boolean;
   /** Whom a spec must name. */
   seller: EscrowDomain & { provider: Address };
   registrations: Pick<Registrations, "isKnown">;
@@ -81,6 +87,11 @@ export class Deployments {
     const deployment = this.#recall(cid) ?? await this.#find(cid, from, payer);
     if (this.#options.stops.has(deployment.spec)) throw stopped();
     return deployment;
+  }
+
+  /** Why the deployment's last caller got no run, if that was its spec's fault. */
+  refusal(cid: CidText): KhachapuriError | null {
+    return this.#refused.get(cid) ?? null;
   }
 
   /** @throws KhachapuriError what is remembered against it */
@@ -167,7 +178,7 @@ function nobody(): Promise<null> {
 }
 
 async function load(
-  { fetcher, identities, termsHashes, seller }: DeploymentsOptions,
+  { fetcher, identities, termsHashes, seller, egressHosts, minesEach }: DeploymentsOptions,
   cid: CidText,
   signal: AbortSignal,
 ): Promise<Deployment> {
@@ -186,13 +197,29 @@ async function load(
       hints: [`signed: ${entry.terms}`, "owner: read /terms and deploy again"],
     });
   }
-  if (spec.egress.length > 0) {
-    throw new KhachapuriError("invalid_spec", "programs have no network at this provider", {
-      hints: ["owner: deploy again without egress"],
-    });
-  }
+  const refused = spec.egress.filter((host) => !isAllowed(host, egressHosts));
+  if (refused.length > 0) throw notReachable(refused, egressHosts);
+  if (minesEach && creditsMax(spec) > 1) throw minedEach(creditsMax(spec));
   await verifySpec(spec);
   return { cid, spec, entry };
+}
+
+function notReachable(hosts: readonly string[], allowed: readonly string[]): KhachapuriError {
+  const message = `programs here may not call ${hosts.join(", ")}`;
+  const offered = allowed.length === 0 ? "they have no network" : `allowed: ${allowed.join(", ")}`;
+  return new KhachapuriError("invalid_spec", message, {
+    hints: [offered, "owner: deploy again with --egress as far as it is allowed"],
+  });
+}
+
+function minedEach(credits: number): KhachapuriError {
+  const message = `limits.credits is ${credits}, and here a run takes one: each is mined before it`;
+  return new KhachapuriError("invalid_spec", message, {
+    hints: [
+      "owner: deploy again without --credits, or at a provider that settles in batches",
+      'provider: settlement.mode "batch" in config.json lets runs take further credits',
+    ],
+  });
 }
 
 function tooManyLookups(): KhachapuriError {
@@ -208,8 +235,4 @@ function misdirected(message: string): KhachapuriError {
       "owner: if it is this one, its key has changed: deploy again",
     ],
   });
-}
-
-function stopped(): KhachapuriError {
-  return new KhachapuriError("stopped", "the owner has stopped this deployment");
 }

@@ -34,6 +34,8 @@ function emptyWorld(known: ReadonlySet<string> = new Set(), readFile = never) {
     fetcher,
     identities: [],
     termsHashes: new Set(),
+    egressHosts: [],
+    minesEach: false,
     seller: { chainId: 1, escrow: ZERO, provider: ZERO },
     registrations: { isKnown: (cid) => known.has(cid) },
     stops: { has: () => false },

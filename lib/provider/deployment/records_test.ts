@@ -24,7 +24,7 @@ Deno.test("registrations, stops and runs are in one file, and there after a star
     { cid: CID, id: spec.id, firstSeen: 7, stopped: true },
   ]);
   assert.equal(after.stops.has(spec), true);
-  assert.deepEqual(after.runLog.read(CID), [RUN]);
+  assert.deepEqual(after.runLog.read(CID).runs, [RUN]);
   after.close();
 });
 

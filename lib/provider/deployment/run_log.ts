@@ -4,19 +4,27 @@
  */
 import { Buffer } from "node:buffer";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { EgressRecord } from "../../../sandbox/egress_tally.ts";
 import type { CidText } from "../../cid.ts";
 import { RUN_LOG_BYTES_MAX, RUN_LOG_RUNS_MAX } from "../../limits.ts";
+import { LogFollowers } from "./log_followers.ts";
 
 /** One run, as its owner may read it. */
 export interface LoggedRun {
   /** Unix ms. */
   at: number;
-  /** Path and query are the caller's; only the method is kept. */
   method: string;
+  /**
+   * As it was sent, below the deployment, cut to LOGGED_PATH_CHARACTERS_MAX. Without the query,
+   * where callers put keys and words of their own; null of a run from before it was kept.
+   */
+  path: string | null;
   status: number;
   exit: number | null;
   signal: string | null;
   limit: string | null;
+  /** How many it took; absent in lines of earlier releases, when each run took one. */
+  credits?: number;
   wallMs: number;
   /** User and system time; null where it could not be measured, as for the memory. */
   cpuMs: number | null;
@@ -24,10 +32,20 @@ export interface LoggedRun {
   stdinBytes: number;
   stdoutBytes: number;
   stderrBytes: number;
+  /** What it called, together with the runs beside it; null: it may call nobody. */
+  egress: EgressRecord | null;
   /** Why it ended as it did, in words; null when there is nothing to say. */
   reason: string | null;
   /** The beginning of what it wrote there. */
   stderr: string;
+}
+
+/** What was read, and where to read on. */
+export interface RunLogPage {
+  /** Oldest first. */
+  runs: LoggedRun[];
+  /** Of the last run that was read, in the order in which runs ended. */
+  cursor: number;
 }
 
 export interface RunLogOptions {
@@ -39,6 +57,8 @@ export interface RunLogOptions {
 
 /** A crash loses the lines of so long, ms, of so many runs, or of so much stderr. */
 const WRITE_WITHIN_MS = 1_000;
+/** Where somebody waits for them. */
+const FOLLOWED_WITHIN_MS = 100;
 const WRITE_RUNS = 256;
 const WRITE_STDERR_BYTES = 64 * 1024;
 /** Runs dropped at a time when all together are too many. */
@@ -50,6 +70,7 @@ const SCHEMA = `
 `;
 
 export class RunLog {
+  readonly followers = new LogFollowers();
   readonly #database: DatabaseSync;
   readonly #bytesMax: number;
   readonly #lost: (error: unknown) => void;
@@ -64,6 +85,7 @@ export class RunLog {
   readonly #trim: StatementSync;
   readonly #dropOldest: StatementSync;
   readonly #select: StatementSync;
+  readonly #newest: StatementSync;
 
   constructor(database: DatabaseSync, options: RunLogOptions = {}) {
     this.#database = database;
@@ -81,7 +103,10 @@ export class RunLog {
       `DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs ORDER BY rowid LIMIT ${DROPPED_RUNS})
        RETURNING ${size}`,
     );
-    this.#select = database.prepare("SELECT run FROM runs WHERE cid = ? ORDER BY rowid");
+    this.#select = database.prepare(
+      "SELECT rowid, run FROM runs WHERE cid = ? AND rowid > ? ORDER BY rowid",
+    );
+    this.#newest = database.prepare("SELECT MAX(rowid) AS rowid FROM runs");
     this.#bytes = sumOf(database.prepare(`SELECT ${size} FROM runs`).all());
   }
 
@@ -93,26 +118,37 @@ export class RunLog {
     runs.push(run);
     this.#stderrBytes += run.stderr.length;
     if (this.#count >= WRITE_RUNS || this.#stderrBytes > WRITE_STDERR_BYTES) this.#flush();
-    else if (this.#timer === null) this.#flushSoon();
+    else if (this.#timer === null) {
+      this.#flushIn(this.followers.isFollowed(cid) ? FOLLOWED_WITHIN_MS : WRITE_WITHIN_MS);
+    }
   }
 
-  /** A deployment's runs, oldest first. */
-  read(cid: CidText): LoggedRun[] {
+  /**
+   * A deployment's runs.
+   * @param after the cursor of an earlier page, whose runs are left out; 0: from the beginning
+   */
+  read(cid: CidText, after = 0): RunLogPage {
     this.#flush();
-    return this.#select.all(cid).map((row) => JSON.parse(row.run as string));
+    const newest = this.#newest.get()!.rowid as number | null ?? 0;
+    // A cursor from before the records were lost.
+    const from = after > newest ? 0 : after;
+    const rows = this.#select.all(cid, from);
+    const runs = rows.map((row) => parseRun(row.run as string));
+    return { runs, cursor: rows.at(-1)?.rowid as number | undefined ?? from };
   }
 
   close(): void {
+    this.followers.close();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#flush();
   }
 
   /** The timer is left to fire, and keeps no process alive. */
-  #flushSoon(): void {
+  #flushIn(ms: number): void {
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#flush();
-    }, WRITE_WITHIN_MS);
+    }, ms);
     Deno.unrefTimer(this.#timer);
   }
 
@@ -125,6 +161,7 @@ export class RunLog {
       this.#database.exec("BEGIN");
       this.#write(batch);
       this.#database.exec("COMMIT");
+      for (const cid of batch.keys()) this.followers.wake(cid);
     } catch (error) {
       this.#bytes = before;
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
@@ -146,6 +183,11 @@ export class RunLog {
       this.#bytes -= dropped;
     }
   }
+}
+
+/** What older versions did not keep is null. */
+function parseRun(text: string): LoggedRun {
+  return { path: null, egress: null, ...JSON.parse(text) };
 }
 
 function sumOf(rows: unknown[]): number {

@@ -1,5 +1,6 @@
 /** Which deployments their owner has stopped; for ever, and across restarts. */
 import type { DatabaseSync } from "node:sqlite";
+import { KhachapuriError } from "../../errors.ts";
 import type { Spec } from "../../spec/schema.ts";
 import { durably } from "./durably.ts";
 
@@ -31,6 +32,11 @@ export class Stops {
     durably(this.database, () => void insert.run(spec.owner, spec.id, this.now()));
     this.#known.add(keyOf(spec));
   }
+}
+
+/** What a deployment that its owner has stopped is refused with. */
+export function stopped(): KhachapuriError {
+  return new KhachapuriError("stopped", "the owner has stopped this deployment");
 }
 
 function keyOf({ owner, id }: Stoppable): string {

@@ -2,16 +2,20 @@
  * Is this machine ready to serve, as callers will see it? The preflight, and what only a person
  * asks for: the gateways, the name's records and the provider at its own address.
  */
+import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { type ContractLocation, formatCaip10 } from "../../caip.ts";
 import { type ProviderRecord, resolveProvider } from "../../chain/ens.ts";
 import { formatUsdc } from "../../chain/usdc.ts";
 import { type Config, type ProviderConfig, resolveFromHome } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { PROBE_TIMEOUT_MS } from "../../limits.ts";
+import { runtimesText } from "../../runtime.ts";
 import { recipientOf } from "../../spec/keys.ts";
 import { whyUnreachable } from "../../unreachable.ts";
 import { readAgreements } from "../deployment/agreements.ts";
 import { recordsPath } from "../deployment/records.ts";
+import { findRuntimes } from "../program/runtimes.ts";
+import { openBackstage } from "../program/stage.ts";
 import { judgeEndpoint } from "./chain_endpoints.ts";
 import type { Finding, Findings, Look } from "./findings.ts";
 import { leftBehind, tellLeftBehind } from "./left_behind.ts";
@@ -37,6 +41,7 @@ const PARTS = [
   "rpc",
   "gateway",
   "sandbox",
+  "runtimes",
   "state",
   "terms",
   "deployments",
@@ -54,6 +59,11 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
   for (const gateway of gateways) {
     const part = `gateway ${new URL(gateway).origin}`;
     await findings.look(part, () => checkGateway(gateway, options.fetch));
+  }
+  if (seen.sandbox) {
+    const { host } = seen.sandbox;
+    const { memoryMb } = provider!.sandbox;
+    await findings.look("runtimes", () => checkRuntimes(host, memoryMb));
   }
   if (provider && seen.terms) await lookAtDeployments(config, provider, seen.terms, findings, now);
   const { connected } = seen;
@@ -111,6 +121,15 @@ async function checkGateway(gateway: string, request: typeof fetch = fetch): Pro
   throw new KhachapuriError("ipfs_unavailable", said, {
     hints: ["is it a trustless gateway (specs.ipfs.tech/http-gateways/trustless-gateway)?"],
   });
+}
+
+/** What the front page will say that programs find. */
+async function checkRuntimes(host: SandboxHost, memoryMb: number): Promise<Look> {
+  await using backstage = await openBackstage(host);
+  const { found } = await findRuntimes(backstage.host, memoryMb);
+  const [interpreters, tools] = (["interpreter", "tool"] as const)
+    .map((kind) => runtimesText(found, kind) || "none");
+  return { detail: `programs find ${interpreters}; tools: ${tools}` };
 }
 
 /** The records that callers go by, beside what this machine is configured to do. */

@@ -46,6 +46,7 @@ Deno.test("everything is looked at, and told in the order in which one would men
     `rpc ${home.chain.rpc}`,
     `gateway ${GATEWAY}`,
     "sandbox",
+    "runtimes",
     "state",
     "terms",
     "operator",

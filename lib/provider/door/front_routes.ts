@@ -10,18 +10,22 @@ import { metricsText } from "../metrics/metrics.ts";
 import { jsonAnswer } from "./json.ts";
 import type { RouteParts } from "./parts.ts";
 
-export function frontPage({ offering, money }: RouteParts, request: HttpRequest): Promise<Answer> {
+export async function frontPage(
+  { offering, money, programs }: RouteParts,
+  request: HttpRequest,
+): Promise<Answer> {
+  const runtimes = await programs.runtimes();
   const wantsHtml = request.fields.get("accept")?.includes("text/html") ?? false;
   if (!wantsHtml) {
-    const accepts = acceptsOf(money.schemes)(undefined);
-    return Promise.resolve(jsonAnswer(offeringJson(offering, accepts)));
+    const accepts = acceptsOf(money.schemes)({});
+    return jsonAnswer(offeringJson(offering, accepts, runtimes));
   }
   const headers: HeaderField[] = [
     ["content-type", "text/html; charset=utf-8"],
     ["content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"],
     ["vary", "accept"],
   ];
-  return Promise.resolve({ status: 200, headers, body: bytesOf(offeringHtml(offering)) });
+  return { status: 200, headers, body: bytesOf(offeringHtml(offering, runtimes)) };
 }
 
 export async function health({ health, gate, programs }: RouteParts): Promise<Answer> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openRouteWorld, TERMS } from "../../../worlds/routes.ts";
+import { openRouteWorld, RUNTIMES, TERMS } from "../../../worlds/routes.ts";
 import { offeringJson } from "../http/page.ts";
 import { termsHash } from "../../spec/terms.ts";
 
@@ -8,7 +8,7 @@ Deno.test("the front page says in JSON what is offered, and how it may be paid",
   const response = await world.ask("/");
   assert.equal(response.headers.get("content-type"), "application/json");
   const said = await response.json();
-  assert.deepEqual(said, offeringJson(world.parts.offering, [{ scheme: "counting" }]));
+  assert.deepEqual(said, offeringJson(world.parts.offering, [{ scheme: "counting" }], RUNTIMES));
 });
 
 Deno.test("a browser gets a page that loads nothing and runs nothing", async () => {

@@ -3,6 +3,7 @@ import { type Address, isAddressEqual } from "viem";
 import type { CidText } from "../../cid.ts";
 import { formatCid, parseCid } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { LOG_FOLLOW_MS_MAX } from "../../limits.ts";
 import {
   isOwnerRequestValid,
   type OwnerQuestion,
@@ -12,6 +13,7 @@ import {
 import { parseRenewalRequest } from "../../spec/renewal.ts";
 import { isStopSigned, parseStopRequest } from "../../spec/stop.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import type { LogFollower } from "../deployment/log_followers.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
 import { jsonAnswer, readJson } from "./json.ts";
 import type { RouteParts } from "./parts.ts";
@@ -67,29 +69,64 @@ async function unstopped(
   }
 }
 
-/** The latest runs of a deployment, and why it cannot run. */
+/**
+ * The latest runs of a deployment, and why it cannot run: with `?after=CURSOR` those after that,
+ * and with `&wait=SECONDS` the next when there is none yet.
+ */
 export async function logs(parts: RouteParts, request: HttpRequest): Promise<Answer> {
+  const { after, waitMs } = pageAsked(request.query);
   const { subject, owner } = await ownerRequest(parts, request, "logs");
   const cid = formatCid(parseCid(subject));
-  await assertOwned(parts, cid, owner, request.sender.address);
-  const refusal = parts.programs.sandboxes.refusal(cid);
+  const isRegistered = await assertOwned(parts, cid, owner, request.sender.address);
+  const { runLog } = parts.records;
+  let page = runLog.read(cid, after);
+  // Places to wait at are few, and keys cost nothing: they are for deployments that were paid for.
+  if (page.runs.length === 0 && waitMs > 0 && isRegistered) {
+    await nextRun(runLog.followers.follow(cid, waitMs), request);
+    page = runLog.read(cid, after);
+  }
+  const { deployments, sandboxes } = parts.programs;
+  const refusal = deployments.refusal(cid) ?? sandboxes.refusal(cid);
   const cannotRun = refusal && { message: refusal.shortMessage, hints: refusal.hints };
-  return jsonAnswer({ cid, runs: parts.records.runLog.read(cid), cannotRun });
+  return jsonAnswer({ cid, ...page, cannotRun });
+}
+
+/** @throws KhachapuriError `invalid_input` */
+function pageAsked(query: string | null): { after: number; waitMs: number } {
+  const asked = new URLSearchParams(query ?? "");
+  const numberOf = (name: string) => {
+    const text = asked.get(name) ?? "0";
+    if (/^[0-9]{1,15}$/.test(text)) return Number(text);
+    throw new KhachapuriError("invalid_input", `${name} is not a whole number`);
+  };
+  return {
+    after: numberOf("after"),
+    waitMs: Math.min(numberOf("wait") * 1_000, LOG_FOLLOW_MS_MAX),
+  };
+}
+
+/** Waits as long as the follower does, and whoever asked is there. */
+async function nextRun(follower: LogFollower | null, request: HttpRequest): Promise<void> {
+  if (!follower) return;
+  request.whenGone(() => follower.leave());
+  await follower.ended;
+  request.whenGone(null);
 }
 
 /**
  * Of a deployment that nobody has paid for nothing is kept: its spec says whose it is. Looking it
  * up is what any caller may have us do, within the same bounds.
+ * @returns whether it was paid for here
  */
 async function assertOwned(
   { records, programs }: RouteParts,
   cid: CidText,
   owner: Address,
   from: string,
-): Promise<void> {
-  if (records.registrations.ofOwner(owner).some((row) => row.cid === cid)) return;
+): Promise<boolean> {
+  if (records.registrations.ofOwner(owner).some((row) => row.cid === cid)) return true;
   const { spec } = await programs.deployments.get(cid, from);
-  if (isAddressEqual(spec.owner, owner)) return;
+  if (isAddressEqual(spec.owner, owner)) return false;
   throw new KhachapuriError("not_found", "this owner has no such deployment here", {
     hints: ["ask with the key that deployed it"],
   });

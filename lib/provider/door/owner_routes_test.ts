@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { LoggedRun } from "../deployment/run_log.ts";
+import { turn } from "../../../worlds/turns.ts";
+import type { LoggedRun, RunLogPage } from "../deployment/run_log.ts";
 import { CID, NOW } from "../../../worlds/calls.ts";
 import {
   assertRefused,
@@ -115,14 +116,78 @@ Deno.test("an owner reads the runs of its deployment, and nobody else does", asy
   await assertRefused(bad, 400, "invalid_cid");
 });
 
+/** The owner's log as far as `query` asks for it. */
+async function pageOf(world: RouteWorld, query: string): Promise<RunLogPage> {
+  return await (await world.post(`/logs${query}`, await question(OWNER, "logs"))).json();
+}
+
+async function isFollowed({ records }: RouteWorld): Promise<void> {
+  while (!records.runLog.followers.isFollowed(CID)) await turn();
+}
+
+Deno.test("a log is read on from where it was left, and from the beginning when that is lost", async () => {
+  using world = await openRouteWorld();
+  await callOnce(world);
+  await callOnce(world);
+  const { runs, cursor } = await pageOf(world, "");
+  assert.equal(runs.length, 2);
+  assert.deepEqual(await pageOf(world, `?after=${cursor}`).then(({ runs }) => runs), []);
+  await callOnce(world);
+  const next = await pageOf(world, `?after=${cursor}`);
+  assert.equal(next.runs.length, 1);
+  assert.ok(next.cursor > cursor);
+  assert.equal((await pageOf(world, `?after=${next.cursor + 1}`)).runs.length, 3);
+  for (const query of ["?after=x", "?after=-1", "?wait=1.5", `?after=${"9".repeat(16)}`]) {
+    const asked = world.post(`/logs${query}`, await question(OWNER, "logs"));
+    await assertRefused(asked, 400, "invalid_input");
+  }
+});
+
+Deno.test("who follows a log is answered as soon as there is a run", async () => {
+  using world = await openRouteWorld();
+  await callOnce(world);
+  const { cursor } = await pageOf(world, "");
+  const waiting = pageOf(world, `?after=${cursor}&wait=25`);
+  await isFollowed(world);
+  await callOnce(world);
+  assert.equal((await waiting).runs.length, 1);
+});
+
+Deno.test("only a deployment that was paid for is waited at, while its owner and the provider are there", async () => {
+  using world = await openRouteWorld();
+  const { followers } = world.records.runLog;
+  assert.deepEqual((await pageOf(world, "?wait=25")).runs, [], "at once: nobody has paid for it");
+  await callOnce(world);
+  const { cursor } = await pageOf(world, "");
+  const leaving = new AbortController();
+  const asked = world.ask(`/logs?after=${cursor}&wait=25`, {
+    method: "POST",
+    body: JSON.stringify(await question(OWNER, "logs")),
+    signal: leaving.signal,
+  });
+  await isFollowed(world);
+  const stranger = world.post("/logs?wait=25", await question(STRANGER, "logs"));
+  await assertRefused(stranger, 404, "not_found");
+  leaving.abort();
+  await asked.catch(() => {});
+  assert.equal(followers.isFollowed(CID), false);
+  const left = pageOf(world, `?after=${cursor}&wait=25`);
+  await isFollowed(world);
+  followers.close();
+  assert.deepEqual((await left).runs, []);
+});
+
 Deno.test("a deployment that nobody has called is known by its spec, to its owner alone", async () => {
   using world = await openRouteWorld();
   const ask = async () => await (await world.post("/logs", await question(OWNER, "logs"))).json();
-  assert.deepEqual(await ask(), { cid: CID, runs: [], cannotRun: null });
+  assert.deepEqual(await ask(), { cid: CID, runs: [], cursor: 0, cannotRun: null });
   const fault = new KhachapuriError("invalid_program", "main is empty", { hints: ["fill it"] });
   Object.assign(world.parts.programs.sandboxes, { refusal: () => fault });
   const cannotRun = { message: "main is empty", hints: ["fill it"] };
-  assert.deepEqual(await ask(), { cid: CID, runs: [], cannotRun });
+  assert.deepEqual(await ask(), { cid: CID, runs: [], cursor: 0, cannotRun });
+  const refusal = new KhachapuriError("invalid_spec", "programs here may not call a.test:1");
+  Object.assign(world.parts.programs.deployments, { refusal: () => refusal });
+  assert.equal((await ask()).cannotRun.message, refusal.message);
   await assertRefused(world.post("/logs", await question(STRANGER, "logs")), 404, "not_found");
   assert.deepEqual(world.records.registrations.ofOwner(OWNER.address), [], "it leaves no trace");
 });

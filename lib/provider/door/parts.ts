@@ -13,6 +13,7 @@ import type { Receipts } from "../money/receipts.ts";
 import type { Renewals } from "../money/renewals.ts";
 import type { Seller } from "../money/seller.ts";
 import type { Sandboxes } from "../program/sandboxes.ts";
+import type { Runtimes } from "../../runtime.ts";
 import type { MessageRelay } from "../settlement/message_relay.ts";
 import type { Onboarding } from "../settlement/onboarding.ts";
 import type { Settlement } from "../settlement/settlement.ts";
@@ -39,13 +40,15 @@ export interface RouteParts extends CallParts {
     ledger: Pick<Ledger, "totals">;
   };
   programs: CallPrograms & {
-    deployments: Pick<Deployments, "get">;
+    deployments: Pick<Deployments, "get" | "refusal">;
     sandboxes: Pick<Sandboxes, "open" | "refusal">;
+    /** What programs find on this machine; null as long as that is not known. */
+    runtimes(): Promise<Runtimes | null>;
   };
   gate: CallParts["gate"] & { slots: Pick<Slots, "busy"> };
   records: CallRecords & {
     registrations: Pick<Records["registrations"], "ofOwner" | "isDeploymentLane">;
-    runLog: Pick<Records["runLog"], "read">;
+    runLog: Pick<Records["runLog"], "read" | "followers">;
     stops: Pick<Records["stops"], "add">;
   };
 }

@@ -4,11 +4,8 @@ import { messageFromJson } from "../../chain/payer_message.ts";
 import { offerToJson, relayedToJson } from "../../chain/relay_offer.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { laneCountToJson } from "../../lane_count.ts";
-import {
-  decodePaymentHeader,
-  depositFromJson,
-  PAYMENT_SIGNATURE_HEADER,
-} from "../../payment_header.ts";
+import { depositFromJson } from "../../deposit_authorization.ts";
+import { decodePaymentHeader, PAYMENT_SIGNATURE_HEADER } from "../../payment_header.ts";
 import { receiptToJson } from "../../receipt.ts";
 import { addressShape, parseShape } from "../../shape.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";

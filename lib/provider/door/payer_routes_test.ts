@@ -15,11 +15,8 @@ import {
 import { messageToJson, type SignedMessage } from "../../chain/payer_message.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { LaneProof } from "../../lane_count.ts";
-import {
-  type DepositAuthorization,
-  depositToJson,
-  encodePaymentHeader,
-} from "../../payment_header.ts";
+import { type DepositAuthorization, depositToJson } from "../../deposit_authorization.ts";
+import { encodePaymentHeader } from "../../payment_header.ts";
 import { type Permit, signPermit, UINT64_MAX } from "../../permit.ts";
 import { receiptToJson, signReceipt } from "../../receipt.ts";
 
@@ -216,6 +213,7 @@ Deno.test("whoever has a receipt's address may read it", async () => {
     responseHash: `0x${"02".repeat(32)}`,
     startedAt: 1n,
     durationMs: 2n,
+    credits: 1,
   });
   world.receipts.set("/receipts/some", receipt);
   const response = await world.ask("/receipts/some?ignored");

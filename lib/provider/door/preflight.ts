@@ -33,6 +33,7 @@ import { assertOwnTerms, termsHash } from "../../spec/terms.ts";
 import { assertLedgerVersion } from "../ledger/version.ts";
 import { timeText } from "../../time_text.ts";
 import { sandboxHost } from "../program/sandboxes.ts";
+import { sharingHints } from "./uid_sharing.ts";
 import { Findings, type Look } from "./findings.ts";
 import { assertTimeToSettle } from "./settling_time.ts";
 
@@ -56,7 +57,12 @@ export interface Connected {
 export interface Seen {
   keys: KeyFile | null;
   connected: Connected | null;
-  sandbox: { host: SandboxHost; probe: Extract<ProbeResult, { ok: true }> } | null;
+  sandbox: {
+    host: SandboxHost;
+    probe: Extract<ProbeResult, { ok: true }>;
+    /** What to know and do where programs share the provider's uid; empty where they do not. */
+    sharing: readonly string[];
+  } | null;
   terms: TermsTexts | null;
   /** The operator's. */
   account: LocalAccount | null;
@@ -98,7 +104,8 @@ export async function preflight(options: PreflightOptions): Promise<Preflight> {
   };
   if (!provider) return { findings, seen };
   seen.sandbox = await findings.look("sandbox", () => checkSandbox(provider));
-  await findings.look("state", () => checkState(config, provider));
+  const runUid = seen.sandbox?.host.runUid ?? null;
+  await findings.look("state", () => checkState(config, provider, runUid));
   const terms = await findings.look("terms", () => checkTerms(config, provider));
   seen.terms = terms?.texts ?? null;
   if (!connected) return { findings, seen };
@@ -182,7 +189,7 @@ function noGateway(isNeeded: boolean): Promise<Look> {
 }
 
 async function checkSandbox({ sandbox }: ProviderConfig) {
-  const host = sandboxHost(sandbox);
+  const host = await sandboxHost(sandbox);
   const probe = await probeSandbox(host);
   if (!probe.ok) {
     throw new KhachapuriError("sandbox_unavailable", probe.reason, { hints: probe.hints });
@@ -193,17 +200,19 @@ async function checkSandbox({ sandbox }: ProviderConfig) {
   const hints = missing.length > 0
     ? [`the kernel does not limit ${missing.join(", ")} here`, ...probe.hints]
     : [];
-  if (programsRunAs === Deno.uid()) {
-    hints.push("programs share this user's uid: keep its key files unreadable to them");
-  }
-  return { detail, hints, host, probe };
+  const sharing = sharingHints(probe, sandbox, Deno.uid());
+  return { detail, hints: [...hints, ...sharing], host, probe, sharing };
 }
 
-/** A provider started by root has programs run as another uid: may it reach them? */
-async function checkState(config: Config, provider: ProviderConfig): Promise<Look> {
+/** @param runUid the uid that programs run as, which must reach theirs; null: ours */
+async function checkState(
+  config: Config,
+  provider: ProviderConfig,
+  runUid: number | null,
+): Promise<Look> {
   const dir = resolveFromHome(config, provider.stateDir);
   assertLedgerVersion(join(dir, "book", "ledger.db"));
-  for (let path = dir; Deno.uid() === 0; path = dirname(path)) {
+  for (let path = dir; runUid !== null; path = dirname(path)) {
     const mode = await Deno.stat(path).then((info) => info.mode ?? 0o777, () => 0o777);
     if ((mode & 0o001) === 0) {
       throw new KhachapuriError("invalid_config", `programs can't be reached through ${path}`, {

@@ -2,9 +2,8 @@
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { acceptsOf } from "../call/accepts.ts";
 import { assertSizes, handleCall } from "../call/handle.ts";
-import { isPreflight, preflightFields, READABLE } from "../http/cors.ts";
+import { isPreflight, preflightAnswer, readable } from "../http/cors.ts";
 import { failureOf } from "../http/failure.ts";
-import type { HeaderField } from "../http/header_rules.ts";
 import { refuseServiceWorker } from "../http/isolation.ts";
 import type { Answer, Handle, HttpRequest } from "../http/request.ts";
 import { targetOf } from "../http/target.ts";
@@ -43,15 +42,15 @@ export function createRoutes(parts: RouteParts): Handle {
 async function route(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const target = targetOf(request.host, request.path, parts.programs.webDomain.hostname);
   if (target.form === "provider") return readable(await ownPath(parts, target.path, request));
-  if (isPreflight(request.method, request.fields)) return readable(preflight(request));
+  if (isPreflight(request.method, request.fields)) return readable(preflightAnswer(request.fields));
   refuseServiceWorker(target, request.fields);
   return await handleCall(parts, target, request);
 }
 
 async function ownPath(parts: RouteParts, path: string, request: HttpRequest): Promise<Answer> {
-  assertSizes(request);
+  assertSizes(request, parts.gate.requestBytes);
   // RFC 9110 section 9.3.7: of the server as a whole.
-  if (path === "*") return preflight(request, [["allow", "GET, HEAD, POST, OPTIONS"]]);
+  if (path === "*") return preflightAnswer(request.fields, [["allow", "GET, HEAD, POST, OPTIONS"]]);
   const handlers = handlersAt(path);
   if (!handlers) {
     throw new KhachapuriError("not_found", "there is nothing at this path", {
@@ -63,20 +62,8 @@ async function ownPath(parts: RouteParts, path: string, request: HttpRequest): P
   if (handler) return await handler(parts, request);
   const takes = Object.keys(handlers);
   const allow = [...takes, ...(takes.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
-  if (method === "OPTIONS") return preflight(request, [["allow", allow]]);
+  if (method === "OPTIONS") return preflightAnswer(request.fields, [["allow", allow]]);
   throw new KhachapuriError("method_not_allowed", `this path takes ${takes.join(", ")}`, { allow });
-}
-
-/** The answer to an OPTIONS that runs no program, and costs nobody anything. */
-function preflight({ fields }: HttpRequest, own: readonly HeaderField[] = []): Answer {
-  return { status: 204, headers: [...own, ...preflightFields(fields)], body: null };
-}
-
-/** Pages of other origins may read it. */
-function readable(answer: Answer): Answer {
-  const names = new Set(READABLE.map(([name]) => name));
-  const own = answer.headers.filter(([name]) => !names.has(name));
-  return { ...answer, headers: [...own, ...READABLE] };
 }
 
 function handlersAt(path: string): Readonly<Record<string, RouteHandler>> | null {

@@ -189,7 +189,7 @@ Deno.test("a 402 says in every scheme what would be taken, and for which path", 
   assert.equal(response.status, 402);
   const { error, resource, accepts } = JSON.parse(atob(response.headers.get("payment-required")!));
   assert.deepEqual([error, resource.url], ["no credits left", `/${CID}/a`]);
-  assert.deepEqual(accepts, [{ scheme: "counting", lane: "0x01" }]);
+  assert.deepEqual(accepts, [{ scheme: "counting", creditsMax: 1, lane: "0x01" }]);
 });
 
 Deno.test("every response is counted by its status, those that failed too", async () => {

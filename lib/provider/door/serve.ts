@@ -6,6 +6,7 @@ import {
   resolveFromHome,
 } from "../../config.ts";
 import type { Log } from "../../log.ts";
+import { extendAheadMs } from "../call/paid_time.ts";
 import { addressPrefix } from "../http/address_prefix.ts";
 import { senderOf } from "../http/forwarded.ts";
 import type { Handle } from "../http/request.ts";
@@ -49,7 +50,10 @@ export async function startProvider(
     url: listener.url,
     renewCertificate: listener.renewCertificate,
     async stop() {
-      await listener.stop(graceMs ?? provider.sandbox.timeoutMs);
+      parts.gate.slots.close();
+      parts.records.runLog.followers.close();
+      const { timeoutMs } = provider.sandbox;
+      await listener.stop(graceMs ?? timeoutMs + extendAheadMs(timeoutMs));
       await owned.disposeAsync();
     },
   };

@@ -28,17 +28,18 @@ import { Slots } from "../call/slots.ts";
 import { Deployments } from "../deployment/deployments.ts";
 import { Openings } from "../deployment/openings.ts";
 import { openPrograms } from "../deployment/programs.ts";
-import { readAgreements } from "../deployment/agreements.ts";
 import { openRecords, type Records, recordsPath } from "../deployment/records.ts";
 import type { Offering } from "../http/page.ts";
 import { createBodyReader } from "../http/request_body.ts";
-import { ShortTimer } from "../http/short_timer.ts";
-import { createCounters, providerMetrics } from "../metrics/gauges.ts";
+import { type Counters, createCounters, providerMetrics } from "../metrics/gauges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
 import { Renewals } from "../money/renewals.ts";
 import { Receipts, receiptSecret } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
+import { egressNotes } from "../program/egress_notes.ts";
+import { AT_A_PROVIDER } from "../program/detector.ts";
+import { findRuntimes, lookOnce } from "../program/runtimes.ts";
 import { Sandboxes } from "../program/sandboxes.ts";
 import { coinPriceOf } from "../settlement/gas_worth.ts";
 import { openLastRelays } from "../settlement/last_relays.ts";
@@ -46,10 +47,16 @@ import { MessageRelay } from "../settlement/message_relay.ts";
 import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
 import { Relays } from "../settlement/relays.ts";
-import { leftBehind } from "./left_behind.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import type { RouteParts } from "./parts.ts";
 import { type Ground, groundOf, preflight } from "./preflight.ts";
+import {
+  warnOfCollector,
+  warnOfEndpoints,
+  warnOfLeftBehind,
+  warnOfLimits,
+  warnOfSharing,
+} from "./start_notices.ts";
 
 /** A provider whose books are open, before it listens. */
 export interface OpenProvider {
@@ -93,9 +100,10 @@ export async function openProvider(
   const state = await prepareState(config, provider);
   const keysPath = resolveFromHome(config, provider.keyFile);
   const ground = groundOf(await preflight({ config, keysPath, now }));
-  tellLimits(ground, log);
-  tellCollector(ground, log);
-  tellEndpoints(ground, log);
+  warnOfLimits(ground, log);
+  warnOfSharing(ground, log);
+  warnOfCollector(ground, log);
+  warnOfEndpoints(ground, log);
   const lock = await lockState(join(state.book, LOCK_FILE));
   stack.defer(() => lock.release());
   const parts = await openParts({ config, provider, state, ground, log, now }, stack);
@@ -113,38 +121,6 @@ async function prepareState(config: Config, provider: ProviderConfig): Promise<S
   return { book, cache, programs, etc };
 }
 
-function tellLimits({ sandbox: { probe: { missing, hints, swept } } }: Ground, log: Log): void {
-  if (missing.length > 0) log.warn("limits that the kernel does not enforce", { missing, hints });
-  if (swept > 0) log.info("swept what an earlier provider left", { cgroups: swept });
-}
-
-/** Until it is back, what the others say is believed as far as they agree, and one alone. */
-function tellEndpoints({ connected: { chain } }: Ground, log: Log): void {
-  for (const { origin, state, trouble } of chain.endpoints()) {
-    if (state === "resting") log.warn("an RPC endpoint does not answer", { origin, trouble });
-  }
-}
-
-/** An owner who did not ask for it has three days to notice. */
-function tellCollector({ collector: { current, pending } }: Ground, log: Log): void {
-  if (pending) log.warn("another collector is pending", { collector: current, ...pending });
-}
-
-/** Callers of these get no more than a refusal, and their owners hear of it from nobody else. */
-function tellLeftBehind({ provider, ground, log, now }: Site, records: string): void {
-  const seconds = BigInt(Math.floor(now() / 1_000));
-  const terms = new Set(ground.terms.keys());
-  const left = leftBehind(readAgreements(records), provider, terms, seconds);
-  const { byPrice, atOldPrice, byTerms } = left;
-  const tell = (message: string, cids: readonly string[]) => {
-    if (cids.length === 0) return;
-    log.warn(message, { deployments: cids.length, first: cids.slice(0, 5) });
-  };
-  tell("refused until their owners sign the present price: khachapuri permit CID", byPrice);
-  tell("served at the old price until it is taken no more", atOldPrice);
-  tell("refused, as the terms they signed are listed no more", byTerms);
-}
-
 async function openParts(site: Site, stack: AsyncDisposableStack): Promise<RouteParts> {
   const { config, provider, state, ground, log, now } = site;
   const { connected: { chain, contracts }, account } = ground;
@@ -156,7 +132,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     ...(provider.oldPrice ? { oldPrice: provider.oldPrice } : {}),
   };
   const recordsAt = recordsPath(resolveFromHome(config, provider.stateDir));
-  tellLeftBehind(site, recordsAt);
+  warnOfLeftBehind(provider, ground, { log, now }, recordsAt);
   const records = openRecords(recordsAt, {
     now,
     lost: (error) => log.warn("log lines of runs were lost", { message: String(error) }),
@@ -177,11 +153,11 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
   const desks = openDesks(site, seller, offering.offer, payments, stack);
   await desks.onboarding.prepare();
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
-  const programs = await openSandboxes(site, seller, records, stack);
-  const gate = openGate(site, payments, stack);
   const counters = createCounters();
+  const programs = await openSandboxes(site, seller, records, counters, stack);
+  const gate = openGate(site, payments, stack);
   const { registrations, stops, runLog } = records;
-  const { runs, usage } = counters;
+  const { runs, credits, usage } = counters;
   return {
     seller,
     operator: account.address,
@@ -193,7 +169,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     money,
     programs,
     gate,
-    records: { registrations, stops, runLog, runs, usage, log, now },
+    records: { registrations, stops, runLog, runs, credits, usage, log, now },
   };
 }
 
@@ -277,13 +253,14 @@ async function headOf(chain: Chain, follower: Payments["follower"]): Promise<big
 }
 
 async function openSandboxes(
-  { config, ground, provider, state }: Site,
+  { config, ground, provider, state, log }: Site,
   seller: Seller,
   { registrations, stops }: Records,
+  counters: Counters,
   stack: AsyncDisposableStack,
 ) {
   const { keys, sandbox, terms } = ground;
-  const { timeoutMs, memoryMb } = provider.sandbox;
+  const { egress, settlement, sandbox: { timeoutMs, memoryMb, credits, responseBytes } } = provider;
   const bounds = { maxBytes: CACHE_BYTES_MAX, maxFiles: CACHE_FILES_MAX };
   const cache = await openCache(state.cache, bounds);
   const fetcher = createFetcher({ gateways: config.gateways, cache });
@@ -291,12 +268,14 @@ async function openSandboxes(
   const openings = new Openings(isPaying);
   const programs = await openPrograms({ dir: state.programs, fetcher, openings });
   stack.defer(() => programs.close());
+  const host = { ...sandbox.host, etc: makeEtc(state.etc) };
   const sandboxes = new Sandboxes({
-    host: { ...sandbox.host, etc: makeEtc(state.etc) },
+    host,
     programs,
     isPaying,
-    timeoutMs,
-    memoryMb,
+    limits: { timeoutMs, memoryMb, credits, responseBytes },
+    egress,
+    noteEgress: egressNotes(counters.egress, egress.log ? log : null),
     idleMs: SANDBOX_IDLE_MS,
     openMax: SANDBOXES_OPEN_MAX,
   });
@@ -305,11 +284,15 @@ async function openSandboxes(
     fetcher,
     identities: keys.identities ?? [],
     termsHashes: new Set(terms.keys()),
+    egressHosts: egress.hosts,
+    minesEach: settlement.mode === "each",
     seller,
     registrations,
     stops,
   });
-  return { deployments, sandboxes, webDomain: new URL(provider.webDomain) };
+  const webDomain = new URL(provider.webDomain);
+  const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);
+  return { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, creditsMax: credits, webDomain };
 }
 
 function openGate(
@@ -323,13 +306,12 @@ function openGate(
     now,
   });
   stack.defer(() => idempotency.close());
-  const shortTimer = new ShortTimer();
-  stack.defer(() => shortTimer.close());
+  const { concurrency, requestBytes } = provider.sandbox;
   return {
-    slots: new Slots(provider.sandbox.concurrency, now),
+    slots: new Slots(concurrency, now),
     idempotency,
-    readBody: createBodyReader(BUFFERED_BODY_BYTES_MAX),
-    shortTimer,
+    requestBytes,
+    readBody: createBodyReader({ heldBytesMax: BUFFERED_BODY_BYTES_MAX, bytesMax: requestBytes }),
   };
 }
 
@@ -359,8 +341,8 @@ function watch(
 
 async function describe({ provider, ground }: Site): Promise<Offering> {
   const { connected: { chain, contracts: { escrow, usdc } }, keys, terms } = ground;
-  const { name, address, webDomain, price, oldPrice } = provider;
-  const { timeoutMs, memoryMb } = provider.sandbox;
+  const { name, address, webDomain, price, oldPrice, egress } = provider;
+  const { timeoutMs, memoryMb, credits, requestBytes, responseBytes } = provider.sandbox;
   const thawing = await thawingPeriod(chain, escrow);
   return {
     name,
@@ -371,6 +353,10 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
     ...(oldPrice ? { oldPrice } : {}),
     timeoutMs,
     memoryMb,
+    credits,
+    requestBytes,
+    responseBytes,
+    egress,
     offer: {
       chainId: chain.chainId,
       escrow,

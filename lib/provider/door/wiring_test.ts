@@ -10,6 +10,8 @@ import { hearLog } from "../../../worlds/heard_log.ts";
 import { openProviderHome, type ProviderHome, TERMS } from "../../../worlds/provider_home.ts";
 import { probeSandbox } from "../../../sandbox/probe.ts";
 import type { CidText } from "../../cid.ts";
+import { EGRESS_LIMITS } from "../../egress.ts";
+import { SPEC_CREDITS_MAX } from "../../limits.ts";
 import { encodePaymentHeader } from "../../payment_header.ts";
 import { deploymentLane, type Permit, signPermit, UINT64_MAX } from "../../permit.ts";
 import { receiptFromJson, recoverReceiptSigner } from "../../receipt.ts";
@@ -82,7 +84,10 @@ Deno.test("a provider as it has opened", async (t) => {
   await using home = await openProviderHome();
   home.chain.fake.allow(OWNER.address, 1_000n, 10n);
   const { cid } = await home.deploy("echo hello");
-  await using provider = await open(home, { sandbox: { timeoutMs: 2_500, memoryMb: 64 } });
+  const sizes = { requestBytes: 1_000, responseBytes: 2_000 };
+  await using provider = await open(home, {
+    sandbox: { timeoutMs: 2_500, memoryMb: 64, ...sizes },
+  });
 
   await t.step(
     "a provider's books are its own, and programs may pass to their folders",
@@ -105,6 +110,9 @@ Deno.test("a provider as it has opened", async (t) => {
       termsHashes: [termsHash(TERMS)],
       timeoutMs: 2_500,
       memoryMb: 64,
+      credits: SPEC_CREDITS_MAX,
+      ...sizes,
+      egress: { ...EGRESS_LIMITS, hosts: ["*:443"], log: false, connectTo: {} },
       offer: {
         chainId,
         escrow: FAKE_ESCROW,
@@ -115,6 +123,7 @@ Deno.test("a provider as it has opened", async (t) => {
         thawingPeriodSeconds: 3_600,
       },
     });
+    assert.equal(provider.parts.gate.requestBytes, sizes.requestBytes);
     assert.deepEqual([...terms], [[termsHash(TERMS), TERMS]]);
     assert.equal(operator, OPERATOR.address);
     const { address } = PROVIDER;
@@ -139,7 +148,7 @@ Deno.test("a provider as it has opened", async (t) => {
   await t.step(
     "its log tells which limits the kernel does not enforce, and nothing when it does",
     async () => {
-      const probe = await probeSandbox(sandboxHost(home.config().provider!.sandbox));
+      const probe = await probeSandbox(await sandboxHost(home.config().provider!.sandbox));
       assert.ok(probe.ok);
       const told = provider.lines.map((line) => JSON.parse(line))
         .filter(({ message }) => message === "limits that the kernel does not enforce");
@@ -244,7 +253,7 @@ Deno.test("a caller's key, its count, its receipt and its run outlive the proces
   const again = await provider.ask(cid, await post());
   assert.equal(again.headers.get("idempotency-replayed"), "true");
   assert.equal(await again.text(), "ran\ndata");
-  assert.equal(provider.parts.records.runLog.read(cid as CidText).length, 1);
+  assert.equal(provider.parts.records.runLog.read(cid as CidText).runs.length, 1);
   const lane = await provider.ask("lane", { headers: await payment(home) });
   assert.equal((await lane.json()).cumulative, "1");
   const receipt = receiptFromJson(await (await provider.ask(receiptPath)).json());

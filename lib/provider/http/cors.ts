@@ -5,8 +5,9 @@
  * why every preflight to a deployment is answered here, for free, whatever the program would say;
  * whether a page may read the program's answer is the program's to say, in that answer.
  */
-import { PAYMENT_REQUIRED_HEADER, PAYMENT_SIGNATURE_HEADER } from "../../payment_header.ts";
+import { PAYMENT_REQUIRED_HEADER, PAYMENT_SIGNATURE_HEADER } from "../../payment_required.ts";
 import { type HeaderField, TOKEN } from "./header_rules.ts";
+import type { Answer } from "./request.ts";
 
 /** Of our own answers and refusals. The same for every origin, so that they vary by none. */
 export const READABLE: readonly HeaderField[] = [
@@ -42,4 +43,16 @@ export function preflightFields(fields: Fields): HeaderField[] {
     ["access-control-max-age", String(PREFLIGHT_SECONDS)],
     ["vary", "Access-Control-Request-Method, Access-Control-Request-Headers"],
   ];
+}
+
+/** The answer to an OPTIONS that runs no program, and costs nobody anything. */
+export function preflightAnswer(fields: Fields, own: readonly HeaderField[] = []): Answer {
+  return { status: 204, headers: [...own, ...preflightFields(fields)], body: null };
+}
+
+/** Pages of other origins may read it. */
+export function readable(answer: Answer): Answer {
+  const names = new Set(READABLE.map(([name]) => name));
+  const own = answer.headers.filter(([name]) => !names.has(name));
+  return { ...answer, headers: [...own, ...READABLE] };
 }

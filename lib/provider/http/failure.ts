@@ -5,7 +5,7 @@ import {
   PAYMENT_REQUIRED_HEADER,
   paymentRequired,
   toHeader,
-} from "../../payment_header.ts";
+} from "../../payment_required.ts";
 import { READABLE } from "./cors.ts";
 import type { HeaderField } from "./header_rules.ts";
 
@@ -18,9 +18,9 @@ export interface Failure {
 
 /**
  * What a 402 asks for: the entries of x402's `accepts`.
- * @param lane the counter that a payer who proved itself may go on from
+ * @param about what is said of the payer's lane and of what was called, if anything is
  */
-export type Accepts = (lane: KhachapuriError["lane"]) => Accept[];
+export type Accepts = (about: Partial<Pick<KhachapuriError, "lane" | "creditsMax">>) => Accept[];
 
 /**
  * Renders an error. What we did not foresee shows nothing of itself.
@@ -41,7 +41,7 @@ export function failureOf(error: KhachapuriError, accepts: Accepts, path: string
     const about = { url: path, error: error.shortMessage };
     headers.push([
       PAYMENT_REQUIRED_HEADER,
-      toHeader(paymentRequired(accepts(error.lane), about)),
+      toHeader(paymentRequired(accepts(error), about)),
     ]);
   }
   const shown = error.code === "internal"

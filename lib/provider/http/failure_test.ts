@@ -4,7 +4,7 @@ import { PAYMENT_REQUIRED_HEADER } from "../../payment_header.ts";
 import { failureOf } from "./failure.ts";
 
 const LANE = { id: "0x01", cumulative: 7n } as const;
-const accepts = (lane: KhachapuriError["lane"]) => [
+const accepts = ({ lane }: Partial<Pick<KhachapuriError, "lane">>) => [
   { scheme: "one", lane: lane?.id },
   { scheme: "other" },
 ];

@@ -19,7 +19,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** Fields about money and receipts, which only the provider and the caller exchange. */
+/** Fields about money, payers and receipts: a caller's to the provider, or the provider's own. */
 const OUR_PREFIXES = ["payment-", "x-payment", "khachapuri-"];
 
 /**
@@ -41,11 +41,15 @@ export function connectionOptions(connection: string | null): ReadonlySet<string
 
 /**
  * Whether a field is for the two ends alone. Money is the provider's: a program neither sees a
- * payment (a permit is a bearer secret) nor says anything about one.
- * @param name in lower case
+ * payment (a permit is a bearer secret) nor says anything about one; and what the provider says to
+ * programs in fields of its own, nobody else can.
+ * @param spelled in lower case
  */
-export function isEndToEnd(name: string, connection: ReadonlySet<string>): boolean {
-  if (HOP_BY_HOP.has(name) || connection.has(name) || FORWARDING.test(name)) return false;
+export function isEndToEnd(spelled: string, connection: ReadonlySet<string>): boolean {
+  if (connection.has(spelled)) return false;
+  // Whoever makes variables of fields takes "a_b" and "a.b" for "a-b" (RFC 3875 section 4.1.18).
+  const name = /[^a-z0-9-]/.test(spelled) ? spelled.replace(/[^a-z0-9-]/g, "-") : spelled;
+  if (HOP_BY_HOP.has(name) || FORWARDING.test(name)) return false;
   if (name === "payer" || name === "idempotency-replayed") return false;
   return !OUR_PREFIXES.some((prefix) => name.startsWith(prefix));
 }

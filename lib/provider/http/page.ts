@@ -1,9 +1,9 @@
 /** What a provider offers, as its front page says it to a program. */
 import type { Address, Hex } from "viem";
 import { formatUsdc } from "../../chain/usdc.ts";
-import type { OldPrice } from "../../config.ts";
-import { REQUEST_BODY_BYTES_MAX, RESPONSE_BYTES_MAX } from "../../limits.ts";
+import type { OldPrice, ProviderConfig } from "../../config.ts";
 import type { Accept, CreditsOffer } from "../../payment_header.ts";
+import type { Runtimes } from "../../runtime.ts";
 import { timeText } from "../../time_text.ts";
 
 export interface Offering {
@@ -19,15 +19,26 @@ export interface Offering {
   oldPrice?: OldPrice | undefined;
   timeoutMs: number;
   memoryMb: number;
+  /** Credits that one run may take, each for `timeoutMs`. */
+  credits: number;
+  /** Of a request's body, and of an answer's. */
+  requestBytes: number;
+  responseBytes: number;
+  egress: ProviderConfig["egress"];
 }
 
 /**
  * The front page as JSON.
  * @param accepts the entries of x402's `accepts`
+ * @param runtimes what programs find here; null: that is not known
  */
-export function offeringJson(offering: Offering, accepts: readonly Accept[]) {
-  const { name, address, webDomain, recipients, termsHashes, oldPrice, timeoutMs, memoryMb } =
-    offering;
+export function offeringJson(
+  offering: Offering,
+  accepts: readonly Accept[],
+  runtimes: Runtimes | null,
+) {
+  const { name, address, webDomain, recipients, termsHashes, oldPrice } = offering;
+  const { timeoutMs, memoryMb, credits, requestBytes, responseBytes, egress } = offering;
   return {
     name,
     address,
@@ -43,9 +54,17 @@ export function offeringJson(offering: Offering, accepts: readonly Accept[]) {
     limits: {
       timeoutMs,
       memoryMb,
-      requestBytes: REQUEST_BODY_BYTES_MAX,
-      responseBytes: RESPONSE_BYTES_MAX,
+      credits,
+      requestBytes,
+      responseBytes,
     },
+    egress: {
+      hosts: egress.hosts,
+      connections: egress.connections,
+      connectionsPerSecond: egress.connectionsPerSecond,
+      bytesPerSecond: egress.bytesPerSecond,
+    },
+    ...(runtimes ? { runtimes: runtimes.found, runtimesLacking: runtimes.lacking } : {}),
   };
 }
 /** Behind the price: until when permits for the earlier one are served; else nothing. */

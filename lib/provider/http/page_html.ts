@@ -1,6 +1,6 @@
 /** The front page for a browser: no script, nothing loaded from elsewhere. */
 import { formatUsdc } from "../../chain/usdc.ts";
-import { REQUEST_BODY_BYTES_MAX, RESPONSE_BYTES_MAX } from "../../limits.ts";
+import { type Runtimes, runtimesText } from "../../runtime.ts";
 import { type Offering, oldPriceText } from "./page.ts";
 
 const MIB = 1024 * 1024;
@@ -17,8 +17,11 @@ dt { font-weight: 600 } dd { margin: 0 0 .6rem; color: var(--dim) }
 p { margin: .4rem 0 } pre { background: var(--box); padding: .8rem; white-space: pre-wrap }
 a { color: var(--link) } summary { cursor: pointer; font-weight: 600 }`;
 
-/** A whole document of some 3 kB. */
-export function offeringHtml(offering: Offering): string {
+/**
+ * A whole document of some 4 kB.
+ * @param runtimes what programs find here; null: that is not known
+ */
+export function offeringHtml(offering: Offering, runtimes: Runtimes | null): string {
   const { name, webDomain, recipients, termsHashes } = offering;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -48,7 +51,7 @@ ${
 <code>curl -i</code> prints.</p>
 ${lines(`khachapuri run DIR /`, `khachapuri deploy DIR --provider ${name}`)}
 <h2>What is offered</h2>
-<dl>${facts(offering).map(definition).join("")}</dl>
+<dl>${facts(offering, runtimes).map(definition).join("")}</dl>
 <p><a href="/terms">The terms</a></p>
 <details><summary>Public key and hashes</summary>
 <dl>${
@@ -58,16 +61,39 @@ ${lines(`khachapuri run DIR /`, `khachapuri deploy DIR --provider ${name}`)}
 `;
 }
 
-function facts(offering: Offering): [string, string][] {
+function facts(offering: Offering, runtimes: Runtimes | null): [string, string][] {
   const { address, offer, timeoutMs, memoryMb } = offering;
-  const [sent, answered] = [REQUEST_BODY_BYTES_MAX, RESPONSE_BYTES_MAX].map((size) => size / MIB);
+  const [sent, answered] = [offering.requestBytes, offering.responseBytes].map(sizeText);
   return [
-    ["Price", `${formatUsdc(offer.pricePerCredit)} USDC a call${oldPriceText(offering)}`],
-    ["A call may take", `${timeoutMs / 1000} s, ${memoryMb} MiB of memory`],
-    ["It may carry", `${sent} MiB there, ${answered} MiB back`],
+    ["Price", `${formatUsdc(offer.pricePerCredit)} USDC a credit${oldPriceText(offering)}`],
+    ["A call may take", `one credit: ${timeoutMs / 1000} s, ${memoryMb} MiB of memory`],
+    ...longRun(offering),
+    ["It may carry", `${sent} there, ${answered} back`],
+    ["Programs may call", offering.egress.hosts.join(", ") || "nobody: they have no network"],
+    ...found(runtimes),
     ["Paid on", `chain ${offer.chainId}, escrow ${offer.escrow}`],
     ["Paid to", address],
   ];
+}
+
+/** What programs find here; nothing where that is not known. */
+function found(runtimes: Runtimes | null): [string, string][] {
+  if (runtimes === null) return [];
+  const rows: [string, string][] = [
+    ["Programs find", runtimesText(runtimes.found, "interpreter")],
+    ["Tools", runtimesText(runtimes.found, "tool")],
+  ];
+  return rows.filter(([, text]) => text !== "");
+}
+
+function sizeText(bytes: number): string {
+  return bytes % MIB === 0 ? `${bytes / MIB} MiB` : `${bytes} bytes`;
+}
+
+/** Of what programs may ask for beyond one credit's time; nothing where that is all there is. */
+function longRun({ credits, timeoutMs }: Offering): [string, string][] {
+  if (credits === 1) return [];
+  return [["A long one may take", `${credits} credits, ${timeoutMs / 1000} s each`]];
 }
 
 function definition([head, cell]: [string, string]): string {

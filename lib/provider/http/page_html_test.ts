@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { OFFER, PROVIDER, SELLER } from "../../../worlds/routes.ts";
+import { EGRESS, OFFER, PROVIDER, RUNTIMES, SELLER } from "../../../worlds/routes.ts";
 import type { Offering } from "./page.ts";
 import { offeringHtml } from "./page_html.ts";
 
+const MIB = 1024 * 1024;
 const OFFERING: Offering = {
   name: "provider.test",
   address: PROVIDER.address,
@@ -11,6 +12,10 @@ const OFFERING: Offering = {
   termsHashes: [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`],
   timeoutMs: 2_500,
   memoryMb: 256,
+  credits: 40,
+  requestBytes: 100 * MIB,
+  responseBytes: 1_500_000,
+  egress: EGRESS,
   offer: OFFER,
 };
 
@@ -18,7 +23,7 @@ const shown = (html: string) =>
   html.replace(/&#([0-9]+);/g, (_, code) => String.fromCharCode(Number(code)));
 
 Deno.test("a person reads what this is, and lines to call, pay and deploy", () => {
-  const html = shown(offeringHtml(OFFERING));
+  const html = shown(offeringHtml(OFFERING, RUNTIMES));
   const said = [
     "This is a provider of Khachapuri.",
     "curl -X POST 'https://provider.test/CID' -d data",
@@ -26,9 +31,13 @@ Deno.test("a person reads what this is, and lines to call, pay and deploy", () =
     "khachapuri call --pay 'provider.test/CID'",
     "khachapuri deploy DIR --provider provider.test",
     PROVIDER.address,
-    "0.001 USDC a call",
+    "0.001 USDC a credit",
     `chain 31337, escrow ${SELLER.escrow}`,
     "2.5 s, 256 MiB of memory",
+    "<dt>Programs find</dt><dd>sh, python3 3.11.2</dd>",
+    "<dt>Tools</dt><dd>curl 7.88.1</dd>",
+    "40 credits, 2.5 s each",
+    "100 MiB there, 1500000 bytes back",
     // The newest of the terms.
     `<dd>0x${"01".repeat(32)}</dd>`,
   ];
@@ -36,15 +45,19 @@ Deno.test("a person reads what this is, and lines to call, pay and deploy", () =
   assert.match(html, /<a href="\/terms">/);
 });
 
+Deno.test("of long calls nothing is said where a call takes one credit", () => {
+  assert.doesNotMatch(offeringHtml({ ...OFFERING, credits: 1 }, RUNTIMES), /A long one/);
+});
+
 Deno.test("the key is folded away, and the page stays small with the longest there is", () => {
-  const html = offeringHtml({ ...OFFERING, recipients: [`age1pq1${"q".repeat(1952)}`] });
+  const html = offeringHtml({ ...OFFERING, recipients: [`age1pq1${"q".repeat(1952)}`] }, RUNTIMES);
   const [before, folded] = html.split("<details>");
   assert.ok(!before!.includes("age1pq1") && folded!.includes("age1pq1"));
   assert.ok(html.length < 6_000, `${html.length} characters`);
 });
 
 Deno.test("the page follows the reader's colours, and says what its parts are", () => {
-  const html = offeringHtml(OFFERING);
+  const html = offeringHtml(OFFERING, RUNTIMES);
   assert.match(html, /color-scheme: light dark/);
   assert.match(html, /@media \(prefers-color-scheme: dark\)/);
   for (const part of ['<html lang="en">', "<title>", "<main>", "<h1>", "<summary>"]) {
@@ -64,7 +77,9 @@ function contrast(one: string, other: string): number {
 }
 
 Deno.test("all text stands out enough in both colour schemes", () => {
-  const schemes = [...offeringHtml(OFFERING).matchAll(/:root \{([^}]*)\}/g)].map(([, css]) =>
+  const schemes = [...offeringHtml(OFFERING, RUNTIMES).matchAll(/:root \{([^}]*)\}/g)].map((
+    [, css],
+  ) =>
     Object.fromEntries([...css!.matchAll(/--(\w+): (#[0-9a-f]{6})/g)].map(([, k, v]) => [k, v!]))
   );
   assert.equal(schemes.length, 2);
@@ -76,13 +91,16 @@ Deno.test("all text stands out enough in both colour schemes", () => {
 });
 
 Deno.test("the page runs no script and loads nothing from elsewhere", () => {
-  const html = offeringHtml(OFFERING);
+  const html = offeringHtml(OFFERING, RUNTIMES);
   assert.doesNotMatch(html, /<script|<link|<img|<iframe|\bon[a-z]+=|url\(|@import/i);
 });
 
 Deno.test("whatever stands in the configuration is text on the page", () => {
   const bad = `<script>alert("1")</script>&'`;
-  const html = offeringHtml({ ...OFFERING, name: bad, webDomain: bad, recipients: [bad] });
+  const html = offeringHtml(
+    { ...OFFERING, name: bad, webDomain: bad, recipients: [bad] },
+    RUNTIMES,
+  );
   assert.ok(!html.includes("<script"));
   assert.ok(!html.includes('alert("'));
   // In title and heading, in five of the lines, and as the key.
@@ -90,6 +108,6 @@ Deno.test("whatever stands in the configuration is text on the page", () => {
 });
 
 Deno.test("a provider without terms or keys has a page all the same", () => {
-  const html = offeringHtml({ ...OFFERING, termsHashes: [], recipients: [] });
+  const html = offeringHtml({ ...OFFERING, termsHashes: [], recipients: [] }, RUNTIMES);
   assert.match(html, /<dt>Public key \(age\)<\/dt><dd><\/dd>/);
 });

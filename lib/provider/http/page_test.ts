@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { OFFER, PROVIDER } from "../../../worlds/routes.ts";
-import { REQUEST_BODY_BYTES_MAX, RESPONSE_BYTES_MAX } from "../../limits.ts";
+import { EGRESS, OFFER, PROVIDER, RUNTIMES } from "../../../worlds/routes.ts";
 import { type Offering, offeringJson } from "./page.ts";
 import { offeringHtml } from "./page_html.ts";
 
+const MIB = 1024 * 1024;
 const OFFERING: Offering = {
   name: "provider.test",
   address: PROVIDER.address,
@@ -12,12 +12,16 @@ const OFFERING: Offering = {
   termsHashes: [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`],
   timeoutMs: 2_500,
   memoryMb: 256,
+  credits: 40,
+  requestBytes: 100 * MIB,
+  responseBytes: 1_500_000,
+  egress: EGRESS,
   offer: OFFER,
 };
 
 Deno.test("a program reads all that it needs to deploy and to call", () => {
   const accepts = [{ scheme: "one" }];
-  assert.deepEqual(offeringJson(OFFERING, accepts), {
+  assert.deepEqual(offeringJson(OFFERING, accepts, RUNTIMES), {
     name: "provider.test",
     address: PROVIDER.address,
     webDomain: "https://provider.test",
@@ -28,18 +32,33 @@ Deno.test("a program reads all that it needs to deploy and to call", () => {
     limits: {
       timeoutMs: 2_500,
       memoryMb: 256,
-      requestBytes: REQUEST_BODY_BYTES_MAX,
-      responseBytes: RESPONSE_BYTES_MAX,
+      credits: 40,
+      requestBytes: 100 * MIB,
+      responseBytes: 1_500_000,
     },
+    egress: {
+      hosts: ["*:443"],
+      connections: 64,
+      connectionsPerSecond: 32,
+      bytesPerSecond: 1_000_000,
+    },
+    runtimes: RUNTIMES.found,
+    runtimesLacking: RUNTIMES.lacking,
   });
 });
+
+Deno.test("a provider that does not know what programs find says nothing of it", () => {
+  assert.equal("runtimes" in offeringJson(OFFERING, [], null), false);
+  assert.doesNotMatch(offeringHtml(OFFERING, null), /Programs find/);
+});
+
 Deno.test("until when the earlier price is taken is said to both", () => {
   const oldPrice = { price: 500n, until: 1_700_000_000n };
   const rose = { ...OFFERING, oldPrice };
-  assert.deepEqual(offeringJson(rose, []).oldPrice, {
+  assert.deepEqual(offeringJson(rose, [], null).oldPrice, {
     amount: "500",
     until: "2023-11-14T22:13:20Z",
   });
   const said = "permits signed for 0.0005 USDC are served at that until 2023-11-14T22:13:20Z";
-  assert.ok(offeringHtml(rose).includes(said));
+  assert.ok(offeringHtml(rose, null).includes(said));
 });

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
-import { readShort as read, type Relay } from "./relay.ts";
-import { ShortTimer } from "./short_timer.ts";
+import { readShort, type Relay } from "./relay.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
-
-async function readShort(relay: Relay) {
-  const timer = new ShortTimer();
-  return await read(relay, timer).finally(() => timer.close());
-}
 
 /** What is left of an answer. */
 async function restOf(relay: Relay): Promise<string> {
@@ -16,80 +10,42 @@ async function restOf(relay: Relay): Promise<string> {
   return text;
 }
 
-/** A program's output under the test's control. */
-function output() {
-  const waiting: PromiseWithResolvers<Uint8Array | null>[] = [];
-  const next = (index: number) => waiting[index] ??= Promise.withResolvers();
-  let asked = 0;
-  let again: Uint8Array[] = [];
-  let pending: Promise<Uint8Array | null> | null = null;
-  const relay: Relay = {
-    isComplete: () => false,
-    async read() {
-      const chunk = again.shift();
-      if (chunk) return chunk;
-      const under = pending;
-      pending = null;
-      return await (under ?? next(asked++).promise);
-    },
-    putBack(chunks, under) {
-      again = chunks;
-      pending = under;
-    },
+/** A program's output: what it has printed so far, and whether it is over. */
+function output(printed: string[], { isOver }: { isOver: boolean }): Relay {
+  let left: Uint8Array[] = printed.map(bytesOf);
+  return {
+    isComplete: () => isOver,
+    read: () => Promise.resolve(left.shift() ?? null),
+    putBack: (chunks) => void (left = [...chunks, ...left]),
     cancel: () => Promise.resolve(),
     ended: new Promise<never>(() => {}),
   };
-  let said = 0;
-  return {
-    relay,
-    say: (text: string) => next(said++).resolve(bytesOf(text)),
-    end: () => next(said++).resolve(null),
-    fail: (error: Error) => next(said++).reject(error),
-  };
 }
 
-Deno.test("an answer that is soon over comes in one piece", async () => {
-  const { relay, say, end } = output();
-  say("khacha");
-  say("puri");
-  end();
+Deno.test("an answer that is over comes in one piece", async () => {
+  const relay = output(["khacha", "puri"], { isOver: true });
   assert.deepEqual(await readShort(relay), bytesOf("khachapuri"));
 });
 
 Deno.test("an empty answer is an empty piece", async () => {
-  const { relay, end } = output();
-  end();
-  assert.deepEqual(await readShort(relay), new Uint8Array(0));
+  assert.deepEqual(await readShort(output([], { isOver: true })), new Uint8Array(0));
 });
 
-Deno.test("what takes longer is streamed, with nothing lost and nothing twice", async () => {
-  const { relay, say, end } = output();
-  say("first ");
+Deno.test("what a program says before its end waits for nothing, and nothing is lost", async () => {
+  const relay = output(["first ", "second"], { isOver: false });
   assert.equal(await readShort(relay), null);
-  const text = restOf(relay);
-  say("second ");
-  say("third");
-  end();
-  assert.equal(await text, "first second third");
+  assert.equal(await restOf(relay), "first second");
 });
 
-Deno.test("what is large is streamed, with nothing lost", async () => {
-  const { relay, say, end } = output();
-  const part = "x".repeat(40_000);
-  for (const _ of [1, 2, 3]) say(part);
-  end();
+Deno.test("what is large is streamed, with nothing lost and nothing twice", async () => {
+  const relay = output(["a", "b", "c"].map((each) => each.repeat(40_000)), { isOver: true });
   assert.equal(await readShort(relay), null);
-  assert.equal((await restOf(relay)).length, 120_000);
+  const text = await restOf(relay);
+  assert.deepEqual([text.length, text.replace(/(.)\1+/g, "$1")], [120_000, "abc"]);
 });
 
-Deno.test("a failure reaches whoever reads, early or late", async () => {
-  const early = output();
-  early.fail(new Error("cut off"));
-  await assert.rejects(readShort(early.relay), /cut off/);
-  const late = output();
-  late.say("a");
-  assert.equal(await readShort(late.relay), null);
-  assert.deepEqual(await late.relay.read(), bytesOf("a"));
-  late.fail(new Error("cut off"));
-  await assert.rejects(late.relay.read(), /cut off/);
+Deno.test("a failure reaches whoever reads", async () => {
+  const relay = output([], { isOver: true });
+  relay.read = () => Promise.reject(new Error("cut off"));
+  await assert.rejects(readShort(relay), /cut off/);
 });

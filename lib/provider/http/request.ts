@@ -34,7 +34,10 @@ export interface HttpRequest extends RequestTarget {
 export interface AnswerStream extends ByteSource {
   /** Its caller is gone; resolves when all that follows from that is done. */
   cancel(): Promise<void>;
-  /** Settles when no more will be made: from then on a slow reader is waited for so long only. */
+  /**
+   * Settles when no more will be made: from then on a slow reader is waited for so long only, and
+   * where it fails, no longer.
+   */
   readonly ended: Promise<unknown>;
 }
 

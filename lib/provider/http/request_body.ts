@@ -7,7 +7,7 @@ import {
   BODY_REST_TIMEOUT_MS,
   BODY_WHOLE_TIMEOUT_MS,
   PAYER_BODIES_PART,
-  REQUEST_BODY_BYTES_MAX,
+  WHOLE_BODY_BYTES_MAX,
 } from "../../limits.ts";
 import { within } from "../../within.ts";
 
@@ -24,14 +24,18 @@ export interface RequestBody {
   hash(): Promise<Hex | null>;
 }
 
-/**
- * Meters a body that may not say its length.
- * @param onFailure called once when more than the limit has come in, or it breaks off
- */
+export interface Metering {
+  /** The most that it may have. */
+  readonly bytesMax: number;
+  readonly isHashed: boolean;
+  /** Called once when more than that has come in, or it breaks off. */
+  onFailure(): void;
+}
+
+/** Meters a body that may not say its length. */
 export function meterBody(
   body: ByteSource | null,
-  isHashed: boolean,
-  onFailure: () => void,
+  { bytesMax, isHashed, onFailure }: Metering,
 ): RequestBody {
   const digest = isHashed ? createHash("sha256") : null;
   let failure: KhachapuriError | null = null;
@@ -56,7 +60,7 @@ export function meterBody(
       return null;
     }
     bytes += chunk.length;
-    if (bytes > REQUEST_BODY_BYTES_MAX) throw fail(bodyTooLarge());
+    if (bytes > bytesMax) throw fail(bodyTooLarge(bytesMax));
     digest?.update(chunk);
     return chunk;
   }
@@ -91,14 +95,29 @@ export interface WholeBody extends RequestBody {
   free(): void;
 }
 
-/** @param payer whose share of the memory it takes */
+/**
+ * @param payer whose share of the memory it takes
+ * @param announced how long it says to be; null: it does not say
+ */
 export type ReadBody = (
   body: ByteSource | null,
   payer: string,
+  announced: number | null,
 ) => Promise<WholeBody>;
 
-/** Reads bodies to their end, holding at most `bytesMax` at a time. */
-export function createBodyReader(bytesMax: number, timeoutMs = BODY_WHOLE_TIMEOUT_MS): ReadBody {
+export interface BodyReading {
+  /** Of all that are held at a time. */
+  readonly heldBytesMax: number;
+  /** Of one: WHOLE_BODY_BYTES_MAX, or less where less may stream. */
+  readonly bytesMax: number;
+  readonly timeoutMs?: number;
+}
+
+/** Reads bodies to their end. */
+export function createBodyReader(
+  { heldBytesMax, bytesMax, timeoutMs = BODY_WHOLE_TIMEOUT_MS }: BodyReading,
+): ReadBody {
+  const bodyBytesMax = Math.min(bytesMax, WHOLE_BODY_BYTES_MAX);
   let held = 0;
   const heldBy = new Map<string, number>();
 
@@ -113,7 +132,8 @@ export function createBodyReader(bytesMax: number, timeoutMs = BODY_WHOLE_TIMEOU
    * @throws KhachapuriError `body_too_large`, `overloaded`, `invalid_input` when the caller hung up
    * or is too slow
    */
-  return async (body, payer) => {
+  return async (body, payer, announced) => {
+    if (announced !== null && announced > bodyBytesMax) throw wholeTooLarge(bodyBytesMax);
     const chunks: Uint8Array[] = [];
     const digest = createHash("sha256");
     let bytes = 0;
@@ -131,10 +151,9 @@ export function createBodyReader(bytesMax: number, timeoutMs = BODY_WHOLE_TIMEOU
       for (let chunk; (chunk = await body?.read() ?? null) !== null;) {
         bytes += chunk.length;
         hold(payer, chunk.length);
-        if (bytes > REQUEST_BODY_BYTES_MAX) throw bodyTooLarge();
-        if (held > bytesMax || heldBy.get(payer)! > Math.max(bytes, bytesMax / PAYER_BODIES_PART)) {
-          throw tooManyBodies();
-        }
+        if (bytes > bodyBytesMax) throw wholeTooLarge(bodyBytesMax);
+        const own = Math.max(bytes, heldBytesMax / PAYER_BODIES_PART);
+        if (held > heldBytesMax || heldBy.get(payer)! > own) throw tooManyBodies();
         digest.update(chunk);
         chunks.push(chunk);
       }
@@ -162,9 +181,19 @@ function tooManyBodies(): KhachapuriError {
   });
 }
 
-export function bodyTooLarge(): KhachapuriError {
-  const limit = `a request body has at most ${REQUEST_BODY_BYTES_MAX} bytes`;
-  return new KhachapuriError("body_too_large", limit, { data: { limit: REQUEST_BODY_BYTES_MAX } });
+/** @param bytesMax what the provider takes */
+export function bodyTooLarge(bytesMax: number): KhachapuriError {
+  const text = `a request body has at most ${bytesMax} bytes`;
+  return new KhachapuriError("body_too_large", text, { data: { limit: bytesMax } });
+}
+
+function wholeTooLarge(bytesMax: number): KhachapuriError {
+  const text =
+    `a request body that is read before its program starts has at most ${bytesMax} bytes`;
+  return new KhachapuriError("body_too_large", text, {
+    data: { limit: bytesMax },
+    hints: ["it streams without an Idempotency-Key, when it says its length"],
+  });
 }
 
 /** The caller pays nothing for what it did not wait for. */

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { type ByteSource, chunksSource } from "../../../sandbox/byte_source.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { REQUEST_BODY_BYTES_MAX } from "../../limits.ts";
+import { WHOLE_BODY_BYTES_MAX } from "../../limits.ts";
 import { createBodyReader, meterBody } from "./request_body.ts";
 
 const PAYER = "0xA";
+const ROOM = { heldBytesMax: 400, bytesMax: WHOLE_BODY_BYTES_MAX };
+const METERING = { bytesMax: 10, isHashed: true, onFailure() {} };
 
 /** A body of whose bytes so many have come, and no more until somebody gives it up. */
 function stalled(bytes: number): ByteSource {
@@ -39,25 +41,28 @@ function broken(bytes: number): ByteSource {
 }
 
 Deno.test("a body that stops coming in is given up, and its memory is free again", async () => {
-  const read = createBodyReader(400, 1);
-  await assert.rejects(read(stalled(400), PAYER), { code: "invalid_input", message: /in time/ });
-  const body = await read(whole(400), PAYER);
+  const read = createBodyReader({ ...ROOM, timeoutMs: 1 });
+  await assert.rejects(read(stalled(400), PAYER, null), {
+    code: "invalid_input",
+    message: /in time/,
+  });
+  const body = await read(whole(400), PAYER, null);
   body.free();
 });
 
 Deno.test("one payer's bodies leave room for those of others", async () => {
-  const read = createBodyReader(400);
-  const first = await read(whole(60), PAYER);
-  await assert.rejects(read(whole(60), PAYER), { code: "overloaded" });
-  const other = await read(whole(60), "0xB");
+  const read = createBodyReader(ROOM);
+  const first = await read(whole(60), PAYER, null);
+  await assert.rejects(read(whole(60), PAYER, null), { code: "overloaded" });
+  const other = await read(whole(60), "0xB", null);
   first.free();
-  const again = await read(whole(60), PAYER);
+  const again = await read(whole(60), PAYER, null);
   for (const body of [other, again]) body.free();
 });
 
 Deno.test("a body arrives whole and once", async () => {
-  const read = createBodyReader(400);
-  const body = await read(textSource("khacha", "puri"), PAYER);
+  const read = createBodyReader(ROOM);
+  const body = await read(textSource("khacha", "puri"), PAYER, null);
   let text = "";
   for (let chunk; (chunk = await body.source!.read()) !== null;) {
     text += new TextDecoder().decode(chunk);
@@ -69,9 +74,9 @@ Deno.test("a body arrives whole and once", async () => {
 
 Deno.test("a body that is hashed is waited for until it has come, another is not", async () => {
   const source = () => textSource("khacha");
-  assert.ok(meterBody(null, true, () => {}).isWhole());
-  assert.ok(meterBody(source(), false, () => {}).isWhole());
-  const body = meterBody(source(), true, () => {});
+  assert.ok(meterBody(null, METERING).isWhole());
+  assert.ok(meterBody(source(), { ...METERING, isHashed: false }).isWhole());
+  const body = meterBody(source(), METERING);
   assert.ok(!body.isWhole());
   await body.hash();
   assert.ok(body.isWhole());
@@ -80,11 +85,11 @@ Deno.test("a body that is hashed is waited for until it has come, another is not
 Deno.test("a body that breaks off, or is too large, is told once and never whole", async () => {
   const cases: [ByteSource, string][] = [
     [broken(3), "invalid_input"],
-    [whole(REQUEST_BODY_BYTES_MAX + 1), "body_too_large"],
+    [whole(11), "body_too_large"],
   ];
   for (const [source, code] of cases) {
     let told = 0;
-    const body = meterBody(source, true, () => told += 1);
+    const body = meterBody(source, { ...METERING, onFailure: () => void (told += 1) });
     assert.equal(body.failure(), null);
     const readAll = async () => {
       while (await body.source!.read() !== null);
@@ -97,7 +102,22 @@ Deno.test("a body that breaks off, or is too large, is told once and never whole
 });
 
 Deno.test("a body that is wanted whole and breaks off frees its memory", async () => {
-  const read = createBodyReader(400);
-  await assert.rejects(read(broken(400), PAYER), { code: "invalid_input", message: /broke off/ });
-  (await read(whole(400), PAYER)).free();
+  const read = createBodyReader(ROOM);
+  await assert.rejects(read(broken(400), PAYER, null), {
+    code: "invalid_input",
+    message: /broke off/,
+  });
+  (await read(whole(400), PAYER, null)).free();
+});
+
+Deno.test("a body that is held whole is bounded by itself, however much may stream", async () => {
+  for (const [bytesMax, limit] of [[2 ** 40, WHOLE_BODY_BYTES_MAX], [100, 100]] as const) {
+    const read = createBodyReader({ heldBytesMax: 2 * WHOLE_BODY_BYTES_MAX, bytesMax });
+    const refused = { code: "body_too_large", data: { limit } };
+    await assert.rejects(read(whole(limit + 1), PAYER, null), refused);
+    // One that says so is not begun with.
+    const unread = { read: () => assert.fail("it was read"), cancel() {} };
+    await assert.rejects(read(unread, PAYER, limit + 1), refused);
+    (await read(whole(limit), PAYER, limit)).free();
+  }
 });

@@ -5,7 +5,8 @@ import { Lru } from "../../lru.ts";
 
 /** A deployment below the provider's own origin, or at one of its own. */
 export interface DeploymentTarget {
-  readonly form: "path" | "host";
+  /** "root": at whatever host was asked, as nothing else is served there. */
+  readonly form: "path" | "host" | "root";
   readonly cid: CidText;
   /** The path that names it, as sent: "/{cid}" in the caller's spelling, or "" of an own host. */
   readonly mount: string;

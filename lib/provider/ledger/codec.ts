@@ -127,19 +127,21 @@ function permitOf(signer: Address | null, detail: string): Pick<PermitEntry, "pe
 /** The outcome alone, or with it, as a list, what a receipt will say. */
 function chargeDetail({ outcome, facts }: ChargeEntry): string {
   if (!facts) return outcome;
-  const { charged, requestHash, responseHash, startedAt, durationMs } = facts;
+  const { charged, requestHash, responseHash, startedAt, durationMs, credits } = facts;
   const run = [String(charged), requestHash, responseHash, startedAt, durationMs];
-  return JSON.stringify([outcome, ...run, facts.cid, String(facts.price)]);
+  const taken = credits === 1 ? [] : [credits];
+  return JSON.stringify([outcome, ...run, facts.cid, String(facts.price), ...taken]);
 }
 
 function chargeOf(detail: string): { outcome: Outcome; facts?: ReceiptFacts } {
   if (!detail.startsWith("[")) return { outcome: detail as Outcome };
   const [outcome, charged, ...run] = JSON.parse(detail);
-  const [requestHash, responseHash, startedAt, durationMs, cid, price] = run;
+  const [requestHash, responseHash, startedAt, durationMs, cid, price, credits = 1] = run;
   // Written by a version that kept only a part of what a receipt says: there is no receipt of it.
   if (price === undefined) return { outcome };
-  const counts = { charged: BigInt(charged), price: BigInt(price), startedAt, durationMs };
-  return { outcome, facts: { ...counts, requestHash, responseHash, cid } };
+  const counts = { charged: BigInt(charged), price: BigInt(price), credits };
+  const times = { startedAt, durationMs };
+  return { outcome, facts: { ...counts, ...times, requestHash, responseHash, cid } };
 }
 
 function settleDetail({ block, transaction }: SettleEntry): string {

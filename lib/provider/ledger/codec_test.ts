@@ -61,6 +61,7 @@ const facts = fc.record({
   responseHash: hex(32),
   startedAt: count,
   durationMs: count,
+  credits: fc.integer({ min: 1, max: 10_000 }),
 }, PLAIN);
 
 const permit = fc.record({
@@ -149,6 +150,12 @@ Deno.test("a charge of a version that kept less of a run is a charge without a r
   const outcome = "timeout";
   const charge = { kind: "charge", ...ID, reservation: 4, outcome, seq: 7, at: new Date(1_000) };
   assert.deepEqual(fromRow(older), charge);
+});
+
+Deno.test("a receipt of a version whose runs took one credit says so", () => {
+  const run = ["12", null, TRANSACTION, 1_700_000_000_000, 40, CID, "5"];
+  const older = fromRow(storedRow({ detail: JSON.stringify(["answered", ...run]) }));
+  assert.equal(older.kind === "charge" && older.facts?.credits, 1);
 });
 
 Deno.test("a row that is none of ours is not passed over", () => {

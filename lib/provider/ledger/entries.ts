@@ -20,6 +20,8 @@ export interface ReceiptFacts {
   price: bigint;
   /** The lane's counter with this charge. */
   charged: bigint;
+  /** How many credits its run took; the others were charged before, without a receipt. */
+  credits: number;
   /** sha256 of the request body; null when it had not arrived in full. */
   requestHash: Hex | null;
   responseHash: Hex;

@@ -17,7 +17,8 @@ export interface Held {
   /** The number that the ledger knows it by; its receipt's address is made of it. */
   readonly reservation: number;
   readonly draw: Draw;
-  readonly source: Source;
+  /** Whether calls like this one may find their credits held ahead (prehold.ts). */
+  readonly isPooled: boolean;
 }
 
 /** What of a receipt only the run knows. */
@@ -51,7 +52,9 @@ export interface DueLane extends LaneId {
   /** Of the permit that ends first among those that it is settled by, Unix seconds. */
   readonly deadline: bigint;
   readonly epoch: number;
-  /** USDC base units. */
+  /** What the escrow has taken so far, credits. */
+  readonly settled: bigint;
+  /** What it has not, USDC base units. */
   readonly amount: bigint;
 }
 
@@ -92,12 +95,15 @@ export interface Ledger {
   /**
    * Holds one credit, unless what all lanes hold at this moment is against it. On disk when it
    * resolves.
+   * @param isPooled false: for a run that goes on, for which no credits are held ahead as nobody
+   * waits for it; by default true where the allowance pays
    * @throws KhachapuriError `overloaded` when the ledger cannot be written
    */
   hold(
     draw: Draw,
     view: PayerView,
     source: Source,
+    isPooled?: boolean,
   ): Promise<Held | Extract<Judgement, { payable: false }>>;
   /**
    * The run has ended and costs its credit. When it resolves no end of this process can undo it;

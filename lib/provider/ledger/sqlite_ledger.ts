@@ -93,12 +93,13 @@ export class SqliteLedger implements Ledger {
     draw: Draw,
     view: PayerView,
     source: Source,
+    isPooled = source === "allowance",
   ): Promise<Held | Extract<Judgement, { payable: false }>> {
     const judgement = this.#judge(draw, view, source);
     if (!judgement.payable) return this.#refuse(draw, view, judgement);
-    const taken = source === "allowance" ? this.#takePrehold(draw, view) : null;
+    const taken = isPooled ? this.#takePrehold(draw, view) : null;
     const { reservation, written } = taken ?? this.#reserve(draw, view, source);
-    const held: Held = { payable: true, reservation, draw, source };
+    const held: Held = { payable: true, reservation, draw, isPooled };
     return written === null ? Promise.resolve(held) : written.then(() => held);
   }
 
@@ -107,15 +108,15 @@ export class SqliteLedger implements Ledger {
     const { payer, lane, cid, price } = draw;
     const charged = this.#laneOf(draw).charged + 1n;
     const facts = run === null ? {} : { facts: { ...run, cid, price, charged } };
-    const pool = this.#preholds.poolOf(draw);
-    const preheld = this.#prehold(held, pool);
+    const pool = held.isPooled ? this.#preholds.poolOf(draw) : null;
+    const preheld = pool === null ? [] : this.#prehold(draw, pool);
     // What is signed must not be forgotten, whatever happens to the machine.
     const until: Until = run === null ? "handed over" : "disk";
     const written = this.store.write(
       [{ kind: "charge", payer, lane, reservation, outcome, ...facts }, ...preheld],
       until,
     );
-    for (const next of preheld) pool.add(price, next.reservation);
+    for (const next of preheld) pool?.add(price, next.reservation);
     await written;
   }
 
@@ -286,12 +287,12 @@ export class SqliteLedger implements Ledger {
   }
 
   /** Reservations for later calls like this one, where that pays and nothing is against it. */
-  #prehold({ draw, source }: Held, pool: Pool): ReserveEntry[] {
+  #prehold(draw: Draw, pool: Pool): ReserveEntry[] {
     const lane = this.#laneOf(draw);
     const isServed = lane.refused === null && isKept(lane, draw.permit);
     // A call on any lane of the payer may have what is held ahead; what is prepaid is this lane's.
     const isPrepaid = lane.settled > lane.charged + 1n;
-    const wanted = source === "allowance" && isServed && !isPrepaid ? pool.wanted() : 0;
+    const wanted = isServed && !isPrepaid ? pool.wanted() : 0;
     const view = pool.lastView();
     if (wanted === 0 || view === null) return [];
     const room = roomFor(draw, view, this.store.book);
@@ -375,12 +376,13 @@ function lanesToRead(
 }
 
 function dueLane(lane: Lane): DueLane {
-  const { payer, lane: id, ages, permits } = lane;
+  const { payer, lane: id, ages, permits, settled } = lane;
   const ends = permits.length === 1
     ? permits[0]!.permit
     : rowsOf(lane, null).map(({ charge }): Ends => charge.permit).reduce(soonest);
   const { deadline, epoch } = ends;
-  return { payer, lane: id, since: ages[0]!.at, deadline, epoch, amount: unsettledAmount(lane) };
+  const amount = unsettledAmount(lane);
+  return { payer, lane: id, since: ages[0]!.at, deadline, epoch, settled, amount };
 }
 
 type Ends = Pick<Permit, "deadline" | "epoch">;

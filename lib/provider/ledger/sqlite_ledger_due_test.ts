@@ -60,10 +60,12 @@ Deno.test("of a lane that is due it is told since when, until when and how much"
     since: 1_000_000,
     deadline: 1_800_000_000n,
     epoch: 0,
+    settled: 0n,
     amount: 2n * PRICE,
   };
   const { deadline } = permitOf();
-  const second = { ...ID, lane: OTHER_LANE, since: 1_007_000, deadline, epoch: 0, amount: PRICE };
+  const one = { deadline, epoch: 0, settled: 0n, amount: PRICE };
+  const second = { ...ID, lane: OTHER_LANE, since: 1_007_000, ...one };
   assert.deepEqual(byLane(await ledger.dueOf(PAYER)), [first, second]);
   const third = { ...second, payer: OTHER_PAYER, lane: THIRD_LANE };
   assert.deepEqual(byLane(await ledger.due()), [first, second, third]);
@@ -178,7 +180,8 @@ Deno.test("a ledger of before permits were kept side by side says what it said",
     const permit = permitOf({ credits: 5n, signature: signatureOf(5) });
     const [due, ...more] = await ledger.due();
     const { deadline, epoch } = permit;
-    assert.deepEqual([due, more], [{ ...ID, since: 9_000, deadline, epoch, amount: 7n }, []]);
+    const expected = { ...ID, since: 9_000, deadline, epoch, settled: 4n, amount: 7n };
+    assert.deepEqual([due, more], [expected, []]);
     const { usedUp, ...lane } = (await ledger.lane(ID))!;
     assert.equal(usedUp.best!.signature, permit.signature);
     assert.deepEqual(lane, {

@@ -1,23 +1,29 @@
 /** What `GET /metrics` tells of a provider. Sums only: no payer, no deployment. */
+import { EgressUsage } from "./egress_usage.ts";
 import { type Counter, createCounter, gauge, type Metric } from "./metrics.ts";
 import { RunUsage } from "./run_usage.ts";
 
 export interface Counters {
   usage: RunUsage;
+  egress: EgressUsage;
   /** Responses by status. */
   responses: Counter;
   /** Ended runs by who pays and how they ended; "released" cost nothing. */
   runs: Counter;
+  /** Credits charged, by who pays. */
+  credits: Counter;
 }
 
 export function createCounters(): Counters {
   return {
     usage: new RunUsage(),
+    egress: new EgressUsage(),
     responses: createCounter("khachapuri_responses_total", "HTTP responses by status."),
     runs: createCounter(
       "khachapuri_runs_total",
-      "Ended runs by who pays and outcome; each is a credit charged, unless released.",
+      "Ended runs by who pays and outcome; those that were released cost nothing.",
     ),
+    credits: createCounter("khachapuri_credits_total", "Credits charged, by who pays."),
   };
 }
 
@@ -57,7 +63,9 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
   return [
     counters.responses.metric,
     counters.runs.metric,
+    counters.credits.metric,
     ...counters.usage.metrics,
+    ...counters.egress.metrics,
     gauge(
       "khachapuri_unsettled_usdc_base_units",
       "What runs have used and the escrow has neither paid nor refused.",

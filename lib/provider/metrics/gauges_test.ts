@@ -56,8 +56,12 @@ const GAUGES = {
 };
 
 const COUNTERS = [
+  "khachapuri_egress_connections_total",
+  "khachapuri_egress_bytes_total",
+  "khachapuri_egress_unreached_total",
   "khachapuri_responses_total",
   "khachapuri_runs_total",
+  "khachapuri_credits_total",
   "khachapuri_run_limits_total",
   "khachapuri_run_seconds_total",
   "khachapuri_run_bytes_total",

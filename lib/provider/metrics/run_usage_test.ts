@@ -15,6 +15,7 @@ function recordOf(changes: Partial<RunRecord> = {}): RunRecord {
     stdoutBytes: 0,
     listeningPort: null,
     stderrBytes: 0,
+    egress: null,
     stderr: new Uint8Array(),
     ...changes,
   };

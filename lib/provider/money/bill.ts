@@ -4,10 +4,10 @@ import { formatUsdc } from "../../chain/usdc.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { HEADERS_DECODED_MAX } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
+import type { DepositAuthorization } from "../../deposit_authorization.ts";
 import {
   type CreditsPayment,
   decodePaymentHeader,
-  type DepositAuthorization,
   PAYMENT_SIGNATURE_HEADER,
 } from "../../payment_header.ts";
 import { type Permit, UINT128_MAX } from "../../permit.ts";

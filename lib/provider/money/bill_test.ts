@@ -5,11 +5,8 @@ import { privateKeyToAccount } from "viem/accounts";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { CidText } from "../../cid.ts";
 import type { KhachapuriError } from "../../errors.ts";
-import {
-  type CreditsOffer,
-  type DepositAuthorization,
-  encodePaymentHeader,
-} from "../../payment_header.ts";
+import type { DepositAuthorization } from "../../deposit_authorization.ts";
+import { type CreditsOffer, encodePaymentHeader } from "../../payment_header.ts";
 import { type Permit, signPermit, UINT128_MAX, UINT64_MAX } from "../../permit.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { BillReader, type IsDeploymentLane, type OwnerPermit } from "./bill.ts";

@@ -4,13 +4,14 @@
  * decide (ledger/judge.ts).
  */
 import type { Address, Hex } from "viem";
+import { CREDITS_LEFT_HEADER } from "../../credits_headers.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { type LaneCount, type LaneProof, proofOf } from "../../lane_count.ts";
 import { CONSUME_ATTEMPTS_MAX } from "../../limits.ts";
+import type { DepositAuthorization } from "../../deposit_authorization.ts";
 import {
   type Accept,
   type CreditsOffer,
-  type DepositAuthorization,
   offerToJson,
   PAYMENT_RESPONSE_HEADER,
   paymentResponse,
@@ -44,12 +45,9 @@ import {
   refusalError,
   type ToldBill,
 } from "./refusal.ts";
-import type { Hold, PaymentScheme } from "./scheme.ts";
+import type { Hold, OfferAbout, PaymentScheme } from "./scheme.ts";
 import type { Seller } from "./seller.ts";
 import { Signers } from "./signers.ts";
-
-/** Says in plain digits what PAYMENT-RESPONSE says too: what the payer has left here. */
-export const CREDITS_LEFT_HEADER = "Khachapuri-Credits-Left";
 
 /** Has the escrow take one credit of the bill's lane; resolves when the ledger knows it. */
 export type Consume = (bill: CreditsBill) => Promise<void>;
@@ -112,8 +110,12 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     this.#source = options.policy.consume ? "prepaid" : "allowance";
   }
 
-  offer(lane?: LaneCount): Accept {
-    return offerToJson({ ...this.options.offer(), ...(lane ? { lane } : {}) });
+  offer({ lane, creditsMax }: OfferAbout = {}): Accept {
+    return offerToJson({
+      ...this.options.offer(),
+      ...(lane ? { lane } : {}),
+      ...(creditsMax === undefined ? {} : { creditsMax }),
+    });
   }
 
   read(deployment: Deployment, fields: FieldReader, from?: string): CreditsBill {
@@ -197,16 +199,27 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   }
 
   async hold(admission: CreditsAdmission): Promise<Hold> {
-    const { bill, deposited } = admission;
     const { consume } = this.options.policy;
-    const { answer: held, view } = consume
+    const first = consume
       ? await this.#takeFirst(admission, consume)
       : await this.#holdNow(admission);
+    this.#noteOwner(admission.bill, first.view);
+    return new CreditsHold(this.options, admission, first, () => this.#holdMore(admission));
+  }
+
+  async #holdMore(admission: CreditsAdmission): Promise<Answered<Held>> {
+    const { ledger } = this.options;
+    const held = await this.#heldBy(admission, (bill, view) => {
+      return ledger.hold(bill, view, "allowance", false);
+    });
+    this.#noteOwner(admission.bill, held.view);
+    return held;
+  }
+
+  #noteOwner(bill: CreditsBill, view: PayerView): void {
     const { ledger, ownerCredits } = this.options;
-    if (bill.source === "owner") {
-      ownerCredits.note(bill.payer, ledger.standing(bill, view).available);
-    }
-    return new CreditsHold(this.options, held, bill, view, deposited);
+    if (bill.source !== "owner") return;
+    ownerCredits.note(bill.payer, ledger.standing(bill, view).available);
   }
 
   /** @throws KhachapuriError when the bill can't be paid any more */
@@ -223,17 +236,21 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     });
   }
 
-  async #holdNow(admission: CreditsAdmission): Promise<Answered<Held>> {
-    const { bill } = admission;
+  #holdNow(admission: CreditsAdmission): Promise<Answered<Held>> {
     const { ledger } = this.options;
+    return this.#heldBy(admission, (bill, view) => ledger.hold(bill, view, "allowance"));
+  }
+
+  async #heldBy(
+    { bill, view: known }: CreditsAdmission,
+    hold: (bill: CreditsBill, view: PayerView) => Promise<Held | No>,
+  ): Promise<Answered<Held>> {
     const { permit, from } = bill;
     const { answer, view } = await this.#inquiry.ask<Held | No>(
       permit,
       from,
-      admission.view,
-      (view) => {
-        return ledger.hold(bill, view, "allowance");
-      },
+      known,
+      (view) => hold(bill, view),
     );
     if (answer.payable) return { answer, view };
     throw await this.#refused(bill, answer, view);
@@ -281,40 +298,81 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   }
 }
 
-/** One credit of a lane, in hand. */
+/** Credits of a lane, in hand. */
 class CreditsHold implements Hold {
   readonly reservation: number;
+  #credits = 1;
+  /** The credit that waits for its time. */
+  #ahead: Held | null = null;
+  #isOver = false;
+  #view: PayerView;
 
   constructor(
     private readonly options: CreditsOptions,
-    private readonly held: Held,
-    private readonly bill: CreditsBill,
-    private readonly view: PayerView,
-    private readonly deposited: Hex | null,
+    private readonly admission: CreditsAdmission,
+    private readonly first: Answered<Held>,
+    private readonly holdMore: () => Promise<Answered<Held>>,
   ) {
-    this.reservation = held.reservation;
+    this.reservation = first.answer.reservation;
+    this.#view = first.view;
+  }
+
+  get credits(): number {
+    return this.#credits;
+  }
+
+  async extend(): Promise<void> {
+    const { answer, view } = await this.holdMore();
+    this.#ahead = answer;
+    this.#view = view;
+    // The run may have ended while the disk was written.
+    if (this.#isOver) this.giveBack();
+  }
+
+  async begin(): Promise<void> {
+    const ahead = this.#ahead;
+    if (ahead === null) return;
+    this.#ahead = null;
+    this.#credits += 1;
+    await this.#charge(ahead, "answered", null);
+  }
+
+  giveBack(): void {
+    if (this.#ahead !== null) this.options.ledger.release(this.#ahead, "unused");
+    this.#ahead = null;
   }
 
   async charge(outcome: Outcome, run: RunFacts | null): Promise<void> {
-    await this.options.ledger.charge(this.held, outcome, run);
-    this.options.onCharge();
+    this.#end();
+    await this.#charge(this.first.answer, outcome, run);
   }
 
   release(reason: string): void {
-    this.options.ledger.release(this.held, reason);
+    this.#end();
+    this.options.ledger.release(this.first.answer, reason);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.giveBack();
+  }
+
+  async #charge(held: Held, outcome: Outcome, run: RunFacts | null): Promise<void> {
+    await this.options.ledger.charge(held, outcome, run);
+    this.options.onCharge();
   }
 
   notice(): Promise<HeaderField[]> {
-    return Promise.resolve(this.bill.source === "caller" ? this.#callersNotice() : []);
+    return Promise.resolve(this.admission.bill.source === "caller" ? this.#callersNotice() : []);
   }
 
   #callersNotice(): HeaderField[] {
-    const { bill, view, deposited, options: { ledger, receipts, seller } } = this;
-    const { charged, available } = ledger.standing(bill, view);
+    const { admission: { bill, deposited }, options: { ledger, receipts, seller } } = this;
+    const { charged, available } = ledger.standing(bill, this.#view);
     const response = paymentResponse({
       chainId: seller.chainId,
       payer: bill.payer,
-      chargedCredits: 1n,
+      chargedCredits: BigInt(this.#credits),
       cumulativeCredits: charged,
       availableCredits: available,
       ...(deposited === null ? {} : { transaction: deposited }),

@@ -11,7 +11,7 @@ import {
   refusalOf,
 } from "../../../worlds/chain/credits_desk.ts";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
-import { CREDITS_LEFT_HEADER } from "./credits.ts";
+import { CREDITS_LEFT_HEADER } from "../../credits_headers.ts";
 
 /** A desk whose credits the escrow takes first; `before` it does, something may happen. */
 async function openTakingDesk(credits: bigint, before: (desk: CreditsDesk) => void = () => {}) {

@@ -16,11 +16,11 @@ import {
 } from "../../../worlds/chain/credits_desk.ts";
 import { proofOf } from "../../lane_count.ts";
 import { PAYER_LANES_MAX } from "../../limits.ts";
-import type { DepositAuthorization } from "../../payment_header.ts";
+import type { DepositAuthorization } from "../../deposit_authorization.ts";
 import { type Entry, laneOf } from "../ledger/journal.ts";
 import { rowsOf } from "../ledger/rows.ts";
 import { readJournal } from "../ledger/store.ts";
-import { CREDITS_LEFT_HEADER } from "./credits.ts";
+import { CREDITS_LEFT_HEADER } from "../../credits_headers.ts";
 import type { Hold } from "./scheme.ts";
 
 /** What the payer has left once a hold is charged, as its notice says. */
@@ -217,7 +217,7 @@ Deno.test("a charge is in the book before it is answered, and on disk where it i
   assert.ok(!ledger.store.isOnDisk(ledger.store.mark()), "nobody waits for the disk");
   const callers = await hold(billFor(await permit({ lane: OTHER })));
   const hashes = { requestHash: null, responseHash: "0x00" } as const;
-  await callers.charge("answered", { ...hashes, startedAt: NOW, durationMs: 1 });
+  await callers.charge("answered", { ...hashes, credits: 1, startedAt: NOW, durationMs: 1 });
   assert.ok(ledger.store.isOnDisk(ledger.store.mark()));
   assert.equal(charges(), 2);
   const receipted = ledger.store.receipted(callers.reservation);
@@ -301,8 +301,11 @@ Deno.test("an offer names the lane of who proved to be its payer, and of nobody 
   await using money = await openCreditsDesk(0n);
   const { extra } = money.scheme.offer() as unknown as { extra: Record<string, unknown> };
   assert.ok(!("lane" in extra) && !("cumulative" in extra));
-  const own = money.scheme.offer({ id: LANE, cumulative: 7n }) as unknown as { extra: object };
-  assert.deepEqual(own.extra, { ...extra, lane: LANE, cumulative: "7" });
+  const own = money.scheme.offer({
+    lane: { id: LANE, cumulative: 7n },
+    creditsMax: 4,
+  }) as unknown as { extra: object };
+  assert.deepEqual(own.extra, { ...extra, lane: LANE, cumulative: "7", creditsMax: 4 });
 });
 
 const DEPOSIT: DepositAuthorization = {

@@ -71,6 +71,7 @@ export class Receipts {
       responseHash: facts.responseHash,
       startedAt: BigInt(facts.startedAt),
       durationMs: BigInt(facts.durationMs),
+      credits: facts.credits,
     });
   }
 

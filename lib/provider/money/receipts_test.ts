@@ -28,6 +28,7 @@ const CHARGE: ReceiptedCharge = {
     responseHash: HASH,
     startedAt: 1_000,
     durationMs: 2,
+    credits: 4,
   },
 };
 

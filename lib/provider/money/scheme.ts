@@ -24,16 +24,33 @@ export interface Bill {
   readonly scope: string;
 }
 
-/** The credit of one run, taken before the program starts. Ending it twice is an error. */
+/**
+ * The credits of one run: the first is taken before the program starts and held to its end, each
+ * further one is taken ahead and charged when its time begins. So whatever ends this process, what
+ * a run had used up is charged, and what it was in the midst of is free. Ending it twice is an
+ * error.
+ */
 export interface Hold {
-  /** The number that the ledger knows it by. */
+  /** The number that the ledger knows the first one by. */
   readonly reservation: number;
+  /** Credits whose time has begun. */
+  readonly credits: number;
   /**
-   * The run has ended and costs its credit. When it resolves no end of this process can undo it.
+   * Takes one credit more, by the same permit, for when the last one's time is over; durable when
+   * it resolves. To be called again once that credit's time has begun.
+   * @throws KhachapuriError as the scheme's `hold`; nothing more is then held
+   */
+  extend(): Promise<void>;
+  /** The time of the credit that was taken ahead begins: it is charged. */
+  begin(): Promise<void>;
+  /** What was taken ahead will not be used. */
+  giveBack(): void;
+  /**
+   * The run has ended and costs its credits. When it resolves no end of this process can undo it.
    * @param run for the receipt; null where there is none, as nobody but the owner pays
    */
   charge(outcome: Outcome, run: RunFacts | null): Promise<void>;
-  /** The run costs nothing. */
+  /** The run costs nothing, but for the credits that it had used up. */
   release(reason: string): void;
   /**
    * What the answer's head tells the payer about its money; nothing where the owner pays. The head
@@ -43,6 +60,14 @@ export interface Hold {
   notice(): Promise<HeaderField[]>;
 }
 
+/** What an offer says of one call. */
+export interface OfferAbout {
+  /** Where the next permit of who proved to be the payer goes on. */
+  readonly lane?: LaneCount | undefined;
+  /** How many credits the run may take. */
+  readonly creditsMax?: number | undefined;
+}
+
 /**
  * @template B what the scheme reads of a request
  * @template A what it hands from `admit` to `hold`
@@ -50,9 +75,9 @@ export interface Hold {
 export interface PaymentScheme<B extends Bill = Bill, A = unknown> {
   /**
    * One entry of x402's `accepts`.
-   * @param lane where the next permit of who proved to be the payer goes on
+   * @param about what was called, if anything was
    */
-  offer(lane?: LaneCount): Accept;
+  offer(about?: OfferAbout): Accept;
   /**
    * Who pays, as the request says it; null when it does not pay this way.
    * @param from the caller's address: what strangers make us ask of a chain is limited by it

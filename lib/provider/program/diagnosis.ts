@@ -2,30 +2,9 @@
  * What can be told of why a run failed, from what it left behind. A program's own words are
  * evidence and no more: nothing is decided by them, they only choose which sentence is read.
  */
-import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import { RUN_FILES_MAX, RUN_PROCESSES_MAX, RUN_TMP_BYTES_MAX } from "../../limits.ts";
-import type { Spec } from "../../spec/schema.ts";
-
-export interface Evidence {
-  readonly record: Pick<RunRecord, "exit" | "signal" | "limit" | "stderr" | "listeningPort">;
-  readonly interface: Spec["interface"];
-  /** The beginning of an answer without a head; null when it had one, or there is no answer. */
-  readonly beginning: Uint8Array | null;
-  /** What was wrong with the answer, in words; null when nothing was. */
-  readonly answerFault: string | null;
-}
-
-export interface Diagnosis {
-  /** For callers: what kind of failure it is, in the words that follow a colon. */
-  readonly short: string;
-  /** For the owner: the same, with what exactly. */
-  readonly full: string;
-  /** For the owner: what to do. */
-  readonly hint: string;
-}
-
-/** Of stderr so much is looked at, at its beginning and at its end: what failed stands there. */
-const LOOKED_AT_BYTES = 4 * 1024;
+import { type Detector, type Diagnosis, type Evidence, LOOKED_AT_BYTES, said } from "./detector.ts";
+import { NETWORK_FAILURES } from "./network_failures.ts";
 
 /** The first kind of failure that the evidence speaks of; null when it speaks of none. */
 export function diagnose(evidence: Evidence): Diagnosis | null {
@@ -41,47 +20,6 @@ export function diagnose(evidence: Evidence): Diagnosis | null {
 /** How a failure is said to its owner: in one line. */
 export function ownersSentence({ full, hint }: Diagnosis): string {
   return `${full}: ${hint}`;
-}
-
-/** One kind of failure that can be told. */
-export interface Detector {
-  readonly name: string;
-  readonly detect: (evidence: Evidence) => Diagnosis | null;
-}
-
-function endsOf({ record: { stderr } }: Evidence): string {
-  const end = Math.max(LOOKED_AT_BYTES, stderr.length - LOOKED_AT_BYTES);
-  const text = new TextDecoder();
-  return `${text.decode(stderr.subarray(0, LOOKED_AT_BYTES))}\n${
-    text.decode(stderr.subarray(end))
-  }`;
-}
-
-/** What a program wrote, made fit to be quoted in one line. */
-function quote(text: string): string {
-  return JSON.stringify(text.slice(0, 200)).slice(1, -1);
-}
-
-/** A kind of failure that programs themselves name on stderr, one pattern a language. */
-function said(
-  name: string,
-  short: string,
-  patterns: readonly RegExp[],
-  words: (named: string | null, evidence: Evidence) => Pick<Diagnosis, "full" | "hint">,
-): Detector {
-  return {
-    name,
-    detect(evidence) {
-      const text = endsOf(evidence);
-      for (const pattern of patterns) {
-        const match = pattern.exec(text);
-        if (!match) continue;
-        const named = match.slice(1).find((group) => group !== undefined) ?? null;
-        return { short, ...words(named === null ? null : quote(named), evidence) };
-      }
-      return null;
-    },
-  };
 }
 
 const CGI_FIELD = /^(content-type|status|location):/i;
@@ -120,29 +58,6 @@ export const ANSWERS: readonly Detector[] = [
     },
   },
 ];
-
-const NAME = "[\\w.-]{1,253}";
-const named = (before: string, after = "") => new RegExp(`${before}(${NAME})${after}`);
-
-/** Names that could not be looked up, as runtimes say it. */
-const LOOKUPS: readonly RegExp[] = [
-  named("getaddrinfo (?:EAI_AGAIN|ENOTFOUND) "), // Node
-  named("Could not resolve host(?:name)?:? ['\"]?"), // curl, git, ssh
-  named("unable to resolve host address [‘'`\"]"), // wget
-  named("dial tcp: lookup "), // Go
-  named("UnknownHostException: "), // Java
-  named("php_network_getaddresses: getaddrinfo for ", " failed"), // PHP 8.1
-  named("Failed to open TCP connection to ", ":\\d+ \\(getaddrinfo"), // Ruby
-  named('could not translate host name "', '" to address'), // PostgreSQL
-  named("Unknown MySQL server host '"),
-  named("Can't connect to ", " \\((?:Temporary failure|Name or service)"), // Perl
-  named("host='", "'[^\\n]{0,400}Name ?Resolution"), // Python's requests
-  named("error sending request for url \\(https?://"), // Deno, Rust
-  /Temporary failure in name resolution|Name or service not known|nodename nor servname provided/,
-  /failed to lookup address information|getaddrinfo(?: failed|: )|dns error/,
-];
-
-const MACHINES_OWN = /(?:127\.0\.0\.1|::1|localhost)/;
 
 /** Told by how a run failed. */
 export const FAILURES: readonly Detector[] = [
@@ -256,44 +171,7 @@ export const FAILURES: readonly Detector[] = [
         "pip install --target lib, …",
     }),
   ),
-  said(
-    "no network",
-    "it asked for the network, which programs do not have",
-    LOOKUPS,
-    (host) => ({
-      full: host === null
-        ? "it looked up a name in the network, which programs do not have"
-        : `it asked for ${host}, and programs have no network`,
-      hint: "give it what it needs with the request, or in the program",
-    }),
-  ),
-  said(
-    "no server of its own",
-    "it asked for a server beside it, where there is none",
-    [
-      new RegExp(`ECONNREFUSED (${MACHINES_OWN.source}:\\d{1,5})`),
-      new RegExp(`dial tcp (\\[?${MACHINES_OWN.source}\\]?:\\d{1,5}): connect: connection refused`),
-      new RegExp(`connect to (${MACHINES_OWN.source} port \\d{1,5})`),
-      /Connection refused/,
-    ],
-    (server) => ({
-      full: `it asked for a server at ${server ?? "its own machine"}, where there is none`,
-      hint: "each run is alone, without databases or other services beside it",
-    }),
-  ),
-  said(
-    "no network, by address",
-    "it asked for the network, which programs do not have",
-    [
-      /(?:ENETUNREACH|EHOSTUNREACH) ([\w.:-]{1,64})/,
-      /dial tcp ([\w.:[\]-]{1,64}): connect: network is unreachable/,
-      /[Nn]etwork is unreachable|No route to host/,
-    ],
-    (address) => ({
-      full: `it asked for ${address ?? "an address"}, and programs have no network`,
-      hint: "give it what it needs with the request, or in the program",
-    }),
-  ),
+  ...NETWORK_FAILURES,
   said(
     "writing where nothing can be written",
     "it wrote where programs cannot",

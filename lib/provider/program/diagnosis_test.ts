@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { inFolder } from "../../../worlds/home.ts";
+import { SMALL_PROGRAM } from "../../../worlds/sandbox/small_program.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { ANSWERS, diagnose, type Evidence, FAILURES } from "./diagnosis.ts";
-import { openStage, type RehearsedProgram } from "./rehearsal.ts";
+import { AT_A_PROVIDER, type Evidence } from "./detector.ts";
+import { ANSWERS, diagnose, FAILURES } from "./diagnosis.ts";
+import { rehearse, type RehearsedProgram } from "./rehearsal.ts";
 
 const HOST: SandboxHost = {
   launcher: "bwrap",
@@ -22,16 +24,13 @@ async function told(
       await Deno.writeTextFile(join(dir, name), text, { mode: 0o755 });
     }
     const program: RehearsedProgram = {
+      ...SMALL_PROGRAM,
       dir,
-      entrypoint: "./main",
-      args: [],
-      env: {},
-      interface: "curl",
       timeoutMs: 20_000,
       memoryMb: 512,
       ...setting,
     };
-    await using stage = await openStage(HOST, program);
+    await using stage = await rehearse(HOST, program);
     try {
       const call = await stage.call({
         method: "GET",
@@ -66,7 +65,8 @@ interface Case {
 }
 
 const HOST_NAME = "api.khachapuri.example";
-const asked = /^it asked for api\.khachapuri\.example, and programs have no network: give it/;
+const asked =
+  /^it asked for api\.khachapuri\.example, and its spec lists no host that it may call: name/;
 
 /** The real thing, in the real sandbox. */
 const CASES: readonly Case[] = [
@@ -123,7 +123,7 @@ const CASES: readonly Case[] = [
     name: "a name that Python looks up",
     main: `#!/usr/bin/python3\nimport urllib.request as u\nu.urlopen("http://${HOST_NAME}/")\n`,
     needs: "/usr/bin/python3",
-    says: /^it looked up a name in the network/,
+    says: /^it looked up a name, and its spec lists no host/,
   },
   {
     name: "a name that Node looks up",
@@ -160,7 +160,7 @@ const CASES: readonly Case[] = [
     name: "an address",
     main: "#!/usr/bin/python3\nimport socket\nsocket.create_connection(('192.0.2.1', 80))\n",
     needs: "/usr/bin/python3",
-    says: /^it asked for an address, and programs have no network/,
+    says: /^it asked for an address, and programs can call names alone/,
   },
   {
     name: "a server beside it",
@@ -233,7 +233,10 @@ const SAID: readonly [stderr: string, says: RegExp][] = [
     "Max retries exceeded (Caused by NameResolutionError(...))",
     /asked for db\.example,/,
   ],
-  ["error sending request for url (https://db.example/): client error", /asked for db\.example,/],
+  [
+    "error sending request for url (https://db.example/): client error (Connect): dns error",
+    /asked for db\.example,/,
+  ],
   ["dial tcp 192.0.2.1:443: connect: network is unreachable", /asked for 192\.0\.2\.1:443,/],
   [
     "./tool: error while loading shared libraries: libpq.so.5: cannot open shared object file",
@@ -261,10 +264,13 @@ function evidence(stderr: string, fields: Partial<Evidence["record"]> = {}): Evi
       signal: null,
       limit: null,
       listeningPort: null,
+      egress: null,
       stderr: new TextEncoder().encode(stderr),
       ...fields,
     },
     interface: "curl",
+    mayCall: [],
+    place: AT_A_PROVIDER,
     beginning: null,
     answerFault: null,
   };

@@ -2,30 +2,25 @@
  * One call of a program in the real sandbox without a chain or IPFS: the program is packed and
  * unpacked as a deployment would be, called as a provider calls it, and answers as it would there.
  */
-import { join } from "node:path";
+import type { Address } from "viem";
 import { chunksSource } from "../../../sandbox/byte_source.ts";
-import { makeEtc } from "../../../sandbox/etc.ts";
-import {
-  openSandbox,
-  type RunRecord,
-  type Sandbox,
-  type SandboxHost,
-} from "../../../sandbox/sandbox.ts";
+import type { RunRecord, RunRequest, Sandbox, SandboxHost } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
+import { REQUEST_BYTES_DEFAULT } from "../../limits.ts";
 import { packProgram } from "../../spec/pack.ts";
-import { assertStarts } from "../../spec/start_fault.ts";
 import { unpackProgram } from "../../spec/unpack.ts";
 import { type HeaderField, TOKEN } from "../http/header_rules.ts";
-import { diagnose, type Diagnosis, type Evidence } from "./diagnosis.ts";
-import type { ProgramCommand, ProgramResponse } from "./interface/interface.ts";
+import { bodyTooLarge } from "../http/request_body.ts";
+import type { Diagnosis, Evidence } from "./detector.ts";
+import { diagnose } from "./diagnosis.ts";
+import type { ProgramResponse } from "./interface/interface.ts";
 import { interfaceOf } from "./interface/interfaces.ts";
-import { runLimits } from "./run_limits.ts";
+import { openBackstage, openStage, type StagedProgram } from "./stage.ts";
 
-export interface RehearsedProgram extends ProgramCommand {
+export interface RehearsedProgram extends StagedProgram {
   dir: string;
-  interface: "curl" | "cgi";
-  timeoutMs: number;
-  memoryMb: number;
+  /** Who is said to pay for each request; without one the owner does. */
+  payer?: Address | null;
 }
 
 export interface RehearsedRequest {
@@ -38,6 +33,8 @@ export interface RehearsedRequest {
   query: string | null;
   headers: readonly (readonly [string, string])[];
   body: Uint8Array<ArrayBuffer> | null;
+  /** What the program writes to stderr, as it comes. */
+  onStderr?: RunRequest["onStderr"];
   signal?: AbortSignal;
 }
 
@@ -63,30 +60,19 @@ export interface Stage extends AsyncDisposable {
  * ends the sandbox and removes the folder.
  * @throws KhachapuriError `invalid_program`, `not_found`, `sandbox_unavailable`
  */
-export async function openStage(host: SandboxHost, program: RehearsedProgram): Promise<Stage> {
+export async function rehearse(host: SandboxHost, program: RehearsedProgram): Promise<Stage> {
   const zip = await packProgram(program.dir);
-  const parent = await Deno.makeTempDir({ prefix: "khachapuri-" });
-  const remove = () => Deno.remove(parent, { recursive: true });
-  try {
-    // The sandbox may run as another uid, which has to enter the folder.
-    await Deno.chmod(parent, 0o711);
-    const programDir = join(parent, crypto.randomUUID());
-    await unpackProgram(zip, programDir);
-    await assertStarts(programDir, program);
-    const limits = runLimits(program.timeoutMs, program.memoryMb);
-    const etc = makeEtc(join(parent, "etc"));
-    const sandbox = await openSandbox({ ...host, etc }, { programDir, limits });
-    return {
-      call: (request) => callOnce(sandbox, program, request),
-      async [Symbol.asyncDispose]() {
-        await sandbox.close();
-        await remove();
-      },
-    };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+  await using stack = new AsyncDisposableStack();
+  const backstage = stack.use(await openBackstage(host));
+  const programDir = backstage.place();
+  await unpackProgram(zip, programDir);
+  const sandbox = await openStage(backstage.host, programDir, program);
+  stack.defer(() => sandbox.close());
+  const owned = stack.move();
+  return {
+    call: (request) => callOnce(sandbox, program, request),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 async function callOnce(
@@ -94,7 +80,8 @@ async function callOnce(
   program: RehearsedProgram,
   request: RehearsedRequest,
 ): Promise<Rehearsal> {
-  const { method, base, path, query, body, signal } = request;
+  const { method, base, path, query, body, signal, onStderr } = request;
+  if (body && body.length > REQUEST_BYTES_DEFAULT) throw bodyTooLarge(REQUEST_BYTES_DEFAULT);
   const style = interfaceOf(program.interface);
   const start = style.prepare(program, {
     method,
@@ -107,13 +94,22 @@ async function callOnce(
     hasBody: body !== null,
     bodyBytes: body && body.length,
     remoteAddress: "127.0.0.1",
+    payer: program.payer ?? null,
   });
-  const run = await start(sandbox, body && chunksSource([body]));
+  const heard = onStderr === undefined
+    ? sandbox
+    : { ...sandbox, run: (run: RunRequest) => sandbox.run({ ...run, onStderr }) };
+  const run = await start(heard, body && chunksSource([body]));
   if (signal?.aborted) run.kill();
   signal?.addEventListener("abort", run.kill, { once: true });
   const forget = () => signal?.removeEventListener("abort", run.kill);
   run.record.then(forget, forget);
-  const evidence = (record: RunRecord) => ({ record, interface: program.interface });
+  const evidence = (record: RunRecord) => ({
+    record,
+    interface: program.interface,
+    mayCall: program.egress,
+    place: { command: "run", connectTo: program.connectTo } as const,
+  });
   const explain = async (error: unknown): Promise<never> => {
     throw explained(asKhachapuriError(error), evidence(await run.record));
   };
@@ -139,7 +135,7 @@ async function callOnce(
 /** A program's failure to answer, with what can be told of it, for its owner. */
 function explained(
   error: KhachapuriError,
-  evidence: Pick<Evidence, "record" | "interface">,
+  evidence: Pick<Evidence, "record" | "interface" | "mayCall" | "place">,
 ): KhachapuriError {
   const { code, shortMessage: answerFault, hints, data } = error;
   const found = diagnose({ ...evidence, beginning: null, answerFault });

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { streamOf } from "../../../sandbox/output.ts";
 import { makeFolder } from "../../../worlds/home.ts";
-import { openStage, type RehearsedProgram, type RehearsedRequest } from "./rehearsal.ts";
+import { SMALL_PROGRAM } from "../../../worlds/sandbox/small_program.ts";
+import { rehearse, type RehearsedProgram, type RehearsedRequest } from "./rehearsal.ts";
 
 const HOST: SandboxHost = {
   launcher: "bwrap",
@@ -29,16 +30,7 @@ async function withProgram(
   for (const [name, text] of Object.entries(files)) {
     await Deno.writeTextFile(join(folder.dir, name), text, { mode });
   }
-  await work({
-    dir: folder.dir,
-    entrypoint: "./main",
-    args: [],
-    env: {},
-    interface: "curl",
-    timeoutMs: 5_000,
-    memoryMb: 64,
-    ...rest,
-  });
+  await work({ ...SMALL_PROGRAM, dir: folder.dir, ...rest });
 }
 
 const GET: RehearsedRequest = {
@@ -52,7 +44,7 @@ const GET: RehearsedRequest = {
 
 Deno.test("a rehearsal calls a program as a provider would, on a host of its own", async () => {
   await withProgram({ args: ["own"], env: { SECRET: "s" } }, async (program) => {
-    await using stage = await openStage(HOST, program);
+    await using stage = await rehearse(HOST, program);
     const { response, record } = await stage.call({
       method: "POST",
       base: new URL("http://localhost:8402"),
@@ -75,7 +67,7 @@ Deno.test("a rehearsal calls a program as a provider would, on a host of its own
 Deno.test("one stage is called as often as one likes, and by the interface that is named", async () => {
   const main = "#!/bin/sh\nprintf 'Status: 404 No\\nContent-Type: a/b\\n\\n'; echo $#\n";
   await withProgram({ files: { main }, interface: "cgi" }, async (program) => {
-    await using stage = await openStage(HOST, program);
+    await using stage = await rehearse(HOST, program);
     for (const _ of [1, 2]) {
       const { response } = await stage.call(GET);
       assert.deepEqual([response.status, response.headers], [404, [["content-type", "a/b"]]]);
@@ -92,12 +84,12 @@ Deno.test("a program that cannot be started is refused with what to do, and noth
   ];
   for (const [setting, message] of cases) {
     await withProgram(setting, async (program) => {
-      await assert.rejects(openStage(HOST, program), { code: "invalid_program", message });
+      await assert.rejects(rehearse(HOST, program), { code: "invalid_program", message });
     });
   }
   await assert.rejects(
     withProgram({ dir: "/nowhere/at/all" }, async (program) => {
-      await openStage(HOST, program);
+      await rehearse(HOST, program);
     }),
     { code: "not_found" },
   );
@@ -115,7 +107,7 @@ sleep 60;
 
 Deno.test("an answer that ends in its middle says why, too", async () => {
   await withProgram({ files: { main: LISTENS }, timeoutMs: 500 }, async (program) => {
-    await using stage = await openStage(HOST, program);
+    await using stage = await rehearse(HOST, program);
     const { response } = await stage.call(GET);
     assert.ok(await response.read());
     await assert.rejects(response.read(), {
@@ -127,7 +119,7 @@ Deno.test("an answer that ends in its middle says why, too", async () => {
 
 Deno.test("a rehearsal is ended by its caller", async () => {
   await withProgram({ files: { main: SLEEPS } }, async (program) => {
-    await using stage = await openStage(HOST, program);
+    await using stage = await rehearse(HOST, program);
     const caller = new AbortController();
     const { response, record } = await stage.call({ ...GET, signal: caller.signal });
     assert.ok(await response.read());
@@ -138,7 +130,7 @@ Deno.test("a rehearsal is ended by its caller", async () => {
 
 Deno.test("a rehearsal whose caller has gone already comes to nothing", async () => {
   await withProgram({ files: { main: "#!/bin/sh\nexec sleep 60\n" } }, async (program) => {
-    await using stage = await openStage(HOST, program);
+    await using stage = await rehearse(HOST, program);
     const call = stage.call({ ...GET, signal: AbortSignal.abort() });
     await assert.rejects(call, { code: "program_limit", message: /ended before/ });
   });
@@ -146,7 +138,7 @@ Deno.test("a rehearsal whose caller has gone already comes to nothing", async ()
 
 Deno.test("the end of a stage is the end of what runs on it", async () => {
   await withProgram({ files: { main: SLEEPS } }, async (program) => {
-    const stage = await openStage(HOST, program);
+    const stage = await rehearse(HOST, program);
     const { record } = await stage.call(GET);
     await stage[Symbol.asyncDispose]();
     await assert.rejects(record, { code: "sandbox_unavailable" });
@@ -155,7 +147,7 @@ Deno.test("the end of a stage is the end of what runs on it", async () => {
 
 Deno.test("a run that is over lets go of its caller's signal", async () => {
   await withProgram({}, async (program) => {
-    await using stage = await openStage(HOST, program);
+    await using stage = await rehearse(HOST, program);
     const { signal } = new AbortController();
     let listeners = 0;
     const { addEventListener, removeEventListener } = signal;
@@ -177,10 +169,10 @@ Deno.test("a run that is over lets go of its caller's signal", async () => {
 Deno.test("a program's limits hold, and a head that is none is its failure", async () => {
   const files = { main: SLEEPS, bad: "#!/bin/sh\necho HTTP/x\n" };
   await withProgram({ files, timeoutMs: 1_000 }, async (program) => {
-    await using stage = await openStage(HOST, program);
+    await using stage = await rehearse(HOST, program);
     const { record } = await stage.call(GET);
     assert.equal((await record).limit, "timeout");
-    await using bad = await openStage(HOST, { ...program, entrypoint: "./bad", timeoutMs: 5_000 });
+    await using bad = await rehearse(HOST, { ...program, entrypoint: "./bad", timeoutMs: 5_000 });
     await assert.rejects(bad.call(GET), { code: "program_failed" });
   });
 });
@@ -193,11 +185,11 @@ Deno.test("what a stage has unpacked is gone after its end, and when it did not 
     Deno.env.set("TMPDIR", temporary.dir);
     try {
       {
-        await using _ = await openStage(HOST, program);
+        await using _ = await rehearse(HOST, program);
         assert.equal(await left(), 1);
       }
       assert.equal(await left(), 0);
-      await assert.rejects(openStage(HOST, { ...program, entrypoint: "./other" }));
+      await assert.rejects(rehearse(HOST, { ...program, entrypoint: "./other" }));
       assert.equal(await left(), 0);
     } finally {
       if (TMPDIR === undefined) Deno.env.delete("TMPDIR");

@@ -1,6 +1,7 @@
 /** One sandbox for each deployment in use: opened at its first call, closed when idle. */
 import type { Address } from "viem";
 import type { Sandbox, SandboxHost } from "../../../sandbox/sandbox.ts";
+import { prepareHost } from "../../../sandbox/native.ts";
 import { openSandbox } from "../../../sandbox/sandbox.ts";
 import type { CidText } from "../../cid.ts";
 import type { ProviderConfig } from "../../config.ts";
@@ -14,24 +15,31 @@ import {
 import { Lru } from "../../lru.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
-import { runLimits } from "./run_limits.ts";
+import type { NoteEgress } from "./egress_notes.ts";
+import { egressPolicy } from "./egress_policy.ts";
+import { type RunAllowance, runCreditsMax, runLimits } from "./run_limits.ts";
 
-/** First uid of programs when the provider is root: a range that nobody has an account in. */
+/** First uid of programs unless the configuration says another: a range without accounts. */
 const RUN_UID_FIRST = 1_800_000_000;
 
-/** How this machine starts sandboxes, by the configuration and by who runs us. */
-export function sandboxHost(config: ProviderConfig["sandbox"]): SandboxHost {
-  const { launcher, launcherPath, runUid } = config;
-  const isRoot = Deno.uid() === 0;
-  return {
-    launcher,
-    ...(launcherPath === undefined ? {} : { launcherPath }),
-    runUid: runUid ?? (isRoot ? RUN_UID_FIRST : null),
-  };
+/**
+ * How this machine starts sandboxes, by the configuration and by what we may do: programs get uids
+ * of their own wherever they can have them.
+ * @throws KhachapuriError `sandbox_unavailable` when the native helper cannot be started
+ */
+export async function sandboxHost(config: ProviderConfig["sandbox"]): Promise<SandboxHost> {
+  const { launcher, launcherPath, runUid = null } = config;
+  const path = launcherPath === undefined ? {} : { launcherPath };
+  const host: SandboxHost = { launcher, ...path, runUid };
+  if (runUid !== null) return host;
+  const { choosesUid } = await prepareHost(host);
+  return choosesUid || Deno.uid() === 0 ? { ...host, runUid: RUN_UID_FIRST } : host;
 }
 
 export interface Lease {
   readonly sandbox: Sandbox;
+  /** When its program was there to be opened, on the clock of `performance.now()`. */
+  readonly fetchedAt: number;
   release(): void;
 }
 
@@ -40,9 +48,11 @@ export interface SandboxesOptions {
   programs: Pick<Programs, "acquire">;
   /** Whether an owner has a deployment here that was paid for. */
   isPaying(owner: Address): boolean;
-  /** The provider's own limits: a spec can ask for less, never for more. */
-  timeoutMs: number;
-  memoryMb: number;
+  /** The provider's own: a spec can ask for less, never for more. */
+  limits: Required<RunAllowance>;
+  /** Of what a deployment's programs may call. */
+  egress: ProviderConfig["egress"];
+  noteEgress: NoteEgress;
   /** A sandbox without a run for this long goes. */
   idleMs: number;
   /** Sandboxes that may be open; beyond it the longest idle goes first. */
@@ -52,6 +62,7 @@ export interface SandboxesOptions {
 interface Opened {
   sandbox: Sandbox;
   folder: ProgramFolder;
+  fetchedAt: number;
 }
 
 interface Held {
@@ -97,7 +108,8 @@ export class Sandboxes {
       if (entry.users === 0) this.#endWhenIdle(deployment.cid, entry);
     };
     try {
-      return { sandbox: (await entry.sandbox).sandbox, release };
+      const { sandbox, fetchedAt } = await entry.sandbox;
+      return { sandbox, fetchedAt, release };
     } catch (error) {
       release();
       throw error;
@@ -173,20 +185,25 @@ export class Sandboxes {
     return () => void starting.splice(starting.indexOf(owner), 1);
   }
 
-  async #start({ spec }: Deployment): Promise<Opened> {
-    const { programs, host, timeoutMs, memoryMb } = this.#options;
+  async #start(deployment: Deployment): Promise<Opened> {
+    const { programs, host, limits, egress, noteEgress } = this.#options;
+    const { spec } = deployment;
     const folder = await programs.acquire(spec);
+    const fetchedAt = performance.now();
     const sandbox = await openSandbox(host, {
       programDir: folder.path,
-      limits: runLimits(
-        Math.min(spec.limits.timeoutMs, timeoutMs),
-        Math.min(spec.limits.memoryMb, memoryMb),
-      ),
-    }).catch((error) => {
+      limits: runLimits({
+        timeoutMs: Math.min(spec.limits.timeoutMs, limits.timeoutMs),
+        memoryMb: Math.min(spec.limits.memoryMb, limits.memoryMb),
+        credits: runCreditsMax(spec, limits.credits),
+        responseBytes: limits.responseBytes,
+      }),
+      egress: egressPolicy(spec.egress, egress),
+    }, (event) => noteEgress(deployment, event)).catch((error) => {
       folder.release();
       throw error;
     });
-    return { sandbox, folder };
+    return { sandbox, folder, fetchedAt };
   }
 
   /** Ends a sandbox once it has been idle for long, unless it is used again before. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { EGRESS } from "../../../worlds/routes.ts";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { Address } from "viem";
 import type { CidText } from "../../cid.ts";
@@ -33,8 +34,9 @@ async function open(openMax: number, before = () => {}) {
       },
     },
     isPaying: () => false,
-    timeoutMs: 1_000,
-    memoryMb: 64,
+    limits: { timeoutMs: 1_000, memoryMb: 64, credits: 1, responseBytes: 1_000 },
+    egress: EGRESS,
+    noteEgress: () => {},
     idleMs: IDLE_MS,
     openMax,
   });
@@ -108,8 +110,9 @@ Deno.test("strangers' programs being fetched leave room for owners that were pai
     host: { launcher: "bwrap", runUid: null },
     programs: { acquire: () => new Promise(() => {}) },
     isPaying: (owner) => owner === paying,
-    timeoutMs: 1_000,
-    memoryMb: 64,
+    limits: { timeoutMs: 1_000, memoryMb: 64, credits: 1, responseBytes: 1_000 },
+    egress: EGRESS,
+    noteEgress: () => {},
     idleMs: IDLE_MS,
     openMax: 100,
   });

@@ -22,18 +22,20 @@ interface Flight {
   readonly couldWait: boolean;
 }
 
-/** What of a lane is on its way. */
+/** Credits of a lane that are on their way, all at one price. */
 interface Carried {
-  /** The counter that it will be settled to. */
+  /** The lane's counters around them. */
+  readonly from: bigint;
   readonly upTo: bigint;
-  /** USDC base units. */
-  readonly amount: bigint;
-  readonly newest: Flight;
+  /** USDC base units a credit. */
+  readonly price: bigint;
+  readonly flight: Flight;
 }
 
 export class Flights {
   readonly #out = new Set<Flight>();
-  readonly #lanes = new Map<string, Carried>();
+  /** By lane; in the order of their launch, each going on where one before it ends, or earlier. */
+  readonly #carried = new Map<string, readonly Carried[]>();
   #amount = 0n;
   #landed = Promise.withResolvers<void>();
 
@@ -56,18 +58,19 @@ export class Flights {
 
   /** What is due of a lane and not on its way; null when that is nothing. */
   rest(due: DueLane): DueLane | null {
-    const carried = this.#lanes.get(keyOf(due));
-    if (!carried || this.#isStuck(carried.newest)) return due;
-    const amount = due.amount - carried.amount;
+    const carried = this.#carried.get(keyOf(due)) ?? [];
+    const newest = carried.at(-1)?.flight;
+    if (!newest || this.#isStuck(newest)) return due;
+    const amount = due.amount - amountBeyond(due.settled, carried);
     if (amount <= 0n) return null;
-    return { ...due, amount, since: Math.max(due.since, carried.newest.launchedAt) };
+    return { ...due, amount, since: Math.max(due.since, newest.launchedAt) };
   }
 
   /** The counter that a lane will be settled to; undefined when all of it is to go. */
   upTo(lane: LaneId, canWait: boolean): bigint | undefined {
-    const carried = this.#lanes.get(keyOf(lane));
-    if (!carried || !canWait && this.#isStuck(carried.newest)) return undefined;
-    return carried.upTo;
+    const newest = this.#carried.get(keyOf(lane))?.at(-1);
+    if (!newest || !canWait && this.#isStuck(newest.flight)) return undefined;
+    return newest.upTo;
   }
 
   /** Whether one more batch may go. */
@@ -86,8 +89,8 @@ export class Flights {
     this.#out.add(flight);
     this.#amount += flight.amount;
     for (const { lane, charge: { credits: upTo, price }, fresh } of rows) {
-      const before = this.#lanes.get(keyOf(lane))?.amount ?? 0n;
-      this.#lanes.set(keyOf(lane), { upTo, amount: before + fresh * price, newest: flight });
+      const before = this.#carried.get(keyOf(lane)) ?? [];
+      this.#carried.set(keyOf(lane), [...before, { from: upTo - fresh, upTo, price, flight }]);
     }
     return () => this.#end(flight);
   }
@@ -99,15 +102,28 @@ export class Flights {
   #end(flight: Flight): void {
     this.#out.delete(flight);
     this.#amount -= flight.amount;
-    for (const { lane, charge: { price }, fresh } of flight.rows) {
-      const carried = this.#lanes.get(keyOf(lane));
-      if (!carried) continue;
-      const amount = carried.amount - fresh * price;
-      // What a lane's newest batch carries ends with that.
-      if (carried.newest === flight) this.#lanes.delete(keyOf(lane));
-      else this.#lanes.set(keyOf(lane), { ...carried, amount });
+    for (const { lane } of flight.rows) {
+      const rest = this.#carried.get(keyOf(lane))?.filter((carried) => carried.flight !== flight);
+      if (rest?.length) this.#carried.set(keyOf(lane), rest);
+      else this.#carried.delete(keyOf(lane));
     }
     this.#landed.resolve();
     this.#landed = Promise.withResolvers();
   }
+}
+
+/**
+ * USDC base units of what is carried beyond `settled`. The book may have heard that a batch was
+ * mined while that is still out, and a batch that is stuck is carried again by a later one.
+ */
+function amountBeyond(settled: bigint, carried: readonly Carried[]): bigint {
+  let amount = 0n;
+  let counted = settled;
+  for (const { from, upTo, price } of carried) {
+    const begin = from > counted ? from : counted;
+    if (upTo <= begin) continue;
+    amount += (upTo - begin) * price;
+    counted = upTo;
+  }
+  return amount;
 }

@@ -24,7 +24,7 @@ import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { PAYER_DEPOSIT_MS } from "../../limits.ts";
 import type { Log } from "../../log.ts";
-import type { DepositAuthorization } from "../../payment_header.ts";
+import type { DepositAuthorization } from "../../deposit_authorization.ts";
 import type { Seller } from "../money/seller.ts";
 import type { LastRelays } from "./last_relays.ts";
 import { MINING_SECONDS, type Relays } from "./relays.ts";

@@ -5,7 +5,7 @@ import type { ContractCall } from "../../chain/client.ts";
 import { ESCROW_MESSAGES } from "../../chain/escrow_call.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { RELAY_TIMEOUT_MS } from "../../limits.ts";
-import type { DepositAuthorization } from "../../payment_header.ts";
+import type { DepositAuthorization } from "../../deposit_authorization.ts";
 import {
   ANNA,
   BERT,

@@ -24,7 +24,7 @@ const TERMS: RoundTerms = {
 const COSTLY = { ...TERMS, gasPrice: 1_000_000_000n, coinPrice: 1_000_000n };
 
 function due(n: number, more: Partial<DueLane> = {}): DueLane {
-  const rest = { deadline: UINT64_MAX, epoch: 0, amount: 5n, ...more };
+  const rest = { deadline: UINT64_MAX, epoch: 0, settled: 0n, amount: 5n, ...more };
   return { payer: PAYER, lane: laneOf(n), since: 900_000, ...rest };
 }
 

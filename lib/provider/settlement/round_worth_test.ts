@@ -25,8 +25,9 @@ const oneRow = ({ due }: Turn): Promise<Row[]> =>
 
 Deno.test("a full batch of dust that is not worth sending does not end the round", async () => {
   const payer: Address = `0x${"aa".repeat(20)}`;
+  const owed = { deadline: UINT64_MAX, epoch: 0, settled: 0n, amount: 40n };
   const dust: DueLane[] = Array.from({ length: 120 }, (_, n) => (
-    { payer, lane: laneOf(n), since: 800_000, deadline: UINT64_MAX, epoch: 0, amount: 40n }
+    { payer, lane: laneOf(n), since: 800_000, ...owed }
   ));
   const debt = { ...dust[0]!, lane: laneOf(900), since: 900_000, amount: 1_000_000n };
   const round = await Round.open([...dust, debt], new Map(), COSTLY);

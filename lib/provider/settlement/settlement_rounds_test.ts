@@ -294,3 +294,30 @@ Deno.test("what is behind by more than the window is told", async () => {
   await settlement.settleNow();
   assert.deepEqual(settlement.alarms(), []);
 });
+
+Deno.test("what is used while a batch is mined and still out is settled by who asks now", async () => {
+  await using books = await openSettlingBooks();
+  const { settlement, use, stateOf } = books;
+  const lane = laneOf(1);
+  await use(ANNA, lane, 5);
+  const noted = Promise.withResolvers<void>();
+  const goesOn = Promise.withResolvers<void>();
+  books.carry = async (send) => {
+    books.carry = (send) => send();
+    const receipt = await send();
+    noted.resolve();
+    await goesOn.promise;
+    return receipt;
+  };
+  const first = settlement.settleNow();
+  await noted.promise;
+  assert.equal((await stateOf(ANNA, lane)).settled, 5n, "the book has heard of it");
+  await use(ANNA, lane, 3);
+  const second = settlement.settleNow();
+  await until(() => books.looks === 2);
+  // Whatever is ready has had its turn: what is due was held against what is out.
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  goesOn.resolve();
+  await Promise.all([first, second]);
+  assert.equal((await stateOf(ANNA, lane)).settled, 8n);
+});

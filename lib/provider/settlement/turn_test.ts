@@ -9,7 +9,8 @@ const TERMS = { intervalSeconds: 60, windowSeconds: 120 };
 
 function due(more: Partial<DueLane> = {}): DueLane {
   const [payer, lane]: [Address, Hex] = [`0x${"aa".repeat(20)}`, `0x${"01".repeat(32)}`];
-  return { payer, lane, since: 1_000_000, deadline: UINT64_MAX, epoch: 3, amount: 5n, ...more };
+  const owed = { deadline: UINT64_MAX, epoch: 3, settled: 0n, amount: 5n };
+  return { payer, lane, since: 1_000_000, ...owed, ...more };
 }
 
 const noNotice: Ends = { epoch: 3, epochEnd: 0n, thawEnd: 0n };

@@ -12,6 +12,7 @@ function turn(since: number, end: number) {
     since: since * 1_000,
     deadline: 0n,
     epoch: 0,
+    settled: 0n,
   } as const;
   return { due: { ...due, amount: 1n }, at: 0, end };
 }

@@ -15,6 +15,8 @@ import { Pace } from "./pace.ts";
 import { Reading, type ReadingOptions } from "./reading.ts";
 import { refuseLateHead } from "./refusal.ts";
 
+/** A peer that has gone without a word is asked for after so long a silence, ms. */
+const KEEP_ALIVE_MS = 30_000;
 /** How often connections are looked through for those that take too long, ms. */
 const SWEEP_MS = 1_000;
 
@@ -71,6 +73,7 @@ export class Connections {
     const isFull = this.#all.size >= CONNECTIONS_MAX && !this.#dropIdle();
     if (this.#isClosing || isFull || !this.#count(network)) return void socket.destroy();
     const connection = new Connection(socket, network, () => this.#now);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.#all.add(connection);
     this.#bySocket.set(socket, connection);
     this.#watch(socket, connection);

@@ -13,6 +13,7 @@ import { Connections } from "./connections.ts";
 /** A socket as far as connections are kept by it. */
 class PlayedSocket extends EventEmitter {
   readonly done: string[] = [];
+  keepAlive: unknown[] = [];
   writable = true;
 
   constructor(readonly remoteAddress: string) {
@@ -23,6 +24,10 @@ class PlayedSocket extends EventEmitter {
     if (this.done.includes("destroyed")) return;
     this.done.push("destroyed");
     queueMicrotask(() => this.emit("close"));
+  }
+
+  setKeepAlive(...how: unknown[]): void {
+    this.keepAlive = how;
   }
 
   destroySoon(): void {
@@ -72,6 +77,11 @@ Deno.test("one network has so many connections, and others have theirs", async (
   own[0]!.socket.destroy();
   await Promise.resolve();
   assert.ok(world.admit("10.0.0.9").connection);
+});
+
+Deno.test("a connection's peer is asked whether it is still there", async () => {
+  await using world = open();
+  assert.deepEqual(world.admit().socket.keepAlive, [true, 30_000]);
 });
 
 Deno.test("beyond the most the longest idle makes room, and nothing that is served does", async () => {

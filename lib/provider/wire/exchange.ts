@@ -1,6 +1,6 @@
 /** One request and its answer on a connection, from the head to the last byte of both. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { asKhachapuriError } from "../../errors.ts";
+import { asKhachapuriError, type KhachapuriError } from "../../errors.ts";
 import {
   UNWANTED_BODY_BYTES_MAX,
   UNWANTED_BODY_MS,
@@ -17,6 +17,8 @@ export interface ExchangeParts {
   readonly handle: Handle;
   readonly log: Log;
   senderOf(message: IncomingMessage): Sender;
+  /** Told why something that came was no request, which no `handle` sees. */
+  readonly onUnread?: (error: KhachapuriError) => void;
 }
 
 /** What a request came on: a connection of HTTP/1, or a stream of HTTP/2. */
@@ -67,7 +69,7 @@ export async function exchange(parts: ExchangeParts, arrived: Arrived): Promise<
 const NOBODY: Served = { leave() {}, breakOff() {} };
 
 /** The request, or why it is none. */
-function read({ senderOf }: ExchangeParts, arrived: Arrived): Incoming | Answer {
+function read({ senderOf, onUnread }: ExchangeParts, arrived: Arrived): Incoming | Answer {
   const { line, message, response, isHttp2, isHeldBack } = arrived;
   try {
     return new Incoming(message, {
@@ -78,7 +80,9 @@ function read({ senderOf }: ExchangeParts, arrived: Arrived): Incoming | Answer 
       onWanted: isHeldBack ? () => response.writeContinue() : null,
     });
   } catch (thrown) {
-    return refusalOf(asKhachapuriError(thrown));
+    const error = asKhachapuriError(thrown);
+    onUnread?.(error);
+    return refusalOf(error);
   }
 }
 

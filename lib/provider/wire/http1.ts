@@ -68,6 +68,7 @@ export function serveHttp1(
         hints: ["see RFC 9112; the connection is closed"],
       });
     if (connections.of(socket)?.breakOff(reason.shortMessage)) return;
+    parts.onUnread?.(reason);
     refuse(socket, reason);
   });
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { turn } from "../../../worlds/turns.ts";
 import { mirror, openWire } from "../../../worlds/wire.ts";
 import { REQUEST_HEADER_BYTES_MAX, REQUEST_TARGET_BYTES_MAX } from "../../limits.ts";
 
@@ -83,7 +84,7 @@ Deno.test("requests that are sent ahead are answered in order, one after the oth
   let underWay = 0;
   await using wire = await openWire(async (request) => {
     assert.equal(underWay += 1, 1);
-    await new Promise((resolve) => setTimeout(resolve));
+    await turn();
     underWay -= 1;
     return await mirror(request);
   });

@@ -23,7 +23,8 @@ export interface Listener {
   stop(graceMs: number): Promise<void>;
 }
 
-export interface ListenOptions extends Pick<ConnectionsOptions, "networkOf"> {
+export interface ListenOptions
+  extends Pick<ConnectionsOptions, "networkOf">, Pick<ExchangeParts, "onUnread"> {
   readonly hostname: string;
   /** 0 lets the system choose. */
   readonly port: number;

@@ -86,7 +86,7 @@ async function sendStream(outlet: Outlet, body: AnswerStream): Promise<void> {
     body.cancel().catch(() => {});
   };
   response.on("close", onClose);
-  body.ended.then(() => outlet.onMade(), () => outlet.onMade());
+  body.ended.then(() => outlet.onMade(), () => outlet.cut());
   try {
     for (let chunk; !isClosed && (chunk = await body.read()) !== null;) {
       if (!response.write(chunk)) await roomIn(response);
@@ -97,8 +97,21 @@ async function sendStream(outlet: Outlet, body: AnswerStream): Promise<void> {
   } finally {
     response.off("close", onClose);
   }
-  if (!outlet.isRead()) await outlet.readRest();
+  if (!outlet.isRead()) {
+    tellEnd(response);
+    await outlet.readRest();
+  }
   response.end();
+}
+
+/**
+ * Tells the end of a stream while its response goes on: a caller that never sends the rest of its
+ * body has had a whole answer when it is cut off for that.
+ */
+function tellEnd(response: ServerResponse): void {
+  if (!response.chunkedEncoding) return void response.socket?.end();
+  response.chunkedEncoding = false;
+  response.write("0\r\n\r\n");
 }
 
 /** Resolves when there is room for more, or nobody reads any more. */

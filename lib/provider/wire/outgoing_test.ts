@@ -66,6 +66,18 @@ Deno.test("a stream is framed in HTTP/1.1, and ends with its connection in HTTP/
   assert.match(await wire.say("GET / HTTP/1.0\r\n\r\n"), /\r\n\r\nabc$/);
 });
 
+Deno.test("a stream is told to have ended while its caller's body is still to come", async () => {
+  await using wire = await openWire(() =>
+    Promise.resolve({ status: 200, headers: [], body: streamed(["ab", "c"]) })
+  );
+  await using socket = await wire.connect();
+  await socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
+  assert.match(await socket.readUntil("\r\n0\r\n\r\n"), /2\r\nab\r\n1\r\nc\r\n0\r\n\r\n$/);
+  await socket.write("xyz");
+  assert.equal(await socket.read(), null, "and told so once");
+  assert.match(await wire.say("POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\n"), /\r\n\r\nabc$/);
+});
+
 Deno.test("an answer that is cut off is seen to be, in HTTP/1.0 too", async () => {
   for (const protocol of ["HTTP/1.0", "HTTP/1.1"]) {
     await using wire = await openWire(() =>

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { turn } from "../../../worlds/turns.ts";
 import { LIGHT_READER_MS_MAX, READING_DEBT_MS_MAX, READING_SHARE_MAX } from "../../limits.ts";
 import { Pace, type Reader, Usage } from "./pace.ts";
 
@@ -70,7 +71,7 @@ Deno.test("turns go to the network and the connection that took least", async ()
   pace.forget(gone);
   while (turns.length < 3) {
     clock.now += 100;
-    await new Promise((resolve) => setTimeout(resolve));
+    await turn();
   }
   assert.deepEqual(turns, ["other", "2", "1"]);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { aWhile } from "../../../worlds/turns.ts";
 import { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { Pace } from "./pace.ts";
@@ -25,10 +26,7 @@ function open({ takesMs = 0, ...options }: Partial<ReadingOptions> & { takesMs?:
     ...options,
   });
   /** Turns are given by timers: some of them later nothing is left to be handed over. */
-  async function settle(): Promise<void> {
-    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setTimeout(resolve));
-  }
-  return { clock, socket, parts, onPart, reading, settle };
+  return { clock, socket, parts, onPart, reading, settle: aWhile };
 }
 
 Deno.test("what comes is handed over in parts and in order, and nothing at once", async () => {

@@ -93,6 +93,15 @@ export const ANSWERS: Chapter = {
       ],
       "kept",
     ),
+    answered(
+      "an answer that is shorter than its program says, when some of it is out",
+      asks("GET", "/broken"),
+      "RFC 9112 8",
+      [
+        { method: "GET", status: 200, isCut: true, body: "hello", seen: {} },
+      ],
+      "kept or closed",
+    ),
     answered("HEAD of which the program tells the length", asks("HEAD", "/sized"), "RFC 9110 8.6", [
       { method: "HEAD", status: 200, seen: {}, fields: { "content-length": ["5"] } },
       next,

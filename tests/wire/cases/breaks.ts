@@ -117,6 +117,24 @@ export const EARLY: Chapter = {
       "closed",
     ),
     answered(
+      "an answer in parts while the body is still to come",
+      request("POST", `/${ECHO}/parts`, ["Content-Length: 100"]),
+      "RFC 9112 9.6",
+      [
+        { method: "POST", status: 200, body: "early\nlate\n", seen: {} },
+      ],
+      "closed",
+    ),
+    answered(
+      "an answer in parts to HTTP/1.0 while the body is still to come",
+      `POST /${ECHO}/parts HTTP/1.0\r\nContent-Length: 100\r\n\r\n`,
+      "RFC 9112 6.3",
+      [
+        { method: "POST", status: 200, body: "early\nlate\n", seen: {} },
+      ],
+      "closed",
+    ),
+    answered(
       "a request in place of the rest of a body",
       [request("POST", `/${ECHO}/early`, [`Content-Length: ${SMUGGLED.length}`]), ANSWER, SMUGGLED],
       "PortSwigger http-request-smuggler CL-expect",

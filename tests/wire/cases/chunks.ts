@@ -183,7 +183,7 @@ export const CHUNKS: Chapter = {
       body: everyOctet(),
     }),
     spoiled(
-      "more than 16 MiB, chunk by chunk",
+      "more than the provider takes, chunk by chunk",
       chunked(`100000\r\n${"x".repeat(1 << 20)}\r\n`.repeat(17)),
       "RFC 9110 15.5.14",
       413,

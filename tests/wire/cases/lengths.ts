@@ -114,7 +114,7 @@ export const LENGTHS: Chapter = {
       "closed",
     ),
     refused(
-      "more than 16 MiB is refused unread",
+      "more than the provider takes is refused unread",
       post("", "Content-Length: 16777217"),
       "RFC 9110 15.5.14",
       413,

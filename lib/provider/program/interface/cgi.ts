@@ -94,7 +94,6 @@ export const cgi: ProgramInterface = {
     const invocation = cgiInvocation(request);
     return async (sandbox, body) => {
       const { limits } = sandbox;
-      const until = performance.now() + limits.timeoutMs;
       const requestOf = (own: Invocation, stdin: ByteSource | null): RunRequest => ({
         ...runRequest(command, own, stdin),
         isInItsFolder: true, // RFC 3875 section 7.2
@@ -103,7 +102,7 @@ export const cgi: ProgramInterface = {
       // Async, so that what cannot be passed is a rejection.
       const again = async (next: ProgramRequest) =>
         await sandbox.run(requestOf(cgiInvocation(next), null));
-      return new CgiRun({ run, request, until, limits, read: readCgiResponse, again });
+      return new CgiRun({ run, request, limits, read: readCgiResponse, again });
     };
   },
 };

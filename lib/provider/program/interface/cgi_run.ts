@@ -1,6 +1,6 @@
 /**
  * A CGI program at work on one call: one run, or after a local redirect several that follow one
- * another, within the time that one run may take.
+ * another, within the time that one run may take, or has been given by now.
  */
 import { concat } from "../../../../sandbox/bytes.ts";
 import type { Output } from "../../../../sandbox/output.ts";
@@ -21,8 +21,6 @@ export interface CgiRunParts {
   /** The first run. */
   run: Run;
   request: ProgramRequest;
-  /** When the last run is over at the latest, on the clock of `performance.now()`. */
-  until: number;
   limits: Sandbox["limits"];
   read(output: Output): Promise<CgiResponse>;
   /** Starts the next run. */
@@ -34,6 +32,8 @@ export class CgiRun implements ProgramRun {
   readonly #parts: CgiRunParts;
   readonly #records: Promise<RunRecord>[];
   readonly #responded = Promise.withResolvers<void>();
+  /** When the last run is over at the latest, on the clock of `performance.now()`. */
+  #until: number;
   #run: Run;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isKilled = false;
@@ -45,6 +45,7 @@ export class CgiRun implements ProgramRun {
   constructor(parts: CgiRunParts) {
     this.#parts = parts;
     this.#run = parts.run;
+    this.#until = performance.now() + parts.limits.timeoutMs;
     this.#records = [parts.run.record];
     this.record = this.#recordAll();
     this.record.catch(() => {}); // A failure that nobody waits for must not end the provider.
@@ -59,6 +60,15 @@ export class CgiRun implements ProgramRun {
     this.#isKilled = true;
     this.#run.kill();
   };
+
+  extend = (ms: number): void => {
+    this.#until += ms;
+    this.#run.extend(ms);
+    if (this.#timer !== null) this.#endInTime();
+  };
+
+  /** The first run's time is everyone's. */
+  begun = (): number => this.#parts.run.begun();
 
   async respond(): Promise<ProgramResponse> {
     try {
@@ -88,18 +98,25 @@ export class CgiRun implements ProgramRun {
   }
 
   async #runAgain(request: ProgramRequest): Promise<void> {
-    const { until, limits, again } = this.#parts;
-    const left = until - performance.now();
+    const { limits, again } = this.#parts;
+    const left = this.#until - performance.now();
     if (this.#isKilled || left <= 0) {
       this.#stopped = this.#isKilled ? "aborted" : "timeout";
       throw limitError(this.#stopped, limits);
     }
-    this.#timer ??= setTimeout(() => this.#endLate(), left);
+    if (this.#timer === null) this.#endInTime();
     this.#run = await again(request).catch((error) => {
       throw unpassable(error);
     });
+    // Of itself it would have the time of one credit.
+    if (left > limits.timeoutMs) this.#run.extend(Math.ceil(left - limits.timeoutMs));
     this.#records.push(this.#run.record);
     if (this.#isKilled || this.#isLate) this.#run.kill();
+  }
+
+  #endInTime(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#endLate(), this.#until - performance.now());
   }
 
   #endLate(): void {

@@ -170,6 +170,24 @@ Deno.test("all runs of a call share the time of one", async () => {
   await runs[1]!.killed;
 });
 
+Deno.test("a call that is extended has the more time, whichever run it is in", async () => {
+  const second = Promise.withResolvers<PlayedRun>();
+  const { run, runs } = await start((played, path) => {
+    if (path === "/") redirect(played, "/a");
+    else second.resolve(played);
+  }, { timeoutMs: 100 });
+  run.extend(200);
+  const begunAt = performance.now();
+  const answered = run.respond();
+  await second.promise;
+  run.extend(100);
+  await assert.rejects(answered, { code: "program_timeout" });
+  assert.equal((await run.record).limit, "timeout");
+  const tookMs = performance.now() - begunAt;
+  assert.ok(tookMs > 350, `it ended after ${tookMs} ms`);
+  assert.equal(run.begun(), runs[0]!.live.begun());
+});
+
 Deno.test("a redirect at the end of the time is not followed", async () => {
   const { run, runs } = await start((played) => redirect(played, "/a"), { timeoutMs: 0 });
   await assert.rejects(run.respond(), { code: "program_timeout" });

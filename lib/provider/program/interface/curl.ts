@@ -36,12 +36,13 @@ export function curlInvocation(request: ProgramRequest): Invocation {
 }
 
 function curlArguments(request: ProgramRequest, fields: readonly HeaderField[]): string[] {
-  const { method, base, hasBody } = request;
+  const { method, base, hasBody, payer } = request;
   const isHead = method === "HEAD";
   const args = ["-q", "-g", "-s", "-S", ...(isHead ? ["-I"] : ["-i", "-X", method])];
   for (const [name, value] of fields) {
     if (!CURLS_OWN.has(name)) args.push("-H", value === "" ? `${name};` : `${name}: ${value}`);
   }
+  if (payer !== null) args.push("-H", `khachapuri-payer: ${payer}`);
   // With -I curl takes no body, and the body of a HEAD means nothing (RFC 9110 section 9.3.2).
   if (hasBody && !isHead) args.push("--data-binary", "@-");
   args.push(`${base.origin}${requestUri(request)}`);

@@ -95,6 +95,49 @@ Deno.test("payments and hop-by-hop headers reach neither arguments nor environme
   assert.deepEqual(names, ["HTTP_AUTHORIZATION"]);
 });
 
+const PAYER = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+const OURS = [
+  "khachapuri-payer",
+  "khachapuri-anything",
+  "payer",
+  "payment-signature",
+  "x-payment",
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-proto",
+  "x-real-ip",
+  "proxy-authorization",
+];
+
+/** A name as strangers may write it, so that who makes variables of names takes it for the same. */
+const respelled = (name: string) =>
+  fc.tuple(
+    ...[...name].map((char) =>
+      char === "-"
+        ? fc.constantFrom(..."-_.!#$%&'*+^`|~")
+        : fc.constantFrom(char, char.toUpperCase())
+    ),
+  ).map((chars) => chars.join(""));
+
+Deno.test("what the provider says of a request nobody else can, however it is spelled", () => {
+  const spelled = fc.constantFrom(...OURS).chain(respelled);
+  const payers = fc.constantFrom(null, PAYER);
+  fc.assert(fc.property(fc.array(spelled, { maxLength: 4 }), payers, (names, payer) => {
+    // On the wire names know no case, and are in lower case from there on.
+    const headers = names.map((name): [string, string] => [name.toLowerCase(), "forged"]);
+    const { args, env } = invoke({ headers, payer });
+    assert.deepEqual(headerArguments(args), payer === null ? [] : [`khachapuri-payer: ${payer}`]);
+    assert.equal(env.KHACHAPURI_PAYER, payer ?? undefined);
+    assert(!Object.values(env).includes("forged"));
+  }));
+});
+
+Deno.test("Connection cannot take away what the provider says", () => {
+  const headers = { connection: "khachapuri-payer, close" };
+  const { args } = invoke({ headers, payer: PAYER });
+  assert.deepEqual(headerArguments(args), [`khachapuri-payer: ${PAYER}`]);
+});
+
 Deno.test("httpoxy: a Proxy header does not become HTTP_PROXY", () => {
   const { args, env } = invoke({ headers: { proxy: "http://evil.example" } });
   assert.equal(env.HTTP_PROXY, undefined);

@@ -2,6 +2,7 @@
  * How a program is given a request and how its answer is read. A spec names one by its field
  * `interface`; what comes after (charging, streaming to the caller, logging) is the same for all.
  */
+import type { Address } from "viem";
 import type { ByteSource } from "../../../../sandbox/byte_source.ts";
 import type { Output } from "../../../../sandbox/output.ts";
 import type { ProgramString, Run, RunRequest, Sandbox } from "../../../../sandbox/sandbox.ts";
@@ -26,6 +27,8 @@ export interface ProgramRequest {
   /** Length of the body; null when it is not known yet, or nothing was said of a body. */
   readonly bodyBytes: number | null;
   readonly remoteAddress: string;
+  /** Whose own permit pays for this request, as it proved; null when the owner pays. */
+  readonly payer: Address | null;
 }
 
 /** What is run for it, as the spec says. */
@@ -54,7 +57,7 @@ export interface ProgramResponse {
 }
 
 /** A program at work on a request. */
-export interface ProgramRun extends Pick<Run, "kill"> {
+export interface ProgramRun extends Pick<Run, "kill" | "extend" | "begun"> {
   /** As a run's own; what does not resolve before `respond` has ended. */
   readonly record: Run["record"];
   /**
@@ -117,6 +120,7 @@ export function programRun(
   run: Run,
   read: (output: Output) => Promise<ProgramResponse>,
 ): ProgramRun {
-  const { output, record, kill } = run;
-  return { record, kill, respond: () => read(output), isComplete: () => output.isComplete() };
+  const { output, record, kill, extend, begun } = run;
+  const isComplete = () => output.isComplete();
+  return { record, kill, extend, begun, respond: () => read(output), isComplete };
 }

@@ -50,7 +50,7 @@ export function metaVariables(
   request: ProgramRequest,
   fields: readonly HeaderField[],
 ): Record<string, string> {
-  const { method, protocol, base, path, query, bodyBytes, remoteAddress } = request;
+  const { method, protocol, base, path, query, bodyBytes, remoteAddress, payer } = request;
   const isSecure = base.protocol === "https:";
   const contentType = valueOf(fields, "content-type");
   return {
@@ -70,12 +70,14 @@ export function metaVariables(
     ...(isSecure ? { HTTPS: "on" } : {}),
     ...(contentType === null ? {} : { CONTENT_TYPE: contentType }),
     ...(bodyBytes === null ? {} : { CONTENT_LENGTH: String(bodyBytes) }),
+    ...(payer === null ? {} : { KHACHAPURI_PAYER: payer }),
     ...headerVariables(fields),
   };
 }
 
 /**
- * `HTTP_*`, each field once (RFC 3875 section 4.1.18). Left out: `Proxy`, which would become
+ * `HTTP_*`, each field once (RFC 3875 section 4.1.18): what the caller says. What the provider says
+ * itself has variables that no field's name maps to. Left out: `Proxy`, which would become
  * HTTP_PROXY (httpoxy, CVE-2016-5385), and names with anything but letters, digits and dashes,
  * which could pose as another header's variable.
  */

@@ -161,3 +161,15 @@ Deno.test("a program sees nothing of the connection, nor of money", () => {
   });
   assert.deepEqual(programFields(request), [["x-a", "b"]]);
 });
+
+const PAYER = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+
+Deno.test("who pays is a variable that no field maps to; there is none when the owner pays", () => {
+  const forged: [string, string][] = [["khachapuri-payer", "0x1"], [
+    "connection",
+    "khachapuri-payer",
+  ]];
+  assert.equal(variables({ payer: PAYER, headers: forged }).KHACHAPURI_PAYER, PAYER);
+  const unpaid = Object.keys(variables({ headers: forged }));
+  assert.deepEqual(unpaid.filter((name) => name.includes("KHACHAPURI")), []);
+});

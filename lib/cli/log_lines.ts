@@ -1,0 +1,75 @@
+/** A deployment's log as a person reads it. */
+import type { DeploymentLog, LoggedRun } from "../client/logs.ts";
+import { printable } from "../client/provider_http.ts";
+
+/** Why a deployment's callers get no run. */
+export function refusalLines(cannotRun: DeploymentLog["cannotRun"]): string[] {
+  if (cannotRun === null) return [];
+  const { message, hints } = cannotRun;
+  return [`cannot run: ${message}`, ...hints.map((hint) => `  ${hint}`)].map(printable);
+}
+
+/** A run as JSON: as its provider keeps it, with its time and path as people are told them. */
+export function runJson(run: LoggedRun) {
+  return { ...run, at: timeOf(run), path: pathOf(run) };
+}
+
+/** One line on a run; below it what it called, why it ended as it did, and its stderr. */
+export function runLines(run: LoggedRun): string[] {
+  const ending = endingOf(run);
+  const isToldAbove = run.reason === null || run.reason === `it ${ending}`;
+  const reason = isToldAbove ? [] : [`  why: ${run.reason}`];
+  return [
+    `${headOf(run)}, ${ending}, ${usedBy(run).join(", ")}`,
+    ...calledBy(run),
+    ...reason,
+    ...indented(run.stderr.trimEnd()),
+  ].map(printable);
+}
+
+function headOf(run: LoggedRun): string {
+  const words = [timeOf(run), run.method, pathOf(run), run.status];
+  return words.filter((word) => word !== null).join(" ");
+}
+
+function timeOf({ at }: LoggedRun): string {
+  return new Date(at).toISOString();
+}
+
+/** A deployment's own address may be asked for without a slash. */
+function pathOf({ path }: LoggedRun): string | null {
+  return path === "" ? "/" : path;
+}
+
+function endingOf(run: LoggedRun): string {
+  if (run.limit !== null) return limitWords(run);
+  return run.signal === null ? `exit ${run.exit}` : `ended by ${run.signal}`;
+}
+
+function limitWords({ limit }: LoggedRun): string {
+  return limit === "aborted" ? "ended before its own end" : `hit its ${limit} limit`;
+}
+
+const MIB = 1024 * 1024;
+
+function usedBy(run: LoggedRun): string[] {
+  return [
+    `${Math.round(run.wallMs)} ms`,
+    ...(run.cpuMs === null ? [] : [`cpu ${Math.round(run.cpuMs)} ms`]),
+    ...(run.peakMemoryBytes === null ? [] : [`${Math.ceil(run.peakMemoryBytes / MIB)} MiB`]),
+    `${run.stdinBytes} B in`,
+    `${run.stdoutBytes} B out`,
+    ...(run.credits === 1 ? [] : [`${run.credits} credits`]),
+  ];
+}
+
+function calledBy({ egress }: LoggedRun): string[] {
+  if (egress === null || egress.connections === 0) return [];
+  const { connections, sentBytes, receivedBytes } = egress;
+  const count = connections === 1 ? "1 connection" : `${connections} connections`;
+  return [`  called: ${count}, ${sentBytes} B sent, ${receivedBytes} B received`];
+}
+
+function indented(text: string): string[] {
+  return text === "" ? [] : text.split("\n").map((line) => `  ${line}`);
+}

@@ -1,0 +1,86 @@
+/** A run's processor time is all that its processes took, whoever waited for them, or nobody. */
+import assert from "node:assert/strict";
+import { eachLauncher } from "../worlds/sandbox/launchers.ts";
+import { openSandbox } from "./sandbox.ts";
+
+const runUid = Deno.uid() === 0 ? 1_830_000_300 : null;
+const limits = { timeoutMs: 10_000, memoryMb: 128, stdoutBytes: 1e6, stderrBytes: 4_096 };
+
+/** Each burns so much, as the kernel counts it for the process itself. */
+const BURN_MS = 250;
+const PRELUDE = `use strict; use POSIX qw(:sys_wait_h);
+sub burn { my $parts = shift // 1; my ($u0, $s0) = times; my $x = 0;
+  while (1) { $x += $_ for 1..2000; my ($u, $s) = times; last if
+    $u + $s - $u0 - $s0 >= ${BURN_MS / 1_000} / $parts; } }
+# Ends when all who have its writing end are gone.
+pipe(my $ended, my $open); sub gone { close $open; my $none = <$ended>; }
+`;
+
+interface Case {
+  readonly name: string;
+  readonly perl: string;
+  /** How often `burn` is called in it. */
+  readonly burns: number;
+}
+
+const CASES: readonly Case[] = [
+  { name: "the program alone", perl: "burn();", burns: 1 },
+  {
+    name: "children that it waits for, and theirs",
+    perl: "if (!fork) { if (!fork) { burn(); exit } wait; burn(); exit } wait; burn();",
+    burns: 3,
+  },
+  {
+    name: "children that it does not wait for",
+    perl: "for (1..2) { if (!fork) { burn(); exit } } gone();",
+    burns: 2,
+  },
+  {
+    name: "daemons: orphans in a session of their own",
+    perl:
+      "for (1..2) { if (!fork) { POSIX::setsid(); if (!fork) { burn(); exit } exit } wait } gone();",
+    burns: 2,
+  },
+  {
+    name: "children of who ignores SIGCHLD, which nobody can wait for",
+    perl: '$SIG{CHLD} = "IGNORE"; for (1..2) { if (!fork) { burn(); exit } } gone();',
+    burns: 2,
+  },
+  {
+    name: "the same below a daemon",
+    perl: `if (!fork) { POSIX::setsid(); if (!fork) { $SIG{CHLD} = "IGNORE";
+      for (1..2) { if (!fork) { burn(); exit } } gone(); exit } exit } wait; gone();`,
+    burns: 2,
+  },
+  {
+    name: "what it leaves behind",
+    perl: `$SIG{CHLD} = "IGNORE"; pipe(my $done, my $say);
+      for (1..2) { if (!fork) { burn(); syswrite $say, "x"; sleep 60 } }
+      sysread $done, my $x, 1 for 1..2;`,
+    burns: 2,
+  },
+  {
+    name: "many children, one after the other",
+    perl: "for (1..40) { if (!fork) { burn(10); exit } wait }",
+    burns: 4,
+  },
+];
+
+eachLauncher("the time of all of a run's processes is counted", async (launcher) => {
+  const policy = { programDir: "/usr", limits };
+  const sandbox = await openSandbox({ ...launcher, runUid }, policy);
+  try {
+    for (const { name, perl, burns } of CASES) {
+      const argv = ["bin/perl", "-e", PRELUDE + perl];
+      const run = await sandbox.run({ argv, env: {}, stdin: null });
+      const { exit, cpuMs, stderr } = await run.record;
+      assert.equal(exit, 0, `${name}: ${new TextDecoder().decode(stderr)}`);
+      const burntMs = burns * BURN_MS;
+      // What a process took after init's last look at it is not known of one that nobody waits for.
+      assert.ok(cpuMs! > 0.7 * burntMs, `${name}: ${cpuMs} of ${burntMs} ms`);
+      assert.ok(cpuMs! < 1.25 * burntMs + 100, `${name}: ${cpuMs} of ${burntMs} ms`);
+    }
+  } finally {
+    await sandbox.close();
+  }
+});
