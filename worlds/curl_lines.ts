@@ -80,6 +80,17 @@ function header(): fc.Arbitrary<string> {
   return fc.oneof(own, own, own, bare, framing, fc.constant("@headers.txt"));
 }
 
+/** One name twice, in any two forms: which of them counts differs from name to name. */
+function sameName(): fc.Arbitrary<string[]> {
+  const form = fc.constantFrom(":", ": ", ";", ": a", ":b");
+  return fc.tuple(token(), form, fc.boolean(), form).map(([name, first, isLower, second]) => [
+    "-H",
+    name + first,
+    "-H",
+    (isLower ? name.toLowerCase() : name) + second,
+  ]);
+}
+
 function formField(): fc.Arbitrary<string> {
   const name = fc.constantFrom("a", "f[]", 'q"', "é", "b\\");
   const content = fc.oneof(
@@ -121,6 +132,7 @@ function option(): fc.Arbitrary<string[]> {
     { weight: 1, arbitrary: with1(["--form-string"], text("@x").map((value) => `s=${value}`)) },
     { weight: 2, arbitrary: with1(["-T", "--upload-file"], fc.oneof(file(), fc.constant("-"))) },
     { weight: 7, arbitrary: with1(["-H", "--header"], header()) },
+    { weight: 2, arbitrary: sameName() },
     { weight: 2, arbitrary: with1(["-b", "--cookie"], line().map((value) => `c=${value}`)) },
     { weight: 2, arbitrary: with1(["-A", "--user-agent", "-e", "--referer"], line()) },
     { weight: 2, arbitrary: with1(["-u", "--user"], text().map((value) => `me:${value}`)) },

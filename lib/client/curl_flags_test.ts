@@ -78,7 +78,17 @@ Deno.test("-H keeps order and repeats, sends empty ones, takes defaults out and 
   assert.deepEqual(wire.header("x"), ["ü", "2"]);
   assert.deepEqual(wire.header("x-b"), [""]);
   assert.deepEqual(wire.header("accept"), []);
-  assert.deepEqual((await wireOf("-H", "hOsT: other", "/")).header("host"), ["other"]);
+});
+
+Deno.test("the first Host of -H stands for all, and only behind 'Host:' others are fields", async () => {
+  const hosts = async (...lines: string[]) =>
+    (await wireOf(...lines.flatMap((line) => ["-H", line]), "/")).header("host");
+  assert.deepEqual(await hosts("hOsT: other"), ["other"]);
+  assert.deepEqual(await hosts("Host: a", "host: b"), ["a"]);
+  assert.deepEqual(await hosts("Host;", "Host: b"), [""]);
+  assert.deepEqual(await hosts("Host: ", "Host: b"), []);
+  assert.deepEqual(await hosts("host:", "Host: b"), []);
+  assert.deepEqual(await hosts("Host:", "Host: b", "Host: c"), ["b", "c"]);
 });
 
 Deno.test("-b joins, -u, -A, -e and -r become their fields, -H wins over them", async () => {

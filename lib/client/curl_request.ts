@@ -35,7 +35,7 @@ export interface WireRequest {
   method: string;
   /** Origin form. */
   target: string;
-  /** Host first; values in Unicode, sent as UTF-8. */
+  /** Host first (curl_state.ts has the exception); values in Unicode, sent as UTF-8. */
   fields: readonly Field[];
   body: Uint8Array | null;
   isChunked: boolean;
@@ -72,9 +72,8 @@ export function wireRequest(request: CurlRequest, url: CurlUrl): WireRequest {
 
 /** -H 'Host: name' stands in the place of the URL's, -H 'Host:' takes it out. */
 function hostField(request: CurlRequest, { host }: CurlUrl): Field[] {
-  const own = valueOf(request, "host");
-  if (own !== undefined) return [["Host", own]];
-  return request.removed.has("host") ? [] : [["Host", host]];
+  if (request.removed.has("host")) return [];
+  return [["Host", valueOf(request, "host") ?? host]];
 }
 
 function defaultFields(request: CurlRequest): Field[] {
@@ -96,11 +95,11 @@ function defaultFields(request: CurlRequest): Field[] {
   return defaults.filter(([name, value]) => value !== "" && !isGiven(request, name));
 }
 
-/** Host stands first; a form's Content-Type gets its boundary behind it. */
-function isSentElsewhere(name: string, { bodyType }: CurlRequest): boolean {
+/** The URL's place is Host's; a form's Content-Type gets its boundary behind it. */
+function isSentElsewhere(name: string, { bodyType, removed }: CurlRequest): boolean {
   const folded = name.toLowerCase();
-  return folded === "host" || (folded === "content-type" && bodyType?.boundary !== undefined &&
-    bodyType.boundary !== null);
+  if (folded === "host") return !removed.has("host");
+  return folded === "content-type" && typeof bodyType?.boundary === "string";
 }
 
 function framingOf(request: CurlRequest): { fields: Field[]; isChunked: boolean } {

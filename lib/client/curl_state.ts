@@ -49,6 +49,7 @@ export class CurlState {
   readonly switches = new Set<string>();
 
   #isStdinRead = false;
+  #isHostDecided = false;
 
   constructor(private readonly inputs: CurlInputs) {}
 
@@ -89,8 +90,13 @@ export class CurlState {
       ]);
     }
     const [, name, empty, value] = match;
+    const folded = name!.toLowerCase();
+    if (folded === "host" && this.#isHostDecided) return;
+    // As in curl the first Host stands for all, unless it is `Host:` to the letter: behind that
+    // others are fields like any.
+    this.#isHostDecided ||= folded === "host" && line !== "Host:" && !this.removed.has(folded);
     if (empty) this.headers.push([name!, ""]);
-    else if (value === "") this.removed.add(name!.toLowerCase());
+    else if (value === "") this.removed.add(folded);
     else this.headers.push([name!, value!]);
   }
 }
