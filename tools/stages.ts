@@ -52,6 +52,8 @@ const LONGEST = [
   "tests/wire/wire_test.ts",
   "tests/wire/census_test.ts",
 ];
+/** Has the properties of a test try the cases that the seed in the environment says. */
+const SEEDING = "worlds/property_seed.ts";
 /** Of a few seconds each, so that lanes end together. */
 const UNIT_PARTS = 16;
 
@@ -59,7 +61,14 @@ const gate = (stage: string, ...args: string[]): Job => ({ stage, args, summary:
 
 const tests = (stage: string, ...files: string[]): Job => ({
   stage,
-  args: ["test", "--no-check", "--frozen", ...PERMISSIONS_OF_TESTS, ...files],
+  args: [
+    "test",
+    "--no-check",
+    "--frozen",
+    `--preload=${SEEDING}`,
+    ...PERMISSIONS_OF_TESTS,
+    ...files,
+  ],
   summary: DENO_SUMMARY,
   isScratching: true,
 });
