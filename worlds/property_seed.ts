@@ -1,4 +1,4 @@
-/** Preloaded before tests: `KHACHAPURI_SEED` says which cases all of fast-check's properties try. */
+/** Preloaded by tests: `KHACHAPURI_SEED` says which cases fast-check tries. */
 import fc from "fast-check";
 
 const seed = Deno.env.get("KHACHAPURI_SEED");
