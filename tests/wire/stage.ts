@@ -69,6 +69,8 @@ export async function openStage(certificate?: CertificateFiles): Promise<Stage> 
     [CUT, await deploy(CUT_PROGRAM, { limits: { ...LIMITS, timeoutMs: 300 } })],
     [PAID, await deploy(ECHO_PROGRAM, { access: "payer" })],
   ];
+  // The first look at it waits for what is installed to be looked for.
+  await (await fetch(market.provider.url.replace("127.0.0.1", "localhost"), { client })).text();
   const pairs = cids.map(([name, cid]) => [name, cid] as const);
   return {
     market,

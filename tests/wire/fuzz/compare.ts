@@ -6,7 +6,7 @@ import type { GrammarReading } from "./grammar.ts";
 import type { Reading, ReadRequest } from "./reference.ts";
 
 /** Longer than this no connection of an attempt lives. */
-const DEADLINE_MS = 4_000;
+const DEADLINE_MS = 20_000;
 /** The parser's code for octets behind the last request of a connection: they are nobody's. */
 const AFTER_THE_LAST = "HPE_CLOSED_CONNECTION";
 
