@@ -59,8 +59,8 @@ export function usedSince(now: EgressUsage, before: EgressUsage): EgressUsage {
 
 const POLICY_FIXED_BYTES = 32;
 const EVENT_FIXED_BYTES = 32;
-/** For wildcards, which get listeners when a name of theirs is asked for. */
-const WILDCARD_LISTENERS = 64;
+/** All that a relay ever listens with (init/egress.h): names of a wildcard take turns at them. */
+const LISTENERS_MAX = 128;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -84,8 +84,8 @@ export function encodePolicy(policy: EgressPolicy): Uint8Array {
 
 /** How many sockets the relay wants to listen on. */
 export function listenersOf({ hosts }: EgressPolicy): number {
-  const wildcards = hosts.filter((host) => host.startsWith("*")).length;
-  return hosts.length - wildcards + (wildcards > 0 ? WILDCARD_LISTENERS : 0);
+  const isOpenEnded = hosts.some((host) => host.startsWith("*"));
+  return isOpenEnded ? LISTENERS_MAX : hosts.length;
 }
 
 /** @throws KhachapuriError `sandbox_unavailable` when it is no EGRESS payload */

@@ -25,7 +25,12 @@ interface Ran {
 }
 
 /** Runs `script` with a way out, in a sandbox that is closed afterwards. */
-async function run(launcher: Launcher, egress: EgressPolicy, script: string): Promise<Ran> {
+async function run(
+  launcher: Launcher,
+  egress: EgressPolicy,
+  script: string,
+  memoryMb = limits.memoryMb,
+): Promise<Ran> {
   const dir = await Deno.makeTempDir();
   try {
     await Deno.chmod(dir, 0o755);
@@ -33,7 +38,8 @@ async function run(launcher: Launcher, egress: EgressPolicy, script: string): Pr
     await Deno.mkdir(program, { mode: 0o755 });
     await Deno.writeTextFile(`${program}/main`, `#!/bin/bash\n${script}\n`, { mode: 0o755 });
     const host = { ...launcher, runUid, etc: makeEtc(`${dir}/etc`) };
-    const sandbox = await openSandbox(host, { programDir: program, limits, egress });
+    const policy = { programDir: program, limits: { ...limits, memoryMb }, egress };
+    const sandbox = await openSandbox(host, policy);
     try {
       const live = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
       const stdout = await new Response(live.stdout()).text();
@@ -138,6 +144,14 @@ eachLauncher("the names of a wildcard that are in use make no room for others", 
   assert.equal(keptStill, kept);
   // A program that still has its old address must not come to another name's host.
   assert.deepEqual([unused, unusedAgain], ["198.18.1.1", "198.18.1.203"]);
+});
+
+eachLauncher("what listens for a wildcard's names is no memory of the program's", async (l) => {
+  const policy = { ...POLICY, hosts: ["*.wild.test:80"] };
+  const script = `for i in $(seq 140); do getent hosts x$i.wild.test; done >/dev/null
+    sleep 0.2; echo alive`;
+  const { stdout, record } = await run(l, policy, script, 12);
+  assert.equal(stdout, "alive\n", record.limit ?? "");
 });
 
 eachLauncher("where a program listens in a host's place, that host has no address", async (l) => {
