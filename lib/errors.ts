@@ -53,13 +53,13 @@ export interface KhachapuriErrorOptions {
   hints?: readonly string[];
   cause?: unknown;
   /** Seconds after which trying again makes sense; becomes `Retry-After`. */
-  retryAfterSeconds?: number;
+  retryAfterSeconds?: number | undefined;
   /** The methods that a path takes; becomes `Allow`. */
-  allow?: string;
+  allow?: string | undefined;
   /** Told to who proved to be a payer: where its next permit on the lane has to go on. */
-  lane?: LaneCount;
+  lane?: LaneCount | undefined;
   /** Of a call that nobody pays for: how many credits its run may take. */
-  creditsMax?: number;
+  creditsMax?: number | undefined;
   /** Machine-readable facts shown beside the message; never a secret, and nothing acts on them. */
   data?: Readonly<Record<string, unknown>>;
 }
@@ -72,7 +72,7 @@ export class KhachapuriError extends Error {
   readonly hints: readonly string[];
   readonly retryAfterSeconds: number | undefined;
   readonly allow: string | undefined;
-  readonly lane: KhachapuriErrorOptions["lane"] | undefined;
+  readonly lane: LaneCount | undefined;
   readonly creditsMax: number | undefined;
   readonly data: Readonly<Record<string, unknown>>;
 
@@ -86,6 +86,13 @@ export class KhachapuriError extends Error {
     this.lane = options.lane;
     this.creditsMax = options.creditsMax;
     this.data = options.data ?? {};
+  }
+
+  /** The same failure, in other words or told with more: what `told` does not name stays. */
+  toldWith(
+    { message = this.shortMessage, ...told }: KhachapuriErrorOptions & { message?: string },
+  ): KhachapuriError {
+    return new KhachapuriError(this.code, message, { ...this, cause: this, ...told });
   }
 
   /** HTTP status of this failure (RFC 9110). */

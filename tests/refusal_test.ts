@@ -108,7 +108,7 @@ Deno.test("bad input is refused by name and costs nobody", async (t) => {
     await refuses(market, at("/nothing"), 404, "not_found");
     await refuses(market, at("/terms", { method: "DELETE" }), 405, "method_not_allowed");
   });
-  await t.step("more calls a minute than the owner pays for", async () => {
+  await t.step("more credits a minute than the owner pays for", async () => {
     const cid = await market.deploy({
       files: { main: HELLO },
       fields: {

@@ -112,9 +112,8 @@ async function printBody(
     done.signal?.throwIfAborted();
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) throw error;
-    const { code, shortMessage, hints, data } = asKhachapuriError(error);
-    const told = { hints, cause: error, data: { ...data, status: answer.status } };
-    failure = new KhachapuriError(code, shortMessage, told);
+    const known = asKhachapuriError(error);
+    failure = known.toldWith({ data: { ...known.data, status: answer.status } });
   }
   if (print.writeOut !== null) {
     const texts = writeOut(print.writeOut, {

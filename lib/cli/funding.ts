@@ -99,12 +99,7 @@ export async function withHints<T>(
     return await sent;
   } catch (error) {
     if (!(error instanceof KhachapuriError) || error.data.reason === undefined) throw error;
-    const { code, shortMessage, data } = error;
-    throw new KhachapuriError(code, shortMessage, {
-      cause: error,
-      data,
-      hints: [...error.hints, ...await hints(data.reason)],
-    });
+    throw error.toldWith({ hints: [...error.hints, ...await hints(error.data.reason)] });
   }
 }
 

@@ -31,7 +31,7 @@ export const PROGRAM_OPTIONS = {
     multiple: true,
     description: "what the program may call; repeat for several, *.HOST:PORT for all below it",
   },
-  timeout: { type: "string", value: "SECONDS", description: "wall clock of one run (default 15)" },
+  timeout: { type: "string", value: "SECONDS", description: "time of one credit (default 15)" },
   credits: {
     type: "string",
     value: "N",

@@ -71,9 +71,9 @@ function withoutCredit({ paidTime }: Started, error: KhachapuriError): Khachapur
   const refusal = paidTime?.refusal() ?? null;
   if (error.code !== "program_timeout" || refusal === null) return error;
   const why = `no further credit was to be had: ${refusal.shortMessage}`;
-  return new KhachapuriError(error.code, `${error.shortMessage}; ${why}`, {
+  return error.toldWith({
+    message: `${error.shortMessage}; ${why}`,
     hints: [...error.hints, ...refusal.hints],
-    data: error.data,
   });
 }
 
@@ -94,7 +94,7 @@ async function explained(
   const record = await run.record.catch(() => null);
   if (!record) return error;
   const { interface: style, egress: mayCall } = call.deployment.spec;
-  const { code, shortMessage: answerFault, hints, data } = error;
+  const answerFault = error.shortMessage;
   const { place } = call.parts.programs;
   const found = diagnose({
     record,
@@ -105,7 +105,7 @@ async function explained(
     answerFault,
   });
   if (!found) return error;
-  return new KhachapuriError(code, `${answerFault}: ${found.short}`, { hints, data });
+  return error.toldWith({ message: `${answerFault}: ${found.short}` });
 }
 
 function programFailure(record: RunRecord, { command }: Place): KhachapuriError {

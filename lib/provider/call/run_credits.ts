@@ -4,12 +4,5 @@ import { KhachapuriError } from "../../errors.ts";
 /** A call that nobody pays for, with what a permit for all of its run covers; else what it is. */
 export function withCreditsMax(thrown: unknown, creditsMax: number): unknown {
   if (!(thrown instanceof KhachapuriError) || thrown.code !== "payment_required") return thrown;
-  const { code, shortMessage, hints, lane, data } = thrown;
-  return new KhachapuriError(code, shortMessage, {
-    cause: thrown,
-    hints,
-    data,
-    creditsMax,
-    ...(lane ? { lane } : {}),
-  });
+  return thrown.toldWith({ creditsMax });
 }

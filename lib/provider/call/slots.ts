@@ -150,7 +150,7 @@ function shuttingDown(): KhachapuriError {
 }
 
 function tooFast(perMinute: number, waitSeconds: number): KhachapuriError {
-  return new KhachapuriError("rate_limited", `the owner pays for ${perMinute} calls a minute`, {
+  return new KhachapuriError("rate_limited", `the owner pays for ${perMinute} credits a minute`, {
     retryAfterSeconds: Math.ceil(waitSeconds),
     hints: ["or pay with a permit of your own"],
   });

@@ -120,9 +120,7 @@ async function listenAt(options: DevOptions, handle: Handle): Promise<Listener> 
     });
   } catch (thrown) {
     if (others.length > 0) return await listenAt({ ...options, ports: others }, handle);
-    const { code, shortMessage, cause } = asKhachapuriError(thrown);
-    throw new KhachapuriError(code, shortMessage, {
-      cause,
+    throw asKhachapuriError(thrown).toldWith({
       hints: ["name another with --listen HOST:PORT; port 0 takes one that is free"],
     });
   }

@@ -60,7 +60,7 @@ export function refusalError(bill: ToldBill, no: No, wording: Wording): Khachapu
   // The count lets a client that lost its state go on.
   return new KhachapuriError("payment_required", message, {
     hints: [hint],
-    ...(isTold(bill, no) ? { lane: laneCount(bill, no) } : {}),
+    lane: isTold(bill, no) ? laneCount(bill, no) : undefined,
   });
 }
 
@@ -71,12 +71,9 @@ function laneCount({ permit }: ToldBill, { used, proof }: No): LaneCount {
 
 /** The call is not paid, and the payer's money has moved: it is told so. */
 export function depositedInVain(refusal: KhachapuriError, transaction: Hex): KhachapuriError {
-  const { code, shortMessage, lane } = refusal;
-  return new KhachapuriError(code, shortMessage, {
-    cause: refusal,
+  return refusal.toldWith({
     hints: [`the deposit was mined and is yours: ${transaction}`, ...refusal.hints],
     data: { ...refusal.data, transaction },
-    ...(lane ? { lane } : {}),
   });
 }
 

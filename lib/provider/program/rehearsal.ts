@@ -137,12 +137,12 @@ function explained(
   error: KhachapuriError,
   evidence: Pick<Evidence, "record" | "interface" | "mayCall" | "place">,
 ): KhachapuriError {
-  const { code, shortMessage: answerFault, hints, data } = error;
+  const answerFault = error.shortMessage;
   const found = diagnose({ ...evidence, beginning: null, answerFault });
   if (!found) return error;
-  return new KhachapuriError(code, `${answerFault}: ${found.full}`, {
-    hints: [found.hint, ...hints],
-    data,
+  return error.toldWith({
+    message: `${answerFault}: ${found.full}`,
+    hints: [found.hint, ...error.hints],
   });
 }
 
