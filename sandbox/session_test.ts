@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { KILL_GRACE_MS, SANDBOX_START_MS_MAX } from "../lib/limits.ts";
+import { aWhile } from "../worlds/turns.ts";
 import {
   CAUSES,
   encodeBare,
@@ -81,10 +82,13 @@ function exitFrame(run: number, cause: typeof CAUSES[number]): Uint8Array {
 Deno.test("what is sent in one turn leaves in one write", async () => {
   const helper = createHelper();
   const session = new Session(helper.child, SETUP);
+  await aWhile();
+  helper.writes.length = 0;
   session.start(INPUT);
   session.start(INPUT);
-  await session.close();
+  await aWhile();
   assert.equal(helper.writes.length, 1);
+  await session.close();
 });
 
 Deno.test("frames reach their runs, and an index is free again once its run is over", async () => {

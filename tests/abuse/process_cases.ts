@@ -132,6 +132,7 @@ function stubbornCases(): Case[] {
       argument: "16",
       outside: {
         place: "box, on and on",
+        processes: 16,
         check: ({ facts }) => assert.equal(facts.get("left")!.length, 16),
       },
     },
@@ -142,6 +143,7 @@ function stubbornCases(): Case[] {
       argument: "60",
       outside: {
         place: "box, on and on",
+        processes: 60,
         check: ({ facts }) => assert.equal(facts.get("left")!.length, 60),
       },
     },
