@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { hearLog } from "../../../worlds/heard_log.ts";
+import { turn } from "../../../worlds/turns.ts";
 import { Hearing } from "./hearing.ts";
 
 /** A server that counts whom it lets in, and that can be made deaf as one without descriptors. */
-async function open() {
+async function open({ turnsToOpen = 0 } = {}) {
   const connections = { accepted: 0 };
   const server: Server = createServer((socket) => socket.destroy());
   let isDeaf = false;
   const listened: number[] = [];
-  server.on("connection", () => {
+  server.on("connection", async () => {
+    for (let turns = 0; turns < turnsToOpen; turns++) await turn();
     if (!isDeaf) connections.accepted += 1;
   });
   server.on("listening", () => {
@@ -38,6 +40,16 @@ Deno.test("a server that lets people in is left alone", async () => {
   await new Promise<void>((resolve) => {
     world.server.on("connection", () => world.connections.accepted >= 5 && resolve());
   });
+  assert.deepEqual(world.lines, []);
+});
+
+Deno.test("a server whose process is held up is late and not deaf", async () => {
+  await using world = await open({ turnsToOpen: 3 });
+  for (let turns = 0; turns < 20; turns++) {
+    const end = performance.now() + 60;
+    while (performance.now() < end);
+    await turn();
+  }
   assert.deepEqual(world.lines, []);
 });
 
