@@ -75,22 +75,35 @@ static void threads(const char *unused) {
   say("threads", count);
 }
 
+static int all_there[2];
+
+/* Ends once the last has been started, whom those who spin already would hold up. */
+static void await_all(void) {
+  char none;
+  close(all_there[1]);
+  while (read(all_there[0], &none, 1) < 0) continue;
+}
+
 static void spin(const char *many) {
   flush();
+  if (pipe(all_there) < 0) return;
   for (int i = 1; i < atoi(many); i++) {
     if (fork() == 0) break;
   }
+  await_all();
   for (volatile long i = 0;; i++) continue;
 }
 
 /* Each spinner in a session of its own, by which some kernels share out the processors. */
 static void sessions(const char *many) {
   flush();
+  if (pipe(all_there) < 0) return;
   for (int i = 1; i < atoi(many); i++) {
     if (fork() > 0) continue;
     setsid();
     break;
   }
+  await_all();
   for (volatile long i = 0;; i++) continue;
 }
 

@@ -132,7 +132,6 @@ function stubbornCases(): Case[] {
       argument: "16",
       outside: {
         place: "box, on and on",
-        processes: 16,
         check: ({ facts }) => assert.equal(facts.get("left")!.length, 16),
       },
     },
@@ -143,7 +142,6 @@ function stubbornCases(): Case[] {
       argument: "60",
       outside: {
         place: "box, on and on",
-        processes: 60,
         check: ({ facts }) => assert.equal(facts.get("left")!.length, 60),
       },
     },
