@@ -60,7 +60,7 @@ export function usedSince(now: EgressUsage, before: EgressUsage): EgressUsage {
 const POLICY_FIXED_BYTES = 32;
 const EVENT_FIXED_BYTES = 32;
 /** All that a relay ever listens with (init/egress.h): names of a wildcard take turns at them. */
-const LISTENERS_MAX = 128;
+const ALL_LISTENERS = 128;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -85,7 +85,7 @@ export function encodePolicy(policy: EgressPolicy): Uint8Array {
 /** How many sockets the relay wants to listen on. */
 export function listenersOf({ hosts }: EgressPolicy): number {
   const isOpenEnded = hosts.some((host) => host.startsWith("*"));
-  return isOpenEnded ? LISTENERS_MAX : hosts.length;
+  return isOpenEnded ? ALL_LISTENERS : hosts.length;
 }
 
 /** @throws KhachapuriError `sandbox_unavailable` when it is no EGRESS payload */
