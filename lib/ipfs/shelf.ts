@@ -143,10 +143,15 @@ class Folder implements Shelf {
 
 /** The file from where it stands, closed when it was read or is wanted no more. */
 function piecesOf(file: Deno.FsFile, pieceBytes: number): ReadableStream<Uint8Array> {
+  const leisure = new Leisure();
   return new ReadableStream({
     async pull(controller) {
-      const piece = new Uint8Array(pieceBytes);
-      const length = await file.read(piece).catch((error) => {
+      // Fresh memory costs about as much as what is read into it.
+      const read = async () => {
+        const piece = new Uint8Array(pieceBytes);
+        return { piece, length: await file.read(piece) };
+      };
+      const { piece, length } = await leisure.slice(pieceBytes, read).catch((error) => {
         file.close();
         throw error;
       });
