@@ -22,6 +22,7 @@ import { escrowAddress, escrowCode } from "../lib/chain/escrow_code.ts";
 import { usdcDomain } from "../lib/chain/usdc.ts";
 import { startAnvil } from "../worlds/chain/anvil.ts";
 import { ACCOUNTS } from "../worlds/chain/people.ts";
+import { turn } from "../worlds/turns.ts";
 
 const { deployer, payer, stranger } = ACCOUNTS;
 
@@ -79,6 +80,22 @@ Deno.test("who deploys at the same time as somebody else finds it standing", asy
   ]);
   assert.deepEqual(placed.map(({ address }) => address), Array(2).fill(escrowAddress(terms)));
   assert.deepEqual(placed.map(({ isNew }) => isNew).sort(), [false, true]);
+});
+
+Deno.test("who deploys what somebody else's transaction is about to waits until it stands", async () => {
+  await using anvil = await startAnvil();
+  const [here, there] = [await connect(anvil.url), await connect(anvil.url)];
+  const usdc = await deployUsdc(here, deployer);
+  const request = here.public.request as (call: unknown) => Promise<unknown>;
+  await request({ method: "evm_setAutomine", params: [false] });
+  const terms = { usdc, thawingPeriodSeconds: 3_600n };
+  const address = escrowAddress(terms);
+  const first = deployEscrow(here, stranger, terms);
+  while (!await here.public.getCode({ address, blockTag: "pending" })) await turn();
+  const second = deployEscrow(there, payer, terms);
+  await request({ method: "evm_setIntervalMining", params: [1] });
+  assert.deepEqual(await first, { address, isNew: true });
+  assert.deepEqual(await second, { address, isNew: false });
 });
 
 Deno.test("where the factory is missing the way to put it there is told, and works", async () => {

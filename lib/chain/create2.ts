@@ -92,9 +92,13 @@ async function assertConstructible(
  * The code at an address; undefined when there is none.
  * @throws KhachapuriError `chain_unavailable`
  */
-export async function codeAt(chain: Chain, address: Address): Promise<Hex | undefined> {
+export async function codeAt(
+  chain: Chain,
+  address: Address,
+  blockTag: "latest" | "pending" = "latest",
+): Promise<Hex | undefined> {
   try {
-    return await chain.public.getCode({ address });
+    return await chain.public.getCode({ address, blockTag });
   } catch (error) {
     throw asChainError(error, chain.endpoint);
   }

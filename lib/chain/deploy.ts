@@ -1,6 +1,8 @@
 /** Putting the contracts where they belong on a chain; whoever does it, they come out the same. */
 import { type Abi, type Address, encodeDeployData, type Hex, type LocalAccount } from "viem";
 import { KhachapuriError } from "../errors.ts";
+import { RECEIPT_TIMEOUT_MS } from "../limits.ts";
+import { pause } from "../pause.ts";
 import { registryAbi, registryBytecode, registryRuntime } from "./abi.ts";
 import type { Chain, ContractCreation } from "./client.ts";
 import { codeAt, create2, create2Address } from "./create2.ts";
@@ -12,6 +14,9 @@ import {
   type EscrowTerms,
 } from "./escrow_code.ts";
 import { usdcDomain } from "./usdc.ts";
+
+/** Between two looks at what somebody else's transaction is about to deploy, ms. */
+const LOOK_PAUSE_MS = 1_000;
 
 /** A contract where it belongs. */
 export interface Placed {
@@ -100,12 +105,24 @@ async function place(
   try {
     await create2(chain, account, initCode, creation);
   } catch (error) {
-    // The factory refuses what somebody else has put there in the meantime.
-    if (await stands()) return { address, isNew: false };
+    // The factory refuses what somebody else has put there in the meantime, or is about to.
+    if (await standsSoon(chain, address, code)) return { address, isNew: false };
     throw error;
   }
   if (await stands()) return { address, isNew: true };
   throw new KhachapuriError("internal", `the code at ${address} is not what was deployed`);
+}
+
+/** Whether it stands, where it is on its way once that has been mined. */
+async function standsSoon(chain: Chain, address: Address, code: Hex): Promise<boolean> {
+  const lateAt = performance.now() + RECEIPT_TIMEOUT_MS;
+  while (await codeAt(chain, address) !== code) {
+    if (await codeAt(chain, address, "pending") !== code) break;
+    if (performance.now() > lateAt) return false;
+    await pause(LOOK_PAUSE_MS);
+  }
+  // It may have been mined between the two looks.
+  return await codeAt(chain, address) === code;
 }
 
 /** The token is fixed for ever, so a slip here is caught before it is deployed. */
