@@ -116,13 +116,13 @@ async function place(
 /** Whether it stands, where it is on its way once that has been mined. */
 async function standsSoon(chain: Chain, address: Address, code: Hex): Promise<boolean> {
   const lateAt = performance.now() + RECEIPT_TIMEOUT_MS;
-  while (await codeAt(chain, address) !== code) {
-    if (await codeAt(chain, address, "pending") !== code) break;
-    if (performance.now() > lateAt) return false;
+  for (;;) {
+    // Asked first: what is mined between the two looks is seen by the second.
+    const isComing = await codeAt(chain, address, "pending") === code;
+    if (await codeAt(chain, address) === code) return true;
+    if (!isComing || performance.now() > lateAt) return false;
     await pause(LOOK_PAUSE_MS);
   }
-  // It may have been mined between the two looks.
-  return await codeAt(chain, address) === code;
 }
 
 /** The token is fixed for ever, so a slip here is caught before it is deployed. */
