@@ -1,4 +1,4 @@
-/** Preloaded by tests: `KHACHAPURI_SEED` says which cases fast-check tries. */
+/** Preloaded by the gate: `KHACHAPURI_SEED` says which cases fast-check tries. */
 import fc from "fast-check";
 
 const seed = Deno.env.get("KHACHAPURI_SEED");
