@@ -1,8 +1,9 @@
 /** Turns of the event loop, for tests that wait for nothing but what is under way. */
+import { pause } from "../lib/pause.ts";
 
 /** The next one, with its timers. */
 export function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
+  return pause(0);
 }
 
 /** Some: whatever waits for nothing else is over by then. */

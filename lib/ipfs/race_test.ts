@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { manualClock } from "../../worlds/clock.ts";
 import { GATEWAY_HEDGE_MS, GATEWAY_PROGRESS_BYTES, GATEWAY_STALL_MS } from "../limits.ts";
 import { race, type Racer } from "./race.ts";
+import { turn } from "../../worlds/turns.ts";
 
 /** A racer that a test steers. */
 function steered(name: string) {
@@ -30,7 +31,6 @@ function setUp(names: string[], isFinal = (_: unknown) => false) {
 }
 
 /** Lets every promise that is already settled take effect. */
-const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 Deno.test("the second gateway starts when the first has sent nothing in the hedge time", async () => {
   const { clock, racers: [slow, quick], result, started } = setUp(["slow", "quick"]);
@@ -74,7 +74,7 @@ Deno.test("what a cancelled gateway does later changes nothing", async () => {
   clock.advance(GATEWAY_STALL_MS);
   first!.state.progress(1_000_000);
   first!.finish();
-  await settle();
+  await turn();
   second!.finish();
   assert.deepEqual(await result, { won: true, value: "second" });
   assert.equal(clock.pending(), 0);
@@ -85,7 +85,7 @@ Deno.test("a failure starts the next gateway at once, and all failures are repor
   for (const [index, racer] of racers.entries()) {
     assert.equal(started(), index + 1);
     racer.fail(index);
-    await settle();
+    await turn();
     racer.state.progress(1);
   }
   assert.deepEqual(await result, { won: false, errors: [0, 1, 2] });
@@ -96,7 +96,7 @@ Deno.test("a gateway that failed after it was hedged does not start a third", as
   const { clock, racers: [first, second], result, started } = setUp(["a", "b", "c"]);
   clock.advance(GATEWAY_HEDGE_MS);
   first!.fail("late");
-  await settle();
+  await turn();
   assert.equal(started(), 2);
   second!.finish();
   assert.deepEqual(await result, { won: true, value: "b" });

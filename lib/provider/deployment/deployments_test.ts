@@ -6,6 +6,7 @@ import { importFile } from "../../ipfs/dag.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
 import { ABSENT_REMEMBERED_MS, OUTAGE_REMEMBERED_MS } from "../../limits.ts";
 import { Deployments } from "./deployments.ts";
+import { turn } from "../../../worlds/turns.ts";
 
 const ZERO = `0x${"00".repeat(20)}` as const;
 const PAYER = `0x${"11".repeat(20)}` as Address;
@@ -45,7 +46,6 @@ function emptyWorld(known: ReadonlySet<string> = new Set(), readFile = never) {
 }
 
 /** Lets what was begun get as far as it can. */
-const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 Deno.test("cids that nobody has keep the provider from no other for long", async () => {
   const paid = cidOf("paid for");
@@ -56,16 +56,16 @@ Deno.test("cids that nobody has keep the provider from no other for long", async
   );
   const first = assert.rejects(junk[0]!, { code: "overloaded" });
   for (const lookup of junk) lookup.catch(() => {});
-  await settled();
+  await turn();
   const late = cidOf("late");
   const other = EVERYWHERE.at(-1)!;
   await assert.rejects(deployments.get(late, other), { code: "overloaded", retryAfterSeconds: 1 });
   deployments.get(paid, other).catch(() => {});
-  await settled();
+  await turn();
   assert.equal(world.asked.at(-1), paid, "what was paid for always has room");
   world.at = 5_000;
   deployments.get(late, other).catch(() => {});
-  await settled();
+  await turn();
   assert.equal(world.asked.at(-1), late);
   await first;
 });
@@ -75,11 +75,11 @@ Deno.test("callers of one cid share its lookup, and the failure that ends it", a
   const [here, there] = EVERYWHERE as [string, string];
   const both = [deployments.get(cidOf("a"), here), deployments.get(cidOf("a"), there)];
   const ended = Promise.all(both.map((one) => assert.rejects(one, KhachapuriError)));
-  await settled();
+  await turn();
   for (let index = 0; index < 31; index++) {
     deployments.get(cidOf(`b${index}`), EVERYWHERE[index]!).catch(() => {});
   }
-  await settled();
+  await turn();
   world.at = 5_000;
   deployments.get(cidOf("c"), here).catch(() => {});
   await ended;
@@ -89,17 +89,17 @@ Deno.test("callers of one cid share its lookup, and the failure that ends it", a
 Deno.test("the network with the most under way makes room, not who was there before it", async () => {
   const { world, deployments } = emptyWorld();
   const honest = deployments.get(cidOf("honest"), EVERYWHERE[0]!);
-  await settled();
+  await turn();
   const junk = Array.from({ length: 31 }, (_, index) => {
     return deployments.get(cidOf(`junk ${index}`), EVERYWHERE[1 + index % 4]!);
   });
   const evicted = assert.rejects(junk[0]!, { code: "overloaded" });
   for (const lookup of [honest, ...junk]) lookup.catch(() => {});
-  await settled();
+  await turn();
   world.at = 5_000;
   deployments.get(cidOf("late"), EVERYWHERE[9]!).catch(() => {});
   await evicted;
-  assert.equal(await Promise.race([honest.catch(() => "failed"), settled()]), undefined);
+  assert.equal(await Promise.race([honest.catch(() => "failed"), turn()]), undefined);
 });
 
 Deno.test("2,000 cids that nobody has cost the gateways what a stranger may cost", async () => {

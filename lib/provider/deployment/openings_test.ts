@@ -7,6 +7,7 @@ import {
   PAYING_OPENINGS_BYTES_MAX,
 } from "../../limits.ts";
 import { Openings } from "./openings.ts";
+import { turn } from "../../../worlds/turns.ts";
 
 const owner = (number: number) => `0x${number.toString(16).padStart(40, "0")}` as Address;
 const PAYING = owner(99);
@@ -37,13 +38,11 @@ function watched() {
   return { openings, granted, take, expire, timers };
 }
 
-const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
-
 Deno.test("no more memory is out than there is, and what is freed goes to who waits", async () => {
   const { openings, take, granted, timers } = watched();
   const first = await take("first", owner(1), MOST - 10);
   const second = take("second", owner(2), 20);
-  await settled();
+  await turn();
   assert.deepEqual(granted, ["first"]);
   first.free();
   (await second).free();
@@ -58,10 +57,10 @@ Deno.test("the owner with the least in hand is next, not who asked most often", 
   take("hog and again", owner(1), MOST / 4);
   take("modest", owner(3), MOST / 4);
   other.free();
-  await settled();
+  await turn();
   assert.deepEqual(granted, ["hog", "other", "modest", "hog again"]);
   hog.free();
-  await settled();
+  await turn();
   assert.equal(granted.at(-1), "hog and again");
 });
 
@@ -70,10 +69,10 @@ Deno.test("a large one is not passed by small ones for ever", async () => {
   const first = await take("first", owner(1), MOST / 2);
   take("large", owner(2), MOST);
   take("small", owner(3), 1);
-  await settled();
+  await turn();
   assert.deepEqual(granted, ["first"]);
   first.free();
-  await settled();
+  await turn();
   assert.deepEqual(granted, ["first", "large"]);
 });
 
@@ -83,10 +82,10 @@ Deno.test("owners that were paid here have memory that strangers can't take", as
   take("waits", owner(2), 1);
   const paying = await take("paying", PAYING, PAYING_OPENINGS_BYTES_MAX);
   take("paying waits", PAYING, 1);
-  await settled();
+  await turn();
   assert.deepEqual(granted, ["stranger", "paying"]);
   paying.free();
-  await settled();
+  await turn();
   assert.deepEqual(granted, ["stranger", "paying", "paying waits"]);
 });
 

@@ -7,6 +7,7 @@ import { OWNER_PROGRAM_STARTS_MAX, STRANGER_PROGRAM_STARTS_MAX } from "../../lim
 import type { Deployment } from "../deployment/deployment.ts";
 import { type ErrorCode, KhachapuriError } from "../../errors.ts";
 import { Sandboxes } from "./sandboxes.ts";
+import { turn } from "../../../worlds/turns.ts";
 
 const IDLE_MS = 50;
 
@@ -127,7 +128,7 @@ Deno.test("strangers' programs being fetched leave room for owners that were pai
     await start(index, `0x${String(index).padStart(40, "0")}`);
   }
   for (let index = 0; index < OWNER_PROGRAM_STARTS_MAX + 1; index++) await start(index, paying);
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await turn();
   assert.deepEqual(refused, ["overloaded", "overloaded"]);
   assert.equal(sandboxes.open(), STRANGER_PROGRAM_STARTS_MAX + OWNER_PROGRAM_STARTS_MAX);
 });
