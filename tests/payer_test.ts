@@ -130,11 +130,15 @@ Deno.test("a program is told whose permit pays for its call, by nobody but the p
     const paid = await market.pay(payer);
     const cold = await timed(await market.deploy({ files: { main: MIRROR } }), paid);
     assert.deepEqual(cold.map(({ name }) => name), ["queue", "fetch", "start", "run"]);
-    const warm = await timed(cids.curl, paid);
+    // One of several, as any may meet a busy moment of the machine.
+    const warm = [];
+    for (let nth = 0; nth < 5; nth++) warm.push(await timed(cids.curl, paid));
     const msOf = (metrics: typeof cold, wanted: string) =>
       metrics.find(({ name }) => name === wanted)!.ms;
-    assert.ok(msOf(cold, "fetch") > 1 && msOf(cold, "start") > 1, JSON.stringify(cold));
-    for (const phase of ["fetch", "start"]) assert.ok(msOf(warm, phase) < msOf(cold, phase), phase);
+    for (const phase of ["fetch", "start"]) {
+      const [coldMs, warmMs] = [msOf(cold, phase), Math.min(...warm.map((at) => msOf(at, phase)))];
+      assert.ok(coldMs > 1 && warmMs < coldMs, `${phase}: ${warmMs} of ${coldMs} ms`);
+    }
     assert.equal((await timed(cids.curl, await market.pay(owner))).length, 4);
     // The owner's money, and a permit that proves nothing.
     assert.deepEqual(await timed(cids.curl, {}), []);
