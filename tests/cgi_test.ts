@@ -142,8 +142,12 @@ eachLauncher("a CGI program finds its request as RFC 3875 says", async (sandbox,
   await t.step(
     "a body that is shorter than its program said is never taken for whole",
     async () => {
+      // By whether the run's end or its first bytes are there first.
       const cost = await charged(async () => {
-        const { status, head } = await ask(market, `/${cid}/half`, {});
+        const half = ask(market, `/${cid}/half`, {});
+        const answer = await half.catch(({ code }) => void assert.equal(code, "ECONNRESET"));
+        if (!answer) return;
+        const { status, head } = answer;
         assert.deepEqual([status, /content-length: 200\b/i.test(head)], [502, false]);
       });
       assert.equal(cost, 1n);
