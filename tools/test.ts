@@ -6,8 +6,9 @@
 import { join } from "node:path";
 import { type Errand, runInLanes } from "./lanes.ts";
 import { type MemoryFolder, openMemoryFolder } from "./memory_folder.ts";
+import { type Ended, Gate } from "./gate.ts";
 import { print, printAll } from "./print.ts";
-import { type Count, countOf, type Job, planOf, whyFailed } from "./stages.ts";
+import { type Job, planOf } from "./stages.ts";
 import { isTest, readSources } from "./tidy.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
@@ -19,11 +20,6 @@ const LANES = Math.min(Math.max(navigator.hardwareConcurrency, 2), 4);
  * KHACHAPURI_SEED.
  */
 const SEED = "20261129";
-
-interface Ended {
-  readonly output: string;
-  readonly isDone: boolean;
-}
 
 /** Runs a job to its end; its two streams come as one, in the order of their arrival. */
 async function run({ args, isScratching }: Job, folder: MemoryFolder): Promise<Ended> {
@@ -45,42 +41,20 @@ async function run({ args, isScratching }: Job, folder: MemoryFolder): Promise<E
   return { output, isDone: (await child.status).success };
 }
 
-/** What a job is called: its stage, and the file when it has one. */
-function titleOf({ stage, args }: Job): string {
-  const files = args.filter(isTest);
-  if (files.length === 0) return stage;
-  return `${stage}: ${files[0]}${files.length > 1 ? ` and ${files.length - 1} more` : ""}`;
-}
-
 async function main(names: readonly string[]): Promise<number> {
-  const total: Count = { passed: 0, failed: 0 };
-  const failures: string[] = [];
   await using folder = await openMemoryFolder();
-
-  async function work(job: Job): Promise<void> {
-    const title = titleOf(job);
-    print(`== ${title}`);
-    const startMs = performance.now();
-    const { output, isDone } = await run(job, folder);
-    const { passed, failed } = countOf(job, output, isDone);
-    const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
-    const result = `== ${title}: ${passed} passed, ${failed} failed in ${seconds} s`;
-    printAll(`\n${output}${result}\n`);
-    total.passed += passed;
-    total.failed += failed;
-    if (failed > 0) failures.push(`${result}\n${whyFailed(output)}\n`);
-  }
-
+  const gate = new Gate((job) => run(job, folder), printAll);
   const files = (await readSources(ROOT)).map(({ path }) => path).filter(isTest);
   const isChosen = ({ stage }: Job) => names.length === 0 || names.includes(stage);
   const chosen = (errands: readonly Errand<Job>[]) =>
     errands.map((errand) => errand.filter(isChosen)).filter((errand) => errand.length > 0);
   const { beside, alone } = planOf(files);
+  const work = (job: Job) => gate.work(job);
   await runInLanes(LANES, chosen(beside), work);
   await runInLanes(1, chosen(alone), work);
-  print(["", ...failures, ""].join("\n"));
-  print(`${total.passed} passed, ${total.failed} failed`);
-  return total.failed === 0 && total.passed > 0 ? 0 : 1;
+  await gate.judge();
+  print(gate.closing);
+  return gate.total.failed === 0 && gate.total.passed > 0 ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
