@@ -29,6 +29,8 @@ import {
 
 export interface CheckupOptions extends PreflightOptions {
   fetch?: typeof fetch;
+  /** How interpreters are looked for; each of them is started, which takes a second or two. */
+  findRuntimes?: typeof findRuntimes;
 }
 
 /** A gateway that serves trustlessly answers it with no bytes at all: the empty inline block. */
@@ -63,7 +65,8 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
   if (seen.sandbox) {
     const { host } = seen.sandbox;
     const { memoryMb } = provider!.sandbox;
-    await findings.look("runtimes", () => checkRuntimes(host, memoryMb));
+    const find = options.findRuntimes ?? findRuntimes;
+    await findings.look("runtimes", () => checkRuntimes(find, host, memoryMb));
   }
   if (provider && seen.terms) await lookAtDeployments(config, provider, seen.terms, findings, now);
   const { connected } = seen;
@@ -124,9 +127,13 @@ async function checkGateway(gateway: string, request: typeof fetch = fetch): Pro
 }
 
 /** What the front page will say that programs find. */
-async function checkRuntimes(host: SandboxHost, memoryMb: number): Promise<Look> {
+async function checkRuntimes(
+  find: typeof findRuntimes,
+  host: SandboxHost,
+  memoryMb: number,
+): Promise<Look> {
   await using backstage = await openBackstage(host);
-  const { found } = await findRuntimes(backstage.host, memoryMb);
+  const { found } = await find(backstage.host, memoryMb);
   const [interpreters, tools] = (["interpreter", "tool"] as const)
     .map((kind) => runtimesText(found, kind) || "none");
   return { detail: `programs find ${interpreters}; tools: ${tools}` };

@@ -9,6 +9,7 @@ import { generateIdentity, recipientOf, renewKeys } from "../../spec/keys.ts";
 import type { CidText } from "../../cid.ts";
 import { termsHash } from "../../spec/terms.ts";
 import { openRecords, recordsPath } from "../deployment/records.ts";
+import { findRuntimes } from "../program/runtimes.ts";
 import { checkup } from "./checkup.ts";
 
 /** What answers at an origin: a status, or nothing. */
@@ -33,8 +34,17 @@ const GATEWAY = "https://gateway.test";
 const HERE = "https://provider.test";
 const WELL: Answers = { [GATEWAY]: () => new Response(""), [HERE]: serves };
 
+/** What programs find here is the same in each test. */
+let found: ReturnType<typeof findRuntimes> | null = null;
+const findOnce: typeof findRuntimes = (host, memoryMb) => found ??= findRuntimes(host, memoryMb);
+
 function look({ keysPath }: ProviderHome, config: Config, answers: Answers = WELL) {
-  return checkup({ config: { ...config, gateways: [GATEWAY] }, keysPath, ...web(answers) });
+  return checkup({
+    config: { ...config, gateways: [GATEWAY] },
+    keysPath,
+    ...web(answers),
+    findRuntimes: findOnce,
+  });
 }
 
 Deno.test("everything is looked at, and told in the order in which one would mend it", async () => {
