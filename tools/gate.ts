@@ -1,5 +1,5 @@
 /** Jobs run one by one, what each of them came to, and what is to be made of those that failed. */
-import { againOf, type Count, countOf, type Job, whyFailed } from "./stages.ts";
+import { type Count, countOf, type Job, whyFailed } from "./stages.ts";
 import { isTest } from "./tidy.ts";
 
 /** Jobs that may fail by a moment of the machine; more of them are a fault. */
@@ -22,7 +22,6 @@ function titleOf({ stage, args }: Job): string {
 interface Failure {
   readonly job: Job;
   readonly count: Count;
-  readonly output: string;
   /** How it is told at the end. */
   readonly told: string;
 }
@@ -40,20 +39,21 @@ export class Gate {
 
   /** Runs a job, shows what it printed and counts what passed; what failed is kept. */
   async work(job: Job): Promise<void> {
-    const { count, output, told } = await this.#attempt(job);
+    const { count, told } = await this.#attempt(job);
     this.total.passed += count.passed;
-    if (count.failed > 0) this.#failures.push({ job, count, output, told });
+    if (count.failed > 0) this.#failures.push({ job, count, told });
   }
 
   /**
-   * Runs the files that failed once more, with nothing beside them. A fault fails again; what
-   * passes now hung by a moment of the machine, counts as passed and is told apart.
+   * Runs what failed once more, with nothing beside it. A fault fails again; what passes now hung
+   * by a moment of the machine, counts as passed and is told apart. Where the sources alone decide
+   * there is no second run.
    */
   async judge(): Promise<void> {
     const isTriedAgain = this.#failures.length <= TRIED_AGAIN_MOST;
-    for (const { job, count, output, told } of this.#failures) {
-      const again = isTriedAgain ? againOf(job, output) : null;
-      const isUnstable = again !== null && (await this.#attempt(again)).count.failed === 0;
+    for (const { job, count, told } of this.#failures) {
+      const isUnstable = isTriedAgain && job.isScratching === true &&
+        (await this.#attempt(job)).count.failed === 0;
       this.total[isUnstable ? "passed" : "failed"] += count.failed;
       this.#ends.push(isUnstable ? `${told}== UNSTABLE: passed when run again, alone\n` : told);
     }
@@ -74,6 +74,6 @@ export class Gate {
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
     const result = `== ${title}: ${count.passed} passed, ${count.failed} failed in ${seconds} s`;
     this.show(`\n${output}${result}\n`);
-    return { count, output, told: `${result}\n${whyFailed(output)}\n` };
+    return { count, told: `${result}\n${whyFailed(output)}\n` };
   }
 }

@@ -2,7 +2,6 @@
 import type { Errand } from "./lanes.ts";
 import { deal } from "./lanes.ts";
 import { PERMISSIONS_OF_TESTS } from "./permissions.ts";
-import { isTest } from "./tidy.ts";
 
 /** One command, a stage or a part of it. */
 export interface Job {
@@ -74,9 +73,6 @@ const tests = (stage: string, ...files: string[]): Job => ({
   isScratching: true,
 });
 
-/** "a test ... a step of it => ./lib/cid_test.ts:12:3" */
-const FAILED_FILE = /^.* => \.\/(\S+):\d+:\d+$/gm;
-
 /** They build into the same folder. */
 const CONTRACTS: Errand<Job> = [
   gate("contracts fmt", "task", "--quiet", "contracts", "fmt"),
@@ -120,18 +116,6 @@ export function whyFailed(output: string): string {
   const errors = /^ ERRORS $(?<told>[^]*?)^ FAILURES $/m.exec(output)?.groups?.told;
   if (errors !== undefined) return errors.trim().slice(0, FAILURE_SIZE);
   return output.trim().slice(-FAILURE_SIZE);
-}
-
-/**
- * The files of a job in which a test failed, to be run again; null where the sources alone decide
- * the outcome.
- */
-export function againOf(job: Job, output: string): Job | null {
-  if (job.isScratching === undefined) return null;
-  const listed = /^ FAILURES $([^]*)/m.exec(output)?.[1] ?? "";
-  const failed = new Set(listed.matchAll(FAILED_FILE).map(([, path]) => path));
-  const isLeft = (arg: string) => !isTest(arg) || failed.size === 0 || failed.has(arg);
-  return { ...job, args: job.args.filter(isLeft) };
 }
 
 /** What a job's output and exit code amount to. */
