@@ -62,17 +62,20 @@ async function compare(neighbour: Sandbox, begin: () => Promise<() => Promise<vo
   return compared;
 }
 
-/** How much longer calls take during the attack, by the slowest of a hundred or the median. */
-function slowdown({ without, during }: Compared, part: 0.5 | 0.99): number {
+/**
+ * How much longer calls take during the attack, by the median or the slowest of ten: of the some
+ * 65 calls of an attack the slowest one is what a moment of the kernel's scheduler makes it.
+ */
+function slowdown({ without, during }: Compared, part: 0.5 | 0.9): number {
   return quantile(during, part) / Math.max(quantile(without, part), QUIET_MS);
 }
 
 function print(what: string, compared: Compared): void {
   const figures = [compared.without, compared.during].map((took) =>
-    `p50 ${quantile(took, 0.5).toFixed(1)} ms, p99 ${quantile(took, 0.99).toFixed(1)} ms`
+    [0.5, 0.9, 0.99].map((part) => `p${100 * part} ${quantile(took, part).toFixed(1)}`).join(", ")
   );
   // deno-lint-ignore no-console
-  console.log(`    ${what}: without ${figures[0]}; during ${figures[1]}`);
+  console.log(`    ${what}, ms: without ${figures[0]}; during ${figures[1]}`);
 }
 
 /** The same program without a sandbox, in a box that dies as a whole. */
@@ -116,7 +119,7 @@ eachLauncher("60 spinners take no more than their deployment's share", async (la
       for (let nth = 0; nth < ATTEMPTS && times > 3; nth++) {
         const compared = await compare(neighbour, spinInside(attack));
         print(`${attack}, in a sandbox`, compared);
-        times = slowdown(compared, 0.99);
+        times = slowdown(compared, 0.9);
       }
       assert(times <= 3, `${attack}: ${times} times as long in the last of the attempts`);
     }
