@@ -46,13 +46,13 @@ export class Gate {
 
   /**
    * Runs what failed once more, with nothing beside it. A fault fails again; what passes now hung
-   * by a moment of the machine, counts as passed and is told apart. Where the sources alone decide
-   * there is no second run.
+   * by a moment of the machine, counts as passed and is told apart. For a gate without tests of
+   * its own the sources alone decide, and there is no second run.
    */
   async judge(): Promise<void> {
     const isTriedAgain = this.#failures.length <= TRIED_AGAIN_MOST;
     for (const { job, count, told } of this.#failures) {
-      const isUnstable = isTriedAgain && job.isScratching === true &&
+      const isUnstable = isTriedAgain && job.summary !== null &&
         (await this.#attempt(job)).count.failed === 0;
       this.total[isUnstable ? "passed" : "failed"] += count.failed;
       this.#ends.push(isUnstable ? `${told}== UNSTABLE: passed when run again, alone\n` : told);

@@ -7,7 +7,6 @@ const job = (...files: string[]): Job => ({
   stage: "unit",
   args: ["test", ...files],
   summary: SUMMARY,
-  isScratching: true,
 });
 const FAILS = "ok\n\n ERRORS \n\na step => ./b_test.ts:1:2\nerror: late\n\n FAILURES \n\n" +
   "FAILED | 2 passed | 1 failed\n";

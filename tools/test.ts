@@ -1,7 +1,7 @@
 /**
  * `deno task test [STAGE…]`: every gate of the project, two or more at a time. A job's output is
  * shown whole when it has ended; the last line is the sum, "N passed, N failed". A gate without
- * tests of its own (fmt, lint, check) counts as one.
+ * tests of its own (fmt, lint, check) counts as one. Tests that failed are run once more (gate.ts).
  */
 import { join } from "node:path";
 import { type Errand, runInLanes } from "./lanes.ts";
