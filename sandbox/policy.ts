@@ -35,6 +35,9 @@ export interface RunLimits {
   credits?: number;
 }
 
+/** Where a server is given its connections: on a port of its own, or by a socket that it is passed. */
+export type Listen = { readonly kind: "port"; readonly port: number } | { readonly kind: "fd" };
+
 /** What the runs of one deployment may see and use. */
 export interface SandboxPolicy {
   /** Absolute path of the unpacked program; must be readable by the run uid. */

@@ -74,7 +74,15 @@ export interface Setup {
 }
 
 /** What ended a run before its time, in init's numbering. */
-export const CAUSES = ["none", "timeout", "memory", "stdout", "aborted", "start"] as const;
+export const CAUSES = [
+  "none",
+  "timeout",
+  "memory",
+  "stdout",
+  "aborted",
+  "start",
+  "escaped",
+] as const;
 export type Cause = typeof CAUSES[number];
 
 /** Where starting a run failed, in init's numbering. */

@@ -20,7 +20,7 @@ import {
 import { createStdin } from "./stdin.ts";
 
 /** The limit that ended a run. */
-export type RunLimit = "timeout" | "memory" | "stdout" | "aborted";
+export type RunLimit = "timeout" | "memory" | "stdout" | "aborted" | "escaped";
 
 /** What became of a run. */
 export interface RunRecord {
@@ -279,6 +279,7 @@ export function limitError(limit: RunLimit, limits: RunLimits): KhachapuriError 
     memory: `the program used more than ${limits.memoryMb} MiB of memory`,
     stdout: `the program printed more than ${limits.stdoutBytes} bytes`,
     aborted: "the run was ended before the program finished",
+    escaped: "the program worked while it was to stand still",
   };
   return new KhachapuriError("program_limit", texts[limit], { data });
 }

@@ -180,6 +180,7 @@ Deno.test("real curl sends the very request its arguments were made from", async
         hasBody,
         bodyBytes: null,
         remoteAddress: "127.0.0.1",
+        upgrade: null,
         payer: null,
       });
       const answer = await realCurl(args, hasBody ? "line\r\nline\n" : "");

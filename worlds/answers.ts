@@ -35,6 +35,7 @@ export function requestOf(url: URL | string, asked: AskedRequest = {}): HttpRequ
     protocol: "HTTP/1.1",
     fields: new Fields(fields),
     body,
+    upgrade: null,
     sender: SENDER,
     hasGone: () => signal?.aborted ?? false,
     whenGone(callback) {

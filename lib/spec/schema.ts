@@ -19,6 +19,11 @@ import {
   SPEC_PROVIDERS_MAX,
   SPEC_TIMEOUT_MS_MAX,
 } from "../limits.ts";
+import {
+  SERVER_CONCURRENCY_MAX,
+  SERVER_INSTANCES_MAX,
+  SERVER_PORT_MIN,
+} from "../limits_of_servers.ts";
 import { permitShape, permitToJson } from "../permit.ts";
 import { addressShape, hexShape, parseShape } from "../shape.ts";
 import { entryPath } from "./program_path.ts";
@@ -70,11 +75,18 @@ const programShape = v.strictObject({
   args: v.pipe(v.array(argumentShape), v.maxLength(SPEC_ARGS_MAX)),
 });
 
-const interfaceShape = v.pipe(
-  v.string(),
-  v.check((text) => text !== "http", 'interface "http" is not supported yet; use "curl" or "cgi"'),
-  v.picklist(["curl", "cgi"], 'not "curl" or "cgi"'),
-);
+const interfaceShape = v.picklist(["curl", "cgi", "http"], 'not "curl", "cgi" or "http"');
+
+/** How a program is started and reached that is a server; only with interface "http". */
+const serverShape = v.strictObject({
+  /** "port": it listens on `port`; "fd": it is passed a socket that listens. */
+  listen: v.exactOptional(v.picklist(["port", "fd"], 'not "port" or "fd"')),
+  port: v.exactOptional(wholeNumber(SERVER_PORT_MIN, 65_535)),
+  /** Instances at the same time. */
+  instances: v.exactOptional(wholeNumber(1, SERVER_INSTANCES_MAX)),
+  /** Requests that one instance has at a time. */
+  concurrency: v.exactOptional(wholeNumber(1, SERVER_CONCURRENCY_MAX)),
+});
 
 const limitsShape = v.strictObject({
   /** Wall clock of each credit of a run; the provider's own limit holds where it is lower. */
@@ -114,6 +126,7 @@ const unsignedEntries = {
   id: hexShape(32),
   program: programShape,
   interface: interfaceShape,
+  server: v.exactOptional(serverShape),
   env: environmentShape,
   limits: limitsShape,
   /** host:port, or *.suffix:port, that the program may call; empty: none, it has no network. */

@@ -159,6 +159,7 @@ enum cause {
   CAUSE_STDOUT = 3,
   CAUSE_ABORTED = 4,
   CAUSE_START = 5,
+  CAUSE_ESCAPED = 6, /* it worked while it was to stand still */
 };
 
 /* Where starting a program failed. */

@@ -17,6 +17,7 @@ export function programRequest({ headers = [], ...fields }: RequestFields = {}):
     hasBody: false,
     bodyBytes: null,
     remoteAddress: "192.0.2.7",
+    upgrade: null,
     payer: null,
     ...fields,
     headers: isList(headers) ? headers : Object.entries(headers),

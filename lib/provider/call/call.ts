@@ -240,6 +240,7 @@ export class Call {
       hasBody: request.body !== null,
       bodyBytes: this.#body?.bytes ?? announced(request.fields),
       remoteAddress: request.sender.address,
+      upgrade: request.upgrade,
       // By then the scheme has admitted the bill: its bearer is the payer.
       payer: this.bill.source === "caller" ? this.bill.payer : null,
     };

@@ -3,6 +3,7 @@ import type { ByteSource } from "../../../sandbox/byte_source.ts";
 import type { Fields } from "./fields.ts";
 import type { HeaderField } from "./header_rules.ts";
 import type { RequestTarget } from "./request_target.ts";
+import type { Tunnel } from "./tunnel.ts";
 
 export type Protocol = "HTTP/1.0" | "HTTP/1.1" | "HTTP/2.0";
 
@@ -23,6 +24,8 @@ export interface HttpRequest extends RequestTarget {
    * null: it announces none. Fails with `invalid_input` when the upload breaks off or is malformed.
    */
   readonly body: ByteSource | null;
+  /** What its connection is to become, if the answer agrees. */
+  readonly upgrade: "websocket" | null;
   readonly sender: Sender;
   /** Whether the caller is known to have gone. */
   hasGone(): boolean;
@@ -46,6 +49,12 @@ export interface Answer {
   headers: HeaderField[];
   /** Without a body: null. Its length is not among the headers: whoever sends it knows it. */
   body: Uint8Array | AnswerStream | null;
+  /** Length of a stream, or of the body that a HEAD has none of; where it is not known, none. */
+  bodyBytes?: number | null;
+  /** What follows a stream, once it has ended. */
+  trailers?: () => readonly HeaderField[];
+  /** With status 101: what the caller's connection is joined to. */
+  tunnel?: Tunnel;
 }
 
 /** Answers a request; never throws. */

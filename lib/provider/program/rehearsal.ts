@@ -94,6 +94,7 @@ async function callOnce(
     hasBody: body !== null,
     bodyBytes: body && body.length,
     remoteAddress: "127.0.0.1",
+    upgrade: null,
     payer: program.payer ?? null,
   });
   const heard = onStderr === undefined

@@ -37,6 +37,7 @@ export class Incoming implements HttpRequest, Served {
   readonly query: string | null;
   readonly host: string;
   readonly body: IncomingBody | null;
+  readonly upgrade = null;
   readonly sender: Sender;
   #isGone = false;
   #onGone: (() => void) | null = null;

@@ -7,6 +7,7 @@ import type { ByteSource } from "../../../../sandbox/byte_source.ts";
 import type { Output } from "../../../../sandbox/output.ts";
 import type { ProgramString, Run, RunRequest, Sandbox } from "../../../../sandbox/sandbox.ts";
 import type { HeaderField } from "../../http/header_rules.ts";
+import type { Tunnel } from "../../http/tunnel.ts";
 
 /** One request as its caller sent it. Text that came over the wire has one character an octet. */
 export interface ProgramRequest {
@@ -27,6 +28,8 @@ export interface ProgramRequest {
   /** Length of the body; null when it is not known yet, or nothing was said of a body. */
   readonly bodyBytes: number | null;
   readonly remoteAddress: string;
+  /** What its connection is to become, if the program agrees. */
+  readonly upgrade: "websocket" | null;
   /** Whose own permit pays for this request, as it proved; null when the owner pays. */
   readonly payer: Address | null;
 }
@@ -54,6 +57,10 @@ export interface ProgramResponse {
   announcedBytes: number | null;
   /** Whether the program printed a head; false when all of its output is the body. */
   hasHead: boolean;
+  /** What follows the body, once it has ended; not all interfaces have any. */
+  trailers?(): readonly HeaderField[];
+  /** With status 101: the connection to the program. */
+  tunnel?: Tunnel;
 }
 
 /** A program at work on a request. */

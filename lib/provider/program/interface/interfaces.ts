@@ -4,7 +4,11 @@ import { cgi } from "./cgi.ts";
 import { curl } from "./curl.ts";
 import type { ProgramInterface } from "./interface.ts";
 
-const INTERFACES: Readonly<Record<Spec["interface"], ProgramInterface>> = { curl, cgi };
+const INTERFACES: Readonly<Record<Spec["interface"], ProgramInterface>> = {
+  curl,
+  cgi,
+  http: curl,
+};
 
 export function interfaceOf(name: Spec["interface"]): ProgramInterface {
   return INTERFACES[name];

@@ -1,0 +1,80 @@
+/** What the instances of a server do, as others are told. */
+import type { RunLimits, RunRecord } from "../../../sandbox/sandbox.ts";
+import type { KhachapuriError } from "../../errors.ts";
+import type { ServerRequest, ServerResponse } from "./exchange.ts";
+
+export type InstanceState = "starting" | "awake" | "frozen" | "draining";
+
+/** Why an instance ended. */
+export type InstanceEnd =
+  /** Nobody needed it for long, or another deployment needed its place. */
+  | "idle"
+  /** Its deployment was stopped or replaced, or the provider shuts down. */
+  | "drained"
+  /** A request outlived its time. */
+  | "timeout"
+  /** It ended by itself, or a limit ended it. */
+  | "crashed"
+  /** It worked while it was to stand still. */
+  | "escaped";
+
+export type ServerEvent =
+  | { readonly kind: "output"; readonly instance: number; readonly bytes: Uint8Array }
+  | { readonly kind: "started"; readonly instance: number; readonly readyMs: number }
+  /** It did not come to listen. */
+  | {
+    readonly kind: "failed";
+    readonly instance: number;
+    readonly why: KhachapuriError;
+    readonly record: RunRecord | null;
+  }
+  | {
+    readonly kind: "ended";
+    readonly instance: number;
+    readonly why: InstanceEnd;
+    readonly record: RunRecord | null;
+  };
+
+export interface InstanceView {
+  /** Counts from 1, in the order in which the server's instances were started. */
+  readonly instance: number;
+  readonly state: InstanceState;
+  /** When it was started, Unix ms. */
+  readonly since: number;
+  /** As last measured; null before. */
+  readonly memoryBytes: number | null;
+  /** Answered so far. */
+  readonly requests: number;
+  readonly inFlight: number;
+  readonly tunnels: number;
+}
+
+export interface ServerView {
+  readonly instances: readonly InstanceView[];
+  /** Instances that ended by themselves, or never came to listen. */
+  readonly restarts: number;
+}
+
+/** A place for one request at an instance. */
+export interface Seat {
+  /** Of the request; `timeoutMs` for each credit. */
+  readonly limits: RunLimits;
+  /** Sends it; to be called once. */
+  send(request: ServerRequest): ServerRun;
+  /** Its request is over, or there will be none; calling it again does nothing. */
+  release(): void;
+}
+
+/** A request that an instance works on. */
+export interface ServerRun {
+  /** Fails with `program_failed`, `program_timeout`, `program_limit`; or as the body's source did. */
+  readonly response: Promise<ServerResponse>;
+  /** Of this request: resolves when its answer, or its tunnel, is over or given up. */
+  readonly record: Promise<RunRecord>;
+  /** Ends it: its connection to the instance is cut. */
+  kill(): void;
+  /** It may take `ms` longer. */
+  extend(ms: number): void;
+  /** When its time began, on the clock of `performance.now()`. */
+  begun(): number;
+}
