@@ -11,3 +11,6 @@ export const SERVER_INSTANCES_MAX = 64;
 
 /** Requests at one instance that a deployment may ask for. */
 export const SERVER_CONCURRENCY_MAX = 1024;
+
+/** Descriptors of each of an instance's processes: a thousand connections, and files. */
+export const INSTANCE_FILES_MAX = 4096;
