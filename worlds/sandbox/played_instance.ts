@@ -82,7 +82,12 @@ export function playInstance(options: PlayedOptions): PlayedInstance {
     listener.close();
     for (const socket of [...sockets]) drop(socket);
     thawed.resolve();
-    Deno.removeSync(socketPath);
+    // Where the listener has not done so.
+    try {
+      Deno.removeSync(socketPath);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
     finish();
   };
   const serve = async (socket: Deno.Conn, connection: number) => {

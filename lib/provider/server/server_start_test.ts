@@ -1,6 +1,7 @@
 /** How instances come up, and what becomes of those that do not. */
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../../errors.ts";
+import { refusal } from "../../../worlds/refusal.ts";
 import { aWhile } from "../../../worlds/turns.ts";
 import {
   IDLE_MS,
@@ -13,16 +14,6 @@ import {
 import { ok } from "../../../worlds/sandbox/played_instance.ts";
 
 const never = () => new Promise<void>(() => {});
-
-async function refusal(work: Promise<unknown>): Promise<KhachapuriError> {
-  try {
-    await work;
-  } catch (thrown) {
-    if (thrown instanceof KhachapuriError) return thrown;
-    throw thrown;
-  }
-  throw new Error("nothing was refused");
-}
 
 /** Has the instance end as soon as it is there. */
 async function endsAtStart(played: PlayedServer, record = { exit: 3 }): Promise<KhachapuriError> {
