@@ -330,7 +330,7 @@ function playPrograms(
       leases += 1;
       let isOut = true;
       return {
-        sandbox,
+        place: sandbox,
         fetchedAt: performance.now(),
         release() {
           if (isOut) leases -= 1;

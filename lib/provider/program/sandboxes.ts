@@ -17,6 +17,7 @@ import type { Deployment } from "../deployment/deployment.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
 import type { NoteEgress } from "./egress_notes.ts";
 import { egressPolicy } from "./egress_policy.ts";
+import type { ProgramPlace } from "./interface/interface.ts";
 import { type RunAllowance, runCreditsMax, runLimits } from "./run_limits.ts";
 
 /** First uid of programs unless the configuration says another: a range without accounts. */
@@ -37,7 +38,7 @@ export async function sandboxHost(config: ProviderConfig["sandbox"]): Promise<Sa
 }
 
 export interface Lease {
-  readonly sandbox: Sandbox;
+  readonly place: ProgramPlace;
   /** When its program was there to be opened, on the clock of `performance.now()`. */
   readonly fetchedAt: number;
   release(): void;
@@ -109,7 +110,7 @@ export class Sandboxes {
     };
     try {
       const { sandbox, fetchedAt } = await entry.sandbox;
-      return { sandbox, fetchedAt, release };
+      return { place: sandbox, fetchedAt, release };
     } catch (error) {
       release();
       throw error;

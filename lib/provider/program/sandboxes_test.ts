@@ -6,6 +6,7 @@ import type { CidText } from "../../cid.ts";
 import { OWNER_PROGRAM_STARTS_MAX, STRANGER_PROGRAM_STARTS_MAX } from "../../limits.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { type ErrorCode, KhachapuriError } from "../../errors.ts";
+import { sandboxOf } from "./interface/interface.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { turn } from "../../../worlds/turns.ts";
 
@@ -85,8 +86,8 @@ Deno.test("a sandbox that is used again stays, and goes when that is over", asyn
   let calls = 0;
   // Each call comes well before the one before is idle for long.
   while (performance.now() - started < 3 * IDLE_MS) {
-    const { sandbox, release } = await sandboxes.acquire(wanted);
-    await (await sandbox.run({ argv: ["none"], env: {}, stdin: null })).record;
+    const { place, release } = await sandboxes.acquire(wanted);
+    await (await sandboxOf(place).run({ argv: ["none"], env: {}, stdin: null })).record;
     release();
     calls += 1;
   }
