@@ -1,6 +1,8 @@
 /** How a program that is a server wants to be reached, with what its spec leaves out. */
-import type { Listen } from "../../sandbox/policy.ts";
 import type { Spec } from "./schema.ts";
+
+/** How connections come to it: "port", it listens there itself; "fd", it is passed a socket. */
+export type Listen = { readonly kind: "port"; readonly port: number } | { readonly kind: "fd" };
 
 export interface ServerWish {
   readonly listen: Listen;
