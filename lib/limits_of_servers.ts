@@ -11,3 +11,9 @@ export const SERVER_INSTANCES_MAX = 64;
 
 /** Requests at one instance that a deployment may ask for. */
 export const SERVER_CONCURRENCY_MAX = 1024;
+
+/** Instances of all deployments at a time, unless the provider says otherwise. */
+export const PROVIDER_INSTANCES_DEFAULT = 64;
+
+/** An instance ends that had no request for so long, unless the provider says otherwise. */
+export const INSTANCE_IDLE_SECONDS_DEFAULT = 60;
