@@ -15,6 +15,12 @@ export const SERVER_CONCURRENCY_MAX = 1024;
 /** Descriptors of each of an instance's processes: a thousand connections, and files. */
 export const INSTANCE_FILES_MAX = 4096;
 
+/** Instances of all deployments at a time, unless the provider says otherwise. */
+export const PROVIDER_INSTANCES_DEFAULT = 64;
+
+/** An instance ends that had no request for so long, unless the provider says otherwise. */
+export const INSTANCE_IDLE_SECONDS_DEFAULT = 60;
+
 /** Requests that wait for a place, for each place that there may be: as many again come soon. */
 export const SERVER_WAITING_PER_SEAT_MAX = 2;
 
