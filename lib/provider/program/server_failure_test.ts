@@ -26,7 +26,7 @@ Deno.test("of a server that runs and does not listen is told where it should, an
     );
     assert.match(
       told({ record, listeningPort: 8080 }),
-      /^it listens on port 8080 of an address that is neither .*; have it listen .*0\.0\.0\.0 or ::$/,
+      /^it listens on port 8080 of an address that is neither .*; .*0\.0\.0\.0 or ::$/,
     );
   }
   const record = { ...ENDED_BY_US, listeningPort: 5000 };
