@@ -13,8 +13,6 @@ function ourAnswer(bytes: Uint8Array, method: string, cuts: readonly number[]) {
   const parts = cutUp(bytes, cuts);
   try {
     const head = headIn(parts);
-    // No body follows it, and what does is no concern of the head.
-    if (head.status < 200) return { ...head, body: "", trailers: [] };
     return { ...head, ...bodyIn(parts, bodyReader(head, method)) };
   } catch (error) {
     assert.equal((error as { code?: string }).code, "program_failed");
