@@ -12,7 +12,7 @@ export const SERVER_INSTANCES_MAX = 64;
 /** Requests at one instance that a deployment may ask for. */
 export const SERVER_CONCURRENCY_MAX = 1024;
 
-/** Interim answers (1xx) before an answer: each is read for nothing, and servers send one or two. */
+/** Interim answers (1xx) before an answer: each is read for nothing; servers send one or two. */
 export const SERVER_INTERIM_ANSWERS_MAX = 16;
 
 /** A chunk's size and its extensions, which are read for nothing (RFC 9112 section 7.1.1). */
