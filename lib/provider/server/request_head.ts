@@ -7,6 +7,7 @@ import type { ServerRequest } from "./exchange.ts";
 const OURS: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
+  "expect",
   "keep-alive",
   "proxy-connection",
   "te",
@@ -18,7 +19,8 @@ const OURS: ReadonlySet<string> = new Set([
 /** RFC 9110 section 8.6: a server awaits a body of these, so it is told that there is none. */
 const WITH_BODY: ReadonlySet<string> = new Set(["PATCH", "POST", "PUT"]);
 
-const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
+/** In origin form, or the asterisk of OPTIONS. */
+const TARGET = /^(?:\/[\x21-\x7e\x80-\xff]*|\*)$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 const encoder = new TextEncoder();
@@ -29,7 +31,8 @@ const encoder = new TextEncoder();
  */
 export function requestHead(request: ServerRequest): Uint8Array {
   const { method, target, fields } = request;
-  if (!TOKEN.test(method)) throw refusal("method");
+  // Behind the answer to CONNECT comes what is no message.
+  if (!TOKEN.test(method) || method === "CONNECT") throw refusal("method");
   if (!TARGET.test(target)) throw refusal("target");
   let text = `${method} ${target} HTTP/1.1\r\n`;
   for (const [name, value] of fields) {
@@ -43,7 +46,7 @@ export function requestHead(request: ServerRequest): Uint8Array {
 
 function framing({ method, body, bodyBytes, upgrade }: ServerRequest): string {
   if (upgrade !== null) {
-    if (body !== null) throw refusal("body together with an upgrade");
+    if (body !== null || method !== "GET") throw refusal("method or body that upgrades nothing");
     return `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
   }
   if (body === null) return WITH_BODY.has(method) ? "Content-Length: 0\r\n" : "";

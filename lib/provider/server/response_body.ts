@@ -32,6 +32,8 @@ export interface BodyReader {
 const NOTHING = new Uint8Array(0);
 const LF = 10;
 const CR = 13;
+/** What stands before the LF behind a chunk's data. */
+const DATA_END_BYTES = 1;
 
 /** @throws KhachapuriError `program_failed` when the head frames no body that RFC 9112 allows */
 export function bodyReader(head: ResponseHead, method: string): BodyReader {
@@ -42,7 +44,7 @@ export function bodyReader(head: ResponseHead, method: string): BodyReader {
   }
   const { status } = head;
   // RFC 9110 section 6.4.1.
-  if (status === 204) return new NoBody(null, !isChunked);
+  if (status === 204 || status < 200) return new NoBody(null, !isChunked);
   if (method === "HEAD" || status === 304) return new NoBody(length, true);
   if (isChunked) return new ChunkedBody();
   return length === null ? new BodyUntilClose() : new BodyOfLength(length);
@@ -68,7 +70,7 @@ function contentLength({ fields }: ResponseHead): number | null {
   return Number(value);
 }
 
-/** Answers to HEAD, 204 and 304. */
+/** Answers to HEAD, 1xx, 204 and 304. */
 class NoBody implements BodyReader {
   readonly isOver = true;
   readonly trailers = [];
@@ -174,7 +176,7 @@ class ChunkedBody implements BodyReader {
   #takeLine(bytes: Uint8Array, start: number): number {
     const found = bytes.indexOf(LF, start);
     const end = found < 0 ? bytes.length : found;
-    const bytesMax = this.#state === "size" ? SERVER_CHUNK_LINE_BYTES_MAX : "\r".length;
+    const bytesMax = this.#state === "size" ? SERVER_CHUNK_LINE_BYTES_MAX : DATA_END_BYTES;
     if (this.#line.length + end - start > bytesMax) throw badChunk();
     this.#line += String.fromCharCode(...bytes.subarray(start, end));
     if (found < 0) return end - start;
