@@ -47,3 +47,6 @@ export const SERVER_INTERIM_ANSWERS_MAX = 16;
 
 /** A chunk's size and its extensions, which are read for nothing (RFC 9112 section 7.1.1). */
 export const SERVER_CHUNK_LINE_BYTES_MAX = 1024;
+
+/** Descriptors of each of an instance's processes: a thousand connections, and files. */
+export const INSTANCE_FILES_MAX = 4096;
