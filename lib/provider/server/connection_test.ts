@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { chunksSource } from "../../../sandbox/byte_source.ts";
 import { openScriptedServer } from "../../../worlds/scripted_server.ts";
 import { bodyOf, type Connected, connected } from "../../../worlds/server_connection.ts";
@@ -15,6 +16,13 @@ async function exchange(its: Connected, octets: string, method = "GET"): Promise
   await its.server.until("\r\n\r\n");
   await its.server.write(octets);
   return await bodyOf(await answer);
+}
+
+/** What is in use when everything that is not was collected. */
+function heapBytes(): number {
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+  return Deno.memoryUsage().heapUsed;
 }
 
 Deno.test("one request goes after another", async () => {
@@ -99,6 +107,7 @@ Deno.test("a connection on which comes what nobody asked for is gone", async () 
     assert.equal(its.connection.isOpen, false);
     const error = await its.connection.send(serverRequest()).catch((error) => error);
     assert.equal(isUnwritten(error), true);
+    assert.equal(its.freed.at(-1), false);
     assert.equal(await its.server.some(), null);
   }
 });
@@ -108,7 +117,7 @@ Deno.test("a request that cannot be sent leaves the connection as it is", async 
   await assert.rejects(its.connection.send(serverRequest({ target: "/ HTTP/1.1\r\n" })), {
     code: "invalid_input",
   });
-  assert.deepEqual([its.connection.isOpen, its.freed], [true, []]);
+  assert.deepEqual([its.connection.isOpen, its.freed], [true, [true]]);
   assert.equal(await exchange(its, HELLO), "hello");
 });
 
@@ -162,4 +171,29 @@ Deno.test("where nobody listens nothing is written", async () => {
   const error = await ServerConnection.open(server.path).catch((error) => error);
   assert.equal(error.message, "the program takes no connections");
   assert.deepEqual([error.code, isUnwritten(error)], ["program_failed", true]);
+});
+
+Deno.test("a full queue of connections is waited for", async () => {
+  await using server = await openScriptedServer();
+  const waiting: Deno.UnixConn[] = [];
+  await assert.rejects(async () => {
+    while (true) waiting.push(await Deno.connect({ transport: "unix", path: server.path }));
+  }, Deno.errors.WouldBlock);
+  const opening = ServerConnection.open(server.path);
+  await aWhile();
+  // One at the head of the queue is taken, which makes room.
+  await server.accept();
+  (await opening).close();
+  for (const connection of waiting) connection.close();
+});
+
+Deno.test("requests leave nothing behind", async () => {
+  await using its = await connected();
+  const some = async (count: number) => {
+    for (let sent = 0; sent < count; sent++) await exchange(its, HELLO);
+    return heapBytes();
+  };
+  const before = await some(1_000);
+  const bytes = await some(10_000) - before;
+  assert.ok(bytes < 10_000 * 50, `${bytes} bytes stayed`);
 });

@@ -21,7 +21,7 @@ export interface BodyReader {
   readonly isDelimited: boolean;
   readonly trailers: readonly HeaderField[];
   /**
-   * Takes what belongs to the body from the beginning of `bytes`, and moves the data there together.
+   * Takes what belongs to the body from the beginning of `bytes`; moves the data there together.
    * @throws KhachapuriError `program_failed`
    */
   take(bytes: Uint8Array): Taken;
