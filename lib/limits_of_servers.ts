@@ -21,6 +21,7 @@ export const PROVIDER_INSTANCES_DEFAULT = 64;
 /** An instance ends that had no request for so long, unless the provider says otherwise. */
 export const INSTANCE_IDLE_SECONDS_DEFAULT = 60;
 
+
 /** Requests that wait for a place, for each place that there may be: as many again come soon. */
 export const SERVER_WAITING_PER_SEAT_MAX = 2;
 
@@ -70,3 +71,6 @@ export const NETWORK_TUNNELS_MAX = 1_024;
 export const TUNNEL_UNTAKEN_BYTES_MAX = 64 * 1024;
 /** A tunnel that we have ended waits so long for its caller's own end, ms. */
 export const TUNNEL_CLOSE_TIMEOUT_MS = 2_000;
+
+/** Descriptors of each of an instance's processes: a thousand connections, and files. */
+export const INSTANCE_FILES_MAX = 4096;
