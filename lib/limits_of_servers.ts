@@ -12,6 +12,9 @@ export const SERVER_INSTANCES_MAX = 64;
 /** Requests at one instance that a deployment may ask for. */
 export const SERVER_CONCURRENCY_MAX = 1024;
 
+/** Descriptors of each of an instance's processes: a thousand connections, and files. */
+export const INSTANCE_FILES_MAX = 4096;
+
 /** Instances of all deployments at a time, unless the provider says otherwise. */
 export const PROVIDER_INSTANCES_DEFAULT = 64;
 
@@ -53,3 +56,15 @@ export const SERVER_INTERIM_ANSWERS_MAX = 16;
 
 /** A chunk's size and its extensions, which are read for nothing (RFC 9112 section 7.1.1). */
 export const SERVER_CHUNK_LINE_BYTES_MAX = 1024;
+
+/**
+ * Connections that became tunnels (WebSocket), at a time: each costs a descriptor at either end and
+ * some memory, and most of them do nothing for hours. They count no more among connections.
+ */
+export const TUNNELS_MAX = 4_096;
+/** Of them those of one network: a building of people behind one address has its own. */
+export const NETWORK_TUNNELS_MAX = 1_024;
+/** What a caller has sent into its tunnel and nobody took yet, bytes, before no more is read. */
+export const TUNNEL_UNTAKEN_BYTES_MAX = 64 * 1024;
+/** A tunnel that we have ended waits so long for its caller's own end, ms. */
+export const TUNNEL_CLOSE_TIMEOUT_MS = 2_000;

@@ -1,8 +1,13 @@
 /** A connection to a server: one request after another, as HTTP/1.1 has them (RFC 9112 section 9). */
 import { KhachapuriError } from "../../errors.ts";
+import { pause } from "../../pause.ts";
 import { Exchange, reachedBy, withoutAnswer } from "./connection_exchange.ts";
 import { ConnectionInput } from "./connection_input.ts";
 import type { ServerRequest, ServerResponse } from "./exchange.ts";
+
+/** How long a full queue of connections is waited for, and how often it is looked at. */
+const OPEN_PATIENCE_MS = 2_000;
+const OPEN_AGAIN_MS = 5;
 
 /** Whether `send` failed as its connection ended without a byte of an answer. */
 export function isUnanswered(error: unknown): boolean {
@@ -27,11 +32,19 @@ export class ServerConnection {
    * @throws KhachapuriError `program_failed`, of which `isUnwritten` is true
    */
   static async open(socketPath: string, onGone: () => void = () => {}): Promise<ServerConnection> {
-    try {
-      const socket = await Deno.connect({ transport: "unix", path: socketPath });
-      return new ServerConnection(socket, onGone);
-    } catch (cause) {
-      throw withoutAnswer("unwritten", "the program takes no connections", cause);
+    const until = performance.now() + OPEN_PATIENCE_MS;
+    while (true) {
+      try {
+        const socket = await Deno.connect({ transport: "unix", path: socketPath });
+        return new ServerConnection(socket, onGone);
+      } catch (cause) {
+        // The queue of connections that the program has not taken is full; unlike TCP's it tells.
+        const isFull = cause instanceof Deno.errors.WouldBlock;
+        if (!isFull || performance.now() >= until) {
+          throw withoutAnswer("unwritten", "the program takes no connections", cause);
+        }
+        await pause(OPEN_AGAIN_MS);
+      }
     }
   }
 

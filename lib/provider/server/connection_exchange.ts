@@ -42,8 +42,11 @@ export class Exchange {
   /** The answer began before the request was written. */
   #isEarly = false;
   #isOver = false;
+  /** Whether the server leaves the connection open behind its answer. */
+  #isKept = false;
+  /** Data of the answer's body that nobody has read. */
+  #ready: Uint8Array | null = null;
   #failure: KhachapuriError | null = null;
-  #body: BodyReader | null = null;
 
   /** @throws KhachapuriError `invalid_input` when HTTP cannot carry the request */
   constructor(private readonly link: ExchangeLink, private readonly request: ServerRequest) {
@@ -55,6 +58,7 @@ export class Exchange {
     void this.#write();
     try {
       const head = await this.#head();
+      if (this.#failure) throw this.#failure;
       return head.status === 101 ? this.#switched(head) : this.#answered(head);
     } catch (thrown) {
       throw this.#failed(thrown);
@@ -131,51 +135,50 @@ export class Exchange {
   }
 
   #answered(head: ResponseHead): ServerResponse {
-    const body = this.#body = bodyReader(head, this.request.method);
-    const isKept = head.minor === 1 && body.isDelimited && !isLast(head.fields);
-    const { input } = this.link;
-    // What has come already needs no more waiting, and may be all of it.
-    let ready = input.rest.length > 0 ? this.#take(body) : null;
-    const settle = () => {
-      if (body.isOver) this.#end(isKept && this.#isClean());
-    };
-    settle();
+    const body = bodyReader(head, this.request.method);
+    this.#isKept = head.minor === 1 && body.isDelimited && !isLast(head.fields);
+    // What came with the head needs no more waiting, and may be all of it.
+    this.#takeBody(body);
     return {
       status: head.status,
       fields: head.fields,
       bodyBytes: body.announced,
       tunnel: null,
       trailers: () => body.trailers,
-      read: async () => {
-        try {
-          while (ready === null && !body.isOver) {
-            if (this.#isOver) throw this.#failure ?? cutOff();
-            if (await this.#fill(true)) ready = this.#take(body);
-            else body.end();
-            settle();
-          }
-        } catch (thrown) {
-          const failure = this.#failed(thrown);
-          if (failure === GIVEN_UP) return null;
-          throw failure;
-        }
-        const chunk = ready;
-        ready = null;
-        return chunk;
-      },
-      cancel: () => {
-        ready = null;
-        if (!this.#isOver) this.cut(GIVEN_UP);
-      },
+      read: () => this.#readBody(body),
+      cancel: () => this.#giveUp(),
     };
   }
 
-  /** The next data of the body, if there is some. */
-  #take(body: BodyReader): Uint8Array | null {
+  async #readBody(body: BodyReader): Promise<Uint8Array | null> {
+    try {
+      while (this.#ready === null && !body.isOver) {
+        if (this.#failure) throw this.#failure;
+        if (!await this.#fill(true)) body.end();
+        this.#takeBody(body);
+      }
+    } catch (thrown) {
+      const failure = this.#failed(thrown);
+      if (failure === GIVEN_UP) return null;
+      throw failure;
+    }
+    const chunk = this.#ready;
+    this.#ready = null;
+    return chunk;
+  }
+
+  #giveUp(): void {
+    this.#ready = null;
+    if (!this.#isOver) this.cut(GIVEN_UP);
+  }
+
+  /** Takes what has come of the body. */
+  #takeBody(body: BodyReader): void {
     const { input } = this.link;
     const { used, data } = body.take(input.rest);
     input.take(used);
-    return data.length > 0 ? input.kept(data) : null;
+    if (data.length > 0) this.#ready = input.kept(data);
+    if (body.isOver) this.#end(this.#isKept && this.#isClean());
   }
 
   /** Nothing stands before the next request on this connection. */
@@ -184,9 +187,7 @@ export class Exchange {
   }
 
   #switched(head: ResponseHead): ServerResponse {
-    const { upgrade } = this.request;
-    const protocols = head.fields.filter(([name]) => name === "upgrade");
-    if (upgrade === null || protocols.length !== 1 || protocols[0]![1].toLowerCase() !== upgrade) {
+    if (head.minor === 0 || !switchesTo(head.fields, this.request.upgrade)) {
       throw malformed("it switches to a protocol that was not asked for");
     }
     const tunnel = createTunnel({
@@ -224,8 +225,9 @@ export class Exchange {
 /** Nobody sees it: who gave up an answer is told that it is over. */
 const GIVEN_UP = new KhachapuriError("program_failed", "the answer was given up");
 
-function cutOff(): KhachapuriError {
-  return new KhachapuriError("program_failed", "the connection to the program was cut");
+function switchesTo(fields: readonly HeaderField[], asked: string | null): boolean {
+  const protocols = fields.filter(([name]) => name === "upgrade");
+  return protocols.length === 1 && protocols[0]![1].toLowerCase() === asked;
 }
 
 /** Whether the server closes the connection behind its answer. */

@@ -9,16 +9,17 @@ export interface Readable {
 }
 
 /** Most answers fit in; an idle connection holds as much. */
-const FIRST_BYTES = 16 * 1024;
-/** A connection on which more comes than fits in gets a buffer of twice the size, up to this. */
-const LARGEST_BYTES = 128 * 1024;
-/** Of a tunnel, which may wait for hours. */
+const ANSWER_BYTES = 16 * 1024;
+/** A tunnel waits with it, for hours at times. */
 const TUNNEL_BYTES = 2 * 1024;
+/** A buffer that was filled is followed by one of twice the size, up to this. */
+const LARGEST_BYTES = 128 * 1024;
 
 const NOTHING = new Uint8Array(0);
 
 export class ConnectionInput {
-  #size = FIRST_BYTES;
+  #smallest = ANSWER_BYTES;
+  #size = ANSWER_BYTES;
   #buffer: Uint8Array | null = null;
   #rest: Uint8Array = NOTHING;
   #filling: Promise<boolean> | null = null;
@@ -30,10 +31,10 @@ export class ConnectionInput {
     return this.#rest;
   }
 
-  /** Begins again with a small buffer. */
-  shrink(): void {
-    this.#size = TUNNEL_BYTES;
-    this.#buffer = null;
+  /** It is a tunnel's from now on. */
+  becomeTunnel(): void {
+    this.#smallest = TUNNEL_BYTES;
+    this.#resize(TUNNEL_BYTES);
   }
 
   /**
@@ -42,34 +43,39 @@ export class ConnectionInput {
    */
   fill(): Promise<boolean> {
     if (this.#rest.length > 0) return Promise.resolve(true);
-    return this.#filling ??= this.#read().finally(() => this.#filling = null);
+    return this.#filling ??= this.#read();
   }
 
-  /** These bytes of the rest are read. */
+  /** So many bytes of the rest are somebody's now. */
   take(count: number): void {
     this.#rest = count === this.#rest.length ? NOTHING : this.#rest.subarray(count);
   }
 
-  /** Some of the rest, to be kept while more is read: a copy, or the buffer itself if it is full. */
+  /** Bytes that were taken, to be kept while more is read: a copy, or the buffer if it is full. */
   kept(data: Uint8Array): Uint8Array {
-    const buffer = this.#buffer;
-    if (!buffer || data.length * 2 < buffer.length || this.#rest.length > 0) return data.slice();
-    this.#buffer = null;
+    if (data.length * 2 < data.buffer.byteLength || this.#rest.length > 0) return data.slice();
+    if (this.#buffer?.buffer === data.buffer) this.#buffer = null;
     return data;
   }
 
   async #read(): Promise<boolean> {
     const buffer = this.#buffer ??= new Uint8Array(this.#size);
-    const count = await this.source.read(buffer);
-    if (count === null) return false;
-    this.#rest = buffer.subarray(0, count);
-    if (count === buffer.length && this.#size < LARGEST_BYTES) this.#grow();
-    return true;
+    try {
+      const count = await this.source.read(buffer);
+      if (count === null) return false;
+      this.#rest = buffer.subarray(0, count);
+      if (count === buffer.length) this.#resize(Math.min(this.#size * 2, LARGEST_BYTES));
+      else if (count * 4 < buffer.length) this.#resize(Math.max(this.#size / 2, this.#smallest));
+      return true;
+    } finally {
+      this.#filling = null;
+    }
   }
 
-  /** The bytes that are in the buffer stay where they are. */
-  #grow(): void {
-    this.#size *= 2;
+  /** Of the next buffer; the bytes that are in this one stay where they are. */
+  #resize(size: number): void {
+    if (size === this.#size) return;
+    this.#size = size;
     this.#buffer = null;
   }
 }

@@ -14,7 +14,7 @@ export interface TunnelLink {
 /** @param link of which nobody else reads or writes any more */
 export function createTunnel({ input, write, close }: TunnelLink): Tunnel {
   let isClosed = false;
-  if (input.rest.length === 0) input.shrink();
+  input.becomeTunnel();
 
   return {
     async read() {

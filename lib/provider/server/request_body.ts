@@ -26,8 +26,7 @@ export async function* requestPieces(
   }
   const pieces = bodyBytes === null ? chunked(body) : ofLength(body, bodyBytes);
   const first = pieces.next();
-  // What the caller sent with its head is here within a turn; a head waits no longer for a body.
-  const early = await Promise.race([first, turn()]);
+  const early = await withinTurn(first);
   if (early && !early.done) yield* together([head, early.value]);
   else yield head;
   if (!early) {
@@ -35,6 +34,20 @@ export async function* requestPieces(
     if (!late.done) yield late.value;
   }
   yield* pieces;
+}
+
+/**
+ * What is there within a turn of the event loop, as what the caller sent with its head is; else
+ * null, as a head does not wait for a body.
+ */
+async function withinTurn<T>(promise: Promise<T>): Promise<T | null> {
+  let turn: ReturnType<typeof setImmediate> | undefined;
+  const next = new Promise<null>((resolve) => turn = setImmediate(() => resolve(null)));
+  try {
+    return await Promise.race([promise, next]);
+  } finally {
+    clearImmediate(turn);
+  }
 }
 
 async function* ofLength(body: ByteSource, bodyBytes: number): AsyncGenerator<Uint8Array, void> {
@@ -70,10 +83,6 @@ function together(parts: readonly Uint8Array[]): Iterable<Uint8Array> {
     at += part.length;
   }
   return [whole];
-}
-
-function turn(): Promise<null> {
-  return new Promise((resolve) => setImmediate(() => resolve(null)));
 }
 
 function wrongLength(what: string): KhachapuriError {

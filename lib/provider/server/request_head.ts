@@ -18,7 +18,8 @@ const OURS: ReadonlySet<string> = new Set([
 /** RFC 9110 section 8.6: a server awaits a body of these, so it is told that there is none. */
 const WITH_BODY: ReadonlySet<string> = new Set(["PATCH", "POST", "PUT"]);
 
-const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
+/** In origin form, or the asterisk of OPTIONS. */
+const TARGET = /^(?:\/[\x21-\x7e\x80-\xff]*|\*)$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 const encoder = new TextEncoder();
@@ -29,7 +30,8 @@ const encoder = new TextEncoder();
  */
 export function requestHead(request: ServerRequest): Uint8Array {
   const { method, target, fields } = request;
-  if (!TOKEN.test(method)) throw refusal("method");
+  // Behind the answer to CONNECT comes what is no message.
+  if (!TOKEN.test(method) || method === "CONNECT") throw refusal("method");
   if (!TARGET.test(target)) throw refusal("target");
   let text = `${method} ${target} HTTP/1.1\r\n`;
   for (const [name, value] of fields) {

@@ -32,6 +32,8 @@ export interface BodyReader {
 const NOTHING = new Uint8Array(0);
 const LF = 10;
 const CR = 13;
+/** What stands before the LF behind a chunk's data. */
+const DATA_END_BYTES = 1;
 
 /** @throws KhachapuriError `program_failed` when the head frames no body that RFC 9112 allows */
 export function bodyReader(head: ResponseHead, method: string): BodyReader {
@@ -174,7 +176,7 @@ class ChunkedBody implements BodyReader {
   #takeLine(bytes: Uint8Array, start: number): number {
     const found = bytes.indexOf(LF, start);
     const end = found < 0 ? bytes.length : found;
-    const bytesMax = this.#state === "size" ? SERVER_CHUNK_LINE_BYTES_MAX : "\r".length;
+    const bytesMax = this.#state === "size" ? SERVER_CHUNK_LINE_BYTES_MAX : DATA_END_BYTES;
     if (this.#line.length + end - start > bytesMax) throw badChunk();
     this.#line += String.fromCharCode(...bytes.subarray(start, end));
     if (found < 0) return end - start;
