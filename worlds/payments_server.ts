@@ -92,6 +92,7 @@ function quick(parts: RouteParts): RouteParts {
     isClosed: () => false,
     refusal: () => null,
     open: () => 1,
+    servers: () => [],
   };
   return { ...parts, programs: { ...parts.programs, sandboxes } };
 }

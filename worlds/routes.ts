@@ -128,6 +128,7 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
         ...calls.parts.programs.sandboxes,
         open: () => 3,
         refusal: () => null,
+        servers: () => [],
       },
       runtimes: () => Promise.resolve(RUNTIMES),
     },

@@ -41,6 +41,7 @@ import { egressNotes } from "../program/egress_notes.ts";
 import { AT_A_PROVIDER } from "../program/detector.ts";
 import { findRuntimes, lookOnce } from "../program/runtimes.ts";
 import { Sandboxes } from "../program/sandboxes.ts";
+import { serverNotes } from "../program/server_notes.ts";
 import { coinPriceOf } from "../settlement/gas_worth.ts";
 import { openLastRelays } from "../settlement/last_relays.ts";
 import { MessageRelay } from "../settlement/message_relay.ts";
@@ -255,7 +256,7 @@ async function headOf(chain: Chain, follower: Payments["follower"]): Promise<big
 async function openSandboxes(
   { config, ground, provider, state, log }: Site,
   seller: Seller,
-  { registrations, stops }: Records,
+  { registrations, stops, runLog }: Records,
   counters: Counters,
   stack: AsyncDisposableStack,
 ) {
@@ -276,6 +277,7 @@ async function openSandboxes(
     limits: { timeoutMs, memoryMb, credits, responseBytes },
     egress,
     noteEgress: egressNotes(counters.egress, egress.log ? log : null),
+    noteServer: serverNotes({ runLog, usage: counters.servers }),
     idleMs: SANDBOX_IDLE_MS,
     openMax: SANDBOXES_OPEN_MAX,
   });
@@ -334,6 +336,7 @@ function watch(
     headAgeMs: () => follower.headAgeMs(),
     views: () => payers.figures(),
     sandboxesOpen: () => sandboxes.open(),
+    servers: () => sandboxes.servers().map(({ view }) => view),
     runsBusy: () => slots.busy(),
     ownersLow: () => ownerCredits.low(),
   };

@@ -15,9 +15,11 @@ import {
 import { Lru } from "../../lru.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
+import type { ServerView } from "../server/life.ts";
 import type { NoteEgress } from "./egress_notes.ts";
 import { egressPolicy } from "./egress_policy.ts";
 import { type RunAllowance, runCreditsMax, runLimits } from "./run_limits.ts";
+import type { NoteServer } from "./server_notes.ts";
 
 /** First uid of programs unless the configuration says another: a range without accounts. */
 const RUN_UID_FIRST = 1_800_000_000;
@@ -53,6 +55,7 @@ export interface SandboxesOptions {
   /** Of what a deployment's programs may call. */
   egress: ProviderConfig["egress"];
   noteEgress: NoteEgress;
+  noteServer?: NoteServer;
   /** A sandbox without a run for this long goes. */
   idleMs: number;
   /** Sandboxes that may be open; beyond it the longest idle goes first. */
@@ -129,6 +132,11 @@ export class Sandboxes {
   /** Sandboxes open now. */
   open(): number {
     return this.#held.size;
+  }
+
+  /** Of each server in use, and of those that are leaving. */
+  servers(): { deployment: Deployment; view: ServerView }[] {
+    return [];
   }
 
   /** Whether the provider is shutting down, the only one who ends a run that is nobody's fault. */
