@@ -52,8 +52,27 @@ const runShape = v.object({
   stderr: v.string(),
 });
 
+/** What an instance of a server wrote, or what became of it; a newer provider may tell more. */
+const serverEntryShape = v.object({
+  /** Milliseconds since the epoch. */
+  at: v.number(),
+  instance: v.number(),
+  /** Whole lines, with a newline between two. */
+  output: v.optional(v.nullable(v.string()), null),
+  /** "started", "failed" (it did not come to listen) or "ended". */
+  event: v.optional(v.nullable(v.string()), null),
+  /** How long it took until it listened. */
+  readyMs: v.optional(v.nullable(v.number()), null),
+  /** What ended it, in one word. */
+  why: v.optional(v.nullable(v.string()), null),
+  /** In words. */
+  reason: v.optional(v.nullable(v.string()), null),
+});
+
 const answerShape = v.object({
   runs: v.array(runShape),
+  /** Of a program that is a server; older providers have none. */
+  server: v.optional(v.array(serverEntryShape), []),
   /** Where to read on; older providers do not say. */
   cursor: v.optional(v.nullable(v.number()), null),
   /** Why its callers get no run; older providers do not say. */
@@ -65,6 +84,8 @@ const answerShape = v.object({
 
 export type LoggedRun = v.InferOutput<typeof runShape>;
 
+export type ServerEntry = v.InferOutput<typeof serverEntryShape>;
+
 /** What a provider tells the owner of a deployment. */
 export type DeploymentLog = v.InferOutput<typeof answerShape>;
 
@@ -72,17 +93,17 @@ export type DeploymentLog = v.InferOutput<typeof answerShape>;
 export type LogProvider = EscrowDomain & { address: Address; webDomain: string };
 
 export interface LogOptions {
-  /** The cursor of an earlier answer: runs after that one. */
+  /** The cursor of an earlier answer: what came after that one. */
   after?: number;
-  /** Waits for the next run where there is none yet; as long as the provider lets one wait. */
+  /** Waits for the next entry where there is none yet; as long as the provider lets one wait. */
   isWaiting?: boolean;
   now?: () => number;
   fetch?: typeof fetch;
 }
 
 /**
- * The latest runs of a deployment at one provider, oldest first, and why it cannot run. The
- * question is signed for that provider, its chain and its escrow, and short-lived, so that nobody
+ * The latest runs of a deployment at one provider and what its server wrote, oldest first, and why
+ * it cannot run. The question is signed for that provider, its chain and its escrow, and short-lived, so that nobody
  * who sees it can ask with it elsewhere or later.
  * @param provider its address, and where it is now
  * @throws KhachapuriError `not_found` where it is not the owner's; `provider_unavailable`; the
@@ -133,7 +154,8 @@ export interface FollowOptions extends Pick<LogOptions, "now" | "fetch"> {
 }
 
 /**
- * A deployment's log as it grows: what there is, and each run when it has ended. It goes on for as
+ * A deployment's log as it grows: what there is, each run when it has ended, and what its server
+ * writes. It goes on for as
  * long as somebody reads, through restarts of the provider and of the network.
  * @throws KhachapuriError as `fetchLogs`, but for what passes; `not_implemented` at a provider that
  *   is too old
@@ -163,7 +185,7 @@ export async function* followLogs(
     if (log.cursor === null) throw tooOld(provider);
     after = log.cursor;
     yield log;
-    if (log.runs.length > 0) await pause(BUSY_PAUSE_MS);
+    if (log.runs.length + log.server.length > 0) await pause(BUSY_PAUSE_MS);
     else if (isWaiting && now() - askedAt < IDLE_PAUSE_MS) await pause(IDLE_PAUSE_MS);
   }
 }
