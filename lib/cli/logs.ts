@@ -1,7 +1,8 @@
 /** `logs`: how a deployment's runs ended, and what they, or its server, wrote. */
 import type { LocalAccount } from "viem";
-import { type DeploymentLog, fetchLogs, followLogs, type LogProvider } from "../client/logs.ts";
+import { type DeploymentLog, fetchLogs, followLogs } from "../client/logs.ts";
 import type { OwnDeployment, OwnDeploymentProvider } from "../client/deployments_file.ts";
+import type { AskedProvider } from "../client/owner_question.ts";
 import { KhachapuriError } from "../errors.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { presentDomain } from "./deployments.ts";
@@ -61,7 +62,7 @@ interface Reading {
 async function providerNow(
   context: CommandContext,
   { name, ...at }: OwnDeploymentProvider,
-): Promise<LogProvider> {
+): Promise<AskedProvider> {
   context.out.progress(`asking ${name}`);
   return { ...at, webDomain: await presentDomain(context, name) };
 }

@@ -1,6 +1,6 @@
 /** The owner's log of a deployment, as its provider kept it. */
 import * as v from "valibot";
-import type { Address, LocalAccount } from "viem";
+import type { LocalAccount } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import {
   LOG_FOLLOW_MS_MAX,
@@ -10,9 +10,8 @@ import {
   PROVIDER_LOGS_BYTES_MAX,
 } from "../limits.ts";
 import { pause as pauseFor } from "../pause.ts";
-import type { EscrowDomain } from "../permit.ts";
 import { parseJson, parseShape } from "../shape.ts";
-import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
+import { type AskedProvider, ownerQuestion } from "./owner_question.ts";
 import { askProvider } from "./provider_http.ts";
 
 const egressShape = v.object({
@@ -89,9 +88,6 @@ export type ServerEntry = v.InferOutput<typeof serverEntryShape>;
 /** What a provider tells the owner of a deployment. */
 export type DeploymentLog = v.InferOutput<typeof answerShape>;
 
-/** Where a deployment's log is asked for: whose question it is, and where it is now. */
-export type LogProvider = EscrowDomain & { address: Address; webDomain: string };
-
 export interface LogOptions {
   /** The cursor of an earlier answer: what came after that one. */
   after?: number;
@@ -103,8 +99,7 @@ export interface LogOptions {
 
 /**
  * The latest runs of a deployment at one provider and what its server wrote, oldest first, and why
- * it cannot run. The question is signed for that provider, its chain and its escrow, and short-lived, so that nobody
- * who sees it can ask with it elsewhere or later.
+ * it cannot run.
  * @param provider its address, and where it is now
  * @throws KhachapuriError `not_found` where it is not the owner's; `provider_unavailable`; the
  *   provider's own refusal
@@ -112,20 +107,13 @@ export interface LogOptions {
 export async function fetchLogs(
   account: LocalAccount,
   cid: string,
-  provider: LogProvider,
+  provider: AskedProvider,
   options: LogOptions = {},
 ): Promise<DeploymentLog> {
   const { after = 0, isWaiting = false, now = Date.now, ...http } = options;
-  const expires = BigInt(Math.floor(now() / 1000)) + OWNER_REQUEST_SECONDS / 2n;
-  const { address, webDomain, chainId, escrow } = provider;
-  const body = await signOwnerRequest(account, {
-    action: "logs",
-    subject: cid,
-    provider: address,
-    expires,
-    chainId,
-    escrow,
-  });
+  const { webDomain } = provider;
+  const question = { action: "logs", subject: cid } as const;
+  const body = await ownerQuestion(account, question, provider, now());
   const waitMs = isWaiting ? LOG_FOLLOW_MS_MAX : 0;
   const answer = await askProvider({
     webDomain,
@@ -163,7 +151,7 @@ export interface FollowOptions extends Pick<LogOptions, "now" | "fetch"> {
 export async function* followLogs(
   account: LocalAccount,
   cid: string,
-  provider: LogProvider,
+  provider: AskedProvider,
   { onTrouble, pause = pauseFor, now = Date.now, ...http }: FollowOptions,
 ): AsyncGenerator<DeploymentLog> {
   let after = 0;
@@ -190,7 +178,7 @@ export async function* followLogs(
   }
 }
 
-function tooOld({ webDomain }: LogProvider): KhachapuriError {
+function tooOld({ webDomain }: AskedProvider): KhachapuriError {
   return new KhachapuriError("not_implemented", `${webDomain} does not let its logs be followed`, {
     hints: ["it runs an older khachapuri: ask again without --follow"],
   });
