@@ -16,6 +16,7 @@ import {
   RUN_TIMEOUT_MS,
   SPEC_CREDITS_MAX,
 } from "./limits.ts";
+import { INSTANCE_IDLE_SECONDS_DEFAULT, PROVIDER_INSTANCES_DEFAULT } from "./limits_of_servers.ts";
 import {
   addressShape,
   httpUrlShape,
@@ -35,8 +36,10 @@ const contractsShape = v.strictObject({
   universalResolver: v.optional(addressShape),
 });
 
-const positive = (max: number) =>
-  v.pipe(v.number(), v.integer("not a whole number"), v.minValue(1), v.maxValue(max));
+const numberWithin = (min: number, max: number) =>
+  v.pipe(v.number(), v.integer("not a whole number"), v.minValue(min), v.maxValue(max));
+
+const positive = (max: number) => numberWithin(1, max);
 
 const patternShape = v.pipe(
   v.string(),
@@ -194,6 +197,10 @@ const providerFields = v.strictObject({
       /** Credits that one run may take; by default any number, or 1 where each is mined first. */
       credits: v.optional(positive(SPEC_CREDITS_MAX)),
       memoryMb: v.optional(positive(1_048_576), RUN_MEMORY_MB_MAX),
+      /** Of all programs that are servers, at a time; 0: none may be deployed here. */
+      instances: v.optional(numberWithin(0, 4_096), PROVIDER_INSTANCES_DEFAULT),
+      /** An instance without a request for so many seconds ends. */
+      instanceIdleSeconds: v.optional(positive(86_400), INSTANCE_IDLE_SECONDS_DEFAULT),
       /** A request's body, bytes. */
       requestBytes: v.optional(positive(2 ** 40), REQUEST_BYTES_DEFAULT),
       /** What a program may print for one answer, bytes. */

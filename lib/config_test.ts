@@ -41,6 +41,25 @@ Deno.test("a run may take any number of credits, and one where each is mined bef
   }
 });
 
+Deno.test("a provider takes servers unless it says 0, and ends those that nobody asks for", () => {
+  const of = (sandbox: object) => {
+    const { instances, instanceIdleSeconds } = parse({ sandbox }).sandbox;
+    return [instances, instanceIdleSeconds];
+  };
+  assert.deepEqual(of({}), [64, 60]);
+  assert.deepEqual(of({ instances: 0 }), [0, 60]);
+  assert.deepEqual(of({ instances: 4_096, instanceIdleSeconds: 1 }), [4_096, 1]);
+  for (
+    const [sandbox, message] of [
+      [{ instances: -1 }, /provider\.sandbox\.instances: /],
+      [{ instances: 4_097 }, /provider\.sandbox\.instances: /],
+      [{ instances: 1.5 }, /provider\.sandbox\.instances: not a whole number/],
+      [{ instanceIdleSeconds: 0 }, /provider\.sandbox\.instanceIdleSeconds: /],
+      [{ instanceIdleSeconds: 86_401 }, /provider\.sandbox\.instanceIdleSeconds: /],
+    ] as const
+  ) assert.throws(() => parse({ sandbox }), { code: "invalid_config", message });
+});
+
 Deno.test("a proxy that is no address is refused with its place and text", () => {
   for (
     const [settings, message] of [

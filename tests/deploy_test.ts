@@ -368,3 +368,30 @@ Deno.test("hosts that the provider lets no program call stop a deploy, and calls
   const { out } = await owner.run(["logs", cid]);
   assert.match(out, /^cannot run: programs here may not call api\.example\.com:8443$/m);
 });
+
+Deno.test("a server is deployed with how it is reached, and not where none are taken", async () => {
+  await using market = await startMarket({ settings: { sandbox: { instances: 2 } } });
+  await using owner = await openOwnersHome(market);
+  const deploy = (...flags: string[]) =>
+    owner.run(["deploy", join(samples, "hello"), "--provider", NAME, "--accept-terms", ...flags]);
+  const http = ["--interface", "http"];
+  for (const flags of [["--server-port", "3000"], [...http, "--env", "PORT=3000"]]) {
+    assert.equal((await deploy(...flags)).code, 2, flags.join(" "));
+  }
+  const deployed = await deploy(...http, "--server-port", "3000");
+  assert.equal(deployed.code, 0, deployed.err);
+  assert.match(deployed.err, /^server {6}on 3000, 4 instances at most, 32 requests to each$/m);
+  assert.match(deployed.err, /warning: paolo\.khachapuri runs 2 instances of all servers, not 4\n/);
+  const { json } = await owner.run(["inspect", deployed.out.split("\n")[0]!, "--json"]);
+  const server = { listen: "port", port: 3000, instances: 4, concurrency: 32 };
+  assert.deepEqual([json.signed.interface, json.signed.server], ["http", server]);
+  assert.equal(json.signed.limits.concurrency, 64, "as many as there is room for");
+
+  const listen = new URL(market.provider.url).host;
+  await market.restart({ listen, sandbox: { instances: 0 } });
+  const refused = await deploy(...http, "--kubo", "http://127.0.0.1:1");
+  assert.equal(refused.code, 3, refused.err);
+  assert.match(refused.err, /paolo\.khachapuri takes no programs that are servers \(/);
+  const listed = await owner.run(["deployments", "--json"]);
+  assert.equal(listed.json.deployments.length, 1);
+});

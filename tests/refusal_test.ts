@@ -206,3 +206,14 @@ Deno.test("a host that a provider allows no more is refused by name, and costs n
   await market.restart({ egress: { hosts: ["*.example.com:443"] } });
   assert.equal(await (await market.call(cid)).text(), "hello\n");
 });
+
+Deno.test("a server is refused by name where none are taken, and costs nobody", async () => {
+  await using market = await startMarket({ settings: { sandbox: { instances: 0 } } });
+  const cid = await market.deploy({ files: { main: HELLO }, fields: { interface: "http" } });
+  const { message } = await refuses(market, market.call(cid), 422, "invalid_spec");
+  assert.match(message, /interface is "http", and programs here are no servers/);
+  await market.restart({ sandbox: { instances: 1 } });
+  const taken = await market.call(cid);
+  assert.notEqual(taken.status, 422);
+  await taken.body?.cancel();
+});

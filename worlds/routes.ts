@@ -114,6 +114,8 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       requestBytes: 100 * 1024 ** 2,
       responseBytes: 200 * 1024 ** 2,
       egress: EGRESS,
+      instances: 64,
+      instanceIdleSeconds: 60,
       offer: OFFER,
     },
     terms,

@@ -24,23 +24,31 @@ import {
 import {
   assertMayCall,
   assertMayTake,
+  assertTakesServers,
   fetchOffer,
+  instanceFaults,
   leastOf,
   limitFaults,
   type RunLimits,
 } from "../client/provider_limits.ts";
 import { assertHasRuntime } from "../client/provider_runtimes.ts";
 import { KhachapuriError } from "../errors.ts";
+import { DEPLOYMENT_CONCURRENCY_MAX } from "../limits.ts";
 import { writeCar } from "../ipfs/car.ts";
 import { createFetcher } from "../ipfs/gateway.ts";
 import { publish } from "../ipfs/publish.ts";
 import { pause } from "../pause.ts";
 import { signingEpoch } from "../permit.ts";
 import { creditsMax } from "../spec/credits.ts";
+import { serverOf, serverToJson, type ServerWish } from "../spec/server.ts";
 import { agree } from "./agree.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { costLines, paymentFault, type Placed, unpaidLines } from "./deploy_costs.ts";
 import { PROGRAM_OPTIONS, programChoices, wholeNumber } from "./program_flags.ts";
+import { noteServer } from "./server_note.ts";
+
+/** Of a program that is started for each call. */
+const RUNS_AT_ONCE_DEFAULT = 8;
 
 const OPTIONS = {
   provider: {
@@ -63,7 +71,11 @@ const OPTIONS = {
     value: "WHO",
     description: "public (default: you pay for callers who bring no permit) or payer",
   },
-  concurrency: { type: "string", value: "N", description: "runs at the same time (default 8)" },
+  concurrency: {
+    type: "string",
+    value: "N",
+    description: "calls at the same time (default 8; of a server what its instances take, to 64)",
+  },
   "owner-credits-per-minute": {
     type: "string",
     value: "N",
@@ -91,6 +103,7 @@ export const deploy = defineCommand({
     "deploy . --provider paolo.eth --env-file ../env --private --accept-terms",
     "deploy . --provider paolo.eth --env-file ../env --egress api.example.com:443",
     "deploy . --provider paolo.eth --credits 40",
+    "deploy . --provider paolo.eth --interface http --entrypoint server.js --server-port 3000",
     "deploy . --provider a.eth --provider b.eth --access payer --out /tmp/cars",
   ],
   options: OPTIONS,
@@ -108,6 +121,7 @@ export const deploy = defineCommand({
       options["env-file"] ?? null,
     );
     assertNoSecrets(program.secrets, options["allow-secret"], options.private);
+    await noteServer(context, dir, options);
     assertStartable(program.start, null);
     const cap = options["max-price"] === undefined ? null : parseUsdc(options["max-price"]);
     const targets: DeployTarget[] = [];
@@ -145,7 +159,7 @@ type DeployOptions = Parameters<typeof programChoices>[0] & {
 };
 
 async function specChoices(options: DeployOptions) {
-  const { timeoutMs, memoryMb, credits, ...choices } = await programChoices(options);
+  const { timeoutMs, memoryMb, credits, server, ...choices } = await programChoices(options);
   const access = options.access ?? "public";
   if (access !== "public" && access !== "payer") {
     throw new KhachapuriError("usage", `--access is public or payer, not ${access}`);
@@ -153,16 +167,23 @@ async function specChoices(options: DeployOptions) {
   const perMinute = "owner-credits-per-minute";
   return {
     ...choices,
+    ...(server ? { server: serverToJson(server) } : {}),
     access: access as "public" | "payer",
     limits: {
       timeoutMs,
       memoryMb,
-      concurrency: wholeNumber("--concurrency", options.concurrency, 8),
+      concurrency: wholeNumber("--concurrency", options.concurrency, callsAtOnce(server)),
       ownerCreditsPerMinute: wholeNumber(`--${perMinute}`, options[perMinute], 600),
       // Said only where it is more: older providers take ordinary specs as before.
       ...(credits === 1 ? {} : { credits }),
     },
   };
+}
+
+/** As many as there is room for, unless the owner says otherwise. */
+function callsAtOnce(server: ServerWish | undefined): number {
+  if (server === undefined) return RUNS_AT_ONCE_DEFAULT;
+  return Math.min(server.instances * server.concurrency, DEPLOYMENT_CONCURRENCY_MAX);
 }
 
 /**
@@ -174,17 +195,20 @@ async function assertFit(
   { out }: CommandContext,
   { record: { name, webDomain } }: DeployTarget,
   { start }: PackedProgram,
-  wanted: Pick<SpecChoices, "limits" | "egress">,
+  wanted: Pick<SpecChoices, "interface" | "server" | "limits" | "egress">,
 ): Promise<RunLimits> {
-  const { machine, limits, egressHosts, runtimes } = await fetchOffer(webDomain);
+  const { machine, limits, egressHosts, instances, runtimes } = await fetchOffer(webDomain);
   const asked = { ...wanted.limits, credits: creditsMax(wanted) };
+  if (wanted.interface === "http") assertTakesServers(name, instances);
   assertMayCall(name, wanted.egress, egressHosts);
   assertMayTake(name, asked, limits);
   const lacking = assertStartable(start, machine ?? Deno.build.arch);
   if (assertHasRuntime(name, start, runtimes) === null && lacking !== null) {
     out.note(`warning: ${lacking}; ${name} does not say whether it is there`);
   }
-  for (const fault of limitFaults(asked, limits)) out.note(`warning: ${name} ${fault}`);
+  for (const fault of [...limitFaults(asked, limits), ...instanceFaults(wanted, instances)]) {
+    out.note(`warning: ${name} ${fault}`);
+  }
   return leastOf(asked, limits);
 }
 
@@ -230,9 +254,17 @@ function signedLines({ spec }: SealedDeployment): string[] {
   const hosts = spec.egress?.join(", ") ?? "";
   return [
     `limits      ${timeoutMs / 1000} s a credit, ${memoryMb} MiB, ${concurrency} runs at a time`,
+    ...serverLines(spec),
     `credits     ${creditsMax(spec)} a run, ${ownerCreditsPerMinute} a minute at your expense`,
     `calls       ${hosts || "nobody: it has no network"}`,
   ];
+}
+
+function serverLines(spec: SealedDeployment["spec"]): string[] {
+  if (spec.interface !== "http") return [];
+  const { listen, instances, concurrency } = serverOf(spec);
+  const place = listen.kind === "fd" ? "on the socket that it is passed" : `on ${listen.port}`;
+  return [`server      ${place}, ${instances} instances at most, ${concurrency} requests to each`];
 }
 
 async function publishBoth(
@@ -289,6 +321,7 @@ function ownDeployment(
     },
     signed: {
       interface: spec.interface,
+      ...(spec.server ? { server: spec.server } : {}),
       access: spec.access,
       egress: spec.egress,
       limits: spec.limits,

@@ -8,6 +8,7 @@ import { type CommandContext, defineCommand } from "./command.ts";
 import { type DevTerminal, jsonTerminal, personsTerminal } from "./dev_terminal.ts";
 import { localHost } from "./local_host.ts";
 import { LOCAL_OPTIONS, localChoices, PROGRAM_OPTIONS } from "./program_flags.ts";
+import { noteServer } from "./server_note.ts";
 import { untilAborted } from "./until_aborted.ts";
 
 const HOSTNAME = "127.0.0.1";
@@ -31,6 +32,7 @@ export const dev = defineCommand({
   examples: [
     "dev samples/hello",
     "dev --env-file .env --listen 127.0.0.1:3000 .",
+    "dev --interface http --entrypoint server.js .",
     "dev --payer 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 .",
     "dev --egress api.example.com:443 --connect-to api.example.com:443:127.0.0.1:8443 .",
   ],
@@ -59,6 +61,7 @@ export const dev = defineCommand({
     // What is wrong with flags ends it here; what becomes wrong with the file is told and mended.
     const { connectTo } = await localChoices(options);
     const stop = world.stopSignal();
+    if (!context.out.isJson) await noteServer(context, positionals[0]!, options);
     const terminal = terminalOf(context);
     const envFile = options["env-file"];
     const server = await startDevServer({

@@ -4,6 +4,8 @@ import { type ErrorCode, KhachapuriError } from "../errors.ts";
 import { readText } from "../files.ts";
 import { RUN_MEMORY_MB_MAX, RUN_TIMEOUT_MS, SPEC_CREDITS_MAX, SPEC_EGRESS_MAX } from "../limits.ts";
 import { environmentFault } from "../spec/environment.ts";
+import type { ServerWish } from "../spec/server.ts";
+import { assertNoServer, SERVER_OPTIONS, type ServerFlags, serverWish } from "./server_flags.ts";
 
 export const PROGRAM_OPTIONS = {
   entrypoint: { type: "string", value: "PATH", description: "what to execute (default ./main)" },
@@ -24,7 +26,12 @@ export const PROGRAM_OPTIONS = {
     value: "FILE",
     description: "lines of NAME=VALUE, taken literally; # begins a comment line",
   },
-  interface: { type: "string", value: "KIND", description: "curl (default) or cgi" },
+  interface: {
+    type: "string",
+    value: "KIND",
+    description: "curl (default), cgi, or http for a program that is a web server",
+  },
+  ...SERVER_OPTIONS,
   egress: {
     type: "string",
     value: "HOST:PORT",
@@ -56,7 +63,7 @@ export const LOCAL_OPTIONS = {
 } as const;
 
 /** The values of `PROGRAM_OPTIONS` as parsed from the command line. */
-export interface ProgramFlags {
+export interface ProgramFlags extends ServerFlags {
   entrypoint: string | undefined;
   arg: string[];
   env: string[];
@@ -73,7 +80,9 @@ export interface ProgramChoices {
   entrypoint: string;
   args: string[];
   env: Record<string, string>;
-  interface: "curl" | "cgi";
+  interface: "curl" | "cgi" | "http";
+  /** Of interface "http" alone. */
+  server?: ServerWish;
   /** host:port, as in a spec. */
   egress: string[];
   /** For each credit. */
@@ -86,15 +95,18 @@ export interface ProgramChoices {
 /** @throws KhachapuriError `usage`; `not_found` and `invalid_input` for the env file */
 export async function programChoices(flags: ProgramFlags): Promise<ProgramChoices> {
   const kind = flags.interface ?? "curl";
-  if (kind !== "curl" && kind !== "cgi") {
-    throw new KhachapuriError("usage", `--interface is curl or cgi, not ${kind}`);
+  if (kind !== "curl" && kind !== "cgi" && kind !== "http") {
+    throw new KhachapuriError("usage", `--interface is curl, cgi or http, not ${kind}`);
   }
+  if (kind !== "http") assertNoServer(flags);
+  const env = await environmentOf(flags);
   const timeout = wholeNumber("--timeout", flags.timeout, RUN_TIMEOUT_MS / 1_000);
   return {
     entrypoint: flags.entrypoint ?? "./main",
     args: flags.arg,
-    env: await environmentOf(flags),
+    env,
     interface: kind,
+    ...(kind === "http" ? { server: serverWish(flags, env) } : {}),
     egress: egressHosts(flags.egress),
     timeoutMs: timeout * 1_000,
     credits: creditsOf(flags.credits),

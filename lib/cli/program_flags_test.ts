@@ -14,6 +14,10 @@ const NOTHING: ProgramFlags = {
   env: [],
   "env-file": undefined,
   interface: undefined,
+  "server-listen": undefined,
+  "server-port": undefined,
+  "server-instances": undefined,
+  "server-concurrency": undefined,
   egress: [],
   timeout: undefined,
   credits: undefined,
@@ -46,6 +50,26 @@ Deno.test("a run takes one credit unless --credits says more, as many as a spec 
   for (const bad of ["0", "1.5", "-1", "many", "10001"]) {
     await assert.rejects(creditsOf(bad), { code: "usage", message: /--credits/ }, bad);
   }
+});
+
+Deno.test("a program is a server with --interface http alone, with the port that its flags say", async () => {
+  const flags = { ...NOTHING, "server-port": "3000" };
+  const { server, interface: kind } = await programChoices({ ...flags, interface: "http" });
+  assert.deepEqual([kind, server?.listen], ["http", { kind: "port", port: 3000 }]);
+  for (const other of ["curl", "cgi"]) {
+    assert.equal("server" in await programChoices({ ...NOTHING, interface: other }), false);
+    const message = /^--server-port: the program is no server/;
+    await assert.rejects(programChoices({ ...flags, interface: other }), {
+      code: "usage",
+      message,
+    });
+  }
+  await assert.rejects(programChoices({ ...NOTHING, interface: "fastcgi" }), {
+    code: "usage",
+    message: "--interface is curl, cgi or http, not fastcgi",
+  });
+  const asked = programChoices({ ...NOTHING, interface: "http", env: ["PORT=1"] });
+  await assert.rejects(asked, { code: "usage", message: /^PORT is set/ });
 });
 
 Deno.test("hosts of --egress are as a spec has them: in lower case, each once", async () => {

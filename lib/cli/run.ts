@@ -17,6 +17,7 @@ import { missingArgument, optionsOf, unknownFlag } from "./arguments.ts";
 import { curlInputs, transferAndPrint } from "./curl_output.ts";
 import { addressOf } from "./parties.ts";
 import { linesTo } from "./program_lines.ts";
+import { noteServer } from "./server_note.ts";
 
 export const run = defineCommand({
   usage: "[flags] DIR [curl flags] PATH_OR_URL",
@@ -30,6 +31,7 @@ export const run = defineCommand({
     "run samples/hello /",
     "run samples/echo -i -X PUT -H 'x-a: 1' --data-binary @photo.jpg '/album?n=1'",
     "run --egress api.example.com:443 --connect-to api.example.com:443:127.0.0.1:8443 . /",
+    "run --interface http --entrypoint server.js . /",
     "run --env-file .env --timeout 5 . -d name=Nino https://provider.example/greet",
   ],
   options: { ...PROGRAM_OPTIONS, ...LOCAL_OPTIONS },
@@ -41,6 +43,7 @@ export const run = defineCommand({
     const choices = await localChoices(options);
     const curl = await parseCurlFlags(flags, curlInputs(context.world));
     const url = targetUrl(curl.target, curl.request.isPathAsIs);
+    await noteServer(context, dir, options);
     await using stage = await rehearse(await localHost(context), {
       dir,
       ...choices,

@@ -56,10 +56,9 @@ export function deployTarget(
 }
 
 /** The parts of a spec that the owner chooses. */
-export type SpecChoices = Pick<SpecJson, "interface" | "env" | "limits" | "access" | "egress"> & {
-  entrypoint: string;
-  args: string[];
-};
+export type SpecChoices =
+  & Pick<SpecJson, "interface" | "server" | "env" | "limits" | "access" | "egress">
+  & { entrypoint: string; args: string[] };
 
 export interface SealedDeployment {
   spec: Spec;

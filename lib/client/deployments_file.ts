@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { KhachapuriError } from "../errors.ts";
 import { type HomeFile, openHomeFile } from "../home_file.ts";
 import { addressShape, hexShape, parseShape, uintShape } from "../shape.ts";
+import { serverShape } from "../spec/server.ts";
 
 const providerShape = v.strictObject({
   name: v.string(),
@@ -26,6 +27,8 @@ const providerShape = v.strictObject({
 /** Of a spec what its owner signed and no secret is in; files from before it was kept lack it. */
 const signedShape = v.strictObject({
   interface: v.string(),
+  /** Of interface "http" alone. */
+  server: v.exactOptional(serverShape),
   access: v.string(),
   egress: v.array(v.string()),
   limits: v.strictObject({

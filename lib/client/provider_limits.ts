@@ -6,6 +6,8 @@ import { PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
 import type { Runtimes } from "../runtime.ts";
 import { parseJson, parseShape } from "../shape.ts";
 import type { Machine } from "../spec/executable.ts";
+import type { Spec } from "../spec/schema.ts";
+import { serverOf } from "../spec/server.ts";
 import { askProvider } from "./provider_http.ts";
 
 /** What a terminal shows as it is. */
@@ -26,6 +28,11 @@ const pageShape = v.object({
       hosts: v.array(v.pipe(v.string(), v.check((text) => patternFault(text) === null))),
     }),
     { hosts: [] },
+  ),
+  /** Of programs that are servers; older providers take none, and do not say so. */
+  servers: v.optional(
+    v.object({ instances: v.pipe(v.number(), v.minValue(0)) }),
+    { instances: 0 },
   ),
   /** Interpreters and tools that programs find; older providers do not say. */
   runtimes: v.optional(
@@ -53,6 +60,8 @@ export interface RunOffer {
   limits: RunLimits;
   /** Patterns of what programs may call. */
   egressHosts: readonly string[];
+  /** Of all servers, at a time; 0: it takes none. */
+  instances: number;
   /** null when the provider does not say. */
   runtimes: Runtimes | null;
 }
@@ -71,11 +80,13 @@ export async function fetchOffer(
   const what = `${webDomain}/`;
   const page = parseJson(new TextDecoder().decode(bytes), what, "provider_unavailable");
   const said = parseShape(pageShape, page, what, "provider_unavailable");
-  const { machine = null, limits, egress, runtimes: found, runtimesLacking: lacking } = said;
+  const { machine = null, limits, egress, servers: { instances } } = said;
+  const { runtimes: found, runtimesLacking: lacking } = said;
   return {
     machine,
     limits,
     egressHosts: egress.hosts,
+    instances,
     runtimes: found ? { found, lacking } : null,
   };
 }
@@ -106,6 +117,29 @@ export function assertMayTake(name: string, wanted: RunLimits, given: RunLimits)
   throw new KhachapuriError("invalid_input", `${name} gives a run one credit only`, {
     hints: ["deploy without --credits, or to another provider"],
   });
+}
+
+/**
+ * Asked before anything is signed: a provider that takes no servers refuses each call of one.
+ * @param name the provider's
+ * @param instances what its front page says
+ * @throws KhachapuriError `invalid_input`
+ */
+export function assertTakesServers(name: string, instances: number): void {
+  if (instances > 0) return;
+  throw new KhachapuriError("invalid_input", `${name} takes no programs that are servers`, {
+    hints: ["deploy to another provider, or a program with --interface curl or cgi"],
+  });
+}
+
+/** Which of a server's instances the provider has no room for, in words. */
+export function instanceFaults(
+  wanted: Pick<Spec, "interface" | "server">,
+  given: number,
+): string[] {
+  if (wanted.interface !== "http") return [];
+  const { instances } = serverOf(wanted);
+  return instances <= given ? [] : [`runs ${given} instances of all servers, not ${instances}`];
 }
 
 /** What a run gets of what is asked for. */

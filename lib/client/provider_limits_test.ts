@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../errors.ts";
-import { assertMayCall, assertMayTake, fetchOffer, limitFaults } from "./provider_limits.ts";
+import {
+  assertMayCall,
+  assertMayTake,
+  assertTakesServers,
+  fetchOffer,
+  instanceFaults,
+  limitFaults,
+} from "./provider_limits.ts";
 
 const page = (body: unknown) => () => Promise.resolve(Response.json(body));
 
@@ -76,6 +83,30 @@ Deno.test("a host that the provider lets no program call is refused by its name"
     "they have no network",
     hint,
   ]);
+});
+
+Deno.test("a provider says how many instances of servers it has, and an older one has none", async () => {
+  const limits = { timeoutMs: 15_000, memoryMb: 512 };
+  const instancesOn = async (servers?: unknown) =>
+    (await fetchOffer("https://p.example", { fetch: page({ limits, servers }) })).instances;
+  assert.equal(await instancesOn(), 0);
+  assert.equal(await instancesOn({ instances: 16, idleSeconds: 60 }), 16);
+  for (const servers of [{}, { instances: "16" }, { instances: -1 }]) {
+    await assert.rejects(instancesOn(servers), { code: "provider_unavailable" });
+  }
+});
+
+Deno.test("a server is asked of no provider that takes none, and its instances as far as they go", () => {
+  assertTakesServers("p.eth", 1);
+  const message = "p.eth takes no programs that are servers";
+  assert.throws(() => assertTakesServers("p.eth", 0), { code: "invalid_input", message });
+  const three = { interface: "http", server: { instances: 3 } } as const;
+  assert.deepEqual(instanceFaults(three, 3), []);
+  assert.deepEqual(instanceFaults(three, 2), ["runs 2 instances of all servers, not 3"]);
+  assert.deepEqual(instanceFaults({ interface: "http" }, 3), [
+    "runs 3 instances of all servers, not 4",
+  ]);
+  assert.deepEqual(instanceFaults({ interface: "curl" }, 0), []);
 });
 
 Deno.test("a provider's front page says what programs find, and an older one does not", async () => {

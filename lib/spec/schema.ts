@@ -19,24 +19,12 @@ import {
   SPEC_PROVIDERS_MAX,
   SPEC_TIMEOUT_MS_MAX,
 } from "../limits.ts";
-import {
-  SERVER_CONCURRENCY_MAX,
-  SERVER_INSTANCES_MAX,
-  SERVER_PORT_MIN,
-} from "../limits_of_servers.ts";
 import { permitShape, permitToJson } from "../permit.ts";
 import { addressShape, hexShape, parseShape } from "../shape.ts";
 import { entryPath } from "./program_path.ts";
 import { environmentShape } from "./environment.ts";
-
-const wholeNumber = (min: number, max: number) =>
-  v.pipe(
-    v.number(),
-    v.check(
-      (value) => Number.isSafeInteger(value) && value >= min && value <= max,
-      `not a whole number from ${min} to ${max}`,
-    ),
-  );
+import { interfaceFault, serverShape } from "./server.ts";
+import { wholeNumber } from "./whole_number.ts";
 
 const cidShape = v.pipe(
   v.string(),
@@ -77,17 +65,6 @@ const programShape = v.strictObject({
 
 const interfaceShape = v.picklist(["curl", "cgi", "http"], 'not "curl", "cgi" or "http"');
 
-/** How a program is started and reached that is a server; only with interface "http". */
-const serverShape = v.strictObject({
-  /** "port": it listens on `port`; "fd": it is passed a socket that listens. */
-  listen: v.exactOptional(v.picklist(["port", "fd"], 'not "port" or "fd"')),
-  port: v.exactOptional(wholeNumber(SERVER_PORT_MIN, 65_535)),
-  /** Instances at the same time. */
-  instances: v.exactOptional(wholeNumber(1, SERVER_INSTANCES_MAX)),
-  /** Requests that one instance has at a time. */
-  concurrency: v.exactOptional(wholeNumber(1, SERVER_CONCURRENCY_MAX)),
-});
-
 const limitsShape = v.strictObject({
   /** Wall clock of each credit of a run; the provider's own limit holds where it is lower. */
   timeoutMs: wholeNumber(1, SPEC_TIMEOUT_MS_MAX),
@@ -126,6 +103,7 @@ const unsignedEntries = {
   id: hexShape(32),
   program: programShape,
   interface: interfaceShape,
+  /** Only with interface "http". */
   server: v.exactOptional(serverShape),
   env: environmentShape,
   limits: limitsShape,
@@ -145,8 +123,26 @@ const unsignedEntries = {
   ),
 };
 
-const specShape = v.strictObject({ ...unsignedEntries, signature: hexShape(65) });
-const unsignedShape = v.strictObject(unsignedEntries);
+/** Refuses what does not go together with the spec's interface, by its field. */
+function checkInterface<Fields extends Parameters<typeof interfaceFault>[0]>(
+  { dataset, addIssue }: v.RawCheckContext<Fields>,
+): void {
+  const fault = dataset.typed ? interfaceFault(dataset.value) : null;
+  if (fault === null) return;
+  const { field: key, message } = fault;
+  const input = dataset.value as Record<string, unknown>;
+  const path = [{ type: "object", origin: "value", input, key, value: input[key] }] as const;
+  addIssue({ message, path: [...path] });
+}
+
+const specShape = v.pipe(
+  v.strictObject({ ...unsignedEntries, signature: hexShape(65) }),
+  v.rawCheck((context) => checkInterface(context)),
+);
+const unsignedShape = v.pipe(
+  v.strictObject(unsignedEntries),
+  v.rawCheck((context) => checkInterface(context)),
+);
 
 /** One provider that the owner lets run the program and charge for it. */
 export type ProviderEntry = v.InferOutput<typeof providerShape>;

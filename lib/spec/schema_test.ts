@@ -57,9 +57,41 @@ Deno.test("every field is required but the key of a program", () => {
   }
 });
 
-Deno.test("interface http is refused with what to use instead", () => {
-  refuses((json) => json.interface = "http", /not supported yet; use "curl" or "cgi"/);
-  refuses((json) => json.interface = "fastcgi", /not "curl" or "cgi"/);
+Deno.test("an interface is one of three, and only http has a server", () => {
+  refuses((json) => json.interface = "fastcgi", /interface: not "curl", "cgi" or "http"/);
+  for (const server of [{}, { instances: 2 }]) {
+    refuses((json) => json.server = server, /server: of no use with interface "curl": "http"/);
+    const cgi = (json: Json) => Object.assign(json, { interface: "cgi", server });
+    refuses(cgi, /server: of no use with interface "cgi"/);
+    assert.deepEqual(parseSpec({ ...specToJson(spec), interface: "http", server }).server, server);
+  }
+  assert.equal(parseSpec({ ...specToJson(spec), interface: "http" }).server, undefined);
+});
+
+Deno.test("how a server is reached is said within bounds, each by its field", () => {
+  const server = (said: Json) => (json: Json) =>
+    Object.assign(json, { interface: "http", server: said });
+  for (const port of [1023, 65_536, "8080", 80.5, null]) {
+    refuses(server({ port }), /server\.port: .*number/i);
+  }
+  refuses(server({ instances: 0 }), /server\.instances: not a whole number from 1 to 64/);
+  refuses(server({ instances: 65 }), /server\.instances: not a whole number/);
+  refuses(server({ concurrency: 1_025 }), /server\.concurrency: not a whole number from 1 to 1024/);
+  refuses(server({ listen: "socket" }), /server\.listen: not "port" or "fd"/);
+  refuses(server({ listen: "fd", port: 8080 }), /server\.port: of no use with listen "fd"/);
+  refuses(server({ workers: 2 }), /unknown field server\.workers/);
+  refuses(server("port"), /server: /);
+});
+
+Deno.test("a server is told its port and its socket by whoever starts it, never by its spec", () => {
+  for (const name of ["PORT", "LISTEN_FDS", "LISTEN_PID"]) {
+    const env = { [name]: "1" };
+    refuses(
+      (json) => Object.assign(json, { interface: "http", env }),
+      new RegExp(`env: ${name} is set for each server`),
+    );
+    assert.deepEqual(parseSpec({ ...specToJson(spec), env }).env, env, "programs are told none");
+  }
 });
 
 Deno.test("limits are whole numbers within bounds", () => {

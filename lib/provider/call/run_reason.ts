@@ -44,5 +44,6 @@ function endedBy({ record, error, isShutdown }: RunEnd): string | null {
   const isOwnError = error !== null && error.code !== "program_limit";
   if (record.limit === "aborted" && !isOwnError) return "the caller left before the answer's end";
   if (error) return error.shortMessage;
+  if (record.limit === "escaped") return "it went on working while it was to stand still";
   return record.limit === null ? null : `it hit its ${record.limit} limit`;
 }

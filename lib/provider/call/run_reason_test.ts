@@ -49,6 +49,8 @@ Deno.test("whoever ended a run is named: a limit, a head that is none, the calle
   const slow = new KhachapuriError("program_timeout", "the program ran longer than 15000 ms");
   assert.equal(reason({ ...record({ limit: "timeout" }), error: slow }), slow.message);
   assert.equal(reason(record({ limit: "memory" })), "it hit its memory limit");
+  const escaped = "it went on working while it was to stand still";
+  assert.equal(reason({ ...record({ limit: "escaped" }), interface: "http" }), escaped);
 });
 
 Deno.test("a run that ran out of time says why it got no further credit, and no other run does", () => {

@@ -16,7 +16,7 @@ import { Lru } from "../../lru.ts";
 import type { EscrowDomain } from "../../permit.ts";
 import { openSpec } from "../../spec/envelope.ts";
 import { creditsMax } from "../../spec/credits.ts";
-import { specEntryFor } from "../../spec/schema.ts";
+import { type Spec, specEntryFor } from "../../spec/schema.ts";
 import { verifySpec } from "../../spec/signature.ts";
 import { Absences } from "./absences.ts";
 import { addressPrefix } from "../http/address_prefix.ts";
@@ -34,6 +34,8 @@ export interface DeploymentsOptions {
   egressHosts: readonly string[];
   /** Whether each credit is mined before its run, which therefore takes no other. */
   minesEach: boolean;
+  /** Whether programs may be servers here. */
+  takesServers: boolean;
   /** Whom a spec must name. */
   seller: EscrowDomain & { provider: Address };
   registrations: Pick<Registrations, "isKnown">;
@@ -178,10 +180,11 @@ function nobody(): Promise<null> {
 }
 
 async function load(
-  { fetcher, identities, termsHashes, seller, egressHosts, minesEach }: DeploymentsOptions,
+  options: DeploymentsOptions,
   cid: CidText,
   signal: AbortSignal,
 ): Promise<Deployment> {
+  const { fetcher, identities, termsHashes, seller } = options;
   const sealed = await fetcher.readFile(parseCid(cid), { maxBytes: SPEC_BYTES_MAX, signal }).catch(
     (error) => {
       throw unfit(error, "invalid_spec", "what this cid holds is no deployment");
@@ -197,11 +200,30 @@ async function load(
       hints: [`signed: ${entry.terms}`, "owner: read /terms and deploy again"],
     });
   }
+  assertOffered(spec, options);
+  await verifySpec(spec);
+  return { cid, spec, entry };
+}
+
+/** @throws KhachapuriError `invalid_spec` that names what is asked for and not to be had here */
+function assertOffered(
+  spec: Spec,
+  { egressHosts, minesEach, takesServers }: DeploymentsOptions,
+): void {
   const refused = spec.egress.filter((host) => !isAllowed(host, egressHosts));
   if (refused.length > 0) throw notReachable(refused, egressHosts);
   if (minesEach && creditsMax(spec) > 1) throw minedEach(creditsMax(spec));
-  await verifySpec(spec);
-  return { cid, spec, entry };
+  if (spec.interface === "http" && !takesServers) throw noServers();
+}
+
+function noServers(): KhachapuriError {
+  const message = 'interface is "http", and programs here are no servers';
+  return new KhachapuriError("invalid_spec", message, {
+    hints: [
+      "owner: deploy to a provider whose front page offers instances of servers",
+      "provider: sandbox.instances in config.json above 0 lets programs be servers",
+    ],
+  });
 }
 
 function notReachable(hosts: readonly string[], allowed: readonly string[]): KhachapuriError {

@@ -37,6 +37,7 @@ function emptyWorld(known: ReadonlySet<string> = new Set(), readFile = never) {
     termsHashes: new Set(),
     egressHosts: [],
     minesEach: false,
+    takesServers: true,
     seller: { chainId: 1, escrow: ZERO, provider: ZERO },
     registrations: { isKnown: (cid) => known.has(cid) },
     stops: { has: () => false },

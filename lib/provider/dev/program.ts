@@ -4,6 +4,7 @@ import type { CidText } from "../../cid.ts";
 import { SPEC_OWNER_CREDITS_PER_MINUTE_MAX } from "../../limits.ts";
 import { copyProgram, type ProgramCopy } from "../../spec/program_copy.ts";
 import type { Spec } from "../../spec/schema.ts";
+import { serverToJson } from "../../spec/server.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { type Backstage, openStage, type StagedProgram } from "../program/stage.ts";
 import { NOBODY } from "./played_scheme.ts";
@@ -108,7 +109,7 @@ const NOTHING = `0x${"0".repeat(64)}` as const;
 
 /** As a spec would have it; nothing is signed, published or paid. */
 function deploymentOf(program: StagedProgram, count: number): Deployment {
-  const { entrypoint, args, env, interface: style, egress } = program;
+  const { entrypoint, args, env, interface: style, server, egress } = program;
   const { timeoutMs, memoryMb, credits = 1 } = program;
   const cid = "bafkqaaa" as CidText;
   const spec: Spec = {
@@ -117,6 +118,7 @@ function deploymentOf(program: StagedProgram, count: number): Deployment {
     id: `0x${count.toString(16).padStart(64, "0")}`,
     program: { cid, entrypoint, args: [...args] },
     interface: style,
+    ...(server ? { server: serverToJson(server) } : {}),
     env: { ...env },
     limits: {
       timeoutMs,

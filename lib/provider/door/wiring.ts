@@ -288,6 +288,7 @@ async function openSandboxes(
     termsHashes: new Set(terms.keys()),
     egressHosts: egress.hosts,
     minesEach: settlement.mode === "each",
+    takesServers: provider.sandbox.instances > 0,
     seller,
     registrations,
     stops,
@@ -346,6 +347,7 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
   const { connected: { chain, contracts: { escrow, usdc } }, keys, terms } = ground;
   const { name, address, webDomain, price, oldPrice, egress } = provider;
   const { timeoutMs, memoryMb, credits, requestBytes, responseBytes } = provider.sandbox;
+  const { instances, instanceIdleSeconds } = provider.sandbox;
   const thawing = await thawingPeriod(chain, escrow);
   return {
     name,
@@ -360,6 +362,8 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
     requestBytes,
     responseBytes,
     egress,
+    instances,
+    instanceIdleSeconds,
     offer: {
       chainId: chain.chainId,
       escrow,

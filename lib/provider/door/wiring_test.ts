@@ -85,8 +85,9 @@ Deno.test("a provider as it has opened", async (t) => {
   home.chain.fake.allow(OWNER.address, 1_000n, 10n);
   const { cid } = await home.deploy("echo hello");
   const sizes = { requestBytes: 1_000, responseBytes: 2_000 };
+  const servers = { instances: 8, instanceIdleSeconds: 30 };
   await using provider = await open(home, {
-    sandbox: { timeoutMs: 2_500, memoryMb: 64, ...sizes },
+    sandbox: { timeoutMs: 2_500, memoryMb: 64, ...servers, ...sizes },
   });
 
   await t.step(
@@ -112,6 +113,7 @@ Deno.test("a provider as it has opened", async (t) => {
       memoryMb: 64,
       credits: SPEC_CREDITS_MAX,
       ...sizes,
+      ...servers,
       egress: { ...EGRESS_LIMITS, hosts: ["*:443"], log: false, connectTo: {} },
       offer: {
         chainId,

@@ -25,6 +25,10 @@ export interface Offering {
   requestBytes: number;
   responseBytes: number;
   egress: ProviderConfig["egress"];
+  /** Of all programs that are servers, at a time; 0: none are taken. */
+  instances: number;
+  /** How long one stays that has no request. */
+  instanceIdleSeconds: number;
 }
 
 /**
@@ -39,6 +43,7 @@ export function offeringJson(
 ) {
   const { name, address, webDomain, recipients, termsHashes, oldPrice } = offering;
   const { timeoutMs, memoryMb, credits, requestBytes, responseBytes, egress } = offering;
+  const { instances, instanceIdleSeconds: idleSeconds } = offering;
   return {
     name,
     address,
@@ -64,6 +69,7 @@ export function offeringJson(
       connectionsPerSecond: egress.connectionsPerSecond,
       bytesPerSecond: egress.bytesPerSecond,
     },
+    servers: { instances, idleSeconds },
     ...(runtimes ? { runtimes: runtimes.found, runtimesLacking: runtimes.lacking } : {}),
   };
 }

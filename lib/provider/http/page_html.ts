@@ -48,7 +48,11 @@ ${
   }
 <h2>Deploy a program</h2>
 <p>A folder with an executable file <code>main</code> that takes curl's arguments and answers as
-<code>curl -i</code> prints.</p>
+<code>curl -i</code> prints${
+    offering.instances === 0
+      ? ""
+      : "; or a web server that listens on <code>PORT</code>, with <code>--interface http</code>"
+  }.</p>
 ${lines(`khachapuri run DIR /`, `khachapuri deploy DIR --provider ${name}`)}
 <h2>What is offered</h2>
 <dl>${facts(offering, runtimes).map(definition).join("")}</dl>
@@ -70,10 +74,18 @@ function facts(offering: Offering, runtimes: Runtimes | null): [string, string][
     ...longRun(offering),
     ["It may carry", `${sent} there, ${answered} back`],
     ["Programs may call", offering.egress.hosts.join(", ") || "nobody: they have no network"],
+    ["Web servers", serversText(offering)],
     ...found(runtimes),
     ["Paid on", `chain ${offer.chainId}, escrow ${offer.escrow}`],
     ["Paid to", address],
   ];
+}
+
+/** Of programs that are servers. */
+function serversText({ instances, instanceIdleSeconds }: Offering): string {
+  if (instances === 0) return "not here: a program is started for each call";
+  const idle = `${instanceIdleSeconds} s without a request`;
+  return `${instances} instances of all deployments at a time; one ends after ${idle}`;
 }
 
 /** What programs find here; nothing where that is not known. */

@@ -16,6 +16,8 @@ const OFFERING: Offering = {
   requestBytes: 100 * MIB,
   responseBytes: 1_500_000,
   egress: EGRESS,
+  instances: 16,
+  instanceIdleSeconds: 90,
   offer: OFFER,
 };
 
@@ -37,12 +39,20 @@ Deno.test("a person reads what this is, and lines to call, pay and deploy", () =
     "<dt>Programs find</dt><dd>sh, python3 3.11.2</dd>",
     "<dt>Tools</dt><dd>curl 7.88.1</dd>",
     "40 credits, 2.5 s each",
+    "16 instances of all deployments at a time; one ends after 90 s without a request",
+    "listens on <code>PORT</code>, with <code>--interface http</code>",
     "100 MiB there, 1500000 bytes back",
     // The newest of the terms.
     `<dd>0x${"01".repeat(32)}</dd>`,
   ];
   for (const text of said) assert.ok(html.includes(text), text);
   assert.match(html, /<a href="\/terms">/);
+});
+
+Deno.test("where no servers are taken the page says so, and how programs are called", () => {
+  const html = shown(offeringHtml({ ...OFFERING, instances: 0 }, RUNTIMES));
+  assert.match(html, /<dt>Web servers<\/dt><dd>not here: a program is started for each call</);
+  assert.doesNotMatch(html, /--interface http/);
 });
 
 Deno.test("of long calls nothing is said where a call takes one credit", () => {

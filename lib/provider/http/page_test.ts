@@ -16,6 +16,8 @@ const OFFERING: Offering = {
   requestBytes: 100 * MIB,
   responseBytes: 1_500_000,
   egress: EGRESS,
+  instances: 16,
+  instanceIdleSeconds: 90,
   offer: OFFER,
 };
 
@@ -42,6 +44,7 @@ Deno.test("a program reads all that it needs to deploy and to call", () => {
       connectionsPerSecond: 32,
       bytesPerSecond: 1_000_000,
     },
+    servers: { instances: 16, idleSeconds: 90 },
     runtimes: RUNTIMES.found,
     runtimesLacking: RUNTIMES.lacking,
   });

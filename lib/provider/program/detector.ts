@@ -10,6 +10,11 @@ export interface Place {
   readonly connectTo: Readonly<Record<string, string>>;
 }
 
+/** How a program is given a flag of its developer's. */
+export function withFlag({ command }: Place, flag: string): string {
+  return command === "deploy" ? `deploy with ${flag}` : `start ${command} with ${flag}`;
+}
+
 /** Of hosts that a provider has put elsewhere its owners are told nothing. */
 export const AT_A_PROVIDER: Place = { command: "deploy", connectTo: {} };
 

@@ -3,7 +3,14 @@
  * evidence and no more: nothing is decided by them, they only choose which sentence is read.
  */
 import { RUN_FILES_MAX, RUN_PROCESSES_MAX, RUN_TMP_BYTES_MAX } from "../../limits.ts";
-import { type Detector, type Diagnosis, type Evidence, LOOKED_AT_BYTES, said } from "./detector.ts";
+import {
+  type Detector,
+  type Diagnosis,
+  type Evidence,
+  LOOKED_AT_BYTES,
+  said,
+  withFlag,
+} from "./detector.ts";
 import { NETWORK_FAILURES } from "./network_failures.ts";
 
 /** The first kind of failure that the evidence speaks of; null when it speaks of none. */
@@ -24,7 +31,7 @@ export function ownersSentence({ full, hint }: Diagnosis): string {
 
 const CGI_FIELD = /^(content-type|status|location):/i;
 const CGI_FIELD_BYTES = "content-type:".length;
-const CGI_HEAD = /^[\w-]{1,64}:[^\r\n]*\r?\n([\w-]{1,64}:[^\r\n]*\r?\n)*\r?\n/i;
+export const CGI_HEAD = /^[\w-]{1,64}:[^\r\n]*\r?\n([\w-]{1,64}:[^\r\n]*\r?\n)*\r?\n/i;
 
 function latin1(bytes: Uint8Array, count: number): string {
   return String.fromCharCode(...bytes.subarray(0, count));
@@ -63,13 +70,13 @@ export const ANSWERS: readonly Detector[] = [
 export const FAILURES: readonly Detector[] = [
   {
     name: "listening instead of answering",
-    detect({ record: { limit, listeningPort } }) {
-      if (limit !== "timeout" || listeningPort === null) return null;
+    detect({ interface: style, record: { limit, listeningPort }, place }) {
+      if (style === "http" || limit !== "timeout" || listeningPort === null) return null;
       return {
         short: "it listened for connections instead of answering",
         full: `it listened on port ${listeningPort} instead of answering`,
-        hint: "a program is started for each request: read it from the arguments and stdin, " +
-          "print the answer, and end",
+        hint: `${withFlag(place, "--interface http")}, which keeps it running and sends it ` +
+          "the requests",
       };
     },
   },
@@ -221,6 +228,25 @@ export const FAILURES: readonly Detector[] = [
     "too many open files",
     "it opened too many files",
     [/Too many open files|EMFILE/],
-    () => ({ full: `it opened more than ${RUN_FILES_MAX} files`, hint: "close what it has read" }),
+    (_, { interface: style }) => ({
+      full: style === "http"
+        ? "it opened too many files and connections"
+        : `it opened more than ${RUN_FILES_MAX} files`,
+      hint: "close what it has read",
+    }),
+  ),
+  said(
+    "a port that a program may not listen on",
+    "it may not listen on the port that it chose",
+    [
+      /listen EACCES: permission denied [^\s]{0,80}:([0-9]{1,5})\b/, // Node
+      /listen tcp [^\s]{0,80}:([0-9]{1,5}): bind: permission denied/, // Go
+      /bind on address \('[^'\n]{0,80}', ([0-9]{1,5})[^)\n]{0,20}\): permission denied/, // uvicorn
+      /Can't connect to \('[^'\n]{0,80}', ([0-9]{1,5})\)/, // gunicorn
+    ],
+    (port) => ({
+      full: `it may not listen on port ${port}`,
+      hint: "ports begin at 1024: listen on the one in the variable PORT",
+    }),
   ),
 ];

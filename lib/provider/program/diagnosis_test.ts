@@ -179,7 +179,7 @@ const CASES: readonly Case[] = [
       "s.HTTPServer(('', 8080), s.BaseHTTPRequestHandler).serve_forever()\n",
     needs: "/usr/bin/python3",
     setting: { timeoutMs: 1_500 },
-    says: /^the program ran longer than 1500 ms: it listened on port 8080 instead of answering: a/,
+    says: /longer than 1500 ms: it listened on port 8080 .*: start run with --interface http/,
   },
   {
     name: "a server of Node's, which listens under IPv6",
@@ -254,6 +254,13 @@ const SAID: readonly [stderr: string, says: RegExp][] = [
   ["FATAL ERROR: Reached heap limit - JavaScript heap out of memory", /^it ran out of memory/],
   ["OSError: [Errno 24] Too many open files", /^it opened more than 256 files/],
   ["Can't locate JSON/XS.pm in @INC", /^the module JSON\/XS is not in the program/],
+  ["Error: listen EACCES: permission denied 0.0.0.0:80", /^it may not listen on port 80$/],
+  ["listen tcp :443: bind: permission denied", /^it may not listen on port 443$/],
+  [
+    "[Errno 13] error while attempting to bind on address ('0.0.0.0', 80): permission denied",
+    /^it may not listen on port 80$/,
+  ],
+  ["[ERROR] Can't connect to ('0.0.0.0', 80)", /^it may not listen on port 80$/],
   ["cannot load such file -- sinatra (LoadError)", /^the module sinatra is not/],
 ];
 
@@ -287,6 +294,17 @@ Deno.test("what runtimes say on stderr is told by its kind, with what it names",
   assert.match(diagnose(evidence("", { exit: null, signal: "SIGSYS" }))!.full, /system call/);
   assert.match(diagnose(evidence("", { exit: null, signal: "SIGXFSZ" }))!.full, /33554432 bytes/);
   assert.equal(diagnose(evidence("something else")), null);
+});
+
+Deno.test("a program that listens is told of servers, and a server of nothing that it is", () => {
+  const late = evidence("", { exit: null, signal: "SIGKILL", limit: "timeout", listeningPort: 80 });
+  const found = diagnose(late)!;
+  assert.match(found.full, /^it listened on port 80 instead of answering$/);
+  assert.match(found.hint, /^deploy with --interface http, which keeps it running/);
+  assert.doesNotMatch(found.short, /80/);
+  assert.equal(diagnose({ ...late, interface: "http" }), null);
+  const files = { ...evidence("Too many open files"), interface: "http" } as const;
+  assert.equal(diagnose(files)!.full, "it opened too many files and connections");
 });
 
 Deno.test("what is quoted is one line, and callers are told no names", () => {

@@ -9,6 +9,7 @@ import {
   type Place,
   quote,
   said,
+  withFlag,
   type Words,
 } from "./detector.ts";
 
@@ -41,11 +42,6 @@ const REACHED_NOT: Readonly<Record<Exclude<Unreached["failure"], "notListed">, s
   unreachable: "refused the connection, or cannot be reached",
   timeout: `did not answer in ${EGRESS_CONNECT_TIMEOUT_MS / 1_000} s`,
 };
-
-/** What is to be done about what a program may call. */
-function withFlag({ command }: Place, flag: string): string {
-  return command === "deploy" ? `deploy with ${flag}` : `start ${command} with ${flag}`;
-}
 
 /** A lookup tells a name and no port: a host that is not listed is told without one. */
 function unreachedWords({ host, port, failure }: Unreached, { connectTo }: Place): string {

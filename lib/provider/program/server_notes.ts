@@ -6,14 +6,12 @@
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import type { CidText } from "../../cid.ts";
 import { type Clock, systemClock } from "../../ipfs/clock.ts";
-import type { Deployment } from "../deployment/deployment.ts";
 import type { RunLog } from "../deployment/run_log.ts";
 import type { LoggedLife } from "../deployment/server_entries.ts";
 import type { ServerUsage } from "../metrics/server_usage.ts";
 import type { InstanceEnd, ServerEvent } from "../server/life.ts";
 import { OutputLines } from "./output_lines.ts";
-
-export type NoteServer = (deployment: Pick<Deployment, "cid">, event: ServerEvent) => void;
+import type { NoteServer } from "./sandboxes.ts";
 
 export interface ServerNotesOptions {
   runLog: Pick<RunLog, "addServerEntry">;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { makeEtc } from "../../../sandbox/etc.ts";
 import { openSandbox, type Sandbox, type SandboxHost } from "../../../sandbox/sandbox.ts";
 import { EGRESS_LIMITS } from "../../egress.ts";
+import type { ServerWish } from "../../spec/server.ts";
 import { assertStarts } from "../../spec/start_fault.ts";
 import { egressPolicy } from "./egress_policy.ts";
 import type { ProgramCommand } from "./interface/interface.ts";
@@ -10,7 +11,9 @@ import { runLimits } from "./run_limits.ts";
 
 /** How a program is to be run, as its spec would say it. */
 export interface StagedProgram extends ProgramCommand {
-  interface: "curl" | "cgi";
+  interface: "curl" | "cgi" | "http";
+  /** With interface "http": how it is reached. */
+  server?: ServerWish;
   timeoutMs: number;
   /** How many times `timeoutMs` a run may take; 1 where nothing is said. */
   credits?: number;
