@@ -99,6 +99,8 @@ function quick(parts: RouteParts): RouteParts {
     refusal: () => null,
     open: () => 1,
     servers: () => [],
+    stop() {},
+    drain() {},
   };
   return { ...parts, programs: { ...parts.programs, sandboxes } };
 }

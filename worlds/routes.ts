@@ -131,6 +131,8 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
         open: () => 3,
         refusal: () => null,
         servers: () => [],
+        stop: ({ id }) => void asked.push(`stop ${id}`),
+        drain() {},
       },
       runtimes: () => Promise.resolve(RUNTIMES),
     },

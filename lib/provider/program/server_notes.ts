@@ -6,12 +6,12 @@
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import type { CidText } from "../../cid.ts";
 import { type Clock, systemClock } from "../../ipfs/clock.ts";
+import type { Deployment } from "../deployment/deployment.ts";
 import type { RunLog } from "../deployment/run_log.ts";
 import type { LoggedLife } from "../deployment/server_entries.ts";
 import type { ServerUsage } from "../metrics/server_usage.ts";
 import type { InstanceEnd, ServerEvent } from "../server/life.ts";
 import { OutputLines } from "./output_lines.ts";
-import type { NoteServer } from "./sandboxes.ts";
 
 export interface ServerNotesOptions {
   runLog: Pick<RunLog, "addServerEntry">;
@@ -24,7 +24,10 @@ const MOMENT_MS = 100;
 /** Of so many bytes it becomes one at once. */
 const ENTRY_BYTES = 16 * 1024;
 
-export function serverNotes(options: ServerNotesOptions): NoteServer {
+/** What is to be told of each event, in the order in which they come. */
+export function serverNotes(
+  options: ServerNotesOptions,
+): (deployment: Pick<Deployment, "cid">, event: ServerEvent) => void {
   const notes = new ServerNotes(options);
   return ({ cid }, event) => notes.note(cid, event);
 }

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { manualClock } from "../../../worlds/clock.ts";
-import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import type { CidText } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
@@ -10,7 +9,6 @@ import { ServerUsage } from "../metrics/server_usage.ts";
 import type { ServerEvent } from "../server/life.ts";
 import { serverNotes } from "./server_notes.ts";
 
-const spec = await sampleSpec();
 const [A, B] = ["a", "b"] as [CidText, CidText];
 
 const RECORD: RunRecord = {
@@ -39,9 +37,9 @@ function openNotes() {
   return {
     clock,
     usage,
-    note: (event: ServerEvent) => note({ cid: A, spec }, event),
+    note: (event: ServerEvent) => note({ cid: A }, event),
     print: (text: string, instance = 1, cid = A) =>
-      note({ cid, spec }, { kind: "output", instance, bytes: new TextEncoder().encode(text) }),
+      note({ cid }, { kind: "output", instance, bytes: new TextEncoder().encode(text) }),
     /** What was logged since this was asked last: when, by which instance, what. */
     logged: () =>
       entries.splice(0).map(([cid, entry]) => {
