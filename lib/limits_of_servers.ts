@@ -74,3 +74,15 @@ export const TUNNEL_CLOSE_TIMEOUT_MS = 2_000;
 
 /** Descriptors of each of an instance's processes: a thousand connections, and files. */
 export const INSTANCE_FILES_MAX = 4096;
+
+/** Of a line that an instance writes; what is longer is told as several. */
+export const SERVER_LINE_CHARACTERS_MAX = 4 * 1024;
+
+/** Of a deployment's server, as its log keeps it: some ten thousand lines, or the latest minute. */
+export const SERVER_LOG_BYTES_MAX = 1024 * 1024;
+
+/** Of all of them together, beside their runs, which no server's output pushes out. */
+export const SERVER_LOGS_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Deployments whose log is counted until it is cut; one beyond it is counted anew. */
+export const SERVER_LOGS_REMEMBERED_MAX = 10_000;
