@@ -69,6 +69,7 @@ const OPTIONS = {
   access: {
     type: "string",
     value: "WHO",
+    choices: ["public", "payer"],
     description: "public (default: you pay for callers who bring no permit) or payer",
   },
   concurrency: {

@@ -17,6 +17,7 @@ export const SERVER_OPTIONS = {
   "server-listen": {
     type: "string",
     value: "HOW",
+    choices: ["port", "fd"],
     description: "port (default: on the one in its variable PORT) or fd (on descriptor 3)",
   },
   "server-port": {
