@@ -1,7 +1,7 @@
 /** `deno task bench NAME [--json]`: one of the benchmarks beside this file. */
 import { PEERS, requireAll, WIRE_LOAD } from "../tools/requirements.ts";
 
-const NAMES = ["payments", "ipfs", "sandbox", "growth money", "hot", "attacks", "wire", "egress"];
+const NAMES = ["payments", "ipfs", "sandbox", "growth money", "hot", "attacks", "wire", "egress", "http"];
 
 const flagsAt = Deno.args.findIndex((argument) => argument.startsWith("-"));
 const name = Deno.args.slice(0, flagsAt < 0 ? Deno.args.length : flagsAt).join(" ");
@@ -10,6 +10,6 @@ if (!NAMES.includes(name)) {
   Deno.stderr.writeSync(new TextEncoder().encode(usage));
   Deno.exit(2);
 }
-if (name === "sandbox" || name === "hot") await requireAll(`bench ${name}`, PEERS);
+if (["sandbox", "hot", "http"].includes(name)) await requireAll(`bench ${name}`, PEERS);
 if (name === "wire") await requireAll("bench wire", WIRE_LOAD);
 await import(new URL(`./${name.replace(" ", "_")}.ts`, import.meta.url).href);

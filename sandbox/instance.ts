@@ -3,10 +3,17 @@
  * it lives, and stands still when nobody needs it.
  */
 import { KhachapuriError } from "../lib/errors.ts";
+import { KILL_GRACE_MS } from "../lib/limits.ts";
+import { passable } from "./command.ts";
 import type { EgressEvent } from "./egress.ts";
+import { hostArguments } from "./launch.ts";
+import { helperPath, prepareHost, spawnHelper } from "./native.ts";
 import type { Listen, SandboxHost, SandboxPolicy } from "./policy.ts";
-import type { ProgramString } from "./protocol.ts";
-import type { RunRecord } from "./run.ts";
+import { decodeUsage, encodeBare, FRAME, type Frame, type ProgramString } from "./protocol.ts";
+import type { LiveRun, RunRecord } from "./run.ts";
+import { Session } from "./session.ts";
+import { instanceSetup } from "./setup.ts";
+import { assertUnprivileged, takeRunUid } from "./uid.ts";
 
 export interface InstanceRequest {
   /** argv[0], always text, is the entrypoint relative to the program folder. */
@@ -52,18 +59,139 @@ export interface Instance {
   close(): Promise<void>;
 }
 
+/** The name of its socket, as the helper makes it (init/host.c). */
+const SOCKET_NAME = "in";
+
 /**
  * Starts a server; resolves when connections to it can be made, before it lets any in.
  * @param onEgress hears what becomes of its way out; what was used, since it heard of it last
  * @throws KhachapuriError `invalid_input` when argv or env cannot be passed to a program,
  * `sandbox_unavailable` when our side fails
  */
-// deno-lint-ignore require-await
 export async function openInstance(
-  _host: SandboxHost,
-  _policy: SandboxPolicy,
-  _request: InstanceRequest,
-  _onEgress: (event: EgressEvent) => void = () => {},
+  host: SandboxHost,
+  policy: SandboxPolicy,
+  request: InstanceRequest,
+  onEgress: (event: EgressEvent) => void = () => {},
 ): Promise<Instance> {
-  throw new KhachapuriError("sandbox_unavailable", "not built yet");
+  assertUnprivileged(host, Deno.uid());
+  const command = passable({ argv: request.argv, env: serverEnv(request) });
+  const helper = await helperPath(host);
+  const { controllers } = await prepareHost(host);
+  const uid = takeRunUid(host.runUid);
+  const answers = createAnswers();
+  let session: Session | null = null;
+  try {
+    const args = hostArguments(host, policy, uid.number, request.socketDir);
+    const setup = instanceSetup(policy, controllers, request.listen);
+    const events = { onEgress, onServerFrame: answers.take };
+    session = new Session(spawnHelper(helper, args), setup, policy.egress ?? null, events);
+    const run = session.start({ ...command, stdin: null, limits: policy.limits, isServer: true });
+    await session.ready;
+    return createInstance(session, run, answers, request, uid.giveBack);
+  } catch (error) {
+    await session?.close();
+    uid.giveBack();
+    throw error;
+  }
+}
+
+/**
+ * How it learns where to listen. It is the second process of its namespace, as systemd's convention
+ * wants to have said: its keeper is the first (init/keeper.c).
+ */
+function serverEnv({ env, listen }: InstanceRequest): InstanceRequest["env"] {
+  return listen.kind === "port"
+    ? { ...env, PORT: String(listen.port) }
+    : { ...env, LISTEN_FDS: "1", LISTEN_PID: "2" };
+}
+
+/** What its sandbox answers to questions, in the order in which they were asked. */
+interface Answers {
+  listening(): Promise<void>;
+  usage(): Promise<InstanceUsage>;
+  take(frame: Frame): boolean;
+  /** No more will come. */
+  end(why: KhachapuriError): void;
+}
+
+function createAnswers(): Answers {
+  const listening: (() => void)[] = [];
+  const usage: PromiseWithResolvers<InstanceUsage>[] = [];
+  return {
+    listening: () => new Promise((resolve) => void listening.push(resolve)),
+    usage() {
+      const asked = Promise.withResolvers<InstanceUsage>();
+      usage.push(asked);
+      return asked.promise;
+    },
+    take({ type, payload }) {
+      if (type === FRAME.listening) listening.shift()?.();
+      else if (type === FRAME.usage) usage.shift()?.resolve(decodeUsage(payload));
+      else return false;
+      return true;
+    },
+    end(why) {
+      for (const { reject } of usage.splice(0)) reject(why);
+    },
+  };
+}
+
+function createInstance(
+  session: Session,
+  run: LiveRun,
+  answers: Answers,
+  request: InstanceRequest,
+  giveBack: () => void,
+): Instance {
+  const tell = (type: number) => session.send(encodeBare(type, run.index));
+  const told = tellOutput(run, request.onOutput);
+  const gone = run.record.then(() => {}, () => {}).then(() => session.close());
+  void gone.then(giveBack);
+  const record = told.then(() => run.record);
+  record.catch(() => {}); // A failure that nobody waits for must not end the provider.
+  void gone.then(() => answers.end(new KhachapuriError("sandbox_unavailable", "it has ended")));
+  const kill = () => {
+    run.kill();
+    const giveUp = setTimeout(() => void session.close(), KILL_GRACE_MS);
+    Deno.unrefTimer(giveUp);
+    void gone.then(() => clearTimeout(giveUp));
+  };
+  return {
+    socketPath: `${request.socketDir}/${SOCKET_NAME}`,
+    record,
+    listening() {
+      tell(FRAME.await);
+      return answers.listening();
+    },
+    freeze: () => tell(FRAME.freeze),
+    thaw: () => tell(FRAME.thaw),
+    usage() {
+      tell(FRAME.measure);
+      return answers.usage();
+    },
+    terminate: () => tell(FRAME.terminate),
+    kill,
+    async close() {
+      kill();
+      await gone;
+      await told;
+    },
+  };
+}
+
+/**
+ * Passes on what it prints. It is held up while the listener has not taken what came before; what
+ * is left when it ends is told at once, so that its record need not wait.
+ */
+async function tellOutput(run: LiveRun, onOutput: InstanceRequest["onOutput"]): Promise<void> {
+  const over = run.record.then(() => {}, () => {});
+  try {
+    for (let bytes; (bytes = await run.output.read()) !== null;) {
+      await Promise.race([onOutput(bytes), over]);
+    }
+  } catch {
+    // Nobody hears it any more: then nobody wants it.
+    await run.output.cancel();
+  }
 }

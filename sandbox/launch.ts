@@ -50,16 +50,21 @@ function linksFor({ egress }: SandboxPolicy) {
 /**
  * Arguments of the helper's `host` command, whose launcher starts the sandbox's init.
  * @param runUid the uid that programs run as; null: ours
+ * @param socketDir of a server: the folder of its socket
  * @throws KhachapuriError `sandbox_unavailable` when the launcher cannot mount a path
  */
 export function hostArguments(
   host: SandboxHost,
   policy: SandboxPolicy,
   runUid: number | null,
+  socketDir: string | null = null,
 ): string[] {
   const launcher = host.launcher === "bwrap"
     ? [host.launcherPath ?? "/usr/bin/bwrap", ...bwrapArguments(policy, host.etc)]
-    : [host.launcherPath ?? "/usr/bin/nsjail", ...nsjailArguments(policy, host.etc)];
+    : [
+      host.launcherPath ?? "/usr/bin/nsjail",
+      ...nsjailArguments(policy, host.etc, socketDir !== null),
+    ];
   const memoryBytes = policy.limits.memoryMb * 1024 * 1024;
   return [
     "host",
@@ -68,6 +73,7 @@ export function hostArguments(
     String(RUN_PROCESSES_MAX),
     String(RUN_CPU_PERCENT_MAX),
     String(policy.egress ? encodePolicy(policy.egress).length : 0),
+    socketDir ?? "-",
     ...launcher,
     "--",
     ...INIT,
@@ -124,9 +130,10 @@ export function bwrapArguments(policy: SandboxPolicy, etc?: string): string[] {
  * by default: ending after ten minutes, nice 19, closing descriptors, rlimits of its own, keeping
  * no capability. It cannot forbid nested user namespaces as bwrap does: only the seccomp
  * filter refuses them.
+ * @param isServer whether it has a socket at which it is called
  * @throws KhachapuriError `sandbox_unavailable` when a path holds a colon, which ends it for nsjail
  */
-export function nsjailArguments(policy: SandboxPolicy, etc?: string): string[] {
+export function nsjailArguments(policy: SandboxPolicy, etc?: string, isServer = false): string[] {
   if ([policy.programDir, etc].some((path) => path?.includes(":"))) {
     throw new KhachapuriError("sandbox_unavailable", "nsjail cannot mount a path with a colon", {
       hints: ["use bwrap, or another state directory"],
@@ -146,6 +153,7 @@ export function nsjailArguments(policy: SandboxPolicy, etc?: string): string[] {
     ...(policy.egress
       ? [["--pass_fd", "5"], ...NETWORK_CAPABILITIES.map((name) => ["--cap", name])]
       : []),
+    ...(isServer ? [["--pass_fd", "6"]] : []),
     ["--cap", "CAP_SYS_ADMIN"],
     ["--cap", "CAP_SETPCAP"],
     ["--cap", "CAP_SYS_PTRACE"],

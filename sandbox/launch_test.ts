@@ -41,13 +41,22 @@ Deno.test("what an ordinary machine has besides are links: a run copies no mount
 Deno.test("an unprivileged host names no uid, and a launcher elsewhere is the one that starts", () => {
   const host = { launcher: "bwrap", launcherPath: "/opt/bwrap", runUid: null } as const;
   const args = hostArguments(host, { programDir: "/srv/p", limits }, null);
-  assert.deepEqual(args.slice(0, 7), ["host", "-", "268435456", "64", "100", "0", "/opt/bwrap"]);
+  assert.deepEqual(args.slice(0, 8), [
+    "host",
+    "-",
+    "268435456",
+    "64",
+    "100",
+    "0",
+    "-",
+    "/opt/bwrap",
+  ]);
 });
 
 Deno.test("nsjail gets the same view: its argument list", () => {
   const policy = { programDir: "/srv/p", limits };
   const args = hostArguments({ launcher: "nsjail", runUid: 1000 }, policy, 1000).join(" ");
-  assert.match(args, /^host 1000 268435456 64 100 0 \/usr\/bin\/nsjail /);
+  assert.match(args, /^host 1000 268435456 64 100 0 - \/usr\/bin\/nsjail /);
   assert.match(args, /--bindmount_ro \/srv\/p:\/app/);
   assert.match(args, /--user 65534 --group 65534/);
   assert.match(args, /--pass_fd 3 --pass_fd 4 --cap CAP_SYS_ADMIN/);

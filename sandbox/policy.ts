@@ -35,7 +35,7 @@ export interface RunLimits {
   credits?: number;
 }
 
-/** Where a server is given its connections: on a port of its own, or by a socket that it is passed. */
+/** Where a server is given its connections: on a port of its own, or by a socket passed to it. */
 export type Listen = { readonly kind: "port"; readonly port: number } | { readonly kind: "fd" };
 
 /** What the runs of one deployment may see and use. */

@@ -6,7 +6,7 @@
  */
 import { KhachapuriError } from "../lib/errors.ts";
 
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 /** Runs that one sandbox holds at a time. */
 export const RUNS_MAX = 64;
 export const HEADER_BYTES = 8;
@@ -29,6 +29,8 @@ export const START_HAS_STDIN = 1;
 export const START_IN_ITS_FOLDER = 2;
 /** A stdin credit of this value: the program reads no more. */
 export const STDIN_CLOSED = 0xffff_ffff;
+/** A set-up's `listen` of this value: the server is passed the socket at which it listens. */
+export const LISTEN_BY_FD = 1;
 
 export const FRAME = {
   setup: 1,
@@ -38,12 +40,19 @@ export const FRAME = {
   credit: 5,
   kill: 6,
   extend: 7,
+  freeze: 8,
+  thaw: 9,
+  terminate: 10,
+  measure: 11,
+  await: 12,
   ready: 16,
   stdout: 17,
   stderr: 18,
   stdinCredit: 19,
   exit: 20,
   egress: 21,
+  usage: 22,
+  listening: 23,
 } as const;
 
 /** Kinds of limits that cgroups enforce, as bits of a READY frame's payload. */
@@ -57,6 +66,7 @@ export interface Frame {
 
 /** What one deployment's runs may use; sizes in bytes. */
 export interface Setup {
+  /** Of a server 0: it has none. */
   timeoutMs: number;
   tmpBytes: number;
   stdoutBytes: number;
@@ -69,6 +79,8 @@ export interface Setup {
   secret: bigint;
   /** Sockets for the relay; 0: programs cannot call out. */
   listeners: number;
+  /** 0: programs print their answers; else a server's port, or `LISTEN_BY_FD`. */
+  listen: number;
   /** The encoded seccomp program, 8 bytes an instruction. */
   filter: Uint8Array;
 }
@@ -146,6 +158,7 @@ export function encodeSetup(setup: Setup): Uint8Array {
   view.setUint32(40, setup.rlimits.length, true);
   view.setUint32(44, instructions, true);
   view.setUint32(48, setup.listeners, true);
+  view.setUint32(52, setup.listen, true);
   setup.rlimits.forEach(([resource, value], index) => {
     const at = SETUP_FIXED_BYTES + index * RLIMIT_BYTES;
     view.setUint32(at, resource, true);
@@ -265,6 +278,26 @@ export function decodeExit(payload: Uint8Array): Exit {
     stdinBytes: big(40),
     stdoutBytes: big(48),
     stderrBytes: big(56),
+  };
+}
+
+/** The USAGE frame: what a server has used so far, and holds. */
+export interface Usage {
+  cpuMs: number;
+  memoryBytes: number;
+  processes: number;
+}
+
+const USAGE_BYTES = 24;
+
+/** @throws KhachapuriError `sandbox_unavailable` when it is not a USAGE payload */
+export function decodeUsage(payload: Uint8Array): Usage {
+  if (payload.length !== USAGE_BYTES) throw malformed();
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  return {
+    cpuMs: Number(view.getBigUint64(0, true)) / 1000,
+    memoryBytes: Number(view.getBigUint64(8, true)),
+    processes: view.getUint32(16, true),
   };
 }
 

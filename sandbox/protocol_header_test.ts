@@ -143,7 +143,7 @@ Deno.test("frames, causes, steps and controllers have the same names and numbers
 });
 
 Deno.test("every struct of the header is compared below", () => {
-  const compared = ["setup", "start", "ready", "credit", "extend", "exit"].map((name) =>
+  const compared = ["setup", "start", "ready", "credit", "extend", "usage", "exit"].map((name) =>
     `${name}_payload`
   );
   const others = ["frame_header", "limit", "egress_payload", "egress_event"];
@@ -176,6 +176,7 @@ Deno.test("SETUP has the same layout", () => {
     secret: 0x0601_0203_0405_0607n,
     rlimits: [[0x0701, 0x07_0102_0304], [0x0801, 0x08_0102_0304]],
     listeners: 0x0901_0203,
+    listen: 0x0a01_0203,
     filter,
   }));
   assert.deepEqual(decode("setup_payload", payload), {
@@ -189,7 +190,7 @@ Deno.test("SETUP has the same layout", () => {
     rlimits: 2n,
     instructions: 3n,
     listeners: 0x0901_0203n,
-    zero: 0n,
+    listen: 0x0a01_0203n,
   });
   const [fixed, each] = [structOf("setup_payload").bytes, structOf("limit").bytes];
   const limits = [0, 1].map((index) => decode("limit", payload, fixed + index * each));
@@ -227,6 +228,20 @@ Deno.test("EXTEND has the same layout", () => {
   const payload = payloadOf(protocol.encodeExtend(0, 0x0102_0304));
   assert.deepEqual(decode("extend_payload", payload), { ms: 0x0102_0304n });
   assert.equal(payload.length, structOf("extend_payload").bytes);
+});
+
+Deno.test("USAGE has the same layout", () => {
+  const payload = encode("usage_payload", {
+    cpu_us: 0x01_0203_0405n,
+    memory_bytes: 0x02_0203_0405n,
+    processes: 0x0301_0203n,
+    zero: 0n,
+  });
+  assert.deepEqual(protocol.decodeUsage(payload), {
+    cpuMs: 0x01_0203_0405 / 1000,
+    memoryBytes: 0x02_0203_0405,
+    processes: 0x0301_0203,
+  });
 });
 
 Deno.test("EXIT has the same layout", () => {

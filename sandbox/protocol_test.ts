@@ -96,6 +96,7 @@ Deno.test("what cannot be passed is refused before it is sent", () => {
 
 const SETUP: Setup = {
   listeners: 0,
+  listen: 0,
   timeoutMs: 1,
   tmpBytes: 2,
   stdoutBytes: 4,
@@ -116,7 +117,7 @@ Deno.test("a set-up that init would refuse for its size is not sent", () => {
 Deno.test("SETUP has the layout that init reads", () => {
   const frame = encodeSetup(SETUP);
   const words = new Uint32Array(frame.buffer.slice(HEADER_BYTES, HEADER_BYTES + 56 + 16));
-  assert.deepEqual([...words.subarray(0, 8)], [5, 1, 2, 5, 4, 0, 6, 0]);
+  assert.deepEqual([...words.subarray(0, 8)], [6, 1, 2, 5, 4, 0, 6, 0]);
   assert.deepEqual([...words.subarray(8)], [0x9abc_def0, 0x1234_5678, 1, 2, 0, 0, 7, 0, 256, 0]);
   assert.deepEqual([...frame.subarray(HEADER_BYTES + 56 + 16)], Array(16).fill(9));
 });

@@ -77,6 +77,8 @@ export interface RunInput {
   env: readonly ProgramString[];
   stdin: ByteSource | null;
   isInItsFolder?: boolean;
+  /** It has no deadline, and what it printed counts whatever ends it. */
+  isServer?: boolean;
   onStderr?: (bytes: Uint8Array) => void;
   limits: RunLimits;
 }
@@ -113,7 +115,7 @@ export function createRun(
   const report = createReport(input, egress);
   let over = false;
   let begunAt = report.startedAt;
-  let allowedMs = input.limits.timeoutMs;
+  let allowedMs = input.isServer ? Infinity : input.limits.timeoutMs;
   const kill = () => {
     if (!over) send(encodeBare(FRAME.kill, index));
   };
@@ -127,7 +129,7 @@ export function createRun(
   const end = (error: KhachapuriError | null) => {
     over = true;
     stdin.stop();
-    output.end(error);
+    output.end(input.isServer ? null : error);
   };
   const fail = (error: KhachapuriError) => {
     end(error);

@@ -9,13 +9,13 @@ import type { ByteSource } from "./byte_source.ts";
 import type { EgressEvent } from "./egress.ts";
 import { helperPath, prepareHost, spawnHelper } from "./native.ts";
 import { hostArguments } from "./launch.ts";
-import { concat } from "./bytes.ts";
-import { type ProgramString, unpassable } from "./protocol.ts";
+import { passable } from "./command.ts";
+import type { ProgramString } from "./protocol.ts";
 import type { SandboxHost, SandboxPolicy } from "./policy.ts";
 import type { Run } from "./run.ts";
 import { Session } from "./session.ts";
 import { sessionSetup } from "./setup.ts";
-import { takeRunUid } from "./uid.ts";
+import { assertUnprivileged, takeRunUid } from "./uid.ts";
 
 export interface RunRequest {
   /** argv[0], always text, is the entrypoint relative to the program folder. */
@@ -48,17 +48,6 @@ export type { Run, RunLimit, RunRecord } from "./run.ts";
 export type { RunLimits, SandboxHost, SandboxPolicy } from "./policy.ts";
 
 /**
- * What a program gets unless the request names the variable. Without a locale Ruby, Java, Erlang
- * and Tcl take text for ASCII or Latin-1 and fail on what is neither; every libc has this one.
- */
-const DEFAULT_ENV = Object.entries({
-  PATH: "/usr/local/bin:/usr/bin:/bin",
-  HOME: "/tmp",
-  TMPDIR: "/tmp",
-  LANG: "C.UTF-8",
-});
-
-/**
  * Opens the sandbox of one deployment. Its processes start at once, while the caller goes on to
  * prepare the first run. When they end, the next run starts them again, and fails with the reason
  * when they cannot.
@@ -83,7 +72,7 @@ export async function openSandbox(
       spawnHelper(helper, args),
       sessionSetup(policy, controllers),
       policy.egress ?? null,
-      onEgress,
+      { onEgress },
     );
     session = started;
     started.ended.finally(() => {
@@ -116,48 +105,4 @@ export async function openSandbox(
       uid.giveBack();
     },
   };
-}
-
-/**
- * Programs never run as uid 0: a process whose uid is the machine's root may write sysctls, also in
- * a user namespace.
- * @throws KhachapuriError `sandbox_unavailable`
- */
-export function assertUnprivileged(host: SandboxHost, uid: number | null): void {
-  const runsAs = host.runUid ?? uid;
-  if (runsAs !== null && runsAs > 0) return;
-  throw new KhachapuriError("sandbox_unavailable", "programs must never run as uid 0", {
-    hints: ["set provider.sandbox.runUid to an unprivileged uid, or start as an ordinary user"],
-  });
-}
-
-/**
- * The command in the form that START takes.
- * @throws KhachapuriError `invalid_input` when the entrypoint is not inside the program folder, or
- * a name cannot be one of an environment variable
- */
-function passable({ argv: [entry = "", ...rest], env }: RunRequest): {
-  argv: ProgramString[];
-  env: ProgramString[];
-} {
-  if (
-    typeof entry !== "string" || entry === "" || entry.startsWith("/") ||
-    entry.split("/").includes("..")
-  ) {
-    throw unpassable();
-  }
-  const strings: ProgramString[] = [];
-  for (const [name, value] of DEFAULT_ENV) {
-    if (!Object.hasOwn(env, name)) strings.push(`${name}=${value}`);
-  }
-  for (const name in env) {
-    if (name === "" || name.includes("=")) throw unpassable();
-    strings.push(variable(name, env[name]!));
-  }
-  return { argv: [entry.startsWith("./") ? entry : `./${entry}`, ...rest], env: strings };
-}
-
-function variable(name: string, value: ProgramString): ProgramString {
-  if (typeof value === "string") return `${name}=${value}`;
-  return concat([new TextEncoder().encode(`${name}=`), value]);
 }

@@ -97,6 +97,45 @@ function socketCheck(): Instruction[] {
   ];
 }
 
+/** @param before checks of the loaded request that come first */
+function ioctlCheck(before: readonly Instruction[] = []): Instruction[] {
+  return [
+    load(offsetOfArgument(1)),
+    ...before,
+    ...when([TIOCSTI, TIOCLINUX], errno(EPERM)),
+    ret(ALLOW),
+  ];
+}
+
+/**
+ * A socket tells of the network namespace that it was made in, which for one of ours is the
+ * machine's: by ioctls on sockets, and by an option that binds it to an interface by its number
+ * and another that reads its name. And it knows processes at its other end.
+ */
+const SOCKET_IOCTLS = [0x8900, 0x89ff] as const;
+const SIOCATMARK = 0x8905;
+const SOL_SOCKET = 1;
+const [SO_BINDTODEVICE, SO_BINDTOIFINDEX, SO_PASSPIDFD, SO_PEERPIDFD] = [25, 62, 76, 77];
+
+const IOCTL_CHECK = ioctlCheck([
+  ...when([SIOCATMARK], ALLOW),
+  jump(JUMP_ABOVE, SOCKET_IOCTLS[0] - 1, 0, 2),
+  jump(JUMP_ABOVE, SOCKET_IOCTLS[1], 1, 0),
+  ret(errno(EPERM)),
+]);
+
+/** All but these options of SOL_SOCKET. */
+function optionCheck(refused: readonly number[]): Instruction[] {
+  const options = when(refused, errno(EPERM));
+  return [
+    load(offsetOfArgument(1)),
+    jump(JUMP_EQUAL, SOL_SOCKET, 0, options.length + 1),
+    load(offsetOfArgument(2)),
+    ...options,
+    ret(ALLOW),
+  ];
+}
+
 /** Not for the keeper, on which it depends that a run ends in time. */
 function notTheKeeper(index: number): Instruction[] {
   return [load(offsetOfArgument(index)), ...when([KEEPER], errno(EPERM)), ret(ALLOW)];
@@ -121,7 +160,7 @@ const CHECKS: Record<keyof typeof CHECKED, Instruction[]> = {
     ret(errno(EPERM)),
     ret(ALLOW),
   ],
-  ioctl: [load(offsetOfArgument(1)), ...when([TIOCSTI, TIOCLINUX], errno(EPERM)), ret(ALLOW)],
+  ioctl: ioctlCheck(),
   fcntl: [
     load(offsetOfArgument(1)),
     ...when([F_SETLEASE, F_NOTIFY, F_SETPIPE_SZ], errno(EPERM)),
@@ -141,6 +180,8 @@ export interface FilterOptions {
   secret: bigint | null;
   /** Whether a cgroup counts memory, also that which nobody has mapped. */
   countsMemory: boolean;
+  /** Whether programs hold a socket that was made outside, of the machine's own network. */
+  holdsOurSocket?: boolean;
 }
 
 /** Consecutive call numbers, up to and including `last`, that share a verdict. */
@@ -176,7 +217,8 @@ const NO_USER_NAMESPACE = [
   ret(errno(EPERM)),
 ];
 
-function stretches({ secret, countsMemory }: FilterOptions): Stretch[] {
+function stretches(options: FilterOptions): Stretch[] {
+  const { secret, countsMemory } = options;
   const verdicts = new Map<number, Instruction[]>();
   for (const number of Object.values(ALLOWED)) verdicts.set(number, [ret(ALLOW)]);
   for (const number of countsMemory ? Object.values(UNCOUNTED) : []) {
@@ -186,6 +228,14 @@ function stretches({ secret, countsMemory }: FilterOptions): Stretch[] {
   for (const number of Object.values(REFUSED)) verdicts.set(number, [ret(errno(EPERM))]);
   for (const [name, number] of Object.entries(CHECKED)) {
     verdicts.set(number, CHECKS[name as keyof typeof CHECKED]);
+  }
+  if (options.holdsOurSocket) {
+    verdicts.set(CHECKED.ioctl, IOCTL_CHECK);
+    verdicts.set(ALLOWED.getsockopt!, optionCheck([SO_BINDTODEVICE, SO_PEERPIDFD]));
+    verdicts.set(
+      ALLOWED.setsockopt!,
+      optionCheck([SO_BINDTODEVICE, SO_BINDTOIFINDEX, SO_PASSPIDFD]),
+    );
   }
   const unknown = [ret(errno(ENOSYS))];
   for (const number of secret === null ? [] : Object.values(INIT_ONLY)) {

@@ -44,6 +44,14 @@ export interface HelperStatus {
   readonly signal: string | null;
 }
 
+/** What a session is told that its runs are not. */
+export interface SessionEvents {
+  /** What becomes of the way out; what was used, since it was told last. */
+  onEgress?(event: EgressEvent): void;
+  /** A frame that only a server's sandbox sends; false: it is none. */
+  onServerFrame?(frame: Frame): boolean;
+}
+
 const NOTHING_USED: EgressUsage = { connections: 0, sentBytes: 0, receivedBytes: 0 };
 
 export class Session {
@@ -60,19 +68,20 @@ export class Session {
   /** Whether its end is our doing: then nobody pays for what it takes along. */
   #isEndedByUs = false;
   #failure: KhachapuriError | null = null;
-  readonly #onEgress: (event: EgressEvent) => void;
+  readonly #events: SessionEvents;
+  readonly #ready = Promise.withResolvers<void>();
+  /** Resolves once the sandbox is set up; rejects when it ends before. */
+  readonly ready = this.#ready.promise;
 
-  /**
-   * Takes over a helper that has just been started.
-   * @param onEgress hears what becomes of its way out; what was used, since it heard of it last
-   */
+  /** Takes over a helper that has just been started. */
   constructor(
     child: HelperProcess,
     setup: Setup,
     egress: EgressPolicy | null = null,
-    onEgress: (event: EgressEvent) => void = () => {},
+    events: SessionEvents = {},
   ) {
-    this.#onEgress = onEgress;
+    this.#events = events;
+    this.ready.catch(() => {}); // Its runs say why, too.
     this.#child = child;
     this.#channel = createChannel(child.stdin);
     this.#watch = createWatch(this.#runs, () => this.#terminate());
@@ -108,6 +117,11 @@ export class Session {
     return run;
   }
 
+  /** Puts a frame on the way that has no answer, or one that `onServerFrame` hears. */
+  send(frame: Uint8Array): void {
+    this.#channel.send(frame);
+  }
+
   /** Ends the sandbox and all in it; resolves when its processes are gone. */
   async close(): Promise<void> {
     this.#isEndedByUs = true;
@@ -140,6 +154,7 @@ export class Session {
     // Which limits cgroups enforce has been asked before: prepareHost in native.ts.
     if (frame.type === FRAME.ready) return this.#begin(frame);
     if (frame.type === FRAME.egress) return this.#noteEgress(decodeEvent(frame.payload));
+    if (this.#events.onServerFrame?.(frame)) return;
     const run = this.#runs[frame.run];
     if (!run) throw malformed();
     if (frame.type === FRAME.stdout) run.receive(frame.payload);
@@ -153,15 +168,16 @@ export class Session {
   #begin(frame: Frame): void {
     decodeU32(frame.payload);
     this.#isReady = true;
+    this.#ready.resolve();
     for (const run of this.#runs) run?.begin();
   }
 
   #noteEgress(event: EgressEvent): void {
     if (event.kind === "used") {
-      this.#onEgress({ kind: "used", ...usedSince(event, this.#used ?? NOTHING_USED) });
+      this.#events.onEgress?.({ kind: "used", ...usedSince(event, this.#used ?? NOTHING_USED) });
       this.#used = event;
     } else {
-      this.#onEgress(event);
+      this.#events.onEgress?.(event);
     }
     for (const run of this.#runs) run?.noteEgress(event);
   }
@@ -195,6 +211,7 @@ export class Session {
     this.#stop();
     this.#watch.stop();
     const error = this.#failure ?? explainFailure(said);
+    this.#ready.reject(error);
     const isOurs = !this.#isReady || this.#isEndedByUs || wasKilledOutside(status);
     for (const run of this.#runs) {
       if (isOurs) run?.fail(error);
@@ -228,7 +245,7 @@ interface Watch {
 function createWatch(runs: readonly (LiveRun | null)[], terminate: () => void): Watch {
   let timer: ReturnType<typeof setTimeout> | null = null;
   const arm = ({ overdueAt }: LiveRun) => {
-    if (timer !== null) return;
+    if (timer !== null || overdueAt === Infinity) return;
     timer = setTimeout(check, Math.max(0, overdueAt - performance.now()));
     Deno.unrefTimer(timer);
   };

@@ -18,6 +18,7 @@ const INPUT = { argv: ["./main"], env: [], stdin: null, limits };
 const READY = encodeFrame(FRAME.ready, 0, new Uint8Array(4));
 const SETUP: Setup = {
   listeners: 0,
+  listen: 0,
   timeoutMs: 1_000,
   tmpBytes: 1,
   stdoutBytes: 1,

@@ -1,6 +1,7 @@
 /** The uids that programs run as: no two sandboxes that are open at the same time share one. */
 import { KhachapuriError } from "../lib/errors.ts";
 import { RUN_UIDS_MAX } from "../lib/limits.ts";
+import type { SandboxHost } from "./policy.ts";
 
 export interface RunUid {
   /** null: programs run under our own uid. */
@@ -24,4 +25,18 @@ export function takeRunUid(first: number | null): RunUid {
     return { number, giveBack: () => void taken.delete(number) };
   }
   throw new KhachapuriError("overloaded", "too many deployments are open on this provider");
+}
+
+/**
+ * Programs never run as uid 0: a process whose uid is the machine's root may write sysctls, also in
+ * a user namespace.
+ * @param uid ours
+ * @throws KhachapuriError `sandbox_unavailable`
+ */
+export function assertUnprivileged(host: SandboxHost, uid: number | null): void {
+  const runsAs = host.runUid ?? uid;
+  if (runsAs !== null && runsAs > 0) return;
+  throw new KhachapuriError("sandbox_unavailable", "programs must never run as uid 0", {
+    hints: ["set provider.sandbox.runUid to an unprivileged uid, or start as an ordinary user"],
+  });
 }

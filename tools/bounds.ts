@@ -7,7 +7,11 @@ import { isTest, isTypeScript, type SourceFile } from "./tidy.ts";
 
 const LIMITS = "lib/limits.ts";
 /** That file, and what it passes on. */
-const LIMIT_FILES: ReadonlySet<string> = new Set([LIMITS, "lib/limits_of_peers.ts"]);
+const LIMIT_FILES: ReadonlySet<string> = new Set([
+  LIMITS,
+  "lib/limits_of_peers.ts",
+  "lib/limits_of_servers.ts",
+]);
 const SHIPPED = /^(?:lib|sandbox)\//;
 const BOUND = /^ *(?:export )?const ([A-Z][A-Z0-9_]*(?:_MAX|_TIMEOUT_MS))\b[^=\n]*=\s*[-\d(]/;
 /** The largest values of types bound nothing. */

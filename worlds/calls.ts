@@ -275,6 +275,7 @@ function countingScheme(before: CallWorld["before"], holds: HeldCredit[]): Payme
   }
   const scheme: PaymentScheme<Bill, Bill> = {
     provenPayer: () => Promise.resolve(null),
+    ownersBill: ({ cid, spec: { owner } }) => ({ source: "owner", payer: owner, cid, scope: "" }),
     offer: ({ lane, creditsMax } = {}) => ({
       scheme: "counting",
       ...(lane ? { lane: lane.id } : {}),
@@ -330,7 +331,7 @@ function playPrograms(
       leases += 1;
       let isOut = true;
       return {
-        sandbox,
+        place: sandbox,
         fetchedAt: performance.now(),
         release() {
           if (isOut) leases -= 1;

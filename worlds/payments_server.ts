@@ -11,6 +11,7 @@ import type { RouteParts } from "../lib/provider/door/parts.ts";
 import { createRoutes } from "../lib/provider/door/routes.ts";
 import { openListener } from "../lib/provider/door/serve.ts";
 import { openProvider } from "../lib/provider/door/wiring.ts";
+import type { Deployment } from "../lib/provider/deployment/deployment.ts";
 import type { Bill, Hold, PaymentScheme } from "../lib/provider/money/scheme.ts";
 import { runLimits } from "../lib/provider/program/run_limits.ts";
 
@@ -37,11 +38,16 @@ const FREE_HOLD: Hold = {
   notice: () => Promise.resolve([]),
 };
 
+function ofOwner({ cid, spec: { owner } }: Deployment): Bill {
+  return { source: "owner", payer: owner, cid, scope: "" };
+}
+
 /** Payment off: nothing is looked at, nothing written. */
 const FREE: PaymentScheme<Bill, null> = {
   provenPayer: () => Promise.resolve(null),
   offer: () => ({ scheme: "free" }),
-  read: ({ cid, spec: { owner } }) => ({ source: "owner", payer: owner, cid, scope: "" }),
+  read: ofOwner,
+  ownersBill: ofOwner,
   prove: () => Promise.resolve(),
   admit: () => Promise.resolve(null),
   hold: () => Promise.resolve(FREE_HOLD),
@@ -87,7 +93,7 @@ function free(parts: RouteParts): RouteParts {
 
 function quick(parts: RouteParts): RouteParts {
   const sandboxes = {
-    acquire: () => Promise.resolve({ sandbox: AT_ONCE, fetchedAt: 0, release() {} }),
+    acquire: () => Promise.resolve({ place: AT_ONCE, fetchedAt: 0, release() {} }),
     isOpen: () => true,
     isClosed: () => false,
     refusal: () => null,

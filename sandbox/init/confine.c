@@ -46,6 +46,13 @@ void schedule_as_batch(void) {
   syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &none);
 }
 
+/* Nobody here may have more than we. */
+static void lower_to_ours(struct limit *limit) {
+  struct rlimit ours;
+  if (getrlimit((int)limit->resource, &ours)) fatal("resource limit");
+  if (ours.rlim_max < limit->value) limit->value = ours.rlim_max;
+}
+
 void take_limits(struct settings *settings) {
   uint32_t left = 0;
   for (uint32_t i = 0; i < settings->limits; i++) {
@@ -60,7 +67,8 @@ void take_limits(struct settings *settings) {
         break;
       }
       default:
-        settings->limit[left++] = limit;
+        settings->limit[left] = limit;
+        lower_to_ours(&settings->limit[left++]);
     }
   }
   settings->limits = left;

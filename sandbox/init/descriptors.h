@@ -11,6 +11,7 @@ enum {
   SUPERVISOR = 3,  /* socket: asks for cgroups; its end tells that the supervisor is gone */
   HELPER = 4,      /* this program's own file, as the run uid may not reach its path */
   RELAY = 5,       /* socket: where programs may call out, to who makes their connections */
+  INGRESS = 6,     /* of a server: listening socket at which the provider connects */
 };
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,24 +12,71 @@
  */
 enum { PIECE_BYTES = 512 * 1024 };
 
+/* Pipes that hold nothing, for whoever has bytes next: a connection that rests needs none. */
+enum { SPARE_MAX = 8 };
+
+static struct {
+  int pipe[SPARE_MAX][2];
+  unsigned count;
+} spare;
+
 void flow_open(struct flow *flow, int inside) {
   *flow = (struct flow){
       .inside = inside, .outside = -1, .out = {.pipe = {-1, -1}}, .in = {.pipe = {-1, -1}}};
 }
 
-static bool has_pipe(struct half *half) {
+static bool take_pipe(struct half *half) {
   if (half->pipe[0] >= 0) return true;
+  if (spare.count > 0) {
+    memcpy(half->pipe, spare.pipe[--spare.count], sizeof half->pipe);
+    return true;
+  }
   if (pipe2(half->pipe, O_NONBLOCK | O_CLOEXEC)) return false;
   fcntl(half->pipe[1], F_SETPIPE_SZ, PIECE_BYTES);
   return true;
 }
 
+static void close_fd(int *fd) {
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+}
+
+static void close_pipe(struct half *half) {
+  close_fd(&half->pipe[0]);
+  close_fd(&half->pipe[1]);
+}
+
+static void give_pipe(struct half *half) {
+  if (half->held > 0 || half->pipe[0] < 0) return;
+  if (spare.count == SPARE_MAX) {
+    close_pipe(half);
+    return;
+  }
+  memcpy(spare.pipe[spare.count++], half->pipe, sizeof half->pipe);
+  half->pipe[0] = half->pipe[1] = -1;
+}
+
+void flow_release(void) {
+  for (; spare.count > 0; spare.count--) {
+    close(spare.pipe[spare.count - 1][0]);
+    close(spare.pipe[spare.count - 1][1]);
+  }
+}
+
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Nothing goes this way any more. */
+static bool drop(struct half *half) {
+  close_pipe(half);
+  half->held = 0;
+  return half->ended = half->shut = true;
+}
 
 /* Moves from `from` to `to` until one of them has to wait, or `*share` is used up; false: reset. */
 static bool move_half(struct half *half, int from, int to, size_t *share) {
   const unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
-  if (!has_pipe(half)) return false;
+  if (half->shut) return true;
+  if (!take_pipe(half)) return false;
   for (;;) {
     if (half->held == 0 && !half->ended) {
       if (*share == 0) return true;
@@ -44,7 +92,7 @@ static bool move_half(struct half *half, int from, int to, size_t *share) {
     ssize_t put = splice(half->pipe[0], NULL, to, NULL, half->held, flags);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0 && errno == EAGAIN) return true;
-    if (put <= 0) return false;
+    if (put <= 0) return half->lossy && drop(half);
     half->held -= (size_t)put;
     half->bytes += (uint64_t)put;
   }
@@ -53,21 +101,18 @@ static bool move_half(struct half *half, int from, int to, size_t *share) {
   return true;
 }
 
+/* The same, with a pipe while it holds bytes. */
+static bool carry(struct half *half, int from, int to, size_t *share) {
+  bool done = move_half(half, from, to, share);
+  give_pipe(half);
+  return done;
+}
+
 enum flow_state flow_move(struct flow *flow, size_t out, size_t in) {
-  if (!move_half(&flow->out, flow->inside, flow->outside, &out)) return FLOW_OVER;
-  if (!move_half(&flow->in, flow->outside, flow->inside, &in)) return FLOW_OVER;
+  if (!carry(&flow->out, flow->inside, flow->outside, &out)) return FLOW_OVER;
+  if (!carry(&flow->in, flow->outside, flow->inside, &in)) return FLOW_OVER;
   if (flow->out.shut && flow->in.shut) return FLOW_OVER;
   return out == 0 || in == 0 ? FLOW_HAS_MORE : FLOW_WAITS;
-}
-
-static void close_fd(int *fd) {
-  if (*fd >= 0) close(*fd);
-  *fd = -1;
-}
-
-static void close_half(struct half *half) {
-  close_fd(&half->pipe[0]);
-  close_fd(&half->pipe[1]);
 }
 
 /* What was cut off must not look whole. A reset also leaves no port of the machine's taken. */
@@ -78,8 +123,8 @@ static void close_socket(int *fd, bool told) {
 }
 
 void flow_close(struct flow *flow) {
-  close_half(&flow->out);
-  close_half(&flow->in);
+  close_pipe(&flow->out);
+  close_pipe(&flow->in);
   close_socket(&flow->inside, flow->in.shut);
   close_socket(&flow->outside, flow->out.shut);
 }

@@ -1,4 +1,4 @@
-/* One connection of a program: its end inside, ours outside, and the bytes between them. */
+/* One connection with a program: its end inside, ours outside, and the bytes between them. */
 #ifndef KHACHAPURI_FLOW_H
 #define KHACHAPURI_FLOW_H
 
@@ -8,9 +8,10 @@
 
 /* Bytes from one socket that the other has not taken yet. */
 struct half {
-  int pipe[2]; /* -1 until the first byte */
+  int pipe[2]; /* -1 while it holds nothing */
   size_t held;
   bool ended, shut; /* the reading side is at its end; the writing side was told */
+  bool lossy;        /* what is not taken is dropped, and does not end the way back */
   uint64_t bytes;
 };
 
@@ -31,5 +32,8 @@ enum flow_state flow_move(struct flow *flow, size_t out, size_t in);
 
 /* Closes what is open. A side that was not told the other's end sees an error instead of one. */
 void flow_close(struct flow *flow);
+
+/* Closes the pipes that are kept for the next bytes. */
+void flow_release(void);
 
 #endif

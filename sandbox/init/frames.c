@@ -23,7 +23,8 @@ bool settings_parse(struct settings *settings, const uint8_t *payload, size_t le
   struct setup_payload setup;
   struct filter *filter = &settings->filter;
   if (!take(&reader, &setup, sizeof setup) || setup.version != PROTOCOL_VERSION) return false;
-  if (setup.timeout_ms == 0 || setup.rlimits > RLIMITS_MAX) return false;
+  if ((setup.timeout_ms == 0) != (setup.listen != 0)) return false;
+  if (setup.listen > UINT16_MAX || setup.rlimits > RLIMITS_MAX) return false;
   if (setup.instructions == 0 || setup.instructions > FILTER_INSTRUCTIONS_MAX) return false;
   settings->timeout_ms = setup.timeout_ms;
   settings->stderr_bytes_max = setup.stderr_bytes;
@@ -32,6 +33,7 @@ bool settings_parse(struct settings *settings, const uint8_t *payload, size_t le
   settings->secret = setup.secret;
   settings->limits = setup.rlimits;
   settings->listeners = setup.listeners;
+  settings->listen = setup.listen;
   filter->instructions = setup.instructions;
   snprintf(settings->tmp_options, sizeof settings->tmp_options,
            "mode=1777,size=%u,nr_inodes=16384", setup.tmp_bytes);

@@ -16,12 +16,13 @@ struct filter {
 
 /* What one deployment's runs may use. */
 struct settings {
-  uint32_t timeout_ms;
+  uint32_t timeout_ms; /* of a server 0: it has none */
   uint32_t stderr_bytes_max;
   uint64_t stdout_bytes_max;
   uint64_t memory_bytes; /* of one run; a cgroup enforces it where there is one, else watch.c */
   uint64_t secret;       /* shown to the filter, lets init make the calls that start a run */
   uint32_t listeners; /* sockets that the relay wants; 0: programs cannot call out */
+  uint32_t listen;    /* 0: programs print their answers; else as in SETUP: a server's */
   uint32_t limits;
   struct limit limit[RLIMITS_MAX];
   char tmp_options[64]; /* with which a run's /tmp is mounted */

@@ -9,6 +9,7 @@
 #include "passing.h"
 #include "protocol.h"
 #include "relay.h"
+#include "slots.h"
 #include "sys.h"
 
 #include <errno.h>
@@ -23,11 +24,15 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GRACE_MS = 1000 };
+#define SOCKET_NAME "in"
+
+enum { GRACE_MS = 1000, WAITING_MAX = 4096 /* connections that a server has not taken */ };
 
 /* Of the relay: programs keep it no busier than one of them may be. */
 static const struct cgroup_limits RELAY_LIMITS = {
@@ -44,6 +49,7 @@ struct host {
   int signals;
   pid_t launcher, relay; /* relay: 0 where programs cannot call out */
   size_t policy_bytes;   /* struct egress_payload and what follows it, before the first frame */
+  int socket_dir; /* of a server: the folder of its socket; -1 */
   char **command;
 };
 
@@ -57,17 +63,20 @@ static unsigned long long number(const char *text) {
   return value;
 }
 
-/* UID|- MEMORY_BYTES PIDS CPU_PERCENT POLICY_BYTES LAUNCHER ARGUMENT... */
+/* UID|- MEMORY_BYTES PIDS CPU_PERCENT POLICY_BYTES SOCKET_DIR|- LAUNCHER ARGUMENT... */
 static void parse_arguments(struct host *host, int argc, char **argv) {
   errno = EINVAL;
-  if (argc < 6 || argv[5][0] != '/') fatal("arguments");
+  if (argc < 7 || argv[6][0] != '/') fatal("arguments");
   host->has_uid = strcmp(argv[0], "-") != 0;
   if (host->has_uid) host->uid = (uid_t)number(argv[0]);
   host->limits.memory_bytes = number(argv[1]);
   host->limits.pids = (uint32_t)number(argv[2]);
   host->limits.cpu_percent = (uint32_t)number(argv[3]);
   host->policy_bytes = (size_t)number(argv[4]);
-  host->command = argv + 5;
+  bool is_server = strcmp(argv[5], "-") != 0;
+  host->socket_dir = is_server ? open(argv[5], O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  if (is_server && host->socket_dir < 0) fatal(argv[5]);
+  host->command = argv + 6;
   uid_t runs_as = host->has_uid ? host->uid : getuid();
   errno = EPERM;
   if (runs_as == 0) fatal("programs must never run as uid 0");
@@ -87,6 +96,19 @@ static void send_slot(struct host *host) {
   if (dir >= 0) close(dir);
 }
 
+/* Has the run's processes stand still, or go on, as init wants. */
+static void set_frozen(const struct host *host, bool frozen) {
+  char path[sizeof host->cgroup + 32];
+  if (!host->cgroup[0]) return;
+  snprintf(path, sizeof path, "%s/run-0/cgroup.freeze", host->cgroup);
+  write_file_at(AT_FDCWD, path, frozen ? "1" : "0");
+}
+
+static void obey(struct host *host, char request) {
+  if (request == REQUEST_SLOT) send_slot(host);
+  else set_frozen(host, request == REQUEST_FREEZE);
+}
+
 static void drop_privileges(const struct host *host) {
   if (host->has_uid) {
     gid_t gid = (gid_t)host->uid;
@@ -102,18 +124,33 @@ static void drop_privileges(const struct host *host) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) fatal("no_new_privs");
 }
 
-/*
- * In the child: passes on `theirs` as SUPERVISOR, this program as HELPER, the socket to the relay
- * if there is one as RELAY, and nothing else.
- */
-static void become_launcher(const struct host *host, int theirs, int relay) {
-  int helper = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-  if (helper < 0) fatal("/proc/self/exe");
-  int high = fcntl(helper, F_DUPFD_CLOEXEC, 10), control = fcntl(theirs, F_DUPFD_CLOEXEC, 10);
-  int way_out = relay < 0 ? -1 : fcntl(relay, F_DUPFD_CLOEXEC, 10);
-  if (dup2(control, SUPERVISOR) < 0 || dup2(high, HELPER) < 0) fatal("descriptors");
-  if (relay >= 0 && dup2(way_out, RELAY) < 0) fatal("descriptors");
-  if (syscall(SYS_close_range, relay < 0 ? 5u : 6u, ~0u, 0u)) fatal("close_range");
+/* What init starts with, besides the frames; -1: not there. */
+struct given {
+  int supervisor, helper, relay, ingress;
+};
+
+/* In the child: gives it these numbers, and keeps nothing else. */
+static void arrange(const struct given *given) {
+  const int wanted[][2] = {{given->supervisor, SUPERVISOR},
+                           {given->helper, HELPER},
+                           {given->relay, RELAY},
+                           {given->ingress, INGRESS}};
+  enum { COUNT = sizeof wanted / sizeof wanted[0] };
+  int high[COUNT];
+  for (int i = 0; i < COUNT; i++) {
+    high[i] = wanted[i][0] < 0 ? -1 : fcntl(wanted[i][0], F_DUPFD_CLOEXEC, 10);
+  }
+  for (int i = 0; i < COUNT; i++) {
+    close(wanted[i][1]);
+    if (wanted[i][0] >= 0 && dup2(high[i], wanted[i][1]) < 0) fatal("descriptors");
+  }
+  if (syscall(SYS_close_range, INGRESS + 1u, ~0u, 0u)) fatal("close_range");
+}
+
+static void become_launcher(const struct host *host, struct given given) {
+  given.helper = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  if (given.helper < 0) fatal("/proc/self/exe");
+  arrange(&given);
   drop_privileges(host);
   sigset_t none;
   sigemptyset(&none);
@@ -166,11 +203,30 @@ static int start_relay(struct host *host) {
   return pair[1];
 }
 
+/*
+ * Listens in the server's folder, which only the provider may enter. The name is short, as a path
+ * may have 108 bytes, and says nothing, as a program that is given the socket can read it.
+ */
+static int listen_in(int dir) {
+  const struct sockaddr_un here = {.sun_family = AF_UNIX, .sun_path = SOCKET_NAME};
+  if (dir < 0) return -1;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  unlinkat(dir, SOCKET_NAME, 0);
+  mode_t before = umask(0177);
+  if (fd < 0 || fchdir(dir) || bind(fd, (const struct sockaddr *)&here, sizeof here) ||
+      listen(fd, WAITING_MAX) || chdir("/")) {
+    fatal("the server's socket");
+  }
+  umask(before);
+  return fd;
+}
+
 static void start_launcher(struct host *host, int relay) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) fatal("socketpair");
   host->control = pair[0];
   send_slot(host);
+  const struct given given = {pair[1], -1, relay, listen_in(host->socket_dir)};
   int leaf = -1;
   if (host->cgroup[0]) leaf = cgroup_open_child(host->cgroup, "init", false);
   host->launcher = fork();
@@ -178,9 +234,10 @@ static void start_launcher(struct host *host, int relay) {
   if (host->launcher == 0) {
     /* Before the launcher's first instruction, so that nothing it starts is ever outside. */
     if (leaf >= 0 && !write_file_at(leaf, "cgroup.procs", "0")) fatal("cannot enter the cgroup");
-    become_launcher(host, pair[1], relay);
+    become_launcher(host, given);
   }
   close(pair[1]);
+  if (given.ingress >= 0) close(given.ingress);
   if (leaf >= 0) close(leaf);
 }
 
@@ -218,7 +275,7 @@ static int wait_for_end(struct host *host) {
     bool leaving = polled[0].revents != 0;
     if (polled[1].revents & POLLIN) {
       char request;
-      if (recv(host->control, &request, 1, MSG_DONTWAIT) == 1) send_slot(host);
+      if (recv(host->control, &request, 1, MSG_DONTWAIT) == 1) obey(host, request);
       else leaving = true;
     } else if (polled[1].revents) {
       leaving = true;
@@ -241,8 +298,8 @@ static int wait_for_end(struct host *host) {
 int host_main(int argc, char **argv) {
   static struct host host;
   sigset_t mask;
-  parse_arguments(&host, argc, argv);
   syscall(SYS_close_range, 3u, ~0u, 0u);
+  parse_arguments(&host, argc, argv);
   setsid(); /* a terminal's Ctrl-C then reaches the provider alone, which ends us in order */
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) fatal("subreaper");
   sigemptyset(&mask);
@@ -260,6 +317,7 @@ int host_main(int argc, char **argv) {
   int status = wait_for_end(&host);
   close(host.control);
   end_all();
+  if (host.socket_dir >= 0) unlinkat(host.socket_dir, SOCKET_NAME, 0);
   cgroup_remove(host.cgroup);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -2,7 +2,7 @@
 #ifndef KHACHAPURI_HOST_H
 #define KHACHAPURI_HOST_H
 
-/* Supervises one sandbox until it is gone: UID|- MEMORY_BYTES PIDS CPU_PERCENT LAUNCHER ... */
+/* Supervises one sandbox until it is gone: its arguments are in host.c */
 int host_main(int argc, char **argv);
 
 /* Once in a provider's process: lays out the cgroup base, sweeps it, prints what there is. */

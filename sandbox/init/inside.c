@@ -4,13 +4,16 @@
  * supervisor is gone, and the kernel then kills every run.
  */
 #include "inside.h"
+#include "calls.h"
 #include "confine.h"
 #include "descriptors.h"
-#include "egress.h"
+#include "freeze.h"
+#include "ingress.h"
 #include "input.h"
 #include "network.h"
 #include "output.h"
 #include "sys.h"
+#include "usage.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -43,6 +46,7 @@ enum {
   POLL_OUTPUT,
   POLL_SESSIONS,
   POLL_RELAY,
+  POLL_INGRESS,
   POLL_RUNS,
 };
 
@@ -82,6 +86,7 @@ static void handle_setup(uint8_t *payload, size_t length) {
     drop_network_rights();
     inside.calls_out = true;
   }
+  if (inside.settings.listen) ingress_open(inside.settings.listen);
   inside.sessions = (struct sessions){
       .listener = install_filter(&inside.settings.filter),
       .shared_out = inside.slots.controllers & CONTROLLER_CPU,
@@ -94,6 +99,29 @@ static void handle_setup(uint8_t *payload, size_t length) {
   output_commit(FRAME_READY, 0, sizeof ready);
 }
 
+/* Takes the frames that only a server gets; false: it is another. */
+static bool handle_for_server(const struct frame_header *frame, struct run *run) {
+  switch (frame->type) {
+    case FRAME_FREEZE:
+    case FRAME_THAW:
+      freeze_set(&inside, run, frame->type == FRAME_FREEZE);
+      return true;
+    case FRAME_TERMINATE:
+      freeze_set(&inside, run, false);
+      if (run->busy && !run->dead) keeper_terminate(run->keeper);
+      return true;
+    case FRAME_MEASURE:
+      calls_ask(&inside);
+      usage_tell(&inside, run);
+      return true;
+    case FRAME_AWAIT:
+      ingress_await();
+      return true;
+    default:
+      return false;
+  }
+}
+
 static void handle_frame(const struct frame_header *frame, uint8_t *payload) {
   if (frame->type == FRAME_SETUP) {
     handle_setup(payload, frame->length);
@@ -102,6 +130,7 @@ static void handle_frame(const struct frame_header *frame, uint8_t *payload) {
   if (!inside.ready || frame->run >= RUNS_MAX) protocol_error("frame out of order");
   struct run *run = &inside.run[frame->run];
   struct command *command;
+  if (inside.settings.listen && handle_for_server(frame, run)) return;
   switch (frame->type) {
     case FRAME_START:
       if (run->busy) protocol_error("start of a busy run");
@@ -174,6 +203,7 @@ static nfds_t fill_polled(struct pollfd *polled, struct run **owners, uint64_t *
   polled[POLL_SESSIONS] = (struct pollfd){inside.ready ? inside.sessions.listener : -1, POLLIN, 0};
   bool room = output_room() > CHUNK_BYTES_MAX + 2 * OUTPUT_RESERVE;
   polled[POLL_RELAY] = (struct pollfd){inside.calls_out && room ? RELAY : -1, POLLIN, 0};
+  polled[POLL_INGRESS] = (struct pollfd){ingress_fd(), POLLIN, 0};
   for (uint32_t i = 0; i < inside.runs; i++) {
     struct run *run = &inside.run[i];
     if (!run->busy) continue;
@@ -189,56 +219,7 @@ static nfds_t fill_polled(struct pollfd *polled, struct run **owners, uint64_t *
   return count;
 }
 
-/* ---- the relay ---- */
-
-static void hear_message(const uint8_t *bytes) {
-  struct egress_message message;
-  memcpy(&message, bytes, sizeof message);
-  if (message.kind == EGRESS_BUSY) inside.has_called = true;
-  if (message.kind == EGRESS_LISTEN) network_listen(RELAY, &message);
-}
-
-/* Passes on what the relay tells of. It is heard before a run's end, which it may explain. */
-static void hear_relay(void) {
-  while (output_room() > CHUNK_BYTES_MAX + OUTPUT_RESERVE) {
-    struct egress_event event;
-    uint8_t *bytes = output_begin();
-    int64_t got = egress_receive(RELAY, bytes, CHUNK_BYTES_MAX, NULL);
-    if (got < 0) return;
-    if (got == 0) _exit(0);
-    if (got == sizeof(struct egress_message)) {
-      hear_message(bytes);
-      continue;
-    }
-    memcpy(&event, bytes, sizeof event);
-    if (event.kind == EGRESS_USED) inside.answered++;
-    output_commit(FRAME_EGRESS, 0, (size_t)got);
-  }
-}
-
-/*
- * Asks the relay what was used, when runs that may have called out are over; the last one's
- * connections end with it, and so do those that the relay took up only then.
- */
-static void settle_calls(void) {
-  struct egress_message message = {.kind = EGRESS_IDLE};
-  bool over = false;
-  if (!inside.has_called) return;
-  for (uint32_t i = 0; i < inside.runs; i++) {
-    struct run *run = &inside.run[i];
-    if (!run->busy) continue;
-    if (!run->dead) message.kind = EGRESS_SETTLE;
-    else if (run->settled_by == 0) over = true;
-  }
-  if (!over && message.kind == EGRESS_SETTLE) return;
-  if (message.kind == EGRESS_IDLE) inside.has_called = false;
-  inside.asked++;
-  for (uint32_t i = 0; i < inside.runs; i++) {
-    struct run *run = &inside.run[i];
-    if (run->busy && run->dead && run->settled_by == 0) run->settled_by = inside.asked;
-  }
-  egress_send(RELAY, &message, -1);
-}
+/* ---- time ---- */
 
 /* The sooner of two times in milliseconds, of which -1 is never. */
 static int sooner(int64_t a, int64_t b) {
@@ -249,21 +230,23 @@ static int sooner(int64_t a, int64_t b) {
 /* Milliseconds until something has to be done that no descriptor announces; -1: nothing. */
 static int timeout_ms(void) {
   uint64_t now = now_ms(), nearest = UINT64_MAX, first_begun = UINT64_MAX;
-  bool starting = false;
+  bool starting = false, lives = false;
   for (uint32_t i = 0; i < inside.runs; i++) {
     const struct run *run = &inside.run[i];
     if (!run->busy || run->dead) continue;
-    bool lives = run->cause == CAUSE_NONE;
-    uint64_t due = lives ? run->deadline_ms : run->kill_ms;
-    if (lives && run->begun_ms < first_begun) first_begun = run->begun_ms;
+    bool ending = run->cause != CAUSE_NONE;
+    uint64_t due = ending ? run->kill_ms : run->deadline_ms;
+    lives = true;
+    if (!ending && run->begun_ms < first_begun) first_begun = run->begun_ms;
     starting = starting || run->program_ends[1] >= 0;
     if (due < nearest) nearest = due;
   }
   if (nearest < now) nearest = now;
-  int watch = watch_runs(&inside, first_begun);
+  int watch = inside.frozen ? freeze_watch(&inside) : watch_runs(&inside, first_begun);
   int left = inside.released ? -1 : RELEASE_AFTER_MS;
   int64_t due = nearest - now > INT_MAX ? -1 : (int64_t)(nearest - now);
-  if (nearest != UINT64_MAX) left = sooner(due, watch);
+  if (lives) left = sooner(due, watch);
+  left = sooner(left, ingress_tidy());
   if (keepers_exiting()) left = sooner(left, REAP_WITHIN_MS);
   return starting ? sooner(left, CLOSE_WITHIN_MS) : left;
 }
@@ -296,7 +279,8 @@ static void dispatch(const struct pollfd *polled, struct run **owners, nfds_t co
     if (polled[i + 1].revents) run_read_stderr(owners[i]);
     if (polled[i + 2].revents) run_feed(owners[i]);
   }
-  if (polled[POLL_RELAY].revents) hear_relay();
+  if (polled[POLL_INGRESS].revents || ingress_tidy() == 0) ingress_serve();
+  if (polled[POLL_RELAY].revents) calls_hear(&inside);
   if (polled[POLL_DONE].revents) collect_finished();
   if (polled[POLL_SESSIONS].revents & POLLIN) sessions_take(&inside.sessions);
   if (polled[POLL_DEATHS].revents) {
@@ -312,7 +296,7 @@ static void dispatch(const struct pollfd *polled, struct run **owners, nfds_t co
  */
 static int wait_for_events(struct pollfd *polled, nfds_t count, uint64_t held_us) {
   struct timespec wait = {0};
-  bool ahead = inside.ready && !inside.prepare_failed && keeper_wanted();
+  bool ahead = inside.ready && !inside.settings.listen && !inside.prepare_failed && keeper_wanted();
   int left = ahead ? 0 : timeout_ms();
   if (left > 0) wait = (struct timespec){left / 1000, left % 1000 * 1000000};
   if (held_us > 0 && !ahead) {
@@ -331,6 +315,18 @@ static int wait_for_events(struct pollfd *polled, nfds_t count, uint64_t held_us
   return ready;
 }
 
+/* Whether nothing of a server's answers is left on the way. */
+static bool is_delivered(const struct run *run) {
+  return !inside.settings.listen || !run->dead || ingress_end();
+}
+
+static void tell_let_in(void) {
+  for (uint32_t i = ingress_let_in(); i > 0 && output_room() > OUTPUT_RESERVE; i--) {
+    output_begin();
+    output_commit(FRAME_LISTENING, 0, 0);
+  }
+}
+
 static void serve(void) {
   static struct pollfd polled[POLL_RUNS + 3 * RUNS_MAX];
   static struct run *owners[POLL_RUNS + 3 * RUNS_MAX];
@@ -339,12 +335,13 @@ static void serve(void) {
     nfds_t count = fill_polled(polled, owners, &held_us);
     if (wait_for_events(polled, count, held_us) > 0) dispatch(polled, owners, count);
     end_overdue();
-    settle_calls();
+    calls_settle(&inside);
     for (uint32_t i = 0; i < inside.runs; i++) {
       struct run *run = &inside.run[i];
-      if (run->busy && run->settled_by <= inside.answered) run_finish(run);
+      if (run->busy && run->settled_by <= inside.answered && is_delivered(run)) run_finish(run);
     }
     while (inside.runs > 0 && !inside.run[inside.runs - 1].busy) inside.runs--;
+    tell_let_in();
     output_flush();
   }
 }
@@ -377,6 +374,7 @@ int inside_main(void) {
   drop_rights();
   if (fcntl(SUPERVISOR, F_SETFD, FD_CLOEXEC)) fatal("no supervisor");
   fcntl(RELAY, F_SETFD, FD_CLOEXEC);
+  fcntl(INGRESS, F_SETFD, FD_CLOEXEC);
   /* Runs without cgroups of their own must not see the machine's. */
   if (!slots_open(&inside.slots, SUPERVISOR) && unshare(CLONE_NEWCGROUP)) fatal("cgroup namespace");
   inside.null = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -45,6 +45,8 @@ struct keeper {
   struct task task;
   uint32_t go;             /* futex: not 0 when the task is there */
   uint32_t end;            /* not 0: the run is to end now */
+  uint32_t frozen;         /* not 0: it is to stand still, and again when the number changes */
+  uint32_t terminate;      /* not 0: the program is to be told to end */
   volatile uint32_t begun; /* the program has its own copies of the descriptors */
   struct outcome outcome;
   struct stacks *stacks;
@@ -58,7 +60,7 @@ static struct keeper keepers[KEEPERS_MAX];
 static struct stacks stacks[KEEPERS_MAX] __attribute__((aligned(4096)));
 static uint32_t count[EXITING + 1]; /* keepers in each state but FREE */
 
-/* ---- in the keeper and in the program that it starts ---- */
+/* ---- in the keeper ---- */
 
 __asm__(".text\n.global raw_clone\n.type raw_clone, @function\n"
         "raw_clone:\n"
@@ -78,10 +80,6 @@ __asm__(".text\n.global raw_clone\n.type raw_clone, @function\n"
 
 _Static_assert(SYS_clone3 == 435 && sizeof(struct clone_args) == 88, "raw_clone's constants");
 
-static _Noreturn void exit_process(int code) {
-  for (;;) raw(SYS_exit_group, code, 0, 0, 0, 0);
-}
-
 /* Ends the keeper when it is all that still lives of the run, and tells init so. */
 static _Noreturn void finish(struct keeper *keeper) {
   static const uint64_t one = 1;
@@ -90,22 +88,9 @@ static _Noreturn void finish(struct keeper *keeper) {
   exit_process(0);
 }
 
-/* Notes for init that a step has failed, when `result` says so. */
-static bool failed(struct keeper *keeper, enum start_step step, long result) {
-  if (result >= 0) return false;
-  keeper->outcome.start_errno = (int32_t)-result;
-  keeper->outcome.start_step = (int32_t)step;
-  return true;
-}
-
-/* In the program's process: ends it when a step has failed. */
-static void program_must(struct keeper *keeper, enum start_step step, long result) {
-  if (failed(keeper, step, result)) exit_process(127);
-}
-
 /* In the keeper: ends it when a step has failed. */
 static void keeper_must(struct keeper *keeper, enum start_step step, long result) {
-  if (failed(keeper, step, result)) finish(keeper);
+  if (step_failed(&keeper->outcome, step, result)) finish(keeper);
 }
 
 static void mount_over(struct keeper *keeper, const char *kind, const char *path,
@@ -116,72 +101,8 @@ static void mount_over(struct keeper *keeper, const char *kind, const char *path
                       raw_pointer(options)));
 }
 
-static long unshare_own(const struct settings *settings, long flags) {
-  return raw_own(settings->secret, SYS_unshare, flags, 0, 0, 0, 0);
-}
-
-static long drop_capabilities(void) {
-  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-  struct __user_cap_data_struct none[2] = {{0}};
-  return raw(SYS_capset, raw_pointer(&header), raw_pointer(none), 0, 0, 0);
-}
-
-/* The program was started with copies of init's descriptors: keeps its own three of them. */
-static void drop_descriptors(struct keeper *keeper) {
-  keeper->begun = 1;
-  for (int fd = 0; fd < 3; fd++) {
-    program_must(keeper, STEP_NAMESPACES, raw(SYS_dup2, keeper->task.stdio[fd], fd, 0, 0, 0));
-  }
-  program_must(keeper, STEP_NAMESPACES, raw(SYS_close_range, 3, ~0u, 0, 0, 0));
-}
-
-/*
- * Goes to the folder that the entrypoint lies in, "./a/b", and makes of its path what it is there,
- * "./b": where the b began with its slash there is room for the dot.
- */
-static void enter_folder(struct keeper *keeper, char **entrypoint) {
-  char *slash = *entrypoint;
-  for (char *at = slash; *at; at++) {
-    if (*at == '/') slash = at;
-  }
-  if (slash == *entrypoint) return;
-  *slash = 0;
-  program_must(keeper, STEP_EXEC, raw(SYS_chdir, raw_pointer(*entrypoint), 0, 0, 0, 0));
-  *slash = '/';
-  slash[-1] = '.';
-  *entrypoint = slash - 1;
-}
-
-static void become_program(void *argument) {
-  struct keeper *keeper = argument;
-  const struct settings *settings = keeper->settings;
-  static const unsigned long no_signals;
-  drop_descriptors(keeper);
-  /* In a cgroup namespace of its own the program sees no cgroup but its own. */
-  if (keeper->task.slot) {
-    program_must(keeper, STEP_NAMESPACES, unshare_own(settings, CLONE_NEWCGROUP));
-  }
-  program_must(keeper, STEP_CAPABILITIES, drop_capabilities());
-  /*
-   * A process group of its own, so that a signal to the group reaches no other run. No session of
-   * its own: the kernel would schedule it as a group with as much weight as all of the provider.
-   */
-  program_must(keeper, STEP_CAPABILITIES, raw(SYS_setpgid, 0, 0, 0, 0, 0));
-  raw(SYS_rt_sigprocmask, SIG_SETMASK, raw_pointer(&no_signals), 0, 8, 0);
-  for (uint32_t i = 0; i < settings->limits; i++) {
-    const struct limit *limit = &settings->limit[i];
-    const uint64_t both[2] = {limit->value, limit->value};
-    program_must(keeper, STEP_CAPABILITIES,
-                 raw(SYS_prlimit64, 0, (long)limit->resource, raw_pointer(both), 0, 0));
-  }
-  const struct command *command = keeper->task.command;
-  if (command->in_its_folder) enter_folder(keeper, command->argv);
-  program_must(keeper, STEP_EXEC,
-               raw(SYS_execve, raw_pointer(command->argv[0]), raw_pointer(command->argv),
-                   raw_pointer(command->envp), 0, 0));
-}
-
 static long start_program(struct keeper *keeper) {
+  struct start start = {keeper->settings, &keeper->task, &keeper->outcome, &keeper->begun};
   struct clone_args args = {
       .flags = CLONE_VM | CLONE_VFORK,
       .exit_signal = SIGCHLD,
@@ -192,7 +113,7 @@ static long start_program(struct keeper *keeper) {
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = (uint32_t)keeper->task.slot->dir;
   }
-  return raw_clone(&args, become_program, keeper, keeper->settings->secret);
+  return raw_clone(&args, become_program, &start, keeper->settings->secret);
 }
 
 static bool is_to_end(const struct keeper *keeper) {
@@ -209,13 +130,25 @@ static long reap_child(struct keeper *keeper, long program, int options) {
   return pid;
 }
 
+/* What init wants of a run that goes on. `seen` is what it wanted before of its standing still. */
+static void obey(struct keeper *keeper, long program, uint32_t *seen) {
+  uint32_t frozen = __atomic_load_n(&keeper->frozen, __ATOMIC_ACQUIRE);
+  if (frozen != *seen) raw(SYS_kill, -1, frozen ? SIGSTOP : SIGCONT, 0, 0, 0);
+  *seen = frozen;
+  if (__atomic_exchange_n(&keeper->terminate, 0, __ATOMIC_ACQ_REL)) {
+    raw(SYS_kill, program, SIGTERM, 0, 0, 0);
+  }
+}
+
 /*
- * Waits until the program ends or init wants the run ended. Both wake it by a signal, and so can
- * the program, whose signals say nothing.
+ * Waits until the program ends or init wants the run ended. Both wake it by a signal, as does all
+ * that init wants, and so can the program, whose signals say nothing.
  */
 static void wait_for_end(struct keeper *keeper, long program) {
   static const unsigned long wakes = 1ul << (SIGCHLD - 1) | 1ul << (SIGTERM - 1);
+  uint32_t frozen = 0;
   while (!keeper->outcome.known && !is_to_end(keeper)) {
+    obey(keeper, program, &frozen);
     if (reap_child(keeper, program, WNOHANG) > 0) continue;
     raw(SYS_rt_sigtimedwait, raw_pointer(&wakes), 0, 0, sizeof wakes, 0);
   }
@@ -283,7 +216,7 @@ static struct keeper *make_keeper(const struct settings *settings, int done_fd) 
   keeper->settings = settings;
   keeper->stacks = &stacks[keeper - keepers];
   keeper->done_fd = done_fd;
-  keeper->go = keeper->end = keeper->begun = 0;
+  keeper->go = keeper->end = keeper->begun = keeper->frozen = keeper->terminate = 0;
   keeper->outcome = (struct outcome){0};
   struct clone_args args = {
       .flags = CLONE_VM | CLONE_FILES | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC,
@@ -327,9 +260,24 @@ const struct outcome *keeper_outcome(const struct keeper *keeper) { return &keep
 
 bool keeper_begun(const struct keeper *keeper) { return keeper->begun || keeper->outcome.over; }
 
+static void wake(const struct keeper *keeper) {
+  if (keeper->pid) kill(keeper->pid, SIGTERM);
+}
+
+void keeper_freeze(struct keeper *keeper, bool frozen) {
+  uint32_t next = keeper->frozen + 1 == 0 ? 1 : keeper->frozen + 1;
+  __atomic_store_n(&keeper->frozen, frozen ? next : 0, __ATOMIC_RELEASE);
+  wake(keeper);
+}
+
+void keeper_terminate(struct keeper *keeper) {
+  __atomic_store_n(&keeper->terminate, 1, __ATOMIC_RELEASE);
+  wake(keeper);
+}
+
 void keeper_end(struct keeper *keeper) {
   __atomic_store_n(&keeper->end, 1, __ATOMIC_RELEASE);
-  if (keeper->pid) kill(keeper->pid, SIGTERM);
+  wake(keeper);
 }
 
 void keeper_kill(const struct keeper *keeper) {

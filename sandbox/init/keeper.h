@@ -2,30 +2,11 @@
 #ifndef KHACHAPURI_KEEPER_H
 #define KHACHAPURI_KEEPER_H
 
-#include "frames.h"
-#include "slots.h"
+#include "program.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/resource.h>
 #include <sys/types.h>
-
-/* What a run's keeper tells init, in memory that they share. */
-struct outcome {
-  volatile int32_t status;
-  volatile int32_t start_errno;
-  volatile int32_t start_step;
-  volatile int32_t known; /* whether `status` is */
-  volatile int32_t over;  /* nothing of the run lives */
-  struct rusage usage;
-};
-
-/* What a keeper is given to start. */
-struct task {
-  const struct command *command;
-  struct slot *slot; /* in whose cgroup the program is from its first instruction; or NULL */
-  int stdio[3];
-};
 
 struct keeper;
 
@@ -48,6 +29,12 @@ const struct outcome *keeper_outcome(const struct keeper *keeper);
 
 /* 0 once it has been reaped. */
 pid_t keeper_pid(const struct keeper *keeper);
+
+/* Has all of its run stand still, or go on; it does so soon, and again each time. */
+void keeper_freeze(struct keeper *keeper, bool frozen);
+
+/* Has it send SIGTERM to the program. */
+void keeper_terminate(struct keeper *keeper);
 
 /* Has it kill and reap all of its run, so that it knows what they took. */
 void keeper_end(struct keeper *keeper);

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 5u
+#define PROTOCOL_VERSION 6u
 #define RUNS_MAX 64u
 #define CHUNK_BYTES_MAX (64u * 1024u)
 #define START_BYTES_MAX (1024u * 1024u)
@@ -24,6 +24,8 @@
 #define START_IN_ITS_FOLDER 2u
 /* A STDIN_CREDIT of so many bytes says that the program reads no more. */
 #define STDIN_CLOSED 0xffffffffu
+/* A SETUP's `listen` of this value: the server is passed the socket at which it listens. */
+#define LISTEN_BY_FD 1u
 
 enum frame_type {
   FRAME_SETUP = 1,
@@ -33,12 +35,19 @@ enum frame_type {
   FRAME_CREDIT = 5,
   FRAME_KILL = 6,
   FRAME_EXTEND = 7,
+  FRAME_FREEZE = 8,
+  FRAME_THAW = 9,
+  FRAME_TERMINATE = 10,
+  FRAME_MEASURE = 11,
+  FRAME_AWAIT = 12,
   FRAME_READY = 16,
   FRAME_STDOUT = 17,
   FRAME_STDERR = 18,
   FRAME_STDIN_CREDIT = 19,
   FRAME_EXIT = 20,
   FRAME_EGRESS = 21,
+  FRAME_USAGE = 22,
+  FRAME_LISTENING = 23,
 };
 
 /* Stands before each payload. */
@@ -52,7 +61,7 @@ struct frame_header {
 /* SETUP: this, then `rlimits` of struct limit, then `instructions` of struct sock_filter. */
 struct setup_payload {
   uint32_t version;
-  uint32_t timeout_ms;
+  uint32_t timeout_ms; /* of a server 0: it has none */
   uint32_t tmp_bytes;
   uint32_t stderr_bytes;
   uint64_t stdout_bytes;
@@ -61,7 +70,7 @@ struct setup_payload {
   uint32_t rlimits;
   uint32_t instructions;
   uint32_t listeners; /* not 0: programs may call out, and their relay wants so many sockets */
-  uint32_t zero;
+  uint32_t listen; /* 0: programs print their answers; else a server's port, or LISTEN_BY_FD */
 };
 
 struct limit {
@@ -90,6 +99,14 @@ struct credit_payload {
 /* EXTEND: the run may take so much longer. */
 struct extend_payload {
   uint32_t ms;
+};
+
+/* USAGE, the answer to MEASURE: what a server has used so far, and holds. */
+struct usage_payload {
+  uint64_t cpu_us;
+  uint64_t memory_bytes;
+  uint32_t processes;
+  uint32_t zero;
 };
 
 struct exit_payload {

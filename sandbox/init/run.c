@@ -1,4 +1,5 @@
 #include "run.h"
+#include "descriptors.h"
 #include "inside.h"
 #include "listening.h"
 #include "output.h"
@@ -70,18 +71,23 @@ void run_begin(struct inside *inside, struct run *run, struct command *command) 
   run->command = command;
   run->credit = STDOUT_WINDOW_BYTES;
   run->begun_ms = now_ms();
-  run->deadline_ms = run->begun_ms + inside->settings.timeout_ms;
+  bool is_server = inside->settings.listen != 0;
+  run->deadline_ms = is_server ? UINT64_MAX : run->begun_ms + inside->settings.timeout_ms;
+  run->held_until_us = is_server ? run->begun_ms : 0;
   run->slot = slot_take(&inside->slots);
   run->stdin_ended = !command->has_stdin;
   if (command->has_stdin) run->program_ends[0] = make_pipe(&run->in, false);
   run->program_ends[1] = make_pipe(&run->out, true);
-  run->program_ends[2] = make_pipe(&run->err, true);
+  /* What a server prints is one stream, so that it stays in order. */
+  if (!is_server) run->program_ends[2] = make_pipe(&run->err, true);
+  int err = run->program_ends[is_server ? 1 : 2];
   int in = command->has_stdin ? run->program_ends[0] : inside->null;
   /* Where runs have cgroups, none goes without its limits. */
   bool limited = run->slot || inside->slots.count == 0;
   if (!limited) errno = EAGAIN;
-  if (limited && in >= 0 && run->program_ends[1] >= 0 && run->program_ends[2] >= 0) {
-    struct task task = {command, run->slot, {in, run->program_ends[1], run->program_ends[2]}};
+  if (limited && in >= 0 && run->program_ends[1] >= 0 && err >= 0) {
+    int listener = inside->settings.listen == LISTEN_BY_FD ? INGRESS : -1;
+    struct task task = {command, run->slot, {in, run->program_ends[1], err}, listener};
     run->keeper = keeper_start(&inside->settings, inside->done_fd, &task);
   }
   if (!run->keeper) start_failed(run);
@@ -95,7 +101,7 @@ void run_end(struct run *run, enum cause cause) {
     if (cause == CAUSE_TIMEOUT && !run->dead) run->listening_port = listening_port();
   }
   if (run->dead) {
-    close_fd(&run->out);
+    if (!run->settings->listen) close_fd(&run->out);
   } else if (first) {
     run->kill_ms = now_ms() + END_MS;
     keeper_end(run->keeper);
@@ -112,7 +118,9 @@ bool run_extend(struct run *run, const uint8_t *payload, uint32_t length) {
   struct extend_payload extend;
   if (length != sizeof extend) return false;
   memcpy(&extend, payload, sizeof extend);
-  if (run->busy && !run->dead && run->cause == CAUSE_NONE) run->deadline_ms += extend.ms;
+  if (run->busy && !run->dead && run->cause == CAUSE_NONE && run->deadline_ms < UINT64_MAX) {
+    run->deadline_ms += extend.ms;
+  }
   return true;
 }
 
@@ -331,7 +339,8 @@ static void report(struct run *run) {
 
 void run_finish(struct run *run) {
   if (!run->dead || output_room() < OUTPUT_RESERVE) return;
-  if (run->cause != CAUSE_NONE) close_fd(&run->out);
+  /* What a server printed is no answer, that must not look whole: it may say why it ended. */
+  if (run->cause != CAUSE_NONE && !run->settings->listen) close_fd(&run->out);
   while (run->out >= 0 && output_room() >= CHUNK_BYTES_MAX + OUTPUT_RESERVE) run_read_stdout(run);
   while (run->err >= 0 && output_room() >= CHUNK_BYTES_MAX + OUTPUT_RESERVE) run_read_stderr(run);
   if (run->out < 0 && run->err < 0) report(run);

@@ -52,6 +52,8 @@ static struct slot *add_slot(struct slots *slots, int dir) {
   slot->events = openat(dir, "memory.events", O_RDONLY | O_CLOEXEC);
   slot->cpu = openat(dir, "cpu.stat", O_RDONLY | O_CLOEXEC);
   slot->memory = openat(dir, "memory.current", O_RDONLY | O_CLOEXEC);
+  slot->pids = openat(dir, "pids.current", O_RDONLY | O_CLOEXEC);
+  slot->freezes = faccessat(dir, "cgroup.freeze", F_OK, 0) == 0;
   slot->kinds = openat(dir, "memory.stat", O_RDONLY | O_CLOEXEC);
   /* Linux 6.12 and newer let the peak be reset; before, it only grows. */
   slot->peak = openat(dir, "memory.peak", O_RDWR | O_CLOEXEC);
@@ -77,8 +79,13 @@ static uint64_t left_behind(const struct slot *slot) {
   return read_number(slot->kinds, "anon ") + read_number(slot->kinds, "\nshmem ");
 }
 
+static bool request(const struct slots *slots, enum request wanted) {
+  const char letter = (char)wanted;
+  return send(slots->supervisor, &letter, 1, MSG_NOSIGNAL) == 1;
+}
+
 static struct slot *ask_for_slot(struct slots *slots) {
-  if (slots->count == RUNS_MAX || send(slots->supervisor, "s", 1, MSG_NOSIGNAL) != 1) return NULL;
+  if (slots->count == RUNS_MAX || !request(slots, REQUEST_SLOT)) return NULL;
   int dir = receive_slot(slots->supervisor, &slots->controllers);
   return dir < 0 ? NULL : add_slot(slots, dir);
 }
@@ -116,4 +123,17 @@ struct used slot_read(struct slot *slot, struct used by_rusage) {
   slot->cpu_us = cpu_us;
   slot->peak_bytes = peak;
   return used;
+}
+
+struct held slot_look(const struct slot *slot) {
+  uint64_t cpu_us = read_number(slot->cpu, "usage_usec ");
+  return (struct held){
+      .cpu_us = cpu_us > slot->cpu_us ? cpu_us - slot->cpu_us : 0,
+      .bytes = read_number(slot->memory, ""),
+      .processes = (uint32_t)read_number(slot->pids, ""),
+  };
+}
+
+void slot_freeze(const struct slots *slots, bool frozen) {
+  request(slots, frozen ? REQUEST_FREEZE : REQUEST_THAW);
 }

@@ -7,9 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What init asks of the supervisor, each a message of one byte. */
+enum request { REQUEST_SLOT = 's', REQUEST_FREEZE = 'f', REQUEST_THAW = 't' };
+
 struct slot {
   int dir; /* of the cgroup; the others are files in it, -1 where this kernel has none */
-  int peak, events, cpu, memory, kinds;
+  int peak, events, cpu, memory, kinds, pids;
+  bool freezes; /* this kernel can have it stand still */
   bool busy;
   uint64_t oom_kills, peak_bytes, cpu_us; /* as read after the last run */
 };
@@ -18,6 +22,12 @@ struct slot {
 struct used {
   uint64_t cpu_us, peak_bytes;
   bool out_of_memory;
+};
+
+/* What one takes so far, and holds. */
+struct held {
+  uint64_t cpu_us, bytes;
+  uint32_t processes;
 };
 
 struct slots {
@@ -42,5 +52,11 @@ struct slot *slot_take(struct slots *slots);
  * stays busy until its run's mounts are gone.
  */
 struct used slot_read(struct slot *slot, struct used by_rusage);
+
+/* What the run in it has taken so far, and holds. */
+struct held slot_look(const struct slot *slot);
+
+/* Asks the supervisor to have all in the first slot stand still, or go on. It does so soon. */
+void slot_freeze(const struct slots *slots, bool frozen);
 
 #endif

@@ -13,6 +13,8 @@ export interface Answer {
   readonly framing: "none" | "length" | "chunked" | "close";
   /** Whether all came that was announced; an answer that lasts until the close looks whole. */
   readonly isWhole: boolean;
+  /** Fields behind the body, in order as sent, names in lower case. */
+  readonly trailers: Answer["fields"];
 }
 
 /** How the other side ended the connection: by FIN, by RST, or not at all until the deadline. */
@@ -74,14 +76,32 @@ export class Connection implements Disposable {
     const [first, ...lines] = head.split("\r\n");
     const [, protocol = "", code = ""] = STATUS_LINE.exec(first!) ?? [];
     assert.ok(code, `no status line: ${JSON.stringify(first)}`);
-    const fields = lines.map((line) => {
-      const [, name, value = ""] = FIELD_LINE.exec(line) ?? [];
-      assert.ok(name, `no field line: ${JSON.stringify(line)}`);
-      return [name.toLowerCase(), value.trimEnd()] as const;
-    });
+    const fields = lines.map(fieldOf);
     const status = Number(code);
     const framing = framingOf(method, status, fields);
-    return { protocol, status, fields, framing, ...await this.#body(framing, fields) };
+    return {
+      protocol,
+      status,
+      fields,
+      framing,
+      trailers: [],
+      ...await this.#body(framing, fields),
+    };
+  }
+
+  /** Waits until this has come, which is left to be read. */
+  async hear(text: string, deadlineMs: number): Promise<void> {
+    using _ = this.#deadline(deadlineMs);
+    while (!this.#unread.includes(text)) {
+      assert.equal(this.#ending, null, `no ${JSON.stringify(text)} in ${this.#unread}`);
+      await this.#more();
+    }
+  }
+
+  /** Takes so many octets as they are, behind a 101. */
+  async take(count: number, deadlineMs: number): Promise<string> {
+    using _ = this.#deadline(deadlineMs);
+    return await this.#take(count);
   }
 
   /** Reads to the end of a head, and leaves the rest. */
@@ -121,7 +141,7 @@ export class Connection implements Disposable {
     }
   }
 
-  async #chunks(): Promise<Pick<Answer, "body" | "isWhole">> {
+  async #chunks(): Promise<Pick<Answer, "body" | "isWhole"> & Partial<Answer>> {
     let body = "";
     while (true) {
       const line = await this.#upTo("\r\n");
@@ -130,9 +150,10 @@ export class Connection implements Disposable {
       assert.ok(hex, `no chunk size: ${JSON.stringify(line)}`);
       const size = parseInt(hex, 16);
       if (size === 0) {
-        const end = await this.#upTo("\r\n");
-        assert.ok(end === "" || end === null, `after the last chunk: ${JSON.stringify(end)}`);
-        return { body, isWhole: end === "" };
+        const trailers: Answer["fields"][number][] = [];
+        let end: string | null;
+        while ((end = await this.#upTo("\r\n"))) trailers.push(fieldOf(end));
+        return { body, isWhole: end === "", trailers };
       }
       const chunk = await this.#take(size + 2);
       body += chunk.slice(0, size);
@@ -185,6 +206,12 @@ export class Connection implements Disposable {
     const timer = setTimeout(() => this[Symbol.dispose](), ms);
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
+}
+
+function fieldOf(line: string): Answer["fields"][number] {
+  const [, name, value = ""] = FIELD_LINE.exec(line) ?? [];
+  assert.ok(name, `no field line: ${JSON.stringify(line)}`);
+  return [name.toLowerCase(), value.trimEnd()];
 }
 
 /** RFC 9112 section 6.3, for answers. */

@@ -92,10 +92,10 @@ function answer({ status, seen, isOptional, isCut }: Verdict): string {
   return isOptional ? `${what} or no answer` : what;
 }
 
-const escaped = (text: string) => text.replace(/[|\\`*_[\]<>]/g, (char) => `\\${char}`);
+export const escaped = (text: string) => text.replace(/[|\\`*_[\]<>]/g, (char) => `\\${char}`);
 
 /** In lines of at most 100 columns, as `deno fmt` has them. */
-function wrapped(text: string): string {
+export function wrapped(text: string): string {
   const lines = [""];
   for (const word of text.split(" ")) {
     const line = lines.at(-1)!;

@@ -59,6 +59,7 @@ function assertStatuses(answers: readonly Answer[], verdicts: readonly Verdict[]
 
 function assertAnswer(stage: Stage, answer: Answer, verdict: Verdict): void {
   const { seen, body, isCut = false, lacks = [], fields = {} } = verdict;
+  assert.deepEqual(answer.trailers, [], "after the last chunk");
   assert.equal(answer.isWhole, !isCut, isCut ? "it looks whole" : "it looks cut off");
   if (body !== undefined) assert.equal(answer.body, body);
   for (const line of lacks) {
@@ -114,7 +115,7 @@ async function assertEnd(connection: Connection, wanted: WireCase["then"]): Prom
 
 /** A run may end, and be charged, a moment after its answer. */
 export async function assertCharged(
-  stage: Stage,
+  stage: Pick<Stage, "charges" | "runs">,
   wanted: number,
   mayBeOneMore = false,
 ): Promise<void> {
@@ -126,7 +127,7 @@ export async function assertCharged(
 }
 
 /** What an earlier case left running is charged to it. */
-async function untilIdle(stage: Stage): Promise<void> {
+export async function untilIdle(stage: Pick<Stage, "runs">): Promise<void> {
   const until = Date.now() + DEADLINE_MS;
   while (await stage.runs() > 0) {
     assert.ok(Date.now() < until, "a run does not end");

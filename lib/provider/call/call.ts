@@ -1,10 +1,9 @@
 /**
  * One call from its arrival to the end of its run. It owns what it holds while it lasts: the lease
- * of a sandbox, a slot, the credit, the run. Each stage can refuse, up
+ * of a place to run at, a slot, the credit, the run. Each stage can refuse, up
  * to the credit for free; whatever was taken by then is given back.
  */
 import type { Address } from "viem";
-import type { Sandbox } from "../../../sandbox/sandbox.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { stopped } from "../deployment/stops.ts";
@@ -16,6 +15,7 @@ import type { DeploymentTarget } from "../http/target.ts";
 import type { Bill, Hold, PaymentScheme } from "../money/scheme.ts";
 import type {
   ProgramInterface,
+  ProgramPlace,
   ProgramRequest,
   ProgramRun,
   StartProgram,
@@ -185,18 +185,18 @@ export class Call {
       onFailure: () => this.kill(),
     });
     this.timing?.lap("queue");
-    const run = await startProgram(lease.sandbox, body.source);
+    const run = await startProgram(lease.place, body.source);
     this.timing?.lap("start");
     this.#run = run;
-    const uptake = new Uptake(lease.sandbox.limits.timeoutMs);
-    this.#paidTime = this.#startTime({ run, hold, uptake }, lease.sandbox);
+    const uptake = new Uptake(lease.place.limits.timeoutMs);
+    this.#paidTime = this.#startTime({ run, hold, uptake }, lease.place);
     if (this.#isKilled) this.kill();
     return { run, hold, body, paidTime: this.#paidTime, uptake, at: this.parts.records.now() };
   }
 
   #startTime(
     { run, hold, uptake }: Pick<Started, "run" | "hold" | "uptake">,
-    { limits }: Sandbox,
+    { limits }: ProgramPlace,
   ): PaidTime | null {
     const { timeoutMs: creditMs } = limits;
     const { creditsMax } = this;

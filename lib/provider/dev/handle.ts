@@ -160,7 +160,7 @@ function callParts(parts: Parts, taken: Taken<ProgramVersion>, told: Told): Call
     programs: {
       deployments: { get: () => Promise.resolve(deployment) },
       sandboxes: {
-        acquire: () => Promise.resolve({ sandbox: heard, fetchedAt, release: taken.release }),
+        acquire: () => Promise.resolve({ place: heard, fetchedAt, release: taken.release }),
         isOpen: () => true,
         isClosed: () => false,
       },

@@ -41,6 +41,7 @@ export function playedScheme(payer: Address | null): PaymentScheme<Bill, null> {
     // What a 402 would offer: there is none here.
     offer: () => ({ scheme: "played" }),
     read: ({ cid, spec: { id } }) => ({ ...who, cid, scope: id }),
+    ownersBill: ({ cid, spec: { id } }) => ({ source: "owner", payer: NOBODY, cid, scope: id }),
     provenPayer: () => Promise.resolve(null),
     prove: () => Promise.resolve(),
     admit: () => Promise.resolve(null),

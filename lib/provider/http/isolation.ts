@@ -50,6 +50,7 @@ export const OF_ONE_ANSWER = namesOf(`
   accept-patch accept-post accept-query allow date dav deprecation link location lock-token
   mcp-protocol-version mcp-session-id preference-applied ratelimit ratelimit-limit
   ratelimit-policy ratelimit-remaining ratelimit-reset refresh request-id retry-after server
+  sec-websocket-accept sec-websocket-extensions sec-websocket-protocol sec-websocket-version
   server-timing sunset traceparent traceresponse tracestate
 
   age cache-control expires pragma warning

@@ -44,6 +44,12 @@ export interface AnswerStream extends ByteSource {
   readonly ended: Promise<unknown>;
 }
 
+/** What a caller's connection is joined to. */
+export interface AnswerTunnel extends Tunnel {
+  /** Settles as that of a stream: a caller that does not take what is left is cut off. */
+  readonly ended: Promise<unknown>;
+}
+
 export interface Answer {
   status: number;
   headers: HeaderField[];
@@ -51,10 +57,10 @@ export interface Answer {
   body: Uint8Array | AnswerStream | null;
   /** Length of a stream, or of the body that a HEAD has none of; where it is not known, none. */
   bodyBytes?: number | null;
-  /** What follows a stream, once it has ended. */
+  /** What follows a stream of unknown length, once it has ended; for a caller that takes it. */
   trailers?: () => readonly HeaderField[];
   /** With status 101: what the caller's connection is joined to. */
-  tunnel?: Tunnel;
+  tunnel?: AnswerTunnel;
 }
 
 /** Answers a request; never throws. */

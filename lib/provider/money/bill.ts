@@ -67,7 +67,12 @@ export class BillReader {
     }
     if (fields.has(PAYER_HEADER)) throw noProof();
     if (spec.access === "payer") throw callersPay(this.seller);
-    return this.#billOf(cid, "owner", this.ownerPermit(deployment), null);
+    return this.ofOwner(deployment);
+  }
+
+  /** For what its owner is to pay, whoever pays for calls. */
+  ofOwner(deployment: Deployment): CreditsBill {
+    return this.#billOf(deployment.cid, "owner", this.ownerPermit(deployment), null);
   }
 
   #billOf(

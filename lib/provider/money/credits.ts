@@ -122,6 +122,10 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     return this.#bills.read(deployment, fields, from);
   }
 
+  ownersBill(deployment: Deployment): CreditsBill {
+    return this.#bills.ofOwner(deployment);
+  }
+
   async provenPayer(fields: FieldReader, mayRecover: () => boolean): Promise<Address | null> {
     const permit = this.#bills.permitOf(fields);
     const { ledger, payers } = this.options;

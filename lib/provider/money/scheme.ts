@@ -84,6 +84,8 @@ export interface PaymentScheme<B extends Bill = Bill, A = unknown> {
    * @throws KhachapuriError `payment_required` for what proves nothing here, `invalid_input`
    */
   read(deployment: Deployment, fields: FieldReader, from?: string): B | null;
+  /** For a credit that no request asked for: what is the owner's to pay, whoever pays for calls. */
+  ownersBill(deployment: Deployment): B;
   /**
    * The payer that a request's headers prove, as far as that needs no look at a chain, when it had
    * calls here; null for any other.

@@ -1,8 +1,8 @@
-/** One sandbox for each deployment in use: opened at its first call, closed when idle. */
+/** One sandbox or server for each deployment in use: opened at its first call, closed when idle. */
 import type { Address } from "viem";
-import type { Sandbox, SandboxHost } from "../../../sandbox/sandbox.ts";
+import type { EgressEvent } from "../../../sandbox/egress.ts";
+import type { SandboxHost, SandboxPolicy } from "../../../sandbox/sandbox.ts";
 import { prepareHost } from "../../../sandbox/native.ts";
-import { openSandbox } from "../../../sandbox/sandbox.ts";
 import type { CidText } from "../../cid.ts";
 import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
@@ -13,11 +13,20 @@ import {
   STRANGER_PROGRAM_STARTS_MAX,
 } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
+import { serverOf } from "../../spec/server.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
+import type { ServerEvent, ServerView } from "../server/life.ts";
 import type { NoteEgress } from "./egress_notes.ts";
 import { egressPolicy } from "./egress_policy.ts";
+import type { ProgramPlace } from "./interface/interface.ts";
 import { type RunAllowance, runCreditsMax, runLimits } from "./run_limits.ts";
+import {
+  openRunWorkplace,
+  openServerWorkplace,
+  type ServerGround,
+  type Workplace,
+} from "./workplace.ts";
 
 /** First uid of programs unless the configuration says another: a range without accounts. */
 const RUN_UID_FIRST = 1_800_000_000;
@@ -37,11 +46,17 @@ export async function sandboxHost(config: ProviderConfig["sandbox"]): Promise<Sa
 }
 
 export interface Lease {
-  readonly sandbox: Sandbox;
+  readonly place: ProgramPlace;
   /** When its program was there to be opened, on the clock of `performance.now()`. */
   readonly fetchedAt: number;
   release(): void;
 }
+
+/** Is told what the servers of deployments do. */
+export type NoteServer = (
+  deployment: Pick<Deployment, "cid" | "spec">,
+  event: ServerEvent,
+) => void;
 
 export interface SandboxesOptions {
   host: SandboxHost;
@@ -53,6 +68,10 @@ export interface SandboxesOptions {
   /** Of what a deployment's programs may call. */
   egress: ProviderConfig["egress"];
   noteEgress: NoteEgress;
+  servers: ServerGround;
+  noteServer: NoteServer;
+  /** When the first call to a deployment was paid for, Unix ms; null: none was yet. */
+  firstPaid(cid: CidText): number | null;
   /** A sandbox without a run for this long goes. */
   idleMs: number;
   /** Sandboxes that may be open; beyond it the longest idle goes first. */
@@ -60,14 +79,16 @@ export interface SandboxesOptions {
 }
 
 interface Opened {
-  sandbox: Sandbox;
+  workplace: Workplace;
   folder: ProgramFolder;
   fetchedAt: number;
 }
 
 interface Held {
-  sandbox: Promise<Opened>;
-  isOpen: boolean;
+  readonly deployment: Deployment;
+  readonly opened: Promise<Opened>;
+  /** Once it is open. */
+  workplace: Workplace | null;
   users: number;
   /** When the last user left, on the clock of `performance.now()`. */
   idleSince: number;
@@ -81,6 +102,8 @@ interface Held {
 export class Sandboxes {
   readonly #options: SandboxesOptions;
   readonly #held = new Map<CidText, Held>();
+  /** What takes no more calls, until nothing of it is left. */
+  readonly #leaving = new Set<Held>();
   /** Owners of what is being started. */
   readonly #starting: Address[] = [];
   /** Why deployments cannot run, as their last callers were told. */
@@ -92,24 +115,28 @@ export class Sandboxes {
   }
 
   /**
-   * The deployment's sandbox, ready to run; held until `release`.
-   * @throws KhachapuriError from fetching and unpacking, `sandbox_unavailable`, or `overloaded`
-   * when too many programs are being fetched
+   * A place for one call in the deployment's sandbox, or at its server; held until `release`.
+   * @throws KhachapuriError from fetching and unpacking, `sandbox_unavailable`, `program_failed`
+   * when a server does not start, or `overloaded` when too many programs are being fetched, or all
+   * places of a server are taken
    */
   async acquire(deployment: Deployment): Promise<Lease> {
     const entry = this.#hold(deployment);
     entry.users += 1;
+    let place: ProgramPlace | null = null;
     let isLeased = true;
     const release = () => {
       if (!isLeased) return;
       isLeased = false;
+      if (place !== null && "send" in place) place.release();
       entry.users -= 1;
       entry.idleSince = performance.now();
-      if (entry.users === 0) this.#endWhenIdle(deployment.cid, entry);
+      if (entry.users === 0) this.#endWhenIdle(entry);
     };
     try {
-      const { sandbox, fetchedAt } = await entry.sandbox;
-      return { sandbox, fetchedAt, release };
+      const { workplace, fetchedAt } = await entry.opened;
+      place = await workplace.take();
+      return { place, fetchedAt, release };
     } catch (error) {
       release();
       throw error;
@@ -118,12 +145,12 @@ export class Sandboxes {
 
   /** Whether the deployment's sandbox need not be made first. */
   isOpen(cid: CidText): boolean {
-    return this.#held.get(cid)?.isOpen ?? false;
+    return this.#held.get(cid)?.workplace != null;
   }
 
   /** Why the deployment's last caller got no run, if that was the program's fault. */
   refusal(cid: CidText): KhachapuriError | null {
-    return this.isOpen(cid) ? null : this.#refusals.get(cid) ?? null;
+    return this.#refusals.get(cid) ?? null;
   }
 
   /** Sandboxes open now. */
@@ -136,21 +163,50 @@ export class Sandboxes {
     return this.#isClosed;
   }
 
+  /** Of each server in use, and of those that are leaving. */
+  servers(): { deployment: Deployment; view: ServerView }[] {
+    return [...this.#held.values(), ...this.#leaving].flatMap(({ deployment, workplace }) => {
+      const view = workplace?.view() ?? null;
+      return view === null ? [] : [{ deployment, view }];
+    });
+  }
+
+  /** A deployment was stopped: its servers take no more calls, and end with those that they have. */
+  stop({ owner, id }: Pick<Deployment["spec"], "owner" | "id">): void {
+    for (const entry of [...this.#held.values()]) {
+      const { spec } = entry.deployment;
+      if (spec.owner === owner && spec.id === id && spec.interface === "http") this.#drain(entry);
+    }
+  }
+
+  /** The provider shuts down: servers that nobody needs any more end meanwhile. */
+  drain(): void {
+    for (const { workplace } of this.#held.values()) {
+      if (workplace?.view()) void workplace.drain();
+    }
+  }
+
   /** Ends all sandboxes with the runs in them. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all([...this.#held.keys()].map((cid) => this.#end(cid)));
+    const all = [...this.#held.values(), ...this.#leaving];
+    await Promise.all(all.map((entry) => this.#end(entry, (workplace) => workplace.close())));
   }
 
-  /** Ends a deployment's sandbox and all runs in it. */
-  async #end(cid: CidText): Promise<void> {
-    const entry = this.#held.get(cid);
-    if (!entry) return;
-    this.#held.delete(cid);
+  /** Ends a deployment's sandbox once what goes on in it is over. */
+  #drain(entry: Held): void {
+    void this.#end(entry, (workplace) => workplace.drain());
+  }
+
+  async #end(entry: Held, how: (workplace: Workplace) => Promise<void>): Promise<void> {
+    const { cid } = entry.deployment;
+    if (this.#held.get(cid) === entry) this.#held.delete(cid);
+    this.#leaving.add(entry);
     if (entry.idleTimer) clearTimeout(entry.idleTimer);
-    const opened = await entry.sandbox.catch(() => null);
-    await opened?.sandbox.close();
-    opened?.folder.release();
+    const opened = await entry.opened.catch(() => null);
+    if (opened) await how(opened.workplace);
+    // Whoever closes it while it drains is the second to come here.
+    if (this.#leaving.delete(entry)) opened?.folder.release();
   }
 
   #hold(deployment: Deployment): Held {
@@ -159,10 +215,21 @@ export class Sandboxes {
     if (known) return known;
     const started = this.#admitStart(deployment);
     this.#makeRoom();
-    const sandbox = this.#start(deployment).finally(started);
-    const entry: Held = { sandbox, isOpen: false, users: 0, idleSince: 0, idleTimer: null };
+    const opened = this.#start(deployment).finally(started);
+    const entry: Held = {
+      deployment,
+      opened,
+      workplace: null,
+      users: 0,
+      idleSince: 0,
+      idleTimer: null,
+    };
     this.#held.set(cid, entry);
-    sandbox.then(() => entry.isOpen = true, (error) => {
+    opened.then(({ workplace }) => {
+      entry.workplace = workplace;
+      // Of a server it is not known yet whether it starts.
+      if (workplace.view() === null) this.#refusals.delete(cid);
+    }, (error) => {
       if (this.#held.get(cid) === entry) this.#held.delete(cid);
       if (isProgramsFault(error)) this.#refusals.set(cid, error);
     });
@@ -186,12 +253,20 @@ export class Sandboxes {
   }
 
   async #start(deployment: Deployment): Promise<Opened> {
-    const { programs, host, limits, egress, noteEgress } = this.#options;
-    const { spec } = deployment;
-    const folder = await programs.acquire(spec);
+    const folder = await this.#options.programs.acquire(deployment.spec);
     const fetchedAt = performance.now();
-    const sandbox = await openSandbox(host, {
-      programDir: folder.path,
+    const workplace = await this.#open(deployment, folder.path).catch((error) => {
+      folder.release();
+      throw error;
+    });
+    return { workplace, folder, fetchedAt };
+  }
+
+  async #open(deployment: Deployment, programDir: string): Promise<Workplace> {
+    const { host, limits, egress, noteEgress, servers } = this.#options;
+    const { cid, spec } = deployment;
+    const policy: SandboxPolicy = {
+      programDir,
       limits: runLimits({
         timeoutMs: Math.min(spec.limits.timeoutMs, limits.timeoutMs),
         memoryMb: Math.min(spec.limits.memoryMb, limits.memoryMb),
@@ -199,30 +274,66 @@ export class Sandboxes {
         responseBytes: limits.responseBytes,
       }),
       egress: egressPolicy(spec.egress, egress),
-    }, (event) => noteEgress(deployment, event)).catch((error) => {
-      folder.release();
-      throw error;
+    };
+    const onEgress = (event: EgressEvent) => noteEgress(deployment, event);
+    if (spec.interface !== "http") return await openRunWorkplace(host, policy, onEgress);
+    const { entrypoint, args } = spec.program;
+    const program = { entrypoint, args, env: spec.env, wish: serverOf(spec) };
+    const server = openServerWorkplace(host, policy, program, servers, {
+      onEgress,
+      onEvent: (event) => this.#noteServer(deployment, event),
+      onIdle: () => {
+        const entry = this.#held.get(cid);
+        if (entry?.workplace === server && entry.users === 0) this.#drain(entry);
+      },
     });
-    return { sandbox, folder, fetchedAt };
+    return server;
+  }
+
+  #noteServer(deployment: Deployment, event: ServerEvent): void {
+    const { cid } = deployment;
+    if (event.kind === "failed") this.#refusals.set(cid, event.why);
+    if (event.kind === "started") {
+      this.#refusals.delete(cid);
+      this.#replaceOlder(deployment);
+    }
+    this.#options.noteServer(deployment, event);
+  }
+
+  /** An owner that deploys anew under the same id wants the new program in place of the old one. */
+  #replaceOlder({ cid, spec: { owner, id } }: Deployment): void {
+    const paid = this.#options.firstPaid(cid) ?? Infinity;
+    for (const entry of [...this.#held.values()]) {
+      const { deployment: { cid: other, spec } } = entry;
+      if (other === cid || spec.owner !== owner || spec.id !== id) continue;
+      // Whoever calls the old one again may: it starts anew, and ends nothing.
+      const isOlder = (this.#options.firstPaid(other) ?? Infinity) < paid;
+      if (isOlder && spec.interface === "http") this.#drain(entry);
+    }
   }
 
   /** Ends a sandbox once it has been idle for long, unless it is used again before. */
-  #endWhenIdle(cid: CidText, entry: Held): void {
-    if (entry.idleTimer || entry.users > 0 || this.#held.get(cid) !== entry) return;
+  #endWhenIdle(entry: Held): void {
+    if (entry.idleTimer || entry.users > 0) return;
+    if (this.#held.get(entry.deployment.cid) !== entry) return;
     const left = entry.idleSince + this.#options.idleMs - performance.now();
-    if (left <= 0) return void this.#end(cid);
+    if (left <= 0) {
+      // A server tells itself when the last of its instances has gone.
+      if (entry.workplace?.isQuiet() ?? true) this.#drain(entry);
+      return;
+    }
     entry.idleTimer = setTimeout(() => {
       entry.idleTimer = null;
-      this.#endWhenIdle(cid, entry);
+      this.#endWhenIdle(entry);
     }, left);
   }
 
   /** Closes what has been idle for longest until one more may be open, or none is idle. */
   #makeRoom(): void {
-    const idle = [...this.#held].filter(([, { users }]) => users === 0);
-    idle.sort(([, one], [, other]) => one.idleSince - other.idleSince);
+    const idle = [...this.#held.values()].filter(({ users }) => users === 0);
+    idle.sort((one, other) => one.idleSince - other.idleSince);
     const over = Math.max(0, this.#held.size + 1 - this.#options.openMax);
-    for (const [cid] of idle.slice(0, over)) this.#end(cid);
+    for (const entry of idle.slice(0, over)) this.#drain(entry);
   }
 }
 

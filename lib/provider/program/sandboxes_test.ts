@@ -6,10 +6,14 @@ import type { CidText } from "../../cid.ts";
 import { OWNER_PROGRAM_STARTS_MAX, STRANGER_PROGRAM_STARTS_MAX } from "../../limits.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { type ErrorCode, KhachapuriError } from "../../errors.ts";
+import { InstanceBudget } from "../server/instance_budget.ts";
+import { sandboxOf } from "./interface/interface.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { turn } from "../../../worlds/turns.ts";
 
 const IDLE_MS = 50;
+/** Of programs that are no servers. */
+const NO_SOCKETS = { take: () => Promise.reject(new Error("no server")) };
 
 /**
  * Sandboxes whose programs are empty folders; tells which of them were given back.
@@ -38,6 +42,9 @@ async function open(openMax: number, before = () => {}) {
     limits: { timeoutMs: 1_000, memoryMb: 64, credits: 1, responseBytes: 1_000 },
     egress: EGRESS,
     noteEgress: () => {},
+    servers: { budget: new InstanceBudget(1), idleMs: IDLE_MS, sockets: NO_SOCKETS },
+    noteServer: () => {},
+    firstPaid: () => null,
     idleMs: IDLE_MS,
     openMax,
   });
@@ -85,8 +92,8 @@ Deno.test("a sandbox that is used again stays, and goes when that is over", asyn
   let calls = 0;
   // Each call comes well before the one before is idle for long.
   while (performance.now() - started < 3 * IDLE_MS) {
-    const { sandbox, release } = await sandboxes.acquire(wanted);
-    await (await sandbox.run({ argv: ["none"], env: {}, stdin: null })).record;
+    const { place, release } = await sandboxes.acquire(wanted);
+    await (await sandboxOf(place).run({ argv: ["none"], env: {}, stdin: null })).record;
     release();
     calls += 1;
   }
@@ -114,6 +121,9 @@ Deno.test("strangers' programs being fetched leave room for owners that were pai
     limits: { timeoutMs: 1_000, memoryMb: 64, credits: 1, responseBytes: 1_000 },
     egress: EGRESS,
     noteEgress: () => {},
+    servers: { budget: new InstanceBudget(1), idleMs: IDLE_MS, sockets: NO_SOCKETS },
+    noteServer: () => {},
+    firstPaid: () => null,
     idleMs: IDLE_MS,
     openMax: 100,
   });

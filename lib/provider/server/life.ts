@@ -18,10 +18,11 @@ export type InstanceEnd =
   /** It worked while it was to stand still. */
   | "escaped";
 
+/** Where an event has a record, its `stderr` is the end of what the instance printed. */
 export type ServerEvent =
   | { readonly kind: "output"; readonly instance: number; readonly bytes: Uint8Array }
   | { readonly kind: "started"; readonly instance: number; readonly readyMs: number }
-  /** It did not come to listen. */
+  /** It did not come to listen; its owner's fault unless `why` is `sandbox_unavailable`. */
   | {
     readonly kind: "failed";
     readonly instance: number;
@@ -59,9 +60,9 @@ export interface ServerView {
 export interface Seat {
   /** Of the request; `timeoutMs` for each credit. */
   readonly limits: RunLimits;
-  /** Sends it; to be called once. */
+  /** Sends it, once; the place is free again when its request is over, or has become a tunnel. */
   send(request: ServerRequest): ServerRun;
-  /** Its request is over, or there will be none; calling it again does nothing. */
+  /** There will be no request; does nothing once there was one, and when it is called again. */
   release(): void;
 }
 
@@ -69,7 +70,11 @@ export interface Seat {
 export interface ServerRun {
   /** Fails with `program_failed`, `program_timeout`, `program_limit`; or as the body's source did. */
   readonly response: Promise<ServerResponse>;
-  /** Of this request: resolves when its answer, or its tunnel, is over or given up. */
+  /**
+   * Of this request: resolves when its answer, or its tunnel, is over or given up, with exit 0 when
+   * the answer was whole; of its instance, if that died. Rejects only with `sandbox_unavailable`,
+   * when our side failed: nobody may be charged for such a request.
+   */
   readonly record: Promise<RunRecord>;
   /** Ends it: its connection to the instance is cut. */
   kill(): void;

@@ -4,9 +4,13 @@
  */
 import type { Socket } from "node:net";
 import { HTTP2_RESETS_MAX, PIPELINED_REQUESTS_MAX } from "../../limits.ts";
+import type { CallerEnd } from "./caller_end.ts";
 import type { Line } from "./exchange.ts";
 import type { Served } from "./incoming.ts";
 import type { Reading } from "./reading.ts";
+
+/** Who reads what comes, as its connection sees it. */
+type Reader = Pick<Reading, "end" | "handed" | "noteRequest" | "handTo">;
 
 /** A request that was read and is not served yet. */
 export interface Waiting {
@@ -15,8 +19,11 @@ export interface Waiting {
   isWhole(): boolean;
 }
 
-/** What a connection does: waits for a request, has some served, or gives out an answer's end. */
-export type State = "new" | "idle" | "serving" | "ending";
+/**
+ * What a connection does: waits for a request, has some served, gives out an answer's end, or
+ * carries what is no HTTP.
+ */
+export type State = "new" | "idle" | "serving" | "ending" | "tunnel";
 
 export class Connection implements Line {
   readonly stopBody = null;
@@ -25,7 +32,9 @@ export class Connection implements Line {
   #state: State = "new";
   #since: number;
   #served: Served | null = null;
-  #reading: Pick<Reading, "end" | "handed" | "noteRequest"> | null = null;
+  #reading: Reader | null = null;
+  /** What comes on it is no HTTP any more, once it was agreed to. */
+  #caller: CallerEnd | null = null;
   #waiting: Waiting[] = [];
   /** Whether the first that waits begins once what was read with it has been looked at. */
   #isDue = false;
@@ -80,8 +89,14 @@ export class Connection implements Line {
   }
 
   /** What comes on it is handed over by `reading` from now on. */
-  readIn(reading: Pick<Reading, "end" | "handed" | "noteRequest">): void {
+  readIn(reading: Reader): void {
     this.#reading = reading;
+  }
+
+  /** What comes behind a handshake is its caller's end of a tunnel. */
+  handTo(caller: CallerEnd): void {
+    this.#caller = caller;
+    this.#reading?.handTo((bytes) => caller.take(bytes));
   }
 
   /**
@@ -122,7 +137,7 @@ export class Connection implements Line {
   }
 
   end(): void {
-    if (this.#state === "serving") this.enter("ending");
+    if (this.#state === "serving" || this.#state === "tunnel") this.enter("ending");
   }
 
   finish(): void {
@@ -163,6 +178,8 @@ export class Connection implements Line {
     this.#isLast = true;
     this.#waiting = [];
     if (this.#state === "new" || this.#state === "idle") this.destroy();
+    // It would last for as long as its ends like.
+    if (this.#state === "tunnel") this.#caller?.end();
   }
 
   /**
@@ -182,7 +199,8 @@ export class Connection implements Line {
     this.#isLast = true;
     this.#hasLeft = true;
     this.#waiting = this.#isDue ? this.#waiting.slice(0, 1) : [];
-    this.#served?.leave();
+    // Of a tunnel what was sent before is still to be passed on, and its own end tells.
+    if (this.#state !== "tunnel") this.#served?.leave();
   }
 
   /** A reset, which no client takes for the end of an answer. */

@@ -11,6 +11,7 @@ import {
   NETWORK_CONNECTIONS_MAX,
 } from "../../limits.ts";
 import { Connection } from "./connection.ts";
+import { NetworkCounts } from "./network_counts.ts";
 import { Pace } from "./pace.ts";
 import { Reading, type ReadingOptions } from "./reading.ts";
 import { refuseLateHead } from "./refusal.ts";
@@ -26,6 +27,7 @@ const PATIENCE_MS = {
   idle: IDLE_CONNECTION_MS,
   ending: ANSWER_REST_TIMEOUT_MS,
   serving: Infinity,
+  tunnel: Infinity,
 } as const;
 
 export interface ConnectionsOptions {
@@ -37,7 +39,9 @@ export interface ConnectionsOptions {
 export class Connections {
   readonly #all = new Set<Connection>();
   readonly #bySocket = new WeakMap<Socket, Connection>();
-  readonly #byNetwork = new Map<string, number>();
+  /** Those that are none of connections' bounds any more, but of tunnels'. */
+  readonly #tunnels = new Set<Connection>();
+  readonly #networks = new NetworkCounts(NETWORK_CONNECTIONS_MAX);
   readonly #options: ConnectionsOptions;
   readonly #pace: Pace;
   readonly #sweeper: ReturnType<typeof setInterval>;
@@ -70,8 +74,9 @@ export class Connections {
     // Without a listener of its own an error would end the process.
     socket.on("error", () => {});
     const network = this.#options.networkOf(socket.remoteAddress ?? "");
-    const isFull = this.#all.size >= CONNECTIONS_MAX && !this.#dropIdle();
-    if (this.#isClosing || isFull || !this.#count(network)) return void socket.destroy();
+    const open = this.#all.size - this.#tunnels.size;
+    const isFull = open >= CONNECTIONS_MAX && !this.#dropIdle();
+    if (this.#isClosing || isFull || !this.#networks.add(network)) return void socket.destroy();
     const connection = new Connection(socket, network, () => this.#now);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.#all.add(connection);
@@ -79,9 +84,18 @@ export class Connections {
     this.#watch(socket, connection);
     socket.once("close", () => {
       this.#all.delete(connection);
-      this.#forget(network);
+      if (!this.#tunnels.delete(connection)) this.#networks.remove(network);
       if (this.#all.size === 0) this.#onEmpty?.();
     });
+  }
+
+  /** A connection is a tunnel from now on, which has bounds of its own. */
+  letGo(connection: Connection): void {
+    connection.enter("tunnel");
+    if (!this.#all.has(connection)) return;
+    this.#tunnels.add(connection);
+    this.#networks.remove(connection.network);
+    if (this.#isClosing) connection.endSoon();
   }
 
   /** TLS stands on a connection from now on. */
@@ -153,22 +167,6 @@ export class Connections {
     this.#all.delete(oldest);
     oldest.destroy();
     return true;
-  }
-
-  /** Counts one more of a network; false: it has all that it may. */
-  #count(network: string | null): boolean {
-    if (network === null) return true;
-    const own = this.#byNetwork.get(network) ?? 0;
-    if (own >= NETWORK_CONNECTIONS_MAX) return false;
-    this.#byNetwork.set(network, own + 1);
-    return true;
-  }
-
-  #forget(network: string | null): void {
-    if (network === null) return;
-    const left = this.#byNetwork.get(network)! - 1;
-    if (left > 0) this.#byNetwork.set(network, left);
-    else this.#byNetwork.delete(network);
   }
 
   #clock(): number {

@@ -9,13 +9,17 @@ import {
 import type { Log } from "../../log.ts";
 import type { Answer, Handle, Sender } from "../http/request.ts";
 import { Incoming, type Served } from "./incoming.ts";
+import { VERSION_FIELD } from "./handshake.ts";
 import { type Outlet, send } from "./outgoing.ts";
 import { refusalOf } from "./refusal.ts";
+import { carry, type Handshake } from "./switching.ts";
+import type { Tunnels } from "./tunnels.ts";
 
 /** What all exchanges are made with. */
 export interface ExchangeParts {
   readonly handle: Handle;
   readonly log: Log;
+  readonly tunnels: Pick<Tunnels, "take">;
   senderOf(message: IncomingMessage): Sender;
   /** Told why something that came was no request, which no `handle` sees. */
   readonly onUnread?: (error: KhachapuriError) => void;
@@ -50,6 +54,8 @@ export interface Arrived {
   readonly isHttp2: boolean;
   /** Whether the caller holds its body back until it is told to go on. */
   readonly isHeldBack: boolean;
+  /** Where the request is one, in its form. */
+  readonly handshake?: Handshake;
 }
 
 /** Has a request answered; never throws. */
@@ -62,7 +68,36 @@ export async function exchange(parts: ExchangeParts, arrived: Arrived): Promise<
     return await answer(parts, arrived, null, incoming);
   }
   line.serve(incoming);
+  if (arrived.handshake) return await shake(parts, arrived, arrived.handshake, incoming);
   await answer(parts, arrived, incoming, await parts.handle(incoming));
+}
+
+/** Has a handshake answered, and its connection carry what was agreed to. */
+async function shake(
+  parts: ExchangeParts,
+  arrived: Arrived,
+  handshake: Handshake,
+  incoming: Incoming,
+): Promise<void> {
+  const { line, response } = arrived;
+  const place = takePlace(parts, incoming);
+  if (typeof place !== "function") return await answer(parts, arrived, incoming, place);
+  try {
+    const { tunnel, ...said } = await parts.handle(incoming);
+    if (tunnel) await carry(handshake, line, response, incoming, { ...said, tunnel });
+    else await answer(parts, arrived, incoming, said);
+  } finally {
+    place();
+  }
+}
+
+/** Gives the place of a tunnel back, or says why there is none. */
+function takePlace({ tunnels }: ExchangeParts, { sender }: Incoming): (() => void) | Answer {
+  try {
+    return tunnels.take(sender.address);
+  } catch (thrown) {
+    return refusalOf(asKhachapuriError(thrown));
+  }
 }
 
 /** A request that is refused for its head. */
@@ -77,12 +112,15 @@ function read({ senderOf, onUnread }: ExchangeParts, arrived: Arrived): Incoming
       isHttp2,
       bytesBefore: line.bytesBefore,
       bytesParsed: () => line.bytesParsed(),
+      canUpgrade: arrived.handshake !== undefined,
       onWanted: isHeldBack ? () => response.writeContinue() : null,
     });
   } catch (thrown) {
     const error = asKhachapuriError(thrown);
     onUnread?.(error);
-    return refusalOf(error);
+    const { headers, ...refusal } = refusalOf(error);
+    const isShaking = message.headers.upgrade?.toLowerCase() === "websocket";
+    return { ...refusal, headers: isShaking ? [...headers, VERSION_FIELD] : headers };
   }
 }
 

@@ -7,6 +7,7 @@ import { Fields } from "../http/fields.ts";
 import { type HeaderField, TOKEN } from "../http/header_rules.ts";
 import type { HttpRequest, Protocol, Sender } from "../http/request.ts";
 import { readTarget } from "../http/request_target.ts";
+import { upgradeOf } from "./handshake.ts";
 
 /** What the socket knows of a request beside its message. */
 export interface Arrival {
@@ -16,6 +17,8 @@ export interface Arrival {
   readonly bytesBefore: number | null;
   /** Bytes of the connection that were parsed by now. */
   bytesParsed(): number;
+  /** Whether its connection can become another. */
+  readonly canUpgrade: boolean;
   /** Sends `100 Continue`, for which the caller waits; null where it does not. */
   readonly onWanted: (() => void) | null;
 }
@@ -37,7 +40,7 @@ export class Incoming implements HttpRequest, Served {
   readonly query: string | null;
   readonly host: string;
   readonly body: IncomingBody | null;
-  readonly upgrade = null;
+  readonly upgrade: "websocket" | null;
   readonly sender: Sender;
   #isGone = false;
   #onGone: (() => void) | null = null;
@@ -49,6 +52,8 @@ export class Incoming implements HttpRequest, Served {
     this.protocol = protocolOf(message, isHttp2);
     const head = headOf(message, this.protocol);
     this.fields = head.fields;
+    const upgrade = upgradeOf(this);
+    this.upgrade = arrival.canUpgrade ? upgrade : null;
     const target = readTarget({
       method: this.method,
       target: message.url!,

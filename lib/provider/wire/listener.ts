@@ -13,6 +13,7 @@ import type { ExchangeParts } from "./exchange.ts";
 import { Hearing } from "./hearing.ts";
 import { HTTP1_OPTIONS, readHttp1, serveHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2.ts";
+import { Tunnels } from "./tunnels.ts";
 
 export interface Listener {
   /** Where it listens, e.g. `http://127.0.0.1:8402`. */
@@ -46,11 +47,12 @@ const PROTOCOLS = ["h2", "http/1.1", "http/1.0"];
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { hostname, tls, log } = options;
   const connections = new Connections(options);
-  const secured = tls && await serveTls(tls, options, connections);
+  const parts: ExchangeParts = { ...options, tunnels: new Tunnels(options) };
+  const secured = tls && await serveTls(tls, parts, connections);
   const server = secured?.server ?? createServer(HTTP1_OPTIONS);
   // Before the server's own: the limits of connections come first.
   server.prependListener("connection", (socket: Socket) => connections.admit(socket));
-  serveHttp1(server, options, connections);
+  serveHttp1(server, parts, connections);
   if (!secured) {
     server.on("connection", (socket: Socket) => {
       const connection = connections.of(socket);

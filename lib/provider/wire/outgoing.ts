@@ -1,5 +1,7 @@
 /** An answer onto the wire: whole, or as it comes; what is cut off is seen to be cut off. */
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { KhachapuriError } from "../../errors.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import type { Answer, AnswerStream } from "../http/request.ts";
 
@@ -24,15 +26,15 @@ export interface Outlet {
  * @throws whatever the answer's body fails with, once its caller has seen it cut off
  */
 export async function send(outlet: Outlet, answer: Answer): Promise<void> {
-  const { status, body } = answer;
+  const { status, body, bodyBytes = null } = answer;
   const headers = [...answer.headers, ...outlet.own];
+  writeHead(outlet.response, status, headers, lengthOf(answer, outlet.method));
   if (body === null || body instanceof Uint8Array) {
-    writeHead(outlet.response, status, headers, lengthOf(status, body, outlet.method));
     outlet.onMade();
     return await sendWhole(outlet, hasNoBody(status, outlet.method) ? null : body);
   }
-  writeHead(outlet.response, status, headers, null);
-  await sendStream(outlet, body);
+  await sendStream(outlet, bodyBytes === null ? body : measured(body, bodyBytes));
+  await endStream(outlet, answer);
 }
 
 async function sendWhole(outlet: Outlet, body: Uint8Array | null): Promise<void> {
@@ -71,11 +73,15 @@ function hasNoBody(status: number, method: string): boolean {
   return method === "HEAD" || status === 204 || status === 304;
 }
 
-/** Content-Length where it is known and may be said (RFC 9110 section 8.6). */
-function lengthOf(status: number, body: Uint8Array | null, method: string): number | null {
-  if (status === 204 || status === 304) return null;
-  if (body === null) return method === "HEAD" ? null : 0;
-  return body.length;
+/**
+ * Content-Length where it is known and may be said: where there is no body for want of asking, that
+ * of the one there would be (RFC 9110 section 8.6).
+ */
+function lengthOf({ status, body, bodyBytes = null }: Answer, method: string): number | null {
+  if (status === 204) return null;
+  if (status === 304) return body === null ? bodyBytes : null;
+  if (body === null) return method === "HEAD" ? bodyBytes : 0;
+  return body instanceof Uint8Array ? body.length : bodyBytes;
 }
 
 async function sendStream(outlet: Outlet, body: AnswerStream): Promise<void> {
@@ -97,11 +103,37 @@ async function sendStream(outlet: Outlet, body: AnswerStream): Promise<void> {
   } finally {
     response.off("close", onClose);
   }
-  if (!outlet.isRead()) {
-    tellEnd(response);
-    await outlet.readRest();
-  }
+}
+
+async function endStream(
+  { response, isRead, readRest }: Outlet,
+  { bodyBytes = null, trailers }: Answer,
+): Promise<void> {
+  if (!isRead()) {
+    if (bodyBytes === null) tellEnd(response);
+    await readRest();
+  } else if (trailers) response.addTrailers(byName(trailers()));
   response.end();
+}
+
+/** A body that has another length than its head says is no whole one. */
+function measured(body: AnswerStream, announced: number): AnswerStream {
+  let bytes = 0;
+  return {
+    ended: body.ended,
+    cancel: () => body.cancel(),
+    async read() {
+      const chunk = await body.read();
+      bytes += chunk?.length ?? 0;
+      if (chunk === null ? bytes === announced : bytes <= announced) return chunk;
+      body.cancel().catch(() => {});
+      throw mismeasured(announced);
+    },
+  };
+}
+
+function mismeasured(announced: number): KhachapuriError {
+  return new KhachapuriError("program_failed", `a body of ${announced} bytes has another length`);
 }
 
 /**
@@ -115,14 +147,14 @@ function tellEnd(response: ServerResponse): void {
 }
 
 /** Resolves when there is room for more, or nobody reads any more. */
-function roomIn(response: ServerResponse): Promise<void> {
+export function roomIn(output: ServerResponse | Socket): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
-      response.off("drain", done);
-      response.off("close", done);
+      output.off("drain", done);
+      output.off("close", done);
       resolve();
     };
-    response.on("drain", done);
-    response.on("close", done);
+    output.on("drain", done);
+    output.on("close", done);
   });
 }

@@ -35,7 +35,8 @@ export class Reading implements Reader {
   /** Bytes that were handed over. */
   handed = 0;
   readonly networkUsage: Usage;
-  readonly #parsers: readonly Listener[];
+  #parsers: readonly Listener[];
+  #partBytes: number;
   /** What has come and was not handed over. */
   #rest: Uint8Array[] = [];
   /** Whether whoever parses wants more. */
@@ -53,6 +54,7 @@ export class Reading implements Reader {
     const { pace, network } = options;
     this.networkUsage = network === null ? this.usage : pace.usageOf(network);
     this.#parsers = socket.listeners("data") as Listener[];
+    this.#partBytes = options.partBytes;
     socket.removeAllListeners("data");
     socket.on("data", (bytes: Uint8Array) => this.#take(bytes));
     socket.on("drain", () => this.#onDrain());
@@ -79,6 +81,12 @@ export class Reading implements Reader {
   /** What was handed over was a request. */
   noteRequest(): void {
     this.options.pace.excuse(this);
+  }
+
+  /** What comes is `listener`'s from now on, who does not parse it: parts need not be small. */
+  handTo(listener: Listener): void {
+    this.#parsers = [listener];
+    this.#partBytes = Infinity;
   }
 
   /** Hands nothing over any more; what comes is dropped. */
@@ -151,7 +159,7 @@ export class Reading implements Reader {
 
   #handPart(): void {
     const [first] = this.#rest;
-    const { partBytes } = this.options;
+    const partBytes = this.#partBytes;
     if (first!.length <= partBytes) this.#rest.shift();
     else this.#rest[0] = first!.subarray(partBytes);
     const bytes = first!.subarray(0, partBytes);

@@ -12,6 +12,7 @@ import {
   type ProgramInterface,
   type ProgramRequest,
   runRequest,
+  sandboxOf,
 } from "./interface.ts";
 import { metaVariables, programFields } from "./meta_variables.ts";
 import { bodyOf, endToEndHeaders, malformed, readFields } from "./response_head.ts";
@@ -92,7 +93,8 @@ export const cgi: ProgramInterface = {
   needsBodyLength: true,
   prepare(command, request) {
     const invocation = cgiInvocation(request);
-    return async (sandbox, body) => {
+    return async (place, body) => {
+      const sandbox = sandboxOf(place);
       const { limits } = sandbox;
       const requestOf = (own: Invocation, stdin: ByteSource | null): RunRequest => ({
         ...runRequest(command, own, stdin),

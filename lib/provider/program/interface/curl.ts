@@ -14,6 +14,7 @@ import {
   type ProgramResponse,
   programRun,
   runRequest,
+  sandboxOf,
 } from "./interface.ts";
 import { metaVariables, programFields, requestUri } from "./meta_variables.ts";
 import { bodyOf, endToEndHeaders, malformed, readFields } from "./response_head.ts";
@@ -90,8 +91,8 @@ export const curl: ProgramInterface = {
   needsBodyLength: false,
   prepare(command, request) {
     const invocation = curlInvocation(request);
-    return async (sandbox, body) => {
-      const run = await sandbox.run(runRequest(command, invocation, body));
+    return async (place, body) => {
+      const run = await sandboxOf(place).run(runRequest(command, invocation, body));
       const read = async (output: Output) =>
         asAnnounced(await readCurlResponse(output), request.method);
       return programRun(run, read);

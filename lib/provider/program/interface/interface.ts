@@ -6,8 +6,10 @@ import type { Address } from "viem";
 import type { ByteSource } from "../../../../sandbox/byte_source.ts";
 import type { Output } from "../../../../sandbox/output.ts";
 import type { ProgramString, Run, RunRequest, Sandbox } from "../../../../sandbox/sandbox.ts";
+import { KhachapuriError } from "../../../errors.ts";
 import type { HeaderField } from "../../http/header_rules.ts";
 import type { Tunnel } from "../../http/tunnel.ts";
+import type { Seat } from "../../server/life.ts";
 
 /** One request as its caller sent it. Text that came over the wire has one character an octet. */
 export interface ProgramRequest {
@@ -87,12 +89,27 @@ export interface ProgramInterface {
   prepare(command: ProgramCommand, request: ProgramRequest): StartProgram;
 }
 
+/** Where a request is worked on: in a sandbox by a run of its own, or by a server that runs. */
+export type ProgramPlace = Sandbox | Seat;
+
+/** @throws KhachapuriError `internal` when the program is a server */
+export function sandboxOf(place: ProgramPlace): Sandbox {
+  if ("run" in place) return place;
+  throw new KhachapuriError("internal", "a server is sent requests, and not run for each");
+}
+
+/** @throws KhachapuriError `internal` when the program is no server */
+export function seatOf(place: ProgramPlace): Seat {
+  if ("send" in place) return place;
+  throw new KhachapuriError("internal", "only a server can be sent a request");
+}
+
 /**
  * Starts a program on the request that it was prepared for; to be called once.
  * @throws KhachapuriError `sandbox_unavailable`
  */
 export type StartProgram = (
-  sandbox: Sandbox,
+  place: ProgramPlace,
   body: ByteSource | null,
 ) => Promise<ProgramRun>;
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { chunksSource } from "../../../../sandbox/byte_source.ts";
-import { playRun } from "../../../../worlds/sandbox/played_run.ts";
-import { programRun, runRequest } from "./interface.ts";
+import { LIMITS, playRun } from "../../../../worlds/sandbox/played_run.ts";
+import type { Seat } from "../../server/life.ts";
+import { programRun, runRequest, sandboxOf, seatOf } from "./interface.ts";
 
 const COMMAND = { entrypoint: "./main", args: ["--own"], env: { KEY: "secret" } };
 
@@ -48,4 +49,10 @@ Deno.test("a run that is ended is ended in its sandbox", async () => {
   const played = playRun({ argv: ["./main"], env: {}, stdin: null });
   programRun(played.live, () => Promise.reject(new Error("not asked"))).kill();
   await played.killed;
+});
+
+Deno.test("a program that is run for each request is not sent one", () => {
+  const seat: Seat = { limits: LIMITS, send: () => assert.fail("sent"), release() {} };
+  assert.throws(() => sandboxOf(seat), { code: "internal" });
+  assert.equal(seatOf(seat), seat);
 });

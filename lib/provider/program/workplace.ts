@@ -1,0 +1,134 @@
+/** Where a deployment's requests are worked on: in its sandbox, or at its server. */
+import type { SandboxHost, SandboxPolicy } from "../../../sandbox/sandbox.ts";
+import type { EgressEvent } from "../../../sandbox/egress.ts";
+import { type Instance, openInstance } from "../../../sandbox/instance.ts";
+import { openSandbox } from "../../../sandbox/sandbox.ts";
+import type { Listen, ServerWish } from "../../spec/server.ts";
+import type { InstanceBudget } from "../server/instance_budget.ts";
+import type { ServerEvent, ServerView } from "../server/life.ts";
+import { Server } from "../server/server.ts";
+import type { ProgramCommand, ProgramPlace } from "./interface/interface.ts";
+import type { SocketFolders } from "./socket_folders.ts";
+
+export interface Workplace {
+  /**
+   * A place for one request.
+   * @throws KhachapuriError `program_failed` when a server does not start, `overloaded`
+   */
+  take(): ProgramPlace | Promise<ProgramPlace>;
+  /** Whether nothing goes on in it when no request does. */
+  isQuiet(): boolean;
+  /** Takes no more requests; resolves when those that it has are over and nothing of it is left. */
+  drain(): Promise<void>;
+  /** Ends it, with all that it is doing. */
+  close(): Promise<void>;
+  /** Its instances; null: it has none, as each request has a run of its own. */
+  view(): ServerView | null;
+}
+
+/** What servers of one machine have in common. */
+export interface ServerGround {
+  readonly budget: InstanceBudget;
+  /** An instance that nobody needs for this long ends, ms. */
+  readonly idleMs: number;
+  readonly sockets: Pick<SocketFolders, "take">;
+}
+
+export interface ServerProgram extends ProgramCommand {
+  readonly wish: ServerWish;
+}
+
+export interface ServerEars {
+  onEgress(event: EgressEvent): void;
+  onEvent(event: ServerEvent): void;
+  /** Nothing goes on in it any more. */
+  onIdle?(): void;
+}
+
+/** @throws KhachapuriError `sandbox_unavailable` */
+export async function openRunWorkplace(
+  host: SandboxHost,
+  policy: SandboxPolicy,
+  onEgress: (event: EgressEvent) => void = () => {},
+): Promise<Workplace> {
+  const sandbox = await openSandbox(host, policy, onEgress);
+  return {
+    take: () => sandbox,
+    isQuiet: () => true,
+    drain: () => sandbox.close(),
+    close: () => sandbox.close(),
+    view: () => null,
+  };
+}
+
+/** Nothing is started before the first request. */
+export function openServerWorkplace(
+  host: SandboxHost,
+  policy: SandboxPolicy,
+  program: ServerProgram,
+  { budget, idleMs, sockets }: ServerGround,
+  { onEgress, ...ears }: ServerEars,
+): Workplace {
+  const { wish } = program;
+  const server = new Server({
+    limits: policy.limits,
+    wish,
+    budget,
+    idleMs,
+    listensOn: placeOf(wish.listen),
+    open: (_instance, onOutput) =>
+      startInstance({ host, policy, program, sockets, onOutput, onEgress }),
+    ...ears,
+  });
+  return {
+    take: () => server.seat(),
+    isQuiet: () => server.view().instances.length === 0,
+    drain: () => server.drain(),
+    close: () => server.close(),
+    view: () => server.view(),
+  };
+}
+
+function placeOf(listen: Listen): string {
+  return listen.kind === "fd" ? "the socket that it is passed" : `127.0.0.1:${listen.port}`;
+}
+
+interface InstanceStart extends Pick<ServerGround, "sockets">, Pick<ServerEars, "onEgress"> {
+  host: SandboxHost;
+  policy: SandboxPolicy;
+  program: ServerProgram;
+  onOutput: (bytes: Uint8Array) => void | Promise<void>;
+}
+
+/** Its socket's folder goes when all of it is dead. */
+async function startInstance(
+  { host, policy, program, sockets, onOutput, onEgress }: InstanceStart,
+): Promise<Instance> {
+  const { entrypoint, args, env, wish: { listen } } = program;
+  const folder = await sockets.take();
+  const remove = () => void folder.remove().catch(() => {});
+  try {
+    const request = {
+      argv: [entrypoint, ...args],
+      env: { ...env, ...listenVariables(listen) },
+      listen,
+      socketDir: folder.path,
+      onOutput,
+    };
+    const instance = await openInstance(host, policy, request, onEgress);
+    instance.record.then(remove, remove);
+    return instance;
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+/** The pid of a program in its own namespace, behind the one that keeps it (sandbox/init). */
+const PROGRAM_PID = "2";
+
+/** What platforms of servers set (PORT), or what systemd does for a socket (sd_listen_fds(3)). */
+function listenVariables(listen: Listen): Record<string, string> {
+  if (listen.kind === "port") return { PORT: String(listen.port) };
+  return { LISTEN_FDS: "1", LISTEN_PID: PROGRAM_PID };
+}

@@ -1,0 +1,90 @@
+/** The body of a request to a server, framed as its head says (RFC 9112 sections 6.2 and 7.1). */
+import type { ByteSource } from "../../../sandbox/byte_source.ts";
+import { KhachapuriError } from "../../errors.ts";
+import type { ServerRequest } from "./exchange.ts";
+
+/** Up to here, copying costs less than another write. */
+const COPIED_BYTES = 64 * 1024;
+
+const encoder = new TextEncoder();
+const CRLF = encoder.encode("\r\n");
+const LAST_CHUNK = encoder.encode("0\r\n\r\n");
+
+/**
+ * What is to be written, piece by piece; the first has the head, and with it what of the body is
+ * there already. Fails as the body's source does, and with `invalid_input` when the body has not
+ * the length that was said.
+ */
+export async function* requestPieces(
+  head: Uint8Array,
+  { body, bodyBytes }: Pick<ServerRequest, "body" | "bodyBytes">,
+): AsyncGenerator<Uint8Array, void> {
+  if (!body || bodyBytes === 0) {
+    body?.cancel();
+    yield head;
+    return;
+  }
+  const pieces = bodyBytes === null ? chunked(body) : ofLength(body, bodyBytes);
+  const first = pieces.next();
+  const early = await withinTurn(first);
+  if (early && !early.done) yield* together([head, early.value]);
+  else yield head;
+  if (!early) {
+    const late = await first;
+    if (!late.done) yield late.value;
+  }
+  yield* pieces;
+}
+
+/**
+ * What is there within a turn of the event loop, as what the caller sent with its head is; else
+ * null, as a head does not wait for a body.
+ */
+async function withinTurn<T>(promise: Promise<T>): Promise<T | null> {
+  let turn: ReturnType<typeof setImmediate> | undefined;
+  const next = new Promise<null>((resolve) => turn = setImmediate(() => resolve(null)));
+  try {
+    return await Promise.race([promise, next]);
+  } finally {
+    clearImmediate(turn);
+  }
+}
+
+async function* ofLength(body: ByteSource, bodyBytes: number): AsyncGenerator<Uint8Array, void> {
+  let left = bodyBytes;
+  while (left > 0) {
+    const bytes = await body.read();
+    if (bytes === null) throw wrongLength(`ended ${left} bytes early`);
+    left -= bytes.length;
+    if (left < 0) throw wrongLength("has more bytes than its Content-Length said");
+    yield bytes;
+  }
+}
+
+async function* chunked(body: ByteSource): AsyncGenerator<Uint8Array, void> {
+  while (true) {
+    const bytes = await body.read();
+    if (bytes === null) break;
+    // A chunk of no bytes would be the last one.
+    if (bytes.length === 0) continue;
+    yield* together([encoder.encode(`${bytes.length.toString(16)}\r\n`), bytes, CRLF]);
+  }
+  yield LAST_CHUNK;
+}
+
+/** The parts in one piece, if that is small. */
+function together(parts: readonly Uint8Array[]): Iterable<Uint8Array> {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  if (length > COPIED_BYTES) return parts;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return [whole];
+}
+
+function wrongLength(what: string): KhachapuriError {
+  return new KhachapuriError("invalid_input", `the body of the request ${what}`);
+}

@@ -1,0 +1,229 @@
+/** Who gets a place at which instance, who waits, and when there are more instances. */
+import assert from "node:assert/strict";
+import { refusal } from "../../../worlds/refusal.ts";
+import { ok, type PlayedRequest } from "../../../worlds/sandbox/played_instance.ts";
+import { playServer, until } from "../../../worlds/sandbox/played_server.ts";
+import { aWhile } from "../../../worlds/turns.ts";
+import { manualClock } from "../../../worlds/clock.ts";
+import { InstanceBudget } from "./instance_budget.ts";
+
+Deno.test("there are more instances while all are full, and no more than asked for", async () => {
+  await using played = await playServer({ instances: 2, concurrency: 2 });
+  const seats = await Promise.all(Array.from({ length: 4 }, () => played.server.seat()));
+  assert.deepEqual(played.states(), ["1 awake", "2 awake"]);
+  assert.deepEqual(played.server.view().instances.map(({ inFlight }) => inFlight), [2, 2]);
+  const fifth = played.server.seat();
+  await aWhile();
+  assert.equal(played.instances.length, 2);
+  seats[3]!.release();
+  (await fifth).release();
+  for (const seat of seats) seat.release();
+  assert.deepEqual(played.server.view().instances.map(({ inFlight }) => inFlight), [0, 0]);
+});
+
+Deno.test("an instance that works gets requests before one that stands still", async () => {
+  await using played = await playServer({ instances: 2, concurrency: 2 });
+  const seats = await Promise.all(Array.from({ length: 3 }, () => played.server.seat()));
+  for (const seat of seats) seat.release();
+  played.clock.advance(100);
+  assert.deepEqual(played.states(), ["1 frozen", "2 frozen"]);
+  await played.ask();
+  await played.ask();
+  assert.deepEqual(played.states(), ["1 awake", "2 frozen"]);
+  const held = [await played.server.seat(), await played.server.seat()];
+  // The first is full.
+  await played.ask();
+  assert.deepEqual(played.states(), ["1 awake", "2 awake"]);
+  for (const seat of held) seat.release();
+});
+
+Deno.test("of those at work the one with the fewest requests gets the next", async () => {
+  await using played = await playServer({ instances: 2, concurrency: 2 });
+  const seats = await Promise.all(Array.from({ length: 4 }, () => played.server.seat()));
+  const inFlight = () => played.server.view().instances.map(({ inFlight }) => inFlight);
+  const [one, , three] = seats;
+  one!.release();
+  assert.deepEqual(inFlight(), [1, 2]);
+  const next = await played.server.seat();
+  assert.deepEqual(inFlight(), [2, 2]);
+  next.release();
+  three!.release();
+  three!.release();
+  assert.deepEqual(inFlight(), [1, 1]);
+  seats[1]!.release();
+  seats[3]!.release();
+});
+
+Deno.test("whoever waits gets the next place, in turn", async () => {
+  await using played = await playServer({ concurrency: 1 });
+  const seat = await played.server.seat();
+  const order: number[] = [];
+  const waiting = [1, 2].map(async (number) => {
+    const own = await played.server.seat();
+    order.push(number);
+    own.release();
+  });
+  await aWhile();
+  assert.deepEqual(order, []);
+  seat.release();
+  await Promise.all(waiting);
+  assert.deepEqual(order, [1, 2]);
+});
+
+Deno.test("nobody waits for a place for longer than two seconds, or behind too many", async () => {
+  await using played = await playServer({ concurrency: 2 });
+  const seats = [await played.server.seat(), await played.server.seat()];
+  const waiting = Array.from({ length: 4 }, () => refusal(played.server.seat()));
+  const turned = await refusal(played.server.seat());
+  assert.deepEqual([turned.code, turned.retryAfterSeconds], ["overloaded", 1]);
+  played.clock.advance(1_999);
+  let isTold = false;
+  void waiting[0]!.then(() => isTold = true);
+  await aWhile();
+  assert.equal(isTold, false);
+  played.clock.advance(1);
+  for (const { code, message } of await Promise.all(waiting)) {
+    assert.equal(code, "overloaded");
+    assert.equal(message, "the server has too many requests at once");
+  }
+  for (const seat of seats) seat.release();
+});
+
+Deno.test("who waits for a slow start is not told that it takes long", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using played = await playServer({ concurrency: 1, listens: () => gate.promise });
+  const seats = [played.server.seat(), played.server.seat()];
+  await until(() => played.instances.length === 1);
+  played.clock.advance(9_000);
+  await aWhile();
+  gate.resolve();
+  const first = await seats[0]!;
+  // The other begins to wait for a place now.
+  const late = refusal(seats[1]!);
+  played.clock.advance(1_999);
+  await aWhile();
+  played.clock.advance(1);
+  assert.equal((await late).code, "overloaded");
+  first.release();
+});
+
+Deno.test("a further instance needs room on the machine, a first one gets that of an idle one", async () => {
+  const clock = manualClock();
+  const budget = new InstanceBudget(2);
+  await using one = await playServer({ clock, budget, instances: 2, concurrency: 1 });
+  await using two = await playServer({ clock, budget });
+  await using three = await playServer({ clock, budget });
+  await one.ask();
+  clock.advance(10);
+  await two.ask();
+  clock.advance(10);
+  assert.equal(budget.taken(), 2);
+  await three.ask();
+  // The longest idle one went for it.
+  assert.deepEqual(one.story, ["started 1", "ended 1 idle", "idle"]);
+  assert.deepEqual(two.story, ["started 1"]);
+  assert.equal(budget.taken(), 2);
+});
+
+Deno.test("an instance that does not go for another is killed within a second", async () => {
+  const clock = manualClock();
+  const budget = new InstanceBudget(1);
+  await using one = await playServer({ clock, budget });
+  await using two = await playServer({ clock, budget });
+  await one.ask();
+  one.instances[0]!.onTerminate = () => {};
+  const answer = two.ask();
+  await aWhile();
+  assert.deepEqual(one.states(), ["1 draining"]);
+  clock.advance(999);
+  await aWhile();
+  assert.deepEqual(one.states(), ["1 draining"]);
+  clock.advance(1);
+  assert.equal(await answer, "hello");
+  assert.deepEqual(one.instances[0]!.told, ["terminate", "kill", "close"]);
+});
+
+Deno.test("where all places are needed, who would start a server is told after two seconds", async () => {
+  const clock = manualClock();
+  const budget = new InstanceBudget(1);
+  await using one = await playServer({ clock, budget });
+  await using two = await playServer({ clock, budget });
+  const seat = await one.server.seat();
+  const refused = refusal(two.server.seat());
+  clock.advance(2_000);
+  const { code, message } = await refused;
+  assert.equal(code, "overloaded");
+  assert.equal(message, "this provider has too many servers at work to start another");
+  assert.deepEqual(two.story, ["idle"]);
+  seat.release();
+  assert.equal(await two.ask(), "hello");
+});
+
+Deno.test("tunnels take no place, and keep their instance at work", async () => {
+  await using played = await playServer({ concurrency: 1, handle: echoOrHello });
+  const tunnels = [];
+  for (let count = 0; count < 3; count++) {
+    const run = await played.send(WS);
+    const { tunnel, status } = await run.response;
+    assert.equal(status, 101);
+    tunnels.push({ tunnel: tunnel!, run });
+  }
+  const [view] = played.server.view().instances;
+  assert.deepEqual([view!.inFlight, view!.tunnels, view!.state], [0, 3, "awake"]);
+  played.clock.advance(500);
+  assert.deepEqual(played.states(), ["1 awake"]);
+  await tunnels[1]!.tunnel.write(new TextEncoder().encode("ping"));
+  assert.equal(new TextDecoder().decode((await tunnels[1]!.tunnel.read())!), "ping");
+  assert.equal(await played.ask(), "hello");
+  for (const { tunnel } of tunnels) tunnel.close();
+  const { exit, limit, stdoutBytes } = await tunnels[1]!.run.record;
+  assert.deepEqual([exit, limit, stdoutBytes], [0, null, 4]);
+  played.clock.advance(100);
+  assert.deepEqual(played.states(), ["1 frozen"]);
+  assert.equal(played.server.view().instances[0]!.requests, 4);
+});
+
+Deno.test("a tunnel has its time, as any request, and more where it gets more", async () => {
+  await using played = await playServer({ handle: echoOrHello });
+  const run = await played.send(WS);
+  const { tunnel } = await run.response;
+  run.extend(500);
+  played.clock.advance(1_499);
+  await aWhile();
+  assert.equal(played.server.view().instances[0]!.tunnels, 1);
+  played.clock.advance(1);
+  assert.equal((await run.record).limit, "timeout");
+  assert.equal((await refusal(tunnel!.read())).code, "program_timeout");
+  // Its instance did nothing wrong.
+  assert.deepEqual(played.states(), ["1 awake"]);
+});
+
+Deno.test("an instance has so many tunnels and no more", async () => {
+  await using played = await playServer({
+    concurrency: 64,
+    handle: echoOrHello,
+    limits: { timeoutMs: 60_000 },
+  });
+  const open = async () => {
+    const run = await played.send(WS);
+    return await run.response;
+  };
+  for (let count = 0; count < 1_024; count += 64) {
+    await Promise.all(Array.from({ length: 64 }, open));
+  }
+  const told = await refusal(open());
+  assert.deepEqual([told.code, told.retryAfterSeconds], ["overloaded", 1]);
+  assert.equal(await played.ask(), "hello");
+  assert.equal(played.server.view().instances[0]!.inFlight, 0);
+});
+
+const WS = { upgrade: "websocket", target: "/ws" } as const;
+
+/** A server of WebSockets, as far as bytes go. */
+async function echoOrHello({ target, write, read }: PlayedRequest): Promise<void> {
+  if (target !== "/ws") return write(ok());
+  await write(
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+  );
+  for (let bytes; (bytes = await read()) !== null;) await write(new TextDecoder().decode(bytes));
+}

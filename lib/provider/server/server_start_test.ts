@@ -1,0 +1,194 @@
+/** How instances come up, and what becomes of those that do not. */
+import assert from "node:assert/strict";
+import { KhachapuriError } from "../../errors.ts";
+import { refusal } from "../../../worlds/refusal.ts";
+import { aWhile } from "../../../worlds/turns.ts";
+import {
+  IDLE_MS,
+  type PlayedServer,
+  playServer,
+  requestOf,
+  textOf,
+  until,
+} from "../../../worlds/sandbox/played_server.ts";
+import { ok } from "../../../worlds/sandbox/played_instance.ts";
+
+const never = () => new Promise<void>(() => {});
+
+/** Has the instance end as soon as it is there. */
+async function endsAtStart(played: PlayedServer, record = { exit: 3 }): Promise<KhachapuriError> {
+  const known = played.instances.length;
+  const seat = refusal(played.server.seat());
+  await until(() => played.instances.length > known);
+  const instance = played.instances.at(-1)!;
+  instance.print("Error: no such table\n");
+  instance.die(record);
+  return await seat;
+}
+
+Deno.test("a request starts an instance and is answered by it", async () => {
+  await using played = await playServer({ handle: ({ target, write }) => write(ok(target)) });
+  const seat = await played.server.seat();
+  const { response, record } = seat.send(requestOf({ target: "/a?b" }));
+  assert.equal(await textOf(await response), "/a?b");
+  const { exit, limit, stdoutBytes } = await record;
+  assert.deepEqual([exit, limit, stdoutBytes], [0, null, 4]);
+  assert.deepEqual(played.story, ["started 1"]);
+  const [view] = played.server.view().instances;
+  assert.deepEqual([view!.requests, view!.inFlight, view!.tunnels], [1, 0, 0]);
+});
+
+Deno.test("two requests at once start one instance", async () => {
+  await using played = await playServer({ instances: 4, concurrency: 2 });
+  assert.deepEqual(await Promise.all([played.ask(), played.ask()]), ["hello", "hello"]);
+  assert.equal(played.instances.length, 1);
+  // What the first connection showed is used: nobody connects twice for two requests in turn.
+  await played.ask();
+  assert.deepEqual(played.story, ["started 1"]);
+});
+
+Deno.test("the connection by which an instance showed that it listens carries the first request", async () => {
+  const connections: number[] = [];
+  await using played = await playServer({
+    handle({ connection, write }) {
+      connections.push(connection);
+      return write(ok());
+    },
+  });
+  for (let count = 0; count < 3; count++) await played.ask();
+  assert.deepEqual(connections, [1, 1, 1]);
+});
+
+Deno.test("a server that ends before it listens fails those who wait, with the reason", async () => {
+  await using played = await playServer({ listens: never });
+  const [one, other] = [refusal(played.server.seat()), refusal(played.server.seat())];
+  await until(() => played.instances.length === 1);
+  played.instances[0]!.print("Error: no such table\n");
+  played.instances[0]!.die({ exit: 3 });
+  for (const { code, message } of [await one, await other]) {
+    assert.equal(code, "program_failed");
+    assert.equal(message, "the server ended with exit code 3 before it listened on 127.0.0.1:8080");
+  }
+  assert.deepEqual(played.story, ["failed 1"]);
+  const failed = played.events.find(({ kind }) => kind === "failed");
+  assert(failed?.kind === "failed");
+  // Its owner sees what it said; callers do not.
+  assert.equal(new TextDecoder().decode(failed.record!.stderr), "Error: no such table\n");
+  assert.equal(played.server.view().restarts, 1);
+});
+
+Deno.test("failed starts are told from one another", async () => {
+  for (
+    const [record, code, text] of [
+      [{ exit: null, signal: "SIGSEGV" }, "program_failed", /was ended by SIGSEGV/],
+      [{ limit: "memory" }, "program_limit", /more than 64 MiB of memory before it listened/],
+    ] as const
+  ) {
+    await using played = await playServer({ listens: never });
+    const error = await endsAtStart(played, record as never);
+    assert.equal(error.code, code);
+    assert.match(error.message, text);
+  }
+});
+
+Deno.test("a server that does not listen in time is ended", async () => {
+  await using played = await playServer({ listens: never });
+  const seat = refusal(played.server.seat());
+  await until(() => played.instances.length === 1);
+  await aWhile();
+  played.clock.advance(9_999);
+  await aWhile();
+  assert.deepEqual(played.story, []);
+  played.clock.advance(1);
+  const { code, message } = await seat;
+  assert.equal(code, "program_failed");
+  assert.equal(message, "the server did not listen on 127.0.0.1:8080 within 10 s");
+  assert(played.instances[0]!.isGone());
+  assert.deepEqual(played.states(), []);
+});
+
+Deno.test("after a failed start nothing is started for one second, then two, then four", async () => {
+  await using played = await playServer({ listens: (n) => n <= 3 ? never() : Promise.resolve() });
+  for (const seconds of [1, 2, 4]) {
+    await endsAtStart(played);
+    const started = played.instances.length;
+    const told = await refusal(played.server.seat());
+    assert.match(told.message, /exit code 3/);
+    assert.equal(told.retryAfterSeconds, seconds);
+    played.clock.advance(seconds * 1_000 - 1);
+    await refusal(played.server.seat());
+    assert.equal(played.instances.length, started);
+    played.clock.advance(1);
+  }
+  assert.equal(await played.ask(), "hello");
+});
+
+Deno.test("what fails on our side is told as that, and pauses starts as well", async () => {
+  const ours = new KhachapuriError("sandbox_unavailable", "no more processes");
+  await using played = await playServer({ opening: () => Promise.reject(ours) });
+  assert.equal((await refusal(played.server.seat())).code, "sandbox_unavailable");
+  assert.deepEqual(played.story, ["failed 1"]);
+  const { code, retryAfterSeconds } = await refusal(played.server.seat());
+  assert.deepEqual([code, retryAfterSeconds], ["sandbox_unavailable", 1]);
+});
+
+Deno.test("a server that crashes soon after it was ready pauses before it is started again", async () => {
+  await using played = await playServer();
+  await played.ask();
+  played.clock.advance(9_999);
+  played.instances[0]!.die({ exit: 1 });
+  await until(() => played.states().length === 0);
+  assert.deepEqual(played.story, ["started 1", "ended 1 crashed"]);
+  assert.equal((await refusal(played.server.seat())).retryAfterSeconds, 1);
+  played.clock.advance(1_000);
+  await played.ask();
+  // One that had worked for longer is started again at once.
+  played.clock.advance(10_000);
+  played.instances[1]!.die({ exit: 1 });
+  await until(() => played.states().length === 0);
+  assert.equal(await played.ask(), "hello");
+  assert.equal(played.server.view().restarts, 2);
+});
+
+Deno.test("one that worked while it stood still is no crash like others", async () => {
+  await using played = await playServer();
+  await played.ask();
+  played.clock.advance(20_000);
+  assert.deepEqual(played.states(), ["1 frozen"]);
+  played.instances[0]!.die({ exit: null, signal: "SIGKILL", limit: "escaped" });
+  await until(() => played.states().length === 0);
+  assert.deepEqual(played.story, ["started 1", "ended 1 escaped"]);
+  const told = await refusal(played.server.seat());
+  assert.match(told.message, /worked while it was to stand still/);
+  assert.equal(told.retryAfterSeconds, 1);
+});
+
+Deno.test("a further instance that does not come up leaves those that work alone", async () => {
+  const gates = [Promise.resolve(), never()];
+  await using played = await playServer({
+    instances: 2,
+    concurrency: 1,
+    listens: (number) => gates[number - 1]!,
+  });
+  const seat = await played.server.seat();
+  const waiting = played.server.seat();
+  await until(() => played.instances.length === 2);
+  played.instances[1]!.die({ exit: 1 });
+  await until(() => played.story.includes("failed 2"));
+  seat.release();
+  (await waiting).release();
+  assert.deepEqual(played.states(), ["1 awake"]);
+});
+
+Deno.test("what is idle is told once, and not while a failure is remembered", async () => {
+  await using played = await playServer({ listens: (n) => n <= 1 ? never() : Promise.resolve() });
+  await endsAtStart(played);
+  played.clock.advance(60_000);
+  assert.deepEqual(played.story, ["failed 1"]);
+  played.clock.advance(1_000);
+  assert.deepEqual(played.story, ["failed 1", "idle"]);
+  await played.ask();
+  played.clock.advance(IDLE_MS);
+  await until(() => played.states().length === 0);
+  assert.deepEqual(played.story.slice(2), ["started 2", "ended 2 idle", "idle"]);
+});

@@ -1,0 +1,3 @@
+module khachapuri.example/go-server
+
+go 1.19
