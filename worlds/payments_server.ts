@@ -98,6 +98,8 @@ function quick(parts: RouteParts): RouteParts {
     isClosed: () => false,
     refusal: () => null,
     open: () => 1,
+    stop() {},
+    drain() {},
   };
   return { ...parts, programs: { ...parts.programs, sandboxes } };
 }

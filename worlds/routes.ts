@@ -130,6 +130,8 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
         ...calls.parts.programs.sandboxes,
         open: () => 3,
         refusal: () => null,
+        stop: ({ id }) => void asked.push(`stop ${id}`),
+        drain() {},
       },
       runtimes: () => Promise.resolve(RUNTIMES),
     },

@@ -46,7 +46,7 @@ export class Registrations {
       this.#owners.add(owner as Address);
     }
     this.#insert = database.prepare("INSERT OR IGNORE INTO deployments VALUES (?, ?, ?, ?)");
-    this.#find = database.prepare("SELECT 1 FROM deployments WHERE cid = ?");
+    this.#find = database.prepare("SELECT firstSeen FROM deployments WHERE cid = ?");
     this.#ofOwner = database.prepare(
       "SELECT cid, id, firstSeen FROM deployments WHERE owner = ? ORDER BY firstSeen",
     );
@@ -67,6 +67,11 @@ export class Registrations {
   /** Whether somebody has paid for a call to `cid`. */
   isKnown(cid: CidText): boolean {
     return this.#added.has(cid) || this.#find.get(cid) !== undefined;
+  }
+
+  /** When the first call to `cid` was paid for, Unix ms; null: none was. */
+  firstSeen(cid: CidText): number | null {
+    return this.#find.get(cid)?.firstSeen as number | undefined ?? null;
   }
 
   /** Whether somebody has paid for a call to a deployment of this owner. */

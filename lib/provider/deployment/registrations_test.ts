@@ -35,6 +35,7 @@ Deno.test("a deployment is known from its first paid call on, and keeps that tim
   registrations.add(deployment(A, FIRST));
   assert.ok(registrations.isKnown(A));
   assert.ok(!registrations.isKnown(B));
+  assert.deepEqual([registrations.firstSeen(A), registrations.firstSeen(B)], [7, null]);
   const again = open(database).registrations;
   assert.ok(again.isKnown(A), "also to the next process");
   again.add(deployment(A, FIRST));

@@ -26,10 +26,13 @@ export async function settle(parts: RouteParts, request: HttpRequest): Promise<A
   return jsonAnswer({ unsettled: String(parts.money.ledger.totals().unsettled) });
 }
 
-/** Ends a deployment for ever. What runs may end by itself, and is charged like any other. */
+/**
+ * Ends a deployment for ever. What runs may end by itself, and is charged like any other; its
+ * servers end then.
+ */
 export async function stop(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { cid: text, signature } = parseStopRequest(await readJson(request));
-  const { seller, records } = parts;
+  const { seller, records, programs } = parts;
   const deployment = await unstopped(parts, formatCid(parseCid(text)), request.sender.address);
   if (!deployment) return jsonAnswer({ stopped: text });
   const { spec } = deployment;
@@ -37,6 +40,7 @@ export async function stop(parts: RouteParts, request: HttpRequest): Promise<Ans
   const question = { id: spec.id, provider, chainId, escrow };
   if (!await isStopSigned(question, signature, spec.owner)) throw notOwner();
   records.stops.add(spec);
+  programs.sandboxes.stop(spec);
   records.log.info("deployment stopped by its owner", { cid: text });
   return jsonAnswer({ stopped: text });
 }

@@ -219,6 +219,7 @@ Deno.test("an owner ends a deployment for good, and as often as it likes", async
   }
   await assertRefused(world.ask(`/${CID}`), 410, "stopped");
   assert.match(world.lines.join(""), /deployment stopped by its owner/);
+  assert.deepEqual(world.asked, [`stop ${world.deployment.spec.id}`], "its servers end, once");
 });
 
 Deno.test("a run that is under way when its owner ends the deployment ends by itself, and is charged", async () => {

@@ -52,6 +52,7 @@ export async function startProvider(
     async stop() {
       parts.gate.slots.close();
       parts.records.runLog.followers.close();
+      parts.programs.sandboxes.drain();
       const { timeoutMs } = provider.sandbox;
       await listener.stop(graceMs ?? timeoutMs + extendAheadMs(timeoutMs));
       await owned.disposeAsync();

@@ -1,46 +1,26 @@
 /** Opens a provider's parts on what it stands on, and wires its routes on them. */
 import { join } from "node:path";
-import type { Address } from "viem";
-import { makeEtc } from "../../../sandbox/etc.ts";
 import type { Chain } from "../../chain/client.ts";
 import { asChainError } from "../../chain/refusal.ts";
 import { thawingPeriod } from "../../chain/escrow.ts";
-import {
-  type Config,
-  type ProviderConfig,
-  requireProvider,
-  resolveFromHome,
-} from "../../config.ts";
-import { openCache } from "../../ipfs/cache.ts";
-import { createFetcher } from "../../ipfs/gateway.ts";
-import {
-  BUFFERED_BODY_BYTES_MAX,
-  CACHE_BYTES_MAX,
-  CACHE_FILES_MAX,
-  PAYER_DEPOSIT_MS,
-  SANDBOXES_OPEN_MAX,
-} from "../../limits.ts";
+import { type Config, requireProvider, resolveFromHome } from "../../config.ts";
+import { BUFFERED_BODY_BYTES_MAX, PAYER_DEPOSIT_MS } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import type { CreditsOffer } from "../../payment_header.ts";
 import { recipientOf } from "../../spec/keys.ts";
+import { OwnerDebits } from "../call/owner_debit.ts";
 import { SqliteIdempotency } from "../call/idempotency.ts";
 import { Slots } from "../call/slots.ts";
-import { Deployments } from "../deployment/deployments.ts";
-import { Openings } from "../deployment/openings.ts";
-import { openPrograms } from "../deployment/programs.ts";
 import { openRecords, type Records, recordsPath } from "../deployment/records.ts";
 import type { Offering } from "../http/page.ts";
 import { createBodyReader } from "../http/request_body.ts";
-import { type Counters, createCounters, providerMetrics } from "../metrics/gauges.ts";
+import { createCounters, providerMetrics } from "../metrics/gauges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
 import { Renewals } from "../money/renewals.ts";
 import { Receipts, receiptSecret } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
-import { egressNotes } from "../program/egress_notes.ts";
-import { AT_A_PROVIDER } from "../program/detector.ts";
-import { findRuntimes, lookOnce } from "../program/runtimes.ts";
-import { Sandboxes } from "../program/sandboxes.ts";
+import type { NoteServer, Sandboxes } from "../program/sandboxes.ts";
 import { coinPriceOf } from "../settlement/gas_worth.ts";
 import { openLastRelays } from "../settlement/last_relays.ts";
 import { MessageRelay } from "../settlement/message_relay.ts";
@@ -49,7 +29,8 @@ import { openPayments, type Payments } from "../settlement/payments.ts";
 import { Relays } from "../settlement/relays.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import type { RouteParts } from "./parts.ts";
-import { type Ground, groundOf, preflight } from "./preflight.ts";
+import { groundOf, preflight } from "./preflight.ts";
+import { prepareState, type Site } from "./site.ts";
 import {
   warnOfCollector,
   warnOfEndpoints,
@@ -57,6 +38,7 @@ import {
   warnOfLimits,
   warnOfSharing,
 } from "./start_notices.ts";
+import { openWorkplaces } from "./workplaces.ts";
 
 /** A provider whose books are open, before it listens. */
 export interface OpenProvider {
@@ -64,27 +46,6 @@ export interface OpenProvider {
   /** Nobody else's while this one is open. */
   lock: StateLock;
 }
-
-interface StateDirs {
-  /** Ledger and logs: nobody else's. */
-  book: string;
-  cache: string;
-  programs: string;
-  etc: string;
-}
-
-/** Where a provider's parts are opened, and on what. */
-interface Site {
-  config: Config;
-  provider: ProviderConfig;
-  state: StateDirs;
-  ground: Ground;
-  log: Log;
-  now: () => number;
-}
-
-/** A sandbox that no call uses for this long is closed, ms. */
-const SANDBOX_IDLE_MS = 60_000;
 
 /**
  * Opens a provider's parts, to be closed with `stack`.
@@ -108,17 +69,6 @@ export async function openProvider(
   stack.defer(() => lock.release());
   const parts = await openParts({ config, provider, state, ground, log, now }, stack);
   return { parts, lock };
-}
-
-/** The run uid passes through `stateDir` to an unpacked program whose name it is told, no more. */
-async function prepareState(config: Config, provider: ProviderConfig): Promise<StateDirs> {
-  const dir = resolveFromHome(config, provider.stateDir);
-  const [book, cache] = [join(dir, "book"), join(dir, "cache")];
-  const [programs, etc] = [join(dir, "programs"), join(dir, "etc")];
-  await Deno.mkdir(book, { recursive: true });
-  await Deno.chmod(dir, 0o711);
-  await Deno.chmod(book, 0o700);
-  return { book, cache, programs, etc };
 }
 
 async function openParts(site: Site, stack: AsyncDisposableStack): Promise<RouteParts> {
@@ -154,10 +104,14 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
   await desks.onboarding.prepare();
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
   const counters = createCounters();
-  const programs = await openSandboxes(site, seller, records, counters, stack);
-  const gate = openGate(site, payments, stack);
   const { registrations, stops, runLog } = records;
   const { runs, credits, usage } = counters;
+  const callRecords = { registrations, stops, runLog, runs, credits, usage, log, now };
+  const debits = new OwnerDebits({ money, records: callRecords });
+  stack.defer(() => debits.settled());
+  const noteServer: NoteServer = (deployment, event) => debits.note(deployment, event);
+  const programs = await openWorkplaces(site, { seller, records, counters, noteServer }, stack);
+  const gate = openGate(site, payments, stack);
   return {
     seller,
     operator: account.address,
@@ -169,7 +123,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     money,
     programs,
     gate,
-    records: { registrations, stops, runLog, runs, credits, usage, log, now },
+    records: callRecords,
   };
 }
 
@@ -252,50 +206,6 @@ async function headOf(chain: Chain, follower: Payments["follower"]): Promise<big
   });
 }
 
-async function openSandboxes(
-  { config, ground, provider, state, log }: Site,
-  seller: Seller,
-  { registrations, stops }: Records,
-  counters: Counters,
-  stack: AsyncDisposableStack,
-) {
-  const { keys, sandbox, terms } = ground;
-  const { egress, settlement, sandbox: { timeoutMs, memoryMb, credits, responseBytes } } = provider;
-  const bounds = { maxBytes: CACHE_BYTES_MAX, maxFiles: CACHE_FILES_MAX };
-  const cache = await openCache(state.cache, bounds);
-  const fetcher = createFetcher({ gateways: config.gateways, cache });
-  const isPaying = (owner: Address) => registrations.isOwner(owner);
-  const openings = new Openings(isPaying);
-  const programs = await openPrograms({ dir: state.programs, fetcher, openings });
-  stack.defer(() => programs.close());
-  const host = { ...sandbox.host, etc: makeEtc(state.etc) };
-  const sandboxes = new Sandboxes({
-    host,
-    programs,
-    isPaying,
-    limits: { timeoutMs, memoryMb, credits, responseBytes },
-    egress,
-    noteEgress: egressNotes(counters.egress, egress.log ? log : null),
-    idleMs: SANDBOX_IDLE_MS,
-    openMax: SANDBOXES_OPEN_MAX,
-  });
-  stack.defer(() => sandboxes.close());
-  const deployments = new Deployments({
-    fetcher,
-    identities: keys.identities ?? [],
-    termsHashes: new Set(terms.keys()),
-    egressHosts: egress.hosts,
-    minesEach: settlement.mode === "each",
-    takesServers: provider.sandbox.instances > 0,
-    seller,
-    registrations,
-    stops,
-  });
-  const webDomain = new URL(provider.webDomain);
-  const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);
-  return { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, creditsMax: credits, webDomain };
-}
-
 function openGate(
   { provider, state, now }: Site,
   { ledger }: Payments,
@@ -319,7 +229,7 @@ function openGate(
 function watch(
   chain: Chain,
   { ledger, operator, follower, payers, elsewhere }: Payments,
-  { sandboxes }: { sandboxes: Sandboxes },
+  { sandboxes }: { sandboxes: Pick<Sandboxes, "open"> },
   { slots }: { slots: Slots },
   { ownerCredits }: { ownerCredits: OwnerCredits },
 ) {

@@ -96,6 +96,14 @@ Deno.test("who shows nothing is the owner's guest, on the lane of the deployment
   });
 });
 
+Deno.test("what is the owner's to pay is on its bill, whoever pays for calls", () => {
+  for (const deployment of [PUBLIC, PAID_BY_CALLERS]) {
+    const { source, payer, permit } = readerFor().ofOwner(deployment);
+    assert.deepEqual([source, payer], ["owner", OWNER.address]);
+    assert.equal(permit, deployment.entry.permit);
+  }
+});
+
 Deno.test("an owner pays by the permit that it renewed, and a caller by its own", async () => {
   const renewed = { ...PUBLIC.entry.permit, epoch: 1 };
   const reader = readerFor(undefined, (asked) => asked === PUBLIC ? renewed : asked.entry.permit);

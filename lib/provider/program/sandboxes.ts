@@ -55,10 +55,7 @@ export interface Lease {
 }
 
 /** Is told what the servers of deployments do. */
-export type NoteServer = (
-  deployment: Pick<Deployment, "cid" | "spec">,
-  event: ServerEvent,
-) => void;
+export type NoteServer = (deployment: Deployment, event: ServerEvent) => void;
 
 export interface SandboxesOptions {
   host: SandboxHost;
@@ -147,7 +144,7 @@ export class Sandboxes {
 
   /** Whether the deployment's sandbox need not be made first. */
   isOpen(cid: CidText): boolean {
-    return this.#held.get(cid)?.workplace != null;
+    return (this.#held.get(cid)?.workplace ?? null) !== null;
   }
 
   /** Why the deployment's last caller got no run, if that was the program's fault. */
@@ -173,7 +170,7 @@ export class Sandboxes {
     });
   }
 
-  /** A deployment was stopped: its servers take no more calls, and end with those that they have. */
+  /** A deployment was stopped: its server takes no more calls, and ends with those that it has. */
   stop({ owner, id }: Pick<Deployment["spec"], "owner" | "id">): void {
     for (const entry of [...this.#held.values()]) {
       const { spec } = entry.deployment;

@@ -2,21 +2,11 @@
  * The interface "http": a program that is a web server is sent requests, as any gateway in front of
  * it would send them (RFC 9110, RFC 7239), and answers them.
  */
-import { KhachapuriError } from "../../../errors.ts";
-import { type HeaderField, singly } from "../../http/header_rules.ts";
-import type { ServerRequest, ServerResponse } from "../../server/exchange.ts";
-import type { ServerRun } from "../../server/life.ts";
-import {
-  type ProgramInterface,
-  type ProgramRequest,
-  type ProgramResponse,
-  type ProgramRun,
-  seatOf,
-} from "./interface.ts";
+import type { HeaderField } from "../../http/header_rules.ts";
+import type { ServerRequest } from "../../server/exchange.ts";
+import { HttpRun, REQUEST_ID } from "./http_run.ts";
+import { type ProgramInterface, type ProgramRequest, seatOf } from "./interface.ts";
 import { mountPath, programFields } from "./meta_variables.ts";
-import { endToEndHeaders } from "./response_head.ts";
-
-const REQUEST_ID = "x-request-id";
 
 /**
  * Host, Via and the request's id go out as we say them. What the connection to the server says by
@@ -105,102 +95,6 @@ function node(address: string): string {
 /** A host is a token unless it names a port, is an IPv6 address or has an escape. */
 function quoted(host: string): string {
   return /^[A-Za-z0-9._~-]+$/.test(host) ? host : `"${host}"`;
-}
-
-/**
- * The answer's fields as they go on to the caller; its length is told apart (`announcedBytes`).
- * @throws KhachapuriError `program_failed` when one that holds one value came with two
- */
-export function responseHeaders(
-  fields: readonly HeaderField[],
-  request: ProgramRequest,
-  id: string,
-): HeaderField[] {
-  const headers = endToEndHeaders(singly(fields, contradictory));
-  if (!headers.some(([name]) => name === REQUEST_ID)) headers.push([REQUEST_ID, id]);
-  const prefix = mountPath(request);
-  if (prefix === "") return headers;
-  return headers.map((field): HeaderField =>
-    field[0] === "location" ? ["location", mounted(field[1], prefix)] : field
-  );
-}
-
-function contradictory(name: string): KhachapuriError {
-  return new KhachapuriError("program_failed", `the server's answer has two different ${name}`);
-}
-
-/**
- * A server that does not know where it is mounted redirects to paths of its own. One that does, by
- * X-Forwarded-Prefix, has said where by itself. "//" begins another host.
- */
-function mounted(location: string, prefix: string): string {
-  if (!location.startsWith("/") || location.startsWith("//")) return location;
-  const isMounted = location.startsWith(prefix) &&
-    /^(?:[/?#]|$)/.test(location.slice(prefix.length));
-  return isMounted ? location : prefix + location;
-}
-
-/** A request at a server, as any program at work. */
-class HttpRun implements ProgramRun {
-  readonly record: ProgramRun["record"];
-  readonly kill: ProgramRun["kill"];
-  readonly extend: ProgramRun["extend"];
-  readonly begun: ProgramRun["begun"];
-  readonly #response: ServerRun["response"];
-  readonly #request: ProgramRequest;
-  readonly #id: string;
-  /** Of the body, still to be read; null where only its end tells. */
-  #bytesLeft: number | null = null;
-  #hasEnded = false;
-
-  constructor(run: ServerRun, request: ProgramRequest, id: string) {
-    this.record = run.record;
-    this.kill = () => run.kill();
-    this.extend = (ms) => run.extend(ms);
-    this.begun = () => run.begun();
-    this.#response = run.response;
-    this.#request = request;
-    this.#id = id;
-    this.#response.catch(() => {}); // Whoever asks for it is told.
-  }
-
-  isComplete(): boolean {
-    return this.#hasEnded || this.#bytesLeft === 0;
-  }
-
-  async respond(): Promise<ProgramResponse> {
-    try {
-      const response = await this.#response;
-      const { status, fields, bodyBytes, tunnel } = response;
-      this.#bytesLeft = bodyBytes;
-      return {
-        status,
-        headers: responseHeaders(fields, this.#request, this.#id),
-        read: () => this.#read(response),
-        // Async, as what is given up here is over at once.
-        cancel: async () => await response.cancel(),
-        announcedBytes: bodyBytes,
-        hasHead: true,
-        trailers: () => response.trailers(),
-        ...(tunnel ? { tunnel } : {}),
-      };
-    } catch (error) {
-      this.#hasEnded = true;
-      throw error;
-    }
-  }
-
-  async #read(response: ServerResponse): Promise<Uint8Array | null> {
-    try {
-      const chunk = await response.read();
-      if (chunk === null) this.#hasEnded = true;
-      else if (this.#bytesLeft !== null) this.#bytesLeft -= chunk.length;
-      return chunk;
-    } catch (error) {
-      this.#hasEnded = true;
-      throw error;
-    }
-  }
 }
 
 export const http: ProgramInterface = {

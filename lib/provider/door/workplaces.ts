@@ -1,0 +1,82 @@
+/** Opens what a provider finds, unpacks and runs deployments with. */
+import type { Address } from "viem";
+import { makeEtc } from "../../../sandbox/etc.ts";
+import { openCache } from "../../ipfs/cache.ts";
+import { createFetcher } from "../../ipfs/gateway.ts";
+import { CACHE_BYTES_MAX, CACHE_FILES_MAX, SANDBOXES_OPEN_MAX } from "../../limits.ts";
+import { Deployments } from "../deployment/deployments.ts";
+import { Openings } from "../deployment/openings.ts";
+import { openPrograms } from "../deployment/programs.ts";
+import type { Records } from "../deployment/records.ts";
+import type { Counters } from "../metrics/gauges.ts";
+import type { Seller } from "../money/seller.ts";
+import { AT_A_PROVIDER } from "../program/detector.ts";
+import { egressNotes } from "../program/egress_notes.ts";
+import { findRuntimes, lookOnce } from "../program/runtimes.ts";
+import { type NoteServer, Sandboxes } from "../program/sandboxes.ts";
+import { SocketFolders } from "../program/socket_folders.ts";
+import { InstanceBudget } from "../server/instance_budget.ts";
+import type { Site } from "./site.ts";
+
+/** A sandbox that no call uses for this long is closed, ms. */
+const SANDBOX_IDLE_MS = 60_000;
+
+/** What deployments are opened by and told to. */
+interface Workplaces {
+  seller: Seller;
+  records: Records;
+  counters: Counters;
+  noteServer: NoteServer;
+}
+
+export async function openWorkplaces(
+  { config, ground, provider, state, log }: Site,
+  { seller, records: { registrations, stops }, counters, noteServer }: Workplaces,
+  stack: AsyncDisposableStack,
+) {
+  const { keys, sandbox, terms } = ground;
+  const { egress, settlement, sandbox: { timeoutMs, memoryMb, credits, responseBytes } } = provider;
+  const { instances, instanceIdleSeconds } = provider.sandbox;
+  const bounds = { maxBytes: CACHE_BYTES_MAX, maxFiles: CACHE_FILES_MAX };
+  const cache = await openCache(state.cache, bounds);
+  const fetcher = createFetcher({ gateways: config.gateways, cache });
+  const isPaying = (owner: Address) => registrations.isOwner(owner);
+  const openings = new Openings(isPaying);
+  const programs = await openPrograms({ dir: state.programs, fetcher, openings });
+  stack.defer(() => programs.close());
+  const sockets = await SocketFolders.open(state.sockets);
+  stack.defer(() => sockets.close());
+  const host = { ...sandbox.host, etc: makeEtc(state.etc) };
+  const sandboxes = new Sandboxes({
+    host,
+    programs,
+    isPaying,
+    firstPaid: (cid) => registrations.firstSeen(cid),
+    limits: { timeoutMs, memoryMb, credits, responseBytes },
+    egress,
+    noteEgress: egressNotes(counters.egress, egress.log ? log : null),
+    servers: {
+      budget: new InstanceBudget(instances),
+      idleMs: instanceIdleSeconds * 1_000,
+      sockets,
+    },
+    noteServer,
+    idleMs: SANDBOX_IDLE_MS,
+    openMax: SANDBOXES_OPEN_MAX,
+  });
+  stack.defer(() => sandboxes.close());
+  const deployments = new Deployments({
+    fetcher,
+    identities: keys.identities ?? [],
+    termsHashes: new Set(terms.keys()),
+    egressHosts: egress.hosts,
+    minesEach: settlement.mode === "each",
+    takesServers: instances > 0,
+    seller,
+    registrations,
+    stops,
+  });
+  const webDomain = new URL(provider.webDomain);
+  const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);
+  return { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, creditsMax: credits, webDomain };
+}
