@@ -21,7 +21,6 @@ export const PROVIDER_INSTANCES_DEFAULT = 64;
 /** An instance ends that had no request for so long, unless the provider says otherwise. */
 export const INSTANCE_IDLE_SECONDS_DEFAULT = 60;
 
-
 /** Requests that wait for a place, for each place that there may be: as many again come soon. */
 export const SERVER_WAITING_PER_SEAT_MAX = 2;
 
@@ -65,15 +64,15 @@ export const SERVER_CHUNK_LINE_BYTES_MAX = 1024;
  * some memory, and most of them do nothing for hours. They count no more among connections.
  */
 export const TUNNELS_MAX = 4_096;
+
 /** Of them those of one network: a building of people behind one address has its own. */
 export const NETWORK_TUNNELS_MAX = 1_024;
+
 /** What a caller has sent into its tunnel and nobody took yet, bytes, before no more is read. */
 export const TUNNEL_UNTAKEN_BYTES_MAX = 64 * 1024;
+
 /** A tunnel that we have ended waits so long for its caller's own end, ms. */
 export const TUNNEL_CLOSE_TIMEOUT_MS = 2_000;
-
-/** Descriptors of each of an instance's processes: a thousand connections, and files. */
-export const INSTANCE_FILES_MAX = 4096;
 
 /** Of a line that an instance writes; what is longer is told as several. */
 export const SERVER_LINE_CHARACTERS_MAX = 4 * 1024;
