@@ -41,6 +41,7 @@ async function startOurs(market: Market): Promise<{ pid: number; http: string; c
     timeoutMs: 15_000,
     memoryMb: 64,
     concurrency: 64,
+    credits: 40,
     ownerCreditsPerMinute: 1_000_000,
   };
   const deploy = async (binary: string, style: string) =>
