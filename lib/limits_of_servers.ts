@@ -21,6 +21,7 @@ export const PROVIDER_INSTANCES_DEFAULT = 64;
 /** An instance ends that had no request for so long, unless the provider says otherwise. */
 export const INSTANCE_IDLE_SECONDS_DEFAULT = 60;
 
+
 /** Requests that wait for a place, for each place that there may be: as many again come soon. */
 export const SERVER_WAITING_PER_SEAT_MAX = 2;
 
@@ -52,6 +53,8 @@ export const SERVER_LAST_OUTPUT_BYTES_MAX = 4_096;
 export const SERVER_BACK_OFF_MS_MAX = 60_000;
 
 /** Interim answers (1xx) before an answer: each is read for nothing, and servers send one or two. */
+
+/** Interim answers (1xx) before an answer: each is read for nothing; servers send one or two. */
 export const SERVER_INTERIM_ANSWERS_MAX = 16;
 
 /** A chunk's size and its extensions, which are read for nothing (RFC 9112 section 7.1.1). */
@@ -68,3 +71,18 @@ export const NETWORK_TUNNELS_MAX = 1_024;
 export const TUNNEL_UNTAKEN_BYTES_MAX = 64 * 1024;
 /** A tunnel that we have ended waits so long for its caller's own end, ms. */
 export const TUNNEL_CLOSE_TIMEOUT_MS = 2_000;
+
+/** Descriptors of each of an instance's processes: a thousand connections, and files. */
+export const INSTANCE_FILES_MAX = 4096;
+
+/** Of a line that an instance writes; what is longer is told as several. */
+export const SERVER_LINE_CHARACTERS_MAX = 4 * 1024;
+
+/** Of a deployment's server, as its log keeps it: some ten thousand lines, or the latest minute. */
+export const SERVER_LOG_BYTES_MAX = 1024 * 1024;
+
+/** Of all of them together, beside their runs, which no server's output pushes out. */
+export const SERVER_LOGS_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Deployments whose log is counted until it is cut; one beyond it is counted anew. */
+export const SERVER_LOGS_REMEMBERED_MAX = 10_000;

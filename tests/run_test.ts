@@ -54,3 +54,17 @@ Deno.test("what is said of a run follows what it said, and nothing drives the te
     assert.ok(failed.stderr.startsWith(`${lines}khachapuri: the program exited with 3`));
   });
 });
+
+Deno.test("a program that looks like a server is told how one is run, unless it says what it is", async () => {
+  await inFolder(async (dir) => {
+    await Deno.writeTextFile(join(dir, "app.py"), "from flask import Flask\n");
+    const script = "echo answer";
+    const note = "note: app.py uses flask; a web server needs --interface http, which keeps it " +
+      "running\n";
+    assert.equal((await said(dir, script, dir, "/")).stderr, note);
+    assert.equal((await said(dir, script, "--interface", "curl", dir, "/")).stderr, "");
+    const refused = await said(dir, script, "--server-port", "3000", dir, "/");
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /--server-port: the program is no server/);
+  });
+});

@@ -12,6 +12,8 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 interface Place {
   world: LocalWorld;
+  /** Copies of what is in this repository, for what is installed or built among the samples. */
+  clone: string;
   /** With the command line in it. */
   bin: string;
   /** Where the READMEs' upstreams listen here, by the port that they name. */
@@ -33,6 +35,27 @@ async function writeNode(bin: string): Promise<void> {
   await Deno.writeTextFile(join(bin, "node"), script, { mode: 0o755 });
 }
 
+/** Without what somebody has installed among them. */
+async function cloneSamples({ dir }: LocalWorld): Promise<string> {
+  const clone = join(dir, "clone");
+  await Deno.mkdir(clone);
+  const { success } = await new Deno.Command("cp", {
+    args: ["-r", join(ROOT, "samples"), join(ROOT, "README.md"), clone],
+  }).output();
+  assert.ok(success);
+  for (const sample of ["express", "websocket-chat"]) {
+    await Deno.remove(join(clone, "samples", sample, "node_modules"), { recursive: true })
+      .catch(() => {});
+  }
+  return clone;
+}
+
+/** Whether programs find it too, who see /usr and nothing of ours. */
+async function isInstalled(...paths: string[]): Promise<boolean> {
+  const found = await Promise.all(paths.map((path) => Deno.stat(path).catch(() => null)));
+  return found.every((each) => each !== null);
+}
+
 /** Pastes commands as a person of the devnet. */
 async function paste(place: Place, person: string, text: string): Promise<Pasted> {
   const { world, bin, ports, cid } = place;
@@ -43,12 +66,12 @@ async function paste(place: Place, person: string, text: string): Promise<Pasted
     // What stays behind would hold the terminal, and has to go in the end.
     [/ &$/gm, ' >>"$HOME/behind.log" 2>&1 & echo $! >>"$HOME/behind"'],
     // A second's credits instead of fifteen's.
-    ["--credits 4", "--credits 4 --timeout 1"],
+    [/--credits 4\b/g, "--credits 4 --timeout 1"],
     ["?58", "?3"],
   ];
   const { code, stdout, stderr } = await new Deno.Command("sh", {
     args: ["-euc", changes.reduce((pasted, [from, to]) => pasted.replaceAll(from, to), text)],
-    cwd: ROOT,
+    cwd: place.clone,
     env: {
       PATH: `${bin}:${Deno.env.get("PATH")}`,
       HOME: world.dir,
@@ -92,7 +115,7 @@ Deno.test("the samples do what their READMEs say, by the commands that stand the
   await openAllowances(world);
   const bin = await writeCommand(world);
   await writeNode(bin);
-  const place: Place = { world, bin, ports, cid: "" };
+  const place: Place = { world, clone: await cloneSamples(world), bin, ports, cid: "" };
   try {
     await t.step("those that need nothing are tried without a chain", async () => {
       assert.match(await follow(place, ""), /gamarjoba, Nino\n[^]*"words":\d+[^]*[0-9a-f]{64}\n/);
@@ -115,9 +138,49 @@ Deno.test("the samples do what their READMEs say, by the commands that stand the
       const stranger = await paste(place, "caller", "curl -s -w '%{http_code}' URL -d mine");
       assert.match(stranger.said, /whose note\?[^]*401$/);
     });
+    await serve(place, t);
     const { said } = await paste(place, "developer", 'cat "$HOME/behind.log"');
     assert.equal(said, "", "what the upstreams complain of");
   } finally {
     await paste(place, "developer", 'kill $(cat "$HOME/behind")');
   }
 });
+
+/** The samples that are servers, each with what it is written for where that is installed. */
+async function serve(place: Place, t: Deno.TestContext): Promise<void> {
+  const hasNode = await isInstalled("/usr/bin/node") && await isOnPath("npm");
+  await t.step({
+    name: "express: an order stays while its server does",
+    ignore: !hasNode,
+    async fn() {
+      const said = await follow(place, "express");
+      assert.match(said, /\{"number":1\}[^]*\{"number":1\}[^]*"filling":"cheese","from":"127/);
+      const { said: head } = await paste(place, "developer", "curl -si --json '{}' URL/orders");
+      assert.match(head, /^HTTP.* 201/);
+      assert.match(head, new RegExp(`^location: /${place.cid}/orders/2\r$`, "im"));
+    },
+  });
+  await t.step({
+    name: "flask: two workers keep one book, and a redirect finds its way",
+    ignore: !await isInstalled("/usr/bin/gunicorn", "/usr/lib/python3/dist-packages/flask"),
+    async fn() {
+      assert.match(await follow(place, "flask"), /^HTTP.* 303[^]*\["Nino"\]\s*$/m);
+    },
+  });
+  await t.step({
+    name: "go-server: a static file serves events",
+    ignore: !await isOnPath("go"),
+    async fn() {
+      const said = await follow(place, "go-server");
+      assert.match(said, /id: 1\ndata: [^]*id: 2\ndata: [^]*T.*Z\n[^]*id: 1\ndata: [^]*id: 2\n/);
+    },
+  });
+  await t.step({
+    name: "websocket-chat: who says something hears it",
+    ignore: !hasNode,
+    async fn() {
+      const said = await follow(place, "websocket-chat");
+      assert.match(said, /<title>Supra<[^]*^somebody: gaumarjos!$/m);
+    },
+  });
+}

@@ -55,6 +55,14 @@ export const WANTED_BY_TESTS: readonly Requirement[] = [
   { proof: { command: "mandoc" }, debianPackage: "mandoc", why: "reads the manual page" },
   { proof: { command: "wget" }, debianPackage: "wget", why: "calls out of a sandbox" },
   { proof: { command: "go" }, debianPackage: "golang-go", why: "builds what calls out of one" },
+  { proof: { command: "node" }, debianPackage: "nodejs", why: "serves as samples do" },
+  { proof: { command: "npm" }, debianPackage: "npm", why: "installs what samples depend on" },
+  { proof: { file: "/usr/bin/gunicorn" }, debianPackage: "gunicorn", why: "serves as samples do" },
+  {
+    proof: { file: "/var/lib/dpkg/info/python3-flask.list" },
+    debianPackage: "python3-flask",
+    why: "serves as samples do",
+  },
   {
     proof: { file: "/var/lib/dpkg/info/python3-requests.list" },
     debianPackage: "python3-requests",

@@ -98,6 +98,7 @@ function quick(parts: RouteParts): RouteParts {
     isClosed: () => false,
     refusal: () => null,
     open: () => 1,
+    servers: () => [],
     stop() {},
     drain() {},
   };

@@ -130,6 +130,7 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
         ...calls.parts.programs.sandboxes,
         open: () => 3,
         refusal: () => null,
+        servers: () => [],
         stop: ({ id }) => void asked.push(`stop ${id}`),
         drain() {},
       },

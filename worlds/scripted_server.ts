@@ -1,5 +1,7 @@
 /** A server on a unix socket that says, octet for octet, what a test wants. */
 
+const RECEIVED_BYTES = 64 * 1024;
+
 export interface ScriptedServer extends AsyncDisposable {
   readonly path: string;
   /** The next connection that somebody makes. */
@@ -36,7 +38,7 @@ export class ServerSide {
   /** All that comes up to `end` and with it. */
   async until(end: string): Promise<string> {
     while (!this.#text.includes(end)) {
-      const more = await this.some();
+      const more = await this.#receive();
       if (more === null) throw new Error(`ended with ${JSON.stringify(this.#text)}`);
       this.#text += more;
     }
@@ -46,18 +48,24 @@ export class ServerSide {
     return text;
   }
 
-  /** What one read gives; null at the end, also at one that broke off. */
-  async some(bytes = 64 * 1024): Promise<string | null> {
-    const buffer = new Uint8Array(bytes);
-    const count = await this.socket.read(buffer).catch(() => null);
-    return count === null ? null : textOf(buffer.subarray(0, count));
+  /** What is there, or comes next; null at the end, also at one that broke off. */
+  some(): Promise<string | null> {
+    const text = this.#text;
+    this.#text = "";
+    return text === "" ? this.#receive() : Promise.resolve(text);
   }
 
   /** All that comes until the end. */
   async rest(): Promise<string> {
-    let text = this.#text;
+    let text = "";
     for (let more = await this.some(); more !== null; more = await this.some()) text += more;
     return text;
+  }
+
+  async #receive(): Promise<string | null> {
+    const buffer = new Uint8Array(RECEIVED_BYTES);
+    const count = await this.socket.read(buffer).catch(() => null);
+    return count === null ? null : textOf(buffer.subarray(0, count));
   }
 
   /** Resolves when the socket has taken all of it. */

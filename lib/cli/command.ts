@@ -17,6 +17,8 @@ export type Option =
     | {
       readonly type: "string";
       readonly value: string;
+      /** What the value may be, where it is one of a few words. */
+      readonly choices?: readonly string[];
       /** May be given more than once; arrives as an array, empty when absent. */
       readonly multiple?: true;
       /** Its absence is a usage error. */

@@ -17,6 +17,8 @@ export interface Flag {
   readonly short: string | null;
   /** How its value is shown; null for a flag without one. */
   readonly value: string | null;
+  /** What its value may be; empty where it is not one of a few words. */
+  readonly choices: readonly string[];
   readonly isFile: boolean;
   readonly description: string;
   /** Whether only this command takes it. */
@@ -40,6 +42,7 @@ function flagsOf(command: Command): Flag[] {
     long,
     short: option.short ?? null,
     value: option.type === "string" ? option.value : null,
+    choices: option.type === "string" ? option.choices ?? [] : [],
     isFile: option.type === "string" && FILE_WORD.test(option.value),
     description: option.description,
     isOwn: Object.hasOwn(command.options, long),

@@ -7,7 +7,7 @@ export function bashCompletion(outline: readonly CommandOutline[]): string {
   return `# bash completion for khachapuri
 _khachapuri() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]}
-  local words= flags= valued= filed= files=
+  local words= flags= valued= filed= files= choices=
   COMPREPLY=()
   # bash takes the = of --flag=value for a word.
   if [[ $previous == "=" ]]; then previous=\${COMP_WORDS[COMP_CWORD - 2]}; fi
@@ -21,7 +21,12 @@ _khachapuri() {
 ${outline.map(caseOf).join("\n")}
   esac
   if [[ $valued == *" $previous "* ]]; then
-    if [[ $filed == *" $previous "* ]]; then files=yes; else return; fi
+    if [[ $filed == *" $previous "* ]]; then
+      files=yes
+    else
+      COMPREPLY=($(compgen -W "$choices" -- "$current"))
+      return
+    fi
   elif [[ $current == -* ]]; then
     COMPREPLY=($(compgen -W "$flags" -- "$current"))
     return
@@ -47,6 +52,14 @@ function caseOf({ entry, command, flags, takesFiles }: CommandOutline): string {
     `valued=" ${spellings(flags.filter(({ value }) => value !== null))} "`,
     `filed=" ${spellings(flags.filter(({ isFile }) => isFile))} "`,
     ...(takesFiles ? ["files=yes"] : []),
+    ...choicesOf(flags),
   ];
   return `    ${entry.name})\n${facts.map((fact) => `      ${fact}`).join("\n")}\n      ;;`;
+}
+
+/** Words for the value that is being typed. */
+function choicesOf(flags: CommandOutline["flags"]): string[] {
+  const cases = flags.filter(({ choices }) => choices.length > 0)
+    .map(({ long, choices }) => `--${long}) choices="${choices.join(" ")}" ;;`);
+  return cases.length === 0 ? [] : [`case $previous in ${cases.join(" ")} esac`];
 }

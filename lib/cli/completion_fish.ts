@@ -30,10 +30,11 @@ function linesOf({ entry, command, flags, takesFiles }: CommandOutline): string[
   ];
 }
 
-function flagText({ long, short, value, isFile, description }: Flag): string {
+function flagText({ long, short, value, choices, isFile, description }: Flag): string {
   const spelled = `-l ${long}${short ? ` -s ${short}` : ""}`;
   const taken = value === null ? "" : isFile ? " -r -F" : " -x";
-  return `${spelled}${taken} -d ${quoted(description)}`;
+  const words = choices.length === 0 ? "" : ` -a ${quoted(choices.join(" "))}`;
+  return `${spelled}${taken}${words} -d ${quoted(description)}`;
 }
 
 function behind(name: string): string {

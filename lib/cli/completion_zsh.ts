@@ -47,9 +47,10 @@ function caseOf({ entry, command, flags, takesFiles }: CommandOutline): string {
 }
 
 /** `--flag=[description]:VALUE:_files`; a flag may be given again where the command takes it. */
-function flagSpecs({ long, short, value, isFile, description }: Flag): string[] {
+function flagSpecs({ long, short, value, choices, isFile, description }: Flag): string[] {
   const about = `[${escaped(description)}]`;
-  const taken = value === null ? "" : `:${escaped(value)}:${isFile ? "_files" : " "}`;
+  const words = choices.length === 0 ? " " : `(${choices.join(" ")})`;
+  const taken = value === null ? "" : `:${escaped(value)}:${isFile ? "_files" : words}`;
   return [
     `*--${long}${value === null ? "" : "="}${about}${taken}`,
     ...(short ? [`*-${short}${about}${taken}`] : []),

@@ -63,6 +63,9 @@ const TYPED: readonly [typed: string, offered: readonly string[]][] = [
   ["khachapuri verify-receipt ke", ["kept.txt"]],
   ["khachapuri logs ke", []],
   ["khachapuri deploy --provider ke", []],
+  ["khachapuri deploy --interface ", ["cgi", "curl", "http"]],
+  ["khachapuri run --server-listen p", ["port"]],
+  ["khachapuri deploy --access pa", ["payer"]],
 ];
 
 /** A line in brackets for each of the above. */
@@ -117,6 +120,7 @@ ask 'khachapuri completions f' 'fish '
 ask 'khachapuri deploy --prov' '--provider'
 ask 'khachapuri deploy --env-file=ke' 'kept.txt '
 ask 'khachapuri verify-receipt ke' 'kept.txt '
+ask 'khachapuri deploy --interface=ht' 'http '
 zpty -d z
 `;
 
@@ -128,7 +132,7 @@ Deno.test({
       await Deno.writeTextFile(join(dir, "kept.txt"), "");
       await Deno.writeTextFile(join(dir, "_khachapuri"), await printed("completions", "zsh"));
       const out = await shell("zsh", ["-f", "-c"], ZSH, dir);
-      const seen = ["deployments", "remove", "fish", "--provider", "kept.txt", "kept.txt"];
+      const seen = ["deployments", "remove", "fish", "--provider", "kept.txt", "kept.txt", "http"];
       assert.deepEqual(out.trimEnd().split("\n").map((line) => line.trim()), seen);
     }),
 });

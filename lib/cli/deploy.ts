@@ -33,14 +33,13 @@ import {
 } from "../client/provider_limits.ts";
 import { assertHasRuntime } from "../client/provider_runtimes.ts";
 import { KhachapuriError } from "../errors.ts";
-import { DEPLOYMENT_CONCURRENCY_MAX } from "../limits.ts";
 import { writeCar } from "../ipfs/car.ts";
 import { createFetcher } from "../ipfs/gateway.ts";
 import { publish } from "../ipfs/publish.ts";
 import { pause } from "../pause.ts";
 import { signingEpoch } from "../permit.ts";
 import { creditsMax } from "../spec/credits.ts";
-import { serverOf, serverToJson, type ServerWish } from "../spec/server.ts";
+import { requestsAtOnce, serverOf, serverToJson } from "../spec/server.ts";
 import { agree } from "./agree.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { costLines, paymentFault, type Placed, unpaidLines } from "./deploy_costs.ts";
@@ -69,6 +68,7 @@ const OPTIONS = {
   access: {
     type: "string",
     value: "WHO",
+    choices: ["public", "payer"],
     description: "public (default: you pay for callers who bring no permit) or payer",
   },
   concurrency: {
@@ -165,6 +165,7 @@ async function specChoices(options: DeployOptions) {
     throw new KhachapuriError("usage", `--access is public or payer, not ${access}`);
   }
   const perMinute = "owner-credits-per-minute";
+  const atOnce = server === undefined ? RUNS_AT_ONCE_DEFAULT : requestsAtOnce(server);
   return {
     ...choices,
     ...(server ? { server: serverToJson(server) } : {}),
@@ -172,18 +173,12 @@ async function specChoices(options: DeployOptions) {
     limits: {
       timeoutMs,
       memoryMb,
-      concurrency: wholeNumber("--concurrency", options.concurrency, callsAtOnce(server)),
+      concurrency: wholeNumber("--concurrency", options.concurrency, atOnce),
       ownerCreditsPerMinute: wholeNumber(`--${perMinute}`, options[perMinute], 600),
       // Said only where it is more: older providers take ordinary specs as before.
       ...(credits === 1 ? {} : { credits }),
     },
   };
-}
-
-/** As many as there is room for, unless the owner says otherwise. */
-function callsAtOnce(server: ServerWish | undefined): number {
-  if (server === undefined) return RUNS_AT_ONCE_DEFAULT;
-  return Math.min(server.instances * server.concurrency, DEPLOYMENT_CONCURRENCY_MAX);
 }
 
 /**

@@ -11,6 +11,7 @@ import {
 import { readSpending, type Spending } from "../client/deployment_spending.ts";
 import { printable } from "../client/provider_http.ts";
 import { type PermitNeed, permitNeed } from "../client/renewal.ts";
+import type { ServerState } from "../client/servers.ts";
 import { stopAt } from "../client/stop.ts";
 import { resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
@@ -22,6 +23,7 @@ import { type Spec, specToJson } from "../spec/schema.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { cidOf, ownDeployment } from "./own_deployment.ts";
 import { creditsText } from "./parties.ts";
+import { isServer, readServers, serverLines, type Servers } from "./server_lines.ts";
 import { fetchSpec } from "./spec.ts";
 
 export const deployments = defineCommand({
@@ -29,7 +31,8 @@ export const deployments = defineCommand({
   details: [
     "What was deployed from here, oldest first: its URL, the credits that it has spent and that " +
     "are left with its provider, and what each needs: credits, or a new permit, because the " +
-    "provider's price rose or the permit was taken back.",
+    "provider's price rose or the permit was taken back. Of programs that are servers, which " +
+    "instances there are, as their providers tell the owner.",
   ],
   examples: ["deployments", "deployments https://paolo.example/bafkrei…", "deployments --json"],
   options: {},
@@ -42,11 +45,12 @@ export const deployments = defineCommand({
     if (own.length === 0) {
       return out.result({ deployments: [] }, ["nothing was deployed from here yet"]);
     }
-    const [spending, prices] = await Promise.all([
+    const [spending, records] = await Promise.all([
       context.chain().then((chain) => readSpending(chain, own)),
-      presentPrices(context, own),
+      presentRecords(context, own),
     ]);
-    const rows = spending.map((row) => rowOf(row, prices.get(row.provider.name) ?? null));
+    const servers = await readServers(context, own, records);
+    const rows = spending.map((row) => rowOf(row, records, servers));
     out.result({ deployments: rows.map(rowJson) }, [rows.map(rowText).join("\n\n")]);
   },
 });
@@ -56,30 +60,45 @@ interface Row extends Spending {
   /** What the provider asks for a credit now; null when its name can't be read. */
   priceNow: bigint | null;
   needsPermit: PermitNeed | null;
+  /** null when the provider did not say. */
+  server: ServerState | null;
 }
 
-function rowOf(spending: Spending, priceNow: bigint | null): Row {
-  const { provider, signingEpoch: epoch } = spending;
-  return { ...spending, priceNow, needsPermit: permitNeed(provider, { price: priceNow, epoch }) };
+const NO_INSTANCES: ServerState = { instances: [], restarts: 0 };
+
+function rowOf(
+  spending: Spending,
+  records: ReadonlyMap<string, ProviderRecord>,
+  servers: Servers,
+): Row {
+  const { deployment: { cid }, provider, signingEpoch: epoch } = spending;
+  const price = records.get(provider.name)?.price ?? null;
+  const there = servers.get(provider.name);
+  return {
+    ...spending,
+    priceNow: price,
+    needsPermit: permitNeed(provider, { price, epoch }),
+    server: there ? there.get(cid) ?? NO_INSTANCES : null,
+  };
 }
 
-/** What the providers ask now, by name; a name that can't be read is left out. */
-async function presentPrices(
+/** What the providers' names say now; a name that can't be read is left out. */
+async function presentRecords(
   context: CommandContext,
   own: readonly OwnDeployment[],
-): Promise<ReadonlyMap<string, bigint>> {
+): Promise<ReadonlyMap<string, ProviderRecord>> {
   const running = own.flatMap(({ providers }) => providers)
     .filter(({ stoppedAt }) => stoppedAt === undefined);
-  const prices = new Map<string, bigint>();
+  const records = new Map<string, ProviderRecord>();
   const names = [...new Set(running.map(({ name }) => name))];
   await Promise.all(names.map(async (name) => {
     const record = await presentRecord(context, name).catch((error) => {
       if (error instanceof KhachapuriError) return null;
       throw error;
     });
-    if (record) prices.set(name, record.price);
+    if (record) records.set(name, record);
   }));
-  return prices;
+  return records;
 }
 
 type State = "stopped" | "unpublished" | "needs permit" | "needs credits" | "running";
@@ -120,6 +139,7 @@ function rowJson(row: Row) {
     permit: { price: provider.price, epoch: provider.epoch },
     priceNow,
     needsPermit,
+    ...(isServer(deployment) ? { server: row.server } : {}),
   };
 }
 
@@ -139,6 +159,7 @@ function rowText(row: Row): string {
     `  ${urlOf(row)}`,
     `  ${provider.name}, ${price}${perRun}`,
     ...egressLines(deployment),
+    ...instanceLines(row),
     `  ${stateText(row)}: ${spending}`,
     ...creditLines(row),
     ...permitLines(row),
@@ -154,6 +175,10 @@ function egressLines({ signed }: OwnDeployment): string[] {
   const [first, ...others] = signed?.egress ?? [];
   if (first === undefined) return [];
   return [`  may call ${first}${others.length === 0 ? "" : ` and ${others.length} more`}`];
+}
+
+function instanceLines({ deployment, provider, server }: Row): string[] {
+  return isServer(deployment) && provider.stoppedAt === undefined ? serverLines(server) : [];
 }
 
 /** To the second. */

@@ -1,5 +1,5 @@
 /** A deployment's log as a person reads it. */
-import type { DeploymentLog, LoggedRun } from "../client/logs.ts";
+import type { DeploymentLog, LoggedRun, ServerEntry } from "../client/logs.ts";
 import { printable } from "../client/provider_http.ts";
 
 /** Why a deployment's callers get no run. */
@@ -12,6 +12,57 @@ export function refusalLines(cannotRun: DeploymentLog["cannotRun"]): string[] {
 /** A run as JSON: as its provider keeps it, with its time and path as people are told them. */
 export function runJson(run: LoggedRun) {
   return { ...run, at: timeOf(run), path: pathOf(run) };
+}
+
+/** One thing that is logged: a run, a line of a server, or what became of one of its instances. */
+export interface LogItem {
+  /** Unix ms. */
+  at: number;
+  json: object;
+  lines: string[];
+}
+
+/** All of a log, oldest first. */
+export function logItems({ runs, server }: Pick<DeploymentLog, "runs" | "server">): LogItem[] {
+  const ofRuns = runs.map((run) => ({ at: run.at, json: runJson(run), lines: runLines(run) }));
+  return [...ofRuns, ...server.flatMap(serverItems)].sort((one, other) => one.at - other.at);
+}
+
+/** Each line for itself; none of what a newer provider tells and we do not know. */
+function serverItems({ at, instance, output, ...life }: ServerEntry): LogItem[] {
+  const time = new Date(at).toISOString();
+  const json = { at: time, instance };
+  if (output !== null) {
+    return output.split("\n").map((line) => ({
+      at,
+      json: { ...json, output: line },
+      lines: [printable(`${time} [${instance}] ${line}`)],
+    }));
+  }
+  const words = lifeWords(life);
+  if (words === null) return [];
+  const [first, ...others] = `${time} instance ${instance} ${words}`.split("\n");
+  return [{
+    at,
+    json: { ...json, ...life },
+    lines: [first!, ...others.map((line) => `  ${line}`)],
+  }];
+}
+
+function lifeWords(
+  { event, readyMs, why, reason }: Omit<ServerEntry, "at" | "instance" | "output">,
+): string | null {
+  const told = printable(reason ?? why ?? "");
+  switch (event) {
+    case "started":
+      return readyMs === null ? "started" : `started in ${Math.round(readyMs)} ms`;
+    case "failed":
+      return `did not start: ${told}`;
+    case "ended":
+      return `ended: ${told}`;
+    default:
+      return null;
+  }
 }
 
 /** One line on a run; below it what it called, why it ended as it did, and its stderr. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { LoggedRun } from "../client/logs.ts";
-import { refusalLines, runJson, runLines } from "./log_lines.ts";
+import type { LoggedRun, ServerEntry } from "../client/logs.ts";
+import { logItems, refusalLines, runJson, runLines } from "./log_lines.ts";
 
 const RUN: LoggedRun = {
   at: Date.parse("2026-11-28T17:42:00.250Z"),
@@ -65,8 +65,45 @@ Deno.test("as JSON it has the same time and path", () => {
   assert.equal(runJson({ ...RUN, path: null }).path, null);
 });
 
+const NOTHING = { output: null, event: null, readyMs: null, why: null, reason: null };
+
+function entry(secondsLater: number, told: Partial<ServerEntry>): ServerEntry {
+  return { at: RUN.at + 1_000 * secondsLater, instance: 2, ...NOTHING, ...told };
+}
+
+Deno.test("a server's lines and its instances' lives stand among the runs by their time", () => {
+  const server = [
+    entry(-2, { event: "started", readyMs: 120.3 }),
+    entry(-1, { output: "listening\n\non \x1b[1m8080" }),
+    entry(1, { event: "ended", why: "crashed", reason: "it ended by itself, exit 3" }),
+    entry(1, { event: "failed", reason: "it did not listen; it wrote:\nboom" }),
+    entry(2, { event: "thawed" }),
+  ];
+  const items = logItems({ runs: [RUN], server });
+  assert.deepEqual(items.flatMap(({ lines }) => lines), [
+    "2026-11-28T17:41:58.250Z instance 2 started in 120 ms",
+    "2026-11-28T17:41:59.250Z [2] listening",
+    "2026-11-28T17:41:59.250Z [2] ",
+    "2026-11-28T17:41:59.250Z [2] on [1m8080",
+    ...runLines(RUN),
+    "2026-11-28T17:42:01.250Z instance 2 ended: it ended by itself, exit 3",
+    "2026-11-28T17:42:01.250Z instance 2 did not start: it did not listen; it wrote:",
+    "  boom",
+  ]);
+  const life = { readyMs: 120.3, why: null, reason: null };
+  assert.deepEqual(items.slice(0, 2).map(({ json }) => json), [
+    { at: "2026-11-28T17:41:58.250Z", instance: 2, event: "started", ...life },
+    { at: "2026-11-28T17:41:59.250Z", instance: 2, output: "listening" },
+  ]);
+});
+
 Deno.test("nothing of a run or a refusal moves the cursor", () => {
   const lines = runLines({ ...RUN, path: "/\x1b[2J", stderr: "\x1b[2J\x9bA" });
+  const server = [
+    entry(0, { output: "\x1b[2J\rA" }),
+    entry(0, { event: "ended", reason: "\x9bA" }),
+  ];
+  lines.push(...logItems({ runs: [], server }).flatMap((item) => item.lines));
   const refused = refusalLines({ message: "no\x1b[2J", hints: ["\x07do"] });
   assert.deepEqual(refused, ["cannot run: no[2J", "  do"]);
   // deno-lint-ignore no-control-regex -- control characters are what must not be there

@@ -1,17 +1,12 @@
-/** `logs`: what a deployment's runs wrote to stderr, and how they ended. */
+/** `logs`: how a deployment's runs ended, and what they, or its server, wrote. */
 import type { LocalAccount } from "viem";
-import {
-  type DeploymentLog,
-  fetchLogs,
-  followLogs,
-  type LoggedRun,
-  type LogProvider,
-} from "../client/logs.ts";
+import { type DeploymentLog, fetchLogs, followLogs } from "../client/logs.ts";
 import type { OwnDeployment, OwnDeploymentProvider } from "../client/deployments_file.ts";
+import type { AskedProvider } from "../client/owner_question.ts";
 import { KhachapuriError } from "../errors.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { presentDomain } from "./deployments.ts";
-import { refusalLines, runJson, runLines } from "./log_lines.ts";
+import { type LogItem, logItems, refusalLines } from "./log_lines.ts";
 import type { Output } from "./output.ts";
 import { ownDeployment } from "./own_deployment.ts";
 import { momentOf } from "./since.ts";
@@ -23,8 +18,11 @@ export const logs = defineCommand({
     "status, how the program ended and why, what it used and called, and what it wrote to " +
     "stderr; and why it cannot run, if it cannot. The provider keeps them, and " +
     "shows them to nobody but the owner, whose signature it asks for.",
-    "With --follow it goes on with each run when that has ended, until you press Ctrl-C; a " +
-    "provider that is away is asked again. With --json each run is one line.",
+    "Among the runs of a program that is a server stand the lines that it wrote to stdout and " +
+    "stderr, each with its instance's number in brackets, and when instances started and ended.",
+    "With --follow it goes on with each run when that has ended, and with what a server writes, " +
+    "until you press Ctrl-C; a provider that is away is asked again. With --json each run, line " +
+    "or event is one line.",
   ],
   examples: [
     "logs bafkrei…",
@@ -34,11 +32,11 @@ export const logs = defineCommand({
   ],
   options: {
     json: { type: "boolean", description: "print JSON, a line for each run" },
-    follow: { type: "boolean", short: "f", description: "go on with each new run" },
+    follow: { type: "boolean", short: "f", description: "go on with what comes" },
     since: {
       type: "string",
       value: "DURATION|TIME",
-      description: "runs begun since then, as 10m, 2h or 2026-11-28T17:42:00Z",
+      description: "what began since then, as 10m, 2h or 2026-11-28T17:42:00Z",
     },
     provider: { type: "string", value: "NAME", description: "at this one only" },
   },
@@ -64,7 +62,7 @@ interface Reading {
 async function providerNow(
   context: CommandContext,
   { name, ...at }: OwnDeploymentProvider,
-): Promise<LogProvider> {
+): Promise<AskedProvider> {
   context.out.progress(`asking ${name}`);
   return { ...at, webDomain: await presentDomain(context, name) };
 }
@@ -76,12 +74,12 @@ async function readOnce({ context, account, own: { cid, providers }, printer }: 
     const at = await providerNow(context, provider);
     const log = await fetchLogs(account, cid, at).catch((error) => {
       unknown = notFound(error);
-      return { runs: [], cursor: null, cannotRun: null };
+      return { runs: [], server: [], cursor: null, cannotRun: null };
     });
     told.push([provider.name, log]);
   }
   // A provider that cannot find it knows of no runs: a failure only when no other has any.
-  if (unknown && told.every(([, { runs }]) => runs.length === 0)) throw unknown;
+  if (unknown && told.every(([, log]) => isEmpty(log))) throw unknown;
   for (const [name, log] of told) {
     if (!printer.print(name, log)) printer.printNone(name, log);
   }
@@ -122,6 +120,10 @@ async function followAt(
   throw new TypeError("a log that is followed has no end");
 }
 
+function isEmpty({ runs, server }: DeploymentLog): boolean {
+  return runs.length + server.length === 0;
+}
+
 /** @throws all that is no `not_found` */
 function notFound(error: unknown): KhachapuriError {
   if (error instanceof KhachapuriError && error.code === "not_found") return error;
@@ -133,7 +135,7 @@ class LogPrinter {
   readonly #refusals = new Map<string, string>();
   #last: string | null = null;
 
-  /** @param from Unix ms; runs that began before are left out */
+  /** @param from Unix ms; what began before is left out */
   constructor(
     private readonly out: Output,
     private readonly cid: string,
@@ -141,10 +143,11 @@ class LogPrinter {
   ) {}
 
   /** Whether there was anything that has not been printed before. */
-  print(provider: string, { runs, cannotRun }: DeploymentLog): boolean {
-    const fresh = runs.filter(({ at }) => at >= this.from);
+  print(provider: string, log: DeploymentLog): boolean {
+    const { cannotRun } = log;
+    const fresh = logItems(log).filter(({ at }) => at >= this.from);
     const isRefused = cannotRun !== null && this.#isNews(provider, cannotRun);
-    for (const run of fresh) this.#run(provider, run);
+    for (const item of fresh) this.#item(provider, item);
     if (isRefused) {
       this.out.row({ cid: this.cid, provider, cannotRun });
       this.#lines(provider, refusalLines(cannotRun));
@@ -152,13 +155,13 @@ class LogPrinter {
     return fresh.length > 0 || isRefused;
   }
 
-  printNone(provider: string, { runs }: DeploymentLog): void {
-    this.out.line(`${provider}: no runs ${runs.length === 0 ? "yet" : "since then"}`);
+  printNone(provider: string, log: DeploymentLog): void {
+    this.out.line(`${provider}: no runs ${isEmpty(log) ? "yet" : "since then"}`);
   }
 
-  #run(provider: string, run: LoggedRun): void {
-    this.out.row({ cid: this.cid, provider, ...runJson(run) });
-    this.#lines(provider, runLines(run));
+  #item(provider: string, { json, lines }: LogItem): void {
+    this.out.row({ cid: this.cid, provider, ...json });
+    this.#lines(provider, lines);
   }
 
   /** Below the name of the provider, unless it stands above already. */

@@ -29,6 +29,7 @@ export const PROGRAM_OPTIONS = {
   interface: {
     type: "string",
     value: "KIND",
+    choices: ["curl", "cgi", "http"],
     description: "curl (default), cgi, or http for a program that is a web server",
   },
   ...SERVER_OPTIONS,

@@ -16,7 +16,7 @@ const NOTHING: ProgramFlags = {
   interface: undefined,
   "server-listen": undefined,
   "server-port": undefined,
-  "server-instances": undefined,
+  instances: undefined,
   "server-concurrency": undefined,
   egress: [],
   timeout: undefined,

@@ -17,6 +17,7 @@ export const SERVER_OPTIONS = {
   "server-listen": {
     type: "string",
     value: "HOW",
+    choices: ["port", "fd"],
     description: "port (default: on the one in its variable PORT) or fd (on descriptor 3)",
   },
   "server-port": {
@@ -24,7 +25,7 @@ export const SERVER_OPTIONS = {
     value: "PORT",
     description: `where a server listens (default ${SERVER_PORT_DEFAULT})`,
   },
-  "server-instances": {
+  instances: {
     type: "string",
     value: "N",
     description: `copies of a server at the same time (default ${SERVER_INSTANCES_DEFAULT})`,
@@ -53,7 +54,7 @@ export function serverWish(
   }
   return {
     listen: listenOf(flags),
-    instances: within(flags, "server-instances", 1, SERVER_INSTANCES_MAX) ??
+    instances: within(flags, "instances", 1, SERVER_INSTANCES_MAX) ??
       SERVER_INSTANCES_DEFAULT,
     concurrency: within(flags, "server-concurrency", 1, SERVER_CONCURRENCY_MAX) ??
       SERVER_CONCURRENCY_DEFAULT,

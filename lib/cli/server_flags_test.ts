@@ -4,7 +4,7 @@ import { assertNoServer, type ServerFlags, serverWish } from "./server_flags.ts"
 const NOTHING: ServerFlags = {
   "server-listen": undefined,
   "server-port": undefined,
-  "server-instances": undefined,
+  instances: undefined,
   "server-concurrency": undefined,
 };
 
@@ -14,7 +14,7 @@ Deno.test("a server listens on 8080 unless its flags say otherwise", () => {
   const otherwise = { instances: 4, concurrency: 32 };
   assert.deepEqual(wish({}), { listen: { kind: "port", port: 8080 }, ...otherwise });
   assert.deepEqual(
-    wish({ "server-port": "3000", "server-instances": "1", "server-concurrency": "1024" }),
+    wish({ "server-port": "3000", "instances": "1", "server-concurrency": "1024" }),
     { listen: { kind: "port", port: 3000 }, instances: 1, concurrency: 1024 },
   );
   assert.deepEqual(wish({ "server-listen": "fd" }), { listen: { kind: "fd" }, ...otherwise });
@@ -26,8 +26,8 @@ Deno.test("what a server cannot be is refused with its flag and what it may be",
     [{ "server-port": "80" }, /^--server-port is not a whole number from 1024 to 65535: 80/],
     [{ "server-port": "65536" }, /65535: 65536/],
     [{ "server-port": "http" }, /65535: http/],
-    [{ "server-instances": "0" }, /^--server-instances is not a whole number from 1 to 64: 0/],
-    [{ "server-instances": "65" }, /from 1 to 64: 65/],
+    [{ "instances": "0" }, /^--instances is not a whole number from 1 to 64: 0/],
+    [{ "instances": "65" }, /from 1 to 64: 65/],
     [{ "server-concurrency": "1025" }, /^--server-concurrency is not .* from 1 to 1024: 1025/],
     [{ "server-listen": "fd", "server-port": "8080" }, /of no use with --server-listen fd/],
   ];

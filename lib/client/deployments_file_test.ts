@@ -89,8 +89,10 @@ Deno.test("what was signed is kept; a file from before it was is read as well", 
     const signed = { interface: "cgi", access: "payer", egress: ["api.test:443"], limits };
     const one = { ...deploymentOf("one"), signed };
     const long = { ...one, cid: "long", signed: { ...signed, limits: { ...limits, credits: 40 } } };
-    for (const each of [before, one, long]) await addDeployment(home, each);
-    assert.deepEqual(await readDeployments(home), [before, one, long]);
+    const server = { listen: "port", port: 3_000, instances: 1 } as const;
+    const http = { ...one, cid: "http", signed: { ...signed, interface: "http", server } };
+    for (const each of [before, one, long, http]) await addDeployment(home, each);
+    assert.deepEqual(await readDeployments(home), [before, one, long, http]);
   }));
 
 Deno.test("an empty home has no deployments, a damaged file is not taken for none", () =>

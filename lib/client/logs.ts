@@ -1,6 +1,6 @@
 /** The owner's log of a deployment, as its provider kept it. */
 import * as v from "valibot";
-import type { Address, LocalAccount } from "viem";
+import type { LocalAccount } from "viem";
 import { KhachapuriError } from "../errors.ts";
 import {
   LOG_FOLLOW_MS_MAX,
@@ -10,9 +10,8 @@ import {
   PROVIDER_LOGS_BYTES_MAX,
 } from "../limits.ts";
 import { pause as pauseFor } from "../pause.ts";
-import type { EscrowDomain } from "../permit.ts";
 import { parseJson, parseShape } from "../shape.ts";
-import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
+import { type AskedProvider, ownerQuestion } from "./owner_question.ts";
 import { askProvider } from "./provider_http.ts";
 
 const egressShape = v.object({
@@ -52,8 +51,27 @@ const runShape = v.object({
   stderr: v.string(),
 });
 
+/** What an instance of a server wrote, or what became of it; a newer provider may tell more. */
+const serverEntryShape = v.object({
+  /** Milliseconds since the epoch. */
+  at: v.number(),
+  instance: v.number(),
+  /** Whole lines, with a newline between two. */
+  output: v.optional(v.nullable(v.string()), null),
+  /** "started", "failed" (it did not come to listen) or "ended". */
+  event: v.optional(v.nullable(v.string()), null),
+  /** How long it took until it listened. */
+  readyMs: v.optional(v.nullable(v.number()), null),
+  /** What ended it, in one word. */
+  why: v.optional(v.nullable(v.string()), null),
+  /** In words. */
+  reason: v.optional(v.nullable(v.string()), null),
+});
+
 const answerShape = v.object({
   runs: v.array(runShape),
+  /** Of a program that is a server; older providers have none. */
+  server: v.optional(v.array(serverEntryShape), []),
   /** Where to read on; older providers do not say. */
   cursor: v.optional(v.nullable(v.number()), null),
   /** Why its callers get no run; older providers do not say. */
@@ -65,25 +83,23 @@ const answerShape = v.object({
 
 export type LoggedRun = v.InferOutput<typeof runShape>;
 
+export type ServerEntry = v.InferOutput<typeof serverEntryShape>;
+
 /** What a provider tells the owner of a deployment. */
 export type DeploymentLog = v.InferOutput<typeof answerShape>;
 
-/** Where a deployment's log is asked for: whose question it is, and where it is now. */
-export type LogProvider = EscrowDomain & { address: Address; webDomain: string };
-
 export interface LogOptions {
-  /** The cursor of an earlier answer: runs after that one. */
+  /** The cursor of an earlier answer: what came after that one. */
   after?: number;
-  /** Waits for the next run where there is none yet; as long as the provider lets one wait. */
+  /** Waits for the next entry where there is none yet; as long as the provider lets one wait. */
   isWaiting?: boolean;
   now?: () => number;
   fetch?: typeof fetch;
 }
 
 /**
- * The latest runs of a deployment at one provider, oldest first, and why it cannot run. The
- * question is signed for that provider, its chain and its escrow, and short-lived, so that nobody
- * who sees it can ask with it elsewhere or later.
+ * The latest runs of a deployment at one provider and what its server wrote, oldest first, and why
+ * it cannot run.
  * @param provider its address, and where it is now
  * @throws KhachapuriError `not_found` where it is not the owner's; `provider_unavailable`; the
  *   provider's own refusal
@@ -91,20 +107,13 @@ export interface LogOptions {
 export async function fetchLogs(
   account: LocalAccount,
   cid: string,
-  provider: LogProvider,
+  provider: AskedProvider,
   options: LogOptions = {},
 ): Promise<DeploymentLog> {
   const { after = 0, isWaiting = false, now = Date.now, ...http } = options;
-  const expires = BigInt(Math.floor(now() / 1000)) + OWNER_REQUEST_SECONDS / 2n;
-  const { address, webDomain, chainId, escrow } = provider;
-  const body = await signOwnerRequest(account, {
-    action: "logs",
-    subject: cid,
-    provider: address,
-    expires,
-    chainId,
-    escrow,
-  });
+  const { webDomain } = provider;
+  const question = { action: "logs", subject: cid } as const;
+  const body = await ownerQuestion(account, question, provider, now());
   const waitMs = isWaiting ? LOG_FOLLOW_MS_MAX : 0;
   const answer = await askProvider({
     webDomain,
@@ -133,7 +142,8 @@ export interface FollowOptions extends Pick<LogOptions, "now" | "fetch"> {
 }
 
 /**
- * A deployment's log as it grows: what there is, and each run when it has ended. It goes on for as
+ * A deployment's log as it grows: what there is, each run when it has ended, and what its server
+ * writes. It goes on for as
  * long as somebody reads, through restarts of the provider and of the network.
  * @throws KhachapuriError as `fetchLogs`, but for what passes; `not_implemented` at a provider that
  *   is too old
@@ -141,7 +151,7 @@ export interface FollowOptions extends Pick<LogOptions, "now" | "fetch"> {
 export async function* followLogs(
   account: LocalAccount,
   cid: string,
-  provider: LogProvider,
+  provider: AskedProvider,
   { onTrouble, pause = pauseFor, now = Date.now, ...http }: FollowOptions,
 ): AsyncGenerator<DeploymentLog> {
   let after = 0;
@@ -163,12 +173,12 @@ export async function* followLogs(
     if (log.cursor === null) throw tooOld(provider);
     after = log.cursor;
     yield log;
-    if (log.runs.length > 0) await pause(BUSY_PAUSE_MS);
+    if (log.runs.length + log.server.length > 0) await pause(BUSY_PAUSE_MS);
     else if (isWaiting && now() - askedAt < IDLE_PAUSE_MS) await pause(IDLE_PAUSE_MS);
   }
 }
 
-function tooOld({ webDomain }: LogProvider): KhachapuriError {
+function tooOld({ webDomain }: AskedProvider): KhachapuriError {
   return new KhachapuriError("not_implemented", `${webDomain} does not let its logs be followed`, {
     hints: ["it runs an older khachapuri: ask again without --follow"],
   });

@@ -39,7 +39,8 @@ function ask(response: Response) {
 Deno.test("runs come as the provider kept them; members that are new are left out", async () => {
   const { runs } = ask(Response.json({ runs: [{ ...run, cores: 1 }], more: true }));
   const older = { path: null, egress: null, credits: 1, reason: null };
-  assert.deepEqual(await runs, { runs: [{ ...run, ...older }], cursor: null, cannotRun: null });
+  const lacking = { server: [], cursor: null, cannotRun: null };
+  assert.deepEqual(await runs, { runs: [{ ...run, ...older }], ...lacking });
   const cannotRun = { message: "main is empty", hints: ["fill it"] };
   const egress = {
     connections: 1,
@@ -49,7 +50,23 @@ Deno.test("runs come as the provider kept them; members that are new are left ou
   };
   const newer = { path: "/a", egress, credits: 4, reason: "too much" };
   const refused = ask(Response.json({ runs: [{ ...run, ...newer }], cursor: 7, cannotRun }));
-  assert.deepEqual(await refused.runs, { runs: [{ ...run, ...newer }], cursor: 7, cannotRun });
+  const told = { runs: [{ ...run, ...newer }], server: [], cursor: 7, cannotRun };
+  assert.deepEqual(await refused.runs, told);
+});
+
+Deno.test("what a server wrote comes beside the runs, also in kinds that are new", async () => {
+  const nothing = { output: null, event: null, readyMs: null, why: null, reason: null };
+  const server = [
+    { at: 1, instance: 1, event: "started", readyMs: 12.5, why: null, reason: null },
+    { at: 2, instance: 1, output: "one\ntwo" },
+    { at: 3, instance: 2, pressure: "high" },
+  ];
+  const { runs } = ask(Response.json({ runs: [], server, cursor: 3 }));
+  assert.deepEqual((await runs).server, [
+    { ...nothing, ...server[0] },
+    { ...nothing, ...server[1] },
+    { ...nothing, at: 3, instance: 2 },
+  ]);
 });
 
 Deno.test("the question is the owner's, for this provider, for a short time", async () => {
@@ -127,6 +144,12 @@ Deno.test("a log is followed from where it was read to, without haste", async ()
   ]);
   assert.deepEqual(read, [[1, 2], [], [3], []]);
   assert.deepEqual(pauses, [500, 500]);
+});
+
+Deno.test("a server that writes is followed without haste, too", async () => {
+  const lines = () =>
+    Response.json({ cursor: 1, runs: [], server: [{ at: 1, instance: 1, output: "one" }] });
+  assert.deepEqual((await follow([lines, lines, page(1)], 3)).pauses, [500, 500]);
 });
 
 Deno.test("a provider that lets nobody wait is asked every other second", async () => {

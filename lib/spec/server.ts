@@ -1,5 +1,6 @@
 /** How a program is reached that is a server, as its spec says it and where that says nothing. */
 import * as v from "valibot";
+import { DEPLOYMENT_CONCURRENCY_MAX } from "../limits.ts";
 import {
   SERVER_CONCURRENCY_MAX,
   SERVER_INSTANCES_MAX,
@@ -55,6 +56,11 @@ export function serverOf({ server = {} }: { readonly server?: ServerJson }): Ser
     instances,
     concurrency,
   };
+}
+
+/** What `limits.concurrency` is unless its owner says otherwise: as many as there is room for. */
+export function requestsAtOnce({ instances, concurrency }: ServerWish): number {
+  return Math.min(instances * concurrency, DEPLOYMENT_CONCURRENCY_MAX);
 }
 
 /** The same as a spec says it, in full: what its owner signs does not change with our defaults. */

@@ -15,14 +15,18 @@ const NODE_SERVERS: readonly string[] = [
   "@nestjs/core",
 ];
 
-/** By these names frameworks find what they serve. */
-const PYTHON_FILES: readonly string[] = ["app.py", "main.py", "server.py", "wsgi.py", "asgi.py"];
+/** What servers are called by custom, or found by. */
+const FILES: readonly string[] = [
+  ...["app.py", "main.py", "server.py", "wsgi.py", "asgi.py"],
+  ...["server.js", "server.mjs", "server.ts"],
+];
 
 const SOURCES: readonly RegExp[] = [
   /^[ \t]*(?:from|import)[ \t]+(flask|fastapi|django|starlette|sanic|quart|bottle|tornado\.web)\b/m,
   /^[ \t]*from[ \t]+(aiohttp)[ \t]+import[ \t]+web\b/m,
   /\b(?:require\(|from )["'](express|fastify|koa|hono|@hapi\/hapi)["']/,
   /\b(Deno\.serve|createServer|serve_forever)\b/,
+  /\b(gunicorn|uvicorn|hypercorn|waitress-serve)\b/,
 ];
 
 /** Frameworks can answer as CGI programs, too. */
@@ -36,7 +40,7 @@ const CGI = /\bCGIHandler\b/;
 export async function serverSign(dir: string, entrypoint: string): Promise<string | null> {
   const dependency = packageSign(await textOf(join(dir, "package.json")));
   if (dependency !== null) return `package.json ${dependency}`;
-  for (const name of new Set([entrypoint.replace(/^(\.\/)+/, ""), ...PYTHON_FILES])) {
+  for (const name of new Set([entrypoint.replace(/^(\.\/)+/, ""), ...FILES])) {
     const sign = sourceSign(await textOf(join(dir, name)));
     if (sign !== null) return `${name} uses ${sign}`;
   }

@@ -50,6 +50,7 @@ Deno.test("a program's own text speaks for a server by what it imports or calls"
     ["Deno.serve((request) => new Response())\n", "Deno.serve"],
     ["http.createServer((a, b) => {}).listen(80)\n", "createServer"],
     ["HTTPServer(('', 80), H).serve_forever()\n", "serve_forever"],
+    ["#!/bin/sh\nexec python3 -m gunicorn app:app\n", "gunicorn"],
     ["import aiohttp\n", null],
     ["# like flask\nprint('import flask')\n", null],
     ["from flask import Flask\nfrom wsgiref.handlers import CGIHandler\n", null],
@@ -65,6 +66,17 @@ Deno.test("the entrypoint is looked at, and what Python's frameworks look for; n
   assert.equal(await told({ "index.ts": server }), null);
   assert.equal(await told({ main: `\x7fELF\0${server}` }), null);
   assert.equal(await told({}), null);
+});
+
+Deno.test("the samples that are servers speak for themselves, as far as they can be read", async () => {
+  const signs = ["express", "flask", "websocket-chat"].map((name) =>
+    serverSign(join(samples, name), "./main")
+  );
+  assert.deepEqual(await Promise.all(signs), [
+    "package.json depends on express",
+    "main uses gunicorn",
+    "server.js uses createServer",
+  ]);
 });
 
 Deno.test("the samples that are called as curl is speak for no server", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { serverOf, serverToJson, serverVariableIn } from "./server.ts";
+import { requestsAtOnce, serverOf, serverToJson, serverVariableIn } from "./server.ts";
 
 Deno.test("what a spec leaves out of its server has its default", () => {
   const otherwise = { instances: 4, concurrency: 32 };
@@ -14,6 +14,12 @@ Deno.test("what a spec leaves out of its server has its default", () => {
     listen: { kind: "fd" },
     ...otherwise,
   });
+});
+
+Deno.test("a server has as many requests at once as its instances take, and a deployment may", () => {
+  const at = (instances: number, concurrency: number) =>
+    requestsAtOnce(serverOf({ server: { instances, concurrency } }));
+  assert.deepEqual([at(1, 1), at(2, 8), at(4, 32)], [1, 16, 64]);
 });
 
 Deno.test("a wish survives its JSON form, which leaves nothing to our defaults", () => {

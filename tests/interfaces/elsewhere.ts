@@ -1,4 +1,4 @@
-/** Rows of docs/interfaces.md that need more than octets on a socket, and the tests that prove them. */
+/** Rows of docs/interfaces.md that need more than a socket, and the tests that prove them. */
 import type { Elsewhere } from "../wire/elsewhere.ts";
 
 export const ELSEWHERE: readonly Elsewhere[] = [

@@ -1,4 +1,4 @@
-/** What a row of docs/interfaces.md is: octets that are sent, and what has to come, by interface. */
+/** What a row of docs/interfaces.md is: octets that are sent, and what comes of them. */
 import type { Answer } from "../wire/connection.ts";
 
 export const INTERFACES = ["curl", "cgi", "http"] as const;

@@ -15,7 +15,7 @@ export interface Stage extends AsyncDisposable {
   runs(): Promise<number>;
 }
 
-/** @param webDomain of the provider: who calls by a deployment's own host needs one that is found */
+/** @param webDomain of the provider; below one that is found, deployments have hosts */
 export async function openStage(
   kinds: readonly Interface[] = INTERFACES,
   webDomain = "http://provider.test",

@@ -1,4 +1,4 @@
-/** Tries one row through one interface: sends, reads the answer strictly, looks at what it tells. */
+/** Tries one row through one interface: sends, reads strictly, looks at what comes. */
 import assert from "node:assert/strict";
 import { type Answer, Connection, valuesOf } from "../wire/connection.ts";
 import { assertCharged, untilIdle } from "../wire/trial.ts";

@@ -104,7 +104,8 @@ export function playInstance(options: PlayedOptions): PlayedInstance {
     let connections = 0;
     for await (const socket of listener) {
       sockets.add(socket);
-      void serve(socket, ++connections);
+      if (isGone) drop(socket);
+      else void serve(socket, ++connections);
     }
   };
   void accept().catch(() => {});

@@ -10,6 +10,8 @@ import type { HeaderField } from "../http/header_rules.ts";
 import { isolate, keepPrivate } from "../http/isolation.ts";
 import { readShort, type Relay } from "../http/relay.ts";
 import type { Answer } from "../http/request.ts";
+import { passedTrailers, takesTrailers } from "../http/trailers.ts";
+import type { Tunnel } from "../http/tunnel.ts";
 import type { Place } from "../program/detector.ts";
 import { diagnose } from "../program/diagnosis.ts";
 import type { ProgramResponse, ProgramRun } from "../program/interface/interface.ts";
@@ -17,6 +19,7 @@ import { Account } from "./account.ts";
 import { acceptsOf } from "./accepts.ts";
 import type { Call, Started } from "./call.ts";
 import type { Claim } from "./idempotency.ts";
+import { RunTunnel } from "./run_tunnel.ts";
 import { Transcript } from "./transcript.ts";
 
 /**
@@ -36,16 +39,56 @@ export async function answerRun(
     return await answerFailure(call, started, claim, account, begun);
   }
   const { response, first, headers } = begun;
-  const { status } = response;
+  const { status, bodyBytes = null, tunnel } = response;
+  if (tunnel) return await answerTunnel(call, started, account, { tunnel, headers });
   const isBodiless = hasNoBody(call.arrival.request.method, status);
   const transcript = transcribe(call, claim, status, headers, isBodiless);
   const relay = new OutputRelay({ call, started, claim, account, response, first, transcript });
   if (isBodiless) {
     while (await relay.read() !== null) { /* the caller gets the head only */ }
-    return await timed(call, started, { status, headers, body: null });
+    const told = status === 204 || status === 205 ? null : bodyBytes;
+    return await timed(call, started, { status, headers, body: null, bodyBytes: told });
   }
-  const whole = await readShort(relay);
-  return await timed(call, started, { status, headers, body: whole ?? relay });
+  const trailers = trailersOf(call, response);
+  const whole = trailers ? null : await readShort(relay);
+  const answer = { status, headers, body: whole ?? relay, bodyBytes };
+  return await timed(call, started, trailers ? { ...answer, trailers } : answer);
+}
+
+/** What the caller will get behind the body; undefined where it gets nothing for sure. */
+function trailersOf(
+  { arrival: { request } }: Call,
+  response: ProgramResponse,
+): (() => HeaderField[]) | undefined {
+  const isFramed = (response.bodyBytes ?? null) !== null;
+  if (isFramed || !response.trailers || !takesTrailers(request)) return undefined;
+  return () => passedTrailers(response.trailers!());
+}
+
+/**
+ * The program has agreed to a handshake. Its accounts end with its run; until then it takes credits
+ * as any run does, and no slot.
+ */
+async function answerTunnel(
+  call: Call,
+  started: Started,
+  account: Account,
+  { tunnel, headers }: { tunnel: Tunnel; headers: HeaderField[] },
+): Promise<Answer> {
+  const status = 101;
+  call.freeSlot();
+  const transcript = transcribe(call, null, status, headers, true);
+  const accounts = account.end({
+    status,
+    error: null,
+    beginning: null,
+    transcript,
+    isWhole: true,
+  });
+  const ended = Promise.all([endOf(started), accounts]);
+  ended.catch(() => {}); // Whoever asks for it is told.
+  const joined = new RunTunnel(call, started.uptake, tunnel, ended);
+  return await timed(call, started, { status, headers, body: null, tunnel: joined });
 }
 
 interface Begun {
@@ -58,7 +101,7 @@ interface Begun {
 async function begin(call: Call, started: Started): Promise<Begun> {
   const { run, body } = started;
   const response = await run.respond();
-  const first = await response.read();
+  const first = response.tunnel ? null : await response.read();
   // A program whose input was cut off may still say something: that is no answer.
   const failure = body.failure();
   if (failure) throw failure;
@@ -200,7 +243,7 @@ async function answerFailure(
 /** The answer with where its time went; that is of this one call, and not kept under a key. */
 async function timed({ timing }: Call, { run }: Started, answer: Answer): Promise<Answer> {
   if (!timing) return answer;
-  const hasEnded = answer.body === null || answer.body instanceof Uint8Array;
+  const hasEnded = !answer.tunnel && (answer.body === null || answer.body instanceof Uint8Array);
   const wallMs = hasEnded ? (await run.record).wallMs : null;
   return { ...answer, headers: [...answer.headers, ...timing.fields(wallMs)] };
 }

@@ -28,6 +28,7 @@ import { PaidTime } from "./paid_time.ts";
 import type { CallParts } from "./parts.ts";
 import { withCreditsMax } from "./run_credits.ts";
 import type { Slot } from "./slots.ts";
+import { assertServed } from "./unserved.ts";
 import { askedTiming, type CallTiming } from "./timing.ts";
 import { Uptake } from "./uptake.ts";
 
@@ -87,6 +88,7 @@ export class Call {
       (mayRecover) => provenPayer(schemes, fields, mayRecover),
     );
     timing?.lap("fetch");
+    assertServed(arrival.request, deployment.spec.interface);
     const creditsMax = runCreditsMax(deployment.spec, parts.programs.creditsMax);
     try {
       const { scheme, bill } = readBill(schemes, deployment, arrival);
@@ -161,6 +163,11 @@ export class Call {
 
   isKilled(): boolean {
     return this.#isKilled;
+  }
+
+  /** The run may last for hours in which it mostly waits: others may have its slot. */
+  freeSlot(): void {
+    this.#slot?.free();
   }
 
   /** The run is over, or there will be none: gives back slot, sandbox and memory. */

@@ -20,7 +20,10 @@ export interface Slot {
   extend(creditMs: number): void;
   /** A credit that was counted so was not used. */
   giveBack(): void;
-  /** The run has ended (or never began); calling it again does nothing. */
+  /**
+   * The run has ended, never began, or goes on without it: then `extend` counts its credits, and it
+   * has to leave for nobody. Calling it again does nothing.
+   */
   free(): void;
   /** The call cost nothing: it does not count against the owner's rate either. */
   undo(): void;
@@ -86,7 +89,7 @@ export class Slots {
       free,
       extend: (creditMs) => {
         if (this.#isClosing) throw shuttingDown();
-        if (rate && this.#isWanted(key, creditMs)) {
+        if (rate && isTaken && this.#isWanted(key, creditMs)) {
           isLeaving = true;
           this.#leaving.set(key, (this.#leaving.get(key) ?? 0) + 1);
           throw wantedByOthers();

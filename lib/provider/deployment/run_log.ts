@@ -1,13 +1,21 @@
 /**
- * The latest runs of each deployment, for its owner to read. Logs are no money: runs share a write,
- * so that none costs its call an fsync, and lines that cannot be written are lost.
+ * The latest runs of each deployment and what its server wrote, for its owner to read. Logs are no
+ * money: what comes shares a write, so that no call waits for an fsync, and what cannot be written
+ * is lost.
  */
-import { Buffer } from "node:buffer";
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { EgressRecord } from "../../../sandbox/egress_tally.ts";
 import type { CidText } from "../../cid.ts";
 import { RUN_LOG_BYTES_MAX, RUN_LOG_RUNS_MAX } from "../../limits.ts";
+import {
+  SERVER_LOG_BYTES_MAX,
+  SERVER_LOGS_BYTES_MAX,
+  SERVER_LOGS_REMEMBERED_MAX,
+} from "../../limits_of_servers.ts";
+import { Lru } from "../../lru.ts";
 import { LogFollowers } from "./log_followers.ts";
+import { LogRows } from "./log_rows.ts";
+import type { ServerEntry } from "./server_entries.ts";
 
 /** One run, as its owner may read it. */
 export interface LoggedRun {
@@ -44,97 +52,116 @@ export interface LoggedRun {
 export interface RunLogPage {
   /** Oldest first. */
   runs: LoggedRun[];
-  /** Of the last run that was read, in the order in which runs ended. */
+  /** What the deployment's server wrote, and what became of its instances; oldest first. */
+  server: ServerEntry[];
+  /** Of the last that was read, in the order in which all of it was written. */
   cursor: number;
 }
 
 export interface RunLogOptions {
   /** Kept of the runs of all deployments, bytes; beyond it the oldest go. */
   runsBytesMax?: number;
+  /** Kept of what all servers wrote. */
+  serversBytesMax?: number;
   /** Told when log lines could not be written: no call fails for that. */
   lost?: (error: unknown) => void;
 }
 
-/** A crash loses the lines of so long, ms, of so many runs, or of so much stderr. */
+/** A crash loses what came in so long, ms, so many runs, or so many characters. */
 const WRITE_WITHIN_MS = 1_000;
-/** Where somebody waits for them. */
+/** Where somebody waits for it. */
 const FOLLOWED_WITHIN_MS = 100;
-const WRITE_RUNS = 256;
-const WRITE_STDERR_BYTES = 64 * 1024;
-/** Runs dropped at a time when all together are too many. */
-const DROPPED_RUNS = 64;
+/** Of a busy deployment no more wait than are kept, so that five of them fill it. */
+const WRITE_RUNS = 512;
+const WRITE_STDERR_CHARACTERS = 256 * 1024;
+/** At three bytes a character in the worst case a write fits into what is kept of one server. */
+const WRITE_SERVER_CHARACTERS = 256 * 1024;
+/** A server's log is cut after so much more of it: cutting reads what is kept. */
+const CUT_AFTER_BYTES = SERVER_LOG_BYTES_MAX / 8;
 
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS runs (cid TEXT NOT NULL, run TEXT NOT NULL) STRICT;
-  CREATE INDEX IF NOT EXISTS runs_by_cid ON runs (cid);
-`;
+/** What waits to be written. */
+interface Batch {
+  /** By deployment, no more than are kept: of a busy one only the latest are ever written. */
+  readonly runs: Map<CidText, LoggedRun[]>;
+  runCount: number;
+  stderrCharacters: number;
+  /** Entries of servers as JSON, by deployment. */
+  readonly entries: Map<CidText, string[]>;
+  entryCharacters: number;
+}
+
+const emptyBatch = (): Batch => ({
+  runs: new Map(),
+  runCount: 0,
+  stderrCharacters: 0,
+  entries: new Map(),
+  entryCharacters: 0,
+});
 
 export class RunLog {
   readonly followers = new LogFollowers();
   readonly #database: DatabaseSync;
-  readonly #bytesMax: number;
   readonly #lost: (error: unknown) => void;
-  /** By deployment, no more than are kept: of a busy one only the latest are ever written. */
-  #waiting = new Map<CidText, LoggedRun[]>();
-  #count = 0;
-  #stderrBytes = 0;
-  /** What is on disk. */
-  #bytes: number;
+  readonly #runs: LogRows;
+  /** What servers wrote; a row is what one of them wrote between two writes of ours. */
+  readonly #entries: LogRows;
+  /** Bytes of a server that were written since its log was cut. */
+  readonly #uncut = new Lru<CidText, number>(SERVER_LOGS_REMEMBERED_MAX);
+  #waiting = emptyBatch();
+  /** The number of the last row of either table. */
+  #newest: number;
   #timer: ReturnType<typeof setTimeout> | null = null;
-  readonly #insert: StatementSync;
-  readonly #trim: StatementSync;
-  readonly #dropOldest: StatementSync;
-  readonly #select: StatementSync;
-  readonly #newest: StatementSync;
+  /** Whether somebody waits for what the timer writes. */
+  #isHurrying = false;
 
   constructor(database: DatabaseSync, options: RunLogOptions = {}) {
+    const { runsBytesMax = RUN_LOG_BYTES_MAX, serversBytesMax = SERVER_LOGS_BYTES_MAX } = options;
     this.#database = database;
-    this.#bytesMax = options.runsBytesMax ?? RUN_LOG_BYTES_MAX;
     this.#lost = options.lost ?? (() => {});
-    database.exec(SCHEMA);
-    this.#insert = database.prepare("INSERT INTO runs VALUES (?, ?)");
-    const size = "OCTET_LENGTH(run) AS bytes";
-    this.#trim = database.prepare(
-      `DELETE FROM runs WHERE cid = ?1 AND rowid <= (
-         SELECT rowid FROM runs WHERE cid = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2)
-       RETURNING ${size}`,
-    );
-    this.#dropOldest = database.prepare(
-      `DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs ORDER BY rowid LIMIT ${DROPPED_RUNS})
-       RETURNING ${size}`,
-    );
-    this.#select = database.prepare(
-      "SELECT rowid, run FROM runs WHERE cid = ? AND rowid > ? ORDER BY rowid",
-    );
-    this.#newest = database.prepare("SELECT MAX(rowid) AS rowid FROM runs");
-    this.#bytes = sumOf(database.prepare(`SELECT ${size} FROM runs`).all());
+    this.#runs = new LogRows(database, { name: "runs", column: "run" }, runsBytesMax);
+    const servers = { name: "servers", column: "entries" };
+    this.#entries = new LogRows(database, servers, serversBytesMax);
+    this.#newest = Math.max(this.#runs.newest(), this.#entries.newest());
   }
 
   add(cid: CidText, run: LoggedRun): void {
-    const runs = this.#waiting.get(cid) ?? [];
-    this.#waiting.set(cid, runs);
-    if (runs.length === RUN_LOG_RUNS_MAX) runs.shift();
-    else this.#count += 1;
+    const batch = this.#waiting;
+    const runs = batch.runs.get(cid) ?? [];
+    batch.runs.set(cid, runs);
+    if (runs.length === RUN_LOG_RUNS_MAX) {
+      batch.stderrCharacters -= runs.shift()!.stderr.length;
+    } else batch.runCount += 1;
     runs.push(run);
-    this.#stderrBytes += run.stderr.length;
-    if (this.#count >= WRITE_RUNS || this.#stderrBytes > WRITE_STDERR_BYTES) this.#flush();
-    else if (this.#timer === null) {
-      this.#flushIn(this.followers.isFollowed(cid) ? FOLLOWED_WITHIN_MS : WRITE_WITHIN_MS);
-    }
+    batch.stderrCharacters += run.stderr.length;
+    const { runCount, stderrCharacters } = batch;
+    this.#soon(cid, runCount >= WRITE_RUNS || stderrCharacters > WRITE_STDERR_CHARACTERS);
+  }
+
+  /** Adds what a deployment's server wrote, or what became of an instance. */
+  addServerEntry(cid: CidText, entry: ServerEntry): void {
+    const batch = this.#waiting;
+    const entries = batch.entries.get(cid) ?? [];
+    batch.entries.set(cid, entries);
+    const text = JSON.stringify(entry);
+    entries.push(text);
+    batch.entryCharacters += text.length;
+    this.#soon(cid, batch.entryCharacters > WRITE_SERVER_CHARACTERS);
   }
 
   /**
-   * A deployment's runs.
-   * @param after the cursor of an earlier page, whose runs are left out; 0: from the beginning
+   * A deployment's runs, and what its server wrote.
+   * @param after the cursor of an earlier page, whose content is left out; 0: from the beginning
    */
   read(cid: CidText, after = 0): RunLogPage {
     this.#flush();
-    const newest = this.#newest.get()!.rowid as number | null ?? 0;
     // A cursor from before the records were lost.
-    const from = after > newest ? 0 : after;
-    const rows = this.#select.all(cid, from);
-    const runs = rows.map((row) => parseRun(row.run as string));
-    return { runs, cursor: rows.at(-1)?.rowid as number | undefined ?? from };
+    const from = after > this.#newest ? 0 : after;
+    const [runs, entries] = [this.#runs.after(cid, from), this.#entries.after(cid, from)];
+    return {
+      runs: runs.map(({ text }) => parseRun(text)),
+      server: entries.flatMap(({ text }) => JSON.parse(text) as ServerEntry[]),
+      cursor: Math.max(from, runs.at(-1)?.number ?? 0, entries.at(-1)?.number ?? 0),
+    };
   }
 
   close(): void {
@@ -143,8 +170,17 @@ export class RunLog {
     this.#flush();
   }
 
-  /** The timer is left to fire, and keeps no process alive. */
+  #soon(cid: CidText, isMuch: boolean): void {
+    if (isMuch) return this.#flush();
+    const isAwaited = this.followers.isFollowed(cid);
+    if (this.#timer !== null && (this.#isHurrying || !isAwaited)) return;
+    this.#isHurrying = isAwaited;
+    this.#flushIn(isAwaited ? FOLLOWED_WITHIN_MS : WRITE_WITHIN_MS);
+  }
+
+  /** The timer is left to fire where nobody is in a hurry, and keeps no process alive. */
   #flushIn(ms: number): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#flush();
@@ -153,34 +189,39 @@ export class RunLog {
   }
 
   #flush(): void {
-    if (this.#waiting.size === 0) return;
-    const [batch, before] = [this.#waiting, this.#bytes];
-    this.#waiting = new Map();
-    [this.#count, this.#stderrBytes] = [0, 0];
+    const batch = this.#waiting;
+    if (batch.runs.size === 0 && batch.entries.size === 0) return;
+    this.#waiting = emptyBatch();
+    const undo = [this.#runs.mark(), this.#entries.mark()];
     try {
       this.#database.exec("BEGIN");
-      this.#write(batch);
+      this.#writeRuns(batch.runs);
+      this.#writeEntries(batch.entries);
       this.#database.exec("COMMIT");
-      for (const cid of batch.keys()) this.followers.wake(cid);
+      for (const cid of [...batch.runs.keys(), ...batch.entries.keys()]) this.followers.wake(cid);
     } catch (error) {
-      this.#bytes = before;
+      for (const each of undo) each();
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       this.#lost(error);
     }
   }
 
-  #write(batch: ReadonlyMap<CidText, readonly LoggedRun[]>): void {
+  #writeRuns(batch: Batch["runs"]): void {
     for (const [cid, runs] of batch) {
-      for (const run of runs) {
-        const text = JSON.stringify(run);
-        this.#insert.run(cid, text);
-        this.#bytes += Buffer.byteLength(text);
-      }
-      this.#bytes -= sumOf(this.#trim.all(cid, RUN_LOG_RUNS_MAX));
+      for (const run of runs) this.#runs.add(++this.#newest, cid, JSON.stringify(run));
+      this.#runs.trimToCount(cid, RUN_LOG_RUNS_MAX);
+      this.#runs.makeRoom();
     }
-    for (let dropped = 1; this.#bytes > this.#bytesMax && dropped > 0;) {
-      dropped = sumOf(this.#dropOldest.all());
-      this.#bytes -= dropped;
+  }
+
+  #writeEntries(batch: Batch["entries"]): void {
+    for (const [cid, entries] of batch) {
+      const bytes = this.#entries.add(++this.#newest, cid, `[${entries.join()}]`);
+      const uncut = (this.#uncut.peek(cid) ?? 0) + bytes;
+      const isLong = uncut > CUT_AFTER_BYTES;
+      if (isLong) this.#entries.trimToBytes(cid, SERVER_LOG_BYTES_MAX);
+      this.#uncut.set(cid, isLong ? 0 : uncut);
+      this.#entries.makeRoom();
     }
   }
 }
@@ -188,8 +229,4 @@ export class RunLog {
 /** What older versions did not keep is null. */
 function parseRun(text: string): LoggedRun {
   return { path: null, egress: null, ...JSON.parse(text) };
-}
-
-function sumOf(rows: unknown[]): number {
-  return (rows as { bytes: number }[]).reduce((total, { bytes }) => total + bytes, 0);
 }

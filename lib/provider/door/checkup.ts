@@ -26,6 +26,7 @@ import {
   type Seen,
   type TermsTexts,
 } from "./preflight.ts";
+import { machineMemory, serverRoom } from "./server_room.ts";
 
 export interface CheckupOptions extends PreflightOptions {
   fetch?: typeof fetch;
@@ -43,6 +44,7 @@ const PARTS = [
   "rpc",
   "gateway",
   "sandbox",
+  "servers",
   "runtimes",
   "state",
   "terms",
@@ -63,8 +65,11 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
     await findings.look(part, () => checkGateway(gateway, options.fetch));
   }
   if (seen.sandbox) {
-    const { host } = seen.sandbox;
-    const { memoryMb } = provider!.sandbox;
+    const { host, probe } = seen.sandbox;
+    const { sandbox } = provider!;
+    const { memoryMb } = sandbox;
+    const memory = await machineMemory();
+    await findings.look("servers", () => Promise.resolve(serverRoom(sandbox, probe, memory)));
     const find = options.findRuntimes ?? findRuntimes;
     await findings.look("runtimes", () => checkRuntimes(find, host, memoryMb));
   }

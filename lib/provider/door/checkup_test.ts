@@ -56,6 +56,7 @@ Deno.test("everything is looked at, and told in the order in which one would men
     `rpc ${home.chain.rpc}`,
     `gateway ${GATEWAY}`,
     "sandbox",
+    "servers",
     "runtimes",
     "state",
     "terms",

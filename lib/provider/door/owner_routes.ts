@@ -15,6 +15,7 @@ import { isStopSigned, parseStopRequest } from "../../spec/stop.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { LogFollower } from "../deployment/log_followers.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
+import type { ServerView } from "../server/life.ts";
 import { jsonAnswer, readJson } from "./json.ts";
 import type { RouteParts } from "./parts.ts";
 
@@ -74,8 +75,8 @@ async function unstopped(
 }
 
 /**
- * The latest runs of a deployment, and why it cannot run: with `?after=CURSOR` those after that,
- * and with `&wait=SECONDS` the next when there is none yet.
+ * The latest runs of a deployment, what its server wrote, and why it cannot run: with
+ * `?after=CURSOR` what came after that, and with `&wait=SECONDS` the next when there is none yet.
  */
 export async function logs(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { after, waitMs } = pageAsked(request.query);
@@ -85,8 +86,9 @@ export async function logs(parts: RouteParts, request: HttpRequest): Promise<Ans
   const { runLog } = parts.records;
   let page = runLog.read(cid, after);
   // Places to wait at are few, and keys cost nothing: they are for deployments that were paid for.
-  if (page.runs.length === 0 && waitMs > 0 && isRegistered) {
-    await nextRun(runLog.followers.follow(cid, waitMs), request);
+  const isEmpty = page.runs.length + page.server.length === 0;
+  if (isEmpty && waitMs > 0 && isRegistered) {
+    await nextEntry(runLog.followers.follow(cid, waitMs), request);
     page = runLog.read(cid, after);
   }
   const { deployments, sandboxes } = parts.programs;
@@ -110,7 +112,7 @@ function pageAsked(query: string | null): { after: number; waitMs: number } {
 }
 
 /** Waits as long as the follower does, and whoever asked is there. */
-async function nextRun(follower: LogFollower | null, request: HttpRequest): Promise<void> {
+async function nextEntry(follower: LogFollower | null, request: HttpRequest): Promise<void> {
   if (!follower) return;
   request.whenGone(() => follower.leave());
   await follower.ended;
@@ -136,9 +138,29 @@ async function assertOwned(
   });
 }
 
+/** An owner's deployments, and how the servers among them do. */
 export async function deployments(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { owner } = await ownerRequest(parts, request, "deployments");
-  return jsonAnswer({ owner, deployments: parts.records.registrations.ofOwner(owner) });
+  const { records: { registrations }, programs: { sandboxes } } = parts;
+  const servers = sandboxes.servers();
+  const rows = registrations.ofOwner(owner).map((row) => {
+    const views = servers.filter(({ deployment: { cid } }) => cid === row.cid)
+      .map(({ view }) => view);
+    return { ...row, server: serverJson(views) };
+  });
+  return jsonAnswer({ owner, deployments: rows });
+}
+
+/**
+ * @param views of one deployment: more than one where an older server of it is leaving
+ * @returns null when no server of it is in use
+ */
+function serverJson(views: readonly ServerView[]): ServerView | null {
+  if (views.length === 0) return null;
+  return {
+    instances: views.flatMap(({ instances }) => instances),
+    restarts: views.reduce((sum, { restarts }) => sum + restarts, 0),
+  };
 }
 
 async function ownerRequest(

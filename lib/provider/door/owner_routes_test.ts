@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { turn } from "../../../worlds/turns.ts";
+import type { CidText } from "../../cid.ts";
 import type { LoggedRun, RunLogPage } from "../deployment/run_log.ts";
+import type { InstanceState, InstanceView } from "../server/life.ts";
 import { CID, NOW } from "../../../worlds/calls.ts";
 import {
   assertRefused,
@@ -153,6 +155,21 @@ Deno.test("who follows a log is answered as soon as there is a run", async () =>
   assert.equal((await waiting).runs.length, 1);
 });
 
+Deno.test("an owner reads what its server wrote, and is answered as soon as it writes", async () => {
+  using world = await openRouteWorld();
+  await callOnce(world);
+  const { cursor } = await pageOf(world, "");
+  const { runLog } = world.records;
+  const lines = { at: NOW, instance: 1, output: "listening" };
+  runLog.addServerEntry(CID, lines);
+  const page = await pageOf(world, `?after=${cursor}&wait=25`);
+  assert.deepEqual([page.runs, page.server], [[], [lines]]);
+  const waiting = pageOf(world, `?after=${page.cursor}&wait=25`);
+  await isFollowed(world);
+  runLog.addServerEntry(CID, { ...lines, output: "more" });
+  assert.deepEqual((await waiting).server, [{ ...lines, output: "more" }]);
+});
+
 Deno.test("only a deployment that was paid for is waited at, while its owner and the provider are there", async () => {
   using world = await openRouteWorld();
   const { followers } = world.records.runLog;
@@ -180,11 +197,12 @@ Deno.test("only a deployment that was paid for is waited at, while its owner and
 Deno.test("a deployment that nobody has called is known by its spec, to its owner alone", async () => {
   using world = await openRouteWorld();
   const ask = async () => await (await world.post("/logs", await question(OWNER, "logs"))).json();
-  assert.deepEqual(await ask(), { cid: CID, runs: [], cursor: 0, cannotRun: null });
+  const empty = { cid: CID, runs: [], server: [], cursor: 0 };
+  assert.deepEqual(await ask(), { ...empty, cannotRun: null });
   const fault = new KhachapuriError("invalid_program", "main is empty", { hints: ["fill it"] });
   Object.assign(world.parts.programs.sandboxes, { refusal: () => fault });
   const cannotRun = { message: "main is empty", hints: ["fill it"] };
-  assert.deepEqual(await ask(), { cid: CID, runs: [], cursor: 0, cannotRun });
+  assert.deepEqual(await ask(), { ...empty, cannotRun });
   const refusal = new KhachapuriError("invalid_spec", "programs here may not call a.test:1");
   Object.assign(world.parts.programs.deployments, { refusal: () => refusal });
   assert.equal((await ask()).cannotRun.message, refusal.message);
@@ -199,13 +217,42 @@ Deno.test("an owner is told its deployments, and which of them it stopped", asyn
   const { id } = world.deployment.spec;
   assert.deepEqual(await list(OWNER), { owner: OWNER.address, deployments: [] });
   await callOnce(world);
-  const row = { cid: CID, id, firstSeen: NOW };
+  const row = { cid: CID, id, firstSeen: NOW, server: null };
   const before = [{ ...row, stopped: false }];
   assert.deepEqual(await list(OWNER), { owner: OWNER.address, deployments: before });
   world.records.stops.add(world.deployment.spec);
   const after = [{ ...row, stopped: true }];
   assert.deepEqual(await list(OWNER), { owner: OWNER.address, deployments: after });
   assert.deepEqual(await list(STRANGER), { owner: STRANGER.address, deployments: [] });
+});
+
+Deno.test("an owner is told how its server does, also of instances that are leaving", async () => {
+  using world = await openRouteWorld();
+  await callOnce(world);
+  const instance = (number: number, state: InstanceState): InstanceView => ({
+    instance: number,
+    state,
+    since: NOW,
+    memoryBytes: 5_000_000,
+    requests: 12,
+    inFlight: 1,
+    tunnels: 0,
+  });
+  const { deployment } = world;
+  const other = { ...deployment, cid: OTHER_CID as CidText };
+  const [old, young] = [instance(3, "draining"), instance(1, "awake")];
+  Object.assign(world.parts.programs.sandboxes, {
+    servers: () => [
+      { deployment, view: { instances: [young], restarts: 1 } },
+      { deployment: other, view: { instances: [instance(9, "frozen")], restarts: 5 } },
+      { deployment, view: { instances: [old], restarts: 2 } },
+    ],
+  });
+  const response = await world.post("/deployments", await question(OWNER, "deployments"));
+  const { deployments } = await response.json();
+  assert.deepEqual(deployments.map(({ server }: { server: unknown }) => server), [
+    { instances: [young, old], restarts: 3 },
+  ]);
 });
 
 Deno.test("an owner ends a deployment for good, and as often as it likes", async () => {

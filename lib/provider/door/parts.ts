@@ -41,7 +41,7 @@ export interface RouteParts extends CallParts {
   };
   programs: CallPrograms & {
     deployments: Pick<Deployments, "get" | "refusal">;
-    sandboxes: Pick<Sandboxes, "open" | "refusal" | "stop" | "drain">;
+    sandboxes: Pick<Sandboxes, "open" | "refusal" | "servers" | "stop" | "drain">;
     /** What programs find on this machine; null as long as that is not known. */
     runtimes(): Promise<Runtimes | null>;
   };

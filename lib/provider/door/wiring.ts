@@ -21,6 +21,7 @@ import { Renewals } from "../money/renewals.ts";
 import { Receipts, receiptSecret } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
 import type { NoteServer, Sandboxes } from "../program/sandboxes.ts";
+import { serverNotes } from "../program/server_notes.ts";
 import { coinPriceOf } from "../settlement/gas_worth.ts";
 import { openLastRelays } from "../settlement/last_relays.ts";
 import { MessageRelay } from "../settlement/message_relay.ts";
@@ -109,7 +110,11 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
   const callRecords = { registrations, stops, runLog, runs, credits, usage, log, now };
   const debits = new OwnerDebits({ money, records: callRecords });
   stack.defer(() => debits.settled());
-  const noteServer: NoteServer = (deployment, event) => debits.note(deployment, event);
+  const logServer = serverNotes({ runLog, usage: counters.servers });
+  const noteServer: NoteServer = (deployment, event) => {
+    logServer(deployment, event);
+    debits.note(deployment, event);
+  };
   const programs = await openWorkplaces(site, { seller, records, counters, noteServer }, stack);
   const gate = openGate(site, payments, stack);
   return {
@@ -229,7 +234,7 @@ function openGate(
 function watch(
   chain: Chain,
   { ledger, operator, follower, payers, elsewhere }: Payments,
-  { sandboxes }: { sandboxes: Pick<Sandboxes, "open"> },
+  { sandboxes }: { sandboxes: Pick<Sandboxes, "open" | "servers"> },
   { slots }: { slots: Slots },
   { ownerCredits }: { ownerCredits: OwnerCredits },
 ) {
@@ -245,6 +250,7 @@ function watch(
     headAgeMs: () => follower.headAgeMs(),
     views: () => payers.figures(),
     sandboxesOpen: () => sandboxes.open(),
+    servers: () => sandboxes.servers().map(({ view }) => view),
     runsBusy: () => slots.busy(),
     ownersLow: () => ownerCredits.low(),
   };

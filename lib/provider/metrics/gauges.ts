@@ -2,10 +2,12 @@
 import { EgressUsage } from "./egress_usage.ts";
 import { type Counter, createCounter, gauge, type Metric } from "./metrics.ts";
 import { RunUsage } from "./run_usage.ts";
+import { instanceMetrics, ServerUsage, type WatchedServer } from "./server_usage.ts";
 
 export interface Counters {
   usage: RunUsage;
   egress: EgressUsage;
+  servers: ServerUsage;
   /** Responses by status. */
   responses: Counter;
   /** Ended runs by who pays and how they ended; "released" cost nothing. */
@@ -18,6 +20,7 @@ export function createCounters(): Counters {
   return {
     usage: new RunUsage(),
     egress: new EgressUsage(),
+    servers: new ServerUsage(),
     responses: createCounter("khachapuri_responses_total", "HTTP responses by status."),
     runs: createCounter(
       "khachapuri_runs_total",
@@ -54,6 +57,7 @@ export interface Watched {
   /** How payers' views came about, and reads of the chain that were refused, by whose limit. */
   views(): { read: number; advanced: number; refused: ReadonlyMap<string, number> };
   sandboxesOpen(): number;
+  servers(): readonly WatchedServer[];
   runsBusy(): number;
   ownersLow(): number;
 }
@@ -66,6 +70,7 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
     counters.credits.metric,
     ...counters.usage.metrics,
     ...counters.egress.metrics,
+    ...counters.servers.metrics,
     gauge(
       "khachapuri_unsettled_usdc_base_units",
       "What runs have used and the escrow has neither paid nor refused.",
@@ -104,6 +109,7 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
     ...operatorMetrics(watched),
     ...chainMetrics(watched),
     gauge("khachapuri_sandboxes_open", "Sandboxes open now.", () => watched.sandboxesOpen()),
+    ...instanceMetrics(() => watched.servers()),
     gauge("khachapuri_runs_busy", "Runs going on now.", () => watched.runsBusy()),
     gauge(
       "khachapuri_owners_low",

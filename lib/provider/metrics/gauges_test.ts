@@ -26,6 +26,7 @@ function watched(changes: Partial<Watched> = {}): Watched {
     headAgeMs: () => 12_500,
     views: () => ({ read: 13, advanced: 14, refused: new Map([["prefix", 15]]) }),
     sandboxesOpen: () => 9,
+    servers: () => [{ instances: [{ state: "awake", memoryBytes: 16, tunnels: 17 }] }],
     runsBusy: () => 10,
     ownersLow: () => 11,
     ...changes,
@@ -51,6 +52,8 @@ const GAUGES = {
   khachapuri_rpc_disagreements: 13,
   khachapuri_chain_head_age_seconds: 12.5,
   khachapuri_sandboxes_open: 9,
+  khachapuri_instance_memory_bytes: 16,
+  khachapuri_tunnels: 17,
   khachapuri_runs_busy: 10,
   khachapuri_owners_low: 11,
 };
@@ -65,14 +68,17 @@ const COUNTERS = [
   "khachapuri_run_limits_total",
   "khachapuri_run_seconds_total",
   "khachapuri_run_bytes_total",
+  "khachapuri_instance_starts_total",
+  "khachapuri_instance_ends_total",
+  "khachapuri_instance_cpu_seconds_total",
   "khachapuri_payer_views_total",
   "khachapuri_refused_reads_total",
 ];
 
 Deno.test("/metrics tells this much of a provider, under these names", () => {
   const names = providerMetrics(createCounters(), watched()).map(({ name }) => name).sort();
-  const expected = [...COUNTERS, "khachapuri_run_peak_memory_bytes", ...Object.keys(GAUGES)].sort();
-  assert.deepEqual(names, expected);
+  const others = ["khachapuri_run_peak_memory_bytes", "khachapuri_instances"];
+  assert.deepEqual(names, [...COUNTERS, ...others, ...Object.keys(GAUGES)].sort());
 });
 
 Deno.test("each gauge shows its own figure, times in seconds", async () => {
@@ -80,6 +86,12 @@ Deno.test("each gauge shows its own figure, times in seconds", async () => {
   for (const [name, value] of Object.entries(GAUGES)) {
     assert.ok(text.includes(`\n${name} ${value}\n`), name);
   }
+});
+
+Deno.test("instances are told by their state", async () => {
+  const text = await metricsText(providerMetrics(createCounters(), watched()));
+  assert.match(text, /^khachapuri_instances\{state="awake"\} 1$/m);
+  assert.match(text, /^khachapuri_instances\{state="frozen"\} 0$/m);
 });
 
 Deno.test("views are told by how they came about, refused reads by whose limit", async () => {

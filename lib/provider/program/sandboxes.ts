@@ -36,7 +36,9 @@ const RUN_UID_FIRST = 1_800_000_000;
  * of their own wherever they can have them.
  * @throws KhachapuriError `sandbox_unavailable` when the native helper cannot be started
  */
-export async function sandboxHost(config: ProviderConfig["sandbox"]): Promise<SandboxHost> {
+export async function sandboxHost(
+  config: Pick<ProviderConfig["sandbox"], "launcher" | "launcherPath" | "runUid">,
+): Promise<SandboxHost> {
   const { launcher, launcherPath, runUid = null } = config;
   const path = launcherPath === undefined ? {} : { launcherPath };
   const host: SandboxHost = { launcher, ...path, runUid };

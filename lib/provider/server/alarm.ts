@@ -9,7 +9,7 @@ import { type Clock, systemClock } from "../../ipfs/clock.ts";
 export const monotonicClock: Clock = { now: () => performance.now(), after: systemClock.after };
 
 /** setTimeout takes more for nothing. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Alarm {
   #at = Infinity;
@@ -28,7 +28,7 @@ export class Alarm {
     this.#cancel?.();
     this.#at = at;
     const ms = Math.ceil(Math.max(0, at - this.clock.now()));
-    this.#cancel = this.clock.after(Math.min(ms, TIMER_MS_MAX), () => this.#ring());
+    this.#cancel = this.clock.after(Math.min(ms, LONGEST_TIMER_MS), () => this.#ring());
   }
 
   /** It rings no more. */

@@ -1,4 +1,4 @@
-/** A connection to a server: one request after another, as HTTP/1.1 has them (RFC 9112 section 9). */
+/** A connection to a server: one request after another (RFC 9112 section 9). */
 import { KhachapuriError } from "../../errors.ts";
 import { pause } from "../../pause.ts";
 import { Exchange, reachedBy, withoutAnswer } from "./connection_exchange.ts";
@@ -28,7 +28,7 @@ export class ServerConnection {
 
   /**
    * Connects to the socket at `socketPath`.
-   * @param onGone called once if it ends while idle: the server closed it, or said what nobody asked
+   * @param onGone called once if it ends while idle: it was closed, or what is no answer came
    * @throws KhachapuriError `program_failed`, of which `isUnwritten` is true
    */
   static async open(socketPath: string, onGone: () => void = () => {}): Promise<ServerConnection> {
@@ -63,8 +63,8 @@ export class ServerConnection {
 
   /**
    * @param callback called once for each `send` that is to come or under way: with true when its
-   * answer is over and its request written, so that the next may be sent, and with false when the
-   * connection is over
+   * answer is over and its request written, or it was refused, so that the next may be sent, and
+   * with false when the connection is over
    */
   whenFree(callback: (isReusable: boolean) => void): void {
     this.#onFree = callback;
@@ -72,21 +72,30 @@ export class ServerConnection {
 
   /**
    * Sends a request; its body is written while the answer is read.
-   * @throws KhachapuriError `program_failed`; `invalid_input` when HTTP cannot carry the request; as
-   * the source of its body does
+   * @throws KhachapuriError `program_failed`; `invalid_input` when HTTP cannot carry the request;
+   * whatever the source of its body fails with
    */
   async send(request: ServerRequest): Promise<ServerResponse> {
     if (!this.isOpen) {
+      if (!this.#exchange) this.#onFree(false);
       throw withoutAnswer("unwritten", "the connection to the program takes no request now");
     }
-    const exchange = new Exchange({
-      input: this.#input,
-      write: (bytes) => this.socket.write(bytes),
-      over: (isReusable) => this.#over(isReusable),
-    }, request);
-    this.#exchange = exchange;
+    this.#exchange = this.#exchangeOf(request);
     this.#exchanges++;
-    return await exchange.run();
+    return await this.#exchange.run();
+  }
+
+  #exchangeOf(request: ServerRequest): Exchange {
+    try {
+      return new Exchange({
+        input: this.#input,
+        write: (bytes) => this.socket.write(bytes),
+        over: (isReusable) => this.#over(isReusable),
+      }, request);
+    } catch (refusal) {
+      this.#onFree(true);
+      throw refusal;
+    }
   }
 
   /** Cuts it; what is under way fails. Calling it again does nothing. */

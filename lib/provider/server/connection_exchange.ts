@@ -57,9 +57,9 @@ export class Exchange {
   async run(): Promise<ServerResponse> {
     void this.#write();
     try {
-      const head = await this.#head();
+      const { head, body } = await this.#head();
       if (this.#failure) throw this.#failure;
-      return head.status === 101 ? this.#switched(head) : this.#answered(head);
+      return head.status === 101 ? this.#switched(head) : this.#answered(head, body);
     } catch (thrown) {
       throw this.#failed(thrown);
     }
@@ -98,11 +98,12 @@ export class Exchange {
     }
   }
 
-  /** The head of the answer proper. */
-  async #head(): Promise<ResponseHead> {
+  /** The head of the answer proper, and what it says of the body. */
+  async #head(): Promise<{ head: ResponseHead; body: BodyReader }> {
     for (let interim = 0; interim <= SERVER_INTERIM_ANSWERS_MAX; interim++) {
       const head = await this.#anyHead(interim === 0);
-      if (head.status >= 200 || head.status === 101) return head;
+      const body = bodyReader(head, this.request.method);
+      if (head.status >= 200 || head.status === 101) return { head, body };
     }
     throw malformed(`more than ${SERVER_INTERIM_ANSWERS_MAX} interim answers came before it`);
   }
@@ -134,8 +135,7 @@ export class Exchange {
     }
   }
 
-  #answered(head: ResponseHead): ServerResponse {
-    const body = bodyReader(head, this.request.method);
+  #answered(head: ResponseHead, body: BodyReader): ServerResponse {
     this.#isKept = head.minor === 1 && body.isDelimited && !isLast(head.fields);
     // What came with the head needs no more waiting, and may be all of it.
     this.#takeBody(body);

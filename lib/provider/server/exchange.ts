@@ -23,7 +23,7 @@ export interface ServerResponse {
   readonly fields: readonly HeaderField[];
   /** Length of the body as its head says, also in answer to HEAD; null: its end will tell. */
   readonly bodyBytes: number | null;
-  /** The next chunk of the body; null at its end. Fails with `program_failed` when it breaks off. */
+  /** The next chunk of the body; null at its end. Fails (`program_failed`) when it breaks off. */
   read(): Promise<Uint8Array | null>;
   /** Gives up the rest, and with it the connection. */
   cancel(): void;

@@ -35,15 +35,16 @@ export class InstanceBudget {
   }
 
   /**
-   * A place for one more instance; null while there is none. The longest idle instance is then
-   * told to go.
+   * A place for one more instance; null while there is none. Where one that is idle would make
+   * room, the longest idle is told to go.
    * @param isFirst whether its deployment has no other: the last places are kept for those
    * @param onRoom called once, when asking again makes sense; the same function waits only once
    */
   take(occupant: Occupant, isFirst: boolean, onRoom: () => void): Place | null {
-    const kept = isFirst ? 0 : Math.floor(this.max / KEPT_PART);
-    if (this.#occupants.size >= this.max - kept) {
-      if (this.max > 0) this.#wait(onRoom);
+    const room = isFirst ? this.max : this.max - Math.floor(this.max / KEPT_PART);
+    if (this.#occupants.size >= room) {
+      this.#waiting.add(onRoom);
+      if (this.#occupants.size <= room) this.#evictOne();
       return null;
     }
     this.#waiting.delete(onRoom);
@@ -56,9 +57,8 @@ export class InstanceBudget {
     this.#waiting.delete(onRoom);
   }
 
-  #wait(onRoom: () => void): void {
-    this.#waiting.add(onRoom);
-    // One goes for each that waits: what is ending already makes room for the first of them.
+  /** One goes for each that waits: what is ending already makes room for the first of them. */
+  #evictOne(): void {
     if (this.#leaving.size >= this.#waiting.size) return;
     const longest = this.#longestIdle();
     if (!longest) return;

@@ -68,7 +68,7 @@ export interface Seat {
 
 /** A request that an instance works on. */
 export interface ServerRun {
-  /** Fails with `program_failed`, `program_timeout`, `program_limit`; or as the body's source did. */
+  /** Fails with `program_failed`, `program_timeout`, `program_limit`; or as its body's source. */
   readonly response: Promise<ServerResponse>;
   /**
    * Of this request: resolves when its answer, or its tunnel, is over or given up, with exit 0 when

@@ -46,11 +46,13 @@ export class MeteredResponse implements ServerResponse {
         return null;
       }
       this.bytes += bytes.length;
-      if (this.bytes <= this.fate.bytesMax) return bytes;
+      if (this.bytes > this.fate.bytesMax) throw this.fate.tooLarge();
+      // A reader who knows the length need not ask for the end.
+      if (this.bytes === this.bodyBytes) this.fate.complete();
+      return bytes;
     } catch (thrown) {
       throw await this.fate.failure(thrown);
     }
-    throw this.fate.tooLarge();
   }
 
   cancel(): void {

@@ -7,6 +7,7 @@ import type { ServerRequest } from "./exchange.ts";
 const OURS: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
+  "expect",
   "keep-alive",
   "proxy-connection",
   "te",
@@ -45,7 +46,7 @@ export function requestHead(request: ServerRequest): Uint8Array {
 
 function framing({ method, body, bodyBytes, upgrade }: ServerRequest): string {
   if (upgrade !== null) {
-    if (body !== null) throw refusal("body together with an upgrade");
+    if (body !== null || method !== "GET") throw refusal("method or body that upgrades nothing");
     return `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
   }
   if (body === null) return WITH_BODY.has(method) ? "Content-Length: 0\r\n" : "";

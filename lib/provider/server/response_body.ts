@@ -21,7 +21,7 @@ export interface BodyReader {
   readonly isDelimited: boolean;
   readonly trailers: readonly HeaderField[];
   /**
-   * Takes what belongs to the body from the beginning of `bytes`, and moves the data there together.
+   * Takes what belongs to the body from the beginning of `bytes`; moves the data there together.
    * @throws KhachapuriError `program_failed`
    */
   take(bytes: Uint8Array): Taken;
@@ -44,7 +44,7 @@ export function bodyReader(head: ResponseHead, method: string): BodyReader {
   }
   const { status } = head;
   // RFC 9110 section 6.4.1.
-  if (status === 204) return new NoBody(null, !isChunked);
+  if (status === 204 || status < 200) return new NoBody(null, !isChunked);
   if (method === "HEAD" || status === 304) return new NoBody(length, true);
   if (isChunked) return new ChunkedBody();
   return length === null ? new BodyUntilClose() : new BodyOfLength(length);
@@ -70,7 +70,7 @@ function contentLength({ fields }: ResponseHead): number | null {
   return Number(value);
 }
 
-/** Answers to HEAD, 204 and 304. */
+/** Answers to HEAD, 1xx, 204 and 304. */
 class NoBody implements BodyReader {
   readonly isOver = true;
   readonly trailers = [];

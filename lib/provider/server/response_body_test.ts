@@ -62,7 +62,7 @@ Deno.test("a body without a length ends with its connection, which is not used a
   assert.equal(reader.isOver, true);
 });
 
-Deno.test("answers to HEAD, 204 and 304 have none, whatever their head says", () => {
+Deno.test("answers to HEAD, 1xx, 204 and 304 have none, whatever their head says", () => {
   const fields: HeaderField[] = [["content-length", "5"]];
   for (
     const [answer, announced] of [
@@ -72,6 +72,7 @@ Deno.test("answers to HEAD, 204 and 304 have none, whatever their head says", ()
       [{ status: 304, fields }, 5],
       [{ status: 204, fields }, null],
       [{ status: 204 }, null],
+      [{ status: 100 }, null],
     ] as const
   ) {
     const reader = readerOf(answer);
@@ -88,6 +89,7 @@ Deno.test("what could be framed in two ways is refused", () => {
     { fields: [["content-length", "5"], CHUNKED], method: "HEAD" },
     { fields: [["content-length", "5"], ["content-length", "5"]] },
     { fields: [CHUNKED, CHUNKED] },
+    { fields: [["content-length", "x"]], status: 100 },
     { fields: [CHUNKED], minor: 0 },
     ...["5, 5", "+5", "-5", "5 5", "0x5", "", "5e1", "9".repeat(16), "5.0"].map((
       value,

@@ -1,5 +1,5 @@
 /**
- * The head of a server's answer, and the trailers behind its body (RFC 9112 sections 4, 5 and 7.1.2).
+ * The head of a server's answer, and the trailers behind its body (RFC 9112 sections 4, 5, 7.1.2).
  * What the RFC lets a recipient put up with for old software is refused: who reads a message in two
  * ways can be made to take one answer for another.
  */

@@ -121,7 +121,7 @@ export class SentRequest implements ServerRun {
     }
   }
 
-  /** Sends it, and once more where the first connection had ended before the server could see it. */
+  /** Sends it, and once more where the first connection ended before the server could see it. */
   async #exchange(): Promise<ServerResponse> {
     const used = this.host.usedConnection();
     if (used) {

@@ -219,8 +219,7 @@ export class Server {
 
   /** Those who wait get what can be had now. */
   #settle(): void {
-    if (this.#queue.length === 0) return this.#noteIdle();
-    const refusal = this.#refusal();
+    const refusal = this.#queue.length === 0 ? null : this.#refusal();
     if (refusal) this.#queue.refuse(refusal);
     this.#startMore();
     this.#noteIdle();

@@ -86,6 +86,8 @@ async function shake(
     const { tunnel, ...said } = await parts.handle(incoming);
     if (tunnel) await carry(handshake, line, response, incoming, { ...said, tunnel });
     else await answer(parts, arrived, incoming, said);
+  } catch (thrown) {
+    logCut(parts.log, thrown);
   } finally {
     place();
   }

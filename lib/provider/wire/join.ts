@@ -1,17 +1,16 @@
 /** Two ends of a tunnel, joined. */
 import type { Tunnel } from "../http/tunnel.ts";
 
-/** Whose end it was, and whether it came as one or broke. */
-export type Ending = "ended" | "caller broke" | "program broke";
-
 /**
  * Passes bytes on both ways, each as fast as they are taken, until one end sends no more: all that
  * it has sent was handed over then. Neither is closed.
+ * @returns false when the caller is gone without an end
+ * @throws whatever the program's end fails with
  */
-export function join(caller: Tunnel, program: Tunnel): Promise<Ending> {
-  return new Promise((resolve) => {
-    const end = () => resolve("ended");
-    const breakOff = () => resolve("caller broke");
+export function join(caller: Tunnel, program: Tunnel): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const end = () => resolve(true);
+    const breakOff = () => resolve(false);
     passOn(caller, program, {
       onEnd: end,
       onBreak: breakOff,
@@ -20,7 +19,7 @@ export function join(caller: Tunnel, program: Tunnel): Promise<Ending> {
     });
     passOn(program, caller, {
       onEnd: end,
-      onBreak: () => resolve("program broke"),
+      onBreak: reject,
       onUntaken: breakOff,
     });
   });
@@ -29,15 +28,19 @@ export function join(caller: Tunnel, program: Tunnel): Promise<Ending> {
 interface Ends {
   onEnd(): void;
   /** It could not be read to its end. */
-  onBreak(): void;
+  onBreak(why: unknown): void;
   /** The other end takes no more. */
   onUntaken(): void;
 }
 
 async function passOn(from: Tunnel, to: Tunnel, ends: Ends): Promise<void> {
   while (true) {
-    const bytes = await from.read().catch(() => undefined);
-    if (bytes === undefined) return ends.onBreak();
+    let bytes;
+    try {
+      bytes = await from.read();
+    } catch (error) {
+      return ends.onBreak(error);
+    }
     if (bytes === null) return ends.onEnd();
     try {
       await to.write(bytes);

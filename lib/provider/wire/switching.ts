@@ -20,7 +20,11 @@ export interface TunnelLine {
   cut(): void;
 }
 
-/** Answers 101, and carries bytes both ways until either end has no more; never throws. */
+/**
+ * Answers 101, and carries bytes both ways until either end has no more. The caller is told the end
+ * once the accounts have ended.
+ * @throws whatever the program's end or the accounts fail with, once the caller is cut off
+ */
 export async function carry(
   { caller, open }: Handshake,
   line: TunnelLine,
@@ -30,20 +34,24 @@ export async function carry(
 ): Promise<void> {
   sayHead(response, headers);
   open();
-  tunnel.ended.then(() => line.end(), () => line.cut());
-  const ending = await Promise.race([
-    join(caller, tunnel),
+  const accounted = tunnel.ended.then(() => line.end());
+  accounted.catch(() => line.cut());
+  try {
     // Also when the program takes nothing, and nobody reads what the caller sent.
-    caller.gone.then(() => "caller broke" as const),
-  ]);
-  if (ending === "caller broke") served.leave();
-  tunnel.close();
-  if (ending === "ended") {
+    const gone = caller.gone.then(() => false);
+    if (!await Promise.race([join(caller, tunnel), gone])) served.leave();
+    tunnel.close();
     line.end();
+    await accounted;
     caller.close();
-  } else line.cut();
-  await caller.gone;
-  line.finish();
+  } catch (error) {
+    tunnel.close();
+    line.cut();
+    throw error;
+  } finally {
+    await caller.gone;
+    line.finish();
+  }
 }
 
 /** The head alone, after which the socket is nobody's who speaks HTTP. */

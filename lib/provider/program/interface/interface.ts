@@ -57,6 +57,11 @@ export interface ProgramResponse {
   cancel(): Promise<void>;
   /** Length of the body, as the program says; null when it says none (announced_length.ts). */
   announcedBytes: number | null;
+  /**
+   * Length of the body where its framing keeps it to it, so that its caller can be told; null or
+   * none: its end will tell.
+   */
+  bodyBytes?: number | null;
   /** Whether the program printed a head; false when all of its output is the body. */
   hasHead: boolean;
   /** What follows the body, once it has ended; not all interfaces have any. */

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { privateKeyToAccount } from "viem/accounts";
+import { isOwnerRequestValid, parseOwnerRequest } from "../spec/owner_request.ts";
+import { fetchServers } from "./servers.ts";
+
+const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
+const AT = {
+  chainId: 8_453,
+  escrow: "0x5FbDB2315678afecb367f032d93F642f64180aa3",
+} as const;
+const PROVIDER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+const WHERE = { address: PROVIDER, webDomain: "https://p.test", ...AT } as const;
+
+const INSTANCE = {
+  instance: 1,
+  state: "frozen",
+  since: 5,
+  memoryBytes: null,
+  requests: 7,
+  inFlight: 0,
+  tunnels: 0,
+};
+
+function ask(answer: Response) {
+  const asked: { url: string; body: unknown }[] = [];
+  const fetch = ((url: string, { body }: RequestInit) => {
+    asked.push({ url, body: JSON.parse(String(body)) });
+    return Promise.resolve(answer);
+  }) as typeof globalThis.fetch;
+  return { asked, servers: fetchServers(account, WHERE, { now: () => 1_000_999, fetch }) };
+}
+
+Deno.test("servers come by cid; members that are new are left out, as is what does not run", async () => {
+  const { servers } = ask(Response.json({
+    owner: account.address,
+    deployments: [
+      { cid: "bafya", id: "0x11", server: { instances: [{ ...INSTANCE, cores: 1 }], restarts: 2 } },
+      { cid: "bafyb", id: "0x22", server: null },
+      { cid: "bafyc", id: "0x33" },
+    ],
+  }));
+  assert.deepEqual([...await servers], [["bafya", { instances: [INSTANCE], restarts: 2 }]]);
+});
+
+Deno.test("the question is the owner's, for all that it has there", async () => {
+  const { asked, servers } = ask(Response.json({ deployments: [] }));
+  assert.equal((await servers).size, 0);
+  assert.equal(asked[0]!.url, "https://p.test/deployments");
+  const request = parseOwnerRequest(asked[0]!.body);
+  const question = { action: "deployments", provider: PROVIDER, ...AT } as const;
+  assert.equal(request.subject, "");
+  assert.ok(await isOwnerRequestValid(request, question, 1_000n));
+  assert.ok(!await isOwnerRequestValid(request, { ...question, action: "logs" }, 1_000n));
+});
+
+Deno.test("an answer that is no list is the provider's failure", async () => {
+  for (const text of ["hello", "{}", '{"deployments":[{"cid":"a","server":{}}]}']) {
+    await assert.rejects(ask(new Response(text)).servers, { code: "provider_unavailable" });
+  }
+});

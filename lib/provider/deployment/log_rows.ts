@@ -1,0 +1,113 @@
+/** A table of log lines by deployment, of so many bytes together: the oldest make room. */
+import { Buffer } from "node:buffer";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { CidText } from "../../cid.ts";
+
+export interface LogRow {
+  /** In the order in which rows were written, in all tables of one log. */
+  number: number;
+  text: string;
+}
+
+/** Rows dropped at a time when all together are too many. */
+const DROPPED_ROWS = 64;
+
+export class LogRows {
+  /** What is on disk. */
+  #bytes: number;
+  readonly #insert: StatementSync;
+  readonly #trimToCount: StatementSync;
+  readonly #trimToBytes: StatementSync;
+  readonly #dropOldest: StatementSync;
+  readonly #select: StatementSync;
+  readonly #newest: StatementSync;
+
+  /**
+   * @param table its name, and that of its column of text
+   * @param bytesMax of all deployments together
+   */
+  constructor(
+    database: DatabaseSync,
+    { name, column }: { name: string; column: string },
+    private readonly bytesMax: number,
+  ) {
+    database.exec(`
+      CREATE TABLE IF NOT EXISTS ${name} (cid TEXT NOT NULL, ${column} TEXT NOT NULL) STRICT;
+      CREATE INDEX IF NOT EXISTS ${name}_by_cid ON ${name} (cid);
+    `);
+    const size = `OCTET_LENGTH(${column})`;
+    this.#insert = database.prepare(
+      `INSERT INTO ${name} (rowid, cid, ${column}) VALUES (?, ?, ?)`,
+    );
+    this.#trimToCount = database.prepare(
+      `DELETE FROM ${name} WHERE cid = ?1 AND rowid <= (
+         SELECT rowid FROM ${name} WHERE cid = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2)
+       RETURNING ${size} AS bytes`,
+    );
+    this.#trimToBytes = database.prepare(
+      `DELETE FROM ${name} WHERE cid = ?1 AND rowid <= (
+         SELECT MAX(number) FROM (
+           SELECT rowid AS number, SUM(${size}) OVER (ORDER BY rowid DESC) AS newer
+           FROM ${name} WHERE cid = ?1)
+         WHERE newer > ?2)
+       RETURNING ${size} AS bytes`,
+    );
+    this.#dropOldest = database.prepare(
+      `DELETE FROM ${name} WHERE rowid IN (
+         SELECT rowid FROM ${name} ORDER BY rowid LIMIT ${DROPPED_ROWS})
+       RETURNING ${size} AS bytes`,
+    );
+    this.#select = database.prepare(
+      `SELECT rowid AS number, ${column} AS text FROM ${name}
+       WHERE cid = ? AND rowid > ? ORDER BY rowid`,
+    );
+    this.#newest = database.prepare(`SELECT MAX(rowid) AS number FROM ${name}`);
+    this.#bytes = sumOf(database.prepare(`SELECT ${size} AS bytes FROM ${name}`).all());
+  }
+
+  /** @returns its bytes */
+  add(number: number, cid: CidText, text: string): number {
+    this.#insert.run(number, cid, text);
+    const bytes = Buffer.byteLength(text);
+    this.#bytes += bytes;
+    return bytes;
+  }
+
+  /** Leaves the deployment's latest `count` rows. */
+  trimToCount(cid: CidText, count: number): void {
+    this.#bytes -= sumOf(this.#trimToCount.all(cid, count));
+  }
+
+  /** Leaves the deployment's latest rows, of `bytes` at most. Reads all of them. */
+  trimToBytes(cid: CidText, bytes: number): void {
+    this.#bytes -= sumOf(this.#trimToBytes.all(cid, bytes));
+  }
+
+  /** Drops the oldest of all deployments where they are too many. */
+  makeRoom(): void {
+    for (let dropped = 1; this.#bytes > this.bytesMax && dropped > 0;) {
+      dropped = sumOf(this.#dropOldest.all());
+      this.#bytes -= dropped;
+    }
+  }
+
+  /** A deployment's rows with a higher number, in their order. */
+  after(cid: CidText, number: number): LogRow[] {
+    return this.#select.all(cid, number) as unknown as LogRow[];
+  }
+
+  /** The highest number; 0: there is none. */
+  newest(): number {
+    return this.#newest.get()!.number as number | null ?? 0;
+  }
+
+  /** What to call when what was written since is rolled back. */
+  mark(): () => void {
+    const before = this.#bytes;
+    return () => void (this.#bytes = before);
+  }
+}
+
+function sumOf(rows: unknown[]): number {
+  return (rows as { bytes: number }[]).reduce((total, { bytes }) => total + bytes, 0);
+}

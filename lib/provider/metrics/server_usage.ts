@@ -1,0 +1,88 @@
+/** Instances of servers, those that there were and those that there are, for `/metrics`. */
+import { createCounter, gauge, type Metric } from "./metrics.ts";
+
+/** A server as it is now. */
+export interface WatchedServer {
+  readonly instances: readonly {
+    readonly state: string;
+    /** null: it was not measured yet. */
+    readonly memoryBytes: number | null;
+    readonly tunnels: number;
+  }[];
+}
+
+/** In the order of an instance's life. */
+const STATES = ["starting", "awake", "frozen", "draining"];
+
+export class ServerUsage {
+  readonly metrics: readonly Metric[];
+  readonly #starts = createCounter(
+    "khachapuri_instance_starts_total",
+    "Instances of servers that came to listen, and those that did not.",
+  );
+  readonly #ends = createCounter(
+    "khachapuri_instance_ends_total",
+    "Instances that ended after they had listened, by why.",
+  );
+  readonly #seconds = createCounter(
+    "khachapuri_instance_cpu_seconds_total",
+    "Processor time of instances that ended.",
+  );
+  readonly #ready = this.#starts.at({ outcome: "ready" });
+  readonly #failed = this.#starts.at({ outcome: "failed" });
+  readonly #cpu = this.#seconds.at({});
+
+  constructor() {
+    this.metrics = [this.#starts.metric, this.#ends.metric, this.#seconds.metric];
+  }
+
+  started(): void {
+    this.#ready.value += 1;
+  }
+
+  /** One did not come to listen. */
+  failed(cpuMs: number | null): void {
+    this.#failed.value += 1;
+    this.#used(cpuMs);
+  }
+
+  ended(why: string, cpuMs: number | null): void {
+    this.#ends.add({ why });
+    this.#used(cpuMs);
+  }
+
+  #used(cpuMs: number | null): void {
+    this.#cpu.value += (cpuMs ?? 0) / 1_000;
+  }
+}
+
+/** What there is now of all servers together. */
+export function instanceMetrics(servers: () => readonly WatchedServer[]): Metric[] {
+  const instances = () => servers().flatMap((server) => server.instances);
+  const sumOf = (figure: "memoryBytes" | "tunnels") =>
+    instances().reduce((sum, instance) => sum + (instance[figure] ?? 0), 0);
+  return [
+    {
+      name: "khachapuri_instances",
+      help: "Instances of servers, by state.",
+      type: "gauge",
+      read() {
+        const all = instances();
+        return Promise.resolve(STATES.map((state) => ({
+          labels: { state },
+          value: all.filter((instance) => instance.state === state).length,
+        })));
+      },
+    },
+    gauge(
+      "khachapuri_instance_memory_bytes",
+      "Memory of instances as it was last measured.",
+      () => sumOf("memoryBytes"),
+    ),
+    gauge(
+      "khachapuri_tunnels",
+      "Connections to servers that became something else: WebSockets.",
+      () => sumOf("tunnels"),
+    ),
+  ];
+}
