@@ -70,9 +70,6 @@ export const TUNNEL_UNTAKEN_BYTES_MAX = 64 * 1024;
 /** A tunnel that we have ended waits so long for its caller's own end, ms. */
 export const TUNNEL_CLOSE_TIMEOUT_MS = 2_000;
 
-/** Descriptors of each of an instance's processes: a thousand connections, and files. */
-export const INSTANCE_FILES_MAX = 4096;
-
 /** Of a line that an instance writes; what is longer is told as several. */
 export const SERVER_LINE_CHARACTERS_MAX = 4 * 1024;
 
