@@ -121,6 +121,8 @@ def answer(request, back):
         for line in request.lines():
             back.part(b"heard " + line)
         back.end()
+    elif path == "/long":
+        back.whole("200 OK", b"a" * 1_000_000, TEXT)
     elif path == "/early":
         back.whole("413 Content Too Large", b"too much\n", TEXT)
         return False

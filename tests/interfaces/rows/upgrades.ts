@@ -49,6 +49,15 @@ export const UPGRADES: Chapter = {
       outcomes: everywhere({ says: "ignored", status: 200, body: "whole\n" }),
     },
     {
+      name: "gRPC",
+      sends: [
+        request("POST", "/tell", "Content-Type: application/grpc", "Content-Length: 5") +
+        "\0\0\0\0\0",
+      ],
+      source: "gRPC over HTTP2",
+      outcomes: apart({ says: "taken, as any body", status: 200 }, REFUSED),
+    },
+    {
       name: "any other protocol",
       sends: [request("GET", "/whole", "Connection: Upgrade", "Upgrade: irc/6.9")],
       source: "RFC 9110 7.8",
