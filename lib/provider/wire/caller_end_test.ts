@@ -65,7 +65,7 @@ Deno.test("a write waits for room, and what is closed is written out first", asy
   const { end, theirs } = world;
   let isWritten = false;
   const bytes = 8 * 1024 * 1024;
-  const written = end.write(new Uint8Array(bytes)).then(() => isWritten = true);
+  const written = end.write(new Uint8Array(bytes)).then(() => isWritten = true, () => {});
   theirs.pause();
   await aWhile();
   assert.ok(!isWritten);
@@ -75,8 +75,8 @@ Deno.test("a write waits for room, and what is closed is written out first", asy
   theirs.on("data", (chunk: Uint8Array) => size += chunk.length);
   await once(theirs.resume(), "end");
   assert.equal(size, bytes);
-  await written;
   theirs.end();
+  await written;
 });
 
 Deno.test("a caller that does not end its side is waited for so long only", async () => {
