@@ -13,7 +13,7 @@ const ANSWER_BYTES = 16 * 1024;
 /** A tunnel waits with it, for hours at times. */
 const TUNNEL_BYTES = 2 * 1024;
 /** A buffer that was filled is followed by one of twice the size, up to this. */
-const LARGEST_BYTES = 128 * 1024;
+const LARGEST_BYTES = 64 * 1024;
 
 const NOTHING = new Uint8Array(0);
 
