@@ -21,7 +21,6 @@ export const PROVIDER_INSTANCES_DEFAULT = 64;
 /** An instance ends that had no request for so long, unless the provider says otherwise. */
 export const INSTANCE_IDLE_SECONDS_DEFAULT = 60;
 
-
 /** Requests that wait for a place, for each place that there may be: as many again come soon. */
 export const SERVER_WAITING_PER_SEAT_MAX = 2;
 
