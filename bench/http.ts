@@ -5,7 +5,6 @@
  * still, what it holds meanwhile, and what large bodies leave in the provider's memory. Figures are
  * medians of rounds in turn.
  */
-import { join } from "node:path";
 import { startChildProvider } from "../worlds/child_provider.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { childrenOf } from "../worlds/processes.ts";
@@ -41,6 +40,7 @@ async function startOurs(market: Market): Promise<{ pid: number; http: string; c
     timeoutMs: 15_000,
     memoryMb: 64,
     concurrency: 64,
+    credits: 40,
     ownerCreditsPerMinute: 1_000_000,
   };
   const deploy = async (binary: string, style: string) =>

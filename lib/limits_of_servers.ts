@@ -62,10 +62,13 @@ export const SERVER_CHUNK_LINE_BYTES_MAX = 1024;
  * some memory, and most of them do nothing for hours. They count no more among connections.
  */
 export const TUNNELS_MAX = 4_096;
+
 /** Of them those of one network: a building of people behind one address has its own. */
 export const NETWORK_TUNNELS_MAX = 1_024;
+
 /** What a caller has sent into its tunnel and nobody took yet, bytes, before no more is read. */
 export const TUNNEL_UNTAKEN_BYTES_MAX = 64 * 1024;
+
 /** A tunnel that we have ended waits so long for its caller's own end, ms. */
 export const TUNNEL_CLOSE_TIMEOUT_MS = 2_000;
 

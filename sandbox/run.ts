@@ -31,7 +31,7 @@ export interface RunRecord {
   /** The limit that ended the run, if one did. */
   limit: RunLimit | null;
   wallMs: number;
-  /** A port on which something listened when its time ran out; null: nothing did. */
+  /** A port on which it listened when its time ran out, or we ended it, a server; null: none. */
   listeningPort: number | null;
   /** User and system time of all its processes; null where it cannot be measured. */
   cpuMs: number | null;

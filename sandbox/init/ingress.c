@@ -22,6 +22,7 @@ enum {
   RETRY_FIRST_MS = 2,       /* until the port is tried again, at first and at most */
   RETRY_MOST_MS = 50,
   DELIVER_MS = 1000, /* after the program's end */
+  BUFFER_BYTES = 208 * 1024, /* of a socket: what Linux lets everybody have */
 };
 
 enum stage {
@@ -70,7 +71,7 @@ static bool watch(int fd, enum about about, uint32_t index, uint32_t events) {
 static void hear(bool wanted) {
   struct epoll_event event = {.events = wanted ? EPOLLIN : 0,
                               .data.u64 = (uint64_t)ABOUT_LISTENER << 32};
-  if (all.listener < 0 || all.hears == wanted) return;
+  if (all.poll < 0 || all.listener < 0 || all.hears == wanted) return;
   if (epoll_ctl(all.poll, EPOLL_CTL_MOD, all.listener, &event)) fatal("epoll");
   all.hears = wanted;
 }
@@ -99,6 +100,8 @@ void ingress_open(uint32_t listen) {
 }
 
 int ingress_fd(void) { return all.poll; }
+
+uint32_t ingress_count(void) { return all.count; }
 
 /* ---- one passage ---- */
 
@@ -140,10 +143,14 @@ static void move(struct passage *one) {
 
 /* ---- connecting ---- */
 
+/* Where the other side does not read, the kernel would else queue megabytes for each of them. */
 static int port_socket(int family) {
-  const int on = 1;
+  const int on = 1, bytes = BUFFER_BYTES;
   int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd >= 0) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (fd < 0) return -1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   return fd;
 }
 

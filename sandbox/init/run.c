@@ -98,7 +98,9 @@ void run_end(struct run *run, enum cause cause) {
   bool first = run->cause == CAUSE_NONE;
   if (first) {
     run->cause = cause;
-    if (cause == CAUSE_TIMEOUT && !run->dead) run->listening_port = listening_port();
+    /* A server is ended, too, because it does not listen where it should: then where does it? */
+    bool is_asked = cause == CAUSE_TIMEOUT || (run->settings->listen && cause == CAUSE_ABORTED);
+    if (is_asked && !run->dead) run->listening_port = listening_port();
   }
   if (run->dead) {
     if (!run->settings->listen) close_fd(&run->out);

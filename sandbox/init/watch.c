@@ -1,4 +1,5 @@
 #include "watch.h"
+#include "ingress.h"
 #include "processes.h"
 #include "share.h"
 #include "sockets.h"
@@ -33,7 +34,7 @@ static void check_memory(struct inside *inside, const struct process *table, siz
 static void check_sockets(struct inside *inside) {
   uint64_t live = 0, held;
   /* The resolver's, and those that the relay listens with, or will. */
-  held = sockets_hold(inside->calls_out ? inside->settings.listeners + 1u : 0);
+  held = sockets_hold(inside->calls_out ? inside->settings.listeners + 1u : 0, ingress_count());
   for (uint32_t i = 0; i < inside->runs; i++) live += inside->run[i].busy;
   if (held <= live * inside->settings.memory_bytes) return;
   for (uint32_t i = 0; i < inside->runs; i++) run_end(&inside->run[i], CAUSE_MEMORY);

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { openInstance } from "../../../sandbox/instance.ts";
+import { inFolder } from "../../../worlds/home.ts";
+import { runLimits } from "./run_limits.ts";
 import { type FailedStart, serverFailure } from "./server_failure.ts";
+import { openBackstage } from "./stage.ts";
 
 const ON_8080 = { kind: "port", port: 8080 } as const;
 const ENDED = { exit: 0, signal: null, limit: null, listeningPort: null, egress: null };
@@ -83,6 +88,57 @@ Deno.test("one that answers as programs without a server do is told which interf
     /^it printed an answer and ended, as .* cgi does; deploy with --interface cgi/,
   );
   assert.match(told({ record: null }, "HTTP/1.1 200 OK\n"), /^it did not listen/);
+});
+
+/** What is told of a real server, which is ended once it has printed "up", or ends before. */
+async function tried(script: string): Promise<string> {
+  const runUid = Deno.uid() === 0 ? 1_800_000_000 : null;
+  await using backstage = await openBackstage({ launcher: "bwrap", runUid });
+  const programDir = backstage.place();
+  await Deno.mkdir(programDir);
+  await Deno.writeTextFile(join(programDir, "main"), script, { mode: 0o755 });
+  let output = "";
+  let sentence = "";
+  await inFolder(async (socketDir) => {
+    const up = Promise.withResolvers<void>();
+    const policy = { programDir, limits: runLimits({ timeoutMs: 5_000, memoryMb: 128 }) };
+    const instance = await openInstance(backstage.host, policy, {
+      argv: ["./main"],
+      env: {},
+      listen: ON_8080,
+      socketDir,
+      onOutput(bytes) {
+        output += new TextDecoder().decode(bytes);
+        if (output.includes("up\n")) up.resolve();
+      },
+    });
+    await Promise.race([up.promise, instance.record]);
+    await instance.close();
+    sentence = told({ record: await instance.record }, output);
+  });
+  return sentence;
+}
+
+Deno.test({
+  name: "of real servers is told what is wrong with them",
+  ignore: await Deno.stat("/usr/bin/python3").then(() => false, () => true),
+  async fn() {
+    const listens = (host: string, port: number) =>
+      "#!/usr/bin/python3\nimport socket, time\n" +
+      `s = socket.create_server(("${host}", ${port}))\nprint("up", flush=True)\ntime.sleep(60)\n`;
+    assert.match(await tried(listens("", 3000)), /^it listens on port 3000, not on 8080; /);
+    assert.match(await tried(listens("127.0.0.9", 8080)), /8080 of an address that is neither/);
+    assert.match(await tried("#!/bin/sh\necho up; exec sleep 60\n"), /^it did not listen on port/);
+    assert.match(await tried("#!/bin/sh\necho; echo hi\n"), /^it exited with 0 before it listened/);
+    assert.match(
+      await tried("#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nhi'\n"),
+      /^it printed an answer and ended/,
+    );
+    assert.match(
+      await tried("#!/usr/bin/python3\nimport flask_of_nobody\n"),
+      /^it exited with 1 before it listened: the module flask_of_nobody is not in the program/,
+    );
+  },
 });
 
 Deno.test("callers are told nothing of what it printed", () => {
