@@ -17,10 +17,10 @@ const ECHOED = "\x81\x05hello";
 const REFUSED: Outcome = { says: "501", status: 501, isFree: true };
 
 export const UPGRADES: Chapter = {
-  title: "Upgrade",
-  about:
-    "A WebSocket needs a program that stays: interface http. Other protocols are refused, but " +
-    "for h2c, which RFC 9110 lets a server ignore and clients offer unasked.",
+  title: "Upgrade, and what wants more than HTTP/1.1",
+  about: "A WebSocket needs a program that stays: interface http. Other protocols are refused, " +
+    "but for h2c, which RFC 9110 lets a server ignore, as clients offer it unasked. So is gRPC " +
+    "to a server, which would have to come there as HTTP/2.",
   rows: [
     {
       name: "a WebSocket",
