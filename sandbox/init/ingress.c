@@ -25,6 +25,9 @@ enum {
   BUFFER_BYTES = 208 * 1024, /* of a socket: what Linux lets everybody have */
 };
 
+/* Of the provider's side, each told once. */
+#define OUTSIDE_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET)
+
 enum stage {
   UNUSED,
   REFUSED,    /* nothing listens at the port yet */
@@ -38,6 +41,7 @@ struct passage {
   enum stage stage;
   int family; /* of the address that is tried */
   bool has_more;
+  bool blocked; /* the provider's side has to take bytes before more go to it */
   struct passage *next; /* while it is unused */
 };
 
@@ -132,6 +136,19 @@ static bool has_left(int outside) {
 }
 
 /*
+ * Has the kernel tell when the provider's side has room, while that is what is waited for: a unix
+ * socket tells so of each piece that is taken.
+ */
+static void wait_for_room(struct passage *one, bool blocked) {
+  struct epoll_event event = {
+      .events = OUTSIDE_EVENTS | (blocked ? EPOLLOUT : 0),
+      .data.u64 = (uint64_t)ABOUT_OUTSIDE << 32 | (uint64_t)(one - table)};
+  if (one->blocked == blocked) return;
+  one->blocked = blocked;
+  if (epoll_ctl(all.poll, EPOLL_CTL_MOD, one->flow.outside, &event)) fatal("epoll");
+}
+
+/*
  * A provider that has left hears no answer: once the program has what was sent to it, and the end,
  * its connection ends here as well. It is not reset, as nothing was cut off.
  */
@@ -139,6 +156,7 @@ static void move(struct passage *one) {
   enum flow_state state = flow_move(&one->flow, SHARE_BYTES, SHARE_BYTES);
   set_more(one, state == FLOW_HAS_MORE);
   if (state == FLOW_OVER || (one->flow.in.shut && has_left(one->flow.outside))) end(one);
+  else wait_for_room(one, one->flow.out.held > 0);
 }
 
 /* ---- connecting ---- */
@@ -171,12 +189,15 @@ static void hang_up(struct passage *one) {
   one->flow.inside = -1;
 }
 
+/* More is to be looked at soon, and then less and less often. */
+static void look_soon(void) {
+  all.wait_ms = RETRY_FIRST_MS;
+  all.due_ms = now_ms() + RETRY_FIRST_MS;
+}
+
 static void try_later(struct passage *one) {
   hang_up(one);
-  if (all.due_ms == UINT64_MAX) {
-    all.wait_ms = RETRY_FIRST_MS;
-    all.due_ms = now_ms() + RETRY_FIRST_MS;
-  }
+  if (all.due_ms == UINT64_MAX) look_soon();
   all.reachable = false;
   set_stage(one, REFUSED);
 }
@@ -230,7 +251,7 @@ static void begin(int outside) {
   one->flow.in.lossy = true; /* a request that is not read to its end may be answered */
   set_stage(one, REFUSED);
   uint32_t index = (uint32_t)(one - table);
-  if (watch(outside, ABOUT_OUTSIDE, index, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)) {
+  if (watch(outside, ABOUT_OUTSIDE, index, OUTSIDE_EVENTS)) {
     try_port(one);
   } else {
     end(one);
@@ -252,7 +273,7 @@ static void take(void) {
   }
   /* Heard again when it is tidied up next. */
   hear(false);
-  if (all.due_ms == UINT64_MAX) all.due_ms = now_ms() + RETRY_MOST_MS;
+  if (all.due_ms == UINT64_MAX) look_soon();
 }
 
 static void resume(void) {
@@ -328,8 +349,7 @@ int ingress_tidy(void) {
 void ingress_await(void) {
   all.awaited++;
   if (all.poll >= 0) take();
-  all.wait_ms = RETRY_FIRST_MS;
-  if (all.due_ms == UINT64_MAX) all.due_ms = now_ms() + RETRY_FIRST_MS;
+  look_soon();
 }
 
 uint32_t ingress_let_in(void) {
