@@ -6,7 +6,7 @@ import { buildServer, FD, PORT, TestServer } from "../worlds/sandbox/servers.ts"
 /** The same program outside, with such a socket as descriptor 3. */
 const OUTSIDE = `import os, socket, sys
 s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[2]); s.listen()
-os.dup2(s.fileno(), 3, inheritable=True)
+os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
 os.execve(sys.argv[1], ["main"], {})`;
 
 interface Outside extends AsyncDisposable {
@@ -79,7 +79,8 @@ def reach(family, name):
 while True:
   c, _ = s.accept()
   line = c.recv(100).decode().split()
-  if line[0] == "abstract":
+  if not line: pass
+  elif line[0] == "abstract":
     a = socket.socket(socket.AF_UNIX); a.bind("\\0meet"); a.listen(); c.send(b"bound\\n")
   elif line[0] == "tcp": c.send(reach(socket.AF_INET, ("127.0.0.1", int(line[1]))))
   else: c.send(reach(socket.AF_UNIX, "\\0meet"))

@@ -43,6 +43,7 @@ static void check_sockets(struct inside *inside) {
 int watch_runs(struct inside *inside, uint64_t first_begun_ms) {
   static uint64_t looked_ms; /* the next look is no sooner */
   uint32_t unbounded = ~inside->slots.controllers & (CONTROLLER_MEMORY | CONTROLLER_CPU);
+  if (inside->has_one_share) unbounded &= ~(uint32_t)CONTROLLER_CPU;
   uint64_t now = now_ms();
   size_t count;
   if (first_begun_ms == UINT64_MAX || !unbounded) return -1;

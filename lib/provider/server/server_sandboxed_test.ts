@@ -9,6 +9,19 @@ import { sandboxedServer } from "../../../worlds/sandbox/sandboxed_server.ts";
 
 const PYTHON = "#!/bin/sh\nexec python3 -u -m http.server --bind 127.0.0.1 $PORT\n";
 
+const PYTHON_FD = `#!/usr/bin/env python3
+import http.server, socket
+class Server(http.server.ThreadingHTTPServer):
+    def __init__(self, handler):
+        super().__init__(("", 0), handler, bind_and_activate=False)
+        self.socket = socket.socket(fileno=3)
+    def get_request(self):
+        return self.socket.accept()[0], ("caller", 0)
+class Handler(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+Server(Handler).serve_forever()
+`;
+
 const NODE = `#!/usr/bin/env node
 const { createServer } = require("node:http");
 let served = 0;
@@ -46,6 +59,15 @@ eachLauncher("a server of Python's answers, rests, wakes and ends", async (launc
   assert.match(at.printed(), /GET \/main HTTP\/1.1" 200/);
   // From zero again.
   assert.match(await at.ask(), /Directory listing/);
+});
+
+eachLauncher("a server that is passed its socket rests and wakes, too", async (launcher) => {
+  await using at = await sandboxedServer(launcher, { script: PYTHON_FD, listen: { kind: "fd" } });
+  for (let count = 0; count < 3; count++) {
+    assert.match(await at.ask({ target: "/main" }), /ThreadingHTTPServer/);
+    await at.until(() => at.states()[0] === "1 frozen");
+  }
+  assert.equal(at.server.view().instances[0]!.requests, 3);
 });
 
 eachLauncher("Node answers many at once, bodies and WebSockets too", async (launcher) => {
