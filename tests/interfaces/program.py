@@ -139,7 +139,7 @@ def answer(request, back):
     elif path == "/trailers":
         back.head("200 OK", TEXT, "Trailer: x-sum")
         back.part(b"whole\n")
-        back.end("X-Sum: 6", "Set-Cookie: a=b", "Content-Length: 9")
+        back.end("X-Sum: 6", "Set-Cookie: a=b")
     elif path == "/hints":
         back.head("103 Early Hints", "Link: </style.css>; rel=preload")
         back.whole("200 OK", b"whole\n", TEXT)
