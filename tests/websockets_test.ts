@@ -1,4 +1,4 @@
-/** WebSockets to a program that is a server: open for as long as they are paid for, and no longer. */
+/** WebSockets to a program that is a server: open for as long as they are paid for. */
 import assert from "node:assert/strict";
 import { connect as connectNode } from "node:net";
 import type { Hex } from "viem";
@@ -24,7 +24,9 @@ createServer((request, response) => {
   tell();
 }).on("upgrade", (request, socket, head) => {
   const agreed = ["101 Switching Protocols", "Connection: Upgrade", "Upgrade: websocket"];
-  if (request.url === "/no") return socket.end("HTTP/1.1 403 No\\r\\nContent-Length: 2\\r\\n\\r\\nno");
+  if (request.url === "/no") {
+    return socket.end("HTTP/1.1 403 No\\r\\nContent-Length: 2\\r\\n\\r\\nno");
+  }
   socket.write("HTTP/1.1 " + agreed.join("\\r\\n") + "\\r\\nSec-WebSocket-Accept: yes\\r\\n\\r\\n");
   open.add(socket);
   const hear = (bytes) => {
@@ -94,7 +96,9 @@ async function open(market: Market, cid: string, credits = 10n, ahead = ""): Pro
     socket,
     head,
     async until(mark) {
-      while (!early.includes(mark)) early += await socket.read() ?? assert.fail(`it ended after ${early.length}`);
+      while (!early.includes(mark)) {
+        early += await socket.read() ?? assert.fail(`it ended after ${early.length}`);
+      }
       const end = early.indexOf(mark) + mark.length;
       const text = early.slice(0, end);
       early = early.slice(end);
