@@ -77,6 +77,8 @@ async function paste(place: Place, person: string, text: string): Promise<Pasted
       HOME: world.dir,
       KHACHAPURI_HOME: world.home(person as Person),
       NO_COLOR: "1",
+      // A home without what Go has compiled of its own library takes minutes.
+      GOCACHE: join(Deno.env.get("HOME") ?? world.dir, ".cache/go-build"),
     },
     stdin: "null",
   }).output();
