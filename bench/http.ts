@@ -5,7 +5,6 @@
  * still, what it holds meanwhile, and what large bodies leave in the provider's memory. Figures are
  * medians of rounds in turn.
  */
-import { join } from "node:path";
 import { startChildProvider } from "../worlds/child_provider.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { childrenOf } from "../worlds/processes.ts";

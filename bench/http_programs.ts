@@ -92,7 +92,8 @@ static void serve(int fd, size_t head, const char *line) {
   } else if (!strncmp(line, "GET /down/", 10)) {
     char text[128];
     one->to_write = strtoull(line + 10, NULL, 10);
-    int length = snprintf(text, sizeof text, "HTTP/1.1 200 OK\\r\\nContent-Length: %llu\\r\\n\\r\\n",
+    int length = snprintf(text, sizeof text,
+                          "HTTP/1.1 200 OK\\r\\nContent-Length: %llu\\r\\n\\r\\n",
                           (unsigned long long)one->to_write);
     if (write(fd, text, (size_t)length) == length) pour(fd);
   } else {

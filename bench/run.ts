@@ -1,7 +1,17 @@
 /** `deno task bench NAME [--json]`: one of the benchmarks beside this file. */
 import { PEERS, requireAll, WIRE_LOAD } from "../tools/requirements.ts";
 
-const NAMES = ["payments", "ipfs", "sandbox", "growth money", "hot", "attacks", "wire", "egress", "http"];
+const NAMES = [
+  "payments",
+  "ipfs",
+  "sandbox",
+  "growth money",
+  "hot",
+  "attacks",
+  "wire",
+  "egress",
+  "http",
+];
 
 const flagsAt = Deno.args.findIndex((argument) => argument.startsWith("-"));
 const name = Deno.args.slice(0, flagsAt < 0 ? Deno.args.length : flagsAt).join(" ");

@@ -51,8 +51,6 @@ export const SERVER_LAST_OUTPUT_BYTES_MAX = 4_096;
 /** The longest pause after failed starts, ms: a mended program is up again within it. */
 export const SERVER_BACK_OFF_MS_MAX = 60_000;
 
-/** Interim answers (1xx) before an answer: each is read for nothing, and servers send one or two. */
-
 /** Interim answers (1xx) before an answer: each is read for nothing; servers send one or two. */
 export const SERVER_INTERIM_ANSWERS_MAX = 16;
 

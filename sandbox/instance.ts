@@ -118,11 +118,13 @@ interface Answers {
 function createAnswers(): Answers {
   const listening: (() => void)[] = [];
   const usage: PromiseWithResolvers<InstanceUsage>[] = [];
+  let ended: KhachapuriError | null = null;
   return {
     listening: () => new Promise((resolve) => void listening.push(resolve)),
     usage() {
       const asked = Promise.withResolvers<InstanceUsage>();
-      usage.push(asked);
+      if (ended) asked.reject(ended);
+      else usage.push(asked);
       return asked.promise;
     },
     take({ type, payload }) {
@@ -132,6 +134,7 @@ function createAnswers(): Answers {
       return true;
     },
     end(why) {
+      ended = why;
       for (const { reject } of usage.splice(0)) reject(why);
     },
   };

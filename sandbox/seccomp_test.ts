@@ -245,6 +245,39 @@ Deno.test("memory that nobody need have mapped can be made only where a cgroup c
   }
 });
 
+Deno.test("a socket of ours is asked nothing about the machine by who is passed it, and by no other", () => {
+  const holder = allowList({ secret: SECRET, countsMemory: true, holdsOurSocket: true });
+  const held = (number: number, ...args: bigint[]) => simulate(holder, call(number, args));
+  const high = 0xdead_beefn << 32n;
+  const { ioctl } = CHECKED;
+  const { getsockopt, setsockopt } = ALLOWED as Record<string, number>;
+  for (let request = 0x8900n; request <= 0x89ffn; request++) {
+    const want = request === 0x8905n ? ALLOW : EPERM; // SIOCATMARK
+    assert.equal(held(ioctl, 3n, request), want, `${request}`);
+    assert.equal(held(ioctl, 3n, request | high), want, `${request}`);
+    assert.equal(verdict(ioctl, 3n, request), ALLOW);
+  }
+  for (const request of [0x88ffn, 0x8a00n, 0x541bn]) assert.equal(held(ioctl, 3n, request), ALLOW);
+  assert.equal(held(ioctl, 3n, 0x5412n), EPERM);
+  const [TCP, SOCKET] = [6n, 1n];
+  // SO_BINDTODEVICE, SO_BINDTOIFINDEX, SO_PASSPIDFD, SO_PEERPIDFD
+  for (
+    const [number, refused] of [[getsockopt!, [25n, 77n]], [setsockopt!, [25n, 62n, 76n]]] as const
+  ) {
+    for (let option = 0n; option < 100n; option++) {
+      const want = (refused as readonly bigint[]).includes(option) ? EPERM : ALLOW;
+      assert.equal(held(number, 3n, SOCKET | high, option | high), want, `${option}`);
+      assert.equal(held(number, 3n, TCP, option), ALLOW);
+      assert.equal(verdict(number, 3n, SOCKET, option), ALLOW);
+    }
+  }
+  for (let number = 0; number < 600; number++) {
+    if (![ioctl, getsockopt, setsockopt].includes(number)) {
+      assert.equal(held(number), verdict(number), `${number}`);
+    }
+  }
+});
+
 Deno.test("no call takes the kernel through more than a few instructions", () => {
   for (let number = 0; number < 600; number++) {
     let steps = 0;

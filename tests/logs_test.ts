@@ -101,6 +101,73 @@ Deno.test("a log is followed through the provider's restart, each run once, unti
   }
 });
 
+const SERVER = `#!/usr/bin/python3
+import os, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        print("asked for", self.path, flush=True)
+        if self.path == "/crash":
+            print("half a line", end="", file=sys.stderr, flush=True)
+            os._exit(3)
+        self.send_response(200)
+        self.send_header("content-length", "3")
+        self.end_headers()
+        self.wfile.write(b"hi\\n")
+    def log_message(self, *words):
+        pass
+
+server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
+print("it is up: \u{1f604}", flush=True)
+server.serve_forever()
+`;
+
+Deno.test("a server's output and its instances' lives are followed among its runs, and counted", async () => {
+  await using market = await startMarket();
+  await using owner = await openOwnersHome(market);
+  const cid = await deploy(owner, SERVER, "--interface", "http");
+  const json = follow(owner, cid, "--json");
+  assert.equal(await callAt(market, cid, "/one"), 200);
+  const rows: Record<string, unknown>[] = [];
+  const until = async (isLast: (row: Record<string, unknown>) => boolean) => {
+    do rows.push(JSON.parse(await json.stdout())); while (!isLast(rows.at(-1)!));
+  };
+  await until(({ path }) => path === "/one");
+  const listed = await owner.run(["deployments", "--json"]);
+  const { instances, restarts } = listed.json.deployments[0].server;
+  assert.deepEqual([instances.length, instances[0].requests, restarts], [1, 1, 0]);
+  assert.match((await owner.run(["deployments"])).out, /\n {2}1 instance \(.*: .*1 request\n/);
+
+  assert.equal(await callAt(market, cid, "/crash"), 502);
+  await until(({ path }) => path === "/crash");
+  if (!rows.some(({ event }) => event === "ended")) await until(({ event }) => event === "ended");
+  const output = rows.flatMap((row) => row.output === undefined ? [] : [row.output]);
+  assert.deepEqual(output, [
+    "it is up: \u{1f604}",
+    "asked for /one",
+    "asked for /crash",
+    "half a line",
+  ]);
+  const lives = rows.filter(({ event }) => event !== undefined);
+  assert.deepEqual(lives.map(({ event, why, instance }) => [event, why, instance]), [
+    ["started", null, 1],
+    ["ended", "crashed", 1],
+  ]);
+  assert.ok(rows.every(({ provider, at }) => provider === NAME && String(at).endsWith("Z")));
+  assert.equal((await json.interrupt()).code, 130);
+
+  const { out } = await owner.run(["logs", cid]);
+  assert.match(out, /\n\S+Z instance 1 started in \d+ ms\n/);
+  assert.match(out, /\n\S+Z \[1\] asked for \/one\n/);
+  assert.match(out, /\n\S+Z instance 1 ended: it ended by itself, exit 3\n/);
+  const metrics = await (await fetch(`${market.provider.url}/metrics`)).text();
+  assert.match(metrics, /^khachapuri_instance_starts_total\{outcome="ready"\} 1$/m);
+  assert.match(metrics, /^khachapuri_instance_ends_total\{why="crashed"\} 1$/m);
+  assert.match(metrics, /^khachapuri_instances\{state="awake"\} 0$/m);
+});
+
 Deno.test("a log that is followed ends quietly when nobody reads it any more", async () => {
   await using market = await startMarket();
   await using owner = await openOwnersHome(market);

@@ -51,6 +51,8 @@ const LONGEST = [
   "tests/chaos_test.ts",
   "tests/wire/wire_test.ts",
   "tests/wire/census_test.ts",
+  "tests/samples_test.ts",
+  "tests/interfaces/interfaces_test.ts",
 ];
 /** Has the properties of a test try the cases that the seed in the environment says. */
 const SEEDING = "worlds/property_seed.ts";

@@ -17,6 +17,7 @@ export interface Wire extends AsyncDisposable, Omit<HeardLog, "log"> {
 export async function openWire(
   handle: Handle,
   tls: CertificateFiles | null = null,
+  networkOf: (address: string) => string | null = () => null,
 ): Promise<Wire> {
   const { log, ...heard } = hearLog();
   const listener = await listen({
@@ -25,7 +26,7 @@ export async function openWire(
     tls,
     handle,
     log,
-    networkOf: () => null,
+    networkOf,
     senderOf: ({ socket }) => ({ address: socket.remoteAddress ?? "", scheme: null }),
   });
   const port = Number(new URL(listener.url).port);

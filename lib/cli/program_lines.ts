@@ -1,9 +1,11 @@
 /** What a program writes to stderr, fit for its developer's terminal. */
 import { Buffer } from "node:buffer";
 import { printable } from "../client/provider_http.ts";
-import type { Ear } from "../provider/dev/handle.ts";
+import type { Ear } from "../provider/dev/ears.ts";
 
 const NEWLINE = 10;
+/** What is longer is more than one line: a server may never end one. */
+const LINE_BYTES = 64 * 1024;
 const NOTHING: Uint8Array = new Uint8Array();
 
 // deno-lint-ignore no-control-regex -- the sequence begins with one (ECMA-48, SGR)
@@ -23,10 +25,7 @@ export function keepColours(text: string): string {
   return parts.length > 1 && parts.at(-2) !== COLOURS_END ? kept + COLOURS_END : kept;
 }
 
-/**
- * Hands on whole lines, without their ends, so that those of several runs do not mix. A run's
- * stderr is bounded, and so is what is kept of it here.
- */
+/** Hands on whole lines, without their ends, so that those of several runs do not mix. */
 export function byLine(tell: (line: Uint8Array) => void): Ear {
   let rest = NOTHING;
   const flush = () => {
@@ -40,6 +39,7 @@ export function byLine(tell: (line: Uint8Array) => void): Ear {
         tell(rest.subarray(0, end));
         rest = rest.subarray(end + 1);
       }
+      if (rest.length > LINE_BYTES) flush();
     },
     close: flush,
   };

@@ -44,15 +44,16 @@ export const run = defineCommand({
     const curl = await parseCurlFlags(flags, curlInputs(context.world));
     const url = targetUrl(curl.target, curl.request.isPathAsIs);
     await noteServer(context, dir, options);
+    const { out } = context;
+    // A document has it in a field of its own.
+    const ear = linesTo((line) => out.isJson || out.errorBytes(line));
     await using stage = await rehearse(await localHost(context), {
       dir,
       ...choices,
       payer: options.payer === undefined ? null : addressOf(options.payer, "--payer"),
+      onOutput: (bytes) => ear.hear(bytes),
     });
-    const { out } = context;
     const rehearsals: Rehearsal[] = [];
-    // A document has it in a field of its own.
-    const ear = linesTo((line) => out.isJson || out.errorBytes(line));
     const exchange = async (request: WireRequest, signal: AbortSignal | null) => {
       assertHere(request.url, url);
       const rehearsal = await callProgram(stage, request, ear.hear, signal);

@@ -22,7 +22,11 @@ enum {
   RETRY_FIRST_MS = 2,       /* until the port is tried again, at first and at most */
   RETRY_MOST_MS = 50,
   DELIVER_MS = 1000, /* after the program's end */
+  BUFFER_BYTES = 208 * 1024, /* of a socket: what Linux lets everybody have */
 };
+
+/* Of the provider's side, each told once. */
+#define OUTSIDE_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
 enum stage {
   UNUSED,
@@ -37,6 +41,7 @@ struct passage {
   enum stage stage;
   int family; /* of the address that is tried */
   bool has_more;
+  bool blocked; /* the provider's side has to take bytes before more go to it */
   struct passage *next; /* while it is unused */
 };
 
@@ -70,7 +75,7 @@ static bool watch(int fd, enum about about, uint32_t index, uint32_t events) {
 static void hear(bool wanted) {
   struct epoll_event event = {.events = wanted ? EPOLLIN : 0,
                               .data.u64 = (uint64_t)ABOUT_LISTENER << 32};
-  if (all.listener < 0 || all.hears == wanted) return;
+  if (all.poll < 0 || all.listener < 0 || all.hears == wanted) return;
   if (epoll_ctl(all.poll, EPOLL_CTL_MOD, all.listener, &event)) fatal("epoll");
   all.hears = wanted;
 }
@@ -99,6 +104,8 @@ void ingress_open(uint32_t listen) {
 }
 
 int ingress_fd(void) { return all.poll; }
+
+uint32_t ingress_count(void) { return all.count; }
 
 /* ---- one passage ---- */
 
@@ -129,6 +136,19 @@ static bool has_left(int outside) {
 }
 
 /*
+ * Has the kernel tell when the provider's side has room, while that is what is waited for: a unix
+ * socket tells so of each piece that is taken.
+ */
+static void wait_for_room(struct passage *one, bool blocked) {
+  struct epoll_event event = {
+      .events = OUTSIDE_EVENTS | (blocked ? EPOLLOUT : 0),
+      .data.u64 = (uint64_t)ABOUT_OUTSIDE << 32 | (uint64_t)(one - table)};
+  if (one->blocked == blocked) return;
+  one->blocked = blocked;
+  if (epoll_ctl(all.poll, EPOLL_CTL_MOD, one->flow.outside, &event)) fatal("epoll");
+}
+
+/*
  * A provider that has left hears no answer: once the program has what was sent to it, and the end,
  * its connection ends here as well. It is not reset, as nothing was cut off.
  */
@@ -136,14 +156,19 @@ static void move(struct passage *one) {
   enum flow_state state = flow_move(&one->flow, SHARE_BYTES, SHARE_BYTES);
   set_more(one, state == FLOW_HAS_MORE);
   if (state == FLOW_OVER || (one->flow.in.shut && has_left(one->flow.outside))) end(one);
+  else wait_for_room(one, one->flow.out.held > 0);
 }
 
 /* ---- connecting ---- */
 
+/* Where the other side does not read, the kernel would else queue megabytes for each of them. */
 static int port_socket(int family) {
-  const int on = 1;
+  const int on = 1, bytes = BUFFER_BYTES;
   int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd >= 0) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (fd < 0) return -1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   return fd;
 }
 
@@ -164,12 +189,15 @@ static void hang_up(struct passage *one) {
   one->flow.inside = -1;
 }
 
+/* More is to be looked at soon, and then less and less often. */
+static void look_soon(void) {
+  all.wait_ms = RETRY_FIRST_MS;
+  all.due_ms = now_ms() + RETRY_FIRST_MS;
+}
+
 static void try_later(struct passage *one) {
   hang_up(one);
-  if (all.due_ms == UINT64_MAX) {
-    all.wait_ms = RETRY_FIRST_MS;
-    all.due_ms = now_ms() + RETRY_FIRST_MS;
-  }
+  if (all.due_ms == UINT64_MAX) look_soon();
   all.reachable = false;
   set_stage(one, REFUSED);
 }
@@ -223,7 +251,7 @@ static void begin(int outside) {
   one->flow.in.lossy = true; /* a request that is not read to its end may be answered */
   set_stage(one, REFUSED);
   uint32_t index = (uint32_t)(one - table);
-  if (watch(outside, ABOUT_OUTSIDE, index, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)) {
+  if (watch(outside, ABOUT_OUTSIDE, index, OUTSIDE_EVENTS)) {
     try_port(one);
   } else {
     end(one);
@@ -245,7 +273,7 @@ static void take(void) {
   }
   /* Heard again when it is tidied up next. */
   hear(false);
-  if (all.due_ms == UINT64_MAX) all.due_ms = now_ms() + RETRY_MOST_MS;
+  if (all.due_ms == UINT64_MAX) look_soon();
 }
 
 static void resume(void) {
@@ -321,8 +349,7 @@ int ingress_tidy(void) {
 void ingress_await(void) {
   all.awaited++;
   if (all.poll >= 0) take();
-  all.wait_ms = RETRY_FIRST_MS;
-  if (all.due_ms == UINT64_MAX) all.due_ms = now_ms() + RETRY_FIRST_MS;
+  look_soon();
 }
 
 uint32_t ingress_let_in(void) {

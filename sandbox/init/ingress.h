@@ -33,6 +33,9 @@ uint32_t ingress_let_in(void);
  */
 bool ingress_end(void);
 
+/* How many connections are carried to the port now. */
+uint32_t ingress_count(void);
+
 /* Gives back what bursts have left. */
 void ingress_release(void);
 

@@ -12,6 +12,7 @@
 #include "input.h"
 #include "network.h"
 #include "output.h"
+#include "share.h"
 #include "sys.h"
 #include "usage.h"
 #include "watch.h"
@@ -86,7 +87,11 @@ static void handle_setup(uint8_t *payload, size_t length) {
     drop_network_rights();
     inside.calls_out = true;
   }
-  if (inside.settings.listen) ingress_open(inside.settings.listen);
+  if (inside.settings.listen) {
+    ingress_open(inside.settings.listen);
+    /* Priorities only sink, and one burst would leave a server at the lowest for ever. */
+    inside.has_one_share = sessions_share();
+  }
   inside.sessions = (struct sessions){
       .listener = install_filter(&inside.settings.filter),
       .shared_out = inside.slots.controllers & CONTROLLER_CPU,

@@ -20,6 +20,7 @@ struct inside {
   int done_fd;         /* eventfd: a run is over */
   int signals;         /* signalfd: a keeper has died */
   bool frozen;         /* the server is to stand still */
+  bool has_one_share;  /* of the processors, whatever the number of its threads */
   bool calls_out;      /* there is a relay */
   bool has_called;     /* it has had connections since no run was under way */
   uint32_t asked, answered; /* times that we wanted to know what they used */

@@ -73,7 +73,7 @@ void run_begin(struct inside *inside, struct run *run, struct command *command) 
   run->begun_ms = now_ms();
   bool is_server = inside->settings.listen != 0;
   run->deadline_ms = is_server ? UINT64_MAX : run->begun_ms + inside->settings.timeout_ms;
-  run->held_until_us = is_server ? run->begun_ms : 0;
+  run->held_until_us = is_server ? 1 : 0; /* what a server prints is never held back */
   run->slot = slot_take(&inside->slots);
   run->stdin_ended = !command->has_stdin;
   if (command->has_stdin) run->program_ends[0] = make_pipe(&run->in, false);

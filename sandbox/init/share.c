@@ -1,5 +1,7 @@
 #include "share.h"
+#include "sys.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -48,4 +50,10 @@ void share_processors(struct inside *inside, const struct process *table, size_t
     struct run *run = table[i].run;
     if (run && run->level > 0) process_threads(&table[i], lower, &run->level);
   }
+}
+
+bool sessions_share(void) {
+  char text[8];
+  const char *path = "/proc/sys/kernel/sched_autogroup_enabled";
+  return read_file_at(AT_FDCWD, path, text, sizeof text) > 0 && text[0] == '1';
 }

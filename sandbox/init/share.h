@@ -8,10 +8,18 @@
 
 #include "processes.h"
 
+#include <stdbool.h>
+
 /*
  * Lowers the threads of each run to its share. Priorities only sink: nobody here may raise one, so
  * no program can give itself back what was taken.
  */
 void share_processors(struct inside *inside, const struct process *table, size_t count);
+
+/*
+ * Whether the kernel gives each session one share (autogroups): a sandbox has one of its own, and
+ * makes no other (sessions.h).
+ */
+bool sessions_share(void);
 
 #endif

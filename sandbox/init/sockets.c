@@ -28,11 +28,14 @@ static uint64_t queued_by(const char *table) {
   return bytes;
 }
 
-uint64_t sockets_hold(uint64_t ours) {
+uint64_t sockets_hold(uint64_t ours, uint64_t carried) {
   char text[512];
   if (read_file_at(AT_FDCWD, "/proc/net/sockstat", text, sizeof text) <= 0) return 0;
   const char *used = strstr(text, "used ");
   uint64_t sockets = used ? strtoull(used + strlen("used "), NULL, 10) : 0;
-  if (sockets <= ours + FEW) return 0;
-  return (sockets - ours) * BUFFER_BYTES + queued_by("/proc/net/tcp") + queued_by("/proc/net/tcp6");
+  uint64_t known = ours + 2 * carried;
+  bool has_many = sockets > known + FEW;
+  if (!has_many && carried <= FEW) return 0;
+  uint64_t buffers = has_many ? (sockets - known) * BUFFER_BYTES : 0;
+  return buffers + queued_by("/proc/net/tcp") + queued_by("/proc/net/tcp6");
 }

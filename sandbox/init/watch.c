@@ -1,4 +1,5 @@
 #include "watch.h"
+#include "ingress.h"
 #include "processes.h"
 #include "share.h"
 #include "sockets.h"
@@ -33,7 +34,7 @@ static void check_memory(struct inside *inside, const struct process *table, siz
 static void check_sockets(struct inside *inside) {
   uint64_t live = 0, held;
   /* The resolver's, and those that the relay listens with, or will. */
-  held = sockets_hold(inside->calls_out ? inside->settings.listeners + 1u : 0);
+  held = sockets_hold(inside->calls_out ? inside->settings.listeners + 1u : 0, ingress_count());
   for (uint32_t i = 0; i < inside->runs; i++) live += inside->run[i].busy;
   if (held <= live * inside->settings.memory_bytes) return;
   for (uint32_t i = 0; i < inside->runs; i++) run_end(&inside->run[i], CAUSE_MEMORY);
@@ -42,6 +43,7 @@ static void check_sockets(struct inside *inside) {
 int watch_runs(struct inside *inside, uint64_t first_begun_ms) {
   static uint64_t looked_ms; /* the next look is no sooner */
   uint32_t unbounded = ~inside->slots.controllers & (CONTROLLER_MEMORY | CONTROLLER_CPU);
+  if (inside->has_one_share) unbounded &= ~(uint32_t)CONTROLLER_CPU;
   uint64_t now = now_ms();
   size_t count;
   if (first_begun_ms == UINT64_MAX || !unbounded) return -1;

@@ -121,6 +121,8 @@ def answer(request, back):
         for line in request.lines():
             back.part(b"heard " + line)
         back.end()
+    elif path == "/long":
+        back.whole("200 OK", b"a" * 1_000_000, TEXT)
     elif path == "/early":
         back.whole("413 Content Too Large", b"too much\n", TEXT)
         return False
@@ -137,7 +139,7 @@ def answer(request, back):
     elif path == "/trailers":
         back.head("200 OK", TEXT, "Trailer: x-sum")
         back.part(b"whole\n")
-        back.end("X-Sum: 6", "Set-Cookie: a=b", "Content-Length: 9")
+        back.end("X-Sum: 6", "Set-Cookie: a=b")
     elif path == "/hints":
         back.head("103 Early Hints", "Link: </style.css>; rel=preload")
         back.whole("200 OK", b"whole\n", TEXT)

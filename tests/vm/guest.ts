@@ -3,6 +3,7 @@
  * cgroup v2 must do for a run, with the sandbox as it ships. One line a case; the last says `done`.
  */
 import assert from "node:assert/strict";
+import { type Instance, openInstance } from "../../sandbox/instance.ts";
 import { probeSandbox } from "../../sandbox/probe.ts";
 import { openSandbox, type RunRecord, type SandboxHost } from "../../sandbox/sandbox.ts";
 
@@ -174,6 +175,54 @@ const cases: Record<string, () => Promise<string>> = {
     assert(!(await cores()).includes("abuse"), "the run's core was handled");
     return "RLIMIT_CORE keeps it out";
   },
+  async "a server stands still in its cgroup whatever it does against it, and goes on"() {
+    const { instance, ask, close } = await openServer();
+    await ask("escape");
+    instance.freeze();
+    await pass(1_000);
+    const before = await instance.usage();
+    await pass(3_000);
+    const after = await instance.usage();
+    const thawedAt = performance.now();
+    instance.thaw();
+    await ask("early");
+    const tookMs = performance.now() - thawedAt;
+    await pass(1_000);
+    const awake = await instance.usage();
+    await close();
+    assert.equal(after.cpuMs, before.cpuMs);
+    assert(awake.cpuMs > after.cpuMs + 100, `${awake.cpuMs - after.cpuMs} ms`);
+    assert.equal((await instance.record).limit, "aborted");
+    return `an answer ${tookMs.toFixed(0)} ms after the thaw`;
+  },
+  async "a frozen server can be told to end, and be killed"() {
+    const ends: unknown[] = [];
+    for (const end of ["terminate", "kill"] as const) {
+      const { instance, ask, close } = await openServer();
+      await ask("early");
+      instance.freeze();
+      await pass(500);
+      instance[end]();
+      const { exit, limit } = await instance.record;
+      ends.push([exit, limit]);
+      await close();
+    }
+    assert.deepEqual(ends, [[7, null], [null, "aborted"]]);
+    return "both";
+  },
+  async "too much memory ends a server, and what it holds is told"() {
+    const { instance, ask, close } = await openServer();
+    await ask("use 40");
+    const { memoryBytes, processes } = await instance.usage();
+    await ask("use 40").catch(() => {});
+    const { limit } = await instance.record;
+    await close();
+    assert.equal(limit, "memory");
+    const mib = memoryBytes / MIB;
+    assert(mib >= 40 && mib <= MEMORY_MB, `${mib} MiB`);
+    assert(processes >= 1);
+    return `${mib.toFixed(1)} MiB held before`;
+  },
   async "ten runs at once have ten limits"() {
     const all = await Promise.all(
       Array.from({ length: 10 }, (_, i) => run("memory", i % 2 ? "a-40" : "a-200")),
@@ -183,6 +232,40 @@ const cases: Record<string, () => Promise<string>> = {
     return ends.join(" ");
   },
 };
+
+/** Time itself is what passes here: nothing happens that could be waited for. */
+const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+interface Served {
+  instance: Instance;
+  /** What it answers to a line (worlds/sandbox/server.c). */
+  ask(line: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+async function openServer(): Promise<Served> {
+  const socketDir = await Deno.makeTempDir();
+  const request = {
+    argv: ["server"],
+    env: {},
+    listen: { kind: "port", port: 8080 },
+    socketDir,
+    onOutput() {},
+  } as const;
+  const instance = await openInstance(host, { programDir: "/opt/server", limits }, request);
+  return {
+    instance,
+    async ask(line) {
+      const connection = await Deno.connect({ transport: "unix", path: instance.socketPath });
+      await connection.write(new TextEncoder().encode(`${line}\n`));
+      return await new Response(connection.readable).text();
+    },
+    async close() {
+      await instance.close();
+      await Deno.remove(socketDir, { recursive: true });
+    },
+  };
+}
 
 async function bomb(kind: string): Promise<string> {
   const neighbour = run("zombies");

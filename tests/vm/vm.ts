@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { buildAbuse } from "../abuse/program.ts";
 import { HELPER } from "../../tools/permissions.ts";
 import { stop } from "../../tools/print.ts";
+import { buildServer } from "../../worlds/sandbox/servers.ts";
 import { EMULATOR, requireAll } from "../../tools/requirements.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
@@ -65,7 +66,7 @@ const VARIANTS: Variant[] = [
 function unit({ label, lines }: Variant, after: string | undefined): string {
   const helper = "/opt/khachapuri-init";
   const deno = `/opt/deno run --no-prompt --cached-only --no-config --no-lock --allow-read ` +
-    `--allow-sys=uid --allow-net=127.0.0.1 --allow-run=${helper},/bin/sh ` +
+    `--allow-write=/tmp --allow-sys=uid --allow-net --allow-run=${helper},/bin/sh ` +
     `/opt/guest.js ${label} ${helper}`;
   return [
     "[Unit]",
@@ -93,6 +94,8 @@ async function makeDisk(tar: string): Promise<{ disk: string; kernel: string; in
   await run("tar", ["-xf", tar, "-C", root]);
   await Deno.mkdir(join(root, "opt/abuse"), { recursive: true });
   await Deno.writeFile(join(root, "opt/abuse/abuse"), await buildAbuse(), { mode: 0o755 });
+  await Deno.mkdir(join(root, "opt/server"));
+  await Deno.writeFile(join(root, "opt/server/server"), await buildServer(), { mode: 0o755 });
   await Deno.copyFile(Deno.execPath(), join(root, "opt/deno"));
   await Deno.copyFile(join(ROOT, HELPER), join(root, "opt/khachapuri-init"));
   for (const name of ["deno", "khachapuri-init"]) await Deno.chmod(join(root, "opt", name), 0o755);

@@ -33,6 +33,7 @@ export async function handleCall(
   const call = await Call.open(parts, arrival);
   try {
     const key = call.bill.source === "caller" ? requestKey(request.fields, call.bill) : null;
+    if (key && request.upgrade !== null) throw unkeepable();
     return key ? await answerUnderKey(call, key) : await answerOnce(call);
   } catch (error) {
     call.release();
@@ -78,6 +79,13 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Answer> {
     claim?.end();
     throw error;
   }
+}
+
+function unkeepable(): KhachapuriError {
+  const problem = "a request with an Idempotency-Key cannot become a WebSocket";
+  return new KhachapuriError("invalid_input", problem, {
+    hints: ["what goes through a WebSocket is not kept: leave the key away"],
+  });
 }
 
 function replay({ status, headers, body }: StoredAnswer): Answer {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   type CallOptions,
   type CallWorld,
+  CID,
   openCallWorld,
   REQUEST_BYTES,
 } from "../../../worlds/calls.ts";
@@ -17,6 +18,7 @@ import {
   REQUEST_TARGET_BYTES_MAX,
   WHOLE_BODY_BYTES_MAX,
 } from "../../limits.ts";
+import { handleCall } from "./handle.ts";
 
 const KEYED = { method: "POST", body: "data", lane: "lane", key: "key" };
 
@@ -49,6 +51,16 @@ Deno.test("what is too large is refused before anything is looked up", async () 
     [{ headers: { "content-length": String(REQUEST_BYTES + 1) } }, "body_too_large"],
   ];
   for (const [options, code] of cases) await assert.rejects(world.call(options), { code });
+  assert.deepEqual(world.holds, []);
+  await world.assertNothingTaken();
+});
+
+Deno.test("what becomes a WebSocket is not kept under a key, and is refused for free", async () => {
+  using world = await openCallWorld({ spec: { interface: "http" } });
+  const { method, lane, key } = { ...KEYED, method: "GET" };
+  const request = { ...world.request({ method, lane, key }), upgrade: "websocket" as const };
+  const target = { form: "path", cid: CID, mount: `/${CID}`, path: "/" } as const;
+  await assert.rejects(handleCall(world.parts, target, request), { code: "invalid_input" });
   assert.deepEqual(world.holds, []);
   await world.assertNothingTaken();
 });

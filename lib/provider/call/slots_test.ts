@@ -143,3 +143,15 @@ Deno.test("a run that its caller pays for leaves for nobody", async () => {
   const { runs: [first] } = await openFull("caller");
   first.extend(CREDIT_MS);
 });
+
+Deno.test("a run that goes on without its slot leaves for nobody, and still costs its owner", async () => {
+  const { slots, runs: [first, second] } = await openFull("owner");
+  first.free();
+  second.free();
+  assert.equal(slots.busy(), 0);
+  const others = [await deploymentWith({}), await deploymentWith({ memoryMb: 65 })];
+  for (const each of others) slots.take(each, bill("caller"));
+  refusal(() => slots.take(others[0]!, bill("caller")));
+  for (let credit = 4; credit < 60; credit++) first.extend(CREDIT_MS);
+  assert.equal(refusal(() => first.extend(CREDIT_MS)).code, "rate_limited");
+});

@@ -19,6 +19,9 @@ import { createBodyReader } from "../http/request_body.ts";
 import type { Answer, Handle, HttpRequest } from "../http/request.ts";
 import { createCounter } from "../metrics/metrics.ts";
 import type { Place } from "../program/detector.ts";
+import { leave, type ProgramPlace } from "../program/interface/interface.ts";
+import type { Lease } from "../program/sandboxes.ts";
+import type { Ear } from "./ears.ts";
 import { playedScheme } from "./played_scheme.ts";
 import type { ProgramVersion } from "./program.ts";
 import type { Taken, Versions } from "./versions.ts";
@@ -39,18 +42,11 @@ export interface ServedRequest {
   readonly reason: string | null;
 }
 
-/** Where a run's stderr goes. */
-export interface Ear {
-  hear(bytes: Uint8Array): void;
-  /** It has ended. */
-  close(): void;
-}
-
 export interface DevListener {
   onServed(served: ServedRequest): void;
   /** Something came that is no request, and was refused. */
   onUnread(error: KhachapuriError): void;
-  /** A run begins. */
+  /** A run begins, or an instance of a server. */
   onRun(): Ear;
 }
 
@@ -151,16 +147,14 @@ function failed(
 /** What one call is made with: this version, and records that are told at its end. */
 function callParts(parts: Parts, taken: Taken<ProgramVersion>, told: Told): CallParts {
   const { money, gate, origin, place } = parts;
-  const { deployment, sandbox } = taken.version;
-  const fetchedAt = performance.now();
-  const heard = { ...sandbox, run: (request: RunRequest) => runHeard(parts, sandbox, request) };
+  const { deployment } = taken.version;
   return {
     money,
     gate,
     programs: {
       deployments: { get: () => Promise.resolve(deployment) },
       sandboxes: {
-        acquire: () => Promise.resolve({ place: heard, fetchedAt, release: taken.release }),
+        acquire: () => lease(parts, taken),
         isOpen: () => true,
         isClosed: () => false,
       },
@@ -170,6 +164,22 @@ function callParts(parts: Parts, taken: Taken<ProgramVersion>, told: Told): Call
     },
     records: recordsOf(parts, told),
   };
+}
+
+async function lease(parts: Parts, { version, release }: Taken<ProgramVersion>): Promise<Lease> {
+  const fetchedAt = performance.now();
+  const place = await version.workplace.take();
+  const leaveBoth = () => {
+    leave(place);
+    release();
+  };
+  return { place: heardAt(parts, place), fetchedAt, release: leaveBoth };
+}
+
+/** What a server prints is no request's, and is heard all the time. */
+function heardAt(parts: Parts, place: ProgramPlace): ProgramPlace {
+  if (!("run" in place)) return place;
+  return { ...place, run: (request) => runHeard(parts, place, request) };
 }
 
 async function runHeard({ onRun }: Parts, sandbox: Sandbox, request: RunRequest) {

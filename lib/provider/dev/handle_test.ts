@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Sandbox } from "../../../sandbox/sandbox.ts";
 import { requestOf, responseOf } from "../../../worlds/answers.ts";
 import { PAYER } from "../../../worlds/calls.ts";
 import { hearLog } from "../../../worlds/heard_log.ts";
@@ -8,10 +9,16 @@ import type { Address } from "viem";
 import type { CidText } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import type { Workplace } from "../program/workplace.ts";
 import { createDevHandle, type ServedRequest } from "./handle.ts";
 import type { ProgramVersion } from "./program.ts";
 
 const URL_OF_ALL = "http://localhost:8787";
+
+function playedAt(sandbox: Sandbox): Workplace {
+  const over = () => Promise.resolve();
+  return { take: () => sandbox, isQuiet: () => true, drain: over, close: over, view: () => null };
+}
 
 /** A handle whose program the test plays. */
 async function open(payer: Address | null = null) {
@@ -24,7 +31,7 @@ async function open(payer: Address | null = null) {
   const deployment = { cid: "bafkqaaa" as CidText, spec: await sampleSpec() } as Deployment;
   const version: ProgramVersion = {
     deployment,
-    sandbox: {
+    workplace: playedAt({
       limits: LIMITS,
       run(request) {
         const run = playRun(request);
@@ -33,7 +40,8 @@ async function open(payer: Address | null = null) {
         return Promise.resolve(run.live);
       },
       close: () => Promise.resolve(),
-    },
+    }),
+    retire() {},
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const dev = createDevHandle({

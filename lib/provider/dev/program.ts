@@ -1,18 +1,22 @@
 /** One version of a program after another, out of its folder. */
-import type { Sandbox } from "../../../sandbox/sandbox.ts";
 import type { CidText } from "../../cid.ts";
 import { SPEC_OWNER_CREDITS_PER_MINUTE_MAX } from "../../limits.ts";
 import { copyProgram, type ProgramCopy } from "../../spec/program_copy.ts";
 import type { Spec } from "../../spec/schema.ts";
 import { serverToJson } from "../../spec/server.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import { leave } from "../program/interface/interface.ts";
 import { type Backstage, openStage, type StagedProgram } from "../program/stage.ts";
+import type { Workplace } from "../program/workplace.ts";
+import { type Ear, instanceEars } from "./ears.ts";
 import { NOBODY } from "./played_scheme.ts";
 
 /** A program as it was at one moment, ready to be called. */
 export interface ProgramVersion extends AsyncDisposable {
   readonly deployment: Deployment;
-  readonly sandbox: Sandbox;
+  readonly workplace: Workplace;
+  /** There is a newer one: no more requests come. */
+  retire(): void;
 }
 
 /** Runs at a time, as `deploy` asks for unless it is told otherwise. */
@@ -27,11 +31,13 @@ export class ProgramFolder {
   /**
    * @param dir the program's folder
    * @param read says how it is to be run, as of now
+   * @param onRun an instance of a server begins to print
    */
   constructor(
     private readonly backstage: Backstage,
     private readonly dir: string,
     private readonly read: () => Promise<StagedProgram>,
+    private readonly onRun: () => Ear,
   ) {}
 
   /**
@@ -70,16 +76,32 @@ export class ProgramFolder {
   }
 
   async #open(copy: SharedCopy, program: StagedProgram): Promise<ProgramVersion> {
-    const sandbox = await openStage(this.backstage.host, copy.copy.dir, program);
+    const ears = instanceEars(this.onRun);
+    const workplace = await openStage(this.backstage, copy.copy.dir, program, ears);
+    if (program.interface === "http") await assertServes(workplace);
     copy.hold();
     return {
-      sandbox,
+      workplace,
       deployment: deploymentOf(program, this.#count++),
+      retire: () => void workplace.drain(),
       async [Symbol.asyncDispose]() {
-        await sandbox.close();
+        await workplace.close();
         await copy.release();
       },
     };
+  }
+}
+
+/**
+ * Starts a server, so that its developer sees at once whether it does.
+ * @throws KhachapuriError `program_failed`, `sandbox_unavailable`
+ */
+async function assertServes(workplace: Workplace): Promise<void> {
+  try {
+    leave(await workplace.take());
+  } catch (error) {
+    await workplace.close();
+    throw error;
   }
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { inFolder } from "../../../worlds/home.ts";
 import { SMALL_PROGRAM } from "../../../worlds/sandbox/small_program.ts";
+import { sandboxOf } from "../program/interface/interface.ts";
 import { openBackstage, type StagedProgram } from "../program/stage.ts";
 import { ProgramFolder, type ProgramVersion } from "./program.ts";
 
@@ -17,7 +18,10 @@ const PROGRAM: StagedProgram = {
   interface: "cgi",
 };
 
-async function said({ sandbox }: ProgramVersion): Promise<string> {
+const deaf = () => ({ hear() {}, close() {} });
+
+async function said({ workplace }: ProgramVersion): Promise<string> {
+  const sandbox = sandboxOf(await workplace.take());
   const run = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
   return await new Response(run.stdout()).text();
 }
@@ -33,7 +37,7 @@ Deno.test("each change of the folder, or of how it is run, is a version of its o
       await using backstage = await openBackstage(HOST);
       places = join(backstage.place(), "..");
       const held = async () => (await Array.fromAsync(Deno.readDir(places))).length;
-      const folder = new ProgramFolder(backstage, dir, () => Promise.resolve(program));
+      const folder = new ProgramFolder(backstage, dir, () => Promise.resolve(program), deaf);
       const none = await held();
       const first = (await folder.build())!;
       const { spec, cid } = first.deployment;
@@ -70,7 +74,7 @@ Deno.test("what has not changed is no version, and one after a fault is", async 
     let fault: Error | null = null;
     const folder = new ProgramFolder(backstage, dir, () => {
       return fault ? Promise.reject(fault) : Promise.resolve(PROGRAM);
-    });
+    }, deaf);
     const first = (await folder.build())!;
     assert.equal(await folder.build(), null);
     await Deno.writeTextFile(main, "#!/bin/sh\n");
@@ -81,5 +85,35 @@ Deno.test("what has not changed is no version, and one after a fault is", async 
     const mended = await folder.build();
     assert.ok(mended);
     for (const version of [first, mended]) await version[Symbol.asyncDispose]();
+  });
+});
+
+/** A Python server of its own folder, once it is told where. */
+const SERVER: StagedProgram = { ...PROGRAM, interface: "http", args: [], memoryMb: 128 };
+
+Deno.test("a server is started when it is built, and what it prints is heard", async () => {
+  await inFolder(async (dir) => {
+    const main = "#!/bin/sh\necho starting\nexec python3 -m http.server $PORT\n";
+    await Deno.writeTextFile(join(dir, "main"), main, { mode: 0o755 });
+    await using backstage = await openBackstage(HOST);
+    let heard = "";
+    const onRun = () => ({
+      hear: (bytes: Uint8Array) => void (heard += new TextDecoder().decode(bytes)),
+      close: () => void (heard += "(closed)"),
+    });
+    const folder = new ProgramFolder(backstage, dir, () => Promise.resolve(SERVER), onRun);
+    const version = (await folder.build())!;
+    const { instances } = version.workplace.view()!;
+    assert.equal(instances.length, 1);
+    assert.match(heard, /^starting\n/);
+    version.retire();
+    await assert.rejects(async () => await version.workplace.take(), {
+      code: "sandbox_unavailable",
+    });
+    await version[Symbol.asyncDispose]();
+    assert.match(heard, /\(closed\)$/);
+    await Deno.writeTextFile(join(dir, "main"), "#!/bin/sh\necho broken\nexit 3\n");
+    await assert.rejects(folder.build(), { code: "program_failed" });
+    assert.match(heard, /broken\n\(closed\)$/);
   });
 });

@@ -5,6 +5,7 @@ import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import type { Handle } from "../http/request.ts";
+import { leave } from "../program/interface/interface.ts";
 import { openBackstage, type StagedProgram } from "../program/stage.ts";
 import { listen, type Listener } from "../wire/listener.ts";
 import { createDevHandle, type DevListener } from "./handle.ts";
@@ -57,7 +58,7 @@ export async function startDevServer(options: DevOptions): Promise<DevServer> {
   unable.catch(() => {});
   await using stack = new AsyncDisposableStack();
   const backstage = stack.use(await openBackstage(options.host));
-  const folder = new ProgramFolder(backstage, dir, options.program);
+  const folder = new ProgramFolder(backstage, dir, options.program, options.onRun);
   const versions = stack.adopt(
     new Versions<ProgramVersion>({
       build: () => folder.build(),
@@ -130,7 +131,11 @@ async function listenAt(options: DevOptions, handle: Handle): Promise<Listener> 
 async function assertRuns(versions: Versions<ProgramVersion>): Promise<void> {
   const { version, release } = await versions.take();
   try {
-    const run = await version.sandbox.run({ argv: ["."], env: {}, stdin: null });
+    const place = await version.workplace.take();
+    leave(place);
+    // A server has been started.
+    if (!("run" in place)) return;
+    const run = await place.run({ argv: ["."], env: {}, stdin: null });
     await run.record;
   } finally {
     release();

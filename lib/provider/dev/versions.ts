@@ -18,7 +18,12 @@ export interface VersionsOptions<Version> {
   onBuilt(fault: KhachapuriError | null, ms: number): void;
 }
 
-export class Versions<Version extends AsyncDisposable> {
+/** Something that is told when a newer one has come. */
+export interface Retirable extends AsyncDisposable {
+  retire(): void;
+}
+
+export class Versions<Version extends Retirable> {
   readonly #options: VersionsOptions<Version>;
   #latest: Promise<Shared<Version>>;
   /** Of changes that no build has begun for, when each has settled. */
@@ -79,8 +84,9 @@ export class Versions<Version extends AsyncDisposable> {
 }
 
 /** A version with those who use it. */
-class Shared<Version extends AsyncDisposable> {
+class Shared<Version extends Retirable> {
   #users = 1;
+  readonly #leave = this.#once();
   #end: Promise<void> | null = null;
 
   constructor(private readonly version: Version, private readonly onGone: () => void) {}
@@ -91,7 +97,10 @@ class Shared<Version extends AsyncDisposable> {
   }
 
   /** Nobody takes it any more. */
-  readonly retire = this.#once();
+  retire(): void {
+    this.version.retire();
+    this.#leave();
+  }
 
   /** Ends it, whoever uses it; resolves when it is gone. */
   end(): Promise<void> {

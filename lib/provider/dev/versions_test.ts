@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../../errors.ts";
-import { Versions } from "./versions.ts";
+import { type Retirable, Versions } from "./versions.ts";
 
-interface Version extends AsyncDisposable {
+interface Version extends Retirable {
   readonly name: string;
 }
 
@@ -10,6 +10,7 @@ interface Version extends AsyncDisposable {
 function open(...next: (string | null | KhachapuriError)[]) {
   const built: (string | null)[] = [];
   const gone: string[] = [];
+  const retired: string[] = [];
   let builds = 0;
   let held: { begin(): void; gone: Promise<void> } | null = null;
   /** Has the next build wait. */
@@ -30,7 +31,8 @@ function open(...next: (string | null | KhachapuriError)[]) {
       if (given instanceof KhachapuriError) throw given;
       if (given === null) return null;
       const dispose = () => Promise.resolve(void gone.push(given));
-      return { name: given, [Symbol.asyncDispose]: dispose };
+      const retire = () => void retired.push(given);
+      return { name: given, retire, [Symbol.asyncDispose]: dispose };
     },
     onBuilt: (fault) => void built.push(fault?.shortMessage ?? null),
   });
@@ -38,13 +40,13 @@ function open(...next: (string | null | KhachapuriError)[]) {
     const { version, release } = await versions.take();
     return { name: version.name, release };
   };
-  return { versions, take, built, gone, next, building, builds: () => builds };
+  return { versions, take, built, retired, gone, next, building, builds: () => builds };
 }
 
 const settled = Promise.resolve();
 
 Deno.test("who asks after a change gets what is built once it has settled", async () => {
-  const { versions, take, gone } = open("a", "b");
+  const { versions, take, retired, gone } = open("a", "b");
   const first = await take();
   const change = Promise.withResolvers<void>();
   versions.renew(change.promise);
@@ -53,6 +55,7 @@ Deno.test("who asks after a change gets what is built once it has settled", asyn
   assert.equal((await second).name, "b");
   assert.equal(first.name, "a");
   assert.deepEqual(gone, []);
+  assert.deepEqual(retired, ["a"], "told while it is in use");
   first.release();
   first.release();
   assert.deepEqual(gone, ["a"]);

@@ -102,7 +102,8 @@ const FIELDS: Readonly<Record<"both" | "host" | "nowhere", string>> = {
     integrity-policy last-modified link location lock-token mcp-protocol-version mcp-session-id
     memento-datetime permissions-policy pragma preference-applied ratelimit ratelimit-limit
     ratelimit-policy ratelimit-remaining ratelimit-reset referrer-policy refresh repr-digest
-    request-id retry-after server server-timing signature signature-input sourcemap sunset
+    request-id retry-after sec-websocket-accept sec-websocket-extensions sec-websocket-protocol
+    sec-websocket-version server server-timing signature signature-input sourcemap sunset
     timing-allow-origin traceparent traceresponse tracestate vary want-content-digest
     want-repr-digest warning x-content-security-policy x-dns-prefetch-control x-download-options
     x-frame-options x-powered-by x-ratelimit-limit x-request-id x-robots-tag x-sourcemap
@@ -117,7 +118,7 @@ const FIELDS: Readonly<Record<"both" | "host" | "nowhere", string>> = {
     hobareg idempotency-key im large-allocation mime-version no-vary-search
     odata-version optional-www-authenticate ot-baseline p3p ping-to position priority profileobject
     proxy-status pics-label protocol redirect-ref replay-nonce require-document-policy safe
-    schedule-reply sec-websocket-accept sec-gpc sec-purpose security-scheme set-login set-txn
+    schedule-reply sec-gpc sec-purpose security-scheme set-login set-txn
     setprofile     shared-storage-write soapaction speculation-rules status-uri surrogate-control
     surrogate-key tcn timeout tk topic ttl urgency uri use-as-dictionary variant-vary via
     www-authenticate xkey x-permitted-cross-domain-policies`,

@@ -4,7 +4,7 @@
  */
 import type { Address } from "viem";
 import { chunksSource } from "../../../sandbox/byte_source.ts";
-import type { RunRecord, RunRequest, Sandbox, SandboxHost } from "../../../sandbox/sandbox.ts";
+import type { RunRecord, RunRequest, SandboxHost } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { REQUEST_BYTES_DEFAULT } from "../../limits.ts";
 import { packProgram } from "../../spec/pack.ts";
@@ -13,14 +13,17 @@ import { type HeaderField, TOKEN } from "../http/header_rules.ts";
 import { bodyTooLarge } from "../http/request_body.ts";
 import type { Diagnosis, Evidence } from "./detector.ts";
 import { diagnose } from "./diagnosis.ts";
-import type { ProgramResponse } from "./interface/interface.ts";
+import { leave, type ProgramPlace, type ProgramResponse } from "./interface/interface.ts";
 import { interfaceOf } from "./interface/interfaces.ts";
 import { openBackstage, openStage, type StagedProgram } from "./stage.ts";
+import type { Workplace } from "./workplace.ts";
 
 export interface RehearsedProgram extends StagedProgram {
   dir: string;
   /** Who is said to pay for each request; without one the owner does. */
   payer?: Address | null;
+  /** What it prints if it is a server, as it comes. */
+  onOutput?: (bytes: Uint8Array) => void;
 }
 
 export interface RehearsedRequest {
@@ -49,7 +52,7 @@ export interface Rehearsal {
 /** An unpacked program, ready to be called. */
 export interface Stage extends AsyncDisposable {
   /**
-   * Calls the program once.
+   * Calls the program once; the first call of a server waits until it has started.
    * @throws KhachapuriError `invalid_input`, `sandbox_unavailable`, `program_failed`
    */
   call(request: RehearsedRequest): Promise<Rehearsal>;
@@ -66,17 +69,20 @@ export async function rehearse(host: SandboxHost, program: RehearsedProgram): Pr
   const backstage = stack.use(await openBackstage(host));
   const programDir = backstage.place();
   await unpackProgram(zip, programDir);
-  const sandbox = await openStage(backstage.host, programDir, program);
-  stack.defer(() => sandbox.close());
+  const { onOutput } = program;
+  const workplace = await openStage(backstage, programDir, program, (event) => {
+    if (event.kind === "output") onOutput?.(event.bytes);
+  });
+  stack.defer(() => workplace.close());
   const owned = stack.move();
   return {
-    call: (request) => callOnce(sandbox, program, request),
+    call: (request) => callOnce(workplace, program, request),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
 async function callOnce(
-  sandbox: Sandbox,
+  workplace: Workplace,
   program: RehearsedProgram,
   request: RehearsedRequest,
 ): Promise<Rehearsal> {
@@ -97,14 +103,15 @@ async function callOnce(
     upgrade: null,
     payer: program.payer ?? null,
   });
-  const heard = onStderr === undefined
-    ? sandbox
-    : { ...sandbox, run: (run: RunRequest) => sandbox.run({ ...run, onStderr }) };
-  const run = await start(heard, body && chunksSource([body]));
+  const place = await workplace.take();
+  const run = await start(heardBy(place, onStderr), body && chunksSource([body]));
   if (signal?.aborted) run.kill();
   signal?.addEventListener("abort", run.kill, { once: true });
-  const forget = () => signal?.removeEventListener("abort", run.kill);
-  run.record.then(forget, forget);
+  const over = () => {
+    signal?.removeEventListener("abort", run.kill);
+    leave(place);
+  };
+  run.record.then(over, over);
   const evidence = (record: RunRecord) => ({
     record,
     interface: program.interface,
@@ -131,6 +138,12 @@ async function callOnce(
       return diagnose({ ...evidence(await run.record), beginning, answerFault: null });
     },
   };
+}
+
+/** What a server prints is no request's. */
+function heardBy(place: ProgramPlace, onStderr: RunRequest["onStderr"]): ProgramPlace {
+  if (onStderr === undefined || !("run" in place)) return place;
+  return { ...place, run: (run) => place.run({ ...run, onStderr }) };
 }
 
 /** A program's failure to answer, with what can be told of it, for its owner. */

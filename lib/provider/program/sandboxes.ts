@@ -19,7 +19,7 @@ import type { ProgramFolder, Programs } from "../deployment/programs.ts";
 import type { ServerEvent, ServerView } from "../server/life.ts";
 import type { NoteEgress } from "./egress_notes.ts";
 import { egressPolicy } from "./egress_policy.ts";
-import type { ProgramPlace } from "./interface/interface.ts";
+import { leave, type ProgramPlace } from "./interface/interface.ts";
 import { type RunAllowance, runCreditsMax, runLimits } from "./run_limits.ts";
 import {
   openRunWorkplace,
@@ -127,7 +127,7 @@ export class Sandboxes {
     const release = () => {
       if (!isLeased) return;
       isLeased = false;
-      if (place !== null && "send" in place) place.release();
+      if (place !== null) leave(place);
       entry.users -= 1;
       entry.idleSince = performance.now();
       if (entry.users === 0) this.#endWhenIdle(entry);
@@ -181,7 +181,7 @@ export class Sandboxes {
   /** The provider shuts down: servers that nobody needs any more end meanwhile. */
   drain(): void {
     for (const { workplace } of this.#held.values()) {
-      if (workplace?.view()) void workplace.drain();
+      void workplace?.drain();
     }
   }
 
@@ -194,7 +194,10 @@ export class Sandboxes {
 
   /** Ends a deployment's sandbox once what goes on in it is over. */
   #drain(entry: Held): void {
-    void this.#end(entry, (workplace) => workplace.drain());
+    void this.#end(entry, async (workplace) => {
+      await workplace.drain();
+      await workplace.close();
+    });
   }
 
   async #end(entry: Held, how: (workplace: Workplace) => Promise<void>): Promise<void> {

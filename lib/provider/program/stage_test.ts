@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { SMALL_PROGRAM } from "../../../worlds/sandbox/small_program.ts";
+import { sandboxOf } from "./interface/interface.ts";
 import { openBackstage, openStage, wholeTimeMs } from "./stage.ts";
 
 const HOST: SandboxHost = {
@@ -18,11 +19,12 @@ Deno.test("what is unpacked backstage runs, whoever the sandbox runs as, and is 
     assert.notEqual(backstage.place(), dir);
     await Deno.mkdir(dir, { mode: 0o755 });
     await Deno.writeTextFile(join(dir, "main"), "#!/bin/sh\necho ok\n", { mode: 0o755 });
-    const sandbox = await openStage(backstage.host, dir, PROGRAM);
+    const workplace = await openStage(backstage, dir, PROGRAM);
+    const sandbox = sandboxOf(await workplace.take());
     const run = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
     assert.equal(await new Response(run.stdout()).text(), "ok\n");
-    await sandbox.close();
-    await assert.rejects(openStage(backstage.host, dir, { ...PROGRAM, entrypoint: "other" }), {
+    await workplace.close();
+    await assert.rejects(openStage(backstage, dir, { ...PROGRAM, entrypoint: "other" }), {
       code: "invalid_program",
       message: "the program has no file other",
     });
@@ -38,7 +40,8 @@ Deno.test("a run has the time of all its credits at once, if a timer can count i
   const dir = backstage.place();
   await Deno.mkdir(dir, { mode: 0o755 });
   await Deno.writeTextFile(join(dir, "main"), "#!/bin/sh\n", { mode: 0o755 });
-  const sandbox = await openStage(backstage.host, dir, { ...PROGRAM, credits: 3 });
-  assert.deepEqual([sandbox.limits.timeoutMs, sandbox.limits.credits], [15_000, 1]);
-  await sandbox.close();
+  const workplace = await openStage(backstage, dir, { ...PROGRAM, credits: 3 });
+  const { limits } = await workplace.take();
+  assert.deepEqual([limits.timeoutMs, limits.credits], [15_000, 1]);
+  await workplace.close();
 });

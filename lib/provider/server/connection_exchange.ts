@@ -6,7 +6,7 @@ import type { ConnectionInput } from "./connection_input.ts";
 import { createTunnel } from "./connection_tunnel.ts";
 import type { ServerRequest, ServerResponse } from "./exchange.ts";
 import { requestHead } from "./request_head.ts";
-import { requestPieces } from "./request_body.ts";
+import { type RequestPiece, requestPieces } from "./request_body.ts";
 import { type BodyReader, bodyReader } from "./response_body.ts";
 import { malformed, type ResponseHead, ResponseHeadReader } from "./response_head.ts";
 
@@ -36,9 +36,11 @@ export function withoutAnswer(reach: Reached, message: string, cause?: unknown):
 }
 
 export class Exchange {
-  readonly #pieces: AsyncGenerator<Uint8Array, void>;
+  readonly #pieces: AsyncGenerator<RequestPiece, void>;
+  /** Some of the request may have been written. */
+  #hasBegun = false;
+  /** All of the request was written. */
   #isWritten = false;
-  #hasWritten = false;
   /** The answer began before the request was written. */
   #isEarly = false;
   #isOver = false;
@@ -76,22 +78,25 @@ export class Exchange {
       for await (const piece of this.#pieces) {
         if (this.#isOver || !await this.#writePiece(piece)) return;
       }
-      this.#isWritten = true;
     } catch (thrown) {
       if (!this.#isOver) this.cut(asKhachapuriError(thrown));
     }
   }
 
   /** @returns false when the server takes no more, which its answer may explain */
-  async #writePiece(piece: Uint8Array): Promise<boolean> {
+  async #writePiece({ bytes, isLast }: RequestPiece): Promise<boolean> {
+    const isFirst = !this.#hasBegun;
+    // From here on the server may have some of it, whatever is heard first.
+    this.#hasBegun = true;
+    let at = 0;
     try {
-      for (let at = 0; at < piece.length;) {
-        at += await this.link.write(at === 0 ? piece : piece.subarray(at));
-        this.#hasWritten = true;
+      while (at < bytes.length) {
+        at += await this.link.write(at === 0 ? bytes : bytes.subarray(at));
       }
+      if (isLast) this.#isWritten = true;
       return true;
     } catch (cause) {
-      if (!this.#hasWritten) {
+      if (isFirst && at === 0) {
         this.cut(withoutAnswer("unwritten", "the program closed its connection", cause));
       }
       return false;
@@ -122,7 +127,7 @@ export class Exchange {
   }
 
   #unanswered(cause?: unknown): KhachapuriError {
-    const reach = this.#hasWritten ? "unanswered" : "unwritten";
+    const reach = this.#hasBegun ? "unanswered" : "unwritten";
     return withoutAnswer(reach, "the program closed the connection without an answer", cause);
   }
 

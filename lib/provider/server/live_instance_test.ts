@@ -147,6 +147,15 @@ Deno.test("a server that drains lets long answers end, and takes no more", async
   assert.equal(played.clock.pending(), 0);
 });
 
+Deno.test("a server at rest drains at once", async () => {
+  await using played = await playServer();
+  await played.ask();
+  played.clock.advance(1_000);
+  await played.server.drain();
+  assert.deepEqual(played.instances[0]!.told, ["freeze", "thaw", "terminate", "close"]);
+  assert.deepEqual(played.story, ["started 1", "ended 1 drained"]);
+});
+
 Deno.test("a place that was taken before a drain is still good", async () => {
   await using played = await playServer();
   const seat = await played.server.seat();

@@ -10,6 +10,13 @@ const encoder = new TextEncoder();
 const CRLF = encoder.encode("\r\n");
 const LAST_CHUNK = encoder.encode("0\r\n\r\n");
 
+/** Of a request, to be written. */
+export interface RequestPiece {
+  readonly bytes: Uint8Array;
+  /** Nothing comes behind it. */
+  readonly isLast: boolean;
+}
+
 /**
  * What is to be written, piece by piece; the first has the head, and with it what of the body is
  * there already. Fails as the body's source does, and with `invalid_input` when the body has not
@@ -18,20 +25,20 @@ const LAST_CHUNK = encoder.encode("0\r\n\r\n");
 export async function* requestPieces(
   head: Uint8Array,
   { body, bodyBytes }: Pick<ServerRequest, "body" | "bodyBytes">,
-): AsyncGenerator<Uint8Array, void> {
+): AsyncGenerator<RequestPiece, void> {
   if (!body || bodyBytes === 0) {
     body?.cancel();
-    yield head;
+    yield { bytes: head, isLast: true };
     return;
   }
   const pieces = bodyBytes === null ? chunked(body) : ofLength(body, bodyBytes);
   const first = pieces.next();
-  const early = await withinTurn(first);
-  if (early && !early.done) yield* together([head, early.value]);
-  else yield head;
+  const early = (await withinTurn(first))?.value;
+  if (early) yield* together([head, early.bytes], early.isLast);
+  else yield { bytes: head, isLast: false };
   if (!early) {
-    const late = await first;
-    if (!late.done) yield late.value;
+    const late = (await first).value;
+    if (late) yield late;
   }
   yield* pieces;
 }
@@ -50,39 +57,43 @@ async function withinTurn<T>(promise: Promise<T>): Promise<T | null> {
   }
 }
 
-async function* ofLength(body: ByteSource, bodyBytes: number): AsyncGenerator<Uint8Array, void> {
+type Pieces = AsyncGenerator<RequestPiece, void>;
+
+async function* ofLength(body: ByteSource, bodyBytes: number): Pieces {
   let left = bodyBytes;
   while (left > 0) {
     const bytes = await body.read();
     if (bytes === null) throw wrongLength(`ended ${left} bytes early`);
     left -= bytes.length;
     if (left < 0) throw wrongLength("has more bytes than its Content-Length said");
-    yield bytes;
+    yield { bytes, isLast: left === 0 };
   }
 }
 
-async function* chunked(body: ByteSource): AsyncGenerator<Uint8Array, void> {
+async function* chunked(body: ByteSource): Pieces {
   while (true) {
     const bytes = await body.read();
     if (bytes === null) break;
     // A chunk of no bytes would be the last one.
     if (bytes.length === 0) continue;
-    yield* together([encoder.encode(`${bytes.length.toString(16)}\r\n`), bytes, CRLF]);
+    yield* together([encoder.encode(`${bytes.length.toString(16)}\r\n`), bytes, CRLF], false);
   }
-  yield LAST_CHUNK;
+  yield { bytes: LAST_CHUNK, isLast: true };
 }
 
 /** The parts in one piece, if that is small. */
-function together(parts: readonly Uint8Array[]): Iterable<Uint8Array> {
+function together(parts: readonly Uint8Array[], isLast: boolean): RequestPiece[] {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
-  if (length > COPIED_BYTES) return parts;
-  const whole = new Uint8Array(length);
+  if (length > COPIED_BYTES) {
+    return parts.map((bytes, index) => ({ bytes, isLast: isLast && index === parts.length - 1 }));
+  }
+  const bytes = new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
-    whole.set(part, at);
+    bytes.set(part, at);
     at += part.length;
   }
-  return [whole];
+  return [{ bytes, isLast }];
 }
 
 function wrongLength(what: string): KhachapuriError {

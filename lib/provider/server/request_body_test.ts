@@ -5,9 +5,15 @@ import { requestPieces } from "./request_body.ts";
 
 const HEAD = bytesOf("HEAD\r\n\r\n");
 
+/** All pieces; the last one says that it is. */
 async function pieces(body: ByteSource | null, bodyBytes: number | null): Promise<string[]> {
   const list: string[] = [];
-  for await (const piece of requestPieces(HEAD, { body, bodyBytes })) list.push(textOf(piece));
+  const lasts: boolean[] = [];
+  for await (const { bytes, isLast } of requestPieces(HEAD, { body, bodyBytes })) {
+    list.push(textOf(bytes));
+    lasts.push(isLast);
+  }
+  assert.equal(lasts.indexOf(true), list.length - 1);
   return list;
 }
 
@@ -25,6 +31,7 @@ Deno.test("a body without a length goes out in chunks", async () => {
   assert.deepEqual(all, ["HEAD\r\n\r\n1\r\na\r\n", `1a\r\n${long}\r\n`, "0\r\n\r\n"]);
   assert.deepEqual(await pieces(source(), null), ["HEAD\r\n\r\n0\r\n\r\n"]);
   const large = "x".repeat(1 << 17);
+  assert.deepEqual(await pieces(source(large), 1 << 17), ["HEAD\r\n\r\n", large]);
   const parts = await pieces(source(large), null);
   assert.equal(parts.join(""), `HEAD\r\n\r\n20000\r\n${large}\r\n0\r\n\r\n`);
 });
@@ -40,16 +47,16 @@ Deno.test("a head does not wait for its body", async () => {
   const coming = Promise.withResolvers<Uint8Array | null>();
   const body = { read: () => coming.promise, cancel() {} };
   const all = requestPieces(HEAD, { body, bodyBytes: 1 });
-  assert.equal(textOf((await all.next()).value!), "HEAD\r\n\r\n");
+  assert.equal(textOf((await all.next()).value!.bytes), "HEAD\r\n\r\n");
   coming.resolve(bytesOf("a"));
-  assert.equal(textOf((await all.next()).value!), "a");
+  assert.equal(textOf((await all.next()).value!.bytes), "a");
   assert.equal((await all.next()).done, true);
 });
 
 Deno.test("no byte goes out beyond the length that was said", async () => {
   const message = "the body of the request has more bytes than its Content-Length said";
   const all = requestPieces(HEAD, { body: source("ab", "cd"), bodyBytes: 3 });
-  assert.equal(textOf((await all.next()).value!), "HEAD\r\n\r\nab");
+  assert.equal(textOf((await all.next()).value!.bytes), "HEAD\r\n\r\nab");
   await assert.rejects(async () => void await all.next(), { code: "invalid_input", message });
   await assert.rejects(pieces(source("abcd"), 3), { code: "invalid_input", message });
 });

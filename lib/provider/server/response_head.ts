@@ -64,7 +64,7 @@ export class TrailersReader {
   /** As that of a head. */
   take(bytes: Uint8Array): number {
     const used = this.#lines.take(bytes);
-    if (this.#lines.isOver) this.#fields = fieldsOf(this.#lines.lines);
+    if (this.#lines.isOver) this.#fields = trailersOf(this.#lines.lines);
     return used;
   }
 }
@@ -127,6 +127,14 @@ function fieldsOf(lines: readonly string[]): HeaderField[] {
     throw malformed(`it has more than ${RESPONSE_FIELDS_MAX} fields`);
   }
   return lines.map(fieldOf);
+}
+
+/** RFC 9110 section 6.5.1: what frames a message comes before it. */
+function trailersOf(lines: readonly string[]): HeaderField[] {
+  const fields = fieldsOf(lines);
+  const framing = fields.find(([name]) => /^(?:content-length|transfer-encoding)$/.test(name));
+  if (framing) throw malformed(`${framing[0]} is among its trailers`);
+  return fields;
 }
 
 function fieldOf(line: string): HeaderField {

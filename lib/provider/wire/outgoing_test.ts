@@ -101,3 +101,58 @@ Deno.test("a caller that goes away while its answer goes out is told of", async 
   socket.close();
   await cancelled.promise;
 });
+
+Deno.test("a stream whose length is known is told it, and held to it", async () => {
+  const tell = (chunks: string[], bodyBytes: number) => () =>
+    Promise.resolve({ status: 200, headers: [], body: streamed(chunks), bodyBytes });
+  await using wire = await openWire(tell(["ab", "c"], 3));
+  for (const version of ["1.0", "1.1"]) {
+    await using whole = await openWire(tell(["ab", "c"], 3));
+    const answer = await whole.say(`GET / HTTP/${version}\r\n${HEAD}`);
+    assert.match(answer, /\r\ncontent-length: 3\r\n.*\r\n\r\nabc$/s);
+    assert.doesNotMatch(answer, /transfer-encoding/i);
+  }
+  for (const chunks of [["ab"], ["ab", "cd"]]) {
+    await using other = await openWire(tell(chunks, 3));
+    const cut = other.logged("an answer was cut off");
+    await assert.rejects(other.say(`GET / HTTP/1.1\r\n${HEAD}`), Deno.errors.ConnectionReset);
+    await cut;
+  }
+  await using socket = await wire.connect();
+  await socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
+  assert.match(await socket.readUntil("abc"), /content-length: 3\r\n/);
+  await socket.write("xyz");
+  assert.equal(await socket.read(), null);
+});
+
+Deno.test("what there would be of a body is told to HEAD and with a 304", async () => {
+  for (const [method, status] of [["HEAD", 200], ["GET", 304]] as const) {
+    const answer = { status, headers: [], body: null, bodyBytes: 7 };
+    await using wire = await openWire(() => Promise.resolve(answer));
+    const said = await wire.say(`${method} / HTTP/1.1\r\n${HEAD}`);
+    assert.match(said, /\r\ncontent-length: 7\r\n.*\r\n\r\n$/s, method);
+  }
+});
+
+Deno.test("fields behind a body go out behind it, where it is framed so that they can", async () => {
+  let isOver = false;
+  await using wire = await openWire(() => {
+    const body = streamed(["ab"]);
+    const { read } = body;
+    body.read = async () => {
+      const chunk = await read();
+      isOver = chunk === null;
+      return chunk;
+    };
+    const trailers = () => {
+      assert.ok(isOver);
+      return [["x-sum", "1"], ["x-other", "2"]] as [string, string][];
+    };
+    return Promise.resolve({ status: 200, headers: [], body, trailers });
+  });
+  assert.match(
+    await wire.say(`GET / HTTP/1.1\r\n${HEAD}`),
+    /2\r\nab\r\n0\r\nx-sum: 1\r\nx-other: 2\r\n\r\n$/,
+  );
+  assert.match(await wire.say("GET / HTTP/1.0\r\n\r\n"), /\r\n\r\nab$/);
+});

@@ -1,14 +1,14 @@
 /** How many connections may be tunnels, in total and of one network: they may last for hours. */
 import { KhachapuriError } from "../../errors.ts";
 import { NETWORK_TUNNELS_MAX, TUNNELS_MAX } from "../../limits_of_servers.ts";
-import type { ConnectionsOptions } from "./connections.ts";
 import { NetworkCounts } from "./network_counts.ts";
 
 export class Tunnels {
   #all = 0;
   readonly #networks = new NetworkCounts(NETWORK_TUNNELS_MAX);
 
-  constructor(private readonly options: Pick<ConnectionsOptions, "networkOf">) {}
+  /** @param options whose `networkOf` tells what shares one bound with an address; null: nobody */
+  constructor(private readonly options: { networkOf(address: string): string | null }) {}
 
   /**
    * Takes a place before anything else is done for a handshake, which is therefore free to refuse.

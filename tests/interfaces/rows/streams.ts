@@ -1,7 +1,8 @@
 /** What comes before all has come. */
-import { type Chapter, everywhere, request, type Row } from "../row.ts";
+import { apart, type Chapter, everywhere, request, type Row } from "../row.ts";
 
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+const MEGABYTE = "a".repeat(1_000_000);
 const HEAD = request("POST", "/back", "Transfer-Encoding: chunked");
 
 const BOTH_WAYS: Row = {
@@ -36,6 +37,15 @@ export const STREAMS: Chapter = {
       hangsUp: true,
       source: "HTML 9.2; RFC 9112 9.6",
       outcomes: everywhere({ says: "comes at once; the run ends with the caller", status: 200 }),
+    },
+    {
+      name: "a megabyte whose length the program says",
+      sends: [request("GET", "/long")],
+      source: "RFC 9112 6",
+      outcomes: apart(
+        { says: "in chunks", status: 200, body: MEGABYTE, framing: "chunked" },
+        { says: "with its length", status: 200, body: MEGABYTE, framing: "length" },
+      ),
     },
     {
       name: "a caller of HTTP/1.0",

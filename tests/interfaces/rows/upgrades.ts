@@ -17,10 +17,10 @@ const ECHOED = "\x81\x05hello";
 const REFUSED: Outcome = { says: "501", status: 501, isFree: true };
 
 export const UPGRADES: Chapter = {
-  title: "Upgrade",
-  about:
-    "A WebSocket needs a program that stays: interface http. Other protocols are refused, but " +
-    "for h2c, which RFC 9110 lets a server ignore and clients offer unasked.",
+  title: "Upgrade, and what wants more than HTTP/1.1",
+  about: "A WebSocket needs a program that stays: interface http. Other protocols are refused, " +
+    "but for h2c, which RFC 9110 lets a server ignore, as clients offer it unasked. So is gRPC " +
+    "to a server, which would have to come there as HTTP/2.",
   rows: [
     {
       name: "a WebSocket",
@@ -47,6 +47,15 @@ export const UPGRADES: Chapter = {
       )],
       source: "RFC 9110 7.8; RFC 9113 3.1",
       outcomes: everywhere({ says: "ignored", status: 200, body: "whole\n" }),
+    },
+    {
+      name: "gRPC",
+      sends: [
+        request("POST", "/tell", "Content-Type: application/grpc", "Content-Length: 5") +
+        "\0\0\0\0\0",
+      ],
+      source: "gRPC over HTTP2",
+      outcomes: apart({ says: "taken, as any body", status: 200 }, REFUSED),
     },
     {
       name: "any other protocol",

@@ -13,6 +13,7 @@ import {
   SMUGGLED,
   taken,
   type Verdict,
+  type WireCase,
 } from "../case.ts";
 
 const NEXT = get(`/${ECHO}/next`);
@@ -139,10 +140,27 @@ export const METHODS: Chapter = {
   ],
 };
 
+const KEY = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==";
+const HANDSHAKE = [
+  "Connection: keep-alive, Upgrade",
+  "Upgrade: websocket",
+  "Sec-WebSocket-Version: 13",
+  KEY,
+];
+
+/** Refused with what a client may try instead. */
+function refusedShake(name: string, sends: string): WireCase {
+  const fields = { "sec-websocket-version": ["13"] };
+  const answers = [{ method: "GET", status: 400, fields }];
+  return answered(name, sends, "RFC 6455 4.2.1, 4.4", answers, "closed");
+}
+
 export const EXPECTATIONS: Chapter = {
   title: "Expect and Upgrade",
-  about: "`100 Continue` is said once the call is accepted and paid for. No protocol but HTTP is " +
-    "changed to.",
+  about:
+    "`100 Continue` is said once the call is accepted and paid for. A WebSocket is opened to " +
+    "programs with the interface `http`; HTTP/2 in cleartext is not offered, and any other " +
+    "upgrade is refused by name.",
   cases: [
     answered(
       "100 Continue before the body",
@@ -208,18 +226,62 @@ export const EXPECTATIONS: Chapter = {
       ],
       "kept or closed",
     ),
-    ...["websocket", "h2c", "nonsense"].map((protocol) =>
-      taken(
-        `Upgrade: ${protocol} is not taken up`,
-        get(`/${ECHO}/`, "Connection: Upgrade", `Upgrade: ${protocol}`),
-        "RFC 9110 7.8; Http11Probe COMP-UPGRADE-UNKNOWN",
-        { method: "GET", fields: { upgrade: [], connection: [] } },
-        "kept or closed",
-      )
+    refused(
+      "a WebSocket's handshake to a program that is no server, and what could be a request after it",
+      get(`/${ECHO}/`, ...HANDSHAKE) + NEXT,
+      "RFC 6455 4.2.2",
+      501,
+    ),
+    ...[
+      ["without a key", HANDSHAKE.slice(0, 3)],
+      ["with a key that is none", [...HANDSHAKE.slice(0, 3), "Sec-WebSocket-Key: a"]],
+      ["with two keys", [...HANDSHAKE, KEY]],
+      ["of another version", [...HANDSHAKE.slice(0, 2), "Sec-WebSocket-Version: 12", KEY]],
+    ].map(([what, fields]) =>
+      refusedShake(`a WebSocket's handshake ${what}`, get(`/${ECHO}/`, ...fields!))
+    ),
+    refusedShake(
+      "a WebSocket's handshake with a body",
+      bodied("GET", SMUGGLED, ...HANDSHAKE),
+    ),
+    refusedShake(
+      "a WebSocket's handshake by POST",
+      bodied("POST", SMUGGLED, ...HANDSHAKE),
+    ),
+    refusedShake(
+      "a WebSocket's handshake in HTTP/1.0",
+      get(`/${ECHO}/`, ...HANDSHAKE).replace("HTTP/1.1", "HTTP/1.0"),
+    ),
+    refused(
+      "Upgrade: nonsense is refused by name",
+      get(`/${ECHO}/`, "Connection: Upgrade", "Upgrade: nonsense"),
+      "RFC 9110 7.8; Http11Probe COMP-UPGRADE-UNKNOWN",
+      501,
+    ),
+    taken(
+      "Upgrade: nonsense in HTTP/1.0, which cannot ask for it",
+      `GET /${ECHO}/ HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: nonsense\r\n\r\n`,
+      "RFC 9110 7.8",
+      { method: "GET", fields: { upgrade: [], connection: [] } },
+      "closed",
+    ),
+    taken(
+      "Upgrade that Connection does not name, which is nobody's",
+      get(`/${ECHO}/`, "Upgrade: websocket"),
+      "RFC 9110 7.8",
+      { method: "GET", fields: { upgrade: [] } },
+      "kept or closed",
+    ),
+    taken(
+      "Upgrade: h2c is not taken up",
+      get(`/${ECHO}/`, "Connection: Upgrade", "Upgrade: h2c"),
+      "RFC 9110 7.8; Http11Probe COMP-UPGRADE-UNKNOWN",
+      { method: "GET", fields: { upgrade: [], connection: [] } },
+      "kept or closed",
     ),
     answered(
-      "Upgrade, and a request after it, which is answered or not read at all",
-      get(`/${ECHO}/`, "Connection: Upgrade", "Upgrade: x") + NEXT,
+      "Upgrade: h2c, and a request after it, which is answered or not read at all",
+      get(`/${ECHO}/`, "Connection: Upgrade", "Upgrade: h2c") + NEXT,
       "RFC 9110 7.8",
       [
         { method: "GET", status: 200, seen: { method: "GET" } },
@@ -228,8 +290,8 @@ export const EXPECTATIONS: Chapter = {
       "kept or closed",
     ),
     taken(
-      "Upgrade with a body",
-      bodied("POST", SMUGGLED, "Connection: Upgrade", "Upgrade: x"),
+      "Upgrade: h2c with a body",
+      bodied("POST", SMUGGLED, "Connection: Upgrade", "Upgrade: h2c"),
       "RFC 9110 7.8; Http11Probe COMP-UPGRADE-POST",
       { method: "POST", body: SMUGGLED },
       "kept or closed",

@@ -62,7 +62,7 @@ const WEDGES = [
   "Transfer-Encoding: chunked, chunked\r\n",
   "Host: b\r\n",
   "Expect: 100-continue\r\n",
-  "Connection: upgrade\r\nUpgrade: x\r\n",
+  "Connection: upgrade\r\nUpgrade: h2c\r\n",
   "X-Fold: a\r\n b\r\n",
   "0\r\n\r\n",
   "3\r\nabc\r\n",

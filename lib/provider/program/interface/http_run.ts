@@ -49,6 +49,7 @@ export class HttpRun implements ProgramRun {
         // Async, as what is given up here is over at once.
         cancel: async () => await response.cancel(),
         announcedBytes: bodyBytes,
+        bodyBytes,
         hasHead: true,
         trailers: () => response.trailers(),
         ...(tunnel ? { tunnel } : {}),

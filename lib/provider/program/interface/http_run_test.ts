@@ -152,8 +152,8 @@ Deno.test("an answer is whole with its length's last byte, or with its end", asy
   const known = playSeat(Promise.resolve(responseWith({ bodyBytes: 4 }, ["ab", "cd"])));
   const run = await http.prepare(COMMAND, programRequest())(known.seat, null);
   assert.equal(run.isComplete(), false);
-  const { read, announcedBytes } = await run.respond();
-  assert.equal(announcedBytes, 4);
+  const { read, bodyBytes } = await run.respond();
+  assert.equal(bodyBytes, 4);
   await read();
   assert.equal(run.isComplete(), false);
   await read();

@@ -109,6 +109,11 @@ export function seatOf(place: ProgramPlace): Seat {
   throw new KhachapuriError("internal", "only a server can be sent a request");
 }
 
+/** A request is over, or there will be none: a seat is another's now. */
+export function leave(place: ProgramPlace): void {
+  if ("send" in place) place.release();
+}
+
 /**
  * Starts a program on the request that it was prepared for; to be called once.
  * @throws KhachapuriError `sandbox_unavailable`

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chunksSource } from "../../../../sandbox/byte_source.ts";
 import { LIMITS, playRun } from "../../../../worlds/sandbox/played_run.ts";
 import type { Seat } from "../../server/life.ts";
-import { programRun, runRequest, sandboxOf, seatOf } from "./interface.ts";
+import { leave, programRun, runRequest, sandboxOf, seatOf } from "./interface.ts";
 
 const COMMAND = { entrypoint: "./main", args: ["--own"], env: { KEY: "secret" } };
 
@@ -52,7 +52,11 @@ Deno.test("a run that is ended is ended in its sandbox", async () => {
 });
 
 Deno.test("a program that is run for each request is not sent one", () => {
-  const seat: Seat = { limits: LIMITS, send: () => assert.fail("sent"), release() {} };
+  let left = 0;
+  const release = () => void (left += 1);
+  const seat: Seat = { limits: LIMITS, send: () => assert.fail("sent"), release };
   assert.throws(() => sandboxOf(seat), { code: "internal" });
   assert.equal(seatOf(seat), seat);
+  leave(seat);
+  assert.equal(left, 1);
 });

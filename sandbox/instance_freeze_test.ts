@@ -1,0 +1,96 @@
+/** Servers that stand still between requests, and those that would rather not. */
+import assert from "node:assert/strict";
+import { eachLauncher } from "../worlds/sandbox/launchers.ts";
+import { FD, PORT, TestServer } from "../worlds/sandbox/servers.ts";
+
+/** Longer than the looks that find out who does not stand still (init/freeze.c). */
+const WATCHED_MS = 2_500;
+
+/** Time itself is what passes here: nothing happens that could be waited for. */
+const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function workOf(server: TestServer): Promise<number> {
+  return parseInt(await server.ask("work"));
+}
+
+eachLauncher("frozen it computes nothing, and thawed it goes on and answers", async (launcher) => {
+  for (const listen of [PORT, FD]) {
+    await using server = await TestServer.open(launcher, { listen });
+    await server.ask("spin");
+    const first = await workOf(server);
+    await pass(100);
+    assert(await workOf(server) > first, "it works while it is awake");
+    server.instance.freeze();
+    await pass(100);
+    const before = await server.instance.usage();
+    await pass(300);
+    assert.deepEqual(await server.instance.usage(), before);
+    server.instance.thaw();
+    const thawed = await workOf(server);
+    await pass(100);
+    assert(await workOf(server) > thawed);
+  }
+});
+
+eachLauncher("who comes while it is frozen is answered when it is thawed", async (launcher) => {
+  for (const listen of [PORT, FD]) {
+    await using server = await TestServer.open(launcher, { listen });
+    await server.ready();
+    server.instance.freeze();
+    await server.instance.usage();
+    let answered = false;
+    const answer = server.ask("early").then((text) => {
+      answered = true;
+      return text;
+    });
+    await pass(200);
+    assert.equal(answered, false);
+    server.instance.thaw();
+    assert.equal(await answer, "early\ndone\n");
+  }
+});
+
+eachLauncher("freezing and thawing many times leaves it as it was", async (launcher) => {
+  await using server = await TestServer.open(launcher);
+  await server.ask("spin");
+  for (let round = 0; round < 50; round++) {
+    server.instance.freeze();
+    server.instance.thaw();
+    assert.equal(await server.ask("early"), "early\ndone\n");
+  }
+});
+
+eachLauncher("frozen it can be told to end, and be killed", async (launcher) => {
+  await using told = await TestServer.open(launcher);
+  await told.ready();
+  told.instance.freeze();
+  told.instance.terminate();
+  assert.equal((await told.instance.record).exit, 7);
+  await using killed = await TestServer.open(launcher);
+  await killed.ready();
+  killed.instance.freeze();
+  killed.instance.kill();
+  assert.equal((await killed.instance.record).limit, "aborted");
+});
+
+for (const way of ["escape", "escape forks"]) {
+  eachLauncher(`one that works while it is frozen is ended: ${way}`, async (launcher) => {
+    await using server = await TestServer.open(launcher);
+    await server.ask(way);
+    server.instance.freeze();
+    const record = await server.instance.record;
+    assert.equal(record.limit, "escaped");
+    assert(record.wallMs < 10_000);
+  });
+}
+
+eachLauncher("the same one awake, and one that only stands still, are not", async (launcher) => {
+  await using still = await TestServer.open(launcher);
+  await still.ask("spin");
+  await using awake = await TestServer.open(launcher);
+  await awake.ask("escape");
+  still.instance.freeze();
+  await pass(WATCHED_MS);
+  still.instance.thaw();
+  for (const server of [still, awake]) assert.equal(await server.ask("early"), "early\ndone\n");
+});
