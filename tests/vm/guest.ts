@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { type Instance, openInstance } from "../../sandbox/instance.ts";
 import { probeSandbox } from "../../sandbox/probe.ts";
 import { openSandbox, type RunRecord, type SandboxHost } from "../../sandbox/sandbox.ts";
+import { serverCases } from "./servers.ts";
 
 const [label, helperPath] = Deno.args as [string, string];
 const runUid = Deno.uid() === 0 || label === "ambient" ? 1_800_000_000 : null;
@@ -231,6 +232,7 @@ const cases: Record<string, () => Promise<string>> = {
     assert.deepEqual(ends, all.map((_, i) => i % 2 ? "-" : "memory"));
     return ends.join(" ");
   },
+  ...serverCases(host),
 };
 
 /** Time itself is what passes here: nothing happens that could be waited for. */

@@ -9,11 +9,13 @@ import { HELPER } from "../../tools/permissions.ts";
 import { stop } from "../../tools/print.ts";
 import { buildServer } from "../../worlds/sandbox/servers.ts";
 import { EMULATOR, requireAll } from "../../tools/requirements.ts";
+import { writePrograms } from "./programs.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
 const CACHE = join(ROOT, ".cache/vm");
 const SUITE = "bookworm";
-const PACKAGES = "systemd-sysv,bubblewrap,linux-image-cloud-amd64,initramfs-tools,procps";
+const PACKAGES = "systemd-sysv,bubblewrap,linux-image-cloud-amd64,initramfs-tools,procps," +
+  "gunicorn,python3-uvicorn,nodejs";
 const BOOT_TIMEOUT_MS = 30 * 60_000;
 
 const decoder = new TextDecoder();
@@ -33,7 +35,7 @@ async function assertTools(): Promise<void> {
 
 /** The stock system; made once. */
 async function baseSystem(): Promise<string> {
-  const tar = join(CACHE, `${SUITE}.tar`);
+  const tar = join(CACHE, `${SUITE}-servers.tar`);
   await Deno.mkdir(CACHE, { recursive: true });
   if (await Deno.stat(tar).then(() => true, () => false)) return tar;
   print(`test:vm: making a Debian ${SUITE} root file system (once)`);
@@ -96,6 +98,8 @@ async function makeDisk(tar: string): Promise<{ disk: string; kernel: string; in
   await Deno.writeFile(join(root, "opt/abuse/abuse"), await buildAbuse(), { mode: 0o755 });
   await Deno.mkdir(join(root, "opt/server"));
   await Deno.writeFile(join(root, "opt/server/server"), await buildServer(), { mode: 0o755 });
+
+  await writePrograms(join(root, "opt"));
   await Deno.copyFile(Deno.execPath(), join(root, "opt/deno"));
   await Deno.copyFile(join(ROOT, HELPER), join(root, "opt/khachapuri-init"));
   for (const name of ["deno", "khachapuri-init"]) await Deno.chmod(join(root, "opt", name), 0o755);
