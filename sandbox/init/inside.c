@@ -340,6 +340,7 @@ static void serve(void) {
     uint64_t held_us = 0;
     nfds_t count = fill_polled(polled, owners, &held_us);
     if (wait_for_events(polled, count, held_us) > 0) dispatch(polled, owners, count);
+    else if (ingress_tidy() == 0) ingress_serve(); /* no descriptor tells of what a turn left */
     end_overdue();
     calls_settle(&inside);
     for (uint32_t i = 0; i < inside.runs; i++) {
