@@ -56,11 +56,13 @@ Deno.test("no spelling of the provider's own fields comes through to a server", 
       assert.deepEqual(same, [], `${spelled} came through`);
     }
   }
-  const head = String(await told(url, cid, ...OURS.map((name) => `${name}: ${EVIL}`)));
+  // A payment that is none is refused by itself.
+  const said = OURS.filter((name) => !/payment/i.test(name));
+  const head = String(await told(url, cid, ...said.map((name) => `${name}: ${EVIL}`)));
   assert(!head.includes(EVIL), head);
   assert.equal(head.match(/^x-forwarded-for: .*$/gm)?.join(), "x-forwarded-for: 127.0.0.1");
-  assert.match(head, /^x-forwarded-host: provider\.test\r$/m);
-  assert.match(head, /^forwarded: for=127\.0\.0\.1;host=provider\.test;proto=http\r$/m);
+  assert.match(head, /^x-forwarded-host: provider\.test$/m);
+  assert.match(head, /^forwarded: for=127\.0\.0\.1;host=provider\.test;proto=http$/m);
   assert.doesNotMatch(head, /khachapuri-payer/i);
 });
 
@@ -78,7 +80,7 @@ Deno.test("the payer is who has paid, whatever a caller says beside it", async (
       "khachapuri-payer: 0x2",
     ),
   );
-  assert.deepEqual(head.match(/^.*payer.*$/gim), [`khachapuri-payer: ${payer.address}\r`]);
+  assert.deepEqual(head.match(/^.*payer.*$/gim), [`khachapuri-payer: ${payer.address}`]);
   assert(!head.includes(field![1]), "a permit is as good as money");
 });
 
@@ -102,7 +104,7 @@ const SMUGGLED: readonly (readonly string[])[] = [
   ["Upgrade: h2c", "HTTP2-Settings: AAMAAABk", "Connection: upgrade, http2-settings"],
 ];
 
-Deno.test("fields of the connection and of framing are the provider's own towards a server", async () => {
+Deno.test("fields of connection and framing are the provider's own towards a server", async () => {
   await using market = await startMarket({ settings: { settlement: { mode: "batch" } } });
   const { provider: { url } } = market;
   const { cid } = await deployServer(market);
@@ -113,10 +115,10 @@ Deno.test("fields of the connection and of framing are the provider's own toward
       assert(head === 400 || head === 501, `${about}: ${head}`);
       continue;
     }
-    assert.match(head, /^x-forwarded-for: 127\.0\.0\.1\r$/m, about);
+    assert.match(head, /^x-forwarded-for: 127\.0\.0\.1$/m, about);
     assert.match(head, /^forwarded: for=127/m, about);
-    assert.match(head, /^host: provider\.test\r$/m, about);
-    assert.match(head, /^via: 1\.1 khachapuri\r$/m, about);
+    assert.match(head, /^host: provider\.test$/m, about);
+    assert.match(head, /^via: 1\.1 khachapuri$/m, about);
     const framing =
       /^(transfer.encoding|te|keep-alive|proxy-connection|upgrade|http2-settings)\b/im;
     assert.doesNotMatch(head, framing, about);

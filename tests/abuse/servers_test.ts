@@ -165,7 +165,7 @@ eachLauncher(
     for (const { cid } of [...servers, ...servers]) {
       took.push(await timed(async () => assert.equal(await textOf(market, `${cid}/nonce?a`), "a")));
     }
-    // All at once there are not enough places; nobody hangs, and who is refused is told when to come.
+    // All at once there are not enough places: who is refused is told when to come.
     const answers = await Promise.all(servers.map(({ cid }) => market.call(`${cid}/nonce?b`)));
     for (const answer of answers) {
       if (answer.status !== 200) assert.notEqual(answer.headers.get("retry-after"), null);
@@ -175,11 +175,10 @@ eachLauncher(
     await watching;
     // One that ends and the one that takes its place may both be seen.
     assert(most <= 2 * INSTANCES, `${most} instances`);
-    say(
-      `12 servers at ${INSTANCES} places: ${most} processes at most, slowest ${
-        ms(Math.max(...took))
-      }, at once ${answers.filter(({ status }) => status === 200).length} of 12 answered`,
-    );
+    const slowest = ms(Math.max(...took));
+    const answered = answers.filter(({ status }) => status === 200).length;
+    say(`12 servers at ${INSTANCES} places: ${most} processes at most, slowest ${slowest}`);
+    say(`all at once: ${answered} of 12 answered`);
   },
 );
 
