@@ -83,7 +83,7 @@ async function paste(place: Place, person: string, text: string): Promise<Pasted
     stdin: "null",
   }).output();
   const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  place.cid = /^baf[a-z2-7]{56}$/m.exec(out!)?.[0] ?? place.cid;
+  place.cid = /baf[a-z2-7]{56}$/m.exec(out!)?.[0] ?? place.cid;
   return { code, said: `${out}${err}` };
 }
 
