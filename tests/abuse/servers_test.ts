@@ -118,7 +118,7 @@ eachLauncher(
     const never = await deployServer(market, { mode: "never" });
     const waited = timed(async () => {
       const answers = await Promise.all(Array.from({ length: 8 }, () => fail(never.cid)));
-      for (const { message } of answers) assert.match(message, /did not listen on 127.0.0.1:8080/);
+      for (const { message } of answers) assert.match(message, /did not listen on port 8080/);
     });
     const crash = await deployServer(market, { mode: "crash" });
     let calls = 0;
