@@ -172,6 +172,14 @@ eachLauncher("a WebSocket is open, and takes nobody's place", async (sandbox, t)
     assert.match(await socket.readAll(), /^HTTP\/1\.1 403 [^]*\r\n\r\nno$/);
   });
 
+  await t.step("a page of the provider's own is a page, and no WebSocket", async () => {
+    await using socket = await connect(market.provider.url);
+    await socket.write(handshake("/healthz"));
+    const answer = await socket.readAll();
+    assert.match(answer, /^HTTP\/1\.1 200 [^]*"ok": true/);
+    assert.doesNotMatch(answer, /^upgrade:/im);
+  });
+
   await t.step("its server works while it is open, and stands still when it is not", async () => {
     await untilTrue("its standing still", async () => await stateOf(market) === "frozen");
     await using opened = await open(market, cid, 10n, "tick");
