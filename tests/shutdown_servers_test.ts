@@ -12,7 +12,7 @@ import { handshake } from "../worlds/played_tunnel.ts";
 const CREDIT_MS = 4_000;
 /** The provider's own limit: runs get so long to end, and a little more (call/paid_time.ts). */
 const PROVIDER_MS = 6_000;
-/** From SIGTERM to SIGKILL for instances (SERVER_STOP_TIMEOUT_MS), and what a slow machine takes. */
+/** From SIGTERM to SIGKILL of instances (SERVER_STOP_TIMEOUT_MS), and what slow machines take. */
 const MORE_MS = 20_000;
 
 async function deploy(market: Market, marker: string, isStubborn: boolean): Promise<string> {

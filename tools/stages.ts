@@ -43,6 +43,9 @@ const ALONE = [
   "tests/abuse/deployments_test.ts",
   "tests/abuse/egress_test.ts",
   "tests/abuse/fairness_test.ts",
+  "tests/abuse/server_answers_test.ts",
+  "tests/abuse/server_callers_test.ts",
+  "tests/abuse/servers_test.ts",
 ];
 /** The longest of "end to end": begun last, one of them would run on when all else is done. */
 const LONGEST = [

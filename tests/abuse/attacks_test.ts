@@ -7,7 +7,7 @@ const ROOT = new URL("../../", import.meta.url);
 
 Deno.test("docs/attacks.md names all cases, and files that exist", async () => {
   const text = await Deno.readTextFile(new URL("docs/attacks.md", ROOT));
-  const rows = text.split("\n").filter((line) => /^\| E?\d/.test(line));
+  const rows = text.split("\n").filter((line) => /^\| [ES]?\d/.test(line));
   const named = new Set(
     rows.flatMap((row) => [...row.split("|").at(-2)!.matchAll(/`([^`]+)`/g)].map((m) => m[1]!)),
   );

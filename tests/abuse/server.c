@@ -119,7 +119,7 @@ static enum behind serve(int fd, char *head, char *rest, size_t rest_bytes) {
   char *query = strchr(target, '?');
   ask.argument = query ? query + 1 : "";
   if (query) *query = 0;
-  decode(ask.argument);
+  if (query) decode(ask.argument);
   ask.name = strrchr(target, '/') + 1;
   const char *length = field(head, "content-length:");
   if (length) ask.length = atoll(length);

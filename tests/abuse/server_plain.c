@@ -53,7 +53,8 @@ static bool pour(struct ask *ask) {
 /* Becomes a WebSocket that nobody says anything on. */
 static bool upgrade(struct ask *ask) {
   ask->is_left = true;
-  return send_text(ask->fd, "HTTP/1.1 101 Yes\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n");
+  return send_text(ask->fd, "HTTP/1.1 101 Yes\r\nupgrade: websocket\r\n"
+                            "connection: upgrade\r\n\r\n");
 }
 
 static bool silence(struct ask *ask) {

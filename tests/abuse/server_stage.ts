@@ -1,5 +1,7 @@
 /** A hostile server at a provider, the same without a sandbox, and a polite caller beside them. */
 import assert from "node:assert/strict";
+import type { Hex } from "viem";
+import { deploymentLane } from "../../lib/permit.ts";
 import { freePort } from "../../worlds/free_port.ts";
 import type { Market } from "../../worlds/market.ts";
 import { buildServer } from "./program.ts";
@@ -21,16 +23,23 @@ export interface Deployed {
   readonly cid: string;
   /** In the argument list of all of its processes. */
   readonly tag: string;
+  /** On which its owner pays. */
+  readonly lane: Hex;
+}
+
+/** Credits that its owner was charged for what it did by itself. */
+export function failures(market: Market, { lane }: Pick<Deployed, "lane">): number {
+  return market.entries({ lane }).filter((entry) =>
+    entry.kind === "charge" && entry.outcome === "failed"
+  ).length;
 }
 
 export async function deployServer(market: Market, fields: ServerFields = {}): Promise<Deployed> {
   const { mode = "serve", listen = "port", instances = 1, concurrency = 32 } = fields;
   const tag = `server-${crypto.randomUUID()}`;
-  const { program } = await market.spec({ files: { main: PROGRAM } });
-  const cid = await market.deploy({
+  const spec = await market.spec({
     files: { main: PROGRAM },
     fields: {
-      program: { ...program, args: [mode, tag] },
       interface: "http",
       server: { listen, instances, concurrency },
       limits: {
@@ -41,7 +50,9 @@ export async function deployServer(market: Market, fields: ServerFields = {}): P
       },
     },
   });
-  return { cid, tag };
+  const program = { ...spec.program, args: [mode, tag] };
+  const cid = await market.publishSpec({ ...spec, program });
+  return { cid, tag, lane: deploymentLane(spec.id) };
 }
 
 export interface Outside extends AsyncDisposable {

@@ -281,6 +281,12 @@ async function bomb(kind: string): Promise<string> {
   return `peak ${mib.toFixed(1)} MiB of ${MEMORY_MB}, signal ${done.record.signal}`;
 }
 
+/** Of a failure whose cleaning up failed as well, both. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof SuppressedError)) return String(error);
+  return `${reasonOf(error.suppressed)}; then ${reasonOf(error.error)}`;
+}
+
 const tell = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`VM ${line}\n`));
 
 let failures = 0;
@@ -291,7 +297,7 @@ for (const [what, check] of Object.entries(cases)) {
     tell(`${label}: ok ${what}: ${detail} (${(performance.now() - startedAt).toFixed(0)} ms)`);
   } catch (error) {
     failures += 1;
-    tell(`${label}: FAILED ${what}: ${error}`);
+    tell(`${label}: FAILED ${what}: ${reasonOf(error)}`);
   }
 }
 await sandbox.close();

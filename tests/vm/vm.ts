@@ -16,7 +16,7 @@ const CACHE = join(ROOT, ".cache/vm");
 const SUITE = "bookworm";
 const PACKAGES = "systemd-sysv,bubblewrap,linux-image-cloud-amd64,initramfs-tools,procps," +
   "gunicorn,python3-uvicorn,nodejs";
-const BOOT_TIMEOUT_MS = 30 * 60_000;
+const BOOT_TIMEOUT_MS = 60 * 60_000;
 
 const decoder = new TextDecoder();
 const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
@@ -79,7 +79,7 @@ function unit({ label, lines }: Variant, after: string | undefined): string {
     "Environment=DENO_DIR=/tmp/deno-%N NO_COLOR=1 DENO_NO_UPDATE_CHECK=1",
     "StandardOutput=journal+console",
     "StandardError=journal+console",
-    "TimeoutStartSec=900",
+    "TimeoutStartSec=1800",
     ...lines,
     // What a provider leaves that was killed together with its supervisors.
     "ExecStartPre=/bin/mkdir -p /sys/fs/cgroup/system.slice/%n/sb-999999-1-1/run-0",

@@ -40,6 +40,15 @@ export function connectionOptions(connection: string | null): ReadonlySet<string
 }
 
 /**
+ * The name that others take it for: whoever makes variables of fields takes "a_b" and "a.b" for
+ * "a-b" (RFC 3875 section 4.1.18).
+ * @param spelled in lower case
+ */
+export function dashed(spelled: string): string {
+  return /[^a-z0-9-]/.test(spelled) ? spelled.replace(/[^a-z0-9-]/g, "-") : spelled;
+}
+
+/**
  * Whether a field is for the two ends alone. Money is the provider's: a program neither sees a
  * payment (a permit is a bearer secret) nor says anything about one; and what the provider says to
  * programs in fields of its own, nobody else can.
@@ -47,8 +56,7 @@ export function connectionOptions(connection: string | null): ReadonlySet<string
  */
 export function isEndToEnd(spelled: string, connection: ReadonlySet<string>): boolean {
   if (connection.has(spelled)) return false;
-  // Whoever makes variables of fields takes "a_b" and "a.b" for "a-b" (RFC 3875 section 4.1.18).
-  const name = /[^a-z0-9-]/.test(spelled) ? spelled.replace(/[^a-z0-9-]/g, "-") : spelled;
+  const name = dashed(spelled);
   if (HOP_BY_HOP.has(name) || FORWARDING.test(name)) return false;
   if (name === "payer" || name === "idempotency-replayed") return false;
   return !OUR_PREFIXES.some((prefix) => name.startsWith(prefix));

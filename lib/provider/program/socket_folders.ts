@@ -5,7 +5,7 @@
 import { basename, join } from "node:path";
 
 /** A socket's path has 107 bytes at most (unix(7)): what is left to it behind its folder's own. */
-const ROOT_BYTES_MAX = 80;
+const LONGEST_ROOT_BYTES = 80;
 
 const TEMPORARY_PREFIX = "khachapuri-";
 
@@ -30,7 +30,7 @@ export class SocketFolders {
     if (wanted === null) return new SocketFolders(await temporaryFolder(), null);
     await removeNoted(wanted);
     await remove(wanted);
-    if (bytesOf(wanted) > ROOT_BYTES_MAX) {
+    if (bytesOf(wanted) > LONGEST_ROOT_BYTES) {
       const root = await temporaryFolder();
       await Deno.writeTextFile(wanted, root, { mode: 0o600 });
       return new SocketFolders(root, wanted);
@@ -69,7 +69,7 @@ async function removeNoted(note: string): Promise<void> {
 
 async function temporaryFolder(): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: TEMPORARY_PREFIX });
-  if (bytesOf(folder) <= ROOT_BYTES_MAX) return folder;
+  if (bytesOf(folder) <= LONGEST_ROOT_BYTES) return folder;
   await remove(folder);
   return await Deno.makeTempDir({ dir: "/tmp", prefix: TEMPORARY_PREFIX });
 }

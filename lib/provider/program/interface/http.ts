@@ -2,7 +2,7 @@
  * The interface "http": a program that is a web server is sent requests, as any gateway in front of
  * it would send them (RFC 9110, RFC 7239), and answers them.
  */
-import type { HeaderField } from "../../http/header_rules.ts";
+import { dashed, type HeaderField } from "../../http/header_rules.ts";
 import type { ServerRequest } from "../../server/exchange.ts";
 import { HttpRun, REQUEST_ID } from "./http_run.ts";
 import { type ProgramInterface, type ProgramRequest, seatOf } from "./interface.ts";
@@ -59,7 +59,7 @@ function fieldsFor(request: ProgramRequest, id: string): HeaderField[] {
   const host = headers.find(([name]) => name === "host")?.[1] || base.host;
   const fields: HeaderField[] = [["host", host]];
   for (const field of programFields(request)) {
-    if (!NOT_PASSED_ON.has(field[0])) fields.push(field);
+    if (!NOT_PASSED_ON.has(dashed(field[0]))) fields.push(field);
   }
   fields.push(...forwardingFields(request, host), ["via", VIA[protocol]], [REQUEST_ID, id]);
   if (payer !== null) fields.push(["khachapuri-payer", payer]);

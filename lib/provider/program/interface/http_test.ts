@@ -108,6 +108,13 @@ Deno.test("a server sees no payment, and nobody poses as its payer", () => {
   assert.equal(sent({ headers, payer }).value("khachapuri-payer"), payer);
 });
 
+Deno.test("no name that others read as one of ours is passed on in its place", () => {
+  for (const name of ["content_length", "content.length", "x_request_id", "x-request_id"]) {
+    assert.equal(sent({ headers: { [name]: "5" } }).value(name), null, name);
+  }
+  assert.equal(sent({ headers: { x_own: "5" } }).value("x_own"), "5");
+});
+
 Deno.test("no variable of a server's is set to a proxy by a stranger", () => {
   assert.equal(sent({ headers: { proxy: "http://evil.example" } }).value("proxy"), null);
 });
