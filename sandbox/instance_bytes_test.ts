@@ -55,3 +55,22 @@ eachLauncher("who does not read holds up his own connection alone", async (launc
   assert.equal(got, MANY);
   for (const connection of slow) connection.close();
 });
+
+/** What init moves of one connection before the others have their turn (init/ingress.c). */
+const TURN_BYTES = 256 * 1024;
+
+eachLauncher(
+  "what a turn leaves goes on in the next, though nothing more comes",
+  async (launcher) => {
+    await using server = await TestServer.open(launcher);
+    await server.ready();
+    for (const bytes of [TURN_BYTES, TURN_BYTES + 1, 300_000, 2 * TURN_BYTES, 700_000]) {
+      for (let call = 0; call < 20; call++) {
+        const download = await server.begin(`give ${bytes}`);
+        let got = 0;
+        for await (const piece of download.readable) got += piece.length;
+        assert.equal(got, bytes);
+      }
+    }
+  },
+);

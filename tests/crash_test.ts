@@ -7,7 +7,6 @@
  */
 import assert from "node:assert/strict";
 import type { Hex } from "viem";
-import { pause } from "../lib/pause.ts";
 import { deploymentLane } from "../lib/permit.ts";
 import {
   assertConserved,
@@ -22,10 +21,10 @@ import {
   refusals,
   startCallers,
 } from "../worlds/callers.ts";
-import { type ChildProvider, startChildProvider } from "../worlds/child_provider.ts";
 import { fund } from "../worlds/chain/escrow_chain.ts";
+import { livesOf } from "../worlds/lives.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
-import { type Random, seededRandom } from "../worlds/random.ts";
+import { seededRandom } from "../worlds/random.ts";
 
 const ANSWER = "hello\n";
 const LIMITS = { memoryMb: 64, concurrency: 16, ownerCreditsPerMinute: 10_000 };
@@ -79,73 +78,6 @@ async function callLong(url: string, long: LongCallee, callers: readonly CallerL
   await Promise.all(callers.map((lane) => callOnce(url, long, lane, { creditMs, query })));
 }
 
-interface Lives extends AsyncDisposable {
-  /** The URL of the provider that serves now, or of the next one that will; null after the last. */
-  url(): Promise<string | null>;
-  /** Kills at random instants, then leaves one running. */
-  killOften(times: number): Promise<void>;
-  /** Lets go of those who wait for a life that does not come. */
-  end(): void;
-  stop(): Promise<void>;
-}
-
-/** Most lives end once a call was answered in them, however slow the machine is; or by then, ms. */
-const ANSWER_MS = 20_000;
-
-/** Start, kill, start again; `answered` counts the calls that all lives have answered. */
-function livesOf(home: string, random: Random, answered: () => number): Lives {
-  let serving = Promise.withResolvers<string | null>();
-  let isServing = false;
-  let isDying = false;
-  let child: ChildProvider | undefined;
-
-  async function live(): Promise<void> {
-    const started = await startChildProvider(home);
-    child = started;
-    isDying = false;
-    started.url.then((url) => {
-      if (url === null || child !== started || isDying) return;
-      isServing = true;
-      serving.resolve(url);
-    });
-  }
-
-  /** Mostly under load, sometimes while it still opens its books. */
-  async function pauseUntilKill(): Promise<void> {
-    if (random.chance(0.15)) return await pause(random.between(0, 1_000));
-    assert.ok(await child!.url, "the provider did not come up again");
-    const [before, until] = [answered(), Date.now() + ANSWER_MS];
-    while (answered() === before && Date.now() < until) await pause(5);
-    await pause(random.chance(0.7) ? random.between(0, 400) : random.between(0, 1_500));
-  }
-
-  async function killOnce(): Promise<void> {
-    await pauseUntilKill();
-    // From here on callers wait for the next life; those under way meet the kill.
-    if (isServing) serving = Promise.withResolvers<string | null>();
-    isServing = false;
-    isDying = true;
-    await child!.kill();
-    await live();
-  }
-
-  return {
-    url: () => serving.promise,
-    async killOften(times) {
-      await live();
-      for (let kill = 0; kill < times; kill++) await killOnce();
-      assert.ok(await child!.url, "the provider did not come up again");
-    },
-    end: () => serving.resolve(null),
-    async stop() {
-      assert.equal(await child!.stop(), 0);
-    },
-    async [Symbol.asyncDispose]() {
-      await child?.kill();
-    },
-  };
-}
-
 async function crash(mode: "batch" | "each", times: number): Promise<void> {
   const random = seededRandom(`crash, ${mode}`);
   const settlement = { mode, intervalSeconds: 1, pollMs: 100, amount: "40000" };
@@ -155,11 +87,11 @@ async function crash(mode: "batch" | "each", times: number): Promise<void> {
   const long = mode === "batch" ? await openLong(market, own.slice(1)) : null;
   const lanes = [...new Set([...own, ...long?.lanes ?? []])];
   await market.provider.stop();
-  await using lives = livesOf(
-    market.home,
+  await using lives = livesOf({
+    home: market.home,
     random,
-    () => lanes.reduce((sum, lane) => sum + lane.answered, 0),
-  );
+    answered: () => lanes.reduce((sum, lane) => sum + lane.answered, 0),
+  });
   const concurrency = random.between(4, 8);
   const call = { cid, answer: ANSWER };
   const callers = startCallers({

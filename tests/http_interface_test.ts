@@ -1,4 +1,4 @@
-/** A program that is a server, as its callers and its owner meet it: unmodified, kept warm, paid. */
+/** A program that is a server, as its callers and its owner meet it: unmodified, warm, paid. */
 import assert from "node:assert/strict";
 import { eachLauncher } from "../worlds/sandbox/launchers.ts";
 import { type Market, startMarket } from "../worlds/market.ts";

@@ -93,6 +93,7 @@ export const EMULATOR: readonly Requirement[] = [
   },
   { proof: { command: "mmdebstrap" }, debianPackage: "mmdebstrap", why: "makes its file system" },
   { proof: { file: "/sbin/mke2fs" }, debianPackage: "e2fsprogs", why: "makes its disk" },
+  { proof: { command: "go" }, debianPackage: "golang-go", why: "builds a server for it" },
 ];
 
 /**

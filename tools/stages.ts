@@ -50,6 +50,7 @@ const ALONE = [
 /** The longest of "end to end": begun last, one of them would run on when all else is done. */
 const LONGEST = [
   "tests/crash_test.ts",
+  "tests/crash_servers_test.ts",
   "tests/documents_test.ts",
   "tests/chaos_test.ts",
   "tests/wire/wire_test.ts",

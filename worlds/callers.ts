@@ -23,7 +23,7 @@ export interface CallerLane {
   unsure: number;
   /** Paths of receipts that are still to be counted. */
   readonly receipts: string[];
-  /** Refusals by status and message; free, as the protocol has it. */
+  /** Refusals by status and message; free, but for a program's own failures. */
   readonly refused: Map<string, number>;
 }
 
@@ -79,9 +79,15 @@ export async function callOnce(
     if (response.status === 200 && text === answer) countAnswer(lane, response, most());
     else if (response.status === 200) countLost(lane, most());
     else countRefusal(lane, response.status, text);
+    if (isProgramsFailure(response.status)) lane.unsure += most();
   } catch {
     countLost(lane, most());
   }
+}
+
+/** Such a refusal costs its payer what the program had taken by then. */
+export function isProgramsFailure(status: number): boolean {
+  return status === 502 || status === 504;
 }
 
 function countAnswer(lane: CallerLane, { headers }: Response, most: number): void {

@@ -41,7 +41,8 @@ export async function openWire(
   };
 }
 
-async function connect(url: string): Promise<RawSocket> {
+/** Opens a connection on which a test says what it likes. */
+export async function connect(url: string): Promise<RawSocket> {
   const { hostname, port } = new URL(url);
   return new RawSocket(await Deno.connect({ hostname, port: Number(port) }));
 }

@@ -98,7 +98,9 @@ function endingOf(run: LoggedRun): string {
 }
 
 function limitWords({ limit }: LoggedRun): string {
-  return limit === "aborted" ? "ended before its own end" : `hit its ${limit} limit`;
+  if (limit === "aborted") return "ended before its own end";
+  if (limit === "escaped") return "went on working while it was to stand still";
+  return `hit its ${limit} limit`;
 }
 
 const MIB = 1024 * 1024;

@@ -6,6 +6,7 @@
 #include "sys.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,16 +14,30 @@ enum {
   SOON_MS = 50,   /* until it is stopped again, then looked at first, then compared first */
   LATER_MS = 1000, /* between later looks */
   WORKED_US = 20 * 1000, /* what a process took is known in steps of 10 ms */
+  LONG_MS = 1000, /* that it stood still: masters forgive their workers as much */
+  AHEAD_MS = 20,  /* that the others go on before the program that was started */
+  AHEAD_MOST_MS = 1000, /* the same where some of them get no processor, or want it for long */
+  PROGRAM = 2, /* as it sees itself: its keeper is the first */
 };
 
 /* What has been seen of a server since it was stopped. */
 static struct {
-  uint32_t looks;
-  uint64_t due_ms, cpu_us;
+  uint32_t looks, processes;
+  uint64_t since_ms, due_ms, cpu_us;
   long last_pid;
 } seen;
 
-static bool by_cgroup(const struct run *run) { return run->slot && run->slot->freezes; }
+/* The program that was started, while others go on before it. */
+static struct {
+  pid_t pid; /* who is to go on: -1: whoever has not, as some may have been missed; 0: nobody */
+  uint64_t since_ms, due_ms;
+} master;
+
+static bool by_cgroup(const struct run *run) { return run->slot && run->slot->freezer >= 0; }
+
+static bool is_of_program(const struct process *process, const struct run *run) {
+  return process->run == run && process->pid != keeper_pid(run->keeper);
+}
 
 /* The number that was last given to a process or thread of this sandbox: -1 if not known. */
 static long last_pid(void) {
@@ -32,10 +47,8 @@ static long last_pid(void) {
   return at ? strtol(at + 1, NULL, 10) : -1;
 }
 
-static uint64_t time_taken(struct inside *inside) {
-  size_t count;
+static uint64_t time_taken(const struct process *table, size_t count) {
   uint64_t sum = 0;
-  const struct process *table = processes_read(inside, &count);
   for (size_t i = 0; i < count; i++) {
     struct process_time time = process_time(&table[i]);
     bool keeps = table[i].run && keeper_pid(table[i].run->keeper) == table[i].pid;
@@ -44,16 +57,77 @@ static uint64_t time_taken(struct inside *inside) {
   return sum;
 }
 
-void freeze_set(struct inside *inside, struct run *run, bool frozen) {
-  if (!run->busy || run->dead || inside->frozen == frozen) return;
-  inside->frozen = frozen;
-  seen.looks = 0;
-  seen.due_ms = by_cgroup(run) ? UINT64_MAX : now_ms() + SOON_MS;
-  if (by_cgroup(run)) slot_freeze(&inside->slots, frozen);
-  else keeper_freeze(run->keeper, frozen);
-  if (frozen) ingress_release();
-  if (frozen && input_is_empty()) input_release();
-  if (frozen && output_is_empty()) output_release();
+static uint32_t count_processes(const struct run *run, const struct process *table, size_t count) {
+  uint32_t processes = 0;
+  for (size_t i = 0; i < count; i++) processes += is_of_program(&table[i], run);
+  return processes;
+}
+
+/* ---- going on ---- */
+
+static void wake_master(void) {
+  if (master.pid) kill(master.pid, SIGCONT);
+  master.pid = 0;
+}
+
+/*
+ * Has all go on but the program that was started. What a cgroup freezes is sent a stop, which it
+ * meets before it computes again; what was stopped is sent nothing.
+ */
+static void wake_others(struct inside *inside, struct run *run) {
+  size_t count;
+  const struct process *table = processes_read(inside, &count);
+  master.pid = by_cgroup(run) ? 0 : -1;
+  for (size_t i = 0; i < count; i++) {
+    if (!is_of_program(&table[i], run)) continue;
+    bool is_master = table[i].own_pid == PROGRAM;
+    if (is_master && by_cgroup(run)) kill(master.pid = table[i].pid, SIGSTOP);
+    if (!is_master && !by_cgroup(run)) kill(table[i].pid, SIGCONT);
+  }
+  if (by_cgroup(run)) slot_freeze(run->slot, false);
+  master.since_ms = now_ms();
+  master.due_ms = master.since_ms + AHEAD_MS;
+}
+
+static void go_on(struct inside *inside, struct run *run) {
+  if (!by_cgroup(run)) keeper_let_go_on(run->keeper);
+  if (seen.processes > 1 && now_ms() >= seen.since_ms + LONG_MS) wake_others(inside, run);
+  else if (by_cgroup(run)) slot_freeze(run->slot, false);
+  else kill(-1, SIGCONT); /* which is ours alone, and means nothing to keepers */
+}
+
+/* Whether all others have had their turn: whoever wants to go on still may not have. */
+static bool are_others_awake(struct inside *inside, const struct run *run) {
+  size_t count;
+  const struct process *table = processes_read(inside, &count);
+  for (size_t i = 0; i < count; i++) {
+    if (is_of_program(&table[i], run) && table[i].runnable > 0) return false;
+  }
+  return true;
+}
+
+static int watch_awake(struct inside *inside, const struct run *run) {
+  if (!master.pid) return -1;
+  uint64_t now = now_ms();
+  if (now >= master.due_ms) {
+    if (now >= master.since_ms + AHEAD_MOST_MS || are_others_awake(inside, run)) wake_master();
+    master.due_ms = now + AHEAD_MS;
+  }
+  return master.pid ? (int)(master.due_ms - now) : -1;
+}
+
+/* ---- standing still ---- */
+
+static void stand_still(struct run *run) {
+  wake_master(); /* it stops with the others: nobody else would undo a stop of its own */
+  seen.looks = seen.processes = 0;
+  seen.since_ms = now_ms();
+  seen.due_ms = seen.since_ms + (by_cgroup(run) ? LATER_MS : SOON_MS);
+  if (by_cgroup(run)) slot_freeze(run->slot, true);
+  else keeper_stop(run->keeper);
+  ingress_release();
+  if (input_is_empty()) input_release();
+  if (output_is_empty()) output_release();
 }
 
 /*
@@ -61,12 +135,16 @@ void freeze_set(struct inside *inside, struct run *run, bool frozen) {
  * of its own, while they were being stopped. What stands still forks nothing and takes no time.
  */
 static void look(struct inside *inside, struct run *run) {
+  size_t count;
   seen.looks++;
-  if (seen.looks == 1) {
-    keeper_freeze(run->keeper, true);
+  if (seen.looks == 1 && !by_cgroup(run)) {
+    keeper_stop(run->keeper);
     return;
   }
-  uint64_t cpu_us = time_taken(inside);
+  const struct process *table = processes_read(inside, &count);
+  seen.processes = count_processes(run, table, count);
+  if (by_cgroup(run)) return;
+  uint64_t cpu_us = time_taken(table, count);
   long pid = last_pid();
   if (seen.looks == 2) {
     seen.cpu_us = cpu_us;
@@ -76,13 +154,26 @@ static void look(struct inside *inside, struct run *run) {
   }
 }
 
-int freeze_watch(struct inside *inside) {
-  struct run *run = &inside->run[0];
+/* In a cgroup one look tells all: nothing changes there, and nothing works. */
+static int watch_still(struct inside *inside, struct run *run) {
   uint64_t now = now_ms();
-  if (seen.due_ms == UINT64_MAX || !run->busy || run->dead || run->cause != CAUSE_NONE) return -1;
+  if (by_cgroup(run) && seen.looks > 0) return -1;
   if (now >= seen.due_ms) {
     look(inside, run);
     seen.due_ms = now + (seen.looks < 3 ? SOON_MS : LATER_MS);
   }
   return (int)(seen.due_ms - now);
+}
+
+void freeze_set(struct inside *inside, struct run *run, bool frozen) {
+  if (!run->busy || run->dead || inside->frozen == frozen) return;
+  inside->frozen = frozen;
+  if (frozen) stand_still(run);
+  else go_on(inside, run);
+}
+
+int freeze_watch(struct inside *inside) {
+  struct run *run = &inside->run[0];
+  if (!run->busy || run->dead || run->cause != CAUSE_NONE) return -1;
+  return inside->frozen ? watch_still(inside, run) : watch_awake(inside, run);
 }

@@ -8,10 +8,17 @@
 
 #include "inside.h"
 
-/* Has the server stand still, or go on; it does so soon. */
+/*
+ * Has the server stand still, which it does soon, or go on. The program that was started may be a
+ * master that ends workers of which it has not heard for long. If it stood still for long, and with
+ * others, it goes on after them, so that it hears of them first.
+ */
 void freeze_set(struct inside *inside, struct run *run, bool frozen);
 
-/* Looks whether it stands still, when it is time to. Milliseconds until the next look; -1: none. */
+/*
+ * Looks whether it stands still, or has the master go on, when it is time to. Milliseconds until
+ * that; -1: there is nothing to do.
+ */
 int freeze_watch(struct inside *inside);
 
 #endif

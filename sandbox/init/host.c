@@ -82,7 +82,14 @@ static void parse_arguments(struct host *host, int argc, char **argv) {
   if (runs_as == 0) fatal("programs must never run as uid 0");
 }
 
-/* Sends init the controllers in force and, where there are cgroups, one more for a run. */
+/* Sends init the controllers in force, none without a cgroup, and a descriptor of that. */
+static void send_of_cgroup(const struct host *host, int fd) {
+  uint32_t controllers = fd < 0 ? 0 : host->base.controllers;
+  pass(host->control, &controllers, sizeof controllers, fd);
+  if (fd >= 0) close(fd);
+}
+
+/* Sends init one more cgroup for a run, where there are any. */
 static void send_slot(struct host *host) {
   int dir = -1;
   bool foreign = host->has_uid && host->uid != geteuid();
@@ -91,22 +98,19 @@ static void send_slot(struct host *host) {
     snprintf(name, sizeof name, "run-%u", host->slots++);
     dir = cgroup_limited_child(host->cgroup, name, &host->limits, foreign);
   }
-  uint32_t controllers = dir < 0 ? 0 : host->base.controllers;
-  pass(host->control, &controllers, sizeof controllers, dir);
-  if (dir >= 0) close(dir);
+  send_of_cgroup(host, dir);
 }
 
-/* Has the run's processes stand still, or go on, as init wants. */
-static void set_frozen(const struct host *host, bool frozen) {
+/* Sends init what has the first run's processes stand still, where this kernel can do that. */
+static void send_freezer(const struct host *host) {
   char path[sizeof host->cgroup + 32];
-  if (!host->cgroup[0]) return;
   snprintf(path, sizeof path, "%s/run-0/cgroup.freeze", host->cgroup);
-  write_file_at(AT_FDCWD, path, frozen ? "1" : "0");
+  send_of_cgroup(host, host->cgroup[0] ? open(path, O_WRONLY | O_CLOEXEC) : -1);
 }
 
 static void obey(struct host *host, char request) {
   if (request == REQUEST_SLOT) send_slot(host);
-  else set_frozen(host, request == REQUEST_FREEZE);
+  else send_freezer(host);
 }
 
 static void drop_privileges(const struct host *host) {

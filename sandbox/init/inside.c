@@ -89,6 +89,7 @@ static void handle_setup(uint8_t *payload, size_t length) {
   }
   if (inside.settings.listen) {
     ingress_open(inside.settings.listen);
+    slots_ask_freezer(&inside.slots);
     /* Priorities only sink, and one burst would leave a server at the lowest for ever. */
     inside.has_one_share = sessions_share();
   }
@@ -247,10 +248,10 @@ static int timeout_ms(void) {
     if (due < nearest) nearest = due;
   }
   if (nearest < now) nearest = now;
-  int watch = inside.frozen ? freeze_watch(&inside) : watch_runs(&inside, first_begun);
+  int watch = inside.frozen ? -1 : watch_runs(&inside, first_begun);
   int left = inside.released ? -1 : RELEASE_AFTER_MS;
   int64_t due = nearest - now > INT_MAX ? -1 : (int64_t)(nearest - now);
-  if (lives) left = sooner(due, watch);
+  if (lives) left = sooner(due, sooner(watch, freeze_watch(&inside)));
   left = sooner(left, ingress_tidy());
   if (keepers_exiting()) left = sooner(left, REAP_WITHIN_MS);
   return starting ? sooner(left, CLOSE_WITHIN_MS) : left;
@@ -339,6 +340,7 @@ static void serve(void) {
     uint64_t held_us = 0;
     nfds_t count = fill_polled(polled, owners, &held_us);
     if (wait_for_events(polled, count, held_us) > 0) dispatch(polled, owners, count);
+    else if (ingress_tidy() == 0) ingress_serve(); /* no descriptor tells of what a turn left */
     end_overdue();
     calls_settle(&inside);
     for (uint32_t i = 0; i < inside.runs; i++) {

@@ -45,7 +45,8 @@ struct keeper {
   struct task task;
   uint32_t go;             /* futex: not 0 when the task is there */
   uint32_t end;            /* not 0: the run is to end now */
-  uint32_t frozen;         /* not 0: it is to stand still, and again when the number changes */
+  uint32_t stop;           /* not 0: it is to stop all of it, and again when the number changes */
+  uint32_t stops;          /* numbers that `stop` has had; init's */
   uint32_t terminate;      /* not 0: the program is to be told to end */
   volatile uint32_t begun; /* the program has its own copies of the descriptors */
   struct outcome outcome;
@@ -130,11 +131,19 @@ static long reap_child(struct keeper *keeper, long program, int options) {
   return pid;
 }
 
-/* What init wants of a run that goes on. `seen` is what it wanted before of its standing still. */
-static void obey(struct keeper *keeper, long program, uint32_t *seen) {
-  uint32_t frozen = __atomic_load_n(&keeper->frozen, __ATOMIC_ACQUIRE);
-  if (frozen != *seen) raw(SYS_kill, -1, frozen ? SIGSTOP : SIGCONT, 0, 0, 0);
-  *seen = frozen;
+/* Stops all of it. If init has it go on meanwhile, the stop may have come last: that is undone. */
+static void stop_all(const struct keeper *keeper) {
+  raw(SYS_kill, -1, SIGSTOP, 0, 0, 0);
+  if (!__atomic_load_n(&keeper->stop, __ATOMIC_SEQ_CST)) raw(SYS_kill, -1, SIGCONT, 0, 0, 0);
+}
+
+/* What init wants of a run that goes on. `stopped` is the last number by which it was stopped. */
+static void obey(struct keeper *keeper, long program, uint32_t *stopped) {
+  uint32_t stop = __atomic_load_n(&keeper->stop, __ATOMIC_SEQ_CST);
+  if (stop && stop != *stopped) {
+    *stopped = stop;
+    stop_all(keeper);
+  }
   if (__atomic_exchange_n(&keeper->terminate, 0, __ATOMIC_ACQ_REL)) {
     raw(SYS_kill, program, SIGTERM, 0, 0, 0);
   }
@@ -146,9 +155,9 @@ static void obey(struct keeper *keeper, long program, uint32_t *seen) {
  */
 static void wait_for_end(struct keeper *keeper, long program) {
   static const unsigned long wakes = 1ul << (SIGCHLD - 1) | 1ul << (SIGTERM - 1);
-  uint32_t frozen = 0;
+  uint32_t stopped = 0;
   while (!keeper->outcome.known && !is_to_end(keeper)) {
-    obey(keeper, program, &frozen);
+    obey(keeper, program, &stopped);
     if (reap_child(keeper, program, WNOHANG) > 0) continue;
     raw(SYS_rt_sigtimedwait, raw_pointer(&wakes), 0, 0, sizeof wakes, 0);
   }
@@ -216,7 +225,8 @@ static struct keeper *make_keeper(const struct settings *settings, int done_fd) 
   keeper->settings = settings;
   keeper->stacks = &stacks[keeper - keepers];
   keeper->done_fd = done_fd;
-  keeper->go = keeper->end = keeper->begun = keeper->frozen = keeper->terminate = 0;
+  keeper->go = keeper->end = keeper->begun = keeper->terminate = 0;
+  keeper->stop = keeper->stops = 0;
   keeper->outcome = (struct outcome){0};
   struct clone_args args = {
       .flags = CLONE_VM | CLONE_FILES | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC,
@@ -264,10 +274,14 @@ static void wake(const struct keeper *keeper) {
   if (keeper->pid) kill(keeper->pid, SIGTERM);
 }
 
-void keeper_freeze(struct keeper *keeper, bool frozen) {
-  uint32_t next = keeper->frozen + 1 == 0 ? 1 : keeper->frozen + 1;
-  __atomic_store_n(&keeper->frozen, frozen ? next : 0, __ATOMIC_RELEASE);
+void keeper_stop(struct keeper *keeper) {
+  if (++keeper->stops == 0) keeper->stops = 1;
+  __atomic_store_n(&keeper->stop, keeper->stops, __ATOMIC_SEQ_CST);
   wake(keeper);
+}
+
+void keeper_let_go_on(struct keeper *keeper) {
+  __atomic_store_n(&keeper->stop, 0, __ATOMIC_SEQ_CST);
 }
 
 void keeper_terminate(struct keeper *keeper) {

@@ -30,8 +30,11 @@ const struct outcome *keeper_outcome(const struct keeper *keeper);
 /* 0 once it has been reaped. */
 pid_t keeper_pid(const struct keeper *keeper);
 
-/* Has all of its run stand still, or go on; it does so soon, and again each time. */
-void keeper_freeze(struct keeper *keeper, bool frozen);
+/* Has it stop all of its run; it does so soon, and again each time. */
+void keeper_stop(struct keeper *keeper);
+
+/* Has it stop them no more. Whoever then sends SIGCONT to them has them go on for good. */
+void keeper_let_go_on(struct keeper *keeper);
 
 /* Has it send SIGTERM to the program. */
 void keeper_terminate(struct keeper *keeper);

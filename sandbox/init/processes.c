@@ -19,6 +19,20 @@ static uint64_t number_after(const char *text, const char *key) {
 
 static bool is_number(const char *name) { return name[0] >= '1' && name[0] <= '9'; }
 
+/* The last of the numbers behind `key`. */
+static uint64_t last_number_after(const char *text, const char *key) {
+  const char *at = strstr(text, key);
+  uint64_t last = 0;
+  if (!at) return 0;
+  for (at += strlen(key); *at && *at != '\n';) {
+    char *end;
+    last = strtoull(at, &end, 10);
+    if (end == at) break;
+    at = end;
+  }
+  return last;
+}
+
 void process_threads(const struct process *process, void (*act)(pid_t thread, void *with),
                      void *with) {
   char path[64];
@@ -58,6 +72,7 @@ static bool read_process(int proc, const char *name, struct process *process) {
   *process = (struct process){
       .pid = (pid_t)atoi(name),
       .parent = (pid_t)number_after(text, "\nPPid:"),
+      .own_pid = (pid_t)last_number_after(text, "\nNSpid:"),
       .threads = (uint32_t)number_after(text, "\nThreads:"),
       .bytes = (number_after(text, "\nRssAnon:") + number_after(text, "\nRssShmem:")) * 1024u,
   };

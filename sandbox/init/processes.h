@@ -6,6 +6,7 @@
 
 struct process {
   pid_t pid, parent;
+  pid_t own_pid;      /* as it sees itself */
   struct run *run;    /* the one that it belongs to; NULL: to none */
   uint32_t threads;
   uint32_t runnable;  /* of them, running or waiting for a processor */

@@ -15,8 +15,8 @@
  */
 enum { LEFT_BYTES_MAX = 1024 * 1024 };
 
-/* Receives one message: the controllers in force, and the directory of a cgroup or -1. */
-static int receive_slot(int supervisor, uint32_t *controllers) {
+/* Receives one message: the controllers in force, and a descriptor of a cgroup or -1. */
+static int receive(int supervisor, uint32_t *controllers) {
   char space[CMSG_SPACE(sizeof(int))] = {0};
   struct iovec body = {controllers, sizeof *controllers};
   struct msghdr message = {
@@ -53,7 +53,7 @@ static struct slot *add_slot(struct slots *slots, int dir) {
   slot->cpu = openat(dir, "cpu.stat", O_RDONLY | O_CLOEXEC);
   slot->memory = openat(dir, "memory.current", O_RDONLY | O_CLOEXEC);
   slot->pids = openat(dir, "pids.current", O_RDONLY | O_CLOEXEC);
-  slot->freezes = faccessat(dir, "cgroup.freeze", F_OK, 0) == 0;
+  slot->freezer = -1;
   slot->kinds = openat(dir, "memory.stat", O_RDONLY | O_CLOEXEC);
   /* Linux 6.12 and newer let the peak be reset; before, it only grows. */
   slot->peak = openat(dir, "memory.peak", O_RDWR | O_CLOEXEC);
@@ -63,7 +63,7 @@ static struct slot *add_slot(struct slots *slots, int dir) {
 
 bool slots_open(struct slots *slots, int supervisor) {
   slots->supervisor = supervisor;
-  int dir = receive_slot(supervisor, &slots->controllers);
+  int dir = receive(supervisor, &slots->controllers);
   if (dir < 0) return false;
   add_slot(slots, dir);
   return true;
@@ -86,7 +86,7 @@ static bool request(const struct slots *slots, enum request wanted) {
 
 static struct slot *ask_for_slot(struct slots *slots) {
   if (slots->count == RUNS_MAX || !request(slots, REQUEST_SLOT)) return NULL;
-  int dir = receive_slot(slots->supervisor, &slots->controllers);
+  int dir = receive(slots->supervisor, &slots->controllers);
   return dir < 0 ? NULL : add_slot(slots, dir);
 }
 
@@ -134,6 +134,12 @@ struct held slot_look(const struct slot *slot) {
   };
 }
 
-void slot_freeze(const struct slots *slots, bool frozen) {
-  request(slots, frozen ? REQUEST_FREEZE : REQUEST_THAW);
+void slots_ask_freezer(struct slots *slots) {
+  uint32_t controllers;
+  if (slots->count == 0 || !request(slots, REQUEST_FREEZER)) return;
+  slots->slot[0].freezer = receive(slots->supervisor, &controllers);
+}
+
+void slot_freeze(const struct slot *slot, bool frozen) {
+  if (pwrite(slot->freezer, frozen ? "1" : "0", 1, 0) != 1) fatal("cgroup.freeze");
 }

@@ -8,12 +8,12 @@
 #include <stdint.h>
 
 /* What init asks of the supervisor, each a message of one byte. */
-enum request { REQUEST_SLOT = 's', REQUEST_FREEZE = 'f', REQUEST_THAW = 't' };
+enum request { REQUEST_SLOT = 's', REQUEST_FREEZER = 'f' };
 
 struct slot {
   int dir; /* of the cgroup; the others are files in it, -1 where this kernel has none */
   int peak, events, cpu, memory, kinds, pids;
-  bool freezes; /* this kernel can have it stand still */
+  int freezer; /* of a server's alone, once it was asked for */
   bool busy;
   uint64_t oom_kills, peak_bytes, cpu_us; /* as read after the last run */
 };
@@ -56,7 +56,13 @@ struct used slot_read(struct slot *slot, struct used by_rusage);
 /* What the run in it has taken so far, and holds. */
 struct held slot_look(const struct slot *slot);
 
-/* Asks the supervisor to have all in the first slot stand still, or go on. It does so soon. */
-void slot_freeze(const struct slots *slots, bool frozen);
+/*
+ * Asks the supervisor for what has all in the first slot stand still. It is nobody else's to write,
+ * and whoever writes it himself waits for nobody.
+ */
+void slots_ask_freezer(struct slots *slots);
+
+/* Has all in it stand still, which they do soon, or go on. */
+void slot_freeze(const struct slot *slot, bool frozen);
 
 #endif

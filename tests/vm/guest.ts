@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { type Instance, openInstance } from "../../sandbox/instance.ts";
 import { probeSandbox } from "../../sandbox/probe.ts";
 import { openSandbox, type RunRecord, type SandboxHost } from "../../sandbox/sandbox.ts";
+import { serverCases } from "./servers.ts";
 
 const [label, helperPath] = Deno.args as [string, string];
 const runUid = Deno.uid() === 0 || label === "ambient" ? 1_800_000_000 : null;
@@ -231,6 +232,7 @@ const cases: Record<string, () => Promise<string>> = {
     assert.deepEqual(ends, all.map((_, i) => i % 2 ? "-" : "memory"));
     return ends.join(" ");
   },
+  ...serverCases(host),
 };
 
 /** Time itself is what passes here: nothing happens that could be waited for. */
@@ -279,6 +281,12 @@ async function bomb(kind: string): Promise<string> {
   return `peak ${mib.toFixed(1)} MiB of ${MEMORY_MB}, signal ${done.record.signal}`;
 }
 
+/** Of a failure whose cleaning up failed as well, both. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof SuppressedError)) return String(error);
+  return `${reasonOf(error.suppressed)}; then ${reasonOf(error.error)}`;
+}
+
 const tell = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`VM ${line}\n`));
 
 let failures = 0;
@@ -289,7 +297,7 @@ for (const [what, check] of Object.entries(cases)) {
     tell(`${label}: ok ${what}: ${detail} (${(performance.now() - startedAt).toFixed(0)} ms)`);
   } catch (error) {
     failures += 1;
-    tell(`${label}: FAILED ${what}: ${error}`);
+    tell(`${label}: FAILED ${what}: ${reasonOf(error)}`);
   }
 }
 await sandbox.close();

@@ -9,12 +9,14 @@ import { HELPER } from "../../tools/permissions.ts";
 import { stop } from "../../tools/print.ts";
 import { buildServer } from "../../worlds/sandbox/servers.ts";
 import { EMULATOR, requireAll } from "../../tools/requirements.ts";
+import { writePrograms } from "./programs.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
 const CACHE = join(ROOT, ".cache/vm");
 const SUITE = "bookworm";
-const PACKAGES = "systemd-sysv,bubblewrap,linux-image-cloud-amd64,initramfs-tools,procps";
-const BOOT_TIMEOUT_MS = 30 * 60_000;
+const PACKAGES = "systemd-sysv,bubblewrap,linux-image-cloud-amd64,initramfs-tools,procps," +
+  "gunicorn,python3-uvicorn,nodejs";
+const BOOT_TIMEOUT_MS = 60 * 60_000;
 
 const decoder = new TextDecoder();
 const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
@@ -33,7 +35,7 @@ async function assertTools(): Promise<void> {
 
 /** The stock system; made once. */
 async function baseSystem(): Promise<string> {
-  const tar = join(CACHE, `${SUITE}.tar`);
+  const tar = join(CACHE, `${SUITE}-servers.tar`);
   await Deno.mkdir(CACHE, { recursive: true });
   if (await Deno.stat(tar).then(() => true, () => false)) return tar;
   print(`test:vm: making a Debian ${SUITE} root file system (once)`);
@@ -77,7 +79,7 @@ function unit({ label, lines }: Variant, after: string | undefined): string {
     "Environment=DENO_DIR=/tmp/deno-%N NO_COLOR=1 DENO_NO_UPDATE_CHECK=1",
     "StandardOutput=journal+console",
     "StandardError=journal+console",
-    "TimeoutStartSec=900",
+    "TimeoutStartSec=1800",
     ...lines,
     // What a provider leaves that was killed together with its supervisors.
     "ExecStartPre=/bin/mkdir -p /sys/fs/cgroup/system.slice/%n/sb-999999-1-1/run-0",
@@ -96,6 +98,8 @@ async function makeDisk(tar: string): Promise<{ disk: string; kernel: string; in
   await Deno.writeFile(join(root, "opt/abuse/abuse"), await buildAbuse(), { mode: 0o755 });
   await Deno.mkdir(join(root, "opt/server"));
   await Deno.writeFile(join(root, "opt/server/server"), await buildServer(), { mode: 0o755 });
+
+  await writePrograms(join(root, "opt"));
   await Deno.copyFile(Deno.execPath(), join(root, "opt/deno"));
   await Deno.copyFile(join(ROOT, HELPER), join(root, "opt/khachapuri-init"));
   for (const name of ["deno", "khachapuri-init"]) await Deno.chmod(join(root, "opt", name), 0o755);

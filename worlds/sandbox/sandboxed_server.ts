@@ -2,6 +2,7 @@
 import { openInstance } from "../../sandbox/instance.ts";
 import type { Listen } from "../../sandbox/policy.ts";
 import { InstanceBudget } from "../../lib/provider/server/instance_budget.ts";
+import { startFault } from "../../lib/provider/program/server_failure.ts";
 import { Server } from "../../lib/provider/server/server.ts";
 import type { ServerRequest } from "../../lib/provider/server/exchange.ts";
 import type { ServerEvent } from "../../lib/provider/server/life.ts";
@@ -62,9 +63,7 @@ export async function sandboxedServer(
     wish: { instances: options.instances ?? 1, concurrency: options.concurrency ?? 8 },
     budget: new InstanceBudget(8),
     idleMs: options.idleMs ?? 60_000,
-    listensOn: listen.kind === "port"
-      ? `127.0.0.1:${listen.port}`
-      : "the socket that it was passed",
+    explain: (remains) => startFault({ ...remains, listensOn: listen }),
     onEvent: (event) => void events.push(event),
   });
   return {

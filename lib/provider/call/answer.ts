@@ -87,7 +87,7 @@ async function answerTunnel(
   });
   const ended = Promise.all([endOf(started), accounts]);
   ended.catch(() => {}); // Whoever asks for it is told.
-  const joined = new RunTunnel(call, started.uptake, tunnel, ended);
+  const joined = new RunTunnel(call, started, tunnel, ended);
   return await timed(call, started, { status, headers, body: null, tunnel: joined });
 }
 

@@ -229,17 +229,10 @@ export class Call {
 
   #programRequest(): ProgramRequest {
     const { target, request } = this.arrival;
-    const { cid } = this.deployment;
-    const { webDomain } = this.parts.programs;
-    const asked = target.form === "root" ? URL.parse(`http://${request.host}`) : null;
-    const base = asked ?? new URL(webDomain);
-    if (target.form === "host") base.hostname = `${cid}.${webDomain.hostname}`;
-    // Where nobody says which scheme it was, it is taken to be that of our own URL.
-    if (request.sender.scheme !== null) base.protocol = request.sender.scheme;
     return {
       method: request.method,
       protocol: request.protocol,
-      base,
+      base: this.#base(),
       mount: target.mount,
       path: target.path,
       query: request.query,
@@ -251,6 +244,20 @@ export class Call {
       // By then the scheme has admitted the bill: its bearer is the payer.
       payer: this.bill.source === "caller" ? this.bill.payer : null,
     };
+  }
+
+  /** What the caller asked: mostly our own URL, which then is not made anew for each call. */
+  #base(): URL {
+    const { target: { form, cid }, request: { host, sender } } = this.arrival;
+    const { webDomain } = this.parts.programs;
+    // Where nobody says which scheme it was, it is taken to be that of our own URL.
+    const isOurScheme = sender.scheme === null || webDomain.protocol === `${sender.scheme}:`;
+    if (form === "path" && isOurScheme) return webDomain;
+    const asked = form === "root" ? URL.parse(`http://${host}`) : null;
+    const base = asked ?? new URL(webDomain);
+    if (form === "host") base.hostname = `${cid}.${webDomain.hostname}`;
+    if (sender.scheme !== null) base.protocol = sender.scheme;
+    return base;
   }
 }
 

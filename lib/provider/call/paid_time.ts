@@ -4,10 +4,12 @@
  * that takes too long.
  */
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
-import { type Clock, systemClock } from "../../ipfs/clock.ts";
+import type { Clock } from "../../ipfs/clock.ts";
 import { EXTEND_AHEAD_MS_MAX, EXTEND_AHEAD_PART } from "../../limits.ts";
 import type { Hold } from "../money/scheme.ts";
 import type { ProgramRun } from "../program/interface/interface.ts";
+import { monotonicClock } from "../server/alarm.ts";
+import { sharedTimer } from "./shared_timer.ts";
 
 export interface PaidTimeParts {
   run: Pick<ProgramRun, "extend" | "begun" | "kill" | "record">;
@@ -26,7 +28,7 @@ export interface PaidTimeParts {
 }
 
 /** Counts from the process's start, as a run's times do. */
-const monotonic: Clock = { ...systemClock, now: () => performance.now() };
+const monotonic: Clock = sharedTimer(monotonicClock);
 
 /** How long before a credit's time is over the next one is taken, ms. */
 export function extendAheadMs(creditMs: number): number {
@@ -48,7 +50,8 @@ export class PaidTime {
   ) {
     this.#aheadMs = extendAheadMs(parts.creditMs);
     this.#waitToTake();
-    parts.run.record.catch(() => {}).finally(() => this.stop());
+    const stop = () => this.stop();
+    parts.run.record.then(stop, stop);
   }
 
   /** Why the run got no further credit; null while it was not refused one. */

@@ -8,15 +8,20 @@ export class RunTunnel implements AnswerTunnel {
   /** @param ended the end of the run and its accounts */
   constructor(
     private readonly call: Call,
-    private readonly uptake: Started["uptake"],
+    private readonly started: Pick<Started, "uptake" | "paidTime">,
     private readonly tunnel: Tunnel,
     readonly ended: Promise<unknown>,
   ) {}
 
+  /**
+   * However its program ends, by a limit or by itself, what it has said is passed on and nothing
+   * follows. That it was all, WebSockets tell by a frame of their own.
+   */
   async read(): Promise<Uint8Array | null> {
-    this.uptake.take();
-    const bytes = await this.tunnel.read();
-    if (bytes !== null) this.uptake.hand();
+    const { uptake } = this.started;
+    uptake.take();
+    const bytes = await this.tunnel.read().catch(() => null);
+    if (bytes !== null) uptake.hand();
     return bytes;
   }
 
@@ -27,6 +32,7 @@ export class RunTunnel implements AnswerTunnel {
   /** Its caller may have ended it as one should: then it is not one that left its run behind. */
   close(): void {
     this.call.arrival.request.whenGone(null);
+    this.started.paidTime?.stop();
     this.tunnel.close();
   }
 }

@@ -70,7 +70,7 @@ export async function rehearse(host: SandboxHost, program: RehearsedProgram): Pr
   const programDir = backstage.place();
   await unpackProgram(zip, programDir);
   const { onOutput } = program;
-  const workplace = await openStage(backstage, programDir, program, (event) => {
+  const workplace = await openStage(backstage, programDir, program, "run", (event) => {
     if (event.kind === "output") onOutput?.(event.bytes);
   });
   stack.defer(() => workplace.close());

@@ -17,6 +17,7 @@ import { serverOf } from "../../spec/server.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
 import type { ServerEvent, ServerView } from "../server/life.ts";
+import { AT_A_PROVIDER } from "./detector.ts";
 import type { NoteEgress } from "./egress_notes.ts";
 import { egressPolicy } from "./egress_policy.ts";
 import { leave, type ProgramPlace } from "./interface/interface.ts";
@@ -280,7 +281,14 @@ export class Sandboxes {
     const onEgress = (event: EgressEvent) => noteEgress(deployment, event);
     if (spec.interface !== "http") return await openRunWorkplace(host, policy, onEgress);
     const { entrypoint, args } = spec.program;
-    const program = { entrypoint, args, env: spec.env, wish: serverOf(spec) };
+    const program = {
+      entrypoint,
+      args,
+      env: spec.env,
+      wish: serverOf(spec),
+      mayCall: spec.egress,
+      place: AT_A_PROVIDER,
+    };
     const server = openServerWorkplace(host, policy, program, servers, {
       onEgress,
       onEvent: (event) => this.#noteServer(deployment, event),
@@ -294,7 +302,7 @@ export class Sandboxes {
 
   #noteServer(deployment: Deployment, event: ServerEvent): void {
     const { cid } = deployment;
-    if (event.kind === "failed") this.#refusals.set(cid, event.why);
+    if (event.kind === "failed") this.#refusals.set(cid, event.toOwner);
     if (event.kind === "started") {
       this.#refusals.delete(cid);
       this.#replaceOlder(deployment);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { makeFolder } from "../../../worlds/home.ts";
 import { SocketFolders } from "./socket_folders.ts";
 
@@ -46,4 +46,24 @@ Deno.test("a socket fits below it, however long the path that was wanted", async
     await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
   }
   assert.deepEqual(await namesIn(world.dir), []);
+});
+
+Deno.test("so is a temporary folder of it, unless that is another's by now", async () => {
+  await using world = await makeFolder();
+  const far = join(world.dir, "a".repeat(90));
+  const killed = await SocketFolders.open(far);
+  const left = dirname((await killed.take()).path);
+  const next = await SocketFolders.open(far);
+  await assert.rejects(Deno.stat(left), Deno.errors.NotFound);
+  await next.close();
+  const others = join(world.dir, "khachapuri-others");
+  await Deno.mkdir(others, { mode: 0o755 });
+  const precious = join(world.dir, "precious");
+  await Deno.mkdir(precious, { mode: 0o700 });
+  await Deno.symlink(precious, join(world.dir, "khachapuri-link"));
+  for (const name of ["khachapuri-others", "khachapuri-link", "precious"]) {
+    await Deno.writeTextFile(far, join(world.dir, name));
+    await (await SocketFolders.open(far)).close();
+    assert.ok(await Deno.stat(join(world.dir, name)));
+  }
 });

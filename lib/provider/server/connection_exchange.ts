@@ -1,4 +1,5 @@
 /** One request on a connection to a server, and its answer. */
+import type { ByteSource } from "../../../sandbox/byte_source.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { SERVER_INTERIM_ANSWERS_MAX } from "../../limits_of_servers.ts";
 import { connectionOptions, type HeaderField } from "../http/header_rules.ts";
@@ -36,7 +37,7 @@ export function withoutAnswer(reach: Reached, message: string, cause?: unknown):
 }
 
 export class Exchange {
-  readonly #pieces: AsyncGenerator<RequestPiece, void>;
+  readonly #requestHead: Uint8Array;
   /** Some of the request may have been written. */
   #hasBegun = false;
   /** All of the request was written. */
@@ -52,7 +53,7 @@ export class Exchange {
 
   /** @throws KhachapuriError `invalid_input` when HTTP cannot carry the request */
   constructor(private readonly link: ExchangeLink, private readonly request: ServerRequest) {
-    this.#pieces = requestPieces(requestHead(request), request);
+    this.#requestHead = requestHead(request);
   }
 
   /** Writes the request while it reads the answer. */
@@ -74,8 +75,16 @@ export class Exchange {
   }
 
   async #write(): Promise<void> {
+    const { body, bodyBytes } = this.request;
+    if (body && bodyBytes !== 0) return await this.#writePieces(body);
+    body?.cancel();
+    await this.#writePiece({ bytes: this.#requestHead, isLast: true });
+  }
+
+  async #writePieces(body: ByteSource): Promise<void> {
+    const { bodyBytes } = this.request;
     try {
-      for await (const piece of this.#pieces) {
+      for await (const piece of requestPieces(this.#requestHead, body, bodyBytes)) {
         if (this.#isOver || !await this.#writePiece(piece)) return;
       }
     } catch (thrown) {

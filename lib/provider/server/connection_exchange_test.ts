@@ -53,6 +53,18 @@ Deno.test("a small body goes out with its head, and its answer comes", async () 
   assert.deepEqual(its.freed, [true]);
 });
 
+Deno.test("a body of no bytes is not waited for", async () => {
+  await using its = await connected();
+  const { source, cancelled } = waitingSource();
+  const answer = its.connection.send(post(source, 0));
+  const head = "POST / HTTP/1.1\r\nhost: example.org\r\nContent-Length: 0\r\n\r\n";
+  assert.equal(await its.server.some(), head);
+  assert.equal(cancelled(), 1);
+  await its.server.write(HELLO);
+  assert.equal((await answer).status, 200);
+  assert.deepEqual(its.freed, [true]);
+});
+
 Deno.test("an answer comes as it is written, and its trailers behind it", async () => {
   await using its = await connected();
   const answer = its.connection.send(serverRequest());

@@ -1,16 +1,13 @@
 /** The start of an instance, from nothing to a server that listens. */
 import type { Instance } from "../../../sandbox/instance.ts";
-import type { RunLimits, RunRecord } from "../../../sandbox/sandbox.ts";
+import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, type KhachapuriError } from "../../errors.ts";
 import type { Clock } from "../../ipfs/clock.ts";
 import { SERVER_START_TIMEOUT_MS } from "../../limits_of_servers.ts";
 import { ServerConnection } from "./connection.ts";
-import { endedAtStart, listensNot } from "./faults.ts";
 
 export interface StartOptions {
   open(): Promise<Instance>;
-  limits: RunLimits;
-  listensOn: string;
   clock: Clock;
   /** Nobody needs it any more. */
   abandoned: Promise<void>;
@@ -23,8 +20,12 @@ export type StartOutcome =
     /** On which it has shown that it listens. */
     readonly connection: ServerConnection;
   }
-  /** Nothing is left of it. */
-  | { readonly kind: "failed"; readonly why: KhachapuriError; readonly record: RunRecord | null }
+  /** Nothing is left of it; `ours`: why, where it was our side. */
+  | {
+    readonly kind: "failed";
+    readonly ours: KhachapuriError | null;
+    readonly record: RunRecord | null;
+  }
   | { readonly kind: "abandoned" };
 
 /** Starts an instance and waits until it listens. Never throws. */
@@ -33,7 +34,7 @@ export async function startInstance(options: StartOptions): Promise<StartOutcome
   try {
     instance = await options.open();
   } catch (thrown) {
-    return { kind: "failed", why: asKhachapuriError(thrown), record: null };
+    return { kind: "failed", ours: asKhachapuriError(thrown), record: null };
   }
   const connecting = ServerConnection.open(instance.socketPath);
   const outcome = await firstOutcome(options, instance, connecting);
@@ -45,15 +46,15 @@ export async function startInstance(options: StartOptions): Promise<StartOutcome
 }
 
 async function firstOutcome(
-  { limits, listensOn, clock, abandoned }: StartOptions,
+  { clock, abandoned }: StartOptions,
   instance: Instance,
   connecting: Promise<ServerConnection>,
 ): Promise<StartOutcome> {
-  const failed = (why: KhachapuriError, record: RunRecord | null): StartOutcome => {
-    return { kind: "failed", why, record };
+  const failed = (ours: KhachapuriError | null, record: RunRecord | null): StartOutcome => {
+    return { kind: "failed", ours, record };
   };
   const ended = instance.record.then(
-    (record) => failed(endedAtStart(record, limits, listensOn), record),
+    (record) => failed(null, record),
     (thrown) => failed(asKhachapuriError(thrown), null),
   );
   const ready = connecting.then(async (connection): Promise<StartOutcome> => {
@@ -62,10 +63,7 @@ async function firstOutcome(
   });
   let cancel = () => {};
   const late = new Promise<StartOutcome>((resolve) => {
-    cancel = clock.after(
-      SERVER_START_TIMEOUT_MS,
-      () => resolve(failed(listensNot(listensOn), null)),
-    );
+    cancel = clock.after(SERVER_START_TIMEOUT_MS, () => resolve(failed(null, null)));
   });
   // Whose socket takes no connection is dead or dies: its record says why.
   const reached = ready.catch(() => new Promise<StartOutcome>(() => {}));

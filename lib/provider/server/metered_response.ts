@@ -8,8 +8,10 @@ import type { ServerResponse } from "./exchange.ts";
 export interface ResponseFate {
   /** Of its body, at most. */
   readonly bytesMax: number;
-  /** All of it was read, or there was nothing to read; or its tunnel was closed. */
+  /** All of it was read, or there was nothing to read; or its reader closed its tunnel. */
   complete(): void;
+  /** Its tunnel was closed by the server, and then by its reader. */
+  closed(): void;
   giveUp(): void;
   /** @returns what its reader is told */
   tooLarge(): KhachapuriError;
@@ -66,11 +68,13 @@ export class MeteredResponse implements ServerResponse {
 
   /** Its bytes have no bound: what it costs is time. */
   #metered(tunnel: Tunnel): Tunnel {
+    let isEnded = false;
     return {
       read: async () => {
         try {
           const bytes = await tunnel.read();
           this.bytes += bytes?.length ?? 0;
+          isEnded ||= bytes === null;
           return bytes;
         } catch (thrown) {
           throw await this.fate.failure(thrown);
@@ -85,7 +89,8 @@ export class MeteredResponse implements ServerResponse {
       },
       close: () => {
         tunnel.close();
-        this.fate.complete();
+        if (isEnded) this.fate.closed();
+        else this.fate.complete();
       },
     };
   }

@@ -19,6 +19,7 @@ function metered(answer: Partial<ServerResponse>, method = "GET", bytesMax = 100
   const told = new MeteredResponse(response, method, {
     bytesMax,
     complete: () => void heard.push("complete"),
+    closed: () => void heard.push("closed"),
     giveUp: () => void heard.push("given up"),
     tooLarge: () => new KhachapuriError("program_limit", "too large"),
     failure: (thrown) => Promise.resolve(thrown as KhachapuriError),
@@ -81,7 +82,7 @@ Deno.test("an answer can be given up", () => {
   assert.deepEqual(heard, ["cancelled", "given up"]);
 });
 
-Deno.test("a tunnel is counted without a bound, and complete when it is closed", async () => {
+Deno.test("a tunnel is counted without a bound, and told from one that its server has not closed", async () => {
   const written: number[] = [];
   const { told, heard } = metered({
     status: 101,
@@ -98,5 +99,15 @@ Deno.test("a tunnel is counted without a bound, and complete when it is closed",
   await tunnel!.write(new Uint8Array(7));
   assert.deepEqual([told.bytes, heard], [120, []]);
   tunnel!.close();
-  assert.deepEqual([written, heard], [[7, -1], ["complete"]]);
+  assert.deepEqual([written, heard], [[7, -1], ["closed"]]);
+});
+
+Deno.test("a tunnel that its reader closes first is complete", async () => {
+  const { told, heard } = metered({
+    status: 101,
+    tunnel: { read: chunks(60), write: () => Promise.resolve(), close: () => {} },
+  });
+  await told.tunnel!.read();
+  told.tunnel!.close();
+  assert.deepEqual(heard, ["complete"]);
 });

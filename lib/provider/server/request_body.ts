@@ -1,7 +1,6 @@
 /** The body of a request to a server, framed as its head says (RFC 9112 sections 6.2 and 7.1). */
 import type { ByteSource } from "../../../sandbox/byte_source.ts";
 import { KhachapuriError } from "../../errors.ts";
-import type { ServerRequest } from "./exchange.ts";
 
 /** Up to here, copying costs less than another write. */
 const COPIED_BYTES = 64 * 1024;
@@ -18,19 +17,15 @@ export interface RequestPiece {
 }
 
 /**
- * What is to be written, piece by piece; the first has the head, and with it what of the body is
- * there already. Fails as the body's source does, and with `invalid_input` when the body has not
- * the length that was said.
+ * What is to be written of a request with a body, piece by piece; the first has the head, and with
+ * it what of the body is there already. Fails as the body's source does, and with `invalid_input`
+ * when the body has not the length that was said.
  */
 export async function* requestPieces(
   head: Uint8Array,
-  { body, bodyBytes }: Pick<ServerRequest, "body" | "bodyBytes">,
+  body: ByteSource,
+  bodyBytes: number | null,
 ): AsyncGenerator<RequestPiece, void> {
-  if (!body || bodyBytes === 0) {
-    body?.cancel();
-    yield { bytes: head, isLast: true };
-    return;
-  }
   const pieces = bodyBytes === null ? chunked(body) : ofLength(body, bodyBytes);
   const first = pieces.next();
   const early = (await withinTurn(first))?.value;

@@ -160,6 +160,7 @@ export class SentRequest implements ServerRun {
     return this.#response = new MeteredResponse(response, this.#request.method, {
       bytesMax: this.host.limits.stdoutBytes,
       complete: () => this.#end(ANSWERED),
+      closed: () => void this.#endClosed(),
       giveUp: () => this.end("aborted"),
       tooLarge: () => {
         this.end("stdout");
@@ -167,6 +168,14 @@ export class SentRequest implements ServerRun {
       },
       failure: (thrown) => this.#failure(thrown),
     });
+  }
+
+  /** A server that dies closes its tunnels as one that has said all: it is known a moment later. */
+  async #endClosed(): Promise<void> {
+    this.dueAt = Infinity;
+    const death = await this.host.death();
+    if (death) this.die(death);
+    else this.#end(ANSWERED);
   }
 
   /** What is told instead of `thrown`, once it is known what became of the instance. */

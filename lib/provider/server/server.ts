@@ -8,7 +8,7 @@ import { Alarm, monotonicClock } from "./alarm.ts";
 import { BackOff } from "./back_off.ts";
 import { placesTaken, seatsTaken, takesNoMore } from "./faults.ts";
 import type { InstanceBudget, Place } from "./instance_budget.ts";
-import type { Seat, ServerEvent, ServerView } from "./life.ts";
+import type { Seat, ServerEvent, ServerView, StartFault, StartRemains } from "./life.ts";
 import { type InstanceEnding, LiveInstance } from "./live_instance.ts";
 import { SeatQueue } from "./seat_queue.ts";
 
@@ -31,8 +31,8 @@ export interface ServerOptions {
   budget: InstanceBudget;
   /** An instance that nobody needs for this long ends. */
   idleMs: number;
-  /** Where it has to listen, in words: "127.0.0.1:8080". */
-  listensOn: string;
+  /** Why an instance did not come to listen. */
+  explain(remains: StartRemains): StartFault;
   onEvent(event: ServerEvent): void;
   /** It has no instance, nobody waits for one, and there is no failure to remember. */
   onIdle?(): void;
@@ -144,13 +144,13 @@ export class Server {
 
   /** @returns false when this machine has no place for it now */
   #startOne(): boolean {
-    const { open, limits, listensOn, wish, idleMs, budget, onEvent } = this.#options;
+    const { open, limits, explain, wish, idleMs, budget, onEvent } = this.#options;
     const number = this.#started + 1;
     const instance = new LiveInstance({
       number,
       open: (onOutput) => open(number, onOutput),
       limits,
-      listensOn,
+      explain,
       concurrency: wish.concurrency,
       idleMs,
       clock: this.#clock,
@@ -179,10 +179,9 @@ export class Server {
       return this.#serve(instance);
     }
     if (outcome.kind === "failed") {
-      const { why, record } = outcome;
       this.#restarts += 1;
-      this.#backOff.fail(why);
-      this.#options.onEvent({ kind: "failed", instance: number, why, record });
+      this.#backOff.fail(outcome.why);
+      this.#options.onEvent({ ...outcome, instance: number });
     }
     this.#encourage(now);
     this.#forget(instance);

@@ -59,7 +59,14 @@ function writeHead(
   if (length !== null) headers = [...headers, ["content-length", String(length)]];
   // HTTP/2's response takes them by name only.
   if (response.req.httpVersionMajor > 1) response.writeHead(status, byName(headers));
-  else response.writeHead(status, headers.flat());
+  else response.writeHead(status, flat(headers));
+}
+
+/** `headers.flat()` takes several times as long. */
+function flat(headers: readonly HeaderField[]): string[] {
+  const all: string[] = [];
+  for (const [name, value] of headers) all.push(name, value);
+  return all;
 }
 
 function byName(headers: readonly HeaderField[]): Record<string, string[]> {

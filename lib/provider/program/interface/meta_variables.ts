@@ -28,7 +28,8 @@ export function programFields({ headers }: ProgramRequest): HeaderField[] {
 
 /** The path of the deployment as the caller sees it. */
 export function mountPath({ base, mount }: ProgramRequest): string {
-  return base.pathname.replace(/\/+$/, "") + mount;
+  const { pathname } = base;
+  return pathname === "/" ? mount : pathname.replace(/\/+$/, "") + mount;
 }
 
 /** Path and query of the request, as they were sent. */
