@@ -136,12 +136,9 @@ export function createRun(
     report.fail(error);
   };
 
-  // A server has all the time that it wants, but its sandbox has not. The first run of a sandbox
-  // also waits for it to start.
-  const timesMs = input.isServer ? 0 : allowedMs + KILL_GRACE_MS;
   const run = {
     index,
-    overdueAt: begunAt + timesMs + SANDBOX_START_MS_MAX,
+    overdueAt: begunAt + msUntilOverdue(input),
     output,
     stdout: () => streamOf(output),
     record: report.record,
@@ -180,6 +177,14 @@ export function createRun(
     },
   };
   return run;
+}
+
+/**
+ * The first run of a sandbox also waits for it to start. A server has all the time that it wants
+ * once its sandbox has started.
+ */
+function msUntilOverdue({ isServer, limits }: RunInput): number {
+  return SANDBOX_START_MS_MAX + (isServer ? 0 : limits.timeoutMs + KILL_GRACE_MS);
 }
 
 /** Gathers what is known of a run, and tells it as its record. */

@@ -8,7 +8,6 @@
 #include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -218,7 +217,7 @@ static void use(uint64_t mib) {
 }
 
 static void tell_priority(int fd) {
-  dprintf(fd, "nice %d policy %d\n", getpriority(PRIO_PROCESS, 0), sched_getscheduler(0));
+  dprintf(fd, "nice %d\n", getpriority(PRIO_PROCESS, 0));
 }
 
 static void reset(int fd) {
