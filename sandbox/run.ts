@@ -116,9 +116,7 @@ export function createRun(
   let over = false;
   let begunAt = report.startedAt;
   let allowedMs = input.isServer ? Infinity : input.limits.timeoutMs;
-  const kill = () => {
-    if (!over) send(encodeBare(FRAME.kill, index));
-  };
+  const kill = () => void (over || send(encodeBare(FRAME.kill, index)));
   const output = createOutput((bytes) => send(encodeCredit(index, bytes)), kill);
   const stdin = createStdin(index, {
     source: input.stdin,
