@@ -282,7 +282,7 @@ function startFailure(exit: Exit): KhachapuriError {
 export function limitError(limit: RunLimit, limits: RunLimits): KhachapuriError {
   const data = { limit };
   if (limit === "timeout") {
-    const text = `the program ran longer than ${limits.timeoutMs} ms`;
+    const text = `the program ran longer than ${Math.round(limits.timeoutMs)} ms`;
     return new KhachapuriError("program_timeout", text, { data });
   }
   const texts = {

@@ -57,7 +57,7 @@ function lifeWords(
     case "started":
       return readyMs === null ? "started" : `started in ${Math.round(readyMs)} ms`;
     case "failed":
-      return `did not start: ${told}`;
+      return `did not start: ${told.replace(/^the server did not start: /, "")}`;
     case "ended":
       return `ended: ${told}`;
     default:
