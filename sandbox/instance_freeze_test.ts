@@ -110,7 +110,7 @@ for (const [way, limit] of [["escape later", "escaped"], ["vfork", "memory"]]) {
     // What can be had from one look to the next, beside what is allowed.
     assert(mib(record.peakMemoryBytes) < TAKEN_MIB, `${mib(record.peakMemoryBytes)} MiB`);
     // The same, where nothing holds it up.
-    await using free = await TestServer.open(launcher, { memoryMb: 1_024 });
+    await using free = await TestServer.open(launcher, { memoryMb: 2_048 });
     await free.ask(`${way} ${LATER_MS}`);
     for (let held = 0; held <= TAKEN_MIB;) {
       await pass(100);
