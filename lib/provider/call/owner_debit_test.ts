@@ -20,7 +20,7 @@ const ended = (why: Extract<ServerEvent, { kind: "ended" }>["why"]): ServerEvent
 
 /** What the events cost the owner: how each credit ended. */
 async function cost(world: CallWorld, ...events: ServerEvent[]): Promise<string[][]> {
-  const debits = new OwnerDebits(world.parts);
+  const debits = new OwnerDebits({ ...world.parts, slots: world.parts.gate.slots });
   for (const event of events) debits.note(world.deployment, event);
   await debits.settled();
   return world.endings();

@@ -55,6 +55,17 @@ export function placesTaken(): KhachapuriError {
   return new KhachapuriError("overloaded", text, { retryAfterSeconds: 1 });
 }
 
+/** To nobody, as its caller has gone. */
+export function callerLeft(): KhachapuriError {
+  return new KhachapuriError("invalid_input", "the caller waits for no place any more");
+}
+
+export function opensNot(): KhachapuriError {
+  const seconds = SERVER_START_TIMEOUT_MS / 1_000;
+  const text = `no sandbox could be made for the server within ${seconds} s`;
+  return new KhachapuriError("sandbox_unavailable", text);
+}
+
 export function tunnelsTaken(): KhachapuriError {
   return new KhachapuriError("overloaded", "the server has too many WebSockets open", {
     retryAfterSeconds: 1,

@@ -3,9 +3,9 @@ import type { Instance } from "../../../sandbox/instance.ts";
 import type { RunLimits, RunRecord } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, type KhachapuriError } from "../../errors.ts";
 import type { Clock } from "../../ipfs/clock.ts";
-import { SERVER_START_TIMEOUT_MS } from "../../limits_of_servers.ts";
+import { SERVER_START_TIMEOUT_MS, SERVER_STOP_TIMEOUT_MS } from "../../limits_of_servers.ts";
 import { ServerConnection } from "./connection.ts";
-import { endedAtStart, listensNot } from "./faults.ts";
+import { endedAtStart, listensNot, opensNot } from "./faults.ts";
 
 export interface StartOptions {
   open(): Promise<Instance>;
@@ -29,14 +29,43 @@ export type StartOutcome =
 
 /** Starts an instance and waits until it listens. Never throws. */
 export async function startInstance(options: StartOptions): Promise<StartOutcome> {
-  let instance: Instance;
+  const late = Promise.withResolvers<void>();
+  const cancel = options.clock.after(SERVER_START_TIMEOUT_MS, () => late.resolve());
   try {
-    instance = await options.open();
-  } catch (thrown) {
-    return { kind: "failed", why: asKhachapuriError(thrown), record: null };
+    const opened = await openInTime(options, late.promise);
+    return "kind" in opened ? opened : await listenInTime(options, opened, late.promise);
+  } finally {
+    cancel();
   }
+}
+
+/** What opens when nobody waits for it any more is closed. */
+async function openInTime(
+  { open, clock, abandoned }: StartOptions,
+  late: Promise<void>,
+): Promise<Instance | StartOutcome> {
+  const opening = open().catch((thrown) => failed(asKhachapuriError(thrown), null));
+  let cancel = () => {};
+  // It may be about to open, and is gone in order then.
+  const left = abandoned.then(() =>
+    new Promise<StartOutcome>((resolve) => {
+      cancel = clock.after(SERVER_STOP_TIMEOUT_MS, () => resolve({ kind: "abandoned" }));
+    })
+  );
+  const tooLate = late.then(() => failed(opensNot(), null));
+  const first = await Promise.race([opening, tooLate, left]);
+  cancel();
+  if ("kind" in first) opening.then((opened) => "kind" in opened ? undefined : opened.close());
+  return first;
+}
+
+async function listenInTime(
+  options: StartOptions,
+  instance: Instance,
+  late: Promise<void>,
+): Promise<StartOutcome> {
   const connecting = ServerConnection.open(instance.socketPath);
-  const outcome = await firstOutcome(options, instance, connecting);
+  const outcome = await firstOutcome(options, instance, connecting, late);
   if (outcome.kind === "ready") return outcome;
   connecting.then((connection) => connection.close(), () => {});
   await instance.close();
@@ -45,13 +74,11 @@ export async function startInstance(options: StartOptions): Promise<StartOutcome
 }
 
 async function firstOutcome(
-  { limits, listensOn, clock, abandoned }: StartOptions,
+  { limits, listensOn, abandoned }: StartOptions,
   instance: Instance,
   connecting: Promise<ServerConnection>,
+  late: Promise<void>,
 ): Promise<StartOutcome> {
-  const failed = (why: KhachapuriError, record: RunRecord | null): StartOutcome => {
-    return { kind: "failed", why, record };
-  };
   const ended = instance.record.then(
     (record) => failed(endedAtStart(record, limits, listensOn), record),
     (thrown) => failed(asKhachapuriError(thrown), null),
@@ -60,19 +87,13 @@ async function firstOutcome(
     await instance.listening();
     return { kind: "ready", instance, connection };
   });
-  let cancel = () => {};
-  const late = new Promise<StartOutcome>((resolve) => {
-    cancel = clock.after(
-      SERVER_START_TIMEOUT_MS,
-      () => resolve(failed(listensNot(listensOn), null)),
-    );
-  });
   // Whose socket takes no connection is dead or dies: its record says why.
   const reached = ready.catch(() => new Promise<StartOutcome>(() => {}));
   const left = abandoned.then((): StartOutcome => ({ kind: "abandoned" }));
-  try {
-    return await Promise.race([reached, ended, late, left]);
-  } finally {
-    cancel();
-  }
+  const tooLate = late.then(() => failed(listensNot(listensOn), null));
+  return await Promise.race([reached, ended, tooLate, left]);
+}
+
+function failed(why: KhachapuriError, record: RunRecord | null): StartOutcome {
+  return { kind: "failed", why, record };
 }

@@ -9,10 +9,10 @@ import { InstanceBudget } from "./instance_budget.ts";
 
 Deno.test("there are more instances while all are full, and no more than asked for", async () => {
   await using played = await playServer({ instances: 2, concurrency: 2 });
-  const seats = await Promise.all(Array.from({ length: 4 }, () => played.server.seat()));
+  const seats = await Promise.all(Array.from({ length: 4 }, () => played.seat()));
   assert.deepEqual(played.states(), ["1 awake", "2 awake"]);
   assert.deepEqual(played.server.view().instances.map(({ inFlight }) => inFlight), [2, 2]);
-  const fifth = played.server.seat();
+  const fifth = played.seat();
   await aWhile();
   assert.equal(played.instances.length, 2);
   seats[3]!.release();
@@ -23,14 +23,14 @@ Deno.test("there are more instances while all are full, and no more than asked f
 
 Deno.test("an instance that works gets requests before one that stands still", async () => {
   await using played = await playServer({ instances: 2, concurrency: 2 });
-  const seats = await Promise.all(Array.from({ length: 3 }, () => played.server.seat()));
+  const seats = await Promise.all(Array.from({ length: 3 }, () => played.seat()));
   for (const seat of seats) seat.release();
   played.clock.advance(100);
   assert.deepEqual(played.states(), ["1 frozen", "2 frozen"]);
   await played.ask();
   await played.ask();
   assert.deepEqual(played.states(), ["1 awake", "2 frozen"]);
-  const held = [await played.server.seat(), await played.server.seat()];
+  const held = [await played.seat(), await played.seat()];
   // The first is full.
   await played.ask();
   assert.deepEqual(played.states(), ["1 awake", "2 awake"]);
@@ -39,12 +39,12 @@ Deno.test("an instance that works gets requests before one that stands still", a
 
 Deno.test("of those at work the one with the fewest requests gets the next", async () => {
   await using played = await playServer({ instances: 2, concurrency: 2 });
-  const seats = await Promise.all(Array.from({ length: 4 }, () => played.server.seat()));
+  const seats = await Promise.all(Array.from({ length: 4 }, () => played.seat()));
   const inFlight = () => played.server.view().instances.map(({ inFlight }) => inFlight);
   const [one, , three] = seats;
   one!.release();
   assert.deepEqual(inFlight(), [1, 2]);
-  const next = await played.server.seat();
+  const next = await played.seat();
   assert.deepEqual(inFlight(), [2, 2]);
   next.release();
   three!.release();
@@ -56,10 +56,10 @@ Deno.test("of those at work the one with the fewest requests gets the next", asy
 
 Deno.test("whoever waits gets the next place, in turn", async () => {
   await using played = await playServer({ concurrency: 1 });
-  const seat = await played.server.seat();
+  const seat = await played.seat();
   const order: number[] = [];
   const waiting = [1, 2].map(async (number) => {
-    const own = await played.server.seat();
+    const own = await played.seat();
     order.push(number);
     own.release();
   });
@@ -72,9 +72,9 @@ Deno.test("whoever waits gets the next place, in turn", async () => {
 
 Deno.test("nobody waits for a place for longer than two seconds, or behind too many", async () => {
   await using played = await playServer({ concurrency: 2 });
-  const seats = [await played.server.seat(), await played.server.seat()];
-  const waiting = Array.from({ length: 4 }, () => refusal(played.server.seat()));
-  const turned = await refusal(played.server.seat());
+  const seats = [await played.seat(), await played.seat()];
+  const waiting = Array.from({ length: 4 }, () => refusal(played.seat()));
+  const turned = await refusal(played.seat());
   assert.deepEqual([turned.code, turned.retryAfterSeconds], ["overloaded", 1]);
   played.clock.advance(1_999);
   let isTold = false;
@@ -92,7 +92,7 @@ Deno.test("nobody waits for a place for longer than two seconds, or behind too m
 Deno.test("who waits for a slow start is not told that it takes long", async () => {
   const gate = Promise.withResolvers<void>();
   await using played = await playServer({ concurrency: 1, listens: () => gate.promise });
-  const seats = [played.server.seat(), played.server.seat()];
+  const seats = [played.seat(), played.seat()];
   await until(() => played.instances.length === 1);
   played.clock.advance(9_000);
   await aWhile();
@@ -148,8 +148,8 @@ Deno.test("where all places are needed, who would start a server is told after t
   const budget = new InstanceBudget(1);
   await using one = await playServer({ clock, budget });
   await using two = await playServer({ clock, budget });
-  const seat = await one.server.seat();
-  const refused = refusal(two.server.seat());
+  const seat = await one.seat();
+  const refused = refusal(two.seat());
   clock.advance(2_000);
   const { code, message } = await refused;
   assert.equal(code, "overloaded");
