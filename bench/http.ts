@@ -181,6 +181,7 @@ async function measureStill(): Promise<Still> {
   const dir = await Deno.makeTempDir();
   await Deno.chmod(dir, 0o755);
   await buildServer(dir);
+  const others = await childrenOf(Deno.pid);
   await using opened = await openBenchInstance(dir);
   const { instance } = opened;
   const first = ask(instance.socketPath);
@@ -201,7 +202,7 @@ async function measureStill(): Promise<Still> {
   }
   instance.freeze();
   await instance.usage();
-  const aroundBytes = await aroundProgram();
+  const aroundBytes = await aroundProgram(others);
   instance.thaw();
   await Deno.remove(dir, { recursive: true });
   return { thawMs: median(thaws), awakeMs: median(awakes), aroundBytes };
@@ -221,10 +222,11 @@ async function ask(socketPath: string): Promise<void> {
   connection.close();
 }
 
-/** PSS of what this process has started, but for the program itself, which is called main. */
-async function aroundProgram(): Promise<number> {
+/** PSS of what this process has started since, but for the program itself, which is called main. */
+async function aroundProgram(others: readonly number[]): Promise<number> {
   let sum = 0;
-  for (let level = await childrenOf(Deno.pid); level.length > 0;) {
+  const own = (await childrenOf(Deno.pid)).filter((pid) => !others.includes(pid));
+  for (let level = own; level.length > 0;) {
     for (const pid of level) {
       const [name, maps] = [
         await read(`/proc/${pid}/comm`),

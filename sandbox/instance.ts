@@ -90,10 +90,21 @@ export async function openInstance(
     await session.ready;
     return createInstance(session, run, answers, request, uid.giveBack);
   } catch (error) {
-    await session?.close();
-    uid.giveBack();
+    await clearAway(session, uid.giveBack);
     throw error;
   }
+}
+
+/**
+ * Ends what has not started. It resolves when nothing is left, but no later than the kernel takes
+ * to kill: nobody waits for what it cannot end. A uid is given to nobody else before.
+ */
+async function clearAway(session: Session | null, giveBack: () => void): Promise<void> {
+  const ended = (session?.close() ?? Promise.resolve()).then(giveBack);
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, 2 * KILL_GRACE_MS);
+  await Promise.race([ended, late.promise]);
+  clearTimeout(timer);
 }
 
 /**

@@ -2,6 +2,11 @@
 import assert from "node:assert/strict";
 import { eachLauncher } from "../worlds/sandbox/launchers.ts";
 import { FD, PORT, TestServer } from "../worlds/sandbox/servers.ts";
+import { prepareHost } from "./native.ts";
+import { CONTROLLER } from "./protocol.ts";
+
+const { controllers } = await prepareHost({ launcher: "bwrap", runUid: null });
+const countsMemory = (controllers & CONTROLLER.memory) !== 0;
 
 /** Longer than the looks that find out who does not stand still (init/freeze.c). */
 const WATCHED_MS = 2_500;
@@ -81,6 +86,36 @@ for (const way of ["escape", "escape forks"]) {
     const record = await server.instance.record;
     assert.equal(record.limit, "escaped");
     assert(record.wallMs < 10_000);
+  });
+}
+
+/** Longer than a stop takes to be told from an escape; shorter than it is without a look then. */
+const LATER_MS = 400;
+const TAKEN_MIB = 200;
+const mib = (bytes: number | null) => bytes! / (1024 * 1024);
+
+for (const [way, limit] of [["escape later", "escaped"], ["vfork", "memory"]]) {
+  eachLauncher({
+    name: countsMemory
+      ? `frozen it takes memory by ${way}: NOT RUN, a cgroup counts it`
+      : `one that takes memory while it is frozen is ended before it has much: ${way}`,
+    ignore: countsMemory,
+  }, async (launcher) => {
+    await using server = await TestServer.open(launcher);
+    await server.ask(`${way} ${LATER_MS}`);
+    server.instance.freeze();
+    const record = await server.instance.record;
+    assert.equal(record.limit, limit);
+    if (limit === "escaped") assert(record.wallMs < LATER_MS, `${record.wallMs} ms`);
+    // What can be had from one look to the next, beside what is allowed.
+    assert(mib(record.peakMemoryBytes) < TAKEN_MIB, `${mib(record.peakMemoryBytes)} MiB`);
+    // The same, where nothing holds it up.
+    await using free = await TestServer.open(launcher, { memoryMb: 1_024 });
+    await free.ask(`${way} ${LATER_MS}`);
+    for (let held = 0; held <= TAKEN_MIB;) {
+      await pass(100);
+      held = mib((await free.instance.usage()).memoryBytes);
+    }
   });
 }
 

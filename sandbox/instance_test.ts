@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { KILL_GRACE_MS, SANDBOX_START_MS_MAX } from "../lib/limits.ts";
 import { eachLauncher } from "../worlds/sandbox/launchers.ts";
 import { FD, PORT, TestServer } from "../worlds/sandbox/servers.ts";
 import { Upstream } from "../worlds/sandbox/upstream.ts";
@@ -196,4 +197,22 @@ eachLauncher("it calls out as runs do, and what that took is told", async (launc
   await server.instance.usage();
   await told.promise;
   assert.equal(sent, 5);
+});
+
+Deno.test("one that does not start is given up in time, with all that was started", async () => {
+  const dir = await Deno.makeTempDir();
+  await Deno.chmod(dir, 0o755);
+  const launcherPath = `${dir}/launcher`;
+  await Deno.writeTextFile(launcherPath, "#!/bin/sh\nsleep 600 & sleep 600\n", { mode: 0o755 });
+  // The watch alone does not keep a process alive.
+  const alive = setInterval(() => {}, 1_000);
+  const begun = performance.now();
+  await assert.rejects(TestServer.open({ launcher: "bwrap", launcherPath }), {
+    code: "sandbox_unavailable",
+    shortMessage: /did not start within 10 s/,
+  });
+  clearInterval(alive);
+  assert(performance.now() - begun < SANDBOX_START_MS_MAX + 3 * KILL_GRACE_MS);
+  assert.equal(await livingProcesses(launcherPath), "");
+  await Deno.remove(dir, { recursive: true });
 });

@@ -116,9 +116,7 @@ export function createRun(
   let over = false;
   let begunAt = report.startedAt;
   let allowedMs = input.isServer ? Infinity : input.limits.timeoutMs;
-  const kill = () => {
-    if (!over) send(encodeBare(FRAME.kill, index));
-  };
+  const kill = () => void (over || send(encodeBare(FRAME.kill, index)));
   const output = createOutput((bytes) => send(encodeCredit(index, bytes)), kill);
   const stdin = createStdin(index, {
     source: input.stdin,
@@ -138,14 +136,16 @@ export function createRun(
 
   const run = {
     index,
-    // The first run of a sandbox also waits for it to start.
-    overdueAt: begunAt + allowedMs + SANDBOX_START_MS_MAX + KILL_GRACE_MS,
+    overdueAt: begunAt + msUntilOverdue(input),
     output,
     stdout: () => streamOf(output),
     record: report.record,
     kill,
     begun: () => begunAt,
-    begin: () => void (begunAt = performance.now()),
+    begin() {
+      begunAt = performance.now();
+      if (input.isServer) run.overdueAt = Infinity;
+    },
     extend(ms: number) {
       if (over) return;
       allowedMs += ms;
@@ -175,6 +175,14 @@ export function createRun(
     },
   };
   return run;
+}
+
+/**
+ * The first run of a sandbox also waits for it to start. A server has all the time that it wants
+ * once its sandbox has started.
+ */
+function msUntilOverdue({ isServer, limits }: RunInput): number {
+  return SANDBOX_START_MS_MAX + (isServer ? 0 : limits.timeoutMs + KILL_GRACE_MS);
 }
 
 /** Gathers what is known of a run, and tells it as its record. */
@@ -274,7 +282,7 @@ function startFailure(exit: Exit): KhachapuriError {
 export function limitError(limit: RunLimit, limits: RunLimits): KhachapuriError {
   const data = { limit };
   if (limit === "timeout") {
-    const text = `the program ran longer than ${limits.timeoutMs} ms`;
+    const text = `the program ran longer than ${Math.round(limits.timeoutMs)} ms`;
     return new KhachapuriError("program_timeout", text, { data });
   }
   const texts = {

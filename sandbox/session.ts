@@ -1,6 +1,10 @@
 /** A live sandbox: the helper's process, the frames to and from its init, and the runs in it. */
 import { KhachapuriError } from "../lib/errors.ts";
-import { KILL_GRACE_MS, SANDBOX_DIAGNOSTIC_BYTES_MAX } from "../lib/limits.ts";
+import {
+  KILL_GRACE_MS,
+  SANDBOX_DIAGNOSTIC_BYTES_MAX,
+  SANDBOX_START_MS_MAX,
+} from "../lib/limits.ts";
 import { concat } from "./bytes.ts";
 import {
   decodeEvent,
@@ -84,7 +88,7 @@ export class Session {
     this.ready.catch(() => {}); // Its runs say why, too.
     this.#child = child;
     this.#channel = createChannel(child.stdin);
-    this.#watch = createWatch(this.#runs, () => this.#terminate());
+    this.#watch = createWatch(this.#runs, () => this.#giveUp());
     const diagnostics = keepBeginning(child.stderr, SANDBOX_DIAGNOSTIC_BYTES_MAX);
     this.ended = Promise.all([this.#read(), diagnostics, child.status])
       .then(([, said, status]) => this.#end(said, status));
@@ -192,6 +196,20 @@ export class Session {
   #stop(): void {
     this.#isClosed = true;
     this.#channel.close();
+  }
+
+  /** Its init has not ended a run in time, or has not even begun it. */
+  #giveUp(): void {
+    if (!this.#isReady) {
+      const seconds = SANDBOX_START_MS_MAX / 1000;
+      const message = `the sandbox did not start within ${seconds} s`;
+      this.#failure ??= new KhachapuriError("sandbox_unavailable", message, {
+        hints: ["the machine may have too much to do; its launcher may wait for something"],
+        retryAfterSeconds: 5,
+      });
+      this.#ready.reject(this.#failure); // Whether or not it can be ended.
+    }
+    this.#terminate();
   }
 
   #terminate(): void {

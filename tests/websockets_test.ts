@@ -1,4 +1,4 @@
-/** WebSockets to a program that is a server: open for as long as they are paid for, and no longer. */
+/** WebSockets to a program that is a server: open for as long as they are paid for. */
 import assert from "node:assert/strict";
 import { connect as connectNode } from "node:net";
 import type { Hex } from "viem";
@@ -24,7 +24,9 @@ createServer((request, response) => {
   tell();
 }).on("upgrade", (request, socket, head) => {
   const agreed = ["101 Switching Protocols", "Connection: Upgrade", "Upgrade: websocket"];
-  if (request.url === "/no") return socket.end("HTTP/1.1 403 No\\r\\nContent-Length: 2\\r\\n\\r\\nno");
+  if (request.url === "/no") {
+    return socket.end("HTTP/1.1 403 No\\r\\nContent-Length: 2\\r\\n\\r\\nno");
+  }
   socket.write("HTTP/1.1 " + agreed.join("\\r\\n") + "\\r\\nSec-WebSocket-Accept: yes\\r\\n\\r\\n");
   open.add(socket);
   const hear = (bytes) => {
@@ -94,7 +96,9 @@ async function open(market: Market, cid: string, credits = 10n, ahead = ""): Pro
     socket,
     head,
     async until(mark) {
-      while (!early.includes(mark)) early += await socket.read() ?? assert.fail(`it ended after ${early.length}`);
+      while (!early.includes(mark)) {
+        early += await socket.read() ?? assert.fail(`it ended after ${early.length}`);
+      }
       const end = early.indexOf(mark) + mark.length;
       const text = early.slice(0, end);
       early = early.slice(end);
@@ -166,6 +170,14 @@ eachLauncher("a WebSocket is open, and takes nobody's place", async (sandbox, t)
     await using socket = await connect(market.provider.url);
     await socket.write(handshake(`/${cid}/no`));
     assert.match(await socket.readAll(), /^HTTP\/1\.1 403 [^]*\r\n\r\nno$/);
+  });
+
+  await t.step("a page of the provider's own is a page, and no WebSocket", async () => {
+    await using socket = await connect(market.provider.url);
+    await socket.write(handshake("/healthz"));
+    const answer = await socket.readAll();
+    assert.match(answer, /^HTTP\/1\.1 200 [^]*"ok": true/);
+    assert.doesNotMatch(answer, /^upgrade:/im);
   });
 
   await t.step("its server works while it is open, and stands still when it is not", async () => {

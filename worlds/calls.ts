@@ -86,7 +86,7 @@ export interface CallWorld extends Omit<HeardLog, "log">, Disposable {
   readonly deployment: Deployment;
   readonly records: Records;
   readonly counters: Counters;
-  /** Called before a stage: throws to fail it; it waits for a promise ("read", "slot", "seat" do not). */
+  /** Called before a stage: throws to fail it; it waits for a promise, at most of the stages. */
   readonly before: { [S in Stage]?: () => unknown };
   /** What programs do once they are started; prints "hello\n" and exits unless replaced. */
   program: (run: PlayedRun) => unknown;

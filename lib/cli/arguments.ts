@@ -248,8 +248,10 @@ export function missingArgument(name: string, { usage }: Pick<Command, "usage">)
 /** A `usage` error for a flag that nobody knows, with the nearest one that is known. */
 export function unknownFlag(name: string, table: OptionTable, rawName: string): KhachapuriError {
   const known = Object.keys(table).map((key) => `--${key}`);
+  // --port is --server-port, which is too long to be a slip of it.
+  const whole = known.find((flag) => flag.endsWith(rawName.replace(/^-+/, "-")));
   return new KhachapuriError("usage", `${name}: unknown flag ${rawName}`, {
-    hints: suggestionHints(rawName, known, `see khachapuri ${name} --help`),
+    hints: suggestionHints(whole ?? rawName, known, `see khachapuri ${name} --help`),
   });
 }
 

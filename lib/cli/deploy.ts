@@ -250,16 +250,27 @@ function signedLines({ spec }: SealedDeployment): string[] {
   return [
     `limits      ${timeoutMs / 1000} s a credit, ${memoryMb} MiB, ${concurrency} runs at a time`,
     ...serverLines(spec),
-    `credits     ${creditsMax(spec)} a run, ${ownerCreditsPerMinute} a minute at your expense`,
+    `credits     ${creditsMax(spec)} a run, ${payersWords(spec.access, ownerCreditsPerMinute)}`,
     `calls       ${hosts || "nobody: it has no network"}`,
   ];
+}
+
+function countOf(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function payersWords(access: SealedDeployment["spec"]["access"], perMinute: number): string {
+  return access === "payer" ? "at its callers' expense" : `${perMinute} a minute at your expense`;
 }
 
 function serverLines(spec: SealedDeployment["spec"]): string[] {
   if (spec.interface !== "http") return [];
   const { listen, instances, concurrency } = serverOf(spec);
   const place = listen.kind === "fd" ? "on the socket that it is passed" : `on ${listen.port}`;
-  return [`server      ${place}, ${instances} instances at most, ${concurrency} requests to each`];
+  return [
+    `server      ${place}, ${countOf(instances, "instance")} at most, ` +
+    `${countOf(concurrency, "request")} to each`,
+  ];
 }
 
 async function publishBoth(
@@ -359,7 +370,8 @@ function report(
     providers,
   });
   out.line(cid);
-  for (const { url } of providers) out.line(`curl ${url}`);
+  const how = spec.access === "payer" ? "khachapuri call --pay" : "curl";
+  for (const { url } of providers) out.line(`${how} ${url}`);
   for (const each of placed) {
     for (const line of [...costLines(each), ...unpaidLines(each)]) out.note(line);
   }

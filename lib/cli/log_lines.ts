@@ -57,7 +57,7 @@ function lifeWords(
     case "started":
       return readyMs === null ? "started" : `started in ${Math.round(readyMs)} ms`;
     case "failed":
-      return `did not start: ${told}`;
+      return `did not start: ${told.replace(/^the server did not start: /, "")}`;
     case "ended":
       return `ended: ${told}`;
     default:
@@ -98,7 +98,9 @@ function endingOf(run: LoggedRun): string {
 }
 
 function limitWords({ limit }: LoggedRun): string {
-  return limit === "aborted" ? "ended before its own end" : `hit its ${limit} limit`;
+  if (limit === "aborted") return "ended before its own end";
+  if (limit === "escaped") return "went on working while it was to stand still";
+  return `hit its ${limit} limit`;
 }
 
 const MIB = 1024 * 1024;

@@ -51,6 +51,10 @@ Deno.test("what ended it is named once", () => {
   const killed = { ...RUN, exit: null, signal: "SIGKILL" };
   assert.match(runLines(killed)[0]!, /200, ended by SIGKILL, /);
   assert.match(runLines({ ...killed, limit: "memory" })[0]!, /hit its memory limit, /);
+  const escaped = "went on working while it was to stand still";
+  const [line, ...others] = runLines({ ...killed, limit: "escaped", reason: `it ${escaped}` });
+  assert.ok(line!.includes(`, ${escaped}, `), line);
+  assert.deepEqual(others, []);
   const told = runLines({ ...killed, limit: "memory", reason: "it hit its memory limit" });
   assert.deepEqual([told.length, /hit its memory limit/.test(told[0]!)], [1, true]);
   const slow = runLines({ ...killed, limit: "timeout", reason: "the program ran for 5000 ms" });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { assertNoServer, type ServerFlags, serverWish } from "./server_flags.ts";
+import { unknownFlag } from "./arguments.ts";
+import { assertNoServer, SERVER_OPTIONS, type ServerFlags, serverWish } from "./server_flags.ts";
 
 const NOTHING: ServerFlags = {
   "server-listen": undefined,
@@ -52,4 +53,9 @@ Deno.test("flags of a server are refused where the program is none", () => {
       hints: ["add --interface http if it is one"],
     });
   }
+});
+
+Deno.test("whoever names a server's port as others do is told our flag", () => {
+  const { hints } = unknownFlag("run", SERVER_OPTIONS, "--port");
+  assert.equal(hints[0], "did you mean --server-port?");
 });

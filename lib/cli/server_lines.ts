@@ -48,7 +48,9 @@ export function serverLines(state: ServerState | null): string[] {
   if (state === null) return ["  its instances are unknown: its provider did not tell"];
   const { instances, restarts } = state;
   const restarted = restarts === 0 ? [] : [countOf(restarts, "restart")];
-  if (instances.length === 0) return [`  ${["no instance now", ...restarted].join(", ")}`];
+  if (instances.length === 0) {
+    return [`  ${["a server, started by the next request", ...restarted].join(", ")}`];
+  }
   const memory = instances.reduce((sum, { memoryBytes }) => sum + (memoryBytes ?? 0), 0);
   const requests = instances.reduce((sum, instance) => sum + instance.requests, 0);
   const tunnels = instances.reduce((sum, instance) => sum + instance.tunnels, 0);

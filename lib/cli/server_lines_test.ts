@@ -28,7 +28,11 @@ Deno.test("a server's instances are one line: how many in which state, and what 
 });
 
 Deno.test("without an instance it says so, and where nothing was told that, too", () => {
-  assert.deepEqual(serverLines({ instances: [], restarts: 0 }), ["  no instance now"]);
-  assert.deepEqual(serverLines({ instances: [], restarts: 1 }), ["  no instance now, 1 restart"]);
+  assert.deepEqual(serverLines({ instances: [], restarts: 0 }), [
+    "  a server, started by the next request",
+  ]);
+  assert.deepEqual(serverLines({ instances: [], restarts: 1 }), [
+    "  a server, started by the next request, 1 restart",
+  ]);
   assert.match(serverLines(null)[0]!, /instances are unknown/);
 });

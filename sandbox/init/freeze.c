@@ -3,7 +3,9 @@
 #include "input.h"
 #include "output.h"
 #include "processes.h"
+#include "still.h"
 #include "sys.h"
+#include "watch.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -11,8 +13,9 @@
 #include <string.h>
 
 enum {
-  SOON_MS = 50,   /* until it is stopped again, then looked at first, then compared first */
-  LATER_MS = 1000, /* between later looks */
+  SOON_MS = 50,   /* until it is stopped again, and from then until it has to stand still */
+  LATER_MS = 100, /* between later looks: what it holds is not bounded from one to the next */
+  SURE_MS = 20,   /* until one that seems to go on is looked at again */
   WORKED_US = 20 * 1000, /* what a process took is known in steps of 10 ms */
   LONG_MS = 1000, /* that it stood still: masters forgive their workers as much */
   AHEAD_MS = 20,  /* that the others go on before the program that was started */
@@ -22,7 +25,9 @@ enum {
 
 /* What has been seen of a server since it was stopped. */
 static struct {
-  uint32_t looks, processes;
+  uint32_t processes;
+  enum { STOPPED, STOPPED_AGAIN, COMPARED } how_far;
+  bool was_moving; /* at the last look */
   uint64_t since_ms, due_ms, cpu_us;
   long last_pid;
 } seen;
@@ -45,22 +50,6 @@ static long last_pid(void) {
   if (read_file_at(AT_FDCWD, "/proc/loadavg", text, sizeof text) <= 0) return -1;
   const char *at = strrchr(text, ' ');
   return at ? strtol(at + 1, NULL, 10) : -1;
-}
-
-static uint64_t time_taken(const struct process *table, size_t count) {
-  uint64_t sum = 0;
-  for (size_t i = 0; i < count; i++) {
-    struct process_time time = process_time(&table[i]);
-    bool keeps = table[i].run && keeper_pid(table[i].run->keeper) == table[i].pid;
-    if (table[i].run) sum += time.children_us + (keeps ? 0 : time.own_us);
-  }
-  return sum;
-}
-
-static uint32_t count_processes(const struct run *run, const struct process *table, size_t count) {
-  uint32_t processes = 0;
-  for (size_t i = 0; i < count; i++) processes += is_of_program(&table[i], run);
-  return processes;
 }
 
 /* ---- going on ---- */
@@ -120,9 +109,11 @@ static int watch_awake(struct inside *inside, const struct run *run) {
 
 static void stand_still(struct run *run) {
   wake_master(); /* it stops with the others: nobody else would undo a stop of its own */
-  seen.looks = seen.processes = 0;
+  seen.processes = 0;
+  seen.how_far = STOPPED;
+  seen.was_moving = false;
   seen.since_ms = now_ms();
-  seen.due_ms = seen.since_ms + (by_cgroup(run) ? LATER_MS : SOON_MS);
+  seen.due_ms = seen.since_ms + (by_cgroup(run) ? LONG_MS : SOON_MS);
   if (by_cgroup(run)) slot_freeze(run->slot, true);
   else keeper_stop(run->keeper);
   ingress_release();
@@ -130,37 +121,46 @@ static void stand_still(struct run *run) {
   if (output_is_empty()) output_release();
 }
 
+/* What stands still forks nothing, takes no time, and is seen stopped. */
+static bool has_escaped(const struct still *now) {
+  return last_pid() != seen.last_pid || now->cpu_us >= seen.cpu_us + WORKED_US ||
+         (now->is_moving && seen.was_moving);
+}
+
 /*
  * The first look stops it once more: one of its processes may have had another go on, for a reason
- * of its own, while they were being stopped. What stands still forks nothing and takes no time.
+ * of its own, while they were being stopped. Milliseconds until the next look.
  */
-static void look(struct inside *inside, struct run *run) {
-  size_t count;
-  seen.looks++;
-  if (seen.looks == 1 && !by_cgroup(run)) {
+static int look(struct inside *inside, struct run *run) {
+  const struct still now = still_look(keeper_pid(run->keeper));
+  seen.processes = now.processes;
+  if (by_cgroup(run)) return -1;
+  if (now.resident_bytes > inside->settings.memory_bytes) watch_memory(inside);
+  if (seen.how_far == STOPPED) {
     keeper_stop(run->keeper);
-    return;
+    seen.how_far = STOPPED_AGAIN;
+    return SOON_MS;
   }
-  const struct process *table = processes_read(inside, &count);
-  seen.processes = count_processes(run, table, count);
-  if (by_cgroup(run)) return;
-  uint64_t cpu_us = time_taken(table, count);
-  long pid = last_pid();
-  if (seen.looks == 2) {
-    seen.cpu_us = cpu_us;
-    seen.last_pid = pid;
-  } else if (pid != seen.last_pid || cpu_us >= seen.cpu_us + WORKED_US) {
+  if (!keeper_has_stopped(run->keeper)) return SOON_MS;
+  if (seen.how_far == STOPPED_AGAIN) {
+    seen.how_far = COMPARED;
+    seen.cpu_us = now.cpu_us;
+    seen.last_pid = last_pid();
+  } else if (has_escaped(&now)) {
     run_end(run, CAUSE_ESCAPED);
   }
+  seen.was_moving = now.is_moving;
+  return now.is_moving ? SURE_MS : LATER_MS;
 }
 
 /* In a cgroup one look tells all: nothing changes there, and nothing works. */
 static int watch_still(struct inside *inside, struct run *run) {
   uint64_t now = now_ms();
-  if (by_cgroup(run) && seen.looks > 0) return -1;
+  if (seen.due_ms == UINT64_MAX) return -1;
   if (now >= seen.due_ms) {
-    look(inside, run);
-    seen.due_ms = now + (seen.looks < 3 ? SOON_MS : LATER_MS);
+    int next = look(inside, run);
+    seen.due_ms = next < 0 ? UINT64_MAX : now + (uint64_t)next;
+    return next;
   }
   return (int)(seen.due_ms - now);
 }

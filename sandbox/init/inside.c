@@ -90,8 +90,6 @@ static void handle_setup(uint8_t *payload, size_t length) {
   if (inside.settings.listen) {
     ingress_open(inside.settings.listen);
     slots_ask_freezer(&inside.slots);
-    /* Priorities only sink, and one burst would leave a server at the lowest for ever. */
-    inside.has_one_share = sessions_share();
   }
   inside.sessions = (struct sessions){
       .listener = install_filter(&inside.settings.filter),
@@ -382,6 +380,7 @@ int inside_main(void) {
   if (fcntl(SUPERVISOR, F_SETFD, FD_CLOEXEC)) fatal("no supervisor");
   fcntl(RELAY, F_SETFD, FD_CLOEXEC);
   fcntl(INGRESS, F_SETFD, FD_CLOEXEC);
+  inside.has_one_share = sessions_share();
   /* Runs without cgroups of their own must not see the machine's. */
   if (!slots_open(&inside.slots, SUPERVISOR) && unshare(CLONE_NEWCGROUP)) fatal("cgroup namespace");
   inside.null = open("/dev/null", O_RDWR | O_CLOEXEC);

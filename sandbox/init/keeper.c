@@ -47,6 +47,7 @@ struct keeper {
   uint32_t end;            /* not 0: the run is to end now */
   uint32_t stop;           /* not 0: it is to stop all of it, and again when the number changes */
   uint32_t stops;          /* numbers that `stop` has had; init's */
+  uint32_t stopped;        /* the last of them by which it has stopped all of it */
   uint32_t terminate;      /* not 0: the program is to be told to end */
   volatile uint32_t begun; /* the program has its own copies of the descriptors */
   struct outcome outcome;
@@ -137,12 +138,12 @@ static void stop_all(const struct keeper *keeper) {
   if (!__atomic_load_n(&keeper->stop, __ATOMIC_SEQ_CST)) raw(SYS_kill, -1, SIGCONT, 0, 0, 0);
 }
 
-/* What init wants of a run that goes on. `stopped` is the last number by which it was stopped. */
-static void obey(struct keeper *keeper, long program, uint32_t *stopped) {
+/* What init wants of a run that goes on. */
+static void obey(struct keeper *keeper, long program) {
   uint32_t stop = __atomic_load_n(&keeper->stop, __ATOMIC_SEQ_CST);
-  if (stop && stop != *stopped) {
-    *stopped = stop;
+  if (stop && stop != keeper->stopped) {
     stop_all(keeper);
+    __atomic_store_n(&keeper->stopped, stop, __ATOMIC_RELEASE);
   }
   if (__atomic_exchange_n(&keeper->terminate, 0, __ATOMIC_ACQ_REL)) {
     raw(SYS_kill, program, SIGTERM, 0, 0, 0);
@@ -155,9 +156,8 @@ static void obey(struct keeper *keeper, long program, uint32_t *stopped) {
  */
 static void wait_for_end(struct keeper *keeper, long program) {
   static const unsigned long wakes = 1ul << (SIGCHLD - 1) | 1ul << (SIGTERM - 1);
-  uint32_t stopped = 0;
   while (!keeper->outcome.known && !is_to_end(keeper)) {
-    obey(keeper, program, &stopped);
+    obey(keeper, program);
     if (reap_child(keeper, program, WNOHANG) > 0) continue;
     raw(SYS_rt_sigtimedwait, raw_pointer(&wakes), 0, 0, sizeof wakes, 0);
   }
@@ -226,7 +226,7 @@ static struct keeper *make_keeper(const struct settings *settings, int done_fd) 
   keeper->stacks = &stacks[keeper - keepers];
   keeper->done_fd = done_fd;
   keeper->go = keeper->end = keeper->begun = keeper->terminate = 0;
-  keeper->stop = keeper->stops = 0;
+  keeper->stop = keeper->stops = keeper->stopped = 0;
   keeper->outcome = (struct outcome){0};
   struct clone_args args = {
       .flags = CLONE_VM | CLONE_FILES | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC,
@@ -278,6 +278,10 @@ void keeper_stop(struct keeper *keeper) {
   if (++keeper->stops == 0) keeper->stops = 1;
   __atomic_store_n(&keeper->stop, keeper->stops, __ATOMIC_SEQ_CST);
   wake(keeper);
+}
+
+bool keeper_has_stopped(const struct keeper *keeper) {
+  return __atomic_load_n(&keeper->stopped, __ATOMIC_ACQUIRE) == keeper->stops;
 }
 
 void keeper_let_go_on(struct keeper *keeper) {

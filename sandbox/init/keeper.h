@@ -33,6 +33,9 @@ pid_t keeper_pid(const struct keeper *keeper);
 /* Has it stop all of its run; it does so soon, and again each time. */
 void keeper_stop(struct keeper *keeper);
 
+/* Whether it has, as often as it was to: a process that goes on now was sent SIGCONT. */
+bool keeper_has_stopped(const struct keeper *keeper);
+
 /* Has it stop them no more. Whoever then sends SIGCONT to them has them go on for good. */
 void keeper_let_go_on(struct keeper *keeper);
 

@@ -33,14 +33,7 @@ static uint64_t last_number_after(const char *text, const char *key) {
   return last;
 }
 
-void process_threads(const struct process *process, void (*act)(pid_t thread, void *with),
-                     void *with) {
-  char path[64];
-  if (process->threads <= 1) {
-    act(process->pid, with);
-    return;
-  }
-  snprintf(path, sizeof path, "/proc/%d/task", process->pid);
+static void each_in(const char *path, void (*act)(pid_t id, void *with), void *with) {
   DIR *dir = opendir(path);
   if (!dir) return;
   for (struct dirent *entry; (entry = readdir(dir));) {
@@ -48,6 +41,16 @@ void process_threads(const struct process *process, void (*act)(pid_t thread, vo
   }
   closedir(dir);
 }
+
+void process_threads(pid_t pid, uint32_t threads, void (*act)(pid_t thread, void *with),
+                     void *with) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/task", pid);
+  if (threads <= 1) act(pid, with);
+  else each_in(path, act, with);
+}
+
+void processes_each(void (*act)(pid_t pid, void *with), void *with) { each_in("/proc", act, with); }
 
 /*
  * Fields of proc(5) from the end of its name on, which it chooses: that is the last parenthesis.
@@ -65,6 +68,34 @@ static void count_runnable(pid_t thread, void *with) {
   if (name_end && !strncmp(name_end, ") R", 3)) ++*(uint32_t *)with;
 }
 
+bool process_stat(pid_t pid, struct process_stat *stat) {
+  char text[512];
+  unsigned long long own[2], children[2], threads, pages;
+  uint64_t tick_us = 1000000u / (uint64_t)sysconf(_SC_CLK_TCK);
+  const char *name_end = read_stat(pid, text, sizeof text);
+  *stat = (struct process_stat){0};
+  /* Fields 3, 14 to 17, 20 and 24. */
+  if (!name_end || sscanf(name_end,
+                          ") %c%*d%*d%*d%*d%*d%*u%*u%*u%*u%*u%llu%llu%llu%llu%*d%*d%llu%*d%*u%*u%llu",
+                          &stat->state, &own[0], &own[1], &children[0], &children[1], &threads,
+                          &pages) != 7) {
+    return false;
+  }
+  stat->own_us = (own[0] + own[1]) * tick_us;
+  stat->children_us = (children[0] + children[1]) * tick_us;
+  stat->threads = (uint32_t)threads;
+  stat->resident_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+  return true;
+}
+
+bool process_has_pending(pid_t pid, int signal) {
+  char path[64], text[2048];
+  snprintf(path, sizeof path, "/proc/%d/status", pid);
+  if (read_file_at(AT_FDCWD, path, text, sizeof text) <= 0) return false;
+  const char *key = "\nShdPnd:", *at = strstr(text, key);
+  return at && strtoull(at + strlen(key), NULL, 16) >> (signal - 1) & 1;
+}
+
 static bool read_process(int proc, const char *name, struct process *process) {
   char path[300], text[2048];
   snprintf(path, sizeof path, "%s/status", name);
@@ -76,22 +107,12 @@ static bool read_process(int proc, const char *name, struct process *process) {
       .threads = (uint32_t)number_after(text, "\nThreads:"),
       .bytes = (number_after(text, "\nRssAnon:") + number_after(text, "\nRssShmem:")) * 1024u,
   };
-  if (process->threads > 1) process_threads(process, count_runnable, &process->runnable);
-  else process->runnable = strstr(text, "\nState:\tR") != NULL;
-  return true;
-}
-
-struct process_time process_time(const struct process *process) {
-  char text[512];
-  unsigned long long own[2], children[2];
-  uint64_t tick_us = 1000000u / (uint64_t)sysconf(_SC_CLK_TCK);
-  const char *name_end = read_stat(process->pid, text, sizeof text);
-  /* Fields 14 to 17. */
-  if (!name_end || sscanf(name_end, ") %*c%*d%*d%*d%*d%*d%*u%*u%*u%*u%*u%llu%llu%llu%llu", &own[0],
-                          &own[1], &children[0], &children[1]) != 4) {
-    return (struct process_time){0};
+  if (process->threads > 1) {
+    process_threads(process->pid, process->threads, count_runnable, &process->runnable);
+  } else {
+    process->runnable = strstr(text, "\nState:\tR") != NULL;
   }
-  return (struct process_time){(own[0] + own[1]) * tick_us, (children[0] + children[1]) * tick_us};
+  return true;
 }
 
 uint64_t process_share(const struct process *process) {

@@ -16,17 +16,26 @@ struct process {
 /* Reads all of them; the table is good until the next call. */
 struct process *processes_read(struct inside *inside, size_t *count);
 
-/* Calls `act` with the id of each thread of `process`. */
-void process_threads(const struct process *process, void (*act)(pid_t thread, void *with),
+/* Calls `act` with the id of each process, ours too. */
+void processes_each(void (*act)(pid_t pid, void *with), void *with);
+
+/* Calls `act` with the id of each thread of a process that has so many. */
+void process_threads(pid_t pid, uint32_t threads, void (*act)(pid_t thread, void *with),
                      void *with);
 
-/* Processor time in microseconds, its own and that of the children that it has waited for. */
-struct process_time {
-  uint64_t own_us, children_us;
+/* What one short look at a process or thread tells. */
+struct process_stat {
+  char state; /* a letter of proc(5) */
+  uint32_t threads;
+  uint64_t own_us, children_us; /* processor time: its own, and of children that it waited for */
+  uint64_t resident_bytes;      /* pages of files counting, too */
 };
 
-/* Zeros once it is gone. */
-struct process_time process_time(const struct process *process);
+/* False, and zeros, once it is gone. */
+bool process_stat(pid_t pid, struct process_stat *stat);
+
+/* Whether a signal that was sent to it as a whole has reached none of its threads yet. */
+bool process_has_pending(pid_t pid, int signal);
 
 /*
  * What it holds when shared memory is divided among its holders. The kernel walks page tables for

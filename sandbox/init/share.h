@@ -18,7 +18,8 @@ void share_processors(struct inside *inside, const struct process *table, size_t
 
 /*
  * Whether the kernel gives each session one share (autogroups): a sandbox has one of its own, and
- * makes no other (sessions.h).
+ * makes no other (sessions.h). It does so only for what is in the root cgroup, so this is to be
+ * asked in the cgroup namespace that we were started in.
  */
 bool sessions_share(void);
 

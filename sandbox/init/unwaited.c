@@ -9,10 +9,11 @@ static void add_up(const struct process *table, size_t count, uint64_t *total) {
   for (size_t i = 0; i < count; i++) {
     struct run *run = table[i].run;
     if (!run) continue;
-    struct process_time time = process_time(&table[i]);
+    struct process_stat stat;
+    process_stat(table[i].pid, &stat);
     /* The keeper's own time is not the run's. */
     bool keeps = keeper_pid(run->keeper) == table[i].pid;
-    total[run->index] += time.children_us + (keeps ? 0 : time.own_us);
+    total[run->index] += stat.children_us + (keeps ? 0 : stat.own_us);
   }
 }
 

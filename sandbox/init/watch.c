@@ -30,6 +30,13 @@ static void check_memory(struct inside *inside, const struct process *table, siz
   }
 }
 
+void watch_memory(struct inside *inside) {
+  size_t count;
+  if (inside->slots.controllers & CONTROLLER_MEMORY) return;
+  const struct process *table = processes_read(inside, &count);
+  check_memory(inside, table, count);
+}
+
 /* Whose sockets they are is not known, so all runs together may hold what is allowed to them. */
 static void check_sockets(struct inside *inside) {
   uint64_t live = 0, held;
@@ -43,7 +50,8 @@ static void check_sockets(struct inside *inside) {
 int watch_runs(struct inside *inside, uint64_t first_begun_ms) {
   static uint64_t looked_ms; /* the next look is no sooner */
   uint32_t unbounded = ~inside->slots.controllers & (CONTROLLER_MEMORY | CONTROLLER_CPU);
-  if (inside->has_one_share) unbounded &= ~(uint32_t)CONTROLLER_CPU;
+  /* Priorities only sink, and one burst would leave a server at the lowest for ever. */
+  if (inside->settings.listen && inside->has_one_share) unbounded &= ~(uint32_t)CONTROLLER_CPU;
   uint64_t now = now_ms();
   size_t count;
   if (first_begun_ms == UINT64_MAX || !unbounded) return -1;

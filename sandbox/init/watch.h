@@ -14,4 +14,7 @@
  */
 int watch_runs(struct inside *inside, uint64_t first_begun_ms);
 
+/* Looks at once, but at the memory of processes alone, where no cgroup bounds it. */
+void watch_memory(struct inside *inside);
+
 #endif

@@ -32,27 +32,31 @@ async function textOf(market: Market, target: string): Promise<string> {
   return text;
 }
 
-/** What goes on once the answer is out: by itself, or with one process that is told to stop. */
-const WORKING_ON = ["spin", "fork-on", "resume", "run-away", "wake"] as const;
+/** What goes on once the answer is out. */
+const WORKING_ON = ["spin", "fork-on", "resume", "run-away"] as const;
 
 Deno.test({
   name: "without a sandbox, servers go on working behind their answers",
   ignore: !ROOT,
   async fn() {
-    await Promise.all(WORKING_ON.map(async (way) => {
-      await using outside = await serveOutside();
-      assert.equal(await (await fetch(`${outside.url}/${way}?done`)).text(), "done");
-      if (way === "wake") { for (const pid of (await workOf(outside.tag)).pids) stop(pid); }
-      const before = await workOf(outside.tag);
-      await until(async () => {
-        const after = await workOf(outside.tag);
-        // A line of processes that end takes no time that could be read from any of them.
-        if (way === "run-away") return after.pids.some((pid) => !before.pids.includes(pid));
-        return after.cpuMs >= before.cpuMs + 100;
-      });
-    }));
+    await Promise.all(WORKING_ON.map(workOnOutside));
+    // Alone: where its signals have to wait, being stopped takes them all back.
+    await workOnOutside("wake");
   },
 });
+
+async function workOnOutside(way: typeof WORKING_ON[number] | "wake"): Promise<void> {
+  await using outside = await serveOutside();
+  assert.equal(await (await fetch(`${outside.url}/${way}?done`)).text(), "done");
+  if (way === "wake") { for (const pid of (await workOf(outside.tag)).pids) stop(pid); }
+  const before = await workOf(outside.tag);
+  await until(async () => {
+    const after = await workOf(outside.tag);
+    // A line of processes that end takes no time that could be read from any of them.
+    if (way === "run-away") return after.pids.some((pid) => !before.pids.includes(pid));
+    return after.cpuMs >= before.cpuMs + 100;
+  });
+}
 
 function stop(pid: number): void {
   Deno.kill(pid, "SIGSTOP");
@@ -72,7 +76,8 @@ eachLauncher("a server does not work on behind its answer", async (sandbox) => {
     const before = await workOf(tag);
     await pause(STILL_MS);
     const after = await workOf(tag);
-    if (after.pids.length === 0) return await assertEnded(market, server);
+    // It is gone: then its owner pays.
+    if (after.pids.length === 0) return await until(() => failures(market, server) === 1);
     assert.deepEqual(after.pids, before.pids, `${way}: it is working on`);
     assert.equal(after.cpuMs, before.cpuMs, `${way}: it is working on`);
     assert.equal(failures(market, server), 0);
@@ -118,7 +123,7 @@ eachLauncher(
     const never = await deployServer(market, { mode: "never" });
     const waited = timed(async () => {
       const answers = await Promise.all(Array.from({ length: 8 }, () => fail(never.cid)));
-      for (const { message } of answers) assert.match(message, /did not listen on 127.0.0.1:8080/);
+      for (const { message } of answers) assert.match(message, /did not listen on port 8080/);
     });
     const crash = await deployServer(market, { mode: "crash" });
     let calls = 0;

@@ -103,6 +103,7 @@ def answer(request, back):
             if not is_head:
                 back.part(part)
         if not is_head:
+            time.sleep(0.2)  # What has ended before its head goes out has a length.
             back.end()
     elif path == "/events":
         back.head("200 OK", EVENTS, OPEN)

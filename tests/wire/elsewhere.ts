@@ -39,4 +39,22 @@ export const ELSEWHERE: readonly Elsewhere[] = [
     file: "tests/wire/fuzz_test.ts",
     test: "random connections are read as the reference reads them, or refused",
   },
+  {
+    rule: "Who takes nothing of a WebSocket holds up who sends, both ways",
+    source: "RFC 6455 1.5",
+    file: "lib/provider/wire/switching_test.ts",
+    test: "who takes nothing holds up who sends, both ways",
+  },
+  {
+    rule: "What a program said last in a WebSocket arrives, whatever its caller still sends",
+    source: "RFC 6455 7.1.1",
+    file: "lib/provider/wire/switching_test.ts",
+    test: "what a program said last arrives, whatever its caller still sends",
+  },
+  {
+    rule: "WebSockets are spoken with TLS and without it",
+    source: "RFC 6455 3",
+    file: "lib/provider/wire/switching_test.ts",
+    test: "real WebSockets talk, without TLS and with it",
+  },
 ];

@@ -1,4 +1,5 @@
 /** A server whose instances are the test's, on a clock that the test moves. */
+import { startFault } from "../../lib/provider/program/server_failure.ts";
 import { Server } from "../../lib/provider/server/server.ts";
 import type { ServerRequest, ServerResponse } from "../../lib/provider/server/exchange.ts";
 import { InstanceBudget } from "../../lib/provider/server/instance_budget.ts";
@@ -66,7 +67,7 @@ export async function playServer(options: PlayedServerOptions = {}): Promise<Pla
     budget: options.budget ?? new InstanceBudget(8),
     starts: options.starts ?? new StartGate(8).of("an owner", () => true),
     idleMs: options.idleMs ?? IDLE_MS,
-    listensOn: "127.0.0.1:8080",
+    explain: (remains) => startFault({ ...remains, listensOn: { kind: "port", port: 8080 } }),
     onEvent(event) {
       events.push(event);
       if (event.kind === "output") return;

@@ -2,6 +2,7 @@
 import { openInstance } from "../../sandbox/instance.ts";
 import type { Listen } from "../../sandbox/policy.ts";
 import { InstanceBudget } from "../../lib/provider/server/instance_budget.ts";
+import { startFault } from "../../lib/provider/program/server_failure.ts";
 import { StartGate } from "../../lib/provider/server/start_gate.ts";
 import { Server } from "../../lib/provider/server/server.ts";
 import type { ServerRequest } from "../../lib/provider/server/exchange.ts";
@@ -66,9 +67,7 @@ export async function sandboxedServer(
     budget: new InstanceBudget(8),
     starts: new StartGate(8).of("an owner", () => true),
     idleMs: options.idleMs ?? 60_000,
-    listensOn: listen.kind === "port"
-      ? `127.0.0.1:${listen.port}`
-      : "the socket that it was passed",
+    explain: (remains) => startFault({ ...remains, listensOn: listen }),
     onEvent: (event) => void events.push(event),
   });
   // Async, so that a place that is there is one to be waited for as well.

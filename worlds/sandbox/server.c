@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -24,6 +25,7 @@ enum { CONNECTIONS = 2048, LINE = 64, PIECE = 64 * 1024, SO_BINDTOIFINDEX_ = 62,
 static struct pollfd polled[CONNECTIONS];
 static char **environment;
 static volatile uint64_t work;
+static pthread_t first_thread;
 
 static void say(int fd, const char *text) {
   if (write(fd, text, strlen(text)) < 0) perror("say");
@@ -67,6 +69,53 @@ static void escape_and_spin(void) {
   pthread_t thread;
   escape(on_continue);
   pthread_create(&thread, NULL, spin, NULL);
+}
+
+static uint64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/*
+ * Takes memory once it has been left alone for so long, some 800 MB a second. It computes next to
+ * nothing before, and is not found by that.
+ */
+static void *take_later(void *after_ms) {
+  uint64_t from = now_ms() + (uint64_t)(intptr_t)after_ms;
+  while (now_ms() < from) usleep(20000);
+  for (int piece = 0; piece < 200; piece++) {
+    memset(malloc(4 << 20), 1, 4 << 20);
+    usleep(1000);
+  }
+  return NULL;
+}
+
+static void take_memory(uint64_t after_ms) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, take_later, (void *)(intptr_t)after_ms);
+}
+
+/*
+ * In the first thread: it waits in the kernel for a child, and all the while takes no signal. The
+ * kernel has just that thread take a stop, so the others go on.
+ */
+static void await_child(int number) {
+  (void)number;
+  if (vfork() == 0) {
+    for (;;) pause();
+  }
+}
+
+static void take_no_stop(uint64_t after_ms) {
+  signal(SIGUSR1, await_child);
+  pthread_kill(first_thread, SIGUSR1);
+  take_memory(after_ms);
+}
+
+static void escape_and_take(uint64_t after_ms) {
+  escape(on_continue);
+  take_memory(after_ms);
 }
 
 static void tell_names(int fd) {
@@ -167,6 +216,10 @@ static void use(uint64_t mib) {
   for (uint64_t at = 0; at < mib << 20; at += 4096) all[at] = 1;
 }
 
+static void tell_priority(int fd) {
+  dprintf(fd, "nice %d\n", getpriority(PRIO_PROCESS, 0));
+}
+
 static void reset(int fd) {
   const struct linger now = {1, 0};
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -188,6 +241,10 @@ static void obey(int fd, const char *line) {
   else if (!strncmp(line, "spin", 4)) pthread_create(&thread, NULL, spin, NULL);
   else if (!strncmp(line, "work", 4)) dprintf(fd, "%llu\n", (unsigned long long)work);
   else if (!strncmp(line, "escape forks", 12)) escape_by_forks();
+  else if (!strncmp(line, "escape later", 12)) escape_and_take(strtoull(line + 12, NULL, 10));
+  else if (!strncmp(line, "later", 5)) take_memory(number);
+  else if (!strncmp(line, "vfork", 5)) take_no_stop(number);
+  else if (!strncmp(line, "priority", 8)) tell_priority(fd);
   else if (!strncmp(line, "escape", 6)) escape_and_spin();
   else if (!strncmp(line, "print", 5)) give(1, number);
   else if (!strncmp(line, "exit", 4)) exit((int)number);
@@ -243,6 +300,7 @@ int main(int argc, char **argv, char **envp) {
   const char *port = getenv("PORT");
   nfds_t count = 1;
   environment = envp;
+  first_thread = pthread_self();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGTERM, on_terminate);
   if (getenv("SLOW")) usleep((useconds_t)atoi(getenv("SLOW")) * 1000);

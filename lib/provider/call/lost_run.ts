@@ -1,4 +1,4 @@
-/** The run of a request whose server did not come up: it has nothing but an end, and costs a run. */
+/** The run of a request whose server did not come up: nothing but its end, which costs a run. */
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import type { KhachapuriError } from "../../errors.ts";
 import type { ProgramRun } from "../program/interface/interface.ts";

@@ -4,12 +4,10 @@ import { type ErrorCode, KhachapuriError } from "../../errors.ts";
 import type { ServerEvent } from "../server/life.ts";
 import { OwnerDebits } from "./owner_debit.ts";
 
-const failed = (code: ErrorCode = "program_failed"): ServerEvent => ({
-  kind: "failed",
-  instance: 1,
-  why: new KhachapuriError(code, "it did not listen"),
-  record: null,
-});
+function failed(code: ErrorCode = "program_failed"): ServerEvent {
+  const why = new KhachapuriError(code, "it did not listen");
+  return { kind: "failed", instance: 1, why, toOwner: why, record: null };
+}
 
 const ended = (why: Extract<ServerEvent, { kind: "ended" }>["why"]): ServerEvent => ({
   kind: "ended",

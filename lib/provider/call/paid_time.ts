@@ -8,6 +8,7 @@ import type { Clock } from "../../ipfs/clock.ts";
 import { EXTEND_AHEAD_MS_MAX, EXTEND_AHEAD_PART } from "../../limits.ts";
 import type { Hold } from "../money/scheme.ts";
 import type { ProgramRun } from "../program/interface/interface.ts";
+import { monotonicClock } from "../server/alarm.ts";
 import { sharedTimer } from "./shared_timer.ts";
 
 export interface PaidTimeParts {
@@ -26,18 +27,8 @@ export interface PaidTimeParts {
   undo(): void;
 }
 
-/**
- * Counts from the process's start, as a run's times do. Its timer keeps no process alive: a run
- * that goes on does.
- */
-const monotonic: Clock = sharedTimer({
-  now: () => performance.now(),
-  after(ms, callback) {
-    const timer = setTimeout(callback, ms);
-    Deno.unrefTimer(timer);
-    return () => clearTimeout(timer);
-  },
-});
+/** Counts from the process's start, as a run's times do. */
+const monotonic: Clock = sharedTimer(monotonicClock);
 
 /** How long before a credit's time is over the next one is taken, ms. */
 export function extendAheadMs(creditMs: number): number {

@@ -1,7 +1,7 @@
 /** Why a run ended as it did, in words for its owner's log. */
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import type { KhachapuriError } from "../../errors.ts";
-import type { Evidence } from "../program/detector.ts";
+import { type Evidence, moreTime } from "../program/detector.ts";
 import { diagnose, ownersSentence } from "../program/diagnosis.ts";
 import { unreachedDiagnosis } from "../program/network_failures.ts";
 
@@ -20,13 +20,19 @@ export interface RunEnd extends Omit<Evidence, "record" | "answerFault"> {
 export function runReason(end: RunEnd): string | null {
   const { record, error } = end;
   const found = diagnose({ ...end, answerFault: error?.shortMessage ?? null });
+  const isSlow = record.limit === "timeout" && found === null && end.creditRefusal === null;
   // Said also of a run that ended well: it may have done without the host.
   const told = [found, unreachedDiagnosis(record.egress, end.place)].filter((each) =>
     each !== null
   );
   // The same failure can be both.
   const parts = new Set(
-    [endedBy(end), withoutCredit(end), ...told.map(ownersSentence)]
+    [
+      endedBy(end),
+      withoutCredit(end),
+      isSlow ? moreTime(end.place) : null,
+      ...told.map(ownersSentence),
+    ]
       .filter((part) => part !== null),
   );
   return parts.size === 0 ? null : [...parts].join("; ");

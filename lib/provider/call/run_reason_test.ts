@@ -29,6 +29,7 @@ const WELL: RunEnd = {
 
 const record = (fields: Partial<RunEnd["record"]>) => ({ record: { ...WELL.record, ...fields } });
 const text = (value: string) => new TextEncoder().encode(value);
+const MORE_TIME = "deploy with --credits N if it is to take N times as long";
 const reason = (fields: Partial<RunEnd>) => runReason({ ...WELL, ...fields });
 
 Deno.test("a run that did what it should has no reason, nor has one that only exits with a code", () => {
@@ -47,7 +48,10 @@ Deno.test("whoever ended a run is named: a limit, a head that is none, the calle
   assert.equal(reason({ ...aborted, error: upload }), upload.message);
   assert.equal(reason({ ...aborted, isShutdown: true }), "the provider was shut down");
   const slow = new KhachapuriError("program_timeout", "the program ran longer than 15000 ms");
-  assert.equal(reason({ ...record({ limit: "timeout" }), error: slow }), slow.message);
+  assert.equal(
+    reason({ ...record({ limit: "timeout" }), error: slow }),
+    `${slow.message}; ${MORE_TIME}`,
+  );
   assert.equal(reason(record({ limit: "memory" })), "it hit its memory limit");
   const escaped = "it went on working while it was to stand still";
   assert.equal(reason({ ...record({ limit: "escaped" }), interface: "http" }), escaped);
@@ -60,6 +64,12 @@ Deno.test("a run that ran out of time says why it got no further credit, and no 
   const timeout = record({ exit: null, signal: "SIGKILL", limit: "timeout" });
   assert.equal(reason({ ...timeout, error, creditRefusal }), `${error.message}; ${why}`);
   assert.equal(reason({ creditRefusal }), null);
+  // A WebSocket's answer is whole with its 101.
+  assert.equal(reason(timeout), `it hit its timeout limit; ${MORE_TIME}`);
+  const here = { command: "dev", connectTo: {} } as const;
+  assert.match(reason({ ...timeout, place: here })!, /; start dev with --credits N /);
+  const listening = { ...timeout.record, listeningPort: 8080 };
+  assert.doesNotMatch(reason({ record: listening, error })!, /--credits/);
 });
 
 Deno.test("what can be told of a failure follows, with what to do", () => {

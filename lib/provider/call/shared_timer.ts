@@ -6,6 +6,9 @@
 import type { Clock } from "../../ipfs/clock.ts";
 import { Alarm } from "../server/alarm.ts";
 
+/** The timer is set for no later than this, ms: one that nobody waits for holds up no exit long. */
+const LOOK_MS = 1_000;
+
 interface Waiting {
   readonly at: number;
   readonly callback: () => void;
@@ -15,19 +18,19 @@ interface Waiting {
 export function sharedTimer(clock: Clock): Clock {
   const all = new Set<Waiting>();
   const alarm = new Alarm(clock, (now) => {
-    let next = Infinity;
+    let next = now + LOOK_MS;
     for (const waiting of [...all]) {
       if (waiting.at > now) next = Math.min(next, waiting.at);
       else if (all.delete(waiting)) waiting.callback();
     }
-    return next;
+    return all.size === 0 ? Infinity : next;
   });
   return {
     now: () => clock.now(),
     after(ms, callback) {
       const waiting = { at: clock.now() + ms, callback };
       all.add(waiting);
-      alarm.by(waiting.at);
+      alarm.by(waiting.at - Math.max(0, ms - LOOK_MS));
       return () => void all.delete(waiting);
     },
   };

@@ -3,7 +3,7 @@ import type { CidText } from "../../cid.ts";
 import { SPEC_OWNER_CREDITS_PER_MINUTE_MAX } from "../../limits.ts";
 import { copyProgram, type ProgramCopy } from "../../spec/program_copy.ts";
 import type { Spec } from "../../spec/schema.ts";
-import { serverToJson } from "../../spec/server.ts";
+import { requestsAtOnce, serverOf, serverToJson } from "../../spec/server.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { leave } from "../program/interface/interface.ts";
 import { type Backstage, openStage, type StagedProgram } from "../program/stage.ts";
@@ -19,7 +19,7 @@ export interface ProgramVersion extends AsyncDisposable {
   retire(): void;
 }
 
-/** Runs at a time, as `deploy` asks for unless it is told otherwise. */
+/** Runs at a time, as `deploy` asks for unless it is told otherwise; a server's own say more. */
 const CONCURRENCY = 8;
 
 export class ProgramFolder {
@@ -77,7 +77,7 @@ export class ProgramFolder {
 
   async #open(copy: SharedCopy, program: StagedProgram): Promise<ProgramVersion> {
     const ears = instanceEars(this.onRun);
-    const workplace = await openStage(this.backstage, copy.copy.dir, program, ears);
+    const workplace = await openStage(this.backstage, copy.copy.dir, program, "dev", ears);
     if (program.interface === "http") await assertServes(workplace);
     copy.hold();
     return {
@@ -146,7 +146,7 @@ function deploymentOf(program: StagedProgram, count: number): Deployment {
       timeoutMs,
       memoryMb,
       credits,
-      concurrency: CONCURRENCY,
+      concurrency: style === "http" ? requestsAtOnce(server ?? serverOf({})) : CONCURRENCY,
       ownerCreditsPerMinute: SPEC_OWNER_CREDITS_PER_MINUTE_MAX,
     },
     egress: [...egress],

@@ -15,6 +15,11 @@ export function withFlag({ command }: Place, flag: string): string {
   return command === "deploy" ? `deploy with ${flag}` : `start ${command} with ${flag}`;
 }
 
+/** What to do about a run whose time was over, as that of an event stream or a WebSocket is. */
+export function moreTime(place: Place): string {
+  return `${withFlag(place, "--credits N")} if it is to take N times as long`;
+}
+
 /** Of hosts that a provider has put elsewhere its owners are told nothing. */
 export const AT_A_PROVIDER: Place = { command: "deploy", connectTo: {} };
 

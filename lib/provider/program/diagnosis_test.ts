@@ -192,7 +192,7 @@ const CASES: readonly Case[] = [
     name: "nothing but slowness",
     main: "#!/bin/sh\nexec sleep 60\n",
     setting: { timeoutMs: 300 },
-    says: /^the program ran longer than 300 ms: $/,
+    says: /^the program ran longer than 300 ms: start run with --credits N /,
   },
   {
     name: "a CGI head without the interface",

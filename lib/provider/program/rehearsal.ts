@@ -11,7 +11,7 @@ import { packProgram } from "../../spec/pack.ts";
 import { unpackProgram } from "../../spec/unpack.ts";
 import { type HeaderField, TOKEN } from "../http/header_rules.ts";
 import { bodyTooLarge } from "../http/request_body.ts";
-import type { Diagnosis, Evidence } from "./detector.ts";
+import { type Diagnosis, type Evidence, moreTime, type Place } from "./detector.ts";
 import { diagnose } from "./diagnosis.ts";
 import { leave, type ProgramPlace, type ProgramResponse } from "./interface/interface.ts";
 import { interfaceOf } from "./interface/interfaces.ts";
@@ -70,7 +70,7 @@ export async function rehearse(host: SandboxHost, program: RehearsedProgram): Pr
   const programDir = backstage.place();
   await unpackProgram(zip, programDir);
   const { onOutput } = program;
-  const workplace = await openStage(backstage, programDir, program, (event) => {
+  const workplace = await openStage(backstage, programDir, program, "run", (event) => {
     if (event.kind === "output") onOutput?.(event.bytes);
   });
   stack.defer(() => workplace.close());
@@ -153,11 +153,16 @@ function explained(
 ): KhachapuriError {
   const answerFault = error.shortMessage;
   const found = diagnose({ ...evidence, beginning: null, answerFault });
-  if (!found) return error;
+  if (!found) return withMoreTime(error, evidence.place);
   return error.toldWith({
     message: `${answerFault}: ${found.full}`,
     hints: [found.hint, ...error.hints],
   });
+}
+
+function withMoreTime(error: KhachapuriError, place: Place): KhachapuriError {
+  if (error.code !== "program_timeout") return error;
+  return error.toldWith({ hints: [moreTime(place), ...error.hints] });
 }
 
 /** As they would come over the wire: with a Host, and the length of the body that there is. */

@@ -3,7 +3,7 @@
  * the /etc and the limits that programs have, as only there a link or a library is seen to lack.
  */
 import { openSandbox, type SandboxHost } from "../../../sandbox/sandbox.ts";
-import { KhachapuriError } from "../../errors.ts";
+import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { RUNTIME_TEXT_BYTES_MAX, STDERR_BYTES_MAX } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import { familyOf, type Runtime, RUNTIME_FOLDERS, type Runtimes } from "../../runtime.ts";
@@ -63,7 +63,7 @@ export async function findRuntimes(host: SandboxHost, memoryMb: number): Promise
   try {
     const argv = ["bin/sh", "-c", probeScript()];
     const run = await sandbox.run({ argv, env: {}, stdin: null });
-    const printed = await new Response(run.stdout()).text();
+    const printed = await printedBy(run.stdout());
     const { stderr } = await run.record;
     const found = readFound(printed);
     if (found !== null) return found;
@@ -72,6 +72,17 @@ export async function findRuntimes(host: SandboxHost, memoryMb: number): Promise
   } finally {
     await sandbox.close();
   }
+}
+
+/** All of it, or as far as it came until a limit ended the run: names are listed before that. */
+async function printedBy(stdout: ReadableStream<Uint8Array>): Promise<string> {
+  let printed = "";
+  try {
+    for await (const text of stdout.pipeThrough(new TextDecoderStream())) printed += text;
+  } catch (error) {
+    if (asKhachapuriError(error).code !== "program_timeout") throw error;
+  }
+  return printed;
 }
 
 /** First all names, so that the list is whole whatever becomes of the versions. */

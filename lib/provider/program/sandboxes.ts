@@ -18,6 +18,7 @@ import type { Deployment } from "../deployment/deployment.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
 import type { SeatWait, ServerEvent, ServerView } from "../server/life.ts";
 import type { StartGate } from "../server/start_gate.ts";
+import { AT_A_PROVIDER } from "./detector.ts";
 import type { NoteEgress } from "./egress_notes.ts";
 import { egressPolicy } from "./egress_policy.ts";
 import { HeldPlace } from "./held_place.ts";
@@ -285,7 +286,14 @@ export class Sandboxes {
     const onEgress = (event: EgressEvent) => noteEgress(deployment, event);
     if (spec.interface !== "http") return await openRunWorkplace(host, policy, onEgress);
     const { entrypoint, args } = spec.program;
-    const program = { entrypoint, args, env: spec.env, wish: serverOf(spec) };
+    const program = {
+      entrypoint,
+      args,
+      env: spec.env,
+      wish: serverOf(spec),
+      mayCall: spec.egress,
+      place: AT_A_PROVIDER,
+    };
     const starts = servers.starts.of(spec.owner, () => this.#options.isPaying(spec.owner));
     const ground = { ...servers, starts };
     const server = openServerWorkplace(host, policy, program, ground, {
@@ -301,7 +309,7 @@ export class Sandboxes {
 
   #noteServer(deployment: Deployment, event: ServerEvent): void {
     const { cid } = deployment;
-    if (event.kind === "failed") this.#refusals.set(cid, event.why);
+    if (event.kind === "failed") this.#refusals.set(cid, event.toOwner);
     if (event.kind === "started") {
       this.#refusals.delete(cid);
       this.#replaceOlder(deployment);

@@ -1,7 +1,9 @@
 /** Why a server did not come to listen, in words: for those who called it, and for its owner. */
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
+import { KhachapuriError } from "../../errors.ts";
 import { SERVER_START_TIMEOUT_MS } from "../../limits_of_servers.ts";
 import type { Listen } from "../../spec/server.ts";
+import type { StartFault } from "../server/life.ts";
 import { AT_A_PROVIDER, type Evidence, type Place, quote, withFlag } from "./detector.ts";
 import { CGI_HEAD, diagnose } from "./diagnosis.ts";
 
@@ -32,11 +34,28 @@ export interface ServerFailure {
 }
 
 const LAST_LINES = 3;
+/** How a hint begins that is a line of what it printed. */
+export const PRINTED = "it printed: ";
 
 export function serverFailure(start: FailedStart): ServerFailure {
   const told = hasEndedItself(start) ? ended(start, start.record) : listensNot(start);
-  const lines = lastLines(start.output).map((line) => `it printed: ${line}`);
+  const lines = lastLines(start.output).map((line) => `${PRINTED}${line}`);
   return { ...told, hints: [...told.hints, ...lines] };
+}
+
+/** The same as errors: its callers', and its owner's, who is the only caller of `run` and `dev`. */
+export function startFault(start: FailedStart): StartFault {
+  const { short, message, hints } = serverFailure(start);
+  const limit = start.record?.limit ?? null;
+  const isLimit = limit !== null && limit !== "aborted";
+  const code = isLimit ? "program_limit" : "program_failed";
+  const data = isLimit ? { limit } : {};
+  const tell = (words: string, hints: readonly string[]) =>
+    new KhachapuriError(code, `the server did not start: ${words}`, { hints, data });
+  const toOwner = tell(message, hints);
+  const isDeployed = (start.place ?? AT_A_PROVIDER).command === "deploy";
+  const why = isDeployed ? tell(short, ["its owner finds more in `khachapuri logs CID`"]) : toOwner;
+  return { why, toOwner };
 }
 
 /** One that was ended since its time to start was over has not: "aborted". */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { openInstance } from "../../../sandbox/instance.ts";
 import { inFolder } from "../../../worlds/home.ts";
 import { runLimits } from "./run_limits.ts";
-import { type FailedStart, serverFailure } from "./server_failure.ts";
+import { type FailedStart, serverFailure, startFault } from "./server_failure.ts";
 import { openBackstage } from "./stage.ts";
 
 const ON_8080 = { kind: "port", port: 8080 } as const;
@@ -139,6 +139,24 @@ Deno.test({
       /^it exited with 1 before it listened: the module flask_of_nobody is not in the program/,
     );
   },
+});
+
+Deno.test("a failed start is one error for callers and one for its owner, who is both on a machine of its own", () => {
+  const output = text("Error: Cannot find module 'left-pad'\n");
+  const record = { ...ENDED, exit: 1 };
+  const { why, toOwner } = startFault({ record, listensOn: ON_8080, output });
+  const began = "the server did not start: it exited with 1 before it listened";
+  assert.equal(why.code, "program_failed");
+  assert.equal(why.message, `${began}: a module that it needs is not in the program`);
+  assert.deepEqual(why.hints, ["its owner finds more in `khachapuri logs CID`"]);
+  assert.equal(toOwner.message, `${began}: the module left-pad is not in the program`);
+  assert.equal(toOwner.hints.length, 2);
+  const own = { command: "dev", connectTo: {} } as const;
+  const here = startFault({ record, listensOn: ON_8080, output, place: own });
+  assert.equal(here.why, here.toOwner);
+  const killed = { ...ENDED, exit: null, limit: "memory" } as const;
+  const { why: { code, data } } = startFault({ record: killed, listensOn: ON_8080, output });
+  assert.deepEqual([code, data], ["program_limit", { limit: "memory" }]);
 });
 
 Deno.test("callers are told nothing of what it printed", () => {

@@ -5,6 +5,7 @@
  */
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import type { CidText } from "../../cid.ts";
+import type { KhachapuriError } from "../../errors.ts";
 import { type Clock, systemClock } from "../../ipfs/clock.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { RunLog } from "../deployment/run_log.ts";
@@ -12,6 +13,7 @@ import type { LoggedLife } from "../deployment/server_entries.ts";
 import type { ServerUsage } from "../metrics/server_usage.ts";
 import type { InstanceEnd, ServerEvent } from "../server/life.ts";
 import { OutputLines } from "./output_lines.ts";
+import { PRINTED } from "./server_failure.ts";
 
 export interface ServerNotesOptions {
   runLog: Pick<RunLog, "addServerEntry">;
@@ -125,10 +127,15 @@ function lifeOf(
     case "started":
       return { ...nothing, readyMs: Math.round(event.readyMs * 10) / 10 };
     case "failed":
-      return { ...nothing, reason: event.why.shortMessage };
+      return { ...nothing, reason: told(event.toOwner) };
     case "ended":
       return { ...nothing, why: event.why, reason: reasonOf(event) };
   }
+}
+
+/** What it was, and what to do; what it printed stands above. */
+function told({ shortMessage, hints }: KhachapuriError): string {
+  return [shortMessage, ...hints.filter((hint) => !hint.startsWith(PRINTED))].join("\n");
 }
 
 const REASONS: Readonly<Record<Exclude<InstanceEnd, "crashed">, string>> = {

@@ -94,7 +94,7 @@ Deno.test("the end of an instance comes after all that it wrote", () => {
     const why = new KhachapuriError("program_failed", "it ended by itself");
     note(
       kind === "failed"
-        ? { kind, instance: 1, why, record: null }
+        ? { kind, instance: 1, why, toOwner: why, record: null }
         : { kind, instance: 1, why: "crashed", record: null },
     );
     assert.deepEqual(logged(), [[A, 1_000, 1, "Traceback\nbom"], [A, 1_000, 1, kind]]);
@@ -105,16 +105,23 @@ Deno.test("the end of an instance comes after all that it wrote", () => {
 Deno.test("what becomes of instances is logged in words", () => {
   const { note, entries } = openNotes();
   const at = { at: 1_000, instance: 7 };
-  const why = new KhachapuriError("program_failed", "it did not listen on 127.0.0.1:8080", {
-    hints: ["listen there"],
+  const why = new KhachapuriError("program_failed", "it exited with 1");
+  const toOwner = why.toldWith({
+    message: "it exited with 1: the module flask is not in the program",
+    hints: ["install it", "it printed: No module named flask"],
   });
   note({ kind: "started", instance: 7, readyMs: 120.34 });
-  note({ kind: "failed", instance: 7, why, record: RECORD });
+  note({ kind: "failed", instance: 7, why, toOwner, record: RECORD });
   note({ kind: "ended", instance: 7, why: "idle", record: RECORD });
   const nothing = { readyMs: null, why: null, reason: null };
   assert.deepEqual(entries(), [
     { ...at, event: "started", ...nothing, readyMs: 120.3 },
-    { ...at, event: "failed", ...nothing, reason: "it did not listen on 127.0.0.1:8080" },
+    {
+      ...at,
+      event: "failed",
+      ...nothing,
+      reason: "it exited with 1: the module flask is not in the program\ninstall it",
+    },
     { ...at, event: "ended", ...nothing, why: "idle", reason: "nobody needed it any more" },
   ]);
   const ended = (why: "crashed" | "escaped", record: Partial<RunRecord> | null) => {
@@ -135,7 +142,7 @@ Deno.test("starts and ends are counted, with the time that was used", async () =
   note({ kind: "started", instance: 1, readyMs: 1 });
   note({ kind: "ended", instance: 1, why: "timeout", record: RECORD });
   const why = new KhachapuriError("program_failed", "no");
-  note({ kind: "failed", instance: 2, why, record: RECORD });
+  note({ kind: "failed", instance: 2, why, toOwner: why, record: RECORD });
   const text = await metricsText(usage.metrics);
   assert.match(text, /starts_total\{outcome="ready"\} 1\n.*starts_total\{outcome="failed"\} 1\n/);
   assert.match(text, /ends_total\{why="timeout"\} 1\n/);

@@ -187,7 +187,7 @@ Deno.test("why a server does not start is remembered for its owner, until it doe
   const broken = deployment("broken");
   assert.equal(sandboxes.refusal(broken.cid), null);
   await assert.rejects(call(sandboxes, broken), { code: "program_failed" });
-  assert.match(sandboxes.refusal(broken.cid)!.message, /exit code 3/);
+  assert.match(sandboxes.refusal(broken.cid)!.message, /it exited with 3/);
   assert.equal(await world.socketsLeft(), 0);
 });
 

@@ -72,6 +72,7 @@ const BUDGET = 4 * SERVER_INSTANCES_MAX;
 /**
  * Opens the sandbox, or the server, of a program that is unpacked. A server stays once it is
  * started, as its developer is the only one who waits for it.
+ * @param command by which it was started
  * @param onEvent is told what a server does
  * @throws KhachapuriError `invalid_program` when it cannot be started, `sandbox_unavailable`
  */
@@ -79,6 +80,7 @@ export async function openStage(
   { host, sockets }: Pick<Backstage, "host" | "sockets">,
   programDir: string,
   program: StagedProgram,
+  command: "run" | "dev",
   onEvent: (event: ServerEvent) => void = () => {},
 ): Promise<Workplace> {
   await assertStarts(programDir, program);
@@ -92,5 +94,7 @@ export async function openStage(
   const budget = new InstanceBudget(BUDGET);
   const ground = { budget, starts, idleMs: LONGEST_TIMER_MS, sockets };
   const ears = { onEgress() {}, onEvent };
-  return openServerWorkplace(host, policy, { ...program, wish: server }, ground, ears);
+  const place = { command, connectTo };
+  const told = { ...program, wish: server, mayCall: program.egress, place };
+  return openServerWorkplace(host, policy, told, ground, ears);
 }

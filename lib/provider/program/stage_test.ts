@@ -19,12 +19,12 @@ Deno.test("what is unpacked backstage runs, whoever the sandbox runs as, and is 
     assert.notEqual(backstage.place(), dir);
     await Deno.mkdir(dir, { mode: 0o755 });
     await Deno.writeTextFile(join(dir, "main"), "#!/bin/sh\necho ok\n", { mode: 0o755 });
-    const workplace = await openStage(backstage, dir, PROGRAM);
+    const workplace = await openStage(backstage, dir, PROGRAM, "run");
     const sandbox = sandboxOf(await workplace.take());
     const run = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
     assert.equal(await new Response(run.stdout()).text(), "ok\n");
     await workplace.close();
-    await assert.rejects(openStage(backstage, dir, { ...PROGRAM, entrypoint: "other" }), {
+    await assert.rejects(openStage(backstage, dir, { ...PROGRAM, entrypoint: "other" }, "run"), {
       code: "invalid_program",
       message: "the program has no file other",
     });
@@ -40,7 +40,7 @@ Deno.test("a run has the time of all its credits at once, if a timer can count i
   const dir = backstage.place();
   await Deno.mkdir(dir, { mode: 0o755 });
   await Deno.writeTextFile(join(dir, "main"), "#!/bin/sh\n", { mode: 0o755 });
-  const workplace = await openStage(backstage, dir, { ...PROGRAM, credits: 3 });
+  const workplace = await openStage(backstage, dir, { ...PROGRAM, credits: 3 }, "run");
   const { limits } = await workplace.take();
   assert.deepEqual([limits.timeoutMs, limits.credits], [15_000, 1]);
   await workplace.close();

@@ -4,12 +4,14 @@ import type { EgressEvent } from "../../../sandbox/egress.ts";
 import { type Instance, openInstance } from "../../../sandbox/instance.ts";
 import { openSandbox } from "../../../sandbox/sandbox.ts";
 import type { KhachapuriError } from "../../errors.ts";
-import type { Listen, ServerWish } from "../../spec/server.ts";
+import type { ServerWish } from "../../spec/server.ts";
 import type { InstanceBudget } from "../server/instance_budget.ts";
 import type { SeatWait, ServerEvent, ServerView } from "../server/life.ts";
 import { Server } from "../server/server.ts";
 import type { Turns } from "../server/start_gate.ts";
+import type { Place } from "./detector.ts";
 import type { ProgramCommand, ProgramPlace } from "./interface/interface.ts";
+import { startFault } from "./server_failure.ts";
 import type { SocketFolders } from "./socket_folders.ts";
 
 export interface Workplace {
@@ -39,6 +41,10 @@ export interface ServerGround {
 
 export interface ServerProgram extends ProgramCommand {
   readonly wish: ServerWish;
+  /** Hosts that its spec lists. */
+  readonly mayCall: readonly string[];
+  /** Where it is started, as far as its developer can do something about it. */
+  readonly place: Place;
 }
 
 export interface ServerEars {
@@ -73,14 +79,14 @@ export function openServerWorkplace(
   { budget, starts, idleMs, sockets }: ServerGround,
   { onEgress, ...ears }: ServerEars,
 ): Workplace {
-  const { wish } = program;
+  const { wish, mayCall, place } = program;
   const server = new Server({
     limits: policy.limits,
     wish,
     budget,
     starts,
     idleMs,
-    listensOn: placeOf(wish.listen),
+    explain: (remains) => startFault({ ...remains, listensOn: wish.listen, mayCall, place }),
     open: (_instance, onOutput) =>
       startInstance({ host, policy, program, sockets, onOutput, onEgress }),
     ...ears,
@@ -93,10 +99,6 @@ export function openServerWorkplace(
     close: () => server.close(),
     view: () => server.view(),
   };
-}
-
-function placeOf(listen: Listen): string {
-  return listen.kind === "fd" ? "the socket that it is passed" : `127.0.0.1:${listen.port}`;
 }
 
 interface InstanceStart extends Pick<ServerGround, "sockets">, Pick<ServerEars, "onEgress"> {
@@ -116,7 +118,7 @@ async function startInstance(
   try {
     const request = {
       argv: [entrypoint, ...args],
-      env: { ...env, ...listenVariables(listen) },
+      env,
       listen,
       socketDir: folder.path,
       onOutput,
@@ -128,13 +130,4 @@ async function startInstance(
     remove();
     throw error;
   }
-}
-
-/** The pid of a program in its own namespace, behind the one that keeps it (sandbox/init). */
-const PROGRAM_PID = "2";
-
-/** What platforms of servers set (PORT), or what systemd does for a socket (sd_listen_fds(3)). */
-function listenVariables(listen: Listen): Record<string, string> {
-  if (listen.kind === "port") return { PORT: String(listen.port) };
-  return { LISTEN_FDS: "1", LISTEN_PID: PROGRAM_PID };
 }

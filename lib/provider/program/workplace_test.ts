@@ -4,6 +4,7 @@ import { makeFolder } from "../../../worlds/home.ts";
 import { serverRequest } from "../../../worlds/server_request.ts";
 import { InstanceBudget } from "../server/instance_budget.ts";
 import { StartGate } from "../server/start_gate.ts";
+import { AT_A_PROVIDER } from "./detector.ts";
 import { sandboxOf, seatOf } from "./interface/interface.ts";
 import { SocketFolders } from "./socket_folders.ts";
 import { openRunWorkplace, openServerWorkplace } from "./workplace.ts";
@@ -43,7 +44,7 @@ Deno.test("a server's workplace is quiet before its first request, and once it i
   const workplace = openServerWorkplace(
     HOST,
     stage.policy,
-    { entrypoint: "./main", args: [], env: {}, wish },
+    { entrypoint: "./main", args: [], env: {}, wish, mayCall: [], place: AT_A_PROVIDER },
     {
       budget: new InstanceBudget(1),
       starts: new StartGate().of("an owner", () => true),

@@ -4,44 +4,12 @@ import type { RunLimits, RunRecord } from "../../../sandbox/sandbox.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { SERVER_START_TIMEOUT_MS } from "../../limits_of_servers.ts";
 
-/**
- * A server that ended before it listened.
- * @param listensOn where it should have listened, in words
- */
-export function endedAtStart(
-  record: RunRecord,
-  limits: RunLimits,
-  listensOn: string,
-): KhachapuriError {
-  if (record.limit !== null) {
-    const { code, shortMessage, data } = limitError(record.limit, limits);
-    return new KhachapuriError(code, `${shortMessage} before it listened on ${listensOn}`, {
-      data,
-    });
-  }
-  const text = `the server ${howItEnded(record)} before it listened on ${listensOn}`;
-  return new KhachapuriError("program_failed", text, {
-    hints: ["a server goes on until it is told to end; its output says why it did not"],
-  });
-}
-
-export function listensNot(listensOn: string): KhachapuriError {
-  const seconds = SERVER_START_TIMEOUT_MS / 1_000;
-  const text = `the server did not listen on ${listensOn} within ${seconds} s`;
-  return new KhachapuriError("program_failed", text, {
-    hints: ["a server listens where the environment says: PORT, or LISTEN_FDS"],
-  });
-}
-
 /** To those whose requests a server was working on when it ended by itself. */
 export function endedAtWork(record: RunRecord, limits: RunLimits): KhachapuriError {
   if (record.limit !== null) return limitError(record.limit, limits);
-  const text = `the server ${howItEnded(record)} while it worked on the request`;
-  return new KhachapuriError("program_failed", text);
-}
-
-function howItEnded({ exit, signal }: RunRecord): string {
-  return signal === null ? `ended with exit code ${exit}` : `was ended by ${signal}`;
+  const { exit, signal } = record;
+  const how = signal === null ? `ended with exit code ${exit}` : `was ended by ${signal}`;
+  return new KhachapuriError("program_failed", `the server ${how} while it worked on the request`);
 }
 
 export function seatsTaken(): KhachapuriError {

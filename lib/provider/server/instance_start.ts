@@ -1,16 +1,14 @@
 /** The start of an instance, from nothing to a server that listens. */
 import type { Instance } from "../../../sandbox/instance.ts";
-import type { RunLimits, RunRecord } from "../../../sandbox/sandbox.ts";
+import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, type KhachapuriError } from "../../errors.ts";
 import type { Clock } from "../../ipfs/clock.ts";
 import { SERVER_START_TIMEOUT_MS, SERVER_STOP_TIMEOUT_MS } from "../../limits_of_servers.ts";
 import { ServerConnection } from "./connection.ts";
-import { endedAtStart, listensNot, opensNot } from "./faults.ts";
+import { opensNot } from "./faults.ts";
 
 export interface StartOptions {
   open(): Promise<Instance>;
-  limits: RunLimits;
-  listensOn: string;
   clock: Clock;
   /** Nobody needs it any more. */
   abandoned: Promise<void>;
@@ -23,8 +21,12 @@ export type StartOutcome =
     /** On which it has shown that it listens. */
     readonly connection: ServerConnection;
   }
-  /** Nothing is left of it. */
-  | { readonly kind: "failed"; readonly why: KhachapuriError; readonly record: RunRecord | null }
+  /** Nothing is left of it; `ours`: why, where it was our side. */
+  | {
+    readonly kind: "failed";
+    readonly ours: KhachapuriError | null;
+    readonly record: RunRecord | null;
+  }
   | { readonly kind: "abandoned" };
 
 /** Starts an instance and waits until it listens. Never throws. */
@@ -44,28 +46,45 @@ async function openInTime(
   { open, clock, abandoned }: StartOptions,
   late: Promise<void>,
 ): Promise<Instance | StartOutcome> {
-  const opening = open().catch((thrown) => failed(asKhachapuriError(thrown), null));
+  let isOver = false;
   let cancel = () => {};
-  // It may be about to open, and is gone in order then.
+  const opening = open().catch((thrown) => failed(asKhachapuriError(thrown), null));
+  // It may be about to open, and goes in order then.
   const left = abandoned.then(() =>
     new Promise<StartOutcome>((resolve) => {
+      if (isOver) return;
       cancel = clock.after(SERVER_STOP_TIMEOUT_MS, () => resolve({ kind: "abandoned" }));
     })
   );
   const tooLate = late.then(() => failed(opensNot(), null));
   const first = await Promise.race([opening, tooLate, left]);
+  isOver = true;
   cancel();
-  if ("kind" in first) opening.then((opened) => "kind" in opened ? undefined : opened.close());
+  if ("kind" in first) {
+    void opening.then((opened) => "kind" in opened ? undefined : opened.close());
+  }
   return first;
 }
 
 async function listenInTime(
-  options: StartOptions,
+  { abandoned }: StartOptions,
   instance: Instance,
   late: Promise<void>,
 ): Promise<StartOutcome> {
   const connecting = ServerConnection.open(instance.socketPath);
-  const outcome = await firstOutcome(options, instance, connecting, late);
+  const ended = instance.record.then(
+    (record) => failed(null, record),
+    (thrown) => failed(asKhachapuriError(thrown), null),
+  );
+  const ready = connecting.then(async (connection): Promise<StartOutcome> => {
+    await instance.listening();
+    return { kind: "ready", instance, connection };
+  });
+  const tooLate = late.then(() => failed(null, null));
+  // Whose socket takes no connection is dead or dies: its record says why.
+  const reached = ready.catch(() => new Promise<StartOutcome>(() => {}));
+  const left = abandoned.then((): StartOutcome => ({ kind: "abandoned" }));
+  const outcome = await Promise.race([reached, ended, tooLate, left]);
   if (outcome.kind === "ready") return outcome;
   connecting.then((connection) => connection.close(), () => {});
   await instance.close();
@@ -73,27 +92,6 @@ async function listenInTime(
   return { ...outcome, record: await instance.record.catch(() => null) };
 }
 
-async function firstOutcome(
-  { limits, listensOn, abandoned }: StartOptions,
-  instance: Instance,
-  connecting: Promise<ServerConnection>,
-  late: Promise<void>,
-): Promise<StartOutcome> {
-  const ended = instance.record.then(
-    (record) => failed(endedAtStart(record, limits, listensOn), record),
-    (thrown) => failed(asKhachapuriError(thrown), null),
-  );
-  const ready = connecting.then(async (connection): Promise<StartOutcome> => {
-    await instance.listening();
-    return { kind: "ready", instance, connection };
-  });
-  // Whose socket takes no connection is dead or dies: its record says why.
-  const reached = ready.catch(() => new Promise<StartOutcome>(() => {}));
-  const left = abandoned.then((): StartOutcome => ({ kind: "abandoned" }));
-  const tooLate = late.then(() => failed(listensNot(listensOn), null));
-  return await Promise.race([reached, ended, tooLate, left]);
-}
-
-function failed(why: KhachapuriError, record: RunRecord | null): StartOutcome {
-  return { kind: "failed", why, record };
+function failed(ours: KhachapuriError | null, record: RunRecord | null) {
+  return { kind: "failed", ours, record } as const;
 }

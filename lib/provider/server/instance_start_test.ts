@@ -67,12 +67,14 @@ Deno.test("a server that ends before it listens fails those who wait, with the r
   played.instances[0]!.die({ exit: 3 });
   for (const { code, message } of [await one, await other]) {
     assert.equal(code, "program_failed");
-    assert.equal(message, "the server ended with exit code 3 before it listened on 127.0.0.1:8080");
+    assert.equal(message, "the server did not start: it exited with 3 before it listened");
   }
   assert.deepEqual(played.story, ["failed 1"]);
   const failed = played.events.find(({ kind }) => kind === "failed");
   assert(failed?.kind === "failed");
   // Its owner sees what it said; callers do not.
+  assert.deepEqual(failed.toOwner.hints, ["it printed: Error: no such table"]);
+  assert.deepEqual(failed.why.hints, ["its owner finds more in `khachapuri logs CID`"]);
   assert.equal(new TextDecoder().decode(failed.record!.stderr), "Error: no such table\n");
   assert.equal(played.server.view().restarts, 1);
 });
@@ -80,8 +82,8 @@ Deno.test("a server that ends before it listens fails those who wait, with the r
 Deno.test("failed starts are told from one another", async () => {
   for (
     const [record, code, text] of [
-      [{ exit: null, signal: "SIGSEGV" }, "program_failed", /was ended by SIGSEGV/],
-      [{ limit: "memory" }, "program_limit", /more than 64 MiB of memory before it listened/],
+      [{ exit: null, signal: "SIGSEGV" }, "program_failed", /SIGSEGV ended it before it listened/],
+      [{ limit: "memory" }, "program_limit", /it hit its memory limit before it listened/],
     ] as const
   ) {
     await using played = await playServer({ listens: never });
@@ -102,7 +104,7 @@ Deno.test("a server that does not listen in time is ended", async () => {
   played.clock.advance(1);
   const { code, message } = await seat;
   assert.equal(code, "program_failed");
-  assert.equal(message, "the server did not listen on 127.0.0.1:8080 within 10 s");
+  assert.equal(message, "the server did not start: it did not listen on port 8080 within 10 s");
   assert(played.instances[0]!.isGone());
   assert.deepEqual(played.states(), []);
 });
@@ -113,7 +115,7 @@ Deno.test("after a failed start nothing is started for one second, then two, the
     await endsAtStart(played);
     const started = played.instances.length;
     const told = await refusal(played.seat());
-    assert.match(told.message, /exit code 3/);
+    assert.match(told.message, /exited with 3/);
     assert.equal(told.retryAfterSeconds, seconds);
     played.clock.advance(seconds * 1_000 - 1);
     await refusal(played.seat());

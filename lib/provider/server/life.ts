@@ -18,6 +18,22 @@ export type InstanceEnd =
   /** It worked while it was to stand still. */
   | "escaped";
 
+/** Why an instance did not come to listen. */
+export interface StartFault {
+  /** As its callers are told. */
+  readonly why: KhachapuriError;
+  /** As its owner is: what exactly it was, and what to do. */
+  readonly toOwner: KhachapuriError;
+}
+
+/** What is left of an instance that did not come to listen. */
+export interface StartRemains {
+  /** How it ended; limit "aborted" when its time to start was over. null: that is not known. */
+  readonly record: RunRecord | null;
+  /** The end of what it printed. */
+  readonly output: Uint8Array;
+}
+
 /** Where an event has a record, its `stderr` is the end of what the instance printed. */
 export type ServerEvent =
   | { readonly kind: "output"; readonly instance: number; readonly bytes: Uint8Array }
@@ -26,9 +42,8 @@ export type ServerEvent =
   | {
     readonly kind: "failed";
     readonly instance: number;
-    readonly why: KhachapuriError;
     readonly record: RunRecord | null;
-  }
+  } & StartFault
   | {
     readonly kind: "ended";
     readonly instance: number;

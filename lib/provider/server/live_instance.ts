@@ -17,7 +17,15 @@ import { InFlight } from "./in_flight.ts";
 import type { Occupant } from "./instance_budget.ts";
 import { startInstance, type StartOutcome } from "./instance_start.ts";
 import { LastOutput } from "./last_output.ts";
-import type { InstanceEnd, InstanceState, InstanceView, Seat, ServerRun } from "./life.ts";
+import type {
+  InstanceEnd,
+  InstanceState,
+  InstanceView,
+  Seat,
+  ServerRun,
+  StartFault,
+  StartRemains,
+} from "./life.ts";
 import { MemoryGauge } from "./memory_gauge.ts";
 import { OutputPace } from "./output_pace.ts";
 import { type Death, type RequestHost, SentRequest } from "./sent_request.ts";
@@ -32,7 +40,8 @@ export interface LiveInstanceOptions {
   number: number;
   open(onOutput: (bytes: Uint8Array) => void | Promise<void>): Promise<Instance>;
   limits: RunLimits;
-  listensOn: string;
+  /** Why it did not come to listen. */
+  explain(remains: StartRemains): StartFault;
   concurrency: number;
   idleMs: number;
   clock: Clock;
@@ -44,6 +53,11 @@ export interface LiveInstanceOptions {
   /** It had come to listen; nothing is left of it. */
   onEnd(instance: LiveInstance, end: InstanceEnding): void;
 }
+
+/** What became of its start. */
+export type InstanceStart =
+  | { readonly kind: "ready" | "abandoned" }
+  | { readonly kind: "failed"; readonly record: RunRecord | null } & StartFault;
 
 export interface InstanceEnding {
   readonly why: InstanceEnd;
@@ -114,19 +128,21 @@ export class LiveInstance implements Occupant, SeatHost, RequestHost {
   }
 
   /** Resolves when it listens, or nothing is left of it. Never fails. */
-  async start(): Promise<StartOutcome> {
-    const { open, limits, listensOn, clock } = this.options;
+  async start(): Promise<InstanceStart> {
+    const { open, explain, clock } = this.options;
     const outcome = await startInstance({
       open: () => open((bytes) => this.#hear(bytes)),
-      limits,
-      listensOn,
       clock,
       abandoned: this.#abandoned.promise,
     });
     if (outcome.kind === "ready") this.#becomeReady(outcome);
     else this.#pace.stop();
-    if (outcome.kind !== "failed" || !outcome.record) return outcome;
-    return { ...outcome, record: this.#withOutput(outcome.record) };
+    if (outcome.kind !== "failed") return { kind: outcome.kind };
+    const record = outcome.record && this.#withOutput(outcome.record);
+    const { ours } = outcome;
+    const output = this.#lastOutput.bytes();
+    const fault = ours ? { why: ours, toOwner: ours } : explain({ record, output });
+    return { kind: "failed", record, ...fault };
   }
 
   #becomeReady({ instance, connection }: Extract<StartOutcome, { kind: "ready" }>): void {

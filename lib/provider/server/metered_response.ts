@@ -26,6 +26,8 @@ export class MeteredResponse implements ServerResponse {
   readonly tunnel: Tunnel | null;
   /** Of the body, or of the tunnel, so far. */
   bytes = 0;
+  /** Into its tunnel, so far. */
+  sentBytes = 0;
 
   constructor(
     private readonly response: ServerResponse,
@@ -83,6 +85,7 @@ export class MeteredResponse implements ServerResponse {
       write: async (bytes) => {
         try {
           await tunnel.write(bytes);
+          this.sentBytes += bytes.length;
         } catch (thrown) {
           throw await this.fate.failure(thrown);
         }

@@ -97,7 +97,7 @@ Deno.test("a tunnel is counted without a bound, and told from one that its serve
   await tunnel!.read();
   assert.equal(await tunnel!.read(), null);
   await tunnel!.write(new Uint8Array(7));
-  assert.deepEqual([told.bytes, heard], [120, []]);
+  assert.deepEqual([told.bytes, told.sentBytes, heard], [120, 7, []]);
   tunnel!.close();
   assert.deepEqual([written, heard], [[7, -1], ["closed"]]);
 });

@@ -219,7 +219,7 @@ export class SentRequest implements ServerRun {
       listeningPort: null,
       cpuMs: null,
       peakMemoryBytes: null,
-      stdinBytes: this.#body?.bytes ?? 0,
+      stdinBytes: (this.#body?.bytes ?? 0) + (this.#response?.sentBytes ?? 0),
       stdoutBytes: this.#response?.bytes ?? 0,
       stderrBytes: 0,
       egress: null,

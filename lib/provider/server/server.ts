@@ -13,7 +13,7 @@ import { Alarm, monotonicClock } from "./alarm.ts";
 import { BackOff } from "./back_off.ts";
 import { placesTaken, seatsTaken, takesNoMore } from "./faults.ts";
 import type { InstanceBudget, Place } from "./instance_budget.ts";
-import type { Seat, SeatWait, ServerEvent, ServerView } from "./life.ts";
+import type { Seat, SeatWait, ServerEvent, ServerView, StartFault, StartRemains } from "./life.ts";
 import { type InstanceEnding, LiveInstance } from "./live_instance.ts";
 import { SeatQueue } from "./seat_queue.ts";
 import type { Turn, Turns } from "./start_gate.ts";
@@ -39,8 +39,8 @@ export interface ServerOptions {
   starts: Turns;
   /** An instance that nobody needs for this long ends. */
   idleMs: number;
-  /** Where it has to listen, in words: "127.0.0.1:8080". */
-  listensOn: string;
+  /** Why an instance did not come to listen. */
+  explain(remains: StartRemains): StartFault;
   onEvent(event: ServerEvent): void;
   /** It has no instance, nobody waits for one, and there is no failure to remember. */
   onIdle?(): void;
@@ -178,7 +178,7 @@ export class Server {
 
   /** @returns false when this machine has no place for it now */
   #startOne(): boolean {
-    const { open, limits, listensOn, wish, idleMs, budget, starts, onEvent } = this.#options;
+    const { open, limits, explain, wish, idleMs, budget, starts, onEvent } = this.#options;
     const turn = starts.take(this.#askForRoom);
     this.#awaitsTurn = turn === null;
     if (!turn) return false;
@@ -187,7 +187,7 @@ export class Server {
       number,
       open: (onOutput) => open(number, onOutput),
       limits,
-      listensOn,
+      explain,
       concurrency: wish.concurrency,
       idleMs,
       clock: this.#clock,
@@ -226,8 +226,7 @@ export class Server {
     if (outcome.kind === "failed") {
       this.#restarts += 1;
       told = this.#fail(outcome.why);
-      const { record } = outcome;
-      this.#options.onEvent({ kind: "failed", instance: number, why: told, record });
+      this.#options.onEvent({ ...outcome, instance: number, why: told });
     }
     this.#encourage(now);
     this.#forget(instance, told);

@@ -131,7 +131,7 @@ eachLauncher(
       script: "#!/bin/sh\necho no such table\nexit 3\n",
     });
     const { message } = await refusal(ends.seat());
-    assert.equal(message, "the server ended with exit code 3 before it listened on 127.0.0.1:8080");
+    assert.equal(message, "the server did not start: it exited with 3 before it listened");
     const failed = ends.events.find((event) => event.kind === "failed");
     assert.equal(text(failed?.record?.stderr ?? null), "no such table\n");
     await using absent = await sandboxedServer(launcher, { script: "#!/no/such/interpreter\n" });

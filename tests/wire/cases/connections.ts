@@ -160,7 +160,8 @@ export const EXPECTATIONS: Chapter = {
   about:
     "`100 Continue` is said once the call is accepted and paid for. A WebSocket is opened to " +
     "programs with the interface `http`; HTTP/2 in cleartext is not offered, and any other " +
-    "upgrade is refused by name.",
+    "upgrade is refused by name. The provider's own pages are answered as if nothing but the page " +
+    "had been asked for.",
   cases: [
     answered(
       "100 Continue before the body",

@@ -6,7 +6,7 @@ import { dashed, type HeaderField } from "../../http/header_rules.ts";
 import type { ServerRequest } from "../../server/exchange.ts";
 import { HttpRun, REQUEST_ID } from "./http_run.ts";
 import { type ProgramInterface, type ProgramRequest, seatOf } from "./interface.ts";
-import { mountPath, programFields } from "./meta_variables.ts";
+import { hostOf, mountPath, programFields } from "./meta_variables.ts";
 
 /**
  * Host, Via and the request's id go out as we say them. What the connection to the server says by
@@ -54,9 +54,8 @@ function requestId({ headers }: ProgramRequest): string {
 }
 
 function fieldsFor(request: ProgramRequest, id: string): HeaderField[] {
-  const { base, protocol, payer, headers } = request;
-  // HTTP/1.0 may name no host, and a server needs one to make URLs of.
-  const host = headers.find(([name]) => name === "host")?.[1] || base.host;
+  const { protocol, payer } = request;
+  const host = hostOf(request);
   const fields: HeaderField[] = [["host", host]];
   for (const field of programFields(request)) {
     if (!NOT_PASSED_ON.has(dashed(field[0]))) fields.push(field);

@@ -4,7 +4,7 @@ import { type HeaderField, singly } from "../../http/header_rules.ts";
 import type { ServerResponse } from "../../server/exchange.ts";
 import type { ServerRun } from "../../server/life.ts";
 import type { ProgramRequest, ProgramResponse, ProgramRun } from "./interface.ts";
-import { mountPath } from "./meta_variables.ts";
+import { hostOf, mountPath } from "./meta_variables.ts";
 import { endToEndHeaders } from "./response_head.ts";
 
 /** By which the server's log and the caller's can be brought together. */
@@ -89,7 +89,7 @@ export function responseHeaders(
   const prefix = mountPath(request);
   if (prefix === "") return headers;
   return headers.map((field): HeaderField =>
-    field[0] === "location" ? ["location", mounted(field[1], prefix)] : field
+    field[0] === "location" ? ["location", mounted(field[1], request, prefix)] : field
   );
 }
 
@@ -98,12 +98,23 @@ function contradictory(name: string): KhachapuriError {
 }
 
 /**
- * A server that does not know where it is mounted redirects to paths of its own. One that does, by
- * X-Forwarded-Prefix, has said where by itself. "//" begins another host.
+ * A server that does not know where it is mounted redirects to paths of its own, or to URLs that it
+ * makes of them and of the Host that it is told. One that does, by X-Forwarded-Prefix, has said
+ * where by itself. "//" begins another host.
  */
-function mounted(location: string, prefix: string): string {
-  if (!location.startsWith("/") || location.startsWith("//")) return location;
-  const isMounted = location.startsWith(prefix) &&
-    /^(?:[/?#]|$)/.test(location.slice(prefix.length));
-  return isMounted ? location : prefix + location;
+function mounted(location: string, request: ProgramRequest, prefix: string): string {
+  const [, origin = "", path] = /^(https?:\/\/[^/?#\\]*)?(\/(?!\/).*)?$/is.exec(location) ?? [];
+  if (origin !== "" && !isOwn(origin, request)) return location;
+  if (path === undefined) return origin === "" ? location : origin + prefix + "/";
+  const isMounted = path.startsWith(prefix) && /^(?:[/?#]|$)/.test(path.slice(prefix.length));
+  return origin + (isMounted ? path : prefix + path);
+}
+
+/** Of the host that the caller named, by either scheme: a server may not look at ours. */
+function isOwn(origin: string, request: ProgramRequest): boolean {
+  if (!URL.canParse(origin)) return false;
+  const { protocol, host, username, password } = new URL(origin);
+  if (username !== "" || password !== "") return false;
+  const named = `${protocol}//${hostOf(request)}`;
+  return URL.canParse(named) && new URL(named).host === host;
 }

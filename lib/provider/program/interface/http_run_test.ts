@@ -81,6 +81,39 @@ Deno.test("a redirect to a path of the server's leads to where callers find it",
   assert.equal(location("/cloud/bafkcid/login", { base }), "/cloud/bafkcid/login");
 });
 
+Deno.test("so does one to a URL that the server made of the caller's Host, and no other", () => {
+  const location = (value: string, request: RequestFields = {}) =>
+    answered([["location", value]], request)[0]![1];
+  const base = new URL("https://site.example");
+  const own = { base, headers: [["host", "Site.example"] as HeaderField] };
+  const cases: [string, string][] = [
+    ["https://site.example/login?a#b", "https://site.example/bafkcid/login?a#b"],
+    ["http://site.example/login", "http://site.example/bafkcid/login"],
+    ["HTTPS://SITE.example:443/login", "HTTPS://SITE.example:443/bafkcid/login"],
+    ["https://site.example", "https://site.example/bafkcid/"],
+    ["https://site.example/", "https://site.example/bafkcid/"],
+    ["https://site.example/bafkcid/login", "https://site.example/bafkcid/login"],
+    ["https://site.example/bafkcid", "https://site.example/bafkcid"],
+    ["https://site.example:8443/login", "https://site.example:8443/login"],
+    ["https://site.example.evil/login", "https://site.example.evil/login"],
+    ["https://site.example@evil.example/login", "https://site.example@evil.example/login"],
+    ["https://me@site.example/login", "https://me@site.example/login"],
+    ["https://site.example\\@evil.example/", "https://site.example\\@evil.example/"],
+    ["https://site.example//login", "https://site.example//login"],
+    ["ftp://site.example/login", "ftp://site.example/login"],
+  ];
+  for (const [said, told] of cases) assert.equal(location(said, own), told);
+  const named = { base, headers: [["host", "site.example:8443"] as HeaderField] };
+  assert.equal(
+    location("https://site.example:8443/login", named),
+    "https://site.example:8443/bafkcid/login",
+  );
+  assert.equal(
+    location("https://site.example/login", { ...own, mount: "" }),
+    "https://site.example/login",
+  );
+});
+
 const RECORD: RunRecord = {
   exit: 0,
   signal: null,

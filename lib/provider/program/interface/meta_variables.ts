@@ -32,6 +32,11 @@ export function mountPath({ base, mount }: ProgramRequest): string {
   return pathname === "/" ? mount : pathname.replace(/\/+$/, "") + mount;
 }
 
+/** As the caller named it. HTTP/1.0 may name none, and a server needs one to make URLs of. */
+export function hostOf({ base, headers }: ProgramRequest): string {
+  return headers.find(([name]) => name === "host")?.[1] || base.host;
+}
+
 /** Path and query of the request, as they were sent. */
 export function requestUri(request: ProgramRequest): string {
   const { path, query } = request;
