@@ -333,8 +333,8 @@ function playPrograms(
       let isOut = true;
       return {
         take() {
-          before.seat?.();
-          return sandbox;
+          const place = before.seat?.() as ReturnType<Lease["take"]> | undefined;
+          return place ?? sandbox;
         },
         fetchedAt: performance.now(),
         release() {

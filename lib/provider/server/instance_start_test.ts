@@ -125,6 +125,38 @@ Deno.test("after a failed start nothing is started for one second, then two, the
   assert.equal(await played.ask(), "hello");
 });
 
+Deno.test("a sandbox that does not open in time is our failure, and closed when it does", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using played = await playServer({
+    opening: (number) => number === 1 ? gate.promise : ready,
+  });
+  const seat = refusal(played.seat());
+  played.clock.advance(9_999);
+  await aWhile();
+  assert.deepEqual(played.states(), ["1 starting"]);
+  played.clock.advance(1);
+  const { code, retryAfterSeconds } = await seat;
+  assert.deepEqual([code, retryAfterSeconds], ["sandbox_unavailable", 1]);
+  assert.deepEqual(played.states(), []);
+  gate.resolve();
+  await until(() => played.instances[0]?.isGone() ?? false);
+  played.clock.advance(1_000);
+  assert.equal(await played.ask(), "hello");
+});
+
+const ready = Promise.resolve();
+
+Deno.test("the end of a server waits no longer for a sandbox that does not open than for others", async () => {
+  await using played = await playServer({ opening: never });
+  const seat = refusal(played.seat());
+  const drained = played.server.drain();
+  await seat;
+  await aWhile();
+  played.clock.advance(5_000);
+  await drained;
+  assert.deepEqual(played.states(), []);
+});
+
 Deno.test("what fails on our side is told as that, and pauses starts as well", async () => {
   const ours = new KhachapuriError("sandbox_unavailable", "no more processes");
   await using played = await playServer({ opening: () => Promise.reject(ours) });
