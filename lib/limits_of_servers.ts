@@ -24,6 +24,20 @@ export const INSTANCE_IDLE_SECONDS_DEFAULT = 60;
 /** Requests that wait for a place, for each place that there may be: as many again come soon. */
 export const SERVER_WAITING_PER_SEAT_MAX = 2;
 
+/** Of them those of one server at most: each holds its request, and a credit of somebody. */
+export const SERVER_WAITING_MAX = 1_024;
+
+/** How long a request waits that an instance is started for, ms, the wait for its turn included. */
+export const SERVER_START_WAIT_TIMEOUT_MS = 15_000;
+
+/** Starts of one owner's instances at a time: the others wait for what theirs compute. */
+export const SERVER_STARTS_OF_OWNER_MAX = 2;
+
+/** Starts of all owners at a time: what comes up computes, and waits for its disk as often. */
+export function serverStartsMax(processors: number): number {
+  return Math.max(4, 2 * processors);
+}
+
 /** How long a request waits for a place among others', ms; trying again is then its caller's. */
 export const SERVER_SEAT_TIMEOUT_MS = 2_000;
 

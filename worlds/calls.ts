@@ -49,6 +49,7 @@ export type Stage =
   | "acquire"
   | "slot"
   | "hold"
+  | "seat"
   | "run"
   | "extend"
   | "begin"
@@ -85,7 +86,7 @@ export interface CallWorld extends Omit<HeardLog, "log">, Disposable {
   readonly deployment: Deployment;
   readonly records: Records;
   readonly counters: Counters;
-  /** Called before a stage: throws to fail it; it waits for a promise ("read", "slot" do not). */
+  /** Called before a stage: throws to fail it; it waits for a promise, at most of the stages. */
   readonly before: { [S in Stage]?: () => unknown };
   /** What programs do once they are started; prints "hello\n" and exits unless replaced. */
   program: (run: PlayedRun) => unknown;
@@ -143,7 +144,7 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
   const world: CallWorld = {
     ...heard,
     parts: {
-      money: { schemes: [countingScheme(before, holds)] },
+      money: { schemes: [countingScheme(before, holds)], startDebits: { of: () => null } },
       programs: {
         deployments: {
           async get(cid) {
@@ -331,7 +332,10 @@ function playPrograms(
       leases += 1;
       let isOut = true;
       return {
-        place: sandbox,
+        take() {
+          const place = before.seat?.() as ReturnType<Lease["take"]> | undefined;
+          return place ?? sandbox;
+        },
         fetchedAt: performance.now(),
         release() {
           if (isOut) leases -= 1;

@@ -93,7 +93,7 @@ function free(parts: RouteParts): RouteParts {
 
 function quick(parts: RouteParts): RouteParts {
   const sandboxes = {
-    acquire: () => Promise.resolve({ place: AT_ONCE, fetchedAt: 0, release() {} }),
+    acquire: () => Promise.resolve({ take: () => AT_ONCE, fetchedAt: 0, release() {} }),
     isOpen: () => true,
     isClosed: () => false,
     refusal: () => null,

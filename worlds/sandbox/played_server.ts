@@ -3,6 +3,7 @@ import { startFault } from "../../lib/provider/program/server_failure.ts";
 import { Server } from "../../lib/provider/server/server.ts";
 import type { ServerRequest, ServerResponse } from "../../lib/provider/server/exchange.ts";
 import { InstanceBudget } from "../../lib/provider/server/instance_budget.ts";
+import { StartGate, type Turns } from "../../lib/provider/server/start_gate.ts";
 import type { Seat, ServerEvent, ServerRun } from "../../lib/provider/server/life.ts";
 import type { Instance } from "../../sandbox/instance.ts";
 import { type ManualClock, manualClock } from "../clock.ts";
@@ -19,6 +20,7 @@ export interface PlayedServerOptions {
   instances?: number;
   concurrency?: number;
   budget?: InstanceBudget;
+  starts?: Turns;
   idleMs?: number;
   limits?: Partial<typeof LIMITS>;
   clock?: ManualClock;
@@ -34,6 +36,8 @@ export interface PlayedServer extends AsyncDisposable {
   readonly events: ServerEvent[];
   /** "1 awake" and so on. */
   states(): string[];
+  /** A place for a request, once there is one. */
+  seat(): Promise<Seat>;
   /** Sends a request on a place of its own. */
   send(request?: Partial<ServerRequest>): Promise<ServerRun>;
   /** Sends one and reads its answer. */
@@ -61,6 +65,7 @@ export async function playServer(options: PlayedServerOptions = {}): Promise<Pla
     limits: { ...LIMITS, ...options.limits },
     wish: { instances: options.instances ?? 1, concurrency: options.concurrency ?? 4 },
     budget: options.budget ?? new InstanceBudget(8),
+    starts: options.starts ?? new StartGate(8).of("an owner", () => true),
     idleMs: options.idleMs ?? IDLE_MS,
     explain: (remains) => startFault({ ...remains, listensOn: { kind: "port", port: 8080 } }),
     onEvent(event) {
@@ -72,8 +77,11 @@ export async function playServer(options: PlayedServerOptions = {}): Promise<Pla
     onIdle: () => void story.push("idle"),
     clock,
   });
+  // Async, so that a place that is there is one to be waited for as well.
+  // deno-lint-ignore require-await
+  const seat = async () => server.seat();
   const send = async (request: Partial<ServerRequest> = {}) => {
-    return (await server.seat()).send(requestOf(request));
+    return (await seat()).send(requestOf(request));
   };
   return {
     server,
@@ -82,6 +90,7 @@ export async function playServer(options: PlayedServerOptions = {}): Promise<Pla
     story,
     events,
     states: () => server.view().instances.map(({ instance, state }) => `${instance} ${state}`),
+    seat,
     send,
     ask: async (target = "/") => await textOf(await (await send({ target })).response),
     async [Symbol.asyncDispose]() {
@@ -110,11 +119,6 @@ export async function textOf(response: ServerResponse): Promise<string> {
     text += new TextDecoder().decode(bytes);
   }
   return text;
-}
-
-/** Takes a place and keeps it. */
-export function take({ server }: PlayedServer): Promise<Seat> {
-  return server.seat();
 }
 
 /** Waits until `holds`, for as long as things are under way in this process. */

@@ -3,9 +3,10 @@ import { openInstance } from "../../sandbox/instance.ts";
 import type { Listen } from "../../sandbox/policy.ts";
 import { InstanceBudget } from "../../lib/provider/server/instance_budget.ts";
 import { startFault } from "../../lib/provider/program/server_failure.ts";
+import { StartGate } from "../../lib/provider/server/start_gate.ts";
 import { Server } from "../../lib/provider/server/server.ts";
 import type { ServerRequest } from "../../lib/provider/server/exchange.ts";
-import type { ServerEvent } from "../../lib/provider/server/life.ts";
+import type { Seat, ServerEvent } from "../../lib/provider/server/life.ts";
 import type { Launcher } from "./launchers.ts";
 import { requestOf, textOf } from "./played_server.ts";
 
@@ -25,6 +26,8 @@ export interface SandboxedServer extends AsyncDisposable {
   /** Which the command lines of its helpers name. */
   readonly dir: string;
   readonly events: ServerEvent[];
+  /** A place for a request, once there is one. */
+  seat(): Promise<Seat>;
   printed(): string;
   states(): string[];
   ask(request?: Partial<ServerRequest>): Promise<string>;
@@ -62,12 +65,17 @@ export async function sandboxedServer(
     limits,
     wish: { instances: options.instances ?? 1, concurrency: options.concurrency ?? 8 },
     budget: new InstanceBudget(8),
+    starts: new StartGate(8).of("an owner", () => true),
     idleMs: options.idleMs ?? 60_000,
     explain: (remains) => startFault({ ...remains, listensOn: listen }),
     onEvent: (event) => void events.push(event),
   });
+  // Async, so that a place that is there is one to be waited for as well.
+  // deno-lint-ignore require-await
+  const seat = async () => server.seat();
   return {
     server,
+    seat,
     dir,
     events,
     printed() {
@@ -76,7 +84,7 @@ export async function sandboxedServer(
     },
     states: () => server.view().instances.map(({ instance, state }) => `${instance} ${state}`),
     async ask(request) {
-      const run = (await server.seat()).send(requestOf(request));
+      const run = (await seat()).send(requestOf(request));
       return await textOf(await run.response);
     },
     async until(holds) {

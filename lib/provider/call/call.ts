@@ -1,7 +1,7 @@
 /**
  * One call from its arrival to the end of its run. It owns what it holds while it lasts: the lease
- * of a place to run at, a slot, the credit, the run. Each stage can refuse, up
- * to the credit for free; whatever was taken by then is given back.
+ * of its sandbox or server, a slot, the credit, a place, the run. Each stage can refuse, up to the
+ * credit for free; whatever was taken by then is given back.
  */
 import type { Address } from "viem";
 import { KhachapuriError } from "../../errors.ts";
@@ -23,9 +23,12 @@ import type {
 import { interfaceOf } from "../program/interface/interfaces.ts";
 import { runCreditsMax } from "../program/run_limits.ts";
 import type { Lease } from "../program/sandboxes.ts";
+import type { Seat, SeatWait } from "../server/life.ts";
 import type { Claim } from "./idempotency.ts";
+import { lostRun } from "./lost_run.ts";
 import { PaidTime } from "./paid_time.ts";
 import type { CallParts } from "./parts.ts";
+import { PlaceWait } from "./place_wait.ts";
 import { withCreditsMax } from "./run_credits.ts";
 import type { Slot } from "./slots.ts";
 import { assertServed } from "./unserved.ts";
@@ -55,6 +58,7 @@ export class Call {
   #lease: Lease | null = null;
   #slot: Slot | null = null;
   #hold: Hold | null = null;
+  #wait: PlaceWait | null = null;
   #run: ProgramRun | null = null;
   #paidTime: PaidTime | null = null;
   #body: WholeBody | null = null;
@@ -100,7 +104,8 @@ export class Call {
   }
 
   /**
-   * Program and sandbox ready first, then the credit, then the run: our failures cost nothing.
+   * Program and sandbox ready first, then the credit, then the run: our failures cost nothing. An
+   * instance of a server is started with the credit held: it computes from then on.
    * @param admission what the scheme's `admit` returned
    * @param claim where the answer will be kept; such a run goes on when its caller goes away
    * @throws KhachapuriError when it does not start; nothing is held or charged then
@@ -148,6 +153,7 @@ export class Call {
   /** Ends the run before its time, or as soon as there is one. */
   kill(): void {
     this.#isKilled = true;
+    this.#wait?.giveUp();
     this.#paidTime?.stop();
     this.#run?.kill();
   }
@@ -185,6 +191,17 @@ export class Call {
     return this.interface.prepare(command, this.#programRequest());
   }
 
+  /** The place at a server, or the run of a request that gets none and is to be paid for. */
+  async #waitFor(seat: SeatWait): Promise<Seat | ProgramRun> {
+    const begunAt = performance.now();
+    const { money: { startDebits } } = this.parts;
+    this.#wait = new PlaceWait(seat, this.#slot!, startDebits);
+    if (this.#isKilled) this.#wait.giveUp();
+    const place = await this.#wait.place();
+    this.#wait = null;
+    return place instanceof KhachapuriError ? lostRun(place, begunAt) : place;
+  }
+
   async #runProgram(startProgram: StartProgram, lease: Lease, hold: Hold): Promise<Started> {
     const body: RequestBody = this.#body ?? meterBody(this.arrival.request.body, {
       bytesMax: this.parts.gate.requestBytes,
@@ -192,13 +209,21 @@ export class Call {
       onFailure: () => this.kill(),
     });
     this.timing?.lap("queue");
-    const run = await startProgram(lease.place, body.source);
+    const taken = lease.take();
+    const place = taken instanceof Promise ? await this.#waitFor(taken) : taken;
+    const at = this.parts.records.now();
+    if ("respond" in place) {
+      body.source?.cancel();
+      const uptake = new Uptake(this.deployment.spec.limits.timeoutMs);
+      return { run: place, hold, body, paidTime: null, uptake, at };
+    }
+    const run = await startProgram(place, body.source);
     this.timing?.lap("start");
     this.#run = run;
-    const uptake = new Uptake(lease.place.limits.timeoutMs);
-    this.#paidTime = this.#startTime({ run, hold, uptake }, lease.place);
+    const uptake = new Uptake(place.limits.timeoutMs);
+    this.#paidTime = this.#startTime({ run, hold, uptake }, place);
     if (this.#isKilled) this.kill();
-    return { run, hold, body, paidTime: this.#paidTime, uptake, at: this.parts.records.now() };
+    return { run, hold, body, paidTime: this.#paidTime, uptake, at };
   }
 
   #startTime(

@@ -8,28 +8,38 @@ import { asKhachapuriError } from "../../errors.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { PaymentScheme } from "../money/scheme.ts";
 import type { ServerEvent } from "../server/life.ts";
-import type { CallMoney, CallRecords } from "./parts.ts";
+import type { CallMoney, CallRecords, StartDebits } from "./parts.ts";
+import type { Slots } from "./slots.ts";
 
 export interface OwnerDebitParts {
-  money: CallMoney;
+  money: Pick<CallMoney, "schemes">;
+  slots: Pick<Slots, "debit">;
   records: Pick<CallRecords, "runs" | "credits" | "registrations" | "log">;
 }
 
-export class OwnerDebits {
+export class OwnerDebits implements StartDebits {
   /** Charges under way. */
-  readonly #pending = new Set<Promise<void>>();
+  readonly #pending = new Set<Promise<boolean>>();
+  /** Of starts that failed, by what those were told who waited for them. */
+  readonly #starts = new WeakMap<KhachapuriError, Promise<boolean>>();
 
   constructor(private readonly parts: OwnerDebitParts) {}
 
   /** Takes a credit where the event is one that costs the owner. */
   note(deployment: Deployment, event: ServerEvent): void {
     if (!isOwners(event)) return;
-    const charged = this.#charge(deployment).catch((error) => {
+    const charged = this.#charge(deployment).then(() => true, (error) => {
       // Its server is not started again for a while, whether it pays or not.
       this.#notPaid(deployment, asKhachapuriError(error));
+      return false;
     });
+    if (event.kind === "failed") this.#starts.set(event.why, charged);
     this.#pending.add(charged);
     charged.finally(() => this.#pending.delete(charged));
+  }
+
+  of(why: KhachapuriError): Promise<boolean> | null {
+    return this.#starts.get(why) ?? null;
   }
 
   /** Resolves when all that was taken is charged. */
@@ -37,10 +47,17 @@ export class OwnerDebits {
     await Promise.all(this.#pending);
   }
 
+  /** Counts against what strangers may cost the owner, as any call does that it pays for. */
   async #charge(deployment: Deployment): Promise<void> {
-    const { money, records } = this.parts;
+    const { money, records, slots } = this.parts;
+    const giveBack = slots.debit(deployment);
     const scheme = ownersScheme(money);
-    const hold = await scheme.hold(await scheme.admit(scheme.ownersBill(deployment)));
+    const hold = await scheme.admit(scheme.ownersBill(deployment))
+      .then((admission) => scheme.hold(admission))
+      .catch((error) => {
+        giveBack();
+        throw error;
+      });
     records.registrations.add(deployment);
     await hold.charge("failed", null);
     records.runs.add({ paid_by: "owner", outcome: "failed" });
@@ -60,6 +77,6 @@ function isOwners(event: ServerEvent): boolean {
 }
 
 /** The last one takes what none before it does, as of a request that brings no payment. */
-function ownersScheme({ schemes }: CallMoney): PaymentScheme {
+function ownersScheme({ schemes }: Pick<CallMoney, "schemes">): PaymentScheme {
   return schemes.at(-1)!;
 }

@@ -18,7 +18,7 @@ const ended = (why: Extract<ServerEvent, { kind: "ended" }>["why"]): ServerEvent
 
 /** What the events cost the owner: how each credit ended. */
 async function cost(world: CallWorld, ...events: ServerEvent[]): Promise<string[][]> {
-  const debits = new OwnerDebits(world.parts);
+  const debits = new OwnerDebits({ ...world.parts, slots: world.parts.gate.slots });
   for (const event of events) debits.note(world.deployment, event);
   await debits.settled();
   return world.endings();
@@ -53,6 +53,18 @@ Deno.test("nothing else that a server does costs anything, nor what our side fai
     { kind: "output", instance: 1, bytes: new Uint8Array(1) },
   ];
   assert.deepEqual(await cost(world, ...free), []);
+});
+
+Deno.test("a failed start beyond what strangers may cost the owner is not charged to it", async () => {
+  const limits = { timeoutMs: 1_000, memoryMb: 64, concurrency: 1, ownerCreditsPerMinute: 1 };
+  using world = await openCallWorld({ spec: { limits } });
+  const debits = new OwnerDebits({ ...world.parts, slots: world.parts.gate.slots });
+  const events = [failed(), failed()];
+  for (const event of events) debits.note(world.deployment, event);
+  const paid = events.map((event) => event.kind === "failed" && debits.of(event.why));
+  assert.deepEqual(await Promise.all(paid), [true, false]);
+  assert.deepEqual(world.endings(), [["charged failed"]]);
+  assert.equal(debits.of(new KhachapuriError("program_failed", "another")), null);
 });
 
 Deno.test("callers who pay themselves do not pay for it", async () => {

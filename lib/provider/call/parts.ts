@@ -1,4 +1,5 @@
 /** What calls are served with: money, programs, the gate before them, the records behind. */
+import type { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import type { Deployments } from "../deployment/deployments.ts";
 import type { Records } from "../deployment/records.ts";
@@ -21,6 +22,13 @@ export interface CallParts {
 /** Ways to be paid, asked in this order; the last one takes every request or refuses it. */
 export interface CallMoney {
   schemes: readonly PaymentScheme[];
+  startDebits: StartDebits;
+}
+
+/** What owners are charged for starts of their servers that fail. */
+export interface StartDebits {
+  /** Whether the owner has paid for the start that failed with `why`; null: with it none did. */
+  of(why: KhachapuriError): Promise<boolean> | null;
 }
 
 export interface CallPrograms {

@@ -20,6 +20,13 @@ export interface Slot {
   extend(creditMs: number): void;
   /** A credit that was counted so was not used. */
   giveBack(): void;
+  /** The call waits before it runs, and keeps nobody else from running meanwhile. */
+  stepAside(): void;
+  /**
+   * The wait is over; the owner's rate is not asked again.
+   * @throws KhachapuriError as `take`, where others run in its place
+   */
+  comeBack(): void;
   /**
    * The run has ended, never began, or goes on without it: then `extend` counts its credits, and it
    * has to leave for nobody. Calling it again does nothing.
@@ -64,20 +71,15 @@ export class Slots {
   take({ spec }: Deployment, bill: Pick<Bill, "source">): Slot {
     const { id, owner, limits } = spec;
     const key = `${owner}:${id}`;
-    const runs = this.#running.get(key) ?? 0;
-    if (runs >= limits.concurrency) throw tooManyRuns(limits.concurrency);
-    if (this.#busy >= this.concurrency) {
-      this.#refused.set(key, this.now());
-      throw allBusy();
-    }
-    this.#refused.delete(key);
+    this.#assertRoom(key, limits.concurrency);
     const rate = bill.source === "owner" ? this.#rateOf(key, limits.ownerCreditsPerMinute) : null;
     if (rate && !rate.take()) throw tooFast(limits.ownerCreditsPerMinute, rate.waitSeconds());
-    this.#busy += 1;
-    this.#running.set(key, runs + 1);
+    this.#occupy(key);
     let isTaken = true;
+    let isAside = false;
     let isLeaving = false;
     const free = () => {
+      isAside = false;
       if (!isTaken) return;
       isTaken = false;
       this.#busy -= 1;
@@ -87,6 +89,16 @@ export class Slots {
     const giveBack = () => rate?.giveBack();
     return {
       free,
+      stepAside() {
+        free();
+        isAside = true;
+      },
+      comeBack: () => {
+        this.#assertRoom(key, limits.concurrency);
+        this.#occupy(key);
+        isTaken = true;
+        isAside = false;
+      },
       extend: (creditMs) => {
         if (this.#isClosing) throw shuttingDown();
         if (rate && isTaken && this.#isWanted(key, creditMs)) {
@@ -98,10 +110,34 @@ export class Slots {
       },
       giveBack,
       undo() {
-        if (isTaken) giveBack();
+        if (isTaken || isAside) giveBack();
         free();
       },
     };
+  }
+
+  /**
+   * Counts a credit that no call's run costs the owner; returns what takes that back.
+   * @throws KhachapuriError `rate_limited` beyond the owner's rate
+   */
+  debit({ spec: { id, owner, limits } }: Deployment): () => void {
+    const rate = this.#rateOf(`${owner}:${id}`, limits.ownerCreditsPerMinute);
+    if (!rate.take()) throw tooFast(limits.ownerCreditsPerMinute, rate.waitSeconds());
+    return () => rate.giveBack();
+  }
+
+  #assertRoom(key: string, concurrency: number): void {
+    if ((this.#running.get(key) ?? 0) >= concurrency) throw tooManyRuns(concurrency);
+    if (this.#busy >= this.concurrency) {
+      this.#refused.set(key, this.now());
+      throw allBusy();
+    }
+    this.#refused.delete(key);
+  }
+
+  #occupy(key: string): void {
+    this.#busy += 1;
+    this.#running.set(key, (this.#running.get(key) ?? 0) + 1);
   }
 
   /** Whether a deployment is to leave a slot to others, whom one was refused of late. */

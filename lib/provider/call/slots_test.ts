@@ -35,6 +35,26 @@ function refusal(work: () => unknown): KhachapuriError {
   throw new Error("nothing was refused");
 }
 
+Deno.test("who steps aside leaves its slot to others, and is not counted twice", async () => {
+  const deployment = await deploymentWith({ ownerCreditsPerMinute: 1 });
+  const slots = new Slots(1, () => 0);
+  const slot = slots.take(deployment, { source: "owner" });
+  slot.stepAside();
+  assert.equal(slots.busy(), 0);
+  const other = slots.take(deployment, { source: "caller" });
+  assert.throws(() => slot.comeBack(), { code: "overloaded" });
+  other.free();
+  slot.comeBack();
+  assert.equal(slots.busy(), 1);
+  slot.stepAside();
+  slot.undo();
+  slot.undo();
+  const giveBack = slots.debit(deployment);
+  assert.throws(() => slots.debit(deployment), { code: "rate_limited" });
+  giveBack();
+  slots.take(deployment, { source: "owner" }).free();
+});
+
 Deno.test("a deployment runs at most its own number of calls at a time", async () => {
   const slots = new Slots(10);
   const deployment = await deploymentWith({ concurrency: 2 });

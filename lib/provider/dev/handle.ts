@@ -19,8 +19,10 @@ import { createBodyReader } from "../http/request_body.ts";
 import type { Answer, Handle, HttpRequest } from "../http/request.ts";
 import { createCounter } from "../metrics/metrics.ts";
 import type { Place } from "../program/detector.ts";
-import { leave, type ProgramPlace } from "../program/interface/interface.ts";
+import { HeldPlace } from "../program/held_place.ts";
+import type { ProgramPlace } from "../program/interface/interface.ts";
 import type { Lease } from "../program/sandboxes.ts";
+import type { SeatWait } from "../server/life.ts";
 import type { Ear } from "./ears.ts";
 import { playedScheme } from "./played_scheme.ts";
 import type { ProgramVersion } from "./program.ts";
@@ -68,7 +70,10 @@ export interface DevHandle extends Disposable {
 
 /** A provider's calls, without its chain, its accounts and its limits of strangers. */
 export function createDevHandle(options: DevHandleOptions): DevHandle {
-  const money: CallMoney = { schemes: [playedScheme(options.payer)] };
+  const money: CallMoney = {
+    schemes: [playedScheme(options.payer)],
+    startDebits: { of: () => null },
+  };
   const idempotency = new SqliteIdempotency({
     path: ":memory:",
     wasCharged: () => true,
@@ -154,7 +159,9 @@ function callParts(parts: Parts, taken: Taken<ProgramVersion>, told: Told): Call
     programs: {
       deployments: { get: () => Promise.resolve(deployment) },
       sandboxes: {
-        acquire: () => lease(parts, taken),
+        // Async, so that what it throws is a rejection.
+        // deno-lint-ignore require-await
+        acquire: async () => lease(parts, taken),
         isOpen: () => true,
         isClosed: () => false,
       },
@@ -166,18 +173,19 @@ function callParts(parts: Parts, taken: Taken<ProgramVersion>, told: Told): Call
   };
 }
 
-async function lease(parts: Parts, { version, release }: Taken<ProgramVersion>): Promise<Lease> {
+function lease(parts: Parts, { version, release }: Taken<ProgramVersion>): Lease {
   const fetchedAt = performance.now();
-  const place = await version.workplace.take();
+  const { workplace } = version;
+  const place = new HeldPlace({ take: () => heardAt(parts, workplace.take()) });
   const leaveBoth = () => {
-    leave(place);
+    place.leave();
     release();
   };
-  return { place: heardAt(parts, place), fetchedAt, release: leaveBoth };
+  return { take: () => place.take(), fetchedAt, release: leaveBoth };
 }
 
 /** What a server prints is no request's, and is heard all the time. */
-function heardAt(parts: Parts, place: ProgramPlace): ProgramPlace {
+function heardAt<P extends ProgramPlace | SeatWait>(parts: Parts, place: P): P {
   if (!("run" in place)) return place;
   return { ...place, run: (request) => runHeard(parts, place, request) };
 }

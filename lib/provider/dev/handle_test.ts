@@ -17,7 +17,14 @@ const URL_OF_ALL = "http://localhost:8787";
 
 function playedAt(sandbox: Sandbox): Workplace {
   const over = () => Promise.resolve();
-  return { take: () => sandbox, isQuiet: () => true, drain: over, close: over, view: () => null };
+  return {
+    take: () => sandbox,
+    refusal: () => null,
+    isQuiet: () => true,
+    drain: over,
+    close: over,
+    view: () => null,
+  };
 }
 
 /** A handle whose program the test plays. */

@@ -108,7 +108,8 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
   const { registrations, stops, runLog } = records;
   const { runs, credits, usage } = counters;
   const callRecords = { registrations, stops, runLog, runs, credits, usage, log, now };
-  const debits = new OwnerDebits({ money, records: callRecords });
+  const gate = openGate(site, payments, stack);
+  const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
   stack.defer(() => debits.settled());
   const logServer = serverNotes({ runLog, usage: counters.servers });
   const noteServer: NoteServer = (deployment, event) => {
@@ -116,7 +117,6 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     debits.note(deployment, event);
   };
   const programs = await openWorkplaces(site, { seller, records, counters, noteServer }, stack);
-  const gate = openGate(site, payments, stack);
   return {
     seller,
     operator: account.address,
@@ -125,7 +125,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     health: chainHealth(chain, payments),
     responses: counters.responses,
     metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money)),
-    money,
+    money: { ...money, startDebits: debits },
     programs,
     gate,
     records: callRecords,

@@ -16,6 +16,7 @@ import { findRuntimes, lookOnce } from "../program/runtimes.ts";
 import { type NoteServer, Sandboxes } from "../program/sandboxes.ts";
 import { SocketFolders } from "../program/socket_folders.ts";
 import { InstanceBudget } from "../server/instance_budget.ts";
+import { StartGate } from "../server/start_gate.ts";
 import type { Site } from "./site.ts";
 
 /** A sandbox that no call uses for this long is closed, ms. */
@@ -57,6 +58,7 @@ export async function openWorkplaces(
     noteEgress: egressNotes(counters.egress, egress.log ? log : null),
     servers: {
       budget: new InstanceBudget(instances),
+      starts: new StartGate(),
       idleMs: instanceIdleSeconds * 1_000,
       sockets,
     },

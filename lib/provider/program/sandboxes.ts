@@ -16,11 +16,13 @@ import { Lru } from "../../lru.ts";
 import { serverOf } from "../../spec/server.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
-import type { ServerEvent, ServerView } from "../server/life.ts";
+import type { SeatWait, ServerEvent, ServerView } from "../server/life.ts";
+import type { StartGate } from "../server/start_gate.ts";
 import { AT_A_PROVIDER } from "./detector.ts";
 import type { NoteEgress } from "./egress_notes.ts";
 import { egressPolicy } from "./egress_policy.ts";
-import { leave, type ProgramPlace } from "./interface/interface.ts";
+import { HeldPlace } from "./held_place.ts";
+import type { ProgramPlace } from "./interface/interface.ts";
 import { type RunAllowance, runCreditsMax, runLimits } from "./run_limits.ts";
 import {
   openRunWorkplace,
@@ -48,8 +50,10 @@ export async function sandboxHost(
   return choosesUid || Deno.uid() === 0 ? { ...host, runUid: RUN_UID_FIRST } : host;
 }
 
+/** A deployment's sandbox or server, which stays open for one call. */
 export interface Lease {
-  readonly place: ProgramPlace;
+  /** To be called once; a server may have to start an instance for it. */
+  take(): ProgramPlace | SeatWait;
   /** When its program was there to be opened, on the clock of `performance.now()`. */
   readonly fetchedAt: number;
   release(): void;
@@ -68,7 +72,7 @@ export interface SandboxesOptions {
   /** Of what a deployment's programs may call. */
   egress: ProviderConfig["egress"];
   noteEgress: NoteEgress;
-  servers: ServerGround;
+  servers: Omit<ServerGround, "starts"> & { starts: StartGate };
   noteServer: NoteServer;
   /** When the first call to a deployment was paid for, Unix ms; null: none was yet. */
   firstPaid(cid: CidText): number | null;
@@ -115,28 +119,29 @@ export class Sandboxes {
   }
 
   /**
-   * A place for one call in the deployment's sandbox, or at its server; held until `release`.
-   * @throws KhachapuriError from fetching and unpacking, `sandbox_unavailable`, `program_failed`
-   * when a server does not start, or `overloaded` when too many programs are being fetched, or all
-   * places of a server are taken
+   * The deployment's sandbox or server for one call, until `release`; no instance is started yet.
+   * @throws KhachapuriError from fetching and unpacking, `sandbox_unavailable`, `overloaded` when
+   * too many programs are being fetched, or why a server is not started for a while
    */
   async acquire(deployment: Deployment): Promise<Lease> {
     const entry = this.#hold(deployment);
     entry.users += 1;
-    let place: ProgramPlace | null = null;
+    let held: HeldPlace | null = null;
     let isLeased = true;
     const release = () => {
       if (!isLeased) return;
       isLeased = false;
-      if (place !== null) leave(place);
+      held?.leave();
       entry.users -= 1;
       entry.idleSince = performance.now();
       if (entry.users === 0) this.#endWhenIdle(entry);
     };
     try {
       const { workplace, fetchedAt } = await entry.opened;
-      place = await workplace.take();
-      return { place, fetchedAt, release };
+      const refusal = workplace.refusal();
+      if (refusal) throw refusal;
+      const place = held = new HeldPlace(workplace);
+      return { take: () => place.take(), fetchedAt, release };
     } catch (error) {
       release();
       throw error;
@@ -289,7 +294,9 @@ export class Sandboxes {
       mayCall: spec.egress,
       place: AT_A_PROVIDER,
     };
-    const server = openServerWorkplace(host, policy, program, servers, {
+    const starts = servers.starts.of(spec.owner, () => this.#options.isPaying(spec.owner));
+    const ground = { ...servers, starts };
+    const server = openServerWorkplace(host, policy, program, ground, {
       onEgress,
       onEvent: (event) => this.#noteServer(deployment, event),
       onIdle: () => {

@@ -7,6 +7,7 @@ import { OWNER_PROGRAM_STARTS_MAX, STRANGER_PROGRAM_STARTS_MAX } from "../../lim
 import type { Deployment } from "../deployment/deployment.ts";
 import { type ErrorCode, KhachapuriError } from "../../errors.ts";
 import { InstanceBudget } from "../server/instance_budget.ts";
+import { StartGate } from "../server/start_gate.ts";
 import { sandboxOf } from "./interface/interface.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { turn } from "../../../worlds/turns.ts";
@@ -42,7 +43,12 @@ async function open(openMax: number, before = () => {}) {
     limits: { timeoutMs: 1_000, memoryMb: 64, credits: 1, responseBytes: 1_000 },
     egress: EGRESS,
     noteEgress: () => {},
-    servers: { budget: new InstanceBudget(1), idleMs: IDLE_MS, sockets: NO_SOCKETS },
+    servers: {
+      budget: new InstanceBudget(1),
+      starts: new StartGate(),
+      idleMs: IDLE_MS,
+      sockets: NO_SOCKETS,
+    },
     noteServer: () => {},
     firstPaid: () => null,
     idleMs: IDLE_MS,
@@ -92,7 +98,8 @@ Deno.test("a sandbox that is used again stays, and goes when that is over", asyn
   let calls = 0;
   // Each call comes well before the one before is idle for long.
   while (performance.now() - started < 3 * IDLE_MS) {
-    const { place, release } = await sandboxes.acquire(wanted);
+    const { take, release } = await sandboxes.acquire(wanted);
+    const place = await take();
     await (await sandboxOf(place).run({ argv: ["none"], env: {}, stdin: null })).record;
     release();
     calls += 1;
@@ -121,7 +128,12 @@ Deno.test("strangers' programs being fetched leave room for owners that were pai
     limits: { timeoutMs: 1_000, memoryMb: 64, credits: 1, responseBytes: 1_000 },
     egress: EGRESS,
     noteEgress: () => {},
-    servers: { budget: new InstanceBudget(1), idleMs: IDLE_MS, sockets: NO_SOCKETS },
+    servers: {
+      budget: new InstanceBudget(1),
+      starts: new StartGate(),
+      idleMs: IDLE_MS,
+      sockets: NO_SOCKETS,
+    },
     noteServer: () => {},
     firstPaid: () => null,
     idleMs: IDLE_MS,

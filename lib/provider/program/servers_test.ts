@@ -7,6 +7,7 @@ import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { CidText } from "../../cid.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { InstanceBudget } from "../server/instance_budget.ts";
+import { StartGate } from "../server/start_gate.ts";
 import { seatOf } from "./interface/interface.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { SocketFolders } from "./socket_folders.ts";
@@ -51,7 +52,12 @@ async function open(main = SERVER) {
     limits: { timeoutMs: 5_000, memoryMb: 128, credits: 1, responseBytes: 1_000 },
     egress: EGRESS,
     noteEgress: () => {},
-    servers: { budget: new InstanceBudget(8), idleMs: IDLE_MS, sockets },
+    servers: {
+      budget: new InstanceBudget(8),
+      starts: new StartGate(),
+      idleMs: IDLE_MS,
+      sockets,
+    },
     noteServer({ cid }, event) {
       if (event.kind !== "output") tell(`${cid} ${event.kind}`);
     },
@@ -75,6 +81,17 @@ async function open(main = SERVER) {
   };
 }
 
+/** A call's lease, with the place that it got. */
+async function call(sandboxes: Sandboxes, called: Deployment) {
+  const lease = await sandboxes.acquire(called);
+  try {
+    return { place: await lease.take(), release: lease.release };
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
+}
+
 const { server: _, ...SPEC } = await sampleSpec({ fields: { interface: "http" } });
 
 function deployment(cid: string, changes: Partial<Deployment["spec"]> = {}): Deployment {
@@ -85,7 +102,7 @@ function deployment(cid: string, changes: Partial<Deployment["spec"]> = {}): Dep
 Deno.test("a server is started for the first call, kept for the next, and gone when idle", async () => {
   await using world = await open();
   const { sandboxes, events } = world;
-  const first = await sandboxes.acquire(deployment("one"));
+  const first = await call(sandboxes, deployment("one"));
   const run = seatOf(first.place).send({
     method: "GET",
     target: "/main",
@@ -99,7 +116,7 @@ Deno.test("a server is started for the first call, kept for the next, and gone w
   response.cancel();
   await run.record;
   first.release();
-  (await sandboxes.acquire(deployment("one"))).release();
+  (await call(sandboxes, deployment("one"))).release();
   const [server] = sandboxes.servers();
   assert.deepEqual(events, ["one started"]);
   assert.equal(server!.view.instances.length, 1);
@@ -111,10 +128,10 @@ Deno.test("a server is started for the first call, kept for the next, and gone w
 
 Deno.test("a server in use stays, however long", async () => {
   await using world = await open();
-  const lease = await world.sandboxes.acquire(deployment("one"));
+  const lease = await call(world.sandboxes, deployment("one"));
   const start = performance.now();
   while (performance.now() - start < 3 * IDLE_MS) {
-    (await world.sandboxes.acquire(deployment("one"))).release();
+    (await call(world.sandboxes, deployment("one"))).release();
   }
   assert.deepEqual(world.events, ["one started"]);
   lease.release();
@@ -124,8 +141,8 @@ Deno.test("a server in use stays, however long", async () => {
 Deno.test("a stop ends the server once its request is over, and the folder is free then", async () => {
   await using world = await open();
   const { sandboxes } = world;
-  const lease = await sandboxes.acquire(deployment("one"));
-  const other = await sandboxes.acquire(deployment("two", { id: `0x${"02".repeat(32)}` }));
+  const lease = await call(sandboxes, deployment("one"));
+  const other = await call(sandboxes, deployment("two", { id: `0x${"02".repeat(32)}` }));
   sandboxes.stop(SPEC);
   assert.equal(sandboxes.open(), 1, "the other one's goes on");
   assert.equal(sandboxes.servers().length, 2);
@@ -141,12 +158,12 @@ Deno.test("a newer deployment under the same id takes the older one's place, not
   await using world = await open();
   const { sandboxes, paid } = world;
   paid.set("old" as CidText, 1);
-  (await sandboxes.acquire(deployment("old"))).release();
-  const lease = await sandboxes.acquire(deployment("new"));
+  (await call(sandboxes, deployment("old"))).release();
+  const lease = await call(sandboxes, deployment("new"));
   paid.set("new" as CidText, 2);
   await world.until("old ended");
   world.events.length = 0;
-  (await sandboxes.acquire(deployment("old"))).release();
+  (await call(sandboxes, deployment("old"))).release();
   assert.deepEqual(sandboxes.servers().map(({ deployment: { cid } }) => cid), ["new", "old"]);
   assert.ok(!world.events.includes("new ended"));
   lease.release();
@@ -156,9 +173,9 @@ Deno.test("another owner's deployment under the same id is its own", async () =>
   await using world = await open();
   const { sandboxes, paid } = world;
   paid.set("old" as CidText, 1);
-  const lease = await sandboxes.acquire(deployment("old"));
+  const lease = await call(sandboxes, deployment("old"));
   const owner = `0x${"77".repeat(20)}` as const;
-  const other = await sandboxes.acquire(deployment("new", { owner }));
+  const other = await call(sandboxes, deployment("new", { owner }));
   assert.equal(sandboxes.open(), 2);
   lease.release();
   other.release();
@@ -169,14 +186,14 @@ Deno.test("why a server does not start is remembered for its owner, until it doe
   const { sandboxes } = world;
   const broken = deployment("broken");
   assert.equal(sandboxes.refusal(broken.cid), null);
-  await assert.rejects(sandboxes.acquire(broken), { code: "program_failed" });
+  await assert.rejects(call(sandboxes, broken), { code: "program_failed" });
   assert.match(sandboxes.refusal(broken.cid)!.message, /it exited with 3/);
   assert.equal(await world.socketsLeft(), 0);
 });
 
 Deno.test("the end of all ends servers in the midst of a request", async () => {
   const world = await open();
-  await world.sandboxes.acquire(deployment("one"));
+  await call(world.sandboxes, deployment("one"));
   await world[Symbol.asyncDispose]();
   assert.deepEqual(world.events.slice(-2), ["one ended", "released"]);
   assert.equal(world.held.size, 0);

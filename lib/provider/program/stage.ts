@@ -8,6 +8,7 @@ import { serverOf, type ServerWish } from "../../spec/server.ts";
 import { assertStarts } from "../../spec/start_fault.ts";
 import { InstanceBudget } from "../server/instance_budget.ts";
 import type { ServerEvent } from "../server/life.ts";
+import { StartGate } from "../server/start_gate.ts";
 import { egressPolicy } from "./egress_policy.ts";
 import type { ProgramCommand } from "./interface/interface.ts";
 import { runLimits } from "./run_limits.ts";
@@ -89,7 +90,9 @@ export async function openStage(
   const policy = { programDir, limits, egress };
   if (program.interface !== "http") return await openRunWorkplace(host, policy);
   const { server = serverOf({}) } = program;
-  const ground = { budget: new InstanceBudget(BUDGET), idleMs: LONGEST_TIMER_MS, sockets };
+  const starts = new StartGate().of("its developer", () => true);
+  const budget = new InstanceBudget(BUDGET);
+  const ground = { budget, starts, idleMs: LONGEST_TIMER_MS, sockets };
   const ears = { onEgress() {}, onEvent };
   const place = { command, connectTo };
   const told = { ...program, wish: server, mayCall: program.egress, place };

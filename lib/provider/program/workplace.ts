@@ -3,21 +3,22 @@ import type { SandboxHost, SandboxPolicy } from "../../../sandbox/sandbox.ts";
 import type { EgressEvent } from "../../../sandbox/egress.ts";
 import { type Instance, openInstance } from "../../../sandbox/instance.ts";
 import { openSandbox } from "../../../sandbox/sandbox.ts";
+import type { KhachapuriError } from "../../errors.ts";
 import type { ServerWish } from "../../spec/server.ts";
 import type { InstanceBudget } from "../server/instance_budget.ts";
-import type { ServerEvent, ServerView } from "../server/life.ts";
+import type { SeatWait, ServerEvent, ServerView } from "../server/life.ts";
 import { Server } from "../server/server.ts";
+import type { Turns } from "../server/start_gate.ts";
 import type { Place } from "./detector.ts";
 import type { ProgramCommand, ProgramPlace } from "./interface/interface.ts";
 import { startFault } from "./server_failure.ts";
 import type { SocketFolders } from "./socket_folders.ts";
 
 export interface Workplace {
-  /**
-   * A place for one request.
-   * @throws KhachapuriError `program_failed` when a server does not start, `overloaded`
-   */
-  take(): ProgramPlace | Promise<ProgramPlace>;
+  /** A place for one request, or the wait for one, which may start an instance of a server. */
+  take(): ProgramPlace | SeatWait;
+  /** Why nothing is started for a while; null where that is not so. */
+  refusal(): KhachapuriError | null;
   /** Whether nothing goes on in it when no request does. */
   isQuiet(): boolean;
   /** A server takes no more requests, and ends with those that it has; resolves when it has. */
@@ -28,9 +29,11 @@ export interface Workplace {
   view(): ServerView | null;
 }
 
-/** What servers of one machine have in common. */
+/** What servers of one machine, and of one owner, have in common. */
 export interface ServerGround {
   readonly budget: InstanceBudget;
+  /** Its owner's turns to start instances. */
+  readonly starts: Turns;
   /** An instance that nobody needs for this long ends, ms. */
   readonly idleMs: number;
   readonly sockets: Pick<SocketFolders, "take">;
@@ -60,6 +63,7 @@ export async function openRunWorkplace(
   const sandbox = await openSandbox(host, policy, onEgress);
   return {
     take: () => sandbox,
+    refusal: () => null,
     isQuiet: () => true,
     drain: () => Promise.resolve(),
     close: () => sandbox.close(),
@@ -72,7 +76,7 @@ export function openServerWorkplace(
   host: SandboxHost,
   policy: SandboxPolicy,
   program: ServerProgram,
-  { budget, idleMs, sockets }: ServerGround,
+  { budget, starts, idleMs, sockets }: ServerGround,
   { onEgress, ...ears }: ServerEars,
 ): Workplace {
   const { wish, mayCall, place } = program;
@@ -80,6 +84,7 @@ export function openServerWorkplace(
     limits: policy.limits,
     wish,
     budget,
+    starts,
     idleMs,
     explain: (remains) => startFault({ ...remains, listensOn: wish.listen, mayCall, place }),
     open: (_instance, onOutput) =>
@@ -88,7 +93,8 @@ export function openServerWorkplace(
   });
   return {
     take: () => server.seat(),
-    isQuiet: () => server.view().instances.length === 0,
+    refusal: () => server.refusal(),
+    isQuiet: () => server.isQuiet(),
     drain: () => server.drain(),
     close: () => server.close(),
     view: () => server.view(),

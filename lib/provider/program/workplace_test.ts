@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { makeFolder } from "../../../worlds/home.ts";
 import { serverRequest } from "../../../worlds/server_request.ts";
 import { InstanceBudget } from "../server/instance_budget.ts";
+import { StartGate } from "../server/start_gate.ts";
 import { AT_A_PROVIDER } from "./detector.ts";
 import { sandboxOf, seatOf } from "./interface/interface.ts";
 import { SocketFolders } from "./socket_folders.ts";
@@ -44,7 +45,12 @@ Deno.test("a server's workplace is quiet before its first request, and once it i
     HOST,
     stage.policy,
     { entrypoint: "./main", args: [], env: {}, wish, mayCall: [], place: AT_A_PROVIDER },
-    { budget: new InstanceBudget(1), idleMs: 60_000, sockets: stage.sockets },
+    {
+      budget: new InstanceBudget(1),
+      starts: new StartGate().of("an owner", () => true),
+      idleMs: 60_000,
+      sockets: stage.sockets,
+    },
     {
       onEgress: () => {},
       onEvent: ({ kind }) => void (kind !== "output" && events.push(kind)),

@@ -14,13 +14,21 @@ export class BackOff {
   /** @param now a clock that does not go back, ms */
   constructor(private readonly now: () => number) {}
 
-  /** @param why what callers are told until the pause is over */
-  fail(why: KhachapuriError): void {
+  /**
+   * @param why what callers are told until the pause is over
+   * @returns the same with when to come back, for those who waited
+   */
+  fail(why: KhachapuriError): KhachapuriError {
     if (this.isForgotten()) this.#failures = 0;
-    const pause = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, SERVER_BACK_OFF_MS_MAX);
-    this.#failures += 1;
-    this.#until = this.now() + pause;
+    let pause = FIRST_PAUSE_MS;
+    // What our side fails at says nothing of the program.
+    if (why.code.startsWith("program_")) {
+      pause = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, SERVER_BACK_OFF_MS_MAX);
+      this.#failures += 1;
+    }
+    this.#until = Math.max(this.#until, this.now() + pause);
     this.#why = why;
+    return this.refusal()!;
   }
 
   /** Why there is no start now; null: there may be one. */

@@ -25,6 +25,17 @@ Deno.test("pauses double from one second to a minute", () => {
   assert.deepEqual(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
 });
 
+Deno.test("what our side fails at pauses for a second, however often", () => {
+  const { backOff, pass } = pauses();
+  const ours = new KhachapuriError("sandbox_unavailable", "no more processes");
+  for (let failure = 0; failure < 5; failure++) {
+    assert.equal(backOff.fail(ours).retryAfterSeconds, 1);
+    pass(1_000);
+    assert.equal(backOff.refusal(), null);
+  }
+  assert.equal(backOff.fail(why).retryAfterSeconds, 1, "it counts for nothing");
+});
+
 Deno.test("what failed long ago counts no more", () => {
   const { backOff, pass } = pauses();
   assert(backOff.isForgotten());

@@ -2,6 +2,7 @@
 import { limitError } from "../../../sandbox/run.ts";
 import type { RunLimits, RunRecord } from "../../../sandbox/sandbox.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { SERVER_START_TIMEOUT_MS } from "../../limits_of_servers.ts";
 
 /** To those whose requests a server was working on when it ended by itself. */
 export function endedAtWork(record: RunRecord, limits: RunLimits): KhachapuriError {
@@ -20,6 +21,17 @@ export function seatsTaken(): KhachapuriError {
 export function placesTaken(): KhachapuriError {
   const text = "this provider has too many servers at work to start another";
   return new KhachapuriError("overloaded", text, { retryAfterSeconds: 1 });
+}
+
+/** To nobody, as its caller has gone. */
+export function callerLeft(): KhachapuriError {
+  return new KhachapuriError("invalid_input", "the caller waits for no place any more");
+}
+
+export function opensNot(): KhachapuriError {
+  const seconds = SERVER_START_TIMEOUT_MS / 1_000;
+  const text = `no sandbox could be made for the server within ${seconds} s`;
+  return new KhachapuriError("sandbox_unavailable", text);
 }
 
 export function tunnelsTaken(): KhachapuriError {

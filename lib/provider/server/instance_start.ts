@@ -3,8 +3,9 @@ import type { Instance } from "../../../sandbox/instance.ts";
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, type KhachapuriError } from "../../errors.ts";
 import type { Clock } from "../../ipfs/clock.ts";
-import { SERVER_START_TIMEOUT_MS } from "../../limits_of_servers.ts";
+import { SERVER_START_TIMEOUT_MS, SERVER_STOP_TIMEOUT_MS } from "../../limits_of_servers.ts";
 import { ServerConnection } from "./connection.ts";
+import { opensNot } from "./faults.ts";
 
 export interface StartOptions {
   open(): Promise<Instance>;
@@ -30,29 +31,47 @@ export type StartOutcome =
 
 /** Starts an instance and waits until it listens. Never throws. */
 export async function startInstance(options: StartOptions): Promise<StartOutcome> {
-  let instance: Instance;
+  const late = Promise.withResolvers<void>();
+  const cancel = options.clock.after(SERVER_START_TIMEOUT_MS, () => late.resolve());
   try {
-    instance = await options.open();
-  } catch (thrown) {
-    return { kind: "failed", ours: asKhachapuriError(thrown), record: null };
+    const opened = await openInTime(options, late.promise);
+    return "kind" in opened ? opened : await listenInTime(options, opened, late.promise);
+  } finally {
+    cancel();
   }
-  const connecting = ServerConnection.open(instance.socketPath);
-  const outcome = await firstOutcome(options, instance, connecting);
-  if (outcome.kind === "ready") return outcome;
-  connecting.then((connection) => connection.close(), () => {});
-  await instance.close();
-  if (outcome.kind === "abandoned" || outcome.record !== null) return outcome;
-  return { ...outcome, record: await instance.record.catch(() => null) };
 }
 
-async function firstOutcome(
-  { clock, abandoned }: StartOptions,
+/** What opens when nobody waits for it any more is closed. */
+async function openInTime(
+  { open, clock, abandoned }: StartOptions,
+  late: Promise<void>,
+): Promise<Instance | StartOutcome> {
+  let isOver = false;
+  let cancel = () => {};
+  const opening = open().catch((thrown) => failed(asKhachapuriError(thrown), null));
+  // It may be about to open, and goes in order then.
+  const left = abandoned.then(() =>
+    new Promise<StartOutcome>((resolve) => {
+      if (isOver) return;
+      cancel = clock.after(SERVER_STOP_TIMEOUT_MS, () => resolve({ kind: "abandoned" }));
+    })
+  );
+  const tooLate = late.then(() => failed(opensNot(), null));
+  const first = await Promise.race([opening, tooLate, left]);
+  isOver = true;
+  cancel();
+  if ("kind" in first) {
+    void opening.then((opened) => "kind" in opened ? undefined : opened.close());
+  }
+  return first;
+}
+
+async function listenInTime(
+  { abandoned }: StartOptions,
   instance: Instance,
-  connecting: Promise<ServerConnection>,
+  late: Promise<void>,
 ): Promise<StartOutcome> {
-  const failed = (ours: KhachapuriError | null, record: RunRecord | null): StartOutcome => {
-    return { kind: "failed", ours, record };
-  };
+  const connecting = ServerConnection.open(instance.socketPath);
   const ended = instance.record.then(
     (record) => failed(null, record),
     (thrown) => failed(asKhachapuriError(thrown), null),
@@ -61,16 +80,18 @@ async function firstOutcome(
     await instance.listening();
     return { kind: "ready", instance, connection };
   });
-  let cancel = () => {};
-  const late = new Promise<StartOutcome>((resolve) => {
-    cancel = clock.after(SERVER_START_TIMEOUT_MS, () => resolve(failed(null, null)));
-  });
+  const tooLate = late.then(() => failed(null, null));
   // Whose socket takes no connection is dead or dies: its record says why.
   const reached = ready.catch(() => new Promise<StartOutcome>(() => {}));
   const left = abandoned.then((): StartOutcome => ({ kind: "abandoned" }));
-  try {
-    return await Promise.race([reached, ended, late, left]);
-  } finally {
-    cancel();
-  }
+  const outcome = await Promise.race([reached, ended, tooLate, left]);
+  if (outcome.kind === "ready") return outcome;
+  connecting.then((connection) => connection.close(), () => {});
+  await instance.close();
+  if (outcome.kind === "abandoned" || outcome.record !== null) return outcome;
+  return { ...outcome, record: await instance.record.catch(() => null) };
+}
+
+function failed(ours: KhachapuriError | null, record: RunRecord | null) {
+  return { kind: "failed", ours, record } as const;
 }

@@ -18,7 +18,7 @@ const never = () => new Promise<void>(() => {});
 /** Has the instance end as soon as it is there. */
 async function endsAtStart(played: PlayedServer, record = { exit: 3 }): Promise<KhachapuriError> {
   const known = played.instances.length;
-  const seat = refusal(played.server.seat());
+  const seat = refusal(played.seat());
   await until(() => played.instances.length > known);
   const instance = played.instances.at(-1)!;
   instance.print("Error: no such table\n");
@@ -28,7 +28,7 @@ async function endsAtStart(played: PlayedServer, record = { exit: 3 }): Promise<
 
 Deno.test("a request starts an instance and is answered by it", async () => {
   await using played = await playServer({ handle: ({ target, write }) => write(ok(target)) });
-  const seat = await played.server.seat();
+  const seat = await played.seat();
   const { response, record } = seat.send(requestOf({ target: "/a?b" }));
   assert.equal(await textOf(await response), "/a?b");
   const { exit, limit, stdoutBytes } = await record;
@@ -61,7 +61,7 @@ Deno.test("the connection by which an instance showed that it listens carries th
 
 Deno.test("a server that ends before it listens fails those who wait, with the reason", async () => {
   await using played = await playServer({ listens: never });
-  const [one, other] = [refusal(played.server.seat()), refusal(played.server.seat())];
+  const [one, other] = [refusal(played.seat()), refusal(played.seat())];
   await until(() => played.instances.length === 1);
   played.instances[0]!.print("Error: no such table\n");
   played.instances[0]!.die({ exit: 3 });
@@ -95,7 +95,7 @@ Deno.test("failed starts are told from one another", async () => {
 
 Deno.test("a server that does not listen in time is ended", async () => {
   await using played = await playServer({ listens: never });
-  const seat = refusal(played.server.seat());
+  const seat = refusal(played.seat());
   await until(() => played.instances.length === 1);
   await aWhile();
   played.clock.advance(9_999);
@@ -114,23 +114,55 @@ Deno.test("after a failed start nothing is started for one second, then two, the
   for (const seconds of [1, 2, 4]) {
     await endsAtStart(played);
     const started = played.instances.length;
-    const told = await refusal(played.server.seat());
+    const told = await refusal(played.seat());
     assert.match(told.message, /exited with 3/);
     assert.equal(told.retryAfterSeconds, seconds);
     played.clock.advance(seconds * 1_000 - 1);
-    await refusal(played.server.seat());
+    await refusal(played.seat());
     assert.equal(played.instances.length, started);
     played.clock.advance(1);
   }
   assert.equal(await played.ask(), "hello");
 });
 
+Deno.test("a sandbox that does not open in time is our failure, and closed when it does", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using played = await playServer({
+    opening: (number) => number === 1 ? gate.promise : ready,
+  });
+  const seat = refusal(played.seat());
+  played.clock.advance(9_999);
+  await aWhile();
+  assert.deepEqual(played.states(), ["1 starting"]);
+  played.clock.advance(1);
+  const { code, retryAfterSeconds } = await seat;
+  assert.deepEqual([code, retryAfterSeconds], ["sandbox_unavailable", 1]);
+  assert.deepEqual(played.states(), []);
+  gate.resolve();
+  await until(() => played.instances[0]?.isGone() ?? false);
+  played.clock.advance(1_000);
+  assert.equal(await played.ask(), "hello");
+});
+
+const ready = Promise.resolve();
+
+Deno.test("the end of a server waits no longer for a sandbox that does not open than for others", async () => {
+  await using played = await playServer({ opening: never });
+  const seat = refusal(played.seat());
+  const drained = played.server.drain();
+  await seat;
+  await aWhile();
+  played.clock.advance(5_000);
+  await drained;
+  assert.deepEqual(played.states(), []);
+});
+
 Deno.test("what fails on our side is told as that, and pauses starts as well", async () => {
   const ours = new KhachapuriError("sandbox_unavailable", "no more processes");
   await using played = await playServer({ opening: () => Promise.reject(ours) });
-  assert.equal((await refusal(played.server.seat())).code, "sandbox_unavailable");
+  assert.equal((await refusal(played.seat())).code, "sandbox_unavailable");
   assert.deepEqual(played.story, ["failed 1"]);
-  const { code, retryAfterSeconds } = await refusal(played.server.seat());
+  const { code, retryAfterSeconds } = await refusal(played.seat());
   assert.deepEqual([code, retryAfterSeconds], ["sandbox_unavailable", 1]);
 });
 
@@ -141,7 +173,7 @@ Deno.test("a server that crashes soon after it was ready pauses before it is sta
   played.instances[0]!.die({ exit: 1 });
   await until(() => played.states().length === 0);
   assert.deepEqual(played.story, ["started 1", "ended 1 crashed"]);
-  assert.equal((await refusal(played.server.seat())).retryAfterSeconds, 1);
+  assert.equal((await refusal(played.seat())).retryAfterSeconds, 1);
   played.clock.advance(1_000);
   await played.ask();
   // One that had worked for longer is started again at once.
@@ -160,7 +192,7 @@ Deno.test("one that worked while it stood still is no crash like others", async 
   played.instances[0]!.die({ exit: null, signal: "SIGKILL", limit: "escaped" });
   await until(() => played.states().length === 0);
   assert.deepEqual(played.story, ["started 1", "ended 1 escaped"]);
-  const told = await refusal(played.server.seat());
+  const told = await refusal(played.seat());
   assert.match(told.message, /worked while it was to stand still/);
   assert.equal(told.retryAfterSeconds, 1);
 });
@@ -172,8 +204,8 @@ Deno.test("a further instance that does not come up leaves those that work alone
     concurrency: 1,
     listens: (number) => gates[number - 1]!,
   });
-  const seat = await played.server.seat();
-  const waiting = played.server.seat();
+  const seat = await played.seat();
+  const waiting = played.seat();
   await until(() => played.instances.length === 2);
   played.instances[1]!.die({ exit: 1 });
   await until(() => played.story.includes("failed 2"));

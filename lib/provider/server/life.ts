@@ -81,6 +81,15 @@ export interface Seat {
   release(): void;
 }
 
+/** A place that is not there yet; fails as `Server.seat` says. */
+export type SeatWait = Promise<Seat> & {
+  /**
+   * Its caller has gone: it fails, unless the place has come. Tells whether an instance is being
+   * started meanwhile.
+   */
+  giveUp(): boolean;
+};
+
 /** A request that an instance works on. */
 export interface ServerRun {
   /** Fails with `program_failed`, `program_timeout`, `program_limit`; or as its body's source. */

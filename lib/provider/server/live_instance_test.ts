@@ -39,14 +39,14 @@ Deno.test("an instance stands still a moment after its last answer, and wakes fo
 
 Deno.test("an instance that never got a request stands still, too", async () => {
   await using played = await playServer();
-  (await played.server.seat()).release();
+  (await played.seat()).release();
   played.clock.advance(100);
   assert.deepEqual(played.states(), ["1 frozen"]);
 });
 
 Deno.test("a place that waits for its request wakes nobody, and lets nobody end", async () => {
   await using played = await playServer({ idleMs: 1_000 });
-  const seat = await played.server.seat();
+  const seat = await played.seat();
   played.clock.advance(2_000);
   assert.deepEqual(played.states(), ["1 frozen"]);
   assert.equal(await textOf(await seat.send(requestOf()).response), "hello");
@@ -76,7 +76,7 @@ Deno.test("a connection that nobody used for a second is used no more", async ()
 
 Deno.test("idle instances end, the last one too", async () => {
   await using played = await playServer({ instances: 2, concurrency: 1 });
-  const seats = [await played.server.seat(), await played.server.seat()];
+  const seats = [await played.seat(), await played.seat()];
   seats[0]!.release();
   played.clock.advance(1_000);
   seats[1]!.release();
@@ -135,7 +135,7 @@ Deno.test("a server that drains lets long answers end, and takes no more", async
   let isDrained = false;
   const drained = played.server.drain().then(() => isDrained = true);
   assert.deepEqual(played.states(), ["1 draining"]);
-  assert.equal((await refusal(played.server.seat())).code, "sandbox_unavailable");
+  assert.equal((await refusal(played.seat())).code, "sandbox_unavailable");
   played.clock.advance(30_000);
   await aWhile();
   assert.equal(isDrained, false);
@@ -158,7 +158,7 @@ Deno.test("a server at rest drains at once", async () => {
 
 Deno.test("a place that was taken before a drain is still good", async () => {
   await using played = await playServer();
-  const seat = await played.server.seat();
+  const seat = await played.seat();
   played.clock.advance(1_000);
   const drained = played.server.drain();
   assert.equal(await textOf(await seat.send(requestOf()).response), "hello");
@@ -188,7 +188,7 @@ Deno.test("a server that closes ends what it is doing, after a moment to end it 
     concurrency: 1,
   });
   const run = await played.send({ target: "/slow" });
-  const waiting = refusal(played.server.seat());
+  const waiting = refusal(played.seat());
   played.instances[0]!.onTerminate = () => {};
   await aWhile();
   const closed = played.server.close();
@@ -210,7 +210,7 @@ Deno.test("a server that is closed while it starts leaves nothing", async () => 
       opening,
       listens: () => new Promise(() => {}),
     });
-    const seat = refusal(played.server.seat());
+    const seat = refusal(played.seat());
     await aWhile();
     const closed = played.server.close();
     gate.resolve();

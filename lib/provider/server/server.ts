@@ -3,14 +3,20 @@ import type { Instance } from "../../../sandbox/instance.ts";
 import type { RunLimits } from "../../../sandbox/sandbox.ts";
 import type { KhachapuriError } from "../../errors.ts";
 import type { Clock } from "../../ipfs/clock.ts";
-import { SERVER_SEAT_TIMEOUT_MS, SERVER_WAITING_PER_SEAT_MAX } from "../../limits_of_servers.ts";
+import {
+  SERVER_SEAT_TIMEOUT_MS,
+  SERVER_START_WAIT_TIMEOUT_MS,
+  SERVER_WAITING_MAX,
+  SERVER_WAITING_PER_SEAT_MAX,
+} from "../../limits_of_servers.ts";
 import { Alarm, monotonicClock } from "./alarm.ts";
 import { BackOff } from "./back_off.ts";
 import { placesTaken, seatsTaken, takesNoMore } from "./faults.ts";
 import type { InstanceBudget, Place } from "./instance_budget.ts";
-import type { Seat, ServerEvent, ServerView, StartFault, StartRemains } from "./life.ts";
+import type { Seat, SeatWait, ServerEvent, ServerView, StartFault, StartRemains } from "./life.ts";
 import { type InstanceEnding, LiveInstance } from "./live_instance.ts";
 import { SeatQueue } from "./seat_queue.ts";
+import type { Turn, Turns } from "./start_gate.ts";
 
 /** An instance that ends by itself so soon after it was ready is like one that never was, ms. */
 const SOON_MS = 10_000;
@@ -29,6 +35,8 @@ export interface ServerOptions {
   wish: { instances: number; concurrency: number };
   /** Shared by all servers of this machine. */
   budget: InstanceBudget;
+  /** So is what it asks before it starts one. */
+  starts: Turns;
   /** An instance that nobody needs for this long ends. */
   idleMs: number;
   /** Why an instance did not come to listen. */
@@ -54,6 +62,10 @@ export class Server {
   #started = 0;
   #restarts = 0;
   #takesNoMore = false;
+  /** Whether an instance has come up since one last failed. */
+  #isProven = false;
+  /** Whether others start theirs before one of its own may. */
+  #awaitsTurn = false;
   /** Whether `onIdle` knows. */
   #isKnownIdle = false;
 
@@ -71,11 +83,23 @@ export class Server {
    * `overloaded` when there is no place for long, `sandbox_unavailable` when our side fails, or it
    * is being ended
    */
-  seat(): Promise<Seat> {
-    if (this.#takesNoMore) return Promise.reject(takesNoMore());
+  seat(): Seat | SeatWait {
+    if (this.#takesNoMore) return refused(takesNoMore());
     this.#isKnownIdle = false;
     const instance = this.#roomiest();
-    return instance ? Promise.resolve(instance.takeSeat()) : this.#wait();
+    return instance ? instance.takeSeat() : this.#wait();
+  }
+
+  /** Why waiting is in vain; null: it is not. */
+  refusal(): KhachapuriError | null {
+    const isUp = this.#instances.some(({ state }) => state !== "draining");
+    return isUp ? null : this.#backOff.refusal();
+  }
+
+  /** Whether it has no instance, nobody waits for one, and there is no failure to remember. */
+  isQuiet(): boolean {
+    return this.#instances.length === 0 && this.#queue.length === 0 &&
+      this.#backOff.isForgotten();
   }
 
   /** Takes no more requests; resolves when those that it has are over and all of it is gone. */
@@ -105,37 +129,47 @@ export class Server {
     return best;
   }
 
-  #wait(): Promise<Seat> {
-    const refusal = this.#refusal();
-    if (refusal) return Promise.reject(refusal);
+  #wait(): SeatWait {
+    const refusal = this.refusal();
+    if (refusal) return refused(refusal);
     const { instances, concurrency } = this.#options.wish;
-    if (this.#queue.length >= SERVER_WAITING_PER_SEAT_MAX * instances * concurrency) {
-      return Promise.reject(seatsTaken());
-    }
-    const dueAt = this.#clock.now() + SERVER_SEAT_TIMEOUT_MS;
-    const seat = this.#queue.wait(dueAt);
+    const asMany = SERVER_WAITING_PER_SEAT_MAX * instances * concurrency;
+    if (this.#queue.length >= Math.min(asMany, SERVER_WAITING_MAX)) return refused(seatsTaken());
+    const now = this.#clock.now();
+    const dueAt = now + SERVER_SEAT_TIMEOUT_MS;
+    const { seat, leave } = this.#queue.wait(dueAt, now + SERVER_START_WAIT_TIMEOUT_MS);
     this.#alarm.by(dueAt);
     this.#startMore();
-    return seat;
+    return Object.assign(seat, { giveUp: () => this.#giveUp(leave) });
   }
 
-  /** Why waiting is in vain; null: it is not. */
-  #refusal(): KhachapuriError | null {
-    const isUp = this.#instances.some(({ state }) => state !== "draining");
-    return isUp ? null : this.#backOff.refusal();
+  #giveUp(leave: () => boolean): boolean {
+    const isStarting = this.#count("starting") > 0;
+    if (!leave()) return false;
+    this.#settle();
+    return isStarting;
   }
 
   /** As many as those that wait need, as far as they may be. */
   #startMore(): void {
     const { instances, concurrency } = this.#options.wish;
     for (;;) {
-      const lacking = this.#queue.length - this.#count("starting") * concurrency;
+      const starting = this.#count("starting");
+      const lacking = this.#queue.length - starting * concurrency;
       const up = this.#instances.length - this.#count("draining");
       const isFull = up >= instances || this.#instances.length >= WITH_ENDING * instances;
-      if (lacking <= 0 || isFull || this.#backOff.refusal()) break;
+      // Strangers can ask for many that fail, and their owner pays for each.
+      const isTried = this.#isProven || starting === 0;
+      if (lacking <= 0 || isFull || !isTried || this.#backOff.refusal()) break;
       if (!this.#startOne()) return;
     }
+    this.#needsNone();
+  }
+
+  #needsNone(): void {
+    this.#awaitsTurn = false;
     this.#options.budget.forget(this.#askForRoom);
+    this.#options.starts.forget(this.#askForRoom);
   }
 
   #count(state: LiveInstance["state"]): number {
@@ -144,7 +178,10 @@ export class Server {
 
   /** @returns false when this machine has no place for it now */
   #startOne(): boolean {
-    const { open, limits, explain, wish, idleMs, budget, onEvent } = this.#options;
+    const { open, limits, explain, wish, idleMs, budget, starts, onEvent } = this.#options;
+    const turn = starts.take(this.#askForRoom);
+    this.#awaitsTurn = turn === null;
+    if (!turn) return false;
     const number = this.#started + 1;
     const instance = new LiveInstance({
       number,
@@ -160,31 +197,44 @@ export class Server {
       onEnd: (_, ending) => this.#ended(instance, ending),
     });
     const place = budget.take(instance, this.#instances.length === 0, this.#askForRoom);
-    if (!place) return false;
+    if (!place) {
+      turn.leave();
+      return false;
+    }
     this.#started = number;
     this.#instances.push(instance);
     this.#places.set(instance, place);
-    void this.#start(instance);
+    void this.#start(instance, turn);
     return true;
   }
 
-  async #start(instance: LiveInstance): Promise<void> {
+  async #start(instance: LiveInstance, turn: Turn): Promise<void> {
     const { number } = instance;
     const begunAt = this.#clock.now();
     const outcome = await instance.start();
     const now = this.#clock.now();
+    turn.leave();
     if (outcome.kind === "ready") {
+      this.#isProven = true;
       this.#options.onEvent({ kind: "started", instance: number, readyMs: now - begunAt });
       this.#encourage(now);
-      return this.#serve(instance);
+      this.#serve(instance);
+      // What waited for this one to show that it comes up.
+      return this.#startMore();
     }
+    let told: KhachapuriError | null = null;
     if (outcome.kind === "failed") {
       this.#restarts += 1;
-      this.#backOff.fail(outcome.why);
-      this.#options.onEvent({ ...outcome, instance: number });
+      told = this.#fail(outcome.why);
+      this.#options.onEvent({ ...outcome, instance: number, why: told });
     }
     this.#encourage(now);
-    this.#forget(instance);
+    this.#forget(instance, told);
+  }
+
+  #fail(why: KhachapuriError): KhachapuriError {
+    this.#isProven = false;
+    return this.#backOff.fail(why);
   }
 
   /** What they waited for has come, or not: from now on they wait for a place as anybody does. */
@@ -201,25 +251,28 @@ export class Server {
   #ended(instance: LiveInstance, { why, death, readyMs }: InstanceEnding): void {
     const isOwnFault = why === "crashed" || why === "escaped";
     if (isOwnFault) this.#restarts += 1;
-    if (why === "escaped" || (isOwnFault && readyMs < SOON_MS)) this.#backOff.fail(death.why);
+    if (why === "escaped" || (isOwnFault && readyMs < SOON_MS)) this.#fail(death.why);
     const { record } = death;
     this.#options.onEvent({ kind: "ended", instance: instance.number, why, record });
-    this.#forget(instance);
+    this.#forget(instance, null);
   }
 
-  /** Nothing is left of it. */
-  #forget(instance: LiveInstance): void {
+  /**
+   * Nothing is left of it.
+   * @param why its start failed, as those are told who waited for it
+   */
+  #forget(instance: LiveInstance, why: KhachapuriError | null): void {
     this.#instances.splice(this.#instances.indexOf(instance), 1);
     this.#places.get(instance)!.leave();
     this.#places.delete(instance);
-    this.#settle();
+    this.#settle(why);
     if (this.#takesNoMore && this.#instances.length === 0) this.#finish();
   }
 
   /** Those who wait get what can be had now. */
-  #settle(): void {
-    const refusal = this.#queue.length === 0 ? null : this.#refusal();
-    if (refusal) this.#queue.refuse(refusal);
+  #settle(why: KhachapuriError | null = null): void {
+    const refusal = this.#queue.length === 0 ? null : this.refusal();
+    if (refusal) this.#queue.refuse(why ?? refusal);
     this.#startMore();
     this.#noteIdle();
   }
@@ -234,9 +287,9 @@ export class Server {
 
   #sweep(now: number): number {
     const due = this.#instances.map((instance) => instance.sweep(now));
-    const isStarting = this.#count("starting") > 0;
+    const isStarting = this.#awaitsTurn || this.#count("starting") > 0;
     const why = () => this.#instances.length === 0 ? placesTaken() : seatsTaken();
-    const givesUp = isStarting ? Infinity : this.#queue.expire(now, why);
+    const givesUp = this.#queue.expire(now, isStarting, why);
     this.#settle();
     return Math.min(givesUp, ...due);
   }
@@ -244,7 +297,7 @@ export class Server {
   async #end(endEach: (instance: LiveInstance) => void): Promise<void> {
     this.#takesNoMore = true;
     this.#queue.refuse(takesNoMore());
-    this.#options.budget.forget(this.#askForRoom);
+    this.#needsNone();
     for (const instance of [...this.#instances]) endEach(instance);
     if (this.#instances.length === 0) this.#finish();
     await this.#emptied.promise;
@@ -254,6 +307,10 @@ export class Server {
     this.#alarm.stop();
     this.#emptied.resolve();
   }
+}
+
+function refused(why: KhachapuriError): SeatWait {
+  return Object.assign(Promise.reject(why), { giveUp: () => false });
 }
 
 function isBetter(one: LiveInstance, other: LiveInstance): boolean {

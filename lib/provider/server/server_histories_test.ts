@@ -56,7 +56,7 @@ class History {
 
   ask(played: PlayedServer): void {
     this.undecided += 1;
-    played.server.seat().then((seat) => void this.seats.push(seat), expected)
+    played.seat().then((seat) => void this.seats.push(seat), expected)
       .finally(() => this.undecided -= 1);
   }
 

@@ -80,7 +80,7 @@ eachLauncher("Node answers many at once, bodies and WebSockets too", async (laun
   const outcomes = await Promise.allSettled(echoes);
   const answered = outcomes.filter(({ status }) => status === "fulfilled");
   assert.equal(answered.length, 16);
-  const run = (await at.server.seat()).send(requestOf({
+  const run = (await at.seat()).send(requestOf({
     upgrade: "websocket",
     fields: [["host", "a"], ["sec-websocket-version", "13"]],
   }));
@@ -97,8 +97,8 @@ eachLauncher(
   "Node's crash is told with its exit code, and its next request starts it anew",
   async (launcher) => {
     await using at = await sandboxedServer(launcher, { script: NODE });
-    const waiting = (await at.server.seat()).send(requestOf({ target: "/never" }));
-    const crashing = (await at.server.seat()).send(requestOf({ target: "/crash" }));
+    const waiting = (await at.seat()).send(requestOf({ target: "/never" }));
+    const crashing = (await at.seat()).send(requestOf({ target: "/crash" }));
     for (const run of [waiting, crashing]) {
       const { code, message } = await refusal(run.response);
       assert.equal(code, "program_failed");
@@ -106,7 +106,7 @@ eachLauncher(
       assert.equal((await run.record).exit, 7);
     }
     await at.until(() => at.states().length === 0);
-    const paused = await refusal(at.server.seat());
+    const paused = await refusal(at.seat());
     assert.match(paused.message, /exit code 7/);
     await new Promise((resolve) => setTimeout(resolve, paused.retryAfterSeconds! * 1_000));
     assert.equal(await at.ask({ target: "/served" }), "1");
@@ -116,7 +116,7 @@ eachLauncher(
 eachLauncher("a server that hangs is replaced, and killed as it cannot end", async (launcher) => {
   await using at = await sandboxedServer(launcher, { script: NODE, timeoutMs: 500 });
   await at.ask();
-  const run = (await at.server.seat()).send(requestOf({ target: "/loop" }));
+  const run = (await at.seat()).send(requestOf({ target: "/loop" }));
   assert.equal((await refusal(run.response)).code, "program_timeout");
   assert.equal(at.states()[0], "1 draining");
   assert.equal(await at.ask({ target: "/served" }), "1");
@@ -130,12 +130,12 @@ eachLauncher(
     await using ends = await sandboxedServer(launcher, {
       script: "#!/bin/sh\necho no such table\nexit 3\n",
     });
-    const { message } = await refusal(ends.server.seat());
+    const { message } = await refusal(ends.seat());
     assert.equal(message, "the server did not start: it exited with 3 before it listened");
     const failed = ends.events.find((event) => event.kind === "failed");
     assert.equal(text(failed?.record?.stderr ?? null), "no such table\n");
     await using absent = await sandboxedServer(launcher, { script: "#!/no/such/interpreter\n" });
-    assert.match((await refusal(absent.server.seat())).message, /exited with 127/);
+    assert.match((await refusal(absent.seat())).message, /exited with 127/);
   },
 );
 
@@ -146,12 +146,12 @@ eachLauncher("a server is told to end when it drains", async (launcher) => {
   assert.match(at.printed(), /listening\ntold to end\n/);
   const last = at.events.at(-1);
   assert.deepEqual(last?.kind === "ended" && [last.why, last.record?.exit], ["drained", 0]);
-  assert.equal((await refusal(at.server.seat())).code, "sandbox_unavailable");
+  assert.equal((await refusal(at.seat())).code, "sandbox_unavailable");
 });
 
 eachLauncher("nothing of a server is left when it is closed", async (launcher) => {
   const at = await sandboxedServer(launcher, { script: NODE });
-  const run = (await at.server.seat()).send(requestOf({ target: "/never" }));
+  const run = (await at.seat()).send(requestOf({ target: "/never" }));
   await at.ask();
   await at[Symbol.asyncDispose]();
   await refusal(run.response);

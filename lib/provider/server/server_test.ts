@@ -6,13 +6,14 @@ import { playServer, until } from "../../../worlds/sandbox/played_server.ts";
 import { aWhile } from "../../../worlds/turns.ts";
 import { manualClock } from "../../../worlds/clock.ts";
 import { InstanceBudget } from "./instance_budget.ts";
+import { StartGate } from "./start_gate.ts";
 
 Deno.test("there are more instances while all are full, and no more than asked for", async () => {
   await using played = await playServer({ instances: 2, concurrency: 2 });
-  const seats = await Promise.all(Array.from({ length: 4 }, () => played.server.seat()));
+  const seats = await Promise.all(Array.from({ length: 4 }, () => played.seat()));
   assert.deepEqual(played.states(), ["1 awake", "2 awake"]);
   assert.deepEqual(played.server.view().instances.map(({ inFlight }) => inFlight), [2, 2]);
-  const fifth = played.server.seat();
+  const fifth = played.seat();
   await aWhile();
   assert.equal(played.instances.length, 2);
   seats[3]!.release();
@@ -23,14 +24,14 @@ Deno.test("there are more instances while all are full, and no more than asked f
 
 Deno.test("an instance that works gets requests before one that stands still", async () => {
   await using played = await playServer({ instances: 2, concurrency: 2 });
-  const seats = await Promise.all(Array.from({ length: 3 }, () => played.server.seat()));
+  const seats = await Promise.all(Array.from({ length: 3 }, () => played.seat()));
   for (const seat of seats) seat.release();
   played.clock.advance(100);
   assert.deepEqual(played.states(), ["1 frozen", "2 frozen"]);
   await played.ask();
   await played.ask();
   assert.deepEqual(played.states(), ["1 awake", "2 frozen"]);
-  const held = [await played.server.seat(), await played.server.seat()];
+  const held = [await played.seat(), await played.seat()];
   // The first is full.
   await played.ask();
   assert.deepEqual(played.states(), ["1 awake", "2 awake"]);
@@ -39,12 +40,12 @@ Deno.test("an instance that works gets requests before one that stands still", a
 
 Deno.test("of those at work the one with the fewest requests gets the next", async () => {
   await using played = await playServer({ instances: 2, concurrency: 2 });
-  const seats = await Promise.all(Array.from({ length: 4 }, () => played.server.seat()));
+  const seats = await Promise.all(Array.from({ length: 4 }, () => played.seat()));
   const inFlight = () => played.server.view().instances.map(({ inFlight }) => inFlight);
   const [one, , three] = seats;
   one!.release();
   assert.deepEqual(inFlight(), [1, 2]);
-  const next = await played.server.seat();
+  const next = await played.seat();
   assert.deepEqual(inFlight(), [2, 2]);
   next.release();
   three!.release();
@@ -56,10 +57,10 @@ Deno.test("of those at work the one with the fewest requests gets the next", asy
 
 Deno.test("whoever waits gets the next place, in turn", async () => {
   await using played = await playServer({ concurrency: 1 });
-  const seat = await played.server.seat();
+  const seat = await played.seat();
   const order: number[] = [];
   const waiting = [1, 2].map(async (number) => {
-    const own = await played.server.seat();
+    const own = await played.seat();
     order.push(number);
     own.release();
   });
@@ -72,9 +73,9 @@ Deno.test("whoever waits gets the next place, in turn", async () => {
 
 Deno.test("nobody waits for a place for longer than two seconds, or behind too many", async () => {
   await using played = await playServer({ concurrency: 2 });
-  const seats = [await played.server.seat(), await played.server.seat()];
-  const waiting = Array.from({ length: 4 }, () => refusal(played.server.seat()));
-  const turned = await refusal(played.server.seat());
+  const seats = [await played.seat(), await played.seat()];
+  const waiting = Array.from({ length: 4 }, () => refusal(played.seat()));
+  const turned = await refusal(played.seat());
   assert.deepEqual([turned.code, turned.retryAfterSeconds], ["overloaded", 1]);
   played.clock.advance(1_999);
   let isTold = false;
@@ -92,7 +93,7 @@ Deno.test("nobody waits for a place for longer than two seconds, or behind too m
 Deno.test("who waits for a slow start is not told that it takes long", async () => {
   const gate = Promise.withResolvers<void>();
   await using played = await playServer({ concurrency: 1, listens: () => gate.promise });
-  const seats = [played.server.seat(), played.server.seat()];
+  const seats = [played.seat(), played.seat()];
   await until(() => played.instances.length === 1);
   played.clock.advance(9_000);
   await aWhile();
@@ -148,8 +149,8 @@ Deno.test("where all places are needed, who would start a server is told after t
   const budget = new InstanceBudget(1);
   await using one = await playServer({ clock, budget });
   await using two = await playServer({ clock, budget });
-  const seat = await one.server.seat();
-  const refused = refusal(two.server.seat());
+  const seat = await one.seat();
+  const refused = refusal(two.seat());
   clock.advance(2_000);
   const { code, message } = await refused;
   assert.equal(code, "overloaded");
@@ -158,6 +159,75 @@ Deno.test("where all places are needed, who would start a server is told after t
   seat.release();
   assert.equal(await two.ask(), "hello");
 });
+
+Deno.test("until one has come up, one is started at a time, and after a failure again", async () => {
+  const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  await using played = await playServer({
+    instances: 4,
+    concurrency: 1,
+    listens: (number) => gates[number - 1]?.promise ?? new Promise(() => {}),
+  });
+  const waiting = Array.from({ length: 4 }, () => played.seat());
+  for (const seat of waiting) seat.catch(() => {});
+  await until(() => played.instances.length === 1);
+  await aWhile();
+  assert.deepEqual(played.states(), ["1 starting"]);
+  gates[0]!.resolve();
+  // Three more wait, and what came up tells that others will; an owner has two starts at a time.
+  await until(() => played.instances.length === 3);
+  played.instances[2]!.die({ exit: 1 });
+  await until(() => played.story.includes("failed 3"));
+  played.clock.advance(1_000);
+  await aWhile();
+  assert.equal(played.instances.length, 3, "one is being started already");
+});
+
+Deno.test("who waits for a start that is not over gives up after fifteen seconds", async () => {
+  const starts = new StartGate(1);
+  const turn = starts.of("another", () => true).take(() => {})!;
+  await using played = await playServer({ starts: starts.of("one", () => true) });
+  const refused = refusal(played.seat());
+  played.clock.advance(14_999);
+  await aWhile();
+  assert.deepEqual(played.states(), [], "it is not its turn");
+  played.clock.advance(1);
+  assert.equal((await refused).code, "overloaded");
+  const seat = played.seat();
+  turn.leave();
+  (await seat).release();
+  assert.deepEqual(played.states(), ["1 awake"]);
+});
+
+Deno.test("who leaves is told whether an instance is started meanwhile", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using played = await playServer({ concurrency: 1, listens: () => gate.promise });
+  const wait = played.server.seat();
+  assert(wait instanceof Promise);
+  const told = refusal(wait);
+  assert.equal(wait.giveUp(), true);
+  assert.equal((await told).code, "invalid_input");
+  gate.resolve();
+  const seat = await played.seat();
+  const late = played.server.seat();
+  assert(late instanceof Promise);
+  const lateTold = refusal(late);
+  assert.equal(late.giveUp(), false, "it waits for the one that there may be");
+  await lateTold;
+  seat.release();
+});
+
+Deno.test("no more than a thousand wait, whatever its server may have", async () => {
+  await using played = await playServer({ instances: 64, concurrency: 1_024, opening: forEver });
+  const waiting = Array.from({ length: 1_024 }, () => refusal(played.seat()));
+  assert.equal((await refusal(played.seat())).code, "overloaded");
+  const closed = played.server.close();
+  await aWhile();
+  played.clock.advance(5_000);
+  await closed;
+  for (const { code } of await Promise.all(waiting)) assert.equal(code, "sandbox_unavailable");
+});
+
+const forEver = () => new Promise<void>(() => {});
 
 Deno.test("tunnels take no place, and keep their instance at work", async () => {
   await using played = await playServer({ concurrency: 1, handle: echoOrHello });
