@@ -31,7 +31,7 @@ const SOURCES: readonly RegExp[] = [
 
 /** A print of a field and an empty line, in the languages of scripts. */
 const CGI_PRINT =
-  /^[^#\n]*\b(?:echo|printf|print|puts|write|console\.log)\b[ \t(]*(?:-\w+[ \t]+)?[bf]?["']?Content-Type:/im;
+  /^[^#\n]*\b(?:echo|printf?|puts|write|log)\b[ \t(]*(?:-\w+[ \t]+)?[bf]?["']?Content-Type:/im;
 
 /** Frameworks can answer as CGI programs, too. */
 const CGI = /\bCGIHandler\b/;
