@@ -28,6 +28,11 @@ function start() {
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
+Deno.test("a time limit is told in whole milliseconds", () => {
+  const { shortMessage } = limitError("timeout", { ...limits, timeoutMs: 1_000.499_999 });
+  assert.equal(shortMessage, "the program ran longer than 1000 ms");
+});
+
 Deno.test("a record tells exit code, measures and stderr", async () => {
   const { run } = start();
   const shared = new TextEncoder().encode("oops");

@@ -51,7 +51,10 @@ Deno.test("deploy, call, list, inspect and stop, with nothing but commands and c
     limits: { timeoutMs: 5_000, memoryMb: 64, concurrency: 8, ownerCreditsPerMinute: 600 },
   });
   assert.deepEqual(row.egress, noted.json.signed.egress);
-  assert.match((await owner.run(["deployments"])).out, /\n {2}may call api\.test:443 and 1 more\n/);
+  assert.match(
+    (await owner.run(["deployments"])).out,
+    /\n {2}interface curl\n {2}may call api\.test:443 and 1 more\n/,
+  );
 
   const stopped = await owner.run(["stop", cid!]);
   assert.equal(stopped.code, 0, stopped.err);

@@ -144,33 +144,68 @@ Deno.test("a crash is told, and the next request has a new server", async () => 
   });
 });
 
-Deno.test("a WebSocket goes through, and is there until somebody closes it", async () => {
+/** A WebSocket to /chat; what comes through it is waited for. */
+async function openChat(dev: DevProcess) {
+  const { hostname, port, host } = new URL(dev.url);
+  const connection = await Deno.connect({ hostname, port: Number(port) });
+  const encoder = new TextEncoder();
+  const decoder = new TextDecoder();
+  const bytes = new Uint8Array(1_000);
+  const write = (text: string) => connection.write(encoder.encode(text));
+  let heard = "";
+  const hear = async (end: string) => {
+    while (!heard.endsWith(end)) {
+      const count = await connection.read(bytes);
+      assert.notEqual(count, null, heard);
+      heard += decoder.decode(bytes.subarray(0, count!));
+    }
+  };
+  await write(handshake("/chat", { "Host": host }));
+  await hear("\r\n\r\n");
+  assert.match(heard, /^HTTP\/1\.1 101 /);
+  return {
+    async echo(word: string) {
+      await write(word);
+      await hear(word);
+    },
+    /** Resolves when the other end has closed it. */
+    closed: async () => {
+      while (await connection.read(bytes).catch(() => null) !== null);
+    },
+    [Symbol.dispose]: () => connection.close(),
+  };
+}
+
+Deno.test("a WebSocket goes through, and is told when it opens and when somebody closes it", async () => {
   await inFolder(async (dir) => {
     await write(dir, server("one"));
     await using dev = await startDev([...ARGS, dir]);
-    const { hostname, port, host } = new URL(dev.url);
-    using connection = await Deno.connect({ hostname, port: Number(port) });
-    const asked = handshake("/chat", { "Host": host });
-    const encoder = new TextEncoder();
-    await connection.write(encoder.encode(asked));
-    const decoder = new TextDecoder();
-    const bytes = new Uint8Array(1_000);
-    let heard = "";
-    const hear = async (end: string) => {
-      while (!heard.endsWith(end)) {
-        const count = await connection.read(bytes);
-        assert.notEqual(count, null, heard);
-        heard += decoder.decode(bytes.subarray(0, count!));
-      }
-    };
-    await hear("\r\n\r\n");
-    assert.match(heard, /^HTTP\/1\.1 101 /);
-    for (const word of ["there", "and back"]) {
-      await connection.write(encoder.encode(word));
-      await hear(word);
+    {
+      using chat = await openChat(dev);
+      for (const word of ["there", "and back"]) await chat.echo(word);
+      assert.equal(await said(dev, "/"), "one 1\n");
+      assert.match(await dev.line(/ \/chat /), / GET \/chat 101 /);
+      assert.doesNotMatch(dev.said(), /closed/);
     }
-    assert.equal(await said(dev, "/"), "one 1\n");
-    connection.close();
-    assert.match(await dev.line(/ \/chat /), / GET \/chat 101 /);
+    assert.match(
+      await dev.line(/ \/chat closed /),
+      / GET \/chat closed after \d+ ms, 13 B in, 13 B out$/,
+    );
+  });
+});
+
+Deno.test("a WebSocket to a server that a save has replaced is told with why it was closed", async () => {
+  await inFolder(async (dir) => {
+    await write(dir, server("one"));
+    await using dev = await startDev([...ARGS, dir]);
+    using chat = await openChat(dev);
+    await write(dir, server("two"));
+    await dev.line(/^reloaded/);
+    await chat.echo("still here");
+    await chat.closed();
+    assert.match(
+      await dev.line(/ \/chat closed /),
+      / closed after \d+ ms, 10 B in, 10 B out: it was ended .* stopped or replaced$/,
+    );
   });
 });

@@ -269,3 +269,15 @@ Deno.test("--since leaves earlier runs out, and says so where there are none", a
   assert.equal(bad.code, 2);
   assert.match(bad.err, /--since yesterday: neither a duration nor a time/);
 });
+
+Deno.test("why a server does not start is told once, with what it printed", async () => {
+  await using market = await startMarket();
+  await using owner = await openOwnersHome(market);
+  const cid = await deploy(owner, "#!/bin/sh\necho no table >&2\nexit 4\n", "--interface", "http");
+  const answer = await fetch(`${market.provider.url}/${cid}`);
+  assert.equal(answer.status, 502);
+  await answer.body?.cancel();
+  const { out } = await owner.run(["logs", cid]);
+  assert.equal(out.match(/it exited with 4 before it listened/g)?.length, 1, out);
+  assert.match(out, /did not start: it exited with 4[^]*\ncannot run: .* as told above\n/);
+});

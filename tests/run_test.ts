@@ -63,6 +63,9 @@ Deno.test("a program that looks like a server is told how one is run, unless it 
       "running\n";
     assert.equal((await said(dir, script, dir, "/")).stderr, note);
     assert.equal((await said(dir, script, "--interface", "curl", dir, "/")).stderr, "");
+    const cgi = "printf 'Content-Type: text/plain\\n\\nhi'";
+    const served = await said(dir, cgi, "--interface", "http", dir, "/");
+    assert.match(served.stderr, /^note: \.\/main prints Content-Type .*--interface cgi\n/);
     const refused = await said(dir, script, "--server-port", "3000", dir, "/");
     assert.equal(refused.code, 2);
     assert.match(refused.stderr, /--server-port: the program is no server/);

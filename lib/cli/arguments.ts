@@ -80,7 +80,7 @@ export function parseArguments(
     options[key] = valueOf(name, key, option, values, isHelp);
   }
   if (!isHelp && !command.rawArgs) checkCount(name, command, positionals);
-  if (!isHelp && command.rawArgs) checkOursFirst(name, table, raw);
+  if (!isHelp && command.rawArgs) checkRaw(name, command, table, raw);
   return {
     common: commonFlags(values),
     isHelp,
@@ -214,6 +214,13 @@ function commonFlags(values: Values): CommonFlags {
     ...text("registry"),
     ...text("keys"),
   };
+}
+
+/** @throws KhachapuriError `usage` for a flag in place of a folder first: it is a slip of ours */
+function checkRaw(name: string, command: Command, table: OptionTable, raw: readonly string[]) {
+  const [first] = raw;
+  if (command.isFolderFirst && first?.startsWith("-")) throw unknownFlag(name, table, first);
+  checkOursFirst(name, table, raw);
 }
 
 /**

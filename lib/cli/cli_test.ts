@@ -35,6 +35,15 @@ const fetchLike = defineCommand({
   },
 });
 
+const runLike = defineCommand({
+  usage: "[flags] DIR [curl flags] URL",
+  examples: ["run DIR URL"],
+  options: { interface: { type: "string", value: "KIND", description: "what it is" } },
+  rawArgs: true,
+  isFolderFirst: true,
+  run: () => Promise.resolve(),
+});
+
 const broken: Command = {
   usage: "",
   examples: ["broken"],
@@ -51,7 +60,12 @@ const entry = (name: string, command: Command): CommandEntry => ({
   summary: `summary of ${name}`,
   load: () => Promise.resolve(command),
 });
-const table = [entry("greet", greet), entry("fetch", fetchLike), entry("broken", broken)];
+const table = [
+  entry("greet", greet),
+  entry("fetch", fetchLike),
+  entry("run", runLike),
+  entry("broken", broken),
+];
 
 async function run(args: string[], options: Parameters<typeof fakeWorld>[1] = {}) {
   const world = fakeWorld(args, { env: { HOME: "/home/nino" }, ...options });
@@ -118,6 +132,8 @@ Deno.test("runCli() answers a wrong command line with exit 2 and the nearest wor
     [["--json", "greet"], /the command comes first, not --json/],
     [["greet", "x", "--__proto__"], /unknown flag --__proto__/],
     [["fetch", "-d", "x", "--pay", "URL"], /--pay is a flag of ours: those come first/],
+    [["run", "--prot", "1", "--interface", "http", ".", "/"], /unknown flag --prot/],
+    [["run", ".", "--interface", "http", "/"], /--interface is a flag of ours/],
     [["fetch", "--json", "{}", "--rpc=http://x", "URL"], /--rpc=http:\/\/x is a flag of ours/],
   ];
   for (const [args, message] of cases) {
@@ -198,6 +214,7 @@ Deno.test("runCli() knows help and version in every place where people write the
   assert.deepEqual(commands.map(({ name }: { name: string }) => name), [
     "greet",
     "fetch",
+    "run",
     "broken",
   ]);
   assert.equal(JSON.parse((await run(["help", "greet", "--json"])).stdout).usage, "NAME");

@@ -58,6 +58,8 @@ export interface Command<O extends OptionTable = OptionTable> {
    * argument that is not one of ours everything is handed over untouched as `raw`.
    */
   readonly rawArgs?: true;
+  /** With `rawArgs`: the first of `raw` is a folder, and curl's flags come behind it. */
+  readonly isFolderFirst?: true;
   run(context: CommandContext, args: Arguments<O>): Promise<void>;
 }
 

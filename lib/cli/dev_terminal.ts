@@ -1,7 +1,7 @@
 /** What `dev` tells while it serves: to a person, or as lines of JSON. */
 import { printable } from "../client/provider_http.ts";
 import type { Log } from "../log.ts";
-import type { DevListener, ServedRequest } from "../provider/dev/handle.ts";
+import type { ClosedTunnel, DevListener, ServedRequest } from "../provider/dev/handle.ts";
 import type { DevOptions } from "../provider/dev/server.ts";
 import { byLine, keepColours, linesTo } from "./program_lines.ts";
 
@@ -30,6 +30,7 @@ export function personsTerminal(
   const [begin, end] = isColored ? ["\x1b[2m", "\x1b[0m\n"] : ["", "\n"];
   return {
     onServed: (served) => print(servedLine(served, paint)),
+    onTunnelClosed: (closed) => print(closedLine(closed, paint)),
     onUnread: ({ status, shortMessage }) =>
       print(`${timeOf(Date.now())} ${paint("yellow", String(status))}: ${shortMessage}`),
     onRun: () => linesTo(write, begin, end),
@@ -44,6 +45,8 @@ export function jsonTerminal(log: Log, sinceStart = () => performance.now()): De
   const fault = (said: string, hints: readonly string[]) => log.warn(said, { hints });
   return {
     onServed: ({ at: _, ms, ...served }) => log.info("request", { ...served, ms: Math.round(ms) }),
+    onTunnelClosed: ({ at: _, ms, ...closed }) =>
+      log.info("tunnel closed", { ...closed, ms: Math.round(ms) }),
     onUnread: ({ status, shortMessage }) => log.info("request", { status, reason: shortMessage }),
     onRun: () => byLine((line) => log.info("stderr", { text: keepColours(decoder.decode(line)) })),
     onBuilt: versionWords((text) => log.info(text), fault, sinceStart),
@@ -62,8 +65,21 @@ function servedLine(
 ): string {
   const style = status >= 500 || reason !== null ? "red" : status >= 400 ? "yellow" : "green";
   const facts = [timeOf(at), method, target, paint(style, String(status)), `${Math.round(ms)} ms`];
-  const why = reason === null ? "" : `: ${printable(reason).replaceAll("\n", " ")}`;
-  return `${facts.join(" ")} ${bytes} B${why}`;
+  return `${facts.join(" ")} ${bytes} B${whyText(reason)}`;
+}
+
+/** When it closed, of which request it was, how long it lasted, bytes both ways, and why. */
+function closedLine(
+  { at, method, target, ms, inBytes, outBytes, reason }: ClosedTunnel,
+  paint: (style: Style, text: string) => string,
+): string {
+  const closed = paint(reason === null ? "green" : "red", "closed");
+  const facts = [timeOf(at + ms), method, target, closed, `after ${Math.round(ms)} ms,`];
+  return `${facts.join(" ")} ${inBytes} B in, ${outBytes} B out${whyText(reason)}`;
+}
+
+function whyText(reason: string | null): string {
+  return reason === null ? "" : `: ${printable(reason).replaceAll("\n", " ")}`;
 }
 
 /**

@@ -13,6 +13,15 @@ const SERVED = {
   bytes: 5,
   reason: null,
 };
+const CLOSED = {
+  at: SERVED.at,
+  method: "GET",
+  target: "/chat",
+  ms: 10_000.4,
+  inBytes: 7,
+  outBytes: 9,
+  reason: null,
+};
 
 function open(isColored = false) {
   let text = "";
@@ -32,6 +41,17 @@ Deno.test("a request is one line, with what was wrong at its end", () => {
   assert.deepEqual(text().split("\n"), [
     "12:03:04.056 GET /a?b 200 12 ms 5 B",
     "12:03:04.056 GET /a?b 502 12 ms 5 B: it [2Jfailed here",
+    "",
+  ]);
+});
+
+Deno.test("a WebSocket's end is a line of its own, at the time of that end", () => {
+  const { terminal, text } = open();
+  terminal.onTunnelClosed(CLOSED);
+  terminal.onTunnelClosed({ ...CLOSED, reason: "it \x1b[2Jwas\nended" });
+  assert.deepEqual(text().split("\n"), [
+    "12:03:14.056 GET /chat closed after 10000 ms, 7 B in, 9 B out",
+    "12:03:14.056 GET /chat closed after 10000 ms, 7 B in, 9 B out: it [2Jwas ended",
     "",
   ]);
 });
@@ -76,16 +96,19 @@ Deno.test("under --json all of it is lines of JSON", () => {
   const ear = terminal.onRun();
   ear.hear(bytes("why\n"));
   terminal.onServed(SERVED);
+  terminal.onTunnelClosed(CLOSED);
   terminal.onBuilt(new KhachapuriError("invalid_program", "no main", { hints: ["add it"] }), 1);
   const told = lines.map((line) => {
     const { time: _, ...fields } = JSON.parse(line);
     return fields;
   });
   const { at: _, ...request } = { ...SERVED, ms: 12 };
+  const { at: __, ...tunnel } = { ...CLOSED, ms: 10_000 };
   assert.deepEqual(told, [
     { level: "info", message: "ready in 800 ms" },
     { level: "info", message: "stderr", text: "why" },
     { level: "info", message: "request", ...request },
+    { level: "info", message: "tunnel closed", ...tunnel },
     { level: "warn", message: "cannot run: no main", hints: ["add it"] },
   ]);
 });
@@ -97,9 +120,10 @@ Deno.test("nothing that a stranger sends or a program repeats drives the termina
   ear.hear(bytes(`${evil}\n`));
   ear.close();
   terminal.onServed({ ...SERVED, target: `/${evil}`, reason: evil });
+  terminal.onTunnelClosed({ ...CLOSED, target: `/${evil}`, reason: evil });
   terminal.onBuilt(new KhachapuriError("invalid_program", evil, { hints: [evil] }), 1);
   terminal.onBlind(new Error(evil));
   // deno-lint-ignore no-control-regex -- control characters are what must not be there
   assert.doesNotMatch(text(), /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/);
-  assert.equal(text().match(/a\]0;titleb\[2Jc2Jde/g)?.length, 6);
+  assert.equal(text().match(/a\]0;titleb\[2Jc2Jde/g)?.length, 8);
 });

@@ -2,10 +2,23 @@
 import type { DeploymentLog, LoggedRun, ServerEntry } from "../client/logs.ts";
 import { printable } from "../client/provider_http.ts";
 
-/** Why a deployment's callers get no run. */
-export function refusalLines(cannotRun: DeploymentLog["cannotRun"]): string[] {
+/** What the error of a server that did not start begins with. */
+const DID_NOT_START = "the server did not start: ";
+
+/**
+ * Why a deployment's callers get no run.
+ * @param above lines that are printed before: a failed start that stands there is not told again
+ */
+export function refusalLines(
+  cannotRun: DeploymentLog["cannotRun"],
+  above: readonly string[] = [],
+): string[] {
   if (cannotRun === null) return [];
   const { message, hints } = cannotRun;
+  const sentence = message.startsWith(DID_NOT_START) ? failedWords(printable(message)) : null;
+  if (sentence !== null && above.some((line) => line.endsWith(sentence))) {
+    return ["cannot run: the server does not start, as told above"];
+  }
   return [`cannot run: ${message}`, ...hints.map((hint) => `  ${hint}`)].map(printable);
 }
 
@@ -57,12 +70,18 @@ function lifeWords(
     case "started":
       return readyMs === null ? "started" : `started in ${Math.round(readyMs)} ms`;
     case "failed":
-      return `did not start: ${told.replace(/^the server did not start: /, "")}`;
+      return failedWords(told);
     case "ended":
       return `ended: ${told}`;
     default:
       return null;
   }
+}
+
+function failedWords(told: string): string {
+  return `did not start: ${
+    told.startsWith(DID_NOT_START) ? told.slice(DID_NOT_START.length) : told
+  }`;
 }
 
 /** One line on a run; below it what it called, why it ended as it did, and its stderr. */

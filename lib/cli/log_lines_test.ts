@@ -101,6 +101,23 @@ Deno.test("a server's lines and its instances' lives stand among the runs by the
   ]);
 });
 
+Deno.test("a failed start is told once, by its entry or else as what keeps it from running", () => {
+  const message = "the server did not start: it exited with 1 before it listened";
+  const refusal = { message, hints: ["mend it"] };
+  const server = [entry(0, { event: "failed", reason: `${message}\nmend it` })];
+  const above = logItems({ runs: [], server }).flatMap(({ lines }) => lines);
+  const told = "cannot run: the server does not start, as told above";
+  assert.deepEqual(refusalLines(refusal, above), [told]);
+  const whole = [`cannot run: ${message}`, "  mend it"];
+  assert.deepEqual(refusalLines(refusal), whole);
+  assert.deepEqual(
+    refusalLines({ ...refusal, message: "no main" }, above)[0],
+    "cannot run: no main",
+  );
+  const other = logItems({ runs: [], server: [entry(0, { event: "failed", reason: "else" })] });
+  assert.deepEqual(refusalLines(refusal, other.flatMap(({ lines }) => lines)), whole);
+});
+
 Deno.test("nothing of a run or a refusal moves the cursor", () => {
   const lines = runLines({ ...RUN, path: "/\x1b[2J", stderr: "\x1b[2J\x9bA" });
   const server = [

@@ -150,7 +150,7 @@ class LogPrinter {
     for (const item of fresh) this.#item(provider, item);
     if (isRefused) {
       this.out.row({ cid: this.cid, provider, cannotRun });
-      this.#lines(provider, refusalLines(cannotRun));
+      this.#lines(provider, refusalLines(cannotRun, fresh.flatMap(({ lines }) => lines)));
     }
     return fresh.length > 0 || isRefused;
   }

@@ -13,7 +13,7 @@ import { defineCommand } from "./command.ts";
 import { runFacts, transferToJson } from "./answer_json.ts";
 import { localHost } from "./local_host.ts";
 import { LOCAL_OPTIONS, localChoices, PROGRAM_OPTIONS } from "./program_flags.ts";
-import { missingArgument, optionsOf, unknownFlag } from "./arguments.ts";
+import { missingArgument } from "./arguments.ts";
 import { curlInputs, transferAndPrint } from "./curl_output.ts";
 import { addressOf } from "./parties.ts";
 import { linesTo } from "./program_lines.ts";
@@ -36,9 +36,9 @@ export const run = defineCommand({
   ],
   options: { ...PROGRAM_OPTIONS, ...LOCAL_OPTIONS },
   rawArgs: true,
+  isFolderFirst: true,
   async run(context, { options, raw }) {
     const [dir, ...flags] = raw;
-    if (dir?.startsWith("-")) throw unknownFlag("run", optionsOf(run), dir);
     if (dir === undefined || flags.length === 0) throw missingArgument("run", run);
     const choices = await localChoices(options);
     const curl = await parseCurlFlags(flags, curlInputs(context.world));

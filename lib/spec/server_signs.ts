@@ -29,6 +29,10 @@ const SOURCES: readonly RegExp[] = [
   /\b(gunicorn|uvicorn|hypercorn|waitress-serve)\b/,
 ];
 
+/** A print of a field and an empty line, in the languages of scripts. */
+const CGI_PRINT =
+  /^[^#\n]*\b(?:echo|printf?|puts|write|log)\b[ \t(]*(?:-\w+[ \t]+)?[bf]?["']?Content-Type:/im;
+
 /** Frameworks can answer as CGI programs, too. */
 const CGI = /\bCGIHandler\b/;
 
@@ -55,6 +59,17 @@ export function sourceSign(text: string): string | null {
     if (name !== undefined) return name;
   }
   return null;
+}
+
+/**
+ * Whether a script prints the head of an answer as CGI programs do, and uses nothing of a server's:
+ * it is started for each request, and does not listen.
+ * @param dir a program's folder
+ * @param entrypoint relative to it
+ */
+export async function isCgiScript(dir: string, entrypoint: string): Promise<boolean> {
+  const text = await textOf(join(dir, entrypoint));
+  return text.startsWith("#!") && CGI_PRINT.test(text) && sourceSign(text) === null;
 }
 
 /** What of a package.json is a server's; null: nothing that is known. */

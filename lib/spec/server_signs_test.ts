@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { inFolder } from "../../worlds/home.ts";
-import { packageSign, serverSign, sourceSign } from "./server_signs.ts";
+import { isCgiScript, packageSign, serverSign, sourceSign } from "./server_signs.ts";
 
 const samples = new URL("../../samples/", import.meta.url).pathname;
 
@@ -82,5 +82,27 @@ Deno.test("the samples that are servers speak for themselves, as far as they can
 Deno.test("the samples that are called as curl is speak for no server", async () => {
   for (const name of ["echo", "hello", "notes", "rates", "secret", "sleepy", "ticks", "words"]) {
     assert.equal(await serverSign(join(samples, name), "./main"), null, name);
+  }
+});
+
+Deno.test("a script that prints Content-Type is one for CGI, unless it is a server", async () => {
+  for (
+    const [script, isCgi] of [
+      ["#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nhi'\n", true],
+      ["#!/bin/sh\necho -n content-type: text/html; echo\n", true],
+      ['#!/usr/bin/python3\nprint("Content-Type: text/html\\n")\n', true],
+      ['#!/usr/bin/perl\nprint "Content-type: text/html\\n\\n";\n', true],
+      ["#!/usr/bin/node\nconsole.log('Content-Type: text/html\\n')\n", true],
+      ["printf 'Content-Type: text/plain\\n\\nhi'\n", false],
+      ["#!/bin/sh\n# printf 'Content-Type: text/plain'\n", false],
+      ["#!/bin/sh\ncurl -H 'Content-Type: text/plain' x\n", false],
+      ["#!/usr/bin/python3\nimport flask\nprint('Content-Type: x')\n", false],
+    ] as const
+  ) {
+    await inFolder(async (dir) => {
+      await Deno.writeTextFile(join(dir, "main"), script);
+      assert.equal(await isCgiScript(dir, "./main"), isCgi, script);
+      assert.equal(await isCgiScript(dir, "./other"), false);
+    });
   }
 });

@@ -118,6 +118,7 @@ export class Account {
       error: this.started.body.failure() ?? error,
       creditRefusal: this.started.paidTime?.refusal() ?? null,
       isShutdown: this.#isShutdown(record),
+      hasCallerLeft: this.call.isKilled(),
       interface: spec.interface,
       mayCall: spec.egress,
       place,

@@ -14,6 +14,8 @@ export interface RunEnd extends Omit<Evidence, "record" | "answerFault"> {
   readonly creditRefusal: KhachapuriError | null;
   /** Whether the provider's shutdown ended it. */
   readonly isShutdown: boolean;
+  /** Whether it was ended as nobody waits for it any more. */
+  readonly hasCallerLeft: boolean;
 }
 
 /** One line; null for a run of which there is nothing to say. */
@@ -44,11 +46,14 @@ function withoutCredit({ record, creditRefusal }: RunEnd): string | null {
   return `no further credit was to be had: ${creditRefusal.shortMessage}`;
 }
 
-function endedBy({ record, error, isShutdown }: RunEnd): string | null {
+function endedBy({ record, error, isShutdown, hasCallerLeft }: RunEnd): string | null {
   if (isShutdown) return "the provider was shut down";
-  // All that ends a run before its time has an error of its own, but for a caller that leaves.
   const isOwnError = error !== null && error.code !== "program_limit";
-  if (record.limit === "aborted" && !isOwnError) return "the caller left before the answer's end";
+  if (record.limit === "aborted" && !isOwnError) {
+    return hasCallerLeft
+      ? "the caller left before the answer's end"
+      : "it was ended before the answer's end, as its program was stopped or replaced";
+  }
   if (error) return error.shortMessage;
   if (record.limit === "escaped") return "it went on working while it was to stand still";
   return record.limit === null ? null : `it hit its ${record.limit} limit`;

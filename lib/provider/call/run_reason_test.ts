@@ -20,6 +20,7 @@ const WELL: RunEnd = {
   },
   error: null,
   isShutdown: false,
+  hasCallerLeft: false,
   creditRefusal: null,
   interface: "curl",
   mayCall: [],
@@ -41,9 +42,13 @@ Deno.test("whoever ended a run is named: a limit, a head that is none, the calle
   const head = new KhachapuriError("program_failed", "the program printed a malformed head: x");
   const aborted = record({ exit: null, signal: "SIGKILL", limit: "aborted" });
   assert.equal(reason({ ...aborted, error: head }), head.message);
-  assert.equal(reason(aborted), "the caller left before the answer's end");
   const early = new KhachapuriError("program_limit", "the run was ended before it finished");
-  assert.equal(reason({ ...aborted, error: early }), "the caller left before the answer's end");
+  for (const error of [null, early]) {
+    const left = reason({ ...aborted, error, hasCallerLeft: true });
+    assert.equal(left, "the caller left before the answer's end");
+    // As by `stop`, or at the end of a server that another has taken the place of.
+    assert.match(reason({ ...aborted, error })!, /^it was ended .* stopped or replaced$/);
+  }
   const upload = new KhachapuriError("body_too_large", "request bodies have at most so many bytes");
   assert.equal(reason({ ...aborted, error: upload }), upload.message);
   assert.equal(reason({ ...aborted, isShutdown: true }), "the provider was shut down");

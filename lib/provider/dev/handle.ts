@@ -16,7 +16,7 @@ import { Slots } from "../call/slots.ts";
 import { isPreflight, preflightAnswer, readable } from "../http/cors.ts";
 import { failureOf } from "../http/failure.ts";
 import { createBodyReader } from "../http/request_body.ts";
-import type { Answer, Handle, HttpRequest } from "../http/request.ts";
+import type { Answer, AnswerTunnel, Handle, HttpRequest } from "../http/request.ts";
 import { createCounter } from "../metrics/metrics.ts";
 import type { Place } from "../program/detector.ts";
 import { HeldPlace } from "../program/held_place.ts";
@@ -44,8 +44,20 @@ export interface ServedRequest {
   readonly reason: string | null;
 }
 
+/** A WebSocket, or whatever its program switched to, that is over. */
+export interface ClosedTunnel extends Pick<ServedRequest, "at" | "method" | "target" | "reason"> {
+  /** From the request on. */
+  readonly ms: number;
+  /** From its caller. */
+  readonly inBytes: number;
+  /** To its caller. */
+  readonly outBytes: number;
+}
+
 export interface DevListener {
   onServed(served: ServedRequest): void;
+  /** What a request with status 101 led to is over. */
+  onTunnelClosed(closed: ClosedTunnel): void;
   /** Something came that is no request, and was refused. */
   onUnread(error: KhachapuriError): void;
   /** A run begins, or an instance of a server. */
@@ -113,14 +125,20 @@ async function serve(parts: Parts, request: HttpRequest): Promise<Answer> {
   const answer = await answerOf(parts, request, told).catch((thrown) =>
     failed(parts, request, told, asKhachapuriError(thrown))
   );
-  return counted(request, answer, (bytes, isCut) => {
+  const { method, path, query } = request;
+  const target = query === null ? path : `${path}?${query}`;
+  const whole = counted(request, answer, (bytes, isCut) => {
     // By its caller, by a limit, or by the end of all.
     if (isCut) told.reason ??= "cut off";
-    const { method, path, query } = request;
-    const target = query === null ? path : `${path}?${query}`;
     const ms = performance.now() - from;
     parts.onServed({ at, method, target, status: answer.status, ms, bytes, ...told });
   });
+  if (!whole.tunnel) return whole;
+  const tunnel = countedTunnel(whole.tunnel, (inBytes, outBytes) => {
+    const ms = performance.now() - from;
+    parts.onTunnelClosed({ at, method, target, ms, inBytes, outBytes, ...told });
+  });
+  return { ...whole, tunnel };
 }
 
 async function answerOf(parts: Parts, request: HttpRequest, told: Told): Promise<Answer> {
@@ -257,5 +275,29 @@ function counted(
         over(method !== "HEAD");
       },
     },
+  };
+}
+
+/** Tells `end`, once its run and its accounts are over, how many bytes went in and out. */
+function countedTunnel(
+  tunnel: AnswerTunnel,
+  end: (inBytes: number, outBytes: number) => void,
+): AnswerTunnel {
+  let inBytes = 0;
+  let outBytes = 0;
+  const over = () => end(inBytes, outBytes);
+  tunnel.ended.then(over, over);
+  return {
+    ended: tunnel.ended,
+    async read() {
+      const bytes = await tunnel.read();
+      outBytes += bytes?.length ?? 0;
+      return bytes;
+    },
+    async write(bytes) {
+      await tunnel.write(bytes);
+      inBytes += bytes.length;
+    },
+    close: () => tunnel.close(),
   };
 }

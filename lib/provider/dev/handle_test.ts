@@ -69,6 +69,7 @@ async function open(payer: Address | null = null) {
     allowedHosts: ["a.test"],
     origin: () => new URL(URL_OF_ALL),
     log: hearLog().log,
+    onTunnelClosed() {},
     onUnread() {},
     onServed: (told) => void served.push(told),
     onRun: () => ({ hear: () => {}, close: () => void heard.push("closed") }),

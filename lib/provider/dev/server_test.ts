@@ -17,6 +17,7 @@ function start(dir: string, changes: Partial<DevOptions> = {}) {
     allowedHosts: [],
     ports: [0],
     onServed() {},
+    onTunnelClosed() {},
     onUnread() {},
     onRun: () => ({ hear() {}, close() {} }),
     onBuilt() {},

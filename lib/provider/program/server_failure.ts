@@ -75,6 +75,7 @@ function listensNot(start: FailedStart): ServerFailure {
     return inOneSentence(
       `it did not listen on port ${wanted} within ${SERVER_START_TIMEOUT_MS / 1_000} s`,
       "have it listen on the port in its variable PORT, at 127.0.0.1 or at any address",
+      "one that takes long to begin: listen first, load afterwards",
     );
   }
   if (port !== wanted) {

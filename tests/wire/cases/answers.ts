@@ -9,8 +9,8 @@ const asks = (method: string, path: string, ...fields: string[]) =>
 export const ANSWERS: Chapter = {
   title: "Answers",
   about:
-    "Each answer tells its own end, and one that a limit cuts off looks cut off to everybody: by a " +
-    "missing last chunk in HTTP/1.1, by a reset connection in HTTP/1.0, which knows no other way.",
+    "Each answer tells its own end, and one that a limit cuts off looks cut off to everybody: its " +
+    "connection is reset, in HTTP/1.1 before the last chunk or the announced length.",
   cases: [
     answered(
       "HEAD has no body",
@@ -100,7 +100,7 @@ export const ANSWERS: Chapter = {
       [
         { method: "GET", status: 200, isCut: true, body: "hello", seen: {} },
       ],
-      "kept or closed",
+      "reset",
     ),
     answered("HEAD of which the program tells the length", asks("HEAD", "/sized"), "RFC 9110 8.6", [
       { method: "HEAD", status: 200, seen: {}, fields: { "content-length": ["5"] } },
@@ -143,7 +143,7 @@ export const ANSWERS: Chapter = {
       [
         { method: "GET", status: 200, isCut: true, body: "half\n", seen: {} },
       ],
-      "kept or closed",
+      "reset",
     ),
     answered(
       "an answer that a limit cuts off, HTTP/1.0",
