@@ -135,7 +135,7 @@ eachLauncher(
     const failed = ends.events.find((event) => event.kind === "failed");
     assert.equal(text(failed?.record?.stderr ?? null), "no such table\n");
     await using absent = await sandboxedServer(launcher, { script: "#!/no/such/interpreter\n" });
-    assert.match((await refusal(absent.seat())).message, /exit code 127/);
+    assert.match((await refusal(absent.seat())).message, /exited with 127/);
   },
 );
 
