@@ -90,7 +90,7 @@ for (const way of ["escape", "escape forks"]) {
 }
 
 /** Longer than a stop takes to be told from an escape; shorter than it is without a look then. */
-const LATER_MS = 400;
+const LATER_MS = 450;
 const TAKEN_MIB = 200;
 const mib = (bytes: number | null) => bytes! / (1024 * 1024);
 
@@ -103,14 +103,15 @@ for (const [way, limit] of [["escape later", "escaped"], ["vfork", "memory"]]) {
   }, async (launcher) => {
     await using server = await TestServer.open(launcher);
     await server.ask(`${way} ${LATER_MS}`);
+    await pass(50); // The thread that answered is gone: it would have taken the stop for all.
     server.instance.freeze();
     const record = await server.instance.record;
     assert.equal(record.limit, limit);
-    if (limit === "escaped") assert(record.wallMs < LATER_MS, `${record.wallMs} ms`);
+    if (limit === "escaped") assert(record.wallMs < 2 * LATER_MS, `${record.wallMs} ms`);
     // What can be had from one look to the next, beside what is allowed.
     assert(mib(record.peakMemoryBytes) < TAKEN_MIB, `${mib(record.peakMemoryBytes)} MiB`);
     // The same, where nothing holds it up.
-    await using free = await TestServer.open(launcher, { memoryMb: 1_024 });
+    await using free = await TestServer.open(launcher, { memoryMb: 2_048 });
     await free.ask(`${way} ${LATER_MS}`);
     for (let held = 0; held <= TAKEN_MIB;) {
       await pass(100);

@@ -26,6 +26,7 @@ static struct pollfd polled[CONNECTIONS];
 static char **environment;
 static volatile uint64_t work;
 static pthread_t first_thread;
+static volatile int awaits_child;
 
 static void say(int fd, const char *text) {
   if (write(fd, text, strlen(text)) < 0) perror("say");
@@ -103,6 +104,7 @@ static void take_memory(uint64_t after_ms) {
 static void await_child(int number) {
   (void)number;
   if (vfork() == 0) {
+    awaits_child = 1;
     for (;;) pause();
   }
 }
@@ -110,6 +112,7 @@ static void await_child(int number) {
 static void take_no_stop(uint64_t after_ms) {
   signal(SIGUSR1, await_child);
   pthread_kill(first_thread, SIGUSR1);
+  while (!awaits_child) usleep(1000);
   take_memory(after_ms);
 }
 
