@@ -16,7 +16,7 @@ import type { InstanceBudget, Place } from "./instance_budget.ts";
 import type { Seat, SeatWait, ServerEvent, ServerView, StartFault, StartRemains } from "./life.ts";
 import { type InstanceEnding, LiveInstance } from "./live_instance.ts";
 import { SeatQueue } from "./seat_queue.ts";
-import type { Turn, Turns } from "./start_gate.ts";
+import type { Turns } from "./start_gate.ts";
 
 /** An instance that ends by itself so soon after it was ready is like one that never was, ms. */
 const SOON_MS = 10_000;
@@ -204,16 +204,16 @@ export class Server {
     this.#started = number;
     this.#instances.push(instance);
     this.#places.set(instance, place);
-    void this.#start(instance, turn);
+    // Its turn is another's once it is known what came of it.
+    void this.#start(instance).finally(() => turn.leave());
     return true;
   }
 
-  async #start(instance: LiveInstance, turn: Turn): Promise<void> {
+  async #start(instance: LiveInstance): Promise<void> {
     const { number } = instance;
     const begunAt = this.#clock.now();
     const outcome = await instance.start();
     const now = this.#clock.now();
-    turn.leave();
     if (outcome.kind === "ready") {
       this.#isProven = true;
       this.#options.onEvent({ kind: "started", instance: number, readyMs: now - begunAt });
