@@ -52,7 +52,7 @@ async function startOurs(market: Market): Promise<{ pid: number; http: string; c
     await buildServer(await Deno.makeTempDir({ dir: market.home })),
     "http",
   );
-  const curl = await deploy(hello, "cgi");
+  const curl = await deploy(hello, "curl");
   await market.provider.stop();
   const child = await startChildProvider(market.home, { logLevel: "info" });
   const url = await child.url;
