@@ -5,6 +5,7 @@ import { EGRESS } from "../../../worlds/routes.ts";
 import { makeFolder } from "../../../worlds/home.ts";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { CidText } from "../../cid.ts";
+import { pause } from "../../pause.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { InstanceBudget } from "../server/instance_budget.ts";
 import { StartGate } from "../server/start_gate.ts";
@@ -189,6 +190,26 @@ Deno.test("why a server does not start is remembered for its owner, until it doe
   await assert.rejects(call(sandboxes, broken), { code: "program_failed" });
   assert.match(sandboxes.refusal(broken.cid)!.message, /it exited with 3/);
   assert.equal(await world.socketsLeft(), 0);
+});
+
+Deno.test("why a server does not start is not forgotten once nobody has called for a while", async () => {
+  await using world = await open("#!/bin/sh\nexit 3\n");
+  const { sandboxes, events } = world;
+  const broken = deployment("broken");
+  await assert.rejects(call(sandboxes, broken), { code: "program_failed" });
+  await pause(3 * IDLE_MS);
+  assert.equal(sandboxes.open(), 1);
+  await assert.rejects(sandboxes.acquire(broken), { code: "program_failed", retryAfterSeconds: 1 });
+  assert.deepEqual(events, ["broken failed"]);
+});
+
+Deno.test("a lease starts nothing before its place is asked for", async () => {
+  await using world = await open();
+  const lease = await world.sandboxes.acquire(deployment("one"));
+  assert.deepEqual(world.sandboxes.servers().map(({ view }) => view.instances), [[]]);
+  await lease.take();
+  assert.deepEqual(world.events, ["one started"]);
+  lease.release();
 });
 
 Deno.test("the end of all ends servers in the midst of a request", async () => {
