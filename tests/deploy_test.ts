@@ -297,7 +297,8 @@ esac
     runs = (await owner.run(["logs", cid, "--json"])).rows;
   }
   const reasons = runs.map(({ reason }) => reason);
-  assert.deepEqual(reasons.slice(0, 3), [messages.head, messages.slow, messages.memory]);
+  const slow = `${messages.slow}; deploy with --credits N if it is to take N times as long`;
+  assert.deepEqual(reasons.slice(0, 3), [messages.head, slow, messages.memory]);
   assert.match(
     reasons[3]!,
     /; it asked for api\.example, and its spec lists no host that it may call: /,

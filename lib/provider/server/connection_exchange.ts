@@ -38,8 +38,8 @@ export function withoutAnswer(reach: Reached, message: string, cause?: unknown):
 
 export class Exchange {
   readonly #requestHead: Uint8Array;
-  /** Some of the request may have been written. */
-  #hasBegun = false;
+  /** The first write; null: there was none yet. Tells whether the server may have some of it. */
+  #begun: Promise<boolean> | null = null;
   /** All of the request was written. */
   #isWritten = false;
   /** The answer began before the request was written. */
@@ -94,17 +94,19 @@ export class Exchange {
 
   /** @returns false when the server takes no more, which its answer may explain */
   async #writePiece({ bytes, isLast }: RequestPiece): Promise<boolean> {
-    const isFirst = !this.#hasBegun;
-    // From here on the server may have some of it, whatever is heard first.
-    this.#hasBegun = true;
+    const reached = Promise.withResolvers<boolean>();
+    const isFirst = this.#begun === null;
+    this.#begun ??= reached.promise;
     let at = 0;
     try {
       while (at < bytes.length) {
         at += await this.link.write(at === 0 ? bytes : bytes.subarray(at));
+        reached.resolve(true);
       }
       if (isLast) this.#isWritten = true;
       return true;
     } catch (cause) {
+      reached.resolve(at > 0);
       if (isFirst && at === 0) {
         this.cut(withoutAnswer("unwritten", "the program closed its connection", cause));
       }
@@ -127,7 +129,7 @@ export class Exchange {
     const reader = new ResponseHeadReader();
     for (let hasBegun = !isFirst; reader.head === null; hasBegun = true) {
       const hasMore = await this.#fill(hasBegun);
-      if (!hasMore && !hasBegun) throw this.#unanswered();
+      if (!hasMore && !hasBegun) throw await this.#unanswered();
       if (!hasMore) throw malformed("its head is cut off");
       if (!this.#isWritten) this.#isEarly = true;
       input.take(reader.take(input.rest));
@@ -135,8 +137,9 @@ export class Exchange {
     return reader.head;
   }
 
-  #unanswered(cause?: unknown): KhachapuriError {
-    const reach = this.#hasBegun ? "unanswered" : "unwritten";
+  /** The end of a connection may be heard before the write comes back that met it. */
+  async #unanswered(cause?: unknown): Promise<KhachapuriError> {
+    const reach = await this.#begun ? "unanswered" : "unwritten";
     return withoutAnswer(reach, "the program closed the connection without an answer", cause);
   }
 
@@ -144,7 +147,7 @@ export class Exchange {
     try {
       return await this.link.input.fill();
     } catch (cause) {
-      if (!hasBegun) throw this.#unanswered(cause);
+      if (!hasBegun) throw await this.#unanswered(cause);
       throw new KhachapuriError("program_failed", "the program broke off its answer", { cause });
     }
   }

@@ -177,11 +177,12 @@ export class LiveInstance implements Occupant, SeatHost, RequestHost {
 
   begin(request: ServerRequest): ServerRun {
     const refusal = this.#refusal(request);
-    if (this.#state === "frozen") this.#thaw();
+    const isWoken = this.#state === "frozen";
+    if (isWoken) this.#thaw();
     const sent = new SentRequest(this, request);
     this.#inFlight.add(sent);
     this.options.onDue(sent.dueAt);
-    sent.begin(refusal);
+    sent.begin(refusal, isWoken);
     return sent;
   }
 

@@ -1,4 +1,7 @@
-/** The body of a request on its way to an instance: counted, and known to be waited for or not. */
+/**
+ * The body of a request on its way to an instance: counted, known to be waited for or not, and
+ * there again for a second try while nothing of it has been sent.
+ */
 import type { ByteSource } from "../../../sandbox/byte_source.ts";
 
 export class MeteredBody implements ByteSource {
@@ -9,8 +12,26 @@ export class MeteredBody implements ByteSource {
   /** What its source failed with. */
   failure: unknown = null;
   #isOver = false;
+X
+  #first: Promise<Uint8Array | null> | null = null;
 
   constructor(private readonly source: ByteSource) {}
+
+  /** For one try at sending it, from its beginning; one that is given up leaves it to the next. */
+  attempt(): ByteSource {
+    let isBegun = false;
+    return {
+      read: () => {
+        if (isBegun) return this.read();
+        isBegun = true;
+        this.#first ??= this.read();
+        // Whoever began may have ended before it comes.
+        this.#first.catch(() => {});
+        return this.#first;
+      },
+      cancel() {},
+    };
+  }
 
   async read(): Promise<Uint8Array | null> {
     this.isAwaited = true;
@@ -27,6 +48,7 @@ export class MeteredBody implements ByteSource {
     }
   }
 
+  /** No try is made any more. */
   cancel(): void {
     if (this.#isOver) return;
     this.#isOver = true;

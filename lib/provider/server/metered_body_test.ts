@@ -33,3 +33,14 @@ Deno.test("a body is given up once, and not when it was read to its end", async 
   whole.cancel();
   assert.equal(given, 1);
 });
+
+Deno.test("a body begins anew for a second try, as long as no more than its beginning was asked for", async () => {
+  const body = new MeteredBody(chunksSource([new Uint8Array([1]), new Uint8Array([2])]));
+  const [first, second] = [body.attempt(), body.attempt()];
+  assert.deepEqual(await first.read(), new Uint8Array([1]));
+  first.cancel();
+  assert.deepEqual(await second.read(), new Uint8Array([1]));
+  assert.deepEqual(await second.read(), new Uint8Array([2]));
+  assert.equal(await second.read(), null);
+  assert.equal(body.bytes, 2);
+});

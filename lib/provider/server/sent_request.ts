@@ -63,7 +63,7 @@ export class SentRequest implements ServerRun {
     this.dueAt = this.#begunAt + host.limits.timeoutMs;
     this.isUpgrade = request.upgrade !== null;
     this.#body = request.body && new MeteredBody(request.body);
-    this.#request = this.#body ? { ...request, body: this.#body } : request;
+    this.#request = request;
     this.record = new Promise((resolve, reject) => {
       this.#tell = resolve;
       this.#failRecord = reject;
@@ -72,9 +72,12 @@ export class SentRequest implements ServerRun {
     this.record.catch(() => {});
   }
 
-  /** Sends it, once; or refuses it. */
-  begin(refusal: KhachapuriError | null): void {
-    this.response = this.#answer(refusal);
+  /**
+   * Sends it, once; or refuses it.
+   * @param isWoken its instance stood still until now
+   */
+  begin(refusal: KhachapuriError | null, isWoken: boolean): void {
+    this.response = this.#answer(refusal, isWoken);
     this.response.catch(() => {});
   }
 
@@ -110,10 +113,10 @@ export class SentRequest implements ServerRun {
     this.#cut(why, record);
   }
 
-  async #answer(refusal: KhachapuriError | null): Promise<ServerResponse> {
+  async #answer(refusal: KhachapuriError | null, isWoken: boolean): Promise<ServerResponse> {
     try {
       if (refusal) throw refusal;
-      const response = await this.#exchange();
+      const response = await this.#exchange(isWoken);
       if (this.#cutBy) throw this.#cutBy;
       return this.#handOut(response);
     } catch (thrown) {
@@ -121,22 +124,29 @@ export class SentRequest implements ServerRun {
     }
   }
 
-  /** Sends it, and once more where the first connection ended before the server could see it. */
-  async #exchange(): Promise<ServerResponse> {
+  /**
+   * Sends it, and once more where the first connection ended before the server could see it: one
+   * that was used before may end just when it is used again, and a server that was woken may end
+   * those of its workers that it has not heard of for long, with what they had just taken.
+   */
+  async #exchange(isWoken: boolean): Promise<ServerResponse> {
     const used = this.host.usedConnection();
-    if (used) {
-      try {
-        return await this.#sendOn(used);
-      } catch (thrown) {
-        if (this.#isOver || !this.#maySendAgain(thrown)) throw thrown;
-      }
+    const first = used ?? await this.#connect();
+    if (!used && !isWoken) return await this.#sendOn(first);
+    try {
+      return await this.#sendOn(first);
+    } catch (thrown) {
+      if (this.#isOver || !this.#maySendAgain(thrown)) throw thrown;
+      if (!used && await this.host.death()) throw thrown;
     }
+    return await this.#sendOn(await this.#connect());
+  }
+
+  async #connect(): Promise<ServerConnection> {
     const made = await this.host.newConnection();
-    if (this.#cutBy) {
-      this.host.giveBack(made);
-      throw this.#cutBy;
-    }
-    return await this.#sendOn(made);
+    if (!this.#cutBy) return made;
+    this.host.giveBack(made);
+    throw this.#cutBy;
   }
 
   #sendOn(connection: ServerConnection): Promise<ServerResponse> {
@@ -146,13 +156,13 @@ export class SentRequest implements ServerRun {
       this.#connection = null;
       if (isReusable) this.host.giveBack(connection);
     });
-    return connection.send(this.#request);
+    const body = this.#body?.attempt();
+    return connection.send(body ? { ...this.#request, body } : this.#request);
   }
 
-  /** A connection that was used before may end just when it is used again. */
   #maySendAgain(thrown: unknown): boolean {
-    if (this.#body) return false;
-    return isUnwritten(thrown) || (isUnanswered(thrown) && REPEATABLE.has(this.#request.method));
+    if (isUnwritten(thrown)) return true;
+    return !this.#body && isUnanswered(thrown) && REPEATABLE.has(this.#request.method);
   }
 
   #handOut(response: ServerResponse): ServerResponse {

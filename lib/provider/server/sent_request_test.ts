@@ -1,5 +1,6 @@
 /** Requests at instances: sent again or not, out of time, given up, or lost with their instance. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { chunksSource } from "../../../sandbox/byte_source.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { refusal } from "../../../worlds/refusal.ts";
@@ -10,7 +11,11 @@ import {
   textOf,
   until,
 } from "../../../worlds/sandbox/played_server.ts";
+import { makeFolder } from "../../../worlds/home.ts";
+import { serverRequest } from "../../../worlds/server_request.ts";
 import { aWhile, turn } from "../../../worlds/turns.ts";
+import { ServerConnection } from "./connection.ts";
+import { type RequestHost, SentRequest } from "./sent_request.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -69,6 +74,81 @@ Deno.test("a request is not sent once more that may have been worked on", async 
     // The server works on.
     assert.equal(await played.ask(), "hello");
   }
+});
+
+/** Serves one connection, closes it after its first answer, and serves the next for good. */
+const CLOSES = `
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+print("up", flush=True)
+def answer(one, length):
+    got = b""
+    while b"\\r\\n\\r\\n" not in got: got += one.recv(4096)
+    body = got.partition(b"\\r\\n\\r\\n")[2]
+    while len(body) < length: body += one.recv(4096)
+    one.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+one = listener.accept()[0]
+answer(one, 0)
+one.close()
+open(sys.argv[2], "w").close()
+answer(listener.accept()[0], 7)
+`;
+
+Deno.test("a request that met a closed connection is sent once more, with all of its body", async () => {
+  await using folder = await makeFolder();
+  const [socketPath, closedPath] = [join(folder.dir, "in"), join(folder.dir, "closed")];
+  const child = new Deno.Command("python3", {
+    args: ["-c", CLOSES, socketPath, closedPath],
+    stdout: "piped",
+  }).spawn();
+  const said = child.stdout.getReader();
+  await said.read();
+  const used = await ServerConnection.open(socketPath);
+  const answer = await used.send(serverRequest());
+  while (await answer.read() !== null);
+  const host: RequestHost = {
+    limits: { timeoutMs: 1_000, memoryMb: 1, stdoutBytes: 1_000, stderrBytes: 0 },
+    now: () => performance.now(),
+    usedConnection: () => used,
+    newConnection: () => ServerConnection.open(socketPath),
+    giveBack: (connection) => connection.close(),
+    death: () => Promise.resolve(null),
+    tunnelled() {},
+    over() {},
+  };
+  // The event loop hears nothing of the close before the request is written.
+  const args = ["-c", 'until [ -e "$0" ]; do sleep 0.01; done', closedPath];
+  new Deno.Command("sh", { args }).outputSync();
+  const body = chunksSource([bytes("one "), bytes("two")]);
+  const sent = new SentRequest(host, serverRequest({ method: "POST", body, bodyBytes: 7 }));
+  sent.begin(null, false);
+  assert.equal(await textOf(await sent.response), "one two");
+  assert.equal((await sent.record).stdinBytes, 7);
+  await said.cancel();
+  await child.status;
+});
+
+Deno.test("a request that woke its instance is sent once more where its connection ended unanswered", async () => {
+  const requests: string[] = [];
+  await using played = await playServer({
+    handle({ method, write, hangUp }) {
+      requests.push(method);
+      return requests.length % 3 === 2 ? hangUp() : write(ok());
+    },
+  });
+  await played.ask();
+  for (const method of ["GET", "POST"]) {
+    played.clock.advance(150);
+    await until(() => played.states()[0] === "1 frozen");
+    const { response } = await played.send({ method });
+    // It is told from one whose instance is dead, as is known a moment later.
+    if (method === "GET") assert.equal(await textOf(await onTheClock(played, response)), "hello");
+    else await onTheClock(played, refusal(response));
+    await played.ask();
+  }
+  assert.deepEqual(requests, ["GET", "GET", "GET", "GET", "POST", "GET"]);
 });
 
 Deno.test("a request that a new connection ends without an answer is not sent once more", async () => {
