@@ -290,7 +290,6 @@ esac
   const left = await fetch(`${url}/leave`, { signal: leaving.signal });
   await left.body!.getReader().read();
   leaving.abort();
-
   let runs: { reason: string | null }[] = [];
   // The last of them ends when the provider has noticed that its caller is gone.
   while (runs.length < 6) {
