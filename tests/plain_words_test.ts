@@ -67,7 +67,8 @@ Deno.test("a deployment is known by every way to write it, and five are told apa
     const [head, ...rest] = listed[index]!.trimEnd().split("\n").map((line) => line.trim());
     assert.match(head!, new RegExp(`^${name}  \\./main  since \\d{4}-\\d\\d-\\d\\dT[\\d:]{8}Z$`));
     assert.deepEqual(rest.slice(0, 2), [cids[index], `${market.provider.url}/${cids[index]}`]);
-    assert.match(rest[3]!, /^running: \d credits? spent, \d+ left with paolo/);
+    assert.equal(rest[3], "interface curl");
+    assert.match(rest[4]!, /^running: \d credits? spent, \d+ left with paolo/);
   }
   assert.equal((await owner.run("stop", url)).code, 0);
   assert.match((await owner.run("deployments", url)).out, /\n {2}stopped \d{4}-\S+Z: /);
