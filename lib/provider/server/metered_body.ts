@@ -12,7 +12,7 @@ export class MeteredBody implements ByteSource {
   /** What its source failed with. */
   failure: unknown = null;
   #isOver = false;
-X
+  /** Its beginning, which goes out with the head: until more is asked for it may be sent anew. */
   #first: Promise<Uint8Array | null> | null = null;
 
   constructor(private readonly source: ByteSource) {}
