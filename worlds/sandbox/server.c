@@ -104,6 +104,7 @@ static void take_memory(uint64_t after_ms) {
 static void await_child(int number) {
   (void)number;
   if (vfork() == 0) {
+    for (int fd = 3; fd < 256; fd++) close(fd); /* connections that it would keep open */
     awaits_child = 1;
     for (;;) pause();
   }

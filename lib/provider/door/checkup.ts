@@ -68,7 +68,7 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
     const { host, probe } = seen.sandbox;
     const { sandbox } = provider!;
     const { memoryMb } = sandbox;
-    const memory = await machineMemory();
+    const memory = machineMemory();
     await findings.look("servers", () => Promise.resolve(serverRoom(sandbox, probe, memory)));
     const find = options.findRuntimes ?? findRuntimes;
     await findings.look("runtimes", () => checkRuntimes(find, host, memoryMb));

@@ -5,11 +5,11 @@ import type { Look } from "./findings.ts";
 
 const MIB = 1024 * 1024;
 
-/** @param memoryBytes of the machine; null: not known */
+/** @param memoryBytes of the machine */
 export function serverRoom(
   { instances, memoryMb }: Pick<ProviderConfig["sandbox"], "instances" | "memoryMb">,
   { enforced }: Pick<Extract<ProbeResult, { ok: true }>, "enforced">,
-  memoryBytes: number | null,
+  memoryBytes: number,
 ): Look {
   if (instances === 0) return { detail: "none are taken: instances is 0" };
   const isByCgroup = enforced.length > 0;
@@ -18,9 +18,9 @@ export function serverRoom(
   const advice = isByCgroup ? [] : [
     "with cgroup v2 the kernel holds them still: here a program could go on, and is ended for it",
   ];
-  const fitting = memoryBytes === null ? instances : Math.floor(memoryBytes / MIB / memoryMb);
+  const fitting = Math.floor(memoryBytes / MIB / memoryMb);
   if (fitting >= instances) return { detail, advice };
-  return { detail, advice, hints: tooMany({ instances, memoryMb }, fitting, memoryBytes!) };
+  return { detail, advice, hints: tooMany({ instances, memoryMb }, fitting, memoryBytes) };
 }
 
 function tooMany(
@@ -37,9 +37,7 @@ function tooMany(
   ];
 }
 
-/** Bytes of this machine's memory; null where the kernel does not say. */
-export async function machineMemory(path = "/proc/meminfo"): Promise<number | null> {
-  const text = await Deno.readTextFile(path).catch(() => "");
-  const kib = /^MemTotal:\s+(\d+) kB$/m.exec(text)?.[1];
-  return kib === undefined ? null : Number(kib) * 1024;
+/** Bytes of this machine's memory. */
+export function machineMemory(): number {
+  return Deno.systemMemoryInfo().total;
 }
