@@ -80,8 +80,8 @@ eachLauncher("frozen it can be told to end, and be killed", async (launcher) => 
 });
 
 /**
- * Freezes a server that tries to escape. A stop takes back a signal that has not been delivered, and
- * its timer fires no more then (timer_create(2)): that escape has failed, and another is tried.
+ * Freezes a server that tries to escape. A stop takes back a signal that has not been delivered,
+ * whose timer fires no more then (timer_create(2)): that escape has failed, and another is tried.
  */
 async function frozenUntilEnded(server: TestServer, way: string): Promise<RunRecord> {
   const { instance } = server;

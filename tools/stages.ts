@@ -33,7 +33,7 @@ const DENO_SUMMARY =
 const FORGE_SUMMARY =
   /^Ran \d+ test suites?\b.*?: (?<passed>\d+) tests? passed, (?<failed>\d+) failed/gm;
 
-/** What is type-checked: all of ours. Samples are programs of their own, with packages of theirs. */
+/** What is type-checked: samples are programs of their own, with packages of theirs. */
 const TYPED = ["main.ts", "lib", "sandbox", "worlds", "tools", "tests", "bench"];
 
 /**
