@@ -283,7 +283,6 @@ static void dispatch(const struct pollfd *polled, struct run **owners, nfds_t co
     if (polled[i + 1].revents) run_read_stderr(owners[i]);
     if (polled[i + 2].revents) run_feed(owners[i]);
   }
-  if (polled[POLL_INGRESS].revents || ingress_tidy() == 0) ingress_serve();
   if (polled[POLL_RELAY].revents) calls_hear(&inside);
   if (polled[POLL_DONE].revents) collect_finished();
   if (polled[POLL_SESSIONS].revents & POLLIN) sessions_take(&inside.sessions);
@@ -337,8 +336,10 @@ static void serve(void) {
   for (;;) {
     uint64_t held_us = 0;
     nfds_t count = fill_polled(polled, owners, &held_us);
-    if (wait_for_events(polled, count, held_us) > 0) dispatch(polled, owners, count);
-    else if (ingress_tidy() == 0) ingress_serve(); /* no descriptor tells of what a turn left */
+    int ready = wait_for_events(polled, count, held_us);
+    /* No descriptor tells of what a turn has left. */
+    if (polled[POLL_INGRESS].revents || ingress_tidy() == 0) ingress_serve();
+    if (ready > 0) dispatch(polled, owners, count);
     end_overdue();
     calls_settle(&inside);
     for (uint32_t i = 0; i < inside.runs; i++) {
