@@ -38,8 +38,8 @@ export function withoutAnswer(reach: Reached, message: string, cause?: unknown):
 
 export class Exchange {
   readonly #requestHead: Uint8Array;
-  /** The first write; null: there was none yet. Tells whether the server may have some of it. */
-  #begun: Promise<boolean> | null = null;
+  /** Null: there was none yet. If it succeeds the server may have some of the request. */
+  #firstWrite: Promise<unknown> | null = null;
   /** All of the request was written. */
   #isWritten = false;
   /** The answer began before the request was written. */
@@ -94,19 +94,17 @@ export class Exchange {
 
   /** @returns false when the server takes no more, which its answer may explain */
   async #writePiece({ bytes, isLast }: RequestPiece): Promise<boolean> {
-    const reached = Promise.withResolvers<boolean>();
-    const isFirst = this.#begun === null;
-    this.#begun ??= reached.promise;
+    const isFirst = this.#firstWrite === null;
     let at = 0;
     try {
       while (at < bytes.length) {
-        at += await this.link.write(at === 0 ? bytes : bytes.subarray(at));
-        reached.resolve(true);
+        const writing = this.link.write(at === 0 ? bytes : bytes.subarray(at));
+        this.#firstWrite ??= writing;
+        at += await writing;
       }
       if (isLast) this.#isWritten = true;
       return true;
     } catch (cause) {
-      reached.resolve(at > 0);
       if (isFirst && at === 0) {
         this.cut(withoutAnswer("unwritten", "the program closed its connection", cause));
       }
@@ -139,7 +137,8 @@ export class Exchange {
 
   /** The end of a connection may be heard before the write comes back that met it. */
   async #unanswered(cause?: unknown): Promise<KhachapuriError> {
-    const reach = await this.#begun ? "unanswered" : "unwritten";
+    const isReached = await this.#firstWrite?.then(() => true, () => false) ?? false;
+    const reach = isReached ? "unanswered" : "unwritten";
     return withoutAnswer(reach, "the program closed the connection without an answer", cause);
   }
 
