@@ -48,6 +48,17 @@ const CODES = {
 /** The stable name of a failure; part of the HTTP and `--json` interface. */
 export type ErrorCode = keyof typeof CODES;
 
+const PROGRAM_CODES: ReadonlySet<ErrorCode> = new Set([
+  "program_failed",
+  "program_timeout",
+  "program_limit",
+]);
+
+/** Whether the failure is a program's own, which its run is paid for all the same. */
+export function isProgramsOwn({ code }: KhachapuriError): boolean {
+  return PROGRAM_CODES.has(code);
+}
+
 export interface KhachapuriErrorOptions {
   /** What the reader can do about it, one step a line. */
   hints?: readonly string[];

@@ -4,7 +4,7 @@
  * that it took, what is ours none but those that it had used up.
  */
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
-import { asKhachapuriError, type ErrorCode, KhachapuriError } from "../../errors.ts";
+import { asKhachapuriError, isProgramsOwn, KhachapuriError } from "../../errors.ts";
 import { LOGGED_PATH_CHARACTERS_MAX } from "../../limits.ts";
 import type { Outcome } from "../../receipt.ts";
 import type { RunFacts } from "../ledger/ledger.ts";
@@ -25,13 +25,6 @@ export interface Ending {
   /** Whether all of the answer went out. */
   isWhole: boolean;
 }
-
-/** The failures that are a program's own. */
-const PROGRAM_CODES: ReadonlySet<ErrorCode> = new Set([
-  "program_failed",
-  "program_timeout",
-  "program_limit",
-]);
 
 export class Account {
   #ended: Promise<boolean> | null = null;
@@ -101,7 +94,7 @@ export class Account {
     if (this.started.body.failure()) return null;
     // Ours alone: whoever else could end a run for free, could have all of its work for nothing.
     if (this.#isShutdown(record)) return "shutdown";
-    return error && !PROGRAM_CODES.has(error.code) ? error.code : null;
+    return error && !isProgramsOwn(error) ? error.code : null;
   }
 
   #isShutdown({ limit }: RunRecord): boolean {

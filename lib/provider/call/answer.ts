@@ -4,7 +4,7 @@
  */
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import { CREDITS_HEADER, CREDITS_MAX_HEADER } from "../../credits_headers.ts";
-import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
+import { asKhachapuriError, isProgramsOwn, KhachapuriError } from "../../errors.ts";
 import { failureOf } from "../http/failure.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import { isolate, keepPrivate } from "../http/isolation.ts";
@@ -133,7 +133,7 @@ async function explained(
   error: KhachapuriError,
 ): Promise<KhachapuriError> {
   // The run is over when there is no answer, but not when what it prints is none.
-  if (!run.isComplete() || !error.code.startsWith("program_")) return error;
+  if (!run.isComplete() || !isProgramsOwn(error)) return error;
   const record = await run.record.catch(() => null);
   if (!record) return error;
   const { interface: style, egress: mayCall } = call.deployment.spec;

@@ -3,8 +3,7 @@
  * while it was to stand still. Each costs this machine about what a run does, and no caller had
  * anything of it.
  */
-import type { KhachapuriError } from "../../errors.ts";
-import { asKhachapuriError } from "../../errors.ts";
+import { asKhachapuriError, isProgramsOwn, type KhachapuriError } from "../../errors.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { PaymentScheme } from "../money/scheme.ts";
 import type { ServerEvent } from "../server/life.ts";
@@ -72,7 +71,7 @@ export class OwnerDebits implements StartDebits {
 
 /** What our side failed at is nobody's to pay. */
 function isOwners(event: ServerEvent): boolean {
-  if (event.kind === "failed") return event.why.code.startsWith("program_");
+  if (event.kind === "failed") return isProgramsOwn(event.why);
   return event.kind === "ended" && event.why === "escaped";
 }
 

@@ -2,7 +2,7 @@
  * A call waits for a place at a server, with its credit held: somebody pays for the instance that
  * is started for it, whatever comes of that.
  */
-import { asKhachapuriError, type ErrorCode, KhachapuriError } from "../../errors.ts";
+import { asKhachapuriError, isProgramsOwn, KhachapuriError } from "../../errors.ts";
 import { hungUp } from "../http/request_body.ts";
 import type { Seat, SeatWait } from "../server/life.ts";
 import type { StartDebits } from "./parts.ts";
@@ -43,14 +43,10 @@ export class PlaceWait {
   async #owed(why: KhachapuriError): Promise<KhachapuriError> {
     if (this.#leftAStart) return leftAStart();
     if (this.#leftAStart === false) throw hungUp();
-    const isPaid = isPrograms(why.code) ? await this.debits.of(why) : null;
+    const isPaid = isProgramsOwn(why) ? await this.debits.of(why) : null;
     if (isPaid === false) return why;
     throw why;
   }
-}
-
-function isPrograms(code: ErrorCode): boolean {
-  return code.startsWith("program_");
 }
 
 /** Who could start servers and leave for nothing, could have us start them all day. */

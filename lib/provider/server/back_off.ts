@@ -1,5 +1,5 @@
 /** The pauses between the starts of a server that does not come up, or not for long. */
-import type { KhachapuriError } from "../../errors.ts";
+import { isProgramsOwn, type KhachapuriError } from "../../errors.ts";
 import { SERVER_BACK_OFF_MS_MAX } from "../../limits_of_servers.ts";
 
 /** After the first failure, ms; it doubles with each. */
@@ -22,7 +22,7 @@ export class BackOff {
     if (this.isForgotten()) this.#failures = 0;
     let pause = FIRST_PAUSE_MS;
     // What our side fails at says nothing of the program.
-    if (why.code.startsWith("program_")) {
+    if (isProgramsOwn(why)) {
       pause = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, SERVER_BACK_OFF_MS_MAX);
       this.#failures += 1;
     }
