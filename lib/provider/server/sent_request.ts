@@ -7,6 +7,7 @@ import type { ServerRequest, ServerResponse } from "./exchange.ts";
 import type { ServerRun } from "./life.ts";
 import { MeteredBody } from "./metered_body.ts";
 import { MeteredResponse } from "./metered_response.ts";
+import { requestRecord } from "./request_record.ts";
 
 /** The instance, as far as a request at it goes. */
 export interface RequestHost {
@@ -221,19 +222,13 @@ export class SentRequest implements ServerRun {
   }
 
   #recordOf({ exit, signal, limit }: Ending): RunRecord {
-    return {
+    return requestRecord({
       exit,
       signal,
       limit,
       wallMs: this.host.now() - this.#begunAt,
-      listeningPort: null,
-      cpuMs: null,
-      peakMemoryBytes: null,
       stdinBytes: (this.#body?.bytes ?? 0) + (this.#response?.sentBytes ?? 0),
       stdoutBytes: this.#response?.bytes ?? 0,
-      stderrBytes: 0,
-      egress: null,
-      stderr: new Uint8Array(0),
-    };
+    });
   }
 }
