@@ -13,6 +13,7 @@ import { buildServer, HELLO } from "./http_programs.ts";
 import { atLeast, atMost, median, printReport, type Row } from "./report.ts";
 import { buildPrograms, type Figures, measureHttp } from "./sandbox_peers.ts";
 import { ServerConnection } from "../lib/provider/server/connection.ts";
+import { pause } from "../lib/pause.ts";
 
 const OURS = "khachapuri, interface http";
 const FLOOR = "our listener and client alone";
@@ -120,7 +121,7 @@ async function growthDuring(pid: number, work: () => Promise<void>): Promise<num
   const watching = (async () => {
     while (!isOver) {
       most = Math.max(most, await residentBytes(pid));
-      await new Promise((resolve) => setTimeout(resolve, RSS_EVERY_MS));
+      await pause(RSS_EVERY_MS);
     }
   })();
   await work().finally(() => isOver = true);

@@ -5,15 +5,13 @@ import { FD, PORT, TestServer } from "../worlds/sandbox/servers.ts";
 import { prepareHost } from "./native.ts";
 import { CONTROLLER } from "./protocol.ts";
 import type { RunRecord } from "./run.ts";
+import { pause } from "../lib/pause.ts";
 
 const { controllers } = await prepareHost({ launcher: "bwrap", runUid: null });
 const countsMemory = (controllers & CONTROLLER.memory) !== 0;
 
 /** Longer than the looks that find out who does not stand still (init/freeze.c). */
 const WATCHED_MS = 2_500;
-
-/** Time itself is what passes here: nothing happens that could be waited for. */
-const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function workOf(server: TestServer): Promise<number> {
   return parseInt(await server.ask("work"));
@@ -24,16 +22,16 @@ eachLauncher("frozen it computes nothing, and thawed it goes on and answers", as
     await using server = await TestServer.open(launcher, { listen });
     await server.ask("spin");
     const first = await workOf(server);
-    await pass(100);
+    await pause(100);
     assert(await workOf(server) > first, "it works while it is awake");
     server.instance.freeze();
-    await pass(100);
+    await pause(100);
     const before = await server.instance.usage();
-    await pass(300);
+    await pause(300);
     assert.deepEqual(await server.instance.usage(), before);
     server.instance.thaw();
     const thawed = await workOf(server);
-    await pass(100);
+    await pause(100);
     assert(await workOf(server) > thawed);
   }
 });
@@ -49,7 +47,7 @@ eachLauncher("who comes while it is frozen is answered when it is thawed", async
       answered = true;
       return text;
     });
-    await pass(200);
+    await pause(200);
     assert.equal(answered, false);
     server.instance.thaw();
     assert.equal(await answer, "early\ndone\n");
@@ -87,9 +85,9 @@ async function frozenUntilEnded(server: TestServer, way: string): Promise<RunRec
   const { instance } = server;
   for (;;) {
     await server.ask(way);
-    await pass(50); // The thread that answered is gone: it would have taken the stop for all.
+    await pause(50); // The thread that answered is gone: it would have taken the stop for all.
     instance.freeze();
-    const record = await Promise.race([instance.record, pass(WATCHED_MS).then(() => null)]);
+    const record = await Promise.race([instance.record, pause(WATCHED_MS).then(() => null)]);
     if (record) return record;
     assert.match(way, /^escape/, "only what a timer begins can fail to begin");
     instance.thaw();
@@ -126,7 +124,7 @@ for (const way of ["escape later", "vfork"]) {
     await using free = await TestServer.open(launcher, { memoryMb: 2_048 });
     await free.ask(`${way} ${LATER_MS}`);
     for (let held = 0; held <= TAKEN_MIB;) {
-      await pass(100);
+      await pause(100);
       held = mib((await free.instance.usage()).memoryBytes);
     }
   });
@@ -138,7 +136,7 @@ eachLauncher("the same one awake, and one that only stands still, are not", asyn
   await using awake = await TestServer.open(launcher);
   await awake.ask("escape");
   still.instance.freeze();
-  await pass(WATCHED_MS);
+  await pause(WATCHED_MS);
   still.instance.thaw();
   for (const server of [still, awake]) assert.equal(await server.ask("early"), "early\ndone\n");
 });

@@ -4,6 +4,7 @@ import { eachLauncher } from "../worlds/sandbox/launchers.ts";
 import { TestServer } from "../worlds/sandbox/servers.ts";
 import { prepareHost } from "./native.ts";
 import { CONTROLLER } from "./protocol.ts";
+import { pause } from "../lib/pause.ts";
 
 const ROOT = "/sys/fs/cgroup/cpu";
 const AUTOGROUPS = "/proc/sys/kernel/sched_autogroup_enabled";
@@ -18,7 +19,7 @@ const mayMove = Deno.uid() === 0 && isInRoot && (await read(AUTOGROUPS)).startsW
 async function sunkPriority(launcher: Parameters<typeof TestServer.open>[0]): Promise<string> {
   await using server = await TestServer.open(launcher);
   for (let thread = 0; thread < 6; thread++) await server.ask("spin");
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await pause(500);
   return (await server.ask("priority")).split("\n")[0]!;
 }
 

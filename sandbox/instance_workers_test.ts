@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { eachLauncher, type Launcher } from "../worlds/sandbox/launchers.ts";
 import { TestServer } from "../worlds/sandbox/servers.ts";
+import { pause } from "../lib/pause.ts";
 
 const WORKERS = 3;
 
@@ -67,11 +68,9 @@ exec gunicorn --chdir /tmp/app --bind "127.0.0.1:$PORT" --workers 2 --timeout 3 
 const HAS_GUNICORN = await Deno.stat("/usr/bin/gunicorn").then(() => true, () => false);
 
 /** Time itself is what passes here: nothing happens that could be waited for. */
-const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 async function standStill(server: TestServer, ms: number): Promise<void> {
   server.instance.freeze();
-  await pass(ms);
+  await pause(ms);
   server.instance.thaw();
 }
 
@@ -87,7 +86,7 @@ eachLauncher("a master that was still for long loses no worker for it", async (l
   for (let round = 0; round < 2; round++) {
     await standStill(server, 3_000);
     assert.equal(await server.ask("one"), "answered\n");
-    await pass(500);
+    await pause(500);
     assert.equal(server.printed, "");
   }
   assert.equal((await server.instance.usage()).processes, 1 + WORKERS);
@@ -111,7 +110,7 @@ eachLauncher("a master that is woken with its workers may lose one", async (laun
   for (let round = 0; server.printed === ""; round++) {
     assert(round < 20);
     await standStill(server, 400);
-    await pass(200);
+    await pause(200);
   }
 });
 
@@ -124,7 +123,7 @@ eachLauncher(
       await standStill(server, 5_000);
       const head = `${method} / HTTP/1.0\r\nContent-Length: 5\r\n\r`;
       assert.match(await server.ask(`${head}\nhello`), /^HTTP\/1.0 200 OK[^]*hello read\n$/);
-      await pass(1_500); // Its clock looks for workers once a second.
+      await pause(1_500); // Its clock looks for workers once a second.
     }
   },
 );

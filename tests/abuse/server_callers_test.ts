@@ -12,7 +12,6 @@ import {
   MIB,
   mib,
   ms,
-  pause,
   peakDuring,
   type PoliteCaller,
   say,
@@ -20,6 +19,7 @@ import {
   until,
   workOf,
 } from "./server_stage.ts";
+import { pause } from "../../lib/pause.ts";
 
 interface Scene {
   readonly market: Market;

@@ -5,6 +5,7 @@ import { deploymentLane } from "../../lib/permit.ts";
 import { freePort } from "../../worlds/free_port.ts";
 import type { Market } from "../../worlds/market.ts";
 import { buildServer } from "./program.ts";
+import { pause } from "../../lib/pause.ts";
 
 const PROGRAM = await buildServer();
 
@@ -97,8 +98,6 @@ export async function until(isSo: () => Promise<boolean> | boolean, ms = 10_000)
     await pause(10);
   }
 }
-
-export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Resolves with how long `work` took, ms. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {

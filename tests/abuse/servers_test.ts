@@ -10,13 +10,13 @@ import {
   deployServer,
   failures,
   ms,
-  pause,
   say,
   serveOutside,
   timed,
   until,
   workOf,
 } from "./server_stage.ts";
+import { pause } from "../../lib/pause.ts";
 
 const ROOT = Deno.uid() === 0;
 const BATCH = { settlement: { mode: "batch" } };

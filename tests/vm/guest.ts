@@ -7,6 +7,7 @@ import { type Instance, openInstance } from "../../sandbox/instance.ts";
 import { probeSandbox } from "../../sandbox/probe.ts";
 import { openSandbox, type RunRecord, type SandboxHost } from "../../sandbox/sandbox.ts";
 import { serverCases } from "./servers.ts";
+import { pause } from "../../lib/pause.ts";
 
 const [label, helperPath] = Deno.args as [string, string];
 const runUid = Deno.uid() === 0 || label === "ambient" ? 1_800_000_000 : null;
@@ -180,15 +181,15 @@ const cases: Record<string, () => Promise<string>> = {
     const { instance, ask, close } = await openServer();
     await ask("escape");
     instance.freeze();
-    await pass(1_000);
+    await pause(1_000);
     const before = await instance.usage();
-    await pass(3_000);
+    await pause(3_000);
     const after = await instance.usage();
     const thawedAt = performance.now();
     instance.thaw();
     await ask("early");
     const tookMs = performance.now() - thawedAt;
-    await pass(1_000);
+    await pause(1_000);
     const awake = await instance.usage();
     await close();
     assert.equal(after.cpuMs, before.cpuMs);
@@ -202,7 +203,7 @@ const cases: Record<string, () => Promise<string>> = {
       const { instance, ask, close } = await openServer();
       await ask("early");
       instance.freeze();
-      await pass(500);
+      await pause(500);
       instance[end]();
       const { exit, limit } = await instance.record;
       ends.push([exit, limit]);
@@ -236,7 +237,6 @@ const cases: Record<string, () => Promise<string>> = {
 };
 
 /** Time itself is what passes here: nothing happens that could be waited for. */
-const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 interface Served {
   instance: Instance;

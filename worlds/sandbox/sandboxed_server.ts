@@ -9,6 +9,7 @@ import type { ServerRequest } from "../../lib/provider/server/exchange.ts";
 import type { Seat, ServerEvent } from "../../lib/provider/server/life.ts";
 import type { Launcher } from "./launchers.ts";
 import { requestOf, textOf } from "./played_server.ts";
+import { pause } from "../../lib/pause.ts";
 
 export interface SandboxedOptions {
   /** The text of its program, with an interpreter line. */
@@ -88,7 +89,7 @@ export async function sandboxedServer(
       return await textOf(await run.response);
     },
     async until(holds) {
-      while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+      while (!holds()) await pause(5);
     },
     async [Symbol.asyncDispose]() {
       await server.close();

@@ -6,6 +6,7 @@ import { refusal } from "../../../worlds/refusal.ts";
 import { eachLauncher } from "../../../worlds/sandbox/launchers.ts";
 import { requestOf } from "../../../worlds/sandbox/played_server.ts";
 import { sandboxedServer } from "../../../worlds/sandbox/sandboxed_server.ts";
+import { pause } from "../../pause.ts";
 
 const PYTHON = "#!/bin/sh\nexec python3 -u -m http.server --bind 127.0.0.1 $PORT\n";
 
@@ -108,7 +109,7 @@ eachLauncher(
     await at.until(() => at.states().length === 0);
     const paused = await refusal(at.seat());
     assert.match(paused.message, /exit code 7/);
-    await new Promise((resolve) => setTimeout(resolve, paused.retryAfterSeconds! * 1_000));
+    await pause(paused.retryAfterSeconds! * 1_000);
     assert.equal(await at.ask({ target: "/served" }), "1");
   },
 );
