@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { startChildProvider } from "../worlds/child_provider.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
+import { residentMemory } from "../worlds/processes.ts";
 
 const MIB = 1024 * 1024;
 /** Counts what comes in, or prints as much as the path says. */
@@ -77,12 +78,6 @@ Deno.test("a provider's sizes are what its configuration says", async (t) => {
   });
 });
 
-/** The most memory that a process had, bytes; a program reads it, as Deno keeps us from /proc. */
-async function peakOf(pid: number): Promise<number> {
-  const { stdout } = await new Deno.Command("cat", { args: [`/proc/${pid}/status`] }).output();
-  return 1024 * Number(/VmHWM:\s+(\d+)/.exec(new TextDecoder().decode(stdout))![1]);
-}
-
 /** The market's provider in a process of its own. */
 async function alone(market: Market) {
   await market.provider.stop();
@@ -127,8 +122,8 @@ Deno.test("100 MiB there and back, several at once, leave a provider's memory fl
   }
   // What is loaded, compiled and kept for the next stream.
   await transfers(20 * MIB);
-  const before = await peakOf(provider.pid);
+  const before = (await residentMemory(provider.pid)).peakBytes;
   await transfers(100 * MIB);
-  const peak = await peakOf(provider.pid);
+  const peak = (await residentMemory(provider.pid)).peakBytes;
   assert.ok(peak - before < 50 * MIB, `${before}, then ${peak}`);
 });

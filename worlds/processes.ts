@@ -41,3 +41,70 @@ export async function childrenOf(parent: number): Promise<number[]> {
 export async function untilChildrenEnded(parent: number): Promise<void> {
   await new Deno.Command("pidwait", { args: ["-P", String(parent)] }).output();
 }
+
+/** Files of proc(5) and the like; a program reads them, as Deno's permissions keep us from /proc. */
+async function readAll(...paths: string[]): Promise<string> {
+  const args = ["--", ...paths];
+  const { stdout } = await new Deno.Command("cat", { args, stderr: "null" }).output();
+  return new TextDecoder().decode(stdout);
+}
+
+export interface ProcessFacts {
+  readonly pid: number;
+  /** A letter of proc(5), such as T for stopped. */
+  readonly state: string;
+  /** Taken by itself, ms. */
+  readonly ownCpuMs: number;
+  /** That, and what those have taken that it has waited for, ms. */
+  readonly cpuMs: number;
+}
+
+const TICK_MS = 10;
+
+/** What the kernel says of these; nothing of those that have gone. */
+export async function factsOf(pids: readonly number[]): Promise<ProcessFacts[]> {
+  if (pids.length === 0) return [];
+  const text = await readAll(...pids.map((pid) => `/proc/${pid}/stat`));
+  // A name may have spaces and brackets in it; only the last bracket ends it.
+  return [...text.matchAll(/^(\d+) \(.*\) (.*)$/gm)].map(([, pid, rest]) => {
+    const fields = rest!.split(" ");
+    const [own, system, children, theirs] = fields.slice(11, 15).map((ticks) => +ticks * TICK_MS);
+    const ownCpuMs = own! + system!;
+    return { pid: +pid!, state: fields[0]!, ownCpuMs, cpuMs: ownCpuMs + children! + theirs! };
+  });
+}
+
+/** Whether its cgroup is frozen, which no letter of its own says. */
+export async function isFrozen(pid: number): Promise<boolean> {
+  const own = /^0::(.*)$/m.exec(await readAll(`/proc/${pid}/cgroup`))?.[1];
+  if (own === undefined) return false;
+  return /^frozen 1$/m.test(await readAll(`/sys/fs/cgroup${own}/cgroup.events`));
+}
+
+/** Processes and threads that this machine has ever started: of those that nobody sees, too. */
+export async function startedEver(): Promise<number> {
+  return Number(/^processes (\d+)$/m.exec(await readAll("/proc/stat"))![1]);
+}
+
+export interface ResidentMemory {
+  readonly bytes: number;
+  /** The most that it was since it began, or since `forgetPeak`. */
+  readonly peakBytes: number;
+}
+
+export async function residentMemory(pid: number): Promise<ResidentMemory> {
+  const status = await readAll(`/proc/${pid}/status`);
+  const [bytes, peakBytes] = ["VmRSS", "VmHWM"].map((name) => {
+    const kib = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1];
+    if (kib === undefined) throw new Error(`there is no process ${pid}`);
+    return Number(kib) * 1024;
+  });
+  return { bytes: bytes!, peakBytes: peakBytes! };
+}
+
+/** From now on its peak is what it has from now on. */
+export async function forgetPeak(pid: number): Promise<void> {
+  const args = ["-c", `echo 5 >/proc/${pid}/clear_refs`];
+  const { success } = await new Deno.Command("/bin/sh", { args }).output();
+  if (!success) throw new Error(`there is no process ${pid}`);
+}

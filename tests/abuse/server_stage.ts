@@ -4,6 +4,7 @@ import type { Hex } from "viem";
 import { deploymentLane } from "../../lib/permit.ts";
 import { freePort } from "../../worlds/free_port.ts";
 import type { Market } from "../../worlds/market.ts";
+import { factsOf, forgetPeak, isFrozen, residentMemory } from "../../worlds/processes.ts";
 import { buildServer } from "./program.ts";
 import { pause } from "../../lib/pause.ts";
 
@@ -169,28 +170,17 @@ export function say(line: string): void {
   console.log(`    ${line}`);
 }
 
-/** Of a process, bytes. */
-export function residentBytes(pid: number): number {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
-}
-
 export interface Peak {
   /** How much it grew meanwhile at most, bytes. */
   readonly growth: number;
 }
 
-/** Samples a process's memory while `work` is done. */
+/** A process's memory while `work` is done. */
 export async function peakDuring(pid: number, work: () => Promise<unknown>): Promise<Peak> {
-  const before = residentBytes(pid);
-  let most = before;
-  const timer = setInterval(() => most = Math.max(most, residentBytes(pid)), 20);
-  try {
-    await work();
-  } finally {
-    clearInterval(timer);
-  }
-  return { growth: Math.max(most, residentBytes(pid)) - before };
+  await forgetPeak(pid);
+  const { bytes } = await residentMemory(pid);
+  await work();
+  return { growth: (await residentMemory(pid)).peakBytes - bytes };
 }
 
 export const MIB = 1024 * 1024;
@@ -204,40 +194,17 @@ export interface Work {
   readonly areStopped: boolean;
 }
 
-const TICK_MS = 10;
-
 export async function workOf(tag: string): Promise<Work> {
   const args = ["-f", "-r", "R,S,D,T,t", tag];
   const { stdout } = await new Deno.Command("pgrep", { args }).output();
   const pids = new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
-  let cpuMs = 0;
-  let areStopped = pids.length > 0;
-  for (const pid of pids) {
-    const fields = statOf(pid);
-    if (fields === null) continue;
-    cpuMs += [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0) * TICK_MS;
-    areStopped &&= fields[0] === "T" || isFrozen(pid);
-  }
-  return { pids: pids.map(Number), cpuMs, areStopped };
-}
-
-/** From its state on (proc(5)); null: it has gone. */
-function statOf(pid: string): string[] | null {
-  try {
-    const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    return text.slice(text.lastIndexOf(")") + 2).split(" ");
-  } catch {
-    return null;
-  }
-}
-
-/** By its cgroup, where processes are not stopped one by one. */
-function isFrozen(pid: string): boolean {
-  try {
-    const own = /^0::(.*)$/m.exec(Deno.readTextFileSync(`/proc/${pid}/cgroup`))?.[1];
-    const events = Deno.readTextFileSync(`/sys/fs/cgroup${own}/cgroup.events`);
-    return /^frozen 1$/m.test(events);
-  } catch {
-    return false;
-  }
+  const facts = await factsOf(pids.map(Number));
+  const stopped = await Promise.all(
+    facts.map(async ({ pid, state }) => state === "T" || await isFrozen(pid)),
+  );
+  return {
+    pids: pids.map(Number),
+    cpuMs: facts.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+    areStopped: facts.length > 0 && stopped.every(Boolean),
+  };
 }
