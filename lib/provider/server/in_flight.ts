@@ -1,4 +1,5 @@
 /** What is under way at one instance: requests, tunnels, and places taken for what is to come. */
+import { TransientSet } from "../../transient_set.ts";
 import type { Death, SentRequest } from "./sent_request.ts";
 
 export class InFlight {
@@ -8,7 +9,7 @@ export class InFlight {
   answered = 0;
   /** Tunnels, and requests that may become some. */
   upgrades = 0;
-  readonly #requests = new Set<SentRequest>();
+  readonly #requests = new TransientSet<SentRequest>();
   readonly #tunnels = new Set<SentRequest>();
   /** When the first of them is due, or earlier. */
   #nextDueAt = Infinity;
@@ -55,7 +56,7 @@ export class InFlight {
   expire(now: number, onStuck: () => void): number {
     if (now < this.#nextDueAt) return this.#nextDueAt;
     this.#nextDueAt = Infinity;
-    for (const request of [...this.#requests]) {
+    for (const request of this.#requests.all()) {
       if (request.dueAt > now) {
         this.#nextDueAt = Math.min(this.#nextDueAt, request.dueAt);
         continue;
@@ -72,6 +73,6 @@ export class InFlight {
   }
 
   die(death: Death): void {
-    for (const request of [...this.#requests]) request.die(death);
+    for (const request of this.#requests.all()) request.die(death);
   }
 }

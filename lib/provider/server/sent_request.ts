@@ -1,6 +1,7 @@
 /** One request at an instance: sent, sent again where that harms nobody, timed and accounted. */
 import { limitError } from "../../../sandbox/run.ts";
 import type { RunLimit, RunLimits, RunRecord } from "../../../sandbox/sandbox.ts";
+import type { Transient } from "../../transient_set.ts";
 import { asKhachapuriError, type KhachapuriError } from "../../errors.ts";
 import { isUnanswered, isUnwritten, type ServerConnection } from "./connection.ts";
 import type { ServerRequest, ServerResponse } from "./exchange.ts";
@@ -42,12 +43,13 @@ const FAILED: Ending = { exit: null, signal: null, limit: null };
 /** Methods that may be sent again when nobody knows what became of them (RFC 9110 9.2.2). */
 const REPEATABLE = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
-export class SentRequest implements ServerRun {
+export class SentRequest implements ServerRun, Transient {
   readonly record: Promise<RunRecord>;
   response!: Promise<ServerResponse>;
   /** When its time is over, on its host's clock. */
   dueAt: number;
   readonly isUpgrade: boolean;
+  place = -1;
   readonly #begunAt: number;
   readonly #request: ServerRequest;
   readonly #body: MeteredBody | null;
