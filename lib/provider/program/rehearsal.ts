@@ -106,9 +106,10 @@ async function callOnce(
   const place = await workplace.take();
   const run = await start(heardBy(place, onStderr), body && chunksSource([body]));
   if (signal?.aborted) run.kill();
-  signal?.addEventListener("abort", run.kill, { once: true });
+  const kill = () => run.kill();
+  signal?.addEventListener("abort", kill, { once: true });
   const over = () => {
-    signal?.removeEventListener("abort", run.kill);
+    signal?.removeEventListener("abort", kill);
     leave(place);
   };
   run.record.then(over, over);
