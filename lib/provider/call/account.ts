@@ -3,6 +3,7 @@
  * logged, slot and sandbox are free again. What is the program's fault costs its payer the credits
  * that it took, what is ours none but those that it had used up.
  */
+import type { Hex } from "viem";
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, isProgramsOwn, KhachapuriError } from "../../errors.ts";
 import { LOGGED_PATH_CHARACTERS_MAX } from "../../limits.ts";
@@ -53,7 +54,9 @@ export class Account {
       if (fault !== null) return this.#release(fault);
       const outcome = outcomeOf(record);
       this.#count(outcome, hold.credits);
-      const facts = await this.#runFacts(record, ending);
+      const responseHash = ending.transcript.responseHash();
+      // There is no receipt where the owner pays.
+      const facts = responseHash === null ? null : await this.#runFacts(record, responseHash);
       if (facts) ending.transcript.keep(hold.reservation, ending.isWhole, hold.credits);
       await hold.charge(outcome, facts);
       return true;
@@ -76,10 +79,8 @@ export class Account {
     records.credits.add({ paid_by }, credits);
   }
 
-  /** What the receipt will say; null where there is none, as the owner pays. */
-  async #runFacts(record: RunRecord, ending: Ending): Promise<RunFacts | null> {
-    const responseHash = ending.transcript.responseHash();
-    if (responseHash === null) return null;
+  /** What the receipt will say. */
+  async #runFacts(record: RunRecord, responseHash: Hex): Promise<RunFacts> {
     const { body, hold: { credits }, at: startedAt } = this.started;
     const requestHash = await body.hash();
     const durationMs = Math.round(record.wallMs);

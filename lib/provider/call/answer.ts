@@ -106,7 +106,8 @@ async function begin(call: Call, started: Started): Promise<Begun> {
   const failure = body.failure();
   if (failure) throw failure;
   if (!response.hasHead && first === null) await assertEnded(run, call.parts.programs.place);
-  return { response, first, headers: await headOf(call, started, response) };
+  const notice = await noticeOf(call, started);
+  return { response, first, headers: [...safeFields(call, response), ...notice] };
 }
 
 /** The paid time was over: why there was no more of it is said with it. */
@@ -173,15 +174,13 @@ function programFailure(record: RunRecord, { command }: Place): KhachapuriError 
   });
 }
 
-/** The answer's header fields: the program's, made safe, and what the payer is told. */
-async function headOf(
-  call: Call,
-  started: Started,
-  { headers }: ProgramResponse,
-): Promise<HeaderField[]> {
-  const safe = withCaching(isolate(call.arrival.target.form, headers));
-  const own = call.bill.source === "caller" ? keepPrivate(safe) : safe;
-  return [...own, ...await noticeOf(call, started)];
+/** The program's header fields, made safe. */
+function safeFields({ arrival, bill }: Call, { headers }: ProgramResponse): HeaderField[] {
+  const safe = isolate(arrival.target.form, headers);
+  // Where a program does not say what caches may do, nothing is to be kept.
+  const isSaid = safe.some(([name]) => name === "cache-control");
+  if (!isSaid) safe.push(["cache-control", "no-store"]);
+  return bill.source === "caller" ? keepPrivate(safe) : safe;
 }
 
 /** What the payer is told of its money; of a run that may take several credits also how many. */
@@ -197,12 +196,6 @@ async function noticeOf(
     ["access-control-expose-headers", `${CREDITS_HEADER}, ${CREDITS_MAX_HEADER}`],
   ];
   return [...notice, ...soFar];
-}
-
-/** Where a program does not say what caches may do, nothing is to be kept. */
-function withCaching(headers: HeaderField[]): HeaderField[] {
-  const isSaid = headers.some(([name]) => name === "cache-control");
-  return isSaid ? headers : [...headers, ["cache-control", "no-store"]];
 }
 
 /** RFC 9110 section 6.4.1. */
@@ -276,12 +269,12 @@ class OutputRelay implements Relay {
   /** What is to be read again. */
   #again: Uint8Array[] = [];
 
-  readonly ended: Promise<void>;
-
   constructor(private readonly parts: RelayParts) {
     this.#first = parts.first;
-    this.ended = endOf(parts.started);
-    this.ended.catch(() => {});
+  }
+
+  get ended(): Promise<void> {
+    return endOf(this.parts.started);
   }
 
   isComplete(): boolean {

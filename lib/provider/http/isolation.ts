@@ -113,11 +113,12 @@ export function isolate(
   headers: readonly HeaderField[],
 ): HeaderField[] {
   const safe: HeaderField[] = [];
-  for (const [name, value] of headers) {
+  for (const field of headers) {
+    const [name, value] = field;
     if (isProxyOrder(name)) continue;
     if (form === "path" ? !isForOneAnswer(name, value) : isBeyondOrigin(name)) continue;
     if (name === "x-content-type-options") continue;
-    safe.push([name, name === "set-cookie" ? withoutDomain(value) : value]);
+    safe.push(name === "set-cookie" ? [name, withoutDomain(value)] : field);
   }
   if (form === "path") safe.push(["content-security-policy", "sandbox"]);
   safe.push(["x-content-type-options", "nosniff"]);
