@@ -1,17 +1,22 @@
 /**
  * What no provider can beat that stands where ours does: our listener and our client of servers,
- * and between them nothing. It hands every request to one instance of the program in the folder
- * that is its argument, in the same sandbox.
+ * and between them what any proxy of ours does to a message. The program gets the same request, and
+ * the caller the same answer, of which nobody asks who called what and who pays. Every request goes
+ * to one instance of the program in the folder that is its argument, in the same sandbox.
  */
 import { createLog } from "../lib/log.ts";
-import type { HeaderField } from "../lib/provider/http/header_rules.ts";
+import { isolate } from "../lib/provider/http/isolation.ts";
 import type { Answer, HttpRequest } from "../lib/provider/http/request.ts";
+import { httpInvocation } from "../lib/provider/program/interface/http.ts";
+import { responseHeaders } from "../lib/provider/program/interface/http_run.ts";
+import type { ProgramRequest } from "../lib/provider/program/interface/interface.ts";
 import { ServerConnection } from "../lib/provider/server/connection.ts";
 import type { ServerResponse } from "../lib/provider/server/exchange.ts";
 import { listen } from "../lib/provider/wire/listener.ts";
 import { openBenchInstance } from "./http_instance.ts";
 
 const HOSTNAME = "127.0.0.1";
+const BASE = new URL(`http://${HOSTNAME}`);
 /** What is larger goes out as it comes, as at our provider. */
 const SHORT_BYTES = 64 * 1024;
 
@@ -28,19 +33,33 @@ async function handle(request: HttpRequest): Promise<Answer> {
   one.whenFree((isReusable) => {
     if (isReusable) free.push(one);
   });
-  const length = request.fields.get("content-length");
-  const response = await one.send({
-    method: request.method,
-    target: request.path,
-    fields: [["host", request.host]],
-    body: request.body,
-    bodyBytes: length === null ? null : Number(length),
-    upgrade: null,
-  });
-  const headers: HeaderField[] = response.fields.filter(([name]) => name !== "content-length");
+  const asked = asProgram(request);
+  const { request: head, id } = httpInvocation(asked);
+  const response = await one.send({ ...head, body: request.body });
+  const headers = isolate("path", responseHeaders(response.fields, asked, id));
+  headers.push(["cache-control", "no-store"]);
   const { status, bodyBytes } = response;
   const isShort = bodyBytes !== null && bodyBytes <= SHORT_BYTES;
   return { status, headers, bodyBytes, body: isShort ? await all(response) : streamed(response) };
+}
+
+/** As below a deployment's path. */
+function asProgram(request: HttpRequest): ProgramRequest {
+  const length = request.fields.get("content-length");
+  return {
+    method: request.method,
+    protocol: request.protocol,
+    base: BASE,
+    mount: "",
+    path: request.path,
+    query: request.query,
+    headers: request.fields.list,
+    hasBody: request.body !== null,
+    bodyBytes: length === null ? null : Number(length),
+    remoteAddress: request.sender.address,
+    upgrade: null,
+    payer: null,
+  };
 }
 
 async function all(response: ServerResponse): Promise<Uint8Array> {
