@@ -21,7 +21,8 @@ const CURL = "khachapuri, interface curl";
 const CONNECTIONS = [1, 16];
 const ROUNDS = 5;
 const SECONDS = 2;
-const WARM_SECONDS = 4;
+/** Until most of what a request takes is compiled, which is some ten thousand requests. */
+const WARM = { connections: 16, seconds: 8 };
 const THAWS = 200;
 const LARGE_BYTES = 1_000_000_000;
 const RSS_EVERY_MS = 50;
@@ -95,9 +96,9 @@ type Measured = Map<string, Map<number, Figures>>;
 /** The sides in turn, several times, so that the machine's noise meets all alike. */
 async function measureSides(sides: readonly Side[]): Promise<Measured> {
   const measured: Measured = new Map(sides.map(({ name }) => [name, new Map()]));
+  for (const { url } of sides) await measureHttp(url, WARM.connections, WARM.seconds);
   for (const connections of CONNECTIONS) {
     const seen = new Map(sides.map(({ name }) => [name, [] as Figures[]]));
-    for (const { url } of sides) await measureHttp(url, connections, WARM_SECONDS);
     for (let round = 0; round < ROUNDS; round++) {
       for (const { name, url } of round % 2 === 0 ? sides : sides.toReversed()) {
         seen.get(name)!.push(await measureHttp(url, connections, SECONDS));
