@@ -25,6 +25,7 @@ const SECONDS = 2;
 const WARM = { connections: 16, seconds: 8 };
 const THAWS = 200;
 const LARGE_BYTES = 1_000_000_000;
+const WARM_BYTES = 50_000_000;
 const RSS_EVERY_MS = 50;
 /** More than can be used up. */
 const CREDITS = 5_000_000n;
@@ -155,9 +156,11 @@ interface Large {
 /** So many bytes down and up. */
 async function moveLarge(pid: number, url: string): Promise<Large> {
   const file = await Deno.makeTempFile();
-  await Deno.truncate(file, LARGE_BYTES);
   // What it takes for the first of its kind is not this one's.
-  await curl("-o", "/dev/null", `${url}down/50000000`);
+  await curl("-o", "/dev/null", `${url}down/${WARM_BYTES}`);
+  await Deno.truncate(file, WARM_BYTES);
+  await curl("-H", "Expect:", "-o", "/dev/null", "-T", file, `${url}up`);
+  await Deno.truncate(file, LARGE_BYTES);
   let [down, up] = [0, 0];
   const growth = await growthDuring(pid, async () => {
     const from = performance.now();

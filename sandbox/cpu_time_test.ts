@@ -18,7 +18,8 @@ sub burn_quietly { my $parts = shift; my $until = taken() + ${BURN_MS / 1_000} /
   while (taken() < $until) { $x += $_ for 1..2000; } }
 sub burn { burn_quietly(1); tell_taken(); }
 sub told_ms { syswrite STDOUT, 1_000 * shift() . "\\n"; }
-my %told; sub tell_taken { my $more = taken() - ($told{$$} // 0); $told{$$} += $more; told_ms($more); }
+my %told; sub tell_taken { my $more = taken() - ($told{$$} // 0); $told{$$} += $more;
+  told_ms($more); }
 END { tell_taken(); }
 # The ends of those that were waited for are in it, which none could tell itself.
 sub tell_of_children { my (undef, undef, undef, $user, $system) = POSIX::times();

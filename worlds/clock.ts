@@ -1,5 +1,5 @@
 /** A clock that a test moves by hand. */
-import type { Clock } from "../lib/ipfs/clock.ts";
+import type { Clock } from "../lib/clock.ts";
 
 export interface ManualClock extends Clock {
   /** Moves the time on and runs what is due, in order, also what that starts. */

@@ -42,7 +42,7 @@ export async function untilChildrenEnded(parent: number): Promise<void> {
   await new Deno.Command("pidwait", { args: ["-P", String(parent)] }).output();
 }
 
-/** Files of proc(5) and the like; a program reads them, as Deno's permissions keep us from /proc. */
+/** Files of proc(5) and the like. A program reads them, as Deno's permissions keep us from them. */
 async function readAll(...paths: string[]): Promise<string> {
   const args = ["--", ...paths];
   const { stdout } = await new Deno.Command("cat", { args, stderr: "null" }).output();
@@ -68,7 +68,8 @@ export async function factsOf(pids: readonly number[]): Promise<ProcessFacts[]> 
   // A name may have spaces and brackets in it; only the last bracket ends it.
   return [...text.matchAll(/^(\d+) \(.*\) (.*)$/gm)].map(([, pid, rest]) => {
     const fields = rest!.split(" ");
-    const [own, system, children, theirs] = fields.slice(11, 15).map((ticks) => +ticks * TICK_MS);
+    const times = fields.slice(11, 15).map((ticks) => +ticks * TICK_MS);
+    const [own, system, children, theirs] = times;
     const ownCpuMs = own! + system!;
     return { pid: +pid!, state: fields[0]!, ownCpuMs, cpuMs: ownCpuMs + children! + theirs! };
   });

@@ -6,7 +6,7 @@ import { type CID, formatCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { IPFS_DEADLINE_MS } from "../limits.ts";
 import type { BlockCache } from "./cache.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import { type Network, resolveHost } from "./http.ts";
 import { Operator } from "./operator.ts";
 import { race, type Racer } from "./race.ts";

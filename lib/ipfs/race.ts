@@ -4,7 +4,7 @@
  */
 import { KhachapuriError } from "../errors.ts";
 import { GATEWAY_HEDGE_MS, GATEWAY_PROGRESS_BYTES, GATEWAY_STALL_MS } from "../limits.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 
 /** One way to get the result; `progress` is told the bytes that arrived. */
 export type Racer<T> = (signal: AbortSignal, progress: (bytes: number) => void) => Promise<T>;

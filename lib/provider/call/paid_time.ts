@@ -4,11 +4,11 @@
  * that takes too long.
  */
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
-import type { Clock } from "../../ipfs/clock.ts";
+import type { Clock } from "../../clock.ts";
 import { EXTEND_AHEAD_MS_MAX, EXTEND_AHEAD_PART } from "../../limits.ts";
 import type { Hold } from "../money/scheme.ts";
 import type { ProgramRun } from "../program/interface/interface.ts";
-import { monotonicClock } from "../server/alarm.ts";
+import { monotonicClock } from "../../alarm.ts";
 import { sharedTimer } from "./shared_timer.ts";
 
 export interface PaidTimeParts {

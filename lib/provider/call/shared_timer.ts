@@ -3,9 +3,9 @@
  * share one timer, which is left to fire: setting and clearing one for each call takes longer than
  * most else that is done for a request to a server (`deno task bench http`).
  */
-import type { Clock } from "../../ipfs/clock.ts";
+import type { Clock } from "../../clock.ts";
 import { type Transient, TransientSet } from "../../transient_set.ts";
-import { Alarm } from "../server/alarm.ts";
+import { Alarm } from "../../alarm.ts";
 
 /** The timer is set for no later than this, ms: one that nobody waits for holds up no exit long. */
 const LOOK_MS = 1_000;

@@ -5,7 +5,7 @@
  */
 import type { Address } from "viem";
 import { KhachapuriError } from "../../errors.ts";
-import { type Clock, systemClock } from "../../ipfs/clock.ts";
+import { type Clock, systemClock } from "../../clock.ts";
 import {
   OPENING_WAIT_MS,
   OPENINGS_BYTES_MAX,

@@ -6,7 +6,7 @@
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import type { CidText } from "../../cid.ts";
 import type { KhachapuriError } from "../../errors.ts";
-import { type Clock, systemClock } from "../../ipfs/clock.ts";
+import { type Clock, systemClock } from "../../clock.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { RunLog } from "../deployment/run_log.ts";
 import type { LoggedLife } from "../deployment/server_entries.ts";

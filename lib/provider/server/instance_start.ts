@@ -2,7 +2,7 @@
 import type { Instance } from "../../../sandbox/instance.ts";
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, type KhachapuriError } from "../../errors.ts";
-import type { Clock } from "../../ipfs/clock.ts";
+import type { Clock } from "../../clock.ts";
 import { SERVER_START_TIMEOUT_MS, SERVER_STOP_TIMEOUT_MS } from "../../limits_of_servers.ts";
 import { ServerConnection } from "./connection.ts";
 import { opensNot } from "./faults.ts";

@@ -2,7 +2,7 @@
 import type { Instance } from "../../../sandbox/instance.ts";
 import type { RunLimits, RunRecord } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, type KhachapuriError } from "../../errors.ts";
-import type { Clock } from "../../ipfs/clock.ts";
+import type { Clock } from "../../clock.ts";
 import {
   SERVER_DRAINING_TUNNEL_TIMEOUT_MS,
   SERVER_EVICTION_TIMEOUT_MS,

@@ -1,5 +1,5 @@
 /** Holds up an instance that prints more than its owner's log takes; nothing of it is lost. */
-import type { Clock } from "../../ipfs/clock.ts";
+import type { Clock } from "../../clock.ts";
 import {
   SERVER_OUTPUT_BURST_BYTES_MAX,
   SERVER_OUTPUT_BYTES_PER_SECOND_MAX,

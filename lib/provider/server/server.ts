@@ -2,14 +2,14 @@
 import type { Instance } from "../../../sandbox/instance.ts";
 import type { RunLimits } from "../../../sandbox/sandbox.ts";
 import type { KhachapuriError } from "../../errors.ts";
-import type { Clock } from "../../ipfs/clock.ts";
+import type { Clock } from "../../clock.ts";
 import {
   SERVER_SEAT_TIMEOUT_MS,
   SERVER_START_WAIT_TIMEOUT_MS,
   SERVER_WAITING_MAX,
   SERVER_WAITING_PER_SEAT_MAX,
 } from "../../limits_of_servers.ts";
-import { Alarm, monotonicClock } from "./alarm.ts";
+import { Alarm, monotonicClock } from "../../alarm.ts";
 import { BackOff } from "./back_off.ts";
 import { placesTaken, seatsTaken, takesNoMore } from "./faults.ts";
 import type { InstanceBudget, Place } from "./instance_budget.ts";

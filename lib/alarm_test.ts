@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { manualClock } from "../../../worlds/clock.ts";
+import { manualClock } from "../worlds/clock.ts";
 import { Alarm, monotonicClock } from "./alarm.ts";
 
 Deno.test("an alarm rings for what is due first, and then for what comes next", () => {

@@ -3,7 +3,7 @@
  * rings for the moment that it was set for, and is then set for what is due first. A timer for each
  * request would be set and cleared with every call.
  */
-import { type Clock, systemClock } from "../../ipfs/clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
 
 /** Time that is never set back. */
 export const monotonicClock: Clock = { now: () => performance.now(), after: systemClock.after };

@@ -1,4 +1,4 @@
-/** Time as an argument: what waits in this folder can be tested without waiting. */
+/** Time as an argument: what waits can be tested without waiting. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
