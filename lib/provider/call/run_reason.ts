@@ -24,20 +24,16 @@ export function runReason(end: RunEnd): string | null {
   const found = diagnose({ ...end, answerFault: error?.shortMessage ?? null });
   const isSlow = record.limit === "timeout" && found === null && end.creditRefusal === null;
   // Said also of a run that ended well: it may have done without the host.
-  const told = [found, unreachedDiagnosis(record.egress, end.place)].filter((each) =>
-    each !== null
-  );
+  const unreached = unreachedDiagnosis(record.egress, end.place);
+  const parts = [
+    endedBy(end),
+    withoutCredit(end),
+    isSlow ? moreTime(end.place) : null,
+    found && ownersSentence(found),
+    unreached && ownersSentence(unreached),
+  ].filter((part) => part !== null);
   // The same failure can be both.
-  const parts = new Set(
-    [
-      endedBy(end),
-      withoutCredit(end),
-      isSlow ? moreTime(end.place) : null,
-      ...told.map(ownersSentence),
-    ]
-      .filter((part) => part !== null),
-  );
-  return parts.size === 0 ? null : [...parts].join("; ");
+  return parts.length === 0 ? null : [...new Set(parts)].join("; ");
 }
 
 /** A run that ended before its paid time was over lacked none. */

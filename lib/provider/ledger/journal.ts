@@ -191,7 +191,10 @@ export function apply(book: Book, entry: Entry, at: number): void {
     case "permit":
       return addPermit(book, entry);
     case "reserve": {
-      assert(!book.reservations.has(entry.reservation), `reservation ${entry.reservation} twice`);
+      assert(
+        !book.reservations.has(entry.reservation),
+        () => `reservation ${entry.reservation} twice`,
+      );
       const lane = add(book, entry, "held", 1n);
       book.reservations.set(entry.reservation, entry);
       book.heldAmount += entry.price;
@@ -250,7 +253,7 @@ function setRefused(book: Book, lane: Lane, refused: string | null): void {
 }
 
 function openLane(book: Book, { payer, lane, charged }: OpenEntry, at: number): void {
-  assert(laneOf(book, payer, lane) === undefined, `lane ${lane} opened twice`);
+  assert(laneOf(book, payer, lane) === undefined, () => `lane ${lane} opened twice`);
   const opened: Lane = {
     payer,
     lane,
@@ -360,7 +363,7 @@ function pushSegment(lane: Lane, price: bigint): void {
 /** Ends it, without `list`. */
 function endReservation(book: Book, id: number): { lane: Lane; price: bigint } {
   const reservation = book.reservations.get(id);
-  assert(reservation !== undefined, `reservation ${id} is not open`);
+  assert(reservation !== undefined, () => `reservation ${id} is not open`);
   book.reservations.delete(id);
   book.heldAmount -= reservation.price;
   return { lane: add(book, reservation, "held", -1n), price: reservation.price };
@@ -368,10 +371,10 @@ function endReservation(book: Book, id: number): { lane: Lane; price: bigint } {
 
 function requireLane(book: Book, { payer, lane }: LaneId): Lane {
   const found = laneOf(book, payer, lane);
-  assert(found !== undefined, `lane ${lane} of ${payer} was never opened`);
+  assert(found !== undefined, () => `lane ${lane} of ${payer} was never opened`);
   return found;
 }
 
-function assert(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new Error(`the ledger contradicts itself: ${message}`);
+function assert(condition: boolean, message: () => string): asserts condition {
+  if (!condition) throw new Error(`the ledger contradicts itself: ${message()}`);
 }
