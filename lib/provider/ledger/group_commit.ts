@@ -18,8 +18,6 @@ export interface CommitSteps<Item> {
 /** What was only handed over waits no longer than this for its sync to begin, ms. */
 export const SYNC_WITHIN_MS = 10;
 
-const DONE = Promise.resolve();
-
 /**
  * At most one sync is under way; items that come meanwhile are written together after it. Once a
  * step has failed, memory and disk disagree: every write after that is rejected with its error.
@@ -37,9 +35,6 @@ export class GroupCommit<Item> {
   #synced = 0;
   /** The write of this turn of the event loop. */
   #turn: Promise<void> | null = null;
-  /** How many came in this turn, and whether one alone did in the last. */
-  #inTurn = 0;
-  #wasAlone = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isClosed = false;
   /** Made once and not for each commit. */
@@ -50,16 +45,14 @@ export class GroupCommit<Item> {
 
   /**
    * Writes the items after all that came before. What is only to be handed over goes in one write
-   * with all that comes in the same turn of the event loop; or at once, where the turn before had
-   * nothing to wait for either (`deno task bench http`, "added to p50 at c=1").
+   * with all that comes in the same turn of the event loop.
    */
   write(items: readonly Item[], until: Until): Promise<void> {
     this.#waiting.push(...items);
     this.#arrived += items.length;
     if (until === "disk") return this.#syncNext();
-    this.#inTurn += 1;
-    this.#turn ??= new Promise<void>((resolve) => setImmediate(resolve)).then(this.#endTurn);
-    return this.#wasAlone && this.#inTurn === 1 ? this.#writeAlone(this.#turn) : this.#turn;
+    return this.#turn ??= new Promise<void>((resolve) => setImmediate(resolve))
+      .then(this.#endTurn);
   }
 
   /** How many items have come so far. */
@@ -100,25 +93,8 @@ export class GroupCommit<Item> {
     this.#synced = upTo;
   }
 
-  /** @param turn which nobody may wait for */
-  #writeAlone(turn: Promise<void>): Promise<void> {
-    turn.catch(() => {});
-    try {
-      this.#handOver();
-      return DONE;
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
   #writeTurn(): void {
     this.#turn = null;
-    this.#wasAlone = this.#inTurn === 1;
-    this.#inTurn = 0;
-    this.#handOver();
-  }
-
-  #handOver(): void {
     this.#writeWaiting();
     if (this.#covered < this.#arrived && !this.#isClosed) this.#armSync();
   }

@@ -138,30 +138,3 @@ Deno.test("what cannot be written is said to all who share the write", async () 
   await assert.rejects(second, /locked/);
   await assert.rejects(commit.write(["c"], "disk"), /locked/);
 });
-
-Deno.test("one that was alone in its turn is followed by one that waits for no turn", async () => {
-  const { commit, written } = slowDisk();
-  await commit.write(["a"], "handed over");
-  const second = commit.write(["b"], "handed over");
-  assert.deepEqual(written, [["a"], ["b"]]);
-  const others = [commit.write(["c"], "handed over"), commit.write(["d"], "handed over")];
-  assert.deepEqual(written, [["a"], ["b"]]);
-  await Promise.all([second, ...others]);
-  assert.deepEqual(written, [["a"], ["b"], ["c", "d"]]);
-  const next = commit.write(["e"], "handed over");
-  assert.equal(written.length, 3, "the turn before had three");
-  await next;
-});
-
-Deno.test("what is written at once and cannot be is said to it, and to all that come", async () => {
-  let isLocked = false;
-  const commit = new GroupCommit<string>({
-    write: () => assert(!isLocked, "locked"),
-    sync: () => Promise.resolve(),
-  });
-  await commit.write(["a"], "handed over");
-  isLocked = true;
-  await assert.rejects(commit.write(["b"], "handed over"), /locked/);
-  await settle();
-  await assert.rejects(commit.write(["c"], "handed over"), /locked/);
-});
