@@ -155,14 +155,14 @@ const IN_ADMISSION: readonly NamedMutant[] = [
   {
     name: "a no is said on an old view",
     file: INQUIRY,
-    from: "if (!mayChange(answer) || now() - view.at < REFUSAL_AGE_MS) return { answer, view };",
-    to: "return { answer, view };",
+    from: "if (!mayChange(first.answer) || now() - view.at < REFUSAL_AGE_MS) return first;",
+    to: "return first;",
   },
   {
     name: "a permit of somebody else's is judged",
     file: INQUIRY,
-    from: "signer === view.signer ? question(view) : wrongSignerNo(view)",
-    to: "question(view)",
+    from: "signer === view.signer ? await question(view) : wrongSignerNo(view)",
+    to: "await question(view)",
   },
   {
     name: "a forged permit has the chain asked",

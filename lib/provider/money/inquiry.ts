@@ -49,22 +49,23 @@ export class Inquiry {
     known: PayerView | null,
     question: (view: PayerView) => Promise<Answer>,
   ): Promise<Answered<Answer | No>> {
-    const { payers, policy, now, signers } = this.options;
-    const seen = signers.seen(permit);
-    const signer = seen === undefined ? await signers.signerOf(permit) : seen;
+    const signer = await this.options.signers.signerOf(permit);
     if (signer === null) throw unsigned();
+    const { payers, policy, now } = this.options;
     const isProven = signer === permit.payer || signer === payers.last(permit.payer)?.signer;
     const caller: Caller = { isProven, from };
     const forged = isProven ? null : this.#forgery(permit);
     if (forged) return forged;
-    const answerOn = (view: PayerView): Promise<Answer> | No =>
-      signer === view.signer ? question(view) : wrongSignerNo(view);
+    const answered = async (view: PayerView): Promise<Answered<Answer | No>> => ({
+      answer: signer === view.signer ? await question(view) : wrongSignerNo(view),
+      view,
+    });
     const isNewest = known !== null && payers.isCurrent(permit.payer, known, policy.viewAgeMs());
-    const view = isNewest ? known : this.#viewAtHand(permit) ?? await this.viewFor(permit, caller);
-    const answer = await answerOn(view);
-    if (!mayChange(answer) || now() - view.at < REFUSAL_AGE_MS) return { answer, view };
+    const view = isNewest ? known : await this.viewFor(permit, caller);
+    const first = await answered(view);
+    if (!mayChange(first.answer) || now() - view.at < REFUSAL_AGE_MS) return first;
     const fresh = await this.#viewAgain(permit, caller, view);
-    return fresh === view ? { answer, view } : { answer: await answerOn(fresh), view: fresh };
+    return fresh === view ? first : await answered(fresh);
   }
 
   /** The escrow fixes who signs while credits are left: what another has signed needs no look. */
@@ -77,12 +78,6 @@ export class Inquiry {
   isCurrent(payer: Address, view: PayerView): boolean {
     const { payers, policy } = this.options;
     return payers.isCurrent(payer, view, policy.viewAgeMs());
-  }
-
-  /** What `viewFor` would say without a look at the chain; most calls need no more. */
-  #viewAtHand({ payer, lane }: Permit): PayerView | undefined {
-    const { payers, policy } = this.options;
-    return payers.atHand(payer, lane, policy.viewAgeMs());
   }
 
   /**

@@ -113,18 +113,13 @@ export class Payers {
     maxAgeMs: number,
     caller: Caller = PROVEN,
   ): Promise<PayerView> {
-    const atHand = this.atHand(payer, lane, maxAgeMs);
-    if (atHand) return atHand;
-    if (!this.current(payer, maxAgeMs)) return await this.#read({ payer, lane }, caller, "view");
-    return await this.#read({ payer, lane }, caller, "lane", maxAgeMs === Infinity);
-  }
-
-  /** What `view` says at once; undefined where it has to read first. */
-  atHand(payer: Address, lane: Hex, maxAgeMs: number): PayerView | undefined {
     const known = this.#find(payer);
-    if (!known || !this.#isGood(known, maxAgeMs)) return undefined;
+    if (!known || !this.#isGood(known, maxAgeMs)) {
+      return await this.#read({ payer, lane }, caller, "view");
+    }
     known.usedAt = this.#now();
-    return this.#covers(known, lane) ? known.view : undefined;
+    if (this.#covers(known, lane)) return known.view;
+    return await this.#read({ payer, lane }, caller, "lane", maxAgeMs === Infinity);
   }
 
   /**

@@ -12,14 +12,9 @@ export class Signers {
 
   constructor(private readonly domain: EscrowDomain) {}
 
-  /** What `signerOf` said of this very object before; undefined: nothing yet. */
-  seen(permit: Permit): Address | null | undefined {
-    return this.#seen.get(permit);
-  }
-
   /** The signer of a permit; null when its signature is none. */
   async signerOf(permit: Permit): Promise<Address | null> {
-    const seen = this.seen(permit);
+    const seen = this.#seen.get(permit);
     if (seen !== undefined) return seen;
     const signer = await this.#recover(permit);
     this.#seen.set(permit, signer);
