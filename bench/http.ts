@@ -7,13 +7,12 @@
  */
 import { startChildProvider } from "../worlds/child_provider.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
-import { childrenOf } from "../worlds/processes.ts";
+import { childrenOf, growthDuring } from "../worlds/processes.ts";
 import { openBenchInstance } from "./http_instance.ts";
 import { buildServer, HELLO } from "./http_programs.ts";
 import { atLeast, atMost, median, printReport, type Row } from "./report.ts";
 import { buildPrograms, type Figures, measureHttp } from "./sandbox_peers.ts";
 import { ServerConnection } from "../lib/provider/server/connection.ts";
-import { pause } from "../lib/pause.ts";
 
 const OURS = "khachapuri, interface http";
 const FLOOR = "our listener and client alone";
@@ -26,7 +25,6 @@ const WARM = { connections: 16, seconds: 8 };
 const THAWS = 200;
 const LARGE_BYTES = 1_000_000_000;
 const WARM_BYTES = 50_000_000;
-const RSS_EVERY_MS = 50;
 /** More than can be used up. */
 const CREDITS = 5_000_000n;
 const MEBIBYTE = 1024 * 1024;
@@ -114,26 +112,6 @@ async function measureSides(sides: readonly Side[]): Promise<Measured> {
     }
   }
   return measured;
-}
-
-/** The most that a process holds while `work` goes on, beyond what it held before, bytes. */
-async function growthDuring(pid: number, work: () => Promise<void>): Promise<number> {
-  const before = await residentBytes(pid);
-  let most = before;
-  let isOver = false;
-  const watching = (async () => {
-    while (!isOver) {
-      most = Math.max(most, await residentBytes(pid));
-      await pause(RSS_EVERY_MS);
-    }
-  })();
-  await work().finally(() => isOver = true);
-  await watching;
-  return most - before;
-}
-
-async function residentBytes(pid: number): Promise<number> {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(await read(`/proc/${pid}/status`))![1]) * 1024;
 }
 
 /** By another program, as Deno itself reads nothing below /proc. */

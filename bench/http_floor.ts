@@ -5,6 +5,7 @@
  * to one instance of the program in the folder that is its argument, in the same sandbox.
  */
 import { createLog } from "../lib/log.ts";
+import { announced } from "../lib/provider/call/call.ts";
 import { isolate } from "../lib/provider/http/isolation.ts";
 import type { Answer, HttpRequest } from "../lib/provider/http/request.ts";
 import { httpInvocation } from "../lib/provider/program/interface/http.ts";
@@ -45,7 +46,6 @@ async function handle(request: HttpRequest): Promise<Answer> {
 
 /** As below a deployment's path. */
 function asProgram(request: HttpRequest): ProgramRequest {
-  const length = request.fields.get("content-length");
   return {
     method: request.method,
     protocol: request.protocol,
@@ -55,7 +55,7 @@ function asProgram(request: HttpRequest): ProgramRequest {
     query: request.query,
     headers: request.fields.list,
     hasBody: request.body !== null,
-    bodyBytes: length === null ? null : Number(length),
+    bodyBytes: announced(request.fields),
     remoteAddress: request.sender.address,
     upgrade: null,
     payer: null,

@@ -103,8 +103,16 @@ export async function residentMemory(pid: number): Promise<ResidentMemory> {
   return { bytes: bytes!, peakBytes: peakBytes! };
 }
 
+/** How much more a process holds at most while `work` is done than before it, bytes. */
+export async function growthDuring(pid: number, work: () => Promise<unknown>): Promise<number> {
+  await forgetPeak(pid);
+  const { bytes } = await residentMemory(pid);
+  await work();
+  return (await residentMemory(pid)).peakBytes - bytes;
+}
+
 /** From now on its peak is what it has from now on. */
-export async function forgetPeak(pid: number): Promise<void> {
+async function forgetPeak(pid: number): Promise<void> {
   const args = ["-c", `echo 5 >/proc/${pid}/clear_refs`];
   const { success } = await new Deno.Command("/bin/sh", { args }).output();
   if (!success) throw new Error(`there is no process ${pid}`);

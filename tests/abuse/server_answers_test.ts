@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { startChildProvider } from "../../worlds/child_provider.ts";
 import { startMarket } from "../../worlds/market.ts";
 import { type Random, seededRandom } from "../../worlds/random.ts";
+import { growthDuring } from "../../worlds/processes.ts";
 import { RawSocket } from "../../worlds/wire.ts";
 import {
   callPolitely,
@@ -10,7 +11,6 @@ import {
   MIB,
   mib,
   ms,
-  peakDuring,
   say,
   serveOutside,
   timed,
@@ -184,7 +184,7 @@ Deno.test("what is no answer is found out soon, and costs the provider no memory
   {
     await using polite = await callPolitely(market, base!);
     await expect("nonce?warm", [200]);
-    const { growth } = await peakDuring(provider.pid, async () => {
+    const growth = await growthDuring(provider.pid, async () => {
       for (const [what, statuses] of Object.entries(ENDLESS)) {
         const calls = Array.from({ length: 4 }, () => expect(`endless?${what}`, statuses));
         await Promise.all(calls);

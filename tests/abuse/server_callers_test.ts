@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { type ChildProvider, startChildProvider } from "../../worlds/child_provider.ts";
 import { type Market, startMarket } from "../../worlds/market.ts";
-import { factsOf } from "../../worlds/processes.ts";
+import { factsOf, growthDuring } from "../../worlds/processes.ts";
 import { RawSocket } from "../../worlds/wire.ts";
 import {
   callPolitely,
@@ -13,7 +13,6 @@ import {
   MIB,
   mib,
   ms,
-  peakDuring,
   type PoliteCaller,
   say,
   timed,
@@ -137,7 +136,7 @@ Deno.test("bodies pass in bounded memory, whoever reads them or does not", () =>
     const { cid } = await deployServer(market, { timeoutMs: 100_000 });
     await nonce(url, cid);
     await using held = new AsyncDisposableStack();
-    const unread = await peakDuring(provider.pid, async () => {
+    const unread = await growthDuring(provider.pid, async () => {
       for (let count = 0; count < 8; count++) {
         const socket = held.use(await connect(url));
         await socket.write(`GET /${cid}/pour?${BODY_BYTES} HTTP/1.1\r\nHost: a\r\n\r\n`);
@@ -146,16 +145,16 @@ Deno.test("bodies pass in bounded memory, whoever reads them or does not", () =>
       await pause(2_000);
     });
     say(
-      `8 answers of ${mib(BODY_BYTES)} that nobody reads: provider grew by ${mib(unread.growth)}`,
+      `8 answers of ${mib(BODY_BYTES)} that nobody reads: provider grew by ${mib(unread)}`,
     );
-    assert(unread.growth < GROWTH_MAX, mib(unread.growth));
+    assert(unread < GROWTH_MAX, mib(unread));
     await held.disposeAsync();
     let took = 0;
-    const both = await peakDuring(provider.pid, async () => {
+    const both = await growthDuring(provider.pid, async () => {
       took = await timed(() => sendBothWays(`${url}/${cid}/echo`));
     });
-    say(`${mib(BODY_BYTES)} both ways in ${ms(took)}: provider grew by ${mib(both.growth)}`);
-    assert(both.growth < GROWTH_MAX, mib(both.growth));
+    say(`${mib(BODY_BYTES)} both ways in ${ms(took)}: provider grew by ${mib(both)}`);
+    assert(both < GROWTH_MAX, mib(both));
     await polite.verdict("large bodies");
   }));
 
@@ -198,7 +197,7 @@ Deno.test("a thousand WebSockets that say nothing cost little, and are all close
       const answer = await socket.readUntil("\r\n\r\n");
       return { socket, status: answer.slice(9, 12) };
     };
-    const { growth } = await peakDuring(provider.pid, async () => {
+    const growth = await growthDuring(provider.pid, async () => {
       for (let count = 0; count < SOCKETS; count += 20) {
         const shaken = await Promise.all(Array.from({ length: 20 }, shake));
         for (const { socket, status } of shaken) {

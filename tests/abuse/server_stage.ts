@@ -4,7 +4,7 @@ import type { Hex } from "viem";
 import { deploymentLane } from "../../lib/permit.ts";
 import { freePort } from "../../worlds/free_port.ts";
 import type { Market } from "../../worlds/market.ts";
-import { factsOf, forgetPeak, isFrozen, residentMemory } from "../../worlds/processes.ts";
+import { factsOf, isFrozen } from "../../worlds/processes.ts";
 import { buildServer } from "./program.ts";
 import { pause } from "../../lib/pause.ts";
 
@@ -168,19 +168,6 @@ export const ms = (value: number) => `${value.toFixed(1)} ms`;
 export function say(line: string): void {
   // deno-lint-ignore no-console
   console.log(`    ${line}`);
-}
-
-export interface Peak {
-  /** How much it grew meanwhile at most, bytes. */
-  readonly growth: number;
-}
-
-/** A process's memory while `work` is done. */
-export async function peakDuring(pid: number, work: () => Promise<unknown>): Promise<Peak> {
-  await forgetPeak(pid);
-  const { bytes } = await residentMemory(pid);
-  await work();
-  return { growth: (await residentMemory(pid)).peakBytes - bytes };
 }
 
 export const MIB = 1024 * 1024;

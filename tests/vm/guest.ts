@@ -181,6 +181,7 @@ const cases: Record<string, () => Promise<string>> = {
     const { instance, ask, close } = await openServer();
     await ask("escape");
     instance.freeze();
+    // Time itself is what passes here: nothing happens that could be waited for.
     await pause(1_000);
     const before = await instance.usage();
     await pause(3_000);
@@ -235,8 +236,6 @@ const cases: Record<string, () => Promise<string>> = {
   },
   ...serverCases(host),
 };
-
-/** Time itself is what passes here: nothing happens that could be waited for. */
 
 interface Served {
   instance: Instance;
