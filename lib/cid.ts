@@ -30,6 +30,9 @@ const SHA2_256 = 0x12;
 const SHA2_256_BYTES = 32;
 const IDENTITY = 0x00;
 
+/** Multicodecs of the hash functions that we check content by. */
+const HASH_NAMES: Readonly<Record<number, string>> = { [SHA2_256]: "sha256", 0x13: "sha512" };
+
 /** A block and the identifier that its bytes were, or will be, checked against. */
 export interface Block {
   cid: CID;
@@ -123,13 +126,15 @@ function sha256Digest(bytes: Uint8Array, lengthAt: number) {
 
 /** The version 1 CID of `bytes` under sha2-256. */
 export function cidOf(codec: typeof RAW | typeof DAG_PB, bytes: Uint8Array): CID {
-  return CID.createV1(codec, createDigest(SHA2_256, sha256(bytes)));
+  return CID.createV1(codec, createDigest(SHA2_256, hashed("sha256", bytes)));
 }
 
-/** Whether `bytes` are the content that `cid` names. */
+/** Whether `bytes` are the content that `cid` names; never where its hash is none that we check. */
 export function isContentOf(cid: CID, bytes: Uint8Array): boolean {
-  const expected = cid.multihash.digest;
-  const actual = isInline(cid) ? bytes : sha256(bytes);
+  const { code, digest: expected } = cid.multihash;
+  const name = HASH_NAMES[code];
+  if (name === undefined && !isInline(cid)) return false;
+  const actual = name === undefined ? bytes : hashed(name, bytes);
   return actual.length === expected.length && actual.every((byte, i) => byte === expected[i]);
 }
 
@@ -143,8 +148,8 @@ export function blockKey(cid: CID): string {
   return String.fromCharCode(...cid.multihash.bytes);
 }
 
-function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash("sha256").update(bytes).digest());
+function hashed(name: string, bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash(name).update(bytes).digest());
 }
 
 function invalidCid(what: string, cause?: unknown): KhachapuriError {

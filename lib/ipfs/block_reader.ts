@@ -1,5 +1,6 @@
 /** Blocks that are kept here, whoever keeps them. */
-import type { CID } from "../cid.ts";
+import { type CID, formatCid, isInline } from "../cid.ts";
+import { KhachapuriError } from "../errors.ts";
 
 export interface BlockReader {
   /**
@@ -20,4 +21,14 @@ export function readersInTurn(readers: readonly BlockReader[]): BlockReader {
       return null;
     },
   };
+}
+
+/**
+ * The block's bytes, from the cid itself where that carries them.
+ * @throws KhachapuriError `not_found`
+ */
+export async function keptBlock(reader: BlockReader, cid: CID): Promise<Uint8Array> {
+  const bytes = isInline(cid) ? cid.multihash.digest : await reader.get(cid);
+  if (bytes !== null) return bytes;
+  throw new KhachapuriError("not_found", `${formatCid(cid)} is not kept here`);
 }

@@ -2,7 +2,7 @@
  * CARv1 (https://ipld.io/specs/transport/car/carv1/): a header and blocks in a row. Reading is
  * incremental: a block is verified as soon as it is complete, and nothing is buffered beyond it.
  */
-import { type Block, type CID, decodeCid, formatCid, isContentOf, isInline } from "../cid.ts";
+import { type Block, type CID, formatCid, isContentOf, isInline } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { Leisure } from "../leisure.ts";
 import {
@@ -11,6 +11,7 @@ import {
   CAR_HEADER_BYTES_MAX,
   VARINT_BYTES_MAX,
 } from "../limits.ts";
+import { decodeContentCid, isCheckable } from "./content_cid.ts";
 import type { Dag } from "./dag.ts";
 import { encodeVarint } from "./varint.ts";
 
@@ -20,10 +21,10 @@ export interface CarLimits {
   blocksMax: number;
 }
 
-/** DAG-CBOR of the map `{roots: [one 36-byte CID], version: 1}`, around the CID. */
+/** DAG-CBOR of the map `{roots: [one CID], version: 1}`, around the CID. */
 const HEADER_START = [0xa2, 0x65, ...ascii("roots")];
 const HEADER_END = [0x67, ...ascii("version"), 0x01];
-const ONE_ROOT = [0x81, 0xd8, 0x2a, 0x58, 0x25, 0x00];
+const ONE_ROOT = [0x81, 0xd8, 0x2a];
 const CARV2_PRAGMA = [0xa1, 0x67, ...ascii("version"), 0x02];
 
 /** A CAR with one root, its blocks in the order of the DAG. */
@@ -40,15 +41,28 @@ export function writeCar(dag: Dag): Uint8Array<ArrayBuffer> {
 
 /** The same piece by piece; the blocks' bytes are not copied. */
 export function* carParts(dag: Dag): Iterable<Uint8Array> {
-  const cid = dag.root.toV1().bytes;
-  const header = [...HEADER_START, ...ONE_ROOT, ...cid, ...HEADER_END];
-  yield encodeVarint(header.length);
-  yield Uint8Array.from(header);
+  yield carHeader(dag.root);
   for (const block of dag.blocks) {
-    yield encodeVarint(block.cid.bytes.length + block.bytes.length);
-    yield block.cid.bytes;
+    yield sectionHead(block);
     yield block.bytes;
   }
+}
+
+/** What a CAR with one root begins with. */
+export function carHeader(root: CID): Uint8Array {
+  const cid = [0x00, ...root.toV1().bytes];
+  const length = cid.length < 24 ? [0x40 + cid.length] : [0x58, cid.length];
+  const header = [...HEADER_START, ...ONE_ROOT, ...length, ...cid, ...HEADER_END];
+  return Uint8Array.from([...encodeVarint(header.length), ...header]);
+}
+
+/** What stands before a block's bytes: how long the section is, and the cid. */
+export function sectionHead({ cid, bytes }: Block): Uint8Array {
+  const length = encodeVarint(cid.bytes.length + bytes.length);
+  const head = new Uint8Array(length.length + cid.bytes.length);
+  head.set(length);
+  head.set(cid.bytes, length.length);
+  return head;
 }
 
 /**
@@ -101,12 +115,17 @@ async function readSection(input: Input, length: number): Promise<Block> {
   }
   const section = await input.take(length);
   const { cid, length: cidBytes } = decodeSectionCid(section);
+  if (length - cidBytes > BLOCK_BYTES_MAX) throw malformed(`a section of ${length} bytes`);
   return { cid, bytes: section.subarray(cidBytes) };
 }
 
 function decodeSectionCid(section: Uint8Array): { cid: CID; length: number } {
   try {
-    const decoded = decodeCid(section);
+    const decoded = decodeContentCid(section);
+    const { code, size } = decoded.cid.multihash;
+    if (!isCheckable(decoded.cid)) {
+      throw new Error(`hash 0x${code.toString(16)} of ${size} bytes, which we can't check`);
+    }
     if (!isInline(decoded.cid)) return decoded;
   } catch (cause) {
     throw malformed(cause instanceof Error ? cause.message : String(cause), cause);
