@@ -12,6 +12,19 @@ const RESTS = 2;
 /** At most, ms: what waits for a slow disk keeps nobody from a processor. */
 const LONGEST_REST_MS = 10;
 
+/**
+ * How long after a call others are taken to follow it, ms. Where nobody calls, what is opened is
+ * kept waiting for nobody; the first that calls then waits for one slice.
+ */
+const CALLS_FOLLOW_MS = 250;
+
+let lastCallAt = -Infinity;
+
+/** Notes that somebody calls, for whom such work is to leave time. */
+export function noteCall(): void {
+  lastCallAt = performance.now();
+}
+
 let lastTurn = Promise.resolve();
 let lastSlice: Promise<void> = Promise.resolve();
 /** No slice begins before, ms of `performance.now()`. */
@@ -22,7 +35,7 @@ let restsUntil = 0;
  * at a time with calls between. Beyond that, of all such work in this process one slice is done at
  * a time, on whatever thread, and then nothing for twice as long: a call goes on by several threads
  * and processes, and where processors are always busy each of them waits for one (`deno task bench
- * attacks`, "openings").
+ * attacks`, "openings"). Where nobody calls all of it is done at once.
  */
 export class Leisure {
   #bytes = 0;
@@ -34,6 +47,7 @@ export class Leisure {
   ): Promise<Result> {
     const before = this.#bytes;
     this.#bytes += bytes;
+    if (performance.now() - lastCallAt > CALLS_FOLLOW_MS) return await work();
     if (this.#bytes > PROGRAM_SMALL_BYTES_MAX) return await atLeisure(work);
     return await (turnsOf(before) < turnsOf(this.#bytes) ? inTurn(work) : work());
   }
