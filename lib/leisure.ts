@@ -25,10 +25,38 @@ export function noteCall(): void {
   lastCallAt = performance.now();
 }
 
+function isQuiet(): boolean {
+  return performance.now() - lastCallAt > CALLS_FOLLOW_MS;
+}
+
+/** Slices that are done one at a time, on whatever thread, with a rest after each; see `Leisure`. */
+export class RestingQueue {
+  #last: Promise<void> = Promise.resolve();
+  /** No slice begins before, ms of `performance.now()`. */
+  #restsUntil = 0;
+
+  slice<Result>(work: () => Result | Promise<Result>): Promise<Result> {
+    const slice = this.#last.then(async () => {
+      const restMs = this.#restsUntil - performance.now();
+      // A timer's grain: what is rested less is rested later.
+      if (restMs >= 1 && !isQuiet()) await pause(restMs);
+      const from = performance.now();
+      try {
+        return await work();
+      } finally {
+        const tookMs = performance.now() - from;
+        const rest = Math.min(RESTS * tookMs, LONGEST_REST_MS);
+        this.#restsUntil = Math.max(this.#restsUntil, from) + tookMs + rest;
+      }
+    });
+    this.#last = slice.then(ignore, ignore);
+    return slice;
+  }
+}
+
 let lastTurn = Promise.resolve();
-let lastSlice: Promise<void> = Promise.resolve();
-/** No slice begins before, ms of `performance.now()`. */
-let restsUntil = 0;
+/** Of everything large that is opened here. */
+const openings = new RestingQueue();
 
 /**
  * One piece of work on many bytes, in slices. What a small program takes is done at once, a slice
@@ -47,31 +75,14 @@ export class Leisure {
   ): Promise<Result> {
     const before = this.#bytes;
     this.#bytes += bytes;
-    if (performance.now() - lastCallAt > CALLS_FOLLOW_MS) return await work();
-    if (this.#bytes > PROGRAM_SMALL_BYTES_MAX) return await atLeisure(work);
+    if (isQuiet()) return await work();
+    if (this.#bytes > PROGRAM_SMALL_BYTES_MAX) return await openings.slice(work);
     return await (turnsOf(before) < turnsOf(this.#bytes) ? inTurn(work) : work());
   }
 }
 
 function turnsOf(bytes: number): number {
   return Math.floor(bytes / TURN_BYTES);
-}
-
-function atLeisure<Result>(work: () => Result | Promise<Result>): Promise<Result> {
-  const slice = lastSlice.then(async () => {
-    const restMs = restsUntil - performance.now();
-    // A timer's grain: what is rested less is rested later.
-    if (restMs >= 1) await pause(restMs);
-    const from = performance.now();
-    try {
-      return await work();
-    } finally {
-      const tookMs = performance.now() - from;
-      restsUntil = Math.max(restsUntil, from) + tookMs + Math.min(RESTS * tookMs, LONGEST_REST_MS);
-    }
-  });
-  lastSlice = slice.then(ignore, ignore);
-  return slice;
 }
 
 /** Of all that is done in turn one is done at a time; before the next, calls go. */

@@ -137,6 +137,7 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       runtimes: () => Promise.resolve(RUNTIMES),
     },
     records: { ...calls.parts.records, ...calls.records },
+    content: { gateway: null },
   };
   const routes = createRoutes(parts);
   const ask = async (path: string, init: AskedRequest = {}) =>

@@ -37,6 +37,15 @@ export interface CacheOptions {
   maxBytes: number;
   /** Files of it at most. */
   maxFiles: number;
+  /** Told what was found useful, and what of it is here no more. */
+  watcher?: CacheWatcher;
+}
+
+/** Knows which files the cache has that were found useful, by the texts of their cids. */
+export interface CacheWatcher {
+  /** It may have been there before, with its blocks elsewhere in it. */
+  noteKept(name: string): void;
+  noteGone(name: string): void;
 }
 
 const SUFFIX = ".car";
@@ -45,9 +54,13 @@ const UNJUDGED = "unjudged";
 /** Opens (or makes) the cache in `dir`, mode 0700, with what earlier processes left in it. */
 export async function openCache(
   dir: string,
-  { maxBytes, maxFiles }: CacheOptions,
+  { maxBytes, maxFiles, watcher }: CacheOptions,
 ): Promise<BlockCache> {
-  const kept = await openShelf(dir, SUFFIX, { bytesMax: maxBytes, filesMax: maxFiles });
+  const kept = await openShelf(dir, SUFFIX, {
+    bytesMax: maxBytes,
+    filesMax: maxFiles,
+    onGone: (name) => watcher?.noteGone(name),
+  });
   const unjudged = await openShelf(join(dir, UNJUDGED), SUFFIX, {
     bytesMax: Math.min(maxBytes, CACHE_UNJUDGED_BYTES_MAX),
     filesMax: CACHE_UNJUDGED_FILES_MAX,
@@ -63,10 +76,15 @@ export async function openCache(
     },
     async judge(cid, isUseful) {
       const name = formatCid(cid);
-      if (isUseful) await kept.takeFrom(unjudged, name);
-      else await unjudged.remove(name);
+      if (!isUseful) return await unjudged.remove(name);
+      if (await kept.takeFrom(unjudged, name)) watcher?.noteKept(name);
     },
   };
+}
+
+/** Where the cache in `dir` has a file that was found useful. */
+export function keptPath(dir: string, name: string): string {
+  return join(dir, name + SUFFIX);
 }
 
 async function read(

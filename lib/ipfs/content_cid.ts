@@ -71,7 +71,7 @@ export function decodeContentCid(bytes: Uint8Array): { cid: CID; length: number 
   }
 }
 
-/** Whether the content of `cid` can be told from other content: its hash is whole and no weak one. */
+/** Whether the content of `cid` can be told from other content, as its hash is whole and strong. */
 export function isCheckable(cid: CID): boolean {
   const { code, size } = cid.multihash;
   return code === IDENTITY ? size <= IDENTITY_BYTES_MAX : size === DIGEST_BYTES[code];

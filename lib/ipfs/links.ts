@@ -15,8 +15,8 @@ import { decodeNode } from "./dag_pb.ts";
 
 /**
  * The cids that a block links to, in its order, each in its bytes, which may be views of the block.
- * @throws KhachapuriError `invalid_input` when the block is not of its codec, `not_implemented` when
- * its codec is none that we read
+ * @throws KhachapuriError `invalid_input` when the block is not of its codec, `not_implemented` for
+ * a codec that is none of ours
  */
 export function linksOf(cid: CID, block: Uint8Array): Uint8Array[] {
   switch (cid.code) {

@@ -11,8 +11,8 @@ export interface Shelf {
   open(name: string): Promise<{ source: ByteSource; size: number } | null>;
   /** Writes the file whole or not at all; nothing comes of it when it can't be written. */
   write(name: string, parts: Iterable<Uint8Array>): Promise<void>;
-  /** Moves a file here; nothing comes of it when `other` does not have it. */
-  takeFrom(other: Shelf, name: string): Promise<void>;
+  /** Moves a file here. @returns whether `other` had it, and it is here now */
+  takeFrom(other: Shelf, name: string): Promise<boolean>;
   /** Counts as a use, also for the next process. */
   touch(name: string): Promise<void>;
   remove(name: string): Promise<void>;
@@ -25,6 +25,8 @@ export interface Shelf {
 export interface ShelfBounds {
   bytesMax: number;
   filesMax: number;
+  /** Told of each file that is here no more. */
+  onGone?: (name: string) => void;
 }
 
 const TEMPORARY = ".part";
@@ -67,7 +69,7 @@ class Folder implements Shelf {
       const { size } = await file.stat();
       return { source: fileSource(file, new Leisure()), size };
     } catch {
-      this.#forget(name);
+      if (this.files.has(name)) this.#drop(name);
       return null;
     }
   }
@@ -93,26 +95,28 @@ class Folder implements Shelf {
     }
   }
 
-  async takeFrom(other: Shelf, name: string): Promise<void> {
+  async takeFrom(other: Shelf, name: string): Promise<boolean> {
     const path = other.giveUp(name);
-    if (path === null) return;
+    if (path === null) return false;
     try {
       await Deno.rename(path, this.#path(name));
       await this.touch(name);
       await this.makeRoom();
+      return this.files.has(name);
     } catch {
       await Deno.remove(path).catch(() => {});
+      return false;
     }
   }
 
   giveUp(name: string): string | null {
     if (!this.files.has(name)) return null;
-    this.#forget(name);
+    this.#drop(name);
     return this.#path(name);
   }
 
   async remove(name: string): Promise<void> {
-    this.#forget(name);
+    this.#drop(name);
     await Deno.remove(this.#path(name)).catch(() => {});
   }
 
@@ -132,6 +136,11 @@ class Folder implements Shelf {
     this.#forget(name);
     this.files.set(name, bytes);
     this.#total += bytes;
+  }
+
+  #drop(name: string): void {
+    this.#forget(name);
+    this.bounds.onGone?.(name);
   }
 
   #forget(name: string): void {

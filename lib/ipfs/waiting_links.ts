@@ -9,7 +9,8 @@ export interface FollowedLink {
   at: number;
 }
 
-const LINK_BYTES_MAX = 0xff;
+/** Its length stands in one byte. */
+const LONGEST_LINK_BYTES = 0xff;
 
 export class WaitingLinks {
   readonly #packed: Uint8Array;
@@ -25,7 +26,7 @@ export class WaitingLinks {
    */
   constructor(links: readonly Uint8Array[], at: readonly number[] | null = null) {
     const bytes = links.reduce((sum, { length }) => sum + length, 0);
-    if (links.some(({ length }) => length > LINK_BYTES_MAX)) throw malformed("a cid too long");
+    if (links.some(({ length }) => length > LONGEST_LINK_BYTES)) throw malformed("a cid too long");
     this.#packed = new Uint8Array(bytes);
     this.#lengths = Uint8Array.from(links, ({ length }) => length);
     this.#at = at && Float64Array.from(at);

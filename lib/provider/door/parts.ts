@@ -2,6 +2,7 @@
 import type { Address } from "viem";
 import type { CallMoney, CallParts, CallPrograms, CallRecords } from "../call/parts.ts";
 import type { Slots } from "../call/slots.ts";
+import type { ContentGateway } from "../content/gateway.ts";
 import type { Deployments } from "../deployment/deployments.ts";
 import type { Records } from "../deployment/records.ts";
 import type { Offering } from "../http/page.ts";
@@ -44,6 +45,10 @@ export interface RouteParts extends CallParts {
     sandboxes: Pick<Sandboxes, "open" | "refusal" | "servers" | "stop" | "drain">;
     /** What programs find on this machine; null as long as that is not known. */
     runtimes(): Promise<Runtimes | null>;
+  };
+  content: {
+    /** Gives out what is kept; null where nothing is to be given out. */
+    gateway: Pick<ContentGateway, "answer"> | null;
   };
   gate: CallParts["gate"] & { slots: Pick<Slots, "busy"> };
   records: CallRecords & {

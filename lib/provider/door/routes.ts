@@ -2,12 +2,14 @@
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { acceptsOf } from "../call/accepts.ts";
 import { assertSizes, handleCall } from "../call/handle.ts";
+import { CONTENT_PREFIX } from "../content/gateway_request.ts";
 import { isPreflight, preflightAnswer, readable } from "../http/cors.ts";
 import { failureOf } from "../http/failure.ts";
 import { refuseServiceWorker } from "../http/isolation.ts";
 import type { Answer, Handle, HttpRequest } from "../http/request.ts";
 import { targetOf } from "../http/target.ts";
 import { RECEIPT_PREFIX } from "../money/receipts.ts";
+import { content } from "./content_routes.ts";
 import { frontPage, health, metrics, terms } from "./front_routes.ts";
 import { deployments, logs, renew, settle, stop } from "./owner_routes.ts";
 import type { RouteHandler, RouteParts } from "./parts.ts";
@@ -68,6 +70,7 @@ async function ownPath(parts: RouteParts, path: string, request: HttpRequest): P
 
 function handlersAt(path: string): Readonly<Record<string, RouteHandler>> | null {
   if (path.startsWith(RECEIPT_PREFIX)) return { GET: receipt };
+  if (path.startsWith(CONTENT_PREFIX)) return { GET: content };
   return Object.hasOwn(ROUTES, path) ? ROUTES[path]! : null;
 }
 

@@ -116,7 +116,8 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     logServer(deployment, event);
     debits.note(deployment, event);
   };
-  const programs = await openWorkplaces(site, { seller, records, counters, noteServer }, stack);
+  const opened = { seller, records, counters, noteServer };
+  const { programs, content } = await openWorkplaces(site, opened, stack);
   return {
     seller,
     operator: account.address,
@@ -127,6 +128,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money)),
     money: { ...money, startDebits: debits },
     programs,
+    content,
     gate,
     records: callRecords,
   };
