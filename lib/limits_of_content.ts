@@ -11,3 +11,5 @@ export const UPLOAD_STALL_TIMEOUT_MS = 30_000;
 export const UPLOAD_ANSWER_TIMEOUT_MS = 120_000;
 /** What is answered to an upload, or about a pin: a few lines of JSON. */
 export const PUBLISHED_ANSWER_BYTES_MAX = 256 * 1024;
+/** A pinning service that finds the content has it by then; it may go on after that by itself. */
+export const PIN_TIMEOUT_MS = 120_000;
