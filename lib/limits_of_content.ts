@@ -13,3 +13,5 @@ export const UPLOAD_ANSWER_TIMEOUT_MS = 120_000;
 export const PUBLISHED_ANSWER_BYTES_MAX = 256 * 1024;
 /** A pinning service that finds the content has it by then; it may go on after that by itself. */
 export const PIN_TIMEOUT_MS = 120_000;
+/** A rehearsal: a provider that fetches has IPFS_DEADLINE_MS for each of two files. */
+export const DRY_RUN_TIMEOUT_MS = 150_000;
