@@ -14,8 +14,8 @@ import { askProvider, printable } from "./provider_http.ts";
 const text = v.pipe(v.string(), v.transform(printable));
 
 const dryRunShape = v.object({
-  /** Of a credit, USDC base units. */
-  price: uintShape(128),
+  /** Of a credit, USDC base units; null where only callers pay. */
+  price: v.nullable(uintShape(128)),
   /** The owner's with this provider; null where only callers pay. */
   creditsLeft: v.nullable(uintShape(128)),
   /** Why a call at the owner's expense would be refused now; null: it would not. */
