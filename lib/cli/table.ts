@@ -30,6 +30,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./deploy.ts")).deploy,
   },
   {
+    name: "publish",
+    group: "developer",
+    summary: "copy a deployment, or any content, to other places",
+    load: async () => (await import("./publish.ts")).publish,
+  },
+  {
     name: "run",
     group: "developer",
     summary: "call a program in the real sandbox, with curl's flags",
