@@ -43,6 +43,7 @@ import { requestsAtOnce, serverOf, serverToJson } from "../spec/server.ts";
 import { agree } from "./agree.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { costLines, paymentFault, type Placed, unpaidLines } from "./deploy_costs.ts";
+import { noteLeftOut } from "./left_out_note.ts";
 import { PROGRAM_OPTIONS, programChoices, wholeNumber } from "./program_flags.ts";
 import { noteServer } from "./server_note.ts";
 
@@ -122,6 +123,7 @@ export const deploy = defineCommand({
     );
     assertNoSecrets(program.secrets, options["allow-secret"], options.private);
     await noteServer(context, dir, options);
+    await noteLeftOut(context, dir, program.leftOut);
     assertStartable(program.start, null);
     const cap = options["max-price"] === undefined ? null : parseUsdc(options["max-price"]);
     const targets: DeployTarget[] = [];

@@ -92,11 +92,12 @@ class Tree {
   }
 
   has(path: string): boolean {
+    if (this.at(path) !== null) return true;
     const cut = path.lastIndexOf("/");
     const folder = this.#walk(path.slice(0, Math.max(0, cut)));
     if (folder === null) return false;
     const place = folder === "" ? path.slice(cut + 1) : `${folder}/${path.slice(cut + 1)}`;
-    return this.#entries.has(place) || this.#folders.has(place);
+    return this.#entries.has(place);
   }
 
   at(path: string): ProgramFile | "folder" | null {
@@ -111,8 +112,8 @@ class Tree {
     let [place, followed] = ["", 0];
     while (left.length > 0) {
       const name = left.shift()!;
-      if (name === "" || name === ".") continue;
       if (!this.#folders.has(place)) return null;
+      if (name === "" || name === ".") continue;
       if (name === "..") {
         place = place.slice(0, Math.max(0, place.lastIndexOf("/")));
         continue;
