@@ -6,6 +6,7 @@ import { type DevServer, startDevServer } from "../provider/dev/server.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { type DevTerminal, jsonTerminal, personsTerminal } from "./dev_terminal.ts";
+import { noteLeftOut } from "./left_out_note.ts";
 import { localHost } from "./local_host.ts";
 import { LOCAL_OPTIONS, localChoices, PROGRAM_OPTIONS } from "./program_flags.ts";
 import { noteServer } from "./server_note.ts";
@@ -61,7 +62,10 @@ export const dev = defineCommand({
     // What is wrong with flags ends it here; what becomes wrong with the file is told and mended.
     const { connectTo } = await localChoices(options);
     const stop = world.stopSignal();
-    if (!context.out.isJson) await noteServer(context, positionals[0]!, options);
+    if (!context.out.isJson) {
+      await noteServer(context, positionals[0]!, options);
+      await noteLeftOut(context, positionals[0]!);
+    }
     const terminal = terminalOf(context);
     const envFile = options["env-file"];
     const server = await startDevServer({
