@@ -5,7 +5,7 @@ import type { OwnDeployment, OwnDeploymentProvider } from "../client/deployments
 import type { AskedProvider } from "../client/owner_question.ts";
 import { KhachapuriError } from "../errors.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import { presentDomain } from "./deployments.ts";
+import { presentDomain } from "./present_provider.ts";
 import { type LogItem, logItems, refusalLines } from "./log_lines.ts";
 import type { Output } from "./output.ts";
 import { ownDeployment } from "./own_deployment.ts";

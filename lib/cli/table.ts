@@ -57,13 +57,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "stop",
     group: "developer",
     summary: "end a deployment at its providers",
-    load: async () => (await import("./deployments.ts")).stop,
+    load: async () => (await import("./stop.ts")).stop,
   },
   {
     name: "inspect",
     group: "developer",
     summary: "show a deployment's spec, secrets masked",
-    load: async () => (await import("./deployments.ts")).inspect,
+    load: async () => (await import("./inspect.ts")).inspect,
   },
   {
     name: "call",
