@@ -12,7 +12,7 @@ import { ownDeployment } from "./own_deployment.ts";
 import { momentOf } from "./since.ts";
 
 export const logs = defineCommand({
-  usage: "CID|URL [-f] [--since DURATION|TIME] [--provider NAME]",
+  usage: "CID|LABEL|URL [-f] [--since DURATION|TIME] [--provider NAME]",
   details: [
     "The latest runs of a deployment of yours, oldest first: when, method and path, the answer's " +
     "status, how the program ended and why, what it used and called, and what it wrote to " +
@@ -26,7 +26,7 @@ export const logs = defineCommand({
   ],
   examples: [
     "logs bafkrei…",
-    "logs bafkrei… -f",
+    "logs blog -f",
     "logs bafkrei… --since 10m",
     "logs bafkrei… -f --provider paolo.eth --json",
   ],

@@ -30,6 +30,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./deploy.ts")).deploy,
   },
   {
+    name: "redeploy",
+    group: "developer",
+    summary: "deploy a folder again, with the flags of last time",
+    load: async () => (await import("./redeploy.ts")).redeploy,
+  },
+  {
     name: "run",
     group: "developer",
     summary: "call a program in the real sandbox, with curl's flags",
