@@ -26,6 +26,7 @@ import { ownDeployment } from "./deploy_record.ts";
 import { report, signedLines } from "./deploy_report.ts";
 import { assertFit, type Fitted, standingOf, target } from "./deploy_targets.ts";
 import { noteLeftOut } from "./left_out_note.ts";
+import { assertProvided, withToldFileFlags } from "./program_file.ts";
 import { noteServer } from "./server_note.ts";
 
 export const deploy = defineCommand({
@@ -50,11 +51,13 @@ export const deploy = defineCommand({
   ],
   options: OPTIONS,
   positionals: { min: 1, max: 1 },
-  async run(context, { options, positionals }) {
+  async run(context, { options: typed, positionals }) {
     const { out, home } = context;
+    const dir = positionals[0]!;
+    const options = await withToldFileFlags(context, dir, typed);
+    assertProvided(options.provider);
     const choices = await specChoices(options);
     const beside = await placesBeside(context, options);
-    const dir = positionals[0]!;
     const program = await packedProgram(context, dir, options, choices);
     const fitted = await fittingTargets(context, options, program, choices);
     for (const { record } of fitted) await agree(context, record, options["accept-terms"]);
@@ -71,7 +74,7 @@ export const deploy = defineCommand({
     for (const line of signedLines(sealed)) out.note(line);
 
     // Before anything is public: `stop` needs the id, which only we and the provider know.
-    await addDeployment(home, ownDeployment(dir, program, sealed, standings));
+    await addDeployment(home, ownDeployment(dir, program, sealed, standings, typed));
     const places = [...pushed, ...beside];
     const copies = await publishBoth(context, places, program, sealed, standings);
     const isThere = isPublished(copies);

@@ -36,6 +36,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./publish.ts")).publish,
   },
   {
+    name: "redeploy",
+    group: "developer",
+    summary: "deploy a folder again, with the flags of last time",
+    load: async () => (await import("./redeploy.ts")).redeploy,
+  },
+  {
     name: "run",
     group: "developer",
     summary: "call a program in the real sandbox, with curl's flags",
@@ -63,13 +69,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "stop",
     group: "developer",
     summary: "end a deployment at its providers",
-    load: async () => (await import("./deployments.ts")).stop,
+    load: async () => (await import("./stop.ts")).stop,
   },
   {
     name: "inspect",
     group: "developer",
     summary: "show a deployment's spec, secrets masked",
-    load: async () => (await import("./deployments.ts")).inspect,
+    load: async () => (await import("./inspect.ts")).inspect,
   },
   {
     name: "call",
