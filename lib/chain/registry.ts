@@ -166,8 +166,11 @@ export async function howToPoint(
   });
 }
 
-/** Whether anyone may claim an unowned name; null when this is no Registry of ours. */
-async function readOpenClaims(chain: Chain, registry: Address): Promise<boolean | null> {
+/**
+ * Whether anyone may claim an unowned name; null when this is no Registry of ours.
+ * @throws KhachapuriError `chain_unavailable`
+ */
+export async function readOpenClaims(chain: Chain, registry: Address): Promise<boolean | null> {
   try {
     const call = { address: registry, abi: registryAbi, functionName: "openClaims" };
     return await chain.read<boolean>(call);
