@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
+import { namesShape } from "./config_names.ts";
 import { publishShape } from "./config_publish.ts";
 import { addressFault, EGRESS_LIMITS, egressFault, patternFault } from "./egress.ts";
 import { KhachapuriError } from "./errors.ts";
@@ -182,6 +183,7 @@ const providerFields = v.strictObject({
     {},
   ),
   egress: egressShape,
+  names: namesShape,
   sandbox: v.optional(
     v.strictObject({
       launcher: v.optional(v.picklist(["bwrap", "nsjail"]), "bwrap"),

@@ -1,6 +1,6 @@
 /** A real name server: Debian's dnsmasq, with the records that a test wants. */
 import { isOnPath } from "../../tools/requirements.ts";
-import type { NameServer } from "../../lib/provider/naming/resolv_conf.ts";
+import type { NameServer } from "../../lib/name_server.ts";
 import { freePort } from "../free_port.ts";
 
 /** Options of dnsmasq without their dashes, e.g. "txt-record=_dnslink.a.test,dnslink=/ipfs/…". */

@@ -2,9 +2,9 @@
 import { Buffer } from "node:buffer";
 import dgram from "node:dgram";
 import net from "node:net";
-// @ts-types="@types/dns-packet"
+// @ts-types="../../lib/provider/naming/dns_packet.d.ts"
 import * as packet from "dns-packet";
-import type { NameServer } from "../../lib/provider/naming/resolv_conf.ts";
+import type { NameServer } from "../../lib/name_server.ts";
 
 export interface Asked {
   readonly id: number;

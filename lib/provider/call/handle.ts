@@ -32,7 +32,9 @@ export async function handleCall(
   const arrival: Arrival = { target, request };
   const call = await Call.open(parts, arrival);
   try {
-    const key = call.bill.source === "caller" ? requestKey(request.fields, call.bill) : null;
+    const key = call.bill.source === "caller"
+      ? requestKey(request.fields, call.bill, target)
+      : null;
     if (key && request.upgrade !== null) throw unkeepable();
     return key ? await answerUnderKey(call, key) : await answerOnce(call);
   } catch (error) {

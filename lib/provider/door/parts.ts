@@ -9,6 +9,7 @@ import type { Answer, HttpRequest } from "../http/request.ts";
 import type { Counter, Metric } from "../metrics/metrics.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Credits } from "../money/credits.ts";
+import type { Names } from "../naming/names.ts";
 import type { Receipts } from "../money/receipts.ts";
 import type { Renewals } from "../money/renewals.ts";
 import type { Seller } from "../money/seller.ts";
@@ -45,6 +46,8 @@ export interface RouteParts extends CallParts {
     /** What programs find on this machine; null as long as that is not known. */
     runtimes(): Promise<Runtimes | null>;
   };
+  /** By which deployments are called; null: by their cids only. */
+  names: Names | null;
   gate: CallParts["gate"] & { slots: Pick<Slots, "busy"> };
   records: CallRecords & {
     registrations: Pick<Records["registrations"], "ofOwner" | "isDeploymentLane">;

@@ -13,7 +13,7 @@ import {
   DNS_TIMEOUT_MS,
 } from "../../limits_of_content.ts";
 import { type Reading, readTxtAnswer, type TxtAnswer, txtQuestion } from "./dns_message.ts";
-import type { NameServer } from "./resolv_conf.ts";
+import type { NameServer } from "../../name_server.ts";
 
 export interface DnsClientOptions {
   /** Asked in this order, twice. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-// @ts-types="@types/dns-packet"
+// @ts-types="./dns_packet.d.ts"
 import * as packet from "dns-packet";
 import { dnsmasqPath, startDnsmasq } from "../../../worlds/naming/dnsmasq.ts";
 import {
@@ -10,7 +10,7 @@ import {
   txt,
 } from "../../../worlds/naming/name_server.ts";
 import { DnsClient } from "./dns_client.ts";
-import type { NameServer } from "./resolv_conf.ts";
+import type { NameServer } from "../../name_server.ts";
 
 const NAME = "_dnslink.www.example.org";
 const LINK = "dnslink=/ipfs/bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";

@@ -1,6 +1,6 @@
 /** Questions for TXT records, and what of an answer counts (RFC 1035, 2308, 6891). */
 import { Buffer } from "node:buffer";
-// @ts-types="@types/dns-packet"
+// @ts-types="./dns_packet.d.ts"
 import * as packet from "dns-packet";
 import { DNS_ALIASES_MAX, DNS_DATAGRAM_BYTES_MAX, DNS_TEXTS_MAX } from "../../limits_of_content.ts";
 
@@ -41,7 +41,6 @@ export function txtQuestion(id: number, name: string): Uint8Array {
       extendedRcode: 0,
       ednsVersion: 0,
       flags: 0,
-      flag_do: false,
       options: [],
     }],
   }));
@@ -58,19 +57,15 @@ export function readTxtAnswer(bytes: Uint8Array, id: number, name: string): Read
   }
   if (message.type !== "response" || message.id !== id || !asks(message, name)) return STRAY;
   if (message.flag_tc) return { kind: "truncated" };
-  const rcode = (message.flags ?? 0) & RCODE_MASK;
+  const rcode = message.flags & RCODE_MASK;
   if (rcode !== NO_ERROR && rcode !== NAME_ERROR) {
-    return { kind: "failure", why: `it answers ${rcodeText(message)}` };
+    return { kind: "failure", why: `it answers ${message.rcode}` };
   }
   return textsOf(message, name);
 }
 
-function rcodeText(message: packet.DecodedPacket): string {
-  return (message as { rcode?: string }).rcode ?? "with an error";
-}
-
 /** RFC 5452 section 9.1: the question comes back as it was asked. */
-function asks({ questions = [] }: packet.DecodedPacket, name: string): boolean {
+function asks({ questions }: packet.DecodedPacket, name: string): boolean {
   const [question] = questions;
   return questions.length === 1 && question!.type === "TXT" &&
     (question!.class ?? "IN") === "IN" && isSame(question!.name, name);
@@ -85,7 +80,7 @@ function isCutOff(bytes: Uint8Array, id: number): boolean {
 
 /** Follows aliases from the name that was asked; records of any other name count for nothing. */
 function textsOf(message: packet.DecodedPacket, asked: string): Reading {
-  const answers = message.answers ?? [];
+  const answers = message.answers;
   let name = asked;
   let ttl = Infinity;
   for (let aliases = 0; aliases <= DNS_ALIASES_MAX; aliases++) {
@@ -108,9 +103,9 @@ function textsOf(message: packet.DecodedPacket, asked: string): Reading {
 }
 
 /** RFC 2308 section 5: what the zone says of how long there is nothing. */
-function absenceTtl({ authorities = [] }: packet.DecodedPacket, aliasTtl: number): number | null {
+function absenceTtl({ authorities }: packet.DecodedPacket, aliasTtl: number): number | null {
   const soa = authorities.find((each) => each.type === "SOA");
-  const minimum = soa?.type === "SOA" ? Math.min(ttlOf(soa), soa.data.minimum ?? 0) : Infinity;
+  const minimum = soa?.type === "SOA" ? Math.min(ttlOf(soa), soa.data.minimum) : Infinity;
   const ttl = Math.min(aliasTtl, minimum);
   return ttl === Infinity ? null : ttl;
 }

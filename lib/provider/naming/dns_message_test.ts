@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-// @ts-types="@types/dns-packet"
+// @ts-types="./dns_packet.d.ts"
 import * as packet from "dns-packet";
 import { answering, type Asked, txt } from "../../../worlds/naming/name_server.ts";
 import { readTxtAnswer, txtQuestion } from "./dns_message.ts";

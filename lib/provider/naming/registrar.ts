@@ -43,8 +43,12 @@ export interface RegistrarOptions {
    * @throws KhachapuriError why it is not
    */
   ownerOf(cid: CidText, from: string): Promise<Address>;
-  /** @throws KhachapuriError when it can't be found out now */
-  allowed(owner: Address, from: string): Promise<Allowed>;
+  /**
+   * What the owner of the deployment behind `cid` has allowed.
+   * @param isSure whether the chain is to be asked, before a no is said
+   * @throws KhachapuriError when it can't be found out now
+   */
+  allowed(cid: CidText, from: string, isSure: boolean): Promise<Allowed>;
   now: () => number;
 }
 
@@ -70,8 +74,7 @@ export class Registrar {
     if (!await isNameChangeValid(change, place, seconds)) throw notOwner();
     register.assertNext(change);
     if (change.cid !== "") await this.#assertOwnDeployment(change.cid, change.owner, from);
-    const isNew = !register.has(change.label);
-    const allowed = isNew ? await this.options.allowed(change.owner, from) : null;
+    const allowed = register.has(change.label) ? null : await this.#allowed(change, from);
     // From here on nothing is awaited: of two changes at once the later one sees the other's name.
     if (allowed) this.#assertRoom(change.owner, allowed);
     register.assertNext(change);
@@ -86,9 +89,18 @@ export class Registrar {
     });
   }
 
-  #assertRoom(owner: Address, { amount, paysCall }: Allowed): void {
+  /** The owner may have allowed more just now: a no is not said on what was known before. */
+  async #allowed({ owner, cid }: SignedNameChange, from: string): Promise<Allowed> {
+    const { register, perUsdc, allowed } = this.options;
+    // Nobody gives up a name that it has not: `assertNext` has said so.
+    const known = await allowed(cid as CidText, from, false);
+    if (register.count(owner) < namesFor(known, perUsdc)) return known;
+    return await allowed(cid as CidText, from, true);
+  }
+
+  #assertRoom(owner: Address, allowed: Allowed): void {
     const { register, perUsdc, provider } = this.options;
-    const most = namesFor(amount, paysCall, perUsdc);
+    const most = namesFor(allowed, perUsdc);
     const count = register.count(owner);
     if (count < most) return;
     const credits = `khachapuri allow ${provider} --credits N`;
@@ -97,8 +109,8 @@ export class Registrar {
         hints: [`names are for owners whose calls can be paid: ${credits}`],
       });
     }
-    const allowed = `${formatUsdc(amount)} USDC allowed here are good for ${most}`;
-    throw new KhachapuriError("payment_required", `this owner has ${count} names: ${allowed}`, {
+    const good = `${formatUsdc(allowed.amount)} USDC allowed here are good for ${most}`;
+    throw new KhachapuriError("payment_required", `this owner has ${count} names: ${good}`, {
       hints: [
         perUsdc > 0 ? `allow more, ${perUsdc} names a USDC: ${credits}` : "one each",
         "or give one up: khachapuri name remove",
@@ -131,7 +143,7 @@ export class Registrar {
 }
 
 /** Whoever can pay a call has one. */
-function namesFor(amount: bigint, paysCall: boolean, perUsdc: number): number {
+function namesFor({ amount, paysCall }: Allowed, perUsdc: number): number {
   const bought = amount * BigInt(perUsdc) / USDC;
   const least = paysCall ? 1n : 0n;
   return Number(bought > least ? bought : least);

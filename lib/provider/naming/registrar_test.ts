@@ -10,7 +10,7 @@ import {
 } from "../../limits_of_content.ts";
 import { parseNameChange, signNameChange } from "../../spec/name_change.ts";
 import { NameRegister } from "./register.ts";
-import { Registrar } from "./registrar.ts";
+import { type Allowed, Registrar } from "./registrar.ts";
 
 const NOW = 1_700_000_000_000;
 const owner = privateKeyToAccount(`0x${"11".repeat(32)}`);
@@ -27,7 +27,7 @@ const OWNERS: Record<string, Address> = {
   [THEIRS]: stranger.address,
 };
 
-function openDesk({ perUsdc = 10 } = {}) {
+function openDesk(known: Allowed | null = null) {
   let time = NOW;
   const register = new NameRegister(new DatabaseSync(":memory:"), () => time);
   const allowance = { amount: 200_000n, paysCall: true };
@@ -35,7 +35,7 @@ function openDesk({ perUsdc = 10 } = {}) {
   const registrar = new Registrar({
     register,
     place: PLACE,
-    perUsdc,
+    perUsdc: 10,
     provider: "paolo.example",
     async ownerOf(cid) {
       asked.push("owner");
@@ -44,10 +44,10 @@ function openDesk({ perUsdc = 10 } = {}) {
       if (!found) throw new KhachapuriError("not_found", "nobody has it");
       return found;
     },
-    async allowed() {
-      asked.push("allowed");
+    async allowed(_cid, _from, isSure) {
+      asked.push(isSure ? "allowed now" : "allowed");
       await Promise.resolve();
-      return allowance;
+      return isSure ? allowance : known ?? allowance;
     },
     now: () => time,
   });
@@ -171,4 +171,10 @@ Deno.test("changes are limited for each network, and for each owner", async () =
   }
   await assert.rejects(network.change("blog", MINE, 1), { code: "rate_limited" });
   await network.change("blog", MINE, 1, owner, "203.0.113.1");
+});
+
+Deno.test("an owner that allowed something just now is believed once the chain says so", async () => {
+  const { asked, change } = openDesk({ amount: 0n, paysCall: false });
+  await change("blog", MINE, 1);
+  assert.deepEqual(asked, ["owner", "allowed", "allowed now"]);
 });

@@ -23,6 +23,8 @@ export interface Found {
   readonly cid: CidText | null;
   /** How long it may be believed, seconds; null: that was not said. */
   readonly ttl: number | null;
+  /** Why what stands there cannot be called; null: nothing stands there. */
+  readonly why?: string | null;
 }
 
 /** @throws KhachapuriError when nobody can say */
@@ -31,6 +33,8 @@ export type LookUp = (name: string) => Promise<Found>;
 export interface Resolution extends OutsideName {
   /** Null: it points to nothing that could be called. */
   readonly cid: CidText | null;
+  /** Why what stands there cannot be called; null: nothing stands there. */
+  readonly why: string | null;
   /** Since when it is known to point there, Unix ms. */
   readonly since: number;
   /** When somebody said so last, Unix ms. */
@@ -70,7 +74,7 @@ export class Resolutions {
   constructor(options: ResolutionsOptions) {
     this.#options = options;
     for (const stored of options.store.all()) {
-      this.#paid.set(keyOf(stored), { ...stored, until: 0 });
+      this.#paid.set(keyOf(stored), { ...stored, why: null, until: 0 });
     }
   }
 
@@ -147,12 +151,12 @@ export class Resolutions {
     }
   }
 
-  #take(name: OutsideName, { cid, ttl }: Found): Resolution {
+  #take(name: OutsideName, { cid, ttl, why = null }: Found): Resolution {
     const now = this.#options.now();
     const before = this.known(name);
     const since = before?.cid === cid ? before.since : now;
     const until = now + 1_000 * believedSeconds(cid, ttl);
-    const resolution: Resolution = { ...name, cid, since, checkedAt: now, until };
+    const resolution: Resolution = { ...name, cid, why, since, checkedAt: now, until };
     this.#keep(resolution);
     if (before?.cid && before.cid !== cid) this.#options.onMoved(before.cid);
     return resolution;

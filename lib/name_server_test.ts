@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseServer, serverFault, serversOf } from "./resolv_conf.ts";
+import { nameServerFault, nameServersOf, parseNameServer } from "./name_server.ts";
 
 const at = (address: string, port = 53) => ({ address, port });
 
@@ -19,15 +19,15 @@ Deno.test("the servers of a resolv.conf are asked in its order, three at most", 
     ["#nameserver 1.1.1.1\nnameserver nonsense\n", [at("127.0.0.1")]],
     ["", [at("127.0.0.1")]],
   ];
-  for (const [text, servers] of cases) assert.deepEqual(serversOf(text), servers, text);
+  for (const [text, servers] of cases) assert.deepEqual(nameServersOf(text), servers, text);
 });
 
 Deno.test("a configured server is an address, and a port where it is another than 53", () => {
-  assert.deepEqual(parseServer("127.0.0.1:5353"), at("127.0.0.1", 5353));
-  assert.deepEqual(parseServer("[::1]:5353"), at("::1", 5353));
-  assert.deepEqual(parseServer("192.0.2.1"), at("192.0.2.1"));
+  assert.deepEqual(parseNameServer("127.0.0.1:5353"), at("127.0.0.1", 5353));
+  assert.deepEqual(parseNameServer("[::1]:5353"), at("::1", 5353));
+  assert.deepEqual(parseNameServer("192.0.2.1"), at("192.0.2.1"));
   for (const text of ["", "dns.example:53", "127.0.0.1:0", "127.0.0.1:70000", "::1", "1.2.3:53"]) {
-    assert.match(serverFault(text)!, /IP address/, text);
-    assert.throws(() => parseServer(text), { code: "invalid_config" });
+    assert.match(nameServerFault(text)!, /IP address/, text);
+    assert.throws(() => parseNameServer(text), { code: "invalid_config" });
   }
 });

@@ -1,6 +1,6 @@
 /** Which name servers this machine asks. */
 import { isIP } from "node:net";
-import { KhachapuriError } from "../../errors.ts";
+import { KhachapuriError } from "./errors.ts";
 
 export interface NameServer {
   readonly address: string;
@@ -12,7 +12,7 @@ const DNS_PORT = 53;
 const SERVERS_MAX = 3;
 
 /** The servers that a resolv.conf names; where it names none, the one on this machine. */
-export function serversOf(resolvConf: string): NameServer[] {
+export function nameServersOf(resolvConf: string): NameServer[] {
   const named: NameServer[] = [];
   for (const line of resolvConf.split("\n")) {
     const [, address = ""] = /^\s*nameserver\s+(\S+)/.exec(line) ?? [];
@@ -24,15 +24,15 @@ export function serversOf(resolvConf: string): NameServer[] {
 }
 
 /** What is wrong with "address:port" as a name server; null: nothing. */
-export function serverFault(text: string): string | null {
+export function nameServerFault(text: string): string | null {
   return parse(text) === null ? 'not an IP address and a port, as "127.0.0.1:53"' : null;
 }
 
 /** @throws KhachapuriError `invalid_config` */
-export function parseServer(text: string): NameServer {
+export function parseNameServer(text: string): NameServer {
   const server = parse(text);
   if (server) return server;
-  throw new KhachapuriError("invalid_config", `${text}: ${serverFault(text)}`);
+  throw new KhachapuriError("invalid_config", `${text}: ${nameServerFault(text)}`);
 }
 
 function parse(text: string): NameServer | null {
