@@ -12,6 +12,7 @@ import { publishBoth, requireKubo, writeBoth } from "./deploy_publish.ts";
 import { ownDeployment } from "./deploy_record.ts";
 import { report, signedLines } from "./deploy_report.ts";
 import { assertFit, signingTarget, target } from "./deploy_targets.ts";
+import { assertProvided, withToldFileFlags } from "./program_file.ts";
 import { noteServer } from "./server_note.ts";
 
 export const deploy = defineCommand({
@@ -32,11 +33,13 @@ export const deploy = defineCommand({
   ],
   options: OPTIONS,
   positionals: { min: 1, max: 1 },
-  async run(context, { options, positionals }) {
+  async run(context, { options: typed, positionals }) {
     const { out, home } = context;
+    const dir = positionals[0]!;
+    const options = await withToldFileFlags(context, dir, typed);
+    assertProvided(options.provider);
     const choices = await specChoices(options);
     if (options.out === undefined) await requireKubo(context);
-    const dir = positionals[0]!;
     out.progress(`packing ${dir}`);
     const program = await packForDeployment(
       dir,
@@ -63,7 +66,7 @@ export const deploy = defineCommand({
     for (const line of signedLines(sealed)) out.note(line);
 
     // Before anything is public: `stop` needs the id, which only we and the provider know.
-    await addDeployment(home, ownDeployment(dir, program, sealed, signing));
+    await addDeployment(home, ownDeployment(dir, program, sealed, signing, typed));
     if (options.out === undefined) {
       await publishBoth(context, program, sealed);
       await notePublished(home, sealed.cid);

@@ -11,7 +11,6 @@ export const OPTIONS = {
     type: "string",
     value: "NAME",
     multiple: true,
-    required: true,
     description: "ENS name of a provider; repeat for several",
   },
   ...PROGRAM_OPTIONS,

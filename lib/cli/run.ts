@@ -17,6 +17,7 @@ import { missingArgument } from "./arguments.ts";
 import { curlInputs, transferAndPrint } from "./curl_output.ts";
 import { addressOf } from "./parties.ts";
 import { linesTo } from "./program_lines.ts";
+import { withFileFlags } from "./program_file.ts";
 import { noteServer } from "./server_note.ts";
 
 export const run = defineCommand({
@@ -25,7 +26,8 @@ export const run = defineCommand({
     "Calls the program in DIR the way a provider would: packed, in the sandbox, with the same " +
     "arguments and environment. Prints what curl would print; the program's stderr goes to " +
     "stderr.",
-    "Flags of ours come before DIR, curl's own after it.",
+    "Flags of ours come before DIR, curl's own after it. Those of deploy that DIR's " +
+    "khachapuri.json holds need not be given.",
   ],
   examples: [
     "run samples/hello /",
@@ -40,10 +42,11 @@ export const run = defineCommand({
   async run(context, { options, raw }) {
     const [dir, ...flags] = raw;
     if (dir === undefined || flags.length === 0) throw missingArgument("run", run);
-    const choices = await localChoices(options);
+    const program = await withFileFlags(dir, options);
+    const choices = await localChoices(program);
     const curl = await parseCurlFlags(flags, curlInputs(context.world));
     const url = targetUrl(curl.target, curl.request.isPathAsIs);
-    await noteServer(context, dir, options);
+    await noteServer(context, dir, program);
     const { out } = context;
     // A document has it in a field of its own.
     const ear = linesTo((line) => out.isJson || out.errorBytes(line));

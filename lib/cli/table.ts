@@ -30,6 +30,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./deploy.ts")).deploy,
   },
   {
+    name: "redeploy",
+    group: "developer",
+    summary: "deploy a folder again, with the flags of last time",
+    load: async () => (await import("./redeploy.ts")).redeploy,
+  },
+  {
     name: "run",
     group: "developer",
     summary: "call a program in the real sandbox, with curl's flags",
@@ -57,7 +63,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "stop",
     group: "developer",
     summary: "end a deployment at its providers",
-    load: async () => (await import("./deployments.ts")).stop,
+    load: async () => (await import("./stop.ts")).stop,
   },
   {
     name: "name",
@@ -81,7 +87,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "inspect",
     group: "developer",
     summary: "show a deployment's spec, secrets masked",
-    load: async () => (await import("./deployments.ts")).inspect,
+    load: async () => (await import("./inspect.ts")).inspect,
   },
   {
     name: "call",

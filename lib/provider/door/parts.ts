@@ -51,7 +51,7 @@ export interface RouteParts extends CallParts {
   gate: CallParts["gate"] & { slots: Pick<Slots, "busy"> };
   records: CallRecords & {
     registrations: Pick<Records["registrations"], "ofOwner" | "isDeploymentLane">;
-    runLog: Pick<Records["runLog"], "read" | "followers">;
+    runLog: Pick<Records["runLog"], "read" | "last" | "followers">;
     stops: Pick<Records["stops"], "add">;
   };
 }
