@@ -1,4 +1,4 @@
-/** The list `publish` of config.json: places that deployments are copied to, beside the providers. */
+/** The list `publish` of config.json: where deployments are copied to, beside the providers. */
 import * as v from "valibot";
 import { httpUrlShape } from "./shape.ts";
 

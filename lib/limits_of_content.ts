@@ -85,3 +85,8 @@ export const NAME_TTL_SECONDS_MIN = 15;
 export const NAME_TTL_SECONDS_MAX = 3_600;
 /** That nobody has a name is believed no longer than this: whoever sets it up wants to see it. */
 export const NAME_ABSENCE_SECONDS_MAX = 60;
+
+// A provider that rehearses a deployment.
+
+/** A rehearsal: a provider that fetches has IPFS_DEADLINE_MS for each of two files. */
+export const DRY_RUN_TIMEOUT_MS = 150_000;

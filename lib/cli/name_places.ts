@@ -3,7 +3,7 @@ import { isAddressEqual, zeroAddress } from "viem";
 import { parseName } from "../chain/name.ts";
 import { readOpenClaims, readOwner } from "../chain/registry.ts";
 import { KhachapuriError } from "../errors.ts";
-import { parseServer, serversOf } from "../provider/naming/resolv_conf.ts";
+import { nameServersOf, parseNameServer } from "../name_server.ts";
 import { nameIn, type NameKind } from "../provider/http/name_text.ts";
 import { DnsClient } from "../provider/naming/dns_client.ts";
 import { assertLabel } from "../spec/name_label.ts";
@@ -107,8 +107,8 @@ function dnsClient(server: string | undefined): DnsClient {
   return new DnsClient({
     servers: async () =>
       server === undefined
-        ? serversOf(await Deno.readTextFile(RESOLV_CONF).catch(() => ""))
-        : [parseServer(server)],
+        ? nameServersOf(await Deno.readTextFile(RESOLV_CONF).catch(() => ""))
+        : [parseNameServer(server)],
   });
 }
 

@@ -13,7 +13,7 @@ export interface BearerService {
 /** Characters of a service's own words that are quoted. */
 const QUOTED_CHARACTERS = 200;
 
-/** @throws KhachapuriError `invalid_config` for one that others could read the token on its way to */
+/** @throws KhachapuriError `invalid_config` where others could read the token on its way */
 export function assertConfidential({ url }: BearerService, what: string): void {
   if (isConfidential(new URL(url))) return;
   throw new KhachapuriError("invalid_config", `${what} is no https URL: ${url}`, {

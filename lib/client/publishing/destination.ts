@@ -6,6 +6,8 @@ export interface Destination {
   name: string;
   /** The flags of `khachapuri publish` that copy to it, as a shell reads them. */
   flags: string;
+  /** Who can read it from there: one provider, everybody, or whoever has the files. */
+  reach: "provider" | "network" | "files";
   /** "second": it fetches what is somewhere already, so it comes after the others. */
   order: "first" | "second";
   /**

@@ -1,23 +1,13 @@
 /**
- * Whole DAGs from trustless gateways, every block checked against its cid: what is copied to another
- * place, and what is read back from one. Files, folders and parts of files alike.
+ * Whole DAGs from trustless gateways, every block checked against its cid: what is copied to
+ * another place, and what is read back from one.
  */
-import {
-  type Block,
-  blockKey,
-  type CID,
-  DAG_PB,
-  decodeCid,
-  formatCid,
-  isContentOf,
-  isInline,
-  RAW,
-} from "../../cid.ts";
+import { type Block, blockKey, type CID, formatCid, isContentOf, RAW } from "../../cid.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { readCar } from "../../ipfs/car.ts";
 import type { Dag } from "../../ipfs/dag.ts";
-import { decodeNode } from "../../ipfs/dag_pb.ts";
 import { type Network, requestGateway, resolveHost } from "../../ipfs/http.ts";
+import { walkDag } from "./assemble_dag.ts";
 import {
   BLOCK_BYTES_MAX,
   CAR_SLACK_BYTES,
@@ -78,7 +68,8 @@ async function fetchFrom(gateway: string, root: CID, sources: DagSources): Promi
   const reading: Reading = { base, network: networkNow(), signal, bytesMax: sources.bytesMax };
   try {
     const blocks = root.code === RAW ? new Map<string, Block>() : await readAll(reading, root);
-    return await walk(root, blocks, reading);
+    const have = (cid: CID) => blocks.get(blockKey(cid))?.bytes;
+    return await walkDag(root, (cid) => have(cid) ?? readBlock(reading, cid), sources.bytesMax);
   } catch (thrown) {
     if (!timeout.aborted) throw thrown;
     throw new KhachapuriError("ipfs_unavailable", `${base.host} takes too long`, { cause: thrown });
@@ -119,34 +110,6 @@ async function readAll(reading: Reading, root: CID): Promise<Map<string, Block>>
   return blocks;
 }
 
-/** Every block from the root down, each once, a parent before its children. */
-async function walk(root: CID, have: Map<string, Block>, reading: Reading): Promise<Dag> {
-  const blocks = new Map<string, Block>();
-  let size = 0;
-  const pending = [root];
-  for (let cid = pending.pop(); cid !== undefined; cid = pending.pop()) {
-    const key = blockKey(cid);
-    if (isInline(cid) || blocks.has(key)) continue;
-    const bytes = have.get(key)?.bytes ?? await readBlock(reading, cid);
-    size += bytes.length;
-    if (size > reading.bytesMax) throw tooLarge(root, reading.bytesMax);
-    blocks.set(key, { cid, bytes });
-    if (blocks.size > DAG_VISITS_MAX) throw unfit(root, `it has over ${DAG_VISITS_MAX} blocks`);
-    pending.push(...childrenOf(root, cid, bytes).reverse());
-  }
-  return { root, blocks: [...blocks.values()] };
-}
-
-function childrenOf(root: CID, cid: CID, bytes: Uint8Array): CID[] {
-  if (cid.code === RAW) return [];
-  if (cid.code !== DAG_PB) throw unfit(root, `it has a part of another kind (0x${cid.code})`);
-  try {
-    return decodeNode(bytes).links.map(({ hash }) => decodeCid(hash).cid);
-  } catch (cause) {
-    throw unfit(root, cause instanceof Error ? cause.message : String(cause));
-  }
-}
-
 async function readBlock({ network, base, signal }: Reading, cid: CID): Promise<Uint8Array> {
   const url = new URL(`ipfs/${formatCid(cid)}?format=raw`, base);
   const answer = await requestGateway(network, { url, accept: RAW_ACCEPT, signal });
@@ -170,12 +133,4 @@ async function readBounded(body: ReadableStream<Uint8Array>, base: URL): Promise
     parts.push(part);
   }
   return await new Blob(parts as BlobPart[]).bytes();
-}
-
-function tooLarge(root: CID, bytesMax: number): KhachapuriError {
-  return unfit(root, `it has more than ${bytesMax} bytes`);
-}
-
-function unfit(root: CID, why: string): KhachapuriError {
-  return new KhachapuriError("invalid_input", `${formatCid(root)} can't be copied: ${why}`);
 }

@@ -8,6 +8,7 @@ export function kuboNode(kubo: Kubo, readBack: ReadBack): Destination {
   return {
     name: `kubo at ${new URL(kubo.url).host}`,
     flags: `--kubo ${quotedWord(kubo.url)}`,
+    reach: "network",
     order: "first",
     async publish(dag, { onSent, signal }) {
       await publish(dag, { kubo, onSent, signal });

@@ -29,6 +29,7 @@ export function pinata(service: BearerService, readBack: ReadBack): Destination 
   return {
     name: "pinata",
     flags: "--pinata",
+    reach: "network",
     order: "first",
     async publish(dag, options) {
       const answer = await send(service, dag, options);

@@ -61,6 +61,7 @@ export function pinningService(
   return {
     name: `pinning service at ${new URL(service.url).host}`,
     flags: `--pin ${quotedWord(service.url)}`,
+    reach: "network",
     order: "second",
     async publish(dag, { signal }) {
       const cid = formatCid(dag.root);

@@ -53,6 +53,7 @@ export function providerPush(
   return {
     name: target.name,
     flags: `--to ${quotedWord(target.name)}`,
+    reach: "provider",
     order: "first",
     async publish(dag, options) {
       const push = new Push(account, target, dag, world, options);
