@@ -72,6 +72,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./stop.ts")).stop,
   },
   {
+    name: "name",
+    group: "developer",
+    summary: "point a name to a deployment: a URL that stays",
+    load: async () => (await import("./name.ts")).name,
+  },
+  {
+    name: "history",
+    group: "developer",
+    summary: "what a name pointed to",
+    load: async () => (await import("./rollback.ts")).history,
+  },
+  {
+    name: "rollback",
+    group: "developer",
+    summary: "point a name to the deployment before",
+    load: async () => (await import("./rollback.ts")).rollback,
+  },
+  {
     name: "inspect",
     group: "developer",
     summary: "show a deployment's spec, secrets masked",
