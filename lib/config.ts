@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
+import { publishShape } from "./config_publish.ts";
 import { addressFault, EGRESS_LIMITS, egressFault, patternFault } from "./egress.ts";
 import { KhachapuriError } from "./errors.ts";
 import { readJsonFile } from "./home_file.ts";
@@ -248,6 +249,7 @@ const configShape = v.strictObject({
   /** Trustless gateways in the order they are asked. */
   gateways: v.optional(v.array(httpUrlShape), []),
   kubo: v.optional(v.strictObject({ url: httpUrlShape, token: v.optional(v.string()) })),
+  publish: v.optional(publishShape, []),
   /** Contracts by chain id; what stands here wins over the addresses that ship with us. */
   contracts: v.optional(v.record(v.string(), contractsShape), {}),
   provider: v.optional(providerShape),

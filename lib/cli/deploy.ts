@@ -1,17 +1,30 @@
 /** `deploy`, also `deno task deploy-spec`: from a program folder to a deployment cid. */
 import { parseUsdc } from "../chain/usdc.ts";
-import { type DeployTarget, sealDeployment } from "../client/deploy.ts";
+import { type DeployTarget, sealDeployment, type SpecChoices } from "../client/deploy.ts";
 import { addDeployment, notePublished } from "../client/deployments_file.ts";
-import { assertNoSecrets, assertStartable, packForDeployment } from "../client/packed_program.ts";
-import type { RunLimits } from "../client/provider_limits.ts";
+import {
+  assertNoSecrets,
+  assertStartable,
+  type PackedProgram,
+  packForDeployment,
+} from "../client/packed_program.ts";
 import { agree } from "./agree.ts";
-import { defineCommand } from "./command.ts";
+import { type Arguments, type CommandContext, defineCommand } from "./command.ts";
+import { copyFailure } from "./copies.ts";
 import { paymentFault } from "./deploy_costs.ts";
+import { rehearsalFailure, rehearse } from "./deploy_dry_run.ts";
 import { OPTIONS, specChoices } from "./deploy_flags.ts";
-import { publishBoth, requireKubo, writeBoth } from "./deploy_publish.ts";
+import {
+  isPublished,
+  isPushing,
+  placesAtProviders,
+  placesBeside,
+  publishBoth,
+  unpublishedNote,
+} from "./deploy_publish.ts";
 import { ownDeployment } from "./deploy_record.ts";
 import { report, signedLines } from "./deploy_report.ts";
-import { assertFit, signingTarget, target } from "./deploy_targets.ts";
+import { assertFit, type Fitted, standingOf, target } from "./deploy_targets.ts";
 import { assertProvided, withToldFileFlags } from "./program_file.ts";
 import { noteServer } from "./server_note.ts";
 
@@ -19,8 +32,10 @@ export const deploy = defineCommand({
   usage: "DIR --provider NAME [flags]",
   details: [
     "Packs DIR, shows you the provider's terms, signs them with the spec, encrypts the spec to " +
-    "the provider and publishes both. The program is public unless --private; the spec with its " +
-    "environment is readable to the provider only.",
+    "the provider, pushes both to it and has it rehearse a call. The program is public unless " +
+    "--private; the spec with its environment is readable to the provider only.",
+    "No IPFS node is needed. With --kubo, --pinata, --pin, or what config.json lists under " +
+    "publish, copies go there as well, and each is read back.",
     "What it may cost you is bounded by what you allow the provider: see khachapuri allow.",
   ],
   examples: [
@@ -29,7 +44,9 @@ export const deploy = defineCommand({
     "deploy . --provider paolo.eth --env-file ../env --egress api.example.com:443",
     "deploy . --provider paolo.eth --credits 40",
     "deploy . --provider paolo.eth --interface http --entrypoint server.js --server-port 3000",
-    "deploy . --provider a.eth --provider b.eth --access payer --out /tmp/cars",
+    "deploy . --provider a.eth --provider b.eth --pinata --pin https://pins.example",
+    "deploy . --provider a.eth --access payer --no-push --kubo http://127.0.0.1:5001",
+    "deploy . --provider a.eth --access payer --out /tmp/cars",
   ],
   options: OPTIONS,
   positionals: { min: 1, max: 1 },
@@ -39,42 +56,74 @@ export const deploy = defineCommand({
     const options = await withToldFileFlags(context, dir, typed);
     assertProvided(options.provider);
     const choices = await specChoices(options);
-    if (options.out === undefined) await requireKubo(context);
-    out.progress(`packing ${dir}`);
-    const program = await packForDeployment(
-      dir,
-      options.private,
-      choices,
-      options["env-file"] ?? null,
-    );
-    assertNoSecrets(program.secrets, options["allow-secret"], options.private);
-    await noteServer(context, dir, options);
-    assertStartable(program.start, null);
-    const cap = options["max-price"] === undefined ? null : parseUsdc(options["max-price"]);
-    const targets: DeployTarget[] = [];
-    for (const name of options.provider) targets.push(await target(context, name, cap));
-    const given: RunLimits[] = [];
-    for (const each of targets) given.push(await assertFit(context, each, program, choices));
-    for (const { record } of targets) await agree(context, record, options["accept-terms"]);
+    const beside = await placesBeside(context, options);
+    const program = await packedProgram(context, dir, options, choices);
+    const fitted = await fittingTargets(context, options, program, choices);
+    for (const { record } of fitted) await agree(context, record, options["accept-terms"]);
     const account = await context.account();
-    const signing = await Promise.all(
-      targets.map((each) => signingTarget(context, each, account.address)),
+    const standings = await Promise.all(
+      fitted.map((each) => standingOf(context, each, account.address)),
     );
-    const sealed = await sealDeployment(account, program, signing, choices);
-    out.note(`program     ${program.cid} (${program.size} bytes)`);
+    const { access } = choices;
+    const pushed = isPushing(options)
+      ? await placesAtProviders(context, account, standings, program, access)
+      : [];
+    const sealed = await sealDeployment(account, program, standings, choices);
     out.note(`deployment  ${sealed.cid} (${sealed.size} bytes)`);
     for (const line of signedLines(sealed)) out.note(line);
 
     // Before anything is public: `stop` needs the id, which only we and the provider know.
-    await addDeployment(home, ownDeployment(dir, program, sealed, signing, typed));
-    if (options.out === undefined) {
-      await publishBoth(context, program, sealed);
-      await notePublished(home, sealed.cid);
-    } else await writeBoth(context, options.out, program, sealed);
-    const placed = await Promise.all(targets.map(async (each, index) => {
-      const limits = given[index]!;
-      return { ...each, limits, unpaid: await paymentFault(context, each, sealed, limits) };
-    }));
-    report(context, program, sealed, placed);
+    await addDeployment(home, ownDeployment(dir, program, sealed, standings, typed));
+    const places = [...pushed, ...beside];
+    const copies = await publishBoth(context, places, program, sealed, standings);
+    const isThere = isPublished(copies);
+    if (isThere) await notePublished(home, sealed.cid);
+    else out.note(unpublishedNote(options.out!, [program.cid, sealed.cid]));
+    const rehearsals = isThere && !options["no-dry-run"]
+      ? await rehearse(out, account, sealed.cid, standings)
+      : [];
+    const placed = await Promise.all(standings.map(async (each, index) => ({
+      ...each,
+      unpaid: await paymentFault(context, each, sealed, each.limits),
+      rehearsal: rehearsals[index],
+    })));
+    report(context, program, sealed, placed, copies);
+    const names = standings.map(({ record }) => record.name);
+    const failure = copyFailure(sealed.cid, copies) ?? rehearsalFailure(names, rehearsals);
+    if (failure) throw failure;
   },
 });
+
+type Flags = Arguments<typeof OPTIONS>["options"];
+
+/** Its cid is told before anybody else is asked anything. */
+async function packedProgram(
+  context: CommandContext,
+  dir: string,
+  options: Flags,
+  choices: SpecChoices,
+): Promise<PackedProgram> {
+  const { out } = context;
+  out.progress(`packing ${dir}`);
+  const envFile = options["env-file"] ?? null;
+  const program = await packForDeployment(dir, options.private, choices, envFile);
+  out.note(`program     ${program.cid} (${program.size} bytes)`);
+  assertNoSecrets(program.secrets, options["allow-secret"], options.private);
+  await noteServer(context, dir, options);
+  assertStartable(program.start, null);
+  return program;
+}
+
+async function fittingTargets(
+  context: CommandContext,
+  options: Flags,
+  program: PackedProgram,
+  choices: SpecChoices,
+): Promise<Fitted[]> {
+  const cap = options["max-price"] === undefined ? null : parseUsdc(options["max-price"]);
+  const targets: DeployTarget[] = [];
+  for (const name of options.provider) targets.push(await target(context, name, cap));
+  const fitted: Fitted[] = [];
+  for (const each of targets) fitted.push(await assertFit(context, each, program, choices));
+  return fitted;
+}

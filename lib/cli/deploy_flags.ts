@@ -1,6 +1,7 @@
 /** The flags of `deploy`, and the spec that they choose. */
 import { KhachapuriError } from "../errors.ts";
 import { requestsAtOnce, serverToJson } from "../spec/server.ts";
+import { PUBLISHING_OPTIONS } from "./publishing_flags.ts";
 import { PROGRAM_OPTIONS, programChoices, wholeNumber } from "./program_flags.ts";
 
 /** Of a program that is started for each call. */
@@ -43,7 +44,14 @@ export const OPTIONS = {
     description: "most that your permit allows a credit to cost (default: today's price)",
   },
   "accept-terms": { type: "boolean", description: "agree to the providers' terms unasked" },
-  out: { type: "string", value: "DIR", description: "write CAR files there; publish nothing" },
+  ...PUBLISHING_OPTIONS,
+  "no-push": { type: "boolean", description: "publish elsewhere only, not to the providers" },
+  out: {
+    type: "string",
+    value: "DIR",
+    description: "write CAR files there; publish only where other flags say",
+  },
+  "no-dry-run": { type: "boolean", description: "don't have the providers rehearse it" },
 } as const;
 
 /** Those that choose the spec. */

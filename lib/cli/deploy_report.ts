@@ -3,6 +3,9 @@ import type { SealedDeployment } from "../client/deploy.ts";
 import type { PackedProgram } from "../client/packed_program.ts";
 import { creditsMax } from "../spec/credits.ts";
 import { serverOf } from "../spec/server.ts";
+import type { Copy } from "../client/publishing/publish_all.ts";
+import { copiesJson } from "./copies.ts";
+import { type Rehearsal, rehearsalJson } from "./deploy_dry_run.ts";
 import type { CommandContext } from "./command.ts";
 import { costLines, type Placed, unpaidLines } from "./deploy_costs.ts";
 
@@ -41,9 +44,10 @@ export function report(
   { out }: CommandContext,
   program: PackedProgram,
   { spec, cid }: SealedDeployment,
-  placed: readonly Placed[],
+  placed: readonly (Placed & { rehearsal: Rehearsal | undefined })[],
+  copies: readonly Copy[],
 ): void {
-  const providers = placed.map(({ record, maxPrice, limits, unpaid }) => ({
+  const providers = placed.map(({ record, maxPrice, limits, unpaid, rehearsal }) => ({
     name: record.name,
     address: record.address,
     url: `${record.webDomain}/${cid}`,
@@ -51,6 +55,7 @@ export function report(
     maxPrice,
     creditsMax: limits.credits,
     cannotBePaid: unpaid?.fault ?? null,
+    dryRun: rehearsalJson(rehearsal),
   }));
   const { key, size } = program;
   out.json({
@@ -59,6 +64,7 @@ export function report(
     owner: spec.owner,
     program: { cid: program.cid, private: key !== undefined, bytes: size },
     providers,
+    copies: copiesJson(copies),
   });
   out.line(cid);
   const how = spec.access === "payer" ? "khachapuri call --pay" : "curl";

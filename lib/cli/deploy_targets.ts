@@ -2,7 +2,7 @@
 import type { Address } from "viem";
 import { trustedEscrow } from "../chain/deployments.ts";
 import { resolveProvider } from "../chain/ens.ts";
-import { readAllowance } from "../chain/escrow.ts";
+import { type Allowance, readAllowance } from "../chain/escrow.ts";
 import {
   type DeployTarget,
   deployTarget,
@@ -14,6 +14,7 @@ import {
   assertMayCall,
   assertMayTake,
   assertTakesServers,
+  type ContentOffer,
   fetchOffer,
   instanceFaults,
   leastOf,
@@ -25,18 +26,32 @@ import { signingEpoch } from "../permit.ts";
 import { creditsMax } from "../spec/credits.ts";
 import type { CommandContext } from "./command.ts";
 
+/** A provider that the program fits. */
+export interface Fitted extends DeployTarget {
+  /** What a run gets: the provider's own limits where they are lower than the spec's. */
+  limits: RunLimits;
+  content: ContentOffer | null;
+}
+
+/** One of them, and how the owner stands with it. */
+export interface Standing extends Fitted, SigningTarget {
+  held: Allowance;
+}
+
 /**
  * Whether the provider's machine can start the program, and lets it call what it wants.
- * @returns what a run gets: the provider's own limits where they are lower than the spec's
  * @throws KhachapuriError `invalid_program`, `invalid_input`
  */
 export async function assertFit(
   { out }: CommandContext,
-  { record: { name, webDomain } }: DeployTarget,
+  target: DeployTarget,
   { start }: PackedProgram,
   wanted: Pick<SpecChoices, "interface" | "server" | "limits" | "egress">,
-): Promise<RunLimits> {
-  const { machine, limits, egressHosts, instances, runtimes } = await fetchOffer(webDomain);
+): Promise<Fitted> {
+  const { name, webDomain } = target.record;
+  const { machine, limits, egressHosts, instances, runtimes, content } = await fetchOffer(
+    webDomain,
+  );
   const asked = { ...wanted.limits, credits: creditsMax(wanted) };
   if (wanted.interface === "http") assertTakesServers(name, instances);
   assertMayCall(name, wanted.egress, egressHosts);
@@ -48,7 +63,7 @@ export async function assertFit(
   for (const fault of [...limitFaults(asked, limits), ...instanceFaults(wanted, instances)]) {
     out.note(`warning: ${name} ${fault}`);
   }
-  return leastOf(asked, limits);
+  return { ...target, limits: leastOf(asked, limits), content };
 }
 
 /** @throws KhachapuriError as `resolveProvider`, `trustedEscrow` and `deployTarget` */
@@ -65,13 +80,13 @@ export async function target(
   return deployTarget(record, { chainId, escrow }, cap);
 }
 
-/** A target, with the epoch that its owner signs for there. */
-export async function signingTarget(
+/** What the owner allows it, and which epoch is signed for. */
+export async function standingOf(
   context: CommandContext,
-  each: DeployTarget,
+  each: Fitted,
   owner: Address,
-): Promise<SigningTarget> {
+): Promise<Standing> {
   const { record: { address }, escrow } = each;
   const held = await readAllowance(await context.chain(), escrow, owner, address);
-  return { ...each, epoch: signingEpoch(held) };
+  return { ...each, held, epoch: signingEpoch(held) };
 }

@@ -36,6 +36,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./redeploy.ts")).redeploy,
   },
   {
+    name: "publish",
+    group: "developer",
+    summary: "copy a deployment, or any content, to other places",
+    load: async () => (await import("./publish.ts")).publish,
+  },
+  {
     name: "run",
     group: "developer",
     summary: "call a program in the real sandbox, with curl's flags",

@@ -28,14 +28,20 @@ const CARV2_PRAGMA = [0xa1, 0x67, ...ascii("version"), 0x02];
 
 /** A CAR with one root, its blocks in the order of the DAG. */
 export function writeCar(dag: Dag): Uint8Array<ArrayBuffer> {
-  const parts = [...carParts(dag)];
-  const car = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
+  const car = new Uint8Array(carBytes(dag));
   let at = 0;
-  for (const part of parts) {
+  for (const part of carParts(dag)) {
     car.set(part, at);
     at += part.length;
   }
   return car;
+}
+
+/** How many bytes its CAR has. */
+export function carBytes(dag: Dag): number {
+  let bytes = 0;
+  for (const part of carParts(dag)) bytes += part.length;
+  return bytes;
 }
 
 /** The same piece by piece; the blocks' bytes are not copied. */
