@@ -25,6 +25,8 @@ const CODES = {
   stopped: { status: 410, exit: 4 },
   file_unusable: { status: 500, exit: 3 },
   misdirected: { status: 421, exit: 4 },
+  name_conflict: { status: 409, exit: 3 },
+  name_unavailable: { status: 503, exit: 7 },
   payment_required: { status: 402, exit: 5 },
   terms_refused: { status: 403, exit: 5 },
   untrusted_escrow: { status: 403, exit: 5 },

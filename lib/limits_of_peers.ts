@@ -42,8 +42,6 @@ export const GATEWAY_BLOCKS_IN_FLIGHT_MAX = 6;
 export const GATEWAY_BACKOFF_SECONDS_MAX = 60;
 /** What a Kubo node may answer to an import: one line a root. */
 export const KUBO_ANSWER_BYTES_MAX = 64 * 1024;
-/** One import into a Kubo node, upload included. */
-export const KUBO_TIMEOUT_MS = 120_000;
 /** `doctor` waits so long for a gateway, or for our own URL. */
 export const PROBE_TIMEOUT_MS = 10_000;
 

@@ -10,8 +10,9 @@ const LIMITS = "lib/limits.ts";
 const LIMIT_FILES: ReadonlySet<string> = new Set([
   LIMITS,
   "lib/limits_of_peers.ts",
-  "lib/limits_of_servers.ts",
   "lib/limits_of_content.ts",
+  "lib/limits_of_names.ts",
+  "lib/limits_of_servers.ts",
 ]);
 const SHIPPED = /^(?:lib|sandbox)\//;
 const BOUND = /^ *(?:export )?const ([A-Z][A-Z0-9_]*(?:_MAX|_TIMEOUT_MS))\b[^=\n]*=\s*[-\d(]/;

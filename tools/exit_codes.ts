@@ -23,6 +23,8 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   file_unusable: "a file is a folder, its disk is full, or the like",
   stopped: "the deployment was stopped by its owner",
   misdirected: "the deployment is not for this provider",
+  name_conflict: "the name is another's, or was changed meanwhile; `sequence` says how often",
+  name_unavailable: "no name server, or no chain, says what the name points to",
   payment_required: "nobody pays for this call; the body says what is missing",
   terms_refused: "the signed terms are not among those that the provider lists",
   untrusted_escrow: "the provider names an escrow that this client does not know",

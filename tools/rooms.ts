@@ -18,6 +18,7 @@ export const ROOMS: readonly Room[] = [
   { floor: 1, name: "wire", why: "sockets: connections, requests off them, answers onto them" },
   { floor: 1, name: "content", why: "content that is kept: given to whoever asks" },
   { floor: 1, name: "deployment", why: "from a cid to a verified spec, its program, its records" },
+  { floor: 1, name: "naming", why: "names: who has them, what they point to, DNS" },
   { floor: 1, name: "server", why: "servers: their instances, and requests to them" },
   { floor: 2, name: "money", why: "who pays, in which scheme, and what the chain says of it" },
   { floor: 2, name: "program", why: "sandboxes, and how a program is given a request" },

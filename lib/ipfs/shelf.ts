@@ -4,10 +4,11 @@
  */
 import { join } from "node:path";
 import { Leisure } from "../leisure.ts";
+import { type ByteSource, fileSource } from "./byte_source.ts";
 
 export interface Shelf {
   /** The file, least recently used last from now on; null when it is not there. */
-  open(name: string): Promise<{ stream: ReadableStream<Uint8Array>; size: number } | null>;
+  open(name: string): Promise<{ source: ByteSource; size: number } | null>;
   /** Writes the file whole or not at all; nothing comes of it when it can't be written. */
   write(name: string, parts: Iterable<Uint8Array>): Promise<void>;
   /** Moves a file here. @returns whether `other` had it, and it is here now */
@@ -31,8 +32,6 @@ export interface ShelfBounds {
 const TEMPORARY = ".part";
 /** What the usual file systems give out at least. */
 const BLOCK_BYTES = 4_096;
-/** Read at a time: a large file in pieces of 64 KiB costs more than verifying it. */
-const READ_BYTES = 1024 * 1024;
 
 /** Opens (or makes) the folder, mode 0700; other files in it are left alone. */
 export async function openShelf(
@@ -68,7 +67,7 @@ class Folder implements Shelf {
     try {
       const file = await Deno.open(this.#path(name));
       const { size } = await file.stat();
-      return { stream: piecesOf(file, Math.min(Math.max(size, 1), READ_BYTES)), size };
+      return { source: fileSource(file, new Leisure()), size };
     } catch {
       if (this.files.has(name)) this.#drop(name);
       return null;
@@ -148,28 +147,6 @@ class Folder implements Shelf {
     this.#total -= this.files.get(name) ?? 0;
     this.files.delete(name);
   }
-}
-
-/** The file from where it stands, closed when it was read or is wanted no more. */
-function piecesOf(file: Deno.FsFile, pieceBytes: number): ReadableStream<Uint8Array> {
-  const leisure = new Leisure();
-  return new ReadableStream({
-    async pull(controller) {
-      // Fresh memory costs about as much as what is read into it.
-      const read = async () => {
-        const piece = new Uint8Array(pieceBytes);
-        return { piece, length: await file.read(piece) };
-      };
-      const { piece, length } = await leisure.slice(pieceBytes, read).catch((error) => {
-        file.close();
-        throw error;
-      });
-      if (length !== null) return controller.enqueue(piece.subarray(0, length));
-      file.close();
-      controller.close();
-    },
-    cancel: () => file.close(),
-  }, { highWaterMark: 0 });
 }
 
 /** @throws when it would be larger than `bytesMax` */

@@ -10,6 +10,7 @@ import type { Answer, HttpRequest } from "../http/request.ts";
 import type { Counter, Metric } from "../metrics/metrics.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Credits } from "../money/credits.ts";
+import type { Names } from "../naming/names.ts";
 import type { Receipts } from "../money/receipts.ts";
 import type { Renewals } from "../money/renewals.ts";
 import type { Seller } from "../money/seller.ts";
@@ -50,10 +51,12 @@ export interface RouteParts extends CallParts {
     /** Gives out what is kept; null where nothing is to be given out. */
     gateway: Pick<ContentGateway, "answer"> | null;
   };
+  /** By which deployments are called; null: by their cids only. */
+  names: Names | null;
   gate: CallParts["gate"] & { slots: Pick<Slots, "busy"> };
   records: CallRecords & {
     registrations: Pick<Records["registrations"], "ofOwner" | "isDeploymentLane">;
-    runLog: Pick<Records["runLog"], "read" | "followers">;
+    runLog: Pick<Records["runLog"], "read" | "last" | "followers">;
     stops: Pick<Records["stops"], "add">;
   };
 }
