@@ -6,6 +6,7 @@ import * as v from "valibot";
 import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
 import { addressFault, EGRESS_LIMITS, egressFault, patternFault } from "./egress.ts";
+import { ipfsShape } from "./config_ipfs.ts";
 import { KhachapuriError } from "./errors.ts";
 import { readJsonFile } from "./home_file.ts";
 import {
@@ -181,6 +182,8 @@ const providerFields = v.strictObject({
     {},
   ),
   egress: egressShape,
+  /** What owners may have kept here. */
+  ipfs: ipfsShape,
   sandbox: v.optional(
     v.strictObject({
       launcher: v.optional(v.picklist(["bwrap", "nsjail"]), "bwrap"),
