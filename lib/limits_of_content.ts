@@ -4,8 +4,8 @@
 export const PUSH_HEADER_CHARACTERS_MAX = 1_024;
 /** A CAR: the largest program's zip in small blocks, and what names these. */
 export const PUSH_CAR_BYTES_MAX = 68 * 1024 * 1024;
-/** Blocks of one CAR: each is a row of the index, and of a largest one in 4 KiB blocks. */
-export const PUSH_BLOCKS_MAX = 16_384;
+/** Blocks of one CAR, as many as the largest program has in 4 KiB blocks: each is a row. */
+export const PUSH_BLOCKS_MAX = 17_000;
 /** Links in the blocks of one CAR, once in each block: each takes 8 bytes while it comes. */
 export const PUSH_LINKS_MAX = 262_144;
 /** Blocks in each other; folders are 32 deep at most, and so are files. */

@@ -6,7 +6,7 @@ import { PUSH_PACE_BYTES, PUSH_PACE_MS } from "../../limits_of_content.ts";
 import type { CarIntake } from "./car_intake.ts";
 
 /** Written at once: less costs more turns of the event loop. */
-const WRITE_BYTES = 512 * 1024;
+const WRITE_BYTES = 256 * 1024;
 
 /**
  * Takes a body to its end. While some of it is written more comes and is checked.
@@ -77,16 +77,22 @@ function watchPace(body: ByteSource, clock: Clock) {
 
 /** Gathers what comes in small pieces, and writes it while more comes. */
 class Writer {
-  #gathered: Uint8Array[] = [];
+  /** One is filled while the other is written: fresh memory costs more than what goes into it. */
+  #filled = new Uint8Array(WRITE_BYTES);
+  #written = new Uint8Array(WRITE_BYTES);
   #bytes = 0;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(private readonly file: Deno.FsFile) {}
 
   async write(bytes: Uint8Array): Promise<void> {
-    this.#gathered.push(bytes);
-    this.#bytes += bytes.length;
-    if (this.#bytes >= WRITE_BYTES) await this.#flush();
+    for (let at = 0; at < bytes.length;) {
+      const part = bytes.subarray(at, at + WRITE_BYTES - this.#bytes);
+      this.#filled.set(part, this.#bytes);
+      this.#bytes += part.length;
+      at += part.length;
+      if (this.#bytes === WRITE_BYTES) await this.#flush();
+    }
   }
 
   async end(): Promise<void> {
@@ -94,31 +100,19 @@ class Writer {
     await this.#writing;
   }
 
-  /** One write is under way while the next is gathered. */
   async #flush(): Promise<void> {
     await this.#writing;
-    const [pieces, bytes] = [this.#gathered, this.#bytes];
-    this.#gathered = [];
-    this.#bytes = 0;
-    this.#writing = writeAll(this.file, pieces, bytes);
+    this.#writing = writeAll(this.file, this.#filled.subarray(0, this.#bytes));
     // Whoever awaits it next is told.
     this.#writing.catch(() => {});
+    [this.#filled, this.#written] = [this.#written, this.#filled];
+    this.#bytes = 0;
   }
 }
 
-async function writeAll(
-  file: Deno.FsFile,
-  pieces: readonly Uint8Array[],
-  bytes: number,
-): Promise<void> {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   try {
-    for (let written = 0; written < bytes;) written += await file.write(whole.subarray(written));
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
   } catch (cause) {
     throw diskRefused(cause);
   }
