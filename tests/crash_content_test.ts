@@ -14,7 +14,7 @@ import { openKeeper } from "../worlds/content/doomed_keeper.ts";
 import { inFolder } from "../worlds/home.ts";
 import { type Random, seededRandom } from "../worlds/random.ts";
 
-const KILLS = Math.ceil(Number(Deno.env.get("KHACHAPURI_KILLS") ?? 20) * 0.3);
+const KILLS = Math.ceil(Number(Deno.env.get("KHACHAPURI_KILLS") ?? 10) * 0.5);
 const MOST_BYTES = 2 ** 20;
 const KEEPER = new URL("../worlds/content/doomed_keeper.ts", import.meta.url).pathname;
 
