@@ -16,6 +16,7 @@ import { type Random, seededRandom } from "../worlds/random.ts";
 
 const KILLS = Math.ceil(Number(Deno.env.get("KHACHAPURI_KILLS") ?? 10) * 0.5);
 const MOST_BYTES = 2 ** 20;
+const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
 const KEEPER = new URL("../worlds/content/doomed_keeper.ts", import.meta.url).pathname;
 
 /** What was said of roots in all lives: "unsure" where one was about to be given up. */
@@ -23,7 +24,7 @@ type Said = Map<string, "kept" | "unsure">;
 
 /** Lets one live for a random while, and kills it. */
 async function liveOnce(dir: string, random: Random, said: Said): Promise<void> {
-  const flags = ["run", "--quiet", "--no-prompt", "--no-check", "--allow-all"];
+  const flags = ["run", "--quiet", "--no-prompt", "--no-check", ...PERMISSIONS];
   const seed = String(random.between(1, 2 ** 30));
   const child = new Deno.Command(Deno.execPath(), {
     args: [...flags, KEEPER, dir, seed],
