@@ -40,7 +40,10 @@ export const redeploy = defineCommand({
   async run(context, { options: { "stop-old": isStopping, ...typed }, positionals: [wanted] }) {
     const { out, home } = context;
     if (isStopping && typed.out !== undefined) {
-      throw usageError("redeploy", "--stop-old needs the new one to serve, and --out writes it to files");
+      throw usageError(
+        "redeploy",
+        "--stop-old needs the new one to serve, and --out writes it to files",
+      );
     }
     const old = await lastOf(home, wanted);
     const { dir, flags } = notedOf(old);
