@@ -5,7 +5,9 @@
 import * as v from "valibot";
 import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
+import { ipfsShape } from "./config_ipfs.ts";
 import { publishShape } from "./config_publish.ts";
+import { namesShape } from "./config_names.ts";
 import { addressFault, EGRESS_LIMITS, egressFault, patternFault } from "./egress.ts";
 import { KhachapuriError } from "./errors.ts";
 import { readJsonFile } from "./home_file.ts";
@@ -182,6 +184,8 @@ const providerFields = v.strictObject({
     {},
   ),
   egress: egressShape,
+  ipfs: ipfsShape,
+  names: namesShape,
   sandbox: v.optional(
     v.strictObject({
       launcher: v.optional(v.picklist(["bwrap", "nsjail"]), "bwrap"),

@@ -116,6 +116,7 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       egress: EGRESS,
       instances: 64,
       instanceIdleSeconds: 60,
+      names: { perUsdc: 10 },
       offer: OFFER,
     },
     terms,
@@ -136,7 +137,9 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       },
       runtimes: () => Promise.resolve(RUNTIMES),
     },
+    names: null,
     records: { ...calls.parts.records, ...calls.records },
+    content: { gateway: null },
   };
   const routes = createRoutes(parts);
   const ask = async (path: string, init: AskedRequest = {}) =>

@@ -25,6 +25,7 @@ import {
 import { ownDeployment } from "./deploy_record.ts";
 import { report, signedLines } from "./deploy_report.ts";
 import { assertFit, type Fitted, standingOf, target } from "./deploy_targets.ts";
+import { noteLeftOut } from "./left_out_note.ts";
 import { assertProvided, withToldFileFlags } from "./program_file.ts";
 import { noteServer } from "./server_note.ts";
 
@@ -110,6 +111,7 @@ async function packedProgram(
   out.note(`program     ${program.cid} (${program.size} bytes)`);
   assertNoSecrets(program.secrets, options["allow-secret"], options.private);
   await noteServer(context, dir, options);
+  await noteLeftOut(context, dir, program.leftOut);
   assertStartable(program.start, null);
   return program;
 }

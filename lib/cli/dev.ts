@@ -6,6 +6,7 @@ import { type DevServer, startDevServer } from "../provider/dev/server.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { type DevTerminal, jsonTerminal, personsTerminal } from "./dev_terminal.ts";
+import { noteLeftOut } from "./left_out_note.ts";
 import { localHost } from "./local_host.ts";
 import { LOCAL_OPTIONS, localChoices, PROGRAM_OPTIONS } from "./program_flags.ts";
 import { withFileFlags } from "./program_file.ts";
@@ -65,7 +66,10 @@ export const dev = defineCommand({
     const first = await withFileFlags(dir, options);
     const { connectTo } = await localChoices(first);
     const stop = world.stopSignal();
-    if (!context.out.isJson) await noteServer(context, dir, first);
+    if (!context.out.isJson) {
+      await noteServer(context, dir, first);
+      await noteLeftOut(context, dir);
+    }
     const terminal = terminalOf(context);
     const envFile = first["env-file"];
     const server = await startDevServer({

@@ -11,6 +11,7 @@ import type { Diagnosis } from "../provider/program/detector.ts";
 import { type Rehearsal, rehearse, type Stage } from "../provider/program/rehearsal.ts";
 import { defineCommand } from "./command.ts";
 import { runFacts, transferToJson } from "./answer_json.ts";
+import { noteLeftOut } from "./left_out_note.ts";
 import { localHost } from "./local_host.ts";
 import { LOCAL_OPTIONS, localChoices, PROGRAM_OPTIONS } from "./program_flags.ts";
 import { missingArgument } from "./arguments.ts";
@@ -47,6 +48,7 @@ export const run = defineCommand({
     const curl = await parseCurlFlags(flags, curlInputs(context.world));
     const url = targetUrl(curl.target, curl.request.isPathAsIs);
     await noteServer(context, dir, program);
+    await noteLeftOut(context, dir);
     const { out } = context;
     // A document has it in a field of its own.
     const ear = linesTo((line) => out.isJson || out.errorBytes(line));

@@ -30,16 +30,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./deploy.ts")).deploy,
   },
   {
-    name: "redeploy",
-    group: "developer",
-    summary: "deploy a folder again, with the flags of last time",
-    load: async () => (await import("./redeploy.ts")).redeploy,
-  },
-  {
     name: "publish",
     group: "developer",
     summary: "copy a deployment, or any content, to other places",
     load: async () => (await import("./publish.ts")).publish,
+  },
+  {
+    name: "redeploy",
+    group: "developer",
+    summary: "deploy a folder again, with the flags of last time",
+    load: async () => (await import("./redeploy.ts")).redeploy,
   },
   {
     name: "run",
@@ -70,6 +70,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "developer",
     summary: "end a deployment at its providers",
     load: async () => (await import("./stop.ts")).stop,
+  },
+  {
+    name: "name",
+    group: "developer",
+    summary: "point a name to a deployment: a URL that stays",
+    load: async () => (await import("./name.ts")).name,
+  },
+  {
+    name: "history",
+    group: "developer",
+    summary: "what a name pointed to",
+    load: async () => (await import("./rollback.ts")).history,
+  },
+  {
+    name: "rollback",
+    group: "developer",
+    summary: "point a name to the deployment before",
+    load: async () => (await import("./rollback.ts")).rollback,
   },
   {
     name: "inspect",

@@ -75,7 +75,10 @@ export function refusalOf(
     const code: ErrorCode | undefined = errorTable().find((row) => row.code === said.error)?.code;
     if (!code || typeof said.message !== "string") return plain;
     const hints = Array.isArray(said.hints) ? said.hints.map(String).map(printable) : [];
-    return new KhachapuriError(code, `${webDomain}: ${printable(said.message)}`, { hints });
+    // Of a name that was changed meanwhile: how many changes it has had.
+    const { sequence } = said;
+    const data = Number.isSafeInteger(sequence) ? { sequence } : {};
+    return new KhachapuriError(code, `${webDomain}: ${printable(said.message)}`, { hints, data });
   } catch {
     return plain;
   }

@@ -2,6 +2,7 @@
 import type { Address } from "viem";
 import type { CallMoney, CallParts, CallPrograms, CallRecords } from "../call/parts.ts";
 import type { Slots } from "../call/slots.ts";
+import type { ContentGateway } from "../content/gateway.ts";
 import type { Deployments } from "../deployment/deployments.ts";
 import type { Records } from "../deployment/records.ts";
 import type { Offering } from "../http/page.ts";
@@ -9,6 +10,7 @@ import type { Answer, HttpRequest } from "../http/request.ts";
 import type { Counter, Metric } from "../metrics/metrics.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Credits } from "../money/credits.ts";
+import type { Names } from "../naming/names.ts";
 import type { Receipts } from "../money/receipts.ts";
 import type { Renewals } from "../money/renewals.ts";
 import type { Seller } from "../money/seller.ts";
@@ -45,6 +47,12 @@ export interface RouteParts extends CallParts {
     /** What programs find on this machine; null as long as that is not known. */
     runtimes(): Promise<Runtimes | null>;
   };
+  content: {
+    /** Gives out what is kept; null where nothing is to be given out. */
+    gateway: Pick<ContentGateway, "answer"> | null;
+  };
+  /** By which deployments are called; null: by their cids only. */
+  names: Names | null;
   gate: CallParts["gate"] & { slots: Pick<Slots, "busy"> };
   records: CallRecords & {
     registrations: Pick<Records["registrations"], "ofOwner" | "isDeploymentLane">;

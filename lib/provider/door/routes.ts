@@ -2,12 +2,16 @@
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { acceptsOf } from "../call/accepts.ts";
 import { assertSizes, handleCall } from "../call/handle.ts";
+import { CONTENT_PREFIX } from "../content/gateway_request.ts";
 import { isPreflight, preflightAnswer, readable } from "../http/cors.ts";
 import { failureOf } from "../http/failure.ts";
 import { refuseServiceWorker } from "../http/isolation.ts";
 import type { Answer, Handle, HttpRequest } from "../http/request.ts";
 import { targetOf } from "../http/target.ts";
 import { RECEIPT_PREFIX } from "../money/receipts.ts";
+import { content } from "./content_routes.ts";
+import { changeName, NAMES_PREFIX, showName } from "./name_routes.ts";
+import { pointedAt } from "./named_target.ts";
 import { frontPage, health, metrics, terms } from "./front_routes.ts";
 import { deployments, logs, renew, settle, stop } from "./owner_routes.ts";
 import type { RouteHandler, RouteParts } from "./parts.ts";
@@ -26,6 +30,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> =
   "/permit": { POST: renew },
   "/logs": { POST: logs },
   "/deployments": { POST: deployments },
+  "/names": { POST: changeName },
 };
 
 /** The provider as one function; it never throws. */
@@ -40,7 +45,9 @@ export function createRoutes(parts: RouteParts): Handle {
 }
 
 async function route(parts: RouteParts, request: HttpRequest): Promise<Answer> {
-  const target = targetOf(request.host, request.path, parts.programs.webDomain.hostname);
+  const { names, programs: { webDomain } } = parts;
+  const asked = targetOf(request.host, request.path, webDomain.hostname, names?.labels);
+  const target = asked.form === "name" ? await pointedAt(names!, asked, request) : asked;
   if (target.form === "provider") return readable(await ownPath(parts, target.path, request));
   if (isPreflight(request.method, request.fields)) return readable(preflightAnswer(request.fields));
   refuseServiceWorker(target, request.fields);
@@ -68,6 +75,8 @@ async function ownPath(parts: RouteParts, path: string, request: HttpRequest): P
 
 function handlersAt(path: string): Readonly<Record<string, RouteHandler>> | null {
   if (path.startsWith(RECEIPT_PREFIX)) return { GET: receipt };
+  if (path.startsWith(CONTENT_PREFIX)) return { GET: content };
+  if (path.startsWith(NAMES_PREFIX)) return { GET: showName };
   return Object.hasOwn(ROUTES, path) ? ROUTES[path]! : null;
 }
 

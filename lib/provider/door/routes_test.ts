@@ -17,6 +17,8 @@ const PATHS: Readonly<Record<string, "GET" | "POST" | "GET, POST">> = {
   "/stop": "POST",
   "/logs": "POST",
   "/deployments": "POST",
+  "/names": "POST",
+  "/names/some": "GET",
 };
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 

@@ -29,6 +29,7 @@ import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
 import { Relays } from "../settlement/relays.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
+import { openProviderNames } from "./names.ts";
 import type { RouteParts } from "./parts.ts";
 import { groundOf, preflight } from "./preflight.ts";
 import { prepareState, type Site } from "./site.ts";
@@ -116,7 +117,9 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     logServer(deployment, event);
     debits.note(deployment, event);
   };
-  const programs = await openWorkplaces(site, { seller, records, counters, noteServer }, stack);
+  const opened = { seller, records, counters, noteServer };
+  const { programs, content } = await openWorkplaces(site, opened, stack);
+  const names = openProviderNames(site, { seller, payments, records, ...programs }, stack);
   return {
     seller,
     operator: account.address,
@@ -127,6 +130,8 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money)),
     money: { ...money, startDebits: debits },
     programs,
+    content,
+    names,
     gate,
     records: callRecords,
   };
@@ -258,7 +263,7 @@ function watch(
 
 async function describe({ provider, ground }: Site): Promise<Offering> {
   const { connected: { chain, contracts: { escrow, usdc } }, keys, terms } = ground;
-  const { name, address, webDomain, price, oldPrice, egress } = provider;
+  const { name, address, webDomain, price, oldPrice, egress, names } = provider;
   const { timeoutMs, memoryMb, credits, requestBytes, responseBytes } = provider.sandbox;
   const { instances, instanceIdleSeconds } = provider.sandbox;
   const thawing = await thawingPeriod(chain, escrow);
@@ -277,6 +282,7 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
     egress,
     instances,
     instanceIdleSeconds,
+    names: names.enabled ? { perUsdc: names.perUsdc } : null,
     offer: {
       chainId: chain.chainId,
       escrow,

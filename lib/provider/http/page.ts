@@ -29,6 +29,8 @@ export interface Offering {
   instances: number;
   /** How long one stays that has no request. */
   instanceIdleSeconds: number;
+  /** Names of the register for each USDC that an owner has allowed; null: there are no names. */
+  names: { readonly perUsdc: number } | null;
 }
 
 /**
@@ -70,6 +72,7 @@ export function offeringJson(
       bytesPerSecond: egress.bytesPerSecond,
     },
     servers: { instances, idleSeconds },
+    names: offering.names,
     ...(runtimes ? { runtimes: runtimes.found, runtimesLacking: runtimes.lacking } : {}),
   };
 }

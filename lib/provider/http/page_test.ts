@@ -18,6 +18,7 @@ const OFFERING: Offering = {
   egress: EGRESS,
   instances: 16,
   instanceIdleSeconds: 90,
+  names: { perUsdc: 10 },
   offer: OFFER,
 };
 

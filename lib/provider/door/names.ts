@@ -1,0 +1,85 @@
+/** Opens names on a provider's chain, deployments and money. */
+import { readContenthash } from "../../chain/contenthash.ts";
+import type { CidText } from "../../cid.ts";
+import { type NameServer, nameServersOf, parseNameServer } from "../../name_server.ts";
+import type { Deployments } from "../deployment/deployments.ts";
+import type { Records } from "../deployment/records.ts";
+import { priceFor, type Seller } from "../money/seller.ts";
+import { DnsClient } from "../naming/dns_client.ts";
+import type { Names } from "../naming/names.ts";
+import { openNames } from "../naming/open_names.ts";
+import type { Allowed } from "../naming/registrar.ts";
+import type { Sandboxes } from "../program/sandboxes.ts";
+import type { Payments } from "../settlement/payments.ts";
+import type { Site } from "./site.ts";
+
+export interface NamesGround {
+  seller: Seller;
+  payments: Pick<Payments, "payers" | "policy">;
+  records: Pick<Records, "registrations">;
+  deployments: Pick<Deployments, "get">;
+  sandboxes: Pick<Sandboxes, "retire">;
+}
+
+const RESOLV_CONF = "/etc/resolv.conf";
+/** Before an owner is told that it has allowed too little, the chain is asked as of now, ms. */
+const SURE_AGE_MS = 500;
+
+/** To be closed with `stack`; null where the configuration wants no names. */
+export function openProviderNames(
+  site: Site,
+  provided: NamesGround,
+  stack: AsyncDisposableStack,
+): Names | null {
+  const { provider, state, ground: { connected: { chain, contracts } }, now } = site;
+  const { enabled, perUsdc, resolver } = provider.names;
+  if (!enabled) return null;
+  const { seller, records, deployments, sandboxes } = provided;
+  const { chainId, escrow } = seller;
+  return openNames({
+    dir: state.book,
+    dns: new DnsClient({ servers: () => nameServers(resolver) }),
+    contenthash: (name) => readContenthash(chain, name, contracts),
+    isPaid: (cid) => records.registrations.isKnown(cid),
+    onLeft: (cid) => sandboxes.retire(cid),
+    place: { provider: seller.provider, chainId, escrow },
+    perUsdc,
+    provider: provider.name,
+    ownerOf: async (cid, from) => (await deployments.get(cid, from)).spec.owner,
+    allowed: (cid, from, isSure) => allowedBy(provided, { cid, from, isSure }, now),
+    now,
+  }, stack);
+}
+
+/** The configured name server, or those that this machine asks now: they change with its network. */
+export async function nameServers(resolver: string | undefined): Promise<NameServer[]> {
+  if (resolver !== undefined) return [parseNameServer(resolver)];
+  return nameServersOf(await Deno.readTextFile(RESOLV_CONF).catch(() => ""));
+}
+
+interface AllowanceAsked {
+  cid: CidText;
+  from: string;
+  isSure: boolean;
+}
+
+/** What a deployment's owner has allowed, less what is about to leave. */
+async function allowedBy(
+  { seller, payments: { payers, policy }, deployments }: NamesGround,
+  { cid, from, isSure }: AllowanceAsked,
+  now: () => number,
+): Promise<Allowed> {
+  const { spec: { owner }, entry: { permit: { lane } } } = await deployments.get(cid, from);
+  // Who asks has signed as the owner.
+  const caller = { isProven: true, from };
+  const view = isSure
+    ? await payers.viewAgain(owner, lane, SURE_AGE_MS, caller)
+    : await payers.view(owner, lane, policy.viewAgeMs(), caller);
+  const { pricePerCredit, credits, thawingCredits } = view;
+  const staying = credits > thawingCredits ? credits - thawingCredits : 0n;
+  const price = priceFor(seller, { price: pricePerCredit }, BigInt(Math.floor(now() / 1_000)));
+  return {
+    amount: staying * pricePerCredit,
+    paysCall: staying > 0n && pricePerCredit >= price,
+  };
+}
