@@ -30,16 +30,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./deploy.ts")).deploy,
   },
   {
-    name: "redeploy",
-    group: "developer",
-    summary: "deploy a folder again, with the flags of last time",
-    load: async () => (await import("./redeploy.ts")).redeploy,
-  },
-  {
     name: "publish",
     group: "developer",
     summary: "copy a deployment, or any content, to other places",
     load: async () => (await import("./publish.ts")).publish,
+  },
+  {
+    name: "redeploy",
+    group: "developer",
+    summary: "deploy a folder again, with the flags of last time",
+    load: async () => (await import("./redeploy.ts")).redeploy,
   },
   {
     name: "run",
