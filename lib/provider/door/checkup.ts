@@ -19,6 +19,7 @@ import { openBackstage } from "../program/stage.ts";
 import { judgeEndpoint } from "./chain_endpoints.ts";
 import type { Finding, Findings, Look } from "./findings.ts";
 import { leftBehind, tellLeftBehind } from "./left_behind.ts";
+import { checkNameServers } from "./names.ts";
 import {
   type Connected,
   preflight,
@@ -52,6 +53,7 @@ const PARTS = [
   "operator",
   "collector",
   "name",
+  "dns",
   "web domain",
 ];
 
@@ -76,6 +78,7 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
   if (provider && seen.terms) await lookAtDeployments(config, provider, seen.terms, findings, now);
   const { connected } = seen;
   if (connected) await lookAtEndpoints(connected, findings, now);
+  if (provider?.names.enabled) await findings.look("dns", () => checkNameServers(provider));
   if (provider && connected) {
     await findings.look("name", () => checkName(connected, provider, seen));
     await findings.look("web domain", () => checkWebDomain(provider, options.fetch));

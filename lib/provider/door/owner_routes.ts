@@ -138,7 +138,7 @@ async function assertOwned(
   });
 }
 
-/** An owner's deployments, and how the servers among them do. */
+/** An owner's deployments, how the servers among them do, and its names. */
 export async function deployments(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { owner } = await ownerRequest(parts, request, "deployments");
   const { records: { registrations }, programs: { sandboxes } } = parts;
@@ -148,7 +148,11 @@ export async function deployments(parts: RouteParts, request: HttpRequest): Prom
       .map(({ view }) => view);
     return { ...row, server: serverJson(views) };
   });
-  return jsonAnswer({ owner, deployments: rows });
+  const names = parts.names?.ofOwner(owner).map(({ label: name, ...facts }) => ({
+    name,
+    ...facts,
+  }));
+  return jsonAnswer({ owner, deployments: rows, ...(names ? { names } : {}) });
 }
 
 /**
