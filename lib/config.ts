@@ -5,6 +5,8 @@
 import * as v from "valibot";
 import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
+import { ipfsShape } from "./config_ipfs.ts";
+import { publishShape } from "./config_publish.ts";
 import { namesShape } from "./config_names.ts";
 import { addressFault, EGRESS_LIMITS, egressFault, patternFault } from "./egress.ts";
 import { KhachapuriError } from "./errors.ts";
@@ -182,6 +184,7 @@ const providerFields = v.strictObject({
     {},
   ),
   egress: egressShape,
+  ipfs: ipfsShape,
   names: namesShape,
   sandbox: v.optional(
     v.strictObject({
@@ -250,6 +253,7 @@ const configShape = v.strictObject({
   /** Trustless gateways in the order they are asked. */
   gateways: v.optional(v.array(httpUrlShape), []),
   kubo: v.optional(v.strictObject({ url: httpUrlShape, token: v.optional(v.string()) })),
+  publish: v.optional(publishShape, []),
   /** Contracts by chain id; what stands here wins over the addresses that ship with us. */
   contracts: v.optional(v.record(v.string(), contractsShape), {}),
   provider: v.optional(providerShape),

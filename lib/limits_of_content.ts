@@ -1,73 +1,41 @@
-/** Bounds of what is published here and of the names that it is called by. */
+/** Bounds of content that strangers have a provider keep, and of what is read of it. */
 
-// A caller of names: anybody who sends a request.
+// Whoever reads what is kept.
 
-/**
- * Lookups of names that no paid call was made by: anybody can name any. So many at once, as each is
- * a question to our resolver, or some to the chain,
- */
-export const STRANGER_NAME_LOOKUPS_BURST_MAX = 100;
-/** and then so many a second. */
-export const STRANGER_NAME_LOOKUPS_PER_SECOND_MAX = 5;
-/** Of those, for one network (IPv4 /24, IPv6 /56) so many at once, */
-export const PREFIX_NAME_LOOKUPS_BURST_MAX = 20;
-/** and then so many a second. */
-export const PREFIX_NAME_LOOKUPS_PER_SECOND_MAX = 1 / 3;
-/** Kept for networks that have asked for little, whatever others use up: so many at once, */
-export const FRESH_NAME_LOOKUPS_BURST_MAX = 20;
-/** and then so many a second. */
-export const FRESH_NAME_LOOKUPS_PER_SECOND_MAX = 1;
-/** A network that asked for no more than this of late has asked for little. */
-export const FRESH_NAME_LOOKUPS_MAX = 4;
-/** For names whose deployment was paid for, beside strangers', so many at once, */
-export const PAID_NAME_LOOKUPS_BURST_MAX = 200;
-/** and then so many a second. */
-export const PAID_NAME_LOOKUPS_PER_SECOND_MAX = 20;
-/** Networks whose lookups are counted; one beyond it starts anew. */
-export const NAME_LOOKUPS_COUNTED_MAX = 50_000;
-/** Lookups under way at a time: each holds a socket for seconds where nobody answers. */
-export const NAME_LOOKUPS_MAX = 64;
-/** Names whose deployment was paid for and that are remembered, across restarts too. */
-export const PAID_NAMES_REMEMBERED_MAX = 10_000;
-/** Others that are remembered, those that nobody has among them. */
-export const NAMES_REMEMBERED_MAX = 10_000;
+/** A cid with an identity hash of 128 bytes has 214 characters in base32. */
+export const CONTENT_CID_CHARACTERS_MAX = 256;
+/** Folders below one another in the path that a request names; each is read, and is a header. */
+export const CONTENT_PATH_SEGMENTS_MAX = 32;
+/** Levels of the DAG that is walked for one answer: folders, and a file's own below them. */
+export const CONTENT_DEPTH_MAX = 64;
+/** Nodes visited for one answer, also those that it does not send again: 64 GiB in usual blocks. */
+export const CONTENT_VISITS_MAX = 65_536;
+/** Links that wait to be followed in one walk, 40 bytes each: eight of the widest nodes. */
+export const CONTENT_LINKS_WAITING_MAX = 65_536;
+/** Answers with content at a time: each holds one block, of 2 MiB at most. */
+export const CONTENT_ANSWERS_MAX = 64;
+/** Of those, of one network (IPv4 /24, IPv6 /56): other providers ask for six blocks at a time. */
+export const NETWORK_CONTENT_ANSWERS_MAX = 16;
+/** A reader may keep us waiting for so long in all, ms, */
+export const CONTENT_READER_GRACE_MS = 30_000;
+/** and besides for as long as this rate takes: a slower one holds a place for nothing. */
+export const CONTENT_READER_BYTES_PER_SECOND_MIN = 8 * 1024;
+/** Places of one shard of a directory (UnixFS, "HAMT"): the usual is 256. */
+export const DIRECTORY_FANOUT_MAX = 1_024;
+/** Blocks of the cache that are found by their cid, some 80 bytes of disk each. */
+export const CACHED_BLOCKS_MAX = 1_000_000;
+/** The JSON of a push, in its header field: a cid, a signature and a few numbers. */
+export const PUSH_HEADER_CHARACTERS_MAX = 1_024;
 
-// A deployer: whoever points names at deployments.
+// A place that content is published to.
 
-/** Names of a register: each is some 300 bytes of memory, and of disk with its history more. */
-export const REGISTERED_NAMES_MAX = 100_000;
-/** The latest changes of a name that are kept. */
-export const NAME_MOVES_KEPT_MAX = 100;
-/** Changes of names that one network asks for, a signature each: so many at once, */
-export const NETWORK_NAME_CHANGES_BURST_MAX = 20;
-/** and then so many a second. */
-export const NETWORK_NAME_CHANGES_PER_SECOND_MAX = 2;
-/** Changes of one owner's names, a write to the disk each: so many at once, */
-export const OWNER_NAME_CHANGES_BURST_MAX = 20;
-/** and then so many a second. */
-export const OWNER_NAME_CHANGES_PER_SECOND_MAX = 1;
-/** Networks, and owners, whose changes are counted; one beyond it starts anew. */
-export const NAME_CHANGES_COUNTED_MAX = 50_000;
-
-// A name server, and whoever wrote what it says.
-
-/** A datagram: as the Internet carries without cutting it up (DNS flag day 2020). */
-export const DNS_DATAGRAM_BYTES_MAX = 1_232;
-/** An answer by TCP: its length has two bytes. */
-export const DNS_ANSWER_BYTES_MAX = 65_535;
-/** TXT records of one answer that are looked at. */
-export const DNS_TEXTS_MAX = 64;
-/** Aliases (CNAME) followed in one answer; resolvers follow no more than eleven. */
-export const DNS_ALIASES_MAX = 12;
-/** Datagrams that are no answer to our question, before a server is given up: somebody guesses. */
-export const DNS_STRAYS_MAX = 100;
-/** A server is waited for so long, ms; there may be three, asked twice. */
-export const DNS_SERVER_TIMEOUT_MS = 1_500;
-/** All of them together. */
-export const DNS_TIMEOUT_MS = 5_000;
-/** A name is looked up no more often than this, seconds, whatever its records say, */
-export const NAME_TTL_SECONDS_MIN = 15;
-/** and no less often: who moves a name wants to see it. */
-export const NAME_TTL_SECONDS_MAX = 3_600;
-/** That nobody has a name is believed no longer than this: whoever sets it up wants to see it. */
-export const NAME_ABSENCE_SECONDS_MAX = 60;
+/** An upload of which no byte goes out for so long is given up, and may be tried again. */
+export const UPLOAD_STALL_TIMEOUT_MS = 30_000;
+/** Whoever has all of an upload has written it to its disks by then, and answers. */
+export const UPLOAD_ANSWER_TIMEOUT_MS = 120_000;
+/** What is answered to an upload, or about a pin: a few lines of JSON. */
+export const PUBLISHED_ANSWER_BYTES_MAX = 256 * 1024;
+/** A pinning service that finds the content has it by then; it may go on after that by itself. */
+export const PIN_TIMEOUT_MS = 120_000;
+/** A rehearsal: a provider that fetches has IPFS_DEADLINE_MS for each of two files. */
+export const DRY_RUN_TIMEOUT_MS = 150_000;

@@ -41,20 +41,20 @@ Deno.test("deploy, call, list, inspect and stop, with nothing but commands and c
   const listed = await owner.run(["deployments", "--json"]);
   const [row] = listed.json.deployments;
   assert.deepEqual([row.cid, row.creditsSpent, row.stopped], [cid, "1", null]);
-  assert.match((await owner.run(["deployments"])).out, /1 credit spent, \d+ left with paolo/);
+  assert.deepEqual([row.lastRun.status, row.lastRun.exit, row.cannotRun], [200, 0, null]);
+  const details = await owner.run(["deployments", cid!]);
+  assert.match(details.out, /1 credit spent, \d+ left with paolo/);
   const noted = await owner.run(["inspect", cid!, "--json"]);
   assert.equal(noted.json.cid, cid);
   assert.deepEqual(noted.json.signed, {
     interface: "curl",
+    env: [],
     access: "public",
     egress: ["api.test:443", "*.api.test:443"],
     limits: { timeoutMs: 5_000, memoryMb: 64, concurrency: 8, ownerCreditsPerMinute: 600 },
   });
   assert.deepEqual(row.egress, noted.json.signed.egress);
-  assert.match(
-    (await owner.run(["deployments"])).out,
-    /\n {2}interface curl\n {2}may call api\.test:443 and 1 more\n/,
-  );
+  assert.match(details.out, /\n {2}interface curl\n {2}may call api\.test:443 and 1 more\n/);
 
   const stopped = await owner.run(["stop", cid!]);
   assert.equal(stopped.code, 0, stopped.err);
@@ -187,7 +187,7 @@ Deno.test("--out writes CAR files and publishes nothing", async () => {
   const missing = await fetch(`${market.gateway.url}/ipfs/${cid}?format=raw`);
   assert.equal(missing.status, 404);
   await missing.body?.cancel();
-  assert.match((await owner.run(["deployments"])).out, /not published from here/);
+  assert.match((await owner.run(["deployments"])).out, / not published /);
 });
 
 Deno.test("a deployment that could not be published is listed as such, for it can be stopped", async () => {

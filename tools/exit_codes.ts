@@ -16,6 +16,8 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   invalid_signature: "a signature is not the one it should be",
   body_too_large: "the body is over the limit",
   headers_too_large: "headers or URL are over the limit",
+  not_acceptable: "content is given in no form that was asked for",
+  not_cached: "what was asked for only if it is kept here is not",
   method_not_allowed: "this path takes other methods",
   not_found: "there is nothing of this name, path or cid",
   file_unusable: "a file is a folder, its disk is full, or the like",

@@ -139,6 +139,7 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
     },
     names: null,
     records: { ...calls.parts.records, ...calls.records },
+    content: { gateway: null },
   };
   const routes = createRoutes(parts);
   const ask = async (path: string, init: AskedRequest = {}) =>

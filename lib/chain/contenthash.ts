@@ -1,8 +1,8 @@
 /**
  * What an ENS name points to: its `contenthash` record (ENSIP-7, before that EIP-1577), which is a
- * multicodec of the protocol and then the address in it. Deployments are on IPFS, so `ipfs-ns` alone
- * is used; names that point elsewhere are told apart, as their owner has to know why nothing is
- * served.
+ * multicodec of the protocol and then the address in it. Deployments are on IPFS, so `ipfs-ns` is
+ * all that is used; names that point elsewhere are told apart, as their owner has to know why
+ * nothing is served.
  */
 import { bytesToHex, type Hex, hexToBytes, isHex } from "viem";
 import { type CID, type CidText, decodeCid, formatCid, isInline } from "../cid.ts";

@@ -121,6 +121,16 @@ export async function readRecordsAt(
   return await readRecords(resolverReader(chain, name, resolver));
 }
 
+/** The contenthash record at one resolver, "0x" when empty; null when it has no such records. */
+export async function readContenthashAt(
+  chain: Chain,
+  { node }: Name,
+  resolver: Address,
+): Promise<Hex | null> {
+  const call = { address: resolver, abi: resolverAbi, functionName: "contenthash" } as const;
+  return await orNull(chain, () => chain.public.readContract({ ...call, args: [node] }));
+}
+
 export interface RawRecords {
   address: Address | null;
   texts: Record<RecordKey, string | null>;

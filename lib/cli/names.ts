@@ -3,12 +3,7 @@ import { type Address, type Hex, isAddressEqual, isHex } from "viem";
 import { formatCaip10 } from "../caip.ts";
 import { shippedOn } from "../chain/deployments.ts";
 import { isOperator, NEVER, setOperator } from "../chain/escrow_provider.ts";
-import {
-  ENS_REGISTRY,
-  knownUniversalResolver,
-  type NameSource,
-  resolveProvider,
-} from "../chain/ens.ts";
+import { resolveProvider } from "../chain/ens.ts";
 import { assignName, type ProviderRecords, registerProvider } from "../chain/registry.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
 import { type Config, type ProviderConfig, requireProvider, resolveFromHome } from "../config.ts";
@@ -18,6 +13,7 @@ import { TERMS_BYTES_MAX } from "../limits.ts";
 import { accountOf, readKeyFile, recipientOf } from "../spec/keys.ts";
 import { assertOwnTerms, termsHash } from "../spec/terms.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { nameSource, registryOf } from "./name_source.ts";
 import { addressOf, assertProviderKey } from "./parties.ts";
 
 export const resolve = defineCommand({
@@ -43,24 +39,6 @@ export const resolve = defineCommand({
     ]);
   },
 });
-
-/** Where names are looked up: they need no escrow, so none is asked for. */
-async function nameSource(context: CommandContext): Promise<NameSource> {
-  if (context.flags.registry !== undefined) {
-    return { registry: addressOf(context.flags.registry, "--registry") };
-  }
-  const [config, { chainId }] = await Promise.all([context.config(), context.chain()]);
-  return config.contracts[String(chainId)] ?? {};
-}
-
-async function registryOf(context: CommandContext): Promise<Address> {
-  const [{ registry }, { chainId }] = await Promise.all([nameSource(context), context.chain()]);
-  if (registry) return registry;
-  if (knownUniversalResolver(chainId)) return ENS_REGISTRY;
-  throw new KhachapuriError("invalid_config", `no registry is known on chain ${chainId}`, {
-    hints: ["give --registry ADDRESS"],
-  });
-}
 
 export const register = defineCommand({
   usage: "[NAME] [--domain URL] [--age RECIPIENT] [--price USDC] [--terms FILE]",

@@ -2,11 +2,12 @@
  * What the owners of deployments agreed to: the price that their permits pay and the terms that
  * they signed. A provider that changes either knows by this whom it leaves behind.
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { deploymentLane, permitFromJson } from "../../permit.ts";
 import type { Deployment } from "./deployment.ts";
+import { readRecords } from "./records_reader.ts";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS agreed (
@@ -48,14 +49,7 @@ interface AgreedRow {
  * them; none where there are no records yet. Nothing is changed.
  */
 export function readAgreements(path: string): Agreement[] {
-  if (!isFile(path)) return [];
-  const database = new DatabaseSync(path, { readOnly: true });
-  try {
-    const table = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'agreed'");
-    return table.get() === undefined ? [] : agreementsIn(database);
-  } finally {
-    database.close();
-  }
+  return readRecords(path, "agreed", agreementsIn) ?? [];
 }
 
 function agreementsIn(database: DatabaseSync): Agreement[] {
@@ -74,13 +68,4 @@ function agreementsIn(database: DatabaseSync): Agreement[] {
     const pays = renewed.get(`${owner}:${deploymentLane(id)}`) ?? BigInt(price);
     return { cid, price: pays, terms };
   });
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

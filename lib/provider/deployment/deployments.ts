@@ -14,8 +14,9 @@ import {
 } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import type { EscrowDomain } from "../../permit.ts";
-import { openSpec } from "../../spec/envelope.ts";
+import { openSealedSpec } from "../../spec/envelope.ts";
 import { creditsMax } from "../../spec/credits.ts";
+import { recipientOf, shortRecipient } from "../../spec/keys.ts";
 import { type Spec, specEntryFor } from "../../spec/schema.ts";
 import { verifySpec } from "../../spec/signature.ts";
 import { Absences } from "./absences.ts";
@@ -190,8 +191,9 @@ async function load(
       throw unfit(error, "invalid_spec", "what this cid holds is no deployment");
     },
   );
-  const spec = await openSpec(sealed, identities);
-  if (!spec) throw misdirected("this deployment is encrypted to another provider's key");
+  const opened = await openSealedSpec(sealed, identities);
+  if (!opened) throw misdirected("this deployment is encrypted to another provider's key");
+  const { spec, identity } = opened;
   // What costs little first: signatures are a millisecond each.
   const entry = specEntryFor(spec, { ...seller, address: seller.provider });
   if (!entry) throw misdirected("this deployment names another provider, chain or escrow");
@@ -202,7 +204,7 @@ async function load(
   }
   assertOffered(spec, options);
   await verifySpec(spec);
-  return { cid, spec, entry };
+  return { cid, spec, entry, recipient: shortRecipient(await recipientOf(identity)) };
 }
 
 /** @throws KhachapuriError `invalid_spec` that names what is asked for and not to be had here */

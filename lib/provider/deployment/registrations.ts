@@ -6,6 +6,7 @@ import { REGISTRATIONS_REMEMBERED_MAX } from "../../limits.ts";
 import { deploymentLane } from "../../permit.ts";
 import { Agreements } from "./agreements.ts";
 import type { Deployment } from "./deployment.ts";
+import { SealedTo } from "./sealed_to.ts";
 import type { Stops } from "./stops.ts";
 
 export interface Registration {
@@ -29,6 +30,7 @@ export class Registrations {
   /** Lanes that deployments count on, by payer. */
   readonly #lanes = new Set<string>();
   readonly #agreements: Agreements;
+  readonly #sealedTo: SealedTo;
   readonly #owners = new Set<Address>();
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
@@ -41,6 +43,7 @@ export class Registrations {
   ) {
     database.exec(SCHEMA);
     this.#agreements = new Agreements(database);
+    this.#sealedTo = new SealedTo(database);
     for (const { owner, id } of database.prepare("SELECT owner, id FROM deployments").all()) {
       this.#lanes.add(laneKey(owner as Address, deploymentLane(id as Hex)));
       this.#owners.add(owner as Address);
@@ -60,6 +63,7 @@ export class Registrations {
     this.#added.add(cid);
     this.#insert.run(cid, id, owner, this.now());
     this.#agreements.note(deployment);
+    this.#sealedTo.note(deployment);
     this.#lanes.add(laneKey(owner, deploymentLane(id)));
     this.#owners.add(owner);
   }

@@ -14,6 +14,7 @@ import { parseRenewalRequest } from "../../spec/renewal.ts";
 import { isStopSigned, parseStopRequest } from "../../spec/stop.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { LogFollower } from "../deployment/log_followers.ts";
+import type { LoggedRun } from "../deployment/run_log.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
 import type { ServerView } from "../server/life.ts";
 import { jsonAnswer, readJson } from "./json.ts";
@@ -91,10 +92,13 @@ export async function logs(parts: RouteParts, request: HttpRequest): Promise<Ans
     await nextEntry(runLog.followers.follow(cid, waitMs), request);
     page = runLog.read(cid, after);
   }
-  const { deployments, sandboxes } = parts.programs;
+  return jsonAnswer({ cid, ...page, cannotRun: cannotRun(parts, cid) });
+}
+
+/** Why a deployment's callers get no run; null: nothing is known that keeps them from it. */
+function cannotRun({ programs: { deployments, sandboxes } }: RouteParts, cid: CidText) {
   const refusal = deployments.refusal(cid) ?? sandboxes.refusal(cid);
-  const cannotRun = refusal && { message: refusal.shortMessage, hints: refusal.hints };
-  return jsonAnswer({ cid, ...page, cannotRun });
+  return refusal && { message: refusal.shortMessage, hints: refusal.hints };
 }
 
 /** @throws KhachapuriError `invalid_input` */
@@ -138,21 +142,33 @@ async function assertOwned(
   });
 }
 
-/** An owner's deployments, how the servers among them do, and its names. */
+/** An owner's deployments, how their latest runs ended and their servers do, and its names. */
 export async function deployments(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { owner } = await ownerRequest(parts, request, "deployments");
-  const { records: { registrations }, programs: { sandboxes } } = parts;
+  const { records: { registrations, runLog }, programs: { sandboxes } } = parts;
   const servers = sandboxes.servers();
   const rows = registrations.ofOwner(owner).map((row) => {
     const views = servers.filter(({ deployment: { cid } }) => cid === row.cid)
       .map(({ view }) => view);
-    return { ...row, server: serverJson(views) };
+    return {
+      ...row,
+      lastRun: outcomeJson(runLog.last(row.cid)),
+      cannotRun: cannotRun(parts, row.cid),
+      server: serverJson(views),
+    };
   });
   const names = parts.names?.ofOwner(owner).map(({ label: name, ...facts }) => ({
     name,
     ...facts,
   }));
   return jsonAnswer({ owner, deployments: rows, ...(names ? { names } : {}) });
+}
+
+/** How a run ended, without what it wrote: /logs has that. */
+function outcomeJson(run: LoggedRun | null) {
+  if (run === null) return null;
+  const { at, status, exit, signal, limit, reason } = run;
+  return { at, status, exit, signal, limit, reason };
 }
 
 /**

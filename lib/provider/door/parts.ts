@@ -2,6 +2,7 @@
 import type { Address } from "viem";
 import type { CallMoney, CallParts, CallPrograms, CallRecords } from "../call/parts.ts";
 import type { Slots } from "../call/slots.ts";
+import type { ContentGateway } from "../content/gateway.ts";
 import type { Deployments } from "../deployment/deployments.ts";
 import type { Records } from "../deployment/records.ts";
 import type { Offering } from "../http/page.ts";
@@ -46,12 +47,16 @@ export interface RouteParts extends CallParts {
     /** What programs find on this machine; null as long as that is not known. */
     runtimes(): Promise<Runtimes | null>;
   };
+  content: {
+    /** Gives out what is kept; null where nothing is to be given out. */
+    gateway: Pick<ContentGateway, "answer"> | null;
+  };
   /** By which deployments are called; null: by their cids only. */
   names: Names | null;
   gate: CallParts["gate"] & { slots: Pick<Slots, "busy"> };
   records: CallRecords & {
     registrations: Pick<Records["registrations"], "ofOwner" | "isDeploymentLane">;
-    runLog: Pick<Records["runLog"], "read" | "followers">;
+    runLog: Pick<Records["runLog"], "read" | "last" | "followers">;
     stops: Pick<Records["stops"], "add">;
   };
 }

@@ -47,7 +47,7 @@ const BREAKAGES: readonly Breakage[] = [
   {
     what: "a key file without an identity",
     part: "keys",
-    says: /holds no age identity.*init --new-identity/s,
+    says: /holds no age identity.*keys rotate/s,
     code: "invalid_config",
     hides: ["operator"],
     make: async ({ keysPath }) => {

@@ -2,12 +2,14 @@
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { acceptsOf } from "../call/accepts.ts";
 import { assertSizes, handleCall } from "../call/handle.ts";
+import { CONTENT_PREFIX } from "../content/gateway_request.ts";
 import { isPreflight, preflightAnswer, readable } from "../http/cors.ts";
 import { failureOf } from "../http/failure.ts";
 import { refuseServiceWorker } from "../http/isolation.ts";
 import type { Answer, Handle, HttpRequest } from "../http/request.ts";
 import { targetOf } from "../http/target.ts";
 import { RECEIPT_PREFIX } from "../money/receipts.ts";
+import { content } from "./content_routes.ts";
 import { changeName, NAMES_PREFIX, showName } from "./name_routes.ts";
 import { pointedAt } from "./named_target.ts";
 import { frontPage, health, metrics, terms } from "./front_routes.ts";
@@ -73,6 +75,7 @@ async function ownPath(parts: RouteParts, path: string, request: HttpRequest): P
 
 function handlersAt(path: string): Readonly<Record<string, RouteHandler>> | null {
   if (path.startsWith(RECEIPT_PREFIX)) return { GET: receipt };
+  if (path.startsWith(CONTENT_PREFIX)) return { GET: content };
   if (path.startsWith(NAMES_PREFIX)) return { GET: showName };
   return Object.hasOwn(ROUTES, path) ? ROUTES[path]! : null;
 }

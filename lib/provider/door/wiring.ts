@@ -117,7 +117,8 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     logServer(deployment, event);
     debits.note(deployment, event);
   };
-  const programs = await openWorkplaces(site, { seller, records, counters, noteServer }, stack);
+  const opened = { seller, records, counters, noteServer };
+  const { programs, content } = await openWorkplaces(site, opened, stack);
   const names = openProviderNames(site, { seller, payments, records, ...programs }, stack);
   return {
     seller,
@@ -129,6 +130,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money)),
     money: { ...money, startDebits: debits },
     programs,
+    content,
     names,
     gate,
     records: callRecords,

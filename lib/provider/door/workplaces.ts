@@ -1,9 +1,14 @@
 /** Opens what a provider finds, unpacks and runs deployments with. */
 import type { Address } from "viem";
 import { makeEtc } from "../../../sandbox/etc.ts";
+import { systemClock } from "../../clock.ts";
+import type { BlockReader } from "../../ipfs/block_reader.ts";
 import { openCache } from "../../ipfs/cache.ts";
+import { CachedBlocks } from "../../ipfs/cached_blocks.ts";
 import { createFetcher } from "../../ipfs/gateway.ts";
 import { CACHE_BYTES_MAX, CACHE_FILES_MAX, SANDBOXES_OPEN_MAX } from "../../limits.ts";
+import { ContentGateway } from "../content/gateway.ts";
+import { GatewayPlaces } from "../content/gateway_places.ts";
 import { Deployments } from "../deployment/deployments.ts";
 import { Openings } from "../deployment/openings.ts";
 import { openPrograms } from "../deployment/programs.ts";
@@ -38,8 +43,10 @@ export async function openWorkplaces(
   const { keys, sandbox, terms } = ground;
   const { egress, settlement, sandbox: { timeoutMs, memoryMb, credits, responseBytes } } = provider;
   const { instances, instanceIdleSeconds } = provider.sandbox;
+  const cachedBlocks = await CachedBlocks.open(state.cache);
+  stack.defer(() => cachedBlocks.close());
   const bounds = { maxBytes: CACHE_BYTES_MAX, maxFiles: CACHE_FILES_MAX };
-  const cache = await openCache(state.cache, bounds);
+  const cache = await openCache(state.cache, { ...bounds, watcher: cachedBlocks });
   const fetcher = createFetcher({ gateways: config.gateways, cache });
   const isPaying = (owner: Address) => registrations.isOwner(owner);
   const openings = new Openings(isPaying);
@@ -78,7 +85,13 @@ export async function openWorkplaces(
     registrations,
     stops,
   });
+  const gateway = provider.ipfs.public ? openGateway(cachedBlocks) : null;
   const webDomain = new URL(provider.webDomain);
   const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);
-  return { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, creditsMax: credits, webDomain };
+  const programParts = { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, webDomain };
+  return { programs: { ...programParts, creditsMax: credits }, content: { gateway } };
+}
+
+function openGateway(blocks: BlockReader): ContentGateway {
+  return new ContentGateway({ blocks, places: new GatewayPlaces(), clock: systemClock });
 }

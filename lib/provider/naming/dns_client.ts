@@ -11,7 +11,7 @@ import {
   DNS_SERVER_TIMEOUT_MS,
   DNS_STRAYS_MAX,
   DNS_TIMEOUT_MS,
-} from "../../limits_of_content.ts";
+} from "../../limits_of_names.ts";
 import { type Reading, readTxtAnswer, type TxtAnswer, txtQuestion } from "./dns_message.ts";
 import type { NameServer } from "../../name_server.ts";
 

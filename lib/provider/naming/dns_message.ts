@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 // @ts-types="./dns_packet.d.ts"
 import * as packet from "dns-packet";
-import { DNS_ALIASES_MAX, DNS_DATAGRAM_BYTES_MAX, DNS_TEXTS_MAX } from "../../limits_of_content.ts";
+import { DNS_ALIASES_MAX, DNS_DATAGRAM_BYTES_MAX, DNS_TEXTS_MAX } from "../../limits_of_names.ts";
 
 /** What a name server says of a name's TXT records. */
 export interface TxtAnswer {

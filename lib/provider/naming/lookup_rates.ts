@@ -15,7 +15,7 @@ import {
   PREFIX_NAME_LOOKUPS_PER_SECOND_MAX,
   STRANGER_NAME_LOOKUPS_BURST_MAX,
   STRANGER_NAME_LOOKUPS_PER_SECOND_MAX,
-} from "../../limits_of_content.ts";
+} from "../../limits_of_names.ts";
 import { Lru } from "../../lru.ts";
 import { TokenBucket } from "../../token_bucket.ts";
 import { addressPrefix } from "../http/address_prefix.ts";

@@ -4,7 +4,7 @@ import {
   PAID_NAME_LOOKUPS_BURST_MAX,
   PREFIX_NAME_LOOKUPS_BURST_MAX,
   STRANGER_NAME_LOOKUPS_BURST_MAX,
-} from "../../limits_of_content.ts";
+} from "../../limits_of_names.ts";
 import { NameLookupRates } from "./lookup_rates.ts";
 
 function openRates() {

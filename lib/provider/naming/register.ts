@@ -7,7 +7,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Address } from "viem";
 import type { CidText } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { NAME_MOVES_KEPT_MAX, REGISTERED_NAMES_MAX } from "../../limits_of_content.ts";
+import { NAME_MOVES_KEPT_MAX, REGISTERED_NAMES_MAX } from "../../limits_of_names.ts";
 import type { NameChange } from "../../spec/name_change.ts";
 
 /** A name as it stands. */

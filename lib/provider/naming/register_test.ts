@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { getAddress } from "viem";
 import type { CidText } from "../../cid.ts";
-import { NAME_MOVES_KEPT_MAX, REGISTERED_NAMES_MAX } from "../../limits_of_content.ts";
+import { NAME_MOVES_KEPT_MAX, REGISTERED_NAMES_MAX } from "../../limits_of_names.ts";
 import { NameRegister } from "./register.ts";
 
 const OWNER = getAddress(`0x${"01".repeat(20)}`);

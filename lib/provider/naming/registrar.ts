@@ -12,7 +12,7 @@ import {
   NETWORK_NAME_CHANGES_PER_SECOND_MAX,
   OWNER_NAME_CHANGES_BURST_MAX,
   OWNER_NAME_CHANGES_PER_SECOND_MAX,
-} from "../../limits_of_content.ts";
+} from "../../limits_of_names.ts";
 import { Lru } from "../../lru.ts";
 import {
   isNameChangeValid,

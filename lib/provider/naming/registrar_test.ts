@@ -7,7 +7,7 @@ import { KhachapuriError } from "../../errors.ts";
 import {
   NETWORK_NAME_CHANGES_BURST_MAX,
   OWNER_NAME_CHANGES_BURST_MAX,
-} from "../../limits_of_content.ts";
+} from "../../limits_of_names.ts";
 import { parseNameChange, signNameChange } from "../../spec/name_change.ts";
 import { NameRegister } from "./register.ts";
 import { type Allowed, Registrar } from "./registrar.ts";

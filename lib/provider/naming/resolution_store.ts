@@ -1,7 +1,7 @@
 /** What names of ENS and DNS pointed to last, on disk: an outage may last longer than a process. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { CidText } from "../../cid.ts";
-import { PAID_NAMES_REMEMBERED_MAX } from "../../limits_of_content.ts";
+import { PAID_NAMES_REMEMBERED_MAX } from "../../limits_of_names.ts";
 import type { OutsideName } from "../http/name_text.ts";
 
 export interface StoredResolution extends OutsideName {

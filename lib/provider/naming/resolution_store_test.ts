@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { CidText } from "../../cid.ts";
-import { PAID_NAMES_REMEMBERED_MAX } from "../../limits_of_content.ts";
+import { PAID_NAMES_REMEMBERED_MAX } from "../../limits_of_names.ts";
 import { ResolutionStore, type StoredResolution } from "./resolution_store.ts";
 
 const row = (name: string, checkedAt: number): StoredResolution => ({

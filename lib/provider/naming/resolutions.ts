@@ -12,7 +12,7 @@ import {
   NAME_TTL_SECONDS_MIN,
   NAMES_REMEMBERED_MAX,
   PAID_NAMES_REMEMBERED_MAX,
-} from "../../limits_of_content.ts";
+} from "../../limits_of_names.ts";
 import { Lru } from "../../lru.ts";
 import type { OutsideName } from "../http/name_text.ts";
 import type { NameLookupRates } from "./lookup_rates.ts";

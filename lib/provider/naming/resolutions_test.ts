@@ -8,7 +8,7 @@ import {
   NAME_TTL_SECONDS_MIN,
   PREFIX_NAME_LOOKUPS_BURST_MAX,
   STRANGER_NAME_LOOKUPS_BURST_MAX,
-} from "../../limits_of_content.ts";
+} from "../../limits_of_names.ts";
 import { dnsmasqPath, startDnsmasq } from "../../../worlds/naming/dnsmasq.ts";
 import type { OutsideName } from "../http/name_text.ts";
 import { DnsClient } from "./dns_client.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { privateKeyToAccount } from "viem/accounts";
 import { isOwnerRequestValid, parseOwnerRequest } from "../spec/owner_request.ts";
-import { fetchServers } from "./servers.ts";
+import { fetchStates } from "./deployment_states.ts";
 
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
 const AT = {
@@ -27,24 +27,35 @@ function ask(answer: Response) {
     asked.push({ url, body: JSON.parse(String(body)) });
     return Promise.resolve(answer);
   }) as typeof globalThis.fetch;
-  return { asked, servers: fetchServers(account, WHERE, { now: () => 1_000_999, fetch }) };
+  return { asked, states: fetchStates(account, WHERE, { now: () => 1_000_999, fetch }) };
 }
 
-Deno.test("servers come by cid; members that are new are left out, as is what does not run", async () => {
-  const { servers } = ask(Response.json({
+const RUN = { at: 5, status: 502, exit: 3, signal: null, limit: null, reason: "it exited with 3" };
+
+Deno.test("what is told of each comes by cid; what is new is left out, what is old is not made up", async () => {
+  const server = { instances: [{ ...INSTANCE, cores: 1 }], restarts: 2 };
+  const { states } = ask(Response.json({
     owner: account.address,
     deployments: [
-      { cid: "bafya", id: "0x11", server: { instances: [{ ...INSTANCE, cores: 1 }], restarts: 2 } },
-      { cid: "bafyb", id: "0x22", server: null },
+      { cid: "bafya", id: "0x11", lastRun: { ...RUN, more: 1 }, cannotRun: null, server },
+      { cid: "bafyb", lastRun: null, cannotRun: { message: "no", hints: [] }, server: null },
       { cid: "bafyc", id: "0x33" },
     ],
   }));
-  assert.deepEqual([...await servers], [["bafya", { instances: [INSTANCE], restarts: 2 }]]);
+  assert.deepEqual(Object.fromEntries(await states), {
+    bafya: {
+      lastRun: RUN,
+      cannotRun: null,
+      server: { instances: [INSTANCE], restarts: 2 },
+    },
+    bafyb: { lastRun: null, cannotRun: "no", server: null },
+    bafyc: { lastRun: undefined, cannotRun: null, server: null },
+  });
 });
 
 Deno.test("the question is the owner's, for all that it has there", async () => {
-  const { asked, servers } = ask(Response.json({ deployments: [] }));
-  assert.equal((await servers).size, 0);
+  const { asked, states } = ask(Response.json({ deployments: [] }));
+  assert.equal((await states).size, 0);
   assert.equal(asked[0]!.url, "https://p.test/deployments");
   const request = parseOwnerRequest(asked[0]!.body);
   const question = { action: "deployments", provider: PROVIDER, ...AT } as const;
@@ -55,6 +66,6 @@ Deno.test("the question is the owner's, for all that it has there", async () => 
 
 Deno.test("an answer that is no list is the provider's failure", async () => {
   for (const text of ["hello", "{}", '{"deployments":[{"cid":"a","server":{}}]}']) {
-    await assert.rejects(ask(new Response(text)).servers, { code: "provider_unavailable" });
+    await assert.rejects(ask(new Response(text)).states, { code: "provider_unavailable" });
   }
 });

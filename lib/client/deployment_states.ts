@@ -1,4 +1,4 @@
-/** How an owner's programs that are servers do at a provider. */
+/** How an owner's deployments do at a provider. */
 import * as v from "valibot";
 import type { LocalAccount } from "viem";
 import { PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
@@ -26,26 +26,53 @@ const serverShape = v.object({
   restarts: v.number(),
 });
 
+/** How a run ended. */
+const lastRunShape = v.object({
+  /** Milliseconds since the epoch. */
+  at: v.number(),
+  status: v.number(),
+  exit: v.nullable(v.number()),
+  signal: v.nullable(v.string()),
+  /** The limit that ended it. */
+  limit: v.nullable(v.string()),
+  /** In words. */
+  reason: v.nullable(v.string()),
+});
+
 const answerShape = v.object({
   deployments: v.array(v.object({
     cid: v.string(),
+    /** null: there was none, or none is kept; older providers do not say. */
+    lastRun: v.optional(v.nullable(lastRunShape)),
+    /** Why its callers get no run; older providers do not say. */
+    cannotRun: v.optional(v.nullable(v.object({ message: v.string() })), null),
     /** null: none of it runs; older providers do not say. */
     server: v.optional(v.nullable(serverShape), null),
   })),
 });
 
 export type ServerState = v.InferOutput<typeof serverShape>;
+export type LastRun = v.InferOutput<typeof lastRunShape>;
+
+/** What a provider tells of one deployment. */
+export interface DeploymentState {
+  /** null: there was none; undefined: the provider does not say. */
+  readonly lastRun: LastRun | null | undefined;
+  /** In words; null where nothing is known that keeps it from running. */
+  readonly cannotRun: string | null;
+  /** null: it is no server, or has no instance. */
+  readonly server: ServerState | null;
+}
 
 /**
- * The owner's servers at one provider, by their deployments' cids; those that have no instance may
- * be left out.
+ * The owner's deployments at one provider that somebody has paid for, by their cids.
  * @throws KhachapuriError `provider_unavailable`; the provider's own refusal
  */
-export async function fetchServers(
+export async function fetchStates(
   account: LocalAccount,
   provider: AskedProvider,
   options: { now?: () => number; fetch?: typeof fetch } = {},
-): Promise<ReadonlyMap<string, ServerState>> {
+): Promise<ReadonlyMap<string, DeploymentState>> {
   const { now = Date.now, ...http } = options;
   const { webDomain } = provider;
   const question = { action: "deployments", subject: "" } as const;
@@ -59,5 +86,8 @@ export async function fetchServers(
   const what = `${webDomain}/deployments`;
   const json = parseJson(new TextDecoder().decode(answer), what, "provider_unavailable");
   const { deployments } = parseShape(answerShape, json, what, "provider_unavailable");
-  return new Map(deployments.flatMap(({ cid, server }) => server === null ? [] : [[cid, server]]));
+  return new Map(deployments.map(({ cid, lastRun, cannotRun, server }) => [
+    cid,
+    { lastRun, cannotRun: cannotRun?.message ?? null, server },
+  ]));
 }
