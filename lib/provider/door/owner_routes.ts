@@ -147,7 +147,7 @@ export function notOwners(): KhachapuriError {
   });
 }
 
-/** An owner's deployments, how their latest runs ended, and how the servers among them do. */
+/** An owner's deployments, how their latest runs ended and their servers do, and its names. */
 export async function deployments(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { owner } = await ownerRequest(parts, request, "deployments");
   const { records: { registrations, runLog }, programs: { sandboxes } } = parts;
@@ -162,7 +162,11 @@ export async function deployments(parts: RouteParts, request: HttpRequest): Prom
       server: serverJson(views),
     };
   });
-  return jsonAnswer({ owner, deployments: rows });
+  const names = parts.names?.ofOwner(owner).map(({ label: name, ...facts }) => ({
+    name,
+    ...facts,
+  }));
+  return jsonAnswer({ owner, deployments: rows, ...(names ? { names } : {}) });
 }
 
 /** How a run ended, without what it wrote: /logs has that. */
