@@ -7,6 +7,7 @@ import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
 import { publishShape } from "./config_publish.ts";
 import { addressFault, EGRESS_LIMITS, egressFault, patternFault } from "./egress.ts";
+import { ipfsShape } from "./config_ipfs.ts";
 import { KhachapuriError } from "./errors.ts";
 import { readJsonFile } from "./home_file.ts";
 import {
@@ -182,6 +183,8 @@ const providerFields = v.strictObject({
     {},
   ),
   egress: egressShape,
+  /** What owners may have kept here. */
+  ipfs: ipfsShape,
   sandbox: v.optional(
     v.strictObject({
       launcher: v.optional(v.picklist(["bwrap", "nsjail"]), "bwrap"),

@@ -16,6 +16,7 @@ export const ROOMS: readonly Room[] = [
   { floor: 0, name: "http", why: "requests and answers as the wire and browsers have them" },
   { floor: 0, name: "metrics", why: "counters and gauges" },
   { floor: 1, name: "wire", why: "sockets: connections, requests off them, answers onto them" },
+  { floor: 1, name: "content", why: "what owners have kept here, block by block" },
   { floor: 1, name: "deployment", why: "from a cid to a verified spec, its program, its records" },
   { floor: 1, name: "server", why: "servers: their instances, and requests to them" },
   { floor: 2, name: "money", why: "who pays, in which scheme, and what the chain says of it" },

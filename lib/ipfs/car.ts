@@ -23,7 +23,8 @@ export interface CarLimits {
 /** DAG-CBOR of the map `{roots: [one 36-byte CID], version: 1}`, around the CID. */
 const HEADER_START = [0xa2, 0x65, ...ascii("roots")];
 const HEADER_END = [0x67, ...ascii("version"), 0x01];
-const ONE_ROOT = [0x81, 0xd8, 0x2a, 0x58, 0x25, 0x00];
+/** Up to the length of the root's CID, which is one more for the byte before it. */
+const ONE_ROOT = [0x81, 0xd8, 0x2a, 0x58];
 const CARV2_PRAGMA = [0xa1, 0x67, ...ascii("version"), 0x02];
 
 /** A CAR with one root, its blocks in the order of the DAG. */
@@ -46,15 +47,26 @@ export function carBytes(dag: Dag): number {
 
 /** The same piece by piece; the blocks' bytes are not copied. */
 export function* carParts(dag: Dag): Iterable<Uint8Array> {
-  const cid = dag.root.toV1().bytes;
-  const header = [...HEADER_START, ...ONE_ROOT, ...cid, ...HEADER_END];
+  const header = carHeader(dag.root.toV1());
   yield encodeVarint(header.length);
-  yield Uint8Array.from(header);
+  yield header;
   for (const block of dag.blocks) {
     yield encodeVarint(block.cid.bytes.length + block.bytes.length);
     yield block.cid.bytes;
     yield block.bytes;
   }
+}
+
+/** The header of a CAR with one root, without its length. */
+export function carHeader({ bytes }: CID): Uint8Array {
+  return Uint8Array.of(
+    ...HEADER_START,
+    ...ONE_ROOT,
+    bytes.length + 1,
+    0,
+    ...bytes,
+    ...HEADER_END,
+  );
 }
 
 /**

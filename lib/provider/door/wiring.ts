@@ -17,6 +17,7 @@ import { createBodyReader } from "../http/request_body.ts";
 import { createCounters, providerMetrics } from "../metrics/gauges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
+import { OwnerPayment } from "../money/owner_payment.ts";
 import { Renewals } from "../money/renewals.ts";
 import { Receipts, receiptSecret } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
@@ -28,6 +29,7 @@ import { MessageRelay } from "../settlement/message_relay.ts";
 import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
 import { Relays } from "../settlement/relays.ts";
+import { type OpenContent, openContent } from "./content_room.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import type { RouteParts } from "./parts.ts";
 import { groundOf, preflight } from "./preflight.ts";
@@ -101,6 +103,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     now,
   });
   stack.defer(() => payments.close());
+  const content = await openContent(site, records, payments, stack);
   const desks = openDesks(site, seller, offering.offer, payments, stack);
   await desks.onboarding.prepare();
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
@@ -116,7 +119,11 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     logServer(deployment, event);
     debits.note(deployment, event);
   };
-  const programs = await openWorkplaces(site, { seller, records, counters, noteServer }, stack);
+  const programs = await openWorkplaces(
+    site,
+    { seller, records, counters, content, noteServer },
+    stack,
+  );
   return {
     seller,
     operator: account.address,
@@ -124,9 +131,10 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     terms: ground.terms,
     health: chainHealth(chain, payments),
     responses: counters.responses,
-    metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money)),
+    metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money, content)),
     money: { ...money, startDebits: debits },
     programs,
+    content,
     gate,
     records: callRecords,
   };
@@ -193,10 +201,11 @@ async function openMoney(
     onCharge: () => settlement.noticeCharge(),
     now,
   });
+  const ownerPayment = new OwnerPayment(credits, ledger);
   const renewals = new Renewals(credits, ownerPermits, now);
   const schemes = [credits];
   const desks = { renewals, onboarding, messages };
-  return { schemes, credits, receipts, ...desks, settlement, ledger, ownerCredits };
+  return { schemes, credits, ownerPayment, receipts, ...desks, settlement, ledger, ownerCredits };
 }
 
 /** The offer as it is now: whether a deposit is relayed, and from what on, follows the gas. */
@@ -237,6 +246,7 @@ function watch(
   { sandboxes }: { sandboxes: Pick<Sandboxes, "open" | "servers"> },
   { slots }: { slots: Slots },
   { ownerCredits }: { ownerCredits: OwnerCredits },
+  { kept }: Pick<OpenContent, "kept">,
 ) {
   return {
     unsettledAmount: () => ledger.totals().unsettled,
@@ -253,6 +263,7 @@ function watch(
     servers: () => sandboxes.servers().map(({ view }) => view),
     runsBusy: () => slots.busy(),
     ownersLow: () => ownerCredits.low(),
+    kept: () => ({ bytes: kept.bytes(), roots: kept.count() }),
   };
 }
 
@@ -261,6 +272,7 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
   const { name, address, webDomain, price, oldPrice, egress } = provider;
   const { timeoutMs, memoryMb, credits, requestBytes, responseBytes } = provider.sandbox;
   const { instances, instanceIdleSeconds } = provider.sandbox;
+  const { ipfs } = provider;
   const thawing = await thawingPeriod(chain, escrow);
   return {
     name,
@@ -277,6 +289,7 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
     egress,
     instances,
     instanceIdleSeconds,
+    ipfs,
     offer: {
       chainId: chain.chainId,
       escrow,

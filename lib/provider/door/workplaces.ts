@@ -17,6 +17,7 @@ import { type NoteServer, Sandboxes } from "../program/sandboxes.ts";
 import { SocketFolders } from "../program/socket_folders.ts";
 import { InstanceBudget } from "../server/instance_budget.ts";
 import { StartGate } from "../server/start_gate.ts";
+import type { OpenContent } from "./content_room.ts";
 import type { Site } from "./site.ts";
 
 /** A sandbox that no call uses for this long is closed, ms. */
@@ -27,12 +28,13 @@ interface Workplaces {
   seller: Seller;
   records: Records;
   counters: Counters;
+  content: Pick<OpenContent, "kept" | "noteUse" | "whenKept">;
   noteServer: NoteServer;
 }
 
 export async function openWorkplaces(
   { config, ground, provider, state, log }: Site,
-  { seller, records: { registrations, stops }, counters, noteServer }: Workplaces,
+  { seller, records: { registrations, stops }, counters, content, noteServer }: Workplaces,
   stack: AsyncDisposableStack,
 ) {
   const { keys, sandbox, terms } = ground;
@@ -40,7 +42,7 @@ export async function openWorkplaces(
   const { instances, instanceIdleSeconds } = provider.sandbox;
   const bounds = { maxBytes: CACHE_BYTES_MAX, maxFiles: CACHE_FILES_MAX };
   const cache = await openCache(state.cache, bounds);
-  const fetcher = createFetcher({ gateways: config.gateways, cache });
+  const fetcher = createFetcher({ kept: content.kept, gateways: config.gateways, cache });
   const isPaying = (owner: Address) => registrations.isOwner(owner);
   const openings = new Openings(isPaying);
   const programs = await openPrograms({ dir: state.programs, fetcher, openings });
@@ -77,6 +79,11 @@ export async function openWorkplaces(
     seller,
     registrations,
     stops,
+    onOpened: (deployment) => content.noteUse(deployment),
+  });
+  content.whenKept((root) => {
+    deployments.forgetAbsence(root);
+    programs.forgetAbsence(root);
   });
   const webDomain = new URL(provider.webDomain);
   const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);

@@ -2,6 +2,8 @@
 import type { Address, Hex } from "viem";
 import { formatUsdc } from "../../chain/usdc.ts";
 import type { OldPrice, ProviderConfig } from "../../config.ts";
+import type { IpfsConfig } from "../../config_ipfs.ts";
+import { PUSH_CAR_BYTES_MAX } from "../../limits_of_content.ts";
 import type { Accept, CreditsOffer } from "../../payment_header.ts";
 import type { Runtimes } from "../../runtime.ts";
 import { timeText } from "../../time_text.ts";
@@ -29,6 +31,7 @@ export interface Offering {
   instances: number;
   /** How long one stays that has no request. */
   instanceIdleSeconds: number;
+  ipfs: IpfsConfig;
 }
 
 /**
@@ -43,7 +46,7 @@ export function offeringJson(
 ) {
   const { name, address, webDomain, recipients, termsHashes, oldPrice } = offering;
   const { timeoutMs, memoryMb, credits, requestBytes, responseBytes, egress } = offering;
-  const { instances, instanceIdleSeconds: idleSeconds } = offering;
+  const { instances, instanceIdleSeconds: idleSeconds, ipfs } = offering;
   return {
     name,
     address,
@@ -70,9 +73,16 @@ export function offeringJson(
       bytesPerSecond: egress.bytesPerSecond,
     },
     servers: { instances, idleSeconds },
+    ipfs: { push: pushJson(ipfs), gateway: ipfs.public },
     ...(runtimes ? { runtimes: runtimes.found, runtimesLacking: runtimes.lacking } : {}),
   };
 }
+
+/** What owners may have kept here; null: nothing. */
+function pushJson({ push, bytesPerUsdc, keepSeconds }: IpfsConfig) {
+  return push ? { bytesPerUsdc, carBytesMax: PUSH_CAR_BYTES_MAX, keepSeconds } : null;
+}
+
 /** Behind the price: until when permits for the earlier one are served; else nothing. */
 export function oldPriceText({ oldPrice }: Pick<Offering, "oldPrice">): string {
   if (!oldPrice) return "";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { EGRESS, OFFER, PROVIDER, RUNTIMES, SELLER } from "../../../worlds/routes.ts";
+import { EGRESS, IPFS, OFFER, PROVIDER, RUNTIMES, SELLER } from "../../../worlds/routes.ts";
 import type { Offering } from "./page.ts";
 import { offeringHtml } from "./page_html.ts";
 
@@ -18,6 +18,7 @@ const OFFERING: Offering = {
   egress: EGRESS,
   instances: 16,
   instanceIdleSeconds: 90,
+  ipfs: IPFS,
   offer: OFFER,
 };
 
