@@ -148,3 +148,19 @@ Deno.test("what was written to a folder is published from there, to a provider a
   const [one, two] = await Promise.all(files);
   assert.deepEqual(one, two);
 });
+
+Deno.test("--out writes CAR files and publishes nothing", async () => {
+  await using market = await startMarket();
+  await using owner = await openOwnersHome(market);
+  const dir = join(owner.dir, "cars");
+  const flags = ["--provider", NAME, "--accept-terms", "--json", "--out", dir];
+  const deployed = await owner.run(["deploy", hello, ...flags]);
+  assert.equal(deployed.code, 0, deployed.err);
+  const names = (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name).sort();
+  const { cid, program } = deployed.json;
+  assert.deepEqual(names, [`${cid}.car`, `${program.cid}.car`].sort());
+  const missing = await fetch(`${market.gateway.url}/ipfs/${cid}?format=raw`);
+  assert.equal(missing.status, 404);
+  await missing.body?.cancel();
+  assert.match((await owner.run(["deployments"])).out, /not published from here/);
+});
