@@ -5,7 +5,7 @@ import { balanced } from "ipfs-unixfs-importer/layout";
 import { fixedSize } from "ipfs-unixfs-importer/chunker";
 import { importer } from "ipfs-unixfs-importer";
 import { type Block, CID, cidOf, DAG_PB, RAW } from "../../lib/cid.ts";
-import { carHeader } from "../../lib/ipfs/car.ts";
+import { headerNaming } from "../../lib/ipfs/car.ts";
 import { encodeVarint } from "../../lib/ipfs/varint.ts";
 
 export const utf8 = (text: string) => new TextEncoder().encode(text);
@@ -26,7 +26,7 @@ export function blockSection({ cid, bytes }: Block): Uint8Array {
 
 /** A CAR of these blocks, whatever they are. */
 export function carOf(root: CID, blocks: readonly Block[]): Uint8Array<ArrayBuffer> {
-  return joined(section(carHeader(root)), ...blocks.map(blockSection));
+  return joined(section(headerNaming(root)), ...blocks.map(blockSection));
 }
 
 export function rawBlock(content: string | Uint8Array): Block {
