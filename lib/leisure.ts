@@ -29,7 +29,7 @@ function isQuiet(): boolean {
   return performance.now() - lastCallAt > CALLS_FOLLOW_MS;
 }
 
-/** Slices that are done one at a time, on whatever thread, with a rest after each; see `Leisure`. */
+/** Slices that are done one at a time, on whatever thread, with a rest after each. */
 export class RestingQueue {
   #last: Promise<void> = Promise.resolve();
   /** No slice begins before, ms of `performance.now()`. */

@@ -104,7 +104,7 @@ export async function* readCar(
   }
 }
 
-/** As `readCar`, for a reader that knows where it wants a block, and by when it must be verified. */
+/** As `readCar`, for a reader that knows where it wants a block and when it must be verified. */
 export class CarReader {
   readonly #input: CarInput;
   readonly #leisure = new Leisure();
