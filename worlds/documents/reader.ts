@@ -75,7 +75,7 @@ export async function openReaders(): Promise<Readers> {
   return {
     async paste({ text, person }) {
       const pasted = await shell(machine, person!, await asPasted(machine, text));
-      const [line] = /^khachapuri register .*$/m.exec(pasted.said) ?? [];
+      const [, line] = /^ *(khachapuri register \S+ --domain .*)$/m.exec(pasted.said) ?? [];
       if (line) machine.registration = line;
       await giveMoney(machine);
       return pasted;
