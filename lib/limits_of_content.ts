@@ -39,3 +39,8 @@ export const PUBLISHED_ANSWER_BYTES_MAX = 256 * 1024;
 export const PIN_TIMEOUT_MS = 120_000;
 /** A rehearsal: a provider that fetches has IPFS_DEADLINE_MS for each of two files. */
 export const DRY_RUN_TIMEOUT_MS = 150_000;
+
+// What a provider tells an owner.
+
+/** How its deployments do is asked for a list that goes without the answer. */
+export const DEPLOYMENT_STATES_TIMEOUT_MS = 5_000;
