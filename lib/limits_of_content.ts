@@ -39,6 +39,7 @@ export const PUBLISHED_ANSWER_BYTES_MAX = 256 * 1024;
 export const PIN_TIMEOUT_MS = 120_000;
 /** A rehearsal: a provider that fetches has IPFS_DEADLINE_MS for each of two files. */
 export const DRY_RUN_TIMEOUT_MS = 150_000;
+
 /** A CAR: the largest program's zip in small blocks, and what names these. */
 export const PUSH_CAR_BYTES_MAX = 68 * 1024 * 1024;
 /** Blocks of one CAR, as many as the largest program has in 4 KiB blocks: each is a row. */
@@ -71,3 +72,8 @@ export const NETWORK_DRY_RUNS_BURST_MAX = 100;
 export const NETWORK_DRY_RUNS_PER_SECOND_MAX = 2;
 /** Owners, and networks, whose dry runs are counted; one beyond it starts anew. */
 export const DRY_RUNNERS_REMEMBERED_MAX = 50_000;
+
+// What a provider tells an owner.
+
+/** How its deployments do is asked for a list that goes without the answer. */
+export const DEPLOYMENT_STATES_TIMEOUT_MS = 5_000;

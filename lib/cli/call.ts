@@ -27,10 +27,10 @@ import { PaidRun } from "./paid_run.ts";
 import { creditsOf, creditsText } from "./parties.ts";
 
 export const call = defineCommand({
-  usage: "[--pay | --no-pay] NAME/CID[/path][?query]|URL [curl flags]",
+  usage: "[--pay | --no-pay] NAME/CID[/path][?query]|LABEL|URL [curl flags]",
   details: [
     "Resolves NAME to the provider's web domain and sends the request there, with curl's own " +
-    "flags and curl's own output.",
+    "flags and curl's own output. LABEL is a deployment of yours, by its name or its folder.",
     "The deployment's owner pays by default. When the provider answers that it does not, and " +
     "this home has an account, the call is made again with a permit of that account for one " +
     "credit; --pay sends it at once, --no-pay never. A permit is signed for the address that " +

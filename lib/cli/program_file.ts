@@ -9,12 +9,11 @@ import type { NotedFlags } from "../client/deployments_file.ts";
 import { KhachapuriError } from "../errors.ts";
 import { readJsonFile } from "../home_file.ts";
 import { parseShape } from "../shape.ts";
+import { FLAGS_FILE } from "../spec/program_listing.ts";
 import type { CommandContext, Option } from "./command.ts";
 import { OPTIONS } from "./deploy_flags.ts";
 import { filledFrom, flagsText } from "./flag_layers.ts";
 import { suggestionHints } from "./suggest.ts";
-
-export const PROGRAM_FILE = "khachapuri.json";
 
 /** Flags that may be repeated have the names of lists there. */
 const LISTS: Readonly<Record<string, string>> = {
@@ -62,7 +61,7 @@ function valueShape(option: Option) {
  * @throws KhachapuriError `invalid_config` that names the file and the field
  */
 export async function readProgramFile(dir: string): Promise<NotedFlags> {
-  const path = join(dir, PROGRAM_FILE);
+  const path = join(dir, FLAGS_FILE);
   const json = await readJsonFile(path);
   if (json === undefined) return {};
   assertKnown(json, path);
@@ -123,7 +122,7 @@ export async function withToldFileFlags<Options extends object>(
 ): Promise<Options> {
   const filled = await withFileFlags(dir, options);
   const taken = flagsText(OPTIONS, filled, options);
-  if (taken !== "") out.note(`from ${PROGRAM_FILE}: ${taken}`);
+  if (taken !== "") out.note(`from ${FLAGS_FILE}: ${taken}`);
   return filled;
 }
 
@@ -131,6 +130,6 @@ export async function withToldFileFlags<Options extends object>(
 export function assertProvided(providers: readonly string[]): void {
   if (providers.length > 0) return;
   throw new KhachapuriError("usage", "deploy: --provider NAME is missing", {
-    hints: [`or "providers": ["NAME"] in ${PROGRAM_FILE}, in the program's folder`],
+    hints: [`or "providers": ["NAME"] in ${FLAGS_FILE}, in the program's folder`],
   });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { inFolder } from "../../worlds/home.ts";
+import { packProgram } from "../spec/pack.ts";
 import { readProgramFile, withFileFlags } from "./program_file.ts";
 
 async function withProgram(json: unknown, test: (dir: string) => Promise<void>): Promise<void> {
@@ -42,6 +43,14 @@ Deno.test("the flags of deploy are read from their names in camelCase, numbers a
     });
   });
 });
+
+Deno.test("the file is no part of the program", () =>
+  inFolder(async (dir) => {
+    await Deno.writeTextFile(join(dir, "main"), "#!/bin/sh\n", { mode: 0o755 });
+    const without = await packProgram(dir);
+    await Deno.writeTextFile(join(dir, "khachapuri.json"), "{}");
+    assert.deepEqual(await packProgram(dir), without);
+  }));
 
 Deno.test("a folder without the file gives nothing, and what is false is not given", async () => {
   await inFolder(async (dir) => assert.deepEqual(await readProgramFile(dir), {}));

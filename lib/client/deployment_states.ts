@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import type { LocalAccount } from "viem";
 import { PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
+import { DEPLOYMENT_STATES_TIMEOUT_MS } from "../limits_of_content.ts";
 import { parseJson, parseShape } from "../shape.ts";
 import { type AskedProvider, ownerQuestion } from "./owner_question.ts";
 import { askProvider } from "./provider_http.ts";
@@ -81,6 +82,7 @@ export async function fetchStates(
     path: "/deployments",
     body: await ownerQuestion(account, question, provider, now()),
     bytesMax: PROVIDER_JSON_BYTES_MAX,
+    timeoutMs: DEPLOYMENT_STATES_TIMEOUT_MS,
     ...http,
   });
   const what = `${webDomain}/deployments`;
