@@ -1,4 +1,4 @@
-/** What a developer of several deployments does with them by their names, against a real provider. */
+/** Deployments that are known by their names, and deployed again, against a real provider. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { noteLabel } from "../lib/client/deployments_file.ts";

@@ -30,16 +30,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./deploy.ts")).deploy,
   },
   {
-    name: "redeploy",
-    group: "developer",
-    summary: "deploy a folder again, with the flags of last time",
-    load: async () => (await import("./redeploy.ts")).redeploy,
-  },
-  {
     name: "publish",
     group: "developer",
     summary: "copy a deployment, or any content, to other places",
     load: async () => (await import("./publish.ts")).publish,
+  },
+  {
+    name: "redeploy",
+    group: "developer",
+    summary: "deploy a folder again, with the flags of last time",
+    load: async () => (await import("./redeploy.ts")).redeploy,
   },
   {
     name: "run",
@@ -106,6 +106,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "provider",
     summary: "make your name say where you are, under which key, at what price",
     load: async () => (await import("./names.ts")).register,
+  },
+  {
+    name: "keys",
+    group: "provider",
+    summary: "which keys this machine has, and rotate them",
+    load: async () => (await import("./keys.ts")).keys,
   },
   {
     name: "operator",

@@ -137,7 +137,12 @@ async function assertOwned(
   if (records.registrations.ofOwner(owner).some((row) => row.cid === cid)) return true;
   const { spec } = await programs.deployments.get(cid, from);
   if (isAddressEqual(spec.owner, owner)) return false;
-  throw new KhachapuriError("not_found", "this owner has no such deployment here", {
+  throw notOwners();
+}
+
+/** The deployment is another owner's. */
+export function notOwners(): KhachapuriError {
+  return new KhachapuriError("not_found", "this owner has no such deployment here", {
     hints: ["ask with the key that deployed it"],
   });
 }
@@ -183,7 +188,8 @@ function serverJson(views: readonly ServerView[]): ServerView | null {
   };
 }
 
-async function ownerRequest(
+/** @throws KhachapuriError `invalid_signature` when it is not the owner's who is named in it */
+export async function ownerRequest(
   { records, seller: { provider, chainId, escrow } }: RouteParts,
   request: HttpRequest,
   action: OwnerQuestion["action"],
