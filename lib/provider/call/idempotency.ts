@@ -22,7 +22,7 @@ export const IDEMPOTENCY_HEADER = "Idempotency-Key";
 /** On an answer that was given, and charged, before. */
 export const REPLAYED_HEADER = "Idempotency-Replayed";
 
-/** What a request is known by: payer, lane, deployment or the name that it was called by, and key. */
+/** What a request is known by: payer, lane, deployment, or the name that was called, and key. */
 export interface RequestKey {
   /** Their digest. */
   readonly id: Uint8Array;

@@ -57,7 +57,7 @@ export function openProviderNames(
   }, stack);
 }
 
-/** The configured name server, or those that this machine asks now: they change with its network. */
+/** The configured name server, or those that this machine asks now, as its network changes. */
 export async function nameServers(resolver: string | undefined): Promise<NameServer[]> {
   if (resolver !== undefined) return [parseNameServer(resolver)];
   return nameServersOf(await Deno.readTextFile(RESOLV_CONF).catch(() => ""));

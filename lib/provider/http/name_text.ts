@@ -37,7 +37,7 @@ const LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/;
 /** A name is called many times by the same text. */
 const read = new Lru<string, OutsideName | null>(NAMES_REMEMBERED_MAX);
 
-/** The name of ENS or DNS that `text` is, as a path's segment or a host has it; null: it is none. */
+/** The name of ENS or DNS that `text`, a path's segment or a host, is; null: it is none. */
 export function nameIn(text: string): OutsideName | null {
   if (!text.includes(".") || text.length > NAME_SPELLING_CHARACTERS_MAX) return null;
   const known = read.get(text);

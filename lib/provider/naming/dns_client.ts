@@ -30,7 +30,8 @@ export class DnsClient {
 
   /**
    * The TXT records of a name.
-   * @throws KhachapuriError `name_unavailable` when no server says what they are: not that there are none
+   * @throws KhachapuriError `name_unavailable` when no server says what they are, which is not to
+   * say that there are none
    */
   async txt(name: string): Promise<TxtAnswer> {
     const { serverTimeoutMs = DNS_SERVER_TIMEOUT_MS, timeoutMs = DNS_TIMEOUT_MS } = this.options;

@@ -55,7 +55,7 @@ export class Names {
     return (await resolutions.get({ kind, name }, from)).cid;
   }
 
-  /** Why what stands at a name could not be called, as it was looked up last; null: nothing does. */
+  /** Why what stood at a name at the last look could not be called; null: nothing did. */
   whyNot(kind: NameKind, name: string): string | null {
     if (kind === "register") return null;
     return this.options.resolutions.known({ kind, name })?.why ?? null;

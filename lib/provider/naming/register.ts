@@ -3,7 +3,7 @@
  * A change is on disk before it is answered, or has not happened. A name's sequence counts its
  * changes, also beyond its being given up, so that no earlier change can be made again.
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Address } from "viem";
 import type { CidText } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
