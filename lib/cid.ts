@@ -25,6 +25,12 @@ export type CidText = string & { readonly canonical: unique symbol };
 export const RAW = 0x55;
 /** Multicodec of a block with links to other blocks. */
 export const DAG_PB = 0x70;
+/** Multicodec of data with links, which is no part of a file, but may be linked from a folder. */
+export const DAG_CBOR = 0x71;
+
+const FILE_CODECS: readonly number[] = [RAW, DAG_PB];
+/** What whole DAGs may be made of. */
+export const DAG_CODECS: readonly number[] = [...FILE_CODECS, DAG_CBOR];
 
 const SHA2_256 = 0x12;
 const SHA2_256_BYTES = 32;
@@ -84,17 +90,22 @@ export function formatCid(cid: CID): CidText {
 /**
  * Decodes the CID at the beginning of `bytes`: sha2-256 with 32 bytes, or an identity hash of at
  * most 128 bytes, which only links inside a DAG may use (UnixFS, "Identity CID size limit").
+ * @param codecs those to take; by default what files are made of
  * @returns the CID and how many bytes it takes
  * @throws KhachapuriError `invalid_cid`
  */
-export function decodeCid(bytes: Uint8Array): { cid: CID; length: number } {
+export function decodeCid(
+  bytes: Uint8Array,
+  codecs: readonly number[] = FILE_CODECS,
+): { cid: CID; length: number } {
   if (bytes[0] === SHA2_256) {
     return { cid: CID.createV0(sha256Digest(bytes, 1)), length: 2 + SHA2_256_BYTES };
   }
   if (bytes[0] !== 1) throw invalidCid(`version ${bytes[0] ?? "missing"} is unknown`);
   const codec = bytes[1];
-  if (codec !== RAW && codec !== DAG_PB) {
-    throw invalidCid(`codec 0x${(codec ?? 0).toString(16)} is neither raw nor dag-pb`);
+  if (codec === undefined || !codecs.includes(codec)) {
+    const taken = codecs === FILE_CODECS ? "neither raw nor dag-pb" : "none that is kept";
+    throw invalidCid(`codec 0x${(codec ?? 0).toString(16)} is ${taken}`);
   }
   if (bytes[2] === SHA2_256) {
     return { cid: CID.createV1(codec, sha256Digest(bytes, 3)), length: 4 + SHA2_256_BYTES };

@@ -184,6 +184,7 @@ const providerFields = v.strictObject({
     {},
   ),
   egress: egressShape,
+  /** What owners may have kept here. */
   ipfs: ipfsShape,
   names: namesShape,
   sandbox: v.optional(

@@ -2,8 +2,6 @@
 import * as v from "valibot";
 import { nameServerFault } from "./name_server.ts";
 
-const NAMES_PER_USDC_MAX = 1_000_000;
-
 export const namesShape = v.optional(
   v.strictObject({
     /** Whether deployments are called by names here. */
@@ -14,7 +12,7 @@ export const namesShape = v.optional(
         v.number(),
         v.integer("not a whole number"),
         v.minValue(0),
-        v.maxValue(NAMES_PER_USDC_MAX),
+        v.maxValue(1_000_000),
       ),
       10,
     ),

@@ -39,3 +39,35 @@ export const PUBLISHED_ANSWER_BYTES_MAX = 256 * 1024;
 export const PIN_TIMEOUT_MS = 120_000;
 /** A rehearsal: a provider that fetches has IPFS_DEADLINE_MS for each of two files. */
 export const DRY_RUN_TIMEOUT_MS = 150_000;
+/** A CAR: the largest program's zip in small blocks, and what names these. */
+export const PUSH_CAR_BYTES_MAX = 68 * 1024 * 1024;
+/** Blocks of one CAR, as many as the largest program has in 4 KiB blocks: each is a row. */
+export const PUSH_BLOCKS_MAX = 17_000;
+/** Links in the blocks of one CAR, once in each block: each takes 8 bytes while it comes. */
+export const PUSH_LINKS_MAX = 262_144;
+/** Blocks in each other; folders are 32 deep at most, and so are files. */
+export const PUSH_DEPTH_MAX = 64;
+/** Deployments remembered to use one root, of each owner that has it kept; the newest. */
+export const KEPT_USES_MAX = 64;
+/** Pushes that come at a time: each takes a file, and up to 16 MB while its blocks are counted. */
+export const PUSHES_MAX = 16;
+/** Of those, one owner's. */
+export const OWNER_PUSHES_MAX = 4;
+/** A push that sends less than PUSH_PACE_BYTES in this time is ended; it can be resumed. */
+export const PUSH_PACE_MS = 10_000;
+/** 6.4 KB a second: a telephone's uplink has that. */
+export const PUSH_PACE_BYTES = 64 * 1024;
+/** What has come of a push that broke off is kept for so long, ms. */
+export const PUSH_PART_MS = 60 * 60 * 1000;
+/** Roots that one owner has kept: each is a file. */
+export const OWNER_ROOTS_MAX = 10_000;
+/** Dry runs of one owner so many at once: a few deployments, each tried again, */
+export const OWNER_DRY_RUNS_BURST_MAX = 30;
+/** and then so many a second: each may fetch and unpack a program, and open a sandbox. */
+export const OWNER_DRY_RUNS_PER_SECOND_MAX = 1 / 2;
+/** By callers of one network so many at once, */
+export const NETWORK_DRY_RUNS_BURST_MAX = 100;
+/** and then so many a second: an office may stand behind one. */
+export const NETWORK_DRY_RUNS_PER_SECOND_MAX = 2;
+/** Owners, and networks, whose dry runs are counted; one beyond it starts anew. */
+export const DRY_RUNNERS_REMEMBERED_MAX = 50_000;

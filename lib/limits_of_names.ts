@@ -32,8 +32,15 @@ export const PAID_NAMES_REMEMBERED_MAX = 10_000;
 /** Others that are remembered, those that nobody has among them. */
 export const NAMES_REMEMBERED_MAX = 10_000;
 
+/** A domain that is called: with "_dnslink." before it, it has 253 characters at most. */
+export const DOMAIN_CHARACTERS_MAX = 244;
+/** A name as a path spells it: of UTF-8 three for each octet. */
+export const NAME_SPELLING_CHARACTERS_MAX = 3 * 255;
+
 // A deployer: whoever points names at deployments.
 
+/** A label of the register: one of DNS (RFC 1035, section 2.3.4). */
+export const NAME_LABEL_CHARACTERS_MAX = 63;
 /** Names of a register: each is some 300 bytes of memory, and of disk with its history more. */
 export const REGISTERED_NAMES_MAX = 100_000;
 /** The latest changes of a name that are kept. */
@@ -55,6 +62,8 @@ export const NAME_CHANGES_COUNTED_MAX = 50_000;
 export const DNS_DATAGRAM_BYTES_MAX = 1_232;
 /** An answer by TCP: its length has two bytes. */
 export const DNS_ANSWER_BYTES_MAX = 65_535;
+/** Name servers that are asked, as resolv.conf(5) has them. */
+export const NAME_SERVERS_MAX = 3;
 /** TXT records of one answer that are looked at. */
 export const DNS_TEXTS_MAX = 64;
 /** Aliases (CNAME) followed in one answer; resolvers follow no more than eleven. */

@@ -1,6 +1,7 @@
 /** Which name servers this machine asks. */
 import { isIP } from "node:net";
 import { KhachapuriError } from "./errors.ts";
+import { NAME_SERVERS_MAX } from "./limits_of_names.ts";
 
 export interface NameServer {
   readonly address: string;
@@ -8,8 +9,6 @@ export interface NameServer {
 }
 
 const DNS_PORT = 53;
-/** MAXNS of resolv.conf(5). */
-const SERVERS_MAX = 3;
 
 /** The servers that a resolv.conf names; where it names none, the one on this machine. */
 export function nameServersOf(resolvConf: string): NameServer[] {
@@ -19,7 +18,7 @@ export function nameServersOf(resolvConf: string): NameServer[] {
     if (isIP(address.split("%")[0]!) !== 0) named.push({ address, port: DNS_PORT });
   }
   return named.length > 0
-    ? named.slice(0, SERVERS_MAX)
+    ? named.slice(0, NAME_SERVERS_MAX)
     : [{ address: "127.0.0.1", port: DNS_PORT }];
 }
 

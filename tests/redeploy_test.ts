@@ -1,4 +1,4 @@
-/** What a developer of several deployments does with them by their names, against a real provider. */
+/** Deployments that are known by their names, and deployed again, against a real provider. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { noteLabel } from "../lib/client/deployments_file.ts";
@@ -32,11 +32,12 @@ Deno.test("a folder is deployed again by its flags, and five deployments are tol
   let first = "";
 
   await t.step("with the flags in khachapuri.json, which are told", async () => {
-    await fileFlags({ providers: [NAME], memory: 64, envNames: ["TOKEN"], env: { TOKEN: "x" } });
+    const flags = { providers: [NAME], memory: 64, envNames: ["TOKEN"], noPush: true };
+    await fileFlags({ ...flags, env: { TOKEN: "x" } });
     const secret = await owner.run(["deploy", dir, "--accept-terms"]);
     assert.equal(secret.code, 3);
     assert.match(secret.err, /env: values of the environment are secrets/);
-    await fileFlags({ providers: [NAME], memory: 64, envNames: ["TOKEN"] });
+    await fileFlags(flags);
     const missing = await owner.run(["deploy", dir, "--accept-terms"]);
     assert.equal(missing.code, 2);
     assert.match(missing.err, /no value is given for TOKEN/);

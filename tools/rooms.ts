@@ -16,7 +16,7 @@ export const ROOMS: readonly Room[] = [
   { floor: 0, name: "http", why: "requests and answers as the wire and browsers have them" },
   { floor: 0, name: "metrics", why: "counters and gauges" },
   { floor: 1, name: "wire", why: "sockets: connections, requests off them, answers onto them" },
-  { floor: 1, name: "content", why: "content that is kept: given to whoever asks" },
+  { floor: 1, name: "content", why: "what owners have kept, taken in and given out" },
   { floor: 1, name: "deployment", why: "from a cid to a verified spec, its program, its records" },
   { floor: 1, name: "naming", why: "names: who has them, what they point to, DNS" },
   { floor: 1, name: "server", why: "servers: their instances, and requests to them" },

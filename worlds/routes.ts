@@ -55,6 +55,15 @@ export const EGRESS: ProviderConfig["egress"] = {
   connectTo: {},
 };
 
+export const IPFS: ProviderConfig["ipfs"] = {
+  push: true,
+  public: true,
+  bytesPerUsdc: 2 ** 20,
+  bytesPerOwnerMax: 2 ** 23,
+  bytesMax: 2 ** 25,
+  keepSeconds: 86_400,
+};
+
 export const OFFER: CreditsOffer = {
   chainId: SELLER.chainId,
   escrow: SELLER.escrow,
@@ -117,6 +126,7 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       instances: 64,
       instanceIdleSeconds: 60,
       names: { perUsdc: 10 },
+      ipfs: IPFS,
       offer: OFFER,
     },
     terms,
@@ -138,8 +148,14 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       runtimes: () => Promise.resolve(RUNTIMES),
     },
     names: null,
+    content: {
+      gateway: null,
+      ingest: null,
+      dryRuns: { admit: () => {} },
+      allowed: () => Promise.resolve(1_000n),
+      noteUse: ({ cid }) => void asked.push(`use ${cid}`),
+    },
     records: { ...calls.parts.records, ...calls.records },
-    content: { gateway: null },
   };
   const routes = createRoutes(parts);
   const ask = async (path: string, init: AskedRequest = {}) =>
@@ -165,6 +181,7 @@ export async function assertRefused(
 function answeringMoney(asked: string[], receipts: ReadonlyMap<string, Receipt>) {
   const totals = { unsettled: 5_000n, held: 0n, preheld: 0n, dueLanes: 1 };
   return {
+    ownerPayment: { judge: () => Promise.resolve({ price: 1_000n, creditsLeft: 50n }) },
     credits: { count: ({ lane }: Permit) => Promise.resolve({ id: lane, cumulative: 7n }) },
     renewals: {
       take({ cid }: Deployment, { credits }: Permit): Promise<boolean> {

@@ -8,6 +8,7 @@ import {
   type PackedProgram,
   packForDeployment,
 } from "../client/packed_program.ts";
+import { carBytes } from "../ipfs/car.ts";
 import { agree } from "./agree.ts";
 import { type Arguments, type CommandContext, defineCommand } from "./command.ts";
 import { copyFailure } from "./copies.ts";
@@ -70,9 +71,9 @@ export const deploy = defineCommand({
       fitted.map((each) => standingOf(context, each, account.address)),
     );
     const naming = await planName(context, options.name, account, standings);
-    const { access } = choices;
+    const wanted = { bytes: carBytes(program.dag), ownerPays: choices.access === "public", beside };
     const pushed = isPushing(options)
-      ? await placesAtProviders(context, account, standings, program, access)
+      ? await placesAtProviders(context, account, standings, wanted)
       : [];
     const sealed = await sealDeployment(account, program, standings, choices);
     out.note(`deployment  ${sealed.cid} (${sealed.size} bytes)`);

@@ -6,7 +6,6 @@ import { carPath } from "../client/publishing/car_folder.ts";
 import type { Destination } from "../client/publishing/destination.ts";
 import type { Copy } from "../client/publishing/publish_all.ts";
 import { KhachapuriError } from "../errors.ts";
-import { carBytes } from "../ipfs/car.ts";
 import type { CommandContext } from "./command.ts";
 import { copiesJson, copyFailure, publishShown } from "./copies.ts";
 import type { Standing } from "./deploy_targets.ts";
@@ -42,19 +41,26 @@ export async function placesBeside(
 }
 
 /**
- * The providers as places, once each is known to take it.
+ * The providers as places, once each is known to take it. One that takes nothing from owners is
+ * passed over where it can fetch from another place.
  * @throws KhachapuriError as `assertTakes`
  */
 export async function placesAtProviders(
   context: CommandContext,
   account: LocalAccount,
   standings: readonly Standing[],
-  { dag }: PackedProgram,
-  access: SealedDeployment["spec"]["access"],
+  wanted: { bytes: number; ownerPays: boolean; beside: readonly Destination[] },
 ): Promise<Destination[]> {
-  const wanted = { bytes: carBytes(dag), ownerPays: access === "public" };
-  for (const each of standings) await assertTakes(context, account.address, each, wanted);
-  return standings.map((each) => pushTo(account, each));
+  const taking: Standing[] = [];
+  for (const each of standings) {
+    if (!each.content?.push && wanted.beside.length > 0) {
+      context.out.note(`not pushed to ${each.record.name}: it fetches from IPFS alone`);
+      continue;
+    }
+    await assertTakes(context, account.address, each, wanted);
+    taking.push(each);
+  }
+  return taking.map((each) => pushTo(account, each));
 }
 
 /**

@@ -1,4 +1,7 @@
-/** Deployments as a table, a line for each and provider, so that five are told apart at a glance. */
+/**
+ * Deployments as a table, a line for each at each provider, so that five are told apart at a
+ * glance.
+ */
 import type { LastRun } from "../client/deployment_states.ts";
 import { printable } from "../client/provider_http.ts";
 import { creditLines, permitLines } from "./deployment_details.ts";
@@ -77,7 +80,7 @@ const UNITS: readonly (readonly [string, number])[] = [
   ["s", 1_000],
 ];
 
-/** In the largest unit of which there are two, e.g. "47 h"; clocks differ, and nothing is older than now. */
+/** In the largest unit of which there are two, as 47 h; of a clock that is ahead it is nothing. */
 export function ageText(ms: number): string {
   const [unit, length] = UNITS.find(([, length]) => ms >= 2 * length) ?? UNITS.at(-1)!;
   return `${Math.max(0, Math.floor(ms / length))} ${unit}`;

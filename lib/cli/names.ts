@@ -122,12 +122,30 @@ export const register = defineCommand({
   },
 });
 
-/** The line that says elsewhere what this machine's configuration says here. */
 async function printLine(
   context: CommandContext,
   name: string,
-  options: RecordFlags & { operator: string | undefined },
+  options: LineFlags,
 ): Promise<void> {
+  const { address } = requireProvider(await context.config());
+  const line = await registrationLine(context, name, options);
+  context.out.result({ name, key: address, line }, [line]);
+  context.out.note(`paste it where the key of ${address} is; there, --rpc names this chain`);
+}
+
+interface LineFlags extends RecordFlags {
+  operator: string | undefined;
+}
+
+/**
+ * The line that says elsewhere what this machine's configuration says here.
+ * @throws KhachapuriError `invalid_config` on a machine of no provider, `chain_unavailable`
+ */
+export async function registrationLine(
+  context: CommandContext,
+  name: string,
+  options: Partial<LineFlags>,
+): Promise<string> {
   const [config, { chainId }, { escrow, registry }] = await Promise.all([
     context.config(),
     context.chain(),
@@ -147,11 +165,7 @@ async function printLine(
     ...(registry ? [["--registry", registry]] : []),
     ...recipients.map((recipient) => ["--age", recipient]),
   ];
-  const line = words.flat().join(" ");
-  context.out.result({ name, key: provider.address, line }, [line]);
-  context.out.note(
-    `paste it where the key of ${provider.address} is; there, --rpc names this chain`,
-  );
+  return words.flat().join(" ");
 }
 
 /** A word as a shell reads it. */
@@ -176,9 +190,9 @@ async function recordsOf(
   config: Config,
   provider: ProviderConfig | null,
   address: Address,
-  flags: RecordFlags,
+  flags: Partial<RecordFlags>,
 ): Promise<Omit<ProviderRecords, "escrow">> {
-  const recipients = flags.age.length > 0 ? flags.age : await ownRecipients(config, provider);
+  const recipients = flags.age?.length ? flags.age : await ownRecipients(config, provider);
   return {
     address,
     webDomain: required("--domain URL", flags.domain ?? provider?.webDomain),

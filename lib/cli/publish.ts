@@ -3,7 +3,6 @@ import { readAllowance } from "../chain/escrow.ts";
 import { resolveProvider } from "../chain/ens.ts";
 import { trustedEscrow } from "../chain/deployments.ts";
 import { parseCid } from "../cid.ts";
-import { parseDeploymentReference } from "../client/deployment_reference.ts";
 import { notePublished, readDeployments } from "../client/deployments_file.ts";
 import { fetchOffer } from "../client/provider_limits.ts";
 import { readCarFolder } from "../client/publishing/car_folder.ts";
@@ -16,6 +15,7 @@ import { CAR_SLACK_BYTES, PROGRAM_ZIP_BYTES_MAX } from "../limits.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { copiesJson, copyFailure, publishShown } from "./copies.ts";
 import { destinations } from "./destinations.ts";
+import { deploymentReference } from "./own_deployment.ts";
 import { PUBLISHING_OPTIONS } from "./publishing_flags.ts";
 import { assertTakes, type PushPlace, pushTo } from "./push_targets.ts";
 
@@ -23,7 +23,7 @@ import { assertTakes, type PushPlace, pushTo } from "./push_targets.ts";
 const DAG_BYTES = PROGRAM_ZIP_BYTES_MAX + CAR_SLACK_BYTES;
 
 export const publish = defineCommand({
-  usage: "CID|URL [--to NAME] [--kubo URL] [--pinata] [--pin URL] [--out DIR]",
+  usage: "CID|LABEL|URL [--to NAME] [--kubo URL] [--pinata] [--pin URL] [--out DIR]",
   details: [
     "Copies content from where it is to other places, and reads it back from there: to providers " +
     "that you allow credits, to an IPFS node or service, or into a folder. Of a deployment that " +
@@ -52,7 +52,7 @@ export const publish = defineCommand({
   positionals: { min: 1, max: 1 },
   async run(context, { positionals, options }) {
     const { out, home } = context;
-    const { cid, provider } = parseDeploymentReference(positionals[0]!);
+    const { cid, provider } = await deploymentReference(home, positionals[0]!);
     const own = (await readDeployments(home)).find((deployment) => deployment.cid === cid) ?? null;
     const isNamed = context.flags.kubo !== undefined || options.out !== undefined ||
       options.pinata || options.to.length + options.pin.length > 0;

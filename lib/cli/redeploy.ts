@@ -19,7 +19,7 @@ import { stopDeployment } from "./stop.ts";
 export const redeploy = defineCommand({
   usage: "[DIR|LABEL|CID] [flags of deploy] [--stop-old]",
   details: [
-    "Deploys a folder again (this one, unless another is named, by its path or by a deployment of " +
+    "Deploys a folder again (this one, unless another is named, by its path or a deployment of " +
     "it) with the flags of its last deployment; each that is given now takes that one's place. " +
     "Flags in the folder's khachapuri.json are read anew.",
     "Values of --env are not kept: they are given again, or stand in --env-file, which is read " +
@@ -37,10 +37,14 @@ export const redeploy = defineCommand({
     "stop-old": { type: "boolean", description: "stop what it was deployed in place of" },
   },
   positionals: { min: 0, max: 1 },
-  async run(context, { options: { "stop-old": isStopping, ...typed }, positionals: [wanted] }) {
+  async run(context, { options: given, positionals: [wanted] }) {
+    const { "stop-old": isStopping, ...typed } = given;
     const { out, home } = context;
     if (isStopping && typed.out !== undefined) {
-      throw usageError("redeploy", "--stop-old stops what still serves: --out publishes nothing");
+      throw usageError(
+        "redeploy",
+        "--stop-old needs the new one to serve, and --out writes it to files",
+      );
     }
     const old = await lastOf(home, wanted);
     const { dir, flags } = notedOf(old);

@@ -108,6 +108,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./names.ts")).register,
   },
   {
+    name: "keys",
+    group: "provider",
+    summary: "which keys this machine has, and rotate them",
+    load: async () => (await import("./keys.ts")).keys,
+  },
+  {
     name: "operator",
     group: "provider",
     summary: "let a hot key settle for you, within limits, or stop it",

@@ -59,6 +59,7 @@ export class CachedBlocks implements BlockReader, CacheWatcher {
 
   /** When what is under way is done. */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#last;
     this.index.close();

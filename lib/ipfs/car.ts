@@ -49,10 +49,15 @@ export function* carParts(dag: Dag): Iterable<Uint8Array> {
 
 /** What a CAR with one root begins with. */
 export function carHeader(root: CID): Uint8Array {
-  const cid = [0x00, ...root.toV1().bytes];
+  const header = headerNaming(root.toV1());
+  return Uint8Array.of(...encodeVarint(header.length), ...header);
+}
+
+/** The header that names one root as it is, without its length. */
+export function headerNaming({ bytes }: CID): Uint8Array {
+  const cid = [0x00, ...bytes];
   const length = cid.length < 24 ? [0x40 + cid.length] : [0x58, cid.length];
-  const header = [...HEADER_START, ...ONE_ROOT, ...length, ...cid, ...HEADER_END];
-  return Uint8Array.from([...encodeVarint(header.length), ...header]);
+  return Uint8Array.of(...HEADER_START, ...ONE_ROOT, ...length, ...cid, ...HEADER_END);
 }
 
 /** What stands before a block's bytes: how long the section is, and the cid. */

@@ -3,10 +3,9 @@
  * the provider's domain, and nothing that means something else there or as a path.
  */
 import { KhachapuriError } from "../errors.ts";
+import { NAME_LABEL_CHARACTERS_MAX } from "../limits_of_names.ts";
 
 const LABEL_CHARACTERS_MIN = 3;
-/** RFC 1035, section 2.3.4. */
-const LABEL_CHARACTERS_MAX = 63;
 
 /** Paths of the provider, some that it may have one day, and what others take hosts for. */
 const RESERVED: ReadonlySet<string> = new Set(
@@ -27,8 +26,8 @@ const RESERVED: ReadonlySet<string> = new Set(
 /** What is wrong with a label; null: nothing. */
 export function labelFault(label: string): string | null {
   const { length } = label;
-  if (length < LABEL_CHARACTERS_MIN || length > LABEL_CHARACTERS_MAX) {
-    return `a label has ${LABEL_CHARACTERS_MIN} to ${LABEL_CHARACTERS_MAX} characters`;
+  if (length < LABEL_CHARACTERS_MIN || length > NAME_LABEL_CHARACTERS_MAX) {
+    return `a label has ${LABEL_CHARACTERS_MIN} to ${NAME_LABEL_CHARACTERS_MAX} characters`;
   }
   if (!/^[a-z0-9-]*$/.test(label)) return "a label has a to z, 0 to 9 and - only";
   if (/^-|-$/.test(label)) return "a label neither begins nor ends with -";

@@ -10,13 +10,13 @@ import type { KeptBlocks } from "./kept_blocks.ts";
 const CODECS = [dagPb, dagCbor, dagJson];
 
 /**
- * The texts of the version 1 cids below `root`, itself first; each as often as it is met.
- * @returns as much as there is up to the first block that is not kept, and whether that is all
+ * The texts of the version 1 cids below `root`, itself first; each as often as it is met, up to the
+ * first block that is not kept.
  */
 export async function referenceWalk(
   kept: KeptBlocks,
   root: CID,
-): Promise<{ met: string[]; isWhole: boolean }> {
+): Promise<string[]> {
   const met: string[] = [];
   const visit = async (cid: CID): Promise<boolean> => {
     const isInline = cid.multihash.code === identity.code;
@@ -31,7 +31,8 @@ export async function referenceWalk(
     }
     return true;
   };
-  return { isWhole: await visit(root), met };
+  await visit(root);
+  return met;
 }
 
 /** Each once, where it is first met. */

@@ -3,6 +3,7 @@
  * path leads to, with all that proves it. Nothing is given that its reader could not check.
  * Reading and checking blocks takes turns with rests between, whoever asks, so that calls go on.
  */
+import type { Block } from "../../cid.ts";
 import type { Clock } from "../../clock.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { type BlockReader, keptBlock } from "../../ipfs/block_reader.ts";
@@ -74,7 +75,7 @@ export class ContentGateway {
     }
     const path = await followPath(this.#blocks, root, names);
     if (form.range !== null) await this.#assertWithin(path, form);
-    const blocks = () => walkContent(this.#blocks, path, form);
+    const blocks = () => upToMissing(walkContent(this.#blocks, path, form));
     const headers = contentHeaders(asked, path.roots);
     return { headers, bodyBytes: null, pieces: () => carPieces(root, blocks()) };
   }
@@ -82,6 +83,18 @@ export class ContentGateway {
   /** That a range begins behind a file's end is said while there is a status to say it by. */
   async #assertWithin({ end }: ContentPath, form: WalkOptions): Promise<void> {
     followOf(form, end, await keptBlock(this.#blocks, end));
+  }
+}
+
+/**
+ * What has begun ends at a block that is not kept: its reader sees that it lacks something, and has
+ * all the same what came before.
+ */
+async function* upToMissing(blocks: AsyncIterable<Block>): AsyncGenerator<Block> {
+  try {
+    yield* blocks;
+  } catch (error) {
+    if (!(error instanceof KhachapuriError) || error.code !== "not_found") throw error;
   }
 }
 

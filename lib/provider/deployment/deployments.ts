@@ -41,6 +41,8 @@ export interface DeploymentsOptions {
   seller: EscrowDomain & { provider: Address };
   registrations: Pick<Registrations, "isKnown">;
   stops: Pick<Stops, "has">;
+  /** A spec was opened, and is good. */
+  onOpened?(deployment: Deployment): void;
   now?: () => number;
 }
 
@@ -97,6 +99,11 @@ export class Deployments {
     return this.#refused.get(cid) ?? null;
   }
 
+  /** What could not be had is here now. */
+  forgetAbsence(cid: CidText): void {
+    this.#absences.forget(cid);
+  }
+
   /** @throws KhachapuriError what is remembered against it */
   #recall(cid: CidText): Deployment | undefined {
     const known = this.#known.get(cid);
@@ -144,6 +151,7 @@ export class Deployments {
     try {
       const deployment = await load(this.#options, cid, signal);
       this.#known.set(cid, deployment);
+      this.#options.onOpened?.(deployment);
       await this.#options.fetcher.judge(parseCid(cid), true);
       return deployment;
     } catch (error) {

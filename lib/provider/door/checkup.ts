@@ -20,6 +20,7 @@ import { judgeEndpoint } from "./chain_endpoints.ts";
 import type { Finding, Findings, Look } from "./findings.ts";
 import { leftBehind, tellLeftBehind } from "./left_behind.ts";
 import { lostIdentities, tellLost, tellUnheld, unheldRecipients } from "./lost_keys.ts";
+import { checkNameServers } from "./names.ts";
 import {
   type Connected,
   preflight,
@@ -54,6 +55,7 @@ const PARTS = [
   "operator",
   "collector",
   "name",
+  "dns",
   "web domain",
 ];
 
@@ -79,6 +81,7 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
   if (provider && seen.terms) await lookAtDeployments(config, provider, seen.terms, findings, now);
   const { connected } = seen;
   if (connected) await lookAtEndpoints(connected, findings, now);
+  if (provider?.names.enabled) await findings.look("dns", () => checkNameServers(provider));
   if (provider && connected) {
     await findings.look("name", () => checkName(connected, provider, seen, options.keysPath));
     await findings.look("web domain", () => checkWebDomain(provider, options.fetch));

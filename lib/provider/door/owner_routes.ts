@@ -137,12 +137,17 @@ async function assertOwned(
   if (records.registrations.ofOwner(owner).some((row) => row.cid === cid)) return true;
   const { spec } = await programs.deployments.get(cid, from);
   if (isAddressEqual(spec.owner, owner)) return false;
-  throw new KhachapuriError("not_found", "this owner has no such deployment here", {
+  throw notOwners();
+}
+
+/** The deployment is another owner's. */
+export function notOwners(): KhachapuriError {
+  return new KhachapuriError("not_found", "this owner has no such deployment here", {
     hints: ["ask with the key that deployed it"],
   });
 }
 
-/** An owner's deployments, how their latest runs ended, and how the servers among them do. */
+/** An owner's deployments, how their latest runs ended and their servers do, and its names. */
 export async function deployments(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { owner } = await ownerRequest(parts, request, "deployments");
   const { records: { registrations, runLog }, programs: { sandboxes } } = parts;
@@ -157,7 +162,11 @@ export async function deployments(parts: RouteParts, request: HttpRequest): Prom
       server: serverJson(views),
     };
   });
-  return jsonAnswer({ owner, deployments: rows });
+  const names = parts.names?.ofOwner(owner).map(({ label: name, ...facts }) => ({
+    name,
+    ...facts,
+  }));
+  return jsonAnswer({ owner, deployments: rows, ...(names ? { names } : {}) });
 }
 
 /** How a run ended, without what it wrote: /logs has that. */
@@ -179,7 +188,8 @@ function serverJson(views: readonly ServerView[]): ServerView | null {
   };
 }
 
-async function ownerRequest(
+/** @throws KhachapuriError `invalid_signature` when it is not the owner's who is named in it */
+export async function ownerRequest(
   { records, seller: { provider, chainId, escrow } }: RouteParts,
   request: HttpRequest,
   action: OwnerQuestion["action"],

@@ -94,7 +94,7 @@ export async function preflight(options: PreflightOptions): Promise<Preflight> {
   const keys = await findings.look("keys", () => checkKeys(keysPath, config));
   const connected = await findings.look("chain", () => checkChain(config, named));
   if (config.gateways.length === 0) {
-    await findings.look("gateway", () => noGateway(provider !== undefined));
+    await findings.look("gateway", () => noGateway(provider));
   }
   const seen: Seen = {
     keys: keys?.file ?? null,
@@ -179,12 +179,15 @@ async function checkChain(config: Config, named: ContractOverrides = {}) {
   return { detail: `chain ${chainId}, escrow ${contracts.escrow}`, chain, contracts };
 }
 
-/** A provider is nothing without one; who only pays needs none. */
-function noGateway(isNeeded: boolean): Promise<Look> {
+/** A provider can do with what owners push to it; who only pays needs none. */
+function noGateway(provider: ProviderConfig | undefined): Promise<Look> {
   const detail = "no IPFS gateway is configured";
-  const hints = ['list trustless gateways under "gateways" in config.json, your own first'];
-  if (!isNeeded) return Promise.resolve({ detail, hints: [...hints, "only deploy needs one"] });
-  throw new KhachapuriError("invalid_config", detail, { hints });
+  const hint = 'list trustless gateways under "gateways" in config.json, your own first';
+  if (!provider) return Promise.resolve({ detail, hints: [hint, "only deploy needs one"] });
+  if (provider.ipfs.push) {
+    return Promise.resolve({ detail, hints: ["only what is pushed here can be called", hint] });
+  }
+  throw new KhachapuriError("invalid_config", detail, { hints: [hint] });
 }
 
 async function checkSandbox({ sandbox }: ProviderConfig) {

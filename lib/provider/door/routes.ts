@@ -1,5 +1,6 @@
 /** Request → answer: the provider's own paths, and everything else to the deployments. */
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
+import { PUSH_CAR_BYTES_MAX } from "../../limits_of_content.ts";
 import { acceptsOf } from "../call/accepts.ts";
 import { assertSizes, handleCall } from "../call/handle.ts";
 import { CONTENT_PREFIX } from "../content/gateway_request.ts";
@@ -13,9 +14,11 @@ import { content } from "./content_routes.ts";
 import { changeName, NAMES_PREFIX, showName } from "./name_routes.ts";
 import { pointedAt } from "./named_target.ts";
 import { frontPage, health, metrics, terms } from "./front_routes.ts";
+import { dryRun } from "./dry_run_route.ts";
 import { deployments, logs, renew, settle, stop } from "./owner_routes.ts";
 import type { RouteHandler, RouteParts } from "./parts.ts";
 import { lane, onboard, receipt, relay, relayOffer } from "./payer_routes.ts";
+import { push, PUSH_PATH, pushOffset } from "./push_routes.ts";
 
 const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> = {
   "/": { GET: frontPage },
@@ -31,6 +34,8 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> =
   "/logs": { POST: logs },
   "/deployments": { POST: deployments },
   "/names": { POST: changeName },
+  "/dry-run": { POST: dryRun },
+  [PUSH_PATH]: { HEAD: pushOffset, POST: push },
 };
 
 /** The provider as one function; it never throws. */
@@ -55,7 +60,7 @@ async function route(parts: RouteParts, request: HttpRequest): Promise<Answer> {
 }
 
 async function ownPath(parts: RouteParts, path: string, request: HttpRequest): Promise<Answer> {
-  assertSizes(request, parts.gate.requestBytes);
+  assertSizes(request, path === PUSH_PATH ? PUSH_CAR_BYTES_MAX : parts.gate.requestBytes);
   // RFC 9110 section 9.3.7: of the server as a whole.
   if (path === "*") return preflightAnswer(request.fields, [["allow", "GET, HEAD, POST, OPTIONS"]]);
   const handlers = handlersAt(path);
@@ -64,7 +69,8 @@ async function ownPath(parts: RouteParts, path: string, request: HttpRequest): P
       hints: ["call a deployment at /{cid}", "see / for what this provider offers"],
     });
   }
-  const method = request.method === "HEAD" ? "GET" : request.method;
+  const isTaken = Object.hasOwn(handlers, request.method);
+  const method = request.method === "HEAD" && !isTaken ? "GET" : request.method;
   const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
   if (handler) return await handler(parts, request);
   const takes = Object.keys(handlers);

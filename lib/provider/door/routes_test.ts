@@ -4,7 +4,7 @@ import { openRouteWorld, type RouteWorld } from "../../../worlds/routes.ts";
 import { KhachapuriError } from "../../errors.ts";
 
 /** The provider's own paths, and the methods that each takes. */
-const PATHS: Readonly<Record<string, "GET" | "POST" | "GET, POST">> = {
+const PATHS: Readonly<Record<string, "GET" | "POST" | "GET, POST" | "HEAD, POST">> = {
   "/": "GET",
   "/healthz": "GET",
   "/metrics": "GET",
@@ -19,6 +19,8 @@ const PATHS: Readonly<Record<string, "GET" | "POST" | "GET, POST">> = {
   "/deployments": "POST",
   "/names": "POST",
   "/names/some": "GET",
+  "/dry-run": "POST",
+  "/ipfs": "HEAD, POST",
 };
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 

@@ -17,6 +17,7 @@ import { createBodyReader } from "../http/request_body.ts";
 import { createCounters, providerMetrics } from "../metrics/gauges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
+import { OwnerPayment } from "../money/owner_payment.ts";
 import { Renewals } from "../money/renewals.ts";
 import { Receipts, receiptSecret } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
@@ -28,6 +29,7 @@ import { MessageRelay } from "../settlement/message_relay.ts";
 import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
 import { Relays } from "../settlement/relays.ts";
+import { type OpenContent, openContent } from "./content_room.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import { openProviderNames } from "./names.ts";
 import type { RouteParts } from "./parts.ts";
@@ -102,6 +104,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     now,
   });
   stack.defer(() => payments.close());
+  const content = await openContent(site, records, payments, stack);
   const desks = openDesks(site, seller, offering.offer, payments, stack);
   await desks.onboarding.prepare();
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
@@ -117,8 +120,8 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     logServer(deployment, event);
     debits.note(deployment, event);
   };
-  const opened = { seller, records, counters, noteServer };
-  const { programs, content } = await openWorkplaces(site, opened, stack);
+  const opened = { seller, records, counters, content, noteServer };
+  const { programs, gateway } = await openWorkplaces(site, opened, stack);
   const names = openProviderNames(site, { seller, payments, records, ...programs }, stack);
   return {
     seller,
@@ -127,10 +130,10 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     terms: ground.terms,
     health: chainHealth(chain, payments),
     responses: counters.responses,
-    metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money)),
+    metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money, content)),
     money: { ...money, startDebits: debits },
     programs,
-    content,
+    content: { ...content, gateway },
     names,
     gate,
     records: callRecords,
@@ -198,10 +201,11 @@ async function openMoney(
     onCharge: () => settlement.noticeCharge(),
     now,
   });
+  const ownerPayment = new OwnerPayment(credits, ledger);
   const renewals = new Renewals(credits, ownerPermits, now);
   const schemes = [credits];
   const desks = { renewals, onboarding, messages };
-  return { schemes, credits, receipts, ...desks, settlement, ledger, ownerCredits };
+  return { schemes, credits, ownerPayment, receipts, ...desks, settlement, ledger, ownerCredits };
 }
 
 /** The offer as it is now: whether a deposit is relayed, and from what on, follows the gas. */
@@ -242,6 +246,7 @@ function watch(
   { sandboxes }: { sandboxes: Pick<Sandboxes, "open" | "servers"> },
   { slots }: { slots: Slots },
   { ownerCredits }: { ownerCredits: OwnerCredits },
+  { kept }: Pick<OpenContent, "kept">,
 ) {
   return {
     unsettledAmount: () => ledger.totals().unsettled,
@@ -258,6 +263,7 @@ function watch(
     servers: () => sandboxes.servers().map(({ view }) => view),
     runsBusy: () => slots.busy(),
     ownersLow: () => ownerCredits.low(),
+    kept: () => ({ bytes: kept.bytes(), roots: kept.count() }),
   };
 }
 
@@ -266,6 +272,7 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
   const { name, address, webDomain, price, oldPrice, egress, names } = provider;
   const { timeoutMs, memoryMb, credits, requestBytes, responseBytes } = provider.sandbox;
   const { instances, instanceIdleSeconds } = provider.sandbox;
+  const { ipfs } = provider;
   const thawing = await thawingPeriod(chain, escrow);
   return {
     name,
@@ -283,6 +290,7 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
     instances,
     instanceIdleSeconds,
     names: names.enabled ? { perUsdc: names.perUsdc } : null,
+    ipfs,
     offer: {
       chainId: chain.chainId,
       escrow,

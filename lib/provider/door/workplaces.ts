@@ -2,7 +2,7 @@
 import type { Address } from "viem";
 import { makeEtc } from "../../../sandbox/etc.ts";
 import { systemClock } from "../../clock.ts";
-import type { BlockReader } from "../../ipfs/block_reader.ts";
+import { type BlockReader, readersInTurn } from "../../ipfs/block_reader.ts";
 import { openCache } from "../../ipfs/cache.ts";
 import { CachedBlocks } from "../../ipfs/cached_blocks.ts";
 import { createFetcher } from "../../ipfs/gateway.ts";
@@ -22,6 +22,7 @@ import { type NoteServer, Sandboxes } from "../program/sandboxes.ts";
 import { SocketFolders } from "../program/socket_folders.ts";
 import { InstanceBudget } from "../server/instance_budget.ts";
 import { StartGate } from "../server/start_gate.ts";
+import type { OpenContent } from "./content_room.ts";
 import type { Site } from "./site.ts";
 
 /** A sandbox that no call uses for this long is closed, ms. */
@@ -32,12 +33,13 @@ interface Workplaces {
   seller: Seller;
   records: Records;
   counters: Counters;
+  content: Pick<OpenContent, "kept" | "noteUse" | "whenKept">;
   noteServer: NoteServer;
 }
 
 export async function openWorkplaces(
   { config, ground, provider, state, log }: Site,
-  { seller, records: { registrations, stops }, counters, noteServer }: Workplaces,
+  { seller, records: { registrations, stops }, counters, content, noteServer }: Workplaces,
   stack: AsyncDisposableStack,
 ) {
   const { keys, sandbox, terms } = ground;
@@ -47,7 +49,7 @@ export async function openWorkplaces(
   stack.defer(() => cachedBlocks.close());
   const bounds = { maxBytes: CACHE_BYTES_MAX, maxFiles: CACHE_FILES_MAX };
   const cache = await openCache(state.cache, { ...bounds, watcher: cachedBlocks });
-  const fetcher = createFetcher({ gateways: config.gateways, cache });
+  const fetcher = createFetcher({ kept: content.kept, gateways: config.gateways, cache });
   const isPaying = (owner: Address) => registrations.isOwner(owner);
   const openings = new Openings(isPaying);
   const programs = await openPrograms({ dir: state.programs, fetcher, openings });
@@ -84,14 +86,20 @@ export async function openWorkplaces(
     seller,
     registrations,
     stops,
+    onOpened: (deployment) => content.noteUse(deployment),
   });
-  const gateway = provider.ipfs.public ? openGateway(cachedBlocks) : null;
+  content.whenKept((root) => {
+    deployments.forgetAbsence(root);
+    programs.forgetAbsence(root);
+  });
+  const gateway = provider.ipfs.public ? openGateway([content.kept, cachedBlocks]) : null;
   const webDomain = new URL(provider.webDomain);
   const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);
   const programParts = { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, webDomain };
-  return { programs: { ...programParts, creditsMax: credits }, content: { gateway } };
+  return { programs: { ...programParts, creditsMax: credits }, gateway };
 }
 
-function openGateway(blocks: BlockReader): ContentGateway {
+function openGateway(keepers: readonly BlockReader[]): ContentGateway {
+  const blocks = readersInTurn(keepers);
   return new ContentGateway({ blocks, places: new GatewayPlaces(), clock: systemClock });
 }

@@ -1,7 +1,11 @@
 /** Names by which deployments are called, in a path or as the host: of ENS, or of DNS. */
 import { domainToASCII, domainToUnicode } from "node:url";
 import { parseName } from "../../chain/name.ts";
-import { NAMES_REMEMBERED_MAX } from "../../limits_of_names.ts";
+import {
+  DOMAIN_CHARACTERS_MAX,
+  NAME_SPELLING_CHARACTERS_MAX,
+  NAMES_REMEMBERED_MAX,
+} from "../../limits_of_names.ts";
 import { Lru } from "../../lru.ts";
 
 /** Where it stands what a name points to. */
@@ -12,11 +16,6 @@ export interface OutsideName {
   /** In the one spelling that its kind has: normalised (ENSIP-15), or in ASCII and lower case. */
   readonly name: string;
 }
-
-/** With "_dnslink." before it, it has 253 characters at most. */
-const DOMAIN_CHARACTERS_MAX = 244;
-/** Of UTF-8 in a path, three for each octet. */
-const SPELLING_CHARACTERS_MAX = 3 * 255;
 
 /**
  * Ends of names that DNS has not: for examples, tests and this machine (RFC 2606, 6761), local
@@ -40,7 +39,7 @@ const read = new Lru<string, OutsideName | null>(NAMES_REMEMBERED_MAX);
 
 /** The name of ENS or DNS that `text` is, as a path's segment or a host has it; null: it is none. */
 export function nameIn(text: string): OutsideName | null {
-  if (!text.includes(".") || text.length > SPELLING_CHARACTERS_MAX) return null;
+  if (!text.includes(".") || text.length > NAME_SPELLING_CHARACTERS_MAX) return null;
   const known = read.get(text);
   if (known !== undefined) return known;
   const name = parse(text);

@@ -2,6 +2,8 @@
 import type { Address, Hex } from "viem";
 import { formatUsdc } from "../../chain/usdc.ts";
 import type { OldPrice, ProviderConfig } from "../../config.ts";
+import type { IpfsConfig } from "../../config_ipfs.ts";
+import { PUSH_CAR_BYTES_MAX } from "../../limits_of_content.ts";
 import type { Accept, CreditsOffer } from "../../payment_header.ts";
 import type { Runtimes } from "../../runtime.ts";
 import { timeText } from "../../time_text.ts";
@@ -31,6 +33,7 @@ export interface Offering {
   instanceIdleSeconds: number;
   /** Names of the register for each USDC that an owner has allowed; null: there are no names. */
   names: { readonly perUsdc: number } | null;
+  ipfs: IpfsConfig;
 }
 
 /**
@@ -45,7 +48,7 @@ export function offeringJson(
 ) {
   const { name, address, webDomain, recipients, termsHashes, oldPrice } = offering;
   const { timeoutMs, memoryMb, credits, requestBytes, responseBytes, egress } = offering;
-  const { instances, instanceIdleSeconds: idleSeconds } = offering;
+  const { instances, instanceIdleSeconds: idleSeconds, ipfs } = offering;
   return {
     name,
     address,
@@ -73,9 +76,16 @@ export function offeringJson(
     },
     servers: { instances, idleSeconds },
     names: offering.names,
+    ipfs: { push: pushJson(ipfs), gateway: ipfs.public },
     ...(runtimes ? { runtimes: runtimes.found, runtimesLacking: runtimes.lacking } : {}),
   };
 }
+
+/** What owners may have kept here; null: nothing. */
+function pushJson({ push, bytesPerUsdc, keepSeconds }: IpfsConfig) {
+  return push ? { bytesPerUsdc, carBytesMax: PUSH_CAR_BYTES_MAX, keepSeconds } : null;
+}
+
 /** Behind the price: until when permits for the earlier one are served; else nothing. */
 export function oldPriceText({ oldPrice }: Pick<Offering, "oldPrice">): string {
   if (!oldPrice) return "";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { EGRESS, OFFER, PROVIDER, RUNTIMES, SELLER } from "../../../worlds/routes.ts";
+import { EGRESS, IPFS, OFFER, PROVIDER, RUNTIMES, SELLER } from "../../../worlds/routes.ts";
 import type { Offering } from "./page.ts";
 import { offeringHtml } from "./page_html.ts";
 
@@ -19,6 +19,7 @@ const OFFERING: Offering = {
   instances: 16,
   instanceIdleSeconds: 90,
   names: { perUsdc: 10 },
+  ipfs: IPFS,
   offer: OFFER,
 };
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { EGRESS, OFFER, PROVIDER, RUNTIMES } from "../../../worlds/routes.ts";
+import { EGRESS, IPFS, OFFER, PROVIDER, RUNTIMES } from "../../../worlds/routes.ts";
 import { type Offering, offeringJson } from "./page.ts";
 import { offeringHtml } from "./page_html.ts";
 
@@ -19,6 +19,7 @@ const OFFERING: Offering = {
   instances: 16,
   instanceIdleSeconds: 90,
   names: { perUsdc: 10 },
+  ipfs: IPFS,
   offer: OFFER,
 };
 
@@ -46,6 +47,10 @@ Deno.test("a program reads all that it needs to deploy and to call", () => {
       bytesPerSecond: 1_000_000,
     },
     servers: { instances: 16, idleSeconds: 90 },
+    ipfs: {
+      push: { bytesPerUsdc: MIB, carBytesMax: 68 * MIB, keepSeconds: 86_400 },
+      gateway: true,
+    },
     runtimes: RUNTIMES.found,
     runtimesLacking: RUNTIMES.lacking,
   });
@@ -65,4 +70,10 @@ Deno.test("until when the earlier price is taken is said to both", () => {
   });
   const said = "permits signed for 0.0005 USDC are served at that until 2023-11-14T22:13:20Z";
   assert.ok(offeringHtml(rose, null).includes(said));
+});
+
+Deno.test("where owners may push nothing, or nobody reads, it says so", () => {
+  const ipfs = { ...IPFS, push: false, public: false };
+  const json = offeringJson({ ...OFFERING, ipfs }, [], null);
+  assert.deepEqual(json.ipfs, { push: null, gateway: false });
 });
