@@ -3,7 +3,7 @@ import type { LocalAccount } from "viem";
 import type { CidText } from "../cid.ts";
 import type { DeployTarget } from "../client/deploy.ts";
 import { noteLabel } from "../client/deployments_file.ts";
-import { asKhachapuriError, KhachapuriError } from "../errors.ts";
+import { asKhachapuriError, type KhachapuriError } from "../errors.ts";
 import type { CommandContext } from "./command.ts";
 import {
   type Movable,
