@@ -1,4 +1,4 @@
-/** `deploy --name`: the name is the owner's before anything is signed, and moves once all stands. */
+/** `deploy --name`: whether it may be had is known before anything is signed. */
 import type { LocalAccount } from "viem";
 import type { CidText } from "../cid.ts";
 import type { DeployTarget } from "../client/deploy.ts";
