@@ -9,7 +9,7 @@ import { type Name, parseName } from "./name.ts";
 import { asChainError } from "./refusal.ts";
 
 /** Most changes of a name that are told: the time of each is asked for apart. */
-const CHANGES_TOLD_MAX = 32;
+const CHANGES_TOLD = 32;
 
 /** What a name pointed to from some time on. */
 export interface ContentChange {
@@ -34,7 +34,7 @@ export async function readContentHistory(
   if (reader === null) return [];
   const events = await searchChanges(chain, name, reader.resolver);
   return events && await Promise.all(
-    events.slice(-CHANGES_TOLD_MAX).map(async ({ hash, blockNumber }) => ({
+    events.slice(-CHANGES_TOLD).map(async ({ hash, blockNumber }) => ({
       cid: cidOrNull(hash),
       at: await blockTime(chain, blockNumber),
     })),

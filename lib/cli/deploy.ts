@@ -27,6 +27,7 @@ import { ownDeployment } from "./deploy_record.ts";
 import { report, signedLines } from "./deploy_report.ts";
 import { assertFit, type Fitted, standingOf, target } from "./deploy_targets.ts";
 import { noteLeftOut } from "./left_out_note.ts";
+import { planName, pointName } from "./name_point.ts";
 import { assertProvided, withToldFileFlags } from "./program_file.ts";
 import { noteServer } from "./server_note.ts";
 
@@ -38,12 +39,15 @@ export const deploy = defineCommand({
     "--private; the spec with its environment is readable to the provider only.",
     "No IPFS node is needed. With --kubo, --pinata, --pin, or what config.json lists under " +
     "publish, copies go there as well, and each is read back.",
+    "--name gives it a URL that stays: once it stands at every provider the name leads to it, and " +
+    "no longer to the deployment before (see khachapuri name, and rollback).",
     "What it may cost you is bounded by what you allow the provider: see khachapuri allow.",
   ],
   examples: [
     "deploy samples/hello --provider paolo.eth",
     "deploy . --provider paolo.eth --env-file ../env --private --accept-terms",
     "deploy . --provider paolo.eth --env-file ../env --egress api.example.com:443",
+    "deploy . --provider paolo.eth --name blog",
     "deploy . --provider paolo.eth --credits 40",
     "deploy . --provider paolo.eth --interface http --entrypoint server.js --server-port 3000",
     "deploy . --provider a.eth --provider b.eth --pinata --pin https://pins.example",
@@ -66,6 +70,7 @@ export const deploy = defineCommand({
     const standings = await Promise.all(
       fitted.map((each) => standingOf(context, each, account.address)),
     );
+    const naming = await planName(context, options.name, account, standings);
     const wanted = { bytes: carBytes(program.dag), ownerPays: choices.access === "public", beside };
     const pushed = isPushing(options)
       ? await placesAtProviders(context, account, standings, wanted)
@@ -89,10 +94,13 @@ export const deploy = defineCommand({
       unpaid: await paymentFault(context, each, sealed, each.limits),
       rehearsal: rehearsals[index],
     })));
-    report(context, program, sealed, placed, copies);
     const names = standings.map(({ record }) => record.name);
     const failure = copyFailure(sealed.cid, copies) ?? rehearsalFailure(names, rehearsals);
-    if (failure) throw failure;
+    const isStanding = isThere && failure === null;
+    const named = naming && await pointName(context, naming, sealed.cid, isStanding);
+    report(context, program, sealed, placed, copies, named);
+    const fault = failure ?? named?.failure;
+    if (fault) throw fault;
   },
 });
 

@@ -14,6 +14,11 @@ export const OPTIONS = {
     multiple: true,
     description: "ENS name of a provider; repeat for several",
   },
+  name: {
+    type: "string",
+    value: "NAME",
+    description: "a URL that stays: blog at the provider, blog.eth, or www.example.com",
+  },
   ...PROGRAM_OPTIONS,
   private: { type: "boolean", description: "encrypt the program, too" },
   "allow-secret": {

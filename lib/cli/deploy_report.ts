@@ -7,6 +7,7 @@ import type { Copy } from "../client/publishing/publish_all.ts";
 import { copiesJson } from "./copies.ts";
 import { type Rehearsal, rehearsalJson } from "./deploy_dry_run.ts";
 import type { CommandContext } from "./command.ts";
+import { type NamePointed, pointedJson, pointedLines } from "./name_point.ts";
 import { costLines, type Placed, unpaidLines } from "./deploy_costs.ts";
 
 /** What the owner has signed, and callers may cost it. */
@@ -46,6 +47,7 @@ export function report(
   { spec, cid }: SealedDeployment,
   placed: readonly (Placed & { rehearsal: Rehearsal | undefined })[],
   copies: readonly Copy[],
+  named: NamePointed | null,
 ): void {
   const providers = placed.map(({ record, maxPrice, limits, unpaid, rehearsal }) => ({
     name: record.name,
@@ -65,10 +67,15 @@ export function report(
     program: { cid: program.cid, private: key !== undefined, bytes: size },
     providers,
     copies: copiesJson(copies),
+    ...(named ? { name: pointedJson(named) } : {}),
   });
   out.line(cid);
   const how = spec.access === "payer" ? "khachapuri call --pay" : "curl";
   for (const { url } of providers) out.line(`${how} ${url}`);
+  if (named) {
+    for (const url of named.moved.length > 0 ? named.urls : []) out.line(`${how} ${url}`);
+    for (const line of pointedLines(named, cid)) out.note(line);
+  }
   for (const each of placed) {
     for (const line of [...costLines(each), ...unpaidLines(each)]) out.note(line);
   }

@@ -2,7 +2,7 @@
 import type { CidText } from "../cid.ts";
 import { forgetLabel, noteLabel } from "../client/deployments_file.ts";
 import { askName } from "../client/registered_name.ts";
-import { asKhachapuriError, KhachapuriError } from "../errors.ts";
+import { asKhachapuriError, type KhachapuriError } from "../errors.ts";
 import { timeText } from "../time_text.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";

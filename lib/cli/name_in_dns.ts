@@ -1,4 +1,4 @@
-/** A domain: its owner says what it points to by a TXT record, which only the zone's owner can set. */
+/** A domain: its owner says what it points to by a TXT record, which it alone can set. */
 import type { CidText } from "../cid.ts";
 import type { DnsClient } from "../provider/naming/dns_client.ts";
 import { dnslinkName, linkedCid } from "../provider/naming/dnslink.ts";

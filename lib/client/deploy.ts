@@ -8,7 +8,7 @@ import { isAddressEqual, zeroAddress } from "viem";
 import type { ProviderRecord } from "../chain/ens.ts";
 import type { Allowance } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
-import { formatCid } from "../cid.ts";
+import { type CidText, formatCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { type Dag, importFile } from "../ipfs/dag.ts";
 import { permitToJson } from "../permit.ts";
@@ -64,7 +64,7 @@ export interface SealedDeployment {
   spec: Spec;
   dag: Dag;
   /** The deployment cid. */
-  cid: string;
+  cid: CidText;
   /** Bytes of what is published. */
   size: number;
 }

@@ -1,0 +1,150 @@
+/** `deploy --name` against a real provider: its register, ENS and DNS lead to what is deployed. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { assignName } from "../lib/chain/registry.ts";
+import { writeKeyFile } from "../lib/spec/keys.ts";
+import { privateKeyOf } from "../worlds/chain/people.ts";
+import { type Market, startMarket } from "../worlds/market.ts";
+import { answering, playNameServer, txt } from "../worlds/naming/name_server.ts";
+import { NAME, openOwnersHome } from "../worlds/owners_home.ts";
+
+const PLACE = ["--provider", NAME, "--accept-terms", "--no-push"];
+const FLAGS = [...PLACE, "--json"];
+
+type Owner = Awaited<ReturnType<typeof openOwnersHome>>;
+
+/** A program that answers `text`, in a folder of its own. */
+async function programSaying(owner: Owner, text: string): Promise<string> {
+  const dir = join(owner.dir, text);
+  await Deno.mkdir(dir);
+  await Deno.writeTextFile(join(dir, "main"), `#!/bin/sh\necho ${text}\n`, { mode: 0o755 });
+  return dir;
+}
+
+async function deployAs(owner: Owner, text: string, name: string) {
+  const dir = await programSaying(owner, text);
+  const deployed = await owner.run(["deploy", dir, ...FLAGS, "--name", name]);
+  assert.equal(deployed.code, 0, deployed.err + deployed.out);
+  return deployed;
+}
+
+async function answerAt({ provider }: Market, path: string): Promise<string> {
+  return await (await fetch(`${provider.url}/${path}`)).text();
+}
+
+Deno.test("a label leads to what was deployed under it last, and back", async () => {
+  await using market = await startMarket();
+  await using owner = await openOwnersHome(market);
+  const one = await deployAs(owner, "one", "blog");
+  assert.deepEqual(one.json.name.urls, [`${market.provider.url}/blog/`]);
+  assert.equal(one.json.name.places[0].sequence, 1);
+  assert.equal(await answerAt(market, "blog/"), "one\n");
+  const two = await deployAs(owner, "two", "blog");
+  assert.equal(two.json.name.before, one.json.cid);
+  assert.match(two.err, new RegExp(`before +${one.json.cid} ends its calls, and still answers`));
+  assert.equal(await answerAt(market, "blog/"), "two\n");
+  assert.equal(await answerAt(market, one.json.cid), "one\n");
+
+  const told = await owner.run(["history", "blog", "--json"]);
+  const [{ where, history }] = told.json.places;
+  assert.equal(where, NAME);
+  assert.deepEqual(history.map(({ cid }: { cid: string }) => cid), [two.json.cid, one.json.cid]);
+  const back = await owner.run(["rollback", "blog"]);
+  assert.equal(back.code, 0, back.err);
+  assert.equal(await answerAt(market, "blog/"), "one\n");
+  const forth = await owner.run(["name", "set", "blog", two.json.cid, "--json"]);
+  assert.deepEqual(forth.json.places, [
+    { where: NAME, action: "set", owner: market.accounts.owner.address, sequence: 4 },
+  ]);
+  const shown = await owner.run(["name", "show", "blog", "--json"]);
+  assert.equal(shown.json.places[0].cid, two.json.cid);
+  // What is stopped is no place to go back to.
+  assert.equal((await owner.run(["stop", one.json.cid])).code, 0);
+  const gone = await owner.run(["rollback", "blog"]);
+  assert.deepEqual([gone.code, /was stopped/.test(gone.err)], [4, true], gone.err);
+
+  const removed = await owner.run(["name", "remove", "blog", "--json"]);
+  assert.equal(removed.json?.places[0].action, "removed", removed.err);
+  assert.notEqual(await answerAt(market, "blog/"), "two\n");
+  // A name that was given up goes on counting its changes.
+  const again = await owner.run(["name", "set", "blog", two.json.cid, "--json"]);
+  assert.equal(again.json?.places[0].sequence, 6, again.err);
+});
+
+Deno.test("a name that can't be had is refused before anything is signed or published", async () => {
+  await using market = await startMarket();
+  await using owner = await openOwnersHome(market);
+  await deployAs(owner, "one", "blog");
+  const stranger = join(owner.dir, "stranger.json");
+  await writeKeyFile(stranger, { version: 1, account: privateKeyOf(market.accounts.stranger) });
+  const dir = await programSaying(owner, "stolen");
+  const before = await Deno.readTextFile(join(owner.dir, "deployments.json"));
+  const refusals: [string[], number, RegExp][] = [
+    [["--name", "blog", "--keys", stranger], 6, /the name blog is another's/],
+    [["--name", "www"], 3, /"www" means something else/],
+    [["--name", "nobodys.eth"], 6, /nobodys.eth has no owner/],
+    [["--name", "a b.eth"], 3, /is no name|not an ENS name/],
+  ];
+  for (const [flags, code, message] of refusals) {
+    const refused = await owner.run([
+      "deploy",
+      dir,
+      "--provider",
+      NAME,
+      "--accept-terms",
+      ...flags,
+    ]);
+    assert.equal(refused.code, code, refused.err);
+    assert.match(refused.err, message);
+    assert.doesNotMatch(refused.err, /^deployment /m);
+  }
+  assert.equal(await Deno.readTextFile(join(owner.dir, "deployments.json")), before);
+  assert.equal(await answerAt(market, "blog/"), "one\n");
+});
+
+Deno.test("a name of ENS leads to what was deployed under it, at the provider too", async () => {
+  await using market = await startMarket();
+  const { chain, registry, accounts } = market;
+  await assignName(chain, accounts.deployer, registry, "blog.eth", accounts.owner.address);
+  await using owner = await openOwnersHome(market);
+  const one = await deployAs(owner, "one", "blog.eth");
+  assert.deepEqual(one.json.name.places[0].action, "set");
+  assert.equal(await answerAt(market, "blog.eth/"), "one\n");
+  const shown = await owner.run(["name", "show", "blog.eth", "--json"]);
+  const cids = shown.json.places.map(({ where, cid }: { where: string; cid: string }) =>
+    `${where}: ${cid}`
+  );
+  assert.deepEqual(cids, [`chain ${chain.chainId}: ${one.json.cid}`, `${NAME}: ${one.json.cid}`]);
+});
+
+Deno.test("of a domain the record to set is printed, and told apart from what is set", async () => {
+  await using market = await startMarket();
+  await using owner = await openOwnersHome(market);
+  let record: string | null = null;
+  await using played = await playNameServer((asked) => [
+    answering(asked, record === null ? [] : [txt(asked.name, record)]),
+  ]);
+  const { address, port } = played.server;
+  const dns = ["--dns", `${address}:${port}`];
+  const dir = await programSaying(owner, "one");
+  const { cid } = (await owner.run(["deploy", dir, ...FLAGS])).json;
+  const set = ["name", "set", "www.example.com", cid, ...dns];
+  const told = await owner.run(set);
+  assert.equal(told.code, 0, told.err);
+  const line = `_dnslink.www.example.com. 60 IN TXT "dnslink=/ipfs/${cid}"`;
+  assert.ok(told.out.includes(`  ${line}\n`), told.out);
+  assert.ok(told.out.includes(`\n${market.provider.url}/www.example.com/\n`), told.out);
+  record = "dnslink=/ipfs/QmRAQB6YaCyidP37UdDnjFY5vQuiBrcqdyoW1CuDgwxkD4";
+  const other = await owner.run([...set, "--json"]);
+  assert.equal(other.json.places[0].line, line);
+  assert.deepEqual(other.json.places[0].remove, [
+    `_dnslink.www.example.com. IN TXT "${record}"`,
+  ]);
+  record = `dnslink=/ipfs/${cid}`;
+  assert.equal((await owner.run([...set, "--json"])).json.places[0].action, "unchanged");
+  const shown = await owner.run(["name", "show", "www.example.com", ...dns, "--json"]);
+  assert.equal(shown.json.places[0].cid, cid);
+  const removed = await owner.run(["name", "remove", "www.example.com", ...dns]);
+  assert.match(removed.out, /take out:\n.*_dnslink\.www\.example\.com\. IN TXT/);
+  assert.equal((await owner.run(["name", "show", "no_name.x_y", ...dns])).code, 3);
+});
