@@ -63,6 +63,8 @@ const LONGEST = [
 ];
 /** Has the properties of a test try the cases that the seed in the environment says. */
 const SEEDING = "worlds/property_seed.ts";
+/** They want a thousand packages that nothing else here needs, and have a task of their own. */
+const APART = "tests/peers/";
 /** Of a few seconds each, so that lanes end together. */
 const UNIT_PARTS = 16;
 
@@ -92,13 +94,16 @@ const CONTRACTS: Errand<Job> = [
   gate("contracts snapshot", "task", "--quiet", "contracts", "check"),
 ];
 
+/** Whether a test belongs to another task than `deno task test`. */
+export const isApart = (path: string) => path.startsWith(APART);
+
 /**
  * All there is to run.
- * @param files the tests' paths
+ * @param files the tests' paths; those of another task are left out
  */
 export function planOf(files: readonly string[]): Plan {
   const stageOf = (path: string) => path.startsWith("tests/") ? "end to end" : "unit";
-  const beside = files.filter((path) => !ALONE.includes(path));
+  const beside = files.filter((path) => !ALONE.includes(path) && !isApart(path));
   const endToEnd = beside.filter((path) => stageOf(path) === "end to end");
   const unit = beside.filter((path) => stageOf(path) === "unit");
   const others = endToEnd.filter((path) => !LONGEST.includes(path));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { countOf, planOf, whyFailed } from "./stages.ts";
+import { dirname, join } from "node:path";
+import { countOf, isApart, planOf, whyFailed } from "./stages.ts";
 import { isTest, readSources } from "./tidy.ts";
 
 const FILES = (await readSources(join(import.meta.dirname!, ".."))).map(({ path }) => path)
@@ -9,8 +9,10 @@ const plan = planOf(FILES);
 const jobs = [...plan.beside, ...plan.alone].flat();
 const stage = (name: string) => jobs.find((job) => job.stage === name)!;
 
-Deno.test("every test of the project is run once", () => {
-  assert.deepEqual(jobs.flatMap(({ args }) => args.filter(isTest)).sort(), FILES);
+Deno.test("every test of the project is run once, but those of a task of their own", () => {
+  const run = jobs.flatMap(({ args }) => args.filter(isTest)).sort();
+  assert.deepEqual(run, FILES.filter((path) => !isApart(path)));
+  assert.deepEqual(new Set(FILES.filter(isApart).map(dirname)), new Set(["tests/peers"]));
 });
 
 Deno.test("countOf() reads the counts that deno test prints", () => {

@@ -1,0 +1,13 @@
+/** Tests that need a peer; without it they say that they did not run. */
+import { isInstalled, type Peer } from "./packages.ts";
+
+type Work = (t: Deno.TestContext) => Promise<void>;
+
+/** `work`, once `peer` is installed. */
+export function withPeer(peer: Peer, work: Work): Work {
+  return async (t) => {
+    if (await isInstalled(peer)) return await work(t);
+    // deno-lint-ignore no-console
+    console.log(`    NOT RUN: ${peer.name} is not installed; deno task test:peers installs it`);
+  };
+}
