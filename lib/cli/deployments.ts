@@ -13,6 +13,7 @@ import { printable } from "../client/provider_http.ts";
 import { type PermitNeed, permitNeed } from "../client/renewal.ts";
 import type { ServerState } from "../client/servers.ts";
 import { stopAt } from "../client/stop.ts";
+import type { DeploymentTariff } from "../client/tariffs.ts";
 import { resolveFromHome } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { LOW_CREDITS } from "../limits.ts";
@@ -25,6 +26,7 @@ import { cidOf, ownDeployment } from "./own_deployment.ts";
 import { creditsText } from "./parties.ts";
 import { isServer, readServers, serverLines, type Servers } from "./server_lines.ts";
 import { fetchSpec } from "./spec.ts";
+import { isKept, keptLine, readTariffs, tariffJson, type Tariffs } from "./tariff_lines.ts";
 
 export const deployments = defineCommand({
   usage: "[CID|URL]",
@@ -50,7 +52,8 @@ export const deployments = defineCommand({
       presentRecords(context, own),
     ]);
     const servers = await readServers(context, own, records);
-    const rows = spending.map((row) => rowOf(row, records, servers));
+    const tariffs = await readTariffs(context, own, records);
+    const rows = spending.map((row) => rowOf(row, records, servers, tariffs));
     out.result({ deployments: rows.map(rowJson) }, [rows.map(rowText).join("\n\n")]);
   },
 });
@@ -60,6 +63,8 @@ interface Row extends Spending {
   /** What the provider asks for a credit now; null when its name can't be read. */
   priceNow: bigint | null;
   needsPermit: PermitNeed | null;
+  /** What it pays there, where the price rose above its permit; null when that is not known. */
+  tariff: DeploymentTariff | null;
   /** null when the provider did not say. */
   server: ServerState | null;
 }
@@ -70,6 +75,7 @@ function rowOf(
   spending: Spending,
   records: ReadonlyMap<string, ProviderRecord>,
   servers: Servers,
+  tariffs: Tariffs,
 ): Row {
   const { deployment: { cid }, provider, signingEpoch: epoch } = spending;
   const price = records.get(provider.name)?.price ?? null;
@@ -78,6 +84,7 @@ function rowOf(
     ...spending,
     priceNow: price,
     needsPermit: permitNeed(provider, { price, epoch }),
+    tariff: tariffs.get(provider.name)?.get(cid) ?? null,
     server: there ? there.get(cid) ?? NO_INSTANCES : null,
   };
 }
@@ -101,14 +108,27 @@ async function presentRecords(
   return records;
 }
 
-type State = "stopped" | "unpublished" | "needs permit" | "needs credits" | "running";
+type State =
+  | "stopped"
+  | "unpublished"
+  | "needs permit"
+  | "needs credits"
+  | "at an earlier price"
+  | "running";
 
 /** What becomes of a call to it that its owner shall pay for. */
-function stateOf({ deployment, provider, creditsLeft, needsPermit }: Row): State {
+function stateOf(row: Row): State {
+  const { deployment, provider, creditsLeft, needsPermit } = row;
   if (provider.stoppedAt !== undefined) return "stopped";
   if (deployment.unpublished) return "unpublished";
-  if (needsPermit !== null) return "needs permit";
-  return creditsLeft !== null && creditsLeft <= 0n ? "needs credits" : "running";
+  if (needsPermit !== null && !isPaidAsBefore(row)) return "needs permit";
+  if (creditsLeft !== null && creditsLeft <= 0n) return "needs credits";
+  return needsPermit === null ? "running" : "at an earlier price";
+}
+
+/** Whether its provider keeps the earlier price for it, which the permit pays. */
+function isPaidAsBefore({ needsPermit, provider, tariff }: Row): boolean {
+  return needsPermit === "price" && isKept(provider, tariff);
 }
 
 function urlOf({ deployment, provider }: Row): string {
@@ -140,6 +160,7 @@ function rowJson(row: Row) {
     permit: { price: provider.price, epoch: provider.epoch },
     priceNow,
     needsPermit,
+    tariff: tariffJson(row.tariff),
     ...(isServer(deployment) ? { server: row.server } : {}),
   };
 }
@@ -193,6 +214,7 @@ const STATE_TEXTS: Readonly<Record<State, string>> = {
   unpublished: "not published from here",
   "needs permit": "not paid",
   "needs credits": "not paid",
+  "at an earlier price": "running at an earlier price",
   running: "running",
 };
 
@@ -208,7 +230,8 @@ function creditLines(row: Row): string[] {
   return [`  ${what}: khachapuri allow ${name} --credits N`];
 }
 
-function permitLines({ deployment: { cid }, provider, priceNow, needsPermit }: Row): string[] {
+function permitLines(row: Row): string[] {
+  const { deployment: { cid }, provider, priceNow, needsPermit, tariff } = row;
   if (provider.stoppedAt !== undefined) return [];
   const renewal = `needs a new permit: khachapuri permit ${cid}`;
   if (needsPermit === "epoch") return [`  permits taken back; ${renewal}`];
@@ -216,6 +239,7 @@ function permitLines({ deployment: { cid }, provider, priceNow, needsPermit }: R
     return [`  the price of ${provider.name} is unknown: its name can't be read`];
   }
   if (needsPermit === null) return [];
+  if (isPaidAsBefore(row)) return [keptLine(tariff!, provider.name)];
   const paid = formatUsdc(provider.price);
   return [`  price rose to ${formatUsdc(priceNow)} USDC, the permit pays ${paid}; ${renewal}`];
 }

@@ -3,9 +3,8 @@ import { isAddressEqual } from "viem";
 import type { ProviderRecord } from "../chain/ens.ts";
 import type { OwnDeployment, OwnDeploymentProvider } from "../client/deployments_file.ts";
 import { fetchServers, type ServerState } from "../client/servers.ts";
-import { KhachapuriError } from "../errors.ts";
-import { readKeyFile } from "../spec/keys.ts";
 import type { CommandContext } from "./command.ts";
+import { hasKey, unlessRefused } from "./own_questions.ts";
 
 /** By provider's name, and then by cid; a provider that could not be asked is left out. */
 export type Servers = ReadonlyMap<string, ReadonlyMap<string, ServerState>>;
@@ -73,16 +72,4 @@ function statesText(instances: ServerState["instances"]): string {
 
 function countOf(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
-}
-
-async function hasKey({ keysPath }: CommandContext): Promise<boolean> {
-  const file = await unlessRefused(readKeyFile(keysPath));
-  return file?.account !== undefined;
-}
-
-async function unlessRefused<Result>(asked: Promise<Result>): Promise<Result | null> {
-  return await asked.catch((error) => {
-    if (error instanceof KhachapuriError) return null;
-    throw error;
-  });
 }

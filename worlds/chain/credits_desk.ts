@@ -104,6 +104,11 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
     notes: [] as { owner: Address; available: bigint }[],
     /** What the operator may settle. */
     operator: null as OperatorLimits | null,
+    /** What deployments pay that keep, or kept, an earlier price. */
+    ownerPrices: new Map<
+      CidText,
+      { price: bigint; before: { price: bigint; until: bigint } | null }
+    >(),
     /** Charges that were told. */
     charges: 0,
     isDeploymentLane: (_payer: Address, _lane: Hex) => false,
@@ -146,6 +151,11 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
     ownerCredits: { note: (owner, available) => void desk.notes.push({ owner, available }) },
     isDeploymentLane: (payer, lane) => desk.isDeploymentLane(payer, lane),
     ownerPermit: ({ entry }) => entry.permit,
+    ownerPrices: {
+      priceOf: (cid) => desk.ownerPrices.get(cid)?.price ?? PRICE,
+      before: (cid) => desk.ownerPrices.get(cid)?.before ?? null,
+      since: () => null,
+    },
     relay: (payer, deposit) => desk.relay(payer, deposit),
     onCharge: () => void (desk.charges += 1),
     now,

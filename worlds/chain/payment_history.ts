@@ -81,6 +81,7 @@ export function creditsOn(
     ownerCredits: { note() {} },
     isDeploymentLane: () => false,
     ownerPermit: ({ entry }) => entry.permit,
+    ownerPrices: { priceOf: () => PRICE, before: () => null, since: () => null },
     relay: () => Promise.reject(new Error("nobody deposits here")),
     onCharge: () => settlement.noticeCharge(),
     now,

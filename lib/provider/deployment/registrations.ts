@@ -4,9 +4,10 @@ import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { REGISTRATIONS_REMEMBERED_MAX } from "../../limits.ts";
 import { deploymentLane } from "../../permit.ts";
-import { Agreements } from "./agreements.ts";
+import type { Agreements } from "./agreements.ts";
 import type { Deployment } from "./deployment.ts";
 import type { Stops } from "./stops.ts";
+import type { TariffBook } from "./tariff_book.ts";
 
 export interface Registration {
   cid: CidText;
@@ -28,7 +29,6 @@ export class Registrations {
   readonly #added = new Set<CidText>();
   /** Lanes that deployments count on, by payer. */
   readonly #lanes = new Set<string>();
-  readonly #agreements: Agreements;
   readonly #owners = new Set<Address>();
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
@@ -37,10 +37,11 @@ export class Registrations {
   constructor(
     database: DatabaseSync,
     private readonly stops: Stops,
+    private readonly agreements: Agreements,
+    private readonly tariffs: Pick<TariffBook, "note">,
     private readonly now: () => number,
   ) {
     database.exec(SCHEMA);
-    this.#agreements = new Agreements(database);
     for (const { owner, id } of database.prepare("SELECT owner, id FROM deployments").all()) {
       this.#lanes.add(laneKey(owner as Address, deploymentLane(id as Hex)));
       this.#owners.add(owner as Address);
@@ -58,8 +59,9 @@ export class Registrations {
     if (this.#added.has(cid)) return;
     if (this.#added.size >= REGISTRATIONS_REMEMBERED_MAX) this.#added.clear();
     this.#added.add(cid);
+    this.tariffs.note(cid);
     this.#insert.run(cid, id, owner, this.now());
-    this.#agreements.note(deployment);
+    this.agreements.note(deployment);
     this.#lanes.add(laneKey(owner, deploymentLane(id)));
     this.#owners.add(owner);
   }

@@ -6,19 +6,17 @@ import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { type ContractLocation, formatCaip10 } from "../../caip.ts";
 import { type ProviderRecord, resolveProvider } from "../../chain/ens.ts";
 import { formatUsdc } from "../../chain/usdc.ts";
-import { type Config, type ProviderConfig, resolveFromHome } from "../../config.ts";
+import type { Config, ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { PROBE_TIMEOUT_MS } from "../../limits.ts";
 import { runtimesText } from "../../runtime.ts";
 import { recipientOf } from "../../spec/keys.ts";
 import { whyUnreachable } from "../../unreachable.ts";
-import { readAgreements } from "../deployment/agreements.ts";
-import { recordsPath } from "../deployment/records.ts";
 import { findRuntimes } from "../program/runtimes.ts";
 import { openBackstage } from "../program/stage.ts";
 import { judgeEndpoint } from "./chain_endpoints.ts";
 import type { Finding, Findings, Look } from "./findings.ts";
-import { leftBehind, tellLeftBehind } from "./left_behind.ts";
+import { readLeftBehind, tellLeftBehind } from "./left_behind.ts";
 import {
   type Connected,
   preflight,
@@ -91,10 +89,7 @@ async function lookAtDeployments(
   findings: Findings,
   now: () => number,
 ): Promise<void> {
-  const agreements = readAgreements(recordsPath(resolveFromHome(config, provider.stateDir)));
-  const seconds = BigInt(Math.floor(now() / 1_000));
-  const left = leftBehind(agreements, provider, new Set(terms.keys()), seconds);
-  const look = tellLeftBehind(left, provider, agreements.length);
+  const look = tellLeftBehind(readLeftBehind(config, provider, [...terms.keys()], now));
   if (look) await findings.look("deployments", () => Promise.resolve(look));
 }
 

@@ -12,8 +12,10 @@ import {
 } from "../../spec/owner_request.ts";
 import { parseRenewalRequest } from "../../spec/renewal.ts";
 import { isStopSigned, parseStopRequest } from "../../spec/stop.ts";
+import { timeText } from "../../time_text.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { LogFollower } from "../deployment/log_followers.ts";
+import type { DeploymentTariff } from "../deployment/tariff_book.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
 import type { ServerView } from "../server/life.ts";
 import { jsonAnswer, readJson } from "./json.ts";
@@ -138,17 +140,30 @@ async function assertOwned(
   });
 }
 
-/** An owner's deployments, and how the servers among them do. */
+/** An owner's deployments, what each pays here, and how the servers among them do. */
 export async function deployments(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { owner } = await ownerRequest(parts, request, "deployments");
-  const { records: { registrations }, programs: { sandboxes } } = parts;
+  const { records: { registrations, agreements, tariffs }, programs: { sandboxes } } = parts;
   const servers = sandboxes.servers();
   const rows = registrations.ofOwner(owner).map((row) => {
     const views = servers.filter(({ deployment: { cid } }) => cid === row.cid)
       .map(({ view }) => view);
-    return { ...row, server: serverJson(views) };
+    const tariff = tariffJson(tariffs.tariffOf(row.cid, agreements.termsOf(row.cid)));
+    return { ...row, tariff, server: serverJson(views) };
   });
   return jsonAnswer({ owner, deployments: rows });
+}
+
+/** Amounts in USDC base units, times in ISO 8601. */
+function tariffJson({ price, next, areTermsTaken, termsUntil }: DeploymentTariff) {
+  return {
+    price: String(price),
+    /** What it rises to, and when; null where nothing that is known raises it. */
+    next: next && { price: String(next.price), at: timeText(next.at) },
+    areTermsTaken,
+    /** Until when, where they are listed no more. */
+    termsUntil: termsUntil && timeText(termsUntil),
+  };
 }
 
 /**

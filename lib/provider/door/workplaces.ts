@@ -32,10 +32,10 @@ interface Workplaces {
 
 export async function openWorkplaces(
   { config, ground, provider, state, log }: Site,
-  { seller, records: { registrations, stops }, counters, noteServer }: Workplaces,
+  { seller, records: { registrations, stops, tariffs }, counters, noteServer }: Workplaces,
   stack: AsyncDisposableStack,
 ) {
-  const { keys, sandbox, terms } = ground;
+  const { keys, sandbox } = ground;
   const { egress, settlement, sandbox: { timeoutMs, memoryMb, credits, responseBytes } } = provider;
   const { instances, instanceIdleSeconds } = provider.sandbox;
   const bounds = { maxBytes: CACHE_BYTES_MAX, maxFiles: CACHE_FILES_MAX };
@@ -70,7 +70,7 @@ export async function openWorkplaces(
   const deployments = new Deployments({
     fetcher,
     identities: keys.identities ?? [],
-    termsHashes: new Set(terms.keys()),
+    takesTerms: (cid, signed) => tariffs.takesTerms(cid, signed),
     egressHosts: egress.hosts,
     minesEach: settlement.mode === "each",
     takesServers: instances > 0,

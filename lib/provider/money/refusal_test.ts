@@ -5,12 +5,17 @@ import type { KhachapuriError } from "../../errors.ts";
 import { UINT64_MAX } from "../../permit.ts";
 import type { Refusal } from "../ledger/judge.ts";
 import type { CreditsBill } from "./bill.ts";
-import { refusalError, wrongSigner } from "./refusal.ts";
+import { refusalError, type Wording, wrongSigner } from "./refusal.ts";
 
 const PAYER = getAddress(`0x${"11".repeat(20)}`);
 const SIGNER = getAddress(`0x${"22".repeat(20)}`);
 const LANE: Hex = `0x${"01".repeat(32)}`;
-const WORDING = { escrow: getAddress(`0x${"ee".repeat(20)}`), settleWindow: 120n };
+const WORDING = {
+  escrow: getAddress(`0x${"ee".repeat(20)}`),
+  settleWindow: 120n,
+  before: null,
+  pricedSince: null,
+};
 
 function billOf(source: CreditsBill["source"]): CreditsBill {
   const permit = {
@@ -156,16 +161,22 @@ Deno.test("the owner's guest is told that the owner does not cover it, and what 
   }
 });
 
-Deno.test("who pays what a credit cost before is told since when that is too little", () => {
-  const hintsAt = (allowed: bigint) => {
-    const refusal: Refusal = { reason: "permit_price", allowed };
-    const oldPrice = { price: 1_000n, until: 1_700_000_000n };
-    const no = { payable: false, refusal } as const;
-    return refusalError(billOf("caller"), no, { ...WORDING, oldPrice }).hints;
+Deno.test("who pays too little is told since when, and what the deployment kept until when", () => {
+  const hintsAt = (source: "owner" | "caller", wording: Partial<Wording>) => {
+    const no = { payable: false, refusal: { reason: "permit_price", allowed: 1_000n } } as const;
+    return refusalError(billOf(source), no, { ...WORDING, ...wording }).hints;
   };
   const costs = "one credit costs 0.0015 USDC here";
-  assert.deepEqual(hintsAt(1_000n), [`${costs} since 2023-11-14T22:13:20Z`]);
-  assert.deepEqual(hintsAt(999n), [costs]);
+  const at = 1_700_000_000n;
+  const [callers, callersRemedy] = hintsAt("caller", { pricedSince: at });
+  assert.equal(callers, `${costs} since 2023-11-14T22:13:20Z`);
+  assert.match(callersRemedy!, /^khachapuri permit 0x\w+ --credits N --price 0\.0015 signs one/);
+  const before = { price: 1_000n, until: at };
+  const owners = hintsAt("owner", { pricedSince: 7n, before });
+  const kept = "this deployment kept 0.001 USDC until 2023-11-14T22:13:20Z";
+  assert.equal(owners[0], `owner: the permit allows 0.001 USDC a credit; ${costs}; ${kept}`);
+  assert.match(owners[1]!, /^owner: khachapuri permit CID renews it/);
+  assert.match(hintsAt("owner", {})[0]!, new RegExp(`; ${costs}$`));
 });
 
 Deno.test("what the provider cannot settle in time is its own trouble, and comes to an end", () => {

@@ -1,0 +1,142 @@
+/**
+ * What a deployment pays, and whether its terms count, by what the provider has asked and listed
+ * since the deployment came. All of it follows from the history of tariffs, from the tariff that
+ * was in force when the deployment's first call was paid for, and from how long the configuration
+ * keeps what a change ends. Nothing here is remembered and nothing is changed.
+ */
+import type { Hex } from "viem";
+import { FOREVER, type Keep, keptUntil } from "../../keep.ts";
+
+/** What a provider asks and lists. */
+export interface Offered {
+  /** Of one credit, USDC base units. */
+  readonly price: bigint;
+  /** Hashes of the listed texts. */
+  readonly terms: readonly Hex[];
+}
+
+/** What it asked and listed from a time on. */
+export interface Tariff extends Offered {
+  /** Unix seconds. */
+  readonly since: bigint;
+}
+
+/** All tariffs, oldest first: the last one is in force. */
+export type Tariffs = readonly [Tariff, ...Tariff[]];
+
+/** A deployment among them. */
+export interface Standing {
+  readonly tariffs: Tariffs;
+  /** Which of them was in force when the deployment's first call was paid for. */
+  readonly came: number;
+  readonly keep: Keep;
+}
+
+/** A price that counts until a time. */
+export interface TimedPrice {
+  readonly price: bigint;
+  /** Unix seconds. */
+  readonly until: bigint;
+}
+
+/**
+ * What one credit costs a deployment: what it cost before each change, as long as that change is
+ * kept from it, yet no less than when the deployment came, so that a price that was lowered for a
+ * while binds nobody afterwards; and never more than what is asked now.
+ * @param at Unix seconds
+ */
+export function priceAt({ tariffs, came, keep }: Standing, at: bigint): bigint {
+  const agreed = tariffs[came]!.price;
+  let price = agreed;
+  for (const { price: asked, since } of tariffs.slice(came + 1)) {
+    const kept = price > agreed ? price : agreed;
+    const isKept = at < keptUntil(keep.price, since) && kept < asked;
+    price = isKept ? kept : asked;
+  }
+  return price;
+}
+
+/** When a deployment's price rises next, and to what; null when nothing that is known raises it. */
+export function nextRise(standing: Standing, at: bigint): { at: bigint; price: bigint } | null {
+  return riseAbove(standing, priceAt(standing, at), at);
+}
+
+/** When it is first above what `pays` a credit, and what it is then; null: never, as is known. */
+export function riseAbove(
+  standing: Standing,
+  pays: bigint,
+  at: bigint,
+): { at: bigint; price: bigint } | null {
+  for (const end of endsOf(standing)) {
+    if (end <= at) continue;
+    const price = priceAt(standing, end);
+    if (price > pays) return { at: end, price };
+  }
+  return null;
+}
+
+/** What a deployment paid before its price rose to what it is, and until when; null: it did not. */
+export function lastRise(standing: Standing, at: bigint): TimedPrice | null {
+  const price = priceAt(standing, at);
+  for (const end of endsOf(standing).toReversed()) {
+    if (end > at) continue;
+    const before = priceAt(standing, end - 1n);
+    if (before < price) return { price: before, until: end };
+  }
+  return null;
+}
+
+/** The times at which a price is kept no more, the earliest first. */
+function endsOf({ tariffs, came, keep }: Standing): bigint[] {
+  const ends = tariffs.slice(came + 1)
+    .map(({ since }) => laterOf(since, keptUntil(keep.price, since)));
+  return inOrder(ends);
+}
+
+function inOrder(ends: readonly bigint[]): bigint[] {
+  return ends.filter((end) => end !== FOREVER)
+    .sort((one, other) => one < other ? -1 : one > other ? 1 : 0);
+}
+
+/** Whether the terms that a deployment signed count: they are listed, or kept for it. */
+export function areTermsTaken({ tariffs, came, keep }: Standing, signed: Hex, at: bigint): boolean {
+  let isTaken = tariffs[came]!.terms.includes(signed);
+  for (const { terms, since } of tariffs.slice(came + 1)) {
+    isTaken = terms.includes(signed) || (isTaken && at < keptUntil(keep.terms, since));
+  }
+  return isTaken;
+}
+
+/** Until when they count, Unix seconds; null where no end is known, or they count no more. */
+export function termsTakenUntil(standing: Standing, signed: Hex, at: bigint): bigint | null {
+  const { tariffs, came, keep } = standing;
+  if (!areTermsTaken(standing, signed, at)) return null;
+  const ends = tariffs.slice(came + 1)
+    .filter(({ terms }) => !terms.includes(signed))
+    .map(({ since }) => keptUntil(keep.terms, since));
+  return inOrder(ends).find((end) => end > at && !areTermsTaken(standing, signed, end)) ?? null;
+}
+
+/** The tariffs with what is offered now as the last of them. */
+export function withOffered(tariffs: Tariffs, offered: Offered, now: bigint): Tariffs {
+  const last = tariffs.at(-1)!;
+  if (isSame(last, offered)) return tariffs;
+  return [...tariffs, { ...offered, since: laterOf(now, last.since) }];
+}
+
+/** When the price that is asked now began; null when it is the first that is known. */
+export function pricedSince(tariffs: Tariffs): bigint | null {
+  const { price } = tariffs.at(-1)!;
+  const before = tariffs.findLastIndex((tariff) => tariff.price !== price);
+  return before < 0 ? null : tariffs[before + 1]!.since;
+}
+
+function isSame(one: Offered, other: Offered): boolean {
+  const isListed = one.terms.length === other.terms.length &&
+    one.terms.every((hash) => other.terms.includes(hash));
+  return one.price === other.price && isListed;
+}
+
+function laterOf(one: bigint, other: bigint): bigint {
+  return one > other ? one : other;
+}
