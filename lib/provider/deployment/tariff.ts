@@ -5,7 +5,7 @@
  * keeps what a change ends. Nothing here is remembered and nothing is changed.
  */
 import type { Hex } from "viem";
-import { FOREVER, type Keep, keptUntil } from "../../keep.ts";
+import { FOREVER, type Keep, type KeepTime, keptUntil } from "../../keep.ts";
 
 /** What a provider asks and lists. */
 export interface Offered {
@@ -50,7 +50,7 @@ export function priceAt({ tariffs, came, keep }: Standing, at: bigint): bigint {
   let price = agreed;
   for (const { price: asked, since } of tariffs.slice(came + 1)) {
     const kept = price > agreed ? price : agreed;
-    const isKept = at < keptUntil(keep.price, since) && kept < asked;
+    const isKept = at < endOf(keep.price, since) && kept < asked;
     price = isKept ? kept : asked;
   }
   return price;
@@ -88,9 +88,12 @@ export function lastRise(standing: Standing, at: bigint): TimedPrice | null {
 
 /** The times at which a price is kept no more, the earliest first. */
 function endsOf({ tariffs, came, keep }: Standing): bigint[] {
-  const ends = tariffs.slice(came + 1)
-    .map(({ since }) => laterOf(since, keptUntil(keep.price, since)));
-  return inOrder(ends);
+  return inOrder(tariffs.slice(came + 1).map(({ since }) => endOf(keep.price, since)));
+}
+
+/** When what a change ended is kept no more: with the change itself, or later. */
+function endOf(keep: KeepTime, since: bigint): bigint {
+  return laterOf(since, keptUntil(keep, since));
 }
 
 function inOrder(ends: readonly bigint[]): bigint[] {
@@ -102,7 +105,7 @@ function inOrder(ends: readonly bigint[]): bigint[] {
 export function areTermsTaken({ tariffs, came, keep }: Standing, signed: Hex, at: bigint): boolean {
   let isTaken = tariffs[came]!.terms.includes(signed);
   for (const { terms, since } of tariffs.slice(came + 1)) {
-    isTaken = terms.includes(signed) || (isTaken && at < keptUntil(keep.terms, since));
+    isTaken = terms.includes(signed) || (isTaken && at < endOf(keep.terms, since));
   }
   return isTaken;
 }
@@ -113,7 +116,7 @@ export function termsTakenUntil(standing: Standing, signed: Hex, at: bigint): bi
   if (!areTermsTaken(standing, signed, at)) return null;
   const ends = tariffs.slice(came + 1)
     .filter(({ terms }) => !terms.includes(signed))
-    .map(({ since }) => keptUntil(keep.terms, since));
+    .map(({ since }) => endOf(keep.terms, since));
   return inOrder(ends).find((end) => end > at && !areTermsTaken(standing, signed, end)) ?? null;
 }
 

@@ -76,8 +76,10 @@ Deno.test("a rise that came while an earlier one was kept ends nothing sooner or
   assert.deepEqual([nextRise(forEver, 200n), lastRise(forEver, 999n)], [null, null]);
   assert.deepEqual(riseAbove(standing, 2n, 200n), { at: 350n, price: 3n });
   assert.equal(riseAbove(standing, 3n, 200n), null);
-  const atOnce = { ...standing, keep: NOTHING };
-  assert.deepEqual(lastRise(atOnce, 999n), { price: 2n, until: 200n });
+  for (const price of [KEEP_NOTHING, { until: 5n }]) {
+    const atOnce = { ...standing, keep: keeping(price) };
+    assert.deepEqual(lastRise(atOnce, 999n), { price: 2n, until: 200n });
+  }
 });
 
 Deno.test("terms that are listed no more count for who signed them before, for a while", () => {

@@ -46,7 +46,6 @@ import {
   refusalError,
   type ToldBill,
   untraceable,
-  type Wording,
 } from "./refusal.ts";
 import type { Hold, OfferAbout, PaymentScheme } from "./scheme.ts";
 import type { Seller } from "./seller.ts";
@@ -301,14 +300,9 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
 
   async #refused(bill: ToldBill, no: No, view: PayerView): Promise<KhachapuriError> {
     const proof = isTold(bill, no) ? await this.#proofOf(bill.permit, view) : {};
-    return refusalError(bill, { ...no, ...proof }, this.#wording(bill));
-  }
-
-  #wording({ source, cid }: ToldBill): Wording {
     const { seller: { escrow }, policy, ownerPrices } = this.options;
-    const before = source === "owner" && cid !== undefined ? ownerPrices.before(cid) : null;
-    const settleWindow = policy.settleWindowSeconds();
-    return { escrow, settleWindow, before, pricedSince: ownerPrices.since() };
+    const wording = { escrow, ownerPrices, settleWindow: policy.settleWindowSeconds() };
+    return refusalError(bill, { ...no, ...proof }, wording);
   }
 }
 

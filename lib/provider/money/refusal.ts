@@ -8,6 +8,7 @@ import { PAYER_LANES_MAX } from "../../limits.ts";
 import { timeText } from "../../time_text.ts";
 import type { Refusal } from "../ledger/judge.ts";
 import type { CreditsBill } from "./bill.ts";
+import type { OwnerPrices } from "./owner_prices.ts";
 
 /** A permit that is not signed by whom the escrow would believe. */
 export interface WrongSigner {
@@ -30,10 +31,7 @@ export interface Wording {
   escrow: Address;
   /** Seconds that a permit must outlive a call. */
   settleWindow: bigint;
-  /** What a credit cost this deployment's owner before, and until when; null where not less. */
-  before: { readonly price: bigint; readonly until: bigint } | null;
-  /** Since when a credit costs what it does, Unix seconds; null where that is not known. */
-  pricedSince: bigint | null;
+  ownerPrices: Pick<OwnerPrices, "before" | "since">;
 }
 
 /** Of a bill, what its refusal depends on. */
@@ -139,7 +137,7 @@ function renewalHints({ reason }: Refusal): string[] {
   if (reason === "permit_epoch") return [renew];
   if (reason === "permit_price") return [`${renew}; allow alone does not`];
   if (reason !== "allowance_price") return [];
-  return ["owner: khachapuri allow NAME --credits N --reprice allows it and renews your permits"];
+  return ["owner: khachapuri allow NAME --reprice allows it and renews your permits"];
 }
 
 /** What a caller does whose own permit is for less: no deployment's earlier price is a caller's. */
@@ -155,10 +153,11 @@ interface Words {
 }
 
 function wordsFor(
-  { source, price, permit }: ToldBill,
+  bill: ToldBill,
   refusal: Exclude<Refusal, Ours>,
   wording: Wording,
 ): Words {
+  const { source, price, permit } = bill;
   switch (refusal.reason) {
     case "permit_expiring":
       return {
@@ -173,9 +172,9 @@ function wordsFor(
         hint: `sign one of epoch ${refusal.epoch}`,
       };
     case "permit_price":
-      return tooDear("permit allows", refusal.allowed, price, wording);
+      return tooDear("permit allows", refusal.allowed, bill, wording);
     case "allowance_price":
-      return tooDear("allowance is at", refusal.allowed, price, wording);
+      return tooDear("allowance is at", refusal.allowed, bill, wording);
     case "lane_refused":
       return {
         message: `the escrow refused to settle this lane (${refusal.because})`,
@@ -247,17 +246,18 @@ function cureOf({ because, dearest }: Extract<Refusal, { reason: "lane_refused" 
 function tooDear(
   which: string,
   allowed: bigint,
-  price: bigint,
-  { before, pricedSince }: Wording,
+  { source, price, cid }: ToldBill,
+  { ownerPrices }: Wording,
 ): Words {
-  const since = pricedSince === null ? "" : ` since ${timeText(pricedSince)}`;
+  const before = source === "owner" && cid !== undefined ? ownerPrices.before(cid) : null;
+  const since = ownerPrices.since();
+  const more = before
+    ? `; this deployment kept ${formatUsdc(before.price)} USDC until ${timeText(before.until)}`
+    : since === null
+    ? ""
+    : ` since ${timeText(since)}`;
   return {
     message: `the ${which} ${formatUsdc(allowed)} USDC a credit`,
-    hint: `one credit costs ${formatUsdc(price)} USDC here` +
-      (before === null
-        ? since
-        : `; this deployment kept ${formatUsdc(before.price)} USDC until ${
-          timeText(before.until)
-        }`),
+    hint: `one credit costs ${formatUsdc(price)} USDC here${more}`,
   };
 }

@@ -13,8 +13,7 @@ const LANE: Hex = `0x${"01".repeat(32)}`;
 const WORDING = {
   escrow: getAddress(`0x${"ee".repeat(20)}`),
   settleWindow: 120n,
-  before: null,
-  pricedSince: null,
+  ownerPrices: { before: () => null, since: () => null },
 };
 
 function billOf(source: CreditsBill["source"]): CreditsBill {
@@ -127,12 +126,16 @@ const SENTENCES: [refusal: Refusal, message: string, hint: string][] = [
 Deno.test("a caller is told why, what to do, and where its lane goes on", () => {
   for (const [refusal, message, hint] of SENTENCES) {
     const { code, shortMessage, hints, lane } = refused("caller", refusal);
+    const remedies = refusal.reason !== "permit_price" ? [] : [
+      `khachapuri permit ${SIGNER} --credits N --price 0.0015 signs one that pays; callers pay ` +
+      "what is asked now, at every deployment",
+    ];
     assert.deepEqual(
       { code, shortMessage, hints, lane },
       {
         code: "payment_required",
         shortMessage: message,
-        hints: [hint],
+        hints: [hint, ...remedies],
         lane: { id: LANE, cumulative: 7n },
       },
     );
@@ -148,8 +151,7 @@ Deno.test("the owner's guest is told that the owner does not cover it, and what 
     const renewals: Partial<Record<Refusal["reason"], string>> = {
       permit_epoch: renew,
       permit_price: `${renew}; allow alone does not`,
-      allowance_price:
-        "owner: khachapuri allow NAME --credits N --reprice allows it and renews your permits",
+      allowance_price: "owner: khachapuri allow NAME --reprice allows it and renews your permits",
     };
     const renewal = renewals[refusal.reason];
     assert.deepEqual(hints, [
@@ -162,17 +164,20 @@ Deno.test("the owner's guest is told that the owner does not cover it, and what 
 });
 
 Deno.test("who pays too little is told since when, and what the deployment kept until when", () => {
-  const hintsAt = (source: "owner" | "caller", wording: Partial<Wording>) => {
+  const hintsAt = (source: "owner" | "caller", prices: Partial<Wording["ownerPrices"]>) => {
     const no = { payable: false, refusal: { reason: "permit_price", allowed: 1_000n } } as const;
-    return refusalError(billOf(source), no, { ...WORDING, ...wording }).hints;
+    return refusalError(billOf(source), no, {
+      ...WORDING,
+      ownerPrices: { ...WORDING.ownerPrices, ...prices },
+    }).hints;
   };
   const costs = "one credit costs 0.0015 USDC here";
   const at = 1_700_000_000n;
-  const [callers, callersRemedy] = hintsAt("caller", { pricedSince: at });
+  const before = { price: 1_000n, until: at };
+  const [callers, callersRemedy] = hintsAt("caller", { since: () => at, before: () => before });
   assert.equal(callers, `${costs} since 2023-11-14T22:13:20Z`);
   assert.match(callersRemedy!, /^khachapuri permit 0x\w+ --credits N --price 0\.0015 signs one/);
-  const before = { price: 1_000n, until: at };
-  const owners = hintsAt("owner", { pricedSince: 7n, before });
+  const owners = hintsAt("owner", { since: () => 7n, before: () => before });
   const kept = "this deployment kept 0.001 USDC until 2023-11-14T22:13:20Z";
   assert.equal(owners[0], `owner: the permit allows 0.001 USDC a credit; ${costs}; ${kept}`);
   assert.match(owners[1]!, /^owner: khachapuri permit CID renews it/);
