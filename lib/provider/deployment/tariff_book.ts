@@ -48,8 +48,8 @@ export interface DeploymentTariff {
 }
 
 export class TariffBook {
-  #tariffs: Tariffs | null = null;
-  #keep: Keep | null = null;
+  /** null until it is said what is offered. */
+  #offered: { readonly tariffs: Tariffs; readonly keep: Keep } | null = null;
   /** Of deployments that came under an earlier tariff. */
   readonly #came = new Map<CidText, number>();
   readonly #insert: StatementSync;
@@ -75,9 +75,8 @@ export class TariffBook {
     const beginning = first ? null : beginningOf({ ...offered, oldPrice }, now);
     const tariffs = beginning?.tariffs ?? withOffered([first!, ...others], offered, now);
     durably(this.database, () => this.#write(tariffs, known.length, beginning));
-    this.#tariffs = tariffs;
-    this.#keep = keep;
-    this.#load();
+    this.#offered = { tariffs, keep };
+    this.#load(tariffs.length - 1);
   }
 
   /**
@@ -105,15 +104,15 @@ export class TariffBook {
     }
   }
 
-  #load(): void {
-    const last = this.#tariffs!.length - 1;
+  #load(last: number): void {
+    this.#came.clear();
     const rows = this.database.prepare("SELECT cid, tariff FROM came WHERE tariff < ?").all(last);
     for (const { cid, tariff } of rows) this.#came.set(cid as CidText, tariff as number);
   }
 
   /** A deployment's first call was paid for: it came under what is offered now. */
   note(cid: CidText): void {
-    if (this.#tariffs) this.#insert.run(cid, this.#tariffs.length - 1);
+    if (this.#offered) this.#insert.run(cid, this.#offered.tariffs.length - 1);
   }
 
   /** What one credit costs a deployment's owner now, USDC base units. */
@@ -156,9 +155,9 @@ export class TariffBook {
     return { ...begun, came: this.#came.get(cid) ?? begun.tariffs.length - 1 };
   }
 
-  #begun(): { tariffs: Tariffs; keep: Keep } {
-    if (this.#tariffs === null || this.#keep === null) throw new Error("no tariff has begun");
-    return { tariffs: this.#tariffs, keep: this.#keep };
+  #begun(): { readonly tariffs: Tariffs; readonly keep: Keep } {
+    if (this.#offered === null) throw new Error("no tariff has begun");
+    return this.#offered;
   }
 
   /** Unix seconds. A clock that was set back ends no change. */
