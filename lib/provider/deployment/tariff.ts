@@ -58,17 +58,18 @@ export function priceAt({ tariffs, came, keep }: Standing, at: bigint): bigint {
 
 /** When a deployment's price rises next, and to what; null when nothing that is known raises it. */
 export function nextRise(standing: Standing, at: bigint): { at: bigint; price: bigint } | null {
-  return riseAbove(standing, priceAt(standing, at), at);
+  return riseAbove(standing, priceAt(standing, at));
 }
 
-/** When it is first above what `pays` a credit, and what it is then; null: never, as is known. */
+/**
+ * When it is first above `pays`, and what it is then; null: never, as far as is known.
+ * @param pays no less than what it pays now
+ */
 export function riseAbove(
   standing: Standing,
   pays: bigint,
-  at: bigint,
 ): { at: bigint; price: bigint } | null {
-  for (const end of endsOf(standing)) {
-    if (end <= at) continue;
+  for (const end of endsOf(standing.tariffs, standing.keep.price)) {
     const price = priceAt(standing, end);
     if (price > pays) return { at: end, price };
   }
@@ -78,27 +79,21 @@ export function riseAbove(
 /** What a deployment paid before its price rose to what it is, and until when; null: it did not. */
 export function lastRise(standing: Standing, at: bigint): TimedPrice | null {
   const price = priceAt(standing, at);
-  for (const end of endsOf(standing).toReversed()) {
-    if (end > at) continue;
+  for (const end of endsOf(standing.tariffs, standing.keep.price).toReversed()) {
     const before = priceAt(standing, end - 1n);
     if (before < price) return { price: before, until: end };
   }
   return null;
 }
 
-/** The times at which a price is kept no more, the earliest first. */
-function endsOf({ tariffs, came, keep }: Standing): bigint[] {
-  return inOrder(tariffs.slice(came + 1).map(({ since }) => endOf(keep.price, since)));
-}
-
-/** When what a change ended is kept no more: with the change itself, or later. */
+/** When what each tariff ended is kept no more: with the tariff itself, or later. */
 function endOf(keep: KeepTime, since: bigint): bigint {
   return laterOf(since, keptUntil(keep, since));
 }
 
-function inOrder(ends: readonly bigint[]): bigint[] {
-  return ends.filter((end) => end !== FOREVER)
-    .sort((one, other) => one < other ? -1 : one > other ? 1 : 0);
+/** Such times, in order, as no tariff begins before another. */
+function endsOf(tariffs: Tariffs, keep: KeepTime): bigint[] {
+  return tariffs.map(({ since }) => endOf(keep, since)).filter((end) => end !== FOREVER);
 }
 
 /** Whether the terms that a deployment signed count: they are listed, or kept for it. */
@@ -112,12 +107,9 @@ export function areTermsTaken({ tariffs, came, keep }: Standing, signed: Hex, at
 
 /** Until when they count, Unix seconds; null where no end is known, or they count no more. */
 export function termsTakenUntil(standing: Standing, signed: Hex, at: bigint): bigint | null {
-  const { tariffs, came, keep } = standing;
   if (!areTermsTaken(standing, signed, at)) return null;
-  const ends = tariffs.slice(came + 1)
-    .filter(({ terms }) => !terms.includes(signed))
-    .map(({ since }) => endOf(keep.terms, since));
-  return inOrder(ends).find((end) => end > at && !areTermsTaken(standing, signed, end)) ?? null;
+  const ends = endsOf(standing.tariffs, standing.keep.terms);
+  return ends.find((end) => !areTermsTaken(standing, signed, end)) ?? null;
 }
 
 /** The tariffs with what is offered now as the last of them. */

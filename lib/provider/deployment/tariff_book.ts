@@ -76,7 +76,7 @@ export class TariffBook {
     const tariffs = beginning?.tariffs ?? withOffered([first!, ...others], offered, now);
     durably(this.database, () => this.#write(tariffs, known.length, beginning));
     this.#offered = { tariffs, keep };
-    this.#load(tariffs.length - 1);
+    this.#load();
   }
 
   /**
@@ -104,9 +104,11 @@ export class TariffBook {
     }
   }
 
-  #load(last: number): void {
+  #load(): void {
     this.#came.clear();
-    const rows = this.database.prepare("SELECT cid, tariff FROM came WHERE tariff < ?").all(last);
+    const rows = this.database.prepare(
+      "SELECT cid, tariff FROM came WHERE tariff < (SELECT max(no) FROM tariffs)",
+    ).all();
     for (const { cid, tariff } of rows) this.#came.set(cid as CidText, tariff as number);
   }
 

@@ -6,6 +6,7 @@ import { inFolder } from "../../../worlds/home.ts";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { CidText } from "../../cid.ts";
 import { type Keep, KEEP_FOREVER, KEEP_NOTHING } from "../../keep.ts";
+import { readAgreed } from "./agreements.ts";
 import type { Deployment } from "./deployment.ts";
 import { openRecords } from "./records.ts";
 
@@ -98,13 +99,18 @@ Deno.test("a clock that is set back makes nobody earlier, and ends nothing", asy
   await withStarts((world) => {
     world.start(1n);
     world.pay(A);
+    world.seconds = 1_100;
     world.start(2n);
     world.seconds = 10;
     world.pay(B);
+    world.start(2n);
+    assert.deepEqual([world.price(A), world.price(B)], [1n, 2n]);
+    world.seconds = 1_200;
     world.start(3n);
-    assert.equal(world.price(A), 1n);
-    assert.equal(world.price(B), 2n);
-    world.start(3n, { keep: { price: { seconds: 0n }, terms: KEEP_NOTHING } });
+    world.seconds = 10;
+    world.start(3n);
+    assert.deepEqual([world.price(A), world.price(B)], [1n, 2n]);
+    world.start(3n, { keep: { price: KEEP_NOTHING, terms: KEEP_NOTHING } });
     assert.equal(world.price(A), 3n, "nor keeps it what is not kept");
   });
 });
@@ -123,6 +129,8 @@ Deno.test("terms that are listed no more count for who was paid for before", asy
     assert.deepEqual([unknown.areTermsTaken, unknown.termsUntil], [null, null]);
     world.seconds = 4_600;
     assert.ok(!tariffs.takesTerms(A, terms));
+    const newest: Hex = `0x${"03".repeat(32)}`;
+    assert.ok(world.start(1n, { terms: [newest] }).takesTerms(B, newest));
   });
 });
 
@@ -157,6 +165,24 @@ Deno.test("who only such a release met meanwhile came last", async () => {
     assert.deepEqual([world.price(A), world.price(B)], [1n, 2n]);
     world.start(3n);
     assert.deepEqual([world.price(A), world.price(B)], [1n, 2n]);
+  });
+});
+
+Deno.test("what cannot be written whole is not written at all", async () => {
+  await withStarts((world) => {
+    world.start(1n);
+    world.pay(A);
+    const database = new DatabaseSync(world.path);
+    database.exec(
+      "DELETE FROM came; CREATE TRIGGER broken BEFORE INSERT ON came " +
+        "BEGIN SELECT RAISE(ABORT, 'broken'); END",
+    );
+    assert.throws(() => world.start(2n), /broken/);
+    assert.deepEqual(readAgreed(world.path).tariffs.map(({ price }) => price), [1n]);
+    database.exec("DROP TRIGGER broken");
+    database.close();
+    world.start(3n);
+    assert.deepEqual(readAgreed(world.path).tariffs.map(({ price }) => price), [1n, 3n]);
   });
 });
 

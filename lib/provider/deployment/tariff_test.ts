@@ -17,7 +17,11 @@ import {
   withOffered,
 } from "./tariff.ts";
 
-const [ONE, TWO]: [Hex, Hex] = [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`];
+const [ONE, TWO, THREE] = ["01", "02", "03"].map((byte) => `0x${byte.repeat(32)}`) as [
+  Hex,
+  Hex,
+  Hex,
+];
 const NOTHING: Keep = { price: KEEP_NOTHING, terms: KEEP_NOTHING };
 const keeping = (price: Keep["price"]): Keep => ({ ...NOTHING, price });
 
@@ -74,12 +78,23 @@ Deno.test("a rise that came while an earlier one was kept ends nothing sooner or
   assert.deepEqual(lastRise(standing, 999n), { price: 2n, until: 350n });
   const forEver = { ...standing, keep: keeping(KEEP_FOREVER) };
   assert.deepEqual([nextRise(forEver, 200n), lastRise(forEver, 999n)], [null, null]);
-  assert.deepEqual(riseAbove(standing, 2n, 200n), { at: 350n, price: 3n });
-  assert.equal(riseAbove(standing, 3n, 200n), null);
+  assert.deepEqual(riseAbove(standing, 2n), { at: 350n, price: 3n });
+  assert.equal(riseAbove(standing, 3n), null);
   for (const price of [KEEP_NOTHING, { until: 5n }]) {
     const atOnce = { ...standing, keep: keeping(price) };
     assert.deepEqual(lastRise(atOnce, 999n), { price: 2n, until: 200n });
   }
+});
+
+Deno.test("a change that costs nobody more is no rise", () => {
+  const keep = keeping(KEEP_NOTHING);
+  const standing = { tariffs: tariffsOf(1n, 2n, 2n, 1n, 2n), came: 0, keep };
+  const upTo = (last: number): Standing => {
+    return { ...standing, tariffs: standing.tariffs.slice(0, last) as unknown as Tariffs };
+  };
+  assert.deepEqual(lastRise(upTo(3), 999n), { price: 1n, until: 100n });
+  assert.deepEqual(lastRise(standing, 999n), { price: 1n, until: 400n });
+  assert.equal(lastRise({ ...standing, came: 4 }, 999n), null);
 });
 
 Deno.test("terms that are listed no more count for who signed them before, for a while", () => {
@@ -106,8 +121,14 @@ Deno.test("what is offered as before makes no tariff, and no tariff begins befor
   assert.equal(withOffered(tariffs, { price: 1n, terms: [TWO, ONE] }, 200n), tariffs);
   const [, dearer] = withOffered(tariffs, { price: 2n, terms: [ONE, TWO] }, 200n);
   assert.deepEqual(dearer, { price: 2n, terms: [ONE, TWO], since: 200n });
+  const [, others] = withOffered(tariffs, { price: 1n, terms: [ONE, THREE] }, 200n);
+  assert.deepEqual(others!.terms, [ONE, THREE]);
   const [, fewer] = withOffered(tariffs, { price: 1n, terms: [ONE] }, 50n);
   assert.equal(fewer!.since, 100n, "by a clock that was set back");
+  const again = withOffered([...tariffs, dearer!], { price: 1n, terms: [ONE, TWO] }, 300n);
+  assert.deepEqual(again.map(({ price }) => price), [1n, 2n, 1n]);
+  assert.equal(withOffered(again, { price: 1n, terms: [ONE, TWO] }, 400n), again);
+  assert.equal(pricedSince(again), 300n);
   assert.equal(pricedSince(tariffs), null);
   assert.equal(pricedSince([...tariffs, dearer!]), 200n);
   assert.equal(pricedSince([...tariffs, dearer!, { ...dearer!, terms: [], since: 300n }]), 200n);

@@ -127,7 +127,7 @@ function fateOf({ price, terms }: Agreement, standing: Standing, now: bigint): F
   // Whoever calls pays what is asked.
   if (price === null) return onTerms ?? { what: "served", until: null };
   if (price < priceAt(standing, now)) return { what: "refused by price", until: null };
-  const rise = riseAbove(standing, price, now);
+  const rise = riseAbove(standing, price);
   if (rise) return { what: "at an earlier price", until: rise.at };
   return onTerms ?? { what: "served", until: null };
 }
