@@ -25,10 +25,19 @@ export type CidText = string & { readonly canonical: unique symbol };
 export const RAW = 0x55;
 /** Multicodec of a block with links to other blocks. */
 export const DAG_PB = 0x70;
+/** Multicodec of data with links, which is no part of a file, but may be linked from a folder. */
+export const DAG_CBOR = 0x71;
+
+const FILE_CODECS: readonly number[] = [RAW, DAG_PB];
+/** What whole DAGs may be made of. */
+export const DAG_CODECS: readonly number[] = [...FILE_CODECS, DAG_CBOR];
 
 const SHA2_256 = 0x12;
 const SHA2_256_BYTES = 32;
 const IDENTITY = 0x00;
+
+/** Multicodecs of the hash functions that we check content by. */
+const HASH_NAMES: Readonly<Record<number, string>> = { [SHA2_256]: "sha256", 0x13: "sha512" };
 
 /** A block and the identifier that its bytes were, or will be, checked against. */
 export interface Block {
@@ -81,17 +90,22 @@ export function formatCid(cid: CID): CidText {
 /**
  * Decodes the CID at the beginning of `bytes`: sha2-256 with 32 bytes, or an identity hash of at
  * most 128 bytes, which only links inside a DAG may use (UnixFS, "Identity CID size limit").
+ * @param codecs those to take; by default what files are made of
  * @returns the CID and how many bytes it takes
  * @throws KhachapuriError `invalid_cid`
  */
-export function decodeCid(bytes: Uint8Array): { cid: CID; length: number } {
+export function decodeCid(
+  bytes: Uint8Array,
+  codecs: readonly number[] = FILE_CODECS,
+): { cid: CID; length: number } {
   if (bytes[0] === SHA2_256) {
     return { cid: CID.createV0(sha256Digest(bytes, 1)), length: 2 + SHA2_256_BYTES };
   }
   if (bytes[0] !== 1) throw invalidCid(`version ${bytes[0] ?? "missing"} is unknown`);
   const codec = bytes[1];
-  if (codec !== RAW && codec !== DAG_PB) {
-    throw invalidCid(`codec 0x${(codec ?? 0).toString(16)} is neither raw nor dag-pb`);
+  if (codec === undefined || !codecs.includes(codec)) {
+    const taken = codecs === FILE_CODECS ? "neither raw nor dag-pb" : "none that is kept";
+    throw invalidCid(`codec 0x${(codec ?? 0).toString(16)} is ${taken}`);
   }
   if (bytes[2] === SHA2_256) {
     return { cid: CID.createV1(codec, sha256Digest(bytes, 3)), length: 4 + SHA2_256_BYTES };
@@ -123,14 +137,29 @@ function sha256Digest(bytes: Uint8Array, lengthAt: number) {
 
 /** The version 1 CID of `bytes` under sha2-256. */
 export function cidOf(codec: typeof RAW | typeof DAG_PB, bytes: Uint8Array): CID {
-  return CID.createV1(codec, createDigest(SHA2_256, sha256(bytes)));
+  return CID.createV1(codec, createDigest(SHA2_256, hashed("sha256", bytes)));
 }
 
-/** Whether `bytes` are the content that `cid` names. */
+/** Whether `bytes` are the content that `cid` names; never where its hash is none that we check. */
 export function isContentOf(cid: CID, bytes: Uint8Array): boolean {
-  const expected = cid.multihash.digest;
-  const actual = isInline(cid) ? bytes : sha256(bytes);
-  return actual.length === expected.length && actual.every((byte, i) => byte === expected[i]);
+  const { code, digest: expected } = cid.multihash;
+  const name = HASH_NAMES[code];
+  if (name === undefined && !isInline(cid)) return false;
+  return isSame(expected, name === undefined ? bytes : hashed(name, bytes));
+}
+
+/** Bytes from which on a hash is worth the way to another thread. */
+const LARGE_BYTES = 64 * 1024;
+
+/** As `isContentOf`; many bytes are hashed on another thread (`deno task bench ipfs`). */
+export async function isContentOfSoon(cid: CID, bytes: Uint8Array): Promise<boolean> {
+  if (bytes.length < LARGE_BYTES || cid.multihash.code !== SHA2_256) return isContentOf(cid, bytes);
+  const view = bytes as Uint8Array<ArrayBuffer>;
+  return isSame(cid.multihash.digest, new Uint8Array(await crypto.subtle.digest("SHA-256", view)));
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, i) => byte === other[i]);
 }
 
 /** Whether the CID carries its content itself (identity hash) and so is never transferred. */
@@ -143,8 +172,8 @@ export function blockKey(cid: CID): string {
   return String.fromCharCode(...cid.multihash.bytes);
 }
 
-function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash("sha256").update(bytes).digest());
+function hashed(name: string, bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash(name).update(bytes).digest());
 }
 
 function invalidCid(what: string, cause?: unknown): KhachapuriError {

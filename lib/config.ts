@@ -5,6 +5,9 @@
 import * as v from "valibot";
 import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
+import { ipfsShape } from "./config_ipfs.ts";
+import { publishShape } from "./config_publish.ts";
+import { namesShape } from "./config_names.ts";
 import { addressFault, EGRESS_LIMITS, egressFault, patternFault } from "./egress.ts";
 import { KhachapuriError } from "./errors.ts";
 import { readJsonFile } from "./home_file.ts";
@@ -189,6 +192,9 @@ const providerFields = v.strictObject({
     {},
   ),
   egress: egressShape,
+  /** What owners may have kept here. */
+  ipfs: ipfsShape,
+  names: namesShape,
   sandbox: v.optional(
     v.strictObject({
       launcher: v.optional(v.picklist(["bwrap", "nsjail"]), "bwrap"),
@@ -256,6 +262,7 @@ const configShape = v.strictObject({
   /** Trustless gateways in the order they are asked. */
   gateways: v.optional(v.array(httpUrlShape), []),
   kubo: v.optional(v.strictObject({ url: httpUrlShape, token: v.optional(v.string()) })),
+  publish: v.optional(publishShape, []),
   /** Contracts by chain id; what stands here wins over the addresses that ship with us. */
   contracts: v.optional(v.record(v.string(), contractsShape), {}),
   provider: v.optional(providerShape),

@@ -12,17 +12,58 @@ const RESTS = 2;
 /** At most, ms: what waits for a slow disk keeps nobody from a processor. */
 const LONGEST_REST_MS = 10;
 
+/**
+ * How long after a call others are taken to follow it, ms. Where nobody calls, what is opened is
+ * kept waiting for nobody; the first that calls then waits for one slice.
+ */
+const CALLS_FOLLOW_MS = 250;
+
+let lastCallAt = -Infinity;
+
+/** Notes that somebody calls, for whom such work is to leave time. */
+export function noteCall(): void {
+  lastCallAt = performance.now();
+}
+
+function isQuiet(): boolean {
+  return performance.now() - lastCallAt > CALLS_FOLLOW_MS;
+}
+
+/** Slices that are done one at a time, on whatever thread, with a rest after each; see `Leisure`. */
+export class RestingQueue {
+  #last: Promise<void> = Promise.resolve();
+  /** No slice begins before, ms of `performance.now()`. */
+  #restsUntil = 0;
+
+  slice<Result>(work: () => Result | Promise<Result>): Promise<Result> {
+    const slice = this.#last.then(async () => {
+      const restMs = this.#restsUntil - performance.now();
+      // A timer's grain: what is rested less is rested later.
+      if (restMs >= 1 && !isQuiet()) await pause(restMs);
+      const from = performance.now();
+      try {
+        return await work();
+      } finally {
+        const tookMs = performance.now() - from;
+        const rest = Math.min(RESTS * tookMs, LONGEST_REST_MS);
+        this.#restsUntil = Math.max(this.#restsUntil, from) + tookMs + rest;
+      }
+    });
+    this.#last = slice.then(ignore, ignore);
+    return slice;
+  }
+}
+
 let lastTurn = Promise.resolve();
-let lastSlice: Promise<void> = Promise.resolve();
-/** No slice begins before, ms of `performance.now()`. */
-let restsUntil = 0;
+/** Of everything large that is opened here. */
+const openings = new RestingQueue();
 
 /**
  * One piece of work on many bytes, in slices. What a small program takes is done at once, a slice
  * at a time with calls between. Beyond that, of all such work in this process one slice is done at
  * a time, on whatever thread, and then nothing for twice as long: a call goes on by several threads
  * and processes, and where processors are always busy each of them waits for one (`deno task bench
- * attacks`, "openings").
+ * attacks`, "openings"). Where nobody calls all of it is done at once.
  */
 export class Leisure {
   #bytes = 0;
@@ -34,30 +75,14 @@ export class Leisure {
   ): Promise<Result> {
     const before = this.#bytes;
     this.#bytes += bytes;
-    if (this.#bytes > PROGRAM_SMALL_BYTES_MAX) return await atLeisure(work);
+    if (isQuiet()) return await work();
+    if (this.#bytes > PROGRAM_SMALL_BYTES_MAX) return await openings.slice(work);
     return await (turnsOf(before) < turnsOf(this.#bytes) ? inTurn(work) : work());
   }
 }
 
 function turnsOf(bytes: number): number {
   return Math.floor(bytes / TURN_BYTES);
-}
-
-function atLeisure<Result>(work: () => Result | Promise<Result>): Promise<Result> {
-  const slice = lastSlice.then(async () => {
-    const restMs = restsUntil - performance.now();
-    // A timer's grain: what is rested less is rested later.
-    if (restMs >= 1) await pause(restMs);
-    const from = performance.now();
-    try {
-      return await work();
-    } finally {
-      const tookMs = performance.now() - from;
-      restsUntil = Math.max(restsUntil, from) + tookMs + Math.min(RESTS * tookMs, LONGEST_REST_MS);
-    }
-  });
-  lastSlice = slice.then(ignore, ignore);
-  return slice;
 }
 
 /** Of all that is done in turn one is done at a time; before the next, calls go. */

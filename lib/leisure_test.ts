@@ -1,16 +1,24 @@
 import assert from "node:assert/strict";
-import { Leisure } from "./leisure.ts";
+import { Leisure, noteCall } from "./leisure.ts";
 import { PROGRAM_SMALL_BYTES_MAX } from "./limits.ts";
 import { breathe } from "./slices.ts";
 
 const TURN_BYTES = 256 * 1024;
 const LARGE = PROGRAM_SMALL_BYTES_MAX + 1;
 
+/** Somebody calls, for as long as it is not ended. */
+function calls(): Disposable {
+  noteCall();
+  const timer = setInterval(noteCall, 50);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
 function busy(ms: number): void {
   for (const from = performance.now(); performance.now() - from < ms;);
 }
 
 Deno.test("the slices of small work give way to what is ready, one of all of it at a time", async () => {
+  using _calling = calls();
   let slices = 0;
   let isOver = false;
   const working = Array.from({ length: 10 }, async () => {
@@ -26,6 +34,7 @@ Deno.test("the slices of small work give way to what is ready, one of all of it 
 });
 
 Deno.test("small work waits for no large one, and what is smaller than a turn for nothing", async () => {
+  using _calling = calls();
   const large = new Leisure();
   const { promise, resolve } = Promise.withResolvers<void>();
   const waiting = large.slice(LARGE, () => promise);
@@ -40,6 +49,7 @@ Deno.test("small work waits for no large one, and what is smaller than a turn fo
 });
 
 Deno.test("of large work one slice is done at a time, in turns, and most of the time none", async () => {
+  using _calling = calls();
   const order: number[] = [];
   let [atOnce, most, tookMs] = [0, 0, 0];
   const from = performance.now();
@@ -64,6 +74,7 @@ Deno.test("of large work one slice is done at a time, in turns, and most of the 
 });
 
 Deno.test("many small slices of large work rest as long as few large ones", async () => {
+  using _calling = calls();
   const leisure = new Leisure();
   await leisure.slice(LARGE, () => {});
   let tookMs = 0;
@@ -80,6 +91,7 @@ Deno.test("many small slices of large work rest as long as few large ones", asyn
 });
 
 Deno.test("a slice that takes long is not followed by a long rest", async () => {
+  using _calling = calls();
   const leisure = new Leisure();
   await leisure.slice(LARGE, () => busy(200));
   const from = performance.now();
@@ -89,9 +101,29 @@ Deno.test("a slice that takes long is not followed by a long rest", async () => 
 });
 
 Deno.test("a slice that fails says so and holds up nobody", async () => {
+  using _calling = calls();
   const leisure = new Leisure();
   const failing = leisure.slice(LARGE, () => Promise.reject(new Error("lost")));
   const next = new Leisure().slice(LARGE, () => "next");
   await assert.rejects(failing, /lost/);
   assert.equal(await next, "next");
+});
+
+Deno.test("where nobody has called for a while large work is done at once, and beside each other", async () => {
+  noteCall();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const [one, other] = [new Leisure(), new Leisure()];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const waiting = one.slice(LARGE, () => promise);
+  assert.equal(await other.slice(LARGE, () => "beside"), "beside");
+  resolve();
+  await waiting;
+  noteCall();
+  const order: string[] = [];
+  const first = one.slice(LARGE, async () => {
+    await breathe();
+    order.push("first");
+  });
+  await Promise.all([first, other.slice(LARGE, () => void order.push("second"))]);
+  assert.deepEqual(order, ["first", "second"]);
 });

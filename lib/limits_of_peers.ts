@@ -17,8 +17,8 @@ export const DAG_LINKS_MAX = 8_192;
 export const DAG_VISITS_MAX = 65_536;
 /** Header of a CAR: we ignore its roots, which are all that could make it long. */
 export const CAR_HEADER_BYTES_MAX = 4 * 1024;
-/** The cid before a block: version 1 under sha2-256 is the longest that we take. */
-export const CAR_CID_BYTES_MAX = 36;
+/** The cid before a block: version 1 under sha2-512, with a codec of two bytes. */
+export const CAR_CID_BYTES_MAX = 69;
 /** A varint of 63 bits (https://github.com/multiformats/unsigned-varint). */
 export const VARINT_BYTES_MAX = 9;
 /** What a CAR may send beyond 1.25 times the file: unrelated, early or repeated blocks. */
@@ -42,8 +42,6 @@ export const GATEWAY_BLOCKS_IN_FLIGHT_MAX = 6;
 export const GATEWAY_BACKOFF_SECONDS_MAX = 60;
 /** What a Kubo node may answer to an import: one line a root. */
 export const KUBO_ANSWER_BYTES_MAX = 64 * 1024;
-/** One import into a Kubo node, upload included. */
-export const KUBO_TIMEOUT_MS = 120_000;
 /** `doctor` waits so long for a gateway, or for our own URL. */
 export const PROBE_TIMEOUT_MS = 10_000;
 

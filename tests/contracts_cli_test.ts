@@ -5,6 +5,7 @@ import type { Address } from "viem";
 import { generatePrivateKey } from "viem/accounts";
 import { deployUsdc } from "../lib/chain/circle_usdc.ts";
 import { type Chain, connect } from "../lib/chain/client.ts";
+import { contentResolverAddress } from "../lib/chain/content_resolver.ts";
 import { shippedOn } from "../lib/chain/deployments.ts";
 import { readConfig } from "../lib/config.ts";
 import { startAnvil } from "../worlds/chain/anvil.ts";
@@ -29,8 +30,9 @@ Deno.test("a chain of one's own: USDC, escrow, names, and a deposit, by commands
   await using home = await newHome(anvil.url);
   const deployed = await home.run(...DEPLOY_ALL);
   assert.equal(deployed.code, 0, deployed.err);
-  const { escrow, usdc, registry, isNew } = deployed.json;
+  const { escrow, usdc, registry, contentResolver, isNew } = deployed.json;
   assert.equal(isNew, true);
+  assert.equal(contentResolver, contentResolverAddress(registry));
   assert.deepEqual(await contractsIn(home.dir), { [CHAIN]: { escrow, registry } });
   const deposited = await home.run("deposit", "5", "--json");
   assert.deepEqual([deposited.code, deposited.json?.free], [0, "5000000"], deposited.err);

@@ -14,8 +14,14 @@ import { escrowAbi } from "../lib/chain/abi.ts";
 import { deployUsdc } from "../lib/chain/circle_usdc.ts";
 import { type Chain, connect } from "../lib/chain/client.ts";
 import { readContracts } from "../lib/chain/contracts.ts";
+import { contentResolverAddress, contentResolverCode } from "../lib/chain/content_resolver.ts";
 import { CREATE2_FACTORY } from "../lib/chain/create2.ts";
-import { deployEscrow, deployRegistry, registryAddress } from "../lib/chain/deploy.ts";
+import {
+  deployContentResolver,
+  deployEscrow,
+  deployRegistry,
+  registryAddress,
+} from "../lib/chain/deploy.ts";
 import { shippedOn } from "../lib/chain/deployments.ts";
 import { readBalance } from "../lib/chain/escrow.ts";
 import { escrowAddress, escrowCode } from "../lib/chain/escrow_code.ts";
@@ -50,6 +56,12 @@ Deno.test("whoever deploys it, the escrow comes out at its one address, known by
     assert.deepEqual(registry, { address: registryAddress(payer.address), isNew: true });
     const again = await deployRegistry(chain, deployer, payer.address);
     assert.deepEqual(again, { ...registry, isNew: false });
+    const contents = await deployContentResolver(chain, stranger, registry.address);
+    assert.deepEqual(contents, { address: contentResolverAddress(registry.address), isNew: true });
+    const code = await chain.public.getCode({ address: contents.address });
+    assert.equal(code, contentResolverCode(registry.address));
+    const contentsAgain = await deployContentResolver(chain, deployer, registry.address);
+    assert.deepEqual(contentsAgain, { ...contents, isNew: false });
   }
 });
 

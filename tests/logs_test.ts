@@ -138,7 +138,7 @@ Deno.test("a server's output and its instances' lives are followed among its run
   const listed = await owner.run(["deployments", "--json"]);
   const { instances, restarts } = listed.json.deployments[0].server;
   assert.deepEqual([instances.length, instances[0].requests, restarts], [1, 1, 0]);
-  assert.match((await owner.run(["deployments"])).out, /\n {2}1 instance \(.*: .*1 request\n/);
+  assert.match((await owner.run(["deployments", cid])).out, /\n {2}1 instance \(.*: .*1 request\n/);
 
   assert.equal(await callAt(market, cid, "/crash"), 502);
   await until(({ path }) => path === "/crash");

@@ -61,12 +61,18 @@ Deno.test("a deployment is known by every way to write it, and five are told apa
     assert.deepEqual(json.deployments.map((row: { cid: string }) => row.cid), [cid]);
   }
 
-  const listed = (await owner.run("deployments")).out.split("\n\n");
+  const [head, ...listed] = (await owner.run("deployments")).out.trimEnd().split("\n");
+  assert.match(head!, /^FOLDER +CID +PROVIDER +AGE +STATE +SPENT +LEFT +LAST RUN +URL$/);
   assert.equal(listed.length, 5);
   for (const [index, name] of ["hello", "echo", "words", "secret", "sleepy"].entries()) {
-    const [head, ...rest] = listed[index]!.trimEnd().split("\n").map((line) => line.trim());
-    assert.match(head!, new RegExp(`^${name}  \\./main  since \\d{4}-\\d\\d-\\d\\dT[\\d:]{8}Z$`));
-    assert.deepEqual(rest.slice(0, 2), [cids[index], `${market.provider.url}/${cids[index]}`]);
+    const cid = cids[index]!;
+    const cells = listed[4 - index]!.split(/ {2,}/);
+    assert.deepEqual(cells.slice(0, 3), [name, cid.slice(0, 14), NAME]);
+    assert.equal(cells.at(-1), `${market.provider.url}/${cid}`);
+    const details = (await owner.run("deployments", name)).out.trimEnd().split("\n");
+    const [called, ...rest] = details.map((line) => line.trim());
+    assert.match(called!, new RegExp(`^${name}  \\./main  since \\d{4}-\\d\\d-\\d\\dT[\\d:]{8}Z$`));
+    assert.deepEqual(rest.slice(0, 2), [cid, `${market.provider.url}/${cid}`]);
     assert.equal(rest[3], "interface curl");
     assert.match(rest[4]!, /^running: \d credits? spent, \d+ left with paolo/);
   }

@@ -66,7 +66,7 @@ Deno.test("a deployment goes on at its price until the end that was promised", a
     const { state, tariff, priceNow } = await row();
     assert.deepEqual([state, priceNow], ["at an earlier price", String(2n * PRICE)]);
     assert.deepEqual([tariff.price, tariff.next.price], [String(PRICE), String(2n * PRICE)]);
-    const { out } = await owner.run("deployments");
+    const { out } = await owner.run("deployments", cid);
     assert.match(out, /running at an earlier price: \d+ credits? spent/);
     assert.match(out, /keeps its price of 0\.001 USDC a credit until .*, then 0\.002; before/);
   });

@@ -10,7 +10,8 @@ const LIMITS = "lib/limits.ts";
 const LIMIT_FILES: ReadonlySet<string> = new Set([
   LIMITS,
   "lib/limits_of_peers.ts",
-  "lib/limits_of_servers.ts",
+  "lib/limits_of_content.ts",
+  "lib/limits_of_names.ts",
   "lib/limits_of_servers.ts",
 ]);
 const SHIPPED = /^(?:lib|sandbox)\//;

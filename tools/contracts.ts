@@ -34,9 +34,15 @@ const USDC_ARTIFACT = new URL(
 const COVERAGE_PERCENT_MIN = 95;
 
 /** Contract and the name of its exports. */
-const CONTRACTS = { Escrow: "escrow", ProviderResolver: "providerResolver", Registry: "registry" };
+const CONTRACTS = {
+  ContentResolver: "contentResolver",
+  Escrow: "escrow",
+  ProviderResolver: "providerResolver",
+  Registry: "registry",
+};
 /** Those whose code is compared with the chain's, and where their immutables are declared. */
 const COMPARED: Readonly<Record<string, readonly string[]>> = {
+  ContentResolver: ["ContentResolver"],
   Escrow: ["Allowances", "Balances", "EIP712"],
   Registry: [],
 };

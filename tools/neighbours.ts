@@ -6,6 +6,8 @@ const RUNS = /^(?:export )?(?:async )?(?:function|class|const|let)\b/m;
 
 /** Sources without a test beside them, and what tests them instead. */
 export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
+  "lib/provider/door/content_room.ts":
+    "only puts parts together: tests/push_test.ts pushes to what it opens",
   "lib/provider/door/workplaces.ts": "only puts parts together: wiring_test.ts calls what it opens",
 };
 

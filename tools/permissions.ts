@@ -5,7 +5,14 @@
 import { join } from "node:path";
 
 /** Environment variables that we read ourselves. */
-const OWN_VARIABLES = ["HOME", "KHACHAPURI_HOME", "KHACHAPURI_KUBO_TOKEN", "KHACHAPURI_TRACE"];
+const OWN_VARIABLES = [
+  "HOME",
+  "KHACHAPURI_HOME",
+  "KHACHAPURI_KUBO_TOKEN",
+  "KHACHAPURI_PINATA_JWT",
+  "KHACHAPURI_PIN_TOKEN",
+  "KHACHAPURI_TRACE",
+];
 
 /** The sandbox's native helper as the set-up builds it: all that we ever start. */
 export const HELPER = ".cache/init/khachapuri-init";

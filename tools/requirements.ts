@@ -53,6 +53,11 @@ export const WANTED_BY_TESTS: readonly Requirement[] = [
   { proof: { command: "fish" }, debianPackage: "fish", why: "completes our commands" },
   { proof: { command: "groff" }, debianPackage: "groff-base", why: "reads the manual page" },
   { proof: { command: "mandoc" }, debianPackage: "mandoc", why: "reads the manual page" },
+  {
+    proof: { file: "/usr/sbin/dnsmasq" },
+    debianPackage: "dnsmasq-base",
+    why: "is a name server of tests",
+  },
   { proof: { command: "wget" }, debianPackage: "wget", why: "calls out of a sandbox" },
   { proof: { command: "go" }, debianPackage: "golang-go", why: "builds what calls out of one" },
   { proof: { command: "node" }, debianPackage: "nodejs", why: "serves as samples do" },

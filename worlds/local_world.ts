@@ -47,7 +47,7 @@ export interface LocalWorld extends UsdcChain {
   run(person: Person, ...args: string[]): Promise<Said>;
   /** Like `run` with `--json`, throwing what it said when it fails. */
   ask<T = Record<string, unknown>>(person: Person, ...args: string[]): Promise<T>;
-  /** Starts `serve` in the provider's home and waits until it listens. */
+  /** Starts `serve` in the provider's home, anew where it runs, and waits until it listens. */
   serve(): Promise<void>;
   /** USDC in somebody's wallet, base units. */
   wallet(address: Address): Promise<bigint>;
@@ -115,20 +115,25 @@ export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<
   const people = await makePeople(base, { settlement, egress });
   tell("people     provider, developer and caller have homes; the latter two 100 USDC each");
 
-  const serving = stack.adopt<{ child?: Deno.ChildProcess }>({}, async ({ child }) => {
-    child?.kill("SIGTERM");
-    await child?.status;
-  });
+  const serving = stack.adopt<{ child?: Deno.ChildProcess }>({}, ended);
   const owned = stack.move();
   return {
     ...base,
     ...people,
     async serve() {
+      await ended(serving);
       serving.child = await startServe(command, home("provider"), options.log ?? "null");
     },
     wallet: (address) => readUsdcBalance(chain, usdc, address),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+async function ended(serving: { child?: Deno.ChildProcess }): Promise<void> {
+  const { child } = serving;
+  delete serving.child;
+  child?.kill("SIGTERM");
+  await child?.status;
 }
 
 type Ask = LocalWorld["ask"];

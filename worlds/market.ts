@@ -235,7 +235,7 @@ function developer({ chain, gateway, escrow, accounts, recipient }: Facts) {
     return parseUnsignedSpec({
       version: 1,
       id,
-      program: { cid: await publish(await zipOf(files)), entrypoint: "./main", args: [] },
+      program: { cid: await publish(await packFiles(files)), entrypoint: "./main", args: [] },
       interface: "curl",
       env: {},
       limits: { timeoutMs: 5_000, memoryMb: 256, concurrency: 8, ownerCreditsPerMinute: 600 },
@@ -260,7 +260,8 @@ function developer({ chain, gateway, escrow, accounts, recipient }: Facts) {
   };
 }
 
-async function zipOf(files: Program["files"]): Promise<Uint8Array> {
+/** The zip of a program of these files; every file is executable. */
+export async function packFiles(files: Program["files"]): Promise<Uint8Array> {
   const dir = await Deno.makeTempDir();
   try {
     for (const [path, content] of Object.entries(files)) {

@@ -56,6 +56,15 @@ export const EGRESS: ProviderConfig["egress"] = {
   connectTo: {},
 };
 
+export const IPFS: ProviderConfig["ipfs"] = {
+  push: true,
+  public: true,
+  bytesPerUsdc: 2 ** 20,
+  bytesPerOwnerMax: 2 ** 23,
+  bytesMax: 2 ** 25,
+  keepSeconds: 86_400,
+};
+
 export const OFFER: CreditsOffer = {
   chainId: SELLER.chainId,
   escrow: SELLER.escrow,
@@ -118,6 +127,8 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       egress: EGRESS,
       instances: 64,
       instanceIdleSeconds: 60,
+      names: { perUsdc: 10 },
+      ipfs: IPFS,
       offer: OFFER,
     },
     terms,
@@ -137,6 +148,14 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
         drain() {},
       },
       runtimes: () => Promise.resolve(RUNTIMES),
+    },
+    names: null,
+    content: {
+      gateway: null,
+      ingest: null,
+      dryRuns: { admit: () => {} },
+      allowed: () => Promise.resolve(1_000n),
+      noteUse: ({ cid }) => void asked.push(`use ${cid}`),
     },
     records: { ...calls.parts.records, ...calls.records },
   };
@@ -164,6 +183,7 @@ export async function assertRefused(
 function answeringMoney(asked: string[], receipts: ReadonlyMap<string, Receipt>) {
   const totals = { unsettled: 5_000n, held: 0n, preheld: 0n, dueLanes: 1 };
   return {
+    ownerPayment: { judge: () => Promise.resolve({ price: 1_000n, creditsLeft: 50n }) },
     credits: { count: ({ lane }: Permit) => Promise.resolve({ id: lane, cumulative: 7n }) },
     renewals: {
       take({ cid }: Deployment, { credits }: Permit): Promise<boolean> {

@@ -33,6 +33,8 @@ export type { ContractCall };
 export interface ContractRead extends ContractCall {
   /** As of this block; without it as of the latest. */
   blockNumber?: bigint;
+  /** Who asks, where the answer depends on it: whether it could send this. */
+  account?: Address;
 }
 
 /** One contract creation. */

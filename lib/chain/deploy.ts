@@ -5,6 +5,11 @@ import { RECEIPT_TIMEOUT_MS } from "../limits.ts";
 import { pause } from "../pause.ts";
 import { registryAbi, registryBytecode, registryRuntime } from "./abi.ts";
 import type { Chain, ContractCreation } from "./client.ts";
+import {
+  contentResolverCode,
+  contentResolverCreation,
+  contentResolverInitCode,
+} from "./content_resolver.ts";
 import { codeAt, create2, create2Address } from "./create2.ts";
 import {
   escrowAddress,
@@ -70,6 +75,22 @@ export async function deployRegistry(
   const creation = registryCreation(rootOwner);
   const initCode = registryInitCode(rootOwner);
   return await place(chain, account, { initCode, code: registryRuntime.code, creation });
+}
+
+/**
+ * Puts what says where `registry`'s names point to on the chain, unless it stands there. It has no
+ * owner.
+ * @throws KhachapuriError `invalid_config` where the chain lacks the factory, `chain_refused`,
+ *   `chain_unavailable`
+ */
+export async function deployContentResolver(
+  chain: Chain,
+  account: LocalAccount,
+  registry: Address,
+): Promise<Placed> {
+  const creation = contentResolverCreation(registry);
+  const initCode = contentResolverInitCode(registry);
+  return await place(chain, account, { initCode, code: contentResolverCode(registry), creation });
 }
 
 /** Whether a Registry of this release stands at `address`. */

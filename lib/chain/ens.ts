@@ -7,11 +7,15 @@ import {
   BaseError,
   ContractFunctionRevertedError,
   ContractFunctionZeroDataError,
+  decodeFunctionResult,
+  encodeFunctionData,
   type Hex,
   isAddressEqual,
   parseAbi,
+  toHex,
   zeroAddress,
 } from "viem";
+import { packetToBytes } from "viem/ens";
 import type { ContractLocation } from "../caip.ts";
 import type { Contracts } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
@@ -68,13 +72,24 @@ export const ensRegistryAbi = parseAbi([
 const resolverAbi = parseAbi([
   "function addr(bytes32 node) view returns (address)",
   "function text(bytes32 node, string key) view returns (string)",
+  "function contenthash(bytes32 node) view returns (bytes)",
 ]);
 
+/** What viem has no call for is asked of a Universal Resolver as viem's own calls do it. */
+const universalResolverAbi = parseAbi([
+  "function resolveWithGateways(bytes, bytes, string[]) view returns (bytes, address)",
+  "error HttpError(uint16 status, string message)",
+]);
+/** Has viem ask the gateways that resolvers name itself, instead of one gateway that asks them. */
+const LOCAL_BATCH_GATEWAY = "x-batch-gateway:true";
+
 /** How one name's records are read. */
-interface RecordReader {
+export interface RecordReader {
   resolver: Address;
   address(): Promise<Address | null>;
   text(key: string): Promise<string | null>;
+  /** ENSIP-7; null where there is none, or an empty one. */
+  contenthash(): Promise<Hex | null>;
 }
 
 /**
@@ -89,7 +104,8 @@ export async function resolveProvider(
   source: NameSource = {},
 ): Promise<ProviderRecord> {
   const name = parseName(nameText);
-  const reader = await readerOf(chain, name, source);
+  const reader = await findReader(chain, name, source);
+  if (reader === null) throw unregistered(name);
   const { address, texts } = await readRecords(reader);
   if (address === null) throw missing(name, "address (addr)");
   const records = checkRecords(name.text, texts);
@@ -103,6 +119,16 @@ export async function readRecordsAt(
   resolver: Address,
 ): Promise<RawRecords> {
   return await readRecords(resolverReader(chain, name, resolver));
+}
+
+/** The contenthash record at one resolver, "0x" when empty; null when it has no such records. */
+export async function readContenthashAt(
+  chain: Chain,
+  { node }: Name,
+  resolver: Address,
+): Promise<Hex | null> {
+  const call = { address: resolver, abi: resolverAbi, functionName: "contenthash" } as const;
+  return await orNull(chain, () => chain.public.readContract({ ...call, args: [node] }));
 }
 
 export interface RawRecords {
@@ -119,7 +145,15 @@ async function readRecords(reader: RecordReader): Promise<RawRecords> {
   return { address, texts: texts as Record<RecordKey, string | null> };
 }
 
-async function readerOf(chain: Chain, name: Name, source: NameSource): Promise<RecordReader> {
+/**
+ * How the name's records are read; null when it has no resolver.
+ * @throws KhachapuriError `invalid_config` when this chain has no names; `chain_unavailable`
+ */
+export async function findReader(
+  chain: Chain,
+  name: Name,
+  source: NameSource,
+): Promise<RecordReader | null> {
   const universal = source.universalResolver ??
     (source.registry ? null : knownUniversalResolver(chain.chainId));
   if (universal) return await universalReader(chain, name, universal);
@@ -144,10 +178,9 @@ async function registryReader(
   chain: Chain,
   name: Name,
   registry: Address,
-): Promise<RecordReader> {
+): Promise<RecordReader | null> {
   const resolver = await readResolver(chain, name, registry);
-  if (resolver === null) throw unregistered(name);
-  return resolverReader(chain, name, resolver);
+  return resolver === null ? null : resolverReader(chain, name, resolver);
 }
 
 function resolverReader(chain: Chain, name: Name, resolver: Address): RecordReader {
@@ -166,6 +199,7 @@ function resolverReader(chain: Chain, name: Name, resolver: Address): RecordRead
       return address === null || isAddressEqual(address, zeroAddress) ? null : address;
     },
     text: async (key) => await read<string>("text", [name.node, key]) || null,
+    contenthash: async () => filled(await read<Hex>("contenthash", [name.node])),
   };
 }
 
@@ -174,15 +208,52 @@ async function universalReader(
   chain: Chain,
   name: Name,
   universalResolverAddress: Address,
-): Promise<RecordReader> {
+): Promise<RecordReader | null> {
   const about = { name: name.text, universalResolverAddress };
   const resolver = await orNull(chain, () => chain.public.getEnsResolver(about));
-  if (resolver === null || isAddressEqual(resolver, zeroAddress)) throw unregistered(name);
+  if (resolver === null || isAddressEqual(resolver, zeroAddress)) return null;
   return {
     resolver,
     address: () => orNull(chain, () => chain.public.getEnsAddress(about)),
     text: (key) => orNull(chain, () => chain.public.getEnsText({ ...about, key })),
+    contenthash: () => universalContenthash(chain, name, universalResolverAddress),
   };
+}
+
+async function universalContenthash(
+  chain: Chain,
+  name: Name,
+  universalResolver: Address,
+): Promise<Hex | null> {
+  const record = { abi: resolverAbi, functionName: "contenthash" } as const;
+  const data = encodeFunctionData({ ...record, args: [name.node] });
+  const ask = () =>
+    chain.public.readContract({
+      address: universalResolver,
+      abi: universalResolverAbi,
+      functionName: "resolveWithGateways",
+      args: [toHex(packetToBytes(name.text)), data, [LOCAL_BATCH_GATEWAY]],
+    });
+  const answer = await orNull(chain, () => ask().catch(rethrowGatewayTrouble));
+  if (answer === null || answer[0] === "0x") return null;
+  return filled(decodeFunctionResult({ ...record, data: answer[0] }));
+}
+
+/** A gateway (ERC-3668) that fails is an outage; taken for a no, the name would point nowhere. */
+function rethrowGatewayTrouble(error: unknown): never {
+  const revert = error instanceof BaseError
+    ? error.walk((inner) => inner instanceof ContractFunctionRevertedError)
+    : null;
+  if (revert instanceof ContractFunctionRevertedError && revert.data?.errorName === "HttpError") {
+    const [status] = revert.data.args as readonly [number, string];
+    const message = `the gateway that the name's resolver refers to failed (HTTP ${status})`;
+    throw new KhachapuriError("chain_unavailable", message, { hints: ["try again later"] });
+  }
+  throw error;
+}
+
+function filled(record: Hex | null): Hex | null {
+  return record === "0x" ? null : record;
 }
 
 /** A resolver that reverts, or is none at all, lacks the record; a silent chain throws. */

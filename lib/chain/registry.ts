@@ -60,7 +60,7 @@ const publicResolverAbi = parseAbi([
   "function multicall(bytes[] data) returns (bytes[])",
 ]);
 
-const REGISTRY_MESSAGES: RefusalMessages = {
+export const REGISTRY_MESSAGES: RefusalMessages = {
   NotAuthorised: ([node, caller]) => `${caller} does not own the name (node ${node})`,
 };
 
@@ -85,7 +85,7 @@ export async function registerProvider(
   const known = await knownResolver(chain, account, current, options);
   const isPointed = current !== null && known !== null && isAddressEqual(current, known);
   // Asked before any transaction: whether this account may point the name at all.
-  const functionName = isPointed ? null : await pointFunction(chain, account, registry, name);
+  const functionName = isPointed ? null : await howToPoint(chain, account, registry, name);
   const transactions: Hex[] = [];
   const resolver = known ?? await deployResolver(chain, account, wanted);
   const present = known ? await readRecordsAt(chain, name, known) : freshRecords(wanted);
@@ -140,12 +140,13 @@ async function readOwnerOfResolver(chain: Chain, resolver: Address): Promise<Add
 }
 
 /**
- * How the account points the name: our Registry's `register`, which may claim an unowned name, or
- * `setResolver` of any ENSRegistry.
+ * How the account gives the name a resolver: our Registry's `register`, which may claim an unowned
+ * name, or `setResolver` of any ENSRegistry.
+ * @throws KhachapuriError `access_denied` when the name is not the account's; `chain_unavailable`
  */
-async function pointFunction(
+export async function howToPoint(
   chain: Chain,
-  account: LocalAccount,
+  account: Pick<LocalAccount, "address">,
   registry: Address,
   name: Name,
 ): Promise<"register" | "setResolver"> {
@@ -165,8 +166,11 @@ async function pointFunction(
   });
 }
 
-/** Whether anyone may claim an unowned name; null when this is no Registry of ours. */
-async function readOpenClaims(chain: Chain, registry: Address): Promise<boolean | null> {
+/**
+ * Whether anyone may claim an unowned name; null when this is no Registry of ours.
+ * @throws KhachapuriError `chain_unavailable`
+ */
+export async function readOpenClaims(chain: Chain, registry: Address): Promise<boolean | null> {
   try {
     const call = { address: registry, abi: registryAbi, functionName: "openClaims" };
     return await chain.read<boolean>(call);
@@ -180,7 +184,8 @@ function isRefusal(error: unknown): boolean {
   return error instanceof KhachapuriError && error.code === "chain_refused";
 }
 
-async function readOwner(chain: Chain, registry: Address, node: Hex): Promise<Address> {
+/** Who owns a node; zero when nobody does. @throws KhachapuriError `chain_unavailable` */
+export async function readOwner(chain: Chain, registry: Address, node: Hex): Promise<Address> {
   const call = { address: registry, abi: ensRegistryAbi, functionName: "owner", args: [node] };
   return await chain.read<Address>(call);
 }

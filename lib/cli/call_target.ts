@@ -1,18 +1,17 @@
 /** Which provider a call goes to: by name, by the URL it serves at, or by what was deployed. */
 import type { CallTarget } from "../client/call.ts";
-import { parseDeploymentReference } from "../client/deployment_reference.ts";
 import { type OwnDeployment, readDeployments } from "../client/deployments_file.ts";
 import { fetchProviderName } from "../client/provider_name.ts";
 import { KhachapuriError } from "../errors.ts";
-import { isNamed } from "./own_deployment.ts";
+import { deploymentReference, isNamed } from "./own_deployment.ts";
 
 /**
  * The target of `call`. A URL's provider is known by its name, which its front page says and the
- * chain confirms; a bare cid is one that was deployed from here.
- * @throws KhachapuriError `usage`, `invalid_cid`, `provider_unavailable`
+ * chain confirms; a bare cid, or what it is called, is one that was deployed from here.
+ * @throws KhachapuriError `usage`, `invalid_cid`, `not_found`, `provider_unavailable`
  */
 export async function callTarget(home: string, text: string): Promise<CallTarget> {
-  const { cid, path, provider } = parseDeploymentReference(text);
+  const { cid, path, provider } = await deploymentReference(home, text);
   if (provider && "name" in provider) return { name: provider.name, cid, path };
   const own = (await readDeployments(home)).find((deployment) => deployment.cid === cid);
   if (!provider) return { name: onlyProvider(own, text), cid, path };

@@ -69,7 +69,8 @@ async function loadConfig(world: World, home: string, flags: CommonFlags): Promi
   };
 }
 
-function flagUrl(flag: string, text: string): string {
+/** @throws KhachapuriError `usage` for what is no http(s) URL */
+export function flagUrl(flag: string, text: string): string {
   if (/^https?:\/\//.test(text) && URL.canParse(text)) return text;
   const meant = `http://${text.replace(/^\w+:\/\//, "")}`;
   throw new KhachapuriError("usage", `${flag} is not an http(s) URL: ${text}`, {

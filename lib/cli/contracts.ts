@@ -51,7 +51,8 @@ export const contracts = defineCommand({
     "An escrow's address follows from its code, the token and the thawing period: address tells " +
     "it before anybody deployed it, with the hash of its code there.",
     "deploy puts it there, for the gas, whoever you are: nobody owns it. On a chain without ENS " +
-    "it also puts a Registry for names there, whose root you own. What does not ship with us is " +
+    "it also puts a Registry for names there, whose root you own, and what says where those names " +
+    "point to. What does not ship with us is " +
     "recorded in config.json. What stands already is left as it is.",
     "Without flags the terms are those of the escrow in use. mint gives out the USDC that deploy " +
     "--with-usdc brought.",

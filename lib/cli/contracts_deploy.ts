@@ -1,8 +1,13 @@
 /** `contracts deploy`: our contracts, and USDC where there is none, put on a chain. */
-import { type Address, isAddressEqual, numberToHex } from "viem";
+import { type Address, isAddressEqual, type LocalAccount, numberToHex } from "viem";
 import type { Chain } from "../chain/client.ts";
 import { codeAt } from "../chain/create2.ts";
-import { deployEscrow, deployRegistry, openClaims } from "../chain/deploy.ts";
+import {
+  deployContentResolver,
+  deployEscrow,
+  deployRegistry,
+  openClaims,
+} from "../chain/deploy.ts";
 import { chainText, shippedOn } from "../chain/deployments.ts";
 import { ENS_REGISTRY, knownUniversalResolver } from "../chain/ens.ts";
 import { escrowAddress } from "../chain/escrow_code.ts";
@@ -52,6 +57,7 @@ export async function deploy(context: CommandContext, options: DeployFlags): Pro
   const escrow = await deployEscrow(chain, account, terms);
   const names = existingNames ??
     { registry: (await deployRegistry(chain, account, rootOwner)).address };
+  const contents = await contentResolverOf(chain, account, names.registry);
   if (options["open-claims"] && names.registry) await openClaims(chain, account, names.registry);
 
   const isShipped = shippedOn(chainId)?.escrow === escrow.address;
@@ -61,16 +67,30 @@ export async function deploy(context: CommandContext, options: DeployFlags): Pro
     contracts: { ...config.contracts, [String(chainId)]: used },
   }));
   const { isNew } = escrow;
-  const facts = { escrow: escrow.address, usdc: terms.usdc, isNew, ...names };
+  const facts = { escrow: escrow.address, usdc: terms.usdc, isNew, ...names, ...contents };
   out.result({ chainId, ...facts, recorded: file.path }, [
     `chain     ${chainText(chainId)}`,
     `escrow    ${escrow.address}${isNew ? "" : ", stood there already"}`,
     `usdc      ${terms.usdc}`,
     ...(names.registry ? [`registry  ${names.registry}`] : []),
+    ...(contents ? [`contents  ${contents.contentResolver}`] : []),
     ...(isBare ? [`minted    ${formatUsdc(MINTED)} USDC for ${account.address}`] : []),
     ...(options["with-usdc"] ? ["          more: khachapuri contracts mint AMOUNT"] : []),
     `recorded in ${file.path}`,
   ]);
+}
+
+/**
+ * What tells where the registry's names point to; null on a chain with ENS, whose names have a
+ * resolver that can say it. It is recorded nowhere: its address follows from the registry's.
+ */
+async function contentResolverOf(
+  chain: Chain,
+  account: LocalAccount,
+  registry: Address | undefined,
+): Promise<{ contentResolver: Address } | null> {
+  if (registry === undefined || isAddressEqual(registry, ENS_REGISTRY)) return null;
+  return { contentResolver: (await deployContentResolver(chain, account, registry)).address };
 }
 
 /** @throws KhachapuriError `usage` where names are to be opened that are somebody else's */

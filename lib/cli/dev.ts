@@ -6,8 +6,10 @@ import { type DevServer, startDevServer } from "../provider/dev/server.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { type DevTerminal, jsonTerminal, personsTerminal } from "./dev_terminal.ts";
+import { noteLeftOut } from "./left_out_note.ts";
 import { localHost } from "./local_host.ts";
 import { LOCAL_OPTIONS, localChoices, PROGRAM_OPTIONS } from "./program_flags.ts";
+import { withFileFlags } from "./program_file.ts";
 import { noteServer } from "./server_note.ts";
 import { untilAborted } from "./until_aborted.ts";
 
@@ -23,7 +25,8 @@ export const dev = defineCommand({
     "sandbox, over the provider's own HTTP, with the same arguments, environment and limits; no " +
     "chain, no IPFS, nobody pays. When a file in DIR changes, or --env-file, the next request " +
     "gets the new program; requests under way end on the old one. What a provider would refuse " +
-    "is each request's answer until it is mended.",
+    "is each request's answer until it is mended. Flags of deploy that DIR's khachapuri.json " +
+    "holds need not be given.",
     "What the program writes to stderr goes to stderr as it comes, with one line for each " +
     "request: when, method, path, status, time, bytes, and what was wrong. With --json the lines " +
     "are JSON, and stdout gets one line: the URL that it listens on. It ends on SIGINT (Ctrl-C) " +
@@ -59,20 +62,25 @@ export const dev = defineCommand({
     const place = placeOf(options.listen);
     const payer = await payerOf(options.payer);
     // What is wrong with flags ends it here; what becomes wrong with the file is told and mended.
-    const { connectTo } = await localChoices(options);
+    const dir = positionals[0]!;
+    const first = await withFileFlags(dir, options);
+    const { connectTo } = await localChoices(first);
     const stop = world.stopSignal();
-    if (!context.out.isJson) await noteServer(context, positionals[0]!, options);
+    if (!context.out.isJson) {
+      await noteServer(context, dir, first);
+      await noteLeftOut(context, dir);
+    }
     const terminal = terminalOf(context);
-    const envFile = options["env-file"];
+    const envFile = first["env-file"];
     const server = await startDevServer({
       ...terminal,
       ...place,
       payer,
       allowedHosts: options["allow-host"],
       host: await localHost(context),
-      dir: positionals[0]!,
+      dir,
       connectTo,
-      program: () => localChoices(options),
+      program: async () => localChoices(await withFileFlags(dir, options)),
       envFile: envFile === undefined ? null : resolve(envFile),
       log: logOf(context),
     });

@@ -2,9 +2,9 @@
 import { KhachapuriError } from "../errors.ts";
 import { checkup } from "../provider/door/checkup.ts";
 import type { Finding } from "../provider/door/findings.ts";
-import { resolveFromHome } from "../config.ts";
-import { type CommandContext, defineCommand } from "./command.ts";
+import { defineCommand } from "./command.ts";
 import { namedContracts } from "./context.ts";
+import { providerKeysPath } from "./provider_keys_path.ts";
 
 const MARKS = { good: "ok  ", doubtful: "warn", bad: "FAIL" } as const;
 
@@ -33,13 +33,6 @@ export const doctor = defineCommand({
     );
   },
 });
-
-/** `serve` takes its keys from where the provider section says. */
-async function providerKeysPath(context: CommandContext): Promise<string> {
-  const config = await context.config();
-  if (context.flags.keys !== undefined || !config.provider) return context.keysPath;
-  return resolveFromHome(config, config.provider.keyFile);
-}
 
 function findingJson({ error, ...finding }: Finding) {
   return { ...finding, ...(error ? { code: error.code } : {}) };

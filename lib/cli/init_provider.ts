@@ -9,7 +9,6 @@ import {
   generateIdentity,
   type KeyFile,
   recipientOf,
-  renewKeys,
   writeKeyFile,
 } from "../spec/keys.ts";
 import type { CommandContext } from "./command.ts";
@@ -30,6 +29,7 @@ import {
   systemdUnit,
   writeUnit,
 } from "./init_files.ts";
+import { rotateKeys } from "./key_rotation.ts";
 import { tellOfPrice } from "./price_notice.ts";
 
 const KEY_NAME = "provider-key.json";
@@ -133,13 +133,11 @@ async function keysMade(path: string, held: KeyFile | null, flags: InitFlags) {
   const isIdentityNew = flags["new-identity"] || !held.identities?.length;
   const isOperatorNew = flags["new-operator"] || held.account === undefined;
   if (!isIdentityNew && !isOperatorNew) return { keys: held, path: null };
-  const fresh = isIdentityNew ? [await generateIdentity(kind)] : [];
-  const keys: KeyFile = {
-    version: 1,
-    account: isOperatorNew ? generatePrivateKey() : held.account!,
-    identities: [...fresh, ...held.identities ?? []],
-  };
-  return { keys, path: await renewKeys(path, () => keys) };
+  const { keys, earlier } = await rotateKeys(path, {
+    identity: isIdentityNew ? kind : null,
+    operator: isOperatorNew,
+  });
+  return { keys, path: earlier };
 }
 
 function assertIdentityKind({ x25519, "new-identity": isNew }: InitFlags): void {

@@ -5,14 +5,14 @@ import type { OwnDeployment, OwnDeploymentProvider } from "../client/deployments
 import type { AskedProvider } from "../client/owner_question.ts";
 import { KhachapuriError } from "../errors.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import { presentDomain } from "./deployments.ts";
+import { presentDomain } from "./present_provider.ts";
 import { type LogItem, logItems, refusalLines } from "./log_lines.ts";
 import type { Output } from "./output.ts";
 import { ownDeployment } from "./own_deployment.ts";
 import { momentOf } from "./since.ts";
 
 export const logs = defineCommand({
-  usage: "CID|URL [-f] [--since DURATION|TIME] [--provider NAME]",
+  usage: "CID|LABEL|URL [-f] [--since DURATION|TIME] [--provider NAME]",
   details: [
     "The latest runs of a deployment of yours, oldest first: when, method and path, the answer's " +
     "status, how the program ended and why, what it used and called, and what it wrote to " +
@@ -26,7 +26,7 @@ export const logs = defineCommand({
   ],
   examples: [
     "logs bafkrei…",
-    "logs bafkrei… -f",
+    "logs blog -f",
     "logs bafkrei… --since 10m",
     "logs bafkrei… -f --provider paolo.eth --json",
   ],

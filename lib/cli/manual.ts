@@ -53,6 +53,8 @@ export async function manualPage(table: readonly CommandEntry[]): Promise<string
 const ENVIRONMENT: readonly [string, string][] = [
   ["KHACHAPURI_HOME", "configuration, keys and state, where --home does not say"],
   ["KHACHAPURI_KUBO_TOKEN", "bearer token of the Kubo RPC"],
+  ["KHACHAPURI_PINATA_JWT", "JWT of Pinata, for --pinata"],
+  ["KHACHAPURI_PIN_TOKEN", "bearer token of the pinning service that --pin names"],
   ["KHACHAPURI_TRACE", "where a failure of ours (exit code 1) came from"],
 ];
 

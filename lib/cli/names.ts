@@ -3,12 +3,7 @@ import { type Address, type Hex, isAddressEqual, isHex } from "viem";
 import { formatCaip10 } from "../caip.ts";
 import { shippedOn } from "../chain/deployments.ts";
 import { isOperator, NEVER, setOperator } from "../chain/escrow_provider.ts";
-import {
-  ENS_REGISTRY,
-  knownUniversalResolver,
-  type NameSource,
-  resolveProvider,
-} from "../chain/ens.ts";
+import { resolveProvider } from "../chain/ens.ts";
 import { assignName, type ProviderRecords, registerProvider } from "../chain/registry.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
 import { type Config, type ProviderConfig, requireProvider, resolveFromHome } from "../config.ts";
@@ -18,6 +13,7 @@ import { TERMS_BYTES_MAX } from "../limits.ts";
 import { accountOf, readKeyFile, recipientOf } from "../spec/keys.ts";
 import { assertOwnTerms, termsHash } from "../spec/terms.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { nameSource, registryOf } from "./name_source.ts";
 import { addressOf, assertProviderKey } from "./parties.ts";
 import { tellOfPrice, tellOfRise } from "./price_notice.ts";
 
@@ -44,24 +40,6 @@ export const resolve = defineCommand({
     ]);
   },
 });
-
-/** Where names are looked up: they need no escrow, so none is asked for. */
-async function nameSource(context: CommandContext): Promise<NameSource> {
-  if (context.flags.registry !== undefined) {
-    return { registry: addressOf(context.flags.registry, "--registry") };
-  }
-  const [config, { chainId }] = await Promise.all([context.config(), context.chain()]);
-  return config.contracts[String(chainId)] ?? {};
-}
-
-async function registryOf(context: CommandContext): Promise<Address> {
-  const [{ registry }, { chainId }] = await Promise.all([nameSource(context), context.chain()]);
-  if (registry) return registry;
-  if (knownUniversalResolver(chainId)) return ENS_REGISTRY;
-  throw new KhachapuriError("invalid_config", `no registry is known on chain ${chainId}`, {
-    hints: ["give --registry ADDRESS"],
-  });
-}
 
 export const register = defineCommand({
   usage: "[NAME] [--domain URL] [--age RECIPIENT] [--price USDC] [--terms FILE]",
@@ -147,12 +125,30 @@ export const register = defineCommand({
   },
 });
 
-/** The line that says elsewhere what this machine's configuration says here. */
 async function printLine(
   context: CommandContext,
   name: string,
-  options: RecordFlags & { operator: string | undefined },
+  options: LineFlags,
 ): Promise<void> {
+  const { address } = requireProvider(await context.config());
+  const line = await registrationLine(context, name, options);
+  context.out.result({ name, key: address, line }, [line]);
+  context.out.note(`paste it where the key of ${address} is; there, --rpc names this chain`);
+}
+
+interface LineFlags extends RecordFlags {
+  operator: string | undefined;
+}
+
+/**
+ * The line that says elsewhere what this machine's configuration says here.
+ * @throws KhachapuriError `invalid_config` on a machine of no provider, `chain_unavailable`
+ */
+export async function registrationLine(
+  context: CommandContext,
+  name: string,
+  options: Partial<LineFlags>,
+): Promise<string> {
   const [config, { chainId }, { escrow, registry }] = await Promise.all([
     context.config(),
     context.chain(),
@@ -173,11 +169,7 @@ async function printLine(
     ...(registry ? [["--registry", registry]] : []),
     ...recipients.map((recipient) => ["--age", recipient]),
   ];
-  const line = words.flat().join(" ");
-  context.out.result({ name, key: provider.address, line }, [line]);
-  context.out.note(
-    `paste it where the key of ${provider.address} is; there, --rpc names this chain`,
-  );
+  return words.flat().join(" ");
 }
 
 /** A word as a shell reads it. */
@@ -202,9 +194,9 @@ async function recordsOf(
   config: Config,
   provider: ProviderConfig | null,
   address: Address,
-  flags: RecordFlags,
+  flags: Partial<RecordFlags>,
 ): Promise<Omit<ProviderRecords, "escrow">> {
-  const recipients = flags.age.length > 0 ? flags.age : await ownRecipients(config, provider);
+  const recipients = flags.age?.length ? flags.age : await ownRecipients(config, provider);
   return {
     address,
     webDomain: required("--domain URL", flags.domain ?? provider?.webDomain),

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
-import { addDeployment, type OwnDeployment } from "../client/deployments_file.ts";
+import {
+  addDeployment,
+  noteLabel,
+  noteStopped,
+  type OwnDeployment,
+} from "../client/deployments_file.ts";
 import { inFolder } from "../../worlds/home.ts";
 import { callTarget } from "./call_target.ts";
-import { ownDeployment } from "./own_deployment.ts";
+import { deploymentReference, ownDeployment } from "./own_deployment.ts";
 
 const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
 const OTHER = "bafkreidemmqlmqdpqk7lsdyloixljwge6aoivo3oyizzs4v37wdssmmwtm";
@@ -81,4 +86,72 @@ Deno.test("call asks whoever serves at a URL for its name, to be confirmed by th
       path: "/x",
       webDomain,
     });
+  }));
+
+Deno.test("a deployment of one's own is known by its name, its folder and how its cid begins", () =>
+  inHome(async (home) => {
+    const blog = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+    const program = { cid: "bafyprogram", private: false, name: "pages" };
+    await addDeployment(home, { ...deploymentOf(blog, "paolo.test"), program });
+    await noteLabel(home, blog, "blog.eth");
+    const at = (text: string) => deploymentReference(home, text);
+    const here = { cid: blog, path: "", provider: null };
+    for (const word of ["blog.eth", "pages", blog.slice(0, 12)]) {
+      assert.deepEqual(await at(word), here);
+      assert.deepEqual(await at(`${word}/a?b#c`), { ...here, path: "/a?b" });
+      const provider = { name: "paolo.test" };
+      assert.deepEqual(await at(`paolo.test/${word}/a`), { ...here, path: "/a", provider });
+    }
+    const provider = { webDomain: "https://paolo.test" };
+    assert.deepEqual(await at("https://paolo.test/blog.eth/a"), { ...here, path: "/a", provider });
+    assert.deepEqual(await at("https://pages.paolo.test?q"), { ...here, path: "?q", provider });
+    assert.deepEqual(await callTarget(home, "pages/x"), {
+      cid: blog,
+      path: "/x",
+      name: "paolo.test",
+    });
+  }));
+
+Deno.test("what several are called is asked back, with all of them; what has ended is not meant", () =>
+  inHome(async (home) => {
+    const named = async (cid: string, name: string) => {
+      const program = { cid: "bafyprogram", private: false, name };
+      await addDeployment(home, { ...deploymentOf(cid, "paolo.test"), program });
+    };
+    const first = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+    const second = "bafkreihdwdafkqyzl7gdxuwvxxh63nwffzbcrvvw7i5h5mjgtj6eh3mxqe";
+    await named(first, "pages");
+    await named(second, "pages");
+    const at = (text: string) => deploymentReference(home, text).then(({ cid }) => cid);
+    const both = (error: { code: string; hints: string[] }) => {
+      assert.equal(error.code, "usage");
+      assert.match(error.hints[0]!, new RegExp(`^${first} \\(pages at paolo.test, since 2026-`));
+      return error.hints[1]!.startsWith(second);
+    };
+    await assert.rejects(at("pages"), both);
+    await assert.rejects(at(first.slice(0, 11)), both);
+    assert.equal(await at(first.slice(0, 12)), first);
+    await noteStopped(home, first, "paolo.test", "2026-01-02T00:00:00.000Z");
+    assert.equal(await at("pages"), second);
+    await noteStopped(home, second, "paolo.test", "2026-01-02T00:00:00.000Z");
+    assert.equal(await at("pages"), second);
+  }));
+
+Deno.test("what nothing is called is told, with what it is near to, and a slip in a cid as before", () =>
+  inHome(async (home) => {
+    await noteLabel(home, CID, "blog");
+    const at = (text: string) => deploymentReference(home, text);
+    await assert.rejects(at("bolg"), (error: { code: string; hints: string[] }) => {
+      assert.equal(error.code, "not_found");
+      return error.hints[0] === "did you mean blog?";
+    });
+    for (const text of ["bafkrei", CID.slice(7, 30), "paolo.test", "paolo.test/shop"]) {
+      await assert.rejects(at(text), { code: "not_found" }, text);
+    }
+    await assert.rejects(at("else.test/shop"), { code: "invalid_cid" });
+    await assert.rejects(at(`${CID}x`), {
+      code: "invalid_cid",
+      message: /is no CID: it has/,
+    });
+    await assert.rejects(at("https://paolo.test/"), { code: "usage" });
   }));

@@ -8,6 +8,8 @@ import type { ProviderRecord } from "../chain/ens.ts";
 import { clientLane } from "../chain/lane.ts";
 import { type SignedPayment, signPayment } from "../chain/payment.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
+import { calledDeployment } from "../client/called_deployment.ts";
+import { readDeployments } from "../client/deployments_file.ts";
 import { askCharged, type LaneQuestion } from "../client/lane_charged.ts";
 import { openPermitBook } from "../client/permit_book.ts";
 import { KhachapuriError } from "../errors.ts";
@@ -25,7 +27,7 @@ import { renewDeployment } from "./renew.ts";
 const LIFETIME_SECONDS = 86_400n;
 
 export const permit = defineCommand({
-  usage: "NAME --credits N [flags]  |  CID|URL [--provider NAME] [--max-price USDC]",
+  usage: "NAME --credits N [flags]  |  CID|LABEL|URL [--provider NAME] [--max-price USDC]",
   details: [
     "NAME: signs that NAME may charge you N more credits, and prints the value of the header " +
     "PAYMENT-SIGNATURE that proves it: one header pays for N calls. Until then it is as good as " +
@@ -67,7 +69,7 @@ export const permit = defineCommand({
   },
   positionals: { min: 1, max: 1 },
   async run(context, { positionals, options }) {
-    const isName = !isDeployment(positionals[0]!);
+    const isName = !await isDeployment(context.home, positionals[0]!, options.credits);
     refuseFlags(options, isName ? DEPLOYMENT_FLAGS : CALLER_FLAGS, isName);
     if (!isName) return await renewDeployment(context, positionals[0]!, options);
     if (options.credits === undefined) throw usageError("permit", "--credits N is missing");
@@ -116,9 +118,20 @@ export const permit = defineCommand({
 const DEPLOYMENT_FLAGS = ["provider", "max-price"] as const;
 const CALLER_FLAGS = ["credits", "price", "deadline", "lane", "lane-label", "payer"] as const;
 
-/** Whether a deployment is meant, not a provider by its name or address. */
-function isDeployment(text: string): boolean {
-  if (text.includes("/")) return true;
+/**
+ * Whether a deployment is meant, not a provider by its name or address, who is paid in credits.
+ * @throws KhachapuriError `usage` where several are called so
+ */
+async function isDeployment(
+  home: string,
+  text: string,
+  credits: string | undefined,
+): Promise<boolean> {
+  if (text.includes("/") || isCid(text)) return true;
+  return credits === undefined && calledDeployment(await readDeployments(home), text) !== null;
+}
+
+function isCid(text: string): boolean {
   try {
     cidOf(text);
     return true;

@@ -26,6 +26,12 @@ export const PROGRAM_OPTIONS = {
     value: "FILE",
     description: "lines of NAME=VALUE, taken literally; # begins a comment line",
   },
+  "env-name": {
+    type: "string",
+    value: "NAME",
+    multiple: true,
+    description: "a variable that must get a value, by --env or --env-file; repeat for several",
+  },
   interface: {
     type: "string",
     value: "KIND",
@@ -69,6 +75,7 @@ export interface ProgramFlags extends ServerFlags {
   arg: string[];
   env: string[];
   "env-file": string | undefined;
+  "env-name": string[];
   interface: string | undefined;
   egress: string[];
   timeout: string | undefined;
@@ -192,7 +199,23 @@ async function environmentOf(flags: ProgramFlags): Promise<Record<string, string
   const path = flags["env-file"];
   const fromFile = path === undefined ? [] : environmentLines(path, await readText(path));
   const fromFlags = flags.env.map((text) => assignment(text, "--env", "usage"));
-  return Object.fromEntries([...fromFile, ...fromFlags]);
+  const env = Object.fromEntries([...fromFile, ...fromFlags]);
+  assertNamed(flags["env-name"], env);
+  return env;
+}
+
+/** @throws KhachapuriError `usage` for variables without a value */
+function assertNamed(names: readonly string[], env: Readonly<Record<string, string>>): void {
+  const missing = names.filter((name) => !Object.hasOwn(env, name));
+  if (missing.length === 0) return;
+  throw new KhachapuriError("usage", `no value is given for ${missing.join(", ")}`, {
+    hints: [
+      `give ${missing.map((name) => `--env ${name}=VALUE`).join(" ")}`,
+      "or a file of such lines: --env-file FILE",
+      "the program needs them by --env-name, by envNames in khachapuri.json, or because it was " +
+      "deployed with them: values are secrets, and not kept",
+    ],
+  });
 }
 
 /** Literal, as docker's --env-file: no quotes, no expansion. */

@@ -13,6 +13,7 @@ const NOTHING: ProgramFlags = {
   arg: [],
   env: [],
   "env-file": undefined,
+  "env-name": [],
   interface: undefined,
   "server-listen": undefined,
   "server-port": undefined,
@@ -37,6 +38,17 @@ Deno.test("a bad line of an env file is named by its number, never quoted", asyn
       assert.match(error.message, /env, line 3: a variable is given as NAME=VALUE/);
       assert.ok(!error.message.includes("hunter2"));
       return true;
+    });
+  });
+});
+
+Deno.test("a variable that is named must get a value, from the file or the command line", async () => {
+  await withFile("A=1\n", async (path) => {
+    const flags = { ...NOTHING, "env-file": path, "env-name": ["A", "B"] };
+    assert.deepEqual((await programChoices({ ...flags, env: ["B="] })).env, { A: "1", B: "" });
+    await assert.rejects(programChoices(flags), (error: { code: string; hints: string[] }) => {
+      assert.equal(error.code, "usage");
+      return error.hints[0] === "give --env B=VALUE";
     });
   });
 });

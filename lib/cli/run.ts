@@ -11,12 +11,14 @@ import type { Diagnosis } from "../provider/program/detector.ts";
 import { type Rehearsal, rehearse, type Stage } from "../provider/program/rehearsal.ts";
 import { defineCommand } from "./command.ts";
 import { runFacts, transferToJson } from "./answer_json.ts";
+import { noteLeftOut } from "./left_out_note.ts";
 import { localHost } from "./local_host.ts";
 import { LOCAL_OPTIONS, localChoices, PROGRAM_OPTIONS } from "./program_flags.ts";
 import { missingArgument } from "./arguments.ts";
 import { curlInputs, transferAndPrint } from "./curl_output.ts";
 import { addressOf } from "./parties.ts";
 import { linesTo } from "./program_lines.ts";
+import { withFileFlags } from "./program_file.ts";
 import { noteServer } from "./server_note.ts";
 
 export const run = defineCommand({
@@ -25,7 +27,8 @@ export const run = defineCommand({
     "Calls the program in DIR the way a provider would: packed, in the sandbox, with the same " +
     "arguments and environment. Prints what curl would print; the program's stderr goes to " +
     "stderr.",
-    "Flags of ours come before DIR, curl's own after it.",
+    "Flags of ours come before DIR, curl's own after it. Those of deploy that DIR's " +
+    "khachapuri.json holds need not be given.",
   ],
   examples: [
     "run samples/hello /",
@@ -40,10 +43,12 @@ export const run = defineCommand({
   async run(context, { options, raw }) {
     const [dir, ...flags] = raw;
     if (dir === undefined || flags.length === 0) throw missingArgument("run", run);
-    const choices = await localChoices(options);
+    const program = await withFileFlags(dir, options);
+    const choices = await localChoices(program);
     const curl = await parseCurlFlags(flags, curlInputs(context.world));
     const url = targetUrl(curl.target, curl.request.isPathAsIs);
-    await noteServer(context, dir, options);
+    await noteServer(context, dir, program);
+    await noteLeftOut(context, dir);
     const { out } = context;
     // A document has it in a field of its own.
     const ear = linesTo((line) => out.isJson || out.errorBytes(line));

@@ -1,42 +1,6 @@
-/** How servers among an owner's deployments do, as `deployments` tells it. */
-import { isAddressEqual } from "viem";
-import type { ProviderRecord } from "../chain/ens.ts";
-import type { OwnDeployment, OwnDeploymentProvider } from "../client/deployments_file.ts";
-import { fetchServers, type ServerState } from "../client/servers.ts";
-import type { CommandContext } from "./command.ts";
-import { hasKey, unlessRefused } from "./own_questions.ts";
-
-/** By provider's name, and then by cid; a provider that could not be asked is left out. */
-export type Servers = ReadonlyMap<string, ReadonlyMap<string, ServerState>>;
-
-/**
- * Asks each provider once that has a server of this account's. Nobody is asked for a key: without
- * one in the key file nothing is known.
- * @param records what the providers' names say now
- */
-export async function readServers(
-  context: CommandContext,
-  own: readonly OwnDeployment[],
-  records: ReadonlyMap<string, ProviderRecord>,
-): Promise<Servers> {
-  const running = own.filter(isServer)
-    .flatMap((deployment) => deployment.providers.map((provider) => ({ deployment, provider })))
-    .filter(({ provider }) => provider.stoppedAt === undefined);
-  if (running.length === 0 || !await hasKey(context)) return new Map();
-  const account = await context.account();
-  const asked = new Map<string, OwnDeploymentProvider>();
-  for (const { deployment: { owner }, provider } of running) {
-    if (isAddressEqual(owner, account.address)) asked.set(provider.name, provider);
-  }
-  const answers = await Promise.all([...asked].map(async ([name, provider]) => {
-    const webDomain = records.get(name)?.webDomain;
-    if (webDomain === undefined) return null;
-    context.out.progress(`asking ${name}`);
-    const servers = await unlessRefused(fetchServers(account, { ...provider, webDomain }));
-    return servers && [name, servers] as const;
-  }));
-  return new Map(answers.filter((answer) => answer !== null));
-}
+/** How a server among an owner's deployments does, as `deployments` tells it. */
+import type { ServerState } from "../client/deployment_states.ts";
+import type { OwnDeployment } from "../client/deployments_file.ts";
 
 export function isServer({ signed }: OwnDeployment): boolean {
   return signed?.interface === "http";

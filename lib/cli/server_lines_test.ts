@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ServerState } from "../client/servers.ts";
+import type { ServerState } from "../client/deployment_states.ts";
 import { serverLines } from "./server_lines.ts";
 
 const INSTANCE: ServerState["instances"][number] = {

@@ -30,6 +30,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./deploy.ts")).deploy,
   },
   {
+    name: "publish",
+    group: "developer",
+    summary: "copy a deployment, or any content, to other places",
+    load: async () => (await import("./publish.ts")).publish,
+  },
+  {
+    name: "redeploy",
+    group: "developer",
+    summary: "deploy a folder again, with the flags of last time",
+    load: async () => (await import("./redeploy.ts")).redeploy,
+  },
+  {
     name: "run",
     group: "developer",
     summary: "call a program in the real sandbox, with curl's flags",
@@ -57,13 +69,31 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "stop",
     group: "developer",
     summary: "end a deployment at its providers",
-    load: async () => (await import("./deployments.ts")).stop,
+    load: async () => (await import("./stop.ts")).stop,
+  },
+  {
+    name: "name",
+    group: "developer",
+    summary: "point a name to a deployment: a URL that stays",
+    load: async () => (await import("./name.ts")).name,
+  },
+  {
+    name: "history",
+    group: "developer",
+    summary: "what a name pointed to",
+    load: async () => (await import("./rollback.ts")).history,
+  },
+  {
+    name: "rollback",
+    group: "developer",
+    summary: "point a name to the deployment before",
+    load: async () => (await import("./rollback.ts")).rollback,
   },
   {
     name: "inspect",
     group: "developer",
     summary: "show a deployment's spec, secrets masked",
-    load: async () => (await import("./deployments.ts")).inspect,
+    load: async () => (await import("./inspect.ts")).inspect,
   },
   {
     name: "call",
@@ -76,6 +106,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "provider",
     summary: "make your name say where you are, under which key, at what price",
     load: async () => (await import("./names.ts")).register,
+  },
+  {
+    name: "keys",
+    group: "provider",
+    summary: "which keys this machine has, and rotate them",
+    load: async () => (await import("./keys.ts")).keys,
   },
   {
     name: "operator",

@@ -8,7 +8,7 @@ import { isAddressEqual, zeroAddress } from "viem";
 import type { ProviderRecord } from "../chain/ens.ts";
 import type { Allowance } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
-import { type CID, formatCid } from "../cid.ts";
+import { formatCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { type Dag, importFile } from "../ipfs/dag.ts";
 import { permitToJson } from "../permit.ts";
@@ -156,60 +156,4 @@ export function allowanceFault(
   const { signer } = allowance;
   const isPinned = signer !== zeroAddress && !isAddressEqual(signer, owner);
   return isPinned ? "another signer" : null;
-}
-
-/** What publishing and reading back need. */
-export interface Publication {
-  publish(dag: Dag): Promise<void>;
-  /**
-   * Reads from gateways, without a cache: only what they serve counts. Null where none is
-   * configured; nothing is read back then.
-   */
-  read: ((cid: CID, maxBytes: number) => Promise<Uint8Array>) | null;
-  wait(ms: number): Promise<void>;
-}
-
-/** Something published, to be read back. */
-type Published = Pick<PackedProgram, "dag" | "size">;
-
-/** How long a gateway is given to find new content, between one attempt and the next. */
-const READ_BACK_DELAYS_MS: readonly number[] = [500, 2_000, 5_000];
-
-/**
- * Publishes program and spec, then reads both back, so that what is announced can be called.
- * @throws KhachapuriError from publishing and reading
- */
-export async function publishDeployment(
-  publication: Publication,
-  program: Published,
-  sealed: Published,
-): Promise<void> {
-  await publication.publish(program.dag);
-  await publication.publish(sealed.dag);
-  const { read, wait } = publication;
-  if (read === null) return;
-  for (const { dag, size } of [program, sealed]) {
-    // The reader checks every byte against the cid: when it returns, gateways have the whole file.
-    await readBack(() => read(dag.root, size), wait);
-  }
-}
-
-/** Reads until it succeeds: a gateway that does not have it yet may have it a little later. */
-async function readBack(
-  read: () => Promise<Uint8Array>,
-  wait: Publication["wait"],
-): Promise<void> {
-  for (const delayMs of [...READ_BACK_DELAYS_MS, null]) {
-    try {
-      return void await read();
-    } catch (error) {
-      if (delayMs === null || !isPassing(error)) throw error;
-      await wait(delayMs);
-    }
-  }
-}
-
-function isPassing(error: unknown): boolean {
-  return error instanceof KhachapuriError &&
-    (error.code === "not_found" || error.code === "ipfs_unavailable");
 }

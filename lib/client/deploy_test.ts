@@ -3,8 +3,6 @@ import { join } from "node:path";
 import { keccak256, zeroAddress } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { formatCid } from "../cid.ts";
-import { KhachapuriError } from "../errors.ts";
-import type { Dag } from "../ipfs/dag.ts";
 import { UINT128_MAX, UINT64_MAX } from "../permit.ts";
 import { openSpec } from "../spec/envelope.ts";
 import { generateIdentity, type IdentityKind, recipientOf } from "../spec/keys.ts";
@@ -13,7 +11,6 @@ import {
   allowanceFault,
   chooseRecipients,
   deployTarget,
-  publishDeployment,
   sealDeployment,
   type SpecChoices,
 } from "./deploy.ts";
@@ -132,53 +129,4 @@ Deno.test("why the owner can't be charged is told apart", () => {
   assert.equal(allowanceFault(good, owner, 6n), "price too low");
   const pinned = { ...good, signer: newAccount().address };
   assert.equal(allowanceFault(pinned, owner, 5n), "another signer");
-});
-
-const dagOf = (root: string) => ({ dag: { root, blocks: [] } as unknown as Dag, size: 7 });
-
-/** Publishes into a list; the gateway finds content at the given attempt. */
-function publication(foundAt: number, code: "not_found" | "ipfs_mismatch" = "not_found") {
-  const events: string[] = [];
-  let reads = 0;
-  return {
-    events,
-    publish: (dag: Dag) => Promise.resolve(void events.push(`publish ${dag.root}`)),
-    read: (cid: unknown) => {
-      events.push(`read ${cid}`);
-      if (++reads < foundAt) return Promise.reject(new KhachapuriError(code, "no"));
-      return Promise.resolve(new Uint8Array(7));
-    },
-    wait: (ms: number) => Promise.resolve(void events.push(`wait ${ms}`)),
-  };
-}
-
-Deno.test("publishing waits for gateways that need a moment", async () => {
-  const slow = publication(3);
-  await publishDeployment(slow, dagOf("program"), dagOf("spec"));
-  assert.deepEqual(slow.events, [
-    "publish program",
-    "publish spec",
-    "read program",
-    "wait 500",
-    "read program",
-    "wait 2000",
-    "read program",
-    "read spec",
-  ]);
-});
-
-Deno.test("publishing fails when the content never comes, and at once when a gateway lies", async () => {
-  const never = publication(99);
-  const publishing = publishDeployment(never, dagOf("program"), dagOf("spec"));
-  await assert.rejects(publishing, { code: "not_found" });
-  const lying = publication(99, "ipfs_mismatch");
-  const other = publishDeployment(lying, dagOf("program"), dagOf("spec"));
-  await assert.rejects(other, { code: "ipfs_mismatch" });
-  assert.deepEqual(lying.events, ["publish program", "publish spec", "read program"]);
-});
-
-Deno.test("where no gateway is configured, nothing is read back", async () => {
-  const { events, ...rest } = publication(1);
-  await publishDeployment({ ...rest, read: null }, dagOf("program"), dagOf("spec"));
-  assert.deepEqual(events, ["publish program", "publish spec"]);
 });

@@ -29,6 +29,8 @@ const signedShape = v.strictObject({
   interface: v.string(),
   /** Of interface "http" alone. */
   server: v.exactOptional(serverShape),
+  /** The names of its environment, whose values are secret; older files do not say them. */
+  env: v.exactOptional(v.array(v.string())),
   access: v.string(),
   egress: v.array(v.string()),
   limits: v.strictObject({
@@ -41,8 +43,19 @@ const signedShape = v.strictObject({
   }),
 });
 
+/**
+ * Flags of a command line by their names, without the values of its environment, so that the same
+ * can be deployed again. Which there are is for the release that reads them to know.
+ */
+const flagsShape = v.record(
+  v.string(),
+  v.union([v.literal(true), v.string(), v.array(v.string())]),
+);
+
 const deploymentShape = v.strictObject({
   cid: v.string(),
+  /** The name that leads to it, given by `deploy --name`; of several that had it, the last. */
+  label: v.exactOptional(v.string()),
   id: hexShape(32),
   owner: addressShape,
   program: v.strictObject({
@@ -50,9 +63,15 @@ const deploymentShape = v.strictObject({
     private: v.boolean(),
     /** Its folder's name, for people; files from before it was noted do not say it. */
     name: v.exactOptional(v.string()),
+    /** Absolute; noted with `flags`. */
+    dir: v.exactOptional(v.string()),
     entrypoint: v.exactOptional(v.string()),
   }),
   signed: v.exactOptional(signedShape),
+  /** What it was deployed with; files from before it was noted do not say it. */
+  flags: v.exactOptional(flagsShape),
+  /** The cid of the deployment that it was deployed in place of, by `redeploy`. */
+  replaces: v.exactOptional(v.string()),
   /** ISO 8601. */
   createdAt: v.string(),
   /** Absent once it was published; stays where `--out` wrote files for somebody to publish. */
@@ -62,6 +81,7 @@ const deploymentShape = v.strictObject({
 
 const fileShape = v.strictObject({ version: v.literal(1), deployments: v.array(deploymentShape) });
 
+export type NotedFlags = v.InferOutput<typeof flagsShape>;
 export type OwnDeploymentProvider = v.InferOutput<typeof providerShape>;
 /** A deployment that was made from this home. */
 export type OwnDeployment = v.InferOutput<typeof deploymentShape>;
@@ -108,6 +128,37 @@ export function notePublished(home: string, cid: string): Promise<void> {
       const { unpublished: _, ...published } = deployment;
       return published;
     })
+  );
+}
+
+/** Notes that a name leads to it, and to none that it led to before. */
+export function noteLabel(home: string, cid: string, label: string): Promise<void> {
+  return deploymentsFile(home).change((deployments) =>
+    deployments.map((deployment) =>
+      deployment.cid === cid ? { ...deployment, label } : without(deployment, label)
+    )
+  );
+}
+
+/** Notes that a name leads to none of them any more. */
+export function forgetLabel(home: string, label: string): Promise<void> {
+  return deploymentsFile(home).change((deployments) =>
+    deployments.map((deployment) => without(deployment, label))
+  );
+}
+
+function without(deployment: OwnDeployment, label: string): OwnDeployment {
+  if (deployment.label !== label) return deployment;
+  const { label: _, ...unnamed } = deployment;
+  return unnamed;
+}
+
+/** Notes in place of which one it was deployed. */
+export function noteReplaces(home: string, cid: string, replaces: string): Promise<void> {
+  return deploymentsFile(home).change((deployments) =>
+    deployments.map((deployment) =>
+      deployment.cid === cid ? { ...deployment, replaces } : deployment
+    )
   );
 }
 

@@ -3,8 +3,11 @@ import { join } from "node:path";
 import { inFolder } from "../../worlds/home.ts";
 import {
   addDeployment,
+  forgetLabel,
+  noteLabel,
   notePublished,
   noteRenewed,
+  noteReplaces,
   noteStopped,
   type OwnDeployment,
   readDeployments,
@@ -57,6 +60,30 @@ Deno.test("a deployment is unpublished until it is noted to be published", () =>
     assert.deepEqual(await readDeployments(home), [one, { ...other, unpublished: true }]);
   }));
 
+Deno.test("a name leads to one deployment at a time", () =>
+  inFolder(async (home) => {
+    for (const cid of ["one", "other"]) await addDeployment(home, deploymentOf(cid));
+    const labels = async () => (await readDeployments(home)).map(({ label }) => label);
+    await noteLabel(home, "one", "blog");
+    assert.deepEqual(await labels(), ["blog", undefined]);
+    await noteLabel(home, "other", "blog");
+    assert.deepEqual(await labels(), [undefined, "blog"]);
+    await noteLabel(home, "one", "shop");
+    assert.deepEqual(await labels(), ["shop", "blog"]);
+    await forgetLabel(home, "blog");
+    assert.deepEqual(await labels(), ["shop", undefined]);
+  }));
+
+Deno.test("what a deployment was made with is kept, and in place of which", () =>
+  inFolder(async (home) => {
+    const flags = { provider: ["paolo.test"], private: true as const, timeout: "5" };
+    const program = { ...deploymentOf("one").program, name: "blog", dir: "/home/nino/blog" };
+    await addDeployment(home, { ...deploymentOf("one"), program, flags });
+    await noteReplaces(home, "one", "earlier");
+    const [one] = await readDeployments(home);
+    assert.deepEqual(one, { ...deploymentOf("one"), program, flags, replaces: "earlier" });
+  }));
+
 Deno.test("of two permits that a provider took the file keeps the terms of the one that pays", () =>
   inFolder(async (home) => {
     await addDeployment(home, deploymentOf("cid"));
@@ -90,7 +117,8 @@ Deno.test("what was signed is kept; a file from before it was is read as well", 
     const one = { ...deploymentOf("one"), signed };
     const long = { ...one, cid: "long", signed: { ...signed, limits: { ...limits, credits: 40 } } };
     const server = { listen: "port", port: 3_000, instances: 1 } as const;
-    const http = { ...one, cid: "http", signed: { ...signed, interface: "http", server } };
+    const env = ["TOKEN"];
+    const http = { ...one, cid: "http", signed: { ...signed, interface: "http", server, env } };
     for (const each of [before, one, long, http]) await addDeployment(home, each);
     assert.deepEqual(await readDeployments(home), [before, one, long, http]);
   }));

@@ -1,12 +1,13 @@
 /** A program as it will be published: packed, with its cid, and looked through before it is. */
-import { join, relative } from "node:path";
+import { relative } from "node:path";
 import { formatCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { type Dag, importFile } from "../ipfs/dag.ts";
-import { unpackProgram } from "../spec/unpack.ts";
 import type { Machine } from "../spec/executable.ts";
-import { packProgram } from "../spec/pack.ts";
+import { type ProgramFile, readProgram, zipProgram } from "../spec/pack.ts";
 import { encryptProgram } from "../spec/private_program.ts";
+import { readListing } from "../spec/program_listing.ts";
+import { packedView } from "../spec/program_view.ts";
 import { readStart, type StartCommand, type StartFacts } from "../spec/start_facts.ts";
 import { invalidStart, startFault } from "../spec/start_fault.ts";
 import { findSecrets, type FoundSecret } from "./secrets.ts";
@@ -23,6 +24,8 @@ export interface PackedProgram {
   start: StartFacts;
   /** What it holds that looks secret. */
   secrets: readonly FoundSecret[];
+  /** Paths of what stays out of it without anybody having said so. */
+  leftOut: readonly string[];
 }
 
 /**
@@ -37,32 +40,23 @@ export async function packForDeployment(
   command: StartCommand,
   envFile: string | null = null,
 ): Promise<PackedProgram> {
-  const zip = await packProgram(dir);
-  const seen = await lookThrough(zip, command, envFile && await pathWithin(dir, envFile));
+  const { entries, leftOut } = await readListing(dir);
+  const files = await readProgram(dir, entries);
+  const zip = await zipProgram(files);
+  const secrets = secretsIn(files, envFile && await pathWithin(dir, envFile));
+  const start = await readStart(packedView(files), command);
   const { bytes, ...key } = isPrivate ? encryptProgram(zip) : { bytes: zip };
   const dag = importFile(bytes);
-  return { dag, cid: formatCid(dag.root), size: bytes.length, ...seen, ...key };
+  return { dag, cid: formatCid(dag.root), size: bytes.length, start, secrets, leftOut, ...key };
 }
 
-/** Looks at what was packed, as a provider will unpack it: the folder may hold more. */
-async function lookThrough(
-  zip: Uint8Array,
-  command: StartCommand,
-  envPath: string | null,
-): Promise<Pick<PackedProgram, "start" | "secrets">> {
-  const parent = await Deno.makeTempDir({ prefix: "khachapuri-" });
-  try {
-    const dir = join(parent, "program");
-    await unpackProgram(zip, dir);
-    const secrets = await findSecrets(dir);
-    const isPacked = envPath !== null && await Deno.stat(join(dir, envPath)).catch(() => null);
-    if (isPacked && secrets.every(({ path }) => path !== envPath)) {
-      secrets.push({ path: envPath, why: "what --env-file reads" });
-    }
-    return { start: await readStart(dir, command), secrets };
-  } finally {
-    await Deno.remove(parent, { recursive: true });
+function secretsIn(files: readonly ProgramFile[], envPath: string | null): FoundSecret[] {
+  const secrets = findSecrets(files);
+  const isPacked = files.some(({ path, kind }) => path === envPath && kind === "file");
+  if (envPath !== null && isPacked && secrets.every(({ path }) => path !== envPath)) {
+    secrets.push({ path: envPath, why: "what --env-file reads" });
   }
+  return secrets;
 }
 
 /** Where in a folder a file lies; null: elsewhere, or nowhere, as a pipe from a shell. */

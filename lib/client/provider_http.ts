@@ -41,14 +41,15 @@ export async function askProvider(request: ProviderRequest): Promise<Uint8Array<
     });
     const bytes = await readBounded(response, bytesMax);
     if (response.ok) return bytes;
-    throw refusal(webDomain, response.status, bytes);
+    throw refusalOf(webDomain, response.status, bytes);
   } catch (cause) {
     if (cause instanceof KhachapuriError || signal?.aborted) throw cause;
     throw unavailable(`${webDomain}${path} can't be reached: ${whyUnreachable(cause)}`, cause);
   }
 }
 
-async function readBounded(
+/** @throws KhachapuriError `provider_unavailable` for more than `bytesMax` */
+export async function readBounded(
   response: Response,
   bytesMax: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
@@ -63,14 +64,21 @@ async function readBounded(
 }
 
 /** The provider's own error, where its document has a code that we know; else what HTTP says. */
-function refusal(webDomain: string, status: number, bytes: Uint8Array): KhachapuriError {
+export function refusalOf(
+  webDomain: string,
+  status: number,
+  bytes: Uint8Array,
+): KhachapuriError {
   const plain = unavailable(`${webDomain} answered HTTP ${status}`);
   try {
     const said = JSON.parse(new TextDecoder().decode(bytes));
     const code: ErrorCode | undefined = errorTable().find((row) => row.code === said.error)?.code;
     if (!code || typeof said.message !== "string") return plain;
     const hints = Array.isArray(said.hints) ? said.hints.map(String).map(printable) : [];
-    return new KhachapuriError(code, `${webDomain}: ${printable(said.message)}`, { hints });
+    // Of a name that was changed meanwhile: how many changes it has had.
+    const { sequence } = said;
+    const data = Number.isSafeInteger(sequence) ? { sequence } : {};
+    return new KhachapuriError(code, `${webDomain}: ${printable(said.message)}`, { hints, data });
   } catch {
     return plain;
   }

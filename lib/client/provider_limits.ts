@@ -34,6 +34,19 @@ const pageShape = v.object({
     v.object({ instances: v.pipe(v.number(), v.minValue(0)) }),
     { instances: 0 },
   ),
+  /** What it does with content; older providers do nothing, and do not say so. */
+  ipfs: v.optional(
+    v.nullable(v.object({
+      push: v.nullable(v.object({
+        /** That it keeps for each USDC which an owner allows it. */
+        bytesPerUsdc: v.pipe(v.number(), v.minValue(0)),
+        carBytesMax: v.pipe(v.number(), v.minValue(1)),
+      })),
+      /** Whether everybody may read what it keeps. */
+      gateway: v.boolean(),
+    })),
+    null,
+  ),
   /** Interpreters and tools that programs find; older providers do not say. */
   runtimes: v.optional(
     v.array(v.object({
@@ -54,6 +67,14 @@ export interface RunLimits {
   credits: number;
 }
 
+/** What a provider does with content; bytes. */
+export interface ContentOffer {
+  /** null: it takes none from owners. */
+  push: { bytesPerUsdc: number; carBytesMax: number } | null;
+  /** Whether everybody may read what it keeps. */
+  isPublic: boolean;
+}
+
 export interface RunOffer {
   /** null when the provider does not say. */
   machine: Machine | null;
@@ -64,6 +85,8 @@ export interface RunOffer {
   instances: number;
   /** null when the provider does not say. */
   runtimes: Runtimes | null;
+  /** null: an older provider, which fetches all from gateways and rehearses nothing. */
+  content: ContentOffer | null;
 }
 
 /**
@@ -81,13 +104,14 @@ export async function fetchOffer(
   const page = parseJson(new TextDecoder().decode(bytes), what, "provider_unavailable");
   const said = parseShape(pageShape, page, what, "provider_unavailable");
   const { machine = null, limits, egress, servers: { instances } } = said;
-  const { runtimes: found, runtimesLacking: lacking } = said;
+  const { runtimes: found, runtimesLacking: lacking, ipfs } = said;
   return {
     machine,
     limits,
     egressHosts: egress.hosts,
     instances,
     runtimes: found ? { found, lacking } : null,
+    content: ipfs && { push: ipfs.push, isPublic: ipfs.gateway },
   };
 }
 

@@ -3,8 +3,7 @@
  * is public for ever once it is published, so a mistake here cannot be taken back; and whoever is
  * warned for nothing stops reading, so each rule wants what hardly anything else looks like.
  */
-import { join } from "node:path";
-import { listProgram } from "../spec/pack.ts";
+import type { ProgramFile } from "../spec/pack.ts";
 
 export interface FoundSecret {
   /** Relative to the program's folder. */
@@ -16,25 +15,17 @@ export interface FoundSecret {
 /** Of each file so much is read: secrets of people are in small files, or at their beginning. */
 const READ_BYTES = 4 * 1024 * 1024;
 
-/** All files of a program folder that look secret, sorted. */
-export async function findSecrets(dir: string): Promise<FoundSecret[]> {
-  const found: FoundSecret[] = [];
-  for (const { path, kind } of await listProgram(dir)) {
-    if (kind !== "file") continue;
-    const why = secretIn(path, await beginning(join(dir, path)));
-    if (why !== null) found.push({ path, why });
-  }
-  return found;
+/** All files of a program that look secret, in the order that they come in. */
+export function findSecrets(files: readonly ProgramFile[]): FoundSecret[] {
+  return files.flatMap(({ path, kind, bytes }) => {
+    const why = kind === "file" ? secretIn(path, beginning(bytes)) : null;
+    return why === null ? [] : [{ path, why }];
+  });
 }
 
 /** Octets as characters: what is looked for is ASCII. */
-async function beginning(path: string): Promise<string> {
-  using file = await Deno.open(path);
-  const { size } = await file.stat();
-  const bytes = new Uint8Array(Math.min(size, READ_BYTES));
-  let filled = 0;
-  for (let got; (got = await file.read(bytes.subarray(filled)));) filled += got;
-  return new TextDecoder("latin1").decode(bytes.subarray(0, filled));
+function beginning(bytes: Uint8Array): string {
+  return new TextDecoder("latin1").decode(bytes.subarray(0, READ_BYTES));
 }
 
 /**

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { inFolder } from "../../worlds/home.ts";
+import { readProgram } from "../spec/pack.ts";
+import { listProgram } from "../spec/program_listing.ts";
 import { findSecrets, secretIn } from "./secrets.ts";
 
 /** Put together here, so that nobody who looks for secrets finds any in this file. */
@@ -138,7 +140,7 @@ Deno.test("all files of a program are looked through, each is told with why", ()
     await Deno.writeTextFile(join(dir, "a b", ".env"), "KEY=1");
     await Deno.writeTextFile(join(dir, "notes"), PEM);
     await Deno.symlink("notes", join(dir, "link"));
-    assert.deepEqual(await findSecrets(dir), [
+    assert.deepEqual(findSecrets(await readProgram(dir, await listProgram(dir))), [
       { path: "a b/.env", why: "environment variables" },
       { path: "notes", why: "a private key" },
     ]);

@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { type Block, blockKey, type CID, formatCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { CACHE_UNJUDGED_BYTES_MAX, CACHE_UNJUDGED_FILES_MAX, DAG_VISITS_MAX } from "../limits.ts";
-import { carParts, readCar } from "./car.ts";
+import type { ByteSource } from "./byte_source.ts";
+import { type CarBlock, carParts, CarReader, type Place } from "./car.ts";
 import { openShelf, type Shelf } from "./shelf.ts";
-import { type BoundedRead, readBoundedFile, tooLarge } from "./unixfs.ts";
+import { type BlockSource, type BoundedRead, readBoundedFile, tooLarge } from "./unixfs.ts";
 
 export interface BlockCache {
   /**
@@ -36,6 +37,15 @@ export interface CacheOptions {
   maxBytes: number;
   /** Files of it at most. */
   maxFiles: number;
+  /** Told what was found useful, and what of it is here no more. */
+  watcher?: CacheWatcher;
+}
+
+/** Knows which files the cache has that were found useful, by the texts of their cids. */
+export interface CacheWatcher {
+  /** It may have been there before, with its blocks elsewhere in it. */
+  noteKept(name: string): void;
+  noteGone(name: string): void;
 }
 
 const SUFFIX = ".car";
@@ -44,9 +54,13 @@ const UNJUDGED = "unjudged";
 /** Opens (or makes) the cache in `dir`, mode 0700, with what earlier processes left in it. */
 export async function openCache(
   dir: string,
-  { maxBytes, maxFiles }: CacheOptions,
+  { maxBytes, maxFiles, watcher }: CacheOptions,
 ): Promise<BlockCache> {
-  const kept = await openShelf(dir, SUFFIX, { bytesMax: maxBytes, filesMax: maxFiles });
+  const kept = await openShelf(dir, SUFFIX, {
+    bytesMax: maxBytes,
+    filesMax: maxFiles,
+    onGone: (name) => watcher?.noteGone(name),
+  });
   const unjudged = await openShelf(join(dir, UNJUDGED), SUFFIX, {
     bytesMax: Math.min(maxBytes, CACHE_UNJUDGED_BYTES_MAX),
     filesMax: CACHE_UNJUDGED_FILES_MAX,
@@ -62,10 +76,15 @@ export async function openCache(
     },
     async judge(cid, isUseful) {
       const name = formatCid(cid);
-      if (isUseful) await kept.takeFrom(unjudged, name);
-      else await unjudged.remove(name);
+      if (!isUseful) return await unjudged.remove(name);
+      if (await kept.takeFrom(unjudged, name)) watcher?.noteKept(name);
     },
   };
+}
+
+/** Where the cache in `dir` has a file that was found useful. */
+export function keptPath(dir: string, name: string): string {
+  return join(dir, name + SUFFIX);
 }
 
 async function read(
@@ -78,7 +97,7 @@ async function read(
   if (file === null) return null;
   let read: BoundedRead;
   try {
-    read = await readVerified(cid, file.stream, file.size, maxBytes);
+    read = await readVerified(cid, file.source, file.size, maxBytes);
   } catch {
     await shelf.remove(name);
     return null;
@@ -90,25 +109,28 @@ async function read(
 
 async function readVerified(
   cid: CID,
-  car: ReadableStream<Uint8Array>,
+  file: ByteSource,
   bytesMax: number,
   maxBytes: number,
 ): Promise<BoundedRead> {
-  const blocks = readCar(car, { bytesMax, blocksMax: DAG_VISITS_MAX });
-  const source = {
-    async get(wanted: CID): Promise<Uint8Array> {
-      const { done, value } = await blocks.next();
-      // `put` wrote each block once, in the order in which the walk asks for them.
-      if (done || blockKey(value.cid) !== blockKey(wanted)) {
-        throw new KhachapuriError("invalid_input", "not the block that comes next");
-      }
-      return value.bytes;
+  const car = new CarReader(file, { bytesMax, blocksMax: DAG_VISITS_MAX });
+  // `put` wrote each block once, in the order in which the walk asks for them.
+  const next = async (wanted: CID, place?: Place): Promise<CarBlock> => {
+    const block = await car.next(place);
+    if (block && blockKey(block.cid) === blockKey(wanted)) return block;
+    throw new KhachapuriError("invalid_input", "not the block that comes next");
+  };
+  const source: BlockSource = {
+    async get(wanted) {
+      const { bytes, verified } = await next(wanted);
+      await verified;
+      return bytes;
     },
+    getLeaf: (wanted, place) => next(wanted, { key: blockKey(wanted), bytes: place }),
   };
   try {
     return await readBoundedFile(cid, source, maxBytes);
   } finally {
-    await blocks.return(undefined);
-    await car.cancel().catch(() => {});
+    await car.close();
   }
 }

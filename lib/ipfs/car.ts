@@ -1,54 +1,86 @@
 /**
  * CARv1 (https://ipld.io/specs/transport/car/carv1/): a header and blocks in a row. Reading is
- * incremental: a block is verified as soon as it is complete, and nothing is buffered beyond it.
+ * incremental: a block is verified as soon as it is complete, while the next one comes.
  */
-import { type Block, type CID, decodeCid, formatCid, isContentOf, isInline } from "../cid.ts";
+import { type Block, blockKey, type CID, formatCid, isContentOfSoon, isInline } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { Leisure } from "../leisure.ts";
-import {
-  BLOCK_BYTES_MAX,
-  CAR_CID_BYTES_MAX,
-  CAR_HEADER_BYTES_MAX,
-  VARINT_BYTES_MAX,
-} from "../limits.ts";
+import { BLOCK_BYTES_MAX, CAR_CID_BYTES_MAX, CAR_HEADER_BYTES_MAX } from "../limits.ts";
+import { type ByteSource, streamSource } from "./byte_source.ts";
+import { CarInput, type CarLimits, malformed } from "./car_input.ts";
+import { decodeContentCid, isCheckable } from "./content_cid.ts";
 import type { Dag } from "./dag.ts";
 import { encodeVarint } from "./varint.ts";
 
-/** Read before every section, so a caller may raise them while it learns what to expect. */
-export interface CarLimits {
-  bytesMax: number;
-  blocksMax: number;
-}
+export type { CarLimits };
 
-/** DAG-CBOR of the map `{roots: [one 36-byte CID], version: 1}`, around the CID. */
+/** DAG-CBOR of the map `{roots: [one CID], version: 1}`, around the CID. */
 const HEADER_START = [0xa2, 0x65, ...ascii("roots")];
 const HEADER_END = [0x67, ...ascii("version"), 0x01];
-const ONE_ROOT = [0x81, 0xd8, 0x2a, 0x58, 0x25, 0x00];
+const ONE_ROOT = [0x81, 0xd8, 0x2a];
 const CARV2_PRAGMA = [0xa1, 0x67, ...ascii("version"), 0x02];
 
 /** A CAR with one root, its blocks in the order of the DAG. */
 export function writeCar(dag: Dag): Uint8Array<ArrayBuffer> {
-  const parts = [...carParts(dag)];
-  const car = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
+  const car = new Uint8Array(carBytes(dag));
   let at = 0;
-  for (const part of parts) {
+  for (const part of carParts(dag)) {
     car.set(part, at);
     at += part.length;
   }
   return car;
 }
 
+/** How many bytes its CAR has. */
+export function carBytes(dag: Dag): number {
+  let bytes = 0;
+  for (const part of carParts(dag)) bytes += part.length;
+  return bytes;
+}
+
 /** The same piece by piece; the blocks' bytes are not copied. */
 export function* carParts(dag: Dag): Iterable<Uint8Array> {
-  const cid = dag.root.toV1().bytes;
-  const header = [...HEADER_START, ...ONE_ROOT, ...cid, ...HEADER_END];
-  yield encodeVarint(header.length);
-  yield Uint8Array.from(header);
+  yield carHeader(dag.root);
   for (const block of dag.blocks) {
-    yield encodeVarint(block.cid.bytes.length + block.bytes.length);
-    yield block.cid.bytes;
+    yield sectionHead(block);
     yield block.bytes;
   }
+}
+
+/** What a CAR with one root begins with. */
+export function carHeader(root: CID): Uint8Array {
+  const header = headerNaming(root.toV1());
+  return Uint8Array.of(...encodeVarint(header.length), ...header);
+}
+
+/** The header that names one root as it is, without its length. */
+export function headerNaming({ bytes }: CID): Uint8Array {
+  const cid = [0x00, ...bytes];
+  const length = cid.length < 24 ? [0x40 + cid.length] : [0x58, cid.length];
+  return Uint8Array.of(...HEADER_START, ...ONE_ROOT, ...length, ...cid, ...HEADER_END);
+}
+
+/** What stands before a block's bytes: how long the section is, and the cid. */
+export function sectionHead({ cid, bytes }: Block): Uint8Array {
+  const length = encodeVarint(cid.bytes.length + bytes.length);
+  const head = new Uint8Array(length.length + cid.bytes.length);
+  head.set(length);
+  head.set(cid.bytes, length.length);
+  return head;
+}
+
+/** A block as it came. */
+export interface CarBlock extends Block {
+  /** Resolves when `bytes` turned out to be what `cid` says; rejects `ipfs_mismatch` when not. */
+  verified: Promise<void>;
+}
+
+/** Where a block's bytes are wanted, should it be the one that comes next. */
+export interface Place {
+  /** The block's (`blockKey`). */
+  key: string;
+  /** As long as the block is said to be. */
+  bytes: Uint8Array;
 }
 
 /**
@@ -61,26 +93,57 @@ export async function* readCar(
   stream: ReadableStream<Uint8Array>,
   limits: CarLimits,
 ): AsyncGenerator<Block> {
-  const reader = stream.getReader();
+  const car = new CarReader(streamSource(stream), limits);
   try {
-    const input = new Input(reader, limits);
-    const leisure = new Leisure();
-    await readHeader(input);
-    for (let blocks = 1;; blocks++) {
-      const length = await input.varint("end allowed");
-      if (length === null) return;
-      if (blocks > limits.blocksMax) throw malformed(`more than ${limits.blocksMax} blocks`);
-      const block = await readSection(input, length);
-      const isContent = await leisure.slice(length, () => isContentOf(block.cid, block.bytes));
-      if (!isContent) throw mismatch(block.cid);
+    for (let block = await car.next(); block !== null; block = await car.next()) {
+      await block.verified;
       yield block;
     }
   } finally {
-    await reader.cancel().catch(() => {});
+    await car.close();
   }
 }
 
-async function readHeader(input: Input): Promise<void> {
+/** As `readCar`, for a reader that knows where it wants a block, and by when it must be verified. */
+export class CarReader {
+  readonly #input: CarInput;
+  readonly #leisure = new Leisure();
+  #blocks = 0;
+  #hasBegun = false;
+
+  constructor(private readonly source: ByteSource, private readonly limits: CarLimits) {
+    this.#input = new CarInput(source, limits);
+  }
+
+  /**
+   * @param place filled when the next block is the one that is wanted there and as long
+   * @returns null at the end
+   * @throws KhachapuriError `invalid_input`
+   */
+  async next(place?: Place): Promise<CarBlock | null> {
+    if (!this.#hasBegun) await readHeader(this.#input);
+    this.#hasBegun = true;
+    const length = await this.#input.varint("end allowed");
+    if (length === null) return null;
+    if (++this.#blocks > this.limits.blocksMax) {
+      throw malformed(`more than ${this.limits.blocksMax} blocks`);
+    }
+    const block = await readSection(this.#input, length, place);
+    const verified = this.#leisure.slice(length, () => isContentOfSoon(block.cid, block.bytes))
+      .then((isContent) => {
+        if (!isContent) throw mismatch(block.cid);
+      });
+    // Who reads on may come to await it later.
+    verified.catch(() => {});
+    return { ...block, verified };
+  }
+
+  async close(): Promise<void> {
+    await this.source.close();
+  }
+}
+
+async function readHeader(input: CarInput): Promise<void> {
   const length = await input.varint();
   if (length === 0 || length > CAR_HEADER_BYTES_MAX) {
     throw malformed(`a header of ${length} bytes`);
@@ -95,83 +158,37 @@ async function readHeader(input: Input): Promise<void> {
 }
 
 /** Not verified yet. */
-async function readSection(input: Input, length: number): Promise<Block> {
+async function readSection(
+  input: CarInput,
+  length: number,
+  place: Place | undefined,
+): Promise<Block> {
   if (length === 0 || length > CAR_CID_BYTES_MAX + BLOCK_BYTES_MAX) {
     throw malformed(`a section of ${length} bytes`);
   }
-  const section = await input.take(length);
-  const { cid, length: cidBytes } = decodeSectionCid(section);
-  return { cid, bytes: section.subarray(cidBytes) };
+  input.count(length);
+  const { cid, length: cidBytes } = decodeSectionCid(
+    await input.peek(Math.min(length, CAR_CID_BYTES_MAX)),
+  );
+  const size = length - cidBytes;
+  if (size > BLOCK_BYTES_MAX) throw malformed(`a section of ${length} bytes`);
+  input.skip(cidBytes);
+  const isWanted = size === place?.bytes.length && blockKey(cid) === place.key;
+  return { cid, bytes: await input.read(size, isWanted ? place.bytes : undefined) };
 }
 
 function decodeSectionCid(section: Uint8Array): { cid: CID; length: number } {
   try {
-    const decoded = decodeCid(section);
+    const decoded = decodeContentCid(section);
+    const { code, size } = decoded.cid.multihash;
+    if (!isCheckable(decoded.cid)) {
+      throw new Error(`hash 0x${code.toString(16)} of ${size} bytes, which we can't check`);
+    }
     if (!isInline(decoded.cid)) return decoded;
   } catch (cause) {
     throw malformed(cause instanceof Error ? cause.message : String(cause), cause);
   }
   throw malformed("an identity CID, which is never in a CAR");
-}
-
-/** The bytes of a stream, taken in exact amounts. */
-class Input {
-  #chunk = new Uint8Array();
-  #taken = 0;
-
-  constructor(
-    readonly reader: ReadableStreamDefaultReader<Uint8Array>,
-    readonly limits: CarLimits,
-  ) {}
-
-  /** Exactly `length` bytes: a view of what arrived where possible, else one copy. */
-  async take(length: number): Promise<Uint8Array> {
-    this.#taken += length;
-    if (this.#taken > this.limits.bytesMax) {
-      throw malformed(`more than ${this.limits.bytesMax} bytes`);
-    }
-    if (this.#chunk.length >= length) return this.#cut(length);
-    const bytes = new Uint8Array(length);
-    for (let at = 0; at < length;) {
-      if (this.#chunk.length === 0 && !(await this.#pull())) throw malformed("it is cut off");
-      const part = this.#cut(Math.min(length - at, this.#chunk.length));
-      bytes.set(part, at);
-      at += part.length;
-    }
-    return bytes;
-  }
-
-  async varint(): Promise<number>;
-  async varint(end: "end allowed"): Promise<number | null>;
-  async varint(end?: "end allowed"): Promise<number | null> {
-    let value = 0;
-    for (let index = 0; index < VARINT_BYTES_MAX; index++) {
-      while (this.#chunk.length === 0) {
-        if (await this.#pull()) continue;
-        if (index === 0 && end !== undefined) return null;
-        throw malformed("it is cut off");
-      }
-      const byte = this.#cut(1)[0]!;
-      this.#taken++;
-      value += (byte & 0x7f) * 2 ** (7 * index);
-      if (byte === 0 && index > 0) throw malformed("a varint is longer than needed");
-      if (byte < 0x80) return value;
-    }
-    throw malformed(`a varint of more than ${VARINT_BYTES_MAX} bytes`);
-  }
-
-  #cut(length: number): Uint8Array {
-    const part = this.#chunk.subarray(0, length);
-    this.#chunk = this.#chunk.subarray(length);
-    return part;
-  }
-
-  async #pull(): Promise<boolean> {
-    const { done, value } = await this.reader.read();
-    if (done) return false;
-    this.#chunk = value as Uint8Array<ArrayBuffer>;
-    return true;
-  }
 }
 
 function ascii(text: string): number[] {
@@ -181,8 +198,4 @@ function ascii(text: string): number[] {
 /** The failure of bytes that are not what `cid` says. */
 export function mismatch(cid: CID): KhachapuriError {
   return new KhachapuriError("ipfs_mismatch", `received bytes that are not ${formatCid(cid)}`);
-}
-
-function malformed(what: string, cause?: unknown): KhachapuriError {
-  return new KhachapuriError("invalid_input", `not a CAR that we can use: ${what}`, { cause });
 }

@@ -35,6 +35,9 @@ export interface UnixfsData {
   data: Uint8Array;
   fileSize: number;
   blockSizes: number[];
+  /** Of a shard of a directory: the multicodec of the hash of names, and places for them. */
+  hashType: number;
+  fanout: number;
 }
 
 interface Field {
@@ -103,6 +106,7 @@ export function decodeUnixfs(bytes: Uint8Array): UnixfsData {
   let type: UnixfsType | undefined;
   let data: Uint8Array | undefined;
   let fileSize: number | undefined;
+  let [hashType, fanout] = [0, 0];
   const blockSizes: number[] = [];
   for (const { number, value } of fields(bytes)) {
     if (number === 1 && typeof value === "number" && type === undefined) {
@@ -114,12 +118,16 @@ export function decodeUnixfs(bytes: Uint8Array): UnixfsData {
       fileSize = value;
     } else if (number === 4 && value !== null) {
       pushBlockSizes(blockSizes, value);
+    } else if (number === 5 && typeof value === "number") {
+      hashType = value;
+    } else if (number === 6 && typeof value === "number") {
+      fanout = value;
     } else if (number <= 4) {
       throw malformed(`field ${number} of UnixFS data is repeated or of the wrong type`);
     }
   }
   if (type === undefined) throw malformed("UnixFS data without a type");
-  return { type, data: data ?? NO_BYTES, fileSize: fileSize ?? 0, blockSizes };
+  return { type, data: data ?? NO_BYTES, fileSize: fileSize ?? 0, blockSizes, hashType, fanout };
 }
 
 /** Writers differ: one field a size, or all of them packed into one. */

@@ -32,7 +32,15 @@ export interface Fetcher {
   judge(cid: CID, isUseful: boolean): Promise<void>;
 }
 
+/** Files that are kept on this machine, and need no gateway. */
+export interface KeptSource {
+  /** Verified; null when it is not kept here. @throws KhachapuriError `invalid_input` */
+  readFile(cid: CID, maxBytes: number): Promise<Uint8Array | null>;
+}
+
 export interface FetcherOptions {
+  /** Asked first. */
+  kept?: KeptSource;
   /** Base URLs of trustless gateways in the order in which to ask them. */
   gateways: readonly string[];
   cache: BlockCache | null;
@@ -68,8 +76,11 @@ export function createFetcher(options: FetcherOptions): Fetcher {
   const shared = new Map<string, Shared>();
 
   const load = async (cid: CID, maxBytes: number, signal: AbortSignal) => {
+    const kept = await options.kept?.readFile(cid, maxBytes);
+    if (kept) return kept;
     const cached = await cache?.get(cid, maxBytes);
     if (cached) return cached;
+    if (options.kept && candidates.length === 0) throw notKept(cid);
     const file = await retrieve(candidates, cid, maxBytes, { network, clock, signal });
     await cache?.put(cid, file.blocks);
     return file.bytes;
@@ -226,6 +237,16 @@ function nobodyToAsk(candidates: readonly Candidate[]): KhachapuriError {
   }
   return new KhachapuriError("ipfs_unavailable", "every IPFS gateway asked us to wait", {
     retryAfterSeconds: Math.min(...honest.map(({ operator }) => operator.waitSeconds())),
+  });
+}
+
+function notKept(cid: CID): KhachapuriError {
+  const message = `${formatCid(cid)} is not kept here, and no IPFS gateway is asked`;
+  return new KhachapuriError("not_found", message, {
+    hints: [
+      "one wrong letter makes another cid: compare it with the one that deploy printed",
+      "else deploy it to this provider, or name a trustless gateway in `gateways` of config.json",
+    ],
   });
 }
 

@@ -5,10 +5,12 @@
 import * as v from "valibot";
 import { type CID, formatCid, parseCid } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
-import { KUBO_ANSWER_BYTES_MAX, KUBO_TIMEOUT_MS } from "../limits.ts";
+import { KUBO_ANSWER_BYTES_MAX } from "../limits.ts";
+import { multipart } from "../multipart.ts";
 import { parseJson, parseShape } from "../shape.ts";
 import { whyUnreachable } from "../unreachable.ts";
-import { writeCar } from "./car.ts";
+import { upload, type UploadAnswer } from "../upload.ts";
+import { carBytes, carParts } from "./car.ts";
 import type { Dag } from "./dag.ts";
 
 export interface Kubo {
@@ -20,8 +22,9 @@ export interface Kubo {
 
 export interface PublishOptions {
   kubo: Kubo;
-  fetch?: typeof fetch;
-  signal?: AbortSignal;
+  /** Called with all bytes that have gone out so far. */
+  onSent?: ((bytes: number) => void) | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 const importLine = v.object({
@@ -39,27 +42,8 @@ export async function publish(dag: Dag, options: PublishOptions): Promise<void> 
   const { kubo } = options;
   const url = new URL("api/v0/dag/import", withSlash(kubo.url));
   url.searchParams.set("pin-roots", "true");
-  const form = new FormData();
-  const car = new Blob([writeCar(dag)], { type: "application/octet-stream" });
-  form.set("file", car, `${formatCid(dag.root)}.car`);
-  const timeout = AbortSignal.timeout(KUBO_TIMEOUT_MS);
-  const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
-  let status: number;
-  let answer: string;
-  try {
-    const response = await (options.fetch ?? fetch)(url, {
-      method: "POST",
-      body: form,
-      headers: kubo.token === undefined ? {} : { authorization: `Bearer ${kubo.token}` },
-      redirect: "error",
-      signal,
-    });
-    status = response.status;
-    answer = await readText(response);
-  } catch (cause) {
-    options.signal?.throwIfAborted();
-    throw unavailable(kubo, `did not answer: ${whyUnreachable(cause)}`, cause);
-  }
+  const { status, bytes } = await send(dag, url, options);
+  const answer = new TextDecoder().decode(bytes);
   if (status === 401 || status === 403) {
     throw new KhachapuriError("access_denied", `${url.host} refused the import (HTTP ${status})`, {
       hints: ["check the token of `kubo` in config.json, and the node's API.Authorizations"],
@@ -67,6 +51,36 @@ export async function publish(dag: Dag, options: PublishOptions): Promise<void> 
   }
   if (status !== 200) throw unavailable(kubo, `answered HTTP ${status}: ${answer.slice(0, 200)}`);
   checkAnswer(dag.root, answer, kubo);
+}
+
+async function send(
+  dag: Dag,
+  url: URL,
+  { kubo, onSent, signal }: PublishOptions,
+): Promise<UploadAnswer> {
+  const { contentType, ...body } = multipart({}, {
+    field: "file",
+    name: `${formatCid(dag.root)}.car`,
+    contentType: "application/octet-stream",
+    bytes: carBytes(dag),
+    parts: carParts(dag),
+  });
+  try {
+    return await upload({
+      url,
+      method: "POST",
+      headers: {
+        "content-type": contentType,
+        ...(kubo.token === undefined ? {} : { authorization: `Bearer ${kubo.token}` }),
+      },
+      body: { ...body, onSent },
+      answerBytesMax: KUBO_ANSWER_BYTES_MAX,
+      signal,
+    });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw unavailable(kubo, `did not take it: ${whyUnreachable(cause)}`, cause);
+  }
 }
 
 /** One JSON object a line; the one with our root must be among them, and no other root. */
@@ -93,17 +107,6 @@ function isSame(reported: string, root: CID): boolean {
   } catch {
     return false;
   }
-}
-
-async function readText(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  if (response.body === null) return text;
-  for await (const part of response.body) {
-    text += decoder.decode(part, { stream: true });
-    if (text.length > KUBO_ANSWER_BYTES_MAX) throw new Error("the answer does not end");
-  }
-  return text;
 }
 
 function unavailable(kubo: Kubo, what: string, cause?: unknown): KhachapuriError {

@@ -2,7 +2,7 @@
  * One file from one gateway: as a CAR in one request where the gateway does that, block by block
  * where it does not or where its CAR ends too early. What either way brings is verified first.
  */
-import { blockKey, type CID, formatCid, isContentOf, RAW } from "../cid.ts";
+import { blockKey, type CID, formatCid, isContentOfSoon, RAW } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { Leisure } from "../leisure.ts";
 import {
@@ -11,7 +11,8 @@ import {
   DAG_VISITS_MAX,
   GATEWAY_BLOCKS_IN_FLIGHT_MAX,
 } from "../limits.ts";
-import { mismatch, readCar } from "./car.ts";
+import { type ByteSource, streamSource } from "./byte_source.ts";
+import { type CarBlock, CarReader, mismatch, type Place } from "./car.ts";
 import { type GatewayAnswer, type Network, requestGateway } from "./http.ts";
 import { type BlockSource, readUnixfsFile, type UnixfsFile } from "./unixfs.ts";
 
@@ -65,36 +66,51 @@ function carThenBlocks(
   const limits = { bytesMax: CAR_SLACK_BYTES, blocksMax: DAG_VISITS_MAX };
   const early = new Map<string, Uint8Array>();
   const delivered = new Set<string>();
-  let car: ReturnType<typeof readCar> | "not asked for" | "none" = "not asked for";
+  let car: CarReader | "not asked for" | "none" = "not asked for";
 
-  const next = async () => {
+  const next = async (place?: Place) => {
     if (car === "not asked for") car = await openCar(gateway, root, retrieval, limits) ?? "none";
-    if (car === "none") return null;
-    const { done, value } = await car.next();
-    return done ? null : value;
+    return car === "none" ? null : await car.next(place);
   };
-  const fromCar = async (wanted: string): Promise<Uint8Array | null> => {
-    for (let block = await next(); block !== null; block = await next()) {
+  const fromCar = async (wanted: string, place?: Uint8Array): Promise<CarBlock | null> => {
+    const wish = place && { key: wanted, bytes: place };
+    for (let block = await next(wish); block !== null; block = await next(wish)) {
       const key = blockKey(block.cid);
-      if (key === wanted) return block.bytes;
+      if (key === wanted) return block;
+      await block.verified;
       if (!delivered.has(key)) early.set(key, block.bytes.slice());
     }
     return null;
   };
+  const verifiedFromCar = async (wanted: string): Promise<Uint8Array | null> => {
+    const block = await fromCar(wanted);
+    await block?.verified;
+    return block && block.bytes;
+  };
+  const take = (key: string): Uint8Array | undefined => {
+    const bytes = early.get(key);
+    early.delete(key);
+    delivered.add(key);
+    return bytes;
+  };
   return {
     async get(cid) {
       const key = blockKey(cid);
-      const bytes = early.get(key) ?? await unlessBroken(fromCar(key)) ?? await fallback.get(cid);
-      early.delete(key);
-      delivered.add(key);
-      return bytes;
+      return take(key) ?? await unlessBroken(verifiedFromCar(key)) ?? await fallback.get(cid);
+    },
+    async getLeaf(cid, place) {
+      const key = blockKey(cid);
+      const bytes = take(key);
+      const block = bytes ? null : await unlessBroken(fromCar(key, place));
+      if (block) return block;
+      return { bytes: bytes ?? await fallback.get(cid), verified: Promise.resolve() };
     },
     announce(children, fileBytes) {
       limits.bytesMax = Math.max(limits.bytesMax, CAR_SLACK_BYTES + 1.25 * fileBytes);
       fallback.announce?.(children, fileBytes);
     },
     async close() {
-      if (typeof car !== "string") await car.return(undefined);
+      if (typeof car !== "string") await car.close();
     },
   };
 
@@ -127,7 +143,7 @@ async function openCar(
     signal: retrieval.signal,
   });
   if (answer !== null && isCar(answer.contentType)) {
-    return readCar(withProgress(answer, retrieval), limits);
+    return new CarReader(bodyOf(answer, retrieval), limits);
   }
   await answer?.body.cancel().catch(() => {});
   gateway.withoutCar = true;
@@ -191,21 +207,21 @@ async function fetchBlock(
     await answer?.body.cancel().catch(() => {});
     throw unavailable(gateway, "does not answer with blocks");
   }
-  const bytes = await readBlock(gateway, withProgress(answer, retrieval), retrieval.signal);
-  const isContent = await leisure.slice(bytes.length, () => isContentOf(cid, bytes));
+  const bytes = await readBlock(gateway, bodyOf(answer, retrieval), retrieval.signal);
+  const isContent = await leisure.slice(bytes.length, () => isContentOfSoon(cid, bytes));
   if (!isContent) throw mismatch(cid);
   return bytes;
 }
 
 async function readBlock(
   gateway: Gateway,
-  body: ReadableStream<Uint8Array>,
+  body: ByteSource,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   try {
-    for await (const part of body) {
+    for (let part = await body.read(); part !== null; part = await body.read()) {
       parts.push(part);
       length += part.length;
       if (length > BLOCK_BYTES_MAX) break;
@@ -213,6 +229,8 @@ async function readBlock(
   } catch (cause) {
     signal.throwIfAborted();
     throw unavailable(gateway, "broke off in a block", cause);
+  } finally {
+    await body.close();
   }
   if (length > BLOCK_BYTES_MAX) throw unavailable(gateway, "sends blocks of more than 2 MiB");
   if (parts.length === 1) return parts[0]!;
@@ -225,17 +243,8 @@ async function readBlock(
   return bytes;
 }
 
-function withProgress(answer: GatewayAnswer, retrieval: Retrieval): ReadableStream<Uint8Array> {
-  const reader = answer.body.getReader();
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await reader.read();
-      if (done) return controller.close();
-      retrieval.progress(value.length);
-      controller.enqueue(value);
-    },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
+function bodyOf(answer: GatewayAnswer, retrieval: Retrieval): ByteSource {
+  return streamSource(answer.body, (bytes) => retrieval.progress(bytes));
 }
 
 function blockUrl(gateway: Gateway, cid: CID, format: "car" | "raw"): URL {

@@ -4,14 +4,15 @@
  */
 import { join } from "node:path";
 import { Leisure } from "../leisure.ts";
+import { type ByteSource, fileSource } from "./byte_source.ts";
 
 export interface Shelf {
   /** The file, least recently used last from now on; null when it is not there. */
-  open(name: string): Promise<{ stream: ReadableStream<Uint8Array>; size: number } | null>;
+  open(name: string): Promise<{ source: ByteSource; size: number } | null>;
   /** Writes the file whole or not at all; nothing comes of it when it can't be written. */
   write(name: string, parts: Iterable<Uint8Array>): Promise<void>;
-  /** Moves a file here; nothing comes of it when `other` does not have it. */
-  takeFrom(other: Shelf, name: string): Promise<void>;
+  /** Moves a file here. @returns whether `other` had it, and it is here now */
+  takeFrom(other: Shelf, name: string): Promise<boolean>;
   /** Counts as a use, also for the next process. */
   touch(name: string): Promise<void>;
   remove(name: string): Promise<void>;
@@ -24,13 +25,13 @@ export interface Shelf {
 export interface ShelfBounds {
   bytesMax: number;
   filesMax: number;
+  /** Told of each file that is here no more. */
+  onGone?: (name: string) => void;
 }
 
 const TEMPORARY = ".part";
 /** What the usual file systems give out at least. */
 const BLOCK_BYTES = 4_096;
-/** Read at a time: a large file in pieces of 64 KiB costs more than verifying it. */
-const READ_BYTES = 1024 * 1024;
 
 /** Opens (or makes) the folder, mode 0700; other files in it are left alone. */
 export async function openShelf(
@@ -66,9 +67,9 @@ class Folder implements Shelf {
     try {
       const file = await Deno.open(this.#path(name));
       const { size } = await file.stat();
-      return { stream: piecesOf(file, Math.min(Math.max(size, 1), READ_BYTES)), size };
+      return { source: fileSource(file, new Leisure()), size };
     } catch {
-      this.#forget(name);
+      if (this.files.has(name)) this.#drop(name);
       return null;
     }
   }
@@ -94,26 +95,28 @@ class Folder implements Shelf {
     }
   }
 
-  async takeFrom(other: Shelf, name: string): Promise<void> {
+  async takeFrom(other: Shelf, name: string): Promise<boolean> {
     const path = other.giveUp(name);
-    if (path === null) return;
+    if (path === null) return false;
     try {
       await Deno.rename(path, this.#path(name));
       await this.touch(name);
       await this.makeRoom();
+      return this.files.has(name);
     } catch {
       await Deno.remove(path).catch(() => {});
+      return false;
     }
   }
 
   giveUp(name: string): string | null {
     if (!this.files.has(name)) return null;
-    this.#forget(name);
+    this.#drop(name);
     return this.#path(name);
   }
 
   async remove(name: string): Promise<void> {
-    this.#forget(name);
+    this.#drop(name);
     await Deno.remove(this.#path(name)).catch(() => {});
   }
 
@@ -135,32 +138,15 @@ class Folder implements Shelf {
     this.#total += bytes;
   }
 
+  #drop(name: string): void {
+    this.#forget(name);
+    this.bounds.onGone?.(name);
+  }
+
   #forget(name: string): void {
     this.#total -= this.files.get(name) ?? 0;
     this.files.delete(name);
   }
-}
-
-/** The file from where it stands, closed when it was read or is wanted no more. */
-function piecesOf(file: Deno.FsFile, pieceBytes: number): ReadableStream<Uint8Array> {
-  const leisure = new Leisure();
-  return new ReadableStream({
-    async pull(controller) {
-      // Fresh memory costs about as much as what is read into it.
-      const read = async () => {
-        const piece = new Uint8Array(pieceBytes);
-        return { piece, length: await file.read(piece) };
-      };
-      const { piece, length } = await leisure.slice(pieceBytes, read).catch((error) => {
-        file.close();
-        throw error;
-      });
-      if (length !== null) return controller.enqueue(piece.subarray(0, length));
-      file.close();
-      controller.close();
-    },
-    cancel: () => file.close(),
-  }, { highWaterMark: 0 });
 }
 
 /** @throws when it would be larger than `bytesMax` */

@@ -12,8 +12,21 @@ import { decodeNode, decodeUnixfs, type PbNode, type UnixfsData } from "./dag_pb
 export interface BlockSource {
   /** The bytes of `cid`, verified. */
   get(cid: CID): Promise<Uint8Array> | Uint8Array;
+  /**
+   * Puts the bytes of a leaf to `place`, which is as long as the leaf is said to be. What is read
+   * on meanwhile is worth nothing unless all that was read turns out to be verified.
+   */
+  getLeaf?(cid: CID, place: Uint8Array): Promise<Leaf>;
   /** Says ahead which blocks come next, in order, and how many bytes of a file they hold. */
   announce?(children: readonly CID[], fileBytes: number): void;
+}
+
+/** A leaf as it came. */
+export interface Leaf {
+  /** `place`, or bytes elsewhere, which may be more or less. */
+  bytes: Uint8Array;
+  /** Rejects when the bytes are not the content of the cid. */
+  verified: Promise<void>;
 }
 
 /** A whole file and the blocks that prove it: each once, in depth-first order. */
@@ -28,6 +41,9 @@ export type BoundedRead =
   /** `fileBytes` is what its root says; nothing below the root was read. */
   | { kind: "too large"; fileBytes: number };
 
+/** Leaves that are hashed while the next are read: further ones would only take memory. */
+const CHECKS_BESIDE = 2;
+
 interface FileNode {
   data: Uint8Array;
   children: { cid: CID; fileBytes: number }[];
@@ -40,6 +56,8 @@ interface Walk {
   /** Bytes of `output` written so far. */
   written: number;
   visits: number;
+  /** Of leaves, begun and not awaited. */
+  checks: Promise<void>[];
   /** Every block used so far: a file may use one many times, a transfer may carry it once. */
   used: Map<string, Block>;
 }
@@ -82,9 +100,11 @@ export async function readBoundedFile(
     output: new Uint8Array(node.fileBytes),
     written: 0,
     visits: 0,
+    checks: [],
     used: new Map([[blockKey(root), { cid: root, bytes: block }]]),
   };
   await visitNode(walk, node, 1);
+  await Promise.all(walk.checks);
   return { kind: "read", file: { bytes: walk.output, blocks: [...walk.used.values()] } };
 }
 
@@ -95,9 +115,9 @@ async function visitNode(walk: Walk, node: FileNode, depth: number): Promise<voi
   for (const { cid, fileBytes } of node.children) {
     if (depth === DAG_DEPTH_MAX) throw unreadable(cid, `deeper than ${DAG_DEPTH_MAX} levels`);
     if (++walk.visits > DAG_VISITS_MAX) throw unreadable(cid, `over ${DAG_VISITS_MAX} nodes`);
-    const bytes = walk.used.get(blockKey(cid))?.bytes ?? await fetchBlock(walk, cid);
-    if (cid.code === RAW) visitLeaf(walk, cid, bytes, fileBytes);
+    if (cid.code === RAW) await visitLeaf(walk, cid, fileBytes);
     else {
+      const bytes = walk.used.get(blockKey(cid))?.bytes ?? await fetchBlock(walk, cid);
       const child = readFileNode(cid, bytes);
       if (child.fileBytes !== fileBytes) throw sizeLie(cid, fileBytes, child.fileBytes);
       if (!isInline(cid) && !walk.used.has(blockKey(cid))) {
@@ -110,14 +130,29 @@ async function visitNode(walk: Walk, node: FileNode, depth: number): Promise<voi
 }
 
 /** Leaves are remembered as views of the output, so that a file is not held twice. */
-function visitLeaf(walk: Walk, cid: CID, bytes: Uint8Array, fileBytes: number): void {
-  if (bytes.length !== fileBytes) throw sizeLie(cid, fileBytes, bytes.length);
+async function visitLeaf(walk: Walk, cid: CID, fileBytes: number): Promise<void> {
   const end = walk.written + fileBytes;
-  walk.output.set(bytes, walk.written);
+  const place = walk.output.subarray(walk.written, end);
+  const bytes = await readLeaf(walk, cid, place);
+  if (bytes.length !== fileBytes) throw sizeLie(cid, fileBytes, bytes.length);
+  if (bytes !== place) place.set(bytes);
   if (!isInline(cid) && !walk.used.has(blockKey(cid))) {
-    walk.used.set(blockKey(cid), { cid, bytes: walk.output.subarray(walk.written, end) });
+    walk.used.set(blockKey(cid), { cid, bytes: place });
   }
   walk.written = end;
+}
+
+/** Verified already, or among the walk's checks if it is as long as `place`. */
+async function readLeaf(walk: Walk, cid: CID, place: Uint8Array): Promise<Uint8Array> {
+  const { source, checks } = walk;
+  const used = walk.used.get(blockKey(cid));
+  if (used) return used.bytes;
+  if (isInline(cid) || !source.getLeaf || place.length === 0) return await fetchBlock(walk, cid);
+  const { bytes, verified } = await source.getLeaf(cid, place);
+  if (bytes.length !== place.length) await verified;
+  else checks.push(verified);
+  if (checks.length > CHECKS_BESIDE) await checks.shift();
+  return bytes;
 }
 
 function fetchBlock(walk: Walk, cid: CID): Promise<Uint8Array> | Uint8Array {

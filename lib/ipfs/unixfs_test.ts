@@ -363,3 +363,25 @@ Deno.test("any bytes as a root end in a file or in invalid_input, quickly", asyn
       );
   }));
 });
+
+Deno.test("a leaf that turns out to be other content fails the file, whichever of many it is", async () => {
+  const bytes = new Uint8Array(10 * 1_000).map((_, at) => at / 1_000);
+  const { root, blocks } = importFile(bytes, { chunkBytes: 1_000, widthMax: 10 });
+  const leaves = blocks.filter(({ cid }) => cid.code === RAW).length;
+  for (let lie = 0; lie <= leaves; lie++) {
+    let served = 0;
+    const source: BlockSource = {
+      get: (cid) => blocks.find((block) => blockKey(block.cid) === blockKey(cid))!.bytes,
+      getLeaf(cid, place) {
+        place.set(this.get(cid) as Uint8Array);
+        const isLie = served++ === lie;
+        const verified = isLie ? Promise.reject(new Error("a lie")) : Promise.resolve();
+        verified.catch(() => {});
+        return Promise.resolve({ bytes: place, verified });
+      },
+    };
+    const reading = readUnixfsFile(root, source, 100_000);
+    if (lie < leaves) await assert.rejects(reading, /a lie/);
+    else assert.deepEqual((await reading).bytes, bytes);
+  }
+});

@@ -57,6 +57,12 @@ function assertRecipients(recipients: readonly string[]): void {
   });
 }
 
+/** A spec, and which of the identities opened it. */
+export interface OpenedSpec {
+  readonly spec: Spec;
+  readonly identity: string;
+}
+
 /**
  * Decrypts and parses a spec; its signature is not checked here (`verifySpec`).
  * @returns null when it is encrypted to somebody else
@@ -66,27 +72,36 @@ export async function openSpec(
   bytes: Uint8Array,
   identities: readonly string[],
 ): Promise<Spec | null> {
+  return (await openSealedSpec(bytes, identities))?.spec ?? null;
+}
+
+/**
+ * As `openSpec`, with the identity that it takes: each is tried in its turn.
+ * @throws KhachapuriError as `openSpec`
+ */
+export async function openSealedSpec(
+  bytes: Uint8Array,
+  identities: readonly string[],
+): Promise<OpenedSpec | null> {
   if (bytes.length > SPEC_BYTES_MAX) throw malformed(`larger than ${SPEC_BYTES_MAX} bytes`);
   const kind = envelopeKind(bytes);
-  const fitting = identities.filter((identity) => identityKind(identity) === kind);
-  if (fitting.length === 0) return null;
-  const text = await decrypt(bytes, fitting);
-  return text === null ? null : parseSpec(parseJson(text, "spec", "invalid_spec"));
+  for (const identity of identities) {
+    if (identityKind(identity) !== kind) continue;
+    const text = await decrypt(bytes, identity);
+    if (text === null) continue;
+    return { spec: parseSpec(parseJson(text, "spec", "invalid_spec")), identity };
+  }
+  return null;
 }
 
 function identityKind(identity: string): IdentityKind {
   return identity.startsWith("AGE-SECRET-KEY-PQ-1") ? "pq" : "x25519";
 }
 
-async function decrypt(
-  bytes: Uint8Array,
-  identities: readonly string[],
-): Promise<string | null> {
+async function decrypt(bytes: Uint8Array, identity: string): Promise<string | null> {
   const decrypter = new Decrypter();
-  for (const identity of identities) {
-    const isHybrid = identityKind(identity) === "pq";
-    decrypter.addIdentity(isHybrid ? new HybridIdentity(identity) : identity);
-  }
+  const isHybrid = identityKind(identity) === "pq";
+  decrypter.addIdentity(isHybrid ? new HybridIdentity(identity) : identity);
   let plain: Uint8Array;
   try {
     plain = await decrypter.decrypt(bytes);

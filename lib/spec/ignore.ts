@@ -1,63 +1,83 @@
-/** Which files of a folder stay out of its program: `.khachapuriignore`, written as .gitignore. */
+/**
+ * Which files of a folder stay out of its program: what nobody wants published (left_out.ts), and
+ * what `.khachapuriignore` names, written as .gitignore (gitignore(5)). As with git, each folder
+ * may have one of its own, for what is in it.
+ */
+import ignore, { type Ignore } from "ignore";
 import { withoutMark } from "../files.ts";
+import { LEFT_OUT, namesLeftOut } from "./left_out.ts";
 
-/** Beside the program's files; not packed itself. */
+/** Beside the files that it is about; not packed itself. */
 export const IGNORE_FILE = ".khachapuriignore";
 
-/** Whether a path (with forward slashes) stays out, and with a folder all that is in it. */
-export type Ignore = (path: string, isFolder: boolean) => boolean;
+/** git tells `A` from `a` where the file system does, as it does where programs run. */
+const OPTIONS = { ignorecase: false };
 
-interface Rule {
-  pattern: RegExp;
-  isFolderOnly: boolean;
-  isBack: boolean;
-}
+/** The rules for one folder and what is in it; they never change. */
+export class Ignores {
+  /** Those of a folder that says nothing. */
+  static readonly usual = new Ignores(ignore(OPTIONS), ignore(OPTIONS).add(LEFT_OUT));
 
-/** Reads the patterns of one file as gitignore(5) describes them: the last that fits decides. */
-export function parseIgnore(text: string): Ignore {
-  const rules = withoutMark(text).split("\n").map(parseRule).filter((rule) => rule !== null);
-  return (path, isFolder) => {
-    const rule = rules.findLast(({ pattern, isFolderOnly }) =>
-      (isFolder || !isFolderOnly) && pattern.test(path)
+  /**
+   * @param said what the folders say
+   * @param usual what is left out without being said, and what they say of that by its name
+   */
+  private constructor(private readonly said: Ignore, private readonly usual: Ignore) {}
+
+  /**
+   * With the rules of a folder's own, which come before those of the folders above.
+   * @param folder relative to the program's; "" for that itself
+   */
+  with(folder: string, text: string): Ignores {
+    const rules = withoutMark(text).split(/\r?\n/).map(readRule).filter((rule) => rule !== null);
+    const rooted = (rule: Rule) => patternOf(rule, folder);
+    return new Ignores(
+      ignore(OPTIONS).add(this.said).add(rules.map(rooted)),
+      ignore(OPTIONS).add(this.usual).add(
+        rules.filter(({ body }) => namesLeftOut(body)).map(rooted),
+      ),
     );
-    return rule !== undefined && !rule.isBack;
-  };
-}
+  }
 
-function parseRule(line: string): Rule | null {
-  let text = line.replace(/\r$/, "").replace(/(?<!\\) +$/, "");
-  if (text === "" || text.startsWith("#")) return null;
-  const isBack = text.startsWith("!");
-  if (isBack) text = text.slice(1);
-  const isFolderOnly = text.endsWith("/");
-  if (isFolderOnly) text = text.slice(0, -1);
-  const isAnchored = text.includes("/");
-  if (text.startsWith("/")) text = text.slice(1);
-  const start = isAnchored ? "^" : "^(?:.*/)?";
-  try {
-    return { pattern: new RegExp(`${start}${expression(text)}$`, "su"), isFolderOnly, isBack };
-  } catch {
-    return null; // A class without its end, or one that runs backwards, fits nothing.
+  /** Whether a path (with forward slashes) stays out, and with a folder all that is in it. */
+  isOut(path: string, isFolder: boolean): boolean {
+    return this.said.ignores(asked(path, isFolder)) || this.isLeftOut(path, isFolder);
+  }
+
+  /** Whether it stays out without any folder having said so. */
+  isLeftOut(path: string, isFolder: boolean): boolean {
+    const name = asked(path, isFolder);
+    return this.usual.ignores(name) && !this.said.ignores(name);
   }
 }
 
-const TOKEN = /^\*\*\/|\/\*\*\/|\/\*\*$|\*+|\?|\[[!^]?\]?[^\]]*\]|\\?./gsu;
-
-function expression(glob: string): string {
-  return glob.replaceAll(TOKEN, (token) => {
-    if (token === "**/") return "(?:.*/)?";
-    if (token === "/**/") return "/(?:.*/)?";
-    if (token === "/**") return "/.*";
-    if (token.startsWith("*")) return "[^/]*";
-    if (token === "?") return "[^/]";
-    if (token.length > 1 && token.startsWith("[")) return classOf(token);
-    const character = token.length > 1 && token.startsWith("\\") ? token.slice(1) : token;
-    return character.replace(/[\\^$.*+?()[\]{}|/]/gu, "\\$&");
-  });
+function asked(path: string, isFolder: boolean): string {
+  return isFolder ? `${path}/` : path;
 }
 
-function classOf(token: string): string {
-  const isNot = /^\[[!^]/.test(token);
-  const inside = token.slice(isNot ? 2 : 1, -1).replaceAll(/[\\[\]^]/gu, "\\$&");
-  return isNot ? `(?!/)[^${inside}]` : `(?!/)[${inside}]`;
+interface Rule {
+  /** Takes back what an earlier one says. */
+  isBack: boolean;
+  body: string;
+}
+
+/** Null for a comment, and for a line that says nothing. */
+function readRule(line: string): Rule | null {
+  if (line.startsWith("#")) return null;
+  const isBack = line.startsWith("!");
+  const body = isBack ? line.slice(1) : line;
+  return /^[/ ]*$/.test(body) ? null : { isBack, body };
+}
+
+/** A rule of a folder's as one of the program's. */
+function patternOf({ isBack, body }: Rule, folder: string): string {
+  const sign = isBack ? "!" : "";
+  if (folder === "") return sign + body;
+  // With a slash that is not at its end it is about one place, else about every depth.
+  const isPlace = /\/(?! *$)/.test(body);
+  return `${sign}/${literal(folder)}/${isPlace ? body.replace(/^\//, "") : `**/${body}`}`;
+}
+
+function literal(path: string): string {
+  return path.replace(/[\\*?[\]]/g, "\\$&");
 }

@@ -7,6 +7,7 @@ import {
   generateX25519Identity,
   identityToRecipient,
 } from "age-encryption";
+import { basename, dirname, join } from "node:path";
 import * as v from "valibot";
 import type { LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
@@ -56,6 +57,14 @@ export async function recipientOf(identity: string): Promise<string> {
     // The cause would quote the secret.
     throw new KhachapuriError("invalid_input", "not an age identity");
   }
+}
+
+/**
+ * A recipient as people tell it from others: a post-quantum one has 1,959 characters. Its end is
+ * random and a checksum.
+ */
+export function shortRecipient(recipient: string): string {
+  return `${recipient.slice(0, recipient.startsWith("age1pq1") ? 11 : 8)}…${recipient.slice(-12)}`;
 }
 
 /**
@@ -161,6 +170,15 @@ export async function renewKeys(
   await createPrivateJsonFile(earlier, before);
   await replaceJsonFile(path, after, 0o600);
   return earlier;
+}
+
+/** What `renewKeys` has kept beside a key file, newest first; it may have been made anew since. */
+export async function earlierKeyFiles(path: string): Promise<string[]> {
+  const beginning = `${basename(path)}.`;
+  const items = await Array.fromAsync(Deno.readDir(dirname(path))).catch(() => []);
+  const isEarlier = ({ name }: Deno.DirEntry) =>
+    name.startsWith(beginning) && /^\d{4}-[\dT-]+Z$/.test(name.slice(beginning.length));
+  return items.filter(isEarlier).map(({ name }) => join(dirname(path), name)).sort().reverse();
 }
 
 /**

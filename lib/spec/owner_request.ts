@@ -28,10 +28,10 @@ export const OWNER_REQUEST_SECONDS = 300n;
 
 export interface OwnerQuestion extends EscrowDomain {
   /**
-   * "logs" of one deployment or the "deployments" of the owner; a provider's operator asks it to
-   * "settle" in the same form, as the owner of what it is due.
+   * "logs" of one deployment, a "dry-run" of it, or the "deployments" of the owner; a provider's
+   * operator asks it to "settle" in the same form, as the owner of what it is due.
    */
-  action: "logs" | "deployments" | "settle";
+  action: "logs" | "dry-run" | "deployments" | "settle";
   /** The deployment's cid; empty for "deployments". */
   subject: string;
   owner: Address;
@@ -47,7 +47,7 @@ const requestShape = v.strictObject({
   signature: hexShape(65),
 });
 
-/** The JSON body of `POST /logs` and `POST /deployments`. */
+/** The JSON body of `POST /logs`, `POST /dry-run` and `POST /deployments`. */
 export type OwnerRequest = v.InferOutput<typeof requestShape>;
 
 function typedData({ chainId, escrow, ...message }: OwnerQuestion) {

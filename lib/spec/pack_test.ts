@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { makeFolder } from "../../worlds/home.ts";
 import { unpackProgram } from "./unpack.ts";
-import { listProgram, packProgram } from "./pack.ts";
+import { packProgram } from "./pack.ts";
+import { listProgram } from "./program_listing.ts";
 
 /** A folder as `npm install` leaves it, made in the order that is asked for. */
 async function npmProgram(dir: string, isBackwards = false): Promise<void> {

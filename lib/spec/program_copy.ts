@@ -5,7 +5,7 @@
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { inSlices } from "../slices.ts";
-import { listProgram, type PackedEntry, unreadable } from "./pack.ts";
+import { listProgram, type PackedEntry, unreadable } from "./program_listing.ts";
 import { foldersOf } from "./program_path.ts";
 import { assertTree } from "./zip_reader.ts";
 

@@ -1,8 +1,9 @@
 /** What is looked at to judge whether a program can be started: some of it, some of the machine. */
-import { basename, join, normalize } from "node:path";
+import { basename, normalize } from "node:path";
 import { PROGRAM_PATH_BYTES_MAX } from "../limits.ts";
 import { familyOf, RUNTIME_FOLDERS } from "../runtime.ts";
 import { type Executable, EXECUTABLE_HEAD_BYTES, readExecutable } from "./executable.ts";
+import { type ProgramView, unpackedView } from "./program_view.ts";
 
 /** What is started, as a spec says it. */
 export interface StartCommand {
@@ -49,75 +50,64 @@ const HOME = "/app";
 const SCRIPT_DEPTH = 5;
 
 /**
- * Looks at an unpacked program, and at this machine as far as its start needs it.
- * @param dir the program's folder; its links lead nowhere else
+ * Looks at a program, and at this machine as far as its start needs it.
+ * @param program its folder, unpacked, whose links lead nowhere else; or a view of it
  */
-export async function readStart(dir: string, command: StartCommand): Promise<StartFacts> {
+export async function readStart(
+  program: string | ProgramView,
+  command: StartCommand,
+): Promise<StartFacts> {
+  const view = typeof program === "string" ? unpackedView(program) : program;
   const entrypoint = command.entrypoint.replace(/^(\.\/)+/, "");
-  const path = join(dir, entrypoint);
-  const info = await Deno.stat(path).catch(() => null);
-  const kind = info === null ? await absence(path) : info.isFile ? "file" : "folder";
-  const neighbours = info === null ? await namesIn(dir) : [];
-  const executable = ((info?.mode ?? 0) & 0o111) !== 0;
+  const info = await view.look(entrypoint);
+  const kind = info === null ? await absence(view, entrypoint) : info.isFile ? "file" : "folder";
+  const neighbours = info === null ? await view.names() : [];
+  const executable = info?.executable ?? false;
   const size = kind === "file" ? info!.size : 0;
   const facts = { entrypoint, kind, executable, size, neighbours } as const;
   if (size === 0) return { ...facts, head: new Uint8Array(), starter: null, interpreter: null };
-  return { ...facts, ...await startedWith(dir, path, command.env, SCRIPT_DEPTH) };
+  return { ...facts, ...await startedWith(view, entrypoint, command.env, SCRIPT_DEPTH) };
 }
 
 /** What starts a file; where that is a script of the program's own, what starts that one. */
 async function startedWith(
-  dir: string,
+  view: ProgramView,
   path: string,
   env: StartCommand["env"],
   depth: number,
 ): Promise<Pick<StartFacts, "head" | "starter" | "interpreter">> {
-  const head = await readAt(path, 0, EXECUTABLE_HEAD_BYTES);
+  const head = await view.read(path, 0, EXECUTABLE_HEAD_BYTES);
   const executable = readExecutable(head);
   const interpreter = interpreterOf(executable, env);
-  const starter = await starterOf(dir, path, executable, interpreter);
+  const starter = await starterOf(view, path, executable, interpreter);
   const isOwn = starter?.place === "program" && starter.isThere;
   if (isOwn && depth > 1 && executable.kind === "script") {
-    const inner = await startedWith(dir, within(dir, starter.name), env, depth - 1);
+    const inner = await startedWith(view, within(starter.name), env, depth - 1);
     if (inner.starter !== null) return { ...inner, head };
   }
   return { head, starter, interpreter };
 }
 
 /** A link in a program may lead to what is made, or mounted, later: to start it must be there. */
-async function absence(path: string): Promise<"missing" | "dangling"> {
-  return await Deno.lstat(path).then(() => "dangling" as const, () => "missing" as const);
-}
-
-async function namesIn(dir: string): Promise<string[]> {
-  const entries = await Array.fromAsync(Deno.readDir(dir)).catch(() => []);
-  return entries.filter(({ isFile }) => isFile).map(({ name }) => name).sort();
-}
-
-async function readAt(path: string, offset: number, bytes: number): Promise<Uint8Array> {
-  using file = await Deno.open(path);
-  await file.seek(offset, Deno.SeekMode.Start);
-  const buffer = new Uint8Array(bytes);
-  let filled = 0;
-  for (let got; filled < bytes && (got = await file.read(buffer.subarray(filled)));) filled += got;
-  return buffer.subarray(0, filled);
+async function absence(view: ProgramView, path: string): Promise<"missing" | "dangling"> {
+  return await view.has(path) ? "dangling" : "missing";
 }
 
 async function starterOf(
-  dir: string,
+  view: ProgramView,
   path: string,
   executable: Executable,
   asked: string | null,
 ): Promise<Starter | null> {
   if (executable.kind === "elf" && executable.loader) {
     const { offset, size } = executable.loader;
-    const isInside = offset + size <= (await Deno.stat(path)).size;
+    const isInside = offset + size <= (await view.look(path))!.size;
     const length = Math.min(size, PROGRAM_PATH_BYTES_MAX);
-    const bytes = isInside ? await readAt(path, offset, length) : new Uint8Array();
-    return await look(dir, new TextDecoder().decode(bytes).replace(/\0[^]*$/, ""));
+    const bytes = isInside ? await view.read(path, offset, length) : new Uint8Array();
+    return await look(view, new TextDecoder().decode(bytes).replace(/\0[^]*$/, ""));
   }
   if (executable.kind !== "script" || executable.interpreter === "") return null;
-  const interpreter = await look(dir, executable.interpreter);
+  const interpreter = await look(view, executable.interpreter);
   if (asked === null || asked.includes("/") || !interpreter.isThere) return interpreter;
   for (const folder of RUNTIME_FOLDERS) {
     const name = `${folder}/${asked}`;
@@ -145,10 +135,11 @@ function searchedName({ interpreter, argument }: Executable & { kind: "script" }
   return option!.startsWith("-S") && /^[^-="'\\$][^="'\\$]*$/.test(name) ? name : null;
 }
 
-async function look(dir: string, name: string): Promise<Starter> {
+async function look(view: ProgramView, name: string): Promise<Starter> {
   const path = normalize(name.startsWith("/") ? name : `${HOME}/${name}`);
   if (path.startsWith(`${HOME}/`)) {
-    const isThere = await isExecutable(within(dir, name));
+    const file = await view.look(within(name));
+    const isThere = file?.isFile === true && file.executable;
     return { name, place: "program", isThere, near: [] };
   }
   if (!VISIBLE.test(path)) return { name, place: "outside", isThere: false, near: [] };
@@ -156,9 +147,9 @@ async function look(dir: string, name: string): Promise<Starter> {
   return { name, place: "machine", isThere, near: isThere ? [] : await near(path) };
 }
 
-/** Where a file of the program's, by the name that it has for it, really is. */
-function within(dir: string, name: string): string {
-  return join(dir, normalize(name.startsWith("/") ? name : `${HOME}/${name}`).slice(HOME.length));
+/** A file's path in the program, by the name that the program has for it. */
+function within(name: string): string {
+  return normalize(name.startsWith("/") ? name : `${HOME}/${name}`).slice(HOME.length + 1);
 }
 
 async function isExecutable(path: string): Promise<boolean> {

@@ -9,6 +9,9 @@ import {
   STARTED,
   writeProgramFile,
 } from "../../worlds/spec/start_cases.ts";
+import { readProgram } from "./pack.ts";
+import { listProgram } from "./program_listing.ts";
+import { packedView } from "./program_view.ts";
 import { readStart } from "./start_facts.ts";
 import { assertStarts, startFault } from "./start_fault.ts";
 
@@ -18,7 +21,13 @@ async function judged({ files, mode, entrypoint = "./main", env = {} }: StartCas
     for (const [name, content] of Object.entries(files)) {
       await writeProgramFile(dir, name, content, mode);
     }
-    fault = startFault(await readStart(dir, { entrypoint, env }), Deno.build.arch);
+    const facts = await readStart(dir, { entrypoint, env });
+    // A program of folders alone is none.
+    await writeProgramFile(dir, "more/data", "");
+    // Whoever publishes it looks at what is in memory, a provider at what is unpacked.
+    const packed = packedView(await readProgram(dir, await listProgram(dir)));
+    assert.deepEqual(await readStart(packed, { entrypoint, env }), facts);
+    fault = startFault(facts, Deno.build.arch);
   });
   return fault as ReturnType<typeof startFault>;
 }

@@ -273,14 +273,15 @@ export class Call {
 
   /** What the caller asked: mostly our own URL, which then is not made anew for each call. */
   #base(): URL {
-    const { target: { form, cid }, request: { host, sender } } = this.arrival;
+    const { target: { form, cid, name }, request: { host, sender } } = this.arrival;
     const { webDomain } = this.parts.programs;
     // Where nobody says which scheme it was, it is taken to be that of our own URL.
     const isOurScheme = sender.scheme === null || webDomain.protocol === `${sender.scheme}:`;
     if (form === "path" && isOurScheme) return webDomain;
-    const asked = form === "root" ? URL.parse(`http://${host}`) : null;
+    const ownScheme = form === "root" ? "http:" : form === "domain" ? webDomain.protocol : null;
+    const asked = ownScheme === null ? null : URL.parse(`${ownScheme}//${host}`);
     const base = asked ?? new URL(webDomain);
-    if (form === "host") base.hostname = `${cid}.${webDomain.hostname}`;
+    if (form === "host") base.hostname = `${name ?? cid}.${webDomain.hostname}`;
     if (sender.scheme !== null) base.protocol = sender.scheme;
     return base;
   }

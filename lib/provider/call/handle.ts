@@ -1,5 +1,6 @@
 /** Answers a call: once, or under an Idempotency-Key as often as it is sent and charged once. */
 import { KhachapuriError } from "../../errors.ts";
+import { noteCall } from "../../leisure.ts";
 import { REQUEST_HEADER_BYTES_MAX, REQUEST_TARGET_BYTES_MAX } from "../../limits.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
@@ -28,11 +29,14 @@ export async function handleCall(
   target: DeploymentTarget,
   request: HttpRequest,
 ): Promise<Answer> {
+  noteCall();
   assertSizes(request, parts.gate.requestBytes);
   const arrival: Arrival = { target, request };
   const call = await Call.open(parts, arrival);
   try {
-    const key = call.bill.source === "caller" ? requestKey(request.fields, call.bill) : null;
+    const key = call.bill.source === "caller"
+      ? requestKey(request.fields, call.bill, target)
+      : null;
     if (key && request.upgrade !== null) throw unkeepable();
     return key ? await answerUnderKey(call, key) : await answerOnce(call);
   } catch (error) {

@@ -22,7 +22,7 @@ export const IDEMPOTENCY_HEADER = "Idempotency-Key";
 /** On an answer that was given, and charged, before. */
 export const REPLAYED_HEADER = "Idempotency-Replayed";
 
-/** What a request is known by: payer, lane, deployment and key. */
+/** What a request is known by: payer, lane, deployment or the name that it was called by, and key. */
 export interface RequestKey {
   /** Their digest. */
   readonly id: Uint8Array;
@@ -105,10 +105,15 @@ interface Row {
 }
 
 /**
- * The key of a request, or null when it has none.
+ * The key of a request, or null when it has none. One that is sent again to a name is the same,
+ * though the name may point elsewhere by now: it was paid for.
  * @throws KhachapuriError `invalid_input` unless it is a quoted string (RFC 8941) or a bare one
  */
-export function requestKey(fields: FieldReader, bill: Bill): RequestKey | null {
+export function requestKey(
+  fields: FieldReader,
+  bill: Bill,
+  { name }: Pick<DeploymentTarget, "name"> = {},
+): RequestKey | null {
   const text = fields.get(IDEMPOTENCY_HEADER);
   if (text === null) return null;
   const key = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/.exec(text)?.[1] ?? text;
@@ -117,7 +122,8 @@ export function requestKey(fields: FieldReader, bill: Bill): RequestKey | null {
     throw new KhachapuriError("invalid_input", `${IDEMPOTENCY_HEADER} has ${most}`);
   }
   const { payer, scope, cid } = bill;
-  const id = createHash("sha256").update(JSON.stringify([payer, scope, cid, key])).digest();
+  const called = name === undefined ? cid : `name ${name}`;
+  const id = createHash("sha256").update(JSON.stringify([payer, scope, called, key])).digest();
   return { id: new Uint8Array(id), payer };
 }
 

@@ -148,3 +148,13 @@ Deno.test("requests differ by method, path, query, content type and body", () =>
   assert.equal(new Set(prints).size, prints.length);
   assert.equal(of("POST", "/a", "text/plain", "0x1"), prints[0]);
 });
+
+Deno.test("under a name a request stays the same when the name moves, and is no other's", () => {
+  const fields = new Headers({ "idempotency-key": "k" });
+  const idOf = (cid: string, name?: string) =>
+    requestKey(fields, { ...BILL, cid: cid as CidText }, name === undefined ? {} : { name })!.id;
+  assert.deepEqual(idOf("bafyone", "blog"), idOf("bafytwo", "blog"));
+  assert.notDeepEqual(idOf("bafyone", "blog"), idOf("bafyone", "shop"));
+  assert.notDeepEqual(idOf("bafyone", "blog"), idOf("bafyone"));
+  assert.notDeepEqual(idOf("bafyone"), idOf("bafytwo"));
+});

@@ -23,6 +23,13 @@ export class Absences {
     return absence && absence.until > this.now() ? absence.error : null;
   }
 
+  /** It is here now: what could not be had of a cid, or of what names begin with it. */
+  forget(cid: string): void {
+    for (const name of [...this.#known.keys()]) {
+      if (name === cid || name.startsWith(`${cid}:`)) this.#known.delete(name);
+    }
+  }
+
   /** Remembers a failure that says that nobody has it, or for less that our gateways failed. */
   note(name: string, error: unknown): void {
     const ms = error instanceof KhachapuriError ? rememberedMs(error) : 0;

@@ -2,11 +2,12 @@
  * What the owners of deployments agreed to: the price that their permits pay and the terms that
  * they signed. A provider that changes either knows by this whom it leaves behind.
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { deploymentLane, permitFromJson } from "../../permit.ts";
 import type { Deployment } from "./deployment.ts";
+import { hasTable, readRecords } from "./records_reader.ts";
 import type { Tariff } from "./tariff.ts";
 
 const SCHEMA = `
@@ -66,14 +67,10 @@ export interface Agreed {
  * them; nothing where there are no records yet. Nothing is changed.
  */
 export function readAgreed(path: string): Agreed {
-  if (!isFile(path)) return { agreements: [], tariffs: [] };
-  const database = new DatabaseSync(path, { readOnly: true });
-  try {
-    const agreements = hasTable(database, "agreed") ? agreementsIn(database) : [];
-    return { agreements, tariffs: hasTable(database, "tariffs") ? tariffsIn(database) : [] };
-  } finally {
-    database.close();
-  }
+  return {
+    agreements: readRecords(path, "agreed", agreementsIn) ?? [],
+    tariffs: readRecords(path, "tariffs", tariffsIn) ?? [],
+  };
 }
 
 /** What the records of an earlier release lack is null. */
@@ -107,18 +104,4 @@ export function tariffsIn(database: DatabaseSync): Tariff[] {
     terms: JSON.parse(terms as string) as Hex[],
     since: BigInt(since as number),
   }));
-}
-
-function hasTable(database: DatabaseSync, name: string): boolean {
-  const table = database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?");
-  return table.get(name) !== undefined;
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

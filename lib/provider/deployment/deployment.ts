@@ -7,4 +7,6 @@ export interface Deployment {
   readonly spec: Spec;
   /** What the spec says about this provider. */
   readonly entry: ProviderEntry;
+  /** Which of our keys it is encrypted to, as `shortRecipient` has it; absent where nobody asks. */
+  readonly recipient?: string;
 }

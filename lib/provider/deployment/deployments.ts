@@ -14,8 +14,9 @@ import {
 } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import type { EscrowDomain } from "../../permit.ts";
-import { openSpec } from "../../spec/envelope.ts";
+import { openSealedSpec } from "../../spec/envelope.ts";
 import { creditsMax } from "../../spec/credits.ts";
+import { recipientOf, shortRecipient } from "../../spec/keys.ts";
 import { type Spec, specEntryFor } from "../../spec/schema.ts";
 import { verifySpec } from "../../spec/signature.ts";
 import { Absences } from "./absences.ts";
@@ -40,6 +41,8 @@ export interface DeploymentsOptions {
   seller: EscrowDomain & { provider: Address };
   registrations: Pick<Registrations, "isKnown">;
   stops: Pick<Stops, "has">;
+  /** A spec was opened, and is good. */
+  onOpened?(deployment: Deployment): void;
   now?: () => number;
 }
 
@@ -105,6 +108,11 @@ export class Deployments {
     return this.#refused.get(cid) ?? null;
   }
 
+  /** What could not be had is here now. */
+  forgetAbsence(cid: CidText): void {
+    this.#absences.forget(cid);
+  }
+
   /** @throws KhachapuriError what is remembered against it */
   #recall(cid: CidText): Deployment | undefined {
     const known = this.#known.get(cid);
@@ -152,6 +160,7 @@ export class Deployments {
     try {
       const deployment = await load(this.#options, cid, signal);
       this.#known.set(cid, deployment);
+      this.#options.onOpened?.(deployment);
       await this.#options.fetcher.judge(parseCid(cid), true);
       return deployment;
     } catch (error) {
@@ -199,15 +208,16 @@ async function load(
       throw unfit(error, "invalid_spec", "what this cid holds is no deployment");
     },
   );
-  const spec = await openSpec(sealed, identities);
-  if (!spec) throw misdirected("this deployment is encrypted to another provider's key");
+  const opened = await openSealedSpec(sealed, identities);
+  if (!opened) throw misdirected("this deployment is encrypted to another provider's key");
+  const { spec, identity } = opened;
   // What costs little first: signatures are a millisecond each.
   const entry = specEntryFor(spec, { ...seller, address: seller.provider });
   if (!entry) throw misdirected("this deployment names another provider, chain or escrow");
   if (!options.takesTerms(cid, entry.terms)) throw termsRefused(entry.terms);
   assertOffered(spec, options);
   await verifySpec(spec);
-  return { cid, spec, entry };
+  return { cid, spec, entry, recipient: shortRecipient(await recipientOf(identity)) };
 }
 
 function termsRefused(signed: Hex): KhachapuriError {

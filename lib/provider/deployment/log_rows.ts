@@ -20,6 +20,7 @@ export class LogRows {
   readonly #trimToBytes: StatementSync;
   readonly #dropOldest: StatementSync;
   readonly #select: StatementSync;
+  readonly #last: StatementSync;
   readonly #newest: StatementSync;
 
   /**
@@ -61,6 +62,9 @@ export class LogRows {
       `SELECT rowid AS number, ${column} AS text FROM ${name}
        WHERE cid = ? AND rowid > ? ORDER BY rowid`,
     );
+    this.#last = database.prepare(
+      `SELECT ${column} AS text FROM ${name} WHERE cid = ? ORDER BY rowid DESC LIMIT 1`,
+    );
     this.#newest = database.prepare(`SELECT MAX(rowid) AS number FROM ${name}`);
     this.#bytes = sumOf(database.prepare(`SELECT ${size} AS bytes FROM ${name}`).all());
   }
@@ -94,6 +98,11 @@ export class LogRows {
   /** A deployment's rows with a higher number, in their order. */
   after(cid: CidText, number: number): LogRow[] {
     return this.#select.all(cid, number) as unknown as LogRow[];
+  }
+
+  /** The text of a deployment's last row; null: it has none. */
+  last(cid: CidText): string | null {
+    return this.#last.get(cid)?.text as string | undefined ?? null;
   }
 
   /** The highest number; 0: there is none. */

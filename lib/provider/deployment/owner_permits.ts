@@ -8,7 +8,7 @@ import type { Address, Hex } from "viem";
 import { UNPAID_RENEWALS_MAX } from "../../limits.ts";
 import { type Permit, permitFromJson, permitToJson } from "../../permit.ts";
 import type { Deployment } from "./deployment.ts";
-import { durably } from "./durably.ts";
+import { durably } from "../../durably.ts";
 import type { Registrations } from "./registrations.ts";
 
 const SCHEMA = `

@@ -27,6 +27,8 @@ export interface Programs {
    * too many are being opened, or all that is unpacked is in use
    */
   acquire(spec: Spec): Promise<ProgramFolder>;
+  /** What could not be had is here now. */
+  forgetAbsence(cid: string): void;
   /** What unpacked programs take of the disk now. */
   footprint(): Footprint;
   /** Leaves what an earlier process left to the next one, as far as it is not removed yet. */
@@ -87,6 +89,10 @@ class ProgramStore implements Programs {
 
   constructor(private readonly options: ProgramsOptions, private readonly sweep: Sweep) {
     this.#absences = new Absences(options.now ?? Date.now);
+  }
+
+  forgetAbsence(cid: string): void {
+    this.#absences.forget(cid);
   }
 
   footprint(): Footprint {

@@ -6,6 +6,7 @@ import { REGISTRATIONS_REMEMBERED_MAX } from "../../limits.ts";
 import { deploymentLane } from "../../permit.ts";
 import type { Agreements } from "./agreements.ts";
 import type { Deployment } from "./deployment.ts";
+import { SealedTo } from "./sealed_to.ts";
 import type { Stops } from "./stops.ts";
 import type { TariffBook } from "./tariff_book.ts";
 
@@ -29,6 +30,7 @@ export class Registrations {
   readonly #added = new Set<CidText>();
   /** Lanes that deployments count on, by payer. */
   readonly #lanes = new Set<string>();
+  readonly #sealedTo: SealedTo;
   readonly #owners = new Set<Address>();
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
@@ -42,6 +44,7 @@ export class Registrations {
     private readonly now: () => number,
   ) {
     database.exec(SCHEMA);
+    this.#sealedTo = new SealedTo(database);
     for (const { owner, id } of database.prepare("SELECT owner, id FROM deployments").all()) {
       this.#lanes.add(laneKey(owner as Address, deploymentLane(id as Hex)));
       this.#owners.add(owner as Address);
@@ -62,6 +65,7 @@ export class Registrations {
     this.tariffs.note(cid);
     this.#insert.run(cid, id, owner, this.now());
     this.agreements.note(deployment);
+    this.#sealedTo.note(deployment);
     this.#lanes.add(laneKey(owner, deploymentLane(id)));
     this.#owners.add(owner);
   }

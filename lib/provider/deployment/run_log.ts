@@ -164,6 +164,14 @@ export class RunLog {
     };
   }
 
+  /** A deployment's latest run; null: none is kept. */
+  last(cid: CidText): LoggedRun | null {
+    const waiting = this.#waiting.runs.get(cid)?.at(-1);
+    if (waiting) return waiting;
+    const text = this.#runs.last(cid);
+    return text === null ? null : parseRun(text);
+  }
+
   close(): void {
     this.followers.close();
     if (this.#timer !== null) clearTimeout(this.#timer);

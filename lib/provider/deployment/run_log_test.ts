@@ -72,6 +72,25 @@ Deno.test("a deployment keeps its latest hundred runs", async () => {
   });
 });
 
+Deno.test("a deployment's latest run is known, whether it has been written or waits for that", async () => {
+  await withFile((path) => {
+    const records = openRecords(path);
+    const { runLog } = records;
+    assert.equal(runLog.last(A), null);
+    runLog.add(A, { ...RUN, at: 1 });
+    runLog.add(B, { ...RUN, at: 9 });
+    assert.equal(runLog.last(A)?.at, 1);
+    runLog.read(A);
+    assert.deepEqual(runLog.last(A), { ...RUN, at: 1 });
+    runLog.add(A, { ...RUN, at: 2 });
+    assert.equal(runLog.last(A)?.at, 2);
+    records.close();
+    const again = openRecords(path);
+    assert.deepEqual([again.runLog.last(A)?.at, again.runLog.last(B)?.at], [2, 9]);
+    again.close();
+  });
+});
+
 Deno.test("log lines that cannot be written are lost, and nothing else", async () => {
   await withFile((path) => {
     const losses: unknown[] = [];

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { KhachapuriError } from "../../errors.ts";
 import type { Spec } from "../../spec/schema.ts";
-import { durably } from "./durably.ts";
+import { durably } from "../../durably.ts";
 
 /** An id is its owner's word only: keyed by both, nobody can stop another's deployment. */
 type Stoppable = Pick<Spec, "owner" | "id">;

@@ -8,7 +8,7 @@ import type { Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import type { Keep } from "../../keep.ts";
 import { agreementsIn, tariffsIn } from "./agreements.ts";
-import { durably } from "./durably.ts";
+import { durably } from "../../durably.ts";
 import { type Beginning, beginningOf, type FirstOffer } from "./first_tariffs.ts";
 import {
   areTermsTaken,

@@ -1,7 +1,6 @@
 /** Sees that a program's folder changes, or the file of its environment. */
 import { dirname, relative } from "node:path";
-import { type Ignore, parseIgnore } from "../../spec/ignore.ts";
-import { readIgnore } from "../../spec/pack.ts";
+import { FolderIgnores } from "../../spec/folder_ignores.ts";
 
 /** Changes that follow each other within it are one, ms: who saves writes several files. */
 const QUIET_MS = 20;
@@ -35,7 +34,7 @@ type Matters = (path: string, kind: Deno.FsEvent["kind"]) => boolean;
 
 export class Watch implements Disposable {
   readonly #options: WatchOptions;
-  #isIgnored: Ignore = parseIgnore("");
+  #ignores: FolderIgnores;
   #folder: Followed | null = null;
   /** Which folder is watched: another may come to have its name. */
   #identity: string | null = null;
@@ -48,11 +47,11 @@ export class Watch implements Disposable {
   /** Watches from now on. */
   constructor(options: WatchOptions) {
     this.#options = options;
+    this.#ignores = new FolderIgnores(options.dir);
     this.#open();
     this.#looking = setInterval(() => void this.#look(), LOOK_MS);
     Deno.unrefTimer(this.#looking);
     if (this.#isBeside(options.envFile)) this.#watchEnvironment(options.envFile);
-    void this.#readIgnore();
   }
 
   [Symbol.dispose](): void {
@@ -113,11 +112,9 @@ export class Watch implements Disposable {
   /** Whether a path is, or was, the program's. */
   #isOfProgram(path: string): boolean {
     const name = relative(this.#options.dir, path);
-    if (name === ".git" || name.startsWith(".git/") || EDITORS_OWN.test(name)) return false;
-    const parts = name.split("/");
-    return !parts.some((_, index) =>
-      this.#isIgnored(parts.slice(0, index + 1).join("/"), index < parts.length - 1)
-    );
+    // The folder itself, or where it was moved to.
+    if (name === "" || name.startsWith("../")) return true;
+    return !EDITORS_OWN.test(name) && !this.#ignores.isOut(name);
   }
 
   async #look(): Promise<void> {
@@ -147,12 +144,7 @@ export class Watch implements Disposable {
   #settle(): void {
     this.#burst?.settle();
     this.#burst = null;
-    void this.#readIgnore();
-  }
-
-  /** A file that cannot be read is for whoever builds to tell. */
-  async #readIgnore(): Promise<void> {
-    this.#isIgnored = await readIgnore(this.#options.dir).catch(() => this.#isIgnored);
+    this.#ignores = new FolderIgnores(this.#options.dir);
   }
 }
 

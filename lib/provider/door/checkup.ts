@@ -6,17 +6,20 @@ import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { type ContractLocation, formatCaip10 } from "../../caip.ts";
 import { type ProviderRecord, resolveProvider } from "../../chain/ens.ts";
 import { formatUsdc } from "../../chain/usdc.ts";
-import type { Config, ProviderConfig } from "../../config.ts";
+import { type Config, type ProviderConfig, resolveFromHome } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { PROBE_TIMEOUT_MS } from "../../limits.ts";
 import { runtimesText } from "../../runtime.ts";
-import { recipientOf } from "../../spec/keys.ts";
+import { type KeyFile, recipientOf } from "../../spec/keys.ts";
 import { whyUnreachable } from "../../unreachable.ts";
+import { recordsPath } from "../deployment/records.ts";
 import { findRuntimes } from "../program/runtimes.ts";
 import { openBackstage } from "../program/stage.ts";
 import { judgeEndpoint } from "./chain_endpoints.ts";
 import type { Finding, Findings, Look } from "./findings.ts";
 import { readLeftBehind, tellLeftBehind } from "./left_behind.ts";
+import { lostIdentities, tellLost, tellUnheld, unheldRecipients } from "./lost_keys.ts";
+import { checkNameServers } from "./names.ts";
 import {
   type Connected,
   preflight,
@@ -38,6 +41,7 @@ const EMPTY_CID = "bafkqaaa";
 /** In the order in which one would mend them. */
 const PARTS = [
   "keys",
+  "identities",
   "chain",
   "rpc",
   "gateway",
@@ -50,6 +54,7 @@ const PARTS = [
   "operator",
   "collector",
   "name",
+  "dns",
   "web domain",
 ];
 
@@ -71,14 +76,31 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
     const find = options.findRuntimes ?? findRuntimes;
     await findings.look("runtimes", () => checkRuntimes(find, host, memoryMb));
   }
+  if (provider && seen.keys) await lookAtIdentities(options, provider, seen.keys, findings);
   if (provider && seen.terms) await lookAtDeployments(config, provider, seen.terms, findings, now);
   const { connected } = seen;
   if (connected) await lookAtEndpoints(connected, findings, now);
+  if (provider?.names.enabled) await findings.look("dns", () => checkNameServers(provider));
   if (provider && connected) {
-    await findings.look("name", () => checkName(connected, provider, seen));
+    await findings.look("name", () => checkName(connected, provider, seen, options.keysPath));
     await findings.look("web domain", () => checkWebDomain(provider, options.fetch));
   }
   return findings.all.sort((one, other) => rankOf(one) - rankOf(other));
+}
+
+/** Told where one is gone that deployments which were paid for here are encrypted to. */
+async function lookAtIdentities(
+  { config, keysPath }: CheckupOptions,
+  { stateDir }: ProviderConfig,
+  keys: KeyFile,
+  findings: Findings,
+): Promise<void> {
+  const lost = await lostIdentities(
+    keys,
+    keysPath,
+    recordsPath(resolveFromHome(config, stateDir)),
+  );
+  if (lost.length > 0) await findings.look("identities", () => Promise.resolve(tellLost(lost)));
 }
 
 /** Those that were paid for here, which a change of price or terms may have left behind. */
@@ -144,12 +166,14 @@ async function checkName(
   { chain, contracts }: Connected,
   provider: ProviderConfig,
   { keys, terms }: Seen,
+  keysPath: string,
 ): Promise<Look> {
   const record = await resolveProvider(chain, provider.name, contracts);
   const recipients = await Promise.all((keys?.identities ?? []).map(recipientOf));
   const escrow = { chainId: chain.chainId, address: contracts.escrow };
   const differences = differencesOf(record, provider, escrow);
-  if (keys && !record.recipients.every((recipient) => recipients.includes(recipient))) {
+  const unheld = keys ? unheldRecipients(record.recipients, recipients) : [];
+  if (unheld.length > 0) {
     differences.push("it publishes a recipient whose identity is not in the key file");
   } else if (recipients[0] !== undefined && !record.recipients.includes(recipients[0])) {
     differences.push("it publishes an earlier recipient, not the first one in the key file");
@@ -159,7 +183,10 @@ async function checkName(
   }
   if (differences.length === 0) return { detail: `${record.name} says what config.json says` };
   throw new KhachapuriError("invalid_config", `${record.name}: ${differences.join("; ")}`, {
-    hints: ["khachapuri register --print tells the line to paste where the provider key is"],
+    hints: [
+      ...await tellUnheld(unheld, keysPath),
+      "khachapuri register --print tells the line to paste where the provider key is",
+    ],
   });
 }
 

@@ -64,6 +64,7 @@ Deno.test("everything is looked at, and told in the order in which one would men
     "operator",
     "collector",
     "name",
+    "dns",
     "web domain",
   ]);
 });
@@ -181,6 +182,18 @@ Deno.test("an earlier recipient on the name is told once another is first", asyn
   const name = (await look(home, home.config())).find(({ part }) => part === "name")!;
   assert.match(name.detail, /it publishes an earlier recipient/);
   assert.match(name.hints.join(), /register --print/);
+});
+
+Deno.test("a name that publishes a key which is gone is told where that may still lie", async () => {
+  await using home = await openProviderHome();
+  const newer = await generateIdentity("x25519");
+  const kept = await renewKeys(home.keysPath, (keys) => ({ ...keys, identities: [newer] }));
+  const name = (await look(home, home.config())).find(({ part }) => part === "name")!;
+  assert.match(name.detail, /a recipient whose identity is not in the key file/);
+  assert.ok(name.hints.join("\n").includes(`answered 421: put its identity back from ${kept}`));
+  await Deno.remove(kept);
+  const unkept = (await look(home, home.config())).find(({ part }) => part === "name")!;
+  assert.match(unkept.hints.join("\n"), /back from a backup of the key file[^]*register --print/);
 });
 
 Deno.test("a name that nobody registered is bad, and the machine is looked at all the same", async () => {

@@ -15,6 +15,7 @@ import { isStopSigned, parseStopRequest } from "../../spec/stop.ts";
 import { timeText } from "../../time_text.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { LogFollower } from "../deployment/log_followers.ts";
+import type { LoggedRun } from "../deployment/run_log.ts";
 import type { DeploymentTariff } from "../deployment/tariff_book.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
 import type { ServerView } from "../server/life.ts";
@@ -93,10 +94,13 @@ export async function logs(parts: RouteParts, request: HttpRequest): Promise<Ans
     await nextEntry(runLog.followers.follow(cid, waitMs), request);
     page = runLog.read(cid, after);
   }
-  const { deployments, sandboxes } = parts.programs;
+  return jsonAnswer({ cid, ...page, cannotRun: cannotRun(parts, cid) });
+}
+
+/** Why a deployment's callers get no run; null: nothing is known that keeps them from it. */
+function cannotRun({ programs: { deployments, sandboxes } }: RouteParts, cid: CidText) {
   const refusal = deployments.refusal(cid) ?? sandboxes.refusal(cid);
-  const cannotRun = refusal && { message: refusal.shortMessage, hints: refusal.hints };
-  return jsonAnswer({ cid, ...page, cannotRun });
+  return refusal && { message: refusal.shortMessage, hints: refusal.hints };
 }
 
 /** @throws KhachapuriError `invalid_input` */
@@ -135,23 +139,44 @@ async function assertOwned(
   if (records.registrations.ofOwner(owner).some((row) => row.cid === cid)) return true;
   const { spec } = await programs.deployments.get(cid, from);
   if (isAddressEqual(spec.owner, owner)) return false;
-  throw new KhachapuriError("not_found", "this owner has no such deployment here", {
+  throw notOwners();
+}
+
+/** The deployment is another owner's. */
+export function notOwners(): KhachapuriError {
+  return new KhachapuriError("not_found", "this owner has no such deployment here", {
     hints: ["ask with the key that deployed it"],
   });
 }
 
-/** An owner's deployments, what each pays here, and how the servers among them do. */
+/** An owner's deployments, what each pays here, how their runs and servers do, and its names. */
 export async function deployments(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { owner } = await ownerRequest(parts, request, "deployments");
-  const { records: { registrations, agreements, tariffs }, programs: { sandboxes } } = parts;
-  const servers = sandboxes.servers();
+  const { records: { registrations, agreements, tariffs, runLog }, programs } = parts;
+  const servers = programs.sandboxes.servers();
   const rows = registrations.ofOwner(owner).map((row) => {
     const views = servers.filter(({ deployment: { cid } }) => cid === row.cid)
       .map(({ view }) => view);
-    const tariff = tariffJson(tariffs.tariffOf(row.cid, agreements.termsOf(row.cid)));
-    return { ...row, tariff, server: serverJson(views) };
+    return {
+      ...row,
+      tariff: tariffJson(tariffs.tariffOf(row.cid, agreements.termsOf(row.cid))),
+      lastRun: outcomeJson(runLog.last(row.cid)),
+      cannotRun: cannotRun(parts, row.cid),
+      server: serverJson(views),
+    };
   });
-  return jsonAnswer({ owner, deployments: rows });
+  const names = parts.names?.ofOwner(owner).map(({ label: name, ...facts }) => ({
+    name,
+    ...facts,
+  }));
+  return jsonAnswer({ owner, deployments: rows, ...(names ? { names } : {}) });
+}
+
+/** How a run ended, without what it wrote: /logs has that. */
+function outcomeJson(run: LoggedRun | null) {
+  if (run === null) return null;
+  const { at, status, exit, signal, limit, reason } = run;
+  return { at, status, exit, signal, limit, reason };
 }
 
 /** Amounts in USDC base units, times in ISO 8601. */
@@ -178,7 +203,8 @@ function serverJson(views: readonly ServerView[]): ServerView | null {
   };
 }
 
-async function ownerRequest(
+/** @throws KhachapuriError `invalid_signature` when it is not the owner's who is named in it */
+export async function ownerRequest(
   { records, seller: { provider, chainId, escrow } }: RouteParts,
   request: HttpRequest,
   action: OwnerQuestion["action"],

@@ -220,7 +220,8 @@ Deno.test("an owner is told its deployments, and which of them it stopped", asyn
   await callOnce(world);
   const price = String(world.deployment.entry.permit.price);
   const tariff = { price, next: null, areTermsTaken: true, termsUntil: null };
-  const row = { cid: CID, id, firstSeen: NOW, tariff, server: null };
+  const lastRun = { at: NOW, status: 200, exit: 0, signal: null, limit: null, reason: null };
+  const row = { cid: CID, id, firstSeen: NOW, tariff, lastRun, cannotRun: null, server: null };
   const before = [{ ...row, stopped: false }];
   assert.deepEqual(await list(OWNER), { owner: OWNER.address, deployments: before });
   world.records.stops.add(world.deployment.spec);
@@ -244,6 +245,27 @@ Deno.test("an owner is told which price and terms are kept for it, and until whe
     areTermsTaken: true,
     termsUntil: timeText(seconds + 90n),
   });
+});
+
+Deno.test("an owner is told how the latest run ended, and why there can be none", async () => {
+  using world = await openRouteWorld();
+  const row = async () => {
+    const response = await world.post("/deployments", await question(OWNER, "deployments"));
+    return (await response.json()).deployments[0];
+  };
+  await callOnce(world);
+  world.program = (run) => {
+    run.complain("a secret of its own");
+    run.exit(3);
+  };
+  await callOnce(world);
+  const failed = await row();
+  assert.deepEqual([failed.lastRun.status, failed.lastRun.exit], [502, 3]);
+  assert.match(failed.lastRun.reason, /exited with 3/);
+  assert.doesNotMatch(JSON.stringify(failed), /a secret/);
+  const refusal = new KhachapuriError("invalid_spec", "programs here may not call a.test:1");
+  Object.assign(world.parts.programs.deployments, { refusal: () => refusal });
+  assert.deepEqual((await row()).cannotRun, { message: refusal.message, hints: [] });
 });
 
 Deno.test("an owner is told how its server does, also of instances that are leaving", async () => {

@@ -2,6 +2,9 @@
 import type { Address } from "viem";
 import type { CallMoney, CallParts, CallPrograms, CallRecords } from "../call/parts.ts";
 import type { Slots } from "../call/slots.ts";
+import type { ContentGateway } from "../content/gateway.ts";
+import type { Ingest } from "../content/ingest.ts";
+import type { Deployment } from "../deployment/deployment.ts";
 import type { Deployments } from "../deployment/deployments.ts";
 import type { Records } from "../deployment/records.ts";
 import type { Offering } from "../http/page.ts";
@@ -9,6 +12,8 @@ import type { Answer, HttpRequest } from "../http/request.ts";
 import type { Counter, Metric } from "../metrics/metrics.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Credits } from "../money/credits.ts";
+import type { Names } from "../naming/names.ts";
+import type { OwnerPayment } from "../money/owner_payment.ts";
 import type { Receipts } from "../money/receipts.ts";
 import type { Renewals } from "../money/renewals.ts";
 import type { Seller } from "../money/seller.ts";
@@ -17,6 +22,7 @@ import type { Runtimes } from "../../runtime.ts";
 import type { MessageRelay } from "../settlement/message_relay.ts";
 import type { Onboarding } from "../settlement/onboarding.ts";
 import type { Settlement } from "../settlement/settlement.ts";
+import type { DryRunLimits } from "./dry_run_limits.ts";
 import type { TermsTexts } from "./preflight.ts";
 
 export interface RouteParts extends CallParts {
@@ -30,8 +36,10 @@ export interface RouteParts extends CallParts {
   /** Responses by status. */
   responses: Counter;
   metrics: readonly Metric[];
+  content: ContentParts;
   money: CallMoney & {
     credits: Pick<Credits, "count">;
+    ownerPayment: Pick<OwnerPayment, "judge">;
     renewals: Pick<Renewals, "take">;
     receipts: Pick<Receipts, "read">;
     onboarding: Pick<Onboarding, "relay">;
@@ -45,14 +53,32 @@ export interface RouteParts extends CallParts {
     /** What programs find on this machine; null as long as that is not known. */
     runtimes(): Promise<Runtimes | null>;
   };
+  /** By which deployments are called; null: by their cids only. */
+  names: Names | null;
   gate: CallParts["gate"] & { slots: Pick<Slots, "busy"> };
   records: CallRecords & {
     registrations: Pick<Records["registrations"], "ofOwner" | "isDeploymentLane">;
     agreements: Pick<Records["agreements"], "termsOf">;
     tariffs: Pick<Records["tariffs"], "tariffOf">;
-    runLog: Pick<Records["runLog"], "read" | "followers">;
+    runLog: Pick<Records["runLog"], "read" | "last" | "followers">;
     stops: Pick<Records["stops"], "add">;
   };
+}
+
+/** What owners have kept here, and what is done for them that no call pays for. */
+export interface ContentParts {
+  /** null: none is taken. */
+  ingest: Pick<Ingest, "take" | "offset"> | null;
+  /** Gives out what is kept; null: nothing is given out. */
+  gateway: Pick<ContentGateway, "answer"> | null;
+  dryRuns: Pick<DryRunLimits, "admit">;
+  /**
+   * What an owner has allowed here, USDC base units.
+   * @throws KhachapuriError `chain_unavailable`, `rate_limited`, `overloaded`
+   */
+  allowed(owner: Address, from: string): Promise<bigint>;
+  /** The deployment was opened: what it uses stays. */
+  noteUse(deployment: Deployment): void;
 }
 
 /** Answers a request to one of the provider's own paths. */

@@ -28,13 +28,15 @@ import {
 import { KhachapuriError } from "../../errors.ts";
 import { readBytes } from "../../files.ts";
 import { TERMS_BYTES_MAX } from "../../limits.ts";
-import { accountOf, type KeyFile, readKeyFile } from "../../spec/keys.ts";
+import { accountOf, earlierKeyFiles, type KeyFile, readKeyFile } from "../../spec/keys.ts";
 import { assertOwnTerms, termsHash } from "../../spec/terms.ts";
+import { recordsPath } from "../deployment/records.ts";
 import { assertLedgerVersion } from "../ledger/version.ts";
 import { timeText } from "../../time_text.ts";
 import { sandboxHost } from "../program/sandboxes.ts";
 import { sharingHints } from "./uid_sharing.ts";
 import { Findings, type Look } from "./findings.ts";
+import { keyFileLost, lostIdentities } from "./lost_keys.ts";
 import { assertTimeToSettle } from "./settling_time.ts";
 
 export interface PreflightOptions {
@@ -89,10 +91,10 @@ export async function preflight(options: PreflightOptions): Promise<Preflight> {
   const { config, keysPath, named } = options;
   const { provider } = config;
   const findings = new Findings();
-  const keys = await findings.look("keys", () => checkKeys(keysPath, provider !== undefined));
+  const keys = await findings.look("keys", () => checkKeys(keysPath, config));
   const connected = await findings.look("chain", () => checkChain(config, named));
   if (config.gateways.length === 0) {
-    await findings.look("gateway", () => noGateway(provider !== undefined));
+    await findings.look("gateway", () => noGateway(provider));
   }
   const seen: Seen = {
     keys: keys?.file ?? null,
@@ -133,36 +135,33 @@ export function groundOf({ findings, seen }: Preflight): Ground {
   throw new Error("a part of the preflight is neither good nor bad");
 }
 
-async function checkKeys(path: string, isProvider: boolean) {
-  const file = await readKeyFile(path).catch((error) => {
+async function checkKeys(path: string, config: Config) {
+  const { provider } = config;
+  const file = await readKeyFile(path).catch(async (error) => {
     const isLost = error instanceof KhachapuriError && error.code === "not_found";
-    throw isLost && isProvider ? keysLost(error) : error;
+    throw isLost && provider ? await whatIsLost(error, path, config, provider) : error;
   });
   const identities = file.identities?.length ?? 0;
-  if (isProvider && identities === 0) {
+  if (provider && identities === 0) {
     throw new KhachapuriError(
       "invalid_config",
       `${path} holds no age identity to open specs with`,
-      {
-        hints: ["put it back from a backup", "or make one: khachapuri init --new-identity"],
-      },
+      { hints: ["put it back from a backup", "or make one: khachapuri keys rotate"] },
     );
   }
   return { detail: `${path}: account ${file.account ? 1 : 0}, identities ${identities}`, file };
 }
 
-/** Specs are encrypted to the identities in it: whoever makes others starts over. */
-function keysLost(cause: KhachapuriError): KhachapuriError {
-  return new KhachapuriError("not_found", cause.shortMessage, {
-    cause,
-    hints: [
-      "put it back from a backup: what is deployed here can be opened with its keys only",
-      "without a backup, in this order: khachapuri init makes other keys;",
-      "khachapuri register --print tells the line that publishes them, for the provider key;",
-      "send the new operator some of the chain's coin; start serve;",
-      "every owner deploys again: what they deployed before is answered 421 from then on",
-    ],
-  });
+async function whatIsLost(
+  error: KhachapuriError,
+  path: string,
+  config: Config,
+  provider: ProviderConfig,
+): Promise<KhachapuriError> {
+  const records = recordsPath(resolveFromHome(config, provider.stateDir));
+  const lost = await lostIdentities(null, path, records);
+  const waiting = lost.reduce((sum, { deployments }) => sum + deployments.length, 0);
+  return keyFileLost(error, await earlierKeyFiles(path), waiting);
 }
 
 async function checkChain(config: Config, named: ContractOverrides = {}) {
@@ -180,12 +179,15 @@ async function checkChain(config: Config, named: ContractOverrides = {}) {
   return { detail: `chain ${chainId}, escrow ${contracts.escrow}`, chain, contracts };
 }
 
-/** A provider is nothing without one; who only pays needs none. */
-function noGateway(isNeeded: boolean): Promise<Look> {
+/** A provider can do with what owners push to it; who only pays needs none. */
+function noGateway(provider: ProviderConfig | undefined): Promise<Look> {
   const detail = "no IPFS gateway is configured";
-  const hints = ['list trustless gateways under "gateways" in config.json, your own first'];
-  if (!isNeeded) return Promise.resolve({ detail, hints: [...hints, "only deploy needs one"] });
-  throw new KhachapuriError("invalid_config", detail, { hints });
+  const hint = 'list trustless gateways under "gateways" in config.json, your own first';
+  if (!provider) return Promise.resolve({ detail, hints: [hint, "only deploy needs one"] });
+  if (provider.ipfs.push) {
+    return Promise.resolve({ detail, hints: ["only what is pushed here can be called", hint] });
+  }
+  throw new KhachapuriError("invalid_config", detail, { hints: [hint] });
 }
 
 async function checkSandbox({ sandbox }: ProviderConfig) {

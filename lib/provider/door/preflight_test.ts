@@ -47,7 +47,7 @@ const BREAKAGES: readonly Breakage[] = [
   {
     what: "a key file without an identity",
     part: "keys",
-    says: /holds no age identity.*init --new-identity/s,
+    says: /holds no age identity.*keys rotate/s,
     code: "invalid_config",
     hides: ["operator"],
     make: async ({ keysPath }) => {
@@ -269,12 +269,24 @@ Deno.test({
   },
 });
 
-Deno.test("a provider needs a gateway, who only pays does well without", async () => {
+Deno.test("without a gateway a provider lives on what owners push, if they may", async () => {
   await using home = await openProviderHome();
-  const config = home.config();
-  const without = await look(home, { ...config, gateways: [] });
+  const config = { ...home.config(), gateways: [] };
+  const pushed = await look(home, config);
+  assert.deepEqual(partsOf(badOf(pushed.findings.all)), []);
+  const told = pushed.findings.all.find(({ part }) => part === "gateway")!;
+  assert.equal(told.state, "doubtful");
+  assert.match(told.hints.join(), /pushed here/);
+
+  const provider = { ...config.provider!, ipfs: { ...config.provider!.ipfs, push: false } };
+  const without = await look(home, { ...config, provider });
   assert.deepEqual(partsOf(badOf(without.findings.all)), ["gateway"]);
   assert.throws(() => groundOf(without), /no IPFS gateway/);
+});
+
+Deno.test("who only pays does well without a gateway", async () => {
+  await using home = await openProviderHome();
+  const config = home.config();
 
   const { rpc, contracts } = config;
   const payers = parseConfig({ rpc, contracts }, home.dir);

@@ -1,17 +1,24 @@
 /** Request → answer: the provider's own paths, and everything else to the deployments. */
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
+import { PUSH_CAR_BYTES_MAX } from "../../limits_of_content.ts";
 import { acceptsOf } from "../call/accepts.ts";
 import { assertSizes, handleCall } from "../call/handle.ts";
+import { CONTENT_PREFIX } from "../content/gateway_request.ts";
 import { isPreflight, preflightAnswer, readable } from "../http/cors.ts";
 import { failureOf } from "../http/failure.ts";
 import { refuseServiceWorker } from "../http/isolation.ts";
 import type { Answer, Handle, HttpRequest } from "../http/request.ts";
 import { targetOf } from "../http/target.ts";
 import { RECEIPT_PREFIX } from "../money/receipts.ts";
+import { content } from "./content_routes.ts";
+import { changeName, NAMES_PREFIX, showName } from "./name_routes.ts";
+import { pointedAt } from "./named_target.ts";
 import { frontPage, health, metrics, terms } from "./front_routes.ts";
+import { dryRun } from "./dry_run_route.ts";
 import { deployments, logs, renew, settle, stop } from "./owner_routes.ts";
 import type { RouteHandler, RouteParts } from "./parts.ts";
 import { lane, onboard, receipt, relay, relayOffer } from "./payer_routes.ts";
+import { push, PUSH_PATH, pushOffset } from "./push_routes.ts";
 
 const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> = {
   "/": { GET: frontPage },
@@ -26,6 +33,9 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> =
   "/permit": { POST: renew },
   "/logs": { POST: logs },
   "/deployments": { POST: deployments },
+  "/names": { POST: changeName },
+  "/dry-run": { POST: dryRun },
+  [PUSH_PATH]: { HEAD: pushOffset, POST: push },
 };
 
 /** The provider as one function; it never throws. */
@@ -40,7 +50,9 @@ export function createRoutes(parts: RouteParts): Handle {
 }
 
 async function route(parts: RouteParts, request: HttpRequest): Promise<Answer> {
-  const target = targetOf(request.host, request.path, parts.programs.webDomain.hostname);
+  const { names, programs: { webDomain } } = parts;
+  const asked = targetOf(request.host, request.path, webDomain.hostname, names?.labels);
+  const target = asked.form === "name" ? await pointedAt(names!, asked, request) : asked;
   if (target.form === "provider") return readable(await ownPath(parts, target.path, request));
   if (isPreflight(request.method, request.fields)) return readable(preflightAnswer(request.fields));
   refuseServiceWorker(target, request.fields);
@@ -48,7 +60,7 @@ async function route(parts: RouteParts, request: HttpRequest): Promise<Answer> {
 }
 
 async function ownPath(parts: RouteParts, path: string, request: HttpRequest): Promise<Answer> {
-  assertSizes(request, parts.gate.requestBytes);
+  assertSizes(request, path === PUSH_PATH ? PUSH_CAR_BYTES_MAX : parts.gate.requestBytes);
   // RFC 9110 section 9.3.7: of the server as a whole.
   if (path === "*") return preflightAnswer(request.fields, [["allow", "GET, HEAD, POST, OPTIONS"]]);
   const handlers = handlersAt(path);
@@ -57,7 +69,8 @@ async function ownPath(parts: RouteParts, path: string, request: HttpRequest): P
       hints: ["call a deployment at /{cid}", "see / for what this provider offers"],
     });
   }
-  const method = request.method === "HEAD" ? "GET" : request.method;
+  const isTaken = Object.hasOwn(handlers, request.method);
+  const method = request.method === "HEAD" && !isTaken ? "GET" : request.method;
   const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
   if (handler) return await handler(parts, request);
   const takes = Object.keys(handlers);
@@ -68,6 +81,8 @@ async function ownPath(parts: RouteParts, path: string, request: HttpRequest): P
 
 function handlersAt(path: string): Readonly<Record<string, RouteHandler>> | null {
   if (path.startsWith(RECEIPT_PREFIX)) return { GET: receipt };
+  if (path.startsWith(CONTENT_PREFIX)) return { GET: content };
+  if (path.startsWith(NAMES_PREFIX)) return { GET: showName };
   return Object.hasOwn(ROUTES, path) ? ROUTES[path]! : null;
 }
 

@@ -4,7 +4,7 @@ import { openRouteWorld, type RouteWorld } from "../../../worlds/routes.ts";
 import { KhachapuriError } from "../../errors.ts";
 
 /** The provider's own paths, and the methods that each takes. */
-const PATHS: Readonly<Record<string, "GET" | "POST" | "GET, POST">> = {
+const PATHS: Readonly<Record<string, "GET" | "POST" | "GET, POST" | "HEAD, POST">> = {
   "/": "GET",
   "/healthz": "GET",
   "/metrics": "GET",
@@ -17,6 +17,10 @@ const PATHS: Readonly<Record<string, "GET" | "POST" | "GET, POST">> = {
   "/stop": "POST",
   "/logs": "POST",
   "/deployments": "POST",
+  "/names": "POST",
+  "/names/some": "GET",
+  "/dry-run": "POST",
+  "/ipfs": "HEAD, POST",
 };
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 

@@ -8,6 +8,8 @@ export interface StateDirs {
   /** Ledger and logs: nobody else's. */
   book: string;
   cache: string;
+  /** What owners have pushed. */
+  kept: string;
   programs: string;
   etc: string;
   /** Where the sockets of servers are made, if its path is short enough. */
@@ -31,5 +33,5 @@ export async function prepareState(config: Config, provider: ProviderConfig): Pr
   await Deno.mkdir(book, { recursive: true });
   await Deno.chmod(dir, 0o711);
   await Deno.chmod(book, 0o700);
-  return { book, cache, programs, etc, sockets: join(dir, "sockets") };
+  return { book, cache, kept: join(dir, "kept"), programs, etc, sockets: join(dir, "sockets") };
 }

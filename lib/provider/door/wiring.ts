@@ -17,6 +17,7 @@ import { createBodyReader } from "../http/request_body.ts";
 import { createCounters, providerMetrics } from "../metrics/gauges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
+import { OwnerPayment } from "../money/owner_payment.ts";
 import { Renewals } from "../money/renewals.ts";
 import { Receipts, receiptSecret } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
@@ -28,8 +29,10 @@ import { MessageRelay } from "../settlement/message_relay.ts";
 import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
 import { Relays } from "../settlement/relays.ts";
+import { type OpenContent, openContent } from "./content_room.ts";
 import { offerOf, readLeftBehind } from "./left_behind.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
+import { openProviderNames } from "./names.ts";
 import type { RouteParts } from "./parts.ts";
 import { groundOf, preflight } from "./preflight.ts";
 import { prepareState, type Site } from "./site.ts";
@@ -95,6 +98,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     now,
   });
   stack.defer(() => payments.close());
+  const content = await openContent(site, records, payments, stack);
   const desks = openDesks(site, seller, offering.offer, payments, stack);
   await desks.onboarding.prepare();
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
@@ -121,7 +125,9 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     logServer(deployment, event);
     debits.note(deployment, event);
   };
-  const programs = await openWorkplaces(site, { seller, records, counters, noteServer }, stack);
+  const opened = { seller, records, counters, content, noteServer };
+  const { programs, gateway } = await openWorkplaces(site, opened, stack);
+  const names = openProviderNames(site, { seller, payments, records, ...programs }, stack);
   return {
     seller,
     operator: account.address,
@@ -129,9 +135,11 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     terms: ground.terms,
     health: chainHealth(chain, payments),
     responses: counters.responses,
-    metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money)),
+    metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money, content)),
     money: { ...money, startDebits: debits },
     programs,
+    content: { ...content, gateway },
+    names,
     gate,
     records: callRecords,
   };
@@ -215,10 +223,11 @@ async function openMoney(
     onCharge: () => settlement.noticeCharge(),
     now,
   });
+  const ownerPayment = new OwnerPayment(credits, ledger);
   const renewals = new Renewals(credits, ownerPermits, tariffs, now);
   const schemes = [credits];
   const desks = { renewals, onboarding, messages };
-  return { schemes, credits, receipts, ...desks, settlement, ledger, ownerCredits };
+  return { schemes, credits, ownerPayment, receipts, ...desks, settlement, ledger, ownerCredits };
 }
 
 /** The offer as it is now: whether a deposit is relayed, and from what on, follows the gas. */
@@ -259,6 +268,7 @@ function watch(
   { sandboxes }: { sandboxes: Pick<Sandboxes, "open" | "servers"> },
   { slots }: { slots: Slots },
   { ownerCredits }: { ownerCredits: OwnerCredits },
+  { kept }: Pick<OpenContent, "kept">,
 ) {
   return {
     unsettledAmount: () => ledger.totals().unsettled,
@@ -275,14 +285,16 @@ function watch(
     servers: () => sandboxes.servers().map(({ view }) => view),
     runsBusy: () => slots.busy(),
     ownersLow: () => ownerCredits.low(),
+    kept: () => ({ bytes: kept.bytes(), roots: kept.count() }),
   };
 }
 
 async function describe({ provider, ground }: Site): Promise<Offering> {
   const { connected: { chain, contracts: { escrow, usdc } }, keys, terms } = ground;
-  const { name, address, webDomain, price, egress } = provider;
+  const { name, address, webDomain, price, egress, names } = provider;
   const { timeoutMs, memoryMb, credits, requestBytes, responseBytes } = provider.sandbox;
   const { instances, instanceIdleSeconds } = provider.sandbox;
+  const { ipfs } = provider;
   const thawing = await thawingPeriod(chain, escrow);
   return {
     name,
@@ -299,6 +311,8 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
     egress,
     instances,
     instanceIdleSeconds,
+    names: names.enabled ? { perUsdc: names.perUsdc } : null,
+    ipfs,
     offer: {
       chainId: chain.chainId,
       escrow,

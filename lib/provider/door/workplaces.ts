@@ -1,9 +1,14 @@
 /** Opens what a provider finds, unpacks and runs deployments with. */
 import type { Address } from "viem";
 import { makeEtc } from "../../../sandbox/etc.ts";
+import { systemClock } from "../../clock.ts";
+import { type BlockReader, readersInTurn } from "../../ipfs/block_reader.ts";
 import { openCache } from "../../ipfs/cache.ts";
+import { CachedBlocks } from "../../ipfs/cached_blocks.ts";
 import { createFetcher } from "../../ipfs/gateway.ts";
 import { CACHE_BYTES_MAX, CACHE_FILES_MAX, SANDBOXES_OPEN_MAX } from "../../limits.ts";
+import { ContentGateway } from "../content/gateway.ts";
+import { GatewayPlaces } from "../content/gateway_places.ts";
 import { Deployments } from "../deployment/deployments.ts";
 import { Openings } from "../deployment/openings.ts";
 import { openPrograms } from "../deployment/programs.ts";
@@ -17,6 +22,7 @@ import { type NoteServer, Sandboxes } from "../program/sandboxes.ts";
 import { SocketFolders } from "../program/socket_folders.ts";
 import { InstanceBudget } from "../server/instance_budget.ts";
 import { StartGate } from "../server/start_gate.ts";
+import type { OpenContent } from "./content_room.ts";
 import type { Site } from "./site.ts";
 
 /** A sandbox that no call uses for this long is closed, ms. */
@@ -27,20 +33,23 @@ interface Workplaces {
   seller: Seller;
   records: Records;
   counters: Counters;
+  content: Pick<OpenContent, "kept" | "noteUse" | "whenKept">;
   noteServer: NoteServer;
 }
 
 export async function openWorkplaces(
   { config, ground, provider, state, log }: Site,
-  { seller, records: { registrations, stops, tariffs }, counters, noteServer }: Workplaces,
+  { seller, records: { registrations, stops, tariffs }, counters, content, noteServer }: Workplaces,
   stack: AsyncDisposableStack,
 ) {
   const { keys, sandbox } = ground;
   const { egress, settlement, sandbox: { timeoutMs, memoryMb, credits, responseBytes } } = provider;
   const { instances, instanceIdleSeconds } = provider.sandbox;
+  const cachedBlocks = await CachedBlocks.open(state.cache);
+  stack.defer(() => cachedBlocks.close());
   const bounds = { maxBytes: CACHE_BYTES_MAX, maxFiles: CACHE_FILES_MAX };
-  const cache = await openCache(state.cache, bounds);
-  const fetcher = createFetcher({ gateways: config.gateways, cache });
+  const cache = await openCache(state.cache, { ...bounds, watcher: cachedBlocks });
+  const fetcher = createFetcher({ kept: content.kept, gateways: config.gateways, cache });
   const isPaying = (owner: Address) => registrations.isOwner(owner);
   const openings = new Openings(isPaying);
   const programs = await openPrograms({ dir: state.programs, fetcher, openings });
@@ -77,8 +86,20 @@ export async function openWorkplaces(
     seller,
     registrations,
     stops,
+    onOpened: (deployment) => content.noteUse(deployment),
   });
+  content.whenKept((root) => {
+    deployments.forgetAbsence(root);
+    programs.forgetAbsence(root);
+  });
+  const gateway = provider.ipfs.public ? openGateway([content.kept, cachedBlocks]) : null;
   const webDomain = new URL(provider.webDomain);
   const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);
-  return { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, creditsMax: credits, webDomain };
+  const programParts = { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, webDomain };
+  return { programs: { ...programParts, creditsMax: credits }, gateway };
+}
+
+function openGateway(keepers: readonly BlockReader[]): ContentGateway {
+  const blocks = readersInTurn(keepers);
+  return new ContentGateway({ blocks, places: new GatewayPlaces(), clock: systemClock });
 }

@@ -89,7 +89,7 @@ function namesOf(text: string): ReadonlySet<string> {
  * A service worker of one program would see the requests of all others.
  * @throws KhachapuriError `access_denied`
  */
-export function refuseServiceWorker(target: Target, fields: FieldReader): void {
+export function refuseServiceWorker(target: Pick<Target, "form">, fields: FieldReader): void {
   if (target.form !== "path" || !fields.has("service-worker")) return;
   throw new KhachapuriError("access_denied", "service workers need an origin of their own", {
     hints: ["use https://{cid}.{domain}/ instead of /{cid}"],

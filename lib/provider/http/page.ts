@@ -1,7 +1,9 @@
 /** What a provider offers, as its front page says it to a program. */
 import type { Address, Hex } from "viem";
 import type { ProviderConfig } from "../../config.ts";
+import type { IpfsConfig } from "../../config_ipfs.ts";
 import { type Keep, keepsNothing, keepText, keepTimeToJson } from "../../keep.ts";
+import { PUSH_CAR_BYTES_MAX } from "../../limits_of_content.ts";
 import type { Accept, CreditsOffer } from "../../payment_header.ts";
 import type { Runtimes } from "../../runtime.ts";
 
@@ -28,6 +30,9 @@ export interface Offering {
   instances: number;
   /** How long one stays that has no request. */
   instanceIdleSeconds: number;
+  /** Names of the register for each USDC that an owner has allowed; null: there are no names. */
+  names: { readonly perUsdc: number } | null;
+  ipfs: IpfsConfig;
 }
 
 /**
@@ -42,7 +47,7 @@ export function offeringJson(
 ) {
   const { name, address, webDomain, recipients, termsHashes, keep } = offering;
   const { timeoutMs, memoryMb, credits, requestBytes, responseBytes, egress } = offering;
-  const { instances, instanceIdleSeconds: idleSeconds } = offering;
+  const { instances, instanceIdleSeconds: idleSeconds, ipfs } = offering;
   return {
     name,
     address,
@@ -67,8 +72,15 @@ export function offeringJson(
       bytesPerSecond: egress.bytesPerSecond,
     },
     servers: { instances, idleSeconds },
+    names: offering.names,
+    ipfs: { push: pushJson(ipfs), gateway: ipfs.public },
     ...(runtimes ? { runtimes: runtimes.found, runtimesLacking: runtimes.lacking } : {}),
   };
+}
+
+/** What owners may have kept here; null: nothing. */
+function pushJson({ push, bytesPerUsdc, keepSeconds }: IpfsConfig) {
+  return push ? { bytesPerUsdc, carBytesMax: PUSH_CAR_BYTES_MAX, keepSeconds } : null;
 }
 
 /** Behind the price: how long deployments keep theirs; nothing where a change counts at once. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { EGRESS, OFFER, PROVIDER, RUNTIMES, SELLER } from "../../../worlds/routes.ts";
+import { EGRESS, IPFS, OFFER, PROVIDER, RUNTIMES, SELLER } from "../../../worlds/routes.ts";
 import { KEEP_NOTHING } from "../../keep.ts";
 import type { Offering } from "./page.ts";
 import { offeringHtml } from "./page_html.ts";
@@ -20,6 +20,8 @@ const OFFERING: Offering = {
   egress: EGRESS,
   instances: 16,
   instanceIdleSeconds: 90,
+  names: { perUsdc: 10 },
+  ipfs: IPFS,
   offer: OFFER,
 };
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { EGRESS, OFFER, PROVIDER, RUNTIMES } from "../../../worlds/routes.ts";
+import { EGRESS, IPFS, OFFER, PROVIDER, RUNTIMES } from "../../../worlds/routes.ts";
 import { KEEP_FOREVER, KEEP_NOTHING } from "../../keep.ts";
 import { type Offering, offeringJson } from "./page.ts";
 import { offeringHtml } from "./page_html.ts";
@@ -20,6 +20,8 @@ const OFFERING: Offering = {
   egress: EGRESS,
   instances: 16,
   instanceIdleSeconds: 90,
+  names: { perUsdc: 10 },
+  ipfs: IPFS,
   offer: OFFER,
 };
 
@@ -48,6 +50,11 @@ Deno.test("a program reads all that it needs to deploy and to call", () => {
       bytesPerSecond: 1_000_000,
     },
     servers: { instances: 16, idleSeconds: 90 },
+    names: { perUsdc: 10 },
+    ipfs: {
+      push: { bytesPerUsdc: MIB, carBytesMax: 68 * MIB, keepSeconds: 86_400 },
+      gateway: true,
+    },
     runtimes: RUNTIMES.found,
     runtimesLacking: RUNTIMES.lacking,
   });
@@ -66,4 +73,10 @@ Deno.test("how long deployments keep their price is said to both", () => {
   assert.deepEqual(offeringJson(keeping, [], null).keep, { price: 7_776_000, terms: "forever" });
   const said = "when it changes, deployments that were paid for before keep theirs for 90 days";
   assert.ok(offeringHtml(keeping, null).includes(said));
+});
+
+Deno.test("where owners may push nothing, or nobody reads, it says so", () => {
+  const ipfs = { ...IPFS, push: false, public: false };
+  const json = offeringJson({ ...OFFERING, ipfs }, [], null);
+  assert.deepEqual(json.ipfs, { push: null, gateway: false });
 });

@@ -129,7 +129,7 @@ export class SqliteLedger implements Ledger {
   standing(draw: Draw, view: PayerView): Standing {
     const available = availableTo(draw, view, this.#position);
     return {
-      charged: this.#laneOf(draw).charged + 1n,
+      charged: (laneOf(this.store.book, draw.payer, draw.lane)?.charged ?? 0n) + 1n,
       available: available > 0n ? available : 0n,
     };
   }

@@ -60,6 +60,8 @@ export interface Watched {
   servers(): readonly WatchedServer[];
   runsBusy(): number;
   ownersLow(): number;
+  /** What owners have kept here. */
+  kept(): { bytes: number; roots: number };
 }
 
 /** All metrics, read when they are asked for. */
@@ -115,6 +117,16 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
       "khachapuri_owners_low",
       "Owners whose last call left them with few credits.",
       () => watched.ownersLow(),
+    ),
+    gauge(
+      "khachapuri_kept_bytes",
+      "Disk that content takes which owners have kept here.",
+      () => watched.kept().bytes,
+    ),
+    gauge(
+      "khachapuri_kept_roots",
+      "How many programs and deployments owners have kept here.",
+      () => watched.kept().roots,
     ),
   ];
 }

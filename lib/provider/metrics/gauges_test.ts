@@ -29,6 +29,7 @@ function watched(changes: Partial<Watched> = {}): Watched {
     servers: () => [{ instances: [{ state: "awake", memoryBytes: 16, tunnels: 17 }] }],
     runsBusy: () => 10,
     ownersLow: () => 11,
+    kept: () => ({ bytes: 18, roots: 19 }),
     ...changes,
   };
 }
@@ -56,6 +57,8 @@ const GAUGES = {
   khachapuri_tunnels: 17,
   khachapuri_runs_busy: 10,
   khachapuri_owners_low: 11,
+  khachapuri_kept_bytes: 18,
+  khachapuri_kept_roots: 19,
 };
 
 const COUNTERS = [

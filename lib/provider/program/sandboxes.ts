@@ -101,6 +101,8 @@ interface Held {
    * each call would cost more (`deno task bench sandbox`, row "khachapuri, whole request").
    */
   idleTimer: ReturnType<typeof setTimeout> | null;
+  /** A name that led to it leads elsewhere: it is not kept for more calls once it has none. */
+  isRetired: boolean;
 }
 
 export class Sandboxes {
@@ -184,6 +186,14 @@ export class Sandboxes {
     }
   }
 
+  /** No name leads to the deployment any more: it ends with the last of the calls that it has. */
+  retire(cid: CidText): void {
+    const entry = this.#held.get(cid);
+    if (!entry) return;
+    entry.isRetired = true;
+    this.#endWhenIdle(entry);
+  }
+
   /** The provider shuts down: servers that nobody needs any more end meanwhile. */
   drain(): void {
     for (const { workplace } of this.#held.values()) {
@@ -231,6 +241,7 @@ export class Sandboxes {
       users: 0,
       idleSince: 0,
       idleTimer: null,
+      isRetired: false,
     };
     this.#held.set(cid, entry);
     opened.then(({ workplace }) => {
@@ -331,8 +342,9 @@ export class Sandboxes {
 
   /** Ends a sandbox once it has been idle for long, unless it is used again before. */
   #endWhenIdle(entry: Held): void {
-    if (entry.idleTimer || entry.users > 0) return;
-    if (this.#held.get(entry.deployment.cid) !== entry) return;
+    if (entry.users > 0 || this.#held.get(entry.deployment.cid) !== entry) return;
+    if (entry.isRetired) return this.#drain(entry);
+    if (entry.idleTimer) return;
     const left = entry.idleSince + this.#options.idleMs - performance.now();
     if (left <= 0) {
       // A server tells itself when the last of its instances has gone.

@@ -109,6 +109,29 @@ Deno.test("a sandbox that is used again stays, and goes when that is over", asyn
   assert.equal(sandboxes.open(), 0);
 });
 
+Deno.test("a sandbox that no name leads to any more goes with the last call that it has", async () => {
+  await using world = await open(4);
+  const { sandboxes } = world;
+  const [left, quiet] = [await deployment("bafyleft"), await deployment("bafyquiet")];
+  const calls = [await sandboxes.acquire(left), await sandboxes.acquire(left)];
+  sandboxes.retire(left.cid);
+  sandboxes.retire("bafynobody" as CidText);
+  calls[0]!.release();
+  // By its cid it is called as before, and what it has of calls goes on in it.
+  const more = await sandboxes.acquire(left);
+  calls[1]!.release();
+  assert.deepEqual([sandboxes.isOpen(left.cid), world.gone()], [true, 0]);
+  more.release();
+  assert.equal(sandboxes.isOpen(left.cid), false, "it is not kept until it was idle for long");
+  await world.nextGone();
+  (await sandboxes.acquire(quiet)).release();
+  sandboxes.retire(quiet.cid);
+  assert.equal(sandboxes.isOpen(quiet.cid), false);
+  await world.nextGone();
+  (await sandboxes.acquire(left)).release();
+  assert.equal(sandboxes.isOpen(left.cid), true, "whoever calls it again may");
+});
+
 Deno.test("beyond the most that may be open the longest idle goes first", async () => {
   await using world = await open(2);
   const { sandboxes } = world;

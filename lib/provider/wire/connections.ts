@@ -11,7 +11,7 @@ import {
   NETWORK_CONNECTIONS_MAX,
 } from "../../limits.ts";
 import { Connection } from "./connection.ts";
-import { NetworkCounts } from "./network_counts.ts";
+import { NetworkCounts } from "../http/network_counts.ts";
 import { Pace } from "./pace.ts";
 import { Reading, type ReadingOptions } from "./reading.ts";
 import { refuseLateHead } from "./refusal.ts";

@@ -1,7 +1,7 @@
 /** How many connections may be tunnels, in total and of one network: they may last for hours. */
 import { KhachapuriError } from "../../errors.ts";
 import { NETWORK_TUNNELS_MAX, TUNNELS_MAX } from "../../limits_of_servers.ts";
-import { NetworkCounts } from "./network_counts.ts";
+import { NetworkCounts } from "../http/network_counts.ts";
 
 export class Tunnels {
   #all = 0;

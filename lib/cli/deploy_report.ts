@@ -1,0 +1,75 @@
+/** What `deploy` says of what it has signed, and of where it can be called. */
+import type { SealedDeployment } from "../client/deploy.ts";
+import type { PackedProgram } from "../client/packed_program.ts";
+import { creditsMax } from "../spec/credits.ts";
+import { serverOf } from "../spec/server.ts";
+import type { Copy } from "../client/publishing/publish_all.ts";
+import { copiesJson } from "./copies.ts";
+import { type Rehearsal, rehearsalJson } from "./deploy_dry_run.ts";
+import type { CommandContext } from "./command.ts";
+import { costLines, type Placed, unpaidLines } from "./deploy_costs.ts";
+
+/** What the owner has signed, and callers may cost it. */
+export function signedLines({ spec }: SealedDeployment): string[] {
+  const { timeoutMs, memoryMb, concurrency, ownerCreditsPerMinute } = spec.limits;
+  const hosts = spec.egress?.join(", ") ?? "";
+  return [
+    `limits      ${timeoutMs / 1000} s a credit, ${memoryMb} MiB, ${concurrency} runs at a time`,
+    ...serverLines(spec),
+    `credits     ${creditsMax(spec)} a run, ${payersWords(spec.access, ownerCreditsPerMinute)}`,
+    `calls       ${hosts || "nobody: it has no network"}`,
+  ];
+}
+
+function countOf(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function payersWords(access: SealedDeployment["spec"]["access"], perMinute: number): string {
+  return access === "payer" ? "at its callers' expense" : `${perMinute} a minute at your expense`;
+}
+
+function serverLines(spec: SealedDeployment["spec"]): string[] {
+  if (spec.interface !== "http") return [];
+  const { listen, instances, concurrency } = serverOf(spec);
+  const place = listen.kind === "fd" ? "on the socket that it is passed" : `on ${listen.port}`;
+  return [
+    `server      ${place}, ${countOf(instances, "instance")} at most, ` +
+    `${countOf(concurrency, "request")} to each`,
+  ];
+}
+
+/** The command's result. */
+export function report(
+  { out }: CommandContext,
+  program: PackedProgram,
+  { spec, cid }: SealedDeployment,
+  placed: readonly (Placed & { rehearsal: Rehearsal | undefined })[],
+  copies: readonly Copy[],
+): void {
+  const providers = placed.map(({ record, maxPrice, limits, unpaid, rehearsal }) => ({
+    name: record.name,
+    address: record.address,
+    url: `${record.webDomain}/${cid}`,
+    price: record.price,
+    maxPrice,
+    creditsMax: limits.credits,
+    cannotBePaid: unpaid?.fault ?? null,
+    dryRun: rehearsalJson(rehearsal),
+  }));
+  const { key, size } = program;
+  out.json({
+    cid,
+    id: spec.id,
+    owner: spec.owner,
+    program: { cid: program.cid, private: key !== undefined, bytes: size },
+    providers,
+    copies: copiesJson(copies),
+  });
+  out.line(cid);
+  const how = spec.access === "payer" ? "khachapuri call --pay" : "curl";
+  for (const { url } of providers) out.line(`${how} ${url}`);
+  for (const each of placed) {
+    for (const line of [...costLines(each), ...unpaidLines(each)]) out.note(line);
+  }
+}

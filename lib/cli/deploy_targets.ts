@@ -1,0 +1,92 @@
+/** The providers that `deploy` is told to deploy to: what their names say, and whether it fits. */
+import type { Address } from "viem";
+import { trustedEscrow } from "../chain/deployments.ts";
+import { resolveProvider } from "../chain/ens.ts";
+import { type Allowance, readAllowance } from "../chain/escrow.ts";
+import {
+  type DeployTarget,
+  deployTarget,
+  type SigningTarget,
+  type SpecChoices,
+} from "../client/deploy.ts";
+import { assertStartable, type PackedProgram } from "../client/packed_program.ts";
+import {
+  assertMayCall,
+  assertMayTake,
+  assertTakesServers,
+  type ContentOffer,
+  fetchOffer,
+  instanceFaults,
+  leastOf,
+  limitFaults,
+  type RunLimits,
+} from "../client/provider_limits.ts";
+import { assertHasRuntime } from "../client/provider_runtimes.ts";
+import { signingEpoch } from "../permit.ts";
+import { creditsMax } from "../spec/credits.ts";
+import type { CommandContext } from "./command.ts";
+
+/** A provider that the program fits. */
+export interface Fitted extends DeployTarget {
+  /** What a run gets: the provider's own limits where they are lower than the spec's. */
+  limits: RunLimits;
+  content: ContentOffer | null;
+}
+
+/** One of them, and how the owner stands with it. */
+export interface Standing extends Fitted, SigningTarget {
+  held: Allowance;
+}
+
+/**
+ * Whether the provider's machine can start the program, and lets it call what it wants.
+ * @throws KhachapuriError `invalid_program`, `invalid_input`
+ */
+export async function assertFit(
+  { out }: CommandContext,
+  target: DeployTarget,
+  { start }: PackedProgram,
+  wanted: Pick<SpecChoices, "interface" | "server" | "limits" | "egress">,
+): Promise<Fitted> {
+  const { name, webDomain } = target.record;
+  const { machine, limits, egressHosts, instances, runtimes, content } = await fetchOffer(
+    webDomain,
+  );
+  const asked = { ...wanted.limits, credits: creditsMax(wanted) };
+  if (wanted.interface === "http") assertTakesServers(name, instances);
+  assertMayCall(name, wanted.egress, egressHosts);
+  assertMayTake(name, asked, limits);
+  const lacking = assertStartable(start, machine ?? Deno.build.arch);
+  if (assertHasRuntime(name, start, runtimes) === null && lacking !== null) {
+    out.note(`warning: ${lacking}; ${name} does not say whether it is there`);
+  }
+  for (const fault of [...limitFaults(asked, limits), ...instanceFaults(wanted, instances)]) {
+    out.note(`warning: ${name} ${fault}`);
+  }
+  return { ...target, limits: leastOf(asked, limits), content };
+}
+
+/** @throws KhachapuriError as `resolveProvider`, `trustedEscrow` and `deployTarget` */
+export async function target(
+  context: CommandContext,
+  name: string,
+  cap: bigint | null,
+): Promise<DeployTarget> {
+  context.out.progress(`resolving ${name}`);
+  const [chain, contracts] = await Promise.all([context.chain(), context.contracts()]);
+  const record = await resolveProvider(chain, name, contracts);
+  const { chainId } = chain;
+  const escrow = trustedEscrow(record, { chainId, escrow: contracts.escrow });
+  return deployTarget(record, { chainId, escrow }, cap);
+}
+
+/** What the owner allows it, and which epoch is signed for. */
+export async function standingOf(
+  context: CommandContext,
+  each: Fitted,
+  owner: Address,
+): Promise<Standing> {
+  const { record: { address }, escrow } = each;
+  const held = await readAllowance(await context.chain(), escrow, owner, address);
+  return { ...each, held, epoch: signingEpoch(held) };
+}

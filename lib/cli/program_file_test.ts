@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { inFolder } from "../../worlds/home.ts";
+import { readProgramFile, withFileFlags } from "./program_file.ts";
+
+async function withProgram(json: unknown, test: (dir: string) => Promise<void>): Promise<void> {
+  await inFolder(async (dir) => {
+    await Deno.writeTextFile(join(dir, "khachapuri.json"), JSON.stringify(json));
+    await test(dir);
+  });
+}
+
+Deno.test("the flags of deploy are read from their names in camelCase, numbers as they are typed", () => {
+  const file = {
+    providers: ["paolo.eth", "nino.eth"],
+    args: ["-v"],
+    envFile: "../env",
+    envNames: ["TOKEN"],
+    interface: "http",
+    serverPort: 3000,
+    egress: ["api.example.com:443"],
+    timeout: 5,
+    private: true,
+    allowSecret: ["test.pem"],
+    ownerCreditsPerMinute: 60,
+    maxPrice: "0.002",
+  };
+  return withProgram(file, async (dir) => {
+    assert.deepEqual(await readProgramFile(dir), {
+      provider: ["paolo.eth", "nino.eth"],
+      arg: ["-v"],
+      "env-file": join(dir, "../env"),
+      "env-name": ["TOKEN"],
+      interface: "http",
+      "server-port": "3000",
+      egress: ["api.example.com:443"],
+      timeout: "5",
+      private: true,
+      "allow-secret": ["test.pem"],
+      "owner-credits-per-minute": "60",
+      "max-price": "0.002",
+    });
+  });
+});
+
+Deno.test("a folder without the file gives nothing, and what is false is not given", async () => {
+  await inFolder(async (dir) => assert.deepEqual(await readProgramFile(dir), {}));
+  await withProgram({ private: false }, async (dir) => {
+    assert.deepEqual(await readProgramFile(dir), {});
+  });
+});
+
+Deno.test("what is unknown, misspelt or a secret is refused in words", async () => {
+  const refused: [unknown, RegExp, string?][] = [
+    [{ env: { TOKEN: "hunter2" } }, /khachapuri\.json: env: values of the environment are secrets/],
+    [{ acceptTerms: true }, /acceptTerms: terms are agreed to by whoever deploys/],
+    [{ out: "cars" }, /out: where CAR files go/],
+    [{ provider: ["a.eth"] }, /unknown field provider/, "did you mean providers?"],
+    [{ timout: 5 }, /unknown field timout/, "did you mean timeout?"],
+    [{ interface: "fcgi" }, /interface: it is one of curl, cgi, http/],
+    [{ providers: "a.eth" }, /providers: not a list/],
+    [{ providers: [1] }, /providers\.0: not a text/],
+    [{ timeout: true }, /timeout: not a text or a number/],
+    [{ private: "yes" }, /private: it is true or false/],
+    [[], /it is a list, not an object/],
+    ["text", /khachapuri\.json: /],
+  ];
+  for (const [file, message, hint] of refused) {
+    await withProgram(file, async (dir) => {
+      await assert.rejects(
+        readProgramFile(dir),
+        (error: { code: string; message: string; hints: string[] }) => {
+          assert.equal(error.code, "invalid_config");
+          assert.match(error.message, message);
+          assert.doesNotMatch(error.message, /hunter2/);
+          assert.equal(error.hints[0], hint ?? error.hints[0]);
+          return true;
+        },
+      );
+    });
+  }
+});
+
+Deno.test("the command line wins, and a command takes only flags of its own", () =>
+  withProgram({ providers: ["a.eth"], timeout: 5, memory: 64 }, async (dir) => {
+    const options = { timeout: "9", memory: undefined, egress: [] };
+    assert.deepEqual(await withFileFlags(dir, options), { ...options, memory: "64" });
+  }));

@@ -1,0 +1,106 @@
+/**
+ * The provider as a trustless gateway for what it keeps: a block by its cid, or as a CAR what a
+ * path leads to, with all that proves it. Nothing is given that its reader could not check.
+ * Reading and checking blocks takes turns with rests between, whoever asks, so that calls go on.
+ */
+import type { Block } from "../../cid.ts";
+import type { Clock } from "../../clock.ts";
+import { KhachapuriError } from "../../errors.ts";
+import { type BlockReader, keptBlock } from "../../ipfs/block_reader.ts";
+import { type ContentPath, followPath } from "../../ipfs/content_path.ts";
+import { followOf } from "../../ipfs/dag_scope.ts";
+import { walkContent, type WalkOptions } from "../../ipfs/dag_walk.ts";
+import { RestingQueue } from "../../leisure.ts";
+import type { HeaderField } from "../http/header_rules.ts";
+import type { Answer, HttpRequest } from "../http/request.ts";
+import { contentHeaders, hasAlready } from "./gateway_headers.ts";
+import { carPieces, piecesOf } from "./gateway_pieces.ts";
+import type { GatewayPlaces } from "./gateway_places.ts";
+import { type ContentRequest, readContentRequest } from "./gateway_request.ts";
+import { ContentStream } from "./gateway_stream.ts";
+
+export interface ContentGatewayParts {
+  /** All that may be given to strangers. */
+  blocks: BlockReader;
+  places: Pick<GatewayPlaces, "take">;
+  clock: Clock;
+}
+
+/** What an answer is made of, once it is known that there is one. */
+interface Found {
+  headers: HeaderField[];
+  /** Of a block. */
+  bodyBytes: number | null;
+  pieces(): AsyncGenerator<Uint8Array> | Generator<Uint8Array>;
+}
+
+export class ContentGateway {
+  readonly #blocks: BlockReader;
+
+  constructor(private readonly parts: ContentGatewayParts) {
+    const turns = new RestingQueue();
+    this.#blocks = { get: (cid) => turns.slice(() => parts.blocks.get(cid)) };
+  }
+
+  /**
+   * Answers a GET or HEAD of a path below /ipfs/.
+   * @throws KhachapuriError `invalid_cid`, `invalid_input`, `not_acceptable`, `not_found` (or
+   * `not_cached`, to who asked for that), `rate_limited`, `overloaded`
+   */
+  async answer(request: HttpRequest): Promise<Answer> {
+    const asked = readContentRequest(request);
+    const free = this.parts.places.take(request.sender.address);
+    let isStreaming = false;
+    try {
+      const { headers, bodyBytes, pieces } = await this.#find(asked);
+      if (hasAlready(asked, request.fields)) return { status: 304, headers, body: null };
+      if (request.method === "HEAD") return { status: 200, headers, body: null, bodyBytes };
+      isStreaming = true;
+      const { clock } = this.parts;
+      const body = new ContentStream({ pieces: pieces(), clock, onEnd: free });
+      return { status: 200, headers, body, bodyBytes };
+    } catch (error) {
+      throw asAsked(request, error);
+    } finally {
+      if (!isStreaming) free();
+    }
+  }
+
+  async #find(asked: ContentRequest): Promise<Found> {
+    const { root, names, form } = asked;
+    if (form.format === "raw") {
+      const bytes = await keptBlock(this.#blocks, root);
+      const headers = contentHeaders(asked, [root]);
+      return { headers, bodyBytes: bytes.length, pieces: () => piecesOf(bytes) };
+    }
+    const path = await followPath(this.#blocks, root, names);
+    if (form.range !== null) await this.#assertWithin(path, form);
+    const blocks = () => upToMissing(walkContent(this.#blocks, path, form));
+    const headers = contentHeaders(asked, path.roots);
+    return { headers, bodyBytes: null, pieces: () => carPieces(root, blocks()) };
+  }
+
+  /** That a range begins behind a file's end is said while there is a status to say it by. */
+  async #assertWithin({ end }: ContentPath, form: WalkOptions): Promise<void> {
+    followOf(form, end, await keptBlock(this.#blocks, end));
+  }
+}
+
+/**
+ * What has begun ends at a block that is not kept: its reader sees that it lacks something, and has
+ * all the same what came before.
+ */
+async function* upToMissing(blocks: AsyncIterable<Block>): AsyncGenerator<Block> {
+  try {
+    yield* blocks;
+  } catch (error) {
+    if (!(error instanceof KhachapuriError) || error.code !== "not_found") throw error;
+  }
+}
+
+/** Absence has a status of its own for who asks for nothing but what is here. */
+function asAsked({ fields }: Pick<HttpRequest, "fields">, error: unknown): unknown {
+  const isPlain = !/\bonly-if-cached\b/i.test(fields.get("cache-control") ?? "");
+  if (isPlain || !(error instanceof KhachapuriError) || error.code !== "not_found") return error;
+  return new KhachapuriError("not_cached", error.shortMessage, { cause: error });
+}

@@ -1,0 +1,246 @@
+/**
+ * Pushes of owners: who may, how much, and from the first byte to the answer that it is kept. All
+ * that can be refused is refused before the body is asked for.
+ */
+import type { Address } from "viem";
+import type { ByteSource } from "../../../sandbox/byte_source.ts";
+import { parseCid } from "../../cid.ts";
+import type { Clock } from "../../clock.ts";
+import type { IpfsConfig } from "../../config_ipfs.ts";
+import { KhachapuriError } from "../../errors.ts";
+import { PUSH_CAR_BYTES_MAX, PUSH_PACE_MS } from "../../limits_of_content.ts";
+import type { Push } from "../../spec/push.ts";
+import { within } from "../../within.ts";
+import { CarIntake } from "./car_intake.ts";
+import type { Kept } from "./kept.ts";
+import { type Parts, takeFrom } from "./parts.ts";
+import type { Place, Quota, Room } from "./room.ts";
+import { Broken, diskRefused, receive } from "./upload.ts";
+
+export interface IngestOptions {
+  kept: Kept;
+  parts: Parts;
+  room: Room;
+  policy: Pick<IpfsConfig, "bytesPerUsdc" | "bytesPerOwnerMax" | "keepSeconds">;
+  /**
+   * What an owner has allowed here, USDC base units.
+   * @param from the caller's address, by which what strangers make us read is limited
+   * @throws KhachapuriError `chain_unavailable`, `rate_limited`, `overloaded`
+   */
+  allowed(owner: Address, from: string): Promise<bigint>;
+  /** A root is here that may have been looked for in vain. */
+  onKept(root: Push["root"]): void;
+  clock: Clock;
+}
+
+/** How a push comes. */
+export interface Upload {
+  readonly body: ByteSource | null;
+  /** Where in the CAR it begins. */
+  readonly offset: number;
+  /** Its length as announced; null where it is not. */
+  readonly bodyBytes: number | null;
+  readonly from: string;
+}
+
+/** That a root is kept. */
+export interface Receipt {
+  readonly root: string;
+  readonly bytes: number;
+  /** Unless a deployment needs it for longer, Unix seconds. */
+  readonly keptUntil: bigint;
+  readonly quota: Quota;
+  /** Whether it was not here before. */
+  readonly isNew: boolean;
+}
+
+const USDC_UNITS = 1_000_000n;
+/** Whoever pushes what is just being pushed waits for the other: it may be its own, broken off. */
+const WAIT_MS = PUSH_PACE_MS + 5_000;
+
+export class Ingest {
+  /** By root and owner. */
+  readonly #coming = new Map<string, Promise<unknown>>();
+
+  constructor(private readonly options: IngestOptions) {}
+
+  /**
+   * Takes a push whose signature was checked.
+   * @throws KhachapuriError for everything that is wrong with it; the words say what to do
+   */
+  async take(push: Push, upload: Upload): Promise<Receipt> {
+    assertSizes(push, upload);
+    this.#assertUnused(push);
+    const allowed = await this.#allowedBytes(push.owner, upload.from);
+    do {
+      await this.#others(push);
+      const here = await this.#keepLonger(push, allowed);
+      if (here) return here;
+      await this.#assertOffset(push, upload);
+      await this.options.room.make(push.owner, Number(push.bytes), allowed);
+    } while (this.#coming.has(keyOf(push)));
+    const place = this.#admit(push, allowed);
+    const coming = this.#bring(push, upload).finally(() => {
+      place.free();
+      this.#coming.delete(keyOf(push));
+    });
+    this.#coming.set(keyOf(push), coming);
+    await coming;
+    this.options.onKept(push.root);
+    return this.#receipt(push, allowed, true);
+  }
+
+  /** How many of the CAR's bytes need not be sent: all of them when the root is here. */
+  async offset(push: Push): Promise<number> {
+    await this.#others(push);
+    const { kept, parts } = this.options;
+    if (kept.index.find(push.root)) return Number(push.bytes);
+    return await parts.verified(push, Number(push.bytes));
+  }
+
+  #assertUnused({ nonce }: Push): void {
+    if (this.options.kept.index.hasNonce(nonce)) throw replayed();
+  }
+
+  /** The same root of the same owner may be coming already. */
+  async #others(push: Push): Promise<void> {
+    const coming = this.#coming.get(keyOf(push));
+    if (coming && await within(coming.catch(() => {}), WAIT_MS) === "late") throw isComing();
+  }
+
+  /** @throws KhachapuriError `payment_required` when it is none */
+  async #allowedBytes(owner: Address, from: string): Promise<number> {
+    const { allowed, policy } = this.options;
+    const amount = await allowed(owner, from);
+    if (amount === 0n) throw nothingAllowed();
+    const bytes = amount * BigInt(policy.bytesPerUsdc) / USDC_UNITS;
+    return Math.min(Number(bytes), policy.bytesPerOwnerMax);
+  }
+
+  /** Of a root that is here no byte has to come, whoever brought it. */
+  async #keepLonger(push: Push, allowed: number): Promise<Receipt | null> {
+    const { kept, room } = this.options;
+    const known = kept.index.find(push.root);
+    if (!known) return null;
+    if (!kept.index.isKeeper(push.owner, push.root)) {
+      await room.make(push.owner, known.bytes, allowed);
+      room.assertOwner(push.owner, known.bytes, allowed);
+    }
+    this.#use(push);
+    if (!await kept.protect(push.root, push.owner)) return null;
+    return this.#receipt(push, allowed, false);
+  }
+
+  async #assertOffset(push: Push, { offset }: Upload): Promise<void> {
+    if (offset === 0) return;
+    const here = await this.options.parts.verified(push, Number(push.bytes));
+    if (here === offset) return;
+    throw new KhachapuriError("invalid_input", `upload-offset is ${offset}, and ${here} are here`, {
+      data: { uploadOffset: here },
+      hints: ["ask with HEAD /ipfs from where to go on"],
+    });
+  }
+
+  /** Takes what the push needs; nothing is awaited, so that pushes at once cannot share it. */
+  #admit(push: Push, allowed: number): Place {
+    const { room, parts } = this.options;
+    const place = room.take(push.owner, Number(push.bytes), allowed);
+    try {
+      this.#use(push);
+    } catch (error) {
+      place.free();
+      throw error;
+    }
+    parts.take(push);
+    return place;
+  }
+
+  #use({ nonce, expires }: Push): void {
+    if (!this.options.kept.index.addNonce(nonce, expires)) throw replayed();
+  }
+
+  async #bring(push: Push, { body, offset }: Upload): Promise<void> {
+    const { kept, parts, clock } = this.options;
+    const intake = new CarIntake(parseCid(push.root), Number(push.bytes));
+    const file = await kept.files.openPart(push).catch((cause) => {
+      throw diskRefused(cause);
+    });
+    try {
+      await takeFrom(file, offset, intake);
+      await file.truncate(offset);
+      if (body) await receive(body, file, intake, clock);
+      if (intake.taken < Number(push.bytes)) throw tooShort(push, intake);
+      const places = intake.end();
+      await file.syncData();
+      await kept.add(push, Number(push.bytes), places);
+    } catch (error) {
+      if (error instanceof Broken) {
+        await file.truncate(intake.verified);
+        parts.put(push, intake.verified);
+      } else await kept.files.removePart(push);
+      throw error;
+    } finally {
+      file.close();
+    }
+  }
+
+  #receipt({ owner, root, bytes }: Push, allowed: number, isNew: boolean): Receipt {
+    const { room, policy, clock } = this.options;
+    const now = BigInt(Math.floor(clock.now() / 1_000));
+    return {
+      root,
+      bytes: Number(bytes),
+      keptUntil: now + BigInt(policy.keepSeconds),
+      quota: { used: room.used(owner), allowed },
+      isNew,
+    };
+  }
+}
+
+/** What needs no look at anything. */
+function assertSizes({ bytes }: Push, { offset, bodyBytes, body }: Upload): void {
+  if (bytes > BigInt(PUSH_CAR_BYTES_MAX)) {
+    const message = `a CAR has at most ${PUSH_CAR_BYTES_MAX} bytes here`;
+    throw new KhachapuriError("body_too_large", message, { data: { limit: PUSH_CAR_BYTES_MAX } });
+  }
+  const left = Number(bytes) - offset;
+  if (left < 0) throw unfitting(`upload-offset is behind the end, which is ${bytes}`);
+  const announced = body === null ? 0 : bodyBytes ?? left;
+  if (announced !== left) {
+    throw unfitting(`the body has ${announced} bytes, and ${left} are left of what was signed`);
+  }
+}
+
+function tooShort({ bytes }: Push, { taken }: CarIntake): Broken {
+  return new Broken(`the push ended after ${taken} of ${bytes} bytes`);
+}
+
+function unfitting(message: string): KhachapuriError {
+  return new KhachapuriError("invalid_input", message);
+}
+
+function replayed(): KhachapuriError {
+  return new KhachapuriError("invalid_signature", "this push was made before", {
+    hints: ["sign it anew, with another nonce"],
+  });
+}
+
+function nothingAllowed(): KhachapuriError {
+  const message = "content is kept here for owners who have credits allowed, and this one has none";
+  return new KhachapuriError("payment_required", message, {
+    hints: [
+      "khachapuri allow NAME --credits N, and push again",
+      "or publish it elsewhere: deploy --kubo URL, or --out DIR",
+    ],
+  });
+}
+
+function isComing(): KhachapuriError {
+  return new KhachapuriError("rate_limited", "this content is being pushed right now", {
+    retryAfterSeconds: 5,
+  });
+}
+
+function keyOf({ root, owner }: Push): string {
+  return `${root} ${owner}`;
+}

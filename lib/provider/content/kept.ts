@@ -1,0 +1,206 @@
+/**
+ * What owners have pushed and is kept for them: read block by block, each checked against its cid
+ * again, and given up when nobody has it kept any more.
+ */
+import type { Address } from "viem";
+import { type CID, type CidText, formatCid, isContentOf, parseCid } from "../../cid.ts";
+import { KhachapuriError } from "../../errors.ts";
+import type { BlockReader } from "../../ipfs/block_reader.ts";
+import { readBoundedFile, tooLarge } from "../../ipfs/unixfs.ts";
+import { Leisure } from "../../leisure.ts";
+import type { Log } from "../../log.ts";
+import type { BlockPlace } from "./car_intake.ts";
+import { diskBytesOf, KeptFiles, type PartName } from "./kept_files.ts";
+import { type Keeper, KeptIndex, type KeptPlace, type KeptRoot, type Use } from "./kept_index.ts";
+
+export interface KeptOptions {
+  /** The folder of the CARs. */
+  dir: string;
+  /** The book's file. */
+  indexPath: string;
+  log: Log;
+  now: () => number;
+}
+
+export class Kept implements BlockReader {
+  #bytes: number;
+  #count: number;
+  /** Changes of files go one after the other: none removes what another has just kept. */
+  #lastChange: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    private readonly options: KeptOptions,
+    readonly files: KeptFiles,
+    readonly index: KeptIndex,
+  ) {
+    const roots = index.roots();
+    this.#bytes = roots.reduce((sum, { diskBytes }) => sum + diskBytes, 0);
+    this.#count = roots.length;
+  }
+
+  /** Opens what earlier processes left; what one was in the midst of is undone. */
+  static async open(options: KeptOptions): Promise<Kept> {
+    const { dir, indexPath, log } = options;
+    const files = await KeptFiles.open(dir);
+    const index = new KeptIndex(indexPath);
+    const { cars } = await files.list();
+    const isWhole = ({ root, bytes }: KeptRoot) => cars.get(root) === bytes;
+    for (const kept of index.roots()) {
+      if (isWhole(kept)) continue;
+      log.error("what was kept is not there any more", { root: kept.root });
+      index.forget(kept);
+    }
+    for (const root of cars.keys()) {
+      if (!index.find(root as CidText)) await files.removeCar(root);
+    }
+    return new Kept(options, files, index);
+  }
+
+  close(): void {
+    this.index.close();
+  }
+
+  /** What it takes of the disk. */
+  bytes(): number {
+    return this.#bytes;
+  }
+
+  /** How many roots are kept. */
+  count(): number {
+    return this.#count;
+  }
+
+  async get(cid: CID): Promise<Uint8Array | null> {
+    const place = this.index.placeOf(cid.multihash.digest);
+    return place && await this.#read(place, cid, new Leisure());
+  }
+
+  /**
+   * The file `cid`, verified, as the fetcher reads it; null when it is not kept, or not all of it.
+   * @throws KhachapuriError `invalid_input` when it is no file, or larger than `maxBytes`
+   */
+  async readFile(cid: CID, maxBytes: number): Promise<Uint8Array | null> {
+    if (!this.index.placeOf(cid.multihash.digest)) return null;
+    const leisure = new Leisure();
+    const get = async (wanted: CID) => {
+      const place = this.index.placeOf(wanted.multihash.digest);
+      const bytes = place && await this.#read(place, wanted, leisure);
+      if (!bytes) throw new NotKept();
+      return bytes;
+    };
+    try {
+      const read = await readBoundedFile(cid, { get }, maxBytes);
+      if (read.kind === "too large") throw tooLarge(read.fileBytes, maxBytes);
+      return read.file.bytes;
+    } catch (error) {
+      if (error instanceof NotKept) return null;
+      throw error;
+    }
+  }
+
+  /**
+   * A part is whole and on disk: it is kept for its owner when this resolves, whatever ends this
+   * process then.
+   */
+  async add(part: PartName, bytes: number, places: readonly BlockPlace[]): Promise<void> {
+    await this.#change(async () => {
+      const known = this.index.find(part.root);
+      if (known) {
+        await this.files.removePart(part);
+        this.index.protect(known, part.owner, this.options.now());
+        return;
+      }
+      await this.files.keep(part);
+      const file = { root: part.root, bytes, diskBytes: diskBytesOf(bytes) };
+      await this.index.add(file, places, part.owner, this.options.now());
+      this.#bytes += file.diskBytes;
+      this.#count += 1;
+    });
+  }
+
+  /** A root that is here is kept for another owner, or longer. @returns false when it is not */
+  async protect(root: CidText, owner: Address): Promise<boolean> {
+    return await this.#change(() => {
+      const known = this.index.find(root);
+      if (known) this.index.protect(known, owner, this.options.now());
+      return Promise.resolve(known !== null);
+    });
+  }
+
+  /** An owner's deployment uses these: what is kept for the owner and holds them stays with it. */
+  noteUse(cids: readonly string[], use: Use): void {
+    for (const cid of cids) {
+      for (const kept of this.index.keptWith(parseCid(cid).multihash.digest, use.owner)) {
+        this.index.noteUse(kept, use, this.options.now());
+      }
+    }
+  }
+
+  /** An owner has it kept no more; what nobody has kept is removed. */
+  async release(keeper: Keeper): Promise<void> {
+    await this.#change(async () => {
+      const kept = this.index.find(keeper.root);
+      if (!kept || kept.id !== keeper.id || !this.index.release(keeper)) return;
+      await this.#gone(kept);
+    });
+  }
+
+  async #gone({ root, diskBytes }: KeptRoot): Promise<void> {
+    this.#bytes -= diskBytes;
+    this.#count -= 1;
+    await this.files.removeCar(root);
+  }
+
+  async #read(
+    place: KeptPlace,
+    cid: CID,
+    leisure: Leisure,
+  ): Promise<Uint8Array | null> {
+    const { root, offset, length } = place;
+    using file = await this.files.openCar(root);
+    if (!file) return null;
+    const bytes = await bytesAt(file, offset, length);
+    const isContent = bytes.length === length &&
+      await leisure.slice(length, () => isContentOf(cid, bytes));
+    if (isContent) return bytes;
+    await this.#forgetDamaged(place, cid);
+    return null;
+  }
+
+  /** The disk gave other bytes than it was given: the rest of the file is not to be trusted. */
+  async #forgetDamaged({ id, root }: KeptPlace, cid: CID): Promise<void> {
+    await this.#change(async () => {
+      const kept = this.index.find(root);
+      // It may have gone meanwhile, and come back with its blocks elsewhere.
+      if (kept?.id !== id) return;
+      this.options.log.error("what was kept is damaged", { root, block: formatCid(cid) });
+      this.index.forget(kept);
+      await this.#gone(kept);
+    });
+  }
+
+  #change<T>(work: () => Promise<T>): Promise<T> {
+    const change = this.#lastChange.then(work);
+    this.#lastChange = change.catch(() => {});
+    return change;
+  }
+}
+
+/** A block of a file is not kept here. */
+class NotKept extends KhachapuriError {
+  constructor() {
+    super("not_found", "it is not kept here, or not all of it");
+  }
+}
+
+async function bytesAt(file: Deno.FsFile, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  await file.seek(offset, Deno.SeekMode.Start);
+  let at = 0;
+  while (at < length) {
+    const came = await file.read(bytes.subarray(at));
+    if (came === null) break;
+    at += came;
+  }
+  return bytes.subarray(0, at);
+}

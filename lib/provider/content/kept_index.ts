@@ -1,0 +1,265 @@
+/**
+ * The book of what is kept: which CARs there are, for whom, what uses them, where in them each
+ * block is, and which pushes were made lately. Its word counts: a file without a row is removed.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { Address, Hex } from "viem";
+import type { CidText } from "../../cid.ts";
+import { durably } from "../../durably.ts";
+import { namedDatabase } from "../../files.ts";
+import { KEPT_USES_MAX } from "../../limits_of_content.ts";
+import { inSlices } from "../../slices.ts";
+import type { BlockPlace } from "./car_intake.ts";
+
+/** One CAR that is kept. */
+export interface KeptRoot {
+  readonly id: number;
+  readonly root: CidText;
+  /** Of the file. */
+  readonly bytes: number;
+  /** What it takes of the disk. */
+  readonly diskBytes: number;
+}
+
+/** That an owner has a root kept. */
+export interface Keeper {
+  readonly id: number;
+  readonly root: CidText;
+  readonly owner: Address;
+  /** When it was last seen that it is to be kept, Unix ms. */
+  readonly protectedAt: number;
+}
+
+/** A deployment that uses a root, as its owner numbers it. */
+export interface Use {
+  readonly owner: Address;
+  readonly id: Hex;
+}
+
+/** A block in the file of a root. */
+export interface KeptPlace {
+  readonly id: number;
+  readonly root: CidText;
+  readonly offset: number;
+  readonly length: number;
+}
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS roots (
+    id INTEGER PRIMARY KEY, root TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL,
+    diskBytes INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS keepers (
+    root INTEGER NOT NULL, owner TEXT NOT NULL, protectedAt INTEGER NOT NULL,
+    PRIMARY KEY (root, owner)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS keepers_by_owner ON keepers (owner);
+  CREATE TABLE IF NOT EXISTS blocks (
+    digest BLOB NOT NULL, root INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
+    PRIMARY KEY (digest, root)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS blocks_by_root ON blocks (root);
+  CREATE TABLE IF NOT EXISTS uses (
+    root INTEGER NOT NULL, owner TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (root, owner, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS nonces (nonce TEXT PRIMARY KEY, expires INTEGER NOT NULL)
+    STRICT, WITHOUT ROWID;
+`;
+
+const KEEPERS = `
+  SELECT roots.id, roots.root, owner, protectedAt
+  FROM keepers JOIN roots ON roots.id = keepers.root
+`;
+
+export class KeptIndex {
+  readonly #database: DatabaseSync;
+  readonly #find: StatementSync;
+  readonly #place: StatementSync;
+  readonly #bytesOf: StatementSync;
+  #nextId: number;
+
+  /** Opens (or creates) the book at `path`. */
+  constructor(path: string) {
+    this.#database = namedDatabase(path, () => opened(path));
+    const prepare = (sql: string) => this.#database.prepare(sql);
+    this.#find = prepare("SELECT id, root, bytes, diskBytes FROM roots WHERE root = ?");
+    this.#place = prepare(`
+      SELECT roots.id, roots.root, offset, length FROM blocks JOIN roots ON roots.id = blocks.root
+      WHERE digest = ? ORDER BY blocks.root LIMIT 1
+    `);
+    this.#bytesOf = prepare(`
+      SELECT coalesce(sum(diskBytes), 0) AS bytes, count(*) AS roots
+      FROM keepers JOIN roots ON roots.id = keepers.root WHERE owner = ?
+    `);
+    const { last } = prepare("SELECT coalesce(max(id), 0) AS last FROM roots").get()!;
+    this.#nextId = last as number + 1;
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  find(root: CidText): KeptRoot | null {
+    return this.#find.get(root) as unknown as KeptRoot | undefined ?? null;
+  }
+
+  /** Where a block is that has this hash. */
+  placeOf(digest: Uint8Array): KeptPlace | null {
+    return this.#place.get(digest) as unknown as KeptPlace | undefined ?? null;
+  }
+
+  roots(): KeptRoot[] {
+    const all = this.#database.prepare("SELECT id, root, bytes, diskBytes FROM roots");
+    return all.all() as unknown as KeptRoot[];
+  }
+
+  /** What is kept for an owner that holds this block. */
+  keptWith(digest: Uint8Array, owner: Address): Keeper[] {
+    const all = this.#database.prepare(`
+      ${KEEPERS} JOIN blocks ON blocks.root = roots.id WHERE digest = ? AND owner = ?
+    `);
+    return all.all(digest, owner) as unknown as Keeper[];
+  }
+
+  /** What an owner has kept, on disk and in number. */
+  ofOwner(owner: Address): { bytes: number; roots: number } {
+    return this.#bytesOf.get(owner) as { bytes: number; roots: number };
+  }
+
+  isKeeper(owner: Address, root: CidText): boolean {
+    return this.#database.prepare(`${KEEPERS} WHERE roots.root = ? AND owner = ?`)
+      .get(root, owner) !== undefined;
+  }
+
+  /** All that owners have kept, longest unprotected first. */
+  keepers(): Keeper[] {
+    const all = this.#database.prepare(`${KEEPERS} ORDER BY protectedAt, roots.id`);
+    return all.all() as unknown as Keeper[];
+  }
+
+  /**
+   * A CAR is on disk: from when this resolves on it is found, and no end of this process makes it
+   * forgotten.
+   */
+  async add(
+    file: Omit<KeptRoot, "id">,
+    places: readonly BlockPlace[],
+    owner: Address,
+    at: number,
+  ): Promise<void> {
+    const id = this.#nextId++;
+    const block = this.#database.prepare("INSERT OR IGNORE INTO blocks VALUES (?, ?, ?, ?)");
+    // Nobody finds a block of a root that is not there yet.
+    await inSlices(places, ({ digest, offset, length }) => block.run(digest, id, offset, length));
+    const row = this.#database.prepare("INSERT INTO roots VALUES (?, ?, ?, ?)");
+    this.#together(() => {
+      row.run(id, file.root, file.bytes, file.diskBytes);
+      this.#protect(id, owner, at);
+    });
+  }
+
+  /** An owner has it kept, and it was seen to be worth it. */
+  protect({ id }: Pick<KeptRoot, "id">, owner: Address, at: number): void {
+    this.#together(() => this.#protect(id, owner, at));
+  }
+
+  /** They were seen to be worth it; after a loss of power they may have been seen before only. */
+  async refresh(keepers: readonly Keeper[], at: number): Promise<void> {
+    const row = this.#database.prepare(
+      "UPDATE keepers SET protectedAt = ? WHERE root = ? AND owner = ?",
+    );
+    await inSlices(keepers, ({ id, owner }) => row.run(at, id, owner));
+  }
+
+  #protect(id: number, owner: Address, at: number): void {
+    this.#database.prepare("INSERT OR REPLACE INTO keepers VALUES (?, ?, ?)").run(id, owner, at);
+  }
+
+  /** An owner has it kept no more. @returns whether nobody has, and it is forgotten */
+  release({ id, owner }: Pick<Keeper, "id" | "owner">): boolean {
+    let isLast = false;
+    this.#together(() => {
+      this.#database.prepare("DELETE FROM keepers WHERE root = ? AND owner = ?").run(id, owner);
+      this.#database.prepare("DELETE FROM uses WHERE root = ? AND owner = ?").run(id, owner);
+      isLast = !this.#database.prepare("SELECT 1 FROM keepers WHERE root = ? LIMIT 1").get(id);
+      if (isLast) this.#database.prepare("DELETE FROM roots WHERE id = ?").run(id);
+    });
+    if (isLast) this.#dropBlocks(id);
+    return isLast;
+  }
+
+  /** Its file is gone, or not what it was. */
+  forget({ id }: Pick<KeptRoot, "id">): void {
+    this.#together(() => {
+      for (const table of ["keepers", "uses"]) {
+        this.#database.prepare(`DELETE FROM ${table} WHERE root = ?`).run(id);
+      }
+      this.#database.prepare("DELETE FROM roots WHERE id = ?").run(id);
+    });
+    this.#dropBlocks(id);
+  }
+
+  #dropBlocks(id: number): void {
+    this.#database.prepare("DELETE FROM blocks WHERE root = ?").run(id);
+  }
+
+  /** A deployment of the owner uses it; the newest uses are remembered. */
+  noteUse({ id: root }: Pick<KeptRoot, "id">, { owner, id }: Use, at: number): void {
+    const count = this.#database.prepare(
+      "SELECT count(*) AS uses FROM uses WHERE root = ? AND owner = ?",
+    ).get(root, owner)!.uses as number;
+    if (count >= KEPT_USES_MAX) {
+      this.#database.prepare(`
+        DELETE FROM uses WHERE root = ? AND owner = ? AND id = (
+          SELECT id FROM uses WHERE root = ? AND owner = ? ORDER BY at LIMIT 1
+        )`).run(root, owner, root, owner);
+    }
+    this.#database.prepare("INSERT OR REPLACE INTO uses VALUES (?, ?, ?, ?)")
+      .run(root, owner, id, at);
+  }
+
+  /** The owner's deployments that use it, as far as they were seen. */
+  usesOf({ id: root, owner }: Pick<Keeper, "id" | "owner">): Use[] {
+    return this.#database.prepare("SELECT owner, id FROM uses WHERE root = ? AND owner = ?")
+      .all(root, owner) as unknown as Use[];
+  }
+
+  hasNonce(nonce: Hex): boolean {
+    return this.#database.prepare("SELECT 1 FROM nonces WHERE nonce = ?").get(nonce) !== undefined;
+  }
+
+  /** @returns false when it was there already */
+  addNonce(nonce: Hex, expires: bigint): boolean {
+    const { changes } = this.#database.prepare("INSERT OR IGNORE INTO nonces VALUES (?, ?)")
+      .run(nonce, expires);
+    return Number(changes) === 1;
+  }
+
+  /** @param nowSeconds those that ran out before can't be used any more anyway */
+  forgetNonces(nowSeconds: bigint): void {
+    this.#database.prepare("DELETE FROM nonces WHERE expires < ?").run(nowSeconds);
+  }
+
+  #together(write: () => void): void {
+    durably(this.#database, () => {
+      this.#database.exec("BEGIN");
+      try {
+        write();
+        this.#database.exec("COMMIT");
+      } catch (error) {
+        this.#database.exec("ROLLBACK");
+        throw error;
+      }
+    });
+  }
+}
+
+function opened(path: string): DatabaseSync {
+  const database = new DatabaseSync(path);
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+  database.exec(SCHEMA);
+  // An earlier process ended before it had written the root, or all of its end.
+  database.exec("DELETE FROM blocks WHERE root NOT IN (SELECT id FROM roots)");
+  return database;
+}

@@ -1,0 +1,87 @@
+/** Opens what a provider keeps for owners, and looks after it. */
+import { join } from "node:path";
+import type { Address } from "viem";
+import type { CidText } from "../../cid.ts";
+import { systemClock } from "../../clock.ts";
+import { Ingest } from "../content/ingest.ts";
+import { Kept } from "../content/kept.ts";
+import { Parts } from "../content/parts.ts";
+import { Retention } from "../content/retention.ts";
+import { Room } from "../content/room.ts";
+import type { Deployment } from "../deployment/deployment.ts";
+import type { Records } from "../deployment/records.ts";
+import { OwnerAllowances } from "../money/owner_allowances.ts";
+import type { Payments } from "../settlement/payments.ts";
+import { DryRunLimits } from "./dry_run_limits.ts";
+import type { Site } from "./site.ts";
+
+/** Between two looks for what is needed no more, ms. */
+const SWEEP_MS = 600_000;
+
+export type OpenContent = Awaited<ReturnType<typeof openContent>>;
+
+/** To be closed with `stack`. */
+export async function openContent(
+  { provider, state, log, now }: Site,
+  { stops }: Pick<Records, "stops">,
+  { payers, policy }: Pick<Payments, "payers" | "policy">,
+  stack: AsyncDisposableStack,
+) {
+  const indexPath = join(state.book, "content.db");
+  const kept = await Kept.open({ dir: state.kept, indexPath, log, now });
+  stack.defer(() => kept.close());
+  const parts = await Parts.open(kept.files, now);
+  const allowances = new OwnerAllowances({ payers, viewAgeMs: () => policy.viewAgeMs() });
+  const allowed = (owner: Address, from: string) => allowances.of(owner, from);
+  const { push, bytesPerUsdc, bytesMax, bytesPerOwnerMax, keepSeconds } = provider.ipfs;
+  const retention = new Retention({
+    kept,
+    isStopped: (use) => stops.has(use),
+    allowed: (owner) => allowances.of(owner).catch(() => null),
+    keepMs: keepSeconds * 1_000,
+    now,
+  });
+  const room = new Room({ kept, parts, retention, bytesMax, bytesPerOwnerMax });
+  const listeners: ((root: CidText) => void)[] = [];
+  const ingest = new Ingest({
+    kept,
+    parts,
+    room,
+    policy: { bytesPerUsdc, bytesPerOwnerMax, keepSeconds },
+    allowed,
+    onKept: (root) => listeners.forEach((listener) => listener(root)),
+    clock: { ...systemClock, now },
+  });
+  lookAfter({ kept, parts, retention, now }, stack);
+  return {
+    kept,
+    ingest: push ? ingest : null,
+    dryRuns: new DryRunLimits(now),
+    allowed,
+    noteUse({ cid, spec: { owner, id, program } }: Deployment): void {
+      kept.noteUse([cid, program.cid], { owner, id });
+    },
+    /** Calls back when a root is here that may have been looked for in vain. */
+    whenKept: (listener: (root: CidText) => void) => void listeners.push(listener),
+  };
+}
+
+interface LookedAfter {
+  kept: Kept;
+  parts: Parts;
+  retention: Retention;
+  now: () => number;
+}
+
+/** Gives up what is needed no more, from time to time. */
+function lookAfter({ kept, parts, retention, now }: LookedAfter, stack: AsyncDisposableStack) {
+  let sweep = Promise.resolve();
+  const timer = setInterval(() => {
+    kept.index.forgetNonces(BigInt(Math.floor(now() / 1_000)));
+    sweep = sweep.then(() => parts.sweep()).then(() => retention.sweep()).catch(() => {});
+  }, SWEEP_MS);
+  stack.defer(() => {
+    clearInterval(timer);
+    return sweep;
+  });
+}

@@ -1,0 +1,84 @@
+/** Opens a provider's names on their books, and on whom they are asked from. */
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { CidText } from "../../cid.ts";
+import { KhachapuriError } from "../../errors.ts";
+import type { DnsClient } from "./dns_client.ts";
+import { dnslinkName, linkedCid } from "./dnslink.ts";
+import { NameLookupRates } from "./lookup_rates.ts";
+import { Names } from "./names.ts";
+import { NameRegister } from "./register.ts";
+import { Registrar, type RegistrarOptions } from "./registrar.ts";
+import { ResolutionStore } from "./resolution_store.ts";
+import { type Found, Resolutions, type ResolutionsOptions } from "./resolutions.ts";
+
+export interface OpenNamesOptions extends Omit<RegistrarOptions, "register"> {
+  /** Nobody else's folder. */
+  dir: string;
+  dns: Pick<DnsClient, "txt">;
+  /**
+   * What an ENS name's contenthash says; null: it has none.
+   * @throws KhachapuriError when that is not known, or of no use
+   */
+  contenthash(name: string): Promise<CidText | null>;
+  isPaid: ResolutionsOptions["isPaid"];
+  /** Is told of a deployment that no name leads to any more. */
+  onLeft(cid: CidText): void;
+}
+
+/** To be closed with `stack`. */
+export function openNames(options: OpenNamesOptions, stack: AsyncDisposableStack): Names {
+  const { dir, dns, contenthash, isPaid, onLeft, now } = options;
+  const open = (file: string) => {
+    const database = new DatabaseSync(join(dir, file));
+    stack.defer(() => database.close());
+    return database;
+  };
+  const register = new NameRegister(open("names.db"), now);
+  const seen = open("resolutions.db");
+  // What is lost of it with the machine's power is looked up again.
+  seen.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+  const resolutions = new Resolutions({
+    lookUp: {
+      dnslink: (name) => linkOf(dns, name),
+      ens: (name) => contentOf(contenthash, name),
+    },
+    rates: new NameLookupRates(now),
+    store: new ResolutionStore(seen),
+    isPaid,
+    onMoved: (left) => names.leave(left),
+    now,
+  });
+  stack.defer(() => resolutions.settled());
+  const registrar = new Registrar({ ...options, register });
+  const names = new Names({ register, registrar, resolutions, onLeft, now });
+  return names;
+}
+
+async function linkOf(dns: Pick<DnsClient, "txt">, domain: string): Promise<Found> {
+  const { texts, ttl } = await dns.txt(dnslinkName(domain));
+  const cid = linkedCid(texts);
+  const isOfNoUse = cid === null && texts.some((text) => text.startsWith("dnslink="));
+  return { cid, ttl, why: isOfNoUse ? "its DNSLink is no /ipfs/{cid}" : null };
+}
+
+/** Records that nobody can use, and chains without names. */
+const SAY_NOTHING: ReadonlySet<string> = new Set([
+  "invalid_input",
+  "invalid_cid",
+  "invalid_name",
+  "invalid_config",
+]);
+
+/** ENS's records say nothing of how long they may be believed. */
+async function contentOf(
+  contenthash: OpenNamesOptions["contenthash"],
+  name: string,
+): Promise<Found> {
+  try {
+    return { cid: await contenthash(name), ttl: null };
+  } catch (error) {
+    if (!(error instanceof KhachapuriError) || !SAY_NOTHING.has(error.code)) throw error;
+    return { cid: null, ttl: null, why: error.shortMessage };
+  }
+}

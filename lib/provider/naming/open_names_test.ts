@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import type { Address } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import type { CidText } from "../../cid.ts";
+import { KhachapuriError } from "../../errors.ts";
+import { parseNameChange, signNameChange } from "../../spec/name_change.ts";
+import { openNames } from "./open_names.ts";
+
+const owner = privateKeyToAccount(`0x${"11".repeat(32)}`);
+const PLACE = { provider: owner.address, chainId: 31337, escrow: owner.address };
+const NOW = 1_700_000_000_000;
+const ONE = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy" as CidText;
+const TWO = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku" as CidText;
+const FROM = "127.0.0.1";
+
+/** Names in a folder of their own, with DNS and ENS as a test says. */
+async function openWorld() {
+  const dir = await Deno.makeTempDir();
+  const stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  const world = {
+    time: NOW,
+    texts: [`dnslink=/ipfs/${ONE}`],
+    contenthash: (): CidText | null => ONE,
+    left: [] as CidText[],
+  };
+  const open = (on: AsyncDisposableStack) =>
+    openNames({
+      dir,
+      dns: { txt: () => Promise.resolve({ texts: world.texts, ttl: 60 }) },
+      contenthash: () => Promise.resolve().then(() => world.contenthash()),
+      isPaid: () => true,
+      onLeft: (cid) => void world.left.push(cid),
+      place: PLACE,
+      perUsdc: 10,
+      provider: "paolo.example",
+      ownerOf: () => Promise.resolve<Address>(owner.address),
+      allowed: () => Promise.resolve({ amount: 1_000_000n, paysCall: true }),
+      now: () => world.time,
+    }, on);
+  const names = open(stack.use(new AsyncDisposableStack()));
+  const change = async (label: string, cid: CidText | "", sequence: bigint) => {
+    const expires = BigInt(world.time / 1_000) + 300n;
+    const json = await signNameChange(owner, { label, cid, sequence, expires }, PLACE);
+    return await names.change(parseNameChange(json), FROM);
+  };
+  return { world, names, open, change, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+Deno.test("names of all kinds lead to deployments, and are told of", async () => {
+  await using opened = await openWorld();
+  const { names, change } = opened;
+  await change("blog", ONE, 1n);
+  assert.equal(await names.cidOf("register", "blog", FROM), ONE);
+  assert.equal(await names.cidOf("dnslink", "www.shop.com", FROM), ONE);
+  assert.equal(await names.cidOf("ens", "blog.eth", FROM), ONE);
+  assert.deepEqual(await names.view("Blog", FROM), {
+    name: "blog",
+    kind: "register",
+    cid: ONE,
+    owner: owner.address,
+    sequence: 1,
+    since: NOW,
+    history: [{ cid: ONE, sequence: 1, at: NOW }],
+    checkedAt: NOW,
+    isStale: false,
+  });
+  assert.deepEqual(await names.view("WWW.shop.com", FROM), {
+    name: "www.shop.com",
+    kind: "dnslink",
+    cid: ONE,
+    since: NOW,
+    checkedAt: NOW,
+    isStale: false,
+  });
+  assert.equal((await names.view("blog.eth", FROM)).kind, "ens");
+});
+
+Deno.test("what a name lacks is told, and how to mend it", async () => {
+  await using opened = await openWorld();
+  const { world, names, change } = opened;
+  const refused = async (text: string, code: string, pattern: RegExp) => {
+    await assert.rejects(names.view(text, FROM), (error: KhachapuriError) => {
+      assert.equal(error.code, code, text);
+      assert.match([error.shortMessage, ...error.hints].join("\n"), pattern);
+      return true;
+    });
+  };
+  await refused("blog", "not_found", /nobody has the name blog/);
+  await refused("www", "invalid_name", /something else/);
+  await refused("a_b.com", "invalid_name", /neither a label nor/);
+  world.texts = [`dnslink=/ipns/${ONE}`];
+  await refused("one.com", "not_found", /no \/ipfs\/\{cid\}/);
+  world.texts = ["v=spf1"];
+  await refused("two.com", "not_found", /TXT record of _dnslink\.two\.com says dnslink/);
+  world.contenthash = () => null;
+  await refused("none.eth", "not_found", /khachapuri name set none\.eth/);
+  world.contenthash = () => {
+    throw new KhachapuriError("invalid_input", "it points to Swarm, not to IPFS");
+  };
+  await refused("swarm.eth", "not_found", /Swarm/);
+  world.contenthash = () => {
+    throw new KhachapuriError("chain_unavailable", "nobody answers");
+  };
+  await refused("away.eth", "chain_unavailable", /nobody answers/);
+  await change("gone", ONE, 1n);
+  assert.equal(await change("gone", "", 2n), null);
+  await assert.rejects(names.view("gone", FROM), (error: KhachapuriError) => {
+    assert.deepEqual(error.data, { name: "gone", sequence: 2 });
+    return true;
+  });
+});
+
+Deno.test("a deployment is left when the last name that led to it leads elsewhere", async () => {
+  await using opened = await openWorld();
+  const { world, names, change } = opened;
+  await change("blog", ONE, 1n);
+  await change("shop", ONE, 1n);
+  await names.cidOf("dnslink", "www.shop.com", FROM);
+  await change("blog", TWO, 2n);
+  await change("shop", TWO, 2n);
+  assert.deepEqual(world.left, []);
+  world.texts = [`dnslink=/ipfs/${TWO}`];
+  world.time += 3_600_000;
+  assert.equal(await names.cidOf("dnslink", "www.shop.com", FROM), TWO);
+  assert.deepEqual(world.left, [ONE]);
+  await change("blog", "", 3n);
+  assert.deepEqual(world.left, [ONE]);
+});
+
+Deno.test("names are there after a restart", async () => {
+  await using opened = await openWorld();
+  const { world, names, open, change } = opened;
+  await change("blog", ONE, 1n);
+  await names.cidOf("dnslink", "www.shop.com", FROM);
+  world.texts = [];
+  await using stack = new AsyncDisposableStack();
+  const again = open(stack);
+  assert.deepEqual(again.ofOwner(owner.address).map(({ label }) => label), ["blog"]);
+  assert.equal(again.labels.has("blog"), true);
+});

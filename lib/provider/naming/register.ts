@@ -1,0 +1,217 @@
+/**
+ * The provider's own register of names: a label, whose it is, and the deployment that it points to.
+ * A change is on disk before it is answered, or has not happened. A name's sequence counts its
+ * changes, also beyond its being given up, so that no earlier change can be made again.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { Address } from "viem";
+import type { CidText } from "../../cid.ts";
+import { KhachapuriError } from "../../errors.ts";
+import { NAME_MOVES_KEPT_MAX, REGISTERED_NAMES_MAX } from "../../limits_of_names.ts";
+import type { NameChange } from "../../spec/name_change.ts";
+
+/** A name as it stands. */
+export interface RegisteredName {
+  readonly label: string;
+  readonly owner: Address;
+  readonly cid: CidText;
+  readonly sequence: number;
+  /** Since when it points there, Unix ms. */
+  readonly since: number;
+}
+
+/** What a name pointed to since its owner has it. */
+export interface NameMove {
+  readonly cid: CidText;
+  readonly sequence: number;
+  /** Unix ms. */
+  readonly at: number;
+}
+
+/** What a change did. */
+export interface NameChanged {
+  /** Null: the name was given up. */
+  readonly name: RegisteredName | null;
+  /** Where it pointed before. */
+  readonly left: CidText | null;
+}
+
+/** A name that was given up is remembered so long: longer than a signed change is good, ms. */
+const GIVEN_UP_MS = 24 * 60 * 60 * 1000;
+
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  CREATE TABLE IF NOT EXISTS names (
+    label TEXT PRIMARY KEY, owner TEXT NOT NULL, cid TEXT NOT NULL, sequence INTEGER NOT NULL,
+    since INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS moves (
+    label TEXT NOT NULL, sequence INTEGER NOT NULL, cid TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (label, sequence)
+  ) STRICT;
+`;
+
+interface Row extends Omit<RegisteredName, "cid"> {
+  readonly cid: CidText | "";
+}
+
+export class NameRegister {
+  /** With those that were given up. */
+  readonly #rows = new Map<string, Row>();
+  readonly #labels = new Map<Address, Set<string>>();
+  readonly #put: StatementSync;
+  readonly #addMove: StatementSync;
+  readonly #dropMoves: StatementSync;
+  readonly #moves: StatementSync;
+  readonly #drop: StatementSync;
+
+  constructor(private readonly database: DatabaseSync, private readonly now: () => number) {
+    database.exec(SCHEMA);
+    this.#put = database.prepare("INSERT OR REPLACE INTO names VALUES (?, ?, ?, ?, ?)");
+    this.#addMove = database.prepare("INSERT INTO moves VALUES (?, ?, ?, ?)");
+    this.#dropMoves = database.prepare("DELETE FROM moves WHERE label = ? AND sequence <= ?");
+    this.#moves = database.prepare(
+      "SELECT cid, sequence, at FROM moves WHERE label = ? ORDER BY sequence DESC",
+    );
+    this.#drop = database.prepare("DELETE FROM names WHERE label = ?");
+    const select = database.prepare("SELECT label, owner, cid, sequence, since FROM names");
+    for (const row of select.iterate()) this.#keep({ ...row } as unknown as Row);
+  }
+
+  /** Whether somebody has the name. */
+  has(label: string): boolean {
+    const row = this.#rows.get(label);
+    return row !== undefined && row.cid !== "";
+  }
+
+  /** The name as it stands; null when nobody has it. */
+  get(label: string): RegisteredName | null {
+    const row = this.#rows.get(label);
+    return row !== undefined && isHeld(row) ? row : null;
+  }
+
+  /** How many changes a name has had; 0: none that is remembered. */
+  sequence(label: string): number {
+    return this.#rows.get(label)?.sequence ?? 0;
+  }
+
+  /** An owner's names, by label. */
+  ofOwner(owner: Address): RegisteredName[] {
+    return [...this.#labels.get(owner) ?? []].sort().map((label) => this.get(label)!);
+  }
+
+  count(owner: Address): number {
+    return this.#labels.get(owner)?.size ?? 0;
+  }
+
+  /** Whether a name points to `cid`. */
+  points(cid: CidText): boolean {
+    for (const row of this.#rows.values()) if (row.cid === cid) return true;
+    return false;
+  }
+
+  /** Where a name pointed since its owner has it, the latest first. */
+  history(label: string): NameMove[] {
+    return this.#moves.all(label).map((row) => ({ ...row }) as unknown as NameMove);
+  }
+
+  /**
+   * @throws KhachapuriError `access_denied` when it is another's, `name_conflict` when its sequence
+   * is not the next
+   */
+  assertNext({ label, owner, sequence, cid }: Omit<NameChange, "expires">): void {
+    const present = this.get(label);
+    if (present && present.owner !== owner) throw taken(label);
+    const last = this.sequence(label);
+    if (sequence !== BigInt(last) + 1n) throw notNext(label, present, last);
+    if (!present && cid === "") throw nobodys(label);
+  }
+
+  /**
+   * Makes a change; it is on disk when this returns. Nothing is awaited in between: of two that
+   * are sent at once one finds the other done.
+   * @throws KhachapuriError as `assertNext`; `overloaded` when the register is full
+   */
+  change(change: Omit<NameChange, "expires">): NameChanged {
+    this.assertNext(change);
+    const { label, owner, cid } = change;
+    const before = this.get(label);
+    if (!before && this.#rows.size >= REGISTERED_NAMES_MAX) this.#forgetGivenUp();
+    if (!before && this.#rows.size >= REGISTERED_NAMES_MAX) throw full();
+    const row: Row = { label, owner, cid, sequence: Number(change.sequence), since: this.now() };
+    this.#write(row, before === null);
+    this.#keep(row);
+    return { name: isHeld(row) ? row : null, left: before?.cid ?? null };
+  }
+
+  #write({ label, owner, cid, sequence, since }: Row, isNew: boolean): void {
+    this.database.exec("BEGIN IMMEDIATE");
+    try {
+      this.#put.run(label, owner, cid, sequence, since);
+      // What it pointed to before is nobody's business any more, and was another's.
+      const forgotten = isNew || cid === "" ? sequence : sequence - NAME_MOVES_KEPT_MAX;
+      this.#dropMoves.run(label, forgotten);
+      if (cid !== "") this.#addMove.run(label, sequence, cid, since);
+      this.database.exec("COMMIT");
+    } catch (error) {
+      this.database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #keep(row: Row): void {
+    const { label, owner } = row;
+    this.#rows.set(label, row);
+    const labels = this.#labels.get(owner) ?? new Set();
+    if (row.cid === "") labels.delete(label);
+    else labels.add(label);
+    if (labels.size === 0) this.#labels.delete(owner);
+    else this.#labels.set(owner, labels);
+  }
+
+  #forgetGivenUp(): void {
+    const until = this.now() - GIVEN_UP_MS;
+    for (const { label, cid, since } of [...this.#rows.values()]) {
+      if (cid !== "" || since > until) continue;
+      this.#drop.run(label);
+      this.#rows.delete(label);
+    }
+  }
+}
+
+function isHeld(row: Row): row is RegisteredName {
+  return row.cid !== "";
+}
+
+function taken(label: string): KhachapuriError {
+  return new KhachapuriError("access_denied", `the name ${label} is another owner's here`, {
+    hints: ["take another name, or sign with the key that has this one"],
+  });
+}
+
+function notNext(
+  label: string,
+  present: RegisteredName | null,
+  sequence: number,
+): KhachapuriError {
+  const state = present ? `points to ${present.cid}` : "is nobody's";
+  const message = `the name ${label} ${state}, after ${sequence} changes`;
+  return new KhachapuriError("name_conflict", message, {
+    hints: [`it was changed meanwhile, or this change is an old one: the next is ${sequence + 1}`],
+    data: { name: label, cid: present?.cid ?? "", sequence },
+  });
+}
+
+function nobodys(label: string): KhachapuriError {
+  return new KhachapuriError("not_found", `nobody has the name ${label} here`, {
+    hints: ["there is nothing to give up"],
+  });
+}
+
+function full(): KhachapuriError {
+  return new KhachapuriError("overloaded", "this provider's register of names is full", {
+    retryAfterSeconds: 3_600,
+    hints: ["use a name of your own: ENS, or DNSLink"],
+  });
+}
