@@ -11,6 +11,7 @@ import { namesShape } from "./config_names.ts";
 import { addressFault, EGRESS_LIMITS, egressFault, patternFault } from "./egress.ts";
 import { KhachapuriError } from "./errors.ts";
 import { readJsonFile } from "./home_file.ts";
+import { type Keep, KEEP_NOTHING, keepTimeShape } from "./keep.ts";
 import {
   PROVIDER_CONCURRENCY_DEFAULT,
   REQUEST_BYTES_DEFAULT,
@@ -111,7 +112,14 @@ const providerFields = v.strictObject({
   webDomain: httpUrlShape,
   /** Price of one credit, USDC base units. */
   price: uintShape(128),
-  /** What it was before: permits that pay it are served at it, until then. */
+  /**
+   * How long deployments that were paid for before a change of the price keep what they paid:
+   * "forever", seconds after each change, or until a time.
+   */
+  keepPrice: v.exactOptional(keepTimeShape),
+  /** How long those whose terms are not listed any more go on. */
+  keepTerms: v.exactOptional(keepTimeShape),
+  /** Of earlier releases: without `keepPrice`, its time is that. */
   oldPrice: v.exactOptional(v.strictObject({ price: uintShape(128), until: timeShape })),
   /** Terms texts, newest first; a spec may have signed any of them. */
   terms: v.pipe(v.array(v.string()), v.minLength(1, "list at least one terms file")),
@@ -294,6 +302,14 @@ export async function readConfig(home: string): Promise<Config> {
   const json = await readJsonFile(join(home, "config.json"));
   return json === undefined ? emptyConfig(home) : parseConfig(json, home);
 }
+
+/** How long a provider keeps what its changes end. */
+export function keepOf({ keepPrice, keepTerms, oldPrice }: KeepFields): Keep {
+  const untilThen = oldPrice ? { until: oldPrice.until } : KEEP_NOTHING;
+  return { price: keepPrice ?? untilThen, terms: keepTerms ?? KEEP_NOTHING };
+}
+
+type KeepFields = Pick<ProviderConfig, "keepPrice" | "keepTerms" | "oldPrice">;
 
 const WEI_OF_GWEI = 1e9;
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { parseConfig } from "./config.ts";
+import { keepOf, parseConfig } from "./config.ts";
+import { KEEP_FOREVER, KEEP_NOTHING } from "./keep.ts";
 import { SPEC_CREDITS_MAX } from "./limits.ts";
 
 const PROVIDER = {
@@ -25,6 +26,25 @@ Deno.test("no proxy is trusted unless it is listed, and then by the field that i
   });
   assert.ok(trustedProxies.has("127.0.0.1") && trustedProxies.has("2001:db8::1"));
   assert.equal(forwardedField, "forwarded");
+});
+
+Deno.test("a change counts at once unless it is said for how long what was before is kept", () => {
+  const keep = (settings: Record<string, unknown>) => keepOf(parse(settings));
+  assert.deepEqual(keep({}), { price: KEEP_NOTHING, terms: KEEP_NOTHING });
+  const said = keep({ keepPrice: 60, keepTerms: "forever" });
+  assert.deepEqual(said, { price: { seconds: 60n }, terms: KEEP_FOREVER });
+  const oldPrice = { price: "500", until: "2030-01-01T00:00:00Z" };
+  const until = { until: 1_893_456_000n };
+  assert.deepEqual(
+    keep({ oldPrice }),
+    { price: until, terms: KEEP_NOTHING },
+    "an earlier release's",
+  );
+  assert.deepEqual(keep({ oldPrice, keepPrice: 60 }).price, { seconds: 60n });
+  assert.throws(() => keep({ keepPrice: "90d" }), {
+    code: "invalid_config",
+    message: /provider\.keepPrice: neither "forever", nor whole seconds/,
+  });
 });
 
 Deno.test("a run may take any number of credits, and one where each is mined before it", () => {

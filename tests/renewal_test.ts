@@ -8,63 +8,21 @@ import { signDeploymentPermit } from "../lib/client/deployment_permit.ts";
 import { deploymentLane, type Permit } from "../lib/permit.ts";
 import { renewalRequestToJson } from "../lib/spec/renewal.ts";
 import type { UnsignedSpec } from "../lib/spec/schema.ts";
-import { termsHash } from "../lib/spec/terms.ts";
-import { passTime } from "../worlds/chain/anvil_calls.ts";
-import { bumpEpoch, nameProvider, PRICE, THAWING_SECONDS } from "../worlds/chain/escrow_chain.ts";
-import { privateKeyOf } from "../worlds/chain/people.ts";
+import { bumpEpoch, PRICE, THAWING_SECONDS } from "../worlds/chain/escrow_chain.ts";
 import { startChildProvider } from "../worlds/child_provider.ts";
-import { chainConfig, openHome } from "../worlds/home.ts";
-import { type Market, startMarket, TERMS } from "../worlds/market.ts";
+import type { Market } from "../worlds/market.ts";
+import {
+  announce,
+  answerOf,
+  NAME,
+  openNamedMarket,
+  openPersonsHome,
+} from "../worlds/named_market.ts";
 
-const NAME = "paolo.khachapuri";
 const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
-/** Settles often enough for permits to be good until two minutes before their epoch ends. */
-const BATCH = { mode: "batch", intervalSeconds: 40, pollMs: 50 };
 const WINDOW_SECONDS = 120n;
 /** A run, and the time that the debts at hand take twice over. */
 const SLACK_SECONDS = 60n;
-
-/** A market whose clocks, the provider's and the chain's, go forward together. */
-async function openMarket() {
-  let aheadMs = 0;
-  const now = () => Date.now() + aheadMs;
-  const market = await startMarket({ settings: { settlement: BATCH }, now });
-  return Object.assign(market, {
-    async pass(seconds: bigint): Promise<void> {
-      aheadMs += Number(seconds) * 1_000;
-      await passTime(market.chain, seconds);
-    },
-  });
-}
-
-/** Says where the provider is now, and at what price. */
-const announce = (market: Market, price = PRICE) =>
-  nameProvider(market, NAME, {
-    webDomain: market.provider.url,
-    recipients: [market.recipient],
-    terms: termsHash(TERMS),
-    price,
-  });
-
-/** A home of somebody who deploys and pays there. */
-function openPersonsHome(market: Market, person: "owner" | "payer") {
-  const { gateway, accounts } = market;
-  const config = {
-    ...chainConfig(market),
-    gateways: [gateway.url],
-    kubo: { url: gateway.kuboUrl },
-  };
-  return openHome(config, { "keys.json": privateKeyOf(accounts[person]) });
-}
-
-/** What a call is answered: the body of a 200, or status, message and hints. */
-async function answerOf(market: Market, cid: string): Promise<string> {
-  const response = await market.call(cid);
-  const text = await response.text();
-  if (response.status === 200) return text;
-  const { message, hints } = JSON.parse(text);
-  return [response.status, message, ...hints].join("\n");
-}
 
 /** Credits that the escrow has taken for a deployment. */
 async function settledFor(market: Market, id: UnsignedSpec["id"]): Promise<bigint> {
@@ -73,7 +31,7 @@ async function settledFor(market: Market, id: UnsignedSpec["id"]): Promise<bigin
 }
 
 Deno.test("a deployment goes on at its URL after its owner took the permits back", async () => {
-  await using market = await openMarket();
+  await using market = await openNamedMarket();
   await announce(market);
   await using owner = await openPersonsHome(market, "owner");
   const program = join(owner.dir, "hello");
@@ -122,7 +80,7 @@ Deno.test("a deployment goes on at its URL after its owner took the permits back
 });
 
 Deno.test("what is deployed while a bump is pending is signed for the next epoch", async () => {
-  await using market = await openMarket();
+  await using market = await openNamedMarket();
   await announce(market);
   await bumpEpoch(market, market.accounts.owner);
   await using owner = await openPersonsHome(market, "owner");
@@ -137,7 +95,7 @@ Deno.test("what is deployed while a bump is pending is signed for the next epoch
 });
 
 Deno.test("a deployment follows its provider's price", async (t) => {
-  await using market = await openMarket();
+  await using market = await openNamedMarket();
   await announce(market);
   await using owner = await openPersonsHome(market, "owner");
   const samples = new URL("../samples/hello", import.meta.url).pathname;
@@ -164,18 +122,21 @@ Deno.test("a deployment follows its provider's price", async (t) => {
   });
 
   await t.step("and may be served at what they signed until a time", async () => {
-    const oldPrice = { price: String(PRICE), until: "2100-01-01T00:00:00Z" };
-    await market.restart({ price: String(2n * PRICE), oldPrice });
-    const told = market.lines.filter((line) => line.includes("served at the old price"));
-    assert.match(told.at(-1)!, new RegExp(cid));
+    const until = "2100-01-01T00:00:00Z";
+    await market.restart({ price: String(2n * PRICE), keepPrice: until });
+    const told = market.lines.filter((line) => line.includes("served at an earlier price"));
+    assert.match(told.at(-1)!, new RegExp(`${cid}.*"firstUntil":"${until}"`));
     assert.match(await answerOf(market, cid), /^gamarjoba/);
     const page = await (await fetch(market.provider.url)).json();
-    assert.deepEqual(page.oldPrice, { amount: String(PRICE), until: oldPrice.until });
-    const past = { ...oldPrice, until: "2020-01-01T00:00:00Z" };
-    await market.restart({ price: String(2n * PRICE), oldPrice: past });
+    assert.deepEqual(page.keep, { price: until, terms: 0 });
+    await market.restart({ price: String(2n * PRICE), keepPrice: "2020-01-01T00:00:00Z" });
     const prices = market.entries().flatMap((entry) => entry.kind === "reserve" ? entry.price : []);
     assert.equal(prices.at(-1), PRICE, "that is what it was charged");
-    assert.match(await answerOf(market, cid), /^402\n[^]*costs 0\.002 USDC here since 2020-01-01/);
+    const refused = await answerOf(market, cid);
+    assert.match(
+      refused,
+      /^402\n[^]*costs 0\.002 USDC here; this deployment kept 0\.001 USDC until/,
+    );
     assert.ok(market.lines.some((line) => line.includes("refused until their owners sign")));
     await announce(market, 2n * PRICE);
   });
@@ -230,7 +191,7 @@ async function openTooCheap(market: Market) {
 }
 
 Deno.test("nobody but the owner renews a permit, and nobody undoes it", async () => {
-  await using market = await openMarket();
+  await using market = await openNamedMarket();
   const { cid, spec, sign, post } = await openTooCheap(market);
   const old = spec.providers[0]!.permit;
   assert.match(await answerOf(market, cid), /^402/);
@@ -263,7 +224,7 @@ Deno.test("nobody but the owner renews a permit, and nobody undoes it", async ()
 });
 
 Deno.test("kill -9 after the answer does not lose a renewed permit", async () => {
-  await using market = await openMarket();
+  await using market = await openNamedMarket();
   const { cid, sign, post } = await openTooCheap(market);
   await market.provider.stop();
   const first = await startChildProvider(market.home);
@@ -277,7 +238,7 @@ Deno.test("kill -9 after the answer does not lose a renewed permit", async () =>
 });
 
 Deno.test("a caller's payments go on by themselves when it takes its permits back", async () => {
-  await using market = await openMarket();
+  await using market = await openNamedMarket();
   await announce(market);
   await using payer = await openPersonsHome(market, "payer");
   const cid = await market.deploy({ ...HELLO, fields: { access: "payer" } });

@@ -34,6 +34,7 @@ export const SOURCES: readonly string[] = [
     "signers",
     "view_reader",
   ]),
+  ...among("lib/provider/deployment", ["first_tariffs", "tariff", "tariff_book"]),
   ...among("lib/provider/settlement", ["*"]),
   ...among("lib/provider/call", ["paid_time"]),
 ];

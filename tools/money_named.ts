@@ -10,6 +10,9 @@ const JUDGE = "lib/provider/ledger/judge.ts";
 const LANE_PERMITS = "lib/provider/ledger/lane_permits.ts";
 const LEDGER = "lib/provider/ledger/sqlite_ledger.ts";
 const USED_UP = "lib/provider/ledger/used_up.ts";
+const TARIFF = "lib/provider/deployment/tariff.ts";
+const TARIFF_BOOK = "lib/provider/deployment/tariff_book.ts";
+const BILL = "lib/provider/money/bill.ts";
 const CREDITS = "lib/provider/money/credits.ts";
 const INQUIRY = "lib/provider/money/inquiry.ts";
 const LIMITS = "lib/provider/money/read_limits.ts";
@@ -151,6 +154,39 @@ const IN_JUDGEMENT: readonly NamedMutant[] = [
   },
 ];
 
+const IN_PRICES: readonly NamedMutant[] = [
+  {
+    name: "an earlier price is kept for ever",
+    file: TARIFF,
+    from: "const isKept = at < endOf(keep.price, since) && kept < asked;",
+    to: "const isKept = kept < asked;",
+  },
+  {
+    name: "a price that was lowered for a while is kept by who came before",
+    file: TARIFF,
+    from: "const kept = price > agreed ? price : agreed;",
+    to: "const kept = price;",
+  },
+  {
+    name: "who comes after a change has the price of before",
+    file: TARIFF_BOOK,
+    from: "if (this.#offered) this.#insert.run(cid, this.#offered.tariffs.length - 1);",
+    to: "if (this.#offered) this.#insert.run(cid, 0);",
+  },
+  {
+    name: "a change of price is not noted",
+    file: TARIFF_BOOK,
+    from: "insert.run(index, String(price), JSON.stringify(terms), Number(since));",
+    to: "",
+  },
+  {
+    name: "a caller has the price that is kept for a deployment's owner",
+    file: BILL,
+    from: 'return billOf(cid, "caller", permit, this.seller.price, deposit);',
+    to: 'return billOf(cid, "caller", permit, this.ownerPrices.priceOf(cid), deposit);',
+  },
+];
+
 const IN_ADMISSION: readonly NamedMutant[] = [
   {
     name: "a no is said on an old view",
@@ -262,6 +298,7 @@ const IN_CALLS: readonly NamedMutant[] = [
 export const NAMED: readonly NamedMutant[] = [
   ...IN_JOURNAL,
   ...IN_JUDGEMENT,
+  ...IN_PRICES,
   ...IN_ADMISSION,
   ...SETTLEMENT_NAMED,
   ...IN_CALLS,

@@ -9,6 +9,7 @@ import type { PrivateKeyAccount } from "viem/accounts";
 import type { RunLimits, Sandbox } from "../sandbox/sandbox.ts";
 import type { CidText } from "../lib/cid.ts";
 import { KhachapuriError } from "../lib/errors.ts";
+import { KEEP_NOTHING } from "../lib/keep.ts";
 import { BUFFERED_BODY_BYTES_MAX } from "../lib/limits.ts";
 import { Call } from "../lib/provider/call/call.ts";
 import { handleCall } from "../lib/provider/call/handle.ts";
@@ -136,6 +137,9 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
   const holds: HeldCredit[] = [];
   const { log, ...heard } = hearLog();
   const records = openRecords(":memory:", { now: () => NOW });
+  const { permit: { price }, terms } = deployment.entry;
+  const keep = { price: KEEP_NOTHING, terms: KEEP_NOTHING };
+  records.tariffs.begin({ price, terms: [terms], keep });
   const counters = createCounters();
   const programs = playPrograms(before, deployment, options.limits);
   const gate = openGate(before, holds, options.concurrency ?? 4);

@@ -9,6 +9,7 @@ import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import type { Relayed, RelayOffer } from "../lib/chain/relay_offer.ts";
 import type { ProviderConfig } from "../lib/config.ts";
 import { KhachapuriError } from "../lib/errors.ts";
+import { KEEP_NOTHING } from "../lib/keep.ts";
 import type { CreditsOffer } from "../lib/payment_header.ts";
 import type { Permit } from "../lib/permit.ts";
 import type { Deployment } from "../lib/provider/deployment/deployment.ts";
@@ -117,6 +118,7 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       webDomain: "https://provider.test",
       recipients: ["age1first", "age1second"],
       termsHashes: [...terms.keys()],
+      keep: { price: KEEP_NOTHING, terms: KEEP_NOTHING },
       timeoutMs: 15_000,
       memoryMb: 256,
       credits: SPEC_CREDITS_MAX,

@@ -6,6 +6,7 @@ import { printable } from "../client/provider_http.ts";
 import {
   creditsOf,
   isLow,
+  isPaidAsBefore,
   namedUrlOf,
   type Row,
   serverOf,
@@ -15,6 +16,7 @@ import {
 } from "./deployment_rows.ts";
 import { creditsText } from "./parties.ts";
 import { isServer, serverLines } from "./server_lines.ts";
+import { keptLines } from "./tariff_lines.ts";
 
 export function detailsText(row: Row): string {
   const { deployment, provider, settled, creditsLeft, isReplaced } = row;
@@ -73,6 +75,7 @@ const STATE_TEXTS: Readonly<Record<State, string>> = {
   "needs permit": "not paid",
   "needs credits": "not paid",
   "cannot run": "cannot run",
+  "at an earlier price": "running at an earlier price",
   running: "running",
 };
 
@@ -93,9 +96,8 @@ export function creditLines(row: Row): string[] {
   return [`${what}: khachapuri allow ${name} --credits N`];
 }
 
-export function permitLines(
-  { deployment: { cid }, provider, priceNow, needsPermit }: Row,
-): string[] {
+export function permitLines(row: Row): string[] {
+  const { deployment: { cid }, provider, priceNow, needsPermit, told } = row;
   if (provider.stoppedAt !== undefined) return [];
   const renewal = `needs a new permit: khachapuri permit ${cid}`;
   if (needsPermit === "epoch") return [`permits taken back; ${renewal}`];
@@ -103,6 +105,7 @@ export function permitLines(
     return [`the price of ${provider.name} is unknown: its name can't be read`];
   }
   if (needsPermit === null) return [];
+  if (isPaidAsBefore(row)) return keptLines(told!.tariff!, provider.name);
   const paid = formatUsdc(provider.price);
   return [`price rose to ${formatUsdc(priceNow)} USDC, the permit pays ${paid}; ${renewal}`];
 }

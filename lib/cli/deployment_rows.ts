@@ -10,6 +10,7 @@ import { creditsMax } from "../spec/credits.ts";
 import type { CommandContext } from "./command.ts";
 import { presentRecord } from "./present_provider.ts";
 import { isServer } from "./server_lines.ts";
+import { isKept, tariffJson } from "./tariff_lines.ts";
 import { readStates, type ToldStates } from "./told_states.ts";
 
 /** A deployment at one provider. */
@@ -45,7 +46,12 @@ export async function readRows(
 }
 
 /** Nobody has paid for it there. */
-const UNKNOWN_THERE: DeploymentState = { lastRun: null, cannotRun: null, server: null };
+const UNKNOWN_THERE: DeploymentState = {
+  lastRun: null,
+  cannotRun: null,
+  tariff: null,
+  server: null,
+};
 
 function rowOf(
   spending: Spending,
@@ -88,15 +94,23 @@ export type State =
   | "needs permit"
   | "needs credits"
   | "cannot run"
+  | "at an earlier price"
   | "running";
 
 /** What becomes of a call to it that its owner shall pay for. */
-export function stateOf({ deployment, provider, creditsLeft, needsPermit, told }: Row): State {
+export function stateOf(row: Row): State {
+  const { deployment, provider, creditsLeft, needsPermit, told } = row;
   if (provider.stoppedAt !== undefined) return "stopped";
   if (deployment.unpublished) return "unpublished";
-  if (needsPermit !== null) return "needs permit";
+  if (needsPermit !== null && !isPaidAsBefore(row)) return "needs permit";
   if (creditsLeft !== null && creditsLeft <= 0n) return "needs credits";
-  return told?.cannotRun ? "cannot run" : "running";
+  if (told?.cannotRun) return "cannot run";
+  return needsPermit === null ? "running" : "at an earlier price";
+}
+
+/** Whether its provider keeps the earlier price for it, which the permit pays. */
+export function isPaidAsBefore({ needsPermit, provider, told }: Row): boolean {
+  return needsPermit === "price" && isKept(provider, told?.tariff ?? null);
 }
 
 /** Where it stays what it is. */
@@ -151,6 +165,7 @@ export function rowJson(row: Row) {
     permit: { price: provider.price, epoch: provider.epoch },
     priceNow,
     needsPermit,
+    tariff: tariffJson(told?.tariff ?? null),
     ...toldJson(told),
     ...(isServer(deployment) ? { server: serverOf(row) } : {}),
   };

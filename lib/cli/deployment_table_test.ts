@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { LastRun } from "../client/deployment_states.ts";
+import type { DeploymentTariff, LastRun } from "../client/deployment_states.ts";
 import type { OwnDeployment } from "../client/deployments_file.ts";
 import { detailsText } from "./deployment_details.ts";
 import { type Row, rowJson, stateOf } from "./deployment_rows.ts";
@@ -45,7 +45,7 @@ function rowOf(deployment: Partial<OwnDeployment> = {}, row: Partial<Row> = {}):
     signingEpoch: 0,
     priceNow: 1_000n,
     needsPermit: null,
-    told: { lastRun: RUN, cannotRun: null, server: null },
+    told: { lastRun: RUN, cannotRun: null, tariff: null, server: null },
     isReplaced: false,
     ...row,
   };
@@ -54,7 +54,7 @@ function rowOf(deployment: Partial<OwnDeployment> = {}, row: Partial<Row> = {}):
 const STOPPED = { provider: { ...PROVIDER, stoppedAt: "2026-11-28T16:00:00.000Z" } };
 
 Deno.test("a table tells deployments apart, the newest first, with no column that is empty", () => {
-  const told = { lastRun: null, cannotRun: null, server: null };
+  const told = { lastRun: null, cannotRun: null, tariff: null, server: null };
   const rows = [rowOf({}, { isReplaced: true }), rowOf({ cid: OTHER, label: "blog" }, { told })];
   assert.deepEqual(tableLines(rows, NOW), [
     "NAME  FOLDER  CID               PROVIDER    AGE  STATE              SPENT  LEFT  LAST RUN        URL",
@@ -80,21 +80,42 @@ Deno.test("what deployments need stands below the table, once where it is the sa
   assert.equal(tableLines([rowOf({}, { ...poor, ...STOPPED })], NOW).length, 2);
 });
 
+Deno.test("an earlier price that is kept needs nothing until it ends, which is told", () => {
+  const nothing = { lastRun: null, cannotRun: null, server: null };
+  const next = { price: 2_000n, at: 1_893_456_000n };
+  const needsOf = (tariff: DeploymentTariff) => {
+    const told = { ...nothing, tariff };
+    return tableLines([rowOf({}, { told, needsPermit: "price", priceNow: 2_000n })], NOW).slice(2);
+  };
+  assert.deepEqual(needsOf({ price: 1_000n, next: null }), []);
+  assert.deepEqual(needsOf({ price: 1_000n, next }), [
+    "",
+    "hello bafkreigh2akis: paolo.test keeps its price of 0.001 USDC a credit until " +
+    "2030-01-01T00:00:00Z, then 0.002; before that: khachapuri allow paolo.test --reprice",
+  ]);
+  assert.match(needsOf({ price: 2_000n, next: null })[1]!, /needs a new permit/);
+});
+
 Deno.test("a deployment's state is what hinders it most", () => {
-  const told = { lastRun: null, cannotRun: "no such host is allowed", server: null };
+  const told = { lastRun: null, cannotRun: "no such host is allowed", tariff: null, server: null };
   assert.equal(stateOf(rowOf()), "running");
   assert.equal(stateOf(rowOf({}, { told })), "cannot run");
   assert.equal(stateOf(rowOf({}, { told, creditsLeft: 0n })), "needs credits");
   assert.equal(stateOf(rowOf({}, { told, needsPermit: "epoch" })), "needs permit");
+  const kept = { ...told, cannotRun: null, tariff: { price: 1_000n, next: null } };
+  const risen = { told: kept, needsPermit: "price", priceNow: 2_000n } as const;
+  assert.equal(stateOf(rowOf({}, risen)), "at an earlier price");
+  assert.equal(stateOf(rowOf({}, { ...risen, told: { ...kept, ...told } })), "needs permit");
+  assert.equal(stateOf(rowOf({}, { ...risen, needsPermit: "epoch" })), "needs permit");
   assert.equal(stateOf(rowOf({ unpublished: true })), "unpublished");
   assert.equal(stateOf(rowOf({ unpublished: true }, STOPPED)), "stopped");
 });
 
 Deno.test("a latest run that nobody told is left out, and one that was not made is null", () => {
   assert.deepEqual(rowJson(rowOf()).lastRun, { ...RUN, at: "2026-11-28T17:56:40.000Z" });
-  const nothing = { lastRun: null, cannotRun: null, server: null };
+  const nothing = { lastRun: null, cannotRun: null, tariff: null, server: null };
   assert.equal(rowJson(rowOf({}, { told: nothing })).lastRun, null);
-  const old = { lastRun: undefined, cannotRun: null, server: null };
+  const old = { lastRun: undefined, cannotRun: null, tariff: null, server: null };
   for (const told of [null, old]) {
     assert.ok(!("lastRun" in rowJson(rowOf({}, { told }))));
     assert.doesNotMatch(detailsText(rowOf({}, { told })), /run(s yet| \d)/);

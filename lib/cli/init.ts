@@ -27,7 +27,7 @@ export const init = defineCommand({
   examples: [
     "init --rpc https://rpc.example",
     "init --provider paolo.eth --domain https://paolo.example --price 0.001 --address 0x7099…79C8",
-    "init --price 0.002 --old-price-until 2030-01-01T00:00:00Z",
+    "init --price 0.002 --keep-price 90d",
     "init --systemd /etc/systemd/system/khachapuri.service",
   ],
   options: {
@@ -39,15 +39,15 @@ export const init = defineCommand({
       value: "ADDRESS",
       description: "the provider key's address, or new",
     },
-    "old-price-until": {
+    "keep-price": {
       type: "string",
-      value: "TIME",
-      description: "until then, permits for the earlier price are served at it",
+      value: "90d|TIME|forever",
+      description: "how long deployments from before a change of the price keep theirs",
     },
-    "old-price": {
+    "keep-terms": {
       type: "string",
-      value: "USDC",
-      description: "the earlier price (default: what it is before this --price)",
+      value: "90d|TIME|forever",
+      description: "how long those whose terms you list no more go on",
     },
     terms: { type: "string", value: "FILE", description: "a newer text; the others stay listed" },
     listen: { type: "string", value: "HOST:PORT", description: "default 127.0.0.1:8402" },

@@ -9,6 +9,7 @@ import { isConfidential } from "../web_url.ts";
 import type { CommandContext } from "./command.ts";
 import { namedContracts } from "./context.ts";
 import { deadlineOf } from "./parties.ts";
+import { durationOf } from "./since.ts";
 
 /** The section of a provider's machine, as it is written. */
 export type ProviderJson = NonNullable<ConfigJson["provider"]>;
@@ -67,8 +68,8 @@ export interface ProviderFlags {
   provider: string | undefined;
   domain: string | undefined;
   price: string | undefined;
-  "old-price": string | undefined;
-  "old-price-until": string | undefined;
+  "keep-price": string | undefined;
+  "keep-terms": string | undefined;
   address: string | undefined;
   listen: string | undefined;
   terms: string | undefined;
@@ -93,20 +94,17 @@ export function providerWith(
     ...(price === undefined ? {} : { price: String(parseUsdc(price)) }),
     ...(terms === undefined ? {} : { terms: newestFirst(terms, before?.terms ?? []) }),
     ...(listen === undefined ? {} : { listen }),
+    ...keepWith(flags),
     address,
   };
-  if (before) {
-    const { oldPrice: _, ...rest } = before;
-    const oldPrice = oldPriceOf(before, given.price, flags);
-    return { ...rest, ...given, ...(oldPrice ? { oldPrice } : {}) };
-  }
-  if ((flags["old-price"] ?? flags["old-price-until"]) !== undefined) throw noOldPrice();
+  if (before) return { ...before, ...given };
   if (given.name === undefined) throw missing("--provider NAME");
   if (given.webDomain === undefined) throw missing("--domain URL");
   if (given.price === undefined) throw missing("--price USDC");
   const { name, webDomain, price: units } = given;
   const place = { terms: given.terms ?? ["terms.txt"], stateDir: "state", keyFile };
-  return { name, address, ...(listen ? { listen } : {}), webDomain, price: units, ...place };
+  const offered = { price: units, ...keepWith(flags) };
+  return { name, address, ...(listen ? { listen } : {}), webDomain, ...offered, ...place };
 }
 
 /** Texts that specs have signed stay listed behind a new one. */
@@ -114,32 +112,19 @@ function newestFirst(terms: string, listed: readonly string[]): string[] {
   return [terms, ...listed.filter((path) => path !== terms)];
 }
 
-/**
- * What permits of before may go on paying: what a credit cost until now. A price that is changed
- * without a time for that ends all earlier ones.
- * @throws KhachapuriError `usage` for a time without an earlier price
- */
-function oldPriceOf(
-  before: ProviderJson,
-  price: string | undefined,
-  { "old-price": given, "old-price-until": time }: ProviderFlags,
-): ProviderJson["oldPrice"] {
-  const isChanged = price !== undefined && price !== before.price;
-  if (time === undefined) {
-    if (given !== undefined) throw noOldPrice();
-    return isChanged ? undefined : before.oldPrice;
-  }
-  const until = timeText(deadlineOf(time, "--old-price-until"));
-  if (given !== undefined) return { price: String(parseUsdc(given)), until };
-  if (isChanged) return { price: before.price, until };
-  if (before.oldPrice) return { ...before.oldPrice, until };
-  throw noOldPrice();
+/** For how long what a change ends is kept, as config.json has it. */
+function keepWith({ "keep-price": price, "keep-terms": terms }: ProviderFlags) {
+  return {
+    ...(price === undefined ? {} : { keepPrice: keepTimeOf(price, "--keep-price") }),
+    ...(terms === undefined ? {} : { keepTerms: keepTimeOf(terms, "--keep-terms") }),
+  };
 }
 
-function noOldPrice(): KhachapuriError {
-  return new KhachapuriError("usage", "until when is which earlier price taken?", {
-    hints: ["--old-price-until TIME goes with --old-price USDC, or with another --price than now"],
-  });
+/** @throws KhachapuriError `usage` */
+function keepTimeOf(text: string, flag: string): string | number {
+  if (text === "forever") return text;
+  const duration = durationOf(text);
+  return duration === null ? timeText(deadlineOf(text, flag)) : Math.floor(duration / 1_000);
 }
 
 /** @throws KhachapuriError `usage` unless it is https, or http to this machine */

@@ -1,8 +1,9 @@
 /** `init` on a provider's machine: its operator key, identity, configuration and terms. */
 import { join } from "node:path";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import type { ConfigJson } from "../config.ts";
+import { type ConfigJson, keepOf, parseConfig } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
+import { keepsNothing } from "../keep.ts";
 import {
   accountOf,
   generateIdentity,
@@ -29,6 +30,7 @@ import {
   writeUnit,
 } from "./init_files.ts";
 import { rotateKeys } from "./key_rotation.ts";
+import { tellOfPrice } from "./price_notice.ts";
 
 const KEY_NAME = "provider-key.json";
 
@@ -85,12 +87,7 @@ export async function initProvider(
   const isNew = before.provider === undefined;
   const made = { config: after, keys, coldKeyPath, changed, files, isNew };
   await report(context, made, unitPath);
-  if (isDearerAtOnce(before.provider, provider)) {
-    out.note(
-      "warning: permits for the earlier price are refused from the next start on; to serve them " +
-        "for some time, give --old-price-until TIME with --price",
-    );
-  }
+  if (changed.length > 0) tellOfChange(context, before, after);
   if (cold.made) {
     out.note(
       `WARNING: ${cold.path} owns your name and your earnings. Move it to another machine ` +
@@ -99,8 +96,17 @@ export async function initProvider(
   }
 }
 
-function isDearerAtOnce(before: ProviderJson | undefined, after: ProviderJson): boolean {
-  return before !== undefined && BigInt(after.price) > BigInt(before.price) && !after.oldPrice;
+/** What the next start ends for deployments that are there: they are known where records are. */
+function tellOfChange(context: CommandContext, before: ConfigJson, after: ConfigJson): void {
+  const config = parseConfig(after, context.home);
+  const provider = config.provider!;
+  const known = tellOfPrice(context, config, provider);
+  const isDearer = before.provider !== undefined && provider.price > BigInt(before.provider.price);
+  if (known > 0 || !isDearer || !keepsNothing(keepOf(provider).price)) return;
+  context.out.note(
+    "warning: deployments whose permits pay less are refused from the next start on; to serve " +
+      "those that were paid for before at what they paid, give --keep-price 90d",
+  );
 }
 
 /** The provider key as this machine knows it: its address, and the key where it is made here. */

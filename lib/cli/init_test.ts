@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { privateKeyToAccount } from "viem/accounts";
-import { parseConfig, readConfig } from "../config.ts";
+import { keepOf, parseConfig, readConfig } from "../config.ts";
+import { KEEP_FOREVER } from "../keep.ts";
 import { readKeyFile, recipientOf } from "../spec/keys.ts";
 import { runCli } from "./cli.ts";
 import { fakeWorld } from "../../worlds/terminal.ts";
@@ -98,30 +99,25 @@ Deno.test("init again on a provider's machine changes what is asked, and makes w
   });
 });
 
-Deno.test("init keeps the earlier price until a time, and the earlier terms listed", async () => {
+Deno.test("init says for how long the earlier price is kept, and the earlier terms stay listed", async () => {
   await withHome(async (home) => {
     const begin = [...PROVIDER, "0.001", "--address", COLD];
-    const until = "2100-01-01T00:00:00Z";
-    const old = ["--old-price-until", until];
-    assert.equal((await init("--home", home, ...begin, ...old)).json.error, "usage");
     await init("--home", home, ...begin);
-    assert.equal((await init("--home", home, ...old)).json.error, "usage");
-    const dearer = await init("--home", home, "--price", "0.002", ...old);
+    const atOnce = await init("--home", home, "--price", "0.002");
+    assert.match(atOnce.stderr, /whose permits pay less are refused from the next start on/);
+    const dearer = await init("--home", home, "--price", "0.003", "--keep-price", "90d");
     assert.deepEqual([dearer.json.changed, dearer.stderr], [[
-      'provider.price: "1000" → "2000"',
-      'provider.oldPrice.price: "1000"',
-      `provider.oldPrice.until: "${until}"`,
+      'provider.price: "2000" → "3000"',
+      "provider.keepPrice: 7776000",
     ], ""]);
-    assert.deepEqual((await init("--home", home, "--price", "0.002", ...old)).json.changed, []);
+    const until = "2100-01-01T00:00:00Z";
+    await init("--home", home, "--keep-price", "forever", "--keep-terms", until);
     const { provider } = await readConfig(home);
-    assert.deepEqual(provider!.oldPrice, { price: 1_000n, until: 4_102_444_800n });
-    const given = ["--old-price", "0.0005"];
-    assert.equal((await init("--home", home, ...given)).json.error, "usage");
-    await init("--home", home, ...given, ...old);
-    assert.equal((await readConfig(home)).provider!.oldPrice!.price, 500n);
-    const atOnce = await init("--home", home, "--price", "0.003");
-    assert.match(atOnce.stderr, /permits for the earlier price are refused/);
-    assert.equal((await readConfig(home)).provider!.oldPrice, undefined);
+    assert.deepEqual(keepOf(provider!), {
+      price: KEEP_FOREVER,
+      terms: { until: 4_102_444_800n },
+    });
+    assert.equal((await init("--home", home, "--keep-price", "soon")).json.error, "usage");
 
     assert.match(
       (await init("--home", home, "--terms", "2.txt")).json.message,

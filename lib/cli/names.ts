@@ -15,6 +15,7 @@ import { assertOwnTerms, termsHash } from "../spec/terms.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { nameSource, registryOf } from "./name_source.ts";
 import { addressOf, assertProviderKey } from "./parties.ts";
+import { tellOfPrice, tellOfRise } from "./price_notice.ts";
 
 export const resolve = defineCommand({
   usage: "NAME",
@@ -102,6 +103,8 @@ export const register = defineCommand({
     const operator = options.operator === undefined
       ? await operatorOf(config, provider)
       : addressOf(options.operator, "--operator");
+    if (provider) tellOfPrice(context, config, { ...provider, price: records.price });
+    else await tellOfRise(context, nameText, records.price);
     context.out.progress(`registering ${nameText}`);
     const registered = await registerProvider(chain, account, {
       registry,
@@ -154,6 +157,7 @@ export async function registrationLine(
   const provider = requireProvider(config);
   const records = await recordsOf(config, provider, provider.address, options);
   const { webDomain, price, terms, recipients } = records;
+  tellOfPrice(context, config, { ...provider, price });
   const operator = options.operator ?? await operatorOf(config, provider);
   const words = [
     ["khachapuri register", quoted(name)],

@@ -1,15 +1,14 @@
 /** `deposit` and `allow`: the payer's way into the escrow. */
+import type { Hex } from "viem";
 import {
   allow as allowCredits,
+  type Allowance,
   deposit as depositUsdc,
   readAllowance,
   readBalance,
 } from "../chain/escrow.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
-import { readDeployments } from "../client/deployments_file.ts";
-import { permitNeed } from "../client/renewal.ts";
-import { signingEpoch } from "../permit.ts";
 import { decreaseHints, endedThawLines } from "./allowance_advice.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
@@ -23,7 +22,8 @@ import {
   positiveUsdc,
   providerParty,
 } from "./parties.ts";
-import { type Placement, renewAll, type Renewals, renewedLines } from "./renew.ts";
+import { renewedLines } from "./renew.ts";
+import { isAllowed, reprice, repricedAllowance, tellCost, tellUnpaid } from "./reprice.ts";
 
 export const deposit = defineCommand({
   usage: "AMOUNT",
@@ -60,22 +60,28 @@ function announcedPrice({ record }: Party): bigint {
 }
 
 export const allow = defineCommand({
-  usage: "NAME --credits N [--price USDC] [--signer ADDRESS] [--reprice]",
+  usage: "NAME --credits N [--price USDC] [--signer ADDRESS]  |  NAME --reprice [--credits N]",
   details: [
     "Locks N credits at a price for one provider, out of your free balance: NAME may then charge " +
     "you that much and no more. Run again, it fills up to N. Nobody but you takes it back, by " +
     "revoke and, when the thawing period is over, reclaim.",
     "NAME is an ENS name, or a provider's address together with --price.",
-    "With --reprice your deployments with NAME follow its price: those whose permit pays less, or " +
-    "was taken back, get a new one and run on at the same URL.",
+    "With --reprice you follow NAME's price: what you allow is allowed at it, the same number of " +
+    "credits unless you give another, and those of your deployments with NAME whose permit pays " +
+    "less, or was taken back, get a new one and run on at the same URL. What it costs is said " +
+    "before it is sent; run again, it does what is left to do.",
   ],
   examples: [
     "allow paolo.eth --credits 1000",
     "allow paolo.eth --credits 50 --price 0.002",
-    "allow paolo.eth --credits 1000 --reprice",
+    "allow paolo.eth --reprice",
   ],
   options: {
-    credits: { type: "string", value: "N", required: true, description: "credits to have left" },
+    credits: {
+      type: "string",
+      value: "N",
+      description: "credits to have left (with --reprice by default: as many as there are)",
+    },
     price: { type: "string", value: "USDC", description: "of one credit (default: NAME's price)" },
     signer: {
       type: "string",
@@ -86,37 +92,35 @@ export const allow = defineCommand({
   },
   positionals: { min: 1, max: 1 },
   async run(context, { positionals, options }) {
-    const credits = creditsOf(options.credits);
+    if (options.credits === undefined && !options.reprice) {
+      throw usageError("allow", "--credits N is missing");
+    }
+    if (options.reprice && options.price !== undefined) {
+      throw usageError("allow", "--reprice takes NAME's own price, and no --price");
+    }
+    const credits = options.credits === undefined ? null : creditsOf(options.credits);
     const signer = options.signer === undefined ? {} : {
       signer: addressOf(options.signer, "--signer"),
     };
     const given = options.price === undefined ? null : parseUsdc(options.price);
-    if (options.reprice && given !== null) {
-      throw usageError("allow", "--reprice takes NAME's own price, and no --price");
-    }
-    const { out } = context;
     const party = await providerParty(context, positionals[0]!);
-    const pricePerCredit = given ?? announcedPrice(party);
-    const { chain, contracts: { escrow }, address: provider, name } = party;
+    const price = given ?? announcedPrice(party);
     const account = await context.account();
-    if (party.record && pricePerCredit < party.record.price) {
-      out.note(`${name} asks ${formatUsdc(party.record.price)} USDC a credit: it may refuse yours`);
-    }
-    out.progress(`allowing ${name} ${creditsText(credits)}`);
-    const wanted = { provider, pricePerCredit, credits, ...signer };
+    const { chain, contracts: { escrow }, address: provider, name } = party;
     const held = await readAllowance(chain, escrow, account.address, provider);
-    const sent = allowCredits(chain, account, escrow, wanted);
-    const { transactionHash } = await withHints(
-      sent,
-      (reason) => refusalHints(context, { reason, party, held, pricePerCredit, credits }),
-    );
+    const wanted = options.reprice
+      ? { provider, ...repricedAllowance(held, { name, price, credits }), ...signer }
+      : { provider, pricePerCredit: price, credits: credits!, ...signer };
+    const isThere = options.reprice && !options.signer && isAllowed(held, wanted);
+    const transaction = isThere ? null : await allowed(context, party, held, wanted);
     const free = await readBalance(chain, escrow, account.address);
-    const repriced = options.reprice ? await reprice(context, party, pricePerCredit) : null;
+    const repriced = options.reprice ? await reprice(context, party, price) : null;
     if (!options.reprice && party.record) await tellUnpaid(context, party, party.record.price);
-    const json = { transaction: transactionHash, ...wanted, free };
-    out.result(repriced ? { ...json, renewed: repriced.renewed } : json, [
-      `${name} (${provider}) may charge ${creditsText(credits)} at ${formatUsdc(pricePerCredit)} ` +
-      "USDC each",
+    const json = { transaction, ...wanted, free };
+    const { renewed, failed } = repriced ?? {};
+    context.out.result(repriced ? { ...json, renewed, failed } : json, [
+      `${name} (${provider}) may charge ${creditsText(wanted.credits)} at ` +
+      `${formatUsdc(wanted.pricePerCredit)} USDC each`,
       `free balance ${formatUsdc(free)} USDC`,
       ...endedThawLines(held),
       ...(repriced ? renewedLines(repriced.renewed) : []),
@@ -124,6 +128,31 @@ export const allow = defineCommand({
     if (repriced?.failure) throw repriced.failure;
   },
 });
+
+type WantedAllowance = Parameters<typeof allowCredits>[3];
+
+/** Has the escrow take an allowance; returns the transaction. */
+async function allowed(
+  context: CommandContext,
+  party: Party,
+  held: Allowance,
+  wanted: WantedAllowance,
+): Promise<Hex> {
+  const { out } = context;
+  const { chain, contracts: { escrow }, name, record } = party;
+  const { pricePerCredit, credits } = wanted;
+  if (record && pricePerCredit < record.price) {
+    out.note(`${name} asks ${formatUsdc(record.price)} USDC a credit: it may refuse yours`);
+  }
+  tellCost(context, held, wanted);
+  out.progress(`allowing ${name} ${creditsText(credits)}`);
+  const sent = allowCredits(chain, await context.account(), escrow, wanted);
+  const { transactionHash } = await withHints(
+    sent,
+    (reason) => refusalHints(context, { reason, party, held, pricePerCredit, credits }),
+  );
+  return transactionHash;
+}
 
 /** What to do about an allowance that the escrow does not take. */
 async function refusalHints(
@@ -144,45 +173,4 @@ async function refusalHints(
   if (record === null || !isWanting(reason)) return [];
   const { address } = await context.account();
   return await fundingAdvice(context, address, { ...record, credits });
-}
-
-/** Renews the permits of the account's running deployments with a provider that need it. */
-async function reprice(context: CommandContext, party: Party, price: bigint): Promise<Renewals> {
-  const { all, needing } = await placementsWith(context, party, price);
-  const { name } = party;
-  if (all.length === 0) context.out.note(`nothing was deployed from here with ${name}`);
-  else if (needing.length === 0) {
-    context.out.note(`no deployment with ${name} needs a new permit`);
-  }
-  return await renewAll(context, needing, null);
-}
-
-/** Credits alone do not pay for a deployment whose permit is for less, or was taken back. */
-async function tellUnpaid(context: CommandContext, party: Party, price: bigint): Promise<void> {
-  const { needing } = await placementsWith(context, party, price);
-  const [first] = needing;
-  if (!first) return;
-  const { length } = needing;
-  context.out.note(
-    `${length} deployment${length === 1 ? "" : "s"} with ${party.name} ` +
-      `(${first.deployment.cid}${length === 1 ? "" : ", …"}) need a new permit besides: --reprice`,
-  );
-}
-
-/** The account's deployments with a provider, and those whose permit would not pay `price`. */
-async function placementsWith(
-  context: CommandContext,
-  { chain, contracts: { escrow }, address }: Party,
-  price: bigint,
-) {
-  const { address: owner } = await context.account();
-  const all: Placement[] = (await readDeployments(context.home)).flatMap((deployment) =>
-    deployment.providers
-      .filter((provider) => deployment.owner === owner && provider.address === address)
-      .map((provider) => ({ deployment, provider }))
-  );
-  if (all.length === 0) return { all, needing: [] };
-  const epoch = signingEpoch(await readAllowance(chain, escrow, owner, address));
-  const needing = all.filter(({ provider }) => permitNeed(provider, { price, epoch }));
-  return { all, needing };
 }

@@ -30,9 +30,10 @@ export async function renewDeployment(
     throw new KhachapuriError("stopped", `${cid} is stopped`, { hints: ["deploy it again"] });
   }
   const placements = running.map((provider) => ({ deployment, provider }));
-  const { renewed, failure } = await renewAll(context, placements, cap);
+  const { renewed, failed, failure } = await renewAll(context, placements, cap);
   if (renewed.length === 0 && failure) throw failure;
-  context.out.result({ cid, renewed }, renewedLines(renewed));
+  const json = { cid, renewed, ...(failure ? { failed } : {}) };
+  context.out.result(json, renewedLines(renewed));
   if (failure) throw failure;
 }
 
@@ -49,8 +50,18 @@ export interface RenewedPermit extends SignedTerms {
   provider: string;
 }
 
+/** A permit that was not renewed, and why. */
+export interface FailedRenewal {
+  cid: string;
+  /** The provider's name. */
+  provider: string;
+  code: string;
+  message: string;
+}
+
 export interface Renewals {
   renewed: RenewedPermit[];
+  failed: FailedRenewal[];
   /** The first that failed; null when none did. */
   failure: KhachapuriError | null;
 }
@@ -64,7 +75,7 @@ export async function renewAll(
   placements: readonly Placement[],
   cap: bigint | null,
 ): Promise<Renewals> {
-  const renewals: Renewals = { renewed: [], failure: null };
+  const renewals: Renewals = { renewed: [], failed: [], failure: null };
   for (const placement of placements) {
     const { deployment: { cid }, provider: { name } } = placement;
     try {
@@ -72,7 +83,9 @@ export async function renewAll(
       renewals.renewed.push({ cid, provider: name, ...terms });
     } catch (error) {
       if (!(error instanceof KhachapuriError)) throw error;
-      context.out.note(`not renewed: ${cid} at ${name}: ${error.shortMessage}`);
+      const { code, shortMessage: message } = error;
+      context.out.note(`not renewed: ${cid} at ${name}: ${message}`);
+      renewals.failed.push({ cid, provider: name, code, message });
       renewals.failure ??= error;
     }
   }

@@ -19,7 +19,8 @@ const TIME = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|z|
  * @throws KhachapuriError `usage`
  */
 export function momentOf(flag: string, text: string, nowMs: number): number {
-  const at = DURATION.test(text) ? nowMs - durationMs(text) : timeMs(text);
+  const duration = durationOf(text);
+  const at = duration === null ? timeMs(text) : nowMs - duration;
   if (at > nowMs) {
     const now = new Date(nowMs).toISOString();
     throw new KhachapuriError("usage", `${flag} ${text} is in the future: it is ${now}`);
@@ -30,7 +31,9 @@ export function momentOf(flag: string, text: string, nowMs: number): number {
   });
 }
 
-function durationMs(text: string): number {
+/** Milliseconds of 90s, 10m, 1h30m or 7d; null for any other text. */
+export function durationOf(text: string): number | null {
+  if (!DURATION.test(text)) return null;
   return [...text.matchAll(/([0-9]+)([a-z]+)/g)]
     .reduce((total, [, count, unit]) => total + Number(count) * UNITS_MS[unit!]!, 0);
 }

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import type { LocalAccount } from "viem";
 import { PROVIDER_JSON_BYTES_MAX } from "../limits.ts";
 import { DEPLOYMENT_STATES_TIMEOUT_MS } from "../limits_of_content.ts";
-import { parseJson, parseShape } from "../shape.ts";
+import { parseJson, parseShape, timeShape, uintShape } from "../shape.ts";
 import { type AskedProvider, ownerQuestion } from "./owner_question.ts";
 import { askProvider } from "./provider_http.ts";
 
@@ -40,9 +40,19 @@ const lastRunShape = v.object({
   reason: v.nullable(v.string()),
 });
 
+/** What it pays there, which may be less than what everybody is asked. */
+const tariffShape = v.object({
+  /** Of one credit now, USDC base units. */
+  price: uintShape(128),
+  /** What it rises to, and when, Unix seconds; null: nothing that is known raises it. */
+  next: v.nullable(v.object({ price: uintShape(128), at: timeShape })),
+});
+
 const answerShape = v.object({
   deployments: v.array(v.object({
     cid: v.string(),
+    /** Older providers do not say. */
+    tariff: v.optional(v.nullable(tariffShape), null),
     /** null: there was none, or none is kept; older providers do not say. */
     lastRun: v.optional(v.nullable(lastRunShape)),
     /** Why its callers get no run; older providers do not say. */
@@ -53,6 +63,7 @@ const answerShape = v.object({
 });
 
 export type ServerState = v.InferOutput<typeof serverShape>;
+export type DeploymentTariff = v.InferOutput<typeof tariffShape>;
 export type LastRun = v.InferOutput<typeof lastRunShape>;
 
 /** What a provider tells of one deployment. */
@@ -61,6 +72,8 @@ export interface DeploymentState {
   readonly lastRun: LastRun | null | undefined;
   /** In words; null where nothing is known that keeps it from running. */
   readonly cannotRun: string | null;
+  /** null: the provider does not say. */
+  readonly tariff: DeploymentTariff | null;
   /** null: it is no server, or has no instance. */
   readonly server: ServerState | null;
 }
@@ -88,8 +101,8 @@ export async function fetchStates(
   const what = `${webDomain}/deployments`;
   const json = parseJson(new TextDecoder().decode(answer), what, "provider_unavailable");
   const { deployments } = parseShape(answerShape, json, what, "provider_unavailable");
-  return new Map(deployments.map(({ cid, lastRun, cannotRun, server }) => [
+  return new Map(deployments.map(({ cid, lastRun, cannotRun, tariff, server }) => [
     cid,
-    { lastRun, cannotRun: cannotRun?.message ?? null, server },
+    { lastRun, cannotRun: cannotRun?.message ?? null, tariff, server },
   ]));
 }

@@ -34,11 +34,19 @@ const RUN = { at: 5, status: 502, exit: 3, signal: null, limit: null, reason: "i
 
 Deno.test("what is told of each comes by cid; what is new is left out, what is old is not made up", async () => {
   const server = { instances: [{ ...INSTANCE, cores: 1 }], restarts: 2 };
+  const next = { price: "2000", at: "2030-01-01T00:00:00Z" };
+  const tariff = { price: "1000", next, areTermsTaken: true, termsUntil: null };
   const { states } = ask(Response.json({
     owner: account.address,
     deployments: [
-      { cid: "bafya", id: "0x11", lastRun: { ...RUN, more: 1 }, cannotRun: null, server },
-      { cid: "bafyb", lastRun: null, cannotRun: { message: "no", hints: [] }, server: null },
+      { cid: "bafya", id: "0x11", tariff, lastRun: { ...RUN, more: 1 }, cannotRun: null, server },
+      {
+        cid: "bafyb",
+        tariff: { price: "2000", next: null },
+        lastRun: null,
+        cannotRun: { message: "no", hints: [] },
+        server: null,
+      },
       { cid: "bafyc", id: "0x33" },
     ],
   }));
@@ -46,10 +54,16 @@ Deno.test("what is told of each comes by cid; what is new is left out, what is o
     bafya: {
       lastRun: RUN,
       cannotRun: null,
+      tariff: { price: 1_000n, next: { price: 2_000n, at: 1_893_456_000n } },
       server: { instances: [INSTANCE], restarts: 2 },
     },
-    bafyb: { lastRun: null, cannotRun: "no", server: null },
-    bafyc: { lastRun: undefined, cannotRun: null, server: null },
+    bafyb: {
+      lastRun: null,
+      cannotRun: "no",
+      tariff: { price: 2_000n, next: null },
+      server: null,
+    },
+    bafyc: { lastRun: undefined, cannotRun: null, tariff: null, server: null },
   });
 });
 

@@ -26,6 +26,8 @@ const PROVIDER = getAddress(`0x${"aa".repeat(20)}`);
 const DOMAIN = { chainId: 31_337, escrow: getAddress(`0x${"ee".repeat(20)}`) };
 export const [LANE, OTHER]: [Hex, Hex] = [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`];
 export const PRICE = 1_000n;
+/** Whoever pays, whatever was before. */
+const ONE_PRICE = { priceOf: () => PRICE, before: () => null, since: () => null };
 export const CID = "bafytest" as CidText;
 export const TX: Hex = `0x${"ff".repeat(32)}`;
 /** When the desk opens, Unix ms. */
@@ -146,18 +148,18 @@ export async function openCreditsDesk(credits: bigint, changes: Partial<CreditPo
     ownerCredits: { note: (owner, available) => void desk.notes.push({ owner, available }) },
     isDeploymentLane: (payer, lane) => desk.isDeploymentLane(payer, lane),
     ownerPermit: ({ entry }) => entry.permit,
+    ownerPrices: ONE_PRICE,
     relay: (payer, deposit) => desk.relay(payer, deposit),
     onCharge: () => void (desk.charges += 1),
     now,
   });
-  const admit = (bill: CreditsBill) => scheme.admit(bill);
   const hold = async (bill: CreditsBill) => await scheme.hold(await scheme.admit(bill));
   return Object.assign(desk, {
     escrow,
     ledger,
     payers,
     scheme,
-    admit,
+    admit: (bill: CreditsBill) => scheme.admit(bill),
     hold,
     path,
     /** A call from its admission to its charge. */

@@ -52,6 +52,9 @@ function settings(mode: "batch" | "each"): ProviderConfig {
   }, "/").provider!;
 }
 
+/** Whoever pays, whatever was before. */
+const ONE_PRICE = { priceOf: () => PRICE, before: () => null, since: () => null };
+
 /** The scheme "credits" on a provider's books. */
 export function creditsOn(
   { ledger, payers, settlement, policy }: Payments,
@@ -81,6 +84,7 @@ export function creditsOn(
     ownerCredits: { note() {} },
     isDeploymentLane: () => false,
     ownerPermit: ({ entry }) => entry.permit,
+    ownerPrices: ONE_PRICE,
     relay: () => Promise.reject(new Error("nobody deposits here")),
     onCharge: () => settlement.noticeCharge(),
     now,

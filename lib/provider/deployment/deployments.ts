@@ -29,8 +29,8 @@ import { stopped, type Stops } from "./stops.ts";
 export interface DeploymentsOptions {
   fetcher: Fetcher;
   identities: readonly string[];
-  /** Hashes of the terms that this provider stands by. */
-  termsHashes: ReadonlySet<Hex>;
+  /** Whether this provider stands by the terms that a deployment signed, now. */
+  takesTerms: (cid: CidText, terms: Hex) => boolean;
   /** Patterns of what programs may call. */
   egressHosts: readonly string[];
   /** Whether each credit is mined before its run, which therefore takes no other. */
@@ -91,7 +91,16 @@ export class Deployments {
   async get(cid: CidText, from: string, payer: ProvenPayer = nobody): Promise<Deployment> {
     const deployment = this.#recall(cid) ?? await this.#find(cid, from, payer);
     if (this.#options.stops.has(deployment.spec)) throw stopped();
+    const { takesTerms } = this.#options;
+    if (!takesTerms(cid, deployment.entry.terms)) throw this.#outlived(deployment);
     return deployment;
+  }
+
+  /** Terms that were kept for a deployment end while its spec is known. */
+  #outlived({ cid, entry }: Deployment): KhachapuriError {
+    const refusal = termsRefused(entry.terms);
+    this.#refused.set(cid, refusal);
+    return refusal;
   }
 
   /** Why the deployment's last caller got no run, if that was its spec's fault. */
@@ -193,7 +202,7 @@ async function load(
   cid: CidText,
   signal: AbortSignal,
 ): Promise<Deployment> {
-  const { fetcher, identities, termsHashes, seller } = options;
+  const { fetcher, identities, seller } = options;
   const sealed = await fetcher.readFile(parseCid(cid), { maxBytes: SPEC_BYTES_MAX, signal }).catch(
     (error) => {
       throw unfit(error, "invalid_spec", "what this cid holds is no deployment");
@@ -205,14 +214,16 @@ async function load(
   // What costs little first: signatures are a millisecond each.
   const entry = specEntryFor(spec, { ...seller, address: seller.provider });
   if (!entry) throw misdirected("this deployment names another provider, chain or escrow");
-  if (!termsHashes.has(entry.terms)) {
-    throw new KhachapuriError("terms_refused", "the owner signed terms no longer offered here", {
-      hints: [`signed: ${entry.terms}`, "owner: read /terms and deploy again"],
-    });
-  }
+  if (!options.takesTerms(cid, entry.terms)) throw termsRefused(entry.terms);
   assertOffered(spec, options);
   await verifySpec(spec);
   return { cid, spec, entry, recipient: shortRecipient(await recipientOf(identity)) };
+}
+
+function termsRefused(signed: Hex): KhachapuriError {
+  return new KhachapuriError("terms_refused", "the owner signed terms no longer offered here", {
+    hints: [`signed: ${signed}`, "owner: read /terms and deploy again"],
+  });
 }
 
 /** @throws KhachapuriError `invalid_spec` that names what is asked for and not to be had here */

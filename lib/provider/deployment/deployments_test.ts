@@ -5,10 +5,14 @@ import { KhachapuriError } from "../../errors.ts";
 import { importFile } from "../../ipfs/dag.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
 import { ABSENT_REMEMBERED_MS, OUTAGE_REMEMBERED_MS } from "../../limits.ts";
-import { Deployments } from "./deployments.ts";
+import { sealSpec } from "../../spec/envelope.ts";
+import { generateIdentity, recipientOf } from "../../spec/keys.ts";
+import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
+import { Deployments, type DeploymentsOptions } from "./deployments.ts";
 import { turn } from "../../../worlds/turns.ts";
 
 const ZERO = `0x${"00".repeat(20)}` as const;
+const SELLER = { chainId: 1, escrow: ZERO, provider: ZERO };
 const PAYER = `0x${"11".repeat(20)}` as Address;
 const EVERYWHERE = Array.from({ length: 40 }, (_, index) => `8.8.${index}.8`);
 
@@ -22,7 +26,11 @@ const never: Fetcher["readFile"] = (_, { signal }) =>
   });
 
 /** Nobody has anything: a lookup ends when it is made to, or as `readFile` says. */
-function emptyWorld(known: ReadonlySet<string> = new Set(), readFile = never) {
+function emptyWorld(
+  known: ReadonlySet<string> = new Set(),
+  readFile: Fetcher["readFile"] = never,
+  changes: Partial<DeploymentsOptions> = {},
+) {
   const world = { at: 0, asked: [] as string[], judged: [] as [string, boolean][] };
   const fetcher: Fetcher = {
     readFile(cid, options) {
@@ -34,14 +42,15 @@ function emptyWorld(known: ReadonlySet<string> = new Set(), readFile = never) {
   const deployments = new Deployments({
     fetcher,
     identities: [],
-    termsHashes: new Set(),
+    takesTerms: () => false,
     egressHosts: [],
     minesEach: false,
     takesServers: true,
-    seller: { chainId: 1, escrow: ZERO, provider: ZERO },
+    seller: SELLER,
     registrations: { isKnown: (cid) => known.has(cid) },
     stops: { has: () => false },
     now: () => world.at,
+    ...changes,
   });
   return { world, deployments };
 }
@@ -145,6 +154,26 @@ Deno.test("what can't be ours is remembered, and not kept on disk", async () => 
     await assert.rejects(deployments.get(cid, "127.0.0.1"), { code: "invalid_spec" });
   }
   assert.deepEqual([world.asked.length, world.judged], [1, [[cid, false]]]);
+});
+
+Deno.test("terms that are kept for a deployment end while it is known", async () => {
+  const identity = await generateIdentity("x25519");
+  const spec = await sampleSpec({ provider: SELLER.provider, escrow: SELLER.escrow, chainId: 1 });
+  const sealed = await sealSpec(spec, [await recipientOf(identity)]);
+  const taken = { now: true };
+  const { deployments } = emptyWorld(new Set(), () => Promise.resolve(sealed), {
+    identities: [identity],
+    takesTerms: (_, signed) => taken.now && signed === spec.providers[0]!.terms,
+  });
+  const cid = cidOf("kept");
+  const { spec: found } = await deployments.get(cid, EVERYWHERE[0]!);
+  assert.equal(found.id, spec.id);
+  taken.now = false;
+  const refused = { code: "terms_refused", hints: /deploy again/ };
+  for (const _ of [1, 2]) {
+    await assert.rejects(deployments.get(cid, EVERYWHERE[0]!), { code: refused.code });
+    assert.match(deployments.refusal(cid)!.hints.join(), refused.hints);
+  }
 });
 
 Deno.test("a payer has a share that strangers can't use up", async () => {

@@ -1,17 +1,21 @@
 /**
  * What the provider keeps about deployments across restarts, in one file: which exist, which their
- * owner has stopped, the permits that owners signed since, and the latest runs of each. Never a
- * secret of a spec.
+ * owner has stopped, the permits that owners signed since, what this provider asked when they came,
+ * and the latest runs of each. Never a secret of a spec.
  */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Registrations } from "./registrations.ts";
+import { Agreements } from "./agreements.ts";
 import { OwnerPermits } from "./owner_permits.ts";
+import { Registrations } from "./registrations.ts";
 import { RunLog, type RunLogOptions } from "./run_log.ts";
 import { Stops } from "./stops.ts";
+import { TariffBook } from "./tariff_book.ts";
 
 export interface Records {
   readonly registrations: Registrations;
+  readonly agreements: Agreements;
+  readonly tariffs: TariffBook;
   readonly stops: Stops;
   readonly ownerPermits: OwnerPermits;
   readonly runLog: RunLog;
@@ -34,11 +38,15 @@ export function openRecords(path: string, options: RecordsOptions = {}): Records
   // Only stops and permits have to be on disk at once; they say so themselves.
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
   const stops = new Stops(database, now);
-  const registrations = new Registrations(database, stops, now);
+  const tariffs = new TariffBook(database, now);
+  const agreements = new Agreements(database);
+  const registrations = new Registrations(database, stops, agreements, tariffs, now);
   const ownerPermits = new OwnerPermits(database, registrations, now);
   const runLog = new RunLog(database, options);
   return {
     registrations,
+    agreements,
+    tariffs,
     stops,
     ownerPermits,
     runLog,

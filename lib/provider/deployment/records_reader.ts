@@ -14,11 +14,15 @@ export function readRecords<Result>(
   if (!isFile(path)) return null;
   const database = new DatabaseSync(path, { readOnly: true });
   try {
-    const found = database.prepare("SELECT 1 FROM sqlite_master WHERE name = ?").get(table);
-    return found === undefined ? null : read(database);
+    return hasTable(database, table) ? read(database) : null;
   } finally {
     database.close();
   }
+}
+
+export function hasTable(database: DatabaseSync, name: string): boolean {
+  const table = database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?");
+  return table.get(name) !== undefined;
 }
 
 function isFile(path: string): boolean {

@@ -4,10 +4,11 @@ import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { REGISTRATIONS_REMEMBERED_MAX } from "../../limits.ts";
 import { deploymentLane } from "../../permit.ts";
-import { Agreements } from "./agreements.ts";
+import type { Agreements } from "./agreements.ts";
 import type { Deployment } from "./deployment.ts";
 import { SealedTo } from "./sealed_to.ts";
 import type { Stops } from "./stops.ts";
+import type { TariffBook } from "./tariff_book.ts";
 
 export interface Registration {
   cid: CidText;
@@ -29,7 +30,6 @@ export class Registrations {
   readonly #added = new Set<CidText>();
   /** Lanes that deployments count on, by payer. */
   readonly #lanes = new Set<string>();
-  readonly #agreements: Agreements;
   readonly #sealedTo: SealedTo;
   readonly #owners = new Set<Address>();
   readonly #insert: StatementSync;
@@ -39,10 +39,11 @@ export class Registrations {
   constructor(
     database: DatabaseSync,
     private readonly stops: Stops,
+    private readonly agreements: Agreements,
+    private readonly tariffs: Pick<TariffBook, "note">,
     private readonly now: () => number,
   ) {
     database.exec(SCHEMA);
-    this.#agreements = new Agreements(database);
     this.#sealedTo = new SealedTo(database);
     for (const { owner, id } of database.prepare("SELECT owner, id FROM deployments").all()) {
       this.#lanes.add(laneKey(owner as Address, deploymentLane(id as Hex)));
@@ -61,8 +62,9 @@ export class Registrations {
     if (this.#added.has(cid)) return;
     if (this.#added.size >= REGISTRATIONS_REMEMBERED_MAX) this.#added.clear();
     this.#added.add(cid);
+    this.tariffs.note(cid);
     this.#insert.run(cid, id, owner, this.now());
-    this.#agreements.note(deployment);
+    this.agreements.note(deployment);
     this.#sealedTo.note(deployment);
     this.#lanes.add(laneKey(owner, deploymentLane(id)));
     this.#owners.add(owner);

@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { getAddress, type Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { deploymentLane } from "../../permit.ts";
+import { Agreements } from "./agreements.ts";
 import type { Deployment } from "./deployment.ts";
 import { Registrations } from "./registrations.ts";
 import { Stops } from "./stops.ts";
@@ -22,12 +23,15 @@ const deployment = (cid: CidText, id: Hex, owner = OWNER) =>
 function open(database = new DatabaseSync(":memory:")) {
   const clock = { ms: 0 };
   const stops = new Stops(database, () => clock.ms);
-  const registrations = new Registrations(database, stops, () => clock.ms);
-  return { database, clock, stops, registrations };
+  const noted: CidText[] = [];
+  const tariffs = { note: (cid: CidText) => void noted.push(cid) };
+  const agreements = new Agreements(database);
+  const registrations = new Registrations(database, stops, agreements, tariffs, () => clock.ms);
+  return { database, clock, stops, noted, registrations };
 }
 
 Deno.test("a deployment is known from its first paid call on, and keeps that time", () => {
-  const { database, clock, registrations } = open();
+  const { database, clock, noted, registrations } = open();
   assert.ok(!registrations.isKnown(A));
   clock.ms = 7;
   registrations.add(deployment(A, FIRST));
@@ -35,6 +39,7 @@ Deno.test("a deployment is known from its first paid call on, and keeps that tim
   registrations.add(deployment(A, FIRST));
   assert.ok(registrations.isKnown(A));
   assert.ok(!registrations.isKnown(B));
+  assert.deepEqual(noted, [A], "among the tariffs, too");
   assert.deepEqual([registrations.firstSeen(A), registrations.firstSeen(B)], [7, null]);
   const again = open(database).registrations;
   assert.ok(again.isKnown(A), "also to the next process");

@@ -12,13 +12,12 @@ import { PROBE_TIMEOUT_MS } from "../../limits.ts";
 import { runtimesText } from "../../runtime.ts";
 import { type KeyFile, recipientOf } from "../../spec/keys.ts";
 import { whyUnreachable } from "../../unreachable.ts";
-import { readAgreements } from "../deployment/agreements.ts";
 import { recordsPath } from "../deployment/records.ts";
 import { findRuntimes } from "../program/runtimes.ts";
 import { openBackstage } from "../program/stage.ts";
 import { judgeEndpoint } from "./chain_endpoints.ts";
 import type { Finding, Findings, Look } from "./findings.ts";
-import { leftBehind, tellLeftBehind } from "./left_behind.ts";
+import { readLeftBehind, tellLeftBehind } from "./left_behind.ts";
 import { lostIdentities, tellLost, tellUnheld, unheldRecipients } from "./lost_keys.ts";
 import { checkNameServers } from "./names.ts";
 import {
@@ -112,10 +111,7 @@ async function lookAtDeployments(
   findings: Findings,
   now: () => number,
 ): Promise<void> {
-  const agreements = readAgreements(recordsPath(resolveFromHome(config, provider.stateDir)));
-  const seconds = BigInt(Math.floor(now() / 1_000));
-  const left = leftBehind(agreements, provider, new Set(terms.keys()), seconds);
-  const look = tellLeftBehind(left, provider, agreements.length);
+  const look = tellLeftBehind(readLeftBehind(config, provider, [...terms.keys()], now));
   if (look) await findings.look("deployments", () => Promise.resolve(look));
 }
 

@@ -5,6 +5,7 @@ import { FAKE_ESCROW } from "../../../worlds/chain/fake_chain.ts";
 import { ACCOUNTS } from "../../../worlds/chain/people.ts";
 import { openProviderHome, type ProviderHome, TERMS } from "../../../worlds/provider_home.ts";
 import { type Config, parseConfig } from "../../config.ts";
+import { KEEP_NOTHING } from "../../keep.ts";
 import { generateIdentity, recipientOf, renewKeys } from "../../spec/keys.ts";
 import type { CidText } from "../../cid.ts";
 import { termsHash } from "../../spec/terms.ts";
@@ -154,10 +155,12 @@ Deno.test("who a dearer price leaves behind is counted, with what to do", async 
   const { cid, spec } = await home.deploy("echo");
   const stateDir = join(home.dir, "state");
   await Deno.mkdir(join(stateDir, "book"), { recursive: true });
+  const { permit: { price }, terms } = spec.providers[0]!;
   const records = openRecords(recordsPath(stateDir));
+  const keep = { price: KEEP_NOTHING, terms: KEEP_NOTHING };
+  records.tariffs.begin({ price, terms: [terms], keep });
   records.registrations.add({ cid: cid as CidText, spec, entry: spec.providers[0]! });
   records.close();
-  const { price } = spec.providers[0]!.permit;
   const at = async (settings: Record<string, unknown>) =>
     (await look(home, home.config(settings))).find(({ part }) => part === "deployments")!;
   assert.equal((await at({ price: String(price) })).state, "good");
@@ -167,8 +170,9 @@ Deno.test("who a dearer price leaves behind is counted, with what to do", async 
     "doubtful",
     "1 paid for here, 1 refused by price or terms",
   ]);
-  const oldPrice = { price: String(price), until: "2100-01-01T00:00:00Z" };
-  assert.match((await at({ ...dearer, oldPrice })).hints.join(), /served at 1 USDC until 2100-/);
+  const kept = await at({ ...dearer, keepPrice: "2100-01-01T00:00:00Z" });
+  assert.match(kept.hints.join(), /at an earlier price than 1\.000001 USDC, the first until 2100-/);
+  assert.equal((await at({ ...dearer, keepPrice: "forever" })).state, "good");
 });
 
 Deno.test("an earlier recipient on the name is told once another is first", async () => {

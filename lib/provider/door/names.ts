@@ -7,7 +7,7 @@ import { asKhachapuriError } from "../../errors.ts";
 import { type NameServer, nameServersOf, parseNameServer } from "../../name_server.ts";
 import type { Deployments } from "../deployment/deployments.ts";
 import type { Records } from "../deployment/records.ts";
-import { priceFor, type Seller } from "../money/seller.ts";
+import type { Seller } from "../money/seller.ts";
 import { DnsClient } from "../naming/dns_client.ts";
 import type { Names } from "../naming/names.ts";
 import { openNames } from "../naming/open_names.ts";
@@ -20,7 +20,7 @@ import type { Site } from "./site.ts";
 export interface NamesGround {
   seller: Seller;
   payments: Pick<Payments, "payers" | "policy">;
-  records: Pick<Records, "registrations">;
+  records: Pick<Records, "registrations" | "tariffs">;
   deployments: Pick<Deployments, "get">;
   sandboxes: Pick<Sandboxes, "retire">;
 }
@@ -52,7 +52,7 @@ export function openProviderNames(
     perUsdc,
     provider: provider.name,
     ownerOf: async (cid, from) => (await deployments.get(cid, from)).spec.owner,
-    allowed: (cid, from, isSure) => allowedBy(provided, { cid, from, isSure }, now),
+    allowed: (cid, from, isSure) => allowedBy(provided, { cid, from, isSure }),
     now,
   }, stack);
 }
@@ -96,7 +96,8 @@ interface AllowanceAsked {
 }
 
 /** What that is found out by. */
-export interface AllowanceGround extends Pick<NamesGround, "seller" | "deployments"> {
+export interface AllowanceGround extends Pick<NamesGround, "deployments"> {
+  records: { tariffs: Pick<Records["tariffs"], "priceOf"> };
   payments: {
     payers: Pick<Payments["payers"], "view" | "viewAgain">;
     policy: Pick<Payments["policy"], "viewAgeMs">;
@@ -105,9 +106,8 @@ export interface AllowanceGround extends Pick<NamesGround, "seller" | "deploymen
 
 /** What a deployment's owner has allowed, less what is about to leave. */
 export async function allowedBy(
-  { seller, payments: { payers, policy }, deployments }: AllowanceGround,
+  { records: { tariffs }, payments: { payers, policy }, deployments }: AllowanceGround,
   { cid, from, isSure }: AllowanceAsked,
-  now: () => number,
 ): Promise<Allowed> {
   const { spec: { owner }, entry: { permit: { lane } } } = await deployments.get(cid, from);
   // Who asks has signed as the owner.
@@ -117,9 +117,8 @@ export async function allowedBy(
     : await payers.view(owner, lane, policy.viewAgeMs(), caller);
   const { pricePerCredit, credits, thawingCredits } = view;
   const staying = credits > thawingCredits ? credits - thawingCredits : 0n;
-  const price = priceFor(seller, { price: pricePerCredit }, BigInt(Math.floor(now() / 1_000)));
   return {
     amount: staying * pricePerCredit,
-    paysCall: staying > 0n && pricePerCredit >= price,
+    paysCall: staying > 0n && pricePerCredit >= tariffs.priceOf(cid),
   };
 }

@@ -12,9 +12,11 @@ import {
 } from "../../spec/owner_request.ts";
 import { parseRenewalRequest } from "../../spec/renewal.ts";
 import { isStopSigned, parseStopRequest } from "../../spec/stop.ts";
+import { timeText } from "../../time_text.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { LogFollower } from "../deployment/log_followers.ts";
 import type { LoggedRun } from "../deployment/run_log.ts";
+import type { DeploymentTariff } from "../deployment/tariff_book.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
 import type { ServerView } from "../server/life.ts";
 import { jsonAnswer, readJson } from "./json.ts";
@@ -147,16 +149,17 @@ export function notOwners(): KhachapuriError {
   });
 }
 
-/** An owner's deployments, how their latest runs ended and their servers do, and its names. */
+/** An owner's deployments, what each pays here, how their runs and servers do, and its names. */
 export async function deployments(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { owner } = await ownerRequest(parts, request, "deployments");
-  const { records: { registrations, runLog }, programs: { sandboxes } } = parts;
-  const servers = sandboxes.servers();
+  const { records: { registrations, agreements, tariffs, runLog }, programs } = parts;
+  const servers = programs.sandboxes.servers();
   const rows = registrations.ofOwner(owner).map((row) => {
     const views = servers.filter(({ deployment: { cid } }) => cid === row.cid)
       .map(({ view }) => view);
     return {
       ...row,
+      tariff: tariffJson(tariffs.tariffOf(row.cid, agreements.termsOf(row.cid))),
       lastRun: outcomeJson(runLog.last(row.cid)),
       cannotRun: cannotRun(parts, row.cid),
       server: serverJson(views),
@@ -174,6 +177,18 @@ function outcomeJson(run: LoggedRun | null) {
   if (run === null) return null;
   const { at, status, exit, signal, limit, reason } = run;
   return { at, status, exit, signal, limit, reason };
+}
+
+/** Amounts in USDC base units, times in ISO 8601. */
+function tariffJson({ price, next, areTermsTaken, termsUntil }: DeploymentTariff) {
+  return {
+    price: String(price),
+    /** What it rises to, and when; null where nothing that is known raises it. */
+    next: next && { price: String(next.price), at: timeText(next.at) },
+    areTermsTaken,
+    /** Until when, where they are listed no more. */
+    termsUntil: termsUntil && timeText(termsUntil),
+  };
 }
 
 /**

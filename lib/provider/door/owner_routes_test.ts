@@ -25,6 +25,7 @@ import {
 import { renewalRequestToJson } from "../../spec/renewal.ts";
 import { DEPLOYMENT_DOMAIN } from "../../spec/signature.ts";
 import { signStop, STOP_TYPES } from "../../spec/stop.ts";
+import { timeText } from "../../time_text.ts";
 
 /** Where a signature is good. */
 const HERE = { provider: SELLER.provider, chainId: SELLER.chainId, escrow: SELLER.escrow };
@@ -217,14 +218,33 @@ Deno.test("an owner is told its deployments, and which of them it stopped", asyn
   const { id } = world.deployment.spec;
   assert.deepEqual(await list(OWNER), { owner: OWNER.address, deployments: [] });
   await callOnce(world);
+  const price = String(world.deployment.entry.permit.price);
+  const tariff = { price, next: null, areTermsTaken: true, termsUntil: null };
   const lastRun = { at: NOW, status: 200, exit: 0, signal: null, limit: null, reason: null };
-  const row = { cid: CID, id, firstSeen: NOW, lastRun, cannotRun: null, server: null };
+  const row = { cid: CID, id, firstSeen: NOW, tariff, lastRun, cannotRun: null, server: null };
   const before = [{ ...row, stopped: false }];
   assert.deepEqual(await list(OWNER), { owner: OWNER.address, deployments: before });
   world.records.stops.add(world.deployment.spec);
   const after = [{ ...row, stopped: true }];
   assert.deepEqual(await list(OWNER), { owner: OWNER.address, deployments: after });
   assert.deepEqual(await list(STRANGER), { owner: STRANGER.address, deployments: [] });
+});
+
+Deno.test("an owner is told which price and terms are kept for it, and until when", async () => {
+  using world = await openRouteWorld();
+  await callOnce(world);
+  const { permit: { price } } = world.deployment.entry;
+  const seconds = BigInt(NOW) / 1_000n;
+  const keep = { price: { seconds: 60n }, terms: { until: seconds + 90n } };
+  world.records.tariffs.begin({ price: 2n * price, terms: [], keep });
+  const response = await world.post("/deployments", await question(OWNER, "deployments"));
+  const { deployments: [{ tariff }] } = await response.json();
+  assert.deepEqual(tariff, {
+    price: String(price),
+    next: { price: String(2n * price), at: timeText(seconds + 60n) },
+    areTermsTaken: true,
+    termsUntil: timeText(seconds + 90n),
+  });
 });
 
 Deno.test("an owner is told how the latest run ended, and why there can be none", async () => {

@@ -58,6 +58,8 @@ export interface RouteParts extends CallParts {
   gate: CallParts["gate"] & { slots: Pick<Slots, "busy"> };
   records: CallRecords & {
     registrations: Pick<Records["registrations"], "ofOwner" | "isDeploymentLane">;
+    agreements: Pick<Records["agreements"], "termsOf">;
+    tariffs: Pick<Records["tariffs"], "tariffOf">;
     runLog: Pick<Records["runLog"], "read" | "last" | "followers">;
     stops: Pick<Records["stops"], "add">;
   };

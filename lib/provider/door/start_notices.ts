@@ -1,9 +1,8 @@
 /** What an operator is told when its provider starts, as nobody else would tell it. */
 import type { Chain } from "../../chain/client.ts";
-import type { ProviderConfig } from "../../config.ts";
 import type { Log } from "../../log.ts";
-import { readAgreements } from "../deployment/agreements.ts";
-import { leftBehind } from "./left_behind.ts";
+import { timeText } from "../../time_text.ts";
+import type { LeftBehind } from "./left_behind.ts";
 import type { Ground } from "./preflight.ts";
 
 export function warnOfLimits(
@@ -43,21 +42,15 @@ export function warnOfCollector(
 }
 
 /** Callers of these get no more than a refusal, and their owners hear of it from nobody else. */
-export function warnOfLeftBehind(
-  provider: ProviderConfig,
-  { terms: offered }: Pick<Ground, "terms">,
-  { log, now }: { log: Log; now: () => number },
-  records: string,
-): void {
-  const seconds = BigInt(Math.floor(now() / 1_000));
-  const terms = new Set(offered.keys());
-  const left = leftBehind(readAgreements(records), provider, terms, seconds);
-  const { byPrice, atOldPrice, byTerms } = left;
-  const tell = (message: string, cids: readonly string[]) => {
+export function warnOfLeftBehind(left: LeftBehind, log: Log): void {
+  const tell = (message: string, cids: readonly string[], until: bigint | null = null) => {
     if (cids.length === 0) return;
-    log.warn(message, { deployments: cids.length, first: cids.slice(0, 5) });
+    const end = until === null ? {} : { firstUntil: timeText(until) };
+    log.warn(message, { deployments: cids.length, first: cids.slice(0, 5), ...end });
   };
+  const { byPrice, kept, byTerms, keptTerms } = left;
   tell("refused until their owners sign the present price: khachapuri permit CID", byPrice);
-  tell("served at the old price until it is taken no more", atOldPrice);
+  tell("served at an earlier price until it is kept no more", kept.cids, kept.until);
   tell("refused, as the terms they signed are listed no more", byTerms);
+  tell("served on earlier terms until they are kept no more", keptTerms.cids, keptTerms.until);
 }

@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { hearLog } from "../../../worlds/heard_log.ts";
-import { warnOfCollector, warnOfEndpoints, warnOfLimits, warnOfSharing } from "./start_notices.ts";
+import type { CidText } from "../../cid.ts";
+import {
+  warnOfCollector,
+  warnOfEndpoints,
+  warnOfLeftBehind,
+  warnOfLimits,
+  warnOfSharing,
+} from "./start_notices.ts";
+
+const CIDS = Array.from({ length: 7 }, (_, index) => `bafy${index}` as CidText);
+const NOBODY = { cids: [], until: null };
+const LEFT = { known: 9, price: 2n, byPrice: [], keepable: [], byTerms: [] };
 
 Deno.test("an operator is warned of what is missing, rests or is about to change", () => {
   const { log, lines } = hearLog();
@@ -21,10 +32,27 @@ Deno.test("an operator is warned of what is missing, rests or is about to change
   ]);
 });
 
+Deno.test("an operator is told whom a change refuses, and whom it will", () => {
+  const { log, lines } = hearLog();
+  const kept = { cids: CIDS.slice(0, 1), until: 100n };
+  const left = { ...LEFT, byPrice: CIDS, kept, byTerms: CIDS.slice(1, 3), keptTerms: kept };
+  warnOfLeftBehind(left, log);
+  const said = lines.map((line) => JSON.parse(line));
+  assert.deepEqual(said.map(({ deployments, firstUntil }) => [deployments, firstUntil]), [
+    [7, undefined],
+    [1, "1970-01-01T00:01:40Z"],
+    [2, undefined],
+    [1, "1970-01-01T00:01:40Z"],
+  ]);
+  assert.deepEqual(said[0].first, CIDS.slice(0, 5));
+  assert.match(said[1].message, /served at an earlier price until it is kept no more/);
+});
+
 Deno.test("nothing is said when all is well", () => {
   const { log, lines } = hearLog();
   warnOfLimits({ sandbox: { probe: { missing: [], hints: [], swept: 0 } } }, log);
   warnOfSharing({ sandbox: { sharing: [] } }, log);
   warnOfEndpoints({ connected: { chain: { endpoints: () => [] } } }, log);
+  warnOfLeftBehind({ ...LEFT, kept: NOBODY, keptTerms: NOBODY }, log);
   assert.deepEqual(lines, []);
 });

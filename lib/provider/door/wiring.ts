@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Chain } from "../../chain/client.ts";
 import { asChainError } from "../../chain/refusal.ts";
 import { thawingPeriod } from "../../chain/escrow.ts";
-import { type Config, requireProvider, resolveFromHome } from "../../config.ts";
+import { type Config, keepOf, requireProvider, resolveFromHome } from "../../config.ts";
 import { BUFFERED_BODY_BYTES_MAX, PAYER_DEPOSIT_MS } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import type { CreditsOffer } from "../../payment_header.ts";
@@ -30,6 +30,7 @@ import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
 import { Relays } from "../settlement/relays.ts";
 import { type OpenContent, openContent } from "./content_room.ts";
+import { offerOf, readLeftBehind } from "./left_behind.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import { openProviderNames } from "./names.ts";
 import type { RouteParts } from "./parts.ts";
@@ -76,22 +77,15 @@ export async function openProvider(
 }
 
 async function openParts(site: Site, stack: AsyncDisposableStack): Promise<RouteParts> {
-  const { config, provider, state, ground, log, now } = site;
+  const { provider, state, ground, log, now } = site;
   const { connected: { chain, contracts }, account } = ground;
   const seller: Seller = {
     chainId: chain.chainId,
     escrow: contracts.escrow,
     provider: provider.address,
     price: provider.price,
-    ...(provider.oldPrice ? { oldPrice: provider.oldPrice } : {}),
   };
-  const recordsAt = recordsPath(resolveFromHome(config, provider.stateDir));
-  warnOfLeftBehind(provider, ground, { log, now }, recordsAt);
-  const records = openRecords(recordsAt, {
-    now,
-    lost: (error) => log.warn("log lines of runs were lost", { message: String(error) }),
-  });
-  stack.defer(() => records.close());
+  const records = openBooks(site, stack);
   const offering = await describe(site);
   const payments = await openPayments({
     chain,
@@ -109,9 +103,20 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
   await desks.onboarding.prepare();
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
   const counters = createCounters();
-  const { registrations, stops, runLog } = records;
+  const { registrations, agreements, tariffs, stops, runLog } = records;
   const { runs, credits, usage } = counters;
-  const callRecords = { registrations, stops, runLog, runs, credits, usage, log, now };
+  const callRecords = {
+    registrations,
+    agreements,
+    tariffs,
+    stops,
+    runLog,
+    runs,
+    credits,
+    usage,
+    log,
+    now,
+  };
   const gate = openGate(site, payments, stack);
   const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
   stack.defer(() => debits.settled());
@@ -138,6 +143,22 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     gate,
     records: callRecords,
   };
+}
+
+/** Opens the records, with what is offered from now on in them. */
+function openBooks(
+  { config, provider, ground, log, now }: Site,
+  stack: AsyncDisposableStack,
+): Records {
+  const terms = [...ground.terms.keys()];
+  warnOfLeftBehind(readLeftBehind(config, provider, terms, now), log);
+  const records = openRecords(recordsPath(resolveFromHome(config, provider.stateDir)), {
+    now,
+    lost: (error) => log.warn("log lines of runs were lost", { message: String(error) }),
+  });
+  stack.defer(() => records.close());
+  records.tariffs.begin(offerOf(provider, terms));
+  return records;
 }
 
 /** Where what payers have signed is relayed: their way in, and their way out. */
@@ -178,7 +199,7 @@ async function openMoney(
   seller: Seller,
   offer: CreditsOffer,
   payments: Payments,
-  { registrations, ownerPermits }: Records,
+  { registrations, ownerPermits, tariffs }: Records,
   { onboarding, messages }: ReturnType<typeof openDesks>,
 ) {
   const { connected: { chain }, account } = ground;
@@ -197,12 +218,13 @@ async function openMoney(
     ownerCredits,
     isDeploymentLane: (payer, lane) => registrations.isDeploymentLane(payer, lane),
     ownerPermit: (deployment) => ownerPermits.of(deployment),
+    ownerPrices: tariffs,
     relay: (payer, deposit, from) => onboarding.relay(payer, deposit, from),
     onCharge: () => settlement.noticeCharge(),
     now,
   });
   const ownerPayment = new OwnerPayment(credits, ledger);
-  const renewals = new Renewals(credits, ownerPermits, now);
+  const renewals = new Renewals(credits, ownerPermits, tariffs, now);
   const schemes = [credits];
   const desks = { renewals, onboarding, messages };
   return { schemes, credits, ownerPayment, receipts, ...desks, settlement, ledger, ownerCredits };
@@ -269,7 +291,7 @@ function watch(
 
 async function describe({ provider, ground }: Site): Promise<Offering> {
   const { connected: { chain, contracts: { escrow, usdc } }, keys, terms } = ground;
-  const { name, address, webDomain, price, oldPrice, egress, names } = provider;
+  const { name, address, webDomain, price, egress, names } = provider;
   const { timeoutMs, memoryMb, credits, requestBytes, responseBytes } = provider.sandbox;
   const { instances, instanceIdleSeconds } = provider.sandbox;
   const { ipfs } = provider;
@@ -280,7 +302,7 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
     webDomain: webDomain.replace(/\/$/, ""),
     recipients: await Promise.all((keys.identities ?? []).map(recipientOf)),
     termsHashes: [...terms.keys()],
-    ...(oldPrice ? { oldPrice } : {}),
+    keep: keepOf(provider),
     timeoutMs,
     memoryMb,
     credits,

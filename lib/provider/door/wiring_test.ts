@@ -11,6 +11,7 @@ import { openProviderHome, type ProviderHome, TERMS } from "../../../worlds/prov
 import { probeSandbox } from "../../../sandbox/probe.ts";
 import type { CidText } from "../../cid.ts";
 import { EGRESS_LIMITS } from "../../egress.ts";
+import { KEEP_NOTHING } from "../../keep.ts";
 import { SPEC_CREDITS_MAX } from "../../limits.ts";
 import { encodePaymentHeader } from "../../payment_header.ts";
 import { deploymentLane, type Permit, signPermit, UINT64_MAX } from "../../permit.ts";
@@ -109,6 +110,7 @@ Deno.test("a provider as it has opened", async (t) => {
       webDomain: "https://provider.test",
       recipients: [home.recipient],
       termsHashes: [termsHash(TERMS)],
+      keep: { price: KEEP_NOTHING, terms: KEEP_NOTHING },
       timeoutMs: 2_500,
       memoryMb: 64,
       credits: SPEC_CREDITS_MAX,

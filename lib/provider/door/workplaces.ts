@@ -39,10 +39,10 @@ interface Workplaces {
 
 export async function openWorkplaces(
   { config, ground, provider, state, log }: Site,
-  { seller, records: { registrations, stops }, counters, content, noteServer }: Workplaces,
+  { seller, records: { registrations, stops, tariffs }, counters, content, noteServer }: Workplaces,
   stack: AsyncDisposableStack,
 ) {
-  const { keys, sandbox, terms } = ground;
+  const { keys, sandbox } = ground;
   const { egress, settlement, sandbox: { timeoutMs, memoryMb, credits, responseBytes } } = provider;
   const { instances, instanceIdleSeconds } = provider.sandbox;
   const cachedBlocks = await CachedBlocks.open(state.cache);
@@ -79,7 +79,7 @@ export async function openWorkplaces(
   const deployments = new Deployments({
     fetcher,
     identities: keys.identities ?? [],
-    termsHashes: new Set(terms.keys()),
+    takesTerms: (cid, signed) => tariffs.takesTerms(cid, signed),
     egressHosts: egress.hosts,
     minesEach: settlement.mode === "each",
     takesServers: instances > 0,

@@ -1,12 +1,11 @@
 /** What a provider offers, as its front page says it to a program. */
 import type { Address, Hex } from "viem";
-import { formatUsdc } from "../../chain/usdc.ts";
-import type { OldPrice, ProviderConfig } from "../../config.ts";
+import type { ProviderConfig } from "../../config.ts";
 import type { IpfsConfig } from "../../config_ipfs.ts";
+import { type Keep, keepsNothing, keepText, keepTimeToJson } from "../../keep.ts";
 import { PUSH_CAR_BYTES_MAX } from "../../limits_of_content.ts";
 import type { Accept, CreditsOffer } from "../../payment_header.ts";
 import type { Runtimes } from "../../runtime.ts";
-import { timeText } from "../../time_text.ts";
 
 export interface Offering {
   name: string;
@@ -17,8 +16,8 @@ export interface Offering {
   termsHashes: readonly Hex[];
   /** What one call costs, for people. */
   offer: CreditsOffer;
-  /** What it cost before, and until when permits for that are served. */
-  oldPrice?: OldPrice | undefined;
+  /** How long deployments that were there before a change keep what it ended. */
+  keep: Keep;
   timeoutMs: number;
   memoryMb: number;
   /** Credits that one run may take, each for `timeoutMs`. */
@@ -46,7 +45,7 @@ export function offeringJson(
   accepts: readonly Accept[],
   runtimes: Runtimes | null,
 ) {
-  const { name, address, webDomain, recipients, termsHashes, oldPrice } = offering;
+  const { name, address, webDomain, recipients, termsHashes, keep } = offering;
   const { timeoutMs, memoryMb, credits, requestBytes, responseBytes, egress } = offering;
   const { instances, instanceIdleSeconds: idleSeconds, ipfs } = offering;
   return {
@@ -56,9 +55,7 @@ export function offeringJson(
     recipients,
     terms: termsHashes,
     accepts,
-    ...(oldPrice
-      ? { oldPrice: { amount: String(oldPrice.price), until: timeText(oldPrice.until) } }
-      : {}),
+    keep: { price: keepTimeToJson(keep.price), terms: keepTimeToJson(keep.terms) },
     /** The processor that programs run on. */
     machine: Deno.build.arch,
     limits: {
@@ -86,11 +83,8 @@ function pushJson({ push, bytesPerUsdc, keepSeconds }: IpfsConfig) {
   return push ? { bytesPerUsdc, carBytesMax: PUSH_CAR_BYTES_MAX, keepSeconds } : null;
 }
 
-/** Behind the price: until when permits for the earlier one are served; else nothing. */
-export function oldPriceText({ oldPrice }: Pick<Offering, "oldPrice">): string {
-  if (!oldPrice) return "";
-  const until = timeText(oldPrice.until);
-  return `; permits signed for ${
-    formatUsdc(oldPrice.price)
-  } USDC are served at that until ${until}`;
+/** Behind the price: how long deployments keep theirs; nothing where a change counts at once. */
+export function keepPriceText({ keep: { price } }: Pick<Offering, "keep">): string {
+  if (keepsNothing(price)) return "";
+  return `; when it changes, deployments that were paid for before keep theirs ${keepText(price)}`;
 }

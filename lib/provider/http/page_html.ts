@@ -1,7 +1,7 @@
 /** The front page for a browser: no script, nothing loaded from elsewhere. */
 import { formatUsdc } from "../../chain/usdc.ts";
 import { type Runtimes, runtimesText } from "../../runtime.ts";
-import { type Offering, oldPriceText } from "./page.ts";
+import { keepPriceText, type Offering } from "./page.ts";
 
 const MIB = 1024 * 1024;
 
@@ -69,7 +69,7 @@ function facts(offering: Offering, runtimes: Runtimes | null): [string, string][
   const { address, offer, timeoutMs, memoryMb } = offering;
   const [sent, answered] = [offering.requestBytes, offering.responseBytes].map(sizeText);
   return [
-    ["Price", `${formatUsdc(offer.pricePerCredit)} USDC a credit${oldPriceText(offering)}`],
+    ["Price", `${formatUsdc(offer.pricePerCredit)} USDC a credit${keepPriceText(offering)}`],
     ["A call may take", `one credit: ${timeoutMs / 1000} s, ${memoryMb} MiB of memory`],
     ...longRun(offering),
     ["It may carry", `${sent} there, ${answered} back`],

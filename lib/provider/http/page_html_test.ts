@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { EGRESS, IPFS, OFFER, PROVIDER, RUNTIMES, SELLER } from "../../../worlds/routes.ts";
+import { KEEP_NOTHING } from "../../keep.ts";
 import type { Offering } from "./page.ts";
 import { offeringHtml } from "./page_html.ts";
 
@@ -10,6 +11,7 @@ const OFFERING: Offering = {
   webDomain: "https://provider.test",
   recipients: ["age1first"],
   termsHashes: [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`],
+  keep: { price: KEEP_NOTHING, terms: KEEP_NOTHING },
   timeoutMs: 2_500,
   memoryMb: 256,
   credits: 40,

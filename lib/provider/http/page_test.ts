@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { EGRESS, IPFS, OFFER, PROVIDER, RUNTIMES } from "../../../worlds/routes.ts";
+import { KEEP_FOREVER, KEEP_NOTHING } from "../../keep.ts";
 import { type Offering, offeringJson } from "./page.ts";
 import { offeringHtml } from "./page_html.ts";
 
@@ -10,6 +11,7 @@ const OFFERING: Offering = {
   webDomain: "https://provider.test",
   recipients: ["age1first", "age1second"],
   termsHashes: [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`],
+  keep: { price: KEEP_NOTHING, terms: KEEP_NOTHING },
   timeoutMs: 2_500,
   memoryMb: 256,
   credits: 40,
@@ -32,6 +34,7 @@ Deno.test("a program reads all that it needs to deploy and to call", () => {
     recipients: ["age1first", "age1second"],
     terms: [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`],
     accepts,
+    keep: { price: 0, terms: 0 },
     machine: Deno.build.arch,
     limits: {
       timeoutMs: 2_500,
@@ -47,6 +50,7 @@ Deno.test("a program reads all that it needs to deploy and to call", () => {
       bytesPerSecond: 1_000_000,
     },
     servers: { instances: 16, idleSeconds: 90 },
+    names: { perUsdc: 10 },
     ipfs: {
       push: { bytesPerUsdc: MIB, carBytesMax: 68 * MIB, keepSeconds: 86_400 },
       gateway: true,
@@ -61,15 +65,14 @@ Deno.test("a provider that does not know what programs find says nothing of it",
   assert.doesNotMatch(offeringHtml(OFFERING, null), /Programs find/);
 });
 
-Deno.test("until when the earlier price is taken is said to both", () => {
-  const oldPrice = { price: 500n, until: 1_700_000_000n };
-  const rose = { ...OFFERING, oldPrice };
-  assert.deepEqual(offeringJson(rose, [], null).oldPrice, {
-    amount: "500",
-    until: "2023-11-14T22:13:20Z",
-  });
-  const said = "permits signed for 0.0005 USDC are served at that until 2023-11-14T22:13:20Z";
-  assert.ok(offeringHtml(rose, null).includes(said));
+Deno.test("how long deployments keep their price is said to both", () => {
+  assert.deepEqual(offeringJson(OFFERING, [], null).keep, { price: 0, terms: 0 });
+  assert.doesNotMatch(offeringHtml(OFFERING, null), /when it changes/);
+  const price = { seconds: 7_776_000n };
+  const keeping = { ...OFFERING, keep: { price, terms: KEEP_FOREVER } };
+  assert.deepEqual(offeringJson(keeping, [], null).keep, { price: 7_776_000, terms: "forever" });
+  const said = "when it changes, deployments that were paid for before keep theirs for 90 days";
+  assert.ok(offeringHtml(keeping, null).includes(said));
 });
 
 Deno.test("where owners may push nothing, or nobody reads, it says so", () => {

@@ -1,6 +1,7 @@
 /** Who pays for a call in credits: the bearer of a permit, or by default the deployment's owner. */
 import type { Address, Hex } from "viem";
 import { formatUsdc } from "../../chain/usdc.ts";
+import type { CidText } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { HEADERS_DECODED_MAX } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
@@ -14,8 +15,9 @@ import { type Permit, UINT128_MAX } from "../../permit.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { FieldReader } from "../http/fields.ts";
 import type { Draw } from "../ledger/judge.ts";
+import type { OwnerPrices } from "./owner_prices.ts";
 import type { Bill } from "./scheme.ts";
-import { priceFor, type Seller } from "./seller.ts";
+import type { Seller } from "./seller.ts";
 
 /** One credit, about to be taken from a lane. */
 export interface CreditsBill extends Bill, Draw {
@@ -42,7 +44,7 @@ export class BillReader {
     private readonly seller: Seller,
     private readonly isDeploymentLane: IsDeploymentLane,
     private readonly ownerPermit: OwnerPermit,
-    private readonly now: () => number,
+    private readonly ownerPrices: Pick<OwnerPrices, "priceOf">,
   ) {}
 
   /**
@@ -63,7 +65,7 @@ export class BillReader {
       const { permit, deposit = null } = payment;
       assertSamePayer(fields.get(PAYER_HEADER), permit.payer);
       this.assertCallers(permit);
-      return this.#billOf(cid, "caller", permit, deposit);
+      return billOf(cid, "caller", permit, this.seller.price, deposit);
     }
     if (fields.has(PAYER_HEADER)) throw noProof();
     if (spec.access === "payer") throw callersPay(this.seller);
@@ -72,18 +74,8 @@ export class BillReader {
 
   /** For what its owner is to pay, whoever pays for calls. */
   ofOwner(deployment: Deployment): CreditsBill {
-    return this.#billOf(deployment.cid, "owner", this.ownerPermit(deployment), null);
-  }
-
-  #billOf(
-    cid: Deployment["cid"],
-    source: Bill["source"],
-    permit: Permit,
-    deposit: DepositAuthorization | null,
-  ): CreditsBill {
-    const { payer, lane } = permit;
-    const price = priceFor(this.seller, permit, BigInt(Math.floor(this.now() / 1_000)));
-    return { source, payer, lane, scope: lane, permit, price, cid, deposit };
+    const { cid } = deployment;
+    return billOf(cid, "owner", this.ownerPermit(deployment), this.ownerPrices.priceOf(cid), null);
   }
 
   /** The permit that a request brings along; null when it has none that can be read. */
@@ -117,6 +109,17 @@ export class BillReader {
       hints: ["sign a permit for a number of credits on a lane of your own"],
     });
   }
+}
+
+function billOf(
+  cid: CidText,
+  source: Bill["source"],
+  permit: Permit,
+  price: bigint,
+  deposit: DepositAuthorization | null,
+): CreditsBill {
+  const { payer, lane } = permit;
+  return { source, payer, lane, scope: lane, permit, price, cid, deposit };
 }
 
 function assertSamePayer(named: string | null, payer: Address): void {

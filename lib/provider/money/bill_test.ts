@@ -57,8 +57,9 @@ const PAID_BY_CALLERS = await deploymentWith("payer");
 function readerFor(
   isDeploymentLane: IsDeploymentLane = () => false,
   ownerPermit: OwnerPermit = ({ entry }) => entry.permit,
+  priceOf: (cid: CidText) => bigint = () => SELLER.price,
 ): BillReader {
-  return new BillReader(SELLER, isDeploymentLane, ownerPermit, () => 0);
+  return new BillReader(SELLER, isDeploymentLane, ownerPermit, { priceOf });
 }
 
 function permit(changes: Partial<Permit> = {}): Promise<Permit> {
@@ -109,6 +110,17 @@ Deno.test("an owner pays by the permit that it renewed, and a caller by its own"
   const reader = readerFor(undefined, (asked) => asked === PUBLIC ? renewed : asked.entry.permit);
   assert.equal(reader.read(PUBLIC, new Headers()).permit, renewed);
   assert.deepEqual(reader.read(PUBLIC, paid(await permit())).permit, await permit());
+});
+
+Deno.test("an earlier price is kept for the deployment's owner, and for no caller of it", async () => {
+  const reader = readerFor(undefined, undefined, (cid) => cid === CID ? 7n : SELLER.price);
+  assert.equal(reader.read(PUBLIC, new Headers()).price, 7n);
+  assert.equal(reader.ofOwner(PAID_BY_CALLERS).price, 7n);
+  assert.equal(reader.read(PUBLIC, paid(await permit())).price, SELLER.price);
+  const cheap = await permit({ price: 7n });
+  assert.equal(reader.read(PUBLIC, paid(cheap)).price, SELLER.price);
+  const copy = { ...PUBLIC, cid: "bafycopy" as CidText };
+  assert.equal(reader.read(copy, new Headers()).price, SELLER.price);
 });
 
 Deno.test("a permit is the bearer's bill, at the provider's price whatever the permit allows", async () => {

@@ -5,7 +5,7 @@
  */
 import type { Address, Hex } from "viem";
 import { CREDITS_LEFT_HEADER } from "../../credits_headers.ts";
-import { KhachapuriError } from "../../errors.ts";
+import type { KhachapuriError } from "../../errors.ts";
 import { type LaneCount, type LaneProof, proofOf } from "../../lane_count.ts";
 import { CONSUME_ATTEMPTS_MAX } from "../../limits.ts";
 import type { DepositAuthorization } from "../../deposit_authorization.ts";
@@ -34,6 +34,7 @@ import type { Held, Ledger, RunFacts } from "../ledger/ledger.ts";
 import { Asking } from "./asking.ts";
 import { BillReader, type CreditsBill, type IsDeploymentLane, type OwnerPermit } from "./bill.ts";
 import type { OwnerCredits } from "./owner_credits.ts";
+import type { OwnerPrices } from "./owner_prices.ts";
 import { type Answered, Inquiry, isNo, unsigned } from "./inquiry.ts";
 import type { Caller, Payers } from "./payers.ts";
 import type { Receipts } from "./receipts.ts";
@@ -44,6 +45,7 @@ import {
   type No,
   refusalError,
   type ToldBill,
+  untraceable,
 } from "./refusal.ts";
 import type { Hold, OfferAbout, PaymentScheme } from "./scheme.ts";
 import type { Seller } from "./seller.ts";
@@ -80,6 +82,7 @@ export interface CreditsOptions {
   ownerCredits: Pick<OwnerCredits, "note">;
   isDeploymentLane: IsDeploymentLane;
   ownerPermit: OwnerPermit;
+  ownerPrices: OwnerPrices;
   /** Has a payer's deposit mined, sent by `from`; returns its transaction. */
   relay(payer: Address, deposit: DepositAuthorization, from?: string): Promise<Hex>;
   /** Called after each charge. */
@@ -103,8 +106,8 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   readonly #source: Source;
 
   constructor(private readonly options: CreditsOptions) {
-    const { seller, isDeploymentLane, ownerPermit, now } = options;
-    this.#bills = new BillReader(seller, isDeploymentLane, ownerPermit, now);
+    const { seller, isDeploymentLane, ownerPermit, ownerPrices } = options;
+    this.#bills = new BillReader(seller, isDeploymentLane, ownerPermit, ownerPrices);
     this.#signers = new Signers(options.seller);
     this.#inquiry = new Inquiry({ ...options, signers: this.#signers });
     this.#source = options.policy.consume ? "prepaid" : "allowance";
@@ -176,11 +179,15 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   /**
    * Why the escrow might not take a permit for a call now, whatever the payer has left; null when
    * it would.
+   * @param price that it has to pay; without one what everybody is asked
    * @throws KhachapuriError `chain_unavailable`, `overloaded`
    */
-  async permitFault(permit: Permit, from?: string): Promise<KhachapuriError | null> {
+  async permitFault(
+    permit: Permit,
+    from?: string,
+    price = this.options.seller.price,
+  ): Promise<KhachapuriError | null> {
     if (await this.#signers.signerOf(permit) === null) return unsigned();
-    const { seller: { price } } = this.options;
     const { answer, view } = await this.#inquiry.ask<Judgement | No>(permit, from, null, (view) => {
       const refusal = permitRefusal({ permit, price }, view, this.#clock());
       return Promise.resolve(refusal ? { payable: false, refusal } : { payable: true });
@@ -293,12 +300,9 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
 
   async #refused(bill: ToldBill, no: No, view: PayerView): Promise<KhachapuriError> {
     const proof = isTold(bill, no) ? await this.#proofOf(bill.permit, view) : {};
-    return refusalError(bill, { ...no, ...proof }, this.#wording());
-  }
-
-  #wording() {
-    const { seller: { escrow, oldPrice }, policy } = this.options;
-    return { escrow, oldPrice, settleWindow: policy.settleWindowSeconds() };
+    const { seller: { escrow }, policy, ownerPrices } = this.options;
+    const wording = { escrow, ownerPrices, settleWindow: policy.settleWindowSeconds() };
+    return refusalError(bill, { ...no, ...proof }, wording);
   }
 }
 
@@ -389,11 +393,4 @@ class CreditsHold implements Hold {
     const names = told.map(([name]) => name).join(", ");
     return [...told, ["access-control-expose-headers", names]];
   }
-}
-
-function untraceable(): KhachapuriError {
-  return new KhachapuriError("chain_unavailable", "what the escrow took cannot be read back", {
-    retryAfterSeconds: 10,
-    hints: ["the next call on this lane is prepaid"],
-  });
 }

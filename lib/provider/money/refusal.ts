@@ -1,13 +1,14 @@
 /** Why a bill is not paid, in words: the whole reason to the payer, less to everybody else. */
 import type { Address, Hex } from "viem";
 import { formatUsdc } from "../../chain/usdc.ts";
-import type { OldPrice } from "../../config.ts";
+import type { CidText } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { LaneCount, LaneProof } from "../../lane_count.ts";
 import { PAYER_LANES_MAX } from "../../limits.ts";
 import { timeText } from "../../time_text.ts";
 import type { Refusal } from "../ledger/judge.ts";
 import type { CreditsBill } from "./bill.ts";
+import type { OwnerPrices } from "./owner_prices.ts";
 
 /** A permit that is not signed by whom the escrow would believe. */
 export interface WrongSigner {
@@ -30,12 +31,14 @@ export interface Wording {
   escrow: Address;
   /** Seconds that a permit must outlive a call. */
   settleWindow: bigint;
-  /** What a credit cost before, and until when that was taken. */
-  oldPrice?: OldPrice | undefined;
+  ownerPrices: Pick<OwnerPrices, "before" | "since">;
 }
 
 /** Of a bill, what its refusal depends on. */
-export type ToldBill = Pick<CreditsBill, "source" | "price" | "permit">;
+export type ToldBill = Pick<CreditsBill, "source" | "price" | "permit"> & {
+  /** The deployment's; absent where no call is asked for. */
+  readonly cid?: CidText;
+};
 
 /** Whether the lane's count is told: its owner's is nobody else's business. */
 export function isTold({ source }: Pick<ToldBill, "source">, { used }: No): boolean {
@@ -59,7 +62,7 @@ export function refusalError(bill: ToldBill, no: No, wording: Wording): Khachapu
   }
   // The count lets a client that lost its state go on.
   return new KhachapuriError("payment_required", message, {
-    hints: [hint],
+    hints: [hint, ...callersHints(bill, refusal)],
     lane: isTold(bill, no) ? laneCount(bill, no) : undefined,
   });
 }
@@ -74,6 +77,14 @@ export function depositedInVain(refusal: KhachapuriError, transaction: Hex): Kha
   return refusal.toldWith({
     hints: [`the deposit was mined and is yours: ${transaction}`, ...refusal.hints],
     data: { ...refusal.data, transaction },
+  });
+}
+
+/** The escrow took a credit for a call, and no endpoint shows it. */
+export function untraceable(): KhachapuriError {
+  return new KhachapuriError("chain_unavailable", "what the escrow took cannot be read back", {
+    retryAfterSeconds: 10,
+    hints: ["the next call on this lane is prepaid"],
   });
 }
 
@@ -111,7 +122,10 @@ function cannotSettle({ reason, retryAfterSeconds }: Ours): KhachapuriError {
 }
 
 /** Before the payer is proved nothing is told but who must sign. */
-export function wrongSigner({ signer }: WrongSigner, { escrow }: Wording): KhachapuriError {
+export function wrongSigner(
+  { signer }: WrongSigner,
+  { escrow }: Pick<Wording, "escrow">,
+): KhachapuriError {
   return new KhachapuriError("payment_required", "the permit's signature is not the payer's", {
     hints: [`it must be signed by ${signer} for escrow ${escrow}`],
   });
@@ -123,7 +137,14 @@ function renewalHints({ reason }: Refusal): string[] {
   if (reason === "permit_epoch") return [renew];
   if (reason === "permit_price") return [`${renew}; allow alone does not`];
   if (reason !== "allowance_price") return [];
-  return ["owner: khachapuri allow NAME --credits N --reprice allows it and renews your permits"];
+  return ["owner: khachapuri allow NAME --reprice allows it and renews your permits"];
+}
+
+/** What a caller does whose own permit is for less: no deployment's earlier price is a caller's. */
+function callersHints({ permit, price }: ToldBill, { reason }: Refusal): string[] {
+  if (reason !== "permit_price") return [];
+  const command = `khachapuri permit ${permit.provider} --credits N --price ${formatUsdc(price)}`;
+  return [`${command} signs one that pays; callers pay what is asked now, at every deployment`];
 }
 
 interface Words {
@@ -132,15 +153,16 @@ interface Words {
 }
 
 function wordsFor(
-  { source, price, permit }: ToldBill,
+  bill: ToldBill,
   refusal: Exclude<Refusal, Ours>,
-  { settleWindow, oldPrice }: Wording,
+  wording: Wording,
 ): Words {
+  const { source, price, permit } = bill;
   switch (refusal.reason) {
     case "permit_expiring":
       return {
         message: "the permit's deadline has passed or is too near",
-        hint: `sign one that lives at least ${settleWindow} s longer`,
+        hint: `sign one that lives at least ${wording.settleWindow} s longer`,
       };
     case "permit_epoch":
       return {
@@ -150,9 +172,9 @@ function wordsFor(
         hint: `sign one of epoch ${refusal.epoch}`,
       };
     case "permit_price":
-      return tooDear("permit allows", refusal.allowed, price, oldPrice);
+      return tooDear("permit allows", refusal.allowed, bill, wording);
     case "allowance_price":
-      return tooDear("allowance is at", refusal.allowed, price);
+      return tooDear("allowance is at", refusal.allowed, bill, wording);
     case "lane_refused":
       return {
         message: `the escrow refused to settle this lane (${refusal.because})`,
@@ -221,11 +243,21 @@ function cureOf({ because, dearest }: Extract<Refusal, { reason: "lane_refused" 
   }
 }
 
-function tooDear(which: string, allowed: bigint, price: bigint, old?: OldPrice): Words {
-  const costs = `one credit costs ${formatUsdc(price)} USDC here`;
-  const isOld = old !== undefined && allowed >= old.price;
+function tooDear(
+  which: string,
+  allowed: bigint,
+  { source, price, cid }: ToldBill,
+  { ownerPrices }: Wording,
+): Words {
+  const before = source === "owner" && cid !== undefined ? ownerPrices.before(cid) : null;
+  const since = ownerPrices.since();
+  const more = before
+    ? `; this deployment kept ${formatUsdc(before.price)} USDC until ${timeText(before.until)}`
+    : since === null
+    ? ""
+    : ` since ${timeText(since)}`;
   return {
     message: `the ${which} ${formatUsdc(allowed)} USDC a credit`,
-    hint: isOld ? `${costs} since ${timeText(old.until)}` : costs,
+    hint: `one credit costs ${formatUsdc(price)} USDC here${more}`,
   };
 }

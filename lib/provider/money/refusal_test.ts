@@ -5,12 +5,16 @@ import type { KhachapuriError } from "../../errors.ts";
 import { UINT64_MAX } from "../../permit.ts";
 import type { Refusal } from "../ledger/judge.ts";
 import type { CreditsBill } from "./bill.ts";
-import { refusalError, wrongSigner } from "./refusal.ts";
+import { refusalError, type Wording, wrongSigner } from "./refusal.ts";
 
 const PAYER = getAddress(`0x${"11".repeat(20)}`);
 const SIGNER = getAddress(`0x${"22".repeat(20)}`);
 const LANE: Hex = `0x${"01".repeat(32)}`;
-const WORDING = { escrow: getAddress(`0x${"ee".repeat(20)}`), settleWindow: 120n };
+const WORDING = {
+  escrow: getAddress(`0x${"ee".repeat(20)}`),
+  settleWindow: 120n,
+  ownerPrices: { before: () => null, since: () => null },
+};
 
 function billOf(source: CreditsBill["source"]): CreditsBill {
   const permit = {
@@ -122,12 +126,16 @@ const SENTENCES: [refusal: Refusal, message: string, hint: string][] = [
 Deno.test("a caller is told why, what to do, and where its lane goes on", () => {
   for (const [refusal, message, hint] of SENTENCES) {
     const { code, shortMessage, hints, lane } = refused("caller", refusal);
+    const remedies = refusal.reason !== "permit_price" ? [] : [
+      `khachapuri permit ${SIGNER} --credits N --price 0.0015 signs one that pays; callers pay ` +
+      "what is asked now, at every deployment",
+    ];
     assert.deepEqual(
       { code, shortMessage, hints, lane },
       {
         code: "payment_required",
         shortMessage: message,
-        hints: [hint],
+        hints: [hint, ...remedies],
         lane: { id: LANE, cumulative: 7n },
       },
     );
@@ -143,8 +151,7 @@ Deno.test("the owner's guest is told that the owner does not cover it, and what 
     const renewals: Partial<Record<Refusal["reason"], string>> = {
       permit_epoch: renew,
       permit_price: `${renew}; allow alone does not`,
-      allowance_price:
-        "owner: khachapuri allow NAME --credits N --reprice allows it and renews your permits",
+      allowance_price: "owner: khachapuri allow NAME --reprice allows it and renews your permits",
     };
     const renewal = renewals[refusal.reason];
     assert.deepEqual(hints, [
@@ -156,16 +163,25 @@ Deno.test("the owner's guest is told that the owner does not cover it, and what 
   }
 });
 
-Deno.test("who pays what a credit cost before is told since when that is too little", () => {
-  const hintsAt = (allowed: bigint) => {
-    const refusal: Refusal = { reason: "permit_price", allowed };
-    const oldPrice = { price: 1_000n, until: 1_700_000_000n };
-    const no = { payable: false, refusal } as const;
-    return refusalError(billOf("caller"), no, { ...WORDING, oldPrice }).hints;
+Deno.test("who pays too little is told since when, and what the deployment kept until when", () => {
+  const hintsAt = (source: "owner" | "caller", prices: Partial<Wording["ownerPrices"]>) => {
+    const no = { payable: false, refusal: { reason: "permit_price", allowed: 1_000n } } as const;
+    return refusalError(billOf(source), no, {
+      ...WORDING,
+      ownerPrices: { ...WORDING.ownerPrices, ...prices },
+    }).hints;
   };
   const costs = "one credit costs 0.0015 USDC here";
-  assert.deepEqual(hintsAt(1_000n), [`${costs} since 2023-11-14T22:13:20Z`]);
-  assert.deepEqual(hintsAt(999n), [costs]);
+  const at = 1_700_000_000n;
+  const before = { price: 1_000n, until: at };
+  const [callers, callersRemedy] = hintsAt("caller", { since: () => at, before: () => before });
+  assert.equal(callers, `${costs} since 2023-11-14T22:13:20Z`);
+  assert.match(callersRemedy!, /^khachapuri permit 0x\w+ --credits N --price 0\.0015 signs one/);
+  const owners = hintsAt("owner", { since: () => 7n, before: () => before });
+  const kept = "this deployment kept 0.001 USDC until 2023-11-14T22:13:20Z";
+  assert.equal(owners[0], `owner: the permit allows 0.001 USDC a credit; ${costs}; ${kept}`);
+  assert.match(owners[1]!, /^owner: khachapuri permit CID renews it/);
+  assert.match(hintsAt("owner", {})[0]!, new RegExp(`; ${costs}$`));
 });
 
 Deno.test("what the provider cannot settle in time is its own trouble, and comes to an end", () => {

@@ -12,6 +12,7 @@ import { TokenBucket } from "../../token_bucket.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { OwnerPermits } from "../deployment/owner_permits.ts";
 import type { Credits } from "./credits.ts";
+import type { OwnerPrices } from "./owner_prices.ts";
 
 /** What becomes of a permit that is offered in the place of the one that is held. */
 export type Renewal =
@@ -47,6 +48,7 @@ export class Renewals {
   constructor(
     private readonly credits: Pick<Credits, "permitFault">,
     private readonly permits: Pick<OwnerPermits, "of" | "put">,
+    private readonly ownerPrices: Pick<OwnerPrices, "priceOf">,
     private readonly now: () => number,
   ) {}
 
@@ -64,7 +66,9 @@ export class Renewals {
     const fault = await this.credits.permitFault(offered, from);
     if (fault) throw fault;
     const held = this.permits.of(deployment);
-    const isHeldGood = await this.credits.permitFault(held, from) === null;
+    // What is offered has to pay what everybody is asked; what is held, what it is good for now.
+    const price = this.ownerPrices.priceOf(deployment.cid);
+    const isHeldGood = await this.credits.permitFault(held, from, price) === null;
     // Another one came while the chain was asked.
     if (this.permits.of(deployment) !== held) return await this.take(deployment, offered, from);
     const renewal = renewalOf(held, offered, isHeldGood);

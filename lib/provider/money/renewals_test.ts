@@ -57,6 +57,9 @@ function desk(spec: Permit, faults = new Set<Permit>()) {
     asked,
     /** Unix ms. */
     now: 1_700_000_000_000,
+    /** What a credit costs everybody, and the deployment. */
+    asks: 0n,
+    pays: 0n,
     held: () => held,
     onAsked: (_: Permit) => {},
     put(permit: Permit): void {
@@ -66,14 +69,15 @@ function desk(spec: Permit, faults = new Set<Permit>()) {
   const fault = new KhachapuriError("payment_required", "too cheap");
   const renewals = new Renewals(
     {
-      async permitFault(permit) {
+      async permitFault(permit, _from, price = world.asks) {
         asked.push(permit);
         await Promise.resolve();
         world.onAsked(permit);
-        return faults.has(permit) ? fault : null;
+        return faults.has(permit) || permit.price < price ? fault : null;
       },
     },
     { of: () => held, put: (permit) => world.put(permit) },
+    { priceOf: () => world.pays },
     () => world.now,
   );
   const deployment = { cid: "bafytest" as CidText, entry: { permit: spec } } as Deployment;
@@ -129,6 +133,18 @@ Deno.test("what would not pay is refused with its reason, what does not pay is r
   const replacing = desk(spec, new Set([spec]));
   assert.equal(await replacing.take(offered), true);
   assert.equal(replacing.held(), offered);
+});
+
+Deno.test("while an earlier price is kept, what pays it is good and what is offered pays more", async () => {
+  const spec = permitOf({ price: 5n, credits: 100n });
+  const world = Object.assign(desk(spec), { asks: 8n, pays: 5n });
+  await assert.rejects(world.take(permitOf({ price: 6n, signature: signatureOf(1) })), {
+    code: "payment_required",
+  });
+  const fewer = permitOf({ price: 8n, credits: 7n, signature: signatureOf(2) });
+  await assert.rejects(world.take(fewer), { message: /covers more in some way/ });
+  world.pays = 8n;
+  assert.equal(await world.take(fewer), true, "once it is kept no more");
 });
 
 Deno.test("another's permit, another lane's and another provider's are asked nobody about", async () => {

@@ -1,0 +1,171 @@
+/**
+ * The tariffs that this provider had, and under which of them each deployment came: what it knows
+ * when it says who keeps an earlier price. Both are written here and nowhere else, so nobody can
+ * claim a price by what it signs; and they are numbered, so that no clock decides who was first.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Hex } from "viem";
+import type { CidText } from "../../cid.ts";
+import type { Keep } from "../../keep.ts";
+import { agreementsIn, tariffsIn } from "./agreements.ts";
+import { durably } from "../../durably.ts";
+import { type Beginning, beginningOf, type FirstOffer } from "./first_tariffs.ts";
+import {
+  areTermsTaken,
+  lastRise,
+  nextRise,
+  priceAt,
+  pricedSince,
+  type Standing,
+  type Tariffs,
+  termsTakenUntil,
+  type TimedPrice,
+  withOffered,
+} from "./tariff.ts";
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS tariffs (
+    no INTEGER PRIMARY KEY, price TEXT NOT NULL, terms TEXT NOT NULL, since INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS came (cid TEXT PRIMARY KEY, tariff INTEGER NOT NULL) STRICT;
+`;
+
+/** What the provider offers from now on. */
+export interface Offer extends FirstOffer {
+  readonly keep: Keep;
+}
+
+/** What a deployment's owner pays here, and what was or will be. */
+export interface DeploymentTariff {
+  /** Of one credit now, USDC base units. */
+  readonly price: bigint;
+  /** When it rises, Unix seconds, and to what; null when nothing that is known raises it. */
+  readonly next: { readonly at: bigint; readonly price: bigint } | null;
+  /** Whether the terms that it signed count; null where those are not known. */
+  readonly areTermsTaken: boolean | null;
+  /** Until when, where they are listed no more; Unix seconds. */
+  readonly termsUntil: bigint | null;
+}
+
+export class TariffBook {
+  /** null until it is said what is offered. */
+  #offered: { readonly tariffs: Tariffs; readonly keep: Keep } | null = null;
+  /** Of deployments that came under an earlier tariff. */
+  readonly #came = new Map<CidText, number>();
+  readonly #insert: StatementSync;
+
+  constructor(
+    private readonly database: DatabaseSync,
+    /** Unix ms. */
+    private readonly clock: () => number,
+  ) {
+    database.exec(SCHEMA);
+    this.#insert = database.prepare("INSERT OR IGNORE INTO came VALUES (?, ?)");
+  }
+
+  /**
+   * Notes what is offered from now on; on disk when it returns. Called once, before the first call
+   * is served, as calls are judged by it.
+   */
+  begin({ keep, oldPrice, price, terms }: Offer): void {
+    const now = BigInt(Math.floor(this.clock() / 1_000));
+    const known = tariffsIn(this.database);
+    const [first, ...others] = known;
+    const offered = { price, terms };
+    const beginning = first ? null : beginningOf({ ...offered, oldPrice }, now);
+    const tariffs = beginning?.tariffs ?? withOffered([first!, ...others], offered, now);
+    durably(this.database, () => this.#write(tariffs, known.length, beginning));
+    this.#offered = { tariffs, keep };
+    this.#load();
+  }
+
+  /**
+   * All at once or not at all. A deployment that only a release without tariffs met came before
+   * the first, or else is nobody that an earlier price is kept for.
+   */
+  #write(tariffs: Tariffs, known: number, beginning: Beginning | null): void {
+    const last = tariffs.length - 1;
+    const insert = this.database.prepare("INSERT INTO tariffs VALUES (?, ?, ?, ?)");
+    const rest = this.database.prepare("INSERT OR IGNORE INTO came SELECT cid, ? FROM deployments");
+    this.database.exec("BEGIN IMMEDIATE");
+    try {
+      for (const [index, { price, terms, since }] of tariffs.entries()) {
+        if (index < known) continue;
+        insert.run(index, String(price), JSON.stringify(terms), Number(since));
+      }
+      for (const { cid, came, price } of beginning ? agreementsIn(this.database) : []) {
+        if (came === null) this.#insert.run(cid, beginning!.cameUnder(price));
+      }
+      rest.run(last);
+      this.database.exec("COMMIT");
+    } catch (error) {
+      this.database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #load(): void {
+    this.#came.clear();
+    const rows = this.database.prepare(
+      "SELECT cid, tariff FROM came WHERE tariff < (SELECT max(no) FROM tariffs)",
+    ).all();
+    for (const { cid, tariff } of rows) this.#came.set(cid as CidText, tariff as number);
+  }
+
+  /** A deployment's first call was paid for: it came under what is offered now. */
+  note(cid: CidText): void {
+    if (this.#offered) this.#insert.run(cid, this.#offered.tariffs.length - 1);
+  }
+
+  /** What one credit costs a deployment's owner now, USDC base units. */
+  priceOf(cid: CidText): bigint {
+    const { tariffs } = this.#begun();
+    const came = this.#came.get(cid);
+    return came === undefined ? tariffs.at(-1)!.price : priceAt(this.#standing(cid), this.#now());
+  }
+
+  /** Whether these terms count for a deployment now. */
+  takesTerms(cid: CidText, signed: Hex): boolean {
+    const { tariffs } = this.#begun();
+    if (!this.#came.has(cid)) return tariffs.at(-1)!.terms.includes(signed);
+    return areTermsTaken(this.#standing(cid), signed, this.#now());
+  }
+
+  /** What a deployment pays, until when, and whether its terms count. */
+  tariffOf(cid: CidText, signed: Hex | null): DeploymentTariff {
+    const [standing, now] = [this.#standing(cid), this.#now()];
+    return {
+      price: priceAt(standing, now),
+      next: nextRise(standing, now),
+      areTermsTaken: signed && areTermsTaken(standing, signed, now),
+      termsUntil: signed && termsTakenUntil(standing, signed, now),
+    };
+  }
+
+  /** What a deployment paid before its price rose, and until when; null: it did not rise. */
+  before(cid: CidText): TimedPrice | null {
+    return lastRise(this.#standing(cid), this.#now());
+  }
+
+  /** Since when the present price is asked, Unix seconds; null where that is not known. */
+  since(): bigint | null {
+    return pricedSince(this.#begun().tariffs);
+  }
+
+  #standing(cid: CidText): Standing {
+    const begun = this.#begun();
+    return { ...begun, came: this.#came.get(cid) ?? begun.tariffs.length - 1 };
+  }
+
+  #begun(): { readonly tariffs: Tariffs; readonly keep: Keep } {
+    if (this.#offered === null) throw new Error("no tariff has begun");
+    return this.#offered;
+  }
+
+  /** Unix seconds. A clock that was set back ends no change. */
+  #now(): bigint {
+    const now = BigInt(Math.floor(this.clock() / 1_000));
+    const { since } = this.#begun().tariffs.at(-1)!;
+    return now > since ? now : since;
+  }
+}
