@@ -55,13 +55,13 @@ export function keepText(keep: KeepTime): string {
 const foreverShape = v.pipe(v.literal("forever"), v.transform(() => KEEP_FOREVER));
 
 /** Of a hundred years; whoever means more says so. */
-const SECONDS_MAX = 100 * 366 * 86_400;
+const LONGEST_SECONDS = 100 * 366 * 86_400;
 
 const secondsShape = v.pipe(
   v.number(),
   v.integer(),
   v.minValue(0),
-  v.maxValue(SECONDS_MAX),
+  v.maxValue(LONGEST_SECONDS),
   v.transform((seconds): KeepTime => ({ seconds: BigInt(seconds) })),
 );
 
