@@ -232,18 +232,14 @@ Deno.test("an owner is told its deployments, and which of them it stopped", asyn
 Deno.test("an owner is told which price and terms are kept for it, and until when", async () => {
   using world = await openRouteWorld();
   await callOnce(world);
-  const { permit: { price } } = world.deployment.entry;
-  const seconds = BigInt(NOW) / 1_000n;
+  const [price, seconds] = [world.deployment.entry.permit.price, BigInt(NOW) / 1_000n];
   const keep = { price: { seconds: 60n }, terms: { until: seconds + 90n } };
   world.records.tariffs.begin({ price: 2n * price, terms: [], keep });
   const response = await world.post("/deployments", await question(OWNER, "deployments"));
   const { deployments: [{ tariff }] } = await response.json();
-  assert.deepEqual(tariff, {
-    price: String(price),
-    next: { price: String(2n * price), at: timeText(seconds + 60n) },
-    areTermsTaken: true,
-    termsUntil: timeText(seconds + 90n),
-  });
+  const next = { price: String(2n * price), at: timeText(seconds + 60n) };
+  const termsUntil = timeText(seconds + 90n);
+  assert.deepEqual(tariff, { price: String(price), next, areTermsTaken: true, termsUntil });
 });
 
 Deno.test("an owner is told how the latest run ended, and why there can be none", async () => {
