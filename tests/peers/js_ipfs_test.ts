@@ -1,6 +1,6 @@
 /**
- * Publishing through js-ipfs as through any node that speaks Kubo's RPC: it has what we sent, pinned
- * and under our cids, and a provider runs it from there.
+ * Publishing through js-ipfs as through any node that speaks Kubo's RPC: it has what we sent,
+ * pinned and under our cids, and a provider runs it from there.
  */
 import assert from "node:assert/strict";
 import { blockKey, formatCid, parseCid } from "../../lib/cid.ts";
