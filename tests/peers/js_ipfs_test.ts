@@ -1,14 +1,13 @@
 /**
- * Publishing through js-ipfs as through any node that speaks Kubo's RPC: it has what we sent, pinned
- * and under our cids, and a provider runs it from there.
+ * Publishing through js-ipfs as through any node that speaks Kubo's RPC: it has what we sent,
+ * pinned and under our cids, and a provider runs it from there.
  */
 import assert from "node:assert/strict";
 import { blockKey, formatCid, parseCid } from "../../lib/cid.ts";
-import { fetchDag } from "../../lib/client/publishing/fetch_dag.ts";
 import { kuboNode } from "../../lib/client/publishing/kubo.ts";
 import { publishAll } from "../../lib/client/publishing/publish_all.ts";
 import { gatewayReadBack } from "../../lib/client/publishing/read_back.ts";
-import { carBytes, writeCar } from "../../lib/ipfs/car.ts";
+import { writeCar } from "../../lib/ipfs/car.ts";
 import { type Dag, importFile } from "../../lib/ipfs/dag.ts";
 import { pause } from "../../lib/pause.ts";
 import { sealSpec } from "../../lib/spec/envelope.ts";
@@ -61,8 +60,6 @@ Deno.test(
     const dags = [program, spec];
 
     await t.step("has nothing of it before", async () => {
-      const reading = fetchDag(program.root, { gateways: [gateway.url], bytesMax: 10_000_000 });
-      await assert.rejects(reading, { code: "not_found" });
       assert.deepEqual(
         (await pinned(peer)).map(parseCid).map(formatCid).includes(
           formatCid(program.root),
@@ -73,10 +70,8 @@ Deno.test(
 
     await t.step("takes a program and its spec, which are read back from it", async () => {
       const node = kuboNode({ url: peer.url }, gatewayReadBack([gateway.url], pause));
-      let sent = 0;
-      const [copy] = await publishAll([node], dags, { onSent: ({ bytes }) => sent = bytes });
+      const [copy] = await publishAll([node], dags, { onSent() {} });
       assert.equal(copy!.error, null);
-      assert.equal(sent, dags.reduce((sum, dag) => sum + carBytes(dag), 0));
     });
 
     await t.step("gives out every block and the CAR as they went", async () => {

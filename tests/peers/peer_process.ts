@@ -1,4 +1,4 @@
-/** A peer as a process of its own that says on stdout where it listens, and is ended with SIGTERM. */
+/** A peer as a process that says on stdout where it listens, and is ended with SIGTERM. */
 import { KhachapuriError } from "../../lib/errors.ts";
 
 export interface PeerProcess extends AsyncDisposable {
