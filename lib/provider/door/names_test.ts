@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CID, NOW } from "../../../worlds/calls.ts";
+import { CID } from "../../../worlds/calls.ts";
 import { answering, playNameServer } from "../../../worlds/naming/name_server.ts";
 import { SELLER } from "../../../worlds/routes.ts";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
@@ -16,14 +16,14 @@ async function allowed(view: Partial<PayerView>, now: Partial<PayerView> = view,
       { credits: 0n, thawingCredits: 0n, pricePerCredit: SELLER.price, ...part } as PayerView,
     );
   const ground = {
-    seller: SELLER,
+    records: { tariffs: { priceOf: () => SELLER.price } },
     deployments: { get: () => Promise.resolve(deployment) },
     payments: {
       payers: { view: () => whole(view), viewAgain: () => whole(now) },
       policy: { viewAgeMs: () => Infinity },
     },
   };
-  return await allowedBy(ground, { cid: CID, from: "192.0.2.7", isSure }, () => NOW);
+  return await allowedBy(ground, { cid: CID, from: "192.0.2.7", isSure });
 }
 
 Deno.test("what is allowed counts as far as it stays, and pays a call at our price", async () => {
