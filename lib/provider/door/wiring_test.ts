@@ -118,6 +118,7 @@ Deno.test("a provider as it has opened", async (t) => {
       ...servers,
       egress: { ...EGRESS_LIMITS, hosts: ["*:443"], log: false, connectTo: {} },
       ipfs: home.config().provider!.ipfs,
+      names: { perUsdc: 10 },
       offer: {
         chainId,
         escrow: FAKE_ESCROW,
