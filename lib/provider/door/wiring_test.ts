@@ -117,6 +117,7 @@ Deno.test("a provider as it has opened", async (t) => {
       ...sizes,
       ...servers,
       egress: { ...EGRESS_LIMITS, hosts: ["*:443"], log: false, connectTo: {} },
+      names: { perUsdc: 10 },
       ipfs: home.config().provider!.ipfs,
       names: { perUsdc: 10 },
       offer: {
