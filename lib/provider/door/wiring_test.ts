@@ -119,7 +119,6 @@ Deno.test("a provider as it has opened", async (t) => {
       egress: { ...EGRESS_LIMITS, hosts: ["*:443"], log: false, connectTo: {} },
       names: { perUsdc: 10 },
       ipfs: home.config().provider!.ipfs,
-      names: { perUsdc: 10 },
       offer: {
         chainId,
         escrow: FAKE_ESCROW,
