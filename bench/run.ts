@@ -11,6 +11,7 @@ const NAMES = [
   "wire",
   "egress",
   "http",
+  "deploy",
 ];
 
 const flagsAt = Deno.args.findIndex((argument) => argument.startsWith("-"));
