@@ -232,7 +232,7 @@ Deno.test("what cannot run, or holds secrets, stops before anything is signed or
 
   await main("#!/usr/bin/pyton3\n");
   const unsure = await owner.run(args);
-  assert.equal(unsure.code, 0);
+  assert.equal(unsure.code, 3, unsure.err);
   assert.match(
     unsure.err,
     /warning: the interpreter of main, \/usr\/bin\/pyton3, is not installed/,

@@ -38,6 +38,7 @@ export const TRIALS: readonly Trial[] = [
   { task: "bench", args: ["ipfs"], ends: [0, 1], prints: /vs plain/ },
   { task: "bench", args: ["growth", "money"], ...UNDER_WAY },
   { task: "bench", args: ["attacks"], ...UNDER_WAY },
+  { task: "bench", args: ["deploy"], ...UNDER_WAY },
   { task: "bench", args: ["hot"], ends: [2], prints: /--against=COMMIT/ },
   { task: "bench", args: ["wire"], ...UNDER_WAY },
   // 1: as for ipfs.
@@ -52,7 +53,7 @@ export const TRIALS: readonly Trial[] = [
     task: "deploy-spec",
     args: ["samples/hello", "--provider", "paolo.eth"],
     ends: [3],
-    prints: /no IPFS node to publish through/,
+    prints: /no chain is configured/,
   },
   { task: "package", args: [], ends: [0], prints: /dist\/khachapuri {2}[\d.]+ MB/ },
   { task: "compile", args: [], ends: [0, 2], prints: /dist\/khachapuri|denort/ },
