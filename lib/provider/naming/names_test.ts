@@ -23,11 +23,15 @@ async function openWorld() {
     texts: [`dnslink=/ipfs/${ONE}`],
     contenthash: (): CidText | null => ONE,
     left: [] as CidText[],
+    /** What DNS answers while it is out of reach. */
+    away: null as Promise<never> | null,
   };
   const open = (on: AsyncDisposableStack) =>
     openNames({
       dir,
-      dns: { txt: () => Promise.resolve({ texts: world.texts, ttl: 60 }) },
+      dns: {
+        txt: () => world.away ?? Promise.resolve({ texts: world.texts, ttl: 60 }),
+      },
       contenthash: () => Promise.resolve().then(() => world.contenthash()),
       isPaid: () => true,
       onLeft: (cid) => void world.left.push(cid),
@@ -76,6 +80,22 @@ Deno.test("names of all kinds lead to deployments, and are told of", async () =>
   assert.equal((await names.view("blog.eth", FROM)).kind, "ens");
 });
 
+Deno.test("a name of the registry may have any ending; a domain's own record goes first", async () => {
+  await using opened = await openWorld();
+  const { world, names } = opened;
+  world.contenthash = () => TWO;
+  assert.equal(await names.cidOf("dnslink", "www.shop.com", FROM), ONE);
+  world.texts = [];
+  assert.equal(await names.cidOf("dnslink", "blog.khachapuri", FROM), TWO);
+  world.away = Promise.reject(new KhachapuriError("name_unavailable", "nobody answers"));
+  world.away.catch(() => {});
+  assert.equal(await names.cidOf("dnslink", "shop.khachapuri", FROM), TWO);
+  world.contenthash = () => null;
+  await assert.rejects(names.cidOf("dnslink", "bar.khachapuri", FROM), {
+    code: "name_unavailable",
+  });
+});
+
 Deno.test("what a name lacks is told, and how to mend it", async () => {
   await using opened = await openWorld();
   const { world, names, change } = opened;
@@ -92,8 +112,8 @@ Deno.test("what a name lacks is told, and how to mend it", async () => {
   world.texts = [`dnslink=/ipns/${ONE}`];
   await refused("one.com", "not_found", /no \/ipfs\/\{cid\}/);
   world.texts = ["v=spf1"];
-  await refused("two.com", "not_found", /TXT record of _dnslink\.two\.com says dnslink/);
   world.contenthash = () => null;
+  await refused("two.com", "not_found", /TXT record of _dnslink\.two\.com says dnslink/);
   await refused("none.eth", "not_found", /khachapuri name set none\.eth/);
   world.contenthash = () => {
     throw new KhachapuriError("invalid_input", "it points to Swarm, not to IPFS");

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { CidText } from "../../cid.ts";
-import { KhachapuriError } from "../../errors.ts";
+import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import type { DnsClient } from "./dns_client.ts";
 import { dnslinkName, linkedCid } from "./dnslink.ts";
 import { NameLookupRates } from "./lookup_rates.ts";
@@ -40,7 +40,7 @@ export function openNames(options: OpenNamesOptions, stack: AsyncDisposableStack
   seen.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
   const resolutions = new Resolutions({
     lookUp: {
-      dnslink: (name) => linkOf(dns, name),
+      dnslink: (name) => domainsOf(dns, contenthash, name),
       ens: (name) => contentOf(contenthash, name),
     },
     rates: new NameLookupRates(now),
@@ -53,6 +53,24 @@ export function openNames(options: OpenNamesOptions, stack: AsyncDisposableStack
   const registrar = new Registrar({ ...options, register });
   const names = new Names({ register, registrar, resolutions, onLeft, now });
   return names;
+}
+
+/**
+ * What a domain's own record says; where there is none, what the registry of names does, which may
+ * have names of any ending.
+ */
+async function domainsOf(
+  dns: Pick<DnsClient, "txt">,
+  contenthash: OpenNamesOptions["contenthash"],
+  name: string,
+): Promise<Found> {
+  const linked = await linkOf(dns, name).catch(asKhachapuriError);
+  const isAway = linked instanceof KhachapuriError;
+  if (!isAway && (linked.cid !== null || linked.why !== null)) return linked;
+  const registered = await contentOf(contenthash, name);
+  if (registered.cid !== null) return registered;
+  if (isAway) throw linked;
+  return linked;
 }
 
 async function linkOf(dns: Pick<DnsClient, "txt">, domain: string): Promise<Found> {
