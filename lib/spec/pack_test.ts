@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { makeFolder } from "../../worlds/home.ts";
+import { PROGRAM_ENTRIES_MAX } from "../limits.ts";
 import { unpackProgram } from "./unpack.ts";
 import { packProgram } from "./pack.ts";
 import { listProgram } from "./program_listing.ts";
@@ -108,4 +109,23 @@ Deno.test("what cannot be packed is named: a pipe, and what nobody may read", as
   await Deno.remove(pipe);
   await Deno.writeTextFile(join(folder.dir, ".khachapuriignore"), "main");
   await assert.rejects(packProgram(folder.dir), { message: /holds no files/ });
+});
+
+Deno.test("folders count among the files that a program may have, as they do when it is unpacked", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    const perFolder = 99;
+    const folders = PROGRAM_ENTRIES_MAX / (perFolder + 1);
+    for (let folder = 0; folder < folders; folder++) {
+      Deno.mkdirSync(join(dir, `f${folder}`));
+      for (let file = 0; file < perFolder; file++) {
+        Deno.writeTextFileSync(join(dir, `f${folder}`, `${file}`), "");
+      }
+    }
+    await packProgram(dir);
+    Deno.writeTextFileSync(join(dir, "one-more"), "");
+    await assert.rejects(packProgram(dir), { message: /more than 10000 files and folders/ });
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
 });

@@ -93,6 +93,8 @@ class Listing {
   readonly entries: PackedEntry[] = [];
   readonly leftOut: string[] = [];
   #sinceBreath = 0;
+  /** Files, links and folders so far. */
+  #places = 0;
 
   constructor(private readonly dir: string) {}
 
@@ -114,8 +116,9 @@ class Listing {
       else this.#item(path, item);
       if (++this.#sinceBreath % SLICE_ENTRIES === 0) await breathe();
     }
-    const isEmpty = this.entries.length === before;
-    if (isEmpty && folder !== "") this.#add({ path: folder, kind: "folder" });
+    if (folder === "") return;
+    if (this.entries.length === before) this.#add({ path: folder, kind: "folder" });
+    else this.#count();
   }
 
   #item(path: string, item: Deno.DirEntry): void {
@@ -130,9 +133,14 @@ class Listing {
 
   #add(entry: Pick<PackedEntry, "path" | "kind"> & Partial<PackedEntry>): void {
     this.entries.push({ executable: false, link: null, size: 0, ...entry });
-    if (this.entries.length <= PROGRAM_ENTRIES_MAX) return;
+    this.#count();
+  }
+
+  /** Whatever takes a place on a disk, once it is unpacked. */
+  #count(): void {
+    if (++this.#places <= PROGRAM_ENTRIES_MAX) return;
     const hints = [LEAVE_OUT, "npm installs less with: npm ci --omit=dev"];
-    throw invalid(`more than ${PROGRAM_ENTRIES_MAX} files`, ...hints);
+    throw invalid(`more than ${PROGRAM_ENTRIES_MAX} files and folders`, ...hints);
   }
 }
 
