@@ -56,7 +56,10 @@ Deno.test("deploy says what a long run may cost, and of an ordinary one nothing"
   await t.step("an ordinary deployment says nothing of it, in its spec neither", async () => {
     const { code, err, out } = await deploy();
     assert.equal(code, 0, err);
-    assert.doesNotMatch(err, /a run at|warning/);
+    assert.doesNotMatch(err, /a run at/);
+    assert.deepEqual(err.match(/^warning: .*/gm), [
+      `warning: ${NAME}: 30 credits are left: khachapuri allow ${NAME} --credits N`,
+    ]);
     const { json } = await owner.run("deployments", out.split("\n")[0]!, "--json");
     assert.equal(json.deployments[0].creditsMax, 1);
     const keys = join(market.home, "keys.json");

@@ -131,7 +131,7 @@ Deno.test("the samples do what their READMEs say, by the commands that stand the
     await t.step("ticks: a stream takes credit after credit", async () => {
       const said = await follow(place, "ticks");
       assert.match(said, /id: 1\ndata: [^]*id: 3\ndata: [^]*id: 3\ndata: /);
-      assert.match(said, /up to 4 credits a run\n.*\n.*: [2-4] credits spent/);
+      assert.match(said, /\nticks .* running +[2-4] /);
     });
     await t.step("notes: each payer has a note of its own, and who is not known none", async () => {
       assert.match(await follow(place, "notes"), /\nkept\ntwo eggs\n[^]*kept\n/);

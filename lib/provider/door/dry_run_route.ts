@@ -40,18 +40,18 @@ interface Payment {
 
 /** @throws KhachapuriError what a caller is refused with whose call the owner pays */
 async function judgePayment(
-  { money: { ownerPayment }, programs }: RouteParts,
+  { money: { ownerPayment }, programs, offering: { name } }: RouteParts,
   deployment: Deployment,
   from: string,
 ): Promise<Payment> {
   if (deployment.spec.access === "payer") return { price: null, creditsLeft: null, warnings: [] };
   try {
     const { price, creditsLeft } = await ownerPayment.judge(deployment, from);
-    const isLow = creditsLeft < LOW_CREDITS;
+    const low = `${creditsLeft} credits are left: khachapuri allow ${name} --credits N`;
     return {
       price: String(price),
       creditsLeft: String(creditsLeft),
-      warnings: isLow ? [`${creditsLeft} credits are left: khachapuri allow NAME --credits N`] : [],
+      warnings: creditsLeft < LOW_CREDITS ? [low] : [],
     };
   } catch (error) {
     throw withCreditsMax(error, runCreditsMax(deployment.spec, programs.creditsMax));
