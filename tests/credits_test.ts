@@ -58,7 +58,7 @@ Deno.test("deploy says what a long run may cost, and of an ordinary one nothing"
     assert.equal(code, 0, err);
     assert.doesNotMatch(err, /a run at/);
     assert.deepEqual(err.match(/^warning: .*/gm), [
-      `warning: ${NAME}: 30 credits are left: khachapuri allow ${NAME} --credits N`,
+      `warning: ${NAME}: 30 credits are left: allow more in time`,
     ]);
     const { json } = await owner.run("deployments", out.split("\n")[0]!, "--json");
     assert.equal(json.deployments[0].creditsMax, 1);

@@ -40,14 +40,14 @@ interface Payment {
 
 /** @throws KhachapuriError what a caller is refused with whose call the owner pays */
 async function judgePayment(
-  { money: { ownerPayment }, programs, offering: { name } }: RouteParts,
+  { money: { ownerPayment }, programs }: RouteParts,
   deployment: Deployment,
   from: string,
 ): Promise<Payment> {
   if (deployment.spec.access === "payer") return { price: null, creditsLeft: null, warnings: [] };
   try {
     const { price, creditsLeft } = await ownerPayment.judge(deployment, from);
-    const low = `${creditsLeft} credits are left: khachapuri allow ${name} --credits N`;
+    const low = `${creditsLeft} credits are left: allow more in time`;
     return {
       price: String(price),
       creditsLeft: String(creditsLeft),
