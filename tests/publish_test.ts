@@ -64,6 +64,34 @@ Deno.test("a program is deployed and called with neither a node nor a gateway", 
   assert.equal(json.deployments[0].isPublished, true);
 });
 
+Deno.test("what was pushed is read back off the provider's own gateway, and can be taken away from it", async () => {
+  await using market = await startMarket();
+  await using owner = await openBareHome(market);
+  const deployed = await owner.run(["deploy", hello, ...FLAGS, "--json"]);
+  assert.equal(deployed.code, 0, deployed.err);
+  const { cid, program } = deployed.json;
+  const served = (content: string) =>
+    fetch(`${market.provider.url}/ipfs/${content}?format=car`, {
+      headers: { accept: "application/vnd.ipld.car" },
+    });
+  const absent = async (content: string) => {
+    const response = await fetch(`${market.gateway.url}/ipfs/${content}?format=raw`);
+    await response.body?.cancel();
+    return response.status === 404;
+  };
+  assert.deepEqual([await absent(cid), await absent(program.cid)], [true, true]);
+  const dir = join(owner.dir, "taken");
+  const taken = await owner.run(["publish", cid, "--out", dir]);
+  assert.equal(taken.code, 0, taken.err);
+  for (const content of [cid, program.cid]) {
+    const car = await (await served(content)).bytes();
+    assert.deepEqual(await Deno.readFile(join(dir, `${content}.car`)), car);
+  }
+  const moved = await owner.run(["publish", cid, "--kubo", market.gateway.kuboUrl]);
+  assert.equal(moved.code, 0, moved.err);
+  assert.deepEqual([await absent(cid), await absent(program.cid)], [false, false]);
+});
+
 Deno.test("an owner that allowed nothing is told what to do before anything is signed", async () => {
   await using market = await startMarket({ settings: { ipfs: { public: false } }, credits: 1n });
   await using owner = await openBareHome(market);
