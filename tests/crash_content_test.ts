@@ -11,6 +11,7 @@ import { parseCid } from "../lib/cid.ts";
 import { pause } from "../lib/pause.ts";
 import { linesOf } from "../worlds/content/lines.ts";
 import { openKeeper } from "../worlds/content/doomed_keeper.ts";
+import { faultsOf, openDoomed } from "../worlds/content/doomed_unpacker.ts";
 import { inFolder } from "../worlds/home.ts";
 import { type Random, seededRandom } from "../worlds/random.ts";
 
@@ -18,26 +19,32 @@ const KILLS = Math.ceil(Number(Deno.env.get("KHACHAPURI_KILLS") ?? 10) * 0.5);
 const MOST_BYTES = 2 ** 20;
 const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
 const KEEPER = new URL("../worlds/content/doomed_keeper.ts", import.meta.url).pathname;
+const UNPACKER = new URL("../worlds/content/doomed_unpacker.ts", import.meta.url).pathname;
 
 /** What was said of roots in all lives: "unsure" where one was about to be given up. */
 type Said = Map<string, "kept" | "unsure">;
 
-/** Lets one live for a random while, and kills it. */
-async function liveOnce(dir: string, random: Random, said: Said): Promise<void> {
+/**
+ * Lets one live for a random while, and kills it.
+ * @param hear told each line that it says
+ */
+async function liveOnce(
+  script: string,
+  dir: string,
+  random: Random,
+  hear: (line: string) => void,
+): Promise<void> {
   const flags = ["run", "--quiet", "--no-prompt", "--no-check", ...PERMISSIONS];
   const seed = String(random.between(1, 2 ** 30));
   const child = new Deno.Command(Deno.execPath(), {
-    args: [...flags, KEEPER, dir, seed],
+    args: [...flags, script, dir, seed],
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
   const lines = linesOf(child.stdout);
   assert.equal((await lines.next()).value, "open");
   const heard = (async () => {
-    for await (const line of lines) {
-      const [what, root] = line.split(" ") as [string, string];
-      said.set(root, what === "kept" ? "kept" : "unsure");
-    }
+    for await (const line of lines) hear(line);
   })();
   await pause(random.between(0, 700));
   child.kill("SIGKILL");
@@ -78,8 +85,27 @@ Deno.test("kill -9 at random instants loses nothing that was answered, and serve
     await Deno.mkdir(join(dir, "kept"));
     let most = 0;
     for (let kill = 0; kill < KILLS; kill++) {
-      await liveOnce(dir, random, said);
+      await liveOnce(KEEPER, dir, random, (line) => {
+        const [what, root] = line.split(" ") as [string, string];
+        said.set(root, what === "kept" ? "kept" : "unsure");
+      });
       most = Math.max(most, await assertSound(dir, said));
     }
     assert.ok(most > 0, "nothing was ever kept: too short a life to prove anything");
+  }));
+
+Deno.test("a program that was being unpacked, or given up, at a kill is whole when it is called", () =>
+  inFolder(async (dir) => {
+    const random = seededRandom("crash, unpack");
+    await Deno.mkdir(join(dir, "programs"));
+    for (let kill = 0; kill < KILLS; kill++) {
+      await liveOnce(UNPACKER, dir, random, () => {});
+      const { specs, programs } = await openDoomed(dir);
+      for (const [program, spec] of specs.entries()) {
+        const { path, release } = await programs.acquire(spec);
+        assert.deepEqual(await faultsOf(path, program), []);
+        release();
+      }
+      await programs.close();
+    }
   }));
