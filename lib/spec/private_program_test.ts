@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { noteCall } from "../leisure.ts";
 import { decryptProgram, encryptProgram } from "./private_program.ts";
 
 const zip = new TextEncoder().encode("a program");
@@ -31,6 +32,7 @@ Deno.test("one of several slices decrypts, and lets others go on meanwhile", asy
   const large = new Uint8Array(3 * 1024 * 1024 + 7).map((_, index) => index * 31);
   const { bytes, key } = encryptProgram(large);
   let turns = 0;
+  noteCall();
   const counting = setInterval(() => turns += 1, 0);
   assert.deepEqual(await decryptProgram(bytes, key), large);
   clearInterval(counting);

@@ -28,14 +28,19 @@ export interface ProgramView {
 
 /** @param dir its links lead nowhere else */
 export function unpackedView(dir: string): ProgramView {
+  const look = async (path: string) => {
+    const info = await Deno.stat(join(dir, path)).catch(() => null);
+    // Whoever ends a path in a slash means a folder: Deno leaves it out where it checks paths.
+    if (info === null || (path.endsWith("/") && !info.isDirectory)) return null;
+    const { isFile, mode, size } = info;
+    return { isFile, executable: ((mode ?? 0) & 0o111) !== 0, size };
+  };
   return {
-    async look(path) {
-      const info = await Deno.stat(join(dir, path)).catch(() => null);
-      if (info === null) return null;
-      const { isFile, mode, size } = info;
-      return { isFile, executable: ((mode ?? 0) & 0o111) !== 0, size };
+    look,
+    async has(path) {
+      if (path.endsWith("/")) return await look(path) !== null;
+      return await Deno.lstat(join(dir, path)).then(() => true, () => false);
     },
-    has: (path) => Deno.lstat(join(dir, path)).then(() => true, () => false),
     async names() {
       const entries = await Array.fromAsync(Deno.readDir(dir)).catch(() => []);
       return entries.filter(({ isFile }) => isFile).map(({ name }) => name).sort();
