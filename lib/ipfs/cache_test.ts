@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { noteCall } from "../leisure.ts";
 import { formatCid } from "../cid.ts";
 import { processorShare } from "../../worlds/processor_share.ts";
 import { CACHE_UNJUDGED_FILES_MAX } from "../limits.ts";
@@ -186,7 +185,6 @@ Deno.test("a disk that cannot be written to costs the cache, not the reader", as
 
 for (const chunkBytes of [1_000_000, 100_000]) {
   Deno.test(`large files leave processors to calls, in blocks of ${chunkBytes} bytes`, async () => {
-    const calling = setInterval(noteCall, 50);
     await withDir(async (dir) => {
       const dags = [1, 2, 3].map((seed) =>
         importFile(patterned(30_000_000, seed), { chunkBytes, widthMax: 1_000 })
@@ -197,6 +195,6 @@ for (const chunkBytes of [1_000_000, 100_000]) {
 
       assert.ok(put < 0.8, `${put} of a processor`);
       assert.ok(got < 0.8, `${got} of a processor`);
-    }).finally(() => clearInterval(calling));
+    });
   });
 }
