@@ -149,7 +149,7 @@ export function isContentOf(cid: CID, bytes: Uint8Array): boolean {
 }
 
 /** Bytes from which on a hash is worth the way to another thread. */
-const LARGE_BYTES = 64 * 1024;
+const LARGE_BYTES = 512 * 1024;
 
 /** As `isContentOf`; many bytes are hashed on another thread (`deno task bench ipfs`). */
 export async function isContentOfSoon(cid: CID, bytes: Uint8Array): Promise<boolean> {

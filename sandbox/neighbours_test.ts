@@ -1,6 +1,6 @@
 /** What the runs of one sandbox, side by side or one after the other, may do to one another. */
 import assert from "node:assert/strict";
-import { streamSource } from "./byte_source.ts";
+import { streamSource } from "../lib/byte_source.ts";
 import { STDOUT_WINDOW_BYTES } from "./protocol.ts";
 import { openSandbox } from "./sandbox.ts";
 import { eachLauncher, type Launcher } from "../worlds/sandbox/launchers.ts";

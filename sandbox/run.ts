@@ -1,7 +1,7 @@
 /** One run as the provider sees it: feeds stdin, hands out stdout, keeps stderr, tells the end. */
 import { KhachapuriError } from "../lib/errors.ts";
 import { KILL_GRACE_MS, SANDBOX_START_MS_MAX } from "../lib/limits.ts";
-import type { ByteSource } from "./byte_source.ts";
+import type { ByteSource } from "../lib/byte_source.ts";
 import { concat } from "./bytes.ts";
 import type { EgressEvent } from "./egress.ts";
 import type { EgressRecord, EgressTally } from "./egress_tally.ts";

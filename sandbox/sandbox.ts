@@ -5,7 +5,7 @@
  * way out to listed hosts, no other process, no file of the provider.
  */
 import { KhachapuriError } from "../lib/errors.ts";
-import type { ByteSource } from "./byte_source.ts";
+import type { ByteSource } from "../lib/byte_source.ts";
 import type { EgressEvent } from "./egress.ts";
 import { helperPath, prepareHost, spawnHelper } from "./native.ts";
 import { hostArguments } from "./launch.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../lib/errors.ts";
-import { streamSource } from "./byte_source.ts";
+import { streamSource } from "../lib/byte_source.ts";
 import {
   openSandbox,
   type RunRecord,

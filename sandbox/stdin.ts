@@ -7,7 +7,7 @@ import {
   STDIN_CLOSED,
   STDIN_WINDOW_BYTES,
 } from "./protocol.ts";
-import type { ByteSource } from "./byte_source.ts";
+import type { ByteSource } from "../lib/byte_source.ts";
 
 export interface Stdin {
   /** Init says that the program took so many bytes; `STDIN_CLOSED`: that it reads no more. */

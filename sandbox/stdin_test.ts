@@ -6,7 +6,7 @@ import {
   STDIN_CLOSED,
   STDIN_WINDOW_BYTES,
 } from "./protocol.ts";
-import { streamSource } from "./byte_source.ts";
+import { streamSource } from "../lib/byte_source.ts";
 import { createStdin } from "./stdin.ts";
 
 const RUN = 7;

@@ -1,5 +1,5 @@
 /** Requests and answers of the provider as tests have them: made of, and made into, the web's. */
-import { streamSource } from "../sandbox/byte_source.ts";
+import { streamSource } from "../lib/byte_source.ts";
 import { Fields } from "../lib/provider/http/fields.ts";
 import type { HeaderField } from "../lib/provider/http/header_rules.ts";
 import type { Answer, AnswerStream, HttpRequest, Sender } from "../lib/provider/http/request.ts";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { blockKey } from "../cid.ts";
-import type { CarSection } from "./car_index.ts";
+import type { CarSection } from "./car_file.ts";
 
 /** Where a block is said to be. */
 export interface BlockPlace {

@@ -1,16 +1,16 @@
 /**
- * Verified files on disk, one CAR each, so that a hit is one read and is checked against its CID
- * again: a corrupt or planted file is dropped and fetched anew. Anybody can have a file fetched, so
- * what nobody has judged yet has a small share of its own, where it makes room for its like only.
+ * Verified files on disk, one CAR each, so that a hit is read in order and is checked against its
+ * CID again: a corrupt or planted file is dropped and fetched anew. Anybody can have a file
+ * fetched, so what nobody has judged yet has a small share of its own, where it makes room for its
+ * like only.
  */
 import { join } from "node:path";
-import { type Block, blockKey, type CID, formatCid } from "../cid.ts";
-import { KhachapuriError } from "../errors.ts";
-import { CACHE_UNJUDGED_BYTES_MAX, CACHE_UNJUDGED_FILES_MAX, DAG_VISITS_MAX } from "../limits.ts";
-import type { ByteSource } from "./byte_source.ts";
-import { type CarBlock, carParts, CarReader, type Place } from "./car.ts";
+import { type Block, type CID, formatCid } from "../cid.ts";
+import { CACHE_UNJUDGED_BYTES_MAX, CACHE_UNJUDGED_FILES_MAX } from "../limits.ts";
+import { CachedFile } from "./cached_file.ts";
+import { carParts } from "./car.ts";
 import { openShelf, type Shelf } from "./shelf.ts";
-import { type BlockSource, type BoundedRead, readBoundedFile, tooLarge } from "./unixfs.ts";
+import { type BoundedRead, readBoundedFile, tooLarge } from "./unixfs.ts";
 
 export interface BlockCache {
   /**
@@ -93,11 +93,12 @@ async function read(
   cid: CID,
   maxBytes: number,
 ): Promise<Uint8Array | null> {
-  const file = await shelf.open(name);
-  if (file === null) return null;
+  const opened = await shelf.open(name);
+  if (opened === null) return null;
   let read: BoundedRead;
   try {
-    read = await readVerified(cid, file.source, file.size, maxBytes);
+    await using file = new CachedFile(opened);
+    read = await readBoundedFile(cid, file, maxBytes);
   } catch {
     await shelf.remove(name);
     return null;
@@ -105,32 +106,4 @@ async function read(
   if (read.kind === "too large") throw tooLarge(read.fileBytes, maxBytes);
   await shelf.touch(name);
   return read.file.bytes;
-}
-
-async function readVerified(
-  cid: CID,
-  file: ByteSource,
-  bytesMax: number,
-  maxBytes: number,
-): Promise<BoundedRead> {
-  const car = new CarReader(file, { bytesMax, blocksMax: DAG_VISITS_MAX });
-  // `put` wrote each block once, in the order in which the walk asks for them.
-  const next = async (wanted: CID, place?: Place): Promise<CarBlock> => {
-    const block = await car.next(place);
-    if (block && blockKey(block.cid) === blockKey(wanted)) return block;
-    throw new KhachapuriError("invalid_input", "not the block that comes next");
-  };
-  const source: BlockSource = {
-    async get(wanted) {
-      const { bytes, verified } = await next(wanted);
-      await verified;
-      return bytes;
-    },
-    getLeaf: (wanted, place) => next(wanted, { key: blockKey(wanted), bytes: place }),
-  };
-  try {
-    return await readBoundedFile(cid, source, maxBytes);
-  } finally {
-    await car.close();
-  }
 }

@@ -10,7 +10,7 @@ import { breathe } from "../slices.ts";
 import type { BlockReader } from "./block_reader.ts";
 import { BlockIndex, type BlockPlace } from "./block_index.ts";
 import { type CacheWatcher, keptPath } from "./cache.ts";
-import { type CarSection, carSections } from "./car_index.ts";
+import { type CarSection, carSections } from "./car_file.ts";
 
 /** Sections that are written into the index at a time: a fraction of a millisecond. */
 const BATCH = 256;

@@ -2,11 +2,11 @@
  * CARv1 (https://ipld.io/specs/transport/car/carv1/): a header and blocks in a row. Reading is
  * incremental: a block is verified as soon as it is complete, while the next one comes.
  */
+import { type ByteSource, streamSource } from "../byte_source.ts";
 import { type Block, blockKey, type CID, formatCid, isContentOfSoon, isInline } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { Leisure } from "../leisure.ts";
 import { BLOCK_BYTES_MAX, CAR_CID_BYTES_MAX, CAR_HEADER_BYTES_MAX } from "../limits.ts";
-import { type ByteSource, streamSource } from "./byte_source.ts";
 import { CarInput, type CarLimits, malformed } from "./car_input.ts";
 import { decodeContentCid, isCheckable } from "./content_cid.ts";
 import type { Dag } from "./dag.ts";
@@ -69,6 +69,12 @@ export function sectionHead({ cid, bytes }: Block): Uint8Array {
   return head;
 }
 
+/** How long it is before a block of `length` bytes. */
+export function sectionHeadBytes(cid: CID, length: number): number {
+  const cidBytes = cid.bytes.length;
+  return encodeVarint(cidBytes + length).length + cidBytes;
+}
+
 /** A block as it came. */
 export interface CarBlock extends Block {
   /** Resolves when `bytes` turned out to be what `cid` says; rejects `ipfs_mismatch` when not. */
@@ -100,7 +106,7 @@ export async function* readCar(
       yield block;
     }
   } finally {
-    await car.close();
+    car.cancel();
   }
 }
 
@@ -138,8 +144,9 @@ export class CarReader {
     return { ...block, verified };
   }
 
-  async close(): Promise<void> {
-    await this.source.close();
+  /** Gives up what is left. */
+  cancel(): void {
+    this.source.cancel();
   }
 }
 

@@ -1,7 +1,7 @@
 /** The bytes of a CAR, taken in exact amounts and within limits. */
+import type { ByteSource } from "../byte_source.ts";
 import { KhachapuriError } from "../errors.ts";
 import { VARINT_BYTES_MAX } from "../limits.ts";
-import type { ByteSource } from "./byte_source.ts";
 
 /** Looked at before every section, so a caller may raise them while it learns what to expect. */
 export interface CarLimits {
@@ -54,9 +54,9 @@ export class CarInput {
     if (!place && this.#chunk.length >= length) return this.#cut(length);
     const bytes = place ?? new Uint8Array(length);
     for (let at = 0; at < length;) {
-      if (this.#chunk.length === 0) await this.#pull(bytes.subarray(at));
+      if (this.#chunk.length === 0) await this.#pull();
       const part = this.#cut(Math.min(length - at, this.#chunk.length));
-      if (!isAt(part, bytes, at)) bytes.set(part, at);
+      bytes.set(part, at);
       at += part.length;
     }
     return bytes;
@@ -93,24 +93,17 @@ export class CarInput {
   }
 
   /** @throws KhachapuriError `invalid_input` at the end */
-  async #pull(place?: Uint8Array): Promise<Uint8Array> {
-    if (!await this.#more(place)) throw cutOff();
+  async #pull(): Promise<Uint8Array> {
+    if (!await this.#more()) throw cutOff();
     return this.#chunk;
   }
 
   /** Has bytes in hand unless the source is at its end. */
-  async #more(place?: Uint8Array): Promise<boolean> {
-    for (;;) {
-      const bytes = await this.source.read(place);
-      if (bytes === null) return false;
-      this.#chunk = bytes;
-      if (bytes.length > 0) return true;
-    }
+  async #more(): Promise<boolean> {
+    const bytes = await this.source.read();
+    this.#chunk = bytes ?? new Uint8Array();
+    return bytes !== null;
   }
-}
-
-function isAt(part: Uint8Array, whole: Uint8Array, at: number): boolean {
-  return part.buffer === whole.buffer && part.byteOffset === whole.byteOffset + at;
 }
 
 function cutOff(): KhachapuriError {

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { CarReader as TheirReader, CarWriter } from "@ipld/car";
 import fc from "fast-check";
 import { type Block, blockKey, cidOf, RAW } from "../cid.ts";
-import { streamSource } from "./byte_source.ts";
+import { streamSource } from "../byte_source.ts";
 import { type CarLimits, CarReader, readCar, writeCar } from "./car.ts";
 import { importFile } from "./dag.ts";
 import { encodeVarint } from "./varint.ts";

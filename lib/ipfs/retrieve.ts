@@ -11,7 +11,7 @@ import {
   DAG_VISITS_MAX,
   GATEWAY_BLOCKS_IN_FLIGHT_MAX,
 } from "../limits.ts";
-import { type ByteSource, streamSource } from "./byte_source.ts";
+import { type ByteSource, streamSource } from "../byte_source.ts";
 import { type CarBlock, CarReader, mismatch, type Place } from "./car.ts";
 import { type GatewayAnswer, type Network, requestGateway } from "./http.ts";
 import { type BlockSource, readUnixfsFile, type UnixfsFile } from "./unixfs.ts";
@@ -52,7 +52,7 @@ export async function retrieveFile(
   try {
     return await readUnixfsFile(root, source, maxBytes);
   } finally {
-    await source.close();
+    source.cancel();
   }
 }
 
@@ -62,7 +62,7 @@ function carThenBlocks(
   root: CID,
   retrieval: Retrieval,
   fallback: BlockSource,
-): BlockSource & { close(): Promise<void> } {
+): BlockSource & { cancel(): void } {
   const limits = { bytesMax: CAR_SLACK_BYTES, blocksMax: DAG_VISITS_MAX };
   const early = new Map<string, Uint8Array>();
   const delivered = new Set<string>();
@@ -109,8 +109,8 @@ function carThenBlocks(
       limits.bytesMax = Math.max(limits.bytesMax, CAR_SLACK_BYTES + 1.25 * fileBytes);
       fallback.announce?.(children, fileBytes);
     },
-    async close() {
-      if (typeof car !== "string") await car.close();
+    cancel() {
+      if (typeof car !== "string") car.cancel();
     },
   };
 
@@ -230,7 +230,7 @@ async function readBlock(
     signal.throwIfAborted();
     throw unavailable(gateway, "broke off in a block", cause);
   } finally {
-    await body.close();
+    body.cancel();
   }
   if (length > BLOCK_BYTES_MAX) throw unavailable(gateway, "sends blocks of more than 2 MiB");
   if (parts.length === 1) return parts[0]!;
@@ -244,7 +244,15 @@ async function readBlock(
 }
 
 function bodyOf(answer: GatewayAnswer, retrieval: Retrieval): ByteSource {
-  return streamSource(answer.body, (bytes) => retrieval.progress(bytes));
+  const body = streamSource(answer.body);
+  return {
+    async read() {
+      const bytes = await body.read();
+      if (bytes !== null) retrieval.progress(bytes.length);
+      return bytes;
+    },
+    cancel: () => body.cancel(),
+  };
 }
 
 function blockUrl(gateway: Gateway, cid: CID, format: "car" | "raw"): URL {

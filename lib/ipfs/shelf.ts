@@ -4,11 +4,10 @@
  */
 import { join } from "node:path";
 import { Leisure } from "../leisure.ts";
-import { type ByteSource, fileSource } from "./byte_source.ts";
 
 export interface Shelf {
-  /** The file, least recently used last from now on; null when it is not there. */
-  open(name: string): Promise<{ source: ByteSource; size: number } | null>;
+  /** The file, to be closed; null when it is not there. */
+  open(name: string): Promise<OpenedFile | null>;
   /** Writes the file whole or not at all; nothing comes of it when it can't be written. */
   write(name: string, parts: Iterable<Uint8Array>): Promise<void>;
   /** Moves a file here. @returns whether `other` had it, and it is here now */
@@ -20,6 +19,11 @@ export interface Shelf {
   giveUp(name: string): string | null;
   /** In whole blocks. */
   bytes(): number;
+}
+
+export interface OpenedFile {
+  file: Deno.FsFile;
+  path: string;
 }
 
 export interface ShelfBounds {
@@ -64,10 +68,9 @@ class Folder implements Shelf {
   }
 
   async open(name: string) {
+    const path = this.#path(name);
     try {
-      const file = await Deno.open(this.#path(name));
-      const { size } = await file.stat();
-      return { source: fileSource(file, new Leisure()), size };
+      return { file: await Deno.open(path), path };
     } catch {
       if (this.files.has(name)) this.#drop(name);
       return null;

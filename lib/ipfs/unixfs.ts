@@ -21,11 +21,11 @@ export interface BlockSource {
   announce?(children: readonly CID[], fileBytes: number): void;
 }
 
-/** A leaf as it came. */
+/** A leaf as it came, or as it comes. */
 export interface Leaf {
-  /** `place`, or bytes elsewhere, which may be more or less. */
+  /** `place`, which may be filled later, or bytes elsewhere, which may be more or less. */
   bytes: Uint8Array;
-  /** Rejects when the bytes are not the content of the cid. */
+  /** Resolves when the bytes are here; rejects when they are not the content of the cid. */
   verified: Promise<void>;
 }
 
@@ -41,7 +41,7 @@ export type BoundedRead =
   /** `fileBytes` is what its root says; nothing below the root was read. */
   | { kind: "too large"; fileBytes: number };
 
-/** Leaves that are hashed while the next are read: further ones would only take memory. */
+/** Leaves that are on their way or hashed beside the next: further ones would only take memory. */
 const CHECKS_BESIDE = 2;
 
 interface FileNode {
@@ -146,7 +146,11 @@ async function visitLeaf(walk: Walk, cid: CID, fileBytes: number): Promise<void>
 async function readLeaf(walk: Walk, cid: CID, place: Uint8Array): Promise<Uint8Array> {
   const { source, checks } = walk;
   const used = walk.used.get(blockKey(cid));
-  if (used) return used.bytes;
+  if (used) {
+    // It may be among those that are on their way.
+    await Promise.all(checks.splice(0));
+    return used.bytes;
+  }
   if (isInline(cid) || !source.getLeaf || place.length === 0) return await fetchBlock(walk, cid);
   const { bytes, verified } = await source.getLeaf(cid, place);
   if (bytes.length !== place.length) await verified;

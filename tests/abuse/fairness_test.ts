@@ -1,6 +1,6 @@
 /** A deployment gets its share of the processors, whatever another one does to get more of them. */
 import assert from "node:assert/strict";
-import { streamSource } from "../../sandbox/byte_source.ts";
+import { streamSource } from "../../lib/byte_source.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
 import { eachLauncher } from "../../worlds/sandbox/launchers.ts";
 import { buildAbuse } from "./program.ts";

@@ -3,7 +3,7 @@
  * says `kept ROOT` when a push was answered, and `gone ROOT` before it gives one up.
  */
 import { join } from "node:path";
-import type { ByteSource } from "../../sandbox/byte_source.ts";
+import type { ByteSource } from "../../lib/byte_source.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { silentLog } from "../../lib/log.ts";
 import { Ingest } from "../../lib/provider/content/ingest.ts";

@@ -1,8 +1,8 @@
 /** What owners have kept, on a real disk, with allowances and a clock that a test sets. */
 import { join } from "node:path";
 import type { Address, Hex } from "viem";
-import { chunksSource } from "../../sandbox/byte_source.ts";
-import type { ByteSource } from "../../sandbox/byte_source.ts";
+import { chunksSource } from "../../lib/byte_source.ts";
+import type { ByteSource } from "../../lib/byte_source.ts";
 import { type CidText, formatCid } from "../../lib/cid.ts";
 import type { IpfsConfig } from "../../lib/config_ipfs.ts";
 import { writeCar } from "../../lib/ipfs/car.ts";

@@ -3,7 +3,7 @@
  * that can be refused is refused before the body is asked for.
  */
 import type { Address } from "viem";
-import type { ByteSource } from "../../../sandbox/byte_source.ts";
+import type { ByteSource } from "../../byte_source.ts";
 import { parseCid } from "../../cid.ts";
 import type { Clock } from "../../clock.ts";
 import type { IpfsConfig } from "../../config_ipfs.ts";

@@ -1,5 +1,5 @@
 /** The body of one push on its way to its file: checked, written, and not waited for for ever. */
-import type { ByteSource } from "../../../sandbox/byte_source.ts";
+import type { ByteSource } from "../../byte_source.ts";
 import type { Clock } from "../../clock.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { PUSH_PACE_BYTES, PUSH_PACE_MS } from "../../limits_of_content.ts";

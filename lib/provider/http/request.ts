@@ -1,5 +1,5 @@
 /** A request as it came over the wire, and the answer that goes back. */
-import type { ByteSource } from "../../../sandbox/byte_source.ts";
+import type { ByteSource } from "../../byte_source.ts";
 import type { Fields } from "./fields.ts";
 import type { HeaderField } from "./header_rules.ts";
 import type { RequestTarget } from "./request_target.ts";

@@ -1,7 +1,7 @@
 /** The caller's body on its way to the program: bounded, and hashed where a receipt names it. */
 import { createHash } from "node:crypto";
 import type { Hex } from "viem";
-import { type ByteSource, chunksSource } from "../../../sandbox/byte_source.ts";
+import { type ByteSource, chunksSource } from "../../byte_source.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import {
   BODY_REST_TIMEOUT_MS,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ByteSource, chunksSource } from "../../../sandbox/byte_source.ts";
+import { type ByteSource, chunksSource } from "../../byte_source.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { WHOLE_BODY_BYTES_MAX } from "../../limits.ts";
 import { createBodyReader, meterBody } from "./request_body.ts";

@@ -3,7 +3,7 @@
  * unpacked as a deployment would be, called as a provider calls it, and answers as it would there.
  */
 import type { Address } from "viem";
-import { chunksSource } from "../../../sandbox/byte_source.ts";
+import { chunksSource } from "../../byte_source.ts";
 import type { RunRecord, RunRequest, SandboxHost } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { REQUEST_BYTES_DEFAULT } from "../../limits.ts";

@@ -1,5 +1,5 @@
 /** One request on a connection to a server, and its answer. */
-import type { ByteSource } from "../../../sandbox/byte_source.ts";
+import type { ByteSource } from "../../byte_source.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { SERVER_INTERIM_ANSWERS_MAX } from "../../limits_of_servers.ts";
 import { connectionOptions, type HeaderField } from "../http/header_rules.ts";

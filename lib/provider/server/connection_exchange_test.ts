@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ByteSource, chunksSource } from "../../../sandbox/byte_source.ts";
+import { type ByteSource, chunksSource } from "../../byte_source.ts";
 import { bytesOf } from "../../../worlds/scripted_server.ts";
 import { bodyOf, connected } from "../../../worlds/server_connection.ts";
 import { serverRequest } from "../../../worlds/server_request.ts";

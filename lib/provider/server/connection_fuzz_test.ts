@@ -1,7 +1,7 @@
 /** Whatever a server says on its connection: requests end, once, with an answer or a reason. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { chunksSource } from "../../../sandbox/byte_source.ts";
+import { chunksSource } from "../../byte_source.ts";
 import { llhttpAnswer } from "../../../worlds/llhttp.ts";
 import { bytesOf, openScriptedServer, type ServerSide } from "../../../worlds/scripted_server.ts";
 import { answer, cuts, jumbled, method, tampered } from "../../../worlds/server_answers.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { chunksSource } from "../../../sandbox/byte_source.ts";
+import { chunksSource } from "../../byte_source.ts";
 import { openScriptedServer } from "../../../worlds/scripted_server.ts";
 import { bodyOf, type Connected, connected } from "../../../worlds/server_connection.ts";
 import { serverRequest } from "../../../worlds/server_request.ts";

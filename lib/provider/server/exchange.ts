@@ -1,5 +1,5 @@
 /** A request to a server, and its answer, as its connection carries them. */
-import type { ByteSource } from "../../../sandbox/byte_source.ts";
+import type { ByteSource } from "../../byte_source.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import type { Tunnel } from "../http/tunnel.ts";
 

@@ -2,7 +2,7 @@
  * The body of a request on its way to an instance: counted, known to be waited for or not, and
  * there again for a second try while nothing of it has been sent.
  */
-import type { ByteSource } from "../../../sandbox/byte_source.ts";
+import type { ByteSource } from "../../byte_source.ts";
 
 export class MeteredBody implements ByteSource {
   /** Handed on so far. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chunksSource } from "../../../sandbox/byte_source.ts";
+import { chunksSource } from "../../byte_source.ts";
 import { MeteredBody } from "./metered_body.ts";
 
 Deno.test("a body is counted, and known to be waited for", async () => {

@@ -1,5 +1,5 @@
 /** The body of a request to a server, framed as its head says (RFC 9112 sections 6.2 and 7.1). */
-import type { ByteSource } from "../../../sandbox/byte_source.ts";
+import type { ByteSource } from "../../byte_source.ts";
 import { KhachapuriError } from "../../errors.ts";
 
 /** Up to here, copying costs less than another write. */

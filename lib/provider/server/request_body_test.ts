@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ByteSource, chunksSource } from "../../../sandbox/byte_source.ts";
+import { type ByteSource, chunksSource } from "../../byte_source.ts";
 import { bytesOf, textOf } from "../../../worlds/scripted_server.ts";
 import { requestPieces } from "./request_body.ts";
 

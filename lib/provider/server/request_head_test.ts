@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chunksSource } from "../../../sandbox/byte_source.ts";
+import { chunksSource } from "../../byte_source.ts";
 import { serverRequest } from "../../../worlds/server_request.ts";
 import { textOf } from "../../../worlds/scripted_server.ts";
 import type { ServerRequest } from "./exchange.ts";

@@ -1,7 +1,7 @@
 /** Requests at instances: sent again or not, out of time, given up, or lost with their instance. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { chunksSource } from "../../../sandbox/byte_source.ts";
+import { chunksSource } from "../../byte_source.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { refusal } from "../../../worlds/refusal.ts";
 import { ok, type PlayedRequest } from "../../../worlds/sandbox/played_instance.ts";

@@ -1,6 +1,6 @@
 /** Servers in sandboxes: unmodified programs through their whole lives. */
 import assert from "node:assert/strict";
-import { chunksSource } from "../../../sandbox/byte_source.ts";
+import { chunksSource } from "../../byte_source.ts";
 import { survivors } from "../../../worlds/processes.ts";
 import { refusal } from "../../../worlds/refusal.ts";
 import { eachLauncher } from "../../../worlds/sandbox/launchers.ts";

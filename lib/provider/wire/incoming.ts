@@ -1,6 +1,6 @@
 /** A request off the wire: its head, checked, and its body, which fails when it breaks off. */
 import type { IncomingMessage } from "node:http";
-import type { ByteSource } from "../../../sandbox/byte_source.ts";
+import type { ByteSource } from "../../byte_source.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { CHUNK_OVERHEAD_BYTES_MAX, CHUNK_OVERHEAD_PART_MAX } from "../../limits.ts";
 import { Fields } from "../http/fields.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chunksSource } from "../../../../sandbox/byte_source.ts";
+import { chunksSource } from "../../../byte_source.ts";
 import { streamOf } from "../../../../sandbox/output.ts";
 import { announcedLength, asAnnounced } from "./announced_length.ts";
 import type { ProgramResponse } from "./interface.ts";

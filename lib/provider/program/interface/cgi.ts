@@ -1,5 +1,5 @@
 /** The interface "cgi": CGI/1.1 (RFC 3875). */
-import type { ByteSource } from "../../../../sandbox/byte_source.ts";
+import type { ByteSource } from "../../../byte_source.ts";
 import type { Output } from "../../../../sandbox/output.ts";
 import type { RunRequest } from "../../../../sandbox/sandbox.ts";
 import { RESPONSE_HEAD_BYTES_MAX } from "../../../limits.ts";

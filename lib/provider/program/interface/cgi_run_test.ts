@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { streamSource } from "../../../../sandbox/byte_source.ts";
+import { streamSource } from "../../../byte_source.ts";
 import { LIMITS, type PlayedRun, playRun } from "../../../../worlds/sandbox/played_run.ts";
 import { programRequest } from "../../../../worlds/sandbox/program_request.ts";
 import type { Sandbox } from "../../../../sandbox/sandbox.ts";

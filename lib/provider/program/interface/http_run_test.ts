@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chunksSource } from "../../../../sandbox/byte_source.ts";
+import { chunksSource } from "../../../byte_source.ts";
 import type { RunRecord } from "../../../../sandbox/sandbox.ts";
 import { LIMITS } from "../../../../worlds/sandbox/played_run.ts";
 import { programRequest, type RequestFields } from "../../../../worlds/sandbox/program_request.ts";

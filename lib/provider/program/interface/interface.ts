@@ -3,7 +3,7 @@
  * `interface`; what comes after (charging, streaming to the caller, logging) is the same for all.
  */
 import type { Address } from "viem";
-import type { ByteSource } from "../../../../sandbox/byte_source.ts";
+import type { ByteSource } from "../../../byte_source.ts";
 import type { Output } from "../../../../sandbox/output.ts";
 import type { ProgramString, Run, RunRequest, Sandbox } from "../../../../sandbox/sandbox.ts";
 import { KhachapuriError } from "../../../errors.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chunksSource } from "../../../../sandbox/byte_source.ts";
+import { chunksSource } from "../../../byte_source.ts";
 import { LIMITS, playRun } from "../../../../worlds/sandbox/played_run.ts";
 import type { Seat } from "../../server/life.ts";
 import { leave, programRun, runRequest, sandboxOf, seatOf } from "./interface.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Block, cidOf, RAW } from "../cid.ts";
 import { writeCar } from "./car.ts";
-import { type CarSection, carSections } from "./car_index.ts";
+import { type CarSection, carSections } from "./car_file.ts";
 
 const block = (length: number, seed: number): Block => {
   const bytes = new Uint8Array(length).fill(seed);
