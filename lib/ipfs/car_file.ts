@@ -1,8 +1,14 @@
 /** A CAR in a file, of which any part can be read; nothing about it is verified. */
 import type { CID } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
-import { BLOCK_BYTES_MAX, CAR_CID_BYTES_MAX, CAR_HEADER_BYTES_MAX } from "../limits.ts";
+import {
+  BLOCK_BYTES_MAX,
+  CAR_CID_BYTES_MAX,
+  CAR_HEADER_BYTES_MAX,
+  VARINT_BYTES_MAX,
+} from "../limits.ts";
 import { decodeContentCid } from "./content_cid.ts";
+import { decodeVarint } from "./varint.ts";
 
 /** A block's place in the file. */
 export interface CarSection {
@@ -14,8 +20,8 @@ export interface CarSection {
 
 /** Read at a time: of large blocks little more than their cids, and many small ones at once. */
 const WINDOW_BYTES = 16 * 1024;
-/** The longest head of a section: its length in five bytes, and a cid. */
-const HEAD_BYTES = 5 + CAR_CID_BYTES_MAX;
+/** The longest head of a section: its length, and a cid. */
+const HEAD_BYTES = VARINT_BYTES_MAX + CAR_CID_BYTES_MAX;
 
 export class CarFile {
   /** What was last read, and where it begins. */
@@ -87,14 +93,9 @@ export async function fill(file: Deno.FsFile, bytes: Uint8Array): Promise<number
 }
 
 function varintIn(bytes: Uint8Array): { value: number; length: number } {
-  let value = 0;
-  for (let index = 0; index < 5; index++) {
-    const byte = bytes[index];
-    if (byte === undefined) throw malformed();
-    value += (byte & 0x7f) * 2 ** (7 * index);
-    if (byte < 0x80) return { value, length: index + 1 };
-  }
-  throw malformed();
+  const varint = decodeVarint(bytes);
+  if (varint.kind !== "whole") throw malformed();
+  return varint;
 }
 
 function malformed(): KhachapuriError {

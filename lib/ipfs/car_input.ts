@@ -1,7 +1,7 @@
 /** The bytes of a CAR, taken in exact amounts and within limits. */
 import type { ByteSource } from "../byte_source.ts";
 import { KhachapuriError } from "../errors.ts";
-import { VARINT_BYTES_MAX } from "../limits.ts";
+import { decodeVarint } from "./varint.ts";
 
 /** Looked at before every section, so a caller may raise them while it learns what to expect. */
 export interface CarLimits {
@@ -71,19 +71,18 @@ export class CarInput {
   async varint(): Promise<number>;
   async varint(end: "end allowed"): Promise<number | null>;
   async varint(end?: "end allowed"): Promise<number | null> {
-    let value = 0;
-    for (let index = 0; index < VARINT_BYTES_MAX; index++) {
+    const bytes: number[] = [];
+    for (;;) {
       if (this.#chunk.length === 0 && !await this.#more()) {
-        if (index === 0 && end !== undefined) return null;
+        if (bytes.length === 0 && end !== undefined) return null;
         throw cutOff();
       }
-      const byte = this.#cut(1)[0]!;
+      bytes.push(this.#cut(1)[0]!);
       this.#counted++;
-      value += (byte & 0x7f) * 2 ** (7 * index);
-      if (byte === 0 && index > 0) throw malformed("a varint is longer than needed");
-      if (byte < 0x80) return value;
+      const varint = decodeVarint(bytes);
+      if (varint.kind === "wrong") throw malformed(varint.why);
+      if (varint.kind === "whole") return varint.value;
     }
-    throw malformed(`a varint of more than ${VARINT_BYTES_MAX} bytes`);
   }
 
   #cut(length: number): Uint8Array {

@@ -8,7 +8,8 @@ import { type CID, DAG_CODECS, decodeCid, formatCid, isInline, RAW } from "../..
 import { KhachapuriError } from "../../errors.ts";
 import { headerNaming, mismatch } from "../../ipfs/car.ts";
 import { linksOf } from "../../ipfs/links.ts";
-import { BLOCK_BYTES_MAX, CAR_HEADER_BYTES_MAX, VARINT_BYTES_MAX } from "../../limits.ts";
+import { decodeVarint, type Varint } from "../../ipfs/varint.ts";
+import { BLOCK_BYTES_MAX, CAR_HEADER_BYTES_MAX } from "../../limits.ts";
 import { DagTally, unusable } from "./dag_tally.ts";
 
 /** Where a block is in a CAR. */
@@ -116,8 +117,7 @@ export class CarIntake {
     switch (this.#expects) {
       case "header length":
       case "section length":
-        if (byte >= 0x80) assertVarint(head);
-        else this.#endLength(varintOf(head));
+        this.#takeLength(decodeVarint(head));
         break;
       case "header":
         if (head.length === this.#length) this.#endHeader(Uint8Array.from(head));
@@ -128,6 +128,11 @@ export class CarIntake {
         }
     }
     return 1;
+  }
+
+  #takeLength(length: Varint): void {
+    if (length.kind === "wrong") throw unusable(length.why);
+    if (length.kind === "whole") this.#endLength(length.value);
   }
 
   #endLength(length: number): void {
@@ -178,16 +183,6 @@ function headerOfZero(root: CID): Uint8Array[] {
   } catch {
     return [];
   }
-}
-
-function assertVarint(head: readonly number[]): void {
-  if (head.length < VARINT_BYTES_MAX) return;
-  throw unusable(`a varint of more than ${VARINT_BYTES_MAX} bytes`);
-}
-
-function varintOf(head: readonly number[]): number {
-  if (head.at(-1) === 0 && head.length > 1) throw unusable("a varint is longer than needed");
-  return head.reduce((value, byte, index) => value + (byte & 0x7f) * 2 ** (7 * index), 0);
 }
 
 /** Version 0 is the hash alone; any other has a version and a codec before it. */
