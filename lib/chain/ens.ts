@@ -15,12 +15,11 @@ import {
   toHex,
   zeroAddress,
 } from "viem";
-import { packetToBytes } from "viem/ens";
 import type { ContractLocation } from "../caip.ts";
 import type { Contracts } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { Chain } from "./client.ts";
-import { type Name, parseName } from "./name.ts";
+import { dnsName, type Name, parseName } from "./name.ts";
 import { checkRecords, RECORD_KEYS, type RecordKey } from "./record.ts";
 import { asChainError } from "./refusal.ts";
 
@@ -232,7 +231,7 @@ async function universalContenthash(
       address: universalResolver,
       abi: universalResolverAbi,
       functionName: "resolveWithGateways",
-      args: [toHex(packetToBytes(name.text)), data, [LOCAL_BATCH_GATEWAY]],
+      args: [toHex(dnsName(name)), data, [LOCAL_BATCH_GATEWAY]],
     });
   const answer = await orNull(chain, () => ask().catch(rethrowGatewayTrouble));
   if (answer === null || answer[0] === "0x") return null;

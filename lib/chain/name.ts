@@ -1,6 +1,6 @@
-/** ENS names: ENSIP-15 normalisation and the namehash of EIP-137. */
+/** ENS names: ENSIP-15 normalisation, the namehash of EIP-137, and how DNS writes them. */
+import { ens_normalize } from "@adraffy/ens-normalize";
 import { type Hex, namehash } from "viem";
-import { normalize } from "viem/ens";
 import { KhachapuriError } from "../errors.ts";
 import { NAME_BYTES_MAX } from "../limits.ts";
 
@@ -22,7 +22,7 @@ export function parseName(text: string): Name {
   }
   if (text === "") throw new KhachapuriError("invalid_name", "the name is empty");
   try {
-    const normalized = normalize(text);
+    const normalized = isPlain(text) ? text : ens_normalize(text);
     return { text: normalized, node: namehash(normalized) };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -30,4 +30,21 @@ export function parseName(text: string): Name {
       cause,
     });
   }
+}
+
+/** One label of ASCII that ENSIP-15 leaves as it is. */
+const PLAIN_LABEL = /^(?!..--)[a-z0-9-]+$/;
+
+/**
+ * Whether a name has no other spelling by sight: so nobody waits until the tables of all scripts
+ * are unpacked, which takes a process of one command longer than all its questions to the chain.
+ */
+function isPlain(text: string): boolean {
+  return text.split(".").every((label) => PLAIN_LABEL.test(label));
+}
+
+/** A normalised name as DNS has it on the wire (RFC 1035), and ENSIP-10 asks by. */
+export function dnsName({ text }: Name): Uint8Array {
+  const labels = text.split(".").map((label) => new TextEncoder().encode(label));
+  return Uint8Array.from([...labels.flatMap((label) => [label.length, ...label]), 0]);
 }

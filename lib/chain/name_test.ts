@@ -1,6 +1,9 @@
+import { ens_normalize } from "@adraffy/ens-normalize";
+import fc from "fast-check";
 import assert from "node:assert/strict";
+import { packetToBytes } from "viem/ens";
 import { KhachapuriError } from "../errors.ts";
-import { parseName } from "./name.ts";
+import { dnsName, parseName } from "./name.ts";
 
 // EIP-137, "namehash algorithm", and ENSIP-1's table.
 Deno.test("parseName() gives the namehashes of EIP-137", () => {
@@ -34,5 +37,30 @@ Deno.test("parseName() refuses what ENSIP-15 disallows, in words", () => {
       (error) => error instanceof KhachapuriError && error.code === "invalid_name",
       JSON.stringify(text),
     );
+  }
+});
+
+Deno.test("parseName() leaves a name of ASCII as the tables would", () => {
+  const character = fc.constantFrom(..."abz09--__.XK:%\u212a\u0130");
+  fc.assert(
+    fc.property(fc.string({ unit: character, minLength: 1, maxLength: 12 }), (text) => {
+      assert.equal(attempt(() => parseName(text).text), attempt(() => ens_normalize(text)));
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+function attempt(work: () => string): string | null {
+  try {
+    return work();
+  } catch {
+    return null;
+  }
+}
+
+Deno.test("dnsName() writes names as viem does", () => {
+  for (const text of ["eth", "paolo.khachapuri", "a-b.1.eth", "raffy🚴‍♂.eth", "ξ.eth"]) {
+    const name = parseName(text);
+    assert.deepEqual(dnsName(name), packetToBytes(name.text), text);
   }
 });

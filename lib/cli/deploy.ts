@@ -1,4 +1,5 @@
 /** `deploy`, also `deno task deploy-spec`: from a program folder to a deployment cid. */
+import type { LocalAccount } from "viem";
 import { parseUsdc } from "../chain/usdc.ts";
 import { type DeployTarget, sealDeployment, type SpecChoices } from "../client/deploy.ts";
 import { addDeployment, notePublished } from "../client/deployments_file.ts";
@@ -25,9 +26,9 @@ import {
 } from "./deploy_publish.ts";
 import { ownDeployment } from "./deploy_record.ts";
 import { report, signedLines } from "./deploy_report.ts";
-import { assertFit, type Fitted, standingOf, target } from "./deploy_targets.ts";
+import { assertFit, type Fitted, type Standing, standingOf, target } from "./deploy_targets.ts";
 import { noteLeftOut } from "./left_out_note.ts";
-import { planName, pointName } from "./name_point.ts";
+import type { NamePlan } from "./name_point.ts";
 import { assertProvided, withToldFileFlags } from "./program_file.ts";
 import { noteServer } from "./server_note.ts";
 
@@ -70,7 +71,7 @@ export const deploy = defineCommand({
     const standings = await Promise.all(
       fitted.map((each) => standingOf(context, each, account.address)),
     );
-    const naming = await planName(context, options.name, account, standings);
+    const naming = await namePlan(context, options.name, account, standings);
     const wanted = { bytes: carBytes(program.dag), ownerPays: choices.access === "public", beside };
     const pushed = isPushing(options)
       ? await placesAtProviders(context, account, standings, wanted)
@@ -84,11 +85,11 @@ export const deploy = defineCommand({
     const places = [...pushed, ...beside];
     const copies = await publishBoth(context, places, program, sealed, standings);
     const isThere = isPublished(copies);
-    if (isThere) await notePublished(home, sealed.cid);
-    else out.note(unpublishedNote(options.out!, [program.cid, sealed.cid]));
-    const rehearsals = isThere && !options["no-dry-run"]
-      ? await rehearse(out, account, sealed.cid, standings)
-      : [];
+    if (!isThere) out.note(unpublishedNote(options.out!, [program.cid, sealed.cid]));
+    const [rehearsals] = await Promise.all([
+      isThere && !options["no-dry-run"] ? rehearse(out, account, sealed.cid, standings) : [],
+      isThere ? notePublished(home, sealed.cid) : undefined,
+    ]);
     const placed = await Promise.all(standings.map(async (each, index) => ({
       ...each,
       unpaid: await paymentFault(context, each, sealed, each.limits),
@@ -97,7 +98,7 @@ export const deploy = defineCommand({
     const names = standings.map(({ record }) => record.name);
     const failure = copyFailure(sealed.cid, copies) ?? rehearsalFailure(names, rehearsals);
     const isStanding = isThere && failure === null;
-    const named = naming && await pointName(context, naming, sealed.cid, isStanding);
+    const named = naming && await naming.point(sealed.cid, isStanding);
     report(context, program, sealed, placed, copies, named);
     const fault = failure ?? named?.failure;
     if (fault) throw fault;
@@ -137,4 +138,16 @@ async function fittingTargets(
   const fitted: Fitted[] = [];
   for (const each of targets) fitted.push(await assertFit(context, each, program, choices));
   return fitted;
+}
+
+/** What moves names asks much of the rest, and is loaded for those who give one. */
+async function namePlan(
+  context: CommandContext,
+  name: string | undefined,
+  account: LocalAccount,
+  standings: readonly Standing[],
+): Promise<NamePlan | null> {
+  if (name === undefined) return null;
+  const { planName } = await import("./name_point.ts");
+  return await planName(context, name, account, standings);
 }

@@ -7,7 +7,7 @@ import type { Copy } from "../client/publishing/publish_all.ts";
 import { copiesJson } from "./copies.ts";
 import { type Rehearsal, rehearsalJson } from "./deploy_dry_run.ts";
 import type { CommandContext } from "./command.ts";
-import { type NamePointed, pointedJson, pointedLines } from "./name_point.ts";
+import { type NamePointed, pointedJson, pointedLines } from "./name_pointed.ts";
 import { costLines, type Placed, unpaidLines } from "./deploy_costs.ts";
 
 /** What the owner has signed, and callers may cost it. */

@@ -3,20 +3,22 @@ import type { LocalAccount } from "viem";
 import type { CidText } from "../cid.ts";
 import type { DeployTarget } from "../client/deploy.ts";
 import { noteLabel } from "../client/deployments_file.ts";
-import { asKhachapuriError, type KhachapuriError } from "../errors.ts";
+import { asKhachapuriError } from "../errors.ts";
 import type { CommandContext } from "./command.ts";
-import {
-  type Movable,
-  moveAll,
-  type Moved,
-  movedJson,
-  movedLines,
-  prepareAll,
-} from "./name_move.ts";
+import { type Movable, moveAll, prepareAll } from "./name_move.ts";
+import type { NamePointed } from "./name_pointed.ts";
 import { type Name, nameOf, placesOf, urlsOf } from "./name_places.ts";
 
 /** A name that is to lead to a new deployment. */
 export interface NamePlan {
+  /**
+   * Moves the name.
+   * @param isStanding whether the deployment stands at every provider: else the name stays
+   */
+  point(cid: CidText, isStanding: boolean): Promise<NamePointed>;
+}
+
+interface Planned {
   readonly name: Name;
   readonly urls: readonly string[];
   /** What it leads to before; null for nothing, or where that is not known. */
@@ -24,29 +26,17 @@ export interface NamePlan {
   readonly movables: readonly Movable[];
 }
 
-/** What came of it. */
-export interface NamePointed {
-  name: string;
-  urls: readonly string[];
-  before: CidText | null;
-  moved: readonly Moved[];
-  /** Why it was not moved everywhere; null when it was. */
-  failure: KhachapuriError | null;
-}
-
 /**
  * Finds out whether the account may point the name, wherever that is said.
- * @returns null when no name is wanted
  * @throws KhachapuriError `invalid_name`; `access_denied` when it is somebody else's; why a place
  *   can't be asked
  */
 export async function planName(
   context: CommandContext,
-  text: string | undefined,
+  text: string,
   account: LocalAccount,
   targets: readonly DeployTarget[],
-): Promise<NamePlan | null> {
-  if (text === undefined) return null;
+): Promise<NamePlan> {
   context.out.progress(`asking for the name ${text}`);
   const providers = targets.map(({ record: { name, address, webDomain }, chainId, escrow }) => {
     return { name, address, webDomain, chainId, escrow };
@@ -57,16 +47,13 @@ export async function planName(
   // Only told: that it can't be read now is no reason not to move it.
   const states = await Promise.all(places.map((place) => place.look().catch(() => null)));
   const before = states.find((state) => state?.cid)?.cid ?? null;
-  return { name, urls: urlsOf(name, providers), before, movables };
+  const planned = { name, urls: urlsOf(name, providers), before, movables };
+  return { point: (cid, isStanding) => pointName(context, planned, cid, isStanding) };
 }
 
-/**
- * Moves the name.
- * @param isStanding whether the deployment stands at every provider: else the name stays
- */
-export async function pointName(
+async function pointName(
   { home, out }: CommandContext,
-  plan: NamePlan,
+  plan: Planned,
   cid: CidText,
   isStanding: boolean,
 ): Promise<NamePointed> {
@@ -87,19 +74,4 @@ export async function pointName(
     const hints = [...error.hints, `try again: khachapuri name set ${text} ${cid}`];
     return { ...pointed, moved: [], failure: error.toldWith({ message, hints }) };
   }
-}
-
-/** For `--json`. */
-export function pointedJson({ name, urls, before, moved, failure }: NamePointed) {
-  return { name, urls, before, places: movedJson(moved), error: failure?.code ?? null };
-}
-
-/** What is told of it, and of what it led to before. */
-export function pointedLines({ name, before, moved }: NamePointed, cid: CidText): string[] {
-  if (moved.length === 0) return [];
-  const left = before === null || before === cid ? [] : [
-    `before      ${before} ends its calls, and still answers at its cid`,
-    `back again  khachapuri rollback ${name}`,
-  ];
-  return [...movedLines(moved), ...left];
 }

@@ -3,6 +3,7 @@
  * is public for ever once it is published, so a mistake here cannot be taken back; and whoever is
  * warned for nothing stops reading, so each rule wants what hardly anything else looks like.
  */
+import { Buffer } from "node:buffer";
 import type { ProgramFile } from "../spec/pack.ts";
 
 export interface FoundSecret {
@@ -23,9 +24,12 @@ export function findSecrets(files: readonly ProgramFile[]): FoundSecret[] {
   });
 }
 
-/** Octets as characters: what is looked for is ASCII. */
-function beginning(bytes: Uint8Array): string {
-  return new TextDecoder("latin1").decode(bytes.subarray(0, READ_BYTES));
+/**
+ * Octets as characters of the same number. TextDecoder's "latin1" is windows-1252, whose characters
+ * take two octets each, and all of it takes three times as long to look through.
+ */
+function beginning({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): string {
+  return Buffer.from(buffer, byteOffset, Math.min(length, READ_BYTES)).toString("latin1");
 }
 
 /**
@@ -91,8 +95,8 @@ const FILES: readonly Rule[] = [
   { name: /(^|\/)id_(rsa|dsa|ecdsa|ed25519|xmss)(_sk)?(\.bak|\.old)?$/, why: "an SSH key" },
   { name: /(^|\/)\.gnupg\//, why: "of a .gnupg folder" },
   { name: /(^|\/)(secring\.gpg|private-keys-v1\.d\/[^/]+)$/, why: "a GPG key" },
-  // An OpenPGP secret key's packet, and a DER key's version, as windows-1252 has their octets.
-  { name: /\.(gpg|pgp|key)$/i, holds: /^[\u201d\u2022\u2014\xc5]/, why: "a GPG key" },
+  // An OpenPGP secret key's packet, and a DER key's version.
+  { name: /\.(gpg|pgp|key)$/i, holds: /^[\x94\x95\x97\xc5]/, why: "a GPG key" },
   {
     name: /\.(key|der|pem|p8|pk8)$/i,
     // deno-lint-ignore no-control-regex -- the tags and the version are octets

@@ -2,7 +2,7 @@
  * A program's folder as one file. Packing is deterministic: the same files with the same executable
  * bits, links and empty folders give the same bytes, and so the same cid, on every machine.
  */
-import { type Zippable, type ZippableFile, zipSync } from "fflate";
+import { deflateSync, type Zippable, type ZippableFile, zipSync } from "fflate";
 import { join } from "node:path";
 import { KhachapuriError } from "../errors.ts";
 import { PROGRAM_ZIP_BYTES_MAX } from "../limits.ts";
@@ -18,6 +18,12 @@ const MODE_FOLDER = 0o040755;
 const OS_UNIX = 3;
 /** fflate writes local time, so the date is a local one: the first that a zip can hold. */
 const EPOCH = new Date(1980, 0, 1);
+
+/** From this size on samples of a file say whether it is deflated. */
+const SAMPLED_BYTES = 1024 * 1024;
+/** Of each piece of a large file the beginning is such a sample. */
+const PIECE_BYTES = 64 * 1024;
+const SAMPLE_BYTES = 4 * 1024;
 
 /** An entry with what it holds. */
 export interface ProgramFile extends PackedEntry {
@@ -88,5 +94,22 @@ export async function zipProgram(files: readonly ProgramFile[]): Promise<Uint8Ar
 function zippable({ kind, executable, bytes }: ProgramFile): ZippableFile {
   if (kind === "link") return [bytes, { level: 0, attrs: MODE_LINK * 0x10000 }];
   if (kind === "folder") return [bytes, { level: 0, attrs: MODE_FOLDER * 0x10000 }];
-  return [bytes, { attrs: (executable ? MODE_EXECUTABLE : MODE_PLAIN) * 0x10000 }];
+  const attrs = (executable ? MODE_EXECUTABLE : MODE_PLAIN) * 0x10000;
+  return [bytes, isShrinking(bytes) ? { attrs } : { attrs, level: 0 }];
+}
+
+/**
+ * Whether a file is worth deflating. Large ones that are compressed already would take a deploy
+ * longer than all else of the packing, to become no smaller; where only a hundredth of one shrinks
+ * it is deflated all the same. The bytes alone decide, as the cid must be the same everywhere.
+ */
+function isShrinking(bytes: Uint8Array): boolean {
+  if (bytes.length < SAMPLED_BYTES) return true;
+  const pieces = Math.floor(bytes.length / PIECE_BYTES);
+  const samples = new Uint8Array(pieces * SAMPLE_BYTES);
+  for (let piece = 0; piece < pieces; piece++) {
+    const at = piece * PIECE_BYTES;
+    samples.set(bytes.subarray(at, at + SAMPLE_BYTES), piece * SAMPLE_BYTES);
+  }
+  return deflateSync(samples).length < samples.length;
 }

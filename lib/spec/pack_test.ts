@@ -5,6 +5,7 @@ import { PROGRAM_ENTRIES_MAX } from "../limits.ts";
 import { unpackProgram } from "./unpack.ts";
 import { packProgram } from "./pack.ts";
 import { listProgram } from "./program_listing.ts";
+import { readZip } from "./zip_reader.ts";
 
 /** A folder as `npm install` leaves it, made in the order that is asked for. */
 async function npmProgram(dir: string, isBackwards = false): Promise<void> {
@@ -127,5 +128,43 @@ Deno.test("folders count among the files that a program may have, as they do whe
     await assert.rejects(packProgram(dir), { message: /more than 10000 files and folders/ });
   } finally {
     await Deno.remove(dir, { recursive: true });
+  }
+});
+
+/** What no compression makes smaller. */
+function noise(bytes: number): Uint8Array {
+  const noise = new Uint8Array(bytes);
+  for (let at = 0; at < bytes; at += 65_536) {
+    crypto.getRandomValues(noise.subarray(at, at + 65_536));
+  }
+  return noise;
+}
+
+Deno.test("a large file is deflated unless nothing of it becomes smaller", async () => {
+  await using folder = await makeFolder();
+  const program = join(folder.dir, "program");
+  await Deno.mkdir(program);
+  const mixed = noise(3_000_000);
+  mixed.fill(0, 1_500_000, 1_700_000);
+  const files = {
+    large: noise(3_000_000),
+    mixed,
+    small: noise(100_000),
+    text: new TextEncoder().encode("khachapuri\n".repeat(200_000)),
+  };
+  for (const [name, bytes] of Object.entries(files)) {
+    await Deno.writeFile(join(program, name), bytes);
+  }
+  const zip = await packProgram(program);
+  const methods = (await readZip(zip)).map(({ path, method }) => [path, method]);
+  assert.deepEqual(methods, [
+    ["large", "stored"],
+    ["mixed", "deflated"],
+    ["small", "deflated"],
+    ["text", "deflated"],
+  ]);
+  await unpackProgram(zip, join(folder.dir, "out"));
+  for (const [name, bytes] of Object.entries(files)) {
+    assert.deepEqual(await Deno.readFile(join(folder.dir, "out", name)), bytes, name);
   }
 });

@@ -51,7 +51,7 @@ function parse(spelled: string): OutsideName | null {
   let text: string;
   try {
     text = decodeURIComponent(spelled).replace(/\.$/, "").toLowerCase();
-    if (text.endsWith(".eth")) return { kind: "ens", name: normalized(unicode(text)) };
+    if (text.endsWith(".eth")) return { kind: "ens", name: parseName(unicode(text)).text };
   } catch {
     return null;
   }
@@ -62,12 +62,6 @@ function parse(spelled: string): OutsideName | null {
   const isDomain = labels.length > 1 && name.length <= DOMAIN_CHARACTERS_MAX &&
     labels.every((label) => LABEL.test(label)) && /^[a-z]/.test(last) && !NO_DOMAINS.has(last);
   return isDomain ? { kind: "dnslink", name } : null;
-}
-
-/** What is plain has one spelling, and need not go through the tables of all scripts. */
-function normalized(name: string): string {
-  const isPlain = name.split(".").every((label) => LABEL.test(label) && !/^..--/.test(label));
-  return isPlain ? name : parseName(name).text;
 }
 
 /** Browsers spell hosts in ASCII, and ENS knows no such spelling. */
