@@ -8,7 +8,7 @@ import { type Market, startMarket } from "../worlds/market.ts";
 import { answering, playNameServer, txt } from "../worlds/naming/name_server.ts";
 import { NAME, openOwnersHome } from "../worlds/owners_home.ts";
 
-const PLACE = ["--provider", NAME, "--accept-terms", "--no-push"];
+const PLACE = ["--provider", NAME, "--accept-terms"];
 const FLAGS = [...PLACE, "--json"];
 
 type Owner = Awaited<ReturnType<typeof openOwnersHome>>;
