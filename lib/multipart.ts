@@ -13,6 +13,8 @@ export interface Multipart {
   contentType: string;
   bytes: number;
   parts: Iterable<Uint8Array>;
+  /** How many of the file's bytes are among the first `sent` of all. */
+  ofFile(sent: number): number;
 }
 
 /**
@@ -42,6 +44,7 @@ export function multipart(
         yield after;
       },
     },
+    ofFile: (sent) => Math.min(Math.max(sent - before.length, 0), file.bytes),
   };
 }
 

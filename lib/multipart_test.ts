@@ -19,4 +19,7 @@ Deno.test("a form reads as the platform reads forms, and has the size that it sa
   const got = read.get("file") as File;
   assert.deepEqual([got.name, got.type], ["a.car", "application/vnd.ipld.car"]);
   assert.deepEqual(await got.bytes(), file);
+  const head = [...form.parts][0]!.length;
+  const sent = [0, head, head + 1, head + file.length, form.bytes];
+  assert.deepEqual(sent.map(form.ofFile), [0, 0, 1, file.length, file.length]);
 });

@@ -9,3 +9,8 @@ export function isThisMachine(url: URL): boolean {
 export function isConfidential(url: URL): boolean {
   return url.protocol === "https:" || (url.protocol === "http:" && isThisMachine(url));
 }
+
+/** Whether `url` holds no secret: no user or password, and no query, which may be a token. */
+export function isBare({ username, password, search }: URL): boolean {
+  return username === "" && password === "" && search === "";
+}

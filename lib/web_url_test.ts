@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isConfidential } from "./web_url.ts";
+import { isBare, isConfidential } from "./web_url.ts";
 
 Deno.test("isConfidential() takes https and this machine, nothing that a name server decides", () => {
   const cases: [string, boolean][] = [
@@ -15,4 +15,11 @@ Deno.test("isConfidential() takes https and this machine, nothing that a name se
     ["ftp://localhost", false],
   ];
   for (const [url, expected] of cases) assert.equal(isConfidential(new URL(url)), expected, url);
+});
+
+Deno.test("isBare() takes no URL in which a secret may stand", () => {
+  const isBareUrl = (url: string) => isBare(new URL(url));
+  assert.ok(["https://a.example", "https://a.example/psa/", "http://[::1]:80"].every(isBareUrl));
+  const secret = ["https://u:p@a.example", "https://u@a.example", "https://:p@a.example"];
+  assert.ok(![...secret, "https://a.example/?token=x"].some(isBareUrl));
 });

@@ -2,13 +2,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { assignName } from "../lib/chain/registry.ts";
+import { readDeployments } from "../lib/client/deployments_file.ts";
 import { writeKeyFile } from "../lib/spec/keys.ts";
+import { PRICE } from "../worlds/chain/escrow_chain.ts";
 import { privateKeyOf } from "../worlds/chain/people.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { answering, playNameServer, txt } from "../worlds/naming/name_server.ts";
 import { NAME, openOwnersHome } from "../worlds/owners_home.ts";
 
-const PLACE = ["--provider", NAME, "--accept-terms", "--no-push"];
+const PLACE = ["--provider", NAME, "--accept-terms"];
 const FLAGS = [...PLACE, "--json"];
 
 type Owner = Awaited<ReturnType<typeof openOwnersHome>>;
@@ -30,6 +32,22 @@ async function deployAs(owner: Owner, text: string, name: string) {
 
 async function answerAt({ provider }: Market, path: string): Promise<string> {
   return await (await fetch(`${provider.url}/${path}`)).text();
+}
+
+/** Stands before the provider, and does something before it passes a request on. */
+function startRelay({ provider }: Market, before: (url: URL) => Promise<void>) {
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async (request) => {
+      const url = new URL(request.url);
+      await before(url);
+      const { method, headers } = request;
+      const body = method === "GET" || method === "HEAD" ? null : await request.bytes();
+      return await fetch(provider.url + url.pathname + url.search, { method, headers, body });
+    },
+  );
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  return { url, [Symbol.asyncDispose]: () => server.shutdown() };
 }
 
 Deno.test("a label leads to what was deployed under it last, and back", async () => {
@@ -100,6 +118,53 @@ Deno.test("a name that can't be had is refused before anything is signed or publ
   }
   assert.equal(await Deno.readTextFile(join(owner.dir, "deployments.json")), before);
   assert.equal(await answerAt(market, "blog/"), "one\n");
+});
+
+Deno.test("a deployment that would be refused leaves its name where it was, and says so", async () => {
+  await using market = await startMarket();
+  await using owner = await openOwnersHome(market);
+  const one = await deployAs(owner, "one", "blog");
+  assert.equal(await answerAt(market, "blog/"), "one\n");
+  // Dearer than its record on the chain says, by which the next permit is signed.
+  await market.restart({ price: String(2n * PRICE), keepPrice: 3_600 });
+  await owner.register();
+  const dir = await programSaying(owner, "two");
+  const refused = await owner.run(["deploy", dir, ...FLAGS, "--name", "blog"]);
+  assert.equal(refused.code, 5, refused.err);
+  assert.match(refused.err, /^a call at paolo\.khachapuri would be refused: /m);
+  const two = (await readDeployments(owner.dir)).at(-1)!.cid;
+  assert.notEqual(two, one.json.cid);
+  const told = `blog was not moved; once it stands: khachapuri name set blog ${two}`;
+  assert.ok(refused.err.includes(told), refused.err);
+  const shown = await owner.run(["name", "show", "blog", "--json"]);
+  assert.equal(shown.json.places[0].cid, one.json.cid);
+  assert.equal(await answerAt(market, "blog/"), "one\n");
+});
+
+Deno.test("what was before a name of ENS moved is stopped once callers come to it no more", async () => {
+  let aheadMs = 0;
+  await using market = await startMarket({ now: () => Date.now() + aheadMs });
+  const { chain, registry, accounts } = market;
+  await assignName(chain, accounts.deployer, registry, "blog.eth", accounts.owner.address);
+  await using owner = await openOwnersHome(market);
+  const answersMeanwhile: string[] = [];
+  await using relay = startRelay(market, async ({ pathname }) => {
+    if (pathname !== "/names/blog.eth") return;
+    answersMeanwhile.push(await answerAt(market, "blog.eth/"));
+    // Then as long as it believes what it has looked up is over.
+    if (answersMeanwhile.length === 2) aheadMs = 61_000;
+  });
+  await owner.register({ webDomain: relay.url });
+  const one = await deployAs(owner, "one", "blog.eth");
+  assert.equal(await answerAt(market, "blog.eth/"), "one\n");
+  await Deno.writeTextFile(join(owner.dir, "one", "main"), "#!/bin/sh\necho two\n");
+  const again = await owner.run(["redeploy", "blog.eth", "--stop-old"]);
+  assert.equal(again.code, 0, again.err);
+  assert.match(again.err, new RegExp(`^stopped ${one.json.cid}`, "m"));
+  assert.deepEqual(answersMeanwhile.slice(0, 2), ["one\n", "one\n"]);
+  assert.ok(answersMeanwhile.every((answer) => /^(one|two)\n$/.test(answer)), "none was refused");
+  assert.equal(await answerAt(market, "blog.eth/"), "two\n");
+  assert.equal((await market.call(one.json.cid)).status, 410);
 });
 
 Deno.test("a name of ENS leads to what was deployed under it, at the provider too", async () => {

@@ -12,12 +12,13 @@ import type { Market } from "../worlds/market.ts";
 import {
   announce,
   answerOf,
+  deployHello,
+  HELLO,
   NAME,
   openNamedMarket,
   openPersonsHome,
 } from "../worlds/named_market.ts";
 
-const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 const HOUR = 3_600;
 const DEARER = { price: String(2n * PRICE), keepPrice: HOUR };
 
@@ -30,12 +31,7 @@ Deno.test("a deployment goes on at its price until the end that was promised", a
   await using market = await openNamedMarket();
   await announce(market);
   await using owner = await openPersonsHome(market, "owner");
-  const program = join(owner.dir, "hello");
-  await Deno.mkdir(program);
-  await Deno.writeTextFile(join(program, "main"), HELLO.files.main, { mode: 0o755 });
-  const deployed = await owner.run("deploy", program, "--provider", NAME, "--accept-terms");
-  assert.equal(deployed.code, 0, deployed.err);
-  const cid = deployed.out.split("\n")[0]!;
+  const cid = await deployHello(owner);
   const [own] = await readDeployments(owner.dir);
   const spec = await market.spec(HELLO);
   const other = await market.publishSpec(spec);

@@ -46,6 +46,7 @@ async function largeProgram(dir: string): Promise<string> {
 }
 
 Deno.test("a program is deployed and called with neither a node nor a gateway", async () => {
+  // Nor is what it keeps shown to anybody: the owner asks for it as the owner.
   await using market = await startMarket({ settings: { ipfs: { public: false } } });
   await using owner = await openBareHome(market);
   const deployed = await owner.run(["deploy", hello, ...FLAGS, "--json"]);
@@ -93,7 +94,7 @@ Deno.test("what was pushed is read back off the provider's own gateway, and can 
 });
 
 Deno.test("an owner that allowed nothing is told what to do before anything is signed", async () => {
-  await using market = await startMarket({ settings: { ipfs: { public: false } }, credits: 1n });
+  await using market = await startMarket({ credits: 1n });
   await using owner = await openBareHome(market);
   assert.equal((await owner.run(["deploy", hello, ...FLAGS])).code, 0);
   const [row] = (await owner.run(["deployments", "--json"])).json.deployments;
@@ -110,7 +111,7 @@ Deno.test("an owner that allowed nothing is told what to do before anything is s
 });
 
 Deno.test("a push whose connection breaks goes on from where it was", async () => {
-  await using market = await startMarket({ settings: { ipfs: { public: false } } });
+  await using market = await startMarket();
   await using owner = await openBareHome(market);
   await using relay = startCuttingRelay(market.provider.url, [2_500_000, 800_000]);
   await owner.register({ webDomain: relay.url });
@@ -122,7 +123,7 @@ Deno.test("a push whose connection breaks goes on from where it was", async () =
 });
 
 Deno.test("copies go to several places, each is read back, and one that fails is told and retried", async () => {
-  await using market = await startMarket({ settings: { ipfs: { public: false } } });
+  await using market = await startMarket();
   await using owner = await openOwnersHome(market);
   const { gateway } = market;
   await using pinata = startPinata({ jwt: JWT, gateway });
@@ -152,7 +153,7 @@ Deno.test("copies go to several places, each is read back, and one that fails is
 });
 
 Deno.test("what was written to a folder is published from there, to a provider and to a node", async () => {
-  await using market = await startMarket({ settings: { ipfs: { public: false } } });
+  await using market = await startMarket();
   await using owner = await openBareHome(market);
   const dir = join(owner.dir, "cars");
   const written = await owner.run(["deploy", hello, ...FLAGS, "--out", dir, "--json"]);

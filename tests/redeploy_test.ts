@@ -32,7 +32,7 @@ Deno.test("a folder is deployed again by its flags, and five deployments are tol
   let first = "";
 
   await t.step("with the flags in khachapuri.json, which are told", async () => {
-    const flags = { providers: [NAME], memory: 64, envNames: ["TOKEN"], noPush: true };
+    const flags = { providers: [NAME], memory: 64, envNames: ["TOKEN"] };
     await fileFlags({ ...flags, env: { TOKEN: "x" } });
     const secret = await owner.run(["deploy", dir, "--accept-terms"]);
     assert.equal(secret.code, 3);

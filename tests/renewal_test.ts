@@ -1,6 +1,5 @@
 /** A deployment outlives the permit that it was made with: taken back, or too cheap by now. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import type { LocalAccount } from "viem";
 import { allow, readAllowance, readConsumed } from "../lib/chain/escrow.ts";
 import { readDeployments } from "../lib/client/deployments_file.ts";
@@ -14,12 +13,13 @@ import type { Market } from "../worlds/market.ts";
 import {
   announce,
   answerOf,
+  deployHello,
+  HELLO,
   NAME,
   openNamedMarket,
   openPersonsHome,
 } from "../worlds/named_market.ts";
 
-const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 const WINDOW_SECONDS = 120n;
 /** A run, and the time that the debts at hand take twice over. */
 const SLACK_SECONDS = 60n;
@@ -34,12 +34,7 @@ Deno.test("a deployment goes on at its URL after its owner took the permits back
   await using market = await openNamedMarket();
   await announce(market);
   await using owner = await openPersonsHome(market, "owner");
-  const program = join(owner.dir, "hello");
-  await Deno.mkdir(program);
-  await Deno.writeTextFile(join(program, "main"), HELLO.files.main, { mode: 0o755 });
-  const deployed = await owner.run("deploy", program, "--provider", NAME, "--accept-terms");
-  assert.equal(deployed.code, 0, deployed.err);
-  const cid = deployed.out.split("\n")[0]!;
+  const cid = await deployHello(owner);
   const needs = async () => {
     const { json, err } = await owner.run("deployments", "--json");
     assert.ok(json.deployments, err);

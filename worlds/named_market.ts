@@ -1,12 +1,15 @@
 /** A market whose provider has a name on chain, and whose clocks a test sets forward. */
+import { join } from "node:path";
 import { termsHash } from "../lib/spec/terms.ts";
 import { passTime } from "./chain/anvil_calls.ts";
 import { nameProvider, PRICE } from "./chain/escrow_chain.ts";
 import { privateKeyOf } from "./chain/people.ts";
-import { chainConfig, openHome } from "./home.ts";
+import { chainConfig, type Home, openHome } from "./home.ts";
 import { type Market, startMarket, TERMS } from "./market.ts";
 
 export const NAME = "paolo.khachapuri";
+
+export const HELLO = { files: { main: "#!/bin/sh\necho hello\n" } };
 
 /** Settles often enough for permits to be good until two minutes before their epoch ends. */
 const BATCH = { mode: "batch", intervalSeconds: 40, pollMs: 50 };
@@ -46,6 +49,16 @@ export function openPersonsHome(market: Market, person: "owner" | "payer") {
     kubo: { url: gateway.kuboUrl },
   };
   return openHome(config, { "keys.json": privateKeyOf(accounts[person]) });
+}
+
+/** Deploys to that provider a program that says hello, from its folder in this home. */
+export async function deployHello(owner: Home): Promise<string> {
+  const dir = join(owner.dir, "hello");
+  await Deno.mkdir(dir);
+  await Deno.writeTextFile(join(dir, "main"), HELLO.files.main, { mode: 0o755 });
+  const deployed = await owner.run("deploy", dir, "--provider", NAME, "--accept-terms");
+  if (deployed.code !== 0) throw new Error(deployed.err);
+  return deployed.out.split("\n")[0]!;
 }
 
 /** What a call is answered: the body of a 200, or status, message and hints. */

@@ -11,6 +11,7 @@ import type { PublishEntry } from "../config_publish.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { Kubo } from "../ipfs/publish.ts";
 import { pause } from "../pause.ts";
+import { isBare } from "../web_url.ts";
 import type { CommandContext } from "./command.ts";
 import { flagUrl } from "./context.ts";
 import type { PublishingFlags } from "./publishing_flags.ts";
@@ -67,9 +68,9 @@ function placesOf(
   const listed = <Kind extends PublishEntry["kind"]>(kind: Kind) =>
     config.publish.filter((entry): entry is Entry<Kind> => entry.kind === kind);
   const [listedPinata = null] = listed("pinata");
-  const named = flags.pin.map((url) => {
-    const known = listed("pinning").find((entry) => entry.url === url);
-    return known ?? { url: flagUrl("--pin", url) };
+  const named = flags.pin.map((given) => {
+    const url = pinUrl(given);
+    return listed("pinning").find((entry) => entry.url === url) ?? { url };
   });
   const main = config.kubo && (withConfigured || context.flags.kubo) ? [config.kubo] : [];
   if (!withConfigured) {
@@ -78,6 +79,22 @@ function placesOf(
   const kubos = [...main, ...listed("kubo").filter(({ url }) => url !== config.kubo?.url)];
   const pins = [...named, ...listed("pinning").filter((entry) => !flags.pin.includes(entry.url))];
   return { kubos, pinata: flags.pinata ? listedPinata ?? {} : listedPinata, pins };
+}
+
+/**
+ * A deployment's flags are kept for the next one, and told: no secret stands in them.
+ * @throws KhachapuriError `usage`
+ */
+function pinUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || isBare(url)) return flagUrl("--pin", text);
+  const place = `${url.origin}${url.pathname}`;
+  throw new KhachapuriError("usage", `--pin has a user, a password or a query beside ${place}`, {
+    hints: [
+      `give --pin ${place}, and the service's token in ${PIN_VARIABLE}`,
+      'or in a tokenFile under "publish" in config.json',
+    ],
+  });
 }
 
 async function pinataOf(

@@ -112,6 +112,7 @@ async function initUser(context: CommandContext): Promise<void> {
       "  send USDC and a little of the chain's coin to the address",
       "  khachapuri deposit AMOUNT",
       "  khachapuri allow NAME --credits N",
+      "  khachapuri deploy DIR --provider NAME",
     ]),
   ]);
 }

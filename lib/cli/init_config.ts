@@ -5,7 +5,7 @@ import { parseUsdc } from "../chain/usdc.ts";
 import { type ConfigJson, parseConfig } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { timeText } from "../time_text.ts";
-import { isConfidential } from "../web_url.ts";
+import { isBare, isConfidential } from "../web_url.ts";
 import type { CommandContext } from "./command.ts";
 import { namedContracts } from "./context.ts";
 import { deadlineOf } from "./parties.ts";
@@ -130,8 +130,8 @@ function keepTimeOf(text: string, flag: string): string | number {
 /** @throws KhachapuriError `usage` unless it is https, or http to this machine */
 function checkedDomain(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
-  const isBare = url?.username === "" && url.search === "" && url.hash === "";
-  if (isBare && isConfidential(url)) return url.href.replace(/\/$/, "");
+  const isPlace = url !== null && isBare(url) && url.hash === "";
+  if (isPlace && isConfidential(url)) return url.href.replace(/\/$/, "");
   throw new KhachapuriError("usage", `--domain is not an https URL: ${text}`, {
     hints: ["callers send permits, which are as good as money, over https only"],
   });

@@ -179,11 +179,12 @@ async function report(
   ]);
 }
 
-/** The step of naming what no flag gave. */
-function missingPlaces(home: string, { rpc, gateways = [] }: ConfigJson): string[] {
+/** The step of naming what no flag gave. Owners push what they deploy, unless that is off. */
+function missingPlaces(home: string, { rpc, gateways = [], provider }: ConfigJson): string[] {
+  const isFetching = provider?.ipfs?.push === false;
   const flags = [
     ...(rpc === undefined ? ["--rpc URL"] : []),
-    ...(gateways.length === 0 ? ["--gateway URL"] : []),
+    ...(isFetching && gateways.length === 0 ? ["--gateway URL"] : []),
   ];
   return flags.length === 0 ? [] : [`  khachapuri init --home ${home} ${flags.join(" ")}`];
 }

@@ -37,6 +37,34 @@ Deno.test("init makes a key file for its user alone and keeps the flags as confi
   });
 });
 
+Deno.test("init tells what comes next: no gateway or node is among it where programs are pushed", async () => {
+  const next = async (...args: string[]) => {
+    const world = fakeWorld(["init", ...args]);
+    assert.equal(await runCli(world), 0);
+    const lines = world.stdoutText().trimEnd().split("\n");
+    return lines.slice(lines.indexOf("next:") + 1).map((line) => line.trim());
+  };
+  await withHome(async (home) => {
+    assert.deepEqual(await next("--home", home), [
+      "khachapuri init --rpc URL",
+      "send USDC and a little of the chain's coin to the address",
+      "khachapuri deposit AMOUNT",
+      "khachapuri allow NAME --credits N",
+      "khachapuri deploy DIR --provider NAME",
+    ]);
+  });
+  await withHome(async (home) => {
+    const [first] = await next("--home", home, ...PROVIDER, "1", "--address", COLD);
+    assert.equal(first, `khachapuri init --home ${home} --rpc URL`);
+  });
+  await withHome(async (home) => {
+    const rpc = ["--rpc", "http://127.0.0.1:8545"];
+    const lines = await next("--home", home, ...PROVIDER, "1", "--address", COLD, ...rpc);
+    assert.match(lines[0]!, /^make .*terms\.txt your own/);
+    assert.doesNotMatch(lines.join("\n"), /gateway|kubo/);
+  });
+});
+
 Deno.test("init records every --rpc, and a configuration lists one or more", async () => {
   await withHome(async (home) => {
     const urls = ["https://a.example/key", "https://b.example"];

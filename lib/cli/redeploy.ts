@@ -7,13 +7,16 @@ import {
   readDeployments,
   requireDeployment,
 } from "../client/deployments_file.ts";
+import { nameLeaves } from "../client/name_left.ts";
 import { KhachapuriError } from "../errors.ts";
+import { pause } from "../pause.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { deploy } from "./deploy.ts";
 import { OPTIONS } from "./deploy_flags.ts";
 import { filledFrom, flagsText } from "./flag_layers.ts";
 import { deploymentReference } from "./own_deployment.ts";
+import { presentDomain } from "./present_provider.ts";
 import { stopDeployment } from "./stop.ts";
 
 export const redeploy = defineCommand({
@@ -25,7 +28,7 @@ export const redeploy = defineCommand({
     "Values of --env are not kept: they are given again, or stand in --env-file, which is read " +
     "again.",
     "The old deployment goes on, at its own URL and at your expense, until you stop it; with " +
-    "--stop-old that is done once the new one stands.",
+    "--stop-old that is done once the new one stands, and its name leads there at each provider.",
   ],
   examples: [
     "redeploy",
@@ -51,14 +54,18 @@ export const redeploy = defineCommand({
     const options = filledFrom(OPTIONS, typed, flags);
     out.note(`again as ${described(old)}: ${flagsText(OPTIONS, options, typed)}`);
     const before = new Set((await readDeployments(home)).map(({ cid }) => cid));
+    let made: OwnDeployment | undefined;
     try {
       await deploy.run(context, { options, positionals: [dir], raw: [] });
     } finally {
       // One that failed half-way, too: whatever comes after it then ends all that were before it.
-      const made = (await readDeployments(home)).findLast(({ cid }) => !before.has(cid));
+      made = (await readDeployments(home)).findLast(({ cid }) => !before.has(cid));
       if (made) await noteReplaces(home, made.cid, old.cid);
     }
-    await leave(context, old, isStopping);
+    const left = (await lineOf(home, old)).filter(isRunning);
+    if (!isStopping) return tellOf(context, left);
+    if (made?.label !== undefined) await untilLeft(context, made.label, left);
+    await stopAll(context, left);
   },
 });
 
@@ -98,22 +105,47 @@ function notedOf({ cid, program: { dir }, flags }: OwnDeployment) {
   });
 }
 
-/** Stops what was replaced, or says how. */
-async function leave(
-  context: CommandContext,
-  old: OwnDeployment,
-  isStopping: boolean,
-): Promise<void> {
-  const { out, home } = context;
-  for (const each of (await lineOf(home, old)).filter(isRunning)) {
-    if (!isStopping) {
-      out.note(`goes on, at your expense: ${described(each)}: khachapuri stop ${each.cid}`);
-      continue;
-    }
-    const providers = each.providers.filter(({ stoppedAt }) => stoppedAt === undefined);
-    await stopDeployment(context, { ...each, providers });
-    out.note(`stopped ${described({ ...each, providers })}`);
+/** Says how what was replaced is stopped. */
+function tellOf({ out }: CommandContext, left: readonly OwnDeployment[]): void {
+  for (const each of left) {
+    out.note(`goes on, at your expense: ${described(each)}: khachapuri stop ${each.cid}`);
   }
+}
+
+/**
+ * Callers of a moved name come to what was before for as long as a provider believes what it knew.
+ * @throws KhachapuriError `name_unavailable` when that takes too long
+ */
+async function untilLeft(
+  context: CommandContext,
+  name: string,
+  left: readonly OwnDeployment[],
+): Promise<void> {
+  const cids = new Set(left.map(({ cid }) => cid));
+  const stops = [...cids].map((cid) => `khachapuri stop ${cid}`).join(" && ");
+  const world = { now: () => performance.now(), wait: pause };
+  for (const provider of new Set(left.flatMap((each) => atNow(each).map(({ name }) => name)))) {
+    context.out.progress(`waiting until ${provider} knows where ${name} leads`);
+    const webDomain = await presentDomain(context, provider);
+    if (await nameLeaves(webDomain, name, cids, world)) continue;
+    const message = `${name} still leads to what was before at ${provider}: nothing was stopped`;
+    throw new KhachapuriError("name_unavailable", message, {
+      hints: [`see khachapuri name show ${name}; once it leads to the new one: ${stops}`],
+    });
+  }
+}
+
+async function stopAll(context: CommandContext, left: readonly OwnDeployment[]): Promise<void> {
+  for (const each of left) {
+    const running = { ...each, providers: atNow(each) };
+    await stopDeployment(context, running);
+    context.out.note(`stopped ${described(running)}`);
+  }
+}
+
+/** The providers at which it was not stopped. */
+function atNow({ providers }: OwnDeployment) {
+  return providers.filter(({ stoppedAt }) => stoppedAt === undefined);
 }
 
 /** A deployment, and those in whose place it was made, one after the other. */

@@ -22,7 +22,7 @@ export interface Kubo {
 
 export interface PublishOptions {
   kubo: Kubo;
-  /** Called with all bytes that have gone out so far. */
+  /** Called with the bytes of the dag's CAR that have gone out so far. */
   onSent?: ((bytes: number) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -58,7 +58,7 @@ async function send(
   url: URL,
   { kubo, onSent, signal }: PublishOptions,
 ): Promise<UploadAnswer> {
-  const { contentType, ...body } = multipart({}, {
+  const { contentType, ofFile, ...body } = multipart({}, {
     field: "file",
     name: `${formatCid(dag.root)}.car`,
     contentType: "application/octet-stream",
@@ -73,7 +73,7 @@ async function send(
         "content-type": contentType,
         ...(kubo.token === undefined ? {} : { authorization: `Bearer ${kubo.token}` }),
       },
-      body: { ...body, onSent },
+      body: { ...body, onSent: (sent) => onSent?.(ofFile(sent)) },
       answerBytesMax: KUBO_ANSWER_BYTES_MAX,
       signal,
     });

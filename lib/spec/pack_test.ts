@@ -118,13 +118,13 @@ Deno.test("folders count among the files that a program may have, as they do whe
     const perFolder = 99;
     const folders = PROGRAM_ENTRIES_MAX / (perFolder + 1);
     for (let folder = 0; folder < folders; folder++) {
-      Deno.mkdirSync(join(dir, `f${folder}`));
+      await Deno.mkdir(join(dir, `f${folder}`));
       for (let file = 0; file < perFolder; file++) {
-        Deno.writeTextFileSync(join(dir, `f${folder}`, `${file}`), "");
+        await Deno.writeTextFile(join(dir, `f${folder}`, `${file}`), "");
       }
     }
     await packProgram(dir);
-    Deno.writeTextFileSync(join(dir, "one-more"), "");
+    await Deno.writeTextFile(join(dir, "one-more"), "");
     await assert.rejects(packProgram(dir), { message: /more than 10000 files and folders/ });
   } finally {
     await Deno.remove(dir, { recursive: true });

@@ -8,6 +8,7 @@ import { EXPECTATIONS, METHODS, ONE_ZERO, PIPELINES } from "./cases/connections.
 import { FIELDS } from "./cases/fields.ts";
 import { HOST } from "./cases/host.ts";
 import { LENGTHS } from "./cases/lengths.ts";
+import { OWN_PATHS } from "./cases/own_paths.ts";
 import { REQUEST_LINE } from "./cases/request_line.ts";
 
 export const CHAPTERS: readonly Chapter[] = [
@@ -24,4 +25,5 @@ export const CHAPTERS: readonly Chapter[] = [
   BREAKS,
   EARLY,
   ANSWERS,
+  OWN_PATHS,
 ];

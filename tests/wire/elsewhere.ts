@@ -57,4 +57,55 @@ export const ELSEWHERE: readonly Elsewhere[] = [
     file: "lib/provider/wire/switching_test.ts",
     test: "real WebSockets talk, without TLS and with it",
   },
+  {
+    rule:
+      "A signed CAR at `POST /ipfs` is 201 when it is kept, 200 when it was, and says until when",
+    source: "RFC 9110 15.3.2",
+    file: "lib/provider/door/push_routes_test.ts",
+    test: "a signed push is taken as it is sent, and its answer says how long it stays",
+  },
+  {
+    rule: "`HEAD /ipfs`, signed, is 200 with `Upload-Offset`: so much of the CAR is here",
+    source: "RFC 9110 9.3.2",
+    file: "lib/provider/door/push_routes_test.ts",
+    test: "how much is here is told to whoever would push it",
+  },
+  {
+    rule: "A push that is larger than what is kept is 413 before its body is read",
+    source: "RFC 9110 15.5.14",
+    file: "lib/provider/door/push_routes_test.ts",
+    test: "its size is bounded by what is kept, not by what calls may send",
+  },
+  {
+    rule:
+      "A provider that keeps nothing is 404 at `/ipfs`, one to which the owner allows too little 402",
+    source: "RFC 9110 15.5",
+    file: "lib/provider/door/push_routes_test.ts",
+    test: "a provider that keeps nothing says so, and one that refuses says why",
+  },
+  {
+    rule: "`POST /dry-run`, signed by the owner, is 200, or what a caller would be refused with",
+    source: "RFC 9110 15",
+    file: "lib/provider/door/dry_run_route_test.ts",
+    test: "what a caller is refused with is the answer, in the same words",
+  },
+  {
+    rule:
+      "`POST /names`, signed, is 200; a change out of its order is 409 and says how the name stands",
+    source: "RFC 9110 15.5.10",
+    file: "lib/provider/door/name_routes_test.ts",
+    test: "what is no change of the owner's is refused, and says how the name stands",
+  },
+  {
+    rule: "A provider that has no names has nothing at `/names`: 404",
+    source: "RFC 9110 15.5.5",
+    file: "lib/provider/door/name_routes_test.ts",
+    test: "without names there are none",
+  },
+  {
+    rule: "A provider that gives out no content has nothing below `/ipfs/`: 404",
+    source: "RFC 9110 15.5.5",
+    file: "lib/provider/door/content_routes_test.ts",
+    test: "a provider that gives nothing out has nothing, whatever is asked",
+  },
 ];

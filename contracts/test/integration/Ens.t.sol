@@ -5,7 +5,7 @@ import {ProviderResolver} from "../../src/ProviderResolver.sol";
 import {Registry} from "../../src/Registry.sol";
 import {IProviderResolver, ITextResolver} from "../../src/interfaces/IProviderResolver.sol";
 import {IENSRegistry} from "../../src/interfaces/IRegistry.sol";
-import {Test} from "forge-std/Test.sol";
+import {RealEns} from "../support/RealEns.sol";
 import {Vm} from "forge-std/Vm.sol";
 
 /// @notice What tests use of ENS's PublicResolver.
@@ -16,20 +16,13 @@ interface IPublicResolver is ITextResolver {
 }
 
 /// @notice Our registry and resolver beside the real ones, whose bytecode ENS published on npm.
-contract EnsTest is Test {
-    bytes32 private constant ROOT = 0;
-    // EIP-137's examples.
-    bytes32 private constant ETH =
-        0x93cdeb708b7545dc668eb9280176169d1c33cfd8ed6f04690a0bcc88a93fc4ae;
-    bytes32 private constant FOO_ETH =
-        0xde9b09fd7c5f901e23a3f19fecc54828e9c848539801e86591bd9801b019f84f;
-
+contract EnsTest is RealEns {
     address private _provider = makeAddr("provider");
     IENSRegistry private _ens;
     IENSRegistry private _ours;
 
     function setUp() public {
-        _ens = IENSRegistry(deploy("@ensdomains/ens/build/contracts/ENSRegistry.json", ""));
+        _ens = deployRegistry();
         _ours = new Registry(address(this));
     }
 
@@ -42,12 +35,7 @@ contract EnsTest is Test {
     }
 
     function test_the_real_public_resolver_works_on_our_registry() public {
-        IPublicResolver resolver = IPublicResolver(
-            deploy(
-                "@ensdomains/resolver/build/contracts/PublicResolver.json",
-                abi.encode(address(_ours))
-            )
-        );
+        IPublicResolver resolver = IPublicResolver(deployPublicResolver(_ours));
         giveFooTo(_ours, address(this));
         _ours.setResolver(FOO_ETH, address(resolver));
         resolver.setAddr(FOO_ETH, _provider);
@@ -142,15 +130,5 @@ contract EnsTest is Test {
         assertEq(_ours.resolver(node), _ens.resolver(node));
         assertEq(_ours.ttl(node), _ens.ttl(node));
         assertEq(_ours.recordExists(node), _ens.recordExists(node));
-    }
-
-    function deploy(string memory path, bytes memory arguments) private returns (address at) {
-        string memory artifact = vm.readFile(string.concat("node_modules/", path));
-        bytes memory code =
-            bytes.concat(vm.parseBytes(vm.parseJsonString(artifact, ".bytecode")), arguments);
-        assembly ("memory-safe") {
-            at := create(0, add(code, 0x20), mload(code))
-        }
-        require(at != address(0), "create failed");
     }
 }

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {ContentResolver} from "../../src/ContentResolver.sol";
 import {IContentHashResolver} from "../../src/interfaces/IContentResolver.sol";
 import {IENSRegistry} from "../../src/interfaces/IRegistry.sol";
-import {Test} from "forge-std/Test.sol";
+import {RealEns} from "../support/RealEns.sol";
 import {Vm} from "forge-std/Vm.sol";
 
 interface ISetsContent is IContentHashResolver {
@@ -13,13 +13,7 @@ interface ISetsContent is IContentHashResolver {
 
 /// @notice Our content resolver beside ENS's PublicResolver, over ENS's registry: both bytecodes
 /// are those that ENS published on npm.
-contract EnsContentTest is Test {
-    bytes32 private constant ROOT = 0;
-    // EIP-137's examples.
-    bytes32 private constant ETH =
-        0x93cdeb708b7545dc668eb9280176169d1c33cfd8ed6f04690a0bcc88a93fc4ae;
-    bytes32 private constant FOO_ETH =
-        0xde9b09fd7c5f901e23a3f19fecc54828e9c848539801e86591bd9801b019f84f;
+contract EnsContentTest is RealEns {
     bytes32 private constant UNOWNED = keccak256("nobody's");
 
     IENSRegistry private _ens;
@@ -28,13 +22,8 @@ contract EnsContentTest is Test {
     uint256 private _written;
 
     function setUp() public {
-        _ens = IENSRegistry(deploy("@ensdomains/ens/build/contracts/ENSRegistry.json", ""));
-        _theirs = ISetsContent(
-            deploy(
-                "@ensdomains/resolver/build/contracts/PublicResolver.json",
-                abi.encode(address(_ens))
-            )
-        );
+        _ens = deployRegistry();
+        _theirs = ISetsContent(deployPublicResolver(_ens));
         _ours = ISetsContent(address(new ContentResolver(_ens)));
         _ens.setSubnodeOwner(ROOT, keccak256("eth"), address(this));
         _ens.setSubnodeOwner(ETH, keccak256("foo"), address(this));
@@ -97,15 +86,5 @@ contract EnsContentTest is Test {
 
     function assertSame(bytes32 node) private view {
         assertEq(_ours.contenthash(node), _theirs.contenthash(node));
-    }
-
-    function deploy(string memory path, bytes memory arguments) private returns (address at) {
-        string memory artifact = vm.readFile(string.concat("node_modules/", path));
-        bytes memory code =
-            bytes.concat(vm.parseBytes(vm.parseJsonString(artifact, ".bytecode")), arguments);
-        assembly ("memory-safe") {
-            at := create(0, add(code, 0x20), mload(code))
-        }
-        require(at != address(0), "create failed");
     }
 }

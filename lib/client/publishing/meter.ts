@@ -21,7 +21,6 @@ export function meter(show: (line: string) => void, now: () => number): (sent: S
     const seconds = (at - beganAt) / 1_000;
     const amount = `${sizeText(bytes)} of ${sizeText(bytesOfAll)}`;
     const rate = seconds > 0 ? `, ${sizeText(bytes / seconds)}/s` : "";
-    // Multipart's own lines come on top of what is counted.
     const doing = bytes < bytesOfAll ? `publishing ${amount}${rate}` : "reading back";
     show(`${doing} (${pending.join(", ")})`);
   };

@@ -46,7 +46,7 @@ async function send(
 ): Promise<UploadAnswer> {
   // It keeps a file private, and reads no CAR, unless told otherwise.
   const fields = { network: "public", car: "true", name: `${formatCid(dag.root)}.car` };
-  const { contentType, ...body } = multipart(fields, {
+  const { contentType, ofFile, ...body } = multipart(fields, {
     field: "file",
     name: `${formatCid(dag.root)}.car`,
     contentType: "application/vnd.ipld.car",
@@ -62,7 +62,7 @@ async function send(
       url: at(service, "v3/files"),
       method: "POST",
       headers: { ...bearer(service), "content-type": contentType },
-      body: { ...body, onSent },
+      body: { ...body, onSent: (sent) => onSent(ofFile(sent)) },
       answerBytesMax: PUBLISHED_ANSWER_BYTES_MAX,
       signal,
     });

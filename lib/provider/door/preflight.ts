@@ -179,11 +179,14 @@ async function checkChain(config: Config, named: ContractOverrides = {}) {
   return { detail: `chain ${chainId}, escrow ${contracts.escrow}`, chain, contracts };
 }
 
-/** A provider can do with what owners push to it; who only pays needs none. */
+/** A provider can do with what owners push to it; who only deploys and calls needs none. */
 function noGateway(provider: ProviderConfig | undefined): Promise<Look> {
   const detail = "no IPFS gateway is configured";
   const hint = 'list trustless gateways under "gateways" in config.json, your own first';
-  if (!provider) return Promise.resolve({ detail, hints: [hint, "only deploy needs one"] });
+  if (!provider) {
+    const advice = "none is needed to deploy and call; copies elsewhere are read back through one";
+    return Promise.resolve({ detail, advice: [advice] });
+  }
   if (provider.ipfs.push) {
     return Promise.resolve({ detail, hints: ["only what is pushed here can be called", hint] });
   }

@@ -294,8 +294,9 @@ Deno.test("who only pays does well without a gateway", async () => {
   assert.deepEqual(findings.all.map(({ part, state }) => [part, state]), [
     ["keys", "good"],
     ["chain", "good"],
-    ["gateway", "doubtful"],
+    ["gateway", "good"],
   ]);
+  assert.match(findings.all.at(-1)!.hints.join(), /none is needed to deploy and call/);
   assert.deepEqual([seen.sandbox, seen.terms, seen.account], [null, null, null]);
 });
 

@@ -51,23 +51,30 @@ export class DnsClient {
   }
 }
 
+/** One question to one server. */
+interface Asking {
+  readonly server: NameServer;
+  /** As it is sent. */
+  readonly question: Uint8Array;
+  read(bytes: Uint8Array): Reading;
+  readonly timeoutMs: number;
+}
+
 async function ask(server: NameServer, name: string, timeoutMs: number): Promise<Reading> {
   const id = randomInt(0x10000);
   const question = txtQuestion(id, name);
   const end = performance.now() + timeoutMs;
   const read = (bytes: Uint8Array) => readTxtAnswer(bytes, id, name);
-  const first = await askByDatagram(server, question, read, timeoutMs);
+  const asking: Asking = { server, question, read, timeoutMs };
+  const first = await askByDatagram(asking);
   if (first.kind !== "truncated") return first;
-  const second = await askByTcp(server, question, read, Math.max(1, end - performance.now()));
+  const second = await askByTcp({ ...asking, timeoutMs: Math.max(1, end - performance.now()) });
   return second.kind === "truncated" ? { kind: "failure", why: "it cuts its answer off" } : second;
 }
 
 /** Strays are passed over: anybody can send us datagrams. */
 function askByDatagram(
-  { address, port }: NameServer,
-  question: Uint8Array,
-  read: (bytes: Uint8Array) => Reading,
-  timeoutMs: number,
+  { server: { address, port }, question, read, timeoutMs }: Asking,
 ): Promise<Reading> {
   const { promise, resolve } = Promise.withResolvers<Reading>();
   const socket = dgram.createSocket(net.isIPv6(address.split("%")[0]!) ? "udp6" : "udp4");
@@ -103,10 +110,7 @@ function isSameAddress(one: string, other: string): boolean {
 
 /** RFC 7766: a length of two bytes before each message. */
 function askByTcp(
-  { address, port }: NameServer,
-  question: Uint8Array,
-  read: (bytes: Uint8Array) => Reading,
-  timeoutMs: number,
+  { server: { address, port }, question, read, timeoutMs }: Asking,
 ): Promise<Reading> {
   const { promise, resolve } = Promise.withResolvers<Reading>();
   const socket = net.connect({ host: address, port });
