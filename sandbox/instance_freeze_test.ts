@@ -13,7 +13,7 @@ const countsMemory = (controllers & CONTROLLER.memory) !== 0;
 /** Longer than the looks that find out who does not stand still (init/freeze.c). */
 const WATCHED_MS = 2_500;
 
-async function workOf(server: TestServer): Promise<number> {
+async function countOf(server: TestServer): Promise<number> {
   return parseInt(await server.ask("work"));
 }
 
@@ -21,18 +21,17 @@ eachLauncher("frozen it computes nothing, and thawed it goes on and answers", as
   for (const listen of [PORT, FD]) {
     await using server = await TestServer.open(launcher, { listen });
     await server.ask("spin");
-    const first = await workOf(server);
+    const first = await countOf(server);
     await pause(100);
-    assert(await workOf(server) > first, "it works while it is awake");
-    server.instance.freeze();
-    await pause(100);
+    assert(await countOf(server) > first, "it works while it is awake");
+    await server.freeze();
     const before = await server.instance.usage();
     await pause(300);
     assert.deepEqual(await server.instance.usage(), before);
     server.instance.thaw();
-    const thawed = await workOf(server);
+    const thawed = await countOf(server);
     await pause(100);
-    assert(await workOf(server) > thawed);
+    assert(await countOf(server) > thawed);
   }
 });
 
@@ -40,8 +39,7 @@ eachLauncher("who comes while it is frozen is answered when it is thawed", async
   for (const listen of [PORT, FD]) {
     await using server = await TestServer.open(launcher, { listen });
     await server.ready();
-    server.instance.freeze();
-    await server.instance.usage();
+    await server.freeze();
     let answered = false;
     const answer = server.ask("early").then((text) => {
       answered = true;
@@ -67,12 +65,12 @@ eachLauncher("freezing and thawing many times leaves it as it was", async (launc
 eachLauncher("frozen it can be told to end, and be killed", async (launcher) => {
   await using told = await TestServer.open(launcher);
   await told.ready();
-  told.instance.freeze();
+  await told.freeze();
   told.instance.terminate();
   assert.equal((await told.instance.record).exit, 7);
   await using killed = await TestServer.open(launcher);
   await killed.ready();
-  killed.instance.freeze();
+  await killed.freeze();
   killed.instance.kill();
   assert.equal((await killed.instance.record).limit, "aborted");
 });
@@ -83,9 +81,11 @@ eachLauncher("frozen it can be told to end, and be killed", async (launcher) => 
  */
 async function frozenUntilEnded(server: TestServer, way: string): Promise<RunRecord> {
   const { instance } = server;
-  for (;;) {
+  const threadsOfWay = way === "escape forks" ? 0 : 1;
+  for (let threads = 1 + threadsOfWay;; threads += threadsOfWay) {
     await server.ask(way);
-    await pause(50); // The thread that answered is gone: it would have taken the stop for all.
+    // Who answered is gone then: else that thread would take the stop for all.
+    await server.threadsAtMost(threads);
     instance.freeze();
     const record = await Promise.race([instance.record, pause(WATCHED_MS).then(() => null)]);
     if (record) return record;
@@ -135,7 +135,7 @@ eachLauncher("the same one awake, and one that only stands still, are not", asyn
   await still.ask("spin");
   await using awake = await TestServer.open(launcher);
   await awake.ask("escape");
-  still.instance.freeze();
+  await still.freeze();
   await pause(WATCHED_MS);
   still.instance.thaw();
   for (const server of [still, awake]) assert.equal(await server.ask("early"), "early\ndone\n");

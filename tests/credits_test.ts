@@ -12,6 +12,8 @@ import { fund, nameProvider } from "../worlds/chain/escrow_chain.ts";
 import { privateKeyOf } from "../worlds/chain/people.ts";
 import { chainConfig, openHome } from "../worlds/home.ts";
 import { type Market, startMarket, TERMS } from "../worlds/market.ts";
+import { livingProcesses } from "../worlds/processes.ts";
+import { pause } from "../lib/pause.ts";
 
 const NAME = "paolo.khachapuri";
 const BATCH = { mode: "batch", intervalSeconds: 360, pollMs: 50 };
@@ -107,6 +109,25 @@ const LONG_RUN = `#!/bin/sh
 i=0; while [ $i -lt "$QUERY_STRING" ]; do i=$((i+1)); sleep 0.1; done
 printf 'Content-Type: text/plain\\n\\nended\\n'
 `;
+/** A CGI program that answers once it is sent a signal. */
+const TOLD_RUN = `#!/bin/sh
+trap "printf 'Content-Type: text/plain\\n\\nended\\n'; exit 0" USR1
+sleep 60 & wait
+`;
+/** Half of it goes by between a credit's begin and the hold of the next one. */
+const TOLD_CREDIT_MS = 2_000;
+
+/** Has `TOLD_RUN` answer at the moment in which that many credits have begun. */
+async function tellOnce(tag: string, hasBegun: () => boolean): Promise<void> {
+  const until = performance.now() + 20 * TOLD_CREDIT_MS;
+  const isLate = () => performance.now() >= until;
+  // Found before, as no program can be started in a moment.
+  let pid = NaN;
+  while (isNaN(pid) && !isLate()) pid = parseInt(await livingProcesses(`main ${tag}`));
+  while (!hasBegun() && !isLate()) await pause(1);
+  assert.ok(!isLate(), "it does not run, or takes no further credits");
+  Deno.kill(pid, "SIGUSR1");
+}
 
 Deno.test("callers buy their runs more time with call --credits", async (t) => {
   await using market = await startMarket({ settings: { settlement: BATCH } });
@@ -118,6 +139,16 @@ Deno.test("callers buy their runs more time with call --credits", async (t) => {
     market.deploy({ files: { main }, fields: { limits: { ...LIMITS, credits: 8 }, ...fields } });
   const stream = await deploy(STREAM);
   const longRun = await deploy(LONG_RUN, { interface: "cgi", access: "payer" });
+  const told = await market.spec({
+    files: { main: TOLD_RUN },
+    fields: {
+      limits: { ...LIMITS, timeoutMs: TOLD_CREDIT_MS, credits: 8 },
+      interface: "cgi",
+      access: "payer",
+    },
+  });
+  told.program.args.push(told.id);
+  const toldRun = await market.publishSpec(told);
   const lane = clientLane(address);
   const charged = (of = lane) =>
     BigInt(market.entries({ lane: of }).filter(({ kind }) => kind === "charge").length);
@@ -146,14 +177,11 @@ Deno.test("callers buy their runs more time with call --credits", async (t) => {
     "a CGI program that is long in answering has them, too",
     async () => {
       const before = charged();
-      const { code, json, err } = await payer.run(
-        "call",
-        "--pay",
-        "--credits",
-        "8",
-        "--json",
-        `${NAME}/${longRun}?22`,
-      );
+      // What it has left is told in its answer's head: when no credit is held beside those charged.
+      const [{ code, json, err }] = await Promise.all([
+        payer.run("call", "--pay", "--credits", "8", "--json", `${NAME}/${toldRun}`),
+        tellOnce(told.id, () => charged() === before + 3n),
+      ]);
       assert.deepEqual([code, json.status, json.body], [0, 200, "ended\n"], err);
       const credits = await taken(before, err);
       assert.ok(credits >= 3n, err);

@@ -57,6 +57,7 @@ export interface ProcessFacts {
   readonly ownCpuMs: number;
   /** That, and what those have taken that it has waited for, ms. */
   readonly cpuMs: number;
+  readonly threads: number;
 }
 
 const TICK_MS = 10;
@@ -71,7 +72,8 @@ export async function factsOf(pids: readonly number[]): Promise<ProcessFacts[]> 
     const times = fields.slice(11, 15).map((ticks) => +ticks * TICK_MS);
     const [own, system, children, theirs] = times;
     const ownCpuMs = own! + system!;
-    return { pid: +pid!, state: fields[0]!, ownCpuMs, cpuMs: ownCpuMs + children! + theirs! };
+    const cpuMs = ownCpuMs + children! + theirs!;
+    return { pid: +pid!, state: fields[0]!, ownCpuMs, cpuMs, threads: +fields[17]! };
   });
 }
 
@@ -80,6 +82,30 @@ export async function isFrozen(pid: number): Promise<boolean> {
   const own = /^0::(.*)$/m.exec(await readAll(`/proc/${pid}/cgroup`))?.[1];
   if (own === undefined) return false;
   return /^frozen 1$/m.test(await readAll(`/sys/fs/cgroup${own}/cgroup.events`));
+}
+
+/** What the processes do whose command line matches, as the host sees them. */
+export interface Work {
+  readonly pids: readonly number[];
+  /** Processor time of those, ms. */
+  readonly cpuMs: number;
+  /** Of the one that has most. */
+  readonly threadsMost: number;
+  readonly areStopped: boolean;
+}
+
+export async function workOf(pattern: string): Promise<Work> {
+  const lines = (await livingProcesses(pattern)).split("\n").filter((line) => line !== "");
+  const facts = await factsOf(lines.map((line) => parseInt(line)));
+  const stopped = await Promise.all(
+    facts.map(async ({ pid, state }) => state === "T" || await isFrozen(pid)),
+  );
+  return {
+    pids: facts.map(({ pid }) => pid),
+    cpuMs: facts.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+    threadsMost: Math.max(0, ...facts.map(({ threads }) => threads)),
+    areStopped: facts.length > 0 && stopped.every(Boolean),
+  };
 }
 
 /** Processes and threads that this machine has ever started: of those that nobody sees, too. */

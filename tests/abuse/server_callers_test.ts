@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { type ChildProvider, startChildProvider } from "../../worlds/child_provider.ts";
 import { type Market, startMarket } from "../../worlds/market.ts";
-import { factsOf, growthDuring } from "../../worlds/processes.ts";
+import { factsOf, growthDuring, workOf } from "../../worlds/processes.ts";
 import { RawSocket } from "../../worlds/wire.ts";
 import {
   callPolitely,
@@ -17,7 +17,6 @@ import {
   say,
   timed,
   until,
-  workOf,
 } from "./server_stage.ts";
 import { pause } from "../../lib/pause.ts";
 

@@ -4,7 +4,6 @@ import type { Hex } from "viem";
 import { deploymentLane } from "../../lib/permit.ts";
 import { freePort } from "../../worlds/free_port.ts";
 import type { Market } from "../../worlds/market.ts";
-import { factsOf, isFrozen } from "../../worlds/processes.ts";
 import { buildServer } from "./program.ts";
 import { pause } from "../../lib/pause.ts";
 
@@ -172,26 +171,3 @@ export function say(line: string): void {
 
 export const MIB = 1024 * 1024;
 export const mib = (bytes: number) => `${(bytes / MIB).toFixed(1)} MiB`;
-
-/** What the processes with this tag do, as the host sees them. */
-export interface Work {
-  readonly pids: readonly number[];
-  /** Processor time of those, ms. */
-  readonly cpuMs: number;
-  readonly areStopped: boolean;
-}
-
-export async function workOf(tag: string): Promise<Work> {
-  const args = ["-f", "-r", "R,S,D,T,t", tag];
-  const { stdout } = await new Deno.Command("pgrep", { args }).output();
-  const pids = new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
-  const facts = await factsOf(pids.map(Number));
-  const stopped = await Promise.all(
-    facts.map(async ({ pid, state }) => state === "T" || await isFrozen(pid)),
-  );
-  return {
-    pids: pids.map(Number),
-    cpuMs: facts.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
-    areStopped: facts.length > 0 && stopped.every(Boolean),
-  };
-}

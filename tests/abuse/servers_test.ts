@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { eachLauncher } from "../../worlds/sandbox/launchers.ts";
 import { type Market, startMarket } from "../../worlds/market.ts";
-import { livingProcesses, startedEver, survivors } from "../../worlds/processes.ts";
+import { livingProcesses, startedEver, survivors, workOf } from "../../worlds/processes.ts";
 import { readFacts } from "./program.ts";
 import {
   callPolitely,
@@ -14,7 +14,6 @@ import {
   serveOutside,
   timed,
   until,
-  workOf,
 } from "./server_stage.ts";
 import { pause } from "../../lib/pause.ts";
 

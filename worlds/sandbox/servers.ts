@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import type { EgressEvent, EgressPolicy } from "../../sandbox/egress.ts";
 import { type Instance, openInstance } from "../../sandbox/instance.ts";
 import type { Listen } from "../../sandbox/policy.ts";
+import { pause } from "../../lib/pause.ts";
+import { type Work, workOf } from "../processes.ts";
 import type { Launcher } from "./launchers.ts";
 
 const FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-static", "-Wall", "-Wextra", "-Werror"];
@@ -12,6 +14,9 @@ const SOURCE = new URL("server.c", import.meta.url).pathname;
 
 export const PORT: Listen = { kind: "port", port: 8080 };
 export const FD: Listen = { kind: "fd" };
+
+/** Within which what was asked of a server has come to pass, on the slowest of machines. */
+const SEEN_MS = 10_000;
 
 const built = buildServer();
 
@@ -42,11 +47,14 @@ export interface ServerOptions {
 export class TestServer implements AsyncDisposable {
   readonly instance: Instance;
   readonly #dir: string;
+  readonly #tag: string;
   readonly #printed: string[];
 
-  private constructor(instance: Instance, dir: string, printed: string[]) {
+  /** @param tag in the argument list of all of its processes */
+  private constructor(instance: Instance, dir: string, tag: string, printed: string[]) {
     this.instance = instance;
     this.#dir = dir;
+    this.#tag = tag;
     this.#printed = printed;
   }
 
@@ -71,8 +79,9 @@ export class TestServer implements AsyncDisposable {
       },
       egress: options.egress ?? null,
     };
+    const tag = `tested-${crypto.randomUUID()}`;
     const request = {
-      argv: ["main", ...options.args ?? []],
+      argv: ["main", ...options.args ?? [], tag],
       env: options.env ?? {},
       listen: options.listen ?? PORT,
       socketDir: `${dir}/socket`,
@@ -80,7 +89,7 @@ export class TestServer implements AsyncDisposable {
     };
     const host = { ...launcher, runUid: Deno.uid() === 0 ? 1_800_000_000 : null };
     const instance = await openInstance(host, policy, request, options.onEgress);
-    return new TestServer(instance, dir, printed);
+    return new TestServer(instance, dir, tag, printed);
   }
 
   get printed(): string {
@@ -107,6 +116,24 @@ export class TestServer implements AsyncDisposable {
   async ready(): Promise<void> {
     using _connection = await this.connect();
     await this.instance.listening();
+  }
+
+  /** Freezes it; resolves once the host sees it stand still: it is told to, and does so later. */
+  async freeze(): Promise<void> {
+    this.instance.freeze();
+    await this.#see("standing still", ({ areStopped }) => areStopped);
+  }
+
+  /** Resolves once no process of it has more threads: one that has answered ends a little later. */
+  async threadsAtMost(count: number): Promise<void> {
+    await this.#see(`${count} threads`, ({ threadsMost }) => threadsMost <= count);
+  }
+
+  async #see(what: string, isSo: (work: Work) => boolean): Promise<void> {
+    for (const end = performance.now() + SEEN_MS; !isSo(await workOf(this.#tag));) {
+      assert(performance.now() < end, `${what} was not seen within ${SEEN_MS} ms`);
+      await pause(1);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -136,7 +136,10 @@ export class Kept implements BlockReader {
     }
   }
 
-  /** An owner has it kept no more; what nobody has kept is removed. */
+  /**
+   * An owner has it kept no more; what nobody has kept is removed. Whoever pushes it before has it
+   * kept: it is another keeper then than was seen.
+   */
   async release(keeper: Keeper): Promise<void> {
     await this.#change(async () => {
       const kept = this.index.find(keeper.root);

@@ -176,11 +176,17 @@ export class KeptIndex {
     this.#database.prepare("INSERT OR REPLACE INTO keepers VALUES (?, ?, ?)").run(id, owner, at);
   }
 
-  /** An owner has it kept no more. @returns whether nobody has, and it is forgotten */
-  release({ id, owner }: Pick<Keeper, "id" | "owner">): boolean {
+  /**
+   * An owner has it kept no more, unless it was seen meanwhile that it is to be kept.
+   * @returns whether nobody has, and it is forgotten
+   */
+  release({ id, owner, protectedAt }: Pick<Keeper, "id" | "owner" | "protectedAt">): boolean {
     let isLast = false;
     this.#together(() => {
-      this.#database.prepare("DELETE FROM keepers WHERE root = ? AND owner = ?").run(id, owner);
+      const { changes } = this.#database.prepare(
+        "DELETE FROM keepers WHERE root = ? AND owner = ? AND protectedAt = ?",
+      ).run(id, owner, protectedAt);
+      if (Number(changes) === 0) return;
       this.#database.prepare("DELETE FROM uses WHERE root = ? AND owner = ?").run(id, owner);
       isLast = !this.#database.prepare("SELECT 1 FROM keepers WHERE root = ? LIMIT 1").get(id);
       if (isLast) this.#database.prepare("DELETE FROM roots WHERE id = ?").run(id);

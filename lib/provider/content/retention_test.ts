@@ -92,3 +92,15 @@ Deno.test("for want of room what is needed longest ago goes first, and nothing o
   await opened.retention.makeRoom(() => true);
   assert.ok(opened.isKept(TWO!), "there was room");
 });
+
+Deno.test("what is pushed again while others are given up is kept for as long again", async () => {
+  await using opened = await world();
+  await opened.push(ONE!);
+  await opened.push(TWO!);
+  opened.hours(DAY + 1);
+  // Both are seen to be over time; the second is pushed while the first is removed.
+  await Promise.all([opened.retention.sweep(), opened.push(TWO!)]);
+  assert.deepEqual([opened.isKept(ONE!), opened.isKept(TWO!)], [false, true]);
+  await opened.sweepFor(1.1);
+  assert.ok(!opened.isKept(TWO!));
+});
