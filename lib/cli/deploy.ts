@@ -85,11 +85,11 @@ export const deploy = defineCommand({
     const places = [...pushed, ...beside];
     const copies = await publishBoth(context, places, program, sealed, standings);
     const isThere = isPublished(copies);
-    if (isThere) await notePublished(home, sealed.cid);
-    else out.note(unpublishedNote(options.out!, [program.cid, sealed.cid]));
-    const rehearsals = isThere && !options["no-dry-run"]
-      ? await rehearse(out, account, sealed.cid, standings)
-      : [];
+    if (!isThere) out.note(unpublishedNote(options.out!, [program.cid, sealed.cid]));
+    const [rehearsals] = await Promise.all([
+      isThere && !options["no-dry-run"] ? rehearse(out, account, sealed.cid, standings) : [],
+      isThere ? notePublished(home, sealed.cid) : undefined,
+    ]);
     const placed = await Promise.all(standings.map(async (each, index) => ({
       ...each,
       unpaid: await paymentFault(context, each, sealed, each.limits),

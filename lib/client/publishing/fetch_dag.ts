@@ -100,7 +100,7 @@ async function readAll(reading: Reading, root: CID): Promise<Map<string, Block>>
   const limits = { bytesMax: bytesMax + CAR_SLACK_BYTES, blocksMax: DAG_VISITS_MAX };
   try {
     for await (const { cid, bytes } of readCar(answer.body, limits)) {
-      blocks.set(blockKey(cid), { cid, bytes: bytes.slice() });
+      blocks.set(blockKey(cid), { cid, bytes: onItsOwn(bytes) });
     }
   } catch (thrown) {
     signal.throwIfAborted();
@@ -108,6 +108,11 @@ async function readAll(reading: Reading, root: CID): Promise<Map<string, Block>>
     if (thrown instanceof KhachapuriError && thrown.code === "ipfs_mismatch") throw thrown;
   }
   return blocks;
+}
+
+/** A small block is a view of all that came with it; a large one has been put together alone. */
+function onItsOwn(bytes: Uint8Array): Uint8Array {
+  return bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 
 async function readBlock({ network, base, signal }: Reading, cid: CID): Promise<Uint8Array> {
