@@ -83,15 +83,19 @@ Deno.test("kill -9 at random instants loses nothing that was answered, and serve
     const random = seededRandom("crash, content");
     const said: Said = new Map();
     await Deno.mkdir(join(dir, "kept"));
-    let most = 0;
+    let [most, givenUp] = [0, 0];
     for (let kill = 0; kill < KILLS; kill++) {
       await liveOnce(KEEPER, dir, random, (line) => {
         const [what, root] = line.split(" ") as [string, string];
         said.set(root, what === "kept" ? "kept" : "unsure");
+        if (what === "gone") givenUp += 1;
       });
       most = Math.max(most, await assertSound(dir, said));
     }
     assert.ok(most > 0, "nothing was ever kept: too short a life to prove anything");
+    const report = JSON.stringify({ kills: KILLS, most, givenUp });
+    Deno.stderr.writeSync(new TextEncoder().encode(`content: ${report}\n`));
+    assert.ok(givenUp > 0, "nothing was ever given up for want of room, or in time");
   }));
 
 Deno.test("a program that was being unpacked, or given up, at a kill is whole when it is called", () =>

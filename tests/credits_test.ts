@@ -149,6 +149,7 @@ Deno.test("callers buy their runs more time with call --credits", async (t) => {
   });
   told.program.args.push(told.id);
   const toldRun = await market.publishSpec(told);
+  const callFor8 = (...args: string[]) => payer.run("call", "--pay", "--credits", "8", ...args);
   const lane = clientLane(address);
   const charged = (of = lane) =>
     BigInt(market.entries({ lane: of }).filter(({ kind }) => kind === "charge").length);
@@ -179,7 +180,7 @@ Deno.test("callers buy their runs more time with call --credits", async (t) => {
       const before = charged();
       // What it has left is told in its answer's head: when no credit is held beside those charged.
       const [{ code, json, err }] = await Promise.all([
-        payer.run("call", "--pay", "--credits", "8", "--json", `${NAME}/${toldRun}`),
+        callFor8("--json", `${NAME}/${toldRun}`),
         tellOnce(told.id, () => charged() === before + 3n),
       ]);
       assert.deepEqual([code, json.status, json.body], [0, 200, "ended\n"], err);
@@ -199,13 +200,7 @@ Deno.test("callers buy their runs more time with call --credits", async (t) => {
 
   await t.step("one that ends early costs one, whatever was offered", async () => {
     const before = charged();
-    const { code, out, err } = await payer.run(
-      "call",
-      "--pay",
-      "--credits",
-      "8",
-      `${NAME}/${stream}?0`,
-    );
+    const { code, out, err } = await callFor8(`${NAME}/${stream}?0`);
     assert.deepEqual([code, out], [0, "begun\nended\n"], err);
     assert.equal(await taken(before, err), 1n);
   });
@@ -267,7 +262,7 @@ Deno.test("callers buy their runs more time with call --credits", async (t) => {
 
   await t.step("two at once share a lane, and each credit is charged once", async () => {
     const before = charged();
-    const call = () => payer.run("call", "--pay", "--credits", "8", `${NAME}/${stream}?22`);
+    const call = () => callFor8(`${NAME}/${stream}?22`);
     for (const { code, out, err } of await Promise.all([call(), call()])) {
       assert.deepEqual([code, out], [0, "begun\nended\n"], err);
     }
@@ -278,13 +273,7 @@ Deno.test("callers buy their runs more time with call --credits", async (t) => {
   await t.step("whose count is lost is told it, and goes on", async () => {
     await Deno.remove(book);
     const before = charged();
-    const { code, err } = await payer.run(
-      "call",
-      "--pay",
-      "--credits",
-      "8",
-      `${NAME}/${stream}?12`,
-    );
+    const { code, err } = await callFor8(`${NAME}/${stream}?12`);
     assert.equal(code, 0, err);
     assert.ok(await taken(before, err) >= 2n);
   });

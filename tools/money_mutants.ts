@@ -26,6 +26,8 @@ export const SOURCES: readonly string[] = [
     "bill",
     "credits",
     "inquiry",
+    "owner_allowances",
+    "owner_payment",
     "payer_events",
     "payers",
     "read_limits",

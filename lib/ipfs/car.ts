@@ -102,8 +102,9 @@ export async function* readCar(
   const car = new CarReader(streamSource(stream), limits);
   try {
     for (let block = await car.next(); block !== null; block = await car.next()) {
-      await block.verified;
-      yield block;
+      const { cid, bytes, verified } = block;
+      await verified;
+      yield { cid, bytes };
     }
   } finally {
     car.cancel();

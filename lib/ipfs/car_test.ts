@@ -45,7 +45,7 @@ Deno.test("readCar reads what @ipld/car writes, with no, one and many roots", as
     for (const block of dag.blocks) await writer.put(block);
     await writer.close();
     const blocks = await read(await collected);
-    assert.deepEqual(blocks.map(({ bytes }) => bytes), dag.blocks.map(({ bytes }) => bytes));
+    assert.deepEqual(blocks, dag.blocks.map(({ cid, bytes }) => ({ cid, bytes })));
   }
 });
 

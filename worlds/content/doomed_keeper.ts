@@ -1,6 +1,7 @@
 /**
- * Keeps what is pushed to it, gives it up again and sweeps, all at once, until it is killed. It
- * says `kept ROOT` when a push was answered, and `gone ROOT` before it gives one up.
+ * Keeps what is pushed to it, gives up what is over its time or has others want of room, and
+ * sweeps, all at once, until it is killed. It says `kept ROOT` when a push was answered, and
+ * `gone ROOT` before it gives one up.
  */
 import { join } from "node:path";
 import type { ByteSource } from "../../lib/byte_source.ts";
@@ -12,9 +13,12 @@ import { Parts } from "../../lib/provider/content/parts.ts";
 import { Retention } from "../../lib/provider/content/retention.ts";
 import { Room } from "../../lib/provider/content/room.ts";
 import { randomOf } from "../random.ts";
-import { type Car, carOfBytes, OWNER, piecesOf, pushOf } from "./push_world.ts";
+import { type Car, carOfBytes, piecesOf, pushOf } from "./push_world.ts";
 
 const MANY = 2 ** 40;
+/** Of what is pushed, so that what came first has to go for what comes. */
+const ROOM_BYTES = 2 ** 21;
+const KEEP_MS = 300;
 
 /** Opens what an earlier one left in `dir`. */
 export async function openKeeper(dir: string) {
@@ -23,8 +27,8 @@ export async function openKeeper(dir: string) {
   const kept = await Kept.open({ dir: join(dir, "kept"), indexPath, log: silentLog, now });
   const parts = await Parts.open(kept.files, now);
   const allowed = () => Promise.resolve(BigInt(MANY));
-  const retention = new Retention({ kept, isStopped: () => false, allowed, keepMs: MANY, now });
-  const room = new Room({ kept, parts, retention, bytesMax: MANY, bytesPerOwnerMax: MANY });
+  const retention = new Retention({ kept, isStopped: () => false, allowed, keepMs: KEEP_MS, now });
+  const room = new Room({ kept, parts, retention, bytesMax: ROOM_BYTES, bytesPerOwnerMax: MANY });
   const policy = { bytesPerUsdc: MANY, bytesPerOwnerMax: MANY, keepSeconds: MANY };
   const ingest = new Ingest({
     kept,
@@ -66,17 +70,15 @@ async function keepOn(dir: string, seed: number): Promise<void> {
     const receipt = await ingest.take(pushOf(car, { nonce }), upload).catch(() => null);
     if (receipt) say(`kept ${receipt.root}`);
   };
-  const giveUp = async () => {
-    const keeper = random.pick(kept.index.keepers());
-    if (!keeper || keeper.owner !== OWNER) return;
+  const release = kept.release.bind(kept);
+  kept.release = (keeper) => {
     say(`gone ${keeper.root}`);
-    await kept.release(keeper);
+    return release(keeper);
   };
   say("open");
   const workers = [0, 1, 2].map(async (worker) => {
     for (;;) {
-      if (random.chance(0.2)) await giveUp();
-      else if (random.chance(0.1)) await retention.sweep().then(() => parts.sweep());
+      if (random.chance(0.05)) await retention.sweep().then(() => parts.sweep());
       // Nobody else pushes what this worker does.
       else await push(carOfBytes(random.between(1, 400_000), random.between(0, 9) * 3 + worker));
     }

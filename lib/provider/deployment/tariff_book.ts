@@ -93,8 +93,8 @@ export class TariffBook {
         if (index < known) continue;
         insert.run(index, String(price), JSON.stringify(terms), Number(since));
       }
-      for (const { cid, came, price } of beginning ? agreementsIn(this.database) : []) {
-        if (came === null) this.#insert.run(cid, beginning!.cameUnder(price));
+      for (const { cid, price } of beginning ? agreementsIn(this.database) : []) {
+        this.#insert.run(cid, beginning!.cameUnder(price));
       }
       rest.run(last);
       this.database.exec("COMMIT");
@@ -105,7 +105,6 @@ export class TariffBook {
   }
 
   #load(): void {
-    this.#came.clear();
     const rows = this.database.prepare(
       "SELECT cid, tariff FROM came WHERE tariff < (SELECT max(no) FROM tariffs)",
     ).all();

@@ -84,6 +84,10 @@ Deno.test("a rise that came while an earlier one was kept ends nothing sooner or
     const atOnce = { ...standing, keep: keeping(price) };
     assert.deepEqual(lastRise(atOnce, 999n), { price: 2n, until: 200n });
   }
+  const [first, second, third] = tariffsOf(1n, 2n, 3n);
+  const tariffs: Tariffs = [first, second!, { ...third!, since: 101n }];
+  const aSecondApart = { tariffs, came: 0, keep: keeping(KEEP_NOTHING) };
+  assert.deepEqual(lastRise(aSecondApart, 999n), { price: 2n, until: 101n });
 });
 
 Deno.test("a change that costs nobody more is no rise", () => {

@@ -8,8 +8,8 @@ import type { Caller } from "./payers.ts";
 const OWNER: Address = `0x${"11".repeat(20)}`;
 const FROM = "203.0.113.7";
 
-const viewOf = (credits: bigint, thawingCredits = 0n) =>
-  ({ credits, thawingCredits, pricePerCredit: 1_000n }) as PayerView;
+const viewOf = (credits: bigint, thawingCredits = 0n, pricePerCredit = 1_000n) =>
+  ({ credits, thawingCredits, pricePerCredit }) as PayerView;
 
 /** Payers whose view is known, read and read again as the test says. */
 function payersOf(known: PayerView | null, read: PayerView, again: PayerView = read) {
@@ -31,6 +31,8 @@ Deno.test("what an owner allows and does not take back counts, at the price it a
   const { allowances, asked } = payersOf(viewOf(10n, 3n), viewOf(0n));
   assert.equal(await allowances.of(OWNER, FROM), 7_000n);
   assert.deepEqual(asked, [], "what is known is not asked for");
+  const least = payersOf(viewOf(1n, 0n, 1n), viewOf(0n));
+  assert.equal(await least.allowances.of(OWNER, FROM), 1n);
 });
 
 Deno.test("who is not known is read as whoever proved to be it, within its network's limits", async () => {
@@ -45,6 +47,8 @@ Deno.test("before it is nothing the chain is asked once more", async () => {
   assert.deepEqual(asked.map(([what]) => what), ["again"]);
   const thawing = payersOf(viewOf(5n, 5n), viewOf(0n));
   assert.equal(await thawing.allowances.of(OWNER, FROM), 0n);
+  const more = payersOf(viewOf(3n, 5n), viewOf(3n, 5n));
+  assert.equal(await more.allowances.of(OWNER, FROM), 0n, "it is never less than nothing");
 });
 
 Deno.test("a limit that refuses is told as such", async () => {
