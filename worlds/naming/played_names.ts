@@ -33,7 +33,6 @@ export function playNames(place: NamePlace, owner: Address, now: () => number): 
     rates: new NameLookupRates(now),
     store: new ResolutionStore(new DatabaseSync(":memory:")),
     isPaid: () => false,
-    onMoved: (cid) => names.leave(cid),
     now,
   });
   const registrar = new Registrar({

@@ -14,7 +14,7 @@ export interface NamesOptions {
   register: NameRegister;
   registrar: Pick<Registrar, "change">;
   resolutions: Resolutions;
-  /** Is told of a deployment that no name leads to any more. */
+  /** Is told of a deployment that its owner's name left, and that no name leads to any more. */
   onLeft(cid: CidText): void;
   now: () => number;
 }
@@ -67,12 +67,17 @@ export class Names {
    */
   async change(change: SignedNameChange, from: string): Promise<NameView | null> {
     const { name, left } = await this.options.registrar.change(change, from);
-    if (left !== null) this.leave(left);
+    if (left !== null) this.#leave(left);
     return name && this.#registered(name);
   }
 
-  /** A name leads to this deployment no more; others may. */
-  leave(cid: CidText): void {
+  /**
+   * A name of the register leads to this deployment no more; others may. Both are the signer's own.
+   * Who moves a name of DNS or ENS proves nothing about the deployment that it led to: anybody can
+   * point one of theirs at anybody's, and away again. That ends nothing; its servers end when they
+   * have been idle.
+   */
+  #leave(cid: CidText): void {
     const { register, resolutions, onLeft } = this.options;
     if (!register.points(cid) && !resolutions.points(cid)) onLeft(cid);
   }

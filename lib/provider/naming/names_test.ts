@@ -131,21 +131,46 @@ Deno.test("what a name lacks is told, and how to mend it", async () => {
   });
 });
 
-Deno.test("a deployment is left when the last name that led to it leads elsewhere", async () => {
+Deno.test("a deployment is left when its owner moves the last name that led to it", async () => {
   await using opened = await openWorld();
   const { world, names, change } = opened;
   await change("blog", ONE, 1n);
   await change("shop", ONE, 1n);
   await names.cidOf("dnslink", "www.shop.com", FROM);
   await change("blog", TWO, 2n);
+  assert.deepEqual(world.left, [], "shop leads to it");
   await change("shop", TWO, 2n);
-  assert.deepEqual(world.left, []);
-  world.texts = [`dnslink=/ipfs/${TWO}`];
+  assert.deepEqual(world.left, [], "a domain leads to it");
+  world.texts = [];
+  world.contenthash = () => null;
   world.time += 3_600_000;
-  assert.equal(await names.cidOf("dnslink", "www.shop.com", FROM), TWO);
+  assert.equal(await names.cidOf("dnslink", "www.shop.com", FROM), null);
+  await change("blog", ONE, 3n);
+  await change("blog", "", 4n);
   assert.deepEqual(world.left, [ONE]);
-  await change("blog", "", 3n);
-  assert.deepEqual(world.left, [ONE]);
+});
+
+Deno.test("a stranger that points its names at a deployment and away ends nothing", async () => {
+  await using opened = await openWorld();
+  const { world, names } = opened;
+  const called = ["evil.attacker.com", "evil.eth"] as const;
+  const lead = () =>
+    Promise.all([
+      names.cidOf("dnslink", called[0], FROM),
+      names.view(called[0], FROM),
+      names.cidOf("ens", called[1], FROM),
+    ]);
+  await lead();
+  world.texts = [`dnslink=/ipfs/${TWO}`];
+  world.contenthash = () => TWO;
+  world.time += 3_600_000;
+  const [moved, view, ens] = await lead();
+  assert.deepEqual([moved, view.cid, ens], [TWO, TWO, TWO]);
+  world.texts = [];
+  world.contenthash = () => null;
+  world.time += 3_600_000;
+  assert.equal(await names.cidOf("dnslink", called[0], FROM), null);
+  assert.deepEqual(world.left, []);
 });
 
 Deno.test("names are there after a restart", async () => {

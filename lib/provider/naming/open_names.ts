@@ -22,7 +22,7 @@ export interface OpenNamesOptions extends Omit<RegistrarOptions, "register"> {
    */
   contenthash(name: string): Promise<CidText | null>;
   isPaid: ResolutionsOptions["isPaid"];
-  /** Is told of a deployment that no name leads to any more. */
+  /** Is told of a deployment that its owner's name left, and that no name leads to any more. */
   onLeft(cid: CidText): void;
 }
 
@@ -46,13 +46,11 @@ export function openNames(options: OpenNamesOptions, stack: AsyncDisposableStack
     rates: new NameLookupRates(now),
     store: new ResolutionStore(seen),
     isPaid,
-    onMoved: (left) => names.leave(left),
     now,
   });
   stack.defer(() => resolutions.settled());
   const registrar = new Registrar({ ...options, register });
-  const names = new Names({ register, registrar, resolutions, onLeft, now });
-  return names;
+  return new Names({ register, registrar, resolutions, onLeft, now });
 }
 
 /**

@@ -49,8 +49,6 @@ export interface ResolutionsOptions {
   store: ResolutionStore;
   /** Whether a call to `cid` was paid for here. */
   isPaid(cid: CidText): boolean;
-  /** Is told when a name points elsewhere than before. */
-  onMoved(left: CidText): void;
   now: () => number;
 }
 
@@ -158,7 +156,6 @@ export class Resolutions {
     const until = now + 1_000 * believedSeconds(cid, ttl);
     const resolution: Resolution = { ...name, cid, why, since, checkedAt: now, until };
     this.#keep(resolution);
-    if (before?.cid && before.cid !== cid) this.#options.onMoved(before.cid);
     return resolution;
   }
 
