@@ -43,6 +43,14 @@ export const NAME_SPELLING_CHARACTERS_MAX = 3 * 255;
 export const NAME_LABEL_CHARACTERS_MAX = 63;
 /** Names of a register: each is some 300 bytes of memory, and of disk with its history more. */
 export const REGISTERED_NAMES_MAX = 100_000;
+/** A name that its owner's allowance is not good for any more stays so long, ms: 30 days, */
+export const NAME_UNCOVERED_MS_MAX = 30 * 86_400_000;
+/** and so long where the register is full: money would come and go, and names would stay. */
+export const NAME_UNCOVERED_WHEN_FULL_MS_MAX = 86_400_000;
+/** Owners of names whose allowances are looked at in one round, by questions to the chain, */
+export const NAME_OWNERS_LOOKED_AT_MAX = 500;
+/** and while somebody waits for a place in a full register. */
+export const NAME_OWNERS_LOOKED_AT_WHEN_FULL_MAX = 10;
 /** The latest changes of a name that are kept. */
 export const NAME_MOVES_KEPT_MAX = 100;
 /** Changes of names that one network asks for, a signature each: so many at once, */

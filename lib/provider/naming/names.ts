@@ -6,12 +6,14 @@ import type { SignedNameChange } from "../../spec/name_change.ts";
 import { labelFault } from "../../spec/name_label.ts";
 import { nameIn, type NameKind, type OutsideName } from "../http/name_text.ts";
 import type { Labels } from "../http/target.ts";
+import { type Coverage, lapsesAt } from "./coverage.ts";
 import type { NameMove, NameRegister, RegisteredName } from "./register.ts";
 import type { Registrar } from "./registrar.ts";
 import type { Resolutions } from "./resolutions.ts";
 
 export interface NamesOptions {
   register: NameRegister;
+  coverage: Pick<Coverage, "sweep">;
   registrar: Pick<Registrar, "change">;
   resolutions: Resolutions;
   /** Is told of a deployment that its owner's name left, and that no name leads to any more. */
@@ -28,12 +30,19 @@ export interface NameView {
   sequence?: number;
   /** Since when it is known to point there, Unix ms. */
   since: number;
+  /** When it is nobody's any more unless its owner allows more, Unix ms; null: it stays. */
+  lapsesAt?: number | null;
   /** The latest first. */
   history?: readonly NameMove[];
   /** When somebody said so last, Unix ms. */
   checkedAt: number;
   /** Whether that is longer ago than may be believed: who could say is out of reach. */
   isStale: boolean;
+}
+
+/** A name of the register, as its owner is told. */
+export interface OwnedName extends Omit<RegisteredName, "takenAt" | "uncoveredSince"> {
+  readonly lapsesAt: number | null;
 }
 
 export class Names {
@@ -94,8 +103,16 @@ export class Names {
     return await this.#outside(name, from);
   }
 
-  ofOwner(owner: Address): RegisteredName[] {
-    return this.options.register.ofOwner(owner);
+  ofOwner(owner: Address): OwnedName[] {
+    return this.options.register.ofOwner(owner).map((name) => {
+      const { takenAt: _, uncoveredSince: __, ...told } = name;
+      return { ...told, lapsesAt: lapsesAt(name) };
+    });
+  }
+
+  /** Lets names lapse whose owners' allowances have not covered them for long. */
+  async lapse(): Promise<void> {
+    await this.options.coverage.sweep();
   }
 
   #labelled(label: string): NameView {
@@ -110,11 +127,12 @@ export class Names {
     });
   }
 
-  #registered({ label, owner, cid, sequence, since }: RegisteredName): NameView {
+  #registered(registered: RegisteredName): NameView {
+    const { label, owner, cid, sequence, since } = registered;
     const history = this.options.register.history(label);
     const checkedAt = this.options.now();
     const told = { name: label, kind: "register", cid, owner, sequence, since } as const;
-    return { ...told, history, checkedAt, isStale: false };
+    return { ...told, lapsesAt: lapsesAt(registered), history, checkedAt, isStale: false };
   }
 
   async #outside({ kind, name }: OutsideName, from: string): Promise<NameView> {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { CidText } from "../../cid.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
+import { Coverage, type CoverageOptions } from "./coverage.ts";
 import type { DnsClient } from "./dns_client.ts";
 import { dnslinkName, linkedCid } from "./dnslink.ts";
 import { NameLookupRates } from "./lookup_rates.ts";
@@ -12,7 +13,7 @@ import { Registrar, type RegistrarOptions } from "./registrar.ts";
 import { ResolutionStore } from "./resolution_store.ts";
 import { type Found, Resolutions, type ResolutionsOptions } from "./resolutions.ts";
 
-export interface OpenNamesOptions extends Omit<RegistrarOptions, "register"> {
+export interface OpenNamesOptions extends Omit<RegistrarOptions, "register" | "coverage"> {
   /** Nobody else's folder. */
   dir: string;
   dns: Pick<DnsClient, "txt">;
@@ -21,6 +22,7 @@ export interface OpenNamesOptions extends Omit<RegistrarOptions, "register"> {
    * @throws KhachapuriError when that is not known, or of no use
    */
   contenthash(name: string): Promise<CidText | null>;
+  allowedTo: CoverageOptions["allowedTo"];
   isPaid: ResolutionsOptions["isPaid"];
   /** Is told of a deployment that its owner's name left, and that no name leads to any more. */
   onLeft(cid: CidText): void;
@@ -49,8 +51,9 @@ export function openNames(options: OpenNamesOptions, stack: AsyncDisposableStack
     now,
   });
   stack.defer(() => resolutions.settled());
-  const registrar = new Registrar({ ...options, register });
-  return new Names({ register, registrar, resolutions, onLeft, now });
+  const coverage = new Coverage({ ...options, register });
+  const registrar = new Registrar({ ...options, register, coverage });
+  return new Names({ register, coverage, registrar, resolutions, onLeft, now });
 }
 
 /**
