@@ -23,7 +23,14 @@ export async function openKeeper(dir: string) {
   const kept = await Kept.open({ dir: join(dir, "kept"), indexPath, log: silentLog, now });
   const parts = await Parts.open(kept.files, now);
   const allowed = () => Promise.resolve(BigInt(MANY));
-  const retention = new Retention({ kept, isStopped: () => false, allowed, keepMs: MANY, now });
+  const allowedBytes = () => Promise.resolve(MANY);
+  const retention = new Retention({
+    kept,
+    isStopped: () => false,
+    allowedBytes,
+    keepMs: MANY,
+    now,
+  });
   const room = new Room({ kept, parts, retention, bytesMax: MANY, bytesPerOwnerMax: MANY });
   const policy = { bytesPerUsdc: MANY, bytesPerOwnerMax: MANY, keepSeconds: MANY };
   const ingest = new Ingest({
