@@ -19,7 +19,7 @@ export const FRESH_NAME_LOOKUPS_BURST_MAX = 20;
 export const FRESH_NAME_LOOKUPS_PER_SECOND_MAX = 1;
 /** A network that asked for no more than this of late has asked for little. */
 export const FRESH_NAME_LOOKUPS_MAX = 4;
-/** For names whose deployment was paid for, beside strangers', so many at once, */
+/** For names that a call was paid by, beside strangers', so many at once, */
 export const PAID_NAME_LOOKUPS_BURST_MAX = 200;
 /** and then so many a second. */
 export const PAID_NAME_LOOKUPS_PER_SECOND_MAX = 20;
@@ -27,8 +27,10 @@ export const PAID_NAME_LOOKUPS_PER_SECOND_MAX = 20;
 export const NAME_LOOKUPS_COUNTED_MAX = 50_000;
 /** Lookups under way at a time: each holds a socket for seconds where nobody answers. */
 export const NAME_LOOKUPS_MAX = 64;
-/** Names whose deployment was paid for and that are remembered, across restarts too. */
+/** Names that a call was paid by and that are remembered, across restarts too. */
 export const PAID_NAMES_REMEMBERED_MAX = 10_000;
+/** Of those, by one payer, or by one network's calls that owners pay: then its own give way. */
+export const PAYER_NAMES_REMEMBERED_MAX = 100;
 /** Others that are remembered, those that nobody has among them. */
 export const NAMES_REMEMBERED_MAX = 10_000;
 

@@ -33,7 +33,6 @@ export function playNames(place: NamePlace, owner: Address, now: () => number): 
     lookUp: { dnslink: lookUp, ens: lookUp },
     rates: new NameLookupRates(now),
     store: new ResolutionStore(new DatabaseSync(":memory:")),
-    isPaid: () => false,
     now,
   });
   const allowed = () => Promise.resolve({ amount: 1_000_000n, paysCall: true });

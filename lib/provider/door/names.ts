@@ -22,7 +22,7 @@ import type { Site } from "./site.ts";
 export interface NamesGround {
   seller: Seller;
   payments: Pick<Payments, "payers" | "policy">;
-  records: Pick<Records, "registrations" | "tariffs">;
+  records: Pick<Records, "tariffs">;
   deployments: Pick<Deployments, "get">;
   sandboxes: Pick<Sandboxes, "retire">;
 }
@@ -44,13 +44,12 @@ export function openProviderNames(
   const { provider, state, ground: { connected: { chain, contracts } }, now } = site;
   const { enabled, perUsdc, resolver } = provider.names;
   if (!enabled) return null;
-  const { seller, records, deployments, sandboxes } = provided;
+  const { seller, deployments, sandboxes } = provided;
   const { chainId, escrow } = seller;
   const names = openNames({
     dir: state.book,
     dns: new DnsClient({ servers: () => nameServers(resolver) }),
     contenthash: (name) => readContenthash(chain, name, contracts),
-    isPaid: (cid) => records.registrations.isKnown(cid),
     onLeft: (cid) => sandboxes.retire(cid),
     place: { provider: seller.provider, chainId, escrow },
     perUsdc,

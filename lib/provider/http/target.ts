@@ -2,12 +2,19 @@
  * Whom a request is addressed to: a deployment, by its cid or a name, in one of several forms, or
  * the provider itself.
  */
+import type { Address } from "viem";
 import { type CidText, formatCid, parseCid } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { CID_TEXTS_REMEMBERED_MAX } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import { labelFault } from "../../spec/name_label.ts";
 import { nameIn, type NameKind } from "./name_text.ts";
+
+/** Whose credit it is: that of the deployment's owner, or of who calls. */
+export interface Payer {
+  readonly source: "owner" | "caller";
+  readonly payer: Address;
+}
 
 /** A deployment below the provider's own origin, or at one of its own. */
 export interface DeploymentTarget {
@@ -21,12 +28,14 @@ export interface DeploymentTarget {
   readonly name?: string;
   /** The path that names it, as sent: "/{cid}" in the caller's spelling, or "" of an own host. */
   readonly mount: string;
+  /** Is told when a credit was taken for the call. */
+  readonly onPaid?: (bill: Payer) => void;
   /** What follows, as sent; "" after a cid with no slash behind it, which is another resource. */
   readonly path: string;
 }
 
 /** A deployment by a name: which one has to be found out. */
-export interface NameTarget extends Omit<DeploymentTarget, "cid" | "form"> {
+export interface NameTarget extends Omit<DeploymentTarget, "cid" | "form" | "onPaid"> {
   readonly form: "name";
   readonly at: "path" | "host" | "domain";
   readonly kind: NameKind;

@@ -71,6 +71,14 @@ export class Names {
   }
 
   /**
+   * A credit was taken for a call by the name.
+   * @param by who chose it; null: it is not known
+   */
+  notePaid(name: OutsideName, by: string | null): void {
+    this.options.resolutions.notePaid(name, by);
+  }
+
+  /**
    * Makes a change of the register that an owner signed; null: the name was given up.
    * @throws KhachapuriError as `Registrar.change`
    */

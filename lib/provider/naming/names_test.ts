@@ -37,7 +37,6 @@ async function openWorld() {
       },
       contenthash: () => Promise.resolve().then(() => world.contenthash()),
       allowedTo: () => Promise.resolve({ amount: world.amount, paysCall: world.amount > 0n }),
-      isPaid: () => true,
       onLeft: (cid) => void world.left.push(cid),
       place: PLACE,
       perUsdc: 10,

@@ -11,7 +11,7 @@ import { Names } from "./names.ts";
 import { NameRegister } from "./register.ts";
 import { Registrar, type RegistrarOptions } from "./registrar.ts";
 import { ResolutionStore } from "./resolution_store.ts";
-import { type Found, Resolutions, type ResolutionsOptions } from "./resolutions.ts";
+import { type Found, Resolutions } from "./resolutions.ts";
 
 export interface OpenNamesOptions extends Omit<RegistrarOptions, "register" | "coverage"> {
   /** Nobody else's folder. */
@@ -23,14 +23,13 @@ export interface OpenNamesOptions extends Omit<RegistrarOptions, "register" | "c
    */
   contenthash(name: string): Promise<CidText | null>;
   allowedTo: CoverageOptions["allowedTo"];
-  isPaid: ResolutionsOptions["isPaid"];
   /** Is told of a deployment that its owner's name left, and that no name leads to any more. */
   onLeft(cid: CidText): void;
 }
 
 /** To be closed with `stack`. */
 export function openNames(options: OpenNamesOptions, stack: AsyncDisposableStack): Names {
-  const { dir, dns, contenthash, isPaid, onLeft, now } = options;
+  const { dir, dns, contenthash, onLeft, now } = options;
   const open = (file: string) => {
     const database = new DatabaseSync(join(dir, file));
     stack.defer(() => database.close());
@@ -47,7 +46,6 @@ export function openNames(options: OpenNamesOptions, stack: AsyncDisposableStack
     },
     rates: new NameLookupRates(now),
     store: new ResolutionStore(seen),
-    isPaid,
     now,
   });
   stack.defer(() => resolutions.settled());
