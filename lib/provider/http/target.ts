@@ -61,7 +61,7 @@ export interface Labels {
  * @param host the Host header; @param webHost the provider's own host name
  * @param labels null: names mean nothing here
  * @throws KhachapuriError `invalid_cid` when the first path segment should be a cid and is none,
- * `not_found` for a host below the provider's that nobody has
+ * `not_found` for a host below the provider's that nobody has, or can have
  */
 export function targetOf(
   host: string,
@@ -87,7 +87,7 @@ function hostTarget(label: string, path: string, labels: Labels | null): Target 
     return { form: "name", at: "host", ...named };
   }
   const isKnown = canonicalTexts.get(label) !== undefined;
-  if (!isKnown && labels !== null && labelFault(label) === null) throw nobodys(label);
+  if (!isKnown && labels !== null && !canBeCid(label)) throw nobodys(label);
   return { form: "host", cid: canonical(label), mount: "", path };
 }
 
@@ -104,8 +104,18 @@ function pathTarget(pathname: string, labels: Labels | null): Target {
 }
 
 function pathName(segment: string, labels: Labels): Pick<NameTarget, "kind" | "name"> | null {
-  const label = segment.toLowerCase();
+  const label = decoded(segment).toLowerCase();
   return labels.has(label) ? { kind: "register", name: label } : nameIn(segment);
+}
+
+/** As a client may spell it, which is the same path (RFC 3986, section 6.2.2.2). */
+function decoded(segment: string): string {
+  if (!segment.includes("%")) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 /** A deployment is called many times by the same text. */
@@ -124,8 +134,16 @@ function looksLikeCid(segment: string): boolean {
   return segment.length >= 32 || /^(baf|Qm|z[dbQ]|k[2-9a-z]|f01|m[A-Z])/.test(segment);
 }
 
+/** A label below the provider's host that is no name to have, and might be meant as a cid. */
+function canBeCid(label: string): boolean {
+  return labelFault(label) !== null && !label.includes(".") && looksLikeCid(label);
+}
+
 function nobodys(label: string): KhachapuriError {
+  const fault = labelFault(label);
   return new KhachapuriError("not_found", `nobody has the name ${label} here`, {
-    hints: ["names are given to owners of deployments: khachapuri deploy --name"],
+    hints: fault === null
+      ? ["names are given to owners of deployments: khachapuri deploy --name"]
+      : [`nobody can have it: ${fault}`, "call a deployment by its cid, or a name"],
   });
 }
