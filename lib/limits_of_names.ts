@@ -19,7 +19,7 @@ export const FRESH_NAME_LOOKUPS_BURST_MAX = 20;
 export const FRESH_NAME_LOOKUPS_PER_SECOND_MAX = 1;
 /** A network that asked for no more than this of late has asked for little. */
 export const FRESH_NAME_LOOKUPS_MAX = 4;
-/** For names whose deployment was paid for, beside strangers', so many at once, */
+/** For names that a call was paid by, beside strangers', so many at once, */
 export const PAID_NAME_LOOKUPS_BURST_MAX = 200;
 /** and then so many a second. */
 export const PAID_NAME_LOOKUPS_PER_SECOND_MAX = 20;
@@ -27,8 +27,10 @@ export const PAID_NAME_LOOKUPS_PER_SECOND_MAX = 20;
 export const NAME_LOOKUPS_COUNTED_MAX = 50_000;
 /** Lookups under way at a time: each holds a socket for seconds where nobody answers. */
 export const NAME_LOOKUPS_MAX = 64;
-/** Names whose deployment was paid for and that are remembered, across restarts too. */
+/** Names that a call was paid by and that are remembered, across restarts too. */
 export const PAID_NAMES_REMEMBERED_MAX = 10_000;
+/** Of those, by one payer, or by one network's calls that owners pay: then its own give way. */
+export const PAYER_NAMES_REMEMBERED_MAX = 100;
 /** Others that are remembered, those that nobody has among them. */
 export const NAMES_REMEMBERED_MAX = 10_000;
 
@@ -43,6 +45,14 @@ export const NAME_SPELLING_CHARACTERS_MAX = 3 * 255;
 export const NAME_LABEL_CHARACTERS_MAX = 63;
 /** Names of a register: each is some 300 bytes of memory, and of disk with its history more. */
 export const REGISTERED_NAMES_MAX = 100_000;
+/** A name that its owner's allowance is not good for any more stays so long, ms: 30 days, */
+export const NAME_UNCOVERED_MS_MAX = 30 * 86_400_000;
+/** and so long where the register is full: money would come and go, and names would stay. */
+export const NAME_UNCOVERED_WHEN_FULL_MS_MAX = 86_400_000;
+/** Owners of names whose allowances are looked at in one round, by questions to the chain, */
+export const NAME_OWNERS_LOOKED_AT_MAX = 500;
+/** and while somebody waits for a place in a full register. */
+export const NAME_OWNERS_LOOKED_AT_WHEN_FULL_MAX = 10;
 /** The latest changes of a name that are kept. */
 export const NAME_MOVES_KEPT_MAX = 100;
 /** Changes of names that one network asks for, a signature each: so many at once, */

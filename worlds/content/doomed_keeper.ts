@@ -20,15 +20,17 @@ const MANY = 2 ** 40;
 const ROOM_BYTES = 2 ** 21;
 const KEEP_MS = 300;
 
-/** Opens what an earlier one left in `dir`. */
-export async function openKeeper(dir: string) {
+/** Opens what an earlier one left in `dir`, with room for so many bytes. */
+export async function openKeeper(dir: string, bytesMax = MANY) {
   const { now } = Date;
   const indexPath = join(dir, "content.db");
   const kept = await Kept.open({ dir: join(dir, "kept"), indexPath, log: silentLog, now });
   const parts = await Parts.open(kept.files, now);
   const allowed = () => Promise.resolve(BigInt(MANY));
-  const retention = new Retention({ kept, isStopped: () => false, allowed, keepMs: KEEP_MS, now });
-  const room = new Room({ kept, parts, retention, bytesMax: ROOM_BYTES, bytesPerOwnerMax: MANY });
+  const allowedBytes = () => Promise.resolve(MANY);
+  const isStopped = () => false;
+  const retention = new Retention({ kept, isStopped, allowedBytes, keepMs: KEEP_MS, now });
+  const room = new Room({ kept, parts, retention, bytesMax, bytesPerOwnerMax: MANY });
   const policy = { bytesPerUsdc: MANY, bytesPerOwnerMax: MANY, keepSeconds: MANY };
   const ingest = new Ingest({
     kept,
@@ -58,7 +60,7 @@ function broken(bytes: Uint8Array, after: number): ByteSource {
 }
 
 async function keepOn(dir: string, seed: number): Promise<void> {
-  const { kept, parts, retention, ingest } = await openKeeper(dir);
+  const { kept, parts, retention, ingest } = await openKeeper(dir, ROOM_BYTES);
   const random = randomOf(seed);
   const push = async (car: Car) => {
     const offset = await ingest.offset(pushOf(car));

@@ -11,7 +11,7 @@ import { Ingest, type Receipt } from "../../lib/provider/content/ingest.ts";
 import { Kept } from "../../lib/provider/content/kept.ts";
 import { Parts } from "../../lib/provider/content/parts.ts";
 import { Retention } from "../../lib/provider/content/retention.ts";
-import { Room } from "../../lib/provider/content/room.ts";
+import { bytesFor, Room } from "../../lib/provider/content/room.ts";
 import type { Push } from "../../lib/spec/push.ts";
 import { manualClock } from "../clock.ts";
 import { hearLog } from "../heard_log.ts";
@@ -76,7 +76,10 @@ export async function openPushWorld(changes: Partial<Policy> = {}) {
     const retention = new Retention({
       kept,
       isStopped: ({ id }) => stopped.has(id),
-      allowed: allowedOf,
+      allowedBytes: async (owner) => {
+        const amount = await allowedOf(owner);
+        return amount === null ? null : bytesFor(amount, policy);
+      },
       keepMs: policy.keepSeconds * 1_000,
       now: clock.now,
     });

@@ -2,6 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import type { Address } from "viem";
 import type { CidText } from "../../lib/cid.ts";
+import { Coverage } from "../../lib/provider/naming/coverage.ts";
 import { NameLookupRates } from "../../lib/provider/naming/lookup_rates.ts";
 import { Names } from "../../lib/provider/naming/names.ts";
 import { NameRegister } from "../../lib/provider/naming/register.ts";
@@ -32,20 +33,21 @@ export function playNames(place: NamePlace, owner: Address, now: () => number): 
     lookUp: { dnslink: lookUp, ens: lookUp },
     rates: new NameLookupRates(now),
     store: new ResolutionStore(new DatabaseSync(":memory:")),
-    isPaid: () => false,
-    onMoved: (cid) => names.leave(cid),
     now,
   });
+  const allowed = () => Promise.resolve({ amount: 1_000_000n, paysCall: true });
+  const coverage = new Coverage({ register, perUsdc: 10, allowedTo: allowed, now });
   const registrar = new Registrar({
     register,
+    coverage,
     place,
     perUsdc: 10,
     provider: "provider.test",
     ownerOf: () => Promise.resolve(owner),
-    allowed: () => Promise.resolve({ amount: 1_000_000n, paysCall: true }),
+    allowed,
     now,
   });
   const onLeft = (cid: CidText) => void left.push(cid);
-  const names = new Names({ register, registrar, resolutions, onLeft, now });
+  const names = new Names({ register, coverage, registrar, resolutions, onLeft, now });
   return { names, register, outside, left };
 }

@@ -128,6 +128,7 @@ export class Call {
       this.#assertCallerIsHere();
       if (!claim) this.arrival.request.whenGone(() => this.kill());
       const started = await this.#runProgram(startProgram, this.#lease, this.#hold);
+      this.arrival.target.onPaid?.(bill);
       if (claim && this.#paidTime) this.arrival.request.whenGone(() => this.keepToOneCredit());
       return started;
     } catch (error) {

@@ -8,7 +8,9 @@ import {
   type Stage,
 } from "../../../worlds/calls.ts";
 import { KhachapuriError } from "../../errors.ts";
+import type { Payer } from "../http/target.ts";
 import type { PaymentScheme } from "../money/scheme.ts";
+import { handleCall } from "./handle.ts";
 import type { Claim } from "./idempotency.ts";
 
 const overloaded = () => {
@@ -47,6 +49,21 @@ for (const [stage, endings] of STAGES) {
     assert.equal(await (await world.call()).text(), "hello\n");
   });
 }
+
+Deno.test("a name is told of a call by it once its run has begun, and not before", async () => {
+  using world = await openCallWorld();
+  const told: Payer[] = [];
+  const onPaid = (payer: Payer) => void told.push(payer);
+  const target = { form: "path", cid: CID, mount: "/blog.eth", path: "/", onPaid } as const;
+  for (const [stage] of STAGES) {
+    world.before[stage] = overloaded;
+    await assert.rejects(handleCall(world.parts, target, world.request()), { code: "overloaded" });
+    delete world.before[stage];
+  }
+  assert.deepEqual(told, []);
+  await handleCall(world.parts, target, world.request());
+  assert.deepEqual(told.map(({ source }) => source), ["owner"]);
+});
 
 Deno.test("a run that does not start gives back what was taken for it, whoever asked", async () => {
   for (const stage of ["slot", "hold", "run"] as const) {

@@ -1,7 +1,8 @@
 /**
  * How long is kept what owners have pushed: while one of their deployments uses it that is not
- * stopped and they have credits allowed here, and a while after. When there is no room, what no
- * deployment needs goes before its time, longest unneeded first.
+ * stopped and what they have allowed here is good for it, and a while after. Money that leaves
+ * takes what it was good for along, what came last first. When there is no room, what is not needed
+ * goes before its time, longest unneeded first.
  */
 import type { Address } from "viem";
 import type { Kept } from "./kept.ts";
@@ -11,8 +12,8 @@ export interface RetentionOptions {
   kept: Kept;
   /** Whether the deployment was stopped by its owner. */
   isStopped(use: Use): boolean;
-  /** What the owner has allowed here, USDC base units; null: nobody can say now. */
-  allowed(owner: Address): Promise<bigint | null>;
+  /** What the owner may have kept by what it has allowed, bytes; null: nobody can say now. */
+  allowedBytes(owner: Address): Promise<number | null>;
   /** After it is needed no more, ms. */
   keepMs: number;
   now: () => number;
@@ -64,11 +65,22 @@ export class Retention {
     for (const [owner, keepers] of byOwner) {
       const used = keepers.filter((keeper) => this.#isUsed(keeper));
       if (used.length === 0) continue;
-      const allowed = await this.options.allowed(owner);
+      const allowed = await this.options.allowedBytes(owner);
       // While the chain is out of reach nobody's allowance counts as gone.
-      if (allowed === 0n) continue;
-      await kept.index.refresh(used, now());
+      const covered = allowed === null ? used : this.#covered(used, allowed);
+      await kept.index.refresh(covered, now());
     }
+  }
+
+  /** Of an owner's as much as `bytes` are good for, what came first before the rest. */
+  #covered(used: readonly Keeper[], bytes: number): Keeper[] {
+    let left = bytes;
+    return used.toSorted((one, other) => one.id - other.id).filter((keeper) => {
+      const diskBytes = this.options.kept.index.find(keeper.root)?.diskBytes ?? 0;
+      if (diskBytes > left) return false;
+      left -= diskBytes;
+      return true;
+    });
   }
 
   #isUsed(keeper: Keeper): boolean {

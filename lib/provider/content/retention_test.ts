@@ -62,6 +62,50 @@ Deno.test("an owner that has nothing allowed any more has it kept for so long", 
   assert.ok(!opened.isKept(ONE!));
 });
 
+Deno.test("an owner that has little left has what came last kept for so long", async () => {
+  await using opened = await world();
+  await opened.push(TWO!);
+  await opened.push(ONE!);
+  opened.kept.noteUse([ONE!.root, TWO!.root], { owner: OWNER, id: ID });
+  const { diskBytes } = opened.kept.index.find(ONE!.root)!;
+  // A MiB for each USDC: room for one of them.
+  opened.allowed.set(OWNER, BigInt(Math.ceil(diskBytes * 1_000_000 / 2 ** 20)));
+  await opened.sweepFor(0.9);
+  assert.deepEqual([opened.isKept(ONE!), opened.isKept(TWO!)], [true, true]);
+  await opened.sweepFor(0.2);
+  assert.deepEqual([opened.isKept(ONE!), opened.isKept(TWO!)], [false, true]);
+  await opened.sweepFor(10);
+  assert.ok(opened.isKept(TWO!));
+  opened.allowed.set(OWNER, 1n);
+  await opened.sweepFor(1.1);
+  assert.ok(!opened.isKept(TWO!), "a base unit is good for no byte");
+});
+
+Deno.test("an owner that allows more again in time has it all kept", async () => {
+  await using opened = await world();
+  await opened.push(ONE!);
+  opened.kept.noteUse([ONE!.root], { owner: OWNER, id: ID });
+  opened.allowed.set(OWNER, 1n);
+  await opened.sweepFor(0.9);
+  opened.allowed.set(OWNER, 4_000_000n);
+  await opened.sweepFor(0.9);
+  opened.allowed.set(OWNER, 1n);
+  await opened.sweepFor(0.9);
+  assert.ok(opened.isKept(ONE!));
+});
+
+Deno.test("for want of room what an owner's allowance is not good for goes before its time", async () => {
+  await using opened = await world();
+  await opened.push(ONE!);
+  await opened.push(TWO!, pushOf(TWO!, { owner: OTHER }));
+  opened.kept.noteUse([ONE!.root], { owner: OWNER, id: ID });
+  opened.kept.noteUse([TWO!.root], { owner: OTHER, id: ID });
+  opened.allowed.set(OWNER, 1n);
+  opened.hours(1.5);
+  await opened.retention.makeRoom(() => opened.kept.count() === 0);
+  assert.deepEqual([opened.isKept(ONE!), opened.isKept(TWO!)], [false, true]);
+});
+
 Deno.test("while nobody can say what is allowed, nothing counts as gone", async () => {
   await using opened = await world();
   await opened.push(ONE!);

@@ -3,6 +3,7 @@
  * It is reserved before a body is read, so that pushes that come at once cannot share it.
  */
 import type { Address } from "viem";
+import type { IpfsConfig } from "../../config_ipfs.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { OWNER_PUSHES_MAX, OWNER_ROOTS_MAX, PUSHES_MAX } from "../../limits_of_content.ts";
 import { diskBytesOf } from "./kept_files.ts";
@@ -24,6 +25,16 @@ export interface RoomOptions {
   bytesMax: number;
   /** The most that one may have, whatever it has allowed. */
   bytesPerOwnerMax: number;
+}
+
+const USDC_UNITS = 1_000_000n;
+
+/** What an owner may have kept for what it has allowed, USDC base units. */
+export function bytesFor(
+  amount: bigint,
+  { bytesPerUsdc, bytesPerOwnerMax }: Pick<IpfsConfig, "bytesPerUsdc" | "bytesPerOwnerMax">,
+): number {
+  return Math.min(Number(amount * BigInt(bytesPerUsdc) / USDC_UNITS), bytesPerOwnerMax);
 }
 
 /** Room that is taken until it is freed. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Address } from "viem";
 import { carOfBytes, openPushWorld, OTHER, OWNER } from "../../../worlds/content/push_world.ts";
 import { OWNER_PUSHES_MAX, PUSHES_MAX } from "../../limits_of_content.ts";
+import { bytesFor } from "./room.ts";
 
 const KIB = 1024;
 
@@ -52,4 +53,14 @@ Deno.test("room is made of what broke off before of what is kept, and not in vai
   assert.equal(world.kept.count(), 1);
   await world.room.make(OWNER, 100 * KIB, allowed);
   assert.equal(world.kept.count(), 0);
+});
+
+Deno.test("an owner may have so much for each USDC, and no more than anybody", () => {
+  const policy = { bytesPerUsdc: 1_000, bytesPerOwnerMax: 5_000 };
+  assert.deepEqual([0n, 1n, 1_500_000n, 9_000_000n].map((amount) => bytesFor(amount, policy)), [
+    0,
+    0,
+    1_500,
+    5_000,
+  ]);
 });

@@ -7,7 +7,7 @@ import { Ingest } from "../content/ingest.ts";
 import { Kept } from "../content/kept.ts";
 import { Parts } from "../content/parts.ts";
 import { Retention } from "../content/retention.ts";
-import { Room } from "../content/room.ts";
+import { bytesFor, Room } from "../content/room.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { Records } from "../deployment/records.ts";
 import { OwnerAllowances } from "../money/owner_allowances.ts";
@@ -37,7 +37,10 @@ export async function openContent(
   const retention = new Retention({
     kept,
     isStopped: (use) => stops.has(use),
-    allowed: (owner) => allowances.of(owner).catch(() => null),
+    allowedBytes: async (owner) => {
+      const amount = await allowances.of(owner).catch(() => null);
+      return amount === null ? null : bytesFor(amount, provider.ipfs);
+    },
     keepMs: keepSeconds * 1_000,
     now,
   });

@@ -37,6 +37,7 @@ Deno.test("an owner takes a name, calls it in path and host, and gives it up", a
     owner: OWNER.address,
     sequence: 1,
     since: NOW,
+    lapsesAt: null,
     history: [{ cid: CID, sequence: 1, at: NOW }],
     checkedAt: NOW,
     isStale: false,
@@ -91,7 +92,7 @@ Deno.test("an owner is told its names", async () => {
   const asked = await signOwnerRequest(OWNER, { ...question, expires: SOON });
   const { names } = await (await world.post("/deployments", asked)).json();
   assert.deepEqual(names, [
-    { name: "blog", owner: OWNER.address, cid: CID, sequence: 1, since: NOW },
+    { name: "blog", owner: OWNER.address, cid: CID, sequence: 1, since: NOW, lapsesAt: null },
   ]);
 });
 

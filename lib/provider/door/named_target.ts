@@ -1,7 +1,8 @@
 /** From a name that a request calls to the deployment that it points to now. */
+import { addressPrefix } from "../http/address_prefix.ts";
 import type { NameKind } from "../http/name_text.ts";
 import type { HttpRequest } from "../http/request.ts";
-import type { DeploymentTarget, NameTarget, ProviderTarget } from "../http/target.ts";
+import type { DeploymentTarget, NameTarget, Payer, ProviderTarget } from "../http/target.ts";
 import { type Names, pointsNowhere } from "../naming/names.ts";
 
 type Sender = Pick<HttpRequest, "sender">;
@@ -19,10 +20,23 @@ export async function pointedAt(
   const { at, kind, name, mount, path, otherwise } = asked;
   const found = names.cidOf(kind, name, sender.address);
   const cid = await (otherwise === null ? found : found.catch(() => null));
-  if (cid !== null) return { form: at, cid, name, mount, path };
+  if (cid !== null) return { form: at, cid, name, mount, path, ...notes(names, asked, sender) };
   if (otherwise === null) throw nowhere(names, kind, name);
   const next = otherwise();
   return next.form === "name" ? await pointedAt(names, next, { sender }) : next;
+}
+
+/** Names of the register are owners' own; of the others those that calls are paid by are kept. */
+function notes(
+  names: Names,
+  { kind, name }: NameTarget,
+  { address }: Sender["sender"],
+): Pick<DeploymentTarget, "onPaid"> {
+  if (kind === "register") return {};
+  // Where the owner pays it was the caller that chose the name, not the owner.
+  const chooser = ({ source, payer }: Payer) =>
+    source === "caller" ? payer : addressPrefix(address);
+  return { onPaid: (payer) => names.notePaid({ kind, name }, chooser(payer)) };
 }
 
 function nowhere(names: Names, kind: NameKind, name: string) {

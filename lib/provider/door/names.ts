@@ -1,5 +1,6 @@
 /** Opens names on a provider's chain, deployments and money. */
 import { isIPv6 } from "node:net";
+import { type Address, zeroHash } from "viem";
 import { readContenthash } from "../../chain/contenthash.ts";
 import type { CidText } from "../../cid.ts";
 import type { ProviderConfig } from "../../config.ts";
@@ -7,11 +8,12 @@ import { asKhachapuriError } from "../../errors.ts";
 import { type NameServer, nameServersOf, parseNameServer } from "../../name_server.ts";
 import type { Deployments } from "../deployment/deployments.ts";
 import type { Records } from "../deployment/records.ts";
+import type { PayerView } from "../ledger/judge.ts";
 import type { Seller } from "../money/seller.ts";
+import type { Allowed } from "../naming/coverage.ts";
 import { DnsClient } from "../naming/dns_client.ts";
 import type { Names } from "../naming/names.ts";
 import { openNames } from "../naming/open_names.ts";
-import type { Allowed } from "../naming/registrar.ts";
 import type { Look } from "./findings.ts";
 import type { Sandboxes } from "../program/sandboxes.ts";
 import type { Payments } from "../settlement/payments.ts";
@@ -20,7 +22,7 @@ import type { Site } from "./site.ts";
 export interface NamesGround {
   seller: Seller;
   payments: Pick<Payments, "payers" | "policy">;
-  records: Pick<Records, "registrations" | "tariffs">;
+  records: Pick<Records, "tariffs">;
   deployments: Pick<Deployments, "get">;
   sandboxes: Pick<Sandboxes, "retire">;
 }
@@ -28,6 +30,8 @@ export interface NamesGround {
 /** Every name server knows of it, and nobody learns anything by the question. */
 const ROOT = ".";
 const RESOLV_CONF = "/etc/resolv.conf";
+/** Between two looks at whether allowances cover names, ms. */
+const LAPSE_MS = 600_000;
 /** Before an owner is told that it has allowed too little, the chain is asked as of now, ms. */
 const SURE_AGE_MS = 500;
 
@@ -40,21 +44,34 @@ export function openProviderNames(
   const { provider, state, ground: { connected: { chain, contracts } }, now } = site;
   const { enabled, perUsdc, resolver } = provider.names;
   if (!enabled) return null;
-  const { seller, records, deployments, sandboxes } = provided;
+  const { seller, deployments, sandboxes } = provided;
   const { chainId, escrow } = seller;
-  return openNames({
+  const names = openNames({
     dir: state.book,
     dns: new DnsClient({ servers: () => nameServers(resolver) }),
     contenthash: (name) => readContenthash(chain, name, contracts),
-    isPaid: (cid) => records.registrations.isKnown(cid),
     onLeft: (cid) => sandboxes.retire(cid),
     place: { provider: seller.provider, chainId, escrow },
     perUsdc,
     provider: provider.name,
     ownerOf: async (cid, from) => (await deployments.get(cid, from)).spec.owner,
     allowed: (cid, from, isSure) => allowedBy(provided, { cid, from, isSure }),
+    allowedTo: ({ owner, cid }, isSure, from) => allowedTo(provided, { owner, cid, isSure, from }),
     now,
   }, stack);
+  lapseSometimes(names, stack);
+  return names;
+}
+
+function lapseSometimes(names: Pick<Names, "lapse">, stack: AsyncDisposableStack): void {
+  let lapsed = Promise.resolve();
+  const timer = setInterval(() => {
+    lapsed = lapsed.then(() => names.lapse()).catch(() => {});
+  }, LAPSE_MS);
+  stack.defer(() => {
+    clearInterval(timer);
+    return lapsed;
+  });
 }
 
 /** The configured name server, or those that this machine asks now, as its network changes. */
@@ -115,10 +132,35 @@ export async function allowedBy(
   const view = isSure
     ? await payers.viewAgain(owner, lane, SURE_AGE_MS, caller)
     : await payers.view(owner, lane, policy.viewAgeMs(), caller);
-  const { pricePerCredit, credits, thawingCredits } = view;
+  return allowedIn(view, tariffs.priceOf(cid));
+}
+
+interface OwnerAsked extends Pick<AllowanceAsked, "cid" | "isSure"> {
+  owner: Address;
+  from: string | undefined;
+}
+
+/** What the owner of a name that leads to `cid` has allowed, without a look at its deployment. */
+export async function allowedTo(
+  { records: { tariffs }, payments: { payers, policy } }: Omit<AllowanceGround, "deployments">,
+  { owner, cid, isSure, from }: OwnerAsked,
+): Promise<Allowed> {
+  // What we look at by ourselves is a known owner's; whoever has us look is limited by its network.
+  const caller = { isProven: true, from };
+  // What is asked for is the allowance; no lane has this number.
+  const view = isSure
+    ? await payers.viewAgain(owner, zeroHash, SURE_AGE_MS, caller)
+    : await payers.view(owner, zeroHash, policy.viewAgeMs(), caller);
+  return allowedIn(view, tariffs.priceOf(cid));
+}
+
+function allowedIn(
+  { pricePerCredit, credits, thawingCredits }: PayerView,
+  price: bigint,
+): Allowed {
   const staying = credits > thawingCredits ? credits - thawingCredits : 0n;
   return {
     amount: staying * pricePerCredit,
-    paysCall: staying > 0n && pricePerCredit >= tariffs.priceOf(cid),
+    paysCall: staying > 0n && pricePerCredit >= price,
   };
 }

@@ -5,7 +5,7 @@ import { SELLER } from "../../../worlds/routes.ts";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { ProviderConfig } from "../../config.ts";
 import type { PayerView } from "../ledger/judge.ts";
-import { allowedBy, checkNameServers, nameServers } from "./names.ts";
+import { allowedBy, allowedTo, checkNameServers, nameServers } from "./names.ts";
 
 /** What an owner with this allowance has, as it is known or as the chain says now. */
 async function allowed(view: Partial<PayerView>, now: Partial<PayerView> = view, isSure = false) {
@@ -23,7 +23,10 @@ async function allowed(view: Partial<PayerView>, now: Partial<PayerView> = view,
       policy: { viewAgeMs: () => Infinity },
     },
   };
-  return await allowedBy(ground, { cid: CID, from: "192.0.2.7", isSure });
+  const byName = { owner: spec.owner, cid: CID, from: undefined, isSure };
+  const found = await allowedBy(ground, { cid: CID, from: "192.0.2.7", isSure });
+  assert.deepEqual(await allowedTo(ground, byName), found, "for a name it has as for a new one");
+  return found;
 }
 
 Deno.test("what is allowed counts as far as it stays, and pays a call at our price", async () => {

@@ -2,12 +2,19 @@
  * Whom a request is addressed to: a deployment, by its cid or a name, in one of several forms, or
  * the provider itself.
  */
+import type { Address } from "viem";
 import { type CidText, formatCid, parseCid } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { CID_TEXTS_REMEMBERED_MAX } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import { labelFault } from "../../spec/name_label.ts";
 import { nameIn, type NameKind } from "./name_text.ts";
+
+/** Whose credit it is: that of the deployment's owner, or of who calls. */
+export interface Payer {
+  readonly source: "owner" | "caller";
+  readonly payer: Address;
+}
 
 /** A deployment below the provider's own origin, or at one of its own. */
 export interface DeploymentTarget {
@@ -21,12 +28,14 @@ export interface DeploymentTarget {
   readonly name?: string;
   /** The path that names it, as sent: "/{cid}" in the caller's spelling, or "" of an own host. */
   readonly mount: string;
+  /** Is told when a credit was taken for the call. */
+  readonly onPaid?: (bill: Payer) => void;
   /** What follows, as sent; "" after a cid with no slash behind it, which is another resource. */
   readonly path: string;
 }
 
 /** A deployment by a name: which one has to be found out. */
-export interface NameTarget extends Omit<DeploymentTarget, "cid" | "form"> {
+export interface NameTarget extends Omit<DeploymentTarget, "cid" | "form" | "onPaid"> {
   readonly form: "name";
   readonly at: "path" | "host" | "domain";
   readonly kind: NameKind;
@@ -52,7 +61,7 @@ export interface Labels {
  * @param host the Host header; @param webHost the provider's own host name
  * @param labels null: names mean nothing here
  * @throws KhachapuriError `invalid_cid` when the first path segment should be a cid and is none,
- * `not_found` for a host below the provider's that nobody has
+ * `not_found` for a host below the provider's that nobody has, or can have
  */
 export function targetOf(
   host: string,
@@ -78,7 +87,7 @@ function hostTarget(label: string, path: string, labels: Labels | null): Target 
     return { form: "name", at: "host", ...named };
   }
   const isKnown = canonicalTexts.get(label) !== undefined;
-  if (!isKnown && labels !== null && labelFault(label) === null) throw nobodys(label);
+  if (!isKnown && labels !== null && !canBeCid(label)) throw nobodys(label);
   return { form: "host", cid: canonical(label), mount: "", path };
 }
 
@@ -95,8 +104,18 @@ function pathTarget(pathname: string, labels: Labels | null): Target {
 }
 
 function pathName(segment: string, labels: Labels): Pick<NameTarget, "kind" | "name"> | null {
-  const label = segment.toLowerCase();
+  const label = decoded(segment).toLowerCase();
   return labels.has(label) ? { kind: "register", name: label } : nameIn(segment);
+}
+
+/** As a client may spell it, which is the same path (RFC 3986, section 6.2.2.2). */
+function decoded(segment: string): string {
+  if (!segment.includes("%")) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 /** A deployment is called many times by the same text. */
@@ -115,8 +134,16 @@ function looksLikeCid(segment: string): boolean {
   return segment.length >= 32 || /^(baf|Qm|z[dbQ]|k[2-9a-z]|f01|m[A-Z])/.test(segment);
 }
 
+/** A label below the provider's host that is no name to have, and might be meant as a cid. */
+function canBeCid(label: string): boolean {
+  return labelFault(label) !== null && !label.includes(".") && looksLikeCid(label);
+}
+
 function nobodys(label: string): KhachapuriError {
+  const fault = labelFault(label);
   return new KhachapuriError("not_found", `nobody has the name ${label} here`, {
-    hints: ["names are given to owners of deployments: khachapuri deploy --name"],
+    hints: fault === null
+      ? ["names are given to owners of deployments: khachapuri deploy --name"]
+      : [`nobody can have it: ${fault}`, "call a deployment by its cid, or a name"],
   });
 }

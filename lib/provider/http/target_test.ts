@@ -60,6 +60,7 @@ Deno.test("a name is told from words, files and cids, in a path and in a host", 
     ["p.example", "/blog", "path", "register", "blog", "/blog", ""],
     ["p.example", "/blog/", "path", "register", "blog", "/blog", "/"],
     ["p.example", "/Blog/a", "path", "register", "blog", "/Blog", "/a"],
+    ["p.example", "/%62lo%67/a%2Fb", "path", "register", "blog", "/%62lo%67", "/a%2Fb"],
     ["p.example", "/kitchen/a/b", "path", "register", "kitchen", "/kitchen", "/a/b"],
     ["p.example", `/${[...HAD][2]}/`, "path", "register", [...HAD][2]!, `/${[...HAD][2]}`, "/"],
     ["p.example:8402", "/blog.eth//x", "path", "ens", "blog.eth", "/blog.eth", "//x"],
@@ -82,7 +83,19 @@ Deno.test("a name is told from words, files and cids, in a path and in a host", 
 
 Deno.test("words that nobody has, own paths and cids are what they were without names", () => {
   for (const host of ["p.example", "localhost:1", "127.0.0.1:8402", "[::1]:80", "provider", ""]) {
-    for (const path of ["/", "/healthz", "/favicon.ico", "/robots.txt", "/nobody", "/.env", "*"]) {
+    for (
+      const path of [
+        "/",
+        "/healthz",
+        "/favicon.ico",
+        "/robots.txt",
+        "/nobody",
+        "/%",
+        "/%ff",
+        "/.env",
+        "*",
+      ]
+    ) {
       assert.deepEqual(named(host, path), targetOf(host, path, "p.example"), host + path);
     }
     assert.deepEqual(named(host, `/${CID}/a`), targetOf(host, `/${CID}/a`, "p.example"));
@@ -91,9 +104,13 @@ Deno.test("words that nobody has, own paths and cids are what they were without 
   for (const path of ["/bafynope", `/${CID}x`, "/kitchens"]) {
     assert.throws(() => named("p.example", path), { code: "invalid_cid" });
   }
-  assert.throws(() => named("nobody.p.example", "/"), { code: "not_found" });
+  for (const label of ["nobody", "kitchens", "www", "ipfs", "healthz", "a.blog", "x"]) {
+    assert.throws(() => named(`${label}.p.example`, "/"), {
+      code: "not_found",
+      shortMessage: `nobody has the name ${label} here`,
+    });
+  }
   assert.throws(() => named("bafynope.p.example", "/"), { code: "invalid_cid" });
-  assert.throws(() => named("www.p.example", "/"), { code: "invalid_cid" });
 });
 
 Deno.test("at a domain that nobody has pointed here a request is the provider's, or a cid's", () => {

@@ -1,7 +1,7 @@
 /**
  * How often strangers can have names looked up: anybody can name any. Each network has its own
  * limit and all share one; who has asked for little has a share that others cannot use up, and so
- * have names whose deployment was paid for, whoever calls them.
+ * have names that a call was paid by, whoever calls them.
  */
 import { KhachapuriError } from "../../errors.ts";
 import {
@@ -47,7 +47,7 @@ export class NameLookupRates {
 
   /**
    * Admits one lookup.
-   * @param from the caller's address; @param isPaid whether what the name points to was paid for
+   * @param from the caller's address; @param isPaid whether a call by the name was paid for
    * @throws KhachapuriError `rate_limited` for the network's own limit, `overloaded` for all others
    */
   admit(from: string, isPaid: boolean): void {

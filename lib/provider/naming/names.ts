@@ -6,15 +6,17 @@ import type { SignedNameChange } from "../../spec/name_change.ts";
 import { labelFault } from "../../spec/name_label.ts";
 import { nameIn, type NameKind, type OutsideName } from "../http/name_text.ts";
 import type { Labels } from "../http/target.ts";
+import { type Coverage, lapsesAt } from "./coverage.ts";
 import type { NameMove, NameRegister, RegisteredName } from "./register.ts";
 import type { Registrar } from "./registrar.ts";
 import type { Resolutions } from "./resolutions.ts";
 
 export interface NamesOptions {
   register: NameRegister;
+  coverage: Pick<Coverage, "sweep">;
   registrar: Pick<Registrar, "change">;
   resolutions: Resolutions;
-  /** Is told of a deployment that no name leads to any more. */
+  /** Is told of a deployment that its owner's name left, and that no name leads to any more. */
   onLeft(cid: CidText): void;
   now: () => number;
 }
@@ -28,12 +30,19 @@ export interface NameView {
   sequence?: number;
   /** Since when it is known to point there, Unix ms. */
   since: number;
+  /** When it is nobody's any more unless its owner allows more, Unix ms; null: it stays. */
+  lapsesAt?: number | null;
   /** The latest first. */
   history?: readonly NameMove[];
   /** When somebody said so last, Unix ms. */
   checkedAt: number;
   /** Whether that is longer ago than may be believed: who could say is out of reach. */
   isStale: boolean;
+}
+
+/** A name of the register, as its owner is told. */
+export interface OwnedName extends Omit<RegisteredName, "takenAt" | "uncoveredSince"> {
+  readonly lapsesAt: number | null;
 }
 
 export class Names {
@@ -62,17 +71,30 @@ export class Names {
   }
 
   /**
+   * A credit was taken for a call by the name.
+   * @param by who chose it; null: it is not known
+   */
+  notePaid(name: OutsideName, by: string | null): void {
+    this.options.resolutions.notePaid(name, by);
+  }
+
+  /**
    * Makes a change of the register that an owner signed; null: the name was given up.
    * @throws KhachapuriError as `Registrar.change`
    */
   async change(change: SignedNameChange, from: string): Promise<NameView | null> {
     const { name, left } = await this.options.registrar.change(change, from);
-    if (left !== null) this.leave(left);
+    if (left !== null) this.#leave(left);
     return name && this.#registered(name);
   }
 
-  /** A name leads to this deployment no more; others may. */
-  leave(cid: CidText): void {
+  /**
+   * A name of the register leads to this deployment no more; others may. Both are the signer's own.
+   * Who moves a name of DNS or ENS proves nothing about the deployment that it led to: anybody can
+   * point one of theirs at anybody's, and away again. That ends nothing; its servers end when they
+   * have been idle.
+   */
+  #leave(cid: CidText): void {
     const { register, resolutions, onLeft } = this.options;
     if (!register.points(cid) && !resolutions.points(cid)) onLeft(cid);
   }
@@ -89,8 +111,16 @@ export class Names {
     return await this.#outside(name, from);
   }
 
-  ofOwner(owner: Address): RegisteredName[] {
-    return this.options.register.ofOwner(owner);
+  ofOwner(owner: Address): OwnedName[] {
+    return this.options.register.ofOwner(owner).map((name) => {
+      const { takenAt: _, uncoveredSince: __, ...told } = name;
+      return { ...told, lapsesAt: lapsesAt(name) };
+    });
+  }
+
+  /** Lets names lapse whose owners' allowances have not covered them for long. */
+  async lapse(): Promise<void> {
+    await this.options.coverage.sweep();
   }
 
   #labelled(label: string): NameView {
@@ -105,11 +135,12 @@ export class Names {
     });
   }
 
-  #registered({ label, owner, cid, sequence, since }: RegisteredName): NameView {
+  #registered(registered: RegisteredName): NameView {
+    const { label, owner, cid, sequence, since } = registered;
     const history = this.options.register.history(label);
     const checkedAt = this.options.now();
     const told = { name: label, kind: "register", cid, owner, sequence, since } as const;
-    return { ...told, history, checkedAt, isStale: false };
+    return { ...told, lapsesAt: lapsesAt(registered), history, checkedAt, isStale: false };
   }
 
   async #outside({ kind, name }: OutsideName, from: string): Promise<NameView> {

@@ -3,6 +3,7 @@ import type { Address } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import type { CidText } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { NAME_UNCOVERED_MS_MAX } from "../../limits_of_names.ts";
 import { parseNameChange, signNameChange } from "../../spec/name_change.ts";
 import { openNames } from "./open_names.ts";
 
@@ -23,6 +24,8 @@ async function openWorld() {
     texts: [`dnslink=/ipfs/${ONE}`],
     contenthash: (): CidText | null => ONE,
     left: [] as CidText[],
+    /** What the owner has allowed by now. */
+    amount: 1_000_000n,
     /** What DNS answers while it is out of reach. */
     away: null as Promise<never> | null,
   };
@@ -33,7 +36,7 @@ async function openWorld() {
         txt: () => world.away ?? Promise.resolve({ texts: world.texts, ttl: 60 }),
       },
       contenthash: () => Promise.resolve().then(() => world.contenthash()),
-      isPaid: () => true,
+      allowedTo: () => Promise.resolve({ amount: world.amount, paysCall: world.amount > 0n }),
       onLeft: (cid) => void world.left.push(cid),
       place: PLACE,
       perUsdc: 10,
@@ -65,6 +68,7 @@ Deno.test("names of all kinds lead to deployments, and are told of", async () =>
     owner: owner.address,
     sequence: 1,
     since: NOW,
+    lapsesAt: null,
     history: [{ cid: ONE, sequence: 1, at: NOW }],
     checkedAt: NOW,
     isStale: false,
@@ -131,21 +135,46 @@ Deno.test("what a name lacks is told, and how to mend it", async () => {
   });
 });
 
-Deno.test("a deployment is left when the last name that led to it leads elsewhere", async () => {
+Deno.test("a deployment is left when its owner moves the last name that led to it", async () => {
   await using opened = await openWorld();
   const { world, names, change } = opened;
   await change("blog", ONE, 1n);
   await change("shop", ONE, 1n);
   await names.cidOf("dnslink", "www.shop.com", FROM);
   await change("blog", TWO, 2n);
+  assert.deepEqual(world.left, [], "shop leads to it");
   await change("shop", TWO, 2n);
-  assert.deepEqual(world.left, []);
-  world.texts = [`dnslink=/ipfs/${TWO}`];
+  assert.deepEqual(world.left, [], "a domain leads to it");
+  world.texts = [];
+  world.contenthash = () => null;
   world.time += 3_600_000;
-  assert.equal(await names.cidOf("dnslink", "www.shop.com", FROM), TWO);
+  assert.equal(await names.cidOf("dnslink", "www.shop.com", FROM), null);
+  await change("blog", ONE, 3n);
+  await change("blog", "", 4n);
   assert.deepEqual(world.left, [ONE]);
-  await change("blog", "", 3n);
-  assert.deepEqual(world.left, [ONE]);
+});
+
+Deno.test("a stranger that points its names at a deployment and away ends nothing", async () => {
+  await using opened = await openWorld();
+  const { world, names } = opened;
+  const called = ["evil.attacker.com", "evil.eth"] as const;
+  const lead = () =>
+    Promise.all([
+      names.cidOf("dnslink", called[0], FROM),
+      names.view(called[0], FROM),
+      names.cidOf("ens", called[1], FROM),
+    ]);
+  await lead();
+  world.texts = [`dnslink=/ipfs/${TWO}`];
+  world.contenthash = () => TWO;
+  world.time += 3_600_000;
+  const [moved, view, ens] = await lead();
+  assert.deepEqual([moved, view.cid, ens], [TWO, TWO, TWO]);
+  world.texts = [];
+  world.contenthash = () => null;
+  world.time += 3_600_000;
+  assert.equal(await names.cidOf("dnslink", called[0], FROM), null);
+  assert.deepEqual(world.left, []);
 });
 
 Deno.test("names are there after a restart", async () => {
@@ -158,4 +187,29 @@ Deno.test("names are there after a restart", async () => {
   const again = open(stack);
   assert.deepEqual(again.ofOwner(owner.address).map(({ label }) => label), ["blog"]);
   assert.equal(again.labels.has("blog"), true);
+});
+
+Deno.test("an owner is told when a name lapses that its allowance is not good for any more", async () => {
+  await using opened = await openWorld();
+  const { world, names, open, change } = opened;
+  for (const label of ["one", "two"]) await change(label, ONE, 1n);
+  world.time += 1_000;
+  await change("new", ONE, 1n);
+  world.amount = 200_000n;
+  await names.lapse();
+  const end = world.time + NAME_UNCOVERED_MS_MAX;
+  const told = (of: typeof names) =>
+    of.ofOwner(owner.address).map(({ label, lapsesAt }) => [label, lapsesAt]);
+  assert.deepEqual(told(names), [["new", end], ["one", null], ["two", null]]);
+  assert.equal((await names.view("new", FROM)).lapsesAt, end);
+  assert.equal((await names.view("one", FROM)).lapsesAt, null);
+  await using stack = new AsyncDisposableStack();
+  world.time += 1_000;
+  const again = open(stack);
+  await again.lapse();
+  assert.deepEqual(told(again)[0], ["new", end], "also after a restart");
+  world.time = end;
+  await again.lapse();
+  assert.deepEqual(told(again), [["one", null], ["two", null]]);
+  assert.deepEqual(world.left, [], "its server ends when it is idle");
 });

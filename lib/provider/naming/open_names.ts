@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { CidText } from "../../cid.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
+import { Coverage, type CoverageOptions } from "./coverage.ts";
 import type { DnsClient } from "./dns_client.ts";
 import { dnslinkName, linkedCid } from "./dnslink.ts";
 import { NameLookupRates } from "./lookup_rates.ts";
@@ -10,9 +11,9 @@ import { Names } from "./names.ts";
 import { NameRegister } from "./register.ts";
 import { Registrar, type RegistrarOptions } from "./registrar.ts";
 import { ResolutionStore } from "./resolution_store.ts";
-import { type Found, Resolutions, type ResolutionsOptions } from "./resolutions.ts";
+import { type Found, Resolutions } from "./resolutions.ts";
 
-export interface OpenNamesOptions extends Omit<RegistrarOptions, "register"> {
+export interface OpenNamesOptions extends Omit<RegistrarOptions, "register" | "coverage"> {
   /** Nobody else's folder. */
   dir: string;
   dns: Pick<DnsClient, "txt">;
@@ -21,14 +22,14 @@ export interface OpenNamesOptions extends Omit<RegistrarOptions, "register"> {
    * @throws KhachapuriError when that is not known, or of no use
    */
   contenthash(name: string): Promise<CidText | null>;
-  isPaid: ResolutionsOptions["isPaid"];
-  /** Is told of a deployment that no name leads to any more. */
+  allowedTo: CoverageOptions["allowedTo"];
+  /** Is told of a deployment that its owner's name left, and that no name leads to any more. */
   onLeft(cid: CidText): void;
 }
 
 /** To be closed with `stack`. */
 export function openNames(options: OpenNamesOptions, stack: AsyncDisposableStack): Names {
-  const { dir, dns, contenthash, isPaid, onLeft, now } = options;
+  const { dir, dns, contenthash, onLeft, now } = options;
   const open = (file: string) => {
     const database = new DatabaseSync(join(dir, file));
     stack.defer(() => database.close());
@@ -45,14 +46,12 @@ export function openNames(options: OpenNamesOptions, stack: AsyncDisposableStack
     },
     rates: new NameLookupRates(now),
     store: new ResolutionStore(seen),
-    isPaid,
-    onMoved: (left) => names.leave(left),
     now,
   });
   stack.defer(() => resolutions.settled());
-  const registrar = new Registrar({ ...options, register });
-  const names = new Names({ register, registrar, resolutions, onLeft, now });
-  return names;
+  const coverage = new Coverage({ ...options, register });
+  const registrar = new Registrar({ ...options, register, coverage });
+  return new Names({ register, coverage, registrar, resolutions, onLeft, now });
 }
 
 /**

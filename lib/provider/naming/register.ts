@@ -18,6 +18,10 @@ export interface RegisteredName {
   readonly sequence: number;
   /** Since when it points there, Unix ms. */
   readonly since: number;
+  /** Since when its owner has it, Unix ms. */
+  readonly takenAt: number;
+  /** Since when it is known that what its owner has allowed is not good for it; null: it is. */
+  readonly uncoveredSince: number | null;
 }
 
 /** What a name pointed to since its owner has it. */
@@ -44,7 +48,7 @@ const SCHEMA = `
   PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS names (
     label TEXT PRIMARY KEY, owner TEXT NOT NULL, cid TEXT NOT NULL, sequence INTEGER NOT NULL,
-    since INTEGER NOT NULL
+    since INTEGER NOT NULL, takenAt INTEGER NOT NULL, uncoveredSince INTEGER
   ) STRICT;
   CREATE TABLE IF NOT EXISTS moves (
     label TEXT NOT NULL, sequence INTEGER NOT NULL, cid TEXT NOT NULL, at INTEGER NOT NULL,
@@ -68,14 +72,14 @@ export class NameRegister {
 
   constructor(private readonly database: DatabaseSync, private readonly now: () => number) {
     database.exec(SCHEMA);
-    this.#put = database.prepare("INSERT OR REPLACE INTO names VALUES (?, ?, ?, ?, ?)");
+    this.#put = database.prepare("INSERT OR REPLACE INTO names VALUES (?, ?, ?, ?, ?, ?, ?)");
     this.#addMove = database.prepare("INSERT INTO moves VALUES (?, ?, ?, ?)");
     this.#dropMoves = database.prepare("DELETE FROM moves WHERE label = ? AND sequence <= ?");
     this.#moves = database.prepare(
       "SELECT cid, sequence, at FROM moves WHERE label = ? ORDER BY sequence DESC",
     );
     this.#drop = database.prepare("DELETE FROM names WHERE label = ?");
-    const select = database.prepare("SELECT label, owner, cid, sequence, since FROM names");
+    const select = database.prepare("SELECT * FROM names");
     for (const row of select.iterate()) this.#keep({ ...row } as unknown as Row);
   }
 
@@ -103,6 +107,24 @@ export class NameRegister {
 
   count(owner: Address): number {
     return this.#labels.get(owner)?.size ?? 0;
+  }
+
+  /** Who has names. */
+  owners(): Address[] {
+    return [...this.#labels.keys()];
+  }
+
+  /** Names that nothing allowed is good for, longest first. */
+  uncovered(): RegisteredName[] {
+    const names = [...this.#rows.values()].filter(isHeld);
+    return names.filter(({ uncoveredSince }) => uncoveredSince !== null)
+      .sort((one, other) => one.uncoveredSince! - other.uncoveredSince!);
+  }
+
+  /** Whether nobody can take another name. */
+  isFull(): boolean {
+    if (this.#rows.size >= REGISTERED_NAMES_MAX) this.#forgetGivenUp();
+    return this.#rows.size >= REGISTERED_NAMES_MAX;
   }
 
   /** Whether a name points to `cid`. */
@@ -137,22 +159,65 @@ export class NameRegister {
     this.assertNext(change);
     const { label, owner, cid } = change;
     const before = this.get(label);
-    if (!before && this.#rows.size >= REGISTERED_NAMES_MAX) this.#forgetGivenUp();
-    if (!before && this.#rows.size >= REGISTERED_NAMES_MAX) throw full();
-    const row: Row = { label, owner, cid, sequence: Number(change.sequence), since: this.now() };
-    this.#write(row, before === null);
+    if (!before && this.isFull()) throw full();
+    const since = this.now();
+    const { takenAt, uncoveredSince } = before ?? { takenAt: since, uncoveredSince: null };
+    const sequence = Number(change.sequence);
+    const row: Row = { label, owner, cid, sequence, since, takenAt, uncoveredSince };
+    this.#together(() => this.#write(row, before === null));
     this.#keep(row);
     return { name: isHeld(row) ? row : null, left: before?.cid ?? null };
   }
 
-  #write({ label, owner, cid, sequence, since }: Row, isNew: boolean): void {
+  /** What an owner has allowed is good for so many of its names: those that it took first. */
+  noteCovered(owner: Address, most: number): void {
+    const names = this.ofOwner(owner).sort((one, other) => one.takenAt - other.takenAt);
+    const noted = names.map((row, index) => {
+      return { ...row, uncoveredSince: index < most ? null : row.uncoveredSince ?? this.now() };
+    });
+    const changed = noted.filter(({ uncoveredSince }, index) => {
+      return uncoveredSince !== names[index]!.uncoveredSince;
+    });
+    this.#all(changed, (row) => this.#putRow(row));
+  }
+
+  /**
+   * An owner's names that nothing was good for since then, or longer, are nobody's any more. Their
+   * sequences go on, as if they had been given up at their last change.
+   */
+  lapse(owner: Address, since: number): void {
+    const lapsed = this.ofOwner(owner)
+      .filter(({ uncoveredSince }) => uncoveredSince !== null && uncoveredSince <= since);
+    this.#all(lapsed.map((row) => ({ ...row, cid: "" as const })), (row) => {
+      this.#putRow(row);
+      this.#dropMoves.run(row.label, row.sequence);
+    });
+  }
+
+  /** Rows of names that are here already. */
+  #all(rows: readonly Row[], write: (row: Row) => void): void {
+    if (rows.length === 0) return;
+    this.#together(() => rows.forEach(write));
+    for (const row of rows) this.#keep(row);
+  }
+
+  #putRow({ label, owner, cid, sequence, since, takenAt, uncoveredSince }: Row): void {
+    this.#put.run(label, owner, cid, sequence, since, takenAt, uncoveredSince);
+  }
+
+  #write(row: Row, isNew: boolean): void {
+    const { label, cid, sequence, since } = row;
+    this.#putRow(row);
+    // What it pointed to before is nobody's business any more, and was another's.
+    const forgotten = isNew || cid === "" ? sequence : sequence - NAME_MOVES_KEPT_MAX;
+    this.#dropMoves.run(label, forgotten);
+    if (cid !== "") this.#addMove.run(label, sequence, cid, since);
+  }
+
+  #together(write: () => void): void {
     this.database.exec("BEGIN IMMEDIATE");
     try {
-      this.#put.run(label, owner, cid, sequence, since);
-      // What it pointed to before is nobody's business any more, and was another's.
-      const forgotten = isNew || cid === "" ? sequence : sequence - NAME_MOVES_KEPT_MAX;
-      this.#dropMoves.run(label, forgotten);
-      if (cid !== "") this.#addMove.run(label, sequence, cid, since);
+      write();
       this.database.exec("COMMIT");
     } catch (error) {
       this.database.exec("ROLLBACK");

@@ -30,6 +30,8 @@ Deno.test("a name is its first owner's, and moves by each next change", () => {
     cid: TWO,
     sequence: 2,
     since: 1_002,
+    takenAt: 1_001,
+    uncoveredSince: null,
   });
   assert.deepEqual(register.history("blog"), [
     { cid: TWO, sequence: 2, at: 1_002 },
@@ -101,7 +103,7 @@ Deno.test("of a name's history the latest is kept", () => {
 Deno.test("a full register forgets what was given up long ago, and nothing else", () => {
   const database = new DatabaseSync(":memory:");
   openRegister(database);
-  const put = database.prepare("INSERT INTO names VALUES (?, ?, ?, 1, 0)");
+  const put = database.prepare("INSERT INTO names VALUES (?, ?, ?, 1, 0, 0, NULL)");
   database.exec("BEGIN");
   for (let i = 0; i < REGISTERED_NAMES_MAX - 1; i++) put.run(`name-${i}`, OTHER, ONE);
   put.run("given-up", OTHER, "");

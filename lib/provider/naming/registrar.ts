@@ -21,18 +21,12 @@ import {
 } from "../../spec/name_change.ts";
 import { TokenBucket } from "../../token_bucket.ts";
 import { addressPrefix } from "../http/address_prefix.ts";
+import { type Allowed, type Coverage, namesFor } from "./coverage.ts";
 import type { NameChanged, NameRegister } from "./register.ts";
-
-/** What an owner has allowed this provider. */
-export interface Allowed {
-  /** USDC base units that are locked and not about to leave. */
-  readonly amount: bigint;
-  /** Whether it pays one call at least. */
-  readonly paysCall: boolean;
-}
 
 export interface RegistrarOptions {
   register: NameRegister;
+  coverage: Pick<Coverage, "makeWay">;
   place: NamePlace;
   /** Names for each USDC that is allowed. */
   perUsdc: number;
@@ -52,8 +46,6 @@ export interface RegistrarOptions {
   now: () => number;
 }
 
-const USDC = 1_000_000n;
-
 export class Registrar {
   readonly #networks = new Lru<string, TokenBucket>(NAME_CHANGES_COUNTED_MAX);
   readonly #owners = new Lru<Address, TokenBucket>(NAME_CHANGES_COUNTED_MAX);
@@ -68,10 +60,11 @@ export class Registrar {
    * finding the deployment or the allowance fails with
    */
   async change(change: SignedNameChange, from: string): Promise<NameChanged> {
-    const { register, place, now } = this.options;
+    const { register, coverage, place, now } = this.options;
     this.#admitNetwork(from);
     const seconds = BigInt(Math.floor(now() / 1_000));
     if (!await isNameChangeValid(change, place, seconds)) throw notOwner();
+    await coverage.makeWay(change.label, change.owner, from);
     register.assertNext(change);
     if (change.cid !== "") await this.#assertOwnDeployment(change.cid, change.owner, from);
     const allowed = register.has(change.label) ? null : await this.#allowed(change, from);
@@ -140,13 +133,6 @@ export class Registrar {
       retryAfterSeconds: Math.max(1, Math.ceil(bucket.waitSeconds())),
     });
   }
-}
-
-/** Whoever can pay a call has one. */
-function namesFor({ amount, paysCall }: Allowed, perUsdc: number): number {
-  const bought = amount * BigInt(perUsdc) / USDC;
-  const least = paysCall ? 1n : 0n;
-  return Number(bought > least ? bought : least);
 }
 
 function notOwner(): KhachapuriError {

@@ -5,12 +5,14 @@ import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import type { CidText } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
 import {
+  NAME_UNCOVERED_MS_MAX,
   NETWORK_NAME_CHANGES_BURST_MAX,
   OWNER_NAME_CHANGES_BURST_MAX,
 } from "../../limits_of_names.ts";
 import { parseNameChange, signNameChange } from "../../spec/name_change.ts";
+import { type Allowed, Coverage } from "./coverage.ts";
 import { NameRegister } from "./register.ts";
-import { type Allowed, Registrar } from "./registrar.ts";
+import { Registrar } from "./registrar.ts";
 
 const NOW = 1_700_000_000_000;
 const owner = privateKeyToAccount(`0x${"11".repeat(32)}`);
@@ -32,8 +34,16 @@ function openDesk(known: Allowed | null = null) {
   const register = new NameRegister(new DatabaseSync(":memory:"), () => time);
   const allowance = { amount: 200_000n, paysCall: true };
   const asked: string[] = [];
+  const allowances = new Map<Address, Allowed>([[owner.address, allowance]]);
+  const coverage = new Coverage({
+    register,
+    perUsdc: 10,
+    allowedTo: (name) => Promise.resolve(allowances.get(name.owner)!),
+    now: () => time,
+  });
   const registrar = new Registrar({
     register,
+    coverage,
     place: PLACE,
     perUsdc: 10,
     provider: "paolo.example",
@@ -66,7 +76,8 @@ function openDesk(known: Allowed | null = null) {
     );
     return await registrar.change(parseNameChange(json), from);
   };
-  return { register, registrar, allowance, asked, change, pass: (ms: number) => void (time += ms) };
+  const pass = (ms: number) => void (time += ms);
+  return { register, registrar, coverage, allowance, asked, change, pass };
 }
 
 Deno.test("an owner points a name at its deployments, and gives it up", async () => {
@@ -177,4 +188,28 @@ Deno.test("an owner that allowed something just now is believed once the chain s
   const { asked, change } = openDesk({ amount: 0n, paysCall: false });
   await change("blog", MINE, 1);
   assert.deepEqual(asked, ["owner", "allowed", "allowed now"]);
+});
+
+Deno.test("whose money has left keeps no name from others, and its changes come to nothing", async () => {
+  const { register, coverage, allowance, change, pass } = openDesk();
+  await change("blog", MINE, 1);
+  await change("blog", NEXT, 2);
+  Object.assign(allowance, { amount: 0n, paysCall: false });
+  await coverage.sweep();
+  pass(NAME_UNCOVERED_MS_MAX - 1_000);
+  Object.assign(allowance, { amount: 200_000n, paysCall: true });
+  await assert.rejects(change("blog", THEIRS, 3, stranger), { code: "access_denied" });
+  // Whoever wants it has us look again.
+  pass(1_000);
+  await assert.rejects(change("blog", THEIRS, 3, stranger), { code: "access_denied" });
+  Object.assign(allowance, { amount: 0n, paysCall: false });
+  await coverage.sweep();
+  pass(NAME_UNCOVERED_MS_MAX);
+  await assert.rejects(change("blog", THEIRS, 1, stranger), { code: "name_conflict" });
+  assert.equal(register.sequence("blog"), 2, "it goes on");
+  Object.assign(allowance, { amount: 200_000n, paysCall: true });
+  const { left } = await change("blog", THEIRS, 3, stranger);
+  assert.equal(left, null, "what another's name pointed to is no business of its next owner");
+  assert.deepEqual(register.history("blog").map(({ cid }) => cid), [THEIRS]);
+  await assert.rejects(change("blog", MINE, 2), { code: "access_denied" });
 });

@@ -12,6 +12,7 @@ import {
   NAME_TTL_SECONDS_MIN,
   NAMES_REMEMBERED_MAX,
   PAID_NAMES_REMEMBERED_MAX,
+  PAYER_NAMES_REMEMBERED_MAX,
 } from "../../limits_of_names.ts";
 import { Lru } from "../../lru.ts";
 import type { OutsideName } from "../http/name_text.ts";
@@ -43,14 +44,16 @@ export interface Resolution extends OutsideName {
   readonly until: number;
 }
 
+/** A name that a call was paid by. */
+interface PaidResolution extends Resolution {
+  /** Who brought it among those; null: nobody in particular. */
+  readonly by: string | null;
+}
+
 export interface ResolutionsOptions {
   lookUp: Readonly<Record<OutsideName["kind"], LookUp>>;
   rates: Pick<NameLookupRates, "admit">;
   store: ResolutionStore;
-  /** Whether a call to `cid` was paid for here. */
-  isPaid(cid: CidText): boolean;
-  /** Is told when a name points elsewhere than before. */
-  onMoved(left: CidText): void;
   now: () => number;
 }
 
@@ -63,8 +66,8 @@ const RETRY_MS = 5_000;
 
 export class Resolutions {
   readonly #options: ResolutionsOptions;
-  /** Those whose deployment was paid for: strangers' names do not push them out. */
-  readonly #paid = new Lru<string, Resolution>(PAID_NAMES_REMEMBERED_MAX);
+  /** Those that a call was paid by: what is asked for free does not push them out. */
+  readonly #paid = new Lru<string, PaidResolution>(PAID_NAMES_REMEMBERED_MAX);
   readonly #others = new Lru<string, Resolution>(NAMES_REMEMBERED_MAX);
   readonly #failures = new Lru<string, { error: KhachapuriError; until: number }>(
     NAMES_REMEMBERED_MAX,
@@ -74,7 +77,7 @@ export class Resolutions {
   constructor(options: ResolutionsOptions) {
     this.#options = options;
     for (const stored of options.store.all()) {
-      this.#paid.set(keyOf(stored), { ...stored, why: null, until: 0 });
+      this.#paid.set(keyOf(stored), { ...stored, why: null, until: 0, by: null });
     }
   }
 
@@ -105,6 +108,19 @@ export class Resolutions {
   known(name: OutsideName): Resolution | undefined {
     const key = keyOf(name);
     return this.#paid.get(key) ?? this.#others.get(key);
+  }
+
+  /**
+   * A credit was taken for a call by the name: what it points to is known across outages and
+   * restarts from now on. That somebody paid its deployment says nothing of the name, as anybody
+   * can point theirs at it.
+   * @param by who chose the name: each brings so many; null: it is not known who
+   */
+  notePaid(name: OutsideName, by: string | null): void {
+    const resolution = this.#others.peek(keyOf(name));
+    if (!resolution?.cid) return;
+    this.#makeRoom(by);
+    this.#keep(resolution, { by });
   }
 
   /** Whether it is longer ago than may be believed that somebody said so. */
@@ -157,27 +173,36 @@ export class Resolutions {
     const since = before?.cid === cid ? before.since : now;
     const until = now + 1_000 * believedSeconds(cid, ttl);
     const resolution: Resolution = { ...name, cid, why, since, checkedAt: now, until };
-    this.#keep(resolution);
-    if (before?.cid && before.cid !== cid) this.#options.onMoved(before.cid);
+    this.#keep(resolution, this.#paid.peek(keyOf(name)) ?? null);
     return resolution;
   }
 
-  /** Once it was paid for, a name stays among those: its next deployment is new for a while. */
-  #keep(resolution: Resolution): void {
-    const { store, isPaid } = this.#options;
+  /** Once it was paid by, a name stays among those, wherever it points next. */
+  #keep(resolution: Resolution, paid: Pick<PaidResolution, "by"> | null): void {
+    const { store } = this.#options;
     const { cid } = resolution;
     const key = keyOf(resolution);
-    if (cid === null) {
-      if (this.#paid.peek(key)) store.drop(resolution);
-      this.#paid.delete(key);
-      this.#others.set(key, resolution);
-    } else if (this.#paid.peek(key) || isPaid(cid)) {
+    if (paid && cid !== null) {
       this.#others.delete(key);
-      this.#paid.set(key, resolution);
+      this.#paid.set(key, { ...resolution, by: paid.by });
       store.put({ ...resolution, cid });
     } else {
+      if (paid) this.#drop(key);
       this.#others.set(key, resolution);
     }
+  }
+
+  /** Whoever brought as many names as one may gives up its own, not those of others. */
+  #makeRoom(by: string | null): void {
+    const all = [...this.#paid.keys()];
+    const own = by === null ? [] : all.filter((key) => this.#paid.peek(key)!.by === by);
+    if (own.length >= PAYER_NAMES_REMEMBERED_MAX) this.#drop(own[0]!);
+    else if (all.length >= PAID_NAMES_REMEMBERED_MAX) this.#drop(all[0]!);
+  }
+
+  #drop(key: string): void {
+    this.#options.store.drop(this.#paid.peek(key)!);
+    this.#paid.delete(key);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   NAME_LOOKUPS_MAX,
   NAME_TTL_SECONDS_MAX,
   NAME_TTL_SECONDS_MIN,
+  PAYER_NAMES_REMEMBERED_MAX,
   PREFIX_NAME_LOOKUPS_BURST_MAX,
   STRANGER_NAME_LOOKUPS_BURST_MAX,
 } from "../../limits_of_names.ts";
@@ -21,15 +22,14 @@ const NAME: OutsideName = { kind: "dnslink", name: "www.shop.com" };
 const ONE = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy" as CidText;
 const TWO = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku" as CidText;
 const FROM = "127.0.0.1";
+const PAYER = `0x${"11".repeat(20)}`;
 
 function openNames(database = new DatabaseSync(":memory:"), lookUp?: LookUp) {
   const world = {
     time: 1_700_000_000_000,
     found: { cid: ONE, ttl: 60 } as Found,
     isDown: false,
-    paid: new Set<CidText>(),
     asked: [] as string[],
-    left: [] as CidText[],
   };
   const played: LookUp = async (name) => {
     world.asked.push(name);
@@ -42,8 +42,6 @@ function openNames(database = new DatabaseSync(":memory:"), lookUp?: LookUp) {
     lookUp: { dnslink: lookUp ?? played, ens: lookUp ?? played },
     rates: new NameLookupRates(now),
     store: new ResolutionStore(database),
-    isPaid: (cid) => world.paid.has(cid),
-    onMoved: (left) => void world.left.push(left),
     now,
   });
   const cid = async (name = NAME, from = FROM) => (await names.get(name, from)).cid;
@@ -63,7 +61,7 @@ Deno.test("a name is looked up once for all who wait, and again when its time is
   assert.equal(await cid(), ONE);
   await names.settled();
   assert.equal(await cid(), TWO);
-  assert.deepEqual([world.asked.length, world.left], [2, [ONE]]);
+  assert.equal(world.asked.length, 2);
 });
 
 Deno.test("an old answer is not given before it was looked up", async () => {
@@ -104,7 +102,6 @@ Deno.test("a name that was taken away points to nothing", async () => {
   await cid();
   await names.settled();
   assert.equal(await cid(), null);
-  assert.deepEqual(world.left, [ONE]);
 });
 
 Deno.test("that nobody has a name is remembered for a while", async () => {
@@ -150,8 +147,8 @@ Deno.test("what was paid for is there after a restart in an outage, and nothing 
   const database = new DatabaseSync(":memory:");
   const before = openNames(database);
   const other: OutsideName = { kind: "ens", name: "blog.eth" };
-  before.world.paid.add(ONE);
   await before.cid();
+  before.names.notePaid(NAME, PAYER);
   before.world.found = { cid: TWO, ttl: 60 };
   await before.cid(other);
   const after = openNames(database);
@@ -160,10 +157,70 @@ Deno.test("what was paid for is there after a restart in an outage, and nothing 
   await assert.rejects(after.cid(other), { code: "name_unavailable" });
 });
 
+Deno.test("names that lead to what another pays for are strangers' all the same", async () => {
+  const database = new DatabaseSync(":memory:");
+  const { world, names, cid, pass } = openNames(database);
+  const evil: OutsideName = { kind: "dnslink", name: "1.evil.com" };
+  await cid();
+  names.notePaid(NAME, PAYER);
+  await cid(evil);
+  assert.deepEqual(new ResolutionStore(database).all().map(({ name }) => name), [NAME.name]);
+  pass(60);
+  for (let i = 0; i < STRANGER_NAME_LOOKUPS_BURST_MAX; i++) {
+    await cid({ kind: "ens", name: `x${i}.eth` }, "10.0.0.1");
+  }
+  world.found = { cid: TWO, ttl: 60 };
+  const both = async () => [await cid(NAME, "10.0.0.1"), await cid(evil, "10.0.0.1")];
+  assert.deepEqual(await both(), [ONE, ONE]);
+  await names.settled();
+  assert.deepEqual(await both(), [TWO, ONE], "a share of lookups is for names that are paid by");
+});
+
+Deno.test("a name that a call was paid by stays known, wherever it points next", async () => {
+  const database = new DatabaseSync(":memory:");
+  const { world, names, cid, pass } = openNames(database);
+  await cid();
+  names.notePaid(NAME, null);
+  world.found = { cid: TWO, ttl: 60 };
+  pass(3_600);
+  await cid();
+  assert.deepEqual(new ResolutionStore(database).all().map((row) => row.cid), [TWO]);
+  world.found = { cid: null, ttl: 60 };
+  pass(3_600);
+  await cid();
+  assert.deepEqual(new ResolutionStore(database).all(), []);
+  names.notePaid(NAME, null);
+  assert.equal(await cid(), null, "what points to nothing was paid by nobody");
+});
+
+Deno.test("a payer keeps so many names known, and pushes out its own", async () => {
+  const database = new DatabaseSync(":memory:");
+  const { names, cid, pass } = openNames(database);
+  const kept = () => new ResolutionStore(database).all().map(({ name }) => name);
+  await cid();
+  names.notePaid(NAME, PAYER);
+  const other = "198.51.100";
+  for (let i = 0; i < PAYER_NAMES_REMEMBERED_MAX + 2; i++) {
+    pass(1);
+    const name: OutsideName = { kind: "ens", name: `${i}.eth` };
+    await cid(name);
+    names.notePaid(name, other);
+  }
+  assert.equal(kept().length, 1 + PAYER_NAMES_REMEMBERED_MAX);
+  assert.ok(kept().includes(NAME.name));
+  assert.deepEqual([kept().includes("0.eth"), kept().includes("1.eth"), kept().includes("2.eth")], [
+    false,
+    false,
+    true,
+  ]);
+  names.notePaid({ kind: "ens", name: "never-asked.eth" }, other);
+  assert.equal(kept().length, 1 + PAYER_NAMES_REMEMBERED_MAX);
+});
+
 Deno.test("strangers' names are limited, and push out nothing that was paid for", async () => {
   const { world, names, cid, pass } = openNames();
-  world.paid.add(ONE);
   await cid(NAME, "192.0.2.1");
+  names.notePaid(NAME, PAYER);
   let refused = 0;
   for (let i = 0; i < PREFIX_NAME_LOOKUPS_BURST_MAX; i++) {
     await cid({ kind: "ens", name: `${i}.eth` }, "192.0.2.1").catch(() => refused++);
