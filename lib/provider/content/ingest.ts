@@ -8,10 +8,11 @@ import { parseCid } from "../../cid.ts";
 import type { Clock } from "../../clock.ts";
 import type { IpfsConfig } from "../../config_ipfs.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { Leisure } from "../../leisure.ts";
 import { PUSH_CAR_BYTES_MAX, PUSH_PACE_MS } from "../../limits_of_content.ts";
 import type { Push } from "../../spec/push.ts";
 import { within } from "../../within.ts";
-import { CarIntake } from "./car_intake.ts";
+import { CarIntake, takingInto } from "./car_intake.ts";
 import type { Kept } from "./kept.ts";
 import { type Parts, takeFrom } from "./parts.ts";
 import type { Place, Quota, Room } from "./room.ts";
@@ -162,15 +163,17 @@ export class Ingest {
   async #bring(push: Push, { body, offset }: Upload): Promise<void> {
     const { kept, parts, clock } = this.options;
     const intake = new CarIntake(parseCid(push.root), Number(push.bytes));
+    const leisure = new Leisure();
+    const take = takingInto(intake, leisure);
     const file = await kept.files.openPart(push).catch((cause) => {
       throw diskRefused(cause);
     });
     try {
-      await takeFrom(file, offset, intake);
+      await takeFrom(file, offset, take);
       await file.truncate(offset);
-      if (body) await receive(body, file, intake, clock);
+      if (body) await receive(body, file, take, clock);
       if (intake.taken < Number(push.bytes)) throw tooShort(push, intake);
-      const places = intake.end();
+      const places = await leisure.steps(intake.end());
       await file.syncData();
       await kept.add(push, Number(push.bytes), places);
     } catch (error) {
