@@ -91,11 +91,16 @@ export class Ingest {
     return this.#receipt(push, allowed, true);
   }
 
-  /** How many of the CAR's bytes need not be sent: all of them when the root is here. */
-  async offset(push: Push): Promise<number> {
+  /**
+   * How many of the CAR's bytes need not be sent: all of them when the owner has the root kept. What
+   * others have is told to nobody; a push of it is answered without a byte.
+   * @throws KhachapuriError as the allowance does; `payment_required` when it is none
+   */
+  async offset(push: Push, from: string): Promise<number> {
+    await this.#allowedBytes(push.owner, from);
     await this.#others(push);
     const { kept, parts } = this.options;
-    if (kept.index.find(push.root)) return Number(push.bytes);
+    if (kept.index.isKeeper(push.owner, push.root)) return Number(push.bytes);
     return await parts.verified(push, Number(push.bytes));
   }
 
