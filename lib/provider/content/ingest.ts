@@ -47,6 +47,7 @@ export interface Upload {
 /** That a root is kept. */
 export interface Receipt {
   readonly root: string;
+  /** Of the CAR that is kept: whoever brought it may have written it otherwise. */
   readonly bytes: number;
   /** Unless a deployment needs it for longer, Unix seconds. */
   readonly keptUntil: bigint;
@@ -88,7 +89,7 @@ export class Ingest {
     this.#coming.set(keyOf(push), coming);
     await coming;
     this.options.onKept(push.root);
-    return this.#receipt(push, allowed, true);
+    return this.#receipt(push, Number(push.bytes), allowed, true);
   }
 
   /**
@@ -134,7 +135,7 @@ export class Ingest {
     }
     this.#use(push);
     if (!await kept.protect(push.root, push.owner)) return null;
-    return this.#receipt(push, allowed, false);
+    return this.#receipt(push, known.bytes, allowed, false);
   }
 
   async #assertOffset(push: Push, { offset }: Upload): Promise<void> {
@@ -192,12 +193,12 @@ export class Ingest {
     }
   }
 
-  #receipt({ owner, root, bytes }: Push, allowed: number, isNew: boolean): Receipt {
+  #receipt({ owner, root }: Push, bytes: number, allowed: number, isNew: boolean): Receipt {
     const { room, policy, clock } = this.options;
     const now = BigInt(Math.floor(clock.now() / 1_000));
     return {
       root,
-      bytes: Number(bytes),
+      bytes,
       keptUntil: now + BigInt(policy.keepSeconds),
       quota: { used: room.used(owner), allowed },
       isNew,

@@ -40,8 +40,9 @@ Deno.test("what is here already is kept longer, and no byte of it is read", asyn
   await world.push(CAR);
   world.hours(2);
   const { body } = sentBody();
-  const again = await world.push(CAR, pushOf(CAR), 0, body);
+  const again = await world.push(CAR, pushOf(CAR, { bytes: 7n }), 0, body);
   assert.equal(again.isNew, false);
+  assert.equal(again.bytes, CAR.bytes.length, "what is kept, whatever was said to come");
   assert.equal(again.keptUntil, BigInt(Math.floor(world.clock.now() / 1_000)) + 86_400n);
   const others = await world.push(CAR, pushOf(CAR, { owner: OTHER }), 0, body);
   assert.equal(others.isNew, false);
