@@ -107,8 +107,11 @@ export class CarIntake {
    * @throws KhachapuriError `invalid_input` when it is not the whole DAG and nothing beside it
    */
   *end(): Steps<readonly BlockPlace[]> {
-    if (this.#taken < this.bytes || this.#verified < this.#taken) {
+    if (this.#taken < this.bytes) {
       throw unusable(`it ends after ${this.#taken} of ${this.bytes} bytes`);
+    }
+    if (this.#verified < this.#taken) {
+      throw unusable(`its last ${this.#taken - this.#verified} bytes are no whole block`);
     }
     yield* this.#tally.assertWhole();
     return this.#places;

@@ -138,7 +138,18 @@ const HOSTILE: readonly [string, CID, Uint8Array, RegExp][] = [
     carOf(root.cid, [root, { cid: leaf.cid, bytes: utf8("fool") }]),
     /bytes that are not/,
   ],
-  ["a cut-off block", root.cid, carOf(root.cid, [root, leaf]).subarray(0, -1), /it ends after/],
+  [
+    "a cut-off block",
+    root.cid,
+    carOf(root.cid, [root, leaf]).subarray(0, -1),
+    /: its last 40 bytes are no whole block$/,
+  ],
+  [
+    "bytes behind the last block",
+    root.cid,
+    joined(carOf(root.cid, [root, leaf]), utf8("\x7f trailing")),
+    /: its last 10 bytes are no whole block$/,
+  ],
   ["an empty section", root.cid, joined(carOf(root.cid, [root, leaf]), Uint8Array.of(0)), /of 0 b/],
   [
     "Kubo's appended error",
