@@ -26,7 +26,8 @@ import { setBalance } from "../worlds/chain/anvil_calls.ts";
 import { fund, PRICE } from "../worlds/chain/escrow_chain.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { sampleZip } from "../worlds/spec/sample_zip.ts";
-import { type Latency, neighbour, publish, type Side, startSide } from "./attacks_side.ts";
+import { type Latency, neighbour, publish, type Side, startSide, tell } from "./attacks_side.ts";
+import { tinyPushes } from "./attacks_pushes.ts";
 import { FLOODS } from "./attacks_floods.ts";
 import { WIRE_ATTACKS, type WireAttack } from "./attacks_wire.ts";
 import { type Checkout, checkOut, HERE, otherCommit } from "./checkout.ts";
@@ -151,6 +152,7 @@ async function prepare(market: Market): Promise<Attack[]> {
     ...await Promise.all(OPENINGS.map((size) => openings(market, size))),
     lookups(),
     scarcity(),
+    tinyPushes(),
     ...[...WIRE_ATTACKS, ...FLOODS].map(overTheWire),
   ];
 }
@@ -357,11 +359,6 @@ async function get(side: Side, cid: string): Promise<{ status: number }> {
 
 function randomCid(): string {
   return formatCid(importFile(crypto.getRandomValues(new Uint8Array(32))).root);
-}
-
-function tell(statuses: readonly number[]): string {
-  const counts = Map.groupBy(statuses, (status) => status);
-  return [...counts].map(([status, all]) => `${all.length}×${status}`).sort().join(" ");
 }
 
 function requirements(rows: readonly Row[]): Must[] {

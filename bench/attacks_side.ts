@@ -126,6 +126,12 @@ export async function publish(market: Market, bytes: Uint8Array): Promise<string
   return formatCid(root);
 }
 
+/** How often each of some statuses came. */
+export function tell(statuses: readonly number[]): string {
+  const counts = Map.groupBy(statuses, (status) => status);
+  return [...counts].map(([status, all]) => `${all.length}×${status}`).sort().join(" ");
+}
+
 /** By a process of its own: reading /proc takes all of deno's permissions. */
 async function memoryOf(pid: number): Promise<{ now: number; peak: number }> {
   const status = await outputOf("cat", [`/proc/${pid}/status`]);

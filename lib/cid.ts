@@ -98,25 +98,49 @@ export function decodeCid(
   bytes: Uint8Array,
   codecs: readonly number[] = FILE_CODECS,
 ): { cid: CID; length: number } {
+  const { version, code, hash, digest, length } = cidParts(bytes, codecs);
+  const multihash = createDigest(hash, digest.slice());
+  const cid = version === 0
+    ? CID.createV0(multihash as Parameters<typeof CID.createV0>[0])
+    : CID.createV1(code, multihash);
+  return { cid, length };
+}
+
+/** What a CID's bytes say; reading them makes nothing that is worth a thought. */
+export interface CidParts {
+  readonly version: 0 | 1;
+  readonly code: number;
+  /** Multicodec of the hash function. */
+  readonly hash: number;
+  /** A view of the bytes. */
+  readonly digest: Uint8Array;
+  /** How many bytes it takes. */
+  readonly length: number;
+}
+
+/** As `decodeCid`, for who reads very many. */
+export function cidParts(bytes: Uint8Array, codecs: readonly number[] = FILE_CODECS): CidParts {
   if (bytes[0] === SHA2_256) {
-    return { cid: CID.createV0(sha256Digest(bytes, 1)), length: 2 + SHA2_256_BYTES };
+    const digest = sha256Digest(bytes, 1);
+    return { version: 0, code: DAG_PB, hash: SHA2_256, digest, length: 2 + SHA2_256_BYTES };
   }
   if (bytes[0] !== 1) throw invalidCid(`version ${bytes[0] ?? "missing"} is unknown`);
-  const codec = bytes[1];
-  if (codec === undefined || !codecs.includes(codec)) {
+  const code = bytes[1];
+  if (code === undefined || !codecs.includes(code)) {
     const taken = codecs === FILE_CODECS ? "neither raw nor dag-pb" : "none that is kept";
-    throw invalidCid(`codec 0x${(codec ?? 0).toString(16)} is ${taken}`);
+    throw invalidCid(`codec 0x${(code ?? 0).toString(16)} is ${taken}`);
   }
   if (bytes[2] === SHA2_256) {
-    return { cid: CID.createV1(codec, sha256Digest(bytes, 3)), length: 4 + SHA2_256_BYTES };
+    const digest = sha256Digest(bytes, 3);
+    return { version: 1, code, hash: SHA2_256, digest, length: 4 + SHA2_256_BYTES };
   }
   if (bytes[2] !== IDENTITY) {
     throw invalidCid(`hash function 0x${(bytes[2] ?? 0).toString(16)} is not sha2-256`);
   }
   const { start, size } = identitySize(bytes);
-  const digest = bytes.slice(start, start + size);
+  const digest = bytes.subarray(start, start + size);
   if (digest.length !== size) throw invalidCid("the identity hash is cut off");
-  return { cid: CID.createV1(codec, createDigest(IDENTITY, digest)), length: start + size };
+  return { version: 1, code, hash: IDENTITY, digest, length: start + size };
 }
 
 /** Sizes to 127 take one varint byte, 128 (the maximum) two. */
@@ -127,12 +151,17 @@ function identitySize(bytes: Uint8Array): { start: number; size: number } {
   throw invalidCid(`an identity hash has at most ${IDENTITY_BYTES_MAX} bytes`);
 }
 
-function sha256Digest(bytes: Uint8Array, lengthAt: number) {
-  const digest = bytes.slice(lengthAt + 1, lengthAt + 1 + SHA2_256_BYTES);
+function sha256Digest(bytes: Uint8Array, lengthAt: number): Uint8Array {
+  const digest = bytes.subarray(lengthAt + 1, lengthAt + 1 + SHA2_256_BYTES);
   if (bytes[lengthAt] !== SHA2_256_BYTES || digest.length !== SHA2_256_BYTES) {
     throw invalidCid("a sha2-256 hash has exactly 32 bytes");
   }
-  return createDigest(SHA2_256, digest);
+  return digest;
+}
+
+/** The version 1 CID of content under sha2-256. */
+export function cidOfDigest(code: number, digest: Uint8Array): CID {
+  return CID.createV1(code, createDigest(SHA2_256, digest));
 }
 
 /** The version 1 CID of `bytes` under sha2-256. */
@@ -164,7 +193,12 @@ function isSame(one: Uint8Array, other: Uint8Array): boolean {
 
 /** Whether the CID carries its content itself (identity hash) and so is never transferred. */
 export function isInline(cid: CID): boolean {
-  return cid.multihash.code === IDENTITY;
+  return isIdentity(cid.multihash.code);
+}
+
+/** Whether this multicodec is of the hash function that leaves content as it is. */
+export function isIdentity(hash: number): boolean {
+  return hash === IDENTITY;
 }
 
 /** A map key for the block: the same for version 0 and 1, and for every codec. */

@@ -18,6 +18,9 @@ const LONGEST_REST_MS = 10;
  */
 const CALLS_FOLLOW_MS = 250;
 
+/** Work in steps, each of which says how much it was: the bytes that are verified in its time. */
+export type Steps<Result> = Generator<number, Result>;
+
 let lastCallAt = -Infinity;
 
 /** Notes that somebody calls, for whom such work is to leave time. */
@@ -75,9 +78,23 @@ export class Leisure {
   ): Promise<Result> {
     const before = this.#bytes;
     this.#bytes += bytes;
-    if (isQuiet()) return await work();
+    const isTurn = turnsOf(before) < turnsOf(this.#bytes);
+    if (isQuiet()) {
+      // Nobody is seen to call who has no turn: what is worked on may all be here.
+      if (isTurn) await breathe();
+      return await work();
+    }
     if (this.#bytes > PROGRAM_SMALL_BYTES_MAX) return await openings.slice(work);
-    return await (turnsOf(before) < turnsOf(this.#bytes) ? inTurn(work) : work());
+    return await (isTurn ? inTurn(work) : work());
+  }
+
+  /** Does it all, a step in a slice. What one was is known behind it, and counts with the next. */
+  async steps<Result>(steps: Steps<Result>): Promise<Result> {
+    for (let bytes = 0;;) {
+      const { done, value } = await this.slice(bytes, () => steps.next());
+      if (done) return value;
+      bytes = value;
+    }
   }
 }
 

@@ -70,8 +70,16 @@ export const OWNER_DRY_RUNS_PER_SECOND_MAX = 1 / 2;
 export const NETWORK_DRY_RUNS_BURST_MAX = 100;
 /** and then so many a second: an office may stand behind one. */
 export const NETWORK_DRY_RUNS_PER_SECOND_MAX = 2;
-/** Owners, and networks, whose dry runs are counted; one beyond it starts anew. */
-export const DRY_RUNNERS_REMEMBERED_MAX = 50_000;
+/** Owners, and networks, whose dry runs or pushes are counted; one beyond it starts anew. */
+export const ASKERS_REMEMBERED_MAX = 50_000;
+/** Pushes of one owner so many at once, also those that are refused: some 30 deployments, */
+export const OWNER_PUSHES_BURST_MAX = 60;
+/** and then so many a second: each may bring as many blocks as take a quarter of a second. */
+export const OWNER_PUSHES_PER_SECOND_MAX = 1 / 2;
+/** From one network, with the questions how far one came: so many at once, */
+export const NETWORK_PUSHES_BURST_MAX = 200;
+/** and then so many a second. */
+export const NETWORK_PUSHES_PER_SECOND_MAX = 2;
 
 // What a provider tells an owner.
 

@@ -153,7 +153,8 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
     content: {
       gateway: null,
       ingest: null,
-      dryRuns: { admit: () => {} },
+      dryRuns: { admitNetwork() {}, admitOwner() {} },
+      pushes: { admitNetwork() {}, admitOwner() {} },
       allowed: () => Promise.resolve(1_000n),
       noteUse: ({ cid }) => void asked.push(`use ${cid}`),
     },

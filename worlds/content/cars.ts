@@ -51,6 +51,16 @@ export function chainOf(depth: number): Block[] {
   return chain;
 }
 
+/** A DAG of so many blocks of a few bytes, another for each `seed`: the root first. */
+export function tinyBlocks(count: number, seed = 0): Block[] {
+  const leaves = Array.from({ length: count }, (_, index) => rawBlock(`${seed} ${index}`));
+  const parents: Block[] = [];
+  for (let at = 0; at < count; at += 1_000) {
+    parents.push(nodeOf(leaves.slice(at, at + 1_000).map(({ cid }) => cid)));
+  }
+  return [nodeOf(parents.map(({ cid }) => cid)), ...parents, ...leaves];
+}
+
 /** Files as @ipld/car and ipfs-unixfs-importer write them: leaves first, the root last. */
 export async function referenceCar(
   files: Readonly<Record<string, Uint8Array>>,

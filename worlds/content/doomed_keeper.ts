@@ -63,7 +63,7 @@ async function keepOn(dir: string, seed: number): Promise<void> {
   const { kept, parts, retention, ingest } = await openKeeper(dir, ROOM_BYTES);
   const random = randomOf(seed);
   const push = async (car: Car) => {
-    const offset = await ingest.offset(pushOf(car));
+    const offset = await ingest.offset(pushOf(car), "203.0.113.7");
     const rest = car.bytes.subarray(offset);
     const isBroken = random.chance(0.3);
     const body = isBroken ? broken(rest, random.between(0, rest.length)) : piecesOf(rest);

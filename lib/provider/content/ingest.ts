@@ -8,10 +8,11 @@ import { parseCid } from "../../cid.ts";
 import type { Clock } from "../../clock.ts";
 import type { IpfsConfig } from "../../config_ipfs.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { Leisure } from "../../leisure.ts";
 import { PUSH_CAR_BYTES_MAX, PUSH_PACE_MS } from "../../limits_of_content.ts";
 import type { Push } from "../../spec/push.ts";
 import { within } from "../../within.ts";
-import { CarIntake } from "./car_intake.ts";
+import { CarIntake, takingInto } from "./car_intake.ts";
 import type { Kept } from "./kept.ts";
 import { type Parts, takeFrom } from "./parts.ts";
 import type { Place, Quota, Room } from "./room.ts";
@@ -46,6 +47,7 @@ export interface Upload {
 /** That a root is kept. */
 export interface Receipt {
   readonly root: string;
+  /** Of the CAR that is kept: whoever brought it may have written it otherwise. */
   readonly bytes: number;
   /** Unless a deployment needs it for longer, Unix seconds. */
   readonly keptUntil: bigint;
@@ -87,14 +89,19 @@ export class Ingest {
     this.#coming.set(keyOf(push), coming);
     await coming;
     this.options.onKept(push.root);
-    return this.#receipt(push, allowed, true);
+    return this.#receipt(push, Number(push.bytes), allowed, true);
   }
 
-  /** How many of the CAR's bytes need not be sent: all of them when the root is here. */
-  async offset(push: Push): Promise<number> {
+  /**
+   * How many of the CAR's bytes need not be sent: all of them when the owner has the root kept. What
+   * others have is told to nobody; a push of it is answered without a byte.
+   * @throws KhachapuriError as the allowance does; `payment_required` when it is none
+   */
+  async offset(push: Push, from: string): Promise<number> {
+    await this.#allowedBytes(push.owner, from);
     await this.#others(push);
     const { kept, parts } = this.options;
-    if (kept.index.find(push.root)) return Number(push.bytes);
+    if (kept.index.isKeeper(push.owner, push.root)) return Number(push.bytes);
     return await parts.verified(push, Number(push.bytes));
   }
 
@@ -128,7 +135,7 @@ export class Ingest {
     }
     this.#use(push);
     if (!await kept.protect(push.root, push.owner)) return null;
-    return this.#receipt(push, allowed, false);
+    return this.#receipt(push, known.bytes, allowed, false);
   }
 
   async #assertOffset(push: Push, { offset }: Upload): Promise<void> {
@@ -162,15 +169,17 @@ export class Ingest {
   async #bring(push: Push, { body, offset }: Upload): Promise<void> {
     const { kept, parts, clock } = this.options;
     const intake = new CarIntake(parseCid(push.root), Number(push.bytes));
+    const leisure = new Leisure();
+    const take = takingInto(intake, leisure);
     const file = await kept.files.openPart(push).catch((cause) => {
       throw diskRefused(cause);
     });
     try {
-      await takeFrom(file, offset, intake);
+      await takeFrom(file, offset, take);
       await file.truncate(offset);
-      if (body) await receive(body, file, intake, clock);
+      if (body) await receive(body, file, take, clock);
       if (intake.taken < Number(push.bytes)) throw tooShort(push, intake);
-      const places = intake.end();
+      const places = await leisure.steps(intake.end());
       await file.syncData();
       await kept.add(push, Number(push.bytes), places);
     } catch (error) {
@@ -184,12 +193,12 @@ export class Ingest {
     }
   }
 
-  #receipt({ owner, root, bytes }: Push, allowed: number, isNew: boolean): Receipt {
+  #receipt({ owner, root }: Push, bytes: number, allowed: number, isNew: boolean): Receipt {
     const { room, policy, clock } = this.options;
     const now = BigInt(Math.floor(clock.now() / 1_000));
     return {
       root,
-      bytes: Number(bytes),
+      bytes,
       keptUntil: now + BigInt(policy.keepSeconds),
       quota: { used: room.used(owner), allowed },
       isNew,

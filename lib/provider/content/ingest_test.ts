@@ -8,6 +8,7 @@ import {
   OWNER,
   piecesOf,
   pushOf,
+  type PushWorld,
   sentBody,
 } from "../../../worlds/content/push_world.ts";
 import { formatCid, parseCid } from "../../cid.ts";
@@ -15,6 +16,9 @@ import { OWNER_PUSHES_MAX, PUSH_CAR_BYTES_MAX } from "../../limits_of_content.ts
 
 const KIB = 1024;
 const CAR = carOfBytes(300 * KIB);
+
+const offsetOf = ({ ingest }: PushWorld, owner = OWNER) =>
+  ingest.offset(pushOf(CAR, { owner }), "203.0.113.7");
 
 Deno.test("a push is kept: its file, its blocks and its answer", async () => {
   await using world = await openPushWorld();
@@ -36,8 +40,9 @@ Deno.test("what is here already is kept longer, and no byte of it is read", asyn
   await world.push(CAR);
   world.hours(2);
   const { body } = sentBody();
-  const again = await world.push(CAR, pushOf(CAR), 0, body);
+  const again = await world.push(CAR, pushOf(CAR, { bytes: 7n }), 0, body);
   assert.equal(again.isNew, false);
+  assert.equal(again.bytes, CAR.bytes.length, "what is kept, whatever was said to come");
   assert.equal(again.keptUntil, BigInt(Math.floor(world.clock.now() / 1_000)) + 86_400n);
   const others = await world.push(CAR, pushOf(CAR, { owner: OTHER }), 0, body);
   assert.equal(others.isNew, false);
@@ -74,6 +79,20 @@ Deno.test("a push is good once, also after a restart, and the refused one again"
   await world.reopen();
   await assert.rejects(world.push(CAR, push), { code: "invalid_signature" });
   await assert.doesNotReject(world.push(CAR));
+});
+
+Deno.test("what one owner has is told to no other, who may have it kept all the same", async () => {
+  await using world = await openPushWorld();
+  await world.push(CAR);
+  assert.equal(await offsetOf(world), CAR.bytes.length);
+  assert.equal(await offsetOf(world, OTHER), 0);
+  world.allowed.set(OTHER, 0n);
+  await assert.rejects(offsetOf(world, OTHER), { code: "payment_required" });
+  world.allowed.set(OTHER, 4_000_000n);
+  const { body } = sentBody();
+  const receipt = await world.push(CAR, pushOf(CAR, { owner: OTHER }), 0, body);
+  assert.equal(receipt.isNew, false, "and not a byte was asked for");
+  assert.equal(await offsetOf(world, OTHER), CAR.bytes.length);
 });
 
 Deno.test("two of one nonce at once: one", async () => {
@@ -165,7 +184,7 @@ Deno.test("a push that breaks off in a block goes on behind the last whole one",
   send(CAR.bytes.subarray(0, 200 * KIB));
   breakOff();
   await assert.rejects(pushed, /hung up/);
-  const offset = await world.ingest.offset(pushOf(CAR));
+  const offset = await offsetOf(world);
   assert.ok(offset > 128 * KIB && offset < 200 * KIB, String(offset));
   assert.ok(world.room.used(OWNER) >= offset, "it counts");
   await assert.rejects(world.push(CAR, pushOf(CAR), offset - 1), {
@@ -174,7 +193,7 @@ Deno.test("a push that breaks off in a block goes on behind the last whole one",
   });
   await world.push(CAR, pushOf(CAR), offset);
   assert.equal((await world.kept.readFile(parseCid(CAR.root), 2 ** 20))?.length, 300 * KIB);
-  assert.equal(await world.ingest.offset(pushOf(CAR)), CAR.bytes.length);
+  assert.equal(await offsetOf(world), CAR.bytes.length);
   assert.deepEqual(await world.files(), [`${CAR.root}.car`]);
 });
 
@@ -189,8 +208,8 @@ Deno.test("it goes on after a kill too, and others see nothing of it", async () 
   // As if the process had ended with so much written, in the midst of a block.
   await Deno.writeFile(`${world.dir}/${name}`, CAR.bytes.subarray(0, 180 * KIB + 17));
   await world.reopen();
-  assert.equal(await world.ingest.offset(pushOf(CAR, { owner: OTHER })), 0);
-  const offset = await world.ingest.offset(pushOf(CAR));
+  assert.equal(await offsetOf(world, OTHER), 0);
+  const offset = await offsetOf(world);
   assert.ok(offset > 128 * KIB && offset <= 180 * KIB, String(offset));
   await world.push(CAR, pushOf(CAR), offset);
   assert.equal((await world.kept.readFile(parseCid(CAR.root), 2 ** 20))?.length, 300 * KIB);

@@ -49,6 +49,7 @@ export class Kept implements BlockReader {
       if (isWhole(kept)) continue;
       log.error("what was kept is not there any more", { root: kept.root });
       index.forget(kept);
+      await index.dropBlocks(kept.id);
     }
     for (const root of cars.keys()) {
       if (!index.find(root as CidText)) await files.removeCar(root);
@@ -103,19 +104,27 @@ export class Kept implements BlockReader {
    * process then.
    */
   async add(part: PartName, bytes: number, places: readonly BlockPlace[]): Promise<void> {
-    await this.#change(async () => {
-      const known = this.index.find(part.root);
-      if (known) {
-        await this.files.removePart(part);
-        this.index.protect(known, part.owner, this.options.now());
-        return;
-      }
-      await this.files.keep(part);
-      const file = { root: part.root, bytes, diskBytes: diskBytesOf(bytes) };
-      await this.index.add(file, places, part.owner, this.options.now());
-      this.#bytes += file.diskBytes;
-      this.#count += 1;
-    });
+    const { index, options: { now } } = this;
+    const id = index.newId();
+    let isUsed = false;
+    try {
+      await index.addBlocks(id, places);
+      await this.#change(async () => {
+        const known = index.find(part.root);
+        if (known) {
+          await this.files.removePart(part);
+          return index.protect(known, part.owner, now());
+        }
+        await this.files.keep(part);
+        const file = { id, root: part.root, bytes, diskBytes: diskBytesOf(bytes) };
+        index.addRoot(file, part.owner, now());
+        isUsed = true;
+        this.#bytes += file.diskBytes;
+        this.#count += 1;
+      });
+    } finally {
+      if (!isUsed) await index.dropBlocks(id);
+    }
   }
 
   /** A root that is here is kept for another owner, or longer. @returns false when it is not */
@@ -148,10 +157,11 @@ export class Kept implements BlockReader {
     });
   }
 
-  async #gone({ root, diskBytes }: KeptRoot): Promise<void> {
+  async #gone({ id, root, diskBytes }: KeptRoot): Promise<void> {
     this.#bytes -= diskBytes;
     this.#count -= 1;
     await this.files.removeCar(root);
+    await this.index.dropBlocks(id);
   }
 
   async #read(

@@ -8,6 +8,7 @@ import type { CidText } from "../../cid.ts";
 import { durably } from "../../durably.ts";
 import { namedDatabase } from "../../files.ts";
 import { KEPT_USES_MAX } from "../../limits_of_content.ts";
+import { Leisure } from "../../leisure.ts";
 import { inSlices } from "../../slices.ts";
 import type { BlockPlace } from "./car_intake.ts";
 
@@ -43,6 +44,11 @@ export interface KeptPlace {
   readonly offset: number;
   readonly length: number;
 }
+
+/** Rows that are written together, in about a millisecond. */
+const BATCH_ROWS = 128;
+/** What a row takes, as bytes that are verified in its time. */
+const ROW_WORK = 8 * 1024;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS roots (
@@ -138,30 +144,54 @@ export class KeptIndex {
     return all.all() as unknown as Keeper[];
   }
 
+  /** Of a root that is not there yet: nobody finds its blocks before that. */
+  newId(): number {
+    return this.#nextId++;
+  }
+
+  /** Notes the blocks of a root that is about to be there. */
+  async addBlocks(id: number, places: readonly BlockPlace[]): Promise<void> {
+    const row = this.#database.prepare("INSERT OR IGNORE INTO blocks VALUES (unhex(?), ?, ?, ?)");
+    // Neighbours in the table together: each batch writes whole the pages that it touches.
+    const sorted = places.toSorted((one, other) => one.digest < other.digest ? -1 : 1);
+    const leisure = new Leisure();
+    for (let at = 0; at < sorted.length; at += BATCH_ROWS) {
+      const batch = sorted.slice(at, at + BATCH_ROWS);
+      await leisure.slice(batch.length * ROW_WORK, () => {
+        this.#together(() => {
+          for (const { digest, offset, length } of batch) row.run(digest, id, offset, length);
+        });
+      });
+    }
+  }
+
+  /** Of a root that is not there, or no longer. */
+  async dropBlocks(id: number): Promise<void> {
+    const batch = this.#database.prepare(`
+      DELETE FROM blocks WHERE root = ? AND digest IN (
+        SELECT digest FROM blocks WHERE root = ? LIMIT ${BATCH_ROWS}
+      )
+    `);
+    const leisure = new Leisure();
+    const drop = () => Number(batch.run(id, id).changes);
+    while (await leisure.slice(BATCH_ROWS * ROW_WORK, drop) === BATCH_ROWS);
+  }
+
   /**
-   * A CAR is on disk: from when this resolves on it is found, and no end of this process makes it
-   * forgotten.
+   * A CAR is on disk, and its blocks are noted: from now on it is found, and no end of this process
+   * makes it forgotten.
    */
-  async add(
-    file: Omit<KeptRoot, "id">,
-    places: readonly BlockPlace[],
-    owner: Address,
-    at: number,
-  ): Promise<void> {
-    const id = this.#nextId++;
-    const block = this.#database.prepare("INSERT OR IGNORE INTO blocks VALUES (?, ?, ?, ?)");
-    // Nobody finds a block of a root that is not there yet.
-    await inSlices(places, ({ digest, offset, length }) => block.run(digest, id, offset, length));
+  addRoot({ id, root, bytes, diskBytes }: KeptRoot, owner: Address, at: number): void {
     const row = this.#database.prepare("INSERT INTO roots VALUES (?, ?, ?, ?)");
-    this.#together(() => {
-      row.run(id, file.root, file.bytes, file.diskBytes);
+    this.#durably(() => {
+      row.run(id, root, bytes, diskBytes);
       this.#protect(id, owner, at);
     });
   }
 
   /** An owner has it kept, and it was seen to be worth it. */
   protect({ id }: Pick<KeptRoot, "id">, owner: Address, at: number): void {
-    this.#together(() => this.#protect(id, owner, at));
+    this.#durably(() => this.#protect(id, owner, at));
   }
 
   /** They were seen to be worth it; after a loss of power they may have been seen before only. */
@@ -178,11 +208,11 @@ export class KeptIndex {
 
   /**
    * An owner has it kept no more, unless it was seen meanwhile that it is to be kept.
-   * @returns whether nobody has, and it is forgotten
+   * @returns whether nobody has, and it is forgotten; its blocks are still to be dropped
    */
   release({ id, owner, protectedAt }: Pick<Keeper, "id" | "owner" | "protectedAt">): boolean {
     let isLast = false;
-    this.#together(() => {
+    this.#durably(() => {
       const { changes } = this.#database.prepare(
         "DELETE FROM keepers WHERE root = ? AND owner = ? AND protectedAt = ?",
       ).run(id, owner, protectedAt);
@@ -191,23 +221,17 @@ export class KeptIndex {
       isLast = !this.#database.prepare("SELECT 1 FROM keepers WHERE root = ? LIMIT 1").get(id);
       if (isLast) this.#database.prepare("DELETE FROM roots WHERE id = ?").run(id);
     });
-    if (isLast) this.#dropBlocks(id);
     return isLast;
   }
 
-  /** Its file is gone, or not what it was. */
+  /** Its file is gone, or not what it was; its blocks are still to be dropped. */
   forget({ id }: Pick<KeptRoot, "id">): void {
-    this.#together(() => {
+    this.#durably(() => {
       for (const table of ["keepers", "uses"]) {
         this.#database.prepare(`DELETE FROM ${table} WHERE root = ?`).run(id);
       }
       this.#database.prepare("DELETE FROM roots WHERE id = ?").run(id);
     });
-    this.#dropBlocks(id);
-  }
-
-  #dropBlocks(id: number): void {
-    this.#database.prepare("DELETE FROM blocks WHERE root = ?").run(id);
   }
 
   /** A deployment of the owner uses it; the newest uses are remembered. */
@@ -247,17 +271,19 @@ export class KeptIndex {
     this.#database.prepare("DELETE FROM nonces WHERE expires < ?").run(nowSeconds);
   }
 
+  #durably(write: () => void): void {
+    durably(this.#database, () => this.#together(write));
+  }
+
   #together(write: () => void): void {
-    durably(this.#database, () => {
-      this.#database.exec("BEGIN");
-      try {
-        write();
-        this.#database.exec("COMMIT");
-      } catch (error) {
-        this.#database.exec("ROLLBACK");
-        throw error;
-      }
-    });
+    this.#database.exec("BEGIN");
+    try {
+      write();
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      this.#database.exec("ROLLBACK");
+      throw error;
+    }
   }
 }
 

@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import type { Hex } from "viem";
 import { OTHER, OWNER } from "../../../worlds/content/push_world.ts";
+import { turnsDuring } from "../../../worlds/event_turns.ts";
 import { inFolder } from "../../../worlds/home.ts";
 import type { CidText } from "../../cid.ts";
 import { KEPT_USES_MAX } from "../../limits_of_content.ts";
@@ -11,7 +12,13 @@ import { KeptIndex } from "./kept_index.ts";
 const ROOT = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy" as CidText;
 const FILE = { root: ROOT, bytes: 5_000, diskBytes: 8_192 };
 const digest = new Uint8Array(32).fill(7);
-const PLACES = [{ digest, offset: 60, length: 10 }];
+const PLACES = [{ digest: digest.toHex(), offset: 60, length: 10 }];
+
+async function add(index: KeptIndex): Promise<void> {
+  const id = index.newId();
+  await index.addBlocks(id, PLACES);
+  index.addRoot({ id, ...FILE }, OWNER, 1_000);
+}
 
 function withIndex(work: (index: KeptIndex, path: string) => Promise<void>): Promise<void> {
   return inFolder(async (dir) => {
@@ -27,7 +34,7 @@ function withIndex(work: (index: KeptIndex, path: string) => Promise<void>): Pro
 
 Deno.test("what is kept for two goes when the second gives it up", () =>
   withIndex(async (index) => {
-    await index.add(FILE, PLACES, OWNER, 1_000);
+    await add(index);
     const kept = index.find(ROOT)!;
     index.protect(kept, OTHER, 2_000);
     assert.deepEqual(
@@ -56,9 +63,24 @@ Deno.test("blocks whose root was never written are found by nobody, and gone at 
     return Promise.resolve();
   }));
 
+Deno.test("others have their turn while very many blocks are noted, and dropped", () =>
+  withIndex(async (index) => {
+    const places = Array.from({ length: 4_000 }, (_, at) => {
+      return { digest: (at * 7_919).toString(16).padStart(64, "0"), offset: at, length: 1 };
+    });
+    const id = index.newId();
+    const noted = await turnsDuring(() => index.addBlocks(id, places));
+    index.addRoot({ id, ...FILE }, OWNER, 1_000);
+    const last = places.at(-1)!;
+    assert.equal(index.placeOf(Uint8Array.fromHex(last.digest))?.offset, last.offset);
+    const dropped = await turnsDuring(() => index.dropBlocks(id));
+    assert.equal(index.placeOf(Uint8Array.fromHex(last.digest)), null);
+    for (const turns of [noted, dropped]) assert.ok(turns >= 4_000 / 256, `${turns} turns`);
+  }));
+
 Deno.test("the newest uses are remembered, of each owner its own", () =>
   withIndex(async (index) => {
-    await index.add(FILE, PLACES, OWNER, 1_000);
+    await add(index);
     const kept = index.find(ROOT)!;
     for (let at = 0; at < KEPT_USES_MAX + 5; at++) {
       const id: Hex = `0x${at.toString(16)}`;
@@ -86,7 +108,7 @@ Deno.test("a nonce is new once, until it ran out and was forgotten", () =>
 
 Deno.test("what holds a block is found for those who have it kept", () =>
   withIndex(async (index) => {
-    await index.add(FILE, PLACES, OWNER, 1_000);
+    await add(index);
     assert.deepEqual(index.keptWith(digest, OWNER).map(({ root }) => root), [ROOT]);
     assert.deepEqual(index.keptWith(digest, OTHER), []);
     assert.equal(index.isKeeper(OWNER, ROOT), true);

@@ -4,9 +4,9 @@
  */
 import type { Address } from "viem";
 import { parseCid } from "../../cid.ts";
+import { Leisure } from "../../leisure.ts";
 import { PUSH_PART_MS } from "../../limits_of_content.ts";
-import { breathe } from "../../slices.ts";
-import { CarIntake } from "./car_intake.ts";
+import { CarIntake, type TakeBytes, takingInto } from "./car_intake.ts";
 import { diskBytesOf, type KeptFiles, type PartFile, type PartName } from "./kept_files.ts";
 
 interface Part extends PartFile {
@@ -63,7 +63,7 @@ export class Parts {
     if (part.isChecked) return part.bytes;
     using file = await this.files.openPart(name);
     const intake = new CarIntake(parseCid(name.root), Math.max(carBytes, part.bytes));
-    await takeFrom(file, part.bytes, intake).catch(() => {});
+    await takeFrom(file, part.bytes, takingInto(intake, new Leisure())).catch(() => {});
     // Somebody may have gone on with it meanwhile.
     if (this.#parts.get(keyOf(name)) !== part) return 0;
     await file.truncate(intake.verified);
@@ -96,17 +96,20 @@ export class Parts {
 
 /**
  * Takes what a file has at its beginning, as if it came.
- * @throws KhachapuriError as the intake does
+ * @throws KhachapuriError as `take` does
  */
-export async function takeFrom(file: Deno.FsFile, bytes: number, intake: CarIntake): Promise<void> {
+export async function takeFrom(
+  file: Deno.FsFile,
+  bytes: number,
+  take: TakeBytes,
+): Promise<void> {
   await file.seek(0, Deno.SeekMode.Start);
   const piece = new Uint8Array(PIECE_BYTES);
   for (let left = bytes; left > 0;) {
     const came = await file.read(piece.subarray(0, left));
     if (came === null) return;
-    intake.take(piece.subarray(0, came));
+    await take(piece.subarray(0, came));
     left -= came;
-    await breathe();
   }
 }
 

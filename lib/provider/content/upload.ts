@@ -3,7 +3,7 @@ import type { ByteSource } from "../../byte_source.ts";
 import type { Clock } from "../../clock.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { PUSH_PACE_BYTES, PUSH_PACE_MS } from "../../limits_of_content.ts";
-import type { CarIntake } from "./car_intake.ts";
+import type { TakeBytes } from "./car_intake.ts";
 
 /** Written at once: less costs more turns of the event loop. */
 const WRITE_BYTES = 256 * 1024;
@@ -17,7 +17,7 @@ const WRITE_BYTES = 256 * 1024;
 export async function receive(
   body: ByteSource,
   file: Deno.FsFile,
-  intake: CarIntake,
+  take: TakeBytes,
   clock: Clock,
 ): Promise<void> {
   const pace = watchPace(body, clock);
@@ -25,7 +25,7 @@ export async function receive(
   try {
     for (let chunk; (chunk = await nextOf(body)) !== null;) {
       pace.came(chunk.length);
-      intake.take(chunk);
+      await take(chunk);
       await writer.write(chunk);
     }
     if (pace.isLate()) throw new Broken("the push was too slow");

@@ -7,7 +7,8 @@ import {
   sentBody,
 } from "../../../worlds/content/push_world.ts";
 import { parseCid } from "../../cid.ts";
-import { CarIntake } from "./car_intake.ts";
+import { Leisure } from "../../leisure.ts";
+import { CarIntake, takingInto } from "./car_intake.ts";
 import { Broken, receive } from "./upload.ts";
 
 const CAR = carOfBytes(1_500_000);
@@ -24,6 +25,7 @@ async function opened() {
     world,
     file,
     intake,
+    take: takingInto(intake, new Leisure()),
     written,
     [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
   };
@@ -31,8 +33,8 @@ async function opened() {
 
 Deno.test("what comes in pieces of any size is written as it came", async () => {
   await using at = await opened();
-  await receive(piecesOf(CAR.bytes, 9_999), at.file, at.intake, at.world.clock);
-  at.intake.end();
+  await receive(piecesOf(CAR.bytes, 9_999), at.file, at.take, at.world.clock);
+  await new Leisure().steps(at.intake.end());
   assert.deepEqual(await at.written(), CAR.bytes);
   assert.equal(at.world.clock.pending(), 0);
 });
@@ -40,7 +42,7 @@ Deno.test("what comes in pieces of any size is written as it came", async () => 
 Deno.test("what breaks off is on disk as far as it came", async () => {
   await using at = await opened();
   const { body, send, breakOff } = sentBody();
-  const received = receive(body, at.file, at.intake, at.world.clock);
+  const received = receive(body, at.file, at.take, at.world.clock);
   send(CAR.bytes.subarray(0, 700_000));
   breakOff();
   await assert.rejects(received, Broken);
@@ -53,7 +55,7 @@ Deno.test("a disk that takes nothing is told as such, and not as the caller's fa
   await using at = await opened();
   const path = await Deno.makeTempFile();
   const full = await Deno.open(path, { read: true });
-  const received = receive(piecesOf(CAR.bytes), full, at.intake, at.world.clock);
+  const received = receive(piecesOf(CAR.bytes), full, at.take, at.world.clock);
   await assert.rejects(received, { code: "overloaded", message: /disk does not take it/ });
   full.close();
   await Deno.remove(path);
@@ -65,7 +67,7 @@ Deno.test("wrong bytes end it at once", async () => {
   const wrong = CAR.bytes.slice();
   wrong[70_000]! ^= 1;
   const { body, send } = sentBody();
-  const received = receive(body, at.file, at.intake, at.world.clock);
+  const received = receive(body, at.file, at.take, at.world.clock);
   send(wrong.subarray(0, 400_000));
   await assert.rejects(received, { code: "ipfs_mismatch" });
   at.file.close();

@@ -12,7 +12,7 @@ import type { Deployment } from "../deployment/deployment.ts";
 import type { Records } from "../deployment/records.ts";
 import { OwnerAllowances } from "../money/owner_allowances.ts";
 import type { Payments } from "../settlement/payments.ts";
-import { DryRunLimits } from "./dry_run_limits.ts";
+import { dryRunLimits, pushLimits } from "./content_limits.ts";
 import type { Site } from "./site.ts";
 
 /** Between two looks for what is needed no more, ms. */
@@ -59,7 +59,8 @@ export async function openContent(
   return {
     kept,
     ingest: push ? ingest : null,
-    dryRuns: new DryRunLimits(now),
+    dryRuns: dryRunLimits(now),
+    pushes: pushLimits(now),
     allowed,
     noteUse({ cid, spec: { owner, id, program } }: Deployment): void {
       kept.noteUse([cid, program.cid], { owner, id });

@@ -16,10 +16,11 @@ import type { RouteParts } from "./parts.ts";
 
 export async function dryRun(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const begunAt = performance.now();
-  const { subject, owner } = await ownerRequest(parts, request, "dry-run");
   const { address: from } = request.sender;
-  parts.content.dryRuns.admit(owner, from);
   const { programs, content } = parts;
+  content.dryRuns.admitNetwork(from);
+  const { subject, owner } = await ownerRequest(parts, request, "dry-run");
+  content.dryRuns.admitOwner(owner);
   const deployment = await programs.deployments.get(formatCid(parseCid(subject)), from);
   if (!isAddressEqual(deployment.spec.owner, owner)) throw notOwners();
   content.noteUse(deployment);

@@ -87,10 +87,16 @@ Deno.test("it is for the owner alone, and not without end", async () => {
   const question = { action: "logs" as const, subject: CID, ...HERE, expires: SOON };
   const other = world.post("/dry-run", await signOwnerRequest(OWNER, question));
   await assertRefused(other, 403, "invalid_signature");
-  world.parts.content.dryRuns = {
-    admit() {
-      throw new KhachapuriError("rate_limited", "too many dry runs");
-    },
+  const tooMany = () => {
+    throw new KhachapuriError("rate_limited", "too many dry runs");
   };
+  world.parts.content.dryRuns = { admitNetwork() {}, admitOwner: tooMany };
   await assertRefused(dryRun(world), 429, "rate_limited");
+  await assertRefused(
+    world.post("/dry-run", await signOwnerRequest(OWNER, question)),
+    403,
+    "invalid_signature",
+  );
+  world.parts.content.dryRuns = { admitNetwork: tooMany, admitOwner() {} };
+  await assertRefused(world.post("/dry-run", "not even read"), 429, "rate_limited");
 });

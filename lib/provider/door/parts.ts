@@ -22,7 +22,7 @@ import type { Runtimes } from "../../runtime.ts";
 import type { MessageRelay } from "../settlement/message_relay.ts";
 import type { Onboarding } from "../settlement/onboarding.ts";
 import type { Settlement } from "../settlement/settlement.ts";
-import type { DryRunLimits } from "./dry_run_limits.ts";
+import type { AskLimits } from "./ask_limits.ts";
 import type { TermsTexts } from "./preflight.ts";
 
 export interface RouteParts extends CallParts {
@@ -71,7 +71,8 @@ export interface ContentParts {
   ingest: Pick<Ingest, "take" | "offset"> | null;
   /** Gives out what is kept; null: nothing is given out. */
   gateway: Pick<ContentGateway, "answer"> | null;
-  dryRuns: Pick<DryRunLimits, "admit">;
+  dryRuns: Pick<AskLimits, "admitNetwork" | "admitOwner">;
+  pushes: Pick<AskLimits, "admitNetwork" | "admitOwner">;
   /**
    * What an owner has allowed here, USDC base units.
    * @throws KhachapuriError `chain_unavailable`, `rate_limited`, `overloaded`

@@ -18,7 +18,9 @@ export async function push(parts: RouteParts, request: HttpRequest): Promise<Ans
   const ingest = ingestOf(parts);
   const { fields, body, sender } = request;
   assertCar(fields);
-  const receipt = await ingest.take(await signedPush(parts, request), {
+  const signed = await signedPush(parts, request);
+  parts.content.pushes.admitOwner(signed.owner);
+  const receipt = await ingest.take(signed, {
     body,
     offset: offsetAsked(fields),
     bodyBytes: announced(fields),
@@ -31,7 +33,8 @@ export async function push(parts: RouteParts, request: HttpRequest): Promise<Ans
 
 /** From where a push that broke off goes on. */
 export async function pushOffset(parts: RouteParts, request: HttpRequest): Promise<Answer> {
-  const offset = await ingestOf(parts).offset(await signedPush(parts, request));
+  const ingest = ingestOf(parts);
+  const offset = await ingest.offset(await signedPush(parts, request), request.sender.address);
   return {
     status: 200,
     headers: [
@@ -51,9 +54,10 @@ function ingestOf({ content: { ingest } }: RouteParts) {
 }
 
 async function signedPush(
-  { seller: { provider, chainId, escrow }, records }: RouteParts,
-  { fields }: HttpRequest,
+  { seller: { provider, chainId, escrow }, records, content }: RouteParts,
+  { fields, sender }: HttpRequest,
 ): Promise<Push> {
+  content.pushes.admitNetwork(sender.address);
   const push = parsePushAuthorization(fields.get("authorization"));
   const nowSeconds = BigInt(Math.floor(records.now() / 1_000));
   if (await isPushValid(push, { provider, chainId, escrow }, nowSeconds)) return push;

@@ -130,6 +130,46 @@ Deno.test("its size is bounded by what is kept, not by what calls may send", asy
   await assertRefused(post(world, large), 413, "body_too_large");
 });
 
+Deno.test("a network is admitted before a signature is looked at, an owner behind it", async () => {
+  using world = await openRouteWorld();
+  const taken = taking(world);
+  const seen: string[] = [];
+  const tooMany = new KhachapuriError("rate_limited", "too many pushes", { retryAfterSeconds: 9 });
+  let full = "owner";
+  const admit = (who: "network" | "owner") => (name: string) => {
+    seen.push(name);
+    if (who === full) throw tooMany;
+  };
+  world.parts.content.pushes = { admitNetwork: admit("network"), admitOwner: admit("owner") };
+  await assertRefused(post(world, { "content-type": CAR_TYPE }), 403, "invalid_signature");
+  const refused = await post(world, await headers());
+  assert.deepEqual([refused.status, refused.headers.get("retry-after")], [429, "9"]);
+  assert.deepEqual(seen, ["192.0.2.7", "192.0.2.7", OWNER.address]);
+  full = "network";
+  await assertRefused(post(world, { "content-type": CAR_TYPE }), 429, "rate_limited");
+  assert.equal((await world.ask("/ipfs", { method: "HEAD" })).status, 429);
+  assert.equal(taken.length, 0);
+});
+
+Deno.test("pages of other origins may push, and go on", async () => {
+  using world = await openRouteWorld();
+  for (const method of ["POST", "HEAD"]) {
+    const response = await world.ask("/ipfs", {
+      method: "OPTIONS",
+      headers: {
+        origin: "https://page.example",
+        "access-control-request-method": method,
+        "access-control-request-headers": "authorization,content-type,upload-offset",
+      },
+    });
+    assert.equal(response.headers.get("access-control-allow-methods"), method);
+    const allowed = response.headers.get("access-control-allow-headers")!.toLowerCase().split(", ");
+    for (const name of ["authorization", "content-type", "upload-offset"]) {
+      assert.ok(allowed.includes(name), name);
+    }
+  }
+});
+
 Deno.test("a provider that keeps nothing says so, and one that refuses says why", async () => {
   using world = await openRouteWorld();
   await assertRefused(post(world, await headers()), 404, "not_found");
