@@ -90,3 +90,6 @@ export const NAME_TTL_SECONDS_MIN = 15;
 export const NAME_TTL_SECONDS_MAX = 3_600;
 /** That nobody has a name is believed no longer than this: whoever sets it up wants to see it. */
 export const NAME_ABSENCE_SECONDS_MAX = 60;
+
+/** Segments of a URL's path that may be a provider's own: before each a server is asked. */
+export const PROVIDER_PATH_SEGMENTS_MAX = 2;

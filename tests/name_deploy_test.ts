@@ -9,6 +9,7 @@ import { privateKeyOf } from "../worlds/chain/people.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { answering, playNameServer, txt } from "../worlds/naming/name_server.ts";
 import { NAME, openOwnersHome } from "../worlds/owners_home.ts";
+import { startRelay } from "../worlds/provider_relay.ts";
 
 const PLACE = ["--provider", NAME, "--accept-terms"];
 const FLAGS = [...PLACE, "--json"];
@@ -32,22 +33,6 @@ async function deployAs(owner: Owner, text: string, name: string) {
 
 async function answerAt({ provider }: Market, path: string): Promise<string> {
   return await (await fetch(`${provider.url}/${path}`)).text();
-}
-
-/** Stands before the provider, and does something before it passes a request on. */
-function startRelay({ provider }: Market, before: (url: URL) => Promise<void>) {
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
-    async (request) => {
-      const url = new URL(request.url);
-      await before(url);
-      const { method, headers } = request;
-      const body = method === "GET" || method === "HEAD" ? null : await request.bytes();
-      return await fetch(provider.url + url.pathname + url.search, { method, headers, body });
-    },
-  );
-  const url = `http://127.0.0.1:${server.addr.port}`;
-  return { url, [Symbol.asyncDispose]: () => server.shutdown() };
 }
 
 Deno.test("a label leads to what was deployed under it last, and back", async () => {

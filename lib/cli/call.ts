@@ -27,14 +27,17 @@ import { PaidRun } from "./paid_run.ts";
 import { creditsOf, creditsText } from "./parties.ts";
 
 export const call = defineCommand({
-  usage: "[--pay | --no-pay] NAME/CID[/path][?query]|LABEL|URL [curl flags]",
+  usage: "[--pay | --no-pay] PROVIDER/CID|PROVIDER/NAME|URL|LABEL[/path][?query] [curl flags]",
   details: [
-    "Resolves NAME to the provider's web domain and sends the request there, with curl's own " +
-    "flags and curl's own output. LABEL is a deployment of yours, by its name or its folder.",
+    "Resolves PROVIDER to its web domain and sends the request there, with curl's own flags and " +
+    "curl's own output. LABEL is a deployment of yours, by its name or its folder.",
+    "NAME is of the deployment: a label of the provider's register, a name of ENS or a domain. " +
+    "What it leads to is asked first, and told; that deployment is called, and paid for, by its " +
+    "cid, also if the name moves meanwhile. A URL may have either, as deploy printed it.",
     "The deployment's owner pays by default. When the provider answers that it does not, and " +
     "this home has an account, the call is made again with a permit of that account for one " +
     "credit; --pay sends it at once, --no-pay never. A permit is signed for the address that " +
-    "NAME resolved to and at the price that NAME announces.",
+    "PROVIDER resolved to and at the price that it announces.",
     "A run that lasts longer than one credit takes the next, as many as its deployment and " +
     "--credits allow. Without --credits it is ended when the first one's time is over.",
     "--deposit needs USDC in your wallet and no ETH: one signature deposits and allows, and the " +
@@ -43,6 +46,7 @@ export const call = defineCommand({
   ],
   examples: [
     "call paolo.eth/bafk…/hello?name=Nino",
+    "call --pay paolo.eth/blog/hello",
     "call --deposit 5 paolo.eth/bafk… -d data",
     "call --pay --credits 40 -N paolo.eth/bafk…/events",
     "call --pay paolo.eth/bafk… -X POST -H 'content-type: text/plain' -d @input.txt -i",
@@ -87,7 +91,7 @@ export const call = defineCommand({
     if (raw.length === 0) throw missingArgument("call", call);
     assertPaying(options);
     const curl = await parseCurlFlags(raw, curlInputs(world));
-    const target = await callTarget(context.home, curl.target);
+    const target = await callTarget(context, curl.target);
     const [chain, contracts] = [await context.chain(), await context.contracts()];
     if (target.webDomain !== undefined && options.deposit !== undefined) {
       throw new KhachapuriError("usage", "--deposit needs the provider's name, not a URL", {

@@ -7,7 +7,11 @@ import {
 } from "../client/deployments_file.ts";
 import { inFolder } from "../../worlds/home.ts";
 import { callTarget } from "./call_target.ts";
+import type { CommandContext } from "./command.ts";
 import { deploymentReference, ownDeployment } from "./own_deployment.ts";
+
+/** As a command in that home finds it, without a chain or a provider to ask. */
+const targetIn = (home: string, text: string) => callTarget({ home } as CommandContext, text);
 
 const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
 const OTHER = "bafkreidemmqlmqdpqk7lsdyloixljwge6aoivo3oyizzs4v37wdssmmwtm";
@@ -64,10 +68,10 @@ Deno.test("a deployment of one's own is at all its providers, or at the one that
 Deno.test("call knows a provider by what was deployed, and asks back where it is not clear", () =>
   inHome(async (home) => {
     const target = { name: "paolo.test", cid: OTHER, path: "/a?b" };
-    assert.deepEqual(await callTarget(home, `paolo.test/${OTHER}/a?b`), target);
-    assert.deepEqual(await callTarget(home, `https://paolo.test/${OTHER}/a?b`), target);
-    assert.deepEqual(await callTarget(home, `${OTHER}/a?b`), target);
-    await assert.rejects(callTarget(home, CID), {
+    assert.deepEqual(await targetIn(home, `paolo.test/${OTHER}/a?b`), target);
+    assert.deepEqual(await targetIn(home, `https://paolo.test/${OTHER}/a?b`), target);
+    assert.deepEqual(await targetIn(home, `${OTHER}/a?b`), target);
+    await assert.rejects(targetIn(home, CID), {
       code: "usage",
       hints: [`paolo.test/${CID}`, `nino.test/${CID}`],
     });
@@ -80,7 +84,7 @@ Deno.test("call asks whoever serves at a URL for its name, to be confirmed by th
       () => Response.json({ name: "paolo.test" }),
     );
     const webDomain = `http://127.0.0.1:${server.addr.port}`;
-    assert.deepEqual(await callTarget(home, `${webDomain}/${CID}/x`), {
+    assert.deepEqual(await targetIn(home, `${webDomain}/${CID}/x`), {
       name: "paolo.test",
       cid: CID,
       path: "/x",
@@ -105,7 +109,7 @@ Deno.test("a deployment of one's own is known by its name, its folder and how it
     const provider = { webDomain: "https://paolo.test" };
     assert.deepEqual(await at("https://paolo.test/blog.eth/a"), { ...here, path: "/a", provider });
     assert.deepEqual(await at("https://pages.paolo.test?q"), { ...here, path: "?q", provider });
-    assert.deepEqual(await callTarget(home, "pages/x"), {
+    assert.deepEqual(await targetIn(home, "pages/x"), {
       cid: blog,
       path: "/x",
       name: "paolo.test",
