@@ -40,6 +40,9 @@ export const PIN_TIMEOUT_MS = 120_000;
 /** A rehearsal: a provider that fetches has IPFS_DEADLINE_MS for each of two files. */
 export const DRY_RUN_TIMEOUT_MS = 150_000;
 
+/** What a developer's home keeps that got nowhere: the newest one always, with a large program. */
+export const UNPUBLISHED_BYTES_MAX = 256 * 1024 * 1024;
+
 /** A CAR: the largest program's zip in small blocks, and what names these. */
 export const PUSH_CAR_BYTES_MAX = 68 * 1024 * 1024;
 /** Blocks of one CAR, as many as the largest program has in 4 KiB blocks: each is a row. */

@@ -95,8 +95,10 @@ Deno.test("a deployment goes on at its price until the end that was promised", a
     const refused = await call();
     assert.match(refused, /^402\nthe owner's credits do not cover this call/);
     assert.match(refused, /costs 0\.002 USDC here; this deployment kept 0\.001 USDC until 2/);
-    assert.match(refused, /owner: khachapuri permit CID renews it[^]*caller: pay yourself/);
+    assert.match(refused, /owner: khachapuri allow NAME --reprice allows it[^]*caller: pay/);
+    assert.doesNotMatch(refused, /permit CID/);
     assert.equal((await row()).state, "needs permit");
+    assert.match((await owner.run("deployments")).out, /allowance pays 0\.001: .* --reprice/);
   });
 
   await t.step("and allow --reprice mends it", async () => {
@@ -125,6 +127,28 @@ Deno.test("a deployment goes on at its price until the end that was promised", a
     await market.restart(DEARER);
     assert.equal(await paidTo(market) - before, 2n * PRICE, "at the new price from then on");
   });
+});
+
+Deno.test("a permit alone mends no allowance at the old price, which whoever signs it hears", async () => {
+  await using market = await openNamedMarket();
+  await announce(market);
+  await using owner = await openPersonsHome(market, "owner");
+  const cid = await deployHello(owner);
+  await market.restart({ price: String(2n * PRICE) });
+  await announce(market, 2n * PRICE);
+  const { code, err } = await owner.run("permit", cid);
+  assert.equal(code, 0, err);
+  assert.match(
+    err,
+    /does not suffice: .* asks 0\.002 .* pays 0\.001: khachapuri allow .* --reprice/,
+  );
+  assert.match(await answerOf(market, cid), /^402\n[^]*allowance is at 0\.001[^]*NAME --reprice/);
+  const { json: { deployments: [row] } } = await owner.run("deployments", "--json");
+  assert.deepEqual([row.state, row.needsPermit], ["needs allowance", null]);
+  const mended = await owner.run("allow", NAME, "--reprice");
+  assert.equal(mended.code, 0, mended.err);
+  await market.pass(1n);
+  assert.equal(await answerOf(market, cid), "hello\n");
 });
 
 Deno.test("where each credit is mined first, it is mined at the price that is kept", async () => {

@@ -178,12 +178,61 @@ Deno.test("what was written to a folder is published from there, to a provider a
   assert.deepEqual(one, two);
 });
 
+Deno.test("what got nowhere is kept, and the line to try again takes it from there", async () => {
+  await using market = await startMarket();
+  await using owner = await openBareHome(market);
+  const kept = join(owner.dir, "unpublished");
+  const keptNames = async () =>
+    (await Array.fromAsync(Deno.readDir(kept))).map(({ name }) => name).sort();
+  const noNode = ["--no-push", "--kubo", "http://127.0.0.1:1"];
+  const nowhere = await owner.run(["deploy", hello, ...FLAGS, ...noNode]);
+  assert.equal(nowhere.code, 7, nowhere.err);
+  assert.match(nowhere.err, /to try again: khachapuri publish bafk/);
+  const noFolder = await owner.run(["deploy", hello, ...FLAGS, "--out", "/proc/nope"]);
+  assert.notEqual(noFolder.code, 0);
+  const rows = (await owner.run(["deployments", "--json"])).json.deployments;
+  const [first, second] = rows.map(({ cid }: { cid: string }) => cid);
+  const { mode } = await Deno.stat(join(kept, `${first}.car`));
+  assert.equal(mode! & 0o777, 0o600);
+  assert.equal((await keptNames()).length, 3, "one program and two specs");
+
+  const pushed = await owner.run(["publish", first, "--to", NAME]);
+  assert.equal(pushed.code, 0, pushed.err);
+  const answer = await fetch(`${market.provider.url}/${first}?Nino`);
+  assert.equal(await answer.text(), "gamarjoba, Nino\n");
+  assert.ok(!(await keptNames()).includes(`${first}.car`));
+  assert.equal((await keptNames()).length, 2, "the other still needs its program");
+  const node = ["--kubo", market.gateway.kuboUrl, "--gateway", market.gateway.url];
+  assert.equal((await owner.run(["publish", second, ...node])).code, 0);
+  assert.deepEqual(await keptNames(), []);
+});
+
+Deno.test("what is kept nowhere is said to need another deploy", async () => {
+  await using market = await startMarket();
+  await using owner = await openBareHome(market);
+  const noNode = ["--no-push", "--kubo", "http://127.0.0.1:1"];
+  assert.equal((await owner.run(["deploy", hello, ...FLAGS, ...noNode])).code, 7);
+  const { json: { deployments: [{ cid }] } } = await owner.run(["deployments", "--json"]);
+  await Deno.remove(join(owner.dir, "unpublished"), { recursive: true });
+  const { code, err } = await owner.run(["publish", cid, "--to", NAME]);
+  assert.equal(code, 4, err);
+  assert.match(err, /never published, and its files are not kept here: .* deploy it again/);
+});
+
 Deno.test("--out writes CAR files and publishes nothing", async () => {
   await using market = await startMarket();
   await using owner = await openOwnersHome(market);
   const dir = join(owner.dir, "cars");
-  const flags = ["--provider", NAME, "--accept-terms", "--json", "--out", dir];
-  const deployed = await owner.run(["deploy", hello, ...flags]);
+  const flags = ["--provider", NAME, "--accept-terms", "--out", dir];
+  const told = await owner.run(["deploy", hello, ...flags]);
+  assert.doesNotMatch(told.out, /curl/, "nobody could be called");
+  assert.match(
+    told.err,
+    new RegExp(`not published yet: khachapuri publish bafk\\w+ --from ${dir}`),
+  );
+  assert.match(told.err, new RegExp(`--to ${NAME}\n[^]*once it is published: curl http`));
+  await Deno.remove(dir, { recursive: true });
+  const deployed = await owner.run(["deploy", hello, ...flags, "--json"]);
   assert.equal(deployed.code, 0, deployed.err);
   const names = (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name).sort();
   const { cid, program } = deployed.json;

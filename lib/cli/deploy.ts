@@ -22,7 +22,7 @@ import {
   placesAtProviders,
   placesBeside,
   publishBoth,
-  unpublishedNote,
+  unpublishedNotes,
 } from "./deploy_publish.ts";
 import { ownDeployment } from "./deploy_record.ts";
 import { report, signedLines } from "./deploy_report.ts";
@@ -85,7 +85,10 @@ export const deploy = defineCommand({
     const places = [...pushed, ...beside];
     const copies = await publishBoth(context, places, program, sealed, standings);
     const isThere = isPublished(copies);
-    if (!isThere) out.note(unpublishedNote(options.out!, [program.cid, sealed.cid]));
+    if (!isThere) {
+      const cids = [program.cid, sealed.cid] as const;
+      for (const line of unpublishedNotes(options.out!, cids, standings)) out.note(line);
+    }
     const [rehearsals] = await Promise.all([
       isThere && !options["no-dry-run"] ? rehearse(out, account, sealed.cid, standings) : [],
       isThere ? notePublished(home, sealed.cid) : undefined,

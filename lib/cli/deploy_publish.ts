@@ -3,9 +3,12 @@ import type { LocalAccount } from "viem";
 import type { SealedDeployment } from "../client/deploy.ts";
 import type { PackedProgram } from "../client/packed_program.ts";
 import { carPath } from "../client/publishing/car_folder.ts";
+import { keepUnpublished } from "../client/publishing/unpublished.ts";
 import type { Destination } from "../client/publishing/destination.ts";
 import type { Copy } from "../client/publishing/publish_all.ts";
-import { KhachapuriError } from "../errors.ts";
+import { asKhachapuriError, KhachapuriError } from "../errors.ts";
+import type { Dag } from "../ipfs/dag.ts";
+import { quotedWord } from "../shell_word.ts";
 import type { CommandContext } from "./command.ts";
 import { copiesJson, copyFailure, publishShown } from "./copies.ts";
 import type { Standing } from "./deploy_targets.ts";
@@ -64,22 +67,34 @@ export async function placesAtProviders(
 }
 
 /**
- * Publishes program and spec to all places.
+ * Publishes program and spec to all places; what got nowhere is kept, to be tried again.
  * @throws KhachapuriError the first failure, when not every provider can have it
  */
 export async function publishBoth(
-  { out }: CommandContext,
+  context: CommandContext,
   places: readonly Destination[],
   program: PackedProgram,
   sealed: SealedDeployment,
   standings: readonly Standing[],
 ): Promise<Copy[]> {
-  const copies = await publishShown(out, sealed.cid, places, [program.dag, sealed.dag]);
+  const dags = [program.dag, sealed.dag];
+  const copies = await publishShown(context.out, sealed.cid, places, dags);
   const failure = copyFailure(sealed.cid, copies);
+  if (failure !== null && !isPublished(copies)) await keepForRetry(context, dags);
   if (failure !== null && !isAtAll(copies, standings)) {
     throw failure.toldWith({ data: { ...failure.data, copies: copiesJson(copies) } });
   }
   return copies;
+}
+
+/** Publishing has failed: that it can't be kept either is told beside, and hides nothing. */
+async function keepForRetry({ home, out }: CommandContext, dags: readonly Dag[]): Promise<void> {
+  try {
+    await keepUnpublished(home, dags);
+  } catch (thrown) {
+    const { shortMessage } = asKhachapuriError(thrown);
+    out.note(`warning: what was signed is not kept here: ${shortMessage}; deploy it again`);
+  }
 }
 
 /** Whether every provider has it, or finds it where everybody does. */
@@ -96,7 +111,16 @@ export function isPublished(copies: readonly Copy[]): boolean {
   return copies.some(({ to, error }) => error === null && to.reach !== "files");
 }
 
-/** What is left to do with CAR files. */
-export function unpublishedNote(dir: string, cids: readonly string[]): string {
-  return `not published yet: ipfs dag import ${cids.map((cid) => carPath(dir, cid)).join(" ")}`;
+/** What is left to do with CAR files before anybody can call it. */
+export function unpublishedNotes(
+  dir: string,
+  [program, spec]: readonly [program: string, spec: string],
+  standings: readonly Standing[],
+): string[] {
+  const to = standings.map(({ record }) => `--to ${record.name}`).join(" ");
+  const files = [program, spec].map((cid) => quotedWord(carPath(dir, cid))).join(" ");
+  return [
+    `not published yet: khachapuri publish ${spec} --from ${quotedWord(dir)} ${to}`,
+    `or with an IPFS node that they read from: ipfs dag import ${files}`,
+  ];
 }

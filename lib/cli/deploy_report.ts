@@ -7,6 +7,7 @@ import type { Copy } from "../client/publishing/publish_all.ts";
 import { copiesJson } from "./copies.ts";
 import { type Rehearsal, rehearsalJson } from "./deploy_dry_run.ts";
 import type { CommandContext } from "./command.ts";
+import { isPublished } from "./deploy_publish.ts";
 import { type NamePointed, pointedJson, pointedLines } from "./name_pointed.ts";
 import { costLines, type Placed, unpaidLines } from "./deploy_costs.ts";
 
@@ -71,7 +72,11 @@ export function report(
   });
   out.line(cid);
   const how = spec.access === "payer" ? "khachapuri call --pay" : "curl";
-  for (const { url } of providers) out.line(`${how} ${url}`);
+  const isThere = isPublished(copies);
+  for (const { url } of providers) {
+    if (isThere) out.line(`${how} ${url}`);
+    else out.note(`once it is published: ${how} ${url}`);
+  }
   if (named) {
     for (const url of named.moved.length > 0 ? named.urls : []) out.line(`${how} ${url}`);
     for (const line of pointedLines(named, cid)) out.note(line);

@@ -5,6 +5,7 @@ import type { OwnDeployment } from "../client/deployments_file.ts";
 import { printable } from "../client/provider_http.ts";
 import {
   creditsOf,
+  isAllowedLess,
   isLow,
   isPaidAsBefore,
   namedUrlOf,
@@ -74,6 +75,7 @@ const STATE_TEXTS: Readonly<Record<State, string>> = {
   unpublished: "not published from here",
   "needs permit": "not paid",
   "needs credits": "not paid",
+  "needs allowance": "not paid",
   "cannot run": "cannot run",
   "at an earlier price": "running at an earlier price",
   running: "running",
@@ -100,6 +102,7 @@ export function permitLines(row: Row): string[] {
   const { deployment: { cid }, provider, priceNow, needsPermit, told } = row;
   if (provider.stoppedAt !== undefined) return [];
   const renewal = `needs a new permit: khachapuri permit ${cid}`;
+  if (isAllowedLess(row)) return [repriceLine(row)];
   if (needsPermit === "epoch") return [`permits taken back; ${renewal}`];
   if (priceNow === null) {
     return [`the price of ${provider.name} is unknown: its name can't be read`];
@@ -108,6 +111,18 @@ export function permitLines(row: Row): string[] {
   if (isPaidAsBefore(row)) return keptLines(told!.tariff!, provider.name);
   const paid = formatUsdc(provider.price);
   return [`price rose to ${formatUsdc(priceNow)} USDC, the permit pays ${paid}; ${renewal}`];
+}
+
+/** A new permit alone would leave it unpaid: one command sees to the allowance and the permits. */
+function repriceLine({ provider, allowedPrice, priceNow, needsPermit }: Row): string {
+  const rose = priceNow === null ? "" : `price rose to ${formatUsdc(priceNow)} USDC, `;
+  const allowed = `the allowance pays ${formatUsdc(allowedPrice!)}`;
+  const permit = needsPermit === "price"
+    ? `the permit pays ${formatUsdc(provider.price)} and `
+    : needsPermit === "epoch"
+    ? "permits are taken back and "
+    : "";
+  return `${rose}${permit}${allowed}: khachapuri allow ${provider.name} --reprice`;
 }
 
 function runLines({ told }: Row): string[] {

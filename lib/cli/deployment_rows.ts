@@ -93,6 +93,7 @@ export type State =
   | "unpublished"
   | "needs permit"
   | "needs credits"
+  | "needs allowance"
   | "cannot run"
   | "at an earlier price"
   | "running";
@@ -104,6 +105,7 @@ export function stateOf(row: Row): State {
   if (deployment.unpublished) return "unpublished";
   if (needsPermit !== null && !isPaidAsBefore(row)) return "needs permit";
   if (creditsLeft !== null && creditsLeft <= 0n) return "needs credits";
+  if (isAllowedLess(row)) return "needs allowance";
   if (told?.cannotRun) return "cannot run";
   return needsPermit === null ? "running" : "at an earlier price";
 }
@@ -111,6 +113,12 @@ export function stateOf(row: Row): State {
 /** Whether its provider keeps the earlier price for it, which the permit pays. */
 export function isPaidAsBefore({ needsPermit, provider, told }: Row): boolean {
   return needsPermit === "price" && isKept(provider, told?.tariff ?? null);
+}
+
+/** Whether credits are allowed, but each for less than a call to it costs. */
+export function isAllowedLess({ allowedPrice, priceNow, told }: Row): boolean {
+  const due = told?.tariff?.price ?? priceNow;
+  return allowedPrice !== null && due !== null && allowedPrice < due;
 }
 
 /** Where it stays what it is. */
@@ -135,7 +143,8 @@ export function isLow({ creditsLeft, deployment }: Row): boolean {
 }
 
 export function rowJson(row: Row) {
-  const { deployment, provider, settled, creditsLeft, priceNow, needsPermit, told } = row;
+  const { deployment, provider, settled, creditsLeft, allowedPrice, priceNow, needsPermit, told } =
+    row;
   const { cid, id, label, owner, createdAt, unpublished, program, signed } = deployment;
   const { name, address, chainId, stoppedAt } = provider;
   return {
@@ -157,6 +166,7 @@ export function rowJson(row: Row) {
     stopped: stoppedAt ?? null,
     creditsSpent: settled,
     creditsLeft,
+    allowedPrice,
     creditsMax: creditsOf(deployment),
     interface: signed?.interface ?? null,
     egress: signed?.egress ?? null,

@@ -42,6 +42,7 @@ function rowOf(deployment: Partial<OwnDeployment> = {}, row: Partial<Row> = {}):
     provider: PROVIDER,
     settled: 12n,
     creditsLeft: 988n,
+    allowedPrice: 1_000n,
     signingEpoch: 0,
     priceNow: 1_000n,
     needsPermit: null,
@@ -68,7 +69,7 @@ Deno.test("a table tells deployments apart, the newest first, with no column tha
 });
 
 Deno.test("what deployments need stands below the table, once where it is the same", () => {
-  const poor = { creditsLeft: 0n };
+  const poor = { creditsLeft: 0n, allowedPrice: null };
   const rows = [rowOf({}, poor), rowOf({ cid: OTHER }, { ...poor, needsPermit: "price" })];
   const lines = tableLines(rows.map((row) => ({ ...row, told: null, priceNow: 2_000n })), NOW);
   assert.deepEqual(lines.slice(3), [
@@ -85,7 +86,8 @@ Deno.test("an earlier price that is kept needs nothing until it ends, which is t
   const next = { price: 2_000n, at: 1_893_456_000n };
   const needsOf = (tariff: DeploymentTariff) => {
     const told = { ...nothing, tariff };
-    return tableLines([rowOf({}, { told, needsPermit: "price", priceNow: 2_000n })], NOW).slice(2);
+    const risen = { needsPermit: "price", priceNow: 2_000n, allowedPrice: 2_000n } as const;
+    return tableLines([rowOf({}, { told, ...risen })], NOW).slice(2);
   };
   assert.deepEqual(needsOf({ price: 1_000n, next: null }), []);
   assert.deepEqual(needsOf({ price: 1_000n, next }), [
@@ -96,11 +98,26 @@ Deno.test("an earlier price that is kept needs nothing until it ends, which is t
   assert.match(needsOf({ price: 2_000n, next: null })[1]!, /needs a new permit/);
 });
 
+Deno.test("an allowance at the old price is told with the command that mends all", () => {
+  const linesOf = (row: Partial<Row>) =>
+    tableLines([rowOf({}, { told: null, priceNow: 2_000n, ...row })], NOW).slice(3);
+  const called = "hello bafkreigh2akis: price rose to 0.002 USDC,";
+  const mend = "the allowance pays 0.001: khachapuri allow paolo.test --reprice";
+  assert.deepEqual(linesOf({}), [`${called} ${mend}`]);
+  const permit = "the permit pays 0.001 and";
+  assert.deepEqual(linesOf({ needsPermit: "price" }), [`${called} ${permit} ${mend}`]);
+  const epoch = "permits are taken back and";
+  assert.deepEqual(linesOf({ needsPermit: "epoch" }), [`${called} ${epoch} ${mend}`]);
+  const dearer = linesOf({ needsPermit: "price", allowedPrice: 2_000n });
+  assert.match(dearer.join(), /the permit pays 0\.001; needs a new permit: khachapuri permit/);
+});
+
 Deno.test("a deployment's state is what hinders it most", () => {
   const told = { lastRun: null, cannotRun: "no such host is allowed", tariff: null, server: null };
   assert.equal(stateOf(rowOf()), "running");
   assert.equal(stateOf(rowOf({}, { told })), "cannot run");
   assert.equal(stateOf(rowOf({}, { told, creditsLeft: 0n })), "needs credits");
+  assert.equal(stateOf(rowOf({}, { told, priceNow: 2_000n })), "needs allowance");
   assert.equal(stateOf(rowOf({}, { told, needsPermit: "epoch" })), "needs permit");
   const kept = { ...told, cannotRun: null, tariff: { price: 1_000n, next: null } };
   const risen = { told: kept, needsPermit: "price", priceNow: 2_000n } as const;

@@ -62,6 +62,7 @@ const FILES: readonly [string, string][] = [
   ["~/.khachapuri/config.json", "the configuration"],
   ["~/.khachapuri/keys.json", "the keys; for nobody but you"],
   ["~/.khachapuri/deployments.json", "what was deployed from here"],
+  ["~/.khachapuri/unpublished/", "deployments that got nowhere, until publish has brought them"],
   ["~/.khachapuri/permits.json", "how far your lanes are charged"],
   ["~/.khachapuri/terms.json", "the terms that you agreed to"],
 ];

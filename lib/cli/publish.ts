@@ -8,6 +8,7 @@ import { fetchOffer } from "../client/provider_limits.ts";
 import { readCarFolder } from "../client/publishing/car_folder.ts";
 import type { Destination } from "../client/publishing/destination.ts";
 import { fetchDag } from "../client/publishing/fetch_dag.ts";
+import { readUnpublished, sweepUnpublished } from "../client/publishing/unpublished.ts";
 import { KhachapuriError } from "../errors.ts";
 import { carBytes } from "../ipfs/car.ts";
 import type { Dag } from "../ipfs/dag.ts";
@@ -29,8 +30,9 @@ export const publish = defineCommand({
     "that you allow credits, to an IPFS node or service, or into a folder. Of a deployment that " +
     "was made here its program goes along. Without flags it goes where deploy would have it, so " +
     "this is how to try again what failed.",
-    "It is read from the provider in the URL, the deployment's own providers and the gateways, " +
-    "every block checked against its cid, or from CAR files.",
+    "It is read from what your home keeps of a deployment that got nowhere, else from the " +
+    "provider in the URL, the deployment's own providers and the gateways, every block checked " +
+    "against its cid, or from CAR files.",
   ],
   examples: [
     "publish bafkrei… --to b.eth",
@@ -60,15 +62,19 @@ export const publish = defineCommand({
     const beside = await destinations(context, options, !isNamed);
     if (names.length + beside.length === 0) throw nowhere();
     const urls = provider !== null && "webDomain" in provider ? [provider.webDomain] : [];
-    const dags = await readAll(context, own ? [own.program.cid, cid] : [cid], {
+    const reading = readAll(context, own ? [own.program.cid, cid] : [cid], {
       folder: options.from,
       gateways: [...urls, ...own?.providers.map(({ webDomain }) => webDomain) ?? []],
     });
+    const dags = await (own?.unpublished ? reading.catch(tellNowhere) : reading);
     const places = [...await pushPlaces(context, names, dags), ...beside];
     const copies = await publishShown(out, cid, places, dags);
     const failure = copyFailure(cid, copies);
     const isThere = copies.some(({ to, error }) => error === null && to.reach !== "files");
-    if (own && isThere) await notePublished(home, cid);
+    if (own && isThere) {
+      await notePublished(home, cid);
+      await sweepUnpublished(home);
+    }
     out.result({ cid, program: own?.program.cid ?? null, copies: copiesJson(copies) }, [
       ...copies.filter(({ error }) => error === null).map(({ to }) => `${cid} is at ${to.name}`),
     ]);
@@ -92,12 +98,22 @@ async function readAll(
   for (const cid of cids) {
     context.out.progress(`reading ${cid}`);
     const root = parseCid(cid);
+    const bytesMax = DAG_BYTES;
     const dag = folder === undefined
-      ? await fetchDag(root, { gateways: [...gateways, ...config.gateways], bytesMax: DAG_BYTES })
-      : await readCarFolder(folder, root, DAG_BYTES);
+      ? await readUnpublished(context.home, root, bytesMax) ??
+        await fetchDag(root, { gateways: [...gateways, ...config.gateways], bytesMax })
+      : await readCarFolder(folder, root, bytesMax);
     dags.push(dag);
   }
   return dags;
+}
+
+function tellNowhere(error: unknown): never {
+  if (!(error instanceof KhachapuriError) || error.code !== "not_found") throw error;
+  const hint =
+    "it was never published, and its files are not kept here: give the folder of --out " +
+    "as --from DIR, or deploy it again";
+  throw error.toldWith({ hints: [hint] });
 }
 
 async function pushPlaces(

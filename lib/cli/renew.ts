@@ -110,7 +110,22 @@ async function renew(
   ]);
   const terms = await renewAt(account, deployment, provider, target, cap);
   await noteRenewed(context.home, deployment.cid, provider.name, terms);
+  tellAllowance(context, target);
   return terms;
+}
+
+/** The permit is new, and what is allowed would not pay it. */
+function tellAllowance({ out }: CommandContext, { record, allowance }: RenewalTarget): void {
+  const { name, price } = record;
+  if (allowance.credits - allowance.thawingCredits <= 0n) {
+    out.note(`no credits are left with ${name}: khachapuri allow ${name} --credits N`);
+    return;
+  }
+  if (allowance.pricePerCredit >= price) return;
+  out.note(
+    `that does not suffice: ${name} asks ${formatUsdc(price)} USDC a credit, and the allowance ` +
+      `pays ${formatUsdc(allowance.pricePerCredit)}: khachapuri allow ${name} --reprice`,
+  );
 }
 
 /** @throws KhachapuriError as `resolveProvider`; `untrusted_escrow`; `misdirected` */

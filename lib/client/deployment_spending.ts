@@ -14,6 +14,8 @@ export interface Spending {
    * they are on another chain.
    */
   creditsLeft: bigint | null;
+  /** The most that each of them pays; null when they are on another chain, or there are none. */
+  allowedPrice: bigint | null;
   /** The owner's epoch that permits are signed for there; null when it is on another chain. */
   signingEpoch: number | null;
 }
@@ -39,7 +41,7 @@ async function spendingOf(
   const { owner, id } = row.deployment;
   const { escrow, address, chainId } = row.provider;
   if (chainId !== chain.chainId) {
-    return { ...row, settled: null, creditsLeft: null, signingEpoch: null };
+    return { ...row, settled: null, creditsLeft: null, allowedPrice: null, signingEpoch: null };
   }
   const [settled, allowance] = await Promise.all([
     readConsumed(chain, escrow, owner, address, deploymentLane(id)),
@@ -49,6 +51,7 @@ async function spendingOf(
     ...row,
     settled,
     creditsLeft: allowance.credits - allowance.thawingCredits,
+    allowedPrice: allowance.credits === 0n ? null : allowance.pricePerCredit,
     signingEpoch: signingEpoch(allowance),
   };
 }

@@ -301,7 +301,8 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   async #refused(bill: ToldBill, no: No, view: PayerView): Promise<KhachapuriError> {
     const proof = isTold(bill, no) ? await this.#proofOf(bill.permit, view) : {};
     const { seller: { escrow }, policy, ownerPrices } = this.options;
-    const wording = { escrow, ownerPrices, settleWindow: policy.settleWindowSeconds() };
+    const settleWindow = policy.settleWindowSeconds();
+    const wording = { escrow, ownerPrices, settleWindow, allowance: view };
     return refusalError(bill, { ...no, ...proof }, wording);
   }
 }

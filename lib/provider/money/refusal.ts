@@ -6,7 +6,7 @@ import { KhachapuriError } from "../../errors.ts";
 import type { LaneCount, LaneProof } from "../../lane_count.ts";
 import { PAYER_LANES_MAX } from "../../limits.ts";
 import { timeText } from "../../time_text.ts";
-import type { Refusal } from "../ledger/judge.ts";
+import type { PayerView, Refusal } from "../ledger/judge.ts";
 import type { CreditsBill } from "./bill.ts";
 import type { OwnerPrices } from "./owner_prices.ts";
 
@@ -32,6 +32,8 @@ export interface Wording {
   /** Seconds that a permit must outlive a call. */
   settleWindow: bigint;
   ownerPrices: Pick<OwnerPrices, "before" | "since">;
+  /** What is allowed, as the bill was judged by it. */
+  allowance: Pick<PayerView, "credits" | "thawingCredits" | "pricePerCredit">;
 }
 
 /** Of a bill, what its refusal depends on. */
@@ -55,14 +57,14 @@ export function refusalError(bill: ToldBill, no: No, wording: Wording): Khachapu
     return new KhachapuriError("payment_required", "the owner's credits do not cover this call", {
       hints: [
         `owner: ${message}; ${hint}`,
-        ...renewalHints(refusal),
+        ...renewalHints(bill, refusal, wording),
         "caller: pay yourself with a permit of your own",
       ],
     });
   }
   // The count lets a client that lost its state go on.
   return new KhachapuriError("payment_required", message, {
-    hints: [hint, ...callersHints(bill, refusal)],
+    hints: [hint, ...callersHints(bill, refusal, wording)],
     lane: isTold(bill, no) ? laneCount(bill, no) : undefined,
   });
 }
@@ -131,20 +133,41 @@ export function wrongSigner(
   });
 }
 
-/** The one command of the owner's that mends it, where there is one. */
-function renewalHints({ reason }: Refusal): string[] {
-  const renew = "owner: khachapuri permit CID renews it, URL and all stay";
-  if (reason === "permit_epoch") return [renew];
-  if (reason === "permit_price") return [`${renew}; allow alone does not`];
-  if (reason !== "allowance_price") return [];
-  return ["owner: khachapuri allow NAME --reprice allows it and renews your permits"];
+/** What another permit, or an allowance at another price, makes good. */
+const REPRICED: ReadonlySet<string> = new Set(["permit_epoch", "permit_price", "allowance_price"]);
+
+/**
+ * The one command of the owner's that mends it, where there is one: a permit alone does not where
+ * the allowance would be refused next.
+ */
+function renewalHints(bill: ToldBill, { reason }: Refusal, { allowance }: Wording): string[] {
+  if (!REPRICED.has(reason)) return [];
+  const { credits, thawingCredits } = allowance;
+  if (credits > 0n && !isAllowedLess(bill, allowance)) {
+    const renew = "owner: khachapuri permit CID renews it, URL and all stay";
+    return [reason === "permit_price" ? `${renew}; allow alone does not` : renew];
+  }
+  // How many credits is not guessed where there are none, or some are on their way back.
+  const number = credits === 0n || thawingCredits > 0n ? " --credits N" : "";
+  return [`owner: khachapuri allow NAME --reprice${number} allows it and renews your permits`];
 }
 
 /** What a caller does whose own permit is for less: no deployment's earlier price is a caller's. */
-function callersHints({ permit, price }: ToldBill, { reason }: Refusal): string[] {
+function callersHints(bill: ToldBill, { reason }: Refusal, { allowance }: Wording): string[] {
+  const { permit, price } = bill;
+  const terms = `${permit.provider} --credits N --price ${formatUsdc(price)}`;
+  const allow = isAllowedLess(bill, allowance)
+    ? [`khachapuri allow ${terms} allows that much`]
+    : [];
+  if (reason === "allowance_price") return allow;
   if (reason !== "permit_price") return [];
-  const command = `khachapuri permit ${permit.provider} --credits N --price ${formatUsdc(price)}`;
-  return [`${command} signs one that pays; callers pay what is asked now, at every deployment`];
+  const which = "callers pay what is asked now, at every deployment";
+  return [...allow, `khachapuri permit ${terms} signs one that pays; ${which}`];
+}
+
+/** Whether credits are allowed, but for less than this one costs. */
+function isAllowedLess({ price }: ToldBill, allowance: Wording["allowance"]): boolean {
+  return allowance.credits > 0n && allowance.pricePerCredit < price;
 }
 
 interface Words {
@@ -172,7 +195,7 @@ function wordsFor(
         hint: `sign one of epoch ${refusal.epoch}`,
       };
     case "permit_price":
-      return tooDear("permit allows", refusal.allowed, bill, wording);
+      return permitTooCheap(refusal.allowed, bill, wording);
     case "allowance_price":
       return tooDear("allowance is at", refusal.allowed, bill, wording);
     case "lane_refused":
@@ -241,6 +264,15 @@ function cureOf({ because, dearest }: Extract<Refusal, { reason: "lane_refused" 
     default:
       return "";
   }
+}
+
+/** Told with the allowance where the next refusal would be for that. */
+function permitTooCheap(allowed: bigint, bill: ToldBill, wording: Wording): Words {
+  const words = tooDear("permit allows", allowed, bill, wording);
+  const { allowance } = wording;
+  if (!isAllowedLess(bill, allowance)) return words;
+  const also = `and the allowance is at ${formatUsdc(allowance.pricePerCredit)}`;
+  return { ...words, message: `${words.message}, ${also}` };
 }
 
 function tooDear(

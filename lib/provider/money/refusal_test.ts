@@ -14,7 +14,9 @@ const WORDING = {
   escrow: getAddress(`0x${"ee".repeat(20)}`),
   settleWindow: 120n,
   ownerPrices: { before: () => null, since: () => null },
+  allowance: { credits: 100n, thawingCredits: 0n, pricePerCredit: 1_500n },
 };
+const CHEAP = { ...WORDING.allowance, pricePerCredit: 1_000n };
 
 function billOf(source: CreditsBill["source"]): CreditsBill {
   const permit = {
@@ -39,8 +41,15 @@ function billOf(source: CreditsBill["source"]): CreditsBill {
   };
 }
 
-function refused(source: CreditsBill["source"], refusal: Refusal): KhachapuriError {
-  return refusalError(billOf(source), { payable: false, refusal, used: 7n }, WORDING);
+function refused(
+  source: CreditsBill["source"],
+  refusal: Refusal,
+  allowance: Wording["allowance"] = refusal.reason === "allowance_price"
+    ? CHEAP
+    : WORDING.allowance,
+): KhachapuriError {
+  const wording = { ...WORDING, allowance };
+  return refusalError(billOf(source), { payable: false, refusal, used: 7n }, wording);
 }
 
 const SENTENCES: [refusal: Refusal, message: string, hint: string][] = [
@@ -126,10 +135,14 @@ const SENTENCES: [refusal: Refusal, message: string, hint: string][] = [
 Deno.test("a caller is told why, what to do, and where its lane goes on", () => {
   for (const [refusal, message, hint] of SENTENCES) {
     const { code, shortMessage, hints, lane } = refused("caller", refusal);
-    const remedies = refusal.reason !== "permit_price" ? [] : [
-      `khachapuri permit ${SIGNER} --credits N --price 0.0015 signs one that pays; callers pay ` +
-      "what is asked now, at every deployment",
-    ];
+    const terms = `${SIGNER} --credits N --price 0.0015`;
+    const remedies = {
+      permit_price: [
+        `khachapuri permit ${terms} signs one that pays; callers pay ` +
+        "what is asked now, at every deployment",
+      ],
+      allowance_price: [`khachapuri allow ${terms} allows that much`],
+    }[refusal.reason as string] ?? [];
     assert.deepEqual(
       { code, shortMessage, hints, lane },
       {
@@ -161,6 +174,22 @@ Deno.test("the owner's guest is told that the owner does not cover it, and what 
     ]);
     assert.equal(lane, undefined, "the owner's counter is nobody else's business");
   }
+});
+
+Deno.test("where the permit and the allowance are too cheap, both are named with what mends both", () => {
+  const permit = { reason: "permit_price", allowed: 1_000n } as const;
+  const epoch = { reason: "permit_epoch", epoch: 4 } as const;
+  const [why, mend] = refused("owner", permit, CHEAP).hints;
+  assert.match(why!, /permit allows 0\.001 USDC a credit, and the allowance is at 0\.001; one/);
+  const reprice = "owner: khachapuri allow NAME --reprice allows it and renews your permits";
+  assert.equal(mend, reprice);
+  assert.equal(refused("owner", epoch, CHEAP).hints[1], reprice);
+  const counted = reprice.replace("--reprice", "--reprice --credits N");
+  for (const some of [{ credits: 0n, pricePerCredit: 0n }, { thawingCredits: 1n }]) {
+    assert.equal(refused("owner", permit, { ...CHEAP, ...some }).hints[1], counted);
+  }
+  const [, ...steps] = refused("caller", permit, CHEAP).hints;
+  assert.deepEqual(steps.map((step) => step.split(" ")[1]), ["allow", "permit"]);
 });
 
 Deno.test("who pays too little is told since when, and what the deployment kept until when", () => {
