@@ -49,8 +49,10 @@ export const REGISTERED_NAMES_MAX = 100_000;
 export const NAME_UNCOVERED_MS_MAX = 30 * 86_400_000;
 /** and so long where the register is full: money would come and go, and names would stay. */
 export const NAME_UNCOVERED_WHEN_FULL_MS_MAX = 86_400_000;
-/** Owners of names whose allowances are looked at in one round, by questions to the chain, */
-export const NAME_OWNERS_LOOKED_AT_MAX = 500;
+/** Names of one owner whose cover changes at once: a write each, while calls wait. */
+export const NAMES_COVERED_AT_ONCE_MAX = 1_000;
+/** Owners of names whose allowances are looked at in one round: it takes of strangers' reads, */
+export const NAME_OWNERS_LOOKED_AT_MAX = 200;
 /** and while somebody waits for a place in a full register. */
 export const NAME_OWNERS_LOOKED_AT_WHEN_FULL_MAX = 10;
 /** The latest changes of a name that are kept. */

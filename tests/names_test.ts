@@ -41,6 +41,27 @@ ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forev
   fields: { interface: "http", limits: LIMITS },
 });
 
+/** A server that remembers how often it was called. */
+const counter = {
+  files: {
+    main: `#!/usr/bin/python3
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+calls = 0
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        global calls
+        calls += 1
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(str(calls).encode())
+    def log_message(self, *args): pass
+HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+`,
+  },
+  fields: { interface: "http", limits: LIMITS },
+};
+
 interface Change {
   who?: LocalAccount;
   sequence: number;
@@ -208,6 +229,33 @@ Deno.test("a name moves under load without a failed call, and what it left ends"
   assert.equal(await textAt(market, one), "one");
 });
 
+Deno.test("a stranger that points a domain at a server and away leaves it alone", async () => {
+  const link = { cid: "" };
+  const zone: Say = (asked) => {
+    const isEvil = asked.name === "_dnslink.evil.attacker.com";
+    const records = isEvil ? [txt(asked.name, `dnslink=/ipfs/${link.cid}`, 15)] : [];
+    return [answering(asked, records, { rcode: isEvil ? 0 : 3 })];
+  };
+  await using dns = await playNameServer(zone);
+  let aheadMs = 0;
+  await using market = await startMarket({
+    settings: { settlement: BATCH, names: { resolver: `127.0.0.1:${dns.server.port}` } },
+    now: () => Date.now() + aheadMs,
+  });
+  const [victim, other] = [await market.deploy(counter), await market.deploy(cgi("other"))];
+  const show = async () => {
+    const response = await fetch(`${market.provider.url}/names/evil.attacker.com`);
+    return (await response.json()).cid;
+  };
+  assert.equal(await textAt(market, victim), "1");
+  link.cid = victim;
+  assert.equal(await show(), victim);
+  link.cid = other;
+  aheadMs += 3_600_000;
+  assert.equal(await show(), other);
+  assert.equal(await textAt(market, victim), "2", "what it remembers is there");
+});
+
 Deno.test("a domain of its owner's, through an outage of its name server", async () => {
   const [links, down] = [new Map<string, string>(), { is: false }];
   const zone: Say = (asked) => {
@@ -240,9 +288,7 @@ Deno.test("a domain of its owner's, through an outage of its name server", async
   assert.deepEqual([nobodys.status, (await nobodys.json()).error], [404, "not_found"]);
   assert.equal(dns.asked.length, 2, "each was asked once");
 
-  // Its next look is after a call that was paid, so that it is kept across restarts.
-  aheadMs += 3_600_000;
-  assert.equal((await ask("www.shop.com", "/")).text, "one www.shop.com  /");
+  // Calls were paid by it, so it is kept across restarts.
   down.is = true;
   aheadMs += 3_600_000;
   await market.restart();

@@ -64,12 +64,14 @@ export function openProviderNames(
 }
 
 function lapseSometimes(names: Pick<Names, "lapse">, stack: AsyncDisposableStack): void {
+  const closing = new AbortController();
   let lapsed = Promise.resolve();
   const timer = setInterval(() => {
-    lapsed = lapsed.then(() => names.lapse()).catch(() => {});
+    lapsed = lapsed.then(() => names.lapse(closing.signal)).catch(() => {});
   }, LAPSE_MS);
   stack.defer(() => {
     clearInterval(timer);
+    closing.abort();
     return lapsed;
   });
 }

@@ -35,6 +35,8 @@ export interface CoverageOptions {
 }
 
 const USDC = 1_000_000n;
+/** All names are gone through for room this often at most, ms. */
+const ROOM_AGAIN_MS = 10_000;
 
 /** Whoever can pay a call has one. */
 export function namesFor({ amount, paysCall }: Allowed, perUsdc: number): number {
@@ -51,13 +53,19 @@ export function lapsesAt({ uncoveredSince }: RegisteredName): number | null {
 export class Coverage {
   /** Owners that are to be looked at yet, until it is everybody's turn again. */
   #next: Address[] = [];
+  #roomAt = -Infinity;
 
   constructor(private readonly options: CoverageOptions) {}
 
-  /** Looks at the owners whose turn it is, and lets lapse what was not covered for long. */
-  async sweep(): Promise<void> {
+  /**
+   * Looks at the owners whose turn it is, one after the other, and lets lapse what was not covered
+   * for long.
+   * @param signal ends it before the next one
+   */
+  async sweep(signal?: AbortSignal): Promise<void> {
     if (this.#next.length === 0) this.#next = this.options.register.owners();
     for (const owner of this.#next.splice(0, NAME_OWNERS_LOOKED_AT_MAX)) {
+      if (signal?.aborted) return;
       await this.#look(owner, NAME_UNCOVERED_MS_MAX);
     }
   }
@@ -77,8 +85,9 @@ export class Coverage {
 
   /** In a full register the names that are not covered go before their time, longest first. */
   async #makeRoom(from: string): Promise<void> {
-    const { register } = this.options;
-    if (!register.isFull()) return;
+    const { register, now } = this.options;
+    if (now() - this.#roomAt < ROOM_AGAIN_MS || !register.isFull()) return;
+    this.#roomAt = now();
     const owners = new Set(register.uncovered().map(({ owner }) => owner));
     for (const owner of [...owners].slice(0, NAME_OWNERS_LOOKED_AT_WHEN_FULL_MAX)) {
       await this.#look(owner, NAME_UNCOVERED_WHEN_FULL_MS_MAX, from);
@@ -91,8 +100,7 @@ export class Coverage {
     const { register, now } = this.options;
     const most = await this.#most(owner, from).catch(() => null);
     if (most === null) return;
-    register.noteCovered(owner, most);
-    register.lapse(owner, now() - keepMs);
+    register.cover(owner, most, now() - keepMs);
   }
 
   async #most(owner: Address, from?: string): Promise<number | null> {

@@ -7,6 +7,7 @@ import {
   NAME_OWNERS_LOOKED_AT_MAX,
   NAME_UNCOVERED_MS_MAX,
   NAME_UNCOVERED_WHEN_FULL_MS_MAX,
+  NAMES_COVERED_AT_ONCE_MAX,
   REGISTERED_NAMES_MAX,
 } from "../../limits_of_names.ts";
 import { Coverage, lapsesAt, namesFor } from "./coverage.ts";
@@ -131,6 +132,9 @@ Deno.test("so many owners are looked at in a round, everybody in turn", async ()
   assert.equal(world.asked.length, NAME_OWNERS_LOOKED_AT_MAX);
   await coverage.sweep();
   assert.equal(new Set(world.asked).size, owners);
+  const { length } = world.asked;
+  await coverage.sweep(AbortSignal.abort());
+  assert.equal(world.asked.length, length, "the provider is closing");
 });
 
 Deno.test("a register that money fills which comes and goes has room for others", async () => {
@@ -150,10 +154,31 @@ Deno.test("a register that money fills which comes and goes has room for others"
   await coverage.makeWay("blog", OTHER, FROM);
   assert.equal(register.isFull(), true, "nobody had seen it");
   await coverage.sweep();
+  pass(60_000);
   await coverage.makeWay("blog", OTHER, FROM);
   assert.equal(register.isFull(), true, "it was seen just now");
   pass(NAME_UNCOVERED_WHEN_FULL_MS_MAX);
   await coverage.makeWay("blog", OTHER, FROM);
   take("blog", OTHER);
   assert.deepEqual(register.ofOwner(OTHER).map(({ label }) => label), ["blog", "mine"]);
+});
+
+Deno.test("of an owner with many names some change at a time, what is covered again first", async () => {
+  const { world, register, coverage, take, labels, pass } = openWorld();
+  const many = NAMES_COVERED_AT_ONCE_MAX + 500;
+  for (let i = 0; i < many; i++) take(`name-${i}`);
+  world.amounts.set(OWNER, 0n);
+  await coverage.sweep();
+  assert.equal(register.uncovered().length, NAMES_COVERED_AT_ONCE_MAX);
+  await coverage.sweep();
+  assert.equal(register.uncovered().length, many);
+  pass(NAME_UNCOVERED_MS_MAX);
+  world.amounts.set(OWNER, BigInt(many) * 100_000n);
+  await coverage.sweep();
+  assert.deepEqual([labels().length, register.uncovered().length], [many, 500]);
+  world.amounts.set(OWNER, 0n);
+  await coverage.sweep();
+  assert.equal(labels().length, many, "those that are covered had all their time again");
+  await coverage.sweep();
+  assert.equal(labels().length, many - 500);
 });

@@ -119,8 +119,8 @@ export class Names {
   }
 
   /** Lets names lapse whose owners' allowances have not covered them for long. */
-  async lapse(): Promise<void> {
-    await this.options.coverage.sweep();
+  async lapse(signal?: AbortSignal): Promise<void> {
+    await this.options.coverage.sweep(signal);
   }
 
   #labelled(label: string): NameView {

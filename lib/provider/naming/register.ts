@@ -7,7 +7,11 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Address } from "viem";
 import type { CidText } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { NAME_MOVES_KEPT_MAX, REGISTERED_NAMES_MAX } from "../../limits_of_names.ts";
+import {
+  NAME_MOVES_KEPT_MAX,
+  NAMES_COVERED_AT_ONCE_MAX,
+  REGISTERED_NAMES_MAX,
+} from "../../limits_of_names.ts";
 import type { NameChange } from "../../spec/name_change.ts";
 
 /** A name as it stands. */
@@ -169,36 +173,28 @@ export class NameRegister {
     return { name: isHeld(row) ? row : null, left: before?.cid ?? null };
   }
 
-  /** What an owner has allowed is good for so many of its names: those that it took first. */
-  noteCovered(owner: Address, most: number): void {
-    const names = this.ofOwner(owner).sort((one, other) => one.takenAt - other.takenAt);
-    const noted = names.map((row, index) => {
-      return { ...row, uncoveredSince: index < most ? null : row.uncoveredSince ?? this.now() };
-    });
-    const changed = noted.filter(({ uncoveredSince }, index) => {
-      return uncoveredSince !== names[index]!.uncoveredSince;
-    });
-    this.#all(changed, (row) => this.#putRow(row));
-  }
-
   /**
-   * An owner's names that nothing was good for since then, or longer, are nobody's any more. Their
-   * sequences go on, as if they had been given up at their last change.
+   * What an owner has allowed is good for so many of its names: those that it took first. Of the
+   * others it is noted since when; where that was at `until` or before, they are nobody's any more,
+   * and their sequences go on, as if they had been given up at their last change. So many change at
+   * a time that no call waits long.
    */
-  lapse(owner: Address, since: number): void {
-    const lapsed = this.ofOwner(owner)
-      .filter(({ uncoveredSince }) => uncoveredSince !== null && uncoveredSince <= since);
-    this.#all(lapsed.map((row) => ({ ...row, cid: "" as const })), (row) => {
-      this.#putRow(row);
-      this.#dropMoves.run(row.label, row.sequence);
-    });
+  cover(owner: Address, most: number, until: number): void {
+    const names = this.ofOwner(owner).sort((one, other) => one.takenAt - other.takenAt);
+    const changed = names.flatMap((row, index): Row[] => {
+      const { uncoveredSince } = row;
+      if (index < most) return uncoveredSince === null ? [] : [{ ...row, uncoveredSince: null }];
+      if (uncoveredSince === null) return [{ ...row, uncoveredSince: this.now() }];
+      return uncoveredSince <= until ? [{ ...row, cid: "" }] : [];
+    }).slice(0, NAMES_COVERED_AT_ONCE_MAX);
+    if (changed.length === 0) return;
+    this.#together(() => changed.forEach((row) => this.#putCovered(row)));
+    for (const row of changed) this.#keep(row);
   }
 
-  /** Rows of names that are here already. */
-  #all(rows: readonly Row[], write: (row: Row) => void): void {
-    if (rows.length === 0) return;
-    this.#together(() => rows.forEach(write));
-    for (const row of rows) this.#keep(row);
+  #putCovered(row: Row): void {
+    this.#putRow(row);
+    if (row.cid === "") this.#dropMoves.run(row.label, row.sequence);
   }
 
   #putRow({ label, owner, cid, sequence, since, takenAt, uncoveredSince }: Row): void {
