@@ -20,7 +20,7 @@ export interface Row extends Spending {
   needsPermit: PermitNeed | null;
   /** null when the provider did not say. */
   told: DeploymentState | null;
-  /** Whether another was deployed in its place. */
+  /** Whether another was deployed in its place, and no name leads to this one. */
   isReplaced: boolean;
 }
 
@@ -41,8 +41,16 @@ export async function readRows(
   const replaced = new Set(all.map(({ replaces }) => replaces));
   return spending.map((row) => ({
     ...rowOf(row, records, states),
-    isReplaced: replaced.has(row.deployment.cid),
+    isReplaced: isReplaced(row.deployment, replaced),
   }));
+}
+
+/** What a name was rolled back to is in nobody's shadow, whatever was deployed after it. */
+function isReplaced(
+  deployment: OwnDeployment,
+  replaced: ReadonlySet<string | undefined>,
+): boolean {
+  return replaced.has(deployment.cid) && labelsOf(deployment).length === 0;
 }
 
 /** Nobody has paid for it there. */
