@@ -61,17 +61,21 @@ async function livesThrough(world: EscrowChain, home: Home, name: string, regist
   assert.equal(shown.json.places[0].cid, C);
   assert.ok(Math.abs(shown.json.places[0].history[0].at - Date.now()) < 600_000);
 
-  // Back, and back again; then forth, to one of its history.
-  for (const cid of [B, A]) {
-    const back = await home.run("rollback", name, "--json");
-    assert.deepEqual([back.code, back.json?.cid], [0, cid], back.err);
-    assert.equal(await present(), cid);
+  // Back, and forth again; then to any of its history.
+  for (const flags of [[], [], ["--to", A], []]) {
+    const told = await home.run("history", name, "--json");
+    const { history } = told.json.places[0];
+    const isNow = history.map((entry: { isNow: boolean }) => entry.isNow);
+    assert.deepEqual(isNow, history.map((_: unknown, index: number) => index === 0));
+    const wanted = flags[1] ?? history[1].cid;
+    const back = await home.run("rollback", name, ...flags, "--json");
+    assert.deepEqual([back.code, back.json?.cid], [0, wanted], back.err);
+    assert.equal(await present(), wanted);
   }
-  const none = await home.run("rollback", name);
-  assert.deepEqual([none.code, /no deployment is known/.test(none.err)], [4, true], none.err);
-  const forth = await home.run("rollback", name, "--to", C, "--json");
-  assert.deepEqual([forth.code, await present()], [0, C], forth.err);
-  assert.deepEqual(await cidsOf(home, name), [C, A, B, C, B, A]);
+  assert.deepEqual(await cidsOf(home, name), [C, A, C, B, C, B, A]);
+  const text = (await home.run("history", name)).out;
+  assert.match(text, new RegExp(`^[^\\n]*\\n[^\\n]*\\n[^\\n]*${C} {2}\\(now\\)\\n`));
+  assert.equal(text.match(/\(now\)/g)?.length, 1, text);
   const never = formatCid(parseCid("QmRAQB6YaCyidP37UdDnjFY5vQuiBrcqdyoW1CuDgwxkD4"));
   const strange = await home.run("rollback", name, "--to", never);
   assert.deepEqual([strange.code, /never pointed to/.test(strange.err)], [4, true]);

@@ -74,6 +74,65 @@ Deno.test("a label leads to what was deployed under it last, and back", async ()
   assert.equal(again.json?.places[0].sequence, 6, again.err);
 });
 
+Deno.test("a deployment has several names, and none is forgotten that leads to it", async () => {
+  await using market = await startMarket({ settings: { names: { perUsdc: 0 } } });
+  await using owner = await openOwnersHome(market);
+  const { cid } = (await deployAs(owner, "one", "blog")).json;
+  const full = await owner.run(["name", "set", "foo", cid]);
+  assert.deepEqual([full.code, /name list --provider/.test(full.err)], [5, true], full.err);
+  await market.restart({ names: { perUsdc: 100 } });
+  await owner.register();
+  for (const name of ["foo", "bar"]) {
+    assert.equal((await owner.run(["name", "set", name, cid])).code, 0);
+  }
+  const known = async () => {
+    const [row] = (await owner.run(["deployments", "blog", "--json"])).json.deployments;
+    return [row.label, row.names];
+  };
+  assert.deepEqual(await known(), ["blog", ["blog", "foo", "bar"]]);
+  assert.equal((await owner.run(["name", "remove", "foo"])).code, 0);
+  assert.deepEqual(await known(), ["blog", ["blog", "bar"]]);
+  const listed = async (home: Pick<Owner, "run">, ...flags: string[]) => {
+    const told = await home.run(["name", "list", "--json", ...flags]);
+    assert.equal(told.code, 0, told.err + told.out);
+    return told.json.names.map((each: Record<string, unknown>) => [
+      each.name,
+      each.cid,
+      each.isKnownHere,
+    ]);
+  };
+  assert.deepEqual(await listed(owner), [["bar", cid, true], ["blog", cid, true]]);
+  // A home that has forgotten them all.
+  await using other = await openOwnersHome(market);
+  assert.deepEqual(await listed(other), []);
+  const there = await listed(other, "--provider", NAME);
+  assert.deepEqual(there, [["bar", cid, false], ["blog", cid, false]]);
+
+  // What another name leads to is not stopped by the way.
+  await Deno.writeTextFile(join(owner.dir, "one", "main"), "#!/bin/sh\necho two\n");
+  const again = await owner.run(["redeploy", "blog", "--stop-old"]);
+  assert.deepEqual(
+    [again.code, /^khachapuri: bar leads to/m.test(again.err)],
+    [7, true],
+    again.err,
+  );
+  const [, name, two] = /khachapuri name set (\S+) (\S+)$/m.exec(again.err)!;
+  assert.deepEqual([await answerAt(market, "bar/"), await answerAt(market, "blog/")], [
+    "one\n",
+    "two\n",
+  ]);
+  assert.equal((await owner.run(["name", "set", name!, two!])).code, 0);
+  const all = [["bar", two, true], ["blog", two, true]];
+  assert.deepEqual(await listed(owner), all);
+
+  const stopped = await owner.run(["stop", "blog"]);
+  assert.match(stopped.err, /^bar still leads to it: khachapuri name set bar CID/m);
+  const shown = await owner.run(["name", "show", "blog", "--json"]);
+  assert.equal(shown.json?.places[0].cid, two, shown.err);
+  assert.equal((await owner.run(["name", "remove", "blog"])).code, 0);
+  assert.deepEqual(await listed(owner), [["bar", two, true]]);
+});
+
 Deno.test("a name that can't be had is refused before anything is signed or published", async () => {
   await using market = await startMarket();
   await using owner = await openOwnersHome(market);

@@ -1,7 +1,7 @@
 /** Deployments that are known by their names, and deployed again, against a real provider. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { noteLabel } from "../lib/client/deployments_file.ts";
+import { forgetLabel, noteLabel } from "../lib/client/deployments_file.ts";
 import { startMarket } from "../worlds/market.ts";
 import { NAME, openOwnersHome } from "../worlds/owners_home.ts";
 
@@ -94,6 +94,11 @@ Deno.test("a folder is deployed again by its flags, and five deployments are tol
     ]);
     const [old, young] = await rows();
     assert.deepEqual([old.isReplaced, young.isReplaced, young.replaces], [true, false, first]);
+    // Nothing is, while a name leads there, as after a rollback.
+    await noteLabel(owner.dir, first, "back");
+    assert.equal((await rows())[0].isReplaced, false);
+    await forgetLabel(owner.dir, "back");
+    assert.equal((await rows())[0].isReplaced, true);
   });
 
   await t.step("in place of all that it was before", async () => {

@@ -1,14 +1,14 @@
 /** A deployment at one provider, with all that is known of it, as a person reads it. */
 import { formatUsdc } from "../chain/usdc.ts";
 import type { LastRun } from "../client/deployment_states.ts";
-import type { OwnDeployment } from "../client/deployments_file.ts";
+import { labelsOf, type OwnDeployment } from "../client/deployments_file.ts";
 import { printable } from "../client/provider_http.ts";
 import {
   creditsOf,
   isAllowedLess,
   isLow,
   isPaidAsBefore,
-  namedUrlOf,
+  namedUrlsOf,
   type Row,
   serverOf,
   type State,
@@ -21,7 +21,7 @@ import { keptLines } from "./tariff_lines.ts";
 
 export function detailsText(row: Row): string {
   const { deployment, provider, settled, creditsLeft, isReplaced } = row;
-  const { cid, label, createdAt, program } = deployment;
+  const { cid, createdAt, program } = deployment;
   const { name = "(unnamed)", entrypoint } = program;
   const price = `${formatUsdc(provider.price)} USDC a credit at most`;
   const credits = creditsOf(deployment);
@@ -29,12 +29,12 @@ export function detailsText(row: Row): string {
   const spending = settled === null
     ? `paid on chain ${provider.chainId}`
     : `${creditsText(settled)} spent, ${creditsLeft} left with ${provider.name}`;
-  const called = [label, name, entrypoint].filter((word) => word !== undefined).join("  ");
-  const named = namedUrlOf(row);
+  const words = [labelsOf(deployment).join(", ") || undefined, name, entrypoint];
+  const called = words.filter((word) => word !== undefined).join("  ");
   return [
     `${called}  since ${isoText(createdAt)}`,
     `  ${cid}`,
-    ...(named === null ? [] : [`  ${named}`]),
+    ...namedUrlsOf(row).map((url) => `  ${url}`),
     `  ${urlOf(row)}`,
     `  ${provider.name}, ${price}${perRun}`,
     ...(deployment.signed ? [`  interface ${deployment.signed.interface}`] : []),

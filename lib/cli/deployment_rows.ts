@@ -2,7 +2,7 @@
 import type { ProviderRecord } from "../chain/ens.ts";
 import type { DeploymentState } from "../client/deployment_states.ts";
 import { readSpending, type Spending } from "../client/deployment_spending.ts";
-import { type OwnDeployment, readDeployments } from "../client/deployments_file.ts";
+import { labelsOf, type OwnDeployment, readDeployments } from "../client/deployments_file.ts";
 import { type PermitNeed, permitNeed } from "../client/renewal.ts";
 import { KhachapuriError } from "../errors.ts";
 import { LOW_CREDITS } from "../limits.ts";
@@ -20,7 +20,7 @@ export interface Row extends Spending {
   needsPermit: PermitNeed | null;
   /** null when the provider did not say. */
   told: DeploymentState | null;
-  /** Whether another was deployed in its place. */
+  /** Whether another was deployed in its place, and no name leads to this one. */
   isReplaced: boolean;
 }
 
@@ -41,8 +41,16 @@ export async function readRows(
   const replaced = new Set(all.map(({ replaces }) => replaces));
   return spending.map((row) => ({
     ...rowOf(row, records, states),
-    isReplaced: replaced.has(row.deployment.cid),
+    isReplaced: isReplaced(row.deployment, replaced),
   }));
+}
+
+/** What a name was rolled back to is in nobody's shadow, whatever was deployed after it. */
+function isReplaced(
+  deployment: OwnDeployment,
+  replaced: ReadonlySet<string | undefined>,
+): boolean {
+  return replaced.has(deployment.cid) && labelsOf(deployment).length === 0;
 }
 
 /** Nobody has paid for it there. */
@@ -126,9 +134,9 @@ export function urlOf({ deployment, provider }: Row): string {
   return `${provider.webDomain}/${deployment.cid}`;
 }
 
-/** Where its name leads to it; null when it has none. */
-export function namedUrlOf({ deployment: { label }, provider }: Row): string | null {
-  return label === undefined ? null : `${provider.webDomain}/${label}`;
+/** Where its names lead to it, the main one's first. */
+export function namedUrlsOf({ deployment, provider }: Row): string[] {
+  return labelsOf(deployment).map((label) => `${provider.webDomain}/${label}`);
 }
 
 /** Credits that one run may take. */
@@ -145,16 +153,19 @@ export function isLow({ creditsLeft, deployment }: Row): boolean {
 export function rowJson(row: Row) {
   const { deployment, provider, settled, creditsLeft, allowedPrice, priceNow, needsPermit, told } =
     row;
-  const { cid, id, label, owner, createdAt, unpublished, program, signed } = deployment;
+  const { cid, id, owner, createdAt, unpublished, program, signed } = deployment;
   const { name, address, chainId, stoppedAt } = provider;
+  const namedUrls = namedUrlsOf(row);
   return {
     cid,
-    label: label ?? null,
+    label: labelsOf(deployment)[0] ?? null,
+    names: labelsOf(deployment),
     folder: program.name ?? null,
     dir: program.dir ?? null,
     entrypoint: program.entrypoint ?? null,
     url: urlOf(row),
-    namedUrl: namedUrlOf(row),
+    namedUrl: namedUrls[0] ?? null,
+    namedUrls,
     state: stateOf(row),
     id,
     owner,

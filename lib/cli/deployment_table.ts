@@ -3,9 +3,10 @@
  * glance.
  */
 import type { LastRun } from "../client/deployment_states.ts";
+import { labelsOf } from "../client/deployments_file.ts";
 import { printable } from "../client/provider_http.ts";
 import { creditLines, permitLines } from "./deployment_details.ts";
-import { namedUrlOf, type Row, stateOf, urlOf } from "./deployment_rows.ts";
+import { namedUrlsOf, type Row, stateOf, urlOf } from "./deployment_rows.ts";
 
 /** So much of a cid is shown, or more where several begin with it. */
 const CID_BEGINNING = 14;
@@ -19,7 +20,7 @@ export function tableLines(rows: readonly Row[], nowMs: number): string[] {
   const length = tellingLength(cids);
   const newestFirst = rows.toReversed();
   const columns = [
-    column("NAME", newestFirst, ({ deployment: { label } }) => label ?? ""),
+    column("NAME", newestFirst, ({ deployment }) => labelsOf(deployment).join(", ")),
     column("FOLDER", newestFirst, ({ deployment: { program: { name } } }) => name ?? ""),
     column("CID", newestFirst, ({ deployment: { cid } }) => cid.slice(0, length)),
     column("PROVIDER", newestFirst, ({ provider: { name } }) => name),
@@ -32,7 +33,7 @@ export function tableLines(rows: readonly Row[], nowMs: number): string[] {
     column("SPENT", newestFirst, ({ settled }) => String(settled ?? "")),
     column("LEFT", newestFirst, ({ creditsLeft }) => String(creditsLeft ?? "")),
     column("LAST RUN", newestFirst, (row) => lastRunText(row, nowMs)),
-    column("URL", newestFirst, (row) => namedUrlOf(row) ?? urlOf(row)),
+    column("URL", newestFirst, (row) => namedUrlsOf(row)[0] ?? urlOf(row)),
   ].filter((column) => column !== null);
   const lines = newestFirst.map((_, index) => columns.map(({ cells }) => cells[index]!).join("  "));
   const head = columns.map(({ title }) => title).join("  ");
@@ -89,8 +90,11 @@ export function ageText(ms: number): string {
 /** What is to be done, once for all that it concerns; why the last run of one went wrong. */
 function needs(rows: readonly Row[], length: number): string[] {
   const lines = rows.flatMap((row) => {
-    const { deployment: { cid, label, program }, provider, told } = row;
-    const called = `${label ?? program.name ?? "(unnamed)"} ${cid.slice(0, length)}`;
+    const { deployment, provider, told } = row;
+    const { cid, program } = deployment;
+    const called = `${labelsOf(deployment)[0] ?? program.name ?? "(unnamed)"} ${
+      cid.slice(0, length)
+    }`;
     const why = told?.cannotRun ?? reasonOf(told?.lastRun);
     return [
       ...creditLines(row).map((line) => `${provider.name}: ${line}`),

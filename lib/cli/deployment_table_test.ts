@@ -56,7 +56,7 @@ const STOPPED = { provider: { ...PROVIDER, stoppedAt: "2026-11-28T16:00:00.000Z"
 
 Deno.test("a table tells deployments apart, the newest first, with no column that is empty", () => {
   const told = { lastRun: null, cannotRun: null, tariff: null, server: null };
-  const rows = [rowOf({}, { isReplaced: true }), rowOf({ cid: OTHER, label: "blog" }, { told })];
+  const rows = [rowOf({}, { isReplaced: true }), rowOf({ cid: OTHER, labels: ["blog"] }, { told })];
   assert.deepEqual(tableLines(rows, NOW), [
     "NAME  FOLDER  CID               PROVIDER    AGE  STATE              SPENT  LEFT  LAST RUN        URL",
     "blog  hello   bafkreigh2akiscp  paolo.test  3 h  running            12     988   none yet        https://paolo.test/blog",
@@ -144,7 +144,7 @@ Deno.test("all about one deployment names its environment, and how its latest ru
   const limits = { timeoutMs: 1, memoryMb: 1, concurrency: 1, ownerCreditsPerMinute: 1 };
   const signed = { interface: "cgi", access: "public", egress: [], env: ["A", "B"], limits };
   assert.equal(
-    detailsText(rowOf({ signed, label: "blog" })),
+    detailsText(rowOf({ signed, labels: ["blog"] })),
     `blog  hello  ./main  since 2026-11-28T15:00:00Z
   ${CID}
   https://paolo.test/blog

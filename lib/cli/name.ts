@@ -7,6 +7,7 @@ import { timeText } from "../time_text.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import type { NamedProvider } from "./name_at_provider.ts";
+import { listNames } from "./name_list.ts";
 import { moveAll, movedJson, movedLines, prepareAll } from "./name_move.ts";
 import type { NamePlace, NameState } from "./name_place.ts";
 import { NAME_OPTIONS, type NameFlags, nameOf, placesOf, urlsOf } from "./name_places.ts";
@@ -15,10 +16,12 @@ import { deploymentReference } from "./own_deployment.ts";
 
 const OPTIONS = { provider: PROVIDER_OPTION, ...NAME_OPTIONS } as const;
 
+const ACTIONS: ReadonlySet<string> = new Set(["set", "show", "remove"]);
+
 type Flags = NameFlags & { provider: string[] };
 
 export const name = defineCommand({
-  usage: "set NAME DEPLOYMENT | show NAME | remove NAME [flags]",
+  usage: "set NAME DEPLOYMENT | show NAME | remove NAME | list [flags]",
   details: [
     "A name is a URL that stays while the deployment behind it changes. blog is a label in the " +
     "register of its providers, moved by your signature; blog.eth is of ENS, or of a Registry, " +
@@ -26,6 +29,10 @@ export const name = defineCommand({
     "that set prints (DNSLink).",
     "DEPLOYMENT is a cid, or what a deployment of yours is called. show tells what the name " +
     "points to where it is said and at each provider, which may be some minutes behind.",
+    "list tells the names that you have: what the registers of the providers say that you deployed " +
+    "to (or of --provider), also if this home has forgotten it, and names of ENS and DNS that were " +
+    "set from here. A deployment may have several; names in a register count, each one, against " +
+    "what you have allowed there.",
     "A name of ENS keeps its resolver; one without gets the resolver of its registry.",
   ],
   examples: [
@@ -34,20 +41,28 @@ export const name = defineCommand({
     "name set www.example.com blog",
     "name show blog.eth",
     "name remove blog --provider paolo.eth",
+    "name list",
   ],
   options: OPTIONS,
-  choices: ["set", "show", "remove"],
-  positionals: { min: 2, max: 3 },
+  choices: ["set", "show", "remove", "list"],
+  positionals: { min: 1, max: 3 },
   async run(context, { positionals, options }) {
     const [action, text, deployment] = positionals;
+    if (action === "list") {
+      if (text !== undefined) throw usageError("name", `what is "${text}"?`);
+      return await listNames(context, options.provider);
+    }
+    if (!ACTIONS.has(action!)) {
+      throw usageError("name", `unknown action "${action}": set, show, remove or list`);
+    }
+    if (text === undefined) throw usageError("name", `${action} which name?`);
     if (action === "set") {
       if (deployment === undefined) throw usageError("name", "set to which deployment?");
-      return await set(context, text!, deployment, options);
+      return await set(context, text, deployment, options);
     }
     if (deployment !== undefined) throw usageError("name", `what is "${deployment}"?`);
-    if (action === "show") return await show(context, text!, options);
-    if (action === "remove") return await move(context, text!, null, options);
-    throw usageError("name", `unknown action "${action}": set, show or remove`);
+    if (action === "show") return await show(context, text, options);
+    await move(context, text, null, options);
   },
 });
 

@@ -20,6 +20,13 @@ export function nameAtProvider(label: string, provider: NamedProvider): NamePlac
   };
 }
 
+/** Where a name more is refused, one of those that are there may be given up: which there are. */
+function withList(error: unknown, provider: string): unknown {
+  if (!(error instanceof KhachapuriError) || error.code !== "payment_required") return error;
+  const hints = [...error.hints, `which there are: khachapuri name list --provider ${provider}`];
+  return error.toldWith({ hints });
+}
+
 async function prepare(
   label: string,
   provider: NamedProvider,
@@ -34,7 +41,10 @@ async function prepare(
   }
   return async (cid) => {
     if (cid === present) return { action: "unchanged", facts: { sequence }, lines: [] };
-    const moved = await moveName(account, provider, { label, cid, sequence }, Date.now());
+    const moved = await moveName(account, provider, { label, cid, sequence }, Date.now())
+      .catch((error) => {
+        throw withList(error, provider.name);
+      });
     const facts = { owner: account.address, sequence: moved.sequence };
     return { action: cid === null ? "removed" : "set", facts, lines: [] };
   };

@@ -41,10 +41,17 @@ export interface NamePlace {
   prepare(account: LocalAccount): Promise<(cid: CidText | null) => Promise<NameMoved>>;
 }
 
-/** The deployment before the present one, by the order in which the name came to them. */
+/** Which entry is the present one: the latest that points where the name does; -1 for none. */
+export function presentIndex(history: readonly NamePoint[], present: CidText | null): number {
+  return history.findLastIndex(({ cid }) => cid === present);
+}
+
+/**
+ * The deployment that the name had before the present one: the entry below that in `history`. As a
+ * rollback is an entry itself, the next one goes forth again.
+ */
 export function before(history: readonly NamePoint[], present: CidText | null): CidText | null {
-  const order = new Set(history.flatMap(({ cid }) => cid ?? []));
-  if (present === null) return [...order].at(-1) ?? null;
-  const passed = [...order];
-  return passed[passed.indexOf(present) - 1] ?? null;
+  const index = presentIndex(history, present);
+  const passed = index === -1 ? history : history.slice(0, index);
+  return passed.findLast(({ cid }) => cid !== null && cid !== present)?.cid ?? null;
 }

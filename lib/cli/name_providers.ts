@@ -1,7 +1,7 @@
 /** The providers that a command about a name means. */
 import { trustedEscrow } from "../chain/deployments.ts";
 import { resolveProvider } from "../chain/ens.ts";
-import { type OwnDeployment, readDeployments } from "../client/deployments_file.ts";
+import { labelsOf, type OwnDeployment, readDeployments } from "../client/deployments_file.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { CommandContext } from "./command.ts";
 import type { NamedProvider } from "./name_at_provider.ts";
@@ -36,21 +36,32 @@ export async function providersOf(
 
 async function knownNames(home: string, name: Name, cid: string | null): Promise<string[]> {
   const deployments = await readDeployments(home);
-  const meant = deployments.filter((each) =>
-    cid === null ? ledTo(each, name.text) : each.cid === cid
-  );
-  const running = meant.flatMap(({ providers }) =>
-    providers.filter(({ stoppedAt }) => stoppedAt === undefined)
-  );
-  return [...new Set(running.map(({ name }) => name))];
+  if (cid !== null) return runningAt(deployments.filter((each) => each.cid === cid));
+  const led = deployments.filter((each) => ledTo(each, name.text));
+  // A name leads to what was stopped until it is moved or given up, and counts there.
+  const now = led.filter((each) => labelsOf(each).includes(name.text));
+  const known = [...new Set([...runningAt(led), ...madeAt(now)])];
+  return known.length > 0 ? known : madeAt(led);
+}
+
+function runningAt(deployments: readonly OwnDeployment[]): string[] {
+  const running = deployments.map(({ providers, ...each }) => ({
+    ...each,
+    providers: providers.filter(({ stoppedAt }) => stoppedAt === undefined),
+  }));
+  return madeAt(running);
+}
+
+function madeAt(deployments: readonly OwnDeployment[]): string[] {
+  return [...new Set(deployments.flatMap(({ providers }) => providers.map(({ name }) => name)))];
 }
 
 /** Whether a deployment was made under a name, or has it now. */
-export function ledTo({ label, flags }: OwnDeployment, name: string): boolean {
-  return label === name || flags?.name === name;
+export function ledTo(deployment: OwnDeployment, name: string): boolean {
+  return labelsOf(deployment).includes(name) || deployment.flags?.name === name;
 }
 
-async function namedProvider(context: CommandContext, text: string): Promise<NamedProvider> {
+export async function namedProvider(context: CommandContext, text: string): Promise<NamedProvider> {
   context.out.progress(`resolving ${text}`);
   const [chain, contracts] = await Promise.all([context.chain(), context.contracts()]);
   const record = await resolveProvider(chain, text, contracts);

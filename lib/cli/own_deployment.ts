@@ -91,17 +91,20 @@ function byWord(
   return called && { cid: formatCid(parseCid(called.cid)), path, provider };
 }
 
+/** So begin cids, and no name: what is wrong with one is told of it. */
+function isMeantAsCid(word: string): boolean {
+  return /^baf[ky](?:.{6}|.*(?:…|\.\.))|^qm[a-z0-9]{40}/i.test(word);
+}
+
 /** null for what was meant for a cid, a URL, or a provider that nothing was deployed to. */
 function unknownWord(
   own: readonly OwnDeployment[],
   text: string,
   words: readonly WordReference[],
 ): KhachapuriError | null {
-  if (/:\/\/|^(baf|qm)[a-z0-9]{40}|^[^/?#]*\.[^/?#]*\//i.test(text) && words.length < 2) {
-    return null;
-  }
+  if (/:\/\/|^[^/?#]*\.[^/?#]*\//.test(text) && words.length < 2) return null;
   const word = words.at(-1)?.word;
-  if (word === undefined) return null;
+  if (word === undefined || isMeantAsCid(word)) return null;
   return new KhachapuriError("not_found", `nothing that was deployed from here is called ${word}`, {
     hints: [
       ...suggestionHints(word, callableWords(own), "see khachapuri deployments"),

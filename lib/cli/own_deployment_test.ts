@@ -159,3 +159,24 @@ Deno.test("what nothing is called is told, with what it is near to, and a slip i
     });
     await assert.rejects(at("https://paolo.test/"), { code: "usage" });
   }));
+
+Deno.test("what is meant for a cid is told what is wrong with it, wherever it stands", () =>
+  inHome(async (home) => {
+    const strange = "bafkreihdwdafkqyzl7gdxuwvxxh63nwffzbcrvvw7i5h5mjgtj6eh3mxqe";
+    const slips: [string, RegExp][] = [
+      [strange.slice(0, -1), /is no CID: it has 58 characters/],
+      [`${strange.slice(0, 20)}1${strange.slice(21)}`, /is no CID: it has "1" in it/],
+      [`${strange.slice(0, 8)}h5zz`, /is no CID: it has 12 characters/],
+      [strange.toUpperCase(), /is no CID: it has capital letters/],
+      ["bafk…h5", /is no CID: it is cut short/],
+      ["bafk...h5", /is no CID/],
+    ];
+    for (const [slip, message] of slips) {
+      for (const text of [slip, `${slip}/x`, `paolo.test/${slip}`, `paolo.test/${slip}/x?y`]) {
+        // Dots make a provider of it.
+        if (text.startsWith("bafk..")) continue;
+        await assert.rejects(deploymentReference(home, text), { code: "invalid_cid", message });
+        await assert.rejects(targetIn(home, text), { code: "invalid_cid", message }, text);
+      }
+    }
+  }));

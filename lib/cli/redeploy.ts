@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { described, isRunning } from "../client/called_deployment.ts";
 import {
+  labelsOf,
   noteReplaces,
   type OwnDeployment,
   readDeployments,
@@ -64,7 +65,8 @@ export const redeploy = defineCommand({
     }
     const left = (await lineOf(home, old)).filter(isRunning);
     if (!isStopping) return tellOf(context, left);
-    if (made?.label !== undefined) await untilLeft(context, made.label, left);
+    for (const name of made ? labelsOf(made) : []) await untilLeft(context, name, left);
+    assertNameless(left, made);
     await stopAll(context, left);
   },
 });
@@ -76,7 +78,7 @@ export const redeploy = defineCommand({
 async function lastOf(home: string, wanted = "."): Promise<OwnDeployment> {
   const own = await readDeployments(home);
   const dir = resolve(wanted);
-  const last = own.findLast(({ label }) => label === wanted) ??
+  const last = own.findLast((each) => labelsOf(each).includes(wanted)) ??
     own.findLast(({ program }) => program.dir === dir) ?? lastOfFolder(own, wanted);
   if (last) return last;
   if (await isFolder(dir)) {
@@ -102,6 +104,23 @@ function notedOf({ cid, program: { dir }, flags }: OwnDeployment) {
   if (dir !== undefined && flags !== undefined) return { dir, flags };
   throw new KhachapuriError("not_found", `with which flags ${cid} was deployed was not noted`, {
     hints: ["an earlier khachapuri deployed it: khachapuri deploy DIR --provider NAME …"],
+  });
+}
+
+/**
+ * What other names lead to goes on: whoever calls it by them would come to what is stopped.
+ * @throws KhachapuriError `name_unavailable`
+ */
+function assertNameless(left: readonly OwnDeployment[], made: OwnDeployment | undefined): void {
+  const named = left.filter((each) => labelsOf(each).length > 0);
+  if (named.length === 0) return;
+  const names = named.flatMap(labelsOf);
+  const message = `${names.join(", ")} ${names.length === 1 ? "leads" : "lead"} to what was before`;
+  throw new KhachapuriError("name_unavailable", `${message}: nothing was stopped`, {
+    hints: [
+      ...names.map((name) => `khachapuri name set ${name} ${made?.cid ?? "CID"}`),
+      ...left.map(({ cid }) => `then: khachapuri stop ${cid}`),
+    ],
   });
 }
 
@@ -148,14 +167,15 @@ function atNow({ providers }: OwnDeployment) {
   return providers.filter(({ stoppedAt }) => stoppedAt === undefined);
 }
 
-/** A deployment, and those in whose place it was made, one after the other. */
-async function lineOf(home: string, last: OwnDeployment): Promise<OwnDeployment[]> {
+/** A deployment, and those in whose place it was made, one after the other, as they stand now. */
+async function lineOf(home: string, { cid }: OwnDeployment): Promise<OwnDeployment[]> {
   const own = await readDeployments(home);
-  const line = [last];
-  for (let at = last; at.replaces !== undefined && line.length <= own.length;) {
-    const earlier = own.find(({ cid }) => cid === at.replaces);
-    if (!earlier) break;
-    line.push(at = earlier);
+  const line: OwnDeployment[] = [];
+  for (let next: string | undefined = cid; next !== undefined && line.length <= own.length;) {
+    const at: OwnDeployment | undefined = own.find((each) => each.cid === next);
+    if (!at) break;
+    line.push(at);
+    next = at.replaces;
   }
   return line;
 }

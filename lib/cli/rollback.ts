@@ -5,7 +5,13 @@ import { KhachapuriError } from "../errors.ts";
 import { timeText } from "../time_text.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { move } from "./name.ts";
-import { before, type NamePlace, type NamePoint, type NameState } from "./name_place.ts";
+import {
+  before,
+  type NamePlace,
+  type NamePoint,
+  type NameState,
+  presentIndex,
+} from "./name_place.ts";
 import { type Name, NAME_OPTIONS, type NameFlags, nameOf, placesOf } from "./name_places.ts";
 import { ledTo, PROVIDER_OPTION, providersOf } from "./name_providers.ts";
 import { deploymentReference } from "./own_deployment.ts";
@@ -27,17 +33,16 @@ export const history = defineCommand({
   async run(context, { positionals, options }) {
     const named = await nameOf(context, positionals[0]!);
     const told = await tellAll(context, named, options);
-    const places = told.map(({ where, state: { cid }, points, isOurs }) => ({
-      where,
-      cid,
-      isFromHere: isOurs,
-      history: points.toReversed(),
-    }));
+    const places = told.map(({ where, state: { cid }, points, isOurs }) => {
+      const now = presentIndex(points, cid);
+      const history = points.map((point, index) => ({ ...point, isNow: index === now }));
+      return { where, cid, isFromHere: isOurs, history: history.toReversed() };
+    });
     context.out.result({ name: named.text, kind: named.kind, places }, [
       named.text,
       ...places.flatMap(({ where, cid, history, isFromHere }) => [
         `${where}: ${cid ?? "nothing"}${isFromHere ? ", and what was deployed from here:" : ""}`,
-        ...history.map((point) => `  ${pointText(point)}${point.cid === cid ? "  (now)" : ""}`),
+        ...history.map((point) => `  ${pointText(point)}${point.isNow ? "  (now)" : ""}`),
       ]),
     ]);
   },
@@ -75,10 +80,11 @@ async function tell(home: string, named: Name, { where, look }: NamePlace): Prom
 export const rollback = defineCommand({
   usage: "NAME [--to DEPLOYMENT] [flags]",
   details: [
-    "Points NAME to the deployment that it had before the present one, or to another one of its " +
-    "history. Nothing is published or signed anew: that deployment still stands at its cid, " +
+    "Points NAME to the deployment that it had before the present one: the line below (now) in " +
+    "its history. Nothing is published or signed anew: that deployment still stands at its cid, " +
     "unless you stopped it.",
-    "Rolling back twice goes back two deployments.",
+    "A rollback is a line of the history, too, so rolling back again goes forth to where you came " +
+    "from. Further back, or to any other of the history, it goes with --to.",
   ],
   examples: ["rollback blog", "rollback blog.eth --to bafkrei…"],
   options: {
@@ -111,9 +117,16 @@ function theOneBefore({ text }: Name, told: readonly Told[]): CidText {
     });
   }
   if (first) return first;
-  throw new KhachapuriError("not_found", `no deployment is known that ${text} had before`, {
-    hints: [`point it to any of yours: khachapuri name set ${text} CID`],
-  });
+  throw new KhachapuriError(
+    "not_found",
+    `no deployment is known that ${text} had before the present one`,
+    {
+      hints: [
+        `to any of its history: khachapuri rollback ${text} --to CID, see khachapuri history ${text}`,
+        `or to any of yours: khachapuri name set ${text} CID`,
+      ],
+    },
+  );
 }
 
 /** @throws KhachapuriError `not_found` */
@@ -129,6 +142,6 @@ async function assertStands(home: string, cid: CidText): Promise<void> {
   const deployment = (await readDeployments(home)).find((each) => each.cid === cid);
   if (!deployment?.providers.every(({ stoppedAt }) => stoppedAt !== undefined)) return;
   throw new KhachapuriError("stopped", `${cid} was stopped, for good: calls to it get 410`, {
-    hints: ["roll back further with --to, or deploy that program again"],
+    hints: ["roll back to another with --to, or deploy that program again"],
   });
 }

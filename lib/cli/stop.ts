@@ -1,5 +1,5 @@
 /** `stop`: ends a deployment at its providers. */
-import { noteStopped, type OwnDeployment } from "../client/deployments_file.ts";
+import { labelsOf, noteStopped, type OwnDeployment } from "../client/deployments_file.ts";
 import { stopAt } from "../client/stop.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { ownDeployment } from "./own_deployment.ts";
@@ -26,6 +26,11 @@ export const stop = defineCommand({
       { stopped: deployment.cid, providers: names },
       names.map((name) => `stopped at ${name}`),
     );
+    for (const label of labelsOf(deployment)) {
+      out.note(
+        `${label} still leads to it: khachapuri name set ${label} CID, or name remove ${label}`,
+      );
+    }
   },
 });
 

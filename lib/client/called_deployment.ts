@@ -3,7 +3,7 @@
  * begins.
  */
 import { KhachapuriError } from "../errors.ts";
-import type { OwnDeployment } from "./deployments_file.ts";
+import { labelsOf, type OwnDeployment } from "./deployments_file.ts";
 
 /** So much of a cid is taken for it: all of ours begin with the same seven characters. */
 const CID_BEGINNING_MIN = 10;
@@ -16,7 +16,7 @@ export function calledDeployment(
   deployments: readonly OwnDeployment[],
   word: string,
 ): OwnDeployment | null {
-  const named = deployments.findLast(({ label }) => label === word);
+  const named = deployments.findLast((each) => labelsOf(each).includes(word));
   if (named) return named;
   const candidates = ofFolder(deployments, word);
   if (candidates.length === 0 && word.length >= CID_BEGINNING_MIN) {
@@ -46,14 +46,17 @@ function ambiguous(candidates: readonly OwnDeployment[], word: string): Khachapu
 }
 
 /** A deployment in one line, by what tells it from others. */
-export function described({ cid, label, program, createdAt, providers }: OwnDeployment): string {
+export function described(deployment: OwnDeployment): string {
+  const { cid, program, createdAt, providers } = deployment;
   const at = providers.map(({ name }) => name).join(", ");
-  const what = [label, program.name].filter((each) => each !== undefined).join(", ");
+  const what = [...labelsOf(deployment), program.name].filter((each) => each !== undefined).join(
+    ", ",
+  );
   return `${cid} (${what === "" ? "" : `${what} `}at ${at}, since ${createdAt.slice(0, 19)}Z)`;
 }
 
 /** What deployments are called, for suggestions. */
 export function callableWords(deployments: readonly OwnDeployment[]): Set<string> {
-  const words = deployments.flatMap(({ label, program: { name } }) => [label, name]);
+  const words = deployments.flatMap((each) => [...labelsOf(each), each.program.name]);
   return new Set(words.filter((word) => word !== undefined));
 }

@@ -85,9 +85,32 @@ export interface DeploymentState {
 export async function fetchStates(
   account: LocalAccount,
   provider: AskedProvider,
-  options: { now?: () => number; fetch?: typeof fetch } = {},
+  options: AskOptions = {},
 ): Promise<ReadonlyMap<string, DeploymentState>> {
-  const { now = Date.now, ...http } = options;
+  const { json, what } = await askDeployments(account, provider, options);
+  const { deployments } = parseShape(answerShape, json, what, "provider_unavailable");
+  return new Map(deployments.map(({ cid, lastRun, cannotRun, tariff, server }) => [
+    cid,
+    { lastRun, cannotRun: cannotRun?.message ?? null, tariff, server },
+  ]));
+}
+
+export interface AskOptions {
+  /** Unix ms. */
+  now?: () => number;
+  fetch?: typeof fetch;
+}
+
+/**
+ * What a provider tells an owner of all that is the owner's there.
+ * @returns what it said, and where, for who reads it
+ * @throws KhachapuriError `provider_unavailable`; the provider's own refusal
+ */
+export async function askDeployments(
+  account: LocalAccount,
+  provider: AskedProvider,
+  { now = Date.now, ...http }: AskOptions,
+): Promise<{ json: unknown; what: string }> {
   const { webDomain } = provider;
   const question = { action: "deployments", subject: "" } as const;
   const answer = await askProvider({
@@ -99,10 +122,5 @@ export async function fetchStates(
     ...http,
   });
   const what = `${webDomain}/deployments`;
-  const json = parseJson(new TextDecoder().decode(answer), what, "provider_unavailable");
-  const { deployments } = parseShape(answerShape, json, what, "provider_unavailable");
-  return new Map(deployments.map(({ cid, lastRun, cannotRun, tariff, server }) => [
-    cid,
-    { lastRun, cannotRun: cannotRun?.message ?? null, tariff, server },
-  ]));
+  return { json: parseJson(new TextDecoder().decode(answer), what, "provider_unavailable"), what };
 }

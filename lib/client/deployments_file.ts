@@ -52,9 +52,11 @@ const flagsShape = v.record(
   v.union([v.literal(true), v.string(), v.array(v.string())]),
 );
 
-const deploymentShape = v.strictObject({
+const notedShape = v.strictObject({
   cid: v.string(),
-  /** The name that leads to it, given by `deploy --name`; of several that had it, the last. */
+  /** The names that lead to it, the first of which is its main one. */
+  labels: v.exactOptional(v.array(v.string())),
+  /** Of files from before there were several. */
   label: v.exactOptional(v.string()),
   id: hexShape(32),
   owner: addressShape,
@@ -78,6 +80,11 @@ const deploymentShape = v.strictObject({
   unpublished: v.exactOptional(v.literal(true)),
   providers: v.array(providerShape),
 });
+
+const deploymentShape = v.pipe(
+  notedShape,
+  v.transform(({ label, ...noted }) => label === undefined ? noted : { ...noted, labels: [label] }),
+);
 
 const fileShape = v.strictObject({ version: v.literal(1), deployments: v.array(deploymentShape) });
 
@@ -131,11 +138,16 @@ export function notePublished(home: string, cid: string): Promise<void> {
   );
 }
 
-/** Notes that a name leads to it, and to none that it led to before. */
+/** The names that lead to it, the main one first. */
+export function labelsOf({ labels = [] }: Pick<OwnDeployment, "labels">): readonly string[] {
+  return labels;
+}
+
+/** Notes that a name leads to it as well, and to none that it led to before. */
 export function noteLabel(home: string, cid: string, label: string): Promise<void> {
   return deploymentsFile(home).change((deployments) =>
     deployments.map((deployment) =>
-      deployment.cid === cid ? { ...deployment, label } : without(deployment, label)
+      deployment.cid === cid ? withLabel(deployment, label) : without(deployment, label)
     )
   );
 }
@@ -147,10 +159,15 @@ export function forgetLabel(home: string, label: string): Promise<void> {
   );
 }
 
+function withLabel(deployment: OwnDeployment, label: string): OwnDeployment {
+  const labels = labelsOf(deployment);
+  return labels.includes(label) ? deployment : { ...deployment, labels: [...labels, label] };
+}
+
 function without(deployment: OwnDeployment, label: string): OwnDeployment {
-  if (deployment.label !== label) return deployment;
-  const { label: _, ...unnamed } = deployment;
-  return unnamed;
+  const { labels: _, ...unnamed } = deployment;
+  const labels = labelsOf(deployment).filter((each) => each !== label);
+  return labels.length === 0 ? unnamed : { ...unnamed, labels };
 }
 
 /** Notes in place of which one it was deployed. */

@@ -4,6 +4,7 @@ import { inFolder } from "../../worlds/home.ts";
 import {
   addDeployment,
   forgetLabel,
+  labelsOf,
   noteLabel,
   notePublished,
   noteRenewed,
@@ -63,15 +64,39 @@ Deno.test("a deployment is unpublished until it is noted to be published", () =>
 Deno.test("a name leads to one deployment at a time", () =>
   inFolder(async (home) => {
     for (const cid of ["one", "other"]) await addDeployment(home, deploymentOf(cid));
-    const labels = async () => (await readDeployments(home)).map(({ label }) => label);
+    const labels = async () => (await readDeployments(home)).map(labelsOf);
     await noteLabel(home, "one", "blog");
-    assert.deepEqual(await labels(), ["blog", undefined]);
+    assert.deepEqual(await labels(), [["blog"], []]);
     await noteLabel(home, "other", "blog");
-    assert.deepEqual(await labels(), [undefined, "blog"]);
+    assert.deepEqual(await labels(), [[], ["blog"]]);
     await noteLabel(home, "one", "shop");
-    assert.deepEqual(await labels(), ["shop", "blog"]);
+    assert.deepEqual(await labels(), [["shop"], ["blog"]]);
     await forgetLabel(home, "blog");
-    assert.deepEqual(await labels(), ["shop", undefined]);
+    assert.deepEqual(await labels(), [["shop"], []]);
+  }));
+
+Deno.test("a deployment has as many names as lead to it, the first of which stays its main one", () =>
+  inFolder(async (home) => {
+    for (const cid of ["one", "other"]) await addDeployment(home, deploymentOf(cid));
+    const labels = async () => labelsOf((await readDeployments(home))[0]!);
+    for (const label of ["blog", "foo", "bar", "blog"]) await noteLabel(home, "one", label);
+    assert.deepEqual(await labels(), ["blog", "foo", "bar"]);
+    await forgetLabel(home, "foo");
+    await noteLabel(home, "other", "bar");
+    assert.deepEqual(await labels(), ["blog"]);
+  }));
+
+Deno.test("a file from before there were several names has the one that it says", () =>
+  inFolder(async (home) => {
+    await addDeployment(home, { ...deploymentOf("cid"), labels: ["blog"] });
+    const path = join(home, "deployments.json");
+    const text = await Deno.readTextFile(path);
+    const before = text.replace(/"labels": \[\s*"blog"\s*\]/, '"label": "blog"');
+    assert.notEqual(before, text);
+    await Deno.writeTextFile(path, before);
+    await noteLabel(home, "cid", "foo");
+    const [read] = await readDeployments(home);
+    assert.deepEqual(read, { ...deploymentOf("cid"), labels: ["blog", "foo"] });
   }));
 
 Deno.test("what a deployment was made with is kept, and in place of which", () =>

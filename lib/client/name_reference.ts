@@ -47,6 +47,6 @@ function urlReferences(scheme: string, authority: string, behind: string): NameR
 function referenceTo(provider: NameReference["provider"], rest: string): NameReference[] {
   const [, name, path] = /^([^/?#\s]+)((?:\/[^?#]*)?(?:\?[^#]*)?)(?:#[^]*)?$/.exec(rest) ?? [];
   const isName = name !== undefined &&
-    (name.includes(".") || labelFault(name.toLowerCase()) === null);
+    (/^[^.]+(\.[^.]+)+\.?$/.test(name) || labelFault(name.toLowerCase()) === null);
   return isName ? [{ provider, name, path: path! }] : [];
 }

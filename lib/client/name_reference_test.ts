@@ -40,7 +40,16 @@ Deno.test("in a URL it stands before the host, or in the path, below which a pro
 });
 
 Deno.test("what no name is in is none's", () => {
-  const none = ["", "duo", "duo/x", CID, `paolo.eth/${CID}`, "paolo.eth/no_label", "paolo.eth/"];
+  const none = [
+    "",
+    "duo",
+    "duo/x",
+    CID,
+    `paolo.eth/${CID}`,
+    "paolo.eth/no_label",
+    "paolo.eth/bafk...h5",
+    "paolo.eth/",
+  ];
   const urls = ["https://paolo.example", "https://paolo.example/?duo", "https://a@b.example/duo"];
   for (const text of [...none, ...urls, "ftp://p.example/duo", "https://", "p.example:80/duo"]) {
     assert.deepEqual(nameReferences(text), [], text);
