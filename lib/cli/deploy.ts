@@ -14,7 +14,7 @@ import { agree } from "./agree.ts";
 import { type Arguments, type CommandContext, defineCommand } from "./command.ts";
 import { copyFailure } from "./copies.ts";
 import { paymentFault } from "./deploy_costs.ts";
-import { rehearsalFailure, rehearse } from "./deploy_dry_run.ts";
+import { noteRefusals, rehearsalFailure, rehearse } from "./deploy_dry_run.ts";
 import { OPTIONS, specChoices } from "./deploy_flags.ts";
 import {
   isPublished,
@@ -93,6 +93,7 @@ export const deploy = defineCommand({
       isThere && !options["no-dry-run"] ? rehearse(out, account, sealed.cid, standings) : [],
       isThere ? notePublished(home, sealed.cid) : undefined,
     ]);
+    await noteRefusals(home, sealed.cid, standings, rehearsals);
     const placed = await Promise.all(standings.map(async (each, index) => ({
       ...each,
       unpaid: await paymentFault(context, each, sealed, each.limits),

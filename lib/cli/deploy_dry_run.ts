@@ -1,7 +1,8 @@
 /** Having each provider rehearse a new deployment, and what it says. */
 import type { LocalAccount } from "viem";
 import { type DryRun, dryRunAt } from "../client/dry_run.ts";
-import { asKhachapuriError, type KhachapuriError } from "../errors.ts";
+import { noteRefused } from "../client/deployments_file.ts";
+import { asKhachapuriError, errorTable, type KhachapuriError } from "../errors.ts";
 import { creditsText } from "./parties.ts";
 import type { Output } from "./output.ts";
 import type { Standing } from "./deploy_targets.ts";
@@ -58,6 +59,24 @@ function linesOf(name: string, rehearsal: Rehearsal): string[] {
         ...warnings.map((warning) => `warning: ${name}: ${warning}`),
       ];
     }
+  }
+}
+
+/** Exit codes of what another deploy alone mends; payment and outages `deployments` sees itself. */
+const LASTING: ReadonlySet<number> = new Set([3, 4, 6]);
+
+/** `deployments` lists it as refused until a call has run. */
+export async function noteRefusals(
+  home: string,
+  cid: string,
+  standings: readonly Standing[],
+  rehearsals: readonly Rehearsal[],
+): Promise<void> {
+  for (const [index, rehearsal] of rehearsals.entries()) {
+    if (rehearsal.kind !== "refused") continue;
+    const { code, shortMessage } = rehearsal.error;
+    const isLasting = errorTable().some((row) => row.code === code && LASTING.has(row.exit));
+    if (isLasting) await noteRefused(home, cid, standings[index]!.record.name, shortMessage);
   }
 }
 

@@ -49,15 +49,15 @@ export async function assertFit(
   wanted: Pick<SpecChoices, "interface" | "server" | "limits" | "egress">,
 ): Promise<Fitted> {
   const { name, webDomain } = target.record;
-  const { machine, limits, egressHosts, instances, runtimes, content } = await fetchOffer(
-    webDomain,
-  );
+  const { interpreter } = start;
+  const offer = await fetchOffer(webDomain, { interpreter });
+  const { machine, limits, egressHosts, instances, content } = offer;
   const asked = { ...wanted.limits, credits: creditsMax(wanted) };
   if (wanted.interface === "http") assertTakesServers(name, instances);
   assertMayCall(name, wanted.egress, egressHosts);
   assertMayTake(name, asked, limits);
   const lacking = assertStartable(start, machine ?? Deno.build.arch);
-  if (assertHasRuntime(name, start, runtimes) === null && lacking !== null) {
+  if (assertHasRuntime(name, start, offer) === null && lacking !== null) {
     out.note(`warning: ${lacking}; ${name} does not say whether it is there`);
   }
   for (const fault of [...limitFaults(asked, limits), ...instanceFaults(wanted, instances)]) {

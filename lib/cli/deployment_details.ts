@@ -4,6 +4,7 @@ import type { LastRun } from "../client/deployment_states.ts";
 import { labelsOf, type OwnDeployment } from "../client/deployments_file.ts";
 import { printable } from "../client/provider_http.ts";
 import {
+  cannotRunOf,
   creditsOf,
   isAllowedLess,
   isLow,
@@ -125,11 +126,13 @@ function repriceLine({ provider, allowedPrice, priceNow, needsPermit }: Row): st
   return `${rose}${permit}${allowed}: khachapuri allow ${provider.name} --reprice`;
 }
 
-function runLines({ told }: Row): string[] {
-  if (told === null || told.lastRun === undefined) return [];
-  const { lastRun, cannotRun } = told;
+function runLines(row: Row): string[] {
+  const cannotRun = cannotRunOf(row);
+  const lines = cannotRun === null ? [] : [`cannot run: ${cannotRun}`];
+  const lastRun = row.told?.lastRun;
+  if (lastRun === undefined) return lines;
   return [
-    ...(cannotRun === null ? [] : [`cannot run: ${cannotRun}`]),
+    ...lines,
     lastRun === null ? "no runs yet" : `last run ${runText(lastRun)}`,
   ];
 }

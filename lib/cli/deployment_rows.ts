@@ -108,19 +108,24 @@ export type State =
 
 /** What becomes of a call to it that its owner shall pay for. */
 export function stateOf(row: Row): State {
-  const { deployment, provider, creditsLeft, needsPermit, told } = row;
+  const { deployment, provider, creditsLeft, needsPermit } = row;
   if (provider.stoppedAt !== undefined) return "stopped";
   if (deployment.unpublished) return "unpublished";
   if (needsPermit !== null && !isPaidAsBefore(row)) return "needs permit";
   if (creditsLeft !== null && creditsLeft <= 0n) return "needs credits";
   if (isAllowedLess(row)) return "needs allowance";
-  if (told?.cannotRun) return "cannot run";
+  if (cannotRunOf(row) !== null) return "cannot run";
   return needsPermit === null ? "running" : "at an earlier price";
 }
 
 /** Whether its provider keeps the earlier price for it, which the permit pays. */
 export function isPaidAsBefore({ needsPermit, provider, told }: Row): boolean {
   return needsPermit === "price" && isKept(provider, told?.tariff ?? null);
+}
+
+/** Why it cannot be started, by its provider's word: now, or as it was rehearsed, till it ran. */
+export function cannotRunOf({ told, provider }: Row): string | null {
+  return told?.cannotRun ?? (told?.lastRun ? null : provider.refused ?? null);
 }
 
 /** Whether credits are allowed, but each for less than a call to it costs. */
@@ -187,17 +192,19 @@ export function rowJson(row: Row) {
     priceNow,
     needsPermit,
     tariff: tariffJson(told?.tariff ?? null),
-    ...toldJson(told),
+    ...(provider.refused === undefined ? {} : { cannotRun: cannotRunOf(row) }),
+    ...toldJson(row),
     ...(isServer(deployment) ? { server: serverOf(row) } : {}),
   };
 }
 
 /** Of what its provider does not tell nothing is said. */
-function toldJson(told: Row["told"]) {
+function toldJson(row: Row) {
+  const { told } = row;
   if (told === null || told.lastRun === undefined) return {};
-  const { lastRun, cannotRun } = told;
+  const { lastRun } = told;
   const run = lastRun && { ...lastRun, at: new Date(lastRun.at).toISOString() };
-  return { lastRun: run, cannotRun };
+  return { lastRun: run, cannotRun: cannotRunOf(row) };
 }
 
 /** Of a program that is a server; null when its provider did not say. */

@@ -6,7 +6,7 @@ import type { LastRun } from "../client/deployment_states.ts";
 import { labelsOf } from "../client/deployments_file.ts";
 import { printable } from "../client/provider_http.ts";
 import { creditLines, permitLines } from "./deployment_details.ts";
-import { namedUrlsOf, type Row, stateOf, urlOf } from "./deployment_rows.ts";
+import { cannotRunOf, namedUrlsOf, type Row, stateOf, urlOf } from "./deployment_rows.ts";
 
 /** So much of a cid is shown, or more where several begin with it. */
 const CID_BEGINNING = 14;
@@ -95,7 +95,7 @@ function needs(rows: readonly Row[], length: number): string[] {
     const called = `${labelsOf(deployment)[0] ?? program.name ?? "(unnamed)"} ${
       cid.slice(0, length)
     }`;
-    const why = told?.cannotRun ?? reasonOf(told?.lastRun);
+    const why = cannotRunOf(row) ?? reasonOf(told?.lastRun);
     return [
       ...creditLines(row).map((line) => `${provider.name}: ${line}`),
       ...permitLines(row).map((line) => `${called}: ${line}`),

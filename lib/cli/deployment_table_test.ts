@@ -128,6 +128,20 @@ Deno.test("a deployment's state is what hinders it most", () => {
   assert.equal(stateOf(rowOf({ unpublished: true }, STOPPED)), "stopped");
 });
 
+Deno.test("what a rehearsal was refused with stands until a call has run", () => {
+  const provider = { ...PROVIDER, refused: "the interpreter of main is not installed here" };
+  const none = { lastRun: null, cannotRun: null, tariff: null, server: null };
+  for (const told of [null, none]) {
+    const row = rowOf({}, { provider, told });
+    assert.equal(stateOf(row), "cannot run");
+    assert.match(detailsText(row), /cannot run: the interpreter of main is not installed here/);
+    assert.equal(rowJson(row).cannotRun, provider.refused);
+    assert.match(tableLines([row], NOW).at(-1)!, /the interpreter of main is not installed here/);
+  }
+  assert.equal(stateOf(rowOf({}, { provider })), "running");
+  assert.equal(rowJson(rowOf({}, { provider })).cannotRun, null);
+});
+
 Deno.test("a latest run that nobody told is left out, and one that was not made is null", () => {
   assert.deepEqual(rowJson(rowOf()).lastRun, { ...RUN, at: "2026-11-28T17:56:40.000Z" });
   const nothing = { lastRun: null, cannotRun: null, tariff: null, server: null };

@@ -20,6 +20,8 @@ const providerShape = v.strictObject({
   price: uintShape(128),
   /** The permit's; files from before epochs do not say it. */
   epoch: v.optional(v.number(), 0),
+  /** Why the provider would refuse calls to it, as its rehearsal said. */
+  refused: v.exactOptional(v.string()),
   /** ISO 8601; absent while it runs there. */
   stoppedAt: v.exactOptional(v.string()),
 });
@@ -182,6 +184,11 @@ export function noteReplaces(home: string, cid: string, replaces: string): Promi
 /** Notes that a provider took the owner's `stop`. */
 export function noteStopped(home: string, cid: string, name: string, at: string): Promise<void> {
   return changeProvider(home, cid, name, (provider) => ({ ...provider, stoppedAt: at }));
+}
+
+/** Notes that a provider would refuse calls to it, whoever pays. */
+export function noteRefused(home: string, cid: string, name: string, why: string): Promise<void> {
+  return changeProvider(home, cid, name, (provider) => ({ ...provider, refused: why }));
 }
 
 /** Notes the terms of a permit that a provider took; of two it keeps the one that pays for more. */

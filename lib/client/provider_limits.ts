@@ -58,6 +58,8 @@ const pageShape = v.object({
   ),
   /** Families of them of which there is none. */
   runtimesLacking: v.optional(v.array(wordShape), []),
+  /** Whether programs find what was asked for; older providers do not say. */
+  runtimeFound: v.optional(v.boolean()),
 });
 
 /** Limits of one run: wall clock of a credit in ms, memory in MiB, credits. */
@@ -85,21 +87,24 @@ export interface RunOffer {
   instances: number;
   /** null when the provider does not say. */
   runtimes: Runtimes | null;
+  /** Whether programs find the interpreter that was asked for; null when it does not say. */
+  runtimeFound: boolean | null;
   /** null: an older provider, which fetches all from gateways and rehearses nothing. */
   content: ContentOffer | null;
 }
 
 /**
- * Asks a provider for its limits, and for the processor that it has.
+ * Asks a provider for its limits, for the processor that it has, and for an interpreter.
  * @throws KhachapuriError `provider_unavailable`
  */
 export async function fetchOffer(
   webDomain: string,
-  options: { fetch?: typeof fetch } = {},
+  { interpreter = null, ...options }: { interpreter?: string | null; fetch?: typeof fetch } = {},
 ): Promise<RunOffer> {
+  const path = interpreter === null ? "/" : `/?runtime=${encodeURIComponent(interpreter)}`;
   const bytesMax = PROVIDER_JSON_BYTES_MAX;
   const headers = { accept: "application/json" };
-  const bytes = await askProvider({ webDomain, path: "/", bytesMax, headers, ...options });
+  const bytes = await askProvider({ webDomain, path, bytesMax, headers, ...options });
   const what = `${webDomain}/`;
   const page = parseJson(new TextDecoder().decode(bytes), what, "provider_unavailable");
   const said = parseShape(pageShape, page, what, "provider_unavailable");
@@ -111,6 +116,7 @@ export async function fetchOffer(
     egressHosts: egress.hosts,
     instances,
     runtimes: found ? { found, lacking } : null,
+    runtimeFound: said.runtimeFound ?? null,
     content: ipfs && { push: ipfs.push, isPublic: ipfs.gateway },
   };
 }

@@ -120,6 +120,12 @@ Deno.test("a provider's front page says what programs find, and an older one doe
     lacking: ["ruby"],
   });
   assert.equal(await of({}), null);
+  const asked: string[] = [];
+  const answer = page({ limits, runtimeFound: false });
+  const fetch = ((url: string) => (asked.push(url), answer())) as typeof globalThis.fetch;
+  const offer = await fetchOffer("https://p.example", { fetch, interpreter: "/usr/bin/a b" });
+  assert.deepEqual(asked, ["https://p.example/?runtime=%2Fusr%2Fbin%2Fa%20b"]);
+  assert.equal(offer.runtimeFound, false);
   const escape = { ...python, name: "\x1b[2Jpython3" };
   await assert.rejects(of({ runtimes: [escape] }), { code: "provider_unavailable" });
 });

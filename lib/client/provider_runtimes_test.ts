@@ -4,7 +4,10 @@ import type { KhachapuriError } from "../errors.ts";
 import { assertHasRuntime } from "./provider_runtimes.ts";
 
 const judge = (interpreter: string | null, runtimes: typeof RUNTIMES | null = RUNTIMES) =>
-  assertHasRuntime("paolo.eth", { entrypoint: "main", interpreter }, runtimes);
+  judgeTold(interpreter, { runtimes, runtimeFound: null });
+
+const judgeTold = (interpreter: string | null, said: Parameters<typeof assertHasRuntime>[2]) =>
+  assertHasRuntime("paolo.eth", { entrypoint: "main", interpreter }, said);
 
 function refusal(interpreter: string): KhachapuriError {
   try {
@@ -24,6 +27,17 @@ Deno.test("a program that a provider can start, or needs nothing of it, is not r
 Deno.test("what a provider does not say, or did not look for, is not known and no refusal", () => {
   assert.equal(judge("ruby", null), null);
   assert.equal(judge("elvish"), null);
+});
+
+Deno.test("of what no table lists counts what a provider says when it is asked", () => {
+  assert.equal(judgeTold("elvish", { runtimes: RUNTIMES, runtimeFound: true }), true);
+  for (const runtimes of [RUNTIMES, null]) {
+    assert.throws(() => judgeTold("/usr/bin/nosuch", { runtimes, runtimeFound: false }), {
+      code: "invalid_program",
+      message: /paolo\.eth has no \/usr\/bin\/nosuch, with which main is to be started/,
+    });
+  }
+  assert.equal(judgeTold("python3", { runtimes: RUNTIMES, runtimeFound: false }), true);
 });
 
 Deno.test("what a provider lacks is named, with what it has", () => {

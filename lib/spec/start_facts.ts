@@ -162,6 +162,18 @@ async function isVisible(path: string): Promise<boolean> {
   return await isExecutable(path) && VISIBLE.test(await Deno.realPath(path));
 }
 
+/**
+ * Whether a program finds an interpreter on this machine.
+ * @param asked a name that env looks for, or an absolute path
+ */
+export async function hasInterpreter(asked: string): Promise<boolean> {
+  if (asked.length > PROGRAM_PATH_BYTES_MAX) return false;
+  const path = normalize(asked);
+  if (asked.includes("/")) return VISIBLE.test(path) && await isVisible(path);
+  const found = await Promise.all(RUNTIME_FOLDERS.map((folder) => isVisible(`${folder}/${asked}`)));
+  return found.includes(true);
+}
+
 /** Names, and paths, of the same program that this machine has in place of one. */
 async function near(asked: string): Promise<string[]> {
   const wanted = basename(asked);

@@ -15,7 +15,7 @@ import { within } from "../../within.ts";
 import { CarIntake, takingInto } from "./car_intake.ts";
 import type { Kept } from "./kept.ts";
 import { type Parts, takeFrom } from "./parts.ts";
-import type { Place, Quota, Room } from "./room.ts";
+import { bytesFor, type Place, type Quota, type Room } from "./room.ts";
 import { Broken, diskRefused, receive } from "./upload.ts";
 
 export interface IngestOptions {
@@ -56,7 +56,6 @@ export interface Receipt {
   readonly isNew: boolean;
 }
 
-const USDC_UNITS = 1_000_000n;
 /** Whoever pushes what is just being pushed waits for the other: it may be its own, broken off. */
 const WAIT_MS = PUSH_PACE_MS + 5_000;
 
@@ -93,8 +92,8 @@ export class Ingest {
   }
 
   /**
-   * How many of the CAR's bytes need not be sent: all of them when the owner has the root kept. What
-   * others have is told to nobody; a push of it is answered without a byte.
+   * How many of the CAR's bytes need not be sent: all of them when the owner has the root kept.
+   * What others have is told to nobody; a push of it is answered without a byte.
    * @throws KhachapuriError as the allowance does; `payment_required` when it is none
    */
   async offset(push: Push, from: string): Promise<number> {
@@ -120,8 +119,7 @@ export class Ingest {
     const { allowed, policy } = this.options;
     const amount = await allowed(owner, from);
     if (amount === 0n) throw nothingAllowed();
-    const bytes = amount * BigInt(policy.bytesPerUsdc) / USDC_UNITS;
-    return Math.min(Number(bytes), policy.bytesPerOwnerMax);
+    return bytesFor(amount, policy);
   }
 
   /** Of a root that is here no byte has to come, whoever brought it. */
@@ -129,7 +127,9 @@ export class Ingest {
     const { kept, room } = this.options;
     const known = kept.index.find(push.root);
     if (!known) return null;
-    if (!kept.index.isKeeper(push.owner, push.root)) {
+    if (kept.index.isKeeper(push.owner, push.root)) {
+      room.assertCovered(push.owner, known.bytes, allowed);
+    } else {
       await room.make(push.owner, known.bytes, allowed);
       room.assertOwner(push.owner, known.bytes, allowed);
     }

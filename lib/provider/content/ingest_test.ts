@@ -50,6 +50,15 @@ Deno.test("what is here already is kept longer, and no byte of it is read", asyn
   assert.equal(world.kept.count(), 1);
 });
 
+Deno.test("what an owner's allowance is good for no more is kept no longer by pushing it again", async () => {
+  await using world = await openPushWorld();
+  await world.push(CAR);
+  world.allowed.set(OWNER, 1n);
+  await assert.rejects(world.push(CAR), { code: "payment_required" });
+  world.allowed.set(OWNER, 4_000_000n);
+  assert.equal((await world.push(CAR)).isNew, false);
+});
+
 Deno.test("who has allowed nothing is told what to do, and no byte is read", async () => {
   await using world = await openPushWorld();
   world.allowed.set(OWNER, 0n);

@@ -95,6 +95,16 @@ export class Room {
     throw overQuota(this.used(owner), allowed, bytes, this.options.bytesPerOwnerMax);
   }
 
+  /**
+   * Whether an owner that has allowed less since may keep a root of so many bytes for longer.
+   * @throws KhachapuriError `payment_required`, `body_too_large`
+   */
+  assertCovered(owner: Address, bytes: number, allowed: number): void {
+    const used = this.used(owner);
+    if (used <= allowed) return;
+    throw overQuota(used - diskBytesOf(bytes), allowed, bytes, this.options.bytesPerOwnerMax);
+  }
+
   #fitsOwner(owner: Address, bytes: number, allowed: number): boolean {
     return this.used(owner) + diskBytesOf(bytes) <= allowed;
   }

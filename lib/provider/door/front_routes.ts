@@ -1,6 +1,7 @@
 /** Paths for everybody: what is offered here, on which terms, and how the provider is. */
 import type { Hex } from "viem";
 import { KhachapuriError } from "../../errors.ts";
+import { hasInterpreter } from "../../spec/start_facts.ts";
 import { acceptsOf } from "../call/accepts.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import { offeringJson } from "../http/page.ts";
@@ -10,6 +11,7 @@ import { metricsText } from "../metrics/metrics.ts";
 import { jsonAnswer } from "./json.ts";
 import type { RouteParts } from "./parts.ts";
 
+/** In JSON it answers besides, by `?runtime=…`, whether programs find one that no table lists. */
 export async function frontPage(
   { offering, money, programs }: RouteParts,
   request: HttpRequest,
@@ -18,7 +20,9 @@ export async function frontPage(
   const wantsHtml = request.fields.get("accept")?.includes("text/html") ?? false;
   if (!wantsHtml) {
     const accepts = acceptsOf(money.schemes)({});
-    return jsonAnswer(offeringJson(offering, accepts, runtimes));
+    const asked = new URLSearchParams(request.query ?? "").get("runtime");
+    const told = asked === null ? {} : { runtimeFound: await hasInterpreter(asked) };
+    return jsonAnswer({ ...offeringJson(offering, accepts, runtimes), ...told });
   }
   const headers: HeaderField[] = [
     ["content-type", "text/html; charset=utf-8"],

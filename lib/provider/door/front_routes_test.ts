@@ -11,6 +11,27 @@ Deno.test("the front page says in JSON what is offered, and how it may be paid",
   assert.deepEqual(said, offeringJson(world.parts.offering, [{ scheme: "counting" }], RUNTIMES));
 });
 
+Deno.test("the front page says whether programs find the interpreter that is asked for", async () => {
+  using world = await openRouteWorld();
+  const cases: [string, boolean][] = [
+    ["sh", true],
+    ["/bin/sh", true],
+    ["/usr/bin/../bin/env", true],
+    ["nosuch3.99", false],
+    ["/usr/bin/nosuch", false],
+    ["/usr/bin", false],
+    ["/usr/bin/../../etc/passwd", false],
+    ["../sbin/init", false],
+    ["", false],
+    ["x".repeat(5_000), false],
+  ];
+  for (const [asked, isFound] of cases) {
+    const said = await (await world.ask(`/?runtime=${encodeURIComponent(asked)}`)).json();
+    assert.equal(said.runtimeFound, isFound, asked.slice(0, 40));
+  }
+  assert.ok(!("runtimeFound" in await (await world.ask("/")).json()));
+});
+
 Deno.test("a browser gets a page that loads nothing and runs nothing", async () => {
   using world = await openRouteWorld();
   const accept = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
