@@ -122,7 +122,7 @@ function theOneBefore({ text }: Name, told: readonly Told[]): CidText {
     `no deployment is known that ${text} had before the present one`,
     {
       hints: [
-        `to any of its history: khachapuri rollback ${text} --to CID, see khachapuri history ${text}`,
+        `to any that khachapuri history ${text} lists: khachapuri rollback ${text} --to CID`,
         `or to any of yours: khachapuri name set ${text} CID`,
       ],
     },
