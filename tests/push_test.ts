@@ -171,6 +171,25 @@ Deno.test("a provider without a gateway", async (t) => {
     },
   );
 
+  await t.step("gives out what a deployment uses, and the rest to its owner alone", async () => {
+    const get = async (root: string, headers: Record<string, string> = {}) => {
+      const response = await fetch(`${market.provider.url}/ipfs/${root}?format=car`, { headers });
+      await response.body?.cancel();
+      return response.status;
+    };
+    const pushed = carOf(crypto.getRandomValues(new Uint8Array(1_000)));
+    await post(market, await authorization(market, owner, pushed), pushed.car);
+    assert.equal(await get(pushed.root), 404);
+    assert.equal(await get(pushed.root, await authorization(market, owner, pushed)), 200);
+    assert.equal(await get(pushed.root, await authorization(market, stranger, pushed)), 404);
+    const files = { main: "#!/bin/sh\necho given out\n" };
+    const cid = await deploy(market, { files });
+    const { program } = await market.spec({ files });
+    assert.deepEqual([await get(cid), await get(program.cid)], [404, 404]);
+    assert.equal((await dryRun(market, cid)).status, 200);
+    assert.deepEqual([await get(cid), await get(program.cid)], [200, 200]);
+  });
+
   await t.step("takes a push once, tells how far one came, and what is here", async () => {
     const pushed = carOf(new Uint8Array(3_000_000).map((_, index) => index % 255));
     const headers = await authorization(market, owner, pushed);

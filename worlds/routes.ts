@@ -153,6 +153,7 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
     content: {
       gateway: null,
       ingest: null,
+      ofOwner: () => null,
       dryRuns: { admitNetwork() {}, admitOwner() {} },
       pushes: { admitNetwork() {}, admitOwner() {} },
       allowed: () => Promise.resolve(1_000n),

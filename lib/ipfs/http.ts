@@ -20,6 +20,8 @@ export interface Network {
 export interface GatewayRequest {
   url: URL;
   accept: string;
+  /** For the gateway that is asked, and none that it leads to. */
+  authorization?: string | undefined;
   signal: AbortSignal;
 }
 
@@ -49,7 +51,9 @@ export async function requestGateway(
 ): Promise<GatewayAnswer | null> {
   let url = request.url;
   for (let hops = 0; hops <= GATEWAY_REDIRECTS_MAX; hops++) {
-    const response = await send(network, { ...request, url });
+    const isAsked = url.origin === request.url.origin;
+    const authorization = isAsked ? request.authorization : undefined;
+    const response = await send(network, { ...request, url, authorization });
     const location = response.headers.get("location");
     if (response.status >= 300 && response.status < 400 && location !== null) {
       await discard(response);
@@ -65,11 +69,15 @@ export async function requestGateway(
 }
 
 async function send(network: Network, request: GatewayRequest): Promise<Response> {
-  const { url, accept, signal } = request;
+  const { url, accept, authorization, signal } = request;
   try {
     return await network.fetch(url, {
       // The hash is of the plain bytes, and a coding could turn a small answer into a large one.
-      headers: { accept, "accept-encoding": "identity" },
+      headers: {
+        accept,
+        "accept-encoding": "identity",
+        ...(authorization === undefined ? {} : { authorization }),
+      },
       redirect: "manual",
       signal,
     });

@@ -46,6 +46,24 @@ Deno.test("redirects are followed between public gateways and inside one gateway
   assert.equal(asked.length, 3);
 });
 
+Deno.test("who reads is told to the gateway that is asked, and to none that it leads to", async () => {
+  const told: [string, string | null][] = [];
+  const { world } = network({});
+  world.fetch = ((url: URL, { headers }: { headers: Record<string, string> }) => {
+    told.push([url.href, headers.authorization ?? null]);
+    if (url.href === START) return Promise.resolve(moved("/ipfs/y"));
+    if (url.pathname === "/ipfs/y") return Promise.resolve(moved("https://other.example/z"));
+    return Promise.resolve(new Response("bytes"));
+  }) as typeof fetch;
+  const authorization = "Khachapuri e30";
+  await requestGateway(world, { url: new URL(START), accept: "*/*", authorization, signal });
+  assert.deepEqual(told, [
+    [START, authorization],
+    ["https://gateway.example/ipfs/y", authorization],
+    ["https://other.example/z", null],
+  ]);
+});
+
 Deno.test("an operator's own gateway on loopback may redirect to loopback", async () => {
   const { world } = network({
     "http://127.0.0.1:8080/ipfs/x": moved("http://localhost:8081/ipfs/x"),

@@ -20,6 +20,8 @@ export interface DagSources {
   gateways: readonly string[];
   /** Largest DAG, bytes of all its blocks. */
   bytesMax: number;
+  /** By which those gateways know who reads. */
+  authorization?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -65,7 +67,8 @@ async function fetchFrom(gateway: string, root: CID, sources: DagSources): Promi
   const timeout = AbortSignal.timeout(IPFS_DEADLINE_MS);
   const signal = sources.signal ? AbortSignal.any([sources.signal, timeout]) : timeout;
   const base = new URL(gateway.endsWith("/") ? gateway : `${gateway}/`);
-  const reading: Reading = { base, network: networkNow(), signal, bytesMax: sources.bytesMax };
+  const { bytesMax, authorization } = sources;
+  const reading: Reading = { base, network: networkNow(), signal, bytesMax, authorization };
   try {
     const blocks = root.code === RAW ? new Map<string, Block>() : await readAll(reading, root);
     const have = (cid: CID) => blocks.get(blockKey(cid))?.bytes;
@@ -81,6 +84,7 @@ interface Reading {
   network: Network;
   signal: AbortSignal;
   bytesMax: number;
+  authorization: string | undefined;
 }
 
 function networkNow(): Network {
@@ -89,9 +93,9 @@ function networkNow(): Network {
 
 /** What a CAR brings of it; where a gateway has no CARs, or breaks one off, that is not all. */
 async function readAll(reading: Reading, root: CID): Promise<Map<string, Block>> {
-  const { network, base, signal, bytesMax } = reading;
+  const { network, base, signal, bytesMax, authorization } = reading;
   const url = new URL(`ipfs/${formatCid(root)}?format=car&dag-scope=all`, base);
-  const answer = await requestGateway(network, { url, accept: CAR_ACCEPT, signal });
+  const answer = await requestGateway(network, { url, accept: CAR_ACCEPT, authorization, signal });
   const blocks = new Map<string, Block>();
   if (!answer?.contentType.startsWith(CAR_TYPE)) {
     await answer?.body.cancel();
@@ -115,9 +119,10 @@ function onItsOwn(bytes: Uint8Array): Uint8Array {
   return bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 
-async function readBlock({ network, base, signal }: Reading, cid: CID): Promise<Uint8Array> {
+async function readBlock(reading: Reading, cid: CID): Promise<Uint8Array> {
+  const { network, base, authorization, signal } = reading;
   const url = new URL(`ipfs/${formatCid(cid)}?format=raw`, base);
-  const answer = await requestGateway(network, { url, accept: RAW_ACCEPT, signal });
+  const answer = await requestGateway(network, { url, accept: RAW_ACCEPT, authorization, signal });
   if (answer === null) {
     throw new KhachapuriError("ipfs_unavailable", `${base.host} is no trustless gateway`);
   }

@@ -104,7 +104,10 @@ class Push {
     const { signal } = this.options;
     if (isPublic) {
       const bytesMax = this.#bytes;
-      return void await fetchDag(this.dag.root, { gateways: [webDomain], bytesMax, signal });
+      // What no deployment uses yet is given to its owner alone.
+      const authorization = await this.#authorization();
+      const gateways = [webDomain];
+      return void await fetchDag(this.dag.root, { gateways, bytesMax, authorization, signal });
     }
     const there = await this.#offset().catch((error) => {
       throw this.#told(error);
@@ -151,26 +154,33 @@ class Push {
     this.options.onSent(this.#bytes);
   }
 
-  /** Signed anew each time, as a provider takes no signature twice. */
+  /** Signed anew each time, as a provider takes no push twice. */
+  async #authorization(): Promise<string> {
+    const { chainId, escrow, address: provider } = this.target;
+    return pushAuthorization(
+      await signPush(this.account, {
+        chainId,
+        escrow,
+        provider,
+        root: this.#root,
+        bytes: BigInt(this.#bytes),
+        // Clocks differ, in either direction.
+        expires: BigInt(Math.floor(this.world.now() / 1000)) + PUSH_SECONDS / 2n,
+        nonce: `0x${crypto.getRandomValues(new Uint8Array(32)).toHex()}`,
+      }),
+    );
+  }
+
   async #request(
     request: Pick<Upload, "method" | "headers" | "body" | "isExpecting">,
   ): Promise<UploadAnswer> {
-    const { chainId, escrow, address: provider, webDomain } = this.target;
-    const push = await signPush(this.account, {
-      chainId,
-      escrow,
-      provider,
-      root: this.#root,
-      bytes: BigInt(this.#bytes),
-      // Clocks differ, in either direction.
-      expires: BigInt(Math.floor(this.world.now() / 1000)) + PUSH_SECONDS / 2n,
-      nonce: `0x${crypto.getRandomValues(new Uint8Array(32)).toHex()}`,
-    });
+    const { webDomain } = this.target;
+    const authorization = await this.#authorization();
     try {
       return await upload({
         ...request,
         url: new URL(`${webDomain}/ipfs`),
-        headers: { ...request.headers, authorization: pushAuthorization(push) },
+        headers: { ...request.headers, authorization },
         answerBytesMax: PUBLISHED_ANSWER_BYTES_MAX,
         signal: this.options.signal,
       });

@@ -13,14 +13,14 @@ import { walkContent, type WalkOptions } from "../../ipfs/dag_walk.ts";
 import { RestingQueue } from "../../leisure.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
-import { contentHeaders, hasAlready } from "./gateway_headers.ts";
+import { contentHeaders, hasAlready, notStored } from "./gateway_headers.ts";
 import { carPieces, piecesOf } from "./gateway_pieces.ts";
 import type { GatewayPlaces } from "./gateway_places.ts";
 import { type ContentRequest, readContentRequest } from "./gateway_request.ts";
 import { ContentStream } from "./gateway_stream.ts";
 
 export interface ContentGatewayParts {
-  /** All that may be given to strangers. */
+  /** All that may be given to anybody. */
   blocks: BlockReader;
   places: Pick<GatewayPlaces, "take">;
   clock: Clock;
@@ -35,24 +35,24 @@ interface Found {
 }
 
 export class ContentGateway {
-  readonly #blocks: BlockReader;
+  readonly #turns = new RestingQueue();
 
-  constructor(private readonly parts: ContentGatewayParts) {
-    const turns = new RestingQueue();
-    this.#blocks = { get: (cid) => turns.slice(() => parts.blocks.get(cid)) };
-  }
+  constructor(private readonly parts: ContentGatewayParts) {}
 
   /**
    * Answers a GET or HEAD of a path below /ipfs/.
+   * @param own what is read for its owner alone; null: what is given to anybody
    * @throws KhachapuriError `invalid_cid`, `invalid_input`, `not_acceptable`, `not_found` (or
    * `not_cached`, to who asked for that), `rate_limited`, `overloaded`
    */
-  async answer(request: HttpRequest): Promise<Answer> {
+  async answer(request: HttpRequest, own: BlockReader | null = null): Promise<Answer> {
     const asked = readContentRequest(request);
     const free = this.parts.places.take(request.sender.address);
     let isStreaming = false;
     try {
-      const { headers, bodyBytes, pieces } = await this.#find(asked);
+      const found = await this.#find(asked, this.#inTurns(own ?? this.parts.blocks));
+      const { bodyBytes, pieces } = found;
+      const headers = own ? notStored(found.headers) : found.headers;
       if (hasAlready(asked, request.fields)) return { status: 304, headers, body: null };
       if (request.method === "HEAD") return { status: 200, headers, body: null, bodyBytes };
       isStreaming = true;
@@ -66,24 +66,32 @@ export class ContentGateway {
     }
   }
 
-  async #find(asked: ContentRequest): Promise<Found> {
+  #inTurns(blocks: BlockReader): BlockReader {
+    return { get: (cid) => this.#turns.slice(() => blocks.get(cid)) };
+  }
+
+  async #find(asked: ContentRequest, reader: BlockReader): Promise<Found> {
     const { root, names, form } = asked;
     if (form.format === "raw") {
-      const bytes = await keptBlock(this.#blocks, root);
+      const bytes = await keptBlock(reader, root);
       const headers = contentHeaders(asked, [root]);
       return { headers, bodyBytes: bytes.length, pieces: () => piecesOf(bytes) };
     }
-    const path = await followPath(this.#blocks, root, names);
-    if (form.range !== null) await this.#assertWithin(path, form);
-    const blocks = () => upToMissing(walkContent(this.#blocks, path, form));
+    const path = await followPath(reader, root, names);
+    if (form.range !== null) await assertWithin(reader, path, form);
+    const blocks = () => upToMissing(walkContent(reader, path, form));
     const headers = contentHeaders(asked, path.roots);
     return { headers, bodyBytes: null, pieces: () => carPieces(root, blocks()) };
   }
+}
 
-  /** That a range begins behind a file's end is said while there is a status to say it by. */
-  async #assertWithin({ end }: ContentPath, form: WalkOptions): Promise<void> {
-    followOf(form, end, await keptBlock(this.#blocks, end));
-  }
+/** That a range begins behind a file's end is said while there is a status to say it by. */
+async function assertWithin(
+  reader: BlockReader,
+  { end }: ContentPath,
+  form: WalkOptions,
+): Promise<void> {
+  followOf(form, end, await keptBlock(reader, end));
 }
 
 /**

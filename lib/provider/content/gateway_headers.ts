@@ -30,6 +30,11 @@ export function contentHeaders(asked: ContentRequest, roots: readonly CID[]): He
   ];
 }
 
+/** The same for one reader: whoever stores answers for many would give it to others. */
+export function notStored(headers: readonly HeaderField[]): HeaderField[] {
+  return headers.map(([name, value]) => [name, name === "cache-control" ? "no-store" : value]);
+}
+
 /** Whether the reader has the answer already (RFC 9110 section 13.1.2). */
 export function hasAlready(asked: ContentRequest, fields: FieldReader): boolean {
   const known = fields.get("if-none-match");

@@ -72,7 +72,21 @@ export class Kept implements BlockReader {
   }
 
   async get(cid: CID): Promise<Uint8Array | null> {
-    const place = this.index.placeOf(cid.multihash.digest);
+    return await this.#readAt(this.index.placeOf(cid.multihash.digest), cid);
+  }
+
+  /** What deployments use: the rest is for those who have it kept. */
+  readonly used: BlockReader = {
+    get: (cid) => this.#readAt(this.index.usedPlaceOf(cid.multihash.digest), cid),
+  };
+
+  /** The blocks of one root, for an owner that has it kept; null for others. */
+  ofOwner(owner: Address, root: CidText): BlockReader | null {
+    if (!this.index.isKeeper(owner, root)) return null;
+    return { get: (cid) => this.#readAt(this.index.placeIn(root, cid.multihash.digest), cid) };
+  }
+
+  async #readAt(place: KeptPlace | null, cid: CID): Promise<Uint8Array | null> {
     return place && await this.#read(place, cid, new Leisure());
   }
 

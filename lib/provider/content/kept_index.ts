@@ -73,6 +73,10 @@ const SCHEMA = `
     STRICT, WITHOUT ROWID;
 `;
 
+const PLACES = `
+  SELECT roots.id, roots.root, offset, length FROM blocks JOIN roots ON roots.id = blocks.root
+`;
+
 const KEEPERS = `
   SELECT roots.id, roots.root, owner, protectedAt
   FROM keepers JOIN roots ON roots.id = keepers.root
@@ -82,6 +86,8 @@ export class KeptIndex {
   readonly #database: DatabaseSync;
   readonly #find: StatementSync;
   readonly #place: StatementSync;
+  readonly #usedPlace: StatementSync;
+  readonly #placeIn: StatementSync;
   readonly #bytesOf: StatementSync;
   #nextId: number;
 
@@ -90,10 +96,12 @@ export class KeptIndex {
     this.#database = namedDatabase(path, () => opened(path));
     const prepare = (sql: string) => this.#database.prepare(sql);
     this.#find = prepare("SELECT id, root, bytes, diskBytes FROM roots WHERE root = ?");
-    this.#place = prepare(`
-      SELECT roots.id, roots.root, offset, length FROM blocks JOIN roots ON roots.id = blocks.root
-      WHERE digest = ? ORDER BY blocks.root LIMIT 1
+    this.#place = prepare(`${PLACES} WHERE digest = ? ORDER BY blocks.root LIMIT 1`);
+    this.#usedPlace = prepare(`
+      ${PLACES} WHERE digest = ? AND EXISTS (SELECT 1 FROM uses WHERE uses.root = roots.id)
+      ORDER BY blocks.root LIMIT 1
     `);
+    this.#placeIn = prepare(`${PLACES} WHERE digest = ? AND roots.root = ?`);
     this.#bytesOf = prepare(`
       SELECT coalesce(sum(diskBytes), 0) AS bytes, count(*) AS roots
       FROM keepers JOIN roots ON roots.id = keepers.root WHERE owner = ?
@@ -113,6 +121,16 @@ export class KeptIndex {
   /** Where a block is that has this hash. */
   placeOf(digest: Uint8Array): KeptPlace | null {
     return this.#place.get(digest) as unknown as KeptPlace | undefined ?? null;
+  }
+
+  /** The same, in what a deployment uses. */
+  usedPlaceOf(digest: Uint8Array): KeptPlace | null {
+    return this.#usedPlace.get(digest) as unknown as KeptPlace | undefined ?? null;
+  }
+
+  /** The same, in one root. */
+  placeIn(root: CidText, digest: Uint8Array): KeptPlace | null {
+    return this.#placeIn.get(digest, root) as unknown as KeptPlace | undefined ?? null;
   }
 
   roots(): KeptRoot[] {

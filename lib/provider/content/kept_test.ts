@@ -28,6 +28,25 @@ Deno.test("every block is read by its cid, and none that is not kept", async () 
   assert.deepEqual(await world.kept.get(zero), blocks[0]!.bytes);
 });
 
+Deno.test("what no deployment uses is read by its owner alone, and of that root alone", async () => {
+  await using world = await openPushWorld();
+  const other = carOfBytes(100 * 1024, 2);
+  await world.push(CAR);
+  await world.push(other, pushOf(other, { owner: OTHER }));
+  const { kept } = world;
+  const [root, others] = [parseCid(CAR.root), parseCid(other.root)];
+  assert.equal(await kept.used.get(root), null);
+  assert.equal(kept.ofOwner(OTHER, CAR.root), null);
+  const own = kept.ofOwner(OWNER, CAR.root)!;
+  assert.ok(await own.get(root));
+  assert.equal(await own.get(others), null);
+  kept.noteUse([CAR.root, other.root], { owner: OWNER, id: "0x01" });
+  assert.ok(await kept.used.get(root));
+  assert.equal(await kept.used.get(others), null, "another owner's deployment uses it, or none");
+  for (const keeper of kept.index.keepers()) if (keeper.owner === OWNER) await kept.release(keeper);
+  assert.equal(await kept.used.get(root), null);
+});
+
 Deno.test("a file larger than is wanted is refused with its size", async () => {
   await using world = await openPushWorld();
   await world.push(CAR);

@@ -59,6 +59,7 @@ export async function openContent(
   return {
     kept,
     ingest: push ? ingest : null,
+    ofOwner: (owner: Address, root: CidText) => kept.ofOwner(owner, root),
     dryRuns: dryRunLimits(now),
     pushes: pushLimits(now),
     allowed,

@@ -2,9 +2,18 @@
 import { KhachapuriError } from "../../errors.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
 import type { RouteParts } from "./parts.ts";
+import { carriesPush, signedPush } from "./push_routes.ts";
 
-/** A block, or a CAR of what a path leads to; a provider that gives none out has none. */
-export async function content({ content }: RouteParts, request: HttpRequest): Promise<Answer> {
-  if (content.gateway !== null) return await content.gateway.answer(request);
+/**
+ * A block, or a CAR of what a path leads to; a provider that gives none out has none. An owner that
+ * signs for a root it has kept reads that one before any deployment uses it.
+ */
+export async function content(parts: RouteParts, request: HttpRequest): Promise<Answer> {
+  const { gateway, ofOwner } = parts.content;
+  if (gateway !== null) {
+    if (!carriesPush(request.fields)) return await gateway.answer(request);
+    const { owner, root } = await signedPush(parts, request);
+    return await gateway.answer(request, ofOwner(owner, root));
+  }
   throw new KhachapuriError("not_found", "this provider gives out no content");
 }

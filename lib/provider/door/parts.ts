@@ -1,5 +1,7 @@
 /** What the provider's own paths are served with, beside what calls need. */
 import type { Address } from "viem";
+import type { CidText } from "../../cid.ts";
+import type { BlockReader } from "../../ipfs/block_reader.ts";
 import type { CallMoney, CallParts, CallPrograms, CallRecords } from "../call/parts.ts";
 import type { Slots } from "../call/slots.ts";
 import type { ContentGateway } from "../content/gateway.ts";
@@ -71,6 +73,8 @@ export interface ContentParts {
   ingest: Pick<Ingest, "take" | "offset"> | null;
   /** Gives out what is kept; null: nothing is given out. */
   gateway: Pick<ContentGateway, "answer"> | null;
+  /** What an owner has kept of a root; null: it has not. */
+  ofOwner(owner: Address, root: CidText): BlockReader | null;
   dryRuns: Pick<AskLimits, "admitNetwork" | "admitOwner">;
   pushes: Pick<AskLimits, "admitNetwork" | "admitOwner">;
   /**

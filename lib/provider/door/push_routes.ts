@@ -1,6 +1,6 @@
 /** `POST /ipfs`: an owner has content kept here. `HEAD /ipfs`: how much of it is here already. */
 import { KhachapuriError } from "../../errors.ts";
-import { isPushValid, parsePushAuthorization, type Push } from "../../spec/push.ts";
+import { isPushValid, parsePushAuthorization, type Push, PUSH_SCHEME } from "../../spec/push.ts";
 import { timeText } from "../../time_text.ts";
 import { announced } from "../call/call.ts";
 import type { Fields } from "../http/fields.ts";
@@ -53,7 +53,17 @@ function ingestOf({ content: { ingest } }: RouteParts) {
   });
 }
 
-async function signedPush(
+/** Whether somebody reads as an owner: other schemes are another's, and mean nothing here. */
+export function carriesPush(fields: Fields): boolean {
+  const scheme = (fields.get("authorization") ?? "").split(" ")[0]!;
+  return scheme.toLowerCase() === PUSH_SCHEME.toLowerCase();
+}
+
+/**
+ * What an owner has signed, whose network was admitted before.
+ * @throws KhachapuriError `rate_limited`, `invalid_input`, `invalid_signature`
+ */
+export async function signedPush(
   { seller: { provider, chainId, escrow }, records, content }: RouteParts,
   { fields, sender }: HttpRequest,
 ): Promise<Push> {

@@ -92,7 +92,7 @@ export async function openWorkplaces(
     deployments.forgetAbsence(root);
     programs.forgetAbsence(root);
   });
-  const gateway = provider.ipfs.public ? openGateway([content.kept, cachedBlocks]) : null;
+  const gateway = provider.ipfs.public ? openGateway([content.kept.used, cachedBlocks]) : null;
   const webDomain = new URL(provider.webDomain);
   const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);
   const programParts = { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, webDomain };
