@@ -114,7 +114,7 @@ async function readAll(reading: Reading, root: CID): Promise<Map<string, Block>>
   return blocks;
 }
 
-/** A small block is a view of what came, and would keep all of that; a large one has been joined. */
+/** A small block is a view of what came, and would keep all that; a large one has been joined. */
 function onItsOwn(bytes: Uint8Array): Uint8Array {
   return bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
 }

@@ -93,8 +93,8 @@ export class Ingest {
   }
 
   /**
-   * How many of the CAR's bytes need not be sent: all of them when the owner has the root kept. What
-   * others have is told to nobody; a push of it is answered without a byte.
+   * How many of the CAR's bytes need not be sent: all of them when the owner has the root kept.
+   * What others have is told to nobody; a push of it is answered without a byte.
    * @throws KhachapuriError as the allowance does; `payment_required` when it is none
    */
   async offset(push: Push, from: string): Promise<number> {
