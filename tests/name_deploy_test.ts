@@ -77,7 +77,7 @@ Deno.test("a label leads to what was deployed under it last, and back", async ()
 Deno.test("a deployment has several names, and none is forgotten that leads to it", async () => {
   await using market = await startMarket({ settings: { names: { perUsdc: 0 } } });
   await using owner = await openOwnersHome(market);
-  const { cid } = (await deployAs(owner, "one", "blog")).json;
+  const { cid, name: { urls } } = (await deployAs(owner, "one", "blog")).json;
   const full = await owner.run(["name", "set", "foo", cid]);
   assert.deepEqual([full.code, /name list --provider/.test(full.err)], [5, true], full.err);
   await market.restart({ names: { perUsdc: 100 } });
@@ -87,6 +87,7 @@ Deno.test("a deployment has several names, and none is forgotten that leads to i
   }
   const known = async () => {
     const [row] = (await owner.run(["deployments", "blog", "--json"])).json.deployments;
+    assert.deepEqual([row.namedUrl, row.namedUrls[0]], [urls[0], urls[0]]);
     return [row.label, row.names];
   };
   assert.deepEqual(await known(), ["blog", ["blog", "foo", "bar"]]);
@@ -116,12 +117,12 @@ Deno.test("a deployment has several names, and none is forgotten that leads to i
     [7, true],
     again.err,
   );
-  const [, name, two] = /khachapuri name set (\S+) (\S+)$/m.exec(again.err)!;
+  const [, moved, two] = /khachapuri name set (\S+) (\S+)$/m.exec(again.err)!;
   assert.deepEqual([await answerAt(market, "bar/"), await answerAt(market, "blog/")], [
     "one\n",
     "two\n",
   ]);
-  assert.equal((await owner.run(["name", "set", name!, two!])).code, 0);
+  assert.equal((await owner.run(["name", "set", moved!, two!])).code, 0);
   const all = [["bar", two, true], ["blog", two, true]];
   assert.deepEqual(await listed(owner), all);
 
@@ -159,6 +160,12 @@ Deno.test("a name that can't be had is refused before anything is signed or publ
     assert.equal(refused.code, code, refused.err);
     assert.match(refused.err, message);
     assert.doesNotMatch(refused.err, /^deployment /m);
+  }
+  // What is wrong by itself is told before anything is done for it.
+  for (const name of ["www", "a b.eth", "no_label"]) {
+    const early = await owner.run(["deploy", dir, "--provider", NAME, "--name", name]);
+    assert.equal(early.code, 3, early.err);
+    assert.doesNotMatch(early.err, /^(program|terms) /m);
   }
   assert.equal(await Deno.readTextFile(join(owner.dir, "deployments.json")), before);
   assert.equal(await answerAt(market, "blog/"), "one\n");
@@ -242,6 +249,7 @@ Deno.test("of a domain the record to set is printed, and told apart from what is
   assert.equal(told.code, 0, told.err);
   const line = `_dnslink.www.example.com. 60 IN TXT "dnslink=/ipfs/${cid}"`;
   assert.ok(told.out.includes(`  ${line}\n`), told.out);
+  assert.match(told.out, /^DNS: only you can change it\n {2}set this record/m);
   assert.ok(told.out.includes(`\n${market.provider.url}/www.example.com/\n`), told.out);
   record = "dnslink=/ipfs/QmRAQB6YaCyidP37UdDnjFY5vQuiBrcqdyoW1CuDgwxkD4";
   const other = await owner.run([...set, "--json"]);

@@ -122,11 +122,11 @@ Deno.test("a folder is deployed again by its flags, and five deployments are tol
     await noteLabel(owner.dir, second, "blog");
     const { lastRun, namedUrl, label } = (await rows()).at(-1);
     assert.deepEqual([lastRun.status, lastRun.exit], [502, 3]);
-    assert.deepEqual([label, namedUrl], ["blog", `${market.provider.url}/blog`]);
+    assert.deepEqual([label, namedUrl], ["blog", `${market.provider.url}/blog/`]);
     const [head, row, ...below] = (await owner.run(["deployments"])).out.split("\n");
     assert.match(head!, /^NAME +FOLDER +CID +PROVIDER +AGE +STATE +SPENT +LEFT +LAST RUN +URL$/);
     const cells = ["blog", "pages", second.slice(0, 14), NAME, "\\d+ s", "running", "2", "\\d+"];
-    assert.match(row!, new RegExp(`^${cells.join(" +")} +502, \\d s ago +http://\\S+/blog$`));
+    assert.match(row!, new RegExp(`^${cells.join(" +")} +502, \\d s ago +http://\\S+/blog/$`));
     assert.match(
       below.join("\n"),
       new RegExp(`^blog ${second.slice(0, 14)}: .*exited with 3`, "m"),

@@ -62,6 +62,7 @@ export const deploy = defineCommand({
     const dir = positionals[0]!;
     const options = await withToldFileFlags(context, dir, typed);
     assertProvided(options.provider);
+    if (options.name !== undefined) (await import("./name_places.ts")).assertName(options.name);
     const choices = await specChoices(options);
     const beside = await placesBeside(context, options);
     const program = await packedProgram(context, dir, options, choices);

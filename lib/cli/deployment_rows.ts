@@ -8,6 +8,7 @@ import { KhachapuriError } from "../errors.ts";
 import { LOW_CREDITS } from "../limits.ts";
 import { creditsMax } from "../spec/credits.ts";
 import type { CommandContext } from "./command.ts";
+import { nameUrl } from "./name_url.ts";
 import { presentRecord } from "./present_provider.ts";
 import { isServer } from "./server_lines.ts";
 import { isKept, tariffJson } from "./tariff_lines.ts";
@@ -139,9 +140,9 @@ export function urlOf({ deployment, provider }: Row): string {
   return `${provider.webDomain}/${deployment.cid}`;
 }
 
-/** Where its names lead to it, the main one's first. */
+/** Where its names lead to it, the main one's first, as `deploy` prints it. */
 export function namedUrlsOf({ deployment, provider }: Row): string[] {
-  return labelsOf(deployment).map((label) => `${provider.webDomain}/${label}`);
+  return labelsOf(deployment).map((label) => nameUrl(provider.webDomain, label));
 }
 
 /** Credits that one run may take. */

@@ -59,7 +59,7 @@ Deno.test("a table tells deployments apart, the newest first, with no column tha
   const rows = [rowOf({}, { isReplaced: true }), rowOf({ cid: OTHER, labels: ["blog"] }, { told })];
   assert.deepEqual(tableLines(rows, NOW), [
     "NAME  FOLDER  CID               PROVIDER    AGE  STATE              SPENT  LEFT  LAST RUN        URL",
-    "blog  hello   bafkreigh2akiscp  paolo.test  3 h  running            12     988   none yet        https://paolo.test/blog",
+    "blog  hello   bafkreigh2akiscp  paolo.test  3 h  running            12     988   none yet        https://paolo.test/blog/",
     `      hello   bafkreigh2akisca  paolo.test  3 h  running, replaced  12     988   502, 3 min ago  https://paolo.test/${CID}`,
     "",
     "hello bafkreigh2akisca: the program exited with 3",
@@ -161,7 +161,7 @@ Deno.test("all about one deployment names its environment, and how its latest ru
     detailsText(rowOf({ signed, labels: ["blog"] })),
     `blog  hello  ./main  since 2026-11-28T15:00:00Z
   ${CID}
-  https://paolo.test/blog
+  https://paolo.test/blog/
   https://paolo.test/${CID}
   paolo.test, 0.001 USDC a credit at most
   interface cgi

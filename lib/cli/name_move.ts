@@ -67,7 +67,7 @@ const ACTION_WORDS: Readonly<Record<NameMoved["action"], string>> = {
   set: "moved",
   removed: "points nowhere now",
   unchanged: "says so already",
-  "by hand": "is yours to change",
+  "by hand": "only you can change it",
 };
 
 export function movedLines(moved: readonly Moved[]): string[] {

@@ -13,6 +13,7 @@ import { nameInDns } from "./name_in_dns.ts";
 import { nameOnChain } from "./name_on_chain.ts";
 import type { NamePlace } from "./name_place.ts";
 import { nameSource, registryOf } from "./name_source.ts";
+import { nameUrl } from "./name_url.ts";
 import { addressOf } from "./parties.ts";
 
 /** A name in its one spelling, and where it is said what it points to. */
@@ -48,16 +49,23 @@ export interface NameFlags {
 const RESOLV_CONF = "/etc/resolv.conf";
 
 /**
+ * What is wrong with a name by its text alone, whoever may have it.
+ * @throws KhachapuriError `invalid_name`
+ */
+export function assertName(text: string): void {
+  if (!text.includes(".")) return assertLabel(text.toLowerCase());
+  // A Registry of our own has names of more forms than DNS, and of any ending.
+  if (nameIn(text) === null) parseName(text);
+}
+
+/**
  * What kind of a name a text is: a label of a provider's register has no dot; `.eth` is ENS's, and
  * so is what stands below a name that our own Registry has; all else is DNS's.
  * @throws KhachapuriError `invalid_name`; `chain_unavailable`
  */
 export async function nameOf(context: CommandContext, text: string): Promise<Name> {
-  if (!text.includes(".")) {
-    const label = text.toLowerCase();
-    assertLabel(label);
-    return { kind: "register", text: label };
-  }
+  assertName(text);
+  if (!text.includes(".")) return { kind: "register", text: text.toLowerCase() };
   const name = nameIn(text);
   if (name?.kind === "ens") return { kind: "ens", text: name.name };
   if (await isInOwnRegistry(context, text)) return { kind: "ens", text: parseName(text).text };
@@ -117,6 +125,6 @@ export function urlsOf(
   { kind, text }: Name,
   providers: readonly { webDomain: string }[],
 ): string[] {
-  const paths = providers.map(({ webDomain }) => `${webDomain}/${text}/`);
+  const paths = providers.map(({ webDomain }) => nameUrl(webDomain, text));
   return kind === "dnslink" ? [`https://${text}/`, ...paths] : paths;
 }

@@ -117,16 +117,13 @@ function theOneBefore({ text }: Name, told: readonly Told[]): CidText {
     });
   }
   if (first) return first;
-  throw new KhachapuriError(
-    "not_found",
-    `no deployment is known that ${text} had before the present one`,
-    {
-      hints: [
-        `to any that khachapuri history ${text} lists: khachapuri rollback ${text} --to CID`,
-        `or to any of yours: khachapuri name set ${text} CID`,
-      ],
-    },
-  );
+  const message = `no deployment is known that ${text} had before the present one`;
+  throw new KhachapuriError("not_found", message, {
+    hints: [
+      `to any of its history (khachapuri history ${text}): khachapuri rollback ${text} --to CID`,
+      `or to any of yours: khachapuri name set ${text} CID`,
+    ],
+  });
 }
 
 /** @throws KhachapuriError `not_found` */
