@@ -59,8 +59,8 @@ function valueShape(option: Option) {
 
 /**
  * The flags that a program's folder gives; none where there is no such file.
- * @throws KhachapuriError `invalid_config` that names the file and the field; `invalid_program` where
- *   `dir` is a file
+ * @throws KhachapuriError `invalid_config` that names the file and the field; `invalid_program`
+ *   where `dir` is a file
  */
 export async function readProgramFile(dir: string): Promise<NotedFlags> {
   await assertNoFile(dir);
@@ -77,7 +77,7 @@ export async function readProgramFile(dir: string): Promise<NotedFlags> {
   );
 }
 
-/** Who has one script, or a zip, gives that: what is there is said, and how it becomes a program. */
+/** Who has one script, or a zip, gives that: it is told so, and how that becomes a program. */
 async function assertNoFile(dir: string): Promise<void> {
   const isFile = await Deno.stat(dir).then((info) => info.isFile, () => false);
   if (!isFile) return;
