@@ -26,7 +26,14 @@ import {
 } from "./deploy_publish.ts";
 import { ownDeployment } from "./deploy_record.ts";
 import { report, signedLines } from "./deploy_report.ts";
-import { assertFit, type Fitted, type Standing, standingOf, target } from "./deploy_targets.ts";
+import {
+  assertFit,
+  type Fitted,
+  type Standing,
+  standingOf,
+  target,
+  tellWhose,
+} from "./deploy_targets.ts";
 import { noteLeftOut } from "./left_out_note.ts";
 import type { NamePlan } from "./name_point.ts";
 import { assertProvided, withToldFileFlags } from "./program_file.ts";
@@ -141,7 +148,10 @@ async function fittingTargets(
   const targets: DeployTarget[] = [];
   for (const name of options.provider) targets.push(await target(context, name, cap));
   const fitted: Fitted[] = [];
-  for (const each of targets) fitted.push(await assertFit(context, each, program, choices));
+  for (const each of targets) {
+    const fitting = assertFit(context, each, program, choices);
+    fitted.push(await fitting.catch(tellWhose(each.record.name, options.provider)));
+  }
   return fitted;
 }
 

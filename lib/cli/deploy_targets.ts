@@ -22,6 +22,7 @@ import {
   type RunLimits,
 } from "../client/provider_limits.ts";
 import { assertHasRuntime } from "../client/provider_runtimes.ts";
+import { KhachapuriError } from "../errors.ts";
 import { signingEpoch } from "../permit.ts";
 import { creditsMax } from "../spec/credits.ts";
 import type { CommandContext } from "./command.ts";
@@ -64,6 +65,21 @@ export async function assertFit(
     out.note(`warning: ${name} ${fault}`);
   }
   return { ...target, limits: leastOf(asked, limits), content };
+}
+
+/** An address tells nobody which of several it is, nor that the others can do without it. */
+export function tellWhose(name: string, all: readonly string[]): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof KhachapuriError) || error.code !== "provider_unavailable") throw error;
+    const others = all.filter((each) => each !== name).map((each) => `--provider ${each}`);
+    const without = `or deploy without it: leave --provider ${name} out, and keep ${
+      others.join(" ")
+    }`;
+    throw error.toldWith({
+      message: `${name}: ${error.shortMessage}`,
+      hints: [...error.hints, ...(others.length === 0 ? [] : [without])],
+    });
+  };
 }
 
 /** @throws KhachapuriError as `resolveProvider`, `trustedEscrow` and `deployTarget` */

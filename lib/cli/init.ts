@@ -12,6 +12,7 @@ import { changedFields, openConfigFile } from "./config_file.ts";
 import { configWith } from "./init_config.ts";
 import { assertOwnHome, changedLines, keysIn, writeUnit } from "./init_files.ts";
 import { type InitFlags, initProvider } from "./init_provider.ts";
+import { tellAccountReplaced } from "./keys_replaced.ts";
 
 export const init = defineCommand({
   usage: "[--provider NAME --domain URL --price USDC --address ADDRESS|new]",
@@ -96,6 +97,7 @@ async function initUser(context: CommandContext): Promise<void> {
   const keys: KeyFile = held ?? { version: 1, account: generatePrivateKey() };
   const { address } = userAccount(keys, keysPath);
   if (!held) await writeKeyFile(keysPath, keys);
+  if (!held) await tellAccountReplaced(context);
   const changed = changedFields(before, after);
   await file.change((config) => held && changed.length === 0 ? config : after);
   out.result({ address, keys: keysPath, config: file.path, changed, isNew: !held }, [

@@ -30,6 +30,7 @@ import {
   writeUnit,
 } from "./init_files.ts";
 import { rotateKeys } from "./key_rotation.ts";
+import { tellIdentityReplaced } from "./keys_replaced.ts";
 import { tellOfPrice } from "./price_notice.ts";
 
 const KEY_NAME = "provider-key.json";
@@ -77,6 +78,7 @@ export async function initProvider(
   }
   const { keys, path } = await keysMade(keysPath, held, flags);
   if (path) files.push(path);
+  if (!held) await tellIdentityReplaced(context, before);
   const changed = changedFields(before, after);
   await openConfigFile(home).change((config) => changed.length === 0 ? config : after);
   files.push(...await addTerms(home, provider));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { privateKeyToAccount } from "viem/accounts";
+import { addDeployment } from "../client/deployments_file.ts";
 import { keepOf, parseConfig, readConfig } from "../config.ts";
 import { KEEP_FOREVER } from "../keep.ts";
 import { readKeyFile, recipientOf } from "../spec/keys.ts";
@@ -34,6 +35,51 @@ Deno.test("init makes a key file for its user alone and keeps the flags as confi
     assert.deepEqual((await readConfig(home)).rpc, ["http://127.0.0.1:8545"]);
     assert.equal((await Deno.stat(home)).mode! & 0o777, 0o700);
     assert.ok(!JSON.stringify(json).includes(keys.account!.slice(2)), "prints no key");
+  });
+});
+
+Deno.test("init warns where it makes keys in the place of ones that others wait for", async () => {
+  await withHome(async (home) => {
+    assert.doesNotMatch((await init("--home", home)).stderr, /WARNING/);
+    const providers = [{
+      name: "paolo.test",
+      address: COLD,
+      chainId: 1,
+      escrow: COLD,
+      webDomain: "https://paolo.test",
+      price: 1n,
+      epoch: 0,
+    }] as const;
+    await addDeployment(home, {
+      cid: "bafy",
+      id: `0x${"12".repeat(32)}`,
+      owner: COLD,
+      program: { cid: "bafy", private: false },
+      createdAt: "2026-01-01T00:00:00.000Z",
+      providers: [...providers],
+    });
+    assert.doesNotMatch((await init("--home", home)).stderr, /WARNING/, "the key is there");
+    await Deno.remove(join(home, "keys.json"));
+    const { code, stderr } = await init("--home", home);
+    assert.equal(code, 0);
+    assert.match(stderr, /WARNING: .*keys\.json was gone, .* the 1 deployment of 0x7099.*backup/s);
+  });
+  await withHome(async (home) => {
+    const made = await init("--home", home, ...PROVIDER, "1", "--address", COLD);
+    assert.doesNotMatch(made.stderr, /was gone/);
+    await Deno.remove(join(home, "keys.json"));
+    for (const args of [["keys"], ["keys", "rotate"], ["keys", "rotate", "--kind", "pq"]]) {
+      const [command = "", ...rest] = args;
+      const world = fakeWorld([command, "--home", home, ...rest]);
+      assert.equal(await runCli(world), 4);
+      assert.match(
+        world.stderrText(),
+        /no key file[^]*put it back from a backup: what is deployed/,
+      );
+    }
+    const again = await init("--home", home);
+    assert.equal(again.code, 0);
+    assert.match(again.stderr, /WARNING: .* was gone, .*answered 421, .*backup/s);
   });
 });
 

@@ -4,7 +4,12 @@ import { type Config, type ProviderConfig, resolveFromHome } from "../config.ts"
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { readSealedTo } from "../provider/deployment/sealed_to.ts";
 import { recordsPath } from "../provider/deployment/records.ts";
-import { lostIdentities, type LostIdentity, tellLost } from "../provider/door/lost_keys.ts";
+import {
+  lostIdentities,
+  type LostIdentity,
+  readProvidersKeys,
+  tellLost,
+} from "../provider/door/lost_keys.ts";
 import { recipientKind } from "../spec/envelope.ts";
 import {
   accountOf,
@@ -81,8 +86,10 @@ export const keys = defineCommand({
 async function list(context: CommandContext): Promise<void> {
   const config = await context.config();
   const path = await providerKeysPath(context);
-  const file = await readKeyFile(path);
   const { provider } = config;
+  const file = provider
+    ? await readProvidersKeys(path, recordsAt(config, provider))
+    : await readKeyFile(path);
   const published = provider ? await publishedBy(context, provider) : [];
   const sealed = provider ? readSealedTo(recordsAt(config, provider)) : new Map();
   const identities = await Promise.all((file.identities ?? []).map(async (identity, index) => {
@@ -152,11 +159,13 @@ async function rotate(
   operator: boolean,
 ): Promise<void> {
   const { home, out } = context;
-  const { provider } = await context.config();
+  const config = await context.config();
+  const { provider } = config;
   if (!provider) throw notAProvider();
   await assertOwnHome(home);
   const path = await providerKeysPath(context);
-  const identity = kind ?? await kindOf(await readKeyFile(path));
+  const held = await readProvidersKeys(path, recordsAt(config, provider));
+  const identity = kind ?? await kindOf(held);
   const { keys: made, earlier } = await rotateKeys(path, { identity, operator });
   const recipient = await recipientOf(made.identities![0]!);
   const account = accountOf(made, path).address;

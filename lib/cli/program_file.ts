@@ -9,6 +9,7 @@ import type { NotedFlags } from "../client/deployments_file.ts";
 import { KhachapuriError } from "../errors.ts";
 import { readJsonFile } from "../home_file.ts";
 import { parseShape } from "../shape.ts";
+import { quotedWord } from "../shell_word.ts";
 import { FLAGS_FILE } from "../spec/program_listing.ts";
 import type { CommandContext, Option } from "./command.ts";
 import { OPTIONS } from "./deploy_flags.ts";
@@ -58,9 +59,11 @@ function valueShape(option: Option) {
 
 /**
  * The flags that a program's folder gives; none where there is no such file.
- * @throws KhachapuriError `invalid_config` that names the file and the field
+ * @throws KhachapuriError `invalid_config` that names the file and the field; `invalid_program`
+ *   where `dir` is a file
  */
 export async function readProgramFile(dir: string): Promise<NotedFlags> {
+  await assertNoFile(dir);
   const path = join(dir, FLAGS_FILE);
   const json = await readJsonFile(path);
   if (json === undefined) return {};
@@ -72,6 +75,22 @@ export async function readProgramFile(dir: string): Promise<NotedFlags> {
       return value === false || value === undefined ? [] : [[flag, flagValue(option, value, dir)]];
     }),
   );
+}
+
+/** Who has one script, or a zip, gives that: it is told so, and how that becomes a program. */
+async function assertNoFile(dir: string): Promise<void> {
+  const isFile = await Deno.stat(dir).then((info) => info.isFile, () => false);
+  if (!isFile) return;
+  const path = quotedWord(dir);
+  const bare = dir.replace(/([^/])\.[^./]*$/, "$1");
+  const folder = quotedWord(bare === dir ? `${dir}-program` : bare);
+  const making = /\.zip$/i.test(dir)
+    ? `unzip ${path} -d ${folder}`
+    : `mkdir ${folder} && cp ${path} ${folder}/main && chmod +x ${folder}/main`;
+  const message = `${dir} is a file, and a program is a folder with an executable main in it`;
+  throw new KhachapuriError("invalid_program", message, {
+    hints: [`${making}, and give ${folder} in its place`],
+  });
 }
 
 function assertKnown(json: unknown, path: string): void {

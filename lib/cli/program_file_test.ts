@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { inFolder } from "../../worlds/home.ts";
+import type { KhachapuriError } from "../errors.ts";
 import { packProgram } from "../spec/pack.ts";
 import { readProgramFile, withFileFlags } from "./program_file.ts";
 
@@ -10,6 +11,28 @@ async function withProgram(json: unknown, test: (dir: string) => Promise<void>):
     await test(dir);
   });
 }
+
+Deno.test("a file in a program's place is said to be one, with how it becomes a program", () =>
+  inFolder(async (parent) => {
+    const cases: [string, RegExp][] = [
+      [
+        "single.sh",
+        /^mkdir \S+single && cp \S+single\.sh \S+single\/main && chmod \+x .*, and give/,
+      ],
+      ["tool", /^mkdir \S+tool-program && cp \S+tool \S+tool-program\/main/],
+      ["site.zip", /^unzip \S+site\.zip -d \S+site, and give/],
+    ];
+    for (const [name, hint] of cases) {
+      const path = join(parent, name);
+      await Deno.writeTextFile(path, "#!/bin/sh\n");
+      await assert.rejects(readProgramFile(path), (error: KhachapuriError) => {
+        assert.equal(error.code, "invalid_program");
+        assert.match(error.shortMessage, /is a file, and a program is a folder with an executable/);
+        assert.match(error.hints.join(), hint);
+        return true;
+      });
+    }
+  }));
 
 Deno.test("the flags of deploy are read from their names in camelCase, numbers as they are typed", () => {
   const file = {

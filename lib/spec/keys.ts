@@ -88,7 +88,7 @@ async function openKeyFile(path: string): Promise<Deno.FsFile> {
       if (isLink) throw noSuchTarget(path, cause);
       throw new KhachapuriError("not_found", `no key file at ${path}`, {
         cause,
-        hints: ["khachapuri init makes one"],
+        hints: ["put it back from a backup, if there was one", "else khachapuri init makes one"],
       });
     }
     if (cause instanceof Deno.errors.PermissionDenied) {

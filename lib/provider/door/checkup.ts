@@ -178,13 +178,18 @@ async function checkName(
   } else if (recipients[0] !== undefined && !record.recipients.includes(recipients[0])) {
     differences.push("it publishes an earlier recipient, not the first one in the key file");
   }
-  if (terms && record.terms !== null && !terms.has(record.terms)) {
-    differences.push(`its terms ${record.terms} are not among the configured ones`);
+  const areTermsOther = terms !== null && record.terms !== null && !terms.has(record.terms);
+  if (areTermsOther) {
+    differences.push(
+      `its terms ${record.terms} are not among the configured ones: ` +
+        "a text that was changed since is another one",
+    );
   }
   if (differences.length === 0) return { detail: `${record.name} says what config.json says` };
   throw new KhachapuriError("invalid_config", `${record.name}: ${differences.join("; ")}`, {
     hints: [
       ...await tellUnheld(unheld, keysPath),
+      ...(areTermsOther ? ["put the published text back, or publish the one that is there:"] : []),
       "khachapuri register --print tells the line to paste where the provider key is",
     ],
   });

@@ -125,7 +125,10 @@ Deno.test("what the name says otherwise than config.json is told, all of it", as
     [{ webDomain: "https://other.test" }, /its url is https:\/\/other\.test, here https/],
     [{ price: 2_000n }, /its price is 0\.002, here 0\.001/],
     [{ recipients: [other] }, /a recipient whose identity is not in the key file/],
-    [{ terms: `0x${"11".repeat(32)}` }, /its terms 0x1{64} are not among the configured/],
+    [
+      { terms: `0x${"11".repeat(32)}` },
+      /its terms 0x1{64} are not among the configured ones: a text that was changed/,
+    ],
     [{ escrow: { chainId, address: ACCOUNTS.payer.address } }, /its escrow is eip155:\d+:0x/],
   ];
   const nameOf = async (address: `0x${string}`, texts: Partial<ProviderTexts>) => {

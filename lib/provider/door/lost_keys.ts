@@ -3,7 +3,7 @@
  * not in the key file any more, and where that may still lie.
  */
 import type { CidText } from "../../cid.ts";
-import type { KhachapuriError } from "../../errors.ts";
+import { KhachapuriError } from "../../errors.ts";
 import {
   earlierKeyFiles,
   type KeyFile,
@@ -100,6 +100,24 @@ export async function tellUnheld(
     return `what is deployed now is encrypted to ${recipient} and answered 421: put its identity ` +
       `back from ${file ?? "a backup of the key file"}, or publish the one that is there:`;
   }));
+}
+
+/** How many deployments can't be opened where the key file is gone. */
+export async function waitingFor(keysPath: string, recordsPath: string): Promise<number> {
+  const lost = await lostIdentities(null, keysPath, recordsPath);
+  return lost.reduce((sum, { deployments }) => sum + deployments.length, 0);
+}
+
+/**
+ * A provider's key file.
+ * @throws KhachapuriError as `readKeyFile`; where it is gone, with what that means and what to do
+ */
+export async function readProvidersKeys(keysPath: string, recordsPath: string): Promise<KeyFile> {
+  return await readKeyFile(keysPath).catch(async (error) => {
+    if (!(error instanceof KhachapuriError) || error.code !== "not_found") throw error;
+    const kept = await earlierKeyFiles(keysPath);
+    throw keyFileLost(error, kept, await waitingFor(keysPath, recordsPath));
+  });
 }
 
 /**

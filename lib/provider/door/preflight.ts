@@ -28,7 +28,7 @@ import {
 import { KhachapuriError } from "../../errors.ts";
 import { readBytes } from "../../files.ts";
 import { TERMS_BYTES_MAX } from "../../limits.ts";
-import { accountOf, earlierKeyFiles, type KeyFile, readKeyFile } from "../../spec/keys.ts";
+import { accountOf, type KeyFile, readKeyFile } from "../../spec/keys.ts";
 import { assertOwnTerms, termsHash } from "../../spec/terms.ts";
 import { recordsPath } from "../deployment/records.ts";
 import { assertLedgerVersion } from "../ledger/version.ts";
@@ -36,7 +36,7 @@ import { timeText } from "../../time_text.ts";
 import { sandboxHost } from "../program/sandboxes.ts";
 import { sharingHints } from "./uid_sharing.ts";
 import { Findings, type Look } from "./findings.ts";
-import { keyFileLost, lostIdentities } from "./lost_keys.ts";
+import { readProvidersKeys } from "./lost_keys.ts";
 import { assertTimeToSettle } from "./settling_time.ts";
 
 export interface PreflightOptions {
@@ -137,10 +137,9 @@ export function groundOf({ findings, seen }: Preflight): Ground {
 
 async function checkKeys(path: string, config: Config) {
   const { provider } = config;
-  const file = await readKeyFile(path).catch(async (error) => {
-    const isLost = error instanceof KhachapuriError && error.code === "not_found";
-    throw isLost && provider ? await whatIsLost(error, path, config, provider) : error;
-  });
+  const file = provider
+    ? await readProvidersKeys(path, recordsPath(resolveFromHome(config, provider.stateDir)))
+    : await readKeyFile(path);
   const identities = file.identities?.length ?? 0;
   if (provider && identities === 0) {
     throw new KhachapuriError(
@@ -150,18 +149,6 @@ async function checkKeys(path: string, config: Config) {
     );
   }
   return { detail: `${path}: account ${file.account ? 1 : 0}, identities ${identities}`, file };
-}
-
-async function whatIsLost(
-  error: KhachapuriError,
-  path: string,
-  config: Config,
-  provider: ProviderConfig,
-): Promise<KhachapuriError> {
-  const records = recordsPath(resolveFromHome(config, provider.stateDir));
-  const lost = await lostIdentities(null, path, records);
-  const waiting = lost.reduce((sum, { deployments }) => sum + deployments.length, 0);
-  return keyFileLost(error, await earlierKeyFiles(path), waiting);
 }
 
 async function checkChain(config: Config, named: ContractOverrides = {}) {
