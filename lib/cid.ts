@@ -169,22 +169,16 @@ export function cidOf(codec: typeof RAW | typeof DAG_PB, bytes: Uint8Array): CID
   return CID.createV1(codec, createDigest(SHA2_256, hashed("sha256", bytes)));
 }
 
-/** Whether `bytes` are the content that `cid` names; never where its hash is none that we check. */
+/**
+ * Whether `bytes` are the content that `cid` names; never where its hash is none that we check.
+ * On this thread: on another WebCrypto hashes a copy, and making that in fresh memory takes this
+ * one longer than hashing does (`deno task bench ipfs`).
+ */
 export function isContentOf(cid: CID, bytes: Uint8Array): boolean {
   const { code, digest: expected } = cid.multihash;
   const name = HASH_NAMES[code];
   if (name === undefined && !isInline(cid)) return false;
   return isSame(expected, name === undefined ? bytes : hashed(name, bytes));
-}
-
-/** Bytes from which on a hash is worth the way to another thread. */
-const LARGE_BYTES = 512 * 1024;
-
-/** As `isContentOf`; many bytes are hashed on another thread (`deno task bench ipfs`). */
-export async function isContentOfSoon(cid: CID, bytes: Uint8Array): Promise<boolean> {
-  if (bytes.length < LARGE_BYTES || cid.multihash.code !== SHA2_256) return isContentOf(cid, bytes);
-  const view = bytes as Uint8Array<ArrayBuffer>;
-  return isSame(cid.multihash.digest, new Uint8Array(await crypto.subtle.digest("SHA-256", view)));
 }
 
 function isSame(one: Uint8Array, other: Uint8Array): boolean {

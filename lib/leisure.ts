@@ -79,11 +79,7 @@ export class Leisure {
     const before = this.#bytes;
     this.#bytes += bytes;
     const isTurn = turnsOf(before) < turnsOf(this.#bytes);
-    if (isQuiet()) {
-      // Nobody is seen to call who has no turn: what is worked on may all be here.
-      if (isTurn) await breathe();
-      return await work();
-    }
+    if (isQuiet()) return await work();
     if (this.#bytes > PROGRAM_SMALL_BYTES_MAX) return await openings.slice(work);
     return await (isTurn ? inTurn(work) : work());
   }
@@ -93,6 +89,8 @@ export class Leisure {
     for (let bytes = 0;;) {
       const { done, value } = await this.slice(bytes, () => steps.next());
       if (done) return value;
+      // Nobody is seen to call who has no turn, and what is worked on may all be here.
+      await breathe();
       bytes = value;
     }
   }

@@ -3,7 +3,7 @@
  * them. So it is known where a leaf is before anything of it is read: two are read at a time, each
  * straight to its place, and of what stands there only the hash counts.
  */
-import { blockKey, type CID, isContentOfSoon } from "../cid.ts";
+import { blockKey, type CID, isContentOf } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { Leisure } from "../leisure.ts";
 import { mismatch, sectionHeadBytes } from "./car.ts";
@@ -63,7 +63,7 @@ export class CachedFile implements BlockSource, AsyncDisposable {
   }
 
   async #verify(cid: CID, bytes: Uint8Array): Promise<void> {
-    const isContent = await this.#leisure.slice(bytes.length, () => isContentOfSoon(cid, bytes));
+    const isContent = await this.#leisure.slice(bytes.length, () => isContentOf(cid, bytes));
     if (!isContent) throw mismatch(cid);
   }
 }

@@ -3,7 +3,7 @@
  * incremental: a block is verified as soon as it is complete, while the next one comes.
  */
 import { type ByteSource, streamSource } from "../byte_source.ts";
-import { type Block, blockKey, type CID, formatCid, isContentOfSoon, isInline } from "../cid.ts";
+import { type Block, blockKey, type CID, formatCid, isContentOf, isInline } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { Leisure } from "../leisure.ts";
 import { BLOCK_BYTES_MAX, CAR_CID_BYTES_MAX, CAR_HEADER_BYTES_MAX } from "../limits.ts";
@@ -136,7 +136,7 @@ export class CarReader {
       throw malformed(`more than ${this.limits.blocksMax} blocks`);
     }
     const block = await readSection(this.#input, length, place);
-    const verified = this.#leisure.slice(length, () => isContentOfSoon(block.cid, block.bytes))
+    const verified = this.#leisure.slice(length, () => isContentOf(block.cid, block.bytes))
       .then((isContent) => {
         if (!isContent) throw mismatch(block.cid);
       });

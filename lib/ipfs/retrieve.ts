@@ -2,7 +2,7 @@
  * One file from one gateway: as a CAR in one request where the gateway does that, block by block
  * where it does not or where its CAR ends too early. What either way brings is verified first.
  */
-import { blockKey, type CID, formatCid, isContentOfSoon, RAW } from "../cid.ts";
+import { blockKey, type CID, formatCid, isContentOf, RAW } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { Leisure } from "../leisure.ts";
 import {
@@ -208,7 +208,7 @@ async function fetchBlock(
     throw unavailable(gateway, "does not answer with blocks");
   }
   const bytes = await readBlock(gateway, bodyOf(answer, retrieval), retrieval.signal);
-  const isContent = await leisure.slice(bytes.length, () => isContentOfSoon(cid, bytes));
+  const isContent = await leisure.slice(bytes.length, () => isContentOf(cid, bytes));
   if (!isContent) throw mismatch(cid);
   return bytes;
 }

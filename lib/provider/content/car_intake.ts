@@ -49,7 +49,7 @@ const CID_BYTES = 36;
 /** What a block or a link takes beside its bytes, as bytes that take as long. */
 const ITEM_WORK = 8 * 1024;
 /** Work between two steps, as bytes. */
-const STEP_WORK = 128 * 1024;
+const STEP_WORK = 256 * 1024;
 const NOTHING = new Uint8Array();
 
 export class CarIntake {
