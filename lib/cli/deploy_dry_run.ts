@@ -13,7 +13,10 @@ export type Rehearsal =
   | { kind: "refused"; error: KhachapuriError }
   | { kind: "not asked"; why: string };
 
-/** Asks all at once; a failure is told, and thrown by nobody here. */
+/**
+ * Asks those that take pushes first: they give out what they have opened, and the others may read
+ * it there. A failure is told, and thrown by nobody here.
+ */
 export async function rehearse(
   out: Output,
   account: LocalAccount,
@@ -21,7 +24,15 @@ export async function rehearse(
   standings: readonly Standing[],
 ): Promise<Rehearsal[]> {
   out.progress("rehearsing a call");
-  const rehearsals = await Promise.all(standings.map((each) => rehearseAt(account, cid, each)));
+  const taking = standings.filter(({ content }) => content?.push);
+  const first = new Map(
+    await Promise.all(
+      taking.map(async (each) => [each, await rehearseAt(account, cid, each)] as const),
+    ),
+  );
+  const rehearsals = await Promise.all(
+    standings.map((each) => first.get(each) ?? rehearseAt(account, cid, each)),
+  );
   for (const [index, { record: { name } }] of standings.entries()) {
     for (const line of linesOf(name, rehearsals[index]!)) out.note(line);
   }

@@ -7,6 +7,7 @@ import { timeText } from "../time_text.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import type { NamedProvider } from "./name_at_provider.ts";
+import { lapseText } from "./name_lapse.ts";
 import { listNames } from "./name_list.ts";
 import { moveAll, movedJson, movedLines, prepareAll } from "./name_move.ts";
 import type { NamePlace, NameState } from "./name_place.ts";
@@ -153,5 +154,6 @@ function sayingLine({ where, state, error }: Saying): string {
   const { cid, history, facts } = state;
   const since = history?.at(-1)?.at;
   const when = since === undefined ? "" : `, since ${timeText(BigInt(Math.floor(since / 1_000)))}`;
-  return `  ${where}: ${cid ?? "nothing"}${when}${facts.isStale ? ", as last heard" : ""}`;
+  const lapse = lapseText(typeof facts.lapsesAt === "number" ? facts.lapsesAt : null);
+  return `  ${where}: ${cid ?? "nothing"}${when}${facts.isStale ? ", as last heard" : ""}${lapse}`;
 }

@@ -4,6 +4,7 @@ import { fetchOwnedNames, type OwnedName } from "../client/owned_names.ts";
 import { asKhachapuriError, type KhachapuriError } from "../errors.ts";
 import { timeText } from "../time_text.ts";
 import type { CommandContext } from "./command.ts";
+import { lapseText } from "./name_lapse.ts";
 import { nameOf } from "./name_places.ts";
 import { namedProvider } from "./name_providers.ts";
 
@@ -16,6 +17,8 @@ interface Listed {
   providers: readonly string[];
   /** Unix ms; null where nobody told but this home. */
   since: number | null;
+  /** When it is anybody's unless more is allowed, Unix ms; null where it stays. */
+  lapsesAt: number | null;
   /** Whether this home knows that the name leads there. */
   isKnownHere: boolean;
 }
@@ -76,11 +79,11 @@ async function toldBy(
 
 function registered(
   own: readonly OwnDeployment[],
-  { name, cid, since }: OwnedName,
+  { name, cid, since, lapsesAt }: OwnedName,
   where: string,
 ): Listed {
   const isKnownHere = own.some((each) => each.cid === cid && labelsOf(each).includes(name));
-  return { name, kind: "register", cid, providers: [where], since, isKnownHere };
+  return { name, kind: "register", cid, providers: [where], since, lapsesAt, isKnownHere };
 }
 
 /** What only this home can tell: names of ENS and DNS, and of registers that are out of reach. */
@@ -95,18 +98,18 @@ async function knownHere(
     for (const label of labelsOf(each)) {
       const { kind, text: name } = await nameOf(context, label);
       const at = kind === "register" ? there.filter((name) => silent.has(name)) : there;
-      const { cid } = each;
       if (at.length === 0) continue;
-      listed.push({ name, kind, cid, providers: at, since: null, isKnownHere: true });
+      const untold = { since: null, lapsesAt: null, isKnownHere: true };
+      listed.push({ name, kind, cid: each.cid, providers: at, ...untold });
     }
   }
   return listed;
 }
 
-function listedLine({ name, kind, cid, providers, since }: Listed): string {
+function listedLine({ name, kind, cid, providers, since, lapsesAt }: Listed): string {
   const where = kind === "register" ? `at ${providers.join(", ")}` : KINDS[kind];
   const when = since === null ? "as this home knows" : `since ${timeText(seconds(since))}`;
-  return `${name} → ${cid}  ${where}, ${when}`;
+  return `${name} → ${cid}  ${where}, ${when}${lapseText(lapsesAt)}`;
 }
 
 const KINDS = { ens: "in ENS", dnslink: "in DNS" } as const;

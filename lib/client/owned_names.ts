@@ -13,6 +13,7 @@ const answerShape = v.object({
       name: v.string(),
       cid: v.pipe(v.string(), v.transform((text): CidText => formatCid(parseCid(text)))),
       since: v.number(),
+      lapsesAt: v.optional(v.nullable(v.number()), null),
     })),
     [],
   ),
@@ -23,6 +24,8 @@ export interface OwnedName {
   readonly cid: CidText;
   /** Unix ms. */
   readonly since: number;
+  /** When it is anybody's unless its owner allows more, Unix ms; null: it stays. */
+  readonly lapsesAt: number | null;
 }
 
 /**

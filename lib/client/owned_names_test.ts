@@ -21,7 +21,7 @@ function names(answer: object) {
 }
 
 Deno.test("an owner's names are told with what each leads to; a provider without has none", async () => {
-  const blog = { name: "blog", cid: CID, since: 5 };
+  const blog = { name: "blog", cid: CID, since: 5, lapsesAt: null };
   const said = { ...blog, owner: account.address, sequence: 2 };
   assert.deepEqual(await names({ deployments: [], names: [said] }), [blog]);
   assert.deepEqual(await names({ deployments: [] }), []);

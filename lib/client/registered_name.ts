@@ -18,6 +18,7 @@ const viewShape = v.object({
   owner: v.exactOptional(addressShape),
   sequence: v.exactOptional(v.pipe(v.number(), v.safeInteger())),
   history: v.exactOptional(v.array(v.object({ cid: cidShape, at: v.number() }))),
+  lapsesAt: v.exactOptional(v.nullable(v.number())),
   checkedAt: v.exactOptional(v.number()),
   isStale: v.exactOptional(v.boolean()),
 });
@@ -33,6 +34,8 @@ export interface NameAtProvider {
   sequence: number;
   /** What it pointed to, oldest first, at Unix ms; of the register alone. */
   history: readonly { cid: CidText; at: number }[];
+  /** When it is anybody's unless its owner allows more, Unix ms; of the register alone. */
+  lapsesAt: number | null;
   /** When it was looked up, Unix ms; null when the provider does not say. */
   checkedAt: number | null;
   /** What it says is older than may be believed, as who knows better is out of reach. */
@@ -75,7 +78,14 @@ export async function askName(
   }
 }
 
-const NOTHING = { cid: null, owner: null, history: [], checkedAt: null, isStale: false } as const;
+const NOTHING = {
+  cid: null,
+  owner: null,
+  history: [],
+  lapsesAt: null,
+  checkedAt: null,
+  isStale: false,
+} as const;
 
 function readView(bytes: Uint8Array, what: string): NameAtProvider {
   const json = parseJson(new TextDecoder().decode(bytes), what, "provider_unavailable");
