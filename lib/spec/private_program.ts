@@ -5,7 +5,7 @@
 import { hchacha, xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { createDecipheriv, type DecipherChaCha20Poly1305 } from "node:crypto";
 import { KhachapuriError } from "../errors.ts";
-import { Leisure } from "../leisure.ts";
+import { Leisure, type Steps } from "../leisure.ts";
 
 const NONCE_BYTES = 24;
 const TAG_BYTES = 16;
@@ -47,17 +47,25 @@ export async function decryptProgram(
   const cipher = decipherOf(bytes, key);
   cipher.setAuthTag(bytes.subarray(end));
   const zip = new Uint8Array(end - NONCE_BYTES);
-  const leisure = new Leisure();
-  for (let at = NONCE_BYTES; at < end; at += SLICE_BYTES) {
-    const sealed = bytes.subarray(at, Math.min(at + SLICE_BYTES, end));
-    await leisure.slice(sealed.length, () => zip.set(cipher.update(sealed), at - NONCE_BYTES));
-  }
+  await new Leisure().steps(decrypting(cipher, bytes.subarray(NONCE_BYTES, end), zip));
   try {
     cipher.final();
   } catch (cause) {
     throw undecryptable(cause);
   }
   return zip;
+}
+
+function* decrypting(
+  cipher: DecipherChaCha20Poly1305,
+  sealed: Uint8Array,
+  zip: Uint8Array,
+): Steps<void> {
+  for (let at = 0; at < sealed.length; at += SLICE_BYTES) {
+    const slice = sealed.subarray(at, at + SLICE_BYTES);
+    zip.set(cipher.update(slice), at);
+    yield slice.length;
+  }
 }
 
 /** XChaCha20 is ChaCha20 under a key of the nonce's first half (draft-irtf-cfrg-xchacha-03). */

@@ -8,7 +8,7 @@ import type { CidText } from "../../cid.ts";
 import { durably } from "../../durably.ts";
 import { namedDatabase } from "../../files.ts";
 import { KEPT_USES_MAX } from "../../limits_of_content.ts";
-import { Leisure } from "../../leisure.ts";
+import { Leisure, type Steps } from "../../leisure.ts";
 import { inSlices } from "../../slices.ts";
 import type { BlockPlace } from "./car_intake.ts";
 
@@ -169,30 +169,34 @@ export class KeptIndex {
 
   /** Notes the blocks of a root that is about to be there. */
   async addBlocks(id: number, places: readonly BlockPlace[]): Promise<void> {
+    await new Leisure().steps(this.#noteBlocks(id, places));
+  }
+
+  *#noteBlocks(id: number, places: readonly BlockPlace[]): Steps<void> {
     const row = this.#database.prepare("INSERT OR IGNORE INTO blocks VALUES (unhex(?), ?, ?, ?)");
     // Neighbours in the table together: each batch writes whole the pages that it touches.
     const sorted = places.toSorted((one, other) => one.digest < other.digest ? -1 : 1);
-    const leisure = new Leisure();
     for (let at = 0; at < sorted.length; at += BATCH_ROWS) {
       const batch = sorted.slice(at, at + BATCH_ROWS);
-      await leisure.slice(batch.length * ROW_WORK, () => {
-        this.#together(() => {
-          for (const { digest, offset, length } of batch) row.run(digest, id, offset, length);
-        });
+      this.#together(() => {
+        for (const { digest, offset, length } of batch) row.run(digest, id, offset, length);
       });
+      yield batch.length * ROW_WORK;
     }
   }
 
   /** Of a root that is not there, or no longer. */
   async dropBlocks(id: number): Promise<void> {
+    await new Leisure().steps(this.#dropBatches(id));
+  }
+
+  *#dropBatches(id: number): Steps<void> {
     const batch = this.#database.prepare(`
       DELETE FROM blocks WHERE root = ? AND digest IN (
         SELECT digest FROM blocks WHERE root = ? LIMIT ${BATCH_ROWS}
       )
     `);
-    const leisure = new Leisure();
-    const drop = () => Number(batch.run(id, id).changes);
-    while (await leisure.slice(BATCH_ROWS * ROW_WORK, drop) === BATCH_ROWS);
+    while (Number(batch.run(id, id).changes) === BATCH_ROWS) yield BATCH_ROWS * ROW_WORK;
   }
 
   /**
