@@ -8,3 +8,8 @@ export function timeText(seconds: bigint): string {
   if (seconds >= LAST_SECOND) return "never";
   return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}Z`;
 }
+
+/** The same of a machine's time, Unix ms. */
+export function timeTextOfMs(ms: number): string {
+  return timeText(BigInt(Math.floor(ms / 1_000)));
+}

@@ -3,7 +3,7 @@ import type { CidText } from "../cid.ts";
 import { forgetLabel, noteLabel } from "../client/deployments_file.ts";
 import { askName } from "../client/registered_name.ts";
 import { asKhachapuriError, type KhachapuriError } from "../errors.ts";
-import { timeText } from "../time_text.ts";
+import { timeTextOfMs } from "../time_text.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import type { NamedProvider } from "./name_at_provider.ts";
@@ -153,7 +153,7 @@ function sayingLine({ where, state, error }: Saying): string {
   if (state === null) return `  ${where}: ${error!.shortMessage}`;
   const { cid, history, facts } = state;
   const since = history?.at(-1)?.at;
-  const when = since === undefined ? "" : `, since ${timeText(BigInt(Math.floor(since / 1_000)))}`;
+  const when = since === undefined ? "" : `, since ${timeTextOfMs(since)}`;
   const lapse = lapseText(typeof facts.lapsesAt === "number" ? facts.lapsesAt : null);
   return `  ${where}: ${cid ?? "nothing"}${when}${facts.isStale ? ", as last heard" : ""}${lapse}`;
 }

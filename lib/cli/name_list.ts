@@ -2,7 +2,7 @@
 import { labelsOf, type OwnDeployment, readDeployments } from "../client/deployments_file.ts";
 import { fetchOwnedNames, type OwnedName } from "../client/owned_names.ts";
 import { asKhachapuriError, type KhachapuriError } from "../errors.ts";
-import { timeText } from "../time_text.ts";
+import { timeTextOfMs } from "../time_text.ts";
 import type { CommandContext } from "./command.ts";
 import { lapseText } from "./name_lapse.ts";
 import { nameOf } from "./name_places.ts";
@@ -108,12 +108,8 @@ async function knownHere(
 
 function listedLine({ name, kind, cid, providers, since, lapsesAt }: Listed): string {
   const where = kind === "register" ? `at ${providers.join(", ")}` : KINDS[kind];
-  const when = since === null ? "as this home knows" : `since ${timeText(seconds(since))}`;
+  const when = since === null ? "as this home knows" : `since ${timeTextOfMs(since)}`;
   return `${name} → ${cid}  ${where}, ${when}${lapseText(lapsesAt)}`;
 }
 
 const KINDS = { ens: "in ENS", dnslink: "in DNS" } as const;
-
-function seconds(ms: number): bigint {
-  return BigInt(Math.floor(ms / 1_000));
-}

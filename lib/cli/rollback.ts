@@ -2,7 +2,7 @@
 import { type CidText, formatCid, parseCid } from "../cid.ts";
 import { readDeployments } from "../client/deployments_file.ts";
 import { KhachapuriError } from "../errors.ts";
-import { timeText } from "../time_text.ts";
+import { timeTextOfMs } from "../time_text.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { move } from "./name.ts";
 import {
@@ -49,7 +49,7 @@ export const history = defineCommand({
 });
 
 function pointText({ cid, at }: NamePoint): string {
-  return `${timeText(BigInt(Math.floor(at / 1_000)))}  ${cid ?? "nothing"}`;
+  return `${timeTextOfMs(at)}  ${cid ?? "nothing"}`;
 }
 
 interface Told {
