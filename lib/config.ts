@@ -191,6 +191,15 @@ const providerFields = v.strictObject({
     }),
     {},
   ),
+  /** x402's `exact`: a payer's USDC straight to the provider, for one call. */
+  exact: v.optional(
+    v.strictObject({
+      enabled: v.optional(v.boolean(), true),
+      /** The least that a call costs so, USDC base units: each is a transaction of its own. */
+      minimum: v.optional(uintShape(128), "10000"),
+    }),
+    {},
+  ),
   egress: egressShape,
   /** What owners may have kept here. */
   ipfs: ipfsShape,

@@ -228,7 +228,7 @@ async function settleHere(context: CommandContext, dir: string, lockPath: string
   await existing(join(dir, "ledger.db"));
   const lock = await lockState(lockPath);
   try {
-    const [chain, { escrow }] = await Promise.all([context.chain(), context.contracts()]);
+    const [chain, { escrow, usdc }] = await Promise.all([context.chain(), context.contracts()]);
     const provider = requireProvider(await context.config());
     const account = await operatorOf(context);
     const { stderr } = context.world;
@@ -238,6 +238,7 @@ async function settleHere(context: CommandContext, dir: string, lockPath: string
     const parts = {
       chain,
       escrow,
+      usdc,
       provider,
       account,
       thawingPeriodSeconds,

@@ -193,6 +193,7 @@ function carrierOf(world: Carrying, operator: Operator): SettlementOptions["oper
       world.sendings.push(sending);
       const mined = world.carry(() => operator.send(call, sending));
       return Promise.resolve({
+        transaction: "0x",
         mined: mined.then((receipt) => world.isMute ? { ...receipt, logs: [] } : receipt),
       });
     },

@@ -83,6 +83,8 @@ export type Notice =
   | { kind: "put off"; failure: KhachapuriError };
 
 export interface Launched {
+  /** Of its first form; a higher fee makes another. */
+  transaction: Hex;
   /**
    * The receipt of whichever form was mined, whether it succeeded or reverted.
    * @throws KhachapuriError as worded by `wordGiveUp`
@@ -125,6 +127,18 @@ export class Outbox {
   /** Those of them that are of one rank. */
   count(rank: Rank): number {
     return [...this.#flights.values()].filter((flight) => flight.rank === rank).length;
+  }
+
+  /** Whether a transaction with this call is out. */
+  has({ to, data }: Pick<Outgoing, "to" | "data">): boolean {
+    return [...this.#flights.values()].some(({ outgoing }) =>
+      outgoing.to === to && outgoing.data === data
+    );
+  }
+
+  /** A block was made: what is out is looked for in it now. */
+  lookNow(): void {
+    this.#pace.lookNow();
   }
 
   /** What is out, and what is known of the chain. */
@@ -174,7 +188,7 @@ export class Outbox {
     if (launchAttempts === null) this.#tell(flight, await this.#delivery.deliverNewest(flight));
     flight.sentAt = flight.broadcastAt = this.#now();
     this.#pace.hurry();
-    return { mined: flight.settled.promise };
+    return { transaction: flight.forms.at(-1)!.hash, mined: flight.settled.promise };
   }
 
   /** Signed and stored under its nonce, and the node has it where it must. */

@@ -2,6 +2,10 @@
 import type { Accepts } from "../http/failure.ts";
 import type { PaymentScheme } from "../money/scheme.ts";
 
+/** First the one that takes every request, which whoever can pay in several ways does best by. */
 export function acceptsOf(schemes: readonly PaymentScheme[]): Accepts {
-  return ({ lane, creditsMax }) => schemes.map((scheme) => scheme.offer({ lane, creditsMax }));
+  return ({ lane, creditsMax }) =>
+    schemes.toReversed().map((scheme) => scheme.offer({ lane, creditsMax })).filter((offer) =>
+      offer !== null
+    );
 }

@@ -330,6 +330,8 @@ class CreditsHold implements Hold {
     return this.#credits;
   }
 
+  started(): void {}
+
   async extend(): Promise<void> {
     const { answer, view } = await this.holdMore();
     this.#ahead = answer;
