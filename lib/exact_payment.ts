@@ -9,8 +9,9 @@ import { type Address, encodeAbiParameters, type Hex, keccak256 } from "viem";
 import { formatCaip2, parseCaip2 } from "./caip.ts";
 import type { AuthorizationId, TransferAuthorization } from "./transfer_authorization.ts";
 import { KhachapuriError } from "./errors.ts";
-import { EXACT_SIGNATURE_BYTES_MAX, IDEMPOTENCY_KEY_CHARACTERS_MAX } from "./limits.ts";
-import { headerJson, PAYMENT_SIGNATURE_HEADER } from "./payment_header.ts";
+import { IDEMPOTENCY_KEY_CHARACTERS_MAX } from "./limits.ts";
+import { EXACT_SIGNATURE_BYTES_MAX } from "./limits_of_exact.ts";
+import { headerJson, type PAYMENT_SIGNATURE_HEADER } from "./payment_header.ts";
 import { addressShape, hexShape, parseShape, uintShape } from "./shape.ts";
 
 export const EXACT_SCHEME = "exact";
@@ -124,8 +125,8 @@ const outerShape = v.object({
  * Reads a payment header. The form only: what it is worth is for others to find out.
  * @param what the header's name
  * @returns null when it pays in another scheme
- * @throws KhachapuriError `invalid_input` when it is no x402 header at all, `payment_required` for a
- *   payment in this scheme that is not well made
+ * @throws KhachapuriError `invalid_input` when it is no x402 header at all, `payment_required` for
+ *   a payment in this scheme that is not well made
  */
 export function decodeExactHeader(
   text: string,
@@ -203,7 +204,7 @@ export function exactFailure(
   };
 }
 
-/** What a receipt calls the lane of such a purchase: `keccak256(abi.encode("x402", from, nonce))`. */
+/** What a receipt calls its lane: `keccak256(abi.encode("x402", from, nonce))`. */
 export function exactLane({ from, nonce }: AuthorizationId): Hex {
   const types = [{ type: "string" }, { type: "address" }, { type: "bytes32" }] as const;
   return keccak256(encodeAbiParameters(types, ["x402", from, nonce]));

@@ -13,7 +13,7 @@ export interface Fault {
   message: string;
 }
 
-/** An authorisation must be good for so long when a call is taken: a block, and a retry, seconds. */
+/** So long must an authorisation still be good when a call is taken: a block, a retry, seconds. */
 export const SETTLE_SECONDS = 36n;
 
 /**

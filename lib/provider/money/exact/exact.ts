@@ -1,6 +1,6 @@
 /**
- * The payment scheme "exact" of x402: USDC straight to the provider, by a payer's authorisation, for
- * one call of one credit's time. The payment is taken down before the program starts, moved from
+ * The payment scheme "exact" of x402: USDC straight to the provider, by a payer's authorisation,
+ * for one call of one credit's time. The payment is taken down before the program starts, moved from
  * its start on, and no byte of an answer goes out before the chain has told that the money came.
  */
 import { type Address, isAddressEqual } from "viem";
@@ -18,7 +18,8 @@ import { type Accept, PAYMENT_SIGNATURE_HEADER } from "../../../payment_required
 import { recoverTransferSigner } from "../../../transfer_authorization.ts";
 import type { Deployment } from "../../deployment/deployment.ts";
 import type { FieldReader } from "../../http/fields.ts";
-import type { OrderRefusal, Purchase, Purchases } from "../../ledger/purchases.ts";
+import type { Purchase } from "../../ledger/purchase_rows.ts";
+import type { OrderRefusal, Purchases } from "../../ledger/purchases.ts";
 import { assertSamePayer, PAYER_HEADER } from "../payer_header.ts";
 import type { Receipts } from "../receipts.ts";
 import type { Asked, Bill, Hold, PaymentScheme } from "../scheme.ts";

@@ -5,7 +5,8 @@ import { PAYMENT_RESPONSE_HEADER, toHeader } from "../../../payment_required.ts"
 import { type Outcome, RECEIPT_HEADER } from "../../../receipt.ts";
 import type { HeaderField } from "../../http/header_rules.ts";
 import type { RunFacts } from "../../ledger/ledger.ts";
-import type { Purchase, Purchases } from "../../ledger/purchases.ts";
+import type { Purchase } from "../../ledger/purchase_rows.ts";
+import type { Purchases } from "../../ledger/purchases.ts";
 import { purchaseReservation } from "../charges.ts";
 import type { Receipts } from "../receipts.ts";
 import type { Hold } from "../scheme.ts";
