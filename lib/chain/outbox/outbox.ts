@@ -166,9 +166,7 @@ export class Outbox {
 
   /** Ends looking; what is out stays in the store. */
   async close(): Promise<void> {
-    const ended = this.#pace.close();
-    await Promise.all(this.#launching);
-    await ended;
+    await Promise.all([this.#pace.close(), ...this.#launching]);
   }
 
   async #launch(standing: LaunchStanding, prepare: () => Promise<Outgoing>): Promise<Launched> {
