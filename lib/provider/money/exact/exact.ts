@@ -1,7 +1,7 @@
 /**
  * The payment scheme "exact" of x402: USDC straight to the provider, by a payer's authorisation,
  * for one call of one credit's time. The payment is taken down before the program starts, moved
- * from its start on, and no byte of an answer goes out before the chain has told that the money came.
+ * from its start on, and no byte of an answer goes out before the chain told that the money came.
  */
 import { type Address, isAddressEqual } from "viem";
 import type { TransferRefusal } from "../../../chain/transfer_refusal.ts";
