@@ -16,6 +16,7 @@ import { recordsPath } from "../deployment/records.ts";
 import { findRuntimes } from "../program/runtimes.ts";
 import { openBackstage } from "../program/stage.ts";
 import { judgeEndpoint } from "./chain_endpoints.ts";
+import { checkExact } from "./exact_scheme.ts";
 import type { Finding, Findings, Look } from "./findings.ts";
 import { readLeftBehind, tellLeftBehind } from "./left_behind.ts";
 import { lostIdentities, tellLost, tellUnheld, unheldRecipients } from "./lost_keys.ts";
@@ -53,6 +54,7 @@ const PARTS = [
   "deployments",
   "operator",
   "collector",
+  "exact",
   "name",
   "dns",
   "web domain",
@@ -82,6 +84,7 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
   if (connected) await lookAtEndpoints(connected, findings, now);
   if (provider?.names.enabled) await findings.look("dns", () => checkNameServers(provider));
   if (provider && connected) {
+    await findings.look("exact", () => checkExact(connected, provider));
     await findings.look("name", () => checkName(connected, provider, seen, options.keysPath));
     await findings.look("web domain", () => checkWebDomain(provider, options.fetch));
   }

@@ -6,6 +6,7 @@ import { metricsText } from "./metrics.ts";
 function watched(changes: Partial<Watched> = {}): Watched {
   return {
     unsettledAmount: () => 2_000n,
+    exact: () => ({ sent: 0, oldestMs: 0, unanswered: 0 }),
     heldAmount: () => 3_000n,
     lanes: () => Promise.resolve({ outstanding: 4, refused: 5, refusedAmount: 6_000n }),
     chargedElsewhere: () => 12,
