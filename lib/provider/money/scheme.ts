@@ -74,10 +74,10 @@ export interface OfferAbout {
  */
 export interface PaymentScheme<B extends Bill = Bill, A = unknown> {
   /**
-   * One entry of x402's `accepts`.
+   * One entry of x402's `accepts`; null: it cannot be paid this way now.
    * @param about what was called, if anything was
    */
-  offer(about?: OfferAbout): Accept;
+  offer(about?: OfferAbout): Accept | null;
   /**
    * Who pays, as the request says it; null when it does not pay this way.
    * @param from the caller's address: what strangers make us ask of a chain is limited by it
