@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { requestOf } from "../../../worlds/answers.ts";
 import { CID } from "../../../worlds/calls.ts";
 import { openRouteWorld, type RouteWorld } from "../../../worlds/routes.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { PaymentScheme } from "../money/scheme.ts";
+import { askingFor } from "./asking_for.ts";
 
 const BROWSER = { accept: "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8" };
 const PAID_ONCE = {
@@ -63,6 +65,17 @@ Deno.test("from a deployment's own host the payer's page is the provider's", asy
   const call = encodeURIComponent(`/${CID}/a?b`);
   assert.equal(asked(answer).resource.url, `https://${CID}.provider.test/a?b`);
   assert.ok((await answer.text()).includes(`href="https://provider.test/pay?call=${call}"`));
+});
+
+Deno.test("called by a domain of its own, a deployment is named to our command line by its cid", async () => {
+  using world = await openUnpaid();
+  const url = new URL("https://www.example.com/a?b");
+  const request = requestOf(url, { headers: BROWSER });
+  const target = { form: "domain", cid: CID, path: "/a" } as const;
+  const { resource, page } = askingFor(world.parts, target, request);
+  assert.equal(resource.url, url.href);
+  assert.equal(page?.called, `provider.test/${CID}/a?b`);
+  assert.ok(page?.payUrl.startsWith("https://provider.test/pay?"));
 });
 
 Deno.test("what is not about payment stays JSON to a browser", async () => {

@@ -95,5 +95,6 @@ function failure(
   request: HttpRequest,
 ): Answer {
   if (error.code === "internal") parts.records.log.error("request failed", { error });
-  return failureOf(error, askingFor(parts, target, request));
+  const isAsking = error.code === "payment_required";
+  return failureOf(error, isAsking ? askingFor(parts, target, request) : null);
 }

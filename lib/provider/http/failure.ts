@@ -12,7 +12,7 @@ import { PAYMENT_RESPONSE_HEADER_V1, paymentRequiredV1 } from "../../x402_v1.ts"
 import { challengeOf } from "./challenge.ts";
 import { READABLE } from "./cors.ts";
 import type { HeaderField } from "./header_rules.ts";
-import { PAYMENT_PAGE_POLICY, paymentPageHtml } from "./payment_page.ts";
+import { PAYMENT_PAGE_POLICY, paymentPageHtml, type PaymentPlace } from "./payment_page.ts";
 
 /** The body is returned beside the head, for whoever has to hash or keep it. */
 export interface Failure {
@@ -33,14 +33,6 @@ export interface Asking {
   readonly resource: Resource;
   /** Where a person goes on; null: the answer is for a program. */
   readonly page: PaymentPlace | null;
-}
-
-/** By what a person at a browser gets to pay. */
-export interface PaymentPlace {
-  /** The provider's name, which permits are made for. */
-  readonly provider: string;
-  /** The payer's page, for this call. */
-  readonly payUrl: string;
 }
 
 const FIELDS: readonly HeaderField[] = [

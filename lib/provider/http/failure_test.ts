@@ -19,7 +19,7 @@ const EXACT = {
   extra: { name: "USD Coin", version: "2" },
 };
 const ASKING: Asking = { accepts, resource: { url: "https://p.example/path" }, page: null };
-const PAGE = { provider: "paolo.eth", payUrl: "/pay?call=%2Fpath" };
+const PAGE = { provider: "paolo.eth", called: "paolo.eth/path", payUrl: "/pay?call=%2Fpath" };
 
 function render(error: KhachapuriError, asking: Asking | null = ASKING) {
   const { status, headers, body } = failureOf(error, asking);
@@ -144,7 +144,7 @@ Deno.test("a person finds a page that says what it costs, why, and how to pay", 
   assert.equal(headers.get("cache-control"), "no-store");
   assert.deepEqual(decoded(headers.get("payment-required")).accepts, prices);
   const told = ["no credits left", "0.001 USDC a credit", "0.01 USDC, signed", 'href="/pay?call='];
-  for (const words of [...told, "khachapuri call --pay https://p.example/path"]) {
+  for (const words of [...told, "khachapuri call --pay paolo.eth/path"]) {
     assert.ok(text.includes(words), words);
   }
   assert.ok(text.includes("allow &#60;some&#62;") && !/<script|<some>/.test(text));

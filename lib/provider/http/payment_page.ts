@@ -12,18 +12,26 @@ export const PAYMENT_PAGE_POLICY = "default-src 'none'; base-uri 'none'; form-ac
     createHash("sha256").update(PAGE_STYLE).digest("base64")
   }'`;
 
-export interface PaymentPage {
+/** By what a person at a browser gets to pay. */
+export interface PaymentPlace {
+  /** The provider's name, which permits are made for. */
+  readonly provider: string;
+  /** The call as our command line takes it. */
+  readonly called: string;
+  /** The payer's page, for this call. */
+  readonly payUrl: string;
+}
+
+export interface PaymentPage extends PaymentPlace {
   readonly error: KhachapuriError;
   readonly entries: readonly Accept[];
   readonly resource: Resource;
-  readonly provider: string;
-  readonly payUrl: string;
 }
 
 /** A whole document of some 3 kB. */
 export function paymentPageHtml(page: PaymentPage): string {
-  const { error, entries, resource: { url, description }, provider, payUrl } = page;
-  const called = quotedWord(url);
+  const { error, entries, resource: { url, description }, provider, called, payUrl } = page;
+  const permit = `khachapuri permit ${quotedWord(provider)} --credits 1`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -38,12 +46,9 @@ ${error.hints.map((hint) => `<p>${text(hint)}</p>`).join("\n")}
 <h2>Pay in this browser</h2>
 <p><a href="${text(payUrl)}">Pay for this call with a wallet</a></p>
 <h2>Pay from a terminal</h2>
-<pre>${text(`khachapuri call --pay ${called}`)}</pre>
+<pre>${text(`khachapuri call --pay ${quotedWord(called)}`)}</pre>
 <p>By curl, with a permit for one call:</p>
-<pre>${
-    text(`curl -H "PAYMENT-SIGNATURE: $(khachapuri permit ${quotedWord(provider)} --credits 1)" \\
-  ${called}`)
-  }</pre>
+<pre>${text(`curl -H "PAYMENT-SIGNATURE: $(${permit})" ${quotedWord(url)}`)}</pre>
 <h2>Pay from a program</h2>
 <p>Any client of x402 pays by itself: this answer says in <code>PAYMENT-REQUIRED</code> what is
 taken.</p></main></body></html>

@@ -11,6 +11,7 @@ function page(entries: { scheme: string; amount?: string }[], description = "Bak
     entries,
     resource: { url: URL_ASKED, description },
     provider: "paolo.eth",
+    called: URL_ASKED,
     payUrl: "/pay?call=%2Fbafk%2Fa",
   });
 }
