@@ -12,10 +12,10 @@ import {
   type ExactOffer,
   exactOfferToJson,
   type ExactPayment,
-  PAYMENT_HEADER_V1,
 } from "../../../exact_payment.ts";
 import { type Accept, PAYMENT_SIGNATURE_HEADER } from "../../../payment_required.ts";
 import { recoverTransferSigner } from "../../../transfer_authorization.ts";
+import { PAYMENT_HEADER_V1 } from "../../../x402_v1.ts";
 import type { Deployment } from "../../deployment/deployment.ts";
 import type { FieldReader } from "../../http/fields.ts";
 import type { Purchase } from "../../ledger/purchase_rows.ts";

@@ -1,8 +1,9 @@
 /** One purchase in hand, from before its program starts to the end of its accounts. */
 import { KhachapuriError } from "../../../errors.ts";
-import { exactResponse, PAYMENT_RESPONSE_HEADER_V1 } from "../../../exact_payment.ts";
+import { exactResponse } from "../../../exact_payment.ts";
 import { PAYMENT_RESPONSE_HEADER, toHeader } from "../../../payment_required.ts";
 import { type Outcome, RECEIPT_HEADER } from "../../../receipt.ts";
+import { PAYMENT_RESPONSE_HEADER_V1 } from "../../../x402_v1.ts";
 import type { HeaderField } from "../../http/header_rules.ts";
 import type { RunFacts } from "../../ledger/ledger.ts";
 import type { Purchase } from "../../ledger/purchase_rows.ts";
