@@ -4,10 +4,11 @@ import { blockTime, type Chain } from "../chain/client.ts";
 import { type Allowance, readAllowance, readAllowedProviders } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { readDeployments } from "../client/deployments_file.ts";
+import { creditsCount, creditsText } from "../credits_text.ts";
 import { timeText } from "../time_text.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { readMeans } from "./funding.ts";
-import { addressOf, creditsCount, creditsText, type Party, providerParty } from "./parties.ts";
+import { addressOf, type Party, providerParty } from "./parties.ts";
 
 const OF = {
   type: "string",

@@ -3,6 +3,7 @@ import { formatUsdc } from "../chain/usdc.ts";
 import type { LastRun } from "../client/deployment_states.ts";
 import { labelsOf, type OwnDeployment } from "../client/deployments_file.ts";
 import { printable } from "../client/provider_http.ts";
+import { creditsText } from "../credits_text.ts";
 import {
   cannotRunOf,
   creditsOf,
@@ -16,7 +17,6 @@ import {
   stateOf,
   urlOf,
 } from "./deployment_rows.ts";
-import { creditsText } from "./parties.ts";
 import { isServer, serverLines } from "./server_lines.ts";
 import { keptLines } from "./tariff_lines.ts";
 

@@ -8,13 +8,14 @@ import {
   type SignedMessage,
 } from "../chain/payer_message.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
+import { creditsText } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { readText } from "../files.ts";
 import { UINT128_MAX } from "../permit.ts";
 import { parseJson } from "../shape.ts";
 import { timeText } from "../time_text.ts";
 import { defineCommand } from "./command.ts";
-import { addressOf, creditsText } from "./parties.ts";
+import { addressOf } from "./parties.ts";
 
 export const relay = defineCommand({
   usage: "FILE [--fee USDC] [--relayer ADDRESS]",
