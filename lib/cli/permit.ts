@@ -16,7 +16,7 @@ import { creditsText } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { encodePaymentHeader, PAYMENT_SIGNATURE_HEADER } from "../payment_header.ts";
 import { permitToJson } from "../permit.ts";
-import { timeText } from "../time_text.ts";
+import { endText } from "../time_text.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { fundingAdvice } from "./funding_advice.ts";
@@ -206,7 +206,7 @@ function warn(
 ): void {
   out.note(
     `pays ${name} for ${creditsText(credits)} at most ${formatUsdc(price)} USDC each, ` +
-      `until ${timeText(permit.deadline)}`,
+      endText(permit.deadline),
   );
   const left = allowance.credits - allowance.thawingCredits;
   if (left < credits) {
