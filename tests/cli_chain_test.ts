@@ -50,7 +50,7 @@ Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", 
     [provider.address, "1000", "4900000"],
   );
   const standing = await run("payer", "allowance", NAME);
-  assert.match(standing.out, /credits +100 at 0.001 USDC each\nlocked +0.1 USDC\n$/);
+  assert.match(standing.out, /credits +100 at 0.001 USDC each\nlocked +0.1 USDC\n/);
   const balance = await run("payer", "balance", "--json");
   assert.deepEqual([balance.json.wallet, balance.json.free], ["95000000", "4900000"]);
   assert.deepEqual(balance.json.providers, [
@@ -62,8 +62,10 @@ Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", 
       thawing: null,
       isReclaimable: false,
       pricePerCredit: "1000",
+      unsettled: null,
     },
   ]);
+  assert.deepEqual(balance.json.earnings, { provider: payer.address, uncollected: "0" });
 
   const first = await run("payer", "permit", NAME, "--credits", "10");
   const domain = { chainId: chain.chainId, escrow };
@@ -84,7 +86,7 @@ Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", 
   );
   assert.match(
     (await run("payer", "allowance", NAME)).out,
-    /thawing +0\.\d+ USDC, 99 credits thaw until/,
+    /of it +99 thawing until \d{4}-.*Z, 0\.099 USDC; then: khachapuri reclaim/,
   );
   const fewer = await run("payer", "allow", NAME, "--credits", "7");
   assert.equal(fewer.code, 5);
