@@ -65,7 +65,6 @@ Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", 
       unsettled: null,
     },
   ]);
-  assert.deepEqual(balance.json.earnings, { provider: payer.address, uncollected: "0" });
 
   const first = await run("payer", "permit", NAME, "--credits", "10");
   const domain = { chainId: chain.chainId, escrow };
@@ -84,10 +83,8 @@ Deno.test("a payer deposits, allows, signs, revokes and withdraws by commands", 
     revoked.out,
     /99 credits thaw until \d{4}-\d\d-\d\dT[\d:]+Z\nthen: khachapuri reclaim/,
   );
-  assert.match(
-    (await run("payer", "allowance", NAME)).out,
-    /of it +99 thawing until \d{4}-.*Z, 0\.099 USDC; then: khachapuri reclaim/,
-  );
+  const { out } = await run("payer", "allowance", NAME);
+  assert.match(out, /of it +99 thawing until \d{4}-.*Z, 0\.099 USDC; then: khachapuri reclaim/);
   const fewer = await run("payer", "allow", NAME, "--credits", "7");
   assert.equal(fewer.code, 5);
   assert.match(fewer.err, /99 credits thaw until \d{4}-.*: khachapuri reclaim .* after that/);

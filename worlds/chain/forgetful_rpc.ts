@@ -1,4 +1,4 @@
-/** A JSON-RPC endpoint before another one that searches no events, as public ones of long chains. */
+/** A JSON-RPC endpoint before another one that searches no events, as public ones may. */
 
 export interface ForgetfulRpc extends AsyncDisposable {
   readonly url: string;
