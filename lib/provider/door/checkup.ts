@@ -5,6 +5,7 @@
 import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { type ContractLocation, formatCaip10 } from "../../caip.ts";
 import { type ProviderRecord, resolveProvider } from "../../chain/ens.ts";
+import { earned } from "../../chain/escrow_provider.ts";
 import { formatUsdc } from "../../chain/usdc.ts";
 import { type Config, type ProviderConfig, resolveFromHome } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
@@ -55,6 +56,7 @@ const PARTS = [
   "operator",
   "collector",
   "exact",
+  "earnings",
   "name",
   "dns",
   "web domain",
@@ -85,6 +87,7 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
   if (provider?.names.enabled) await findings.look("dns", () => checkNameServers(provider));
   if (provider && connected) {
     await findings.look("exact", () => checkExact(connected, provider));
+    await findings.look("earnings", () => checkEarnings(connected, provider));
     await findings.look("name", () => checkName(connected, provider, seen, options.keysPath));
     await findings.look("web domain", () => checkWebDomain(provider, options.fetch));
   }
@@ -162,6 +165,19 @@ async function checkRuntimes(
   const [interpreters, tools] = (["interpreter", "tool"] as const)
     .map((kind) => runtimesText(found, kind) || "none");
   return { detail: `programs find ${interpreters}; tools: ${tools}` };
+}
+
+/** What is settled and lies in the escrow: the provider key alone moves it. */
+async function checkEarnings(
+  { chain, contracts: { escrow } }: Connected,
+  { address }: ProviderConfig,
+): Promise<Look> {
+  const uncollected = await earned(chain, escrow, address);
+  if (uncollected === 0n) return { detail: "all that is settled is collected" };
+  return {
+    detail: `${formatUsdc(uncollected)} USDC are not collected`,
+    advice: ["with the provider key: khachapuri collect"],
+  };
 }
 
 /** The records that callers go by, beside what this machine is configured to do. */

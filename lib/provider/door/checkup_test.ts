@@ -63,6 +63,7 @@ Deno.test("everything is looked at, and told in the order in which one would men
     "terms",
     "operator",
     "collector",
+    "earnings",
     "name",
     "dns",
     "web domain",
