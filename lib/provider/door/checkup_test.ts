@@ -64,6 +64,7 @@ Deno.test("everything is looked at, and told in the order in which one would men
     "operator",
     "collector",
     "earnings",
+    "exact",
     "name",
     "dns",
     "web domain",
