@@ -12,6 +12,7 @@ const LIMIT_FILES: ReadonlySet<string> = new Set([
   "lib/limits_of_peers.ts",
   "lib/limits_of_content.ts",
   "lib/limits_of_names.ts",
+  "lib/limits_of_exact.ts",
   "lib/limits_of_offers.ts",
   "lib/limits_of_servers.ts",
 ]);
