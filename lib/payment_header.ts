@@ -283,7 +283,7 @@ export function paymentResponse(notice: ChargeNotice) {
  * @throws KhachapuriError `invalid_input`
  */
 export function decodePaymentResponse(text: string): ChargeNotice {
-  return chargeNoticeFromJson(fromHeader(text, PAYMENT_RESPONSE_HEADER));
+  return chargeNoticeFromJson(headerJson(text, PAYMENT_RESPONSE_HEADER));
 }
 
 /**
