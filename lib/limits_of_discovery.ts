@@ -1,0 +1,25 @@
+/** Bounds of what owners say in public of their deployments, and of what is made of it. */
+
+/** A deployment's description: a facilitator was seen to refuse more (cdp-sdk#759). */
+export const ABOUT_DESCRIPTION_CHARACTERS_MAX = 500;
+/** Its tags, as x402 bounds `resource.tags`, */
+export const ABOUT_TAGS_MAX = 5;
+/** and the length of each. */
+export const ABOUT_TAG_CHARACTERS_MAX = 32;
+/** All of it as JSON: it stands in a spec of SPEC_BYTES_MAX and in each listing. */
+export const ABOUT_BYTES_MAX = 8 * 1024;
+/** Objects and lists in each other in it: whoever walks it, we and those who read it, recurses. */
+export const ABOUT_DEPTH_MAX = 16;
+/** A media type, RFC 6838 section 4.2: two names of 127 characters, rarely as long as this. */
+export const ABOUT_TYPE_CHARACTERS_MAX = 100;
+
+/** Origins whose pages may read a deployment's answers: the wildcard stands for more. */
+export const CORS_ORIGINS_MAX = 16;
+/** An origin: a scheme, a name of 253 characters and a port. */
+export const CORS_ORIGIN_CHARACTERS_MAX = 270;
+/** Methods, and fields of requests or of answers, that a deployment's `cors` lists. */
+export const CORS_NAMES_MAX = 32;
+/** One of their names. */
+export const CORS_NAME_CHARACTERS_MAX = 64;
+/** How long browsers may go by a preflight: Firefox takes no longer one. */
+export const CORS_AGE_SECONDS_MAX = 86_400;
