@@ -138,7 +138,11 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
     money: { ...calls.parts.money, ...answeringMoney(asked, receipts) },
     programs: {
       ...calls.parts.programs,
-      deployments: { ...calls.parts.programs.deployments, refusal: () => null },
+      deployments: {
+        ...calls.parts.programs.deployments,
+        known: () => null,
+        refusal: () => null,
+      },
       sandboxes: {
         ...calls.parts.programs.sandboxes,
         open: () => 3,

@@ -2,6 +2,7 @@
 import { KhachapuriError } from "../../errors.ts";
 import { noteCall } from "../../leisure.ts";
 import { REQUEST_HEADER_BYTES_MAX, REQUEST_TARGET_BYTES_MAX } from "../../limits.ts";
+import { readableAs } from "../http/cors.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
 import { bodyTooLarge } from "../http/request_body.ts";
@@ -38,7 +39,8 @@ export async function handleCall(
       ? requestKey(request.fields, call.bill, target)
       : null;
     if (key && request.upgrade !== null) throw unkeepable();
-    return key ? await answerUnderKey(call, key) : await answerOnce(call);
+    const answer = key ? await answerUnderKey(call, key) : await answerOnce(call);
+    return readableAs(call.deployment.spec.cors, request.fields, answer);
   } catch (error) {
     call.release();
     throw withCreditsMax(error, call.creditsMax);

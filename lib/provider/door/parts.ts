@@ -50,7 +50,7 @@ export interface RouteParts extends CallParts {
     ledger: Pick<Ledger, "totals">;
   };
   programs: CallPrograms & {
-    deployments: Pick<Deployments, "get" | "refusal">;
+    deployments: Pick<Deployments, "get" | "known" | "refusal">;
     sandboxes: Pick<Sandboxes, "open" | "refusal" | "servers" | "stop" | "drain">;
     /** What programs find on this machine; null as long as that is not known. */
     runtimes(): Promise<Runtimes | null>;

@@ -4,7 +4,7 @@ import { PUSH_CAR_BYTES_MAX } from "../../limits_of_content.ts";
 import { acceptsOf } from "../call/accepts.ts";
 import { assertSizes, handleCall } from "../call/handle.ts";
 import { CONTENT_PREFIX } from "../content/gateway_request.ts";
-import { isPreflight, preflightAnswer, readable } from "../http/cors.ts";
+import { deploymentPreflight, isPreflight, preflightAnswer, readable } from "../http/cors.ts";
 import { failureOf } from "../http/failure.ts";
 import { refuseServiceWorker } from "../http/isolation.ts";
 import type { Answer, Handle, HttpRequest } from "../http/request.ts";
@@ -54,7 +54,10 @@ async function route(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const asked = targetOf(request.host, request.path, webDomain.hostname, names?.labels);
   const target = asked.form === "name" ? await pointedAt(names!, asked, request) : asked;
   if (target.form === "provider") return readable(await ownPath(parts, target.path, request));
-  if (isPreflight(request.method, request.fields)) return readable(preflightAnswer(request.fields));
+  if (isPreflight(request.method, request.fields)) {
+    const known = parts.programs.deployments.known(target.cid);
+    return deploymentPreflight(request.fields, known && known.spec);
+  }
   refuseServiceWorker(target, request.fields);
   return await handleCall(parts, target, request);
 }

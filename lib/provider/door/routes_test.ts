@@ -124,6 +124,21 @@ Deno.test("a preflight to a deployment runs no program and costs nothing, in bot
   assert.deepEqual(world.holds, []);
 });
 
+Deno.test("a preflight to a deployment that is open is answered as its owner signed", async () => {
+  using world = await openRouteWorld({ spec: { cors: { origins: ["https://app.example"] } } });
+  const { deployments } = world.parts.programs;
+  deployments.known = (cid) => cid === CID ? world.deployment : null;
+  world.before.deployment = () => assert.fail("it was looked up");
+  const from = async (origin: string) => {
+    const headers = { origin, "access-control-request-method": "PUT" };
+    const answer = await world.ask(`/${CID}/a`, { method: "OPTIONS", headers });
+    return [answer.status, answer.headers.get("access-control-allow-origin")];
+  };
+  assert.deepEqual(await from("https://app.example"), [204, "https://app.example"]);
+  assert.deepEqual(await from("https://evil.example"), [204, null]);
+  assert.deepEqual(world.holds, []);
+});
+
 Deno.test("whether a page may read an answer is the program's to say", async () => {
   using world = await openRouteWorld();
   const ask = async (head: string) => {
