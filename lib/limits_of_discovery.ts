@@ -23,3 +23,9 @@ export const CORS_NAMES_MAX = 32;
 export const CORS_NAME_CHARACTERS_MAX = 64;
 /** How long browsers may go by a preflight: Firefox takes no longer one. */
 export const CORS_AGE_SECONDS_MAX = 86_400;
+
+/**
+ * A PAYMENT-REQUIRED with the bazaar extension: a client echoes it, and what it adds (a permit with
+ * a deposit, an ERC-6492 signature) has to fit PAYMENT_HEADER_BYTES_MAX with it.
+ */
+export const EXTENDED_402_BYTES_MAX = 6 * 1024;

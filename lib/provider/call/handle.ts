@@ -9,6 +9,7 @@ import { bodyTooLarge } from "../http/request_body.ts";
 import type { DeploymentTarget } from "../http/target.ts";
 import { answerRun } from "./answer.ts";
 import { announced, type Arrival, Call } from "./call.ts";
+import { withDescription } from "./described.ts";
 import {
   type Claim,
   fingerprintOf,
@@ -43,7 +44,7 @@ export async function handleCall(
     return readableAs(call.deployment.spec.cors, request.fields, answer);
   } catch (error) {
     call.release();
-    throw withCreditsMax(error, call.creditsMax);
+    throw withDescription(withCreditsMax(error, call.creditsMax), call.deployment.spec);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   paymentRequired,
   toHeader,
 } from "../../payment_required.ts";
+import { describing } from "../../x402_discovery.ts";
 import { READABLE } from "./cors.ts";
 import type { HeaderField } from "./header_rules.ts";
 
@@ -39,10 +40,8 @@ export function failureOf(error: KhachapuriError, accepts: Accepts, path: string
   if (error.allow !== undefined) headers.push(["allow", error.allow]);
   if (error.code === "payment_required") {
     const about = { url: path, error: error.shortMessage };
-    headers.push([
-      PAYMENT_REQUIRED_HEADER,
-      toHeader(paymentRequired(accepts(error), about)),
-    ]);
+    const required = paymentRequired(accepts(error), about);
+    headers.push([PAYMENT_REQUIRED_HEADER, toHeader(describing(required, error.described))]);
   }
   const shown = error.code === "internal"
     ? { error: "internal", message: "the provider failed" }
