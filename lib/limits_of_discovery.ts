@@ -29,3 +29,12 @@ export const CORS_AGE_SECONDS_MAX = 86_400;
  * a deposit, an ERC-6492 signature) has to fit PAYMENT_HEADER_BYTES_MAX with it.
  */
 export const EXTENDED_402_BYTES_MAX = 6 * 1024;
+
+/** Deployments in /openapi.json: those paid for last; agents read all of it into their context. */
+export const OPENAPI_OPERATIONS_MAX = 1_000;
+/** Of those one owner's: a credit lists a deployment, and nobody is to fill the list alone. */
+export const OPENAPI_OWNER_OPERATIONS_MAX = 32;
+/** Their bytes together: read, and sent, for anybody who asks. */
+export const OPENAPI_BYTES_MAX = 1024 * 1024;
+/** Rows looked at for it: some are refused, as their terms or their owner's allowance ended. */
+export const OPENAPI_ROWS_MAX = 4_000;

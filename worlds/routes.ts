@@ -132,6 +132,7 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       offer: OFFER,
     },
     terms,
+    openapi: { current: () => ({ body: textOf("{}"), etag: '"etag"' }) },
     health: () => Promise.resolve(null),
     responses: calls.counters.responses,
     metrics: [calls.counters.responses.metric],

@@ -15,6 +15,7 @@ import { changeName, NAMES_PREFIX, showName } from "./name_routes.ts";
 import { pointedAt } from "./named_target.ts";
 import { frontPage, health, metrics, terms } from "./front_routes.ts";
 import { dryRun } from "./dry_run_route.ts";
+import { openapi } from "./openapi.ts";
 import { deployments, logs, renew, settle, stop } from "./owner_routes.ts";
 import type { RouteHandler, RouteParts } from "./parts.ts";
 import { lane, onboard, receipt, relay, relayOffer } from "./payer_routes.ts";
@@ -26,6 +27,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> =
   "/metrics": { GET: metrics },
   "/lane": { GET: lane },
   "/terms": { GET: terms },
+  "/openapi.json": { GET: openapi },
   "/onboard": { POST: onboard },
   "/relay": { GET: relayOffer, POST: relay },
   "/settle": { POST: settle },

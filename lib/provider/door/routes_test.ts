@@ -10,6 +10,7 @@ const PATHS: Readonly<Record<string, "GET" | "POST" | "GET, POST" | "HEAD, POST"
   "/metrics": "GET",
   "/lane": "GET",
   "/terms": "GET",
+  "/openapi.json": "GET",
   "/receipts/some": "GET",
   "/onboard": "POST",
   "/relay": "GET, POST",
