@@ -1,7 +1,7 @@
 /** What a 402 says of the resource that it asks to be paid for, beside what it costs. */
 import { EXTENDED_402_BYTES_MAX } from "./limits_of_discovery.ts";
 
-/** A resource, as its owner describes it in public (x402 version 2, `resource` and `extensions`). */
+/** A resource as its owner describes it in public: x402 version 2, `resource` and `extensions`. */
 export interface DescribedResource {
   readonly description: string;
   /** Of the answer. */

@@ -25,7 +25,7 @@ export function describedBy(about: About): DescribedResource {
   };
 }
 
-/** The extension; null where it cannot say what is sent: it knows no body but three kinds of text. */
+/** The extension; null where it cannot say what is sent: it knows three kinds of body. */
 function bazaarOf(about: About) {
   const method = methodOf(about);
   const sent = isBodiless(method) ? querySent(about) : bodySent(about);

@@ -25,7 +25,7 @@ import type { MessageRelay } from "../settlement/message_relay.ts";
 import type { Onboarding } from "../settlement/onboarding.ts";
 import type { Settlement } from "../settlement/settlement.ts";
 import type { AskLimits } from "./ask_limits.ts";
-import type { OpenapiDocument } from "./openapi.ts";
+import type { OpenapiDocument } from "./openapi_document.ts";
 import type { TermsTexts } from "./preflight.ts";
 
 export interface RouteParts extends CallParts {

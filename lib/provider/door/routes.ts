@@ -15,7 +15,7 @@ import { changeName, NAMES_PREFIX, showName } from "./name_routes.ts";
 import { pointedAt } from "./named_target.ts";
 import { frontPage, health, metrics, terms } from "./front_routes.ts";
 import { dryRun } from "./dry_run_route.ts";
-import { openapi } from "./openapi.ts";
+import { openapi } from "./openapi_route.ts";
 import { deployments, logs, renew, settle, stop } from "./owner_routes.ts";
 import type { RouteHandler, RouteParts } from "./parts.ts";
 import { lane, onboard, receipt, relay, relayOffer } from "./payer_routes.ts";

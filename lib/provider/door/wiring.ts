@@ -8,7 +8,6 @@ import { BUFFERED_BODY_BYTES_MAX, PAYER_DEPOSIT_MS } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import type { CreditsOffer } from "../../payment_header.ts";
 import { recipientOf } from "../../spec/keys.ts";
-import { acceptsOf } from "../call/accepts.ts";
 import { OwnerDebits } from "../call/owner_debit.ts";
 import { SqliteIdempotency } from "../call/idempotency.ts";
 import { Slots } from "../call/slots.ts";
@@ -34,7 +33,7 @@ import { type OpenContent, openContent } from "./content_room.ts";
 import { offerOf, readLeftBehind } from "./left_behind.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import { openProviderNames } from "./names.ts";
-import { openOpenapi } from "./openapi.ts";
+import { openOpenapi } from "./openapi_document.ts";
 import type { RouteParts } from "./parts.ts";
 import { groundOf, preflight } from "./preflight.ts";
 import { prepareState, type Site } from "./site.ts";
@@ -135,13 +134,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     operator: account.address,
     offering,
     terms: ground.terms,
-    openapi: openOpenapi({
-      offering,
-      records,
-      payers: payments.payers,
-      accepts: acceptsOf(money.schemes),
-      now,
-    }),
+    openapi: openOpenapi(offering, records, payments.payers, money.schemes, now),
     health: chainHealth(chain, payments),
     responses: counters.responses,
     metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money, content)),

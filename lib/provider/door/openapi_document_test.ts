@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { getAddress, type Hex } from "viem";
-import { openRouteWorld } from "../../../worlds/routes.ts";
 import type { CidText } from "../../cid.ts";
 import type { Described } from "../deployment/abouts.ts";
-import { OpenapiDocument } from "./openapi.ts";
+import { OpenapiDocument } from "./openapi_document.ts";
 
 const OWNER = getAddress(`0x${"11".repeat(20)}`);
 const TERMS: Hex = `0x${"44".repeat(32)}`;
@@ -82,24 +81,4 @@ Deno.test("it is made once for all who ask, and anew when one comes, one is stop
   state.ms -= 60_000;
   document.current();
   assert.equal(made(), 5, "a clock that was set back keeps nothing old");
-});
-
-Deno.test("the document is JSON for pages of every origin, and is sent to nobody who has it", async () => {
-  using world = await openRouteWorld();
-  const { document } = openWorld([described("a")]);
-  world.parts.openapi = document;
-  const answer = await world.ask("/openapi.json");
-  assert.equal(answer.status, 200);
-  assert.equal(answer.headers.get("content-type"), "application/json");
-  assert.equal(answer.headers.get("access-control-allow-origin"), "*");
-  assert.equal(answer.headers.get("cache-control"), "no-cache");
-  assert.deepEqual(Object.keys((await answer.json()).paths), ["/a"]);
-  const etag = answer.headers.get("etag")!;
-  for (const known of [etag, `W/${etag}`, `"x", ${etag}`, "*"]) {
-    const again = await world.ask("/openapi.json", { headers: { "if-none-match": known } });
-    assert.deepEqual([again.status, await again.text()], [304, ""], known);
-    assert.equal(again.headers.get("etag"), etag);
-  }
-  const other = await world.ask("/openapi.json", { headers: { "if-none-match": '"x"' } });
-  assert.equal(other.status, 200);
 });

@@ -1,22 +1,20 @@
-/** `GET /openapi.json`: what can be called here, of what owners let everybody know of. */
+/** What can be called here, of what owners let everybody know of, as it is now. */
 import { createHash } from "node:crypto";
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import type { Accept } from "../../payment_required.ts";
+import { acceptsOf } from "../call/accepts.ts";
 import type { Abouts } from "../deployment/abouts.ts";
 import type { Records } from "../deployment/records.ts";
 import type { Stops } from "../deployment/stops.ts";
-import type { Accepts } from "../http/failure.ts";
-import type { FieldReader } from "../http/fields.ts";
 import {
   callPrice,
   type ListedDeployment,
   type OpenapiProvider,
   openapiText,
 } from "../http/openapi.ts";
-import type { Answer, HttpRequest } from "../http/request.ts";
 import type { Payers } from "../money/payers.ts";
-import type { RouteParts } from "./parts.ts";
+import type { PaymentScheme } from "../money/scheme.ts";
 
 /** What ends with time (terms, allowances, a price) is looked at again after this long, ms. */
 const LISTED_MS = 10_000;
@@ -79,16 +77,15 @@ export class OpenapiDocument {
 }
 
 /** The document of a provider whose parts are open. */
-export function openOpenapi({ offering, records, payers, accepts, now }: {
-  offering: OpenapiProvider;
-  records: Pick<Records, "registrations" | "stops" | "tariffs">;
-  payers: Pick<Payers, "last">;
-  accepts: Accepts;
-  now: () => number;
-}): OpenapiDocument {
-  const { registrations: { abouts }, stops, tariffs } = records;
+export function openOpenapi(
+  provider: OpenapiProvider,
+  { registrations: { abouts }, stops, tariffs }: Records,
+  payers: Pick<Payers, "last">,
+  schemes: readonly PaymentScheme[],
+  now: () => number,
+): OpenapiDocument {
   return new OpenapiDocument({
-    provider: offering,
+    provider,
     abouts,
     stops,
     takesTerms: (cid, terms) => tariffs.takesTerms(cid, terms),
@@ -96,26 +93,7 @@ export function openOpenapi({ offering, records, payers, accepts, now }: {
       const view = payers.last(owner);
       return view !== undefined && view.credits <= view.thawingCredits;
     },
-    accepts: () => accepts({}),
+    accepts: () => acceptsOf(schemes)({}),
     now,
   });
-}
-
-export function openapi({ openapi }: RouteParts, { fields }: HttpRequest): Promise<Answer> {
-  const { body, etag } = openapi.current();
-  const headers: Answer["headers"] = [
-    // What is stopped is to be listed nowhere, so nobody shows it without asking.
-    ["cache-control", "no-cache"],
-    ["etag", etag],
-    ["x-content-type-options", "nosniff"],
-  ];
-  if (isKnown(etag, fields)) return Promise.resolve({ status: 304, headers, body: null });
-  headers.push(["content-type", "application/json"]);
-  return Promise.resolve({ status: 200, headers, body });
-}
-
-/** RFC 9110 section 13.1.2. */
-function isKnown(etag: string, fields: FieldReader): boolean {
-  const known = (fields.get("if-none-match") ?? "").split(",").map((tag) => tag.trim());
-  return known.some((tag) => tag === "*" || tag.replace(/^W\//, "") === etag);
 }
