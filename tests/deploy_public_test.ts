@@ -1,4 +1,4 @@
-/** What is public of a deployment, from its folder to the provider that lists it, by the command. */
+/** What is public of a deployment, from its folder to the provider that lists it, by commands. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { startMarket } from "../worlds/market.ts";

@@ -1,4 +1,4 @@
-/** The foreign implementations of IPFS that `deno task test:peers` tries ours against. */
+/** The foreign implementations that `deno task test:peers` tries ours against: IPFS, x402. */
 import { join } from "node:path";
 
 export interface Peer {
@@ -17,6 +17,16 @@ export const HELIA: Peer = {
     "@helia/car": "6.0.5",
     "@helia/http": "4.0.7",
     "@helia/unixfs": "8.0.5",
+  },
+};
+
+/** What makes, checks and reads what is said of deployments in public. */
+export const DISCOVERY: Peer = {
+  name: "discovery",
+  packages: {
+    "@x402/extensions": "2.27.0",
+    "@agentcash/discovery": "1.7.5",
+    "@seriousme/openapi-schema-validator": "2.11.0",
   },
 };
 
