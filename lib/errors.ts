@@ -78,7 +78,11 @@ export interface KhachapuriErrorOptions {
   creditsMax?: number | undefined;
   /** Of such a call: what its owner says in public of what was called. */
   described?: DescribedResource | undefined;
-  /** Machine-readable facts shown beside the message; never a secret, and nothing acts on them. */
+  /**
+   * Machine-readable facts shown beside the message; never a secret. Nothing acts on them, but that
+   * a 402 says two as x402 does: `x402Reason`, its word for the message, and `settlement`, what
+   * became of the money that was to come (the JSON of PAYMENT-RESPONSE), in place of an offer.
+   */
   data?: Readonly<Record<string, unknown>>;
 }
 

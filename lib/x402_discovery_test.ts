@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Address, type Hex } from "viem";
+import type { Address, Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { EXTENDED_402_BYTES_MAX } from "./limits_of_discovery.ts";
 import { PAYMENT_HEADER_BYTES_MAX } from "./limits.ts";
@@ -13,7 +13,7 @@ import {
 import { signPermit, UINT128_MAX, UINT64_MAX } from "./permit.ts";
 import { describing } from "./x402_discovery.ts";
 
-const REQUIRED = paymentRequired([{ scheme: "credits" }], { url: "/a", error: "nobody pays" });
+const REQUIRED = paymentRequired([{ scheme: "credits" }], { url: "/a" }, "nobody pays");
 const WORDS = { description: "Says hello.", mimeType: "text/plain", tags: ["hello"] };
 
 Deno.test("a 402 says what its resource is, and passes on its extensions", () => {

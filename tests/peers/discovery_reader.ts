@@ -30,4 +30,5 @@ const answer = {
   openapi: openapi && await new Validator().validate(openapi),
   discovered: origin && await agents.discoverOriginSchema({ target: origin }),
 };
+// deno-lint-ignore no-console -- the answer
 console.log(JSON.stringify(answer));

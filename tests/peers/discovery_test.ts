@@ -141,7 +141,7 @@ Deno.test(
     assert.equal(found[`/${paid}`].authMode, "paid");
     assert.equal(found[`/${free}`].authMode, "unprotected");
     const { method, price, protocols } = found[`/${paid}`];
-    assert.deepEqual([method, price, protocols], ["POST", "0.001 USD", ["x402"]]);
+    assert.deepEqual([method, price, protocols], ["POST", "0.01 USD", ["x402"]]);
     assert.equal(found[`/${paid}`].method, "POST");
   }),
 );

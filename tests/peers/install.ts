@@ -14,6 +14,7 @@ import {
   JS_IPFS,
   type Peer,
   recordInstalled,
+  X402,
 } from "./packages.ts";
 
 async function install(peer: Peer): Promise<void> {
@@ -39,4 +40,4 @@ async function npm(args: readonly string[]): Promise<Ended> {
   }
 }
 
-if (import.meta.main) { for (const peer of [DISCOVERY, JS_IPFS, HELIA]) await install(peer); }
+if (import.meta.main) { for (const peer of [DISCOVERY, JS_IPFS, HELIA, X402]) await install(peer); }

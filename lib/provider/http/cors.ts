@@ -12,11 +12,12 @@ import {
   PAYMENT_SIGNATURE_HEADER,
 } from "../../payment_required.ts";
 import { ANY_ORIGIN, type Cors } from "../../spec/cors.ts";
+import { PAYMENT_HEADER_V1, PAYMENT_RESPONSE_HEADER_V1 } from "../../x402_v1.ts";
 import { type HeaderField, TOKEN } from "./header_rules.ts";
 import type { Answer } from "./request.ts";
 
 /** In which money is spoken of: to clients of x402's second version and its first. */
-const OF_MONEY = [PAYMENT_REQUIRED_HEADER, PAYMENT_RESPONSE_HEADER, "X-PAYMENT-RESPONSE"];
+const OF_MONEY = [PAYMENT_REQUIRED_HEADER, PAYMENT_RESPONSE_HEADER, PAYMENT_RESPONSE_HEADER_V1];
 
 /** Of our own answers and refusals. The same for every origin, so that they vary by none. */
 export const READABLE: readonly HeaderField[] = [
@@ -33,7 +34,7 @@ export const READABLE: readonly HeaderField[] = [
  */
 const ALWAYS_ALLOWED = [
   PAYMENT_SIGNATURE_HEADER,
-  "X-PAYMENT",
+  PAYMENT_HEADER_V1,
   "Content-Type",
   "Idempotency-Key",
   "Access-Control-Expose-Headers",
