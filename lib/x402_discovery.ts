@@ -11,12 +11,17 @@ export interface DescribedResource {
   readonly extensions?: Readonly<Record<string, unknown>>;
 }
 
+interface Describable {
+  readonly resource: { readonly url: string };
+  readonly extensions?: Readonly<Record<string, unknown>>;
+}
+
 /**
  * A 402 with what its resource is. Extensions that would make it too large, or the header of a
  * client that sends them back, are left out: who pays has no need of them.
  * @param required x402's `PaymentRequired`
  */
-export function describing<Required extends { readonly resource: { readonly url: string } }>(
+export function describing<Required extends Describable>(
   required: Required,
   described: DescribedResource | undefined,
   bytesMax = EXTENDED_402_BYTES_MAX,
@@ -25,7 +30,7 @@ export function describing<Required extends { readonly resource: { readonly url:
   const { extensions, ...words } = described;
   const plain = { ...required, resource: { ...required.resource, ...words } };
   if (extensions === undefined) return plain;
-  const extended = { ...plain, extensions };
+  const extended = { ...plain, extensions: { ...required.extensions, ...extensions } };
   return headerBytes(extended) <= bytesMax ? extended : plain;
 }
 

@@ -25,6 +25,11 @@ Deno.test("a 402 says what its resource is, and passes on its extensions", () =>
   });
   assert.deepEqual(describing(REQUIRED, WORDS), { ...REQUIRED, resource: { url: "/a", ...WORDS } });
   assert.equal(describing(REQUIRED, undefined), REQUIRED);
+  const other = { ...REQUIRED, extensions: { other: 1 } };
+  assert.deepEqual(describing(other, { ...WORDS, extensions }).extensions, {
+    other: 1,
+    ...extensions,
+  });
 });
 
 Deno.test("extensions that make its header too large are left out, to the byte", () => {
