@@ -1,4 +1,5 @@
 import { type LaneCount, laneCountToJson } from "./lane_count.ts";
+import type { DescribedResource } from "./x402_discovery.ts";
 
 /**
  * Every failure a person or a program can meet has a stable code. This table is the only place
@@ -75,6 +76,8 @@ export interface KhachapuriErrorOptions {
   lane?: LaneCount | undefined;
   /** Of a call that nobody pays for: how many credits its run may take. */
   creditsMax?: number | undefined;
+  /** Of such a call: what its owner says in public of what was called. */
+  described?: DescribedResource | undefined;
   /**
    * Machine-readable facts shown beside the message; never a secret. Nothing acts on them, but that
    * a 402 says two as x402 does: `x402Reason`, its word for the message, and `settlement`, what
@@ -93,6 +96,7 @@ export class KhachapuriError extends Error {
   readonly allow: string | undefined;
   readonly lane: LaneCount | undefined;
   readonly creditsMax: number | undefined;
+  readonly described: DescribedResource | undefined;
   readonly data: Readonly<Record<string, unknown>>;
 
   constructor(code: ErrorCode, shortMessage: string, options: KhachapuriErrorOptions = {}) {
@@ -104,6 +108,7 @@ export class KhachapuriError extends Error {
     this.allow = options.allow;
     this.lane = options.lane;
     this.creditsMax = options.creditsMax;
+    this.described = options.described;
     this.data = options.data ?? {};
   }
 

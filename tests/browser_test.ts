@@ -106,3 +106,40 @@ Deno.test(
     assert.match(await documentAt(CHROMIUM!, `${market.provider.url}/bafynope`), /"invalid_cid"/);
   },
 );
+
+/** What `@x402/fetch` 2.27 sends with its request; browsers ask for it in the preflight. */
+const STOCK_FIELD = { "access-control-expose-headers": "PAYMENT-RESPONSE,X-PAYMENT-RESPONSE" };
+
+Deno.test(
+  {
+    name: "a page reads what the owner of a deployment signed for its origin",
+    ignore: CHROMIUM === null,
+  },
+  async () => {
+    await using market = await startMarket();
+    const { payer } = market.accounts;
+    const deploy = (origins: "*" | string[]) =>
+      market.deploy({ files: { main: SILENT }, fields: { access: "payer", cors: { origins } } });
+    const [forAll, forOthers] = [await deploy("*"), await deploy(["https://app.example"])];
+    const { url } = market.provider;
+    const headers = { ...await market.pay(payer), ...STOCK_FIELD };
+    const post = { method: "POST", body: "x", headers };
+    const asked: Record<string, [string, RequestInit]> = {
+      forAll: [`${url}/${forAll}`, post],
+      forOthers: [`${url}/${forOthers}`, post],
+    };
+    const seen = await runInPage(
+      CHROMIUM!,
+      `${ASK}
+    const seen = {};
+    for (const [name, [url, init]] of Object.entries(${JSON.stringify(asked)})) {
+      seen[name] = await ask(url, init);
+    }
+    return seen;`,
+    ) as Record<string, Seen | null>;
+    const { status, body, headers: read } = seen.forAll!;
+    assert.deepEqual([status, body], [200, "hello"]);
+    assert.ok(read["payment-response"]);
+    assert.equal(seen.forOthers, null);
+  },
+);

@@ -11,6 +11,7 @@ const LIMIT_FILES: ReadonlySet<string> = new Set([
   LIMITS,
   "lib/limits_of_peers.ts",
   "lib/limits_of_content.ts",
+  "lib/limits_of_discovery.ts",
   "lib/limits_of_names.ts",
   "lib/limits_of_exact.ts",
   "lib/limits_of_offers.ts",

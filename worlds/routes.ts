@@ -90,6 +90,9 @@ const textOf = (text: string) => new TextEncoder().encode(text);
 /** Newest first. */
 export const TERMS: readonly Uint8Array<ArrayBuffer>[] = ["new terms\n", "old terms\n"].map(textOf);
 
+/** Of any deployment. */
+const NOTHING_KNOWN = { known: () => null, refusal: () => null };
+
 export interface RouteWorld extends Omit<CallWorld, "parts"> {
   readonly parts: RouteParts;
   /** What was asked of the parts behind the routes, in order, e.g. "settle". */
@@ -132,13 +135,14 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
       offer: OFFER,
     },
     terms,
+    openapi: { current: () => ({ body: textOf("{}"), etag: '"etag"' }) },
     health: () => Promise.resolve(null),
     responses: calls.counters.responses,
     metrics: [calls.counters.responses.metric],
     money: { ...calls.parts.money, ...answeringMoney(asked, receipts) },
     programs: {
       ...calls.parts.programs,
-      deployments: { ...calls.parts.programs.deployments, refusal: () => null },
+      deployments: { ...calls.parts.programs.deployments, ...NOTHING_KNOWN },
       sandboxes: {
         ...calls.parts.programs.sandboxes,
         open: () => 3,

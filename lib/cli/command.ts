@@ -21,6 +21,8 @@ export type Option =
       readonly choices?: readonly string[];
       /** May be given more than once; arrives as an array, empty when absent. */
       readonly multiple?: true;
+      /** Its JSON may be given instead: an object in `khachapuri.json`. */
+      readonly json?: true;
       /** Its absence is a usage error. */
       readonly required?: true;
     }

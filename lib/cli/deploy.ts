@@ -49,6 +49,8 @@ export const deploy = defineCommand({
     "publish, copies go there as well, and each is read back.",
     "--name gives it a URL that stays: once it stands at every provider the name leads to it, and " +
     "no longer to the deployment before (see khachapuri name, and rollback).",
+    "Nothing is made known of it but by --about, a file of JSON: description, method, input, output " +
+    "and tags, for the provider's /openapi.json and for who is asked to pay.",
     "What it may cost you is bounded by what you allow the provider: see khachapuri allow.",
   ],
   examples: [
@@ -57,6 +59,7 @@ export const deploy = defineCommand({
     "deploy . --provider paolo.eth --env-file ../env --egress api.example.com:443",
     "deploy . --provider paolo.eth --name blog",
     "deploy . --provider paolo.eth --credits 40",
+    "deploy . --provider paolo.eth --access payer --about about.json --cors https://app.example",
     "deploy . --provider paolo.eth --interface http --entrypoint server.js --server-port 3000",
     "deploy . --provider a.eth --provider b.eth --pinata --pin https://pins.example",
     "deploy . --provider a.eth --access payer --no-push --kubo http://127.0.0.1:5001",

@@ -1,6 +1,7 @@
 /** The flags of `deploy`, and the spec that they choose. */
 import { KhachapuriError } from "../errors.ts";
 import { requestsAtOnce, serverToJson } from "../spec/server.ts";
+import { PUBLIC_OPTIONS, publicChoices, type PublicFlags } from "./public_flags.ts";
 import { PUBLISHING_OPTIONS } from "./publishing_flags.ts";
 import { PROGRAM_OPTIONS, programChoices, wholeNumber } from "./program_flags.ts";
 
@@ -33,6 +34,7 @@ export const OPTIONS = {
     choices: ["public", "payer"],
     description: "public (default: you pay for callers who bring no permit) or payer",
   },
+  ...PUBLIC_OPTIONS,
   concurrency: {
     type: "string",
     value: "N",
@@ -60,7 +62,7 @@ export const OPTIONS = {
 } as const;
 
 /** Those that choose the spec. */
-type SpecFlags = Parameters<typeof programChoices>[0] & {
+type SpecFlags = Parameters<typeof programChoices>[0] & PublicFlags & {
   access: string | undefined;
   concurrency: string | undefined;
   "owner-credits-per-minute": string | undefined;
@@ -79,6 +81,7 @@ export async function specChoices(options: SpecFlags) {
     ...choices,
     ...(server ? { server: serverToJson(server) } : {}),
     access: access as "public" | "payer",
+    ...await publicChoices(options),
     limits: {
       timeoutMs,
       memoryMb,

@@ -35,6 +35,8 @@ export function ownDeployment(
       access: spec.access,
       egress: spec.egress,
       limits: spec.limits,
+      ...(spec.about ? { about: spec.about } : {}),
+      ...(spec.cors ? { cors: spec.cors } : {}),
     },
     flags: notedFlags(OPTIONS, given),
     createdAt: new Date().toISOString(),

@@ -1,6 +1,8 @@
 /** What `deploy` says of what it has signed, and of where it can be called. */
 import type { SealedDeployment } from "../client/deploy.ts";
 import type { PackedProgram } from "../client/packed_program.ts";
+import { methodOf } from "../spec/about.ts";
+import { ANY_ORIGIN } from "../spec/cors.ts";
 import { creditsMax } from "../spec/credits.ts";
 import { serverOf } from "../spec/server.ts";
 import type { Copy } from "../client/publishing/publish_all.ts";
@@ -20,6 +22,16 @@ export function signedLines({ spec }: SealedDeployment): string[] {
     ...serverLines(spec),
     `credits     ${creditsMax(spec)} a run, ${payersWords(spec.access, ownerCreditsPerMinute)}`,
     `calls       ${hosts || "nobody: it has no network"}`,
+    ...publicLines(spec),
+  ];
+}
+
+/** What its owner makes known of it, and to whom. */
+function publicLines({ about, cors }: SealedDeployment["spec"]): string[] {
+  const origins = cors && (cors.origins === ANY_ORIGIN ? "all origins" : cors.origins.join(", "));
+  return [
+    ...(about ? [`public      ${methodOf(about)}: ${about.description}`] : []),
+    ...(origins === undefined ? [] : [`read by     web pages of ${origins}`]),
   ];
 }
 

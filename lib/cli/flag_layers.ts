@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import type { NotedFlags } from "../client/deployments_file.ts";
 import type { Option, OptionTable } from "./command.ts";
+import { isJsonText } from "./public_flags.ts";
 import { SERVER_OPTIONS } from "./server_flags.ts";
 
 /** Flags by their names, as a command gets them; absent: undefined, false or no elements. */
@@ -56,8 +57,10 @@ export function notedFlags(table: OptionTable, options: object): NotedFlags {
 
 /** The working folder is another one next time. */
 function notedValue(option: Option, value: NotedFlags[string]): NotedFlags[string] {
-  const isFile = option.type === "string" && option.value === "FILE";
-  return isFile && typeof value === "string" ? resolve(value) : value;
+  if (option.type !== "string" || option.value !== "FILE" || typeof value !== "string") {
+    return value;
+  }
+  return option.json && isJsonText(value) ? value : resolve(value);
 }
 
 function nameOf(assignment: string): string {

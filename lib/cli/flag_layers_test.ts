@@ -33,6 +33,12 @@ Deno.test("of a command line all is noted but what is secret, or said anew each 
   assert.deepEqual(notedFlags(OPTIONS, NOTHING), {});
 });
 
+Deno.test("a file is noted by its whole path, and what is said in its place as it is", () => {
+  const noted = (about: string) => notedFlags(OPTIONS, { ...NOTHING, about }).about;
+  assert.equal(noted("about.json"), resolve("about.json"));
+  assert.equal(noted('{"description":"x"}'), '{"description":"x"}');
+});
+
 Deno.test("what was given fills what is not given now, whole lists at a time", () => {
   const layer = { provider: ["a.eth", "b.eth"], private: true as const, "env-file": "/env" };
   assert.deepEqual(filledFrom(OPTIONS, NOTHING, layer), { ...NOTHING, ...layer });

@@ -42,14 +42,27 @@ function fieldOf(flag: string): string {
   return LISTS[flag] ?? flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** What may stand in a field. */
+type FieldValue = string | number | boolean | readonly string[] | Readonly<Record<string, unknown>>;
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 const fileShape = v.strictObject(
   Object.fromEntries(
     [...FIELDS].map(([field, [, option]]) => [field, v.exactOptional(valueShape(option))]),
   ),
 );
 
-function valueShape(option: Option) {
+function valueShape(option: Option): v.GenericSchema<FieldValue> {
   if (option.type === "boolean") return v.boolean("it is true or false");
+  const shape = textShape(option);
+  if (!option.json) return shape;
+  return v.lazy((value) => isObject(value) ? v.looseObject({}) : shape);
+}
+
+function textShape(option: Option & { type: "string" }) {
   if (option.multiple) return v.array(v.string("not a text"), "not a list");
   if (option.choices) {
     return v.picklist(option.choices, `it is one of ${option.choices.join(", ")}`);
@@ -109,15 +122,16 @@ function assertKnown(json: unknown, path: string): void {
 }
 
 /** As the command line would have it; files are named from the folder. */
-function flagValue(
-  option: Option,
-  value: string | number | boolean | readonly string[],
-  dir: string,
-): NotedFlags[string] {
+function flagValue(option: Option, value: FieldValue, dir: string): NotedFlags[string] {
   if (value === true || typeof value === "boolean") return true;
+  if (isObject(value)) return isList(option) ? [JSON.stringify(value)] : JSON.stringify(value);
   if (typeof value === "object") return [...value];
   const isFile = option.type === "string" && option.value === "FILE";
   return isFile ? resolve(dir, String(value)) : String(value);
+}
+
+function isList(option: Option): boolean {
+  return option.type === "string" && option.multiple === true;
 }
 
 /**

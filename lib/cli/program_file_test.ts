@@ -67,6 +67,19 @@ Deno.test("the flags of deploy are read from their names in camelCase, numbers a
   });
 });
 
+Deno.test("what is public of a program, and which pages read it, is said there or in a file", async () => {
+  const about = { description: "Says hello." };
+  await withProgram({ about, cors: { origins: "*" } }, async (dir) => {
+    const cors = ['{"origins":"*"}'];
+    assert.deepEqual(await readProgramFile(dir), { about: JSON.stringify(about), cors });
+  });
+  const elsewhere = { about: "about.json", cors: ["https://app.example"] };
+  await withProgram(elsewhere, async (dir) => {
+    const cors = ["https://app.example"];
+    assert.deepEqual(await readProgramFile(dir), { about: join(dir, "about.json"), cors });
+  });
+});
+
 Deno.test("the file is no part of the program", () =>
   inFolder(async (dir) => {
     await Deno.writeTextFile(join(dir, "main"), "#!/bin/sh\n", { mode: 0o755 });
@@ -92,6 +105,9 @@ Deno.test("what is unknown, misspelt or a secret is refused in words", async () 
     [{ interface: "fcgi" }, /interface: it is one of curl, cgi, http/],
     [{ providers: "a.eth" }, /providers: not a list/],
     [{ providers: [1] }, /providers\.0: not a text/],
+    [{ about: true }, /about: not a text or a number/],
+    [{ cors: "*" }, /cors: not a list/],
+    [{ timeout: {} }, /timeout: not a text or a number/],
     [{ timeout: true }, /timeout: not a text or a number/],
     [{ private: "yes" }, /private: it is true or false/],
     [[], /it is a list, not an object/],

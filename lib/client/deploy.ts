@@ -57,7 +57,10 @@ export function deployTarget(
 
 /** The parts of a spec that the owner chooses. */
 export type SpecChoices =
-  & Pick<SpecJson, "interface" | "server" | "env" | "limits" | "access" | "egress">
+  & Pick<
+    SpecJson,
+    "interface" | "server" | "env" | "limits" | "access" | "egress" | "about" | "cors"
+  >
   & { entrypoint: string; args: string[] };
 
 export interface SealedDeployment {

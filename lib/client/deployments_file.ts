@@ -8,6 +8,8 @@ import * as v from "valibot";
 import { KhachapuriError } from "../errors.ts";
 import { type HomeFile, openHomeFile } from "../home_file.ts";
 import { addressShape, hexShape, parseShape, uintShape } from "../shape.ts";
+import { aboutShape } from "../spec/about.ts";
+import { corsShape } from "../spec/cors.ts";
 import { serverShape } from "../spec/server.ts";
 
 const providerShape = v.strictObject({
@@ -43,6 +45,10 @@ const signedShape = v.strictObject({
     /** Absent where it is one. */
     credits: v.exactOptional(v.number()),
   }),
+  /** What anybody may know of it. */
+  about: v.exactOptional(aboutShape),
+  /** Which web pages may read its answers. */
+  cors: v.exactOptional(corsShape),
 });
 
 /**

@@ -21,6 +21,8 @@ import {
 } from "../limits.ts";
 import { permitShape, permitToJson } from "../permit.ts";
 import { addressShape, hexShape, parseShape } from "../shape.ts";
+import { aboutShape } from "./about.ts";
+import { corsShape } from "./cors.ts";
 import { entryPath } from "./program_path.ts";
 import { environmentShape } from "./environment.ts";
 import { interfaceFault, serverShape } from "./server.ts";
@@ -111,6 +113,10 @@ const unsignedEntries = {
   egress: v.pipe(v.array(egressShape), v.maxLength(SPEC_EGRESS_MAX)),
   /** "payer": only requests that carry their own permit. */
   access: v.picklist(["public", "payer"], 'not "public" or "payer"'),
+  /** What anybody may know of it; without it nothing is published. */
+  about: v.exactOptional(aboutShape),
+  /** Which web pages may read its answers where the program does not say it. */
+  cors: v.exactOptional(corsShape),
   owner: addressShape,
   providers: v.pipe(
     v.array(providerShape),

@@ -94,6 +94,19 @@ Deno.test("a server is told its port and its socket by whoever starts it, never 
   }
 });
 
+Deno.test("what is public of it, and which pages read it, stand in it as they are, or not at all", () => {
+  const about = { description: "Says hello.", input: { type: "text", example: "Nino" } };
+  const cors = { origins: ["https://app.example"], maxAgeSeconds: 60 };
+  const json = { ...specToJson(spec), about, cors };
+  const parsed = parseSpec(JSON.parse(JSON.stringify(json)));
+  assert.deepEqual([parsed.about, parsed.cors], [about, cors]);
+  assert.deepEqual(specToJson(parsed), json);
+  assert.ok(!("about" in spec) && !("cors" in spec));
+  refuses((changed) => changed.about = { description: "" }, /spec: about\.description: is empty/);
+  refuses((changed) => changed.about = "Says hello.", /spec: about: not an object/);
+  refuses((changed) => changed.cors = { origins: "a" }, /spec: cors\.origins: not "\*" or a list/);
+});
+
 Deno.test("limits are whole numbers within bounds", () => {
   for (const bad of [0, -1, 1.5, "15000", Infinity, 900_001, null]) {
     refuses((json) => json.limits.timeoutMs = bad, /timeoutMs/);

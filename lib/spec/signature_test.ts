@@ -11,7 +11,7 @@ import {
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { deploymentLane, signPermit } from "../permit.ts";
 import { sampleSpec, sampleUnsigned } from "../../worlds/spec/sample_spec.ts";
-import { parseSpec, type Spec, specToJson } from "./schema.ts";
+import { parseSpec, parseUnsignedSpec, type Spec, specToJson } from "./schema.ts";
 import { deploymentTypedData, signSpec, specHash, verifySpec } from "./signature.ts";
 import { isStopSigned, parseStopRequest, signStop } from "./stop.ts";
 
@@ -86,6 +86,48 @@ Deno.test("the spec hash is that of the published JSON without its signature", a
   const { signature: _, ...json } = specToJson(await sampleSpec());
   const spec = parseSpec({ ...json, signature: `0x${"00".repeat(65)}` });
   assert.equal(specHash(spec), keccak256(stringToBytes(canonicalize(json)!)));
+});
+
+Deno.test("what a spec may leave out changes no hash of one that leaves it out", () => {
+  const bytes = (byte: string, count: number) => `0x${byte.repeat(count)}`;
+  const [owner, address] = [bytes("11", 20), bytes("22", 20)];
+  const json = {
+    version: 1,
+    id: bytes("01", 32),
+    program: {
+      cid: "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",
+      entrypoint: "./main",
+      args: [],
+    },
+    interface: "curl",
+    env: { API_KEY: "s3cr3t" },
+    limits: { timeoutMs: 15_000, memoryMb: 256, concurrency: 8, ownerCreditsPerMinute: 600 },
+    egress: [],
+    access: "public",
+    owner,
+    providers: [{
+      address,
+      chainId: 8453,
+      escrow: bytes("33", 20),
+      terms: bytes("44", 32),
+      permit: {
+        payer: owner,
+        provider: address,
+        lane: bytes("55", 32),
+        price: "1000",
+        credits: "5",
+        deadline: "7",
+        epoch: "0",
+        signature: bytes("66", 65),
+      },
+    }],
+  };
+  // As the release before `about` and `cors` made it.
+  const before = "0x1d3614f65976f5235a3e2996653134673f5663dbc85a1d7e5570db3aed849170";
+  assert.equal(specHash(parseUnsignedSpec(json)), before);
+  for (const field of [{ about: { description: "x" } }, { cors: { origins: "*" } }]) {
+    assert.notEqual(specHash(parseUnsignedSpec({ ...json, ...field })), before, "it is signed");
+  }
 });
 
 Deno.test("a signed spec verifies after a trip through JSON", async () => {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { complain } from "../../tools/print.ts";
 import { type Ended, runQuietly } from "../../tools/quiet.ts";
 import {
+  DISCOVERY,
   folderOf,
   HELIA,
   isInstalled,
@@ -39,4 +40,4 @@ async function npm(args: readonly string[]): Promise<Ended> {
   }
 }
 
-if (import.meta.main) { for (const peer of [JS_IPFS, HELIA, X402]) await install(peer); }
+if (import.meta.main) { for (const peer of [DISCOVERY, JS_IPFS, HELIA, X402]) await install(peer); }

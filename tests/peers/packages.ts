@@ -20,6 +20,16 @@ export const HELIA: Peer = {
   },
 };
 
+/** What makes, checks and reads what is said of deployments in public. */
+export const DISCOVERY: Peer = {
+  name: "discovery",
+  packages: {
+    "@x402/extensions": "2.27.0",
+    "@agentcash/discovery": "1.7.5",
+    "@seriousme/openapi-schema-validator": "2.11.0",
+  },
+};
+
 /** What stock clients of x402 read a 402 by, in both versions of the protocol. */
 export const X402: Peer = { name: "x402", packages: { "@x402/core": "2.27.0" } };
 

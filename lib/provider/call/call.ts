@@ -25,6 +25,7 @@ import { runCreditsMax } from "../program/run_limits.ts";
 import type { Lease } from "../program/sandboxes.ts";
 import type { Seat, SeatWait } from "../server/life.ts";
 import type { Claim } from "./idempotency.ts";
+import { withDescription } from "./described.ts";
 import { lostRun } from "./lost_run.ts";
 import { PaidTime } from "./paid_time.ts";
 import type { CallParts } from "./parts.ts";
@@ -100,7 +101,7 @@ export class Call {
       const payersTiming = bill.source === "caller" ? timing : null;
       return new Call(parts, arrival, deployment, scheme, bill, paidMax, payersTiming);
     } catch (error) {
-      throw withCreditsMax(error, creditsMax);
+      throw withDescription(withCreditsMax(error, creditsMax), deployment.spec);
     }
   }
 

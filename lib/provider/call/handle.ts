@@ -2,12 +2,14 @@
 import { KhachapuriError } from "../../errors.ts";
 import { noteCall } from "../../leisure.ts";
 import { REQUEST_HEADER_BYTES_MAX, REQUEST_TARGET_BYTES_MAX } from "../../limits.ts";
+import { readableAs } from "../http/cors.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
 import { bodyTooLarge } from "../http/request_body.ts";
 import type { DeploymentTarget } from "../http/target.ts";
 import { answerRun } from "./answer.ts";
 import { announced, type Arrival, Call } from "./call.ts";
+import { withDescription } from "./described.ts";
 import {
   type Claim,
   fingerprintOf,
@@ -39,10 +41,11 @@ export async function handleCall(
       : null;
     const isKept = key !== null && !(key.isPayment && request.upgrade !== null);
     if (isKept && request.upgrade !== null) throw unkeepable();
-    return isKept ? await answerUnderKey(call, key) : await answerOnce(call);
+    const answer = isKept ? await answerUnderKey(call, key) : await answerOnce(call);
+    return readableAs(call.deployment.spec.cors, request.fields, answer);
   } catch (error) {
     call.release();
-    throw withCreditsMax(error, call.creditsMax);
+    throw withDescription(withCreditsMax(error, call.creditsMax), call.deployment.spec);
   }
 }
 

@@ -103,6 +103,11 @@ export class Deployments {
     return refusal;
   }
 
+  /** A deployment that is open here; null for any other, which nothing is fetched for. */
+  known(cid: CidText): Deployment | null {
+    return this.#known.peek(cid) ?? null;
+  }
+
   /** Why the deployment's last caller got no run, if that was its spec's fault. */
   refusal(cid: CidText): KhachapuriError | null {
     return this.#refused.get(cid) ?? null;

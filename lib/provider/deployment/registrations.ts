@@ -4,6 +4,7 @@ import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { REGISTRATIONS_REMEMBERED_MAX } from "../../limits.ts";
 import { deploymentLane } from "../../permit.ts";
+import { Abouts } from "./abouts.ts";
 import type { Agreements } from "./agreements.ts";
 import type { Deployment } from "./deployment.ts";
 import { SealedTo } from "./sealed_to.ts";
@@ -31,6 +32,8 @@ export class Registrations {
   /** Lanes that deployments count on, by payer. */
   readonly #lanes = new Set<string>();
   readonly #sealedTo: SealedTo;
+  /** What their owners say of them in public. */
+  readonly abouts: Abouts;
   readonly #owners = new Set<Address>();
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
@@ -45,6 +48,7 @@ export class Registrations {
   ) {
     database.exec(SCHEMA);
     this.#sealedTo = new SealedTo(database);
+    this.abouts = new Abouts(database);
     for (const { owner, id } of database.prepare("SELECT owner, id FROM deployments").all()) {
       this.#lanes.add(laneKey(owner as Address, deploymentLane(id as Hex)));
       this.#owners.add(owner as Address);
@@ -66,6 +70,7 @@ export class Registrations {
     this.#insert.run(cid, id, owner, this.now());
     this.agreements.note(deployment);
     this.#sealedTo.note(deployment);
+    this.abouts.note(deployment);
     this.#lanes.add(laneKey(owner, deploymentLane(id)));
     this.#owners.add(owner);
   }

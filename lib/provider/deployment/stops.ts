@@ -22,6 +22,11 @@ export class Stops {
     for (const row of rows) this.#known.add(keyOf(row));
   }
 
+  /** How many there are. */
+  get count(): number {
+    return this.#known.size;
+  }
+
   has(spec: Stoppable): boolean {
     return this.#known.has(keyOf(spec));
   }

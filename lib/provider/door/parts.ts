@@ -25,6 +25,7 @@ import type { MessageRelay } from "../settlement/message_relay.ts";
 import type { Onboarding } from "../settlement/onboarding.ts";
 import type { Settlement } from "../settlement/settlement.ts";
 import type { AskLimits } from "./ask_limits.ts";
+import type { OpenapiDocument } from "./openapi_document.ts";
 import type { TermsTexts } from "./preflight.ts";
 
 export interface RouteParts extends CallParts {
@@ -33,6 +34,7 @@ export interface RouteParts extends CallParts {
   operator: Address;
   offering: Offering;
   terms: TermsTexts;
+  openapi: Pick<OpenapiDocument, "current">;
   /** Whether new calls could be served now; the reason when not. */
   health(): Promise<string | null>;
   /** Responses by status. */
@@ -50,7 +52,7 @@ export interface RouteParts extends CallParts {
     ledger: Pick<Ledger, "totals">;
   };
   programs: CallPrograms & {
-    deployments: Pick<Deployments, "get" | "refusal">;
+    deployments: Pick<Deployments, "get" | "known" | "refusal">;
     sandboxes: Pick<Sandboxes, "open" | "refusal" | "servers" | "stop" | "drain">;
     /** What programs find on this machine; null as long as that is not known. */
     runtimes(): Promise<Runtimes | null>;

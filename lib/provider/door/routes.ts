@@ -3,7 +3,7 @@ import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { PUSH_CAR_BYTES_MAX } from "../../limits_of_content.ts";
 import { assertSizes, handleCall } from "../call/handle.ts";
 import { CONTENT_PREFIX } from "../content/gateway_request.ts";
-import { isPreflight, preflightAnswer, readable } from "../http/cors.ts";
+import { deploymentPreflight, isPreflight, preflightAnswer, readable } from "../http/cors.ts";
 import { failureOf } from "../http/failure.ts";
 import { refuseServiceWorker } from "../http/isolation.ts";
 import type { Answer, Handle, HttpRequest } from "../http/request.ts";
@@ -14,6 +14,7 @@ import { changeName, NAMES_PREFIX, showName } from "./name_routes.ts";
 import { pointedAt } from "./named_target.ts";
 import { frontPage, health, metrics, terms } from "./front_routes.ts";
 import { dryRun } from "./dry_run_route.ts";
+import { openapi } from "./openapi_route.ts";
 import { deployments, logs, renew, settle, stop } from "./owner_routes.ts";
 import { type Asked, askingFor } from "./asking_for.ts";
 import type { RouteHandler, RouteParts } from "./parts.ts";
@@ -26,6 +27,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> =
   "/metrics": { GET: metrics },
   "/lane": { GET: lane },
   "/terms": { GET: terms },
+  "/openapi.json": { GET: openapi },
   "/onboard": { POST: onboard },
   "/relay": { GET: relayOffer, POST: relay },
   "/settle": { POST: settle },
@@ -54,7 +56,10 @@ async function route(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const asked = targetOf(request.host, request.path, webDomain.hostname, names?.labels);
   const target = asked.form === "name" ? await pointedAt(names!, asked, request) : asked;
   if (target.form === "provider") return readable(await ownPath(parts, target.path, request));
-  if (isPreflight(request.method, request.fields)) return readable(preflightAnswer(request.fields));
+  if (isPreflight(request.method, request.fields)) {
+    const known = parts.programs.deployments.known(target.cid);
+    return deploymentPreflight(request.fields, known && known.spec);
+  }
   refuseServiceWorker(target, request.fields);
   return await handleCall(parts, target, request).catch((thrown) =>
     failure(parts, asKhachapuriError(thrown), target, request)

@@ -10,6 +10,7 @@ const PATHS: Readonly<Record<string, "GET" | "POST" | "GET, POST" | "HEAD, POST"
   "/metrics": "GET",
   "/lane": "GET",
   "/terms": "GET",
+  "/openapi.json": "GET",
   "/receipts/some": "GET",
   "/onboard": "POST",
   "/relay": "GET, POST",
@@ -121,6 +122,21 @@ Deno.test("a preflight to a deployment runs no program and costs nothing, in bot
     assert.equal(answer.headers.get("access-control-allow-methods"), "PUT");
     assert.match(answer.headers.get("access-control-allow-headers")!, /PAYMENT-SIGNATURE.* x-a/i);
   }
+  assert.deepEqual(world.holds, []);
+});
+
+Deno.test("a preflight to a deployment that is open is answered as its owner signed", async () => {
+  using world = await openRouteWorld({ spec: { cors: { origins: ["https://app.example"] } } });
+  const { deployments } = world.parts.programs;
+  deployments.known = (cid) => cid === CID ? world.deployment : null;
+  world.before.deployment = () => assert.fail("it was looked up");
+  const from = async (origin: string) => {
+    const headers = { origin, "access-control-request-method": "PUT" };
+    const answer = await world.ask(`/${CID}/a`, { method: "OPTIONS", headers });
+    return [answer.status, answer.headers.get("access-control-allow-origin")];
+  };
+  assert.deepEqual(await from("https://app.example"), [204, "https://app.example"]);
+  assert.deepEqual(await from("https://evil.example"), [204, null]);
   assert.deepEqual(world.holds, []);
 });
 

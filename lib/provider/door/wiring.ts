@@ -35,6 +35,7 @@ import { openExactScheme } from "./exact_scheme.ts";
 import { offerOf, readLeftBehind } from "./left_behind.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import { openProviderNames } from "./names.ts";
+import { openOpenapi } from "./openapi_document.ts";
 import type { RouteParts } from "./parts.ts";
 import { groundOf, preflight } from "./preflight.ts";
 import { prepareState, type Site } from "./site.ts";
@@ -136,6 +137,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     operator: account.address,
     offering,
     terms: ground.terms,
+    openapi: openOpenapi(offering, records, payments.payers, money.schemes, now),
     health: chainHealth(chain, payments),
     responses: counters.responses,
     metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money, content)),

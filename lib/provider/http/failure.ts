@@ -8,6 +8,7 @@ import {
   type Resource,
   toHeader,
 } from "../../payment_required.ts";
+import { describing } from "../../x402_discovery.ts";
 import { PAYMENT_RESPONSE_HEADER_V1, paymentRequiredV1 } from "../../x402_v1.ts";
 import { challengeOf } from "./challenge.ts";
 import { READABLE } from "./cors.ts";
@@ -57,7 +58,7 @@ export function failureOf(error: KhachapuriError, asking: Asking | null = null):
  * A 402. One whose money was offered and did not come says what became of that, and asks for no
  * other: whoever it is decides anew (x402, transports-v2/http.md).
  */
-function unpaid(error: KhachapuriError, { accepts, resource, page }: Asking): Failure {
+function unpaid(error: KhachapuriError, { accepts, page, ...asking }: Asking): Failure {
   const { x402Reason, settlement } = error.data;
   if (typeof settlement === "object" && settlement !== null) {
     const told = toHeader(settlement);
@@ -69,7 +70,8 @@ function unpaid(error: KhachapuriError, { accepts, resource, page }: Asking): Fa
   }
   const entries = accepts(error);
   const reason = typeof x402Reason === "string" ? x402Reason : error.shortMessage;
-  const required = paymentRequired(entries, resource, reason);
+  const required = describing(paymentRequired(entries, asking.resource, reason), error.described);
+  const { resource } = required;
   const fields: HeaderField[] = [
     [PAYMENT_REQUIRED_HEADER, challengeOf(required)],
     ["vary", "accept"],
