@@ -1,6 +1,5 @@
 /** A real browser, where the machine has one: runs a script in a page of an origin of its own. */
-import { makeFolder } from "./home.ts";
-import { signalGroup, survivors } from "./processes.ts";
+import { startBrowser } from "./browser_process.ts";
 
 /** Path of a Chromium; null where there is none. */
 export const CHROMIUM: string | null = await findChromium();
@@ -33,34 +32,7 @@ await fetch("/result", { method: "POST", body: JSON.stringify(result) });
     return new Response(page, { headers: { "content-type": "text/html" } });
   };
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, serve);
-  await using profile = await makeFolder();
-  const child = new Deno.Command(chromium, {
-    args: [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-dev-shm-usage",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--remote-debugging-port=0",
-      `--user-data-dir=${profile.dir}`,
-      `http://localhost:${server.addr.port}/`,
-    ],
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-    // Debian's is a script, which starts the browser and does not pass signals on.
-    detached: true,
-  }).spawn();
-  const ended = child.status.then(({ code }) => {
-    throw new Error(`the browser ended with ${code} before the page had a result`);
-  });
-  try {
-    return await Promise.race([result.promise, ended]);
-  } finally {
-    ended.catch(() => {});
-    signalGroup(child, "SIGTERM");
-    await child.status;
-    await survivors(profile.dir);
-  }
+  const url = `http://localhost:${server.addr.port}/`;
+  await using browser = await startBrowser(chromium, url);
+  return await Promise.race([result.promise, browser.ended]);
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Hex } from "viem";
 import {
   assertRefused,
+  DUE_LANE,
   OFFER,
   openRouteWorld,
   OPERATOR,
@@ -79,6 +80,8 @@ Deno.test("who shows a permit of a lane, if only over no credit, is told how far
       lane: LANE,
       cumulative: "7",
       proof: { ...PROOF, credits: "6", price: "1000", deadline: "9", epoch: "1" },
+      // What of the payer's is due on any lane.
+      due: [{ lane: DUE_LANE.lane, settled: "2", amount: "3000" }],
     });
   }
   assert.deepEqual(asked.map(({ lane, credits }) => [lane, credits]), [[LANE, 0n], [LANE, 100n]]);
