@@ -6,6 +6,7 @@ import type { Wallet } from "./wallet.ts";
 import {
   addressIn,
   callData,
+  checksummed,
   type Hex,
   stringIn,
   type Word,
@@ -116,6 +117,8 @@ export async function readTokenDomain(wallet: Wallet, terms: Terms): Promise<Dom
 export function assertSigner({ signer }: Allowance, address: Hex): void {
   if (signer === ZERO_ADDRESS || signer.toLowerCase() === address.toLowerCase()) return;
   throw new Trouble(
-    `Permits for this provider are signed by ${signer}, as you allowed, not by this wallet.`,
+    `Permits for this provider are signed by ${
+      checksummed(signer)
+    }, as you allowed, not by this wallet.`,
   );
 }

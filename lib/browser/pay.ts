@@ -156,7 +156,7 @@ function onSubmit(
 async function prove(say: Say): Promise<string> {
   say("Sign in your wallet: a permit for no credit, which proves that it is you.");
   const { due } = await askLane(session!, await signPermit(session!, CALL_LANE, 0n, 0n));
-  showLanes(session!, due);
+  showLanes(session!, due ?? []);
   return "";
 }
 

@@ -50,7 +50,8 @@ export interface DueLane {
 
 export interface LaneAnswer {
   readonly cumulative: string;
-  readonly due: readonly DueLane[];
+  /** On all lanes, to who asks with a permit that never was in time. */
+  readonly due?: readonly DueLane[];
 }
 
 export const PAYMENT_SIGNATURE = "PAYMENT-SIGNATURE";
@@ -83,7 +84,7 @@ export async function post<T>(path: string, body: object): Promise<T> {
 
 export async function readOffer(): Promise<Offer> {
   const headers = { accept: "application/json" };
-  const { accepts } = await ask<{ accepts: readonly Accept[] }>("/", { headers });
+  const { accepts } = await ask<{ accepts: readonly Accept[] }>("/pay", { headers });
   const credits = accepts.find(({ scheme }) => scheme === "credits");
   if (!credits) throw new Trouble("This provider takes no credits.");
   const { depositMinimum } = credits.extra;

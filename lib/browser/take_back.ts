@@ -95,5 +95,5 @@ async function byMessage(session: Session, say: Say, { type, fields, done }: Ste
   say("The provider sends it; that takes a block or two.");
   const body = { type, chainId, escrow, ...texts(message), signature };
   const { fee } = await post<{ fee: string }>("/relay", body);
-  return `${done} It cost ${formatUsdc(BigInt(fee))} USDC.`;
+  return `${done} It cost ${BigInt(fee) === 0n ? "nothing" : `${formatUsdc(BigInt(fee))} USDC`}.`;
 }

@@ -6,6 +6,7 @@ import { LANE_LABELS } from "./payments.ts";
 import type { DueLane } from "./provider.ts";
 import { countOf, type Session } from "./session.ts";
 import { clientLane } from "./typed_data.ts";
+import { checksummed } from "./words.ts";
 import { wordsOf } from "./trouble.ts";
 
 const usdc = (amount: bigint) => `${formatUsdc(amount)} USDC`;
@@ -18,7 +19,7 @@ export function timeOf(seconds: bigint): string {
 
 export function showSession(session: Session): void {
   const { funds, wallet } = session;
-  byId("account").textContent = wallet.address;
+  byId("account").textContent = checksummed(wallet.address);
   byId("in-wallet").textContent = usdc(funds.wallet);
   byId("free").textContent = usdc(funds.free);
   byId("allowed").textContent = allowedText(session);

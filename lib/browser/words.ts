@@ -54,6 +54,14 @@ export function addressIn(word: bigint): Hex {
   return `0x${word.toString(16).padStart(40, "0")}`;
 }
 
+/** As wallets show it, with the checksum of EIP-55. */
+export function checksummed(address: Hex): string {
+  const lower = address.slice(2).toLowerCase();
+  const hash = keccakText(lower).slice(2);
+  const isUpper = (index: number) => parseInt(hash.charAt(index), 16) >= 8;
+  return `0x${[...lower].map((char, i) => isUpper(i) ? char.toUpperCase() : char).join("")}`;
+}
+
 /** 32 bytes that nobody can guess. */
 export function randomWord(): Hex {
   const bytes = crypto.getRandomValues(new Uint8Array(32));

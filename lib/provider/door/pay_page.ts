@@ -61,10 +61,19 @@ function terms({ name, webDomain, offer }: Offering) {
 /** Where an action says what it does and came to. */
 const said = (id: string) => `<p class="said" id="${id}-said" role="status"></p>`;
 
-const BY_SIGNATURE = `<button class="first" value="signature"`;
-const BY_TRANSACTION = `<button value="transaction"`;
+/** The one button of a form, or that of its usual way. */
+const FIRST = `<button class="first" value="signature"`;
+/** @param what is done, for who does not see the form around it */
+const bySignature = (id: string, what: string, kind = "") =>
+  `<button${kind} value="signature" id="${id}-signature" aria-label="${what} by signature">` +
+  "By signature</button>";
+const byTransaction = (id: string, what: string) =>
+  `<button value="transaction" id="${id}-transaction" aria-label="${what} by transaction">` +
+  "By transaction</button>";
 
-const WALLET = `<section id="connecting" hidden aria-labelledby="wallet-heading">
+const WALLET = `<noscript><p class="notice">To pay with a wallet in this browser, allow this page
+its script. The command line needs none.</p></noscript>
+<section id="connecting" hidden aria-labelledby="wallet-heading">
 <h2 id="wallet-heading">Your wallet</h2>
 <p id="no-wallet">No wallet is in this browser yet. Install one, then load the page again; or use
 the command line.</p>
@@ -94,8 +103,8 @@ function addHtml(): string {
 <form id="add"><label for="add-credits">Credits to add</label>
 <input id="add-credits" inputmode="numeric" autocomplete="off" value="1000"
 aria-describedby="add-cost add-note"><p class="dim" id="add-cost"></p>
-<div class="row">${BY_SIGNATURE} id="add-signature">Sign, without gas</button>
-${BY_TRANSACTION}>Send transactions</button></div><p class="dim" id="add-note"></p>
+<div class="row">${bySignature("add", "Add credits", ' class="first"')}
+${byTransaction("add", "Add credits")}</div><p class="dim" id="add-note"></p>
 ${said("add")}</form></section>`;
 }
 
@@ -110,12 +119,12 @@ value="${escaped(call)}">
 <label for="call-body">Body, if it is no GET</label>
 <textarea id="call-body" rows="2" spellcheck="false"></textarea>
 <fieldset><legend>Paid by</legend>
-<label class="choice"><input type="radio" name="scheme" value="credits" checked> a credit,
-<span id="credit-price"></span> of what you have allowed</label>
-<label class="choice" id="exact-way"><input type="radio" name="scheme" value="exact"> a transfer
-of <span id="exact-price"></span> out of your wallet, without gas, with nothing allowed
-before</label></fieldset>
-<div class="row">${BY_SIGNATURE}>Sign and call</button></div>
+<label class="choice"><input type="radio" name="scheme" value="credits" checked>
+<span>a credit, <span id="credit-price"></span> of what you have allowed</span></label>
+<label class="choice" id="exact-way"><input type="radio" name="scheme" value="exact">
+<span>a transfer of <span id="exact-price"></span> out of your wallet, without gas, with nothing
+allowed before</span></label></fieldset>
+<div class="row">${FIRST}>Sign and call</button></div>
 ${said("call")}</form>
 <div id="answer-part" hidden><p id="answer-status"></p><pre id="answer" tabindex="0"
 aria-label="The answer"></pre><p id="receipt"></p></div></section>`;
@@ -127,7 +136,7 @@ const HEADER = `<section class="connected" hidden aria-labelledby="permit-headin
 <input id="permit-credits" inputmode="numeric" autocomplete="off" value="10"></div>
 <div><label for="permit-hours">Hours that it is good for</label>
 <input id="permit-hours" inputmode="numeric" autocomplete="off" value="24"></div></div>
-<div class="row">${BY_SIGNATURE}>Sign a permit</button></div>
+<div class="row">${FIRST}>Sign a permit</button></div>
 ${said("permit")}</form>
 <div id="header-part" hidden><p class="notice">Whoever has this line can spend these credits here.
 Keep it to yourself, and send it over https only.</p>
@@ -137,25 +146,25 @@ aria-label="Copy the line for curl">Copy</button></div></div></section>`;
 
 function backHtml({ offer }: Offering): string {
   const period = periodText(offer.thawingPeriodSeconds);
-  const ways = (step: string) =>
-    `<div class="row">${BY_SIGNATURE} id="${step}-signature">Sign, without gas</button>
-${BY_TRANSACTION} id="${step}-transaction">Send a transaction</button></div>${said(step)}`;
+  const ways = (step: string, what: string) =>
+    `<div class="row">${bySignature(step, what)}
+${byTransaction(step, what)}</div>${said(step)}`;
   return `<section class="connected" hidden aria-labelledby="back-heading">
 <h2 id="back-heading">Take it back</h2>
 <p class="dim" id="back-note"></p>
-<form id="revoke"><h3>Revoke</h3><p class="dim">Credits thaw for ${period}; the provider may charge
+<div class="steps"><form id="revoke"><h3>Revoke</h3><p class="dim">Credits thaw for ${period}; the provider may charge
 what it has served until then.</p><label for="revoke-credits">Credits to take back</label>
 <input id="revoke-credits" inputmode="numeric" autocomplete="off" placeholder="all">
-${ways("revoke")}</form>
+${ways("revoke", "Revoke")}</form>
 <form id="reclaim"><h3>Reclaim what has thawed</h3><p class="dim" id="reclaim-note"></p>
-${ways("reclaim")}</form>
+${ways("reclaim", "Reclaim")}</form>
 <form id="withdraw"><h3>Withdraw what is free</h3>
 <label for="withdraw-amount">USDC to your wallet</label>
 <input id="withdraw-amount" inputmode="decimal" autocomplete="off" placeholder="all">
-${ways("withdraw")}</form>
+${ways("withdraw", "Withdraw")}</form>
 <form id="void"><h3>Void permits</h3><p class="dim">For when a header got into wrong hands: what
 you have signed for this provider ends in ${period}, and new permits are good at once.</p>
-${ways("void")}</form></section>`;
+${ways("void", "Void permits")}</form></div></section>`;
 }
 
 function commandsHtml({ name }: Offering, call: string): string {

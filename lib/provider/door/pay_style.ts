@@ -18,7 +18,7 @@ legend { padding: 0 }
 .first { background: var(--link); color: var(--paper) }
 .first:hover { background: var(--ink); border-color: var(--ink) }
 button:disabled, button[aria-disabled] { opacity: .55; cursor: default }
-.said { min-height: 1.5em }
+.said:empty { margin: 0 }
 .failed { color: var(--bad) }
 .notice { border-left: 4px solid var(--link); background: var(--box); padding: .6rem .8rem;
   border-radius: 0 6px 6px 0 }
@@ -26,4 +26,7 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0 }
 caption { text-align: left; color: var(--dim) }
 th, td { text-align: left; font-weight: normal; padding: .25rem .5rem .25rem 0;
   border-bottom: 1px solid var(--line) }
-@media (max-width: 30rem) { .fields { grid-template-columns: 1fr } }`;
+.lines textarea { padding-right: 4.5rem }
+.steps { display: grid; grid-template-columns: 1fr 1fr; gap: 0 2rem }
+@media (max-width: 34rem) { .steps { grid-template-columns: 1fr } }
+@media (max-width: 34rem) { .fields { grid-template-columns: 1fr } }`;

@@ -16,8 +16,9 @@ import type { RouteParts } from "./parts.ts";
 const onboardShape = v.strictObject({ payer: addressShape, deposit: v.unknown() });
 
 /**
- * A lane's counter, for whoever shows a permit of it; one for no credit will do. With it goes what
- * of the payer's is due on all of its lanes.
+ * A lane's counter, for whoever shows a permit of it; one for no credit will do. What of the
+ * payer's is due on all of its lanes is told to who shows one that never was in time: a permit that
+ * pays may be in other hands.
  */
 export async function lane(
   { seller, money }: RouteParts,
@@ -31,8 +32,12 @@ export async function lane(
   }
   const { permit } = decodePaymentHeader(header, seller);
   const count = await money.credits.count(permit, request.sender.address);
-  const due = await money.ledger.dueOf(permit.payer);
-  return jsonAnswer({ payer: permit.payer, ...laneCountToJson(count), due: due.map(dueToJson) });
+  const due = permit.deadline === 0n ? await money.ledger.dueOf(permit.payer) : null;
+  return jsonAnswer({
+    payer: permit.payer,
+    ...laneCountToJson(count),
+    ...(due ? { due: due.map(dueToJson) } : {}),
+  });
 }
 
 /** Integers as decimal strings, the amount in USDC base units. */

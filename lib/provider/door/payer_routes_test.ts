@@ -80,11 +80,17 @@ Deno.test("who shows a permit of a lane, if only over no credit, is told how far
       lane: LANE,
       cumulative: "7",
       proof: { ...PROOF, credits: "6", price: "1000", deadline: "9", epoch: "1" },
-      // What of the payer's is due on any lane.
-      due: [{ lane: DUE_LANE.lane, settled: "2", amount: "3000" }],
     });
   }
   assert.deepEqual(asked.map(({ lane, credits }) => [lane, credits]), [[LANE, 0n], [LANE, 100n]]);
+});
+
+Deno.test("what is due on all lanes is told to who shows a permit that pays for nothing", async () => {
+  using world = await openRouteWorld();
+  permitsAsked(world);
+  const asked = await world.ask("/lane", { headers: await paymentFor({ deadline: 0n }) });
+  const { due } = await asked.json();
+  assert.deepEqual(due, [{ lane: DUE_LANE.lane, settled: "2", amount: "3000" }]);
 });
 
 Deno.test("a lane is nobody else's business", async () => {

@@ -79,12 +79,17 @@ function facts(offering: Offering, runtimes: Runtimes | null): [string, string][
     ["A call may take", `one credit: ${timeoutMs / 1000} s, ${memoryMb} MiB of memory`],
     ...longRun(offering),
     ["It may carry", `${sent} there, ${answered} back`],
-    ["Programs may call", offering.egress.hosts.join(", ") || "nobody: they have no network"],
+    ["Programs may call", egressText(offering)],
     ["Web servers", serversText(offering)],
     ...found(runtimes),
     ["Paid on", `chain ${offer.chainId}, escrow ${offer.escrow}`],
     ["Paid to", address],
   ];
+}
+
+function egressText({ egress: { hosts } }: Offering): string {
+  const texts = hosts.map((host) => host.replace(/^\*:([0-9]+)$/, "any host on port $1"));
+  return texts.join(", ") || "nobody: they have no network";
 }
 
 /** Of programs that are servers. */
