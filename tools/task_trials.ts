@@ -58,6 +58,7 @@ export const TRIALS: readonly Trial[] = [
   { task: "package", args: [], ends: [0], prints: /dist\/khachapuri {2}[\d.]+ MB/ },
   { task: "compile", args: [], ends: [0, 2], prints: /dist\/khachapuri|denort/ },
   { task: "docs", args: [], ends: [0] },
+  { task: "pages", args: ["--check"], ends: [0], prints: /page_scripts\.ts is fresh/ },
   { task: "contracts", args: ["fmt"], ends: [0] },
   { task: "mutate", args: [], ends: [1], prints: /deno task mutate <target>/ },
 ];

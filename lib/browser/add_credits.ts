@@ -78,7 +78,7 @@ async function bySignature(session: Session, plan: Plan, say: Say): Promise<void
   await post("/onboard", body);
 }
 
-/** What leaves the wallet: all of the cost where it holds so much, else what is not free already. */
+/** What leaves the wallet: all of the cost if it holds so much, else what is not free already. */
 function depositOf(
   { funds: { wallet, free }, offer: { depositMinimum } }: Session,
   { cost }: Plan,

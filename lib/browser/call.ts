@@ -1,4 +1,5 @@
 /** Paying for one call, and what comes back. */
+import { PAGE_ANSWER_BYTES_MAX } from "../limits_of_pages.ts";
 import { formatUsdc } from "../usdc_text.ts";
 import { page } from "./dom.ts";
 import { CALL_LANE, signPermit, signTransfer } from "./payments.ts";
@@ -26,9 +27,6 @@ export interface Answered {
   /** Path of the receipt; null where there is none. */
   readonly receipt: string | null;
 }
-
-/** Of an answer, how much is read. */
-const SHOWN_BYTES_MAX = 2 ** 20;
 
 interface PaymentResponse {
   readonly transaction?: string;
@@ -140,13 +138,13 @@ async function readBody(answer: Response): Promise<Pick<Answered, "body" | "isCu
   for (let part; reader && !(part = await reader.read()).done;) {
     chunks.push(part.value);
     bytes += part.value.length;
-    if (bytes > SHOWN_BYTES_MAX) {
+    if (bytes > PAGE_ANSWER_BYTES_MAX) {
       await reader.cancel();
       break;
     }
   }
   const whole = new Uint8Array(await new Blob(chunks).arrayBuffer());
-  return { body: whole.subarray(0, SHOWN_BYTES_MAX), isCut: bytes > SHOWN_BYTES_MAX };
+  return { body: whole.subarray(0, PAGE_ANSWER_BYTES_MAX), isCut: bytes > PAGE_ANSWER_BYTES_MAX };
 }
 
 function isJson(text: string): boolean {

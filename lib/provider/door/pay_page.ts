@@ -132,7 +132,8 @@ aria-label="The answer"></pre><p id="receipt"></p></div></section>`;
 
 const HEADER = `<section class="connected" hidden aria-labelledby="permit-heading">
 <h2 id="permit-heading">A header for curl</h2>
-<form id="permit"><div class="fields"><div><label for="permit-credits">Calls that it pays for</label>
+<form id="permit"><div class="fields"><div>
+<label for="permit-credits">Calls that it pays for</label>
 <input id="permit-credits" inputmode="numeric" autocomplete="off" value="10"></div>
 <div><label for="permit-hours">Hours that it is good for</label>
 <input id="permit-hours" inputmode="numeric" autocomplete="off" value="24"></div></div>
@@ -152,8 +153,8 @@ ${byTransaction(step, what)}</div>${said(step)}`;
   return `<section class="connected" hidden aria-labelledby="back-heading">
 <h2 id="back-heading">Take it back</h2>
 <p class="dim" id="back-note"></p>
-<div class="steps"><form id="revoke"><h3>Revoke</h3><p class="dim">Credits thaw for ${period}; the provider may charge
-what it has served until then.</p><label for="revoke-credits">Credits to take back</label>
+<div class="steps"><form id="revoke"><h3>Revoke</h3>
+<p class="dim">Credits thaw for ${period}; the provider may charge what it has served until then.</p><label for="revoke-credits">Credits to take back</label>
 <input id="revoke-credits" inputmode="numeric" autocomplete="off" placeholder="all">
 ${ways("revoke", "Revoke")}</form>
 <form id="reclaim"><h3>Reclaim what has thawed</h3><p class="dim" id="reclaim-note"></p>

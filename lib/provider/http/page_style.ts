@@ -8,7 +8,8 @@ export const STYLE = `
   :root { --ink: #ece8e1; --dim: #b9b3a9; --paper: #191715; --box: #26231f; --link: #f0a868;
     --bad: #ffaba1; --line: #47413a } }
 * { box-sizing: border-box }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0; color: var(--ink); background: var(--paper) }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0; color: var(--ink);
+  background: var(--paper) }
 main { max-width: 68rem; margin: 0 auto; padding: 1.25rem 1rem 1.5rem }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .5rem }
 h2 { font-size: 1.05rem; margin: 1.25rem 0 .35rem }
@@ -22,8 +23,8 @@ pre { background: var(--box); border-radius: 6px; padding: .55rem .8rem; margin:
   white-space: pre-wrap; overflow-wrap: anywhere }
 .lines { position: relative }
 .lines pre { padding-right: 4.5rem }
-.lines button { position: absolute; top: .3rem; right: .3rem; font-size: .8rem; padding: .15rem .5rem;
-  background: var(--paper) }
+.lines button { position: absolute; top: .3rem; right: .3rem; font-size: .8rem;
+  padding: .15rem .5rem; background: var(--paper) }
 a { color: var(--link) }
 summary { cursor: pointer; color: var(--dim) }
 button, .button { font: inherit; color: var(--link); background: none; cursor: pointer;

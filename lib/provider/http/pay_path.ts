@@ -1,9 +1,8 @@
 /** Where a payer's page is, which the front page, cards and 402s lead to. */
 
-export const PAY_PATH = "/pay";
+import { PREFILLED_CALL_CHARACTERS_MAX } from "../../limits.ts";
 
-/** A path longer than this is not filled in: nobody reads it, and a page has its size. */
-const CALL_CHARACTERS_MAX = 2_048;
+export const PAY_PATH = "/pay";
 
 /** The page with a call filled in. @param call path and query, as `/{cid}/path?query` */
 export function payPath(call: string): string {
@@ -14,5 +13,5 @@ export function payPath(call: string): string {
 export function callIn(query: string | null): string {
   const call = new URLSearchParams(query ?? "").get("call") ?? "";
   const isOurs = /^\/(?!\/)[\x21-\x7e]+$/.test(call) && !call.includes("\\");
-  return isOurs && call.length <= CALL_CHARACTERS_MAX ? call : "";
+  return isOurs && call.length <= PREFILLED_CALL_CHARACTERS_MAX ? call : "";
 }
