@@ -127,6 +127,24 @@ Deno.test({ name: "what is refused is said in words, and costs nothing", ignore 
     assert.equal(credits, 0n);
   });
 
+  await t.step(
+    "an answer that never came: what was signed is sent again, not signed anew",
+    async () => {
+      const before = wallet.signed.length;
+      await page.evaluate(`{
+      const real = fetch;
+      globalThis.fetch = (path, init) => {
+        if (path !== "/onboard") return real(path, init);
+        globalThis.fetch = real;
+        return Promise.reject(new TypeError("cut off"));
+      };
+    }`);
+      assert.match(await act("#add-signature", "#add-said"), /^The provider does not answer\./);
+      assert.match(await act("#add-signature", "#add-said"), /^Done: 1,000 credits are allowed/);
+      assert.equal(wallet.signed.length - before, 1);
+    },
+  );
+
   await t.step("a permit that another key has to sign", async () => {
     await market.mint(stranger, 1_000_000n);
     await deposit(chain, stranger, escrow, usdc, 1_000_000n);

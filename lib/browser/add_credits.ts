@@ -7,6 +7,9 @@ import { Trouble } from "./trouble.ts";
 import { depositNonce, texts, typedData } from "./typed_data.ts";
 import { callData, type Hex, randomWord } from "./words.ts";
 
+/** What is valid for less is not sent any more: it has to be mined. */
+const MINING_SECONDS = 60n;
+
 /** What is allowed when it is done, and what that locks. */
 export interface Plan {
   /** All that the provider will have, those that it has included. */
@@ -49,33 +52,47 @@ function assertMeans({ wallet, free }: Funds, { cost }: Plan): void {
   );
 }
 
+/**
+ * What was signed and may still be mined, by what it does: of two such signatures both can be, so
+ * whoever tries again sends the same one.
+ */
+const standing = new Map<string, { body: object; validBefore: bigint }>();
+
 async function bySignature(session: Session, plan: Plan, say: Say): Promise<void> {
-  const { wallet, terms, funds } = session;
+  const { wallet, funds } = session;
   const amount = depositOf(session, plan);
   const { pricePerCredit, credits } = plan;
-  const deposit = {
-    amount,
-    validAfter: 0n,
-    validBefore: funds.now + LIFETIME_SECONDS,
-    pricePerCredit,
-    credits,
-    signer: funds.allowance.signer,
-    salt: randomWord(),
-  };
+  const what = [wallet.address, amount, pricePerCredit, credits].join();
+  const known = standing.get(what);
+  const isGood = known !== undefined && known.validBefore > funds.now + MINING_SECONDS;
+  const { body, validBefore } = isGood ? known : await signDeposit(session, plan, amount, say);
+  standing.set(what, { body, validBefore });
+  say("The provider sends it; that takes a block or two.");
+  await post("/onboard", body);
+  standing.delete(what);
+}
+
+async function signDeposit(
+  { wallet, terms, funds }: Session,
+  plan: Plan,
+  amount: bigint,
+  say: Say,
+) {
+  const { pricePerCredit, credits } = plan;
+  const times = { validAfter: 0n, validBefore: funds.now + LIFETIME_SECONDS };
+  const { signer } = funds.allowance;
+  const deposit = { amount, ...times, pricePerCredit, credits, signer, salt: randomWord() };
   const domain = await readTokenDomain(wallet, terms);
   say(`Sign in your wallet: ${formatUsdc(amount)} USDC go to the escrow.`);
-  const { validAfter, validBefore } = deposit;
   const signature = await wallet.signTypedData(typedData(domain, "ReceiveWithAuthorization", {
     from: wallet.address,
     to: terms.escrow,
     value: amount,
-    validAfter,
-    validBefore,
+    ...times,
     nonce: depositNonce(wallet.address, terms.provider, deposit),
   }));
-  say("The provider sends it; that takes a block or two.");
   const body = { payer: wallet.address, deposit: { ...texts(deposit), signature } };
-  await post("/onboard", body);
+  return { body, validBefore: times.validBefore };
 }
 
 /** What leaves the wallet: all of the cost if it holds so much, else what is not free already. */

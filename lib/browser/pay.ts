@@ -121,6 +121,8 @@ async function run(saidIn: string, work: (say: Say) => Promise<string>): Promise
   } catch (error) {
     said.className = "said failed";
     say(wordsOf(error));
+    // Part of it may have been done; if nothing can be read, the reason stands there already.
+    await refresh().catch(() => {});
   } finally {
     setBusy(false);
     if (isChanged) run("wallet-said", followWallet);
