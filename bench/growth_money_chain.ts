@@ -114,13 +114,14 @@ async function measureRestart(world: EscrowChain, dir: string, rpc: string): Pro
 }
 
 function open(world: EscrowChain, dir: string, chain: Chain): Promise<Payments> {
-  const { escrow, accounts: { provider, operator } } = world;
+  const { escrow, usdc, accounts: { provider, operator } } = world;
   const settings = bookSettings({ pollMs: POLL_MS });
   // One credit of a tenth of a cent would be worth no gas.
   const gas = { ...settings.gas, coinPrice: 0n };
   return openPayments({
     chain,
     escrow,
+    usdc,
     provider: { ...settings, address: provider.address, gas },
     account: operator,
     thawingPeriodSeconds: 3_600n,

@@ -11,7 +11,7 @@ import { BATCH_ROWS } from "../lib/provider/settlement/capacity.ts";
 import { encodeCharges } from "../lib/provider/settlement/charge_data.ts";
 import { openPayments, type Payments } from "../lib/provider/settlement/payments.ts";
 import { anvilAccount } from "../worlds/chain/anvil.ts";
-import { FAKE_ESCROW } from "../worlds/chain/fake_chain.ts";
+import { FAKE_ESCROW, FAKE_USDC } from "../worlds/chain/fake_chain.ts";
 import { PRICE, PROVIDER } from "../worlds/chain/payer_bills.ts";
 import { bookSettings, until } from "../worlds/chain/watched_payers.ts";
 import { type WillingChain, willingChain } from "../worlds/chain/willing_chain.ts";
@@ -48,6 +48,7 @@ function open(dir: string, { chain }: WillingChain): Promise<Payments> {
   return openPayments({
     chain,
     escrow: FAKE_ESCROW,
+    usdc: FAKE_USDC,
     provider: bookSettings({ pollMs: POLL_MS }),
     account: OPERATOR,
     thawingPeriodSeconds: 1_000_000n,

@@ -195,7 +195,7 @@ export function decodePaymentHeader(
       accepted: v.looseObject({ scheme: v.string(), network: v.string() }),
       payload: v.unknown(),
     }),
-    fromHeader(text, what),
+    headerJson(text, what),
     what,
     "invalid_input",
   );
@@ -254,7 +254,7 @@ export function decodePaymentRequired(
     error: v.optional(v.string()),
     accepts: v.unknown(),
   });
-  const body = parseShape(shape, fromHeader(text, what), what, "invalid_input");
+  const body = parseShape(shape, headerJson(text, what), what, "invalid_input");
   const offers = offersIn(body.accepts, what, "invalid_input");
   return { error: body.error ?? null, offers };
 }
@@ -283,6 +283,14 @@ export function paymentResponse(notice: ChargeNotice) {
  * @throws KhachapuriError `invalid_input`
  */
 export function decodePaymentResponse(text: string): ChargeNotice {
+  return chargeNoticeFromJson(headerJson(text, PAYMENT_RESPONSE_HEADER));
+}
+
+/**
+ * Reads the JSON of a `PAYMENT-RESPONSE`.
+ * @throws KhachapuriError `invalid_input`
+ */
+export function chargeNoticeFromJson(json: unknown): ChargeNotice {
   const what = PAYMENT_RESPONSE_HEADER;
   const shape = v.object({
     success: v.literal(true),
@@ -295,14 +303,19 @@ export function decodePaymentResponse(text: string): ChargeNotice {
       availableCredits: uintShape(128),
     }),
   });
-  const body = parseShape(shape, fromHeader(text, what), what, "invalid_input");
+  const body = parseShape(shape, json, what, "invalid_input");
   const chainId = parseCaip2(body.network);
   if (chainId === null) throw malformed(what, "network: not an eip155 network (CAIP-2)");
   const transaction = body.transaction === "" ? {} : { transaction: body.transaction };
   return { chainId, payer: body.payer, ...body.extra, ...transaction };
 }
 
-function fromHeader(text: string, what: string): unknown {
+/**
+ * The JSON of an x402 header.
+ * @param what the header's name, for messages
+ * @throws KhachapuriError `invalid_input` for what is too long, no standard base64 or no JSON
+ */
+export function headerJson(text: string, what: string): unknown {
   if (text.length > PAYMENT_HEADER_BYTES_MAX) {
     throw malformed(what, `longer than ${PAYMENT_HEADER_BYTES_MAX} bytes`);
   }

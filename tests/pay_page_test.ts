@@ -48,13 +48,28 @@ Deno.test(
     assert.equal(await text("#in-wallet"), "5 USDC");
     assert.equal(await text("#allowed"), "nothing yet");
 
+    await t.step("pays for a call at once, with nothing deposited", async () => {
+      assert.equal(await text("#exact-price"), "0.01 USDC");
+      await page.click("input[value=exact]");
+      const said = await act("#call button", "#call-said");
+      assert.match(said, /^0\.01 USDC paid by transaction 0x[0-9a-f]{64}\.$/);
+      assert.equal(await text("#answer"), "hello\n");
+      const href = await page.evaluate<string>("document.querySelector('#receipt a').href");
+      assert.equal((await (await fetch(href)).json()).payer, account.address);
+      const { wallet: left, free } = await funds();
+      assert.deepEqual([left, free], [4_990_000n, 0n]);
+      assert.equal(await text("#in-wallet"), "4.99 USDC");
+      await page.click("input[value=credits]");
+      wallet.asked.length = 0;
+    });
+
     await t.step("deposits and allows by one signature", async () => {
       const said = await act("#add-signature", "#add-said");
       assert.equal(said, "Done: 1,000 credits are allowed to provider.test.");
       const { credits, wallet: left, free } = await funds();
-      assert.deepEqual([credits, left, free], [1_000n, 4_000_000n, 0n]);
+      assert.deepEqual([credits, left, free], [1_000n, 3_990_000n, 0n]);
       assert.match(await text("#allowed"), /^1,000 credits at 0\.001 USDC each, 1 USDC locked$/);
-      assert.deepEqual(wallet.asked, ["eth_requestAccounts", "eth_signTypedData_v4"]);
+      assert.deepEqual(wallet.asked, ["eth_signTypedData_v4"]);
     });
 
     await t.step("pays for a call, and sees answer, cost and receipt", async () => {
@@ -130,8 +145,8 @@ Deno.test(
       const withdrawn = await act("#withdraw-signature", "#withdraw-said");
       assert.match(withdrawn, /^Done: 0\.97\d USDC are in your wallet\. It cost 0\.01 USDC\.$/);
       const { wallet: left, free, credits } = await funds();
-      // Four calls and two fees are gone.
-      assert.deepEqual([left, free, credits], [4_976_000n, 0n, 0n]);
+      // Five calls and two fees are gone.
+      assert.deepEqual([left, free, credits], [4_966_000n, 0n, 0n]);
     });
     assert.equal(await chain.public.getTransactionCount(account), 0);
     at.assertQuiet();

@@ -64,6 +64,7 @@ const USDC_MEMBERS = new Set([
   "receiveWithAuthorization",
   "symbol",
   "transfer",
+  "transferWithAuthorization",
   "version",
 ]);
 

@@ -1,4 +1,5 @@
 /** A real browser, where the machine has one: runs a script in a page of an origin of its own. */
+import { openPage } from "./browser_page.ts";
 import { startBrowser } from "./browser_process.ts";
 
 /** Path of a Chromium; null where there is none. */
@@ -35,4 +36,11 @@ await fetch("/result", { method: "POST", body: JSON.stringify(result) });
   const url = `http://localhost:${server.addr.port}/`;
   await using browser = await startBrowser(chromium, url);
   return await Promise.race([result.promise, browser.ended]);
+}
+
+/** The document at `url` as HTML, once a browser that went there has loaded it. */
+export async function documentAt(chromium: string, url: string): Promise<string> {
+  await using page = await openPage(chromium);
+  await page.open(url);
+  return await page.evaluate("document.documentElement.outerHTML");
 }

@@ -250,6 +250,7 @@ function countingScheme(before: CallWorld["before"], holds: HeldCredit[]): Payme
       get credits() {
         return credits;
       },
+      started() {},
       async extend() {
         await before.extend?.();
         isAhead = true;

@@ -15,6 +15,7 @@ import {
   credit,
   FAKE_ESCROW,
   FAKE_TERMS,
+  FAKE_USDC,
   type FakeAllowance,
   type FakeLog,
   type FakeOperator,
@@ -40,6 +41,7 @@ import { Draft, type Slot, type Store } from "./fake_state.ts";
 
 export {
   FAKE_ESCROW,
+  FAKE_USDC,
   type FakeAllowance,
   type FakeEndpoint,
   FakeRevert,

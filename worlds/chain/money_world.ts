@@ -11,7 +11,7 @@ import type { Hold } from "../../lib/provider/money/scheme.ts";
 import { openPayments, type Payments } from "../../lib/provider/settlement/payments.ts";
 import { type HeardLog, hearLog } from "../heard_log.ts";
 import { anvilAccount } from "./anvil.ts";
-import { FAKE_ESCROW, FakeChain, rpcError } from "./fake_chain.ts";
+import { FAKE_ESCROW, FAKE_USDC, FakeChain, rpcError } from "./fake_chain.ts";
 import { billFor, PRICE, PROVIDER } from "./payer_bills.ts";
 import { creditsOn } from "./payment_history.ts";
 import type { Debt } from "./turns.ts";
@@ -111,6 +111,7 @@ export class MoneyWorld implements AsyncDisposable {
     this.payments = await openPayments({
       chain: this.fake.chain,
       escrow: FAKE_ESCROW,
+      usdc: FAKE_USDC,
       provider: parseConfig({
         provider: {
           name: "provider.test",

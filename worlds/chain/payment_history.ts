@@ -14,7 +14,7 @@ import type { Hold } from "../../lib/provider/money/scheme.ts";
 import { openPayments, type Payments } from "../../lib/provider/settlement/payments.ts";
 import { anvilAccount } from "./anvil.ts";
 import { billFor, permitOf, PRICE, PROVIDER } from "./payer_bills.ts";
-import { FAKE_ESCROW, fakeChain, rpcError } from "./fake_chain.ts";
+import { FAKE_ESCROW, FAKE_USDC, fakeChain, rpcError } from "./fake_chain.ts";
 import { LANES, PAYERS, PERMITS, type Step } from "./payment_steps.ts";
 
 const OPERATOR = anvilAccount(2);
@@ -110,6 +110,7 @@ export async function openHistory(mode: "batch" | "each") {
     const payments = await openPayments({
       chain: fake.chain,
       escrow: FAKE_ESCROW,
+      usdc: FAKE_USDC,
       provider: settings(mode),
       account: OPERATOR,
       thawingPeriodSeconds: 3_600n,

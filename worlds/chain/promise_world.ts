@@ -91,7 +91,7 @@ export function openPromiseWorld() {
         const { args } = decodeFunctionData({ abi: escrowAbi, data: (call as { data: Hex }).data });
         const mined = Promise.withResolvers<TransactionReceipt>();
         mempool.push({ rows: args![0] as unknown as Charge[], mined });
-        return Promise.resolve({ mined: mined.promise });
+        return Promise.resolve({ transaction: "0x", mined: mined.promise });
       },
     },
     watch: { limits: () => null, expect: () => () => {}, look: () => Promise.resolve() },

@@ -193,6 +193,7 @@ function carrierOf(world: Carrying, operator: Operator): SettlementOptions["oper
       world.sendings.push(sending);
       const mined = world.carry(() => operator.send(call, sending));
       return Promise.resolve({
+        transaction: "0x",
         mined: mined.then((receipt) => world.isMute ? { ...receipt, logs: [] } : receipt),
       });
     },
@@ -228,6 +229,7 @@ function viewOf({ address }: LocalAccount, lane: Hex): PayerView {
     at: 0,
     credits: CREDITS,
     thawingCredits: 0n,
+    thawEnd: 0n,
     pricePerCredit: PRICE_MAX,
     signer: address,
     epoch: 0,

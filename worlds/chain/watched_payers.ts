@@ -13,7 +13,7 @@ import { openPayments, type Payments } from "../../lib/provider/settlement/payme
 import { manualClock } from "../clock.ts";
 import { hearLog } from "../heard_log.ts";
 import { anvilAccount } from "./anvil.ts";
-import { FAKE_ESCROW, fakeChain } from "./fake_chain.ts";
+import { FAKE_ESCROW, FAKE_USDC, fakeChain } from "./fake_chain.ts";
 import { billFor, permitOf, PRICE, PROVIDER } from "./payer_bills.ts";
 import { creditsOn } from "./payment_history.ts";
 
@@ -81,6 +81,7 @@ export async function openWatchedPayers(settlement: Settings = {}) {
     const payments = await openPayments({
       chain: fake.chain,
       escrow: FAKE_ESCROW,
+      usdc: FAKE_USDC,
       provider: bookSettings(settlement),
       account: OPERATOR,
       thawingPeriodSeconds: 1_000_000n,

@@ -17,6 +17,7 @@ export class Pace {
   #pauseMs: number;
   #timer: { ms: number; callOff: () => void } | null = null;
   #looking: Promise<void> | null = null;
+  #isCalled = false;
   #isClosed = false;
 
   /**
@@ -47,6 +48,17 @@ export class Pace {
     this.#schedule(firstMs);
   }
 
+  /** Something has happened out there: the next look is now, or right behind the present one. */
+  lookNow(): void {
+    if (this.#looking) {
+      this.#isCalled = true;
+      return;
+    }
+    this.#timer?.callOff();
+    this.#timer = null;
+    this.#schedule(0);
+  }
+
   /** Resolves when the last look is over. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -58,20 +70,22 @@ export class Pace {
     const dueInMs = this.#dueInMs();
     if (this.#timer || this.#looking || this.#isClosed || dueInMs === null) return;
     const ms = Math.min(pauseMs, dueInMs);
-    this.#timer = { ms, callOff: this.#after(ms, () => this.#lookNow()) };
+    this.#timer = { ms, callOff: this.#after(ms, () => this.#begin()) };
   }
 
-  #lookNow(): void {
+  #begin(): void {
     this.#timer = null;
     this.#looking = this.#look().finally(() => {
       this.#looking = null;
-      this.#schedule(this.#pauseMs);
+      this.#schedule(this.#isCalled ? 0 : this.#pauseMs);
+      this.#isCalled = false;
       this.#pauseMs = Math.min(this.#pauseMs * 2, this.#pause.lastMs);
     });
   }
 }
 
-function afterTimeout(ms: number, callback: () => void): () => void {
+/** The timer of the runtime. */
+export function afterTimeout(ms: number, callback: () => void): () => void {
   const timer = setTimeout(callback, ms);
   return () => clearTimeout(timer);
 }

@@ -89,6 +89,8 @@ export class Account {
 
   /** Why a started run costs nothing; null when it is to be charged. */
   #ourFault(record: RunRecord, { error }: Ending): string | null {
+    // The money did not come, or is not here yet.
+    if (error?.code === "payment_required") return error.code;
     // The program has worked on the body until it was too much, or broke off: whoever could end a
     // run for free so, could have all of its work for nothing. A length that is said and too large
     // is refused before, for free.

@@ -16,7 +16,6 @@ import type { Place } from "../program/detector.ts";
 import { diagnose } from "../program/diagnosis.ts";
 import type { ProgramResponse, ProgramRun } from "../program/interface/interface.ts";
 import { Account } from "./account.ts";
-import { acceptsOf } from "./accepts.ts";
 import type { Call, Started } from "./call.ts";
 import type { Claim } from "./idempotency.ts";
 import { RunTunnel } from "./run_tunnel.ts";
@@ -213,12 +212,13 @@ async function answerFailure(
 ): Promise<Answer> {
   call.kill();
   const { request } = call.arrival;
+  const notice = await noticeOf(call, started).catch((error) => asKhachapuriError(error));
+  if (notice instanceof KhachapuriError) return await answerUnpaid(call, account, notice);
   const error = started.body.failure() ?? thrown;
-  const accepts = acceptsOf(call.parts.money.schemes);
   const told = await explained(call, started, withoutCredit(started, error));
-  const failure = failureOf(told, accepts, request.path);
+  const failure = failureOf(told);
   const { status, body } = failure;
-  const headers = [...failure.headers, ...await noticeOf(call, started).catch(() => [])];
+  const headers = [...failure.headers, ...notice];
   const isBodiless = request.method === "HEAD";
   const transcript = transcribe(call, claim, status, headers, isBodiless);
   transcript.add(body);
@@ -231,6 +231,14 @@ async function answerFailure(
   });
   if (!isCharged) throw error;
   return await timed(call, started, { status, headers, body: isBodiless ? null : body });
+}
+
+/** The money did not come: whatever the run came to is nobody's, and free. */
+async function answerUnpaid(call: Call, account: Account, why: KhachapuriError): Promise<never> {
+  const transcript = transcribe(call, null, why.status, [], true);
+  const ending = { status: why.status, error: why, beginning: null, transcript, isWhole: false };
+  await account.end(ending);
+  throw why;
 }
 
 /** The answer with where its time went; that is of this one call, and not kept under a key. */

@@ -12,7 +12,7 @@ import { withHost } from "../http/header_rules.ts";
 import type { HttpRequest } from "../http/request.ts";
 import { hungUp, meterBody, type RequestBody, type WholeBody } from "../http/request_body.ts";
 import type { DeploymentTarget } from "../http/target.ts";
-import type { Bill, Hold, PaymentScheme } from "../money/scheme.ts";
+import type { Asked, Bill, Hold, PaymentScheme } from "../money/scheme.ts";
 import type {
   ProgramInterface,
   ProgramPlace,
@@ -96,8 +96,9 @@ export class Call {
     const creditsMax = runCreditsMax(deployment.spec, parts.programs.creditsMax);
     try {
       const { scheme, bill } = readBill(schemes, deployment, arrival);
+      const paidMax = Math.min(creditsMax, bill.creditsMax ?? Infinity);
       const payersTiming = bill.source === "caller" ? timing : null;
-      return new Call(parts, arrival, deployment, scheme, bill, creditsMax, payersTiming);
+      return new Call(parts, arrival, deployment, scheme, bill, paidMax, payersTiming);
     } catch (error) {
       throw withCreditsMax(error, creditsMax);
     }
@@ -108,9 +109,14 @@ export class Call {
    * instance of a server is started with the credit held: it computes from then on.
    * @param admission what the scheme's `admit` returned
    * @param claim where the answer will be kept; such a run goes on when its caller goes away
+   * @param asked tells what the request is known by
    * @throws KhachapuriError when it does not start; nothing is held or charged then
    */
-  async start(admission: unknown, claim: Claim | null): Promise<Started> {
+  async start(
+    admission: unknown,
+    claim: Claim | null,
+    asked?: () => Asked,
+  ): Promise<Started> {
     const { programs: { sandboxes }, gate, records } = this.parts;
     const { deployment, bill, timing } = this;
     try {
@@ -123,11 +129,12 @@ export class Call {
       this.#slot = gate.slots.take(deployment, bill);
       // Before the credit is taken, as `--settle each` takes it on chain, and after.
       this.#assertCallerIsHere();
-      this.#hold = await this.scheme.hold(admission);
+      this.#hold = await this.scheme.hold(admission, asked);
       records.registrations.add(deployment);
       this.#assertCallerIsHere();
       if (!claim) this.arrival.request.whenGone(() => this.kill());
       const started = await this.#runProgram(startProgram, this.#lease, this.#hold);
+      this.#hold.started();
       this.arrival.target.onPaid?.(bill);
       if (claim && this.#paidTime) this.arrival.request.whenGone(() => this.keepToOneCredit());
       return started;

@@ -37,21 +37,26 @@ export async function handleCall(
     const key = call.bill.source === "caller"
       ? requestKey(request.fields, call.bill, target)
       : null;
-    if (key && request.upgrade !== null) throw unkeepable();
-    return key ? await answerUnderKey(call, key) : await answerOnce(call);
+    const isKept = key !== null && !(key.isPayment && request.upgrade !== null);
+    if (isKept && request.upgrade !== null) throw unkeepable();
+    return isKept ? await answerUnderKey(call, key) : await answerOnce(call);
   } catch (error) {
     call.release();
     throw withCreditsMax(error, call.creditsMax);
   }
 }
 
+/** In the place of a body's hash, of a request that is answered before all of it is here. */
+const BODY_UNREAD = "unread";
+
 async function answerOnce(call: Call): Promise<Answer> {
-  const { scheme, bill, arrival: { request } } = call;
+  const { scheme, bill, arrival: { request, target } } = call;
   const admission = await scheme.admit(bill);
   if (call.needsWholeBody()) {
     call.keepBody(await call.parts.gate.readBody(request.body, bill.payer, null));
   }
-  const started = await call.start(admission, null);
+  const asked = () => ({ digest: fingerprintOf(request, target, BODY_UNREAD), key: null });
+  const started = await call.start(admission, null, asked);
   return await answerRun(call, started, null);
 }
 
@@ -77,7 +82,8 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Answer> {
     claim = taken.claim;
     // What was known came to nothing meanwhile: this is the first run under the key after all.
     if (isKnown) admission = await scheme.admit(bill);
-    const started = await call.start(admission, claim);
+    const asked = () => ({ digest: fingerprint, key: key.id });
+    const started = await call.start(admission, claim, asked);
     return await answerRun(call, started, claim);
   } catch (error) {
     claim?.end();

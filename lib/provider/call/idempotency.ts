@@ -27,6 +27,8 @@ export interface RequestKey {
   /** Their digest. */
   readonly id: Uint8Array;
   readonly payer: Address;
+  /** The request has none of its own: its payment stands in for one. */
+  readonly isPayment: boolean;
 }
 
 export interface StoredAnswer {
@@ -58,7 +60,8 @@ export interface Idempotency {
   /**
    * Takes the key for one run, unless it has been answered.
    * @param fingerprint of the request; another one under the same key is refused
-   * @throws KhachapuriError `idempotency_mismatch`; `idempotency_conflict` when it is running, or
+   * @throws KhachapuriError `idempotency_mismatch`, or `payment_required` where a payment is the
+   * key; `idempotency_conflict` when it is running, or
    * was charged and its answer was not kept; `rate_limited` when its answer was given too often
    */
   take(key: RequestKey, fingerprint: Uint8Array): Promise<Taken>;
@@ -115,16 +118,26 @@ export function requestKey(
   { name }: Pick<DeploymentTarget, "name"> = {},
 ): RequestKey | null {
   const text = fields.get(IDEMPOTENCY_HEADER);
-  if (text === null) return null;
+  if (text === null) return bill.key === undefined ? null : keyOf(bill, name, bill.key, true);
   const key = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/.exec(text)?.[1] ?? text;
   if (key === "" || key.length > IDEMPOTENCY_KEY_CHARACTERS_MAX || !/^[\x21-\x7e]*$/.test(key)) {
     const most = `1 to ${IDEMPOTENCY_KEY_CHARACTERS_MAX} visible characters`;
     throw new KhachapuriError("invalid_input", `${IDEMPOTENCY_HEADER} has ${most}`);
   }
-  const { payer, scope, cid } = bill;
+  return keyOf(bill, name, key, false);
+}
+
+/** A payment's key has a place of its own among the keys of its payer. */
+function keyOf(
+  { payer, scope, cid }: Bill,
+  name: string | undefined,
+  key: string,
+  isPayment: boolean,
+): RequestKey {
   const called = name === undefined ? cid : `name ${name}`;
-  const id = createHash("sha256").update(JSON.stringify([payer, scope, called, key])).digest();
-  return { id: new Uint8Array(id), payer };
+  const parts = [payer, scope, called, key, ...(isPayment ? ["payment"] : [])];
+  const id = createHash("sha256").update(JSON.stringify(parts)).digest();
+  return { id: new Uint8Array(id), payer, isPayment };
 }
 
 /** What makes two requests the same: method, path with query, content type and body. */
@@ -185,10 +198,11 @@ export class SqliteIdempotency implements Idempotency {
   async take(key: RequestKey, fingerprint: Uint8Array): Promise<Taken> {
     const text = textOf(key);
     const underWay = this.#running.get(text);
-    if (underWay) throw isSame(underWay, fingerprint) ? stillRunning() : mismatch();
+    if (underWay) throw isSame(underWay, fingerprint) ? stillRunning() : mismatch(key);
     const row = this.#find(key);
     if (row) {
-      const stored = storedAnswer(row, fingerprint);
+      if (!isSame(row.fingerprint, fingerprint)) throw mismatch(key);
+      const stored = storedAnswer(row);
       this.#replays.admit(text, key.payer);
       return { stored };
     }
@@ -254,8 +268,7 @@ export class SqliteIdempotency implements Idempotency {
   }
 }
 
-function storedAnswer(row: Row, fingerprint: Uint8Array): StoredAnswer {
-  if (!isSame(row.fingerprint, fingerprint)) throw mismatch();
+function storedAnswer(row: Row): StoredAnswer {
   const { status, headers, body, why } = row;
   if (status === null || headers === null || body === null) throw notKept(why ?? "it was lost");
   return { status, headers: JSON.parse(headers), body };
@@ -269,9 +282,18 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
-function mismatch(): KhachapuriError {
+function mismatch({ isPayment }: RequestKey): KhachapuriError {
+  if (isPayment) return otherRequest();
   return new KhachapuriError("idempotency_mismatch", "this key was used for another request", {
     hints: ["the same key goes with the same method, path, content type and body"],
+  });
+}
+
+/** A payment is for the request that it came with first. */
+function otherRequest(): KhachapuriError {
+  return new KhachapuriError("payment_required", "this payment was used for another request", {
+    hints: ["sign a new payment for this one; nothing was charged for it"],
+    data: { x402Reason: "invalid_exact_evm_nonce_already_used" },
   });
 }
 

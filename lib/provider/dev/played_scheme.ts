@@ -10,6 +10,8 @@ class FreeHold implements Hold {
   readonly reservation = 0;
   credits = 1;
 
+  started(): void {}
+
   extend(): Promise<void> {
     return Promise.resolve();
   }

@@ -7,6 +7,7 @@ import { documentAnswer } from "../http/document.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import { offeringJson } from "../http/page.ts";
 import { offeringPage } from "../http/page_html.ts";
+import { prefersHtml } from "../http/prefers_html.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
 import { metricsText } from "../metrics/metrics.ts";
 import { jsonAnswer } from "./json.ts";
@@ -29,7 +30,7 @@ export async function frontPage(
 
 /** Whether a person asks, with a browser. */
 export function wantsHtml({ fields }: Pick<HttpRequest, "fields">): boolean {
-  return fields.get("accept")?.includes("text/html") ?? false;
+  return prefersHtml(fields.get("accept"));
 }
 
 export async function health({ health, gate, programs }: RouteParts): Promise<Answer> {

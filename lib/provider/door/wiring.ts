@@ -15,6 +15,7 @@ import { openRecords, type Records, recordsPath } from "../deployment/records.ts
 import type { Offering } from "../http/page.ts";
 import { createBodyReader } from "../http/request_body.ts";
 import { createCounters, providerMetrics } from "../metrics/gauges.ts";
+import { receiptedIn, wasCharged } from "../money/charges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
 import { OwnerPayment } from "../money/owner_payment.ts";
@@ -30,6 +31,7 @@ import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
 import { Relays } from "../settlement/relays.ts";
 import { type OpenContent, openContent } from "./content_room.ts";
+import { openExactScheme } from "./exact_scheme.ts";
 import { offerOf, readLeftBehind } from "./left_behind.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import { openProviderNames } from "./names.ts";
@@ -90,6 +92,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
   const payments = await openPayments({
     chain,
     escrow: contracts.escrow,
+    usdc: contracts.usdc,
     provider,
     account,
     thawingPeriodSeconds: BigInt(offering.offer.thawingPeriodSeconds),
@@ -195,18 +198,24 @@ function openDesks(
 }
 
 async function openMoney(
-  { ground, state, now }: Site,
+  site: Site,
   seller: Seller,
   offer: CreditsOffer,
   payments: Payments,
   { registrations, ownerPermits, tariffs }: Records,
   { onboarding, messages }: ReturnType<typeof openDesks>,
 ) {
-  const { connected: { chain }, account } = ground;
-  const { ledger, payers, settlement, policy, follower } = payments;
+  const { ground: { connected: { chain }, account }, state, now } = site;
+  const { ledger, payers, settlement, policy, follower, purchases } = payments;
   const secret = await receiptSecret(join(state.book, "receipts.key"));
   const block = () => headOf(chain, follower);
-  const receipts = new Receipts({ secret, ledger, seller, operator: account, block });
+  const receipts = new Receipts({
+    secret,
+    receipted: receiptedIn(ledger, purchases),
+    seller,
+    operator: account,
+    block,
+  });
   const ownerCredits = new OwnerCredits();
   const credits = new Credits({
     seller,
@@ -225,7 +234,8 @@ async function openMoney(
   });
   const ownerPayment = new OwnerPayment(credits, ledger);
   const renewals = new Renewals(credits, ownerPermits, tariffs, now);
-  const schemes = [credits];
+  const exact = await openExactScheme(site, payments, receipts);
+  const schemes = exact ? [exact, credits] : [credits];
   const desks = { renewals, onboarding, messages };
   return { schemes, credits, ownerPayment, receipts, ...desks, settlement, ledger, ownerCredits };
 }
@@ -244,12 +254,12 @@ async function headOf(chain: Chain, follower: Payments["follower"]): Promise<big
 
 function openGate(
   { provider, state, now }: Site,
-  { ledger }: Payments,
+  { ledger, purchases }: Payments,
   stack: AsyncDisposableStack,
 ) {
   const idempotency = new SqliteIdempotency({
     path: join(state.book, "answers.db"),
-    wasCharged: (reservation) => ledger.store.receipted(reservation) !== undefined,
+    wasCharged: (reservation) => wasCharged({ ledger: ledger.store, purchases }, reservation),
     now,
   });
   stack.defer(() => idempotency.close());
@@ -264,7 +274,7 @@ function openGate(
 
 function watch(
   chain: Chain,
-  { ledger, operator, follower, payers, elsewhere }: Payments,
+  { ledger, operator, follower, payers, elsewhere, purchases }: Payments,
   { sandboxes }: { sandboxes: Pick<Sandboxes, "open" | "servers"> },
   { slots }: { slots: Slots },
   { ownerCredits }: { ownerCredits: OwnerCredits },
@@ -272,6 +282,7 @@ function watch(
 ) {
   return {
     unsettledAmount: () => ledger.totals().unsettled,
+    exact: () => purchases.figures(),
     heldAmount: () => ledger.totals().held,
     lanes: () => ledger.figures(),
     chargedElsewhere: () => elsewhere.credits(),

@@ -16,6 +16,7 @@ import type { Deployment } from "../deployment/deployment.ts";
 import type { FieldReader } from "../http/fields.ts";
 import type { Draw } from "../ledger/judge.ts";
 import type { OwnerPrices } from "./owner_prices.ts";
+import { assertSamePayer, PAYER_HEADER } from "./payer_header.ts";
 import type { Bill } from "./scheme.ts";
 import type { Seller } from "./seller.ts";
 
@@ -26,9 +27,6 @@ export interface CreditsBill extends Bill, Draw {
   /** The caller's address, by which strangers' reads of the chain are limited, where it is told. */
   readonly from?: string;
 }
-
-/** The seed's "payer header": an address, which alone proves nothing. */
-const PAYER_HEADER = "payer";
 
 /** Whether a payer's lane is one that a deployment of its own counts on. */
 export type IsDeploymentLane = (payer: Address, lane: Hex) => boolean;
@@ -120,11 +118,6 @@ function billOf(
 ): CreditsBill {
   const { payer, lane } = permit;
   return { source, payer, lane, scope: lane, permit, price, cid, deposit };
-}
-
-function assertSamePayer(named: string | null, payer: Address): void {
-  if (named === null || named.toLowerCase() === payer.toLowerCase()) return;
-  throw new KhachapuriError("payment_required", "the payer header and the permit name two payers");
 }
 
 function noProof(): KhachapuriError {

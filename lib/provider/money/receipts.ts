@@ -9,7 +9,7 @@ import { KhachapuriError } from "../../errors.ts";
 import { fileError, isMissing } from "../../files.ts";
 import { createPrivateFile } from "../../home_file.ts";
 import { type Receipt, signReceipt, UNKNOWN_HASH } from "../../receipt.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import type { Receipted } from "./charges.ts";
 import type { Seller } from "./seller.ts";
 
 export const RECEIPT_PREFIX = "/receipts/";
@@ -17,7 +17,7 @@ export const RECEIPT_PREFIX = "/receipts/";
 export interface ReceiptsOptions {
   /** 32 random bytes that make addresses unguessable. */
   secret: Uint8Array;
-  ledger: Pick<Ledger, "receipted">;
+  receipted: Receipted;
   seller: Seller;
   /** Signs: a key that the escrow knows as the provider's. */
   operator: LocalAccount;
@@ -39,7 +39,7 @@ export class Receipts {
   /** The path of a reservation's receipt; there is something at it once the run has ended. */
   pathOf(reservation: number): string {
     const number = new Uint8Array(NUMBER_BYTES);
-    new DataView(number.buffer).setBigUint64(0, BigInt(reservation));
+    new DataView(number.buffer).setBigInt64(0, BigInt(reservation));
     const id = Buffer.concat([number, this.#proofOf(number)]).toString("base64url");
     return `${RECEIPT_PREFIX}${id}`;
   }
@@ -48,7 +48,7 @@ export class Receipts {
   async read(path: string): Promise<Receipt> {
     const reservation = this.#reservationOf(path.slice(RECEIPT_PREFIX.length));
     if (reservation === null) throw noReceipt([]);
-    const charge = await this.options.ledger.receipted(reservation);
+    const charge = await this.options.receipted(reservation);
     if (!charge) {
       throw noReceipt(["it is there once the response has ended, if the call was charged"]);
     }
@@ -81,7 +81,7 @@ export class Receipts {
     const bytes = new Uint8Array(Buffer.from(id, "base64url"));
     const number = bytes.subarray(0, NUMBER_BYTES);
     if (!timingSafeEqual(this.#proofOf(number), bytes.subarray(NUMBER_BYTES))) return null;
-    return Number(new DataView(number.buffer).getBigUint64(0));
+    return Number(new DataView(number.buffer).getBigInt64(0));
   }
 
   #proofOf(number: Uint8Array): Uint8Array {

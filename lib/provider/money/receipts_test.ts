@@ -35,7 +35,7 @@ const CHARGE: ReceiptedCharge = {
 function receipts(charge: ReceiptedCharge | undefined, sync: () => Promise<void>) {
   return new Receipts({
     secret: new Uint8Array(32),
-    ledger: { receipted: () => sync().then(() => charge) },
+    receipted: () => sync().then(() => charge),
     seller: { chainId: 1, escrow: PAYER, provider: PAYER, price: 5n },
     operator: OPERATOR,
     block: () => Promise.resolve(42n),

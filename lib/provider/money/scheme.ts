@@ -22,6 +22,10 @@ export interface Bill {
   readonly cid: CidText;
   /** What an Idempotency-Key is unique within, besides payer and deployment: the lane. */
   readonly scope: string;
+  /** What stands in for the key of a request that has none: its payment; absent: nothing does. */
+  readonly key?: string;
+  /** The most credits that can be paid for so; absent: any number. */
+  readonly creditsMax?: number;
 }
 
 /**
@@ -35,6 +39,8 @@ export interface Hold {
   readonly reservation: number;
   /** Credits whose time has begun. */
   readonly credits: number;
+  /** The program has started: what is paid at once is paid from now on. */
+  started(): void;
   /**
    * Takes one credit more, by the same permit, for when the last one's time is over; durable when
    * it resolves. To be called again once that credit's time has begun.
@@ -60,6 +66,14 @@ export interface Hold {
   notice(): Promise<HeaderField[]>;
 }
 
+/** What a request is known by. */
+export interface Asked {
+  /** Digest of what makes two requests the same. */
+  readonly digest: Uint8Array;
+  /** Of the key that its caller gave it, unique to its payer; null: it has none. */
+  readonly key: Uint8Array | null;
+}
+
 /** What an offer says of one call. */
 export interface OfferAbout {
   /** Where the next permit of who proved to be the payer goes on. */
@@ -74,10 +88,10 @@ export interface OfferAbout {
  */
 export interface PaymentScheme<B extends Bill = Bill, A = unknown> {
   /**
-   * One entry of x402's `accepts`.
+   * One entry of x402's `accepts`; null while nobody can pay this way.
    * @param about what was called, if anything was
    */
-  offer(about?: OfferAbout): Accept;
+  offer(about?: OfferAbout): Accept | null;
   /**
    * Who pays, as the request says it; null when it does not pay this way.
    * @param from the caller's address: what strangers make us ask of a chain is limited by it
@@ -104,7 +118,8 @@ export interface PaymentScheme<B extends Bill = Bill, A = unknown> {
   admit(bill: B): Promise<A>;
   /**
    * Takes the credit; durable when it resolves.
+   * @param asked tells the request that it is for; absent: no request asked for it
    * @throws KhachapuriError as `admit`; nothing is then held or charged
    */
-  hold(admission: A): Promise<Hold>;
+  hold(admission: A, asked?: () => Asked): Promise<Hold>;
 }

@@ -17,7 +17,7 @@ import { KhachapuriError } from "../../errors.ts";
 import { NONCE_HOLE_MAX, RELAYS_OUT_MAX } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import { breathe } from "../../slices.ts";
-import { bytesOf, type OperatorCall, refusal } from "./operator_call.ts";
+import { bytesOf, type OperatorCall, refusal, TooMuchGas } from "./operator_call.ts";
 import { logNotice, wordGiveUp } from "./operator_notices.ts";
 import { openOutboxStore } from "./outbox_store.ts";
 
@@ -49,6 +49,8 @@ export interface Sending {
   costMax: bigint | null;
   /** Gas that it is given at least, whatever the estimate says. */
   gasMin?: bigint;
+  /** One that wants more is not sent. */
+  gasMax?: bigint;
 }
 
 /** For who measures. */
@@ -69,9 +71,10 @@ export interface Operator {
   /**
    * Whether the chain would take `call` now, as far as one can tell; beside the queue of what is
    * sent.
+   * @returns the gas that it would be given
    * @throws KhachapuriError `chain_refused`, `chain_unavailable`, as `send`
    */
-  simulate(call: OperatorCall): Promise<void>;
+  simulate(call: OperatorCall): Promise<bigint>;
   /**
    * Simulates, signs, stores and broadcasts `call`; it is out when this resolves.
    * @throws KhachapuriError `chain_refused` with the custom error in `data.reason`, `overloaded`
@@ -90,6 +93,10 @@ export interface Operator {
    * @throws KhachapuriError `chain_unavailable`
    */
   gasPrice(): Promise<bigint>;
+  /** Whether a transaction with this call is neither mined nor dropped. */
+  isOut(call: OperatorCall): boolean;
+  /** A block was made: what is out is looked for in it now. */
+  lookNow(): void;
   /** Transactions that are neither mined nor dropped. */
   pending(): number;
   /** What a person must look at, in plain words; empty when all is well. */
@@ -116,9 +123,13 @@ export function openOperator(options: OperatorOptions): Operator {
   const outbox = openOutbox(options, store);
 
   /** As of now: what is out and not mined yet is not in the simulation. */
-  async function prepare(call: OperatorCall, gasMin = 0n): Promise<Outgoing> {
+  async function prepare(
+    call: OperatorCall,
+    { gasMin = 0n, gasMax }: Pick<Sending, "gasMin" | "gasMax"> = {},
+  ): Promise<Outgoing> {
     const bytes = bytesOf(call);
     const gas = await estimateGas(client, account.address, bytes);
+    if (gasMax !== undefined && gas > gasMax) throw new TooMuchGas(gas, gasMax);
     return { ...bytes, gas: gas > gasMin ? gas : gasMin };
   }
 
@@ -129,12 +140,12 @@ export function openOperator(options: OperatorOptions): Operator {
   let relaysLaunching = 0;
 
   async function launch(call: OperatorCall, sending: Sending): Promise<Launched> {
-    const { rank, costMax, gasMin } = sending;
+    const { rank, costMax } = sending;
     const isRelay = rank === "relay";
     const relaysOut = relaysLaunching + outbox.count("relay");
     if (isRelay && relaysOut >= RELAYS_OUT_MAX) throw tooManyRelays();
     if (isRelay) relaysLaunching += 1;
-    const launched = outbox.launch({ rank, costMax }, () => prepare(call, gasMin));
+    const launched = outbox.launch({ rank, costMax }, () => prepare(call, sending));
     return await launched.catch(refused(call)).finally(() => {
       if (isRelay) relaysLaunching -= 1;
     });
@@ -145,7 +156,8 @@ export function openOperator(options: OperatorOptions): Operator {
   return {
     address: account.address,
     async simulate(call) {
-      await prepare(call).catch(refused(call));
+      const { gas } = await prepare(call).catch(refused(call));
+      return gas;
     },
     launch,
     async send(call, sending) {
@@ -153,6 +165,8 @@ export function openOperator(options: OperatorOptions): Operator {
       return await mined;
     },
     gasPrice,
+    isOut: (call) => outbox.has(bytesOf(call)),
+    lookNow: () => outbox.lookNow(),
     pending: () => outbox.size,
     alarms: () => alarmsOf(outbox.state(), now()),
     figures: () => figuresOf(outbox.state(), now()),

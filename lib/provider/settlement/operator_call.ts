@@ -21,6 +21,13 @@ export function bytesOf(call: OperatorCall): { to: Address; data: Hex } {
   return { to, data: encodeFunctionData({ abi, functionName, args }) };
 }
 
+/** The call would use more gas than it is given: nothing was signed. */
+export class TooMuchGas extends Error {
+  constructor(readonly gas: bigint, readonly most: bigint) {
+    super("too much gas");
+  }
+}
+
 /** The escrow's own no stays `chain_refused`; that we lack gas is our trouble, not the payer's. */
 export function refusal(
   cause: unknown,
@@ -29,6 +36,7 @@ export function refusal(
   endpoint: string,
 ): KhachapuriError {
   if (cause instanceof GasTooDear) return tooDear(cause);
+  if (cause instanceof TooMuchGas) return tooMuch(cause);
   const failure = failureOf(cause, call, sender, endpoint);
   const error = wordFailure(failure);
   if (failure.kind === "reverted" || failure.kind === "no contract") return error;
@@ -56,4 +64,9 @@ function tooDear({ price, cap }: GasTooDear): KhachapuriError {
     hints: ["nothing was sent; it is sent when gas is cheaper, or for more (provider.gas)"],
     data: { reason: "GasTooDear", gasPrice: String(price), cap: String(cap) },
   });
+}
+
+function tooMuch({ gas, most }: TooMuchGas): KhachapuriError {
+  const message = `the call takes ${gas} gas, and ${most} is the most that is spent on it`;
+  return new KhachapuriError("chain_refused", message, { data: { reason: "TooMuchGas" } });
 }

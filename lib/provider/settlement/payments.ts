@@ -9,6 +9,7 @@ import type { After } from "../../chain/outbox/pace.ts";
 import { feeMaxOf, type ProviderConfig } from "../../config.ts";
 import type { Log } from "../../log.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { Purchases } from "../ledger/purchases.ts";
 import { openSqliteLedger, type SqliteLedger } from "../ledger/sqlite_ledger.ts";
 import type { CreditPolicy } from "../money/credits.ts";
 import { Capacity } from "./capacity.ts";
@@ -20,6 +21,8 @@ import {
   payerEventsIn,
   settlementsIn,
 } from "./escrow_events.ts";
+import { BlockWatch } from "./exact/block_watch.ts";
+import { ExactSettlement } from "./exact/exact_settlement.ts";
 import { keepFollowedBlock, readFollowedBlock } from "./followed_block.ts";
 import { ChargedElsewhere } from "./charged_elsewhere.ts";
 import { Follower } from "./follower.ts";
@@ -32,6 +35,7 @@ import { Settlement, type SettlementOptions } from "./settlement.ts";
 export interface PaymentsOptions {
   chain: Chain;
   escrow: Address;
+  usdc: Address;
   provider: ProviderConfig;
   account: LocalAccount;
   /** Notice that a payer gives before credits or permits leave, seconds. */
@@ -57,6 +61,9 @@ export interface Payments {
   /** What a person must look at, in plain words; empty when all is well. */
   alarms(): readonly string[];
   readonly elsewhere: ChargedElsewhere;
+  /** Single payments: what was bought, and how it is paid. */
+  readonly purchases: Purchases;
+  readonly exact: ExactSettlement;
   /** How the scheme "credits" is to ask the chain. */
   readonly policy: CreditPolicy;
   /** Settles what is due, then closes. */
@@ -97,18 +104,21 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     async onMined({ blockNumber: number, blockHash: hash, logs }) {
       chainNews.note({ number, hash });
       await ledger.record(settlementsIn(parseEscrowLogs(escrow, logs)));
+      await exact.onMined({ logs });
     },
     bumpAfterMs: rest.stuckSeconds * 1_000,
     feeMax: feeMaxOf(options.provider),
     ...(options.receiptPollMs === undefined ? {} : { pollMs: options.receiptPollMs }),
     ...(options.after === undefined ? {} : { after: options.after }),
   });
+  const { purchases, exact } = openExact(options, operator, laterNow);
   const payers = openPayers(options, ledger, chainNews);
   const settlement = openSettlement(options, { ledger, operator, watch });
   await watch.look();
   const elsewhere = new ChargedElsewhere(ledger, log);
-  const follower = await follow(options, { ledger, payers, settlement, elsewhere });
+  const follower = await follow(options, { ledger, payers, settlement, elsewhere, exact });
   chainNews.from(follower);
+  exact.start();
   const offlineAmount = rest.mode === "each" ? 0n : rest.offlineAmount;
   return {
     ledger,
@@ -116,8 +126,11 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     payers,
     settlement,
     follower,
-    alarms: () => [follower, settlement, operator, elsewhere].flatMap((part) => part.alarms()),
+    alarms: () =>
+      [follower, settlement, operator, elsewhere, exact].flatMap((part) => part.alarms()),
     elsewhere,
+    purchases,
+    exact,
     policy: {
       consume: rest.mode === "each" ? createConsume(operator, escrow) : null,
       settleWindowSeconds: () => settlement.windowSeconds(),
@@ -129,10 +142,38 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       await follower.stop();
       ledger.stopHolding();
       await settlement.close();
+      await exact.close();
       await operator.close();
       await ledger.close();
+      purchases.close();
     },
   };
+}
+
+function openExact(
+  { chain, usdc, provider, dir, log, now, after }: PaymentsOptions,
+  operator: Operator,
+  laterNow: () => number,
+) {
+  const path = join(dir, "purchases.db");
+  const purchases = new Purchases({ path, chainId: chain.chainId, asset: usdc, now });
+  const blocks = new BlockWatch({
+    head: () => chain.public.getBlockNumber({ cacheTime: 0 }),
+    now,
+    ...(after === undefined ? {} : { after }),
+  });
+  const exact = new ExactSettlement({
+    chain,
+    usdc,
+    payTo: provider.address,
+    purchases,
+    operator,
+    blocks,
+    coinPrice: coinPriceOf(chain.chainId, provider.gas.coinPrice),
+    log,
+    laterNow,
+  });
+  return { purchases, exact };
 }
 
 function openSettlement(
@@ -207,12 +248,13 @@ interface Books {
   payers: Payers;
   settlement: Settlement;
   elsewhere: ChargedElsewhere;
+  exact: ExactSettlement;
 }
 
 /** What the chain's news mean for the books. */
 async function follow(
   options: PaymentsOptions,
-  { ledger, payers, settlement, elsewhere }: Books,
+  { ledger, payers, settlement, elsewhere, exact }: Books,
 ): Promise<Follower> {
   const { chain, escrow, dir, log, now, provider: { address: provider } } = options;
   const { mode, pollMs, finality, headSecondsMax } = options.provider.settlement;
@@ -236,6 +278,7 @@ async function follow(
 
   async function onReorg(block: bigint): Promise<void> {
     payers.undo(block);
+    exact.doubtAbove(block);
     await settlement.level(await ledger.unsure(block));
   }
 
@@ -253,7 +296,10 @@ async function follow(
     keep: (block) => keepFollowedBlock(path, subject, block),
     onEvents,
     onReorg,
-    onResume: async (block) => await settlement.level(await ledger.settledAbove(block)),
+    onResume: async (block) => {
+      exact.doubtAbove(block);
+      await settlement.level(await ledger.settledAbove(block));
+    },
     now,
   });
 }

@@ -36,7 +36,9 @@ export interface RelaysOptions {
   perMinute: number;
   /** Of one whole coin that gas is paid in, USDC base units. */
   coinPrice: bigint;
-  operator: Pick<Operator, "simulate" | "send" | "gasPrice">;
+  operator: Pick<Operator, "send" | "gasPrice"> & {
+    simulate(call: ContractCall): Promise<unknown>;
+  };
   ledger: Pick<Ledger, "knows">;
   payers: Pick<Payers, "forget">;
   now: () => number;

@@ -1,0 +1,328 @@
+/**
+ * What was bought by single payments (x402's `exact`), durably: a payment is the payer's and its
+ * nonce, known here before the program starts and for as long as the token could take it. So it
+ * buys one answer, however often and to however many deployments it is sent, and whatever ends the
+ * process: what the chain has not told by then, it is asked.
+ */
+import type { SQLInputValue, StatementSync } from "node:sqlite";
+import type { Address, Hex } from "viem";
+import { PURCHASE_KEPT_SECONDS } from "../../limits_of_exact.ts";
+import type { Outcome } from "../../receipt.ts";
+import { type Durable, openDurable } from "./durable.ts";
+import {
+  type Order,
+  type PaymentId,
+  type Purchase,
+  purchaseOf,
+  type PurchaseRow,
+  PURCHASES_SCHEMA,
+} from "./purchase_rows.ts";
+import type { RunFacts } from "./ledger.ts";
+
+/** Why an order is no purchase. */
+export type OrderRefusal =
+  /** The payment is for another request, or has been answered. */
+  | { reason: "used" }
+  | { reason: "answered" }
+  /** A run that it pays for goes on. */
+  | { reason: "running" }
+  | { reason: "void" }
+  /** The payer holds less than its payments under way and this one come to; USDC base units. */
+  | { reason: "unfunded"; balance: bigint; promised: bigint };
+
+export type Ordered = { purchase: Purchase } | { refusal: OrderRefusal };
+
+export interface PurchaseFigures {
+  /** Payments that a transaction may be out for. */
+  readonly sent: number;
+  /** Since the oldest of them was sent, ms; 0: none is. */
+  readonly oldestMs: number;
+  /** Paid, and not answered. */
+  readonly unanswered: number;
+}
+
+export interface PurchasesOptions {
+  path: string;
+  chainId: number;
+  asset: Address;
+  /** ms since the epoch. */
+  now: () => number;
+}
+
+/** Rows are looked through for what nobody can pay by any more this often, ms, */
+const PURGE_MS = 3_600_000;
+/** and so many at a time. */
+const PURGED_AT_ONCE = 1_000;
+
+export class Purchases {
+  readonly #options: PurchasesOptions;
+  readonly #durable: Durable;
+  /** What runs go on for, with what each may cost its payer. */
+  readonly #running = new Map<number, { payer: Address; value: bigint }>();
+  readonly #statements = new Map<string, StatementSync>();
+  #purgedAt = -Infinity;
+  #purgedUpTo = 0;
+
+  constructor(options: PurchasesOptions) {
+    this.#options = options;
+    this.#durable = openDurable(options.path, PURCHASES_SCHEMA);
+  }
+
+  /** What is known of a payment; null: it was never used here. */
+  find({ from, nonce }: PaymentId): Purchase | null {
+    const { chainId, asset } = this.#options;
+    const row = this.#get(
+      "SELECT * FROM purchases WHERE chain = ? AND asset = ? AND payer = ? AND nonce = ?",
+      chainId,
+      asset,
+      from,
+      nonce,
+    );
+    return row && purchaseOf(row);
+  }
+
+  /** The one of a number; null when it was never given out, or is forgotten. */
+  numbered(id: number): Purchase | null {
+    const row = this.#get("SELECT * FROM purchases WHERE id = ?", id);
+    return row && purchaseOf(row);
+  }
+
+  /** @throws Error for a number that was never given out */
+  get(id: number): Purchase {
+    const purchase = this.numbered(id);
+    if (!purchase) throw new Error(`there is no purchase ${id}`);
+    return purchase;
+  }
+
+  /**
+   * Takes a payment for one run, or again for the same request when no run it paid for has ended.
+   * Nothing is awaited between the look and the row, so two orders cannot both have it. On disk
+   * when it resolves.
+   * @param balance what the payer held just now, USDC base units; null: it need not be asked, as
+   *   the money is on its way or here
+   */
+  async order(order: Order, balance: bigint | null): Promise<Ordered> {
+    const { authorization: { from, value } } = order;
+    const known = this.find(order.authorization) ?? this.#paidUnder(order);
+    const refusal = this.#refusalOf(order, known, balance);
+    if (refusal) return { refusal };
+    const purchase = known ?? this.#insert(order);
+    this.#running.set(purchase.id, { payer: from, value });
+    if (!known) await this.#durable.sync();
+    return { purchase };
+  }
+
+  #refusalOf(order: Order, known: Purchase | null, balance: bigint | null): OrderRefusal | null {
+    if (known) {
+      const isFirst = known.authorization.nonce === order.authorization.nonce;
+      if (isFirst && !isSame(known, order)) return { reason: "used" };
+      if (known.outcome !== null) return { reason: "answered" };
+      if (this.#running.has(known.id)) return { reason: "running" };
+      if (known.state === "void") return { reason: "void" };
+      if (known.state !== "open") return null;
+    }
+    const { from, value } = order.authorization;
+    const promised = this.promised(from);
+    const isFunded = balance === null || promised + value <= balance;
+    return isFunded ? null : { reason: "unfunded", balance: balance!, promised };
+  }
+
+  /**
+   * What the same request was paid for before, and not answered: its client has signed another
+   * payment for it since, which stays the payer's.
+   */
+  #paidUnder({ authorization: { from }, cid, request, key }: Order): Purchase | null {
+    if (key === null) return null;
+    const rows = this.#all(
+      `SELECT * FROM purchases WHERE key = ? AND outcome IS NULL AND state IN ('sent', 'paid')
+       ORDER BY id`,
+      key,
+    );
+    return rows.map(purchaseOf).find((one) =>
+      one.authorization.from === from && one.cid === cid && isEqual(one.request, request)
+    ) ?? null;
+  }
+
+  #insert({ authorization, signature, cid, request, key, block }: Order): Purchase {
+    const { chainId, asset, now } = this.#options;
+    const { from, nonce, to, value, validAfter, validBefore } = authorization;
+    this.#purge();
+    const { lastInsertRowid } = this.#run(
+      `INSERT INTO purchases (chain, asset, payer, nonce, payTo, value, validAfter, validBefore,
+         signature, cid, request, key, block, at, state)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open')`,
+      chainId,
+      asset,
+      from,
+      nonce,
+      to,
+      String(value),
+      String(validAfter),
+      String(validBefore),
+      signature,
+      cid,
+      request,
+      key,
+      String(block),
+      now(),
+    );
+    return this.get(Number(lastInsertRowid));
+  }
+
+  /** What a payer's payments that are under way may take out of its wallet, USDC base units. */
+  promised(payer: Address): bigint {
+    let sum = 0n;
+    const counted = new Set<number>();
+    for (const { id, authorization: { from, value } } of this.underWay()) {
+      if (from !== payer) continue;
+      counted.add(id);
+      sum += value;
+    }
+    for (const [id, running] of this.#running) {
+      if (running.payer === payer && !counted.has(id) && this.get(id).state === "open") {
+        sum += running.value;
+      }
+    }
+    return sum;
+  }
+
+  /** Its run has ended, or there was none. */
+  letGo(id: number): void {
+    this.#running.delete(id);
+  }
+
+  /** A transaction is about to go out; on disk when it resolves, before anything is sent. */
+  async sending(id: number): Promise<void> {
+    const { changes } = this.#run(
+      "UPDATE purchases SET state = 'sent', at = ? WHERE id = ? AND state = 'open'",
+      this.#options.now(),
+      id,
+    );
+    if (changes > 0) await this.#durable.sync();
+  }
+
+  /** Which one went out. */
+  sent(id: number, transaction: Hex): void {
+    this.#run("UPDATE purchases SET txHash = ? WHERE id = ? AND state = 'sent'", transaction, id);
+  }
+
+  /** None went out, or it came to nothing and the payment is still good. */
+  unsent(id: number): void {
+    this.#run(
+      "UPDATE purchases SET state = 'open', txHash = NULL WHERE id = ? AND state = 'sent'",
+      id,
+    );
+  }
+
+  /** The token will never take it. */
+  void(id: number): void {
+    this.#run("UPDATE purchases SET state = 'void' WHERE id = ? AND state IN ('open', 'sent')", id);
+  }
+
+  /** The money came, in whichever transaction. On disk when it resolves. */
+  async paid(id: number, transaction: Hex, block: { number: bigint; hash: Hex }): Promise<void> {
+    this.#run(
+      "UPDATE purchases SET state = 'paid', txHash = ?, paidBlock = ?, paidHash = ? WHERE id = ?",
+      transaction,
+      String(block.number),
+      block.hash,
+      id,
+    );
+    await this.#durable.sync();
+  }
+
+  /** The block that told of the money has gone: it is to be found out again. */
+  doubt(id: number): void {
+    this.#run(
+      `UPDATE purchases SET state = 'sent', paidBlock = NULL, paidHash = NULL
+       WHERE id = ? AND state = 'paid'`,
+      id,
+    );
+  }
+
+  /** Its run has ended, and is what was bought. On disk when it resolves. */
+  async answered(id: number, outcome: Outcome, facts: RunFacts | null): Promise<void> {
+    this.#run(
+      "UPDATE purchases SET outcome = ?, facts = ? WHERE id = ? AND outcome IS NULL",
+      outcome,
+      facts === null ? null : JSON.stringify(facts),
+      id,
+    );
+    await this.#durable.sync();
+  }
+
+  /** Payments that a transaction may be out for, oldest first. */
+  underWay(): Purchase[] {
+    return this.#all("SELECT * FROM purchases WHERE state = 'sent' ORDER BY id").map(purchaseOf);
+  }
+
+  /** Those that blocks above `block` told of. */
+  restingAbove(block: bigint): Purchase[] {
+    const since = "SELECT * FROM purchases WHERE state = 'paid' AND CAST(paidBlock AS INTEGER) > ?";
+    return this.#all(`${since} ORDER BY id`, Number(block)).map(purchaseOf);
+  }
+
+  figures(): PurchaseFigures {
+    const sent = this.#get(
+      "SELECT COUNT(*) AS id, MIN(at) AS at FROM purchases WHERE state = 'sent'",
+    )!;
+    const paid = this.#get(
+      "SELECT COUNT(*) AS id FROM purchases WHERE state = 'paid' AND outcome IS NULL",
+    )!;
+    const oldestMs = sent.id === 0 ? 0 : this.#options.now() - sent.at;
+    return { sent: sent.id, oldestMs, unanswered: paid.id };
+  }
+
+  close(): void {
+    this.#durable.close();
+  }
+
+  /** Goes through the oldest rows; what is still good stays, and is passed over for an hour. */
+  #purge(): void {
+    const { now } = this.#options;
+    const atMs = now();
+    if (atMs - this.#purgedAt < PURGE_MS && this.#purgedUpTo === 0) return;
+    if (this.#purgedUpTo === 0) this.#purgedAt = atMs;
+    const rows = this.#all(
+      "SELECT * FROM purchases WHERE id > ? ORDER BY id LIMIT ?",
+      this.#purgedUpTo,
+      PURGED_AT_ONCE,
+    );
+    const oldest = BigInt(Math.floor(atMs / 1_000)) - PURCHASE_KEPT_SECONDS;
+    for (const { id, validBefore, state } of rows) {
+      if (state !== "sent" && BigInt(validBefore) < oldest) {
+        this.#run("DELETE FROM purchases WHERE id = ?", id);
+      }
+    }
+    this.#purgedUpTo = rows.length < PURGED_AT_ONCE ? 0 : rows.at(-1)!.id;
+  }
+
+  #run(sql: string, ...values: SQLInputValue[]) {
+    return this.#prepared(sql).run(...values);
+  }
+
+  #get(sql: string, ...values: SQLInputValue[]): PurchaseRow | null {
+    return (this.#prepared(sql).get(...values) as unknown as PurchaseRow) ?? null;
+  }
+
+  #all(sql: string, ...values: SQLInputValue[]): PurchaseRow[] {
+    return this.#prepared(sql).all(...values) as unknown as PurchaseRow[];
+  }
+
+  #prepared(sql: string): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known) return known;
+    const statement = this.#durable.database.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}
+
+/** Whether an order is the one that a payment was first used for. */
+function isSame(known: Purchase, { cid, request, signature }: Order): boolean {
+  return known.cid === cid && known.signature === signature && isEqual(known.request, request);
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}

@@ -1,0 +1,226 @@
+/**
+ * The payment scheme "exact" of x402: USDC straight to the provider, by a payer's authorisation,
+ * for one call of one credit's time. The payment is taken down before the program starts, moved
+ * from its start on, and no byte of an answer goes out before the chain told that the money came.
+ */
+import { type Address, isAddressEqual } from "viem";
+import type { TransferRefusal } from "../../../chain/transfer_refusal.ts";
+import { formatUsdc, type UsdcDomain } from "../../../chain/usdc.ts";
+import { KhachapuriError } from "../../../errors.ts";
+import {
+  decodeExactHeader,
+  type ExactOffer,
+  exactOfferToJson,
+  type ExactPayment,
+} from "../../../exact_payment.ts";
+import { type Accept, PAYMENT_SIGNATURE_HEADER } from "../../../payment_required.ts";
+import { recoverTransferSigner } from "../../../transfer_authorization.ts";
+import { PAYMENT_HEADER_V1 } from "../../../x402_v1.ts";
+import type { Deployment } from "../../deployment/deployment.ts";
+import type { FieldReader } from "../../http/fields.ts";
+import type { Purchase } from "../../ledger/purchase_rows.ts";
+import type { OrderRefusal, Purchases } from "../../ledger/purchases.ts";
+import { assertSamePayer, PAYER_HEADER } from "../payer_header.ts";
+import type { Receipts } from "../receipts.ts";
+import type { Asked, Bill, Hold, PaymentScheme } from "../scheme.ts";
+import { isOfUndeployedWallet, paymentFault } from "./checks.ts";
+import { notTaken } from "./failure.ts";
+import { ExactHold } from "./hold.ts";
+import type { ExactLooks } from "./looks.ts";
+
+/** One call, about to be paid for. */
+export interface ExactBill extends Bill {
+  readonly payment: ExactPayment;
+  readonly from: string | undefined;
+}
+
+export interface ExactAdmission {
+  readonly bill: ExactBill;
+  /** What the payer holds, USDC base units; null where its money is on its way, or here. */
+  readonly balance: bigint | null;
+  /** The chain's block then. */
+  readonly block: bigint;
+}
+
+/** What is known of a payer and its payment by asking the chain. */
+export interface ExactLook {
+  /** USDC base units. */
+  readonly balance: bigint;
+  readonly block: bigint;
+  /** Why the token would not take the payment now; null: it would. */
+  readonly refusal: TransferRefusal | null;
+}
+
+/** The chain, as far as payments are concerned. */
+export interface ExactChain {
+  /** @throws KhachapuriError `chain_unavailable` */
+  hasCode(address: Address): Promise<boolean>;
+  /** @throws KhachapuriError `chain_unavailable` */
+  look(payment: ExactPayment): Promise<ExactLook>;
+}
+
+export interface ExactSettler {
+  /** @throws KhachapuriError `overloaded` */
+  assertRoom(): void;
+  /**
+   * Resolves when the money has come.
+   * @throws KhachapuriError `payment_required`, `chain_unavailable`
+   */
+  settle(purchase: Purchase): Promise<Purchase>;
+}
+
+export interface ExactOptions {
+  terms: ExactOffer;
+  /** Whether a payment is worth what moving it costs now; asked for each offer. */
+  isWorth(): boolean;
+  domain: UsdcDomain;
+  chain: ExactChain;
+  purchases: Purchases;
+  settler: ExactSettler;
+  receipts: Pick<Receipts, "pathOf">;
+  looks: Pick<ExactLooks, "admit">;
+  /** The later of the clock here and the chain's, ms. */
+  laterNow: () => number;
+}
+
+export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
+  constructor(private readonly options: ExactOptions) {}
+
+  offer(): Accept | null {
+    const { terms, isWorth } = this.options;
+    return isWorth() ? exactOfferToJson(terms) : null;
+  }
+
+  read({ cid }: Deployment, fields: FieldReader, from?: string): ExactBill | null {
+    const payment = paymentIn(fields);
+    if (!payment) return null;
+    const { authorization: { from: payer, nonce }, identifier } = payment;
+    assertSamePayer(fields.get(PAYER_HEADER), payer);
+    const fault = paymentFault(payment, this.options.terms, this.#nowSeconds());
+    if (fault && !this.options.purchases.find({ from: payer, nonce })) {
+      throw notTaken(fault.reason, fault.message);
+    }
+    const key = identifier === null ? `nonce ${nonce}` : `identifier ${identifier}`;
+    return { source: "caller", payer, cid, scope: "exact", creditsMax: 1, key, payment, from };
+  }
+
+  ownersBill(): ExactBill {
+    throw new Error("no owner pays by a payment of its own");
+  }
+
+  provenPayer(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  async prove({ payment, from }: ExactBill): Promise<void> {
+    if (this.#isKnown(payment) || await this.#isSignedByKey(payment)) return;
+    await this.#assertWallets(payment);
+    this.options.looks.admit(from);
+    const { refusal } = await this.options.chain.look(payment);
+    if (refusal) throw notTaken(refusal.reason, refusal.message);
+  }
+
+  async admit(bill: ExactBill): Promise<ExactAdmission> {
+    const { payment, from } = bill;
+    const { chain, looks, settler, purchases } = this.options;
+    const known = this.#isKnown(payment) ? purchases.find(payment.authorization) : null;
+    if (known && known.state !== "open") return { bill, balance: null, block: known.block };
+    settler.assertRoom();
+    if (!known && !await this.#isSignedByKey(payment)) {
+      looks.admit(from);
+      await this.#assertWallets(payment);
+    }
+    looks.admit(from);
+    const { balance, block, refusal } = await chain.look(payment);
+    if (refusal) throw notTaken(refusal.reason, refusal.message);
+    return { bill, balance, block };
+  }
+
+  async hold(
+    { bill: { payment, cid }, balance, block }: ExactAdmission,
+    asked?: () => Asked,
+  ): Promise<Hold> {
+    const { purchases, settler, receipts } = this.options;
+    const { authorization, signature, x402Version } = payment;
+    if (!asked) throw new Error("a payment is for a request");
+    const { digest: request, key } = asked();
+    const order = { authorization, signature, cid, request, key, block };
+    const ordered = await purchases.order(order, balance);
+    if ("refusal" in ordered) throw refused(ordered.refusal);
+    const { terms: { chainId } } = this.options;
+    return new ExactHold({ chainId, purchases, settler, receipts, x402Version }, ordered.purchase);
+  }
+
+  /** Whether it is one that was taken down here: whoever sends it is whoever sent it then. */
+  #isKnown({ authorization, signature }: ExactPayment): boolean {
+    return this.options.purchases.find(authorization)?.signature === signature;
+  }
+
+  async #isSignedByKey({ authorization, signature }: ExactPayment): Promise<boolean> {
+    const signer = await recoverTransferSigner(this.options.domain, authorization, signature);
+    return signer !== null && isAddressEqual(signer, authorization.from);
+  }
+
+  /** What no key of the payer's has signed, its code may take. */
+  async #assertWallets({ authorization: { from }, signature }: ExactPayment): Promise<void> {
+    if (await this.options.chain.hasCode(from)) return;
+    if (isOfUndeployedWallet(signature)) {
+      throw notTaken(
+        "eip6492_factory_not_allowed",
+        `the wallet ${from} is not deployed, and a signature of one that is not is not taken`,
+        ["deploy the wallet first: its first transaction does"],
+      );
+    }
+    throw notTaken("invalid_exact_evm_signature", `the payment is not signed by ${from}`);
+  }
+
+  #nowSeconds(): bigint {
+    return BigInt(Math.floor(this.options.laterNow() / 1_000));
+  }
+}
+
+/** Version 2's header goes first, as its clients send both while they find out. */
+function paymentIn(fields: FieldReader): ExactPayment | null {
+  const text = fields.get(PAYMENT_SIGNATURE_HEADER);
+  if (text !== null) return decodeExactHeader(text, PAYMENT_SIGNATURE_HEADER);
+  const old = fields.get(PAYMENT_HEADER_V1);
+  if (old === null) return null;
+  const payment = decodeExactHeader(old, PAYMENT_HEADER_V1);
+  if (payment) return payment;
+  throw new KhachapuriError("payment_required", `${PAYMENT_HEADER_V1} pays in a scheme not taken`, {
+    hints: [`"exact" is; a permit goes into ${PAYMENT_SIGNATURE_HEADER}`],
+    data: { x402Reason: "invalid_payload" },
+  });
+}
+
+function refused(refusal: OrderRefusal): KhachapuriError {
+  const used: [Parameters<typeof notTaken>[0], string] = [
+    "invalid_exact_evm_nonce_already_used",
+    "this payment was used for another request",
+  ];
+  switch (refusal.reason) {
+    case "used":
+      return notTaken(...used);
+    case "void":
+      return notTaken(used[0], "this payment was cancelled, or has expired");
+    case "running":
+      return new KhachapuriError("idempotency_conflict", "a call with this payment still runs", {
+        retryAfterSeconds: 1,
+        hints: ["nothing was charged for this one; ask again for its answer"],
+      });
+    case "answered":
+      return new KhachapuriError(
+        "idempotency_conflict",
+        "the request that this payment paid for was answered, and the answer is not kept any more",
+        { hints: ["nothing was charged for this one; sign a new payment to run it again"] },
+      );
+    case "unfunded": {
+      const [balance, promised] = [refusal.balance, refusal.promised].map(formatUsdc);
+      return notTaken(
+        "invalid_exact_evm_insufficient_balance",
+        `the payer holds ${balance} USDC, of which ${promised} go to payments under way`,
+        ["wait for those to end, or add USDC"],
+      );
+    }
+  }
+}

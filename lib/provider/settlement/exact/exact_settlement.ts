@@ -1,0 +1,309 @@
+/**
+ * Has payments by authorisation (x402's `exact`) moved, and finds out how each ended. Only what the
+ * chain tells ends one: that the authorisation was used, and the money came, in whose transaction
+ * ever; that it was cancelled; or that its time is over. Until then a payment is under way, through
+ * any number of ends of this process.
+ */
+import type { Address, TransactionReceipt } from "viem";
+import type { Chain } from "../../../chain/client.ts";
+import { asChainError } from "../../../chain/refusal.ts";
+import { takenIn, transferCall } from "../../../chain/transfer_call.ts";
+import { transferRefusal } from "../../../chain/transfer_refusal.ts";
+import { asKhachapuriError, KhachapuriError } from "../../../errors.ts";
+import { EXACT_GAS_MAX, EXACT_OUT_MAX, EXACT_SETTLE_MS } from "../../../limits_of_exact.ts";
+import type { Log } from "../../../log.ts";
+import { within } from "../../../within.ts";
+import type { Purchase } from "../../ledger/purchase_rows.ts";
+import type { Purchases } from "../../ledger/purchases.ts";
+import { notSettled, pending } from "../../money/exact/failure.ts";
+import { weiOf } from "../gas_worth.ts";
+import type { Operator } from "../operator.ts";
+import type { BlockWatch } from "./block_watch.ts";
+import { type Fate, readFate } from "./fate.ts";
+
+export interface ExactSettlementOptions {
+  chain: Chain;
+  usdc: Address;
+  /** Who gets the money. */
+  payTo: Address;
+  purchases: Purchases;
+  operator: Pick<Operator, "launch" | "simulate" | "isOut" | "lookNow">;
+  blocks: BlockWatch;
+  /** Of one whole coin that gas is paid in, USDC base units. */
+  coinPrice: bigint;
+  log: Log;
+  /** The later of the clock here and the chain's, ms. */
+  laterNow: () => number;
+}
+
+/** Between two times that what is under way is looked after, ms. */
+const LOOK_AFTER_MS = 10_000;
+/** One that is under way for longer is somebody's to look at, ms. */
+const ALARM_MS = 600_000;
+
+export class ExactSettlement {
+  readonly #options: ExactSettlementOptions;
+  /** Under way in this process, by purchase, whoever waits. */
+  readonly #driven = new Map<number, Promise<Purchase>>();
+  readonly #waiting = new Set<Promise<Purchase>>();
+  readonly #closing = Promise.withResolvers<"closing">();
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #lookingAfter: Promise<void> | null = null;
+  #isClosed = false;
+
+  constructor(options: ExactSettlementOptions) {
+    this.#options = options;
+  }
+
+  /** Looks after what an earlier process left under way, from now on. */
+  start(): void {
+    this.#schedule(0);
+  }
+
+  /** @throws KhachapuriError `overloaded` when so much is under way that no more is taken */
+  assertRoom(): void {
+    if (this.#driven.size < EXACT_OUT_MAX) return;
+    const message = "too many payments are being settled";
+    throw new KhachapuriError("overloaded", message, {
+      retryAfterSeconds: 3,
+      hints: ["nothing was charged; send the same payment again"],
+    });
+  }
+
+  /**
+   * Has a payment moved; resolves when the chain has told that the money came.
+   * @returns the purchase, "paid"
+   * @throws KhachapuriError `payment_required` when it did not come, or is not known to have come
+   *   in time; `chain_unavailable` when nothing could be sent
+   */
+  async settle(purchase: Purchase): Promise<Purchase> {
+    const waiting = this.#wait(purchase);
+    this.#waiting.add(waiting);
+    return await waiting.finally(() => this.#waiting.delete(waiting));
+  }
+
+  /** A transaction of the operator's was mined: the payments that it moved are paid. */
+  async onMined({ logs }: Pick<TransactionReceipt, "logs">): Promise<void> {
+    const { usdc, payTo, purchases } = this.#options;
+    for (const { from, to, value, nonce, transaction, block } of takenIn(usdc, logs)) {
+      const purchase = purchases.find({ from, nonce });
+      const isOurs = purchase && to === payTo && value === purchase.authorization.value;
+      if (isOurs) await purchases.paid(purchase.id, transaction, block);
+    }
+  }
+
+  /** Blocks above `block` have gone, or nobody watched them: what they told is found out again. */
+  doubtAbove(block: bigint): void {
+    const { purchases } = this.#options;
+    for (const { id } of purchases.restingAbove(block)) purchases.doubt(id);
+    this.#schedule(0);
+  }
+
+  /** What a person must look at, in plain words; empty when all is well. */
+  alarms(): readonly string[] {
+    const { sent, oldestMs } = this.#options.purchases.figures();
+    if (oldestMs < ALARM_MS) return [];
+    const minutes = Math.floor(oldestMs / 60_000);
+    return [`${sent} payments are not settled, the oldest for ${minutes} minutes`];
+  }
+
+  /** Whoever waits is told that it is not known; what is out stays out. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#closing.resolve("closing");
+    await Promise.allSettled([...this.#waiting, this.#lookingAfter]);
+  }
+
+  async #wait(purchase: Purchase): Promise<Purchase> {
+    const { blocks, operator, purchases } = this.#options;
+    const stop = blocks.onBlock(() => operator.lookNow());
+    try {
+      const driven = within(this.#driving(purchase), EXACT_SETTLE_MS);
+      const outcome = await Promise.race([driven, this.#closing.promise]);
+      if (typeof outcome === "object") return outcome;
+      const now = purchases.get(purchase.id);
+      if (now.state === "paid") return now;
+      throw pending(this.#of(now), now.transaction);
+    } finally {
+      stop();
+    }
+  }
+
+  #driving(purchase: Purchase): Promise<Purchase> {
+    const { id } = purchase;
+    const known = this.#driven.get(id);
+    if (known) return known;
+    const drive = this.#drive(purchase).finally(() => this.#driven.delete(id));
+    drive.catch(() => {}); // Whoever waits for it is told.
+    this.#driven.set(id, drive);
+    return drive;
+  }
+
+  /** To the end of the payment, whoever still waits for it. */
+  async #drive(purchase: Purchase): Promise<Purchase> {
+    const { purchases } = this.#options;
+    if (purchase.state === "paid") return purchase;
+    if (purchase.state === "open") {
+      await purchases.sending(purchase.id);
+      return await this.#launch(purchase);
+    }
+    return await this.#resume(purchase);
+  }
+
+  /** One that an earlier attempt may have sent. */
+  async #resume(purchase: Purchase): Promise<Purchase> {
+    const { operator, purchases } = this.#options;
+    const call = this.#callOf(purchase);
+    // Told by `onMined`, before the operator lets go of it.
+    while (operator.isOut(call)) await this.#nextBlock();
+    const now = purchases.get(purchase.id);
+    if (now.state === "paid") return now;
+    const ended = await this.#endBy(now, await this.#fateOf(now));
+    return ended ?? await this.#launch(now);
+  }
+
+  async #launch(purchase: Purchase): Promise<Purchase> {
+    const { operator, purchases, coinPrice } = this.#options;
+    const { id, authorization: { value } } = purchase;
+    const costMax = weiOf(value, coinPrice);
+    const sending = { rank: "settlement", costMax, gasMax: EXACT_GAS_MAX } as const;
+    const launched = await operator.launch(this.#callOf(purchase), sending).catch((error) =>
+      asKhachapuriError(error)
+    );
+    if (launched instanceof KhachapuriError) return await this.#unlaunched(purchase, launched);
+    purchases.sent(id, launched.transaction);
+    const receipt = await launched.mined.catch(() => null);
+    const now = purchases.get(id);
+    if (now.state === "paid") return now;
+    const ended = await this.#endBy(now, await this.#fateOf(now));
+    if (ended) return ended;
+    // The token refused what it would have taken when it was sent.
+    purchases.unsent(id);
+    throw await this.#refusalOf(now, receipt);
+  }
+
+  /** Nothing was sent, be it that somebody else was faster. */
+  async #unlaunched(purchase: Purchase, error: KhachapuriError): Promise<Purchase> {
+    const { purchases } = this.#options;
+    if (error.code === "chain_refused") {
+      const ended = await this.#endBy(purchase, await this.#fateOf(purchase));
+      if (ended) return ended;
+    }
+    purchases.unsent(purchase.id);
+    if (error.code !== "chain_refused") throw error;
+    const { reason, message } = transferRefusal(error);
+    throw notSettled(this.#of(purchase), reason, message);
+  }
+
+  async #refusalOf(
+    purchase: Purchase,
+    receipt: TransactionReceipt | null,
+  ): Promise<KhachapuriError> {
+    const reverted = receipt?.status === "reverted";
+    const why = await this.#options.operator.simulate(this.#callOf(purchase)).then(
+      () => null,
+      (error) => asKhachapuriError(error),
+    );
+    if (why?.code === "chain_refused") {
+      const { reason, message } = transferRefusal(why);
+      return notSettled(this.#of(purchase), reason, message);
+    }
+    const what = reverted ? "its transaction was reverted" : "its transaction was not mined";
+    return notSettled(this.#of(purchase), "invalid_exact_evm_transaction_failed", what);
+  }
+
+  /**
+   * Writes down what the chain has told of a payment.
+   * @returns null while the authorisation can still be taken
+   * @throws KhachapuriError when it will never be, or when nobody knows
+   */
+  async #endBy(purchase: Purchase, fate: Fate): Promise<Purchase | null> {
+    const { purchases, log } = this.#options;
+    const { id, authorization: { from, nonce } } = purchase;
+    switch (fate.kind) {
+      case "paid":
+        await purchases.paid(id, fate.transaction, fate.block);
+        return purchases.get(id);
+      case "unused":
+        return null;
+      case "unknown":
+        throw pending(this.#of(purchase), purchase.transaction);
+      case "cancelled":
+      case "expired": {
+        purchases.void(id);
+        if (purchase.outcome !== null) {
+          log.error("a payment that was answered for was lost", { from, nonce, fate: fate.kind });
+        }
+        throw fate.kind === "cancelled"
+          ? notSettled(
+            this.#of(purchase),
+            "invalid_exact_evm_nonce_already_used",
+            "the payer cancelled the authorization",
+          )
+          : notSettled(
+            this.#of(purchase),
+            "invalid_exact_evm_payload_authorization_valid_before",
+            "the authorization expired before it was mined",
+          );
+      }
+    }
+  }
+
+  async #fateOf(purchase: Purchase): Promise<Fate> {
+    const { chain, usdc, laterNow } = this.#options;
+    try {
+      return await readFate({ chain, usdc, now: laterNow() }, purchase);
+    } catch (error) {
+      const { shortMessage } = asChainError(error, chain.endpoint);
+      this.#options.log.debug("a payment's end is not known", { message: shortMessage });
+      return { kind: "unknown" };
+    }
+  }
+
+  async #lookAfter(): Promise<void> {
+    const { purchases, operator, log } = this.#options;
+    for (const purchase of purchases.underWay()) {
+      if (this.#isClosed) return;
+      const { id, outcome } = purchase;
+      if (this.#driven.has(id) || operator.isOut(this.#callOf(purchase))) continue;
+      const fate = await this.#fateOf(purchase);
+      if (this.#driven.has(id)) continue;
+      const ended = await this.#endBy(purchase, fate).catch((error) => asKhachapuriError(error));
+      if (ended !== null) continue;
+      if (outcome === null) purchases.unsent(id);
+      else {
+        log.warn("a payment is settled anew: its block has gone", { purchase: id });
+        this.settle(purchases.get(id)).catch(() => {});
+      }
+    }
+  }
+
+  #schedule(ms: number): void {
+    if (this.#isClosed || this.#lookingAfter) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#lookingAfter = this.#lookAfter().catch(() => {}).finally(() => {
+        this.#lookingAfter = null;
+        this.#schedule(LOOK_AFTER_MS);
+      });
+    }, ms);
+    Deno.unrefTimer(this.#timer as unknown as number);
+  }
+
+  async #nextBlock(): Promise<void> {
+    const block = Promise.withResolvers<void>();
+    const stop = this.#options.blocks.onBlock(block.resolve);
+    await Promise.race([block.promise, this.#closing.promise]).finally(stop);
+    if (this.#isClosed) throw new KhachapuriError("chain_unavailable", "the provider is closing");
+  }
+
+  #callOf({ authorization, signature }: Purchase) {
+    return transferCall(this.#options.usdc, authorization, signature);
+  }
+
+  #of({ authorization: { from: payer } }: Purchase) {
+    return { chainId: this.#options.chain.chainId, payer };
+  }
+}
