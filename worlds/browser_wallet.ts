@@ -91,7 +91,7 @@ export async function installWallet(
       await tell("accountsChanged", [account.address]);
     },
   };
-  await page.addBinding("walletAsk", async (text) => {
+  const onAsked = async (text: string) => {
     const { id, method, params } = JSON.parse(text);
     const before = wallet.chainId;
     const said = await answer(wallet, state, method, params).then(
@@ -100,7 +100,9 @@ export async function installWallet(
     );
     if (wallet.chainId !== before) await tell("chainChanged", `0x${wallet.chainId.toString(16)}`);
     await page.evaluate(`walletAnswer(${said.map((each) => JSON.stringify(each)).join(", ")})`);
-  });
+  };
+  // A page that has gone meanwhile waits for no answer.
+  await page.addBinding("walletAsk", (text) => void onAsked(text).catch(() => {}));
   await page.addScript(STUB(options.isOld ?? false));
   return wallet;
 }

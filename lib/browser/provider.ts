@@ -56,11 +56,15 @@ export interface LaneAnswer {
 
 export const PAYMENT_SIGNATURE = "PAYMENT-SIGNATURE";
 
-/** @throws Trouble with what the provider says */
-export async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
-  const answer = await fetch(path, init).catch(() => {
+async function reach(path: string, init: RequestInit = {}): Promise<Response> {
+  return await fetch(path, init).catch(() => {
     throw new Trouble("The provider does not answer.", "Try again in a moment.");
   });
+}
+
+/** @throws Trouble with what the provider says */
+export async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
+  const answer = await reach(path, init);
   if (!answer.ok) throw refusalIn(await answer.text(), answer.status);
   return await answer.json();
 }
@@ -97,7 +101,7 @@ export async function readOffer(): Promise<Offer> {
 }
 
 export async function readRelayFee(): Promise<RelayFee> {
-  const answer = await fetch("/relay");
+  const answer = await reach("/relay");
   if (!answer.ok) return null;
   return BigInt((await answer.json()).fee);
 }
