@@ -384,6 +384,7 @@ export const STDERR_BYTES_MAX = 64 * 1024;
 
 // Whom we ask: gateways, chain endpoints, providers.
 
+export * from "./limits_of_pages.ts";
 export * from "./limits_of_peers.ts";
 
 // We ourselves.

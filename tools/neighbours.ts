@@ -10,6 +10,9 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/naming/open_names.ts": "only puts parts together: names_test.ts uses what it opens",
   "lib/provider/door/content_room.ts":
     "only puts parts together: tests/push_test.ts pushes to what it opens",
+  "lib/provider/door/pay_style.ts": "text: pay_page_test.ts has it on a page",
+  "lib/provider/http/page_scripts.ts": "generated: tools/page_scripts_test.ts makes it again",
+  "lib/provider/http/page_style.ts": "text: page_html_test.ts has it on a page, and its contrasts",
   "lib/provider/door/workplaces.ts": "only puts parts together: wiring_test.ts calls what it opens",
 };
 

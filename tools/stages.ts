@@ -58,6 +58,7 @@ const LONGEST = [
   "tests/chaos_test.ts",
   "tests/wire/wire_test.ts",
   "tests/wire/census_test.ts",
+  "tests/pay_page_trouble_test.ts",
   "tests/samples_test.ts",
   "tests/interfaces/interfaces_test.ts",
 ];

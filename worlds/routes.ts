@@ -15,6 +15,7 @@ import type { Permit } from "../lib/permit.ts";
 import type { Deployment } from "../lib/provider/deployment/deployment.ts";
 import type { RouteParts } from "../lib/provider/door/parts.ts";
 import { createRoutes } from "../lib/provider/door/routes.ts";
+import type { DueLane } from "../lib/provider/ledger/ledger.ts";
 import type { Seller } from "../lib/provider/money/seller.ts";
 import type { Receipt } from "../lib/receipt.ts";
 import type { Runtimes } from "../lib/runtime.ts";
@@ -85,6 +86,17 @@ export const RELAY_OFFER: RelayOffer = {
 
 /** Of a deposit or message that was relayed. */
 export const TRANSACTION: Hex = `0x${"7a".repeat(32)}`;
+
+/** What of every payer is due. */
+export const DUE_LANE: DueLane = {
+  payer: getAddress(`0x${"a1".repeat(20)}`),
+  lane: `0x${"1a".repeat(32)}`,
+  since: 0,
+  deadline: 0n,
+  epoch: 0,
+  settled: 2n,
+  amount: 3_000n,
+};
 
 const textOf = (text: string) => new TextEncoder().encode(text);
 /** Newest first. */
@@ -224,6 +236,6 @@ function answeringMoney(asked: string[], receipts: ReadonlyMap<string, Receipt>)
         totals.unsettled = 0n;
       },
     },
-    ledger: { totals: () => totals },
+    ledger: { totals: () => totals, dueOf: () => Promise.resolve([DUE_LANE]) },
   };
 }

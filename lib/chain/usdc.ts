@@ -7,12 +7,12 @@ import {
   recoverTypedDataAddress,
 } from "viem";
 import { KhachapuriError } from "../errors.ts";
+import { DECIMALS } from "../usdc_text.ts";
 import { usdcAbi } from "./abi.ts";
 import type { Chain, ContractCall } from "./client.ts";
 import { shippedOn } from "./deployments.ts";
 
-/** Decimals of USDC on every chain. */
-const DECIMALS = 6;
+export { formatUsdc } from "../usdc_text.ts";
 
 /**
  * Reads a decimal amount of USDC, e.g. "1.25".
@@ -31,14 +31,6 @@ export function parseUsdc(text: string): bigint {
     throw new KhachapuriError("invalid_input", `USDC has ${DECIMALS} decimals, ${text} has more`);
   }
   return BigInt(whole + fraction.padEnd(DECIMALS, "0"));
-}
-
-/** Base units as a decimal amount without needless zeros: 1250000n is "1.25". */
-export function formatUsdc(amount: bigint): string {
-  const sign = amount < 0n ? "-" : "";
-  const digits = String(amount < 0n ? -amount : amount).padStart(DECIMALS + 1, "0");
-  const fraction = digits.slice(-DECIMALS).replace(/0+$/, "");
-  return `${sign}${digits.slice(0, -DECIMALS)}${fraction ? `.${fraction}` : ""}`;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Resource } from "../../payment_required.ts";
 import { acceptsOf } from "../call/accepts.ts";
 import type { Asking } from "../http/failure.ts";
 import type { PaymentPlace } from "../http/payment_page.ts";
+import { payPath } from "../http/pay_path.ts";
 import { prefersHtml } from "../http/prefers_html.ts";
 import type { HttpRequest } from "../http/request.ts";
 import { resourceOf, visible } from "../http/resource.ts";
@@ -48,6 +49,6 @@ function placeOf(
   return {
     provider: name,
     called: form === "domain" ? `${name}${call}` : url,
-    payUrl: `${origin}/pay?call=${encodeURIComponent(call)}`,
+    payUrl: origin + payPath(call),
   };
 }

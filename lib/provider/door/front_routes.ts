@@ -3,9 +3,11 @@ import type { Hex } from "viem";
 import { KhachapuriError } from "../../errors.ts";
 import { hasInterpreter } from "../../spec/start_facts.ts";
 import { acceptsOf } from "../call/accepts.ts";
+import { documentAnswer } from "../http/document.ts";
 import type { HeaderField } from "../http/header_rules.ts";
 import { offeringJson } from "../http/page.ts";
-import { offeringHtml } from "../http/page_html.ts";
+import { offeringPage } from "../http/page_html.ts";
+import { prefersHtml } from "../http/prefers_html.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
 import { metricsText } from "../metrics/metrics.ts";
 import { jsonAnswer } from "./json.ts";
@@ -17,19 +19,18 @@ export async function frontPage(
   request: HttpRequest,
 ): Promise<Answer> {
   const runtimes = await programs.runtimes();
-  const wantsHtml = request.fields.get("accept")?.includes("text/html") ?? false;
-  if (!wantsHtml) {
+  if (!wantsHtml(request)) {
     const accepts = acceptsOf(money.schemes)({});
     const asked = new URLSearchParams(request.query ?? "").get("runtime");
     const told = asked === null ? {} : { runtimeFound: await hasInterpreter(asked) };
     return jsonAnswer({ ...offeringJson(offering, accepts, runtimes), ...told });
   }
-  const headers: HeaderField[] = [
-    ["content-type", "text/html; charset=utf-8"],
-    ["content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"],
-    ["vary", "accept"],
-  ];
-  return { status: 200, headers, body: bytesOf(offeringHtml(offering, runtimes)) };
+  return documentAnswer(offeringPage(offering, runtimes), [["vary", "accept"]]);
+}
+
+/** Whether a person asks, with a browser. */
+export function wantsHtml({ fields }: Pick<HttpRequest, "fields">): boolean {
+  return prefersHtml(fields.get("accept"));
 }
 
 export async function health({ health, gate, programs }: RouteParts): Promise<Answer> {

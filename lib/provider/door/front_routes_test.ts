@@ -32,7 +32,7 @@ Deno.test("the front page says whether programs find the interpreter that is ask
   assert.ok(!("runtimeFound" in await (await world.ask("/")).json()));
 });
 
-Deno.test("a browser gets a page that loads nothing and runs nothing", async () => {
+Deno.test("a browser gets a page that loads nothing and runs its own script alone", async () => {
   using world = await openRouteWorld();
   const accept = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
   const response = await world.ask("/", { headers: { accept } });
@@ -40,7 +40,8 @@ Deno.test("a browser gets a page that loads nothing and runs nothing", async () 
   assert.equal(response.headers.get("vary"), "accept");
   const policy = response.headers.get("content-security-policy")!;
   assert.match(policy, /default-src 'none'/);
-  assert.doesNotMatch(policy, /script-src|https?:/);
+  assert.match(policy, /script-src 'sha256-[^' ]+'; style-src 'sha256-[^' ]+';/);
+  assert.doesNotMatch(policy, /unsafe|https?:/);
   assert.match(await response.text(), /^<!doctype html>/);
 });
 

@@ -49,7 +49,7 @@ export interface RouteParts extends CallParts {
     onboarding: Pick<Onboarding, "relay">;
     messages: Pick<MessageRelay, "offer" | "relay">;
     settlement: Pick<Settlement, "settleNow">;
-    ledger: Pick<Ledger, "totals">;
+    ledger: Pick<Ledger, "totals" | "dueOf">;
   };
   programs: CallPrograms & {
     deployments: Pick<Deployments, "get" | "known" | "refusal">;

@@ -9,12 +9,17 @@ import { decodePaymentHeader, PAYMENT_SIGNATURE_HEADER } from "../../payment_hea
 import { receiptToJson } from "../../receipt.ts";
 import { addressShape, parseShape } from "../../shape.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
+import type { DueLane } from "../ledger/ledger.ts";
 import { jsonAnswer, readJson } from "./json.ts";
 import type { RouteParts } from "./parts.ts";
 
 const onboardShape = v.strictObject({ payer: addressShape, deposit: v.unknown() });
 
-/** A lane's counter, for whoever shows a permit of it; one for no credit will do. */
+/**
+ * A lane's counter, for whoever shows a permit of it; one for no credit will do. What of the
+ * payer's is due on all of its lanes is told to who shows one that never was in time: a permit that
+ * pays may be in other hands.
+ */
 export async function lane(
   { seller, money }: RouteParts,
   request: HttpRequest,
@@ -27,7 +32,17 @@ export async function lane(
   }
   const { permit } = decodePaymentHeader(header, seller);
   const count = await money.credits.count(permit, request.sender.address);
-  return jsonAnswer({ payer: permit.payer, ...laneCountToJson(count) });
+  const due = permit.deadline === 0n ? await money.ledger.dueOf(permit.payer) : null;
+  return jsonAnswer({
+    payer: permit.payer,
+    ...laneCountToJson(count),
+    ...(due ? { due: due.map(dueToJson) } : {}),
+  });
+}
+
+/** Integers as decimal strings, the amount in USDC base units. */
+function dueToJson({ lane, settled, amount }: DueLane) {
+  return { lane, settled: String(settled), amount: String(amount) };
 }
 
 /** A payer's signed deposit and allowance, without a call. */

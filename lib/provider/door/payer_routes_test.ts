@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Hex } from "viem";
 import {
   assertRefused,
+  DUE_LANE,
   OFFER,
   openRouteWorld,
   OPERATOR,
@@ -82,6 +83,14 @@ Deno.test("who shows a permit of a lane, if only over no credit, is told how far
     });
   }
   assert.deepEqual(asked.map(({ lane, credits }) => [lane, credits]), [[LANE, 0n], [LANE, 100n]]);
+});
+
+Deno.test("what is due on all lanes is told to who shows a permit that pays for nothing", async () => {
+  using world = await openRouteWorld();
+  permitsAsked(world);
+  const asked = await world.ask("/lane", { headers: await paymentFor({ deadline: 0n }) });
+  const { due } = await asked.json();
+  assert.deepEqual(due, [{ lane: DUE_LANE.lane, settled: "2", amount: "3000" }]);
 });
 
 Deno.test("a lane is nobody else's business", async () => {

@@ -7,8 +7,10 @@ import { deploymentPreflight, isPreflight, preflightAnswer, readable } from "../
 import { failureOf } from "../http/failure.ts";
 import { refuseServiceWorker } from "../http/isolation.ts";
 import type { Answer, Handle, HttpRequest } from "../http/request.ts";
+import { PAY_PATH } from "../http/pay_path.ts";
 import { targetOf } from "../http/target.ts";
 import { RECEIPT_PREFIX } from "../money/receipts.ts";
+import { card, CARD_PREFIX } from "./card.ts";
 import { content } from "./content_routes.ts";
 import { changeName, NAMES_PREFIX, showName } from "./name_routes.ts";
 import { pointedAt } from "./named_target.ts";
@@ -18,6 +20,7 @@ import { openapi } from "./openapi_route.ts";
 import { deployments, logs, renew, settle, stop } from "./owner_routes.ts";
 import { type Asked, askingFor } from "./asking_for.ts";
 import type { RouteHandler, RouteParts } from "./parts.ts";
+import { pay } from "./pay_routes.ts";
 import { lane, onboard, receipt, relay, relayOffer } from "./payer_routes.ts";
 import { push, PUSH_PATH, pushOffset } from "./push_routes.ts";
 
@@ -29,6 +32,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> =
   "/terms": { GET: terms },
   "/openapi.json": { GET: openapi },
   "/onboard": { POST: onboard },
+  [PAY_PATH]: { GET: pay },
   "/relay": { GET: relayOffer, POST: relay },
   "/settle": { POST: settle },
   "/stop": { POST: stop },
@@ -89,6 +93,7 @@ async function ownPath(parts: RouteParts, path: string, request: HttpRequest): P
 function handlersAt(path: string): Readonly<Record<string, RouteHandler>> | null {
   if (path.startsWith(RECEIPT_PREFIX)) return { GET: receipt };
   if (path.startsWith(CONTENT_PREFIX)) return { GET: content };
+  if (path.startsWith(CARD_PREFIX)) return { GET: card };
   if (path.startsWith(NAMES_PREFIX)) return { GET: showName };
   return Object.hasOwn(ROUTES, path) ? ROUTES[path]! : null;
 }

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { EGRESS, IPFS, OFFER, PROVIDER, RUNTIMES } from "../../../worlds/routes.ts";
 import { KEEP_FOREVER, KEEP_NOTHING } from "../../keep.ts";
 import { type Offering, offeringJson } from "./page.ts";
-import { offeringHtml } from "./page_html.ts";
+import { offeringPage } from "./page_html.ts";
+
+const offeringHtml = (...asked: Parameters<typeof offeringPage>) => offeringPage(...asked).body;
 
 const MIB = 1024 * 1024;
 const OFFERING: Offering = {

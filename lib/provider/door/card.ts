@@ -1,0 +1,102 @@
+/**
+ * `GET /deployments/{cid}`: what is known publicly of a deployment, for people. Its path begins
+ * with a word that nobody can have as a name (lib/spec/name_label.ts), so it stands before nobody's
+ * program. It says no more than a call does but for what the owner has signed for everybody to
+ * read; a cid that nobody paid for is looked up within the limits of calls.
+ */
+import * as v from "valibot";
+import { formatUsdc } from "../../chain/usdc.ts";
+import { formatCid, parseCid } from "../../cid.ts";
+import { KhachapuriError } from "../../errors.ts";
+import { type Document, documentAnswer, escaped, factsHtml, linesHtml } from "../http/document.ts";
+import type { Offering } from "../http/page.ts";
+import { FRONT_SCRIPT } from "../http/page_scripts.ts";
+import { STYLE } from "../http/page_style.ts";
+import { payPath } from "../http/pay_path.ts";
+import type { Answer, HttpRequest } from "../http/request.ts";
+import { wantsHtml } from "./front_routes.ts";
+import { jsonAnswer } from "./json.ts";
+import type { RouteParts } from "./parts.ts";
+
+export const CARD_PREFIX = "/deployments/";
+
+/** What an owner lets everybody know; whoever takes it into a spec has bounded its parts. */
+const aboutShape = v.object({
+  description: v.optional(v.string(), ""),
+  // It stands in a line that people paste.
+  method: v.optional(v.pipe(v.string(), v.regex(/^[A-Z]{1,16}$/)), "GET"),
+  input: v.optional(v.unknown()),
+  output: v.optional(v.unknown()),
+  tags: v.optional(v.array(v.string()), []),
+});
+
+export type About = v.InferOutput<typeof aboutShape>;
+
+/**
+ * @throws KhachapuriError `not_found` for what is no cid; as a call for one that is none of a
+ * deployment here
+ */
+export async function card(parts: RouteParts, request: HttpRequest): Promise<Answer> {
+  const text = request.path.slice(CARD_PREFIX.length);
+  const cid = formatCid(cidOf(text));
+  const { spec } = await parts.programs.deployments.get(cid, request.sender.address);
+  const about = aboutIn(spec);
+  const { offering } = parts;
+  if (wantsHtml(request)) {
+    return documentAnswer(cardPage(offering, cid, about), [["vary", "accept"]]);
+  }
+  const price = String(offering.offer.pricePerCredit);
+  return jsonAnswer({ cid, url: `${offering.webDomain}/${cid}`, price, about });
+}
+
+function cidOf(text: string) {
+  try {
+    return parseCid(text);
+  } catch (cause) {
+    throw new KhachapuriError("not_found", "there is nothing at this path", {
+      cause,
+      hints: [`a deployment's card is at ${CARD_PREFIX}{cid}`],
+    });
+  }
+}
+
+/** null where the owner did not ask for anything to be known. */
+export function aboutIn(spec: object): About | null {
+  const { about } = spec as { about?: unknown };
+  const parsed = v.safeParse(aboutShape, about);
+  return parsed.success ? parsed.output : null;
+}
+
+/** A card. Without `about` it tells how any deployment here is called. */
+export function cardPage(offering: Offering, cid: string, about: About | null): Document {
+  const { name, webDomain, offer } = offering;
+  const method = about?.method ?? "GET";
+  const flags = method === "GET" ? "" : method === "POST" ? " -d data" : ` -X ${method} -d data`;
+  const price = `${formatUsdc(offer.pricePerCredit)} USDC, unless the owner pays`;
+  return {
+    title: `A deployment at ${name}`,
+    style: STYLE,
+    script: FRONT_SCRIPT,
+    asks: false,
+    body: `<main><h1>A deployment at ${escaped(name)}</h1>
+${about?.description ? `<p>${escaped(about.description)}</p>` : ""}
+${
+      factsHtml([
+        ["Deployment", cid],
+        ["A call costs", price],
+        ...(about?.tags.length ? [["About", about.tags.join(", ")] as const] : []),
+      ])
+    }
+<h2>Call it</h2>
+${linesHtml("to-call", "how to call it", [`curl${flags} '${webDomain}/${cid}'`])}
+<p><a class="button" href="${escaped(payPath(`/${cid}`))}">Pay for a call in this browser</a></p>
+${exampleHtml("What it takes", about?.input)}${exampleHtml("What it answers", about?.output)}
+<p class="dim"><a href="/">What ${escaped(name)} offers</a></p></main>`,
+  };
+}
+
+function exampleHtml(heading: string, value: unknown): string {
+  if (value === undefined) return "";
+  const shown = typeof value === "string" ? value : JSON.stringify(value, null, 2);
+  return `<h2>${heading}</h2><pre tabindex="0">${escaped(shown)}</pre>`;
+}
