@@ -75,7 +75,11 @@ export interface KhachapuriErrorOptions {
   lane?: LaneCount | undefined;
   /** Of a call that nobody pays for: how many credits its run may take. */
   creditsMax?: number | undefined;
-  /** Machine-readable facts shown beside the message; never a secret, and nothing acts on them. */
+  /**
+   * Machine-readable facts shown beside the message; never a secret. Nothing acts on them, but that
+   * a 402 says two as x402 does: `x402Reason`, its word for the message, and `settlement`, what
+   * became of the money that was to come (the JSON of PAYMENT-RESPONSE), in place of an offer.
+   */
   data?: Readonly<Record<string, unknown>>;
 }
 

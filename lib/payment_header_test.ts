@@ -169,10 +169,8 @@ Deno.test("decodePaymentHeader() never fails but by a KhachapuriError", () => {
 
 Deno.test("a 402 offers our scheme, and its reader passes over foreign ones", () => {
   const lane = { id: LANE, cumulative: 42n };
-  const body = paymentRequired([offerToJson({ ...offer, lane })], {
-    url: "https://p.example/x",
-    error: "no",
-  });
+  const resource = { url: "https://p.example/x" };
+  const body = paymentRequired([offerToJson({ ...offer, lane })], resource, "no");
   assert.equal(body.accepts[0]?.extra.cumulative, "42");
   const accepts = [{ scheme: "exact", network: "eip155:1" }, ...body.accepts];
   const read = decodePaymentRequired(toHeader({ ...body, accepts }));

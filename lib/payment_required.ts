@@ -10,23 +10,40 @@ export interface Accept {
   readonly scheme: string;
 }
 
+/** What is paid for, as x402 describes it. */
+export interface Resource {
+  /** Absolute: some clients read no other. */
+  readonly url: string;
+  /** At most RESOURCE_DESCRIPTION_CHARACTERS_MAX characters: a facilitator settles no more. */
+  readonly description?: string;
+  /** Of the answer. */
+  readonly mimeType?: string;
+  /** Who answers: at most 32 printable characters of ASCII. */
+  readonly serviceName?: string;
+  /** At most five, of at most 32 characters. */
+  readonly tags?: readonly string[];
+}
+
+/** A `PAYMENT-REQUIRED`, decoded. */
+export interface PaymentRequired<Entry extends Accept = Accept> {
+  readonly x402Version: 2;
+  readonly error?: string;
+  readonly resource: Resource;
+  readonly accepts: readonly Entry[];
+  readonly extensions?: Readonly<Record<string, unknown>>;
+}
+
 /**
  * The JSON of a 402, for `PAYMENT-REQUIRED` by `toHeader`.
  * @param accepts what would be taken, each as its scheme writes it (`offerToJson`)
+ * @param error why what was sent does not pay: x402's word for it, or a sentence
  */
 export function paymentRequired<Entry extends Accept>(
   accepts: readonly Entry[],
-  about: { url: string; error?: string; description?: string },
-) {
-  return {
-    x402Version: 2,
-    ...(about.error === undefined ? {} : { error: about.error }),
-    resource: {
-      url: about.url,
-      ...(about.description === undefined ? {} : { description: about.description }),
-    },
-    accepts,
-  };
+  resource: Resource,
+  error?: string,
+): PaymentRequired<Entry> {
+  return { x402Version: 2, ...(error === undefined ? {} : { error }), resource, accepts };
 }
 
 /** Standard base64 of the UTF-8 JSON, as every x402 header carries it. */

@@ -1,6 +1,6 @@
 /** A web page of another origin that calls deployments and pays for itself, in a real browser. */
 import assert from "node:assert/strict";
-import { CHROMIUM, runInPage } from "../worlds/browser.ts";
+import { CHROMIUM, documentAt, runInPage } from "../worlds/browser.ts";
 import { startMarket } from "../worlds/market.ts";
 import { spent } from "../worlds/refuses.ts";
 
@@ -62,7 +62,9 @@ Deno.test(
 
     assert.equal(seen.unpaid?.status, 402);
     assert.equal(JSON.parse(seen.unpaid!.body).error, "payment_required");
-    assert.ok(JSON.parse(atob(seen.unpaid!.headers["payment-required"]!)).accepts.length > 0);
+    const asked402 = JSON.parse(atob(seen.unpaid!.headers["payment-required"]!));
+    assert.ok(asked402.accepts.length > 0);
+    assert.equal(asked402.resource.url, `http://provider.test/${open}`);
     for (const name of ["paid", "put", "keyed", "replayed"]) {
       const { status, body, headers } = seen[name]!;
       assert.deepEqual([status, body], [200, "hello"], name);
@@ -83,5 +85,24 @@ Deno.test(
     ]);
     // Preflights, refusals and the replay were free.
     assert.equal(await spent(market, payer) - before, 4n);
+  },
+);
+
+Deno.test(
+  {
+    name: "a browser that goes to a call that nobody pays shows how to",
+    ignore: CHROMIUM === null,
+  },
+  async () => {
+    await using market = await startMarket();
+    const cid = await market.deploy({ files: { main: OPEN }, fields: { access: "payer" } });
+    const called = `/${cid}/a?b=%2f`;
+    const shown = await documentAt(CHROMIUM!, `${market.provider.url}${called}`);
+    assert.match(shown, /<h1>This call has to be paid for<\/h1>/);
+    assert.match(shown, /0\.001 USDC a credit/);
+    assert.ok(shown.includes(`href="/pay?call=${encodeURIComponent(called)}"`), shown);
+    assert.ok(shown.includes(`khachapuri call --pay 'http://provider.test${called}'`), shown);
+    // What needs no payment is an error to it as to anybody.
+    assert.match(await documentAt(CHROMIUM!, `${market.provider.url}/bafynope`), /"invalid_cid"/);
   },
 );

@@ -33,7 +33,29 @@ await fetch("/result", { method: "POST", body: JSON.stringify(result) });
     return new Response(page, { headers: { "content-type": "text/html" } });
   };
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, serve);
-  await using profile = await makeFolder();
+  await using browser = await startBrowser(chromium, [
+    "--remote-debugging-port=0",
+    `http://localhost:${server.addr.port}/`,
+  ]);
+  const ended = browser.status.then(({ code }) => {
+    throw new Error(`the browser ended with ${code} before the page had a result`);
+  });
+  try {
+    return await Promise.race([result.promise, ended]);
+  } finally {
+    ended.catch(() => {});
+  }
+}
+
+/** The document at `url` as HTML, once a browser that went there has loaded it. */
+export async function documentAt(chromium: string, url: string): Promise<string> {
+  await using browser = await startBrowser(chromium, ["--dump-dom", url]);
+  return await new Response(browser.stdout).text();
+}
+
+/** A browser with a profile of its own, without a window; ended with what it has started. */
+async function startBrowser(chromium: string, args: readonly string[]) {
+  const profile = await makeFolder();
   const child = new Deno.Command(chromium, {
     args: [
       "--headless",
@@ -42,25 +64,24 @@ await fetch("/result", { method: "POST", body: JSON.stringify(result) });
       "--disable-dev-shm-usage",
       "--no-first-run",
       "--disable-background-networking",
-      "--remote-debugging-port=0",
       `--user-data-dir=${profile.dir}`,
-      `http://localhost:${server.addr.port}/`,
+      ...args,
     ],
     stdin: "null",
-    stdout: "null",
+    stdout: "piped",
     stderr: "null",
     // Debian's is a script, which starts the browser and does not pass signals on.
     detached: true,
   }).spawn();
-  const ended = child.status.then(({ code }) => {
-    throw new Error(`the browser ended with ${code} before the page had a result`);
-  });
-  try {
-    return await Promise.race([result.promise, ended]);
-  } finally {
-    ended.catch(() => {});
-    signalGroup(child, "SIGTERM");
-    await child.status;
-    await survivors(profile.dir);
-  }
+  return {
+    status: child.status,
+    stdout: child.stdout,
+    async [Symbol.asyncDispose]() {
+      signalGroup(child, "SIGTERM");
+      if (!child.stdout.locked) await child.stdout.cancel();
+      await child.status;
+      await survivors(profile.dir);
+      await profile[Symbol.asyncDispose]();
+    },
+  };
 }

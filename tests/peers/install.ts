@@ -6,7 +6,15 @@
 import { join } from "node:path";
 import { complain } from "../../tools/print.ts";
 import { type Ended, runQuietly } from "../../tools/quiet.ts";
-import { folderOf, HELIA, isInstalled, JS_IPFS, type Peer, recordInstalled } from "./packages.ts";
+import {
+  folderOf,
+  HELIA,
+  isInstalled,
+  JS_IPFS,
+  type Peer,
+  recordInstalled,
+  X402,
+} from "./packages.ts";
 
 async function install(peer: Peer): Promise<void> {
   if (await isInstalled(peer)) return;
@@ -31,4 +39,4 @@ async function npm(args: readonly string[]): Promise<Ended> {
   }
 }
 
-if (import.meta.main) { for (const peer of [JS_IPFS, HELIA]) await install(peer); }
+if (import.meta.main) { for (const peer of [JS_IPFS, HELIA, X402]) await install(peer); }

@@ -1,4 +1,4 @@
-/** The foreign implementations of IPFS that `deno task test:peers` tries ours against. */
+/** The foreign implementations of IPFS and x402 that `deno task test:peers` tries ours against. */
 import { join } from "node:path";
 
 export interface Peer {
@@ -19,6 +19,9 @@ export const HELIA: Peer = {
     "@helia/unixfs": "8.0.5",
   },
 };
+
+/** What stock clients of x402 read a 402 by, in both versions of the protocol. */
+export const X402: Peer = { name: "x402", packages: { "@x402/core": "2.27.0" } };
 
 const PEERS_FOLDER = join(import.meta.dirname!, "../../.cache/peers");
 

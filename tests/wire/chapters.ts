@@ -10,6 +10,7 @@ import { HOST } from "./cases/host.ts";
 import { LENGTHS } from "./cases/lengths.ts";
 import { OWN_PATHS } from "./cases/own_paths.ts";
 import { REQUEST_LINE } from "./cases/request_line.ts";
+import { UNPAID } from "./cases/unpaid.ts";
 
 export const CHAPTERS: readonly Chapter[] = [
   REQUEST_LINE,
@@ -21,6 +22,7 @@ export const CHAPTERS: readonly Chapter[] = [
   PIPELINES,
   METHODS,
   EXPECTATIONS,
+  UNPAID,
   ONE_ZERO,
   BREAKS,
   EARLY,

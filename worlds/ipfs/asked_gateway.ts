@@ -31,7 +31,7 @@ export function askGateway(kept: KeptBlocks = new KeptBlocks()): AskedGateway {
     const sender = address ? { ...request.sender, address } : request.sender;
     const target = { path: `/ipfs/${path.split("?")[0]}`, query };
     return await gateway.answer({ ...request, ...target, sender }).catch((thrown) =>
-      failureOf(asKhachapuriError(thrown), () => [], path)
+      failureOf(asKhachapuriError(thrown))
     );
   };
   const ask = async (path: string, init?: AskedRequest) => responseOf(await answer(path, init));

@@ -1,4 +1,4 @@
-/** What a 402 asks for: one entry for each way to be paid. */
+/** What a 402 asks for: one entry for each way to be paid that is open now. */
 import type { Accepts } from "../http/failure.ts";
 import type { PaymentScheme } from "../money/scheme.ts";
 

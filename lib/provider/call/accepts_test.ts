@@ -17,3 +17,11 @@ Deno.test("a 402 asks for one entry of every scheme, in order, each told of the 
     { scheme: "counting", lane: "0x01", creditsMax: 4 },
   ]);
 });
+
+Deno.test("what is not taken now is not offered", async () => {
+  using world = await openCallWorld();
+  const [counting] = world.parts.money.schemes as [PaymentScheme];
+  const closed: PaymentScheme = { ...counting, offer: () => null };
+  assert.deepEqual(acceptsOf([counting, closed])({}), [{ scheme: "counting" }]);
+  assert.deepEqual(acceptsOf([closed])({}), []);
+});

@@ -16,7 +16,6 @@ import type { Place } from "../program/detector.ts";
 import { diagnose } from "../program/diagnosis.ts";
 import type { ProgramResponse, ProgramRun } from "../program/interface/interface.ts";
 import { Account } from "./account.ts";
-import { acceptsOf } from "./accepts.ts";
 import type { Call, Started } from "./call.ts";
 import type { Claim } from "./idempotency.ts";
 import { RunTunnel } from "./run_tunnel.ts";
@@ -216,9 +215,8 @@ async function answerFailure(
   const notice = await noticeOf(call, started).catch((error) => asKhachapuriError(error));
   if (notice instanceof KhachapuriError) return await answerUnpaid(call, account, notice);
   const error = started.body.failure() ?? thrown;
-  const accepts = acceptsOf(call.parts.money.schemes);
   const told = await explained(call, started, withoutCredit(started, error));
-  const failure = failureOf(told, accepts, request.path);
+  const failure = failureOf(told);
   const { status, body } = failure;
   const headers = [...failure.headers, ...notice];
   const isBodiless = request.method === "HEAD";

@@ -123,7 +123,7 @@ async function serve(parts: Parts, request: HttpRequest): Promise<Answer> {
   const from = performance.now();
   const told: Told = { reason: null };
   const answer = await answerOf(parts, request, told).catch((thrown) =>
-    failed(parts, request, told, asKhachapuriError(thrown))
+    failed(parts, told, asKhachapuriError(thrown))
   );
   const { method, path, query } = request;
   const target = query === null ? path : `${path}?${query}`;
@@ -156,15 +156,10 @@ async function answerOf(parts: Parts, request: HttpRequest, told: Told): Promise
   }
 }
 
-function failed(
-  { log }: Parts,
-  { path }: HttpRequest,
-  told: Told,
-  error: KhachapuriError,
-): Answer {
+function failed({ log }: Parts, told: Told, error: KhachapuriError): Answer {
   if (error.code === "internal") log.error("request failed", { error });
   told.reason ??= error.shortMessage;
-  return failureOf(error, () => [], path);
+  return failureOf(error);
 }
 
 /** What one call is made with: this version, and records that are told at its end. */

@@ -1,7 +1,6 @@
 /** Request → answer: the provider's own paths, and everything else to the deployments. */
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { PUSH_CAR_BYTES_MAX } from "../../limits_of_content.ts";
-import { acceptsOf } from "../call/accepts.ts";
 import { assertSizes, handleCall } from "../call/handle.ts";
 import { CONTENT_PREFIX } from "../content/gateway_request.ts";
 import { isPreflight, preflightAnswer, readable } from "../http/cors.ts";
@@ -16,6 +15,7 @@ import { pointedAt } from "./named_target.ts";
 import { frontPage, health, metrics, terms } from "./front_routes.ts";
 import { dryRun } from "./dry_run_route.ts";
 import { deployments, logs, renew, settle, stop } from "./owner_routes.ts";
+import { type Asked, askingFor } from "./asking_for.ts";
 import type { RouteHandler, RouteParts } from "./parts.ts";
 import { lane, onboard, receipt, relay, relayOffer } from "./payer_routes.ts";
 import { push, PUSH_PATH, pushOffset } from "./push_routes.ts";
@@ -42,7 +42,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> =
 export function createRoutes(parts: RouteParts): Handle {
   return async (request) => {
     const answer = await route(parts, request).catch((thrown) =>
-      failure(parts, request, asKhachapuriError(thrown))
+      failure(parts, asKhachapuriError(thrown), { form: "provider" }, request)
     );
     parts.responses.add({ status: String(answer.status) });
     return answer;
@@ -56,7 +56,9 @@ async function route(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   if (target.form === "provider") return readable(await ownPath(parts, target.path, request));
   if (isPreflight(request.method, request.fields)) return readable(preflightAnswer(request.fields));
   refuseServiceWorker(target, request.fields);
-  return await handleCall(parts, target, request);
+  return await handleCall(parts, target, request).catch((thrown) =>
+    failure(parts, asKhachapuriError(thrown), target, request)
+  );
 }
 
 async function ownPath(parts: RouteParts, path: string, request: HttpRequest): Promise<Answer> {
@@ -86,7 +88,13 @@ function handlersAt(path: string): Readonly<Record<string, RouteHandler>> | null
   return Object.hasOwn(ROUTES, path) ? ROUTES[path]! : null;
 }
 
-function failure(parts: RouteParts, { path }: HttpRequest, error: KhachapuriError): Answer {
+function failure(
+  parts: RouteParts,
+  error: KhachapuriError,
+  target: Asked,
+  request: HttpRequest,
+): Answer {
   if (error.code === "internal") parts.records.log.error("request failed", { error });
-  return failureOf(error, acceptsOf(parts.money.schemes), path);
+  const isAsking = error.code === "payment_required";
+  return failureOf(error, isAsking ? askingFor(parts, target, request) : null);
 }

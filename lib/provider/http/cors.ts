@@ -5,14 +5,29 @@
  * why every preflight to a deployment is answered here, for free, whatever the program would say;
  * whether a page may read the program's answer is the program's to say, in that answer.
  */
-import { PAYMENT_REQUIRED_HEADER, PAYMENT_SIGNATURE_HEADER } from "../../payment_required.ts";
+import {
+  PAYMENT_REQUIRED_HEADER,
+  PAYMENT_RESPONSE_HEADER,
+  PAYMENT_SIGNATURE_HEADER,
+} from "../../payment_required.ts";
+import { PAYMENT_RESPONSE_HEADER_V1 } from "../../x402_v1.ts";
 import { type HeaderField, TOKEN } from "./header_rules.ts";
 import type { Answer } from "./request.ts";
 
 /** Of our own answers and refusals. The same for every origin, so that they vary by none. */
 export const READABLE: readonly HeaderField[] = [
   ["access-control-allow-origin", "*"],
-  ["access-control-expose-headers", `${PAYMENT_REQUIRED_HEADER}, Retry-After, Allow, X-Terms-Hash`],
+  [
+    "access-control-expose-headers",
+    [
+      PAYMENT_REQUIRED_HEADER,
+      PAYMENT_RESPONSE_HEADER,
+      PAYMENT_RESPONSE_HEADER_V1,
+      "Retry-After",
+      "Allow",
+      "X-Terms-Hash",
+    ].join(", "),
+  ],
 ];
 
 /** What a page that pays for itself sends, beside what it asks for. */

@@ -3,11 +3,16 @@ import type { KhachapuriError } from "../../errors.ts";
 import {
   type Accept,
   PAYMENT_REQUIRED_HEADER,
+  PAYMENT_RESPONSE_HEADER,
   paymentRequired,
+  type Resource,
   toHeader,
 } from "../../payment_required.ts";
+import { PAYMENT_RESPONSE_HEADER_V1, paymentRequiredV1 } from "../../x402_v1.ts";
+import { challengeOf } from "./challenge.ts";
 import { READABLE } from "./cors.ts";
 import type { HeaderField } from "./header_rules.ts";
+import { PAYMENT_PAGE_POLICY, paymentPageHtml, type PaymentPlace } from "./payment_page.ts";
 
 /** The body is returned beside the head, for whoever has to hash or keep it. */
 export interface Failure {
@@ -22,31 +27,85 @@ export interface Failure {
  */
 export type Accepts = (about: Partial<Pick<KhachapuriError, "lane" | "creditsMax">>) => Accept[];
 
+/** What a 402 says beside its reason. */
+export interface Asking {
+  readonly accepts: Accepts;
+  readonly resource: Resource;
+  /** Where a person goes on; null: the answer is for a program. */
+  readonly page: PaymentPlace | null;
+}
+
+const FIELDS: readonly HeaderField[] = [
+  ["cache-control", "no-store"],
+  ["x-content-type-options", "nosniff"],
+  ...READABLE,
+];
+
 /**
  * Renders an error. What we did not foresee shows nothing of itself.
- * @param path of the request, for the 402
+ * @param asking null: there is nothing to pay for, or it is not known what
  */
-export function failureOf(error: KhachapuriError, accepts: Accepts, path: string): Failure {
-  const headers: HeaderField[] = [
-    ["content-type", "application/json"],
-    ["cache-control", "no-store"],
-    ["x-content-type-options", "nosniff"],
-    ...READABLE,
+export function failureOf(error: KhachapuriError, asking: Asking | null = null): Failure {
+  if (error.code === "payment_required" && asking) return unpaid(error, asking);
+  const shown = error.code === "internal"
+    ? { error: "internal", message: "the provider failed" }
+    : shownOf(error);
+  return jsonFailure(error, [], shown);
+}
+
+/**
+ * A 402. One whose money was offered and did not come says what became of that, and asks for no
+ * other: whoever it is decides anew (x402, transports-v2/http.md).
+ */
+function unpaid(error: KhachapuriError, { accepts, resource, page }: Asking): Failure {
+  const { x402Reason, settlement } = error.data;
+  if (typeof settlement === "object" && settlement !== null) {
+    const told = toHeader(settlement);
+    const fields: HeaderField[] = [
+      [PAYMENT_RESPONSE_HEADER, told],
+      [PAYMENT_RESPONSE_HEADER_V1, told],
+    ];
+    return jsonFailure(error, fields, shownOf(error));
+  }
+  const entries = accepts(error);
+  const reason = typeof x402Reason === "string" ? x402Reason : error.shortMessage;
+  const required = paymentRequired(entries, resource, reason);
+  const fields: HeaderField[] = [
+    [PAYMENT_REQUIRED_HEADER, challengeOf(required)],
+    ["vary", "accept"],
   ];
+  if (page === null) {
+    return jsonFailure(error, fields, {
+      ...shownOf(error),
+      ...paymentRequiredV1(entries, resource),
+    });
+  }
+  const html = paymentPageHtml({ error, entries, resource, ...page });
+  const headers: HeaderField[] = [
+    ["content-type", "text/html; charset=utf-8"],
+    ["content-security-policy", PAYMENT_PAGE_POLICY],
+    ...FIELDS,
+    ...fields,
+  ];
+  return { status: error.status, headers, body: new TextEncoder().encode(html) };
+}
+
+/** The error's JSON, x402's word for it as `reason`; what became of a payment is in the headers. */
+function shownOf(error: KhachapuriError): object {
+  const { x402Reason, settlement: _, ...shown } = error.toJSON() as Record<string, unknown>;
+  return x402Reason === undefined ? shown : { ...shown, reason: x402Reason };
+}
+
+function jsonFailure(
+  error: KhachapuriError,
+  fields: readonly HeaderField[],
+  shown: object,
+): Failure {
+  const headers: HeaderField[] = [["content-type", "application/json"], ...FIELDS, ...fields];
   if (error.retryAfterSeconds !== undefined) {
     headers.push(["retry-after", String(Math.ceil(error.retryAfterSeconds))]);
   }
   if (error.allow !== undefined) headers.push(["allow", error.allow]);
-  if (error.code === "payment_required") {
-    const about = { url: path, error: error.shortMessage };
-    headers.push([
-      PAYMENT_REQUIRED_HEADER,
-      toHeader(paymentRequired(accepts(error), about)),
-    ]);
-  }
-  const shown = error.code === "internal"
-    ? { error: "internal", message: "the provider failed" }
-    : error.toJSON();
   const body = new TextEncoder().encode(JSON.stringify(shown, null, 2) + "\n");
   return { status: error.status, headers, body };
 }

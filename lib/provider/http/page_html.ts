@@ -5,7 +5,8 @@ import { keepPriceText, type Offering } from "./page.ts";
 
 const MIB = 1024 * 1024;
 
-const STYLE = `
+/** Of our pages: light and dark, readable on a narrow screen. */
+export const PAGE_STYLE = `
 :root { color-scheme: light dark; --ink: #1d1b18; --dim: #57534c; --paper: #fffdf9; --box: #f4f0e8;
   --link: #8a3d00 }
 @media (prefers-color-scheme: dark) {
@@ -27,7 +28,7 @@ export function offeringHtml(offering: Offering, runtimes: Runtimes | null): str
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${text(name)}</title>
-<style>${STYLE}
+<style>${PAGE_STYLE}
 </style></head>
 <body><main><h1>${text(name)}</h1>
 <p>This is a provider of Khachapuri. It runs programs that live on IPFS, each in a sandbox of its
@@ -117,6 +118,7 @@ function lines(...commands: string[]): string {
   return `<pre>${text(commands.join("\n"))}</pre>`;
 }
 
-function text(value: string): string {
+/** A text as HTML has it, in an attribute too. */
+export function text(value: string): string {
   return value.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }

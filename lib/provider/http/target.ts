@@ -69,8 +69,7 @@ export function targetOf(
   webHost: string,
   labels: Labels | null = null,
 ): Target {
-  // A port may be empty, and a name that ends in the root's dot is the same name (RFC 3986, 3.2).
-  const name = host.toLowerCase().replace(/\.?(?::[0-9]*)?$/, "");
+  const name = hostNameOf(host);
   if (name.endsWith(`.${webHost}`)) {
     return hostTarget(name.slice(0, -webHost.length - 1), pathname, labels);
   }
@@ -79,6 +78,14 @@ export function targetOf(
   if (own === null) return pathTarget(pathname, labels);
   const otherwise = () => pathTarget(pathname, labels);
   return { form: "name", at: "domain", ...own, mount: "", path: pathname, otherwise };
+}
+
+/**
+ * The host's name alone, of a Host field: a port may be empty, and a name that ends in the root's
+ * dot is the same name (RFC 3986, section 3.2).
+ */
+export function hostNameOf(host: string): string {
+  return host.toLowerCase().replace(/\.?(?::[0-9]*)?$/, "");
 }
 
 function hostTarget(label: string, path: string, labels: Labels | null): Target {

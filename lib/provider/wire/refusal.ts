@@ -7,7 +7,7 @@ import type { Answer } from "../http/request.ts";
 
 /** An answer to what is no request, which nobody is asked to pay for. */
 export function refusalOf(error: KhachapuriError): Answer & { body: Uint8Array } {
-  return failureOf(error, () => [], "/");
+  return failureOf(error);
 }
 
 /** Says why, and ends the connection. */

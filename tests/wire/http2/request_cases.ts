@@ -1,5 +1,5 @@
 /** HTTP/2 requests, sound or malformed: RFC 9113 section 8. */
-import { ECHO, SMUGGLED } from "../case.ts";
+import { ECHO, PAID, SMUGGLED } from "../case.ts";
 import {
   bare,
   bodied,
@@ -90,6 +90,12 @@ export const REQUESTS: Http2Chapter = {
         body: "abc",
         fields: { "x-t": [] },
       },
+    ),
+    refused(
+      "a body that has only begun, of a call that nobody pays",
+      frame(HEADERS, END_HEADERS, 1, block(pseudo({ ":method": "POST", ":path": `/${PAID}/` }))) +
+        frame(DATA, 0, 1, "abc"),
+      "RFC 9113 8.1",
     ),
     taken("TE: trailers", bare(plus(["te", "trailers"])), "RFC 9113 8.2.2", {
       method: "GET",
