@@ -11,6 +11,7 @@ import { namesShape } from "./config_names.ts";
 import { addressFault, EGRESS_LIMITS, egressFault, patternFault } from "./egress.ts";
 import { KhachapuriError } from "./errors.ts";
 import { readJsonFile } from "./home_file.ts";
+import { ipRangesShape } from "./ip_ranges.ts";
 import { type Keep, KEEP_NOTHING, keepTimeShape } from "./keep.ts";
 import {
   PROVIDER_CONCURRENCY_DEFAULT,
@@ -21,14 +22,7 @@ import {
   SPEC_CREDITS_MAX,
 } from "./limits.ts";
 import { INSTANCE_IDLE_SECONDS_DEFAULT, PROVIDER_INSTANCES_DEFAULT } from "./limits_of_servers.ts";
-import {
-  addressShape,
-  httpUrlShape,
-  ipRangesShape,
-  parseShape,
-  timeShape,
-  uintShape,
-} from "./shape.ts";
+import { addressShape, httpUrlShape, parseShape, timeShape, uintShape } from "./shape.ts";
 
 const contractsShape = v.strictObject({
   /** Needed where none ships with us. */

@@ -9,13 +9,13 @@ import { type Address, encodeAbiParameters, type Hex, keccak256 } from "viem";
 import { formatCaip2, parseCaip2 } from "./caip.ts";
 import type { AuthorizationId, TransferAuthorization } from "./transfer_authorization.ts";
 import { KhachapuriError } from "./errors.ts";
-import { EXACT_SIGNATURE_BYTES_MAX, IDEMPOTENCY_KEY_CHARACTERS_MAX } from "./limits.ts";
-import { headerJson, PAYMENT_SIGNATURE_HEADER } from "./payment_header.ts";
+import { IDEMPOTENCY_KEY_CHARACTERS_MAX } from "./limits.ts";
+import { EXACT_SIGNATURE_BYTES_MAX } from "./limits_of_exact.ts";
+import { headerJson, type PAYMENT_SIGNATURE_HEADER } from "./payment_header.ts";
+import { chainOfV1Network, type ExactAccept, type PAYMENT_HEADER_V1 } from "./x402_v1.ts";
 import { addressShape, hexShape, parseShape, uintShape } from "./shape.ts";
 
 export const EXACT_SCHEME = "exact";
-export const PAYMENT_HEADER_V1 = "X-PAYMENT";
-export const PAYMENT_RESPONSE_HEADER_V1 = "X-PAYMENT-RESPONSE";
 
 /** What a provider takes in this scheme. */
 export interface ExactOffer {
@@ -37,6 +37,8 @@ export interface ExactOffer {
 export interface ExactPayment {
   /** Of the protocol that its client speaks. */
   readonly x402Version: 1 | 2;
+  /** Of the network that it names; null: none that we know. */
+  readonly chainId: number | null;
   readonly authorization: TransferAuthorization;
   /** r, s, v, or what a wallet's own contract takes for a signature. */
   readonly signature: Hex;
@@ -46,10 +48,10 @@ export interface ExactPayment {
   readonly identifier: string | null;
 }
 
-export type AcceptedExact = Pick<ExactOffer, "chainId" | "asset" | "payTo" | "amount">;
+export type AcceptedExact = Pick<ExactOffer, "asset" | "payTo" | "amount">;
 
 /** One offer as x402 version 2 writes it into `accepts`. */
-export function exactOfferToJson(offer: ExactOffer) {
+export function exactOfferToJson(offer: ExactOffer): ExactAccept {
   const { chainId, amount, asset, payTo, maxTimeoutSeconds, name, version } = offer;
   return {
     scheme: EXACT_SCHEME,
@@ -91,11 +93,6 @@ const payloadShape = v.object({
 });
 
 const acceptedShape = v.object({
-  network: v.pipe(
-    v.string(),
-    v.transform((text) => parseCaip2(text)),
-    v.number("not an eip155 network (CAIP-2)"),
-  ),
   asset: addressShape,
   payTo: addressShape,
   amount: uintShape(256),
@@ -115,7 +112,8 @@ const identifierShape = v.object({
 const outerShape = v.object({
   x402Version: v.picklist([1, 2], "neither 1 nor 2"),
   scheme: v.optional(v.string()),
-  accepted: v.optional(v.looseObject({ scheme: v.string() })),
+  network: v.optional(v.string()),
+  accepted: v.optional(v.looseObject({ scheme: v.string(), network: v.optional(v.string()) })),
   payload: v.unknown(),
   extensions: v.optional(v.looseObject({ "payment-identifier": v.optional(v.unknown()) })),
 });
@@ -124,8 +122,8 @@ const outerShape = v.object({
  * Reads a payment header. The form only: what it is worth is for others to find out.
  * @param what the header's name
  * @returns null when it pays in another scheme
- * @throws KhachapuriError `invalid_input` when it is no x402 header at all, `payment_required` for a
- *   payment in this scheme that is not well made
+ * @throws KhachapuriError `invalid_input` when it is no x402 header at all, `payment_required` for
+ *   a payment in this scheme that is not well made
  */
 export function decodeExactHeader(
   text: string,
@@ -133,7 +131,7 @@ export function decodeExactHeader(
 ): ExactPayment | null {
   const outer = parseShape(outerShape, headerJson(text, what), what, "invalid_input");
   const { x402Version, accepted, extensions } = outer;
-  const scheme = x402Version === 1 ? outer.scheme : accepted?.scheme;
+  const { scheme, network = "" } = (x402Version === 1 ? outer : accepted) ?? {};
   if (scheme !== EXACT_SCHEME) return null;
   try {
     const { authorization, signature } = parseShape(
@@ -144,6 +142,7 @@ export function decodeExactHeader(
     );
     return {
       x402Version,
+      chainId: parseCaip2(network) ?? (x402Version === 1 ? chainOfV1Network(network) : null),
       authorization,
       signature,
       accepted: x402Version === 1 ? null : acceptedOf(accepted, what),
@@ -156,9 +155,7 @@ export function decodeExactHeader(
 }
 
 function acceptedOf(accepted: unknown, what: string): AcceptedExact {
-  const shape = acceptedShape;
-  const { network, ...rest } = parseShape(shape, accepted, `${what}: accepted`, "payment_required");
-  return { chainId: network, ...rest };
+  return parseShape(acceptedShape, accepted, `${what}: accepted`, "payment_required");
 }
 
 /** One that cannot be read is none: the extension is the client's own to use. */
@@ -203,7 +200,7 @@ export function exactFailure(
   };
 }
 
-/** What a receipt calls the lane of such a purchase: `keccak256(abi.encode("x402", from, nonce))`. */
+/** What a receipt calls its lane: `keccak256(abi.encode("x402", from, nonce))`. */
 export function exactLane({ from, nonce }: AuthorizationId): Hex {
   const types = [{ type: "string" }, { type: "address" }, { type: "bytes32" }] as const;
   return keccak256(encodeAbiParameters(types, ["x402", from, nonce]));

@@ -1,6 +1,7 @@
 /** IP addresses, and sets of them written in CIDR notation (RFC 4632, RFC 4291 section 2.3). */
 import { BlockList, isIPv4, isIPv6 } from "node:net";
-import { KhachapuriError } from "./errors.ts";
+import * as v from "valibot";
+import { asKhachapuriError, KhachapuriError } from "./errors.ts";
 
 /** Addresses that somebody listed, singly or as ranges. */
 export class IpRanges {
@@ -65,3 +66,16 @@ export function plainIp(text: string): string | null {
   return [high, low].map((word) => parseInt(word, 16)).flatMap((word) => [word >> 8, word & 255])
     .join(".");
 }
+
+/** IP addresses and ranges of them; none by default. */
+export const ipRangesShape = v.pipe(
+  v.optional(v.array(v.string()), []),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    try {
+      return IpRanges.parse(dataset.value);
+    } catch (thrown) {
+      addIssue({ message: asKhachapuriError(thrown).shortMessage });
+      return NEVER;
+    }
+  }),
+);

@@ -17,13 +17,18 @@ export interface LaneProof {
   readonly signature: Hex;
 }
 
-/** A lane's count. */
+/** A lane's count, and what of its payer's other lanes goes with it. */
 export interface LaneCount {
   readonly id: Hex;
   /** Credits that are used or held by runs under way. */
   readonly cumulative: bigint;
   /** Absent where no permit is used up. */
   readonly proof?: LaneProof;
+  /**
+   * Credits that calls have used or hold and the escrow has not taken, of all lanes of the payer;
+   * absent in what earlier releases say.
+   */
+  readonly unsettled?: bigint;
 }
 
 /** What proves that a permit was signed to who knows its payer, provider and lane. */
@@ -32,11 +37,12 @@ export function proofOf({ credits, price, deadline, epoch, signature }: LaneProo
 }
 
 /** The JSON form, of 402s and of `GET /lane`; integers as decimal strings. */
-export function laneCountToJson({ id, cumulative, proof }: LaneCount) {
+export function laneCountToJson({ id, cumulative, proof, unsettled }: LaneCount) {
   return {
     lane: id,
     cumulative: String(cumulative),
     ...(proof ? { proof: laneProofToJson(proof) } : {}),
+    ...(unsettled === undefined ? {} : { unsettled: String(unsettled) }),
   };
 }
 

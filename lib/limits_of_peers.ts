@@ -89,5 +89,7 @@ export const CORRECTIONS_MAX = 16;
  * proved, USDC base units: 1 USDC, over all 402s of a call, and over all calls of a day.
  */
 export const CORRECTION_AMOUNT_MAX = 1_000_000n;
+/** A provider says how long answers take: a paid call that got lost counts as under way so long. */
+export const CALL_UNDERWAY_MS_MAX = 10 * 60_000;
 /** What a relayer may ask for a message without the payer's word for it, base units: 1 USDC. */
 export const RELAY_FEE_MAX = 1_000_000n;

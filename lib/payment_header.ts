@@ -283,6 +283,14 @@ export function paymentResponse(notice: ChargeNotice) {
  * @throws KhachapuriError `invalid_input`
  */
 export function decodePaymentResponse(text: string): ChargeNotice {
+  return chargeNoticeFromJson(headerJson(text, PAYMENT_RESPONSE_HEADER));
+}
+
+/**
+ * Reads the JSON of a `PAYMENT-RESPONSE`.
+ * @throws KhachapuriError `invalid_input`
+ */
+export function chargeNoticeFromJson(json: unknown): ChargeNotice {
   const what = PAYMENT_RESPONSE_HEADER;
   const shape = v.object({
     success: v.literal(true),
@@ -295,7 +303,7 @@ export function decodePaymentResponse(text: string): ChargeNotice {
       availableCredits: uintShape(128),
     }),
   });
-  const body = parseShape(shape, headerJson(text, what), what, "invalid_input");
+  const body = parseShape(shape, json, what, "invalid_input");
   const chainId = parseCaip2(body.network);
   if (chainId === null) throw malformed(what, "network: not an eip155 network (CAIP-2)");
   const transaction = body.transaction === "" ? {} : { transaction: body.transaction };

@@ -1,5 +1,4 @@
 /** What a 402 says, and the headers in which money is spoken of: x402's, of no scheme's own. */
-import { Buffer } from "node:buffer";
 
 export const PAYMENT_SIGNATURE_HEADER = "PAYMENT-SIGNATURE";
 export const PAYMENT_REQUIRED_HEADER = "PAYMENT-REQUIRED";
@@ -46,7 +45,9 @@ export function paymentRequired<Entry extends Accept>(
   return { x402Version: 2, ...(error === undefined ? {} : { error }), resource, accepts };
 }
 
+const UTF8 = new TextEncoder();
+
 /** Standard base64 of the UTF-8 JSON, as every x402 header carries it. */
 export function toHeader(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString("base64");
+  return UTF8.encode(JSON.stringify(value)).toBase64();
 }

@@ -141,7 +141,7 @@ export function permitDigest(domain: EscrowDomain, permit: UnsignedPermit): Hex 
 
 /** Signs a permit as `account`: the payer itself or its pinned signer. */
 export async function signPermit(
-  account: LocalAccount,
+  account: Pick<LocalAccount, "signTypedData">,
   domain: EscrowDomain,
   unsigned: UnsignedPermit,
 ): Promise<Permit> {

@@ -1,8 +1,7 @@
 /** Parsing outside data into types, with errors that name the field. */
 import * as v from "valibot";
 import { type Address, getAddress, type Hex, isAddress } from "viem";
-import { asKhachapuriError, type ErrorCode, KhachapuriError } from "./errors.ts";
-import { IpRanges } from "./ip_ranges.ts";
+import { type ErrorCode, KhachapuriError } from "./errors.ts";
 
 /** A 20-byte address, returned with its EIP-55 checksum. */
 export const addressShape = v.pipe(
@@ -43,19 +42,6 @@ export const timeShape = v.pipe(
 export const httpUrlShape = v.pipe(
   v.string(),
   v.check((text) => /^https?:\/\//.test(text) && URL.canParse(text), "not an http(s) URL"),
-);
-
-/** IP addresses and ranges of them; none by default. */
-export const ipRangesShape = v.pipe(
-  v.optional(v.array(v.string()), []),
-  v.rawTransform(({ dataset, addIssue, NEVER }) => {
-    try {
-      return IpRanges.parse(dataset.value);
-    } catch (thrown) {
-      addIssue({ message: asKhachapuriError(thrown).shortMessage });
-      return NEVER;
-    }
-  }),
 );
 
 /**

@@ -13,3 +13,9 @@ export function timeText(seconds: bigint): string {
 export function timeTextOfMs(ms: number): string {
   return timeText(BigInt(Math.floor(ms / 1_000)));
 }
+
+/** `until 2030-01-01T00:00:00Z`, or `expires never`; Unix seconds. */
+export function endText(seconds: bigint): string {
+  const text = timeText(seconds);
+  return text === "never" ? "expires never" : `until ${text}`;
+}

@@ -55,7 +55,8 @@ Deno.test("an entry of version 1 says what that of version 2 does, in its own wo
 });
 
 Deno.test("a client of version 1 meets no scheme that it does not know", () => {
-  const body = paymentRequiredV1([{ scheme: "credits" }, EXACT], RESOURCE);
+  const credits = { ...EXACT, scheme: "credits" };
+  const body = paymentRequiredV1([credits, EXACT], RESOURCE);
   assert.deepEqual(body, { x402Version: 1, accepts: [v1Accept(EXACT, RESOURCE)] });
-  assert.equal(paymentRequiredV1([{ scheme: "credits" }], RESOURCE), null);
+  assert.equal(paymentRequiredV1([credits], RESOURCE), null);
 });

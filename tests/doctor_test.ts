@@ -49,7 +49,16 @@ Deno.test("doctor finds a healthy provider healthy, and names what is broken", a
     assert.equal(code, 0);
     const parts = findings.map(({ part }) => part.split(" ")[0]);
     const machine = ["keys", "chain", "rpc", "gateway", "sandbox", "servers", "runtimes", "state"];
-    assert.deepEqual(parts, [...machine, "terms", "operator", "collector", "name", "dns", "web"]);
+    assert.deepEqual(parts, [
+      ...machine,
+      "terms",
+      "operator",
+      "collector",
+      "earnings",
+      "name",
+      "dns",
+      "web",
+    ]);
   });
   await t.step("a key file that others can read", async () => {
     await Deno.chmod(keysPath, 0o644);

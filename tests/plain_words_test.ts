@@ -167,7 +167,10 @@ Deno.test("who has USDC and no ETH is told only what works without", async () =>
     false,
   ]);
   const thawing = (await fresh.run("balance", NAME)).out;
-  assert.match(thawing, /of it {2}0\.04 USDC, 40 credits thaw until \d{4}.*reclaim paolo/);
+  assert.match(
+    thawing,
+    /of it {2}40 thawing until \d{4}-.*Z, 0\.04 USDC; then: khachapuri reclaim paolo/,
+  );
 });
 
 Deno.test("what has no bound is called unlimited", async () => {

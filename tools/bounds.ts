@@ -12,9 +12,11 @@ const LIMIT_FILES: ReadonlySet<string> = new Set([
   "lib/limits_of_peers.ts",
   "lib/limits_of_content.ts",
   "lib/limits_of_names.ts",
+  "lib/limits_of_exact.ts",
+  "lib/limits_of_offers.ts",
   "lib/limits_of_servers.ts",
 ]);
-const SHIPPED = /^(?:lib|sandbox)\//;
+const SHIPPED = /^(?:lib|packages|sandbox)\//;
 const BOUND = /^ *(?:export )?const ([A-Z][A-Z0-9_]*(?:_MAX|_TIMEOUT_MS))\b[^=\n]*=\s*[-\d(]/;
 /** The largest values of types bound nothing. */
 const OF_A_TYPE = /^UINT\d+_MAX$/;

@@ -34,7 +34,7 @@ const FORGE_SUMMARY =
   /^Ran \d+ test suites?\b.*?: (?<passed>\d+) tests? passed, (?<failed>\d+) failed/gm;
 
 /** What is type-checked: samples are programs of their own, with packages of theirs. */
-const TYPED = ["main.ts", "lib", "sandbox", "worlds", "tools", "tests", "bench"];
+const TYPED = ["main.ts", "lib", "packages", "sandbox", "worlds", "tools", "tests", "bench"];
 
 /**
  * They compare times with and without an attack, or take all that there is of processors or of the

@@ -56,6 +56,7 @@ export const TRIALS: readonly Trial[] = [
     prints: /no chain is configured/,
   },
   { task: "package", args: [], ends: [0], prints: /dist\/khachapuri {2}[\d.]+ MB/ },
+  { task: "package:npm", args: [], ends: [0], prints: /dist\/npm\/.*\.tgz {2}[\d.]+ kB/ },
   { task: "compile", args: [], ends: [0, 2], prints: /dist\/khachapuri|denort/ },
   { task: "docs", args: [], ends: [0] },
   { task: "contracts", args: ["fmt"], ends: [0] },

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import type { Address, Hex, LocalAccount } from "viem";
 import { usdcAbi } from "../lib/chain/abi.ts";
-import { PAYMENT_HEADER_V1 } from "../lib/exact_payment.ts";
 import { PAYMENT_SIGNATURE_HEADER, toHeader } from "../lib/payment_required.ts";
 import { TRANSFER_TYPES, type TransferAuthorization } from "../lib/transfer_authorization.ts";
+import { PAYMENT_HEADER_V1 } from "../lib/x402_v1.ts";
 import type { UsdcChain } from "./chain/usdc_chain.ts";
 
 /** An `exact` entry of a 402's `accepts`. */

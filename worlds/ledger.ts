@@ -75,6 +75,7 @@ export function viewOf(credits: bigint, changes: Partial<PayerView> = {}): Payer
     at: NOW_MS,
     credits,
     thawingCredits: 0n,
+    thawEnd: 0n,
     pricePerCredit: PRICE,
     signer: PAYER,
     epoch: 0,

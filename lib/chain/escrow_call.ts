@@ -1,5 +1,6 @@
 /** Calls and events of the Escrow contract, and what its errors mean to the one who met them. */
 import { type Address, BaseError, RpcRequestError, zeroAddress } from "viem";
+import { creditsText } from "../credits_text.ts";
 import { timeText } from "../time_text.ts";
 import { escrowAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
@@ -24,7 +25,9 @@ export const ESCROW_MESSAGES: RefusalMessages = {
     `you have ${formatUsdc(available as bigint)} USDC free, need ${formatUsdc(required as bigint)}`,
   ZeroCredits: () => "there are no credits to give or to take back",
   AllowanceDecrease: ([price, credits]) =>
-    `${credits} credits at ${formatUsdc(price as bigint)} USDC are allowed already, ` +
+    `${creditsText(credits as bigint)} at ${
+      formatUsdc(price as bigint)
+    } USDC are allowed already, ` +
     "and can only rise; revoke to lower them",
   SignerLocked: ([signer]) =>
     `while credits are left the signer stays ${

@@ -3,6 +3,7 @@
  * the escrow takes one, whichever comes first: that the number is used says nothing of which.
  */
 import { type Address, type Hex, isAddressEqual, type Log, parseEventLogs } from "viem";
+import { creditsText } from "../credits_text.ts";
 import { escrowAbi } from "./abi.ts";
 import type { Chain } from "./client.ts";
 import { readAllowance } from "./escrow.ts";
@@ -96,11 +97,11 @@ export function isEffectOf(message: PayerMessage, effect: Effect, creditsLeft: b
 function effectText(effect: Effect): string {
   switch (effect.eventName) {
     case "RevokeStarted":
-      return `${effect.args.thawingCredits} credits at ${effect.args.provider} thaw`;
+      return `${creditsText(effect.args.thawingCredits)} at ${effect.args.provider} thaw`;
     case "EpochBumped":
       return `the permits for ${effect.args.provider} were taken back`;
     case "Reclaimed":
-      return `${effect.args.credits} credits were reclaimed from ${effect.args.provider}`;
+      return `${creditsText(effect.args.credits)} were reclaimed from ${effect.args.provider}`;
     case "Withdrawn":
       return `${formatUsdc(effect.args.amount)} USDC went to ${effect.args.to}`;
   }

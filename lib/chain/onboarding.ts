@@ -3,11 +3,10 @@ import { type Address, type Hex, type LocalAccount, toHex, zeroAddress } from "v
 import type { DepositAuthorization } from "../deposit_authorization.ts";
 import type { Chain } from "./client.ts";
 import { depositAndAllowNonce } from "./escrow.ts";
-import { signReceiveAuthorization, usdcDomain } from "./usdc.ts";
+import { signReceiveAuthorization, type UsdcDomain, usdcDomain } from "./usdc.ts";
 
-export interface DepositOptions {
+export interface DepositTerms {
   escrow: Address;
-  usdc: Address;
   provider: Address;
   /** USDC base units; what the allowance does not lock is the payer's free balance. */
   amount: bigint;
@@ -19,6 +18,10 @@ export interface DepositOptions {
   now?: () => number;
 }
 
+export interface DepositOptions extends DepositTerms {
+  usdc: Address;
+}
+
 /**
  * Signs a deposit (`Escrow.depositAndAllow`, EIP-3009). The account pays, and signs its permits.
  * @throws KhachapuriError `chain_unavailable`
@@ -28,13 +31,21 @@ export async function signDeposit(
   account: LocalAccount,
   options: DepositOptions,
 ): Promise<DepositAuthorization> {
-  const { escrow, usdc, provider, amount, pricePerCredit, credits, lifetimeSeconds } = options;
+  return await signDepositIn(await usdcDomain(chain, options.usdc), account, options);
+}
+
+/** Signs a deposit in a domain of USDC's that is known. The account pays, and signs its permits. */
+export async function signDepositIn(
+  domain: UsdcDomain,
+  account: Pick<LocalAccount, "address" | "signTypedData">,
+  options: DepositTerms,
+): Promise<DepositAuthorization> {
+  const { escrow, provider, amount, pricePerCredit, credits, lifetimeSeconds } = options;
   const nowSeconds = BigInt(Math.floor((options.now ?? Date.now)() / 1000));
   const salt: Hex = toHex(crypto.getRandomValues(new Uint8Array(32)));
   const validBefore = nowSeconds + lifetimeSeconds;
   const times = { validAfter: 0n, validBefore };
   const unsigned = { amount, ...times, pricePerCredit, credits, signer: zeroAddress, salt };
-  const domain = await usdcDomain(chain, usdc);
   const nonce = depositAndAllowNonce(account.address, provider, unsigned);
   const authorization = { from: account.address, to: escrow, value: amount, ...times, nonce };
   return { ...unsigned, signature: await signReceiveAuthorization(account, domain, authorization) };

@@ -1,5 +1,5 @@
 /** Why the token does not take an authorisation: its own words, as x402 says them. */
-import { KhachapuriError } from "../errors.ts";
+import type { KhachapuriError } from "../errors.ts";
 
 /** x402's reasons (specs/schemes/exact/scheme_exact_evm.md, and what its SDK says besides). */
 export type ExactReason =

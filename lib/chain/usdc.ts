@@ -124,7 +124,7 @@ const RECEIVE_TYPES = {
 
 /** Signs an EIP-3009 authorisation; `account` is its `from`. */
 export async function signReceiveAuthorization(
-  account: LocalAccount,
+  account: Pick<LocalAccount, "signTypedData">,
   domain: UsdcDomain,
   authorization: ReceiveAuthorization,
 ): Promise<Hex> {

@@ -1,8 +1,8 @@
 /** What an allowance that stands, or thaws, means for the next one. */
 import { formatUsdc } from "../chain/usdc.ts";
+import { creditsText } from "../credits_text.ts";
 import { timeText } from "../time_text.ts";
 import type { Held } from "./funding.ts";
-import { creditsText } from "./parties.ts";
 
 /** Until when what was revoked thaws; null where nothing was. */
 export function thawText({ thawingCredits, thawEnd }: Held, now: bigint): string | null {

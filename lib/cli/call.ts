@@ -6,6 +6,7 @@ import { type CurlAnswer, type SendOptions, sendRequest } from "../client/curl_s
 import { openPermitBook } from "../client/permit_book.ts";
 import { readAllowance } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
+import { creditsText } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { readText } from "../files.ts";
 import {
@@ -24,7 +25,7 @@ import { wayBackLines } from "./funding.ts";
 import { unpaidError } from "./funding_advice.ts";
 import { depositWish } from "./onboard.ts";
 import { PaidRun } from "./paid_run.ts";
-import { creditsOf, creditsText } from "./parties.ts";
+import { creditsOf } from "./parties.ts";
 
 export const call = defineCommand({
   usage: "[--pay | --no-pay] PROVIDER/CID|PROVIDER/NAME|URL|LABEL[/path][?query] [curl flags]",

@@ -2,8 +2,8 @@
 import type { LocalAccount } from "viem";
 import { type DryRun, dryRunAt } from "../client/dry_run.ts";
 import { noteRefused } from "../client/deployments_file.ts";
+import { creditsText } from "../credits_text.ts";
 import { asKhachapuriError, errorTable, type KhachapuriError } from "../errors.ts";
-import { creditsText } from "./parties.ts";
 import type { Output } from "./output.ts";
 import type { Standing } from "./deploy_targets.ts";
 

@@ -3,6 +3,7 @@ import { formatUsdc } from "../chain/usdc.ts";
 import type { LastRun } from "../client/deployment_states.ts";
 import { labelsOf, type OwnDeployment } from "../client/deployments_file.ts";
 import { printable } from "../client/provider_http.ts";
+import { creditsCount, creditsText } from "../credits_text.ts";
 import {
   cannotRunOf,
   creditsOf,
@@ -16,7 +17,6 @@ import {
   stateOf,
   urlOf,
 } from "./deployment_rows.ts";
-import { creditsText } from "./parties.ts";
 import { isServer, serverLines } from "./server_lines.ts";
 import { keptLines } from "./tariff_lines.ts";
 
@@ -29,7 +29,7 @@ export function detailsText(row: Row): string {
   const perRun = credits === 1 ? "" : `, up to ${credits} credits a run`;
   const spending = settled === null
     ? `paid on chain ${provider.chainId}`
-    : `${creditsText(settled)} spent, ${creditsLeft} left with ${provider.name}`;
+    : `${creditsText(settled)} spent, ${creditsCount(creditsLeft!)} left with ${provider.name}`;
   const words = [labelsOf(deployment).join(", ") || undefined, name, entrypoint];
   const called = words.filter((word) => word !== undefined).join("  ");
   return [

@@ -5,6 +5,7 @@
 import type { LastRun } from "../client/deployment_states.ts";
 import { labelsOf } from "../client/deployments_file.ts";
 import { printable } from "../client/provider_http.ts";
+import { creditsCount } from "../credits_text.ts";
 import { creditLines, permitLines } from "./deployment_details.ts";
 import { cannotRunOf, namedUrlsOf, type Row, stateOf, urlOf } from "./deployment_rows.ts";
 
@@ -31,7 +32,11 @@ export function tableLines(rows: readonly Row[], nowMs: number): string[] {
     ),
     column("STATE", newestFirst, stateWord),
     column("SPENT", newestFirst, ({ settled }) => String(settled ?? "")),
-    column("LEFT", newestFirst, ({ creditsLeft }) => String(creditsLeft ?? "")),
+    column(
+      "LEFT",
+      newestFirst,
+      ({ creditsLeft }) => creditsLeft === null ? "" : creditsCount(creditsLeft),
+    ),
     column("LAST RUN", newestFirst, (row) => lastRunText(row, nowMs)),
     column("URL", newestFirst, (row) => namedUrlsOf(row)[0] ?? urlOf(row)),
   ].filter((column) => column !== null);

@@ -1,18 +1,12 @@
 /** `revoke`, `reclaim`, `withdraw`: the payer's way out of the escrow, with ETH or without. */
 import { readAllowance, readBalance } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
+import { creditsText } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { UINT128_MAX } from "../permit.ts";
 import { timeText } from "../time_text.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import {
-  addressOf,
-  creditsOf,
-  creditsText,
-  type Party,
-  positiveUsdc,
-  providerParty,
-} from "./parties.ts";
+import { addressOf, creditsOf, type Party, positiveUsdc, providerParty } from "./parties.ts";
 import { type Sent, WAY_OUT_OPTIONS, WAY_OUT_USAGE, type WayOut, wayOut } from "./way_out.ts";
 
 const WITHOUT_ETH =

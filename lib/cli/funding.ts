@@ -51,7 +51,9 @@ export function fundingSteps(means: Means, { held, ...asked }: Wanted): string[]
     ];
   }
   if (depositMinimum === null) {
-    return [`${address} has no ETH for gas, and ${name} relays no deposits: send it some`];
+    const lacking = cost - free - wallet;
+    const usdc = lacking > 0n ? `, and ${formatUsdc(lacking)} USDC` : "";
+    return [`${address} has no ETH for gas, and ${name} relays no deposits: send it some${usdc}`];
   }
   const amount = cost > depositMinimum ? cost : depositMinimum;
   const count = held.credits > 0n ? ` --credits ${credits + (amount - cost) / price}` : "";
@@ -64,6 +66,21 @@ export function fundingSteps(means: Means, { held, ...asked }: Wanted): string[]
     `send ${address} ${formatUsdc(amount - wallet)} USDC; it needs no ETH`,
     `then: ${onboard}`,
   ];
+}
+
+/** What brings an account nearer to credits where no provider is named yet. */
+export function firstSteps({ address, coin, wallet, free }: Means): string[] {
+  if (coin > 0n) {
+    if (free > 0n) return ["khachapuri allow NAME --credits N"];
+    if (wallet > 0n) return ["khachapuri deposit USDC", "khachapuri allow NAME --credits N"];
+    return [`send ${address} USDC on this chain, then: khachapuri deposit USDC`];
+  }
+  const onboard = "khachapuri onboard NAME --amount USDC";
+  if (wallet > 0n) return [`without ETH, where NAME relays deposits: ${onboard}`];
+  if (free > 0n) {
+    return ["without ETH: khachapuri withdraw all --relay NAME", `then: ${onboard}`];
+  }
+  return [`send ${address} USDC on this chain; it needs no ETH where NAME relays: ${onboard}`];
 }
 
 const larger = (one: bigint, other: bigint) => one > other ? one : other;

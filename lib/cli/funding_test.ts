@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fundingSteps, type Means } from "./funding.ts";
+import { firstSteps, fundingSteps, type Means } from "./funding.ts";
 
 const address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 const NOTHING = { credits: 0n, pricePerCredit: 0n, thawingCredits: 0n, thawEnd: 0n };
@@ -36,7 +36,12 @@ Deno.test("who has no gas is told only what a provider sends", () => {
     `send ${address} 0.2 USDC; it needs no ETH`,
     `then: ${onboard}`,
   ]);
-  assert.match(steps({ wallet: 9_000_000n }, { depositMinimum: null })[0]!, /has no ETH/);
+  const relaysNothing = { depositMinimum: null };
+  const poor = `${address} has no ETH for gas, and paolo.eth relays no deposits: send it some`;
+  assert.deepEqual(steps({ wallet: 9_000_000n }, relaysNothing), [poor]);
+  assert.deepEqual(steps({ wallet: 40_000n, free: 10_000n }, relaysNothing), [
+    `${poor}, and 0.05 USDC`,
+  ]);
 });
 
 Deno.test("what stands can only rise, and what it locks need not be found again", () => {
@@ -49,4 +54,22 @@ Deno.test("what stands can only rise, and what it locks need not be found again"
   assert.deepEqual(steps({ wallet: 250_000n }, { held }), [
     "without ETH: khachapuri onboard paolo.eth --amount 0.25 --credits 2250",
   ]);
+});
+
+Deno.test("before a provider is named, what an account holds says which command is first", () => {
+  const first = (means: Partial<Means>) =>
+    firstSteps({ address, coin: 0n, wallet: 0n, free: 0n, ...means });
+  const allow = "khachapuri allow NAME --credits N";
+  const onboard = "khachapuri onboard NAME --amount USDC";
+  assert.deepEqual(first({ coin: 1n, wallet: 1n, free: 1n }), [allow]);
+  assert.deepEqual(first({ coin: 1n, wallet: 1n }), ["khachapuri deposit USDC", allow]);
+  assert.match(first({ coin: 1n })[0]!, new RegExp(`^send ${address} USDC .* deposit USDC$`));
+  assert.deepEqual(first({ wallet: 1n, free: 1n }), [
+    `without ETH, where NAME relays deposits: ${onboard}`,
+  ]);
+  assert.deepEqual(first({ free: 1n }), [
+    "without ETH: khachapuri withdraw all --relay NAME",
+    `then: ${onboard}`,
+  ]);
+  assert.match(first({})[0]!, new RegExp(`^send ${address} USDC .*no ETH.* ${onboard}$`));
 });

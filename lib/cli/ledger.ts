@@ -5,6 +5,7 @@ import { thawingPeriod } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { askProvider } from "../client/provider_http.ts";
 import { requireProvider } from "../config.ts";
+import { creditsCount } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { PROVIDER_JSON_BYTES_MAX, SETTLE_TIMEOUT_MS } from "../limits.ts";
 import { createLog } from "../log.ts";
@@ -18,7 +19,7 @@ import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.t
 import { bookDir, operatorOf } from "./books.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { cidOf } from "./own_deployment.ts";
-import { addressOf, creditsCount } from "./parties.ts";
+import { addressOf } from "./parties.ts";
 
 /** One entry as it is printed: flat, without a permit's signature. */
 interface LedgerRow {

@@ -8,13 +8,14 @@ import type { DepositWish } from "../client/paid_call.ts";
 import { openPermitBook } from "../client/permit_book.ts";
 import { askProvider } from "../client/provider_http.ts";
 import { standingDeposit } from "../client/standing_deposit.ts";
+import { creditsText } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { PROVIDER_JSON_BYTES_MAX, RELAY_TIMEOUT_MS } from "../limits.ts";
 import { depositToJson } from "../deposit_authorization.ts";
 import { hexShape, parseJson, parseShape } from "../shape.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { wayBackLines } from "./funding.ts";
-import { creditsOf, creditsText, providerParty } from "./parties.ts";
+import { creditsOf, providerParty } from "./parties.ts";
 
 const answerShape = v.object({ transaction: hexShape(32) });
 

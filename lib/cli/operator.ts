@@ -8,10 +8,11 @@ import {
   readOperatorLimits,
   setOperator,
 } from "../chain/escrow_provider.ts";
-import { formatUsdc } from "../chain/usdc.ts";
+import { operatorLimitsText } from "../chain/operator_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { timeText } from "../time_text.ts";
 import { usageError } from "./arguments.ts";
+import { operatorOf } from "./books.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { resetOutbox, showOutbox } from "./operator_outbox.ts";
 import { addressOf, deadlineOf, earningsOf, positiveUsdc, providerAddress } from "./parties.ts";
@@ -38,6 +39,9 @@ export const operator = defineCommand({
     "it can never collect or refund. add and remove are signed by the provider key.",
     "Adding it again changes its limits; what is not given stays as it is. What goes beyond the " +
     "cap waits for the next day (UTC), or for the provider key.",
+    "list tells each that is named: until when, how much a day, what of that is settled today, and " +
+    "whether it is this machine's key. They are found by the escrow's events; where the RPC does " +
+    "not search far enough back, it tells that others may be named.",
     "outbox shows the transactions of this machine's operator that are not mined yet, and what they " +
     "wait for. reset forgets them while the provider is stopped; with --cancel it puts an empty " +
     "transfer in the place of each first, and waits until those are mined.",
@@ -138,7 +142,7 @@ async function change(
   context.out.result({ provider, ...after, isChanged }, [
     given === null
       ? `${operator} may no longer settle for ${provider}`
-      : `${operator} may settle for ${provider} ${limitsText(after)}`,
+      : `${operator} may settle for ${provider}: ${operatorLimitsText(after)}`,
   ]);
 }
 
@@ -156,16 +160,38 @@ async function show(context: CommandContext, operator: Address): Promise<void> {
 async function list(context: CommandContext): Promise<void> {
   const [chain, { escrow }] = await Promise.all([context.chain(), context.contracts()]);
   const provider = await providerAddress(context);
-  const named = await readNamedOperators(chain, escrow, provider);
-  if (named === null) {
-    throw new KhachapuriError("chain_unavailable", "this RPC does not search all events", {
-      hints: ["name it: khachapuri operator show ADDRESS"],
-    });
+  const [named, here] = await Promise.all([
+    readNamedOperators(chain, escrow, provider),
+    machineKey(context),
+  ]);
+  // Who is named is known by events alone: this machine's key can be asked for without.
+  const known = named ?? (here === null || here === provider ? [] : [here]);
+  const all = await Promise.all(known.map((each) => standingOf(context, provider, each)));
+  const operators = all
+    .filter(({ expiry }) => expiry !== 0n)
+    .map((standing) => ({ ...standing, isThisMachine: standing.operator === here }));
+  const isComplete = named !== null;
+  const none = isComplete ? ["none"] : [];
+  const lines = operators.map((each) =>
+    `${standingLine(each)}${each.isThisMachine ? "  (the key of this machine)" : ""}`
+  );
+  context.out.result({ provider, operators, isComplete }, lines.length > 0 ? lines : none);
+  if (!isComplete) {
+    context.out.note(
+      "this RPC does not search events far enough back, so others may be named: " +
+        "khachapuri operator show ADDRESS, or give another with --rpc",
+    );
   }
-  const all = await Promise.all(named.map((each) => standingOf(context, provider, each)));
-  const operators = all.filter(({ expiry }) => expiry !== 0n);
-  const lines = operators.map(standingLine);
-  context.out.result({ provider, operators }, lines.length > 0 ? lines : ["none"]);
+}
+
+/** The key that this machine settles or signs with; null where it has none. */
+async function machineKey(context: CommandContext): Promise<Address | null> {
+  const { provider } = await context.config();
+  const own = provider === undefined ? context.account() : operatorOf(context);
+  return await own.then(({ address }) => address, (error) => {
+    if (error instanceof KhachapuriError) return null;
+    throw error;
+  });
 }
 
 async function standingOf(
@@ -183,13 +209,6 @@ async function standingOf(
 
 function standingLine(standing: Standing): string {
   const { operator, approved, expiry } = standing;
-  if (approved) return `${operator}  ${limitsText(standing)}`;
+  if (approved) return `${operator}  ${operatorLimitsText(standing)}`;
   return `${operator}  ${expiry === 0n ? "may not settle" : `expired ${timeText(expiry)}`}`;
-}
-
-function limitsText({ expiry, dailyCap, spent }: OperatorLimits): string {
-  const until = expiry === NEVER ? "without end" : `until ${timeText(expiry)}`;
-  if (dailyCap === 0n) return `${until}, without a daily cap`;
-  const today = `${formatUsdc(spent)} settled today`;
-  return `${until}, up to ${formatUsdc(dailyCap)} USDC a day (${today})`;
 }

@@ -4,10 +4,10 @@ import type { Answered } from "../client/paid_call.ts";
 import type { LaneKey } from "../client/permit_book.ts";
 import { type RunCost, runCost, type RunQuestion } from "../client/run_receipt.ts";
 import { CREDITS_MAX_HEADER } from "../credits_headers.ts";
+import { creditsText } from "../credits_text.ts";
 import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import type { EscrowDomain, UnsignedPermit } from "../permit.ts";
 import { RECEIPT_HEADER } from "../receipt.ts";
-import { creditsText } from "./parties.ts";
 
 export interface PaidRunOptions extends EscrowDomain {
   webDomain: string;

@@ -120,13 +120,3 @@ function secondsOf(text: string): bigint | null {
   const milliseconds = Date.parse(text);
   return Number.isNaN(milliseconds) ? null : BigInt(Math.floor(milliseconds / 1000));
 }
-
-/** A number of credits; the most that can be counted stands for no bound. */
-export function creditsCount(credits: bigint): string {
-  return credits === UINT128_MAX ? "unlimited" : String(credits);
-}
-
-/** `1 credit`, `2 credits`, `unlimited credits`. */
-export function creditsText(credits: bigint): string {
-  return `${creditsCount(credits)} credit${credits === 1n ? "" : "s"}`;
-}

@@ -8,20 +8,14 @@ import {
   readBalance,
 } from "../chain/escrow.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
+import { creditsText } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { decreaseHints, endedThawLines } from "./allowance_advice.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { type Held, isWanting, withFundingHints, withHints } from "./funding.ts";
 import { fundingAdvice } from "./funding_advice.ts";
-import {
-  addressOf,
-  creditsOf,
-  creditsText,
-  type Party,
-  positiveUsdc,
-  providerParty,
-} from "./parties.ts";
+import { addressOf, creditsOf, type Party, positiveUsdc, providerParty } from "./parties.ts";
 import { renewedLines } from "./renew.ts";
 import { isAllowed, reprice, repricedAllowance, tellCost, tellUnpaid } from "./reprice.ts";
 

@@ -12,14 +12,15 @@ import { calledDeployment } from "../client/called_deployment.ts";
 import { readDeployments } from "../client/deployments_file.ts";
 import { askCharged, type LaneQuestion } from "../client/lane_charged.ts";
 import { openPermitBook } from "../client/permit_book.ts";
+import { creditsText } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { encodePaymentHeader, PAYMENT_SIGNATURE_HEADER } from "../payment_header.ts";
 import { permitToJson } from "../permit.ts";
-import { timeText } from "../time_text.ts";
+import { endText } from "../time_text.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { fundingAdvice } from "./funding_advice.ts";
-import { addressOf, creditsOf, creditsText, deadlineOf, laneOf, providerParty } from "./parties.ts";
+import { addressOf, creditsOf, deadlineOf, laneOf, providerParty } from "./parties.ts";
 import { cidOf } from "./own_deployment.ts";
 import { renewDeployment } from "./renew.ts";
 
@@ -205,7 +206,7 @@ function warn(
 ): void {
   out.note(
     `pays ${name} for ${creditsText(credits)} at most ${formatUsdc(price)} USDC each, ` +
-      `until ${timeText(permit.deadline)}`,
+      endText(permit.deadline),
   );
   const left = allowance.credits - allowance.thawingCredits;
   if (left < credits) {

@@ -8,13 +8,14 @@ import {
   type SignedMessage,
 } from "../chain/payer_message.ts";
 import { formatUsdc, parseUsdc } from "../chain/usdc.ts";
+import { creditsText } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { readText } from "../files.ts";
 import { UINT128_MAX } from "../permit.ts";
 import { parseJson } from "../shape.ts";
-import { timeText } from "../time_text.ts";
+import { endText } from "../time_text.ts";
 import { defineCommand } from "./command.ts";
-import { addressOf, creditsText } from "./parties.ts";
+import { addressOf } from "./parties.ts";
 
 export const relay = defineCommand({
   usage: "FILE [--fee USDC] [--relayer ADDRESS]",
@@ -46,7 +47,7 @@ export const relay = defineCommand({
     const account = await context.account();
     const relayer = given ?? account.address;
     const { type, payer, deadline } = signed;
-    out.progress(`sending ${payer}'s ${type}, good until ${timeText(deadline)}`);
+    out.progress(`sending ${payer}'s ${type}, good ${endText(deadline)}`);
     const { transactionHash } = await chain.send(account, messageCall(signed, fee, relayer));
     out.result({ transaction: transactionHash, type, payer, fee, relayer }, [
       `${payer} ${matterText(signed)}`,

@@ -3,10 +3,11 @@ import { type Allowance, readAllowance } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { readDeployments } from "../client/deployments_file.ts";
 import { permitNeed } from "../client/renewal.ts";
+import { creditsText } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { signingEpoch } from "../permit.ts";
 import type { CommandContext } from "./command.ts";
-import { creditsText, type Party } from "./parties.ts";
+import type { Party } from "./parties.ts";
 import { type Placement, renewAll, type Renewals } from "./renew.ts";
 
 /** What is allowed: so many credits, each for at most that. */

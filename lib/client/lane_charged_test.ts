@@ -5,7 +5,7 @@ import { makeFolder } from "../../worlds/home.ts";
 import { laneCountToJson, proofOf } from "../lane_count.ts";
 import { decodePaymentHeader } from "../payment_header.ts";
 import { recoverPermitSigner, signPermit, UINT64_MAX } from "../permit.ts";
-import { askCharged } from "./lane_charged.ts";
+import { askCharged, askUnsettled } from "./lane_charged.ts";
 import { openPermitBook } from "./permit_book.ts";
 
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
@@ -77,6 +77,18 @@ Deno.test("over plain http nobody is asked", async () => {
   });
   assert.equal(charged, 1n);
   assert.deepEqual(asked, []);
+});
+
+Deno.test("what is unsettled is the provider's word, where it gives one", async () => {
+  const chain = answeringChain({ settled: 3n, allowance: allowanceOf(100n, 1_000n) });
+  const ask = (answer: object, webDomain = "https://p.test") => {
+    const fetch = (() => Promise.resolve(Response.json(answer))) as typeof globalThis.fetch;
+    return askUnsettled(chain, { account, key, usdc: key.escrow, webDomain, fetch });
+  };
+  assert.equal(await ask({ cumulative: "8", unsettled: "5" }), 5n);
+  assert.equal(await ask({ cumulative: "8" }), null, "earlier releases say none");
+  assert.equal(await ask({ cumulative: "8", unsettled: "5" }, "http://p.test"), null);
+  await assert.rejects(ask({ unsettled: "5" }), { code: "provider_unavailable" });
 });
 
 Deno.test("a count that is proved is gone on from, however high", async () => {

@@ -10,7 +10,13 @@ import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { LaneCount, LaneProof } from "../lane_count.ts";
 import { CORRECTION_AMOUNT_MAX } from "../limits.ts";
-import { isEpochAlive, isPermitAlive, type Permit, recoverPermitSigner } from "../permit.ts";
+import {
+  type Epoch,
+  isEpochAlive,
+  isPermitAlive,
+  type Permit,
+  recoverPermitSigner,
+} from "../permit.ts";
 import type { LaneKey, PermitBook } from "./permit_book.ts";
 
 export interface LaneClaimsOptions {
@@ -65,14 +71,9 @@ export class LaneClaims {
     return claim.cumulative;
   }
 
-  async #proved({ proof }: LaneCount, allowance: Allowance): Promise<bigint> {
-    if (!proof) return 0n;
-    const { key, signer, price, now } = this.options;
-    await assertSigned(proof, key, signer);
-    const nowSeconds = BigInt(Math.floor(now() / 1000));
-    const isChargeable = proof.price >= price && isPermitAlive(proof, nowSeconds, 0n) &&
-      isEpochAlive(proof.epoch, allowance, nowSeconds, 0n);
-    return isChargeable && !this.#own.has(proof.signature) ? proof.credits : 0n;
+  async #proved(claim: LaneCount, allowance: Allowance): Promise<bigint> {
+    const credits = await provedCredits(claim, this.options, allowance);
+    return claim.proof && !this.#own.has(claim.proof.signature) ? credits : 0n;
   }
 
   async #believe(claim: LaneCount, amount: bigint): Promise<void> {
@@ -86,6 +87,25 @@ export class LaneClaims {
   #raise(count: bigint): void {
     if (count > this.#sure) this.#sure = count;
   }
+}
+
+/**
+ * How many credits of the lane its payer's own permit shows to be chargeable anyhow: one that the
+ * escrow would take now, at the next credit's price. 0 where none is shown, or not any more.
+ * @param held the payer's epoch at the provider
+ * @throws KhachapuriError `payment_required` for what is no permit of the lane by `signer`
+ */
+export async function provedCredits(
+  { proof }: Pick<LaneCount, "proof">,
+  { key, signer, price, now }: Omit<LaneClaimsOptions, "book">,
+  held: Epoch,
+): Promise<bigint> {
+  if (!proof) return 0n;
+  await assertSigned(proof, key, signer);
+  const nowSeconds = BigInt(Math.floor(now() / 1000));
+  const isChargeable = proof.price >= price && isPermitAlive(proof, nowSeconds, 0n) &&
+    isEpochAlive(proof.epoch, held, nowSeconds, 0n);
+  return isChargeable ? proof.credits : 0n;
 }
 
 /** @throws KhachapuriError `payment_required` for what is no permit of the lane by `signer` */

@@ -7,6 +7,7 @@ import type { Address, LocalAccount } from "viem";
 import type { Chain } from "../chain/client.ts";
 import { type SignedPayment, signPayment } from "../chain/payment.ts";
 import { formatUsdc } from "../chain/usdc.ts";
+import { creditsText } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { CORRECTIONS_MAX } from "../limits.ts";
 import type { LaneCount } from "../lane_count.ts";
@@ -149,7 +150,9 @@ async function askFirst<A extends Answered>(
 /** @throws KhachapuriError `invalid_input`: nothing is signed for what no run takes */
 function assertTaken(credits: bigint, most: number): void {
   if (credits <= BigInt(most)) return;
-  const message = `a run of this deployment takes ${countOf(BigInt(most))} at most, not ${credits}`;
+  const message = `a run of this deployment takes ${
+    creditsText(BigInt(most))
+  } at most, not ${credits}`;
   throw new KhachapuriError("invalid_input", message, {
     hints: [most === 1 ? "call without --credits" : `--credits ${most}`],
     data: { creditsMax: most },
@@ -162,7 +165,7 @@ function assertAllowed(signed: SignedPayment, credits: bigint): void {
   const left = creditsLeft(signed, credits);
   // Of an allowance at a lower price the provider tells.
   if (left >= credits || allowance.pricePerCredit < price) return;
-  const message = `${countOf(left)} left with this provider, and the run may take ${credits}`;
+  const message = `${creditsText(left)} left with this provider, and the run may take ${credits}`;
   const wanted = allowance.credits + credits - left;
   throw new KhachapuriError("payment_required", message, {
     hints: [
@@ -171,8 +174,6 @@ function assertAllowed(signed: SignedPayment, credits: bigint): void {
     ],
   });
 }
-
-const countOf = (credits: bigint) => credits === 1n ? "1 credit" : `${credits} credits`;
 
 async function sign(
   chain: Chain,

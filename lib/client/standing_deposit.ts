@@ -9,6 +9,7 @@ import { blockTime, type Chain } from "../chain/client.ts";
 import { depositAndAllowNonce } from "../chain/escrow.ts";
 import { signDeposit } from "../chain/onboarding.ts";
 import { formatUsdc } from "../chain/usdc.ts";
+import { creditsText } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import type { DepositAuthorization } from "../deposit_authorization.ts";
 import { timeText } from "../time_text.ts";
@@ -84,7 +85,7 @@ function assertMeant(
   const isMeant = deposit.amount === amount && deposit.credits === credits &&
     deposit.pricePerCredit === pricePerCredit;
   if (isMeant) return deposit;
-  const terms = `${formatUsdc(deposit.amount)} USDC for ${deposit.credits} credits`;
+  const terms = `${formatUsdc(deposit.amount)} USDC for ${creditsText(deposit.credits)}`;
   const message = `a deposit of ${terms} at ${formatUsdc(deposit.pricePerCredit)} USDC is signed ` +
     `and may be mined until ${timeText(deposit.validBefore)}`;
   throw new KhachapuriError("payment_required", message, {

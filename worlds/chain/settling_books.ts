@@ -229,6 +229,7 @@ function viewOf({ address }: LocalAccount, lane: Hex): PayerView {
     at: 0,
     credits: CREDITS,
     thawingCredits: 0n,
+    thawEnd: 0n,
     pricePerCredit: PRICE_MAX,
     signer: address,
     epoch: 0,

@@ -99,3 +99,8 @@ export function gaveWay({ forms }: OutFlight, transaction: Hex): boolean {
   const mined = forms.find(({ hash }) => hash === transaction);
   return mined !== undefined && mined.isFiller && !forms[0]!.isFiller;
 }
+
+/** Hash of its newest form. */
+export function hashOf({ forms }: OutFlight): Hex {
+  return forms.at(-1)!.hash;
+}

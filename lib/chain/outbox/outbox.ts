@@ -8,7 +8,7 @@ import type { KhachapuriError } from "../../errors.ts";
 import type { OutboxState } from "./alarms.ts";
 import { Delivery, type DeliveryClient } from "./delivery.ts";
 import { capFees, type Fees, freshFees, launchFees, type Price } from "./fees.ts";
-import { addForm, gaveWay, newFlight, type OutFlight, storedFlights } from "./flight.ts";
+import { addForm, gaveWay, hashOf, newFlight, type OutFlight, storedFlights } from "./flight.ts";
 import { estimateGas, type GasClient } from "./gas.ts";
 import { inquire, type InquiryClient, type Look } from "./inquiry.ts";
 import { chooseNonce } from "./nonce.ts";
@@ -131,9 +131,8 @@ export class Outbox {
 
   /** Whether a transaction with this call is out. */
   has({ to, data }: Pick<Outgoing, "to" | "data">): boolean {
-    return [...this.#flights.values()].some(({ outgoing }) =>
-      outgoing.to === to && outgoing.data === data
-    );
+    const flights = [...this.#flights.values()];
+    return flights.some(({ outgoing }) => outgoing.to === to && outgoing.data === data);
   }
 
   /** A block was made: what is out is looked for in it now. */
@@ -167,9 +166,7 @@ export class Outbox {
 
   /** Ends looking; what is out stays in the store. */
   async close(): Promise<void> {
-    const ended = this.#pace.close();
-    await Promise.all(this.#launching);
-    await ended;
+    await Promise.all([this.#pace.close(), ...this.#launching]);
   }
 
   async #launch(standing: LaunchStanding, prepare: () => Promise<Outgoing>): Promise<Launched> {
@@ -188,7 +185,7 @@ export class Outbox {
     if (launchAttempts === null) this.#tell(flight, await this.#delivery.deliverNewest(flight));
     flight.sentAt = flight.broadcastAt = this.#now();
     this.#pace.hurry();
-    return { transaction: flight.forms.at(-1)!.hash, mined: flight.settled.promise };
+    return { transaction: hashOf(flight), mined: flight.settled.promise };
   }
 
   /** Signed and stored under its nonce, and the node has it where it must. */
@@ -221,14 +218,14 @@ export class Outbox {
 
   /** The first broadcasts, as many as are needed to know that the node has it. */
   async #offer(flight: OutFlight, attempts: number): Promise<void> {
+    const { wordGiveUp } = this.#options;
     for (let attempt = 1;; attempt++) {
       const failure = await this.#delivery.deliverNewest(flight);
       if (failure === null) return;
       this.#tell(flight, failure);
       if (failure.code === "chain_refused") throw failure;
       if (attempt < attempts) continue;
-      const transaction = flight.forms.at(-1)!.hash;
-      throw this.#options.wordGiveUp({ reason: "not accepted", transaction, failure });
+      throw wordGiveUp({ reason: "not accepted", transaction: hashOf(flight), failure });
     }
   }
 
@@ -336,13 +333,13 @@ export class Outbox {
   }
 
   async #confirm(flight: OutFlight, receipt: TransactionReceipt): Promise<void> {
-    await this.#options.onMined?.(receipt);
+    const { onMined, wordGiveUp } = this.#options;
+    await onMined?.(receipt);
     this.#flights.delete(flight.nonce);
     this.#watch.noteMined();
     const { transactionHash: transaction } = receipt;
     if (gaveWay(flight, transaction)) {
-      const giveUp = { reason: "gave way", transaction, failure: null } as const;
-      flight.settled.reject(this.#options.wordGiveUp(giveUp));
+      flight.settled.reject(wordGiveUp({ reason: "gave way", transaction, failure: null }));
     } else flight.settled.resolve(receipt);
     this.#options.store.forget(flight.nonce);
   }
@@ -353,9 +350,9 @@ export class Outbox {
     this.#nextNonce = null;
     if (reason === "used elsewhere") this.#watch.noteUsedElsewhere();
     this.#notice({ kind: "given up", nonce, reason });
-    const transaction = flight.forms.at(-1)!.hash;
-    flight.settled.reject(this.#options.wordGiveUp({ reason, transaction, failure }));
-    this.#options.store.forget(nonce);
+    const { wordGiveUp, store } = this.#options;
+    flight.settled.reject(wordGiveUp({ reason, transaction: hashOf(flight), failure }));
+    store.forget(nonce);
   }
 
   /** Takes free nonces by transfers of nothing to ourselves. */

@@ -5,6 +5,7 @@
 import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { type ContractLocation, formatCaip10 } from "../../caip.ts";
 import { type ProviderRecord, resolveProvider } from "../../chain/ens.ts";
+import { earned } from "../../chain/escrow_provider.ts";
 import { formatUsdc } from "../../chain/usdc.ts";
 import { type Config, type ProviderConfig, resolveFromHome } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
@@ -16,6 +17,7 @@ import { recordsPath } from "../deployment/records.ts";
 import { findRuntimes } from "../program/runtimes.ts";
 import { openBackstage } from "../program/stage.ts";
 import { judgeEndpoint } from "./chain_endpoints.ts";
+import { checkExact } from "./exact_scheme.ts";
 import type { Finding, Findings, Look } from "./findings.ts";
 import { readLeftBehind, tellLeftBehind } from "./left_behind.ts";
 import { lostIdentities, tellLost, tellUnheld, unheldRecipients } from "./lost_keys.ts";
@@ -53,6 +55,8 @@ const PARTS = [
   "deployments",
   "operator",
   "collector",
+  "earnings",
+  "exact",
   "name",
   "dns",
   "web domain",
@@ -82,6 +86,8 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
   if (connected) await lookAtEndpoints(connected, findings, now);
   if (provider?.names.enabled) await findings.look("dns", () => checkNameServers(provider));
   if (provider && connected) {
+    await findings.look("exact", () => checkExact(connected, provider));
+    await findings.look("earnings", () => checkEarnings(connected, provider));
     await findings.look("name", () => checkName(connected, provider, seen, options.keysPath));
     await findings.look("web domain", () => checkWebDomain(provider, options.fetch));
   }
@@ -159,6 +165,19 @@ async function checkRuntimes(
   const [interpreters, tools] = (["interpreter", "tool"] as const)
     .map((kind) => runtimesText(found, kind) || "none");
   return { detail: `programs find ${interpreters}; tools: ${tools}` };
+}
+
+/** What is settled and lies in the escrow: the provider key alone moves it. */
+async function checkEarnings(
+  { chain, contracts: { escrow } }: Connected,
+  { address }: ProviderConfig,
+): Promise<Look> {
+  const uncollected = await earned(chain, escrow, address);
+  if (uncollected === 0n) return { detail: "all that is settled is collected" };
+  return {
+    detail: `${formatUsdc(uncollected)} USDC are not collected`,
+    advice: ["with the provider key: khachapuri collect"],
+  };
 }
 
 /** The records that callers go by, beside what this machine is configured to do. */

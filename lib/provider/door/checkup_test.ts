@@ -63,6 +63,8 @@ Deno.test("everything is looked at, and told in the order in which one would men
     "terms",
     "operator",
     "collector",
+    "earnings",
+    "exact",
     "name",
     "dns",
     "web domain",

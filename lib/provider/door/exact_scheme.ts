@@ -1,40 +1,65 @@
-/** Opens the scheme `exact`, where it is on and the token is one that it can be paid in. */
-import { usdcDomain } from "../../chain/usdc.ts";
-import { asKhachapuriError } from "../../errors.ts";
+/** Opens the scheme `exact`, and what it costs: a caller for a call, and us for its settlement. */
+import { estimateFees } from "../../chain/client.ts";
+import { formatUsdc, usdcDomain } from "../../chain/usdc.ts";
+import type { ProviderConfig } from "../../config.ts";
 import type { ExactOffer } from "../../exact_payment.ts";
 import { Exact } from "../money/exact/exact.ts";
 import { ExactLooks } from "../money/exact/looks.ts";
 import type { Receipts } from "../money/receipts.ts";
-import type { Seller } from "../money/seller.ts";
 import { openExactChain } from "../settlement/exact/exact_chain.ts";
-import { ExactWorth } from "../settlement/exact/exact_worth.ts";
-import { coinPriceOf } from "../settlement/gas_worth.ts";
+import { EXACT_GAS, ExactWorth } from "../settlement/exact/exact_worth.ts";
+import { coinPriceOf, costOf } from "../settlement/gas_worth.ts";
 import type { Payments } from "../settlement/payments.ts";
+import type { Look } from "./findings.ts";
+import type { Connected } from "./preflight.ts";
 import type { Site } from "./site.ts";
 
 /** Beside the run itself: a wallet's owner has to look at what it signs, and a block to come. */
 const SIGNING_SECONDS = 60;
 
+/** What a call costs so, USDC base units. */
+export function exactAmount({ price, exact: { minimum } }: ProviderConfig): bigint {
+  return price > minimum ? price : minimum;
+}
+
+/**
+ * What settling one costs now.
+ * @throws KhachapuriError `chain_unavailable`
+ */
+export async function checkExact({ chain }: Connected, provider: ProviderConfig): Promise<Look> {
+  const { exact: { enabled }, gas } = provider;
+  if (!enabled) return { detail: "x402's exact is off: callers pay by credits alone" };
+  const coinPrice = coinPriceOf(chain.chainId, gas.coinPrice);
+  const { maxFeePerGas, maxPriorityFeePerGas } = await estimateFees(chain);
+  const gasPrice = maxFeePerGas > maxPriorityFeePerGas ? maxFeePerGas : maxPriorityFeePerGas;
+  const cost = costOf(EXACT_GAS, gasPrice, coinPrice);
+  const amount = exactAmount(provider);
+  const costs = `settling one costs up to ${formatUsdc(cost)} USDC of gas now`;
+  const detail = `exact (x402): a call costs ${formatUsdc(amount)} USDC, ${costs}`;
+  if (cost < amount) return { detail };
+  return {
+    detail,
+    hints: [
+      "it is not offered while that is so: it would cost you more than it brings",
+      `raise it, in config.json: provider.exact.minimum, now "${provider.exact.minimum}"`,
+    ],
+  };
+}
+
 /** @returns null where nobody can pay so */
 export async function openExactScheme(
-  { provider, ground, log, now }: Site,
-  seller: Seller,
+  { provider, ground, now }: Site,
   { operator, purchases, exact, policy }: Payments,
   receipts: Pick<Receipts, "pathOf">,
 ): Promise<Exact | null> {
   if (!provider.exact.enabled) return null;
   const { connected: { chain, contracts: { usdc } } } = ground;
-  const domain = await usdcDomain(chain, usdc).catch((error) => asKhachapuriError(error));
-  if (domain instanceof Error) {
-    log.warn("x402's exact is not offered", { message: domain.shortMessage });
-    return null;
-  }
-  const { minimum } = provider.exact;
+  const domain = await usdcDomain(chain, usdc);
   const terms: ExactOffer = {
     chainId: chain.chainId,
     asset: usdc,
     payTo: provider.address,
-    amount: seller.price > minimum ? seller.price : minimum,
+    amount: exactAmount(provider),
     maxTimeoutSeconds: Math.ceil(provider.sandbox.timeoutMs / 1_000) + SIGNING_SECONDS,
     name: domain.name,
     version: domain.version,

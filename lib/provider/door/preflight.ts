@@ -17,7 +17,8 @@ import {
   readCollector,
   readOperatorLimits,
 } from "../../chain/escrow_provider.ts";
-import { formatUsdc, usdcDomain } from "../../chain/usdc.ts";
+import { operatorLimitsText } from "../../chain/operator_text.ts";
+import { usdcDomain } from "../../chain/usdc.ts";
 import {
   type Config,
   type ContractOverrides,
@@ -255,7 +256,7 @@ async function checkOperator(
     `${addOperator(address)} --daily-cap USDC`,
   ];
   return {
-    detail: `${address} may settle${limits ? limitsText(limits) : ""}`,
+    detail: `${address} may settle${limits ? `: ${operatorLimitsText(limits)}` : ""}`,
     hints,
     advice,
     account,
@@ -284,12 +285,6 @@ async function checkRight(
       hints: [`with the provider key: ${addOperator(operator)}`],
     },
   );
-}
-
-function limitsText({ expiry, dailyCap, spent }: OperatorLimits): string {
-  const until = expiry === NEVER ? "" : ` until ${timeText(expiry)}`;
-  if (dailyCap === 0n) return until;
-  return `${until}, ${formatUsdc(spent)} of ${formatUsdc(dailyCap)} USDC settled today`;
 }
 
 async function gasHints(chain: Chain, address: Address): Promise<string[]> {

@@ -190,12 +190,12 @@ Deno.test("an operator without a cap is advised to have one, and is good without
   Object.assign(limits, { dailyCap: 5_000_000n, spent: 1_250_000n });
   const capped = await findingOf(home, "operator");
   assert.deepEqual([capped.state, capped.hints], ["good", []]);
-  assert.match(capped.detail, /may settle, 1\.25 of 5 USDC settled today$/);
+  assert.match(capped.detail, /may settle: expires never, 1\.25 of 5 USDC settled today$/);
   limits.dailyCap = 0n;
   const free = await findingOf(home, "operator");
   assert.deepEqual([free.state, free.hints.length], ["good", 1]);
   assert.match(free.hints[0]!, /khachapuri operator add 0x\w{40} --daily-cap USDC$/);
-  assert.match(free.detail, /may settle$/);
+  assert.match(free.detail, /may settle: expires never, unlimited a day$/);
 });
 
 Deno.test("an operator whose time ends soon is told before, one whose time has ended is bad", async () => {
@@ -209,7 +209,7 @@ Deno.test("an operator whose time ends soon is told before, one whose time has e
     limits.expiry = expiry;
     const operator = await findingOf(home, "operator");
     assert.equal(operator.state, state);
-    assert.match(operator.detail, /may settle until 2023-11-28T\d\d:13:\d\dZ, 0 of 50 USDC/);
+    assert.match(operator.detail, /may settle: until 2023-11-28T\d\d:13:\d\dZ, 0 of 50 USDC/);
     assert.equal(/operator add 0x\w{40} --expires/.test(operator.hints.join()), state !== "good");
   }
   Object.assign(home.chain.answers, { isOperator: false });

@@ -234,7 +234,7 @@ async function openMoney(
   });
   const ownerPayment = new OwnerPayment(credits, ledger);
   const renewals = new Renewals(credits, ownerPermits, tariffs, now);
-  const exact = await openExactScheme(site, seller, payments, receipts);
+  const exact = await openExactScheme(site, payments, receipts);
   const schemes = exact ? [exact, credits] : [credits];
   const desks = { renewals, onboarding, messages };
   return { schemes, credits, ownerPayment, receipts, ...desks, settlement, ledger, ownerCredits };
@@ -274,7 +274,7 @@ function openGate(
 
 function watch(
   chain: Chain,
-  { ledger, operator, follower, payers, elsewhere }: Payments,
+  { ledger, operator, follower, payers, elsewhere, purchases }: Payments,
   { sandboxes }: { sandboxes: Pick<Sandboxes, "open" | "servers"> },
   { slots }: { slots: Slots },
   { ownerCredits }: { ownerCredits: OwnerCredits },
@@ -282,6 +282,7 @@ function watch(
 ) {
   return {
     unsettledAmount: () => ledger.totals().unsettled,
+    exact: () => purchases.figures(),
     heldAmount: () => ledger.totals().held,
     lanes: () => ledger.figures(),
     chargedElsewhere: () => elsewhere.credits(),

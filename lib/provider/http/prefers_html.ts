@@ -6,8 +6,7 @@
  */
 export function prefersHtml(accept: string | null): boolean {
   const qualities = new Map((accept ?? "").toLowerCase().split(",").map(qualityOf));
-  const html = qualities.get("text/html") ?? 0;
-  return html > 0 && html > (qualities.get("application/json") ?? 0);
+  return (qualities.get("text/html") ?? 0) > (qualities.get("application/json") ?? 0);
 }
 
 /** A quality that cannot be read is none. */

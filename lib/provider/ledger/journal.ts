@@ -135,6 +135,11 @@ export function outstanding(lane: Lane): bigint {
   return open > 0n ? open : 0n;
 }
 
+/** The same over all lanes of a payer. */
+export function outstandingOf({ charged, held, settled, prepaid }: Account): bigint {
+  return charged + held - settled + prepaid;
+}
+
 /** Credits that the escrow has taken and no run has used or holds. */
 export function prepaid(lane: Lane): bigint {
   const left = lane.settled - lane.charged - lane.held;

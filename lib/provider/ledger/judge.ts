@@ -44,6 +44,8 @@ export interface PayerView extends Readonly<Epoch> {
   readonly at: number;
   readonly credits: bigint;
   readonly thawingCredits: bigint;
+  /** When these may be reclaimed, Unix seconds; zero when nothing thaws. */
+  readonly thawEnd: bigint;
   readonly pricePerCredit: bigint;
   /** Who may sign permits: the pinned signer, or the payer itself. */
   readonly signer: Address;

@@ -2,8 +2,8 @@
  * The ledger as everybody above it sees it: who holds a credit, what runs have used, what the
  * escrow has taken, what is due. It decides by itself whether a credit may be held, so what decides
  * can be this process with a file (sqlite_ledger.ts) or, one day, a database that several nodes
- * share; hence the promises. What is answered at once (`knows`, `totals`, `standing`) is what this
- * process last heard, good enough for an early check or a figure, never for a promise.
+ * share; hence the promises. What is answered at once (`knows`, `totals`, …) is what this process
+ * last heard, good enough for an early check or a figure, never for a promise.
  */
 import type { Address, Hex } from "viem";
 import type { Permit } from "../../permit.ts";
@@ -122,6 +122,9 @@ export interface Ledger {
    * @throws KhachapuriError `overloaded` when the ledger cannot be written
    */
   usedUp(lane: LaneId): Promise<Permit | null>;
+
+  /** Credits on all lanes of a payer that calls have used or hold and the escrow has not taken. */
+  unsettled(payer: Address): bigint;
 
   /** Whether a payer has ever had a lane here, or that one. */
   knows(payer: Address, lane?: Hex): boolean;

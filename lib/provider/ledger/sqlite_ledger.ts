@@ -27,10 +27,11 @@ import {
   type LaneId,
   laneOf,
   type Outcome,
+  outstandingOf,
   permitsWith,
   type ReserveEntry,
-  unsettledAmount,
 } from "./journal.ts";
+import { dueLane } from "./due_lane.ts";
 import type {
   Basis,
   ChainFact,
@@ -45,7 +46,6 @@ import type {
 } from "./ledger.ts";
 import type { OperatorLimits } from "./operator_room.ts";
 import { type Pool, PreholdBook } from "./prehold.ts";
-import { rowsOf } from "./rows.ts";
 import { inSlices } from "../../slices.ts";
 import { openStore, type ReceiptedCharge, type Store } from "./store.ts";
 
@@ -143,6 +143,11 @@ export class SqliteLedger implements Ledger {
     // A charge that is lost with the machine's power would free its credit.
     if (permit) await this.store.sync();
     return permit;
+  }
+
+  unsettled(payer: Address): bigint {
+    const account = this.store.book.accounts.get(payer);
+    return account ? outstandingOf(account) - this.#preholds.ofPayer(payer) : 0n;
   }
 
   knows(payer: Address, lane?: Hex): boolean {
@@ -373,26 +378,6 @@ function lanesToRead(
     wanted.set(known.lane, known.settled);
   }
   return wanted;
-}
-
-function dueLane(lane: Lane): DueLane {
-  const { payer, lane: id, ages, permits, settled } = lane;
-  const ends = permits.length === 1
-    ? permits[0]!.permit
-    : rowsOf(lane, null).map(({ charge }): Ends => charge.permit).reduce(soonest);
-  const { deadline, epoch } = ends;
-  const amount = unsettledAmount(lane);
-  return { payer, lane: id, since: ages[0]!.at, deadline, epoch, settled, amount };
-}
-
-type Ends = Pick<Permit, "deadline" | "epoch">;
-
-/** Whichever comes first ends a part: a later epoch's permit may have the sooner deadline. */
-function soonest(one: Ends, other: Ends): Ends {
-  return {
-    deadline: one.deadline < other.deadline ? one.deadline : other.deadline,
-    epoch: Math.min(one.epoch, other.epoch),
-  };
 }
 
 function copyOf({ listed: _, ages: __, ...lane }: Lane): LaneState {

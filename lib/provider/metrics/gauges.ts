@@ -47,6 +47,8 @@ export interface OperatorWatched {
 export interface Watched {
   unsettledAmount(): bigint;
   heldAmount(): bigint;
+  /** Single payments: sent and not settled, since when, ms, and paid but not answered. */
+  exact(): { sent: number; oldestMs: number; unanswered: number };
   lanes(): Promise<{ outstanding: number; refused: number; refusedAmount: bigint }>;
   chargedElsewhere(): number;
   outboxPending(): number;
@@ -108,6 +110,7 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
       "Operator transactions that are not mined yet.",
       () => watched.outboxPending(),
     ),
+    ...exactMetrics(watched),
     ...operatorMetrics(watched),
     ...chainMetrics(watched),
     gauge("khachapuri_sandboxes_open", "Sandboxes open now.", () => watched.sandboxesOpen()),
@@ -127,6 +130,26 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
       "khachapuri_kept_roots",
       "How many programs and deployments owners have kept here.",
       () => watched.kept().roots,
+    ),
+  ];
+}
+
+function exactMetrics(watched: Watched): Metric[] {
+  return [
+    gauge(
+      "khachapuri_exact_pending",
+      "Payments by x402's exact that were sent and are not known to have come.",
+      () => watched.exact().sent,
+    ),
+    gauge(
+      "khachapuri_exact_oldest_seconds",
+      "Since the oldest of them was sent.",
+      () => watched.exact().oldestMs / 1000,
+    ),
+    gauge(
+      "khachapuri_exact_unanswered",
+      "Payments that came and whose request has no answer yet: sent again it gets one for nothing.",
+      () => watched.exact().unanswered,
     ),
   ];
 }

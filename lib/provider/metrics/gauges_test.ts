@@ -6,6 +6,7 @@ import { metricsText } from "./metrics.ts";
 function watched(changes: Partial<Watched> = {}): Watched {
   return {
     unsettledAmount: () => 2_000n,
+    exact: () => ({ sent: 21, oldestMs: 22_000, unanswered: 23 }),
     heldAmount: () => 3_000n,
     lanes: () => Promise.resolve({ outstanding: 4, refused: 5, refusedAmount: 6_000n }),
     chargedElsewhere: () => 12,
@@ -59,6 +60,9 @@ const GAUGES = {
   khachapuri_owners_low: 11,
   khachapuri_kept_bytes: 18,
   khachapuri_kept_roots: 19,
+  khachapuri_exact_pending: 21,
+  khachapuri_exact_oldest_seconds: 22,
+  khachapuri_exact_unanswered: 23,
 };
 
 const COUNTERS = [

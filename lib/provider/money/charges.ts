@@ -7,7 +7,8 @@ import { exactLane } from "../../exact_payment.ts";
 import type { Outcome } from "../../receipt.ts";
 import type { ReceiptFacts } from "../ledger/journal.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { Purchase, Purchases } from "../ledger/purchases.ts";
+import type { Purchase } from "../ledger/purchase_rows.ts";
+import type { Purchases } from "../ledger/purchases.ts";
 import type { Store } from "../ledger/store.ts";
 
 /** What a receipt says of a charge. */

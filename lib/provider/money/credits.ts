@@ -153,7 +153,8 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
     this.#bills.assertCallers(permit);
     const view = await this.#viewOfProved(permit, from);
     const cumulative = await this.options.ledger.used(permit, view);
-    return { id: permit.lane, cumulative, ...await this.#proofOf(permit, view) };
+    const unsettled = this.options.ledger.unsettled(permit.payer);
+    return { id: permit.lane, cumulative, ...await this.#proofOf(permit, view), unsettled };
   }
 
   /** @throws KhachapuriError `payment_required` when the permit is not the payer's */
@@ -300,10 +301,11 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
 
   async #refused(bill: ToldBill, no: No, view: PayerView): Promise<KhachapuriError> {
     const proof = isTold(bill, no) ? await this.#proofOf(bill.permit, view) : {};
-    const { seller: { escrow }, policy, ownerPrices } = this.options;
-    const settleWindow = policy.settleWindowSeconds();
-    const wording = { escrow, ownerPrices, settleWindow, allowance: view };
-    return refusalError(bill, { ...no, ...proof }, wording);
+    const { seller: { escrow }, ledger, offer, ownerPrices } = this.options;
+    const { depositMinimum = null } = offer();
+    const unsettled = ledger.unsettled(bill.permit.payer);
+    const wording = { escrow, ownerPrices, ...this.#clock(), allowance: view, depositMinimum };
+    return refusalError(bill, { ...no, ...proof, unsettled }, wording);
   }
 }
 

@@ -35,7 +35,7 @@ Deno.test("a caller that proves itself learns its lane's count with every no", a
   const used = await permit({ credits: 1n });
   await money.pay(used);
   const held = await hold(billFor(await permit({ credits: 2n })));
-  const lane = { id: LANE, cumulative: 2n, proof: proofOf(used) };
+  const lane = { id: LANE, cumulative: 2n, proof: proofOf(used), unsettled: 2n };
   const past = BigInt(NOW / 1000);
   for (const change of [{ credits: 1n }, { deadline: past }, { price: 1n }, { credits: 3n }]) {
     const shown = await permit(change);
@@ -47,7 +47,7 @@ Deno.test("a caller that proves itself learns its lane's count with every no", a
   await held.release("test");
   const unknown = billFor(await permit({ lane: OTHER, deadline: past }));
   const { lane: other } = await refusalOf(admit(unknown));
-  assert.deepEqual(other, { id: OTHER, cumulative: 0n });
+  assert.deepEqual(other, { id: OTHER, cumulative: 0n, unsettled: 1n });
 });
 
 Deno.test("a call soon after another finds its credit held, and another lane may still have it", async () => {

@@ -13,7 +13,12 @@ export type PayerEvent =
       /** Zero when the payer itself signs. */
       readonly signer: Address;
     }
-    | { readonly event: "revoke_started"; readonly thawingCredits: bigint }
+    /** `thawEnd` in Unix seconds. */
+    | {
+      readonly event: "revoke_started";
+      readonly thawingCredits: bigint;
+      readonly thawEnd: bigint;
+    }
     | { readonly event: "reclaimed"; readonly credits: bigint }
     /** Permits of the epochs before `epoch` end at `epochEnd`, Unix seconds. */
     | { readonly event: "epoch_bumped"; readonly epoch: number; readonly epochEnd: bigint }
@@ -41,11 +46,14 @@ export function advance(
     case "allowed": {
       const { credits, pricePerCredit } = event;
       const signer = event.signer === zeroAddress ? event.payer : event.signer;
-      const terms = { pricePerCredit, signer, credits, thawingCredits: 0n };
+      const terms = { pricePerCredit, signer, credits, thawingCredits: 0n, thawEnd: 0n };
       return { ...view, ...terms, block, ceiling: credits + takenHere(view) };
     }
-    case "revoke_started":
-      return withCredits(view, block, view.credits, event.thawingCredits, takenHere(view));
+    case "revoke_started": {
+      const { thawingCredits, thawEnd } = event;
+      const thawing = { ...view, thawEnd };
+      return withCredits(thawing, block, view.credits, thawingCredits, takenHere(view));
+    }
     case "reclaimed":
       return withCredits(view, block, view.credits - event.credits, 0n, takenHere(view));
     case "epoch_bumped":
@@ -94,10 +102,10 @@ export function isSameView(one: PayerView, other: PayerView, now: bigint): boole
 }
 
 function told(view: PayerView, now: bigint): string {
-  const { credits, thawingCredits, pricePerCredit, signer, ceiling } = view;
+  const { credits, thawingCredits, thawEnd, pricePerCredit, signer, ceiling } = view;
   const isOver = view.epochEnd !== 0n && view.epochEnd <= now;
   const epoch = isOver ? [view.epoch + 1, 0n] : [view.epoch, view.epochEnd];
-  return [credits, thawingCredits, pricePerCredit, signer, ceiling, ...epoch].join();
+  return [credits, thawingCredits, thawEnd, pricePerCredit, signer, ceiling, ...epoch].join();
 }
 
 /** What the escrow has taken on our lanes since each was opened. */
@@ -114,7 +122,9 @@ function withCredits(
   taken: bigint,
 ): PayerView {
   const thawingCredits = least(thawing, credits);
-  return { ...view, block, credits, thawingCredits, ceiling: credits - thawingCredits + taken };
+  const thawEnd = thawingCredits === 0n ? 0n : view.thawEnd;
+  const ceiling = credits - thawingCredits + taken;
+  return { ...view, block, credits, thawingCredits, thawEnd, ceiling };
 }
 
 function least(one: bigint, other: bigint): bigint {

@@ -14,6 +14,7 @@ const VIEW: PayerView = {
   at: 0,
   credits: 10n,
   thawingCredits: 0n,
+  thawEnd: 0n,
   pricePerCredit: 2n,
   signer: PAYER,
   epoch: 3,
@@ -29,7 +30,8 @@ const after = (view: PayerView, told: Told, isOpened = true) =>
   advance(view, { payer: PAYER, block: 6n, ...told } as PayerEvent, () => isOpened);
 
 Deno.test("what is allowed takes the place of all that was, a notice included", () => {
-  const noticed = after(VIEW, { event: "revoke_started", thawingCredits: 4n });
+  const noticed = after(VIEW, { event: "revoke_started", thawingCredits: 4n, thawEnd: 77n });
+  assert.deepEqual([noticed.thawingCredits, noticed.thawEnd], [4n, 77n]);
   const allowed = after(noticed, {
     event: "allowed",
     credits: 20n,
@@ -38,7 +40,7 @@ Deno.test("what is allowed takes the place of all that was, a notice included", 
   });
   const terms = { credits: 20n, pricePerCredit: 3n, signer: SIGNER };
   // Four were taken on lanes of ours.
-  assert.deepEqual(allowed, { ...VIEW, ...terms, block: 6n, thawingCredits: 0n, ceiling: 24n });
+  assert.deepEqual(allowed, { ...VIEW, ...terms, block: 6n, ceiling: 24n });
   const own = after(VIEW, {
     event: "allowed",
     credits: 20n,
@@ -106,7 +108,7 @@ Deno.test("a view that events made is the one that would be read, whatever happe
       } else if (each.do === "revoke") {
         if (stored.credits === 0n) continue;
         stored.thawing = least(each.credits, stored.credits);
-        hear({ event: "revoke_started", thawingCredits: stored.thawing });
+        hear({ event: "revoke_started", thawingCredits: stored.thawing, thawEnd: 77n });
       } else if (each.do === "reclaim") {
         if (thawing === 0n) continue;
         Object.assign(stored, { credits: stored.credits - thawing, thawing: 0n });
@@ -120,8 +122,8 @@ Deno.test("a view that events made is the one that would be read, whatever happe
       }
       const left = least(stored.thawing, stored.credits);
       assert.deepEqual(
-        [view.credits, view.thawingCredits, view.ceiling],
-        [stored.credits, left, stored.credits - left + stored.taken],
+        [view.credits, view.thawingCredits, view.thawEnd, view.ceiling],
+        [stored.credits, left, left > 0n ? 77n : 0n, stored.credits - left + stored.taken],
       );
     }
   }));

@@ -70,7 +70,8 @@ Deno.test("a view is read in two requests, and then kept by what is heard", asyn
   hear(allowed(15n));
   assert.equal((await view()).ceiling, 15n);
   fake.revoke(PAYER, 4n);
-  hear({ event: "revoke_started", payer: PAYER, block: fake.height(), thawingCredits: 4n });
+  const thawing = { thawingCredits: 4n, thawEnd: 0n };
+  hear({ event: "revoke_started", payer: PAYER, block: fake.height(), ...thawing });
   assert.equal((await view()).ceiling, 11n);
   assert.equal(asked.length, 2);
   const { read, advanced } = payers.figures();
@@ -155,7 +156,8 @@ Deno.test("above the trusted block an event lowers a view at once, and raises it
   assert.equal(await ceiling(), 10n);
   tell(from + 1n, from - 2n, { ...allowed(15n), block: from + 1n });
   assert.equal(await ceiling(), 10n);
-  const revoked = { event: "revoke_started" as const, payer: PAYER, thawingCredits: 9n };
+  const thawing = { thawingCredits: 9n, thawEnd: 99n };
+  const revoked = { event: "revoke_started" as const, payer: PAYER, ...thawing };
   tell(from + 2n, from - 1n, { ...revoked, block: from + 2n });
   assert.equal(await ceiling(), 6n);
   tell(from + 4n, from + 1n);

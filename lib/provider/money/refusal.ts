@@ -2,9 +2,11 @@
 import type { Address, Hex } from "viem";
 import { formatUsdc } from "../../chain/usdc.ts";
 import type { CidText } from "../../cid.ts";
+import { creditsCount, creditsText, thawingText } from "../../credits_text.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { LaneCount, LaneProof } from "../../lane_count.ts";
 import { PAYER_LANES_MAX } from "../../limits.ts";
+import { UINT64_MAX } from "../../permit.ts";
 import { timeText } from "../../time_text.ts";
 import type { PayerView, Refusal } from "../ledger/judge.ts";
 import type { CreditsBill } from "./bill.ts";
@@ -25,15 +27,21 @@ export interface No {
   readonly used?: bigint;
   /** A permit of the lane that is used up. */
   readonly proof?: LaneProof;
+  /** Credits of the payer that calls have used or hold and the escrow has not taken. */
+  readonly unsettled?: bigint;
 }
 
 export interface Wording {
   escrow: Address;
+  /** Unix seconds. */
+  now: bigint;
   /** Seconds that a permit must outlive a call. */
   settleWindow: bigint;
   ownerPrices: Pick<OwnerPrices, "before" | "since">;
   /** What is allowed, as the bill was judged by it. */
-  allowance: Pick<PayerView, "credits" | "thawingCredits" | "pricePerCredit">;
+  allowance: Pick<PayerView, "credits" | "thawingCredits" | "thawEnd" | "pricePerCredit">;
+  /** The least that a relayed deposit locks, USDC base units; null where none is relayed. */
+  depositMinimum: bigint | null;
 }
 
 /** Of a bill, what its refusal depends on. */
@@ -63,15 +71,21 @@ export function refusalError(bill: ToldBill, no: No, wording: Wording): Khachapu
     });
   }
   // The count lets a client that lost its state go on.
-  return new KhachapuriError("payment_required", message, {
+  return new KhachapuriError("payment_required", `${message}${standingText(bill, no, wording)}`, {
     hints: [hint, ...callersHints(bill, refusal, wording)],
     lane: isTold(bill, no) ? laneCount(bill, no) : undefined,
   });
 }
 
 type Ours = Extract<Refusal, { readonly retryAfterSeconds: number }>;
-function laneCount({ permit }: ToldBill, { used, proof }: No): LaneCount {
-  return { id: permit.lane, cumulative: used!, ...(proof ? { proof } : {}) };
+
+function laneCount({ permit }: ToldBill, { used, proof, unsettled }: No): LaneCount {
+  return {
+    id: permit.lane,
+    cumulative: used!,
+    ...(proof ? { proof } : {}),
+    ...(unsettled === undefined ? {} : { unsettled }),
+  };
 }
 
 /** The call is not paid, and the payer's money has moved: it is told so. */
@@ -152,17 +166,50 @@ function renewalHints(bill: ToldBill, { reason }: Refusal, { allowance }: Wordin
   return [`owner: khachapuri allow NAME --reprice${number} allows it and renews your permits`];
 }
 
+/** Nothing is left to pay with. */
+const LACKING: ReadonlySet<string> = new Set(["no_credits", "not_taken"]);
+
 /** What a caller does whose own permit is for less: no deployment's earlier price is a caller's. */
-function callersHints(bill: ToldBill, { reason }: Refusal, { allowance }: Wording): string[] {
+function callersHints(bill: ToldBill, { reason }: Refusal, wording: Wording): string[] {
   const { permit, price } = bill;
+  const { allowance } = wording;
   const terms = `${permit.provider} --credits N --price ${formatUsdc(price)}`;
   const allow = isAllowedLess(bill, allowance)
     ? [`khachapuri allow ${terms} allows that much`]
     : [];
   if (reason === "allowance_price") return allow;
+  if (LACKING.has(reason)) return lackingHints(bill, wording);
   if (reason !== "permit_price") return [];
   const which = "callers pay what is asked now, at every deployment";
   return [...allow, `khachapuri permit ${terms} signs one that pays; ${which}`];
+}
+
+/** Where the credits are of who has none left: to who proved to be the payer alone. */
+function standingText(bill: ToldBill, no: No, { allowance, now }: Wording): string {
+  if (!isTold(bill, no) || !LACKING.has(no.refusal.reason)) return "";
+  const { unsettled = 0n } = no;
+  const parts = [
+    ...(unsettled > 0n ? [`${creditsCount(unsettled)} unsettled`] : []),
+    ...(allowance.thawingCredits > 0n ? [thawingText(allowance, now)] : []),
+  ];
+  return parts.length === 0 ? "" : `: ${parts.join(", ")}`;
+}
+
+/** What helps depends on a wallet: nobody looks into one for whoever shows a key. */
+function lackingHints({ permit: { payer, provider } }: ToldBill, wording: Wording): string[] {
+  const { allowance: { credits, thawingCredits, pricePerCredit }, depositMinimum } = wording;
+  const kept = `khachapuri allow ${provider} --credits ${credits}`;
+  return [
+    ...(thawingCredits > 0n
+      ? [`${kept} --price ${formatUsdc(pricePerCredit)} keeps what you revoked`]
+      : []),
+    "with too little in the escrow, first: khachapuri deposit USDC",
+    ...(depositMinimum === null ? [] : [
+      "without ETH, in place of both: khachapuri onboard NAME " +
+      `--amount ${formatUsdc(depositMinimum)}, or more, with this provider's name`,
+    ]),
+    `khachapuri balance says what ${payer} has, and which of them helps`,
+  ];
 }
 
 /** Whether credits are allowed, but for less than this one costs. */
@@ -180,7 +227,7 @@ function wordsFor(
   refusal: Exclude<Refusal, Ours>,
   wording: Wording,
 ): Words {
-  const { source, price, permit } = bill;
+  const { permit } = bill;
   switch (refusal.reason) {
     case "permit_expiring":
       return {
@@ -211,10 +258,8 @@ function wordsFor(
     case "no_credits":
     case "not_taken":
       return {
-        message: `${source === "owner" ? "the payer" : permit.payer} has no credits left with ` +
-          "this provider",
-        hint: `khachapuri allow ${permit.provider} --credits N --price ${formatUsdc(price)}, ` +
-          "with this provider's name onboard where there is no ETH",
+        message: `${payerOf(bill)} has no credits left with this provider`,
+        hint: allowMore(bill, wording),
       };
     case "earlier_dearer": {
       const cost = formatUsdc(refusal.price);
@@ -226,7 +271,7 @@ function wordsFor(
     case "earlier_longer":
       return {
         message: "what is not settled on this lane was promised by permits that last longer",
-        hint: `sign one with deadline ${refusal.deadline}, use another lane, or wait until it is`,
+        hint: `sign one with ${deadlineText(refusal)}, use another lane, or wait until it is`,
       };
     case "too_many_lanes":
       return {
@@ -244,6 +289,27 @@ function wordsFor(
       };
     }
   }
+}
+
+/** As `khachapuri permit --deadline` takes it. */
+function deadlineText({ deadline }: { readonly deadline: bigint }): string {
+  return `deadline ${deadline}${deadline === UINT64_MAX ? " (never)" : ""}`;
+}
+
+/** An owner's address is not told to its guests. */
+function payerOf({ source, permit }: ToldBill): string {
+  return source === "owner" ? "the payer" : permit.payer;
+}
+
+/** A caller who has some allowed is told that what is allowed counts those. */
+function allowMore({ source, price, permit }: ToldBill, { allowance: { credits } }: Wording) {
+  const allow = `khachapuri allow ${permit.provider} --credits N --price ${formatUsdc(price)}`;
+  if (source === "owner") {
+    return `${allow}, with this provider's name onboard where there is no ETH`;
+  }
+  return credits === 0n
+    ? allow
+    : `${allow}, with an N above the ${creditsText(credits)} that stand`;
 }
 
 /** What makes the debts of a refused lane good, as the beginning of a hint. */

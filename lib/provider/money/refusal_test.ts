@@ -14,7 +14,9 @@ const WORDING = {
   escrow: getAddress(`0x${"ee".repeat(20)}`),
   settleWindow: 120n,
   ownerPrices: { before: () => null, since: () => null },
-  allowance: { credits: 100n, thawingCredits: 0n, pricePerCredit: 1_500n },
+  allowance: { credits: 100n, thawingCredits: 0n, thawEnd: 0n, pricePerCredit: 1_500n },
+  now: 1_600_000_000n,
+  depositMinimum: null,
 };
 const CHEAP = { ...WORDING.allowance, pricePerCredit: 1_000n };
 
@@ -102,13 +104,13 @@ const SENTENCES: [refusal: Refusal, message: string, hint: string][] = [
     { reason: "no_credits" },
     `${PAYER} has no credits left with this provider`,
     `khachapuri allow ${SIGNER} --credits N --price 0.0015, ` +
-    "with this provider's name onboard where there is no ETH",
+    "with an N above the 100 credits that stand",
   ],
   [
     { reason: "not_taken", settled: 3n },
     `${PAYER} has no credits left with this provider`,
     `khachapuri allow ${SIGNER} --credits N --price 0.0015, ` +
-    "with this provider's name onboard where there is no ETH",
+    "with an N above the 100 credits that stand",
   ],
   [
     { reason: "earlier_dearer", price: 2_000n },
@@ -119,6 +121,11 @@ const SENTENCES: [refusal: Refusal, message: string, hint: string][] = [
     { reason: "earlier_longer", deadline: 1_800_000_000n },
     "what is not settled on this lane was promised by permits that last longer",
     "sign one with deadline 1800000000, use another lane, or wait until it is",
+  ],
+  [
+    { reason: "earlier_longer", deadline: UINT64_MAX },
+    "what is not settled on this lane was promised by permits that last longer",
+    `sign one with deadline ${UINT64_MAX} (never), use another lane, or wait until it is`,
   ],
   [
     { reason: "too_many_lanes", lanes: 1_024 },
@@ -132,6 +139,15 @@ const SENTENCES: [refusal: Refusal, message: string, hint: string][] = [
   ],
 ];
 
+const LACKING = [
+  "with too little in the escrow, first: khachapuri deposit USDC",
+  `khachapuri balance says what ${PAYER} has, and which of them helps`,
+];
+
+/** As owners are told it, whose balance is nobody else's business. */
+const OWNERS_ALLOW = `khachapuri allow ${SIGNER} --credits N --price 0.0015, ` +
+  "with this provider's name onboard where there is no ETH";
+
 Deno.test("a caller is told why, what to do, and where its lane goes on", () => {
   for (const [refusal, message, hint] of SENTENCES) {
     const { code, shortMessage, hints, lane } = refused("caller", refusal);
@@ -142,6 +158,8 @@ Deno.test("a caller is told why, what to do, and where its lane goes on", () => 
         "what is asked now, at every deployment",
       ],
       allowance_price: [`khachapuri allow ${terms} allows that much`],
+      no_credits: LACKING,
+      not_taken: LACKING,
     }[refusal.reason as string] ?? [];
     assert.deepEqual(
       { code, shortMessage, hints, lane },
@@ -167,12 +185,55 @@ Deno.test("the owner's guest is told that the owner does not cover it, and what 
       allowance_price: "owner: khachapuri allow NAME --reprice allows it and renews your permits",
     };
     const renewal = renewals[refusal.reason];
+    const isLacking = refusal.reason === "no_credits" || refusal.reason === "not_taken";
     assert.deepEqual(hints, [
-      `owner: ${message.replace(PAYER, "the payer")}; ${hint}`,
+      `owner: ${message.replace(PAYER, "the payer")}; ${isLacking ? OWNERS_ALLOW : hint}`,
       ...(renewal ? [renewal] : []),
       "caller: pay yourself with a permit of your own",
     ]);
     assert.equal(lane, undefined, "the owner's counter is nobody else's business");
+  }
+});
+
+Deno.test("who has none left is told where they are and what helps, and nobody else is", () => {
+  const allowance = {
+    ...WORDING.allowance,
+    credits: 8n,
+    thawingCredits: 3n,
+    thawEnd: 1_700_000_000n,
+  };
+  const wording = { ...WORDING, allowance, depositMinimum: 250_000n };
+  const no = {
+    payable: false,
+    refusal: { reason: "no_credits" },
+    used: 7n,
+    unsettled: 5n,
+  } as const;
+  const { shortMessage, hints, lane } = refusalError(billOf("caller"), no, wording);
+  assert.equal(
+    shortMessage,
+    `${PAYER} has no credits left with this provider: 5 unsettled, ` +
+      "3 thawing until 2023-11-14T22:13:20Z",
+  );
+  assert.deepEqual(lane, { id: LANE, cumulative: 7n, unsettled: 5n });
+  assert.deepEqual(hints.slice(0, -1), [
+    `khachapuri allow ${SIGNER} --credits N --price 0.0015, ` +
+    "with an N above the 8 credits that stand",
+    `khachapuri allow ${SIGNER} --credits 8 --price 0.0015 keeps what you revoked`,
+    "with too little in the escrow, first: khachapuri deposit USDC",
+    "without ETH, in place of both: khachapuri onboard NAME --amount 0.25, or more, " +
+    "with this provider's name",
+  ]);
+  const later = { ...wording, now: 1_700_000_000n };
+  assert.match(refusalError(billOf("caller"), no, later).shortMessage, /: 5 unsettled, 3 thawed$/);
+  const none = { ...WORDING, allowance: { ...allowance, credits: 0n, thawingCredits: 0n } };
+  const first = refusalError(billOf("caller"), { ...no, unsettled: 0n }, none);
+  assert.match(first.shortMessage, /with this provider$/);
+  assert.match(first.hints[0]!, /--price 0\.0015$/);
+  const owners = JSON.stringify(refusalError(billOf("owner"), no, wording));
+  const unproved = { payable: false, refusal: no.refusal, unsettled: 5n } as const;
+  for (const text of [owners, JSON.stringify(refusalError(billOf("caller"), unproved, wording))]) {
+    assert.doesNotMatch(text, /unsettled|thaw/);
   }
 });
 

@@ -115,12 +115,13 @@ function viewOf(
     // By how much the escrow's counter is ahead of the one that the ledger knew.
     else taken += counters[index]! - before;
   }
-  const { credits, thawingCredits, pricePerCredit, epoch, epochEnd } = held;
+  const { credits, thawingCredits, thawEnd, pricePerCredit, epoch, epochEnd } = held;
   return {
     block,
     at,
     credits,
     thawingCredits,
+    thawEnd,
     pricePerCredit,
     signer: held.signer === zeroAddress ? payer : held.signer,
     epoch,

@@ -39,7 +39,7 @@ Deno.test("a view of any number of lanes takes two requests, all of one block, w
   const [view] = await reader.newest([{ payer: ANNA, lane: lane(0) }]);
   assert.deepEqual(asked, ["eth_getBlockByNumber", "eth_call"]);
   assert.deepEqual(blocks, [2n]);
-  const terms = { credits: 10n, thawingCredits: 0n, pricePerCredit: 2n, signer: ANNA };
+  const terms = { credits: 10n, thawingCredits: 0n, thawEnd: 0n, pricePerCredit: 2n, signer: ANNA };
   const rest = { epoch: 0, epochEnd: 0n, settled: new Map(), ceiling: 14n };
   assert.deepEqual(view, { block: 2n, at: 7, ...terms, ...rest });
 });
@@ -71,6 +71,8 @@ Deno.test("what the payer takes back is promised to nobody", async () => {
   await fake.mine();
   const [view] = await reader.newest([{ payer: ANNA, lane: lane(1) }]);
   assert.deepEqual([view!.credits, view!.thawingCredits, view!.ceiling], [10n, 4n, 6n]);
+  assert.equal(view!.thawEnd, fake.allowanceOf(ANNA).thawEnd);
+  assert.ok(view!.thawEnd > 0n);
 });
 
 Deno.test("counters of lanes are read at a block, in one request", async () => {

@@ -61,8 +61,10 @@ function payerEventOf(event: EscrowEvent): PayerEvent | null {
       const { pricePerCredit, credits, signer } = event.args;
       return { ...about, event: "allowed", pricePerCredit, credits, signer };
     }
-    case "RevokeStarted":
-      return { ...about, event: "revoke_started", thawingCredits: event.args.thawingCredits };
+    case "RevokeStarted": {
+      const { thawingCredits, thawEnd } = event.args;
+      return { ...about, event: "revoke_started", thawingCredits, thawEnd };
+    }
     case "Reclaimed":
       return { ...about, event: "reclaimed", credits: event.args.credits };
     case "EpochBumped": {

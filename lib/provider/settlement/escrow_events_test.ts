@@ -116,7 +116,7 @@ Deno.test("what happened to an allowance is told with all its numbers", () => {
   const about = { payer: PAYER, block: 9n };
   assert.deepEqual(payerEventsIn(events), [
     { ...about, event: "allowed", pricePerCredit: 1_000n, credits: 50n, signer: PAYER },
-    { ...about, event: "revoke_started", thawingCredits: 3n },
+    { ...about, event: "revoke_started", thawingCredits: 3n, thawEnd: 4n },
     { ...about, event: "reclaimed", credits: 3n },
     { ...about, event: "epoch_bumped", epoch: 2, epochEnd: 99n },
     { ...about, event: "charged", lane: LANE, credits: 2n, settled: 7n },

@@ -71,7 +71,7 @@ export const UNPAID: Chapter = {
     answered(
       "a script of a page",
       call("GET", "Accept: */*", "Origin: https://a.example"),
-      "Fetch, CORS protocol",
+      "RFC 6454 7",
       [{
         method: "GET",
         status: 402,

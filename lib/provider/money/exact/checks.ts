@@ -13,7 +13,7 @@ export interface Fault {
   message: string;
 }
 
-/** An authorisation must be good for so long when a call is taken: a block, and a retry, seconds. */
+/** So long must an authorisation still be good when a call is taken: a block, a retry, seconds. */
 export const SETTLE_SECONDS = 36n;
 
 /**
@@ -21,16 +21,18 @@ export const SETTLE_SECONDS = 36n;
  * @returns null when nothing is wrong
  */
 export function paymentFault(
-  { accepted, authorization }: ExactPayment,
+  { chainId, accepted, authorization }: ExactPayment,
   offer: ExactOffer,
   nowSeconds: bigint,
 ): Fault | null {
   const { to, value, validAfter, validBefore } = authorization;
-  if (accepted && accepted.chainId !== offer.chainId) {
-    const [theirs, ours] = [accepted.chainId, offer.chainId].map(formatCaip2);
+  if (chainId !== offer.chainId) {
+    const theirs = chainId === null ? "no network that is known here" : formatCaip2(chainId);
     return {
       reason: "invalid_exact_evm_network_mismatch",
-      message: `the payment is for ${theirs}, this provider is paid on ${ours}`,
+      message: `the payment is for ${theirs}, this provider is paid on ${
+        formatCaip2(offer.chainId)
+      }`,
     };
   }
   if (accepted && !isAddressEqual(accepted.asset, offer.asset)) {

@@ -1,7 +1,7 @@
 /**
- * The payment scheme "exact" of x402: USDC straight to the provider, by a payer's authorisation, for
- * one call of one credit's time. The payment is taken down before the program starts, moved from
- * its start on, and no byte of an answer goes out before the chain has told that the money came.
+ * The payment scheme "exact" of x402: USDC straight to the provider, by a payer's authorisation,
+ * for one call of one credit's time. The payment is taken down before the program starts, moved
+ * from its start on, and no byte of an answer goes out before the chain told that the money came.
  */
 import { type Address, isAddressEqual } from "viem";
 import type { TransferRefusal } from "../../../chain/transfer_refusal.ts";
@@ -12,13 +12,14 @@ import {
   type ExactOffer,
   exactOfferToJson,
   type ExactPayment,
-  PAYMENT_HEADER_V1,
 } from "../../../exact_payment.ts";
 import { type Accept, PAYMENT_SIGNATURE_HEADER } from "../../../payment_required.ts";
 import { recoverTransferSigner } from "../../../transfer_authorization.ts";
+import { PAYMENT_HEADER_V1 } from "../../../x402_v1.ts";
 import type { Deployment } from "../../deployment/deployment.ts";
 import type { FieldReader } from "../../http/fields.ts";
-import type { OrderRefusal, Purchase, Purchases } from "../../ledger/purchases.ts";
+import type { Purchase } from "../../ledger/purchase_rows.ts";
+import type { OrderRefusal, Purchases } from "../../ledger/purchases.ts";
 import { assertSamePayer, PAYER_HEADER } from "../payer_header.ts";
 import type { Receipts } from "../receipts.ts";
 import type { Asked, Bill, Hold, PaymentScheme } from "../scheme.ts";

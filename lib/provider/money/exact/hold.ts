@@ -1,11 +1,13 @@
 /** One purchase in hand, from before its program starts to the end of its accounts. */
 import { KhachapuriError } from "../../../errors.ts";
-import { exactResponse, PAYMENT_RESPONSE_HEADER_V1 } from "../../../exact_payment.ts";
+import { exactResponse } from "../../../exact_payment.ts";
 import { PAYMENT_RESPONSE_HEADER, toHeader } from "../../../payment_required.ts";
 import { type Outcome, RECEIPT_HEADER } from "../../../receipt.ts";
+import { PAYMENT_RESPONSE_HEADER_V1 } from "../../../x402_v1.ts";
 import type { HeaderField } from "../../http/header_rules.ts";
 import type { RunFacts } from "../../ledger/ledger.ts";
-import type { Purchase, Purchases } from "../../ledger/purchases.ts";
+import type { Purchase } from "../../ledger/purchase_rows.ts";
+import type { Purchases } from "../../ledger/purchases.ts";
 import { purchaseReservation } from "../charges.ts";
 import type { Receipts } from "../receipts.ts";
 import type { Hold } from "../scheme.ts";

@@ -9,7 +9,7 @@ import {
   EXACT_NETWORKS_REMEMBERED_MAX,
   NETWORK_EXACT_LOOKS_BURST_MAX,
   NETWORK_EXACT_LOOKS_PER_SECOND_MAX,
-} from "../../../limits.ts";
+} from "../../../limits_of_exact.ts";
 import { Lru } from "../../../lru.ts";
 import { TokenBucket } from "../../../token_bucket.ts";
 import { addressPrefix } from "../../http/address_prefix.ts";

@@ -7,7 +7,7 @@ import { type TransferRefusal, transferRefusal } from "../../../chain/transfer_r
 import { readUsdcBalance } from "../../../chain/usdc.ts";
 import { KhachapuriError } from "../../../errors.ts";
 import type { ExactPayment } from "../../../exact_payment.ts";
-import { EXACT_GAS_MAX } from "../../../limits.ts";
+import { EXACT_GAS_MAX } from "../../../limits_of_exact.ts";
 import type { ExactChain, ExactLook } from "../../money/exact/exact.ts";
 import type { Operator } from "../operator.ts";
 

@@ -4,16 +4,17 @@
  * ever; that it was cancelled; or that its time is over. Until then a payment is under way, through
  * any number of ends of this process.
  */
-import type { Address, Hex, TransactionReceipt } from "viem";
+import type { Address, TransactionReceipt } from "viem";
 import type { Chain } from "../../../chain/client.ts";
 import { asChainError } from "../../../chain/refusal.ts";
 import { takenIn, transferCall } from "../../../chain/transfer_call.ts";
 import { transferRefusal } from "../../../chain/transfer_refusal.ts";
 import { asKhachapuriError, KhachapuriError } from "../../../errors.ts";
-import { EXACT_GAS_MAX, EXACT_OUT_MAX, EXACT_SETTLE_MS } from "../../../limits.ts";
+import { EXACT_GAS_MAX, EXACT_OUT_MAX, EXACT_SETTLE_MS } from "../../../limits_of_exact.ts";
 import type { Log } from "../../../log.ts";
 import { within } from "../../../within.ts";
-import type { Purchase, Purchases } from "../../ledger/purchases.ts";
+import type { Purchase } from "../../ledger/purchase_rows.ts";
+import type { Purchases } from "../../ledger/purchases.ts";
 import { notSettled, pending } from "../../money/exact/failure.ts";
 import { weiOf } from "../gas_worth.ts";
 import type { Operator } from "../operator.ts";

@@ -4,7 +4,7 @@ import { usdcAbi } from "../../../chain/abi.ts";
 import type { Chain } from "../../../chain/client.ts";
 import { takenIn } from "../../../chain/transfer_call.ts";
 import { authorizationStateCall } from "../../../chain/usdc.ts";
-import type { Purchase } from "../../ledger/purchases.ts";
+import type { Purchase } from "../../ledger/purchase_rows.ts";
 
 export type Fate =
   /** The money came, in whose transaction ever. */
