@@ -30,11 +30,6 @@ const LONERS = ["--legacy-peer-deps"];
 const VIEM = "2.57.20";
 
 /** Clients that pay by x402's `exact`, as their users install them. */
-export const X402_FETCH: Peer = {
-  name: "x402-fetch",
-  packages: { "@x402/fetch": "2.27.0", "@x402/evm": "2.27.0", viem: VIEM },
-};
-
 export const X402_AXIOS: Peer = {
   name: "x402-axios",
   packages: { "@x402/axios": "2.11.0", "@x402/evm": "2.11.0", axios: "1.21.1", viem: VIEM },
@@ -60,7 +55,7 @@ export const X402_V1: Peer = {
   options: LONERS,
 };
 
-export const CLIENTS: readonly Peer[] = [X402_FETCH, X402_AXIOS, MPPX, MPPX_STRICT, X402_V1];
+export const CLIENTS: readonly Peer[] = [X402_AXIOS, MPPX, MPPX_STRICT, X402_V1];
 
 const PEERS_FOLDER = join(import.meta.dirname!, "../../.cache/peers");
 

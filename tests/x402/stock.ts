@@ -7,7 +7,7 @@ import { buildNpmPackage } from "../../tools/package_npm.ts";
 import { complain } from "../../tools/print.ts";
 import { runQuietly } from "../../tools/quiet.ts";
 
-const FOLDER = join(import.meta.dirname!, "../../.cache/x402");
+export const FOLDER = join(import.meta.dirname!, "../../.cache/x402");
 
 /** By their exact versions. */
 const PACKAGES: Readonly<Record<string, string>> = {

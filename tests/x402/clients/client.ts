@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Address, Hex } from "viem";
-import { folderOf, type Peer } from "../packages.ts";
 
 /** Who pays, and what its user lets it spend. */
 export interface Spender {
@@ -33,29 +32,43 @@ export interface Outcome {
 
 export const textOf = ({ parts }: Outcome): string => parts.join("");
 
-/**
- * Calls group after group, the calls of one at once.
- * @param program beside this file
- */
+export interface Client {
+  /** Where its packages are installed. */
+  readonly folder: string;
+  /** Beside this file. */
+  readonly program: string;
+}
+
+/** Calls group after group, the calls of one at once. */
 export async function payBy<Group extends string>(
-  { peer, program }: { peer: Peer; program: string },
+  { folder, program }: Client,
   account: Spender,
   groups: Readonly<Record<Group, readonly ClientCall[]>>,
 ): Promise<Record<Group, Outcome[]>> {
-  const folder = folderOf(peer);
-  for (const name of ["drive.mjs", program]) {
-    await Deno.copyFile(join(import.meta.dirname!, name), join(folder, name));
+  // Node looks for packages in the folders above, too.
+  const dir = await Deno.makeTempDir({ dir: folder });
+  try {
+    for (const name of ["drive.mjs", program]) {
+      await Deno.copyFile(join(import.meta.dirname!, name), join(dir, name));
+    }
+    const input = JSON.stringify({ account, groups });
+    return JSON.parse(await outputOf(dir, program, input));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
   }
+}
+
+async function outputOf(dir: string, program: string, input: string): Promise<string> {
   const child = new Deno.Command("node", {
     args: [program],
-    cwd: folder,
+    cwd: dir,
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
   const output = child.output();
-  await new Blob([JSON.stringify({ account, groups })]).stream().pipeTo(child.stdin);
+  await new Blob([input]).stream().pipeTo(child.stdin);
   const { success, stdout, stderr } = await output;
   assert.ok(success, new TextDecoder().decode(stderr));
-  return JSON.parse(new TextDecoder().decode(stdout));
+  return new TextDecoder().decode(stdout);
 }
