@@ -120,7 +120,7 @@ const outerShape = v.object({
   network: v.optional(v.string()),
   accepted: v.optional(v.looseObject({ scheme: v.string(), network: v.optional(v.string()) })),
   payload: v.unknown(),
-  extensions: v.optional(v.looseObject({ "payment-identifier": v.optional(v.unknown()) })),
+  extensions: v.nullish(v.looseObject({ "payment-identifier": v.optional(v.unknown()) })),
 });
 
 /**
