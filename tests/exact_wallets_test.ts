@@ -110,7 +110,8 @@ Deno.test("nothing is run for a wallet that will not pay", async (t) => {
 
   /** A deployment of its own: whether its program was fetched tells whether it was to be run. */
   async function tried(holder: Holder, signatureOf?: (signature: Hex) => Hex) {
-    const program = { ...HELLO, files: { main: `#!/bin/sh\n# ${holder.wallet}\necho hello\n` } };
+    const mark = crypto.randomUUID();
+    const program = { ...HELLO, files: { main: `#!/bin/sh\n# ${mark}\necho hello\n` } };
     const spec = await market.spec(program);
     const url = `${market.provider.url}/${await market.publishSpec(spec)}`;
     const response = await pay(url, holder, signatureOf);
@@ -154,6 +155,16 @@ Deno.test("nothing is run for a wallet that will not pay", async (t) => {
     assert.equal(settlement.payer, holder.wallet);
     assert.equal(settlement.transaction, "");
     assert.equal(await balanceOf(market, holder.wallet), WALLET);
+  });
+
+  await t.step("nor asked a second time: its failures cost the operator gas", async () => {
+    const holder = await holderWith(market, fickleWalletOf);
+    const { operator } = market.accounts;
+    const nonce = () => market.chain.public.getTransactionCount(operator);
+    await (await tried(holder)).response.body?.cancel();
+    const [before, again] = [await nonce(), await tried(holder)];
+    assert.equal(await refusalOf(again.response), "invalid_exact_evm_transaction_failed");
+    assert.deepEqual([again.isFetched, await nonce()], [false, before]);
   });
 
   assert.equal(await earned(market), before);
