@@ -7,7 +7,7 @@ import { buildNpmPackage } from "../../tools/package_npm.ts";
 import { complain } from "../../tools/print.ts";
 import { runQuietly } from "../../tools/quiet.ts";
 
-export const FOLDER = join(import.meta.dirname!, "../../.cache/x402");
+export const CLIENTS = join(import.meta.dirname!, "../../.cache/x402");
 
 /** By their exact versions. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -18,23 +18,26 @@ const PACKAGES: Readonly<Record<string, string>> = {
 };
 
 /** Written when all packages are there; holds which. */
-const RECORD = join(FOLDER, "installed.json");
+const RECORD = join(CLIENTS, "installed.json");
 
 /**
  * Installs the clients where they are not yet, which takes half a minute; no script of theirs runs.
  * @returns whether they are there
  */
 export async function areStockClientsThere(): Promise<boolean> {
-  await Deno.mkdir(FOLDER, { recursive: true });
+  await Deno.mkdir(CLIENTS, { recursive: true });
   // Tests run beside each other, and one npm at a time is enough.
-  using lock = await Deno.open(join(FOLDER, "lock"), { create: true, write: true });
+  using lock = await Deno.open(join(CLIENTS, "lock"), { create: true, write: true });
   await lock.lock(true);
   const wanted = JSON.stringify(PACKAGES);
   if (await Deno.readTextFile(RECORD).catch(() => "") === wanted) return true;
-  await Deno.writeTextFile(join(FOLDER, "package.json"), '{ "private": true, "type": "module" }\n');
+  await Deno.writeTextFile(
+    join(CLIENTS, "package.json"),
+    '{ "private": true, "type": "module" }\n',
+  );
   const names = Object.entries(PACKAGES).map(([name, version]) => `${name}@${version}`);
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--save-exact", "--loglevel=error"];
-  const args = ["--prefix", FOLDER, "install", ...quiet, ...names];
+  const args = ["--prefix", CLIENTS, "install", ...quiet, ...names];
   const { isDone, said } = await runQuietly("npm", args);
   if (isDone) await Deno.writeTextFile(RECORD, wanted);
   else complain(`x402: the stock clients are not installed, their tests are NOT RUN\n${said}`);
@@ -48,7 +51,7 @@ export interface Workplace extends AsyncDisposable {
 
 export async function openWorkplace(): Promise<Workplace> {
   // Node looks for packages in the folders above, too.
-  const dir = await Deno.makeTempDir({ dir: FOLDER });
+  const dir = await Deno.makeTempDir({ dir: CLIENTS });
   const { path } = await buildNpmPackage(join(dir, "built"));
   const place = join(dir, "node_modules/@khachapuri/x402-credits");
   await Deno.mkdir(place, { recursive: true });
