@@ -1,7 +1,7 @@
 /**
  * What payment costs: added latency and lost throughput against the same server with payment off,
- * and gas per paid request beside one EIP-3009 transfer a request, and x402's `exact` by the second,
- * all in one run. `--json` prints the same for machines.
+ * gas per paid request beside one EIP-3009 transfer a request, and x402's `exact` on a chain of one
+ * block a second, all in one run. `--json` prints the same for machines.
  */
 import { join } from "node:path";
 import { startEscrowChain } from "../worlds/chain/escrow_chain.ts";

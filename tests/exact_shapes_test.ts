@@ -1,6 +1,6 @@
 /**
- * Payments by x402's `exact` as clients write them that cannot run here, after their sources: the
- * SDKs for Go and Python (specs/schemes/exact/scheme_exact_evm.md names none of this), and thirdweb.
+ * Payments by x402's `exact` as clients write them that cannot run here: its SDKs for Go and for
+ * Python, and thirdweb. The standard leaves open how long a payment is good, and what is absent.
  */
 import assert from "node:assert/strict";
 import { PAYMENT_HEADER_V1 } from "../lib/x402_v1.ts";

@@ -40,7 +40,7 @@ export const fickleWalletOf = (owner: Address): Hex =>
 /** Takes it at the price of more gas than anybody would pay. */
 export const burningWalletOf = (owner: Address): Hex => concat([BURN, walletOf(owner)]);
 
-/** What an account runs that has delegated to a wallet (EIP-7702): takes what its own key signed. */
+/** What an account runs that has delegated (EIP-7702): takes what its own key signed. */
 export const OWN_WALLET: Hex = concat([RECOVER, ADDRESS, EQ, ANSWER]);
 
 /** @param code as it runs */

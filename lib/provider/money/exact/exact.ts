@@ -60,7 +60,7 @@ export interface ExactChain {
 }
 
 export interface ExactSettler {
-  /** @throws KhachapuriError `overloaded`, `payment_required` for a payer that did not pay lately */
+  /** @throws KhachapuriError `overloaded`; `payment_required` for who did not pay lately */
   assertRoom(payer: Address): void;
   /**
    * Resolves when the money has come.

@@ -10,7 +10,7 @@
 /** Before a beat is known: between two looks, ms, */
 const SEARCH_MS = 30;
 /** longer the longer nothing comes, up to this, ms: */
-const SEARCH_MS_MAX = 250;
+const SEARCH_LONGEST_MS = 250;
 /** a pause is this share of what was waited already, as nobody minds so much more. */
 const PATIENCE = 1 / 12;
 /** A block's coming is heard between two looks that are no further from each other, ms. */
@@ -63,7 +63,7 @@ export class BlockTimes {
    */
   pauseMs(now: number, since: number): number {
     const [heard, newest, periodMs] = [this.#heard, this.#newest, this.#periodMs];
-    const search = Math.min(SEARCH_MS_MAX, Math.max(SEARCH_MS, (now - since) * PATIENCE));
+    const search = Math.min(SEARCH_LONGEST_MS, Math.max(SEARCH_MS, (now - since) * PATIENCE));
     if (heard === null || newest === null || periodMs === null) return search;
     const passed = Math.max(0, Math.floor((now - heard.by) / periodMs));
     if (passed > BEATS_TRUSTED) return search;
