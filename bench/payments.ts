@@ -1,12 +1,13 @@
 /**
  * What payment costs: added latency and lost throughput against the same server with payment off,
- * and gas per paid request beside one EIP-3009 transfer a request, all in one run. `--json` prints
- * the same for machines.
+ * gas per paid request beside one EIP-3009 transfer a request, and x402's `exact` on a chain of one
+ * block a second, all in one run. `--json` prints the same for machines.
  */
 import { join } from "node:path";
 import { startEscrowChain } from "../worlds/chain/escrow_chain.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import type { ServerOrder, ServerUrls } from "../worlds/payments_server.ts";
+import { measureExact } from "./payments_exact.ts";
 import { LANES, measureGas } from "./payments_gas.ts";
 import { atMost, type Must, printReport, quantile, type Row } from "./report.ts";
 
@@ -212,4 +213,9 @@ async function measureChain(): Promise<{ rows: Row[]; must: Must[] }> {
 
 const calls = await measureCalls();
 const gas = await measureChain();
-printReport({ rows: [...calls.rows, ...gas.rows], must: [...calls.must, ...gas.must] });
+const exact = await measureExact();
+const parts = [calls, gas, exact];
+printReport({
+  rows: parts.flatMap(({ rows }) => rows),
+  must: parts.flatMap(({ must }) => must),
+});

@@ -12,7 +12,12 @@ import { KhachapuriError } from "./errors.ts";
 import { IDEMPOTENCY_KEY_CHARACTERS_MAX } from "./limits.ts";
 import { EXACT_SIGNATURE_BYTES_MAX } from "./limits_of_exact.ts";
 import { headerJson, type PAYMENT_SIGNATURE_HEADER } from "./payment_header.ts";
-import { chainOfV1Network, type ExactAccept, type PAYMENT_HEADER_V1 } from "./x402_v1.ts";
+import {
+  chainOfV1Network,
+  type ExactAccept,
+  type PAYMENT_HEADER_V1,
+  v1Network,
+} from "./x402_v1.ts";
 import { addressShape, hexShape, parseShape, uintShape } from "./shape.ts";
 
 export const EXACT_SCHEME = "exact";
@@ -115,7 +120,7 @@ const outerShape = v.object({
   network: v.optional(v.string()),
   accepted: v.optional(v.looseObject({ scheme: v.string(), network: v.optional(v.string()) })),
   payload: v.unknown(),
-  extensions: v.optional(v.looseObject({ "payment-identifier": v.optional(v.unknown()) })),
+  extensions: v.nullish(v.looseObject({ "payment-identifier": v.optional(v.unknown()) })),
 });
 
 /**
@@ -173,9 +178,16 @@ export interface ExactSettled {
   transaction: Hex;
 }
 
-/** The JSON of a paid answer. */
-export function exactResponse({ chainId, payer, amount, transaction }: ExactSettled) {
-  const network = formatCaip2(chainId);
+/**
+ * The JSON of a paid answer.
+ * @param x402Version of who reads it: chains have other names in version 1
+ */
+export function exactResponse(
+  { chainId, payer, amount, transaction }: ExactSettled,
+  x402Version: 1 | 2,
+) {
+  const named = x402Version === 1 ? v1Network(chainId) : null;
+  const network = named ?? formatCaip2(chainId);
   return { success: true, transaction, network, payer, amount: String(amount) };
 }
 

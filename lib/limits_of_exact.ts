@@ -18,5 +18,9 @@ export const EXACT_LOOKS_BURST_MAX = 400;
 export const EXACT_LOOKS_PER_SECOND_MAX = 40;
 /** Networks that are counted; one beyond it starts anew. */
 export const EXACT_NETWORKS_REMEMBERED_MAX = 50_000;
+/** A wallet whose code takes a payment when asked and not when mined costs gas each time, ms. */
+export const FICKLE_WALLET_MS = 86_400_000;
+/** To make one more than are remembered costs its maker more gas than it has us lose. */
+export const FICKLE_WALLETS_REMEMBERED_MAX = 10_000;
 /** A purchase is remembered so long after nobody can pay by it any more, seconds. */
 export const PURCHASE_KEPT_SECONDS = 30n * 86_400n;

@@ -29,6 +29,7 @@ export const TRIALS: readonly Trial[] = [
   { task: "test:bwrap", args: [], prints: /running \d+ test/ },
   { task: "test:wire", args: [], prints: /running \d+ test/ },
   { task: "test:peers", args: [], prints: /peers: installing|running \d+ test/ },
+  { task: "test:clients", args: [], prints: /peers: installing|running \d+ test/ },
   { task: "test:soak", args: [], ...UNDER_WAY },
   { task: "test:vm", args: [], prints: /making a Debian|apt-get install|takes root/ },
   { task: "bench", args: [], ends: [2], prints: /usage: deno task bench/ },

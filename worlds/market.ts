@@ -87,6 +87,8 @@ export interface MarketOptions {
   /** The provider talks to this RPC, or these, instead (a proxy that misbehaves). */
   rpcOf?: (rpc: string) => string | string[];
   blockTimeSeconds?: number;
+  /** 31337 unless given. */
+  chainId?: number;
   /** The provider's clock, Unix ms. */
   now?: () => number;
 }
@@ -96,8 +98,13 @@ const LANE = `0x${"1a".repeat(32)}` as const;
 /** Starts it all; dispose of it to end it all. */
 export async function startMarket(options: MarketOptions = {}): Promise<Market> {
   await using stack = new AsyncDisposableStack();
-  const { blockTimeSeconds } = options;
-  const money = stack.use(await startEscrowChain(blockTimeSeconds ? { blockTimeSeconds } : {}));
+  const { blockTimeSeconds, chainId } = options;
+  const money = stack.use(
+    await startEscrowChain({
+      ...(blockTimeSeconds === undefined ? {} : { blockTimeSeconds }),
+      ...(chainId === undefined ? {} : { chainId }),
+    }),
+  );
   const gateway = stack.use(await startGateway());
   const { dir: home } = stack.use(await makeFolder());
   const { chain, escrow, accounts } = money;

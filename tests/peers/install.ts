@@ -1,12 +1,13 @@
 /**
  * Installs the peers into .cache/peers, which takes minutes the first time. They are a thousand
  * packages that nothing else here needs, so deno.lock knows none of them. What cannot be installed
- * is said; its tests then say that they did not run.
+ * is said; its tests then say that they did not run. With `--clients` it installs those that pay.
  */
 import { join } from "node:path";
 import { complain } from "../../tools/print.ts";
 import { type Ended, runQuietly } from "../../tools/quiet.ts";
 import {
+  CLIENTS,
   DISCOVERY,
   folderOf,
   HELIA,
@@ -24,7 +25,13 @@ async function install(peer: Peer): Promise<void> {
   const folder = folderOf(peer);
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(join(folder, "package.json"), '{ "private": true }\n');
-  const { isDone, said } = await npm(["--prefix", folder, "install", ...wanted]);
+  const { isDone, said } = await npm([
+    "--prefix",
+    folder,
+    "install",
+    ...wanted,
+    ...(peer.options ?? []),
+  ]);
   if (isDone) return await recordInstalled(peer);
   complain(`peers: ${peer.name} is not installed; is the npm registry reachable?\n${said}`);
 }
@@ -40,4 +47,6 @@ async function npm(args: readonly string[]): Promise<Ended> {
   }
 }
 
-if (import.meta.main) { for (const peer of [DISCOVERY, JS_IPFS, HELIA, X402]) await install(peer); }
+const PEERS = Deno.args.includes("--clients") ? CLIENTS : [DISCOVERY, JS_IPFS, HELIA, X402];
+
+if (import.meta.main) { for (const peer of PEERS) await install(peer); }

@@ -4,10 +4,10 @@
  * program. It says no more than a call does but for what the owner has signed for everybody to
  * read; a cid that nobody paid for is looked up within the limits of calls.
  */
-import * as v from "valibot";
 import { formatUsdc } from "../../chain/usdc.ts";
 import { formatCid, parseCid } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { type About, type AboutContent, methodOf } from "../../spec/about.ts";
 import { type Document, documentAnswer, escaped, factsHtml, linesHtml } from "../http/document.ts";
 import type { Offering } from "../http/page.ts";
 import { FRONT_SCRIPT } from "../http/page_scripts.ts";
@@ -20,18 +20,6 @@ import type { RouteParts } from "./parts.ts";
 
 export const CARD_PREFIX = "/deployments/";
 
-/** What an owner lets everybody know; whoever takes it into a spec has bounded its parts. */
-const aboutShape = v.object({
-  description: v.optional(v.string(), ""),
-  // It stands in a line that people paste.
-  method: v.optional(v.pipe(v.string(), v.regex(/^[A-Z]{1,16}$/)), "GET"),
-  input: v.optional(v.unknown()),
-  output: v.optional(v.unknown()),
-  tags: v.optional(v.array(v.string()), []),
-});
-
-export type About = v.InferOutput<typeof aboutShape>;
-
 /**
  * @throws KhachapuriError `not_found` for what is no cid; as a call for one that is none of a
  * deployment here
@@ -40,7 +28,7 @@ export async function card(parts: RouteParts, request: HttpRequest): Promise<Ans
   const text = request.path.slice(CARD_PREFIX.length);
   const cid = formatCid(cidOf(text));
   const { spec } = await parts.programs.deployments.get(cid, request.sender.address);
-  const about = aboutIn(spec);
+  const { about = null } = spec;
   const { offering } = parts;
   if (wantsHtml(request)) {
     return documentAnswer(cardPage(offering, cid, about), [["vary", "accept"]]);
@@ -60,17 +48,10 @@ function cidOf(text: string) {
   }
 }
 
-/** null where the owner did not ask for anything to be known. */
-export function aboutIn(spec: object): About | null {
-  const { about } = spec as { about?: unknown };
-  const parsed = v.safeParse(aboutShape, about);
-  return parsed.success ? parsed.output : null;
-}
-
 /** A card. Without `about` it tells how any deployment here is called. */
 export function cardPage(offering: Offering, cid: string, about: About | null): Document {
   const { name, webDomain, offer } = offering;
-  const method = about?.method ?? "GET";
+  const method = about === null ? "GET" : methodOf(about);
   const flags = method === "GET" ? "" : method === "POST" ? " -d data" : ` -X ${method} -d data`;
   const price = `${formatUsdc(offer.pricePerCredit)} USDC, unless the owner pays`;
   return {
@@ -84,7 +65,7 @@ ${
       factsHtml([
         ["Deployment", cid],
         ["A call costs", price],
-        ...(about?.tags.length ? [["About", about.tags.join(", ")] as const] : []),
+        ...(about?.tags?.length ? [["About", about.tags.join(", ")] as const] : []),
       ])
     }
 <h2>Call it</h2>
@@ -95,8 +76,9 @@ ${exampleHtml("What it takes", about?.input)}${exampleHtml("What it answers", ab
   };
 }
 
-function exampleHtml(heading: string, value: unknown): string {
-  if (value === undefined) return "";
-  const shown = typeof value === "string" ? value : JSON.stringify(value, null, 2);
+function exampleHtml(heading: string, content: AboutContent | undefined): string {
+  if (content?.example === undefined) return "";
+  const { example } = content;
+  const shown = typeof example === "string" ? example : JSON.stringify(example, null, 2);
   return `<h2>${heading}</h2><pre tabindex="0">${escaped(shown)}</pre>`;
 }

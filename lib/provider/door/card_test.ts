@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { CID } from "../../../worlds/calls.ts";
 import { assertRefused, openRouteWorld } from "../../../worlds/routes.ts";
+import { parseAbout } from "../../spec/about.ts";
 import { labelFault } from "../../spec/name_label.ts";
-import { aboutIn, CARD_PREFIX, cardPage } from "./card.ts";
+import { CARD_PREFIX, cardPage } from "./card.ts";
 
 const HTML = { headers: { accept: "text/html" } };
 const ABOUT = {
   description: "Turns <b>words</b> around.",
   method: "POST",
-  input: "words",
-  output: { words: "sdrow" },
+  input: { type: "text", example: "words" },
+  output: { type: "json", example: { words: "sdrow" } },
   tags: ["text", "fun"],
 };
 
@@ -43,7 +44,7 @@ Deno.test("a card says how a deployment is called and paid, and nothing that nob
 
 Deno.test("what its owner says of it is on it, as text", async () => {
   using world = await openRouteWorld();
-  const { body } = cardPage(world.parts.offering, CID, aboutIn({ about: ABOUT }));
+  const { body } = cardPage(world.parts.offering, CID, parseAbout(ABOUT, "about"));
   assert.ok(!body.includes("<b>"));
   for (
     const said of [
@@ -53,11 +54,6 @@ Deno.test("what its owner says of it is on it, as text", async () => {
       '"words": "sdrow"',
     ]
   ) assert.ok(shown(body).includes(said), said);
-});
-
-Deno.test("no word of an owner's comes into the line that people paste", () => {
-  assert.equal(aboutIn({ about: { ...ABOUT, method: "GET; rm -rf ." } }), null);
-  assert.equal(aboutIn({}), null);
 });
 
 Deno.test("a card is refused as a call is, and nobody's name stands where it does", async () => {

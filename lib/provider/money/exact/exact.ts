@@ -60,8 +60,8 @@ export interface ExactChain {
 }
 
 export interface ExactSettler {
-  /** @throws KhachapuriError `overloaded` */
-  assertRoom(): void;
+  /** @throws KhachapuriError `overloaded`; `payment_required` for who did not pay lately */
+  assertRoom(payer: Address): void;
   /**
    * Resolves when the money has come.
    * @throws KhachapuriError `payment_required`, `chain_unavailable`
@@ -125,7 +125,7 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     const { chain, looks, settler, purchases } = this.options;
     const known = this.#isKnown(payment) ? purchases.find(payment.authorization) : null;
     if (known && known.state !== "open") return { bill, balance: null, block: known.block };
-    settler.assertRoom();
+    settler.assertRoom(payment.authorization.from);
     if (!known && !await this.#isSignedByKey(payment)) {
       looks.admit(from);
       await this.#assertWallets(payment);

@@ -74,7 +74,8 @@ export class ExactHold implements Hold {
   async notice(): Promise<HeaderField[]> {
     const { chainId, receipts, x402Version } = this.parts;
     const { authorization: { from: payer, value: amount }, transaction } = await this.#settled();
-    const response = exactResponse({ chainId, payer, amount, transaction: transaction! });
+    const settled = { chainId, payer, amount, transaction: transaction! };
+    const response = exactResponse(settled, x402Version);
     const name = x402Version === 1 ? PAYMENT_RESPONSE_HEADER_V1 : PAYMENT_RESPONSE_HEADER;
     const told: HeaderField[] = [
       [name, toHeader(response)],

@@ -15,11 +15,12 @@ import type { Log } from "../../../log.ts";
 import { within } from "../../../within.ts";
 import type { Purchase } from "../../ledger/purchase_rows.ts";
 import type { Purchases } from "../../ledger/purchases.ts";
-import { notSettled, pending } from "../../money/exact/failure.ts";
+import { notSettled, notTaken, pending } from "../../money/exact/failure.ts";
 import { weiOf } from "../gas_worth.ts";
 import type { Operator } from "../operator.ts";
 import type { BlockWatch } from "./block_watch.ts";
 import { type Fate, readFate } from "./fate.ts";
+import { FickleWallets } from "./fickle_wallets.ts";
 
 export interface ExactSettlementOptions {
   chain: Chain;
@@ -43,6 +44,7 @@ const ALARM_MS = 600_000;
 
 export class ExactSettlement {
   readonly #options: ExactSettlementOptions;
+  readonly #fickle: FickleWallets;
   /** Under way in this process, by purchase, whoever waits. */
   readonly #driven = new Map<number, Promise<Purchase>>();
   readonly #waiting = new Set<Promise<Purchase>>();
@@ -53,6 +55,7 @@ export class ExactSettlement {
 
   constructor(options: ExactSettlementOptions) {
     this.#options = options;
+    this.#fickle = new FickleWallets(options.laterNow);
   }
 
   /** Looks after what an earlier process left under way, from now on. */
@@ -60,8 +63,17 @@ export class ExactSettlement {
     this.#schedule(0);
   }
 
-  /** @throws KhachapuriError `overloaded` when so much is under way that no more is taken */
-  assertRoom(): void {
+  /**
+   * @throws KhachapuriError `overloaded` when so much is under way that no more is taken,
+   *   `payment_required` for a wallet that took its word back
+   */
+  assertRoom(payer: Address): void {
+    if (this.#fickle.isShunned(payer)) {
+      const message = "the payer's wallet took a payment when asked, and refused it when mined";
+      throw notTaken("invalid_exact_evm_transaction_failed", message, [
+        "pay from another wallet, or from this one in a day",
+      ]);
+    }
     if (this.#driven.size < EXACT_OUT_MAX) return;
     const message = "too many payments are being settled";
     throw new KhachapuriError("overloaded", message, {
@@ -201,6 +213,7 @@ export class ExactSettlement {
     receipt: TransactionReceipt | null,
   ): Promise<KhachapuriError> {
     const reverted = receipt?.status === "reverted";
+    if (reverted) await this.#noteRevert(purchase);
     const why = await this.#options.operator.simulate(this.#callOf(purchase)).then(
       () => null,
       (error) => asKhachapuriError(error),
@@ -211,6 +224,12 @@ export class ExactSettlement {
     }
     const what = reverted ? "its transaction was reverted" : "its transaction was not mined";
     return notSettled(this.#of(purchase), "invalid_exact_evm_transaction_failed", what);
+  }
+
+  /** What had a transaction fail is its payer's code, where it has any. */
+  async #noteRevert({ authorization: { from } }: Purchase): Promise<void> {
+    const code = await this.#options.chain.public.getCode({ address: from }).catch(() => undefined);
+    if (code !== undefined && code !== "0x") this.#fickle.note(from);
   }
 
   /**
