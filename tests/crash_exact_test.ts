@@ -146,7 +146,9 @@ Deno.test("kill -9 loses and doubles no payment for one call", async () => {
   await using market = await startExactMarket({ blockTimeSeconds: 1 });
   const cid = await deployPaid(market, {
     files: { main: "#!/bin/sh\nprintf 'hello '; cat\n" },
-    fields: { limits: { timeoutMs: 5_000, memoryMb: 64, concurrency: 16 } },
+    fields: {
+      limits: { timeoutMs: 5_000, memoryMb: 64, concurrency: 16, ownerCreditsPerMinute: 60 },
+    },
   });
   const payers = [];
   for (let n = 0; n < PAYERS; n++) payers.push(await newPayer(market, CALLS_MAX * EXACT_PRICE));
