@@ -27,7 +27,7 @@ import {
 import { livesOf } from "../worlds/lives.ts";
 import { type Random, seededRandom } from "../worlds/random.ts";
 
-const KILLS = Number(Deno.env.get("KHACHAPURI_KILLS") ?? 12);
+const KILLS = Number(Deno.env.get("KHACHAPURI_KILLS") ?? 6);
 const PAYERS = 6;
 const CALLS_MAX = 100_000n;
 /** A caller that waits for longer hangs up, and sends the same again. */
