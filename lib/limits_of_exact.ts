@@ -18,9 +18,13 @@ export const EXACT_LOOKS_BURST_MAX = 400;
 export const EXACT_LOOKS_PER_SECOND_MAX = 40;
 /** Networks that are counted; one beyond it starts anew. */
 export const EXACT_NETWORKS_REMEMBERED_MAX = 50_000;
-/** A wallet whose code takes a payment when asked and not when mined costs gas each time, ms. */
-export const FICKLE_WALLET_MS = 86_400_000;
-/** To make one more than are remembered costs its maker more gas than it has us lose. */
-export const FICKLE_WALLETS_REMEMBERED_MAX = 10_000;
-/** A purchase is remembered so long after nobody can pay by it any more, seconds. */
-export const PURCHASE_KEPT_SECONDS = 30n * 86_400n;
+/** A purchase that was paid is remembered so long, ms: its answer is owed, or has a receipt; */
+export const PURCHASE_KEPT_MS = 30 * 86_400_000;
+/** one that was never sent so long: strangers leave them behind for nothing. */
+export const PURCHASE_UNPAID_KEPT_MS = 3_600_000;
+/** Whose payment was reverted, at our cost, is not served for so long, ms, */
+export const EXACT_REVERTED_WAIT_MS = 600_000;
+/** twice as long each time, up to this, ms. */
+export const EXACT_REVERTED_WAIT_MAX_MS = 86_400_000;
+/** Payers of whom that is remembered: each has had a transaction of ours. */
+export const EXACT_REVERTED_REMEMBERED_MAX = 50_000;

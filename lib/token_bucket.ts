@@ -45,7 +45,9 @@ export class TokenBucket {
 
   #refill(): void {
     const now = this.now();
-    const refilled = this.#tokens + (now - this.#filledAt) * this.perSecond / 1_000;
+    // A clock that is put back takes nothing away.
+    const passedMs = Math.max(0, now - this.#filledAt);
+    const refilled = this.#tokens + passedMs * this.perSecond / 1_000;
     this.#tokens = Math.min(this.size, refilled);
     this.#filledAt = now;
   }

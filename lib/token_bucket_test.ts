@@ -40,3 +40,14 @@ Deno.test("TokenBucket gives a token that was given back again", () => {
   assert.equal(bucket.waitSeconds(), 0);
   assert.ok(bucket.take());
 });
+
+Deno.test("a clock that is put back takes no tokens away, and refills from there", () => {
+  let nowMs = 3_600_000;
+  const bucket = new TokenBucket(2, 1, () => nowMs);
+  assert.ok(bucket.take());
+  nowMs = 0;
+  assert.ok(bucket.take());
+  assert.equal(bucket.take(), false);
+  nowMs = 1_000;
+  assert.ok(bucket.take());
+});

@@ -54,8 +54,11 @@ const ALONE = [
 const LONGEST = [
   "tests/crash_test.ts",
   "tests/crash_servers_test.ts",
+  "tests/crash_exact_test.ts",
   "tests/documents_test.ts",
   "tests/chaos_test.ts",
+  "tests/exact_weather_test.ts",
+  "tests/exact_chaos_test.ts",
   "tests/wire/wire_test.ts",
   "tests/wire/census_test.ts",
   "tests/pay_page_trouble_test.ts",

@@ -58,7 +58,7 @@ async function answerOnce(call: Call): Promise<Answer> {
   if (call.needsWholeBody()) {
     call.keepBody(await call.parts.gate.readBody(request.body, bill.payer, null));
   }
-  const asked = () => ({ digest: fingerprintOf(request, target, BODY_UNREAD), key: null });
+  const asked = () => ({ digest: fingerprintOf(request, target, BODY_UNREAD, true), key: null });
   const started = await call.start(admission, null, asked);
   return await answerRun(call, started, null);
 }
@@ -76,7 +76,7 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Answer> {
   call.keepBody(body);
   let claim: Claim | null = null;
   try {
-    const fingerprint = fingerprintOf(request, target, body.sha256);
+    const fingerprint = fingerprintOf(request, target, body.sha256, key.isPayment);
     const taken = await idempotency.take(key, fingerprint);
     if ("stored" in taken) {
       call.release();
@@ -85,7 +85,10 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Answer> {
     claim = taken.claim;
     // What was known came to nothing meanwhile: this is the first run under the key after all.
     if (isKnown) admission = await scheme.admit(bill);
-    const asked = () => ({ digest: fingerprint, key: key.id });
+    const asked = () => ({
+      digest: fingerprintOf(request, target, body.sha256, true),
+      key: key.id,
+    });
     const started = await call.start(admission, claim, asked);
     return await answerRun(call, started, claim);
   } catch (error) {

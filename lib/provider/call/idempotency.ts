@@ -140,14 +140,23 @@ function keyOf(
   return { id: new Uint8Array(id), payer, isPayment };
 }
 
-/** What makes two requests the same: method, path with query, content type and body. */
+/** By these a program knows whom it answers. */
+const CREDENTIALS = ["authorization", "cookie"];
+
+/**
+ * What makes two requests the same: method, path with query, content type and body. Where a payment
+ * is the key, also whom the program takes the caller for: once it is mined, everybody can read the
+ * payment on chain, and would else read what its payer was answered.
+ */
 export function fingerprintOf(
   { method, fields, query }: HttpRequest,
   { path }: Pick<DeploymentTarget, "path">,
   bodyHash: string,
+  isPayment: boolean,
 ): Uint8Array {
   const target = query === null ? path : `${path}?${query}`;
-  const parts = [method, target, fields.get("content-type"), bodyHash];
+  const credentials = isPayment ? CREDENTIALS.map((name) => fields.get(name)) : [];
+  const parts = [method, target, fields.get("content-type"), bodyHash, ...credentials];
   return new Uint8Array(createHash("sha256").update(JSON.stringify(parts)).digest());
 }
 

@@ -6,7 +6,7 @@
  */
 import type { SQLInputValue, StatementSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
-import { PURCHASE_KEPT_SECONDS } from "../../limits_of_exact.ts";
+import { PURCHASE_KEPT_MS, PURCHASE_UNPAID_KEPT_MS } from "../../limits_of_exact.ts";
 import type { Outcome } from "../../receipt.ts";
 import { type Durable, openDurable } from "./durable.ts";
 import {
@@ -32,6 +32,14 @@ export type OrderRefusal =
 
 export type Ordered = { purchase: Purchase } | { refusal: OrderRefusal };
 
+/** What a payer was seen to hold. */
+export interface Funds {
+  /** USDC base units. */
+  readonly balance: bigint;
+  /** When that was asked, ms: what was paid since may be in it still. */
+  readonly since: number;
+}
+
 export interface PurchaseFigures {
   /** Payments that a transaction may be out for. */
   readonly sent: number;
@@ -49,8 +57,8 @@ export interface PurchasesOptions {
   now: () => number;
 }
 
-/** Rows are looked through for what nobody can pay by any more this often, ms, */
-const PURGE_MS = 3_600_000;
+/** Rows are looked through for what is over this often, ms, */
+const PURGE_MS = 600_000;
 /** and so many at a time. */
 const PURGED_AT_ONCE = 1_000;
 
@@ -66,6 +74,11 @@ export class Purchases {
   constructor(options: PurchasesOptions) {
     this.#options = options;
     this.#durable = openDurable(options.path, PURCHASES_SCHEMA);
+  }
+
+  /** The clock of the book, ms since the epoch. */
+  now(): number {
+    return this.#options.now();
   }
 
   /** What is known of a payment; null: it was never used here. */
@@ -98,21 +111,26 @@ export class Purchases {
    * Takes a payment for one run, or again for the same request when no run it paid for has ended.
    * Nothing is awaited between the look and the row, so two orders cannot both have it. On disk
    * when it resolves.
-   * @param balance what the payer held just now, USDC base units; null: it need not be asked, as
-   *   the money is on its way or here
+   * @param funds what the payer held just now; null: it need not be asked, as the money is on its
+   *   way or here
    */
-  async order(order: Order, balance: bigint | null): Promise<Ordered> {
+  async order(order: Order, funds: Funds | null): Promise<Ordered> {
     const { authorization: { from, value } } = order;
     const known = this.find(order.authorization) ?? this.#paidUnder(order);
-    const refusal = this.#refusalOf(order, known, balance);
+    const refusal = this.#refusalOf(order, known, funds);
     if (refusal) return { refusal };
     const purchase = known ?? this.#insert(order);
     this.#running.set(purchase.id, { payer: from, value });
-    if (!known) await this.#durable.sync();
+    try {
+      if (!known) await this.#durable.sync();
+    } catch (error) {
+      this.letGo(purchase.id);
+      throw error;
+    }
     return { purchase };
   }
 
-  #refusalOf(order: Order, known: Purchase | null, balance: bigint | null): OrderRefusal | null {
+  #refusalOf(order: Order, known: Purchase | null, funds: Funds | null): OrderRefusal | null {
     if (known) {
       const isFirst = known.authorization.nonce === order.authorization.nonce;
       if (isFirst && !isSame(known, order)) return { reason: "used" };
@@ -121,10 +139,11 @@ export class Purchases {
       if (known.state === "void") return { reason: "void" };
       if (known.state !== "open") return null;
     }
+    if (funds === null) return null;
     const { from, value } = order.authorization;
-    const promised = this.promised(from);
-    const isFunded = balance === null || promised + value <= balance;
-    return isFunded ? null : { reason: "unfunded", balance: balance!, promised };
+    const promised = this.promised(from, funds.since);
+    if (promised + value <= funds.balance) return null;
+    return { reason: "unfunded", balance: funds.balance, promised };
   }
 
   /**
@@ -169,9 +188,13 @@ export class Purchases {
     return this.get(Number(lastInsertRowid));
   }
 
-  /** What a payer's payments that are under way may take out of its wallet, USDC base units. */
-  promised(payer: Address): bigint {
-    let sum = 0n;
+  /**
+   * What a payer's payments that are under way may take out of its wallet, USDC base units.
+   * @param since and what was taken out from then on, ms
+   */
+  promised(payer: Address, since: number): bigint {
+    const paid = "SELECT * FROM purchases WHERE state = 'paid' AND payer = ? AND at >= ?";
+    let sum = this.#all(paid, payer, since).reduce((sum, { value }) => sum + BigInt(value), 0n);
     const counted = new Set<number>();
     for (const { id, authorization: { from, value } } of this.underWay()) {
       if (from !== payer) continue;
@@ -184,6 +207,11 @@ export class Purchases {
       }
     }
     return sum;
+  }
+
+  /** Whether its answer was given, or may be on its way: then it is owed, whatever comes. */
+  isAnswering(id: number): boolean {
+    return this.#running.has(id) || this.get(id).outcome !== null;
   }
 
   /** Its run has ended, or there was none. */
@@ -206,23 +234,32 @@ export class Purchases {
     this.#run("UPDATE purchases SET txHash = ? WHERE id = ? AND state = 'sent'", transaction, id);
   }
 
-  /** None went out, or it came to nothing and the payment is still good. */
+  /**
+   * None went out, or it came to nothing and the payment is still good. One that was answered for
+   * stays under way: it is owed.
+   */
   unsent(id: number): void {
     this.#run(
-      "UPDATE purchases SET state = 'open', txHash = NULL WHERE id = ? AND state = 'sent'",
+      "UPDATE purchases SET state = 'open' WHERE id = ? AND state = 'sent' AND outcome IS NULL",
       id,
     );
   }
 
   /** The token will never take it. */
   void(id: number): void {
-    this.#run("UPDATE purchases SET state = 'void' WHERE id = ? AND state IN ('open', 'sent')", id);
+    this.#run(
+      "UPDATE purchases SET state = 'void', at = ? WHERE id = ? AND state IN ('open', 'sent')",
+      this.#options.now(),
+      id,
+    );
   }
 
   /** The money came, in whichever transaction. On disk when it resolves. */
   async paid(id: number, transaction: Hex, block: { number: bigint; hash: Hex }): Promise<void> {
     this.#run(
-      "UPDATE purchases SET state = 'paid', txHash = ?, paidBlock = ?, paidHash = ? WHERE id = ?",
+      `UPDATE purchases SET state = 'paid', at = ?, txHash = ?, paidBlock = ?, paidHash = ?
+       WHERE id = ?`,
+      this.#options.now(),
       transaction,
       String(block.number),
       block.hash,
@@ -277,7 +314,7 @@ export class Purchases {
     this.#durable.close();
   }
 
-  /** Goes through the oldest rows; what is still good stays, and is passed over for an hour. */
+  /** Goes through the oldest rows, now and then. */
   #purge(): void {
     const { now } = this.#options;
     const atMs = now();
@@ -288,11 +325,9 @@ export class Purchases {
       this.#purgedUpTo,
       PURGED_AT_ONCE,
     );
-    const oldest = BigInt(Math.floor(atMs / 1_000)) - PURCHASE_KEPT_SECONDS;
-    for (const { id, validBefore, state } of rows) {
-      if (state !== "sent" && BigInt(validBefore) < oldest) {
-        this.#run("DELETE FROM purchases WHERE id = ?", id);
-      }
+    for (const row of rows) {
+      if (this.#running.has(row.id) || atMs - row.at < keptMs(row)) continue;
+      this.#run("DELETE FROM purchases WHERE id = ?", row.id);
     }
     this.#purgedUpTo = rows.length < PURGED_AT_ONCE ? 0 : rows.at(-1)!.id;
   }
@@ -316,6 +351,18 @@ export class Purchases {
     this.#statements.set(sql, statement);
     return statement;
   }
+}
+
+/**
+ * For how long a row is kept from its last change on, ms. What was paid for is owed, or has its
+ * receipt, and what was sent once may be paid yet; afterwards the token tells that it is used. What
+ * nobody has sent costs nothing to leave behind here, for how long ever it were good.
+ */
+function keptMs({ state, txHash }: PurchaseRow): number {
+  if (state === "sent") return Infinity;
+  return state === "open" && txHash === null || state === "void"
+    ? PURCHASE_UNPAID_KEPT_MS
+    : PURCHASE_KEPT_MS;
 }
 
 /** Whether an order is the one that a payment was first used for. */

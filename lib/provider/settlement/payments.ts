@@ -111,7 +111,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     ...(options.receiptPollMs === undefined ? {} : { pollMs: options.receiptPollMs }),
     ...(options.after === undefined ? {} : { after: options.after }),
   });
-  const { purchases, exact } = openExact(options, operator, laterNow);
+  const { purchases, exact } = openExact(options, operator, laterNow, chainNews);
   const payers = openPayers(options, ledger, chainNews);
   const settlement = openSettlement(options, { ledger, operator, watch });
   await watch.look();
@@ -154,6 +154,7 @@ function openExact(
   { chain, usdc, provider, dir, log, now, after }: PaymentsOptions,
   operator: Operator,
   laterNow: () => number,
+  chainNews: ChainNews,
 ) {
   const path = join(dir, "purchases.db");
   const purchases = new Purchases({ path, chainId: chain.chainId, asset: usdc, now });
@@ -172,6 +173,7 @@ function openExact(
     coinPrice: coinPriceOf(chain.chainId, provider.gas.coinPrice),
     log,
     laterNow,
+    onRest: (block) => chainNews.note(block),
   });
   return { purchases, exact };
 }

@@ -7,6 +7,7 @@ import { formatCaip2 } from "../../../caip.ts";
 import type { ExactReason } from "../../../chain/transfer_refusal.ts";
 import { formatUsdc } from "../../../chain/usdc.ts";
 import type { ExactOffer, ExactPayment } from "../../../exact_payment.ts";
+import type { TransferAuthorization } from "../../../transfer_authorization.ts";
 
 export interface Fault {
   reason: ExactReason;
@@ -25,7 +26,7 @@ export function paymentFault(
   offer: ExactOffer,
   nowSeconds: bigint,
 ): Fault | null {
-  const { to, value, validAfter, validBefore } = authorization;
+  const { to, value } = authorization;
   if (chainId !== offer.chainId) {
     const theirs = chainId === null ? "no network that is known here" : formatCaip2(chainId);
     return {
@@ -55,6 +56,14 @@ export function paymentFault(
       }: neither less nor more is taken`,
     };
   }
+  return timeFault(authorization, nowSeconds);
+}
+
+/** Whether it can be settled in time, once more when its run is about to start. */
+export function timeFault(
+  { validAfter, validBefore }: Pick<TransferAuthorization, "validAfter" | "validBefore">,
+  nowSeconds: bigint,
+): Fault | null {
   if (validAfter >= nowSeconds) {
     return {
       reason: "invalid_exact_evm_payload_authorization_valid_after",

@@ -19,11 +19,11 @@ import { PAYMENT_HEADER_V1 } from "../../../x402_v1.ts";
 import type { Deployment } from "../../deployment/deployment.ts";
 import type { FieldReader } from "../../http/fields.ts";
 import type { Purchase } from "../../ledger/purchase_rows.ts";
-import type { OrderRefusal, Purchases } from "../../ledger/purchases.ts";
+import type { Funds, OrderRefusal, Purchases } from "../../ledger/purchases.ts";
 import { assertSamePayer, PAYER_HEADER } from "../payer_header.ts";
 import type { Receipts } from "../receipts.ts";
 import type { Asked, Bill, Hold, PaymentScheme } from "../scheme.ts";
-import { isOfUndeployedWallet, paymentFault } from "./checks.ts";
+import { isOfUndeployedWallet, paymentFault, timeFault } from "./checks.ts";
 import { notTaken } from "./failure.ts";
 import { ExactHold } from "./hold.ts";
 import type { ExactLooks } from "./looks.ts";
@@ -36,8 +36,8 @@ export interface ExactBill extends Bill {
 
 export interface ExactAdmission {
   readonly bill: ExactBill;
-  /** What the payer holds, USDC base units; null where its money is on its way, or here. */
-  readonly balance: bigint | null;
+  /** What the payer holds; null where its money is on its way, or here. */
+  readonly funds: Funds | null;
   /** The chain's block then. */
   readonly block: bigint;
 }
@@ -60,8 +60,13 @@ export interface ExactChain {
 }
 
 export interface ExactSettler {
-  /** @throws KhachapuriError `overloaded`; `payment_required` for who did not pay lately */
+  /** @throws KhachapuriError `overloaded`, `payment_required` for whom nothing is sent now */
   assertRoom(payer: Address): void;
+  /**
+   * Whether a payment that the token takes no more has come nevertheless.
+   * @throws KhachapuriError `payment_required`
+   */
+  hasCome(purchase: Purchase): Promise<boolean>;
   /**
    * Resolves when the money has come.
    * @throws KhachapuriError `payment_required`, `chain_unavailable`
@@ -124,28 +129,37 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     const { payment, from } = bill;
     const { chain, looks, settler, purchases } = this.options;
     const known = this.#isKnown(payment) ? purchases.find(payment.authorization) : null;
-    if (known && known.state !== "open") return { bill, balance: null, block: known.block };
-    settler.assertRoom(payment.authorization.from);
+    if (known && known.state !== "open") return { bill, funds: null, block: known.block };
+    if (!known) this.#assertSent(payment);
     if (!known && !await this.#isSignedByKey(payment)) {
       looks.admit(from);
       await this.#assertWallets(payment);
     }
     looks.admit(from);
+    const since = purchases.now();
     const { balance, block, refusal } = await chain.look(payment);
-    if (refusal) throw notTaken(refusal.reason, refusal.message);
-    return { bill, balance, block };
+    if (refusal) {
+      // One that was sent once may have been taken since.
+      const hasCome = known !== null && await settler.hasCome(known);
+      if (!hasCome) throw notTaken(refusal.reason, refusal.message);
+      return { bill, funds: null, block };
+    }
+    if (known) this.#assertSent(payment);
+    return { bill, funds: { balance, since }, block };
   }
 
   async hold(
-    { bill: { payment, cid }, balance, block }: ExactAdmission,
+    { bill: { payment, cid }, funds, block }: ExactAdmission,
     asked?: () => Asked,
   ): Promise<Hold> {
     const { purchases, settler, receipts } = this.options;
     const { authorization, signature, x402Version } = payment;
     if (!asked) throw new Error("a payment is for a request");
+    const fault = funds === null ? null : timeFault(authorization, this.#nowSeconds());
+    if (fault) throw notTaken(fault.reason, fault.message);
     const { digest: request, key } = asked();
     const order = { authorization, signature, cid, request, key, block };
-    const ordered = await purchases.order(order, balance);
+    const ordered = await purchases.order(order, funds);
     if ("refusal" in ordered) throw refused(ordered.refusal);
     const { terms: { chainId } } = this.options;
     return new ExactHold({ chainId, purchases, settler, receipts, x402Version }, ordered.purchase);
@@ -159,6 +173,19 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
   async #isSignedByKey({ authorization, signature }: ExactPayment): Promise<boolean> {
     const signer = await recoverTransferSigner(this.options.domain, authorization, signature);
     return signer !== null && isAddressEqual(signer, authorization.from);
+  }
+
+  /**
+   * That its payment would be sent: else it would be run for nothing.
+   * @throws KhachapuriError `overloaded`, `payment_required`, `chain_unavailable`
+   */
+  #assertSent({ authorization: { from } }: ExactPayment): void {
+    this.options.settler.assertRoom(from);
+    if (this.options.isWorth()) return;
+    throw new KhachapuriError("chain_unavailable", "gas costs more than the payment brings", {
+      retryAfterSeconds: 60,
+      hints: ["nothing was charged; send the same payment later, or pay by credits"],
+    });
   }
 
   /** What no key of the payer's has signed, its code may take. */

@@ -4,23 +4,27 @@
  * ever; that it was cancelled; or that its time is over. Until then a payment is under way, through
  * any number of ends of this process.
  */
-import type { Address, TransactionReceipt } from "viem";
+import type { Address, Hex, TransactionReceipt } from "viem";
 import type { Chain } from "../../../chain/client.ts";
 import { asChainError } from "../../../chain/refusal.ts";
 import { takenIn, transferCall } from "../../../chain/transfer_call.ts";
-import { transferRefusal } from "../../../chain/transfer_refusal.ts";
+import {
+  type ExactReason,
+  type TransferRefusal,
+  transferRefusal,
+} from "../../../chain/transfer_refusal.ts";
 import { asKhachapuriError, KhachapuriError } from "../../../errors.ts";
 import { EXACT_GAS_MAX, EXACT_OUT_MAX, EXACT_SETTLE_MS } from "../../../limits_of_exact.ts";
 import type { Log } from "../../../log.ts";
 import { within } from "../../../within.ts";
 import type { Purchase } from "../../ledger/purchase_rows.ts";
 import type { Purchases } from "../../ledger/purchases.ts";
-import { notSettled, notTaken, pending } from "../../money/exact/failure.ts";
+import { notSettled, type notTaken, pending } from "../../money/exact/failure.ts";
 import { weiOf } from "../gas_worth.ts";
 import type { Operator } from "../operator.ts";
 import type { BlockWatch } from "./block_watch.ts";
 import { type Fate, readFate } from "./fate.ts";
-import { FickleWallets } from "./fickle_wallets.ts";
+import { Reverts } from "./reverts.ts";
 
 export interface ExactSettlementOptions {
   chain: Chain;
@@ -35,6 +39,8 @@ export interface ExactSettlementOptions {
   log: Log;
   /** The later of the clock here and the chain's, ms. */
   laterNow: () => number;
+  /** The book rests on what this block told: should it go, `doubtAbove` is to be called. */
+  onRest: (block: { number: bigint; hash: Hex }) => void;
 }
 
 /** Between two times that what is under way is looked after, ms. */
@@ -42,12 +48,22 @@ const LOOK_AFTER_MS = 10_000;
 /** One that is under way for longer is somebody's to look at, ms. */
 const ALARM_MS = 600_000;
 
+/** Why an authorisation is worth nothing any more, as its payer is told. */
+const ENDS: Readonly<Record<"cancelled" | "spent" | "expired", [ExactReason, string]>> = {
+  cancelled: ["invalid_exact_evm_nonce_already_used", "the payer cancelled the authorization"],
+  spent: ["invalid_exact_evm_nonce_already_used", "the payer used its nonce for another transfer"],
+  expired: [
+    "invalid_exact_evm_payload_authorization_valid_before",
+    "the authorization expired before it was mined",
+  ],
+};
+
 export class ExactSettlement {
   readonly #options: ExactSettlementOptions;
-  readonly #fickle: FickleWallets;
   /** Under way in this process, by purchase, whoever waits. */
   readonly #driven = new Map<number, Promise<Purchase>>();
   readonly #waiting = new Set<Promise<Purchase>>();
+  readonly #reverts: Reverts;
   readonly #closing = Promise.withResolvers<"closing">();
   #timer: ReturnType<typeof setTimeout> | null = null;
   #lookingAfter: Promise<void> | null = null;
@@ -55,7 +71,7 @@ export class ExactSettlement {
 
   constructor(options: ExactSettlementOptions) {
     this.#options = options;
-    this.#fickle = new FickleWallets(options.laterNow);
+    this.#reverts = new Reverts(options.laterNow);
   }
 
   /** Looks after what an earlier process left under way, from now on. */
@@ -65,15 +81,10 @@ export class ExactSettlement {
 
   /**
    * @throws KhachapuriError `overloaded` when so much is under way that no more is taken,
-   *   `payment_required` for a wallet that took its word back
+   *   `payment_required` for a payer whose last payment was reverted
    */
   assertRoom(payer: Address): void {
-    if (this.#fickle.isShunned(payer)) {
-      const message = "the payer's wallet took a payment when asked, and refused it when mined";
-      throw notTaken("invalid_exact_evm_transaction_failed", message, [
-        "pay from another wallet, or from this one in a day",
-      ]);
-    }
+    this.#reverts.admit(payer);
     if (this.#driven.size < EXACT_OUT_MAX) return;
     const message = "too many payments are being settled";
     throw new KhachapuriError("overloaded", message, {
@@ -92,6 +103,16 @@ export class ExactSettlement {
     const waiting = this.#wait(purchase);
     this.#waiting.add(waiting);
     return await waiting.finally(() => this.#waiting.delete(waiting));
+  }
+
+  /**
+   * Asks the chain about a payment that the token takes no more though nothing of ours is out: one
+   * that was sent once may come by anybody's hand.
+   * @returns whether the money has come
+   * @throws KhachapuriError `payment_required` when it never will, or when nobody knows
+   */
+  async hasCome(purchase: Purchase): Promise<boolean> {
+    return await this.#endBy(purchase, await this.#fateOf(purchase)) !== null;
   }
 
   /** A transaction of the operator's was mined: the payments that it moved are paid. */
@@ -153,14 +174,11 @@ export class ExactSettlement {
   }
 
   /** To the end of the payment, whoever still waits for it. */
-  async #drive(purchase: Purchase): Promise<Purchase> {
-    const { purchases } = this.#options;
+  async #drive({ id }: Purchase): Promise<Purchase> {
+    // As it is by now: between the order and the start of its run the chain may have told more.
+    const purchase = this.#options.purchases.get(id);
     if (purchase.state === "paid") return purchase;
-    if (purchase.state === "open") {
-      await purchases.sending(purchase.id);
-      return await this.#launch(purchase);
-    }
-    return await this.#resume(purchase);
+    return purchase.state === "open" ? await this.#launch(purchase) : await this.#resume(purchase);
   }
 
   /** One that an earlier attempt may have sent. */
@@ -178,6 +196,7 @@ export class ExactSettlement {
   async #launch(purchase: Purchase): Promise<Purchase> {
     const { operator, purchases, coinPrice } = this.#options;
     const { id, authorization: { value } } = purchase;
+    await purchases.sending(id);
     const costMax = weiOf(value, coinPrice);
     const sending = { rank: "settlement", costMax, gasMax: EXACT_GAS_MAX } as const;
     const launched = await operator.launch(this.#callOf(purchase), sending).catch((error) =>
@@ -188,11 +207,13 @@ export class ExactSettlement {
     const receipt = await launched.mined.catch(() => null);
     const now = purchases.get(id);
     if (now.state === "paid") return now;
-    const ended = await this.#endBy(now, await this.#fateOf(now));
+    const fate = await this.#fateOf(now, receipt?.blockNumber);
+    const isPayers = fate.kind === "cancelled" || fate.kind === "spent" || fate.kind === "unused";
+    if (isPayers && receipt?.status === "reverted") this.#reverts.note(now.authorization.from);
+    const ended = await this.#endBy(now, fate);
     if (ended) return ended;
     // The token refused what it would have taken when it was sent.
-    purchases.unsent(id);
-    throw await this.#refusalOf(now, receipt);
+    return this.#failed(now, await this.#refusalOf(now, receipt));
   }
 
   /** Nothing was sent, be it that somebody else was faster. */
@@ -202,34 +223,33 @@ export class ExactSettlement {
       const ended = await this.#endBy(purchase, await this.#fateOf(purchase));
       if (ended) return ended;
     }
+    if (error.code === "chain_refused") return this.#failed(purchase, transferRefusal(error));
     purchases.unsent(purchase.id);
-    if (error.code !== "chain_refused") throw error;
-    const { reason, message } = transferRefusal(error);
+    throw error;
+  }
+
+  /** The token does not take it now: its payer is free to sign another, unless that one came. */
+  #failed(purchase: Purchase, { reason, message }: TransferRefusal): never {
+    // One endpoint says that it is used, and another one that it is not.
+    if (reason === "invalid_exact_evm_nonce_already_used") {
+      throw pending(this.#of(purchase), purchase.transaction);
+    }
+    this.#options.purchases.unsent(purchase.id);
     throw notSettled(this.#of(purchase), reason, message);
   }
 
   async #refusalOf(
     purchase: Purchase,
     receipt: TransactionReceipt | null,
-  ): Promise<KhachapuriError> {
-    const reverted = receipt?.status === "reverted";
-    if (reverted) await this.#noteRevert(purchase);
+  ): Promise<TransferRefusal> {
+    const isReverted = receipt?.status === "reverted";
     const why = await this.#options.operator.simulate(this.#callOf(purchase)).then(
       () => null,
       (error) => asKhachapuriError(error),
     );
-    if (why?.code === "chain_refused") {
-      const { reason, message } = transferRefusal(why);
-      return notSettled(this.#of(purchase), reason, message);
-    }
-    const what = reverted ? "its transaction was reverted" : "its transaction was not mined";
-    return notSettled(this.#of(purchase), "invalid_exact_evm_transaction_failed", what);
-  }
-
-  /** What had a transaction fail is its payer's code, where it has any. */
-  async #noteRevert({ authorization: { from } }: Purchase): Promise<void> {
-    const code = await this.#options.chain.public.getCode({ address: from }).catch(() => undefined);
-    if (code !== undefined && code !== "0x") this.#fickle.note(from);
+    if (why?.code === "chain_refused") return transferRefusal(why);
+    const message = isReverted ? "its transaction was reverted" : "its transaction was not mined";
+    return { reason: "invalid_exact_evm_transaction_failed", message };
   }
 
   /**
@@ -238,10 +258,11 @@ export class ExactSettlement {
    * @throws KhachapuriError when it will never be, or when nobody knows
    */
   async #endBy(purchase: Purchase, fate: Fate): Promise<Purchase | null> {
-    const { purchases, log } = this.#options;
+    const { purchases, log, onRest } = this.#options;
     const { id, authorization: { from, nonce } } = purchase;
     switch (fate.kind) {
       case "paid":
+        onRest(fate.block);
         await purchases.paid(id, fate.transaction, fate.block);
         return purchases.get(id);
       case "unused":
@@ -249,30 +270,21 @@ export class ExactSettlement {
       case "unknown":
         throw pending(this.#of(purchase), purchase.transaction);
       case "cancelled":
-      case "expired": {
+      case "spent":
+      case "expired":
         purchases.void(id);
-        if (purchase.outcome !== null) {
+        if (purchases.isAnswering(id)) {
           log.error("a payment that was answered for was lost", { from, nonce, fate: fate.kind });
         }
-        throw fate.kind === "cancelled"
-          ? notSettled(
-            this.#of(purchase),
-            "invalid_exact_evm_nonce_already_used",
-            "the payer cancelled the authorization",
-          )
-          : notSettled(
-            this.#of(purchase),
-            "invalid_exact_evm_payload_authorization_valid_before",
-            "the authorization expired before it was mined",
-          );
-      }
+        throw notSettled(this.#of(purchase), ...ENDS[fate.kind]);
     }
   }
 
-  async #fateOf(purchase: Purchase): Promise<Fate> {
+  /** @param heard a block that told of it */
+  async #fateOf(purchase: Purchase, heard = 0n): Promise<Fate> {
     const { chain, usdc, laterNow } = this.#options;
     try {
-      return await readFate({ chain, usdc, now: laterNow() }, purchase);
+      return await readFate({ chain, usdc, now: laterNow(), heard }, purchase);
     } catch (error) {
       const { shortMessage } = asChainError(error, chain.endpoint);
       this.#options.log.debug("a payment's end is not known", { message: shortMessage });
@@ -284,13 +296,13 @@ export class ExactSettlement {
     const { purchases, operator, log } = this.#options;
     for (const purchase of purchases.underWay()) {
       if (this.#isClosed) return;
-      const { id, outcome } = purchase;
+      const { id } = purchase;
       if (this.#driven.has(id) || operator.isOut(this.#callOf(purchase))) continue;
       const fate = await this.#fateOf(purchase);
       if (this.#driven.has(id)) continue;
       const ended = await this.#endBy(purchase, fate).catch((error) => asKhachapuriError(error));
-      if (ended !== null) continue;
-      if (outcome === null) purchases.unsent(id);
+      if (ended !== null || this.#driven.has(id)) continue;
+      if (!purchases.isAnswering(id)) purchases.unsent(id);
       else {
         log.warn("a payment is settled anew: its block has gone", { purchase: id });
         this.settle(purchases.get(id)).catch(() => {});
