@@ -103,15 +103,18 @@ export class SqliteLedger implements Ledger {
     return written === null ? Promise.resolve(held) : written.then(() => held);
   }
 
-  async charge(held: Held, outcome: Outcome, run: RunFacts | null): Promise<void> {
+  async charge(
+    held: Held,
+    outcome: Outcome,
+    run: RunFacts | null,
+    until: Until = run === null ? "handed over" : "disk",
+  ): Promise<void> {
     const { reservation, draw } = held;
     const { payer, lane, cid, price } = draw;
     const charged = this.#laneOf(draw).charged + 1n;
     const facts = run === null ? {} : { facts: { ...run, cid, price, charged } };
     const pool = held.isPooled ? this.#preholds.poolOf(draw) : null;
     const preheld = pool === null ? [] : this.#prehold(draw, pool);
-    // What is signed must not be forgotten, whatever happens to the machine.
-    const until: Until = run === null ? "handed over" : "disk";
     const written = this.store.write(
       [{ kind: "charge", payer, lane, reservation, outcome, ...facts }, ...preheld],
       until,

@@ -22,6 +22,7 @@ import { RECEIPT_HEADER } from "../../receipt.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { FieldReader } from "../http/fields.ts";
 import type { HeaderField } from "../http/header_rules.ts";
+import type { Until } from "../ledger/group_commit.ts";
 import {
   type Clock,
   type Judgement,
@@ -351,9 +352,9 @@ class CreditsHold implements Hold {
     this.#ahead = null;
   }
 
-  async charge(outcome: Outcome, run: RunFacts | null): Promise<void> {
+  async charge(outcome: Outcome, run: RunFacts | null, until?: Until): Promise<void> {
     this.#end();
-    await this.#charge(this.first.answer, outcome, run);
+    await this.#charge(this.first.answer, outcome, run, until);
   }
 
   release(reason: string): void {
@@ -366,8 +367,13 @@ class CreditsHold implements Hold {
     this.giveBack();
   }
 
-  async #charge(held: Held, outcome: Outcome, run: RunFacts | null): Promise<void> {
-    await this.options.ledger.charge(held, outcome, run);
+  async #charge(
+    held: Held,
+    outcome: Outcome,
+    run: RunFacts | null,
+    until?: Until,
+  ): Promise<void> {
+    await this.options.ledger.charge(held, outcome, run, until);
     this.options.onCharge();
   }
 
