@@ -29,7 +29,12 @@ export function paymentRequired<Entry extends Accept>(
   };
 }
 
+// deno-lint-ignore no-control-regex -- ASCII is meant, control characters and all
+const BEYOND_ASCII = /[^\x00-\x7f]/;
+
 /** Standard base64 of the UTF-8 JSON, as every x402 header carries it. */
 export function toHeader(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString("base64");
+  const text = JSON.stringify(value);
+  // What each paid answer carries is ASCII, for which there is a way without a buffer.
+  return BEYOND_ASCII.test(text) ? Buffer.from(text).toString("base64") : btoa(text);
 }

@@ -11,7 +11,6 @@ import { KhachapuriError } from "../../errors.ts";
 import {
   COLUMNS,
   fromRow,
-  IS_RECEIPTED,
   type Recorded,
   type Row,
   SCHEMA,
@@ -29,6 +28,7 @@ import {
   type ReceiptFacts,
   type ReleaseEntry,
 } from "./journal.ts";
+import { Receipted, RECEIPTED_SCHEMA } from "./receipted.ts";
 import { assertLedgerVersion, LEDGER_VERSION } from "./version.ts";
 
 /** Which entries to read; without any member all of them. */
@@ -66,16 +66,6 @@ export interface Store {
 }
 
 /**
- * Only charges with a receipt are looked up by their reservation, so only they have an index: one
- * over all would lengthen the write of every call (`deno task bench payments`, row "owner pays").
- */
-const SCHEMA_WITH_INDEX = `
-  ${SCHEMA};
-  DROP INDEX IF EXISTS journal_by_reservation;
-  CREATE INDEX IF NOT EXISTS journal_receipted ON journal (reservation) WHERE ${IS_RECEIPTED};
-`;
-
-/**
  * Opens (or creates) the ledger at `path` and releases what a crash left reserved.
  * @param now the clock, ms since the epoch
  * @throws KhachapuriError `invalid_config` for a ledger of another version; Error when the file is
@@ -83,13 +73,11 @@ const SCHEMA_WITH_INDEX = `
  */
 export async function openStore(path: string, now: () => number = Date.now): Promise<Store> {
   assertLedgerVersion(path);
-  const durable = openDurable(path, SCHEMA_WITH_INDEX, LEDGER_VERSION);
+  const durable = openDurable(path, `${SCHEMA}; ${RECEIPTED_SCHEMA}`, LEDGER_VERSION);
   const { database } = durable;
   const book = replay(database);
-  const findReceipted = database.prepare(
-    `SELECT * FROM journal WHERE reservation = ? AND ${IS_RECEIPTED}`,
-  );
-  const commit = openCommit(durable);
+  const receipted = new Receipted(database);
+  const commit = openCommit(durable, receipted);
   const store: Store = {
     book,
     write(entries, until) {
@@ -105,7 +93,7 @@ export async function openStore(path: string, now: () => number = Date.now): Pro
     isOnDisk: (mark) => commit.isOnDisk(mark),
     sync: () => commit.sync(),
     receipted(reservation) {
-      const row = findReceipted.get(reservation) as unknown as StoredRow | undefined;
+      const row = receipted.find(reservation);
       const charge = row && fromRow(row);
       return charge?.kind === "charge" && charge.facts ? charge as ReceiptedCharge : undefined;
     },
@@ -132,7 +120,7 @@ export function readJournal(path: string, filter: JournalFilter): Recorded[] {
 /** Rows that one statement inserts. */
 const INSERT_ROWS = 64;
 
-function openCommit({ database, sync }: Durable): GroupCommit<Row> {
+function openCommit({ database, sync }: Durable, receipted: Receipted): GroupCommit<Row> {
   const insert = openInsert(database);
   return new GroupCommit<Row>({
     write(rows) {
@@ -149,10 +137,14 @@ function openCommit({ database, sync }: Durable): GroupCommit<Row> {
         throw unwritable(cause);
       }
     },
-    sync: () =>
-      sync().catch((cause) => {
+    async sync() {
+      try {
+        receipted.note();
+        await sync();
+      } catch (cause) {
         throw unwritable(cause);
-      }),
+      }
+    },
   });
 }
 
