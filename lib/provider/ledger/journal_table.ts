@@ -69,7 +69,9 @@ export class JournalTable {
     return this.#receipted.find(reservation);
   }
 
+  /** What was not synced before stays where it is. */
   close(): void {
+    if (this.#rows.length === 0) this.#handedOver.clear();
     this.#handedOver.close();
     this.durable.close();
   }
@@ -77,7 +79,7 @@ export class JournalTable {
   #putIn(): void {
     if (this.#rows.length === 0) return;
     this.#insert();
-    this.#handedOver.clear();
+    this.#handedOver.rewind();
   }
 
   #insert(): void {

@@ -308,6 +308,12 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   }
 }
 
+/** A page of another origin may read what it paid. */
+const READABLE: HeaderField = [
+  "access-control-expose-headers",
+  [PAYMENT_RESPONSE_HEADER, RECEIPT_HEADER, CREDITS_LEFT_HEADER].join(", "),
+];
+
 /** Credits of a lane, in hand. */
 class CreditsHold implements Hold {
   readonly reservation: number;
@@ -384,20 +390,20 @@ class CreditsHold implements Hold {
   #callersNotice(): HeaderField[] {
     const { admission: { bill, deposited }, options: { ledger, receipts, seller } } = this;
     const { charged, available } = ledger.standing(bill, this.#view);
-    const response = paymentResponse({
-      chainId: seller.chainId,
-      payer: bill.payer,
+    const { chainId } = seller;
+    const { payer } = bill;
+    const counts = {
       chargedCredits: BigInt(this.#credits),
       cumulativeCredits: charged,
       availableCredits: available,
-      ...(deposited === null ? {} : { transaction: deposited }),
-    });
-    const told: HeaderField[] = [
-      [PAYMENT_RESPONSE_HEADER, toHeader(response)],
+    };
+    const notice = { chainId, payer, ...counts };
+    const response = deposited === null ? notice : { ...notice, transaction: deposited };
+    return [
+      [PAYMENT_RESPONSE_HEADER, toHeader(paymentResponse(response))],
       [RECEIPT_HEADER, receipts.pathOf(this.reservation)],
       [CREDITS_LEFT_HEADER, String(available)],
+      READABLE,
     ];
-    const names = told.map(([name]) => name).join(", ");
-    return [...told, ["access-control-expose-headers", names]];
   }
 }
