@@ -59,7 +59,7 @@ export class JournalTable {
   /** Resolves when everything that was written before is on the disk. */
   async sync(): Promise<void> {
     this.#putIn();
-    this.#receipted.note();
+    this.#receipted.goOn(this.#newest);
     await this.durable.sync();
   }
 

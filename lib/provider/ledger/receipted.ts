@@ -1,8 +1,8 @@
 /**
  * Where the charges are that have a receipt. An index over the journal would have each call write a
  * page more before it is answered (`deno task bench payments`, row "caller pays"), though few ask
- * for a receipt, and none at once: so what was charged is noted when the disk is written anyway, or
- * when somebody asks.
+ * for a receipt, and none at once: so what was charged is noted once in a while, or when somebody
+ * asks.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { IS_RECEIPTED, type StoredRow } from "./codec.ts";
@@ -13,6 +13,9 @@ export const RECEIPTED_SCHEMA = `
   DROP INDEX IF EXISTS journal_receipted;
   CREATE TABLE IF NOT EXISTS receipted (reservation INTEGER PRIMARY KEY, seq INTEGER NOT NULL) STRICT
 `;
+
+/** Rows of the journal that are looked at together; few enough for whoever waits. */
+const ROWS_AT_ONCE = 512;
 
 export class Receipted {
   readonly #note: StatementSync;
@@ -33,18 +36,21 @@ export class Receipted {
     this.#upTo = seqIn(database.prepare("SELECT MAX(seq) AS seq FROM receipted").get());
   }
 
-  /** Notes what the journal has by now. */
-  note(): void {
-    const newest = seqIn(this.#newest.get());
-    if (newest === this.#upTo) return;
-    this.#note.run(this.#upTo, newest);
-    this.#upTo = newest;
+  /** The journal has so many rows by now. */
+  goOn(newest: number): void {
+    if (newest - this.#upTo >= ROWS_AT_ONCE) this.#noteUpTo(newest);
   }
 
   /** The row of the charge that ended a reservation; undefined when there is none. */
   find(reservation: number): StoredRow | undefined {
-    this.note();
+    this.#noteUpTo(seqIn(this.#newest.get()));
     return this.#find.get(reservation) as unknown as StoredRow | undefined;
+  }
+
+  #noteUpTo(newest: number): void {
+    if (newest === this.#upTo) return;
+    this.#note.run(this.#upTo, newest);
+    this.#upTo = newest;
   }
 }
 

@@ -255,8 +255,11 @@ export class SqliteLedger implements Ledger {
   }
 
   #takePrehold(draw: Draw, view: PayerView): Reserved | null {
-    const prehold = this.#preholds.poolOf(draw).take(draw.price, view);
+    const pool = this.#preholds.poolOf(draw);
+    const prehold = pool.take(draw.price, view);
     if (!prehold) return null;
+    // A failure rejects the next write.
+    if (pool.isRunningShort()) this.store.sync().catch(() => {});
     const { reservation, mark } = prehold;
     return { reservation, written: this.store.isOnDisk(mark) ? null : this.store.sync() };
   }
