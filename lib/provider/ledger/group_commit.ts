@@ -11,7 +11,7 @@ export type Until = "disk" | "handed over";
 export interface CommitSteps<Item> {
   /**
    * Hands the items to the operating system, all or none.
-   * @param isSynced `sync` is called next, with nothing in between: it may hand them over as well
+   * @param isSynced `sync` is called next, with nothing in between
    */
   write(items: readonly Item[], isSynced: boolean): void;
   /** Has the operating system put what was written on the disk. */

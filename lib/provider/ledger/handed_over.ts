@@ -16,6 +16,11 @@ interface Batch {
   readonly rows: readonly Row[];
 }
 
+const ENCODER = new TextEncoder();
+/** Between a batch and its checksum, a number of 32 bits. */
+const SEPARATOR = " ";
+const CHECKSUM_BYTES_MAX = 12;
+
 /** Where it is, of the ledger at `path`. */
 function pathBeside(path: string): string {
   return `${path}-handed-over`;
@@ -23,7 +28,8 @@ function pathBeside(path: string): string {
 
 export class HandedOver {
   readonly #file: Deno.FsFile;
-  readonly #encoder = new TextEncoder();
+  /** A line is made in it, and one that takes more in a larger one. */
+  #bytes = new Uint8Array(4_096);
 
   /** Opens (or makes) the file of the ledger at `path`; it names payers, and permits may be in it. */
   constructor(path: string) {
@@ -32,10 +38,11 @@ export class HandedOver {
   }
 
   /** @throws Error when the rows can't be written, or could not be read again */
-  append(batch: Batch): void {
-    const line = this.#encoder.encode(lineOf(batch));
+  append({ seq, rows }: Batch): void {
+    if (!rows.every(([at]) => Number.isFinite(at))) throw new Error("a row has no time");
+    const line = this.#lineOf(JSON.stringify([seq, rows]));
     for (let written = 0; written < line.length;) {
-      written += this.#file.writeSync(written === 0 ? line : line.subarray(written));
+      written += this.#file.writeSync(line.subarray(written));
     }
   }
 
@@ -52,6 +59,17 @@ export class HandedOver {
 
   close(): void {
     this.#file.close();
+  }
+
+  /** A line of earlier may show through behind the last one: its checksum tells. */
+  #lineOf(json: string): Uint8Array {
+    const most = 3 * json.length + CHECKSUM_BYTES_MAX;
+    if (this.#bytes.length < most) this.#bytes = new Uint8Array(2 * most);
+    const bytes = this.#bytes;
+    const { written } = ENCODER.encodeInto(json, bytes);
+    const checksum = `${SEPARATOR}${crc32(bytes.subarray(0, written))}\n`;
+    const end = ENCODER.encodeInto(checksum, bytes.subarray(written));
+    return bytes.subarray(0, written + end.written);
   }
 }
 
@@ -80,17 +98,10 @@ export function handedOverText(path: string): string {
   }
 }
 
-/** A line of earlier may show through behind the last one: its checksum tells. */
-function lineOf({ seq, rows }: Batch): string {
-  if (!rows.every(([at]) => Number.isFinite(at))) throw new Error("a row has no time");
-  const json = JSON.stringify([seq, rows]);
-  return `${crc32(json)} ${json}\n`;
-}
-
 function batchIn(line: string): Batch | null {
-  const space = line.indexOf(" ");
-  const json = line.slice(space + 1);
-  if (space < 0 || line.slice(0, space) !== String(crc32(json))) return null;
+  const end = line.lastIndexOf(SEPARATOR);
+  const json = line.slice(0, Math.max(end, 0));
+  if (end < 0 || line.slice(end + 1) !== String(crc32(json))) return null;
   const [seq, rows] = JSON.parse(json);
   return { seq, rows };
 }

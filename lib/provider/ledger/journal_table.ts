@@ -33,7 +33,7 @@ export class JournalTable {
   static async open(path: string): Promise<JournalTable> {
     const durable = openDurable(path, `${SCHEMA}; ${RECEIPTED_SCHEMA}`, LEDGER_VERSION);
     const table = new JournalTable(durable, path);
-    table.#insert();
+    table.#putIn();
     // It may have been there for long: a loss of power is to lose none of it now.
     await durable.sync();
     table.#handedOver.clear();
@@ -47,12 +47,12 @@ export class JournalTable {
   }
 
   /**
-   * Hands rows over to the operating system.
-   * @param isSynced `sync` is called next, which does
+   * Hands rows over to the operating system, all or none.
+   * @param isSynced `sync` is called next: they go right into the table
    */
   write(rows: readonly Row[], isSynced: boolean): void {
-    const seq = this.#newest + this.#rows.length + 1;
-    if (!isSynced) this.#handedOver.append({ seq, rows });
+    if (isSynced) return this.#putIn(rows);
+    this.#handedOver.append({ seq: this.#newest + this.#rows.length + 1, rows });
     for (const row of rows) this.#rows.push(row);
   }
 
@@ -76,16 +76,14 @@ export class JournalTable {
     this.durable.close();
   }
 
-  #putIn(): void {
-    if (this.#rows.length === 0) return;
-    this.#insert();
-    this.#handedOver.rewind();
-  }
-
-  #insert(): void {
-    insertRows(this.#rows, this.#newest + 1, this.durable.database, this.#statements);
-    this.#newest += this.#rows.length;
+  /** All or none, and `more` with it. */
+  #putIn(more: readonly Row[] = []): void {
+    const rows = [...this.#rows, ...more];
+    if (rows.length === 0) return;
+    insertRows(rows, this.#newest + 1, this.durable.database, this.#statements);
+    this.#newest += rows.length;
     this.#rows = [];
+    this.#handedOver.rewind();
   }
 }
 
@@ -124,7 +122,6 @@ function insertRows(
     const statement = statements[some.length] ??= prepare(database, table, some.length);
     statement.run(...some.flatMap((row, at) => [firstSeq + from + at, ...row]));
   };
-  if (rows.length === 0) return;
   if (rows.length <= INSERT_ROWS) return insert(0);
   inTransaction(database, () => {
     for (let from = 0; from < rows.length; from += INSERT_ROWS) insert(from);

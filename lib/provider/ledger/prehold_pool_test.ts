@@ -81,3 +81,25 @@ Deno.test("what no call takes is released by the second sweep that sees it, youn
   assert.deepEqual(released(), [1, 2]);
   assert.deepEqual(entries[0], { kind: "release", ...ID, reservation: 1, reason: "unused" });
 });
+
+Deno.test("a pool that has grown to its most fills again after what it held was released", () => {
+  const pool = openSums().open();
+  let next = 1;
+  const call = () => {
+    pool.take(PRICE, VIEW);
+    for (let wanted = pool.wanted(); wanted > 0; wanted--) pool.add(PRICE, next++);
+  };
+  for (let calls = 0; calls < 200; calls++) pool.take(PRICE, VIEW);
+  for (let calls = 0; calls < 100; calls++) call();
+  pool.giveBack();
+  // Calls that come sixteen at a time find none, until there are as many.
+  let missed = 0;
+  for (let round = 0; round < 20; round++) {
+    missed = 0;
+    for (let calls = 0; calls < 16; calls++) if (pool.take(PRICE, VIEW) === null) missed += 1;
+    for (let calls = 0; calls < 16; calls++) {
+      for (let wanted = pool.wanted(); wanted > 0; wanted--) pool.add(PRICE, next++);
+    }
+  }
+  assert.equal(missed, 0);
+});
