@@ -17,9 +17,9 @@ interface Batch {
 }
 
 const ENCODER = new TextEncoder();
-/** Between a batch and its checksum, a number of 32 bits. */
+/** Between a batch and its checksum, a number of 32 bits in digits. */
 const SEPARATOR = " ";
-const CHECKSUM_BYTES_MAX = 12;
+const CHECKSUM_BYTES = 12;
 
 /** Where it is, of the ledger at `path`. */
 function pathBeside(path: string): string {
@@ -31,7 +31,7 @@ export class HandedOver {
   /** A line is made in it, and one that takes more in a larger one. */
   #bytes = new Uint8Array(4_096);
 
-  /** Opens (or makes) the file of the ledger at `path`; it names payers, and permits may be in it. */
+  /** Opens (or makes) the file of the ledger at `path`, its user's alone: it may hold permits. */
   constructor(path: string) {
     const options = { create: true, write: true, mode: 0o600 };
     this.#file = Deno.openSync(pathBeside(path), options);
@@ -63,7 +63,7 @@ export class HandedOver {
 
   /** A line of earlier may show through behind the last one: its checksum tells. */
   #lineOf(json: string): Uint8Array {
-    const most = 3 * json.length + CHECKSUM_BYTES_MAX;
+    const most = 3 * json.length + CHECKSUM_BYTES;
     if (this.#bytes.length < most) this.#bytes = new Uint8Array(2 * most);
     const bytes = this.#bytes;
     const { written } = ENCODER.encodeInto(json, bytes);

@@ -86,22 +86,6 @@ Deno.test("the end of a life between the table and the file counts nothing twice
     await Promise.all([store.close(), next.close()]);
   }));
 
-Deno.test("many charges are found by their reservations, also those of an earlier life", () =>
-  inFolder(async (dir) => {
-    const path = `${dir}/ledger.db`;
-    const store = await openStore(path);
-    await store.write([OPEN], "disk");
-    for (let n = 1; n <= 700; n++) {
-      await store.write(sale(n), n % 100 === 0 ? "disk" : "handed over");
-    }
-    for (const n of [1, 350, 700]) assert.equal(store.receipted(n)?.facts.charged, BigInt(n));
-    await store.write(sale(701), "handed over");
-    await store.close();
-    const next = await openStore(path);
-    for (const n of [1, 701]) assert.equal(next.receipted(n)?.facts.charged, BigInt(n));
-    await next.close();
-  }));
-
 Deno.test("only its user reads what is handed over: permits are bearer secrets", () =>
   inFolder(async (dir) => {
     const store = await openStore(`${dir}/ledger.db`);

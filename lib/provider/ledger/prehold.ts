@@ -103,7 +103,7 @@ export class Pool {
 
   /**
    * Whether there can be no more of them, and later ones are not on disk yet: whoever takes those
-   * would wait for it.
+   * would wait for it, unless it is written now.
    */
   isRunningShort(): boolean {
     if (this.#depth < DEPLOYMENT_CONCURRENCY_MAX) return false;

@@ -11,7 +11,10 @@ import { IS_RECEIPTED, type StoredRow } from "./codec.ts";
 export const RECEIPTED_SCHEMA = `
   DROP INDEX IF EXISTS journal_by_reservation;
   DROP INDEX IF EXISTS journal_receipted;
-  CREATE TABLE IF NOT EXISTS receipted (reservation INTEGER PRIMARY KEY, seq INTEGER NOT NULL) STRICT
+  CREATE TABLE IF NOT EXISTS receipted (
+    reservation INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL
+  ) STRICT
 `;
 
 /** Rows of the journal that are looked at together; few enough for whoever waits. */

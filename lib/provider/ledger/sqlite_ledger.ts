@@ -103,12 +103,7 @@ export class SqliteLedger implements Ledger {
     return written === null ? Promise.resolve(held) : written.then(() => held);
   }
 
-  async charge(
-    held: Held,
-    outcome: Outcome,
-    run: RunFacts | null,
-    until: Until = run === null ? "handed over" : "disk",
-  ): Promise<void> {
+  async charge(held: Held, outcome: Outcome, run: RunFacts | null, until?: Until): Promise<void> {
     const { reservation, draw } = held;
     const { payer, lane, cid, price } = draw;
     const charged = this.#laneOf(draw).charged + 1n;
@@ -117,7 +112,7 @@ export class SqliteLedger implements Ledger {
     const preheld = pool === null ? [] : this.#prehold(draw, pool);
     const written = this.store.write(
       [{ kind: "charge", payer, lane, reservation, outcome, ...facts }, ...preheld],
-      until,
+      until ?? (run === null ? "handed over" : "disk"),
     );
     for (const next of preheld) pool?.add(price, next.reservation);
     await written;
@@ -258,7 +253,6 @@ export class SqliteLedger implements Ledger {
     const pool = this.#preholds.poolOf(draw);
     const prehold = pool.take(draw.price, view);
     if (!prehold) return null;
-    // A failure rejects the next write.
     if (pool.isRunningShort()) this.store.sync().catch(() => {});
     const { reservation, mark } = prehold;
     return { reservation, written: this.store.isOnDisk(mark) ? null : this.store.sync() };

@@ -4,21 +4,12 @@
  * decide (ledger/judge.ts).
  */
 import type { Address, Hex } from "viem";
-import { CREDITS_LEFT_HEADER } from "../../credits_headers.ts";
 import type { KhachapuriError } from "../../errors.ts";
 import { type LaneCount, type LaneProof, proofOf } from "../../lane_count.ts";
 import { CONSUME_ATTEMPTS_MAX } from "../../limits.ts";
 import type { DepositAuthorization } from "../../deposit_authorization.ts";
-import {
-  type Accept,
-  type CreditsOffer,
-  offerToJson,
-  PAYMENT_RESPONSE_HEADER,
-  paymentResponse,
-  toHeader,
-} from "../../payment_header.ts";
+import { type Accept, type CreditsOffer, offerToJson } from "../../payment_header.ts";
 import type { Permit } from "../../permit.ts";
-import { RECEIPT_HEADER } from "../../receipt.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { FieldReader } from "../http/fields.ts";
 import type { HeaderField } from "../http/header_rules.ts";
@@ -34,6 +25,7 @@ import type { LaneId, Outcome } from "../ledger/journal.ts";
 import type { Held, Ledger, RunFacts } from "../ledger/ledger.ts";
 import { Asking } from "./asking.ts";
 import { BillReader, type CreditsBill, type IsDeploymentLane, type OwnerPermit } from "./bill.ts";
+import { chargeFields } from "./charge_fields.ts";
 import type { OwnerCredits } from "./owner_credits.ts";
 import type { OwnerPrices } from "./owner_prices.ts";
 import { type Answered, Inquiry, isNo, unsigned } from "./inquiry.ts";
@@ -308,12 +300,6 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   }
 }
 
-/** A page of another origin may read what it paid. */
-const READABLE: HeaderField = [
-  "access-control-expose-headers",
-  [PAYMENT_RESPONSE_HEADER, RECEIPT_HEADER, CREDITS_LEFT_HEADER].join(", "),
-];
-
 /** Credits of a lane, in hand. */
 class CreditsHold implements Hold {
   readonly reservation: number;
@@ -390,20 +376,13 @@ class CreditsHold implements Hold {
   #callersNotice(): HeaderField[] {
     const { admission: { bill, deposited }, options: { ledger, receipts, seller } } = this;
     const { charged, available } = ledger.standing(bill, this.#view);
-    const { chainId } = seller;
-    const { payer } = bill;
-    const counts = {
+    return chargeFields(receipts.pathOf(this.reservation), {
+      chainId: seller.chainId,
+      payer: bill.payer,
       chargedCredits: BigInt(this.#credits),
       cumulativeCredits: charged,
       availableCredits: available,
-    };
-    const notice = { chainId, payer, ...counts };
-    const response = deposited === null ? notice : { ...notice, transaction: deposited };
-    return [
-      [PAYMENT_RESPONSE_HEADER, toHeader(paymentResponse(response))],
-      [RECEIPT_HEADER, receipts.pathOf(this.reservation)],
-      [CREDITS_LEFT_HEADER, String(available)],
-      READABLE,
-    ];
+      ...(deposited === null ? {} : { transaction: deposited }),
+    });
   }
 }
