@@ -45,9 +45,13 @@ export function paymentRequired<Entry extends Accept>(
   return { x402Version: 2, ...(error === undefined ? {} : { error }), resource, accepts };
 }
 
+// deno-lint-ignore no-control-regex -- ASCII is meant, control characters and all
+const BEYOND_ASCII = /[^\x00-\x7f]/;
 const UTF8 = new TextEncoder();
 
 /** Standard base64 of the UTF-8 JSON, as every x402 header carries it. */
 export function toHeader(value: object): string {
-  return UTF8.encode(JSON.stringify(value)).toBase64();
+  const text = JSON.stringify(value);
+  // What each paid answer carries is ASCII, for which there is a way without a buffer.
+  return BEYOND_ASCII.test(text) ? UTF8.encode(text).toBase64() : btoa(text);
 }

@@ -58,7 +58,9 @@ export class Account {
       // There is no receipt where the owner pays.
       const facts = responseHash === null ? null : await this.#runFacts(record, responseHash);
       if (facts) ending.transcript.keep(hold.reservation, ending.isWhole, hold.credits);
-      await hold.charge(outcome, facts);
+      // What is signed must not be forgotten, so a receipt waits for the disk when it is asked for.
+      // Whoever keeps an answer under a key wants it charged for good before it has it.
+      await hold.charge(outcome, facts, claim ? "disk" : "handed over");
       return true;
     } finally {
       claim?.end();

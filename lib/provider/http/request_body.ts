@@ -32,12 +32,15 @@ export interface Metering {
   onFailure(): void;
 }
 
+/** sha256 of no bytes. */
+const NO_BYTES: Hex = `0x${createHash("sha256").digest("hex")}`;
+
 /** Meters a body that may not say its length. */
 export function meterBody(
   body: ByteSource | null,
   { bytesMax, isHashed, onFailure }: Metering,
 ): RequestBody {
-  const digest = isHashed ? createHash("sha256") : null;
+  const digest = isHashed && body !== null ? createHash("sha256") : null;
   let failure: KhachapuriError | null = null;
   let bytes = 0;
   let isWhole = body === null;
@@ -78,6 +81,7 @@ export function meterBody(
     isWhole: () => digest === null || isWhole,
     failure: () => failure,
     async hash() {
+      if (isHashed && body === null) return NO_BYTES;
       if (!digest || failure) return null;
       if (!isWhole) await within(readRest().catch(() => {}), BODY_REST_TIMEOUT_MS);
       if (isWhole && !failure) return `0x${digest.digest("hex")}`;

@@ -9,8 +9,11 @@ import { setImmediate } from "node:timers";
 export type Until = "disk" | "handed over";
 
 export interface CommitSteps<Item> {
-  /** Hands the items to the operating system in one transaction. */
-  write(items: readonly Item[]): void;
+  /**
+   * Hands the items to the operating system, all or none.
+   * @param isSynced `sync` is called next, with nothing in between
+   */
+  write(items: readonly Item[], isSynced: boolean): void;
   /** Has the operating system put what was written on the disk. */
   sync(): Promise<void>;
 }
@@ -84,7 +87,7 @@ export class GroupCommit<Item> {
   async #commitNext(): Promise<void> {
     this.#current = this.#next!;
     this.#next = null;
-    this.#writeWaiting();
+    this.#writeWaiting(true);
     const upTo = this.#covered = this.#arrived;
     await this.#attempt(this.steps.sync).catch((error) => {
       this.#failure = { error };
@@ -95,16 +98,16 @@ export class GroupCommit<Item> {
 
   #writeTurn(): void {
     this.#turn = null;
-    this.#writeWaiting();
+    this.#writeWaiting(false);
     if (this.#covered < this.#arrived && !this.#isClosed) this.#armSync();
   }
 
-  #writeWaiting(): void {
+  #writeWaiting(isSynced: boolean): void {
     const items = this.#waiting;
     this.#waiting = [];
     if (this.#failure) throw this.#failure.error;
     if (items.length === 0) return;
-    this.#attempt(() => this.steps.write(items));
+    this.#attempt(() => this.steps.write(items, isSynced));
   }
 
   #attempt<T>(step: () => T): T {

@@ -7,6 +7,7 @@
  */
 import type { Address, Hex } from "viem";
 import type { Permit } from "../../permit.ts";
+import type { Until } from "./group_commit.ts";
 import type { Draw, Judgement, PayerView, Source } from "./judge.ts";
 import type { Lane, LaneId, Outcome, ReceiptFacts, Segment } from "./journal.ts";
 import type { ReceiptedCharge } from "./store.ts";
@@ -106,10 +107,11 @@ export interface Ledger {
     isPooled?: boolean,
   ): Promise<Held | Extract<Judgement, { payable: false }>>;
   /**
-   * The run has ended and costs its credit. When it resolves no end of this process can undo it;
-   * with `run`, of which there will be a signed receipt, it is on disk.
+   * The run has ended and costs its credit. When it resolves no end of this process can undo it.
+   * @param until "disk" by default where there is a receipt (`run`); "handed over" leaves the wait
+   * to whoever asks for the receipt
    */
-  charge(held: Held, outcome: Outcome, run: RunFacts | null): Promise<void>;
+  charge(held: Held, outcome: Outcome, run: RunFacts | null, until?: Until): Promise<void>;
   /** The credit is free again. Should this process end before that is written, a start does it. */
   release(held: Held, reason: string): void;
   /** What the payer will have left once this credit is charged. */

@@ -80,10 +80,11 @@ export class Pool {
     if (this.#calls === 1) return null;
     const first = this.#kept[0];
     const isReady = first !== undefined && this.store.isOnDisk(first.mark);
-    // As many as one deployment's sandbox runs at a time.
-    if (!isReady && this.#depth < DEPLOYMENT_CONCURRENCY_MAX) {
-      this.#depth += 1;
-      this.#misses += 1;
+    if (!isReady) {
+      // As many as one deployment's sandbox runs at a time.
+      if (this.#depth < DEPLOYMENT_CONCURRENCY_MAX) this.#depth += 1;
+      // Also of a full depth some are missing: those that were released, or whose calls failed.
+      if (this.#misses < DEPLOYMENT_CONCURRENCY_MAX) this.#misses += 1;
     }
     if (first?.price !== price) return null;
     this.#kept.shift();
@@ -98,6 +99,16 @@ export class Pool {
     if (this.#misses === 0 || room === 1) return 1;
     this.#misses -= 1;
     return 2;
+  }
+
+  /**
+   * Whether there can be no more of them, and later ones are not on disk yet: whoever takes those
+   * would wait for it, unless it is written now.
+   */
+  isRunningShort(): boolean {
+    if (this.#depth < DEPLOYMENT_CONCURRENCY_MAX) return false;
+    const later = this.#kept[this.#kept.length >> 1];
+    return later !== undefined && !this.store.isOnDisk(later.mark);
   }
 
   /** What the payer's last call was judged by. */

@@ -8,7 +8,7 @@ import { Pool } from "./prehold.ts";
 const VIEW = {} as PayerView;
 
 /** Pools of one payer on one lane, and what they are summed up in. */
-function openSums() {
+function openSums({ isOnDisk } = { isOnDisk: () => true }) {
   const entries: Entry[] = [];
   const ofPayer = { credits: 0n, pools: 0, view: null as PayerView | null };
   const onLane = { credits: 0n, pools: 0 };
@@ -16,7 +16,7 @@ function openSums() {
   const store = {
     write: (more: readonly Entry[]) => Promise.resolve(void entries.push(...more)),
     mark: () => 0,
-    isOnDisk: () => true,
+    isOnDisk,
   };
   const open = () => new Pool(ID, store, ofPayer, onLane, totals);
   return { open, entries, ofPayer, onLane, totals };
@@ -80,4 +80,21 @@ Deno.test("what no call takes is released by the second sweep that sees it, youn
   assert.equal(pool.sweep(), false);
   assert.deepEqual(released(), [1, 2]);
   assert.deepEqual(entries[0], { kind: "release", ...ID, reservation: 1, reason: "unused" });
+});
+
+Deno.test("a pool that has grown to its most fills again after what it held was released", () => {
+  const { open, ofPayer } = openSums({ isOnDisk: () => false });
+  const pool = open();
+  let next = 1;
+  for (let time = 0; time < 5; time++) {
+    // Sixteen calls at a time, each of which would wait for the disk.
+    for (let round = 0; round < 20; round++) {
+      for (let call = 0; call < 16; call++) pool.take(PRICE, VIEW);
+      for (let call = 0; call < 16; call++) {
+        for (let wanted = pool.wanted(); wanted > 0; wanted--) pool.add(PRICE, next++);
+      }
+    }
+    assert.equal(ofPayer.credits, 64n);
+    pool.giveBack();
+  }
 });

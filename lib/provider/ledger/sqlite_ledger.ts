@@ -103,18 +103,16 @@ export class SqliteLedger implements Ledger {
     return written === null ? Promise.resolve(held) : written.then(() => held);
   }
 
-  async charge(held: Held, outcome: Outcome, run: RunFacts | null): Promise<void> {
+  async charge(held: Held, outcome: Outcome, run: RunFacts | null, until?: Until): Promise<void> {
     const { reservation, draw } = held;
     const { payer, lane, cid, price } = draw;
     const charged = this.#laneOf(draw).charged + 1n;
     const facts = run === null ? {} : { facts: { ...run, cid, price, charged } };
     const pool = held.isPooled ? this.#preholds.poolOf(draw) : null;
     const preheld = pool === null ? [] : this.#prehold(draw, pool);
-    // What is signed must not be forgotten, whatever happens to the machine.
-    const until: Until = run === null ? "handed over" : "disk";
     const written = this.store.write(
       [{ kind: "charge", payer, lane, reservation, outcome, ...facts }, ...preheld],
-      until,
+      until ?? (run === null ? "handed over" : "disk"),
     );
     for (const next of preheld) pool?.add(price, next.reservation);
     await written;
@@ -257,8 +255,10 @@ export class SqliteLedger implements Ledger {
   }
 
   #takePrehold(draw: Draw, view: PayerView): Reserved | null {
-    const prehold = this.#preholds.poolOf(draw).take(draw.price, view);
+    const pool = this.#preholds.poolOf(draw);
+    const prehold = pool.take(draw.price, view);
     if (!prehold) return null;
+    if (pool.isRunningShort()) this.store.sync().catch(() => {});
     const { reservation, mark } = prehold;
     return { reservation, written: this.store.isOnDisk(mark) ? null : this.store.sync() };
   }

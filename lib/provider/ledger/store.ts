@@ -1,24 +1,14 @@
 /**
- * The book and its journal, one SQLite file (WAL). An entry counts at once for every decision made
+ * The book and its journal (journal_table.ts). An entry counts at once for every decision made
  * in this process; `write` says how far it must have got on its way to the disk before the caller
  * goes on. Should the machine lose its power, the last entries that were only handed over are lost,
  * none before one that is there: that is the provider's loss and nobody else's.
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
-import {
-  COLUMNS,
-  fromRow,
-  IS_RECEIPTED,
-  type Recorded,
-  type Row,
-  SCHEMA,
-  type StoredRow,
-  toRow,
-} from "./codec.ts";
-import { type Durable, openDurable } from "./durable.ts";
+import { fromRow, type Recorded, type Row, type StoredRow, toRow } from "./codec.ts";
 import { GroupCommit, type Until } from "./group_commit.ts";
 import {
   apply,
@@ -29,7 +19,9 @@ import {
   type ReceiptFacts,
   type ReleaseEntry,
 } from "./journal.ts";
-import { assertLedgerVersion, LEDGER_VERSION } from "./version.ts";
+import { handedOverText } from "./handed_over.ts";
+import { JournalTable, showHandedOver } from "./journal_table.ts";
+import { assertLedgerVersion } from "./version.ts";
 
 /** Which entries to read; without any member all of them. */
 export interface JournalFilter {
@@ -66,16 +58,6 @@ export interface Store {
 }
 
 /**
- * Only charges with a receipt are looked up by their reservation, so only they have an index: one
- * over all would lengthen the write of every call (`deno task bench payments`, row "owner pays").
- */
-const SCHEMA_WITH_INDEX = `
-  ${SCHEMA};
-  DROP INDEX IF EXISTS journal_by_reservation;
-  CREATE INDEX IF NOT EXISTS journal_receipted ON journal (reservation) WHERE ${IS_RECEIPTED};
-`;
-
-/**
  * Opens (or creates) the ledger at `path` and releases what a crash left reserved.
  * @param now the clock, ms since the epoch
  * @throws KhachapuriError `invalid_config` for a ledger of another version; Error when the file is
@@ -83,13 +65,9 @@ const SCHEMA_WITH_INDEX = `
  */
 export async function openStore(path: string, now: () => number = Date.now): Promise<Store> {
   assertLedgerVersion(path);
-  const durable = openDurable(path, SCHEMA_WITH_INDEX, LEDGER_VERSION);
-  const { database } = durable;
-  const book = replay(database);
-  const findReceipted = database.prepare(
-    `SELECT * FROM journal WHERE reservation = ? AND ${IS_RECEIPTED}`,
-  );
-  const commit = openCommit(durable);
+  const table = await JournalTable.open(path);
+  const book = replay(table.database);
+  const commit = openCommit(table);
   const store: Store = {
     book,
     write(entries, until) {
@@ -105,13 +83,13 @@ export async function openStore(path: string, now: () => number = Date.now): Pro
     isOnDisk: (mark) => commit.isOnDisk(mark),
     sync: () => commit.sync(),
     receipted(reservation) {
-      const row = findReceipted.get(reservation) as unknown as StoredRow | undefined;
+      const row = table.receipted(reservation);
       const charge = row && fromRow(row);
       return charge?.kind === "charge" && charge.facts ? charge as ReceiptedCharge : undefined;
     },
-    read: (filter) => readRows(database, filter),
+    read: (filter) => readRows(table.database, filter),
     async close() {
-      await commit.close().finally(durable.close);
+      await commit.close().finally(() => table.close());
     },
   };
   await releaseAbandoned(store);
@@ -121,63 +99,32 @@ export async function openStore(path: string, now: () => number = Date.now): Pro
 /** Reads the ledger at `path` while a provider may be writing it; nothing is changed. */
 export function readJournal(path: string, filter: JournalFilter): Recorded[] {
   assertLedgerVersion(path);
+  // Before the table: what goes there meanwhile is not missed.
+  const handedOver = handedOverText(path);
   const database = new DatabaseSync(path, { readOnly: true });
   try {
+    database.exec("PRAGMA temp_store = MEMORY; BEGIN");
+    showHandedOver(database, handedOver);
     return [...readRows(database, filter)];
   } finally {
     database.close();
   }
 }
 
-/** Rows that one statement inserts. */
-const INSERT_ROWS = 64;
-
-function openCommit({ database, sync }: Durable): GroupCommit<Row> {
-  const insert = openInsert(database);
+function openCommit(table: JournalTable): GroupCommit<Row> {
   return new GroupCommit<Row>({
-    write(rows) {
+    write(rows, isSynced) {
       try {
-        if (rows.length <= INSERT_ROWS) insert(rows);
-        else {
-          inTransaction(database, () => {
-            for (let at = 0; at < rows.length; at += INSERT_ROWS) {
-              insert(rows.slice(at, at + INSERT_ROWS));
-            }
-          });
-        }
+        table.write(rows, isSynced);
       } catch (cause) {
         throw unwritable(cause);
       }
     },
     sync: () =>
-      sync().catch((cause) => {
+      table.sync().catch((cause) => {
         throw unwritable(cause);
       }),
   });
-}
-
-/** One statement for each number of rows, made when it is first needed. */
-function openInsert(database: DatabaseSync): (rows: readonly Row[]) => void {
-  const placeholders = `(${COLUMNS.split(", ").map(() => "?").join(", ")})`;
-  const statements: StatementSync[] = [];
-  return (rows) => {
-    const count = rows.length;
-    statements[count] ??= database.prepare(
-      `INSERT INTO journal (${COLUMNS}) VALUES ${Array(count).fill(placeholders).join(", ")}`,
-    );
-    statements[count].run(...rows.flat());
-  };
-}
-
-function inTransaction(database: DatabaseSync, work: () => void): void {
-  database.exec("BEGIN IMMEDIATE");
-  try {
-    work();
-    database.exec("COMMIT");
-  } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK");
-    throw error;
-  }
 }
 
 function unwritable(cause: unknown): KhachapuriError {

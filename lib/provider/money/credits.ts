@@ -4,24 +4,16 @@
  * decide (ledger/judge.ts).
  */
 import type { Address, Hex } from "viem";
-import { CREDITS_LEFT_HEADER } from "../../credits_headers.ts";
 import type { KhachapuriError } from "../../errors.ts";
 import { type LaneCount, type LaneProof, proofOf } from "../../lane_count.ts";
 import { CONSUME_ATTEMPTS_MAX } from "../../limits.ts";
 import type { DepositAuthorization } from "../../deposit_authorization.ts";
-import {
-  type Accept,
-  type CreditsOffer,
-  offerToJson,
-  PAYMENT_RESPONSE_HEADER,
-  paymentResponse,
-  toHeader,
-} from "../../payment_header.ts";
+import { type Accept, type CreditsOffer, offerToJson } from "../../payment_header.ts";
 import type { Permit } from "../../permit.ts";
-import { RECEIPT_HEADER } from "../../receipt.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { FieldReader } from "../http/fields.ts";
 import type { HeaderField } from "../http/header_rules.ts";
+import type { Until } from "../ledger/group_commit.ts";
 import {
   type Clock,
   type Judgement,
@@ -33,6 +25,7 @@ import type { LaneId, Outcome } from "../ledger/journal.ts";
 import type { Held, Ledger, RunFacts } from "../ledger/ledger.ts";
 import { Asking } from "./asking.ts";
 import { BillReader, type CreditsBill, type IsDeploymentLane, type OwnerPermit } from "./bill.ts";
+import { chargeFields } from "./charge_fields.ts";
 import type { OwnerCredits } from "./owner_credits.ts";
 import type { OwnerPrices } from "./owner_prices.ts";
 import { type Answered, Inquiry, isNo, unsigned } from "./inquiry.ts";
@@ -355,9 +348,9 @@ class CreditsHold implements Hold {
     this.#ahead = null;
   }
 
-  async charge(outcome: Outcome, run: RunFacts | null): Promise<void> {
+  async charge(outcome: Outcome, run: RunFacts | null, until?: Until): Promise<void> {
     this.#end();
-    await this.#charge(this.first.answer, outcome, run);
+    await this.#charge(this.first.answer, outcome, run, until);
   }
 
   release(reason: string): void {
@@ -370,8 +363,13 @@ class CreditsHold implements Hold {
     this.giveBack();
   }
 
-  async #charge(held: Held, outcome: Outcome, run: RunFacts | null): Promise<void> {
-    await this.options.ledger.charge(held, outcome, run);
+  async #charge(
+    held: Held,
+    outcome: Outcome,
+    run: RunFacts | null,
+    until?: Until,
+  ): Promise<void> {
+    await this.options.ledger.charge(held, outcome, run, until);
     this.options.onCharge();
   }
 
@@ -382,7 +380,7 @@ class CreditsHold implements Hold {
   #callersNotice(): HeaderField[] {
     const { admission: { bill, deposited }, options: { ledger, receipts, seller } } = this;
     const { charged, available } = ledger.standing(bill, this.#view);
-    const response = paymentResponse({
+    return chargeFields(receipts.pathOf(this.reservation), {
       chainId: seller.chainId,
       payer: bill.payer,
       chargedCredits: BigInt(this.#credits),
@@ -390,12 +388,5 @@ class CreditsHold implements Hold {
       availableCredits: available,
       ...(deposited === null ? {} : { transaction: deposited }),
     });
-    const told: HeaderField[] = [
-      [PAYMENT_RESPONSE_HEADER, toHeader(response)],
-      [RECEIPT_HEADER, receipts.pathOf(this.reservation)],
-      [CREDITS_LEFT_HEADER, String(available)],
-    ];
-    const names = told.map(([name]) => name).join(", ");
-    return [...told, ["access-control-expose-headers", names]];
   }
 }

@@ -11,6 +11,7 @@ import type { Outcome } from "../../receipt.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { FieldReader } from "../http/fields.ts";
 import type { HeaderField } from "../http/header_rules.ts";
+import type { Until } from "../ledger/group_commit.ts";
 import type { RunFacts } from "../ledger/ledger.ts";
 
 /** Who is to pay for one run of a deployment. */
@@ -54,8 +55,9 @@ export interface Hold {
   /**
    * The run has ended and costs its credits. When it resolves no end of this process can undo it.
    * @param run for the receipt; null where there is none, as nobody but the owner pays
+   * @param until as the ledger's `charge`
    */
-  charge(outcome: Outcome, run: RunFacts | null): Promise<void>;
+  charge(outcome: Outcome, run: RunFacts | null, until?: Until): Promise<void>;
   /** The run costs nothing, but for the credits that it had used up. */
   release(reason: string): void;
   /**

@@ -19,7 +19,7 @@ import type { Log } from "../../../log.ts";
 import { within } from "../../../within.ts";
 import type { Purchase } from "../../ledger/purchase_rows.ts";
 import type { Purchases } from "../../ledger/purchases.ts";
-import { notSettled, type notTaken, pending } from "../../money/exact/failure.ts";
+import { notSettled, pending } from "../../money/exact/failure.ts";
 import { weiOf } from "../gas_worth.ts";
 import type { Operator } from "../operator.ts";
 import type { BlockWatch } from "./block_watch.ts";
