@@ -60,9 +60,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 class Model {
   readonly pages = new Map<string, Page>();
 
-  constructor(private readonly open: () => Purchases) {}
+  book: Purchases;
 
-  book = this.open();
+  constructor(private readonly open: () => Purchases) {
+    this.book = open();
+  }
 
   nth(n: number): Page | null {
     const pages = [...this.pages.values()];
