@@ -88,6 +88,6 @@ export function paymentRequiredV1(accepts: readonly Accept[], resource: Resource
 }
 
 /** Entries are our own: the scheme tells the rest of their members. */
-function isExact(accept: Accept): accept is ExactAccept {
+export function isExact(accept: Accept): accept is ExactAccept {
   return accept.scheme === "exact";
 }

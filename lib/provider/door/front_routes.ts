@@ -19,13 +19,13 @@ export async function frontPage(
   request: HttpRequest,
 ): Promise<Answer> {
   const runtimes = await programs.runtimes();
+  const accepts = acceptsOf(money.schemes)({});
   if (!wantsHtml(request)) {
-    const accepts = acceptsOf(money.schemes)({});
     const asked = new URLSearchParams(request.query ?? "").get("runtime");
     const told = asked === null ? {} : { runtimeFound: await hasInterpreter(asked) };
     return jsonAnswer({ ...offeringJson(offering, accepts, runtimes), ...told });
   }
-  return documentAnswer(offeringPage(offering, runtimes), [["vary", "accept"]]);
+  return documentAnswer(offeringPage(offering, runtimes, accepts), [["vary", "accept"]]);
 }
 
 /** Whether a person asks, with a browser. */

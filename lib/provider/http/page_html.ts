@@ -1,6 +1,8 @@
 /** The front page for a browser: on one screen what this is, what it costs, how to use it. */
 import { formatUsdc } from "../../chain/usdc.ts";
+import type { Accept } from "../../payment_required.ts";
 import { type Runtimes, runtimesText } from "../../runtime.ts";
+import { isExact } from "../../x402_v1.ts";
 import { type Document, escaped, factsHtml, linesHtml } from "./document.ts";
 import { keepPriceText, type Offering } from "./page.ts";
 import { FRONT_SCRIPT } from "./page_scripts.ts";
@@ -13,7 +15,11 @@ const MIB = 1024 * 1024;
  * A whole document of some 7 kB.
  * @param runtimes what programs find here; null: that is not known
  */
-export function offeringPage(offering: Offering, runtimes: Runtimes | null): Document {
+export function offeringPage(
+  offering: Offering,
+  runtimes: Runtimes | null,
+  accepts: readonly Accept[],
+): Document {
   const { name } = offering;
   return {
     title: name,
@@ -26,8 +32,9 @@ own, and is paid by the call, in USDC, through a contract that nobody owns. Ther
 sign up for.</p>
 <div class="halves"><div>${waysHtml(offering)}</div>
 <div><h2>What is offered</h2>
-${factsHtml(facts(offering, runtimes))}
-<p><a href="/terms">The terms</a></p>
+${factsHtml(facts(offering, runtimes, accepts))}
+<p><a href="/terms">The terms</a>, and
+<a href="/openapi.json">what can be called here</a>, for programs</p>
 ${keysHtml(offering)}</div></div></main>`,
   };
 }
@@ -71,11 +78,16 @@ ${
   }</details>`;
 }
 
-function facts(offering: Offering, runtimes: Runtimes | null): [string, string][] {
+function facts(
+  offering: Offering,
+  runtimes: Runtimes | null,
+  accepts: readonly Accept[],
+): [string, string][] {
   const { address, offer, timeoutMs, memoryMb } = offering;
   const [sent, answered] = [offering.requestBytes, offering.responseBytes].map(sizeText);
   return [
     ["Price", `${formatUsdc(offer.pricePerCredit)} USDC a credit${keepPriceText(offering)}`],
+    ...withoutCredits(accepts),
     ["A call may take", `one credit: ${timeoutMs / 1000} s, ${memoryMb} MiB of memory`],
     ...longRun(offering),
     ["It may carry", `${sent} there, ${answered} back`],
@@ -85,6 +97,16 @@ function facts(offering: Offering, runtimes: Runtimes | null): [string, string][
     ["Paid on", `chain ${offer.chainId}, escrow ${offer.escrow}`],
     ["Paid to", address],
   ];
+}
+
+/** For whoever pays for one call alone; nothing where nobody can. */
+function withoutCredits(accepts: readonly Accept[]): [string, string][] {
+  const exact = accepts.find(isExact);
+  if (!exact) return [];
+  return [[
+    "Without credits",
+    `${formatUsdc(BigInt(exact.amount))} USDC a call, by any x402 client`,
+  ]];
 }
 
 function egressText({ egress: { hosts } }: Offering): string {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { EGRESS, IPFS, OFFER, PROVIDER, RUNTIMES, SELLER } from "../../../worlds/routes.ts";
 import { KEEP_NOTHING } from "../../keep.ts";
+import type { Accept } from "../../payment_required.ts";
+import type { Runtimes } from "../../runtime.ts";
 import type { Offering } from "./page.ts";
 import { documentAnswer, documentHtml } from "./document.ts";
 import { offeringPage } from "./page_html.ts";
@@ -28,8 +30,11 @@ const OFFERING: Offering = {
   offer: OFFER,
 };
 
-const offeringHtml = (...asked: Parameters<typeof offeringPage>) =>
-  documentHtml(offeringPage(...asked));
+const offeringHtml = (
+  offering: Offering,
+  runtimes: Runtimes | null,
+  accepts: readonly Accept[] = [],
+) => documentHtml(offeringPage(offering, runtimes, accepts));
 
 const shown = (html: string) =>
   html.replace(/&#([0-9]+);/g, (_, code) => String.fromCharCode(Number(code)));
@@ -112,7 +117,7 @@ Deno.test("all text stands out enough in both colour schemes", () => {
 });
 
 Deno.test("the page runs its own script alone, and loads nothing from elsewhere", () => {
-  const page = offeringPage(OFFERING, RUNTIMES);
+  const page = offeringPage(OFFERING, RUNTIMES, []);
   assert.doesNotMatch(page.body, /<script|<link|<img|<iframe|\bon[a-z]+=|style=|url\(|@import/i);
   const policy = new Headers(documentAnswer(page).headers).get("content-security-policy")!;
   const hash = createHash("sha256").update(page.script).digest("base64");
@@ -124,6 +129,13 @@ Deno.test("without scripts nothing offers to copy", () => {
   for (const button of offeringHtml(OFFERING, RUNTIMES).match(/<button[^>]*>/g)!) {
     assert.match(button, / hidden /);
   }
+});
+
+Deno.test("what one call costs without credits is said where it can be had", () => {
+  const exact = { scheme: "exact", amount: "10000" };
+  const html = offeringHtml(OFFERING, RUNTIMES, [{ scheme: "credits" }, exact]);
+  assert.match(html, /<dd>0\.01 USDC a call, by any x402 client<\/dd>/);
+  assert.doesNotMatch(offeringHtml(OFFERING, RUNTIMES), /x402/);
 });
 
 Deno.test("the way to the payer's page is on it", () => {

@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import { EGRESS, IPFS, OFFER, PROVIDER, RUNTIMES } from "../../../worlds/routes.ts";
 import { KEEP_FOREVER, KEEP_NOTHING } from "../../keep.ts";
+import type { Accept } from "../../payment_required.ts";
+import type { Runtimes } from "../../runtime.ts";
 import { type Offering, offeringJson } from "./page.ts";
 import { offeringPage } from "./page_html.ts";
 
-const offeringHtml = (...asked: Parameters<typeof offeringPage>) => offeringPage(...asked).body;
+const offeringHtml = (
+  offering: Offering,
+  runtimes: Runtimes | null,
+  accepts: readonly Accept[] = [],
+) => offeringPage(offering, runtimes, accepts).body;
 
 const MIB = 1024 * 1024;
 const OFFERING: Offering = {
