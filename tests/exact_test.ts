@@ -102,3 +102,23 @@ Deno.test("a stranger pays for one call, straight to the provider", async (t) =>
     assert.equal(await earned(market) - before, MINIMUM);
   });
 });
+
+Deno.test("an answer is given again to the network alone that it went to", async () => {
+  const settings = { ...SETTINGS, trustedProxies: ["127.0.0.1"] };
+  await using market = await startMarket({ settings });
+  const { payer } = market.accounts;
+  const url = `${market.provider.url}/${await market.deploy(PAID)}`;
+  const asked = await fetch(url);
+  await asked.body?.cancel();
+  const signed = await signExact(payer, exactIn(asked));
+  const before = await earned(market);
+  const askFrom = (address: string, more: Record<string, string> = {}) =>
+    fetch(url, { headers: { ...exactHeader(signed), "x-forwarded-for": address, ...more } });
+  assert.equal(await (await askFrom("203.0.113.5")).text(), "hello ");
+  const thief = await askFrom("198.51.100.7");
+  assert.equal(thief.status, 409);
+  assert.match((await thief.json()).message, /not given again/);
+  const again = await askFrom("203.0.113.9");
+  assert.deepEqual([again.status, await again.text()], [200, "hello "]);
+  assert.equal(await earned(market) - before, MINIMUM);
+});

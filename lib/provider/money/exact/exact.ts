@@ -3,7 +3,7 @@
  * for one call of one credit's time. The payment is taken down before the program starts, moved
  * from its start on, and no byte of an answer goes out before the chain told that the money came.
  */
-import { type Address, isAddressEqual } from "viem";
+import { type Address, type Hex, isAddressEqual } from "viem";
 import type { TransferRefusal } from "../../../chain/transfer_refusal.ts";
 import { formatUsdc, type UsdcDomain } from "../../../chain/usdc.ts";
 import { KhachapuriError } from "../../../errors.ts";
@@ -17,6 +17,7 @@ import { type Accept, PAYMENT_SIGNATURE_HEADER } from "../../../payment_required
 import { recoverTransferSigner } from "../../../transfer_authorization.ts";
 import { PAYMENT_HEADER_V1 } from "../../../x402_v1.ts";
 import type { Deployment } from "../../deployment/deployment.ts";
+import { addressPrefix } from "../../http/address_prefix.ts";
 import type { FieldReader } from "../../http/fields.ts";
 import type { Purchase } from "../../ledger/purchase_rows.ts";
 import type { Funds, OrderRefusal, Purchases } from "../../ledger/purchases.ts";
@@ -105,7 +106,7 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     if (fault && !this.options.purchases.find({ from: payer, nonce })) {
       throw notTaken(fault.reason, fault.message);
     }
-    const key = identifier === null ? `nonce ${nonce}` : `identifier ${identifier}`;
+    const key = identifier === null ? keyOf(nonce, from) : `identifier ${identifier}`;
     return { source: "caller", payer, cid, scope: "exact", creditsMax: 1, key, payment, from };
   }
 
@@ -212,6 +213,15 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
   }
 }
 
+/**
+ * What a request without a key of its own is known by. Once it is mined everybody can read the
+ * payment on chain, and programs may tell a payer what is its alone: so an answer is given again to
+ * the network that asked for it first. What has an identifier is its client's secret.
+ */
+function keyOf(nonce: Hex, from: string | undefined): string {
+  return `nonce ${nonce} ${(from && addressPrefix(from)) ?? ""}`;
+}
+
 /** Version 2's header goes first, as its clients send both while they find out. */
 function paymentIn(fields: FieldReader): ExactPayment | null {
   const text = fields.get(PAYMENT_SIGNATURE_HEADER);
@@ -244,8 +254,13 @@ function refused(refusal: OrderRefusal): KhachapuriError {
     case "answered":
       return new KhachapuriError(
         "idempotency_conflict",
-        "the request that this payment paid for was answered, and the answer is not kept any more",
-        { hints: ["nothing was charged for this one; sign a new payment to run it again"] },
+        "the request that this payment paid for was answered, and the answer is not given again",
+        {
+          hints: [
+            "it is for a day, to the network that it went to",
+            "nothing was charged for this one; sign a new payment to run it again",
+          ],
+        },
       );
     case "unfunded": {
       const [balance, promised] = [refusal.balance, refusal.promised].map(formatUsdc);
