@@ -8,6 +8,9 @@ const ROOT = join(import.meta.dirname!, "..");
 /** What decides over money: what runs, what it costs, what is settled and what is sent. */
 export const SOURCES: readonly string[] = [
   "lib/permit.ts",
+  "lib/exact_payment.ts",
+  "lib/transfer_authorization.ts",
+  ...among("lib/chain", ["transfer_call", "transfer_refusal"]),
   "lib/client/lane_claims.ts",
   ...among("lib/chain/outbox", ["*"]),
   ...among("lib/provider/ledger", [
@@ -17,6 +20,8 @@ export const SOURCES: readonly string[] = [
     "lane_permits",
     "operator_room",
     "prehold",
+    "purchase_rows",
+    "purchases",
     "rows",
     "settled_lately",
     "used_up",
@@ -24,6 +29,7 @@ export const SOURCES: readonly string[] = [
   ...among("lib/provider/money", [
     "asking",
     "bill",
+    "charges",
     "credits",
     "inquiry",
     "owner_allowances",
@@ -36,6 +42,8 @@ export const SOURCES: readonly string[] = [
     "signers",
     "view_reader",
   ]),
+  ...among("lib/provider/money/exact", ["checks", "exact", "hold", "looks"]),
+  ...among("lib/provider/settlement/exact", ["*"]),
   ...among("lib/provider/deployment", ["first_tariffs", "tariff", "tariff_book"]),
   ...among("lib/provider/settlement", ["*"]),
   ...among("lib/provider/call", ["paid_time"]),

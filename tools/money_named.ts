@@ -284,8 +284,8 @@ const IN_CALLS: readonly NamedMutant[] = [
   {
     name: "a call's own permit proves that it was used",
     file: CLAIMS,
-    from: "isChargeable && !this.#own.has(proof.signature)",
-    to: "isChargeable",
+    from: "claim.proof && !this.#own.has(claim.proof.signature)",
+    to: "claim.proof",
   },
   {
     name: "a call believes a provider each time anew",

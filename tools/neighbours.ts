@@ -13,6 +13,12 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/door/pay_style.ts": "text: pay_page_test.ts has it on a page",
   "lib/provider/http/page_scripts.ts": "generated: tools/page_scripts_test.ts makes it again",
   "lib/provider/http/page_style.ts": "text: page_html_test.ts has it on a page, and its contrasts",
+  "lib/provider/ledger/purchase_rows.ts":
+    "rows of the book that purchases_test.ts and purchases_model_test.ts write and read",
+  "lib/provider/money/exact/failure.ts":
+    "words alone, which exact_test.ts and exact_settlement_test.ts read",
+  "lib/provider/door/exact_scheme.ts":
+    "only puts parts together: tests/exact_test.ts is paid by what it opens",
   "lib/provider/door/workplaces.ts": "only puts parts together: wiring_test.ts calls what it opens",
 };
 

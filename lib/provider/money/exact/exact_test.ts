@@ -1,0 +1,351 @@
+/**
+ * The scheme `exact` on a book of its own, before a chain that answers from an object: (I2) one
+ * payment is one request's, (I3) what came is answered, (I4) who is refused is charged nothing,
+ * (I5) nobody promises more than it holds; and what strangers can make us ask.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { type Address, getAddress, type Hex, pad } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import type { TransferRefusal } from "../../../chain/transfer_refusal.ts";
+import { KhachapuriError } from "../../../errors.ts";
+import { toHeader } from "../../../payment_required.ts";
+import { TRANSFER_TYPES, type TransferAuthorization } from "../../../transfer_authorization.ts";
+import { makeFolder } from "../../../../worlds/home.ts";
+import type { Deployment } from "../../deployment/deployment.ts";
+import { Fields } from "../../http/fields.ts";
+import { Purchases } from "../../ledger/purchases.ts";
+import { Exact, type ExactBill } from "./exact.ts";
+
+const ANNA = privateKeyToAccount(pad("0x1"));
+const at = (hex: Address) => getAddress(pad(hex, { size: 20 }));
+const [PROVIDER, USDC, OTHER] = [at("0x9"), at("0xc0"), at("0xdd")];
+const NOW = 1_000n;
+const DOMAIN = { name: "USD Coin", version: "2", chainId: 31_337, verifyingContract: USDC };
+const TERMS = {
+  chainId: 31_337,
+  asset: USDC,
+  payTo: PROVIDER,
+  amount: 10n,
+  maxTimeoutSeconds: 65,
+  name: "USD Coin",
+  version: "2",
+};
+const CID = "bafkreidtfmd5zdgkztp6mgd2xgfqidlhmhamhkcgyxee3jvbpsrtwotasa";
+const DEPLOYMENT = { cid: CID } as Deployment;
+const USED = "invalid_exact_evm_nonce_already_used";
+const ASKED = () => ({ digest: new Uint8Array([1]), key: null });
+
+interface Desk {
+  readonly exact: Exact;
+  readonly purchases: Purchases;
+  /** What the chain answers, and what else is so. */
+  readonly is: {
+    balance: bigint;
+    refusal: TransferRefusal | null;
+    code: boolean;
+    worth: boolean;
+    come: boolean;
+    room: boolean;
+    now: bigint;
+    /** Looks are refused from this one on. */
+    looks: number;
+  };
+  /** What was asked, in order. */
+  readonly asked: string[];
+  bill(n: number, changes?: Partial<TransferAuthorization>, signature?: Hex): Promise<ExactBill>;
+}
+
+async function withDesk(use: (desk: Desk) => Promise<void>): Promise<void> {
+  await using folder = await makeFolder();
+  const path = join(folder.dir, "purchases.db");
+  const purchases = new Purchases({ path, chainId: 31_337, asset: USDC, now: () => 5 });
+  const asked: string[] = [];
+  const is: Desk["is"] = {
+    balance: 100n,
+    refusal: null,
+    code: false,
+    worth: true,
+    come: false,
+    room: true,
+    now: NOW,
+    looks: Infinity,
+  };
+  const exact = new Exact({
+    terms: TERMS,
+    isWorth: () => is.worth,
+    domain: DOMAIN,
+    purchases,
+    receipts: { pathOf: (id) => `/${id}` },
+    laterNow: () => Number(is.now) * 1_000,
+    looks: {
+      admit(from) {
+        asked.push(`admit ${from}`);
+        if (is.looks-- <= 0) throw new KhachapuriError("rate_limited", "too often");
+      },
+    },
+    chain: {
+      hasCode() {
+        asked.push("code");
+        return Promise.resolve(is.code);
+      },
+      look() {
+        asked.push("look");
+        return Promise.resolve({ balance: is.balance, block: 7n, refusal: is.refusal });
+      },
+    },
+    settler: {
+      assertRoom() {
+        if (!is.room) throw new KhachapuriError("overloaded", "no room");
+      },
+      hasCome(purchase) {
+        asked.push("come");
+        assert.equal(purchase.state, "open");
+        return Promise.resolve(is.come);
+      },
+      settle: (purchase) => Promise.resolve(purchase),
+    },
+  });
+  async function bill(n: number, changes = {}, signature?: Hex): Promise<ExactBill> {
+    return exact.read(DEPLOYMENT, new Fields([await field(n, changes, signature)]), "192.0.2.1")!;
+  }
+  try {
+    await use({ exact, purchases, is, asked, bill });
+  } finally {
+    purchases.close();
+  }
+}
+
+async function field(
+  n: number,
+  changes: Partial<TransferAuthorization> = {},
+  signature?: Hex,
+): Promise<[string, string]> {
+  const authorization: TransferAuthorization = {
+    from: ANNA.address,
+    to: PROVIDER,
+    value: 10n,
+    validAfter: 0n,
+    validBefore: NOW + 100n,
+    nonce: pad(`0x${n.toString(16)}`),
+    ...changes,
+  };
+  const signed = signature ?? await ANNA.signTypedData({
+    domain: DOMAIN,
+    types: TRANSFER_TYPES,
+    primaryType: "TransferWithAuthorization",
+    message: { ...authorization },
+  });
+  const { value, validAfter, validBefore } = authorization;
+  const texts = { value: `${value}`, validAfter: `${validAfter}`, validBefore: `${validBefore}` };
+  const json = {
+    x402Version: 2,
+    accepted: {
+      scheme: "exact",
+      network: "eip155:31337",
+      amount: "10",
+      asset: USDC,
+      payTo: PROVIDER,
+    },
+    payload: { signature: signed, authorization: { ...authorization, ...texts } },
+  };
+  return ["payment-signature", toHeader(json)];
+}
+
+async function refusal(pending: Promise<unknown> | (() => unknown)): Promise<KhachapuriError> {
+  try {
+    await (typeof pending === "function" ? pending() : pending);
+  } catch (error) {
+    if (error instanceof KhachapuriError) return error;
+    throw error;
+  }
+  throw new Error("it was not refused");
+}
+
+const reasonOf = async (pending: Promise<unknown> | (() => unknown)) => {
+  const { code, data } = await refusal(pending);
+  return data.x402Reason ?? code;
+};
+
+async function bought({ exact }: Desk, bill: ExactBill) {
+  return await exact.hold(await exact.admit(bill), ASKED);
+}
+
+Deno.test("a request without a payment, or with one in another scheme, is not its own", () =>
+  withDesk(async ({ exact }) => {
+    const read = (list: [string, string][]) => exact.read(DEPLOYMENT, new Fields(list));
+    assert.equal(read([]), null);
+    const credits = toHeader({ x402Version: 2, accepted: { scheme: "credits" }, payload: {} });
+    assert.equal(read([["payment-signature", credits]]), null);
+    // Version 1 has no other scheme here, and what version 2 says goes first.
+    const old = toHeader({ x402Version: 1, scheme: "upto", network: "base", payload: {} });
+    assert.equal(await reasonOf(() => read([["x-payment", old]])), "invalid_payload");
+    assert.equal(read([["x-payment", old], ["payment-signature", credits]]), null);
+    const own = await field(1);
+    assert.equal(read([["x-payment", "!"], own])!.payer, ANNA.address);
+    assert.equal(await reasonOf(() => read([own, ["payer", OTHER]])), "payment_required");
+    assert.equal(await exact.provenPayer(), null);
+    assert.throws(() => exact.ownersBill());
+  }));
+
+Deno.test("its bill is one credit's, known by its nonce", () =>
+  withDesk(async ({ bill }) => {
+    const { payment: _, ...rest } = await bill(1);
+    assert.deepEqual(rest, {
+      source: "caller",
+      payer: ANNA.address,
+      cid: CID,
+      scope: "exact",
+      creditsMax: 1,
+      key: `nonce ${pad("0x1")}`,
+      from: "192.0.2.1",
+    });
+  }));
+
+Deno.test("what is wrong without a look is refused without one, but for what is known", () =>
+  withDesk(async (desk) => {
+    const { is, asked, bill } = desk;
+    assert.match(String(await reasonOf(bill(1, { value: 9n }))), /value_mismatch/);
+    const hold = await bought(desk, await bill(2));
+    hold.release("over");
+    is.now = NOW + 90n;
+    assert.match(String(await reasonOf(bill(1))), /valid_before/);
+    asked.length = 0;
+    assert.equal((await bill(2)).payer, ANNA.address);
+    assert.deepEqual(asked, []);
+  }));
+
+Deno.test("strangers cost a look after their signature, and no more than they may", () =>
+  withDesk(async ({ exact, is, asked, bill }) => {
+    await exact.admit(await bill(1));
+    assert.deepEqual(asked.splice(0), ["admit 192.0.2.1", "look"]);
+    const forged = await bill(2, {}, pad("0x51", { size: 65 }));
+    assert.equal(await reasonOf(exact.admit(forged)), "invalid_exact_evm_signature");
+    assert.deepEqual(asked.splice(0), ["admit 192.0.2.1", "code"]);
+    const undeployed = await bill(2, {}, `0x51${"6492".repeat(16)}`);
+    assert.equal(await reasonOf(exact.admit(undeployed)), "eip6492_factory_not_allowed");
+    is.code = true;
+    asked.length = 0;
+    await exact.admit(forged);
+    assert.deepEqual(asked.splice(0), ["admit 192.0.2.1", "code", "admit 192.0.2.1", "look"]);
+    is.looks = 0;
+    assert.equal(await reasonOf(exact.admit(await bill(3))), "rate_limited");
+    assert.deepEqual(asked.splice(0), ["admit 192.0.2.1"]);
+  }));
+
+Deno.test("what would not be sent is not looked at, nor offered", () =>
+  withDesk(async ({ exact, is, asked, bill }) => {
+    assert.equal((exact.offer() as { amount: string }).amount, "10");
+    is.worth = false;
+    assert.equal(exact.offer(), null);
+    assert.equal(await reasonOf(exact.admit(await bill(1))), "chain_unavailable");
+    is.worth = true;
+    is.room = false;
+    assert.equal(await reasonOf(exact.admit(await bill(1))), "overloaded");
+    assert.deepEqual(asked, []);
+  }));
+
+Deno.test("the token's no is told, and nothing is taken down", () =>
+  withDesk(async ({ exact, is, purchases, bill }) => {
+    is.refusal = { reason: USED, message: "used" };
+    const { data, hints, code } = await refusal(exact.admit(await bill(1)));
+    assert.deepEqual([code, data.x402Reason], ["payment_required", USED]);
+    assert.equal(hints.at(-1), "nothing was charged");
+    assert.equal(purchases.numbered(1), null);
+  }));
+
+Deno.test("one that is known, and refused, may have come", () =>
+  withDesk(async (desk) => {
+    const { exact, is, asked, bill } = desk;
+    (await bought(desk, await bill(1))).release("over");
+    is.refusal = { reason: USED, message: "used" };
+    asked.length = 0;
+    assert.equal(await reasonOf(exact.admit(await bill(1))), USED);
+    assert.deepEqual(asked, ["admit 192.0.2.1", "look", "come"]);
+    is.come = true;
+    is.now = NOW + 1_000n;
+    is.room = is.worth = false;
+    assert.equal((await exact.admit(await bill(1))).funds, null);
+    await bought(desk, await bill(1));
+    // Who knows no more than its number is somebody else.
+    is.room = is.worth = is.code = true;
+    is.now = NOW;
+    assert.equal(await reasonOf(exact.admit(await bill(1, {}, "0x51"))), USED);
+  }));
+
+Deno.test("one that is free again has to be sent, and needs its time", () =>
+  withDesk(async (desk) => {
+    const { exact, is, bill } = desk;
+    (await bought(desk, await bill(1))).release("over");
+    is.worth = false;
+    assert.equal(await reasonOf(exact.admit(await bill(1))), "chain_unavailable");
+    is.worth = true;
+    const admission = await exact.admit(await bill(1));
+    is.now = NOW + 80n;
+    assert.match(String(await reasonOf(exact.hold(admission, ASKED))), /valid_before/);
+    is.now = NOW;
+    await exact.hold(admission, ASKED);
+  }));
+
+Deno.test("one whose money is out or here is not looked at", () =>
+  withDesk(async (desk) => {
+    const { exact, is, asked, bill, purchases } = desk;
+    const hold = await bought(desk, await bill(1));
+    await purchases.sending(1);
+    hold.release("over");
+    is.balance = 0n;
+    is.looks = 0;
+    asked.length = 0;
+    const { funds, block } = await exact.admit(await bill(1));
+    assert.deepEqual([funds, block, asked], [null, 7n, []]);
+    await bought(desk, await bill(1));
+  }));
+
+Deno.test("an order that is none says why, and costs nothing", () =>
+  withDesk(async (desk) => {
+    const { exact, is, bill, purchases } = desk;
+    const admission = await exact.admit(await bill(1));
+    const hold = await exact.hold(admission, ASKED);
+    const running = await refusal(exact.hold(admission, ASKED));
+    assert.deepEqual([running.code, running.retryAfterSeconds], ["idempotency_conflict", 1]);
+    const other = () => ({ digest: new Uint8Array([2]), key: null });
+    assert.equal(await reasonOf(exact.hold(admission, other)), USED);
+    is.balance = 19n;
+    const poor = await refusal(exact.hold(await exact.admit(await bill(2)), ASKED));
+    assert.equal(poor.data.x402Reason, "invalid_exact_evm_insufficient_balance");
+    assert.match(poor.message, /holds 0\.000019 USDC, of which 0\.00001 go/);
+    await purchases.paid(1, pad("0x7"), { number: 7n, hash: pad("0x8") });
+    await hold.charge("answered", null);
+    const answered = await refusal(exact.hold(admission, ASKED));
+    assert.equal(answered.code, "idempotency_conflict");
+    assert.equal(answered.retryAfterSeconds, undefined);
+    await exact.hold({ ...await exact.admit(await bill(3)), funds: null }, ASKED);
+    purchases.void(2);
+    purchases.letGo(2);
+    assert.equal(await reasonOf(exact.hold(await exact.admit(await bill(3)), ASKED)), USED);
+    await assert.rejects(exact.hold(admission), /for a request/);
+  }));
+
+Deno.test("for an answer that was paid before, who pays is proven, whatever it has left", () =>
+  withDesk(async (desk) => {
+    const { exact, is, asked, bill } = desk;
+    await exact.prove(await bill(1));
+    assert.deepEqual(asked, []);
+    const wallets = pad("0x51", { size: 65 });
+    assert.equal(
+      await reasonOf(exact.prove(await bill(1, {}, wallets))),
+      "invalid_exact_evm_signature",
+    );
+    is.code = true;
+    is.refusal = { reason: "invalid_exact_evm_signature", message: "no" };
+    assert.equal(
+      await reasonOf(exact.prove(await bill(1, {}, wallets))),
+      "invalid_exact_evm_signature",
+    );
+    is.refusal = null;
+    await bought(desk, await bill(1, {}, wallets));
+    asked.length = 0;
+    is.refusal = { reason: USED, message: "used" };
+    await exact.prove(await bill(1, {}, wallets));
+    assert.deepEqual(asked, [], "its own is known by its signature");
+  }));
