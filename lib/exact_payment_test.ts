@@ -17,8 +17,12 @@ const ANNA = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
 const PROVIDER = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
 const USDC = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
 const NONCE = "0xb8293f7036e6a669f4481900a25fa6bcd29e0ead2021d85cbf92f6950b0dc868";
-const SIGNATURE =
-  "0xc24394ad68ec5fff93b480f759f2d3725f03954845038fa3c4643c6b18a1f55a1e796325d2c19e8b0fbd8c1998fb8709080ea1be50133d64b511059d60f7900d1c";
+const SIGNATURE = `0x${
+  [
+    "c24394ad68ec5fff93b480f759f2d3725f03954845038fa3c4643c6b18a1f55a1e",
+    "796325d2c19e8b0fbd8c1998fb8709080ea1be50133d64b511059d60f7900d1c",
+  ].join("")
+}` as const;
 
 /** As @x402/fetch 2.27.0 sent it. */
 const AUTHORIZATION = {
@@ -143,7 +147,7 @@ Deno.test("what is no x402 header at all is no payment", () => {
   }
 });
 
-Deno.test("what is not well made in it is refused by x402's word, and nothing of it is told", () => {
+Deno.test("what is not well made is refused by x402's word, and nothing of it is told", () => {
   const authorization = (change: object) => ({
     ...V2,
     payload: { ...PAYLOAD, authorization: { ...AUTHORIZATION, ...change } },

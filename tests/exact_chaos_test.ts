@@ -4,7 +4,7 @@
  *      to provider by that payment's nonce;
  * (I2) a nonce buys at most one answered request, over all deployments, connections and restarts;
  *      the same header with the same request is the same purchase;
- * (I3) whoever was paid for and not answered gets its answer by sending the same again, for nothing;
+ * (I3) whoever paid and was not answered gets its answer by sending the same again, for nothing;
  * (I4) nobody who is refused is charged, unless the money is then good for the same request;
  * (I5) what a payer's payments under way come to is no more than it holds;
  * (I6) book, chain and callers' counts agree to the unit.
@@ -186,6 +186,27 @@ function atLeast(asked: Promise<ExactAnswer>[], count: number): Promise<ExactAns
   return promise;
 }
 
+Deno.test("a run that is over lets others run while its payment is out", async () => {
+  await using market = await startExactMarket();
+  const limits = { timeoutMs: 5_000, memoryMb: 64, concurrency: 1, ownerCreditsPerMinute: 60 };
+  const cid = await deployPaid(market, {
+    files: { main: "#!/bin/sh\necho hello\n" },
+    fields: { limits },
+  });
+  const payers = [await newPayer(market), await newPayer(market)];
+  await setMining(market.chain, false);
+  const asked = [];
+  for (const payer of payers) {
+    const signed = await payFor(market, payer, cid);
+    asked.push(send(market, cid, signed));
+    await untilBook(market, signed, isOut);
+  }
+  await setMining(market.chain, true);
+  await mineOne(market);
+  assert.deepEqual((await Promise.all(asked)).map(({ status }) => status), [200, 200]);
+  await auditExact(market, 2);
+});
+
 Deno.test("a balance that was seen before another payment took it is not seen again", async () => {
   await using market = await startExactMarket();
   const cid = await deployPaid(market);
@@ -249,7 +270,7 @@ Deno.test("whose payment was reverted waits, and others do not", async () => {
   assert.equal((await send(market, cid, await payFor(market, other, cid))).status, 200);
 });
 
-Deno.test("an answer is its payer's, though all the world can read the payment on chain", async () => {
+Deno.test("an answer is its payer's, though all can read the payment on chain", async () => {
   await using market = await startExactMarket();
   const cid = await deployPaid(market);
   const payer = await newPayer(market);

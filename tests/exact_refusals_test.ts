@@ -154,10 +154,8 @@ Deno.test("each refusal has x402's word, is free, and runs nothing", async (t) =
   });
 });
 
-/** A wallet whose code takes every signature of 1 byte, and no other (ERC-1271). */
-const WALLET: Hex =
-  // calldata: selector, hash, offset 0x40, length, bytes. Returns the magic value where length is 1.
-  "0x604435600114600c575f5ffd5b631626ba7e60e01b5f5260205ff3";
+/** A wallet whose code takes every signature of one byte, and no other (ERC-1271). */
+const WALLET: Hex = "0x604435600114600c575f5ffd5b631626ba7e60e01b5f5260205ff3";
 
 Deno.test("a wallet's code decides over its payments, also of a key that has code", async (t) => {
   await using market = await startExactMarket();

@@ -183,10 +183,10 @@ function safeFields({ arrival, bill }: Call, { headers }: ProgramResponse): Head
 }
 
 /** What the payer is told of its money; of a run that may take several credits also how many. */
-async function noticeOf(
-  { bill, creditsMax }: Call,
-  { hold, paidTime }: Started,
-): Promise<HeaderField[]> {
+async function noticeOf(call: Call, { run, hold, paidTime }: Started): Promise<HeaderField[]> {
+  const { bill, creditsMax } = call;
+  // While the head waits for its money, a run that is over keeps nobody else from running.
+  run.record.then(() => call.freeSlot(), () => {});
   const notice = await hold.notice();
   if (paidTime === null || bill.source !== "caller") return notice;
   const soFar: HeaderField[] = [

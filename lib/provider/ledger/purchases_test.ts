@@ -271,7 +271,7 @@ Deno.test("figures say what is sent, since when, and what is owed", () =>
     assert.equal(purchases.figures().unanswered, 0);
   }));
 
-Deno.test("rows go when their time is over: soon where nobody paid, never while one is under way", () =>
+Deno.test("rows go after their time: soon where nobody paid, never while one is under way", () =>
   withBook(async (book) => {
     const { purchases } = book;
     const order = async (n: number) => idOf(await purchases.order(orderOf(n), RICH));

@@ -155,8 +155,7 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     const { purchases, settler, receipts } = this.options;
     const { authorization, signature, x402Version } = payment;
     if (!asked) throw new Error("a payment is for a request");
-    const fault = funds === null ? null : timeFault(authorization, this.#nowSeconds());
-    if (fault) throw notTaken(fault.reason, fault.message);
+    if (funds !== null) this.#assertStillGood(payment);
     const { digest: request, key } = asked();
     const order = { authorization, signature, cid, request, key, block };
     const ordered = await purchases.order(order, funds);
@@ -173,6 +172,13 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
   async #isSignedByKey({ authorization, signature }: ExactPayment): Promise<boolean> {
     const signer = await recoverTransferSigner(this.options.domain, authorization, signature);
     return signer !== null && isAddressEqual(signer, authorization.from);
+  }
+
+  /** A body, or a program that had to be fetched, may have taken long. */
+  #assertStillGood(payment: ExactPayment): void {
+    this.#assertSent(payment);
+    const fault = timeFault(payment.authorization, this.#nowSeconds());
+    if (fault) throw notTaken(fault.reason, fault.message);
   }
 
   /**

@@ -11,6 +11,7 @@ import type { TransferRefusal } from "../../../chain/transfer_refusal.ts";
 import { KhachapuriError } from "../../../errors.ts";
 import { toHeader } from "../../../payment_required.ts";
 import { TRANSFER_TYPES, type TransferAuthorization } from "../../../transfer_authorization.ts";
+import type { ExactAccept } from "../../../x402_v1.ts";
 import { makeFolder } from "../../../../worlds/home.ts";
 import type { Deployment } from "../../deployment/deployment.ts";
 import { Fields } from "../../http/fields.ts";
@@ -235,7 +236,7 @@ Deno.test("strangers cost a look after their signature, and no more than they ma
 
 Deno.test("what would not be sent is not looked at, nor offered", () =>
   withDesk(async ({ exact, is, asked, bill }) => {
-    assert.equal((exact.offer() as { amount: string }).amount, "10");
+    assert.equal((exact.offer() as ExactAccept).amount, "10");
     is.worth = false;
     assert.equal(exact.offer(), null);
     assert.equal(await reasonOf(exact.admit(await bill(1))), "chain_unavailable");
@@ -284,6 +285,9 @@ Deno.test("one that is free again has to be sent, and needs its time", () =>
     is.now = NOW + 80n;
     assert.match(String(await reasonOf(exact.hold(admission, ASKED))), /valid_before/);
     is.now = NOW;
+    is.room = false;
+    assert.equal(await reasonOf(exact.hold(admission, ASKED)), "overloaded");
+    is.room = true;
     await exact.hold(admission, ASKED);
   }));
 
