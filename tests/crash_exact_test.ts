@@ -25,6 +25,7 @@ import {
   startExactMarket,
 } from "../worlds/exact_market.ts";
 import { livesOf } from "../worlds/lives.ts";
+import type { Market } from "../worlds/market.ts";
 import { type Random, seededRandom } from "../worlds/random.ts";
 
 const KILLS = Number(Deno.env.get("KHACHAPURI_KILLS") ?? 6);
@@ -60,6 +61,13 @@ async function comes(home: string, instant: Instant, after: number): Promise<boo
     return false;
   } finally {
     database.close();
+  }
+}
+
+/** What a life found under way, or had to find out again, it closes by itself. */
+async function untilClosed(market: Pick<Market, "home">): Promise<void> {
+  for (const until = Date.now() + 30_000; Date.now() < until; await pause(100)) {
+    if (bookOf(market).every(({ state }) => state !== "sent")) return;
   }
 }
 
@@ -177,6 +185,7 @@ Deno.test("kill -9 loses and doubles no payment for one call", async () => {
   } finally {
     lives.end();
   }
+  await untilClosed(market);
   await lives.stop();
   const figures = {
     kills: KILLS,

@@ -67,6 +67,8 @@ export class ExactSettlement {
   readonly #closing = Promise.withResolvers<"closing">();
   #timer: ReturnType<typeof setTimeout> | null = null;
   #lookingAfter: Promise<void> | null = null;
+  /** There is more to look after than what is looked after now. */
+  #isCalled = false;
   #isClosed = false;
 
   constructor(options: ExactSettlementOptions) {
@@ -311,13 +313,19 @@ export class ExactSettlement {
   }
 
   #schedule(ms: number): void {
-    if (this.#isClosed || this.#lookingAfter) return;
+    if (this.#isClosed) return;
+    if (this.#lookingAfter) {
+      this.#isCalled ||= ms === 0;
+      return;
+    }
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#lookingAfter = this.#lookAfter().catch(() => {}).finally(() => {
         this.#lookingAfter = null;
-        this.#schedule(LOOK_AFTER_MS);
+        const pauseMs = this.#isCalled ? 0 : LOOK_AFTER_MS;
+        this.#isCalled = false;
+        this.#schedule(pauseMs);
       });
     }, ms);
     Deno.unrefTimer(this.#timer as unknown as number);

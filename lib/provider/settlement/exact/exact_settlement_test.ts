@@ -31,6 +31,8 @@ interface Life {
   exact: ExactSettlement;
   /** The blocks that the book was said to rest on. */
   rests: bigint[];
+  /** Called at each of them. */
+  onRest(): void;
   close(): Promise<void>;
 }
 
@@ -69,14 +71,18 @@ class World {
       coinPrice: 0n,
       log,
       laterNow: now,
-      onRest: ({ number }) => rests.push(number),
+      onRest({ number }) {
+        rests.push(number);
+        life.onRest();
+      },
     });
     const close = async () => {
       await exact.close();
       await operator.close();
       purchases.close();
     };
-    return { purchases, operator, exact, rests, close };
+    const life: Life = { purchases, operator, exact, rests, onRest: () => {}, close };
+    return life;
   }
 
   async sign(n: number, changes: Partial<TransferAuthorization> = {}): Promise<Order> {
@@ -265,6 +271,25 @@ Deno.test("what a block told is found out again when it has gone", () =>
     assert.equal(life.purchases.get(one.id).state, "sent");
     await until(() => life.purchases.get(one.id).state === "paid");
     assert.deepEqual(life.rests, [paidIn!.number]);
+  }));
+
+Deno.test("what is doubted while others are looked after is looked after right behind them", () =>
+  withWorld(async (world, life) => {
+    const ids = [];
+    for (const n of [1, 2]) {
+      const one = await ordered(life, await world.sign(n));
+      ids.push((await life.exact.settle(one)).id);
+    }
+    const [first, second] = ids.map((id) => life.purchases.get(id));
+    const begun = Date.now();
+    life.onRest = () => {
+      life.onRest = () => {};
+      life.exact.doubtAbove(first!.paidIn!.number - 1n);
+      assert.equal(life.purchases.get(first!.id).state, "sent");
+    };
+    life.exact.doubtAbove(second!.paidIn!.number - 1n);
+    await until(() => life.purchases.underWay().length === 0);
+    assert.ok(Date.now() - begun < 8_000, "it waited for its turn");
   }));
 
 Deno.test("receipts that move something else close nothing", () =>
