@@ -77,10 +77,9 @@ Deno.test("each thing that is wrong has its word", () => {
 });
 
 Deno.test("a network that nobody knows here is another one", () => {
-  assert.equal(
-    faultOf({ ...payment({}, null), chainId: null }),
-    "invalid_exact_evm_network_mismatch",
-  );
+  const fault = paymentFault({ ...payment({}, null), chainId: null }, OFFER, NOW)!;
+  assert.equal(fault.reason, "invalid_exact_evm_network_mismatch");
+  assert.match(fault.message, /for no network that is known here/);
 });
 
 Deno.test("of several faults the first in x402's order is told", () => {

@@ -16,6 +16,7 @@ import { makeFolder } from "../../../../worlds/home.ts";
 import type { Deployment } from "../../deployment/deployment.ts";
 import { Fields } from "../../http/fields.ts";
 import { Purchases } from "../../ledger/purchases.ts";
+import { SETTLE_SECONDS } from "./checks.ts";
 import { Exact, type ExactBill } from "./exact.ts";
 
 const ANNA = privateKeyToAccount(pad("0x1"));
@@ -183,6 +184,9 @@ Deno.test("a request without a payment, or with one in another scheme, is not it
     assert.equal(await reasonOf(() => read([["x-payment", old]])), "invalid_payload");
     assert.equal(read([["x-payment", old], ["payment-signature", credits]]), null);
     const own = await field(1);
+    const { accepted: _, ...json } = JSON.parse(atob(own[1]));
+    const ownOld = toHeader({ ...json, x402Version: 1, scheme: "exact", network: "eip155:31337" });
+    assert.equal(read([["x-payment", ownOld]])!.payment.x402Version, 1);
     assert.equal(read([["x-payment", "!"], own])!.payer, ANNA.address);
     assert.equal(await reasonOf(() => read([own, ["payer", OTHER]])), "payment_required");
     assert.equal(await exact.provenPayer(), null);
@@ -201,6 +205,21 @@ Deno.test("its bill is one credit's, known by its nonce", () =>
       key: `nonce ${pad("0x1")} 192.0.2`,
       from: "192.0.2.1",
     });
+  }));
+
+Deno.test("a client's own name for it goes before its nonce", () =>
+  withDesk(async ({ exact }) => {
+    const [name, text] = await field(1);
+    const extensions = { "payment-identifier": { info: { id: "pay_1" } } };
+    const named = toHeader({ ...JSON.parse(atob(text)), extensions });
+    assert.equal(exact.read(DEPLOYMENT, new Fields([[name, named]]))!.key, "identifier pay_1");
+  }));
+
+Deno.test("its time is the later clock's, to the second", () =>
+  withDesk(async ({ bill }) => {
+    await bill(1, { validBefore: NOW + SETTLE_SECONDS });
+    const late = bill(1, { validBefore: NOW + SETTLE_SECONDS - 1n });
+    assert.match(String(await reasonOf(late)), /valid_before/);
   }));
 
 Deno.test("what is wrong without a look is refused without one, but for what is known", () =>
@@ -347,6 +366,9 @@ Deno.test("for an answer that was paid before, who pays is proven, whatever it h
       "invalid_exact_evm_signature",
     );
     is.refusal = null;
+    asked.length = 0;
+    await exact.prove(await bill(1, {}, wallets));
+    assert.deepEqual(asked, ["code", "admit 192.0.2.1", "look"]);
     await bought(desk, await bill(1, {}, wallets));
     asked.length = 0;
     is.refusal = { reason: USED, message: "used" };

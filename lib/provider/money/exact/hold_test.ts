@@ -52,7 +52,7 @@ async function withHold(
   let settlings = 0;
   const settle = () => {
     settlings += 1;
-    return settled.promise;
+    return settled.promise.then((purchase) => purchase);
   };
   const ordered = await purchases.order(ORDER, null);
   if (!("purchase" in ordered)) throw new Error("refused");
@@ -124,6 +124,22 @@ Deno.test("an answer is written down once the money came, and its payment is let
     await charged;
     assert.equal(purchases.get(id).outcome, "failed");
     assert.deepEqual(await purchases.order(ORDER, null), { refusal: { reason: "answered" } });
+  }));
+
+Deno.test("whoever is told first has its payment sent", () =>
+  withHold(async ({ hold, settlings, comes }) => {
+    const notice = hold.notice();
+    assert.equal(settlings(), 1);
+    await comes();
+    await notice;
+  }));
+
+Deno.test("money that does not come is nobody's failure until somebody asks", () =>
+  withHold(async ({ hold, fails }) => {
+    hold.started();
+    fails();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    await assert.rejects(hold.notice(), /no money/);
   }));
 
 Deno.test("without the money there is no answer, and the same may be sent again", () =>
