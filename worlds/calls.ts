@@ -40,6 +40,8 @@ export const NOW = 1_700_000_000_000;
 export const REQUEST_BYTES = 20 * 1024 * 1024;
 /** Who sends it pays itself; what it holds is the lane. */
 const PAYMENT_HEADER = "payment-signature";
+/** The lane of somebody whose money is here before its answer, and stays whatever becomes of it. */
+export const PREPAID = "prepaid";
 
 /** What a call goes through, in this order; a caller's known key is proved instead of admitted. */
 export type Stage =
@@ -246,6 +248,7 @@ function countingScheme(before: CallWorld["before"], holds: HeldCredit[]): Payme
     let credits = 1;
     let isAhead = false;
     return {
+      ...(bill.scope === PREPAID ? { owed: "it is paid" } : {}),
       reservation,
       get credits() {
         return credits;

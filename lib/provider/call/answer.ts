@@ -229,8 +229,15 @@ async function answerFailure(
     transcript,
     isWhole: true,
   });
-  if (!isCharged) throw error;
+  if (!isCharged) throw withOwed(started, error);
   return await timed(call, started, { status, headers, body: isBodiless ? null : body });
+}
+
+/** The failure is ours, and money that came already is good for another try. */
+function withOwed({ hold: { owed } }: Started, error: KhachapuriError): KhachapuriError {
+  if (owed === undefined) return error;
+  const hints = error.hints.filter((hint) => !hint.startsWith("nothing was charged"));
+  return error.toldWith({ hints: [owed, ...hints] });
 }
 
 /** The money did not come: whatever the run came to is nobody's, and free. */

@@ -1,7 +1,7 @@
 /** What a run is answered with, and what it costs. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { type CallOptions, openCallWorld, REQUEST_BYTES } from "../../../worlds/calls.ts";
+import { type CallOptions, openCallWorld, PREPAID, REQUEST_BYTES } from "../../../worlds/calls.ts";
 import { aWhile } from "../../../worlds/turns.ts";
 import type { PlayedRun } from "../../../worlds/sandbox/played_run.ts";
 import { KhachapuriError } from "../../errors.ts";
@@ -109,6 +109,18 @@ Deno.test("a failure of ours is no answer, and costs nothing", async () => {
       run.fail(lost);
     }, "sandbox_unavailable");
     assert.equal(ending, "released sandbox_unavailable");
+  }
+});
+
+Deno.test("who has paid for a run that we failed is told that it is owed another", async () => {
+  const failing = new KhachapuriError("sandbox_unavailable", "it has ended", {
+    hints: ["nothing was charged", "try again"],
+  });
+  for (const [lane, hints] of [[PREPAID, ["it is paid", "try again"]], [LANE, failing.hints]]) {
+    using world = await openCallWorld();
+    world.program = (run) => run.fail(failing);
+    await assert.rejects(world.call({ lane: lane as string }), { hints });
+    assert.deepEqual(world.endings(), [["released sandbox_unavailable"]]);
   }
 });
 

@@ -38,6 +38,8 @@ export interface Bill {
 export interface Hold {
   /** The number that the ledger knows the first one by. */
   readonly reservation: number;
+  /** What its payer is told where the run is free, and its money is here; absent: it is not. */
+  readonly owed?: string;
   /** Credits whose time has begun. */
   readonly credits: number;
   /** The program has started: what is paid at once is paid from now on. */

@@ -24,6 +24,7 @@ export interface ExactHoldParts {
 export class ExactHold implements Hold {
   readonly reservation: number;
   readonly credits = 1;
+  readonly owed = "the payment came: send the same request with it again, at no further cost";
   #settling: Promise<Purchase> | null = null;
 
   constructor(
