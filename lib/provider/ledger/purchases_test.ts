@@ -53,7 +53,7 @@ function orderOf(n: number, changes: Partial<Order> = {}, from: Address = ANNA):
     },
     signature: "0x51",
     cid: CID,
-    request: new Uint8Array([1]),
+    request: new Uint8Array([1, 2]),
     key: null,
     block: 5n,
     ...changes,
@@ -77,7 +77,9 @@ Deno.test("a payment is for the request that it came with first", () =>
     purchases.letGo(id);
     const others: Partial<Order>[] = [
       { request: new Uint8Array([2]) },
-      { request: new Uint8Array([1, 0]) },
+      { request: new Uint8Array([1, 3]) },
+      { request: new Uint8Array([1, 2, 0]) },
+      { request: new Uint8Array([1]) },
       { cid: CID.replace(/a$/, "e") as Order["cid"] },
       { signature: "0x52" },
     ];
@@ -308,9 +310,8 @@ Deno.test("rows go after their time: soon where nobody paid, never while one is 
 Deno.test("a book with many rows is gone through in parts", () =>
   withBook(async (book) => {
     const { purchases } = book;
-    for (let n = 1; n <= 1_200; n++) {
-      purchases.letGo(idOf(await purchases.order(orderOf(n), RICH)));
-    }
+    const all = [...Array(1_200).keys()].map((n) => purchases.order(orderOf(n + 1), null));
+    for (const ordered of await Promise.all(all)) purchases.letGo(idOf(ordered));
     book.nowMs += 2 * PURCHASE_UNPAID_KEPT_MS;
     purchases.letGo(idOf(await purchases.order(orderOf(2_001), RICH)));
     const is = (n: number) => purchases.find(orderOf(n).authorization) !== null;
