@@ -178,12 +178,14 @@ async function untilPaidAgain(market: Market, amount: bigint): Promise<void> {
 }
 
 Deno.test("a provider that ends while a payment is out answers it in its next life", async () => {
-  await using market = await startExactMarket();
+  await using market = await startExactMarket({ settings: { trustedProxies: ["127.0.0.1"] } });
   const cid = await deployPaid(market);
   const payer = await newPayer(market);
   const signed = await payFor(market, payer, cid);
+  const from = (address: string) => ({ headers: { "x-forwarded-for": address } });
+  const own = from("203.0.113.5");
   await setMining(market.chain, false);
-  const asked = send(market, cid, signed);
+  const asked = send(market, cid, signed, own);
   const { txHash } = await untilBook(market, signed, isOut);
   const restarted = market.restart();
   // It is told that nobody knows yet, or cut off.
@@ -192,11 +194,14 @@ Deno.test("a provider that ends while a payment is out answers it in its next li
   await restarted;
   await setMining(market.chain, true);
   await mineOne(market);
-  const again = await send(market, cid, signed);
+  // Whoever saw the payment among those that wait for a block asks before its payer does.
+  const thief = await send(market, cid, signed, from("198.51.100.7"));
+  assert.equal(thief.status, 409, thief.text);
+  const again = await send(market, cid, signed, own);
   assert.equal(again.status, 200, again.text);
   assert.equal(again.settlement!.transaction, txHash);
   assert.equal(await earned(market), EXACT_PRICE);
-  const replayed = await send(market, cid, signed);
+  const replayed = await send(market, cid, signed, own);
   assert.deepEqual([replayed.status, replayed.isReplay], [200, true]);
   await auditExact(market, 1);
 });

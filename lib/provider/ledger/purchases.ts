@@ -27,6 +27,8 @@ export type OrderRefusal =
   /** A run that it pays for goes on. */
   | { reason: "running" }
   | { reason: "void" }
+  /** Somebody else asks, who may have read the payment on chain. */
+  | { reason: "elsewhere" }
   /** The payer holds less than its payments under way and this one come to; USDC base units. */
   | { reason: "unfunded"; balance: bigint; promised: bigint };
 
@@ -137,6 +139,9 @@ export class Purchases {
       if (known.outcome !== null) return { reason: "answered" };
       if (this.#running.has(known.id)) return { reason: "running" };
       if (known.state === "void") return { reason: "void" };
+      // Once a transaction may be out, all the world can send the same.
+      const isPublic = known.state !== "open" || known.transaction !== null;
+      if (isPublic && !isEqualKey(known, order)) return { reason: "elsewhere" };
       if (known.state !== "open") return null;
     }
     if (funds === null) return null;
@@ -368,6 +373,10 @@ function keptMs({ state, txHash }: PurchaseRow): number {
 /** Whether an order is the one that a payment was first used for. */
 function isSame(known: Purchase, { cid, request, signature }: Order): boolean {
   return known.cid === cid && known.signature === signature && isEqual(known.request, request);
+}
+
+function isEqualKey({ key: a }: Order, { key: b }: Order): boolean {
+  return a === null || b === null ? a === b : isEqual(a, b);
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {

@@ -107,6 +107,32 @@ Deno.test("it pays for one run at a time, and for one answer", () =>
     assert.equal(purchases.get(id).outcome, "answered");
   }));
 
+Deno.test("once it is out it is whose it was, as all the world can read it on chain", () =>
+  withBook(async ({ purchases }) => {
+    const [own, others] = [1, 2].map((n) => orderOf(1, { key: new Uint8Array([7, n]) }));
+    const keyless = orderOf(1);
+    const id = idOf(await purchases.order(own!, RICH));
+    for (const order of [others!, keyless, own!]) {
+      purchases.letGo(id);
+      assert.equal(idOf(await purchases.order(order, RICH)), id, "nobody else knew it by then");
+    }
+    purchases.letGo(id);
+    await purchases.sending(id);
+    const told = async () => {
+      for (const order of [others!, keyless]) {
+        assert.equal(refusalOf(await purchases.order(order, null)), "elsewhere");
+      }
+      assert.equal(idOf(await purchases.order(own!, null)), id);
+      purchases.letGo(id);
+    };
+    await told();
+    purchases.sent(id, TX);
+    purchases.unsent(id);
+    await told();
+    await purchases.paid(id, TX, BLOCK);
+    await told();
+  }));
+
 Deno.test("what is void buys nothing, and the money brings it back", () =>
   withBook(async ({ purchases }) => {
     const order = orderOf(1);

@@ -251,6 +251,12 @@ function refused(refusal: OrderRefusal): KhachapuriError {
         retryAfterSeconds: 1,
         hints: ["nothing was charged for this one; ask again for its answer"],
       });
+    case "elsewhere":
+      return new KhachapuriError(
+        "idempotency_conflict",
+        "the answer that this payment paid for is owed to who asked for it first",
+        { hints: ["ask from the same network, or under the same Idempotency-Key, as then"] },
+      );
     case "answered":
       return new KhachapuriError(
         "idempotency_conflict",
