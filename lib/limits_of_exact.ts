@@ -18,6 +18,10 @@ export const EXACT_LOOKS_BURST_MAX = 400;
 export const EXACT_LOOKS_PER_SECOND_MAX = 40;
 /** Networks that are counted; one beyond it starts anew. */
 export const EXACT_NETWORKS_REMEMBERED_MAX = 50_000;
+/** What ended a payment long ago is searched for in so many ranges of a thousand blocks a look. */
+export const FATE_RANGES_MAX = 20;
+/** Payments of which is remembered how far that came; one beyond it is searched for anew. */
+export const EXACT_SEARCHES_REMEMBERED_MAX = 10_000;
 /** A purchase that was paid is remembered so long, ms: its answer is owed, or has a receipt; */
 export const PURCHASE_KEPT_MS = 30 * 86_400_000;
 /** one that was never sent so long: strangers leave them behind for nothing. */

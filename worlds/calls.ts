@@ -253,6 +253,7 @@ function countingScheme(before: CallWorld["before"], holds: HeldCredit[]): Payme
       get credits() {
         return credits;
       },
+      isPaid: true,
       started() {},
       async extend() {
         await before.extend?.();

@@ -30,6 +30,7 @@ export interface ServerUrls {
 const FREE_HOLD: Hold = {
   reservation: 1,
   credits: 1,
+  isPaid: true,
   started() {},
   extend: () => Promise.resolve(),
   begin: () => Promise.resolve(),

@@ -53,6 +53,17 @@ const WORDS: readonly [RegExp, ExactReason, string][] = [
   ],
 ];
 
+/** What a payer can bring about between two looks, and nobody else. */
+const PAYERS_DOING: ReadonlySet<ExactReason> = new Set([
+  "invalid_exact_evm_signature",
+  "invalid_exact_evm_nonce_already_used",
+  "invalid_exact_evm_insufficient_balance",
+]);
+
+export function isPayersDoing({ reason }: TransferRefusal): boolean {
+  return PAYERS_DOING.has(reason);
+}
+
 export interface TransferRefusal {
   reason: ExactReason;
   message: string;

@@ -188,6 +188,7 @@ async function noticeOf(call: Call, { run, hold, paidTime }: Started): Promise<H
   // While the head waits for its money, a run that is over keeps nobody else from running.
   run.record.then(() => call.freeSlot(), () => {});
   const notice = await hold.notice();
+  call.notePaid();
   if (paidTime === null || bill.source !== "caller") return notice;
   const soFar: HeaderField[] = [
     [CREDITS_HEADER, String(hold.credits)],

@@ -131,18 +131,25 @@ export class Call {
       // Before the credit is taken, as `--settle each` takes it on chain, and after.
       this.#assertCallerIsHere();
       this.#hold = await this.scheme.hold(admission, asked);
-      records.registrations.add(deployment);
+      if (this.#hold.isPaid) records.registrations.add(deployment);
       this.#assertCallerIsHere();
       if (!claim) this.arrival.request.whenGone(() => this.kill());
       const started = await this.#runProgram(startProgram, this.#lease, this.#hold);
       this.#hold.started();
-      this.arrival.target.onPaid?.(bill);
+      if (this.#hold.isPaid) this.arrival.target.onPaid?.(bill);
       if (claim && this.#paidTime) this.arrival.request.whenGone(() => this.keepToOneCredit());
       return started;
     } catch (error) {
       this.#abandon(error);
       throw error;
     }
+  }
+
+  /** Its money has come: from now on the deployment is one that was paid for here. */
+  notePaid(): void {
+    if (this.#hold === null || this.#hold.isPaid) return;
+    this.parts.records.registrations.add(this.deployment);
+    this.arrival.target.onPaid?.(this.bill);
   }
 
   /**

@@ -8,6 +8,7 @@ export const NOBODY: Address = "0x0000000000000000000000000000000000000000";
 /** As many credits as a run takes. */
 class FreeHold implements Hold {
   readonly reservation = 0;
+  readonly isPaid = true;
   credits = 1;
 
   started(): void {}

@@ -72,7 +72,7 @@ export async function openExactScheme(
     terms,
     isWorth: () => worth.isWorth(terms.amount),
     domain,
-    chain: openExactChain({ chain, usdc, operator }),
+    chain: openExactChain({ chain, usdc, operator, coinPrice }),
     purchases,
     settler: exact,
     receipts,

@@ -371,8 +371,13 @@ function keptMs({ state, txHash }: PurchaseRow): number {
 }
 
 /** Whether an order is the one that a payment was first used for. */
-function isSame(known: Purchase, { cid, request, signature }: Order): boolean {
-  return known.cid === cid && known.signature === signature && isEqual(known.request, request);
+function isSame(known: Purchase, { authorization, cid, request, signature }: Order): boolean {
+  const { to, value, validAfter, validBefore } = known.authorization;
+  // A wallet's own contract may take one signature for several.
+  const isAuthorization = to === authorization.to && value === authorization.value &&
+    validAfter === authorization.validAfter && validBefore === authorization.validBefore;
+  return isAuthorization && known.cid === cid && known.signature === signature &&
+    isEqual(known.request, request);
 }
 
 function isEqualKey({ key: a }: Order, { key: b }: Order): boolean {

@@ -305,6 +305,7 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
 /** Credits of a lane, in hand. */
 class CreditsHold implements Hold {
   readonly reservation: number;
+  readonly isPaid = true;
   #credits = 1;
   /** The credit that waits for its time. */
   #ahead: Held | null = null;

@@ -40,6 +40,8 @@ export interface Hold {
   readonly reservation: number;
   /** What its payer is told where the run is free, and its money is here; absent: it is not. */
   readonly owed?: string;
+  /** Whether its money is here for sure; where it is not, it is once `notice` has resolved. */
+  readonly isPaid: boolean;
   /** Credits whose time has begun. */
   readonly credits: number;
   /** The program has started: what is paid at once is paid from now on. */

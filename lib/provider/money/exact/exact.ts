@@ -41,6 +41,8 @@ export interface ExactAdmission {
   readonly funds: Funds | null;
   /** The chain's block then. */
   readonly block: bigint;
+  /** When that was seen, ms. */
+  readonly at: number;
 }
 
 /** What is known of a payer and its payment by asking the chain. */
@@ -89,6 +91,14 @@ export interface ExactOptions {
   laterNow: () => number;
 }
 
+/** What was seen of a payer is good for so long, ms: a body that is there is read by then. */
+const LOOK_MS = 250;
+
+const FORGOTTEN: Parameters<typeof notTaken> = [
+  "invalid_exact_evm_nonce_already_used",
+  "this payment was used, and is not remembered any more",
+];
+
 export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
   constructor(private readonly options: ExactOptions) {}
 
@@ -120,8 +130,8 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
 
   async prove({ payment, from }: ExactBill): Promise<void> {
     if (this.#isKnown(payment) || await this.#isSignedByKey(payment)) return;
-    await this.#assertWallets(payment);
     this.options.looks.admit(from);
+    await this.#assertWallets(payment);
     const { refusal } = await this.options.chain.look(payment);
     if (refusal) throw notTaken(refusal.reason, refusal.message);
   }
@@ -130,33 +140,41 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     const { payment, from } = bill;
     const { chain, looks, settler, purchases } = this.options;
     const known = this.#isKnown(payment) ? purchases.find(payment.authorization) : null;
-    if (known && known.state !== "open") return { bill, funds: null, block: known.block };
+    if (known && known.state !== "open") {
+      return { bill, funds: null, block: known.block, at: purchases.now() };
+    }
     if (!known) this.#assertSent(payment);
     if (!known && !await this.#isSignedByKey(payment)) {
       looks.admit(from);
       await this.#assertWallets(payment);
     }
+    return await this.#look(bill);
+  }
+
+  /** What the chain says of a payment that nothing is known to be out for. */
+  async #look(bill: ExactBill): Promise<ExactAdmission> {
+    const { payment, from } = bill;
+    const { chain, looks, settler, purchases } = this.options;
     looks.admit(from);
     const since = purchases.now();
     const { balance, block, refusal } = await chain.look(payment);
+    const known = this.#isKnown(payment) ? purchases.find(payment.authorization) : null;
     if (refusal) {
       // One that was sent once may have been taken since.
       const hasCome = known !== null && await settler.hasCome(known);
       if (!hasCome) throw notTaken(refusal.reason, refusal.message);
-      return { bill, funds: null, block };
+      return { bill, funds: null, block, at: purchases.now() };
     }
     if (known) this.#assertSent(payment);
-    return { bill, funds: { balance, since }, block };
+    return { bill, funds: { balance, since }, block, at: purchases.now() };
   }
 
-  async hold(
-    { bill: { payment, cid }, funds, block }: ExactAdmission,
-    asked?: () => Asked,
-  ): Promise<Hold> {
+  async hold(admission: ExactAdmission, asked?: () => Asked): Promise<Hold> {
     const { purchases, settler, receipts } = this.options;
-    const { authorization, signature, x402Version } = payment;
     if (!asked) throw new Error("a payment is for a request");
-    if (funds !== null) this.#assertStillGood(payment);
+    const { bill: { payment, cid }, funds, block } = await this.#fresh(admission);
+    const { authorization, signature, x402Version } = payment;
+    this.#assertStillGood(payment, funds);
     const { digest: request, key } = asked();
     const order = { authorization, signature, cid, request, key, block };
     const ordered = await purchases.order(order, funds);
@@ -175,11 +193,27 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     return signer !== null && isAddressEqual(signer, authorization.from);
   }
 
-  /** A body, or a program that had to be fetched, may have taken long. */
-  #assertStillGood(payment: ExactPayment): void {
-    this.#assertSent(payment);
-    const fault = timeFault(payment.authorization, this.#nowSeconds());
+  /**
+   * A body, or a program that had to be fetched, may have taken long, in which the payer can move
+   * its money: the run that is about to start would be for nothing.
+   */
+  async #fresh(admission: ExactAdmission): Promise<ExactAdmission> {
+    const { bill, funds, at } = admission;
+    const isOld = funds !== null && this.options.purchases.now() - at > LOOK_MS;
+    return isOld ? await this.#look(bill) : admission;
+  }
+
+  /** What was known when the payment was read may have been forgotten since. */
+  #assertStillGood(payment: ExactPayment, funds: Funds | null): void {
+    const isKnown = this.#isKnown(payment);
+    if (funds !== null) this.#assertSent(payment);
+    else if (isKnown) return;
+    const { terms } = this.options;
+    const fault = isKnown
+      ? timeFault(payment.authorization, this.#nowSeconds())
+      : paymentFault(payment, terms, this.#nowSeconds());
     if (fault) throw notTaken(fault.reason, fault.message);
+    if (funds === null) throw notTaken(...FORGOTTEN);
   }
 
   /**

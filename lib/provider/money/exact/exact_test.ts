@@ -12,6 +12,7 @@ import { KhachapuriError } from "../../../errors.ts";
 import { toHeader } from "../../../payment_required.ts";
 import { TRANSFER_TYPES, type TransferAuthorization } from "../../../transfer_authorization.ts";
 import type { ExactAccept } from "../../../x402_v1.ts";
+import { PURCHASE_UNPAID_KEPT_MS } from "../../../limits_of_exact.ts";
 import { makeFolder } from "../../../../worlds/home.ts";
 import type { Deployment } from "../../deployment/deployment.ts";
 import { Fields } from "../../http/fields.ts";
@@ -50,6 +51,8 @@ interface Desk {
     come: boolean;
     room: boolean;
     now: bigint;
+    /** Of the book, ms. */
+    clock: number;
     /** Looks are refused from this one on. */
     looks: number;
   };
@@ -61,7 +64,7 @@ interface Desk {
 async function withDesk(use: (desk: Desk) => Promise<void>): Promise<void> {
   await using folder = await makeFolder();
   const path = join(folder.dir, "purchases.db");
-  const purchases = new Purchases({ path, chainId: 31_337, asset: USDC, now: () => 5 });
+  const purchases = new Purchases({ path, chainId: 31_337, asset: USDC, now: () => is.clock });
   const asked: string[] = [];
   const is: Desk["is"] = {
     balance: 100n,
@@ -71,6 +74,7 @@ async function withDesk(use: (desk: Desk) => Promise<void>): Promise<void> {
     come: false,
     room: true,
     now: NOW,
+    clock: 5,
     looks: Infinity,
   };
   const exact = new Exact({
@@ -342,11 +346,39 @@ Deno.test("an order that is none says why, and costs nothing", () =>
     const answered = await refusal(exact.hold(admission, ASKED));
     assert.equal(answered.code, "idempotency_conflict");
     assert.equal(answered.retryAfterSeconds, undefined);
-    await exact.hold({ ...await exact.admit(await bill(3)), funds: null }, ASKED);
+    is.balance = 100n;
+    await exact.hold(await exact.admit(await bill(3)), ASKED);
     purchases.void(2);
     purchases.letGo(2);
     assert.equal(await reasonOf(exact.hold(await exact.admit(await bill(3)), ASKED)), USED);
     await assert.rejects(exact.hold(admission), /for a request/);
+  }));
+
+Deno.test("what was seen long before the run starts is looked at again", () =>
+  withDesk(async ({ exact, is, asked, bill }) => {
+    const admission = await exact.admit(await bill(1));
+    is.clock += 251;
+    is.refusal = { reason: "invalid_exact_evm_insufficient_balance", message: "moved away" };
+    asked.length = 0;
+    assert.equal(await reasonOf(exact.hold(admission, ASKED)), is.refusal.reason);
+    assert.deepEqual(asked, ["admit 192.0.2.1", "look"]);
+    is.refusal = null;
+    await exact.hold(admission, ASKED);
+  }));
+
+Deno.test("a payment whose row is forgotten by then is judged as if it were new", () =>
+  withDesk(async ({ exact, is, purchases, bill }) => {
+    await exact.hold(await exact.admit(await bill(1)), ASKED);
+    purchases.letGo(1);
+    // Known by its nonce, it was read without a look at what it moves, and to whom.
+    const hollow = await exact.admit(await bill(1, { to: ANNA.address, value: 0n }));
+    is.clock += PURCHASE_UNPAID_KEPT_MS;
+    await exact.hold(await exact.admit(await bill(2)), ASKED);
+    assert.equal(purchases.find((await bill(1)).payment.authorization), null);
+    const mismatch = "invalid_exact_evm_recipient_mismatch";
+    assert.equal(await reasonOf(exact.hold(hollow, ASKED)), mismatch);
+    const owed = { ...await exact.admit(await bill(1)), funds: null };
+    assert.equal(await reasonOf(exact.hold(owed, ASKED)), USED);
   }));
 
 Deno.test("for an answer that was paid before, who pays is proven, whatever it has left", () =>
@@ -368,7 +400,7 @@ Deno.test("for an answer that was paid before, who pays is proven, whatever it h
     is.refusal = null;
     asked.length = 0;
     await exact.prove(await bill(1, {}, wallets));
-    assert.deepEqual(asked, ["code", "admit 192.0.2.1", "look"]);
+    assert.deepEqual(asked, ["admit 192.0.2.1", "code", "look"]);
     await bought(desk, await bill(1, {}, wallets));
     asked.length = 0;
     is.refusal = { reason: USED, message: "used" };

@@ -24,6 +24,7 @@ export interface ExactHoldParts {
 export class ExactHold implements Hold {
   readonly reservation: number;
   readonly credits = 1;
+  readonly isPaid: boolean;
   readonly owed = "the payment came: send the same request with it again, at no further cost";
   #settling: Promise<Purchase> | null = null;
 
@@ -32,6 +33,7 @@ export class ExactHold implements Hold {
     private readonly purchase: Purchase,
   ) {
     this.reservation = purchaseReservation(purchase.id);
+    this.isPaid = purchase.state === "paid";
   }
 
   started(): void {

@@ -9,20 +9,30 @@ import { KhachapuriError } from "../../../errors.ts";
 import type { ExactPayment } from "../../../exact_payment.ts";
 import { EXACT_GAS_MAX } from "../../../limits_of_exact.ts";
 import type { ExactChain, ExactLook } from "../../money/exact/exact.ts";
+import { costOf } from "../gas_worth.ts";
 import type { Operator } from "../operator.ts";
 
 export interface ExactChainOptions {
   chain: Chain;
   usdc: Address;
-  operator: Pick<Operator, "simulate">;
+  operator: Pick<Operator, "simulate" | "gasPrice">;
+  /** Of one whole coin that gas is paid in, USDC base units. */
+  coinPrice: bigint;
 }
 
-export function openExactChain({ chain, usdc, operator }: ExactChainOptions): ExactChain {
+export function openExactChain(
+  { chain, usdc, operator, coinPrice }: ExactChainOptions,
+): ExactChain {
+  /** Whether the payment brings more than the gas of its settlement costs now. */
+  async function isWorth(gas: bigint, { authorization: { value } }: ExactPayment) {
+    return coinPrice === 0n || costOf(gas, await operator.gasPrice(), coinPrice) < value;
+  }
+
   async function refusalOf(payment: ExactPayment): Promise<TransferRefusal | null> {
     const call = transferCall(usdc, payment.authorization, payment.signature);
     try {
       const gas = await operator.simulate(call);
-      if (gas <= EXACT_GAS_MAX) return null;
+      if (gas <= EXACT_GAS_MAX && await isWorth(gas, payment)) return null;
       const data = { reason: "TooMuchGas" };
       return transferRefusal(new KhachapuriError("chain_refused", "too much gas", { data }));
     } catch (error) {

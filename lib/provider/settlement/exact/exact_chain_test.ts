@@ -30,7 +30,7 @@ Deno.test("a look tells what the payer holds, and whether the token would take i
     log: silentLog,
     onMined: async () => {},
   });
-  const exact = openExactChain({ chain, usdc, operator });
+  const exact = openExactChain({ chain, usdc, operator, coinPrice: 0n });
   const sign = async (changes: Partial<TransferAuthorization> = {}): Promise<ExactPayment> => {
     const authorization: TransferAuthorization = {
       from: payer.address,

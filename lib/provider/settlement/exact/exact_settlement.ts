@@ -10,12 +10,19 @@ import { asChainError } from "../../../chain/refusal.ts";
 import { takenIn, transferCall } from "../../../chain/transfer_call.ts";
 import {
   type ExactReason,
+  isPayersDoing,
   type TransferRefusal,
   transferRefusal,
 } from "../../../chain/transfer_refusal.ts";
 import { asKhachapuriError, KhachapuriError } from "../../../errors.ts";
-import { EXACT_GAS_MAX, EXACT_OUT_MAX, EXACT_SETTLE_MS } from "../../../limits_of_exact.ts";
+import {
+  EXACT_GAS_MAX,
+  EXACT_OUT_MAX,
+  EXACT_SEARCHES_REMEMBERED_MAX,
+  EXACT_SETTLE_MS,
+} from "../../../limits_of_exact.ts";
 import type { Log } from "../../../log.ts";
+import { Lru } from "../../../lru.ts";
 import { within } from "../../../within.ts";
 import type { Purchase } from "../../ledger/purchase_rows.ts";
 import type { Purchases } from "../../ledger/purchases.ts";
@@ -63,6 +70,10 @@ export class ExactSettlement {
   /** Under way in this process, by purchase, whoever waits. */
   readonly #driven = new Map<number, Promise<Purchase>>();
   readonly #waiting = new Set<Promise<Purchase>>();
+  /** What the chain is asked just now, by purchase. */
+  readonly #fates = new Map<number, Promise<Fate>>();
+  /** Below this block nothing tells of a purchase. */
+  readonly #searched = new Lru<number, bigint>(EXACT_SEARCHES_REMEMBERED_MAX);
   readonly #reverts: Reverts;
   readonly #closing = Promise.withResolvers<"closing">();
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -210,7 +221,7 @@ export class ExactSettlement {
     const now = purchases.get(id);
     if (now.state === "paid") return now;
     const fate = await this.#fateOf(now, receipt?.blockNumber);
-    const isPayers = fate.kind === "cancelled" || fate.kind === "spent" || fate.kind === "unused";
+    const isPayers = fate.kind !== "paid" && fate.kind !== "unknown";
     if (isPayers && receipt?.status === "reverted") this.#reverts.note(now.authorization.from);
     const ended = await this.#endBy(now, fate);
     if (ended) return ended;
@@ -220,14 +231,16 @@ export class ExactSettlement {
 
   /** Nothing was sent, be it that somebody else was faster. */
   async #unlaunched(purchase: Purchase, error: KhachapuriError): Promise<Purchase> {
-    const { purchases } = this.#options;
-    if (error.code === "chain_refused") {
-      const ended = await this.#endBy(purchase, await this.#fateOf(purchase));
-      if (ended) return ended;
+    if (error.code !== "chain_refused") {
+      this.#options.purchases.unsent(purchase.id);
+      throw error;
     }
-    if (error.code === "chain_refused") return this.#failed(purchase, transferRefusal(error));
-    purchases.unsent(purchase.id);
-    throw error;
+    const fate = await this.#fateOf(purchase);
+    const refusal = transferRefusal(error);
+    // Its program runs already: whoever can have that for nothing would do it again and again.
+    const isPayers = fate.kind !== "paid" && fate.kind !== "unknown" && isPayersDoing(refusal);
+    if (isPayers) this.#reverts.note(purchase.authorization.from);
+    return await this.#endBy(purchase, fate) ?? this.#failed(purchase, refusal);
   }
 
   /** The token does not take it now: its payer is free to sign another, unless that one came. */
@@ -282,11 +295,28 @@ export class ExactSettlement {
     }
   }
 
-  /** @param heard a block that told of it */
-  async #fateOf(purchase: Purchase, heard = 0n): Promise<Fate> {
+  /**
+   * One look at a time for all who ask: a search of many blocks is many questions.
+   * @param heard a block that told of it
+   */
+  #fateOf(purchase: Purchase, heard = 0n): Promise<Fate> {
+    const { id } = purchase;
+    const known = heard === 0n ? this.#fates.get(id) : undefined;
+    if (known) return known;
+    const fate = this.#readFate(purchase, heard).finally(() => {
+      if (this.#fates.get(id) === fate) this.#fates.delete(id);
+    });
+    this.#fates.set(id, fate);
+    return fate;
+  }
+
+  async #readFate(purchase: Purchase, heard: bigint): Promise<Fate> {
     const { chain, usdc, laterNow } = this.#options;
+    const search = { from: this.#searched.get(purchase.id) ?? null };
     try {
-      return await readFate({ chain, usdc, now: laterNow(), heard }, purchase);
+      const fate = await readFate({ chain, usdc, now: laterNow(), heard, search }, purchase);
+      if (search.from !== null) this.#searched.set(purchase.id, search.from);
+      return fate;
     } catch (error) {
       const { shortMessage } = asChainError(error, chain.endpoint);
       this.#options.log.debug("a payment's end is not known", { message: shortMessage });

@@ -4,6 +4,7 @@ import { usdcAbi } from "../../../chain/abi.ts";
 import type { Chain } from "../../../chain/client.ts";
 import { takenIn } from "../../../chain/transfer_call.ts";
 import { authorizationStateCall } from "../../../chain/usdc.ts";
+import { FATE_RANGES_MAX } from "../../../limits_of_exact.ts";
 import type { Purchase } from "../../ledger/purchase_rows.ts";
 
 export type Fate =
@@ -32,13 +33,15 @@ export interface FateSources {
   usdc: Address;
   /** The later of the clock here and the chain's, ms. */
   now: number;
+  /** Where an earlier search came to, null at first; it is left where this one does. */
+  search?: { from: bigint | null };
   /** A block that was heard of: an endpoint that does not know it yet has nothing to tell. */
   heard?: bigint;
 }
 
 /** @throws what the endpoint's failure is */
 export async function readFate(
-  { chain, usdc, now, heard = 0n }: FateSources,
+  { chain, usdc, now, heard = 0n, search = { from: null } }: FateSources,
   { authorization, block }: Pick<Purchase, "authorization" | "block">,
 ): Promise<Fate> {
   const { from, to, value, nonce, validBefore } = authorization;
@@ -51,8 +54,8 @@ export async function readFate(
     const isOver = latest.timestamp >= validBefore && now >= Number(validBefore) * 1_000;
     return { kind: isOver ? "expired" : "unused" };
   }
-  const since = block > LAG_BLOCKS ? block - LAG_BLOCKS : 0n;
-  const event = await findEvent({ chain, usdc }, authorization, since, latest.number);
+  search.from ??= block > LAG_BLOCKS ? block - LAG_BLOCKS : 0n;
+  const event = await findEvent({ chain, usdc }, authorization, search, latest.number);
   if (event === null) return { kind: "unknown" };
   if (event.topics[0] === CANCELED) return { kind: "cancelled" };
   const { logs } = await chain.public.getTransactionReceipt({ hash: event.transactionHash! });
@@ -63,14 +66,20 @@ export async function readFate(
   return { kind: "paid", transaction: taken.transaction, block: taken.block };
 }
 
-/** The one event that ends an authorisation; null: none is to be had. */
+/**
+ * The one event that ends an authorisation; null: none is to be had, or not yet. What was searched
+ * is not searched again, but for the last blocks, of which an endpoint may have told too early.
+ */
 async function findEvent(
   { chain, usdc }: Pick<FateSources, "chain" | "usdc">,
   { from, nonce }: Purchase["authorization"],
-  since: bigint,
+  search: { from: bigint | null },
   upTo: bigint,
 ): Promise<RpcLog | null> {
-  for (let first = since; first <= upTo; first += RANGE_BLOCKS) {
+  const since = search.from!;
+  for (let ranges = 0; ranges < FATE_RANGES_MAX; ranges++) {
+    const first = since + BigInt(ranges) * RANGE_BLOCKS;
+    if (first > upTo) break;
     const last = first + RANGE_BLOCKS - 1n < upTo ? first + RANGE_BLOCKS - 1n : upTo;
     const [event] = await chain.public.request({
       method: "eth_getLogs",
@@ -82,6 +91,8 @@ async function findEvent(
       }],
     });
     if (event) return event as RpcLog;
+    const settled = upTo > LAG_BLOCKS ? upTo - LAG_BLOCKS : 0n;
+    if (last < settled) search.from = last + 1n;
   }
   return null;
 }
