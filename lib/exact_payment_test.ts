@@ -163,7 +163,7 @@ Deno.test("what is not well made is refused by x402's word, and nothing of it is
       { value: "1e3" },
       { value: "01" },
       { value: "0x10" },
-      { value: String(1n << 256n) },
+      ...["value", "validAfter", "validBefore"].map((name) => ({ [name]: String(1n << 256n) })),
       { validAfter: "" },
       { validBefore: "1.5" },
       { nonce: `${NONCE}00` },
@@ -176,13 +176,24 @@ Deno.test("what is not well made is refused by x402's word, and nothing of it is
       ...V2,
       payload: { ...PAYLOAD, signature },
     })),
-    ...[{ asset: "USDC" }, { payTo: null }, { amount: 1_000 }, { amount: "1_000" }].map(accepted),
+    ...[{ asset: "USDC" }, { payTo: null }, { amount: 1_000 }, { amount: "1_000" }, {
+      amount: String(1n << 256n),
+    }].map(accepted),
   ];
   for (const json of cases) {
     const error = refusal(() => decode(json));
     assert.equal(error.code, "payment_required", JSON.stringify(json));
     assert.deepEqual(error.data, { x402Reason: "invalid_payload" });
     assert.ok(!error.message.includes(SIGNATURE.slice(2, 40)));
+  }
+  const most = String((1n << 256n) - 1n);
+  const all = decode({
+    ...authorization({ value: most, validAfter: most, validBefore: most }),
+    accepted: { ...ACCEPTED, amount: most },
+  })!;
+  const { value, validAfter, validBefore } = all.authorization;
+  for (const read of [value, validAfter, validBefore, all.accepted!.amount]) {
+    assert.equal(String(read), most);
   }
   const longest = { ...V2, payload: { ...PAYLOAD, signature: long } };
   assert.equal(decode(longest)!.signature, long);
@@ -229,6 +240,9 @@ Deno.test("an offer, a settlement and a failure are written as x402 has them", (
     payer,
     amount,
   });
+  const inV1 = (id: number) =>
+    exactResponse({ chainId: id, payer, amount: 1_000n, transaction }, 1).network;
+  assert.deepEqual([inV1(chainId), inV1(31_337)], ["base", "eip155:31337"]);
   const failure = { success: false, errorReason: "why", errorMessage: "so", network, payer };
   const failed = (hash: Hex | null) => exactFailure({ chainId, payer }, "why", "so", hash);
   assert.deepEqual(failed(null), { ...failure, transaction: "" });

@@ -68,6 +68,8 @@ Deno.test("what was charged is what has an end", () => {
   const charged = (known: Purchase | null, reservation: number) =>
     wasCharged({ ledger: ledger(7), purchases: book(known) }, reservation);
   assert.deepEqual([7, 8].map((id) => charged(null, id)), [true, false]);
+  const first = wasCharged({ ledger: ledger(0), purchases: book(null) }, 0);
+  assert.equal(first, true);
   assert.equal(charged(purchase({ facts: null }), -7), true);
   assert.equal(charged(purchase({ outcome: null }), -7), false);
   assert.equal(charged(null, -7), false);

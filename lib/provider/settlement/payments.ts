@@ -139,10 +139,11 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       offlineAmount,
     },
     async close() {
+      // Who waits for a payment is told first that nobody knows yet: the rest may take its time.
+      await exact.close();
       await follower.stop();
       ledger.stopHolding();
       await settlement.close();
-      await exact.close();
       await operator.close();
       await ledger.close();
       purchases.close();

@@ -28,12 +28,13 @@ Deno.test("a payment is worth its gas when it brings more", async () => {
 
 Deno.test("the price is asked for again when it is old, in the background", async () => {
   const { scene, worth } = worthAt();
+  scene.nowMs = 10_000;
   await worth.cost();
   scene.price = 1_000n * GWEI;
-  scene.nowMs = 14_999;
+  scene.nowMs = 24_999;
   assert.ok(worth.isWorth(COST + 1n));
   assert.equal(scene.asked, 1);
-  scene.nowMs = 15_000;
+  scene.nowMs = 25_000;
   assert.ok(worth.isWorth(COST + 1n), "an offer waits for nobody");
   await Promise.resolve();
   await Promise.resolve();

@@ -32,11 +32,16 @@ Deno.test("whose payment was reverted waits, longer each time", () => {
 });
 
 Deno.test("it is told for how long", () => {
-  const reverts = new Reverts(() => 0);
+  let nowMs = 0;
+  const reverts = new Reverts(() => nowMs);
   reverts.note(ANNA);
   assert.throws(() => reverts.admit(ANNA), {
     code: "payment_required",
     data: { x402Reason: "invalid_exact_evm_transaction_failed" },
     hints: ["try again in 10 min, or pay by credits", "nothing was charged"],
+  });
+  nowMs = EXACT_REVERTED_WAIT_MS - 120_001;
+  assert.throws(() => reverts.admit(ANNA), {
+    hints: ["try again in 3 min, or pay by credits", "nothing was charged"],
   });
 });
