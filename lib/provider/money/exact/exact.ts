@@ -13,6 +13,8 @@ import {
   exactOfferToJson,
   type ExactPayment,
 } from "../../../exact_payment.ts";
+import { HEADERS_DECODED_MAX } from "../../../limits.ts";
+import { Lru } from "../../../lru.ts";
 import { type Accept, PAYMENT_SIGNATURE_HEADER } from "../../../payment_required.ts";
 import { recoverTransferSigner } from "../../../transfer_authorization.ts";
 import { PAYMENT_HEADER_V1 } from "../../../x402_v1.ts";
@@ -100,6 +102,9 @@ const FORGOTTEN: Parameters<typeof notTaken> = [
 ];
 
 export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
+  /** Headers of other schemes: a client sends one with many calls. */
+  readonly #others = new Lru<string, true>(HEADERS_DECODED_MAX);
+
   constructor(private readonly options: ExactOptions) {}
 
   offer(): Accept | null {
@@ -108,7 +113,7 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
   }
 
   read({ cid }: Deployment, fields: FieldReader, from?: string): ExactBill | null {
-    const payment = paymentIn(fields);
+    const payment = this.#paymentIn(fields);
     if (!payment) return null;
     const { authorization: { from: payer, nonce }, identifier } = payment;
     assertSamePayer(fields.get(PAYER_HEADER), payer);
@@ -118,6 +123,16 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     }
     const key = identifier === null ? keyOf(nonce, from) : `identifier ${identifier}`;
     return { source: "caller", payer, cid, scope: "exact", creditsMax: 1, key, payment, from };
+  }
+
+  /** Version 2's header goes first, as its clients send both while they find out. */
+  #paymentIn(fields: FieldReader): ExactPayment | null {
+    const text = fields.get(PAYMENT_SIGNATURE_HEADER);
+    if (text === null) return oldPaymentIn(fields);
+    if (this.#others.get(text)) return null;
+    const payment = decodeExactHeader(text, PAYMENT_SIGNATURE_HEADER);
+    if (payment === null) this.#others.set(text, true);
+    return payment;
   }
 
   ownersBill(): ExactBill {
@@ -256,10 +271,8 @@ function keyOf(nonce: Hex, from: string | undefined): string {
   return `nonce ${nonce} ${(from && addressPrefix(from)) ?? ""}`;
 }
 
-/** Version 2's header goes first, as its clients send both while they find out. */
-function paymentIn(fields: FieldReader): ExactPayment | null {
-  const text = fields.get(PAYMENT_SIGNATURE_HEADER);
-  if (text !== null) return decodeExactHeader(text, PAYMENT_SIGNATURE_HEADER);
+/** In version 1. */
+function oldPaymentIn(fields: FieldReader): ExactPayment | null {
   const old = fields.get(PAYMENT_HEADER_V1);
   if (old === null) return null;
   const payment = decodeExactHeader(old, PAYMENT_HEADER_V1);
