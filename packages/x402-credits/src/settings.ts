@@ -38,10 +38,11 @@ export interface Settings {
   readonly now: () => number;
 }
 
-const text = v.optional(v.string());
+const usdcText = v.string('not USDC as a text, e.g. "0.05"');
+const cap = v.optional(usdcText);
 
 const optionsShape = v.strictObject({
-  caps: v.optional(v.strictObject({ perCall: text, perProvider: text, total: text }), {}),
+  caps: v.optional(v.strictObject({ perCall: cap, perProvider: cap, total: cap }), {}),
   providers: v.optional(v.array(addressShape)),
   escrows: v.optional(
     v.array(v.strictObject({
@@ -63,7 +64,7 @@ const optionsShape = v.strictObject({
     1,
   ),
   epoch: v.optional(v.union([v.pipe(v.number(), v.safeInteger(), v.minValue(0)), v.function()])),
-  deposit: v.optional(v.strictObject({ amount: v.string(), total: text })),
+  deposit: v.optional(v.strictObject({ amount: usdcText, total: cap })),
   onRefused: v.optional(v.function()),
   now: v.optional(v.function()),
 });
