@@ -22,7 +22,7 @@ import {
   SPEC_CREDITS_MAX,
 } from "./limits.ts";
 import { INSTANCE_IDLE_SECONDS_DEFAULT, PROVIDER_INSTANCES_DEFAULT } from "./limits_of_servers.ts";
-import { addressShape, httpUrlShape, parseShape, timeShape, uintShape } from "./shape.ts";
+import { addressShape, httpUrlShape, parseShape, timeShape, usdcUnitsShape } from "./shape.ts";
 
 const contractsShape = v.strictObject({
   /** Needed where none ships with us. */
@@ -105,7 +105,7 @@ const providerFields = v.strictObject({
   /** The URL that callers use, as in the resolver's `getWebDomain()`. */
   webDomain: httpUrlShape,
   /** Price of one credit, USDC base units. */
-  price: uintShape(128),
+  price: usdcUnitsShape,
   /**
    * How long deployments that were paid for before a change of the price keep what they paid:
    * "forever", seconds after each change, or until a time.
@@ -114,7 +114,7 @@ const providerFields = v.strictObject({
   /** How long those whose terms are not listed any more go on. */
   keepTerms: v.exactOptional(keepTimeShape),
   /** Of earlier releases: without `keepPrice`, its time is that. */
-  oldPrice: v.exactOptional(v.strictObject({ price: uintShape(128), until: timeShape })),
+  oldPrice: v.exactOptional(v.strictObject({ price: usdcUnitsShape, until: timeShape })),
   /** Terms texts, newest first; a spec may have signed any of them. */
   terms: v.pipe(v.array(v.string()), v.minLength(1, "list at least one terms file")),
   /** Where the ledger, the content cache and unpacked programs live. */
@@ -128,13 +128,13 @@ const providerFields = v.strictObject({
       /** Seconds between two batches while something is due. */
       intervalSeconds: v.optional(positive(86_400), 60),
       /** Settle at once when this much is due, USDC base units. */
-      amount: v.optional(uintShape(128), "1000000"),
+      amount: v.optional(usdcUnitsShape, "1000000"),
       /** How much of a block's gas settlement may fill, percent. */
       blockGasPercent: v.optional(positive(100), 50),
       /** Which block an allowance must stand in to count. */
       finality: v.optional(v.picklist(["latest", "safe", "finalized"]), "latest"),
       /** While the chain is out of reach, serve up to this much unsettled, USDC base units. */
-      offlineAmount: v.optional(uintShape(128), "1000000"),
+      offlineAmount: v.optional(usdcUnitsShape, "1000000"),
       /** Milliseconds between two looks at the chain. */
       pollMs: v.optional(positive(600_000), 2_000),
       /**
@@ -151,7 +151,7 @@ const providerFields = v.strictObject({
   gas: v.optional(
     v.strictObject({
       /** What one of the chain's own coins is worth, USDC base units; by default by the chain. */
-      coinPrice: v.optional(uintShape(128)),
+      coinPrice: v.optional(usdcUnitsShape),
       /** The most that is paid for a unit of gas, gwei. */
       maxFeeGwei: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1_000_000)), 1_000),
     }),
@@ -162,9 +162,9 @@ const providerFields = v.strictObject({
     v.strictObject({
       enabled: v.optional(v.boolean(), true),
       /** The least that a deposit must newly lock for this provider, USDC base units. */
-      minimum: v.optional(uintShape(128), "1000000"),
+      minimum: v.optional(usdcUnitsShape, "1000000"),
       /** The most that the gas of one may cost, USDC base units; when it is dearer none is sent. */
-      costMax: v.optional(uintShape(128), "50000"),
+      costMax: v.optional(usdcUnitsShape, "50000"),
       /** Deposits relayed in a minute. */
       perMinute: v.optional(positive(10_000), 10),
     }),
@@ -179,7 +179,7 @@ const providerFields = v.strictObject({
        * The least that one costs its payer, USDC base units: twice its gas when that is more. It
        * goes to the provider's free balance.
        */
-      fee: v.optional(uintShape(128), "10000"),
+      fee: v.optional(usdcUnitsShape, "10000"),
       /** Messages relayed in a minute. */
       perMinute: v.optional(positive(10_000), 10),
     }),
@@ -190,7 +190,7 @@ const providerFields = v.strictObject({
     v.strictObject({
       enabled: v.optional(v.boolean(), true),
       /** The least that a call costs so, USDC base units: each is a transaction of its own. */
-      minimum: v.optional(uintShape(128), "10000"),
+      minimum: v.optional(usdcUnitsShape, "10000"),
     }),
     {},
   ),

@@ -19,15 +19,21 @@ export function hexShape(bytes: number) {
   );
 }
 
-/** An unsigned integer of `bits` bits as a decimal string, the way x402 writes amounts. */
-export function uintShape(bits: number) {
+/**
+ * An unsigned integer of `bits` bits as a decimal string, the way x402 writes amounts.
+ * @param what it counts, for whoever writes a number in its place
+ */
+export function uintShape(bits: number, what = "a whole number") {
   return v.pipe(
-    v.string(),
+    v.string(`not ${what} as a text, e.g. "10000"`),
     v.regex(/^(0|[1-9][0-9]{0,77})$/, "not a decimal integer"),
     v.transform((text) => BigInt(text)),
     v.check((value) => value < 1n << BigInt(bits), `does not fit ${bits} bits`),
   );
 }
+
+/** USDC base units. */
+export const usdcUnitsShape = uintShape(128, "USDC base units");
 
 /** A time in ISO 8601 with its zone, as Unix seconds. */
 export const timeShape = v.pipe(
@@ -69,7 +75,21 @@ export function parseShape<S extends v.GenericSchema>(
   if (path && issue.received === "undefined") {
     throw new KhachapuriError(code, `${what}: ${path} is missing`);
   }
-  throw new KhachapuriError(code, `${what}: ${path ? `${path}: ` : ""}${issue.message}`);
+  throw new KhachapuriError(code, `${what}: ${path ? `${path}: ` : ""}${wordsOf(issue)}`);
+}
+
+/** By valibot's name of what is expected. */
+const NOT: Readonly<Record<string, string>> = {
+  Array: "not a list",
+  Object: "not an object",
+  string: "not a text",
+  number: "not a number",
+  boolean: "not true or false",
+};
+
+/** Valibot's own words are for those who know its types. */
+function wordsOf({ message, expected }: v.BaseIssue<unknown>): string {
+  return message.startsWith("Invalid type:") ? NOT[expected ?? ""] ?? message : message;
 }
 
 /**

@@ -21,6 +21,19 @@ export function leftOf(
 }
 
 /**
+ * Whether further calls are paid of it.
+ * @param unsettled null where that is not known
+ * @param price that the provider asks for a credit, USDC base units; null where that is not known
+ */
+export function isPaying(
+  allowance: Pick<Allowance, "credits" | "thawingCredits" | "pricePerCredit">,
+  unsettled: bigint | null,
+  price: bigint | null,
+): boolean {
+  return leftOf(allowance, unsettled) > 0n && allowance.pricePerCredit >= (price ?? 0n);
+}
+
+/**
  * What of an allowance is on its way back, until when, and how it comes; no line where nothing is.
  * @param now Unix seconds
  */

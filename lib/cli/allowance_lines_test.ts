@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { zeroAddress } from "viem";
-import { leftOf, thawingLines, unsettledLines } from "./allowance_lines.ts";
+import { isPaying, leftOf, thawingLines, unsettledLines } from "./allowance_lines.ts";
 
 const NOW = 1_700_000_000n;
 const HELD = {
@@ -34,4 +34,13 @@ Deno.test("what is unsettled is told where there is some", () => {
     "5 unsettled, 0.01 USDC at most: used or held by calls",
   ]);
   for (const none of [0n, null]) assert.deepEqual(unsettledLines(none, HELD), []);
+});
+
+Deno.test("an allowance pays for calls with what neither thaws nor is used, at the price asked", () => {
+  const held = { credits: 5n, thawingCredits: 0n, pricePerCredit: 10n };
+  assert.equal(isPaying(held, null, null), true);
+  assert.equal(isPaying(held, 4n, 10n), true);
+  assert.equal(isPaying(held, 5n, 10n), false);
+  assert.equal(isPaying(held, null, 11n), false);
+  assert.equal(isPaying({ ...held, thawingCredits: 5n }, null, null), false);
 });

@@ -9,7 +9,7 @@ import { readDeployments } from "../client/deployments_file.ts";
 import { creditsCount, creditsText } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { timeText } from "../time_text.ts";
-import { leftOf, lockedOf, thawingLines, unsettledLines } from "./allowance_lines.ts";
+import { isPaying, leftOf, lockedOf, thawingLines, unsettledLines } from "./allowance_lines.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { firstSteps, type Means, readMeans } from "./funding.ts";
 import { creditsAdvised, fundingAdvice } from "./funding_advice.ts";
@@ -35,6 +35,8 @@ interface Locked {
 interface Row extends Locked {
   /** null where only the address is known. */
   name: string | null;
+  /** What the name says of the provider; null where that is not known, or is asked for another. */
+  record: ProviderRecord | null;
   /** Credits; null where it is not known, or is somebody else's. */
   unsettled: bigint | null;
 }
@@ -79,10 +81,11 @@ export const balance = defineCommand({
     const isComplete = found !== null;
     const rows = await Promise.all(locked.map(async (row): Promise<Row> => {
       const name = names.get(row.provider) ?? null;
-      const unsettled = isOwn ? await unsettledAt(context, row.provider, name) : null;
-      return { ...row, name, unsettled };
+      const record = isOwn ? await recordAt(context, row.provider, name) : null;
+      return { ...row, name, record, unsettled: record && await readUnsettled(context, record) };
     }));
-    const helps = isOwn ? await whatHelps(context, means, rows, named) : [];
+    const isProviders = earnings.uncollected > 0n || await isProvidersHome(context);
+    const helps = isOwn ? await whatHelps(context, means, rows, { named, isProviders }) : [];
     const { wallet, coin, free } = means;
     const json = { address, wallet, coin, free, providers: rows.map(rowJson(now)), earnings };
     out.result({ ...json, isComplete }, [
@@ -108,18 +111,23 @@ async function namesKnown(
   return new Map([...deployed, ...named].map(({ address, name }) => [address, name]));
 }
 
-/** Null where no name leads to the provider, or it does not say. */
-async function unsettledAt(
+/** Null where no name leads to the provider. */
+async function recordAt(
   context: CommandContext,
   provider: Address,
   name: string | null,
-): Promise<bigint | null> {
+): Promise<ProviderRecord | null> {
   if (name === null || name === provider) return null;
   const record = await presentRecord(context, name).catch((error) => {
     if (!(error instanceof KhachapuriError)) throw error;
     return null;
   });
-  return record?.address === provider ? await readUnsettled(context, record) : null;
+  return record?.address === provider ? record : null;
+}
+
+/** Its account sends what settles: it pays for no calls, unless it is used for that, too. */
+async function isProvidersHome(context: CommandContext): Promise<boolean> {
+  return (await context.config()).provider !== undefined;
 }
 
 /** Of an address that was given, else of this machine's provider, or whose key this is. */
@@ -140,11 +148,17 @@ async function whatHelps(
   context: CommandContext,
   means: Means,
   rows: readonly Row[],
-  named: readonly Party[],
+  { named, isProviders }: { named: readonly Party[]; isProviders: boolean },
 ): Promise<string[]> {
-  if (rows.some(({ allowance, unsettled }) => leftOf(allowance, unsettled) > 0n)) return [];
-  const { record } = named.find(({ record }) => record !== null) ?? {};
-  if (!record) return firstSteps(means);
+  const pays = ({ allowance, unsettled, record }: Row) =>
+    isPaying(allowance, unsettled, record?.price ?? null);
+  if (rows.some(pays)) return [];
+  const record = [...named, ...rows].find(({ record }) => record !== null)?.record;
+  if (!record) {
+    // What is locked and thaws says itself how it comes back.
+    const isPayer = rows.length === 0 && (means.free > 0n || !isProviders);
+    return isPayer ? firstSteps(means) : [];
+  }
   const row = rows.find(({ provider }) => provider === record.address);
   return await advice(context, means.address, record, row?.unsettled ?? null);
 }
@@ -221,7 +235,7 @@ export const allowance = defineCommand({
     const asked = isOwn && record !== null && state.credits > 0n ? record : null;
     const unsettled = asked && await readUnsettled(context, asked);
     const left = leftOf(state, unsettled);
-    const pays = left > 0n && (record === null || state.pricePerCredit >= record.price);
+    const pays = isPaying(state, unsettled, record?.price ?? null);
     const helps = isOwn && record && !pays ? await advice(context, payer, record, unsettled) : [];
     const lines = state.credits === 0n
       ? [`${name} may charge ${payer} nothing`]

@@ -67,13 +67,26 @@ function nameOf(assignment: string): string {
   return assignment.slice(0, assignment.indexOf("="));
 }
 
-/** The flags that `options` has beyond `known`, as they would be typed. */
+/**
+ * The flags that `options` has beyond `known`, as they would be typed. What stands in an object is
+ * not repeated, but said to be a folder's own.
+ */
 export function flagsText(table: OptionTable, options: object, known: object): string {
   const [given, before] = [options as Flags, known as Flags];
   return Object.keys(table)
     .filter((flag) => isGiven(given[flag]) && !isGiven(before[flag]))
-    .map((flag) => typed(flag, given[flag] as NotedFlags[string]))
+    .map((flag) => {
+      const value = given[flag] as NotedFlags[string];
+      const option = table[flag]!;
+      return option.type === "string" && option.json && [value].flat().some(isObjectText)
+        ? `--${flag} (its own)`
+        : typed(flag, value);
+    })
     .join(" ");
+}
+
+function isObjectText(value: string | true): boolean {
+  return value !== true && isJsonText(value);
 }
 
 function typed(flag: string, value: NotedFlags[string]): string {
@@ -84,5 +97,5 @@ function typed(flag: string, value: NotedFlags[string]): string {
 
 /** For a shell, where it needs it. */
 function quoted(text: string): string {
-  return /^[\w./:@*,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  return /^[\w./:@,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -69,4 +69,6 @@ Deno.test("flags are told as they would be typed, as far as they are new", () =>
     flagsText(OPTIONS, filled, before),
     "--provider a.eth --provider=-b --env-file '/my env' --private",
   );
+  const shown = { ...before, about: '{"description":"x"}', cors: ["*"] };
+  assert.equal(flagsText(OPTIONS, shown, before), "--about (its own) --cors '*'");
 });

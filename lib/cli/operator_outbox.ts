@@ -33,7 +33,9 @@ export async function showOutbox(context: CommandContext): Promise<void> {
   const { latest, pending, balance, price } = facts;
   const gasPrice = gasPriceOf(price);
   context.out.result({ operator: address, latest, pending, balance, gasPrice, transactions }, [
-    `${address} has ${formatEther(balance)} ETH; gas costs ${formatGwei(gasPrice)} gwei`,
+    `${address} has ${formatEther(balance)} of the chain's coin; gas costs ${
+      formatGwei(gasPrice)
+    } gwei`,
     `${latest} transactions are mined, with those that the node holds ${pending}`,
     ...transactions.flatMap((row) => [lineOf(row), `  waits for ${row.waitsFor}`]),
     ...(transactions.length > 0 ? [] : ["nothing is out"]),

@@ -63,11 +63,16 @@ function valueShape(option: Option): v.GenericSchema<FieldValue> {
 }
 
 function textShape(option: Option & { type: "string" }) {
-  if (option.multiple) return v.array(v.string("not a text"), "not a list");
+  if (option.multiple) return v.array(v.string("not a text"), ({ input }) => listFault(input));
   if (option.choices) {
     return v.picklist(option.choices, `it is one of ${option.choices.join(", ")}`);
   }
   return v.union([v.string(), v.number()], "not a text or a number");
+}
+
+/** Who has one of them writes it without its brackets. */
+function listFault(input: unknown): string {
+  return typeof input === "string" ? `not a list, e.g. ${JSON.stringify([input])}` : "not a list";
 }
 
 /**

@@ -106,7 +106,7 @@ Deno.test("what is unknown, misspelt or a secret is refused in words", async () 
     [{ providers: "a.eth" }, /providers: not a list/],
     [{ providers: [1] }, /providers\.0: not a text/],
     [{ about: true }, /about: not a text or a number/],
-    [{ cors: "*" }, /cors: not a list/],
+    [{ cors: "*" }, /cors: not a list, e\.g\. \["\*"\]/],
     [{ timeout: {} }, /timeout: not a text or a number/],
     [{ timeout: true }, /timeout: not a text or a number/],
     [{ private: "yes" }, /private: it is true or false/],

@@ -43,8 +43,18 @@ export async function publicChoices(
 }
 
 async function aboutOf(text: string): Promise<About> {
-  if (isJsonText(text)) return parseAbout(parseJson(text, "--about", "usage"), "--about");
-  return parseAbout(parseJson(await readText(text), text, "invalid_input"), text);
+  if (isJsonText(text)) return aboutIn(parseJson(text, "--about", "usage"), "--about");
+  return aboutIn(parseJson(await readText(text), text, "invalid_input"), text);
+}
+
+function aboutIn(json: unknown, what: string): About {
+  try {
+    return parseAbout(json, what);
+  } catch (error) {
+    if (!(error instanceof KhachapuriError)) throw error;
+    const hint = 'what it may say, with an example: docs/developer.md, "Being found, and read"';
+    throw error.toldWith({ hints: [...error.hints, hint] });
+  }
 }
 
 function corsOf(texts: readonly string[]): Cors {

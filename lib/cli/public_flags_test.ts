@@ -45,7 +45,9 @@ Deno.test("pages are named by their origins, or all of it is said in an object",
   const whole = { origins: "*", methods: ["POST"], maxAgeSeconds: 60 };
   assert.deepEqual(await cors(JSON.stringify(whole)), whole);
 
-  await refuses({ cors: ["a.example"] }, { message: /^--cors: origins\.0: not an origin/ });
+  await refuses({ cors: ["a.example"] }, {
+    message: /^--cors: origins\.0: "a\.example" is not an origin/,
+  });
   await refuses({ cors: ["*", "https://a.example"] }, { code: "usage", message: /stands alone/ });
   await refuses({ cors: ["{}", "https://a.example"] }, { code: "usage", message: /stands alone/ });
   await refuses({ cors: ["{}"] }, { message: "--cors: origins is missing" });

@@ -127,7 +127,8 @@ function assertNameless(left: readonly OwnDeployment[], made: OwnDeployment | un
 /** Says how what was replaced is stopped. */
 function tellOf({ out }: CommandContext, left: readonly OwnDeployment[]): void {
   for (const each of left) {
-    out.note(`goes on, at your expense: ${described(each)}: khachapuri stop ${each.cid}`);
+    const goesOn = each.signed?.access === "payer" ? "goes on" : "goes on, at your expense";
+    out.note(`${goesOn}: ${described(each)}: khachapuri stop ${each.cid}`);
   }
 }
 

@@ -22,9 +22,18 @@ function isOrigin(text: string): boolean {
   return URL.canParse(text) && new URL(text).origin === text;
 }
 
+/** What is meant, where that can be told, as people paste addresses of pages. */
+function originFault(text: string): string {
+  const isShort = text.length <= CORS_ORIGIN_CHARACTERS_MAX;
+  const what = isShort ? `${JSON.stringify(text)} is ` : "";
+  const meant = isShort && URL.canParse(text) ? new URL(text).origin : "";
+  const write = isOrigin(meant) ? `: write ${meant}` : ", e.g. https://app.example";
+  return `${what}not an origin as browsers send it${write}`;
+}
+
 const originShape = v.pipe(
   v.string(),
-  v.check(isOrigin, "not an origin as browsers send it, e.g. https://app.example"),
+  v.check(isOrigin, ({ input }) => originFault(input)),
 );
 
 /** Tokens but "*", which browsers take for all names. */

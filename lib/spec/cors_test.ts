@@ -30,9 +30,17 @@ Deno.test("pages of every origin, or of listed ones, may read", () => {
     `https://${"a".repeat(270)}`,
   ];
   for (const origin of unlike) {
-    const wanted = "origins.0: not an origin as browsers send it, e.g. https://app.example";
-    refuses({ origins: [origin] }, wanted);
+    const said = { message: /^cors\.json: origins\.0: .*not an origin as browsers send it/ };
+    assert.throws(() => parseCors({ origins: [origin] }, "cors.json"), said);
   }
+  const wanted = "is not an origin as browsers send it";
+  for (const origin of ["https://app.example/", "https://App.example", "https://app.example:443"]) {
+    refuses({ origins: [origin] }, `origins.0: "${origin}" ${wanted}: write https://app.example`);
+  }
+  refuses(
+    { origins: ["app.example"] },
+    `origins.0: "app.example" ${wanted}, e.g. https://app.example`,
+  );
 });
 
 Deno.test("methods and fields are names, none of them a wildcard, and the age has a bound", () => {

@@ -81,6 +81,11 @@ export interface CreditsOptions {
    * deposited and allowed to it, without ETH. `total` bounds all of them, `amount` by default.
    */
   deposit?: { amount: string; total?: string };
+  /**
+   * Told why a token is none to pay in, where a client's spend controls say only that it is: no
+   * escrow that is trusted holds it. By default `console.warn`.
+   */
+  onRefused?: (reason: string) => void;
   /** Unix ms; for tests. */
   now?: () => number;
 }

@@ -7,7 +7,7 @@ import { Exact } from "../money/exact/exact.ts";
 import { ExactLooks } from "../money/exact/looks.ts";
 import type { Receipts } from "../money/receipts.ts";
 import { openExactChain } from "../settlement/exact/exact_chain.ts";
-import { EXACT_GAS, ExactWorth } from "../settlement/exact/exact_worth.ts";
+import { EXACT_GAS, EXACT_GAS_USUAL, ExactWorth } from "../settlement/exact/exact_worth.ts";
 import { coinPriceOf, costOf } from "../settlement/gas_worth.ts";
 import type { Payments } from "../settlement/payments.ts";
 import type { Look } from "./findings.ts";
@@ -33,15 +33,30 @@ export async function checkExact({ chain }: Connected, provider: ProviderConfig)
   const { maxFeePerGas, maxPriorityFeePerGas } = await estimateFees(chain);
   const gasPrice = maxFeePerGas > maxPriorityFeePerGas ? maxFeePerGas : maxPriorityFeePerGas;
   const cost = costOf(EXACT_GAS, gasPrice, coinPrice);
-  const amount = exactAmount(provider);
-  const costs = `settling one costs up to ${formatUsdc(cost)} USDC of gas now`;
-  const detail = `exact (x402): a call costs ${formatUsdc(amount)} USDC, ${costs}`;
+  return exactLook({ amount: exactAmount(provider), cost, isFree: coinPrice === 0n });
+}
+
+/**
+ * What a call costs so and what settling it does, USDC base units.
+ * @param isFree where the chain's coin is worth nothing
+ */
+export function exactLook(
+  { amount, cost, isFree }: { amount: bigint; cost: bigint; isFree: boolean },
+): Look {
+  const gas = `settling one takes some ${EXACT_GAS_USUAL.toLocaleString("en-US")} gas`;
+  const worth = isFree
+    ? "which counts as nothing on a test chain (provider.gas.coinPrice)"
+    : `up to ${formatUsdc(cost)} USDC now`;
+  const detail = `x402: a call costs ${formatUsdc(amount)} USDC; ${gas}, ${worth}`;
   if (cost < amount) return { detail };
+  // So much above that it still is when gas costs a little more.
+  const minimum = cost + cost / 4n + 1n;
   return {
     detail,
     hints: [
       "it is not offered while that is so: it would cost you more than it brings",
-      `raise it, in config.json: provider.exact.minimum, now "${provider.exact.minimum}"`,
+      `in config.json: "provider": { "exact": { "minimum": "${minimum}" } } (USDC base units), ` +
+      `for ${formatUsdc(minimum)} USDC a call`,
     ],
   };
 }

@@ -2,7 +2,8 @@
  * x402's client for the scheme `credits` (SchemeNetworkClient of `@x402/core` 2): answers an offer
  * with a cumulative permit, and learns from answers how far its lanes are charged.
  */
-import { isAddressEqual } from "viem";
+import { isAddress, isAddressEqual } from "viem";
+import { chainText } from "../../../lib/chain/deployments.ts";
 import { KhachapuriError } from "../../../lib/errors.ts";
 import {
   chargeNoticeFromJson,
@@ -46,6 +47,8 @@ export class CreditsScheme implements contract.CreditsScheme {
   readonly #toFund = new Set<string>();
   #funding: Promise<unknown> = Promise.resolve();
   #hasPolicy = false;
+  /** Clients ask for the same asset several times in one call. */
+  #refusedLast = "";
 
   constructor(account: contract.CreditsAccount, options: contract.CreditsOptions = {}) {
     this.#settings = readSettings(account, options);
@@ -194,7 +197,21 @@ export class CreditsScheme implements contract.CreditsScheme {
     const chainId = parseCaip2(network);
     const known = chainId === null ? undefined : escrowsOn(this.#settings, chainId)
       .find(({ usdc }) => usdc.verifyingContract.toLowerCase() === asset.toLowerCase());
-    return known && { asset: known.usdc.verifyingContract, decimals: 6, symbol: "USDC" };
+    if (!known) return void this.#tellRefused(asset, chainId);
+    return { asset: known.usdc.verifyingContract, decimals: 6, symbol: "USDC" };
+  }
+
+  /** Spend controls drop the offer then, with an error that knows nothing of escrows. */
+  #tellRefused(asset: string, chainId: number | null): void {
+    // A server's words, which may go to a terminal.
+    if (chainId === null || !isAddress(asset, { strict: false })) return;
+    const reason = `CreditsScheme: no escrow that you trust holds the token ${asset} on ` +
+      `${
+        chainText(chainId)
+      }: nothing is signed for it; add its escrow to \`escrows\` if you know it`;
+    if (reason === this.#refusedLast) return;
+    this.#refusedLast = reason;
+    this.#settings.onRefused(reason);
   }
 
   #prefer<R extends contract.Requirements>(requirements: R[]): R[] {

@@ -34,7 +34,7 @@ const offer: CreditsOffer = {
 };
 
 function schemeOf(options: CreditsOptions = {}): CreditsScheme {
-  return new CreditsScheme(account, { now: () => NOW, ...options });
+  return new CreditsScheme(account, { now: () => NOW, onRefused: () => {}, ...options });
 }
 
 const addressOf = (number: number): Address => toHex(number, { size: 20 });
@@ -383,4 +383,18 @@ Deno.test("a client's spend controls know the USDC of trusted escrows", () => {
   assert.equal(scheme.findDefaultAsset(address, "eip155:1"), undefined);
   assert.deepEqual(scheme.findDefaultAsset(usdc.address, "eip155:31337")?.symbol, "USDC");
   assert.equal(scheme.findDefaultAsset(address, "solana:mainnet"), undefined);
+});
+
+Deno.test("why a token is none to pay in is told once, and in no words of a server's", () => {
+  const told: string[] = [];
+  const scheme = schemeOf({ onRefused: (reason) => void told.push(reason) });
+  assert.ok(scheme.findDefaultAsset(BASE.usdc.address, "eip155:8453"));
+  assert.deepEqual(told, []);
+  for (const _ of [1, 2]) scheme.findDefaultAsset(addressOf(7), "eip155:31337");
+  assert.match(
+    told[0]!,
+    /no escrow that you trust holds the token 0x0+7 on chain 31337: .*`escrows`/,
+  );
+  scheme.findDefaultAsset("\x1b[2J", "eip155:31337");
+  assert.equal(told.length, 1);
 });

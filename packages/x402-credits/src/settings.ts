@@ -33,14 +33,16 @@ export interface Settings {
   /** USDC base units; null: none is signed. */
   readonly deposit: { readonly amount: bigint; readonly total: bigint } | null;
   epochOf(parties: Parties): Promise<number>;
+  readonly onRefused: (reason: string) => void;
   /** Unix ms. */
   readonly now: () => number;
 }
 
-const text = v.optional(v.string());
+const usdcText = v.string('not USDC as a text, e.g. "0.05"');
+const cap = v.optional(usdcText);
 
 const optionsShape = v.strictObject({
-  caps: v.optional(v.strictObject({ perCall: text, perProvider: text, total: text }), {}),
+  caps: v.optional(v.strictObject({ perCall: cap, perProvider: cap, total: cap }), {}),
   providers: v.optional(v.array(addressShape)),
   escrows: v.optional(
     v.array(v.strictObject({
@@ -62,7 +64,8 @@ const optionsShape = v.strictObject({
     1,
   ),
   epoch: v.optional(v.union([v.pipe(v.number(), v.safeInteger(), v.minValue(0)), v.function()])),
-  deposit: v.optional(v.strictObject({ amount: v.string(), total: text })),
+  deposit: v.optional(v.strictObject({ amount: usdcText, total: cap })),
+  onRefused: v.optional(v.function()),
   now: v.optional(v.function()),
 });
 
@@ -70,7 +73,7 @@ const optionsShape = v.strictObject({
 export function readSettings(account: CreditsAccount, options: CreditsOptions): Settings {
   const read = parseShape(optionsShape, options, "CreditsScheme", "invalid_input");
   const { caps, providers, escrows, laneLabel, creditsPerCall, deposit } = read;
-  const { epoch = 0, now = Date.now } = options;
+  const { epoch = 0, onRefused = warn, now = Date.now } = options;
   const payer = read.payer ?? getAddress(account.address);
   if (deposit && payer !== getAddress(account.address)) {
     throw new KhachapuriError("invalid_input", "a deposit is signed by the payer itself", {
@@ -100,6 +103,7 @@ export function readSettings(account: CreditsAccount, options: CreditsOptions): 
       }
       : null,
     epochOf: async (parties) => await (typeof epoch === "function" ? epoch(parties) : epoch),
+    onRefused,
     now,
   };
 }
@@ -116,4 +120,9 @@ export function escrowsOn({ escrows }: Settings, chainId: number): KnownEscrow[]
 /** Bytes as hex that nobody can guess. */
 export function randomLane(): Hex {
   return toHex(crypto.getRandomValues(new Uint8Array(32)));
+}
+
+function warn(reason: string): void {
+  // deno-lint-ignore no-console -- of an agent's own process, which has no other place for it
+  console.warn(reason);
 }

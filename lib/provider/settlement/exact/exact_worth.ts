@@ -4,6 +4,8 @@ import type { Operator } from "../operator.ts";
 
 /** Gas of one settlement, somewhat more than it takes (`deno task bench payments`, "gas"). */
 export const EXACT_GAS = 95_000n;
+/** What one takes when nothing is unusual about it. */
+export const EXACT_GAS_USUAL = 86_000n;
 /** What is told to strangers follows the price of gas this often, ms. */
 const PRICE_AGE_MS = 15_000;
 
