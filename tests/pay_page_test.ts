@@ -88,7 +88,8 @@ Deno.test(
       await page.fill("#permit-credits", "2");
       assert.equal(await act("#permit button", "#permit-said"), "Done: the line is below.");
       const line = await page.evaluate<string>("document.querySelector('#header').value");
-      const [, header] = /^curl -H 'PAYMENT-SIGNATURE: (\S+)' 'http\S+\/CID'$/.exec(line)!;
+      const [, header] = /^curl -H 'PAYMENT-SIGNATURE: (\S+)' '(http\S+)'$/.exec(line)!;
+      assert.equal(line.split("'").at(-2), `${market.provider.url}/${cid}/`);
       const statuses = [];
       for (let i = 0; i < 3; i++) {
         const answer = await market.call(cid, { headers: { "PAYMENT-SIGNATURE": header! } });
@@ -128,7 +129,7 @@ Deno.test(
       assert.ok(credits > 0n && thawingCredits === credits);
       assert.match(
         await text("#thawing"),
-        /^996 credits \(0\.996 USDC\) thawing until .*; permits /,
+        /^996 of them \(0\.996 USDC\) thawing until .*; permits /,
       );
       assert.equal(
         await page.evaluate("document.querySelector('#reclaim-signature').disabled"),
@@ -139,7 +140,7 @@ Deno.test(
     await t.step("and has it in its wallet when it has thawed, for a fee", async () => {
       await passTime(chain, THAWING_SECONDS + 1n);
       await act("#refresh", "#money-said");
-      assert.match(await text("#thawing"), /^\d+ credits \(\S+ USDC\) thawed: reclaim them/);
+      assert.match(await text("#thawing"), /^\d+ of them \(\S+ USDC\) thawed: reclaim them/);
       const reclaimed = await act("#reclaim-signature", "#reclaim-said");
       assert.equal(reclaimed, "Done: what has thawed is free. It cost 0.01 USDC.");
       const withdrawn = await act("#withdraw-signature", "#withdraw-said");

@@ -60,12 +60,49 @@ Deno.test({ name: "a wallet on another chain is told so, and switched", ignore }
     assert.equal(await text("#in-wallet"), "150 USDC");
   });
 
-  await t.step("another account is another payer", async () => {
+  await t.step("another account is another payer, who sees nothing of the one before", async () => {
+    const cid = await market.deploy(HELLO);
+    await page.fill("#call-path", `/${cid}`);
+    const unproved = await text("#unsettled");
+    await act("#permit button", "#permit-said");
+    await act("#call button", "#call-said");
+    await act("#prove", "#money-said");
+    assert.match(await text("#unsettled"), /^0\.001 USDC charged/);
     await wallet.use(stranger);
     const shown = JSON.stringify(stranger.address);
     await page.until(`document.querySelector('#account').textContent === ${shown}`);
+    await page.until(IDLE);
     assert.equal(await text("#allowed"), "nothing yet");
+    assert.equal(await text("#unsettled"), unproved);
+    const left = await page.evaluate<string>(`
+      ["#header-part", "#answer-part", "#lanes"].map((part) => document.querySelector(part).hidden)
+        .join() + document.querySelector("#header").value +
+      [...document.querySelectorAll(".said, #answer, #receipt, #lane-rows")]
+        .map((part) => part.textContent).join("")`);
+    assert.equal(left, "true,true,true");
   });
+
+  await t.step(
+    "a call takes the answer of the one before away, and what was unsettled",
+    async () => {
+      await wallet.use(payer);
+      await page.until("document.querySelector('#allowed').textContent !== 'nothing yet'");
+      await page.until(IDLE);
+      const unproved = await text("#unsettled");
+      await act("#prove", "#money-said");
+      assert.notEqual(await text("#unsettled"), unproved);
+      await act("#call button", "#call-said");
+      assert.equal(await text("#unsettled"), unproved);
+      wallet.refusal = DECLINED;
+      await act("#call button", "#call-said");
+      assert.equal(await page.evaluate("document.querySelector('#answer-part').hidden"), true);
+      await act("#prove", "#money-said");
+      assert.equal(
+        await act("#revoke-signature", "#revoke-said").then(() => text("#unsettled")),
+        unproved,
+      );
+    },
+  );
   at.assertQuiet();
 });
 
@@ -108,11 +145,16 @@ Deno.test({ name: "what is refused is said in words, and costs nothing", ignore 
       await act("#add-signature", "#add-said"),
       "Credits is a whole number, at least 1.",
     );
-    for (const path of ["", "/", "https://elsewhere.test/x", "//elsewhere.test/x"]) {
+    for (const path of ["", "/", "/x", "https://elsewhere.test/x", "//elsewhere.test/x"]) {
       await page.fill("#call-path", path);
       const said = await act("#call button", "#call-said");
       assert.match(said, /^Write the path of a deployment here/, path);
     }
+    // Which words are names the provider knows; nobody is asked to sign for what is none.
+    const before = wallet.signed.length;
+    await page.fill("#call-path", "/terms");
+    assert.match(await act("#call button", "#call-said"), /^The provider says: /);
+    assert.equal(wallet.signed.length, before);
   });
 
   await t.step("what the person declines", async () => {

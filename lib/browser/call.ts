@@ -1,9 +1,10 @@
 /** Paying for one call, and what comes back. */
 import { PAGE_ANSWER_BYTES_MAX } from "../limits_of_pages.ts";
+import { quotedWord } from "../shell_word.ts";
 import { formatUsdc } from "../usdc_text.ts";
 import { page } from "./dom.ts";
 import { CALL_LANE, signPermit, signTransfer } from "./payments.ts";
-import { type Accept, fromHeader, PAYMENT_SIGNATURE, refusalIn } from "./provider.ts";
+import { type Accept, ask, fromHeader, PAYMENT_SIGNATURE, refusalIn } from "./provider.ts";
 import { countOf, type Say, type Session } from "./session.ts";
 import { Trouble } from "./trouble.ts";
 import { clientLane } from "./typed_data.ts";
@@ -13,6 +14,8 @@ export interface CallWish {
   readonly path: string;
   readonly method: string;
   readonly body: string;
+  /** The body's media type, where it is known. */
+  readonly type?: string;
   readonly scheme: "credits" | "exact";
 }
 
@@ -38,6 +41,7 @@ interface PaymentResponse {
 /** @throws Trouble with the provider's reason when it takes no payment */
 export async function payForCall(session: Session, wish: CallWish, say: Say): Promise<Answered> {
   const url = urlOf(wish.path);
+  await assertLeadsSomewhere(url);
   let answer = await send(session, wish, url, say);
   if (answer.status === 402 && wish.scheme === "credits" && isCorrected(session, answer)) {
     await answer.body?.cancel();
@@ -47,25 +51,63 @@ export async function payForCall(session: Session, wish: CallWish, say: Say): Pr
   return await readAnswer(session, answer);
 }
 
-/** @throws Trouble for what is no path of this provider's */
+/** @throws Trouble for what is no path of a deployment's */
 export function urlOf(path: string): URL {
   const { origin } = page.location;
   const url = URL.parse(path.trim(), origin);
-  const isHere = url?.origin === origin && url.pathname.length > 1;
-  if (isHere) return url;
+  if (url?.origin === origin && (isCid(firstOf(url)) || isName(firstOf(url)))) return url;
   throw new Trouble("Write the path of a deployment here, as /CID or /CID/path.");
 }
+
+/** What a path begins with: a deployment, or a name of one. */
+const firstOf = ({ pathname }: URL) => pathname.split("/")[1]!;
+/** Cids are longer than any word, and in letters and digits (multibase). */
+const isCid = (segment: string) => /^[a-zA-Z0-9]{40,}$/.test(segment);
+const isName = (segment: string) => /^[\w%-][\w%.-]{2,}$/.test(segment);
+
+/**
+ * Only the provider knows which words are names here, and not paths of its own.
+ * @throws Trouble with what it says
+ */
+async function assertLeadsSomewhere(url: URL): Promise<void> {
+  const first = firstOf(url);
+  if (!isCid(first)) await ask(`/names/${first}`);
+}
+
+/** A line for a shell that makes the call; "/CID" stands for a path that is none. */
+export function curlLine(wish: Omit<CallWish, "scheme">, header: string): string {
+  const { method } = wish;
+  const words = ["curl", "-H", `'${PAYMENT_SIGNATURE}: ${header}'`];
+  if (method !== "GET") words.push("-X", method);
+  if (hasBody(wish)) {
+    words.push("-H", `'content-type: ${typeOf(wish)}'`, "--data-raw", quotedWord(wish.body));
+  }
+  return [...words, `'${hrefOf(wish.path).replaceAll("'", "%27")}'`].join(" ");
+}
+
+function hrefOf(path: string): string {
+  try {
+    return urlOf(path).href;
+  } catch {
+    return `${page.location.origin}/CID`;
+  }
+}
+
+const hasBody = ({ method, body }: Pick<CallWish, "method" | "body">) =>
+  method !== "GET" && body !== "";
+
+const typeOf = ({ body, type }: Pick<CallWish, "type" | "body">) =>
+  type ?? (isJson(body) ? "application/json" : "text/plain;charset=UTF-8");
 
 async function send(session: Session, wish: CallWish, url: URL, say: Say): Promise<Response> {
   say("Sign the payment in your wallet.");
   const header = await headerOf(session, wish.scheme, url.href);
   say("Paid for; waiting for the answer.");
-  const hasBody = wish.method !== "GET" && wish.body !== "";
-  const type = isJson(wish.body) ? "application/json" : "text/plain;charset=UTF-8";
+  const sent = hasBody(wish);
   return await fetch(url, {
     method: wish.method,
-    headers: { [PAYMENT_SIGNATURE]: header, ...(hasBody ? { "content-type": type } : {}) },
-    ...(hasBody ? { body: wish.body } : {}),
+    headers: { [PAYMENT_SIGNATURE]: header, ...(sent ? { "content-type": typeOf(wish) } : {}) },
+    ...(sent ? { body: wish.body } : {}),
     // What is paid for is what was asked, wherever a program would like us to go.
     redirect: "manual",
   }).catch(() => {

@@ -20,6 +20,8 @@ export interface PageElement extends EventTarget {
 /** An input, a select, a textarea or a button. */
 export interface Control extends PageElement {
   value: string;
+  /** What the page was sent with. */
+  readonly defaultValue: string;
   disabled: boolean;
   select(): void;
 }

@@ -1,8 +1,8 @@
 /** The script of the payer's page: connects a wallet, and has each form do what it says. */
 import { addCredits } from "./add_credits.ts";
-import { type Answered, payForCall } from "./call.ts";
+import { type Answered, curlLine, payForCall } from "./call.ts";
 import { enableCopying } from "./copy.ts";
-import { all, byId, make, page } from "./dom.ts";
+import { all, byId, make } from "./dom.ts";
 import { askLane, CALL_LANE, makeHeader, signPermit } from "./payments.ts";
 import type { Terms } from "./provider.ts";
 import {
@@ -15,7 +15,7 @@ import {
 } from "./session.ts";
 import { reclaim, revoke, voidPermits, withdraw } from "./take_back.ts";
 import { wordsOf } from "./trouble.ts";
-import { showCost, showLanes, showSession } from "./view.ts";
+import { forgetLanes, isSameAllowance, showCost, showLanes, showSession } from "./view.ts";
 import { discoverWallets, type FoundWallet, Wallet } from "./wallet.ts";
 import type { Hex } from "./words.ts";
 
@@ -29,6 +29,8 @@ let session: Session | null = null;
 let isBusy = false;
 /** The wallet has another account or chain than was read. */
 let isChanged = false;
+/** Whose things the page shows; null: nobody's. */
+let shownPayer: Hex | null = null;
 
 enableCopying();
 byId("connecting").hidden = false;
@@ -73,8 +75,11 @@ function offerWallet({ name, provider }: FoundWallet): void {
 async function followWallet(): Promise<string> {
   isChanged = false;
   if (wallet === null) return "";
-  wallet = await Wallet.connected(wallet.provider);
-  charged.clear();
+  const { provider } = wallet;
+  // Where the wallet does not answer, either, nothing more is shown of who was there before.
+  wallet = null;
+  showConnected(null);
+  wallet = await Wallet.connected(provider);
   return wallet === null ? "The wallet is not connected any more." : "";
 }
 
@@ -100,11 +105,28 @@ async function refresh(): Promise<void> {
 }
 
 function showConnected(opened: Session | null): void {
+  const payer = opened?.wallet.address ?? null;
+  if (payer !== shownPayer) forgetPayer();
+  else if (opened && session && !isSameAllowance(opened, session)) forgetLanes();
+  shownPayer = payer;
   session = opened;
   for (const part of all(".connected")) part.hidden = opened === null;
   if (opened === null) return;
   showSession(opened);
   showCost(opened, added);
+}
+
+/** What one payer did and was told is nothing to the next: a header that pays least of all. */
+function forgetPayer(): void {
+  charged.clear();
+  forgetLanes();
+  hideAnswer();
+  byId("header-part").hidden = true;
+  byId("header").value = "";
+  for (const said of all(".connected .said")) {
+    said.textContent = "";
+    said.className = "said";
+  }
 }
 
 /** Does one thing, says what it does and came to, and shows what it has changed. */
@@ -156,9 +178,11 @@ function onSubmit(
 }
 
 async function prove(say: Say): Promise<string> {
+  await refresh();
+  if (session === null) return "";
   say("Sign in your wallet: a permit for no credit, which proves that it is you.");
-  const { due } = await askLane(session!, await signPermit(session!, CALL_LANE, 0n, 0n));
-  showLanes(session!, due ?? []);
+  const { due } = await askLane(session, await signPermit(session, CALL_LANE, 0n, 0n));
+  showLanes(session, due ?? []);
   return "";
 }
 
@@ -166,22 +190,34 @@ async function permitHeader(current: Session, _: Way, say: Say): Promise<string>
   const credits = wholeNumber(byId("permit-credits").value, "Calls");
   const hours = wholeNumber(byId("permit-hours").value, "Hours");
   const header = await makeHeader(current, credits, hours * HOUR_SECONDS, say);
-  const url = `${page.location.origin}/CID`;
-  byId("header").value = `curl -H 'PAYMENT-SIGNATURE: ${header}' '${url}'`;
+  byId("header").value = curlLine(wishIn(), header);
   byId("header-part").hidden = false;
   return "Done: the line is below.";
 }
 
+/** The call that stands in its form. */
+function wishIn() {
+  const [path, method, body] = ["call-path", "call-method", "call-body"].map(byId);
+  const { dataset: { type }, defaultValue, value } = body!;
+  // Another body than its owner shows may well be of another type.
+  const shown = type && value === defaultValue ? { type } : {};
+  return { path: path!.value, method: method!.value, body: value, ...shown };
+}
+
 async function call(current: Session, _: Way, say: Say): Promise<string> {
+  hideAnswer();
   const [chosen] = all("input[name=scheme]:checked");
-  const answered = await payForCall(current, {
-    path: byId("call-path").value,
-    method: byId("call-method").value,
-    body: byId("call-body").value,
-    scheme: chosen?.value === "exact" ? "exact" : "credits",
-  }, say);
+  const scheme = chosen?.value === "exact" ? "exact" : "credits";
+  const answered = await payForCall(current, { ...wishIn(), scheme }, say);
   showAnswer(answered);
+  // It is charged, and was not when that was asked.
+  forgetLanes();
   return answered.cost;
+}
+
+function hideAnswer(): void {
+  byId("answer-part").hidden = true;
+  for (const part of ["answer-status", "answer", "receipt"]) byId(part).textContent = "";
 }
 
 function showAnswer({ status, type, body, isCut, receipt }: Answered): void {

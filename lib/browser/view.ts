@@ -4,7 +4,7 @@ import { planOf } from "./add_credits.ts";
 import { byId, make } from "./dom.ts";
 import { LANE_LABELS } from "./payments.ts";
 import type { DueLane } from "./provider.ts";
-import { countOf, type Session } from "./session.ts";
+import { countOf, grouped, type Session } from "./session.ts";
 import { clientLane } from "./typed_data.ts";
 import { checksummed } from "./words.ts";
 import { wordsOf } from "./trouble.ts";
@@ -39,7 +39,7 @@ function thawingText({ funds: { allowance, now } }: Session): string {
   const { thawingCredits, thawEnd, pricePerCredit, epochEnd } = allowance;
   const parts: string[] = [];
   if (thawingCredits > 0n) {
-    const what = `${countOf(thawingCredits)} (${usdc(thawingCredits * pricePerCredit)})`;
+    const what = `${grouped(thawingCredits)} of them (${usdc(thawingCredits * pricePerCredit)})`;
     parts.push(
       thawEnd > now ? `${what} thawing until ${timeOf(thawEnd)}` : `${what} thawed: reclaim them`,
     );
@@ -91,6 +91,22 @@ export function showCost(session: Session, added: () => bigint): void {
   } catch (error) {
     note.textContent = wordsOf(error);
   }
+}
+
+/** Whether the chain says the same of what is allowed; when not, what was unsettled may not be. */
+export function isSameAllowance({ funds: one }: Session, { funds: other }: Session): boolean {
+  const names = ["credits", "pricePerCredit", "thawingCredits", "epoch"] as const;
+  return names.every((name) => one.allowance[name] === other.allowance[name]);
+}
+
+/** What the page was sent with: nobody has proved yet whose lanes are asked for. */
+const unproved = byId("unsettled").textContent;
+
+/** What is unsettled has to be asked for again. */
+export function forgetLanes(): void {
+  byId("unsettled").textContent = unproved;
+  byId("lanes").hidden = true;
+  byId("lane-rows").replaceChildren();
 }
 
 /** Lanes with credits that the escrow has not taken yet. */

@@ -42,7 +42,7 @@ function facts({ offer, timeoutMs }: Offering): [string, string][] {
   return [
     ["Price", `${price}; one buys a call of up to ${timeoutMs / 1000} s`],
     ["Paid on", `${chainText(offer.chainId)}, in USDC`],
-    ["Taking back", `thaws for ${periodText(offer.thawingPeriodSeconds)}`],
+    ["What you take back", `is free after ${periodText(offer.thawingPeriodSeconds)}`],
   ];
 }
 
@@ -88,7 +88,7 @@ function moneyHtml(): string {
 <dl><dt>Account</dt><dd id="account"></dd><dt>In your wallet</dt><dd id="in-wallet"></dd>
 <dt>Free in the escrow</dt><dd id="free"></dd><dt>Allowed here</dt><dd id="allowed"></dd>
 <dt>Thawing</dt><dd id="thawing"></dd>
-<dt>Unsettled here</dt><dd id="unsettled">only you may know: prove it by a signature</dd></dl>
+<dt>Unsettled here</dt><dd id="unsettled">show what is unsettled, by a signature</dd></dl>
 <table id="lanes" hidden><caption>Charged, not yet settled</caption><thead><tr>
 <th scope="col">Used by</th><th scope="col">USDC</th></tr></thead>
 <tbody id="lane-rows"></tbody></table>
