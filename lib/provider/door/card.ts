@@ -8,7 +8,7 @@ import { formatUsdc } from "../../chain/usdc.ts";
 import { formatCid, parseCid } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { Accept } from "../../payment_required.ts";
-import { type About, type AboutContent } from "../../spec/about.ts";
+import type { About, AboutContent } from "../../spec/about.ts";
 import { acceptsOf } from "../call/accepts.ts";
 import { type Document, documentAnswer, escaped, factsHtml, linesHtml } from "../http/document.ts";
 import { exampleCall, withQuery } from "../http/example_call.ts";

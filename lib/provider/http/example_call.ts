@@ -1,6 +1,6 @@
 /** The call that a deployment's owner shows in public, as forms and command lines have it. */
 import { quotedWord } from "../../shell_word.ts";
-import { type About, type AboutContent, hasBody, mediaTypeOf, methodOf } from "../../spec/about.ts";
+import { type About, type AboutContent, mediaTypeOf, methodOf } from "../../spec/about.ts";
 
 export interface ExampleCall {
   readonly method: string;
