@@ -1,6 +1,7 @@
 /** What a 402 asks of whoever asked, and where a person can pay it. */
 import type { Resource } from "../../payment_required.ts";
 import { acceptsOf } from "../call/accepts.ts";
+import { exampleCall } from "../http/example_call.ts";
 import type { Asking } from "../http/failure.ts";
 import type { PaymentPlace } from "../http/payment_page.ts";
 import { payPath } from "../http/pay_path.ts";
@@ -9,6 +10,7 @@ import type { HttpRequest } from "../http/request.ts";
 import { resourceOf, visible } from "../http/resource.ts";
 import type { DeploymentTarget } from "../http/target.ts";
 import type { RouteParts } from "./parts.ts";
+import { publicAbout } from "./public_about.ts";
 
 type DeploymentAsked = Pick<DeploymentTarget, "form" | "cid" | "path">;
 
@@ -38,17 +40,19 @@ export function askingFor(parts: RouteParts, target: Asked, request: HttpRequest
  * deployment's own does not say at whose provider it is, which our command line asks.
  */
 function placeOf(
-  { offering: { name, webDomain } }: RouteParts,
+  parts: RouteParts,
   { form, cid, path }: DeploymentAsked,
   request: HttpRequest,
   { url }: Resource,
 ): PaymentPlace {
+  const { name, webDomain } = parts.offering;
   const query = request.query === null ? "" : `?${request.query}`;
   const call = visible((form === "path" ? request.path : `/${cid}${path}`) + query);
   const origin = form === "path" ? "" : webDomain;
   return {
     provider: name,
     called: form === "domain" ? `${name}${call}` : url,
+    example: exampleCall(publicAbout(parts, { cid, path })),
     payUrl: origin + payPath(call),
   };
 }

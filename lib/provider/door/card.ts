@@ -7,8 +7,12 @@
 import { formatUsdc } from "../../chain/usdc.ts";
 import { formatCid, parseCid } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { type About, type AboutContent, methodOf } from "../../spec/about.ts";
+import type { Accept } from "../../payment_required.ts";
+import type { About, AboutContent } from "../../spec/about.ts";
+import { acceptsOf } from "../call/accepts.ts";
 import { type Document, documentAnswer, escaped, factsHtml, linesHtml } from "../http/document.ts";
+import { exampleCall, withQuery } from "../http/example_call.ts";
+import { onceFacts } from "../http/once.ts";
 import type { Offering } from "../http/page.ts";
 import { FRONT_SCRIPT } from "../http/page_scripts.ts";
 import { STYLE } from "../http/page_style.ts";
@@ -31,7 +35,10 @@ export async function card(parts: RouteParts, request: HttpRequest): Promise<Ans
   const { about = null } = spec;
   const { offering } = parts;
   if (wantsHtml(request)) {
-    return documentAnswer(cardPage(offering, cid, about), [["vary", "accept"]]);
+    const isOwners = spec.access !== "payer";
+    const accepts = acceptsOf(parts.money.schemes)({});
+    const page = cardPage(offering, accepts, { cid, about, isOwners });
+    return documentAnswer(page, [["vary", "accept"]]);
   }
   const price = String(offering.offer.pricePerCredit);
   return jsonAnswer({ cid, url: `${offering.webDomain}/${cid}`, price, about });
@@ -48,12 +55,24 @@ function cidOf(text: string) {
   }
 }
 
+interface Shown {
+  readonly cid: string;
+  readonly about: About | null;
+  /** Whether its owner pays for who does not. */
+  readonly isOwners: boolean;
+}
+
 /** A card. Without `about` it tells how any deployment here is called. */
-export function cardPage(offering: Offering, cid: string, about: About | null): Document {
-  const { name, webDomain, offer } = offering;
-  const method = about === null ? "GET" : methodOf(about);
-  const flags = method === "GET" ? "" : method === "POST" ? " -d data" : ` -X ${method} -d data`;
-  const price = `${formatUsdc(offer.pricePerCredit)} USDC, unless the owner pays`;
+export function cardPage(
+  { name, webDomain, offer }: Offering,
+  accepts: readonly Accept[],
+  { cid, about, isOwners }: Shown,
+): Document {
+  const example = exampleCall(about);
+  const url = quotedUrl(withQuery(`${webDomain}/${cid}`, example));
+  const line = ["curl", ...example.flags, url].join(" ");
+  const credit = `${formatUsdc(offer.pricePerCredit)} USDC`;
+  const price = isOwners ? `${credit}, unless the owner pays` : `${credit} a credit`;
   return {
     title: `A deployment at ${name}`,
     style: STYLE,
@@ -65,16 +84,20 @@ ${
       factsHtml([
         ["Deployment", cid],
         ["A call costs", price],
+        ...onceFacts(accepts),
         ...(about?.tags?.length ? [["About", about.tags.join(", ")] as const] : []),
       ])
     }
 <h2>Call it</h2>
-${linesHtml("to-call", "how to call it", [`curl${flags} '${webDomain}/${cid}'`])}
+${linesHtml("to-call", "how to call it", [line])}
 <p><a class="button" href="${escaped(payPath(`/${cid}`))}">Pay for a call in this browser</a></p>
 ${exampleHtml("What it takes", about?.input)}${exampleHtml("What it answers", about?.output)}
 <p class="dim"><a href="/">What ${escaped(name)} offers</a></p></main>`,
   };
 }
+
+/** What follows a `?` or `&` is the address's, too. */
+const quotedUrl = (url: string) => `'${url.replaceAll("'", "%27")}'`;
 
 function exampleHtml(heading: string, content: AboutContent | undefined): string {
   if (content?.example === undefined) return "";

@@ -14,6 +14,8 @@ const ABOUT = {
   tags: ["text", "fun"],
 };
 
+const EXACT = { scheme: "exact", network: "eip155:8453", amount: "10000" };
+
 const shown = (html: string) =>
   html.replace(/&#([0-9]+);/g, (_, code) => String.fromCharCode(Number(code)));
 
@@ -44,12 +46,18 @@ Deno.test("a card says how a deployment is called and paid, and nothing that nob
 
 Deno.test("what its owner says of it is on it, as text", async () => {
   using world = await openRouteWorld();
-  const { body } = cardPage(world.parts.offering, CID, parseAbout(ABOUT, "about"));
+  const { body } = cardPage(world.parts.offering, [EXACT], {
+    cid: CID,
+    about: parseAbout(ABOUT, "about"),
+    isOwners: false,
+  });
+  assert.ok(!body.includes("unless the owner pays"));
   assert.ok(!body.includes("<b>"));
   for (
     const said of [
       ABOUT.description,
-      `curl -d data 'https://provider.test/${CID}'`,
+      `curl -H 'content-type: text/plain' --data-raw words 'https://provider.test/${CID}'`,
+      "<dt>Once</dt><dd>0.01 USDC, nothing locked</dd>",
       "text, fun",
       '"words": "sdrow"',
     ]

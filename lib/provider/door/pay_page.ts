@@ -5,14 +5,27 @@
 import { chainText } from "../../chain/deployments.ts";
 import { formatUsdc } from "../../chain/usdc.ts";
 import { quotedWord } from "../../shell_word.ts";
+import type { Accept } from "../../payment_required.ts";
 import { type Document, escaped, factsHtml, jsonElement, linesHtml } from "../http/document.ts";
+import type { ExampleCall } from "../http/example_call.ts";
+import { onceFacts } from "../http/once.ts";
 import type { Offering } from "../http/page.ts";
 import { PAY_SCRIPT } from "../http/page_scripts.ts";
 import { STYLE } from "../http/page_style.ts";
 import { PAY_STYLE } from "./pay_style.ts";
 
-/** @param call that is filled in, as `/{cid}/path`; "" for none */
-export function payPage(offering: Offering, call: string): Document {
+/** The call that is filled in. */
+interface FilledIn {
+  /** As `/{cid}/path`; "" for none. */
+  readonly call: string;
+  readonly example: ExampleCall;
+}
+
+export function payPage(
+  offering: Offering,
+  accepts: readonly Accept[],
+  filledIn: FilledIn,
+): Document {
   const { name } = offering;
   return {
     title: `Pay ${name}`,
@@ -22,14 +35,14 @@ export function payPage(offering: Offering, call: string): Document {
     body: `<main class="narrow" id="main" aria-busy="false"><h1>Pay ${escaped(name)}</h1>
 <p>You lock USDC for this provider in a contract that nobody owns, and sign for each call. It can
 charge what you signed and no more; whatever it has not charged you can take back.</p>
-${factsHtml(facts(offering))}
+${factsHtml(facts(offering, accepts))}
 ${WALLET}
 ${moneyHtml()}
 ${addHtml()}
-${callHtml(call)}
+${callHtml(filledIn)}
 ${HEADER}
 ${backHtml(offering)}
-${commandsHtml(offering, call)}
+${commandsHtml(offering, filledIn)}
 <p class="dim"><a href="/">What ${escaped(name)} offers</a>, and <a href="/terms">its terms</a>.
 This page asks nobody but this provider and your own wallet, which shows you all that you
 sign.</p></main>
@@ -37,10 +50,14 @@ ${jsonElement("terms", terms(offering))}`,
   };
 }
 
-function facts({ offer, timeoutMs }: Offering): [string, string][] {
+function facts(
+  { offer, timeoutMs }: Offering,
+  accepts: readonly Accept[],
+): [string, string][] {
   const price = `${formatUsdc(offer.pricePerCredit)} USDC a credit`;
   return [
     ["Price", `${price}; one buys a call of up to ${timeoutMs / 1000} s`],
+    ...onceFacts(accepts),
     ["Paid on", `${chainText(offer.chainId)}, in USDC`],
     ["What you take back", `is free after ${periodText(offer.thawingPeriodSeconds)}`],
   ];
@@ -108,16 +125,24 @@ ${byTransaction("add", "Add credits")}</div><p class="dim" id="add-note"></p>
 ${said("add")}</form></section>`;
 }
 
-function callHtml(call: string): string {
+/** What a script of ours sends; a HEAD shows nothing that anybody would pay for. */
+const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+function callHtml({ call, example: { method, body } }: FilledIn): string {
+  const options = METHODS.map((name) =>
+    `<option${name === method && name !== "GET" ? " selected" : ""}>${name}</option>`
+  );
+  const type = body === null ? "" : ` data-type="${escaped(body.type)}"`;
   return `<section class="connected" hidden aria-labelledby="call-heading">
 <h2 id="call-heading">Pay for one call</h2>
 <form id="call"><label for="call-path">Deployment and path</label>
 <input id="call-path" autocomplete="off" spellcheck="false" placeholder="/CID/path"
 value="${escaped(call)}">
-<label for="call-method">Method</label><select id="call-method"><option>GET</option>
-<option>POST</option><option>PUT</option><option>PATCH</option><option>DELETE</option></select>
+<label for="call-method">Method</label><select id="call-method">
+${options.join("\n")}</select>
 <label for="call-body">Body, if it is no GET</label>
-<textarea id="call-body" rows="2" spellcheck="false"></textarea>
+<textarea id="call-body" rows="2" spellcheck="false"${type}>
+${escaped(body?.text ?? "")}</textarea>
 <fieldset><legend>Paid by</legend>
 <label class="choice"><input type="radio" name="scheme" value="credits" checked>
 <span>a credit, <span id="credit-price"></span> of what you have allowed</span></label>
@@ -168,8 +193,8 @@ you have signed for this provider ends in ${period}, and new permits are good at
 ${ways("void", "Void permits")}</form></div></section>`;
 }
 
-function commandsHtml({ name }: Offering, call: string): string {
-  const target = quotedWord(`${name}${call || "/CID"}`);
+function commandsHtml({ name }: Offering, { call, example: { flags } }: FilledIn): string {
+  const target = [quotedWord(`${name}${call || "/CID"}`), ...flags].join(" ");
   const lines = [
     "khachapuri init",
     "khachapuri deposit 5",

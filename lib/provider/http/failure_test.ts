@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { asKhachapuriError, errorTable, KhachapuriError } from "../../errors.ts";
 import { PAYMENT_REQUIRED_HEADER } from "../../payment_header.ts";
+import { exampleCall } from "./example_call.ts";
 import { type Asking, failureOf } from "./failure.ts";
 
 const LANE = { id: "0x01", cumulative: 7n } as const;
@@ -19,7 +20,12 @@ const EXACT = {
   extra: { name: "USD Coin", version: "2" },
 };
 const ASKING: Asking = { accepts, resource: { url: "https://p.example/path" }, page: null };
-const PAGE = { provider: "paolo.eth", called: "paolo.eth/path", payUrl: "/pay?call=%2Fpath" };
+const PAGE = {
+  provider: "paolo.eth",
+  called: "paolo.eth/path",
+  example: exampleCall(null),
+  payUrl: "/pay?call=%2Fpath",
+};
 
 function render(error: KhachapuriError, asking: Asking | null = ASKING) {
   const { status, headers, body } = failureOf(error, asking);

@@ -5,6 +5,7 @@ import type { KhachapuriError } from "../../errors.ts";
 import type { Accept, Resource } from "../../payment_required.ts";
 import { quotedWord } from "../../shell_word.ts";
 import { escaped } from "./document.ts";
+import { type ExampleCall, withQuery } from "./example_call.ts";
 import { STYLE } from "./page_style.ts";
 
 /** Nothing is loaded, run, framed or posted: the one style is known by its hash. */
@@ -19,6 +20,8 @@ export interface PaymentPlace {
   readonly provider: string;
   /** The call as our command line takes it. */
   readonly called: string;
+  /** What its owner says of such a call. */
+  readonly example: ExampleCall;
   /** The payer's page, for this call. */
   readonly payUrl: string;
 }
@@ -29,10 +32,18 @@ export interface PaymentPage extends PaymentPlace {
   readonly resource: Resource;
 }
 
-/** A whole document of some 3 kB. */
+/**
+ * Commands are in parts of their own: the error's hints that name one are for who has the JSON.
+ * A whole document of some 3 kB.
+ */
 export function paymentPageHtml(page: PaymentPage): string {
-  const { error, entries, resource: { url, description }, provider, called, payUrl } = page;
+  const { error, entries, resource: { url, description }, provider, payUrl, example } = page;
+  const { flags } = example;
+  const called = quotedWord(withQuery(page.called, example));
+  const hints = error.hints.filter((hint) => !hint.includes("khachapuri"));
+  const curled = quotedWord(withQuery(url, example));
   const permit = `khachapuri permit ${quotedWord(provider)} --credits 1`;
+  const curl = [`curl -H "PAYMENT-SIGNATURE: $(${permit})"`, curled, ...flags].join(" ");
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -41,15 +52,15 @@ export function paymentPageHtml(page: PaymentPage): string {
 <body><main><h1>This call has to be paid for</h1>
 ${description === undefined ? "" : `<p>${escaped(description)}</p>`}
 <p>Nothing was run and nothing was charged: ${escaped(error.shortMessage)}.</p>
-${error.hints.map((hint) => `<p>${escaped(hint)}</p>`).join("\n")}
+${hints.map((hint) => `<p>${escaped(hint)}</p>`).join("\n")}
 <h2>What it costs</h2>
 <dl>${entries.map(priced).join("")}</dl>
 <h2>Pay in this browser</h2>
 <p><a href="${escaped(payUrl)}">Pay for this call with a wallet</a></p>
 <h2>Pay from a terminal</h2>
-<pre>${escaped(`khachapuri call --pay ${quotedWord(called)}`)}</pre>
+<pre>${escaped(["khachapuri call --pay", called, ...flags].join(" "))}</pre>
 <p>By curl, with a permit for one call:</p>
-<pre>${escaped(`curl -H "PAYMENT-SIGNATURE: $(${permit})" ${quotedWord(url)}`)}</pre>
+<pre>${escaped(curl)}</pre>
 <h2>Pay from a program</h2>
 <p>Any client of x402 pays by itself: this answer says in <code>PAYMENT-REQUIRED</code> what is
 taken.</p></main></body></html>

@@ -1,17 +1,26 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { KhachapuriError } from "../../errors.ts";
+import { type About, parseAbout } from "../../spec/about.ts";
+import { exampleCall } from "./example_call.ts";
 import { PAYMENT_PAGE_POLICY, paymentPageHtml } from "./payment_page.ts";
 
 const URL_ASKED = "https://paolo.example/bafk/a?b='<&\"";
 
-function page(entries: { scheme: string; amount?: string }[], description = "Bakes.") {
+function page(
+  entries: { scheme: string; amount?: string }[],
+  description = "Bakes.",
+  about: About | null = null,
+) {
   return paymentPageHtml({
-    error: new KhachapuriError("payment_required", "nobody pays", { hints: ["allow <some>"] }),
+    error: new KhachapuriError("payment_required", "nobody pays", {
+      hints: ["allow <some>", "ask khachapuri"],
+    }),
     entries,
     resource: { url: URL_ASKED, description },
     provider: "paolo.eth",
     called: URL_ASKED,
+    example: exampleCall(about),
     payUrl: "/pay?call=%2Fbafk%2Fa",
   });
 }
@@ -29,6 +38,20 @@ Deno.test("what others say is text, in the commands too", () => {
   assert.ok(!html.includes("<script") && !html.includes("<some>"));
   const shell = html.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)));
   assert.ok(shell.includes(`khachapuri call --pay 'https://paolo.example/bafk/a?b='\\''<&"'`));
+});
+
+Deno.test("the commands send what the deployment's owner shows, and no hint says them again", () => {
+  const about = parseAbout({
+    description: "Bakes.",
+    input: { type: "text", example: "it's" },
+  }, "about");
+  const html = page([], "Bakes.", about).replace(
+    /&#(\d+);/g,
+    (_, code) => String.fromCharCode(Number(code)),
+  );
+  const flags = ` -H 'content-type: text/plain' --data-raw 'it'\\''s'</pre>`;
+  assert.equal(html.split(flags).length - 1, 2);
+  assert.ok(!html.includes("ask khachapuri"));
 });
 
 Deno.test("its policy lets in the page's own style and nothing else", () => {
