@@ -17,8 +17,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
     "rows of the book that purchases_test.ts and purchases_model_test.ts write and read",
   "lib/provider/money/exact/failure.ts":
     "words alone, which exact_test.ts and exact_settlement_test.ts read",
-  "lib/provider/door/exact_scheme.ts":
-    "only puts parts together: tests/exact_test.ts is paid by what it opens",
   "lib/provider/door/workplaces.ts": "only puts parts together: wiring_test.ts calls what it opens",
 };
 

@@ -57,7 +57,7 @@ export const REQUESTS: Chapter = {
   title: "Methods and request bodies",
   about:
     "Any registered method reaches the program, with a body or without; browsers' preflights " +
-    "are answered by the provider.",
+    "are answered by the provider, as the spec's [`cors`](protocol.md#web-browsers) says.",
   rows: [
     ...METHODS.flatMap((method) => [withoutBody(method), withLength(method), inChunks(method)]),
     {

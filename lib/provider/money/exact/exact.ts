@@ -153,7 +153,7 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
 
   async admit(bill: ExactBill): Promise<ExactAdmission> {
     const { payment, from } = bill;
-    const { chain, looks, settler, purchases } = this.options;
+    const { looks, purchases } = this.options;
     const known = this.#isKnown(payment) ? purchases.find(payment.authorization) : null;
     if (known && known.state !== "open") {
       return { bill, funds: null, block: known.block, at: purchases.now() };
