@@ -59,7 +59,7 @@ Deno.test("devnet prints its own words alone, and lines that work where they are
     assert.ok(said.includes("api.example:80 is at 127.0.0.1:9"));
     assert.match(out, /200 OK/);
     assert.match(out, /gamarjoba, Nino\n.*gamarjoba, world\n/s);
-    assert.match(out, /locked +\S+ USDC, \d+ credits for paolo\.khachapuri/);
+    assert.match(out, /locked +\S+ USDC, \d+ credits at \S+ USDC each for paolo\.khachapuri/);
     assert.match(out, /\nbaf[a-z2-7]{56}\ncurl http/);
     for (const line of said) assert.doesNotMatch(line, /^(Download|Task|Check|Initialize|Warning)/);
     await endsInOrder(devnet, log, /chain +(http:\S+) /.exec(said.join("\n"))![1]!);

@@ -55,6 +55,7 @@ Deno.test("doctor finds a healthy provider healthy, and names what is broken", a
       "operator",
       "collector",
       "earnings",
+      "exact",
       "name",
       "dns",
       "web",
