@@ -40,7 +40,8 @@ Deno.test("a caller that lost its count gets it back with a 402", async (t) => {
     assert.deepEqual([lane, cumulative], [permit.lane, "2"]);
     assert.deepEqual([proof.credits, proof.signature], ["2", permit.signature]);
     const asked = await fetch(`${market.provider.url}/lane`, { headers: used });
-    assert.deepEqual(await asked.json(), { payer: payer.address, lane, cumulative, proof });
+    const count = { lane, cumulative, proof, unsettled: "2" };
+    assert.deepEqual(await asked.json(), { payer: payer.address, ...count });
     const next = await market.call(cid, { headers: await market.pay(payer, { credits: 3n }) });
     assert.equal(await next.text(), "hello\n");
   });

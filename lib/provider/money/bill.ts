@@ -129,10 +129,10 @@ function noProof(): KhachapuriError {
 function callersPay({ provider, price }: Seller): KhachapuriError {
   const command = `khachapuri permit ${provider} --credits N --price ${formatUsdc(price)}`;
   const pays =
-    "`khachapuri call --pay URL` pays for a call, as does a wallet at /pay here, and any " +
+    "or `khachapuri call --pay URL` pays for a call, as does a wallet at /pay here, and any " +
     "x402 client where `accepts` names exact";
-  const how = `or sign a permit for provider ${provider} with \`${command}\``;
+  const how = `sign a permit for provider ${provider} with \`${command}\``;
   return new KhachapuriError("payment_required", "callers of this deployment pay themselves", {
-    hints: [pays, `${how}, and send it in ${PAYMENT_SIGNATURE_HEADER}`],
+    hints: [`${how}, and send it in ${PAYMENT_SIGNATURE_HEADER}`, pays],
   });
 }
