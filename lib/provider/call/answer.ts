@@ -186,7 +186,7 @@ function safeFields({ arrival, bill }: Call, { headers }: ProgramResponse): Head
 async function noticeOf(call: Call, { run, hold, paidTime }: Started): Promise<HeaderField[]> {
   const { bill, creditsMax } = call;
   // While the head waits for its money, a run that is over keeps nobody else from running.
-  run.record.then(() => call.freeSlot(), () => {});
+  if (!hold.isPaid) run.record.then(() => call.freeSlot(), () => {});
   const notice = await hold.notice();
   call.notePaid();
   if (paidTime === null || bill.source !== "caller") return notice;
