@@ -144,7 +144,7 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
   }
 
   async prove({ payment, from }: ExactBill): Promise<void> {
-    if (this.#isKnown(payment) || await this.#isSignedByKey(payment)) return;
+    if (this.#known(payment) || await this.#isSignedByKey(payment)) return;
     this.options.looks.admit(from);
     await this.#assertWallets(payment);
     const { refusal } = await this.options.chain.look(payment);
@@ -154,7 +154,7 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
   async admit(bill: ExactBill): Promise<ExactAdmission> {
     const { payment, from } = bill;
     const { looks, purchases } = this.options;
-    const known = this.#isKnown(payment) ? purchases.find(payment.authorization) : null;
+    const known = this.#known(payment);
     if (known && known.state !== "open") {
       return { bill, funds: null, block: known.block, at: purchases.now() };
     }
@@ -173,7 +173,7 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     looks.admit(from);
     const since = purchases.now();
     const { balance, block, refusal } = await chain.look(payment);
-    const known = this.#isKnown(payment) ? purchases.find(payment.authorization) : null;
+    const known = this.#known(payment);
     if (refusal) {
       // One that was sent once may have been taken since.
       const hasCome = known !== null && await settler.hasCome(known);
@@ -198,9 +198,10 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     return new ExactHold({ chainId, purchases, settler, receipts, x402Version }, ordered.purchase);
   }
 
-  /** Whether it is one that was taken down here: whoever sends it is whoever sent it then. */
-  #isKnown({ authorization, signature }: ExactPayment): boolean {
-    return this.options.purchases.find(authorization)?.signature === signature;
+  /** The one that was taken down here: whoever sends it is whoever sent it then. */
+  #known({ authorization, signature }: ExactPayment): Purchase | null {
+    const purchase = this.options.purchases.find(authorization);
+    return purchase?.signature === signature ? purchase : null;
   }
 
   async #isSignedByKey({ authorization, signature }: ExactPayment): Promise<boolean> {
@@ -220,7 +221,7 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
 
   /** What was known when the payment was read may have been forgotten since. */
   #assertStillGood(payment: ExactPayment, funds: Funds | null): void {
-    const isKnown = this.#isKnown(payment);
+    const isKnown = this.#known(payment) !== null;
     if (funds !== null) this.#assertSent(payment);
     else if (isKnown) return;
     const { terms } = this.options;
