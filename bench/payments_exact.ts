@@ -4,6 +4,7 @@
  */
 import type { Hex, LocalAccount } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { pause } from "../lib/pause.ts";
 import { ask } from "../worlds/chain/anvil_calls.ts";
 import { exactHeader, exactIn, settlementIn, signExact } from "../worlds/exact_payer.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
@@ -46,7 +47,7 @@ async function measureLatency(market: Market, what: string, script: string, call
   for (let call = 0; call < calls; call++) {
     // Its owner pays: nothing waits for a block.
     runs.push((await timed(url, {})).ms);
-    await new Promise((resolve) => setTimeout(resolve, PHASE * call % 1 * BLOCK_MS));
+    await pause(PHASE * call % 1 * BLOCK_MS);
     paid.push(await timed(url, exactHeader(await signExact(payer, entry))));
   }
   const latencies = paid.map(({ ms }) => ms);

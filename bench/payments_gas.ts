@@ -1,27 +1,14 @@
 /** Gas per paid request: batches of cumulative permits beside one EIP-3009 transfer a request. */
-import { type Address, type Hex, type LocalAccount, parseAbi } from "viem";
+import type { Address, Hex, LocalAccount } from "viem";
 import { consumeBatch } from "../lib/chain/escrow_provider.ts";
+import { transferCall } from "../lib/chain/transfer_call.ts";
 import { usdcDomain } from "../lib/chain/usdc.ts";
 import { type Permit, signPermit, UINT128_MAX, UINT64_MAX } from "../lib/permit.ts";
+import { TRANSFER_TYPES } from "../lib/transfer_authorization.ts";
 import { anvilAccount } from "../worlds/chain/anvil.ts";
 import { type EscrowChain, fund, PRICE } from "../worlds/chain/escrow_chain.ts";
 
 export const LANES = 50;
-
-const USDC = parseAbi([
-  "function transferWithAuthorization(address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce, bytes signature)",
-]);
-
-const AUTHORIZATION = {
-  TransferWithAuthorization: [
-    { name: "from", type: "address" },
-    { name: "to", type: "address" },
-    { name: "value", type: "uint256" },
-    { name: "validAfter", type: "uint256" },
-    { name: "validBefore", type: "uint256" },
-    { name: "nonce", type: "bytes32" },
-  ],
-} as const;
 
 export interface GasFigures {
   /** Of one lane in a batch of 50 warm ones, by requests on each lane. */
@@ -100,16 +87,11 @@ async function transferGas(world: EscrowChain, payer: LocalAccount): Promise<num
     };
     const signature = await from.signTypedData({
       domain: await usdcDomain(chain, token),
-      types: AUTHORIZATION,
+      types: TRANSFER_TYPES,
       primaryType: "TransferWithAuthorization",
       message,
     });
-    return await chain.send(stranger, {
-      address: token,
-      abi: USDC,
-      functionName: "transferWithAuthorization",
-      args: [...Object.values(message), signature],
-    });
+    return await chain.send(stranger, transferCall(token, message, signature));
   }
 }
 

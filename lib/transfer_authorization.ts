@@ -5,7 +5,7 @@
 import { type Address, type Hex, recoverTypedDataAddress, type TypedDataDomain } from "viem";
 import { isCanonicalSignature } from "./permit.ts";
 
-/** What is signed. */
+/** What is signed, as EIP-3009 has it, for a transfer and for one that its receiver submits. */
 export interface TransferAuthorization {
   from: Address;
   to: Address;
@@ -22,16 +22,17 @@ export interface TransferAuthorization {
 /** What the token knows an authorisation by. */
 export type AuthorizationId = Pick<TransferAuthorization, "from" | "nonce">;
 
-export const TRANSFER_TYPES = {
-  TransferWithAuthorization: [
-    { name: "from", type: "address" },
-    { name: "to", type: "address" },
-    { name: "value", type: "uint256" },
-    { name: "validAfter", type: "uint256" },
-    { name: "validBefore", type: "uint256" },
-    { name: "nonce", type: "bytes32" },
-  ],
-} as const;
+/** The fields of either, for EIP-712. */
+export const AUTHORIZATION_FIELDS = [
+  { name: "from", type: "address" },
+  { name: "to", type: "address" },
+  { name: "value", type: "uint256" },
+  { name: "validAfter", type: "uint256" },
+  { name: "validBefore", type: "uint256" },
+  { name: "nonce", type: "bytes32" },
+] as const;
+
+export const TRANSFER_TYPES = { TransferWithAuthorization: AUTHORIZATION_FIELDS } as const;
 
 /**
  * Whose key signed; null when the bytes are no ECDSA signature that the token takes. Of a payer

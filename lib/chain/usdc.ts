@@ -7,6 +7,7 @@ import {
   recoverTypedDataAddress,
 } from "viem";
 import { KhachapuriError } from "../errors.ts";
+import { AUTHORIZATION_FIELDS, type TransferAuthorization } from "../transfer_authorization.ts";
 import { DECIMALS } from "../usdc_text.ts";
 import { usdcAbi } from "./abi.ts";
 import type { Chain, ContractCall } from "./client.ts";
@@ -90,29 +91,9 @@ export async function usdcDomain(chain: Chain, usdc: Address): Promise<UsdcDomai
 }
 
 /** EIP-3009: what `receiveWithAuthorization` takes, which only `to` itself may submit. */
-export interface ReceiveAuthorization {
-  from: Address;
-  to: Address;
-  /** Base units. */
-  value: bigint;
-  /** Unix seconds, exclusive. */
-  validAfter: bigint;
-  /** Unix seconds, exclusive. */
-  validBefore: bigint;
-  /** Any 32 bytes that were not used before. */
-  nonce: Hex;
-}
+export type ReceiveAuthorization = TransferAuthorization;
 
-const RECEIVE_TYPES = {
-  ReceiveWithAuthorization: [
-    { name: "from", type: "address" },
-    { name: "to", type: "address" },
-    { name: "value", type: "uint256" },
-    { name: "validAfter", type: "uint256" },
-    { name: "validBefore", type: "uint256" },
-    { name: "nonce", type: "bytes32" },
-  ],
-} as const;
+const RECEIVE_TYPES = { ReceiveWithAuthorization: AUTHORIZATION_FIELDS } as const;
 
 /** Signs an EIP-3009 authorisation; `account` is its `from`. */
 export async function signReceiveAuthorization(

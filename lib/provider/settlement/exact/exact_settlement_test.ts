@@ -13,6 +13,7 @@ import { pauseUsdc, unpauseUsdc } from "../../../../worlds/chain/usdc.ts";
 import { startUsdcChain, type UsdcChain } from "../../../../worlds/chain/usdc_chain.ts";
 import { hearLog } from "../../../../worlds/heard_log.ts";
 import { makeFolder } from "../../../../worlds/home.ts";
+import { turn } from "../../../../worlds/turns.ts";
 import type { Order } from "../../ledger/purchase_rows.ts";
 import { Purchases } from "../../ledger/purchases.ts";
 import { openOperator, type Operator } from "../operator.ts";
@@ -136,7 +137,7 @@ async function ordered({ purchases }: Life, order: Order) {
 }
 
 async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (!isSo()) await turn();
 }
 
 async function refusalOf(pending: Promise<unknown>): Promise<KhachapuriError> {
