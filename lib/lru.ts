@@ -33,6 +33,15 @@ export class Lru<Key, Value> {
     return slot?.value;
   }
 
+  /** As `get`; where nothing is there, what `make` makes is from now on. */
+  getOrInsertComputed(key: Key, make: () => Value): Value {
+    const known = this.get(key);
+    if (known !== undefined) return known;
+    const made = make();
+    this.set(key, made);
+    return made;
+  }
+
   /** Forgets the one that was not used for longest where there is no room. */
   set(key: Key, value: Value): void {
     this.#slots.delete(key);

@@ -44,3 +44,15 @@ Deno.test("Lru forgets what it is told to", () => {
   lru.delete("a");
   assert.equal(lru.get("a"), undefined);
 });
+
+Deno.test("Lru makes what is not there, once, and it counts as used", () => {
+  const { clock, lru } = lruOf(2);
+  let made = 0;
+  const make = () => ++made;
+  assert.deepEqual([1, 2].map(() => lru.getOrInsertComputed("a", make)), [1, 1]);
+  lru.set("b", 9);
+  clock.ms = MOVE_INTERVAL_MS;
+  assert.equal(lru.getOrInsertComputed("a", make), 1);
+  assert.equal(lru.getOrInsertComputed("c", make), 2);
+  assert.deepEqual([lru.get("a"), lru.get("b"), lru.get("c")], [1, undefined, 2]);
+});

@@ -141,9 +141,5 @@ function bucketOf(
   perSecond: number,
   now: () => number,
 ): TokenBucket {
-  const known = buckets.get(key);
-  if (known) return known;
-  const bucket = new TokenBucket(burst, perSecond, now);
-  buckets.set(key, bucket);
-  return bucket;
+  return buckets.getOrInsertComputed(key, () => new TokenBucket(burst, perSecond, now));
 }

@@ -98,7 +98,7 @@ export class Relays {
   admitFrom(from: string | undefined): void {
     const network = from === undefined ? null : addressPrefix(from);
     if (network === null) return;
-    const own = bucketOf(this.#networkRates, network, () => this.#newNetworkRate());
+    const own = this.#networkRates.getOrInsertComputed(network, () => this.#newNetworkRate());
     if (!own.take()) throw this.#tooManyTries("rate_limited", " of one network", own);
   }
 
@@ -109,7 +109,7 @@ export class Relays {
   admitLook(payer: Address): void {
     if (this.#options.ledger.knows(payer)) {
       // Before what all share, so that one payer that is refused takes no other's look.
-      const own = bucketOf(this.#lookRates, payer, () => this.#newLookRate());
+      const own = this.#lookRates.getOrInsertComputed(payer, () => this.#newLookRate());
       if (!own.take()) throw this.#tooManyTries("rate_limited", " of one payer", own);
     }
     this.#takeShared(this.#ratesOf(payer).looks);
@@ -177,7 +177,7 @@ export class Relays {
 
   /** @returns to be called when nothing was sent after all */
   #takeTurn(payer: Address): () => void {
-    const own = bucketOf(this.#rates, payer, () => this.#newRate());
+    const own = this.#rates.getOrInsertComputed(payer, () => this.#newRate());
     if (!own.take()) {
       const limit = `${PAYER_RELAYS_PER_HOUR_MAX} ${this.#options.what}s of one payer an hour`;
       throw tooMany(limit, own.waitSeconds());
@@ -210,19 +210,6 @@ function sharedRates(now: () => number): SharedRates {
     looks: new TokenBucket(RELAY_LOOKS_BURST_MAX, RELAY_LOOKS_PER_SECOND_MAX, now),
     tries: new TokenBucket(RELAY_TRIES_BURST_MAX, RELAY_TRIES_PER_SECOND_MAX, now),
   };
-}
-
-/** One's own bucket, which is full at first. */
-function bucketOf<Key>(
-  buckets: Lru<Key, TokenBucket>,
-  key: Key,
-  fresh: () => TokenBucket,
-): TokenBucket {
-  const known = buckets.get(key);
-  if (known) return known;
-  const bucket = fresh();
-  buckets.set(key, bucket);
-  return bucket;
 }
 
 function tooMany(limit: string, waitSeconds: number): KhachapuriError {

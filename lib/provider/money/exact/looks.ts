@@ -38,15 +38,12 @@ export class ExactLooks {
   }
 
   #networkRate(network: string): TokenBucket {
-    const known = this.#networks.get(network);
-    if (known) return known;
     const [burst, perSecond] = [
       NETWORK_EXACT_LOOKS_BURST_MAX,
       NETWORK_EXACT_LOOKS_PER_SECOND_MAX,
     ];
-    const bucket = new TokenBucket(burst, perSecond, this.now);
-    this.#networks.set(network, bucket);
-    return bucket;
+    const fresh = () => new TokenBucket(burst, perSecond, this.now);
+    return this.#networks.getOrInsertComputed(network, fresh);
   }
 }
 
