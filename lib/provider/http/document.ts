@@ -17,15 +17,18 @@ export interface Document {
   readonly asks: boolean;
 }
 
-/** The whole document. */
-export function documentHtml({ title, body, style, script }: Document): string {
+/** The whole document; without a script it runs none. */
+export function documentHtml(
+  { title, body, style, script }: Pick<Document, "title" | "body" | "style"> & { script?: string },
+): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escaped(title)}</title>
 <style>${style}</style></head>
-<body>${body}
-<script type="module">${script}</script></body></html>
+<body>${body}${
+    script === undefined ? "" : `\n<script type="module">${script}</script>`
+  }</body></html>
 `;
 }
 
@@ -60,7 +63,8 @@ function policyOf({ style, script, asks }: Document): string {
 /** Of texts that are the same for every request. */
 const hashes = new Map<string, string>();
 
-function hashOf(text: string): string {
+/** By what a policy knows a text (CSP 3, section 2.3.1). */
+export function hashOf(text: string): string {
   const known = hashes.get(text);
   if (known) return known;
   const hash = `sha256-${createHash("sha256").update(text).digest("base64")}`;

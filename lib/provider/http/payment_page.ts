@@ -1,18 +1,15 @@
 /** A 402 for a person at a browser: what a call costs, why it is asked, and three ways to pay. */
-import { createHash } from "node:crypto";
 import { formatUsdc } from "../../chain/usdc.ts";
 import type { KhachapuriError } from "../../errors.ts";
 import type { Accept, Resource } from "../../payment_required.ts";
 import { quotedWord } from "../../shell_word.ts";
-import { escaped } from "./document.ts";
+import { documentHtml, escaped, hashOf } from "./document.ts";
 import { type ExampleCall, withQuery } from "./example_call.ts";
 import { STYLE } from "./page_style.ts";
 
 /** Nothing is loaded, run, framed or posted: the one style is known by its hash. */
 export const PAYMENT_PAGE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; " +
-  `frame-ancestors 'none'; style-src 'sha256-${
-    createHash("sha256").update(STYLE).digest("base64")
-  }'`;
+  `frame-ancestors 'none'; style-src '${hashOf(STYLE)}'`;
 
 /** By what a person at a browser gets to pay. */
 export interface PaymentPlace {
@@ -44,12 +41,10 @@ export function paymentPageHtml(page: PaymentPage): string {
   const curled = quotedWord(withQuery(url, example));
   const permit = `khachapuri permit ${quotedWord(provider)} --credits 1`;
   const curl = [`curl -H "PAYMENT-SIGNATURE: $(${permit})"`, curled, ...flags].join(" ");
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>402: this call has to be paid for</title>
-<style>${STYLE}</style></head>
-<body><main><h1>This call has to be paid for</h1>
+  return documentHtml({
+    style: STYLE,
+    title: "402: this call has to be paid for",
+    body: `<main><h1>This call has to be paid for</h1>
 ${description === undefined ? "" : `<p>${escaped(description)}</p>`}
 <p>Nothing was run and nothing was charged: ${escaped(error.shortMessage)}.</p>
 ${hints.map((hint) => `<p>${escaped(hint)}</p>`).join("\n")}
@@ -63,8 +58,8 @@ ${hints.map((hint) => `<p>${escaped(hint)}</p>`).join("\n")}
 <pre>${escaped(curl)}</pre>
 <h2>Pay from a program</h2>
 <p>Any client of x402 pays by itself: this answer says in <code>PAYMENT-REQUIRED</code> what is
-taken.</p></main></body></html>
-`;
+taken.</p></main>`,
+  });
 }
 
 /** Entries are our own: those of a scheme that is priced have an amount, in base units of USDC. */
