@@ -6,6 +6,7 @@ const RUNS = /^(?:export )?(?:async )?(?:function|class|const|let)\b/m;
 
 /** Sources without a test beside them, and what tests them instead. */
 export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
+  "lib/provider/control/control_client.ts": "control_server_test.ts asks with it",
   "lib/provider/naming/dns_packet.d.ts": "types of a package, which dns_message_test.ts uses",
   "lib/provider/naming/open_names.ts": "only puts parts together: names_test.ts uses what it opens",
   "lib/provider/door/content_room.ts":

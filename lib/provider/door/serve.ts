@@ -11,6 +11,7 @@ import { addressPrefix } from "../http/address_prefix.ts";
 import { senderOf } from "../http/forwarded.ts";
 import type { Handle } from "../http/request.ts";
 import { listen, type Listener } from "../wire/listener.ts";
+import { takeCommands } from "./commands.ts";
 import { createRoutes } from "./routes.ts";
 import { openProvider } from "./wiring.ts";
 
@@ -41,9 +42,10 @@ export async function startProvider(
 ): Promise<RunningProvider> {
   const provider = requireProvider(config);
   await using stack = new AsyncDisposableStack();
-  const { parts, lock } = await openProvider(config, { log, now }, stack);
+  const { parts, lock, control } = await openProvider(config, { log, now }, stack);
   const listener = await openListener(config, provider, createRoutes(parts), log);
   await lock.announce(listener.url);
+  takeCommands(control, { pid: Deno.pid, url: listener.url, since: now() });
   const owned = stack.move();
   log.info("serving", { url: listener.url, name: provider.name, escrow: parts.seller.escrow });
   return {

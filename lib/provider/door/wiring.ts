@@ -13,6 +13,8 @@ import { SqliteIdempotency } from "../call/idempotency.ts";
 import { Slots } from "../call/slots.ts";
 import { openRecords, type Records, recordsPath } from "../deployment/records.ts";
 import type { Offering } from "../http/page.ts";
+import { placeForControl } from "../control/control_path.ts";
+import { type Control, openControl } from "../control/control_server.ts";
 import { createBodyReader } from "../http/request_body.ts";
 import { createCounters, providerMetrics } from "../metrics/gauges.ts";
 import { receiptedIn, wasCharged } from "../money/charges.ts";
@@ -53,6 +55,8 @@ export interface OpenProvider {
   parts: RouteParts;
   /** Nobody else's while this one is open. */
   lock: StateLock;
+  /** Where commands of this machine reach it. */
+  control: Control;
 }
 
 /**
@@ -75,8 +79,10 @@ export async function openProvider(
   warnOfEndpoints(ground, log);
   const lock = await lockState(join(state.book, LOCK_FILE));
   stack.defer(() => lock.release());
+  const control = await openControl(await placeForControl(state.book));
+  stack.defer(() => control.close());
   const parts = await openParts({ config, provider, state, ground, log, now }, stack);
-  return { parts, lock };
+  return { parts, lock, control };
 }
 
 async function openParts(site: Site, stack: AsyncDisposableStack): Promise<RouteParts> {
