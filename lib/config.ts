@@ -322,7 +322,7 @@ export function feeMaxOf({ gas: { maxFeeGwei } }: ProviderConfig): bigint {
 }
 
 /** Paths in the config file are relative to its folder. */
-export function resolveFromHome(config: Config, path: string): string {
+export function resolveFromHome(config: Pick<Config, "home">, path: string): string {
   return isAbsolute(path) ? path : join(config.home, path);
 }
 

@@ -6,6 +6,10 @@ const RUNS = /^(?:export )?(?:async )?(?:function|class|const|let)\b/m;
 
 /** Sources without a test beside them, and what tests them instead. */
 export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
+  "lib/provider/backup/archive.ts": "backup_test.ts writes with it, restore_test.ts reads with it",
+  "lib/provider/backup/manifest.ts": "restore_test.ts has every kind of it that is refused",
+  "lib/provider/backup/places.ts": "backup_test.ts says what is in a backup and what is not",
+  "lib/provider/backup/written.ts": "restore_test.ts restores what it writes",
   "lib/provider/control/control_client.ts": "control_server_test.ts asks with it",
   "lib/provider/naming/dns_packet.d.ts": "types of a package, which dns_message_test.ts uses",
   "lib/provider/naming/open_names.ts": "only puts parts together: names_test.ts uses what it opens",

@@ -27,6 +27,7 @@ export const ROOMS: readonly Room[] = [
   { floor: 4, name: "call", why: "one call, from its arrival to the end of its accounts" },
   { floor: 5, name: "dev", why: "a program served to its developer, anew whenever it changes" },
   { floor: 5, name: "door", why: "start, wiring, socket, routes" },
+  { floor: 5, name: "backup", why: "a provider's machine in one file, and back from it" },
 ];
 
 const HOME = "lib/provider/";

@@ -49,6 +49,8 @@ export interface LocalWorld extends UsdcChain {
   ask<T = Record<string, unknown>>(person: Person, ...args: string[]): Promise<T>;
   /** Starts `serve` in the provider's home, anew where it runs, and waits until it listens. */
   serve(): Promise<void>;
+  /** Ends it, as an operator does. */
+  stop(): Promise<void>;
   /** USDC in somebody's wallet, base units. */
   wallet(address: Address): Promise<bigint>;
 }
@@ -124,6 +126,7 @@ export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<
       await ended(serving);
       serving.child = await startServe(command, home("provider"), options.log ?? "null");
     },
+    stop: () => ended(serving),
     wallet: (address) => readUsdcBalance(chain, usdc, address),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -151,7 +154,7 @@ async function deployContracts(rpc: string, home: string, ask: Ask) {
 
 /** Homes that know this world, ETH for all of them, and USDC for those who pay. */
 async function makePeople(
-  world: Omit<LocalWorld, "webDomain" | "addresses" | "serve" | "wallet" | symbol>,
+  world: Omit<LocalWorld, "webDomain" | "addresses" | "serve" | "stop" | "wallet" | symbol>,
   settings: Record<string, unknown>,
 ): Promise<Pick<LocalWorld, "webDomain" | "addresses">> {
   const { rpc, chain, gateway, home, ask, mint } = world;

@@ -24,6 +24,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./serve.ts")).serve,
   },
   {
+    name: "backup",
+    group: "provider",
+    summary: "copy this machine's provider into one file, while it serves",
+    load: async () => (await import("./backup.ts")).backup,
+  },
+  {
+    name: "restore",
+    group: "provider",
+    summary: "put a provider back as a backup has it",
+    load: async () => (await import("./restore.ts")).restore,
+  },
+  {
     name: "deploy",
     group: "developer",
     summary: "publish a program for a provider to run",

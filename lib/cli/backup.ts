@@ -1,0 +1,98 @@
+/** `backup`: a provider's keys, configuration, books and content in one file, while it serves. */
+import { KhachapuriError } from "../errors.ts";
+import { fileError } from "../files.ts";
+import { backUp } from "../provider/backup/backup.ts";
+import type { Manifest } from "../provider/backup/manifest.ts";
+import { writeAll } from "../provider/backup/written.ts";
+import { usageError } from "./arguments.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
+import { assertOwnHome } from "./init_files.ts";
+import { VERSION } from "./version.ts";
+
+export const backup = defineCommand({
+  usage: "FILE|- [--recipient age1…] [--without-content]",
+  details: [
+    "Copies this machine's provider into one tar.gz: configuration, keys, terms, books and what " +
+    "owners have pushed. It may be made while the provider runs: each database is copied as it " +
+    "is at one moment. `restore` checks every byte of it.",
+    "It has the keys in it. With --recipient it is encrypted to that age recipient (age-keygen " +
+    "makes one, on another machine), and only its identity opens it.",
+    "What was charged after it was made, and not settled, is lost with the machine.",
+  ],
+  examples: [
+    "backup khachapuri.tar.gz",
+    "backup --home /var/lib/khachapuri --recipient age1… -",
+  ],
+  options: {
+    recipient: {
+      type: "string",
+      value: "AGE",
+      multiple: true,
+      description: "encrypt it to this recipient; may be given more than once",
+    },
+    "without-content": {
+      type: "boolean",
+      description: "leave out what owners have pushed: a provider asks its gateways for it",
+    },
+  },
+  positionals: { min: 1, max: 1 },
+  async run(context, { options, positionals }) {
+    const { out, home } = context;
+    const [path] = positionals as [string];
+    if (path === "-" && out.isJson) throw usageError("backup", "- and --json both want stdout");
+    await assertOwnHome(home);
+    const settings = {
+      config: await context.config(),
+      release: VERSION,
+      recipients: options.recipient,
+      withContent: !options["without-content"],
+      now: Date.now,
+    };
+    const { files, madeAt } = path === "-"
+      ? await backUp(settings, (archive) => toStdout(context, archive))
+      : await inFile(path, (to) => backUp(settings, to));
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    const isSealed = options.recipient.length > 0;
+    const told = { file: path, files: files.length, bytes, madeAt, isEncrypted: isSealed };
+    const warning = "it has your keys in it, unencrypted: keep it as you keep them";
+    if (path === "-") return isSealed ? undefined : out.note(warning);
+    out.result(told, [
+      `backup    ${path} (mode 0600)`,
+      `files     ${files.length}, ${(bytes / 1e6).toFixed(1)} MB unpacked`,
+      isSealed ? `encrypted to ${options.recipient.join(", ")}` : `note      ${warning}`,
+    ]);
+  },
+});
+
+/** Under its name only when it is whole. */
+async function inFile(
+  path: string,
+  make: (write: (archive: ReadableStream<Uint8Array>) => Promise<void>) => Promise<Manifest>,
+): Promise<Manifest> {
+  if (await Deno.lstat(path).then(() => true, () => false)) {
+    throw new KhachapuriError("invalid_input", `${path} is there already`, {
+      hints: ["name another file: backups are never written over"],
+    });
+  }
+  const partial = `${path}.partial`;
+  const opened = Deno.open(partial, { create: true, truncate: true, write: true, mode: 0o600 });
+  const file = await opened.catch(async (error) => {
+    throw await fileError(error, path, "written");
+  });
+  try {
+    const manifest = await make((archive) => writeAll(file, archive));
+    file.close();
+    await Deno.rename(partial, path);
+    return manifest;
+  } catch (error) {
+    await Deno.remove(partial).catch(() => {});
+    throw await fileError(error, path, "written");
+  }
+}
+
+async function toStdout(
+  { out }: CommandContext,
+  archive: ReadableStream<Uint8Array>,
+): Promise<void> {
+  for await (const chunk of archive) out.bytes(chunk);
+}
