@@ -5,7 +5,17 @@ import { readBlocks } from "../worlds/documents/blocks.ts";
 import { openReaders } from "../worlds/documents/reader.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const DOCUMENTS = ["README.md", "docs/provider.md", "docs/developer.md", "docs/caller.md"];
+/** In the order in which their readers come: whom the later ones call, the earlier have set up. */
+const DOCUMENTS = [
+  "README.md",
+  "docs/provider.md",
+  "docs/developer.md",
+  "docs/from-lambda.md",
+  "docs/from-chainlink-functions.md",
+  "docs/from-gelato.md",
+  "docs/caller.md",
+  "docs/payer.md",
+];
 
 /** What is to be seen on the way, by the first words of the block. */
 const SEEN: Readonly<Record<string, RegExp>> = {

@@ -60,6 +60,7 @@ export const TRIALS: readonly Trial[] = [
   { task: "package:npm", args: [], ends: [0], prints: /dist\/npm\/.*\.tgz {2}[\d.]+ kB/ },
   { task: "compile", args: [], ends: [0, 2], prints: /dist\/khachapuri|denort/ },
   { task: "docs", args: [], ends: [0] },
+  { task: "site", args: [], ends: [0], prints: /dist\/site {2}\d+ pages/ },
   { task: "pages", args: ["--check"], ends: [0], prints: /page_scripts\.ts is fresh/ },
   { task: "contracts", args: ["fmt"], ends: [0] },
   { task: "mutate", args: [], ends: [1], prints: /deno task mutate <target>/ },
