@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { parseMinisignKey, verifyMinisig } from "../../lib/release/minisign.ts";
+import { complain } from "../print.ts";
 import { isOnPath } from "../requirements.ts";
 import { runQuietly } from "../quiet.ts";
 import { isLocked, openSecretKey, scryptCost, signFile } from "./sign.ts";
@@ -56,7 +57,7 @@ Deno.test("what is no secret key is said to be none", () => {
 });
 
 Deno.test("minisign verifies what we sign, and we what it signs", async (t) => {
-  if (!await isOnPath("minisign")) return console.log("NOT RUN: minisign is not installed");
+  if (!await isOnPath("minisign")) return complain("NOT RUN: minisign is not installed");
   const dir = await Deno.makeTempDir();
   const file = join(dir, "greeting");
   const minisign = (...args: string[]) => runQuietly("minisign", args);
