@@ -98,7 +98,7 @@ const MODULE = /^\s*\/\/ node_modules\/\.deno\/([^/\s]+)\/node_modules\//gm;
 /** The npm packages whose code is in a bundle, `name@version`, sorted. */
 export function packagesIn(code: string): string[] {
   const folders = [...code.matchAll(MODULE)].map(([, folder]) => folder!);
-  // A folder's name has "+" for the "/" behind a scope, and "_" before the peers it was set up with.
+  // A folder's name has "+" for the "/" behind a scope, and "_" before the peers beside it.
   const names = folders.map((folder) =>
     folder.replace(/^(@[^+@]+)\+/, "$1/").replace(/(.@[^_]+)_.*$/, "$1")
   );

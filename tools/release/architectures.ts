@@ -1,7 +1,7 @@
 /**
  * The architectures that a release is for, and the runtime that each gets: from npm, by version,
- * and by what it has to be. To change the version: `npm view @deno/linux-x64-glibc@V dist.integrity`
- * for each, and the SHA-256 that `deno task release` then says it found.
+ * and by what it has to be. To change the version: `npm view @deno/linux-x64-glibc@V dist` tells
+ * each package's integrity, and `deno task release` then says the SHA-256 that it found.
  */
 
 /** As in a package's name: khachapuri-VERSION-linux-NAME. */

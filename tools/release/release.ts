@@ -15,7 +15,7 @@ import { buildPackage } from "../package.ts";
 import { complain, print, stop } from "../print.ts";
 import { runQuietly } from "../quiet.ts";
 import { type Architecture, ARCHITECTURES, DENO_VERSION } from "./architectures.ts";
-import { buildHelper } from "./helper.ts";
+import { buildHelper } from "./native.ts";
 import { collectLicenses } from "./licenses.ts";
 import { notesOf } from "./notes.ts";
 import { fetchDeno } from "./runtime.ts";

@@ -11,8 +11,8 @@ const OPEN = `untrusted comment: minisign encrypted secret key
 RWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAs1Hh5We0SJYudbf+4ReoZcW/IWE9YdzEXdr88A6VBIkwZc/J4xRtLkYZ4LRnt0qksKA5XD8iVlkvZbYkIng2wgg9sBo2zIx/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
 `;
 const OPEN_PUBLIC = "RWSzUeHlZ7RIlkYZ4LRnt0qksKA5XD8iVlkvZbYkIng2wgg9sBo2zIx/";
-// The same key behind a password, by libsodium's "interactive" limits, as minisign's own take half a
-// minute here; minisign 0.11 signed with it.
+// The same key behind a password, by libsodium's "interactive" limits, as minisign's own take half
+// a minute here; minisign 0.11 signed with it.
 const LOCKED = `untrusted comment: minisign encrypted secret key
 RWRTY0IyAQgPFh0kKzI5QEdOVVxjanF4f4aNlJuiqbC3vsXM09oAAAgAAAAAAAAAAAEAAAAAtQGed96u7bW4nnkOoFZkEhXBtdtDGWCIQ1/zEUZ5G8VHQryuzgDYmpSrTMd8l+t3I7f7+uz8W/RrHJLd+6KKRMyvwjcZe6SrnvelhBAuJwlaVtR5eF7hInnp9rMwOGhZp/ulmRFh5GY=
 `;
