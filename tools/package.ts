@@ -97,6 +97,8 @@ if [ ! -e "$dir" ]; then
   echo "$digest  $fresh/archive" | sha256sum -c --status || fail "$0 is damaged: fetch it again"
   tar -xzf "$fresh/archive" -C "$fresh"
   rm "$fresh/archive"
+  # Whoever runs from here holds this file, so that no other version removes it (unpacked.ts).
+  : >"$fresh/in-use"
   # Programs may run under another uid, whose sandbox begins with this file.
   chmod 755 "$fresh/${HELPER_NAME}"
   # Another first start may have won the race: its files are the same.

@@ -58,7 +58,11 @@ async function buildIn(dir: string, place: Place, args: readonly string[]): Prom
 function inherited(): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(Deno.env.toObject())) {
-    if (/^(?:npm_config_registry|deno_cert|deno_tls_ca_store|ssl_cert_\w+|.*_proxy)$/i.test(name)) {
+    if (
+      /^(?:npm_config_registry|deno_cert|deno_tls_ca_store|node_extra_ca_certs|.*_proxy)$/i.test(
+        name,
+      )
+    ) {
       env[name] = value;
     }
   }
