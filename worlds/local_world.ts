@@ -10,11 +10,11 @@ import { mintUsdc } from "../lib/chain/circle_usdc.ts";
 import { connect } from "../lib/chain/client.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
 import { writeKeyFile } from "../lib/spec/keys.ts";
-import { PERMISSIONS } from "../tools/permissions.ts";
 import { startAnvil } from "./chain/anvil.ts";
 import { giveEther } from "./chain/anvil_calls.ts";
 import { ACCOUNTS, privateKeyOf } from "./chain/people.ts";
 import type { UsdcChain } from "./chain/usdc_chain.ts";
+import { commandUnderTest } from "./command_line.ts";
 import { freePort } from "./free_port.ts";
 import { chainConfig, makeFolder } from "./home.ts";
 import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
@@ -54,7 +54,7 @@ export interface LocalWorld extends UsdcChain {
 }
 
 export interface LocalWorldOptions {
-  /** The command line under test; from source by default. */
+  /** The command line under test; by default that of all tests. */
   command?: readonly string[];
   /** Where the provider's log goes. */
   log?: "inherit" | "null";
@@ -68,12 +68,6 @@ export interface LocalWorldOptions {
   tell?: (line: string) => void;
 }
 
-/** The command line from source, with the permissions that it has when it is packaged. */
-export function commandFromSource(): string[] {
-  const flags = ["--quiet", "--frozen", "--no-prompt", "--cached-only", ...PERMISSIONS];
-  return [Deno.execPath(), "run", ...flags, `${ROOT}main.ts`];
-}
-
 /** Starts it; nothing is registered, allowed or deployed yet. Dispose of it to end it all. */
 export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<LocalWorld> {
   const tell = options.tell ?? (() => {});
@@ -84,7 +78,7 @@ export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<
   tell(`chain      ${anvil.url} (anvil, chain id ${chain.chainId})`);
   const gateway = stack.use(await startGateway());
   tell(`ipfs       ${gateway.url} (trustless gateway and Kubo RPC)`);
-  const command = options.command ?? commandFromSource();
+  const command = options.command ?? commandUnderTest();
   const home = (person: Person) => join(dir, person);
   const run = (person: Person, ...args: string[]) => runCommand(command, home(person), args);
   const ask = async <T>(person: Person, ...args: string[]) => {

@@ -54,19 +54,13 @@ async function buildIn(dir: string, place: Place, args: readonly string[]): Prom
   return await digestsOf(join(clone, "dist/release"));
 }
 
+const REGISTRYS =
+  /^(?:npm_config_registry|deno_cert|deno_tls_ca_store|node_extra_ca_certs|.*_proxy)$/i;
+
 /** How the registry is reached is the machine's, and nothing of it may be seen in what is built. */
 function inherited(): Record<string, string> {
-  const env: Record<string, string> = {};
-  for (const [name, value] of Object.entries(Deno.env.toObject())) {
-    if (
-      /^(?:npm_config_registry|deno_cert|deno_tls_ca_store|node_extra_ca_certs|.*_proxy)$/i.test(
-        name,
-      )
-    ) {
-      env[name] = value;
-    }
-  }
-  return env;
+  const variables = Object.entries(Deno.env.toObject());
+  return Object.fromEntries(variables.filter(([name]) => REGISTRYS.test(name)));
 }
 
 type Digests = Readonly<Record<string, string>>;
