@@ -18,7 +18,7 @@ export function binaryUnderTest(): string | null {
   return Deno.env.get(BINARY_VARIABLE) || null;
 }
 
-/** What tests start: from source, but for a run on a built file (`deno task test --binary FILE`). */
+/** What tests start: the sources, but in `deno task test --binary FILE`. */
 export function commandUnderTest(): string[] {
   const binary = binaryUnderTest();
   return binary === null ? commandFromSource() : [binary];

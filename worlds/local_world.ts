@@ -3,7 +3,6 @@
  * the real USDC, an IPFS node, one provider, a developer and a caller with homes and money of
  * their own. The devnet keeps it, the demo walks through it, tests start the packaged file in it.
  */
-import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import type { Address } from "viem";
 import { mintUsdc } from "../lib/chain/circle_usdc.ts";
@@ -18,8 +17,6 @@ import { commandUnderTest } from "./command_line.ts";
 import { freePort } from "./free_port.ts";
 import { chainConfig, makeFolder } from "./home.ts";
 import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
-
-const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** Everybody in this world; each has a home. "root" owns the names. */
 export type Person = "root" | "provider" | "developer" | "caller";

@@ -12,7 +12,7 @@ const VERSION_FOLDER = /^[0-9a-f]{64}$/;
 /** What a stub that was killed left half-made, and what we were removing when we ended. */
 const HALF_MADE = /^\.fresh\./;
 const GIVEN_UP = /^\.gone\./;
-/** For so long nobody has started from a folder that goes: a start takes its lock only at its end. */
+/** For so long nobody has started from a folder that goes: a start takes its lock late. */
 const UNUSED_MS = 60 * 60 * 1_000;
 
 /** The folder that this process runs from; null where it is not one that the stub made. */

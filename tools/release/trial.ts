@@ -22,7 +22,7 @@ interface Place {
 const PLACES: readonly Place[] = [
   { path: "a", umask: "022", env: { TZ: "UTC", LC_ALL: "C", LANG: "C", USER: "nino" } },
   {
-    path: "another folder/of a longer name",
+    path: "another-folder/of-a-longer-name",
     umask: "077",
     env: { TZ: "Pacific/Kiritimati", LC_ALL: "tr_TR.UTF-8", LANG: "tr_TR.UTF-8", USER: "paolo" },
   },
@@ -38,7 +38,7 @@ async function buildIn(dir: string, place: Place, args: readonly string[]): Prom
   const clone = join(dir, place.path);
   await Deno.mkdir(clone, { recursive: true });
   await must("git", ["clone", "--quiet", "--no-hardlinks", ROOT, clone]);
-  const home = join(clone, "../home of this one");
+  const home = join(clone, "../home");
   await Deno.mkdir(home, { recursive: true });
   const shell = `umask ${place.umask}; cd "$0"; exec "$@"`;
   const task = [Deno.execPath(), "task", "--quiet", "release", ...args];
