@@ -93,3 +93,8 @@ export const CORRECTION_AMOUNT_MAX = 1_000_000n;
 export const CALL_UNDERWAY_MS_MAX = 10 * 60_000;
 /** What a relayer may ask for a message without the payer's word for it, base units: 1 USDC. */
 export const RELAY_FEE_MAX = 1_000_000n;
+
+// Whoever hands us a release.
+
+/** A .minisig or a public key: minisign takes comments of 1,024 and 8,192 bytes, and two lines. */
+export const MINISIGN_CHARS_MAX = 12 * 1024;

@@ -5,6 +5,7 @@ import { curlInvocation, readCurlResponse } from "../lib/provider/program/interf
 import { rehearse, type RehearsedProgram, type Stage } from "../lib/provider/program/rehearsal.ts";
 import { outputOf, streamOf as bodyOf } from "../sandbox/output.ts";
 import type { SandboxHost } from "../sandbox/sandbox.ts";
+import { commandUnderTest } from "../worlds/command_line.ts";
 import { makeFolder } from "../worlds/home.ts";
 import { SMALL_PROGRAM } from "../worlds/sandbox/small_program.ts";
 
@@ -232,23 +233,10 @@ Deno.test("the samples do what their README says", async () => {
 });
 
 async function runCommand(...args: string[]) {
-  const main = new URL("../main.ts", import.meta.url).pathname;
+  const [program, ...flags] = commandUnderTest();
   const home = await Deno.makeTempDir();
-  const command = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--quiet",
-      "--no-prompt",
-      "--cached-only",
-      "--allow-read",
-      "--allow-write",
-      "--allow-env",
-      "--allow-run",
-      "--allow-sys",
-      main,
-      "run",
-      ...args,
-    ],
+  const command = new Deno.Command(program!, {
+    args: [...flags, "run", ...args],
     env: { KHACHAPURI_HOME: home },
     stdin: "null",
   });

@@ -1,9 +1,9 @@
 /** `dev` as its developer meets it: the command line as a process of its own, and curl. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { commandUnderTest } from "../worlds/command_line.ts";
 import { startDev } from "../worlds/dev_process.ts";
 import { inFolder, makeFolder } from "../worlds/home.ts";
-import { commandFromSource } from "../worlds/local_world.ts";
 import { childrenOf, livingProcesses } from "../worlds/processes.ts";
 
 async function curl(...args: string[]): Promise<string> {
@@ -290,7 +290,7 @@ Deno.test("what keeps it from serving is told, and it ends", async () => {
     await assert.rejects(startDev(missing), /none can't be read: it does not exist \(not_found\)/);
     await using dev = await startDev([dir]);
     const { host } = new URL(dev.url);
-    const [program, ...flags] = commandFromSource();
+    const [program, ...flags] = commandUnderTest();
     await using home = await makeFolder();
     const taken = new Deno.Command(program!, {
       args: [...flags, "dev", "--home", home.dir, "--listen", host, dir],

@@ -1,7 +1,7 @@
 /** An owner's log at work: what it says of programs that call out, and how it is followed. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { commandFromSource } from "../worlds/local_world.ts";
+import { commandUnderTest } from "../worlds/command_line.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { NAME, openOwnersHome } from "../worlds/owners_home.ts";
 
@@ -24,7 +24,7 @@ async function callAt(market: Market, cid: string, path = ""): Promise<number> {
 
 /** `logs -f` in a process of its own, as a person has it in a terminal. */
 function follow(owner: OwnersHome, ...args: string[]) {
-  const [program, ...flags] = commandFromSource();
+  const [program, ...flags] = commandUnderTest();
   const process = new Deno.Command(program!, {
     args: [...flags, "logs", "--home", owner.dir, "-f", ...args],
     stdin: "null",

@@ -1,8 +1,8 @@
 /** `run --interface http` as its developer meets it: the command line as a process of its own. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { commandUnderTest } from "../worlds/command_line.ts";
 import { inFolder, makeFolder } from "../worlds/home.ts";
-import { commandFromSource } from "../worlds/local_world.ts";
 
 /** Listens where `LISTEN` or else `PORT` says, and does what a request's path says. */
 const NODE = `#!/usr/bin/node
@@ -32,7 +32,7 @@ http.createServer((request, response) => {
 /** Starts `run` on a server whose main is this script. */
 async function start(dir: string, home: string, script: string, ...args: string[]) {
   await Deno.writeTextFile(join(dir, "main"), script, { mode: 0o755 });
-  const [program, ...flags] = commandFromSource();
+  const [program, ...flags] = commandUnderTest();
   return new Deno.Command(program!, {
     args: [...flags, "run", "--interface", "http", ...args],
     env: { KHACHAPURI_HOME: home, NO_COLOR: "1" },

@@ -1,13 +1,13 @@
 /** `run` as its developer meets it: the command line as a process of its own. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { commandUnderTest } from "../worlds/command_line.ts";
 import { inFolder, makeFolder } from "../worlds/home.ts";
-import { commandFromSource } from "../worlds/local_world.ts";
 
 /** Starts `run` on a program whose main is this script. */
 async function start(dir: string, home: string, script: string, ...args: string[]) {
   await Deno.writeTextFile(join(dir, "main"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-  const [program, ...flags] = commandFromSource();
+  const [program, ...flags] = commandUnderTest();
   return new Deno.Command(program!, {
     args: [...flags, "run", ...args],
     env: { KHACHAPURI_HOME: home, NO_COLOR: "1" },

@@ -11,12 +11,8 @@ import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { connectToOf } from "../lib/cli/program_flags.ts";
-import {
-  commandFromSource,
-  type LocalWorld,
-  NAME,
-  startLocalWorld,
-} from "../worlds/local_world.ts";
+import { commandFromSource } from "../worlds/command_line.ts";
+import { type LocalWorld, NAME, startLocalWorld } from "../worlds/local_world.ts";
 import { print, stop } from "./print.ts";
 
 const SAMPLES = fileURLToPath(new URL("../samples/", import.meta.url));

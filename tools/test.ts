@@ -2,13 +2,17 @@
  * `deno task test [STAGE…]`: every gate of the project, two or more at a time. A job's output is
  * shown whole when it has ended; the last line is the sum, "N passed, N failed". A gate without
  * tests of its own (fmt, lint, check) counts as one. Tests that failed are run once more (gate.ts).
+ * `--binary FILE` has the end-to-end tests that start the command line, and no others, start that
+ * built file in place of the sources.
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { environmentFor } from "../worlds/command_line.ts";
 import { type Errand, runInLanes } from "./lanes.ts";
 import { type MemoryFolder, openMemoryFolder } from "./memory_folder.ts";
 import { type Ended, Gate } from "./gate.ts";
-import { print, printAll } from "./print.ts";
+import { print, printAll, stop } from "./print.ts";
 import { type Job, planOf } from "./stages.ts";
+import { testsReaching } from "./test_choice.ts";
 import { isTest, readSources } from "./tidy.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
@@ -22,13 +26,17 @@ const LANES = Math.min(Math.max(navigator.hardwareConcurrency, 2), 4);
 const SEED = "20261129";
 
 /** Runs a job to its end; its two streams come as one, in the order of their arrival. */
-async function run({ args, isScratching }: Job, folder: MemoryFolder): Promise<Ended> {
+async function run(
+  { args, isScratching }: Job,
+  folder: MemoryFolder,
+  env: Readonly<Record<string, string>>,
+): Promise<Ended> {
   const deno = [Deno.execPath(), ...args];
   const [command, ...rest] = isScratching ? folder.around(deno) : deno;
   const child = new Deno.Command(command!, {
     args: rest,
     cwd: ROOT,
-    env: { NO_COLOR: "1", KHACHAPURI_SEED: Deno.env.get("KHACHAPURI_SEED") ?? SEED },
+    env: { NO_COLOR: "1", KHACHAPURI_SEED: Deno.env.get("KHACHAPURI_SEED") ?? SEED, ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -41,11 +49,35 @@ async function run({ args, isScratching }: Job, folder: MemoryFolder): Promise<E
   return { output, isDone: (await child.status).success };
 }
 
-async function main(names: readonly string[]): Promise<number> {
+/** What starts the command line as a process of its own. */
+const COMMAND_LINE = "worlds/command_line.ts";
+
+/** The file that is to be tested, and the stages that are asked for. */
+function readArguments(args: readonly string[]): { binary: string | null; names: string[] } {
+  const at = args.indexOf("--binary");
+  if (at < 0) return { binary: null, names: [...args] };
+  const path = args[at + 1];
+  if (path === undefined) stop(["usage: deno task test [--binary FILE] [STAGE…]"]);
+  return { binary: resolve(path), names: [...args.slice(0, at), ...args.slice(at + 2)] };
+}
+
+async function testFiles(binary: string | null): Promise<string[]> {
+  const sources = await readSources(ROOT);
+  if (binary === null) return sources.map(({ path }) => path).filter(isTest);
+  if (!await Deno.stat(binary).then(({ isFile }) => isFile, () => false)) {
+    stop([`test: ${binary} is no file; deno task package builds dist/khachapuri`]);
+  }
+  return testsReaching(COMMAND_LINE, sources).filter((path) => path.startsWith("tests/"));
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { binary, names } = readArguments(args);
+  const files = await testFiles(binary);
   await using folder = await openMemoryFolder();
-  const gate = new Gate((job) => run(job, folder), printAll);
-  const files = (await readSources(ROOT)).map(({ path }) => path).filter(isTest);
-  const isChosen = ({ stage }: Job) => names.length === 0 || names.includes(stage);
+  const env = binary === null ? {} : environmentFor(binary);
+  const gate = new Gate((job) => run(job, folder, env), printAll);
+  const isAsked = ({ stage }: Job) => names.length === 0 || names.includes(stage);
+  const isChosen = (job: Job) => isAsked(job) && (binary === null || job.stage === "end to end");
   const chosen = (errands: readonly Errand<Job>[]) =>
     errands.map((errand) => errand.filter(isChosen)).filter((errand) => errand.length > 0);
   const { beside, alone } = planOf(files);

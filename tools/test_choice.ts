@@ -31,7 +31,7 @@ export function testsOf(
 }
 
 /** Every test whose imports lead to `source`, by path. */
-function testsReaching(source: string, files: readonly SourceFile[]): string[] {
+export function testsReaching(source: string, files: readonly SourceFile[]): string[] {
   const importers = importersOf(files);
   const found = new Set([source]);
   for (const path of found) for (const importer of importers.get(path) ?? []) found.add(importer);

@@ -140,6 +140,7 @@ const LAYERS: readonly { layer: RegExp; own: RegExp; may: readonly RegExp[] }[] 
   { layer: /^lib\/ipfs\//, own: /^lib\/ipfs\//, may: [BASE] },
   { layer: /^lib\/spec\//, own: /^lib\/spec\//, may: [BASE] },
   { layer: /^lib\/chain\//, own: /^lib\/chain\//, may: [BASE, /^contracts\/[\w/]+\.json$/] },
+  { layer: /^lib\/release\//, own: /^lib\/release\//, may: [BASE] },
   { layer: /^lib\/browser\//, own: /^lib\/browser\//, may: [BASE] },
   { layer: /^lib\/provider\//, own: /^lib\/provider\//, may: [BASE, PARTS, /^sandbox\//] },
   { layer: /^lib\/client\//, own: /^lib\/client\//, may: [BASE, PARTS, /^sandbox\//] },

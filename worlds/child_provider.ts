@@ -1,6 +1,7 @@
 /** The provider as its own process, started the way a user starts it; made to be killed. */
 import { join } from "node:path";
 import { HELPER, permissions } from "../tools/permissions.ts";
+import { binaryUnderTest } from "./command_line.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 
@@ -17,7 +18,8 @@ export interface ChildProvider {
 }
 
 /**
- * Starts `main.ts serve` on the configuration in `home`; its log goes to `<home>/provider.log`.
+ * Starts `serve`, from source or the built file under test, on the configuration in `home`; its log
+ * goes to `<home>/provider.log`.
  * What is measured asks for level "info", as a provider runs: a line for each call costs a tenth.
  * `root` is another checkout to start it from.
  */
@@ -25,11 +27,9 @@ export async function startChildProvider(
   home: string,
   { logLevel = "debug", root = ROOT }: { logLevel?: "debug" | "info"; root?: string } = {},
 ): Promise<ChildProvider> {
-  const granted = permissions(join(root, HELPER));
-  const run = ["run", "--no-check", "--frozen", "--no-prompt", ...granted];
-  const serve = [join(root, "main.ts"), "serve", "--home", home, "--log-level", logLevel];
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [...run, ...serve],
+  const [program, ...flags] = commandOf(root);
+  const process = new Deno.Command(program!, {
+    args: [...flags, "serve", "--home", home, "--log-level", logLevel],
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
@@ -56,6 +56,15 @@ export async function startChildProvider(
     kill: async () => void await end("SIGKILL"),
     stop: () => end("SIGTERM"),
   };
+}
+
+/** Another checkout is measured against this one: it is started from its sources always. */
+function commandOf(root: string): string[] {
+  const binary = binaryUnderTest();
+  if (binary !== null && root === ROOT) return [binary];
+  const granted = permissions(join(root, HELPER));
+  const flags = ["--no-check", "--frozen", "--no-prompt", ...granted];
+  return [Deno.execPath(), "run", ...flags, join(root, "main.ts")];
 }
 
 /** Passes a log on, and tells of messages in it that somebody waits for. */

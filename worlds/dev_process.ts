@@ -1,6 +1,6 @@
 /** `dev` as its own process, started the way a developer starts it. */
+import { commandUnderTest } from "./command_line.ts";
 import { makeFolder } from "./home.ts";
-import { commandFromSource } from "./local_world.ts";
 
 export interface DevProcess extends AsyncDisposable {
   readonly pid: number;
@@ -20,7 +20,7 @@ export async function startDev(
 ): Promise<DevProcess> {
   await using stack = new AsyncDisposableStack();
   const { dir: home } = stack.use(await makeFolder());
-  const [program, ...flags] = commandFromSource();
+  const [program, ...flags] = commandUnderTest();
   const child = new Deno.Command(program!, {
     args: [...flags, "dev", "--listen", "127.0.0.1:0", ...args],
     env: { KHACHAPURI_HOME: home, NO_COLOR: "1", ...(temporary ? { TMPDIR: temporary } : {}) },

@@ -3,23 +3,20 @@
  * the real USDC, an IPFS node, one provider, a developer and a caller with homes and money of
  * their own. The devnet keeps it, the demo walks through it, tests start the packaged file in it.
  */
-import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import type { Address } from "viem";
 import { mintUsdc } from "../lib/chain/circle_usdc.ts";
 import { connect } from "../lib/chain/client.ts";
 import { readUsdcBalance } from "../lib/chain/usdc.ts";
 import { writeKeyFile } from "../lib/spec/keys.ts";
-import { PERMISSIONS } from "../tools/permissions.ts";
 import { startAnvil } from "./chain/anvil.ts";
 import { giveEther } from "./chain/anvil_calls.ts";
 import { ACCOUNTS, privateKeyOf } from "./chain/people.ts";
 import type { UsdcChain } from "./chain/usdc_chain.ts";
+import { commandUnderTest } from "./command_line.ts";
 import { freePort } from "./free_port.ts";
 import { chainConfig, makeFolder } from "./home.ts";
 import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
-
-const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** Everybody in this world; each has a home. "root" owns the names. */
 export type Person = "root" | "provider" | "developer" | "caller";
@@ -56,7 +53,7 @@ export interface LocalWorld extends UsdcChain {
 }
 
 export interface LocalWorldOptions {
-  /** The command line under test; from source by default. */
+  /** The command line under test; by default that of all tests. */
   command?: readonly string[];
   /** Where the provider's log goes. */
   log?: "inherit" | "null";
@@ -70,12 +67,6 @@ export interface LocalWorldOptions {
   tell?: (line: string) => void;
 }
 
-/** The command line from source, with the permissions that it has when it is packaged. */
-export function commandFromSource(): string[] {
-  const flags = ["--quiet", "--frozen", "--no-prompt", "--cached-only", ...PERMISSIONS];
-  return [Deno.execPath(), "run", ...flags, `${ROOT}main.ts`];
-}
-
 /** Starts it; nothing is registered, allowed or deployed yet. Dispose of it to end it all. */
 export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<LocalWorld> {
   const tell = options.tell ?? (() => {});
@@ -86,7 +77,7 @@ export async function startLocalWorld(options: LocalWorldOptions = {}): Promise<
   tell(`chain      ${anvil.url} (anvil, chain id ${chain.chainId})`);
   const gateway = stack.use(await startGateway());
   tell(`ipfs       ${gateway.url} (trustless gateway and Kubo RPC)`);
-  const command = options.command ?? commandFromSource();
+  const command = options.command ?? commandUnderTest();
   const home = (person: Person) => join(dir, person);
   const run = (person: Person, ...args: string[]) => runCommand(command, home(person), args);
   const ask = async <T>(person: Person, ...args: string[]) => {
