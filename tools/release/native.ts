@@ -1,7 +1,8 @@
 /** The sandbox's native helper for an architecture, and what compiled it. */
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { asKhachapuriError } from "../../lib/errors.ts";
-import { buildInit } from "../../sandbox/build.ts";
+import * as build from "../../sandbox/build.ts";
 import type { Replacements } from "../bundle.ts";
 import { HELPER } from "../permissions.ts";
 import { stop } from "../print.ts";
@@ -18,19 +19,37 @@ export interface BuiltHelper {
   readonly compiler: Compiler;
 }
 
+/** What sandbox/build.ts exports where it builds for other machines, too. */
+interface CrossBuild {
+  buildInit(machine: string): Promise<boolean>;
+  builtFor(machine: string): { binary: URL; module: URL; digestModule: URL };
+}
+
 /** Builds it where it is not built yet. */
 export async function buildHelper({ name, arch }: Architecture): Promise<BuiltHelper> {
-  if (arch !== Deno.build.arch) {
+  const isOwn = arch === Deno.build.arch;
+  const cross = build as unknown as Partial<CrossBuild>;
+  if (!isOwn && !cross.builtFor) {
     stop([
       `release: the sandbox's helper is not built for ${name} on ${Deno.build.arch}`,
       `  deno task release --architecture ${Deno.build.arch}     builds this one's alone`,
     ]);
   }
-  await buildInit().catch((thrown) => {
+  await (build.buildInit as CrossBuild["buildInit"])(arch).catch((thrown) => {
     const { shortMessage, hints } = asKhachapuriError(thrown);
     stop([`release: ${shortMessage}`, ...hints]);
   });
-  return { path: join(ROOT, HELPER), replacements: {}, compiler: await compilerOf("musl-gcc") };
+  if (isOwn) {
+    const path = join(ROOT, HELPER);
+    return { path, replacements: {}, compiler: await compilerOf("musl-gcc") };
+  }
+  const { binary, module, digestModule } = cross.builtFor!(arch);
+  const replacements = {
+    ".cache/init/init_base64.ts": await Deno.readTextFile(module),
+    ".cache/init/init_digest.ts": await Deno.readTextFile(digestModule),
+  };
+  const compiler = await compilerOf(`${arch}-linux-gnu-gcc`);
+  return { path: fileURLToPath(binary), replacements, compiler };
 }
 
 async function compilerOf(command: string): Promise<Compiler> {

@@ -28,13 +28,16 @@ const TARGET = join(ROOT, "dist/release");
 const VERSION: string = manifest.version;
 /** A package that is larger is none that a provider shall have to fetch. */
 const PACKAGE_BYTES = 45_000_000;
-const USAGE = "usage: deno task release [--key FILE [--next-key FILE]] [--architecture NAME]…";
+const USAGE =
+  "usage: deno task release [--key FILE [--next-key FILE] | --trust FILE] [--architecture NAME]…";
 
 interface Order {
   readonly architectures: readonly Architecture[];
   readonly key: SigningKey | null;
-  /** minisign's line of the key that signs the releases after this one. */
+  /** minisign's line of the key that signs the releases after this one, where it is another. */
   readonly nextKey: string | null;
+  /** minisign's line of the key that the packages trust. */
+  readonly trustedKey: string | null;
   readonly commit: string;
   /** Of the commit; Unix seconds. */
   readonly timestamp: number;
@@ -48,13 +51,21 @@ async function readOrder(args: string[]): Promise<Order> {
   if (values["next-key"] !== undefined && values.key === undefined) {
     stop(["release: the next key is vouched for by the present one: add --key", USAGE]);
   }
-  const next = values["next-key"];
-  const nextKey = next === undefined ? null : await readPublicKey(next);
+  if (values.trust !== undefined && values.key !== undefined) {
+    stop([
+      "release: a release trusts the key that signs it, or the next: leave --trust out",
+      USAGE,
+    ]);
+  }
+  const given = await commitToRelease();
+  const nextKey = await readPublicKey(values["next-key"]);
+  const key = values.key === undefined ? null : await readSigningKey(values.key);
   return {
     architectures: ARCHITECTURES.filter(({ name }) => names.includes(name)),
-    key: values.key === undefined ? null : await readSigningKey(values.key),
+    key,
     nextKey,
-    ...await commitToRelease(),
+    trustedKey: nextKey ?? key?.publicLine ?? await readPublicKey(values.trust),
+    ...given,
   };
 }
 
@@ -65,6 +76,7 @@ function parseArguments(args: string[]) {
       options: {
         key: { type: "string" },
         "next-key": { type: "string" },
+        trust: { type: "string" },
         architecture: { type: "string", multiple: true },
       },
     });
@@ -73,7 +85,8 @@ function parseArguments(args: string[]) {
   }
 }
 
-async function readPublicKey(path: string): Promise<string> {
+async function readPublicKey(path: string | undefined): Promise<string | null> {
+  if (path === undefined) return null;
   try {
     return parseMinisignKey(await Deno.readTextFile(path)).line;
   } catch (thrown) {
@@ -112,10 +125,9 @@ async function readNotes(): Promise<string> {
 
 /** A package and its SBOM. */
 async function buildFor(architecture: Architecture, order: Order, dir: string): Promise<void> {
-  const { commit, timestamp, key, nextKey } = order;
+  const { commit, timestamp, trustedKey } = order;
   const [deno, helper] = [await fetchDeno(architecture), await buildHelper(architecture)];
   const path = join(dir, `khachapuri-${VERSION}-linux-${architecture.name}`);
-  const trustedKey = nextKey ?? key?.publicLine ?? null;
   const { bytes, sha256, packages } = await buildPackage(path, {
     deno,
     helper: helper.path,
@@ -177,7 +189,7 @@ async function release(order: Order): Promise<void> {
   if (nextKey) await Deno.writeTextFile(join(fresh, "khachapuri-next.pub"), keyFile(nextKey));
   await writeSums(fresh);
   if (key) await signAll(fresh, key, order);
-  else complain("release: no --key: nothing is signed, and the packages trust no key");
+  else complain("release: no --key: nothing is signed");
   await Deno.remove(TARGET, { recursive: true }).catch(() => {});
   await Deno.rename(fresh, TARGET);
   print(`${(await namesIn(TARGET)).length} files in dist/release`);
