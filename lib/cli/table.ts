@@ -24,6 +24,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./serve.ts")).serve,
   },
   {
+    name: "reload",
+    group: "provider",
+    summary: "have the provider that runs do what its configuration says now",
+    load: async () => (await import("./reload.ts")).reload,
+  },
+  {
     name: "deploy",
     group: "developer",
     summary: "publish a program for a provider to run",

@@ -10,9 +10,11 @@ import { extendAheadMs } from "../call/paid_time.ts";
 import { addressPrefix } from "../http/address_prefix.ts";
 import { senderOf } from "../http/forwarded.ts";
 import type { Handle } from "../http/request.ts";
-import { listen, type Listener } from "../wire/listener.ts";
+import { listen, type Listener, type ListenOptions } from "../wire/listener.ts";
+import type { Control } from "../control/control_server.ts";
 import { takeCommands } from "./commands.ts";
 import { createRoutes } from "./routes.ts";
+import { giveWay, takeOver } from "./take_over.ts";
 import { openProvider } from "./wiring.ts";
 
 export interface RunningProvider {
@@ -20,8 +22,14 @@ export interface RunningProvider {
   url: string;
   /** Lets runs end (for `graceMs` at most), settles what is due, closes everything. */
   stop(): Promise<void>;
-  /** Uses the certificate's files as they are now. */
-  renewCertificate(): Promise<void>;
+  /** Uses the certificate's files as they are now; whether they had changed. */
+  renewCertificate(): Promise<boolean>;
+  /** Where commands of this machine ask. */
+  readonly control: Control;
+  /** Resolves once a successor serves in this one's stead. */
+  readonly succeeded: Promise<void>;
+  /** Resolves where the socket that a service manager passed accepts nobody any more. */
+  readonly deafened: Promise<void>;
 }
 
 export interface ServeOptions {
@@ -29,6 +37,10 @@ export interface ServeOptions {
   now?: () => number;
   /** How long runs may go on after `stop`, ms. */
   graceMs?: number;
+  /** Goes on in the stead of the one that serves there now. */
+  takesOver?: boolean;
+  /** The socket to listen at, in place of opening the one that the configuration names. */
+  descriptor?: number | null;
 }
 
 /**
@@ -38,27 +50,35 @@ export interface ServeOptions {
  */
 export async function startProvider(
   config: Config,
-  { log, now = Date.now, graceMs }: ServeOptions,
+  { log, now = Date.now, graceMs, takesOver = false, descriptor = null }: ServeOptions,
 ): Promise<RunningProvider> {
   const provider = requireProvider(config);
   await using stack = new AsyncDisposableStack();
+  const takeover = takesOver ? await takeOver(config) : null;
   const { parts, lock, control } = await openProvider(config, { log, now }, stack);
-  const listener = await openListener(config, provider, createRoutes(parts), log);
+  const deafened = Promise.withResolvers<void>();
+  const given = descriptor === null ? null : { descriptor, onLost: deafened.resolve };
+  const listener = await openListener(config, provider, createRoutes(parts), log, given);
   await lock.announce(listener.url);
   takeCommands(control, { pid: Deno.pid, url: listener.url, since: now() });
   const owned = stack.move();
   log.info("serving", { url: listener.url, name: provider.name, escrow: parts.seller.escrow });
+  await takeover?.serving();
+  const stop = async () => {
+    parts.gate.slots.close();
+    parts.records.runLog.followers.close();
+    parts.programs.sandboxes.drain();
+    const { timeoutMs } = provider.sandbox;
+    await listener.stop(graceMs ?? timeoutMs + extendAheadMs(timeoutMs));
+    await owned.disposeAsync();
+  };
   return {
     url: listener.url,
     renewCertificate: listener.renewCertificate,
-    async stop() {
-      parts.gate.slots.close();
-      parts.records.runLog.followers.close();
-      parts.programs.sandboxes.drain();
-      const { timeoutMs } = provider.sandbox;
-      await listener.stop(graceMs ?? timeoutMs + extendAheadMs(timeoutMs));
-      await owned.disposeAsync();
-    },
+    control,
+    succeeded: giveWay(control, stop),
+    deafened: deafened.promise,
+    stop,
   };
 }
 
@@ -68,12 +88,14 @@ export function openListener(
   { listen: place, tls, trustedProxies, forwardedField }: ProviderConfig,
   handle: Handle,
   log: Log,
+  given: ListenOptions["given"] = null,
 ): Promise<Listener> {
   const trusted = { addresses: trustedProxies, field: forwardedField };
   const [, hostname = "127.0.0.1", port = "8402"] = /^(.*):([0-9]+)$/.exec(place) ?? [];
   return listen({
     hostname,
     port: Number(port),
+    given,
     tls: tls
       ? { cert: resolveFromHome(config, tls.cert), key: resolveFromHome(config, tls.key) }
       : null,

@@ -10,6 +10,8 @@ import type { Connections } from "./connections.ts";
 export interface Address {
   readonly hostname: string;
   readonly port: number;
+  /** Of a socket that is not ours to open anew: hears that it accepts no connections any more. */
+  onLost?(): void;
 }
 
 /** How often somebody knocks, unless somebody came anyway, ms. */
@@ -52,7 +54,7 @@ export class Hearing {
   #knock(): void {
     const before = this.connections.accepted;
     const { hostname, port } = this.address;
-    const socket = connect(port, isAny(hostname) ? "127.0.0.1" : hostname);
+    const socket = connect(port, isAny(hostname) ? "127.0.0.1" : hostname.replace(/^\[|\]$/g, ""));
     socket.on("error", () => {});
     this.#look(LOOKS, before, () => socket.destroy());
   }
@@ -73,9 +75,14 @@ export class Hearing {
 
   #listenAgain(error: Error): void {
     if (this.#isClosed) return;
+    const { hostname, port, onLost } = this.address;
+    if (onLost) {
+      this.log.error("connections are not accepted any more", { error });
+      this.close();
+      return onLost();
+    }
     this.log.error("connections are not accepted any more, listening again", { error });
     this.server.close();
-    const { hostname, port } = this.address;
     this.#later(RELISTEN_MS, () => {
       this.server.listen(port, hostname, () => this.#wait(this.connections.accepted));
     });

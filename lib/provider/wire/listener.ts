@@ -18,8 +18,11 @@ import { Tunnels } from "./tunnels.ts";
 export interface Listener {
   /** Where it listens, e.g. `http://127.0.0.1:8402`. */
   readonly url: string;
-  /** Uses the certificate's files as they are now; the log says what came of it. */
-  renewCertificate(): Promise<void>;
+  /**
+   * Uses the certificate's files as they are now; the log says what came of it.
+   * @returns whether they had changed
+   */
+  renewCertificate(): Promise<boolean>;
   /** No new calls; those under way get `graceMs` to end. */
   stop(graceMs: number): Promise<void>;
 }
@@ -29,6 +32,11 @@ export interface ListenOptions
   readonly hostname: string;
   /** 0 lets the system choose. */
   readonly port: number;
+  /**
+   * A listening socket that somebody else opened and keeps open, in place of hostname and port: it
+   * cannot be opened anew, so `onLost` hears where it accepts no connections any more.
+   */
+  readonly given?: { readonly descriptor: number; onLost(): void } | null;
   /** null: no TLS, which a proxy before us does, or nobody. */
   readonly tls: CertificateFiles | null;
   readonly handle: Handle;
@@ -45,7 +53,7 @@ const PROTOCOLS = ["h2", "http/1.1", "http/1.0"];
  * of a certificate that cannot be read
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { hostname, tls, log } = options;
+  const { tls, log, given } = options;
   const connections = new Connections(options);
   const parts: ExchangeParts = { ...options, tunnels: new Tunnels(options) };
   const secured = tls && await serveTls(tls, parts, connections);
@@ -59,13 +67,18 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       if (connection) readHttp1(connection, connections);
     });
   }
-  const port = await bind(server, hostname, options.port);
-  const hearing = new Hearing(server, { hostname, port }, connections, log);
+  const { hostname, port } = given
+    ? await bindGiven(server, given.descriptor)
+    : await bind(server, options.hostname, options.port);
+  const place = { hostname, port, ...(given ? { onLost: () => given.onLost() } : {}) };
+  const hearing = new Hearing(server, place, connections, log);
   return {
     url: `${tls ? "https" : "http"}://${hostname}:${port}`,
     async renewCertificate() {
       if (!secured) log.info("nothing is read anew: there is no certificate here");
-      else if (!await secured.renew()) log.info("the certificate's files have not changed");
+      else if (await secured.renew()) return true;
+      else log.info("the certificate's files have not changed");
+      return false;
     },
     async stop(graceMs) {
       hearing.close();
@@ -124,15 +137,49 @@ function welcome(socket: TLSSocket, connections: Connections): Connection | null
   return connections.secure(raw, socket);
 }
 
-function bind(server: Server, hostname: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const refused = (error: Error) => reject(cannotListen(hostname, port, error));
-    server.once("error", refused);
-    server.listen(port, hostname, () => {
-      server.off("error", refused);
-      resolve((server.address() as AddressInfo).port);
+function bind(server: Server, hostname: string, port: number): Promise<Place> {
+  return bound(server, () => server.listen(port, hostname), (error) => {
+    throw cannotListen(hostname, port, error);
+  }).then((address) => ({ hostname, port: address.port }));
+}
+
+/** @throws KhachapuriError `invalid_config` for what is no listening socket of TCP */
+async function bindGiven(server: Server, fd: number): Promise<Place> {
+  const refuse = (cause?: Error) => {
+    const reason = `descriptor ${fd}, which the service manager passes, is no TCP socket to serve`;
+    throw new KhachapuriError("invalid_config", reason, {
+      cause,
+      hints: ["ListenStream= in the socket's unit is [ADDRESS:]PORT, and Accept=no"],
     });
-  });
+  };
+  const address = await bound(server, () => server.listen({ fd }), refuse);
+  if (typeof address?.port !== "number") return refuse();
+  const isIpv6 = address.address.includes(":");
+  return { hostname: isIpv6 ? `[${address.address}]` : address.address, port: address.port };
+}
+
+interface Place {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+async function bound(
+  server: Server,
+  begin: () => void,
+  refused: (error: Error) => never,
+): Promise<AddressInfo> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.once("listening", resolve);
+  try {
+    begin();
+    await promise;
+  } catch (error) {
+    return refused(error as Error);
+  } finally {
+    server.off("error", reject);
+  }
+  return server.address() as AddressInfo;
 }
 
 const WHY: Readonly<Record<string, readonly [why: string, hint: string]>> = {
