@@ -1,7 +1,7 @@
 /** `serve`: runs the provider of this machine until it is told to stop. */
 import type { Config } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
-import { createLog, type Log, type LogLevel } from "../log.ts";
+import { createLog, type LogLevel } from "../log.ts";
 import { type RunningProvider, startProvider } from "../provider/door/serve.ts";
 import type { Reloads } from "../provider/succession/reload.ts";
 import { givenDescriptor } from "../provider/succession/service_environment.ts";
