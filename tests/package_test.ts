@@ -42,6 +42,14 @@ async function inEmptyDir(test: (dir: string) => Promise<void>): Promise<void> {
 async function smoke(file: string, dir: string): Promise<void> {
   const version = await start(file, dir, "--version");
   assert.match(version.stdout, /^khachapuri \d+\.\d+\.\d+\n$/, version.stderr);
+  const told = JSON.parse((await start(file, dir, "--version", "--json")).stdout);
+  assert.match(told.commit, /^[0-9a-f]{40}(?:\+changes)?$|^source$/);
+  assert.equal(told.deno, Deno.version.deno);
+  const carried = JSON.parse((await start(file, dir, "licenses", "--json")).stdout).licenses;
+  const names = carried.map(({ name }: { name: string }) => name);
+  for (const name of ["khachapuri", "deno", "v8", "musl", "viem", "@noble/curves"]) {
+    assert.ok(names.includes(name), `${name} is not in ${names}`);
+  }
   const made = await start(file, dir, "init", "--json");
   assert.equal(made.code, 0, made.stderr);
   assert.match(JSON.parse(made.stdout).address, /^0x[0-9a-fA-F]{40}$/);

@@ -4,8 +4,17 @@
  * `deno task package` builds one file with the same behaviour.
  */
 import { join } from "node:path";
+import {
+  bundle,
+  commitHere,
+  factsModule,
+  packagesIn,
+  type Replacements,
+  writeImportMap,
+} from "./bundle.ts";
 import { permissions } from "./permissions.ts";
 import { print, stop } from "./print.ts";
+import { allPackages, collectLicenses } from "./release/licenses.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 
@@ -13,10 +22,34 @@ const ROOT = join(import.meta.dirname!, "..");
 const PERMISSIONS = permissions("/usr/bin/env");
 
 /** The arguments of `deno` that build the executable at `path`. */
-export function compileArguments(path: string): string[] {
-  // Not --minify, for the reason that tools/package.ts gives.
+function compileArguments(path: string, importMap: string): string[] {
+  // Not --minify, for the reason that tools/bundle.ts gives.
   const flags = ["--quiet", "--frozen", "--no-prompt", "--bundle", "--unstable-no-legacy-abort"];
-  return ["compile", ...flags, ...PERMISSIONS, "--output", path, "main.ts"];
+  return [
+    "compile",
+    ...flags,
+    "--import-map",
+    importMap,
+    ...PERMISSIONS,
+    "--output",
+    path,
+    "main.ts",
+  ];
+}
+
+/** What the executable carries; its licences are a module, as no file lies beside it. */
+async function replacements(): Promise<Replacements> {
+  const facts = factsModule({ commit: await commitHere(), trustedKey: null });
+  const dir = await Deno.makeTempDir();
+  try {
+    const path = join(dir, "app.js");
+    await bundle(path, facts);
+    const licenses = await collectLicenses(allPackages(packagesIn(await Deno.readTextFile(path))));
+    const text = `export const LICENSES_JSON = ${JSON.stringify(JSON.stringify(licenses))};\n`;
+    return { ...facts, "lib/release/licenses_text.ts": text };
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
 }
 
 /**
@@ -30,8 +63,9 @@ export async function compile(
   env: Record<string, string> = {},
 ): Promise<string | null> {
   const fresh = `${path}.new`;
+  const importMap = await writeImportMap(await replacements());
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: compileArguments(fresh),
+    args: compileArguments(fresh, importMap),
     cwd: ROOT,
     env: { ...env, NO_COLOR: "1" },
     stdin: "null",

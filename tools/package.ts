@@ -10,8 +10,18 @@ import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import manifest from "../deno.json" with { type: "json" };
+import { LICENSES_FILE } from "../lib/release/licenses.ts";
+import {
+  type Baked,
+  bundle,
+  commitHere,
+  factsModule,
+  packagesIn,
+  type Replacements,
+} from "./bundle.ts";
 import { HELPER, permissions } from "./permissions.ts";
 import { print, stop } from "./print.ts";
+import { allPackages, collectLicenses } from "./release/licenses.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 
@@ -31,20 +41,30 @@ function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** Everything in one JavaScript file: no npm, no remote, no paths of this machine. */
-export async function bundle(path: string): Promise<void> {
-  // Not --minify: it drops `using` where the variable is used once, and with it what it closes.
-  const flags = ["--quiet", "--frozen", "--platform", "deno"];
-  await run(Deno.execPath(), ["bundle", ...flags, "-o", path, "main.ts"], ROOT);
+/** What goes into a package besides our sources. */
+export interface Parts {
+  /** Path of the runtime. */
+  readonly deno: string;
+  /** Path of the sandbox's native helper. */
+  readonly helper: string;
+  readonly baked: Baked;
+  /** Modules for this machine in the place of those that the set-up made, by their path. */
+  readonly replacements?: Replacements;
 }
 
-/** deno and the bundle as a tar.gz that depends on nothing but their bytes. */
-async function payload(dir: string): Promise<Uint8Array> {
-  await Deno.copyFile(Deno.execPath(), join(dir, "deno"));
-  await Deno.chmod(join(dir, "deno"), 0o755);
-  await Deno.chmod(join(dir, "app.js"), 0o644);
-  await Deno.copyFile(join(ROOT, HELPER), join(dir, HELPER_NAME));
-  await Deno.chmod(join(dir, HELPER_NAME), 0o755);
+/** Those of this machine, as `deno task package` takes them: nothing is fetched. */
+async function partsHere(): Promise<Parts> {
+  const baked = { commit: await commitHere(), trustedKey: null };
+  return { deno: Deno.execPath(), helper: join(ROOT, HELPER), baked };
+}
+
+/** The files as a tar.gz that depends on nothing but their bytes. */
+async function payload(dir: string, { deno, helper }: Parts): Promise<Uint8Array> {
+  await Deno.copyFile(deno, join(dir, "deno"));
+  await Deno.copyFile(helper, join(dir, HELPER_NAME));
+  for (const name of FILES) {
+    await Deno.chmod(join(dir, name), PROGRAMS.includes(name) ? 0o755 : 0o644);
+  }
   const timeless = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
   const tar = await run("tar", ["--format=ustar", ...timeless, "-cf", "-", ...FILES], dir);
   return gzipSync(tar, { level: 6 });
@@ -52,7 +72,8 @@ async function payload(dir: string): Promise<Uint8Array> {
 
 /** The helper lies beside the bundle, which looks for it there (sandbox/native.ts). */
 const HELPER_NAME = basename(HELPER);
-const FILES = ["app.js", "deno", HELPER_NAME];
+const FILES = ["app.js", "deno", HELPER_NAME, LICENSES_FILE];
+const PROGRAMS = ["deno", HELPER_NAME];
 
 /** The sh stub, as long as its own line count says. */
 function stub(archiveDigest: string, bundleDigest: string): string {
@@ -100,21 +121,32 @@ exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-
   return text.replace("@LINES@", String(text.split("\n").length));
 }
 
-/**
- * Builds the file.
- * @returns its size and digest
- */
-export async function buildPackage(path: string): Promise<{ bytes: number; sha256: string }> {
+/** What was built. */
+export interface Packaged {
+  readonly bytes: number;
+  /** Hex. */
+  readonly sha256: string;
+  /** The npm packages that are in it, `name@version`. */
+  readonly packages: readonly string[];
+}
+
+/** Builds the file. */
+export async function buildPackage(path: string, parts?: Parts): Promise<Packaged> {
   const dir = await Deno.makeTempDir();
   try {
-    await bundle(join(dir, "app.js"));
-    const archive = await payload(dir);
-    const bundleDigest = sha256(await Deno.readFile(join(dir, "app.js")));
+    const used = parts ?? await partsHere();
+    const bundlePath = join(dir, "app.js");
+    await bundle(bundlePath, { ...factsModule(used.baked), ...used.replacements });
+    const packages = allPackages(packagesIn(await Deno.readTextFile(bundlePath)));
+    const licenses = await collectLicenses(packages);
+    await Deno.writeTextFile(join(dir, LICENSES_FILE), JSON.stringify(licenses));
+    const archive = await payload(dir, used);
+    const bundleDigest = sha256(await Deno.readFile(bundlePath));
     const head = new TextEncoder().encode(stub(sha256(archive), bundleDigest));
     const file = Buffer.concat([head, archive]);
     await Deno.writeFile(path, file);
     await Deno.chmod(path, 0o755);
-    return { bytes: file.length, sha256: sha256(file) };
+    return { bytes: file.length, sha256: sha256(file), packages };
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

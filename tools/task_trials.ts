@@ -57,6 +57,13 @@ export const TRIALS: readonly Trial[] = [
     prints: /no chain is configured/,
   },
   { task: "package", args: [], ends: [0], prints: /dist\/khachapuri {2}[\d.]+ MB/ },
+  {
+    task: "release",
+    args: ["--architecture", "x86_64"],
+    ends: [0],
+    prints: /linux-x86_64 {2}[\d.]+ MB/,
+  },
+  { task: "test:release", args: ["--architecture", "x86_64"], ...UNDER_WAY },
   { task: "package:npm", args: [], ends: [0], prints: /dist\/npm\/.*\.tgz {2}[\d.]+ kB/ },
   { task: "compile", args: [], ends: [0, 2], prints: /dist\/khachapuri|denort/ },
   { task: "docs", args: [], ends: [0] },

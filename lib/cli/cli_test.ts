@@ -208,7 +208,11 @@ Deno.test("runCli() knows help and version in every place where people write the
   assert.match((await run(["greet", "-h"])).stdout, /^usage: khachapuri greet/);
   for (const word of ["version", "--version", "-V"]) {
     assert.match((await run([word])).stdout, /^khachapuri \d/);
-    assert.deepEqual(Object.keys(JSON.parse((await run([word, "--json"])).stdout)), ["version"]);
+    const told = JSON.parse((await run([word, "--json"])).stdout);
+    assert.deepEqual(Object.keys(told), ["version", "architecture", "commit", "deno"]);
+    assert.match(told.architecture, /^(?:x86_64|arm64)$/);
+    assert.equal(told.commit, "source");
+    assert.equal(told.deno, Deno.version.deno);
   }
   const { commands } = JSON.parse((await run(["help", "--json"])).stdout);
   assert.deepEqual(commands.map(({ name }: { name: string }) => name), [

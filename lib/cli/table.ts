@@ -257,4 +257,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "print the manual page",
     load: async () => (await import("./manual.ts")).man,
   },
+  {
+    name: "licenses",
+    group: "everybody",
+    summary: "print the licences of this program and of all that is in it",
+    load: async () => (await import("./licenses.ts")).licenses,
+  },
 ];
