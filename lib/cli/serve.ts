@@ -49,8 +49,8 @@ export const serve = defineCommand({
     const config = await servedConfig(context);
     const provider = await start(config, {
       log,
-      takesOver: options["take-over"],
-      descriptor: givenDescriptor("listen", environment),
+      isSuccessor: options["take-over"],
+      fd: givenDescriptor("listen", environment),
     });
     const reloads = openReloads({ context, config, standing, provider, manager, log });
     hangUp = () => void reloads.reload().catch(() => {});
@@ -68,7 +68,7 @@ export const serve = defineCommand({
     manager.close();
     if (end === "followed") {
       const onHangUp = (callback: () => void) => void (hangUp = callback);
-      return await endFollowed({ reloads, environment, manager, stop, onHangUp });
+      return await endFollowed({ provider, reloads, environment, manager, stop, onHangUp });
     }
     reloads.close();
     log.info("stopping", end instanceof Error ? { error: end } : { signal: end });
@@ -87,7 +87,7 @@ async function start(
   try {
     return await startProvider(config, options);
   } catch (error) {
-    if (options.takesOver) await tellRefusal(config, error);
+    if (options.isSuccessor) await tellRefusal(config, error);
     throw error;
   }
 }

@@ -123,8 +123,9 @@ export async function tellRefusal(config: Config, thrown: unknown): Promise<void
   await askControl(book, "successor-refused", refusal).catch(() => null);
 }
 
-/** What a process still has to do that another one follows. */
+/** A process that another one follows. */
 export interface Followed {
+  readonly provider: Pick<RunningProvider, "replaced">;
   readonly reloads: Reloads;
   readonly environment: ServiceEnvironment;
   readonly manager: ServiceManager;
@@ -134,26 +135,29 @@ export interface Followed {
 }
 
 /**
- * Where somebody waits for us, stays until the successor has ended, and passes signals on.
+ * Ends its runs. Where somebody waits for this very process, it stays until all that come after it
+ * have ended, and passes signals on to them.
  * @returns our exit code
  */
 export async function endFollowed(
-  { reloads, environment, manager, stop, onHangUp }: Followed,
+  { provider, reloads, environment, manager, stop, onHangUp }: Followed,
 ): Promise<number> {
   const { successor } = reloads;
-  onHangUp(() => {});
-  if (!successor) return 0;
-  if (manager.isThere) await manager.tell({ MAINPID: String(successor.pid) });
   const isAttended = environment.env("KHACHAPURI_ATTENDANT") !== undefined;
-  if (manager.isThere || isAttended) return await Promise.race([successor.ended, sooner(0)]);
-  const passOn = () => successor.signal(stop.reason);
-  if (stop.aborted) passOn();
-  else stop.addEventListener("abort", passOn);
-  onHangUp(() => successor.signal("SIGHUP"));
-  return await successor.ended;
+  const isWaitedFor = !manager.isThere && !isAttended;
+  const passOn = (signal: Deno.Signal) => isWaitedFor && successor?.signal(signal);
+  onHangUp(() => passOn("SIGHUP"));
+  if (stop.aborted) passOn(stop.reason);
+  else stop.addEventListener("abort", () => passOn(stop.reason));
+  await provider.replaced;
+  if (!successor) return 0;
+  if (isWaitedFor) return await successor.ended;
+  // The manager hears of no end of ours from here on; before it, it has to know who goes on.
+  if (manager.isThere) await manager.tell({ MAINPID: String(successor.pid) });
+  return await Promise.race([successor.ended, later(0)]);
 }
 
-/** Later than what has been settled already. */
-function sooner<T>(value: T): Promise<T> {
+/** Behind what has been settled already. */
+function later<T>(value: T): Promise<T> {
   return new Promise((resolve) => setTimeout(() => resolve(value), 0));
 }

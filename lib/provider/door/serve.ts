@@ -28,6 +28,8 @@ export interface RunningProvider {
   readonly control: Control;
   /** Resolves once a successor serves in this one's stead. */
   readonly succeeded: Promise<void>;
+  /** Resolves when one does, and the last run here has ended. */
+  readonly replaced: Promise<void>;
   /** Resolves where the socket that a service manager passed accepts nobody any more. */
   readonly deafened: Promise<void>;
 }
@@ -38,9 +40,9 @@ export interface ServeOptions {
   /** How long runs may go on after `stop`, ms. */
   graceMs?: number;
   /** Goes on in the stead of the one that serves there now. */
-  takesOver?: boolean;
-  /** The socket to listen at, in place of opening the one that the configuration names. */
-  descriptor?: number | null;
+  isSuccessor?: boolean;
+  /** A socket that listens already, passed to this process; else it listens by itself. */
+  fd?: number | null;
 }
 
 /**
@@ -50,14 +52,14 @@ export interface ServeOptions {
  */
 export async function startProvider(
   config: Config,
-  { log, now = Date.now, graceMs, takesOver = false, descriptor = null }: ServeOptions,
+  { log, now = Date.now, graceMs, isSuccessor = false, fd = null }: ServeOptions,
 ): Promise<RunningProvider> {
   const provider = requireProvider(config);
   await using stack = new AsyncDisposableStack();
-  const takeover = takesOver ? await takeOver(config) : null;
+  const takeover = isSuccessor ? await takeOver(config) : null;
   const { parts, lock, control } = await openProvider(config, { log, now }, stack);
   const deafened = Promise.withResolvers<void>();
-  const given = descriptor === null ? null : { descriptor, onLost: deafened.resolve };
+  const given = fd === null ? null : { fd, onLost: deafened.resolve };
   const listener = await openListener(config, provider, createRoutes(parts), log, given);
   await lock.announce(listener.url);
   takeCommands(control, { pid: Deno.pid, url: listener.url, since: now() });
@@ -72,11 +74,13 @@ export async function startProvider(
     await listener.stop(graceMs ?? timeoutMs + extendAheadMs(timeoutMs));
     await owned.disposeAsync();
   };
+  const succeeded = giveWay(control, stop);
   return {
     url: listener.url,
     renewCertificate: listener.renewCertificate,
     control,
-    succeeded: giveWay(control, stop),
+    succeeded,
+    replaced: succeeded,
     deafened: deafened.promise,
     stop,
   };

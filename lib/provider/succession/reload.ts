@@ -123,6 +123,7 @@ export class Reloads {
     try {
       const pid = await this.#succeed();
       log.info("a successor serves", { pid });
+      await this.#parts.tell({ MAINPID: String(pid) });
       return { outcome: "succeeded", pid, changes };
     } catch (error) {
       this.#successor = null;

@@ -36,7 +36,7 @@ export interface ListenOptions
    * A listening socket that somebody else opened and keeps open, in place of hostname and port: it
    * cannot be opened anew, so `onLost` hears where it accepts no connections any more.
    */
-  readonly given?: { readonly descriptor: number; onLost(): void } | null;
+  readonly given?: { readonly fd: number; onLost(): void } | null;
   /** null: no TLS, which a proxy before us does, or nobody. */
   readonly tls: CertificateFiles | null;
   readonly handle: Handle;
@@ -68,7 +68,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     });
   }
   const { hostname, port } = given
-    ? await bindGiven(server, given.descriptor)
+    ? await bindGiven(server, given.fd)
     : await bind(server, options.hostname, options.port);
   const place = { hostname, port, ...(given ? { onLost: () => given.onLost() } : {}) };
   const hearing = new Hearing(server, place, connections, log);
