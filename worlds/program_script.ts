@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { commandFromSource } from "./local_world.ts";
 
 export interface ProgramScript {
+  /** The version that it says it is, as a package does. */
+  readonly version?: string;
   /** Lines of sh before the start. */
   readonly before?: string;
 }
@@ -10,14 +12,20 @@ export interface ProgramScript {
 /** Writes it to `dir`/`name`, and returns its path. */
 export async function writeProgramScript(
   dir: string,
-  { before = "" }: ProgramScript = {},
+  script: ProgramScript = {},
   name = "khachapuri",
 ): Promise<string> {
   const path = join(dir, name);
-  const command = commandFromSource().map((word) => `'${word}'`).join(" ");
-  const text = `#!/bin/sh\nexport KHACHAPURI_FILE="$0"\n${before}\nexec ${command} "$@"\n`;
-  await Deno.writeTextFile(`${path}.new`, text, { mode: 0o755 });
-  await Deno.chmod(`${path}.new`, 0o755);
-  await Deno.rename(`${path}.new`, path);
+  const text = programScript(script);
+  await Deno.writeTextFile(`${path}.fresh`, text, { mode: 0o755 });
+  await Deno.chmod(`${path}.fresh`, 0o755);
+  await Deno.rename(`${path}.fresh`, path);
   return path;
+}
+
+/** What stands in it. */
+export function programScript({ version = "0.1.0", before = "" }: ProgramScript = {}): string {
+  const command = commandFromSource().map((word) => `'${word}'`).join(" ");
+  const start = `exec ${command} "$@"`;
+  return `#!/bin/sh\n# Khachapuri ${version}: sources\nexport KHACHAPURI_FILE="$0"\n${before}\n${start}\n`;
 }

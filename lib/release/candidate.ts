@@ -94,13 +94,11 @@ async function readSignature(path: string): Promise<string> {
 }
 
 async function readBounded(path: string, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+  // Before it is opened, as a pipe would have us wait.
+  assertFile(path, await named(path, "read", Deno.stat(path)));
   using file = await named(path, "read", Deno.open(path));
-  const { size, isFile } = await file.stat();
-  if (!isFile) {
-    throw new KhachapuriError("file_unusable", `${path} is no regular file`, {
-      hints: ["name the package that was fetched"],
-    });
-  }
+  const { size, ...info } = await file.stat();
+  assertFile(path, info);
   if (size > bytesMax) throw tooLarge(path, bytesMax);
   const bytes = new Uint8Array(size);
   let length = 0;
@@ -110,6 +108,13 @@ async function readBounded(path: string, bytesMax: number): Promise<Uint8Array<A
     length += read;
   }
   return bytes.subarray(0, length);
+}
+
+function assertFile(path: string, { isFile }: Pick<Deno.FileInfo, "isFile">): void {
+  if (isFile) return;
+  throw new KhachapuriError("file_unusable", `${path} is no regular file`, {
+    hints: ["name the package that was fetched"],
+  });
 }
 
 function tooLarge(path: string, bytesMax: number): KhachapuriError {

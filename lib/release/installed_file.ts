@@ -28,11 +28,14 @@ export async function installFile(
   path: string,
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<Replacement> {
-  const lock = await lockFile(path);
+  using stack = new DisposableStack();
+  stack.use(await lockFile(path));
   const previous = previousOf(path);
   const earlier = `${previous}.before`;
   try {
     await writeBeside(path, bytes);
+    // Whoever comes meanwhile finds this one in its place.
+    stack.use(await lockFile(`${path}.new`));
     // What was the file before until now; it is that again if this is undone.
     await removed(earlier);
     await Deno.link(previous, earlier).catch(ignoreMissing);
@@ -41,9 +44,9 @@ export async function installFile(
     await syncFolder(path);
   } catch (error) {
     await removed(`${path}.new`);
-    lock.close();
     throw error;
   }
+  const locks = stack.move();
   return {
     async undo() {
       await place(previous, path, Deno.link);
@@ -56,7 +59,7 @@ export async function installFile(
     settle: () => removed(earlier),
     async [Symbol.asyncDispose]() {
       await removed(earlier);
-      lock.close();
+      locks.dispose();
     },
   };
 }
@@ -66,7 +69,8 @@ export async function installFile(
  * @throws KhachapuriError `not_found` where none is kept
  */
 export async function exchangeFiles(path: string): Promise<Replacement> {
-  const lock = await lockFile(path);
+  using stack = new DisposableStack();
+  stack.use(await lockFile(path));
   const previous = previousOf(path);
   const exchange = async () => {
     const aside = `${path}.aside`;
@@ -76,22 +80,19 @@ export async function exchangeFiles(path: string): Promise<Replacement> {
     await Deno.rename(aside, previous);
     await syncFolder(path);
   };
-  try {
-    const isThere = await Deno.stat(previous).then(({ isFile }) => isFile, () => false);
-    if (!isThere) {
-      throw new KhachapuriError("not_found", `there is no file before this one: ${previous}`, {
-        hints: ["an upgrade keeps one"],
-      });
-    }
-    await exchange();
-  } catch (error) {
-    lock.close();
-    throw error;
+  const isThere = await Deno.stat(previous).then(({ isFile }) => isFile, () => false);
+  if (!isThere) {
+    throw new KhachapuriError("not_found", `there is no file before this one: ${previous}`, {
+      hints: ["an upgrade keeps one"],
+    });
   }
+  stack.use(await lockFile(previous));
+  await exchange();
+  const locks = stack.move();
   return {
     undo: exchange,
     settle: () => Promise.resolve(),
-    [Symbol.asyncDispose]: () => Promise.resolve(lock.close()),
+    [Symbol.asyncDispose]: () => Promise.resolve(locks.dispose()),
   };
 }
 
