@@ -10,15 +10,18 @@ import { untilAborted } from "./until_aborted.ts";
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 export const serve = defineCommand({
-  usage: "[--log-level LEVEL]",
+  usage: "[--take-over] [--log-level LEVEL]",
   details: [
     "Serves the provider that config.json describes. It stops on SIGTERM or SIGINT: no new " +
     "calls, running ones may end, what is due is settled. On SIGHUP it reads its certificate anew.",
+    "With --take-over it takes the place of the provider that runs on the same state, if one does: " +
+    "the books pass on, no call is dropped, and the other process ends with its last run.",
     "Logs go to stderr: JSON lines, or short lines on a terminal. With --json they are JSON lines " +
     "there, too, and stdout gets one line: the URL that it listens on.",
   ],
   examples: ["serve", "serve --home /var/lib/khachapuri --log-level debug"],
   options: {
+    "take-over": { type: "boolean", description: "take the place of the provider that runs" },
     json: { type: "boolean", description: "print JSON: one line, and a line each on stderr" },
     "log-level": { type: "string", value: "LEVEL", description: `${LEVELS.join(", ")}` },
   },
@@ -32,12 +35,14 @@ export const serve = defineCommand({
     const stop = world.stopSignal();
     let renewCertificate = () => Promise.resolve();
     world.onHangUp(() => void renewCertificate());
-    const provider = await startProvider(await servedConfig(context), { log });
+    const config = await servedConfig(context);
+    const provider = await startProvider(config, { log, isSuccessor: options["take-over"] });
     renewCertificate = provider.renewCertificate;
     // Scripts wait for this line; the log says the same to people.
     if (out.isJson) out.jsonLine({ url: provider.url });
     else out.line(`listening on ${provider.url}`);
-    await untilAborted(stop);
+    const isReplaced = provider.replaced.then(() => true);
+    if (await Promise.race([untilAborted(stop), isReplaced])) return;
     log.info("stopping", { signal: String(stop.reason) });
     await provider.stop();
     log.info("stopped");

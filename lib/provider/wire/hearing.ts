@@ -6,11 +6,9 @@
 import { connect, type Server } from "node:net";
 import type { Log } from "../../log.ts";
 import type { Connections } from "./connections.ts";
+import { listenOptions, type Place } from "./place.ts";
 
-export interface Address {
-  readonly hostname: string;
-  readonly port: number;
-}
+export type Address = Extract<Place, { port: number }>;
 
 /** How often somebody knocks, unless somebody came anyway, ms. */
 const KNOCK_MS = 5_000;
@@ -75,9 +73,8 @@ export class Hearing {
     if (this.#isClosed) return;
     this.log.error("connections are not accepted any more, listening again", { error });
     this.server.close();
-    const { hostname, port } = this.address;
     this.#later(RELISTEN_MS, () => {
-      this.server.listen(port, hostname, () => this.#wait(this.connections.accepted));
+      this.server.listen(listenOptions(this.address), () => this.#wait(this.connections.accepted));
     });
   }
 
