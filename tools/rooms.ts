@@ -26,7 +26,8 @@ export const ROOMS: readonly Room[] = [
   { floor: 3, name: "settlement", why: "the chain: transactions, batches, events, relays" },
   { floor: 4, name: "call", why: "one call, from its arrival to the end of its accounts" },
   { floor: 5, name: "dev", why: "a program served to its developer, anew whenever it changes" },
-  { floor: 5, name: "door", why: "start, wiring, socket, routes" },
+  { floor: 5, name: "handover", why: "one process takes another's place: what passes between" },
+  { floor: 6, name: "door", why: "start, wiring, socket, routes" },
 ];
 
 const HOME = "lib/provider/";

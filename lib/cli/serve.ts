@@ -9,16 +9,19 @@ import { openServiceManager } from "../provider/succession/service_manager.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { namedContracts } from "./context.ts";
-import { endFollowed, lookAtFiles, openReloads, tellRefusal } from "./succession.ts";
+import { endFollowed, lookAtFiles, openReloads, takeReloads, tellRefusal } from "./succession.ts";
 import { untilAborted } from "./until_aborted.ts";
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 export const serve = defineCommand({
-  usage: "[--log-level LEVEL]",
+  usage: "[--take-over] [--log-level LEVEL]",
   details: [
     "Serves the provider that config.json describes. It stops on SIGTERM or SIGINT: no new " +
     "calls, running ones may end, what is due is settled. On SIGHUP it reloads (khachapuri reload).",
+    "With --take-over it takes the place of the provider that runs on the same state, if one does: " +
+    "the books pass on, no call is dropped, and the other process ends with its last run. " +
+    "reload and upgrade start it so.",
     "Logs go to stderr: JSON lines, or short lines on a terminal. With --json they are JSON lines " +
     "there, too, and stdout gets one line: the URL that it listens on.",
     "Under systemd it listens at the socket named listen that it is passed, and tells what becomes " +
@@ -26,12 +29,9 @@ export const serve = defineCommand({
   ],
   examples: ["serve", "serve --home /var/lib/khachapuri --log-level debug"],
   options: {
+    "take-over": { type: "boolean", description: "take the place of the provider that runs" },
     json: { type: "boolean", description: "print JSON: one line, and a line each on stderr" },
     "log-level": { type: "string", value: "LEVEL", description: `${LEVELS.join(", ")}` },
-    "take-over": {
-      type: "boolean",
-      description: "go on in the stead of the one that serves; reload and upgrade start it so",
-    },
   },
   async run(context, { options }) {
     const { world, out } = context;
@@ -47,12 +47,18 @@ export const serve = defineCommand({
     const manager = openServiceManager(environment, log);
     const { standing } = await lookAtFiles(context);
     const config = await servedConfig(context);
-    const provider = await start(config, {
+    const { promise: succeeded, resolve: onSucceeded } = Promise.withResolvers<void>();
+    const { promise: lost, resolve: onLost } = Promise.withResolvers<void>();
+    const renew = () => provider.renewCertificate();
+    const reloads = openReloads({ context, config, standing, renew, succeeded, manager, log });
+    const provider: RunningProvider = await start(config, {
       log,
       isSuccessor: options["take-over"],
       fd: givenDescriptor("listen", environment),
+      onControl: (control) => takeReloads(control, reloads, standing),
+      onSucceeded,
+      onLost,
     });
-    const reloads = openReloads({ context, config, standing, provider, manager, log });
     hangUp = () => void reloads.reload().catch(() => {});
     // Scripts wait for this line; the log says the same to people.
     if (out.isJson) out.jsonLine({ url: provider.url });
@@ -62,8 +68,8 @@ export const serve = defineCommand({
     manager.keepWatch();
     const end = await Promise.race([
       untilAborted(stop).then(() => String(stop.reason)),
-      provider.succeeded.then(() => "followed" as const),
-      lostSocket(provider, reloads),
+      Promise.race([succeeded, provider.replaced]).then(() => "followed" as const),
+      lost.then(() => lostSocket(reloads)),
     ]);
     manager.close();
     if (end === "followed") {
@@ -96,8 +102,7 @@ async function start(
  * Only a new process gets the service manager's socket again: a successor, or whom the manager
  * starts when we fail. Resolves when that is to be.
  */
-async function lostSocket(provider: RunningProvider, reloads: Reloads): Promise<KhachapuriError> {
-  await provider.deafened;
+async function lostSocket(reloads: Reloads): Promise<KhachapuriError> {
   const isFollowed = await reloads.reload({ isForced: true }).then(() => true, () => false);
   if (isFollowed) return await new Promise(() => {});
   const reason = "the service manager's socket accepts no connections any more";

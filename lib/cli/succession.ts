@@ -5,6 +5,7 @@ import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { readJsonFile } from "../home_file.ts";
 import type { Log } from "../log.ts";
 import { askControl } from "../provider/control/control_client.ts";
+import type { Control } from "../provider/control/control_server.ts";
 import type { RunningProvider } from "../provider/door/serve.ts";
 import { launch } from "../provider/succession/launch.ts";
 import { checkedProgramFile, programFile } from "../provider/succession/program_file.ts";
@@ -35,29 +36,36 @@ export interface SuccessionParts {
   readonly context: CommandContext;
   readonly config: Config;
   readonly standing: Standing;
-  readonly provider: RunningProvider;
+  /** Uses the certificate's files as they are now; whether they had changed. */
+  renew(): Promise<boolean>;
+  /** Resolves once a successor serves. */
+  readonly succeeded: Promise<void>;
   readonly manager: ServiceManager;
   readonly log: Log;
 }
 
-/** Has the provider reload, where commands of this machine ask it to. */
-export function openReloads(parts: SuccessionParts): Reloads {
-  const { context, config, standing, provider, manager, log } = parts;
-  const { succeeded, control } = provider;
-  const reloads = new Reloads({
+/** What has the provider reload. */
+export function openReloads(
+  { context, config, standing, renew, succeeded, manager, log }: SuccessionParts,
+): Reloads {
+  return new Reloads({
     standing,
     async look() {
       const found = await lookAtFiles(context);
       assertSameState(config, found.config);
       return found.standing;
     },
-    renewCertificate: () => renewCertificate(config, provider),
+    renewCertificate: () => renewCertificate(config, renew),
     launch: () => launchSuccessor(context, manager),
     succeeded,
     tell: manager.tell,
     log,
     now: Date.now,
   });
+}
+
+/** Has commands of this machine reload it, and ask what runs. */
+export function takeReloads(control: Control, reloads: Reloads, { file }: Standing): void {
   control.on("reload", async (body, lines) => {
     const { isForced } = Object(body) as { isForced?: unknown };
     const onProgress = (progress: string) => void lines.send({ progress }).catch(() => {});
@@ -72,9 +80,7 @@ export function openReloads(parts: SuccessionParts): Reloads {
     });
     return Promise.resolve(null);
   });
-  const program = { version: VERSION, file: standing.file };
-  control.on("program", () => Promise.resolve(program));
-  return reloads;
+  control.on("program", () => Promise.resolve({ version: VERSION, file }));
 }
 
 /** Two providers with a state each would serve at one place. */
@@ -88,14 +94,17 @@ function assertSameState(before: Config, after: Config): void {
   });
 }
 
-async function renewCertificate(config: Config, provider: RunningProvider): Promise<boolean> {
+async function renewCertificate(
+  config: Config,
+  renew: () => Promise<boolean>,
+): Promise<boolean> {
   const { tls } = requireProvider(config);
   const [cert, key] = [tls?.cert, tls?.key].map((path) => path && resolveFromHome(config, path));
   const fault = cert && key
     ? await readPair({ cert, key }).then(() => null, (error: unknown) => error)
     : null;
   // The log has what comes of it in any case.
-  const isRenewed = await provider.renewCertificate();
+  const isRenewed = await renew();
   if (fault !== null) throw fault;
   return isRenewed;
 }
@@ -125,7 +134,7 @@ export async function tellRefusal(config: Config, thrown: unknown): Promise<void
 
 /** A process that another one follows. */
 export interface Followed {
-  readonly provider: Pick<RunningProvider, "replaced">;
+  readonly provider: Pick<RunningProvider, "replaced" | "stop">;
   readonly reloads: Reloads;
   readonly environment: ServiceEnvironment;
   readonly manager: ServiceManager;
@@ -147,9 +156,15 @@ export async function endFollowed(
   const isWaitedFor = !manager.isThere && !isAttended;
   const passOn = (signal: Deno.Signal) => isWaitedFor && successor?.signal(signal);
   onHangUp(() => passOn("SIGHUP"));
-  if (stop.aborted) passOn(stop.reason);
-  else stop.addEventListener("abort", () => passOn(stop.reason));
+  let isOver = false;
+  const end = () => {
+    passOn(stop.reason);
+    if (!isOver) provider.stop().catch(() => {});
+  };
+  if (stop.aborted) end();
+  else stop.addEventListener("abort", end);
   await provider.replaced;
+  isOver = true;
   if (!successor) return 0;
   if (isWaitedFor) return await successor.ended;
   // The manager hears of no end of ours from here on; before it, it has to know who goes on.

@@ -6,13 +6,9 @@
 import { connect, type Server } from "node:net";
 import type { Log } from "../../log.ts";
 import type { Connections } from "./connections.ts";
+import { listenOptions, type Place } from "./place.ts";
 
-export interface Address {
-  readonly hostname: string;
-  readonly port: number;
-  /** Of a socket that is not ours to open anew: hears that it accepts no connections any more. */
-  onLost?(): void;
-}
+export type Address = Extract<Place, { port: number }>;
 
 /** How often somebody knocks, unless somebody came anyway, ms. */
 const KNOCK_MS = 5_000;
@@ -75,16 +71,15 @@ export class Hearing {
 
   #listenAgain(error: Error): void {
     if (this.#isClosed) return;
-    const { hostname, port, onLost } = this.address;
-    if (onLost) {
+    if ("onLost" in this.address) {
       this.log.error("connections are not accepted any more", { error });
       this.close();
-      return onLost();
+      return this.address.onLost();
     }
     this.log.error("connections are not accepted any more, listening again", { error });
     this.server.close();
     this.#later(RELISTEN_MS, () => {
-      this.server.listen(port, hostname, () => this.#wait(this.connections.accepted));
+      this.server.listen(listenOptions(this.address), () => this.#wait(this.connections.accepted));
     });
   }
 
