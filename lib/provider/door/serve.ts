@@ -1,14 +1,13 @@
 /** Starts and stops a provider: opens its parts and listens, or takes the place of one that does. */
 import { type Config, requireProvider } from "../../config.ts";
 import type { Log } from "../../log.ts";
-import type { Control } from "../control/control_server.ts";
 import { prepareSite, prepareSuccession } from "./prepare.ts";
 import { Predecessor } from "./taking_over.ts";
-import { type RunningProvider, Tenancy } from "./tenancy.ts";
+import { type Hooks, type RunningProvider, Tenancy } from "./tenancy.ts";
 
 export type { RunningProvider };
 
-export interface ServeOptions {
+export interface ServeOptions extends Hooks {
   log: Log;
   now?: () => number;
   /** How long runs may go on after `stop`, ms. */
@@ -17,12 +16,6 @@ export interface ServeOptions {
   isSuccessor?: boolean;
   /** A socket that listens already, passed to this process; else it listens by itself. */
   fd?: number | null;
-  /** Has further commands of this machine handled, wherever they reach it. */
-  onControl?(control: Control): void;
-  /** A successor serves from now on. */
-  onSucceeded?(): void;
-  /** That socket accepts nobody any more, and only another process can have it again. */
-  onLost?(): void;
 }
 
 /**
