@@ -1,4 +1,4 @@
-/** A provider that does what its configuration says now, as its command, a signal or systemd ask. */
+/** A provider that does what its configuration says now, by command, signal and systemd. */
 import assert from "node:assert/strict";
 import { ACCOUNTS } from "../worlds/chain/people.ts";
 import { freePort } from "../worlds/free_port.ts";

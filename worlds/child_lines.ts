@@ -1,4 +1,4 @@
-/** Reads what a child process prints, line by line, until the last that holds the pipe has ended. */
+/** Reads what a child process prints, line by line, until all that hold the pipe have ended. */
 export async function childLines(
   stream: ReadableStream<Uint8Array>,
   hear: (line: string) => void,

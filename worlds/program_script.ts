@@ -1,4 +1,4 @@
-/** A file that starts the command line from source, as the packaged file does: with its own path. */
+/** A file that starts the command line from source as the packaged file does: with its path. */
 import { join } from "node:path";
 import { commandFromSource } from "./local_world.ts";
 
@@ -26,6 +26,6 @@ export async function writeProgramScript(
 /** What stands in it. */
 export function programScript({ version = "0.1.0", before = "" }: ProgramScript = {}): string {
   const command = commandFromSource().map((word) => `'${word}'`).join(" ");
-  const start = `exec ${command} "$@"`;
-  return `#!/bin/sh\n# Khachapuri ${version}: sources\nexport KHACHAPURI_FILE="$0"\n${before}\n${start}\n`;
+  const lines = ["#!/bin/sh", `# Khachapuri ${version}: sources`, 'export KHACHAPURI_FILE="$0"'];
+  return `${[...lines, before, `exec ${command} "$@"`].join("\n")}\n`;
 }

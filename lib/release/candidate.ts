@@ -44,7 +44,7 @@ const HEAD_BYTES = 256;
 /** The version that a package says it is; null for what is no package. */
 export function versionIn(bytes: Uint8Array): string | null {
   const head = new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES));
-  return HEAD.exec(head)?.groups!.version ?? null;
+  return HEAD.exec(head)?.groups?.version ?? null;
 }
 
 export interface Judged {

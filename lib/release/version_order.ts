@@ -27,8 +27,8 @@ function compareLists(one: readonly string[], other: readonly string[]): number 
 
 /** Numbers by their size and before words; words as they are spelled. */
 function compareWords(one: string, other: string): number {
-  const [a, b] = [one, other].map((word) => /^[0-9]+$/.test(word) ? Number(word) : null);
-  if (a != null && b != null) return a - b;
-  if (a != null || b != null) return a != null ? -1 : 1;
+  const [isNumber, isOtherNumber] = [one, other].map((word) => /^[0-9]+$/.test(word));
+  if (isNumber && isOtherNumber) return Number(one) - Number(other);
+  if (isNumber !== isOtherNumber) return isNumber ? -1 : 1;
   return one < other ? -1 : one > other ? 1 : 0;
 }

@@ -1,8 +1,8 @@
 /*
  * The sandbox's native helper: `prepare` and `host` run on the host side, `inside` is pid 1 of a
- * deployment's sandbox. `launch`, `attend` and `notify` are what the provider needs of the system to
- * start its own successor. It holds mechanism only; every policy (mounts, limits, the seccomp filter)
- * comes from the TypeScript side as arguments or as frames.
+ * deployment's sandbox. `launch`, `attend` and `notify` are what the provider needs of the system
+ * to start its own successor. It holds mechanism only; every policy (mounts, limits, the seccomp
+ * filter) comes from the TypeScript side as arguments or as frames.
  */
 #include "host.h"
 #include "inside.h"

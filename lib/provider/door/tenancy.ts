@@ -19,7 +19,6 @@ import { listenForCarried, openListener, placeOf } from "./listening.ts";
 import { prepareSuccession } from "./prepare.ts";
 import { createRoutes } from "./routes.ts";
 import { leftGenerations, removeGeneration, type Site } from "./site.ts";
-import type { ServeOptions } from "./serve.ts";
 import type { Bequest, Predecessor } from "./taking_over.ts";
 import { type OpenProvider, openProvider } from "./wiring.ts";
 
@@ -34,7 +33,17 @@ export interface RunningProvider {
   readonly replaced: Promise<void>;
 }
 
-export interface TenancyOptions extends Pick<ServeOptions, "onControl" | "onSucceeded" | "onLost"> {
+/** What whoever starts a provider hears of it. */
+export interface Hooks {
+  /** Has further commands of this machine handled, wherever they reach it. */
+  onControl?(control: Control): void;
+  /** A successor serves from now on. */
+  onSucceeded?(): void;
+  /** The socket that was passed accepts nobody any more: only another process can have it again. */
+  onLost?(): void;
+}
+
+export interface TenancyOptions extends Hooks {
   config: Config;
   log: Log;
   now: () => number;

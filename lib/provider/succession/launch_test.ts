@@ -90,8 +90,8 @@ Deno.test("a successor gets the service manager's sockets under its own number, 
     );
     // The provider stands between manager and helper: perl is it here, and holds a file besides.
     const helper = join(ROOT, HELPER);
-    const provider =
-      'open(F, "/etc/passwd"); use Fcntl; fcntl(F, F_SETFD, 0); system($ARGV[0], "launch", $ARGV[1])';
+    const provider = 'open(F, "/etc/passwd"); use Fcntl; fcntl(F, F_SETFD, 0); ' +
+      'system($ARGV[0], "launch", $ARGV[1])';
     const run = async (sockets: Record<string, number>, env = {}) => {
       const [command, args] = activated(sockets, ["/usr/bin/perl", "-e", provider, helper, file]);
       const { stdout } = await new Deno.Command(command, { args, env }).output();
