@@ -93,8 +93,7 @@ function streamed(response: ServerResponse): Answer["body"] {
 }
 
 const { url } = await listen({
-  hostname: HOSTNAME,
-  port: 0,
+  place: { hostname: HOSTNAME, port: 0 },
   tls: null,
   handle,
   log: createLog({ write: () => {}, isTerminal: false, level: "error" }),

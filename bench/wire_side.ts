@@ -23,8 +23,7 @@ const SERVERS: Readonly<Record<string, () => Promise<number>>> = {
 
 async function startOurs(): Promise<number> {
   const { url } = await listen({
-    hostname: HOSTNAME,
-    port: 0,
+    place: { hostname: HOSTNAME, port: 0 },
     tls: null,
     handle: async ({ path, body }) => {
       if (path === "/down") return { ...textAnswer(""), body: chunks() };

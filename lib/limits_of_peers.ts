@@ -98,3 +98,5 @@ export const RELAY_FEE_MAX = 1_000_000n;
 
 /** A .minisig or a public key: minisign takes comments of 1,024 and 8,192 bytes, and two lines. */
 export const MINISIGN_CHARS_MAX = 12 * 1024;
+/** A package, which is held whole: what is verified is what is installed. Ours has some 45 MB. */
+export const PACKAGE_BYTES_MAX = 512 * 1024 * 1024;

@@ -79,14 +79,14 @@ function safeFields(fields: LogFields): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields)
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [name, SECRET_NAME.test(name) ? WITHHELD : safeValue(value)]),
+      .map(([name, value]) => [name, isSecretName(name) ? WITHHELD : safeValue(value)]),
   );
 }
 
 function safeValue(value: unknown): unknown {
   if (typeof value === "bigint") return String(value);
-  if (typeof value === "string") return safeText(value);
-  if (value instanceof URL) return safeText(value.href);
+  if (typeof value === "string") return withoutUrlSecrets(value);
+  if (value instanceof URL) return withoutUrlSecrets(value.href);
   if (value instanceof Uint8Array) return `${value.length} bytes`;
   if (value instanceof Error) return errorFields(value);
   if (Array.isArray(value)) return value.map(safeValue);
@@ -98,13 +98,18 @@ function errorFields(error: Error): Record<string, unknown> {
   const code = error instanceof KhachapuriError ? error.code : error.name;
   // One cause deep: enough to know what failed beneath, without a library's whole chain.
   const cause = error.cause instanceof Error
-    ? { cause: safeText(error.cause.message.split("\n")[0]!) }
+    ? { cause: withoutUrlSecrets(error.cause.message.split("\n")[0]!) }
     : {};
-  return { code, message: safeText(error.message), ...cause };
+  return { code, message: withoutUrlSecrets(error.message), ...cause };
+}
+
+/** Whether what has this name may be a secret. */
+export function isSecretName(name: string): boolean {
+  return SECRET_NAME.test(name);
 }
 
 /** Credentials, queries and, with RPC endpoints, paths of URLs hold API keys. */
-function safeText(text: string): string {
+export function withoutUrlSecrets(text: string): string {
   return text
     .replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@?#]*@/gi, "$1")
     .replace(/(\b(?:https?|wss?):\/\/[^\s/?#"]*)[/?#][^\s"]+/gi, "$1/…");

@@ -30,7 +30,7 @@ const verified = new Set<string>();
  * The helper's path. A file there that is not the helper that this version carries is replaced.
  * @throws KhachapuriError `sandbox_unavailable` when it can be neither found nor written
  */
-export async function helperPath(host: SandboxHost): Promise<string> {
+export async function helperPath(host: Pick<SandboxHost, "helperPath">): Promise<string> {
   const path = host.helperPath ?? await defaultPath();
   if (verified.has(path)) return path;
   try {
@@ -60,8 +60,18 @@ async function install(path: string): Promise<void> {
   await Deno.rename(fresh, path);
 }
 
+/** What of its start may be otherwise than a sandbox wants it. */
+export type HelperOptions = Pick<
+  Deno.CommandOptions,
+  "clearEnv" | "cwd" | "env" | "stdin" | "stdout" | "stderr"
+>;
+
 /** With an empty environment, which everything that the helper starts inherits. */
-function helperCommand(path: string, args: readonly string[]): Deno.Command {
+function helperCommand(
+  path: string,
+  args: readonly string[],
+  options: HelperOptions,
+): Deno.Command {
   // A compiled binary's permission to run names a path that is fixed when it is built, and its
   // helper lies in the user's home: it may start /usr/bin/env, which starts the helper.
   const [command, ...before] = Deno.build.standalone ? ["/usr/bin/env", path] : [path];
@@ -73,6 +83,7 @@ function helperCommand(path: string, args: readonly string[]): Deno.Command {
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
+    ...options,
   });
 }
 
@@ -80,9 +91,13 @@ function helperCommand(path: string, args: readonly string[]): Deno.Command {
  * Starts the helper.
  * @throws KhachapuriError `sandbox_unavailable`
  */
-export function spawnHelper(path: string, args: readonly string[]): Deno.ChildProcess {
+export function spawnHelper(
+  path: string,
+  args: readonly string[],
+  options: HelperOptions = {},
+): Deno.ChildProcess {
   try {
-    return helperCommand(path, args).spawn();
+    return helperCommand(path, args, options).spawn();
   } catch (cause) {
     throw new KhachapuriError("sandbox_unavailable", `cannot start ${path}`, {
       hints: ["allow it: --allow-run with this path"],

@@ -11,6 +11,13 @@ export interface RunUid {
 
 /** In use by this process, whichever range they are of. */
 const taken = new Set<number>();
+/** In use by processes whose place this one took; each as often as it was told. */
+const elsewhere = new Map<number, number>();
+/** Where this process begins to look for a free one, from the first of a range on. */
+let begin = 0;
+
+/** A process that leaves has the upper half of the range, shared out among so many of them. */
+const LEAVING_MAX = 8;
 
 /**
  * Takes the first free uid of the `RUN_UIDS_MAX` from `first` on. A uid of its own keeps a sandbox
@@ -19,12 +26,40 @@ const taken = new Set<number>();
  */
 export function takeRunUid(first: number | null): RunUid {
   if (first === null) return { number: null, giveBack() {} };
-  for (let number = first; number < first + RUN_UIDS_MAX; number++) {
-    if (taken.has(number)) continue;
+  for (let count = 0; count < RUN_UIDS_MAX; count++) {
+    const number = first + (begin + count) % RUN_UIDS_MAX;
+    if (taken.has(number) || elsewhere.has(number)) continue;
     taken.add(number);
     return { number, giveBack: () => void taken.delete(number) };
   }
   throw new KhachapuriError("overloaded", "too many deployments are open on this provider");
+}
+
+/** All that programs may be running as, of this process and of those before it. */
+export function runUidsInUse(): number[] {
+  return [...new Set([...taken, ...elsewhere.keys()])];
+}
+
+/** Programs of another process run as these. @returns to be called once it has ended */
+export function leaveRunUids(numbers: readonly number[]): () => void {
+  for (const number of numbers) elsewhere.set(number, (elsewhere.get(number) ?? 0) + 1);
+  return () => {
+    for (const number of numbers) {
+      const left = elsewhere.get(number)! - 1;
+      if (left === 0) elsewhere.delete(number);
+      else elsewhere.set(number, left);
+    }
+  };
+}
+
+/**
+ * Another process takes uids from the first one on by now: what this one still takes is out of its
+ * way, and of others that leave.
+ * @param generation which of them this one is
+ */
+export function takeRunUidsAside(generation: number): void {
+  const half = RUN_UIDS_MAX / 2;
+  begin = half + (generation % LEAVING_MAX) * (half / LEAVING_MAX);
 }
 
 /**

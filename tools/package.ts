@@ -109,6 +109,11 @@ fi
 [ ! -L "$dir" ] && [ "$(stat -c %u:%a "$dir")" = "$(id -u):700" ] ||
   fail "$dir is not ours alone: remove it"
 echo "${bundleDigest}  $dir/app.js" | sha256sum -c --status || fail "$dir is damaged: remove it"
+# A successor is started from the same file (khachapuri reload, upgrade).
+case "$0" in
+  /*) export KHACHAPURI_FILE="$0" ;;
+  *) export KHACHAPURI_FILE="$PWD/$0" ;;
+esac
 export DENO_DIR="$dir/cache" DENO_NO_UPDATE_CHECK=1
 exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-npm --cached-only \\
   --unstable-no-legacy-abort \\

@@ -7,11 +7,19 @@ import { join } from "node:path";
 /** Environment variables that we read ourselves. */
 const OWN_VARIABLES = [
   "HOME",
+  "KHACHAPURI_ATTENDANT",
+  "KHACHAPURI_FILE",
   "KHACHAPURI_HOME",
   "KHACHAPURI_KUBO_TOKEN",
   "KHACHAPURI_PINATA_JWT",
   "KHACHAPURI_PIN_TOKEN",
   "KHACHAPURI_TRACE",
+  "LISTEN_FDNAMES",
+  "LISTEN_FDS",
+  "LISTEN_PID",
+  "NOTIFY_SOCKET",
+  "WATCHDOG_PID",
+  "WATCHDOG_USEC",
 ];
 
 /** The sandbox's native helper as the set-up builds it: all that we ever start. */

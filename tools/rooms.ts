@@ -16,6 +16,7 @@ export const ROOMS: readonly Room[] = [
   { floor: 0, name: "http", why: "requests and answers as the wire and browsers have them" },
   { floor: 0, name: "control", why: "what commands of this machine ask of the provider that runs" },
   { floor: 0, name: "metrics", why: "counters and gauges" },
+  { floor: 1, name: "succession", why: "what starts a process in this one's stead, and systemd" },
   { floor: 1, name: "wire", why: "sockets: connections, requests off them, answers onto them" },
   { floor: 1, name: "content", why: "what owners have kept, taken in and given out" },
   { floor: 1, name: "deployment", why: "from a cid to a verified spec, its program, its records" },
@@ -26,8 +27,9 @@ export const ROOMS: readonly Room[] = [
   { floor: 3, name: "settlement", why: "the chain: transactions, batches, events, relays" },
   { floor: 4, name: "call", why: "one call, from its arrival to the end of its accounts" },
   { floor: 5, name: "dev", why: "a program served to its developer, anew whenever it changes" },
-  { floor: 5, name: "door", why: "start, wiring, socket, routes" },
   { floor: 5, name: "backup", why: "a provider's machine in one file, and back from it" },
+  { floor: 5, name: "handover", why: "one process takes another's place: what passes between" },
+  { floor: 6, name: "door", why: "start, wiring, socket, routes" },
 ];
 
 const HOME = "lib/provider/";

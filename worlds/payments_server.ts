@@ -9,7 +9,8 @@ import { readConfig, requireProvider } from "../lib/config.ts";
 import { silentLog } from "../lib/log.ts";
 import type { RouteParts } from "../lib/provider/door/parts.ts";
 import { createRoutes } from "../lib/provider/door/routes.ts";
-import { openListener } from "../lib/provider/door/serve.ts";
+import { openListener } from "../lib/provider/door/listening.ts";
+import { prepareSite } from "../lib/provider/door/prepare.ts";
 import { openProvider } from "../lib/provider/door/wiring.ts";
 import type { Deployment } from "../lib/provider/deployment/deployment.ts";
 import type { Bill, Hold, PaymentScheme } from "../lib/provider/money/scheme.ts";
@@ -103,6 +104,7 @@ function quick(parts: RouteParts): RouteParts {
     servers: () => [],
     stop() {},
     drain() {},
+    retireAll() {},
   };
   return { ...parts, programs: { ...parts.programs, sandboxes } };
 }
@@ -111,7 +113,10 @@ async function openServers({ home }: ServerOrder): Promise<ServerUrls> {
   const config = await readConfig(home);
   const provider = requireProvider(config);
   const stack = new AsyncDisposableStack();
-  const { parts } = await openProvider(config, { log: silentLog, now: Date.now }, stack);
+  const { parts } = await openProvider(
+    await prepareSite(config, { log: silentLog, now: Date.now }),
+    stack,
+  );
   const serve = async (own: RouteParts) =>
     (await openListener(config, provider, createRoutes(own), silentLog)).url;
   return {

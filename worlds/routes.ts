@@ -162,6 +162,7 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
         servers: () => [],
         stop: ({ id }) => void asked.push(`stop ${id}`),
         drain() {},
+        retireAll() {},
       },
       runtimes: () => Promise.resolve(RUNTIMES),
     },

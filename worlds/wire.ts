@@ -21,8 +21,7 @@ export async function openWire(
 ): Promise<Wire> {
   const { log, ...heard } = hearLog();
   const listener = await listen({
-    hostname: "127.0.0.1",
-    port: 0,
+    place: { hostname: "127.0.0.1", port: 0 },
     tls,
     handle,
     log,

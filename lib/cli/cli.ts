@@ -38,8 +38,7 @@ export async function runCli(
     out = createOutput(world, asksJson(command, rest));
     const { common, isHelp, args } = parseArguments(name, command, rest);
     if (isHelp) return printCommandHelp(out, entry, command);
-    await command.run(createContext(world, common, out, table), args);
-    return 0;
+    return await command.run(createContext(world, common, out, table), args) ?? 0;
   } catch (thrown) {
     if (thrown instanceof Deno.errors.BrokenPipe) return 0;
     const error = unnamedFileError(thrown) ?? asKhachapuriError(thrown);

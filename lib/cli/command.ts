@@ -62,7 +62,8 @@ export interface Command<O extends OptionTable = OptionTable> {
   readonly rawArgs?: true;
   /** With `rawArgs`: the first of `raw` is a folder, and curl's flags come behind it. */
   readonly isFolderFirst?: true;
-  run(context: CommandContext, args: Arguments<O>): Promise<void>;
+  /** @returns an exit code, where it is another process's; else it is 0 */
+  run(context: CommandContext, args: Arguments<O>): Promise<void | number>;
 }
 
 /** A command of the table. */

@@ -1,24 +1,35 @@
 /** `serve`: runs the provider of this machine until it is told to stop. */
 import type { Config } from "../config.ts";
+import { KhachapuriError } from "../errors.ts";
 import { createLog, type LogLevel } from "../log.ts";
-import { startProvider } from "../provider/door/serve.ts";
+import { type RunningProvider, startProvider } from "../provider/door/serve.ts";
+import type { Reloads } from "../provider/succession/reload.ts";
+import { givenDescriptor } from "../provider/succession/service_environment.ts";
+import { openServiceManager } from "../provider/succession/service_manager.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { namedContracts } from "./context.ts";
+import { endFollowed, lookAtFiles, openReloads, takeReloads, tellRefusal } from "./succession.ts";
 import { untilAborted } from "./until_aborted.ts";
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 export const serve = defineCommand({
-  usage: "[--log-level LEVEL]",
+  usage: "[--take-over] [--log-level LEVEL]",
   details: [
     "Serves the provider that config.json describes. It stops on SIGTERM or SIGINT: no new " +
-    "calls, running ones may end, what is due is settled. On SIGHUP it reads its certificate anew.",
+    "calls, running ones may end, what is due is settled. On SIGHUP it reloads (khachapuri reload).",
+    "With --take-over it takes the place of the provider that runs on the same state, if one does: " +
+    "the books pass on, no call is dropped, and the other process ends with its last run. " +
+    "reload and upgrade start it so.",
     "Logs go to stderr: JSON lines, or short lines on a terminal. With --json they are JSON lines " +
     "there, too, and stdout gets one line: the URL that it listens on.",
+    "Under systemd it listens at the socket named listen that it is passed, and tells what becomes " +
+    "of it (Type=notify).",
   ],
   examples: ["serve", "serve --home /var/lib/khachapuri --log-level debug"],
   options: {
+    "take-over": { type: "boolean", description: "take the place of the provider that runs" },
     json: { type: "boolean", description: "print JSON: one line, and a line each on stderr" },
     "log-level": { type: "string", value: "LEVEL", description: `${LEVELS.join(", ")}` },
   },
@@ -30,19 +41,73 @@ export const serve = defineCommand({
       level: checkedLevel(options["log-level"] ?? "info"),
     });
     const stop = world.stopSignal();
-    let renewCertificate = () => Promise.resolve();
-    world.onHangUp(() => void renewCertificate());
-    const provider = await startProvider(await servedConfig(context), { log });
-    renewCertificate = provider.renewCertificate;
+    let hangUp = () => {};
+    world.onHangUp(() => hangUp());
+    const environment = { pid: Deno.pid, env: world.env };
+    const manager = openServiceManager(environment, log);
+    const { standing } = await lookAtFiles(context);
+    const config = await servedConfig(context);
+    const { promise: succeeded, resolve: onSucceeded } = Promise.withResolvers<void>();
+    const { promise: lost, resolve: onLost } = Promise.withResolvers<void>();
+    const renew = () => provider.renewCertificate();
+    const reloads = openReloads({ context, config, standing, renew, succeeded, manager, log });
+    const provider: RunningProvider = await start(config, {
+      log,
+      isSuccessor: options["take-over"],
+      fd: givenDescriptor("listen", environment),
+      onControl: (control) => takeReloads(control, reloads, standing),
+      onSucceeded,
+      onLost,
+    });
+    hangUp = () => void reloads.reload().catch(() => {});
     // Scripts wait for this line; the log says the same to people.
     if (out.isJson) out.jsonLine({ url: provider.url });
     else out.line(`listening on ${provider.url}`);
-    await untilAborted(stop);
-    log.info("stopping", { signal: String(stop.reason) });
+    const status = `serving at ${provider.url}`;
+    void manager.tell({ READY: "1", MAINPID: String(Deno.pid), STATUS: status });
+    manager.keepWatch();
+    const end = await Promise.race([
+      untilAborted(stop).then(() => String(stop.reason)),
+      Promise.race([succeeded, provider.replaced]).then(() => "followed" as const),
+      lost.then(() => lostSocket(reloads)),
+    ]);
+    manager.close();
+    if (end === "followed") {
+      const onHangUp = (callback: () => void) => void (hangUp = callback);
+      return await endFollowed({ provider, reloads, environment, manager, stop, onHangUp });
+    }
+    reloads.close();
+    log.info("stopping", end instanceof Error ? { error: end } : { signal: end });
+    void manager.tell({ STOPPING: "1", STATUS: "stopping: running calls may end" });
     await provider.stop();
     log.info("stopped");
+    if (end instanceof Error) throw end;
   },
 });
+
+/** One that was to take over tells the other why it does not. */
+async function start(
+  config: Config,
+  options: Parameters<typeof startProvider>[1],
+): Promise<RunningProvider> {
+  try {
+    return await startProvider(config, options);
+  } catch (error) {
+    if (options.isSuccessor) await tellRefusal(config, error);
+    throw error;
+  }
+}
+
+/**
+ * Only a new process gets the service manager's socket again: a successor, or whom the manager
+ * starts when we fail. Resolves when that is to be.
+ */
+async function lostSocket(reloads: Reloads): Promise<KhachapuriError> {
+  const isFollowed = await reloads.reload({ isForced: true }).then(() => true, () => false);
+  if (isFollowed) return await new Promise(() => {});
+  const reason = "the service manager's socket accepts no connections any more";
+  return new KhachapuriError("provider_unavailable", reason);
+}
 
 /** The configuration with the contracts that flags name; a provider checks them as it starts. */
 async function servedConfig(context: CommandContext): Promise<Config> {

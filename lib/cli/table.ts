@@ -36,6 +36,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./restore.ts")).restore,
   },
   {
+    name: "reload",
+    group: "provider",
+    summary: "have the provider that runs do what its configuration says now",
+    load: async () => (await import("./reload.ts")).reload,
+  },
+  {
+    name: "upgrade",
+    group: "provider",
+    summary: "install a signed release in this one's place, or go back",
+    load: async () => (await import("./upgrade.ts")).upgrade,
+  },
+  {
     name: "deploy",
     group: "developer",
     summary: "publish a program for a provider to run",

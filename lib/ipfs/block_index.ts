@@ -1,7 +1,8 @@
 /** Which file of the cache has which block, and where in it, on disk. */
 import { join } from "node:path";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { blockKey } from "../cid.ts";
+import { openStateDatabase } from "../state_database.ts";
 import type { CarSection } from "./car_file.ts";
 
 /** Where a block is said to be. */
@@ -42,7 +43,7 @@ export class BlockIndex {
   #blocks: number;
 
   private constructor(path: string) {
-    this.#database = new DatabaseSync(path);
+    this.#database = openStateDatabase(path);
     this.#database.exec(SCHEMA);
     const prepare = (sql: string) => this.#database.prepare(sql);
     this.#statements = {

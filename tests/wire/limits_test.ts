@@ -38,8 +38,7 @@ Deno.test("whoever does not finish a head is sent away in time, however it dawdl
 Deno.test("one network has so many connections, and others are served once it lets go", async () => {
   // Loopback stands for a proxy's many callers, and has no such bound of its own.
   const listener = await listen({
-    hostname: "127.0.0.1",
-    port: 0,
+    place: { hostname: "127.0.0.1", port: 0 },
     tls: null,
     handle: mirror,
     log: hearLog().log,

@@ -4,7 +4,7 @@
  * its charge commits; one whose charge a crash took back counts for nothing.
  */
 import { createHash } from "node:crypto";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Address } from "viem";
 import { KhachapuriError } from "../../errors.ts";
 import {
@@ -12,6 +12,7 @@ import {
   IDEMPOTENCY_PAYER_BYTES_MAX,
   IDEMPOTENCY_WINDOW_MS,
 } from "../../limits.ts";
+import { openStateDatabase } from "../../state_database.ts";
 import type { FieldReader } from "../http/fields.ts";
 import type { HttpRequest } from "../http/request.ts";
 import type { DeploymentTarget } from "../http/target.ts";
@@ -175,12 +176,13 @@ export class SqliteIdempotency implements Idempotency {
   readonly #running = new Map<string, Uint8Array>();
   readonly #replays: Replays;
   #purgedAt = -Infinity;
+  #onEnd: (text: string) => void = () => {};
 
   /** Opens (or creates) the answers at `options.path`. */
   constructor(options: IdempotencyOptions) {
     this.#options = options;
     this.#replays = new Replays(options.now);
-    const database = this.#database = new DatabaseSync(options.path);
+    const database = this.#database = openStateDatabase(options.path);
     database.exec(SCHEMA);
     this.#select = database.prepare("SELECT * FROM answers WHERE id = ?");
     this.#drop = database.prepare("DELETE FROM answers WHERE id = ?");
@@ -199,13 +201,13 @@ export class SqliteIdempotency implements Idempotency {
   }
 
   isKnown(key: RequestKey): Promise<boolean> {
-    return Promise.resolve(this.#running.has(textOf(key)) || this.#find(key) !== null);
+    return Promise.resolve(this.#running.has(keyText(key)) || this.#find(key) !== null);
   }
 
   /** Nothing is awaited between the look and the claim: two of one key cannot both run. */
   // deno-lint-ignore require-await -- a refusal is a rejection
   async take(key: RequestKey, fingerprint: Uint8Array): Promise<Taken> {
-    const text = textOf(key);
+    const text = keyText(key);
     const underWay = this.#running.get(text);
     if (underWay) throw isSame(underWay, fingerprint) ? stillRunning() : mismatch(key);
     const row = this.#find(key);
@@ -215,15 +217,50 @@ export class SqliteIdempotency implements Idempotency {
       this.#replays.admit(text, key.payer);
       return { stored };
     }
+    return this.claimed(key, fingerprint);
+  }
+
+  /** The key is taken for one run, whatever is known of it. */
+  claimed(key: RequestKey, fingerprint: Uint8Array): { claim: Claim } {
+    const text = keyText(key);
     this.#running.set(text, fingerprint);
     return {
       claim: {
         store: (answer, reservation) => this.#write(key, fingerprint, answer, reservation),
         end: () => {
-          if (this.#running.get(text) === fingerprint) this.#running.delete(text);
+          if (this.#running.get(text) !== fingerprint) return;
+          this.#running.delete(text);
+          this.#onEnd(text);
         },
       },
     };
+  }
+
+  /** The answer that is kept under a key; @throws KhachapuriError when it is kept no more */
+  stored({ id }: RequestKey): StoredAnswer {
+    const row = this.#select.get(id) as unknown as Row | undefined;
+    if (!row) throw notKept("it was lost");
+    return storedAnswer(row);
+  }
+
+  /** What runs, by the texts of keys: fingerprints. */
+  running(): [text: string, fingerprint: Uint8Array][] {
+    return [...this.#running];
+  }
+
+  /** These run in another process. */
+  adopt(running: readonly [text: string, fingerprint: Uint8Array][]): void {
+    for (const [text, fingerprint] of running) this.#running.set(text, fingerprint);
+  }
+
+  /** One of them does no more. */
+  letGo(text: string): void {
+    if (this.#running.delete(text)) this.#onEnd(text);
+  }
+
+  /** @param listener told of each run that ends from now on */
+  onEnd(listener: (text: string) => void): void {
+    this.#onEnd = listener;
   }
 
   close(): void {
@@ -283,7 +320,8 @@ function storedAnswer(row: Row): StoredAnswer {
   return { status, headers: JSON.parse(headers), body };
 }
 
-function textOf({ id }: RequestKey): string {
+/** What a key is known by among those that run. */
+export function keyText({ id }: Pick<RequestKey, "id">): string {
   return id.join();
 }
 

@@ -12,7 +12,7 @@ import { Leisure } from "../../leisure.ts";
 import { PUSH_CAR_BYTES_MAX, PUSH_PACE_MS } from "../../limits_of_content.ts";
 import type { Push } from "../../spec/push.ts";
 import { within } from "../../within.ts";
-import { CarIntake, takingInto } from "./car_intake.ts";
+import { CarIntake, type TakeBytes, takingInto } from "./car_intake.ts";
 import type { Kept } from "./kept.ts";
 import { type Parts, takeFrom } from "./parts.ts";
 import { bytesFor, type Place, type Quota, type Room } from "./room.ts";
@@ -62,6 +62,9 @@ const WAIT_MS = PUSH_PACE_MS + 5_000;
 export class Ingest {
   /** By root and owner. */
   readonly #coming = new Map<string, Promise<unknown>>();
+  /** Their bodies. */
+  readonly #bodies = new Set<ByteSource>();
+  #isRetired = false;
 
   constructor(private readonly options: IngestOptions) {}
 
@@ -71,6 +74,7 @@ export class Ingest {
    */
   async take(push: Push, upload: Upload): Promise<Receipt> {
     assertSizes(push, upload);
+    if (this.#isRetired) throw changing();
     this.#assertUnused(push);
     const allowed = await this.#allowedBytes(push.owner, upload.from);
     do {
@@ -80,6 +84,7 @@ export class Ingest {
       await this.#assertOffset(push, upload);
       await this.options.room.make(push.owner, Number(push.bytes), allowed);
     } while (this.#coming.has(keyOf(push)));
+    if (this.#isRetired) throw changing();
     const place = this.#admit(push, allowed);
     const coming = this.#bring(push, upload).finally(() => {
       place.free();
@@ -167,7 +172,7 @@ export class Ingest {
   }
 
   async #bring(push: Push, { body, offset }: Upload): Promise<void> {
-    const { kept, parts, clock } = this.options;
+    const { kept, parts } = this.options;
     const intake = new CarIntake(parseCid(push.root), Number(push.bytes));
     const leisure = new Leisure();
     const take = takingInto(intake, leisure);
@@ -177,7 +182,7 @@ export class Ingest {
     try {
       await takeFrom(file, offset, take);
       await file.truncate(offset);
-      if (body) await receive(body, file, take, clock);
+      if (body) await this.#receive(body, file, take);
       if (intake.taken < Number(push.bytes)) throw tooShort(push, intake);
       const places = await leisure.steps(intake.end());
       await file.syncData();
@@ -191,6 +196,23 @@ export class Ingest {
     } finally {
       file.close();
     }
+  }
+
+  async #receive(body: ByteSource, file: Deno.FsFile, take: TakeBytes): Promise<void> {
+    this.#bodies.add(body);
+    await receive(body, file, take, this.options.clock).finally(() => this.#bodies.delete(body));
+  }
+
+  /**
+   * Another process takes pushes from now on. Those under way have `graceMs` to end; the others
+   * break off, and their pushers go on from there with the other one.
+   */
+  async retire(graceMs: number): Promise<void> {
+    this.#isRetired = true;
+    const all = () => Promise.allSettled(this.#coming.values());
+    await within(all(), graceMs);
+    for (const body of this.#bodies) body.cancel();
+    await all();
   }
 
   #receipt({ owner, root }: Push, bytes: number, allowed: number, isNew: boolean): Receipt {
@@ -241,6 +263,13 @@ function nothingAllowed(): KhachapuriError {
       "khachapuri allow NAME --credits N, and push again",
       "or publish it elsewhere: deploy --kubo URL, or --out DIR",
     ],
+  });
+}
+
+function changing(): KhachapuriError {
+  return new KhachapuriError("overloaded", "the provider starts anew", {
+    retryAfterSeconds: 1,
+    hints: ["push again: it goes on from what has come"],
   });
 }
 

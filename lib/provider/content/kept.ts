@@ -25,6 +25,7 @@ export interface KeptOptions {
 export class Kept implements BlockReader {
   #bytes: number;
   #count: number;
+  #isRetired = false;
   /** Changes of files go one after the other: none removes what another has just kept. */
   #lastChange: Promise<unknown> = Promise.resolve();
 
@@ -59,6 +60,11 @@ export class Kept implements BlockReader {
 
   close(): void {
     this.index.close();
+  }
+
+  /** Another process writes down what is used from now on. */
+  retire(): void {
+    this.#isRetired = true;
   }
 
   /** What it takes of the disk. */
@@ -152,6 +158,7 @@ export class Kept implements BlockReader {
 
   /** An owner's deployment uses these: what is kept for the owner and holds them stays with it. */
   noteUse(cids: readonly string[], use: Use): void {
+    if (this.#isRetired) return;
     for (const cid of cids) {
       for (const kept of this.index.keptWith(parseCid(cid).multihash.digest, use.owner)) {
         this.index.noteUse(kept, use, this.options.now());

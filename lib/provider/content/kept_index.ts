@@ -2,7 +2,7 @@
  * The book of what is kept: which CARs there are, for whom, what uses them, where in them each
  * block is, and which pushes were made lately. Its word counts: a file without a row is removed.
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { durably } from "../../durably.ts";
@@ -10,6 +10,7 @@ import { namedDatabase } from "../../files.ts";
 import { KEPT_USES_MAX } from "../../limits_of_content.ts";
 import { Leisure, type Steps } from "../../leisure.ts";
 import { inSlices } from "../../slices.ts";
+import { openStateDatabase } from "../../state_database.ts";
 import type { BlockPlace } from "./car_intake.ts";
 
 /** One CAR that is kept. */
@@ -310,7 +311,7 @@ export class KeptIndex {
 }
 
 function opened(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
+  const database = openStateDatabase(path);
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
   database.exec(SCHEMA);
   // An earlier process ended before it had written the root, or all of its end.

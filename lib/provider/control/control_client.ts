@@ -53,7 +53,8 @@ export async function connectControl(book: string): Promise<LineConnection | nul
   return connection && linesOver(connection);
 }
 
-function failureOf({ code, message, hints }: v.InferOutput<typeof failedShape>["failed"]) {
+/** What a provider refused something with. */
+export function failureOf({ code, message, hints }: v.InferOutput<typeof failedShape>["failed"]) {
   const known = errorTable().find((row) => row.code === code)?.code;
   return new KhachapuriError((known ?? "internal") satisfies ErrorCode, message, { hints });
 }

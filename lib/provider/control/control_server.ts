@@ -18,15 +18,21 @@ export interface Control {
   readonly path: string;
   /** Has a verb handled; one that nobody handles is refused by name. */
   on(verb: string, handler: ControlHandler): void;
-  /** No new commands; the socket is gone when it resolves. */
+  /** No new commands; the socket is gone when it resolves, unless it is another provider's. */
   close(): Promise<void>;
 }
 
-/** Listens at `path`, in the place of whatever was there: its owner holds the books' lock. */
+/**
+ * Listens at `path`, in the place of whatever was there: its owner holds the books' lock. Whoever
+ * asks at that moment reaches the one before or this one.
+ */
 export async function openControl(path: string): Promise<Control> {
-  await Deno.remove(path).catch(ignoreMissing);
-  const listener = Deno.listen({ transport: "unix", path });
-  await Deno.chmod(path, 0o600);
+  const fresh = `${path}.new`;
+  await Deno.remove(fresh).catch(ignoreMissing);
+  const listener = Deno.listen({ transport: "unix", path: fresh });
+  await Deno.chmod(fresh, 0o600);
+  const { ino } = await Deno.stat(fresh);
+  await Deno.rename(fresh, path);
   const handlers = new Map<string, ControlHandler>();
   const accepting = (async () => {
     for await (const connection of listener) void attend(connection, handlers);
@@ -37,7 +43,9 @@ export async function openControl(path: string): Promise<Control> {
     async close() {
       listener.close();
       await accepting;
-      await Deno.remove(path).catch(ignoreMissing);
+      // Another provider may have taken the place meanwhile.
+      const isOurs = await Deno.stat(path).then((found) => found.ino === ino, () => false);
+      if (isOurs) await Deno.remove(path).catch(ignoreMissing);
     },
   };
 }

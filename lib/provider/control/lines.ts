@@ -4,6 +4,7 @@
 export const LONGEST_LINE_BYTES = 1024 * 1024;
 
 export interface LineConnection {
+  /** Lines go out whole and in the order in which they are sent, whoever waits for which. */
   send(value: unknown): Promise<void>;
   /** The next value; null once the other side has ended. @throws SyntaxError */
   next(): Promise<unknown>;
@@ -16,6 +17,7 @@ export function linesOver(connection: Deno.Conn, bytesMax = LONGEST_LINE_BYTES):
   const chunk = new Uint8Array(16 * 1024);
   let held = "";
   let isOpen = true;
+  let sending = Promise.resolve();
   async function line(): Promise<string | null> {
     for (;;) {
       const end = held.indexOf("\n");
@@ -30,12 +32,13 @@ export function linesOver(connection: Deno.Conn, bytesMax = LONGEST_LINE_BYTES):
       held += decoder.decode(chunk.subarray(0, read), { stream: true });
     }
   }
+  async function write(bytes: Uint8Array): Promise<void> {
+    for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
+  }
   return {
-    async send(value) {
+    send(value) {
       const bytes = new TextEncoder().encode(`${JSON.stringify(value)}\n`);
-      for (let sent = 0; sent < bytes.length;) {
-        sent += await connection.write(bytes.subarray(sent));
-      }
+      return sending = sending.then(() => write(bytes));
     },
     async next() {
       const text = await line();

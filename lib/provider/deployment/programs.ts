@@ -63,6 +63,8 @@ const NOTHING: Footprint = { diskBytes: 0, inodes: 0 };
 const MOST: Footprint = { diskBytes: UNPACKED_BYTES_MAX, inodes: UNPACKED_INODES_MAX };
 /** Beside the programs' own folder: what an earlier process left, until it is removed. */
 const LEFT_SUFFIX = ".left";
+/** How the folders of processes that run at the same time are told apart. */
+const GENERATION = /\.[0-9]+$/;
 
 /**
  * Unpacked programs live below `dir`, each in a folder with an unguessable name: the run uid must
@@ -71,7 +73,7 @@ const LEFT_SUFFIX = ".left";
  */
 export async function openPrograms(options: ProgramsOptions): Promise<Programs> {
   const { dir } = options;
-  const left = dir + LEFT_SUFFIX;
+  const left = dir.replace(GENERATION, "") + LEFT_SUFFIX;
   await Deno.mkdir(left, { recursive: true, mode: 0o700 });
   await Deno.rename(dir, join(left, crypto.randomUUID())).catch(ignoreMissing);
   await Deno.mkdir(dir, { recursive: true });

@@ -4,7 +4,7 @@
  * and the latest runs of each. Never a secret of a spec.
  */
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { openStateDatabase } from "../../state_database.ts";
 import { Agreements } from "./agreements.ts";
 import { OwnerPermits } from "./owner_permits.ts";
 import { Registrations } from "./registrations.ts";
@@ -34,7 +34,7 @@ export function recordsPath(stateDir: string): string {
 /** Opens (or creates) the records at `path`. */
 export function openRecords(path: string, options: RecordsOptions = {}): Records {
   const now = options.now ?? Date.now;
-  const database = new DatabaseSync(path);
+  const database = openStateDatabase(path);
   // Only stops and permits have to be on disk at once; they say so themselves.
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
   const stops = new Stops(database, now);

@@ -58,6 +58,9 @@ export interface RunLogPage {
   cursor: number;
 }
 
+/** Where lines go. */
+export type LogSink = Pick<RunLog, "add" | "addServerEntry">;
+
 export interface RunLogOptions {
   /** Kept of the runs of all deployments, bytes; beyond it the oldest go. */
   runsBytesMax?: number;
@@ -108,6 +111,8 @@ export class RunLog {
   /** Bytes of a server that were written since its log was cut. */
   readonly #uncut = new Lru<CidText, number>(SERVER_LOGS_REMEMBERED_MAX);
   #waiting = emptyBatch();
+  /** Another process writes the log. */
+  #sink: LogSink | null = null;
   /** The number of the last row of either table. */
   #newest: number;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -124,7 +129,14 @@ export class RunLog {
     this.#newest = Math.max(this.#runs.newest(), this.#entries.newest());
   }
 
+  /** What waits is written; what comes from now on goes to who numbers the lines now. */
+  handOver(sink: LogSink): void {
+    this.close();
+    this.#sink = sink;
+  }
+
   add(cid: CidText, run: LoggedRun): void {
+    if (this.#sink) return this.#sink.add(cid, run);
     const batch = this.#waiting;
     const runs = batch.runs.get(cid) ?? [];
     batch.runs.set(cid, runs);
@@ -139,6 +151,7 @@ export class RunLog {
 
   /** Adds what a deployment's server wrote, or what became of an instance. */
   addServerEntry(cid: CidText, entry: ServerEntry): void {
+    if (this.#sink) return this.#sink.addServerEntry(cid, entry);
     const batch = this.#waiting;
     const entries = batch.entries.get(cid) ?? [];
     batch.entries.set(cid, entries);

@@ -5,7 +5,7 @@ import type { Spec } from "../../spec/schema.ts";
 import { durably } from "../../durably.ts";
 
 /** An id is its owner's word only: keyed by both, nobody can stop another's deployment. */
-type Stoppable = Pick<Spec, "owner" | "id">;
+export type Stoppable = Pick<Spec, "owner" | "id">;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS stops (
@@ -15,6 +15,7 @@ const SCHEMA = `
 
 export class Stops {
   readonly #known = new Set<string>();
+  readonly #listeners = new Set<(spec: Stoppable) => void>();
 
   constructor(private readonly database: DatabaseSync, private readonly now: () => number) {
     database.exec(SCHEMA);
@@ -35,7 +36,19 @@ export class Stops {
   add(spec: Stoppable): void {
     const insert = this.database.prepare("INSERT OR IGNORE INTO stops VALUES (?, ?, ?)");
     durably(this.database, () => void insert.run(spec.owner, spec.id, this.now()));
+    this.hear(spec);
+    for (const listener of this.#listeners) listener({ owner: spec.owner, id: spec.id });
+  }
+
+  /** Another process of the provider has it on disk. */
+  hear(spec: Stoppable): void {
     this.#known.add(keyOf(spec));
+  }
+
+  /** @param listener told of each stop from now on. @returns tells it of no more */
+  onStop(listener: (spec: Stoppable) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 }
 

@@ -109,8 +109,7 @@ async function listenAt(options: DevOptions, handle: Handle): Promise<Listener> 
   const [port = 0, ...others] = ports;
   try {
     return await listen({
-      hostname,
-      port,
+      place: { hostname, port },
       tls: null,
       handle,
       log,

@@ -18,6 +18,9 @@ import type { Site } from "./site.ts";
 /** Between two looks for what is needed no more, ms. */
 const SWEEP_MS = 600_000;
 
+/** A process that hands over waits so long for pushes to end, ms. */
+const PUSHES_WAIT_MS = 2_000;
+
 export type OpenContent = Awaited<ReturnType<typeof openContent>>;
 
 /** To be closed with `stack`. */
@@ -27,6 +30,8 @@ export async function openContent(
   { payers, policy }: Pick<Payments, "payers" | "policy">,
   stack: AsyncDisposableStack,
 ) {
+  const sweeping = new AsyncDisposableStack();
+  stack.defer(() => sweeping.disposeAsync());
   const indexPath = join(state.book, "content.db");
   const kept = await Kept.open({ dir: state.kept, indexPath, log, now });
   stack.defer(() => kept.close());
@@ -55,7 +60,7 @@ export async function openContent(
     onKept: (root) => listeners.forEach((listener) => listener(root)),
     clock: { ...systemClock, now },
   });
-  lookAfter({ kept, parts, retention, now }, stack);
+  lookAfter({ kept, parts, retention, now }, sweeping);
   return {
     kept,
     ingest: push ? ingest : null,
@@ -65,6 +70,11 @@ export async function openContent(
     allowed,
     noteUse({ cid, spec: { owner, id, program } }: Deployment): void {
       kept.noteUse([cid, program.cid], { owner, id });
+    },
+    /** Nothing of it is changed from here once it resolves: another process does that. */
+    async retire(): Promise<void> {
+      kept.retire();
+      await Promise.all([sweeping.disposeAsync(), ingest.retire(PUSHES_WAIT_MS)]);
     },
     /** Calls back when a root is here that may have been looked for in vain. */
     whenKept: (listener: (root: CidText) => void) => void listeners.push(listener),

@@ -1,6 +1,6 @@
 /** Opens the scheme `exact`, and what it costs: a caller for a call, and us for its settlement. */
 import { estimateFees } from "../../chain/client.ts";
-import { formatUsdc, usdcDomain } from "../../chain/usdc.ts";
+import { formatUsdc } from "../../chain/usdc.ts";
 import type { ProviderConfig } from "../../config.ts";
 import type { ExactOffer } from "../../exact_payment.ts";
 import { Exact } from "../money/exact/exact.ts";
@@ -63,13 +63,12 @@ export function exactLook(
 
 /** @returns null where nobody can pay so */
 export async function openExactScheme(
-  { provider, ground, now }: Site,
-  { operator, purchases, exact, policy }: Payments,
+  { provider, ground, prepared: { domain }, succession, now }: Site,
+  { operator, callPurchases: purchases, settler, policy }: Payments,
   receipts: Pick<Receipts, "pathOf">,
 ): Promise<Exact | null> {
   if (!provider.exact.enabled) return null;
   const { connected: { chain, contracts: { usdc } } } = ground;
-  const domain = await usdcDomain(chain, usdc);
   const terms: ExactOffer = {
     chainId: chain.chainId,
     asset: usdc,
@@ -81,15 +80,16 @@ export async function openExactScheme(
   };
   const coinPrice = coinPriceOf(chain.chainId, provider.gas.coinPrice);
   const worth = new ExactWorth(operator, coinPrice, now);
-  // So that the first offer knows it.
-  await worth.cost().catch(() => {});
+  // So that the first offer knows it, unless there are callers that wait.
+  const known = worth.cost().catch(() => {});
+  if (!succession) await known;
   return new Exact({
     terms,
     isWorth: () => worth.isWorth(terms.amount),
     domain,
     chain: openExactChain({ chain, usdc, operator, coinPrice }),
     purchases,
-    settler: exact,
+    settler,
     receipts,
     looks: new ExactLooks(now),
     laterNow: policy.laterNow,

@@ -35,12 +35,18 @@ const LAPSE_MS = 600_000;
 /** Before an owner is told that it has allowed too little, the chain is asked as of now, ms. */
 const SURE_AGE_MS = 500;
 
+export interface OpenNames {
+  names: Names;
+  /** Nothing of them is changed from here by itself once it resolves. */
+  retire(): Promise<void>;
+}
+
 /** To be closed with `stack`; null where the configuration wants no names. */
 export function openProviderNames(
   site: Site,
   provided: NamesGround,
   stack: AsyncDisposableStack,
-): Names | null {
+): OpenNames | null {
   const { provider, state, ground: { connected: { chain, contracts } }, now } = site;
   const { enabled, perUsdc, resolver } = provider.names;
   if (!enabled) return null;
@@ -59,8 +65,10 @@ export function openProviderNames(
     allowedTo: ({ owner, cid }, isSure, from) => allowedTo(provided, { owner, cid, isSure, from }),
     now,
   }, stack);
-  lapseSometimes(names, stack);
-  return names;
+  const lapsing = new AsyncDisposableStack();
+  stack.defer(() => lapsing.disposeAsync());
+  lapseSometimes(names, lapsing);
+  return { names, retire: () => lapsing.disposeAsync() };
 }
 
 function lapseSometimes(names: Pick<Names, "lapse">, stack: AsyncDisposableStack): void {

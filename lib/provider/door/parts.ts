@@ -53,7 +53,7 @@ export interface RouteParts extends CallParts {
   };
   programs: CallPrograms & {
     deployments: Pick<Deployments, "get" | "known" | "refusal">;
-    sandboxes: Pick<Sandboxes, "open" | "refusal" | "servers" | "stop" | "drain">;
+    sandboxes: Pick<Sandboxes, "open" | "refusal" | "servers" | "stop" | "drain" | "retireAll">;
     /** What programs find on this machine; null as long as that is not known. */
     runtimes(): Promise<Runtimes | null>;
   };

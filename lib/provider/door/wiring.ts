@@ -2,19 +2,14 @@
 import { join } from "node:path";
 import type { Chain } from "../../chain/client.ts";
 import { asChainError } from "../../chain/refusal.ts";
-import { thawingPeriod } from "../../chain/escrow.ts";
-import { type Config, keepOf, requireProvider, resolveFromHome } from "../../config.ts";
+import { resolveFromHome } from "../../config.ts";
 import { BUFFERED_BODY_BYTES_MAX, PAYER_DEPOSIT_MS } from "../../limits.ts";
-import type { Log } from "../../log.ts";
 import type { CreditsOffer } from "../../payment_header.ts";
-import { recipientOf } from "../../spec/keys.ts";
 import { OwnerDebits } from "../call/owner_debit.ts";
 import { SqliteIdempotency } from "../call/idempotency.ts";
+import { IdempotencySeat } from "../call/idempotency_seat.ts";
 import { Slots } from "../call/slots.ts";
 import { openRecords, type Records, recordsPath } from "../deployment/records.ts";
-import type { Offering } from "../http/page.ts";
-import { placeForControl } from "../control/control_path.ts";
-import { type Control, openControl } from "../control/control_server.ts";
 import { createBodyReader } from "../http/request_body.ts";
 import { createCounters, providerMetrics } from "../metrics/gauges.ts";
 import { receiptedIn, wasCharged } from "../money/charges.ts";
@@ -33,60 +28,45 @@ import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
 import { Relays } from "../settlement/relays.ts";
 import { type OpenContent, openContent } from "./content_room.ts";
+import { Estate } from "./estate.ts";
 import { openExactScheme } from "./exact_scheme.ts";
-import { offerOf, readLeftBehind } from "./left_behind.ts";
+import { offerOf } from "./left_behind.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import { openProviderNames } from "./names.ts";
 import { openOpenapi } from "./openapi_document.ts";
 import type { RouteParts } from "./parts.ts";
-import { groundOf, preflight } from "./preflight.ts";
-import { prepareState, type Site } from "./site.ts";
-import {
-  warnOfCollector,
-  warnOfEndpoints,
-  warnOfLeftBehind,
-  warnOfLimits,
-  warnOfSharing,
-} from "./start_notices.ts";
+import type { Site } from "./site.ts";
 import { openWorkplaces } from "./workplaces.ts";
 
 /** A provider whose books are open, before it listens. */
 export interface OpenProvider {
+  readonly site: Site;
   parts: RouteParts;
+  records: Records;
   /** Nobody else's while this one is open. */
   lock: StateLock;
-  /** Where commands of this machine reach it. */
-  control: Control;
+  /** What passes on when another process takes its place. */
+  estate: Estate;
 }
 
 /**
- * Opens a provider's parts, to be closed with `stack`.
- * @throws KhachapuriError when the configuration, the keys, the chain, the operator's approval or
- * the sandbox would not let it serve; it says what to do
+ * Opens a provider's books and parts, to be closed with `stack`.
+ * @throws KhachapuriError `access_denied` when they are another's; when they cannot be read
  */
 export async function openProvider(
-  config: Config,
-  { log, now }: { log: Log; now: () => number },
+  site: Site,
   stack: AsyncDisposableStack,
 ): Promise<OpenProvider> {
-  const provider = requireProvider(config);
-  const state = await prepareState(config, provider);
-  const keysPath = resolveFromHome(config, provider.keyFile);
-  const ground = groundOf(await preflight({ config, keysPath, now }));
-  warnOfLimits(ground, log);
-  warnOfSharing(ground, log);
-  warnOfCollector(ground, log);
-  warnOfEndpoints(ground, log);
-  const lock = await lockState(join(state.book, LOCK_FILE));
+  const lock = await lockState(join(site.state.book, LOCK_FILE));
   stack.defer(() => lock.release());
-  const control = await openControl(await placeForControl(state.book));
-  stack.defer(() => control.close());
-  const parts = await openParts({ config, provider, state, ground, log, now }, stack);
-  return { parts, lock, control };
+  return { site, lock, ...await openParts(site, stack) };
 }
 
-async function openParts(site: Site, stack: AsyncDisposableStack): Promise<RouteParts> {
-  const { provider, state, ground, log, now } = site;
+async function openParts(
+  site: Site,
+  stack: AsyncDisposableStack,
+): Promise<Pick<OpenProvider, "parts" | "records" | "estate">> {
+  const { provider, state, ground, prepared: { offering, watch }, succession, log, now } = site;
   const { connected: { chain, contracts }, account } = ground;
   const seller: Seller = {
     chainId: chain.chainId,
@@ -95,7 +75,6 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     price: provider.price,
   };
   const records = openBooks(site, stack);
-  const offering = await describe(site);
   const payments = await openPayments({
     chain,
     escrow: contracts.escrow,
@@ -106,11 +85,16 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     dir: state.book,
     log,
     now,
+    watch,
+    left: { isInUse: succession !== null, ahead: succession?.ahead ?? null },
   });
   stack.defer(() => payments.close());
+  succession?.ahead?.close();
   const content = await openContent(site, records, payments, stack);
   const desks = openDesks(site, seller, offering.offer, payments, stack);
-  await desks.onboarding.prepare();
+  const known = desks.onboarding.prepare();
+  // Where callers wait, no offer does.
+  if (!succession) await known;
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
   const counters = createCounters();
   const { registrations, agreements, tariffs, stops, runLog } = records;
@@ -127,7 +111,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     log,
     now,
   };
-  const gate = openGate(site, payments, stack);
+  const { gate, answers } = openGate(site, payments, stack);
   const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
   stack.defer(() => debits.settled());
   const logServer = serverNotes({ runLog, usage: counters.servers });
@@ -137,8 +121,9 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
   };
   const opened = { seller, records, counters, content, noteServer };
   const { programs, gateway } = await openWorkplaces(site, opened, stack);
-  const names = openProviderNames(site, { seller, payments, records, ...programs }, stack);
-  return {
+  const naming = openProviderNames(site, { seller, payments, records, ...programs }, stack);
+  const estate = new Estate({ payments, content, records, answers, naming });
+  const parts: RouteParts = {
     seller,
     operator: account.address,
     offering,
@@ -146,14 +131,15 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     openapi: openOpenapi(offering, records, payments.payers, money.schemes, now),
     health: chainHealth(chain, payments),
     responses: counters.responses,
-    metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money, content)),
+    metrics: providerMetrics(counters, watched(chain, payments, programs, gate, money, content)),
     money: { ...money, startDebits: debits },
     programs,
     content: { ...content, gateway },
-    names,
+    names: naming?.names ?? null,
     gate,
     records: callRecords,
   };
+  return { parts, records, estate };
 }
 
 /** Opens the records, with what is offered from now on in them. */
@@ -162,7 +148,6 @@ function openBooks(
   stack: AsyncDisposableStack,
 ): Records {
   const terms = [...ground.terms.keys()];
-  warnOfLeftBehind(readLeftBehind(config, provider, terms, now), log);
   const records = openRecords(recordsPath(resolveFromHome(config, provider.stateDir)), {
     now,
     lost: (error) => log.warn("log lines of runs were lost", { message: String(error) }),
@@ -177,7 +162,7 @@ function openDesks(
   { ground, provider, state, log, now }: Site,
   seller: Seller,
   { thawingPeriodSeconds: thawingSeconds }: CreditsOffer,
-  { ledger, payers, operator }: Payments,
+  { ledger, payers, sender: operator }: Payments,
   stack: AsyncDisposableStack,
 ) {
   const { connected: { chain, contracts: { usdc } } } = ground;
@@ -265,22 +250,23 @@ function openGate(
   { ledger, purchases }: Payments,
   stack: AsyncDisposableStack,
 ) {
-  const idempotency = new SqliteIdempotency({
+  const answers = new SqliteIdempotency({
     path: join(state.book, "answers.db"),
     wasCharged: (reservation) => wasCharged({ ledger: ledger.store, purchases }, reservation),
     now,
   });
-  stack.defer(() => idempotency.close());
+  stack.defer(() => answers.close());
+  const idempotency = new IdempotencySeat(answers);
   const { concurrency, requestBytes } = provider.sandbox;
-  return {
-    slots: new Slots(concurrency, now),
-    idempotency,
-    requestBytes,
-    readBody: createBodyReader({ heldBytesMax: BUFFERED_BODY_BYTES_MAX, bytesMax: requestBytes }),
-  };
+  const readBody = createBodyReader({
+    heldBytesMax: BUFFERED_BODY_BYTES_MAX,
+    bytesMax: requestBytes,
+  });
+  const gate = { slots: new Slots(concurrency, now), idempotency, requestBytes, readBody };
+  return { gate, answers: { own: answers, seat: idempotency } };
 }
 
-function watch(
+function watched(
   chain: Chain,
   { ledger, operator, follower, payers, elsewhere, purchases }: Payments,
   { sandboxes }: { sandboxes: Pick<Sandboxes, "open" | "servers"> },
@@ -305,42 +291,6 @@ function watch(
     runsBusy: () => slots.busy(),
     ownersLow: () => ownerCredits.low(),
     kept: () => ({ bytes: kept.bytes(), roots: kept.count() }),
-  };
-}
-
-async function describe({ provider, ground }: Site): Promise<Offering> {
-  const { connected: { chain, contracts: { escrow, usdc } }, keys, terms } = ground;
-  const { name, address, webDomain, price, egress, names } = provider;
-  const { timeoutMs, memoryMb, credits, requestBytes, responseBytes } = provider.sandbox;
-  const { instances, instanceIdleSeconds } = provider.sandbox;
-  const { ipfs } = provider;
-  const thawing = await thawingPeriod(chain, escrow);
-  return {
-    name,
-    address,
-    webDomain: webDomain.replace(/\/$/, ""),
-    recipients: await Promise.all((keys.identities ?? []).map(recipientOf)),
-    termsHashes: [...terms.keys()],
-    keep: keepOf(provider),
-    timeoutMs,
-    memoryMb,
-    credits,
-    requestBytes,
-    responseBytes,
-    egress,
-    instances,
-    instanceIdleSeconds,
-    names: names.enabled ? { perUsdc: names.perUsdc } : null,
-    ipfs,
-    offer: {
-      chainId: chain.chainId,
-      escrow,
-      asset: usdc,
-      payTo: address,
-      pricePerCredit: price,
-      maxTimeoutSeconds: Math.ceil(timeoutMs / 1000),
-      thawingPeriodSeconds: Number(thawing),
-    },
   };
 }
 

@@ -19,6 +19,7 @@ import { receiptFromJson, recoverReceiptSigner } from "../../receipt.ts";
 import { termsHash } from "../../spec/terms.ts";
 import { sandboxHost } from "../program/sandboxes.ts";
 import { holderOf, LOCK_FILE } from "./lock.ts";
+import { prepareSite } from "./prepare.ts";
 import { createRoutes } from "./routes.ts";
 import { openProvider } from "./wiring.ts";
 
@@ -31,9 +32,9 @@ async function open(home: ProviderHome, settings = {}) {
   const stack = new AsyncDisposableStack();
   const { log, ...heard } = hearLog();
   try {
+    const config = home.config({ ...BATCH, ...settings });
     const { parts } = await openProvider(
-      home.config({ ...BATCH, ...settings }),
-      { log, now: Date.now },
+      await prepareSite(config, { log, now: Date.now }),
       stack,
     );
     const routes = createRoutes(parts);

@@ -38,7 +38,7 @@ interface Workplaces {
 }
 
 export async function openWorkplaces(
-  { config, ground, provider, state, log }: Site,
+  { config, ground, provider, state, succession, log }: Site,
   { seller, records: { registrations, stops, tariffs }, counters, content, noteServer }: Workplaces,
   stack: AsyncDisposableStack,
 ) {
@@ -56,7 +56,7 @@ export async function openWorkplaces(
   stack.defer(() => programs.close());
   const sockets = await SocketFolders.open(state.sockets);
   stack.defer(() => sockets.close());
-  const host = { ...sandbox.host, etc: makeEtc(state.etc) };
+  const host = { ...sandbox.host, etc: succession?.etc ?? makeEtc(state.etc) };
   const sandboxes = new Sandboxes({
     host,
     programs,

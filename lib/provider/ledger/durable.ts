@@ -3,8 +3,9 @@
  * NORMAL only hands the log to the operating system; syncing the log file afterwards makes it as
  * durable as FULL would, for all commits since the last sync at once.
  */
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { namedDatabase } from "../../files.ts";
+import { openStateDatabase } from "../../state_database.ts";
 
 export interface Durable {
   readonly database: DatabaseSync;
@@ -21,14 +22,15 @@ const LOG_PAGES = 8_192;
 
 /**
  * Opens (or creates) a database with `schema`, a list of idempotent statements.
- * @param version of what its rows mean, as `user_version`
+ * @param version of what its rows mean; by default what its name says
+ * @throws KhachapuriError as `openStateDatabase`
  */
-export function openDurable(path: string, schema: string, version = 1): Durable {
+export function openDurable(path: string, schema: string, version?: number): Durable {
   const database = namedDatabase(path, () => {
-    const opened = new DatabaseSync(path);
+    const opened = openStateDatabase(path, version);
     opened.exec(`PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${LOG_PAGES}`);
     // A write under FULL makes the log file and its name in the folder durable.
-    opened.exec(`PRAGMA synchronous = FULL; ${schema}; PRAGMA user_version = ${version}`);
+    opened.exec(`PRAGMA synchronous = FULL; ${schema}`);
     opened.exec("PRAGMA synchronous = NORMAL");
     return opened;
   });

@@ -115,7 +115,7 @@ export interface Ledger {
   /** The credit is free again. Should this process end before that is written, a start does it. */
   release(held: Held, reason: string): void;
   /** What the payer will have left once this credit is charged. */
-  standing(draw: Draw, view: PayerView): Standing;
+  standing(draw: Draw, view: PayerView): Promise<Standing>;
   /** Where the payer's next permit on a lane has to go on. */
   used(lane: LaneId, view: PayerView): Promise<bigint>;
   /**

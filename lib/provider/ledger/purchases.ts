@@ -219,6 +219,19 @@ export class Purchases {
     return this.#running.has(id) || this.get(id).outcome !== null;
   }
 
+  /** What runs go on for. */
+  runningFor(): number[] {
+    return [...this.#running.keys()];
+  }
+
+  /** Runs of another process go on for these. */
+  adopt(ids: readonly number[]): void {
+    for (const id of ids) {
+      const { authorization: { from: payer, value } } = this.get(id);
+      this.#running.set(id, { payer, value });
+    }
+  }
+
   /** Its run has ended, or there was none. */
   letGo(id: number): void {
     this.#running.delete(id);

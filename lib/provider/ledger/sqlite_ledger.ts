@@ -47,7 +47,7 @@ import type {
 import type { OperatorLimits } from "./operator_room.ts";
 import { type Pool, PreholdBook } from "./prehold.ts";
 import { inSlices } from "../../slices.ts";
-import { openStore, type ReceiptedCharge, type Store } from "./store.ts";
+import { type LeftStore, openStore, type ReceiptedCharge, type Store } from "./store.ts";
 
 export interface SqliteLedgerOptions {
   path: string;
@@ -70,10 +70,14 @@ export interface SqliteLedgerOptions {
 
 /**
  * Opens (or creates) the ledger and releases what a crash left held.
+ * @param left how the one before left it: by default nobody's runs go on
  * @throws Error when the file is damaged
  */
-export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<SqliteLedger> {
-  return new SqliteLedger(await openStore(options.path, options.now), options);
+export async function openSqliteLedger(
+  options: SqliteLedgerOptions,
+  left?: LeftStore,
+): Promise<SqliteLedger> {
+  return new SqliteLedger(await openStore(options.path, options.now, left), options);
 }
 
 export class SqliteLedger implements Ledger {
@@ -124,12 +128,12 @@ export class SqliteLedger implements Ledger {
     this.store.write([entry], "handed over").catch(() => {});
   }
 
-  standing(draw: Draw, view: PayerView): Standing {
+  standing(draw: Draw, view: PayerView): Promise<Standing> {
     const available = availableTo(draw, view, this.#position);
-    return {
+    return Promise.resolve({
       charged: (laneOf(this.store.book, draw.payer, draw.lane)?.charged ?? 0n) + 1n,
       available: available > 0n ? available : 0n,
-    };
+    });
   }
 
   used(lane: LaneId, view: PayerView): Promise<bigint> {

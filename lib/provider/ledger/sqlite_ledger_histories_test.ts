@@ -145,8 +145,9 @@ async function openHistory() {
     assert.ok(judged.payable);
     const page = pageOf(payer, lane) ?? newPage(id);
     hands.push({ page, price, ours: a!, plain: b! });
-    assert.deepEqual(ours.standing(draw, view), plain.standing(draw, view));
-    assert.equal(ours.standing(draw, view).charged, chargedOn(page) + 1n);
+    const standing = await ours.standing(draw, view);
+    assert.deepEqual(standing, await plain.standing(draw, view));
+    assert.equal(standing.charged, chargedOn(page) + 1n);
   }
 
   async function end(how: "charge" | "release", nth: number, run: RunFacts | null): Promise<void> {

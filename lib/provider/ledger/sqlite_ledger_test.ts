@@ -173,9 +173,9 @@ Deno.test("a notice says what is left once the credit is charged, and never less
   await sell(ledger, drawOf(), viewOf(3n));
   await sell(ledger, drawOf({ lane: OTHER_LANE }), viewOf(3n));
   await holdOne(ledger, drawOf(), viewOf(3n));
-  assert.deepEqual(ledger.standing(drawOf(), viewOf(3n)), { charged: 2n, available: 0n });
-  assert.deepEqual(ledger.standing(drawOf(), viewOf(2n)), { charged: 2n, available: 0n });
-  assert.deepEqual(ledger.standing(drawOf(), viewOf(5n)), { charged: 2n, available: 2n });
+  assert.deepEqual(await ledger.standing(drawOf(), viewOf(3n)), { charged: 2n, available: 0n });
+  assert.deepEqual(await ledger.standing(drawOf(), viewOf(2n)), { charged: 2n, available: 0n });
+  assert.deepEqual(await ledger.standing(drawOf(), viewOf(5n)), { charged: 2n, available: 2n });
 });
 
 /** Two calls, so that a credit is held for a third. */
@@ -191,7 +191,7 @@ Deno.test("what is held before its call takes part in what is held, not in what 
   assert.ok(preheld > 0n);
   assert.deepEqual(ledger.totals(), { unsettled: 10n, held: preheld, preheld, dueLanes: 1 });
   assert.equal(await ledger.used(ID, VIEW), 2n);
-  assert.equal(ledger.standing(drawOf(), viewOf(6n)).available, 4n);
+  assert.equal((await ledger.standing(drawOf(), viewOf(6n))).available, 4n);
 });
 
 Deno.test("a credit held before its call goes to whichever call of its payer needs it", async () => {

@@ -21,7 +21,7 @@ import {
 } from "./journal.ts";
 import { handedOverText } from "./handed_over.ts";
 import { JournalTable, showHandedOver } from "./journal_table.ts";
-import { assertLedgerVersion } from "./version.ts";
+import { assertLedgerVersion, isThere } from "./version.ts";
 
 /** Which entries to read; without any member all of them. */
 export interface JournalFilter {
@@ -57,16 +57,53 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** How the process before left a ledger that is opened. */
+export interface LeftStore {
+  /** Its runs go on: what it has reserved is theirs, and released by whoever hears of their end. */
+  readonly isInUse: boolean;
+  /** What was read of it while it was written. */
+  readonly ahead: ReadAhead | null;
+}
+
+/** A ledger as it was at some time, so that only what came since is to be read. */
+export interface ReadAhead {
+  readonly book: Book;
+  /** The last row that it has. */
+  readonly seq: number;
+  close(): void;
+}
+
+const LEFT_ALONE: LeftStore = { isInUse: false, ahead: null };
+
+/**
+ * Reads the ledger at `path` while a provider is writing it. Until it is closed the database stays
+ * open, so that whoever closes it last need not put its log away while others wait.
+ * @returns null when there is none yet
+ */
+export function readAhead(path: string): ReadAhead | null {
+  if (!isThere(path)) return null;
+  assertLedgerVersion(path);
+  const database = new DatabaseSync(path, { readOnly: true });
+  const book = emptyBook();
+  const seq = replay(database, book, 0);
+  return { book, seq, close: () => database.close() };
+}
+
 /**
  * Opens (or creates) the ledger at `path` and releases what a crash left reserved.
  * @param now the clock, ms since the epoch
  * @throws KhachapuriError `invalid_config` for a ledger of another version; Error when the file is
  *   damaged
  */
-export async function openStore(path: string, now: () => number = Date.now): Promise<Store> {
+export async function openStore(
+  path: string,
+  now: () => number = Date.now,
+  { isInUse, ahead }: LeftStore = LEFT_ALONE,
+): Promise<Store> {
   assertLedgerVersion(path);
   const table = await JournalTable.open(path);
-  const book = replay(table.database);
+  const book = ahead?.book ?? emptyBook();
+  replay(table.database, book, ahead?.seq ?? 0);
   const commit = openCommit(table);
   const store: Store = {
     book,
@@ -92,7 +129,7 @@ export async function openStore(path: string, now: () => number = Date.now): Pro
       await commit.close().finally(() => table.close());
     },
   };
-  await releaseAbandoned(store);
+  if (!isInUse) await releaseAbandoned(store);
   return store;
 }
 
@@ -141,12 +178,16 @@ async function releaseAbandoned({ book, write }: Store): Promise<void> {
   if (abandoned.length > 0) await write(abandoned, "disk");
 }
 
-function replay(database: DatabaseSync): Book {
-  const book = emptyBook();
-  for (const recorded of readRows(database, {})) {
+/** Applies what comes behind the row `after`. @returns the last row */
+function replay(database: DatabaseSync, book: Book, after: number): number {
+  const rows = database.prepare("SELECT * FROM journal WHERE seq > ? ORDER BY seq");
+  let seq = after;
+  for (const row of rows.iterate(after) as Iterable<unknown>) {
+    const recorded = fromRow(row as StoredRow);
     apply(book, recorded, recorded.at.getTime());
+    seq = (row as { seq: number }).seq;
   }
-  return book;
+  return seq;
 }
 
 function* readRows(database: DatabaseSync, filter: JournalFilter): Iterable<Recorded> {

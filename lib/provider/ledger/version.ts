@@ -46,7 +46,7 @@ function versionOf(path: string): number | null {
   }
 }
 
-function isThere(path: string): boolean {
+export function isThere(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
   } catch (error) {

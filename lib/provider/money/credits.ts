@@ -224,7 +224,9 @@ export class Credits implements PaymentScheme<CreditsBill, CreditsAdmission> {
   #noteOwner(bill: CreditsBill, view: PayerView): void {
     const { ledger, ownerCredits } = this.options;
     if (bill.source !== "owner") return;
-    ownerCredits.note(bill.payer, ledger.standing(bill, view).available);
+    // A figure, which no call waits for.
+    ledger.standing(bill, view)
+      .then(({ available }) => ownerCredits.note(bill.payer, available), () => {});
   }
 
   /** @throws KhachapuriError when the bill can't be paid any more */
@@ -375,12 +377,13 @@ class CreditsHold implements Hold {
   }
 
   notice(): Promise<HeaderField[]> {
-    return Promise.resolve(this.admission.bill.source === "caller" ? this.#callersNotice() : []);
+    const isTold = this.admission.bill.source === "caller";
+    return isTold ? this.#callersNotice() : Promise.resolve([]);
   }
 
-  #callersNotice(): HeaderField[] {
+  async #callersNotice(): Promise<HeaderField[]> {
     const { admission: { bill, deposited }, options: { ledger, receipts, seller } } = this;
-    const { charged, available } = ledger.standing(bill, this.#view);
+    const { charged, available } = await ledger.standing(bill, this.#view);
     return chargeFields(receipts.pathOf(this.reservation), {
       chainId: seller.chainId,
       payer: bill.payer,

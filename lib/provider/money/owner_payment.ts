@@ -27,6 +27,6 @@ export class OwnerPayment {
   async judge(deployment: Deployment, from: string): Promise<OwnerMeans> {
     const { credits, ledger } = this;
     const { bill, view } = await credits.admit(credits.read(deployment, NO_FIELDS, from));
-    return { price: bill.price, creditsLeft: ledger.standing(bill, view).available };
+    return { price: bill.price, creditsLeft: (await ledger.standing(bill, view)).available };
   }
 }

@@ -1,8 +1,8 @@
 /** Opens a provider's names on their books, and on whom they are asked from. */
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import type { CidText } from "../../cid.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
+import { openStateDatabase } from "../../state_database.ts";
 import { Coverage, type CoverageOptions } from "./coverage.ts";
 import type { DnsClient } from "./dns_client.ts";
 import { dnslinkName, linkedCid } from "./dnslink.ts";
@@ -31,7 +31,7 @@ export interface OpenNamesOptions extends Omit<RegistrarOptions, "register" | "c
 export function openNames(options: OpenNamesOptions, stack: AsyncDisposableStack): Names {
   const { dir, dns, contenthash, onLeft, now } = options;
   const open = (file: string) => {
-    const database = new DatabaseSync(join(dir, file));
+    const database = openStateDatabase(join(dir, file));
     stack.defer(() => database.close());
     return database;
   };

@@ -115,6 +115,7 @@ export class Sandboxes {
   /** Why deployments cannot run, as their last callers were told. */
   readonly #refusals = new Lru<CidText, KhachapuriError>(PROGRAM_REFUSALS_MAX);
   #isClosed = false;
+  #isRetiring = false;
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
@@ -194,6 +195,12 @@ export class Sandboxes {
     this.#endWhenIdle(entry);
   }
 
+  /** Another process takes new calls: each deployment ends with the last of those that it has. */
+  retireAll(): void {
+    this.#isRetiring = true;
+    for (const cid of [...this.#held.keys()]) this.retire(cid);
+  }
+
   /** The provider shuts down: servers that nobody needs any more end meanwhile. */
   drain(): void {
     for (const { workplace } of this.#held.values()) {
@@ -241,7 +248,7 @@ export class Sandboxes {
       users: 0,
       idleSince: 0,
       idleTimer: null,
-      isRetired: false,
+      isRetired: this.#isRetiring,
     };
     this.#held.set(cid, entry);
     opened.then(({ workplace }) => {

@@ -28,8 +28,7 @@ export class SocketFolders {
    */
   static async open(wanted: string | null): Promise<SocketFolders> {
     if (wanted === null) return new SocketFolders(await temporaryFolder(), null);
-    await removeNoted(wanted);
-    await remove(wanted);
+    await removeSockets(wanted);
     if (bytesOf(wanted) > LONGEST_ROOT_BYTES) {
       const root = await temporaryFolder();
       await Deno.writeTextFile(wanted, root, { mode: 0o600 });
@@ -52,6 +51,12 @@ export class SocketFolders {
     await remove(this.root);
     if (this.note !== null) await remove(this.note);
   }
+}
+
+/** Removes what the process left that had its sockets at `wanted`. */
+export async function removeSockets(wanted: string): Promise<void> {
+  await removeNoted(wanted);
+  await remove(wanted);
 }
 
 /**

@@ -10,7 +10,10 @@ import { feeMaxOf, type ProviderConfig } from "../../config.ts";
 import type { Log } from "../../log.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { Purchases } from "../ledger/purchases.ts";
-import { openSqliteLedger, type SqliteLedger } from "../ledger/sqlite_ledger.ts";
+import { type CallLedger, LedgerSeat } from "../ledger/ledger_seat.ts";
+import { type CallPurchases, PurchasesSeat } from "../ledger/purchases_seat.ts";
+import { openSqliteLedger } from "../ledger/sqlite_ledger.ts";
+import type { LeftStore } from "../ledger/store.ts";
 import type { CreditPolicy } from "../money/credits.ts";
 import { Capacity } from "./capacity.ts";
 import { coinPriceOf } from "./gas_worth.ts";
@@ -27,7 +30,9 @@ import { keepFollowedBlock, readFollowedBlock } from "./followed_block.ts";
 import { ChargedElsewhere } from "./charged_elsewhere.ts";
 import { Follower } from "./follower.ts";
 import type { BlockId } from "./known_blocks.ts";
+import { type CallSettler, SettlerSeat } from "./exact/settler_seat.ts";
 import { openOperator, type Operator } from "./operator.ts";
+import { type CallOperator, OperatorSeat } from "./operator_seat.ts";
 import { OperatorWatch } from "./operator_watch.ts";
 import { createConsume } from "./settle_each.ts";
 import { Settlement, type SettlementOptions } from "./settlement.ts";
@@ -50,10 +55,17 @@ export interface PaymentsOptions {
   after?: After;
   /** How long the last batch is waited for when all is closed, ms. */
   closeWaitMs?: number;
+  /** How the process before left the ledger, where its runs go on. */
+  left?: LeftStore;
+  /** Has looked at the chain; else one is made, and waited for. */
+  watch?: OperatorWatch;
 }
 
+/** Who has the books next, as far as calls that go on here are concerned. */
+export interface Heir extends CallLedger, CallPurchases, CallSettler, CallOperator {}
+
 export interface Payments {
-  readonly ledger: SqliteLedger;
+  readonly ledger: LedgerSeat;
   readonly operator: Operator;
   readonly payers: Payers;
   readonly settlement: Settlement;
@@ -63,10 +75,20 @@ export interface Payments {
   readonly elsewhere: ChargedElsewhere;
   /** Single payments: what was bought, and how it is paid. */
   readonly purchases: Purchases;
-  readonly exact: ExactSettlement;
+  /** These three are for calls, which they lead to where the books are. */
+  readonly callPurchases: PurchasesSeat;
+  readonly settler: SettlerSeat;
+  readonly sender: OperatorSeat;
   /** How the scheme "credits" is to ask the chain. */
   readonly policy: CreditPolicy;
-  /** Settles what is due, then closes. */
+  /**
+   * Sends nothing more when it resolves: what is out is the next process's. Calls go on; what of
+   * them has to be sent waits for `heir`.
+   */
+  retire(heir: Promise<Heir>): Promise<void>;
+  /** Writes nothing more when it resolves: calls that go on go by `heir`, and wait for it. */
+  handOver(heir: Promise<Heir>): Promise<void>;
+  /** Settles what is due, then closes; what was handed over is only left. */
   close(): Promise<void>;
 }
 
@@ -74,6 +96,8 @@ export interface Payments {
 const SETTLE_WINDOW_SECONDS = 120;
 /** While no events are heard, a view holds this long, ms. */
 const UNFOLLOWED_AGE_MS = 2_000;
+/** A process that hands over waits so long for what it relays to be mined, ms. */
+const RELAYS_WAIT_MS = 3_000;
 /** A head that is older is no chain, seconds. */
 const HEAD_SECONDS = 120;
 /** Chains on a developer's machine, whose blocks come with transactions. */
@@ -83,18 +107,22 @@ const LOCAL_CHAINS: ReadonlySet<number> = new Set([31_337, 1_337]);
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
   const { chain, escrow, account, dir, log, now } = options;
   const { address: provider, settlement: rest } = options.provider;
-  const watch = new OperatorWatch({ chain, escrow, provider, operator: account.address, now });
+  const watch = options.watch ??
+    new OperatorWatch({ chain, escrow, provider, operator: account.address, now });
+  const tenure: Tenure = { isOver: false };
   const chainNews = new ChainNews();
   const laterNow = () => chainNews.follower?.laterNow() ?? now();
-  const ledger = await openSqliteLedger({
-    path: join(dir, "ledger.db"),
-    now: laterNow,
-    settleWindowSeconds: () => settlement.windowSeconds(),
-    backlog: (lanes) => settlement.backlog(lanes),
-    rowWorth: () => settlement.rowWorth(),
-    thawingPeriodSeconds: options.thawingPeriodSeconds,
-    operatorLimits: () => watch.limits(),
-  });
+  const ledger = new LedgerSeat(
+    await openSqliteLedger({
+      path: join(dir, "ledger.db"),
+      now: laterNow,
+      settleWindowSeconds: () => settlement.windowSeconds(),
+      backlog: (lanes) => settlement.backlog(lanes),
+      rowWorth: () => settlement.rowWorth(),
+      thawingPeriodSeconds: options.thawingPeriodSeconds,
+      operatorLimits: () => watch.limits(),
+    }, options.left),
+  );
   const operator = openOperator({
     path: join(dir, "operator.db"),
     chain,
@@ -114,11 +142,17 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   const { purchases, exact } = openExact(options, operator, laterNow, chainNews);
   const payers = openPayers(options, ledger, chainNews);
   const settlement = openSettlement(options, { ledger, operator, watch });
-  await watch.look();
+  if (!options.watch) await watch.look();
   const elsewhere = new ChargedElsewhere(ledger, log);
-  const follower = await follow(options, { ledger, payers, settlement, elsewhere, exact });
+  const books = { ledger, payers, settlement, elsewhere, exact };
+  const follower = await follow(options, books, tenure);
   chainNews.from(follower);
   exact.start();
+  const seats = {
+    callPurchases: new PurchasesSeat(purchases),
+    settler: new SettlerSeat(exact),
+    sender: new OperatorSeat(operator),
+  };
   const offlineAmount = rest.mode === "each" ? 0n : rest.offlineAmount;
   return {
     ledger,
@@ -130,15 +164,32 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       [follower, settlement, operator, elsewhere, exact].flatMap((part) => part.alarms()),
     elsewhere,
     purchases,
-    exact,
+    ...seats,
     policy: {
-      consume: rest.mode === "each" ? createConsume(operator, escrow) : null,
+      consume: rest.mode === "each" ? createConsume(seats.sender, escrow) : null,
       settleWindowSeconds: () => settlement.windowSeconds(),
       viewAgeMs: () => viewAgeMs(follower, ledger, offlineAmount),
       laterNow,
       offlineAmount,
     },
+    async retire(heir) {
+      tenure.isOver = true;
+      seats.sender.move(heir);
+      seats.settler.move(heir);
+      await Promise.all([settlement.retire(), seats.sender.sent(RELAYS_WAIT_MS), follower.poll()]);
+      await exact.close();
+      await operator.close();
+    },
+    async handOver(heir) {
+      ledger.move(heir);
+      seats.callPurchases.move(heir);
+      await ledger.close();
+    },
     async close() {
+      if (tenure.isOver) {
+        await follower.stop();
+        return purchases.close();
+      }
       // Who waits for a payment is told first that nobody knows yet: the rest may take its time.
       await exact.close();
       await follower.stop();
@@ -246,6 +297,11 @@ function viewAgeMs(
   return ledger.totals().unsettled < offlineAmount ? UNFOLLOWED_AGE_MS : 0;
 }
 
+/** Of the books: they are ours until they are handed over. */
+interface Tenure {
+  isOver: boolean;
+}
+
 interface Books {
   ledger: Ledger;
   payers: Payers;
@@ -254,16 +310,21 @@ interface Books {
   exact: ExactSettlement;
 }
 
-/** What the chain's news mean for the books. */
+/**
+ * What the chain's news mean for the books. Once these are handed over, views of payers are all that
+ * is kept up here, for calls that go on.
+ */
 async function follow(
   options: PaymentsOptions,
   { ledger, payers, settlement, elsewhere, exact }: Books,
+  tenure: Tenure,
 ): Promise<Follower> {
   const { chain, escrow, dir, log, now, provider: { address: provider } } = options;
   const { mode, pollMs, finality, headSecondsMax } = options.provider.settlement;
   const isLocal = LOCAL_CHAINS.has(chain.chainId);
 
   async function onEvents(events: readonly EscrowEvent[], followed: Followed): Promise<void> {
+    if (tenure.isOver) return payers.hear(payerEventsIn(events), followed);
     const settled = settlementsIn(events);
     // Where the escrow takes a credit before its run, it is ahead of the book as a rule.
     if (mode === "batch") await elsewhere.look(settled);
@@ -281,6 +342,7 @@ async function follow(
 
   async function onReorg(block: bigint): Promise<void> {
     payers.undo(block);
+    if (tenure.isOver) return;
     exact.doubtAbove(block);
     await settlement.level(await ledger.unsure(block));
   }
@@ -296,7 +358,9 @@ async function follow(
     finality,
     headSecondsMax: headSecondsMax ?? (isLocal ? null : HEAD_SECONDS),
     resumeAt: await readFollowedBlock(path, subject),
-    keep: (block) => keepFollowedBlock(path, subject, block),
+    keep: async (block) => {
+      if (!tenure.isOver) await keepFollowedBlock(path, subject, block);
+    },
     onEvents,
     onReorg,
     onResume: async (block) => {

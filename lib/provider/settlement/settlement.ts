@@ -97,6 +97,11 @@ export class Settlement {
   /** Resolves when something is asked for. */
   #asked = Promise.withResolvers<void>();
   #isRunning = false;
+  /** Resolves when no round goes on. */
+  #running = Promise.resolve();
+  /** Another process settles. */
+  readonly #retired = Promise.withResolvers<void>();
+  #isRetired = false;
   #quietUntil = -Infinity;
   /** Wei for a unit of gas, at the last round. */
   #gasPrice = 0n;
@@ -137,7 +142,7 @@ export class Settlement {
    * was on its way already, or put off by an unreachable chain.
    */
   async settleNow(): Promise<void> {
-    await this.#ask(null, false);
+    await Promise.race([this.#ask(null, false), this.#retired.promise]);
   }
 
   /** The payer has given notice: what it owes is settled, and nobody else's debts. */
@@ -199,6 +204,15 @@ export class Settlement {
     await within(last, this.#options.closeWaitMs ?? CLOSE_WAIT_MS);
   }
 
+  /** Another process settles from now on: nothing more goes out from here when it resolves. */
+  async retire(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#isRetired = true;
+    this.#retired.resolve();
+    this.#wake();
+    await this.#running;
+  }
+
   /** How long `more` rows beside those that are due take to be mined, seconds. */
   #backlogSeconds(more: number): number {
     const { ledger, capacity } = this.#options;
@@ -221,7 +235,7 @@ export class Settlement {
     if (parts === 0) this.#last = done.promise;
     this.#asks.push({ payers, isPatient, parts, landings: [], isPutBack: false, earlier, done });
     this.#wake();
-    this.#run();
+    if (!this.#isRunning) this.#running = this.#run();
     return done.promise;
   }
 
@@ -232,9 +246,8 @@ export class Settlement {
 
   /** Rounds one after the other; a round is over when its last batch is out. */
   async #run(): Promise<void> {
-    if (this.#isRunning) return;
     this.#isRunning = true;
-    for (let asked; (asked = this.#asks.shift()) !== undefined;) {
+    for (let asked; !this.#isRetired && (asked = this.#asks.shift()) !== undefined;) {
       const isOver = await this.#round(asked).catch((error) => !this.#putOff(error));
       if (isOver) this.#end(asked);
       else this.#asks.push(Object.assign(asked, { isPutBack: true }));
@@ -263,7 +276,7 @@ export class Settlement {
       this.#waiting = round.waiting;
       this.#behindSeconds = round.behindSeconds;
     }
-    while (!round.isOver) {
+    while (!round.isOver && !this.#isRetired) {
       if (!await this.#hasRoom(round)) return false;
       const batch = await round.next((turn, canWait) => this.#rowsOf(turn, canWait));
       if (!batch) return true;
@@ -278,7 +291,7 @@ export class Settlement {
   /** Waits for room; not while something is asked for that may be more urgent. */
   async #hasRoom(round: Round): Promise<boolean> {
     while (!this.#flights.hasRoom(round.canWait)) {
-      if (this.#asks.some(({ isPutBack }) => !isPutBack)) return false;
+      if (this.#isRetired || this.#asks.some(({ isPutBack }) => !isPutBack)) return false;
       await Promise.race([this.#flights.landing(), this.#asked.promise]);
     }
     return true;

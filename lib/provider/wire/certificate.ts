@@ -31,7 +31,7 @@ export class Certificate {
   /** @throws KhachapuriError `invalid_config` for what is no pair; Deno.errors of the files */
   static async open(files: CertificateFiles): Promise<Certificate> {
     const stamp = await stampOf(files);
-    return new Certificate(files, await read(files), stamp);
+    return new Certificate(files, await readPair(files), stamp);
   }
 
   /** Has every later pair used; for one that cannot be the old one stays, and the log says so. */
@@ -48,7 +48,7 @@ export class Certificate {
     try {
       const stamp = await stampOf(this.#files);
       if (stamp === this.#stamp) return false;
-      use(await read(this.#files));
+      use(await readPair(this.#files));
       this.#stamp = stamp;
       log.info("certificate renewed", { cert: this.#files.cert });
     } catch (error) {
@@ -62,7 +62,8 @@ export class Certificate {
   }
 }
 
-async function read(files: CertificateFiles): Promise<KeyPair> {
+/** @throws KhachapuriError `invalid_config` for what is no pair; Deno.errors of the files */
+export async function readPair(files: CertificateFiles): Promise<KeyPair> {
   const pair = {
     cert: await Deno.readTextFile(files.cert),
     key: await Deno.readTextFile(files.key),

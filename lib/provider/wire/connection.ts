@@ -40,6 +40,9 @@ export class Connection implements Line {
   #isDue = false;
   #hasLeft = false;
   #isLast = false;
+  /** The next request is the last. */
+  #isRetiring = false;
+  #onRetire: (() => void) | null = null;
   #isPaused = false;
   /** Streams of HTTP/2 that are served. */
   #streams = 0;
@@ -132,8 +135,21 @@ export class Connection implements Line {
     return this.#reading?.handed ?? 0;
   }
 
+  /** Whether what is served now is to be the last; of several that have come only their last. */
   isLast(): boolean {
-    return this.#isLast;
+    return this.#isLast || this.#isRetiring && this.#waiting.length === 0;
+  }
+
+  /** Ends soon: with the next request, as one may be on its way that must not be lost. */
+  retire(): void {
+    this.#isRetiring = true;
+    this.#onRetire?.();
+  }
+
+  /** @param callback tells the other end in its protocol's own way that no more is to come */
+  whenRetired(callback: () => void): void {
+    this.#onRetire = callback;
+    if (this.#isRetiring) callback();
   }
 
   end(): void {

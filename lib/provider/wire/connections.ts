@@ -47,7 +47,9 @@ export class Connections {
   readonly #sweeper: ReturnType<typeof setInterval>;
   #accepted = 0;
   #isClosing = false;
+  #isRetiring = false;
   #onEmpty: (() => void) | null = null;
+  #tunnelMs = Infinity;
   /** As of the last sweep: ages need not be told more exactly than they are looked at. */
   #now: number;
 
@@ -78,6 +80,7 @@ export class Connections {
     const isFull = open >= CONNECTIONS_MAX && !this.#dropIdle();
     if (this.#isClosing || isFull || !this.#networks.add(network)) return void socket.destroy();
     const connection = new Connection(socket, network, () => this.#now);
+    if (this.#isRetiring) connection.retire();
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.#all.add(connection);
     this.#bySocket.set(socket, connection);
@@ -96,6 +99,7 @@ export class Connections {
     this.#tunnels.add(connection);
     this.#networks.remove(connection.network);
     if (this.#isClosing) connection.endSoon();
+    if (this.#isRetiring) this.#endLater(connection);
   }
 
   /** TLS stands on a connection from now on. */
@@ -139,12 +143,33 @@ export class Connections {
     for (const connection of this.#all) connection.endSoon();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, graceMs);
+    const retired = this.#onEmpty;
     if (this.#all.size > 0) {
       await Promise.race([late.promise, new Promise<void>((resolve) => this.#onEmpty = resolve)]);
     }
+    retired?.();
     clearTimeout(timer);
     clearInterval(this.#sweeper);
     for (const connection of this.#all) connection.destroy();
+  }
+
+  /**
+   * What is served goes on, and the next request on each connection is served as its last. Resolves
+   * when no connection is left.
+   * @param tunnelMs how long those may last that are tunnels
+   */
+  async retire(tunnelMs: number): Promise<void> {
+    this.#isRetiring = true;
+    this.#tunnelMs = tunnelMs;
+    for (const connection of this.#all) connection.retire();
+    for (const tunnel of this.#tunnels) this.#endLater(tunnel);
+    if (this.#all.size > 0) await new Promise<void>((resolve) => this.#onEmpty = resolve);
+    if (!this.#isClosing) clearInterval(this.#sweeper);
+  }
+
+  #endLater(tunnel: Connection): void {
+    const timer = setTimeout(() => tunnel.endSoon(), this.#tunnelMs);
+    Deno.unrefTimer(timer);
   }
 
   /**

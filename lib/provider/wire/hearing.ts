@@ -6,11 +6,9 @@
 import { connect, type Server } from "node:net";
 import type { Log } from "../../log.ts";
 import type { Connections } from "./connections.ts";
+import { listenOptions, type Place } from "./place.ts";
 
-export interface Address {
-  readonly hostname: string;
-  readonly port: number;
-}
+export type Address = Extract<Place, { port: number }>;
 
 /** How often somebody knocks, unless somebody came anyway, ms. */
 const KNOCK_MS = 5_000;
@@ -52,7 +50,7 @@ export class Hearing {
   #knock(): void {
     const before = this.connections.accepted;
     const { hostname, port } = this.address;
-    const socket = connect(port, isAny(hostname) ? "127.0.0.1" : hostname);
+    const socket = connect(port, isAny(hostname) ? "127.0.0.1" : hostname.replace(/^\[|\]$/g, ""));
     socket.on("error", () => {});
     this.#look(LOOKS, before, () => socket.destroy());
   }
@@ -73,11 +71,15 @@ export class Hearing {
 
   #listenAgain(error: Error): void {
     if (this.#isClosed) return;
+    if ("onLost" in this.address) {
+      this.log.error("connections are not accepted any more", { error });
+      this.close();
+      return this.address.onLost();
+    }
     this.log.error("connections are not accepted any more, listening again", { error });
     this.server.close();
-    const { hostname, port } = this.address;
     this.#later(RELISTEN_MS, () => {
-      this.server.listen(port, hostname, () => this.#wait(this.connections.accepted));
+      this.server.listen(listenOptions(this.address), () => this.#wait(this.connections.accepted));
     });
   }
 

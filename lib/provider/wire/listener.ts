@@ -1,8 +1,7 @@
 /** Sockets: hands every request to one function, whatever happens to connections. */
 import { createServer, type IncomingMessage, type Server as HttpServer } from "node:http";
-import type { AddressInfo, Server, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { KhachapuriError } from "../../errors.ts";
 import { HEAD_TIMEOUT_MS } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import type { Handle, Sender } from "../http/request.ts";
@@ -13,22 +12,30 @@ import type { ExchangeParts } from "./exchange.ts";
 import { Hearing } from "./hearing.ts";
 import { HTTP1_OPTIONS, readHttp1, serveHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2.ts";
+import { bind, type Place, urlOf } from "./place.ts";
 import { Tunnels } from "./tunnels.ts";
 
 export interface Listener {
   /** Where it listens, e.g. `http://127.0.0.1:8402`. */
   readonly url: string;
-  /** Uses the certificate's files as they are now; the log says what came of it. */
-  renewCertificate(): Promise<void>;
+  /**
+   * Uses the certificate's files as they are now; the log says what came of it.
+   * @returns whether they had changed
+   */
+  renewCertificate(): Promise<boolean>;
   /** No new calls; those under way get `graceMs` to end. */
   stop(graceMs: number): Promise<void>;
+  /**
+   * No new connections. Those that are there end with what they have, and with the next request on
+   * each, which is served. Resolves when none is left.
+   * @param tunnelMs tunnels last no longer
+   */
+  retire(tunnelMs: number): Promise<void>;
 }
 
 export interface ListenOptions
   extends Pick<ConnectionsOptions, "networkOf">, Pick<ExchangeParts, "onUnread"> {
-  readonly hostname: string;
-  /** 0 lets the system choose. */
-  readonly port: number;
+  readonly place: Place;
   /** null: no TLS, which a proxy before us does, or nobody. */
   readonly tls: CertificateFiles | null;
   readonly handle: Handle;
@@ -45,7 +52,7 @@ const PROTOCOLS = ["h2", "http/1.1", "http/1.0"];
  * of a certificate that cannot be read
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { hostname, tls, log } = options;
+  const { place, tls, log } = options;
   const connections = new Connections(options);
   const parts: ExchangeParts = { ...options, tunnels: new Tunnels(options) };
   const secured = tls && await serveTls(tls, parts, connections);
@@ -59,19 +66,27 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       if (connection) readHttp1(connection, connections);
     });
   }
-  const port = await bind(server, hostname, options.port);
-  const hearing = new Hearing(server, { hostname, port }, connections, log);
+  const bound = await bind(server, place);
+  const hearing = "port" in bound ? new Hearing(server, bound, connections, log) : null;
   return {
-    url: `${tls ? "https" : "http"}://${hostname}:${port}`,
+    url: urlOf(bound, tls ? "https" : "http"),
     async renewCertificate() {
       if (!secured) log.info("nothing is read anew: there is no certificate here");
-      else if (!await secured.renew()) log.info("the certificate's files have not changed");
+      else if (await secured.renew()) return true;
+      else log.info("the certificate's files have not changed");
+      return false;
     },
     async stop(graceMs) {
-      hearing.close();
+      hearing?.close();
       secured?.close();
       server.close();
       await connections.drain(graceMs);
+    },
+    async retire(tunnelMs) {
+      hearing?.close();
+      secured?.close();
+      server.close();
+      await connections.retire(tunnelMs);
     },
   };
 }
@@ -122,31 +137,4 @@ async function serveTls(
 function welcome(socket: TLSSocket, connections: Connections): Connection | null {
   const { _parent: raw } = socket as TLSSocket & { _parent: Socket };
   return connections.secure(raw, socket);
-}
-
-function bind(server: Server, hostname: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const refused = (error: Error) => reject(cannotListen(hostname, port, error));
-    server.once("error", refused);
-    server.listen(port, hostname, () => {
-      server.off("error", refused);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
-}
-
-const WHY: Readonly<Record<string, readonly [why: string, hint: string]>> = {
-  EADDRINUSE: ["somebody else has it", "end the other program, or name another port"],
-  EACCES: ["this user may not", "take a port from 1024 on, or give the unit CAP_NET_BIND_SERVICE"],
-  EADDRNOTAVAIL: ["this machine has no such address", "listen on 0.0.0.0 or an address of its own"],
-  EINVAL: ["this machine has no such address", "listen on 0.0.0.0 or an address of its own"],
-  ENOTFOUND: ["it is no address", "write it as HOST:PORT, e.g. 127.0.0.1:8402"],
-};
-
-function cannotListen(hostname: string, port: number, cause: Error): KhachapuriError {
-  const [why = cause.message, hint] = WHY[(cause as { code?: string }).code ?? ""] ?? [];
-  return new KhachapuriError("invalid_config", `cannot listen on ${hostname}:${port}: ${why}`, {
-    cause,
-    hints: [...(hint ? [hint] : []), "provider.listen in config.json says where"],
-  });
 }

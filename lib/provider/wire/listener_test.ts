@@ -21,8 +21,7 @@ Deno.test("a place that cannot be listened on is said with its reason", async ()
   await using wire = await openWire(mirror);
   const open = (hostname: string, port: number) =>
     listen({
-      hostname,
-      port,
+      place: { hostname, port },
       tls: null,
       handle: mirror,
       log: hearLog().log,

@@ -22,7 +22,8 @@ import type { Deployment } from "../../deployment/deployment.ts";
 import { addressPrefix } from "../../http/address_prefix.ts";
 import type { FieldReader } from "../../http/fields.ts";
 import type { Purchase } from "../../ledger/purchase_rows.ts";
-import type { Funds, OrderRefusal, Purchases } from "../../ledger/purchases.ts";
+import type { Funds, OrderRefusal } from "../../ledger/purchases.ts";
+import type { PurchasesOfCalls } from "../../ledger/purchases_seat.ts";
 import { assertSamePayer, PAYER_HEADER } from "../payer_header.ts";
 import type { Receipts } from "../receipts.ts";
 import type { Asked, Bill, Hold, PaymentScheme } from "../scheme.ts";
@@ -85,7 +86,7 @@ export interface ExactOptions {
   isWorth(): boolean;
   domain: UsdcDomain;
   chain: ExactChain;
-  purchases: Purchases;
+  purchases: PurchasesOfCalls;
   settler: ExactSettler;
   receipts: Pick<Receipts, "pathOf">;
   looks: Pick<ExactLooks, "admit">;

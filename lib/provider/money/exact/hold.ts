@@ -7,14 +7,14 @@ import { PAYMENT_RESPONSE_HEADER_V1 } from "../../../x402_v1.ts";
 import type { HeaderField } from "../../http/header_rules.ts";
 import type { RunFacts } from "../../ledger/ledger.ts";
 import type { Purchase } from "../../ledger/purchase_rows.ts";
-import type { Purchases } from "../../ledger/purchases.ts";
+import type { PurchasesOfCalls } from "../../ledger/purchases_seat.ts";
 import { purchaseReservation } from "../charges.ts";
 import type { Receipts } from "../receipts.ts";
 import type { Hold } from "../scheme.ts";
 
 export interface ExactHoldParts {
   chainId: number;
-  purchases: Purchases;
+  purchases: PurchasesOfCalls;
   settler: { settle(purchase: Purchase): Promise<Purchase> };
   receipts: Pick<Receipts, "pathOf">;
   /** Whose headers tell how it was settled. */

@@ -1,0 +1,91 @@
+/** What passes on to the process that takes a provider's place, and what that one does with it. */
+import type { IdempotencySeat } from "../call/idempotency_seat.ts";
+import type { SqliteIdempotency } from "../call/idempotency.ts";
+import type { Records } from "../deployment/records.ts";
+import { type Desk, type DeskParts, GuestDesk, type GuestHold } from "../handover/desk.ts";
+import type { Payments } from "../settlement/payments.ts";
+import type { OpenContent } from "./content_room.ts";
+import type { OpenNames } from "./names.ts";
+
+export interface EstateParts {
+  payments: Pick<
+    Payments,
+    | "ledger"
+    | "purchases"
+    | "callPurchases"
+    | "settler"
+    | "sender"
+    | "settlement"
+    | "retire"
+    | "handOver"
+  >;
+  content: Pick<OpenContent, "retire">;
+  records: Pick<Records, "runLog" | "stops">;
+  answers: { own: SqliteIdempotency; seat: IdempotencySeat };
+  naming: OpenNames | null;
+}
+
+/** What is under way as the books pass on, but for the credits, which the books tell. */
+export interface UnderWay {
+  readonly purchases: readonly number[];
+  readonly claims: readonly [text: string, fingerprint: Uint8Array][];
+}
+
+export class Estate {
+  constructor(private readonly parts: EstateParts) {}
+
+  /**
+   * Whatever is done here beside calls comes to rest: it may take as long as the chain takes to
+   * answer. Calls go on; what of them has to be sent waits for `heir`.
+   */
+  async retire(heir: Promise<Desk>): Promise<void> {
+    const { payments, content, naming } = this.parts;
+    await Promise.all([payments.retire(heir), content.retire(), naming?.retire()]);
+  }
+
+  /** Nothing more is written here when it resolves; calls that go on wait for `heir`. */
+  async handOver(heir: Promise<Desk>): Promise<UnderWay> {
+    const { payments, answers, records: { runLog } } = this.parts;
+    const tell = (what: (desk: Desk) => unknown) => void heir.then(what).catch(() => {});
+    answers.seat.move(heir);
+    runLog.handOver({
+      add: (cid, run) => tell((desk) => desk.logRun(cid, run)),
+      addServerEntry: (cid, entry) => tell((desk) => desk.logServer(cid, entry)),
+    });
+    const underWay = {
+      purchases: payments.purchases.runningFor(),
+      claims: answers.own.running(),
+    };
+    await payments.handOver(heir);
+    return underWay;
+  }
+
+  /** For the runs of the process before, which left this under way. */
+  deskFor(left: UnderWay): GuestDesk {
+    const { payments, answers: { own, seat }, records: { runLog } } = this.parts;
+    const { ledger, purchases, callPurchases, settler, sender, settlement } = payments;
+    // By what calls use here: should this process hand over in turn, its guests' runs go on.
+    const parts: DeskParts = {
+      ledger,
+      purchases: callPurchases,
+      purchased: purchases,
+      settler,
+      operator: sender,
+      answers: seat,
+      running: own,
+      runLog,
+      onCharge: () => settlement.noticeCharge(),
+    };
+    return new GuestDesk(parts, { ...left, holds: this.#holds() });
+  }
+
+  /** All that is held as the books are opened is held by runs of the process before. */
+  #holds(): GuestHold[] {
+    const { reservations } = this.parts.payments.ledger.store.book;
+    return [...reservations].map(([reservation, { payer, lane }]) => ({
+      reservation,
+      payer,
+      lane,
+    }));
+  }
+}

@@ -1,0 +1,280 @@
+/** One process's time with the books: how it begins, passes on, and ends. */
+import { leaveRunUids } from "../../../sandbox/uid.ts";
+import type { Config } from "../../config.ts";
+import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
+import { HANDOVER_TUNNEL_MS } from "../../limits.ts";
+import type { Log } from "../../log.ts";
+import { pause } from "../../pause.ts";
+import { within } from "../../within.ts";
+import { extendAheadMs } from "../call/paid_time.ts";
+import { placeForControl } from "../control/control_path.ts";
+import { type Control, openControl } from "../control/control_server.ts";
+import type { Desk } from "../handover/desk.ts";
+import { Turnstile } from "../handover/turnstile.ts";
+import type { Listener } from "../wire/listener.ts";
+import type { Place } from "../wire/place.ts";
+import { takeCommands } from "./commands.ts";
+import { handOver, hearStop, type Incumbent } from "./handing_over.ts";
+import { listenForCarried, openListener, placeOf } from "./listening.ts";
+import { prepareSuccession } from "./prepare.ts";
+import { createRoutes } from "./routes.ts";
+import { leftGenerations, removeGeneration, type Site } from "./site.ts";
+import type { Bequest, Predecessor } from "./taking_over.ts";
+import { type OpenProvider, openProvider } from "./wiring.ts";
+
+export interface RunningProvider {
+  /** Where it listens, e.g. `http://127.0.0.1:8402`. */
+  readonly url: string;
+  /** Lets runs end (for `graceMs` at most), settles what is due, closes everything. */
+  stop(): Promise<void>;
+  /** Uses the certificate's files as they are now; whether they had changed. */
+  renewCertificate(): Promise<boolean>;
+  /** Resolves when another process has taken its place and its last run has ended. */
+  readonly replaced: Promise<void>;
+}
+
+/** What whoever starts a provider hears of it. */
+export interface Hooks {
+  /** Has further commands of this machine handled, wherever they reach it. */
+  onControl?(control: Control): void;
+  /** A successor serves from now on. */
+  onSucceeded?(): void;
+  /** The socket that was passed accepts nobody any more: only another process can have it again. */
+  onLost?(): void;
+}
+
+export interface TenancyOptions extends Hooks {
+  config: Config;
+  log: Log;
+  now: () => number;
+  /** How long runs may go on after `stop`, ms; null: as long as one that is paid for takes. */
+  graceMs: number | null;
+  /** Of a socket that listens already; null: none was passed. */
+  fd: number | null;
+}
+
+/** Between two looks at whether runs have ended, ms. */
+const LOOK_MS = 100;
+/** A process that died with the lock in its hands lets go of it within so many looks. */
+const LOCK_LOOKS = 100;
+
+export class Tenancy implements RunningProvider, Incumbent {
+  readonly turnstile = new Turnstile();
+  readonly log: Log;
+  #listener!: Listener;
+  #control: Control | null = null;
+  #carried: Listener | null = null;
+  #isPassingOn = false;
+  #isReplaced = false;
+  readonly #over = Promise.withResolvers<void>();
+
+  private constructor(
+    private readonly options: TenancyOptions,
+    public open: OpenProvider,
+    private owned: AsyncDisposableStack,
+    private readonly predecessor: Predecessor | null,
+  ) {
+    this.log = options.log;
+    this.#over.promise.catch(() => {});
+  }
+
+  /** Opens the books of a provider that does not run. */
+  static async begin(options: TenancyOptions, site: Site): Promise<Tenancy> {
+    await using stack = new AsyncDisposableStack();
+    const open = await openProvider(site, stack);
+    for (const left of await leftGenerations(site.state, new Set([site.state.generation]))) {
+      await removeGeneration(site.state, left);
+    }
+    const tenancy = new Tenancy(options, open, stack, null);
+    await tenancy.#listen(placeAt(options, site.provider.listen));
+    await tenancy.#serve();
+    tenancy.owned = stack.move();
+    return tenancy;
+  }
+
+  /** Takes the books of one that runs, and its place. */
+  static async succeed(
+    options: TenancyOptions,
+    site: Site,
+    predecessor: Predecessor,
+  ): Promise<Tenancy> {
+    const { log } = options;
+    await using stack = new AsyncDisposableStack();
+    const place = placeAt(options, site.provider.listen, predecessor);
+    const bequest = await predecessor.books();
+    const backUids = leaveRunUids(bequest.uids);
+    const open = await openProvider(site, stack);
+    const desk = open.estate.deskFor(bequest);
+    const tenancy = new Tenancy(options, open, stack, predecessor);
+    await tenancy.#listen(place);
+    const path = `${await placeForControl(site.state.book)}.${site.state.generation}`;
+    tenancy.#carried = await listenForCarried(path, tenancy.turnstile.handle, log);
+    await tenancy.#serve();
+    predecessor.replaced(path, desk, open.records.stops);
+    predecessor.ended.then(() => tenancy.#clearUp(path, backUids)).catch((error) => {
+      log.warn("what the process before left is not removed", { message: String(error) });
+    });
+    tenancy.owned = stack.move();
+    return tenancy;
+  }
+
+  get url(): string {
+    return this.#listener.url;
+  }
+
+  get replaced(): Promise<void> {
+    return this.#over.promise;
+  }
+
+  renewCertificate(): Promise<boolean> {
+    return this.#listener.renewCertificate();
+  }
+
+  async stop(): Promise<void> {
+    const { parts, site: { provider: { sandbox: { timeoutMs } } } } = this.open;
+    const graceMs = this.options.graceMs ?? timeoutMs + extendAheadMs(timeoutMs);
+    parts.gate.slots.close();
+    parts.records.runLog.followers.close();
+    parts.programs.sandboxes.drain();
+    this.predecessor?.askToStop();
+    await this.#listener.stop(graceMs);
+    if (this.#isReplaced) return await this.#over.promise;
+    if (this.predecessor) await within(this.predecessor.ended, graceMs);
+    await this.#close();
+  }
+
+  /** Nothing new comes here by now: what there is ends in its own time, and then this process. */
+  async replacedBy(settled: () => Promise<void>): Promise<void> {
+    this.#isReplaced = true;
+    this.options.onSucceeded?.();
+    const { programs: { sandboxes }, gate: { slots } } = this.open.parts;
+    sandboxes.retireAll();
+    try {
+      await this.#listener.retire(HANDOVER_TUNNEL_MS);
+      // Also runs whose callers have gone, and those of the process before.
+      if (this.predecessor) await this.predecessor.ended;
+      while (slots.busy() > 0) await pause(LOOK_MS);
+      await settled();
+      await this.#close();
+      this.log.info("the last run has ended, and with it this process");
+    } finally {
+      this.#over.resolve();
+    }
+  }
+
+  async takeBack(bequest: Bequest, heir: PromiseWithResolvers<Desk>): Promise<void> {
+    this.log.warn("the process that took over has ended: taking the books back");
+    try {
+      const { site } = this.open;
+      const again = prepareSuccession(site, site.state.generation + 2);
+      const stack = new AsyncDisposableStack();
+      const open = await this.#reopen(again, stack);
+      const desk = open.estate.deskFor(bequest);
+      const former = { open: this.open, owned: this.owned };
+      [this.open, this.owned] = [open, stack];
+      await this.#serve();
+      heir.resolve(desk);
+      const unhear = open.records.stops.onStop((spec) => hearStop(former.open, spec));
+      former.open.parts.programs.sandboxes.retireAll();
+      this.#isPassingOn = false;
+      this.#endFormer(former, desk).finally(unhear);
+    } catch (error) {
+      heir.reject(error);
+      this.log.error("the books cannot be taken back", { error: asKhachapuriError(error) });
+      this.#over.reject(error);
+    }
+  }
+
+  /** What was begun before the books came back ends in its own time. */
+  async #endFormer(
+    { open, owned }: { open: OpenProvider; owned: AsyncDisposableStack },
+    desk: { leave(): void; held: number },
+  ): Promise<void> {
+    while (open.parts.gate.slots.busy() > 0 || desk.held > 0) await pause(LOOK_MS);
+    await owned.disposeAsync();
+    desk.leave();
+    await removeGeneration(open.site.state, open.site.state.generation);
+    await removeGeneration(open.site.state, open.site.state.generation + 1);
+  }
+
+  /** Its lock is let go of when the process is gone, which takes a moment. */
+  async #reopen(site: Site, stack: AsyncDisposableStack): Promise<OpenProvider> {
+    for (let looks = 1;; looks++) {
+      try {
+        return await openProvider(site, stack);
+      } catch (error) {
+        if (asKhachapuriError(error).code !== "access_denied" || looks === LOCK_LOOKS) throw error;
+        await pause(LOOK_MS);
+      }
+    }
+  }
+
+  async #listen(place: Place): Promise<void> {
+    const { config, log } = this.options;
+    const { provider } = this.open.site;
+    this.#listener = await openListener(config, provider, this.turnstile.handle, log, place);
+  }
+
+  /** Answers requests, and says where. */
+  async #serve(): Promise<void> {
+    const { parts, lock, site: { state, provider } } = this.open;
+    const { log, now } = this.options;
+    this.turnstile.lead(createRoutes(parts));
+    await lock.announce(this.url);
+    const before = this.#control;
+    const control = this.#control = await openControl(await placeForControl(state.book));
+    await before?.close();
+    takeCommands(control, { pid: Deno.pid, url: this.url, since: now() });
+    this.options.onControl?.(control);
+    control.on("take-over", (body, lines) => this.#passOn(body, lines));
+    log.info("serving", { url: this.url, name: provider.name, escrow: parts.seller.escrow });
+  }
+
+  async #passOn(...asked: [unknown, Parameters<typeof handOver>[2]]): Promise<null> {
+    if (this.#isPassingOn) throw takenOver();
+    this.#isPassingOn = true;
+    await handOver(this, ...asked).finally(() => {
+      if (!this.#isReplaced) this.#isPassingOn = false;
+    });
+    return null;
+  }
+
+  /** Nothing comes from the process before any more, and nothing of it stays. */
+  async #clearUp(carriedPath: string, backUids: () => void): Promise<void> {
+    backUids();
+    await this.#carried?.stop(0);
+    this.#carried = null;
+    await Deno.remove(carriedPath).catch(() => {});
+    const { generation, pid } = this.predecessor!.agreed;
+    await removeGeneration(this.open.site.state, generation);
+    this.log.info("the process before has ended", { pid });
+  }
+
+  async #close(): Promise<void> {
+    await this.#control?.close();
+    await this.#carried?.stop(0);
+    await this.owned.disposeAsync();
+  }
+}
+
+/**
+ * Where to listen: beside the process before where that listens there, or by the socket that was
+ * passed.
+ */
+function placeAt(
+  { fd, onLost = () => {} }: TenancyOptions,
+  said: string,
+  before: Predecessor | null = null,
+): Place {
+  const place = placeOf(said);
+  const isSame = before?.agreed.listen === said;
+  const port = isSame ? placeOf(before.agreed.url).port : place.port;
+  if (fd !== null) return { ...place, port, fd, onLost };
+  return { ...place, port, ...(isSame ? { isShared: true } : {}) };
+}
+
+function takenOver(): KhachapuriError {
+  return new KhachapuriError("overloaded", "another process takes this one's place already", {
+    retryAfterSeconds: 5,
+  });
+}
