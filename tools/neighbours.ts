@@ -7,6 +7,14 @@ const RUNS = /^(?:export )?(?:async )?(?:function|class|const|let)\b/m;
 /** Sources without a test beside them, and what tests them instead. */
 export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/control/control_client.ts": "control_server_test.ts asks with it",
+  "lib/provider/denial/denial.ts": "words of a denial, which denials_test.ts reads",
+  "lib/provider/denial/denial_book.ts": "rows that denials_test.ts writes and reads",
+  "lib/provider/denial/welcome.ts": "an interface and its empty form, which denials_test.ts asks",
+  "lib/provider/metrics/catalog.ts":
+    "gauges_test.ts and tools/metrics_page_test.ts compare with it",
+  "lib/provider/metrics/catalog_of_calls.ts": "a part of catalog.ts",
+  "lib/provider/metrics/catalog_of_machine.ts": "a part of catalog.ts",
+  "lib/provider/metrics/catalog_of_money.ts": "a part of catalog.ts",
   "lib/provider/naming/dns_packet.d.ts": "types of a package, which dns_message_test.ts uses",
   "lib/provider/naming/open_names.ts": "only puts parts together: names_test.ts uses what it opens",
   "lib/provider/door/content_room.ts":
@@ -18,6 +26,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
     "rows of the book that purchases_test.ts and purchases_model_test.ts write and read",
   "lib/provider/money/exact/failure.ts":
     "words alone, which exact_test.ts and exact_settlement_test.ts read",
+  "lib/provider/door/watched.ts":
+    "only puts parts together: tests/metrics_test.ts reads what it watches",
   "lib/provider/door/workplaces.ts": "only puts parts together: wiring_test.ts calls what it opens",
 };
 

@@ -95,7 +95,13 @@ function free(parts: RouteParts): RouteParts {
 
 function quick(parts: RouteParts): RouteParts {
   const sandboxes = {
-    acquire: () => Promise.resolve({ take: () => AT_ONCE, fetchedAt: 0, release() {} }),
+    acquire: () =>
+      Promise.resolve({
+        take: () => AT_ONCE,
+        fetchedAt: 0,
+        isExpelled: () => false,
+        release() {},
+      }),
     isOpen: () => true,
     isClosed: () => false,
     refusal: () => null,
@@ -103,6 +109,7 @@ function quick(parts: RouteParts): RouteParts {
     servers: () => [],
     stop() {},
     drain() {},
+    expel: () => Promise.resolve(),
   };
   return { ...parts, programs: { ...parts.programs, sandboxes } };
 }
@@ -113,7 +120,7 @@ async function openServers({ home }: ServerOrder): Promise<ServerUrls> {
   const stack = new AsyncDisposableStack();
   const { parts } = await openProvider(config, { log: silentLog, now: Date.now }, stack);
   const serve = async (own: RouteParts) =>
-    (await openListener(config, provider, createRoutes(own), silentLog)).url;
+    (await openListener(config, provider, createRoutes(own), own)).url;
   return {
     paid: await serve(quick(parts)),
     free: await serve(free(quick(parts))),

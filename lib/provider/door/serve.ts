@@ -12,6 +12,8 @@ import { senderOf } from "../http/forwarded.ts";
 import type { Handle } from "../http/request.ts";
 import { listen, type Listener } from "../wire/listener.ts";
 import { takeCommands } from "./commands.ts";
+import { takeDenials } from "./denials.ts";
+import type { RouteParts } from "./parts.ts";
 import { createRoutes } from "./routes.ts";
 import { openProvider } from "./wiring.ts";
 
@@ -43,15 +45,18 @@ export async function startProvider(
   const provider = requireProvider(config);
   await using stack = new AsyncDisposableStack();
   const { parts, lock, control } = await openProvider(config, { log, now }, stack);
-  const listener = await openListener(config, provider, createRoutes(parts), log);
+  const listener = await openListener(config, provider, createRoutes(parts), parts);
   await lock.announce(listener.url);
-  takeCommands(control, { pid: Deno.pid, url: listener.url, since: now() });
+  takeCommands(control, parts, { pid: Deno.pid, url: listener.url, since: now() });
+  takeDenials(control, { ...parts, sandboxes: parts.programs.sandboxes, log, now });
+  parts.readiness.begin();
   const owned = stack.move();
   log.info("serving", { url: listener.url, name: provider.name, escrow: parts.seller.escrow });
   return {
     url: listener.url,
     renewCertificate: listener.renewCertificate,
     async stop() {
+      parts.readiness.drain();
       parts.gate.slots.close();
       parts.records.runLog.followers.close();
       parts.programs.sandboxes.drain();
@@ -67,7 +72,9 @@ export function openListener(
   config: Config,
   { listen: place, tls, trustedProxies, forwardedField }: ProviderConfig,
   handle: Handle,
-  log: Log,
+  { records: { log }, wire }: Pick<RouteParts, "wire"> & {
+    records: Pick<RouteParts["records"], "log">;
+  },
 ): Promise<Listener> {
   const trusted = { addresses: trustedProxies, field: forwardedField };
   const [, hostname = "127.0.0.1", port = "8402"] = /^(.*):([0-9]+)$/.exec(place) ?? [];
@@ -79,6 +86,7 @@ export function openListener(
       : null,
     handle,
     log,
+    usage: wire,
     // Behind a proxy are many callers, who would share its bound.
     networkOf: (address) => trustedProxies.has(address) ? null : addressPrefix(address),
     senderOf: ({ socket, headers }) =>

@@ -24,7 +24,7 @@ import { OwnerPayment } from "../money/owner_payment.ts";
 import { Renewals } from "../money/renewals.ts";
 import { Receipts, receiptSecret } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
-import type { NoteServer, Sandboxes } from "../program/sandboxes.ts";
+import type { NoteServer } from "../program/sandboxes.ts";
 import { serverNotes } from "../program/server_notes.ts";
 import { coinPriceOf } from "../settlement/gas_worth.ts";
 import { openLastRelays } from "../settlement/last_relays.ts";
@@ -32,14 +32,17 @@ import { MessageRelay } from "../settlement/message_relay.ts";
 import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
 import { Relays } from "../settlement/relays.ts";
-import { type OpenContent, openContent } from "./content_room.ts";
+import { openContent } from "./content_room.ts";
+import { openDenials } from "./denials.ts";
 import { openExactScheme } from "./exact_scheme.ts";
 import { offerOf, readLeftBehind } from "./left_behind.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import { openProviderNames } from "./names.ts";
 import { openOpenapi } from "./openapi_document.ts";
+import { MetricsReaders } from "./metrics_readers.ts";
 import type { RouteParts } from "./parts.ts";
 import { groundOf, preflight } from "./preflight.ts";
+import { Readiness } from "./readiness.ts";
 import { prepareState, type Site } from "./site.ts";
 import {
   warnOfCollector,
@@ -48,6 +51,7 @@ import {
   warnOfLimits,
   warnOfSharing,
 } from "./start_notices.ts";
+import { openProcessUsage, watched } from "./watched.ts";
 import { openWorkplaces } from "./workplaces.ts";
 
 /** A provider whose books are open, before it listens. */
@@ -127,7 +131,8 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     log,
     now,
   };
-  const gate = openGate(site, payments, stack);
+  const denials = openDenials(site, counters.denied, stack);
+  const gate = { ...openGate(site, payments, stack), welcome: denials };
   const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
   stack.defer(() => debits.settled());
   const logServer = serverNotes({ runLog, usage: counters.servers });
@@ -135,23 +140,35 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     logServer(deployment, event);
     debits.note(deployment, event);
   };
-  const opened = { seller, records, counters, content, noteServer };
-  const { programs, gateway } = await openWorkplaces(site, opened, stack);
+  const opened = { seller, records, counters, content, noteServer, welcome: denials };
+  const readiness = new Readiness();
+  const { programs, gateway, cache } = await openWorkplaces(site, opened, stack);
   const names = openProviderNames(site, { seller, payments, records, ...programs }, stack);
   return {
     seller,
     operator: account.address,
     offering,
     terms: ground.terms,
-    openapi: openOpenapi(offering, records, payments.payers, money.schemes, now),
+    openapi: openOpenapi(offering, records, payments.payers, money.schemes, denials, now),
     health: chainHealth(chain, payments),
-    responses: counters.responses,
-    metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money, content)),
+    requests: counters.requests,
+    metricsFor: new MetricsReaders(site.provider.metricsReaders, programs.webDomain),
+    readiness,
+    alarms: () => payments.alarms(),
+    wire: counters.wire,
+    metrics: [
+      ...openProcessUsage(site, stack).metrics,
+      ...providerMetrics(
+        counters,
+        watched({ chain, payments, programs, gate, money, content, cache, denials, readiness }),
+      ),
+    ],
     money: { ...money, startDebits: debits },
     programs,
     content: { ...content, gateway },
     names,
     gate,
+    denials,
     records: callRecords,
   };
 }
@@ -277,34 +294,6 @@ function openGate(
     idempotency,
     requestBytes,
     readBody: createBodyReader({ heldBytesMax: BUFFERED_BODY_BYTES_MAX, bytesMax: requestBytes }),
-  };
-}
-
-function watch(
-  chain: Chain,
-  { ledger, operator, follower, payers, elsewhere, purchases }: Payments,
-  { sandboxes }: { sandboxes: Pick<Sandboxes, "open" | "servers"> },
-  { slots }: { slots: Slots },
-  { ownerCredits }: { ownerCredits: OwnerCredits },
-  { kept }: Pick<OpenContent, "kept">,
-) {
-  return {
-    unsettledAmount: () => ledger.totals().unsettled,
-    exact: () => purchases.figures(),
-    heldAmount: () => ledger.totals().held,
-    lanes: () => ledger.figures(),
-    chargedElsewhere: () => elsewhere.credits(),
-    outboxPending: () => operator.pending(),
-    operator: () => operator.figures(),
-    chainAgeMs: () => follower.ageMs(),
-    endpoints: () => chain.endpoints(),
-    headAgeMs: () => follower.headAgeMs(),
-    views: () => payers.figures(),
-    sandboxesOpen: () => sandboxes.open(),
-    servers: () => sandboxes.servers().map(({ view }) => view),
-    runsBusy: () => slots.busy(),
-    ownersLow: () => ownerCredits.low(),
-    kept: () => ({ bytes: kept.bytes(), roots: kept.count() }),
   };
 }
 

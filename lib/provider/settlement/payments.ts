@@ -31,6 +31,7 @@ import { openOperator, type Operator } from "./operator.ts";
 import { OperatorWatch } from "./operator_watch.ts";
 import { createConsume } from "./settle_each.ts";
 import { Settlement, type SettlementOptions } from "./settlement.ts";
+import { SettlementTally } from "./tally.ts";
 
 export interface PaymentsOptions {
   chain: Chain;
@@ -57,6 +58,7 @@ export interface Payments {
   readonly operator: Operator;
   readonly payers: Payers;
   readonly settlement: Settlement;
+  readonly tally: Pick<SettlementTally, "figures">;
   readonly follower: Follower;
   /** What a person must look at, in plain words; empty when all is well. */
   alarms(): readonly string[];
@@ -85,6 +87,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   const { address: provider, settlement: rest } = options.provider;
   const watch = new OperatorWatch({ chain, escrow, provider, operator: account.address, now });
   const chainNews = new ChainNews();
+  const tally = new SettlementTally(now);
   const laterNow = () => chainNews.follower?.laterNow() ?? now();
   const ledger = await openSqliteLedger({
     path: join(dir, "ledger.db"),
@@ -101,7 +104,9 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     account,
     log,
     now,
-    async onMined({ blockNumber: number, blockHash: hash, logs }) {
+    async onMined(receipt) {
+      const { blockNumber: number, blockHash: hash, logs } = receipt;
+      tally.paid(receipt);
       chainNews.note({ number, hash });
       await ledger.record(settlementsIn(parseEscrowLogs(escrow, logs)));
       await exact.onMined({ logs });
@@ -113,7 +118,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   });
   const { purchases, exact } = openExact(options, operator, laterNow, chainNews);
   const payers = openPayers(options, ledger, chainNews);
-  const settlement = openSettlement(options, { ledger, operator, watch });
+  const settlement = openSettlement(options, { ledger, operator, watch, tally });
   await watch.look();
   const elsewhere = new ChargedElsewhere(ledger, log);
   const follower = await follow(options, { ledger, payers, settlement, elsewhere, exact });
@@ -125,6 +130,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     operator,
     payers,
     settlement,
+    tally,
     follower,
     alarms: () =>
       [follower, settlement, operator, elsewhere, exact].flatMap((part) => part.alarms()),
@@ -181,7 +187,7 @@ function openExact(
 
 function openSettlement(
   { chain, escrow, provider, log, now, closeWaitMs }: PaymentsOptions,
-  parts: Pick<SettlementOptions, "ledger" | "operator" | "watch">,
+  parts: Pick<SettlementOptions, "ledger" | "operator" | "watch" | "tally">,
 ): Settlement {
   const { settlement: { intervalSeconds, amount, blockGasPercent }, sandbox, gas } = provider;
   const runSeconds = Math.ceil(sandbox.timeoutMs / 1_000);
