@@ -27,7 +27,7 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/money/exact/failure.ts":
     "words alone, which exact_test.ts and exact_settlement_test.ts read",
   "lib/provider/door/watched.ts":
-    "only puts parts together: tests/metrics_test.ts reads what it watches",
+    "only puts parts together: tests/monitoring_test.ts reads what it watches",
   "lib/provider/door/workplaces.ts": "only puts parts together: wiring_test.ts calls what it opens",
 };
 
