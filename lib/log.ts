@@ -4,6 +4,7 @@
  * secret is withheld, and of URLs nothing but scheme and host is written.
  */
 import { KhachapuriError } from "./errors.ts";
+import type { FloodGuard } from "./flood_guard.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -28,7 +29,12 @@ export interface LogOptions {
   level?: LogLevel;
   /** Milliseconds since the epoch. */
   now?: () => number;
+  /** Keeps one message from filling the log; "debug" lines are written all the same. */
+  guard?: FloodGuard;
 }
+
+/** Of what is quoted in a line, characters. */
+const TEXT_MAX = 4_000;
 
 const ORDER: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 const SECRET_NAME =
@@ -47,6 +53,11 @@ function logWith(options: LogOptions, always: LogFields): Log {
   const lowest = ORDER.indexOf(options.level ?? "info");
   const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
     if (ORDER.indexOf(level) < lowest) return;
+    const tell = (suppressed: number) => write(level, message, { suppressed });
+    if (level !== "debug" && options.guard?.admits(message, tell) === false) return;
+    write(level, message, fields);
+  };
+  const write = (level: LogLevel, message: string, fields: LogFields) => {
     const time = new Date((options.now ?? Date.now)()).toISOString();
     const facts = safeFields({ ...always, ...fields });
     options.write(
@@ -104,7 +115,8 @@ function errorFields(error: Error): Record<string, unknown> {
 }
 
 /** Credentials, queries and, with RPC endpoints, paths of URLs hold API keys. */
-function safeText(text: string): string {
+function safeText(long: string): string {
+  const text = long.length > TEXT_MAX ? `${long.slice(0, TEXT_MAX)}…` : long;
   return text
     .replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@?#]*@/gi, "$1")
     .replace(/(\b(?:https?|wss?):\/\/[^\s/?#"]*)[/?#][^\s"]+/gi, "$1/…");

@@ -45,3 +45,14 @@ Deno.test("a part that fails is bad and says what to do, and the next is looked 
   assert.equal(chain!.error!.code, "internal");
   assert.match(chain!.detail, /not foreseen/);
 });
+
+Deno.test("a look that takes too long is bad, and what comes of it later is nobody's", async () => {
+  const findings = new Findings(5);
+  const hanging = Promise.withResolvers<{ detail: string }>();
+  assert.equal(await findings.look("rpc", () => hanging.promise), null);
+  const [{ state, error }] = findings.all as [Finding];
+  assert.deepEqual([state, error!.code], ["bad", "provider_unavailable"]);
+  hanging.reject(new Error("too late"));
+  await hanging.promise.catch(() => {});
+  assert.equal(findings.all.length, 1);
+});
