@@ -2,13 +2,10 @@
  * Keeps one message from filling a log: what comes too often is counted in place of being written.
  * Whoever has it written, a stranger or a disk that fails, the log stays readable and bounded.
  */
+import { LOG_LINES_MAX, LOG_MESSAGES_MAX } from "./limits_of_logs.ts";
 import { Lru } from "./lru.ts";
 
-/** Lines of one message in a window, and how long that is, ms. */
-const LINES_MAX = 50;
 const WINDOW_MS = 10_000;
-/** Messages that are told apart; they are our own words, of which there are fewer. */
-const MESSAGES_MAX = 1_000;
 
 interface Window {
   begunAt: number;
@@ -17,7 +14,7 @@ interface Window {
 }
 
 export class FloodGuard {
-  readonly #windows = new Lru<string, Window>(MESSAGES_MAX);
+  readonly #windows = new Lru<string, Window>(LOG_MESSAGES_MAX);
 
   /**
    * @param now ms
@@ -34,7 +31,7 @@ export class FloodGuard {
    */
   admits(message: string, tell: (suppressed: number) => void): boolean {
     const window = this.#windowOf(message);
-    if (window.lines < LINES_MAX) {
+    if (window.lines < LOG_LINES_MAX) {
       window.lines += 1;
       return true;
     }

@@ -5,6 +5,7 @@
  */
 import { KhachapuriError } from "./errors.ts";
 import type { FloodGuard } from "./flood_guard.ts";
+import { LOG_TEXT_CHARACTERS_MAX } from "./limits_of_logs.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -32,9 +33,6 @@ export interface LogOptions {
   /** Keeps one message from filling the log; "debug" lines are written all the same. */
   guard?: FloodGuard;
 }
-
-/** Of what is quoted in a line, characters. */
-const TEXT_MAX = 4_000;
 
 const ORDER: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 const SECRET_NAME =
@@ -116,7 +114,9 @@ function errorFields(error: Error): Record<string, unknown> {
 
 /** Credentials, queries and, with RPC endpoints, paths of URLs hold API keys. */
 function safeText(long: string): string {
-  const text = long.length > TEXT_MAX ? `${long.slice(0, TEXT_MAX)}…` : long;
+  const text = long.length > LOG_TEXT_CHARACTERS_MAX
+    ? `${long.slice(0, LOG_TEXT_CHARACTERS_MAX)}…`
+    : long;
   return text
     .replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@?#]*@/gi, "$1")
     .replace(/(\b(?:https?|wss?):\/\/[^\s/?#"]*)[/?#][^\s"]+/gi, "$1/…");

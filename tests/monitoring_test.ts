@@ -11,6 +11,7 @@ import { makeFolder } from "../worlds/home.ts";
 const DOCS = new URL("../docs/", import.meta.url).pathname;
 const FOLDER = join(DOCS, "monitoring");
 
+const NOT_RUN = "not run: promtool is not installed (Debian: prometheus)\n";
 const decoder = new TextDecoder();
 
 /** Null where there is no promtool (Debian's package prometheus). */
@@ -27,7 +28,7 @@ async function promtool(args: string[], input = "") {
     child = command.spawn();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    console.error("not run: promtool is not installed (Debian: prometheus)");
+    Deno.stderr.writeSync(new TextEncoder().encode(NOT_RUN));
     return null;
   }
   const writer = child.stdin.getWriter();

@@ -160,24 +160,7 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
     wire: calls.counters.wire,
     denials: new Denials({ book: DenialBook.open(":memory:"), now: Date.now }),
     money: { ...calls.parts.money, ...answeringMoney(asked, receipts) },
-    programs: {
-      ...calls.parts.programs,
-      deployments: {
-        ...calls.parts.programs.deployments,
-        look: calls.parts.programs.deployments.get,
-        ...NOTHING_KNOWN,
-      },
-      sandboxes: {
-        ...calls.parts.programs.sandboxes,
-        open: () => 3,
-        refusal: () => null,
-        servers: () => [],
-        stop: ({ id }) => void asked.push(`stop ${id}`),
-        drain() {},
-        expel: () => Promise.resolve(),
-      },
-      runtimes: () => Promise.resolve(RUNTIMES),
-    },
+    programs: quietPrograms(calls, asked),
     names: null,
     content: {
       gateway: null,
@@ -197,6 +180,28 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
     ask(path, { method: "POST", body: JSON.stringify(body) });
   // The same object, so that what a test changes of the world of calls is changed.
   return Object.assign(calls, { parts, asked, receipts, ask, post });
+}
+
+/** Programs of which nothing is known, and that remember what is asked of them. */
+function quietPrograms({ parts }: CallWorld, asked: string[]): RouteParts["programs"] {
+  return {
+    ...parts.programs,
+    deployments: {
+      ...parts.programs.deployments,
+      look: parts.programs.deployments.get,
+      ...NOTHING_KNOWN,
+    },
+    sandboxes: {
+      ...parts.programs.sandboxes,
+      open: () => 3,
+      refusal: () => null,
+      servers: () => [],
+      stop: ({ id }) => void asked.push(`stop ${id}`),
+      drain() {},
+      expel: () => Promise.resolve(),
+    },
+    runtimes: () => Promise.resolve(RUNTIMES),
+  };
 }
 
 /** The answer must be a refusal with this status and code. */

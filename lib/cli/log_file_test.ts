@@ -11,7 +11,7 @@ Deno.test("a log takes so much disk and no more, and keeps what came last", asyn
     const log = LogFile.open(path, 1_000);
     for (let at = 0; at < 1_000; at++) log.write(line(at));
     log.close();
-    const names = [...Deno.readDirSync(dir)].map(({ name }) => name).sort();
+    const names = (await Array.fromAsync(Deno.readDir(dir), ({ name }) => name)).sort();
     assert.deepEqual(names, ["log", "log.1", "log.2", "log.3", "log.4"]);
     let text = "";
     for (const name of names.toReversed()) {

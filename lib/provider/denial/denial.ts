@@ -33,13 +33,13 @@ export interface Denial extends DenialWish {
 export type DenialState = "in force" | "over" | "lifted";
 
 /** What a line of a refusal, or of a table, has room for. */
-const TEXT_CHARACTERS_MAX = 200;
+const LINE_CHARACTERS = 200;
 
 const lineShape = v.pipe(
   v.string(),
   v.trim(),
   v.minLength(1, "it is empty"),
-  v.maxLength(TEXT_CHARACTERS_MAX, `more than ${TEXT_CHARACTERS_MAX} characters`),
+  v.maxLength(LINE_CHARACTERS, `more than ${LINE_CHARACTERS} characters`),
   v.check((text) => !/\p{Cc}|\p{Zl}|\p{Zp}/u.test(text), "it has more than one line"),
 );
 

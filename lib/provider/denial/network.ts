@@ -1,4 +1,4 @@
-/** Networks in CIDR notation (RFC 4632, RFC 4291 section 2.3), and which of many an address is in. */
+/** Networks in CIDR notation (RFC 4632, RFC 4291 section 2.3), and in which an address is. */
 import { isIPv4, isIPv6 } from "node:net";
 import { KhachapuriError } from "../../errors.ts";
 import { plainIp } from "../../ip_ranges.ts";

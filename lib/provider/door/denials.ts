@@ -12,7 +12,7 @@ import type { Counter } from "../metrics/metrics.ts";
 import type { Sandboxes } from "../program/sandboxes.ts";
 import type { Site } from "./site.ts";
 
-/** To be closed with `stack`. @throws KhachapuriError `invalid_config` for a later release's book */
+/** To be closed with `stack`. @throws KhachapuriError `invalid_config` for a later one's book */
 export function openDenials(
   { state, now }: Pick<Site, "state" | "now">,
   refused: Counter,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../../errors.ts";
-import { Findings } from "./findings.ts";
+import { type Finding, Findings } from "./findings.ts";
 
 Deno.test("a part that was looked at is good, or doubtful when there is something to do", async () => {
   const findings = new Findings();

@@ -6,19 +6,42 @@ import type { Chain } from "../../chain/client.ts";
 import type { BlockCache } from "../../ipfs/cache.ts";
 import type { Slots } from "../call/slots.ts";
 import type { Denials } from "../denial/denials.ts";
-import type { Watched } from "../metrics/gauges.ts";
+import { type Counters, providerMetrics, type Watched } from "../metrics/gauges.ts";
 import { ProcessUsage } from "../metrics/process_usage.ts";
 import type { OwnerCredits } from "../money/owner_credits.ts";
 import type { Sandboxes } from "../program/sandboxes.ts";
 import type { Payments } from "../settlement/payments.ts";
 import type { OpenContent } from "./content_room.ts";
-import type { Readiness } from "./readiness.ts";
+import { MetricsReaders } from "./metrics_readers.ts";
+import { Readiness } from "./readiness.ts";
 import type { Site } from "./site.ts";
+
+/** What of a provider's parts is for those who look after it; to be closed with `stack`. */
+export function openMonitoring(
+  site: Site,
+  counters: Counters,
+  parts: Omit<WatchedParts, "readiness">,
+  stack: AsyncDisposableStack,
+) {
+  const readiness = new Readiness();
+  const { payments, programs: { webDomain } } = parts;
+  return {
+    requests: counters.requests,
+    wire: counters.wire,
+    readiness,
+    alarms: () => payments.alarms(),
+    metricsFor: new MetricsReaders(site.provider.metricsReaders, webDomain),
+    metrics: [
+      ...openProcessUsage(site, stack).metrics,
+      ...providerMetrics(counters, watched({ ...parts, readiness })),
+    ],
+  };
+}
 
 export interface WatchedParts {
   chain: Pick<Chain, "endpoints" | "usage">;
   payments: Payments;
-  programs: { sandboxes: Pick<Sandboxes, "open" | "servers"> };
+  programs: { sandboxes: Pick<Sandboxes, "open" | "servers">; webDomain: URL };
   gate: { slots: Pick<Slots, "busy" | "count" | "waiting"> };
   money: { ownerCredits: Pick<OwnerCredits, "low"> };
   content: Pick<OpenContent, "kept">;
@@ -27,7 +50,7 @@ export interface WatchedParts {
   readiness: Pick<Readiness, "isReady">;
 }
 
-export function watched(parts: WatchedParts): Watched {
+function watched(parts: WatchedParts): Watched {
   const { chain, programs: { sandboxes }, gate: { slots }, money, content: { kept } } = parts;
   const { ledger, operator, follower, payers, elsewhere, ...payments } = parts.payments;
   return {
@@ -63,7 +86,7 @@ export function watched(parts: WatchedParts): Watched {
 }
 
 /** To be closed with `stack`. */
-export function openProcessUsage(
+function openProcessUsage(
   { config, provider, ground }: Pick<Site, "config" | "provider" | "ground">,
   stack: AsyncDisposableStack,
 ): ProcessUsage {

@@ -16,7 +16,7 @@ import type { Offering } from "../http/page.ts";
 import { placeForControl } from "../control/control_path.ts";
 import { type Control, openControl } from "../control/control_server.ts";
 import { createBodyReader } from "../http/request_body.ts";
-import { createCounters, providerMetrics } from "../metrics/gauges.ts";
+import { type Counters, createCounters } from "../metrics/gauges.ts";
 import { receiptedIn, wasCharged } from "../money/charges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
@@ -39,10 +39,8 @@ import { offerOf, readLeftBehind } from "./left_behind.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import { openProviderNames } from "./names.ts";
 import { openOpenapi } from "./openapi_document.ts";
-import { MetricsReaders } from "./metrics_readers.ts";
 import type { RouteParts } from "./parts.ts";
 import { groundOf, preflight } from "./preflight.ts";
-import { Readiness } from "./readiness.ts";
 import { prepareState, type Site } from "./site.ts";
 import {
   warnOfCollector,
@@ -51,7 +49,7 @@ import {
   warnOfLimits,
   warnOfSharing,
 } from "./start_notices.ts";
-import { openProcessUsage, watched } from "./watched.ts";
+import { openMonitoring } from "./watched.ts";
 import { openWorkplaces } from "./workplaces.ts";
 
 /** A provider whose books are open, before it listens. */
@@ -117,9 +115,46 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
   await desks.onboarding.prepare();
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
   const counters = createCounters();
+  const callRecords = callRecordsOf(site, records, counters);
+  const denials = openDenials(site, counters.denied, stack);
+  const gate = { ...openGate(site, payments, stack), welcome: denials };
+  const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
+  stack.defer(() => debits.settled());
+  const logServer = serverNotes({ runLog: records.runLog, usage: counters.servers });
+  const noteServer: NoteServer = (deployment, event) => {
+    logServer(deployment, event);
+    debits.note(deployment, event);
+  };
+  const opened = { seller, records, counters, content, noteServer, welcome: denials };
+  const { programs, gateway, cache } = await openWorkplaces(site, opened, stack);
+  const names = openProviderNames(site, { seller, payments, records, ...programs }, stack);
+  return {
+    seller,
+    operator: account.address,
+    offering,
+    terms: ground.terms,
+    openapi: openOpenapi(offering, records, payments.payers, money.schemes, denials, now),
+    health: chainHealth(chain, payments),
+    ...openMonitoring(
+      site,
+      counters,
+      { chain, payments, programs, gate, money, content, cache, denials },
+      stack,
+    ),
+    money: { ...money, startDebits: debits },
+    programs,
+    content: { ...content, gateway },
+    names,
+    gate,
+    denials,
+    records: callRecords,
+  };
+}
+
+function callRecordsOf({ log, now }: Site, records: Records, counters: Counters) {
   const { registrations, agreements, tariffs, stops, runLog } = records;
   const { runs, credits, usage } = counters;
-  const callRecords = {
+  return {
     registrations,
     agreements,
     tariffs,
@@ -130,46 +165,6 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     usage,
     log,
     now,
-  };
-  const denials = openDenials(site, counters.denied, stack);
-  const gate = { ...openGate(site, payments, stack), welcome: denials };
-  const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
-  stack.defer(() => debits.settled());
-  const logServer = serverNotes({ runLog, usage: counters.servers });
-  const noteServer: NoteServer = (deployment, event) => {
-    logServer(deployment, event);
-    debits.note(deployment, event);
-  };
-  const opened = { seller, records, counters, content, noteServer, welcome: denials };
-  const readiness = new Readiness();
-  const { programs, gateway, cache } = await openWorkplaces(site, opened, stack);
-  const names = openProviderNames(site, { seller, payments, records, ...programs }, stack);
-  return {
-    seller,
-    operator: account.address,
-    offering,
-    terms: ground.terms,
-    openapi: openOpenapi(offering, records, payments.payers, money.schemes, denials, now),
-    health: chainHealth(chain, payments),
-    requests: counters.requests,
-    metricsFor: new MetricsReaders(site.provider.metricsReaders, programs.webDomain),
-    readiness,
-    alarms: () => payments.alarms(),
-    wire: counters.wire,
-    metrics: [
-      ...openProcessUsage(site, stack).metrics,
-      ...providerMetrics(
-        counters,
-        watched({ chain, payments, programs, gate, money, content, cache, denials, readiness }),
-      ),
-    ],
-    money: { ...money, startDebits: debits },
-    programs,
-    content: { ...content, gateway },
-    names,
-    gate,
-    denials,
-    records: callRecords,
   };
 }
 

@@ -144,17 +144,24 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       laterNow,
       offlineAmount,
     },
-    async close() {
-      // Who waits for a payment is told first that nobody knows yet: the rest may take its time.
-      await exact.close();
-      await follower.stop();
-      ledger.stopHolding();
-      await settlement.close();
-      await operator.close();
-      await ledger.close();
-      purchases.close();
-    },
+    close: () => closeAll({ exact, follower, ledger, settlement, operator, purchases }),
   };
+}
+
+async function closeAll(
+  { exact, follower, ledger, settlement, operator, purchases }: Pick<
+    Payments,
+    "exact" | "follower" | "ledger" | "settlement" | "operator" | "purchases"
+  >,
+): Promise<void> {
+  // Who waits for a payment is told first that nobody knows yet: the rest may take its time.
+  await exact.close();
+  await follower.stop();
+  ledger.stopHolding();
+  await settlement.close();
+  await operator.close();
+  await ledger.close();
+  purchases.close();
 }
 
 function openExact(
