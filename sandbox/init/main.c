@@ -1,7 +1,7 @@
 /*
- * The sandbox's native helper: `prepare`, `machine` and `host` run on the host side, `inside` is pid
- * 1 of a deployment's sandbox. It holds mechanism only; every policy (mounts, limits, the seccomp
- * filter) comes from the TypeScript side as arguments or as frames.
+ * The sandbox's native helper: `prepare`, `machine` and `host` run on the host side, `inside` is
+ * pid 1 of a deployment's sandbox. It holds mechanism only; every policy (mounts, limits, the
+ * seccomp filter) comes from the TypeScript side as arguments or as frames.
  */
 #include "host.h"
 #include "inside.h"
