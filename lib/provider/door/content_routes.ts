@@ -13,9 +13,9 @@ import { carriesPush, signedPush } from "./push_routes.ts";
  */
 export async function content(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { gateway, ofOwner } = parts.content;
-  const [root = ""] = request.path.slice(CONTENT_PREFIX.length).split("/");
-  parts.gate.welcome.assertDeployment(formatCid(parseContentCid(root)));
   if (gateway !== null) {
+    const [asked = ""] = request.path.slice(CONTENT_PREFIX.length).split("/");
+    parts.gate.welcome.assertDeployment(formatCid(parseContentCid(asked)));
     if (!carriesPush(request.fields)) return await gateway.answer(request);
     const { owner, root } = await signedPush(parts, request);
     return await gateway.answer(request, ofOwner(owner, root));
