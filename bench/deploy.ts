@@ -7,7 +7,7 @@
 import { join } from "node:path";
 import { packForDeployment } from "../lib/client/packed_program.ts";
 import { type ChildProvider, startChildProvider } from "../worlds/child_provider.ts";
-import { commandFromSource } from "../worlds/local_world.ts";
+import { commandFromSource } from "../worlds/command_line.ts";
 import { startMarket } from "../worlds/market.ts";
 import { NAME, openOwnersHome } from "../worlds/owners_home.ts";
 import { atMost, median, printReport, quantile, type Report, type Row } from "./report.ts";

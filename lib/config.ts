@@ -100,6 +100,8 @@ const providerFields = v.strictObject({
   tls: v.optional(v.strictObject({ cert: v.string(), key: v.string() })),
   /** Proxies before us whose word on who called counts: addresses, and ranges as 10.0.0.0/8. */
   trustedProxies: ipRangesShape,
+  /** Who may read /metrics; by default this machine alone. */
+  metricsReaders: v.optional(ipRangesShape, ["127.0.0.0/8", "::1"]),
   /** The field that they say it by; a proxy passes others on as strangers sent them. */
   forwardedField: v.optional(v.picklist(["x-forwarded-for", "forwarded"]), "x-forwarded-for"),
   /** The URL that callers use, as in the resolver's `getWebDomain()`. */

@@ -34,6 +34,7 @@ const CODES = {
   idempotency_conflict: { status: 409, exit: 5 },
   idempotency_mismatch: { status: 422, exit: 3 },
   access_denied: { status: 403, exit: 6 },
+  denied: { status: 403, exit: 6 },
   insecure_key_file: { status: 500, exit: 6 },
   rate_limited: { status: 429, exit: 7 },
   overloaded: { status: 503, exit: 7 },

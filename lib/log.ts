@@ -4,6 +4,8 @@
  * secret is withheld, and of URLs nothing but scheme and host is written.
  */
 import { KhachapuriError } from "./errors.ts";
+import type { FloodGuard } from "./flood_guard.ts";
+import { LOG_TEXT_CHARACTERS_MAX } from "./limits_of_logs.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -28,6 +30,8 @@ export interface LogOptions {
   level?: LogLevel;
   /** Milliseconds since the epoch. */
   now?: () => number;
+  /** Keeps one message from filling the log; "debug" lines are written all the same. */
+  guard?: FloodGuard;
 }
 
 const ORDER: readonly LogLevel[] = ["debug", "info", "warn", "error"];
@@ -47,6 +51,11 @@ function logWith(options: LogOptions, always: LogFields): Log {
   const lowest = ORDER.indexOf(options.level ?? "info");
   const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
     if (ORDER.indexOf(level) < lowest) return;
+    const tell = (suppressed: number) => write(level, message, { suppressed });
+    if (level !== "debug" && options.guard?.admits(message, tell) === false) return;
+    write(level, message, fields);
+  };
+  const write = (level: LogLevel, message: string, fields: LogFields) => {
     const time = new Date((options.now ?? Date.now)()).toISOString();
     const facts = safeFields({ ...always, ...fields });
     options.write(
@@ -106,6 +115,13 @@ function errorFields(error: Error): Record<string, unknown> {
 /** Whether what has this name may be a secret. */
 export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
+}
+
+function safeText(long: string): string {
+  const text = long.length > LOG_TEXT_CHARACTERS_MAX
+    ? `${long.slice(0, LOG_TEXT_CHARACTERS_MAX)}…`
+    : long;
+  return withoutUrlSecrets(text);
 }
 
 /** Credentials, queries and, with RPC endpoints, paths of URLs hold API keys. */

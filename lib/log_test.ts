@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "./errors.ts";
+import { FloodGuard } from "./flood_guard.ts";
 import { createLog, type LogOptions } from "./log.ts";
 
 function capture(options: Partial<LogOptions> = {}) {
@@ -61,4 +62,23 @@ Deno.test("createLog() on a terminal keeps foreign text inside its own line", ()
     lines[0],
     '00:00:00.000 info  served path="/a\\n00:00:00.000 error fake\\u001b[2J" status=200\n',
   );
+});
+
+Deno.test("a message that floods the log is written in part, and how many were not is told", () => {
+  const later: (() => void)[] = [];
+  const guard = new FloodGuard(() => 0, (callback) => void later.push(callback));
+  const { lines, log } = capture({ guard, level: "debug" });
+  for (let at = 0; at < 500; at++) log.with({ at }).error("request failed");
+  assert.equal(lines.length, 50);
+  later[0]!();
+  const { level, message, suppressed } = JSON.parse(lines.at(-1)!);
+  assert.deepEqual([level, message, suppressed], ["error", "request failed", 450]);
+  for (let at = 0; at < 100; at++) log.debug("run ended");
+  assert.equal(lines.length, 151, "who asks for details gets them");
+});
+
+Deno.test("no text of a stranger's makes a line long", () => {
+  const { lines, log } = capture();
+  log.warn("it was refused", { said: "x".repeat(1_000_000), error: new Error("y".repeat(1e6)) });
+  assert.ok(lines[0]!.length < 10_000, String(lines[0]!.length));
 });

@@ -12,7 +12,7 @@ import { eachLauncher, type Launcher } from "../worlds/sandbox/launchers.ts";
 
 const runUid = Deno.uid() === 0 ? 1_820_000_000 : null;
 const hostOf = (launcher: Launcher): SandboxHost => ({ ...launcher, runUid });
-const HELPER = await helperPath({ launcher: "bwrap", runUid });
+const HELPER = await helperPath({});
 const KILLS = Number(Deno.env.get("KHACHAPURI_KILLS") ?? 40);
 /** Starting takes some 10 ms here; the whole of it and the first run's start are covered. */
 const SPREAD_MS = 15;

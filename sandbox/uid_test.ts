@@ -43,7 +43,7 @@ Deno.test({
     const dir = await Deno.makeTempDir();
     await Deno.chmod(dir, 0o755);
     const helper = `${dir}/helper`;
-    await Deno.copyFile(await helperPath({ launcher: "bwrap", runUid: null }), helper);
+    await Deno.copyFile(await helperPath({}), helper);
     const prepared = async (capabilities: string | null) => {
       const child = serviceCommand(capabilities, [helper, "prepare"]).spawn();
       await child.stdin.close();

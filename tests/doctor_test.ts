@@ -59,6 +59,7 @@ Deno.test("doctor finds a healthy provider healthy, and names what is broken", a
       "name",
       "dns",
       "web",
+      "running",
     ]);
   });
   await t.step("a key file that others can read", async () => {

@@ -31,6 +31,7 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   idempotency_conflict: "the same idempotent request is still running",
   idempotency_mismatch: "the idempotency key belongs to another request",
   access_denied: "this account, key or caller may not do that",
+  denied: "the provider does not serve this owner, deployment, payer or network; nothing charged",
   insecure_key_file: "the key file can be used by others",
   rate_limited: "too many calls; Retry-After says when",
   overloaded: "the provider is full; Retry-After says when",

@@ -11,6 +11,14 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/backup/places.ts": "backup_test.ts says what is in a backup and what is not",
   "lib/provider/backup/written.ts": "restore_test.ts restores what it writes",
   "lib/provider/control/control_client.ts": "control_server_test.ts asks with it",
+  "lib/provider/denial/denial.ts": "words of a denial, which denials_test.ts reads",
+  "lib/provider/denial/denial_book.ts": "rows that denials_test.ts writes and reads",
+  "lib/provider/denial/welcome.ts": "an interface and its empty form, which denials_test.ts asks",
+  "lib/provider/metrics/catalog.ts":
+    "gauges_test.ts and tools/metrics_page_test.ts compare with it",
+  "lib/provider/metrics/catalog_of_calls.ts": "a part of catalog.ts",
+  "lib/provider/metrics/catalog_of_machine.ts": "a part of catalog.ts",
+  "lib/provider/metrics/catalog_of_money.ts": "a part of catalog.ts",
   "lib/provider/naming/dns_packet.d.ts": "types of a package, which dns_message_test.ts uses",
   "lib/provider/naming/open_names.ts": "only puts parts together: names_test.ts uses what it opens",
   "lib/provider/door/content_room.ts":
@@ -22,6 +30,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
     "rows of the book that purchases_test.ts and purchases_model_test.ts write and read",
   "lib/provider/money/exact/failure.ts":
     "words alone, which exact_test.ts and exact_settlement_test.ts read",
+  "lib/provider/door/watched.ts":
+    "only puts parts together: tests/monitoring_test.ts reads what it watches",
   "lib/provider/door/workplaces.ts": "only puts parts together: wiring_test.ts calls what it opens",
 };
 

@@ -50,6 +50,7 @@ export const WANTED_BY_TESTS: readonly Requirement[] = [
   { proof: { file: "/usr/sbin/nginx" }, debianPackage: "nginx-light", why: "is a proxy of docs" },
   { proof: { file: "/usr/bin/caddy" }, debianPackage: "caddy", why: "is a proxy of docs" },
   { proof: { command: "minisign" }, debianPackage: "minisign", why: "checks our signatures" },
+  { proof: { command: "promtool" }, debianPackage: "prometheus", why: "reads our metrics" },
   { proof: { command: "zsh" }, debianPackage: "zsh", why: "completes our commands" },
   { proof: { command: "fish" }, debianPackage: "fish", why: "completes our commands" },
   { proof: { command: "groff" }, debianPackage: "groff-base", why: "reads the manual page" },

@@ -15,6 +15,7 @@ export const ROOMS: readonly Room[] = [
   { floor: 0, name: "ledger", why: "what is used, held, settled and due, durably; decides holds" },
   { floor: 0, name: "http", why: "requests and answers as the wire and browsers have them" },
   { floor: 0, name: "control", why: "what commands of this machine ask of the provider that runs" },
+  { floor: 0, name: "denial", why: "whom the operator serves no more, and why" },
   { floor: 0, name: "metrics", why: "counters and gauges" },
   { floor: 1, name: "succession", why: "what starts a process in this one's stead, and systemd" },
   { floor: 1, name: "wire", why: "sockets: connections, requests off them, answers onto them" },

@@ -136,7 +136,7 @@ const PARTS = /^lib\/(?:ipfs|spec|chain)\//;
 /** What the files of a layer may import besides their own folder; the first match counts. */
 const LAYERS: readonly { layer: RegExp; own: RegExp; may: readonly RegExp[] }[] = [
   { layer: /^main\.ts$/, own: /^main\.ts$/, may: [/^lib\/cli\//] },
-  { layer: BASE, own: BASE, may: [] },
+  { layer: BASE, own: BASE, may: [/^deno\.json$/] },
   { layer: /^lib\/ipfs\//, own: /^lib\/ipfs\//, may: [BASE] },
   { layer: /^lib\/spec\//, own: /^lib\/spec\//, may: [BASE] },
   { layer: /^lib\/chain\//, own: /^lib\/chain\//, may: [BASE, /^contracts\/[\w/]+\.json$/] },
@@ -149,7 +149,7 @@ const LAYERS: readonly { layer: RegExp; own: RegExp; may: readonly RegExp[] }[] 
     own: /^packages\//,
     may: [BASE, /^lib\/(?:chain|client)\//],
   },
-  { layer: /^lib\/cli\//, own: /^lib\//, may: [/^sandbox\//, /^deno\.json$/] },
+  { layer: /^lib\/cli\//, own: /^lib\//, may: [/^sandbox\//] },
   {
     layer: /^sandbox\//,
     own: /^sandbox\//,

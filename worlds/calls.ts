@@ -16,6 +16,7 @@ import { handleCall } from "../lib/provider/call/handle.ts";
 import { SqliteIdempotency } from "../lib/provider/call/idempotency.ts";
 import type { CallParts } from "../lib/provider/call/parts.ts";
 import { Slots } from "../lib/provider/call/slots.ts";
+import { EVERYBODY } from "../lib/provider/denial/welcome.ts";
 import type { Deployment } from "../lib/provider/deployment/deployment.ts";
 import { openRecords, type Records } from "../lib/provider/deployment/records.ts";
 import { createBodyReader } from "../lib/provider/http/request_body.ts";
@@ -346,6 +347,7 @@ function playPrograms(
           return place ?? sandbox;
         },
         fetchedAt: performance.now(),
+        isExpelled: () => false,
         release() {
           if (isOut) leases -= 1;
           isOut = false;
@@ -368,6 +370,7 @@ function openGate(before: CallWorld["before"], holds: readonly HeldCredit[], con
     slots,
     idempotency: new SqliteIdempotency({ path: ":memory:", wasCharged, now: () => NOW }),
     requestBytes: REQUEST_BYTES,
+    welcome: { ...EVERYBODY },
     readBody: createBodyReader({ heldBytesMax: BUFFERED_BODY_BYTES_MAX, bytesMax: REQUEST_BYTES }),
   };
 }

@@ -96,7 +96,13 @@ function free(parts: RouteParts): RouteParts {
 
 function quick(parts: RouteParts): RouteParts {
   const sandboxes = {
-    acquire: () => Promise.resolve({ take: () => AT_ONCE, fetchedAt: 0, release() {} }),
+    acquire: () =>
+      Promise.resolve({
+        take: () => AT_ONCE,
+        fetchedAt: 0,
+        isExpelled: () => false,
+        release() {},
+      }),
     isOpen: () => true,
     isClosed: () => false,
     refusal: () => null,
@@ -105,6 +111,7 @@ function quick(parts: RouteParts): RouteParts {
     stop() {},
     drain() {},
     retireAll() {},
+    expel: () => Promise.resolve(),
   };
   return { ...parts, programs: { ...parts.programs, sandboxes } };
 }
@@ -118,7 +125,8 @@ async function openServers({ home }: ServerOrder): Promise<ServerUrls> {
     stack,
   );
   const serve = async (own: RouteParts) =>
-    (await openListener(config, provider, createRoutes(own), silentLog)).url;
+    (await openListener(config, provider, createRoutes(own), { log: silentLog, usage: own.wire }))
+      .url;
   return {
     paid: await serve(quick(parts)),
     free: await serve(free(quick(parts))),

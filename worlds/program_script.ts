@@ -1,6 +1,6 @@
 /** A file that starts the command line from source as the packaged file does: with its path. */
 import { join } from "node:path";
-import { commandFromSource } from "./local_world.ts";
+import { commandFromSource } from "./command_line.ts";
 
 export interface ProgramScript {
   /** The version that it says it is, as a package does. */

@@ -14,6 +14,9 @@ import type { CreditsOffer } from "../lib/payment_header.ts";
 import type { Permit } from "../lib/permit.ts";
 import type { Deployment } from "../lib/provider/deployment/deployment.ts";
 import type { RouteParts } from "../lib/provider/door/parts.ts";
+import { DenialBook } from "../lib/provider/denial/denial_book.ts";
+import { Denials } from "../lib/provider/denial/denials.ts";
+import { Readiness } from "../lib/provider/door/readiness.ts";
 import { createRoutes } from "../lib/provider/door/routes.ts";
 import type { DueLane } from "../lib/provider/ledger/ledger.ts";
 import type { Seller } from "../lib/provider/money/seller.ts";
@@ -149,23 +152,15 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
     terms,
     openapi: { current: () => ({ body: textOf("{}"), etag: '"etag"' }) },
     health: () => Promise.resolve(null),
-    responses: calls.counters.responses,
-    metrics: [calls.counters.responses.metric],
+    requests: calls.counters.requests,
+    metrics: calls.counters.requests.metrics,
+    metricsFor: { assertReader() {} },
+    readiness: new Readiness(),
+    alarms: () => [],
+    wire: calls.counters.wire,
+    denials: new Denials({ book: DenialBook.open(":memory:"), now: Date.now }),
     money: { ...calls.parts.money, ...answeringMoney(asked, receipts) },
-    programs: {
-      ...calls.parts.programs,
-      deployments: { ...calls.parts.programs.deployments, ...NOTHING_KNOWN },
-      sandboxes: {
-        ...calls.parts.programs.sandboxes,
-        open: () => 3,
-        refusal: () => null,
-        servers: () => [],
-        stop: ({ id }) => void asked.push(`stop ${id}`),
-        drain() {},
-        retireAll() {},
-      },
-      runtimes: () => Promise.resolve(RUNTIMES),
-    },
+    programs: quietPrograms(calls, asked),
     names: null,
     content: {
       gateway: null,
@@ -185,6 +180,29 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
     ask(path, { method: "POST", body: JSON.stringify(body) });
   // The same object, so that what a test changes of the world of calls is changed.
   return Object.assign(calls, { parts, asked, receipts, ask, post });
+}
+
+/** Programs of which nothing is known, and that remember what is asked of them. */
+function quietPrograms({ parts }: CallWorld, asked: string[]): RouteParts["programs"] {
+  return {
+    ...parts.programs,
+    deployments: {
+      ...parts.programs.deployments,
+      look: parts.programs.deployments.get,
+      ...NOTHING_KNOWN,
+    },
+    sandboxes: {
+      ...parts.programs.sandboxes,
+      open: () => 3,
+      refusal: () => null,
+      servers: () => [],
+      stop: ({ id }) => void asked.push(`stop ${id}`),
+      drain() {},
+      retireAll() {},
+      expel: () => Promise.resolve(),
+    },
+    runtimes: () => Promise.resolve(RUNTIMES),
+  };
 }
 
 /** The answer must be a refusal with this status and code. */

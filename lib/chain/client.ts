@@ -26,6 +26,7 @@ import { estimateGas } from "./outbox/gas.ts";
 import { createPost, type Post } from "./outbox/post.ts";
 import type { Outgoing } from "./outbox/store.ts";
 import { asChainError } from "./refusal.ts";
+import type { RpcUsage } from "./rpc_usage.ts";
 
 export type { ContractCall };
 
@@ -75,6 +76,8 @@ export interface Chain {
   endpoints(): EndpointStatus[];
   /** The newest block that each of them tells of. */
   heads(): Promise<EndpointHead[]>;
+  /** What they were asked since the connection was made. */
+  readonly usage: Pick<RpcUsage, "requests" | "seconds">;
 }
 
 export interface ConnectOptions {
@@ -127,6 +130,7 @@ export async function connect(
     readMany: createManyReader(endpoints, endpoint),
     endpoints: () => endpoints.status(),
     heads: () => endpoints.heads(),
+    usage: endpoints.usage,
   };
 }
 

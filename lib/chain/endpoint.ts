@@ -4,6 +4,7 @@ import { getHttpRpcClient, type HttpRpcClient } from "viem/utils";
 import { RPC_REST_MS, RPC_REST_MS_MAX } from "../limits.ts";
 import { whyRefused, whyUnreachable } from "../unreachable.ts";
 import type { RpcCall, RpcError, RpcReply } from "./rpc_answer.ts";
+import { type RpcOutcome, RpcUsage } from "./rpc_usage.ts";
 
 /** How an endpoint is, for whoever runs it. */
 export interface EndpointStatus {
@@ -46,7 +47,12 @@ export class Endpoint {
   /** null: it was not tried. */
   #takesBatches: boolean | null = null;
 
-  constructor(url: string, timeoutMs: number, now: () => number) {
+  constructor(
+    url: string,
+    timeoutMs: number,
+    now: () => number,
+    private readonly usage: RpcUsage = new RpcUsage(),
+  ) {
     this.origin = new URL(url).origin;
     this.#url = url;
     this.#http = getHttpRpcClient(url, { timeout: timeoutMs });
@@ -186,10 +192,19 @@ export class Endpoint {
   }
 
   async #post(body: RpcCall | RpcCall[], what: string): Promise<unknown> {
+    const method = Array.isArray(body) ? "batch" : body.method;
+    const begunAt = performance.now();
+    let outcome: RpcOutcome = "failed";
     try {
-      return await this.#http.request({ body: body as { method: string; params?: unknown } });
+      const answer = await this.#http.request({
+        body: body as { method: string; params?: unknown },
+      });
+      outcome = "answered";
+      return answer;
     } catch (error) {
       throw this.#withoutUrl(error, what);
+    } finally {
+      this.usage.note(method, outcome, performance.now() - begunAt);
     }
   }
 

@@ -20,6 +20,7 @@ import {
   type RpcError,
   type RpcReply,
 } from "./rpc_answer.ts";
+import { RpcUsage } from "./rpc_usage.ts";
 import { isMoving, pinned, ruleOf, wordsFor } from "./rpc_rule.ts";
 import {
   agreement,
@@ -48,6 +49,8 @@ const GRACE_MS = 1_000;
 const RETRY_MS = 150;
 
 export class Endpoints implements ReadsTransport {
+  /** What all of them were asked. */
+  readonly usage = new RpcUsage();
   readonly #endpoints: readonly Endpoint[];
   readonly #pausesMs: readonly number[];
   readonly #now: () => number;
@@ -55,7 +58,9 @@ export class Endpoints implements ReadsTransport {
 
   constructor(urls: readonly string[], options: EndpointsOptions) {
     this.#now = options.now ?? Date.now;
-    this.#endpoints = urls.map((url) => new Endpoint(url, options.timeoutMs, this.#now));
+    this.#endpoints = urls.map((url) =>
+      new Endpoint(url, options.timeoutMs, this.#now, this.usage)
+    );
     this.#pausesMs = options.pausesMs ?? RPC_AGREEMENT_PAUSES_MS;
   }
 

@@ -7,7 +7,7 @@ import { writeAll } from "../provider/backup/written.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { assertOwnHome } from "./init_files.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../version.ts";
 
 export const backup = defineCommand({
   usage: "FILE|- [--recipient age1…] [--without-content]",

@@ -9,7 +9,7 @@ import { commandText, overviewText } from "./help.ts";
 import { createOutput, type Output } from "./output.ts";
 import { suggestionHints } from "./suggest.ts";
 import { COMMANDS } from "./table.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../version.ts";
 import type { World } from "./world.ts";
 
 /** What stands in a command's place and is none. */

@@ -3,7 +3,7 @@ import { EXIT_KINDS } from "./exit_kinds.ts";
 import { type CommandOutline, type Flag, outlineOf } from "./command_outline.ts";
 import { type CommandEntry, defineCommand } from "./command.ts";
 import { wrap } from "./help.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../version.ts";
 
 export const man = defineCommand({
   usage: "",

@@ -174,6 +174,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./ledger.ts")).settle,
   },
   {
+    name: "deny",
+    group: "provider",
+    summary: "serve an owner, deployment, payer or network no more",
+    load: async () => (await import("./deny.ts")).deny,
+  },
+  {
     name: "assign",
     group: "provider",
     summary: "give a name and all below it to somebody",

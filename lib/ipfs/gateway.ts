@@ -38,12 +38,20 @@ export interface KeptSource {
   readFile(cid: CID, maxBytes: number): Promise<Uint8Array | null>;
 }
 
+/** Is told where files were found, and how gateways answered. */
+export interface FetchNotes {
+  read(source: "kept" | "cache" | "gateways" | "nowhere"): void;
+  /** @param gateway host and port */
+  asked(gateway: string, outcome: "answered" | "failed" | "dropped"): void;
+}
+
 export interface FetcherOptions {
   /** Asked first. */
   kept?: KeptSource;
   /** Base URLs of trustless gateways in the order in which to ask them. */
   gateways: readonly string[];
   cache: BlockCache | null;
+  notes?: FetchNotes;
   fetch?: typeof fetch;
   resolve?: Network["resolve"];
   clock?: Clock;
@@ -76,14 +84,26 @@ export function createFetcher(options: FetcherOptions): Fetcher {
   const shared = new Map<string, Shared>();
 
   const load = async (cid: CID, maxBytes: number, signal: AbortSignal) => {
+    const { notes } = options;
     const kept = await options.kept?.readFile(cid, maxBytes);
-    if (kept) return kept;
+    if (kept) return noted(kept, "kept");
     const cached = await cache?.get(cid, maxBytes);
-    if (cached) return cached;
-    if (options.kept && candidates.length === 0) throw notKept(cid);
-    const file = await retrieve(candidates, cid, maxBytes, { network, clock, signal });
+    if (cached) return noted(cached, "cache");
+    if (options.kept && candidates.length === 0) {
+      notes?.read("nowhere");
+      throw notKept(cid);
+    }
+    const world = { network, clock, signal, ...(notes ? { notes } : {}) };
+    const file = await retrieve(candidates, cid, maxBytes, world).catch((error) => {
+      notes?.read("nowhere");
+      throw error;
+    });
     await cache?.put(cid, file.blocks);
-    return file.bytes;
+    return noted(file.bytes, "gateways");
+  };
+  const noted = (bytes: Uint8Array, source: "kept" | "cache" | "gateways") => {
+    options.notes?.read(source);
+    return bytes;
   };
   const share = (key: string, cid: CID, maxBytes: number): Shared => {
     const controller = new AbortController();
@@ -144,6 +164,7 @@ interface World {
   network: Network;
   clock: Clock;
   signal: AbortSignal;
+  notes?: FetchNotes;
 }
 
 /** Races the gateways that may be asked now, within the overall deadline. */
@@ -153,7 +174,7 @@ async function retrieve(
   maxBytes: number,
   world: World,
 ): Promise<UnixfsFile> {
-  const { network, clock } = world;
+  const { network, clock, notes } = world;
   const usable = candidates.filter(({ operator }) => operator.mayBeAsked());
   if (usable.length === 0) throw nobodyToAsk(candidates);
   const deadline = new AbortController();
@@ -173,14 +194,21 @@ async function retrieve(
   function racer(candidate: Candidate): Racer<UnixfsFile> {
     return async (signal, progress) => {
       const asking = candidate.operator.ask();
+      const end = (outcome: "answered" | "dropped") => {
+        asking[outcome]();
+        notes?.asked(candidate.base.host, outcome);
+      };
       try {
         const file = await retrieveFile(candidate, cid, maxBytes, { network, signal, progress });
-        asking.answered();
+        end("answered");
         return file;
       } catch (error) {
-        if (signal.aborted) asking.dropped();
-        else if (isAnswer(error)) asking.answered();
-        else asking.failed(error);
+        if (signal.aborted) end("dropped");
+        else if (isAnswer(error)) end("answered");
+        else {
+          asking.failed(error);
+          notes?.asked(candidate.base.host, "failed");
+        }
         throw error;
       }
     };

@@ -28,6 +28,12 @@ export const ELSEWHERE: readonly Elsewhere[] = [
     test: "one network has so many connections, and others are served once it lets go",
   },
   {
+    rule: "A network that the operator has denied is answered 403, before its body is read",
+    source: "RFC 9110 15.5.4",
+    file: "lib/provider/door/denials_test.ts",
+    test: "a denied network is refused on every path but the way out, before a body is read",
+  },
+  {
     rule: "Nothing is left of those who hang up, stall, reset or send nonsense",
     source: "RFC 9112 9.5",
     file: "tests/wire/census_test.ts",

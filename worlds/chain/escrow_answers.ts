@@ -2,6 +2,7 @@
 import { type Address, domainSeparator, type PublicClient, zeroAddress } from "viem";
 import type { Chain } from "../../lib/chain/client.ts";
 import type { Allowance } from "../../lib/chain/escrow.ts";
+import { RpcUsage } from "../../lib/chain/rpc_usage.ts";
 
 /** What the chain says; a test may change it between two questions. */
 export interface EscrowAnswers {
@@ -75,6 +76,7 @@ export function answeringChain(answers: EscrowAnswers, chainId = 31_337): Chain 
       Promise.resolve().then(() => read(functionName, address) as T),
     readMany: <T>(calls: readonly { functionName: string; address: Address }[]) =>
       Promise.resolve().then(() => calls.map((call) => read(call.functionName, call.address) as T)),
+    usage: new RpcUsage(),
     endpoints: () => [],
     heads: () => Promise.resolve([]),
   };

@@ -3,6 +3,7 @@ import { createPublicClient, custom, defineChain, numberToHex } from "viem";
 import type { Chain } from "../../lib/chain/client.ts";
 import { createManyReader } from "../../lib/chain/multicall.ts";
 import { answer, type Node, type Request, rpcError } from "./fake_rpc.ts";
+import { RpcUsage } from "../../lib/chain/rpc_usage.ts";
 
 /** What is wrong with an endpoint; nothing at first. */
 export interface Faults {
@@ -109,6 +110,7 @@ function chainOf(
         ),
     }, name),
     heads: () => Promise.resolve([]),
+    usage: new RpcUsage(),
     endpoints: () => [{ origin: name, state: "up", disagreements: 0, trouble: null }],
   };
 }

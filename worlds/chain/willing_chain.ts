@@ -18,6 +18,7 @@ import { NEVER } from "../../lib/chain/escrow_provider.ts";
 import { createManyReader, MULTICALL3 } from "../../lib/chain/multicall.ts";
 import { encodeCharges } from "../../lib/provider/settlement/charge_data.ts";
 import { FAKE_ESCROW } from "./fake_chain.ts";
+import { RpcUsage } from "../../lib/chain/rpc_usage.ts";
 
 const WORD = 64;
 /** A row in call data, whose signature has 65 bytes: words without its offset. */
@@ -159,6 +160,7 @@ export function willingChain(settled: bigint): WillingChain {
       read: unused,
       readMany: createManyReader({ request, callMany: unused }, "willing"),
       heads: () => Promise.resolve([]),
+      usage: new RpcUsage(),
       endpoints: () => [],
     },
     rows: () => rows,

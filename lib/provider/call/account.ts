@@ -48,7 +48,9 @@ export class Account {
     this.started.paidTime?.stop();
     call.release();
     try {
-      if (record instanceof KhachapuriError) return this.#release(record.code);
+      if (record instanceof KhachapuriError) {
+        return this.#release(call.isExpelled() ? "denied" : record.code);
+      }
       this.#log(record, ending);
       const fault = this.#ourFault(record, ending);
       if (fault !== null) return this.#release(fault);
@@ -99,12 +101,18 @@ export class Account {
     if (this.started.body.failure()) return null;
     // Ours alone: whoever else could end a run for free, could have all of its work for nothing.
     if (this.#isShutdown(record)) return "shutdown";
+    if (this.#isExpelled(record)) return "denied";
     return error && !isProgramsOwn(error) ? error.code : null;
   }
 
   #isShutdown({ limit }: RunRecord): boolean {
     const isClosed = this.call.parts.programs.sandboxes.isClosed();
     return limit === "aborted" && isClosed && !this.call.isKilled();
+  }
+
+  /** The operator's stop is ours: a run that it ends costs nothing. */
+  #isExpelled({ limit }: RunRecord): boolean {
+    return limit === "aborted" && this.call.isExpelled() && !this.call.isKilled();
   }
 
   #log(record: RunRecord, { status, error, beginning }: Ending): void {
@@ -116,6 +124,7 @@ export class Account {
       error: this.started.body.failure() ?? error,
       creditRefusal: this.started.paidTime?.refusal() ?? null,
       isShutdown: this.#isShutdown(record),
+      isExpelled: this.#isExpelled(record),
       hasCallerLeft: this.call.isKilled(),
       interface: spec.interface,
       mayCall: spec.egress,

@@ -97,6 +97,8 @@ export class Call {
     const creditsMax = runCreditsMax(deployment.spec, parts.programs.creditsMax);
     try {
       const { scheme, bill } = readBill(schemes, deployment, arrival);
+      // Before it is asked for money. Whose money came already is owed its answer.
+      if (!bill.isOwed) parts.gate.welcome.assertPayer(bill.payer);
       const paidMax = Math.min(creditsMax, bill.creditsMax ?? Infinity);
       const payersTiming = bill.source === "caller" ? timing : null;
       return new Call(parts, arrival, deployment, scheme, bill, paidMax, payersTiming);
@@ -133,6 +135,8 @@ export class Call {
       this.#hold = await this.scheme.hold(admission, asked);
       if (this.#hold.isPaid) records.registrations.add(deployment);
       this.#assertCallerIsHere();
+      // The operator may have denied it while its program was fetched.
+      this.#assertWelcome();
       if (!claim) this.arrival.request.whenGone(() => this.kill());
       const started = await this.#runProgram(startProgram, this.#lease, this.#hold);
       this.#hold.started();
@@ -185,6 +189,11 @@ export class Call {
 
   isKilled(): boolean {
     return this.#isKilled;
+  }
+
+  /** Whether the operator has ended its sandbox, as it serves the deployment no more. */
+  isExpelled(): boolean {
+    return this.#lease?.isExpelled() ?? false;
   }
 
   /** The run may last for hours in which it mostly waits: others may have its slot. */
@@ -252,6 +261,7 @@ export class Call {
     const slot = this.#slot!;
     const admit = () => {
       if (this.parts.records.stops.has(this.deployment.spec)) throw stopped();
+      this.#assertWelcome();
       uptake.assertTaken();
       slot.extend(creditMs);
     };
@@ -260,6 +270,14 @@ export class Call {
 
   #assertCallerIsHere(): void {
     if (this.arrival.request.hasGone()) throw hungUp();
+  }
+
+  /** @throws KhachapuriError `denied` */
+  #assertWelcome(): void {
+    const { deployment: { cid, spec }, bill, parts: { gate: { welcome } } } = this;
+    welcome.assertDeployment(cid);
+    welcome.assertOwner(spec.owner);
+    if (!bill.isOwed) welcome.assertPayer(bill.payer);
   }
 
   #abandon(error: unknown): void {

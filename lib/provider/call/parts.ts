@@ -1,6 +1,7 @@
 /** What calls are served with: money, programs, the gate before them, the records behind. */
 import type { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
+import type { Welcome } from "../denial/welcome.ts";
 import type { Deployments } from "../deployment/deployments.ts";
 import type { Records } from "../deployment/records.ts";
 import type { ReadBody } from "../http/request_body.ts";
@@ -45,6 +46,8 @@ export interface CallPrograms {
 export interface CallGate {
   slots: Pick<Slots, "take" | "close">;
   idempotency: Idempotency;
+  /** Whom the operator serves. */
+  welcome: Welcome;
   /** The most that a request's body may have. */
   requestBytes: number;
   readBody: ReadBody;

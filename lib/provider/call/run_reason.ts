@@ -14,6 +14,8 @@ export interface RunEnd extends Omit<Evidence, "record" | "answerFault"> {
   readonly creditRefusal: KhachapuriError | null;
   /** Whether the provider's shutdown ended it. */
   readonly isShutdown: boolean;
+  /** Whether the provider ended it, as its operator serves the deployment no more. */
+  readonly isExpelled: boolean;
   /** Whether it was ended as nobody waits for it any more. */
   readonly hasCallerLeft: boolean;
 }
@@ -42,8 +44,10 @@ function withoutCredit({ record, creditRefusal }: RunEnd): string | null {
   return `no further credit was to be had: ${creditRefusal.shortMessage}`;
 }
 
-function endedBy({ record, error, isShutdown, hasCallerLeft }: RunEnd): string | null {
-  if (isShutdown) return "the provider was shut down";
+function endedBy(end: RunEnd): string | null {
+  const { record, error, hasCallerLeft } = end;
+  if (end.isShutdown) return "the provider was shut down";
+  if (end.isExpelled) return "the provider serves this deployment no more";
   const isOwnError = error !== null && error.code !== "program_limit";
   if (record.limit === "aborted" && !isOwnError) {
     return hasCallerLeft

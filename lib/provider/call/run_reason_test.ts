@@ -20,6 +20,7 @@ const WELL: RunEnd = {
   },
   error: null,
   isShutdown: false,
+  isExpelled: false,
   hasCallerLeft: false,
   creditRefusal: null,
   interface: "curl",
@@ -52,6 +53,8 @@ Deno.test("whoever ended a run is named: a limit, a head that is none, the calle
   const upload = new KhachapuriError("body_too_large", "request bodies have at most so many bytes");
   assert.equal(reason({ ...aborted, error: upload }), upload.message);
   assert.equal(reason({ ...aborted, isShutdown: true }), "the provider was shut down");
+  const expelled = reason({ ...aborted, isExpelled: true });
+  assert.equal(expelled, "the provider serves this deployment no more");
   const slow = new KhachapuriError("program_timeout", "the program ran longer than 15000 ms");
   assert.equal(
     reason({ ...record({ limit: "timeout" }), error: slow }),

@@ -38,6 +38,7 @@ export interface Slot {
 
 export class Slots {
   #busy = 0;
+  #waiting = 0;
   #isClosing = false;
   /** Runs going on, by deployment. */
   readonly #running = new Map<string, number>();
@@ -62,6 +63,16 @@ export class Slots {
     return this.#busy;
   }
 
+  /** How many there are. */
+  count(): number {
+    return this.concurrency;
+  }
+
+  /** Calls that wait before they run. */
+  waiting(): number {
+    return this.#waiting;
+  }
+
   /** The provider shuts down: runs go on for the credits that they have, and get no more. */
   close(): void {
     this.#isClosing = true;
@@ -78,8 +89,12 @@ export class Slots {
     let isTaken = true;
     let isAside = false;
     let isLeaving = false;
+    const setAside = (is: boolean) => {
+      if (is !== isAside) this.#waiting += is ? 1 : -1;
+      isAside = is;
+    };
     const free = () => {
-      isAside = false;
+      setAside(false);
       if (!isTaken) return;
       isTaken = false;
       this.#busy -= 1;
@@ -91,13 +106,13 @@ export class Slots {
       free,
       stepAside() {
         free();
-        isAside = true;
+        setAside(true);
       },
       comeBack: () => {
         this.#assertRoom(key, limits.concurrency);
         this.#occupy(key);
         isTaken = true;
-        isAside = false;
+        setAside(false);
       },
       extend: (creditMs) => {
         if (this.#isClosing) throw shuttingDown();

@@ -20,6 +20,7 @@ import { recipientOf, shortRecipient } from "../../spec/keys.ts";
 import { type Spec, specEntryFor } from "../../spec/schema.ts";
 import { verifySpec } from "../../spec/signature.ts";
 import { Absences } from "./absences.ts";
+import { EVERYBODY, type Welcome } from "../denial/welcome.ts";
 import { addressPrefix } from "../http/address_prefix.ts";
 import type { Deployment } from "./deployment.ts";
 import { type GiveBack, LookupLimits, type ProvenPayer } from "./lookup_limits.ts";
@@ -41,6 +42,8 @@ export interface DeploymentsOptions {
   seller: EscrowDomain & { provider: Address };
   registrations: Pick<Registrations, "isKnown">;
   stops: Pick<Stops, "has">;
+  /** Whom the operator serves; everybody unless it is given. */
+  welcome?: Pick<Welcome, "assertDeployment" | "assertOwner">;
   /** A spec was opened, and is good. */
   onOpened?(deployment: Deployment): void;
   now?: () => number;
@@ -82,13 +85,26 @@ export class Deployments {
   }
 
   /**
-   * The deployment behind `cid`.
+   * The deployment behind `cid`, where it may be called.
    * @param from the caller's address, by which lookups of what nobody paid for are limited
    * @param payer lets a payer that had calls here use a share of its own
+   * @throws KhachapuriError `denied`, and as `look`
+   */
+  async get(cid: CidText, from: string, payer: ProvenPayer = nobody): Promise<Deployment> {
+    const { welcome = EVERYBODY } = this.#options;
+    // Before anything is fetched for it.
+    welcome.assertDeployment(cid);
+    const deployment = await this.look(cid, from, payer);
+    welcome.assertOwner(deployment.spec.owner);
+    return deployment;
+  }
+
+  /**
+   * The same whether or not the operator serves it: what an owner may end, it may end denied.
    * @throws KhachapuriError `not_found`, `ipfs_unavailable`, `misdirected` (not for us),
    * `invalid_spec`, `invalid_signature`, `terms_refused`, `stopped`, `rate_limited`, `overloaded`
    */
-  async get(cid: CidText, from: string, payer: ProvenPayer = nobody): Promise<Deployment> {
+  async look(cid: CidText, from: string, payer: ProvenPayer = nobody): Promise<Deployment> {
     const deployment = this.#recall(cid) ?? await this.#find(cid, from, payer);
     if (this.#options.stops.has(deployment.spec)) throw stopped();
     const { takesTerms } = this.#options;

@@ -13,6 +13,7 @@ import { handleCall } from "../call/handle.ts";
 import { SqliteIdempotency } from "../call/idempotency.ts";
 import type { CallGate, CallMoney, CallParts, CallRecords } from "../call/parts.ts";
 import { Slots } from "../call/slots.ts";
+import { EVERYBODY } from "../denial/welcome.ts";
 import { isPreflight, preflightAnswer, readable } from "../http/cors.ts";
 import { failureOf } from "../http/failure.ts";
 import { createBodyReader } from "../http/request_body.ts";
@@ -95,6 +96,7 @@ export function createDevHandle(options: DevHandleOptions): DevHandle {
     slots: new Slots(PROVIDER_CONCURRENCY_DEFAULT),
     idempotency,
     requestBytes: REQUEST_BYTES_DEFAULT,
+    welcome: EVERYBODY,
     readBody: createBodyReader({
       heldBytesMax: BUFFERED_BODY_BYTES_MAX,
       bytesMax: REQUEST_BYTES_DEFAULT,
@@ -194,7 +196,7 @@ function lease(parts: Parts, { version, release }: Taken<ProgramVersion>): Lease
     place.leave();
     release();
   };
-  return { take: () => place.take(), fetchedAt, release: leaveBoth };
+  return { take: () => place.take(), fetchedAt, isExpelled: () => false, release: leaveBoth };
 }
 
 /** What a server prints is no request's, and is heard all the time. */

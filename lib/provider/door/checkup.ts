@@ -2,6 +2,7 @@
  * Is this machine ready to serve, as callers will see it? The preflight, and what only a person
  * asks for: the gateways, the name's records and the provider at its own address.
  */
+import { dirname } from "node:path";
 import type { SandboxHost } from "../../../sandbox/sandbox.ts";
 import { type ContractLocation, formatCaip10 } from "../../caip.ts";
 import { type ProviderRecord, resolveProvider } from "../../chain/ens.ts";
@@ -29,6 +30,7 @@ import {
   type Seen,
   type TermsTexts,
 } from "./preflight.ts";
+import { checkRunning } from "./running_check.ts";
 import { machineMemory, serverRoom } from "./server_room.ts";
 
 export interface CheckupOptions extends PreflightOptions {
@@ -60,6 +62,7 @@ const PARTS = [
   "name",
   "dns",
   "web domain",
+  "running",
 ];
 
 /** Looks at everything; a part that another one's failure hides is left out. */
@@ -84,6 +87,10 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
   if (provider && seen.terms) await lookAtDeployments(config, provider, seen.terms, findings, now);
   const { connected } = seen;
   if (connected) await lookAtEndpoints(connected, findings, now);
+  if (provider) {
+    const book = dirname(recordsPath(resolveFromHome(config, provider.stateDir)));
+    await findings.look("running", () => checkRunning(book));
+  }
   if (provider?.names.enabled) await findings.look("dns", () => checkNameServers(provider));
   if (provider && connected) {
     await findings.look("exact", () => checkExact(connected, provider));

@@ -68,6 +68,7 @@ Deno.test("everything is looked at, and told in the order in which one would men
     "name",
     "dns",
     "web domain",
+    "running",
   ]);
 });
 
@@ -207,7 +208,7 @@ Deno.test("a name that nobody registered is bad, and the machine is looked at al
   const findings = await look(home, home.config());
   const bad = findings.filter(({ state }) => state === "bad");
   assert.deepEqual(bad.map(({ part, error }) => [part, error!.code]), [["name", "not_found"]]);
-  assert.equal(findings.at(-1)!.part, "web domain");
+  assert.equal(findings.at(-2)!.part, "web domain");
 });
 
 Deno.test("a provider that does not serve yet is no fault, but worth a word", async () => {

@@ -1,8 +1,11 @@
 /** What commands of this machine may ask of a provider that runs: its verbs (control/). */
+import { VERSION } from "../../version.ts";
 import type { Control } from "../control/control_server.ts";
+import type { RouteParts } from "./parts.ts";
+import type { ReadyState } from "./readiness.ts";
 
-/** The answer to `status`. */
-export interface Status {
+/** Which process it is. */
+export interface RunningProcess {
   pid: number;
   /** Where it listens. */
   url: string;
@@ -10,7 +13,27 @@ export interface Status {
   since: number;
 }
 
+/** The answer to `status`. */
+export interface Status extends RunningProcess {
+  version: string;
+  state: ReadyState;
+  /** What a person must look at, in plain words; empty when all is well. */
+  alarms: readonly string[];
+}
+
 /** Has the verbs handled. */
-export function takeCommands(control: Control, status: Status): void {
-  control.on("status", () => Promise.resolve(status));
+export function takeCommands(
+  control: Pick<Control, "on">,
+  { readiness, alarms }: Pick<RouteParts, "readiness" | "alarms">,
+  process: RunningProcess,
+): void {
+  control.on("status", () => {
+    const status: Status = {
+      ...process,
+      version: VERSION,
+      state: readiness.state,
+      alarms: alarms(),
+    };
+    return Promise.resolve(status);
+  });
 }

@@ -1,5 +1,8 @@
 /** Paths of content that is kept here, for whoever asks. */
+import { formatCid } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { parseContentCid } from "../../ipfs/content_cid.ts";
+import { CONTENT_PREFIX } from "../content/gateway_request.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
 import type { RouteParts } from "./parts.ts";
 import { carriesPush, signedPush } from "./push_routes.ts";
@@ -11,6 +14,8 @@ import { carriesPush, signedPush } from "./push_routes.ts";
 export async function content(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { gateway, ofOwner } = parts.content;
   if (gateway !== null) {
+    const [asked = ""] = request.path.slice(CONTENT_PREFIX.length).split("/");
+    parts.gate.welcome.assertDeployment(formatCid(parseContentCid(asked)));
     if (!carriesPush(request.fields)) return await gateway.answer(request);
     const { owner, root } = await signedPush(parts, request);
     return await gateway.answer(request, ofOwner(owner, root));

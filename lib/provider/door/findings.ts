@@ -1,5 +1,5 @@
 /** What looks at a provider's machine find: each part good, doubtful or bad, and what to do. */
-import { asKhachapuriError, type KhachapuriError } from "../../errors.ts";
+import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 
 /** What one look found. */
 export interface Finding {
@@ -10,6 +10,8 @@ export interface Finding {
   hints: readonly string[];
   /** Why it is bad. */
   error?: KhachapuriError;
+  /** Facts for programs. */
+  data?: Readonly<Record<string, unknown>>;
 }
 
 /** Good news, or with hints: works, but. */
@@ -18,18 +20,24 @@ export interface Look {
   hints?: readonly string[];
   /** What would be better still; it is good without. */
   advice?: readonly string[];
+  /** Facts for programs. */
+  data?: Readonly<Record<string, unknown>>;
 }
 
 export class Findings {
   readonly all: Finding[] = [];
 
+  /** @param lookMs how long a look may take; null: any time */
+  constructor(private readonly lookMs: number | null = null) {}
+
   /** Looks at a part; null when it is bad. */
   async look<Seen extends Look>(part: string, check: () => Promise<Seen>): Promise<Seen | null> {
     try {
-      const seen = await check();
-      const { detail, hints = [], advice = [] } = seen;
+      const seen = await this.#inTime(check());
+      const { detail, hints = [], advice = [], data } = seen;
       const state = hints.length > 0 ? "doubtful" : "good";
-      this.all.push({ part, state, detail, hints: [...hints, ...advice] });
+      const told = { part, state, detail, hints: [...hints, ...advice] } as const;
+      this.all.push(data ? { ...told, data } : told);
       return seen;
     } catch (thrown) {
       const error = asKhachapuriError(thrown);
@@ -37,5 +45,21 @@ export class Findings {
       this.all.push({ part, state: "bad", detail, hints, error });
       return null;
     }
+  }
+
+  async #inTime<Seen>(seen: Promise<Seen>): Promise<Seen> {
+    const { lookMs } = this;
+    if (lookMs === null) return await seen;
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      late.reject(
+        new KhachapuriError("provider_unavailable", `no answer within ${lookMs / 1_000} s`, {
+          hints: ["try again; what is asked, a node or a gateway, may hang"],
+        }),
+      );
+    }, lookMs);
+    // What comes too late is nobody's any more.
+    seen.catch(() => {});
+    return await Promise.race([seen, late.promise]).finally(() => clearTimeout(timer));
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../../errors.ts";
-import { Findings } from "./findings.ts";
+import { type Finding, Findings } from "./findings.ts";
 
 Deno.test("a part that was looked at is good, or doubtful when there is something to do", async () => {
   const findings = new Findings();
@@ -44,4 +44,15 @@ Deno.test("a part that fails is bad and says what to do, and the next is looked 
   assert.deepEqual([keys!.detail, keys!.hints, keys!.error], ["no key file", ["make one"], error]);
   assert.equal(chain!.error!.code, "internal");
   assert.match(chain!.detail, /not foreseen/);
+});
+
+Deno.test("a look that takes too long is bad, and what comes of it later is nobody's", async () => {
+  const findings = new Findings(5);
+  const hanging = Promise.withResolvers<{ detail: string }>();
+  assert.equal(await findings.look("rpc", () => hanging.promise), null);
+  const [{ state, error }] = findings.all as [Finding];
+  assert.deepEqual([state, error!.code], ["bad", "provider_unavailable"]);
+  hanging.reject(new Error("too late"));
+  await hanging.promise.catch(() => {});
+  assert.equal(findings.all.length, 1);
 });

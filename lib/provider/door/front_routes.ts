@@ -41,7 +41,15 @@ export async function health({ health, gate, programs }: RouteParts): Promise<An
   return jsonAnswer({ ok: false, reason: trouble, runs, sandboxes }, 503);
 }
 
-export async function metrics(parts: RouteParts): Promise<Answer> {
+/** Whether this process takes calls; nothing is asked for it. */
+export function ready({ readiness }: RouteParts): Promise<Answer> {
+  const { state } = readiness;
+  if (readiness.isReady()) return Promise.resolve(jsonAnswer({ ready: true, state }));
+  return Promise.resolve(jsonAnswer({ ready: false, state }, 503));
+}
+
+export async function metrics(parts: RouteParts, request: HttpRequest): Promise<Answer> {
+  parts.metricsFor.assertReader(request);
   const headers: HeaderField[] = [
     ["content-type", "text/plain; version=0.0.4; charset=utf-8"],
     ["cache-control", "no-store"],

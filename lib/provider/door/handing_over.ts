@@ -7,6 +7,7 @@ import { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import type { LineConnection } from "../control/lines.ts";
 import type { Stoppable } from "../deployment/stops.ts";
+import { type Denied, expelDenied } from "./denials.ts";
 import { carryTo } from "../handover/carrier.ts";
 import { type Desk, farDesk } from "../handover/desk.ts";
 import { type Service, type Talk, talkOver } from "../handover/talk.ts";
@@ -52,6 +53,7 @@ export async function handOver(
       ready: () => ready.resolve(),
       serving: (path: string) => serving.resolve(path),
       stopped: (spec: Stoppable) => hearStop(open, spec),
+      denied: (denied: Denied) => void expelDenied(open.parts.programs, denied, log),
       stop: () => void incumbent.stop(),
     } as Record<string, Service>)[name]);
   const gone = talk.ended.then(() => null);

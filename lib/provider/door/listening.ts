@@ -4,6 +4,7 @@ import type { Log } from "../../log.ts";
 import { asTheyCame, CARRIED_FIELD, carriedSender } from "../handover/carrier.ts";
 import { addressPrefix } from "../http/address_prefix.ts";
 import { senderOf } from "../http/forwarded.ts";
+import type { WireUsage } from "../metrics/wire_usage.ts";
 import type { Handle } from "../http/request.ts";
 import { listen, type Listener } from "../wire/listener.ts";
 import type { Place } from "../wire/place.ts";
@@ -13,7 +14,7 @@ export function openListener(
   config: Config,
   { listen: said, tls, trustedProxies, forwardedField }: ProviderConfig,
   handle: Handle,
-  log: Log,
+  { log, usage }: { log: Log; usage: WireUsage },
   place: Place = placeOf(said),
 ): Promise<Listener> {
   const trusted = { addresses: trustedProxies, field: forwardedField };
@@ -24,6 +25,7 @@ export function openListener(
       : null,
     handle,
     log,
+    usage,
     // Behind a proxy are many callers, who would share its bound.
     networkOf: (address) => trustedProxies.has(address) ? null : addressPrefix(address),
     senderOf: ({ socket, headers }) =>
@@ -48,7 +50,7 @@ export function placeOf(said: string): Extract<Place, { port: number }> {
 export async function listenForCarried(
   path: string,
   handle: Handle,
-  log: Log,
+  { log, usage }: { log: Log; usage: WireUsage },
 ): Promise<Listener> {
   await Deno.remove(path).catch(() => {});
   const listener = await listen({
@@ -56,6 +58,7 @@ export async function listenForCarried(
     tls: null,
     handle: asTheyCame(handle),
     log,
+    usage,
     // They are counted where they came.
     networkOf: () => null,
     senderOf: ({ headers }) =>

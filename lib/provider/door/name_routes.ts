@@ -12,6 +12,8 @@ export const NAMES_PREFIX = "/names/";
 export async function changeName(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const names = namesOf(parts);
   const change = parseNameChange(await readJson(request));
+  // Giving a name up takes nothing.
+  if (change.cid !== "") parts.gate.welcome.assertOwner(change.owner);
   const view = await names.change(change, request.sender.address);
   const { label, cid, sequence } = change;
   parts.records.log.info("name changed by its owner", { name: label, cid });

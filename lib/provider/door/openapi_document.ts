@@ -4,6 +4,7 @@ import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import type { Accept } from "../../payment_required.ts";
 import { acceptsOf } from "../call/accepts.ts";
+import type { Welcome } from "../denial/welcome.ts";
 import type { Abouts } from "../deployment/abouts.ts";
 import type { Records } from "../deployment/records.ts";
 import type { Stops } from "../deployment/stops.ts";
@@ -27,6 +28,8 @@ export interface OpenapiOptions {
   takesTerms(cid: CidText, terms: Hex): boolean;
   /** Whether an owner is known to have nothing here to pay with; nothing is asked for it. */
   isOut(owner: Address): boolean;
+  /** Whom the operator serves. */
+  readonly welcome: Pick<Welcome, "refusal">;
   /** The entries of x402's `accepts`, now. */
   accepts(): readonly Accept[];
   /** Unix ms. */
@@ -68,8 +71,9 @@ export class OpenapiDocument {
 
   /** Those that a call would not be refused for what is known of them. */
   *#listed(): Generator<ListedDeployment> {
-    const { abouts, takesTerms, isOut } = this.options;
+    const { abouts, takesTerms, isOut, welcome } = this.options;
     for (const { cid, owner, access, terms, about } of abouts.listed()) {
+      if (welcome.refusal("deployment", cid) ?? welcome.refusal("owner", owner)) continue;
       const isPaid = access === "payer";
       if (takesTerms(cid, terms) && (isPaid || !isOut(owner))) yield { cid, about, isPaid };
     }
@@ -82,6 +86,7 @@ export function openOpenapi(
   { registrations: { abouts }, stops, tariffs }: Records,
   payers: Pick<Payers, "last">,
   schemes: readonly PaymentScheme[],
+  welcome: Pick<Welcome, "refusal">,
   now: () => number,
 ): OpenapiDocument {
   return new OpenapiDocument({
@@ -93,6 +98,7 @@ export function openOpenapi(
       const view = payers.last(owner);
       return view !== undefined && view.credits <= view.thawingCredits;
     },
+    welcome,
     accepts: () => acceptsOf(schemes)({}),
     now,
   });

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { getAddress, type Hex } from "viem";
 import type { CidText } from "../../cid.ts";
+import { KhachapuriError } from "../../errors.ts";
 import type { Described } from "../deployment/abouts.ts";
 import { OpenapiDocument } from "./openapi_document.ts";
 
 const OWNER = getAddress(`0x${"11".repeat(20)}`);
 const TERMS: Hex = `0x${"44".repeat(32)}`;
+
+const DENIED = new KhachapuriError("denied", "not served here");
 
 const described = (cid: string, access: Described["access"] = "payer"): Described => ({
   cid: cid as CidText,
@@ -18,6 +21,7 @@ const described = (cid: string, access: Described["access"] = "payer"): Describe
 function openWorld(all: Described[]) {
   const state = { all, noted: all.length, stopped: 0, ms: 5, amount: "10000", isOut: false };
   const ended = new Set<string>();
+  const denied = new Set<string>();
   let made = 0;
   const document = new OpenapiDocument({
     provider: { name: "paolo.eth", webDomain: "https://paolo.example" },
@@ -36,14 +40,24 @@ function openWorld(all: Described[]) {
       },
     },
     takesTerms: (cid) => !ended.has(cid),
+    welcome: { refusal: (_kind, what) => denied.has(what) ? DENIED : null },
     isOut: () => state.isOut,
     accepts: () => [{ scheme: "exact", amount: state.amount } as { scheme: string }],
     now: () => state.ms,
   });
   const paths = () =>
     Object.keys(JSON.parse(new TextDecoder().decode(document.current().body)).paths);
-  return { state, ended, document, paths, made: () => made };
+  return { state, ended, denied, document, paths, made: () => made };
 }
+
+Deno.test("what the operator serves no more is not listed, whether it is one or all of an owner's", () => {
+  const { denied, paths, state } = openWorld([described("a"), described("b")]);
+  denied.add("a");
+  assert.deepEqual(paths(), ["/b"]);
+  denied.add(OWNER);
+  state.ms += 10_000;
+  assert.deepEqual(paths(), []);
+});
 
 Deno.test("what a call would be refused for is not listed, as far as that is known", () => {
   const { ended, paths, state } = openWorld([

@@ -70,7 +70,7 @@ async function unstopped(
   from: string,
 ): Promise<Deployment | null> {
   try {
-    return await programs.deployments.get(cid, from);
+    return await programs.deployments.look(cid, from);
   } catch (error) {
     if (error instanceof KhachapuriError && error.code === "stopped") return null;
     throw error;
@@ -94,12 +94,17 @@ export async function logs(parts: RouteParts, request: HttpRequest): Promise<Ans
     await nextEntry(runLog.followers.follow(cid, waitMs), request);
     page = runLog.read(cid, after);
   }
-  return jsonAnswer({ cid, ...page, cannotRun: cannotRun(parts, cid) });
+  return jsonAnswer({ cid, ...page, cannotRun: cannotRun(parts, cid, owner) });
 }
 
 /** Why a deployment's callers get no run; null: nothing is known that keeps them from it. */
-function cannotRun({ programs: { deployments, sandboxes } }: RouteParts, cid: CidText) {
-  const refusal = deployments.refusal(cid) ?? sandboxes.refusal(cid);
+function cannotRun(
+  { programs: { deployments, sandboxes }, gate: { welcome } }: RouteParts,
+  cid: CidText,
+  owner: Address,
+) {
+  const refusal = welcome.refusal("deployment", cid) ?? welcome.refusal("owner", owner) ??
+    deployments.refusal(cid) ?? sandboxes.refusal(cid);
   return refusal && { message: refusal.shortMessage, hints: refusal.hints };
 }
 
@@ -137,7 +142,7 @@ async function assertOwned(
   from: string,
 ): Promise<boolean> {
   if (records.registrations.ofOwner(owner).some((row) => row.cid === cid)) return true;
-  const { spec } = await programs.deployments.get(cid, from);
+  const { spec } = await programs.deployments.look(cid, from);
   if (isAddressEqual(spec.owner, owner)) return false;
   throw notOwners();
 }
@@ -161,7 +166,7 @@ export async function deployments(parts: RouteParts, request: HttpRequest): Prom
       ...row,
       tariff: tariffJson(tariffs.tariffOf(row.cid, agreements.termsOf(row.cid))),
       lastRun: outcomeJson(runLog.last(row.cid)),
-      cannotRun: cannotRun(parts, row.cid),
+      cannotRun: cannotRun(parts, row.cid, owner),
       server: serverJson(views),
     };
   });

@@ -6,12 +6,15 @@ import type { CallMoney, CallParts, CallPrograms, CallRecords } from "../call/pa
 import type { Slots } from "../call/slots.ts";
 import type { ContentGateway } from "../content/gateway.ts";
 import type { Ingest } from "../content/ingest.ts";
+import type { Denials } from "../denial/denials.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { Deployments } from "../deployment/deployments.ts";
 import type { Records } from "../deployment/records.ts";
 import type { Offering } from "../http/page.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
-import type { Counter, Metric } from "../metrics/metrics.ts";
+import type { Metric } from "../metrics/metrics.ts";
+import type { RequestUsage } from "../metrics/request_usage.ts";
+import type { WireUsage } from "../metrics/wire_usage.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Credits } from "../money/credits.ts";
 import type { Names } from "../naming/names.ts";
@@ -25,10 +28,14 @@ import type { MessageRelay } from "../settlement/message_relay.ts";
 import type { Onboarding } from "../settlement/onboarding.ts";
 import type { Settlement } from "../settlement/settlement.ts";
 import type { AskLimits } from "./ask_limits.ts";
+import type { MetricsReaders } from "./metrics_readers.ts";
 import type { OpenapiDocument } from "./openapi_document.ts";
 import type { TermsTexts } from "./preflight.ts";
+import type { Readiness } from "./readiness.ts";
 
 export interface RouteParts extends CallParts {
+  denials: Denials;
+  wire: WireUsage;
   seller: Seller;
   /** Whose signature may ask for a settlement now. */
   operator: Address;
@@ -37,9 +44,14 @@ export interface RouteParts extends CallParts {
   openapi: Pick<OpenapiDocument, "current">;
   /** Whether new calls could be served now; the reason when not. */
   health(): Promise<string | null>;
-  /** Responses by status. */
-  responses: Counter;
+  /** Requests as they were answered. */
+  requests: Pick<RequestUsage, "answered" | "own">;
   metrics: readonly Metric[];
+  /** Who may read them, beside this machine and its networks. */
+  metricsFor: Pick<MetricsReaders, "assertReader">;
+  readiness: Readiness;
+  /** What a person must look at, in plain words; nothing is asked for it. */
+  alarms(): readonly string[];
   content: ContentParts;
   money: CallMoney & {
     credits: Pick<Credits, "count">;
@@ -52,8 +64,11 @@ export interface RouteParts extends CallParts {
     ledger: Pick<Ledger, "totals" | "dueOf">;
   };
   programs: CallPrograms & {
-    deployments: Pick<Deployments, "get" | "known" | "refusal">;
-    sandboxes: Pick<Sandboxes, "open" | "refusal" | "servers" | "stop" | "drain" | "retireAll">;
+    deployments: Pick<Deployments, "get" | "look" | "known" | "refusal">;
+    sandboxes: Pick<
+      Sandboxes,
+      "open" | "refusal" | "servers" | "stop" | "drain" | "retireAll" | "expel"
+    >;
     /** What programs find on this machine; null as long as that is not known. */
     runtimes(): Promise<Runtimes | null>;
   };

@@ -47,10 +47,12 @@ function dueToJson({ lane, settled, amount }: DueLane) {
 
 /** A payer's signed deposit and allowance, without a call. */
 export async function onboard(
-  { money }: RouteParts,
+  { money, gate }: RouteParts,
   request: HttpRequest,
 ): Promise<Answer> {
   const asked = parseShape(onboardShape, await readJson(request), "request body", "invalid_input");
+  // Money that could buy nothing here is not taken.
+  gate.welcome.assertPayer(asked.payer);
   const deposit = depositFromJson(asked.deposit);
   const transaction = await money.onboarding.relay(asked.payer, deposit, request.sender.address);
   return jsonAnswer({ payer: asked.payer, transaction });

@@ -46,6 +46,8 @@ export interface PreflightOptions {
   /** Contracts named by flags, before those of the configuration. */
   named?: ContractOverrides;
   now?: () => number;
+  /** How long each look may take, ms; by default any time. */
+  lookMs?: number;
 }
 
 /** Terms texts by hash, newest first. */
@@ -91,7 +93,7 @@ const EXPIRY_SOON_SECONDS = 14n * 86_400n;
 export async function preflight(options: PreflightOptions): Promise<Preflight> {
   const { config, keysPath, named } = options;
   const { provider } = config;
-  const findings = new Findings();
+  const findings = new Findings(options.lookMs);
   const keys = await findings.look("keys", () => checkKeys(keysPath, config));
   const connected = await findings.look("chain", () => checkChain(config, named));
   if (config.gateways.length === 0) {

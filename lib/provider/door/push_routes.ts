@@ -19,6 +19,7 @@ export async function push(parts: RouteParts, request: HttpRequest): Promise<Ans
   const { fields, body, sender } = request;
   assertCar(fields);
   const signed = await signedPush(parts, request);
+  parts.gate.welcome.assertOwner(signed.owner);
   parts.content.pushes.admitOwner(signed.owner);
   const receipt = await ingest.take(signed, {
     body,

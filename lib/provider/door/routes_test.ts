@@ -7,6 +7,7 @@ import { KhachapuriError } from "../../errors.ts";
 const PATHS: Readonly<Record<string, "GET" | "POST" | "GET, POST" | "HEAD, POST">> = {
   "/": "GET",
   "/healthz": "GET",
+  "/readyz": "GET",
   "/metrics": "GET",
   "/lane": "GET",
   "/terms": "GET",
@@ -27,7 +28,7 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /** How many responses of each status were counted. */
 async function counted({ counters }: RouteWorld): Promise<Record<string, number>> {
-  const samples = await counters.responses.metric.read();
+  const samples = await counters.requests.metrics[0]!.read();
   return Object.fromEntries(samples.map(({ labels, value }) => [labels!.status, value]));
 }
 

@@ -4,6 +4,7 @@ import { KhachapuriError } from "../../errors.ts";
 import { parseShape } from "../../shape.ts";
 import { connectControl, failureOf } from "../control/control_client.ts";
 import type { LineConnection } from "../control/lines.ts";
+import type { Denial } from "../denial/denial.ts";
 import { type GuestDesk, serviceOf } from "../handover/desk.ts";
 import { type Talk, talkOver } from "../handover/talk.ts";
 import type { Stops } from "../deployment/stops.ts";
@@ -96,6 +97,11 @@ export class Predecessor {
       desk.leave();
     });
     this.#talk.tell("serving", path);
+  }
+
+  /** The operator has denied somebody: what of theirs runs there ends, too. */
+  denied({ kind, what }: Denial): void {
+    this.#talk.tell("denied", { kind, what });
   }
 
   /** This process ends, and cannot keep its books for long. */

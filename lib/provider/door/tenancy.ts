@@ -13,7 +13,9 @@ import type { Desk } from "../handover/desk.ts";
 import { Turnstile } from "../handover/turnstile.ts";
 import type { Listener } from "../wire/listener.ts";
 import type { Place } from "../wire/place.ts";
+import type { Denial } from "../denial/denial.ts";
 import { takeCommands } from "./commands.ts";
+import { takeDenials } from "./denials.ts";
 import { handOver, hearStop, type Incumbent } from "./handing_over.ts";
 import { listenForCarried, openListener, placeOf } from "./listening.ts";
 import { prepareSuccession } from "./prepare.ts";
@@ -108,7 +110,10 @@ export class Tenancy implements RunningProvider, Incumbent {
     const tenancy = new Tenancy(options, open, stack, predecessor);
     await tenancy.#listen(place);
     const path = `${await placeForControl(site.state.book)}.${site.state.generation}`;
-    tenancy.#carried = await listenForCarried(path, tenancy.turnstile.handle, log);
+    tenancy.#carried = await listenForCarried(path, tenancy.turnstile.handle, {
+      log,
+      usage: open.parts.wire,
+    });
     await tenancy.#serve();
     predecessor.replaced(path, desk, open.records.stops);
     predecessor.ended.then(() => tenancy.#clearUp(path, backUids)).catch((error) => {
@@ -133,6 +138,7 @@ export class Tenancy implements RunningProvider, Incumbent {
   async stop(): Promise<void> {
     const { parts, site: { provider: { sandbox: { timeoutMs } } } } = this.open;
     const graceMs = this.options.graceMs ?? timeoutMs + extendAheadMs(timeoutMs);
+    parts.readiness.drain();
     parts.gate.slots.close();
     parts.records.runLog.followers.close();
     parts.programs.sandboxes.drain();
@@ -147,7 +153,8 @@ export class Tenancy implements RunningProvider, Incumbent {
   async replacedBy(settled: () => Promise<void>): Promise<void> {
     this.#isReplaced = true;
     this.options.onSucceeded?.();
-    const { programs: { sandboxes }, gate: { slots } } = this.open.parts;
+    const { programs: { sandboxes }, gate: { slots }, readiness } = this.open.parts;
+    readiness.drain();
     sandboxes.retireAll();
     try {
       await this.#listener.retire(HANDOVER_TUNNEL_MS);
@@ -211,8 +218,9 @@ export class Tenancy implements RunningProvider, Incumbent {
 
   async #listen(place: Place): Promise<void> {
     const { config, log } = this.options;
-    const { provider } = this.open.site;
-    this.#listener = await openListener(config, provider, this.turnstile.handle, log, place);
+    const { parts: { wire: usage }, site: { provider } } = this.open;
+    const told = { log, usage };
+    this.#listener = await openListener(config, provider, this.turnstile.handle, told, place);
   }
 
   /** Answers requests, and says where. */
@@ -224,9 +232,12 @@ export class Tenancy implements RunningProvider, Incumbent {
     const before = this.#control;
     const control = this.#control = await openControl(await placeForControl(state.book));
     await before?.close();
-    takeCommands(control, { pid: Deno.pid, url: this.url, since: now() });
+    takeCommands(control, parts, { pid: Deno.pid, url: this.url, since: now() });
+    const tell = (denial: Denial) => this.predecessor?.denied(denial);
+    takeDenials(control, { ...parts, ...parts.programs, log, now, tell });
     this.options.onControl?.(control);
     control.on("take-over", (body, lines) => this.#passOn(body, lines));
+    parts.readiness.begin();
     log.info("serving", { url: this.url, name: provider.name, escrow: parts.seller.escrow });
   }
 

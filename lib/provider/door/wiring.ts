@@ -11,7 +11,7 @@ import { IdempotencySeat } from "../call/idempotency_seat.ts";
 import { Slots } from "../call/slots.ts";
 import { openRecords, type Records, recordsPath } from "../deployment/records.ts";
 import { createBodyReader } from "../http/request_body.ts";
-import { createCounters, providerMetrics } from "../metrics/gauges.ts";
+import { type Counters, createCounters } from "../metrics/gauges.ts";
 import { receiptedIn, wasCharged } from "../money/charges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
@@ -19,7 +19,7 @@ import { OwnerPayment } from "../money/owner_payment.ts";
 import { Renewals } from "../money/renewals.ts";
 import { Receipts, receiptSecret } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
-import type { NoteServer, Sandboxes } from "../program/sandboxes.ts";
+import type { NoteServer } from "../program/sandboxes.ts";
 import { serverNotes } from "../program/server_notes.ts";
 import { coinPriceOf } from "../settlement/gas_worth.ts";
 import { openLastRelays } from "../settlement/last_relays.ts";
@@ -27,7 +27,8 @@ import { MessageRelay } from "../settlement/message_relay.ts";
 import { Onboarding } from "../settlement/onboarding.ts";
 import { openPayments, type Payments } from "../settlement/payments.ts";
 import { Relays } from "../settlement/relays.ts";
-import { type OpenContent, openContent } from "./content_room.ts";
+import { openContent } from "./content_room.ts";
+import { openDenials } from "./denials.ts";
 import { Estate } from "./estate.ts";
 import { openExactScheme } from "./exact_scheme.ts";
 import { offerOf } from "./left_behind.ts";
@@ -36,6 +37,7 @@ import { openProviderNames } from "./names.ts";
 import { openOpenapi } from "./openapi_document.ts";
 import type { RouteParts } from "./parts.ts";
 import type { Site } from "./site.ts";
+import { openMonitoring } from "./watched.ts";
 import { openWorkplaces } from "./workplaces.ts";
 
 /** A provider whose books are open, before it listens. */
@@ -97,9 +99,49 @@ async function openParts(
   if (!succession) await known;
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
   const counters = createCounters();
+  const callRecords = callRecordsOf(site, records, counters);
+  const denials = openDenials(site, counters.denied, stack);
+  const { gate: own, answers } = openGate(site, payments, stack);
+  const gate = { ...own, welcome: denials };
+  const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
+  stack.defer(() => debits.settled());
+  const logServer = serverNotes({ runLog: records.runLog, usage: counters.servers });
+  const noteServer: NoteServer = (deployment, event) => {
+    logServer(deployment, event);
+    debits.note(deployment, event);
+  };
+  const opened = { seller, records, counters, content, noteServer, welcome: denials };
+  const { programs, gateway, cache } = await openWorkplaces(site, opened, stack);
+  const naming = openProviderNames(site, { seller, payments, records, ...programs }, stack);
+  const estate = new Estate({ payments, content, records, answers, naming });
+  const parts: RouteParts = {
+    seller,
+    operator: account.address,
+    offering,
+    terms: ground.terms,
+    openapi: openOpenapi(offering, records, payments.payers, money.schemes, denials, now),
+    health: chainHealth(chain, payments),
+    ...openMonitoring(
+      site,
+      counters,
+      { chain, payments, programs, gate, money, content, cache, denials },
+      stack,
+    ),
+    money: { ...money, startDebits: debits },
+    programs,
+    content: { ...content, gateway },
+    names: naming?.names ?? null,
+    gate,
+    denials,
+    records: callRecords,
+  };
+  return { parts, records, estate };
+}
+
+function callRecordsOf({ log, now }: Site, records: Records, counters: Counters) {
   const { registrations, agreements, tariffs, stops, runLog } = records;
   const { runs, credits, usage } = counters;
-  const callRecords = {
+  return {
     registrations,
     agreements,
     tariffs,
@@ -111,35 +153,6 @@ async function openParts(
     log,
     now,
   };
-  const { gate, answers } = openGate(site, payments, stack);
-  const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
-  stack.defer(() => debits.settled());
-  const logServer = serverNotes({ runLog, usage: counters.servers });
-  const noteServer: NoteServer = (deployment, event) => {
-    logServer(deployment, event);
-    debits.note(deployment, event);
-  };
-  const opened = { seller, records, counters, content, noteServer };
-  const { programs, gateway } = await openWorkplaces(site, opened, stack);
-  const naming = openProviderNames(site, { seller, payments, records, ...programs }, stack);
-  const estate = new Estate({ payments, content, records, answers, naming });
-  const parts: RouteParts = {
-    seller,
-    operator: account.address,
-    offering,
-    terms: ground.terms,
-    openapi: openOpenapi(offering, records, payments.payers, money.schemes, now),
-    health: chainHealth(chain, payments),
-    responses: counters.responses,
-    metrics: providerMetrics(counters, watched(chain, payments, programs, gate, money, content)),
-    money: { ...money, startDebits: debits },
-    programs,
-    content: { ...content, gateway },
-    names: naming?.names ?? null,
-    gate,
-    records: callRecords,
-  };
-  return { parts, records, estate };
 }
 
 /** Opens the records, with what is offered from now on in them. */
@@ -264,34 +277,6 @@ function openGate(
   });
   const gate = { slots: new Slots(concurrency, now), idempotency, requestBytes, readBody };
   return { gate, answers: { own: answers, seat: idempotency } };
-}
-
-function watched(
-  chain: Chain,
-  { ledger, operator, follower, payers, elsewhere, purchases }: Payments,
-  { sandboxes }: { sandboxes: Pick<Sandboxes, "open" | "servers"> },
-  { slots }: { slots: Slots },
-  { ownerCredits }: { ownerCredits: OwnerCredits },
-  { kept }: Pick<OpenContent, "kept">,
-) {
-  return {
-    unsettledAmount: () => ledger.totals().unsettled,
-    exact: () => purchases.figures(),
-    heldAmount: () => ledger.totals().held,
-    lanes: () => ledger.figures(),
-    chargedElsewhere: () => elsewhere.credits(),
-    outboxPending: () => operator.pending(),
-    operator: () => operator.figures(),
-    chainAgeMs: () => follower.ageMs(),
-    endpoints: () => chain.endpoints(),
-    headAgeMs: () => follower.headAgeMs(),
-    views: () => payers.figures(),
-    sandboxesOpen: () => sandboxes.open(),
-    servers: () => sandboxes.servers().map(({ view }) => view),
-    runsBusy: () => slots.busy(),
-    ownersLow: () => ownerCredits.low(),
-    kept: () => ({ bytes: kept.bytes(), roots: kept.count() }),
-  };
 }
 
 /** Whether the chain can be reached and says what is now; the reasons when not. */

@@ -167,7 +167,11 @@ Deno.test("a provider as it has opened", async (t) => {
 
   await t.step("its figures are those of its ledger, its sandboxes and its runs", async () => {
     assert.equal(await (await provider.ask(cid)).text(), "hello\n");
+    const { metricsFor } = provider.parts;
+    provider.parts.metricsFor = { assertReader() {} };
     const text = await (await provider.ask("metrics")).text();
+    provider.parts.metricsFor = metricsFor;
+    assert.equal((await provider.ask("metrics")).status, 403, "who asks is not of this machine");
     const figures = Object.fromEntries(
       text.split("\n").filter((line) => /^[^#]/.test(line)).map((line) => line.split(" ")),
     );

@@ -9,6 +9,7 @@ import { createFetcher } from "../../ipfs/gateway.ts";
 import { CACHE_BYTES_MAX, CACHE_FILES_MAX, SANDBOXES_OPEN_MAX } from "../../limits.ts";
 import { ContentGateway } from "../content/gateway.ts";
 import { GatewayPlaces } from "../content/gateway_places.ts";
+import type { Welcome } from "../denial/welcome.ts";
 import { Deployments } from "../deployment/deployments.ts";
 import { Openings } from "../deployment/openings.ts";
 import { openPrograms } from "../deployment/programs.ts";
@@ -35,11 +36,12 @@ interface Workplaces {
   counters: Counters;
   content: Pick<OpenContent, "kept" | "noteUse" | "whenKept">;
   noteServer: NoteServer;
+  welcome: Welcome;
 }
 
 export async function openWorkplaces(
   { config, ground, provider, state, succession, log }: Site,
-  { seller, records: { registrations, stops, tariffs }, counters, content, noteServer }: Workplaces,
+  { seller, records: { registrations, stops, tariffs }, counters, content, ...told }: Workplaces,
   stack: AsyncDisposableStack,
 ) {
   const { keys, sandbox } = ground;
@@ -49,7 +51,12 @@ export async function openWorkplaces(
   stack.defer(() => cachedBlocks.close());
   const bounds = { maxBytes: CACHE_BYTES_MAX, maxFiles: CACHE_FILES_MAX };
   const cache = await openCache(state.cache, { ...bounds, watcher: cachedBlocks });
-  const fetcher = createFetcher({ kept: content.kept, gateways: config.gateways, cache });
+  const fetcher = createFetcher({
+    kept: content.kept,
+    gateways: config.gateways,
+    cache,
+    notes: counters.content,
+  });
   const isPaying = (owner: Address) => registrations.isOwner(owner);
   const openings = new Openings(isPaying);
   const programs = await openPrograms({ dir: state.programs, fetcher, openings });
@@ -71,7 +78,8 @@ export async function openWorkplaces(
       idleMs: instanceIdleSeconds * 1_000,
       sockets,
     },
-    noteServer,
+    noteServer: told.noteServer,
+    usage: counters.sandboxes,
     idleMs: SANDBOX_IDLE_MS,
     openMax: SANDBOXES_OPEN_MAX,
   });
@@ -86,6 +94,7 @@ export async function openWorkplaces(
     seller,
     registrations,
     stops,
+    welcome: told.welcome,
     onOpened: (deployment) => content.noteUse(deployment),
   });
   content.whenKept((root) => {
@@ -96,7 +105,7 @@ export async function openWorkplaces(
   const webDomain = new URL(provider.webDomain);
   const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);
   const programParts = { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, webDomain };
-  return { programs: { ...programParts, creditsMax: credits }, gateway };
+  return { programs: { ...programParts, creditsMax: credits }, gateway, cache };
 }
 
 function openGateway(keepers: readonly BlockReader[]): ContentGateway {

@@ -56,6 +56,11 @@ export class JournalTable {
     for (const row of rows) this.#rows.push(row);
   }
 
+  /** The number of the last row. */
+  newest(): number {
+    return this.#newest + this.#rows.length;
+  }
+
   /** Resolves when everything that was written before is on the disk. */
   async sync(): Promise<void> {
     this.#putIn();

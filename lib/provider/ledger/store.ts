@@ -7,6 +7,7 @@
 import { DatabaseSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
+import { Distribution } from "../../distribution.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { fromRow, type Recorded, type Row, type StoredRow, toRow } from "./codec.ts";
 import { GroupCommit, type Until } from "./group_commit.ts";
@@ -24,6 +25,9 @@ import { JournalTable, showHandedOver } from "./journal_table.ts";
 import { assertLedgerVersion, isThere } from "./version.ts";
 
 /** Which entries to read; without any member all of them. */
+/** Of a sync, seconds. */
+const SYNC_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+
 export interface JournalFilter {
   payer?: Address;
   lane?: Hex;
@@ -38,6 +42,10 @@ export type ReceiptedCharge = Recorded & ChargeEntry & { facts: ReceiptFacts };
 export interface Store {
   /** What all entries so far amount to. */
   readonly book: Book;
+  /** How long the disk took for each sync, seconds. */
+  readonly syncs: Distribution;
+  /** How many entries there ever were. */
+  entries(): number;
   /**
    * Applies the entries to the book at once, then writes them.
    * Rejects with KhachapuriError `overloaded` when the ledger cannot be written, with an Error
@@ -104,9 +112,12 @@ export async function openStore(
   const table = await JournalTable.open(path);
   const book = ahead?.book ?? emptyBook();
   replay(table.database, book, ahead?.seq ?? 0);
-  const commit = openCommit(table);
+  const syncs = new Distribution(SYNC_SECONDS);
+  const commit = openCommit(table, syncs);
   const store: Store = {
     book,
+    syncs,
+    entries: () => table.newest(),
     write(entries, until) {
       const at = now();
       try {
@@ -148,7 +159,7 @@ export function readJournal(path: string, filter: JournalFilter): Recorded[] {
   }
 }
 
-function openCommit(table: JournalTable): GroupCommit<Row> {
+function openCommit(table: JournalTable, syncs: Distribution): GroupCommit<Row> {
   return new GroupCommit<Row>({
     write(rows, isSynced) {
       try {
@@ -157,10 +168,13 @@ function openCommit(table: JournalTable): GroupCommit<Row> {
         throw unwritable(cause);
       }
     },
-    sync: () =>
-      table.sync().catch((cause) => {
+    sync() {
+      const begunAt = performance.now();
+      const noted = () => syncs.note((performance.now() - begunAt) / 1_000);
+      return table.sync().then(noted, (cause) => {
         throw unwritable(cause);
-      }),
+      });
+    },
   });
 }
 

@@ -1,21 +1,13 @@
 /** What programs have called, summed, for `/metrics`. */
 import type { EgressEvent } from "../../../sandbox/egress.ts";
-import { createCounter, type Metric } from "./metrics.ts";
+import { counterOf } from "./catalog.ts";
+import type { Metric } from "./metrics.ts";
 
 export class EgressUsage {
   readonly metrics: readonly Metric[];
-  readonly #connections = createCounter(
-    "khachapuri_egress_connections_total",
-    "Connections that programs made to hosts outside.",
-  );
-  readonly #bytes = createCounter(
-    "khachapuri_egress_bytes_total",
-    "Bytes of those connections, as programs sent and received them.",
-  );
-  readonly #unreached = createCounter(
-    "khachapuri_egress_unreached_total",
-    "Names that programs asked for in vain, and connections that were not made, by reason.",
-  );
+  readonly #connections = counterOf("khachapuri_egress_connections_total");
+  readonly #bytes = counterOf("khachapuri_egress_bytes_total");
+  readonly #unreached = counterOf("khachapuri_egress_unreached_total");
   readonly #made = this.#connections.at({});
   readonly #sent = this.#bytes.at({ direction: "sent" });
   readonly #received = this.#bytes.at({ direction: "received" });

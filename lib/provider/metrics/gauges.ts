@@ -1,15 +1,25 @@
 /** What `GET /metrics` tells of a provider. Sums only: no payer, no deployment. */
+import type { Distribution } from "../../distribution.ts";
+import { counterOf, numberOf, samplesOf } from "./catalog.ts";
+import { ContentUsage } from "./content_usage.ts";
 import { EgressUsage } from "./egress_usage.ts";
-import { type Counter, createCounter, gauge, type Metric } from "./metrics.ts";
+import { type Counter, distributed, type Metric, type Sample } from "./metrics.ts";
+import { RequestUsage } from "./request_usage.ts";
 import { RunUsage } from "./run_usage.ts";
+import { SandboxUsage } from "./sandbox_usage.ts";
 import { instanceMetrics, ServerUsage, type WatchedServer } from "./server_usage.ts";
+import { WireUsage } from "./wire_usage.ts";
 
 export interface Counters {
   usage: RunUsage;
   egress: EgressUsage;
   servers: ServerUsage;
-  /** Responses by status. */
-  responses: Counter;
+  requests: RequestUsage;
+  sandboxes: SandboxUsage;
+  content: ContentUsage;
+  wire: WireUsage;
+  /** Requests that a denial refused, by its kind. */
+  denied: Counter;
   /** Ended runs by who pays and how they ended; "released" cost nothing. */
   runs: Counter;
   /** Credits charged, by who pays. */
@@ -21,12 +31,13 @@ export function createCounters(): Counters {
     usage: new RunUsage(),
     egress: new EgressUsage(),
     servers: new ServerUsage(),
-    responses: createCounter("khachapuri_responses_total", "HTTP responses by status."),
-    runs: createCounter(
-      "khachapuri_runs_total",
-      "Ended runs by who pays and outcome; those that were released cost nothing.",
-    ),
-    credits: createCounter("khachapuri_credits_total", "Credits charged, by who pays."),
+    requests: new RequestUsage(),
+    sandboxes: new SandboxUsage(),
+    content: new ContentUsage(),
+    wire: new WireUsage(),
+    denied: counterOf("khachapuri_denied_requests_total"),
+    runs: counterOf("khachapuri_runs_total"),
+    credits: counterOf("khachapuri_credits_total"),
   };
 }
 
@@ -43,6 +54,23 @@ export interface OperatorWatched {
   lacksCoin: boolean;
 }
 
+/** What became of batches since the start. */
+export interface SettlementWatched {
+  mined: number;
+  failed: number;
+  /** When one was mined last, Unix ms; 0: none was. */
+  lastMinedAt: number;
+  behindSeconds: number;
+  /** What the operator's mined transactions cost, wei. */
+  gasSpent: bigint;
+}
+
+/** What endpoints of the chain were asked since the start. */
+export interface RpcWatched {
+  requests(): readonly { method: string; outcome: "answered" | "failed"; count: number }[];
+  readonly seconds: Distribution;
+}
+
 /** Where the gauges are read when somebody asks. Amounts are USDC base units. */
 export interface Watched {
   unsettledAmount(): bigint;
@@ -53,6 +81,10 @@ export interface Watched {
   chargedElsewhere(): number;
   outboxPending(): number;
   operator(): OperatorWatched;
+  settlement(): SettlementWatched;
+  /** Entries of the ledger's journal, and how long the disk took for them, seconds. */
+  ledger(): { entries: number; syncs: Distribution };
+  rpc: RpcWatched;
   chainAgeMs(): number;
   endpoints(): readonly { state: "up" | "resting"; disagreements: number }[];
   headAgeMs(): number;
@@ -61,6 +93,14 @@ export interface Watched {
   sandboxesOpen(): number;
   servers(): readonly WatchedServer[];
   runsBusy(): number;
+  slots(): number;
+  callsWaiting(): number;
+  cacheBytes(): number;
+  /** Denials in force, by kind. */
+  denials(): Readonly<Record<string, number>>;
+  isReady(): boolean;
+  /** What a person must look at. */
+  alarms(): readonly string[];
   ownersLow(): number;
   /** What owners have kept here. */
   kept(): { bytes: number; roots: number };
@@ -69,174 +109,130 @@ export interface Watched {
 /** All metrics, read when they are asked for. */
 export function providerMetrics(counters: Counters, watched: Watched): Metric[] {
   return [
-    counters.responses.metric,
+    numberOf("khachapuri_ready", () => Number(watched.isReady())),
+    numberOf("khachapuri_alarms", () => watched.alarms().length),
+    ...counters.requests.metrics,
+    counters.denied.metric,
     counters.runs.metric,
     counters.credits.metric,
     ...counters.usage.metrics,
     ...counters.egress.metrics,
     ...counters.servers.metrics,
-    gauge(
-      "khachapuri_unsettled_usdc_base_units",
-      "What runs have used and the escrow has neither paid nor refused.",
-      () => Number(watched.unsettledAmount()),
-    ),
-    gauge(
-      "khachapuri_held_usdc_base_units",
-      "What runs that have not ended, or are about to come, may still cost.",
-      () => Number(watched.heldAmount()),
-    ),
-    gauge(
-      "khachapuri_unsettled_lanes",
-      "Lanes with credits that the escrow has not taken.",
-      async () => (await watched.lanes()).outstanding,
-    ),
-    gauge(
-      "khachapuri_refused_lanes",
-      "Lanes that the escrow refused to settle.",
-      async () => (await watched.lanes()).refused,
-    ),
-    gauge(
-      "khachapuri_refused_usdc_base_units",
-      "What is written off on them.",
-      async () => Number((await watched.lanes()).refusedAmount),
-    ),
-    gauge(
-      "khachapuri_charged_elsewhere_credits",
-      "Credits that the escrow took for this provider and that are not in its book.",
-      () => watched.chargedElsewhere(),
-    ),
-    gauge(
-      "khachapuri_outbox_pending",
-      "Operator transactions that are not mined yet.",
-      () => watched.outboxPending(),
-    ),
+    ...counters.sandboxes.metrics,
+    ...counters.content.metrics,
+    ...counters.wire.metrics,
+    ...moneyMetrics(watched),
     ...exactMetrics(watched),
     ...operatorMetrics(watched),
+    ...settlementMetrics(watched),
     ...chainMetrics(watched),
-    gauge("khachapuri_sandboxes_open", "Sandboxes open now.", () => watched.sandboxesOpen()),
+    ...callMetrics(watched),
     ...instanceMetrics(() => watched.servers()),
-    gauge("khachapuri_runs_busy", "Runs going on now.", () => watched.runsBusy()),
-    gauge(
-      "khachapuri_owners_low",
-      "Owners whose last call left them with few credits.",
-      () => watched.ownersLow(),
-    ),
-    gauge(
-      "khachapuri_kept_bytes",
-      "Disk that content takes which owners have kept here.",
-      () => watched.kept().bytes,
-    ),
-    gauge(
-      "khachapuri_kept_roots",
-      "How many programs and deployments owners have kept here.",
-      () => watched.kept().roots,
-    ),
   ];
 }
 
-function exactMetrics(watched: Watched): Metric[] {
+function callMetrics(watched: Watched): Metric[] {
   return [
-    gauge(
-      "khachapuri_exact_pending",
-      "Payments by x402's exact that were sent and are not known to have come.",
-      () => watched.exact().sent,
+    numberOf("khachapuri_sandboxes_open", () => watched.sandboxesOpen()),
+    numberOf("khachapuri_runs_busy", () => watched.runsBusy()),
+    numberOf("khachapuri_slots", () => watched.slots()),
+    numberOf("khachapuri_calls_waiting", () => watched.callsWaiting()),
+    numberOf("khachapuri_owners_low", () => watched.ownersLow()),
+    numberOf("khachapuri_cache_bytes", () => watched.cacheBytes()),
+    numberOf("khachapuri_kept_bytes", () => watched.kept().bytes),
+    numberOf("khachapuri_kept_roots", () => watched.kept().roots),
+    samplesOf("khachapuri_denials", () => {
+      return Object.entries(watched.denials()).map(([kind, value]) => ({
+        labels: { kind },
+        value,
+      }));
+    }),
+  ];
+}
+
+function moneyMetrics(watched: Watched): Metric[] {
+  return [
+    numberOf("khachapuri_unsettled_usdc_base_units", () => Number(watched.unsettledAmount())),
+    numberOf("khachapuri_held_usdc_base_units", () => Number(watched.heldAmount())),
+    numberOf("khachapuri_unsettled_lanes", async () => (await watched.lanes()).outstanding),
+    numberOf("khachapuri_refused_lanes", async () => (await watched.lanes()).refused),
+    numberOf(
+      "khachapuri_refused_usdc_base_units",
+      async () => Number((await watched.lanes()).refusedAmount),
     ),
-    gauge(
-      "khachapuri_exact_oldest_seconds",
-      "Since the oldest of them was sent.",
-      () => watched.exact().oldestMs / 1000,
+    numberOf("khachapuri_charged_elsewhere_credits", () => watched.chargedElsewhere()),
+    numberOf("khachapuri_ledger_entries", () => watched.ledger().entries),
+    samplesOf("khachapuri_ledger_sync_seconds", () => distributed(watched.ledger().syncs)),
+  ];
+}
+
+function exactMetrics({ exact }: Watched): Metric[] {
+  return [
+    numberOf("khachapuri_exact_pending", () => exact().sent),
+    numberOf("khachapuri_exact_oldest_seconds", () => exact().oldestMs / 1000),
+    numberOf("khachapuri_exact_unanswered", () => exact().unanswered),
+  ];
+}
+
+function settlementMetrics({ settlement }: Watched): Metric[] {
+  return [
+    samplesOf("khachapuri_settlement_batches_total", () => {
+      const { mined, failed } = settlement();
+      return [
+        { labels: { outcome: "mined" }, value: mined },
+        { labels: { outcome: "failed" }, value: failed },
+      ];
+    }),
+    numberOf(
+      "khachapuri_settlement_last_success_timestamp_seconds",
+      () => settlement().lastMinedAt / 1_000,
     ),
-    gauge(
-      "khachapuri_exact_unanswered",
-      "Payments that came and whose request has no answer yet: sent again it gets one for nothing.",
-      () => watched.exact().unanswered,
-    ),
+    numberOf("khachapuri_settlement_behind_seconds", () => settlement().behindSeconds),
+    numberOf("khachapuri_operator_gas_spent_wei_total", () => Number(settlement().gasSpent)),
   ];
 }
 
 function chainMetrics(watched: Watched): Metric[] {
+  const { endpoints, rpc } = watched;
   return [
-    gauge(
-      "khachapuri_chain_age_seconds",
-      "Since the chain was last heard of.",
-      () => watched.chainAgeMs() / 1000,
-    ),
-    gauge(
+    numberOf("khachapuri_chain_age_seconds", () => watched.chainAgeMs() / 1000),
+    numberOf("khachapuri_chain_head_age_seconds", () => watched.headAgeMs() / 1000),
+    numberOf("khachapuri_rpc_endpoints", () => endpoints().length),
+    numberOf(
       "khachapuri_rpc_endpoints_up",
-      "JSON-RPC endpoints of the chain that are not resting after a failure.",
-      () => watched.endpoints().filter(({ state }) => state === "up").length,
+      () => endpoints().filter(({ state }) => state === "up").length,
     ),
-    gauge(
+    numberOf(
       "khachapuri_rpc_disagreements",
-      "How often an endpoint was contradicted by another.",
-      () => watched.endpoints().reduce((sum, { disagreements }) => sum + disagreements, 0),
+      () => endpoints().reduce((sum, { disagreements }) => sum + disagreements, 0),
     ),
-    gauge(
-      "khachapuri_chain_head_age_seconds",
-      "Since the chain's newest block was made.",
-      () => watched.headAgeMs() / 1000,
-    ),
-    viewsMetric(watched),
-    refusedReadsMetric(watched),
+    samplesOf("khachapuri_rpc_requests_total", () => {
+      return rpc.requests().map(({ count, ...labels }): Sample => ({ labels, value: count }));
+    }),
+    samplesOf("khachapuri_rpc_request_seconds", () => distributed(rpc.seconds)),
+    samplesOf("khachapuri_payer_views_total", () => {
+      const { read, advanced } = watched.views();
+      return [
+        { labels: { by: "read" }, value: read },
+        { labels: { by: "event" }, value: advanced },
+      ];
+    }),
+    samplesOf("khachapuri_refused_reads_total", () => {
+      const { refused } = watched.views();
+      return [...refused].map(([limit, value]) => ({ labels: { limit }, value }));
+    }),
   ];
 }
 
 /** What was not read yet is NaN. */
-function operatorMetrics({ operator }: Watched): Metric[] {
-  const numberOf = (wei: bigint | null) => wei === null ? NaN : Number(wei);
-  const raises = gauge(
-    "khachapuri_operator_fee_raises_total",
-    "Operator transactions signed again for a higher price of gas.",
-    () => operator().raises,
-  );
+function operatorMetrics({ operator, outboxPending }: Watched): Metric[] {
+  const weiOf = (wei: bigint | null) => wei === null ? NaN : Number(wei);
   return [
-    gauge(
-      "khachapuri_outbox_oldest_seconds",
-      "Since the oldest operator transaction that is not mined yet was signed.",
-      () => operator().oldestMs / 1000,
-    ),
-    gauge(
-      "khachapuri_operator_balance_wei",
-      "The operator's gas coin as it was read last.",
-      () => numberOf(operator().balance),
-    ),
-    gauge(
-      "khachapuri_gas_price_wei",
-      "What a unit of gas cost when that was asked last.",
-      () => numberOf(operator().gasPrice),
-    ),
-    gauge(
-      "khachapuri_operator_out_of_gas",
-      "Whether the operator can pay for a transaction that waits: 1 when it cannot.",
-      () => Number(operator().lacksCoin),
-    ),
-    { ...raises, type: "counter" },
+    numberOf("khachapuri_outbox_pending", () => outboxPending()),
+    numberOf("khachapuri_outbox_oldest_seconds", () => operator().oldestMs / 1000),
+    numberOf("khachapuri_operator_balance_wei", () => weiOf(operator().balance)),
+    numberOf("khachapuri_gas_price_wei", () => weiOf(operator().gasPrice)),
+    numberOf("khachapuri_operator_out_of_gas", () => Number(operator().lacksCoin)),
+    numberOf("khachapuri_operator_fee_raises_total", () => operator().raises),
   ];
-}
-
-function viewsMetric(watched: Watched): Metric {
-  return {
-    name: "khachapuri_payer_views_total",
-    help: "Views of payers by whether they were read from the chain or advanced by its events.",
-    type: "counter",
-    read() {
-      const { read, advanced } = watched.views();
-      return Promise.resolve([
-        { labels: { by: "read" }, value: read },
-        { labels: { by: "event" }, value: advanced },
-      ]);
-    },
-  };
-}
-
-function refusedReadsMetric(watched: Watched): Metric {
-  return {
-    name: "khachapuri_refused_reads_total",
-    help: "Calls refused because the chain would have been read too often, by whose limit.",
-    type: "counter",
-    read() {
-      const { refused } = watched.views();
-      return Promise.resolve([...refused].map(([limit, value]) => ({ labels: { limit }, value })));
-    },
-  };
 }

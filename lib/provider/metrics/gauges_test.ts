@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { Distribution } from "../../distribution.ts";
+import { CATALOG, factsOf, type MetricName } from "./catalog.ts";
 import { createCounters, providerMetrics, type Watched } from "./gauges.ts";
 import { metricsText } from "./metrics.ts";
 
@@ -31,6 +33,24 @@ function watched(changes: Partial<Watched> = {}): Watched {
     runsBusy: () => 10,
     ownersLow: () => 11,
     kept: () => ({ bytes: 18, roots: 19 }),
+    settlement: () => ({
+      mined: 24,
+      failed: 25,
+      lastMinedAt: 26_000,
+      behindSeconds: 27,
+      gasSpent: 28n,
+    }),
+    ledger: () => ({ entries: 29, syncs: new Distribution([1]) }),
+    rpc: {
+      requests: () => [{ method: "eth_call", outcome: "failed", count: 30 }],
+      seconds: new Distribution([1]),
+    },
+    slots: () => 31,
+    callsWaiting: () => 32,
+    cacheBytes: () => 33,
+    denials: () => ({ owner: 34 }),
+    isReady: () => true,
+    alarms: () => ["one", "two"],
     ...changes,
   };
 }
@@ -63,29 +83,30 @@ const GAUGES = {
   khachapuri_exact_pending: 21,
   khachapuri_exact_oldest_seconds: 22,
   khachapuri_exact_unanswered: 23,
+  khachapuri_settlement_last_success_timestamp_seconds: 26,
+  khachapuri_settlement_behind_seconds: 27,
+  khachapuri_operator_gas_spent_wei_total: 28,
+  khachapuri_ledger_entries: 29,
+  khachapuri_slots: 31,
+  khachapuri_calls_waiting: 32,
+  khachapuri_cache_bytes: 33,
+  khachapuri_rpc_endpoints: 3,
+  khachapuri_ready: 1,
+  khachapuri_alarms: 2,
 };
 
-const COUNTERS = [
-  "khachapuri_egress_connections_total",
-  "khachapuri_egress_bytes_total",
-  "khachapuri_egress_unreached_total",
-  "khachapuri_responses_total",
-  "khachapuri_runs_total",
-  "khachapuri_credits_total",
-  "khachapuri_run_limits_total",
-  "khachapuri_run_seconds_total",
-  "khachapuri_run_bytes_total",
-  "khachapuri_instance_starts_total",
-  "khachapuri_instance_ends_total",
-  "khachapuri_instance_cpu_seconds_total",
-  "khachapuri_payer_views_total",
-  "khachapuri_refused_reads_total",
-];
+/** Of the process, which another part tells. */
+const OF_PROCESS = /^process_|^khachapuri_(build_info|event_loop_delay_seconds|state_disk_)/;
 
-Deno.test("/metrics tells this much of a provider, under these names", () => {
-  const names = providerMetrics(createCounters(), watched()).map(({ name }) => name).sort();
-  const others = ["khachapuri_run_peak_memory_bytes", "khachapuri_instances"];
-  assert.deepEqual(names, [...COUNTERS, ...others, ...Object.keys(GAUGES)].sort());
+Deno.test("/metrics tells what the catalog lists, each once and as what it says", () => {
+  const told = providerMetrics(createCounters(), watched());
+  const names = told.map(({ name }) => name).sort();
+  const listed = Object.keys(CATALOG).filter((name) => !OF_PROCESS.test(name)).sort();
+  assert.deepEqual(names, listed);
+  for (const { name, type, help } of told) {
+    const facts = factsOf(name as MetricName);
+    assert.deepEqual([type, help], [facts.type, facts.help], name);
+  }
 });
 
 Deno.test("each gauge shows its own figure, times in seconds", async () => {
@@ -113,7 +134,7 @@ Deno.test("the figures are those of the moment somebody asks", async () => {
   const counters = createCounters();
   const metrics = providerMetrics(counters, watched({ runsBusy: () => busy }));
   busy = 3;
-  counters.responses.add({ status: "402" });
+  counters.requests.answered(402, "call", "payment_required", 2);
   counters.runs.add({ paid_by: "caller", outcome: "released" });
   const text = await metricsText(metrics);
   assert.match(text, /^khachapuri_runs_busy 3$/m);

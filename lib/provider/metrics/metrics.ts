@@ -1,20 +1,38 @@
 /**
- * Counters and gauges in Prometheus text format 0.0.4. Labels are our own words only: a payer or a
- * cid in one would be public, and would grow without bound.
+ * Counters, gauges and histograms in Prometheus text format 0.0.4. Labels are our own words only: a
+ * payer or a cid in one would tell of somebody, and would grow without bound.
  */
+import { Distribution } from "../../distribution.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 
 /** One line of a metric, read when somebody asks. */
 export interface Sample {
   readonly labels?: Labels;
+  /** What its line adds to the metric's name: those of a histogram have one. */
+  readonly suffix?: "_bucket" | "_sum" | "_count";
   value: number;
+}
+
+export type MetricType = "counter" | "gauge" | "histogram";
+
+/** What is known of a metric beforehand. */
+export interface MetricFacts {
+  readonly type: MetricType;
+  /** One line for `# HELP`. */
+  readonly help: string;
+  /** Each label with the words that it may be. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Of a histogram, in its unit. */
+  readonly bounds?: readonly number[];
+  /** What to do about it; absent: it is there to be looked at. */
+  readonly advice?: string;
 }
 
 export interface Metric {
   name: string;
   help: string;
-  type: "counter" | "gauge";
+  type: MetricType;
   read(): Promise<readonly Sample[]>;
 }
 
@@ -45,6 +63,55 @@ export function createCounter(name: string, help: string): Counter {
   };
 }
 
+export interface Histogram {
+  note(labels: Labels, value: number): void;
+  /** What `note` notes in, for who notes often. */
+  at(labels: Labels): Distribution;
+  readonly metric: Metric;
+}
+
+/** @param bounds ascending; what is larger is counted as +Inf */
+export function createHistogram(
+  name: string,
+  help: string,
+  bounds: readonly number[],
+): Histogram {
+  const known = new Map<string, { labels: Labels; values: Distribution }>();
+  function at(labels: Labels): Distribution {
+    const key = Object.values(labels).join("\n");
+    const entry = known.get(key) ?? { labels, values: new Distribution(bounds) };
+    known.set(key, entry);
+    return entry.values;
+  }
+  return {
+    at,
+    note: (labels, value) => at(labels).note(value),
+    metric: {
+      name,
+      help,
+      type: "histogram",
+      read: () =>
+        Promise.resolve(
+          [...known.values()].flatMap(({ labels, values }) => distributed(values, labels)),
+        ),
+    },
+  };
+}
+
+/** The lines of a distribution. */
+export function distributed(values: Distribution, labels: Labels = {}): Sample[] {
+  const counts = values.cumulative();
+  const bucket = (le: string, value: number): Sample => {
+    return { suffix: "_bucket", labels: { ...labels, le }, value };
+  };
+  return [
+    ...values.bounds.map((bound, at) => bucket(String(bound), counts[at]!)),
+    bucket("+Inf", values.count),
+    { suffix: "_sum", labels, value: values.sum },
+    { suffix: "_count", labels, value: values.count },
+  ];
+}
+
 export function gauge(name: string, help: string, read: () => number | Promise<number>): Metric {
   return { name, help, type: "gauge", read: async () => [{ value: await read() }] };
 }
@@ -55,8 +122,8 @@ export async function metricsText(metrics: readonly Metric[]): Promise<string> {
 }
 
 async function metricText({ name, help, type, read }: Metric): Promise<string> {
-  const lines = (await read()).map(({ labels = {}, value }) =>
-    `${name}${labelText(labels)} ${numberText(value)}`
+  const lines = (await read()).map(({ labels = {}, suffix = "", value }) =>
+    `${name}${suffix}${labelText(labels)} ${numberText(value)}`
   );
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ""].join("\n");
 }

@@ -1,15 +1,16 @@
 /** What runs have used, summed, for `/metrics`. */
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
-import { createCounter, gauge, type Metric } from "./metrics.ts";
+import { counterOf, histogramOf, numberOf } from "./catalog.ts";
+import type { Metric } from "./metrics.ts";
 
 export class RunUsage {
   readonly metrics: readonly Metric[];
-  readonly #limits = createCounter(
-    "khachapuri_run_limits_total",
-    "Runs that a limit ended, by limit.",
-  );
-  readonly #seconds = createCounter("khachapuri_run_seconds_total", "Time of runs, by clock.");
-  readonly #bytes = createCounter("khachapuri_run_bytes_total", "Bytes of runs, by stream.");
+  readonly #limits = counterOf("khachapuri_run_limits_total");
+  readonly #seconds = counterOf("khachapuri_run_seconds_total");
+  readonly #bytes = counterOf("khachapuri_run_bytes_total");
+  readonly #durations = histogramOf("khachapuri_run_duration_seconds");
+  readonly #wallTimes = this.#durations.at({ clock: "wall" });
+  readonly #cpuTimes = this.#durations.at({ clock: "cpu" });
   readonly #wall = this.#seconds.at({ clock: "wall" });
   readonly #cpu = this.#seconds.at({ clock: "cpu" });
   readonly #stdin = this.#bytes.at({ stream: "stdin" });
@@ -22,11 +23,8 @@ export class RunUsage {
       this.#limits.metric,
       this.#seconds.metric,
       this.#bytes.metric,
-      gauge(
-        "khachapuri_run_peak_memory_bytes",
-        "Most memory that one run has used.",
-        () => this.#peakBytes,
-      ),
+      this.#durations.metric,
+      numberOf("khachapuri_run_peak_memory_bytes", () => this.#peakBytes),
     ];
   }
 
@@ -34,6 +32,9 @@ export class RunUsage {
     const { limit, wallMs, cpuMs, peakMemoryBytes } = record;
     if (limit !== null) this.#limits.add({ limit });
     this.#wall.value += wallMs / 1_000;
+    this.#wallTimes.note(wallMs / 1_000);
+    // What was not measured is no time of zero.
+    if (cpuMs !== null) this.#cpuTimes.note(cpuMs / 1_000);
     this.#cpu.value += (cpuMs ?? 0) / 1_000;
     this.#stdin.value += record.stdinBytes;
     this.#stdout.value += record.stdoutBytes;

@@ -24,7 +24,7 @@ function recordOf(changes: Partial<RunRecord> = {}): RunRecord {
 /** Every sample, by its name and labels. */
 async function samplesOf(usage: RunUsage): Promise<Record<string, number>> {
   const lines = (await metricsText(usage.metrics)).trimEnd().split("\n");
-  const samples = lines.filter((line) => !line.startsWith("#"));
+  const samples = lines.filter((line) => !line.startsWith("#") && !line.includes("_duration_"));
   return Object.fromEntries(samples.map((line) => {
     const [name, value] = line.replaceAll("khachapuri_run_", "").split(" ");
     return [name, Number(value)];
@@ -84,4 +84,16 @@ Deno.test("each provider counts its own runs", async () => {
   const [first, second] = [new RunUsage(), new RunUsage()];
   first.note(recordOf({ wallMs: 1_000, limit: "stdout" }));
   assert.deepEqual(await samplesOf(second), NOTHING);
+});
+
+Deno.test("how long runs took is told by clock; what was not measured is no short run", async () => {
+  const usage = new RunUsage();
+  usage.note(recordOf({ wallMs: 70, cpuMs: 7 }));
+  usage.note(recordOf({ wallMs: 2_000, cpuMs: null }));
+  const text = await metricsText(usage.metrics);
+  const name = "khachapuri_run_duration_seconds";
+  assert.ok(text.includes(`\n${name}_bucket{clock="wall",le="0.1"} 1\n`));
+  assert.ok(text.includes(`\n${name}_count{clock="wall"} 2\n`));
+  assert.ok(text.includes(`\n${name}_bucket{clock="cpu",le="0.01"} 1\n`));
+  assert.ok(text.includes(`\n${name}_count{clock="cpu"} 1\n`));
 });

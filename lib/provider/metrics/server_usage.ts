@@ -1,5 +1,6 @@
 /** Instances of servers, those that there were and those that there are, for `/metrics`. */
-import { createCounter, gauge, type Metric } from "./metrics.ts";
+import { counterOf, numberOf, samplesOf } from "./catalog.ts";
+import type { Metric } from "./metrics.ts";
 
 /** A server as it is now. */
 export interface WatchedServer {
@@ -16,18 +17,9 @@ const STATES = ["starting", "awake", "frozen", "draining"];
 
 export class ServerUsage {
   readonly metrics: readonly Metric[];
-  readonly #starts = createCounter(
-    "khachapuri_instance_starts_total",
-    "Instances of servers that came to listen, and those that did not.",
-  );
-  readonly #ends = createCounter(
-    "khachapuri_instance_ends_total",
-    "Instances that ended after they had listened, by why.",
-  );
-  readonly #seconds = createCounter(
-    "khachapuri_instance_cpu_seconds_total",
-    "Processor time of instances that ended.",
-  );
+  readonly #starts = counterOf("khachapuri_instance_starts_total");
+  readonly #ends = counterOf("khachapuri_instance_ends_total");
+  readonly #seconds = counterOf("khachapuri_instance_cpu_seconds_total");
   readonly #ready = this.#starts.at({ outcome: "ready" });
   readonly #failed = this.#starts.at({ outcome: "failed" });
   readonly #cpu = this.#seconds.at({});
@@ -62,27 +54,14 @@ export function instanceMetrics(servers: () => readonly WatchedServer[]): Metric
   const sumOf = (figure: "memoryBytes" | "tunnels") =>
     instances().reduce((sum, instance) => sum + (instance[figure] ?? 0), 0);
   return [
-    {
-      name: "khachapuri_instances",
-      help: "Instances of servers, by state.",
-      type: "gauge",
-      read() {
-        const all = instances();
-        return Promise.resolve(STATES.map((state) => ({
-          labels: { state },
-          value: all.filter((instance) => instance.state === state).length,
-        })));
-      },
-    },
-    gauge(
-      "khachapuri_instance_memory_bytes",
-      "Memory of instances as it was last measured.",
-      () => sumOf("memoryBytes"),
-    ),
-    gauge(
-      "khachapuri_tunnels",
-      "Connections to servers that became something else: WebSockets.",
-      () => sumOf("tunnels"),
-    ),
+    samplesOf("khachapuri_instances", () => {
+      const all = instances();
+      return STATES.map((state) => ({
+        labels: { state },
+        value: all.filter((instance) => instance.state === state).length,
+      }));
+    }),
+    numberOf("khachapuri_instance_memory_bytes", () => sumOf("memoryBytes")),
+    numberOf("khachapuri_tunnels", () => sumOf("tunnels")),
   ];
 }

@@ -27,6 +27,8 @@ export interface Bill {
   readonly key?: string;
   /** The most credits that can be paid for so; absent: any number. */
   readonly creditsMax?: number;
+  /** Its money has come already, and was not answered: that is owed, whoever is served else. */
+  readonly isOwed?: boolean;
 }
 
 /**

@@ -16,6 +16,7 @@ import { Lru } from "../../lru.ts";
 import { serverOf } from "../../spec/server.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
+import type { SandboxUsage } from "../metrics/sandbox_usage.ts";
 import type { SeatWait, ServerEvent, ServerView } from "../server/life.ts";
 import type { StartGate } from "../server/start_gate.ts";
 import { AT_A_PROVIDER } from "./detector.ts";
@@ -56,6 +57,8 @@ export interface Lease {
   take(): ProgramPlace | SeatWait;
   /** When its program was there to be opened, on the clock of `performance.now()`. */
   readonly fetchedAt: number;
+  /** Whether the sandbox was ended as its deployment is served no more. */
+  isExpelled(): boolean;
   release(): void;
 }
 
@@ -74,6 +77,7 @@ export interface SandboxesOptions {
   noteEgress: NoteEgress;
   servers: Omit<ServerGround, "starts"> & { starts: StartGate };
   noteServer: NoteServer;
+  usage?: Pick<SandboxUsage, "timed">;
   /** When the first call to a deployment was paid for, Unix ms; null: none was yet. */
   firstPaid(cid: CidText): number | null;
   /** A sandbox without a run for this long goes. */
@@ -103,6 +107,8 @@ interface Held {
   idleTimer: ReturnType<typeof setTimeout> | null;
   /** A name that led to it leads elsewhere: it is not kept for more calls once it has none. */
   isRetired: boolean;
+  /** Its deployment is served no more. */
+  isExpelled: boolean;
 }
 
 export class Sandboxes {
@@ -144,7 +150,8 @@ export class Sandboxes {
       const refusal = workplace.refusal();
       if (refusal) throw refusal;
       const place = held = new HeldPlace(workplace);
-      return { take: () => place.take(), fetchedAt, release };
+      const isExpelled = () => entry.isExpelled;
+      return { take: () => place.take(), fetchedAt, isExpelled, release };
     } catch (error) {
       release();
       throw error;
@@ -201,6 +208,14 @@ export class Sandboxes {
     for (const cid of [...this.#held.keys()]) this.retire(cid);
   }
 
+  /** Ends the sandboxes of deployments that are served no more, with the runs in them. */
+  async expel(isMeant: (deployment: Deployment) => boolean): Promise<void> {
+    const meant = [...this.#held.values(), ...this.#leaving]
+      .filter(({ deployment }) => isMeant(deployment));
+    for (const entry of meant) entry.isExpelled = true;
+    await Promise.all(meant.map((entry) => this.#end(entry, (workplace) => workplace.close())));
+  }
+
   /** The provider shuts down: servers that nobody needs any more end meanwhile. */
   drain(): void {
     for (const { workplace } of this.#held.values()) {
@@ -249,6 +264,7 @@ export class Sandboxes {
       idleSince: 0,
       idleTimer: null,
       isRetired: this.#isRetiring,
+      isExpelled: false,
     };
     this.#held.set(cid, entry);
     opened.then(({ workplace }) => {
@@ -279,9 +295,11 @@ export class Sandboxes {
   }
 
   async #start(deployment: Deployment): Promise<Opened> {
-    const folder = await this.#options.programs.acquire(deployment.spec);
+    const { programs, usage } = this.#options;
+    const folder = await programs.acquire(deployment.spec);
     const fetchedAt = performance.now();
-    const workplace = await this.#open(deployment, folder.path).catch((error) => {
+    const open = () => this.#open(deployment, folder.path);
+    const workplace = await (usage?.timed(open) ?? open()).catch((error) => {
       folder.release();
       throw error;
     });

@@ -13,6 +13,7 @@ import type { Operator } from "./operator.ts";
 import type { OperatorWatch } from "./operator_watch.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { type Batch, richerHalf } from "./round.ts";
+import type { SettlementTally } from "./tally.ts";
 import { amountOf, fitting, type Row, sideBySide } from "./rows.ts";
 import { costMaxOf, type Debt, type GasTerms } from "./worth.ts";
 
@@ -23,6 +24,7 @@ export interface BatchSenderOptions {
   capacity: Capacity;
   flights: Flights;
   outcomes: Outcomes;
+  tally?: Pick<SettlementTally, "landed">;
   log: Log;
   /** A batch was lost, or nobody can tell what became of it. */
   putOff(error: unknown): false;
@@ -105,7 +107,10 @@ export class BatchSender {
       const landed = this.#land(ordered, mined).then(
         () => true,
         (error) => this.#options.putOff(error),
-      );
+      ).then((isMined) => {
+        this.#options.tally?.landed(isMined);
+        return isMined;
+      });
       return { landed: landed.finally(end) };
     } catch (error) {
       end();

@@ -36,6 +36,7 @@ import { type CallOperator, OperatorSeat } from "./operator_seat.ts";
 import { OperatorWatch } from "./operator_watch.ts";
 import { createConsume } from "./settle_each.ts";
 import { Settlement, type SettlementOptions } from "./settlement.ts";
+import { SettlementTally } from "./tally.ts";
 
 export interface PaymentsOptions {
   chain: Chain;
@@ -69,6 +70,7 @@ export interface Payments {
   readonly operator: Operator;
   readonly payers: Payers;
   readonly settlement: Settlement;
+  readonly tally: Pick<SettlementTally, "figures">;
   readonly follower: Follower;
   /** What a person must look at, in plain words; empty when all is well. */
   alarms(): readonly string[];
@@ -111,6 +113,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     new OperatorWatch({ chain, escrow, provider, operator: account.address, now });
   const tenure: Tenure = { isOver: false };
   const chainNews = new ChainNews();
+  const tally = new SettlementTally(now);
   const laterNow = () => chainNews.follower?.laterNow() ?? now();
   const ledger = new LedgerSeat(
     await openSqliteLedger({
@@ -129,7 +132,9 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     account,
     log,
     now,
-    async onMined({ blockNumber: number, blockHash: hash, logs }) {
+    async onMined(receipt) {
+      const { blockNumber: number, blockHash: hash, logs } = receipt;
+      tally.paid(receipt);
       chainNews.note({ number, hash });
       await ledger.record(settlementsIn(parseEscrowLogs(escrow, logs)));
       await exact.onMined({ logs });
@@ -141,7 +146,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   });
   const { purchases, exact } = openExact(options, operator, laterNow, chainNews);
   const payers = openPayers(options, ledger, chainNews);
-  const settlement = openSettlement(options, { ledger, operator, watch });
+  const settlement = openSettlement(options, { ledger, operator, watch, tally });
   if (!options.watch) await watch.look();
   const elsewhere = new ChargedElsewhere(ledger, log);
   const books = { ledger, payers, settlement, elsewhere, exact };
@@ -159,6 +164,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     operator,
     payers,
     settlement,
+    tally,
     follower,
     alarms: () =>
       [follower, settlement, operator, elsewhere, exact].flatMap((part) => part.alarms()),
@@ -186,20 +192,28 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       await ledger.close();
     },
     async close() {
-      if (tenure.isOver) {
-        await follower.stop();
-        return purchases.close();
+      if (!tenure.isOver) {
+        return await closeAll({ exact, follower, ledger, settlement, operator, purchases });
       }
-      // Who waits for a payment is told first that nobody knows yet: the rest may take its time.
-      await exact.close();
       await follower.stop();
-      ledger.stopHolding();
-      await settlement.close();
-      await operator.close();
-      await ledger.close();
       purchases.close();
     },
   };
+}
+
+async function closeAll(
+  { exact, follower, ledger, settlement, operator, purchases }:
+    & Pick<Payments, "follower" | "ledger" | "settlement" | "operator" | "purchases">
+    & { exact: ExactSettlement },
+): Promise<void> {
+  // Who waits for a payment is told first that nobody knows yet: the rest may take its time.
+  await exact.close();
+  await follower.stop();
+  ledger.stopHolding();
+  await settlement.close();
+  await operator.close();
+  await ledger.close();
+  purchases.close();
 }
 
 function openExact(
@@ -232,7 +246,7 @@ function openExact(
 
 function openSettlement(
   { chain, escrow, provider, log, now, closeWaitMs }: PaymentsOptions,
-  parts: Pick<SettlementOptions, "ledger" | "operator" | "watch">,
+  parts: Pick<SettlementOptions, "ledger" | "operator" | "watch" | "tally">,
 ): Settlement {
   const { settlement: { intervalSeconds, amount, blockGasPercent }, sandbox, gas } = provider;
   const runSeconds = Math.ceil(sandbox.timeoutMs / 1_000);

@@ -25,6 +25,7 @@ import { Outcomes } from "./outcomes.ts";
 import { Revival } from "./revival.ts";
 import { Round } from "./round.ts";
 import type { Row } from "./rows.ts";
+import type { SettlementTally } from "./tally.ts";
 import type { Ends, Turn } from "./turn.ts";
 
 export interface SettlementOptions {
@@ -35,6 +36,7 @@ export interface SettlementOptions {
   operator: Pick<Operator, "address" | "launch" | "gasPrice">;
   watch: Pick<OperatorWatch, "limits" | "expect" | "look">;
   capacity: Capacity;
+  tally?: Pick<SettlementTally, "landed">;
   log: Log;
   /** Ms since the epoch. */
   now: () => number;
@@ -189,6 +191,11 @@ export class Settlement {
   rowWorth(): bigint {
     const { capacity, coinPrice } = this.#options;
     return costOf(capacity.rowGas(), this.#gasPrice, coinPrice);
+  }
+
+  /** How long what is due waits beyond its turn, seconds. */
+  behindSeconds(): number {
+    return this.#behindSeconds;
   }
 
   /** What a person must look at, in plain words. */

@@ -2,6 +2,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
+import type { WireUsage } from "../metrics/wire_usage.ts";
 
 /** PEM texts, as node's TLS takes them. */
 export interface KeyPair {
@@ -23,15 +24,24 @@ export class Certificate {
   #stamp: string;
   #timer: ReturnType<typeof setInterval> | null = null;
 
-  private constructor(files: CertificateFiles, readonly first: KeyPair, stamp: string) {
+  private constructor(
+    files: CertificateFiles,
+    readonly first: KeyPair,
+    stamp: string,
+    private readonly usage?: Pick<WireUsage, "certificate">,
+  ) {
     this.#files = files;
     this.#stamp = stamp;
+    usage?.certificate(endOf(first));
   }
 
   /** @throws KhachapuriError `invalid_config` for what is no pair; Deno.errors of the files */
-  static async open(files: CertificateFiles): Promise<Certificate> {
+  static async open(
+    files: CertificateFiles,
+    usage?: Pick<WireUsage, "certificate">,
+  ): Promise<Certificate> {
     const stamp = await stampOf(files);
-    return new Certificate(files, await readPair(files), stamp);
+    return new Certificate(files, await readPair(files), stamp, usage);
   }
 
   /** Has every later pair used; for one that cannot be the old one stays, and the log says so. */
@@ -48,7 +58,9 @@ export class Certificate {
     try {
       const stamp = await stampOf(this.#files);
       if (stamp === this.#stamp) return false;
-      use(await readPair(this.#files));
+      const pair = await readPair(this.#files);
+      use(pair);
+      this.usage?.certificate(endOf(pair));
       this.#stamp = stamp;
       log.info("certificate renewed", { cert: this.#files.cert });
     } catch (error) {
@@ -75,6 +87,11 @@ export async function readPair(files: CertificateFiles): Promise<KeyPair> {
     });
   }
   return pair;
+}
+
+/** Unix seconds. */
+function endOf({ cert }: KeyPair): number {
+  return Date.parse(new X509Certificate(cert).validTo) / 1_000;
 }
 
 /** Deno's TLS would take anything, and then fail every handshake. */

@@ -10,6 +10,7 @@ import {
   IDLE_CONNECTION_MS,
   NETWORK_CONNECTIONS_MAX,
 } from "../../limits.ts";
+import type { WireUsage } from "../metrics/wire_usage.ts";
 import { Connection } from "./connection.ts";
 import { NetworkCounts } from "../http/network_counts.ts";
 import { Pace } from "./pace.ts";
@@ -33,6 +34,7 @@ const PATIENCE_MS = {
 export interface ConnectionsOptions {
   /** What shares one bound with an address; null: it stands for many callers, and has none. */
   networkOf(address: string): string | null;
+  readonly usage?: WireUsage;
   now?: () => number;
 }
 
@@ -55,6 +57,7 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    options.usage?.watch(this);
     this.#now = this.#clock();
     this.#pace = new Pace(options.now);
     this.#sweeper = setInterval(() => this.sweep(), SWEEP_MS);
@@ -70,6 +73,13 @@ export class Connections {
     return this.#accepted;
   }
 
+  /** How many do what. */
+  states(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { state } of this.#all) counts[state] = (counts[state] ?? 0) + 1;
+    return counts;
+  }
+
   /** Keeps a new connection, or ends it where there are too many. */
   admit(socket: Socket): void {
     this.#accepted += 1;
@@ -78,7 +88,11 @@ export class Connections {
     const network = this.#options.networkOf(socket.remoteAddress ?? "");
     const open = this.#all.size - this.#tunnels.size;
     const isFull = open >= CONNECTIONS_MAX && !this.#dropIdle();
-    if (this.#isClosing || isFull || !this.#networks.add(network)) return void socket.destroy();
+    const refusal = this.#isClosing ? "closing" : isFull ? "full" : "network";
+    if (this.#isClosing || isFull || !this.#networks.add(network)) {
+      this.#options.usage?.refused(refusal);
+      return void socket.destroy();
+    }
     const connection = new Connection(socket, network, () => this.#now);
     if (this.#isRetiring) connection.retire();
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
@@ -87,6 +101,7 @@ export class Connections {
     this.#watch(socket, connection);
     socket.once("close", () => {
       this.#all.delete(connection);
+      this.#options.usage?.ended(socket.bytesRead, socket.bytesWritten);
       if (!this.#tunnels.delete(connection)) this.#networks.remove(network);
       if (this.#all.size === 0) this.#onEmpty?.();
     });

@@ -34,7 +34,7 @@ export interface Listener {
 }
 
 export interface ListenOptions
-  extends Pick<ConnectionsOptions, "networkOf">, Pick<ExchangeParts, "onUnread"> {
+  extends Pick<ConnectionsOptions, "networkOf" | "usage">, Pick<ExchangeParts, "onUnread"> {
   readonly place: Place;
   /** null: no TLS, which a proxy before us does, or nobody. */
   readonly tls: CertificateFiles | null;
@@ -54,7 +54,7 @@ const PROTOCOLS = ["h2", "http/1.1", "http/1.0"];
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { place, tls, log } = options;
   const connections = new Connections(options);
-  const parts: ExchangeParts = { ...options, tunnels: new Tunnels(options) };
+  const parts = { ...options, tunnels: new Tunnels(options) };
   const secured = tls && await serveTls(tls, parts, connections);
   const server = secured?.server ?? createServer(HTTP1_OPTIONS);
   // Before the server's own: the limits of connections come first.
@@ -99,10 +99,10 @@ interface Secured {
 
 async function serveTls(
   files: CertificateFiles,
-  parts: ExchangeParts,
+  parts: ExchangeParts & Pick<ConnectionsOptions, "usage">,
   connections: Connections,
 ): Promise<Secured> {
-  const certificate = await Certificate.open(files);
+  const certificate = await Certificate.open(files, parts.usage);
   const http2 = await createHttp2(parts, connections);
   // Loaded where it is wanted only: it takes memory (`deno task bench hot`, column "idle RSS").
   const { createServer } = await import("node:https");
@@ -123,7 +123,10 @@ async function serveTls(
     parseHttp1!.call(server, socket);
     readHttp1(connection, connections);
   });
-  server.on("tlsClientError", (_error: Error, socket: TLSSocket) => void socket.destroy());
+  server.on("tlsClientError", (_error: Error, socket: TLSSocket) => {
+    parts.usage?.handshakeFailed();
+    socket.destroy();
+  });
   const use = (pair: typeof certificate.first) => server.setSecureContext(pair);
   certificate.watch(use, parts.log);
   return {

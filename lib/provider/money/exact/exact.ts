@@ -122,8 +122,26 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     if (fault && !this.options.purchases.find({ from: payer, nonce })) {
       throw notTaken(fault.reason, fault.message);
     }
+    const isOwed = this.#isOwed(payment);
     const key = identifier === null ? keyOf(nonce, from) : `identifier ${identifier}`;
-    return { source: "caller", payer, cid, scope: "exact", creditsMax: 1, key, payment, from };
+    return {
+      source: "caller",
+      payer,
+      cid,
+      scope: "exact",
+      creditsMax: 1,
+      key,
+      payment,
+      from,
+      isOwed,
+    };
+  }
+
+  /** What may be out, or has come, for a run that has not ended. */
+  #isOwed(payment: ExactPayment): boolean {
+    const known = this.#known(payment);
+    return known !== null && known.outcome === null &&
+      (known.state === "sent" || known.state === "paid");
   }
 
   /** Version 2's header goes first, as its clients send both while they find out. */

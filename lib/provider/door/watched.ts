@@ -1,0 +1,100 @@
+/** Where the figures of `/metrics` are read, of a provider whose parts are open. */
+import { VERSION } from "../../version.ts";
+import { machineFigures } from "../../../sandbox/machine.ts";
+import { resolveFromHome } from "../../config.ts";
+import type { Chain } from "../../chain/client.ts";
+import type { BlockCache } from "../../ipfs/cache.ts";
+import type { Slots } from "../call/slots.ts";
+import type { Denials } from "../denial/denials.ts";
+import { type Counters, providerMetrics, type Watched } from "../metrics/gauges.ts";
+import { ProcessUsage } from "../metrics/process_usage.ts";
+import type { OwnerCredits } from "../money/owner_credits.ts";
+import type { Sandboxes } from "../program/sandboxes.ts";
+import type { Payments } from "../settlement/payments.ts";
+import type { OpenContent } from "./content_room.ts";
+import { MetricsReaders } from "./metrics_readers.ts";
+import { Readiness } from "./readiness.ts";
+import type { Site } from "./site.ts";
+
+/** What of a provider's parts is for those who look after it; to be closed with `stack`. */
+export function openMonitoring(
+  site: Site,
+  counters: Counters,
+  parts: Omit<WatchedParts, "readiness">,
+  stack: AsyncDisposableStack,
+) {
+  const readiness = new Readiness();
+  const { payments, programs: { webDomain } } = parts;
+  return {
+    requests: counters.requests,
+    wire: counters.wire,
+    readiness,
+    alarms: () => payments.alarms(),
+    metricsFor: new MetricsReaders(site.provider.metricsReaders, webDomain),
+    metrics: [
+      ...openProcessUsage(site, stack).metrics,
+      ...providerMetrics(counters, watched({ ...parts, readiness })),
+    ],
+  };
+}
+
+export interface WatchedParts {
+  chain: Pick<Chain, "endpoints" | "usage">;
+  payments: Payments;
+  programs: { sandboxes: Pick<Sandboxes, "open" | "servers">; webDomain: URL };
+  gate: { slots: Pick<Slots, "busy" | "count" | "waiting"> };
+  money: { ownerCredits: Pick<OwnerCredits, "low"> };
+  content: Pick<OpenContent, "kept">;
+  cache: Pick<BlockCache, "size">;
+  denials: Pick<Denials, "counts">;
+  readiness: Pick<Readiness, "isReady">;
+}
+
+function watched(parts: WatchedParts): Watched {
+  const { chain, programs: { sandboxes }, gate: { slots }, money, content: { kept } } = parts;
+  const { ledger, operator, follower, payers, elsewhere, ...payments } = parts.payments;
+  return {
+    unsettledAmount: () => ledger.totals().unsettled,
+    exact: () => payments.purchases.figures(),
+    heldAmount: () => ledger.totals().held,
+    lanes: () => ledger.figures(),
+    chargedElsewhere: () => elsewhere.credits(),
+    outboxPending: () => operator.pending(),
+    operator: () => operator.figures(),
+    settlement: () => ({
+      ...payments.tally.figures(),
+      behindSeconds: payments.settlement.behindSeconds(),
+    }),
+    ledger: () => ({ entries: ledger.store.entries(), syncs: ledger.store.syncs }),
+    rpc: chain.usage,
+    chainAgeMs: () => follower.ageMs(),
+    endpoints: () => chain.endpoints(),
+    headAgeMs: () => follower.headAgeMs(),
+    views: () => payers.figures(),
+    sandboxesOpen: () => sandboxes.open(),
+    servers: () => sandboxes.servers().map(({ view }) => view),
+    runsBusy: () => slots.busy(),
+    slots: () => slots.count(),
+    callsWaiting: () => slots.waiting(),
+    ownersLow: () => money.ownerCredits.low(),
+    cacheBytes: () => parts.cache.size(),
+    kept: () => ({ bytes: kept.bytes(), roots: kept.count() }),
+    denials: () => parts.denials.counts(),
+    isReady: () => parts.readiness.isReady(),
+    alarms: () => payments.alarms(),
+  };
+}
+
+/** To be closed with `stack`. */
+function openProcessUsage(
+  { config, provider, ground }: Pick<Site, "config" | "provider" | "ground">,
+  stack: AsyncDisposableStack,
+): ProcessUsage {
+  const stateDir = resolveFromHome(config, provider.stateDir);
+  const usage = new ProcessUsage({
+    version: VERSION,
+    figures: () => machineFigures(ground.sandbox.host, stateDir),
+  });
+  stack.defer(() => usage.close());
+  return usage;
+}
