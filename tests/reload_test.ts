@@ -59,8 +59,11 @@ Deno.test("a provider of a shell is followed by as many as there are reloads", a
     const lacking = await reload(file, home);
     assert.equal(lacking.code, 4, lacking.said);
     assert.match(lacking.said, /none\.txt can't be read: it does not exist/);
+    // The command would look for the provider there; the signal finds it.
     await home.write({ listen, stateDir: "elsewhere" });
-    assert.match((await reload(file, home)).said, /provider\.stateDir is .*elsewhere, and was/);
+    const refused = provider.logged("reload refused, everything stays as it is");
+    provider.signal("SIGHUP");
+    assert.match(JSON.stringify(await refused), /provider\.stateDir is .*elsewhere, and was/);
     assert.equal(await pageAt(url), page);
     assert.ok(provider.log.some(({ message }) => /^reload refused/.test(String(message))));
   });
@@ -88,7 +91,7 @@ Deno.test("the first process ends as the last one does", async () => {
   const file = await writeProgramScript(home.dir);
   await using provider = await serveProgram(file, home.dir);
   assert.equal((await reload(file, home, "--force")).code, 0);
-  const lines = (await livingProcesses(`--take-over`)).trim().split("\n");
+  const lines = (await livingProcesses("take-over")).trim().split("\n");
   const serving = lines.filter((line) => line.includes(home.dir) && !line.includes(" attend "));
   Deno.kill(parseInt(serving[0]!), "SIGKILL");
   assert.equal(await provider.ended, 128 + 9);
