@@ -23,4 +23,5 @@ Deno.test("an import map follows from what is put in place, and from nothing els
   assert.equal(imports["viem/"], `${imports.viem.replace("npm:", "npm:/")}/`);
   const other = factsModule({ commit: "source", trustedKey: "RW" });
   assert.notEqual(await writeImportMap(other), path);
+  assert.match(Object.values(other).join(""), /^export const TRUSTED_KEY = "RW";$/m);
 });

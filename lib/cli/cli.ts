@@ -3,7 +3,7 @@ import { asKhachapuriError, KhachapuriError } from "../errors.ts";
 import { unnamedFileError } from "../files.ts";
 import { asksJson, optionsOf, parseArguments } from "./arguments.ts";
 import type { Command, CommandEntry } from "./command.ts";
-import { architecture, builtFrom } from "../release/build.ts";
+import { architecture, builtFrom, trustedKey } from "../release/build.ts";
 import { createContext } from "./context.ts";
 import { commandText, overviewText } from "./help.ts";
 import { createOutput, type Output } from "./output.ts";
@@ -83,7 +83,12 @@ function printCommandHelp(out: Output, entry: CommandEntry, command: Command): n
 }
 
 function printVersion(out: Output): number {
-  const built = { architecture: architecture(), commit: builtFrom(), deno: Deno.version.deno };
+  const built = {
+    architecture: architecture(),
+    commit: builtFrom(),
+    deno: Deno.version.deno,
+    trustedKey: trustedKey(),
+  };
   out.result({ version: VERSION, ...built }, [`khachapuri ${VERSION}`]);
   return 0;
 }

@@ -209,9 +209,11 @@ Deno.test("runCli() knows help and version in every place where people write the
   for (const word of ["version", "--version", "-V"]) {
     assert.match((await run([word])).stdout, /^khachapuri \d/);
     const told = JSON.parse((await run([word, "--json"])).stdout);
-    assert.deepEqual(Object.keys(told), ["version", "architecture", "commit", "deno"]);
+    const facts = ["version", "architecture", "commit", "deno", "trustedKey"];
+    assert.deepEqual(Object.keys(told), facts);
     assert.match(told.architecture, /^(?:x86_64|arm64)$/);
     assert.equal(told.commit, "source");
+    assert.equal(told.trustedKey, null);
     assert.equal(told.deno, Deno.version.deno);
   }
   const { commands } = JSON.parse((await run(["help", "--json"])).stdout);

@@ -34,10 +34,16 @@ async function must(command: string, args: readonly string[]): Promise<void> {
 }
 
 /** Builds it in one place; each file's SHA-256 by its name. */
-async function buildIn(dir: string, place: Place, args: readonly string[]): Promise<Digests> {
+async function buildIn(
+  dir: string,
+  place: Place,
+  commit: string,
+  args: readonly string[],
+): Promise<Digests> {
   const clone = join(dir, place.path);
   await Deno.mkdir(clone, { recursive: true });
   await must("git", ["clone", "--quiet", "--no-hardlinks", ROOT, clone]);
+  await must("git", ["-C", clone, "checkout", "--quiet", "--detach", commit]);
   const home = join(clone, "../home");
   await Deno.mkdir(home, { recursive: true });
   const shell = `umask ${place.umask}; cd "$0"; exec "$@"`;
@@ -81,7 +87,9 @@ async function main(): Promise<void> {
     const key = await writeTrialKey(dir);
     const args = ["--key", key, ...Deno.args];
     const built: Digests[] = [];
-    for (const place of PLACES) built.push(await buildIn(dir, place, args));
+    // Somebody may commit while it is built.
+    const { said: commit } = await runQuietly("git", ["-C", ROOT, "rev-parse", "HEAD"]);
+    for (const place of PLACES) built.push(await buildIn(dir, place, commit, args));
     const [first, second] = built as [Digests, Digests];
     for (const name of [...new Set(built.flatMap((each) => Object.keys(each)))].sort()) {
       const isSame = first[name] === second[name];
