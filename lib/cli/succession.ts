@@ -16,7 +16,7 @@ import { readStanding, type Standing } from "../provider/succession/standing.ts"
 import { readPair } from "../provider/wire/certificate.ts";
 import type { CommandContext } from "./command.ts";
 import { createContext } from "./context.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../version.ts";
 
 /** The flag of a process that goes on in another's stead. */
 const TAKE_OVER = "--take-over";
