@@ -56,6 +56,10 @@ export class Tenancy implements RunningProvider, Incumbent {
   #carried: Listener | null = null;
   #isPassingOn = false;
   #isReplaced = false;
+  /** Whether the process before goes on. */
+  #isFollowed = false;
+  /** What it left is removed. */
+  #cleared: Promise<void> = Promise.resolve();
   readonly #over = Promise.withResolvers<void>();
 
   private constructor(
@@ -101,7 +105,9 @@ export class Tenancy implements RunningProvider, Incumbent {
     tenancy.#carried = await listenForCarried(path, tenancy.turnstile.handle, log);
     await tenancy.#serve();
     predecessor.replaced(path, desk, open.records.stops);
-    predecessor.ended.then(() => tenancy.#clearUp(path, backUids)).catch((error) => {
+    tenancy.#isFollowed = true;
+    tenancy.#cleared = predecessor.ended.then(() => tenancy.#clearUp(path, backUids));
+    tenancy.#cleared.catch((error) => {
       log.warn("what the process before left is not removed", { message: String(error) });
     });
     tenancy.owned = stack.move();
@@ -127,9 +133,11 @@ export class Tenancy implements RunningProvider, Incumbent {
     parts.records.runLog.followers.close();
     parts.programs.sandboxes.drain();
     this.predecessor?.askToStop();
-    await this.#listener.stop(graceMs);
+    const stopped = this.#listener.stop(graceMs);
+    // The process before goes by these books to its end.
+    if (this.#isFollowed) await within(this.predecessor!.ended, graceMs);
+    await stopped;
     if (this.#isReplaced) return await this.#over.promise;
-    if (this.predecessor) await within(this.predecessor.ended, graceMs);
     await this.#close();
   }
 
@@ -229,6 +237,7 @@ export class Tenancy implements RunningProvider, Incumbent {
 
   /** Nothing comes from the process before any more, and nothing of it stays. */
   async #clearUp(carriedPath: string, backUids: () => void): Promise<void> {
+    this.#isFollowed = false;
     backUids();
     await this.#carried?.stop(0);
     this.#carried = null;
@@ -239,9 +248,10 @@ export class Tenancy implements RunningProvider, Incumbent {
   }
 
   async #close(): Promise<void> {
-    await this.#control?.close();
-    await this.#carried?.stop(0);
-    await this.owned.disposeAsync();
+    // The parts first and at once: what ends by this ends for our sake, and costs nobody.
+    const closed = this.owned.disposeAsync();
+    await Promise.all([closed, this.#control?.close(), this.#carried?.stop(0)]);
+    if (!this.#isFollowed) await this.#cleared.catch(() => {});
   }
 }
 
