@@ -14,6 +14,15 @@ export interface ChildProvider {
   kill(): Promise<void>;
   /** SIGTERM: runs end, what is due is settled. Returns the exit code. */
   stop(): Promise<number>;
+  /** Its exit code, once it has ended by itself. */
+  readonly ended: Promise<number>;
+}
+
+export interface ChildOptions {
+  logLevel?: "debug" | "info";
+  root?: string;
+  /** It takes the place of the provider that runs. */
+  isSuccessor?: boolean;
 }
 
 /**
@@ -23,11 +32,12 @@ export interface ChildProvider {
  */
 export async function startChildProvider(
   home: string,
-  { logLevel = "debug", root = ROOT }: { logLevel?: "debug" | "info"; root?: string } = {},
+  { logLevel = "debug", root = ROOT, isSuccessor = false }: ChildOptions = {},
 ): Promise<ChildProvider> {
   const granted = permissions(join(root, HELPER));
   const run = ["run", "--no-check", "--frozen", "--no-prompt", ...granted];
-  const serve = [join(root, "main.ts"), "serve", "--home", home, "--log-level", logLevel];
+  const own = isSuccessor ? ["--take-over"] : [];
+  const serve = [join(root, "main.ts"), "serve", ...own, "--home", home, "--log-level", logLevel];
   const process = new Deno.Command(Deno.execPath(), {
     args: [...run, ...serve],
     env: { NO_COLOR: "1" },
@@ -55,6 +65,7 @@ export async function startChildProvider(
     logged: (message) => heard.next(message),
     kill: async () => void await end("SIGKILL"),
     stop: () => end("SIGTERM"),
+    ended: process.status.then(({ code }) => code),
   };
 }
 

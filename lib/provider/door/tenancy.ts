@@ -60,6 +60,7 @@ export class Tenancy implements RunningProvider, Incumbent {
   #isFollowed = false;
   /** What it left is removed. */
   #cleared: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | null = null;
   readonly #over = Promise.withResolvers<void>();
 
   private constructor(
@@ -126,7 +127,12 @@ export class Tenancy implements RunningProvider, Incumbent {
     return this.#listener.renewCertificate();
   }
 
-  async stop(): Promise<void> {
+  /** Calling it again waits for the same. */
+  stop(): Promise<void> {
+    return this.#stopped ??= this.#stop();
+  }
+
+  async #stop(): Promise<void> {
     const { parts, site: { provider: { sandbox: { timeoutMs } } } } = this.open;
     const graceMs = this.options.graceMs ?? timeoutMs + extendAheadMs(timeoutMs);
     parts.gate.slots.close();
