@@ -57,7 +57,9 @@ Deno.test("several successors in a row lose no call and charge each answer once"
   while (load.answered() < after + 100) await new Promise((r) => setTimeout(r, 20));
   await load.stop();
   const slowest = load.times().at(-1)!;
-  console.log(`      ${load.answered()} answers, the slowest after the last change ${slowest | 0} ms`);
+  console.log(
+    `      ${load.answered()} answers, the slowest after the last change ${slowest | 0} ms`,
+  );
   assert.deepEqual(load.errors, []);
   assert.deepEqual(await Promise.all(former.map(({ ended }) => ended)), [0, 0, 0]);
   assert.equal(await child.stop(), 0);

@@ -101,6 +101,8 @@ async function readAnswer(connection: Deno.TcpConn): Promise<string> {
     if (end < 0) continue;
     const [, length] = /^content-length: (\d+)\r$/im.exec(text.slice(0, end + 2)) ?? [];
     const body = text.slice(end + 4);
-    if (length === undefined ? body.endsWith("0\r\n\r\n") : body.length >= Number(length)) return text;
+    if (length === undefined ? body.endsWith("0\r\n\r\n") : body.length >= Number(length)) {
+      return text;
+    }
   }
 }

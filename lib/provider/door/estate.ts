@@ -10,7 +10,14 @@ import type { OpenNames } from "./names.ts";
 export interface EstateParts {
   payments: Pick<
     Payments,
-    "ledger" | "purchases" | "callPurchases" | "settler" | "sender" | "settlement" | "retire" | "handOver"
+    | "ledger"
+    | "purchases"
+    | "callPurchases"
+    | "settler"
+    | "sender"
+    | "settlement"
+    | "retire"
+    | "handOver"
   >;
   content: Pick<OpenContent, "retire">;
   records: Pick<Records, "runLog" | "stops">;

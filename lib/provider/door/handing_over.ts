@@ -47,12 +47,13 @@ export async function handOver(
   await lines.send({ agreed: { generation, pid: Deno.pid, listen, url } });
   const ready = Promise.withResolvers<void>();
   const serving = Promise.withResolvers<string>();
-  const talk = talkOver(lines, (name) => ({
-    ready: () => ready.resolve(),
-    serving: (path: string) => serving.resolve(path),
-    stopped: (spec: Stoppable) => hearStop(open, spec),
-    stop: () => void incumbent.stop(),
-  } as Record<string, Service>)[name]);
+  const talk = talkOver(lines, (name) =>
+    ({
+      ready: () => ready.resolve(),
+      serving: (path: string) => serving.resolve(path),
+      stopped: (spec: Stoppable) => hearStop(open, spec),
+      stop: () => void incumbent.stop(),
+    } as Record<string, Service>)[name]);
   const gone = talk.ended.then(() => null);
   if (await Promise.race([ready.promise.then(() => true), gone]) === null) {
     return log.info("nobody took over", { why: "the other process ended before it was ready" });

@@ -112,15 +112,17 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   const tenure: Tenure = { isOver: false };
   const chainNews = new ChainNews();
   const laterNow = () => chainNews.follower?.laterNow() ?? now();
-  const ledger = new LedgerSeat(await openSqliteLedger({
-    path: join(dir, "ledger.db"),
-    now: laterNow,
-    settleWindowSeconds: () => settlement.windowSeconds(),
-    backlog: (lanes) => settlement.backlog(lanes),
-    rowWorth: () => settlement.rowWorth(),
-    thawingPeriodSeconds: options.thawingPeriodSeconds,
-    operatorLimits: () => watch.limits(),
-  }, options.left));
+  const ledger = new LedgerSeat(
+    await openSqliteLedger({
+      path: join(dir, "ledger.db"),
+      now: laterNow,
+      settleWindowSeconds: () => settlement.windowSeconds(),
+      backlog: (lanes) => settlement.backlog(lanes),
+      rowWorth: () => settlement.rowWorth(),
+      thawingPeriodSeconds: options.thawingPeriodSeconds,
+      operatorLimits: () => watch.limits(),
+    }, options.left),
+  );
   const operator = openOperator({
     path: join(dir, "operator.db"),
     chain,
