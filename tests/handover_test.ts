@@ -57,6 +57,7 @@ Deno.test("several successors in a row lose no call and charge each answer once"
   while (load.answered() < after + 100) await new Promise((r) => setTimeout(r, 20));
   await load.stop();
   const slowest = load.times().at(-1)!;
+  // deno-lint-ignore no-console -- the figure
   console.log(
     `      ${load.answered()} answers, the slowest after the last change ${slowest | 0} ms`,
   );

@@ -2,7 +2,7 @@
 import { leaveRunUids } from "../../../sandbox/uid.ts";
 import type { Config } from "../../config.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
-import { HANDOVER_TUNNEL_MS } from "../../limits.ts";
+import { HANDOVER_TUNNEL_MS } from "../../limits_of_handover.ts";
 import type { Log } from "../../log.ts";
 import { pause } from "../../pause.ts";
 import { within } from "../../within.ts";

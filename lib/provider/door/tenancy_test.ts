@@ -1,4 +1,4 @@
-/** A provider whose place another process takes; here both are one process, on a chain in memory. */
+/** A provider whose place another one takes; both in one process, on a chain in memory. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ACCOUNTS } from "../../../worlds/chain/people.ts";

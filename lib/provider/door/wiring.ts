@@ -11,7 +11,7 @@ import { IdempotencySeat } from "../call/idempotency_seat.ts";
 import { Slots } from "../call/slots.ts";
 import { openRecords, type Records, recordsPath } from "../deployment/records.ts";
 import { createBodyReader } from "../http/request_body.ts";
-import { createCounters, providerMetrics } from "../metrics/gauges.ts";
+import { type Counters, createCounters, providerMetrics } from "../metrics/gauges.ts";
 import { receiptedIn, wasCharged } from "../money/charges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
@@ -97,20 +97,7 @@ async function openParts(
   if (!succession) await known;
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
   const counters = createCounters();
-  const { registrations, agreements, tariffs, stops, runLog } = records;
-  const { runs, credits, usage } = counters;
-  const callRecords = {
-    registrations,
-    agreements,
-    tariffs,
-    stops,
-    runLog,
-    runs,
-    credits,
-    usage,
-    log,
-    now,
-  };
+  const callRecords = recordsOfCalls(records, counters, { log, now });
   const { gate, answers } = openGate(site, payments, stack);
   const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
   stack.defer(() => debits.settled());
@@ -140,6 +127,14 @@ async function openParts(
     records: callRecords,
   };
   return { parts, records, estate };
+}
+
+function recordsOfCalls(
+  { registrations, agreements, tariffs, stops, runLog }: Records,
+  { runs, credits, usage }: Counters,
+  side: Pick<Site, "log" | "now">,
+) {
+  return { registrations, agreements, tariffs, stops, runLog, runs, credits, usage, ...side };
 }
 
 /** Opens the records, with what is offered from now on in them. */

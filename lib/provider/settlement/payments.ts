@@ -172,17 +172,40 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       laterNow,
       offlineAmount,
     },
+    ...endings({ ledger, operator, settlement, follower, purchases, exact, ...seats }, tenure),
+  };
+}
+
+type Ended = Pick<
+  Payments,
+  | "ledger"
+  | "operator"
+  | "settlement"
+  | "follower"
+  | "purchases"
+  | "callPurchases"
+  | "settler"
+  | "sender"
+>;
+
+/** How the books pass on, or are closed. */
+function endings(
+  parts: Ended & { exact: ExactSettlement },
+  tenure: Tenure,
+): Pick<Payments, "retire" | "handOver" | "close"> {
+  const { ledger, operator, settlement, follower, purchases, exact } = parts;
+  return {
     async retire(heir) {
       tenure.isOver = true;
-      seats.sender.move(heir);
-      seats.settler.move(heir);
-      await Promise.all([settlement.retire(), seats.sender.sent(RELAYS_WAIT_MS), follower.poll()]);
+      parts.sender.move(heir);
+      parts.settler.move(heir);
+      await Promise.all([settlement.retire(), parts.sender.sent(RELAYS_WAIT_MS), follower.poll()]);
       await exact.close();
       await operator.close();
     },
     async handOver(heir) {
       ledger.move(heir);
-      seats.callPurchases.move(heir);
+      parts.callPurchases.move(heir);
       await ledger.close();
     },
     async close() {
@@ -311,8 +334,8 @@ interface Books {
 }
 
 /**
- * What the chain's news mean for the books. Once these are handed over, views of payers are all that
- * is kept up here, for calls that go on.
+ * What the chain's news mean for the books. Once these are handed over, only views of payers are
+ * kept up here, for calls that go on.
  */
 async function follow(
   options: PaymentsOptions,
