@@ -107,8 +107,8 @@ const LOCAL_CHAINS: ReadonlySet<number> = new Set([31_337, 1_337]);
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
   const { chain, escrow, account, dir, log, now } = options;
   const { address: provider, settlement: rest } = options.provider;
-  const watch = options.watch ??
-    new OperatorWatch({ chain, escrow, provider, operator: account.address, now });
+  const operatorsLimits = { chain, escrow, provider, operator: account.address, now };
+  const watch = options.watch ?? new OperatorWatch(operatorsLimits);
   const tenure: Tenure = { isOver: false };
   const chainNews = new ChainNews();
   const laterNow = () => chainNews.follower?.laterNow() ?? now();
