@@ -11,3 +11,8 @@ export const HANDOVER_WAIT_MS = 15_000;
  * network breaks.
  */
 export const HANDOVER_TUNNEL_MS = 120_000;
+/**
+ * An idle connection to such a process is closed after this long: the next request on it would be
+ * its last, and the process waits for nothing else.
+ */
+export const HANDOVER_IDLE_MS = 15_000;

@@ -101,7 +101,7 @@ async function openParts(
   const { gate, answers } = openGate(site, payments, stack);
   const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
   stack.defer(() => debits.settled());
-  const logServer = serverNotes({ runLog, usage: counters.servers });
+  const logServer = serverNotes({ runLog: records.runLog, usage: counters.servers });
   const noteServer: NoteServer = (deployment, event) => {
     logServer(deployment, event);
     debits.note(deployment, event);

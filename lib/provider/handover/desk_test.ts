@@ -53,8 +53,8 @@ async function openDesk(left = NOTHING) {
 Deno.test("a guest's credit is charged once, and what it holds as it ends is free", async () => {
   await using world = await openDesk();
   const desk = far(world.desk);
-  const held = await desk.hold(drawOf(), viewOf(5n), "allowance");
-  const other = await desk.hold(drawOf(), viewOf(5n), "allowance");
+  const held = await desk.hold(drawOf(), viewOf(5n), "allowance", false);
+  const other = await desk.hold(drawOf(), viewOf(5n), "allowance", false);
   assert(held.payable && other.payable);
   await desk.charge(held, "answered", RUN);
   await assert.rejects(desk.charge(held, "answered", RUN), /held no more/);
@@ -64,7 +64,7 @@ Deno.test("a guest's credit is charged once, and what it holds as it ends is fre
   const lane = laneOf(world.ledger.store.book, PAYER, LANE)!;
   assert.deepEqual([lane.charged, lane.held], [1n, 0n]);
   await assert.rejects(desk.charge(other, "answered", RUN), /held no more/);
-  const late = await desk.hold(drawOf(), viewOf(5n), "allowance");
+  const late = await desk.hold(drawOf(), viewOf(5n), "allowance", false);
   assert(late.payable);
   assert.equal(lane.held, 0n, "nobody would ever end it");
 });

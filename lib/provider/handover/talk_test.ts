@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../../errors.ts";
 import { linesOver } from "../control/lines.ts";
-import { type Services, type Talk, talkOver } from "./talk.ts";
+import { type Service, type Services, type Talk, talkOver } from "./talk.ts";
 
 async function pair(one: Services, other: Services, use: (talks: [Talk, Talk]) => Promise<void>) {
   const dir = await Deno.makeTempDir({ dir: "/tmp" });
@@ -27,7 +27,7 @@ Deno.test("both ends ask each other, many things at a time, and amounts stay amo
     ({
       double: (amount: bigint) => amount * 2n,
       wait: () => slow.promise,
-    } as Record<string, never>)[name];
+    } as Record<string, Service>)[name];
   return pair(services, services, async ([one, other]) => {
     const waiting = one.ask("wait");
     assert.equal(await one.ask("double", 21n), 42n);
