@@ -111,17 +111,6 @@ export const HEAD_TIMEOUT_MS = 10_000;
 /** A connection may wait so long for its next request: longer than proxies keep theirs. */
 export const IDLE_CONNECTION_MS = 75_000;
 /**
- * While one process takes another's place a request waits no longer: the books pass on within a
- * tenth of a second, and callers that wait for longer have mostly gone.
- */
-export const HANDOVER_WAIT_MS = 15_000;
-/**
- * A tunnel lasts no longer in a process whose place another took: it may go on for hours, and the
- * memory of two providers is there for a change alone. Its ends connect anew, as they do whenever a
- * network breaks.
- */
-export const HANDOVER_TUNNEL_MS = 120_000;
-/**
  * What may stand around a chunked body's bytes: sizes and extensions of its chunks, and what was
  * sent ahead behind it (PIPELINED_REQUESTS_MAX heads and a read of the socket), so much
  */

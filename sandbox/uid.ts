@@ -16,8 +16,8 @@ const elsewhere = new Map<number, number>();
 /** Where this process begins to look for a free one, from the first of a range on. */
 let begin = 0;
 
-/** A process that leaves has the upper half of the range, shared out among so many of them. */
-const LEAVING_MAX = 8;
+/** A process that leaves has a part of the range's upper half, of so many. */
+const LEAVERS_PARTS = 8;
 
 /**
  * Takes the first free uid of the `RUN_UIDS_MAX` from `first` on. A uid of its own keeps a sandbox
@@ -59,7 +59,7 @@ export function leaveRunUids(numbers: readonly number[]): () => void {
  */
 export function takeRunUidsAside(generation: number): void {
   const half = RUN_UIDS_MAX / 2;
-  begin = half + (generation % LEAVING_MAX) * (half / LEAVING_MAX);
+  begin = half + (generation % LEAVERS_PARTS) * (half / LEAVERS_PARTS);
 }
 
 /**

@@ -19,6 +19,19 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/metrics/catalog_of_calls.ts": "a part of catalog.ts",
   "lib/provider/metrics/catalog_of_machine.ts": "a part of catalog.ts",
   "lib/provider/metrics/catalog_of_money.ts": "a part of catalog.ts",
+  "lib/provider/call/idempotency_seat.ts":
+    "handover/desk_test.ts and door/tenancy_test.ts take keys by it, before and after a change",
+  "lib/provider/door/estate.ts": "only leads to what there is: tenancy_test.ts passes it on",
+  "lib/provider/door/handing_over.ts": "tenancy_test.ts has it hand over, and take back",
+  "lib/provider/door/listening.ts": "handover/carrier_test.ts and serve_test.ts listen by it",
+  "lib/provider/door/prepare.ts": "wiring_test.ts and serve_test.ts open what it prepares",
+  "lib/provider/door/taking_over.ts": "tenancy_test.ts takes over by it",
+  "lib/provider/ledger/ledger_seat.ts": "handover/desk_test.ts moves it to another ledger",
+  "lib/provider/ledger/purchases_seat.ts": "lib/seat_test.ts moves a seat; this one only names",
+  "lib/provider/settlement/exact/settler_seat.ts":
+    "handover/desk_test.ts moves it while a payment is under way",
+  "lib/provider/settlement/operator_seat.ts": "lib/seat_test.ts moves a seat; this one only names",
+  "lib/provider/wire/place.ts": "listener_test.ts listens at places, and where it cannot",
   "lib/provider/naming/dns_packet.d.ts": "types of a package, which dns_message_test.ts uses",
   "lib/provider/naming/open_names.ts": "only puts parts together: names_test.ts uses what it opens",
   "lib/provider/door/content_room.ts":

@@ -15,6 +15,15 @@ export interface ChildProvider {
   kill(): Promise<void>;
   /** SIGTERM: runs end, what is due is settled. Returns the exit code. */
   stop(): Promise<number>;
+  /** Its exit code, once it has ended by itself. */
+  readonly ended: Promise<number>;
+}
+
+export interface ChildOptions {
+  logLevel?: "debug" | "info";
+  root?: string;
+  /** It takes the place of the provider that runs. */
+  isSuccessor?: boolean;
 }
 
 /**
@@ -25,11 +34,12 @@ export interface ChildProvider {
  */
 export async function startChildProvider(
   home: string,
-  { logLevel = "debug", root = ROOT }: { logLevel?: "debug" | "info"; root?: string } = {},
+  { logLevel = "debug", root = ROOT, isSuccessor = false }: ChildOptions = {},
 ): Promise<ChildProvider> {
   const [program, ...flags] = commandOf(root);
+  const own = isSuccessor ? ["--take-over"] : [];
   const process = new Deno.Command(program!, {
-    args: [...flags, "serve", "--home", home, "--log-level", logLevel],
+    args: [...flags, "serve", ...own, "--home", home, "--log-level", logLevel],
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
@@ -55,6 +65,7 @@ export async function startChildProvider(
     logged: (message) => heard.next(message),
     kill: async () => void await end("SIGKILL"),
     stop: () => end("SIGTERM"),
+    ended: process.status.then(({ code }) => code),
   };
 }
 

@@ -9,7 +9,7 @@ import type { Idempotency, RequestKey, SqliteIdempotency, Taken } from "./idempo
 /** What calls ask of them, wherever they are. */
 export interface CallAnswers {
   isKnown(key: RequestKey): Promise<boolean>;
-  /** "claimed": the key is the asker's until it says `ended`; "stored": its answer is in the file. */
+  /** "claimed": the key is the asker's until it says `ended`; "stored": its answer is kept. */
   claim(key: RequestKey, fingerprint: Uint8Array): Promise<"claimed" | "stored">;
   /** A run under the key of that text has ended. */
   ended(text: string): unknown;
@@ -22,7 +22,7 @@ export class IdempotencySeat implements Idempotency {
     this.#seat = new Seat<CallAnswers | null, null>(null);
   }
 
-  /** From now on keys are taken from whoever `next` resolves with, who knows those that run here. */
+  /** From now on keys are taken from whoever `next` resolves with; it knows those that run here. */
   move(next: Promise<CallAnswers>): void {
     this.#seat.move(next);
     this.own.onEnd((text) => void next.then((answers) => answers.ended(text)).catch(() => {}));

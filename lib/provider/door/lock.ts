@@ -10,6 +10,7 @@ export const LOCK_FILE = "lock";
 export interface StateLock {
   /** Says where the holder listens, for commands that would rather talk to it. */
   announce(url: string): Promise<void>;
+  /** Calling it again does nothing. */
   release(): void;
 }
 
@@ -38,11 +39,15 @@ export async function lockState(path: string): Promise<StateLock> {
     });
   }
   await file.truncate(0);
+  let isHeld = true;
   return {
     async announce(url) {
       await file.truncate(0);
       await file.write(new TextEncoder().encode(`${url}\n`));
     },
-    release: () => file.close(),
+    release() {
+      if (isHeld) file.close();
+      isHeld = false;
+    },
   };
 }

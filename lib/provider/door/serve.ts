@@ -1,4 +1,4 @@
-/** Starts and stops a provider: opens its parts and listens, or takes the place of one that does. */
+/** Starts a provider: opens its parts and listens, or takes the place of one that does. */
 import { type Config, requireProvider } from "../../config.ts";
 import type { Log } from "../../log.ts";
 import { prepareSite, prepareSuccession } from "./prepare.ts";

@@ -1,4 +1,4 @@
-/** Takes the place of the provider that runs: asks it for the books, and serves what it goes on with. */
+/** The provider that runs, as who takes its place sees it: asked for the books, and served then. */
 import * as v from "valibot";
 import { KhachapuriError } from "../../errors.ts";
 import { parseShape } from "../../shape.ts";

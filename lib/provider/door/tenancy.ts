@@ -2,7 +2,7 @@
 import { leaveRunUids } from "../../../sandbox/uid.ts";
 import type { Config } from "../../config.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
-import { HANDOVER_TUNNEL_MS } from "../../limits.ts";
+import { HANDOVER_TUNNEL_MS } from "../../limits_of_handover.ts";
 import type { Log } from "../../log.ts";
 import { pause } from "../../pause.ts";
 import { within } from "../../within.ts";
@@ -68,6 +68,11 @@ export class Tenancy implements RunningProvider, Incumbent {
   #carried: Listener | null = null;
   #isPassingOn = false;
   #isReplaced = false;
+  /** Whether the process before goes on. */
+  #isFollowed = false;
+  /** What it left is removed. */
+  #cleared: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | null = null;
   readonly #over = Promise.withResolvers<void>();
 
   private constructor(
@@ -116,7 +121,9 @@ export class Tenancy implements RunningProvider, Incumbent {
     });
     await tenancy.#serve();
     predecessor.replaced(path, desk, open.records.stops);
-    predecessor.ended.then(() => tenancy.#clearUp(path, backUids)).catch((error) => {
+    tenancy.#isFollowed = true;
+    tenancy.#cleared = predecessor.ended.then(() => tenancy.#clearUp(path, backUids));
+    tenancy.#cleared.catch((error) => {
       log.warn("what the process before left is not removed", { message: String(error) });
     });
     tenancy.owned = stack.move();
@@ -135,7 +142,12 @@ export class Tenancy implements RunningProvider, Incumbent {
     return this.#listener.renewCertificate();
   }
 
-  async stop(): Promise<void> {
+  /** Calling it again waits for the same. */
+  stop(): Promise<void> {
+    return this.#stopped ??= this.#stop();
+  }
+
+  async #stop(): Promise<void> {
     const { parts, site: { provider: { sandbox: { timeoutMs } } } } = this.open;
     const graceMs = this.options.graceMs ?? timeoutMs + extendAheadMs(timeoutMs);
     parts.readiness.drain();
@@ -143,9 +155,11 @@ export class Tenancy implements RunningProvider, Incumbent {
     parts.records.runLog.followers.close();
     parts.programs.sandboxes.drain();
     this.predecessor?.askToStop();
-    await this.#listener.stop(graceMs);
+    const stopped = this.#listener.stop(graceMs);
+    // The process before goes by these books to its end.
+    if (this.#isFollowed) await within(this.predecessor!.ended, graceMs);
+    await stopped;
     if (this.#isReplaced) return await this.#over.promise;
-    if (this.predecessor) await within(this.predecessor.ended, graceMs);
     await this.#close();
   }
 
@@ -252,6 +266,7 @@ export class Tenancy implements RunningProvider, Incumbent {
 
   /** Nothing comes from the process before any more, and nothing of it stays. */
   async #clearUp(carriedPath: string, backUids: () => void): Promise<void> {
+    this.#isFollowed = false;
     backUids();
     await this.#carried?.stop(0);
     this.#carried = null;
@@ -262,9 +277,10 @@ export class Tenancy implements RunningProvider, Incumbent {
   }
 
   async #close(): Promise<void> {
-    await this.#control?.close();
-    await this.#carried?.stop(0);
-    await this.owned.disposeAsync();
+    // The parts first and at once: what ends by this ends for our sake, and costs nobody.
+    const closed = this.owned.disposeAsync();
+    await Promise.all([closed, this.#control?.close(), this.#carried?.stop(0)]);
+    if (!this.#isFollowed) await this.#cleared.catch(() => {});
   }
 }
 

@@ -99,7 +99,7 @@ async function openParts(
   if (!succession) await known;
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
   const counters = createCounters();
-  const callRecords = callRecordsOf(site, records, counters);
+  const callRecords = recordsOfCalls(records, counters, { log, now });
   const denials = openDenials(site, counters.denied, stack);
   const { gate: own, answers } = openGate(site, payments, stack);
   const gate = { ...own, welcome: denials };
@@ -138,21 +138,12 @@ async function openParts(
   return { parts, records, estate };
 }
 
-function callRecordsOf({ log, now }: Site, records: Records, counters: Counters) {
-  const { registrations, agreements, tariffs, stops, runLog } = records;
-  const { runs, credits, usage } = counters;
-  return {
-    registrations,
-    agreements,
-    tariffs,
-    stops,
-    runLog,
-    runs,
-    credits,
-    usage,
-    log,
-    now,
-  };
+function recordsOfCalls(
+  { registrations, agreements, tariffs, stops, runLog }: Records,
+  { runs, credits, usage }: Counters,
+  side: Pick<Site, "log" | "now">,
+) {
+  return { registrations, agreements, tariffs, stops, runLog, runs, credits, usage, ...side };
 }
 
 /** Opens the records, with what is offered from now on in them. */

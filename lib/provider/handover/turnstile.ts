@@ -3,7 +3,7 @@
  * While the books are on their way nobody can answer, so requests wait here, and none is lost.
  */
 import { KhachapuriError } from "../../errors.ts";
-import { HANDOVER_WAIT_MS } from "../../limits.ts";
+import { HANDOVER_WAIT_MS } from "../../limits_of_handover.ts";
 import { within } from "../../within.ts";
 import { failureOf } from "../http/failure.ts";
 import type { Handle, HttpRequest } from "../http/request.ts";

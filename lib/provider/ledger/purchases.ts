@@ -220,9 +220,7 @@ export class Purchases {
   }
 
   /** What runs go on for. */
-  runningFor(): number[] {
-    return [...this.#running.keys()];
-  }
+  runningFor = (): number[] => [...this.#running.keys()];
 
   /** Runs of another process go on for these. */
   adopt(ids: readonly number[]): void {

@@ -109,8 +109,8 @@ const LOCAL_CHAINS: ReadonlySet<number> = new Set([31_337, 1_337]);
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
   const { chain, escrow, account, dir, log, now } = options;
   const { address: provider, settlement: rest } = options.provider;
-  const watch = options.watch ??
-    new OperatorWatch({ chain, escrow, provider, operator: account.address, now });
+  const operatorsLimits = { chain, escrow, provider, operator: account.address, now };
+  const watch = options.watch ?? new OperatorWatch(operatorsLimits);
   const tenure: Tenure = { isOver: false };
   const chainNews = new ChainNews();
   const tally = new SettlementTally(now);
@@ -178,17 +178,40 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       laterNow,
       offlineAmount,
     },
+    ...endings({ ledger, operator, settlement, follower, purchases, exact, ...seats }, tenure),
+  };
+}
+
+type Ended = Pick<
+  Payments,
+  | "ledger"
+  | "operator"
+  | "settlement"
+  | "follower"
+  | "purchases"
+  | "callPurchases"
+  | "settler"
+  | "sender"
+>;
+
+/** How the books pass on, or are closed. */
+function endings(
+  parts: Ended & { exact: ExactSettlement },
+  tenure: Tenure,
+): Pick<Payments, "retire" | "handOver" | "close"> {
+  const { ledger, operator, settlement, follower, purchases, exact } = parts;
+  return {
     async retire(heir) {
       tenure.isOver = true;
-      seats.sender.move(heir);
-      seats.settler.move(heir);
-      await Promise.all([settlement.retire(), seats.sender.sent(RELAYS_WAIT_MS), follower.poll()]);
+      parts.sender.move(heir);
+      parts.settler.move(heir);
+      await Promise.all([settlement.retire(), parts.sender.sent(RELAYS_WAIT_MS), follower.poll()]);
       await exact.close();
       await operator.close();
     },
     async handOver(heir) {
       ledger.move(heir);
-      seats.callPurchases.move(heir);
+      parts.callPurchases.move(heir);
       await ledger.close();
     },
     async close() {
@@ -325,8 +348,8 @@ interface Books {
 }
 
 /**
- * What the chain's news mean for the books. Once these are handed over, views of payers are all that
- * is kept up here, for calls that go on.
+ * What the chain's news mean for the books. Once these are handed over, only views of payers are
+ * kept up here, for calls that go on.
  */
 async function follow(
   options: PaymentsOptions,

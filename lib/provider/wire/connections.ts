@@ -10,8 +10,9 @@ import {
   IDLE_CONNECTION_MS,
   NETWORK_CONNECTIONS_MAX,
 } from "../../limits.ts";
+import { HANDOVER_IDLE_MS } from "../../limits_of_handover.ts";
 import type { WireUsage } from "../metrics/wire_usage.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type State } from "./connection.ts";
 import { NetworkCounts } from "../http/network_counts.ts";
 import { Pace } from "./pace.ts";
 import { Reading, type ReadingOptions } from "./reading.ts";
@@ -145,11 +146,15 @@ export class Connections {
   sweep(): void {
     this.#now = this.#clock();
     for (const connection of this.#all) {
-      if (connection.age() <= PATIENCE_MS[connection.state]) continue;
+      if (connection.age() <= this.#patienceMs(connection.state)) continue;
       if (connection.state === "ending") connection.cut();
       else if (connection.state === "new") refuseLateHead(connection.socket);
       else connection.destroy();
     }
+  }
+
+  #patienceMs(state: State): number {
+    return this.#isRetiring && state === "idle" ? HANDOVER_IDLE_MS : PATIENCE_MS[state];
   }
 
   /** Takes no new ones, lets what is served end for `graceMs`, and then ends all. */

@@ -85,10 +85,18 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     async retire(tunnelMs) {
       hearing?.close();
       secured?.close();
-      server.close();
+      stopAccepting(server);
       await connections.retire(tunnelMs);
     },
   };
+}
+
+/**
+ * Closes the socket that listens, and that alone: a server of node's that is closed ends its idle
+ * connections at once and each other behind its answer, though a request may be on its way.
+ */
+function stopAccepting(server: HttpServer): void {
+  (server as unknown as { _handle: { close(): void } | null })._handle?.close();
 }
 
 interface Secured {

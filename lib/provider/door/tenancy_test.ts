@@ -1,0 +1,95 @@
+/** A provider whose place another one takes; both in one process, on a chain in memory. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { ACCOUNTS } from "../../../worlds/chain/people.ts";
+import { hearLog } from "../../../worlds/heard_log.ts";
+import { openProviderHome, type ProviderHome } from "../../../worlds/provider_home.ts";
+import { deploymentLane } from "../../permit.ts";
+import { connectControl } from "../control/control_client.ts";
+import { holderOf, LOCK_FILE } from "./lock.ts";
+import { startProvider } from "./serve.ts";
+
+/** Nothing settles by itself within a test. */
+const BATCH = { settlement: { mode: "batch", intervalSeconds: 360 } };
+const OWNER = ACCOUNTS.owner.address;
+
+async function start(home: ProviderHome, isSuccessor: boolean, settings = {}) {
+  const { log, ...heard } = hearLog();
+  const config = home.config({ ...BATCH, ...settings });
+  const provider = await startProvider(config, { log, graceMs: 10_000, isSuccessor });
+  return { provider, ...heard };
+}
+
+const stateNames = async ({ dir }: ProviderHome) =>
+  (await Array.fromAsync(Deno.readDir(join(dir, "state")))).map(({ name }) => name).sort();
+
+Deno.test("a successor takes the place of a provider, whose run under way is charged", async () => {
+  await using home = await openProviderHome();
+  home.chain.fake.allow(OWNER, 1_000n, 100n);
+  const slow = await home.deploy("echo begun; sleep 1; echo done");
+  const quick = await home.deploy("echo hello");
+  const first = await start(home, false);
+  const { url } = first.provider;
+  const running = await fetch(`${url}/${slow.cid}`);
+  const second = await start(home, true);
+  assert.equal(second.provider.url, url, "where the first listens");
+  assert.equal(await (await fetch(`${url}/${quick.cid}`)).text(), "hello\n");
+  assert.equal(await running.text(), "begun\ndone\n");
+  await first.provider.replaced;
+  assert.equal(await holderOf(join(home.dir, "state", "book", LOCK_FILE)), url);
+  await second.provider.stop();
+  assert.equal(home.chain.fake.consumed(OWNER, deploymentLane(slow.spec.id)), 1n);
+  assert.equal(home.chain.fake.consumed(OWNER, deploymentLane(quick.spec.id)), 1n);
+  const names = await stateNames(home);
+  assert.deepEqual(names.filter((name) => /^(programs|etc|sockets)$/.test(name)), []);
+});
+
+const bookOf = ({ dir }: ProviderHome) => join(dir, "state", "book");
+
+/** Has the provider hand over to somebody who takes the books and dies with them. */
+async function takeAndDie(home: ProviderHome): Promise<void> {
+  const lines = (await connectControl(bookOf(home)))!;
+  await lines.send({ verb: "take-over", body: { version: 1 } });
+  await lines.next();
+  await lines.send({ name: "ready", args: [] });
+  const { name } = await lines.next() as { name: string };
+  assert.equal(name, "yours");
+  lines.close();
+}
+
+Deno.test("who dies with the books in its hands leaves them to the provider before", async () => {
+  await using home = await openProviderHome();
+  home.chain.fake.allow(OWNER, 1_000n, 100n);
+  const slow = await home.deploy("echo begun; sleep 2; echo done");
+  const quick = await home.deploy("echo hello");
+  const { provider, lines } = await start(home, false);
+  const running = await fetch(`${provider.url}/${slow.cid}`);
+  await takeAndDie(home);
+  assert.equal(await (await fetch(`${provider.url}/${quick.cid}`)).text(), "hello\n");
+  assert.equal(await running.text(), "begun\ndone\n");
+  assert(lines.some((line) => line.includes("taking the books back")));
+  const again = await start(home, true);
+  assert.equal(await (await fetch(`${provider.url}/${quick.cid}`)).text(), "hello\n");
+  await provider.replaced;
+  await again.provider.stop();
+  assert.equal(home.chain.fake.consumed(OWNER, deploymentLane(slow.spec.id)), 1n);
+  assert.equal(home.chain.fake.consumed(OWNER, deploymentLane(quick.spec.id)), 2n);
+});
+
+Deno.test("a successor that cannot serve changes nothing", async () => {
+  await using home = await openProviderHome();
+  const { provider, lines } = await start(home, false);
+  await assert.rejects(start(home, true, { terms: ["absent.txt"] }));
+  const lock = { code: "access_denied", message: /another provider uses/ };
+  await assert.rejects(start(home, false), lock);
+  const later = new DatabaseSync(join(bookOf(home), "answers.db"));
+  later.exec("PRAGMA user_version = 99");
+  const version = { code: "invalid_config", message: /answers.db was kept by a later release/ };
+  await assert.rejects(start(home, true), version);
+  later.exec("PRAGMA user_version = 1");
+  later.close();
+  assert.equal((await fetch(provider.url)).status, 200);
+  assert(!lines.some((line) => line.includes("handing over")));
+  await provider.stop();
+});

@@ -1,0 +1,78 @@
+/**
+ * Two processes of one provider: the second takes the first one's place under load, and nobody who
+ * calls notices. The chain is a real one, and the money is looked at in the end.
+ */
+import assert from "node:assert/strict";
+import { type ChildProvider, startChildProvider } from "../worlds/child_provider.ts";
+import { startLoad } from "../worlds/load.ts";
+import { type Market, startMarket } from "../worlds/market.ts";
+import { deploymentLane } from "../lib/permit.ts";
+
+const SETTLEMENT = { mode: "batch", intervalSeconds: 2, pollMs: 100, amount: "400000" };
+const LIMITS = { timeoutMs: 5_000, memoryMb: 64, concurrency: 32, ownerCreditsPerMinute: 60_000 };
+
+/** A market whose provider is a process of its own. */
+async function openMarket(settings: Record<string, unknown> = {}): Promise<Market> {
+  const market = await startMarket({
+    credits: 20_000n,
+    settings: { settlement: SETTLEMENT, listen: "127.0.0.1:0", ...settings },
+  });
+  await market.provider.stop();
+  return market;
+}
+
+async function first(market: Market): Promise<{ child: ChildProvider; url: string }> {
+  const child = await startChildProvider(market.home, { logLevel: "info" });
+  const url = await child.url;
+  assert(url, "the first serves");
+  return { child, url };
+}
+
+async function successor(market: Market): Promise<ChildProvider> {
+  const child = await startChildProvider(market.home, { logLevel: "info", isSuccessor: true });
+  assert(await child.url, "the successor serves");
+  return child;
+}
+
+Deno.test("several successors in a row lose no call and charge each answer once", async () => {
+  await using market = await openMarket();
+  const spec = await market.spec({
+    files: { main: "#!/bin/sh\necho hello\n" },
+    fields: { limits: LIMITS },
+  });
+  const cid = await market.publishSpec(spec);
+  let { child, url } = await first(market);
+  await (await fetch(`${url}/${cid}`)).text();
+  const port = Number(new URL(url).port);
+  const load = startLoad({ port, path: `/${cid}`, answer: "hello\n", kept: 8, fresh: 8 });
+  const former: ChildProvider[] = [];
+  for (let count = 0; count < 3; count++) {
+    const before = load.answered();
+    while (load.answered() < before + 50) await new Promise((r) => setTimeout(r, 20));
+    load.times();
+    former.push(child);
+    child = await successor(market);
+  }
+  const after = load.answered();
+  while (load.answered() < after + 100) await new Promise((r) => setTimeout(r, 20));
+  await load.stop();
+  const slowest = load.times().at(-1)!;
+  // deno-lint-ignore no-console -- the figure
+  console.log(
+    `      ${load.answered()} answers, the slowest after the last change ${slowest | 0} ms`,
+  );
+  assert.deepEqual(load.errors, []);
+  assert.deepEqual(await Promise.all(former.map(({ ended }) => ended)), [0, 0, 0]);
+  assert.equal(await child.stop(), 0);
+  const lane = deploymentLane(spec.id);
+  const charged = market.entries({ lane }).filter(({ kind }) => kind === "charge").length;
+  assert.equal(charged, load.answered() + 1);
+  const { owner, provider } = market.accounts;
+  const consumed = await market.chain.public.readContract({
+    address: market.escrow,
+    abi: (await import("../lib/chain/abi.ts")).escrowAbi,
+    functionName: "consumed",
+    args: [owner.address, provider.address, lane],
+  });
+  assert.equal(consumed, BigInt(charged), "the chain agrees with the books");
+});
