@@ -110,7 +110,7 @@ export async function buildInit(machine: Machine = ownMachine()): Promise<boolea
 /**
  * A bundle of ours for another machine: it carries that machine's helper in place of ours.
  * @param bundle JavaScript that was bundled from the sources on this machine
- * @throws KhachapuriError `internal` when it carries none, or `machine`'s has not been built
+ * @throws KhachapuriError `internal` when it carries ours more than once
  */
 export async function bundleFor(machine: Machine, bundle: string): Promise<string> {
   const [ours, theirs] = [builtFor(ownMachine()), builtFor(machine)];
