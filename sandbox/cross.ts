@@ -40,8 +40,9 @@ async function fetchMusl(): Promise<void> {
   const hints = ["it comes with Debian's packages for arm64: is their server reachable?"];
   await run("apt-get", ["-qq", ...own, "update"], hints);
   await run("apt-get", ["-qq", ...own, "download", MUSL], hints, fresh);
-  const [archive] = [...Deno.readDirSync(fresh)].filter(({ name }) => name.endsWith(".deb"));
-  await run("dpkg-deb", ["-x", archive!.name, "."], hints, fresh);
+  const names = await Array.fromAsync(Deno.readDir(fresh), ({ name }) => name);
+  const archive = names.find((name) => name.endsWith(".deb"))!;
+  await run("dpkg-deb", ["-x", archive, "."], hints, fresh);
   await Deno.rename(`${fresh}/usr`, `${fresh}/musl`);
   await writeSpecs(fresh);
   await Deno.remove(CACHE, { recursive: true }).catch(() => {});

@@ -75,6 +75,8 @@ if [ ! -e "$dir" ]; then
   tail -n +@LINES@ -- "$0" >"$fresh/archive"
   echo "$digest  $fresh/archive" | sha256sum -c --status || fail "$0 is damaged: fetch it again"
   tar -xzf "$fresh/archive" -C "$fresh"
+  "$fresh/deno" --version >/dev/null 2>&1 ||
+    fail "this file cannot run on $(uname -sm): there is one for Linux (glibc) on x86_64 and aarch64"
   rm "$fresh/archive"
   # Programs may run under another uid, whose sandbox begins with this file.
   chmod 755 "$fresh/${HELPER_NAME}"

@@ -1,7 +1,8 @@
 /**
  * `deno task test:arm64`: boots Debian's kernel for arm64 under qemu, on a root of that
  * architecture's bubblewrap and libc, with the cross-built helper and attackers, and runs
- * arm64_guest.ts in it. No step of it runs a program of that architecture but the emulator. Takes
+ * arm64_guest.ts in it: all of its cases, or those whose names hold one of the words that are its
+ * arguments. No step of it runs a program of that architecture but the emulator. Takes
  * minutes; what Debian and npm bring is kept in `.cache/vm`.
  */
 import { join } from "node:path";
@@ -66,10 +67,11 @@ mount -t tmpfs run /run
 busybox ifconfig lo 127.0.0.1 up
 busybox hostname machine
 echo '${CORE_PATTERN}' >/proc/sys/kernel/core_pattern
+busybox insmod /usr/lib/modules/*/kernel/net/netfilter/nfnetlink.ko
 # What the kernel says of each that it kills takes the emulated console seconds.
 echo 1 >/proc/sys/kernel/printk
 guest() {
-  exec /opt/deno run --allow-all --cached-only --no-config --no-lock /opt/guest.js $1
+  exec /opt/deno run --allow-all --cached-only --no-config --no-lock /opt/guest.js $1 $(cat /opt/words)
 }
 (guest bare)
 mount -t cgroup2 cgroups /sys/fs/cgroup
@@ -112,8 +114,7 @@ async function foreignDeno(): Promise<string> {
   print(`${TASK}: fetching ${DENO} (once)`);
   const folder = await Deno.makeTempDir({ dir: CACHE });
   await run("npm", ["pack", "--silent", DENO], folder);
-  const [archive] = [...Deno.readDirSync(folder)];
-  await run("tar", ["-xzf", archive!.name], folder);
+  await run("tar", ["-xzf", await only(folder, "")], folder);
   await Deno.rename(join(folder, "package/deno"), path);
   await Deno.remove(folder, { recursive: true });
   return path;
@@ -137,6 +138,7 @@ async function addPrograms(root: string): Promise<void> {
   await write("opt/deno", await Deno.readFile(await foreignDeno()));
   await write("opt/core", CORE_HANDLER);
   await write("opt/init", GUEST);
+  await write("opt/words", Deno.args.join(" "));
   const bundle = join(root, "opt/guest.js");
   const flags = ["--quiet", "--frozen", "--platform", "deno"];
   await run(Deno.execPath(), ["bundle", ...flags, "-o", bundle, "tests/vm/arm64_guest.ts"], ROOT);

@@ -10,7 +10,7 @@ import { attackCases } from "./attacks.ts";
 import { limitCases, limits } from "./limits.ts";
 import { type Cases, tellCases } from "./told.ts";
 
-const [label] = Deno.args as [string];
+const [label, ...words] = Deno.args as [string, ...string[]];
 const HELPER = "/opt/khachapuri-init";
 const KEYS = "/root/keys.json";
 const OTHER = "/opt/server/server";
@@ -67,6 +67,13 @@ function bareCases(host: SandboxHost, sandbox: Sandbox): Cases {
   };
 }
 
+/** Those that were asked for. */
+function chosen(cases: Cases): Cases {
+  const isChosen = ([what]: [string, unknown]) =>
+    words.length === 0 || words.some((word) => what.includes(word));
+  return Object.fromEntries(Object.entries(cases).filter(isChosen));
+}
+
 const etc = makeEtc("/opt/etc");
 const host: SandboxHost = {
   launcher: "bwrap",
@@ -76,13 +83,13 @@ const host: SandboxHost = {
 };
 const sandbox = await openSandbox(host, { programDir: "/opt/abuse", limits });
 if (label === "bare") {
-  await tellCases(label, bareCases(host, sandbox));
+  await tellCases(label, chosen(bareCases(host, sandbox)));
 } else {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const local = Deno.listen({ transport: "unix", path: "\0khachapuri-abuse" });
   const around = { keyFile: KEYS, otherProgram: OTHER, loopbackPort: listener.addr.port };
   const attacks = attackCases(host, "/opt/abuse/abuse", around);
-  await tellCases(label, { ...limitCases(host, sandbox), ...attacks });
+  await tellCases(label, chosen({ ...limitCases(host, sandbox), ...attacks }));
   listener.close();
   local.close();
 }
