@@ -173,7 +173,7 @@ testEach(
 
 testEach(
   "nothing but the whole secret in its place is the secret",
-  ({ refused, initOnly, verdict }) => {
+  ({ initOnly, verdict }) => {
     for (const [name, number] of Object.entries(initOnly)) {
       const refused = verdict(number);
       const half = [
@@ -263,7 +263,7 @@ testEach("pipes keep their size and personalities stay plain", ({ checked, verdi
 
 testEach(
   "a run's keeper keeps its priority, processors and limits; everybody else's may be changed",
-  ({ checked, call, verdict }) => {
+  ({ checked, verdict }) => {
     const { setpriority, ioprio_set, prlimit64, ...scheduling } = checked;
     const { sched_setscheduler, sched_setparam, sched_setaffinity } = scheduling;
     const high = 0xdead_beefn << 32n;

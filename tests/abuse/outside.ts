@@ -70,7 +70,7 @@ left() {
 const ONCE = `"$@"\necho "exit $?"\nsleep 0.05\nleft\n`;
 const TWICE = `"$@" >/dev/null\n"$@"\n`;
 const ON_AND_ON = `"$@" & attack=$!
-sleep ${LASTS_SECONDS}
+sleep "$LASTS_SECONDS"
 state in-time "/proc/$attack/status"
 left
 kill -TERM "$attack"
@@ -140,7 +140,7 @@ export async function assertWorksOutside(
   const child = new Deno.Command(command!, {
     args,
     cwd: "/tmp",
-    env: { HOST_SECRET: "1" },
+    env: { HOST_SECRET: "1", LASTS_SECONDS: String(LASTS_SECONDS * slower) },
     stdin: attack.body ? "piped" : "null",
     stdout: "piped",
     stderr: "piped",

@@ -55,8 +55,8 @@ exec /bin/busybox switch_root /root /opt/init
 
 /** What a provider leaves that was killed together with its supervisors is swept: sb-999999-1-1. */
 const GUEST = `#!/bin/sh
-export PATH=/usr/local/bin:/usr/bin:/usr/sbin HOME=/root LANG=C NO_COLOR=1
-export DENO_DIR=/root/deno DENO_NO_UPDATE_CHECK=1
+export PATH=/usr/local/bin:/usr/bin:/usr/sbin HOME=/home LANG=C NO_COLOR=1
+export DENO_DIR=/home/deno DENO_NO_UPDATE_CHECK=1
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
@@ -71,7 +71,9 @@ busybox insmod /usr/lib/modules/*/kernel/net/netfilter/nfnetlink.ko
 # What the kernel says of each that it kills takes the emulated console seconds.
 echo 1 >/proc/sys/kernel/printk
 guest() {
-  exec /opt/deno run --allow-all --cached-only --no-config --no-lock /opt/guest.js $1 $(cat /opt/words)
+  exec /opt/deno run --no-prompt --cached-only --no-config --no-lock \\
+    --allow-read --allow-write --allow-net --allow-env --allow-run --allow-sys \\
+    /opt/guest.js $1 $(cat /opt/words)
 }
 (guest bare)
 mount -t cgroup2 cgroups /sys/fs/cgroup
@@ -162,8 +164,7 @@ async function makeMachine(tar: string): Promise<Machine> {
   for (const [name, text] of Object.entries(ETC)) {
     await Deno.writeTextFile(join(root, "etc", name), text);
   }
-  await Deno.writeTextFile(join(root, "root/keys.json"), "{}", { mode: 0o600 });
-  await Deno.chmod(join(root, "root"), 0o700);
+  await Deno.writeTextFile(join(root, "home/keys.json"), "{}", { mode: 0o600 });
   const [kernel, initrd, disk] = ["vmlinuz-arm64", "initrd-arm64", "disk-arm64.ext4"]
     .map((name) => join(CACHE, name)) as [string, string, string];
   await Deno.copyFile(join(root, "boot", await only(join(root, "boot"), "vmlinuz-")), kernel);

@@ -12,7 +12,7 @@ import { type Cases, tellCases } from "./told.ts";
 
 const [label, ...words] = Deno.args as [string, ...string[]];
 const HELPER = "/opt/khachapuri-init";
-const KEYS = "/root/keys.json";
+const KEYS = "/home/keys.json";
 const OTHER = "/opt/server/server";
 
 async function printed(sandbox: Sandbox, argv: string[]): Promise<string> {

@@ -62,7 +62,7 @@ export async function boot(qemu: string, machine: string[], name = "console"): P
   return count;
 }
 
-/** Prints the counts and ends the task: with 0 when all of its parts came to their end, and well. */
+/** Prints the counts and ends the task: with 0 when all parts came to their end, and well. */
 export function conclude(task: string, count: Count, parts: number, startedAt: number): never {
   const { passed, failed, done } = count;
   const complete = done === parts;

@@ -173,7 +173,8 @@ export function limitCases(host: SandboxHost, sandbox: Sandbox): Cases {
       const calling = await openSandbox(host, { programDir: "/opt/abuse", limits, egress });
       const done = await run("connects", encodeURIComponent("5 198.18.1.0 80"), calling);
       const find = "for dir in $(find /sys/fs/cgroup -type d -name relay); do " +
-        'echo "$(wc -l <$dir/cgroup.procs) $(cat $dir/memory.max $dir/cpu.max | tr "\\n" " ")"; done';
+        'echo "$(wc -l <$dir/cgroup.procs) $(cat $dir/memory.max $dir/cpu.max | tr "\\n" " ")"; ' +
+        "done";
       const { stdout } = await new Deno.Command("/bin/sh", { args: ["-c", find] }).output();
       await calling.close();
       upstream.close();
