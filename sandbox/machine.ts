@@ -1,32 +1,23 @@
-/** What only the native helper can see of this process and its machine. */
-import { helperPath, spawnHelper } from "./native.ts";
-import type { SandboxHost } from "./policy.ts";
+/** The machines that can sandbox a program: whose system calls the filter and the helper know. */
+import { KhachapuriError } from "../lib/errors.ts";
 
-/** NaN: it is not known. */
-export interface MachineFigures {
-  /** Of this process. */
-  readonly openDescriptors: number;
-  readonly descriptorsMax: number;
-  /** Of the disk that a path is on; free is what a process without privileges may use. */
-  readonly diskFreeBytes: number;
-  readonly diskBytes: number;
-}
+/** As `Deno.build.arch` calls them. */
+export const MACHINES = ["x86_64", "aarch64"] as const;
+export type Machine = (typeof MACHINES)[number];
+
+/** As people call them. */
+const SUPPORTED = "Linux on x86-64 (amd64) or arm64 (aarch64)";
 
 /**
- * Starts the helper to look.
- * @throws KhachapuriError `sandbox_unavailable` where it cannot be started
+ * This machine.
+ * @throws KhachapuriError `sandbox_unavailable` with its name when it is not one of them
  */
-export async function machineFigures(host: SandboxHost, path: string): Promise<MachineFigures> {
-  const child = spawnHelper(await helperPath(host), ["machine", path]);
-  await child.stdin.close();
-  const { stdout } = await child.output();
-  const lines = new TextDecoder().decode(stdout).split("\n").map((line) => line.split("="));
-  const told = Object.fromEntries(lines);
-  const figure = (name: keyof MachineFigures) => Number(told[name] ?? NaN);
-  return {
-    openDescriptors: figure("openDescriptors"),
-    descriptorsMax: figure("descriptorsMax"),
-    diskFreeBytes: figure("diskFreeBytes"),
-    diskBytes: figure("diskBytes"),
-  };
+export function ownMachine(
+  { os, arch }: { readonly os: string; readonly arch: string } = Deno.build,
+): Machine {
+  const known = MACHINES.find((machine) => machine === arch);
+  if (os === "linux" && known !== undefined) return known;
+  throw new KhachapuriError("sandbox_unavailable", `${os} on ${arch} cannot run programs`, {
+    hints: [`a provider needs ${SUPPORTED}`],
+  });
 }

@@ -1,26 +1,23 @@
 import assert from "node:assert/strict";
-import { machineFigures } from "./machine.ts";
+import { KhachapuriError } from "../lib/errors.ts";
+import { MACHINES, ownMachine } from "./machine.ts";
 
-const HOST = { launcher: "bwrap", runUid: null } as const;
-
-Deno.test("the helper sees how many descriptors its provider has, and what it may have", async () => {
-  const before = await machineFigures(HOST, "/tmp");
-  assert.ok(before.openDescriptors > 3, String(before.openDescriptors));
-  assert.ok(before.descriptorsMax >= before.openDescriptors);
-  const files = Array.from({ length: 20 }, () => Deno.openSync("/dev/null"));
-  try {
-    const { openDescriptors } = await machineFigures(HOST, "/tmp");
-    const more = openDescriptors - before.openDescriptors;
-    assert.ok(more >= 20 && more < 30, `${more} more`);
-  } finally {
-    for (const file of files) file.close();
-  }
+Deno.test("Linux on x86-64 and arm64 can run programs", () => {
+  for (const arch of MACHINES) assert.equal(ownMachine({ os: "linux", arch }), arch);
 });
 
-Deno.test("the room on a path's disk is told, and nothing where there is no such path", async () => {
-  const { diskFreeBytes, diskBytes } = await machineFigures(HOST, "/tmp");
-  assert.ok(diskFreeBytes > 0 && diskFreeBytes <= diskBytes);
-  const nowhere = await machineFigures(HOST, "/nowhere/at/all");
-  assert.ok(Number.isNaN(nowhere.diskFreeBytes) && Number.isNaN(nowhere.diskBytes));
-  assert.ok(nowhere.openDescriptors > 3);
+Deno.test("any other machine is refused by its name, with those that would do", () => {
+  const others = [["linux", "riscv64"], ["darwin", "aarch64"], ["windows", "x86_64"], [
+    "linux",
+    "",
+  ]];
+  for (const [os, arch] of others) {
+    assert.throws(() => ownMachine({ os: os!, arch: arch! }), (error) => {
+      assert(error instanceof KhachapuriError);
+      assert.equal(error.code, "sandbox_unavailable");
+      assert.match(error.shortMessage, new RegExp(`${os} on ${arch}`));
+      assert.match(error.hints.join(), /x86-64 \(amd64\) or arm64 \(aarch64\)/);
+      return true;
+    });
+  }
 });

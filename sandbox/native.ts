@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { KhachapuriError } from "../lib/errors.ts";
 import { INIT_SHA256 } from "../.cache/init/init_digest.ts";
+import { ownMachine } from "./machine.ts";
 import type { SandboxHost } from "./policy.ts";
 import { sha256 } from "./sha256.ts";
 
@@ -28,9 +29,11 @@ const verified = new Set<string>();
 
 /**
  * The helper's path. A file there that is not the helper that this version carries is replaced.
- * @throws KhachapuriError `sandbox_unavailable` when it can be neither found nor written
+ * @throws KhachapuriError `sandbox_unavailable` when it can be neither found nor written, and on a
+ * machine that there is none for
  */
 export async function helperPath(host: Pick<SandboxHost, "helperPath">): Promise<string> {
+  ownMachine();
   const path = host.helperPath ?? await defaultPath();
   if (verified.has(path)) return path;
   try {

@@ -10,7 +10,8 @@
  * guessed it would still lack the capabilities that these calls ask for; only a user namespace asks
  * for none, and those are refused by the filter in `unshare` and by bwrap everywhere.
  */
-import { ALLOWED, ASKED, CHECKED, INIT_ONLY, REFUSED, UNCOUNTED } from "./syscalls.ts";
+import { type Machine, ownMachine } from "./machine.ts";
+import { type Lists, syscallsOf } from "./syscalls.ts";
 
 const EPERM = 1;
 const ENOSYS = 38;
@@ -40,12 +41,13 @@ export const XOR = 0xa4; // BPF_ALU | BPF_XOR | BPF_K
 export const OR_INDEX = 0x4c; // BPF_ALU | BPF_OR | BPF_X
 export const TO_INDEX = 0x07; // BPF_MISC | BPF_TAX
 
-/** Offsets in struct seccomp_data; an argument's low half comes first on x86-64. */
+/** Offsets in struct seccomp_data; an argument's low half comes first on both machines. */
 export const OFFSET_NUMBER = 0;
 export const OFFSET_ARCH = 4;
 export const offsetOfArgument = (index: number) => 16 + 8 * index;
 
-export const AUDIT_ARCH_X86_64 = 0xc000_003e;
+/** How the kernel calls each (linux/audit.h): EM_X86_64, EM_AARCH64; 64 bits, little endian. */
+export const AUDIT_ARCH: Record<Machine, number> = { x86_64: 0xc000_003e, aarch64: 0xc000_00b7 };
 
 const load = (k: number): Instruction => ({ code: LOAD, jt: 0, jf: 0, k });
 const compute = (code: number, k = 0): Instruction => ({ code, jt: 0, jf: 0, k });
@@ -147,7 +149,7 @@ function notTheUser(kind: number): Instruction[] {
 }
 
 /** The kernel reads these arguments as 32 bits, so the low half is all there is to check. */
-const CHECKS: Record<keyof typeof CHECKED, Instruction[]> = {
+const CHECKS: Record<keyof Lists["checked"], Instruction[]> = {
   socket: socketCheck(),
   socketpair: [
     load(offsetOfArgument(0)),
@@ -217,36 +219,44 @@ const NO_USER_NAMESPACE = [
   ret(errno(EPERM)),
 ];
 
-function stretches(options: FilterOptions): Stretch[] {
+const UNKNOWN = [ret(errno(ENOSYS))];
+
+/** What becomes of each call that is listed, by its number. */
+function verdictsOf(options: FilterOptions, lists: Lists): Map<number, Instruction[]> {
   const { secret, countsMemory } = options;
+  const { allowed, checked, initOnly } = lists;
   const verdicts = new Map<number, Instruction[]>();
-  for (const number of Object.values(ALLOWED)) verdicts.set(number, [ret(ALLOW)]);
-  for (const number of countsMemory ? Object.values(UNCOUNTED) : []) {
-    verdicts.set(number, [ret(ALLOW)]);
-  }
-  for (const number of Object.values(ASKED)) verdicts.set(number, [ret(ASK)]);
-  for (const number of Object.values(REFUSED)) verdicts.set(number, [ret(errno(EPERM))]);
-  for (const [name, number] of Object.entries(CHECKED)) {
-    verdicts.set(number, CHECKS[name as keyof typeof CHECKED]);
+  const give = (calls: Readonly<Record<string, number>>, verdict: number) => {
+    for (const number of Object.values(calls)) verdicts.set(number, [ret(verdict)]);
+  };
+  give(allowed, ALLOW);
+  if (countsMemory) give(lists.uncounted, ALLOW);
+  give(lists.asked, ASK);
+  give(lists.refused, errno(EPERM));
+  for (const [name, number] of Object.entries(checked)) {
+    verdicts.set(number, CHECKS[name as keyof typeof CHECKS]);
   }
   if (options.holdsOurSocket) {
-    verdicts.set(CHECKED.ioctl, IOCTL_CHECK);
-    verdicts.set(ALLOWED.getsockopt!, optionCheck([SO_BINDTODEVICE, SO_PEERPIDFD]));
+    verdicts.set(checked.ioctl, IOCTL_CHECK);
+    verdicts.set(allowed.getsockopt!, optionCheck([SO_BINDTODEVICE, SO_PEERPIDFD]));
     verdicts.set(
-      ALLOWED.setsockopt!,
+      allowed.setsockopt!,
       optionCheck([SO_BINDTODEVICE, SO_BINDTOIFINDEX, SO_PASSPIDFD]),
     );
   }
-  const unknown = [ret(errno(ENOSYS))];
-  for (const number of secret === null ? [] : Object.values(INIT_ONLY)) {
-    const [{ k: otherwise }] = (verdicts.get(number) ?? unknown) as [Instruction];
-    const before = number === INIT_ONLY.unshare ? NO_USER_NAMESPACE : [];
+  for (const number of secret === null ? [] : Object.values(initOnly)) {
+    const [{ k: otherwise }] = (verdicts.get(number) ?? UNKNOWN) as [Instruction];
+    const before = number === initOnly.unshare ? NO_USER_NAMESPACE : [];
     verdicts.set(number, [...before, ...secretCheck(secret!, otherwise)]);
   }
+  return verdicts;
+}
+
+function stretches(verdicts: ReadonlyMap<number, Instruction[]>): Stretch[] {
   const result: Stretch[] = [];
   const highest = Math.max(...verdicts.keys());
   for (let number = 0; number <= highest; number++) {
-    const body = verdicts.get(number) ?? unknown;
+    const body = verdicts.get(number) ?? UNKNOWN;
     const before = result.at(-1);
     const same = before && before.body.length === 1 && body.length === 1 &&
       before.body[0]!.k === body[0]!.k;
@@ -298,18 +308,22 @@ function link(steps: readonly Step[]): Instruction[] {
 }
 
 /**
- * The allow-list: foreign architectures kill the process, x32 and everything unknown is ENOSYS. The
- * numbers are cut into consecutive stretches with one verdict each, found by binary search.
+ * The allow-list: foreign architectures (i386, 32-bit ARM) kill the process, x32 and everything
+ * unknown is ENOSYS. The numbers are cut into consecutive stretches with one verdict each, found by
+ * binary search.
  */
-export function allowList(options: FilterOptions): Instruction[] {
-  const beyond: Stretch = { last: 0xffff_ffff, body: [ret(errno(ENOSYS))] };
+export function allowList(
+  options: FilterOptions,
+  machine: Machine = ownMachine(),
+): Instruction[] {
+  const beyond: Stretch = { last: 0xffff_ffff, body: UNKNOWN };
   return link([
     load(OFFSET_ARCH),
-    jump(JUMP_EQUAL, AUDIT_ARCH_X86_64, 1, 0),
+    jump(JUMP_EQUAL, AUDIT_ARCH[machine], 1, 0),
     ret(KILL_PROCESS),
     load(OFFSET_NUMBER),
     // x32 numbers lie above 0x4000_0000 and so beyond every stretch that has a verdict of its own.
-    ...search([...stretches(options), beyond]),
+    ...search([...stretches(verdictsOf(options, syscallsOf(machine))), beyond]),
   ]);
 }
 

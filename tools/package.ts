@@ -96,6 +96,8 @@ if [ ! -e "$dir" ]; then
   tail -n +@LINES@ -- "$0" >"$fresh/archive"
   echo "$digest  $fresh/archive" | sha256sum -c --status || fail "$0 is damaged: fetch it again"
   tar -xzf "$fresh/archive" -C "$fresh"
+  "$fresh/deno" --version >/dev/null 2>&1 ||
+    fail "this file cannot run on $(uname -sm): there is one for Linux (glibc) on x86_64 and aarch64"
   rm "$fresh/archive"
   # Whoever runs from here holds this file, so that no other version removes it (unpacked.ts).
   : >"$fresh/in-use"

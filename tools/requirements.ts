@@ -25,6 +25,20 @@ export const COMPILER: readonly Requirement[] = [
   },
 ];
 
+/** Builds the helper, and programs of tests, for arm64 on x86-64. */
+export const CROSS_COMPILER: readonly Requirement[] = [
+  {
+    proof: { command: "aarch64-linux-gnu-gcc" },
+    debianPackage: "gcc-aarch64-linux-gnu",
+    why: "builds for arm64",
+  },
+  {
+    proof: { file: "/usr/aarch64-linux-gnu/include/linux/seccomp.h" },
+    debianPackage: "linux-libc-dev-arm64-cross",
+    why: "kernel headers for arm64",
+  },
+];
+
 /** Demo, devnet and tests stop without these. */
 export const WORLD: readonly Requirement[] = [
   { proof: { command: "bwrap" }, debianPackage: "bubblewrap", why: "runs programs confined" },
@@ -34,6 +48,7 @@ export const WORLD: readonly Requirement[] = [
 
 /** Nobody is stopped for want of these. A package without a command is found in dpkg's records. */
 export const WANTED_BY_TESTS: readonly Requirement[] = [
+  ...CROSS_COMPILER,
   { proof: { command: "stress-ng" }, debianPackage: "stress-ng", why: "presses on the sandbox" },
   { proof: { command: "openssl" }, debianPackage: "openssl", why: "makes certificates for TLS" },
   {
@@ -101,6 +116,19 @@ export const EMULATOR: readonly Requirement[] = [
   { proof: { command: "mmdebstrap" }, debianPackage: "mmdebstrap", why: "makes its file system" },
   { proof: { file: "/sbin/mke2fs" }, debianPackage: "e2fsprogs", why: "makes its disk" },
   { proof: { command: "go" }, debianPackage: "golang-go", why: "builds a server for it" },
+];
+
+/** What `test:arm64` builds and boots its machine with. */
+export const ARM64_EMULATOR: readonly Requirement[] = [
+  ...CROSS_COMPILER,
+  {
+    proof: { command: "qemu-system-aarch64" },
+    debianPackage: "qemu-system-arm",
+    why: "emulates the machine",
+  },
+  { proof: { command: "mmdebstrap" }, debianPackage: "mmdebstrap", why: "makes its file system" },
+  { proof: { file: "/sbin/mke2fs" }, debianPackage: "e2fsprogs", why: "makes its disk" },
+  { proof: { command: "npm" }, debianPackage: "npm", why: "fetches its deno" },
 ];
 
 /**

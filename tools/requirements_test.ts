@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  ARM64_EMULATOR,
   COMPILER,
   EMULATOR,
   missingOf,
@@ -24,6 +25,7 @@ Deno.test("a package that is installed is not installed again", async () => {
     ...WANTED_BY_TESTS,
     ...PEERS,
     ...EMULATOR,
+    ...ARM64_EMULATOR,
   ]);
   for (const requirement of missing) {
     assert.ok(!await isInstalled(requirement), requirement.debianPackage);

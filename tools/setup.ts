@@ -13,6 +13,7 @@ import { runQuietly } from "./quiet.ts";
 import { COMPILER, requireAll, want, WANTED_BY_TESTS, WORLD } from "./requirements.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
+/** anvil and forge are in deno.lock for this one alone. */
 const SUPPORTED_TARGET = "x86_64-unknown-linux-gnu";
 /** deno.lock as of the last installation. */
 const INSTALLED_LOCK = join(ROOT, ".cache/deno.lock");
@@ -49,7 +50,10 @@ async function buildHelper(): Promise<void> {
 
 async function main(): Promise<void> {
   if (Deno.build.target !== SUPPORTED_TARGET) {
-    stop([`setup: the tasks need ${SUPPORTED_TARGET}; this is ${Deno.build.target}`]);
+    stop([
+      `setup: the tasks need ${SUPPORTED_TARGET}; this is ${Deno.build.target}`,
+      "providers also run on arm64, from the package for it, which is built on x86-64",
+    ]);
   }
   await installNpmPackages();
   await buildHelper();

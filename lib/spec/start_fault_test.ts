@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Machine } from "./executable.ts";
 import { join } from "node:path";
 import { inFolder } from "../../worlds/home.ts";
 import {
@@ -74,6 +75,26 @@ Deno.test("where the machine is not known, both processors are taken and glibc's
     // This machine may have musl, a provider does not.
     const musl = elf({ machine: 62, loader: "/lib/ld-musl-x86_64.so.1" });
     assert.match((await judge(musl))!, /ld-musl/);
+  });
+});
+
+Deno.test("a provider of either machine takes what is built for it, and not the other's", async () => {
+  const [x86, arm] = [
+    { number: 62, name: "x86_64", loader: "/lib64/ld-linux-x86-64.so.2" },
+    { number: 183, name: "aarch64", loader: "/lib/ld-linux-aarch64.so.1" },
+  ] as const;
+  await inFolder(async (dir) => {
+    const judge = async (content: Uint8Array, machine: Machine) => {
+      await writeProgramFile(dir, "main", content);
+      return startFault(await readStart(dir, { entrypoint: "main", env: {} }), machine)?.message;
+    };
+    for (const [own, other] of [[x86, arm], [arm, x86]] as const) {
+      const { number, loader } = own;
+      assert.equal(await judge(elf({ machine: number }), own.name), undefined);
+      assert.equal(await judge(elf({ machine: number, loader }), own.name), undefined);
+      const said = `main is built for ${own.name} (64 bits), it would run on ${other.name}`;
+      assert.equal(await judge(elf({ machine: number }), other.name), said);
+    }
   });
 });
 

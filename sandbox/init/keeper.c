@@ -64,24 +64,6 @@ static uint32_t count[EXITING + 1]; /* keepers in each state but FREE */
 
 /* ---- in the keeper ---- */
 
-__asm__(".text\n.global raw_clone\n.type raw_clone, @function\n"
-        "raw_clone:\n"
-        "  mov %rsi, %r8\n" /* entry and argument live in registers that the kernel keeps */
-        "  mov %rdx, %r10\n"
-        "  mov %rcx, %r9\n"
-        "  mov $88, %esi\n"
-        "  mov $435, %eax\n"
-        "  syscall\n"
-        "  test %rax, %rax\n"
-        "  jnz 1f\n"
-        "  xor %ebp, %ebp\n"
-        "  mov %r10, %rdi\n"
-        "  call *%r8\n"
-        "  ud2\n"
-        "1: ret\n");
-
-_Static_assert(SYS_clone3 == 435 && sizeof(struct clone_args) == 88, "raw_clone's constants");
-
 /* Ends the keeper when it is all that still lives of the run, and tells init so. */
 static _Noreturn void finish(struct keeper *keeper) {
   static const uint64_t one = 1;

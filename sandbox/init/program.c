@@ -37,10 +37,10 @@ long drop_capabilities(void) {
 static void drop_descriptors(struct start *start) {
   *start->begun = 1;
   for (int fd = 0; fd < 3; fd++) {
-    program_must(start, STEP_NAMESPACES, raw(SYS_dup2, start->task->stdio[fd], fd, 0, 0, 0));
+    program_must(start, STEP_NAMESPACES, raw(SYS_dup3, start->task->stdio[fd], fd, 0, 0, 0));
   }
   int listener = start->task->listener;
-  if (listener >= 0) program_must(start, STEP_NAMESPACES, raw(SYS_dup2, listener, 3, 0, 0, 0));
+  if (listener >= 0) program_must(start, STEP_NAMESPACES, raw(SYS_dup3, listener, 3, 0, 0, 0));
   program_must(start, STEP_NAMESPACES,
                raw(SYS_close_range, listener >= 0 ? 4 : 3, ~0u, 0, 0, 0));
 }

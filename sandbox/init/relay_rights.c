@@ -1,10 +1,10 @@
 #include "relay_rights.h"
 #include "egress.h"
+#include "raw.h"
 #include "sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
@@ -48,13 +48,13 @@ struct call {
 };
 
 static const struct call CALLS[] = {
-    {.number = SYS_splice},       {.number = SYS_epoll_wait},   {.number = SYS_epoll_pwait},
+    {.number = SYS_splice},       {.number = SYS_epoll_pwait},
     {.number = SYS_epoll_ctl},    {.number = SYS_accept4},      {.number = SYS_connect},
     {.number = SYS_shutdown},     {.number = SYS_close},        {.number = SYS_pipe2},
     {.number = SYS_getsockname},  {.number = SYS_getpeername},  {.number = SYS_getsockopt},
     {.number = SYS_setsockopt},   {.number = SYS_bind},         {.number = SYS_recvfrom},
     {.number = SYS_recvmsg},      {.number = SYS_sendto},       {.number = SYS_sendmsg},
-    {.number = SYS_poll},         {.number = SYS_read},         {.number = SYS_readv},
+    {.number = SYS_ppoll},        {.number = SYS_read},         {.number = SYS_readv},
     {.number = SYS_write},        {.number = SYS_writev},       {.number = SYS_lseek},
     {.number = SYS_fstat},        {.number = SYS_fcntl},        {.number = SYS_epoll_create1},
     {.number = SYS_brk},          {.number = SYS_munmap},       {.number = SYS_madvise},
@@ -64,12 +64,17 @@ static const struct call CALLS[] = {
     {.number = SYS_exit},         {.number = SYS_exit_group},
     {SYS_socket, 0, ~0u, AF_INET},
     {SYS_socket, 0, ~0u, AF_INET6},
-    {SYS_open, 1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
     {SYS_openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
     {SYS_mmap, 2, PROT_EXEC, 0},
     {SYS_mprotect, 2, PROT_EXEC, 0},
     /* Threads, and no namespaces. */
     {SYS_clone, 0, CLONE_THREAD | CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWNET, CLONE_THREAD},
+#ifdef SYS_open
+    /* Calls of old, which newer architectures never had: musl makes them where they are. */
+    {.number = SYS_epoll_wait},
+    {.number = SYS_poll},
+    {SYS_open, 1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
+#endif
 };
 
 enum { COUNT = sizeof CALLS / sizeof CALLS[0], HEAD = 3, EACH = 6 };
@@ -94,7 +99,7 @@ void relay_take_filter(void) {
   static struct sock_filter code[HEAD + EACH * COUNT + 1];
   const struct sock_fprog program = {.len = HEAD + EACH * COUNT + 1, .filter = code};
   code[0] = LOAD(AT(arch));
-  code[1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
+  code[1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN_ARCH, 1, 0);
   code[2] = ANSWER(SECCOMP_RET_KILL_PROCESS);
   for (unsigned i = 0; i < COUNT; i++) let_through(code + HEAD + EACH * i, &CALLS[i]);
   /* As if the kernel did not have it: a libc that tries something new goes on without. */

@@ -51,7 +51,7 @@ void make_nonblocking(int fd) {
 }
 
 void release_pages(void *from, size_t size) {
-  const uintptr_t page = 4096;
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE); /* arm64 kernels differ */
   uintptr_t start = ((uintptr_t)from + page - 1) & ~(page - 1);
   uintptr_t end = ((uintptr_t)from + size) & ~(page - 1);
   if (start < end) madvise((void *)start, end - start, MADV_DONTNEED);

@@ -72,11 +72,13 @@ static void forbidden(const char *unused) {
   tell("kexec", syscall(SYS_kexec_load, 0, 0, 0, 0));
   tell("init-module", syscall(SYS_init_module, buffer, 1, ""));
   tell("finit-module", syscall(SYS_finit_module, 0, "", 0));
-  tell("iopl", syscall(SYS_iopl, 3));
-  tell("ioperm", syscall(SYS_ioperm, 0, 1, 1));
   tell("open-by-handle", syscall(SYS_open_by_handle_at, 0, buffer, 0));
   tell("memfd-secret", syscall(447, 0));
+#ifdef __x86_64__
+  tell("iopl", syscall(SYS_iopl, 3));
+  tell("ioperm", syscall(SYS_ioperm, 0, 1, 1));
   tell("modify-ldt", syscall(SYS_modify_ldt, 0, buffer, 16));
+#endif
   /* No such clock: where it is allowed it does no harm. */
   tell("clock-settime", syscall(SYS_clock_settime, 99, buffer));
   tell("reboot", syscall(SYS_reboot, 0, 0, 0, 0));
@@ -116,6 +118,8 @@ static void x32(const char *unused) {
   tell("x32-getpid", syscall(0x40000000 | SYS_getpid));
 }
 
+#ifdef __x86_64__
+
 static void int80(const char *unused) {
   (void)unused;
   long result;
@@ -123,6 +127,34 @@ static void int80(const char *unused) {
   __asm__ volatile("int $0x80" : "=a"(result) : "a"(20) : "memory");
   say("int80", result);
 }
+
+#else
+
+/* A program of 32-bit ARM, as 64-bit code has no way to its calls: getpid, then it says so. */
+static const uint32_t ARM32[] = {
+    0x464c457f, 0x00010101, 0,          0,          /* ELF, 32 bits, little endian */
+    0x00280002, 1,          0x00010054, 0x34,       /* executable, ARM; entry, program header */
+    0,          0x05000400, 0x00200034, 0x00000001, /* EABI 5 */
+    0,                                              /* no sections */
+    1,          0,          0x00010000, 0x00010000, /* load: offset, addresses, sizes */
+    132,        132,        5,          0x1000,     /* read and execute */
+    0xe3a07014, 0xef000000,                         /* getpid */
+    0xe3a00001, 0xe28f1014, 0xe3a02008, 0xe3a07004, 0xef000000, /* write(1, text, 8) */
+    0xe3a00000, 0xe3a07001, 0xef000000,                         /* exit(0) */
+    0x38746e69, 0x0a312030,                                     /* "int80 1\n" */
+};
+
+static void int80(const char *unused) {
+  (void)unused;
+  char *const argv[] = {"/tmp/arm32", NULL};
+  flush();
+  int file = open(argv[0], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+  if (file < 0 || write(file, ARM32, sizeof ARM32) != sizeof ARM32 || close(file)) return;
+  execv(argv[0], argv);
+  tell("arm32", -1);
+}
+
+#endif
 
 static void raise_limits(const char *unused) {
   (void)unused;

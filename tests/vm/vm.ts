@@ -9,24 +9,23 @@ import { HELPER } from "../../tools/permissions.ts";
 import { stop } from "../../tools/print.ts";
 import { buildServer } from "../../worlds/sandbox/servers.ts";
 import { EMULATOR, requireAll } from "../../tools/requirements.ts";
+import {
+  boot,
+  CACHE,
+  conclude,
+  CORE_HANDLER,
+  CORE_PATTERN,
+  must,
+  print,
+  ROOT,
+} from "./emulator.ts";
 import { writePrograms } from "./programs.ts";
 
-const ROOT = join(import.meta.dirname!, "../..");
-const CACHE = join(ROOT, ".cache/vm");
 const SUITE = "bookworm";
 const PACKAGES = "systemd-sysv,bubblewrap,linux-image-cloud-amd64,initramfs-tools,procps," +
   "gunicorn,python3-uvicorn,nodejs";
-const BOOT_TIMEOUT_MS = 60 * 60_000;
 
-const decoder = new TextDecoder();
-const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-
-async function run(command: string, args: string[], cwd = CACHE): Promise<void> {
-  const { success, stderr } = await new Deno.Command(command, { args, cwd }).output();
-  if (success) return;
-  print(`test:vm: ${command} failed: ${decoder.decode(stderr).slice(-2000)}`);
-  Deno.exit(1);
-}
+const run = (command: string, args: string[], cwd?: string) => must("test:vm", command, args, cwd);
 
 async function assertTools(): Promise<void> {
   if (Deno.uid() !== 0) stop(["test:vm: making a root file system takes root"]);
@@ -47,8 +46,7 @@ async function baseSystem(): Promise<string> {
   return tar;
 }
 
-const CORE_HANDLER = '#!/bin/sh\necho "$1" >> /run/cores\n';
-const CORE_SETTING = "kernel.core_pattern=|/opt/core %e\n";
+const CORE_SETTING = `kernel.core_pattern=${CORE_PATTERN}\n`;
 
 interface Variant {
   label: string;
@@ -134,49 +132,17 @@ async function makeDisk(tar: string): Promise<{ disk: string; kernel: string; in
   return { disk, kernel, initrd };
 }
 
-/** Boots and shows what the guest tells; returns how many cases passed and failed. */
-async function boot(machine: { disk: string; kernel: string; initrd: string }) {
-  const args = [
-    ...["-machine", "q35", "-cpu", "max", "-smp", "2", "-m", "2048", "-display", "none"],
-    ...["-no-reboot", "-serial", "stdio", "-monitor", "none", "-nic", "none"],
-    ...["-kernel", machine.kernel, "-initrd", machine.initrd],
+async function main(): Promise<void> {
+  const startedAt = Date.now();
+  await assertTools();
+  const { disk, kernel, initrd } = await makeDisk(await baseSystem());
+  const count = await boot("qemu-system-x86_64", [
+    ...["-machine", "q35", "-cpu", "max", "-smp", "2", "-m", "2048"],
+    ...["-kernel", kernel, "-initrd", initrd],
     ...["-append", "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0"],
-    ...["-drive", `file=${machine.disk},format=raw,if=virtio`],
-  ];
-  const qemu = new Deno.Command("qemu-system-x86_64", { args, stdin: "null", stdout: "piped" })
-    .spawn();
-  const timer = setTimeout(() => qemu.kill("SIGKILL"), BOOT_TIMEOUT_MS);
-  const log = await Deno.open(join(CACHE, "console.log"), {
-    create: true,
-    write: true,
-    truncate: true,
-  });
-  const count = { passed: 0, failed: 0, done: 0 };
-  let rest = "";
-  for await (const text of qemu.stdout.pipeThrough(new TextDecoderStream())) {
-    await log.write(new TextEncoder().encode(text));
-    const lines = (rest + text).split(/\r?\n/);
-    rest = lines.pop()!;
-    for (const line of lines) {
-      const told = line.match(/VM (.*)$/)?.[1];
-      if (!told) continue;
-      print(told);
-      if (/^\w+: ok /.test(told)) count.passed += 1;
-      if (/^\w+: FAILED /.test(told)) count.failed += 1;
-      if (/^\w+: done /.test(told)) count.done += 1;
-    }
-  }
-  clearTimeout(timer);
-  log.close();
-  await qemu.status;
-  return count;
+    ...["-drive", `file=${disk},format=raw,if=virtio`],
+  ]);
+  conclude("test:vm", count, VARIANTS.length, startedAt);
 }
 
-const startedAt = Date.now();
-await assertTools();
-const { passed, failed, done } = await boot(await makeDisk(await baseSystem()));
-const complete = done === VARIANTS.length;
-if (!complete) print("test:vm: the guest did not come to its end; see .cache/vm/console.log");
-const seconds = ((Date.now() - startedAt) / 1000).toFixed(0);
-print(`${passed} passed, ${failed} failed in ${seconds} s`);
-Deno.exit(failed === 0 && complete ? 0 : 1);
+if (import.meta.main) await main();

@@ -2,14 +2,13 @@
 import assert from "node:assert/strict";
 import type { EgressEvent, EgressPolicy } from "../../sandbox/egress.ts";
 import { type Instance, openInstance } from "../../sandbox/instance.ts";
+import type { Machine } from "../../sandbox/machine.ts";
 import type { Listen } from "../../sandbox/policy.ts";
 import { pause } from "../../lib/pause.ts";
 import { type Work, workOf } from "../processes.ts";
+import { compileC } from "./c_programs.ts";
 import type { Launcher } from "./launchers.ts";
 
-const FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-static", "-Wall", "-Wextra", "-Werror"];
-const KERNEL_HEADERS = ["/usr/include/x86_64-linux-gnu", "/usr/include"]
-  .flatMap((folder) => ["-idirafter", folder]);
 const SOURCE = new URL("server.c", import.meta.url).pathname;
 
 export const PORT: Listen = { kind: "port", port: 8080 };
@@ -18,17 +17,12 @@ export const FD: Listen = { kind: "fd" };
 /** Within which what was asked of a server has come to pass, on the slowest of machines. */
 const SEEN_MS = 10_000;
 
+/** Compiled once for all tests of a file. */
 const built = buildServer();
 
-/** Compiled once for all tests of a file. */
-export async function buildServer(): Promise<Uint8Array<ArrayBuffer>> {
-  const path = await Deno.makeTempFile();
-  const args = [...FLAGS, ...KERNEL_HEADERS, "-o", path, SOURCE];
-  const { success, stderr } = await new Deno.Command("musl-gcc", { args }).output();
-  assert(success, new TextDecoder().decode(stderr));
-  const binary = await Deno.readFile(path);
-  await Deno.remove(path);
-  return binary;
+/** @throws KhachapuriError `internal` with what the compiler said */
+export async function buildServer(machine?: Machine): Promise<Uint8Array<ArrayBuffer>> {
+  return await compileC([SOURCE], machine);
 }
 
 export interface ServerOptions {

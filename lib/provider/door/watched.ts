@@ -1,6 +1,6 @@
 /** Where the figures of `/metrics` are read, of a provider whose parts are open. */
 import { VERSION } from "../../version.ts";
-import { machineFigures } from "../../../sandbox/machine.ts";
+import { machineFigures } from "../../../sandbox/machine_figures.ts";
 import { resolveFromHome } from "../../config.ts";
 import type { Chain } from "../../chain/client.ts";
 import type { BlockCache } from "../../ipfs/cache.ts";
