@@ -87,6 +87,8 @@ fi
   fail "$dir is not ours alone: remove it"
 echo "${bundleDigest}  $dir/app.js" | sha256sum -c --status || fail "$dir is damaged: remove it"
 export DENO_DIR="$dir/cache" DENO_NO_UPDATE_CHECK=1
+KHACHAPURI_FILE=$(readlink -f -- "$0")
+export KHACHAPURI_FILE
 exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-npm --cached-only \\
   --unstable-no-legacy-abort \\
   ${permissions(`"$dir/${HELPER_NAME}"`).join(" ")} \\

@@ -7,6 +7,7 @@ import { join } from "node:path";
 /** Environment variables that we read ourselves. */
 const OWN_VARIABLES = [
   "HOME",
+  "KHACHAPURI_FILE",
   "KHACHAPURI_HOME",
   "KHACHAPURI_KUBO_TOKEN",
   "KHACHAPURI_PINATA_JWT",
