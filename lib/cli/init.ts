@@ -54,6 +54,11 @@ export const init = defineCommand({
     listen: { type: "string", value: "HOST:PORT", description: "default 127.0.0.1:8402" },
     x25519: { type: "boolean", description: "a classic age identity, not a post-quantum one" },
     systemd: { type: "string", value: "FILE", description: "write the systemd unit there" },
+    from: {
+      type: "string",
+      value: "FILE",
+      description: "JSON of more fields of provider in config.json; - is stdin",
+    },
     "new-identity": {
       type: "boolean",
       description: "make another age identity; the earlier ones still open their specs",

@@ -5,12 +5,14 @@ import { startProvider } from "../provider/door/serve.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { namedContracts } from "./context.ts";
+import { pause } from "../pause.ts";
+import { type Patience, startInTime } from "../provider/door/start_in_time.ts";
 import { untilAborted } from "./until_aborted.ts";
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 export const serve = defineCommand({
-  usage: "[--log-level LEVEL]",
+  usage: "[--wait] [--log-level LEVEL]",
   details: [
     "Serves the provider that config.json describes. It stops on SIGTERM or SIGINT: no new " +
     "calls, running ones may end, what is due is settled. On SIGHUP it reads its certificate anew.",
@@ -20,6 +22,10 @@ export const serve = defineCommand({
   examples: ["serve", "serve --home /var/lib/khachapuri --log-level debug"],
   options: {
     json: { type: "boolean", description: "print JSON: one line, and a line each on stderr" },
+    wait: {
+      type: "boolean",
+      description: "wait for a chain that does not answer, and for the operator's approval",
+    },
     "log-level": { type: "string", value: "LEVEL", description: `${LEVELS.join(", ")}` },
   },
   async run(context, { options }) {
@@ -32,7 +38,11 @@ export const serve = defineCommand({
     const stop = world.stopSignal();
     let renewCertificate = () => Promise.resolve();
     world.onHangUp(() => void renewCertificate());
-    const provider = await startProvider(await servedConfig(context), { log });
+    const start = async () => await startProvider(await servedConfig(context), { log });
+    const provider = options.wait
+      ? await startInTime(start, patienceUntil(stop), log)
+      : await start();
+    if (provider === null) return log.info("stopped", { signal: String(stop.reason) });
     renewCertificate = provider.renewCertificate;
     // Scripts wait for this line; the log says the same to people.
     if (out.isJson) out.jsonLine({ url: provider.url });
@@ -43,6 +53,15 @@ export const serve = defineCommand({
     log.info("stopped");
   },
 });
+
+/** Until the process is told to stop. */
+function patienceUntil(signal: AbortSignal): Patience {
+  return {
+    signal,
+    onWait: () => {},
+    pause: (ms) => Promise.race([pause(ms), untilAborted(signal)]),
+  };
+}
 
 /** The configuration with the contracts that flags name; a provider checks them as it starts. */
 async function servedConfig(context: CommandContext): Promise<Config> {
