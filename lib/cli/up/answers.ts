@@ -169,9 +169,9 @@ export function answersJson(answers: Answers): Answers {
 /** @throws KhachapuriError `usage` unless it is https, or http to this machine */
 export function checkedDomain(text: string): string {
   const given = text.trim();
-  const url = /^https?:\/\//.test(given) ? given : `https://${given}`;
+  const url = given.includes("://") ? given : `https://${given}`;
   const parsed = URL.canParse(url) ? new URL(url) : null;
-  const isPlace = parsed !== null && isBare(parsed) && parsed.hash === "";
+  const isPlace = parsed !== null && isBare(parsed) && parsed.hash + parsed.pathname === "/";
   const isName = parsed !== null && (given !== "" && !/[\s_]/.test(given));
   if (isPlace && isName && isConfidential(parsed)) return parsed.href.replace(/\/$/, "");
   throw new KhachapuriError("usage", `not a domain as paolo.example, reached by https: ${text}`);

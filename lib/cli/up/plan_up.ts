@@ -220,7 +220,7 @@ function unitSteps(
   const isSocket = (path: string) => path.endsWith(".socket");
   const tool = (...words: string[]): Step => ({ kind: "tool", words: ["systemctl", ...words] });
   const files = fileSteps(changes, isUnit);
-  const own = [SERVICE, ...SOCKETS.filter((unit) => wanted.get(`${UNIT_FOLDER}/${unit}`) != null)];
+  const own = [SERVICE, ...SOCKETS.filter((unit) => wanted.get(`${UNIT_FOLDER}/${unit}`))];
   const gone = SOCKETS.filter((unit) => !own.includes(unit) && units.get(unit)?.isEnabled);
   const areSocketsNew = changes.some(({ path }) => isUnit(path) && isSocket(path));
   const isActive = units.get(SERVICE)?.isActive ?? false;

@@ -22,10 +22,14 @@ Deno.test("what only time brings is waited for, and told once until it is someth
   const { log, lines } = hearLog();
   const { patient, pauses, told } = patience();
   const fates = [down, refused, refused, refused, null];
-  const started = await startInTime(() => {
-    const error = fates.shift();
-    return error ? Promise.reject(error) : Promise.resolve("started");
-  }, patient, log);
+  const started = await startInTime(
+    () => {
+      const error = fates.shift();
+      return error ? Promise.reject(error) : Promise.resolve("started");
+    },
+    patient,
+    log,
+  );
   assert.equal(started, "started");
   assert.deepEqual(told, ["the node is down", "0x1 may not settle", null]);
   assert.deepEqual(pauses, [5_000, 5_000, 10_000, 20_000]);
