@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildPackage } from "../tools/package.ts";
+import { print } from "../tools/print.ts";
 import { makeFolder } from "../worlds/home.ts";
 import { type LocalWorld, NAME, startLocalWorld } from "../worlds/local_world.ts";
 import { openServer, type Server } from "../worlds/server/server.ts";
@@ -70,7 +71,7 @@ Deno.test("up, a line pasted where the key is, and a bare server earns", async (
     await paste(server, `echo 'Be kind.' >${HOME}/terms.txt`);
     const began = performance.now();
     const said = await paste(server, "khachapuri up");
-    console.log(`up took ${((performance.now() - began) / 1_000).toFixed(1)} s`);
+    print(`up took ${((performance.now() - began) / 1_000).toFixed(1)} s`);
     assert.match(said, /^waiting for: 0x[0-9a-fA-F]{40} may not settle/m);
     assert.match(said, /send 0\.\d+ of the chain's coin to 0x/);
     line = /^ {2}(khachapuri register .*)$/m.exec(said)![1]!;

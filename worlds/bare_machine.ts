@@ -1,7 +1,7 @@
 /**
- * A bare server in a folder, for `up` and `down`: its files are real ones, its tools do to them what
- * the real ones would, and remember in which order they were used. What runs as the provider's user
- * is the real command line.
+ * A bare server in a folder, for `up` and `down`: its files are real ones, its tools do to them
+ * what the real ones would, and remember in which order they were used. What runs as the provider's
+ * user is the real command line.
  */
 import { dirname, join } from "node:path";
 import type { MachineSettings, ToolRun } from "../sandbox/system.ts";
@@ -33,13 +33,13 @@ export async function bareMachine(root: string): Promise<BareMachine> {
     await Deno.writeTextFile(at(path), text);
   };
   await put("/etc/passwd", "root:x:0:0:root:/root:/bin/bash\n");
-  await put("/root/khachapuri", "#!/bin/sh\n# Khachapuri 0.1.0: a stub\n");
+  await put("/srv/khachapuri", "#!/bin/sh\n# Khachapuri 0.1.0: a stub\n");
   await put("/run/systemd/system/.keep", "");
   for (const tool of TOOLS) await put(tool, "");
   const machine: BareMachine = {
     root,
     uid: 0,
-    ownFile: at("/root/khachapuri"),
+    ownFile: at("/srv/khachapuri"),
     used: [],
     kernel: {
       migrateReq: "0",

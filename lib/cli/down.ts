@@ -66,7 +66,7 @@ interface Worth {
 
 const NOTHING_KNOWN: Worth = { due: null, trouble: null, operator: null };
 
-/** Has what is due settled, as the provider's end does; a machine that never served owes nothing. */
+/** Has what is due settled, as a provider's end does; one that never served owes nothing. */
 async function settleFirst(
   { out }: CommandContext,
   machine: Machine,

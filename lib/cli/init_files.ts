@@ -5,6 +5,7 @@ import { type KeyFile, readKeyFile } from "../spec/keys.ts";
 import { EXAMPLE_TERMS_NOTE } from "../spec/terms.ts";
 import type { ProviderJson } from "./init_config.ts";
 import { systemdUnit } from "./systemd_unit.ts";
+import { apparmorProfile } from "./up/system_files.ts";
 
 /** A beginning for the provider's terms; callers' deployments sign the hash of the final text. */
 export const TERMS_TEMPLATE = (name: string): string =>
@@ -92,8 +93,16 @@ async function replaceTextFile(path: string, text: string): Promise<void> {
  * @throws KhachapuriError `invalid_input` when another one is there, `access_denied`
  */
 export async function writeUnit(file: string, home: string): Promise<string> {
+  return await writeSystemFile(file, systemdUnit({ home, sockets: null }));
+}
+
+/** As `writeUnit`, a profile for AppArmor (up/system_files.ts). */
+export async function writeProfile(file: string, home: string): Promise<string> {
+  return await writeSystemFile(file, apparmorProfile(home));
+}
+
+async function writeSystemFile(file: string, unit: string): Promise<string> {
   const path = resolve(file);
-  const unit = systemdUnit({ home, sockets: null });
   try {
     await Deno.writeTextFile(path, unit, { createNew: true });
   } catch (error) {

@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { complain } from "../../tools/print.ts";
 import { makeFolder } from "../home.ts";
 
 const STAND_INS = fileURLToPath(new URL("bin/", import.meta.url));
@@ -27,7 +28,7 @@ export interface Server extends AsyncDisposable {
 }
 
 /**
- * @param file is put into root's folder as `khachapuri`
+ * @param file is put there as `/srv/khachapuri`, where scripts begin
  * @param standIns folders whose programs are found before the system's
  * @returns null, with a word on the console, where that can't be had
  */
@@ -56,7 +57,7 @@ export async function openServer(
     return without("no folder can be laid over another here");
   }
   const paste = (script: string) => enter(child.pid, standIns, script);
-  const { code, said } = await paste(`install -m 755 '${file}' /root/server/khachapuri`);
+  const { code, said } = await paste(`install -m 755 '${file}' /srv/khachapuri`);
   if (code !== 0) throw new Error(said);
   stack.defer(async () => void await paste("systemctl stop khachapuri.service || true"));
   const owned = stack.move();
@@ -64,7 +65,7 @@ export async function openServer(
 }
 
 function without(why: string): null {
-  console.warn(`not run: no server to set up, as ${why}`);
+  complain(`not run: no server to set up, as ${why}`);
   return null;
 }
 
@@ -83,7 +84,8 @@ ${over.join("\n")}
 ${replaced.join("\n")}
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=700 tmpfs /root
-mkdir -p /run/systemd/system /root/server
+mount -t tmpfs -o mode=755 tmpfs /srv
+mkdir -p /run/systemd/system
 echo ready
 cat >/dev/null
 `;
@@ -91,7 +93,7 @@ cat >/dev/null
 
 async function enter(pid: number, standIns: readonly string[], script: string): Promise<Pasted> {
   const { code, stdout, stderr } = await new Deno.Command("nsenter", {
-    args: [`--mount=/proc/${pid}/ns/mnt`, "sh", "-euc", `cd /root/server\n${script}`],
+    args: [`--mount=/proc/${pid}/ns/mnt`, "sh", "-euc", `cd /srv\n${script}`],
     clearEnv: true,
     env: {
       HOME: "/root",

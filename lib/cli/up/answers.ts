@@ -1,6 +1,6 @@
 /**
  * What `up` has to know of a provider: from flags, from a file of answers, from the configuration
- * that is there, or from whoever sits at the terminal, each field by the first of them that says it.
+ * that is there, or from whoever sits at the terminal; the first that says a field is believed.
  */
 import * as v from "valibot";
 import type { Address } from "viem";

@@ -1,4 +1,4 @@
-/** What `up` hands to `init`, which runs as the provider's user and may read none of root's files. */
+/** What `up` hands to `init`, which runs as the provider's user and reads none of root's files. */
 import * as v from "valibot";
 import { readText } from "../../files.ts";
 import { parseJson, parseShape } from "../../shape.ts";

@@ -33,11 +33,17 @@ export function isFunded({ balance, wanted }: { balance: bigint; wanted: bigint 
   return balance * 5n >= wanted;
 }
 
-/** Addresses that the world may reach: none of private networks (RFC 1918, 6598, 4193). */
+/** Of networks that the world does not reach (RFC 1918, 3927, 4193, 6598). */
+const HIDDEN: readonly RegExp[] = [
+  /^(?:10|127)\.|^192\.168\.|^169\.254\./,
+  /^172\.(?:1[6-9]|2\d|3[01])\./,
+  /^100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./,
+  /^f[cd]|^fe80:|^::1$/i,
+];
+
+/** Those of a machine's addresses that the world may reach. */
 export function publicAddresses(addresses: readonly string[]): string[] {
-  const hidden =
-    /^(?:10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|127\.|f[cd]|fe80:|::1$)/i;
-  return addresses.filter((address) => !hidden.test(address));
+  return addresses.filter((address) => !HIDDEN.some((network) => network.test(address)));
 }
 
 /** What is to be done about a name's records; null: they lead here. */

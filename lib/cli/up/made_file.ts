@@ -7,13 +7,12 @@ import { createHash } from "node:crypto";
 /** What a file is that stands where `up` would make one. */
 export type FileState = "absent" | "same" | "earlier" | "foreign";
 
-const HEAD =
-  /^# Made by khachapuri; what you change here is left as it is, and up stops at it\. Sum: ([0-9a-f]{16})\n/;
+const SAYS = "# Made by khachapuri; what you change here is left as it is, and up stops at it.";
+const HEAD = /^(# Made by khachapuri; .*) Sum: ([0-9a-f]{16})\n/;
 
 /** A text with the line before it by which it is known again. */
 export function madeFile(body: string): string {
-  const head = "# Made by khachapuri; what you change here is left as it is, and up stops at it.";
-  return `${head} Sum: ${sumOf(body)}\n${body}`;
+  return `${SAYS} Sum: ${sumOf(body)}\n${body}`;
 }
 
 /**
@@ -23,8 +22,10 @@ export function madeFile(body: string): string {
 export function fileState(existing: string | null, wanted: string | null): FileState {
   if (existing === null) return "absent";
   if (existing === wanted) return "same";
-  const [head, sum] = HEAD.exec(existing) ?? [];
-  return head !== undefined && sumOf(existing.slice(head.length)) === sum ? "earlier" : "foreign";
+  const [head, says, sum] = HEAD.exec(existing) ?? [];
+  return head !== undefined && says === SAYS && sumOf(existing.slice(head.length)) === sum
+    ? "earlier"
+    : "foreign";
 }
 
 function sumOf(body: string): string {

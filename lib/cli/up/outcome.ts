@@ -28,7 +28,7 @@ const SHOWN = "--property=Id,ActiveState,SubState,StatusText,UnitFileState,NeedD
 /**
  * Looks until it serves, waits for somebody, or has failed.
  * @param book the folder of the provider's books
- * @throws KhachapuriError `provider_unavailable` when it ended, or does not come, with its last words
+ * @throws KhachapuriError `provider_unavailable` when it ended or does not come: its last words
  */
 export async function awaitService(
   machine: Machine,

@@ -1,4 +1,4 @@
-/** What has to be done to a machine for a provider to serve from it: pure, from facts and answers. */
+/** What has to be done to a machine for a provider to serve from it: from facts and answers. */
 import { join } from "node:path";
 import { KhachapuriError } from "../../errors.ts";
 import { changedFields } from "../config_file.ts";

@@ -1,4 +1,4 @@
-/** Asks a person at a terminal for what is missing, one thing a line, and again until it is right. */
+/** Asks at a terminal for what is missing, one thing a line, and again until it is right. */
 import { KhachapuriError } from "../../errors.ts";
 import type { CommandContext } from "../command.ts";
 import { type Answers, HTTPS_WAYS, type HttpsWay, missingIn, parseAnswers } from "./answers.ts";
