@@ -56,6 +56,7 @@ const LONGEST = [
   "tests/crash_servers_test.ts",
   "tests/crash_exact_test.ts",
   "tests/documents_test.ts",
+  "tests/up_test.ts",
   "tests/chaos_test.ts",
   "tests/exact_weather_test.ts",
   "tests/exact_chaos_test.ts",
