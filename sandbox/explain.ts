@@ -20,10 +20,10 @@ const KNOWN: readonly { says: RegExp; hints: readonly string[] }[] = [
   {
     says: /uid map: Permission denied|RTM_NEWADDR/,
     hints: [
-      "AppArmor forbids user namespaces here (Ubuntu 24.04 and newer); allow them for bwrap:",
-      "apt-get install apparmor-profiles",
-      "install -m644 /usr/share/apparmor/extra-profiles/bwrap-userns-restrict /etc/apparmor.d/",
-      "apparmor_parser -r /etc/apparmor.d/bwrap-userns-restrict",
+      "AppArmor forbids user namespaces here (Ubuntu 24.04 and newer); allow them, as root:",
+      "khachapuri up, which writes a profile for the provider's helper; or by hand:",
+      "khachapuri init --home HOME --apparmor /etc/apparmor.d/khachapuri",
+      "apparmor_parser -r /etc/apparmor.d/khachapuri",
     ],
   },
   {

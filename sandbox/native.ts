@@ -32,7 +32,7 @@ const verified = new Set<string>();
  * @throws KhachapuriError `sandbox_unavailable` when it can be neither found nor written, and on a
  * machine that there is none for
  */
-export async function helperPath(host: Pick<SandboxHost, "helperPath">): Promise<string> {
+export async function helperPath(host: Pick<SandboxHost, "helperPath"> = {}): Promise<string> {
   ownMachine();
   const path = host.helperPath ?? await defaultPath();
   if (verified.has(path)) return path;

@@ -117,6 +117,8 @@ case "$0" in
   *) export KHACHAPURI_FILE="$PWD/$0" ;;
 esac
 export DENO_DIR="$dir/cache" DENO_NO_UPDATE_CHECK=1
+KHACHAPURI_FILE=$(readlink -f -- "$0")
+export KHACHAPURI_FILE
 exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-npm --cached-only \\
   --unstable-no-legacy-abort \\
   ${permissions(`"$dir/${HELPER_NAME}"`).join(" ")} \\

@@ -68,6 +68,16 @@ export const WANTED_BY_TESTS: readonly Requirement[] = [
   { proof: { command: "promtool" }, debianPackage: "prometheus", why: "reads our metrics" },
   { proof: { command: "zsh" }, debianPackage: "zsh", why: "completes our commands" },
   { proof: { command: "fish" }, debianPackage: "fish", why: "completes our commands" },
+  {
+    proof: { file: "/usr/sbin/apparmor_parser" },
+    debianPackage: "apparmor",
+    why: "reads the profile that up writes",
+  },
+  {
+    proof: { file: "/usr/bin/systemd-analyze" },
+    debianPackage: "systemd",
+    why: "reads the units that up writes",
+  },
   { proof: { command: "groff" }, debianPackage: "groff-base", why: "reads the manual page" },
   { proof: { command: "mandoc" }, debianPackage: "mandoc", why: "reads the manual page" },
   {

@@ -10,7 +10,7 @@ import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { changedFields, openConfigFile } from "./config_file.ts";
 import { configWith } from "./init_config.ts";
-import { assertOwnHome, changedLines, keysIn, writeUnit } from "./init_files.ts";
+import { assertOwnHome, changedLines, keysIn, writeProfile, writeUnit } from "./init_files.ts";
 import { type InitFlags, initProvider } from "./init_provider.ts";
 import { tellAccountReplaced } from "./keys_replaced.ts";
 
@@ -54,6 +54,16 @@ export const init = defineCommand({
     listen: { type: "string", value: "HOST:PORT", description: "default 127.0.0.1:8402" },
     x25519: { type: "boolean", description: "a classic age identity, not a post-quantum one" },
     systemd: { type: "string", value: "FILE", description: "write the systemd unit there" },
+    apparmor: {
+      type: "string",
+      value: "FILE",
+      description: "write a profile for AppArmor there, as Ubuntu wants one, and nothing else",
+    },
+    from: {
+      type: "string",
+      value: "FILE",
+      description: "JSON of more fields of provider in config.json; - is stdin",
+    },
     "new-identity": {
       type: "boolean",
       description: "make another age identity; the earlier ones still open their specs",
@@ -63,6 +73,10 @@ export const init = defineCommand({
   async run(context, { options }) {
     const { home, flags } = context;
     const config = await openConfigFile(home).read();
+    if (options.apparmor !== undefined) {
+      const path = await writeProfile(options.apparmor, home);
+      return context.out.result({ home, profilePath: path }, [`profile  ${path}`]);
+    }
     const given = givenAmong(options);
     // By root, in the service's home: it may make the unit, and none of the service's own files.
     const isUnitAlone = given.length === 1 && options.systemd !== undefined && !isAnyOf(flags);

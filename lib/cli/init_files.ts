@@ -2,8 +2,10 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { KhachapuriError } from "../errors.ts";
 import { type KeyFile, readKeyFile } from "../spec/keys.ts";
-import type { ProviderJson } from "./init_config.ts";
 import { EXAMPLE_TERMS_NOTE } from "../spec/terms.ts";
+import type { ProviderJson } from "./init_config.ts";
+import { systemdUnit } from "./systemd_unit.ts";
+import { apparmorProfile } from "./up/system_files.ts";
 
 /** A beginning for the provider's terms; callers' deployments sign the hash of the final text. */
 export const TERMS_TEMPLATE = (name: string): string =>
@@ -21,45 +23,6 @@ export const TERMS_TEMPLATE = (name: string): string =>
 
 ${EXAMPLE_TERMS_NOTE}
 `;
-
-/**
- * A unit for systemd ≥ 252. It narrows what the provider process may touch; `Delegate` hands it its
- * own cgroup subtree for the programs, and the capabilities let them run as uids of their own: what
- * the kernel counts for each uid, none then uses up for the provider. /proc must stay whole (so
- * neither ProtectKernelTunables nor ProtectProc): the kernel refuses a fresh /proc in a sandbox
- * when the outer one is masked.
- */
-export function systemdUnit(home: string): string {
-  return `[Unit]
-Description=Khachapuri provider
-After=network-online.target
-Wants=network-online.target
-
-[Service]
-User=khachapuri
-ExecStart=/usr/local/bin/khachapuri serve --home ${home}
-ExecReload=/bin/kill -HUP \$MAINPID
-Restart=on-failure
-RestartSec=2
-TimeoutStopSec=60
-KillMode=mixed
-AmbientCapabilities=CAP_SETUID CAP_SETGID CAP_SETPCAP CAP_KILL
-Delegate=yes
-TasksMax=infinity
-LimitNOFILE=65536
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=tmpfs
-BindPaths=${home}
-PrivateTmp=yes
-PrivateDevices=yes
-UMask=0077
-Environment=XDG_CACHE_HOME=${home}/cache
-
-[Install]
-WantedBy=multi-user.target
-`;
-}
 
 /** A key file; null when there is none. @throws KhachapuriError as `readKeyFile` */
 export async function keysIn(path: string): Promise<KeyFile | null> {
@@ -94,17 +57,34 @@ export async function assertTerms(home: string, file: string): Promise<void> {
   });
 }
 
-/** The example, where the configuration names terms.txt and there is none. */
-export async function addTerms(home: string, { name, terms }: ProviderJson): Promise<string[]> {
+/**
+ * A text to begin with, where the configuration names terms.txt and there is none or the example.
+ * @param given what it is to say; without it, the example
+ */
+export async function addTerms(
+  home: string,
+  { name, terms }: ProviderJson,
+  given?: string,
+): Promise<string[]> {
   if (!terms.includes("terms.txt")) return [];
   const path = join(home, "terms.txt");
+  const before = await textIn(path);
+  if (given !== undefined && before !== null && before.includes(EXAMPLE_TERMS_NOTE)) {
+    await replaceTextFile(path, given);
+    return [path];
+  }
   try {
-    await Deno.writeTextFile(path, TERMS_TEMPLATE(name), { createNew: true });
+    await Deno.writeTextFile(path, given ?? TERMS_TEMPLATE(name), { createNew: true });
     return [path];
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return [];
     throw error;
   }
+}
+
+async function replaceTextFile(path: string, text: string): Promise<void> {
+  await Deno.writeTextFile(`${path}.new`, text);
+  await Deno.rename(`${path}.new`, path);
 }
 
 /**
@@ -113,8 +93,16 @@ export async function addTerms(home: string, { name, terms }: ProviderJson): Pro
  * @throws KhachapuriError `invalid_input` when another one is there, `access_denied`
  */
 export async function writeUnit(file: string, home: string): Promise<string> {
+  return await writeSystemFile(file, systemdUnit({ home, sockets: null }));
+}
+
+/** As `writeUnit`, a profile for AppArmor (up/system_files.ts). */
+export async function writeProfile(file: string, home: string): Promise<string> {
+  return await writeSystemFile(file, apparmorProfile(home));
+}
+
+async function writeSystemFile(file: string, unit: string): Promise<string> {
   const path = resolve(file);
-  const unit = systemdUnit(home);
   try {
     await Deno.writeTextFile(path, unit, { createNew: true });
   } catch (error) {

@@ -21,23 +21,20 @@ import {
   type ProviderJson,
   providerWith,
 } from "./init_config.ts";
-import {
-  addTerms,
-  assertTerms,
-  changedLines,
-  keysIn,
-  systemdUnit,
-  writeUnit,
-} from "./init_files.ts";
+import { addTerms, assertTerms, changedLines, keysIn, writeUnit } from "./init_files.ts";
 import { rotateKeys } from "./key_rotation.ts";
 import { tellIdentityReplaced } from "./keys_replaced.ts";
 import { tellOfPrice } from "./price_notice.ts";
+import { systemdUnit } from "./systemd_unit.ts";
+import { readGiven } from "./up/given.ts";
+import { withFields } from "./up/provider_fields.ts";
 
 const KEY_NAME = "provider-key.json";
 
 export interface InitFlags extends ProviderFlags {
   x25519: boolean;
   systemd: string | undefined;
+  from: string | undefined;
   "new-identity": boolean;
   "new-operator": boolean;
 }
@@ -66,7 +63,9 @@ export async function initProvider(
   if (held && !held.identities?.length && !before.provider) throw payersHome(keysPath);
   const cold = await coldKey(home, before.provider, flags.address);
   const keyFile = keysPath === join(home, "keys.json") ? "keys.json" : keysPath;
-  const provider = providerWith(before.provider, flags, cold.address, keyFile);
+  const given = await readGiven(flags.from);
+  const flagged = providerWith(before.provider, flags, cold.address, keyFile);
+  const provider = withFields(flagged, given.provider);
   const after = await configWith(context, before, provider);
   if (held) assertIdentityKind(flags);
   if (flags.terms !== undefined) await assertTerms(home, flags.terms);
@@ -81,7 +80,7 @@ export async function initProvider(
   if (!held) await tellIdentityReplaced(context, before);
   const changed = changedFields(before, after);
   await openConfigFile(home).change((config) => changed.length === 0 ? config : after);
-  files.push(...await addTerms(home, provider));
+  files.push(...await addTerms(home, provider, given.terms));
   // Programs run as other uids where they can, which must pass through the provider's home.
   await Deno.chmod(home, 0o711);
   const unitPath = flags.systemd === undefined ? null : await writeUnit(flags.systemd, home);
@@ -168,7 +167,7 @@ async function report(
   const { name, address, keyFile } = config.provider!;
   const operator = accountOf(keys, keyFile).address;
   const recipient = await recipientOf(keys.identities![0]!);
-  const unit = unitPath ? { unitPath } : { unit: systemdUnit(home) };
+  const unit = unitPath ? { unitPath } : { unit: systemdUnit({ home, sockets: null }) };
   out.result({ name, address, operator, recipient, home, changed, files, ...unit }, [
     `provider  ${name}, key ${address}`,
     `operator  ${operator} (this machine's hot key: settles, never collects)`,

@@ -279,7 +279,7 @@ Deno.test("init --provider writes a configuration that serve can read, without t
     assert.match(keys.identities![0]!, /^AGE-SECRET-KEY-PQ-1/);
     assert.equal(json.recipient, await recipientOf(keys.identities![0]!));
     assert.match(await Deno.readTextFile(join(home, provider!.terms[0]!)), /paolo\.eth/);
-    assert.match(json.unit, new RegExp(`ExecStart=.* serve --home ${home}\n`));
+    assert.match(json.unit, new RegExp(`ExecStart=.* serve --wait --home ${home}\n`));
     await assert.rejects(Deno.stat(join(home, "provider-key.json")), Deno.errors.NotFound);
   });
 });

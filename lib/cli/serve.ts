@@ -6,10 +6,12 @@ import { createLog, type LogLevel } from "../log.ts";
 import { type RunningProvider, startProvider } from "../provider/door/serve.ts";
 import type { Reloads } from "../provider/succession/reload.ts";
 import { givenDescriptor } from "../provider/succession/service_environment.ts";
-import { openServiceManager } from "../provider/succession/service_manager.ts";
+import { openServiceManager, type ServiceManager } from "../provider/succession/service_manager.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { namedContracts } from "./context.ts";
+import { pause } from "../pause.ts";
+import { type Patience, startInTime } from "../provider/door/start_in_time.ts";
 import { endFollowed, lookAtFiles, openReloads, takeReloads, tellRefusal } from "./succession.ts";
 import { LogFile } from "./log_file.ts";
 import { untilAborted } from "./until_aborted.ts";
@@ -17,7 +19,7 @@ import { untilAborted } from "./until_aborted.ts";
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 export const serve = defineCommand({
-  usage: "[--take-over] [--log-level LEVEL] [--log-file FILE]",
+  usage: "[--take-over] [--wait] [--log-level LEVEL] [--log-file FILE]",
   details: [
     "Serves the provider that config.json describes. It stops on SIGTERM or SIGINT: no new " +
     "calls, running ones may end, what is due is settled. On SIGHUP it reloads (khachapuri reload).",
@@ -38,6 +40,10 @@ export const serve = defineCommand({
     json: { type: "boolean", description: "print JSON: one line, and a line each on stderr" },
     "log-file": { type: "string", value: "FILE", description: "log there, not to stderr" },
     "log-max-mb": { type: "string", value: "N", description: "of each such file (default: 64)" },
+    wait: {
+      type: "boolean",
+      description: "wait for a chain that does not answer, and for the operator's approval",
+    },
     "log-level": { type: "string", value: "LEVEL", description: `${LEVELS.join(", ")}` },
   },
   async run(context, { options }) {
@@ -54,20 +60,29 @@ export const serve = defineCommand({
     world.onHangUp(() => hangUp());
     const environment = { pid: Deno.pid, env: world.env };
     const manager = openServiceManager(environment, log);
-    const { standing } = await lookAtFiles(context);
-    const config = await servedConfig(context);
     const { promise: succeeded, resolve: onSucceeded } = Promise.withResolvers<void>();
     const { promise: lost, resolve: onLost } = Promise.withResolvers<void>();
-    const renew = () => provider.renewCertificate();
-    const reloads = openReloads({ context, config, standing, renew, succeeded, manager, log });
-    const provider: RunningProvider = await start(config, {
-      log,
-      isSuccessor: options["take-over"],
-      fd: givenDescriptor("listen", environment),
-      onControl: (control) => takeReloads(control, reloads, standing),
-      onSucceeded,
-      onLost,
-    });
+    // With the files as they are then: what is waited for may be a word in them.
+    const begin = async () => {
+      const { standing } = await lookAtFiles(context);
+      const config = await servedConfig(context);
+      const renew = () => provider.renewCertificate();
+      const reloads = openReloads({ context, config, standing, renew, succeeded, manager, log });
+      const provider: RunningProvider = await start(config, {
+        log,
+        isSuccessor: options["take-over"],
+        fd: givenDescriptor("listen", environment),
+        onControl: (control) => takeReloads(control, reloads, standing),
+        onSucceeded,
+        onLost,
+      });
+      return { provider, reloads };
+    };
+    const begun = options.wait
+      ? await startInTime(begin, patienceUntil(stop, manager), log)
+      : await begin();
+    if (begun === null) return log.info("stopped", { signal: String(stop.reason) });
+    const { provider, reloads } = begun;
     hangUp = () => void reloads.reload().catch(() => {});
     // Scripts wait for this line; the log says the same to people.
     if (out.isJson) out.jsonLine({ url: provider.url });
@@ -94,6 +109,16 @@ export const serve = defineCommand({
     if (end instanceof Error) throw end;
   },
 });
+
+/** Until the process is told to stop. Whoever started it is to know that it waits, and for what. */
+function patienceUntil(signal: AbortSignal, manager: ServiceManager): Patience {
+  return {
+    signal,
+    onWait: (what) =>
+      what !== null && void manager.tell({ READY: "1", STATUS: `waiting: ${what}` }),
+    pause: (ms) => Promise.race([pause(ms), untilAborted(signal)]),
+  };
+}
 
 /** One that was to take over tells the other why it does not. */
 async function start(

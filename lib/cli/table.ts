@@ -6,6 +6,18 @@ import type { CommandEntry } from "./command.ts";
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: "up",
+    group: "provider",
+    summary: "set this server up as a provider, from nothing to serving",
+    load: async () => (await import("./up.ts")).up,
+  },
+  {
+    name: "down",
+    group: "provider",
+    summary: "undo up; keys and books stay",
+    load: async () => (await import("./down.ts")).down,
+  },
+  {
     name: "init",
     group: "provider",
     summary: "make keys and a configuration, for yourself or for a provider",

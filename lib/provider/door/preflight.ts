@@ -284,6 +284,7 @@ async function checkRight(
     "access_denied",
     `${operator} may not settle for the provider${since}`,
     {
+      data: { operator },
       hints: [`with the provider key: ${addOperator(operator)}`],
     },
   );

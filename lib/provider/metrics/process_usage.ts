@@ -1,6 +1,6 @@
 /** The provider's own process and its machine, for `/metrics`. */
 import process from "node:process";
-import type { MachineFigures } from "../../../sandbox/machine.ts";
+import type { MachineFigures } from "../../../sandbox/machine_figures.ts";
 import { histogramOf, numberOf, samplesOf } from "./catalog.ts";
 import type { Metric } from "./metrics.ts";
 
